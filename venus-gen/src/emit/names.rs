@@ -1,0 +1,77 @@
+//! Vulkan names to Rust names. Every rule is here and nothing else is.
+
+use heck::{ToShoutySnakeCase as _, ToSnakeCase as _};
+use proc_macro2::{Ident, Span};
+
+/// `vkCmdDrawIndexed` to `cmd_draw_indexed`.
+pub(crate) fn command_method(c_name: &str) -> String {
+    c_name.strip_prefix("vk").unwrap_or(c_name).to_snake_case()
+}
+
+/// `vkCmdDrawIndexed` to `CmdDrawIndexed`.
+pub(crate) fn command_type(c_name: &str) -> String {
+    c_name.strip_prefix("vk").unwrap_or(c_name).to_owned()
+}
+
+/// `vkCmdDrawIndexed` to `CMD_DRAW_INDEXED`.
+pub(crate) fn command_constant(c_name: &str) -> String {
+    command_method(c_name).to_shouty_snake_case()
+}
+
+/// `VkBufferCreateInfo` to `BufferCreateInfo`; the bits of a bitmask share the bitmask's type, as in ash.
+pub(crate) fn type_name(c_name: &str) -> String {
+    c_name.strip_prefix("Vk").unwrap_or(c_name).replace("FlagBits", "Flags")
+}
+
+/// `VkBufferCreateInfo` to `buffer_create_info`.
+pub(crate) fn type_snake(c_name: &str) -> String {
+    type_name(c_name).to_snake_case()
+}
+
+/// `VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO` to `BUFFER_CREATE_INFO`.
+pub(crate) fn structure_type(c_name: &str) -> String {
+    c_name.strip_prefix("VK_STRUCTURE_TYPE_").unwrap_or(c_name).to_owned()
+}
+
+/// `ppEnabledLayerNames` to `pp_enabled_layer_names`; `type` to `ty`, as in ash.
+pub(crate) fn variable(c_name: &str) -> String {
+    match c_name.to_snake_case().as_str() {
+        "type" => "ty".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+/// `command` to `CommandCommands`, the trait of a family.
+pub(crate) fn family_trait(family: &str) -> String {
+    format!("{}Commands", heck::AsUpperCamelCase(family))
+}
+
+pub(crate) fn ident(name: &str) -> Ident {
+    Ident::new(name, Span::call_site())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands() {
+        assert_eq!(command_method("vkGetPhysicalDeviceProperties2"), "get_physical_device_properties2");
+        assert_eq!(command_constant("vkCmdSetCullModeEXT"), "CMD_SET_CULL_MODE_EXT");
+        assert_eq!(command_type("vkCreateBuffer"), "CreateBuffer");
+    }
+
+    #[test]
+    fn types() {
+        assert_eq!(type_name("VkSampleCountFlagBits"), "SampleCountFlags");
+        assert_eq!(type_name("VkAccessFlagBits2"), "AccessFlags2");
+        assert_eq!(type_snake("VkRingCreateInfoMESA"), "ring_create_info_mesa");
+    }
+
+    #[test]
+    fn variables() {
+        assert_eq!(variable("pNext"), "p_next");
+        assert_eq!(variable("type"), "ty");
+        assert_eq!(variable("maxImageDimension1D"), "max_image_dimension1_d");
+    }
+}

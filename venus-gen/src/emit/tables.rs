@@ -1,0 +1,201 @@
+//! Tables: command numbers and names, extensions, scalar types, dispatch, function pointers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proc_macro2::{Literal, TokenStream};
+use quote::{format_ident, quote};
+
+use super::codec::Codec;
+use super::file::FileBuilder;
+use super::names::{self, ident};
+use crate::model::{Command, Model, Returns};
+
+/// `commands.rs`: a constant per name, and the names by number.
+pub(crate) fn emit_commands(model: &Model) -> FileBuilder {
+    let names = model.commands.len() + model.commands.iter().map(|command| command.aliases.len()).sum::<usize>();
+    let docs = format!(
+        "`VkCommandTypeEXT`: the {names} names of {} commands, and which of them travel.",
+        model.commands.len()
+    );
+    let mut file = FileBuilder::new("commands.rs", docs);
+    let constants = model.commands.iter().flat_map(|command| {
+        let id = Literal::u32_unsuffixed(command.id);
+        let constant = ident(&names::command_constant(&command.name));
+        let docs = match &command.obstacle {
+            None => format!("`{}`", command.name),
+            Some(obstacle) => format!("`{}`. Never travels: {obstacle}.", command.name, obstacle = obstacle.trim_end_matches('.')),
+        };
+        let first = quote!(#[doc = #docs] pub const #constant: Self = Self(#id););
+        let aliases = command.aliases.iter().map(move |alias| {
+            let docs = format!("`{alias}`, an alias of `{}`", command.name);
+            let (alias, target) = (ident(&names::command_constant(alias)), ident(&names::command_constant(&command.name)));
+            quote!(#[doc = #docs] pub const #alias: Self = Self::#target;)
+        });
+        [first].into_iter().chain(aliases).collect::<Vec<_>>()
+    });
+    file.push(quote!(impl CommandType { #(#constants)* }));
+    let last = model.commands.iter().map(|command| command.id).max().unwrap_or(0);
+    let by_id: BTreeMap<u32, &Command> = model.commands.iter().map(|command| (command.id, command)).collect();
+    let rows = (0..=last).map(|id| by_id.get(&id).map_or("", |command| command.name.as_str()));
+    let count = Literal::u32_unsuffixed(last + 1);
+    file.push(quote! {
+        #[doc = "Canonical names by number; empty where no command has the number."]
+        pub static NAMES: [&str; #count] = [#(#rows),*];
+    });
+    let aliases = model.commands.iter().flat_map(|command| {
+        command.aliases.iter().map(|alias| {
+            let constant = ident(&names::command_constant(&command.name));
+            quote!((#alias, CommandType::#constant))
+        })
+    });
+    file.push(quote! {
+        #[doc = "The other names of commands."]
+        pub static ALIASES: &[(&str, CommandType)] = &[#(#aliases),*];
+    });
+    let unsent = model.commands.iter().filter_map(|command| {
+        let obstacle = command.obstacle.as_deref()?;
+        let constant = ident(&names::command_constant(&command.name));
+        Some(quote!((CommandType::#constant, #obstacle)))
+    });
+    file.push(quote! {
+        #[doc = "Commands that have a number and never travel, with the reason."]
+        pub static NOT_ENCODABLE: &[(CommandType, &str)] = &[#(#unsent),*];
+    });
+    file
+}
+
+/// `extensions.rs`: what the protocol lists, and the versions it announces.
+pub(crate) fn emit_extensions(model: &Model) -> FileBuilder {
+    let mut file = FileBuilder::new("extensions.rs", "The extensions of the protocol, and the versions a host announces.");
+    let wire = Literal::u32_unsuffixed(model.wire_format);
+    let (major, minor, patch) = model.xml_version;
+    let [major, minor, patch] = [major, minor, patch].map(Literal::u32_unsuffixed);
+    let version_of = |name: &str| {
+        let row = model.extensions.iter().find(|extension| extension.name == name);
+        Literal::u32_unsuffixed(row.map_or(0, |extension| extension.spec_version))
+    };
+    let (serialization, protocol) = (version_of("VK_EXT_command_serialization"), version_of("VK_MESA_venus_protocol"));
+    file.push(quote! {
+        #[doc = "Version of the wire format."]
+        pub const WIRE_FORMAT_VERSION: u32 = #wire;
+        #[doc = "Version of the registry that the protocol is defined against."]
+        pub const XML_VERSION: u32 = vk::make_api_version(0, #major, #minor, #patch);
+        #[doc = "Specification version of `VK_EXT_command_serialization`."]
+        pub const COMMAND_SERIALIZATION_SPEC_VERSION: u32 = #serialization;
+        #[doc = "Specification version of `VK_MESA_venus_protocol`."]
+        pub const VENUS_PROTOCOL_SPEC_VERSION: u32 = #protocol;
+    });
+    let rows = model.extensions.iter().map(|extension| {
+        let name = &extension.name;
+        let (number, version) = (Literal::u32_unsuffixed(extension.number), Literal::u32_unsuffixed(extension.spec_version));
+        quote!(Extension { name: #name, number: #number, spec_version: #version })
+    });
+    file.push(quote! {
+        #[doc = "Extensions whose structures and commands the protocol knows, by number."]
+        pub static EXTENSIONS: &[Extension] = &[#(#rows),*];
+    });
+    file
+}
+
+/// `scalars.rs`: the enums and bitmasks that travel.
+pub(crate) fn emit_scalars(codec: &Codec<'_>) -> FileBuilder {
+    let mut file = FileBuilder::new("scalars.rs", "Enums and bitmasks as numbers on the wire.");
+    let (mut enums, mut flags, mut wide) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let model = codec.model;
+    for (index, declared) in model.enums.iter().enumerate().filter(|(_, declared)| declared.reached) {
+        let name = codec.types.rust_name(&crate::model::Ty::Enum(crate::model::EnumId(index)));
+        // The runtime implements this one, which no registry type reaches on its own.
+        if name == "Result" {
+            continue;
+        }
+        match (declared.is_bits, declared.bit_width) {
+            (_, 64) => wide.insert(name),
+            (true, _) => flags.insert(name),
+            (false, _) => enums.insert(name),
+        };
+    }
+    for (index, declared) in model.bitmasks.iter().enumerate().filter(|(_, declared)| declared.reached) {
+        let name = codec.types.rust_name(&crate::model::Ty::Bitmask(crate::model::BitmaskId(index)));
+        if declared.bit_width == 64 { wide.insert(name) } else { flags.insert(name) };
+    }
+    enums.insert("StructureType".to_owned());
+    let idents = |names: BTreeSet<String>| names.into_iter().map(|name| ident(&name)).collect::<Vec<_>>();
+    let (enums, flags, wide) = (idents(enums), idents(flags), idents(wide));
+    file.push(quote!(wire_enums!(#(#enums),*);));
+    file.push(quote!(wire_flags!(u32: #(#flags),*);));
+    file.push(quote!(wire_flags!(u64: #(#wide),*);));
+    file
+}
+
+/// `dispatch.rs`: a trait per family, and the table that leads from a number to a method.
+pub(crate) fn emit_dispatch(codec: &Codec<'_>) -> FileBuilder {
+    let mut file = FileBuilder::new("dispatch.rs", "From command numbers to handler methods: one trait per family.");
+    let mut families: BTreeMap<&str, Vec<TokenStream>> = BTreeMap::new();
+    let (mut rows, mut visits) = (BTreeMap::new(), BTreeMap::new());
+    for plan in &codec.plan.commands {
+        let command = &codec.model.commands[plan.index];
+        let (method, args) = (ident(&names::command_method(&command.name)), format_ident!("{}Args", names::command_type(&command.name)));
+        let returns = match command.returns {
+            Returns::Nothing | Returns::Opaque => quote!(()),
+            Returns::Result => quote!(vk::Result),
+            Returns::U32 => quote!(u32),
+            Returns::U64 => quote!(u64),
+        };
+        let docs = format!("`{}`", command.name);
+        families.entry(command.family).or_default().push(quote! {
+            #[doc = #docs]
+            fn #method(&mut self, args: &mut #args) -> Result<#returns, Self::Error>;
+        });
+        rows.insert(command.id, quote!(row!(#args, #method)));
+        visits.insert(command.id, quote!(visit!(#args)));
+    }
+    let traits: Vec<_> = families.keys().map(|family| ident(&names::family_trait(family))).collect();
+    for (family, methods) in &families {
+        let name = ident(&names::family_trait(family));
+        let docs = format!("Commands of family `{family}`.");
+        file.push(quote! {
+            #[doc = #docs]
+            pub trait #name: Handler { #(#methods)* }
+        });
+    }
+    file.push(quote! {
+        #[doc = "All commands."]
+        pub trait Commands: #(#traits)+* {}
+    });
+    file.push(quote!(impl<T: #(#traits)+*> Commands for T {}));
+    let last = codec.model.commands.iter().map(|command| command.id).max().unwrap_or(0);
+    let table = (0..=last).map(|id| rows.remove(&id).unwrap_or_else(|| quote!(None)));
+    let count = Literal::u32_unsuffixed(last + 1);
+    file.push(quote! {
+        #[doc = "Rows by command number; none for numbers that never travel."]
+        pub(crate) struct Table<H>(PhantomData<H>);
+    });
+    file.push(quote! {
+        impl<H: Commands> Table<H> {
+            pub(crate) const ROWS: [Option<Row<H>>; #count] = [#(#table),*];
+        }
+    });
+    let table = (0..=last).map(|id| visits.remove(&id).unwrap_or_else(|| quote!(None)));
+    file.push(quote! {
+        impl<V: Visitor> Table<V> {
+            pub(crate) const VISITS: [Option<Visit<V>>; #count] = [#(#table),*];
+        }
+    });
+    file
+}
+
+/// `procs.rs`: the driver's entry points.
+pub(crate) fn emit_procs(codec: &Codec<'_>) -> FileBuilder {
+    let mut file = FileBuilder::new("procs.rs", "Driver entry points of all commands that Vulkan knows.");
+    let known = codec.model.commands.iter().filter(|command| !command.private && command.name != "vkGetInstanceProcAddr");
+    let rows = known.map(|command| {
+        let (slot, pointer) = (ident(&names::command_method(&command.name)), codec.types.function_pointer(command));
+        let candidates = [&command.name].into_iter().chain(&command.aliases).map(|name| {
+            let name = std::ffi::CString::new(name.as_str()).expect("names hold no NUL");
+            Literal::c_string(&name)
+        });
+        quote!(#slot: #pointer = [#(#candidates),*])
+    });
+    file.push(quote!(procs! { #(#rows;)* }));
+    file
+}

@@ -1,0 +1,347 @@
+//! The resolved registry: plain owned data, ids into vectors, no text left to interpret.
+//!
+//! Everything here is canonical: an alias and its target are one type or command, which lists all its names. Only
+//! what the protocol selects is present. Built by [`resolve`](crate::resolve), read by [`lower`](crate::lower).
+
+use std::collections::BTreeMap;
+
+use crate::diag::XmlPos;
+
+
+
+/// Index of a [`Struct`] in [`Model::structs`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct StructId(pub(crate) usize);
+
+/// Index of a [`Union`] in [`Model::unions`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct UnionId(pub(crate) usize);
+
+/// Index of a [`Handle`] in [`Model::handles`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct HandleId(pub(crate) usize);
+
+/// Index of an [`Enum`] in [`Model::enums`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct EnumId(pub(crate) usize);
+
+/// Index of a [`Bitmask`] in [`Model::bitmasks`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct BitmaskId(pub(crate) usize);
+
+/// The part of the registry that the protocol is made of.
+#[derive(Debug, Default)]
+pub(crate) struct Model {
+    /// Version of the headers that the registry describes.
+    pub(crate) registry_version: String,
+    /// Version that the protocol announces.
+    pub(crate) xml_version: (u32, u32, u32),
+    pub(crate) wire_format: u32,
+    pub(crate) structs: Vec<Struct>,
+    pub(crate) unions: Vec<Union>,
+    pub(crate) handles: Vec<Handle>,
+    pub(crate) enums: Vec<Enum>,
+    pub(crate) bitmasks: Vec<Bitmask>,
+    /// In id order.
+    pub(crate) commands: Vec<Command>,
+    pub(crate) extensions: Vec<Extension>,
+    /// Values of the API constants that dimensions name.
+    pub(crate) constants: BTreeMap<String, u64>,
+}
+
+/// A `<type category="struct">`.
+#[derive(Debug)]
+pub(crate) struct Struct {
+    /// All names, the canonical one first.
+    pub(crate) names: Vec<String>,
+    /// Present for structures that can head or join a `pNext` chain.
+    pub(crate) chain: Option<Chain>,
+    /// Members that carry data: all but `sType` and `pNext`.
+    pub(crate) members: Vec<Var>,
+    /// Whether every member can travel.
+    pub(crate) encodable: bool,
+    /// Whether an encodable command reaches it.
+    pub(crate) reached: bool,
+    pub(crate) family: &'static str,
+    pub(crate) at: XmlPos,
+}
+
+/// What makes a structure chainable.
+#[derive(Debug)]
+pub(crate) struct Chain {
+    pub(crate) s_type_name: String,
+    pub(crate) s_type: i32,
+    /// Whether `pNext` is declared without const, as in structures that the driver fills.
+    pub(crate) is_output: bool,
+    /// Structures that may follow when this one is the root, in registry order.
+    pub(crate) children: Vec<StructId>,
+    /// What a guest must have seen announced before it sends this structure in a chain.
+    pub(crate) announced: Announced,
+}
+
+/// See `venus_protocol::wire::Announced`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Announced {
+    Always,
+    Version(u32, u32),
+    Extensions(Vec<Vec<u32>>),
+}
+
+/// A `<type category="union">`.
+#[derive(Debug)]
+pub(crate) struct Union {
+    pub(crate) names: Vec<String>,
+    pub(crate) members: Vec<UnionMember>,
+    /// How one member is chosen; `None` when the protocol gives no way, so that the union cannot travel.
+    pub(crate) choice: Option<UnionChoice>,
+    pub(crate) encodable: bool,
+    pub(crate) reached: bool,
+    pub(crate) family: &'static str,
+}
+
+#[derive(Debug)]
+pub(crate) struct UnionMember {
+    pub(crate) var: Var,
+    /// Value of the selector (or position) that tags this member.
+    pub(crate) tag: i32,
+    /// Name of the selector's enum value, where there is a selector.
+    pub(crate) selection: Option<String>,
+}
+
+/// How the sender chooses a union's member.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum UnionChoice {
+    /// By an enum next to the union.
+    Selector,
+    /// Always this member (an index into the members).
+    Fixed(usize),
+}
+
+/// A `<type category="handle">`.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    pub(crate) names: Vec<String>,
+    pub(crate) dispatchable: bool,
+    pub(crate) reached: bool,
+}
+
+/// A `<type category="enum">`: plain enums and the bit names of bitmasks.
+#[derive(Debug)]
+pub(crate) struct Enum {
+    pub(crate) names: Vec<String>,
+    /// Whether it names bits of a bitmask.
+    pub(crate) is_bits: bool,
+    /// 32 or 64.
+    pub(crate) bit_width: u32,
+    pub(crate) reached: bool,
+}
+
+/// A `<type category="bitmask">`.
+#[derive(Debug)]
+pub(crate) struct Bitmask {
+    pub(crate) names: Vec<String>,
+    /// 32 or 64.
+    pub(crate) bit_width: u32,
+    pub(crate) reached: bool,
+}
+
+/// A command with a number.
+#[derive(Debug)]
+pub(crate) struct Command {
+    pub(crate) id: u32,
+    pub(crate) name: String,
+    pub(crate) aliases: Vec<String>,
+    pub(crate) returns: Returns,
+    pub(crate) params: Vec<Var>,
+    /// Why the command never travels; `None` if it does.
+    pub(crate) obstacle: Option<String>,
+    /// Whether it is one of the protocol's own, unknown to Vulkan drivers.
+    pub(crate) private: bool,
+    pub(crate) reports_device_lost: bool,
+    pub(crate) family: &'static str,
+    pub(crate) at: XmlPos,
+}
+
+/// Return types that exist among encodable commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Returns {
+    Nothing,
+    Result,
+    U32,
+    U64,
+    /// Something that cannot travel.
+    Opaque,
+}
+
+/// An extension that the protocol lists.
+#[derive(Debug)]
+pub(crate) struct Extension {
+    pub(crate) name: String,
+    pub(crate) number: u32,
+    pub(crate) spec_version: u32,
+}
+
+/// A member or parameter.
+#[derive(Clone, Debug)]
+pub(crate) struct Var {
+    pub(crate) name: String,
+    /// Canonical C name of the type without pointers.
+    pub(crate) base: String,
+    pub(crate) ty: Ty,
+    /// One entry per `*`, innermost first: whether what it points to is const.
+    pub(crate) pointee_const: Vec<bool>,
+    pub(crate) dimensions: Vec<Dimension>,
+    /// One length per pointer level that has one, outermost first.
+    pub(crate) lengths: Vec<Length>,
+    /// First value of `optional`.
+    pub(crate) optional: bool,
+    pub(crate) no_auto_validity: bool,
+    pub(crate) selector: Option<String>,
+    /// Name of the stride argument whose value the sender replaces by the packed size.
+    pub(crate) stride: Option<String>,
+    /// When a guest may follow the pointer; always if absent.
+    pub(crate) guest_condition: Option<Condition>,
+    pub(crate) at: XmlPos,
+}
+
+/// A test on a sibling member.
+#[derive(Clone, Debug)]
+pub(crate) enum Condition {
+    /// The member equals the named enum value.
+    Equals { member: String, value: i64 },
+    /// The member has none of these bits.
+    LacksBits { member: String, bits: u64 },
+}
+
+/// A fixed array's size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Dimension {
+    pub(crate) size: u64,
+    /// The API constant that names it, if one does.
+    pub(crate) constant: Option<String>,
+}
+
+/// Where an array's length comes from. Evaluated over values already decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Length {
+    NullTerminated,
+    Literal(u64),
+    /// A sibling's value, or what it points to.
+    Sibling(String),
+    /// `parameter->member`.
+    Through { pointer: String, member: String },
+    /// `array[i].member`, where `i` is the row's index.
+    OfRow { array: String, member: String },
+    /// `(sibling + add) / by`, in 32-bit unsigned arithmetic.
+    Quotient { sibling: String, add: u32, by: u32 },
+}
+
+impl Length {
+    /// The sibling that the length is computed from.
+    pub(crate) fn sibling(&self) -> Option<&str> {
+        match self {
+            Self::Sibling(name) | Self::Quotient { sibling: name, .. } => Some(name),
+            Self::Through { pointer, .. } => Some(pointer),
+            Self::OfRow { array, .. } => Some(array),
+            Self::NullTerminated | Self::Literal(_) => None,
+        }
+    }
+}
+
+/// What a variable is at the end of its pointers and dimensions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ty {
+    Void,
+    Char,
+    Scalar(Scalar),
+    Enum(EnumId),
+    Bitmask(BitmaskId),
+    Handle(HandleId),
+    Struct(StructId),
+    Union(UnionId),
+    /// Function pointers, `int`, platform types: nothing that can travel.
+    Opaque,
+}
+
+/// C scalars that occur.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scalar {
+    U8,
+    U16,
+    U32,
+    U64,
+    I32,
+    I64,
+    F32,
+    F64,
+    Size,
+}
+
+impl Scalar {
+    /// Bytes on the wire when alone.
+    pub(crate) fn wire_bytes(self) -> usize {
+        match self {
+            Self::U8 | Self::U16 | Self::U32 | Self::I32 | Self::F32 => 4,
+            Self::U64 | Self::I64 | Self::F64 | Self::Size => 8,
+        }
+    }
+}
+
+impl Var {
+    /// Whether a command or structure only reads through it: no pointer, or a pointer with const at some level.
+    pub(crate) fn is_input(&self) -> bool {
+        self.pointee_const.is_empty() || self.pointee_const.contains(&true)
+    }
+}
+
+impl Struct {
+    pub(crate) fn name(&self) -> &str {
+        &self.names[0]
+    }
+
+    /// Whether code is generated for it.
+    pub(crate) fn travels(&self) -> bool {
+        self.reached && self.encodable
+    }
+}
+
+impl Union {
+    pub(crate) fn name(&self) -> &str {
+        &self.names[0]
+    }
+
+    pub(crate) fn travels(&self) -> bool {
+        self.reached && self.encodable
+    }
+}
+
+impl Model {
+    pub(crate) fn structure(&self, id: StructId) -> &Struct {
+        &self.structs[id.0]
+    }
+
+    pub(crate) fn union(&self, id: UnionId) -> &Union {
+        &self.unions[id.0]
+    }
+
+    /// The structures that code is generated for, in registry order.
+    pub(crate) fn traveling_structs(&self) -> impl Iterator<Item = (StructId, &Struct)> {
+        self.structs.iter().enumerate().map(|(index, structure)| (StructId(index), structure)).filter(|(_, s)| s.travels())
+    }
+
+    /// The unions that code is generated for, in registry order.
+    pub(crate) fn traveling_unions(&self) -> impl Iterator<Item = (UnionId, &Union)> {
+        self.unions.iter().enumerate().map(|(index, union)| (UnionId(index), union)).filter(|(_, u)| u.travels())
+    }
+
+    /// The commands that have an encoding, in id order.
+    pub(crate) fn encodable_commands(&self) -> impl Iterator<Item = &Command> {
+        self.commands.iter().filter(|command| command.obstacle.is_none())
+    }
+
+    /// The children of a root that code is generated for.
+    pub(crate) fn children(&self, structure: &Struct) -> Vec<StructId> {
+        let children = structure.chain.iter().flat_map(|chain| &chain.children);
+        children.copied().filter(|child| self.structure(*child).travels()).collect()
+    }
+}

@@ -1,0 +1,43 @@
+//! Syntax records to model: what is selected, what names mean, what can travel.
+//!
+//! The passes run in this order:
+//!
+//! 1. [`names`]: aliases. After it every thing has one canonical name.
+//! 2. [`select`]: which types and commands the protocol takes from the registry.
+//! 3. [`types`]: records become typed declarations, ids replace names.
+//! 4. [`chains`]: which structure may follow which, and when a guest may send it.
+//! 5. [`travel`]: what has an encoding, and what commands reach.
+//! 6. [`families`]: which file of generated code each thing belongs to.
+//! 7. [`counts`]: the result against the declared counts.
+
+mod chains;
+mod counts;
+mod families;
+mod lengths;
+mod names;
+mod select;
+mod travel;
+mod types;
+
+pub(crate) use counts::count;
+pub(crate) use travel::content_obstacle;
+
+use crate::diag::Diagnostics;
+use crate::model::Model;
+use crate::parse::{Registry, VenusRegistry};
+
+/// Resolves both registries together.
+pub(crate) fn resolve(vk: &Registry, venus: &VenusRegistry, diags: &mut Diagnostics) -> Model {
+    let names = names::Names::new(vk, venus, diags);
+    let selection = select::select(vk, venus, &names, diags);
+    let mut model = types::build(vk, venus, &names, &selection, diags);
+    chains::link(&mut model, vk, venus, &names, &selection, diags);
+    travel::mark(&mut model, venus, diags);
+    families::assign(&mut model);
+    model
+}
+
+/// Reports every derived count that differs from the declared one.
+pub(crate) fn check_counts(model: &Model, venus: &VenusRegistry, diags: &mut Diagnostics) {
+    counts::check(model, venus, diags);
+}
