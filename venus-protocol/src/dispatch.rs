@@ -1,0 +1,119 @@
+//! From bytes to handlers: decode a command, call the method that handles it, encode the reply.
+//!
+//! Decoding is shared by all handlers; only a thin shim per command (decode, call, encode) is compiled for each
+//! handler type.
+
+pub use crate::generated::dispatch::*;
+use crate::wire::{Command, CommandHeader, CommandType, DecodeError, DecodeErrorKind, Decoder, Encoder, Returned};
+
+/// What every handler has in common.
+pub trait Handler {
+    /// Why a context cannot go on. Results of the driver are not errors: they go into the reply.
+    type Error: From<DecodeError>;
+
+    /// The error for a device lost by a command whose guest asked for no reply, so that nobody would ever know.
+    fn device_lost(&mut self, command: CommandType) -> Self::Error;
+}
+
+/// The shim of one command.
+pub(crate) type Row<H> =
+    fn(&mut H, CommandHeader, &mut Decoder<'_>, &mut Encoder) -> Result<(), <H as Handler>::Error>;
+
+/// The row of a command: its arguments' type and its handler's method.
+macro_rules! row {
+    ($args:ident, $method:ident) => {
+        Some(|handler, header, decoder, reply| {
+            let mut args = <$args as $crate::wire::Command<'_>>::decode(decoder)?;
+            let returned = handler.$method(&mut args)?;
+            $crate::dispatch::finish(handler, header, &args, returned, reply)
+        })
+    };
+}
+pub(crate) use row;
+
+/// Looks at decoded commands of every type, by one generic method: tracers, tests, measurements.
+pub trait Visitor {
+    /// What a visit amounts to.
+    type Output;
+
+    /// Is given a command's arguments.
+    fn visit<'a, C: Command<'a>>(&mut self, header: CommandHeader, args: C) -> Self::Output;
+}
+
+/// The shim that decodes one command for a visitor.
+pub(crate) type Visit<V> =
+    fn(&mut V, CommandHeader, &mut Decoder<'_>) -> Result<<V as Visitor>::Output, DecodeError>;
+
+/// The visit of a command: its arguments' type.
+macro_rules! visit {
+    ($args:ident) => {
+        Some(|visitor, header, decoder| {
+            let args = <$args as $crate::wire::Command<'_>>::decode(decoder)?;
+            Ok(visitor.visit(header, args))
+        })
+    };
+}
+pub(crate) use visit;
+
+/// Decodes one command at the decoder's position and shows it to `visitor`.
+///
+/// # Errors
+///
+/// What is wrong with the bytes; the stream cannot be continued.
+pub fn visit_command<V: Visitor>(visitor: &mut V, decoder: &mut Decoder<'_>) -> Result<V::Output, DecodeError> {
+    let header = decoder.read_header()?;
+    let row = usize::try_from(header.command.0).ok().and_then(|index| Table::<V>::VISITS.get(index).copied().flatten());
+    match row {
+        Some(row) => row(visitor, header, decoder),
+        None => Err(unknown(decoder, header.command)),
+    }
+}
+
+/// What follows every handled command.
+#[inline]
+pub(crate) fn finish<'a, H: Handler, C: Command<'a>>(
+    handler: &mut H,
+    header: CommandHeader,
+    args: &C,
+    returned: C::Return,
+    reply: &mut Encoder,
+) -> Result<(), H::Error> {
+    if header.wants_reply() {
+        args.encode_reply(reply, returned);
+    } else if C::REPORTS_DEVICE_LOST && returned.is_device_lost() {
+        return Err(handler.device_lost(C::TYPE));
+    }
+    Ok(())
+}
+
+/// Decodes one command at the decoder's position, has it handled, and appends the reply to `reply` if the guest wants
+/// one.
+///
+/// # Errors
+///
+/// The handler's error, or the decoder's as one: in either case the stream cannot be continued.
+pub fn dispatch<H: Commands>(
+    handler: &mut H,
+    decoder: &mut Decoder<'_>,
+    reply: &mut Encoder,
+) -> Result<CommandHeader, H::Error> {
+    let header = decoder.read_header()?;
+    let id = header.command.0;
+    let row = usize::try_from(id).ok().and_then(|index| Table::<H>::ROWS.get(index).copied().flatten());
+    match row {
+        Some(row) => row(handler, header, decoder, reply).map(|()| header),
+        None => Err(unknown(decoder, header.command).into()),
+    }
+}
+
+#[cold]
+fn unknown(decoder: &Decoder<'_>, command: CommandType) -> DecodeError {
+    let known = crate::generated::commands::NOT_ENCODABLE.iter().any(|(other, _)| *other == command);
+    let kind = match known {
+        true => DecodeErrorKind::NotEncodable(command.0),
+        false => DecodeErrorKind::UnknownCommand(command.0),
+    };
+    let mut error = decoder.error(kind);
+    error.offset = error.offset.saturating_sub(8);
+    error
+}

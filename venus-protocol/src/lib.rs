@@ -1,0 +1,89 @@
+//! The Venus protocol: Vulkan commands serialised between a guest and its host.
+//!
+//! A guest's driver writes each Vulkan call as a *request*; the host reads it, executes it on its own Vulkan driver,
+//! and writes a *reply* if the guest asked for one. This crate is both ends of that wire, for all 433 command names,
+//! over [`ash`]'s types. It does no I/O and calls no driver.
+//!
+//! # The wire in one page
+//!
+//! A stream is a plain sequence of requests:
+//!
+//! ```text
+//! request := u32 command   u32 flags   argument*       every parameter, in order
+//! reply   := u32 command   [result]    output*         if bit 0 of flags was set
+//! ```
+//!
+//! Everything is little endian and padded to 4 bytes. There are no lengths and no tags: a reader that does not know a
+//! command cannot skip it, so any error ends the stream. Pointers and arrays are preceded by a 64-bit marker or count;
+//! `pNext` chains travel as all headers, then all bodies in reverse ([`wire::ChainTable`]). Handles are 64-bit ids
+//! that the guest chooses, also for objects that the host creates. Outputs take room in the request, too: enough of
+//! them for the host to know what to fill ("partial form").
+//!
+//! # The rooms
+//!
+//! * [`wire`]: the hand-written runtime. Start with [`wire::Decoder`] and [`wire::Encoder`].
+//! * [`args`]: for each command `X` a struct `XArgs`, a struct `XReply`, and functions that decode and encode them.
+//! * [`decode`] and [`encode`]: the same for structures.
+//! * [`dispatch`](mod@dispatch): traits to handle commands by, and the function that drives them from bytes.
+//! * [`procs`]: a driver's entry points, which `XArgs` can call.
+//! * [`vk`]: ash's types and those that ash lacks.
+//!
+//! # A round trip
+//!
+//! ```
+//! use venus_protocol::args::{CmdDrawArgs, decode_cmd_draw, encode_cmd_draw};
+//! use venus_protocol::wire::{Arena, CommandType, Decoder, Encoder, Handle, IdentityResolver};
+//!
+//! let draw = CmdDrawArgs {
+//!     command_buffer: Handle::identity(16),
+//!     vertex_count: 3,
+//!     instance_count: 1,
+//!     first_vertex: 0,
+//!     first_instance: 0,
+//! };
+//! // SAFETY: this command holds no pointers.
+//! let mut encoder = unsafe { Encoder::new() };
+//! encode_cmd_draw(&mut encoder, 0, &draw);
+//! assert_eq!(encoder.bytes().len(), 32);
+//!
+//! let arena = Arena::default();
+//! let mut decoder = Decoder::new(encoder.bytes(), &arena, &IdentityResolver);
+//! assert_eq!(decoder.read_header()?.command, CommandType::CMD_DRAW);
+//! assert_eq!(decode_cmd_draw(&mut decoder)?.vertex_count, 3);
+//! # Ok::<(), venus_protocol::wire::DecodeError>(())
+//! ```
+#![no_std]
+
+extern crate alloc;
+
+pub mod dispatch;
+#[rustfmt::skip]
+#[expect(missing_debug_implementations, reason = "arguments hold raw pointers; tracers print them by the registry")]
+#[expect(deprecated, reason = "members that Vulkan has deprecated still travel")]
+mod generated;
+pub mod procs;
+pub mod verify;
+pub mod wire;
+
+pub use generated::extensions::{
+    COMMAND_SERIALIZATION_SPEC_VERSION, EXTENSIONS, VENUS_PROTOCOL_SPEC_VERSION, WIRE_FORMAT_VERSION, XML_VERSION,
+};
+pub use generated::{args, commands, decode, encode};
+
+/// Vulkan's types: ash's, and those of the protocol that ash lacks.
+pub mod vk {
+    pub use ash::vk::*;
+
+    pub use crate::generated::types::*;
+}
+
+/// An extension that the protocol knows the structures and commands of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extension {
+    /// Name, for example `VK_KHR_dynamic_rendering`.
+    pub name: &'static str,
+    /// Registry number: its bit in the extension mask of the capability set.
+    pub number: u32,
+    /// Highest specification version that the protocol covers.
+    pub spec_version: u32,
+}
