@@ -1,0 +1,110 @@
+//! The command line of `venus`: options to library calls, and errors to one sentence and an exit status.
+
+mod doctor;
+mod serve;
+mod worker;
+
+use std::{io, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+use venus_host::driver::{Config, GpuChoice, MemoryChoice, Profile};
+
+/// Serves Vulkan to Venus guests: Mesa's Venus driver in a Linux guest, or on this machine.
+///
+/// Exit status: 0 if all went well, 1 if not, 2 if the command line was wrong.
+#[derive(Debug, Parser)]
+#[command(name = "venus", version, max_term_width = 100)]
+struct Cli {
+    /// What to log: a level (error, warn, info, debug, trace) or a filter such as `venus_host::ring=debug`
+    #[arg(
+        long,
+        global = true,
+        env = "VENUS_LOG",
+        default_value = "info",
+        value_name = "FILTER"
+    )]
+    log: String,
+
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Serve(serve::ServeArgs),
+    Doctor(doctor::DoctorArgs),
+    #[command(hide = true)]
+    Worker(worker::WorkerArgs),
+}
+
+/// Which driver to use and what guests see of it.
+///
+/// Each option can be given by an environment variable, too, which is how a server tells its workers.
+#[derive(Debug, Clone, Args)]
+struct DriverArgs {
+    /// Which GPUs guests see: `all`, a position in the list of `venus doctor`, a deviceUUID, or part of a name
+    #[arg(long, env = "VENUS_GPU", default_value = "all", value_name = "GPU")]
+    gpu: String,
+
+    /// How host-visible memory reaches guests: auto, dmabuf or import
+    #[arg(long, env = "VENUS_MEMORY", default_value = "auto", value_name = "WAY")]
+    memory: String,
+
+    /// Treat the driver as if it were another: native, moltenvk or kosmickrisp
+    #[arg(long, env = "VENUS_PROFILE", default_value = "native", value_name = "PROFILE")]
+    profile: String,
+}
+
+impl DriverArgs {
+    /// The options as the library takes them.
+    fn config(&self) -> Result<Config, anyhow::Error> {
+        let Ok(gpu) = self.gpu.parse::<GpuChoice>();
+        let memory: MemoryChoice = self
+            .memory
+            .parse()
+            .map_err(|error| anyhow::anyhow!("--memory: {error}"))?;
+        let profile: Profile = self
+            .profile
+            .parse()
+            .map_err(|error| anyhow::anyhow!("--profile: {error}"))?;
+        Ok(Config { gpu, memory, profile })
+    }
+
+    /// The environment that makes another `venus` have the same options.
+    fn environment(&self) -> [(&'static str, &str); 3] {
+        [
+            ("VENUS_GPU", &self.gpu),
+            ("VENUS_MEMORY", &self.memory),
+            ("VENUS_PROFILE", &self.profile),
+        ]
+    }
+}
+
+/// Runs the program.
+pub(crate) fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = match EnvFilter::try_new(&cli.log) {
+        Ok(filter) => filter,
+        Err(error) => return fail(&anyhow::anyhow!("--log: {error}")),
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_target(false)
+        .init();
+    let outcome = match &cli.verb {
+        Verb::Serve(args) => serve::run(args, &cli.log),
+        Verb::Doctor(args) => doctor::run(args),
+        Verb::Worker(args) => worker::run(args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("venus: {error:#}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,73 @@
+//! `venus serve`: the vtest server.
+
+use std::{
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use anyhow::Context;
+use clap::Args;
+use venus_host::vtest::{self, Isolation, Server, ServerOptions};
+
+use super::DriverArgs;
+
+/// Listen on a Unix socket for Mesa's Venus driver (the vtest protocol)
+///
+/// Point a guest program at it with
+///
+///     VN_DEBUG=vtest VTEST_SOCKET_NAME=PATH VK_DRIVER_FILES=…/virtio_icd.json vkcube
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct ServeArgs {
+    /// Where to listen
+    #[arg(long, env = "VTEST_SOCKET_NAME", default_value = vtest::DEFAULT_SOCKET_PATH, value_name = "PATH")]
+    socket_path: PathBuf,
+
+    /// Serve all guests in this process, each on a thread, instead of giving each a process of its own
+    #[arg(long)]
+    in_process: bool,
+
+    /// End after this many connections
+    #[arg(long, value_name = "N")]
+    connections: Option<usize>,
+
+    #[command(flatten)]
+    driver: DriverArgs,
+}
+
+pub(super) fn run(args: &ServeArgs, log: &str) -> Result<(), anyhow::Error> {
+    let driver = args.driver.config()?;
+    let isolation = if args.in_process {
+        Isolation::Thread
+    } else {
+        workers(&args.driver, log)?
+    };
+    super::worker::raise_descriptor_limit();
+    let server = Server::bind(
+        &args.socket_path,
+        ServerOptions {
+            isolation,
+            driver,
+            connections: args.connections,
+        },
+    )?;
+    tracing::info!("listening at {}", args.socket_path.display());
+    Ok(server.run()?)
+}
+
+/// Makes workers of this program, with the options that this process was given.
+fn workers(driver: &DriverArgs, log: &str) -> Result<Isolation, anyhow::Error> {
+    let program =
+        std::env::current_exe().context("cannot tell where this program is, to start workers; try --in-process")?;
+    let driver = driver.clone();
+    let log = log.to_owned();
+    Ok(Isolation::Process(Box::new(move || {
+        let mut command = Command::new(&program);
+        command
+            .arg("worker")
+            .envs(driver.environment())
+            .env("VENUS_LOG", &log)
+            .stdout(Stdio::null());
+        command
+    })))
+}

@@ -1,0 +1,51 @@
+//! `venus worker`: serves the one connection that a server left in standard input.
+
+use std::{
+    io,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::net::UnixStream,
+    },
+};
+
+use anyhow::Context;
+use clap::Args;
+use rustix::{
+    fs::{FileType, fstat},
+    process::{Resource, getrlimit, setrlimit},
+};
+use venus_host::vtest;
+
+use super::DriverArgs;
+
+/// Serve the connection in standard input; started by `venus serve`
+#[derive(Debug, Args)]
+pub(super) struct WorkerArgs {
+    #[command(flatten)]
+    driver: DriverArgs,
+}
+
+pub(super) fn run(args: &WorkerArgs) -> Result<(), anyhow::Error> {
+    let config = args.driver.config()?;
+    let stdin: OwnedFd = io::stdin()
+        .as_fd()
+        .try_clone_to_owned()
+        .context("cannot use standard input")?;
+    let stat = fstat(&stdin).context("cannot use standard input")?;
+    anyhow::ensure!(
+        FileType::from_raw_mode(stat.st_mode) == FileType::Socket,
+        "standard input is no socket; workers are started by `venus serve`"
+    );
+    raise_descriptor_limit();
+    vtest::serve_connection(UnixStream::from(stdin), config);
+    Ok(())
+}
+
+/// Asks for as many descriptors as the system permits: every piece of memory that a guest maps is one. Best effort.
+pub(super) fn raise_descriptor_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::debug!("cannot raise the limit of open files: {error}");
+    }
+}

@@ -1,0 +1,112 @@
+//! The capability set: what a guest reads before it creates a context, to decide whether and how to speak Venus.
+//!
+//! Version 0 of virtio-gpu capset 4, little endian:
+//!
+//! | offset | bytes | field | our value |
+//! |-------:|------:|-------|-----------|
+//! |      0 |     4 | wire_format_version | 1 |
+//! |      4 |     4 | vk_xml_version | 1.4.307 |
+//! |      8 |     4 | vk_ext_command_serialization_spec_version | 1 |
+//! |     12 |     4 | vk_mesa_venus_protocol_spec_version | 3 |
+//! |     16 |     4 | supports_blob_id_0 | 1: plain shared memory exists |
+//! |     20 |   128 | vk_extension_mask1 | bit N%32 of word N/32: structures of extension N may be sent; bit 0: the mask is valid |
+//! |    148 |     4 | allow_vk_wait_syncs | 1: the guest may block a ring in vkWaitForFences |
+//! |    152 |     4 | supports_multiple_timelines | 1: one `ring_idx` per queue |
+//! |    156 |     4 | use_guest_vram | 0: host-visible memory is the host's |
+//!
+//! The mask says what the *decoder* can read, whatever the driver has: what the driver lacks is missing from its
+//! extension list, which the guest asks for later. A bit whose structures we could not read would end the first context
+//! that sends one, so the table of bits comes from the generator.
+
+use venus_protocol::{
+    COMMAND_SERIALIZATION_SPEC_VERSION, EXTENSIONS, VENUS_PROTOCOL_SPEC_VERSION, WIRE_FORMAT_VERSION, XML_VERSION,
+};
+
+/// virtio-gpu's number of the Venus capset.
+pub const CAPSET_ID: u32 = 4;
+
+/// The only version of it.
+pub const CAPSET_VERSION: u32 = 0;
+
+/// Its size.
+pub const CAPSET_BYTES: usize = 160;
+
+const MASK_WORDS: usize = 32;
+const HEAD_WORDS: usize = 5;
+const TAIL_WORDS: usize = 3;
+const _: () = assert!((HEAD_WORDS + MASK_WORDS + TAIL_WORDS) * 4 == CAPSET_BYTES);
+
+/// The capset as it travels. Needs no context and no driver.
+#[must_use]
+pub fn capset() -> [u8; CAPSET_BYTES] {
+    encode(&extension_mask(EXTENSIONS.iter().map(|extension| extension.number)))
+}
+
+/// Bit 0, and a bit for each number.
+fn extension_mask(numbers: impl Iterator<Item = u32>) -> [u32; MASK_WORDS] {
+    let mut mask = [0; MASK_WORDS];
+    for number in std::iter::once(0).chain(numbers) {
+        let word = usize::try_from(number / u32::BITS)
+            .ok()
+            .and_then(|index| mask.get_mut(index));
+        if let Some(word) = word {
+            *word |= 1_u32 << (number % u32::BITS);
+        }
+    }
+    mask
+}
+
+fn encode(mask: &[u32; MASK_WORDS]) -> [u8; CAPSET_BYTES] {
+    let head: [u32; HEAD_WORDS] = [
+        WIRE_FORMAT_VERSION,
+        XML_VERSION,
+        COMMAND_SERIALIZATION_SPEC_VERSION,
+        VENUS_PROTOCOL_SPEC_VERSION,
+        1,
+    ];
+    let tail: [u32; TAIL_WORDS] = [1, 1, 0];
+    let mut bytes = [0; CAPSET_BYTES];
+    for (slot, word) in bytes.chunks_exact_mut(4).zip(head.iter().chain(mask).chain(&tail)) {
+        slot.copy_from_slice(&word.to_le_bytes());
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn word(bytes: &[u8; CAPSET_BYTES], offset: usize) -> u32 {
+        u32::from_le_bytes(bytes[offset..offset + 4].try_into().unwrap())
+    }
+
+    #[test]
+    fn fields_are_where_the_guest_reads_them() {
+        let bytes = encode(&extension_mask([384, 385, 31].into_iter()));
+        let expected = [
+            (0, 1),
+            (4, 0x0040_4133),
+            (8, 1),
+            (12, 3),
+            (16, 1),
+            (20, 0x8000_0001),
+            (20 + 4 * 12, 0b11),
+            (148, 1),
+            (152, 1),
+            (156, 0),
+        ];
+        for (offset, value) in expected {
+            assert_eq!(word(&bytes, offset), value, "offset {offset}");
+        }
+    }
+
+    #[test]
+    fn the_private_extensions_are_always_announced() {
+        assert_eq!(word(&capset(), 20 + 4 * (384 / 32)) & 0b11, 0b11);
+    }
+
+    #[test]
+    fn numbers_beyond_the_mask_are_left_out() {
+        assert_eq!(extension_mask([1023, 1024, u32::MAX].into_iter())[31], 0x8000_0000);
+    }
+}

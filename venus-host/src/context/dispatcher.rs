@@ -1,0 +1,115 @@
+//! What a handler may use: the state that the endpoints of a context share, and the endpoint that is executing.
+//!
+//! This is the meeting point of the transport (rings, streams, resources) and Vulkan (objects, driver, sync).
+//! `handlers/` implements the protocol's command traits on [`Dispatcher`]; nothing here knows a Vulkan command.
+
+use std::{fmt, sync::Arc};
+
+use crate::{
+    context::{fatal::FatalState, interpreter::Indirect, reply::ReplyStream},
+    driver,
+    error::Fatal,
+    handlers, object, resource, ring, sync,
+};
+
+/// Asks the embedder whether anybody still listens. Called every now and then during long waits.
+pub type Abandoned = Box<dyn Fn() -> bool + Send + Sync>;
+
+/// The state of one guest context, used by all of its endpoints at the same time.
+pub(crate) struct Shared {
+    /// What the log calls this context: the guest program's name and a number.
+    pub(crate) name: String,
+    /// The guest's objects: ids to driver handles.
+    pub(crate) objects: object::Table,
+    /// The driver: how this host is configured, and the instance once the guest has created it.
+    pub(crate) vulkan: driver::State,
+    /// Memory that the guest shares with us, by resource id.
+    pub(crate) resources: resource::Table,
+    /// The guest's rings, and who calls them.
+    pub(crate) rings: ring::Table,
+    /// Whether rings get threads.
+    pub(crate) ring_mode: ring::Mode,
+    /// Says whether the guest is gone, so that a wait on its behalf may end.
+    pub(crate) abandoned: Abandoned,
+    /// Which queue serves which `ring_idx`, and the fences pending on them.
+    pub(crate) timelines: sync::Timelines,
+    /// Set once the guest broke the protocol.
+    pub(crate) fatal: FatalState,
+}
+
+impl Shared {
+    /// Ends the context for `reason`: no endpoint starts another command, and every ring tells its guest so.
+    #[cold]
+    pub(crate) fn fail(&self, reason: Fatal) {
+        if self.fatal.set(&self.name, reason) {
+            self.rings.wake_all();
+        }
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("name", &self.name)
+            .field("fatal", &self.fatal)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Which endpoint executes a command. Some commands are only legal on one kind.
+#[derive(Debug, Clone)]
+pub(crate) enum Endpoint {
+    /// The context's own: commands that came with a direct submission.
+    Context,
+    /// A ring.
+    Ring(Arc<ring::Control>),
+}
+
+/// One endpoint's view of its context: what the handlers are implemented on. Each ring has one and the submission
+/// thread has one, so nothing in it is shared.
+pub(crate) struct Dispatcher {
+    /// The context.
+    pub(crate) shared: Arc<Shared>,
+    /// Who executes.
+    pub(crate) endpoint: Endpoint,
+    /// Where replies of this endpoint go.
+    pub(crate) reply_stream: ReplyStream,
+    /// Private memory of vkExecuteCommandStreamsMESA; absent while such a command executes.
+    pub(crate) indirect: Option<Box<Indirect>>,
+    /// The device of the last command, so that a run of commands for one device looks it up once.
+    pub(crate) device_cache: handlers::DeviceCache,
+    /// Whether this endpoint may be holding objects just now; others defer their frees by it.
+    pub(crate) presence: object::Presence,
+}
+
+impl Dispatcher {
+    /// A dispatcher that has executed nothing yet.
+    pub(crate) fn new(shared: Arc<Shared>, endpoint: Endpoint) -> Self {
+        let presence = shared.objects.register();
+        Self {
+            shared,
+            endpoint,
+            reply_stream: ReplyStream::default(),
+            indirect: Some(Box::default()),
+            device_cache: handlers::DeviceCache::default(),
+            presence,
+        }
+    }
+
+    /// What the log calls this endpoint.
+    pub(crate) fn endpoint_name(&self) -> String {
+        match &self.endpoint {
+            Endpoint::Context => "direct submission".to_owned(),
+            Endpoint::Ring(ring) => ring.name(),
+        }
+    }
+}
+
+impl fmt::Debug for Dispatcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dispatcher")
+            .field("shared", &self.shared)
+            .field("endpoint", &self.endpoint)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,209 @@
+//! Executes a stream of commands: the one place where bytes, decoder, handlers and reply stream meet.
+//!
+//! For each command: decode it from a private copy into the arena, with ids turned into driver handles on the way; let
+//! the handler of its name work; copy the reply, if one was asked for, to the endpoint's reply stream. Nothing here
+//! allocates, locks or formats unless something goes wrong; arena and reply buffer keep the size of the largest command
+//! so far.
+
+use std::{
+    fmt,
+    sync::{Arc, atomic::Ordering},
+};
+
+use venus_protocol::{
+    dispatch,
+    wire::{Arena, Decoder, Encoder},
+};
+
+use super::{Dispatcher, Endpoint, Shared};
+use crate::{
+    error::{Fatal, HostError},
+    limits, ring,
+};
+
+/// What decoding needs to keep between commands. An endpoint has one, and one more for the streams that
+/// vkExecuteCommandStreamsMESA names, whose own arguments have to survive the commands in them.
+pub(crate) struct Codec {
+    arena: Arena,
+    reply: Encoder,
+}
+
+impl Codec {
+    pub(crate) fn new() -> Self {
+        Self {
+            arena: Arena::new(limits::DECODED_COMMAND_BYTES),
+            reply: new_reply_encoder(),
+        }
+    }
+
+    /// Executes the command at byte `at` of `stream` and returns where the next one starts.
+    pub(crate) fn execute(
+        &mut self,
+        shared: &Shared,
+        dispatcher: &mut Dispatcher,
+        stream: &[u8],
+        at: usize,
+    ) -> Result<usize, HostError> {
+        self.arena.reset();
+        self.reply.clear();
+        let mut decoder = Decoder::at(stream, at, &self.arena, &shared.objects);
+        let header = dispatch::dispatch(dispatcher, &mut decoder, &mut self.reply)?;
+        let reply = self.reply.bytes();
+        if !reply.is_empty() {
+            dispatcher.reply_stream.write(header.command.name(), reply)?;
+        }
+        let next = decoder.offset();
+        shared.objects.boundary(&mut dispatcher.presence);
+        Ok(next)
+    }
+}
+
+#[expect(
+    unsafe_code,
+    reason = "the encoder reads through the pointers of the values it is given"
+)]
+fn new_reply_encoder() -> Encoder {
+    // SAFETY: the only values given to this encoder are arguments that the decoder has built in its arena, in the
+    // course of the same `dispatch`. All pointers in them lead to that arena, with the counts that go with them, or to
+    // what the driver wrote into it as the specification of the command demands.
+    unsafe { Encoder::new() }
+}
+
+impl Default for Codec {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Codec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Codec")
+            .field("arena_bytes", &self.arena.allocated_bytes())
+            .finish_non_exhaustive()
+    }
+}
+
+/// An endpoint at work.
+#[derive(Debug)]
+pub(crate) struct Interpreter {
+    shared: Arc<Shared>,
+    dispatcher: Dispatcher,
+    codec: Codec,
+}
+
+impl Interpreter {
+    pub(crate) fn new(shared: Arc<Shared>, endpoint: Endpoint) -> Self {
+        Self {
+            dispatcher: Dispatcher::new(Arc::clone(&shared), endpoint),
+            shared,
+            codec: Codec::new(),
+        }
+    }
+
+    /// The handlers' view.
+    pub(crate) fn dispatcher(&self) -> &Dispatcher {
+        &self.dispatcher
+    }
+
+    /// Executes a direct submission to its end. An error has ended the context.
+    pub(crate) fn submit(&mut self, stream: &[u8]) -> Result<(), HostError> {
+        ring::Executor::enter(self);
+        let outcome = self.submit_entered(stream);
+        ring::Executor::leave(self);
+        outcome
+    }
+
+    fn submit_entered(&mut self, stream: &[u8]) -> Result<(), HostError> {
+        let mut at = 0;
+        while at < stream.len() {
+            if self.shared.fatal.is_set() {
+                return Err(HostError::Stopped);
+            }
+            match self.codec.execute(&self.shared, &mut self.dispatcher, stream, at) {
+                Ok(next) => at = next,
+                Err(HostError::Stopped) => return Err(HostError::Stopped),
+                Err(error) => {
+                    let position = u64::try_from(at).unwrap_or(u64::MAX);
+                    let fatal = error
+                        .into_fatal("direct submission")
+                        .located("direct submission", 0, position);
+                    self.shared.fail(fatal.clone());
+                    return Err(fatal.into());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ring::Executor for Interpreter {
+    fn enter(&mut self) {
+        self.shared.objects.enter(&mut self.dispatcher.presence);
+    }
+
+    fn leave(&mut self) {
+        self.shared.objects.leave(&mut self.dispatcher.presence);
+    }
+
+    fn execute(&mut self, stream: &[u8], at: usize) -> Result<usize, HostError> {
+        self.codec.execute(&self.shared, &mut self.dispatcher, stream, at)
+    }
+
+    fn is_lost(&self) -> bool {
+        self.shared.fatal.is_set()
+    }
+
+    fn fail(&self, reason: Fatal) {
+        self.shared.fail(reason);
+    }
+}
+
+/// Private memory of vkExecuteCommandStreamsMESA: the copy of a stream, and a codec of its own.
+#[derive(Debug, Default)]
+pub(crate) struct Indirect {
+    stream: Vec<u8>,
+    codec: Codec,
+}
+
+impl Indirect {
+    /// Executes `size` bytes at `offset` of a mapping. They are copied first: the guest could change them while they
+    /// are decoded.
+    pub(crate) fn execute(
+        &mut self,
+        shared: &Shared,
+        dispatcher: &mut Dispatcher,
+        mapping: &crate::resource::Mapping,
+        offset: usize,
+        size: usize,
+    ) -> Result<(), HostError> {
+        self.stream.resize(size, 0);
+        mapping
+            .copy_out(offset, &mut self.stream)
+            .map_err(|error| Fatal::new("vkExecuteCommandStreamsMESA", error.to_string()))?;
+        let mut at = 0;
+        while at < self.stream.len() {
+            if shared.fatal.is_set() {
+                return Err(HostError::Stopped);
+            }
+            at = self
+                .codec
+                .execute(shared, dispatcher, &self.stream, at)
+                .map_err(|error| match error {
+                    HostError::Stopped => HostError::Stopped,
+                    error => {
+                        let place = format!("indirect stream of {}", dispatcher.endpoint_name());
+                        let fatal = error.into_fatal("vkExecuteCommandStreamsMESA");
+                        HostError::from(fatal.located(place, 0, u64::try_from(at).unwrap_or(u64::MAX)))
+                    }
+                })?;
+        }
+        Ok(())
+    }
+
+    /// Names the resource that is being executed to those who may destroy it; 0 for none.
+    pub(crate) fn announce(endpoint: &Endpoint, resource: u32) {
+        if let Endpoint::Ring(ring) = endpoint {
+            ring.indirect_resource.store(resource, Ordering::Relaxed);
+        }
+    }
+}

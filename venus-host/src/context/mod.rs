@@ -1,0 +1,258 @@
+//! One guest context: everything one guest `VkInstance` needs, and the verbs that a virtual machine monitor or the
+//! vtest server has for it.
+//!
+//! A context is driven from one thread (hence `&mut self`), which executes direct submissions and changes resources, in
+//! the order in which the guest asked. Rings run beside it, on threads of their own or when [`Context::process_rings`]
+//! is called.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`capset`] | what the guest reads before it creates a context |
+//! | [`dispatcher`] | what handlers may use |
+//! | [`interpreter`] | bytes to handlers to replies |
+//! | [`reply`] | reply streams |
+//! | [`fatal`] | the end of a context |
+//!
+//! # The end
+//!
+//! A guest that breaks the protocol loses its context: [`Context::lost`] says why. The context stays, answers what
+//! needs no execution, retires fences at once, and is dropped when the guest leaves; its guest learns from the FATAL
+//! bit of its rings.
+//!
+//! Dropping a context stops the rings first, since they use everything else, then lets the driver's side end (queues,
+//! devices, instance), and unmaps shared memory last.
+
+mod capset;
+pub(crate) mod dispatcher;
+pub(crate) mod fatal;
+pub(crate) mod interpreter;
+pub(crate) mod reply;
+
+use std::{
+    fmt,
+    os::fd::AsFd,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+pub(crate) use self::dispatcher::{Dispatcher, Endpoint, Shared};
+pub use self::{
+    capset::{CAPSET_BYTES, CAPSET_ID, CAPSET_VERSION, capset},
+    dispatcher::Abandoned,
+};
+use self::{fatal::FatalState, interpreter::Interpreter};
+pub use crate::ring::Progress;
+use crate::{
+    driver,
+    error::{Fatal, HostError},
+    handlers, limits, object,
+    resource::{self, Blob, BlobFlags, BlobKind, MapInfo, MemoryFile, Resource, ResourceId, Storage},
+    ring, sync,
+};
+
+/// How a context should be made.
+pub struct Options {
+    /// What the log calls it: the guest program's name.
+    pub name: String,
+    /// The driver and what guests see of it.
+    pub driver: driver::Config,
+    /// No ring threads: the embedder calls [`Context::process_rings`].
+    pub poll_rings: bool,
+    /// Says whether the guest is gone. Asked during waits that only the guest could end.
+    pub abandoned: Abandoned,
+}
+
+impl Options {
+    /// Ring threads, and a guest that is never gone.
+    #[must_use]
+    pub fn new(name: impl Into<String>, driver: driver::Config) -> Self {
+        Self {
+            name: name.into(),
+            driver,
+            poll_rings: false,
+            abandoned: Box::new(|| false),
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("name", &self.name)
+            .field("poll_rings", &self.poll_rings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Called when a fence retires, on any thread, exactly once.
+pub type Retire = Box<dyn FnOnce() + Send>;
+
+/// A guest's context.
+pub struct Context {
+    shared: Arc<Shared>,
+    direct: Interpreter,
+}
+
+impl Context {
+    /// Makes a context. The Vulkan driver is not touched before the guest creates its instance.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        static COUNTER: AtomicU64 = AtomicU64::new(1);
+        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let shared = Arc::new(Shared {
+            name: format!("{}#{number}", options.name),
+            objects: object::Table::new(),
+            vulkan: driver::State::new(options.driver),
+            resources: resource::Table::default(),
+            rings: ring::Table::default(),
+            ring_mode: if options.poll_rings {
+                ring::Mode::Polled
+            } else {
+                ring::Mode::Thread
+            },
+            abandoned: options.abandoned,
+            timelines: sync::Timelines::new(),
+            fatal: FatalState::default(),
+        });
+        let direct = Interpreter::new(Arc::clone(&shared), Endpoint::Context);
+        Self { shared, direct }
+    }
+
+    /// Why the context is lost, if it is.
+    #[must_use]
+    pub fn lost(&self) -> Option<&Fatal> {
+        self.shared.fatal.reason()
+    }
+
+    /// Ends the context for a reason that its owner found.
+    pub fn fail(&self, reason: Fatal) {
+        self.shared.fail(reason);
+    }
+
+    /// Creates a resource and returns a descriptor of its storage for the guest.
+    ///
+    /// `blob_id` 0 with exactly [`BlobFlags::MAPPABLE`] asks for plain shared memory. Everything else names a
+    /// `VkDeviceMemory` of the guest. An error leaves the context as it was.
+    pub fn create_blob(
+        &mut self,
+        id: ResourceId,
+        flags: BlobFlags,
+        blob_id: u64,
+        size: u64,
+    ) -> Result<Blob, HostError> {
+        if id.0 == 0 || size == 0 {
+            return Err(HostError::fatal(
+                "create blob",
+                format!("resource id {id} with {size} bytes"),
+            ));
+        }
+        let (blob, storage) = if blob_id == 0 && flags == BlobFlags::MAPPABLE {
+            if size > limits::SHMEM_BYTES {
+                return Err(HostError::Limit {
+                    what: "bytes of plain shared memory in one resource",
+                    limit: limits::SHMEM_BYTES,
+                });
+            }
+            let file = MemoryFile::create(size)?;
+            let storage = Storage::Shmem(Arc::new(file.map()?));
+            let size = file.size();
+            (
+                Blob {
+                    fd: file.into(),
+                    kind: BlobKind::Shm,
+                    size,
+                    map_info: MapInfo::Cached,
+                },
+                storage,
+            )
+        } else {
+            let exported = handlers::export_memory_blob(&self.shared, blob_id, flags, size)?;
+            let fd = exported.fd.as_fd().try_clone_to_owned();
+            let fd = fd.map_err(|error| HostError::io("cannot duplicate the descriptor of device memory", error))?;
+            let Blob {
+                kind, size, map_info, ..
+            } = exported;
+            (
+                Blob {
+                    fd,
+                    kind,
+                    size,
+                    map_info,
+                },
+                Storage::Memory(exported),
+            )
+        };
+        self.shared.resources.insert(Resource { id, size, storage })?;
+        Ok(blob)
+    }
+
+    /// Drops a resource. Its storage lives on where it is still in use by the driver. False if there is none.
+    ///
+    /// A guest that drops memory which a ring or a reply stream is using has lost track, so its context ends.
+    pub fn destroy_resource(&mut self, id: ResourceId) -> bool {
+        if self.shared.resources.remove(id).is_none() {
+            return false;
+        }
+        let by_stream = self.direct.dispatcher().reply_stream.resource() == Some(id);
+        let by_ring = self.shared.rings.destroy_users(id);
+        let user = by_ring.or_else(|| by_stream.then(|| "the reply stream of direct submissions".to_owned()));
+        if let Some(user) = user {
+            self.fail(Fatal::new(
+                "unref resource",
+                format!("resource {id} is dropped while {user} uses it"),
+            ));
+        }
+        true
+    }
+
+    /// Executes a direct submission: whole commands, one after the other. An error means that the context is lost.
+    pub fn submit(&mut self, commands: &[u8]) -> Result<(), HostError> {
+        self.direct.submit(commands)
+    }
+
+    /// Calls `retire` once everything before it on timeline `ring_idx` is done: direct submissions for 0, the bound
+    /// queue for the others.
+    ///
+    /// On a lost context it retires at once: nothing will ever complete, and a guest kernel waits for its fences
+    /// forever. An error retires it too.
+    pub fn create_fence(&mut self, ring_idx: u32, retire: Retire) -> Result<(), HostError> {
+        if ring_idx >= limits::TIMELINES {
+            retire();
+            return Err(HostError::fatal(
+                "create fence",
+                format!("ring_idx {ring_idx} is not below {}", limits::TIMELINES),
+            ));
+        }
+        if ring_idx == 0 || self.shared.fatal.is_set() {
+            retire();
+            return Ok(());
+        }
+        self.shared.timelines.create_fence(ring_idx, retire)
+    }
+
+    /// Executes what is in the rings, for a context made with [`Options::poll_rings`], and reports the busiest.
+    pub fn process_rings(&mut self) -> Progress {
+        self.shared.rings.poll()
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        if self.shared.rings.stop_all(limits::RING_JOIN_TIMEOUT) {
+            handlers::destroy_all(&self.shared);
+            self.shared.resources.clear();
+        }
+        // Otherwise a thread is still inside the driver, and its own reference keeps all it uses alive, for the rest of
+        // the process.
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("shared", &self.shared)
+            .finish_non_exhaustive()
+    }
+}

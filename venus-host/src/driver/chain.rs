@@ -1,0 +1,146 @@
+//! Looking into `pNext` chains.
+//!
+//! The decoder builds every chain from nodes that it knows and that may stand there, each at most once. Handlers read single nodes; where the host leaves
+//! a node out, it builds a new chain from copies of the others, since the decoded one is borrowed.
+
+use std::ffi::c_void;
+
+use venus_protocol::vk;
+
+/// A structure that begins a chain. Implemented where a handler looks for children.
+pub(crate) trait Root {
+    fn p_next(&self) -> *const c_void;
+}
+
+macro_rules! roots {
+    ($($name:ident),* $(,)?) => {$(
+        impl Root for vk::$name<'_> {
+            fn p_next(&self) -> *const c_void {
+                self.p_next.cast()
+            }
+        }
+    )*};
+}
+
+roots! {
+    BufferCreateInfo, DeviceQueueInfo2, ExternalBufferProperties, ImageCreateInfo, ImageFormatProperties2, MemoryAllocateInfo,
+    MemoryResourcePropertiesMESA, PhysicalDeviceExternalSemaphoreInfo, PhysicalDeviceImageFormatInfo2, RingCreateInfoMESA,
+    SemaphoreCreateInfo,
+}
+
+/// A structure that can stand in a chain.
+///
+/// # Safety
+///
+/// The structure is `repr(C)`, begins with `sType` and `pNext`, and a node with `TYPE` as its `sType` is one.
+pub(crate) unsafe trait Child {
+    /// Its `sType`.
+    const TYPE: vk::StructureType;
+}
+
+macro_rules! children {
+    ($($name:ident = $s_type:expr;)*) => {$(
+        // SAFETY: Vulkan's structures have this form, and each value of `sType` belongs to one of them (registry, <type name=…>).
+        unsafe impl Child for vk::$name<'_> {
+            const TYPE: vk::StructureType = $s_type;
+        }
+    )*};
+}
+
+children! {
+    BufferOpaqueCaptureAddressCreateInfo = vk::StructureType::BUFFER_OPAQUE_CAPTURE_ADDRESS_CREATE_INFO;
+    BufferUsageFlags2CreateInfoKHR = vk::StructureType::BUFFER_USAGE_FLAGS_2_CREATE_INFO_KHR;
+    ExportMemoryAllocateInfo = vk::StructureType::EXPORT_MEMORY_ALLOCATE_INFO;
+    ExportSemaphoreCreateInfo = vk::StructureType::EXPORT_SEMAPHORE_CREATE_INFO;
+    ExternalImageFormatProperties = vk::StructureType::EXTERNAL_IMAGE_FORMAT_PROPERTIES;
+    ExternalMemoryBufferCreateInfo = vk::StructureType::EXTERNAL_MEMORY_BUFFER_CREATE_INFO;
+    ExternalMemoryImageCreateInfo = vk::StructureType::EXTERNAL_MEMORY_IMAGE_CREATE_INFO;
+    ImageDrmFormatModifierExplicitCreateInfoEXT = vk::StructureType::IMAGE_DRM_FORMAT_MODIFIER_EXPLICIT_CREATE_INFO_EXT;
+    ImageDrmFormatModifierListCreateInfoEXT = vk::StructureType::IMAGE_DRM_FORMAT_MODIFIER_LIST_CREATE_INFO_EXT;
+    ImageFormatListCreateInfo = vk::StructureType::IMAGE_FORMAT_LIST_CREATE_INFO;
+    ImageStencilUsageCreateInfo = vk::StructureType::IMAGE_STENCIL_USAGE_CREATE_INFO;
+    MemoryAllocateFlagsInfo = vk::StructureType::MEMORY_ALLOCATE_FLAGS_INFO;
+    MemoryDedicatedAllocateInfo = vk::StructureType::MEMORY_DEDICATED_ALLOCATE_INFO;
+    MemoryOpaqueCaptureAddressAllocateInfo = vk::StructureType::MEMORY_OPAQUE_CAPTURE_ADDRESS_ALLOCATE_INFO;
+    PhysicalDeviceExternalImageFormatInfo = vk::StructureType::PHYSICAL_DEVICE_EXTERNAL_IMAGE_FORMAT_INFO;
+    SemaphoreTypeCreateInfo = vk::StructureType::SEMAPHORE_TYPE_CREATE_INFO;
+    // Venus's own: 1000384000 and up.
+    ImportMemoryResourceInfoMESA = private(2);
+    MemoryResourceAllocationSizePropertiesMESA = private(3);
+    DeviceQueueTimelineInfoMESA = private(5);
+    RingMonitorInfoMESA = private(6);
+    RingPriorityInfoMESA = private(7);
+}
+
+const fn private(n: i32) -> vk::StructureType {
+    vk::StructureType::from_raw(1_000_384_000 + n)
+}
+
+/// What every node begins with.
+type Base = vk::BaseInStructure<'static>;
+
+/// The node of type `T` in the chain of a decoded structure.
+pub(crate) fn find<T: Child>(root: &impl Root) -> Option<&T> {
+    let mut node = root.p_next().cast::<Base>();
+    while !node.is_null() {
+        // SAFETY: the chain was built by the decoder (this room's contract, see `driver/mod.rs`): each node is a live structure that
+        // begins with its type and the pointer to the next node, and outlives the root that we borrow.
+        let base = unsafe { &*node };
+        if base.s_type == T::TYPE {
+            // SAFETY: the structure type says that this node is a `T`, by the contracts of `Child` and of the decoder.
+            return Some(unsafe { &*node.cast::<T>() });
+        }
+        node = base.p_next.cast();
+    }
+    None
+}
+
+/// The node of type `T` in the chain of an output structure, to be filled by the host instead of the driver.
+pub(crate) fn find_mut<T: Child>(root: &mut impl Root) -> Option<&mut T> {
+    let mut node = root.p_next().cast::<Base>();
+    while !node.is_null() {
+        // SAFETY: as in `find`; nobody else refers to the chain of a structure that is borrowed mutably.
+        let base = unsafe { node.read() };
+        if base.s_type == T::TYPE {
+            // SAFETY: as in `find`. The chain of an output structure was built from mutable nodes for the driver to write to, so writing
+            // through its pointers is what they are for.
+            return Some(unsafe { &mut *node.cast_mut().cast::<T>() });
+        }
+        node = base.p_next.cast();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_are_found_by_type() {
+        let mut flags = vk::MemoryAllocateFlagsInfo::default().device_mask(3);
+        let mut export = vk::ExportMemoryAllocateInfo::default();
+        let info = vk::MemoryAllocateInfo::default().push_next(&mut flags).push_next(&mut export);
+        assert_eq!(find::<vk::MemoryAllocateFlagsInfo<'_>>(&info).map(|node| node.device_mask), Some(3));
+        assert!(find::<vk::MemoryDedicatedAllocateInfo<'_>>(&info).is_none());
+    }
+
+    #[test]
+    fn output_nodes_can_be_filled() {
+        let mut external = vk::ExternalImageFormatProperties::default();
+        let mut root = vk::ImageFormatProperties2::default().push_next(&mut external);
+        if let Some(node) = find_mut::<vk::ExternalImageFormatProperties<'_>>(&mut root) {
+            node.external_memory_properties.compatible_handle_types = vk::ExternalMemoryHandleTypeFlags::OPAQUE_FD;
+        }
+        let types = external.external_memory_properties.compatible_handle_types;
+        assert!(types == vk::ExternalMemoryHandleTypeFlags::OPAQUE_FD);
+    }
+
+    #[test]
+    fn private_types_agree_with_the_protocol() {
+        assert!(vk::ImportMemoryResourceInfoMESA::TYPE == vk::ImportMemoryResourceInfoMESA::default().s_type);
+        assert!(vk::MemoryResourceAllocationSizePropertiesMESA::TYPE == vk::MemoryResourceAllocationSizePropertiesMESA::default().s_type);
+        assert!(vk::DeviceQueueTimelineInfoMESA::TYPE == vk::DeviceQueueTimelineInfoMESA::default().s_type);
+        assert!(vk::RingMonitorInfoMESA::TYPE == vk::RingMonitorInfoMESA::default().s_type);
+        assert!(vk::RingPriorityInfoMESA::TYPE == vk::RingPriorityInfoMESA::default().s_type);
+    }
+}

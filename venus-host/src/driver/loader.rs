@@ -1,0 +1,182 @@
+//! Finding the Vulkan library.
+//!
+//! The library is loaded once per process, when the first guest needs it (or `venus doctor` asks), and never unloaded: drivers keep
+//! threads and thread-local destructors that do not survive it. Loading it before a worker process is spawned would also break drivers in the child.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
+
+use ash::vk;
+
+use super::API_CEILING;
+use crate::HostError;
+
+/// Names a library to use instead of the ones we know.
+pub(crate) const LIBRARY_VARIABLE: &str = "VENUS_VULKAN_LIBRARY";
+
+/// Names tried in this order. The loader comes before bare drivers: it honours `VK_DRIVER_FILES` and offers every driver of the machine.
+#[cfg(not(target_os = "macos"))]
+const LIBRARIES: &[&str] = &["libvulkan.so.1", "libvulkan.so"];
+
+/// As elsewhere, and Homebrew's folders, which `dlopen` does not search, and at last MoltenVK without a loader.
+#[cfg(target_os = "macos")]
+const LIBRARIES: &[&str] = &[
+    "@rpath/libvulkan.1.dylib",
+    "libvulkan.1.dylib",
+    "libvulkan.dylib",
+    "/opt/homebrew/lib/libvulkan.1.dylib",
+    "/usr/local/lib/libvulkan.1.dylib",
+    "libMoltenVK.dylib",
+    "/opt/homebrew/lib/libMoltenVK.dylib",
+    "/usr/local/lib/libMoltenVK.dylib",
+];
+
+/// A loaded Vulkan library.
+pub(crate) struct Loader {
+    entry: ash::Entry,
+    path: PathBuf,
+    version: u32,
+    enumerates_portability: bool,
+}
+
+impl Loader {
+    /// The library of this process, loaded on first use. A failure is final too: what is missing does not appear while we run.
+    pub(crate) fn shared() -> Result<&'static Self, HostError> {
+        static LOADER: OnceLock<Result<Loader, String>> = OnceLock::new();
+        LOADER
+            .get_or_init(|| Self::load(std::env::var_os(LIBRARY_VARIABLE)))
+            .as_ref()
+            .map_err(|message| HostError::Unsupported(message.clone().into()))
+    }
+
+    fn load(chosen: Option<OsString>) -> Result<Self, String> {
+        let mut first_failure = None;
+        for path in candidates(chosen) {
+            // SAFETY: (load_from)
+            // - running the library's initialisers is what loading a Vulkan library means, and the person who runs the host vouches for it;
+            // - nothing loaded from it is called after it is unloaded, since the only value ever made lives in a static.
+            match unsafe { ash::Entry::load_from(&path) } {
+                Ok(entry) => return Self::from_entry(entry, path),
+                Err(error) => first_failure.get_or_insert((path, error)),
+            };
+        }
+        let Some((path, error)) = first_failure else { return Err("there is no Vulkan library to try".to_owned()) };
+        Err(format!(
+            "no Vulkan library could be loaded ({}: {error}); install a Vulkan loader (Debian: libvulkan1) or name one in {LIBRARY_VARIABLE}",
+            path.display()
+        ))
+    }
+
+    fn from_entry(entry: ash::Entry, path: PathBuf) -> Result<Self, String> {
+        // SAFETY: the entry point was loaded from the library above and takes no handles.
+        let version = unsafe { entry.try_enumerate_instance_version() };
+        let version = version.map_err(|result| format!("vkEnumerateInstanceVersion failed: {result}"))?;
+        let version = version.unwrap_or(vk::API_VERSION_1_0);
+        if version < vk::API_VERSION_1_1 {
+            return Err(format!(
+                "the Vulkan library {} is version {}, but guests need 1.1; install a newer Vulkan loader",
+                path.display(),
+                Version(version)
+            ));
+        }
+        // SAFETY: as above.
+        let extensions = unsafe { entry.enumerate_instance_extension_properties(None) };
+        let enumerates_portability = extensions.unwrap_or_default().iter().any(|extension| {
+            extension.extension_name_as_c_str() == Ok(ash::khr::portability_enumeration::NAME)
+        });
+        Ok(Self { entry, path, version, enumerates_portability })
+    }
+
+    pub(crate) fn entry(&self) -> &ash::Entry {
+        &self.entry
+    }
+
+    /// Which file or name was loaded.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The version that a guest is told: the library's, at most what the protocol can carry.
+    pub(crate) fn version(&self) -> u32 {
+        clamp_version(self.version)
+    }
+
+    /// Whether drivers that are not fully conformant are hidden unless asked for.
+    pub(crate) fn enumerates_portability(&self) -> bool {
+        self.enumerates_portability
+    }
+}
+
+impl std::fmt::Debug for Loader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Loader").field("path", &self.path).field("version", &Version(self.version)).finish_non_exhaustive()
+    }
+}
+
+/// Caps the minor version at what the protocol can carry and keeps the patch number, which only informs.
+pub(crate) fn clamp_version(version: u32) -> u32 {
+    if vk::api_version_major(version) == 1 && vk::api_version_minor(version) <= vk::api_version_minor(API_CEILING) {
+        return version;
+    }
+    vk::make_api_version(
+        vk::api_version_variant(version),
+        vk::api_version_major(API_CEILING),
+        vk::api_version_minor(API_CEILING),
+        vk::api_version_patch(version),
+    )
+}
+
+/// What to try: the chosen library alone, or the known names.
+fn candidates(chosen: Option<OsString>) -> Vec<PathBuf> {
+    match chosen.filter(|path| !path.is_empty()) {
+        Some(path) => vec![path.into()],
+        None => LIBRARIES.iter().map(PathBuf::from).collect(),
+    }
+}
+
+/// A Vulkan version, for people.
+#[derive(Clone, Copy)]
+pub(crate) struct Version(pub(crate) u32);
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (major, minor) = (vk::api_version_major(self.0), vk::api_version_minor(self.0));
+        write!(f, "{major}.{minor}.{}", vk::api_version_patch(self.0))
+    }
+}
+
+impl std::fmt::Debug for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_capped_at_the_minor() {
+        let clamp = |major, minor, patch| Version(clamp_version(vk::make_api_version(0, major, minor, patch))).to_string();
+        assert_eq!(clamp(1, 1, 0), "1.1.0");
+        assert_eq!(clamp(1, 4, 312), "1.4.312");
+        assert_eq!(clamp(1, 5, 7), "1.4.7");
+        assert_eq!(clamp(2, 0, 1), "1.4.1");
+    }
+
+    #[test]
+    fn a_chosen_library_is_the_only_candidate() {
+        assert_eq!(candidates(Some("/x/libvulkan.so".into())), [PathBuf::from("/x/libvulkan.so")]);
+        assert_eq!(candidates(Some("".into())).len(), LIBRARIES.len());
+        assert_eq!(candidates(None).first(), Some(&PathBuf::from(LIBRARIES[0])));
+    }
+
+    #[test]
+    fn a_missing_library_says_what_to_do() {
+        let error = Loader::load(Some("/nonexistent/libvulkan.so".into())).unwrap_err();
+        assert!(error.contains("/nonexistent/libvulkan.so") && error.contains("VENUS_VULKAN_LIBRARY"), "{error}");
+    }
+}

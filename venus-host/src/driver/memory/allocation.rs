@@ -1,0 +1,299 @@
+//! A guest's allocations.
+
+use std::{
+    fmt,
+    os::fd::{AsFd, FromRawFd, IntoRawFd, OwnedFd},
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use ash::vk;
+
+use super::{
+    super::{Device, chain},
+    Rung,
+};
+use crate::{
+    HostError,
+    resource::{Blob, BlobFlags, BlobKind, MapInfo, Mapping, MemoryFile},
+};
+
+/// What the log calls the request that turns an allocation into a resource.
+const CREATE_BLOB: &str = "create-blob";
+
+/// A `VkDeviceMemory` and what is behind it. Dropping this does not free the driver's object, which is done by `driver/destroy.rs`; the storage must
+/// live until then, so whoever frees holds this.
+pub(crate) struct Memory {
+    raw: vk::DeviceMemory,
+    flags: vk::MemoryPropertyFlags,
+    storage: Storage,
+    /// A guest may make one resource of it.
+    exported: AtomicBool,
+}
+
+/// Where the bytes are.
+#[derive(Debug)]
+enum Storage {
+    /// In the driver, out of the guest's reach.
+    Private,
+    /// In the driver, exportable.
+    DmaBuf,
+    /// In a memory file that the driver has imported by address.
+    File {
+        file: MemoryFile,
+        /// The driver's GPU tables point here: must not go before the allocation is freed.
+        _mapping: Mapping,
+    },
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memory").field("storage", &self.storage).field("exported", &self.exported).finish_non_exhaustive()
+    }
+}
+
+/// A resource that the guest wants to use as memory.
+#[derive(Debug)]
+pub(crate) enum ImportSource {
+    DmaBuf(OwnedFd),
+    File(MemoryFile),
+}
+
+impl ImportSource {
+    /// Bytes behind it.
+    pub(crate) fn size(&self) -> u64 {
+        match self {
+            Self::DmaBuf(fd) => rustix::fs::seek(fd, rustix::fs::SeekFrom::End(0)).unwrap_or(0),
+            Self::File(file) => file.size(),
+        }
+    }
+
+    /// From a blob's descriptor, duplicated. `None` if such descriptors cannot be imported.
+    pub(crate) fn from_blob(blob: &Blob) -> Option<Self> {
+        let fd = || blob.fd.try_clone().ok();
+        match blob.kind {
+            BlobKind::DmaBuf => fd().map(Self::DmaBuf),
+            BlobKind::Shm => fd().and_then(|fd| MemoryFile::adopt(fd).ok()).map(Self::File),
+            BlobKind::Opaque => None,
+        }
+    }
+}
+
+impl Memory {
+    pub(crate) fn raw(&self) -> vk::DeviceMemory {
+        self.raw
+    }
+
+    /// Makes the guest a blob of the allocation. At most once.
+    pub(crate) fn export(&self, device: &Device, flags: BlobFlags, size: u64) -> Result<Blob, HostError> {
+        let refuse = |reason: &'static str| Err(HostError::fatal(CREATE_BLOB, reason));
+        if flags.contains(BlobFlags::MAPPABLE) && !self.flags.contains(vk::MemoryPropertyFlags::HOST_VISIBLE) {
+            return refuse("the allocation is not of a host-visible type, so it cannot be mapped");
+        }
+        if flags.contains(BlobFlags::CROSS_DEVICE) && !matches!(self.storage, Storage::DmaBuf) {
+            return refuse("sharing with other devices takes a dma-buf, and this host has none");
+        }
+        if self.exported.swap(true, Ordering::Relaxed) {
+            return refuse("the allocation has already been made a resource");
+        }
+        let blob = match &self.storage {
+            Storage::Private => return refuse("the allocation is not of a type that can be shared"),
+            Storage::DmaBuf => self.export_dma_buf(device)?,
+            Storage::File { file, .. } => {
+                // The pages of a memory file are ordinary cached memory for the CPU, whatever the driver calls the type.
+                let map_info = MapInfo::Cached;
+                Blob { fd: file.try_clone_fd()?, kind: BlobKind::Shm, size: file.size(), map_info }
+            }
+        };
+        if blob.size < size {
+            let reason = format!("{size} bytes are wanted and {} are behind the allocation", blob.size);
+            return Err(HostError::fatal(CREATE_BLOB, reason));
+        }
+        Ok(blob)
+    }
+
+    fn export_dma_buf(&self, device: &Device) -> Result<Blob, HostError> {
+        let fd = device.export_dma_buf(self.raw).map_err(|result| HostError::driver("vkGetMemoryFdKHR", result))?;
+        let size = rustix::fs::seek(&fd, rustix::fs::SeekFrom::End(0))
+            .map_err(|error| HostError::io("cannot ask for the size of a dma-buf", error))?;
+        let cached = vk::MemoryPropertyFlags::HOST_COHERENT | vk::MemoryPropertyFlags::HOST_CACHED;
+        let map_info = if !self.flags.contains(vk::MemoryPropertyFlags::HOST_VISIBLE) {
+            MapInfo::None
+        } else if self.flags.contains(cached) {
+            MapInfo::Cached
+        } else {
+            MapInfo::WriteCombining
+        };
+        Ok(Blob { fd, kind: BlobKind::DmaBuf, size, map_info })
+    }
+}
+
+/// The nodes of a guest's `VkMemoryAllocateInfo` that the driver gets to see, as copies.
+#[derive(Default)]
+struct Wishes<'a> {
+    flags: Option<vk::MemoryAllocateFlagsInfo<'a>>,
+    dedicated: Option<vk::MemoryDedicatedAllocateInfo<'a>>,
+    capture: Option<vk::MemoryOpaqueCaptureAddressAllocateInfo<'a>>,
+}
+
+impl<'a> Wishes<'a> {
+    fn of(info: &vk::MemoryAllocateInfo<'a>) -> Self {
+        Self { flags: chain::find(info).copied(), dedicated: chain::find(info).copied(), capture: chain::find(info).copied() }
+    }
+
+    /// An allocation with these nodes and one more.
+    fn allocate<T: vk::ExtendsMemoryAllocateInfo>(
+        &mut self,
+        device: &Device,
+        size: u64,
+        type_index: u32,
+        extra: Option<&mut T>,
+    ) -> Result<vk::DeviceMemory, vk::Result> {
+        let mut info = vk::MemoryAllocateInfo::default().allocation_size(size).memory_type_index(type_index);
+        // `push_next` keeps what hangs on a node, so nodes are unhooked from an earlier attempt first.
+        if let Some(node) = &mut self.flags {
+            node.p_next = std::ptr::null();
+            info = info.push_next(node);
+        }
+        if let Some(node) = &mut self.dedicated {
+            node.p_next = std::ptr::null();
+            info = info.push_next(node);
+        }
+        if let Some(node) = &mut self.capture {
+            node.p_next = std::ptr::null();
+            info = info.push_next(node);
+        }
+        if let Some(node) = extra {
+            info = info.push_next(node);
+        }
+        // SAFETY:
+        // - handles in the nodes come from the decoder and so from the object table;
+        // - what the extra node asks for belongs to an extension that was enabled because the memory plan chose it.
+        unsafe { device.fns().allocate_memory(&info, None) }
+    }
+}
+
+impl Device {
+    /// vkAllocateMemory. With an import source, the guest wants the memory of a resource; otherwise memory that a guest can map is made so that
+    /// it can be shared.
+    pub(crate) fn allocate_memory(
+        &self,
+        info: &vk::MemoryAllocateInfo<'_>,
+        import: Option<ImportSource>,
+    ) -> Result<Memory, vk::Result> {
+        let plan = self.physical().memory_plan();
+        let type_index = info.memory_type_index;
+        let Some((_, kind)) = super::types(plan.driver_view()).find(|(index, _)| *index == type_index) else {
+            return Err(vk::Result::ERROR_UNKNOWN);
+        };
+        let heap = usize::try_from(kind.heap_index).ok().and_then(|index| plan.driver_view().memory_heaps.get(index));
+        if heap.is_some_and(|heap| info.allocation_size > heap.size) {
+            return Err(vk::Result::ERROR_OUT_OF_DEVICE_MEMORY);
+        }
+        let mut wishes = Wishes::of(info);
+        let flags = kind.property_flags;
+        let (raw, storage) = match import {
+            Some(ImportSource::DmaBuf(fd)) => self.import_dma_buf(&mut wishes, info, fd)?,
+            Some(ImportSource::File(file)) => self.import_file(&mut wishes, type_index, info.allocation_size, file)?,
+            None => match plan.rung().filter(|_| plan.shareable().contains(type_index)) {
+                Some(Rung::DmaBuf) => self.allocate_exportable(&mut wishes, info)?,
+                Some(Rung::Import) => {
+                    let size = plan.round_up(info.allocation_size).ok_or(vk::Result::ERROR_OUT_OF_DEVICE_MEMORY)?;
+                    let file = MemoryFile::create(size).map_err(|error| out_of_memory(&error))?;
+                    self.import_file(&mut wishes, type_index, size, file)?
+                }
+                None if wants_dma_buf(info) && plan.shares_dma_buf() => self.allocate_exportable(&mut wishes, info)?,
+                None => {
+                    let none = None::<&mut vk::ExportMemoryAllocateInfo<'_>>;
+                    (wishes.allocate(self, info.allocation_size, type_index, none)?, Storage::Private)
+                }
+            },
+        };
+        Ok(Memory { raw, flags, storage, exported: AtomicBool::new(false) })
+    }
+
+    fn allocate_exportable(
+        &self,
+        wishes: &mut Wishes<'_>,
+        info: &vk::MemoryAllocateInfo<'_>,
+    ) -> Result<(vk::DeviceMemory, Storage), vk::Result> {
+        let mut export =
+            vk::ExportMemoryAllocateInfo::default().handle_types(vk::ExternalMemoryHandleTypeFlags::DMA_BUF_EXT);
+        // The guest maps whole pages, so there have to be whole pages.
+        let size = self.physical().memory_plan().round_up(info.allocation_size);
+        let size = size.ok_or(vk::Result::ERROR_OUT_OF_DEVICE_MEMORY)?;
+        let size = if wishes.dedicated.is_some() { info.allocation_size } else { size };
+        let raw = wishes.allocate(self, size, info.memory_type_index, Some(&mut export))?;
+        Ok((raw, Storage::DmaBuf))
+    }
+
+    fn import_dma_buf(
+        &self,
+        wishes: &mut Wishes<'_>,
+        info: &vk::MemoryAllocateInfo<'_>,
+        fd: OwnedFd,
+    ) -> Result<(vk::DeviceMemory, Storage), vk::Result> {
+        // The driver takes the descriptor over if it succeeds, and only then.
+        let raw_fd = fd.into_raw_fd();
+        let mut import = vk::ImportMemoryFdInfoKHR::default()
+            .handle_type(vk::ExternalMemoryHandleTypeFlags::DMA_BUF_EXT)
+            .fd(raw_fd);
+        match wishes.allocate(self, info.allocation_size, info.memory_type_index, Some(&mut import)) {
+            Ok(raw) => Ok((raw, Storage::DmaBuf)),
+            Err(result) => {
+                // SAFETY: the driver left it to us, by the rule above.
+                drop(unsafe { OwnedFd::from_raw_fd(raw_fd) });
+                Err(result)
+            }
+        }
+    }
+
+    /// Memory of the given size over a memory file that is at least as long.
+    fn import_file(
+        &self,
+        wishes: &mut Wishes<'_>,
+        type_index: u32,
+        size: u64,
+        file: MemoryFile,
+    ) -> Result<(vk::DeviceMemory, Storage), vk::Result> {
+        let size = self.physical().memory_plan().round_up(size).ok_or(vk::Result::ERROR_OUT_OF_DEVICE_MEMORY)?;
+        if size > file.size() {
+            return Err(vk::Result::ERROR_INVALID_EXTERNAL_HANDLE);
+        }
+        let mapping = file.map().map_err(|error| out_of_memory(&error))?;
+        let mut import = vk::ImportMemoryHostPointerInfoEXT::default()
+            .handle_type(vk::ExternalMemoryHandleTypeFlags::HOST_ALLOCATION_EXT)
+            .host_pointer(mapping.address().as_ptr().cast());
+        let mut raw = wishes.allocate(self, size, type_index, Some(&mut import));
+        if raw.is_err() && wishes.dedicated.take().is_some() {
+            // A dedicated allocation is a hint to the driver unless memory is exported, so a refusal is not final.
+            import.p_next = std::ptr::null();
+            raw = wishes.allocate(self, size, type_index, Some(&mut import));
+        }
+        Ok((raw?, Storage::File { file, _mapping: mapping }))
+    }
+
+    /// The memory types as which a resource can be imported.
+    pub(crate) fn importable_types(&self, source: &ImportSource) -> Result<u32, vk::Result> {
+        let bits = match source {
+            ImportSource::DmaBuf(fd) => self.dma_buf_types(fd.as_fd())?,
+            ImportSource::File(file) => {
+                let mapping = file.map().map_err(|error| out_of_memory(&error))?;
+                self.host_pointer_types(mapping.address())?
+            }
+        };
+        Ok(bits)
+    }
+}
+
+/// Whether the guest wants to hand the memory on as dma-buf.
+fn wants_dma_buf(info: &vk::MemoryAllocateInfo<'_>) -> bool {
+    chain::find::<vk::ExportMemoryAllocateInfo<'_>>(info)
+        .is_some_and(|export| export.handle_types.contains(vk::ExternalMemoryHandleTypeFlags::DMA_BUF_EXT))
+}
+
+/// The result for a guest when the host has no memory, address space or descriptor left; the log gets the details.
+fn out_of_memory(error: &HostError) -> vk::Result {
+    tracing::warn!("vkAllocateMemory: {error}");
+    vk::Result::ERROR_OUT_OF_DEVICE_MEMORY
+}
+

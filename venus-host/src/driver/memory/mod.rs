@@ -1,0 +1,278 @@
+//! How host-visible memory reaches the guest.
+//!
+//! The guest maps memory by mapping a file descriptor (or, in a virtual machine, the VMM does that for it), so every allocation of a host-visible type must have a descriptor
+//! behind it whose pages the GPU uses. There is a ladder of ways; the first rung that works is chosen once per physical device by trying it
+//! ([`probe`]):
+//!
+//! 1. **dma-buf**: the driver exports the allocation.
+//! 2. **import**: we make a memory file, map it, and the driver imports the mapping (VK_EXT_external_memory_host).
+//!
+//! Two more are foreseen and have a name on the command line, but no code yet: opaque descriptors that the consumer imports into Vulkan again, and plain
+//! pointers for a VMM in the same process.
+//!
+//! A type that the chosen rung cannot share loses HOST_VISIBLE in what the guest is told ([`MemoryPlan::guest_view`]). At least one type that is
+//! HOST_VISIBLE and HOST_COHERENT has to remain, or no guest can use the device.
+
+mod allocation;
+pub(crate) mod probe;
+
+use std::{fmt, str::FromStr};
+
+use ash::vk;
+
+pub(crate) use self::allocation::{ImportSource, Memory};
+use crate::resource::host_page_size;
+
+/// Which rungs may be tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MemoryChoice {
+    /// The first that works.
+    #[default]
+    Auto,
+    /// Only dma-buf export.
+    DmaBuf,
+    /// Only imported memory.
+    Import,
+    /// Only opaque descriptors. Not available yet.
+    Opaque,
+    /// Only plain pointers. Not available yet.
+    Pointer,
+}
+
+impl MemoryChoice {
+    const ALL: [Self; 5] = [Self::Auto, Self::DmaBuf, Self::Import, Self::Opaque, Self::Pointer];
+
+    /// The word on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::DmaBuf => "dmabuf",
+            Self::Import => "import",
+            Self::Opaque => "opaque",
+            Self::Pointer => "pointer",
+        }
+    }
+
+    /// The rungs to try, in order.
+    fn rungs(self) -> &'static [Rung] {
+        match self {
+            Self::Auto => &[Rung::DmaBuf, Rung::Import],
+            Self::DmaBuf => &[Rung::DmaBuf],
+            Self::Import => &[Rung::Import],
+            Self::Opaque | Self::Pointer => &[],
+        }
+    }
+}
+
+impl FromStr for MemoryChoice {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|choice| choice.name() == word).ok_or_else(|| {
+            format!("no way of sharing memory is called {word}; there are {}", Self::ALL.map(Self::name).join(", "))
+        })
+    }
+}
+
+/// One way of sharing memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rung {
+    DmaBuf,
+    Import,
+}
+
+impl fmt::Display for Rung {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::DmaBuf => "dma-buf export",
+            Self::Import => "imported memory",
+        })
+    }
+}
+
+/// A set of memory types, by index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct TypeMask(pub(crate) u32);
+
+impl TypeMask {
+    pub(crate) fn contains(self, index: u32) -> bool {
+        1_u32.checked_shl(index).is_some_and(|bit| self.0 & bit != 0)
+    }
+
+    pub(crate) fn insert(&mut self, index: u32) {
+        self.0 |= 1_u32.checked_shl(index).unwrap_or(0);
+    }
+}
+
+impl fmt::Display for TypeMask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let indices: Vec<String> = (0..u32::BITS).filter(|index| self.contains(*index)).map(|index| index.to_string()).collect();
+        f.write_str(&indices.join(", "))
+    }
+}
+
+/// How one rung fared.
+#[derive(Debug, Clone)]
+pub(crate) struct Attempt {
+    pub(crate) rung: Rung,
+    /// The types it can share, or why it cannot share any.
+    pub(crate) outcome: Result<TypeMask, String>,
+}
+
+/// The decision for one physical device.
+pub(crate) struct MemoryPlan {
+    /// The chosen rung; `None` if none works.
+    rung: Option<Rung>,
+    /// The types whose allocations reach the guest.
+    shareable: TypeMask,
+    /// Sizes of shared allocations are multiples of this: pages of the host, and what the driver wants of imported pointers.
+    granularity: u64,
+    /// The driver's own view.
+    driver_view: vk::PhysicalDeviceMemoryProperties,
+    guest_view: vk::PhysicalDeviceMemoryProperties,
+    attempts: Vec<Attempt>,
+}
+
+impl MemoryPlan {
+    fn new(
+        driver_view: vk::PhysicalDeviceMemoryProperties,
+        granularity: u64,
+        attempts: Vec<Attempt>,
+    ) -> Self {
+        let chosen = attempts.iter().find_map(|attempt| {
+            let types = *attempt.outcome.as_ref().ok()?;
+            Some((attempt.rung, types))
+        });
+        let shareable = chosen.map_or_else(TypeMask::default, |(_, types)| types);
+        Self {
+            rung: chosen.map(|(rung, _)| rung),
+            shareable,
+            granularity: granularity.max(host_page_size()),
+            driver_view,
+            guest_view: guest_view(driver_view, shareable),
+            attempts,
+        }
+    }
+
+    pub(crate) fn rung(&self) -> Option<Rung> {
+        self.rung
+    }
+
+    /// What was tried, in order, and how it went.
+    pub(crate) fn attempts(&self) -> &[Attempt] {
+        &self.attempts
+    }
+
+    pub(crate) fn shareable(&self) -> TypeMask {
+        self.shareable
+    }
+
+    pub(crate) fn shares_dma_buf(&self) -> bool {
+        self.rung == Some(Rung::DmaBuf)
+    }
+
+    /// What the guest is told.
+    pub(crate) fn guest_view(&self) -> &vk::PhysicalDeviceMemoryProperties {
+        &self.guest_view
+    }
+
+    /// What the driver says.
+    pub(crate) fn driver_view(&self) -> &vk::PhysicalDeviceMemoryProperties {
+        &self.driver_view
+    }
+
+    /// Rounds the size of a shared allocation up; `None` if it overflows.
+    pub(crate) fn round_up(&self, size: u64) -> Option<u64> {
+        size.checked_next_multiple_of(self.granularity)
+    }
+
+    /// Why no guest can use a device with this plan, if so.
+    pub(crate) fn unusable_because(&self) -> Option<String> {
+        if self.rung.is_some() {
+            return None;
+        }
+        let mut reasons: Vec<String> = self
+            .attempts
+            .iter()
+            .filter_map(|attempt| Some(format!("{}: {}", attempt.rung, attempt.outcome.as_ref().err()?)))
+            .collect();
+        if reasons.is_empty() {
+            reasons.push("the chosen way is not available in this version".to_owned());
+        }
+        Some(format!("no memory can be shared with a guest ({})", reasons.join("; ")))
+    }
+}
+
+/// The types of `memory` with the given index order.
+pub(crate) fn types(memory: &vk::PhysicalDeviceMemoryProperties) -> impl Iterator<Item = (u32, vk::MemoryType)> {
+    (0..).zip(memory.memory_types.iter().copied()).take(memory.memory_type_count as usize)
+}
+
+/// Whether a guest can map memory of this type without flushing: the only kind of mapping that Venus has.
+pub(crate) fn is_mappable(flags: vk::MemoryPropertyFlags) -> bool {
+    flags.contains(vk::MemoryPropertyFlags::HOST_VISIBLE | vk::MemoryPropertyFlags::HOST_COHERENT)
+}
+
+/// Takes from each type that is not shareable whatever a host could see of it.
+fn guest_view(mut memory: vk::PhysicalDeviceMemoryProperties, shareable: TypeMask) -> vk::PhysicalDeviceMemoryProperties {
+    let host = vk::MemoryPropertyFlags::HOST_VISIBLE
+        | vk::MemoryPropertyFlags::HOST_COHERENT
+        | vk::MemoryPropertyFlags::HOST_CACHED;
+    for (index, kind) in (0..).zip(memory.memory_types.iter_mut()) {
+        if !shareable.contains(index) {
+            kind.property_flags &= !host;
+        }
+    }
+    memory
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The types of an NVIDIA H200: 4 is visible through the bar, but cannot be imported.
+    fn h200() -> vk::PhysicalDeviceMemoryProperties {
+        let mut memory = vk::PhysicalDeviceMemoryProperties { memory_type_count: 5, ..Default::default() };
+        for (kind, flags) in memory.memory_types.iter_mut().zip([0, 0x1, 0x6, 0xe, 0x7]) {
+            kind.property_flags = vk::MemoryPropertyFlags::from_raw(flags);
+        }
+        memory
+    }
+
+    #[test]
+    fn types_that_cannot_be_shared_are_not_host_visible() {
+        let attempts = vec![
+            Attempt { rung: Rung::DmaBuf, outcome: Err("no".to_owned()) },
+            Attempt { rung: Rung::Import, outcome: Ok(TypeMask(0b01100)) },
+        ];
+        let plan = MemoryPlan::new(h200(), 1, attempts);
+        assert_eq!(plan.rung(), Some(Rung::Import));
+        let flags: Vec<u32> = types(plan.guest_view()).map(|(_, kind)| kind.property_flags.as_raw()).collect();
+        assert_eq!(flags, [0, 0x1, 0x6, 0xe, 0x1]);
+        assert_eq!(plan.unusable_because(), None);
+        assert!(!plan.shares_dma_buf());
+    }
+
+    #[test]
+    fn without_a_rung_the_device_is_unusable() {
+        let attempts = vec![Attempt { rung: Rung::Import, outcome: Err("not today".to_owned()) }];
+        let reason = MemoryPlan::new(h200(), 1, attempts).unusable_because().unwrap();
+        assert!(reason.contains("imported memory: not today"), "{reason}");
+    }
+
+    #[test]
+    fn sizes_round_up_to_the_larger_granule() {
+        let plan = MemoryPlan::new(h200(), 16 << 10, Vec::new());
+        assert_eq!(plan.round_up(1), Some((16 << 10).max(host_page_size())));
+        assert_eq!(plan.round_up(u64::MAX), None);
+    }
+
+    #[test]
+    fn choices_have_words() {
+        for choice in MemoryChoice::ALL {
+            assert_eq!(choice.name().parse(), Ok(choice));
+        }
+        assert!("udmabuf".parse::<MemoryChoice>().unwrap_err().contains("auto, dmabuf"));
+    }
+}

@@ -1,0 +1,295 @@
+//! Trying the rungs.
+//!
+//! Extension lists promise more than drivers keep: an export may fail for want of a kernel device, an import may be refused for one memory type and
+//! accepted for its neighbour. So each rung allocates a page of every host-visible type on a device made for the purpose, and counts what
+//! worked. [`check_fill`] goes one step further and looks whether the GPU's writes arrive; `venus doctor` and our tests use it.
+
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+
+use ash::vk;
+use rustix::mm::{MapFlags, ProtFlags};
+
+use super::{
+    super::{PhysicalDevice, device::host_pointer_types, extensions},
+    Attempt, MemoryChoice, MemoryPlan, Rung, TypeMask, is_mappable, types,
+};
+use crate::resource::{Mapping, MemoryFile, host_page_size};
+
+/// Finds out how memory of `physical` can reach a guest.
+pub(crate) fn plan(physical: &PhysicalDevice, choice: MemoryChoice) -> MemoryPlan {
+    // SAFETY: the physical device is alive as long as its instance.
+    let memory = unsafe { physical.instance().get_physical_device_memory_properties(physical.raw()) };
+    let granularity = import_alignment(physical).max(physical.profile().granularity());
+    let mut attempts = Vec::new();
+    match Probe::new(physical) {
+        Ok(probe) => {
+            for &rung in choice.rungs() {
+                let outcome = probe.attempt(rung, &memory, granularity);
+                let works = outcome.is_ok();
+                attempts.push(Attempt { rung, outcome });
+                if works {
+                    break;
+                }
+            }
+        }
+        Err(result) => {
+            let outcome = Err(format!("no device can be created to try it: {result}"));
+            attempts.extend(choice.rungs().iter().map(|&rung| Attempt { rung, outcome: outcome.clone() }));
+        }
+    }
+    MemoryPlan::new(memory, granularity, attempts)
+}
+
+/// What the driver wants of the address and size of imported memory.
+fn import_alignment(physical: &PhysicalDevice) -> u64 {
+    if !physical.extensions().has_c(ash::ext::external_memory_host::NAME) {
+        return 1;
+    }
+    let mut host = vk::PhysicalDeviceExternalMemoryHostPropertiesEXT::default();
+    let mut properties = vk::PhysicalDeviceProperties2::default().push_next(&mut host);
+    // SAFETY: the structure in the chain belongs to an extension that the device has.
+    unsafe { physical.instance().get_physical_device_properties2(physical.raw(), &mut properties) };
+    host.min_imported_host_pointer_alignment.max(1)
+}
+
+/// A device of our own with one queue, gone when dropped.
+struct Probe<'a> {
+    physical: &'a PhysicalDevice,
+    device: ash::Device,
+    family: u32,
+}
+
+impl<'a> Probe<'a> {
+    fn new(physical: &'a PhysicalDevice) -> Result<Self, vk::Result> {
+        let names = extensions::to_enable([], physical.extensions());
+        let names: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();
+        // Transfers are possible on any of these; a family that can do nothing but sparse binding or video may come first.
+        let can_transfer = vk::QueueFlags::GRAPHICS | vk::QueueFlags::COMPUTE | vk::QueueFlags::TRANSFER;
+        let family = (0..).zip(physical.queue_families()).find(|(_, family)| family.queue_flags.intersects(can_transfer));
+        let (family, _) = family.ok_or(vk::Result::ERROR_FEATURE_NOT_PRESENT)?;
+        let queue = [vk::DeviceQueueCreateInfo::default().queue_family_index(family).queue_priorities(&[1.0])];
+        let info = vk::DeviceCreateInfo::default().queue_create_infos(&queue).enabled_extension_names(&names);
+        // SAFETY: the family exists and has a queue, the extensions are in the device's list, and all pointers are to locals.
+        let device = unsafe { physical.instance().create_device(physical.raw(), &info, None)? };
+        Ok(Self { physical, device, family })
+    }
+
+    fn attempt(
+        &self,
+        rung: Rung,
+        memory: &vk::PhysicalDeviceMemoryProperties,
+        granularity: u64,
+    ) -> Result<TypeMask, String> {
+        let size = granularity.max(host_page_size());
+        let mut last_failure = None;
+        let candidates = types(memory).filter(|(_, kind)| kind.property_flags.contains(vk::MemoryPropertyFlags::HOST_VISIBLE));
+        let mut works = TypeMask::default();
+        let mut coherent = false;
+        match rung {
+            Rung::DmaBuf => {
+                self.require(ash::khr::external_memory_fd::NAME)?;
+                self.require(ash::ext::external_memory_dma_buf::NAME)?;
+            }
+            Rung::Import => self.require(ash::ext::external_memory_host::NAME)?,
+        }
+        for (index, kind) in candidates {
+            let outcome = match rung {
+                Rung::DmaBuf => self.try_dma_buf(index, size),
+                Rung::Import => self.try_import(index, size),
+            };
+            match outcome {
+                Ok(()) => {
+                    works.insert(index);
+                    coherent |= is_mappable(kind.property_flags);
+                }
+                Err(reason) => last_failure = Some(format!("memory type {index}: {reason}")),
+            }
+        }
+        if coherent {
+            return Ok(works);
+        }
+        Err(last_failure.unwrap_or_else(|| "the GPU has no memory type that is host-visible and coherent".to_owned()))
+    }
+
+    fn require(&self, extension: &std::ffi::CStr) -> Result<(), String> {
+        if self.physical.extensions().has_c(extension) {
+            return Ok(());
+        }
+        Err(format!("the driver has no {}", extension.to_string_lossy()))
+    }
+
+    /// Exports a page and maps it as the guest would.
+    fn try_dma_buf(&self, index: u32, size: u64) -> Result<(), String> {
+        let handle_type = vk::ExternalMemoryHandleTypeFlags::DMA_BUF_EXT;
+        let mut export = vk::ExportMemoryAllocateInfo::default().handle_types(handle_type);
+        let info = vk::MemoryAllocateInfo::default().allocation_size(size).memory_type_index(index).push_next(&mut export);
+        let memory = self.allocate(&info)?;
+        let api = ash::khr::external_memory_fd::Device::new(self.physical.instance(), &self.device);
+        let info = vk::MemoryGetFdInfoKHR::default().memory(memory.raw).handle_type(handle_type);
+        // SAFETY: the memory was allocated for export as this type, and the extension is enabled.
+        let fd = unsafe { api.get_memory_fd(&info) }.map_err(|result| format!("vkGetMemoryFdKHR: {result}"))?;
+        // SAFETY: the call succeeded, so the descriptor is open and ours alone.
+        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        let behind = rustix::fs::seek(&fd, rustix::fs::SeekFrom::End(0)).map_err(|error| format!("its size is unknown: {error}"))?;
+        if behind < size {
+            return Err(format!("the dma-buf has {behind} bytes, {size} were allocated"));
+        }
+        check_mappable(&fd, size)
+    }
+
+    /// Imports a page of a memory file.
+    fn try_import(&self, index: u32, size: u64) -> Result<(), String> {
+        let mapping = MemoryFile::create(size).and_then(|file| file.map()).map_err(|error| error.to_string())?;
+        self.import(index, size, &mapping).map(drop)
+    }
+
+    fn import(&self, index: u32, size: u64, mapping: &Mapping) -> Result<ProbeMemory<'_>, String> {
+        let handle_type = vk::ExternalMemoryHandleTypeFlags::HOST_ALLOCATION_EXT;
+        let api = ash::ext::external_memory_host::Device::new(self.physical.instance(), &self.device);
+        // SAFETY: the pointer is the start of a mapping, so aligned to pages.
+        let possible = unsafe { host_pointer_types(&api, mapping.address()) };
+        let possible = possible.map_err(|result| format!("vkGetMemoryHostPointerPropertiesEXT: {result}"))?;
+        if !TypeMask(possible).contains(index) {
+            return Err("the driver does not import host memory as this type".to_owned());
+        }
+        let mut import = vk::ImportMemoryHostPointerInfoEXT::default()
+            .handle_type(handle_type)
+            .host_pointer(mapping.address().as_ptr().cast());
+        let info = vk::MemoryAllocateInfo::default().allocation_size(size).memory_type_index(index).push_next(&mut import);
+        self.allocate(&info)
+    }
+
+    fn allocate(&self, info: &vk::MemoryAllocateInfo<'_>) -> Result<ProbeMemory<'_>, String> {
+        // SAFETY: the type exists, and what the chain asks for belongs to enabled extensions; imported memory outlives the allocation, as the
+        // callers hold the mapping longer.
+        let raw = unsafe { self.device.allocate_memory(info, None) };
+        Ok(ProbeMemory { device: &self.device, raw: raw.map_err(|result| format!("vkAllocateMemory: {result}"))? })
+    }
+}
+
+impl Drop for Probe<'_> {
+    fn drop(&mut self) {
+        // SAFETY: all children are gone, since they borrow the probe or are destroyed where they are made.
+        unsafe { self.device.destroy_device(None) };
+    }
+}
+
+struct ProbeMemory<'a> {
+    device: &'a ash::Device,
+    raw: vk::DeviceMemory,
+}
+
+impl Drop for ProbeMemory<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the handle is this value's own and nothing submitted refers to it any more.
+        unsafe { self.device.free_memory(self.raw, None) };
+    }
+}
+
+fn check_mappable(fd: &OwnedFd, size: u64) -> Result<(), String> {
+    let len = usize::try_from(size).map_err(|_| "it does not fit into the address space".to_owned())?;
+    // SAFETY: the address is null, so no existing mapping is replaced.
+    let mapped = unsafe {
+        rustix::mm::mmap(std::ptr::null_mut(), len, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, fd.as_fd(), 0)
+    };
+    let address = mapped.map_err(|error| format!("the dma-buf cannot be mapped: {error}"))?;
+    // SAFETY: exactly what was mapped above, and nothing refers to it.
+    unsafe { rustix::mm::munmap(address, len) }.map_err(|error| format!("the dma-buf cannot be unmapped: {error}"))
+}
+
+/// Lets the GPU fill imported memory and looks at it through a second mapping of the file, as a guest would. Answers how many memory types were
+/// seen to work.
+pub(crate) fn check_fill(physical: &PhysicalDevice) -> Result<u32, String> {
+    const PATTERN: u32 = 0x5ea1_f00d;
+    let plan = physical.memory_plan();
+    if plan.rung() != Some(Rung::Import) {
+        return Err("memory is not imported on this device".to_owned());
+    }
+    let probe = Probe::new(physical).map_err(|result| format!("vkCreateDevice: {result}"))?;
+    let size = plan.round_up(1).ok_or("the granularity is out of range")?;
+    let mut seen = 0;
+    for (index, _) in types(plan.driver_view()).filter(|(index, _)| plan.shareable().contains(*index)) {
+        let file = MemoryFile::create(size).map_err(|error| error.to_string())?;
+        let mapping = file.map().map_err(|error| error.to_string())?;
+        let memory = probe.import(index, size, &mapping)?;
+        if !fill(&probe, memory.raw, index, size, PATTERN).map_err(|result| format!("memory type {index}: {result}"))? {
+            continue;
+        }
+        let guest = file.map().map_err(|error| error.to_string())?;
+        let mut words = [[0_u8; 4]; 2];
+        let last = guest.size().saturating_sub(4);
+        for (word, offset) in words.iter_mut().zip([0, last]) {
+            guest.copy_out(offset, word).map_err(|error| error.to_string())?;
+        }
+        if words.map(u32::from_ne_bytes) != [PATTERN; 2] {
+            return Err(format!("memory type {index}: what the GPU wrote did not arrive in a second mapping of the file"));
+        }
+        seen += 1;
+    }
+    Ok(seen)
+}
+
+/// Fills memory with `pattern` on the GPU and waits for that. `false` if buffers cannot be bound to this type.
+fn fill(probe: &Probe<'_>, memory: vk::DeviceMemory, index: u32, size: u64, pattern: u32) -> Result<bool, vk::Result> {
+    let device = &probe.device;
+    let info = vk::BufferCreateInfo::default().size(size).usage(vk::BufferUsageFlags::TRANSFER_DST);
+    // SAFETY: a plain buffer; destroyed below.
+    let buffer = unsafe { device.create_buffer(&info, None)? };
+    let pool_info = vk::CommandPoolCreateInfo::default().queue_family_index(probe.family);
+    // SAFETY: the family is the one the device was created with; destroyed below.
+    let pool = unsafe { device.create_command_pool(&pool_info, None) };
+    let outcome = pool.and_then(|pool| {
+        let target = Target { memory, index, size, buffer };
+        let outcome = fill_with(probe, &target, pool, pattern);
+        // SAFETY: `fill_with` waits for its submission, so nothing of the pool is pending.
+        unsafe { device.destroy_command_pool(pool, None) };
+        outcome
+    });
+    // SAFETY: as above.
+    unsafe { device.destroy_buffer(buffer, None) };
+    outcome
+}
+
+/// A buffer and the memory it is to be bound to.
+struct Target {
+    memory: vk::DeviceMemory,
+    index: u32,
+    size: u64,
+    buffer: vk::Buffer,
+}
+
+fn fill_with(probe: &Probe<'_>, target: &Target, pool: vk::CommandPool, pattern: u32) -> Result<bool, vk::Result> {
+    let Target { memory, index, size, buffer } = *target;
+    let device = &probe.device;
+    // SAFETY: the buffer is live.
+    let needs = unsafe { device.get_buffer_memory_requirements(buffer) };
+    if !TypeMask(needs.memory_type_bits).contains(index) || needs.size > size {
+        return Ok(false);
+    }
+    // SAFETY: the type fits, as checked; the memory was allocated with the buffer's size, rounded up.
+    unsafe { device.bind_buffer_memory(buffer, memory, 0)? };
+    let allocate = vk::CommandBufferAllocateInfo::default().command_pool(pool).command_buffer_count(1);
+    // SAFETY: the pool is live and used by this thread only.
+    let buffers = unsafe { device.allocate_command_buffers(&allocate)? };
+    let Some(&commands) = buffers.first() else { return Ok(false) };
+    // SAFETY: the command buffer is new.
+    unsafe { device.begin_command_buffer(commands, &vk::CommandBufferBeginInfo::default())? };
+    // SAFETY: recording; the buffer is bound, and was created for transfers.
+    unsafe { device.cmd_fill_buffer(commands, buffer, 0, vk::WHOLE_SIZE, pattern) };
+    let barrier = vk::MemoryBarrier::default()
+        .src_access_mask(vk::AccessFlags::TRANSFER_WRITE)
+        .dst_access_mask(vk::AccessFlags::HOST_READ);
+    let (from, to) = (vk::PipelineStageFlags::TRANSFER, vk::PipelineStageFlags::HOST);
+    // SAFETY: recording, outside of a render pass.
+    unsafe { device.cmd_pipeline_barrier(commands, from, to, vk::DependencyFlags::empty(), &[barrier], &[], &[]) };
+    // SAFETY: recording.
+    unsafe { device.end_command_buffer(commands)? };
+    // SAFETY: the device was created with one queue of this family.
+    let queue = unsafe { device.get_device_queue(probe.family, 0) };
+    let submit = vk::SubmitInfo::default().command_buffers(&buffers);
+    // SAFETY: the command buffer is executable and the queue is this thread's own.
+    unsafe { device.queue_submit(queue, &[submit], vk::Fence::null())? };
+    // SAFETY: as above.
+    unsafe { device.queue_wait_idle(queue)? };
+    Ok(true)
+}

@@ -1,0 +1,138 @@
+//! The only room that calls Vulkan.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`loader`] | finding the Vulkan library, once per process and not before a guest needs it |
+//! | [`instance`] | a guest's `VkInstance` and the physical devices behind it |
+//! | [`physical_device`] | what a physical device is, as we tell it to the guest |
+//! | [`extensions`] | which device extensions a guest is offered, and why not the others |
+//! | [`device`] | a guest's `VkDevice`: entry points, queues, and the calls that the host makes for itself |
+//! | [`memory`] | how host-visible memory reaches the guest |
+//! | [`host_copy`] | copying between images and host memory |
+//! | [`external`] | what a guest is told about external memory, fences and semaphores |
+//! | [`destroy`] | freeing an object by its type |
+//! | [`chain`] | looking into the `pNext` chains that the decoder built |
+//! | [`doctor`] | what this host can give a guest, for people |
+//!
+//! A guest's command reaches the driver in one of two ways: as it is, through [`call`], or through a method of [`Device`] or
+//! [`Instance`] where the host has to change something. Nothing here knows ids, rings or replies; what may be called when is decided in
+//! `handlers/`.
+//!
+//! All `unsafe` of the Vulkan side is here. It rests on one contract, stated at [`call`]: handles come from the object table and stay alive until the
+//! end of the command, pointers come from the decoder's arena. What remains is valid usage that only the guest's application can get right;
+//! drivers do not check it, which is why each guest runs in a process of its own.
+
+#![allow(unsafe_code, reason = "the room that calls Vulkan")]
+
+pub(crate) mod chain;
+pub(crate) mod destroy;
+mod device;
+pub mod doctor;
+pub(crate) mod extensions;
+pub(crate) mod external;
+mod host_copy;
+mod instance;
+mod loader;
+pub(crate) mod memory;
+mod physical_device;
+mod profile;
+
+use parking_lot::Mutex;
+use std::sync::Arc;
+use venus_protocol::{procs::Procs, wire::Command};
+
+pub use self::{instance::GpuChoice, memory::MemoryChoice, profile::Profile};
+pub(crate) use self::{
+    device::Device,
+    instance::Instance,
+    loader::Loader,
+    memory::Memory,
+    physical_device::PhysicalDevice,
+};
+
+/// Newest Vulkan version that the protocol can carry. Guests are told this at most; the patch number of the driver is kept.
+pub(crate) const API_CEILING: u32 = venus_protocol::vk::make_api_version(0, 1, 4, 0);
+
+/// What the person who runs the host may choose about the driver.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    /// Which GPUs guests see.
+    pub gpu: GpuChoice,
+    /// How host-visible memory is shared.
+    pub memory: MemoryChoice,
+    /// Which driver to pretend to be.
+    pub profile: Profile,
+}
+
+/// The Vulkan side of one context.
+#[derive(Debug)]
+pub(crate) struct State {
+    config: Config,
+    instance: Mutex<Slot>,
+}
+
+/// A context has one instance in its life.
+#[derive(Debug)]
+enum Slot {
+    Empty,
+    Live(Arc<Instance>),
+    Gone,
+}
+
+impl State {
+    /// A context whose guest has not created its instance. Does not load Vulkan.
+    pub(crate) fn new(config: Config) -> Self {
+        Self { config, instance: Mutex::new(Slot::Empty) }
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The instance, once there is one.
+    pub(crate) fn instance(&self) -> Option<Arc<Instance>> {
+        match &*self.instance.lock() {
+            Slot::Live(instance) => Some(Arc::clone(instance)),
+            Slot::Empty | Slot::Gone => None,
+        }
+    }
+
+    /// Whether the guest may create its instance: it may do so once.
+    pub(crate) fn may_create_instance(&self) -> bool {
+        matches!(*self.instance.lock(), Slot::Empty)
+    }
+
+    /// Keeps the new instance; `false` if there was one already.
+    pub(crate) fn set_instance(&self, instance: Arc<Instance>) -> bool {
+        let mut slot = self.instance.lock();
+        let empty = matches!(*slot, Slot::Empty);
+        if empty {
+            *slot = Slot::Live(instance);
+        }
+        empty
+    }
+
+    /// Lets go of the instance, for good.
+    pub(crate) fn take_instance(&self) -> Option<Arc<Instance>> {
+        match std::mem::replace(&mut *self.instance.lock(), Slot::Gone) {
+            Slot::Live(instance) => Some(instance),
+            Slot::Empty | Slot::Gone => None,
+        }
+    }
+}
+
+/// Applies a guest's command to the driver as it is. `None` if the driver has no such entry point.
+///
+/// Called for every forwarded command, so there is nothing in it but the call.
+#[inline]
+pub(crate) fn call<'a, C: Command<'a>>(args: &mut C, procs: &Procs) -> Option<C::Return> {
+    // SAFETY:
+    // - every handle in `args` was resolved by the object table while the command was decoded, with its type, so it is a handle of this context's
+    //   driver; it stays alive until the command ends because removed objects are freed only after that (`object/reclaim.rs`);
+    // - `procs` belong to the device or instance of the command's owner: `handlers::Dispatcher::device` looks them up by the owner's id;
+    // - pointers, lengths and `pNext` chains in `args` were built by the decoder, in an arena that outlives the command, and are
+    //   consistent with each other and with their structure types;
+    // - the rest of valid usage is between the guest's application and the driver, as on any host: drivers do not check it, and a guest that
+    //   breaks it can crash its own process, not another guest's.
+    unsafe { args.call(procs) }
+}

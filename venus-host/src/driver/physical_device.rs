@@ -1,0 +1,149 @@
+//! What a physical device is, and what a guest is told about it.
+
+use std::sync::OnceLock;
+
+use ash::vk;
+
+use super::{
+    Profile,
+    extensions::{self, ExtensionList, Verdict},
+    external::SyncSupport,
+    loader::clamp_version,
+    memory::{MemoryChoice, MemoryPlan, probe},
+};
+
+/// One physical device of a guest's instance. Facts that never change are asked for once.
+pub(crate) struct PhysicalDevice {
+    raw: vk::PhysicalDevice,
+    /// Entry points of the instance. The instance itself outlives every user of this, since a context destroys it last.
+    instance: ash::Instance,
+    properties: vk::PhysicalDeviceProperties,
+    driver_version: u32,
+    driver_name: String,
+    queue_families: Vec<vk::QueueFamilyProperties>,
+    extensions: ExtensionList,
+    sync: SyncSupport,
+    profile: Profile,
+    memory: MemoryChoice,
+    plan: OnceLock<MemoryPlan>,
+}
+
+impl PhysicalDevice {
+    pub(super) fn new(
+        instance: &ash::Instance,
+        raw: vk::PhysicalDevice,
+        profile: Profile,
+        memory: MemoryChoice,
+    ) -> Result<Self, vk::Result> {
+        // SAFETY (these three): `raw` was just enumerated from `instance`, and there are no other preconditions.
+        let mut properties = unsafe { instance.get_physical_device_properties(raw) };
+        // SAFETY: as above.
+        let queue_families = unsafe { instance.get_physical_device_queue_family_properties(raw) };
+        // SAFETY: as above.
+        let listed = unsafe { instance.enumerate_device_extension_properties(raw)? };
+        let listed = listed.iter().filter_map(|extension| {
+            let name = extension.extension_name_as_c_str().ok()?.to_str().ok()?;
+            (!profile.hides(name)).then(|| (name.to_owned(), extension.spec_version))
+        });
+        let extensions = ExtensionList::new(listed);
+        let driver_version = properties.api_version;
+        properties.api_version = clamp_version(driver_version);
+        Ok(Self {
+            raw,
+            instance: instance.clone(),
+            properties,
+            driver_version,
+            driver_name: driver_name(instance, raw, driver_version, &extensions),
+            queue_families,
+            sync: SyncSupport::of(instance, raw, &extensions),
+            extensions,
+            profile,
+            memory,
+            plan: OnceLock::new(),
+        })
+    }
+
+    pub(crate) fn raw(&self) -> vk::PhysicalDevice {
+        self.raw
+    }
+
+    pub(crate) fn instance(&self) -> &ash::Instance {
+        &self.instance
+    }
+
+    /// The properties, with the version clamped to what the protocol can carry.
+    pub(crate) fn properties(&self) -> &vk::PhysicalDeviceProperties {
+        &self.properties
+    }
+
+    /// The GPU's name.
+    pub(crate) fn name(&self) -> String {
+        self.properties.device_name_as_c_str().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
+    /// The driver's name and version, as far as it tells.
+    pub(crate) fn driver_name(&self) -> &str {
+        &self.driver_name
+    }
+
+    /// The driver's own Vulkan version.
+    pub(crate) fn driver_version(&self) -> u32 {
+        self.driver_version
+    }
+
+    pub(crate) fn queue_families(&self) -> &[vk::QueueFamilyProperties] {
+        &self.queue_families
+    }
+
+    /// The driver's extensions, less what the profile hides.
+    pub(crate) fn extensions(&self) -> &ExtensionList {
+        &self.extensions
+    }
+
+    pub(crate) fn sync(&self) -> SyncSupport {
+        self.sync
+    }
+
+    pub(crate) fn profile(&self) -> Profile {
+        self.profile
+    }
+
+    /// How memory of this device reaches the guest. The first call finds out, with a device of its own, which takes milliseconds.
+    pub(crate) fn memory_plan(&self) -> &MemoryPlan {
+        self.plan.get_or_init(|| probe::plan(self, self.memory))
+    }
+
+    /// Every extension of the protocol and what becomes of it here.
+    pub(crate) fn verdicts(&self) -> impl Iterator<Item = (&'static venus_protocol::Extension, Verdict)> {
+        extensions::verdicts(&self.extensions, self.memory_plan().shares_dma_buf())
+    }
+
+    /// The extensions that the guest is told, with their versions.
+    pub(crate) fn offered_extensions(&self) -> Vec<vk::ExtensionProperties> {
+        self.verdicts()
+            .filter_map(|(extension, verdict)| {
+                let spec_version = verdict.offered()?;
+                Some(vk::ExtensionProperties { spec_version, ..extensions::properties(extension) })
+            })
+            .collect()
+    }
+}
+
+impl std::fmt::Debug for PhysicalDevice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PhysicalDevice").field("name", &self.name()).field("driver", &self.driver_name).finish_non_exhaustive()
+    }
+}
+
+fn driver_name(instance: &ash::Instance, raw: vk::PhysicalDevice, version: u32, extensions: &ExtensionList) -> String {
+    if version < vk::API_VERSION_1_2 && !extensions.has_c(ash::khr::driver_properties::NAME) {
+        return "unknown driver".to_owned();
+    }
+    let mut driver = vk::PhysicalDeviceDriverProperties::default();
+    let mut properties = vk::PhysicalDeviceProperties2::default().push_next(&mut driver);
+    // SAFETY: the instance is at least version 1.1, which has this call; the structure in the chain is known to the driver by version or
+    // extension, as checked above.
+    unsafe { instance.get_physical_device_properties2(raw, &mut properties) };
+    let text = |name: Result<&std::ffi::CStr, _>| name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    format!("{} {}", text(driver.driver_name_as_c_str()), text(driver.driver_info_as_c_str()))
+}

@@ -1,0 +1,242 @@
+//! What can go wrong on the host, and who is at fault.
+//!
+//! Four kinds of trouble exist and are never mixed:
+//!
+//! | what | type | effect |
+//! |---|---|---|
+//! | bytes that are no valid command | `venus_protocol::DecodeError`, converted here | that context becomes fatal, the others live |
+//! | a valid command that the guest must not send | [`Fatal`] | the same |
+//! | the driver said no | `vk::Result` in a reply | none: it is data |
+//! | our own world broke (a file, a socket, a thread, the loader) | the other variants of [`HostError`] | logged once, at the top |
+//!
+//! A [`Fatal`] is written for the person who reads the log: it names the command, the member where one is to blame, the
+//! reason, the place in the stream, and what to do about it. Go to `context/fatal.rs` for the sticky state that keeps
+//! the first of them.
+
+use std::{borrow::Cow, fmt, io};
+
+use venus_protocol::wire::{CommandType, DecodeError};
+
+/// Anything that stops the host from doing what it was asked to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HostError {
+    /// The guest broke the protocol. Its context is lost; nobody else is affected. The caller reports it and goes on.
+    #[error("{0}")]
+    Fatal(#[source] Box<Fatal>),
+
+    /// The command cannot finish yet and nothing of it was executed: run it again later. Only rings in poll mode see
+    /// this; it is how a wait command gives the thread back to its owner.
+    #[error("the command has to wait")]
+    Blocked,
+
+    /// The endpoint is being stopped, so the command was abandoned. Nobody is at fault and nothing is logged.
+    #[error("the context is being destroyed")]
+    Stopped,
+
+    /// A system call failed. The host, not the guest, is at fault.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was attempted, as a phrase that reads well before a colon.
+        what: Cow<'static, str>,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+
+    /// A Vulkan call that the host made for its own needs failed, so there is no reply to carry the result.
+    #[error("{what}: {result}")]
+    Driver {
+        /// What was attempted, with the Vulkan name of the call.
+        what: Cow<'static, str>,
+        /// The driver's answer.
+        result: venus_protocol::vk::Result,
+    },
+
+    /// This host lacks something that a guest needs. The message is one sentence that says what and how to get it.
+    #[error("{0}")]
+    Unsupported(Cow<'static, str>),
+
+    /// A limit of `limits.rs` was reached.
+    #[error("limit reached: {what} (at most {limit})")]
+    Limit {
+        /// What there is too much of.
+        what: &'static str,
+        /// The value of the named limit.
+        limit: u64,
+    },
+}
+
+impl HostError {
+    /// A broken rule of the protocol: the shortest way to say it. `command` is the Vulkan name.
+    #[cold]
+    pub fn fatal(command: &'static str, reason: impl Into<Cow<'static, str>>) -> Self {
+        Fatal::new(command, reason).into()
+    }
+
+    /// A failed system call.
+    #[cold]
+    pub fn io(what: impl Into<Cow<'static, str>>, source: impl Into<io::Error>) -> Self {
+        Self::Io {
+            what: what.into(),
+            source: source.into(),
+        }
+    }
+
+    /// A failed Vulkan call of the host's own.
+    #[cold]
+    pub fn driver(what: impl Into<Cow<'static, str>>, result: venus_protocol::vk::Result) -> Self {
+        Self::Driver {
+            what: what.into(),
+            result,
+        }
+    }
+
+    /// Turns any error into the reason why a context ends. `command` names the command that met it, unless the error
+    /// knows better.
+    #[cold]
+    #[must_use]
+    pub fn into_fatal(self, command: &'static str) -> Fatal {
+        match self {
+            Self::Fatal(fatal) => *fatal,
+            other => {
+                Fatal::new(command, other.to_string()).advice("the host failed, not the guest: see the lines above")
+            }
+        }
+    }
+}
+
+impl From<Fatal> for HostError {
+    #[cold]
+    fn from(fatal: Fatal) -> Self {
+        Self::Fatal(Box::new(fatal))
+    }
+}
+
+impl From<DecodeError> for HostError {
+    #[cold]
+    fn from(error: DecodeError) -> Self {
+        Fatal::from(error).into()
+    }
+}
+
+/// Why a guest context came to an end.
+#[derive(Debug, Clone, thiserror::Error)]
+pub struct Fatal {
+    /// Vulkan name of the command, or what was going on when no command was.
+    pub command: &'static str,
+    /// The parameter or member that is to blame, where one is.
+    pub member: Option<&'static str>,
+    /// What is wrong, with the values.
+    pub reason: Cow<'static, str>,
+    /// Which stream carried the command: empty until the endpoint that executed it fills it in.
+    pub stream: Cow<'static, str>,
+    /// Byte position in that stream: of the command, or of the culprit where the decoder knows it.
+    pub offset: Option<u64>,
+    /// What a person can do about it; empty if nothing but a bug report helps.
+    pub advice: Cow<'static, str>,
+}
+
+impl Fatal {
+    /// Names the command and the reason.
+    #[cold]
+    pub fn new(command: &'static str, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            command,
+            member: None,
+            reason: reason.into(),
+            stream: Cow::Borrowed(""),
+            offset: None,
+            advice: Cow::Borrowed(""),
+        }
+    }
+
+    /// Names the parameter or member to blame.
+    #[must_use]
+    pub fn member(mut self, member: &'static str) -> Self {
+        self.member = Some(member);
+        self
+    }
+
+    /// Says what to do.
+    #[must_use]
+    pub fn advice(mut self, advice: impl Into<Cow<'static, str>>) -> Self {
+        self.advice = advice.into();
+        self
+    }
+
+    /// Says where: `stream` names the endpoint, `base` is the position in it of the bytes that were being decoded, `at`
+    /// that of the command in those bytes, used where the decoder has not told the culprit's own. Only the first call
+    /// counts, so that the innermost stream is named.
+    #[must_use]
+    pub fn located(mut self, stream: impl Into<Cow<'static, str>>, base: u64, at: u64) -> Self {
+        if self.stream.is_empty() {
+            self.stream = stream.into();
+            self.offset = Some(base.wrapping_add(self.offset.unwrap_or(at)));
+        }
+        self
+    }
+}
+
+impl From<DecodeError> for Fatal {
+    #[cold]
+    fn from(error: DecodeError) -> Self {
+        let (command, reason) = match (error.command, error.member) {
+            (CommandType::NONE, _) => ("command header", error.kind.to_string()),
+            (command, None) => (command.name(), error.kind.to_string()),
+            (command, Some(member)) => (command.name(), format!("{member}: {}", error.kind)),
+        };
+        Self {
+            offset: u64::try_from(error.offset).ok(),
+            ..Self::new(command, reason)
+        }
+    }
+}
+
+impl fmt::Display for Fatal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.command)?;
+        if let Some(member) = self.member {
+            write!(f, ", {member}")?;
+        }
+        write!(f, ": {}", self.reason)?;
+        if let (false, Some(offset)) = (self.stream.is_empty(), self.offset) {
+            write!(f, " ({} at byte {offset})", self.stream)?;
+        }
+        if !self.advice.is_empty() {
+            write!(f, "; {}", self.advice)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fatal_reads_as_one_line() {
+        let fatal = Fatal::new("vkCreateRingMESA", "buffer size 3 is no power of two")
+            .member("pCreateInfo->bufferSize")
+            .advice("report it to the guest driver")
+            .located("direct submission", 64, 32);
+        assert_eq!(
+            fatal.to_string(),
+            "vkCreateRingMESA, pCreateInfo->bufferSize: buffer size 3 is no power of two (direct submission at byte 96); \
+             report it to the guest driver"
+        );
+    }
+
+    #[test]
+    fn the_innermost_stream_is_named() {
+        let fatal = Fatal::new("vkCmdDraw", "x")
+            .located("indirect stream", 0, 8)
+            .located("ring 1", 64, 0);
+        assert_eq!((&*fatal.stream, fatal.offset), ("indirect stream", Some(8)));
+    }
+
+    #[test]
+    fn errors_stay_small() {
+        assert!(size_of::<HostError>() <= 48, "{}", size_of::<HostError>());
+    }
+}

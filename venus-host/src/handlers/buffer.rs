@@ -1,0 +1,46 @@
+//! Buffers and buffer views.
+
+use venus_protocol::{args::*, dispatch::BufferCommands, vk, wire::{Command, NewHandles}};
+
+use super::{create, destroy, forward};
+use crate::{
+    HostError,
+    context::Dispatcher,
+    driver::{chain, external::BufferChain},
+};
+
+impl BufferCommands for Dispatcher {
+    create! {
+        create_buffer_view(CreateBufferViewArgs<'_>).p_view;
+    }
+
+    destroy! {
+        destroy_buffer(DestroyBufferArgs).buffer;
+        destroy_buffer_view(DestroyBufferViewArgs).buffer_view;
+    }
+
+    forward! {
+        bind_buffer_memory(BindBufferMemoryArgs);
+        bind_buffer_memory2(BindBufferMemory2Args<'_>);
+        get_buffer_memory_requirements(GetBufferMemoryRequirementsArgs<'_>);
+        get_buffer_memory_requirements2(GetBufferMemoryRequirements2Args<'_>);
+        get_device_buffer_memory_requirements(GetDeviceBufferMemoryRequirementsArgs<'_>);
+        get_buffer_device_address(GetBufferDeviceAddressArgs<'_>);
+        get_buffer_opaque_capture_address(GetBufferOpaqueCaptureAddressArgs<'_>);
+    }
+
+    /// A buffer for external memory is an ordinary one where the host cannot pass that kind of memory.
+    fn create_buffer(&mut self, args: &mut CreateBufferArgs<'_>) -> Result<vk::Result, HostError> {
+        const NAME: &str = CreateBufferArgs::NAME;
+        let result = if chain::find::<vk::ExternalMemoryBufferCreateInfo<'_>>(args.p_create_info).is_none() {
+            self.forward(args)?
+        } else {
+            let physical = self.device(args.device.id, NAME)?.physical();
+            let mut nodes = BufferChain::of(args.p_create_info, physical);
+            let info = nodes.link(args.p_create_info);
+            let p_buffer = NewHandles { ids: &mut *args.p_buffer.ids, raws: &mut *args.p_buffer.raws };
+            self.forward(&mut CreateBufferArgs { device: args.device, p_create_info: &info, p_buffer })?
+        };
+        self.adopt(NAME, args.device.id, result, &args.p_buffer)
+    }
+}

@@ -1,0 +1,56 @@
+//! Descriptor sets, their layouts, pools and update templates.
+//!
+//! Templates exist for pipelines' sake only: guests turn an update with a template into plain writes.
+
+use std::sync::Arc;
+
+use venus_protocol::{args::*, dispatch::DescriptorCommands, vk, wire::Command};
+
+use super::{create, destroy, forward};
+use crate::{HostError, context::Dispatcher, driver};
+
+impl DescriptorCommands for Dispatcher {
+    create! {
+        create_descriptor_set_layout(CreateDescriptorSetLayoutArgs<'_>).p_set_layout;
+        create_descriptor_update_template(CreateDescriptorUpdateTemplateArgs<'_>).p_descriptor_update_template;
+    }
+
+    destroy! {
+        destroy_descriptor_set_layout(DestroyDescriptorSetLayoutArgs).descriptor_set_layout;
+        destroy_descriptor_pool(DestroyDescriptorPoolArgs).descriptor_pool;
+        destroy_descriptor_update_template(DestroyDescriptorUpdateTemplateArgs).descriptor_update_template;
+    }
+
+    forward! {
+        update_descriptor_sets(UpdateDescriptorSetsArgs<'_>);
+        get_descriptor_set_layout_support(GetDescriptorSetLayoutSupportArgs<'_>);
+    }
+
+    fn create_descriptor_pool(&mut self, args: &mut CreateDescriptorPoolArgs<'_>) -> Result<vk::Result, HostError> {
+        let result = self.forward(args)?;
+        self.adopt_pool(CreateDescriptorPoolArgs::NAME, args.device.id, result, &args.p_descriptor_pool)
+    }
+
+    /// Frees all sets of the pool and keeps the pool.
+    fn reset_descriptor_pool(&mut self, args: &mut ResetDescriptorPoolArgs) -> Result<vk::Result, HostError> {
+        self.shared.objects.remove_pooled(args.descriptor_pool.id);
+        self.shared.objects.wait_for_others(&self.presence, ResetDescriptorPoolArgs::NAME)?;
+        self.forward(args)
+    }
+
+    fn allocate_descriptor_sets(&mut self, args: &mut AllocateDescriptorSetsArgs<'_>) -> Result<vk::Result, HostError> {
+        let result = self.forward(args)?;
+        let pool = vk::Handle::as_raw(args.p_allocate_info.descriptor_pool);
+        let kind = vk::ObjectType::DESCRIPTOR_POOL;
+        self.adopt_pooled(AllocateDescriptorSetsArgs::NAME, args.device.id, result, (kind, pool), &mut args.p_descriptor_sets)
+    }
+
+    fn free_descriptor_sets(&mut self, args: &mut FreeDescriptorSetsArgs<'_>) -> Result<vk::Result, HostError> {
+        const NAME: &str = FreeDescriptorSetsArgs::NAME;
+        let pool = args.descriptor_pool;
+        self.unregister_pooled(NAME, pool.id, args.descriptor_set_count, args.p_descriptor_sets, vk::ObjectType::DESCRIPTOR_SET)?;
+        let device = Arc::clone(self.device(args.device.id, NAME)?);
+        driver::destroy::free_descriptor_sets(&device, pool.raw, args.p_descriptor_sets.raws);
+        Ok(vk::Result::SUCCESS)
+    }
+}

@@ -1,0 +1,119 @@
+//! Device memory.
+//!
+//! Guests map memory by turning an allocation into a resource ([`export_memory_blob`]), which is no Vulkan command; so the commands that map, flush and
+//! unmap never travel. How an allocation gets the storage for that is in `driver/memory/`.
+
+use std::sync::Arc;
+
+use venus_protocol::{args::*, dispatch::DeviceMemoryCommands, vk, wire::Command};
+
+use super::{destroy, forward, note_failure, refuse};
+use crate::{
+    HostError,
+    context::{Dispatcher, Shared},
+    driver::{chain, memory::ImportSource},
+    object::Detail,
+    resource::{Blob, BlobFlags, ResourceId, Storage},
+};
+
+/// Why the mapping commands are refused.
+const MAPPED_BY_GUEST: &str = "guests map memory themselves, through resources";
+
+impl DeviceMemoryCommands for Dispatcher {
+    forward! {
+        get_device_memory_commitment(GetDeviceMemoryCommitmentArgs<'_>);
+        get_device_memory_opaque_capture_address(GetDeviceMemoryOpaqueCaptureAddressArgs<'_>);
+        get_device_group_peer_memory_features(GetDeviceGroupPeerMemoryFeaturesArgs<'_>);
+    }
+
+    destroy! {
+        free_memory(FreeMemoryArgs).memory;
+    }
+
+    refuse! {
+        unmap_memory(UnmapMemoryArgs) => MAPPED_BY_GUEST;
+        unmap_memory2(UnmapMemory2Args<'_>) => MAPPED_BY_GUEST;
+        flush_mapped_memory_ranges(FlushMappedMemoryRangesArgs<'_>) => MAPPED_BY_GUEST;
+        invalidate_mapped_memory_ranges(InvalidateMappedMemoryRangesArgs<'_>) => MAPPED_BY_GUEST;
+    }
+
+    fn allocate_memory(&mut self, args: &mut AllocateMemoryArgs<'_>) -> Result<vk::Result, HostError> {
+        const NAME: &str = AllocateMemoryArgs::NAME;
+        let device = Arc::clone(self.device(args.device.id, NAME)?);
+        let info = args.p_allocate_info;
+        let import = match chain::find::<vk::ImportMemoryResourceInfoMESA<'_>>(info) {
+            None => None,
+            Some(import) => match self.import_source(import.resource_id) {
+                Some(source) => Some(source),
+                None => {
+                    note_failure(NAME, vk::Result::ERROR_INVALID_EXTERNAL_HANDLE);
+                    return Ok(vk::Result::ERROR_INVALID_EXTERNAL_HANDLE);
+                }
+            },
+        };
+        let memory = match device.allocate_memory(info, import) {
+            Ok(memory) => Arc::new(memory),
+            Err(result) => {
+                note_failure(NAME, result);
+                return Ok(result);
+            }
+        };
+        if let Some(raw) = args.p_memory.raws.first_mut() {
+            *raw = memory.raw();
+        }
+        // This function's own reference keeps the storage until the allocation is freed, should its id be refused.
+        self.adopt_as(NAME, args.device.id, &args.p_memory, Detail::Memory(Arc::clone(&memory)))?;
+        Ok(vk::Result::SUCCESS)
+    }
+
+    /// As which types a resource can be imported, and how large it is. A resource that does not exist is an ordinary failure: the guest learns
+    /// only here that the host could not make it.
+    fn get_memory_resource_properties_mesa(
+        &mut self,
+        args: &mut GetMemoryResourcePropertiesMESAArgs<'_>,
+    ) -> Result<vk::Result, HostError> {
+        const NAME: &str = GetMemoryResourcePropertiesMESAArgs::NAME;
+        let device = Arc::clone(self.device(args.device.id, NAME)?);
+        let Some(source) = self.import_source(args.resource_id) else {
+            return Ok(vk::Result::ERROR_INVALID_EXTERNAL_HANDLE);
+        };
+        let types = match device.importable_types(&source) {
+            Ok(types) => types,
+            Err(result) => {
+                note_failure(NAME, result);
+                return Ok(result);
+            }
+        };
+        let properties = &mut *args.p_memory_resource_properties;
+        properties.memory_type_bits = types;
+        if let Some(size) = chain::find_mut::<vk::MemoryResourceAllocationSizePropertiesMESA<'_>>(properties) {
+            size.allocation_size = source.size();
+        }
+        Ok(vk::Result::SUCCESS)
+    }
+}
+
+impl Dispatcher {
+    /// The storage of a resource as something to import; `None` if there is no such resource or it is of no use for that.
+    fn import_source(&self, resource: u32) -> Option<ImportSource> {
+        let resource = self.shared.resources.lookup(ResourceId(resource))?;
+        match &resource.storage {
+            Storage::Memory(blob) => ImportSource::from_blob(blob),
+            Storage::Shmem(_) => None,
+        }
+    }
+}
+
+/// Turns an allocation into storage for a resource: what a create-blob request with the id of a `VkDeviceMemory` asks for.
+pub(crate) fn export_memory_blob(shared: &Shared, memory: u64, flags: BlobFlags, size: u64) -> Result<Blob, HostError> {
+    // The request comes on no ring, but it uses an object like a command does.
+    let mut presence = shared.objects.register();
+    shared.objects.enter(&mut presence);
+    let found = shared.objects.memory(memory).zip(shared.objects.device_of(memory));
+    let blob = match found {
+        Some((memory, device)) => memory.export(&device, flags, size),
+        None => Err(HostError::fatal("create-blob", format!("no VkDeviceMemory has the id {memory}"))),
+    };
+    shared.objects.leave(&mut presence);
+    blob
+}

@@ -1,0 +1,67 @@
+//! Images and image views, and copying them on the host.
+
+use std::sync::Arc;
+
+use venus_protocol::{args::*, dispatch::ImageCommands, vk, wire::{Command, NewHandles}};
+
+use super::{create, destroy, forward};
+use crate::{
+    HostError,
+    context::Dispatcher,
+    driver::{chain, external::ImageChain},
+};
+
+impl ImageCommands for Dispatcher {
+    create! {
+        create_image_view(CreateImageViewArgs<'_>).p_view;
+    }
+
+    destroy! {
+        destroy_image(DestroyImageArgs).image;
+        destroy_image_view(DestroyImageViewArgs).image_view;
+    }
+
+    forward! {
+        bind_image_memory(BindImageMemoryArgs);
+        bind_image_memory2(BindImageMemory2Args<'_>);
+        get_image_memory_requirements(GetImageMemoryRequirementsArgs<'_>);
+        get_image_memory_requirements2(GetImageMemoryRequirements2Args<'_>);
+        get_image_sparse_memory_requirements(GetImageSparseMemoryRequirementsArgs<'_>);
+        get_image_sparse_memory_requirements2(GetImageSparseMemoryRequirements2Args<'_>);
+        get_image_subresource_layout(GetImageSubresourceLayoutArgs<'_>);
+        get_image_subresource_layout2(GetImageSubresourceLayout2Args<'_>);
+        get_image_drm_format_modifier_properties_ext(GetImageDrmFormatModifierPropertiesEXTArgs<'_>);
+        get_device_image_memory_requirements(GetDeviceImageMemoryRequirementsArgs<'_>);
+        get_device_image_sparse_memory_requirements(GetDeviceImageSparseMemoryRequirementsArgs<'_>);
+        get_device_image_subresource_layout(GetDeviceImageSubresourceLayoutArgs<'_>);
+        copy_image_to_image(CopyImageToImageArgs<'_>);
+        transition_image_layout(TransitionImageLayoutArgs<'_>);
+    }
+
+    /// An image for external memory is an ordinary one where the host cannot pass that kind of memory.
+    fn create_image(&mut self, args: &mut CreateImageArgs<'_>) -> Result<vk::Result, HostError> {
+        const NAME: &str = CreateImageArgs::NAME;
+        let result = if chain::find::<vk::ExternalMemoryImageCreateInfo<'_>>(args.p_create_info).is_none() {
+            self.forward(args)?
+        } else {
+            let physical = self.device(args.device.id, NAME)?.physical();
+            let mut nodes = ImageChain::of(args.p_create_info, physical);
+            let info = nodes.link(args.p_create_info);
+            let p_image = NewHandles { ids: &mut *args.p_image.ids, raws: &mut *args.p_image.raws };
+            self.forward(&mut CreateImageArgs { device: args.device, p_create_info: &info, p_image })?
+        };
+        self.adopt(NAME, args.device.id, result, &args.p_image)
+    }
+
+    /// The pixels travel in the reply.
+    fn copy_image_to_memory_mesa(&mut self, args: &mut CopyImageToMemoryMESAArgs<'_>) -> Result<vk::Result, HostError> {
+        let device = Arc::clone(self.device(args.device.id, CopyImageToMemoryMESAArgs::NAME)?);
+        Ok(device.copy_image_to_memory(args.p_copy_image_to_memory_info, args.p_data))
+    }
+
+    /// The pixels travel in the command.
+    fn copy_memory_to_image_mesa(&mut self, args: &mut CopyMemoryToImageMESAArgs<'_>) -> Result<vk::Result, HostError> {
+        let device = Arc::clone(self.device(args.device.id, CopyMemoryToImageMESAArgs::NAME)?);
+        Ok(device.copy_memory_to_image(args.p_copy_memory_to_image_info))
+    }
+}

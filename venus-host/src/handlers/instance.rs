@@ -1,0 +1,111 @@
+//! The instance: one per context, created once.
+
+use std::sync::Arc;
+
+use venus_protocol::{EXTENSIONS, args::*, dispatch::InstanceCommands, vk, wire::Command};
+
+use super::{fill, note_failure, refuse};
+use crate::{
+    HostError,
+    context::Dispatcher,
+    driver::{Instance, Loader},
+    object::{Detail, NewObject},
+};
+
+/// What a guest that asks for the instance's extensions is told: the private ones, which are what makes this a Venus host.
+const PRIVATE_EXTENSIONS: &[&str] = &["VK_EXT_command_serialization", "VK_MESA_venus_protocol"];
+
+impl InstanceCommands for Dispatcher {
+    refuse! {
+        enumerate_instance_layer_properties(EnumerateInstanceLayerPropertiesArgs<'_>) => "layers are the guest's own business";
+    }
+
+    /// The library's version, at most what the protocol can carry. The first command of every guest, so here Vulkan gets loaded.
+    fn enumerate_instance_version(&mut self, args: &mut EnumerateInstanceVersionArgs<'_>) -> Result<vk::Result, HostError> {
+        Ok(match Loader::shared() {
+            Ok(loader) => {
+                *args.p_api_version = loader.version();
+                vk::Result::SUCCESS
+            }
+            Err(error) => unavailable(EnumerateInstanceVersionArgs::NAME, &error),
+        })
+    }
+
+    /// Asked by older guests only.
+    fn enumerate_instance_extension_properties(
+        &mut self,
+        args: &mut EnumerateInstanceExtensionPropertiesArgs<'_>,
+    ) -> Result<vk::Result, HostError> {
+        if args.p_layer_name.is_some() {
+            return Ok(vk::Result::ERROR_LAYER_NOT_PRESENT);
+        }
+        let private = EXTENSIONS.iter().filter(|extension| PRIVATE_EXTENSIONS.contains(&extension.name));
+        let list: Vec<_> = private.map(crate::driver::extensions::properties).collect();
+        Ok(fill(&list, args.p_property_count, args.p_properties))
+    }
+
+    /// The host chooses version and extensions itself; a guest that asks for any gets none.
+    fn create_instance(&mut self, args: &mut CreateInstanceArgs<'_>) -> Result<vk::Result, HostError> {
+        const NAME: &str = CreateInstanceArgs::NAME;
+        if !self.shared.vulkan.may_create_instance() {
+            return Err(HostError::fatal(NAME, "a context has one instance, and this one has had it"));
+        }
+        let loader = match Loader::shared() {
+            Ok(loader) => loader,
+            Err(error) => return Ok(unavailable(NAME, &error)),
+        };
+        let instance = match Instance::for_guest(loader, self.shared.vulkan.config(), args.p_create_info) {
+            Ok(instance) => Arc::new(instance),
+            Err(result) => {
+                note_failure(NAME, result);
+                return Ok(result);
+            }
+        };
+        let (Some(&id), Some(raw)) = (args.p_instance.ids.first(), args.p_instance.raws.first_mut()) else {
+            instance.destroy();
+            return Err(HostError::fatal(NAME, "pInstance is null"));
+        };
+        *raw = instance.raw();
+        let object = NewObject {
+            id,
+            kind: vk::ObjectType::INSTANCE,
+            raw: vk::Handle::as_raw(*raw),
+            device: 0,
+            pool: 0,
+            detail: Detail::Plain,
+        };
+        if let Err(error) = self.shared.objects.insert(object) {
+            instance.destroy();
+            return Err(error.fatal(NAME));
+        }
+        if !self.shared.vulkan.set_instance(Arc::clone(&instance)) {
+            // Two rings at once; the id that is left behind belongs to a context that is lost.
+            instance.destroy();
+            return Err(HostError::fatal(NAME, "another ring creates an instance at the same time"));
+        }
+        Ok(vk::Result::SUCCESS)
+    }
+
+    /// Takes everything along that the guest has left.
+    fn destroy_instance(&mut self, args: &mut DestroyInstanceArgs) -> Result<(), HostError> {
+        if args.instance.id == 0 {
+            return Ok(());
+        }
+        for id in self.shared.objects.device_ids() {
+            self.retire_device(id, DestroyInstanceArgs::NAME)?;
+        }
+        self.shared.objects.clear();
+        if let Some(instance) = self.shared.vulkan.take_instance() {
+            let objects = &self.shared.objects;
+            objects.retire(&self.presence, vk::ObjectType::INSTANCE, move || instance.destroy());
+        }
+        Ok(())
+    }
+}
+
+/// The result for a guest when this host has no Vulkan.
+#[cold]
+fn unavailable(command: &'static str, error: &HostError) -> vk::Result {
+    tracing::error!(command, "{error}");
+    vk::Result::ERROR_INITIALIZATION_FAILED
+}

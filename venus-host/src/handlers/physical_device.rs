@@ -1,0 +1,214 @@
+//! Physical devices: what guests are told about them.
+//!
+//! Features and properties are the driver's, whatever structures the guest chains: the decoder refuses those that the protocol does not have. Three things
+//! are changed on the way: versions are capped, memory types that cannot reach the guest lose HOST_VISIBLE, and external handle types are ours
+//! to answer (`driver/external.rs`).
+
+use std::sync::Arc;
+
+use venus_protocol::{args::*, dispatch::PhysicalDeviceCommands, vk, wire::Command};
+
+use super::{fill, forward_physical, refuse};
+use crate::{
+    HostError,
+    context::Dispatcher,
+    driver::{PhysicalDevice, chain, external},
+    object::{Detail, NewObject},
+};
+
+impl PhysicalDeviceCommands for Dispatcher {
+    forward_physical! {
+        get_physical_device_features(GetPhysicalDeviceFeaturesArgs<'_>);
+        get_physical_device_features2(GetPhysicalDeviceFeatures2Args<'_>);
+        get_physical_device_format_properties(GetPhysicalDeviceFormatPropertiesArgs<'_>);
+        get_physical_device_format_properties2(GetPhysicalDeviceFormatProperties2Args<'_>);
+        get_physical_device_image_format_properties(GetPhysicalDeviceImageFormatPropertiesArgs<'_>);
+        get_physical_device_queue_family_properties(GetPhysicalDeviceQueueFamilyPropertiesArgs<'_>);
+        get_physical_device_queue_family_properties2(GetPhysicalDeviceQueueFamilyProperties2Args<'_>);
+        get_physical_device_sparse_image_format_properties(GetPhysicalDeviceSparseImageFormatPropertiesArgs<'_>);
+        get_physical_device_sparse_image_format_properties2(GetPhysicalDeviceSparseImageFormatProperties2Args<'_>);
+        get_physical_device_calibrateable_time_domains_khr(GetPhysicalDeviceCalibrateableTimeDomainsKHRArgs<'_>);
+        get_physical_device_fragment_shading_rates_khr(GetPhysicalDeviceFragmentShadingRatesKHRArgs<'_>);
+        get_physical_device_multisample_properties_ext(GetPhysicalDeviceMultisamplePropertiesEXTArgs<'_>);
+    }
+
+    refuse! {
+        enumerate_device_layer_properties(EnumerateDeviceLayerPropertiesArgs<'_>) => "layers are the guest's own business";
+        get_physical_device_tool_properties(GetPhysicalDeviceToolPropertiesArgs<'_>) => "VK_EXT_tooling_info is not offered";
+    }
+
+    /// The guest names the devices it wants: position n of its array is the nth device, now and in any later call.
+    fn enumerate_physical_devices(&mut self, args: &mut EnumeratePhysicalDevicesArgs<'_>) -> Result<vk::Result, HostError> {
+        const NAME: &str = EnumeratePhysicalDevicesArgs::NAME;
+        let instance = self.instance(NAME)?;
+        let devices = match instance.physical_devices() {
+            Ok(devices) => devices,
+            Err(result) => return Ok(result),
+        };
+        let total = u32::try_from(devices.len()).unwrap_or(u32::MAX);
+        let new = &mut args.p_physical_devices;
+        if new.ids.is_empty() {
+            *args.p_physical_device_count = total;
+            return Ok(vk::Result::SUCCESS);
+        }
+        let mut known = instance.guest_ids().lock();
+        for ((n, &id), raw) in new.ids.iter().enumerate().zip(new.raws.iter_mut()) {
+            let Some(device) = devices.get(n) else { break };
+            match known.get(n) {
+                Some(&first) if first == id => {}
+                Some(&first) => {
+                    let reason = format!("device {n} was called {first} before and is called {id} now");
+                    return Err(HostError::fatal(NAME, reason));
+                }
+                None => {
+                    self.register_physical_device(NAME, id, device)?;
+                    known.push(id);
+                }
+            }
+            *raw = device.raw();
+        }
+        let room = u32::try_from(new.ids.len()).unwrap_or(u32::MAX);
+        *args.p_physical_device_count = total.min(room);
+        Ok(if room < total { vk::Result::INCOMPLETE } else { vk::Result::SUCCESS })
+    }
+
+    /// Groups name devices by handle, which are the guest's ids in the reply. Members that the guest has not enumerated have no id, and
+    /// their groups are left out.
+    fn enumerate_physical_device_groups(
+        &mut self,
+        args: &mut EnumeratePhysicalDeviceGroupsArgs<'_>,
+    ) -> Result<vk::Result, HostError> {
+        const NAME: &str = EnumeratePhysicalDeviceGroupsArgs::NAME;
+        let instance = self.instance(NAME)?;
+        let devices = match instance.physical_devices() {
+            Ok(devices) => devices,
+            Err(result) => return Ok(result),
+        };
+        let known = instance.guest_ids().lock();
+        let guest_id = |raw| {
+            let position = devices.iter().position(|device| device.raw() == raw)?;
+            known.get(position).copied()
+        };
+        let groups = match instance.physical_device_groups() {
+            Ok(groups) => groups,
+            Err(result) => return Ok(result),
+        };
+        let groups: Vec<_> = groups.into_iter().filter_map(|group| group.renamed(guest_id)).collect();
+        let total = u32::try_from(groups.len()).unwrap_or(u32::MAX);
+        let room = args.p_physical_device_group_properties.len();
+        if room == 0 {
+            *args.p_physical_device_group_count = total;
+            return Ok(vk::Result::SUCCESS);
+        }
+        for (to, from) in args.p_physical_device_group_properties.iter_mut().zip(&groups) {
+            to.physical_device_count = from.count;
+            to.physical_devices = from.devices;
+            to.subset_allocation = from.subset_allocation;
+        }
+        *args.p_physical_device_group_count = total.min(u32::try_from(room).unwrap_or(u32::MAX));
+        Ok(if room < groups.len() { vk::Result::INCOMPLETE } else { vk::Result::SUCCESS })
+    }
+
+    fn get_physical_device_properties(&mut self, args: &mut GetPhysicalDevicePropertiesArgs<'_>) -> Result<(), HostError> {
+        let device = self.physical_device(args.physical_device, GetPhysicalDevicePropertiesArgs::NAME)?;
+        *args.p_properties = *device.properties();
+        Ok(())
+    }
+
+    fn get_physical_device_properties2(&mut self, args: &mut GetPhysicalDeviceProperties2Args<'_>) -> Result<(), HostError> {
+        let device = self.physical_device(args.physical_device, GetPhysicalDeviceProperties2Args::NAME)?;
+        self.forward_physical(args)?;
+        args.p_properties.properties.api_version = device.properties().api_version;
+        Ok(())
+    }
+
+    fn get_physical_device_memory_properties(
+        &mut self,
+        args: &mut GetPhysicalDeviceMemoryPropertiesArgs<'_>,
+    ) -> Result<(), HostError> {
+        let device = self.physical_device(args.physical_device, GetPhysicalDeviceMemoryPropertiesArgs::NAME)?;
+        *args.p_memory_properties = *device.memory_plan().guest_view();
+        Ok(())
+    }
+
+    /// Forwarded for what may be chained, the budget above all.
+    fn get_physical_device_memory_properties2(
+        &mut self,
+        args: &mut GetPhysicalDeviceMemoryProperties2Args<'_>,
+    ) -> Result<(), HostError> {
+        let device = self.physical_device(args.physical_device, GetPhysicalDeviceMemoryProperties2Args::NAME)?;
+        self.forward_physical(args)?;
+        args.p_memory_properties.memory_properties = *device.memory_plan().guest_view();
+        Ok(())
+    }
+
+    /// A handle type that the host cannot pass makes the format unsupported, as the specification has it.
+    fn get_physical_device_image_format_properties2(
+        &mut self,
+        args: &mut GetPhysicalDeviceImageFormatProperties2Args<'_>,
+    ) -> Result<vk::Result, HostError> {
+        let external = chain::find::<vk::PhysicalDeviceExternalImageFormatInfo<'_>>(args.p_image_format_info);
+        if let Some(external) = external.filter(|external| !external.handle_type.is_empty()) {
+            let device = self.physical_device(args.physical_device, GetPhysicalDeviceImageFormatProperties2Args::NAME)?;
+            if !external::knows_memory_type(&device, external.handle_type) {
+                return Ok(vk::Result::ERROR_FORMAT_NOT_SUPPORTED);
+            }
+        }
+        self.forward_physical(args)
+    }
+
+    fn get_physical_device_external_buffer_properties(
+        &mut self,
+        args: &mut GetPhysicalDeviceExternalBufferPropertiesArgs<'_>,
+    ) -> Result<(), HostError> {
+        let device = self.physical_device(args.physical_device, GetPhysicalDeviceExternalBufferPropertiesArgs::NAME)?;
+        let handle_type = args.p_external_buffer_info.handle_type;
+        if external::knows_memory_type(&device, handle_type) {
+            return self.forward_physical(args);
+        }
+        args.p_external_buffer_properties.external_memory_properties = external::impossible_memory(handle_type);
+        Ok(())
+    }
+
+    fn get_physical_device_external_fence_properties(
+        &mut self,
+        args: &mut GetPhysicalDeviceExternalFencePropertiesArgs<'_>,
+    ) -> Result<(), HostError> {
+        external::fence_properties(args.p_external_fence_info, args.p_external_fence_properties);
+        Ok(())
+    }
+
+    fn get_physical_device_external_semaphore_properties(
+        &mut self,
+        args: &mut GetPhysicalDeviceExternalSemaphorePropertiesArgs<'_>,
+    ) -> Result<(), HostError> {
+        external::semaphore_properties(args.p_external_semaphore_info, args.p_external_semaphore_properties);
+        Ok(())
+    }
+
+    fn enumerate_device_extension_properties(
+        &mut self,
+        args: &mut EnumerateDeviceExtensionPropertiesArgs<'_>,
+    ) -> Result<vk::Result, HostError> {
+        const NAME: &str = EnumerateDeviceExtensionPropertiesArgs::NAME;
+        if args.p_layer_name.is_some() {
+            return Err(HostError::fatal(NAME, "pLayerName is not null, but layers are the guest's own business"));
+        }
+        let device = self.physical_device(args.physical_device, NAME)?;
+        Ok(fill(&device.offered_extensions(), args.p_property_count, args.p_properties))
+    }
+}
+
+impl Dispatcher {
+    fn register_physical_device(&self, command: &'static str, id: u64, device: &Arc<PhysicalDevice>) -> Result<(), HostError> {
+        let object = NewObject {
+            id,
+            kind: vk::ObjectType::PHYSICAL_DEVICE,
+            raw: vk::Handle::as_raw(device.raw()),
+            device: 0,
+            pool: 0,
+            detail: Detail::PhysicalDevice(Arc::clone(device)),
+        };
+        self.shared.objects.insert(object).map_err(|error| error.fatal(command))
+    }
+}

@@ -1,0 +1,82 @@
+//! Queues.
+
+use std::sync::Arc;
+
+use venus_protocol::{args::*, dispatch::QueueCommands, vk, wire::Command};
+
+use super::{gone, no_entry_point, refuse};
+use crate::{
+    HostError,
+    context::Dispatcher,
+    driver::{self, chain},
+    error::Fatal,
+    object::{Detail, NewObject},
+    sync::Queue,
+};
+
+impl QueueCommands for Dispatcher {
+    refuse! {
+        get_device_queue(GetDeviceQueueArgs<'_>) => "it cannot name a timeline; guest drivers use vkGetDeviceQueue2";
+        queue_wait_idle(QueueWaitIdleArgs) => "it would block a ring for as long as the GPU works; guest drivers wait for fences instead";
+    }
+
+    /// Gives a queue, which exists since its device was created, its id and its timeline. Once per queue.
+    fn get_device_queue2(&mut self, args: &mut GetDeviceQueue2Args<'_>) -> Result<(), HostError> {
+        const NAME: &str = GetDeviceQueue2Args::NAME;
+        let info = args.p_queue_info;
+        let Some(timeline) = chain::find::<vk::DeviceQueueTimelineInfoMESA<'_>>(info) else {
+            let reason = "VkDeviceQueueTimelineInfoMESA is missing, so no fence could ever reach the queue";
+            return Err(Fatal::new(NAME, reason).member("pQueueInfo->pNext").into());
+        };
+        let ring_idx = timeline.ring_idx;
+        let device = Arc::clone(self.device(args.device.id, NAME)?);
+        let wanted = |queue: &&Arc<Queue>| queue.is(info.queue_family_index, info.queue_index, info.flags);
+        let Some(queue) = device.queues().iter().find(wanted).map(Arc::clone) else {
+            let reason = format!("the device was created without queue {} of family {}", info.queue_index, info.queue_family_index);
+            return Err(Fatal::new(NAME, reason).member("pQueueInfo").into());
+        };
+        let (Some(&id), Some(raw)) = (args.p_queue.ids.first(), args.p_queue.raws.first_mut()) else {
+            return Err(HostError::fatal(NAME, "pQueue is null"));
+        };
+        if !queue.assign_id(id) {
+            return Err(HostError::fatal(NAME, "the queue has been asked for before"));
+        }
+        *raw = queue.raw();
+        // The handle is the device's and stays: nothing to roll back in the driver.
+        self.shared.timelines.bind(ring_idx, device, queue).map_err(|error| {
+            let fatal = Fatal::new(NAME, error.to_string());
+            fatal.member("VkDeviceQueueTimelineInfoMESA::ringIdx")
+        })?;
+        let object = NewObject {
+            id,
+            kind: vk::ObjectType::QUEUE,
+            raw: vk::Handle::as_raw(*raw),
+            device: args.device.id,
+            pool: 0,
+            detail: Detail::Plain,
+        };
+        self.shared.objects.insert(object).map_err(|error| error.fatal(NAME))
+    }
+
+    fn queue_submit(&mut self, args: &mut QueueSubmitArgs<'_>) -> Result<vk::Result, HostError> {
+        self.forward_locked(args.queue.raw, args)
+    }
+
+    fn queue_submit2(&mut self, args: &mut QueueSubmit2Args<'_>) -> Result<vk::Result, HostError> {
+        self.forward_locked(args.queue.raw, args)
+    }
+
+    fn queue_bind_sparse(&mut self, args: &mut QueueBindSparseArgs<'_>) -> Result<vk::Result, HostError> {
+        self.forward_locked(args.queue.raw, args)
+    }
+}
+
+impl Dispatcher {
+    /// Calls the driver with the queue locked: its timeline submits to it too.
+    fn forward_locked<'a, C: Command<'a>>(&mut self, queue: vk::Queue, args: &mut C) -> Result<C::Return, HostError> {
+        let device = self.device(args.owner_id(), C::NAME)?;
+        let queue = device.queue(queue).ok_or_else(|| gone(C::NAME))?;
+        let _lock = queue.lock();
+        driver::call(args, device.procs()).ok_or_else(|| no_entry_point(C::NAME))
+    }
+}

@@ -1,0 +1,18 @@
+//! Samplers and their YCbCr conversions.
+
+use venus_protocol::{args::*, dispatch::SamplerCommands, vk};
+
+use super::{create, destroy};
+use crate::context::Dispatcher;
+
+impl SamplerCommands for Dispatcher {
+    create! {
+        create_sampler(CreateSamplerArgs<'_>).p_sampler;
+        create_sampler_ycbcr_conversion(CreateSamplerYcbcrConversionArgs<'_>).p_ycbcr_conversion;
+    }
+
+    destroy! {
+        destroy_sampler(DestroySamplerArgs).sampler;
+        destroy_sampler_ycbcr_conversion(DestroySamplerYcbcrConversionArgs).ycbcr_conversion;
+    }
+}

@@ -1,0 +1,71 @@
+//! A Venus host: executes a guest's Vulkan commands on any Vulkan driver.
+//!
+//! A guest's Venus driver (Mesa's, in a Linux guest) serialises Vulkan calls. This crate takes them in, executes them
+//! on the Vulkan driver of this machine, and gives back replies and shared memory. It serves guests in two ways:
+//! [`vtest`] listens on a Unix socket for Mesa on the same machine; [`context`] is the interface for virtual machine
+//! monitors, which have their own way to carry messages.
+//!
+//! # The rooms, along the way of a command
+//!
+//! ```text
+//!   guest ──── socket or virtqueue ────> vtest/ | embedder ──> context/ ──┐
+//!     └─────── shared memory ──────────> ring/ ───────────────────────────┤
+//!                                                                         v
+//!                                             context/interpreter: decode, dispatch, reply
+//!                                                                         │
+//!                                              handlers/ ──> object/  sync/  resource/
+//!                                                  │
+//!                                                  v
+//!                                              driver/  ──> Vulkan
+//! ```
+//!
+//! | room | owns | knows nothing of |
+//! |---|---|---|
+//! | [`vtest`] | the socket protocol, syncs, the server and its workers | Vulkan |
+//! | [`context`] | one guest: its endpoints, reply streams, capability set, end | sockets |
+//! | `ring` | shared-memory command rings: consumer, idle handshake, heartbeat | Vulkan |
+//! | [`resource`] | memory shared with the guest | commands |
+//! | `object` | the guest's ids, and when what they name may be freed | the driver |
+//! | `handlers` | policy: what the host does with each command | bytes, sockets, shared memory |
+//! | `sync` | queues, timelines, fences | ids |
+//! | [`driver`] | all calls to Vulkan; how host-visible memory reaches the guest | ids, rings |
+//!
+//! # Who validates what, and why only there
+//!
+//! Everything a guest sends may be wrong on purpose. Each kind of wrong is caught in one place, and everything behind
+//! it relies on that:
+//!
+//! * *Lengths of messages*: `vtest/framing.rs`, before a byte of payload is read.
+//! * *Ranges of shared memory*: where they are named (`context/reply.rs`, `ring/layout.rs`, `handlers/transport.rs`),
+//!   against the size that the guest was given. The mapping checks once more at each access, which costs nothing and
+//!   makes the rooms above safe code.
+//! * *Bytes of commands*: the decoder of `venus-protocol`, on a private copy, once. What it returns is well-formed.
+//! * *Ids*: the object table, while decoding. A handler sees live driver handles of the right type.
+//! * *Rules of Venus and of this host* (who owns what, what a guest may do at all): the handler of the command.
+//! * *Vulkan's valid usage*: nobody. Drivers do not check it and neither can we. A guest that breaks it can crash the
+//!   driver under itself, so each guest is served by a process of its own unless somebody decides otherwise.
+//!
+//! # Errors
+//!
+//! A guest that breaks a rule loses its context and nothing else: see [`Fatal`], which is one line that names the
+//! command, the reason and the place. Results of the driver are data. Trouble of our own is [`HostError`]. Nothing here
+//! panics because of what a guest sent.
+//!
+//! # Speed
+//!
+//! Between the guest's store of a ring's tail and the driver's entry point a command meets no lock besides the object
+//! table's, no allocation, no formatting, no system call. What could cost is done once per batch (clocks, enter and
+//! leave) or once per object.
+
+pub mod context;
+pub mod driver;
+pub mod error;
+mod handlers;
+pub mod limits;
+mod object;
+pub mod resource;
+mod ring;
+mod sync;
+pub mod vtest;
+
+pub use error::{Fatal, HostError};

@@ -1,0 +1,78 @@
+//! Every bound that a guest can run into, by name, with the reason for its value.
+//!
+//! A limit protects the host's memory, descriptors or threads from one guest; it is never tuned for speed. All are far
+//! above what Mesa's Venus driver needs, so meeting one means a runaway or hostile guest.
+
+use std::time::Duration;
+
+/// Largest payload of one socket message. Mesa's largest is a direct submission of a few kilobytes; a batch that large
+/// would travel in shared memory. Keeps a hostile length word from becoming an allocation.
+pub const VTEST_PAYLOAD_BYTES: usize = 64 << 20;
+
+/// Longest name in CREATE_RENDERER; the reference server's bound. The name only serves the log, which shows the first
+/// [`CONTEXT_NAME_BYTES`] of it.
+pub const VTEST_NAME_BYTES: usize = 1 << 20;
+
+/// How much of the guest program's name is kept.
+pub const CONTEXT_NAME_BYTES: usize = 128;
+
+/// Connections that one server holds at a time. Each costs a process (or a few threads).
+pub const SERVER_CLIENTS: usize = 256;
+
+/// Sync objects per connection. Mesa uses one per semaphore, fence and queue submission in flight: hundreds.
+pub const SYNCS: usize = 65_536;
+
+/// SYNC_WAIT descriptors that may be pending per connection: each holds a descriptor of ours, and the usual limit is
+/// 1024.
+pub const PENDING_WAITS: usize = 512;
+
+/// (sync, value) pairs in one SYNC_WAIT.
+pub const SYNCS_PER_WAIT: usize = 4_096;
+
+/// Batches in one SUBMIT_CMD2. Mesa sends exactly one.
+pub const BATCHES_PER_SUBMIT: usize = 256;
+
+/// Resources alive per context. Mesa makes one per mapped allocation plus its pools: thousands at worst, since drivers
+/// offer 4096 allocations or so.
+pub const RESOURCES: usize = 65_536;
+
+/// Largest resource. Nothing is committed before it is touched, but sizes take part in address arithmetic, and no
+/// mapping of this size succeeds on the machines we know.
+pub const RESOURCE_BYTES: u64 = 1 << 40;
+
+/// Largest plain shared-memory resource (ring, command upload, reply). Mesa's pools are 8 MiB; a larger one serves a
+/// single huge upload.
+pub const SHMEM_BYTES: u64 = 1 << 30;
+
+/// Rings per context. Mesa makes one per instance and one per guest thread that compiles pipelines. Each costs a host
+/// thread.
+pub const RINGS: usize = 256;
+
+/// Largest ring buffer; the reference host's bound.
+pub const RING_BUFFER_BYTES: u32 = 16 << 20;
+
+/// Longest time that a ring keeps polling for a guest that sends nothing, whatever the guest asked for. Mesa asks for 1
+/// ms.
+pub const RING_IDLE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Shortest ALIVE period. Mesa asks for 3 s; anything below this would only be a way to keep the host awake.
+pub const RING_MONITOR_PERIOD: Duration = Duration::from_millis(10);
+
+/// Longest stream that vkExecuteCommandStreamsMESA may name: it is copied to private memory before it is decoded.
+pub const INDIRECT_STREAM_BYTES: u64 = 256 << 20;
+
+/// Streams in one vkExecuteCommandStreamsMESA. Mesa sends one per shared-memory chunk of a batch.
+pub const INDIRECT_STREAMS: usize = 4_096;
+
+/// Memory that the values of one decoded command may take. The largest legitimate command is bounded by Mesa's upload
+/// pools (8 MiB), and values in memory take at most a few times their encoding.
+pub const DECODED_COMMAND_BYTES: usize = 256 << 20;
+
+/// How long the end of a context waits for its ring threads. They may be inside a driver call that never returns (a
+/// hung GPU); after that the thread and all it refers to are left behind, which in a worker process ends with the
+/// process.
+pub const RING_JOIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Timelines a context offers: `ring_idx` 0 is the host's CPU, 1 to 63 are queues. A number of the protocol, not ours
+/// to tune.
+pub const TIMELINES: u32 = 64;

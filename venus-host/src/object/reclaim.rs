@@ -1,0 +1,446 @@
+//! When a removed object may be freed: quiescent-state reclamation.
+//!
+//! Rings execute concurrently. One may destroy a buffer whose handle another has just resolved and is about to give to the driver. Vulkan makes
+//! the guest's application promise that this never happens; a hostile guest promises nothing. Reference counts on every handle of every command would cost more than
+//! the commands, so nobody counts: instead, each endpoint says when it stands *between* commands, where it holds no handle at all.
+//!
+//! * An endpoint registers and gets a [`Presence`]. While it decodes it is *online*, and after every command it announces the newest epoch
+//!   ([`Reclaim::boundary`]: one load, and a store if the epoch moved). Before it idles, sleeps or waits for another endpoint it goes offline.
+//! * Destroying first removes the id from the table, so that nobody new resolves it, then moves the epoch, and frees the driver's object
+//!   once every *other* online endpoint has announced that epoch. With no other endpoint online, which is the usual case, that is at once.
+//! * A long command says what it uses ([`Reclaim::begin_long`]): compiling a pipeline for a second does not hold up the freeing of buffers, and waiting for a fence
+//!   does not hold up anything but fences and semaphores.
+//! * Freeing an object *back to a pool* cannot be put off, because the guest counts on the space and because it would touch the pool behind the
+//!   guest's back. There the freeing endpoint waits instead ([`Reclaim::wait_for_others`]), for microseconds in any sane guest.
+//!
+//! Why a plain `Release`/`Acquire` pair is enough, although "store my state, then read the other's" usually wants `SeqCst`: between the two
+//! there is always the table's lock. An endpoint that still resolved the id did so under the read lock before the remover took the write lock, so the remover sees
+//! everything that endpoint stored before (that it is online, at which epoch, what it uses). An endpoint that took the lock later did not find the id.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use parking_lot::{Mutex, MutexGuard, RwLock};
+
+use super::kinds::Uses;
+
+/// Epoch of an endpoint that holds no handle and will resolve none before it is online again.
+const OFFLINE: u64 = 0;
+
+/// How many boundaries an endpoint passes before it looks again at frees that could not happen the last time.
+const RETRY_INTERVAL: u32 = 64;
+
+/// How long [`Reclaim::wait_for_others`] yields before it starts to sleep: longer than ordinary commands take.
+const SPIN_TIME: Duration = Duration::from_micros(100);
+
+/// What an endpoint publishes. On a cache line of its own: it is stored to after every command.
+#[repr(align(64))]
+struct Slot {
+    /// Newest epoch announced between two commands, or [`OFFLINE`].
+    epoch: AtomicU64,
+    /// What the current command may be using.
+    uses: AtomicU8,
+    /// The endpoint is gone and the slot can be dropped.
+    gone: AtomicBool,
+}
+
+impl Slot {
+    /// Whether this endpoint cannot be using an object of `class` that was removed before `epoch`.
+    fn is_clear_of(&self, class: Uses, epoch: u64) -> bool {
+        let announced = self.epoch.load(Ordering::Acquire);
+        announced == OFFLINE || announced >= epoch || !Uses(self.uses.load(Ordering::Acquire)).meets(class)
+    }
+}
+
+/// An endpoint's registration. Dropping it counts as going offline for good.
+pub(crate) struct Presence {
+    slot: Arc<Slot>,
+    /// What the slot holds, so that an unmoved epoch costs no store.
+    announced: u64,
+    /// Boundaries until pending frees are tried again.
+    retry_in: u32,
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.slot.epoch.store(OFFLINE, Ordering::Release);
+        self.slot.gone.store(true, Ordering::Release);
+    }
+}
+
+impl fmt::Debug for Presence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Presence").field("announced", &self.announced).finish_non_exhaustive()
+    }
+}
+
+/// A free that has to wait.
+struct Pending {
+    epoch: u64,
+    class: Uses,
+    free: Box<dyn FnOnce() + Send>,
+}
+
+/// The epochs of one context.
+pub(crate) struct Reclaim {
+    epoch: AtomicU64,
+    slots: RwLock<Vec<Arc<Slot>>>,
+    /// In the order of removal, which is the order in which they are freed if possible.
+    pending: Mutex<VecDeque<Pending>>,
+    /// Length of `pending`, to be looked at without its lock.
+    pending_count: AtomicUsize,
+    /// Held by whoever frees what waited, for as long as that takes: frees happen in order and, seen from a device that is about to go, never
+    /// behind its back.
+    collector: Mutex<()>,
+}
+
+impl Reclaim {
+    pub(crate) fn new() -> Self {
+        Self {
+            epoch: AtomicU64::new(OFFLINE + 1),
+            slots: RwLock::new(Vec::new()),
+            pending: Mutex::new(VecDeque::new()),
+            pending_count: AtomicUsize::new(0),
+            collector: Mutex::new(()),
+        }
+    }
+
+    /// Adds an endpoint; it starts offline.
+    pub(crate) fn register(&self) -> Presence {
+        let slot =
+            Arc::new(Slot { epoch: AtomicU64::new(OFFLINE), uses: AtomicU8::new(Uses::ALL.0), gone: AtomicBool::new(false) });
+        let mut slots = self.slots.write();
+        slots.retain(|slot| !slot.gone.load(Ordering::Acquire));
+        slots.push(Arc::clone(&slot));
+        Presence { slot, announced: OFFLINE, retry_in: 0 }
+    }
+
+    /// The endpoint starts to decode: from here on it may resolve ids.
+    pub(crate) fn enter(&self, presence: &mut Presence) {
+        presence.announced = self.epoch.load(Ordering::Acquire);
+        // SeqCst costs nothing at this rate and keeps the store from lingering in a store buffer.
+        presence.slot.epoch.store(presence.announced, Ordering::SeqCst);
+    }
+
+    /// The endpoint stands between two commands: it holds no handle it resolved before.
+    #[inline]
+    pub(crate) fn boundary(&self, presence: &mut Presence) {
+        let epoch = self.epoch.load(Ordering::Acquire);
+        if presence.announced != epoch {
+            presence.announced = epoch;
+            presence.slot.epoch.store(epoch, Ordering::Release);
+        }
+        if self.pending_count.load(Ordering::Relaxed) != 0 {
+            self.retry(presence);
+        }
+    }
+
+    /// The endpoint stops decoding: it holds no handle and resolves none until [`Reclaim::enter`].
+    pub(crate) fn leave(&self, presence: &mut Presence) {
+        presence.announced = OFFLINE;
+        presence.slot.epoch.store(OFFLINE, Ordering::Release);
+        if self.pending_count.load(Ordering::Relaxed) != 0 {
+            self.collect();
+        }
+    }
+
+    /// For the rest of the current command the endpoint uses nothing but `uses`. Ends with [`Reclaim::end_long`].
+    pub(crate) fn begin_long(&self, presence: &Presence, uses: Uses) {
+        presence.slot.uses.store(uses.0, Ordering::Release);
+    }
+
+    /// The long command is over.
+    pub(crate) fn end_long(&self, presence: &Presence) {
+        presence.slot.uses.store(Uses::ALL.0, Ordering::Release);
+    }
+
+    /// Calls `free` as soon as no other endpoint can be using the object of `class` that was just removed from the table.
+    pub(crate) fn retire(&self, presence: &Presence, class: Uses, free: impl FnOnce() + Send + 'static) {
+        if self.others_are_clear(presence, class, u64::MAX) {
+            if class == Uses::ALL || self.pending_count.load(Ordering::Relaxed) != 0 {
+                // What was removed earlier goes first. A device, moreover, must not go while its children are being freed elsewhere.
+                let collector = self.collector.lock();
+                self.collect_as(&collector);
+            }
+            free();
+            return;
+        }
+        let epoch = self.epoch.fetch_add(1, Ordering::AcqRel) + 1;
+        let mut pending = self.pending.lock();
+        pending.push_back(Pending { epoch, class, free: Box::new(free) });
+        self.pending_count.store(pending.len(), Ordering::Relaxed);
+    }
+
+    /// Waits until no other endpoint can be using the objects of class `POOLED` that were just removed from the table. Meanwhile this endpoint
+    /// uses pools only, so that two endpoints that free at the same time do not wait for each other.
+    ///
+    /// `false` if that takes longer than `limit`: some endpoint is stuck in a command.
+    pub(crate) fn wait_for_others(&self, presence: &Presence, limit: Duration) -> bool {
+        if self.others_are_clear(presence, Uses::POOLED, u64::MAX) {
+            return true;
+        }
+        let epoch = self.epoch.fetch_add(1, Ordering::AcqRel) + 1;
+        self.begin_long(presence, Uses::POOLS);
+        let start = Instant::now();
+        let clear = loop {
+            if self.others_are_clear(presence, Uses::POOLED, epoch) {
+                break true;
+            }
+            match start.elapsed() {
+                waited if waited < SPIN_TIME => thread::yield_now(),
+                waited if waited < limit => thread::sleep(SPIN_TIME),
+                _ => break false,
+            }
+        };
+        self.end_long(presence);
+        clear
+    }
+
+    /// Frees everything that waits, whoever may be online: for the end of a context, when its endpoints no longer run.
+    pub(crate) fn free_all(&self) {
+        let _collector = self.collector.lock();
+        let pending = std::mem::take(&mut *self.pending.lock());
+        self.pending_count.store(0, Ordering::Relaxed);
+        for item in pending {
+            (item.free)();
+        }
+    }
+
+    /// How many frees wait.
+    #[cfg(test)]
+    pub(crate) fn pending_count(&self) -> usize {
+        self.pending_count.load(Ordering::Relaxed)
+    }
+
+    fn others_are_clear(&self, presence: &Presence, class: Uses, epoch: u64) -> bool {
+        self.slots.read().iter().all(|slot| Arc::ptr_eq(slot, &presence.slot) || slot.is_clear_of(class, epoch))
+    }
+
+    #[cold]
+    fn retry(&self, presence: &mut Presence) {
+        if presence.retry_in > 0 {
+            presence.retry_in -= 1;
+        } else if !self.collect() {
+            presence.retry_in = RETRY_INTERVAL;
+        }
+    }
+
+    /// Frees what can be freed, oldest first. Says whether nothing is left.
+    #[cold]
+    fn collect(&self) -> bool {
+        // Whoever holds the lock is doing this very work.
+        self.collector.try_lock().is_some_and(|collector| self.collect_as(&collector))
+    }
+
+    fn collect_as(&self, _collector: &MutexGuard<'_, ()>) -> bool {
+        let mut pending = self.pending.lock();
+        let mut ready = Vec::new();
+        {
+            let slots = self.slots.read();
+            pending.retain_mut(|item| {
+                let clear = slots.iter().all(|slot| slot.is_clear_of(item.class, item.epoch));
+                if clear {
+                    ready.push(std::mem::replace(&mut item.free, Box::new(|| ())));
+                }
+                !clear
+            });
+        }
+        let empty = pending.is_empty();
+        self.pending_count.store(pending.len(), Ordering::Relaxed);
+        drop(pending);
+        for free in ready {
+            free();
+        }
+        empty
+    }
+}
+
+impl fmt::Debug for Reclaim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reclaim")
+            .field("epoch", &self.epoch)
+            .field("pending", &self.pending_count)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU32;
+
+    use super::*;
+
+    /// A counter and a closure that raises it.
+    fn counter() -> (Arc<AtomicU32>, impl Fn() -> Box<dyn FnOnce() + Send>) {
+        let count = Arc::new(AtomicU32::new(0));
+        let shared = Arc::clone(&count);
+        (count, move || {
+            let shared = Arc::clone(&shared);
+            Box::new(move || {
+                shared.fetch_add(1, Ordering::Relaxed);
+            })
+        })
+    }
+
+    #[test]
+    fn alone_means_at_once() {
+        let reclaim = Reclaim::new();
+        let mut me = reclaim.register();
+        let _offline = reclaim.register();
+        let (freed, free) = counter();
+        reclaim.enter(&mut me);
+        reclaim.retire(&me, Uses::OTHER, free());
+        assert_eq!(freed.load(Ordering::Relaxed), 1);
+        assert_eq!(reclaim.pending_count(), 0);
+    }
+
+    #[test]
+    fn another_endpoint_has_to_pass_a_boundary() {
+        let reclaim = Reclaim::new();
+        let (mut me, mut other) = (reclaim.register(), reclaim.register());
+        let (freed, free) = counter();
+        reclaim.enter(&mut me);
+        reclaim.enter(&mut other);
+        reclaim.retire(&me, Uses::OTHER, free());
+        assert_eq!(freed.load(Ordering::Relaxed), 0);
+        reclaim.boundary(&mut other);
+        // The endpoint that removed the object is still inside its command, and may be using it for all that is known now.
+        assert_eq!(freed.load(Ordering::Relaxed), 0);
+        for _ in 0..=RETRY_INTERVAL {
+            reclaim.boundary(&mut me);
+        }
+        assert_eq!(freed.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn leaving_counts_as_a_boundary() {
+        let reclaim = Reclaim::new();
+        let (mut me, mut other) = (reclaim.register(), reclaim.register());
+        let (freed, free) = counter();
+        reclaim.enter(&mut me);
+        reclaim.enter(&mut other);
+        reclaim.retire(&me, Uses::OTHER, free());
+        drop(other);
+        reclaim.leave(&mut me);
+        assert_eq!(freed.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_long_command_holds_up_only_what_it_uses() {
+        let reclaim = Reclaim::new();
+        let (mut me, mut other) = (reclaim.register(), reclaim.register());
+        let (freed, free) = counter();
+        reclaim.enter(&mut me);
+        reclaim.enter(&mut other);
+        reclaim.begin_long(&other, Uses::PIPELINES);
+        reclaim.retire(&me, Uses::OTHER, free());
+        assert_eq!(freed.load(Ordering::Relaxed), 1);
+        reclaim.retire(&me, Uses::PIPELINES, free());
+        assert_eq!(freed.load(Ordering::Relaxed), 1);
+        assert!(reclaim.wait_for_others(&me, Duration::from_secs(5)));
+        reclaim.end_long(&other);
+        reclaim.leave(&mut other);
+        reclaim.leave(&mut me);
+        assert_eq!(freed.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn order_of_removal_is_kept() {
+        let reclaim = Reclaim::new();
+        let (mut me, mut other) = (reclaim.register(), reclaim.register());
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let note = |n: u32| {
+            let log = Arc::clone(&log);
+            move || log.lock().push(n)
+        };
+        reclaim.enter(&mut me);
+        reclaim.enter(&mut other);
+        reclaim.retire(&me, Uses::OTHER, note(1));
+        reclaim.retire(&me, Uses::OTHER, note(2));
+        reclaim.leave(&mut other);
+        reclaim.boundary(&mut me);
+        reclaim.retire(&me, Uses::ALL, note(3));
+        assert_eq!(*log.lock(), [1, 2, 3]);
+    }
+
+    #[test]
+    fn two_that_free_pooled_objects_do_not_wait_for_each_other() {
+        let reclaim = Reclaim::new();
+        let barrier = std::sync::Barrier::new(2);
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                let mut me = reclaim.register();
+                reclaim.enter(&mut me);
+                let (reclaim, barrier) = (&reclaim, &barrier);
+                scope.spawn(move || {
+                    barrier.wait();
+                    for _ in 0..200 {
+                        assert!(reclaim.wait_for_others(&me, Duration::from_secs(20)));
+                        reclaim.boundary(&mut me);
+                    }
+                    reclaim.leave(&mut me);
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn nothing_is_freed_under_a_user() {
+        // One thread publishes an object and destroys it again and again; three resolve it and look whether it is alive to the end of
+        // their "command". The lock stands for the table's.
+        const ROUNDS: u32 = 4_000;
+        let reclaim = Reclaim::new();
+        let published: RwLock<Option<Arc<AtomicBool>>> = RwLock::new(None);
+        let done = AtomicBool::new(false);
+        let (freed, free) = counter();
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    let mut me = reclaim.register();
+                    let mut n = 0_u32;
+                    while !done.load(Ordering::Relaxed) {
+                        reclaim.enter(&mut me);
+                        for _ in 0..16 {
+                            let object = published.read().clone();
+                            if let Some(alive) = object {
+                                n = n.wrapping_add(1);
+                                if n.is_multiple_of(7) {
+                                    thread::yield_now();
+                                }
+                                assert!(alive.load(Ordering::Acquire), "freed while in use");
+                            }
+                            reclaim.boundary(&mut me);
+                        }
+                        reclaim.leave(&mut me);
+                    }
+                });
+            }
+            let mut me = reclaim.register();
+            reclaim.enter(&mut me);
+            for _ in 0..ROUNDS {
+                let alive = Arc::new(AtomicBool::new(true));
+                *published.write() = Some(Arc::clone(&alive));
+                thread::yield_now();
+                *published.write() = None;
+                let count = free();
+                reclaim.retire(&me, Uses::OTHER, move || {
+                    alive.store(false, Ordering::Release);
+                    count();
+                });
+                reclaim.boundary(&mut me);
+            }
+            reclaim.leave(&mut me);
+            done.store(true, Ordering::Relaxed);
+        });
+        reclaim.free_all();
+        assert_eq!(freed.load(Ordering::Relaxed), ROUNDS);
+    }
+}

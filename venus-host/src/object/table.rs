@@ -1,0 +1,557 @@
+//! The table of ids.
+//!
+//! | who | does | lock |
+//! |---|---|---|
+//! | decoder | [`HandleResolver::resolve`], for every handle of every command | read, for one hash lookup |
+//! | creating handlers | [`Table::insert`], after the driver call succeeded | write |
+//! | destroying handlers | [`Table::remove`] and relatives, then [`Table::retire`] | write; freeing is outside of it |
+//!
+//! An id appears after its object exists and disappears before its object is freed, so whoever resolves it holds a live handle until the end
+//! of its command (`reclaim.rs` sees to that).
+
+use std::{
+    borrow::Cow,
+    collections::HashSet,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use hashbrown::{HashMap, hash_map};
+use parking_lot::RwLock;
+use venus_protocol::{
+    vk,
+    wire::{HandleError, HandleResolver},
+};
+
+use super::{
+    ObjectId,
+    kinds::{self, Uses},
+    reclaim::{Presence, Reclaim},
+};
+use crate::{
+    HostError, driver,
+    error::Fatal,
+};
+
+type Map = HashMap<u64, Entry, foldhash::fast::RandomState>;
+
+/// Ids of pools by type, device and driver handle.
+type Pools = HashMap<(i32, u64, u64), u64, foldhash::fast::RandomState>;
+
+/// Most objects alive in one context. A large game has some 100 000; each costs the host's table about 100 bytes, and the driver more.
+pub(crate) const MAX_OBJECTS: usize = 4 << 20;
+
+/// How long freeing a pooled object waits for other endpoints to finish their commands. Those are short; one that takes this long is stuck in
+/// the driver, and freeing under it is not an option.
+const POOLED_FREE_LIMIT: Duration = Duration::from_secs(10);
+
+/// What an object is to the host, beyond a handle to pass on.
+#[derive(Debug)]
+pub(crate) enum Detail {
+    /// Nothing: the handle says it all.
+    Plain,
+    /// Caches of the physical device.
+    PhysicalDevice(Arc<driver::PhysicalDevice>),
+    /// Entry points, queues, strategies.
+    Device(Arc<driver::Device>),
+    /// Size and storage of the allocation.
+    Memory(Arc<driver::Memory>),
+    /// The ids of what was allocated from the pool.
+    Pool(Box<HashSet<u64>>),
+}
+
+/// One object.
+#[derive(Debug)]
+struct Entry {
+    kind: vk::ObjectType,
+    raw: u64,
+    /// Id of the device it belongs to; 0 for instances and physical devices.
+    device: u64,
+    /// Id of the pool it was allocated from, else 0.
+    pool: u64,
+    detail: Detail,
+}
+
+/// An object to be registered.
+#[derive(Debug)]
+pub(crate) struct NewObject {
+    pub(crate) id: u64,
+    pub(crate) kind: vk::ObjectType,
+    pub(crate) raw: u64,
+    /// Id of its device, 0 if it has none.
+    pub(crate) device: u64,
+    /// Id of its pool, 0 if it has none.
+    pub(crate) pool: u64,
+    pub(crate) detail: Detail,
+}
+
+/// An object that is no longer in the table and has yet to be freed.
+#[derive(Debug)]
+pub(crate) struct Removed {
+    pub(crate) id: u64,
+    pub(crate) kind: vk::ObjectType,
+    pub(crate) raw: u64,
+    pub(crate) detail: Detail,
+}
+
+/// Why the table refuses. All of these are the guest's fault and end its context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TableError {
+    /// A new object was given the id 0.
+    #[error("the id of a new {0} is 0")]
+    ZeroId(&'static str),
+    /// A new object was given an id that is in use.
+    #[error("id {id} is already in use, by a {by}")]
+    IdInUse { id: u64, by: &'static str },
+    /// [`MAX_OBJECTS`] are alive.
+    #[error("{MAX_OBJECTS} objects are alive, which is the limit")]
+    Full,
+    /// There is no such object.
+    #[error("no {kind} has the id {id}")]
+    Unknown { kind: &'static str, id: u64 },
+    /// The object belongs to another device or pool than the command says.
+    #[error("{kind} {id} does not belong to {owner} {owner_id}")]
+    WrongOwner { kind: &'static str, id: u64, owner: &'static str, owner_id: u64 },
+}
+
+impl TableError {
+    /// The reason why a context ends. `command` is the Vulkan name.
+    #[cold]
+    pub(crate) fn fatal(self, command: &'static str) -> HostError {
+        Fatal::new(command, Cow::Owned(self.to_string())).into()
+    }
+}
+
+/// All objects of one context.
+pub(crate) struct Table {
+    map: RwLock<Map>,
+    /// An allocation names its pool inside a structure, where the decoder has already put the driver's handle: this leads back to the id.
+    pools: RwLock<Pools>,
+    reclaim: Reclaim,
+    /// Moves whenever a device appears or disappears, so that a cached device can be trusted by looking at a number.
+    device_generation: AtomicU64,
+}
+
+impl Table {
+    pub(crate) fn new() -> Self {
+        Self {
+            map: RwLock::default(),
+            pools: RwLock::default(),
+            reclaim: Reclaim::new(),
+            device_generation: AtomicU64::new(0),
+        }
+    }
+
+    /// Registers an object that the driver has just created.
+    pub(crate) fn insert(&self, object: NewObject) -> Result<(), TableError> {
+        let NewObject { id, kind, raw, device, .. } = object;
+        let is_pool = matches!(object.detail, Detail::Pool(_));
+        insert_locked(&mut self.map.write(), object)?;
+        if is_pool {
+            self.pools.write().insert((kind.as_raw(), device, raw), id);
+        }
+        if kind == vk::ObjectType::DEVICE {
+            self.device_generation.fetch_add(1, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Registers several objects of one kind, all or none: `ids` and `raws` are parallel, null handles are skipped.
+    pub(crate) fn insert_all(
+        &self,
+        kind: vk::ObjectType,
+        device: u64,
+        pool: u64,
+        ids: &[u64],
+        raws: impl Iterator<Item = u64> + Clone,
+    ) -> Result<(), TableError> {
+        let mut map = self.map.write();
+        for (n, (&id, raw)) in ids.iter().zip(raws.clone()).enumerate() {
+            if raw == 0 {
+                continue;
+            }
+            let object = NewObject { id, kind, raw, device, pool, detail: Detail::Plain };
+            if let Err(error) = insert_locked(&mut map, object) {
+                for (&id, _) in ids.iter().zip(raws).take(n).filter(|&(_, raw)| raw != 0) {
+                    remove_locked(&mut map, id);
+                }
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes `id` out of the table, so that no endpoint resolves it any more. It must be of type `kind` and belong to `device`.
+    pub(crate) fn remove(&self, kind: vk::ObjectType, id: u64, device: u64) -> Result<Removed, TableError> {
+        let mut map = self.map.write();
+        let entry = map.get(&id).filter(|entry| entry.kind == kind);
+        let entry = entry.ok_or(TableError::Unknown { kind: kinds::name(kind), id })?;
+        if entry.device != device {
+            let owner = kinds::name(vk::ObjectType::DEVICE);
+            return Err(TableError::WrongOwner { kind: kinds::name(kind), id, owner, owner_id: device });
+        }
+        remove_locked(&mut map, id).ok_or(TableError::Unknown { kind: kinds::name(kind), id })
+    }
+
+    /// Takes a pool out of the table together with everything allocated from it.
+    pub(crate) fn remove_pool(&self, kind: vk::ObjectType, id: u64, device: u64) -> Result<Removed, TableError> {
+        let removed = self.remove(kind, id, device)?;
+        self.pools.write().remove(&(kind.as_raw(), device, removed.raw));
+        if let Detail::Pool(children) = &removed.detail {
+            let mut map = self.map.write();
+            for child in children.iter() {
+                map.remove(child);
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Takes everything allocated from the pool `id` out of the table and leaves the pool.
+    pub(crate) fn remove_pooled(&self, id: u64) {
+        let mut map = self.map.write();
+        let children = match map.get_mut(&id).map(|entry| &mut entry.detail) {
+            Some(Detail::Pool(children)) => std::mem::take(children),
+            _ => return,
+        };
+        for child in *children {
+            map.remove(&child);
+        }
+    }
+
+    /// Takes `ids`, all of type `kind`, out of the table; ids of 0 are skipped. Each must have been allocated from `pool`: if one was not, nothing
+    /// is removed.
+    pub(crate) fn remove_from_pool(&self, kind: vk::ObjectType, ids: &[u64], pool: u64) -> Result<(), TableError> {
+        let mut map = self.map.write();
+        for &id in ids.iter().filter(|&&id| id != 0) {
+            let entry = map.get(&id).filter(|entry| entry.kind == kind);
+            if entry.ok_or(TableError::Unknown { kind: kinds::name(kind), id })?.pool != pool {
+                let owner = map.get(&pool).map_or("pool", |pool| kinds::name(pool.kind));
+                return Err(TableError::WrongOwner { kind: kinds::name(kind), id, owner, owner_id: pool });
+            }
+        }
+        for &id in ids.iter().filter(|&&id| id != 0) {
+            remove_locked(&mut map, id);
+        }
+        Ok(())
+    }
+
+    /// Takes a device out of the table together with everything that belongs to it. The second part of the answer is in teardown order and
+    /// holds only what the driver has to be told to free.
+    pub(crate) fn remove_device(&self, id: u64) -> Result<(Removed, Vec<Removed>), TableError> {
+        let mut map = self.map.write();
+        let device = remove_kind(&mut map, vk::ObjectType::DEVICE, id)?;
+        let mut children: Vec<Removed> =
+            map.extract_if(|_, entry| entry.device == id).map(|(id, entry)| removed(id, entry)).collect();
+        self.device_generation.fetch_add(1, Ordering::Release);
+        drop(map);
+        self.pools.write().retain(|(_, device, _), _| *device != id);
+        children.retain(|child| kinds::facts(child.kind).teardown != kinds::NO_TEARDOWN);
+        children.sort_by_key(|child| (kinds::facts(child.kind).teardown, child.id));
+        Ok((device, children))
+    }
+
+    /// The ids of all devices.
+    pub(crate) fn device_ids(&self) -> Vec<u64> {
+        self.map.read().iter().filter(|(_, entry)| entry.kind == vk::ObjectType::DEVICE).map(|(&id, _)| id).collect()
+    }
+
+    /// Takes everything that is left out of the table: instance and physical devices, once the devices are gone.
+    pub(crate) fn clear(&self) {
+        self.map.write().clear();
+    }
+
+    /// Replaces the driver's handle behind `id`, which keeps its type and owner. Answers the former handle.
+    pub(crate) fn replace(&self, kind: vk::ObjectType, id: u64, raw: u64) -> Result<u64, TableError> {
+        let mut map = self.map.write();
+        let entry = map.get_mut(&id).filter(|entry| entry.kind == kind);
+        let entry = entry.ok_or(TableError::Unknown { kind: kinds::name(kind), id })?;
+        Ok(std::mem::replace(&mut entry.raw, raw))
+    }
+
+    /// The driver's handle behind `id`, which must be of type `kind`.
+    pub(crate) fn lookup(&self, kind: vk::ObjectType, id: u64) -> Option<u64> {
+        self.map.read().get(&id).filter(|entry| entry.kind == kind).map(|entry| entry.raw)
+    }
+
+    /// The id of the pool that the driver calls `raw`.
+    pub(crate) fn pool_id(&self, kind: vk::ObjectType, device: u64, raw: u64) -> Option<u64> {
+        self.pools.read().get(&(kind.as_raw(), device, raw)).copied()
+    }
+
+    /// The physical device `id`.
+    pub(crate) fn physical_device(&self, id: u64) -> Option<Arc<driver::PhysicalDevice>> {
+        self.detail(id, |detail| if let Detail::PhysicalDevice(found) = detail { Some(Arc::clone(found)) } else { None })
+    }
+
+    /// The allocation `id`.
+    pub(crate) fn memory(&self, id: u64) -> Option<Arc<driver::Memory>> {
+        self.detail(id, |detail| if let Detail::Memory(found) = detail { Some(Arc::clone(found)) } else { None })
+    }
+
+    /// The device that `id` is or belongs to.
+    pub(crate) fn device_of(&self, id: u64) -> Option<Arc<driver::Device>> {
+        let map = self.map.read();
+        let entry = map.get(&id)?;
+        let entry = if entry.kind == vk::ObjectType::DEVICE { entry } else { map.get(&entry.device)? };
+        if let Detail::Device(found) = &entry.detail { Some(Arc::clone(found)) } else { None }
+    }
+
+    /// A number that changes whenever a device appears or disappears.
+    #[inline]
+    pub(crate) fn device_generation(&self) -> u64 {
+        self.device_generation.load(Ordering::Acquire)
+    }
+
+    /// How many devices there are.
+    pub(crate) fn device_count(&self) -> usize {
+        self.map.read().values().filter(|entry| entry.kind == vk::ObjectType::DEVICE).count()
+    }
+
+    /// How many objects there are.
+    pub(crate) fn len(&self) -> usize {
+        self.map.read().len()
+    }
+
+    /// Adds an endpoint. See [`Reclaim`].
+    pub(crate) fn register(&self) -> Presence {
+        self.reclaim.register()
+    }
+
+    /// An endpoint starts to decode. See [`Reclaim::enter`].
+    pub(crate) fn enter(&self, presence: &mut Presence) {
+        self.reclaim.enter(presence);
+    }
+
+    /// An endpoint has finished a command. See [`Reclaim::boundary`].
+    #[inline]
+    pub(crate) fn boundary(&self, presence: &mut Presence) {
+        self.reclaim.boundary(presence);
+    }
+
+    /// An endpoint stops decoding. See [`Reclaim::leave`].
+    pub(crate) fn leave(&self, presence: &mut Presence) {
+        self.reclaim.leave(presence);
+    }
+
+    /// Does something that may take long and uses nothing but objects of `uses`.
+    pub(crate) fn long<R>(&self, presence: &Presence, uses: Uses, work: impl FnOnce() -> R) -> R {
+        self.reclaim.begin_long(presence, uses);
+        let result = work();
+        self.reclaim.end_long(presence);
+        result
+    }
+
+    /// Frees an object of `kind` that was just removed, once no other endpoint can be using it.
+    pub(crate) fn retire(&self, presence: &Presence, kind: vk::ObjectType, free: impl FnOnce() + Send + 'static) {
+        self.reclaim.retire(presence, kinds::facts(kind).class, free);
+    }
+
+    /// Waits until no other endpoint can be using the pooled objects that were just removed.
+    pub(crate) fn wait_for_others(&self, presence: &Presence, command: &'static str) -> Result<(), HostError> {
+        if self.reclaim.wait_for_others(presence, POOLED_FREE_LIMIT) {
+            return Ok(());
+        }
+        Err(HostError::fatal(command, "another ring has been busy with one command for too long to free this object safely"))
+    }
+
+    /// Frees everything that still waits to be freed. Only when no endpoint runs any more.
+    pub(crate) fn free_all(&self) {
+        self.reclaim.free_all();
+    }
+
+    fn detail<T>(&self, id: u64, pick: impl FnOnce(&Detail) -> Option<T>) -> Option<T> {
+        self.map.read().get(&id).and_then(|entry| pick(&entry.detail))
+    }
+}
+
+impl HandleResolver for Table {
+    #[inline]
+    fn resolve(&self, kind: vk::ObjectType, id: u64) -> Result<u64, HandleError> {
+        let map = self.map.read();
+        match map.get(&id) {
+            Some(entry) if entry.kind == kind => Ok(entry.raw),
+            Some(entry) => Err(HandleError::WrongType(entry.kind)),
+            None => Err(HandleError::Unknown),
+        }
+    }
+}
+
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Table").field("objects", &self.len()).field("reclaim", &self.reclaim).finish_non_exhaustive()
+    }
+}
+
+fn insert_locked(map: &mut Map, object: NewObject) -> Result<(), TableError> {
+    let NewObject { id, kind, raw, device, pool, detail } = object;
+    let Some(id) = ObjectId::new(id).map(ObjectId::value) else {
+        return Err(TableError::ZeroId(kinds::name(kind)));
+    };
+    if map.len() >= MAX_OBJECTS {
+        return Err(TableError::Full);
+    }
+    match map.entry(id) {
+        hash_map::Entry::Occupied(found) => {
+            return Err(TableError::IdInUse { id, by: kinds::name(found.get().kind) });
+        }
+        hash_map::Entry::Vacant(free) => free.insert(Entry { kind, raw, device, pool, detail }),
+    };
+    if pool != 0 {
+        // The pool was resolved by the command that allocates from it; it can only be gone if another ring destroys it right now, and then
+        // so is the new object.
+        match map.get_mut(&pool).map(|pool| &mut pool.detail) {
+            Some(Detail::Pool(children)) => {
+                children.insert(id);
+            }
+            _ => {
+                map.remove(&id);
+                return Err(TableError::Unknown { kind: "pool", id: pool });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn remove_kind(map: &mut Map, kind: vk::ObjectType, id: u64) -> Result<Removed, TableError> {
+    let found = map.get(&id).is_some_and(|entry| entry.kind == kind);
+    let entry = if found { remove_locked(map, id) } else { None };
+    entry.ok_or(TableError::Unknown { kind: kinds::name(kind), id })
+}
+
+/// Removes an entry and its pool's knowledge of it.
+fn remove_locked(map: &mut Map, id: u64) -> Option<Removed> {
+    let entry = map.remove(&id)?;
+    if let Some(Detail::Pool(children)) = map.get_mut(&entry.pool).map(|pool| &mut pool.detail) {
+        children.remove(&id);
+    }
+    Some(removed(id, entry))
+}
+
+fn removed(id: u64, entry: Entry) -> Removed {
+    Removed { id, kind: entry.kind, raw: entry.raw, detail: entry.detail }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEVICE: u64 = 1;
+    const POOL: u64 = 2;
+
+    fn object(id: u64, kind: vk::ObjectType, pool: u64) -> NewObject {
+        let detail = if kind == vk::ObjectType::COMMAND_POOL { Detail::Pool(Box::default()) } else { Detail::Plain };
+        NewObject { id, kind, raw: id + 0x1000, device: DEVICE, pool, detail }
+    }
+
+    /// A device with one command pool.
+    fn table() -> Table {
+        let table = Table::new();
+        let device = NewObject { device: 0, ..object(DEVICE, vk::ObjectType::DEVICE, 0) };
+        table.insert(device).unwrap();
+        table.insert(object(POOL, vk::ObjectType::COMMAND_POOL, 0)).unwrap();
+        table
+    }
+
+    #[test]
+    fn an_id_resolves_with_its_type_only() {
+        let table = table();
+        table.insert(object(7, vk::ObjectType::BUFFER, 0)).unwrap();
+        assert_eq!(table.resolve(vk::ObjectType::BUFFER, 7), Ok(0x1007));
+        assert_eq!(table.resolve(vk::ObjectType::IMAGE, 7), Err(HandleError::WrongType(vk::ObjectType::BUFFER)));
+        assert_eq!(table.resolve(vk::ObjectType::BUFFER, 8), Err(HandleError::Unknown));
+    }
+
+    #[test]
+    fn ids_are_checked() {
+        let table = table();
+        assert_eq!(
+            table.insert(object(0, vk::ObjectType::BUFFER, 0)),
+            Err(TableError::ZeroId("VkBuffer"))
+        );
+        assert_eq!(
+            table.insert(object(POOL, vk::ObjectType::BUFFER, 0)),
+            Err(TableError::IdInUse { id: POOL, by: "VkCommandPool" })
+        );
+        let message = TableError::IdInUse { id: POOL, by: "VkCommandPool" }.fatal("vkCreateBuffer").to_string();
+        assert_eq!(message, "vkCreateBuffer: id 2 is already in use, by a VkCommandPool");
+    }
+
+    #[test]
+    fn objects_are_removed_once_and_by_their_device() {
+        let table = table();
+        table.insert(object(7, vk::ObjectType::BUFFER, 0)).unwrap();
+        assert!(matches!(table.remove(vk::ObjectType::BUFFER, 7, 99), Err(TableError::WrongOwner { .. })));
+        assert!(matches!(table.remove(vk::ObjectType::IMAGE, 7, DEVICE), Err(TableError::Unknown { .. })));
+        assert_eq!(table.remove(vk::ObjectType::BUFFER, 7, DEVICE).unwrap().raw, 0x1007);
+        assert!(matches!(table.remove(vk::ObjectType::BUFFER, 7, DEVICE), Err(TableError::Unknown { .. })));
+    }
+
+    #[test]
+    fn a_pool_takes_its_children_along() {
+        let table = table();
+        let kind = vk::ObjectType::COMMAND_BUFFER;
+        table.insert_all(kind, DEVICE, POOL, &[10, 11, 12], [1, 2, 3].into_iter()).unwrap();
+        table.remove_from_pool(kind, &[0, 11], POOL).unwrap();
+        assert_eq!(table.lookup(kind, 11), None);
+        assert_eq!(table.pool_id(vk::ObjectType::COMMAND_POOL, DEVICE, POOL + 0x1000), Some(POOL));
+        table.remove_pool(vk::ObjectType::COMMAND_POOL, POOL, DEVICE).unwrap();
+        assert_eq!((table.lookup(kind, 10), table.lookup(kind, 12)), (None, None));
+        assert_eq!(table.len(), 1);
+    }
+
+    #[test]
+    fn resetting_a_pool_keeps_it() {
+        let table = table();
+        let kind = vk::ObjectType::COMMAND_BUFFER;
+        table.insert_all(kind, DEVICE, POOL, &[10], [1].into_iter()).unwrap();
+        table.remove_pooled(POOL);
+        assert_eq!(table.lookup(kind, 10), None);
+        table.insert_all(kind, DEVICE, POOL, &[10], [1].into_iter()).unwrap();
+    }
+
+    #[test]
+    fn children_are_freed_to_their_own_pool() {
+        let table = table();
+        let kind = vk::ObjectType::COMMAND_BUFFER;
+        table.insert(object(3, vk::ObjectType::COMMAND_POOL, 0)).unwrap();
+        table.insert_all(kind, DEVICE, POOL, &[10], [1].into_iter()).unwrap();
+        assert!(matches!(table.remove_from_pool(kind, &[10], 3), Err(TableError::WrongOwner { .. })));
+        assert!(table.lookup(kind, 10).is_some());
+    }
+
+    #[test]
+    fn several_appear_together_or_not_at_all() {
+        let table = table();
+        let kind = vk::ObjectType::COMMAND_BUFFER;
+        let ids = [10, POOL, 12];
+        assert!(table.insert_all(kind, DEVICE, POOL, &ids, [1, 2, 3].into_iter()).is_err());
+        assert_eq!(table.len(), 2);
+        // Null handles are pipelines that the driver did not create.
+        table.insert_all(vk::ObjectType::PIPELINE, DEVICE, 0, &[20, 21], [0, 5].into_iter()).unwrap();
+        assert_eq!((table.lookup(vk::ObjectType::PIPELINE, 20), table.lookup(vk::ObjectType::PIPELINE, 21)), (None, Some(5)));
+    }
+
+    #[test]
+    fn a_device_takes_everything_along_in_order() {
+        let table = table();
+        let generation = table.device_generation();
+        for (id, kind) in [
+            (10, vk::ObjectType::DEVICE_MEMORY),
+            (11, vk::ObjectType::IMAGE),
+            (12, vk::ObjectType::IMAGE_VIEW),
+            (13, vk::ObjectType::QUEUE),
+        ] {
+            table.insert(object(id, kind, 0)).unwrap();
+        }
+        let (device, children) = table.remove_device(DEVICE).unwrap();
+        assert_eq!(device.id, DEVICE);
+        let ids: Vec<u64> = children.iter().map(|child| child.id).collect();
+        assert_eq!(ids, [POOL, 12, 11, 10]);
+        assert_eq!(table.len(), 0);
+        assert_ne!(table.device_generation(), generation);
+    }
+}

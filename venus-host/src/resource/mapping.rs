@@ -1,0 +1,222 @@
+//! A mapped memory file, and the only access to bytes that a guest may be changing.
+//!
+//! Two rules make this sound in the face of a hostile guest:
+//!
+//! * No Rust reference to shared bytes exists, except to an [`AtomicU32`]: everything else is copied, with volatile
+//!   accesses, between shared and private memory. A value that is needed twice is copied once.
+//! * Every access is checked against the mapping's length here, whatever the caller has checked before: offsets come
+//!   from a guest.
+//!
+//! Copies go in words of eight bytes between the first and the last aligned address.
+
+#![allow(
+    unsafe_code,
+    reason = "the one room for raw access to shared memory, with ring/region.rs on top of it"
+)]
+
+use std::{
+    os::fd::BorrowedFd,
+    ptr::{self, NonNull},
+    sync::atomic::AtomicU32,
+};
+
+use rustix::mm::{MapFlags, ProtFlags};
+
+use crate::error::HostError;
+
+/// Bytes that one copy step moves.
+const WORD: usize = size_of::<u64>();
+
+/// A range that does not lie inside its mapping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{len} bytes at {offset} do not lie inside shared memory of {size} bytes")]
+pub(crate) struct OutOfRange {
+    offset: usize,
+    len: usize,
+    size: usize,
+}
+
+/// A shared, writable mapping of a whole memory file. Unmapped on drop; share it through an `Arc`.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    address: NonNull<u8>,
+    size: usize,
+}
+
+// SAFETY:
+// - The mapping belongs to the process, not to a thread, and `Drop` may run on any thread.
+// - All access goes through `&self` methods that use volatile or atomic operations, as for memory that a device shares.
+unsafe impl Send for Mapping {}
+
+// SAFETY: as for `Send`; concurrent copies of the same bytes may see a mixture of old and new ones, which is also what
+// a guest can cause at any time and what every caller has to expect.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    /// Maps `size` bytes of `fd`, from its start.
+    pub(super) fn new(fd: BorrowedFd<'_>, size: u64) -> Result<Self, HostError> {
+        let fail = |error| HostError::io(format!("cannot map {size} bytes of shared memory"), error);
+        let size = usize::try_from(size).map_err(|_| fail(rustix::io::Errno::NOMEM))?;
+        // SAFETY:
+        // - the address is null, so the system chooses one, and no existing mapping is replaced;
+        // - the protection asks for nothing that the memory file, opened for reading and writing, does not allow.
+        let address = unsafe {
+            rustix::mm::mmap(
+                ptr::null_mut(),
+                size,
+                ProtFlags::READ | ProtFlags::WRITE,
+                MapFlags::SHARED,
+                fd,
+                0,
+            )
+        };
+        let address = NonNull::new(address.map_err(fail)?.cast()).ok_or_else(|| fail(rustix::io::Errno::NOMEM))?;
+        Ok(Self { address, size })
+    }
+
+    /// Bytes mapped.
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Where it is mapped, for a driver that imports the memory. Reading or writing through it is for the driver alone.
+    pub(crate) fn address(&self) -> NonNull<u8> {
+        self.address
+    }
+
+    /// Copies shared bytes into private memory.
+    pub(crate) fn copy_out(&self, offset: usize, private: &mut [u8]) -> Result<(), OutOfRange> {
+        let mut shared = self.range(offset, private.len())?.cast_const();
+        let (head, rest) = private.split_at_mut(unaligned_bytes(shared).min(private.len()));
+        let (words, tail) = rest.as_chunks_mut::<WORD>();
+        for byte in head {
+            // SAFETY: `shared` has the rest of `private.len()` bytes of the mapping behind it, by `range` and by
+            // advancing in step.
+            *byte = unsafe { shared.read_volatile() };
+            shared = shared.wrapping_add(1);
+        }
+        for word in words {
+            // SAFETY: as above; and the bytes of `head` have led to an aligned address.
+            *word = unsafe { shared.cast::<u64>().read_volatile() }.to_ne_bytes();
+            shared = shared.wrapping_add(WORD);
+        }
+        for byte in tail {
+            // SAFETY: as above.
+            *byte = unsafe { shared.read_volatile() };
+            shared = shared.wrapping_add(1);
+        }
+        Ok(())
+    }
+
+    /// Copies private bytes into shared memory.
+    pub(crate) fn copy_in(&self, offset: usize, private: &[u8]) -> Result<(), OutOfRange> {
+        let mut shared = self.range(offset, private.len())?;
+        let (head, rest) = private.split_at(unaligned_bytes(shared).min(private.len()));
+        let (words, tail) = rest.as_chunks::<WORD>();
+        for byte in head {
+            // SAFETY: `shared` has the rest of `private.len()` bytes of the mapping behind it, by `range` and by
+            // advancing in step.
+            unsafe { shared.write_volatile(*byte) };
+            shared = shared.wrapping_add(1);
+        }
+        for word in words {
+            // SAFETY: as above; and the bytes of `head` have led to an aligned address.
+            unsafe { shared.cast::<u64>().write_volatile(u64::from_ne_bytes(*word)) };
+            shared = shared.wrapping_add(WORD);
+        }
+        for byte in tail {
+            // SAFETY: as above.
+            unsafe { shared.write_volatile(*byte) };
+            shared = shared.wrapping_add(1);
+        }
+        Ok(())
+    }
+
+    /// The word at `offset` as an atomic. An offset that is no multiple of four is out of range, like one past the end.
+    pub(crate) fn atomic_u32(&self, offset: usize) -> Result<&AtomicU32, OutOfRange> {
+        let word = self.range(offset, 4)?.cast::<u32>();
+        if !word.is_aligned() {
+            return Err(OutOfRange {
+                offset,
+                len: 4,
+                size: self.size,
+            });
+        }
+        // SAFETY:
+        // - `word` points to four mapped bytes (`range`), aligned (above), that stay mapped for the lifetime of
+        //   `&self`;
+        // - this process accesses them only through such atomics and the volatile copies of this file, and the other
+        //   process is outside the language: the hardware's word accesses do not tear.
+        Ok(unsafe { AtomicU32::from_ptr(word) })
+    }
+
+    /// The address of `offset`, if `len` bytes from there are mapped.
+    fn range(&self, offset: usize, len: usize) -> Result<*mut u8, OutOfRange> {
+        match offset.checked_add(len) {
+            Some(end) if end <= self.size => Ok(self.address.as_ptr().wrapping_add(offset)),
+            _ => Err(OutOfRange {
+                offset,
+                len,
+                size: self.size,
+            }),
+        }
+    }
+}
+
+/// Bytes from `address` to the next word.
+fn unaligned_bytes(address: *const u8) -> usize {
+    address.addr().wrapping_neg() % WORD
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY:
+        // - address and size are those of the `mmap` in `new`, and it is unmapped nowhere else;
+        // - every reference into it borrows from `self`.
+        let unmapped = unsafe { rustix::mm::munmap(self.address.as_ptr().cast(), self.size) };
+        debug_assert!(unmapped.is_ok(), "munmap of our own mapping failed: {unmapped:?}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use super::*;
+    use crate::resource::MemoryFile;
+
+    #[test]
+    fn copies_at_every_alignment_and_length() {
+        let mapping = MemoryFile::create(4096).unwrap().map().unwrap();
+        for offset in 0..9 {
+            for len in 0..40 {
+                let bytes: Vec<u8> = (0..len).map(|i| u8::try_from(i * 7 + offset).unwrap_or(255)).collect();
+                mapping.copy_in(offset, &bytes).unwrap();
+                let mut back = vec![0; len];
+                mapping.copy_out(offset, &mut back).unwrap();
+                assert_eq!(back, bytes, "offset {offset}, length {len}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_outside_is_reachable() {
+        let mapping = MemoryFile::create(4096).unwrap().map().unwrap();
+        let size = mapping.size();
+        assert!(mapping.copy_out(size, &mut []).is_ok());
+        assert!(mapping.copy_out(size, &mut [0]).is_err());
+        assert!(mapping.copy_in(size - 3, &[0; 4]).is_err());
+        assert!(mapping.copy_in(usize::MAX, &[0; 4]).is_err());
+        assert!(mapping.atomic_u32(size - 4).is_ok());
+        assert!(mapping.atomic_u32(size - 2).is_err());
+        assert!(mapping.atomic_u32(2).is_err());
+    }
+
+    #[test]
+    fn two_mappings_are_one_memory() {
+        let file = MemoryFile::create(4096).unwrap();
+        let (one, other) = (file.map().unwrap(), file.map().unwrap());
+        one.atomic_u32(64).unwrap().store(7, Ordering::SeqCst);
+        assert_eq!(other.atomic_u32(64).unwrap().load(Ordering::SeqCst), 7);
+    }
+}

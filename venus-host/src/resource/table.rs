@@ -1,0 +1,105 @@
+//! Resources by id.
+//!
+//! The table is read by every endpoint when it names a stream and changed only by the channel that creates and drops
+//! resources, so it is a read-mostly map behind a lock that nobody holds for longer than a lookup. Endpoints that use
+//! the same resource again and again (reply streams) skip even that: see [`Table::generation`].
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use foldhash::fast::RandomState;
+use hashbrown::{HashMap, hash_map::Entry};
+use parking_lot::RwLock;
+
+use super::{Resource, ResourceId};
+use crate::{error::HostError, limits};
+
+/// The resources of one context.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    by_id: RwLock<HashMap<ResourceId, Arc<Resource>, RandomState>>,
+    generation: AtomicU64,
+}
+
+impl Table {
+    /// Makes a resource known to the endpoints of the context. Fails if the id is taken or there are too many.
+    pub(crate) fn insert(&self, resource: Resource) -> Result<Arc<Resource>, HostError> {
+        let mut by_id = self.by_id.write();
+        if by_id.len() >= limits::RESOURCES {
+            return Err(HostError::Limit {
+                what: "resources of one context",
+                limit: limits::RESOURCES as u64,
+            });
+        }
+        match by_id.entry(resource.id) {
+            Entry::Vacant(vacant) => Ok(Arc::clone(vacant.insert(Arc::new(resource)))),
+            Entry::Occupied(_) => Err(HostError::fatal(
+                "create blob",
+                format!("resource id {} is in use", resource.id),
+            )),
+        }
+    }
+
+    /// Forgets a resource and returns it. Endpoints that still use its storage keep that alive.
+    pub(crate) fn remove(&self, id: ResourceId) -> Option<Arc<Resource>> {
+        let removed = self.by_id.write().remove(&id);
+        if removed.is_some() {
+            self.generation.fetch_add(1, Ordering::Release);
+        }
+        removed
+    }
+
+    /// The resource with this id.
+    pub(crate) fn lookup(&self, id: ResourceId) -> Option<Arc<Resource>> {
+        self.by_id.read().get(&id).cloned()
+    }
+
+    /// Changes whenever an id stops meaning what it meant. Whoever found a resource at one generation may use it again
+    /// without a lookup while the generation stays.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&self) {
+        self.by_id.write().clear();
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::{MemoryFile, Storage};
+
+    fn shmem(id: u32) -> Resource {
+        let mapping = MemoryFile::create(64).unwrap().map().unwrap();
+        Resource {
+            id: ResourceId(id),
+            size: 64,
+            storage: Storage::Shmem(Arc::new(mapping)),
+        }
+    }
+
+    #[test]
+    fn storage_outlives_its_id() {
+        let table = Table::default();
+        table.insert(shmem(1)).unwrap();
+        let user = table.lookup(ResourceId(1)).unwrap();
+        let before = table.generation();
+        assert!(table.remove(ResourceId(1)).is_some());
+        assert!(table.remove(ResourceId(1)).is_none());
+        assert_ne!(table.generation(), before);
+        assert!(table.lookup(ResourceId(1)).is_none());
+        user.mapping().unwrap().copy_in(0, b"still here").unwrap();
+    }
+
+    #[test]
+    fn an_id_is_used_once() {
+        let table = Table::default();
+        table.insert(shmem(1)).unwrap();
+        assert!(matches!(table.insert(shmem(1)), Err(HostError::Fatal(_))));
+    }
+}

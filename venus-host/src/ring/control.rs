@@ -1,0 +1,333 @@
+//! What others do to a ring: notify it, stop it, wait for it, let it continue.
+//!
+//! A ring's consumer and the context's submission thread meet here and nowhere else. Everything that wakes somebody up
+//! happens under one lock, which the consumer does not take while it has work.
+
+use std::{
+    fmt,
+    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use super::{Region, RingId, region};
+use crate::{error::HostError, resource::ResourceId};
+
+/// How long the waiter for a ring sleeps before it looks again. A wake-up can be missed only in the few nanoseconds
+/// before the consumer's store becomes visible, which is too rare to pay a full fence per command for.
+const WAITER_LOOK: Duration = Duration::from_millis(1);
+
+/// How often a long wait asks whether the guest is still there.
+const WAITER_ASK: Duration = Duration::from_millis(50);
+
+/// Yields before a waiter sleeps: most waits are over by then.
+const WAITER_YIELDS: u32 = 32;
+
+/// Why a wait ended without what it waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WaitError {
+    /// The ring ended, or the context is lost or abandoned.
+    Ended,
+    /// The ring itself waits for a submission that can only come from the thread that waits for the ring.
+    Deadlock,
+}
+
+/// Who calls a ring's consumer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// A thread of its own.
+    Thread,
+    /// The owner of the context, whenever it likes. Nothing may block then: commands that have to wait are retried.
+    Polled,
+}
+
+/// What the guest asked for at vkCreateRingMESA, besides the layout.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings {
+    /// How long an empty ring keeps polling, at least.
+    pub(crate) idle_timeout: Duration,
+    /// How often the guest wants to see the ALIVE bit, if it does.
+    pub(crate) monitor_period: Option<Duration>,
+}
+
+/// A ring, as everybody but its consumer sees it.
+pub(crate) struct Control {
+    pub(crate) id: RingId,
+    pub(crate) region: Region,
+    pub(crate) mode: Mode,
+    /// The resource that the ring lives in.
+    pub(crate) resource: ResourceId,
+    pub(crate) settings: Settings,
+    /// Resources that hold the current reply stream and the indirect stream being executed; 0 for none.
+    pub(crate) reply_resource: AtomicU32,
+    pub(crate) indirect_resource: AtomicU32,
+    /// Whether IDLE is published. Lets the monitor sleep while all rings do.
+    pub(crate) idle: AtomicBool,
+    /// The head as published, in memory that the guest cannot write.
+    consumed: AtomicU32,
+    stop: AtomicBool,
+    /// Whether somebody waits for `consumed` to reach `awaited`.
+    waiting: AtomicBool,
+    awaited: AtomicU32,
+    virtqueue_seqno: AtomicU64,
+    state: Mutex<State>,
+    /// Wakes the consumer: notified, stopped, context lost, virtqueue moved on.
+    consumer: Condvar,
+    /// Wakes the waiter: head moved on, ring ended, context lost.
+    waiter: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// vkNotifyRingMESA came since the ring last went idle.
+    notified: bool,
+    /// What the consumer waits for in vkWaitVirtqueueSeqnoMESA.
+    awaited_virtqueue: Option<u64>,
+    /// The consumer will execute nothing more.
+    ended: bool,
+}
+
+impl Control {
+    pub(crate) fn new(id: RingId, region: Region, mode: Mode, resource: ResourceId, settings: Settings) -> Self {
+        Self {
+            id,
+            region,
+            mode,
+            resource,
+            settings,
+            reply_resource: AtomicU32::new(0),
+            indirect_resource: AtomicU32::new(0),
+            idle: AtomicBool::new(false),
+            consumed: AtomicU32::new(0),
+            stop: AtomicBool::new(false),
+            waiting: AtomicBool::new(false),
+            awaited: AtomicU32::new(0),
+            virtqueue_seqno: AtomicU64::new(0),
+            state: Mutex::new(State::default()),
+            consumer: Condvar::new(),
+            waiter: Condvar::new(),
+        }
+    }
+
+    /// What the log calls this ring.
+    pub(crate) fn name(&self) -> String {
+        format!("ring {:#x}", self.id.0)
+    }
+
+    /// Whether destroying `resource` would pull memory from under this ring.
+    pub(crate) fn uses(&self, resource: ResourceId) -> bool {
+        self.resource == resource
+            || self.reply_resource.load(Ordering::Relaxed) == resource.0
+            || self.indirect_resource.load(Ordering::Relaxed) == resource.0
+    }
+
+    // What the consumer does.
+
+    /// Publishes that everything before `head` is done, replies included.
+    pub(super) fn advance(&self, head: u32) {
+        self.region.publish_head(head);
+        self.consumed.store(head, Ordering::Release);
+        if self.waiting.load(Ordering::Relaxed) && reached(head, self.awaited.load(Ordering::Relaxed)) {
+            self.wake_waiter();
+        }
+    }
+
+    #[cold]
+    fn wake_waiter(&self) {
+        let _state = self.state.lock();
+        self.waiter.notify_all();
+    }
+
+    /// The position that somebody waits for, if somebody does.
+    pub(super) fn awaited(&self) -> Option<u32> {
+        self.waiting
+            .load(Ordering::SeqCst)
+            .then(|| self.awaited.load(Ordering::SeqCst))
+    }
+
+    /// Whether the ring has to end.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Forgets earlier notifications: the first step of going idle.
+    pub(super) fn clear_notified(&self) {
+        self.state.lock().notified = false;
+    }
+
+    /// Whether a notification came since.
+    pub(super) fn is_notified(&self) -> bool {
+        self.state.lock().notified
+    }
+
+    /// Sleeps until notified, stopped, or `lost`, at most for `timeout`.
+    pub(super) fn sleep(&self, timeout: Option<Duration>, lost: impl Fn() -> bool) {
+        let mut state = self.state.lock();
+        let deadline = timeout.map(|timeout| Instant::now() + timeout);
+        while !state.notified && !self.is_stopped() && !lost() {
+            match deadline {
+                None => self.consumer.wait(&mut state),
+                Some(deadline) => {
+                    if self.consumer.wait_until(&mut state, deadline).timed_out() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The consumer has executed its last command.
+    pub(super) fn end(&self, fatal: bool) {
+        if fatal {
+            self.region.set_status(region::STATUS_FATAL);
+        }
+        self.state.lock().ended = true;
+        self.waiter.notify_all();
+    }
+
+    // What others do.
+
+    /// vkNotifyRingMESA: wakes the consumer, or keeps it from falling asleep.
+    pub(crate) fn notify(&self) {
+        self.state.lock().notified = true;
+        self.consumer.notify_all();
+    }
+
+    /// Asks the consumer to end after the command it is executing. Cancels both kinds of waits.
+    pub(crate) fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+        self.wake_all();
+    }
+
+    /// Makes everybody who sleeps here look at the world again.
+    pub(crate) fn wake_all(&self) {
+        let _state = self.state.lock();
+        self.consumer.notify_all();
+        self.waiter.notify_all();
+    }
+
+    /// vkSubmitVirtqueueSeqnoMESA: lets the ring continue past a wait for `seqno`.
+    pub(crate) fn submit_virtqueue_seqno(&self, seqno: u64) {
+        let _state = self.state.lock();
+        self.virtqueue_seqno.store(seqno, Ordering::Release);
+        self.consumer.notify_all();
+    }
+
+    /// Whether the context's submissions have come as far as `seqno`.
+    pub(crate) fn virtqueue_reached(&self, seqno: u64) -> bool {
+        self.virtqueue_seqno.load(Ordering::Acquire) >= seqno
+    }
+
+    /// vkWaitVirtqueueSeqnoMESA, on the ring's own thread.
+    pub(crate) fn wait_virtqueue_seqno(&self, seqno: u64, lost: impl Fn() -> bool) -> Result<(), HostError> {
+        let mut state = self.state.lock();
+        state.awaited_virtqueue = Some(seqno);
+        self.waiter.notify_all();
+        let outcome = loop {
+            if self.virtqueue_reached(seqno) {
+                break Ok(());
+            }
+            if self.is_stopped() || lost() {
+                break Err(HostError::Stopped);
+            }
+            self.consumer.wait(&mut state);
+        };
+        state.awaited_virtqueue = None;
+        outcome
+    }
+
+    /// Whether the host has executed everything before `seqno`.
+    pub(crate) fn has_consumed(&self, seqno: u32) -> bool {
+        reached(self.consumed.load(Ordering::Acquire), seqno)
+    }
+
+    /// vkWaitRingSeqnoMESA, on the context's thread. `lost` says whether the context is, `abandoned` whether the guest
+    /// is gone.
+    pub(crate) fn wait_consumed(
+        &self,
+        seqno: u32,
+        lost: impl Fn() -> bool,
+        abandoned: impl Fn() -> bool,
+    ) -> Result<(), WaitError> {
+        for _ in 0..WAITER_YIELDS {
+            if self.has_consumed(seqno) {
+                return Ok(());
+            }
+            std::thread::yield_now();
+        }
+        let mut state = self.state.lock();
+        self.awaited.store(seqno, Ordering::SeqCst);
+        self.waiting.store(true, Ordering::SeqCst);
+        // An idle ring has to look: the guest may wait for something that it never sent.
+        state.notified = true;
+        self.consumer.notify_all();
+        let outcome = self.wait_consumed_locked(&mut state, seqno, lost, abandoned);
+        self.waiting.store(false, Ordering::SeqCst);
+        outcome
+    }
+
+    fn wait_consumed_locked(
+        &self,
+        state: &mut MutexGuard<'_, State>,
+        seqno: u32,
+        lost: impl Fn() -> bool,
+        abandoned: impl Fn() -> bool,
+    ) -> Result<(), WaitError> {
+        let mut ask_at = Instant::now() + WAITER_ASK;
+        loop {
+            if self.has_consumed(seqno) {
+                return Ok(());
+            }
+            if state.ended || self.is_stopped() || lost() {
+                return Err(WaitError::Ended);
+            }
+            if state
+                .awaited_virtqueue
+                .is_some_and(|wanted| !self.virtqueue_reached(wanted))
+            {
+                return Err(WaitError::Deadlock);
+            }
+            self.waiter.wait_for(state, WAITER_LOOK);
+            let now = Instant::now();
+            if now >= ask_at {
+                ask_at = now + WAITER_ASK;
+                if abandoned() {
+                    return Err(WaitError::Ended);
+                }
+            }
+        }
+    }
+}
+
+/// Whether the wrapping counter `head` has come as far as `seqno`: they are never more than half the range apart.
+pub(crate) fn reached(head: u32, seqno: u32) -> bool {
+    head.wrapping_sub(seqno) <= u32::MAX / 2
+}
+
+impl fmt::Debug for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Control")
+            .field("id", &self.id)
+            .field("resource", &self.resource)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reached;
+
+    #[test]
+    fn counters_wrap() {
+        for (head, seqno, expected) in [
+            (0, 0, true),
+            (8, 4, true),
+            (4, 8, false),
+            (4, u32::MAX - 3, true),
+            (u32::MAX - 3, 4, false),
+        ] {
+            assert_eq!(reached(head, seqno), expected, "{head} {seqno}");
+        }
+    }
+}

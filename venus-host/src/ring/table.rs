@@ -1,0 +1,202 @@
+//! The rings of one context, by id.
+
+use std::{
+    fmt,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+
+use super::{
+    Control, Executor, Mode, Progress, RingId,
+    consumer::{self, Consumer, Poll},
+    monitor::Monitor,
+};
+use crate::{
+    error::{Fatal, HostError},
+    limits,
+    resource::ResourceId,
+};
+
+/// How often a join with a time-out looks.
+const JOIN_LOOK: Duration = Duration::from_millis(1);
+
+/// All rings of a context, and the monitor that watches them.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    rings: Mutex<Vec<Ring>>,
+    monitor: Arc<Monitor>,
+}
+
+struct Ring {
+    control: Arc<Control>,
+    consumer: Runner,
+}
+
+enum Runner {
+    Thread(JoinHandle<()>),
+    /// Absent while it is being polled.
+    Polled(Option<Box<dyn Poll>>),
+}
+
+impl Table {
+    /// Starts a ring. `executor` is what its commands are given to.
+    pub(crate) fn create<E: Executor>(&self, control: Arc<Control>, executor: E) -> Result<(), HostError> {
+        let mut rings = self.rings.lock();
+        if rings.len() >= limits::RINGS {
+            return Err(HostError::Limit {
+                what: "rings of one context",
+                limit: limits::RINGS as u64,
+            });
+        }
+        if rings.iter().any(|ring| ring.control.id == control.id) {
+            let fatal = Fatal::new("vkCreateRingMESA", format!("{} exists already", control.name())).member("ring");
+            return Err(fatal.into());
+        }
+        let consumer = Consumer::new(Arc::clone(&control), Arc::clone(&self.monitor), executor);
+        let consumer = match control.mode {
+            Mode::Polled => Runner::Polled(Some(Box::new(consumer))),
+            Mode::Thread => {
+                let thread = thread::Builder::new()
+                    .name(format!("venus-ring-{}", rings.len()))
+                    .spawn(move || {
+                        sharpen_timers();
+                        consumer::run_thread(consumer);
+                    })
+                    .map_err(|error| HostError::io("cannot start a ring's thread", error))?;
+                Runner::Thread(thread)
+            }
+        };
+        self.monitor.add(&control)?;
+        rings.push(Ring { control, consumer });
+        Ok(())
+    }
+
+    /// The ring with this id.
+    pub(crate) fn lookup(&self, id: RingId) -> Option<Arc<Control>> {
+        self.rings
+            .lock()
+            .iter()
+            .find(|ring| ring.control.id == id)
+            .map(|ring| Arc::clone(&ring.control))
+    }
+
+    /// Stops a ring and waits until it has: afterwards the host does not touch its memory any more. False if there is
+    /// no such ring.
+    pub(crate) fn destroy(&self, id: RingId) -> bool {
+        let removed = {
+            let mut rings = self.rings.lock();
+            let index = rings.iter().position(|ring| ring.control.id == id);
+            index.map(|index| rings.swap_remove(index))
+        };
+        let Some(ring) = removed else { return false };
+        self.monitor.remove(id);
+        ring.control.stop();
+        if let Runner::Thread(thread) = ring.consumer {
+            join(thread);
+        }
+        true
+    }
+
+    /// Stops the rings whose memory, reply stream or indirect stream is in `resource`, and names one of them.
+    pub(crate) fn destroy_users(&self, resource: ResourceId) -> Option<String> {
+        let users: Vec<_> = self
+            .rings
+            .lock()
+            .iter()
+            .filter(|ring| ring.control.uses(resource))
+            .map(|ring| Arc::clone(&ring.control))
+            .collect();
+        for ring in &users {
+            self.destroy(ring.id);
+        }
+        users.first().map(|ring| ring.name())
+    }
+
+    /// Makes every ring look whether it has to end.
+    pub(crate) fn wake_all(&self) {
+        for ring in &*self.rings.lock() {
+            ring.control.wake_all();
+        }
+    }
+
+    /// Polls every ring in [`Mode::Polled`] once and reports the busiest.
+    pub(crate) fn poll(&self) -> Progress {
+        let ids: Vec<_> = self.rings.lock().iter().map(|ring| ring.control.id).collect();
+        ids.into_iter()
+            .filter_map(|id| self.poll_one(id))
+            .min_by_key(|progress| *progress as u8)
+            .unwrap_or(Progress::Idle)
+    }
+
+    /// Polls one ring; nothing if it does not exist, has a thread, or is being polled.
+    pub(crate) fn poll_one(&self, id: RingId) -> Option<Progress> {
+        let mut consumer = self.polled_slot(id, |slot| slot.take())?;
+        // Without the lock: the commands may create, look up or destroy rings.
+        let progress = consumer.process_available();
+        self.polled_slot(id, |slot| slot.replace(consumer));
+        Some(progress)
+    }
+
+    fn polled_slot<T>(&self, id: RingId, with: impl FnOnce(&mut Option<Box<dyn Poll>>) -> Option<T>) -> Option<T> {
+        let mut rings = self.rings.lock();
+        match &mut rings.iter_mut().find(|ring| ring.control.id == id)?.consumer {
+            Runner::Polled(slot) => with(slot),
+            Runner::Thread(_) => None,
+        }
+    }
+
+    /// Stops everything. False if a thread was still inside a command after `timeout`; it is left behind, with all that
+    /// it refers to.
+    pub(crate) fn stop_all(&self, timeout: Duration) -> bool {
+        let rings = std::mem::take(&mut *self.rings.lock());
+        self.monitor.stop();
+        for ring in &rings {
+            ring.control.stop();
+        }
+        let deadline = Instant::now() + timeout;
+        let mut all = true;
+        for ring in rings {
+            let Runner::Thread(thread) = ring.consumer else {
+                continue;
+            };
+            while !thread.is_finished() && Instant::now() < deadline {
+                thread::sleep(JOIN_LOOK);
+            }
+            if thread.is_finished() {
+                join(thread);
+            } else {
+                tracing::error!(
+                    "{} is still inside a command after {timeout:?} and is left behind; the driver may be stuck",
+                    ring.control.name()
+                );
+                all = false;
+            }
+        }
+        all
+    }
+}
+
+fn join(thread: JoinHandle<()>) {
+    if thread.join().is_err() {
+        tracing::error!("a ring's thread panicked; this is a bug in the host");
+    }
+}
+
+/// Asks the system to end this thread's short sleeps on time, not up to 50 us later as it does by default. Best effort.
+fn sharpen_timers() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::thread::set_current_timer_slack(std::num::NonZero::new(1)) {
+        tracing::debug!("cannot sharpen timers: {error}");
+    }
+}
+
+impl fmt::Debug for Ring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ring")
+            .field("control", &self.control)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,52 @@
+//! A queue of a guest's device.
+
+use std::{
+    fmt,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use parking_lot::{Mutex, MutexGuard};
+use venus_protocol::vk;
+
+/// A `VkQueue`. Made with its device; the guest asks for it later and gives it an id then.
+pub(crate) struct Queue {
+    raw: vk::Queue,
+    family: u32,
+    index: u32,
+    flags: vk::DeviceQueueCreateFlags,
+    /// Held during every call that Vulkan wants to be externally synchronised on the queue.
+    lock: Mutex<()>,
+    /// The guest's id, 0 until it has asked.
+    id: AtomicU64,
+}
+
+impl Queue {
+    pub(crate) fn new(raw: vk::Queue, family: u32, index: u32, flags: vk::DeviceQueueCreateFlags) -> Self {
+        Self { raw, family, index, flags, lock: Mutex::new(()), id: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn raw(&self) -> vk::Queue {
+        self.raw
+    }
+
+    /// Whether this is the queue that a `VkDeviceQueueInfo2` describes.
+    pub(crate) fn is(&self, family: u32, index: u32, flags: vk::DeviceQueueCreateFlags) -> bool {
+        (self.family, self.index, self.flags) == (family, index, flags)
+    }
+
+    /// Keeps everybody else from the queue.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, ()> {
+        self.lock.lock()
+    }
+
+    /// Gives the queue its id; `false` if it has one.
+    pub(crate) fn assign_id(&self, id: u64) -> bool {
+        self.id.compare_exchange(0, id, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue").field("family", &self.family).field("index", &self.index).field("id", &self.id).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,263 @@
+//! Fences on queue timelines.
+//!
+//! A fence of the guest's kernel on `ring_idx` n is an empty submission with a `VkFence` to the queue bound to n. Fences of one timeline are retired in
+//! order by one thread, which exists from the first fence on. Whatever happens, a fence is retired exactly once: after an error, a lost device or the end of the
+//! device at once, since a guest kernel that waits for a fence waits for ever.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use parking_lot::{Condvar, Mutex};
+use venus_protocol::vk;
+
+use super::Queue;
+use crate::{HostError, driver::Device, limits};
+
+/// Tells whoever asked for a fence that it is done. Called without any lock held.
+pub(crate) type Retire = Box<dyn FnOnce() + Send>;
+
+/// How long one look at a fence takes at most; between two looks the thread notices that it has to stop.
+const WAIT_SLICE: Duration = Duration::from_secs(3);
+
+/// Fences kept for reuse per timeline. Guests have a handful in flight.
+const SPARE_FENCES: usize = 16;
+
+/// Why a queue cannot be bound to a timeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BindError {
+    /// 0 is the CPU's timeline, and there are 64 in all.
+    #[error("ringIdx {0} is not between 1 and 63")]
+    OutOfRange(u32),
+    /// Another queue has it.
+    #[error("ringIdx {0} is bound to another queue")]
+    InUse(u32),
+}
+
+/// Which queue serves which `ring_idx` of one context.
+#[derive(Debug, Default)]
+pub(crate) struct Timelines {
+    /// By `ring_idx`, grown as needed.
+    bound: Mutex<Vec<Option<Arc<Timeline>>>>,
+}
+
+impl Timelines {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// Lets a queue serve `ring_idx` until its device goes.
+    pub(crate) fn bind(&self, ring_idx: u32, device: Arc<Device>, queue: Arc<Queue>) -> Result<(), BindError> {
+        let index = usize::try_from(ring_idx).ok().filter(|_| (1..limits::TIMELINES).contains(&ring_idx));
+        let index = index.ok_or(BindError::OutOfRange(ring_idx))?;
+        let mut bound = self.bound.lock();
+        if bound.len() <= index {
+            bound.resize_with(index + 1, || None);
+        }
+        match bound.get_mut(index) {
+            Some(slot @ None) => *slot = Some(Arc::new(Timeline::new(ring_idx, device, queue))),
+            _ => return Err(BindError::InUse(ring_idx)),
+        }
+        Ok(())
+    }
+
+    /// Calls `retire` once everything that was submitted to the queue of `ring_idx` before is done. On timeline 0, the CPU's, that is now: the
+    /// caller has executed what came before.
+    pub(crate) fn create_fence(&self, ring_idx: u32, retire: Retire) -> Result<(), HostError> {
+        if ring_idx == 0 {
+            retire();
+            return Ok(());
+        }
+        let index = usize::try_from(ring_idx).unwrap_or(usize::MAX);
+        let timeline = self.bound.lock().get(index).cloned().flatten();
+        let Some(timeline) = timeline else {
+            return Err(HostError::fatal("create-fence", format!("no queue is bound to ring_idx {ring_idx}")));
+        };
+        timeline.push(retire)
+    }
+
+    /// Frees the numbers of a device's queues. Their fences go on until the answer is stopped, which has to happen.
+    pub(crate) fn unbind_device(&self, device: u64) -> Unbound {
+        let mut gone = Vec::new();
+        for slot in self.bound.lock().iter_mut() {
+            gone.extend(slot.take_if(|timeline| timeline.device.id() == device));
+        }
+        Unbound(gone)
+    }
+}
+
+/// Timelines that no number leads to any more.
+#[derive(Debug)]
+#[must_use = "fences are pending until these are stopped"]
+pub(crate) struct Unbound(Vec<Arc<Timeline>>);
+
+impl Unbound {
+    /// Retires all fences. The device should be idle.
+    pub(crate) fn stop(self) {
+        for timeline in self.0 {
+            timeline.stop();
+        }
+    }
+}
+
+/// One timeline.
+struct Timeline {
+    ring_idx: u32,
+    device: Arc<Device>,
+    queue: Arc<Queue>,
+    state: Mutex<State>,
+    wake: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    pending: VecDeque<Pending>,
+    spare: Vec<vk::Fence>,
+    thread: Option<JoinHandle<()>>,
+    stopping: bool,
+}
+
+/// A fence that is not retired yet.
+struct Pending {
+    /// What to wait for; absent if the submission failed, so that there is nothing to wait for but the fences before it.
+    fence: Option<vk::Fence>,
+    retire: Retire,
+}
+
+impl Timeline {
+    fn new(ring_idx: u32, device: Arc<Device>, queue: Arc<Queue>) -> Self {
+        Self { ring_idx, device, queue, state: Mutex::default(), wake: Condvar::new() }
+    }
+
+    fn push(self: &Arc<Self>, retire: Retire) -> Result<(), HostError> {
+        let mut state = self.state.lock();
+        if state.stopping {
+            drop(state);
+            retire();
+            return Ok(());
+        }
+        if state.thread.is_none() {
+            let this = Arc::clone(self);
+            let thread = thread::Builder::new().name(format!("venus-queue-{}", self.ring_idx)).spawn(move || this.run());
+            state.thread = Some(thread.map_err(|error| HostError::io("cannot start a thread to wait for a queue", error))?);
+        }
+        // The lock is held across the submission so that fences are waited for in the order in which the queue has them.
+        let fence = match state.spare.pop() {
+            Some(fence) => Ok(fence),
+            None => self.device.create_fence(),
+        };
+        let fence = fence.and_then(|fence| match self.device.submit_empty(&self.queue, None, None, fence) {
+            Ok(()) => Ok(fence),
+            Err(result) => {
+                self.device.destroy_fence(fence);
+                Err(result)
+            }
+        });
+        let fence = fence.map_err(|result| tracing::warn!("a queue takes no fence ({result}): retired at once")).ok();
+        state.pending.push_back(Pending { fence, retire });
+        drop(state);
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// The thread.
+    fn run(&self) {
+        loop {
+            let next = {
+                let mut state = self.state.lock();
+                while state.pending.is_empty() && !state.stopping {
+                    self.wake.wait(&mut state);
+                }
+                state.pending.pop_front()
+            };
+            let Some(Pending { fence, retire }) = next else { return };
+            let done = fence.is_none_or(|fence| self.wait(fence));
+            retire();
+            if let (Some(fence), true) = (fence, done) {
+                self.recycle(fence);
+            }
+        }
+    }
+
+    /// Waits for a fence; `false` if it was given up while still pending, so that it cannot be reused.
+    fn wait(&self, fence: vk::Fence) -> bool {
+        loop {
+            match self.device.wait_fence(fence, WAIT_SLICE) {
+                Ok(true) => return true,
+                Ok(false) if self.state.lock().stopping => {
+                    tracing::warn!(ring_idx = self.ring_idx, "a queue does not come to an end: its fences are retired all the same");
+                    return false;
+                }
+                Ok(false) => {}
+                Err(result) => {
+                    tracing::warn!(ring_idx = self.ring_idx, "waiting for a queue failed ({result}): its fences are retired");
+                    return true;
+                }
+            }
+        }
+    }
+
+    fn recycle(&self, fence: vk::Fence) {
+        let mut state = self.state.lock();
+        if state.spare.len() < SPARE_FENCES && self.device.reset_fence(fence).is_ok() {
+            state.spare.push(fence);
+        } else {
+            self.device.destroy_fence(fence);
+        }
+    }
+
+    /// Retires what is left and ends the thread.
+    fn stop(&self) {
+        let thread = {
+            let mut state = self.state.lock();
+            state.stopping = true;
+            state.thread.take()
+        };
+        self.wake.notify_one();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!(ring_idx = self.ring_idx, "the thread that waits for a queue panicked");
+        }
+        let (pending, spare) = {
+            let mut state = self.state.lock();
+            (std::mem::take(&mut state.pending), std::mem::take(&mut state.spare))
+        };
+        for pending in pending {
+            (pending.retire)();
+        }
+        for fence in spare {
+            self.device.destroy_fence(fence);
+        }
+    }
+}
+
+impl fmt::Debug for Timeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timeline").field("ring_idx", &self.ring_idx).field("queue", &self.queue).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn the_cpu_timeline_retires_at_once() {
+        let retired = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&retired);
+        Timelines::new().create_fence(0, Box::new(move || flag.store(true, Ordering::Relaxed))).unwrap();
+        assert!(retired.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn a_timeline_without_a_queue_is_refused() {
+        for ring_idx in [1, 63, 64, u32::MAX] {
+            assert!(Timelines::new().create_fence(ring_idx, Box::new(|| ())).is_err(), "{ring_idx}");
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! The vtest socket: how a Mesa guest on the same machine reaches the host, without a virtual machine.
+//!
+//! A Unix stream socket carries requests and answers in strict order; one connection is one guest context. It does what
+//! virtio-gpu does for a virtual machine: capset, blobs (as file descriptors), direct submissions, fences (as syncs).
+//! Ring traffic does not pass here.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`framing`] | bytes to [`framing::Request`]s, and answers to bytes: every length is checked there |
+//! | [`batch`] | the payload of SUBMIT_CMD2 |
+//! | [`syncs`] | sync objects and the descriptors that wait for them |
+//! | [`socket`] | sending bytes and descriptors |
+//! | [`session`] | one connection: requests to context verbs |
+//! | [`server`] | accepting connections, and the process or thread that serves each |
+//!
+//! # Errors
+//!
+//! A request that breaks the framing ends the connection: there is nothing to resynchronise to. Whatever breaks *Venus*
+//! ends the context, but not the connection: Mesa's reader spins forever on a closed socket, while a guest that goes on
+//! is told by the FATAL bit of its rings. So a session whose context is lost keeps answering, with memory if memory is
+//! asked for, until its guest leaves.
+
+#![deny(unsafe_code)]
+
+mod batch;
+mod framing;
+mod server;
+mod session;
+mod socket;
+mod syncs;
+
+pub use self::{
+    framing::FramingError,
+    server::{DEFAULT_SOCKET_PATH, Isolation, Server, ServerOptions, serve_connection},
+};

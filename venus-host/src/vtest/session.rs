@@ -1,0 +1,274 @@
+//! One connection: reads requests, turns them into verbs of a context, answers in order.
+
+use std::{
+    io::BufReader,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::net::UnixStream,
+    },
+    sync::Arc,
+};
+
+use super::{
+    batch,
+    framing::{FramingError, PROTOCOL_VERSION, Reader, Request, answer, command},
+    socket,
+    syncs::{Ids, Sync, Syncs, WaitFailure},
+};
+use crate::{
+    context::{CAPSET_ID, Context, Options, capset},
+    driver,
+    error::{Fatal, HostError},
+    limits,
+    resource::{BlobFlags, BlobKind, MemoryFile, ResourceId},
+};
+
+/// RESOURCE_CREATE_BLOB's type for memory of the host, the only one Venus uses.
+const BLOB_HOST3D: u32 = 2;
+
+/// GET_PARAM's name of the number of timelines.
+const PARAM_MAX_TIMELINE_COUNT: u32 = 1;
+
+/// Why a connection ended, other than by the guest leaving.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SessionError {
+    #[error("{0}")]
+    Guest(#[from] FramingError),
+    #[error("{0}")]
+    Host(#[from] HostError),
+    #[error("the socket failed: {0}")]
+    Socket(#[from] std::io::Error),
+}
+
+impl From<WaitFailure> for SessionError {
+    fn from(failure: WaitFailure) -> Self {
+        match failure {
+            WaitFailure::Guest(error) => Self::Guest(error),
+            WaitFailure::Host(error) => Self::Host(error),
+        }
+    }
+}
+
+/// Serves `socket` until its guest leaves. All that the guest had is gone when this returns.
+pub(super) fn run(socket: UnixStream, config: driver::Config) -> Result<(), SessionError> {
+    socket::prepare(&socket)?;
+    let input = socket.try_clone()?;
+    let mut reader = Reader::new(BufReader::new(input));
+    let mut session = Session::new(socket, config);
+    while let Some(request) = reader.next()? {
+        session.handle(request)?;
+    }
+    Ok(())
+}
+
+struct Session {
+    socket: UnixStream,
+    config: driver::Config,
+    /// The guest program's name, once CREATE_RENDERER has said it.
+    name: Option<String>,
+    /// Made by CONTEXT_INIT.
+    context: Option<Context>,
+    resource_ids: Ids,
+    syncs: Arc<Syncs>,
+}
+
+impl Session {
+    fn new(socket: UnixStream, config: driver::Config) -> Self {
+        Self {
+            socket,
+            config,
+            name: None,
+            context: None,
+            resource_ids: Ids::default(),
+            syncs: Arc::default(),
+        }
+    }
+
+    fn handle(&mut self, request: Request<'_>) -> Result<(), SessionError> {
+        if self.name.is_none() && !matches!(request, Request::CreateRenderer { .. }) {
+            return illegal("the first request has to be CREATE_RENDERER");
+        }
+        match request {
+            Request::CreateRenderer { name } => self.create_renderer(name),
+            Request::PingProtocolVersion => self.answer(command::PING_PROTOCOL_VERSION, &[]),
+            // Asked for handle 0 only, to tell old servers apart: nothing is ever busy.
+            Request::ResourceBusyWait => self.answer(command::RESOURCE_BUSY_WAIT, &[0]),
+            Request::ProtocolVersion { version } => {
+                self.answer(command::PROTOCOL_VERSION, &[version.min(PROTOCOL_VERSION)])
+            }
+            Request::GetParam {
+                param: PARAM_MAX_TIMELINE_COUNT,
+            } => self.answer(command::GET_PARAM, &[1, limits::TIMELINES]),
+            Request::GetParam { .. } => self.answer(command::GET_PARAM, &[0, 0]),
+            Request::GetCapset { id, version } => self.capset(id, version),
+            Request::ContextInit { capset } => self.context_init(capset),
+            Request::ResourceCreateBlob {
+                kind,
+                flags,
+                size,
+                blob_id,
+            } => self.create_blob(kind, BlobFlags(flags), size, blob_id),
+            Request::ResourceUnref { id } => self.unref_resource(ResourceId(id)),
+            Request::SyncCreate { initial } => {
+                let id = self.syncs.create(initial)?;
+                self.answer(command::SYNC_CREATE, &[id])
+            }
+            Request::SyncUnref { id } => {
+                self.syncs.unref(id);
+                Ok(())
+            }
+            Request::SyncRead { id } => {
+                let value = self.syncs.read(id)?;
+                self.answer(command::SYNC_READ, &halves(value))
+            }
+            Request::SyncWrite { id, value } => Ok(self.syncs.write(id, value)?),
+            Request::SyncWait { any, timeout_ms, syncs } => {
+                let fd = self.syncs.wait(any, timeout_ms, &syncs)?;
+                self.answer(command::SYNC_WAIT, &[])?;
+                self.send_fd(&fd)
+            }
+            Request::SubmitCmd2 { payload } => self.submit(payload),
+        }
+    }
+
+    fn answer(&self, command: u32, payload: &[u32]) -> Result<(), SessionError> {
+        Ok(socket::send(&self.socket, &answer(command, payload))?)
+    }
+
+    fn send_fd(&self, fd: &OwnedFd) -> Result<(), SessionError> {
+        Ok(socket::send_fd(&self.socket, fd.as_fd())?)
+    }
+
+    fn create_renderer(&mut self, name: &[u8]) -> Result<(), SessionError> {
+        if self.name.is_some() {
+            return illegal("CREATE_RENDERER comes once");
+        }
+        let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+        let name = name.get(..limits::CONTEXT_NAME_BYTES).unwrap_or(name);
+        let printable: String = String::from_utf8_lossy(name)
+            .chars()
+            .filter(|c| !c.is_control())
+            .collect();
+        tracing::debug!("guest {printable:?} connected");
+        self.name = Some(printable);
+        Ok(())
+    }
+
+    fn capset(&self, id: u32, version: u32) -> Result<(), SessionError> {
+        if id != CAPSET_ID || version != 0 {
+            return self.answer(command::GET_CAPSET, &[0]);
+        }
+        let bytes = capset();
+        let (words, _) = bytes.as_chunks::<4>();
+        let payload: Vec<u32> = std::iter::once(1)
+            .chain(words.iter().map(|word| u32::from_le_bytes(*word)))
+            .collect();
+        self.answer(command::GET_CAPSET, &payload)
+    }
+
+    fn context_init(&mut self, capset: u32) -> Result<(), SessionError> {
+        if capset != CAPSET_ID {
+            return illegal(format!(
+                "CONTEXT_INIT names capset {capset}, only {CAPSET_ID} (Venus) is served"
+            ));
+        }
+        if self.context.is_none() {
+            let peer = self.socket.try_clone()?;
+            let name = self.name.clone().unwrap_or_default();
+            let options = Options {
+                abandoned: Box::new(move || socket::is_hung_up(&peer)),
+                ..Options::new(name, self.config.clone())
+            };
+            self.context = Some(Context::new(options));
+        }
+        Ok(())
+    }
+
+    fn context(&mut self) -> Result<&mut Context, SessionError> {
+        let missing = || FramingError::Illegal("a request that needs a context came before CONTEXT_INIT".to_owned());
+        Ok(self.context.as_mut().ok_or_else(missing)?)
+    }
+
+    fn create_blob(&mut self, kind: u32, flags: BlobFlags, size: u64, blob_id: u64) -> Result<(), SessionError> {
+        if kind != BLOB_HOST3D {
+            return illegal(format!(
+                "blob type {kind}; only type {BLOB_HOST3D} (memory of the host) is served"
+            ));
+        }
+        self.context()?;
+        let id = self.resource_ids.allocate();
+        let context = self.context()?;
+        let blob = context
+            .create_blob(ResourceId(id), flags, blob_id, size)
+            .and_then(|blob| match blob.kind {
+                BlobKind::Shm | BlobKind::DmaBuf => Ok(blob.fd),
+                BlobKind::Opaque => {
+                    context.destroy_resource(ResourceId(id));
+                    let reason = "this memory can only be shared with the driver itself, not through vtest";
+                    Err(Fatal::new("create blob", reason)
+                        .advice("see `venus doctor` for the ways this host has to share memory")
+                        .into())
+                }
+            });
+        let fd = match blob {
+            Ok(fd) => fd,
+            // There is no way to say no here. A guest without its answer would hang; one with useless memory looks at
+            // its ring and learns the truth.
+            Err(error) => {
+                context.fail(error.into_fatal("create blob"));
+                MemoryFile::create(size.min(limits::SHMEM_BYTES))?.into()
+            }
+        };
+        self.answer(command::RESOURCE_CREATE_BLOB, &[id])?;
+        self.send_fd(&fd)
+    }
+
+    fn unref_resource(&mut self, id: ResourceId) -> Result<(), SessionError> {
+        if self.context()?.destroy_resource(id) {
+            self.resource_ids.free(id.0);
+        }
+        Ok(())
+    }
+
+    fn submit(&mut self, payload: &[u8]) -> Result<(), SessionError> {
+        let syncs = Arc::clone(&self.syncs);
+        let context = self.context()?;
+        for batch in batch::parse(payload)? {
+            // An error has ended the context, which has been logged. The guest's fences are served below all the same.
+            let _lost = context.submit(batch.commands);
+            if batch.syncs.is_empty() {
+                continue;
+            }
+            let signal = Signal {
+                targets: syncs.resolve(&batch.syncs)?,
+                syncs: Arc::clone(&syncs),
+            };
+            let Some(ring_idx) = batch.ring_idx else { continue };
+            if let Err(error) = context.create_fence(ring_idx, Box::new(move || drop(signal))) {
+                context.fail(error.into_fatal("create fence"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Sets syncs to their values when dropped: when its fence retires, and also if it never can, since nobody must be left
+/// waiting.
+struct Signal {
+    syncs: Arc<Syncs>,
+    targets: Vec<(Arc<Sync>, u64)>,
+}
+
+impl Drop for Signal {
+    fn drop(&mut self) {
+        self.syncs.signal(&self.targets);
+    }
+}
+
+fn halves(value: u64) -> [u32; 2] {
+    super::framing::words(&value.to_le_bytes())
+}
+
+fn illegal(reason: impl Into<String>) -> Result<(), SessionError> {
+    Err(FramingError::Illegal(reason.into()).into())
+}
