@@ -4,11 +4,19 @@ mod doctor;
 mod serve;
 mod worker;
 
-use std::{io, process::ExitCode};
+use std::{
+    fs::OpenOptions,
+    io::{self, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
-use venus_host::driver::{Config, GpuChoice, MemoryChoice, Profile};
+use venus_host::{
+    driver::{Config, GpuChoice, MemoryChoice, Profile},
+    vtest::Summary,
+};
 
 /// Serves Vulkan to Venus guests: Mesa's Venus driver in a Linux guest, or on this machine.
 ///
@@ -54,6 +62,26 @@ struct DriverArgs {
     /// Treat the driver as if it were another: native, moltenvk or kosmickrisp
     #[arg(long, env = "VENUS_PROFILE", default_value = "native", value_name = "PROFILE")]
     profile: String,
+}
+
+/// Where to write what guests did.
+#[derive(Debug, Clone, Args)]
+struct StatsArgs {
+    /// Append a line of JSON for every guest that leaves: its name and how many commands it had executed
+    #[arg(long, env = "VENUS_STATS_FILE", value_name = "PATH")]
+    stats_file: Option<PathBuf>,
+}
+
+impl StatsArgs {
+    /// Appends the line of one guest. A failure is logged: the guest is gone and nobody can be told.
+    fn report(&self, summary: &Summary) {
+        let Some(path) = &self.stats_file else { return };
+        let line = serde_json::json!({ "name": summary.name, "commands": summary.commands });
+        let file = OpenOptions::new().create(true).append(true).open(path);
+        if let Err(error) = file.and_then(|mut file| file.write_all(format!("{line}\n").as_bytes())) {
+            tracing::error!("cannot write statistics to {}: {error}", path.display());
+        }
+    }
 }
 
 impl DriverArgs {

@@ -3,13 +3,14 @@
 use std::{
     path::PathBuf,
     process::{Command, Stdio},
+    sync::Arc,
 };
 
 use anyhow::Context;
 use clap::Args;
 use venus_host::vtest::{self, Isolation, Server, ServerOptions};
 
-use super::DriverArgs;
+use super::{DriverArgs, StatsArgs};
 
 /// Listen on a Unix socket for Mesa's Venus driver (the vtest protocol)
 ///
@@ -33,6 +34,9 @@ pub(super) struct ServeArgs {
 
     #[command(flatten)]
     driver: DriverArgs,
+
+    #[command(flatten)]
+    stats: StatsArgs,
 }
 
 pub(super) fn run(args: &ServeArgs, log: &str) -> Result<(), anyhow::Error> {
@@ -40,7 +44,7 @@ pub(super) fn run(args: &ServeArgs, log: &str) -> Result<(), anyhow::Error> {
     let isolation = if args.in_process {
         Isolation::Thread
     } else {
-        workers(&args.driver, log)?
+        workers(args, log)?
     };
     super::worker::raise_descriptor_limit();
     let server = Server::bind(
@@ -49,6 +53,10 @@ pub(super) fn run(args: &ServeArgs, log: &str) -> Result<(), anyhow::Error> {
             isolation,
             driver,
             connections: args.connections,
+            finished: Some(Arc::new({
+                let stats = args.stats.clone();
+                move |summary| stats.report(summary)
+            })),
         },
     )?;
     tracing::info!("listening at {}", args.socket_path.display());
@@ -56,10 +64,11 @@ pub(super) fn run(args: &ServeArgs, log: &str) -> Result<(), anyhow::Error> {
 }
 
 /// Makes workers of this program, with the options that this process was given.
-fn workers(driver: &DriverArgs, log: &str) -> Result<Isolation, anyhow::Error> {
+fn workers(args: &ServeArgs, log: &str) -> Result<Isolation, anyhow::Error> {
     let program =
         std::env::current_exe().context("cannot tell where this program is, to start workers; try --in-process")?;
-    let driver = driver.clone();
+    let driver = args.driver.clone();
+    let stats_file = args.stats.stats_file.clone();
     let log = log.to_owned();
     Ok(Isolation::Process(Box::new(move || {
         let mut command = Command::new(&program);
@@ -68,6 +77,9 @@ fn workers(driver: &DriverArgs, log: &str) -> Result<Isolation, anyhow::Error> {
             .envs(driver.environment())
             .env("VENUS_LOG", &log)
             .stdout(Stdio::null());
+        if let Some(path) = &stats_file {
+            command.env("VENUS_STATS_FILE", path);
+        }
         command
     })))
 }

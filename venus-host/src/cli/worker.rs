@@ -16,13 +16,16 @@ use rustix::{
 };
 use venus_host::vtest;
 
-use super::DriverArgs;
+use super::{DriverArgs, StatsArgs};
 
 /// Serve the connection in standard input; started by `venus serve`
 #[derive(Debug, Args)]
 pub(super) struct WorkerArgs {
     #[command(flatten)]
     driver: DriverArgs,
+
+    #[command(flatten)]
+    stats: StatsArgs,
 }
 
 pub(super) fn run(args: &WorkerArgs) -> Result<(), anyhow::Error> {
@@ -37,7 +40,8 @@ pub(super) fn run(args: &WorkerArgs) -> Result<(), anyhow::Error> {
         "standard input is no socket; workers are started by `venus serve`"
     );
     raise_descriptor_limit();
-    vtest::serve_connection(UnixStream::from(stdin), config);
+    let summary = vtest::serve_connection(UnixStream::from(stdin), config);
+    args.stats.report(&summary);
     Ok(())
 }
 

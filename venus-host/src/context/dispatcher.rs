@@ -6,7 +6,7 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    context::{fatal::FatalState, interpreter::Indirect, reply::ReplyStream},
+    context::{Statistics, fatal::FatalState, interpreter::Indirect, reply::ReplyStream},
     driver,
     error::Fatal,
     handlers, object, resource, ring, sync,
@@ -35,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) timelines: sync::Timelines,
     /// Set once the guest broke the protocol.
     pub(crate) fatal: FatalState,
+    /// What has been done so far.
+    pub(crate) statistics: Arc<Statistics>,
 }
 
 impl Shared {

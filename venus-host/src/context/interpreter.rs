@@ -26,6 +26,8 @@ use crate::{
 pub(crate) struct Codec {
     arena: Arena,
     reply: Encoder,
+    /// Commands executed since they were last counted.
+    executed: u64,
 }
 
 impl Codec {
@@ -33,7 +35,13 @@ impl Codec {
         Self {
             arena: Arena::new(limits::DECODED_COMMAND_BYTES),
             reply: new_reply_encoder(),
+            executed: 0,
         }
+    }
+
+    /// Adds what was executed since the last time to the context's statistics.
+    fn count(&mut self, shared: &Shared) {
+        shared.statistics.add_commands(std::mem::take(&mut self.executed));
     }
 
     /// Executes the command at byte `at` of `stream` and returns where the next one starts.
@@ -53,6 +61,7 @@ impl Codec {
             dispatcher.reply_stream.write(header.command.name(), reply)?;
         }
         let next = decoder.offset();
+        self.executed = self.executed.wrapping_add(1);
         shared.objects.boundary(&mut dispatcher.presence);
         Ok(next)
     }
@@ -143,6 +152,7 @@ impl ring::Executor for Interpreter {
 
     fn leave(&mut self) {
         self.shared.objects.leave(&mut self.dispatcher.presence);
+        self.codec.count(&self.shared);
     }
 
     fn execute(&mut self, stream: &[u8], at: usize) -> Result<usize, HostError> {
@@ -197,6 +207,7 @@ impl Indirect {
                     }
                 })?;
         }
+        self.codec.count(shared);
         Ok(())
     }
 

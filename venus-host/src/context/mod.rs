@@ -27,6 +27,7 @@ pub(crate) mod dispatcher;
 pub(crate) mod fatal;
 pub(crate) mod interpreter;
 pub(crate) mod reply;
+mod statistics;
 
 use std::{
     fmt,
@@ -41,6 +42,7 @@ pub(crate) use self::dispatcher::{Dispatcher, Endpoint, Shared};
 pub use self::{
     capset::{CAPSET_BYTES, CAPSET_ID, CAPSET_VERSION, capset},
     dispatcher::Abandoned,
+    statistics::Statistics,
 };
 use self::{fatal::FatalState, interpreter::Interpreter};
 pub use crate::ring::Progress;
@@ -115,9 +117,16 @@ impl Context {
             abandoned: options.abandoned,
             timelines: sync::Timelines::new(),
             fatal: FatalState::default(),
+            statistics: Arc::default(),
         });
         let direct = Interpreter::new(Arc::clone(&shared), Endpoint::Context);
         Self { shared, direct }
+    }
+
+    /// What the context has done so far. The counters outlive it.
+    #[must_use]
+    pub fn statistics(&self) -> Arc<Statistics> {
+        Arc::clone(&self.shared.statistics)
     }
 
     /// Why the context is lost, if it is.

@@ -119,8 +119,13 @@ mod tests {
     fn nodes_are_found_by_type() {
         let mut flags = vk::MemoryAllocateFlagsInfo::default().device_mask(3);
         let mut export = vk::ExportMemoryAllocateInfo::default();
-        let info = vk::MemoryAllocateInfo::default().push_next(&mut flags).push_next(&mut export);
-        assert_eq!(find::<vk::MemoryAllocateFlagsInfo<'_>>(&info).map(|node| node.device_mask), Some(3));
+        let info = vk::MemoryAllocateInfo::default()
+            .push_next(&mut flags)
+            .push_next(&mut export);
+        assert_eq!(
+            find::<vk::MemoryAllocateFlagsInfo<'_>>(&info).map(|node| node.device_mask),
+            Some(3)
+        );
         assert!(find::<vk::MemoryDedicatedAllocateInfo<'_>>(&info).is_none());
     }
 
@@ -138,7 +143,10 @@ mod tests {
     #[test]
     fn private_types_agree_with_the_protocol() {
         assert!(vk::ImportMemoryResourceInfoMESA::TYPE == vk::ImportMemoryResourceInfoMESA::default().s_type);
-        assert!(vk::MemoryResourceAllocationSizePropertiesMESA::TYPE == vk::MemoryResourceAllocationSizePropertiesMESA::default().s_type);
+        assert!(
+            vk::MemoryResourceAllocationSizePropertiesMESA::TYPE
+                == vk::MemoryResourceAllocationSizePropertiesMESA::default().s_type
+        );
         assert!(vk::DeviceQueueTimelineInfoMESA::TYPE == vk::DeviceQueueTimelineInfoMESA::default().s_type);
         assert!(vk::RingMonitorInfoMESA::TYPE == vk::RingMonitorInfoMESA::default().s_type);
         assert!(vk::RingPriorityInfoMESA::TYPE == vk::RingPriorityInfoMESA::default().s_type);

@@ -7,6 +7,7 @@ use std::{
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
     ptr::NonNull,
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use ash::vk;
@@ -34,7 +35,11 @@ pub(crate) struct Device {
 
 impl Device {
     /// vkCreateDevice for the guest, which calls the device `id`.
-    pub(crate) fn new(physical: Arc<PhysicalDevice>, id: u64, info: &vk::DeviceCreateInfo<'_>) -> Result<Self, vk::Result> {
+    pub(crate) fn new(
+        physical: Arc<PhysicalDevice>,
+        id: u64,
+        info: &vk::DeviceCreateInfo<'_>,
+    ) -> Result<Self, vk::Result> {
         let requests = queue_requests(info);
         check_queue_requests(&requests, physical.queue_families())?;
 
@@ -142,9 +147,15 @@ impl Device {
         let stages = [vk::PipelineStageFlags::ALL_COMMANDS];
         let mut submit = vk::SubmitInfo::default().signal_semaphores(signal.as_slice());
         if let Some(wait) = &wait {
-            submit = submit.wait_semaphores(std::slice::from_ref(wait)).wait_dst_stage_mask(&stages);
+            submit = submit
+                .wait_semaphores(std::slice::from_ref(wait))
+                .wait_dst_stage_mask(&stages);
         }
-        let submits = if wait.is_some() || signal.is_some() { std::slice::from_ref(&submit) } else { &[] };
+        let submits = if wait.is_some() || signal.is_some() {
+            std::slice::from_ref(&submit)
+        } else {
+            &[]
+        };
         let _lock = queue.lock();
         // SAFETY: the handles are of this device and live (the callers own or have just resolved them), and the queue is locked.
         unsafe { self.fns.queue_submit(queue.raw(), submits, fence) }
@@ -167,7 +178,7 @@ impl Device {
     }
 
     /// Waits for one fence. `Ok(false)` means that the time is up.
-    pub(crate) fn wait_fence(&self, fence: vk::Fence, timeout: std::time::Duration) -> Result<bool, vk::Result> {
+    pub(crate) fn wait_fence(&self, fence: vk::Fence, timeout: Duration) -> Result<bool, vk::Result> {
         let timeout_ns = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
         // SAFETY: as in `is_signalled`.
         match unsafe { self.fns.wait_for_fences(&[fence], true, timeout_ns) } {
@@ -196,7 +207,9 @@ impl Device {
     /// Exports a fence as SYNC_FD and drops the descriptor, which leaves the fence unsignalled.
     pub(crate) fn drain_fence(&self, fence: vk::Fence) -> Result<(), vk::Result> {
         let api = self.fence_fd.as_ref().ok_or(vk::Result::ERROR_EXTENSION_NOT_PRESENT)?;
-        let info = vk::FenceGetFdInfoKHR::default().fence(fence).handle_type(vk::ExternalFenceHandleTypeFlags::SYNC_FD);
+        let info = vk::FenceGetFdInfoKHR::default()
+            .fence(fence)
+            .handle_type(vk::ExternalFenceHandleTypeFlags::SYNC_FD);
         // SAFETY: the fence is live; that it was created for export is what the guest says by this command, and the driver checks it.
         let fd = unsafe { api.get_fence_fd(&info)? };
         drop_fd(fd);
@@ -205,7 +218,10 @@ impl Device {
 
     /// Exports a semaphore as SYNC_FD and drops the descriptor, which consumes its signal as a wait would.
     pub(crate) fn drain_semaphore(&self, semaphore: vk::Semaphore) -> Result<(), vk::Result> {
-        let api = self.semaphore_fd.as_ref().ok_or(vk::Result::ERROR_EXTENSION_NOT_PRESENT)?;
+        let api = self
+            .semaphore_fd
+            .as_ref()
+            .ok_or(vk::Result::ERROR_EXTENSION_NOT_PRESENT)?;
         let info = vk::SemaphoreGetFdInfoKHR::default()
             .semaphore(semaphore)
             .handle_type(vk::ExternalSemaphoreHandleTypeFlags::SYNC_FD);
@@ -217,7 +233,10 @@ impl Device {
 
     /// Gives a semaphore a signalled payload until its next wait.
     pub(crate) fn import_signalled(&self, semaphore: vk::Semaphore) -> Result<(), vk::Result> {
-        let api = self.semaphore_fd.as_ref().ok_or(vk::Result::ERROR_EXTENSION_NOT_PRESENT)?;
+        let api = self
+            .semaphore_fd
+            .as_ref()
+            .ok_or(vk::Result::ERROR_EXTENSION_NOT_PRESENT)?;
         // A SYNC_FD of -1 stands for a signal that has already happened.
         let info = vk::ImportSemaphoreFdInfoKHR::default()
             .semaphore(semaphore)
@@ -242,7 +261,10 @@ impl Device {
 
     /// As which types a dma-buf can be imported.
     pub(super) fn dma_buf_types(&self, fd: BorrowedFd<'_>) -> Result<u32, vk::Result> {
-        let api = self.memory_fd.as_ref().ok_or(vk::Result::ERROR_INVALID_EXTERNAL_HANDLE)?;
+        let api = self
+            .memory_fd
+            .as_ref()
+            .ok_or(vk::Result::ERROR_INVALID_EXTERNAL_HANDLE)?;
         let mut properties = vk::MemoryFdPropertiesKHR::default();
         let handle_type = vk::ExternalMemoryHandleTypeFlags::DMA_BUF_EXT;
         // SAFETY: the descriptor is open; the driver does not take it over here.
@@ -252,22 +274,44 @@ impl Device {
 
     /// As which types a mapping can be imported.
     pub(super) fn host_pointer_types(&self, address: NonNull<u8>) -> Result<u32, vk::Result> {
-        let api = self.memory_host.as_ref().ok_or(vk::Result::ERROR_INVALID_EXTERNAL_HANDLE)?;
+        let api = self
+            .memory_host
+            .as_ref()
+            .ok_or(vk::Result::ERROR_INVALID_EXTERNAL_HANDLE)?;
         // SAFETY: the pointer is the start of a mapping that the caller holds, aligned to pages.
         unsafe { host_pointer_types(api, address) }
     }
 
-    /// Waits until no queue has work.
-    pub(crate) fn wait_idle(&self) -> Result<(), vk::Result> {
-        let _locks: Vec<_> = self.queues.iter().map(|queue| queue.lock()).collect();
-        // SAFETY: all queues are locked, in the one order in which anybody locks several.
-        unsafe { self.fns.device_wait_idle() }
+    /// Waits until no queue has work; `false` if that takes longer than `limit`, which vkDeviceWaitIdle cannot tell. A lost device has no
+    /// work.
+    pub(crate) fn wait_idle(&self, limit: Duration) -> bool {
+        let deadline = Instant::now() + limit;
+        self.queues.iter().all(|queue| self.wait_queue(queue, deadline))
+    }
+
+    fn wait_queue(&self, queue: &Queue, deadline: Instant) -> bool {
+        let Ok(fence) = self.create_fence() else { return true };
+        let submitted = match queue.lock_until(deadline) {
+            // SAFETY: the queue is locked and the fence is new.
+            Some(_lock) => unsafe { self.fns.queue_submit(queue.raw(), &[], fence) },
+            None => return false,
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        // Errors mean a lost device or one without memory: neither works on anything that a fence could still be waited for.
+        let idle = submitted.is_err() || self.wait_fence(fence, left) != Ok(false);
+        if idle {
+            self.destroy_fence(fence);
+        }
+        idle
     }
 }
 
 impl fmt::Debug for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Device").field("id", &self.id).field("physical", &self.physical).finish_non_exhaustive()
+        f.debug_struct("Device")
+            .field("id", &self.id)
+            .field("physical", &self.physical)
+            .finish_non_exhaustive()
     }
 }
 
@@ -321,7 +365,11 @@ fn queue_requests(info: &vk::DeviceCreateInfo<'_>) -> Vec<QueueRequest> {
     let infos = unsafe { slice(info.p_queue_create_infos, info.queue_create_info_count) };
     infos
         .iter()
-        .map(|info| QueueRequest { family: info.queue_family_index, count: info.queue_count, flags: info.flags })
+        .map(|info| QueueRequest {
+            family: info.queue_family_index,
+            count: info.queue_count,
+            flags: info.flags,
+        })
         .collect()
 }
 
@@ -335,7 +383,11 @@ fn check_queue_requests(requests: &[QueueRequest], families: &[vk::QueueFamilyPr
         let family = usize::try_from(family).ok().and_then(|index| families.get(index));
         family.is_some_and(|family| total <= u64::from(family.queue_count))
     };
-    if totals.iter().all(fits) { Ok(()) } else { Err(vk::Result::ERROR_UNKNOWN) }
+    if totals.iter().all(fits) {
+        Ok(())
+    } else {
+        Err(vk::Result::ERROR_UNKNOWN)
+    }
 }
 
 fn create_queues(fns: &ash::Device, requests: &[QueueRequest]) -> Vec<Arc<Queue>> {
@@ -366,10 +418,20 @@ mod tests {
     #[test]
     fn queue_requests_stay_within_their_families() {
         let families = [
-            vk::QueueFamilyProperties { queue_count: 2, ..Default::default() },
-            vk::QueueFamilyProperties { queue_count: 1, ..Default::default() },
+            vk::QueueFamilyProperties {
+                queue_count: 2,
+                ..Default::default()
+            },
+            vk::QueueFamilyProperties {
+                queue_count: 1,
+                ..Default::default()
+            },
         ];
-        let request = |family, count| QueueRequest { family, count, flags: vk::DeviceQueueCreateFlags::empty() };
+        let request = |family, count| QueueRequest {
+            family,
+            count,
+            flags: vk::DeviceQueueCreateFlags::empty(),
+        };
         let check = |requests: &[QueueRequest]| check_queue_requests(requests, &families).is_ok();
         assert!(check(&[request(0, 2), request(1, 1)]));
         assert!(!check(&[request(2, 1)]));

@@ -42,7 +42,12 @@ macro_rules! line {
 
 fn examine(config: &Config, text: &mut String) -> Result<(), HostError> {
     let loader = Loader::shared()?;
-    line!(text, "Vulkan library  {}, version {}", loader.path().display(), Version(loader.version()));
+    line!(
+        text,
+        "Vulkan library  {}, version {}",
+        loader.path().display(),
+        Version(loader.version())
+    );
     let instance = Instance::for_host(loader, config)?;
     let outcome = examine_instance(&instance, text);
     instance.destroy();
@@ -50,9 +55,9 @@ fn examine(config: &Config, text: &mut String) -> Result<(), HostError> {
 }
 
 fn examine_instance(instance: &Instance, text: &mut String) -> Result<(), HostError> {
-    let devices = instance
-        .enumerate()
-        .map_err(|result| HostError::driver("vkEnumeratePhysicalDevices failed, so the driver does not work", result))?;
+    let devices = instance.enumerate().map_err(|result| {
+        HostError::driver("vkEnumeratePhysicalDevices failed, so the driver does not work", result)
+    })?;
     if devices.is_empty() {
         return Err(HostError::Unsupported(
             "the Vulkan library finds no GPU, or none that --gpu admits; install a Vulkan driver (Debian: mesa-vulkan-drivers)".into(),
@@ -72,19 +77,31 @@ fn examine_instance(instance: &Instance, text: &mut String) -> Result<(), HostEr
         }
     }
     if reasons.len() == devices.len() {
-        return Err(HostError::Unsupported(format!("no GPU here can serve a guest ({})", reasons.join("; ")).into()));
+        return Err(HostError::Unsupported(
+            format!("no GPU here can serve a guest ({})", reasons.join("; ")).into(),
+        ));
     }
     Ok(())
 }
 
 fn examine_device(device: &PhysicalDevice, text: &mut String) {
     let version = Version(device.properties().api_version);
-    line!(text, "  driver        {}, Vulkan {}", device.driver_name(), Version(device.driver_version()));
+    line!(
+        text,
+        "  driver        {}, Vulkan {}",
+        device.driver_name(),
+        Version(device.driver_version())
+    );
     line!(text, "  guests see    Vulkan {version} at most");
     examine_memory(device, text);
     let word = |native| if native { "the driver's" } else { "emulated" };
     let sync = device.sync();
-    line!(text, "  SYNC_FD       fences {}, semaphores {}", word(sync.native_fences), word(sync.native_semaphores));
+    line!(
+        text,
+        "  SYNC_FD       fences {}, semaphores {}",
+        word(sync.native_fences),
+        word(sync.native_semaphores)
+    );
     examine_extensions(device, text);
 }
 
@@ -101,14 +118,27 @@ fn examine_memory(device: &PhysicalDevice, text: &mut String) {
     }
     if plan.rung() == Some(Rung::Import) {
         match probe::check_fill(device) {
-            Ok(seen) => line!(text, "                the GPU's writes reach a second mapping, as a guest has it ({seen} types)"),
+            Ok(seen) => line!(
+                text,
+                "                the GPU's writes reach a second mapping, as a guest has it ({seen} types)"
+            ),
             Err(reason) => line!(text, "                warning: {reason}"),
         }
     }
     for (index, kind) in memory::types(plan.guest_view()) {
-        let driver = memory::types(plan.driver_view()).find(|(other, _)| *other == index).map(|(_, kind)| kind.property_flags);
-        let note = if driver == Some(kind.property_flags) { "" } else { " (mappable in the driver, but cannot be shared)" };
-        line!(text, "                type {index}: {}{note}", flag_names(kind.property_flags));
+        let driver = memory::types(plan.driver_view())
+            .find(|(other, _)| *other == index)
+            .map(|(_, kind)| kind.property_flags);
+        let note = if driver == Some(kind.property_flags) {
+            ""
+        } else {
+            " (mappable in the driver, but cannot be shared)"
+        };
+        line!(
+            text,
+            "                type {index}: {}{note}",
+            flag_names(kind.property_flags)
+        );
     }
 }
 
@@ -124,7 +154,12 @@ fn examine_extensions(device: &PhysicalDevice, text: &mut String) {
             Verdict::Absent => absent.push(extension.name),
         }
     }
-    line!(text, "  extensions    {} offered as the driver has them, {} not in the driver", offered.len(), absent.len());
+    line!(
+        text,
+        "  extensions    {} offered as the driver has them, {} not in the driver",
+        offered.len(),
+        absent.len()
+    );
     for row in rows {
         line!(text, "    {row}");
     }
@@ -158,8 +193,16 @@ fn flag_names(flags: vk::MemoryPropertyFlags) -> String {
         (vk::MemoryPropertyFlags::LAZILY_ALLOCATED, "LAZILY_ALLOCATED"),
         (vk::MemoryPropertyFlags::PROTECTED, "PROTECTED"),
     ];
-    let names: Vec<&str> = NAMES.iter().filter(|(flag, _)| flags.contains(*flag)).map(|(_, name)| *name).collect();
-    if names.is_empty() { "no flags".to_owned() } else { names.join(" | ") }
+    let names: Vec<&str> = NAMES
+        .iter()
+        .filter(|(flag, _)| flags.contains(*flag))
+        .map(|(_, name)| *name)
+        .collect();
+    if names.is_empty() {
+        "no flags".to_owned()
+    } else {
+        names.join(" | ")
+    }
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
@@ -181,7 +224,10 @@ mod tests {
         list(&mut text, "offered", &names);
         assert!(text.lines().count() > 3);
         assert!(text.lines().all(|line| line.len() <= LINE_WIDTH), "{text}");
-        assert!(text.starts_with("    offered   EXT_something_0 EXT_something_1"), "{text}");
+        assert!(
+            text.starts_with("    offered   EXT_something_0 EXT_something_1"),
+            "{text}"
+        );
     }
 
     #[test]

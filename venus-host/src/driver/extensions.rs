@@ -107,7 +107,6 @@ impl ExtensionList {
     pub(crate) fn has_c(&self, name: &CStr) -> bool {
         name.to_str().is_ok_and(|name| self.has(name))
     }
-
 }
 
 /// What becomes of one extension of the protocol on one physical device.
@@ -166,17 +165,30 @@ pub(crate) fn verdict(extension: &Extension, driver: &ExtensionList, shares_dma_
 }
 
 /// Every device extension of the protocol and what becomes of it.
-pub(crate) fn verdicts(driver: &ExtensionList, shares_dma_buf: bool) -> impl Iterator<Item = (&'static Extension, Verdict)> {
-    let of_device = EXTENSIONS.iter().filter(|extension| !OF_INSTANCE.contains(&extension.name));
+pub(crate) fn verdicts(
+    driver: &ExtensionList,
+    shares_dma_buf: bool,
+) -> impl Iterator<Item = (&'static Extension, Verdict)> {
+    let of_device = EXTENSIONS
+        .iter()
+        .filter(|extension| !OF_INSTANCE.contains(&extension.name));
     of_device.map(move |extension| (extension, verdict(extension, driver, shares_dma_buf)))
 }
 
 /// An extension as the guest is told, at the protocol's version.
 pub(crate) fn properties(extension: &Extension) -> vk::ExtensionProperties {
-    let mut properties = vk::ExtensionProperties { spec_version: extension.spec_version, ..Default::default() };
+    let mut properties = vk::ExtensionProperties {
+        spec_version: extension.spec_version,
+        ..Default::default()
+    };
     // The last byte stays 0: names are shorter than the array.
     let room = properties.extension_name.len().saturating_sub(1);
-    for (to, from) in properties.extension_name.iter_mut().take(room).zip(extension.name.bytes()) {
+    for (to, from) in properties
+        .extension_name
+        .iter_mut()
+        .take(room)
+        .zip(extension.name.bytes())
+    {
         *to = from as std::ffi::c_char;
     }
     properties
@@ -193,7 +205,10 @@ const OWN: &[&CStr] = &[
 ];
 
 /// Those of which the driver needs `VK_KHR_deferred_host_operations`.
-const NEED_DEFERRED: &[&CStr] = &[ash::khr::acceleration_structure::NAME, ash::khr::ray_tracing_pipeline::NAME];
+const NEED_DEFERRED: &[&CStr] = &[
+    ash::khr::acceleration_structure::NAME,
+    ash::khr::ray_tracing_pipeline::NAME,
+];
 
 /// The extensions to enable in the driver: what the guest lists less what the host provides or withholds, plus what the host needs, each once.
 pub(crate) fn to_enable<'a>(guest: impl IntoIterator<Item = &'a CStr>, driver: &ExtensionList) -> Vec<CString> {
@@ -231,13 +246,20 @@ mod tests {
     }
 
     fn check(name: &str, list: &ExtensionList, dma_buf: bool) -> Verdict {
-        let extension = EXTENSIONS.iter().find(|extension| extension.name == name).expect("the protocol has it");
+        let extension = EXTENSIONS
+            .iter()
+            .find(|extension| extension.name == name)
+            .expect("the protocol has it");
         verdict(extension, list, dma_buf)
     }
 
     #[test]
     fn every_row_names_an_extension_of_the_protocol() {
-        let rows = WITHHELD.iter().map(|row| row.name).chain(EMULATED.iter().map(|row| row.name)).chain(OF_INSTANCE.iter().copied());
+        let rows = WITHHELD
+            .iter()
+            .map(|row| row.name)
+            .chain(EMULATED.iter().map(|row| row.name))
+            .chain(OF_INSTANCE.iter().copied());
         for name in rows {
             assert!(EXTENSIONS.iter().any(|extension| extension.name == name), "{name}");
         }
@@ -254,17 +276,39 @@ mod tests {
     #[test]
     fn dma_buf_is_offered_only_if_memory_is_shared_that_way() {
         let list = driver(&["VK_EXT_external_memory_dma_buf"]);
-        assert!(matches!(check("VK_EXT_external_memory_dma_buf", &list, false), Verdict::Withheld(_)));
-        assert_eq!(check("VK_EXT_external_memory_dma_buf", &list, true), Verdict::Offered(1));
+        assert!(matches!(
+            check("VK_EXT_external_memory_dma_buf", &list, false),
+            Verdict::Withheld(_)
+        ));
+        assert_eq!(
+            check("VK_EXT_external_memory_dma_buf", &list, true),
+            Verdict::Offered(1)
+        );
     }
 
     #[test]
     fn what_the_host_provides_is_not_given_to_the_driver() {
-        let guest = [c"VK_KHR_external_semaphore_fd", c"VK_KHR_maintenance1", c"VK_KHR_maintenance1"];
+        let guest = [
+            c"VK_KHR_external_semaphore_fd",
+            c"VK_KHR_maintenance1",
+            c"VK_KHR_maintenance1",
+        ];
         let names = to_enable(guest, &driver(&["VK_KHR_maintenance1", "VK_EXT_external_memory_host"]));
-        assert_eq!(names, [c"VK_KHR_maintenance1".to_owned(), c"VK_EXT_external_memory_host".to_owned()]);
+        assert_eq!(
+            names,
+            [
+                c"VK_KHR_maintenance1".to_owned(),
+                c"VK_EXT_external_memory_host".to_owned()
+            ]
+        );
         let names = to_enable(guest, &driver(&["VK_KHR_external_semaphore_fd"]));
-        assert_eq!(names, [c"VK_KHR_external_semaphore_fd".to_owned(), c"VK_KHR_maintenance1".to_owned()]);
+        assert_eq!(
+            names,
+            [
+                c"VK_KHR_external_semaphore_fd".to_owned(),
+                c"VK_KHR_maintenance1".to_owned()
+            ]
+        );
     }
 
     #[test]

@@ -37,7 +37,11 @@ impl Region {
         } else {
             self.subresource.layer_count
         };
-        let blocks = |texels: u32| u64::from(texels).checked_next_multiple_of(MAX_BLOCK)?.checked_add(MAX_BLOCK);
+        let blocks = |texels: u32| {
+            u64::from(texels)
+                .checked_next_multiple_of(MAX_BLOCK)?
+                .checked_add(MAX_BLOCK)
+        };
         let bytes = blocks(self.row_length.max(self.extent.width))?
             .checked_mul(blocks(self.image_height.max(self.extent.height))?)?
             .checked_mul(u64::from(self.extent.depth).max(1))?
@@ -54,15 +58,23 @@ impl Region {
 
 impl Device {
     /// vkCopyImageToMemoryMESA.
-    pub(crate) fn copy_image_to_memory(&self, info: &venus::CopyImageToMemoryInfoMESA<'_>, data: &mut [u8]) -> vk::Result {
-        let Some(call) = self.procs().copy_image_to_memory else { return vk::Result::ERROR_FEATURE_NOT_PRESENT };
+    pub(crate) fn copy_image_to_memory(
+        &self,
+        info: &venus::CopyImageToMemoryInfoMESA<'_>,
+        data: &mut [u8],
+    ) -> vk::Result {
+        let Some(call) = self.procs().copy_image_to_memory else {
+            return vk::Result::ERROR_FEATURE_NOT_PRESENT;
+        };
         let region = Region {
             row_length: info.memory_row_length,
             image_height: info.memory_image_height,
             subresource: info.image_subresource,
             extent: info.image_extent,
         };
-        let Some(mut buffer) = region.buffer(self.max_layers()) else { return vk::Result::ERROR_OUT_OF_HOST_MEMORY };
+        let Some(mut buffer) = region.buffer(self.max_layers()) else {
+            return vk::Result::ERROR_OUT_OF_HOST_MEMORY;
+        };
         let copy = vk::ImageToMemoryCopyEXT {
             p_host_pointer: buffer.as_mut_ptr().cast(),
             memory_row_length: info.memory_row_length,
@@ -93,7 +105,9 @@ impl Device {
 
     /// vkCopyMemoryToImageMESA.
     pub(crate) fn copy_memory_to_image(&self, info: &venus::CopyMemoryToImageInfoMESA<'_>) -> vk::Result {
-        let Some(call) = self.procs().copy_memory_to_image else { return vk::Result::ERROR_FEATURE_NOT_PRESENT };
+        let Some(call) = self.procs().copy_memory_to_image else {
+            return vk::Result::ERROR_FEATURE_NOT_PRESENT;
+        };
         // SAFETY: count and pointer belong together and live as long as `info`: the decoder made them.
         let guest_regions = unsafe { super::device::slice(info.p_regions, info.region_count) };
         let mut buffers = Vec::with_capacity(guest_regions.len());
@@ -105,7 +119,9 @@ impl Device {
                 subresource: guest.image_subresource,
                 extent: guest.image_extent,
             };
-            let Some(mut buffer) = region.buffer(self.max_layers()) else { return vk::Result::ERROR_OUT_OF_HOST_MEMORY };
+            let Some(mut buffer) = region.buffer(self.max_layers()) else {
+                return vk::Result::ERROR_OUT_OF_HOST_MEMORY;
+            };
             let data = if guest.p_data.is_null() {
                 &[]
             } else {
@@ -152,8 +168,15 @@ mod tests {
         Region {
             row_length: 0,
             image_height: 0,
-            subresource: vk::ImageSubresourceLayers { layer_count: 1, ..Default::default() },
-            extent: vk::Extent3D { width, height, depth: 1 },
+            subresource: vk::ImageSubresourceLayers {
+                layer_count: 1,
+                ..Default::default()
+            },
+            extent: vk::Extent3D {
+                width,
+                height,
+                depth: 1,
+            },
         }
     }
 

@@ -70,7 +70,11 @@ impl Instance {
     ///
     /// The version asked for is the newest that driver and protocol have, whatever the application names: the guest driver keeps the application to
     /// its version, and some drivers hide core entry points of newer versions than the instance asked for, which we then could not call.
-    pub(crate) fn new(loader: &Loader, config: &Config, application: Option<&vk::ApplicationInfo<'_>>) -> Result<Self, vk::Result> {
+    pub(crate) fn new(
+        loader: &Loader,
+        config: &Config,
+        application: Option<&vk::ApplicationInfo<'_>>,
+    ) -> Result<Self, vk::Result> {
         let version = loader.version().max(vk::API_VERSION_1_1);
         let application = vk::ApplicationInfo {
             api_version: version,
@@ -105,7 +109,11 @@ impl Instance {
     }
 
     /// vkCreateInstance as the guest asks for it. Layers and extensions are the guest's own business: there are none here.
-    pub(crate) fn for_guest(loader: &Loader, config: &Config, info: &vk::InstanceCreateInfo<'_>) -> Result<Self, vk::Result> {
+    pub(crate) fn for_guest(
+        loader: &Loader,
+        config: &Config,
+        info: &vk::InstanceCreateInfo<'_>,
+    ) -> Result<Self, vk::Result> {
         if info.enabled_layer_count != 0 {
             return Err(vk::Result::ERROR_LAYER_NOT_PRESENT);
         }
@@ -119,9 +127,14 @@ impl Instance {
 
     /// As [`Instance::new`], for the host's own use.
     pub(crate) fn for_host(loader: &Loader, config: &Config) -> Result<Self, HostError> {
-        let application = vk::ApplicationInfo::default().application_name(c"venus").engine_name(c"venus-host");
+        let application = vk::ApplicationInfo::default()
+            .application_name(c"venus")
+            .engine_name(c"venus-host");
         Self::new(loader, config, Some(&application)).map_err(|result| {
-            HostError::driver("vkCreateInstance failed, so there is no driver for this machine's GPU or it does not work", result)
+            HostError::driver(
+                "vkCreateInstance failed, so there is no driver for this machine's GPU or it does not work",
+                result,
+            )
         })
     }
 
@@ -177,7 +190,10 @@ impl Instance {
 
     /// The driver's device groups.
     pub(crate) fn physical_device_groups(&self) -> Result<Vec<Group>, vk::Result> {
-        let call = self.procs.enumerate_physical_device_groups.ok_or(vk::Result::ERROR_INITIALIZATION_FAILED)?;
+        let call = self
+            .procs
+            .enumerate_physical_device_groups
+            .ok_or(vk::Result::ERROR_INITIALIZATION_FAILED)?;
         let mut count = 0;
         // SAFETY: the instance is live; without an array only the count is written.
         unsafe { call(self.raw(), &mut count, std::ptr::null_mut()) }.result()?;
@@ -202,8 +218,15 @@ impl Instance {
     }
 
     /// Destroys the instance. `State::take_instance` hands it out once, after the devices are gone (`handlers::destroy_all` and
-    /// vkDestroyInstance see to both).
+    /// vkDestroyInstance see to both). With a device that could not be destroyed, it stays.
     pub(crate) fn destroy(&self) {
+        if self
+            .physical_devices
+            .get()
+            .is_some_and(|devices| devices.iter().any(|device| device.is_left_behind()))
+        {
+            return;
+        }
         // SAFETY: by the above, no child of the instance is alive and nobody uses it again.
         unsafe { self.fns.destroy_instance(None) };
     }
@@ -230,7 +253,9 @@ impl Group {
 
 impl fmt::Debug for Instance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Instance").field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("Instance")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
     }
 }
 
@@ -260,6 +285,9 @@ mod tests {
         let uuid = [0x10, 0xde, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff];
         check("10de0000-0000-0000-0000-0000000000ff", GpuChoice::Uuid(uuid));
         // As long as a UUID, but no hexadecimal number.
-        check("zzde00000000000000000000000000ff", GpuChoice::Name("zzde00000000000000000000000000ff".to_owned()));
+        check(
+            "zzde00000000000000000000000000ff",
+            GpuChoice::Name("zzde00000000000000000000000000ff".to_owned()),
+        );
     }
 }

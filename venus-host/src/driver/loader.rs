@@ -63,7 +63,9 @@ impl Loader {
                 Err(error) => first_failure.get_or_insert((path, error)),
             };
         }
-        let Some((path, error)) = first_failure else { return Err("there is no Vulkan library to try".to_owned()) };
+        let Some((path, error)) = first_failure else {
+            return Err("there is no Vulkan library to try".to_owned());
+        };
         Err(format!(
             "no Vulkan library could be loaded ({}: {error}); install a Vulkan loader (Debian: libvulkan1) or name one in {LIBRARY_VARIABLE}",
             path.display()
@@ -84,10 +86,16 @@ impl Loader {
         }
         // SAFETY: as above.
         let extensions = unsafe { entry.enumerate_instance_extension_properties(None) };
-        let enumerates_portability = extensions.unwrap_or_default().iter().any(|extension| {
-            extension.extension_name_as_c_str() == Ok(ash::khr::portability_enumeration::NAME)
-        });
-        Ok(Self { entry, path, version, enumerates_portability })
+        let enumerates_portability = extensions
+            .unwrap_or_default()
+            .iter()
+            .any(|extension| extension.extension_name_as_c_str() == Ok(ash::khr::portability_enumeration::NAME));
+        Ok(Self {
+            entry,
+            path,
+            version,
+            enumerates_portability,
+        })
     }
 
     pub(crate) fn entry(&self) -> &ash::Entry {
@@ -112,7 +120,10 @@ impl Loader {
 
 impl std::fmt::Debug for Loader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Loader").field("path", &self.path).field("version", &Version(self.version)).finish_non_exhaustive()
+        f.debug_struct("Loader")
+            .field("path", &self.path)
+            .field("version", &Version(self.version))
+            .finish_non_exhaustive()
     }
 }
 
@@ -160,7 +171,8 @@ mod tests {
 
     #[test]
     fn versions_are_capped_at_the_minor() {
-        let clamp = |major, minor, patch| Version(clamp_version(vk::make_api_version(0, major, minor, patch))).to_string();
+        let clamp =
+            |major, minor, patch| Version(clamp_version(vk::make_api_version(0, major, minor, patch))).to_string();
         assert_eq!(clamp(1, 1, 0), "1.1.0");
         assert_eq!(clamp(1, 4, 312), "1.4.312");
         assert_eq!(clamp(1, 5, 7), "1.4.7");
@@ -169,7 +181,10 @@ mod tests {
 
     #[test]
     fn a_chosen_library_is_the_only_candidate() {
-        assert_eq!(candidates(Some("/x/libvulkan.so".into())), [PathBuf::from("/x/libvulkan.so")]);
+        assert_eq!(
+            candidates(Some("/x/libvulkan.so".into())),
+            [PathBuf::from("/x/libvulkan.so")]
+        );
         assert_eq!(candidates(Some("".into())).len(), LIBRARIES.len());
         assert_eq!(candidates(None).first(), Some(&PathBuf::from(LIBRARIES[0])));
     }
@@ -177,6 +192,9 @@ mod tests {
     #[test]
     fn a_missing_library_says_what_to_do() {
         let error = Loader::load(Some("/nonexistent/libvulkan.so".into())).unwrap_err();
-        assert!(error.contains("/nonexistent/libvulkan.so") && error.contains("VENUS_VULKAN_LIBRARY"), "{error}");
+        assert!(
+            error.contains("/nonexistent/libvulkan.so") && error.contains("VENUS_VULKAN_LIBRARY"),
+            "{error}"
+        );
     }
 }

@@ -41,14 +41,10 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use venus_protocol::{procs::Procs, wire::Command};
 
-pub use self::{instance::GpuChoice, memory::MemoryChoice, profile::Profile};
 pub(crate) use self::{
-    device::Device,
-    instance::Instance,
-    loader::Loader,
-    memory::Memory,
-    physical_device::PhysicalDevice,
+    device::Device, instance::Instance, loader::Loader, memory::Memory, physical_device::PhysicalDevice,
 };
+pub use self::{instance::GpuChoice, memory::MemoryChoice, profile::Profile};
 
 /// Newest Vulkan version that the protocol can carry. Guests are told this at most; the patch number of the driver is kept.
 pub(crate) const API_CEILING: u32 = venus_protocol::vk::make_api_version(0, 1, 4, 0);
@@ -82,7 +78,10 @@ enum Slot {
 impl State {
     /// A context whose guest has not created its instance. Does not load Vulkan.
     pub(crate) fn new(config: Config) -> Self {
-        Self { config, instance: Mutex::new(Slot::Empty) }
+        Self {
+            config,
+            instance: Mutex::new(Slot::Empty),
+        }
     }
 
     pub(crate) fn config(&self) -> &Config {

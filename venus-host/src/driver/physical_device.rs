@@ -1,6 +1,9 @@
 //! What a physical device is, and what a guest is told about it.
 
-use std::sync::OnceLock;
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicBool, Ordering},
+};
 
 use ash::vk;
 
@@ -26,6 +29,8 @@ pub(crate) struct PhysicalDevice {
     profile: Profile,
     memory: MemoryChoice,
     plan: OnceLock<MemoryPlan>,
+    /// A device of it could not be destroyed.
+    left_behind: AtomicBool,
 }
 
 impl PhysicalDevice {
@@ -60,6 +65,7 @@ impl PhysicalDevice {
             profile,
             memory,
             plan: OnceLock::new(),
+            left_behind: AtomicBool::new(false),
         })
     }
 
@@ -78,7 +84,10 @@ impl PhysicalDevice {
 
     /// The GPU's name.
     pub(crate) fn name(&self) -> String {
-        self.properties.device_name_as_c_str().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+        self.properties
+            .device_name_as_c_str()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default()
     }
 
     /// The driver's name and version, as far as it tells.
@@ -108,6 +117,16 @@ impl PhysicalDevice {
         self.profile
     }
 
+    /// Notes that a device of it could not be destroyed, so that nothing above it can be either.
+    pub(crate) fn leave_behind(&self) {
+        self.left_behind.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a device of it could not be destroyed.
+    pub(crate) fn is_left_behind(&self) -> bool {
+        self.left_behind.load(Ordering::Relaxed)
+    }
+
     /// How memory of this device reaches the guest. The first call finds out, with a device of its own, which takes milliseconds.
     pub(crate) fn memory_plan(&self) -> &MemoryPlan {
         self.plan.get_or_init(|| probe::plan(self, self.memory))
@@ -123,7 +142,10 @@ impl PhysicalDevice {
         self.verdicts()
             .filter_map(|(extension, verdict)| {
                 let spec_version = verdict.offered()?;
-                Some(vk::ExtensionProperties { spec_version, ..extensions::properties(extension) })
+                Some(vk::ExtensionProperties {
+                    spec_version,
+                    ..extensions::properties(extension)
+                })
             })
             .collect()
     }
@@ -131,7 +153,10 @@ impl PhysicalDevice {
 
 impl std::fmt::Debug for PhysicalDevice {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PhysicalDevice").field("name", &self.name()).field("driver", &self.driver_name).finish_non_exhaustive()
+        f.debug_struct("PhysicalDevice")
+            .field("name", &self.name())
+            .field("driver", &self.driver_name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -144,6 +169,11 @@ fn driver_name(instance: &ash::Instance, raw: vk::PhysicalDevice, version: u32, 
     // SAFETY: the instance is at least version 1.1, which has this call; the structure in the chain is known to the driver by version or
     // extension, as checked above.
     unsafe { instance.get_physical_device_properties2(raw, &mut properties) };
-    let text = |name: Result<&std::ffi::CStr, _>| name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    format!("{} {}", text(driver.driver_name_as_c_str()), text(driver.driver_info_as_c_str()))
+    let text =
+        |name: Result<&std::ffi::CStr, _>| name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    format!(
+        "{} {}",
+        text(driver.driver_name_as_c_str()),
+        text(driver.driver_info_as_c_str())
+    )
 }

@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use venus_protocol::{args::*, dispatch::CommandPoolCommands, vk, wire::{Command, Handles, NewHandles}};
+use venus_protocol::{
+    args::*,
+    dispatch::CommandPoolCommands,
+    vk,
+    wire::{Command, Handles, NewHandles},
+};
 
 use super::{destroy, forward, gone, note_failure};
-use crate::{
-    HostError,
-    context::Dispatcher,
-    driver,
-    error::Fatal,
-    object::Detail,
-};
+use crate::{HostError, context::Dispatcher, driver, error::Fatal, object::Detail};
 
 impl CommandPoolCommands for Dispatcher {
     destroy! {
@@ -28,20 +27,37 @@ impl CommandPoolCommands for Dispatcher {
 
     fn create_command_pool(&mut self, args: &mut CreateCommandPoolArgs<'_>) -> Result<vk::Result, HostError> {
         let result = self.forward(args)?;
-        self.adopt_pool(CreateCommandPoolArgs::NAME, args.device.id, result, &args.p_command_pool)
+        self.adopt_pool(
+            CreateCommandPoolArgs::NAME,
+            args.device.id,
+            result,
+            &args.p_command_pool,
+        )
     }
 
     fn allocate_command_buffers(&mut self, args: &mut AllocateCommandBuffersArgs<'_>) -> Result<vk::Result, HostError> {
         let result = self.forward(args)?;
         let pool = vk::Handle::as_raw(args.p_allocate_info.command_pool);
         let kind = vk::ObjectType::COMMAND_POOL;
-        self.adopt_pooled(AllocateCommandBuffersArgs::NAME, args.device.id, result, (kind, pool), &mut args.p_command_buffers)
+        self.adopt_pooled(
+            AllocateCommandBuffersArgs::NAME,
+            args.device.id,
+            result,
+            (kind, pool),
+            &mut args.p_command_buffers,
+        )
     }
 
     fn free_command_buffers(&mut self, args: &mut FreeCommandBuffersArgs<'_>) -> Result<(), HostError> {
         const NAME: &str = FreeCommandBuffersArgs::NAME;
         let pool = args.command_pool;
-        self.unregister_pooled(NAME, pool.id, args.command_buffer_count, args.p_command_buffers, vk::ObjectType::COMMAND_BUFFER)?;
+        self.unregister_pooled(
+            NAME,
+            pool.id,
+            args.command_buffer_count,
+            args.p_command_buffers,
+            vk::ObjectType::COMMAND_BUFFER,
+        )?;
         let device = Arc::clone(self.device(args.device.id, NAME)?);
         driver::destroy::free_command_buffers(&device, pool.raw, args.p_command_buffers.raws);
         Ok(())
@@ -80,10 +96,17 @@ impl Dispatcher {
             new.ids.fill(0);
             return Ok(result);
         }
-        let pool = self.shared.objects.pool_id(pool.0, device, pool.1).ok_or_else(|| gone(command))?;
+        let pool = self
+            .shared
+            .objects
+            .pool_id(pool.0, device, pool.1)
+            .ok_or_else(|| gone(command))?;
         let raws = new.raws.iter().map(|raw| raw.as_raw());
         // What cannot be registered stays in its pool and goes with it: the context is lost, so that is soon.
-        self.shared.objects.insert_all(H::TYPE, device, pool, new.ids, raws).map_err(|error| error.fatal(command))?;
+        self.shared
+            .objects
+            .insert_all(H::TYPE, device, pool, new.ids, raws)
+            .map_err(|error| error.fatal(command))?;
         Ok(result)
     }
 
@@ -103,7 +126,10 @@ impl Dispatcher {
             let reason = format!("{count} objects are to be freed and {} are named", freed.ids.len());
             return Err(Fatal::new(command, reason).into());
         }
-        self.shared.objects.remove_from_pool(kind, freed.ids, pool).map_err(|error| error.fatal(command))?;
+        self.shared
+            .objects
+            .remove_from_pool(kind, freed.ids, pool)
+            .map_err(|error| error.fatal(command))?;
         self.shared.objects.wait_for_others(&self.presence, command)
     }
 }

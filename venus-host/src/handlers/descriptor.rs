@@ -28,13 +28,20 @@ impl DescriptorCommands for Dispatcher {
 
     fn create_descriptor_pool(&mut self, args: &mut CreateDescriptorPoolArgs<'_>) -> Result<vk::Result, HostError> {
         let result = self.forward(args)?;
-        self.adopt_pool(CreateDescriptorPoolArgs::NAME, args.device.id, result, &args.p_descriptor_pool)
+        self.adopt_pool(
+            CreateDescriptorPoolArgs::NAME,
+            args.device.id,
+            result,
+            &args.p_descriptor_pool,
+        )
     }
 
     /// Frees all sets of the pool and keeps the pool.
     fn reset_descriptor_pool(&mut self, args: &mut ResetDescriptorPoolArgs) -> Result<vk::Result, HostError> {
         self.shared.objects.remove_pooled(args.descriptor_pool.id);
-        self.shared.objects.wait_for_others(&self.presence, ResetDescriptorPoolArgs::NAME)?;
+        self.shared
+            .objects
+            .wait_for_others(&self.presence, ResetDescriptorPoolArgs::NAME)?;
         self.forward(args)
     }
 
@@ -42,13 +49,25 @@ impl DescriptorCommands for Dispatcher {
         let result = self.forward(args)?;
         let pool = vk::Handle::as_raw(args.p_allocate_info.descriptor_pool);
         let kind = vk::ObjectType::DESCRIPTOR_POOL;
-        self.adopt_pooled(AllocateDescriptorSetsArgs::NAME, args.device.id, result, (kind, pool), &mut args.p_descriptor_sets)
+        self.adopt_pooled(
+            AllocateDescriptorSetsArgs::NAME,
+            args.device.id,
+            result,
+            (kind, pool),
+            &mut args.p_descriptor_sets,
+        )
     }
 
     fn free_descriptor_sets(&mut self, args: &mut FreeDescriptorSetsArgs<'_>) -> Result<vk::Result, HostError> {
         const NAME: &str = FreeDescriptorSetsArgs::NAME;
         let pool = args.descriptor_pool;
-        self.unregister_pooled(NAME, pool.id, args.descriptor_set_count, args.p_descriptor_sets, vk::ObjectType::DESCRIPTOR_SET)?;
+        self.unregister_pooled(
+            NAME,
+            pool.id,
+            args.descriptor_set_count,
+            args.p_descriptor_sets,
+            vk::ObjectType::DESCRIPTOR_SET,
+        )?;
         let device = Arc::clone(self.device(args.device.id, NAME)?);
         driver::destroy::free_descriptor_sets(&device, pool.raw, args.p_descriptor_sets.raws);
         Ok(vk::Result::SUCCESS)

@@ -1,6 +1,6 @@
 //! Devices: creation, and the end of everything that belongs to one.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use venus_protocol::{args::*, dispatch::DeviceCommands, vk, wire::Command};
 
@@ -12,6 +12,10 @@ use crate::{
     object::{Detail, NewObject, Removed},
     sync::Unbound,
 };
+
+/// How long the end of a device waits for the GPU. Guests have waited before they destroy a device; what runs after a guest was killed is at most
+/// a few frames, or a computation that nobody wants any more.
+const IDLE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Why deferred operations are refused.
 const NO_DEFERRAL: &str = "guest drivers defer operations themselves; VK_KHR_deferred_host_operations is not offered";
@@ -70,13 +74,19 @@ impl DeviceCommands for Dispatcher {
 impl Dispatcher {
     /// Makes a device and all it owns disappear from the guest's view at once, and ends them when no endpoint can be using them.
     pub(super) fn retire_device(&mut self, id: u64, command: &'static str) -> Result<(), HostError> {
-        let (device, children) = self.shared.objects.remove_device(id).map_err(|error| error.fatal(command))?;
+        let (device, children) = self
+            .shared
+            .objects
+            .remove_device(id)
+            .map_err(|error| error.fatal(command))?;
         // The guest may bind the numbers again, to a queue of its next device.
         let timelines = self.shared.timelines.unbind_device(id);
         self.device_cache = super::DeviceCache::default();
         if let Detail::Device(device) = device.detail {
             let objects = &self.shared.objects;
-            objects.retire(&self.presence, vk::ObjectType::DEVICE, move || tear_down(&device, timelines, children));
+            objects.retire(&self.presence, vk::ObjectType::DEVICE, move || {
+                tear_down(&device, timelines, children)
+            });
         }
         Ok(())
     }
@@ -87,7 +97,14 @@ pub(crate) fn destroy_all(shared: &Shared) {
     shared.objects.free_all();
     for id in shared.objects.device_ids() {
         let timelines = shared.timelines.unbind_device(id);
-        if let Ok((Removed { detail: Detail::Device(device), .. }, children)) = shared.objects.remove_device(id) {
+        if let Ok((
+            Removed {
+                detail: Detail::Device(device),
+                ..
+            },
+            children,
+        )) = shared.objects.remove_device(id)
+        {
             tear_down(&device, timelines, children);
         }
     }
@@ -99,10 +116,14 @@ pub(crate) fn destroy_all(shared: &Shared) {
 
 /// Waits for the GPU, retires the fences of the device's queues, frees what is left of its objects, users first, and then the device.
 fn tear_down(device: &Device, timelines: Unbound, children: Vec<Removed>) {
-    if let Err(result) = device.wait_idle() {
-        tracing::warn!("vkDeviceWaitIdle before the end of a device: {result}");
-    }
+    let idle = device.wait_idle(IDLE_LIMIT);
     timelines.stop();
+    if !idle {
+        // Freeing what the GPU uses is worse than keeping it. In a worker the process ends soon, and everything with it.
+        tracing::error!("the GPU does not finish a guest's work: its device and all it owns are left behind");
+        device.physical().leave_behind();
+        return;
+    }
     device.orphans().lock().free_all(device);
     if !children.is_empty() {
         tracing::debug!(count = children.len(), "objects outlived by their device");

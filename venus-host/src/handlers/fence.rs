@@ -2,10 +2,21 @@
 
 use std::sync::Arc;
 
-use venus_protocol::{args::*, dispatch::FenceCommands, vk, wire::{Command, NewHandles}};
+use venus_protocol::{
+    args::*,
+    dispatch::FenceCommands,
+    vk,
+    wire::{Command, NewHandles},
+};
 
 use super::{destroy, forward};
-use crate::{HostError, context::Dispatcher, object::Uses, sync::Orphan};
+use crate::{
+    HostError,
+    context::{Dispatcher, Endpoint},
+    driver::Device,
+    object::Uses,
+    sync::Orphan,
+};
 
 /// How long one wait in the driver takes at most, so that the end of a context is noticed in between.
 pub(super) const WAIT_SLICE_NS: u64 = 1_000_000_000;
@@ -28,8 +39,15 @@ impl FenceCommands for Dispatcher {
             self.forward(args)?
         } else {
             let info = vk::FenceCreateInfo::default().flags(args.p_create_info.flags);
-            let p_fence = NewHandles { ids: &mut *args.p_fence.ids, raws: &mut *args.p_fence.raws };
-            self.forward(&mut CreateFenceArgs { device: args.device, p_create_info: &info, p_fence })?
+            let p_fence = NewHandles {
+                ids: &mut *args.p_fence.ids,
+                raws: &mut *args.p_fence.raws,
+            };
+            self.forward(&mut CreateFenceArgs {
+                device: args.device,
+                p_create_info: &info,
+                p_fence,
+            })?
         };
         self.adopt(NAME, args.device.id, result, &args.p_fence)
     }
@@ -61,7 +79,13 @@ impl FenceCommands for Dispatcher {
         }
         let fresh = device.create_fence().map_err(failed)?;
         self.replace(NAME, args.fence.id, vk::Handle::as_raw(fresh), vk::ObjectType::FENCE)?;
-        self.orphan(&device, Orphan { fence, semaphore: vk::Semaphore::null() });
+        self.orphan(
+            &device,
+            Orphan {
+                fence,
+                semaphore: vk::Semaphore::null(),
+            },
+        );
         Ok(())
     }
 }
@@ -69,11 +93,16 @@ impl FenceCommands for Dispatcher {
 impl Dispatcher {
     /// What is left of a wait after one slice; an error if the context has ended meanwhile.
     pub(super) fn next_slice(&self, left_ns: u64) -> Result<u64, HostError> {
-        if self.shared.fatal.is_set() {
+        let stopped = matches!(&self.endpoint, Endpoint::Ring(ring) if ring.is_stopped());
+        if stopped || self.shared.fatal.is_set() || (self.shared.abandoned)() {
             return Err(HostError::Stopped);
         }
         // The largest value means for ever and stays.
-        Ok(if left_ns == u64::MAX { left_ns } else { left_ns.saturating_sub(WAIT_SLICE_NS) })
+        Ok(if left_ns == u64::MAX {
+            left_ns
+        } else {
+            left_ns.saturating_sub(WAIT_SLICE_NS)
+        })
     }
 
     /// Puts another driver object behind an id.
@@ -84,15 +113,21 @@ impl Dispatcher {
         fresh: u64,
         kind: vk::ObjectType,
     ) -> Result<(), HostError> {
-        self.shared.objects.replace(kind, id, fresh).map(drop).map_err(|error| error.fatal(command))
+        self.shared
+            .objects
+            .replace(kind, id, fresh)
+            .map(drop)
+            .map_err(|error| error.fatal(command))
     }
 
     /// Leaves an object without an id to be freed when it is done, and frees those that are.
-    pub(super) fn orphan(&self, device: &Arc<crate::driver::Device>, orphan: Orphan) {
+    pub(super) fn orphan(&self, device: &Arc<Device>, orphan: Orphan) {
         let done = device.orphans().lock().push(device, orphan);
         for orphan in done {
             let device = Arc::clone(device);
-            self.shared.objects.retire(&self.presence, vk::ObjectType::FENCE, move || orphan.free(&device));
+            self.shared
+                .objects
+                .retire(&self.presence, vk::ObjectType::FENCE, move || orphan.free(&device));
         }
     }
 }

@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use venus_protocol::{args::*, dispatch::ImageCommands, vk, wire::{Command, NewHandles}};
+use venus_protocol::{
+    args::*,
+    dispatch::ImageCommands,
+    vk,
+    wire::{Command, NewHandles},
+};
 
 use super::{create, destroy, forward};
 use crate::{
@@ -47,8 +52,15 @@ impl ImageCommands for Dispatcher {
             let physical = self.device(args.device.id, NAME)?.physical();
             let mut nodes = ImageChain::of(args.p_create_info, physical);
             let info = nodes.link(args.p_create_info);
-            let p_image = NewHandles { ids: &mut *args.p_image.ids, raws: &mut *args.p_image.raws };
-            self.forward(&mut CreateImageArgs { device: args.device, p_create_info: &info, p_image })?
+            let p_image = NewHandles {
+                ids: &mut *args.p_image.ids,
+                raws: &mut *args.p_image.raws,
+            };
+            self.forward(&mut CreateImageArgs {
+                device: args.device,
+                p_create_info: &info,
+                p_image,
+            })?
         };
         self.adopt(NAME, args.device.id, result, &args.p_image)
     }

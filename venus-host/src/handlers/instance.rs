@@ -21,7 +21,10 @@ impl InstanceCommands for Dispatcher {
     }
 
     /// The library's version, at most what the protocol can carry. The first command of every guest, so here Vulkan gets loaded.
-    fn enumerate_instance_version(&mut self, args: &mut EnumerateInstanceVersionArgs<'_>) -> Result<vk::Result, HostError> {
+    fn enumerate_instance_version(
+        &mut self,
+        args: &mut EnumerateInstanceVersionArgs<'_>,
+    ) -> Result<vk::Result, HostError> {
         Ok(match Loader::shared() {
             Ok(loader) => {
                 *args.p_api_version = loader.version();
@@ -39,7 +42,9 @@ impl InstanceCommands for Dispatcher {
         if args.p_layer_name.is_some() {
             return Ok(vk::Result::ERROR_LAYER_NOT_PRESENT);
         }
-        let private = EXTENSIONS.iter().filter(|extension| PRIVATE_EXTENSIONS.contains(&extension.name));
+        let private = EXTENSIONS
+            .iter()
+            .filter(|extension| PRIVATE_EXTENSIONS.contains(&extension.name));
         let list: Vec<_> = private.map(crate::driver::extensions::properties).collect();
         Ok(fill(&list, args.p_property_count, args.p_properties))
     }
@@ -48,7 +53,10 @@ impl InstanceCommands for Dispatcher {
     fn create_instance(&mut self, args: &mut CreateInstanceArgs<'_>) -> Result<vk::Result, HostError> {
         const NAME: &str = CreateInstanceArgs::NAME;
         if !self.shared.vulkan.may_create_instance() {
-            return Err(HostError::fatal(NAME, "a context has one instance, and this one has had it"));
+            return Err(HostError::fatal(
+                NAME,
+                "a context has one instance, and this one has had it",
+            ));
         }
         let loader = match Loader::shared() {
             Ok(loader) => loader,
@@ -81,7 +89,10 @@ impl InstanceCommands for Dispatcher {
         if !self.shared.vulkan.set_instance(Arc::clone(&instance)) {
             // Two rings at once; the id that is left behind belongs to a context that is lost.
             instance.destroy();
-            return Err(HostError::fatal(NAME, "another ring creates an instance at the same time"));
+            return Err(HostError::fatal(
+                NAME,
+                "another ring creates an instance at the same time",
+            ));
         }
         Ok(vk::Result::SUCCESS)
     }

@@ -38,7 +38,10 @@ impl PhysicalDeviceCommands for Dispatcher {
     }
 
     /// The guest names the devices it wants: position n of its array is the nth device, now and in any later call.
-    fn enumerate_physical_devices(&mut self, args: &mut EnumeratePhysicalDevicesArgs<'_>) -> Result<vk::Result, HostError> {
+    fn enumerate_physical_devices(
+        &mut self,
+        args: &mut EnumeratePhysicalDevicesArgs<'_>,
+    ) -> Result<vk::Result, HostError> {
         const NAME: &str = EnumeratePhysicalDevicesArgs::NAME;
         let instance = self.instance(NAME)?;
         let devices = match instance.physical_devices() {
@@ -69,7 +72,11 @@ impl PhysicalDeviceCommands for Dispatcher {
         }
         let room = u32::try_from(new.ids.len()).unwrap_or(u32::MAX);
         *args.p_physical_device_count = total.min(room);
-        Ok(if room < total { vk::Result::INCOMPLETE } else { vk::Result::SUCCESS })
+        Ok(if room < total {
+            vk::Result::INCOMPLETE
+        } else {
+            vk::Result::SUCCESS
+        })
     }
 
     /// Groups name devices by handle, which are the guest's ids in the reply. Members that the guest has not enumerated have no id, and
@@ -106,16 +113,26 @@ impl PhysicalDeviceCommands for Dispatcher {
             to.subset_allocation = from.subset_allocation;
         }
         *args.p_physical_device_group_count = total.min(u32::try_from(room).unwrap_or(u32::MAX));
-        Ok(if room < groups.len() { vk::Result::INCOMPLETE } else { vk::Result::SUCCESS })
+        Ok(if room < groups.len() {
+            vk::Result::INCOMPLETE
+        } else {
+            vk::Result::SUCCESS
+        })
     }
 
-    fn get_physical_device_properties(&mut self, args: &mut GetPhysicalDevicePropertiesArgs<'_>) -> Result<(), HostError> {
+    fn get_physical_device_properties(
+        &mut self,
+        args: &mut GetPhysicalDevicePropertiesArgs<'_>,
+    ) -> Result<(), HostError> {
         let device = self.physical_device(args.physical_device, GetPhysicalDevicePropertiesArgs::NAME)?;
         *args.p_properties = *device.properties();
         Ok(())
     }
 
-    fn get_physical_device_properties2(&mut self, args: &mut GetPhysicalDeviceProperties2Args<'_>) -> Result<(), HostError> {
+    fn get_physical_device_properties2(
+        &mut self,
+        args: &mut GetPhysicalDeviceProperties2Args<'_>,
+    ) -> Result<(), HostError> {
         let device = self.physical_device(args.physical_device, GetPhysicalDeviceProperties2Args::NAME)?;
         self.forward_physical(args)?;
         args.p_properties.properties.api_version = device.properties().api_version;
@@ -149,7 +166,8 @@ impl PhysicalDeviceCommands for Dispatcher {
     ) -> Result<vk::Result, HostError> {
         let external = chain::find::<vk::PhysicalDeviceExternalImageFormatInfo<'_>>(args.p_image_format_info);
         if let Some(external) = external.filter(|external| !external.handle_type.is_empty()) {
-            let device = self.physical_device(args.physical_device, GetPhysicalDeviceImageFormatProperties2Args::NAME)?;
+            let device =
+                self.physical_device(args.physical_device, GetPhysicalDeviceImageFormatProperties2Args::NAME)?;
             if !external::knows_memory_type(&device, external.handle_type) {
                 return Ok(vk::Result::ERROR_FORMAT_NOT_SUPPORTED);
             }
@@ -161,7 +179,10 @@ impl PhysicalDeviceCommands for Dispatcher {
         &mut self,
         args: &mut GetPhysicalDeviceExternalBufferPropertiesArgs<'_>,
     ) -> Result<(), HostError> {
-        let device = self.physical_device(args.physical_device, GetPhysicalDeviceExternalBufferPropertiesArgs::NAME)?;
+        let device = self.physical_device(
+            args.physical_device,
+            GetPhysicalDeviceExternalBufferPropertiesArgs::NAME,
+        )?;
         let handle_type = args.p_external_buffer_info.handle_type;
         if external::knows_memory_type(&device, handle_type) {
             return self.forward_physical(args);
@@ -192,15 +213,27 @@ impl PhysicalDeviceCommands for Dispatcher {
     ) -> Result<vk::Result, HostError> {
         const NAME: &str = EnumerateDeviceExtensionPropertiesArgs::NAME;
         if args.p_layer_name.is_some() {
-            return Err(HostError::fatal(NAME, "pLayerName is not null, but layers are the guest's own business"));
+            return Err(HostError::fatal(
+                NAME,
+                "pLayerName is not null, but layers are the guest's own business",
+            ));
         }
         let device = self.physical_device(args.physical_device, NAME)?;
-        Ok(fill(&device.offered_extensions(), args.p_property_count, args.p_properties))
+        Ok(fill(
+            &device.offered_extensions(),
+            args.p_property_count,
+            args.p_properties,
+        ))
     }
 }
 
 impl Dispatcher {
-    fn register_physical_device(&self, command: &'static str, id: u64, device: &Arc<PhysicalDevice>) -> Result<(), HostError> {
+    fn register_physical_device(
+        &self,
+        command: &'static str,
+        id: u64,
+        device: &Arc<PhysicalDevice>,
+    ) -> Result<(), HostError> {
         let object = NewObject {
             id,
             kind: vk::ObjectType::PHYSICAL_DEVICE,

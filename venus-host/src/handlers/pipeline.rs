@@ -3,7 +3,12 @@
 //! Compiling takes long, and guests do it on rings of their own so that others go on; so does the host, which tells the object table what a compilation
 //! uses.
 
-use venus_protocol::{args::*, dispatch::PipelineCommands, vk, wire::{Command, NewHandles}};
+use venus_protocol::{
+    args::*,
+    dispatch::PipelineCommands,
+    vk,
+    wire::{Command, NewHandles},
+};
 
 use super::{create, destroy, forward};
 use crate::{HostError, context::Dispatcher, error::Fatal, object::Uses};
@@ -28,14 +33,27 @@ impl PipelineCommands for Dispatcher {
         get_ray_tracing_shader_group_stack_size_khr(GetRayTracingShaderGroupStackSizeKHRArgs);
     }
 
-    fn create_graphics_pipelines(&mut self, args: &mut CreateGraphicsPipelinesArgs<'_>) -> Result<vk::Result, HostError> {
+    fn create_graphics_pipelines(
+        &mut self,
+        args: &mut CreateGraphicsPipelinesArgs<'_>,
+    ) -> Result<vk::Result, HostError> {
         let result = self.forward_long(Uses::PIPELINES, args)?;
-        self.adopt_pipelines(CreateGraphicsPipelinesArgs::NAME, args.device.id, result, &mut args.p_pipelines)
+        self.adopt_pipelines(
+            CreateGraphicsPipelinesArgs::NAME,
+            args.device.id,
+            result,
+            &mut args.p_pipelines,
+        )
     }
 
     fn create_compute_pipelines(&mut self, args: &mut CreateComputePipelinesArgs<'_>) -> Result<vk::Result, HostError> {
         let result = self.forward_long(Uses::PIPELINES, args)?;
-        self.adopt_pipelines(CreateComputePipelinesArgs::NAME, args.device.id, result, &mut args.p_pipelines)
+        self.adopt_pipelines(
+            CreateComputePipelinesArgs::NAME,
+            args.device.id,
+            result,
+            &mut args.p_pipelines,
+        )
     }
 
     fn create_ray_tracing_pipelines_khr(

@@ -32,7 +32,10 @@ impl QueueCommands for Dispatcher {
         let device = Arc::clone(self.device(args.device.id, NAME)?);
         let wanted = |queue: &&Arc<Queue>| queue.is(info.queue_family_index, info.queue_index, info.flags);
         let Some(queue) = device.queues().iter().find(wanted).map(Arc::clone) else {
-            let reason = format!("the device was created without queue {} of family {}", info.queue_index, info.queue_family_index);
+            let reason = format!(
+                "the device was created without queue {} of family {}",
+                info.queue_index, info.queue_family_index
+            );
             return Err(Fatal::new(NAME, reason).member("pQueueInfo").into());
         };
         let (Some(&id), Some(raw)) = (args.p_queue.ids.first(), args.p_queue.raws.first_mut()) else {

@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use venus_protocol::{args::*, dispatch::SemaphoreCommands, vk, wire::{Command, NewHandles}};
+use venus_protocol::{
+    args::*,
+    dispatch::SemaphoreCommands,
+    vk,
+    wire::{Command, NewHandles},
+};
 
 use super::{destroy, fence::WAIT_SLICE_NS, forward};
 use crate::{
@@ -33,11 +38,22 @@ impl SemaphoreCommands for Dispatcher {
         } else {
             let mut kind = vk::SemaphoreTypeCreateInfo::default();
             if let Some(guest) = chain::find::<vk::SemaphoreTypeCreateInfo<'_>>(args.p_create_info) {
-                kind = kind.semaphore_type(guest.semaphore_type).initial_value(guest.initial_value);
+                kind = kind
+                    .semaphore_type(guest.semaphore_type)
+                    .initial_value(guest.initial_value);
             }
-            let info = vk::SemaphoreCreateInfo::default().flags(args.p_create_info.flags).push_next(&mut kind);
-            let p_semaphore = NewHandles { ids: &mut *args.p_semaphore.ids, raws: &mut *args.p_semaphore.raws };
-            self.forward(&mut CreateSemaphoreArgs { device: args.device, p_create_info: &info, p_semaphore })?
+            let info = vk::SemaphoreCreateInfo::default()
+                .flags(args.p_create_info.flags)
+                .push_next(&mut kind);
+            let p_semaphore = NewHandles {
+                ids: &mut *args.p_semaphore.ids,
+                raws: &mut *args.p_semaphore.raws,
+            };
+            self.forward(&mut CreateSemaphoreArgs {
+                device: args.device,
+                p_create_info: &info,
+                p_semaphore,
+            })?
         };
         self.adopt(NAME, args.device.id, result, &args.p_semaphore)
     }
@@ -75,19 +91,29 @@ impl SemaphoreCommands for Dispatcher {
             device.destroy_semaphore(fresh);
             return Err(failed(result));
         }
-        self.replace(NAME, args.semaphore.id, vk::Handle::as_raw(fresh), vk::ObjectType::SEMAPHORE)?;
+        self.replace(
+            NAME,
+            args.semaphore.id,
+            vk::Handle::as_raw(fresh),
+            vk::ObjectType::SEMAPHORE,
+        )?;
         self.orphan(&device, Orphan { fence, semaphore });
         Ok(())
     }
 
     /// The guest has imported a SYNC_FD that it has already waited for: the semaphore is signalled until its next wait.
-    fn import_semaphore_resource_mesa(&mut self, args: &mut ImportSemaphoreResourceMESAArgs<'_>) -> Result<(), HostError> {
+    fn import_semaphore_resource_mesa(
+        &mut self,
+        args: &mut ImportSemaphoreResourceMESAArgs<'_>,
+    ) -> Result<(), HostError> {
         const NAME: &str = ImportSemaphoreResourceMESAArgs::NAME;
         let device = Arc::clone(self.device(args.device.id, NAME)?);
         let info = args.p_import_semaphore_resource_info;
         if info.resource_id != 0 {
             let reason = format!("resource {} is not 0, the only payload there is", info.resource_id);
-            return Err(Fatal::new(NAME, reason).member("pImportSemaphoreResourceInfo->resourceId").into());
+            return Err(Fatal::new(NAME, reason)
+                .member("pImportSemaphoreResourceInfo->resourceId")
+                .into());
         }
         let imported = if device.has_native_semaphores() {
             device.import_signalled(info.semaphore)
@@ -100,5 +126,9 @@ impl SemaphoreCommands for Dispatcher {
 
 /// A queue for empty submissions. The first is as good as any.
 fn any_queue<'a>(device: &'a Device, command: &'static str) -> Result<&'a Queue, HostError> {
-    device.queues().first().map(AsRef::as_ref).ok_or_else(|| HostError::fatal(command, "the device has no queue"))
+    device
+        .queues()
+        .first()
+        .map(AsRef::as_ref)
+        .ok_or_else(|| HostError::fatal(command, "the device has no queue"))
 }

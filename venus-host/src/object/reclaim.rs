@@ -78,7 +78,9 @@ impl Drop for Presence {
 
 impl fmt::Debug for Presence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Presence").field("announced", &self.announced).finish_non_exhaustive()
+        f.debug_struct("Presence")
+            .field("announced", &self.announced)
+            .finish_non_exhaustive()
     }
 }
 
@@ -115,12 +117,19 @@ impl Reclaim {
 
     /// Adds an endpoint; it starts offline.
     pub(crate) fn register(&self) -> Presence {
-        let slot =
-            Arc::new(Slot { epoch: AtomicU64::new(OFFLINE), uses: AtomicU8::new(Uses::ALL.0), gone: AtomicBool::new(false) });
+        let slot = Arc::new(Slot {
+            epoch: AtomicU64::new(OFFLINE),
+            uses: AtomicU8::new(Uses::ALL.0),
+            gone: AtomicBool::new(false),
+        });
         let mut slots = self.slots.write();
         slots.retain(|slot| !slot.gone.load(Ordering::Acquire));
         slots.push(Arc::clone(&slot));
-        Presence { slot, announced: OFFLINE, retry_in: 0 }
+        Presence {
+            slot,
+            announced: OFFLINE,
+            retry_in: 0,
+        }
     }
 
     /// The endpoint starts to decode: from here on it may resolve ids.
@@ -175,7 +184,11 @@ impl Reclaim {
         }
         let epoch = self.epoch.fetch_add(1, Ordering::AcqRel) + 1;
         let mut pending = self.pending.lock();
-        pending.push_back(Pending { epoch, class, free: Box::new(free) });
+        pending.push_back(Pending {
+            epoch,
+            class,
+            free: Box::new(free),
+        });
         self.pending_count.store(pending.len(), Ordering::Relaxed);
     }
 
@@ -221,7 +234,10 @@ impl Reclaim {
     }
 
     fn others_are_clear(&self, presence: &Presence, class: Uses, epoch: u64) -> bool {
-        self.slots.read().iter().all(|slot| Arc::ptr_eq(slot, &presence.slot) || slot.is_clear_of(class, epoch))
+        self.slots
+            .read()
+            .iter()
+            .all(|slot| Arc::ptr_eq(slot, &presence.slot) || slot.is_clear_of(class, epoch))
     }
 
     #[cold]
@@ -237,7 +253,9 @@ impl Reclaim {
     #[cold]
     fn collect(&self) -> bool {
         // Whoever holds the lock is doing this very work.
-        self.collector.try_lock().is_some_and(|collector| self.collect_as(&collector))
+        self.collector
+            .try_lock()
+            .is_some_and(|collector| self.collect_as(&collector))
     }
 
     fn collect_as(&self, _collector: &MutexGuard<'_, ()>) -> bool {

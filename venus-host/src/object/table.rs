@@ -32,10 +32,7 @@ use super::{
     kinds::{self, Uses},
     reclaim::{Presence, Reclaim},
 };
-use crate::{
-    HostError, driver,
-    error::Fatal,
-};
+use crate::{HostError, driver, error::Fatal};
 
 type Map = HashMap<u64, Entry, foldhash::fast::RandomState>;
 
@@ -115,7 +112,12 @@ pub(crate) enum TableError {
     Unknown { kind: &'static str, id: u64 },
     /// The object belongs to another device or pool than the command says.
     #[error("{kind} {id} does not belong to {owner} {owner_id}")]
-    WrongOwner { kind: &'static str, id: u64, owner: &'static str, owner_id: u64 },
+    WrongOwner {
+        kind: &'static str,
+        id: u64,
+        owner: &'static str,
+        owner_id: u64,
+    },
 }
 
 impl TableError {
@@ -148,7 +150,9 @@ impl Table {
 
     /// Registers an object that the driver has just created.
     pub(crate) fn insert(&self, object: NewObject) -> Result<(), TableError> {
-        let NewObject { id, kind, raw, device, .. } = object;
+        let NewObject {
+            id, kind, raw, device, ..
+        } = object;
         let is_pool = matches!(object.detail, Detail::Pool(_));
         insert_locked(&mut self.map.write(), object)?;
         if is_pool {
@@ -174,7 +178,14 @@ impl Table {
             if raw == 0 {
                 continue;
             }
-            let object = NewObject { id, kind, raw, device, pool, detail: Detail::Plain };
+            let object = NewObject {
+                id,
+                kind,
+                raw,
+                device,
+                pool,
+                detail: Detail::Plain,
+            };
             if let Err(error) = insert_locked(&mut map, object) {
                 for (&id, _) in ids.iter().zip(raws).take(n).filter(|&(_, raw)| raw != 0) {
                     remove_locked(&mut map, id);
@@ -189,12 +200,23 @@ impl Table {
     pub(crate) fn remove(&self, kind: vk::ObjectType, id: u64, device: u64) -> Result<Removed, TableError> {
         let mut map = self.map.write();
         let entry = map.get(&id).filter(|entry| entry.kind == kind);
-        let entry = entry.ok_or(TableError::Unknown { kind: kinds::name(kind), id })?;
+        let entry = entry.ok_or(TableError::Unknown {
+            kind: kinds::name(kind),
+            id,
+        })?;
         if entry.device != device {
             let owner = kinds::name(vk::ObjectType::DEVICE);
-            return Err(TableError::WrongOwner { kind: kinds::name(kind), id, owner, owner_id: device });
+            return Err(TableError::WrongOwner {
+                kind: kinds::name(kind),
+                id,
+                owner,
+                owner_id: device,
+            });
         }
-        remove_locked(&mut map, id).ok_or(TableError::Unknown { kind: kinds::name(kind), id })
+        remove_locked(&mut map, id).ok_or(TableError::Unknown {
+            kind: kinds::name(kind),
+            id,
+        })
     }
 
     /// Takes a pool out of the table together with everything allocated from it.
@@ -228,9 +250,21 @@ impl Table {
         let mut map = self.map.write();
         for &id in ids.iter().filter(|&&id| id != 0) {
             let entry = map.get(&id).filter(|entry| entry.kind == kind);
-            if entry.ok_or(TableError::Unknown { kind: kinds::name(kind), id })?.pool != pool {
+            if entry
+                .ok_or(TableError::Unknown {
+                    kind: kinds::name(kind),
+                    id,
+                })?
+                .pool
+                != pool
+            {
                 let owner = map.get(&pool).map_or("pool", |pool| kinds::name(pool.kind));
-                return Err(TableError::WrongOwner { kind: kinds::name(kind), id, owner, owner_id: pool });
+                return Err(TableError::WrongOwner {
+                    kind: kinds::name(kind),
+                    id,
+                    owner,
+                    owner_id: pool,
+                });
             }
         }
         for &id in ids.iter().filter(|&&id| id != 0) {
@@ -244,8 +278,10 @@ impl Table {
     pub(crate) fn remove_device(&self, id: u64) -> Result<(Removed, Vec<Removed>), TableError> {
         let mut map = self.map.write();
         let device = remove_kind(&mut map, vk::ObjectType::DEVICE, id)?;
-        let mut children: Vec<Removed> =
-            map.extract_if(|_, entry| entry.device == id).map(|(id, entry)| removed(id, entry)).collect();
+        let mut children: Vec<Removed> = map
+            .extract_if(|_, entry| entry.device == id)
+            .map(|(id, entry)| removed(id, entry))
+            .collect();
         self.device_generation.fetch_add(1, Ordering::Release);
         drop(map);
         self.pools.write().retain(|(_, device, _), _| *device != id);
@@ -256,7 +292,12 @@ impl Table {
 
     /// The ids of all devices.
     pub(crate) fn device_ids(&self) -> Vec<u64> {
-        self.map.read().iter().filter(|(_, entry)| entry.kind == vk::ObjectType::DEVICE).map(|(&id, _)| id).collect()
+        self.map
+            .read()
+            .iter()
+            .filter(|(_, entry)| entry.kind == vk::ObjectType::DEVICE)
+            .map(|(&id, _)| id)
+            .collect()
     }
 
     /// Takes everything that is left out of the table: instance and physical devices, once the devices are gone.
@@ -268,13 +309,20 @@ impl Table {
     pub(crate) fn replace(&self, kind: vk::ObjectType, id: u64, raw: u64) -> Result<u64, TableError> {
         let mut map = self.map.write();
         let entry = map.get_mut(&id).filter(|entry| entry.kind == kind);
-        let entry = entry.ok_or(TableError::Unknown { kind: kinds::name(kind), id })?;
+        let entry = entry.ok_or(TableError::Unknown {
+            kind: kinds::name(kind),
+            id,
+        })?;
         Ok(std::mem::replace(&mut entry.raw, raw))
     }
 
     /// The driver's handle behind `id`, which must be of type `kind`.
     pub(crate) fn lookup(&self, kind: vk::ObjectType, id: u64) -> Option<u64> {
-        self.map.read().get(&id).filter(|entry| entry.kind == kind).map(|entry| entry.raw)
+        self.map
+            .read()
+            .get(&id)
+            .filter(|entry| entry.kind == kind)
+            .map(|entry| entry.raw)
     }
 
     /// The id of the pool that the driver calls `raw`.
@@ -284,20 +332,40 @@ impl Table {
 
     /// The physical device `id`.
     pub(crate) fn physical_device(&self, id: u64) -> Option<Arc<driver::PhysicalDevice>> {
-        self.detail(id, |detail| if let Detail::PhysicalDevice(found) = detail { Some(Arc::clone(found)) } else { None })
+        self.detail(id, |detail| {
+            if let Detail::PhysicalDevice(found) = detail {
+                Some(Arc::clone(found))
+            } else {
+                None
+            }
+        })
     }
 
     /// The allocation `id`.
     pub(crate) fn memory(&self, id: u64) -> Option<Arc<driver::Memory>> {
-        self.detail(id, |detail| if let Detail::Memory(found) = detail { Some(Arc::clone(found)) } else { None })
+        self.detail(id, |detail| {
+            if let Detail::Memory(found) = detail {
+                Some(Arc::clone(found))
+            } else {
+                None
+            }
+        })
     }
 
     /// The device that `id` is or belongs to.
     pub(crate) fn device_of(&self, id: u64) -> Option<Arc<driver::Device>> {
         let map = self.map.read();
         let entry = map.get(&id)?;
-        let entry = if entry.kind == vk::ObjectType::DEVICE { entry } else { map.get(&entry.device)? };
-        if let Detail::Device(found) = &entry.detail { Some(Arc::clone(found)) } else { None }
+        let entry = if entry.kind == vk::ObjectType::DEVICE {
+            entry
+        } else {
+            map.get(&entry.device)?
+        };
+        if let Detail::Device(found) = &entry.detail {
+            Some(Arc::clone(found))
+        } else {
+            None
+        }
     }
 
     /// A number that changes whenever a device appears or disappears.
@@ -308,7 +376,11 @@ impl Table {
 
     /// How many devices there are.
     pub(crate) fn device_count(&self) -> usize {
-        self.map.read().values().filter(|entry| entry.kind == vk::ObjectType::DEVICE).count()
+        self.map
+            .read()
+            .values()
+            .filter(|entry| entry.kind == vk::ObjectType::DEVICE)
+            .count()
     }
 
     /// How many objects there are.
@@ -355,7 +427,10 @@ impl Table {
         if self.reclaim.wait_for_others(presence, POOLED_FREE_LIMIT) {
             return Ok(());
         }
-        Err(HostError::fatal(command, "another ring has been busy with one command for too long to free this object safely"))
+        Err(HostError::fatal(
+            command,
+            "another ring has been busy with one command for too long to free this object safely",
+        ))
     }
 
     /// Frees everything that still waits to be freed. Only when no endpoint runs any more.
@@ -382,12 +457,22 @@ impl HandleResolver for Table {
 
 impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Table").field("objects", &self.len()).field("reclaim", &self.reclaim).finish_non_exhaustive()
+        f.debug_struct("Table")
+            .field("objects", &self.len())
+            .field("reclaim", &self.reclaim)
+            .finish_non_exhaustive()
     }
 }
 
 fn insert_locked(map: &mut Map, object: NewObject) -> Result<(), TableError> {
-    let NewObject { id, kind, raw, device, pool, detail } = object;
+    let NewObject {
+        id,
+        kind,
+        raw,
+        device,
+        pool,
+        detail,
+    } = object;
     let Some(id) = ObjectId::new(id).map(ObjectId::value) else {
         return Err(TableError::ZeroId(kinds::name(kind)));
     };
@@ -396,9 +481,18 @@ fn insert_locked(map: &mut Map, object: NewObject) -> Result<(), TableError> {
     }
     match map.entry(id) {
         hash_map::Entry::Occupied(found) => {
-            return Err(TableError::IdInUse { id, by: kinds::name(found.get().kind) });
+            return Err(TableError::IdInUse {
+                id,
+                by: kinds::name(found.get().kind),
+            });
         }
-        hash_map::Entry::Vacant(free) => free.insert(Entry { kind, raw, device, pool, detail }),
+        hash_map::Entry::Vacant(free) => free.insert(Entry {
+            kind,
+            raw,
+            device,
+            pool,
+            detail,
+        }),
     };
     if pool != 0 {
         // The pool was resolved by the command that allocates from it; it can only be gone if another ring destroys it right now, and then
@@ -419,7 +513,10 @@ fn insert_locked(map: &mut Map, object: NewObject) -> Result<(), TableError> {
 fn remove_kind(map: &mut Map, kind: vk::ObjectType, id: u64) -> Result<Removed, TableError> {
     let found = map.get(&id).is_some_and(|entry| entry.kind == kind);
     let entry = if found { remove_locked(map, id) } else { None };
-    entry.ok_or(TableError::Unknown { kind: kinds::name(kind), id })
+    entry.ok_or(TableError::Unknown {
+        kind: kinds::name(kind),
+        id,
+    })
 }
 
 /// Removes an entry and its pool's knowledge of it.
@@ -432,7 +529,12 @@ fn remove_locked(map: &mut Map, id: u64) -> Option<Removed> {
 }
 
 fn removed(id: u64, entry: Entry) -> Removed {
-    Removed { id, kind: entry.kind, raw: entry.raw, detail: entry.detail }
+    Removed {
+        id,
+        kind: entry.kind,
+        raw: entry.raw,
+        detail: entry.detail,
+    }
 }
 
 #[cfg(test)]
@@ -443,14 +545,28 @@ mod tests {
     const POOL: u64 = 2;
 
     fn object(id: u64, kind: vk::ObjectType, pool: u64) -> NewObject {
-        let detail = if kind == vk::ObjectType::COMMAND_POOL { Detail::Pool(Box::default()) } else { Detail::Plain };
-        NewObject { id, kind, raw: id + 0x1000, device: DEVICE, pool, detail }
+        let detail = if kind == vk::ObjectType::COMMAND_POOL {
+            Detail::Pool(Box::default())
+        } else {
+            Detail::Plain
+        };
+        NewObject {
+            id,
+            kind,
+            raw: id + 0x1000,
+            device: DEVICE,
+            pool,
+            detail,
+        }
     }
 
     /// A device with one command pool.
     fn table() -> Table {
         let table = Table::new();
-        let device = NewObject { device: 0, ..object(DEVICE, vk::ObjectType::DEVICE, 0) };
+        let device = NewObject {
+            device: 0,
+            ..object(DEVICE, vk::ObjectType::DEVICE, 0)
+        };
         table.insert(device).unwrap();
         table.insert(object(POOL, vk::ObjectType::COMMAND_POOL, 0)).unwrap();
         table
@@ -461,7 +577,10 @@ mod tests {
         let table = table();
         table.insert(object(7, vk::ObjectType::BUFFER, 0)).unwrap();
         assert_eq!(table.resolve(vk::ObjectType::BUFFER, 7), Ok(0x1007));
-        assert_eq!(table.resolve(vk::ObjectType::IMAGE, 7), Err(HandleError::WrongType(vk::ObjectType::BUFFER)));
+        assert_eq!(
+            table.resolve(vk::ObjectType::IMAGE, 7),
+            Err(HandleError::WrongType(vk::ObjectType::BUFFER))
+        );
         assert_eq!(table.resolve(vk::ObjectType::BUFFER, 8), Err(HandleError::Unknown));
     }
 
@@ -474,9 +593,17 @@ mod tests {
         );
         assert_eq!(
             table.insert(object(POOL, vk::ObjectType::BUFFER, 0)),
-            Err(TableError::IdInUse { id: POOL, by: "VkCommandPool" })
+            Err(TableError::IdInUse {
+                id: POOL,
+                by: "VkCommandPool"
+            })
         );
-        let message = TableError::IdInUse { id: POOL, by: "VkCommandPool" }.fatal("vkCreateBuffer").to_string();
+        let message = TableError::IdInUse {
+            id: POOL,
+            by: "VkCommandPool",
+        }
+        .fatal("vkCreateBuffer")
+        .to_string();
         assert_eq!(message, "vkCreateBuffer: id 2 is already in use, by a VkCommandPool");
     }
 
@@ -484,20 +611,34 @@ mod tests {
     fn objects_are_removed_once_and_by_their_device() {
         let table = table();
         table.insert(object(7, vk::ObjectType::BUFFER, 0)).unwrap();
-        assert!(matches!(table.remove(vk::ObjectType::BUFFER, 7, 99), Err(TableError::WrongOwner { .. })));
-        assert!(matches!(table.remove(vk::ObjectType::IMAGE, 7, DEVICE), Err(TableError::Unknown { .. })));
+        assert!(matches!(
+            table.remove(vk::ObjectType::BUFFER, 7, 99),
+            Err(TableError::WrongOwner { .. })
+        ));
+        assert!(matches!(
+            table.remove(vk::ObjectType::IMAGE, 7, DEVICE),
+            Err(TableError::Unknown { .. })
+        ));
         assert_eq!(table.remove(vk::ObjectType::BUFFER, 7, DEVICE).unwrap().raw, 0x1007);
-        assert!(matches!(table.remove(vk::ObjectType::BUFFER, 7, DEVICE), Err(TableError::Unknown { .. })));
+        assert!(matches!(
+            table.remove(vk::ObjectType::BUFFER, 7, DEVICE),
+            Err(TableError::Unknown { .. })
+        ));
     }
 
     #[test]
     fn a_pool_takes_its_children_along() {
         let table = table();
         let kind = vk::ObjectType::COMMAND_BUFFER;
-        table.insert_all(kind, DEVICE, POOL, &[10, 11, 12], [1, 2, 3].into_iter()).unwrap();
+        table
+            .insert_all(kind, DEVICE, POOL, &[10, 11, 12], [1, 2, 3].into_iter())
+            .unwrap();
         table.remove_from_pool(kind, &[0, 11], POOL).unwrap();
         assert_eq!(table.lookup(kind, 11), None);
-        assert_eq!(table.pool_id(vk::ObjectType::COMMAND_POOL, DEVICE, POOL + 0x1000), Some(POOL));
+        assert_eq!(
+            table.pool_id(vk::ObjectType::COMMAND_POOL, DEVICE, POOL + 0x1000),
+            Some(POOL)
+        );
         table.remove_pool(vk::ObjectType::COMMAND_POOL, POOL, DEVICE).unwrap();
         assert_eq!((table.lookup(kind, 10), table.lookup(kind, 12)), (None, None));
         assert_eq!(table.len(), 1);
@@ -519,7 +660,10 @@ mod tests {
         let kind = vk::ObjectType::COMMAND_BUFFER;
         table.insert(object(3, vk::ObjectType::COMMAND_POOL, 0)).unwrap();
         table.insert_all(kind, DEVICE, POOL, &[10], [1].into_iter()).unwrap();
-        assert!(matches!(table.remove_from_pool(kind, &[10], 3), Err(TableError::WrongOwner { .. })));
+        assert!(matches!(
+            table.remove_from_pool(kind, &[10], 3),
+            Err(TableError::WrongOwner { .. })
+        ));
         assert!(table.lookup(kind, 10).is_some());
     }
 
@@ -528,11 +672,23 @@ mod tests {
         let table = table();
         let kind = vk::ObjectType::COMMAND_BUFFER;
         let ids = [10, POOL, 12];
-        assert!(table.insert_all(kind, DEVICE, POOL, &ids, [1, 2, 3].into_iter()).is_err());
+        assert!(
+            table
+                .insert_all(kind, DEVICE, POOL, &ids, [1, 2, 3].into_iter())
+                .is_err()
+        );
         assert_eq!(table.len(), 2);
         // Null handles are pipelines that the driver did not create.
-        table.insert_all(vk::ObjectType::PIPELINE, DEVICE, 0, &[20, 21], [0, 5].into_iter()).unwrap();
-        assert_eq!((table.lookup(vk::ObjectType::PIPELINE, 20), table.lookup(vk::ObjectType::PIPELINE, 21)), (None, Some(5)));
+        table
+            .insert_all(vk::ObjectType::PIPELINE, DEVICE, 0, &[20, 21], [0, 5].into_iter())
+            .unwrap();
+        assert_eq!(
+            (
+                table.lookup(vk::ObjectType::PIPELINE, 20),
+                table.lookup(vk::ObjectType::PIPELINE, 21)
+            ),
+            (None, Some(5))
+        );
     }
 
     #[test]

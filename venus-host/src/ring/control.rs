@@ -147,7 +147,7 @@ impl Control {
     }
 
     /// Whether the ring has to end.
-    pub(super) fn is_stopped(&self) -> bool {
+    pub(crate) fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
 

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     sync::atomic::{AtomicU64, Ordering},
+    time::Instant,
 };
 
 use parking_lot::{Mutex, MutexGuard};
@@ -22,7 +23,14 @@ pub(crate) struct Queue {
 
 impl Queue {
     pub(crate) fn new(raw: vk::Queue, family: u32, index: u32, flags: vk::DeviceQueueCreateFlags) -> Self {
-        Self { raw, family, index, flags, lock: Mutex::new(()), id: AtomicU64::new(0) }
+        Self {
+            raw,
+            family,
+            index,
+            flags,
+            lock: Mutex::new(()),
+            id: AtomicU64::new(0),
+        }
     }
 
     pub(crate) fn raw(&self) -> vk::Queue {
@@ -39,14 +47,25 @@ impl Queue {
         self.lock.lock()
     }
 
+    /// As [`Queue::lock`], but `None` if somebody holds the queue until the deadline: a submission that does not return.
+    pub(crate) fn lock_until(&self, deadline: Instant) -> Option<MutexGuard<'_, ()>> {
+        self.lock.try_lock_until(deadline)
+    }
+
     /// Gives the queue its id; `false` if it has one.
     pub(crate) fn assign_id(&self, id: u64) -> bool {
-        self.id.compare_exchange(0, id, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        self.id
+            .compare_exchange(0, id, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
     }
 }
 
 impl fmt::Debug for Queue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Queue").field("family", &self.family).field("index", &self.index).field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Queue")
+            .field("family", &self.family)
+            .field("index", &self.index)
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }

@@ -52,7 +52,9 @@ impl Timelines {
 
     /// Lets a queue serve `ring_idx` until its device goes.
     pub(crate) fn bind(&self, ring_idx: u32, device: Arc<Device>, queue: Arc<Queue>) -> Result<(), BindError> {
-        let index = usize::try_from(ring_idx).ok().filter(|_| (1..limits::TIMELINES).contains(&ring_idx));
+        let index = usize::try_from(ring_idx)
+            .ok()
+            .filter(|_| (1..limits::TIMELINES).contains(&ring_idx));
         let index = index.ok_or(BindError::OutOfRange(ring_idx))?;
         let mut bound = self.bound.lock();
         if bound.len() <= index {
@@ -66,7 +68,7 @@ impl Timelines {
     }
 
     /// Calls `retire` once everything that was submitted to the queue of `ring_idx` before is done. On timeline 0, the CPU's, that is now: the
-    /// caller has executed what came before.
+    /// caller has executed what came before. After an error, too, it has been called.
     pub(crate) fn create_fence(&self, ring_idx: u32, retire: Retire) -> Result<(), HostError> {
         if ring_idx == 0 {
             retire();
@@ -75,7 +77,11 @@ impl Timelines {
         let index = usize::try_from(ring_idx).unwrap_or(usize::MAX);
         let timeline = self.bound.lock().get(index).cloned().flatten();
         let Some(timeline) = timeline else {
-            return Err(HostError::fatal("create-fence", format!("no queue is bound to ring_idx {ring_idx}")));
+            retire();
+            return Err(HostError::fatal(
+                "create-fence",
+                format!("no queue is bound to ring_idx {ring_idx}"),
+            ));
         };
         timeline.push(retire)
     }
@@ -130,7 +136,13 @@ struct Pending {
 
 impl Timeline {
     fn new(ring_idx: u32, device: Arc<Device>, queue: Arc<Queue>) -> Self {
-        Self { ring_idx, device, queue, state: Mutex::default(), wake: Condvar::new() }
+        Self {
+            ring_idx,
+            device,
+            queue,
+            state: Mutex::default(),
+            wake: Condvar::new(),
+        }
     }
 
     fn push(self: &Arc<Self>, retire: Retire) -> Result<(), HostError> {
@@ -142,8 +154,17 @@ impl Timeline {
         }
         if state.thread.is_none() {
             let this = Arc::clone(self);
-            let thread = thread::Builder::new().name(format!("venus-queue-{}", self.ring_idx)).spawn(move || this.run());
-            state.thread = Some(thread.map_err(|error| HostError::io("cannot start a thread to wait for a queue", error))?);
+            match thread::Builder::new()
+                .name(format!("venus-queue-{}", self.ring_idx))
+                .spawn(move || this.run())
+            {
+                Ok(thread) => state.thread = Some(thread),
+                Err(error) => {
+                    drop(state);
+                    retire();
+                    return Err(HostError::io("cannot start a thread to wait for a queue", error));
+                }
+            }
         }
         // The lock is held across the submission so that fences are waited for in the order in which the queue has them.
         let fence = match state.spare.pop() {
@@ -157,7 +178,9 @@ impl Timeline {
                 Err(result)
             }
         });
-        let fence = fence.map_err(|result| tracing::warn!("a queue takes no fence ({result}): retired at once")).ok();
+        let fence = fence
+            .map_err(|result| tracing::warn!("a queue takes no fence ({result}): retired at once"))
+            .ok();
         state.pending.push_back(Pending { fence, retire });
         drop(state);
         self.wake.notify_one();
@@ -189,12 +212,18 @@ impl Timeline {
             match self.device.wait_fence(fence, WAIT_SLICE) {
                 Ok(true) => return true,
                 Ok(false) if self.state.lock().stopping => {
-                    tracing::warn!(ring_idx = self.ring_idx, "a queue does not come to an end: its fences are retired all the same");
+                    tracing::warn!(
+                        ring_idx = self.ring_idx,
+                        "a queue does not come to an end: its fences are retired all the same"
+                    );
                     return false;
                 }
                 Ok(false) => {}
                 Err(result) => {
-                    tracing::warn!(ring_idx = self.ring_idx, "waiting for a queue failed ({result}): its fences are retired");
+                    tracing::warn!(
+                        ring_idx = self.ring_idx,
+                        "waiting for a queue failed ({result}): its fences are retired"
+                    );
                     return true;
                 }
             }
@@ -236,7 +265,10 @@ impl Timeline {
 
 impl fmt::Debug for Timeline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Timeline").field("ring_idx", &self.ring_idx).field("queue", &self.queue).finish_non_exhaustive()
+        f.debug_struct("Timeline")
+            .field("ring_idx", &self.ring_idx)
+            .field("queue", &self.queue)
+            .finish_non_exhaustive()
     }
 }
 
@@ -250,14 +282,21 @@ mod tests {
     fn the_cpu_timeline_retires_at_once() {
         let retired = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&retired);
-        Timelines::new().create_fence(0, Box::new(move || flag.store(true, Ordering::Relaxed))).unwrap();
+        Timelines::new()
+            .create_fence(0, Box::new(move || flag.store(true, Ordering::Relaxed)))
+            .unwrap();
         assert!(retired.load(Ordering::Relaxed));
     }
 
     #[test]
-    fn a_timeline_without_a_queue_is_refused() {
+    fn a_timeline_without_a_queue_is_refused_and_retires() {
         for ring_idx in [1, 63, 64, u32::MAX] {
-            assert!(Timelines::new().create_fence(ring_idx, Box::new(|| ())).is_err(), "{ring_idx}");
+            let retired = Arc::new(AtomicBool::new(false));
+            let flag = Arc::clone(&retired);
+            let outcome =
+                Timelines::new().create_fence(ring_idx, Box::new(move || flag.store(true, Ordering::Relaxed)));
+            assert!(outcome.is_err(), "{ring_idx}");
+            assert!(retired.load(Ordering::Relaxed), "{ring_idx}");
         }
     }
 }

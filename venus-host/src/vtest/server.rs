@@ -24,7 +24,7 @@ use std::{
     time::Duration,
 };
 
-use super::session::{self, SessionError};
+use super::session::{self, SessionError, Summary};
 use crate::{driver, error::HostError, limits};
 
 /// Where Mesa looks if nobody says otherwise.
@@ -44,8 +44,10 @@ pub enum Isolation {
     Thread,
 }
 
+/// Told what a connection amounted to, on the thread that served it.
+pub type Finished = Arc<dyn Fn(&Summary) + Send + Sync>;
+
 /// How to serve.
-#[derive(Debug)]
 pub struct ServerOptions {
     /// What stands between guests.
     pub isolation: Isolation,
@@ -54,6 +56,18 @@ pub struct ServerOptions {
     pub driver: driver::Config,
     /// Serve this many connections, then end; for tests and scripts.
     pub connections: Option<usize>,
+    /// Told of every connection that ends; for [`Isolation::Thread`]. Worker processes report for themselves.
+    pub finished: Option<Finished>,
+}
+
+impl fmt::Debug for ServerOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerOptions")
+            .field("isolation", &self.isolation)
+            .field("driver", &self.driver)
+            .field("connections", &self.connections)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A listening vtest server.
@@ -154,8 +168,12 @@ impl Server {
             }
             Isolation::Thread => {
                 let config = self.options.driver.clone();
+                let finished = self.options.finished.clone();
                 builder.name("venus-session".to_owned()).spawn(move || {
-                    serve_connection(socket, config);
+                    let summary = serve_connection(socket, config);
+                    if let Some(finished) = finished {
+                        finished(&summary);
+                    }
                     drop(seat);
                 })
             }
@@ -183,14 +201,16 @@ fn listen(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Serves one connection on this thread until its guest leaves, and logs how it ended.
-pub fn serve_connection(socket: UnixStream, config: driver::Config) {
-    match session::run(socket, config) {
+/// Serves one connection on this thread until its guest leaves, logs how it ended, and says what came of it.
+pub fn serve_connection(socket: UnixStream, config: driver::Config) -> Summary {
+    let mut summary = Summary::default();
+    match session::run(socket, config, &mut summary) {
         Ok(()) => tracing::debug!("guest left"),
         Err(SessionError::Socket(error)) if is_departure(&error) => tracing::debug!("guest left: {error}"),
         Err(SessionError::Guest(error)) => tracing::error!("connection closed: {error}"),
         Err(error) => tracing::error!("connection lost: {error}"),
     }
+    summary
 }
 
 /// Waits for a worker and logs an end that is not its guest's doing.

@@ -49,16 +49,28 @@ impl From<WaitFailure> for SessionError {
     }
 }
 
-/// Serves `socket` until its guest leaves. All that the guest had is gone when this returns.
-pub(super) fn run(socket: UnixStream, config: driver::Config) -> Result<(), SessionError> {
+/// What a connection amounted to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// The guest program's name; empty if it left before saying it.
+    pub name: String,
+    /// Commands executed.
+    pub commands: u64,
+}
+
+/// Serves `socket` until its guest leaves, and says what came of it. All that the guest had is gone when this returns.
+pub(super) fn run(socket: UnixStream, config: driver::Config, summary: &mut Summary) -> Result<(), SessionError> {
     socket::prepare(&socket)?;
     let input = socket.try_clone()?;
     let mut reader = Reader::new(BufReader::new(input));
     let mut session = Session::new(socket, config);
-    while let Some(request) = reader.next()? {
-        session.handle(request)?;
-    }
-    Ok(())
+    let outcome = session.serve(&mut reader);
+    summary.name = session.name.clone().unwrap_or_default();
+    let statistics = session.context.as_ref().map(Context::statistics);
+    // Rings may still be executing what the guest left behind.
+    drop(session);
+    summary.commands = statistics.map_or(0, |statistics| statistics.commands());
+    outcome
 }
 
 struct Session {
@@ -82,6 +94,13 @@ impl Session {
             resource_ids: Ids::default(),
             syncs: Arc::default(),
         }
+    }
+
+    fn serve(&mut self, reader: &mut Reader<BufReader<UnixStream>>) -> Result<(), SessionError> {
+        while let Some(request) = reader.next()? {
+            self.handle(request)?;
+        }
+        Ok(())
     }
 
     fn handle(&mut self, request: Request<'_>) -> Result<(), SessionError> {
