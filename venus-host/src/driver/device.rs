@@ -136,7 +136,7 @@ impl Device {
         self.semaphore_fd.is_some()
     }
 
-    /// Submits nothing but a wait, a signal and a fence, each of which may be absent. Takes the queue's lock.
+    /// Submits nothing but a wait, a signal and a fence, each of which may be absent. Waits for the queue's lock.
     pub(crate) fn submit_empty(
         &self,
         queue: &Queue,
@@ -159,6 +159,19 @@ impl Device {
         let _lock = queue.lock();
         // SAFETY: the handles are of this device and live (the callers own or have just resolved them), and the queue is locked.
         unsafe { self.fns.queue_submit(queue.raw(), submits, fence) }
+    }
+
+    /// Lets a fence follow what the queue has been given so far. `None` if somebody holds the queue until the deadline: a submission that
+    /// does not return from the driver.
+    pub(crate) fn submit_fence(
+        &self,
+        queue: &Queue,
+        fence: vk::Fence,
+        deadline: Instant,
+    ) -> Option<Result<(), vk::Result>> {
+        let _lock = queue.lock_until(deadline)?;
+        // SAFETY: the fence is of this device, unsignalled and the caller's own; the queue is locked.
+        Some(unsafe { self.fns.queue_submit(queue.raw(), &[], fence) })
     }
 
     pub(crate) fn create_fence(&self) -> Result<vk::Fence, vk::Result> {
@@ -291,10 +304,8 @@ impl Device {
 
     fn wait_queue(&self, queue: &Queue, deadline: Instant) -> bool {
         let Ok(fence) = self.create_fence() else { return true };
-        let submitted = match queue.lock_until(deadline) {
-            // SAFETY: the queue is locked and the fence is new.
-            Some(_lock) => unsafe { self.fns.queue_submit(queue.raw(), &[], fence) },
-            None => return false,
+        let Some(submitted) = self.submit_fence(queue, fence, deadline) else {
+            return false;
         };
         let left = deadline.saturating_duration_since(Instant::now());
         // Errors mean a lost device or one without memory: neither works on anything that a fence could still be waited for.

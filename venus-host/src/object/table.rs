@@ -268,7 +268,8 @@ impl Table {
             }
         }
         for &id in ids.iter().filter(|&&id| id != 0) {
-            remove_locked(&mut map, id);
+            // An id that is named twice is gone the second time; the driver would free it twice.
+            remove_locked(&mut map, id).ok_or(TableError::Unknown { kind: kinds::name(kind), id })?;
         }
         Ok(())
     }

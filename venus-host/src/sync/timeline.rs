@@ -9,7 +9,7 @@ use std::{
     fmt,
     sync::Arc,
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use parking_lot::{Condvar, Mutex};
@@ -23,6 +23,10 @@ pub(crate) type Retire = Box<dyn FnOnce() + Send>;
 
 /// How long one look at a fence takes at most; between two looks the thread notices that it has to stop.
 const WAIT_SLICE: Duration = Duration::from_secs(3);
+
+/// How long a fence waits for its turn at the queue before that is left to the timeline's thread. Submissions take microseconds; one that takes longer
+/// waits inside the driver, perhaps for ever, and whoever asks for a fence also carries the messages that would end the guest.
+const SUBMIT_LIMIT: Duration = Duration::from_millis(200);
 
 /// Fences kept for reuse per timeline. Guests have a handful in flight.
 const SPARE_FENCES: usize = 16;
@@ -129,9 +133,18 @@ struct State {
 
 /// A fence that is not retired yet.
 struct Pending {
-    /// What to wait for; absent if the submission failed, so that there is nothing to wait for but the fences before it.
-    fence: Option<vk::Fence>,
+    wait: Wait,
     retire: Retire,
+}
+
+/// What comes before a fence is retired.
+enum Wait {
+    /// The queue has this fence.
+    For(vk::Fence),
+    /// The queue could not be had in time: it has to be given a fence first.
+    Submit,
+    /// The queue took no fence, so there is nothing to wait for but the fences before.
+    Nothing,
 }
 
 impl Timeline {
@@ -167,24 +180,39 @@ impl Timeline {
             }
         }
         // The lock is held across the submission so that fences are waited for in the order in which the queue has them.
-        let fence = match state.spare.pop() {
-            Some(fence) => Ok(fence),
-            None => self.device.create_fence(),
+        let wait = if state.pending.iter().any(|pending| matches!(pending.wait, Wait::Submit)) {
+            Wait::Submit
+        } else {
+            let spare = state.spare.pop();
+            self.submit(spare, SUBMIT_LIMIT)
         };
-        let fence = fence.and_then(|fence| match self.device.submit_empty(&self.queue, None, None, fence) {
-            Ok(()) => Ok(fence),
-            Err(result) => {
-                self.device.destroy_fence(fence);
-                Err(result)
-            }
-        });
-        let fence = fence
-            .map_err(|result| tracing::warn!("a queue takes no fence ({result}): retired at once"))
-            .ok();
-        state.pending.push_back(Pending { fence, retire });
+        state.pending.push_back(Pending { wait, retire });
         drop(state);
         self.wake.notify_one();
         Ok(())
+    }
+
+    /// Gives the queue a fence, if it can be had in time.
+    fn submit(&self, spare: Option<vk::Fence>, limit: Duration) -> Wait {
+        let refused = |result| {
+            tracing::warn!("a queue takes no fence ({result}): retired at once");
+            Wait::Nothing
+        };
+        let fence = match spare.map_or_else(|| self.device.create_fence(), Ok) {
+            Ok(fence) => fence,
+            Err(result) => return refused(result),
+        };
+        match self.device.submit_fence(&self.queue, fence, Instant::now() + limit) {
+            Some(Ok(())) => Wait::For(fence),
+            Some(Err(result)) => {
+                self.device.destroy_fence(fence);
+                refused(result)
+            }
+            None => {
+                self.device.destroy_fence(fence);
+                Wait::Submit
+            }
+        }
     }
 
     /// The thread.
@@ -197,10 +225,18 @@ impl Timeline {
                 }
                 state.pending.pop_front()
             };
-            let Some(Pending { fence, retire }) = next else { return };
-            let done = fence.is_none_or(|fence| self.wait(fence));
+            let Some(Pending { mut wait, retire }) = next else {
+                return;
+            };
+            while matches!(wait, Wait::Submit) && !self.state.lock().stopping {
+                wait = self.submit(None, WAIT_SLICE);
+            }
+            let done = match wait {
+                Wait::For(fence) => self.wait(fence).then_some(fence),
+                Wait::Submit | Wait::Nothing => None,
+            };
             retire();
-            if let (Some(fence), true) = (fence, done) {
+            if let Some(fence) = done {
                 self.recycle(fence);
             }
         }
