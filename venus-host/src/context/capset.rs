@@ -22,6 +22,8 @@ use venus_protocol::{
     COMMAND_SERIALIZATION_SPEC_VERSION, EXTENSIONS, VENUS_PROTOCOL_SPEC_VERSION, WIRE_FORMAT_VERSION, XML_VERSION,
 };
 
+use crate::driver::extensions::is_never_offered;
+
 /// virtio-gpu's number of the Venus capset.
 pub const CAPSET_ID: u32 = 4;
 
@@ -37,9 +39,12 @@ const TAIL_WORDS: usize = 3;
 const _: () = assert!((HEAD_WORDS + MASK_WORDS + TAIL_WORDS) * 4 == CAPSET_BYTES);
 
 /// The capset as it travels. Needs no context and no driver.
+///
+/// The mask leaves out what no driver is ever asked for on a guest's behalf, so that guests do not chain its structures.
 #[must_use]
 pub fn capset() -> [u8; CAPSET_BYTES] {
-    encode(&extension_mask(EXTENSIONS.iter().map(|extension| extension.number)))
+    let offered = EXTENSIONS.iter().filter(|extension| !is_never_offered(extension.name));
+    encode(&extension_mask(offered.map(|extension| extension.number)))
 }
 
 /// Bit 0, and a bit for each number.
@@ -103,6 +108,15 @@ mod tests {
     #[test]
     fn the_private_extensions_are_always_announced() {
         assert_eq!(word(&capset(), 20 + 4 * (384 / 32)) & 0b11, 0b11);
+    }
+
+    #[test]
+    fn what_is_never_offered_is_not_announced() {
+        let capset = capset();
+        for extension in EXTENSIONS {
+            let bit = word(&capset, 20 + 4 * (extension.number / 32) as usize) >> (extension.number % 32) & 1;
+            assert_eq!(bit == 0, is_never_offered(extension.name), "{}", extension.name);
+        }
     }
 
     #[test]

@@ -18,13 +18,17 @@ use venus_protocol::{
 use super::{Dispatcher, Endpoint, Shared};
 use crate::{
     error::{Fatal, HostError},
-    limits, ring,
+    limits,
+    object::ResolveCache,
+    ring,
 };
 
 /// What decoding needs to keep between commands. An endpoint has one, and one more for the streams that
 /// vkExecuteCommandStreamsMESA names, whose own arguments have to survive the commands in them.
 pub(crate) struct Codec {
     arena: Arena,
+    /// The objects that this endpoint named last.
+    resolved: ResolveCache,
     reply: Encoder,
     /// Commands executed since they were last counted.
     executed: u64,
@@ -34,6 +38,7 @@ impl Codec {
     pub(crate) fn new() -> Self {
         Self {
             arena: Arena::new(limits::DECODED_COMMAND_BYTES),
+            resolved: ResolveCache::default(),
             reply: new_reply_encoder(),
             executed: 0,
         }
@@ -54,7 +59,8 @@ impl Codec {
     ) -> Result<usize, HostError> {
         self.arena.reset();
         self.reply.clear();
-        let mut decoder = Decoder::at(stream, at, &self.arena, &shared.objects);
+        let objects = shared.objects.cached(&self.resolved);
+        let mut decoder = Decoder::at(stream, at, &self.arena, &objects);
         let header = dispatch::dispatch(dispatcher, &mut decoder, &mut self.reply)?;
         let reply = self.reply.bytes();
         if !reply.is_empty() {

@@ -1,7 +1,8 @@
 //! Looking into `pNext` chains.
 //!
-//! The decoder builds every chain from nodes that it knows and that may stand there, each at most once. Handlers read single nodes; where the host leaves
-//! a node out, it builds a new chain from copies of the others, since the decoded one is borrowed.
+//! The decoder builds every chain from nodes that it knows and that may stand there, each at most once. Handlers read
+//! single nodes; where the host leaves a node out, it builds a new chain from copies of the others, since the decoded
+//! one is borrowed.
 
 use std::ffi::c_void;
 
@@ -23,9 +24,9 @@ macro_rules! roots {
 }
 
 roots! {
-    BufferCreateInfo, DeviceQueueInfo2, ExternalBufferProperties, ImageCreateInfo, ImageFormatProperties2, MemoryAllocateInfo,
-    MemoryResourcePropertiesMESA, PhysicalDeviceExternalSemaphoreInfo, PhysicalDeviceImageFormatInfo2, RingCreateInfoMESA,
-    SemaphoreCreateInfo,
+    BufferCreateInfo, DeviceQueueInfo2, ExternalBufferProperties, ImageCreateInfo, ImageFormatProperties2,
+    MemoryAllocateInfo, MemoryResourcePropertiesMESA, PhysicalDeviceExternalSemaphoreInfo,
+    PhysicalDeviceImageFormatInfo2, RingCreateInfoMESA, SemaphoreCreateInfo,
 }
 
 /// A structure that can stand in a chain.
@@ -40,7 +41,8 @@ pub(crate) unsafe trait Child {
 
 macro_rules! children {
     ($($name:ident = $s_type:expr;)*) => {$(
-        // SAFETY: Vulkan's structures have this form, and each value of `sType` belongs to one of them (registry, <type name=…>).
+        // SAFETY: Vulkan's structures have this form, and each value of `sType` belongs to one of them (registry, <type
+        // name=…>).
         unsafe impl Child for vk::$name<'_> {
             const TYPE: vk::StructureType = $s_type;
         }
@@ -83,8 +85,8 @@ type Base = vk::BaseInStructure<'static>;
 pub(crate) fn find<T: Child>(root: &impl Root) -> Option<&T> {
     let mut node = root.p_next().cast::<Base>();
     while !node.is_null() {
-        // SAFETY: the chain was built by the decoder (this room's contract, see `driver/mod.rs`): each node is a live structure that
-        // begins with its type and the pointer to the next node, and outlives the root that we borrow.
+        // SAFETY: the chain was built by the decoder (this room's contract, see `driver/mod.rs`): each node is a live
+        // structure that begins with its type and the pointer to the next node, and outlives the root that we borrow.
         let base = unsafe { &*node };
         if base.s_type == T::TYPE {
             // SAFETY: the structure type says that this node is a `T`, by the contracts of `Child` and of the decoder.
@@ -102,8 +104,8 @@ pub(crate) fn find_mut<T: Child>(root: &mut impl Root) -> Option<&mut T> {
         // SAFETY: as in `find`; nobody else refers to the chain of a structure that is borrowed mutably.
         let base = unsafe { node.read() };
         if base.s_type == T::TYPE {
-            // SAFETY: as in `find`. The chain of an output structure was built from mutable nodes for the driver to write to, so writing
-            // through its pointers is what they are for.
+            // SAFETY: as in `find`. The chain of an output structure was built from mutable nodes for the driver to
+            // write to, so writing through its pointers is what they are for.
             return Some(unsafe { &mut *node.cast_mut().cast::<T>() });
         }
         node = base.p_next.cast();

@@ -15,8 +15,10 @@ macro_rules! free_by_kind {
         match $kind {
             $(vk::ObjectType::$object => match $device.procs().$proc {
                 // SAFETY:
-                // - the handle is of this type and device: it comes from the object table or straight from the call that made it;
-                // - it is in no table any more and every endpoint has passed a command boundary since (`object/reclaim.rs`), so nobody uses it;
+                // - the handle is of this type and device: it comes from the object table or straight from the call
+                //   that made it;
+                // - it is in no table any more and every endpoint has passed a command boundary since
+                //   (`object/reclaim.rs`), so nobody uses it;
                 // - allocation callbacks are null, as they were when it was made.
                 Some(free) => unsafe { free($device.raw(), vk::$handle::from_raw($raw), std::ptr::null()) },
                 None => unreachable_kind($kind),
@@ -26,7 +28,8 @@ macro_rules! free_by_kind {
     };
 }
 
-/// Frees an object that was created on its own. Pooled objects go with [`free_command_buffers`] and [`free_descriptor_sets`], memory with [`memory`].
+/// Frees an object that was created on its own. Pooled objects go with [`free_command_buffers`] and
+/// [`free_descriptor_sets`], memory with [`memory`].
 pub(crate) fn object(device: &Device, kind: vk::ObjectType, raw: u64) {
     free_by_kind! { device, kind, raw;
         ACCELERATION_STRUCTURE_KHR, AccelerationStructureKHR => destroy_acceleration_structure_khr;
@@ -56,7 +59,8 @@ pub(crate) fn object(device: &Device, kind: vk::ObjectType, raw: u64) {
     }
 }
 
-/// An object exists, so its type was created through an entry point; that the driver has one for creating and none for destroying is its bug.
+/// An object exists, so its type was created through an entry point; that the driver has one for creating and none for
+/// destroying is its bug.
 #[cold]
 fn unreachable_kind(kind: vk::ObjectType) {
     tracing::error!("the driver has no way to destroy a {}: leaked", kinds::name(kind));
@@ -84,6 +88,7 @@ pub(crate) fn free_descriptor_sets(device: &Device, pool: vk::DescriptorPool, se
 
 /// vkDestroyDevice. All children are gone and the device is idle.
 pub(crate) fn device(device: &Device) {
-    // SAFETY: the teardown in `handlers/device.rs` waits for idle and frees the children first; the device is in no table any more.
+    // SAFETY: the teardown in `handlers/device.rs` waits for idle and frees the children first; the device is in no
+    // table any more.
     unsafe { device.fns().destroy_device(None) };
 }

@@ -69,7 +69,8 @@ impl Device {
             // SAFETY: `handle` is live and the name ends with NUL.
             unsafe { instance.get_device_proc_addr(handle, name.as_ptr()) }
         };
-        // SAFETY: vkGetDeviceProcAddr answers with the entry point of the name it is asked for, which stays valid as long as the device.
+        // SAFETY: vkGetDeviceProcAddr answers with the entry point of the name it is asked for, which stays valid as
+        // long as the device.
         let procs = unsafe { Procs::load(lookup) };
         let enabled = |name: &CStr| names.iter().any(|known| known.as_c_str() == name);
         let queues = create_queues(&fns, &requests);
@@ -157,12 +158,13 @@ impl Device {
             &[]
         };
         let _lock = queue.lock();
-        // SAFETY: the handles are of this device and live (the callers own or have just resolved them), and the queue is locked.
+        // SAFETY: the handles are of this device and live (the callers own or have just resolved them), and the queue
+        // is locked.
         unsafe { self.fns.queue_submit(queue.raw(), submits, fence) }
     }
 
-    /// Lets a fence follow what the queue has been given so far. `None` if somebody holds the queue until the deadline: a submission that
-    /// does not return from the driver.
+    /// Lets a fence follow what the queue has been given so far. `None` if somebody holds the queue until the deadline:
+    /// a submission that does not return from the driver.
     pub(crate) fn submit_fence(
         &self,
         queue: &Queue,
@@ -223,7 +225,8 @@ impl Device {
         let info = vk::FenceGetFdInfoKHR::default()
             .fence(fence)
             .handle_type(vk::ExternalFenceHandleTypeFlags::SYNC_FD);
-        // SAFETY: the fence is live; that it was created for export is what the guest says by this command, and the driver checks it.
+        // SAFETY: the fence is live; that it was created for export is what the guest says by this command, and the
+        // driver checks it.
         let fd = unsafe { api.get_fence_fd(&info)? };
         drop_fd(fd);
         Ok(())
@@ -295,8 +298,8 @@ impl Device {
         unsafe { host_pointer_types(api, address) }
     }
 
-    /// Waits until no queue has work; `false` if that takes longer than `limit`, which vkDeviceWaitIdle cannot tell. A lost device has no
-    /// work.
+    /// Waits until no queue has work; `false` if that takes longer than `limit`, which vkDeviceWaitIdle cannot tell. A
+    /// lost device has no work.
     pub(crate) fn wait_idle(&self, limit: Duration) -> bool {
         let deadline = Instant::now() + limit;
         self.queues.iter().all(|queue| self.wait_queue(queue, deadline))
@@ -308,7 +311,8 @@ impl Device {
             return false;
         };
         let left = deadline.saturating_duration_since(Instant::now());
-        // Errors mean a lost device or one without memory: neither works on anything that a fence could still be waited for.
+        // Errors mean a lost device or one without memory: neither works on anything that a fence could still be waited
+        // for.
         let idle = submitted.is_err() || self.wait_fence(fence, left) != Ok(false);
         if idle {
             self.destroy_fence(fence);
@@ -339,7 +343,8 @@ pub(super) unsafe fn host_pointer_types(
     let handle_type = vk::ExternalMemoryHandleTypeFlags::HOST_ALLOCATION_EXT;
     let pointer: *const c_void = address.as_ptr().cast_const().cast();
     let call = api.fp().get_memory_host_pointer_properties_ext;
-    // SAFETY: the device is live and has the extension, since `api` was loaded from it; the rest is this function's own contract.
+    // SAFETY: the device is live and has the extension, since `api` was loaded from it; the rest is this function's own
+    // contract.
     unsafe { call(api.device(), handle_type, pointer, &mut properties) }.result()?;
     Ok(properties.memory_type_bits)
 }

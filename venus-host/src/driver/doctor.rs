@@ -1,7 +1,7 @@
 //! What this host can give a guest, for people: `venus doctor`.
 //!
-//! Nothing here is looked up in a list of known drivers: memory is shared, a GPU writes to it, and what worked is reported. The rows about extensions
-//! are the very rows that guests are answered from.
+//! Nothing here is looked up in a list of known drivers: memory is shared, a GPU writes to it, and what worked is
+//! reported. The rows about extensions are the very rows that guests are answered from.
 
 use std::{
     fmt::Write as _,
@@ -60,7 +60,9 @@ fn examine_instance(instance: &Instance, text: &mut String) -> Result<(), HostEr
     })?;
     if devices.is_empty() {
         return Err(HostError::Unsupported(
-            "the Vulkan library finds no GPU, or none that --gpu admits; install a Vulkan driver (Debian: mesa-vulkan-drivers)".into(),
+            "the Vulkan library finds no GPU, or none that --gpu admits; install a Vulkan driver \
+             (Debian: mesa-vulkan-drivers)"
+                .into(),
         ));
     }
     let mut reasons = Vec::new();

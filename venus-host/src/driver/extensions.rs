@@ -1,7 +1,7 @@
 //! Which device extensions a guest is offered.
 //!
-//! The rule: what the driver has and the protocol can carry is offered, with the lower of the two versions. The exceptions are rows of the two tables here, each with
-//! its reason; `venus doctor` prints the same rows.
+//! The rule: what the driver has and the protocol can carry is offered, with the lower of the two versions. The
+//! exceptions are rows of the two tables here, each with its reason; `venus doctor` prints the same rows.
 
 use std::{
     ffi::{CStr, CString},
@@ -49,6 +49,11 @@ const WITHHELD: &[Withheld] = &[
     },
 ];
 
+/// Whether no host ever offers the extension, whatever its driver has.
+pub(crate) fn is_never_offered(name: &str) -> bool {
+    WITHHELD.iter().any(|row| row.name == name && row.when == When::Always)
+}
+
 /// An extension that the host provides where the driver does not.
 struct Emulated {
     name: &'static str,
@@ -70,8 +75,8 @@ const EMULATED: &[Emulated] = &[
     },
 ];
 
-/// Extensions of the instance, which are no business of a device though they stand in the protocol's list. The first two are the protocol's own, the others
-/// are part of Vulkan 1.1, which every host has.
+/// Extensions of the instance, which are no business of a device though they stand in the protocol's list. The first
+/// two are the protocol's own, the others are part of Vulkan 1.1, which every host has.
 const OF_INSTANCE: &[&str] = &[
     "VK_EXT_command_serialization",
     "VK_MESA_venus_protocol",
@@ -210,7 +215,8 @@ const NEED_DEFERRED: &[&CStr] = &[
     ash::khr::ray_tracing_pipeline::NAME,
 ];
 
-/// The extensions to enable in the driver: what the guest lists less what the host provides or withholds, plus what the host needs, each once.
+/// The extensions to enable in the driver: what the guest lists less what the host provides or withholds, plus what the
+/// host needs, each once.
 pub(crate) fn to_enable<'a>(guest: impl IntoIterator<Item = &'a CStr>, driver: &ExtensionList) -> Vec<CString> {
     let mut names: Vec<CString> = Vec::new();
     let mut add = |name: &CStr| {

@@ -1,8 +1,8 @@
 //! What a guest is told about external memory, fences and semaphores.
 //!
-//! No file descriptor ever crosses the wire. dma-bufs reach the guest as resources, and the payloads of SYNC_FD objects travel as the guest
-//! kernel's own fences. So the answers here are not the driver's: a handle type is announced if the host can do for it what the protocol's private commands
-//! ask, and every other type is announced as impossible.
+//! No file descriptor ever crosses the wire. dma-bufs reach the guest as resources, and the payloads of SYNC_FD objects
+//! travel as the guest kernel's own fences. So the answers here are not the driver's: a handle type is announced if the
+//! host can do for it what the protocol's private commands ask, and every other type is announced as impossible.
 
 use std::ptr;
 
@@ -10,7 +10,8 @@ use ash::vk;
 
 use super::{PhysicalDevice, chain, extensions::ExtensionList};
 
-/// Hangs those nodes that there are on a structure. They are copies, so they still point to where the originals stood in their chain.
+/// Hangs those nodes that there are on a structure. They are copies, so they still point to where the originals stood
+/// in their chain.
 macro_rules! link {
     ($info:ident, $($node:expr),*) => {$(
         if let Some(node) = &mut $node {
@@ -20,7 +21,8 @@ macro_rules! link {
     )*};
 }
 
-/// Which of the two kinds of sync objects the driver can pass as SYNC_FD. Where it cannot, the host emulates (`sync/emulation.rs`).
+/// Which of the two kinds of sync objects the driver can pass as SYNC_FD. Where it cannot, the host emulates
+/// (`sync/emulation.rs`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SyncSupport {
     pub(crate) native_fences: bool,

@@ -1,8 +1,8 @@
 //! Copying between images and host memory, with the pixels inside the command or the reply.
 //!
-//! A driver learns where the pixels are, not how many bytes there are: it computes what it reads or writes from the image's format and the region.
-//! A guest that understates its data would make it read or write past the end, so the driver gets a buffer of ours that is large enough for any
-//! format, and what fits is copied.
+//! A driver learns where the pixels are, not how many bytes there are: it computes what it reads or writes from the
+//! image's format and the region. A guest that understates its data would make it read or write past the end, so the
+//! driver gets a buffer of ours that is large enough for any format, and what fits is copied.
 
 use std::ptr;
 

@@ -31,7 +31,8 @@ pub enum GpuChoice {
 impl FromStr for GpuChoice {
     type Err = std::convert::Infallible;
 
-    /// A number is a position, 32 hexadecimal digits (hyphens aside) are a UUID, `all` is all, anything else is part of a name.
+    /// A number is a position, 32 hexadecimal digits (hyphens aside) are a UUID, `all` is all, anything else is part of
+    /// a name.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text == "all" {
             return Ok(Self::All);
@@ -68,8 +69,9 @@ pub(crate) struct Instance {
 impl Instance {
     /// Creates one for an application as the guest describes it.
     ///
-    /// The version asked for is the newest that driver and protocol have, whatever the application names: the guest driver keeps the application to
-    /// its version, and some drivers hide core entry points of newer versions than the instance asked for, which we then could not call.
+    /// The version asked for is the newest that driver and protocol have, whatever the application names: the guest
+    /// driver keeps the application to its version, and some drivers hide core entry points of newer versions than the
+    /// instance asked for, which we then could not call.
     pub(crate) fn new(
         loader: &Loader,
         config: &Config,
@@ -89,7 +91,8 @@ impl Instance {
                 .enabled_extension_names(&extensions);
         }
         // SAFETY:
-        // - `info` and what it points to are local or, as the application's names, of the decoder's arena, and live during the call;
+        // - `info` and what it points to are local or, as the application's names, of the decoder's arena, and live
+        //   during the call;
         // - the one extension is offered, and the flag is the one it adds.
         let fns = unsafe { loader.entry().create_instance(&info, None)? };
         let handle = fns.handle();
@@ -97,7 +100,8 @@ impl Instance {
             // SAFETY: `handle` is live and the name ends with NUL.
             unsafe { loader.entry().get_instance_proc_addr(handle, name.as_ptr()) }
         };
-        // SAFETY: vkGetInstanceProcAddr answers with the entry point of the name it is asked for, which stays valid as long as the instance.
+        // SAFETY: vkGetInstanceProcAddr answers with the entry point of the name it is asked for, which stays valid as
+        // long as the instance.
         let procs = unsafe { Procs::load(lookup) };
         Ok(Self {
             fns,
@@ -108,7 +112,8 @@ impl Instance {
         })
     }
 
-    /// vkCreateInstance as the guest asks for it. Layers and extensions are the guest's own business: there are none here.
+    /// vkCreateInstance as the guest asks for it. Layers and extensions are the guest's own business: there are none
+    /// here.
     pub(crate) fn for_guest(
         loader: &Loader,
         config: &Config,
@@ -151,7 +156,8 @@ impl Instance {
         &self.guest_ids
     }
 
-    /// The physical devices that a guest may see, in the loader's order. Those that no guest could use are left out and logged.
+    /// The physical devices that a guest may see, in the loader's order. Those that no guest could use are left out and
+    /// logged.
     pub(crate) fn physical_devices(&self) -> Result<&[Arc<PhysicalDevice>], vk::Result> {
         if let Some(found) = self.physical_devices.get() {
             return Ok(found);
@@ -217,8 +223,9 @@ impl Instance {
         id.device_uuid
     }
 
-    /// Destroys the instance. `State::take_instance` hands it out once, after the devices are gone (`handlers::destroy_all` and
-    /// vkDestroyInstance see to both). With a device that could not be destroyed, it stays.
+    /// Destroys the instance. `State::take_instance` hands it out once, after the devices are gone
+    /// (`handlers::destroy_all` and vkDestroyInstance see to both). With a device that could not be destroyed, it
+    /// stays.
     pub(crate) fn destroy(&self) {
         if self
             .physical_devices

@@ -1,7 +1,8 @@
 //! Finding the Vulkan library.
 //!
-//! The library is loaded once per process, when the first guest needs it (or `venus doctor` asks), and never unloaded: drivers keep
-//! threads and thread-local destructors that do not survive it. Loading it before a worker process is spawned would also break drivers in the child.
+//! The library is loaded once per process, when the first guest needs it (or `venus doctor` asks), and never unloaded:
+//! drivers keep threads and thread-local destructors that do not survive it. Loading it before a worker process is
+//! spawned would also break drivers in the child.
 
 use std::{
     ffi::OsString,
@@ -17,7 +18,8 @@ use crate::HostError;
 /// Names a library to use instead of the ones we know.
 pub(crate) const LIBRARY_VARIABLE: &str = "VENUS_VULKAN_LIBRARY";
 
-/// Names tried in this order. The loader comes before bare drivers: it honours `VK_DRIVER_FILES` and offers every driver of the machine.
+/// Names tried in this order. The loader comes before bare drivers: it honours `VK_DRIVER_FILES` and offers every
+/// driver of the machine.
 #[cfg(not(target_os = "macos"))]
 const LIBRARIES: &[&str] = &["libvulkan.so.1", "libvulkan.so"];
 
@@ -43,7 +45,8 @@ pub(crate) struct Loader {
 }
 
 impl Loader {
-    /// The library of this process, loaded on first use. A failure is final too: what is missing does not appear while we run.
+    /// The library of this process, loaded on first use. A failure is final too: what is missing does not appear while
+    /// we run.
     pub(crate) fn shared() -> Result<&'static Self, HostError> {
         static LOADER: OnceLock<Result<Loader, String>> = OnceLock::new();
         LOADER
@@ -56,8 +59,10 @@ impl Loader {
         let mut first_failure = None;
         for path in candidates(chosen) {
             // SAFETY: (load_from)
-            // - running the library's initialisers is what loading a Vulkan library means, and the person who runs the host vouches for it;
-            // - nothing loaded from it is called after it is unloaded, since the only value ever made lives in a static.
+            // - running the library's initialisers is what loading a Vulkan library means, and the person who runs the
+            //   host vouches for it;
+            // - nothing loaded from it is called after it is unloaded, since the only value ever made lives in a
+            //   static.
             match unsafe { ash::Entry::load_from(&path) } {
                 Ok(entry) => return Self::from_entry(entry, path),
                 Err(error) => first_failure.get_or_insert((path, error)),
@@ -67,7 +72,8 @@ impl Loader {
             return Err("there is no Vulkan library to try".to_owned());
         };
         Err(format!(
-            "no Vulkan library could be loaded ({}: {error}); install a Vulkan loader (Debian: libvulkan1) or name one in {LIBRARY_VARIABLE}",
+            "no Vulkan library could be loaded ({}: {error}); install a Vulkan loader (Debian: libvulkan1) or name one \
+             in {LIBRARY_VARIABLE}",
             path.display()
         ))
     }

@@ -2,25 +2,26 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | [`loader`] | finding the Vulkan library, once per process and not before a guest needs it |
-//! | [`instance`] | a guest's `VkInstance` and the physical devices behind it |
-//! | [`physical_device`] | what a physical device is, as we tell it to the guest |
-//! | [`extensions`] | which device extensions a guest is offered, and why not the others |
-//! | [`device`] | a guest's `VkDevice`: entry points, queues, and the calls that the host makes for itself |
-//! | [`memory`] | how host-visible memory reaches the guest |
-//! | [`host_copy`] | copying between images and host memory |
-//! | [`external`] | what a guest is told about external memory, fences and semaphores |
-//! | [`destroy`] | freeing an object by its type |
-//! | [`chain`] | looking into the `pNext` chains that the decoder built |
-//! | [`doctor`] | what this host can give a guest, for people |
+//! | `loader` | finding the Vulkan library, once per process and not before a guest needs it |
+//! | `instance` | a guest's `VkInstance` and the physical devices behind it |
+//! | `physical_device` | what a physical device is, as we tell it to the guest |
+//! | `extensions` | which device extensions a guest is offered, and why not the others |
+//! | `device` | a guest's `VkDevice`: entry points, queues, and the calls that the host makes for itself |
+//! | `memory` | how host-visible memory reaches the guest |
+//! | `host_copy` | copying between images and host memory |
+//! | `external` | what a guest is told about external memory, fences and semaphores |
+//! | `destroy` | freeing an object by its type |
+//! | `chain` | looking into the `pNext` chains that the decoder built |
+//! | `doctor` | what this host can give a guest, for people |
 //!
-//! A guest's command reaches the driver in one of two ways: as it is, through [`call`], or through a method of [`Device`] or
-//! [`Instance`] where the host has to change something. Nothing here knows ids, rings or replies; what may be called when is decided in
-//! `handlers/`.
+//! A guest's command reaches the driver in one of two ways: as it is, through `call`, or through a method of
+//! `Device` or `Instance` where the host has to change something. Nothing here knows ids, rings or replies; what
+//! may be called when is decided in `handlers/`.
 //!
-//! All `unsafe` of the Vulkan side is here. It rests on one contract, stated at [`call`]: handles come from the object table and stay alive until the
-//! end of the command, pointers come from the decoder's arena. What remains is valid usage that only the guest's application can get right;
-//! drivers do not check it, which is why each guest runs in a process of its own.
+//! All `unsafe` of the Vulkan side is here. It rests on one contract, stated at `call`: handles come from the object
+//! table and stay alive until the end of the command, pointers come from the decoder's arena. What remains is valid
+//! usage that only the guest's application can get right; drivers do not check it, which is why each guest runs in a
+//! process of its own.
 
 #![allow(unsafe_code, reason = "the room that calls Vulkan")]
 
@@ -46,7 +47,8 @@ pub(crate) use self::{
 };
 pub use self::{instance::GpuChoice, memory::MemoryChoice, profile::Profile};
 
-/// Newest Vulkan version that the protocol can carry. Guests are told this at most; the patch number of the driver is kept.
+/// Newest Vulkan version that the protocol can carry. Guests are told this at most; the patch number of the driver is
+/// kept.
 pub(crate) const API_CEILING: u32 = venus_protocol::vk::make_api_version(0, 1, 4, 0);
 
 /// What the person who runs the host may choose about the driver.
@@ -126,12 +128,14 @@ impl State {
 #[inline]
 pub(crate) fn call<'a, C: Command<'a>>(args: &mut C, procs: &Procs) -> Option<C::Return> {
     // SAFETY:
-    // - every handle in `args` was resolved by the object table while the command was decoded, with its type, so it is a handle of this context's
-    //   driver; it stays alive until the command ends because removed objects are freed only after that (`object/reclaim.rs`);
-    // - `procs` belong to the device or instance of the command's owner: `handlers::Dispatcher::device` looks them up by the owner's id;
-    // - pointers, lengths and `pNext` chains in `args` were built by the decoder, in an arena that outlives the command, and are
-    //   consistent with each other and with their structure types;
-    // - the rest of valid usage is between the guest's application and the driver, as on any host: drivers do not check it, and a guest that
-    //   breaks it can crash its own process, not another guest's.
+    // - every handle in `args` was resolved by the object table while the command was decoded, with its type, so it is
+    //   a handle of this context's driver; it stays alive until the command ends because removed objects are freed only
+    //   after that (`object/reclaim.rs`);
+    // - `procs` belong to the device or instance of the command's owner: `handlers::Dispatcher::device` looks them up
+    //   by the owner's id;
+    // - pointers, lengths and `pNext` chains in `args` were built by the decoder, in an arena that outlives the
+    //   command, and are consistent with each other and with their structure types;
+    // - the rest of valid usage is between the guest's application and the driver, as on any host: drivers do not check
+    //   it, and a guest that breaks it can crash its own process, not another guest's.
     unsafe { args.call(procs) }
 }

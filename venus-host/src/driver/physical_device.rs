@@ -40,7 +40,8 @@ impl PhysicalDevice {
         profile: Profile,
         memory: MemoryChoice,
     ) -> Result<Self, vk::Result> {
-        // SAFETY (these three): `raw` was just enumerated from `instance`, and there are no other preconditions.
+        // SAFETY: (and for the next two) `raw` was just enumerated from `instance`, and there are no other
+        // preconditions.
         let mut properties = unsafe { instance.get_physical_device_properties(raw) };
         // SAFETY: as above.
         let queue_families = unsafe { instance.get_physical_device_queue_family_properties(raw) };
@@ -127,7 +128,8 @@ impl PhysicalDevice {
         self.left_behind.load(Ordering::Relaxed)
     }
 
-    /// How memory of this device reaches the guest. The first call finds out, with a device of its own, which takes milliseconds.
+    /// How memory of this device reaches the guest. The first call finds out, with a device of its own, which takes
+    /// milliseconds.
     pub(crate) fn memory_plan(&self) -> &MemoryPlan {
         self.plan.get_or_init(|| probe::plan(self, self.memory))
     }
@@ -166,8 +168,8 @@ fn driver_name(instance: &ash::Instance, raw: vk::PhysicalDevice, version: u32, 
     }
     let mut driver = vk::PhysicalDeviceDriverProperties::default();
     let mut properties = vk::PhysicalDeviceProperties2::default().push_next(&mut driver);
-    // SAFETY: the instance is at least version 1.1, which has this call; the structure in the chain is known to the driver by version or
-    // extension, as checked above.
+    // SAFETY: the instance is at least version 1.1, which has this call; the structure in the chain is known to the
+    // driver by version or extension, as checked above.
     unsafe { instance.get_physical_device_properties2(raw, &mut properties) };
     let text =
         |name: Result<&std::ffi::CStr, _>| name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

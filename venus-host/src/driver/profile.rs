@@ -1,7 +1,7 @@
 //! Pretending to be another driver.
 //!
-//! macOS drivers lack what Linux drivers have, and the code for that is easy to break on Linux, where we develop. Under a profile the host hides from
-//! itself what those drivers lack, so their paths run here.
+//! macOS drivers lack what Linux drivers have, and the code for that is easy to break on Linux, where we develop. Under
+//! a profile the host hides from itself what those drivers lack, so their paths run here.
 
 /// Which driver to pretend to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,7 +50,8 @@ impl Profile {
         }
     }
 
-    /// Bytes that host-visible allocations are rounded up to, at least: the page size of the machines such drivers run on.
+    /// Bytes that host-visible allocations are rounded up to, at least: the page size of the machines such drivers run
+    /// on.
     pub(crate) fn granularity(self) -> u64 {
         match self {
             Self::Native => 1,

@@ -1,7 +1,7 @@
 //! Acceleration structures.
 //!
-//! Building and copying happens on the GPU, by commands in command buffers. The variants that run on the CPU take host memory, which guest and host do not
-//! share, so guest drivers do not offer them.
+//! Building and copying happens on the GPU, by commands in command buffers. The variants that run on the CPU take host
+//! memory, which guest and host do not share, so guest drivers do not offer them.
 
 use venus_protocol::{args::*, dispatch::AccelerationStructureCommands, vk};
 
@@ -9,7 +9,8 @@ use super::{create, destroy, forward, refuse};
 use crate::context::Dispatcher;
 
 /// Why commands on the CPU are refused.
-const NO_HOST_COMMANDS: &str = "acceleration structures are built and copied by the GPU only; the feature accelerationStructureHostCommands is not offered";
+const NO_HOST_COMMANDS: &str = "acceleration structures are built and copied by the GPU only; no guest driver \
+                                offers accelerationStructureHostCommands";
 
 impl AccelerationStructureCommands for Dispatcher {
     create! {

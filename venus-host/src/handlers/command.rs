@@ -1,6 +1,7 @@
 //! What is recorded into command buffers: every `vkCmd*` goes to the driver as it is.
 //!
-//! Nothing of a command buffer's state is tracked. The owner of each of these commands is the command buffer, from which the device follows.
+//! Nothing of a command buffer's state is tracked. The owner of each of these commands is the command buffer, from
+//! which the device follows.
 
 use venus_protocol::{args::*, dispatch::CommandCommands};
 

@@ -81,8 +81,8 @@ impl Dispatcher {
         Ok(result)
     }
 
-    /// Registers objects that were just allocated from a pool, unless that failed: then the guest is told ids of 0. `pool` is what the driver
-    /// calls it.
+    /// Registers objects that were just allocated from a pool, unless that failed: then the guest is told ids of 0.
+    /// `pool` is what the driver calls it.
     pub(super) fn adopt_pooled<H: vk::Handle + Copy>(
         &mut self,
         command: &'static str,

@@ -13,8 +13,8 @@ use crate::{
     sync::Unbound,
 };
 
-/// How long the end of a device waits for the GPU. Guests have waited before they destroy a device; what runs after a guest was killed is at most
-/// a few frames, or a computation that nobody wants any more.
+/// How long the end of a device waits for the GPU. Guests have waited before they destroy a device; what runs after a
+/// guest was killed is at most a few frames, or a computation that nobody wants any more.
 const IDLE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Why deferred operations are refused.
@@ -26,7 +26,7 @@ impl DeviceCommands for Dispatcher {
     }
 
     refuse! {
-        device_wait_idle(DeviceWaitIdleArgs) => "it would block a ring for as long as the GPU works; guest drivers wait for fences instead";
+        device_wait_idle(DeviceWaitIdleArgs) => "guest drivers wait for fences instead of blocking a ring";
         create_deferred_operation_khr(CreateDeferredOperationKHRArgs<'_>) => NO_DEFERRAL;
         destroy_deferred_operation_khr(DestroyDeferredOperationKHRArgs) => NO_DEFERRAL;
         get_deferred_operation_max_concurrency_khr(GetDeferredOperationMaxConcurrencyKHRArgs) => NO_DEFERRAL;
@@ -72,7 +72,8 @@ impl DeviceCommands for Dispatcher {
 }
 
 impl Dispatcher {
-    /// Makes a device and all it owns disappear from the guest's view at once, and ends them when no endpoint can be using them.
+    /// Makes a device and all it owns disappear from the guest's view at once, and ends them when no endpoint can be
+    /// using them.
     pub(super) fn retire_device(&mut self, id: u64, command: &'static str) -> Result<(), HostError> {
         let (device, children) = self
             .shared
@@ -114,12 +115,14 @@ pub(crate) fn destroy_all(shared: &Shared) {
     }
 }
 
-/// Waits for the GPU, retires the fences of the device's queues, frees what is left of its objects, users first, and then the device.
+/// Waits for the GPU, retires the fences of the device's queues, frees what is left of its objects, users first, and
+/// then the device.
 fn tear_down(device: &Device, timelines: Unbound, children: Vec<Removed>) {
     let idle = device.wait_idle(IDLE_LIMIT);
     timelines.stop();
     if !idle {
-        // Freeing what the GPU uses is worse than keeping it. In a worker the process ends soon, and everything with it.
+        // Freeing what the GPU uses is worse than keeping it. In a worker the process ends soon, and everything with
+        // it.
         tracing::error!("the GPU does not finish a guest's work: its device and all it owns are left behind");
         device.physical().leave_behind();
         return;

@@ -1,7 +1,8 @@
 //! Device memory.
 //!
-//! Guests map memory by turning an allocation into a resource ([`export_memory_blob`]), which is no Vulkan command; so the commands that map, flush and
-//! unmap never travel. How an allocation gets the storage for that is in `driver/memory/`.
+//! Guests map memory by turning an allocation into a resource ([`export_memory_blob`]), which is no Vulkan command; so
+//! the commands that map, flush and unmap never travel. How an allocation gets the storage for that is in
+//! `driver/memory/`.
 
 use std::sync::Arc;
 
@@ -71,8 +72,8 @@ impl DeviceMemoryCommands for Dispatcher {
         Ok(vk::Result::SUCCESS)
     }
 
-    /// As which types a resource can be imported, and how large it is. A resource that does not exist is an ordinary failure: the guest learns
-    /// only here that the host could not make it.
+    /// As which types a resource can be imported, and how large it is. A resource that does not exist is an ordinary
+    /// failure: the guest learns only here that the host could not make it.
     fn get_memory_resource_properties_mesa(
         &mut self,
         args: &mut GetMemoryResourcePropertiesMESAArgs<'_>,
@@ -99,7 +100,8 @@ impl DeviceMemoryCommands for Dispatcher {
 }
 
 impl Dispatcher {
-    /// The storage of a resource as something to import; `None` if there is no such resource or it is of no use for that.
+    /// The storage of a resource as something to import; `None` if there is no such resource or it is of no use for
+    /// that.
     fn import_source(&self, resource: u32) -> Option<ImportSource> {
         let resource = self.shared.resources.lookup(ResourceId(resource))?;
         match &resource.storage {
@@ -109,7 +111,8 @@ impl Dispatcher {
     }
 }
 
-/// Turns an allocation into storage for a resource: what a create-blob request with the id of a `VkDeviceMemory` asks for.
+/// Turns an allocation into storage for a resource: what a create-blob request with the id of a `VkDeviceMemory` asks
+/// for.
 pub(crate) fn export_memory_blob(shared: &Shared, memory: u64, flags: BlobFlags, size: u64) -> Result<Blob, HostError> {
     // The request comes on no ring, but it uses an object like a command does.
     let mut presence = shared.objects.register();

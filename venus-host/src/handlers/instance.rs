@@ -12,7 +12,8 @@ use crate::{
     object::{Detail, NewObject},
 };
 
-/// What a guest that asks for the instance's extensions is told: the private ones, which are what makes this a Venus host.
+/// What a guest that asks for the instance's extensions is told: the private ones, which are what makes this a Venus
+/// host.
 const PRIVATE_EXTENSIONS: &[&str] = &["VK_EXT_command_serialization", "VK_MESA_venus_protocol"];
 
 impl InstanceCommands for Dispatcher {
@@ -20,7 +21,8 @@ impl InstanceCommands for Dispatcher {
         enumerate_instance_layer_properties(EnumerateInstanceLayerPropertiesArgs<'_>) => "layers are the guest's own business";
     }
 
-    /// The library's version, at most what the protocol can carry. The first command of every guest, so here Vulkan gets loaded.
+    /// The library's version, at most what the protocol can carry. The first command of every guest, so here Vulkan
+    /// gets loaded.
     fn enumerate_instance_version(
         &mut self,
         args: &mut EnumerateInstanceVersionArgs<'_>,

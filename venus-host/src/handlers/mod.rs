@@ -1,13 +1,15 @@
 //! What the host does with each command: one file per family, one method per command.
 //!
-//! Most commands need nothing but the driver: they are rows of [`forward!`], [`create!`] or [`destroy!`]. A command with a method of its own has
-//! a reason for it there. Commands that a guest must not send, or that the host cannot serve, are rows of [`refuse!`] with the reason, which ends up in the log.
+//! Most commands need nothing but the driver: they are rows of [`forward!`], [`create!`] or [`destroy!`]. A command
+//! with a method of its own has a reason for it there. Commands that a guest must not send, or that the host cannot
+//! serve, are rows of [`refuse!`] with the reason, which ends up in the log.
 //!
-//! The shape of every handler: the decoder has resolved ids to driver handles; the handler decides, calls the driver, and on success registers what was created
-//! under the guest's ids. Driver errors are results in the reply, not errors here. An `Err` ends the guest's context.
+//! The shape of every handler: the decoder has resolved ids to driver handles; the handler decides, calls the driver,
+//! and on success registers what was created under the guest's ids. Driver errors are results in the reply, not errors
+//! here. An `Err` ends the guest's context.
 //!
-//! Nothing per command takes a lock (besides the object table's during decoding), allocates or formats: a forwarded command looks at two numbers to trust the cached
-//! device, and calls.
+//! Nothing per command takes a lock (besides the object table's during decoding), allocates or formats: a forwarded
+//! command looks at two numbers to trust the cached device, and calls.
 
 #![deny(unsafe_code)]
 
@@ -54,8 +56,13 @@ impl Handler for Dispatcher {
     type Error = HostError;
 
     fn device_lost(&mut self, command: CommandType) -> HostError {
-        let fatal = Fatal::new(command.name(), "the device is lost, and the guest asked for no reply that could say so");
-        fatal.advice("the host's log and its kernel's say why the GPU failed").into()
+        let fatal = Fatal::new(
+            command.name(),
+            "the device is lost, and the guest asked for no reply that could say so",
+        );
+        fatal
+            .advice("the host's log and its kernel's say why the GPU failed")
+            .into()
     }
 }
 
@@ -130,13 +137,18 @@ use {create, destroy, forward, forward_physical, refuse};
 /// The error of [`refuse!`].
 #[cold]
 fn refused(command: &'static str, reason: &'static str) -> HostError {
-    Fatal::new(command, reason).advice("a guest driver that sends this was not made for this protocol version").into()
+    Fatal::new(command, reason)
+        .advice("a guest driver that sends this was not made for this protocol version")
+        .into()
 }
 
 /// A command whose extension or version the driver lacks, so the guest cannot have enabled it.
 #[cold]
 fn no_entry_point(command: &'static str) -> HostError {
-    HostError::fatal(command, "the host's driver has no such command, so no extension that was offered has it")
+    HostError::fatal(
+        command,
+        "the host's driver has no such command, so no extension that was offered has it",
+    )
 }
 
 impl Dispatcher {
@@ -164,8 +176,15 @@ impl Dispatcher {
         self.shared.vulkan.instance().ok_or_else(|| gone(command))
     }
 
-    fn physical_device(&self, handle: Handle<vk::PhysicalDevice>, command: &'static str) -> Result<Arc<PhysicalDevice>, HostError> {
-        self.shared.objects.physical_device(handle.id).ok_or_else(|| gone(command))
+    fn physical_device(
+        &self,
+        handle: Handle<vk::PhysicalDevice>,
+        command: &'static str,
+    ) -> Result<Arc<PhysicalDevice>, HostError> {
+        self.shared
+            .objects
+            .physical_device(handle.id)
+            .ok_or_else(|| gone(command))
     }
 
     /// Calls the driver with the device's entry point.
@@ -181,10 +200,14 @@ impl Dispatcher {
         driver::call(args, instance.procs()).ok_or_else(|| no_entry_point(C::NAME))
     }
 
-    /// As [`Dispatcher::forward`], for a command that may take long and uses objects of `uses` only, so that it does not hold up the freeing of others.
+    /// As [`Dispatcher::forward`], for a command that may take long and uses objects of `uses` only, so that it does
+    /// not hold up the freeing of others.
     fn forward_long<'a, C: Command<'a>>(&mut self, uses: Uses, args: &mut C) -> Result<C::Return, HostError> {
         let device = Arc::clone(self.device(args.owner_id(), C::NAME)?);
-        let called = self.shared.objects.long(&self.presence, uses, || driver::call(args, device.procs()));
+        let called = self
+            .shared
+            .objects
+            .long(&self.presence, uses, || driver::call(args, device.procs()));
         called.ok_or_else(|| no_entry_point(C::NAME))
     }
 
@@ -217,7 +240,14 @@ impl Dispatcher {
         detail: Detail,
     ) -> Result<(), HostError> {
         if let (Some(&id), Some(raw)) = (new.ids.first(), new.raws.first()) {
-            let object = NewObject { id, kind: H::TYPE, raw: raw.as_raw(), device, pool: 0, detail };
+            let object = NewObject {
+                id,
+                kind: H::TYPE,
+                raw: raw.as_raw(),
+                device,
+                pool: 0,
+                detail,
+            };
             if let Err(error) = self.shared.objects.insert(object) {
                 self.discard(command, device, new.raws)?;
                 return Err(error.fatal(command));
@@ -227,7 +257,12 @@ impl Dispatcher {
     }
 
     /// Frees objects that were created but could not be registered: nobody has seen them.
-    fn discard<H: vk::Handle + Copy>(&mut self, command: &'static str, device: u64, raws: &[H]) -> Result<(), HostError> {
+    fn discard<H: vk::Handle + Copy>(
+        &mut self,
+        command: &'static str,
+        device: u64,
+        raws: &[H],
+    ) -> Result<(), HostError> {
         let device = self.device(device, command)?;
         for raw in raws.iter().map(|raw| raw.as_raw()).filter(|&raw| raw != 0) {
             driver::destroy::object(device, H::TYPE, raw);
@@ -236,14 +271,21 @@ impl Dispatcher {
     }
 
     /// Removes an object and frees it as soon as nobody can be using it. Null handles are allowed, as in Vulkan.
-    fn destroy<H: vk::Handle>(&mut self, command: &'static str, device_id: u64, handle: Handle<H>) -> Result<(), HostError> {
+    fn destroy<H: vk::Handle>(
+        &mut self,
+        command: &'static str,
+        device_id: u64,
+        handle: Handle<H>,
+    ) -> Result<(), HostError> {
         if handle.id == 0 {
             return Ok(());
         }
         let device = Arc::clone(self.device(device_id, command)?);
         let objects = &self.shared.objects;
         let removed = match H::TYPE {
-            vk::ObjectType::COMMAND_POOL | vk::ObjectType::DESCRIPTOR_POOL => objects.remove_pool(H::TYPE, handle.id, device_id),
+            vk::ObjectType::COMMAND_POOL | vk::ObjectType::DESCRIPTOR_POOL => {
+                objects.remove_pool(H::TYPE, handle.id, device_id)
+            }
             kind => objects.remove(kind, handle.id, device_id),
         };
         let removed = removed.map_err(|error| error.fatal(command))?;
@@ -261,7 +303,8 @@ fn gone(command: &'static str) -> HostError {
     HostError::fatal(command, "the object it acts on is being destroyed by another ring")
 }
 
-/// Logs a driver's refusal to create something. Guests often send such commands without asking for the result, and fail later when they use the id.
+/// Logs a driver's refusal to create something. Guests often send such commands without asking for the result, and fail
+/// later when they use the id.
 #[cold]
 fn note_failure(command: &'static str, result: vk::Result) {
     tracing::warn!(command, "the driver failed: {result}");
@@ -278,5 +321,9 @@ fn fill<T: Copy>(items: &[T], count: &mut u32, room: &mut [T]) -> vk::Result {
         *to = *from;
     }
     *count = total.min(u32::try_from(room.len()).unwrap_or(u32::MAX));
-    if room.len() < items.len() { vk::Result::INCOMPLETE } else { vk::Result::SUCCESS }
+    if room.len() < items.len() {
+        vk::Result::INCOMPLETE
+    } else {
+        vk::Result::SUCCESS
+    }
 }

@@ -1,8 +1,8 @@
 //! Physical devices: what guests are told about them.
 //!
-//! Features and properties are the driver's, whatever structures the guest chains: the decoder refuses those that the protocol does not have. Three things
-//! are changed on the way: versions are capped, memory types that cannot reach the guest lose HOST_VISIBLE, and external handle types are ours
-//! to answer (`driver/external.rs`).
+//! Features and properties are the driver's, whatever structures the guest chains: the decoder refuses those that the
+//! protocol does not have. Three things are changed on the way: versions are capped, memory types that cannot reach the
+//! guest lose HOST_VISIBLE, and external handle types are ours to answer (`driver/external.rs`).
 
 use std::sync::Arc;
 
@@ -79,8 +79,8 @@ impl PhysicalDeviceCommands for Dispatcher {
         })
     }
 
-    /// Groups name devices by handle, which are the guest's ids in the reply. Members that the guest has not enumerated have no id, and
-    /// their groups are left out.
+    /// Groups name devices by handle, which are the guest's ids in the reply. Members that the guest has not enumerated
+    /// have no id, and their groups are left out.
     fn enumerate_physical_device_groups(
         &mut self,
         args: &mut EnumeratePhysicalDeviceGroupsArgs<'_>,

@@ -1,7 +1,7 @@
 //! Pipelines, their layouts and caches.
 //!
-//! Compiling takes long, and guests do it on rings of their own so that others go on; so does the host, which tells the object table what a compilation
-//! uses.
+//! Compiling takes long, and guests do it on rings of their own so that others go on; so does the host, which tells the
+//! object table what a compilation uses.
 
 use venus_protocol::{
     args::*,
@@ -71,8 +71,9 @@ impl PipelineCommands for Dispatcher {
 }
 
 impl Dispatcher {
-    /// Registers what a command for several pipelines has created. After a failure nothing is kept; after a success, which includes
-    /// VK_PIPELINE_COMPILE_REQUIRED, those that exist. The guest is told 0 for the others, whose ids stay free.
+    /// Registers what a command for several pipelines has created. After a failure nothing is kept; after a success,
+    /// which includes VK_PIPELINE_COMPILE_REQUIRED, those that exist. The guest is told 0 for the others, whose ids
+    /// stay free.
     fn adopt_pipelines(
         &mut self,
         command: &'static str,

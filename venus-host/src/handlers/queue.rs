@@ -17,7 +17,7 @@ use crate::{
 impl QueueCommands for Dispatcher {
     refuse! {
         get_device_queue(GetDeviceQueueArgs<'_>) => "it cannot name a timeline; guest drivers use vkGetDeviceQueue2";
-        queue_wait_idle(QueueWaitIdleArgs) => "it would block a ring for as long as the GPU works; guest drivers wait for fences instead";
+        queue_wait_idle(QueueWaitIdleArgs) => "guest drivers wait for fences instead of blocking a ring";
     }
 
     /// Gives a queue, which exists since its device was created, its id and its timeline. Once per queue.

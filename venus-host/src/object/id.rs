@@ -2,7 +2,8 @@
 
 use std::{fmt, num::NonZeroU64};
 
-/// The number by which a guest names an object: its own choice, never 0, unique among all types of its context while the object lives.
+/// The number by which a guest names an object: its own choice, never 0, unique among all types of its context while
+/// the object lives.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ObjectId(NonZeroU64);
 

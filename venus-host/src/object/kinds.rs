@@ -1,12 +1,12 @@
 //! What the host knows about each type of object: its name, when it goes, and which commands can be using it.
 //!
-//! The types are `vk::ObjectType`s. Only those that Venus can create have a row; everything else has the defaults of an ordinary child of a
-//! device.
+//! The types are `vk::ObjectType`s. Only those that Venus can create have a row; everything else has the defaults of an
+//! ordinary child of a device.
 
 use venus_protocol::vk;
 
-/// A set of object classes that a command may be using. Objects of one class are used by the same sort of command, so a long command
-/// holds up the freeing of its own classes only; see `reclaim.rs`.
+/// A set of object classes that a command may be using. Objects of one class are used by the same sort of command, so a
+/// long command holds up the freeing of its own classes only; see `reclaim.rs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Uses(pub(crate) u8);
 
@@ -43,7 +43,8 @@ pub(crate) struct Kind {
     pub(crate) class: Uses,
 }
 
-/// The teardown rank of objects that the driver frees together with something else: queues with the device, pooled objects with the pool.
+/// The teardown rank of objects that the driver frees together with something else: queues with the device, pooled
+/// objects with the pool.
 pub(crate) const NO_TEARDOWN: u8 = u8::MAX;
 
 const fn row(name: &'static str, teardown: u8, class: Uses) -> Kind {

@@ -1,24 +1,27 @@
 //! The guest's objects: which ids exist, what they are, who owns whom, and when it is safe to free them.
 //!
-//! The guest chooses every id and may use it from several rings at once, so this room answers three questions for everybody else:
+//! The guest chooses every id and may use it from several rings at once, so this room answers three questions for
+//! everybody else:
 //!
-//! * *What does this id mean?* [`Table`] resolves an id, together with the type it must have, to the driver's handle. A lookup takes a read
-//!   lock for a few instructions; no lock is held while the driver works.
+//! * *What does this id mean?* [`Table`] resolves an id, together with the type it must have, to the driver's handle. A
+//!   lookup takes a read lock for a few instructions, and none if the endpoint has named the object lately ([`cache`]).
 //! * *Who owns it?* Every object knows its device and its pool, so that destroying an owner takes its children along.
-//! * *May it be freed now?* Removing an id is immediate, freeing the driver's object waits until no other endpoint can still be in the
-//!   middle of a command that resolved it: [`reclaim`].
+//! * *May it be freed now?* Removing an id is immediate, freeing the driver's object waits until no other endpoint can
+//!   still be in the middle of a command that resolved it: [`reclaim`].
 //!
-//! This room stores driver handles as raw bits and never calls the driver; `driver/destroy.rs` knows how to free each type. Policy (which command
-//! may create or destroy what) is in `handlers/`.
+//! This room stores driver handles as raw bits and never calls the driver; `driver/destroy.rs` knows how to free each
+//! type. Policy (which command may create or destroy what) is in `handlers/`.
 
 #![deny(unsafe_code)]
 
+mod cache;
 mod id;
 pub(crate) mod kinds;
 pub(crate) mod reclaim;
 mod table;
 
 pub(crate) use self::{
+    cache::{CachedResolver, ResolveCache},
     id::ObjectId,
     kinds::Uses,
     reclaim::Presence,

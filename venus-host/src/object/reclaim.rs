@@ -1,21 +1,26 @@
 //! When a removed object may be freed: quiescent-state reclamation.
 //!
-//! Rings execute concurrently. One may destroy a buffer whose handle another has just resolved and is about to give to the driver. Vulkan makes
-//! the guest's application promise that this never happens; a hostile guest promises nothing. Reference counts on every handle of every command would cost more than
-//! the commands, so nobody counts: instead, each endpoint says when it stands *between* commands, where it holds no handle at all.
+//! Rings execute concurrently. One may destroy a buffer whose handle another has just resolved and is about to give to
+//! the driver. Vulkan makes the guest's application promise that this never happens; a hostile guest promises nothing.
+//! Reference counts on every handle of every command would cost more than the commands, so nobody counts: instead, each
+//! endpoint says when it stands *between* commands, where it holds no handle at all.
 //!
-//! * An endpoint registers and gets a [`Presence`]. While it decodes it is *online*, and after every command it announces the newest epoch
-//!   ([`Reclaim::boundary`]: one load, and a store if the epoch moved). Before it idles, sleeps or waits for another endpoint it goes offline.
-//! * Destroying first removes the id from the table, so that nobody new resolves it, then moves the epoch, and frees the driver's object
-//!   once every *other* online endpoint has announced that epoch. With no other endpoint online, which is the usual case, that is at once.
-//! * A long command says what it uses ([`Reclaim::begin_long`]): compiling a pipeline for a second does not hold up the freeing of buffers, and waiting for a fence
-//!   does not hold up anything but fences and semaphores.
-//! * Freeing an object *back to a pool* cannot be put off, because the guest counts on the space and because it would touch the pool behind the
-//!   guest's back. There the freeing endpoint waits instead ([`Reclaim::wait_for_others`]), for microseconds in any sane guest.
+//! * An endpoint registers and gets a [`Presence`]. While it decodes it is *online*, and after every command it
+//!   announces the newest epoch ([`Reclaim::boundary`]: one load, and a store if the epoch moved). Before it idles,
+//!   sleeps or waits for another endpoint it goes offline.
+//! * Destroying first removes the id from the table, so that nobody new resolves it, then moves the epoch, and frees
+//!   the driver's object once every *other* online endpoint has announced that epoch. With no other endpoint online,
+//!   which is the usual case, that is at once.
+//! * A long command says what it uses ([`Reclaim::begin_long`]): compiling a pipeline for a second does not hold up the
+//!   freeing of buffers, and waiting for a fence does not hold up anything but fences and semaphores.
+//! * Freeing an object *back to a pool* cannot be put off, because the guest counts on the space and because it would
+//!   touch the pool behind the guest's back. There the freeing endpoint waits instead ([`Reclaim::wait_for_others`]),
+//!   for microseconds in any sane guest.
 //!
-//! Why a plain `Release`/`Acquire` pair is enough, although "store my state, then read the other's" usually wants `SeqCst`: between the two
-//! there is always the table's lock. An endpoint that still resolved the id did so under the read lock before the remover took the write lock, so the remover sees
-//! everything that endpoint stored before (that it is online, at which epoch, what it uses). An endpoint that took the lock later did not find the id.
+//! Memory order. An endpoint publishes what it may be using (going online, ending a long command) and then reads the
+//! table; a remover changes the table and then reads what endpoints have published. Each must not miss the other's
+//! store, so these stores and loads are `SeqCst`, on the endpoint's side at rates where that costs nothing. Announcing
+//! an epoch may lag behind: a remover that sees an old one only waits longer.
 
 use std::{
     collections::VecDeque,
@@ -55,8 +60,8 @@ struct Slot {
 impl Slot {
     /// Whether this endpoint cannot be using an object of `class` that was removed before `epoch`.
     fn is_clear_of(&self, class: Uses, epoch: u64) -> bool {
-        let announced = self.epoch.load(Ordering::Acquire);
-        announced == OFFLINE || announced >= epoch || !Uses(self.uses.load(Ordering::Acquire)).meets(class)
+        let announced = self.epoch.load(Ordering::SeqCst);
+        announced == OFFLINE || announced >= epoch || !Uses(self.uses.load(Ordering::SeqCst)).meets(class)
     }
 }
 
@@ -99,8 +104,8 @@ pub(crate) struct Reclaim {
     pending: Mutex<VecDeque<Pending>>,
     /// Length of `pending`, to be looked at without its lock.
     pending_count: AtomicUsize,
-    /// Held by whoever frees what waited, for as long as that takes: frees happen in order and, seen from a device that is about to go, never
-    /// behind its back.
+    /// Held by whoever frees what waited, for as long as that takes: frees happen in order and, seen from a device that
+    /// is about to go, never behind its back.
     collector: Mutex<()>,
 }
 
@@ -135,7 +140,6 @@ impl Reclaim {
     /// The endpoint starts to decode: from here on it may resolve ids.
     pub(crate) fn enter(&self, presence: &mut Presence) {
         presence.announced = self.epoch.load(Ordering::Acquire);
-        // SeqCst costs nothing at this rate and keeps the store from lingering in a store buffer.
         presence.slot.epoch.store(presence.announced, Ordering::SeqCst);
     }
 
@@ -168,14 +172,16 @@ impl Reclaim {
 
     /// The long command is over.
     pub(crate) fn end_long(&self, presence: &Presence) {
-        presence.slot.uses.store(Uses::ALL.0, Ordering::Release);
+        presence.slot.uses.store(Uses::ALL.0, Ordering::SeqCst);
     }
 
-    /// Calls `free` as soon as no other endpoint can be using the object of `class` that was just removed from the table.
+    /// Calls `free` as soon as no other endpoint can be using the object of `class` that was just removed from the
+    /// table.
     pub(crate) fn retire(&self, presence: &Presence, class: Uses, free: impl FnOnce() + Send + 'static) {
         if self.others_are_clear(presence, class, u64::MAX) {
             if class == Uses::ALL || self.pending_count.load(Ordering::Relaxed) != 0 {
-                // What was removed earlier goes first. A device, moreover, must not go while its children are being freed elsewhere.
+                // What was removed earlier goes first. A device, moreover, must not go while its children are being
+                // freed elsewhere.
                 let collector = self.collector.lock();
                 self.collect_as(&collector);
             }
@@ -192,8 +198,9 @@ impl Reclaim {
         self.pending_count.store(pending.len(), Ordering::Relaxed);
     }
 
-    /// Waits until no other endpoint can be using the objects of class `POOLED` that were just removed from the table. Meanwhile this endpoint
-    /// uses pools only, so that two endpoints that free at the same time do not wait for each other.
+    /// Waits until no other endpoint can be using the objects of class `POOLED` that were just removed from the table.
+    /// Meanwhile this endpoint uses pools only, so that two endpoints that free at the same time do not wait for each
+    /// other.
     ///
     /// `false` if that takes longer than `limit`: some endpoint is stuck in a command.
     pub(crate) fn wait_for_others(&self, presence: &Presence, limit: Duration) -> bool {
@@ -330,7 +337,8 @@ mod tests {
         reclaim.retire(&me, Uses::OTHER, free());
         assert_eq!(freed.load(Ordering::Relaxed), 0);
         reclaim.boundary(&mut other);
-        // The endpoint that removed the object is still inside its command, and may be using it for all that is known now.
+        // The endpoint that removed the object is still inside its command, and may be using it for all that is known
+        // now.
         assert_eq!(freed.load(Ordering::Relaxed), 0);
         for _ in 0..=RETRY_INTERVAL {
             reclaim.boundary(&mut me);
@@ -412,8 +420,8 @@ mod tests {
 
     #[test]
     fn nothing_is_freed_under_a_user() {
-        // One thread publishes an object and destroys it again and again; three resolve it and look whether it is alive to the end of
-        // their "command". The lock stands for the table's.
+        // One thread publishes an object and destroys it again and again; three resolve it and look whether it is alive
+        // to the end of their "command". The lock stands for the table's.
         const ROUNDS: u32 = 4_000;
         let reclaim = Reclaim::new();
         let published: RwLock<Option<Arc<AtomicBool>>> = RwLock::new(None);

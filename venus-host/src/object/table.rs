@@ -6,12 +6,11 @@
 //! | creating handlers | [`Table::insert`], after the driver call succeeded | write |
 //! | destroying handlers | [`Table::remove`] and relatives, then [`Table::retire`] | write; freeing is outside of it |
 //!
-//! An id appears after its object exists and disappears before its object is freed, so whoever resolves it holds a live handle until the end
-//! of its command (`reclaim.rs` sees to that).
+//! An id appears after its object exists and disappears before its object is freed, so whoever resolves it holds a live
+//! handle until the end of its command (`reclaim.rs` sees to that).
 
 use std::{
     borrow::Cow,
-    collections::HashSet,
     fmt,
     sync::{
         Arc,
@@ -20,15 +19,15 @@ use std::{
     time::Duration,
 };
 
-use hashbrown::{HashMap, hash_map};
-use parking_lot::RwLock;
+use hashbrown::{HashMap, HashSet, hash_map};
+use parking_lot::{RwLock, RwLockWriteGuard};
 use venus_protocol::{
     vk,
     wire::{HandleError, HandleResolver},
 };
 
 use super::{
-    ObjectId,
+    CachedResolver, ObjectId, ResolveCache,
     kinds::{self, Uses},
     reclaim::{Presence, Reclaim},
 };
@@ -36,14 +35,19 @@ use crate::{HostError, driver, error::Fatal};
 
 type Map = HashMap<u64, Entry, foldhash::fast::RandomState>;
 
+/// What a pool has given out. Boxed where it is used: one object in a thousand is a pool, and the others should not
+/// grow.
+pub(crate) type PooledIds = HashSet<u64, foldhash::fast::RandomState>;
+
 /// Ids of pools by type, device and driver handle.
 type Pools = HashMap<(i32, u64, u64), u64, foldhash::fast::RandomState>;
 
-/// Most objects alive in one context. A large game has some 100 000; each costs the host's table about 100 bytes, and the driver more.
+/// Most objects alive in one context. A large game has some 100 000; each costs the host's table about 100 bytes, and
+/// the driver more.
 pub(crate) const MAX_OBJECTS: usize = 4 << 20;
 
-/// How long freeing a pooled object waits for other endpoints to finish their commands. Those are short; one that takes this long is stuck in
-/// the driver, and freeing under it is not an option.
+/// How long freeing a pooled object waits for other endpoints to finish their commands. Those are short; one that takes
+/// this long is stuck in the driver, and freeing under it is not an option.
 const POOLED_FREE_LIMIT: Duration = Duration::from_secs(10);
 
 /// What an object is to the host, beyond a handle to pass on.
@@ -58,7 +62,7 @@ pub(crate) enum Detail {
     /// Size and storage of the allocation.
     Memory(Arc<driver::Memory>),
     /// The ids of what was allocated from the pool.
-    Pool(Box<HashSet<u64>>),
+    Pool(Box<PooledIds>),
 }
 
 /// One object.
@@ -131,9 +135,12 @@ impl TableError {
 /// All objects of one context.
 pub(crate) struct Table {
     map: RwLock<Map>,
-    /// An allocation names its pool inside a structure, where the decoder has already put the driver's handle: this leads back to the id.
+    /// An allocation names its pool inside a structure, where the decoder has already put the driver's handle: this
+    /// leads back to the id.
     pools: RwLock<Pools>,
     reclaim: Reclaim,
+    /// How often something was removed or replaced; see [`Table::removals`].
+    removals: AtomicU64,
     /// Moves whenever a device appears or disappears, so that a cached device can be trusted by looking at a number.
     device_generation: AtomicU64,
 }
@@ -144,6 +151,7 @@ impl Table {
             map: RwLock::default(),
             pools: RwLock::default(),
             reclaim: Reclaim::new(),
+            removals: AtomicU64::new(0),
             device_generation: AtomicU64::new(0),
         }
     }
@@ -187,6 +195,7 @@ impl Table {
                 detail: Detail::Plain,
             };
             if let Err(error) = insert_locked(&mut map, object) {
+                self.removals.fetch_add(1, Ordering::SeqCst);
                 for (&id, _) in ids.iter().zip(raws).take(n).filter(|&(_, raw)| raw != 0) {
                     remove_locked(&mut map, id);
                 }
@@ -196,9 +205,10 @@ impl Table {
         Ok(())
     }
 
-    /// Takes `id` out of the table, so that no endpoint resolves it any more. It must be of type `kind` and belong to `device`.
+    /// Takes `id` out of the table, so that no endpoint resolves it any more. It must be of type `kind` and belong to
+    /// `device`.
     pub(crate) fn remove(&self, kind: vk::ObjectType, id: u64, device: u64) -> Result<Removed, TableError> {
-        let mut map = self.map.write();
+        let mut map = self.unlink();
         let entry = map.get(&id).filter(|entry| entry.kind == kind);
         let entry = entry.ok_or(TableError::Unknown {
             kind: kinds::name(kind),
@@ -224,7 +234,7 @@ impl Table {
         let removed = self.remove(kind, id, device)?;
         self.pools.write().remove(&(kind.as_raw(), device, removed.raw));
         if let Detail::Pool(children) = &removed.detail {
-            let mut map = self.map.write();
+            let mut map = self.unlink();
             for child in children.iter() {
                 map.remove(child);
             }
@@ -234,7 +244,7 @@ impl Table {
 
     /// Takes everything allocated from the pool `id` out of the table and leaves the pool.
     pub(crate) fn remove_pooled(&self, id: u64) {
-        let mut map = self.map.write();
+        let mut map = self.unlink();
         let children = match map.get_mut(&id).map(|entry| &mut entry.detail) {
             Some(Detail::Pool(children)) => std::mem::take(children),
             _ => return,
@@ -244,10 +254,10 @@ impl Table {
         }
     }
 
-    /// Takes `ids`, all of type `kind`, out of the table; ids of 0 are skipped. Each must have been allocated from `pool`: if one was not, nothing
-    /// is removed.
+    /// Takes `ids`, all of type `kind`, out of the table; ids of 0 are skipped. Each must have been allocated from
+    /// `pool`: if one was not, nothing is removed.
     pub(crate) fn remove_from_pool(&self, kind: vk::ObjectType, ids: &[u64], pool: u64) -> Result<(), TableError> {
-        let mut map = self.map.write();
+        let mut map = self.unlink();
         for &id in ids.iter().filter(|&&id| id != 0) {
             let entry = map.get(&id).filter(|entry| entry.kind == kind);
             if entry
@@ -269,15 +279,18 @@ impl Table {
         }
         for &id in ids.iter().filter(|&&id| id != 0) {
             // An id that is named twice is gone the second time; the driver would free it twice.
-            remove_locked(&mut map, id).ok_or(TableError::Unknown { kind: kinds::name(kind), id })?;
+            remove_locked(&mut map, id).ok_or(TableError::Unknown {
+                kind: kinds::name(kind),
+                id,
+            })?;
         }
         Ok(())
     }
 
-    /// Takes a device out of the table together with everything that belongs to it. The second part of the answer is in teardown order and
-    /// holds only what the driver has to be told to free.
+    /// Takes a device out of the table together with everything that belongs to it. The second part of the answer is in
+    /// teardown order and holds only what the driver has to be told to free.
     pub(crate) fn remove_device(&self, id: u64) -> Result<(Removed, Vec<Removed>), TableError> {
-        let mut map = self.map.write();
+        let mut map = self.unlink();
         let device = remove_kind(&mut map, vk::ObjectType::DEVICE, id)?;
         let mut children: Vec<Removed> = map
             .extract_if(|_, entry| entry.device == id)
@@ -303,12 +316,12 @@ impl Table {
 
     /// Takes everything that is left out of the table: instance and physical devices, once the devices are gone.
     pub(crate) fn clear(&self) {
-        self.map.write().clear();
+        self.unlink().clear();
     }
 
     /// Replaces the driver's handle behind `id`, which keeps its type and owner. Answers the former handle.
     pub(crate) fn replace(&self, kind: vk::ObjectType, id: u64, raw: u64) -> Result<u64, TableError> {
-        let mut map = self.map.write();
+        let mut map = self.unlink();
         let entry = map.get_mut(&id).filter(|entry| entry.kind == kind);
         let entry = entry.ok_or(TableError::Unknown {
             kind: kinds::name(kind),
@@ -367,6 +380,17 @@ impl Table {
         } else {
             None
         }
+    }
+
+    /// A number that changes before anything is removed or replaced.
+    #[inline]
+    pub(super) fn removals(&self) -> u64 {
+        self.removals.load(Ordering::SeqCst)
+    }
+
+    /// The table with an endpoint's memory in front of it.
+    pub(crate) fn cached<'a>(&'a self, cache: &'a ResolveCache) -> CachedResolver<'a> {
+        CachedResolver { table: self, cache }
     }
 
     /// A number that changes whenever a device appears or disappears.
@@ -439,6 +463,14 @@ impl Table {
         self.reclaim.free_all();
     }
 
+    /// The map, for somebody who is going to remove or replace something: whoever remembers what it resolved forgets
+    /// it.
+    fn unlink(&self) -> RwLockWriteGuard<'_, Map> {
+        let map = self.map.write();
+        self.removals.fetch_add(1, Ordering::SeqCst);
+        map
+    }
+
     fn detail<T>(&self, id: u64, pick: impl FnOnce(&Detail) -> Option<T>) -> Option<T> {
         self.map.read().get(&id).and_then(|entry| pick(&entry.detail))
     }
@@ -496,8 +528,8 @@ fn insert_locked(map: &mut Map, object: NewObject) -> Result<(), TableError> {
         }),
     };
     if pool != 0 {
-        // The pool was resolved by the command that allocates from it; it can only be gone if another ring destroys it right now, and then
-        // so is the new object.
+        // The pool was resolved by the command that allocates from it; it can only be gone if another ring destroys it
+        // right now, and then so is the new object.
         match map.get_mut(&pool).map(|pool| &mut pool.detail) {
             Some(Detail::Pool(children)) => {
                 children.insert(id);
@@ -539,176 +571,4 @@ fn removed(id: u64, entry: Entry) -> Removed {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DEVICE: u64 = 1;
-    const POOL: u64 = 2;
-
-    fn object(id: u64, kind: vk::ObjectType, pool: u64) -> NewObject {
-        let detail = if kind == vk::ObjectType::COMMAND_POOL {
-            Detail::Pool(Box::default())
-        } else {
-            Detail::Plain
-        };
-        NewObject {
-            id,
-            kind,
-            raw: id + 0x1000,
-            device: DEVICE,
-            pool,
-            detail,
-        }
-    }
-
-    /// A device with one command pool.
-    fn table() -> Table {
-        let table = Table::new();
-        let device = NewObject {
-            device: 0,
-            ..object(DEVICE, vk::ObjectType::DEVICE, 0)
-        };
-        table.insert(device).unwrap();
-        table.insert(object(POOL, vk::ObjectType::COMMAND_POOL, 0)).unwrap();
-        table
-    }
-
-    #[test]
-    fn an_id_resolves_with_its_type_only() {
-        let table = table();
-        table.insert(object(7, vk::ObjectType::BUFFER, 0)).unwrap();
-        assert_eq!(table.resolve(vk::ObjectType::BUFFER, 7), Ok(0x1007));
-        assert_eq!(
-            table.resolve(vk::ObjectType::IMAGE, 7),
-            Err(HandleError::WrongType(vk::ObjectType::BUFFER))
-        );
-        assert_eq!(table.resolve(vk::ObjectType::BUFFER, 8), Err(HandleError::Unknown));
-    }
-
-    #[test]
-    fn ids_are_checked() {
-        let table = table();
-        assert_eq!(
-            table.insert(object(0, vk::ObjectType::BUFFER, 0)),
-            Err(TableError::ZeroId("VkBuffer"))
-        );
-        assert_eq!(
-            table.insert(object(POOL, vk::ObjectType::BUFFER, 0)),
-            Err(TableError::IdInUse {
-                id: POOL,
-                by: "VkCommandPool"
-            })
-        );
-        let message = TableError::IdInUse {
-            id: POOL,
-            by: "VkCommandPool",
-        }
-        .fatal("vkCreateBuffer")
-        .to_string();
-        assert_eq!(message, "vkCreateBuffer: id 2 is already in use, by a VkCommandPool");
-    }
-
-    #[test]
-    fn objects_are_removed_once_and_by_their_device() {
-        let table = table();
-        table.insert(object(7, vk::ObjectType::BUFFER, 0)).unwrap();
-        assert!(matches!(
-            table.remove(vk::ObjectType::BUFFER, 7, 99),
-            Err(TableError::WrongOwner { .. })
-        ));
-        assert!(matches!(
-            table.remove(vk::ObjectType::IMAGE, 7, DEVICE),
-            Err(TableError::Unknown { .. })
-        ));
-        assert_eq!(table.remove(vk::ObjectType::BUFFER, 7, DEVICE).unwrap().raw, 0x1007);
-        assert!(matches!(
-            table.remove(vk::ObjectType::BUFFER, 7, DEVICE),
-            Err(TableError::Unknown { .. })
-        ));
-    }
-
-    #[test]
-    fn a_pool_takes_its_children_along() {
-        let table = table();
-        let kind = vk::ObjectType::COMMAND_BUFFER;
-        table
-            .insert_all(kind, DEVICE, POOL, &[10, 11, 12], [1, 2, 3].into_iter())
-            .unwrap();
-        table.remove_from_pool(kind, &[0, 11], POOL).unwrap();
-        assert_eq!(table.lookup(kind, 11), None);
-        assert_eq!(
-            table.pool_id(vk::ObjectType::COMMAND_POOL, DEVICE, POOL + 0x1000),
-            Some(POOL)
-        );
-        table.remove_pool(vk::ObjectType::COMMAND_POOL, POOL, DEVICE).unwrap();
-        assert_eq!((table.lookup(kind, 10), table.lookup(kind, 12)), (None, None));
-        assert_eq!(table.len(), 1);
-    }
-
-    #[test]
-    fn resetting_a_pool_keeps_it() {
-        let table = table();
-        let kind = vk::ObjectType::COMMAND_BUFFER;
-        table.insert_all(kind, DEVICE, POOL, &[10], [1].into_iter()).unwrap();
-        table.remove_pooled(POOL);
-        assert_eq!(table.lookup(kind, 10), None);
-        table.insert_all(kind, DEVICE, POOL, &[10], [1].into_iter()).unwrap();
-    }
-
-    #[test]
-    fn children_are_freed_to_their_own_pool() {
-        let table = table();
-        let kind = vk::ObjectType::COMMAND_BUFFER;
-        table.insert(object(3, vk::ObjectType::COMMAND_POOL, 0)).unwrap();
-        table.insert_all(kind, DEVICE, POOL, &[10], [1].into_iter()).unwrap();
-        assert!(matches!(
-            table.remove_from_pool(kind, &[10], 3),
-            Err(TableError::WrongOwner { .. })
-        ));
-        assert!(table.lookup(kind, 10).is_some());
-    }
-
-    #[test]
-    fn several_appear_together_or_not_at_all() {
-        let table = table();
-        let kind = vk::ObjectType::COMMAND_BUFFER;
-        let ids = [10, POOL, 12];
-        assert!(
-            table
-                .insert_all(kind, DEVICE, POOL, &ids, [1, 2, 3].into_iter())
-                .is_err()
-        );
-        assert_eq!(table.len(), 2);
-        // Null handles are pipelines that the driver did not create.
-        table
-            .insert_all(vk::ObjectType::PIPELINE, DEVICE, 0, &[20, 21], [0, 5].into_iter())
-            .unwrap();
-        assert_eq!(
-            (
-                table.lookup(vk::ObjectType::PIPELINE, 20),
-                table.lookup(vk::ObjectType::PIPELINE, 21)
-            ),
-            (None, Some(5))
-        );
-    }
-
-    #[test]
-    fn a_device_takes_everything_along_in_order() {
-        let table = table();
-        let generation = table.device_generation();
-        for (id, kind) in [
-            (10, vk::ObjectType::DEVICE_MEMORY),
-            (11, vk::ObjectType::IMAGE),
-            (12, vk::ObjectType::IMAGE_VIEW),
-            (13, vk::ObjectType::QUEUE),
-        ] {
-            table.insert(object(id, kind, 0)).unwrap();
-        }
-        let (device, children) = table.remove_device(DEVICE).unwrap();
-        assert_eq!(device.id, DEVICE);
-        let ids: Vec<u64> = children.iter().map(|child| child.id).collect();
-        assert_eq!(ids, [POOL, 12, 11, 10]);
-        assert_eq!(table.len(), 0);
-        assert_ne!(table.device_generation(), generation);
-    }
-}
+mod tests;

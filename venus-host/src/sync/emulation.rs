@@ -1,8 +1,9 @@
 //! SYNC_FD without SYNC_FD.
 //!
-//! The guest's fences and semaphores can be exported as SYNC_FD, but the descriptor is the guest kernel's: it stands for a point on a timeline of ours. What
-//! reaches the host are three commands that say what the export or import did to the Vulkan object. Where the driver has SYNC_FD they are a
-//! plain export or import whose descriptor is dropped. Elsewhere:
+//! The guest's fences and semaphores can be exported as SYNC_FD, but the descriptor is the guest kernel's: it stands
+//! for a point on a timeline of ours. What reaches the host are three commands that say what the export or import did
+//! to the Vulkan object. Where the driver has SYNC_FD they are a plain export or import whose descriptor is dropped.
+//! Elsewhere:
 //!
 //! | command | effect wanted | what we do |
 //! |---|---|---|
@@ -10,7 +11,8 @@
 //! | vkWaitSemaphoreResourceMESA | as if a wait had consumed the signal | an empty submission waits for it, and the semaphore is replaced by a new one |
 //! | vkImportSemaphoreResourceMESA | signalled until the next wait | an empty submission signals it |
 //!
-//! An object that was replaced may still be pending. It becomes an [`Orphan`], to be freed once its fence says that it is done.
+//! An object that was replaced may still be pending. It becomes an [`Orphan`], to be freed once its fence says that it
+//! is done.
 
 use std::time::Duration;
 
@@ -18,7 +20,8 @@ use venus_protocol::vk;
 
 use crate::driver::Device;
 
-/// How long the end of a device waits for an orphan. The device is idle by then, so this never passes unless the GPU hangs.
+/// How long the end of a device waits for an orphan. The device is idle by then, so this never passes unless the GPU
+/// hangs.
 const LAST_WAIT: Duration = Duration::from_secs(3);
 
 /// An object that no id stands for any more.

@@ -47,7 +47,8 @@ impl Queue {
         self.lock.lock()
     }
 
-    /// As [`Queue::lock`], but `None` if somebody holds the queue until the deadline: a submission that does not return.
+    /// As [`Queue::lock`], but `None` if somebody holds the queue until the deadline: a submission that does not
+    /// return.
     pub(crate) fn lock_until(&self, deadline: Instant) -> Option<MutexGuard<'_, ()>> {
         self.lock.try_lock_until(deadline)
     }

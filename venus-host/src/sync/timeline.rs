@@ -1,8 +1,9 @@
 //! Fences on queue timelines.
 //!
-//! A fence of the guest's kernel on `ring_idx` n is an empty submission with a `VkFence` to the queue bound to n. Fences of one timeline are retired in
-//! order by one thread, which exists from the first fence on. Whatever happens, a fence is retired exactly once: after an error, a lost device or the end of the
-//! device at once, since a guest kernel that waits for a fence waits for ever.
+//! A fence of the guest's kernel on `ring_idx` n is an empty submission with a `VkFence` to the queue bound to n.
+//! Fences of one timeline are retired in order by one thread, which exists from the first fence on. Whatever happens, a
+//! fence is retired exactly once: after an error, a lost device or the end of the device at once, since a guest kernel
+//! that waits for a fence waits for ever.
 
 use std::{
     collections::VecDeque,
@@ -24,8 +25,9 @@ pub(crate) type Retire = Box<dyn FnOnce() + Send>;
 /// How long one look at a fence takes at most; between two looks the thread notices that it has to stop.
 const WAIT_SLICE: Duration = Duration::from_secs(3);
 
-/// How long a fence waits for its turn at the queue before that is left to the timeline's thread. Submissions take microseconds; one that takes longer
-/// waits inside the driver, perhaps for ever, and whoever asks for a fence also carries the messages that would end the guest.
+/// How long a fence waits for its turn at the queue before that is left to the timeline's thread. Submissions take
+/// microseconds; one that takes longer waits inside the driver, perhaps for ever, and whoever asks for a fence also
+/// carries the messages that would end the guest.
 const SUBMIT_LIMIT: Duration = Duration::from_millis(200);
 
 /// Fences kept for reuse per timeline. Guests have a handful in flight.
@@ -71,8 +73,8 @@ impl Timelines {
         Ok(())
     }
 
-    /// Calls `retire` once everything that was submitted to the queue of `ring_idx` before is done. On timeline 0, the CPU's, that is now: the
-    /// caller has executed what came before. After an error, too, it has been called.
+    /// Calls `retire` once everything that was submitted to the queue of `ring_idx` before is done. On timeline 0, the
+    /// CPU's, that is now: the caller has executed what came before. After an error, too, it has been called.
     pub(crate) fn create_fence(&self, ring_idx: u32, retire: Retire) -> Result<(), HostError> {
         if ring_idx == 0 {
             retire();
@@ -179,7 +181,8 @@ impl Timeline {
                 }
             }
         }
-        // The lock is held across the submission so that fences are waited for in the order in which the queue has them.
+        // The lock is held across the submission so that fences are waited for in the order in which the queue has
+        // them.
         let wait = if state.pending.iter().any(|pending| matches!(pending.wait, Wait::Submit)) {
             Wait::Submit
         } else {

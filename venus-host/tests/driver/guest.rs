@@ -40,7 +40,8 @@ impl Guest {
         let mut guest = Self {
             context,
             replies,
-            // SAFETY: the values below point to locals that live during the encoding, with the counts that go with them.
+            // SAFETY: the values below point to locals that live during the encoding, with the counts that go with
+            // them.
             encoder: unsafe { Encoder::new() },
             arena: Arena::default(),
             next_id: 100,

@@ -334,7 +334,7 @@ fn misbehaviour_is_named() {
             guest.queue(device, 64).unwrap_err();
         },
     );
-    check_fatal("vkDeviceWaitIdle: it would block a ring", |guest, device| {
+    check_fatal("vkDeviceWaitIdle: guest drivers wait for fences", |guest, device| {
         guest.send(&DeviceWaitIdleArgs { device }).unwrap_err();
     });
     check_fatal(

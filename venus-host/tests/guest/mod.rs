@@ -47,7 +47,7 @@ impl Guest {
     /// A connection to a host on a thread of this process.
     pub(crate) fn start() -> (Self, JoinHandle<()>) {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let host = thread::spawn(move || serve_connection(theirs, Config::default()));
+        let host = thread::spawn(move || drop(serve_connection(theirs, Config::default())));
         (Self::over(ours), host)
     }
 

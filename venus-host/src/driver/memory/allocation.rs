@@ -20,8 +20,8 @@ use crate::{
 /// What the log calls the request that turns an allocation into a resource.
 const CREATE_BLOB: &str = "create-blob";
 
-/// A `VkDeviceMemory` and what is behind it. Dropping this does not free the driver's object, which is done by `driver/destroy.rs`; the storage must
-/// live until then, so whoever frees holds this.
+/// A `VkDeviceMemory` and what is behind it. Dropping this does not free the driver's object, which is done by
+/// `driver/destroy.rs`; the storage must live until then, so whoever frees holds this.
 pub(crate) struct Memory {
     raw: vk::DeviceMemory,
     flags: vk::MemoryPropertyFlags,
@@ -102,7 +102,8 @@ impl Memory {
             Storage::Private => return refuse("the allocation is not of a type that can be shared"),
             Storage::DmaBuf => self.export_dma_buf(device)?,
             Storage::File { file, .. } => {
-                // The pages of a memory file are ordinary cached memory for the CPU, whatever the driver calls the type.
+                // The pages of a memory file are ordinary cached memory for the CPU, whatever the driver calls the
+                // type.
                 let map_info = MapInfo::Cached;
                 Blob {
                     fd: file.try_clone_fd()?,
@@ -194,8 +195,8 @@ impl<'a> Wishes<'a> {
 }
 
 impl Device {
-    /// vkAllocateMemory. With an import source, the guest wants the memory of a resource; otherwise memory that a guest can map is made so that
-    /// it can be shared.
+    /// vkAllocateMemory. With an import source, the guest wants the memory of a resource; otherwise memory that a guest
+    /// can map is made so that it can be shared.
     pub(crate) fn allocate_memory(
         &self,
         info: &vk::MemoryAllocateInfo<'_>,

@@ -1,17 +1,17 @@
 //! How host-visible memory reaches the guest.
 //!
-//! The guest maps memory by mapping a file descriptor (or, in a virtual machine, the VMM does that for it), so every allocation of a host-visible type must have a descriptor
-//! behind it whose pages the GPU uses. There is a ladder of ways; the first rung that works is chosen once per physical device by trying it
-//! ([`probe`]):
+//! The guest maps memory by mapping a file descriptor (or, in a virtual machine, the VMM does that for it), so every
+//! allocation of a host-visible type must have a descriptor behind it whose pages the GPU uses. There is a ladder of
+//! ways; the first rung that works is chosen once per physical device by trying it (`probe`):
 //!
 //! 1. **dma-buf**: the driver exports the allocation.
 //! 2. **import**: we make a memory file, map it, and the driver imports the mapping (VK_EXT_external_memory_host).
 //!
-//! Two more are foreseen and have a name on the command line, but no code yet: opaque descriptors that the consumer imports into Vulkan again, and plain
-//! pointers for a VMM in the same process.
+//! Two more are foreseen and have a name on the command line, but no code yet: opaque descriptors that the consumer
+//! imports into Vulkan again, and plain pointers for a VMM in the same process.
 //!
-//! A type that the chosen rung cannot share loses HOST_VISIBLE in what the guest is told ([`MemoryPlan::guest_view`]). At least one type that is
-//! HOST_VISIBLE and HOST_COHERENT has to remain, or no guest can use the device.
+//! A type that the chosen rung cannot share loses HOST_VISIBLE in what the guest is told (`MemoryPlan::guest_view`).
+//! At least one type that is HOST_VISIBLE and HOST_COHERENT has to remain, or no guest can use the device.
 
 mod allocation;
 pub(crate) mod probe;
@@ -135,7 +135,8 @@ pub(crate) struct MemoryPlan {
     rung: Option<Rung>,
     /// The types whose allocations reach the guest.
     shareable: TypeMask,
-    /// Sizes of shared allocations are multiples of this: pages of the host, and what the driver wants of imported pointers.
+    /// Sizes of shared allocations are multiples of this: pages of the host, and what the driver wants of imported
+    /// pointers.
     granularity: u64,
     /// The driver's own view.
     driver_view: vk::PhysicalDeviceMemoryProperties,

@@ -1,8 +1,9 @@
 //! Trying the rungs.
 //!
-//! Extension lists promise more than drivers keep: an export may fail for want of a kernel device, an import may be refused for one memory type and
-//! accepted for its neighbour. So each rung allocates a page of every host-visible type on a device made for the purpose, and counts what
-//! worked. [`check_fill`] goes one step further and looks whether the GPU's writes arrive; `venus doctor` and our tests use it.
+//! Extension lists promise more than drivers keep: an export may fail for want of a kernel device, an import may be
+//! refused for one memory type and accepted for its neighbour. So each rung allocates a page of every host-visible type
+//! on a device made for the purpose, and counts what worked. [`check_fill`] goes one step further and looks whether the
+//! GPU's writes arrive; `venus doctor` and our tests use it.
 
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 
@@ -74,7 +75,8 @@ impl<'a> Probe<'a> {
     fn new(physical: &'a PhysicalDevice) -> Result<Self, vk::Result> {
         let names = extensions::to_enable([], physical.extensions());
         let names: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();
-        // Transfers are possible on any of these; a family that can do nothing but sparse binding or video may come first.
+        // Transfers are possible on any of these; a family that can do nothing but sparse binding or video may come
+        // first.
         let can_transfer = vk::QueueFlags::GRAPHICS | vk::QueueFlags::COMPUTE | vk::QueueFlags::TRANSFER;
         let family = (0..)
             .zip(physical.queue_families())
@@ -86,7 +88,8 @@ impl<'a> Probe<'a> {
         let info = vk::DeviceCreateInfo::default()
             .queue_create_infos(&queue)
             .enabled_extension_names(&names);
-        // SAFETY: the family exists and has a queue, the extensions are in the device's list, and all pointers are to locals.
+        // SAFETY: the family exists and has a queue, the extensions are in the device's list, and all pointers are to
+        // locals.
         let device = unsafe { physical.instance().create_device(physical.raw(), &info, None)? };
         Ok(Self {
             physical,
@@ -193,8 +196,8 @@ impl<'a> Probe<'a> {
     }
 
     fn allocate(&self, info: &vk::MemoryAllocateInfo<'_>) -> Result<ProbeMemory<'_>, String> {
-        // SAFETY: the type exists, and what the chain asks for belongs to enabled extensions; imported memory outlives the allocation, as the
-        // callers hold the mapping longer.
+        // SAFETY: the type exists, and what the chain asks for belongs to enabled extensions; imported memory outlives
+        // the allocation, as the callers hold the mapping longer.
         let raw = unsafe { self.device.allocate_memory(info, None) };
         Ok(ProbeMemory {
             device: &self.device,
@@ -240,8 +243,8 @@ fn check_mappable(fd: &OwnedFd, size: u64) -> Result<(), String> {
     unsafe { rustix::mm::munmap(address, len) }.map_err(|error| format!("the dma-buf cannot be unmapped: {error}"))
 }
 
-/// Lets the GPU fill imported memory and looks at it through a second mapping of the file, as a guest would. Answers how many memory types were
-/// seen to work.
+/// Lets the GPU fill imported memory and looks at it through a second mapping of the file, as a guest would. Answers
+/// how many memory types were seen to work.
 pub(crate) fn check_fill(physical: &PhysicalDevice) -> Result<u32, String> {
     const PATTERN: u32 = 0x5ea1_f00d;
     let plan = physical.memory_plan();

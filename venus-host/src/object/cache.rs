@@ -1,0 +1,151 @@
+//! An endpoint's memory of what it resolved last.
+//!
+//! A run of commands names the same few objects again and again: the command buffer in each of them, its pipeline
+//! layout, a handful of sets and buffers. Asking the table costs two atomic operations on a lock that all endpoints
+//! share; asking here costs a load and two compares.
+//!
+//! What is remembered is good as long as nothing was removed from the table, which a counter tells
+//! ([`Table::removals`]). Whoever removes an object moves the counter first and looks at the endpoints' presence
+//! second; an endpoint announces its presence first and looks at the counter second. All four are `SeqCst`, so at least
+//! one of the two sees the other: either the endpoint forgets, or the remover waits with freeing (`reclaim.rs`).
+
+use std::{cell::Cell, fmt};
+
+use venus_protocol::{
+    vk,
+    wire::{HandleError, HandleResolver},
+};
+
+use super::Table;
+
+/// Objects remembered. Ids are mostly consecutive, so their low bits spread well.
+const SLOTS: usize = 64;
+
+#[derive(Clone, Copy)]
+struct Slot {
+    /// 0 for none: no object has this id.
+    id: u64,
+    kind: vk::ObjectType,
+    raw: u64,
+}
+
+const EMPTY: Slot = Slot {
+    id: 0,
+    kind: vk::ObjectType::UNKNOWN,
+    raw: 0,
+};
+
+/// What one endpoint remembers. Belongs to the endpoint's thread.
+pub(crate) struct ResolveCache {
+    /// The table's counter when this was last known to be right.
+    removals: Cell<u64>,
+    slots: [Cell<Slot>; SLOTS],
+}
+
+impl Default for ResolveCache {
+    fn default() -> Self {
+        Self {
+            removals: Cell::new(0),
+            slots: [const { Cell::new(EMPTY) }; SLOTS],
+        }
+    }
+}
+
+impl ResolveCache {
+    fn forget(&self, removals: u64) {
+        for slot in &self.slots {
+            slot.set(EMPTY);
+        }
+        self.removals.set(removals);
+    }
+
+    /// The slot that would remember `id`.
+    fn slot(&self, id: u64) -> Option<&Cell<Slot>> {
+        usize::try_from(id % SLOTS as u64)
+            .ok()
+            .and_then(|index| self.slots.get(index))
+    }
+}
+
+impl fmt::Debug for ResolveCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResolveCache")
+            .field("removals", &self.removals)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The table as one endpoint sees it. The endpoint must be online (`Table::enter`) while it uses this.
+#[derive(Debug)]
+pub(crate) struct CachedResolver<'a> {
+    pub(super) table: &'a Table,
+    pub(super) cache: &'a ResolveCache,
+}
+
+impl HandleResolver for CachedResolver<'_> {
+    #[inline]
+    fn resolve(&self, kind: vk::ObjectType, id: u64) -> Result<u64, HandleError> {
+        let removals = self.table.removals();
+        if removals != self.cache.removals.get() {
+            self.cache.forget(removals);
+        }
+        let Some(slot) = self.cache.slot(id) else {
+            return self.table.resolve(kind, id);
+        };
+        let known = slot.get();
+        if known.id == id && known.kind == kind {
+            return Ok(known.raw);
+        }
+        let raw = self.table.resolve(kind, id)?;
+        slot.set(Slot { id, kind, raw });
+        Ok(raw)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object::{Detail, NewObject};
+
+    fn buffer(id: u64) -> NewObject {
+        NewObject {
+            id,
+            kind: vk::ObjectType::BUFFER,
+            raw: id + 0x1000,
+            device: 1,
+            pool: 0,
+            detail: Detail::Plain,
+        }
+    }
+
+    #[test]
+    fn it_answers_as_the_table_does() {
+        let (table, cache) = (Table::new(), ResolveCache::default());
+        let resolver = table.cached(&cache);
+        table.insert(buffer(7)).unwrap();
+        // Two ids that share a slot.
+        table.insert(buffer(7 + SLOTS as u64)).unwrap();
+        for _ in 0..3 {
+            for id in [7, 7 + SLOTS as u64] {
+                assert_eq!(resolver.resolve(vk::ObjectType::BUFFER, id), Ok(id + 0x1000));
+            }
+        }
+        let wrong = Err(HandleError::WrongType(vk::ObjectType::BUFFER));
+        assert_eq!(resolver.resolve(vk::ObjectType::IMAGE, 7), wrong);
+        assert_eq!(resolver.resolve(vk::ObjectType::BUFFER, 8), Err(HandleError::Unknown));
+    }
+
+    #[test]
+    fn it_forgets_what_was_removed_or_replaced() {
+        let (table, cache) = (Table::new(), ResolveCache::default());
+        let resolver = table.cached(&cache);
+        table.insert(buffer(7)).unwrap();
+        assert!(resolver.resolve(vk::ObjectType::BUFFER, 7).is_ok());
+        table.replace(vk::ObjectType::BUFFER, 7, 5).unwrap();
+        assert_eq!(resolver.resolve(vk::ObjectType::BUFFER, 7), Ok(5));
+        table.remove(vk::ObjectType::BUFFER, 7, 1).unwrap();
+        assert_eq!(resolver.resolve(vk::ObjectType::BUFFER, 7), Err(HandleError::Unknown));
+        table.insert(buffer(7)).unwrap();
+        assert_eq!(resolver.resolve(vk::ObjectType::BUFFER, 7), Ok(0x1007));
+    }
+}
