@@ -1,0 +1,104 @@
+//! `cargo xtask bench`: what the codec costs per command, and our host beside virglrenderer's.
+//!
+//! The measuring is done by `venus-bench` of the tests' crate; here it gets what it needs: both hosts at once in one
+//! guest root, on the same driver.
+
+use crate::test::build;
+use anyhow::{Context as _, Result, ensure};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use xtask::provision::{self, Suite, apt, roots};
+use xtask::resident::Resident;
+use xtask::server::Server;
+use xtask::workspace;
+
+/// Where the figures go, in the workspace.
+const FOLDER: &str = "target/bench";
+
+/// Measure the codec and the hosts.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// What to measure; everything without.
+    #[arg(value_enum)]
+    what: Option<What>,
+    /// The guest root that both hosts run in, for its driver and its virglrenderer.
+    #[arg(long, value_enum, default_value = "sid")]
+    suite: Suite,
+    /// Make no guest root: measures our host only, on this machine's driver.
+    #[arg(long)]
+    no_guests: bool,
+    /// Turns in which the hosts are measured.
+    #[arg(long, default_value_t = 7)]
+    rounds: u32,
+    /// A `venus` command to use instead of building this workspace's.
+    #[arg(long, value_name = "PATH")]
+    host: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum What {
+    /// Decoding and encoding.
+    Codec,
+    /// Hosts behind their sockets.
+    Hosts,
+}
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let folder = workspace().join(FOLDER);
+    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    let bench = build(&["--release", "--package", "venus-tests", "--bin", "venus-bench"])?;
+    if args.what != Some(What::Hosts) {
+        if let Err(error) = apt::install(&["valgrind"], "instruction counts") {
+            eprintln!("instructions will not be counted: {error:#}");
+        }
+        run_bench(
+            Command::new(&bench)
+                .arg("codec")
+                .arg("--json")
+                .arg(folder.join("codec.json")),
+        )?;
+    }
+    if args.what != Some(What::Codec) {
+        measure_hosts(args, &bench, &folder.join("hosts.json"))?;
+    }
+    eprintln!("the figures are in {}", folder.display());
+    Ok(())
+}
+
+fn measure_hosts(args: &Args, bench: &Path, json: &Path) -> Result<()> {
+    let host = match &args.host {
+        Some(host) => host.clone(),
+        None => build(&["--release", "--package", "venus-host", "--bin", "venus"])?,
+    };
+    let mut command = Command::new(bench);
+    command
+        .arg("hosts")
+        .arg("--json")
+        .arg(json)
+        .args(["--rounds", &args.rounds.to_string()]);
+    if args.no_guests {
+        provision::host_driver()?;
+        let server = Server::start(&host, [""; 0])?;
+        command.arg("--host").arg(named("ours", &server.socket()));
+        return run_bench(&mut command);
+    }
+    let root = roots::ensure(args.suite)?;
+    let ours = Resident::venus(root.guest(), &host, &[])?;
+    let peer = Resident::virglrenderer(root.guest())?;
+    let version = root.guest().package_version("virgl-server").unwrap_or_default();
+    let version = version.split(['-', '+']).next().unwrap_or_default();
+    for (name, socket) in [("ours", ours.socket()), (&format!("virgl {version}"), peer.socket())] {
+        command.arg("--host").arg(named(name, &socket));
+    }
+    run_bench(&mut command)
+}
+
+fn named(name: &str, socket: &Path) -> String {
+    format!("{name}={}", socket.display())
+}
+
+fn run_bench(command: &mut Command) -> Result<()> {
+    let status = command.status().context("starting venus-bench")?;
+    ensure!(status.success(), "venus-bench failed ({status})");
+    Ok(())
+}

@@ -1,0 +1,32 @@
+//! What the project's chores and its end-to-end tests share: guests to run, and a server to run them against.
+//!
+//! ```text
+//! provision   what this machine lacks: host packages through apt, Debian roots through mmdebstrap
+//!     |
+//!   guest     a program in such a root, alone in its namespaces, with Venus or native Vulkan, ended in time
+//!     |
+//!  server     the vtest server under test, and what it leaves behind in /proc
+//! resident    a vtest server that runs inside of a guest root, on that root's driver: ours, or virglrenderer's
+//! ```
+//!
+//! This is a library so that the tests of `tests/` and the verbs of `main.rs` drive guests through the same code. It lives
+//! here and not in `tests/` because a chore must still build on a day when the generated protocol crate does not:
+//! nothing in this library depends on the other crates of the workspace.
+//!
+//! Everything here is safe code; namespaces, mounts and time limits are the work of `unshare`, `setpriv` and `mount`.
+#![forbid(unsafe_code)]
+
+pub mod guest;
+pub mod picture;
+pub mod process;
+pub mod progress;
+pub mod provision;
+pub mod resident;
+pub mod server;
+
+/// The workspace's root folder: verbs work from any folder inside of it.
+pub fn workspace() -> std::path::PathBuf {
+    let mut folder = std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    folder.pop();
+    folder
+}

@@ -1,0 +1,71 @@
+//! The project's chores: regenerate code, import a registry, run the demo and the tests.
+//!
+//! Each verb lives in a module of its own and is thin: the work is done by the libraries of the workspace.
+#![forbid(unsafe_code)]
+
+mod bench;
+mod codegen;
+mod demo;
+mod guest_verb;
+mod registry;
+mod size;
+mod test;
+mod tidy;
+mod vectors;
+
+use clap::{Parser, Subcommand};
+
+/// Chores of the Venus toolkit.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Measure the codec, and our host beside virglrenderer's.
+    Bench(bench::Args),
+    /// Regenerate the protocol crate's sources from the registry.
+    Codegen(codegen::Args),
+    /// Run unmodified Mesa guests against our host, and save a screenshot of what they draw.
+    Demo(demo::Args),
+    /// Run one program in a guest root.
+    Guest(guest_verb::Args),
+    /// Work on the registry files.
+    Registry(registry::Args),
+    /// Build the protocol crate from nothing, and report the time it takes and the code it makes.
+    Size(size::Args),
+    /// Run every test, end-to-end tests with real guests included.
+    Test(test::Args),
+    /// Check which room of the sources imports what.
+    Tidy(tidy::Args),
+    /// Run a file of known requests against the codec.
+    Vectors(vectors::Args),
+}
+
+fn main() -> std::process::ExitCode {
+    match run(&Cli::parse().verb) {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            // What failed and why, for a person: a backtrace of this program would only bury it.
+            eprintln!("error: {error:#}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(verb: &Verb) -> anyhow::Result<()> {
+    match verb {
+        Verb::Bench(args) => bench::run(args),
+        Verb::Codegen(args) => codegen::run(args),
+        Verb::Demo(args) => demo::run(args),
+        Verb::Guest(args) => guest_verb::run(args),
+        Verb::Registry(args) => registry::run(args),
+        Verb::Size(args) => size::run(args),
+        Verb::Test(args) => test::run(args),
+        Verb::Tidy(args) => tidy::run(args),
+        Verb::Vectors(args) => vectors::run(args),
+    }
+}

@@ -1,0 +1,209 @@
+//! Child processes that cannot outlive us and always end in time.
+//!
+//! A guest whose host died spins for ever on its socket, so nothing here waits without a limit. Two ties hold a child:
+//! the handle kills it when dropped, and the kernel kills it when the thread that started it ends (`setpriv --pdeathsig`),
+//! which covers an interrupted or crashed test run. A [`Running`] therefore has to stay on the thread that made it alive.
+
+use anyhow::{Context as _, Result};
+use std::io::Read;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How often a waiting thread looks whether its child has ended.
+const POLL: Duration = Duration::from_millis(5);
+
+/// Builds a command that the kernel kills when the calling thread ends.
+pub fn tethered(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    if cfg!(target_os = "linux") {
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+        command
+    } else {
+        Command::new(program)
+    }
+}
+
+/// How a child ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It exited or was killed by somebody else.
+    Ended(ExitStatus),
+    /// It was still running at its time limit, and was killed.
+    TimedOut,
+}
+
+/// What a child left behind.
+#[derive(Debug)]
+pub struct Finished {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Its standard output, as text.
+    pub stdout: String,
+    /// Its standard error, as text.
+    pub stderr: String,
+    /// Wall-clock time from start to end.
+    pub elapsed: Duration,
+}
+
+impl Finished {
+    /// Whether it exited by itself with status 0.
+    pub fn success(&self) -> bool {
+        matches!(self.outcome, Outcome::Ended(status) if status.success())
+    }
+
+    /// Turns anything but a success into an error that carries the end of both outputs.
+    pub fn expect_success(self, what: &str) -> Result<Self> {
+        if self.success() {
+            return Ok(self);
+        }
+        let how = match self.outcome {
+            Outcome::Ended(status) => format!("{status}"),
+            Outcome::TimedOut => format!("no end after {:.0} s", self.elapsed.as_secs_f64()),
+        };
+        anyhow::bail!(
+            "{what}: {how}\n--- its output\n{}--- its errors\n{}",
+            tail(&self.stdout),
+            tail(&self.stderr)
+        )
+    }
+}
+
+/// Kills a process that is not our child, as a crash would end it.
+pub fn kill(id: u32) -> Result<()> {
+    let process = i32::try_from(id).ok().and_then(rustix::process::Pid::from_raw);
+    let process = process.with_context(|| format!("{id} is no process id"))?;
+    rustix::process::kill_process(process, rustix::process::Signal::KILL)
+        .with_context(|| format!("killing process {id}"))
+}
+
+/// The last lines of a program's output, enough to show why it failed.
+pub fn tail(text: &str) -> String {
+    const LINES: usize = 40;
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(LINES)..]
+        .iter()
+        .map(|line| format!("{line}\n"))
+        .collect()
+}
+
+/// A child with captured output and a time limit.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    stdout: Option<JoinHandle<Vec<u8>>>,
+    stderr: Option<JoinHandle<Vec<u8>>>,
+    started: Instant,
+    limit: Duration,
+}
+
+impl Running {
+    /// Starts `command` with both outputs captured and no input.
+    pub fn start(command: &mut Command, limit: Duration) -> Result<Self> {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("starting {command:?}"))?;
+        let stdout = child.stdout.take().map(collect);
+        let stderr = child.stderr.take().map(collect);
+        Ok(Self {
+            child,
+            stdout,
+            stderr,
+            started: Instant::now(),
+            limit,
+        })
+    }
+
+    /// Process id of the outermost process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it is still running, within its time limit.
+    pub fn is_running(&mut self) -> Result<bool> {
+        Ok(self.started.elapsed() < self.limit && self.child.try_wait()?.is_none())
+    }
+
+    /// Kills it now, without a chance to clean up.
+    pub fn kill(&mut self) -> Result<()> {
+        self.child.kill().context("killing a child")
+    }
+
+    /// Waits for the end, or for the time limit and then kills it.
+    pub fn finish(&mut self) -> Result<Finished> {
+        let outcome = loop {
+            if let Some(status) = self.child.try_wait()? {
+                break Outcome::Ended(status);
+            }
+            if self.started.elapsed() >= self.limit {
+                self.child.kill()?;
+                self.child.wait()?;
+                break Outcome::TimedOut;
+            }
+            std::thread::sleep(POLL);
+        };
+        let elapsed = self.started.elapsed();
+        Ok(Finished {
+            outcome,
+            stdout: text(self.stdout.take()),
+            stderr: text(self.stderr.take()),
+            elapsed,
+        })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail only where the child is gone already, which is what we are after.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Reads a pipe to its end on a thread of its own, so that a full pipe never stops the child.
+fn collect(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // A pipe that breaks has nothing more to tell.
+        let _ = pipe.read_to_end(&mut bytes);
+        bytes
+    })
+}
+
+fn text(reader: Option<JoinHandle<Vec<u8>>>) -> String {
+    let bytes = reader.and_then(|reader| reader.join().ok()).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(script: &str, limit: Duration) -> Finished {
+        Running::start(tethered("sh").args(["-c", script]), limit)
+            .unwrap()
+            .finish()
+            .unwrap()
+    }
+
+    #[test]
+    fn output_and_status_are_kept() {
+        let finished = run("echo out; echo err >&2; exit 3", Duration::from_secs(20));
+        assert_eq!((finished.stdout.as_str(), finished.stderr.as_str()), ("out\n", "err\n"));
+        assert!(!finished.success());
+        let error = finished.expect_success("a script").unwrap_err().to_string();
+        assert!(
+            error.contains("a script: exit status: 3") && error.contains("err"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_child_that_spins_is_killed() {
+        let finished = run("while :; do :; done", Duration::from_millis(200));
+        assert_eq!(finished.outcome, Outcome::TimedOut);
+    }
+}

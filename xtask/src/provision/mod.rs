@@ -1,0 +1,58 @@
+//! What this machine needs and lacks: packages of the host, Debian roots for guests, both installed on demand.
+//!
+//! Nothing is downloaded by our own code: packages come through apt, with the mirror, certificates, proxies and
+//! credentials that this machine's apt is configured for. As root missing packages are installed; otherwise the exact
+//! command is printed. Roots live in the user's cache folder and are made once.
+
+pub mod apt;
+mod recipe;
+pub mod roots;
+
+pub use recipe::Suite;
+
+use anyhow::Result;
+
+/// Makes sure that this machine can run a host: a Vulkan loader and at least one driver.
+///
+/// A driver of the machine's own is left alone; only where there is none, Mesa's drivers with lavapipe are installed.
+pub fn host_driver() -> Result<()> {
+    let mut missing = Vec::new();
+    if !has_loader() {
+        missing.push("libvulkan1");
+    }
+    if !has_driver() {
+        missing.push("mesa-vulkan-drivers");
+    }
+    apt::install(&missing, "a Vulkan loader and driver for the host")
+}
+
+/// Whether the loader is where the dynamic linker looks.
+fn has_loader() -> bool {
+    const FOLDERS: [&str; 5] = ["/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64"];
+    let here = |folder: &std::path::Path| folder.join("libvulkan.so.1").exists();
+    FOLDERS.iter().any(|folder| {
+        let folder = std::path::Path::new(folder);
+        let triplets = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+        here(folder) || triplets.into_iter().any(|entry| here(&entry.path()))
+    })
+}
+
+/// Whether any driver manifest is installed, other than Venus itself, or named by the environment.
+fn has_driver() -> bool {
+    const FOLDERS: [&str; 3] = [
+        "/usr/share/vulkan/icd.d",
+        "/etc/vulkan/icd.d",
+        "/usr/local/share/vulkan/icd.d",
+    ];
+    let named = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"]
+        .iter()
+        .any(|name| std::env::var_os(name).is_some());
+    named
+        || FOLDERS.iter().any(|folder| {
+            let manifests = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+            let names = manifests.map(|entry| entry.file_name().to_string_lossy().into_owned());
+            names
+                .into_iter()
+                .any(|name| name.ends_with(".json") && !name.starts_with("virtio_icd"))
+        })
+}

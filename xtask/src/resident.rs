@@ -1,0 +1,76 @@
+//! vtest servers that run inside of a guest root, on the lavapipe of that root.
+//!
+//! There they have the very driver that a native run in the same root has, which makes times comparable; and there
+//! virglrenderer is installed in the version of that suite, so the same guest can be measured against both.
+
+use crate::guest::{Guest, GuestRunning, Vulkan};
+use crate::process::tail;
+use anyhow::{Context as _, Result, bail};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long a server may take until it has made its socket.
+const START_LIMIT: Duration = Duration::from_secs(30);
+/// Longest life of a server that nobody ends.
+const LIFE: Duration = Duration::from_secs(3600);
+/// The socket, and our program, in the folder that the server's root shares with this machine.
+const SOCKET: &str = "socket";
+const PROGRAM: &str = "venus";
+
+/// A server inside of a guest root. Dropping it ends it.
+#[derive(Debug)]
+pub struct Resident {
+    running: GuestRunning,
+}
+
+impl Resident {
+    /// Starts virglrenderer's `virgl_test_server` with Venus.
+    pub fn virglrenderer(guest: &Guest) -> Result<Self> {
+        let socket = format!("--socket-path=/run/venus/{SOCKET}");
+        let command = guest.command("virgl_test_server", Vulkan::Lavapipe);
+        // Without `--multi-clients` it makes a process for each client, as ours does.
+        let running = command.args(["--venus", "--no-virgl", &socket]).limit(LIFE).spawn()?;
+        Self { running }.wait_until_ready()
+    }
+
+    /// Starts our own host: `program` is a `venus` command built on this machine.
+    ///
+    /// Its C library must not be newer than the root's, which holds for the Debian that we support and later suites.
+    pub fn venus(guest: &Guest, program: &Path, args: &[&str]) -> Result<Self> {
+        // The root may not change, so the program waits for its copy in the shared folder.
+        let script = format!(
+            "while ! [ -e /run/venus/{PROGRAM} ]; do sleep 0.01; done; \
+             exec /run/venus/{PROGRAM} serve --socket-path /run/venus/{SOCKET} \"$@\""
+        );
+        let command = guest.command("sh", Vulkan::Lavapipe).args(["-c", &script, PROGRAM]);
+        let running = command.args(args.iter().copied()).limit(LIFE).spawn()?;
+        let partial = running.shared().join("venus.copy");
+        std::fs::copy(program, &partial).with_context(|| format!("copying {}", program.display()))?;
+        std::fs::rename(&partial, running.shared().join(PROGRAM)).context("placing the copied program")?;
+        Self { running }.wait_until_ready()
+    }
+
+    fn wait_until_ready(mut self) -> Result<Self> {
+        let started = Instant::now();
+        while !self.socket().exists() {
+            if !self.running.is_running()? {
+                let finished = self.running.finish()?;
+                bail!(
+                    "{} ended before it served:\n{}",
+                    self.running.what(),
+                    tail(&finished.stderr)
+                );
+            }
+            if started.elapsed() > START_LIMIT {
+                bail!("{} made no socket within {START_LIMIT:?}", self.running.what());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(self)
+    }
+
+    /// The socket's path on this machine.
+    pub fn socket(&self) -> PathBuf {
+        self.running.shared().join(SOCKET)
+    }
+}

@@ -1,0 +1,295 @@
+//! The vtest server that guests talk to: started, looked at through `/proc`, ended.
+//!
+//! The server is any program that takes `serve --socket-path PATH`. What it leaves behind after a guest is read from
+//! `/proc`: its descendants, its open files and its memory files ([`Traces`]).
+
+use crate::process::{tail, tethered};
+use anyhow::{Context as _, Result, bail};
+use std::fs::File;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a server may take until its socket accepts; loading a Vulkan driver takes most of it.
+const START_LIMIT: Duration = Duration::from_secs(30);
+/// How often its state is looked at.
+const POLL: Duration = Duration::from_millis(20);
+
+/// A running server. Dropping it kills it.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    folder: tempfile::TempDir,
+}
+
+/// What a server holds at a moment: comparing two of these shows a leak.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Traces {
+    /// Command lines of its descendants.
+    pub processes: Vec<String>,
+    /// What its open descriptors point at, without the numbers that differ from file to file.
+    pub files: Vec<String>,
+    /// Memory files that it maps.
+    pub memory_files: Vec<String>,
+}
+
+impl Traces {
+    /// What is here and was not in `before`. Having less is no leak: drivers let go of things when they like.
+    fn beyond(&self, before: &Self) -> Vec<String> {
+        let lists = [
+            (&self.processes, &before.processes),
+            (&self.files, &before.files),
+            (&self.memory_files, &before.memory_files),
+        ];
+        let mut more = Vec::new();
+        for (now, before) in lists {
+            let mut known = before.clone();
+            for trace in now {
+                match known.iter().position(|other| other == trace) {
+                    Some(index) => drop(known.swap_remove(index)),
+                    None => more.push(trace.clone()),
+                }
+            }
+        }
+        more
+    }
+}
+
+impl Server {
+    /// Starts `program serve --socket-path …` with further arguments, and waits until its socket accepts.
+    pub fn start<S: AsRef<std::ffi::OsStr>>(program: &Path, args: impl IntoIterator<Item = S>) -> Result<Self> {
+        let folder = tempfile::Builder::new()
+            .prefix("venus-host-")
+            .tempdir()
+            .context("making the server's folder")?;
+        let log = File::create(folder.path().join("log")).context("making the server's log")?;
+        // A path of its own may never be given by whoever runs us: the socket belongs to this run alone.
+        let child = tethered(program)
+            .arg("serve")
+            .arg("--socket-path")
+            .arg(folder.path().join("socket"))
+            .args(args)
+            .env_remove("VTEST_SOCKET_NAME")
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("starting {}", program.display()))?;
+        let mut server = Self { child, folder };
+        server.wait_until_ready(program)?;
+        Ok(server)
+    }
+
+    fn wait_until_ready(&mut self, program: &Path) -> Result<()> {
+        let started = Instant::now();
+        while !self.socket().exists() {
+            if let Some(status) = self.child.try_wait()? {
+                bail!(
+                    "{} ended before it served ({status}):\n{}",
+                    program.display(),
+                    tail(&self.log())
+                );
+            }
+            if started.elapsed() > START_LIMIT {
+                bail!(
+                    "{} made no socket within {START_LIMIT:?}:\n{}",
+                    program.display(),
+                    tail(&self.log())
+                );
+            }
+            std::thread::sleep(POLL);
+        }
+        Ok(())
+    }
+
+    /// The socket's path on this machine.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("socket")
+    }
+
+    /// What it has printed so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Fails with the end of its log when it is gone.
+    pub fn expect_alive(&mut self) -> Result<()> {
+        if let Some(status) = self.child.try_wait()? {
+            bail!("the server is gone ({status}):\n{}", tail(&self.log()));
+        }
+        UnixStream::connect(self.socket()).context("the server no longer accepts")?;
+        Ok(())
+    }
+
+    /// Process ids of all its descendants, workers first.
+    pub fn descendants(&self) -> Vec<u32> {
+        descendants(self.id())
+    }
+
+    /// Waits until it has no descendants: every guest has a process of its own, unless all are served in one.
+    pub fn expect_no_guests(&self, limit: Duration) -> Result<()> {
+        let started = Instant::now();
+        while !self.descendants().is_empty() {
+            if started.elapsed() > limit {
+                bail!("the server still has processes: {:?}", self.traces().processes);
+            }
+            std::thread::sleep(POLL);
+        }
+        Ok(())
+    }
+
+    /// Waits until nothing is left of any guest and nothing moves any more, and returns what it holds then.
+    ///
+    /// Where all guests are served in one process there is no end of a process to wait for: hence the second look.
+    pub fn settle(&self, limit: Duration) -> Result<Traces> {
+        const PAUSE: Duration = Duration::from_millis(200);
+        let started = Instant::now();
+        let mut last = self.traces();
+        loop {
+            std::thread::sleep(PAUSE);
+            let now = self.traces();
+            if now == last && now.processes.is_empty() && now.memory_files.is_empty() {
+                return Ok(now);
+            }
+            if started.elapsed() > limit {
+                bail!("the server does not come to rest: {now:#?}");
+            }
+            last = now;
+        }
+    }
+
+    /// What it holds now.
+    pub fn traces(&self) -> Traces {
+        let processes = self
+            .descendants()
+            .into_iter()
+            .map(|id| {
+                let line = std::fs::read_to_string(format!("/proc/{id}/cmdline")).unwrap_or_default();
+                line.replace('\0', " ").trim().to_owned()
+            })
+            .collect();
+        let mut files: Vec<String> = std::fs::read_dir(format!("/proc/{}/fd", self.id()))
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| Some(without_numbers(&std::fs::read_link(entry.ok()?.path()).ok()?)))
+            .collect();
+        files.sort();
+        let maps = std::fs::read_to_string(format!("/proc/{}/maps", self.id())).unwrap_or_default();
+        let mut memory_files: Vec<String> = maps
+            .lines()
+            .filter_map(|line| line.find("/memfd:").map(|at| line[at..].to_owned()))
+            .collect();
+        memory_files.sort();
+        Traces {
+            processes,
+            files,
+            memory_files,
+        }
+    }
+
+    /// Waits until it holds no more than `before`, and fails with the difference when that does not come about.
+    ///
+    /// Teardown is not part of a guest's exit: the server hears of it a little later.
+    pub fn expect_traces(&self, before: &Traces, limit: Duration) -> Result<()> {
+        let started = Instant::now();
+        loop {
+            let more = self.traces().beyond(before);
+            if more.is_empty() {
+                return Ok(());
+            }
+            if started.elapsed() > limit {
+                bail!("the server was left with more than it had: {}", more.join(", "));
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Both fail only where it is gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// All processes below `id`, breadth first.
+fn descendants(id: u32) -> Vec<u32> {
+    let mut found = vec![id];
+    let mut next = 0;
+    let parents = parents();
+    while let Some(parent) = found.get(next).copied() {
+        found.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(child, _)| *child));
+        next += 1;
+    }
+    found.split_off(1)
+}
+
+/// Every process of this machine with its parent; zombies are included, since nobody reaped them.
+fn parents() -> Vec<(u32, u32)> {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten();
+    processes
+        .filter_map(|entry| {
+            let id: u32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
+            let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+            // The command's name stands in parentheses and may hold spaces: state and parent follow the last one.
+            let (_, rest) = stat.rsplit_once(')')?;
+            Some((id, rest.split_whitespace().nth(1)?.parse().ok()?))
+        })
+        .collect()
+}
+
+/// A descriptor's target without inode numbers: `socket:[123]` and `socket:[124]` are the same kind of trace.
+fn without_numbers(target: &Path) -> String {
+    let target = target.display().to_string();
+    match target.split_once(":[") {
+        Some((kind, _)) => kind.to_owned(),
+        None => target,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_cannot_serve_is_reported_with_its_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = folder.path().join("server");
+        std::fs::write(&script, "#!/bin/sh\necho no driver found\nexit 4\n").unwrap();
+        let mut mode = std::fs::metadata(&script).unwrap().permissions();
+        std::os::unix::fs::PermissionsExt::set_mode(&mut mode, 0o755);
+        std::fs::set_permissions(&script, mode).unwrap();
+        let error = Server::start(&script, [""; 0]).unwrap_err().to_string();
+        assert!(
+            error.contains("exit status: 4") && error.contains("no driver found"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn only_more_of_the_same_is_a_leak() {
+        let traces = |files: &[&str]| Traces {
+            processes: Vec::new(),
+            files: files.iter().map(|file| (*file).to_owned()).collect(),
+            memory_files: Vec::new(),
+        };
+        let before = traces(&["socket", "socket", "/dev/null"]);
+        assert!(traces(&["/dev/null", "socket"]).beyond(&before).is_empty());
+        assert_eq!(traces(&["socket", "socket", "socket"]).beyond(&before), ["socket"]);
+    }
+
+    #[test]
+    fn children_are_seen() {
+        let mut child = tethered("sleep").arg("20").spawn().unwrap();
+        assert!(descendants(std::process::id()).contains(&child.id()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}

@@ -1,0 +1,94 @@
+//! `cargo xtask size`: what the generated crate costs its users, as numbers.
+//!
+//! The protocol crate is built from nothing in release, with its dependencies, in a target folder of its own.
+
+use anyhow::{Context as _, Result, ensure};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+use xtask::workspace;
+
+/// A target folder that nobody else uses, so that the build starts from nothing.
+const TARGET: &str = "target/size";
+/// Where the numbers are kept, as one line of JSON.
+const RECORD: &str = "target/size.json";
+/// The library that is measured.
+const LIBRARY: &str = "release/libvenus_protocol.rlib";
+
+/// Build the protocol crate from nothing, and report time and code size.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Fail when the build takes longer than this.
+    #[arg(long, value_name = "SECONDS")]
+    limit: Option<u64>,
+}
+
+#[expect(clippy::print_stdout, reason = "the result of a command-line verb")]
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let target = workspace().join(TARGET);
+    if target.exists() {
+        std::fs::remove_dir_all(&target).with_context(|| format!("removing {}", target.display()))?;
+    }
+    let started = Instant::now();
+    let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args([
+            "build",
+            "--release",
+            "--package",
+            "venus-protocol",
+            "--target-dir",
+            TARGET,
+        ])
+        .status()
+        .context("starting cargo build")?;
+    ensure!(status.success(), "the protocol crate does not build ({status})");
+    let time = started.elapsed();
+    let text = text_bytes(&target.join(LIBRARY))?;
+    println!(
+        "venus-protocol: clean release build {:.1} s, .text {} KiB",
+        time.as_secs_f64(),
+        text / 1024
+    );
+    let record = serde_json::json!({ "build_seconds": time.as_secs_f64(), "text_bytes": text });
+    std::fs::write(workspace().join(RECORD), format!("{record}\n")).with_context(|| format!("writing {RECORD}"))?;
+    if let Some(limit) = args.limit {
+        ensure!(
+            time <= Duration::from_secs(limit),
+            "the build took longer than {limit} s"
+        );
+    }
+    Ok(())
+}
+
+/// Machine code in a library: the sum of its text sections. Generic functions count where they are used, not here.
+fn text_bytes(library: &Path) -> Result<u64> {
+    let output = Command::new("size")
+        .arg("-A")
+        .arg(library)
+        .output()
+        .context("starting `size`, of Debian's binutils")?;
+    let text = sum_text(&String::from_utf8_lossy(&output.stdout));
+    ensure!(text > 0, "`size` found no code in {}", library.display());
+    Ok(text)
+}
+
+/// Adds up lines of `section size address` whose section is a text section.
+fn sum_text(sections: &str) -> u64 {
+    let size = |line: &str| -> Option<u64> {
+        let mut words = line.split_whitespace();
+        let section = words.next()?;
+        (section == ".text" || section.starts_with(".text.")).then(|| words.next()?.parse().ok())?
+    };
+    sections.lines().filter_map(size).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_sections_are_added_up() {
+        let sections = "a.o  :\nsection  size  addr\n.text 0 0\n.text.one 40 0\n.textual 7 0\n.data 9 0\n.text.two 2 0\nTotal 58\n";
+        assert_eq!(sum_text(sections), 42);
+    }
+}

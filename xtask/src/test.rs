@@ -1,0 +1,165 @@
+//! `cargo xtask test`: every test of the workspace, with real guests, and one line at the end that counts them.
+
+use anyhow::{Context as _, Result, bail, ensure};
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use xtask::provision::{self, Suite, roots};
+use xtask::workspace;
+
+/// Tells end-to-end tests which program is the host.
+const HOST_VARIABLE: &str = "VENUS_HOST";
+/// Names the file in which a test that skips itself leaves a line: `name: reason`.
+const SKIPPED_VARIABLE: &str = "VENUS_SKIPPED_TESTS";
+
+/// Run every test.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Make no guests: their tests are skipped, and counted as such.
+    #[arg(long)]
+    no_guests: bool,
+    /// Further arguments for `cargo test`, for example `-p venus-tests`; the whole workspace without.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    cargo: Vec<String>,
+}
+
+/// Counts of one test program, or of all of them.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Counts {
+    passed: u64,
+    failed: u64,
+    skipped: u64,
+}
+
+#[expect(clippy::print_stdout, reason = "the result of a command-line verb")]
+pub(crate) fn run(args: &Args) -> Result<()> {
+    provision::host_driver()?;
+    let mut held = Vec::new();
+    if !args.no_guests {
+        for suite in Suite::ALL {
+            held.push((suite, roots::ensure(suite)?));
+        }
+    }
+    let host = build(&["--package", "venus-host", "--bin", "venus"])?;
+    let skipped = tempfile::NamedTempFile::new().context("making a file for skipped tests")?;
+
+    let mut command = Command::new(cargo());
+    command.current_dir(workspace()).args(["test", "--no-fail-fast"]);
+    if args.cargo.is_empty() {
+        command.arg("--workspace");
+    }
+    command
+        .args(&args.cargo)
+        .env(HOST_VARIABLE, host)
+        .env(SKIPPED_VARIABLE, skipped.path());
+    for (suite, root) in &held {
+        command.env(suite.variable(), root.guest().root());
+    }
+    let (mut counts, success) = count(&mut command)?;
+
+    let notes = std::fs::read_to_string(skipped.path()).context("reading the skipped tests")?;
+    // A test may have several reasons, one for each guest that it misses; it is skipped once.
+    let reasons: BTreeMap<&str, &str> = notes.lines().filter_map(|note| note.split_once(": ")).collect();
+    for (name, reason) in &reasons {
+        println!("skipped {name}: {reason}");
+        // The test program counted it as passed: it has no word for a test that finds out while it runs.
+        counts.skipped += 1;
+        counts.passed = counts.passed.saturating_sub(1);
+    }
+    // What fails to compile has no count of its own.
+    if !success && counts.failed == 0 {
+        counts.failed = 1;
+    }
+    println!(
+        "{} passed, {} failed, {} skipped",
+        counts.passed, counts.failed, counts.skipped
+    );
+    ensure!(counts.failed == 0, "tests failed");
+    Ok(())
+}
+
+/// Builds with the given arguments of `cargo build` and returns the program that came out.
+pub(crate) fn build(args: &[&str]) -> Result<PathBuf> {
+    let mut child = Command::new(cargo())
+        .args(["build", "--message-format=json-render-diagnostics"])
+        .args(args)
+        .current_dir(workspace())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("starting cargo build")?;
+    let messages = BufReader::new(child.stdout.take().context("cargo build has no output")?);
+    let mut program = None;
+    for line in messages.lines() {
+        // Lines that are no JSON come from build scripts and mean nothing to us.
+        let message = serde_json::from_str::<serde_json::Value>(&line?).unwrap_or_default();
+        if let Some(path) = message.get("executable").and_then(|path| path.as_str()) {
+            program = Some(PathBuf::from(path));
+        }
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("cargo build {} failed ({status})", args.join(" "));
+    }
+    program.with_context(|| format!("cargo build {} made no program", args.join(" ")))
+}
+
+/// The cargo that runs us, so that its toolchain stays the same.
+fn cargo() -> std::ffi::OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// Runs the tests, passes their words on as they come, and adds up what each test program counted.
+#[expect(clippy::print_stdout, reason = "passes on what the tests print")]
+fn count(command: &mut Command) -> Result<(Counts, bool)> {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("starting cargo test")?;
+    let mut total = Counts::default();
+    for line in BufReader::new(child.stdout.take().context("cargo test has no output")?).lines() {
+        let line = line?;
+        println!("{line}");
+        if let Some(counts) = parse_result(&line) {
+            total.passed += counts.passed;
+            total.failed += counts.failed;
+            total.skipped += counts.skipped;
+        }
+    }
+    Ok((total, child.wait()?.success()))
+}
+
+/// Reads `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.02s`.
+fn parse_result(line: &str) -> Option<Counts> {
+    let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
+    let number = |word: &str| -> Option<u64> {
+        counts
+            .split(';')
+            .find_map(|part| part.trim().strip_suffix(word)?.trim().parse().ok())
+    };
+    Some(Counts {
+        passed: number("passed")?,
+        failed: number("failed")?,
+        skipped: number("ignored")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_programs_result_is_read() {
+        let line = "test result: FAILED. 12 passed; 2 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.3s";
+        assert_eq!(
+            parse_result(line),
+            Some(Counts {
+                passed: 12,
+                failed: 2,
+                skipped: 1
+            })
+        );
+        assert_eq!(parse_result("test name ... ok"), None);
+    }
+}
