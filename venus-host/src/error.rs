@@ -77,19 +77,13 @@ impl HostError {
     /// A failed system call.
     #[cold]
     pub fn io(what: impl Into<Cow<'static, str>>, source: impl Into<io::Error>) -> Self {
-        Self::Io {
-            what: what.into(),
-            source: source.into(),
-        }
+        Self::Io { what: what.into(), source: source.into() }
     }
 
     /// A failed Vulkan call of the host's own.
     #[cold]
     pub fn driver(what: impl Into<Cow<'static, str>>, result: venus_protocol::vk::Result) -> Self {
-        Self::Driver {
-            what: what.into(),
-            result,
-        }
+        Self::Driver { what: what.into(), result }
     }
 
     /// Turns any error into the reason why a context ends. `command` names the command that met it, unless the error
@@ -186,10 +180,7 @@ impl From<DecodeError> for Fatal {
             (command, None) => (command.name(), error.kind.to_string()),
             (command, Some(member)) => (command.name(), format!("{member}: {}", error.kind)),
         };
-        Self {
-            offset: u64::try_from(error.offset).ok(),
-            ..Self::new(command, reason)
-        }
+        Self { offset: u64::try_from(error.offset).ok(), ..Self::new(command, reason) }
     }
 }
 
@@ -229,9 +220,7 @@ mod tests {
 
     #[test]
     fn the_innermost_stream_is_named() {
-        let fatal = Fatal::new("vkCmdDraw", "x")
-            .located("indirect stream", 0, 8)
-            .located("ring 1", 64, 0);
+        let fatal = Fatal::new("vkCmdDraw", "x").located("indirect stream", 0, 8).located("ring 1", 64, 0);
         assert_eq!((&*fatal.stream, fatal.offset), ("indirect stream", Some(8)));
     }
 

@@ -11,11 +11,7 @@ fn count(path: &str) -> usize {
 }
 
 fn mappings() -> usize {
-    std::fs::read_to_string("/proc/self/maps")
-        .unwrap()
-        .lines()
-        .filter(|line| line.contains("venus-shm"))
-        .count()
+    std::fs::read_to_string("/proc/self/maps").unwrap().lines().filter(|line| line.contains("venus-shm")).count()
 }
 
 #[test]

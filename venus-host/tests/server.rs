@@ -26,11 +26,7 @@ impl Server {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("vtest");
         let process = venus(&path).args(arguments).spawn().unwrap();
-        let server = Self {
-            process,
-            path,
-            _folder: folder,
-        };
+        let server = Self { process, path, _folder: folder };
         until("the server listens", || server.path.exists());
         server
     }
@@ -54,9 +50,7 @@ impl Server {
     }
 
     fn descriptors(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/fd", self.process.id()))
-            .unwrap()
-            .count()
+        std::fs::read_dir(format!("/proc/{}/fd", self.process.id())).unwrap().count()
     }
 }
 
@@ -69,12 +63,7 @@ impl Drop for Server {
 
 fn venus(path: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_venus"));
-    command
-        .arg("serve")
-        .arg("--socket-path")
-        .arg(path)
-        .env_remove("VTEST_SOCKET_NAME")
-        .stderr(Stdio::null());
+    command.arg("serve").arg("--socket-path").arg(path).env_remove("VTEST_SOCKET_NAME").stderr(Stdio::null());
     command
 }
 
@@ -97,15 +86,10 @@ fn each_guest_has_a_process_and_leaves_none() {
 fn a_killed_worker_takes_only_its_guest_along() {
     let server = Server::start(&[]);
     let mut victim = server.connect();
-    let [worker] = server.workers()[..] else {
-        panic!("one worker")
-    };
+    let [worker] = server.workers()[..] else { panic!("one worker") };
     let mut other = server.connect();
-    rustix::process::kill_process(
-        rustix::process::Pid::from_raw(worker).unwrap(),
-        rustix::process::Signal::KILL,
-    )
-    .unwrap();
+    rustix::process::kill_process(rustix::process::Pid::from_raw(worker).unwrap(), rustix::process::Signal::KILL)
+        .unwrap();
     assert!(victim.is_closed());
     other.create_shmem(4096);
     let mut third = server.connect();
@@ -120,11 +104,7 @@ fn sleeps(process: i32) -> u64 {
     let status =
         |task: std::io::Result<std::fs::DirEntry>| std::fs::read_to_string(task.unwrap().path().join("status"));
     let count = |status: String| {
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))
-            .unwrap()
-            .to_owned();
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).unwrap().to_owned();
         line.trim().parse::<u64>().unwrap()
     };
     tasks.map(|task| count(status(task).unwrap())).sum()
@@ -138,13 +118,9 @@ fn an_idle_guest_wakes_nobody() {
     // A short heartbeat, which must rest, too.
     let (second, memory) = guest.create_shmem(4096 + 196);
     guest.submit_and_wait(&Guest::create_ring_command(2, second, 4096, Some(20_000)));
-    until("both rings are idle", || {
-        (ring.status() & memory.word(128)) & STATUS_IDLE != 0
-    });
+    until("both rings are idle", || (ring.status() & memory.word(128)) & STATUS_IDLE != 0);
     std::thread::sleep(Duration::from_millis(50));
-    let [worker] = server.workers()[..] else {
-        panic!("one worker")
-    };
+    let [worker] = server.workers()[..] else { panic!("one worker") };
     let before = sleeps(worker);
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(sleeps(worker), before);

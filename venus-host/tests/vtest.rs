@@ -11,9 +11,7 @@ fn the_handshake_byte_for_byte() {
     let (mut guest, host) = Guest::start();
     let to_host = [
         // CREATE_RENDERER; its length counts bytes, and nothing pads the name
-        &[
-            0x09, 0x00, 0x00, 0x00, 0x08, 0x00, 0x00, 0x00, b'v', b'k', b'c', b'u', b'b', b'e', b'-', b'1', 0,
-        ][..],
+        &[0x09, 0x00, 0x00, 0x00, 0x08, 0x00, 0x00, 0x00, b'v', b'k', b'c', b'u', b'b', b'e', b'-', b'1', 0][..],
         // PING, then the probe that tells old servers apart
         &words(&[0x0000_0000, 0x0000_000a]),
         &words(&[0x0000_0002, 0x0000_0007, 0, 0]),
@@ -96,11 +94,7 @@ fn what_breaks_the_protocol_ends_the_connection() {
 
 #[test]
 fn requests_that_need_a_context_wait_for_one() {
-    for message in [
-        &[6, 18, 2, 1, 4096, 0, 0, 0][..],
-        &[7, 24, 1, 1, 7, 0, 0, 0, 0],
-        &[1, 3, 1],
-    ] {
+    for message in [&[6, 18, 2, 1, 4096, 0, 0, 0][..], &[7, 24, 1, 1, 7, 0, 0, 0, 0], &[1, 3, 1]] {
         let (mut guest, _host) = Guest::start();
         guest.socket.write_all(&[1, 0, 0, 0, 8, 0, 0, 0, 0]).unwrap();
         guest.send(message);
@@ -177,11 +171,7 @@ fn indirect_streams_are_executed_from_a_copy_and_not_nested() {
     let mut ring = guest.create_ring(1, 4096);
     let (upload, commands) = guest.create_shmem(4096);
     let (reply_resource, reply) = guest.create_shmem(4096);
-    for (i, word) in [178, 1, 1, 0, reply_resource, 0, 0, 64, 0]
-        .iter()
-        .chain(&[179, 1, 32, 0])
-        .enumerate()
-    {
+    for (i, word) in [178, 1, 1, 0, reply_resource, 0, 0, 64, 0].iter().chain(&[179, 1, 32, 0]).enumerate() {
         commands.set_word(64 + 4 * i as u64, *word);
     }
     // One stream of 52 bytes at 64; no reply positions, no dependencies.
@@ -236,10 +226,7 @@ fn direct_submissions_are_checked_like_rings() {
     for (what, commands) in [
         ("an unknown ring", vec![190, 0, 9, 0, 0, 0]),
         ("a wait for a ring, on the context", vec![252, 0, 1, 0]),
-        (
-            "a ring in memory that does not exist",
-            Guest::create_ring_command(1, 77, 4096, None),
-        ),
+        ("a ring in memory that does not exist", Guest::create_ring_command(1, 77, 4096, None)),
         ("a reply stream that is too large", vec![178, 0, 1, 0, 1, 0, 0, 4, 4096]),
         ("half a command", vec![178, 0, 1]),
     ] {

@@ -51,12 +51,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         if let Err(error) = apt::install(&["valgrind"], "instruction counts") {
             eprintln!("instructions will not be counted: {error:#}");
         }
-        run_bench(
-            Command::new(&bench)
-                .arg("codec")
-                .arg("--json")
-                .arg(folder.join("codec.json")),
-        )?;
+        run_bench(Command::new(&bench).arg("codec").arg("--json").arg(folder.join("codec.json")))?;
     }
     if args.what != Some(What::Codec) {
         measure_hosts(args, &bench, &folder.join("hosts.json"))?;
@@ -71,11 +66,7 @@ fn measure_hosts(args: &Args, bench: &Path, json: &Path) -> Result<()> {
         None => build(&["--release", "--package", "venus-host", "--bin", "venus"])?,
     };
     let mut command = Command::new(bench);
-    command
-        .arg("hosts")
-        .arg("--json")
-        .arg(json)
-        .args(["--rounds", &args.rounds.to_string()]);
+    command.arg("hosts").arg("--json").arg(json).args(["--rounds", &args.rounds.to_string()]);
     if args.no_guests {
         provision::host_driver()?;
         let server = Server::start(&host, [""; 0])?;

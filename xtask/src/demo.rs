@@ -76,11 +76,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
                 rows.push(run_guest(&server, &guest, args)?);
             }
             Choice::Trixie | Choice::Sid => {
-                let suite = if choice == Choice::Sid {
-                    Suite::Sid
-                } else {
-                    Suite::Trixie
-                };
+                let suite = if choice == Choice::Sid { Suite::Sid } else { Suite::Trixie };
                 match roots::ensure(suite) {
                     Ok(root) => rows.push(run_guest(&server, root.guest(), args)?),
                     // Asked for by name, a guest that cannot be had is an error.
@@ -106,11 +102,7 @@ fn choices(args: &Args) -> Vec<Choice> {
     if !args.guest.is_empty() {
         return args.guest.clone();
     }
-    if Guest::system().is_some() {
-        vec![Choice::System]
-    } else {
-        vec![Choice::Trixie, Choice::Sid]
-    }
+    if Guest::system().is_some() { vec![Choice::System] } else { vec![Choice::Trixie, Choice::Sid] }
 }
 
 /// Builds the `venus` command in release and says where it is.
@@ -121,37 +113,22 @@ fn build_host() -> Result<PathBuf> {
 
 fn run_guest(program: &Path, guest: &Guest, args: &Args) -> Result<Row> {
     let mesa = guest.mesa_version().unwrap_or_else(|| "of unknown version".to_owned());
-    let mut row = Row {
-        guest: format!("{}, Mesa {mesa}", guest.name()),
-        ..Row::default()
-    };
+    let mut row = Row { guest: format!("{}, Mesa {mesa}", guest.name()), ..Row::default() };
     let folder = tempfile::tempdir().context("making a folder for statistics")?;
     let stats = folder.path().join("stats");
     let mut server = Server::start(program, ["--stats-file".as_ref(), stats.as_os_str()])?;
 
     let step = Step::start(format!("{}: vulkaninfo", row.guest));
     let socket = server.socket();
-    let summary = guest
-        .command("vulkaninfo", Vulkan::Venus(&socket))
-        .args(["--summary"])
-        .limit(LIMIT)
-        .output()?;
+    let summary = guest.command("vulkaninfo", Vulkan::Venus(&socket)).args(["--summary"]).limit(LIMIT).output()?;
     let summary = expect(summary, "vulkaninfo --summary through the host", &server)?;
     (row.device, row.api_version) = device(&summary.stdout).context("vulkaninfo lists no device")?;
     // The summary leaves out the device's extensions.
-    let full = guest
-        .command("vulkaninfo", Vulkan::Venus(&socket))
-        .limit(LIMIT)
-        .output()?;
-    row.swapchain = expect(full, "vulkaninfo through the host", &server)?
-        .stdout
-        .contains("VK_KHR_swapchain ");
+    let full = guest.command("vulkaninfo", Vulkan::Venus(&socket)).limit(LIMIT).output()?;
+    row.swapchain = expect(full, "vulkaninfo through the host", &server)?.stdout.contains("VK_KHR_swapchain ");
     step.done(&row.device);
     if !row.swapchain {
-        eprintln!(
-            "{}: no vkcube, since this guest offers no swapchain over vtest (Mesa 25.0 and older)",
-            row.guest
-        );
+        eprintln!("{}: no vkcube, since this guest offers no swapchain over vtest (Mesa 25.0 and older)", row.guest);
         return Ok(row);
     }
 
@@ -162,10 +139,7 @@ fn run_guest(program: &Path, guest: &Guest, args: &Args) -> Result<Row> {
     row.native = Some(native.elapsed);
     step.done(&format!("{:.2} s", native.elapsed.as_secs_f64()));
 
-    let step = Step::start(format!(
-        "{}: vkcube, {} frames through the host",
-        row.guest, args.frames
-    ));
+    let step = Step::start(format!("{}: vkcube, {} frames through the host", row.guest, args.frames));
     let before = contexts(&stats).len();
     let mut cube = vkcube(guest, Vulkan::Venus(&socket), args.frames)?;
     let picture = watch(&mut cube)?;
@@ -175,11 +149,7 @@ fn run_guest(program: &Path, guest: &Guest, args: &Args) -> Result<Row> {
     server.expect_alive()?;
 
     let picture = picture.context("vkcube ran, but no window was seen on its screen")?;
-    ensure!(
-        picture.shows_cube(),
-        "vkcube ran, but its window shows no cube: {}",
-        picture.describe()
-    );
+    ensure!(picture.shows_cube(), "vkcube ran, but its window shows no cube: {}", picture.describe());
     row.picture = Some(save(&picture, guest)?);
     row.commands = commands(&stats, before);
     Ok(row)
@@ -187,9 +157,7 @@ fn run_guest(program: &Path, guest: &Guest, args: &Args) -> Result<Row> {
 
 /// Adds the server's own words to a guest's failure: the cause is usually there.
 fn expect(finished: Finished, what: &str, server: &Server) -> Result<Finished> {
-    finished
-        .expect_success(what)
-        .map_err(|error| anyhow!("{error:#}--- the host's log\n{}", tail(&server.log())))
+    finished.expect_success(what).map_err(|error| anyhow!("{error:#}--- the host's log\n{}", tail(&server.log())))
 }
 
 fn vkcube(guest: &Guest, vulkan: Vulkan<'_>, frames: u32) -> Result<GuestRunning> {
@@ -227,9 +195,7 @@ fn save(picture: &Picture, guest: &Guest) -> Result<PathBuf> {
 /// Name and API version of the first device in `vulkaninfo`'s output.
 fn device(info: &str) -> Option<(String, String)> {
     let field = |name: &str| {
-        let line = info
-            .lines()
-            .find(|line| line.trim_start().starts_with(name) && line.contains('='))?;
+        let line = info.lines().find(|line| line.trim_start().starts_with(name) && line.contains('='))?;
         let value = line.split_once('=')?.1.trim();
         Some(value.split(" (4").next().unwrap_or(value).to_owned())
     };
@@ -239,10 +205,7 @@ fn device(info: &str) -> Option<(String, String)> {
 /// The device that vkcube says it uses.
 fn selected_gpu(output: &str) -> String {
     let line = output.lines().find_map(|line| line.split_once("Selected GPU 0: "));
-    line.map_or_else(
-        || "unknown".to_owned(),
-        |(_, device)| device.split(", type").next().unwrap_or(device).to_owned(),
-    )
+    line.map_or_else(|| "unknown".to_owned(), |(_, device)| device.split(", type").next().unwrap_or(device).to_owned())
 }
 
 /// Commands that the host executed since `before` contexts had ended. The server hears of an end a moment later.
@@ -252,21 +215,13 @@ fn commands(stats: &Path, before: usize) -> Option<u64> {
     while contexts(stats).len() <= before && started.elapsed() < PATIENCE {
         std::thread::sleep(Duration::from_millis(20));
     }
-    contexts(stats)
-        .get(before..)
-        .filter(|new| !new.is_empty())
-        .map(|new| new.iter().sum())
+    contexts(stats).get(before..).filter(|new| !new.is_empty()).map(|new| new.iter().sum())
 }
 
 /// Commands of each context that has ended: the server appends one line of JSON for each.
 fn contexts(stats: &Path) -> Vec<u64> {
     let lines = std::fs::read_to_string(stats).unwrap_or_default();
-    let commands = |line| {
-        serde_json::from_str::<serde_json::Value>(line)
-            .ok()?
-            .get("commands")?
-            .as_u64()
-    };
+    let commands = |line| serde_json::from_str::<serde_json::Value>(line).ok()?.get("commands")?.as_u64();
     lines.lines().filter_map(commands).collect()
 }
 
@@ -285,11 +240,7 @@ fn run_rust_guest(program: &Path) -> Result<()> {
         .arg(&picture)
         .status()
         .context("starting our own guest")?;
-    ensure!(
-        status.success(),
-        "our own guest failed ({status}); the host's log:\n{}",
-        server.log()
-    );
+    ensure!(status.success(), "our own guest failed ({status}); the host's log:\n{}", server.log());
     println!("our own guest drew {}", picture.display());
     Ok(())
 }
@@ -302,22 +253,12 @@ fn print_table(rows: &[Row], frames: u32) {
         println!("guest               {}", row.guest);
         println!("device              {}", row.device);
         println!("API version         {}", row.api_version);
-        println!(
-            "VK_KHR_swapchain    {}",
-            if row.swapchain { "offered" } else { "not offered" }
-        );
+        println!("VK_KHR_swapchain    {}", if row.swapchain { "offered" } else { "not offered" });
         if let Some(picture) = &row.picture {
             println!("vkcube              {frames} frames");
-            println!(
-                "  natively          {} s on the guest's own {}",
-                seconds(row.native),
-                row.native_device
-            );
+            println!("  natively          {} s on the guest's own {}", seconds(row.native), row.native_device);
             println!("  through the host  {} s", seconds(row.ours));
-            println!(
-                "  commands executed {}",
-                row.commands.map_or("-".to_owned(), |commands| commands.to_string())
-            );
+            println!("  commands executed {}", row.commands.map_or("-".to_owned(), |commands| commands.to_string()));
             println!("  picture           {}", picture.display());
         }
         println!();
@@ -335,10 +276,7 @@ mod tests {
     fn the_first_device_is_read() {
         let info = "GPU0:\nVkPhysicalDeviceProperties:\n---\n\tapiVersion        = 1.3.230 (4206822)\n\
                     \tdeviceName        = Virtio-GPU Venus (llvmpipe (LLVM 15.0.6, 256 bits))\n";
-        let expected = (
-            "Virtio-GPU Venus (llvmpipe (LLVM 15.0.6, 256 bits))".to_owned(),
-            "1.3.230".to_owned(),
-        );
+        let expected = ("Virtio-GPU Venus (llvmpipe (LLVM 15.0.6, 256 bits))".to_owned(), "1.3.230".to_owned());
         assert_eq!(device(info), Some(expected));
         assert_eq!(device("no devices"), None);
     }

@@ -49,16 +49,8 @@ impl Header {
         for (word, chunk) in words.iter_mut().zip(bytes.as_chunks::<4>().0) {
             *word = u32::from_be_bytes(*chunk);
         }
-        ensure!(
-            bytes.len() >= size_of_val(&words),
-            "{} bytes are too few for an X window dump",
-            bytes.len()
-        );
-        ensure!(
-            words[1] == XWD_FILE_VERSION,
-            "not an X window dump of version 7: version word is {}",
-            words[1]
-        );
+        ensure!(bytes.len() >= size_of_val(&words), "{} bytes are too few for an X window dump", bytes.len());
+        ensure!(words[1] == XWD_FILE_VERSION, "not an X window dump of version 7: version word is {}", words[1]);
         Ok(Self { words })
     }
 
@@ -73,10 +65,7 @@ impl Picture {
         let header = Header::parse(bytes)?;
         let (width, height, row_bytes) = (header.word(4), header.word(5), header.word(12));
         ensure!(header.word(11) == 32, "cannot read pixels of {} bits", header.word(11));
-        ensure!(
-            width > 0 && row_bytes >= width * 4,
-            "rows of {row_bytes} bytes cannot hold {width} pixels"
-        );
+        ensure!(width > 0 && row_bytes >= width * 4, "rows of {row_bytes} bytes cannot hold {width} pixels");
         let pixel = match header.word(7) {
             0 => u32::from_le_bytes,
             1 => u32::from_be_bytes,
@@ -84,11 +73,7 @@ impl Picture {
         };
         let start = header.word(0) + header.word(19) * XWD_COLOUR_BYTES;
         let rows = bytes.get(start..).unwrap_or_default();
-        ensure!(
-            rows.len() >= height * row_bytes,
-            "the dump ends after {} of {height} rows",
-            rows.len() / row_bytes
-        );
+        ensure!(rows.len() >= height * row_bytes, "the dump ends after {} of {height} rows", rows.len() / row_bytes);
         let pixels = rows
             .chunks_exact(row_bytes)
             .take(height)
@@ -106,22 +91,14 @@ impl Picture {
         let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
         let mut reader = png::Decoder::new(BufReader::new(file)).read_info()?;
         let mut bytes = vec![0; reader.output_buffer_size().context("the picture is too large")?];
-        let frame = reader
-            .next_frame(&mut bytes)
-            .with_context(|| format!("reading {}", path.display()))?;
+        let frame = reader.next_frame(&mut bytes).with_context(|| format!("reading {}", path.display()))?;
         let channels = match (frame.color_type, frame.bit_depth) {
             (png::ColorType::Rgb, png::BitDepth::Eight) => 3,
             (png::ColorType::Rgba, png::BitDepth::Eight) => 4,
             other => bail!("{} has an unexpected format: {other:?}", path.display()),
         };
-        let pixels = bytes[..frame.buffer_size()]
-            .chunks_exact(channels)
-            .map(|pixel| [pixel[0], pixel[1], pixel[2]]);
-        Ok(Self {
-            width: frame.width as usize,
-            height: frame.height as usize,
-            pixels: pixels.collect(),
-        })
+        let pixels = bytes[..frame.buffer_size()].chunks_exact(channels).map(|pixel| [pixel[0], pixel[1], pixel[2]]);
+        Ok(Self { width: frame.width as usize, height: frame.height as usize, pixels: pixels.collect() })
     }
 
     /// Width in pixels.
@@ -145,11 +122,7 @@ impl Picture {
         let left = all.clone().filter(lit).map(|index| index % self.width).min()?;
         let right = all.filter(lit).map(|index| index % self.width).max()?;
         let rows = (top..=bottom).map(|y| &self.pixels[y * self.width + left..=y * self.width + right]);
-        Some(Self {
-            width: right - left + 1,
-            height: bottom - top + 1,
-            pixels: rows.flatten().copied().collect(),
-        })
+        Some(Self { width: right - left + 1, height: bottom - top + 1, pixels: rows.flatten().copied().collect() })
     }
 
     /// Saves it as PNG, in a folder that is made if need be.
@@ -174,13 +147,7 @@ impl Picture {
     pub fn describe(&self) -> String {
         let middle = self.middle();
         let colours: BTreeSet<[u8; 3]> = middle.iter().copied().collect();
-        format!(
-            "{}x{}, {} colours in the middle, corner {:?}",
-            self.width,
-            self.height,
-            colours.len(),
-            self.pixels[0]
-        )
+        format!("{}x{}, {} colours in the middle, corner {:?}", self.width, self.height, colours.len(), self.pixels[0])
     }
 
     /// Share of the middle that is not background, where the picture can be the cube.
@@ -191,12 +158,7 @@ impl Picture {
         const LEAST_COVER: f64 = 0.6;
 
         let background = self.pixels[0];
-        let corners = [
-            0,
-            self.width - 1,
-            (self.height - 1) * self.width,
-            self.height * self.width - 1,
-        ];
+        let corners = [0, self.width - 1, (self.height - 1) * self.width, self.height * self.width - 1];
         if corners.iter().any(|corner| self.pixels[*corner] != background) {
             return None;
         }
@@ -210,10 +172,7 @@ impl Picture {
     /// The pixels of the middle ninth.
     fn middle(&self) -> Vec<[u8; 3]> {
         let third = |length: usize| -> Range<usize> { length / 3..length - length / 3 };
-        third(self.height)
-            .flat_map(|y| &self.pixels[y * self.width..][third(self.width)])
-            .copied()
-            .collect()
+        third(self.height).flat_map(|y| &self.pixels[y * self.width..][third(self.width)]).copied().collect()
     }
 
     /// Share of pixels whose channels differ by more than `tolerance` from `other`'s; everything differs in another size.
@@ -278,10 +237,7 @@ mod tests {
         (screen[6 + 2], screen[3 * 6 + 4]) = (0x11_2233, 0x44_5566);
         let window = Picture::from_xwd(&dump(6, 5, &screen)).unwrap().window().unwrap();
         assert_eq!((window.width, window.height), (3, 3));
-        assert_eq!(
-            (window.pixels[0], window.pixels[8]),
-            ([0x11, 0x22, 0x33], [0x44, 0x55, 0x66])
-        );
+        assert_eq!((window.pixels[0], window.pixels[8]), ([0x11, 0x22, 0x33], [0x44, 0x55, 0x66]));
     }
 
     #[test]

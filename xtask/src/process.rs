@@ -61,11 +61,7 @@ impl Finished {
             Outcome::Ended(status) => format!("{status}"),
             Outcome::TimedOut => format!("no end after {:.0} s", self.elapsed.as_secs_f64()),
         };
-        anyhow::bail!(
-            "{what}: {how}\n--- its output\n{}--- its errors\n{}",
-            tail(&self.stdout),
-            tail(&self.stderr)
-        )
+        anyhow::bail!("{what}: {how}\n--- its output\n{}--- its errors\n{}", tail(&self.stdout), tail(&self.stderr))
     }
 }
 
@@ -81,10 +77,7 @@ pub fn kill(id: u32) -> Result<()> {
 pub fn tail(text: &str) -> String {
     const LINES: usize = 40;
     let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(LINES)..]
-        .iter()
-        .map(|line| format!("{line}\n"))
-        .collect()
+    lines[lines.len().saturating_sub(LINES)..].iter().map(|line| format!("{line}\n")).collect()
 }
 
 /// A child with captured output and a time limit.
@@ -108,13 +101,7 @@ impl Running {
             .with_context(|| format!("starting {command:?}"))?;
         let stdout = child.stdout.take().map(collect);
         let stderr = child.stderr.take().map(collect);
-        Ok(Self {
-            child,
-            stdout,
-            stderr,
-            started: Instant::now(),
-            limit,
-        })
+        Ok(Self { child, stdout, stderr, started: Instant::now(), limit })
     }
 
     /// Process id of the outermost process.
@@ -146,12 +133,7 @@ impl Running {
             std::thread::sleep(POLL);
         };
         let elapsed = self.started.elapsed();
-        Ok(Finished {
-            outcome,
-            stdout: text(self.stdout.take()),
-            stderr: text(self.stderr.take()),
-            elapsed,
-        })
+        Ok(Finished { outcome, stdout: text(self.stdout.take()), stderr: text(self.stderr.take()), elapsed })
     }
 }
 
@@ -183,10 +165,7 @@ mod tests {
     use super::*;
 
     fn run(script: &str, limit: Duration) -> Finished {
-        Running::start(tethered("sh").args(["-c", script]), limit)
-            .unwrap()
-            .finish()
-            .unwrap()
+        Running::start(tethered("sh").args(["-c", script]), limit).unwrap().finish().unwrap()
     }
 
     #[test]
@@ -195,10 +174,7 @@ mod tests {
         assert_eq!((finished.stdout.as_str(), finished.stderr.as_str()), ("out\n", "err\n"));
         assert!(!finished.success());
         let error = finished.expect_success("a script").unwrap_err().to_string();
-        assert!(
-            error.contains("a script: exit status: 3") && error.contains("err"),
-            "{error}"
-        );
+        assert!(error.contains("a script: exit status: 3") && error.contains("err"), "{error}");
     }
 
     #[test]

@@ -29,12 +29,7 @@ impl Step {
         if bar.is_none() {
             eprintln!("{what} ...");
         }
-        Self {
-            what,
-            bar,
-            started: Instant::now(),
-            finished: false,
-        }
+        Self { what, bar, started: Instant::now(), finished: false }
     }
 
     /// Shows what the step is busy with; on a terminal it replaces the previous detail.
@@ -65,10 +60,6 @@ impl Drop for Step {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
-        eprintln!(
-            "{}: not finished after {:.1} s",
-            self.what,
-            self.started.elapsed().as_secs_f64()
-        );
+        eprintln!("{}: not finished after {:.1} s", self.what, self.started.elapsed().as_secs_f64());
     }
 }

@@ -58,9 +58,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 fn workspace_root() -> anyhow::Result<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .context("xtask lies in the workspace root")?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the workspace root")?;
     Ok(root.to_owned())
 }
 
@@ -89,16 +87,9 @@ fn run_import(import: &Import, root: &Path) -> anyhow::Result<()> {
 /// Everything that can fail, before anything is written.
 fn prepare(import: &Import, root: &Path) -> anyhow::Result<Imported> {
     let input = std::fs::read(&import.path).with_context(|| format!("cannot read {}", import.path.display()))?;
-    let file_name = import
-        .path
-        .file_name()
-        .map_or_else(|| "vk.xml".to_owned(), |n| n.to_string_lossy().into_owned());
+    let file_name = import.path.file_name().map_or_else(|| "vk.xml".to_owned(), |n| n.to_string_lossy().into_owned());
     let text = std::str::from_utf8(&input).map_err(|error| {
-        let line = 1 + input
-            .iter()
-            .take(error.valid_up_to())
-            .filter(|&&byte| byte == b'\n')
-            .count();
+        let line = 1 + input.iter().take(error.valid_up_to()).filter(|&&byte| byte == b'\n').count();
         anyhow!("{file_name}:{line}: not UTF-8; import an unmodified vk.xml")
     })?;
 
@@ -151,10 +142,7 @@ struct Facts {
 
 impl Facts {
     fn new(import: &Import, input: &[u8], text: &str, vk_xml: &str, readme: &str) -> anyhow::Result<Self> {
-        let version = reduce::outline(VK_XML, vk_xml)?
-            .version
-            .context("reduce checked the version")?
-            .to_string();
+        let version = reduce::outline(VK_XML, vk_xml)?.version.context("reduce checked the version")?.to_string();
         let sha256: String = Sha256::digest(input).iter().map(|byte| format!("{byte:02x}")).collect();
         let same_input = fact(readme, "sha256").is_some_and(|before| before == format!("`{sha256}`"));
         let origin = match (&import.origin, fact(readme, "origin")) {
@@ -169,12 +157,7 @@ impl Facts {
             // The notice stands in a comment, which a reduced registry no longer has.
             .or_else(|| fact(readme, "copyright").filter(|_| same_input).map(str::to_owned))
             .context("the input has no copyright notice; import an unmodified vk.xml")?;
-        Ok(Self {
-            origin,
-            version,
-            copyright,
-            sha256,
-        })
+        Ok(Self { origin, version, copyright, sha256 })
     }
 
     /// The README with these facts between its two markers.
@@ -182,12 +165,7 @@ impl Facts {
         let markers = || format!("{README} needs the lines `{FACTS_BEGIN}` and `{FACTS_END}`, in this order");
         let (head, rest) = readme.split_once(FACTS_BEGIN).with_context(markers)?;
         let (_, tail) = rest.split_once(FACTS_END).with_context(markers)?;
-        let Self {
-            origin,
-            version,
-            copyright,
-            sha256,
-        } = self;
+        let Self { origin, version, copyright, sha256 } = self;
         let rows = format!(
             "\n| fact | value |\n|---|---|\n| origin | {origin} |\n| header version | {version} |\n\
              | sha256 of the input | `{sha256}` |\n| copyright | {copyright} |\n| licence | Apache-2.0 OR MIT |\n\n"
@@ -214,11 +192,7 @@ fn copyright(text: &str) -> Option<String> {
 
 /// What changed, in words.
 fn report(before: &Outline, after: &Outline) -> String {
-    let version = |outline: &Outline| {
-        outline
-            .version
-            .map_or_else(|| "none".to_owned(), |version| version.to_string())
-    };
+    let version = |outline: &Outline| outline.version.map_or_else(|| "none".to_owned(), |version| version.to_string());
     let mut report = format!("registry {} -> {}\n", version(before), version(after));
     for (what, before, after) in [
         ("commands", &before.commands, &after.commands),
@@ -255,10 +229,8 @@ fn write_if_changed(path: &Path, text: &str) -> anyhow::Result<bool> {
         .permissions(permissions())
         .tempfile_in(folder)
         .with_context(|| format!("cannot write to {}", folder.display()))?;
-    file.write_all(text.as_bytes())
-        .with_context(|| format!("cannot write {}", path.display()))?;
-    file.persist(path)
-        .with_context(|| format!("cannot replace {}", path.display()))?;
+    file.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+    file.persist(path).with_context(|| format!("cannot replace {}", path.display()))?;
     Ok(true)
 }
 
@@ -294,11 +266,7 @@ mod tests {
     fn import(folder: &tempfile::TempDir, text: &str, origin: Option<&str>) -> Import {
         let path = folder.path().join("in.xml");
         std::fs::write(&path, text).expect("input");
-        Import {
-            path,
-            origin: origin.map(str::to_owned),
-            dry_run: false,
-        }
+        Import { path, origin: origin.map(str::to_owned), dry_run: false }
     }
 
     #[test]
@@ -308,10 +276,7 @@ mod tests {
         assert!(imported.readme.starts_with("# Top\n") && imported.readme.ends_with("\nbottom\n"));
         assert_eq!(fact(&imported.readme, "origin"), Some("a package"));
         assert_eq!(fact(&imported.readme, "header version"), Some("1.4.309"));
-        assert_eq!(
-            fact(&imported.readme, "copyright"),
-            Some("Copyright 2015-2025 Somebody")
-        );
+        assert_eq!(fact(&imported.readme, "copyright"), Some("Copyright 2015-2025 Somebody"));
 
         // The same input again: the origin is known.
         std::fs::write(folder.path().join("registry/README.md"), &imported.readme).expect("README.md");
@@ -327,16 +292,15 @@ mod tests {
     fn a_refused_import_names_the_line() {
         let folder = folder();
         let broken = UPSTREAM.replace("<types>", "<types>\n<novelty/>");
-        let error = prepare(&import(&folder, &broken, Some("x")), folder.path())
-            .err()
-            .expect("refused");
+        let error = prepare(&import(&folder, &broken, Some("x")), folder.path()).err().expect("refused");
         assert!(error.to_string().starts_with("in.xml:4: types/novelty: "), "{error}");
     }
 
     #[test]
     fn a_registry_that_the_generator_refuses_is_not_imported() {
         let folder = folder();
-        let venus = VENUS.replace("</venus>", "<commands>\n<command id=\"0\" name=\"vkMissing\"/>\n</commands>\n</venus>");
+        let venus =
+            VENUS.replace("</venus>", "<commands>\n<command id=\"0\" name=\"vkMissing\"/>\n</commands>\n</venus>");
         std::fs::write(folder.path().join("registry/venus.xml"), venus).expect("venus.xml");
         // Problems of both steps are reported in one run.
         let broken = UPSTREAM.replace("<types>", "<types>\n<novelty/>");
@@ -348,21 +312,14 @@ mod tests {
 
     #[test]
     fn a_readme_without_markers_is_refused() {
-        let facts = Facts {
-            origin: String::new(),
-            version: String::new(),
-            copyright: String::new(),
-            sha256: String::new(),
-        };
+        let facts =
+            Facts { origin: String::new(), version: String::new(), copyright: String::new(), sha256: String::new() };
         assert!(facts.put_into("no markers").is_err());
     }
 
     #[test]
     fn copyright_is_found_at_the_top_only() {
-        assert_eq!(
-            copyright("<!--\nCopyright 2020 A\n-->").as_deref(),
-            Some("Copyright 2020 A")
-        );
+        assert_eq!(copyright("<!--\nCopyright 2020 A\n-->").as_deref(), Some("Copyright 2020 A"));
         assert_eq!(copyright(&format!("{}Copyright", "\n".repeat(50))), None);
     }
 }

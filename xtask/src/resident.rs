@@ -55,11 +55,7 @@ impl Resident {
         while !self.socket().exists() {
             if !self.running.is_running()? {
                 let finished = self.running.finish()?;
-                bail!(
-                    "{} ended before it served:\n{}",
-                    self.running.what(),
-                    tail(&finished.stderr)
-                );
+                bail!("{} ended before it served:\n{}", self.running.what(), tail(&finished.stderr));
             }
             if started.elapsed() > START_LIMIT {
                 bail!("{} made no socket within {START_LIMIT:?}", self.running.what());

@@ -59,10 +59,7 @@ impl Traces {
 impl Server {
     /// Starts `program serve --socket-path …` with further arguments, and waits until its socket accepts.
     pub fn start<S: AsRef<std::ffi::OsStr>>(program: &Path, args: impl IntoIterator<Item = S>) -> Result<Self> {
-        let folder = tempfile::Builder::new()
-            .prefix("venus-host-")
-            .tempdir()
-            .context("making the server's folder")?;
+        let folder = tempfile::Builder::new().prefix("venus-host-").tempdir().context("making the server's folder")?;
         let log = File::create(folder.path().join("log")).context("making the server's log")?;
         // A path of its own may never be given by whoever runs us: the socket belongs to this run alone.
         let child = tethered(program)
@@ -85,18 +82,10 @@ impl Server {
         let started = Instant::now();
         while !self.socket().exists() {
             if let Some(status) = self.child.try_wait()? {
-                bail!(
-                    "{} ended before it served ({status}):\n{}",
-                    program.display(),
-                    tail(&self.log())
-                );
+                bail!("{} ended before it served ({status}):\n{}", program.display(), tail(&self.log()));
             }
             if started.elapsed() > START_LIMIT {
-                bail!(
-                    "{} made no socket within {START_LIMIT:?}:\n{}",
-                    program.display(),
-                    tail(&self.log())
-                );
+                bail!("{} made no socket within {START_LIMIT:?}:\n{}", program.display(), tail(&self.log()));
             }
             std::thread::sleep(POLL);
         }
@@ -181,16 +170,10 @@ impl Server {
             .collect();
         files.sort();
         let maps = std::fs::read_to_string(format!("/proc/{}/maps", self.id())).unwrap_or_default();
-        let mut memory_files: Vec<String> = maps
-            .lines()
-            .filter_map(|line| line.find("/memfd:").map(|at| line[at..].to_owned()))
-            .collect();
+        let mut memory_files: Vec<String> =
+            maps.lines().filter_map(|line| line.find("/memfd:").map(|at| line[at..].to_owned())).collect();
         memory_files.sort();
-        Traces {
-            processes,
-            files,
-            memory_files,
-        }
+        Traces { processes, files, memory_files }
     }
 
     /// Waits until it holds no more than `before`, and fails with the difference when that does not come about.
@@ -267,10 +250,7 @@ mod tests {
         std::os::unix::fs::PermissionsExt::set_mode(&mut mode, 0o755);
         std::fs::set_permissions(&script, mode).unwrap();
         let error = Server::start(&script, [""; 0]).unwrap_err().to_string();
-        assert!(
-            error.contains("exit status: 4") && error.contains("no driver found"),
-            "{error}"
-        );
+        assert!(error.contains("exit status: 4") && error.contains("no driver found"), "{error}");
     }
 
     #[test]

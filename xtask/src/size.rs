@@ -31,42 +31,25 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     let started = Instant::now();
     let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args([
-            "build",
-            "--release",
-            "--package",
-            "venus-protocol",
-            "--target-dir",
-            TARGET,
-        ])
+        .args(["build", "--release", "--package", "venus-protocol", "--target-dir", TARGET])
         .status()
         .context("starting cargo build")?;
     ensure!(status.success(), "the protocol crate does not build ({status})");
     let time = started.elapsed();
     let text = text_bytes(&target.join(LIBRARY))?;
-    println!(
-        "venus-protocol: clean release build {:.1} s, .text {} KiB",
-        time.as_secs_f64(),
-        text / 1024
-    );
+    println!("venus-protocol: clean release build {:.1} s, .text {} KiB", time.as_secs_f64(), text / 1024);
     let record = serde_json::json!({ "build_seconds": time.as_secs_f64(), "text_bytes": text });
     std::fs::write(workspace().join(RECORD), format!("{record}\n")).with_context(|| format!("writing {RECORD}"))?;
     if let Some(limit) = args.limit {
-        ensure!(
-            time <= Duration::from_secs(limit),
-            "the build took longer than {limit} s"
-        );
+        ensure!(time <= Duration::from_secs(limit), "the build took longer than {limit} s");
     }
     Ok(())
 }
 
 /// Machine code in a library: the sum of its text sections. Generic functions count where they are used, not here.
 fn text_bytes(library: &Path) -> Result<u64> {
-    let output = Command::new("size")
-        .arg("-A")
-        .arg(library)
-        .output()
-        .context("starting `size`, of Debian's binutils")?;
+    let output =
+        Command::new("size").arg("-A").arg(library).output().context("starting `size`, of Debian's binutils")?;
     let text = sum_text(&String::from_utf8_lossy(&output.stdout));
     ensure!(text > 0, "`size` found no code in {}", library.display());
     Ok(text)

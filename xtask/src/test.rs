@@ -49,10 +49,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if args.cargo.is_empty() {
         command.arg("--workspace");
     }
-    command
-        .args(&args.cargo)
-        .env(HOST_VARIABLE, host)
-        .env(SKIPPED_VARIABLE, skipped.path());
+    command.args(&args.cargo).env(HOST_VARIABLE, host).env(SKIPPED_VARIABLE, skipped.path());
     for (suite, root) in &held {
         command.env(suite.variable(), root.guest().root());
     }
@@ -71,10 +68,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if !success && counts.failed == 0 {
         counts.failed = 1;
     }
-    println!(
-        "{} passed, {} failed, {} skipped",
-        counts.passed, counts.failed, counts.skipped
-    );
+    println!("{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skipped);
     ensure!(counts.failed == 0, "tests failed");
     Ok(())
 }
@@ -112,11 +106,7 @@ fn cargo() -> std::ffi::OsString {
 /// Runs the tests, passes their words on as they come, and adds up what each test program counted.
 #[expect(clippy::print_stdout, reason = "passes on what the tests print")]
 fn count(command: &mut Command) -> Result<(Counts, bool)> {
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("starting cargo test")?;
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("starting cargo test")?;
     let mut total = Counts::default();
     for line in BufReader::new(child.stdout.take().context("cargo test has no output")?).lines() {
         let line = line?;
@@ -134,15 +124,9 @@ fn count(command: &mut Command) -> Result<(Counts, bool)> {
 fn parse_result(line: &str) -> Option<Counts> {
     let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
     let number = |word: &str| -> Option<u64> {
-        counts
-            .split(';')
-            .find_map(|part| part.trim().strip_suffix(word)?.trim().parse().ok())
+        counts.split(';').find_map(|part| part.trim().strip_suffix(word)?.trim().parse().ok())
     };
-    Some(Counts {
-        passed: number("passed")?,
-        failed: number("failed")?,
-        skipped: number("ignored")?,
-    })
+    Some(Counts { passed: number("passed")?, failed: number("failed")?, skipped: number("ignored")? })
 }
 
 #[cfg(test)]
@@ -152,14 +136,7 @@ mod tests {
     #[test]
     fn a_test_programs_result_is_read() {
         let line = "test result: FAILED. 12 passed; 2 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.3s";
-        assert_eq!(
-            parse_result(line),
-            Some(Counts {
-                passed: 12,
-                failed: 2,
-                skipped: 1
-            })
-        );
+        assert_eq!(parse_result(line), Some(Counts { passed: 12, failed: 2, skipped: 1 }));
         assert_eq!(parse_result("test name ... ok"), None);
     }
 }

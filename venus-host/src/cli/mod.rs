@@ -25,13 +25,7 @@ use venus_host::{
 #[command(name = "venus", version, max_term_width = 100)]
 struct Cli {
     /// What to log: a level (error, warn, info, debug, trace) or a filter such as `venus_host::ring=debug`
-    #[arg(
-        long,
-        global = true,
-        env = "VENUS_LOG",
-        default_value = "info",
-        value_name = "FILTER"
-    )]
+    #[arg(long, global = true, env = "VENUS_LOG", default_value = "info", value_name = "FILTER")]
     log: String,
 
     #[command(subcommand)]
@@ -88,24 +82,14 @@ impl DriverArgs {
     /// The options as the library takes them.
     fn config(&self) -> Result<Config, anyhow::Error> {
         let Ok(gpu) = self.gpu.parse::<GpuChoice>();
-        let memory: MemoryChoice = self
-            .memory
-            .parse()
-            .map_err(|error| anyhow::anyhow!("--memory: {error}"))?;
-        let profile: Profile = self
-            .profile
-            .parse()
-            .map_err(|error| anyhow::anyhow!("--profile: {error}"))?;
+        let memory: MemoryChoice = self.memory.parse().map_err(|error| anyhow::anyhow!("--memory: {error}"))?;
+        let profile: Profile = self.profile.parse().map_err(|error| anyhow::anyhow!("--profile: {error}"))?;
         Ok(Config { gpu, memory, profile })
     }
 
     /// The environment that makes another `venus` have the same options.
     fn environment(&self) -> [(&'static str, &str); 3] {
-        [
-            ("VENUS_GPU", &self.gpu),
-            ("VENUS_MEMORY", &self.memory),
-            ("VENUS_PROFILE", &self.profile),
-        ]
+        [("VENUS_GPU", &self.gpu), ("VENUS_MEMORY", &self.memory), ("VENUS_PROFILE", &self.profile)]
     }
 }
 
@@ -116,11 +100,7 @@ pub(crate) fn run() -> ExitCode {
         Ok(filter) => filter,
         Err(error) => return fail(&anyhow::anyhow!("--log: {error}")),
     };
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_target(false)
-        .init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false).init();
     let outcome = match &cli.verb {
         Verb::Serve(args) => serve::run(args, &cli.log),
         Verb::Doctor(args) => doctor::run(args),

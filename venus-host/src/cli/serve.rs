@@ -41,11 +41,7 @@ pub(super) struct ServeArgs {
 
 pub(super) fn run(args: &ServeArgs, log: &str) -> Result<(), anyhow::Error> {
     let driver = args.driver.config()?;
-    let isolation = if args.in_process {
-        Isolation::Thread
-    } else {
-        workers(args, log)?
-    };
+    let isolation = if args.in_process { Isolation::Thread } else { workers(args, log)? };
     super::worker::raise_descriptor_limit();
     let server = Server::bind(
         &args.socket_path,
@@ -72,11 +68,7 @@ fn workers(args: &ServeArgs, log: &str) -> Result<Isolation, anyhow::Error> {
     let log = log.to_owned();
     Ok(Isolation::Process(Box::new(move || {
         let mut command = Command::new(&program);
-        command
-            .arg("worker")
-            .envs(driver.environment())
-            .env("VENUS_LOG", &log)
-            .stdout(Stdio::null());
+        command.arg("worker").envs(driver.environment()).env("VENUS_LOG", &log).stdout(Stdio::null());
         if let Some(path) = &stats_file {
             command.env("VENUS_STATS_FILE", path);
         }

@@ -30,10 +30,7 @@ pub(super) struct WorkerArgs {
 
 pub(super) fn run(args: &WorkerArgs) -> Result<(), anyhow::Error> {
     let config = args.driver.config()?;
-    let stdin: OwnedFd = io::stdin()
-        .as_fd()
-        .try_clone_to_owned()
-        .context("cannot use standard input")?;
+    let stdin: OwnedFd = io::stdin().as_fd().try_clone_to_owned().context("cannot use standard input")?;
     let stat = fstat(&stdin).context("cannot use standard input")?;
     anyhow::ensure!(
         FileType::from_raw_mode(stat.st_mode) == FileType::Socket,

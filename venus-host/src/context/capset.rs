@@ -51,9 +51,7 @@ pub fn capset() -> [u8; CAPSET_BYTES] {
 fn extension_mask(numbers: impl Iterator<Item = u32>) -> [u32; MASK_WORDS] {
     let mut mask = [0; MASK_WORDS];
     for number in std::iter::once(0).chain(numbers) {
-        let word = usize::try_from(number / u32::BITS)
-            .ok()
-            .and_then(|index| mask.get_mut(index));
+        let word = usize::try_from(number / u32::BITS).ok().and_then(|index| mask.get_mut(index));
         if let Some(word) = word {
             *word |= 1_u32 << (number % u32::BITS);
         }
@@ -62,13 +60,8 @@ fn extension_mask(numbers: impl Iterator<Item = u32>) -> [u32; MASK_WORDS] {
 }
 
 fn encode(mask: &[u32; MASK_WORDS]) -> [u8; CAPSET_BYTES] {
-    let head: [u32; HEAD_WORDS] = [
-        WIRE_FORMAT_VERSION,
-        XML_VERSION,
-        COMMAND_SERIALIZATION_SPEC_VERSION,
-        VENUS_PROTOCOL_SPEC_VERSION,
-        1,
-    ];
+    let head: [u32; HEAD_WORDS] =
+        [WIRE_FORMAT_VERSION, XML_VERSION, COMMAND_SERIALIZATION_SPEC_VERSION, VENUS_PROTOCOL_SPEC_VERSION, 1];
     let tail: [u32; TAIL_WORDS] = [1, 1, 0];
     let mut bytes = [0; CAPSET_BYTES];
     for (slot, word) in bytes.chunks_exact_mut(4).zip(head.iter().chain(mask).chain(&tail)) {

@@ -51,10 +51,7 @@ impl Shared {
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared")
-            .field("name", &self.name)
-            .field("fatal", &self.fatal)
-            .finish_non_exhaustive()
+        f.debug_struct("Shared").field("name", &self.name).field("fatal", &self.fatal).finish_non_exhaustive()
     }
 }
 

@@ -73,10 +73,7 @@ impl Codec {
     }
 }
 
-#[expect(
-    unsafe_code,
-    reason = "the encoder reads through the pointers of the values it is given"
-)]
+#[expect(unsafe_code, reason = "the encoder reads through the pointers of the values it is given")]
 fn new_reply_encoder() -> Encoder {
     // SAFETY: the only values given to this encoder are arguments that the decoder has built in its arena, in the
     // course of the same `dispatch`. All pointers in them lead to that arena, with the counts that go with them, or to
@@ -92,9 +89,7 @@ impl Default for Codec {
 
 impl fmt::Debug for Codec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Codec")
-            .field("arena_bytes", &self.arena.allocated_bytes())
-            .finish_non_exhaustive()
+        f.debug_struct("Codec").field("arena_bytes", &self.arena.allocated_bytes()).finish_non_exhaustive()
     }
 }
 
@@ -108,11 +103,7 @@ pub(crate) struct Interpreter {
 
 impl Interpreter {
     pub(crate) fn new(shared: Arc<Shared>, endpoint: Endpoint) -> Self {
-        Self {
-            dispatcher: Dispatcher::new(Arc::clone(&shared), endpoint),
-            shared,
-            codec: Codec::new(),
-        }
+        Self { dispatcher: Dispatcher::new(Arc::clone(&shared), endpoint), shared, codec: Codec::new() }
     }
 
     /// The handlers' view.
@@ -139,9 +130,7 @@ impl Interpreter {
                 Err(HostError::Stopped) => return Err(HostError::Stopped),
                 Err(error) => {
                     let position = u64::try_from(at).unwrap_or(u64::MAX);
-                    let fatal = error
-                        .into_fatal("direct submission")
-                        .located("direct submission", 0, position);
+                    let fatal = error.into_fatal("direct submission").located("direct submission", 0, position);
                     self.shared.fail(fatal.clone());
                     return Err(fatal.into());
                 }
@@ -201,17 +190,14 @@ impl Indirect {
             if shared.fatal.is_set() {
                 return Err(HostError::Stopped);
             }
-            at = self
-                .codec
-                .execute(shared, dispatcher, &self.stream, at)
-                .map_err(|error| match error {
-                    HostError::Stopped => HostError::Stopped,
-                    error => {
-                        let place = format!("indirect stream of {}", dispatcher.endpoint_name());
-                        let fatal = error.into_fatal("vkExecuteCommandStreamsMESA");
-                        HostError::from(fatal.located(place, 0, u64::try_from(at).unwrap_or(u64::MAX)))
-                    }
-                })?;
+            at = self.codec.execute(shared, dispatcher, &self.stream, at).map_err(|error| match error {
+                HostError::Stopped => HostError::Stopped,
+                error => {
+                    let place = format!("indirect stream of {}", dispatcher.endpoint_name());
+                    let fatal = error.into_fatal("vkExecuteCommandStreamsMESA");
+                    HostError::from(fatal.located(place, 0, u64::try_from(at).unwrap_or(u64::MAX)))
+                }
+            })?;
         }
         self.codec.count(shared);
         Ok(())

@@ -70,12 +70,7 @@ impl Options {
     /// Ring threads, and a guest that is never gone.
     #[must_use]
     pub fn new(name: impl Into<String>, driver: driver::Config) -> Self {
-        Self {
-            name: name.into(),
-            driver,
-            poll_rings: false,
-            abandoned: Box::new(|| false),
-        }
+        Self { name: name.into(), driver, poll_rings: false, abandoned: Box::new(|| false) }
     }
 }
 
@@ -109,11 +104,7 @@ impl Context {
             vulkan: driver::State::new(options.driver),
             resources: resource::Table::default(),
             rings: ring::Table::default(),
-            ring_mode: if options.poll_rings {
-                ring::Mode::Polled
-            } else {
-                ring::Mode::Thread
-            },
+            ring_mode: if options.poll_rings { ring::Mode::Polled } else { ring::Mode::Thread },
             abandoned: options.abandoned,
             timelines: sync::Timelines::new(),
             fatal: FatalState::default(),
@@ -152,10 +143,7 @@ impl Context {
         size: u64,
     ) -> Result<Blob, HostError> {
         if id.0 == 0 || size == 0 {
-            return Err(HostError::fatal(
-                "create blob",
-                format!("resource id {id} with {size} bytes"),
-            ));
+            return Err(HostError::fatal("create blob", format!("resource id {id} with {size} bytes")));
         }
         let (blob, storage) = if blob_id == 0 && flags == BlobFlags::MAPPABLE {
             if size > limits::SHMEM_BYTES {
@@ -167,31 +155,13 @@ impl Context {
             let file = MemoryFile::create(size)?;
             let storage = Storage::Shmem(Arc::new(file.map()?));
             let size = file.size();
-            (
-                Blob {
-                    fd: file.into(),
-                    kind: BlobKind::Shm,
-                    size,
-                    map_info: MapInfo::Cached,
-                },
-                storage,
-            )
+            (Blob { fd: file.into(), kind: BlobKind::Shm, size, map_info: MapInfo::Cached }, storage)
         } else {
             let exported = handlers::export_memory_blob(&self.shared, blob_id, flags, size)?;
             let fd = exported.fd.as_fd().try_clone_to_owned();
             let fd = fd.map_err(|error| HostError::io("cannot duplicate the descriptor of device memory", error))?;
-            let Blob {
-                kind, size, map_info, ..
-            } = exported;
-            (
-                Blob {
-                    fd,
-                    kind,
-                    size,
-                    map_info,
-                },
-                Storage::Memory(exported),
-            )
+            let Blob { kind, size, map_info, .. } = exported;
+            (Blob { fd, kind, size, map_info }, Storage::Memory(exported))
         };
         self.shared.resources.insert(Resource { id, size, storage })?;
         Ok(blob)
@@ -208,10 +178,7 @@ impl Context {
         let by_ring = self.shared.rings.destroy_users(id);
         let user = by_ring.or_else(|| by_stream.then(|| "the reply stream of direct submissions".to_owned()));
         if let Some(user) = user {
-            self.fail(Fatal::new(
-                "unref resource",
-                format!("resource {id} is dropped while {user} uses it"),
-            ));
+            self.fail(Fatal::new("unref resource", format!("resource {id} is dropped while {user} uses it")));
         }
         true
     }
@@ -260,8 +227,6 @@ impl Drop for Context {
 
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context")
-            .field("shared", &self.shared)
-            .finish_non_exhaustive()
+        f.debug_struct("Context").field("shared", &self.shared).finish_non_exhaustive()
     }
 }

@@ -36,32 +36,16 @@ impl ReplyStream {
     /// lock.
     pub(crate) fn set(&mut self, resources: &Table, resource: ResourceId, offset: u64, size: u64) -> Result<(), Fatal> {
         let generation = resources.generation();
-        let known = self
-            .target
-            .take()
-            .filter(|target| target.resource == resource && target.generation == generation);
+        let known = self.target.take().filter(|target| target.resource == resource && target.generation == generation);
         let (mapping, resource_size) = match known {
             Some(target) => (target.mapping, target.resource_size),
-            None => lookup_shmem(
-                resources,
-                resource,
-                "vkSetReplyCommandStreamMESA",
-                "pStream->resourceId",
-            )?,
+            None => lookup_shmem(resources, resource, "vkSetReplyCommandStreamMESA", "pStream->resourceId")?,
         };
         let (start, size) = shmem_range(offset, size, resource_size).ok_or_else(|| {
             let reason = format!("{size} bytes at {offset} exceed the {resource_size} of resource {resource}");
             Fatal::new("vkSetReplyCommandStreamMESA", reason).member("pStream")
         })?;
-        self.target = Some(Target {
-            resource,
-            generation,
-            mapping,
-            resource_size,
-            start,
-            size,
-            position: 0,
-        });
+        self.target = Some(Target { resource, generation, mapping, resource_size, start, size, position: 0 });
         Ok(())
     }
 
@@ -76,10 +60,7 @@ impl ReplyStream {
                 target.position = position;
                 Ok(())
             }
-            _ => fail(format!(
-                "position {position} is past the end of a stream of {} bytes",
-                target.size
-            )),
+            _ => fail(format!("position {position} is past the end of a stream of {} bytes", target.size)),
         }
     }
 
@@ -92,17 +73,11 @@ impl ReplyStream {
         if reply.len() > left {
             return Err(Fatal::new(
                 command,
-                format!(
-                    "the reply takes {} bytes, the reply stream has {left} left",
-                    reply.len()
-                ),
+                format!("the reply takes {} bytes, the reply stream has {left} left", reply.len()),
             ));
         }
         let at = target.start.saturating_add(target.position);
-        target
-            .mapping
-            .copy_in(at, reply)
-            .map_err(|error| Fatal::new(command, error.to_string()))?;
+        target.mapping.copy_in(at, reply).map_err(|error| Fatal::new(command, error.to_string()))?;
         target.position = target.position.saturating_add(reply.len());
         Ok(())
     }
@@ -143,13 +118,7 @@ mod tests {
     fn table() -> (Table, Arc<Mapping>) {
         let table = Table::default();
         let mapping = Arc::new(MemoryFile::create(256).unwrap().map().unwrap());
-        table
-            .insert(Resource {
-                id: ResourceId(1),
-                size: 256,
-                storage: Storage::Shmem(Arc::clone(&mapping)),
-            })
-            .unwrap();
+        table.insert(Resource { id: ResourceId(1), size: 256, storage: Storage::Shmem(Arc::clone(&mapping)) }).unwrap();
         (table, mapping)
     }
 
@@ -165,10 +134,7 @@ mod tests {
         stream.write("d", &[4; 4]).unwrap();
         let mut seen = [9; 32];
         mapping.copy_out(0, &mut seen).unwrap();
-        assert_eq!(
-            seen[12..32],
-            [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 4, 4, 4, 4, 0, 0, 0, 0]
-        );
+        assert_eq!(seen[12..32], [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 4, 4, 4, 4, 0, 0, 0, 0]);
     }
 
     #[test]

@@ -121,13 +121,8 @@ mod tests {
     fn nodes_are_found_by_type() {
         let mut flags = vk::MemoryAllocateFlagsInfo::default().device_mask(3);
         let mut export = vk::ExportMemoryAllocateInfo::default();
-        let info = vk::MemoryAllocateInfo::default()
-            .push_next(&mut flags)
-            .push_next(&mut export);
-        assert_eq!(
-            find::<vk::MemoryAllocateFlagsInfo<'_>>(&info).map(|node| node.device_mask),
-            Some(3)
-        );
+        let info = vk::MemoryAllocateInfo::default().push_next(&mut flags).push_next(&mut export);
+        assert_eq!(find::<vk::MemoryAllocateFlagsInfo<'_>>(&info).map(|node| node.device_mask), Some(3));
         assert!(find::<vk::MemoryDedicatedAllocateInfo<'_>>(&info).is_none());
     }
 

@@ -148,15 +148,9 @@ impl Device {
         let stages = [vk::PipelineStageFlags::ALL_COMMANDS];
         let mut submit = vk::SubmitInfo::default().signal_semaphores(signal.as_slice());
         if let Some(wait) = &wait {
-            submit = submit
-                .wait_semaphores(std::slice::from_ref(wait))
-                .wait_dst_stage_mask(&stages);
+            submit = submit.wait_semaphores(std::slice::from_ref(wait)).wait_dst_stage_mask(&stages);
         }
-        let submits = if wait.is_some() || signal.is_some() {
-            std::slice::from_ref(&submit)
-        } else {
-            &[]
-        };
+        let submits = if wait.is_some() || signal.is_some() { std::slice::from_ref(&submit) } else { &[] };
         let _lock = queue.lock();
         // SAFETY: the handles are of this device and live (the callers own or have just resolved them), and the queue
         // is locked.
@@ -222,9 +216,7 @@ impl Device {
     /// Exports a fence as SYNC_FD and drops the descriptor, which leaves the fence unsignalled.
     pub(crate) fn drain_fence(&self, fence: vk::Fence) -> Result<(), vk::Result> {
         let api = self.fence_fd.as_ref().ok_or(vk::Result::ERROR_EXTENSION_NOT_PRESENT)?;
-        let info = vk::FenceGetFdInfoKHR::default()
-            .fence(fence)
-            .handle_type(vk::ExternalFenceHandleTypeFlags::SYNC_FD);
+        let info = vk::FenceGetFdInfoKHR::default().fence(fence).handle_type(vk::ExternalFenceHandleTypeFlags::SYNC_FD);
         // SAFETY: the fence is live; that it was created for export is what the guest says by this command, and the
         // driver checks it.
         let fd = unsafe { api.get_fence_fd(&info)? };
@@ -234,10 +226,7 @@ impl Device {
 
     /// Exports a semaphore as SYNC_FD and drops the descriptor, which consumes its signal as a wait would.
     pub(crate) fn drain_semaphore(&self, semaphore: vk::Semaphore) -> Result<(), vk::Result> {
-        let api = self
-            .semaphore_fd
-            .as_ref()
-            .ok_or(vk::Result::ERROR_EXTENSION_NOT_PRESENT)?;
+        let api = self.semaphore_fd.as_ref().ok_or(vk::Result::ERROR_EXTENSION_NOT_PRESENT)?;
         let info = vk::SemaphoreGetFdInfoKHR::default()
             .semaphore(semaphore)
             .handle_type(vk::ExternalSemaphoreHandleTypeFlags::SYNC_FD);
@@ -249,10 +238,7 @@ impl Device {
 
     /// Gives a semaphore a signalled payload until its next wait.
     pub(crate) fn import_signalled(&self, semaphore: vk::Semaphore) -> Result<(), vk::Result> {
-        let api = self
-            .semaphore_fd
-            .as_ref()
-            .ok_or(vk::Result::ERROR_EXTENSION_NOT_PRESENT)?;
+        let api = self.semaphore_fd.as_ref().ok_or(vk::Result::ERROR_EXTENSION_NOT_PRESENT)?;
         // A SYNC_FD of -1 stands for a signal that has already happened.
         let info = vk::ImportSemaphoreFdInfoKHR::default()
             .semaphore(semaphore)
@@ -277,10 +263,7 @@ impl Device {
 
     /// As which types a dma-buf can be imported.
     pub(super) fn dma_buf_types(&self, fd: BorrowedFd<'_>) -> Result<u32, vk::Result> {
-        let api = self
-            .memory_fd
-            .as_ref()
-            .ok_or(vk::Result::ERROR_INVALID_EXTERNAL_HANDLE)?;
+        let api = self.memory_fd.as_ref().ok_or(vk::Result::ERROR_INVALID_EXTERNAL_HANDLE)?;
         let mut properties = vk::MemoryFdPropertiesKHR::default();
         let handle_type = vk::ExternalMemoryHandleTypeFlags::DMA_BUF_EXT;
         // SAFETY: the descriptor is open; the driver does not take it over here.
@@ -290,10 +273,7 @@ impl Device {
 
     /// As which types a mapping can be imported.
     pub(super) fn host_pointer_types(&self, address: NonNull<u8>) -> Result<u32, vk::Result> {
-        let api = self
-            .memory_host
-            .as_ref()
-            .ok_or(vk::Result::ERROR_INVALID_EXTERNAL_HANDLE)?;
+        let api = self.memory_host.as_ref().ok_or(vk::Result::ERROR_INVALID_EXTERNAL_HANDLE)?;
         // SAFETY: the pointer is the start of a mapping that the caller holds, aligned to pages.
         unsafe { host_pointer_types(api, address) }
     }
@@ -323,10 +303,7 @@ impl Device {
 
 impl fmt::Debug for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Device")
-            .field("id", &self.id)
-            .field("physical", &self.physical)
-            .finish_non_exhaustive()
+        f.debug_struct("Device").field("id", &self.id).field("physical", &self.physical).finish_non_exhaustive()
     }
 }
 
@@ -381,11 +358,7 @@ fn queue_requests(info: &vk::DeviceCreateInfo<'_>) -> Vec<QueueRequest> {
     let infos = unsafe { slice(info.p_queue_create_infos, info.queue_create_info_count) };
     infos
         .iter()
-        .map(|info| QueueRequest {
-            family: info.queue_family_index,
-            count: info.queue_count,
-            flags: info.flags,
-        })
+        .map(|info| QueueRequest { family: info.queue_family_index, count: info.queue_count, flags: info.flags })
         .collect()
 }
 
@@ -399,11 +372,7 @@ fn check_queue_requests(requests: &[QueueRequest], families: &[vk::QueueFamilyPr
         let family = usize::try_from(family).ok().and_then(|index| families.get(index));
         family.is_some_and(|family| total <= u64::from(family.queue_count))
     };
-    if totals.iter().all(fits) {
-        Ok(())
-    } else {
-        Err(vk::Result::ERROR_UNKNOWN)
-    }
+    if totals.iter().all(fits) { Ok(()) } else { Err(vk::Result::ERROR_UNKNOWN) }
 }
 
 fn create_queues(fns: &ash::Device, requests: &[QueueRequest]) -> Vec<Arc<Queue>> {
@@ -434,20 +403,10 @@ mod tests {
     #[test]
     fn queue_requests_stay_within_their_families() {
         let families = [
-            vk::QueueFamilyProperties {
-                queue_count: 2,
-                ..Default::default()
-            },
-            vk::QueueFamilyProperties {
-                queue_count: 1,
-                ..Default::default()
-            },
+            vk::QueueFamilyProperties { queue_count: 2, ..Default::default() },
+            vk::QueueFamilyProperties { queue_count: 1, ..Default::default() },
         ];
-        let request = |family, count| QueueRequest {
-            family,
-            count,
-            flags: vk::DeviceQueueCreateFlags::empty(),
-        };
+        let request = |family, count| QueueRequest { family, count, flags: vk::DeviceQueueCreateFlags::empty() };
         let check = |requests: &[QueueRequest]| check_queue_requests(requests, &families).is_ok();
         assert!(check(&[request(0, 2), request(1, 1)]));
         assert!(!check(&[request(2, 1)]));

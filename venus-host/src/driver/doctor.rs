@@ -42,12 +42,7 @@ macro_rules! line {
 
 fn examine(config: &Config, text: &mut String) -> Result<(), HostError> {
     let loader = Loader::shared()?;
-    line!(
-        text,
-        "Vulkan library  {}, version {}",
-        loader.path().display(),
-        Version(loader.version())
-    );
+    line!(text, "Vulkan library  {}, version {}", loader.path().display(), Version(loader.version()));
     let instance = Instance::for_host(loader, config)?;
     let outcome = examine_instance(&instance, text);
     instance.destroy();
@@ -79,31 +74,19 @@ fn examine_instance(instance: &Instance, text: &mut String) -> Result<(), HostEr
         }
     }
     if reasons.len() == devices.len() {
-        return Err(HostError::Unsupported(
-            format!("no GPU here can serve a guest ({})", reasons.join("; ")).into(),
-        ));
+        return Err(HostError::Unsupported(format!("no GPU here can serve a guest ({})", reasons.join("; ")).into()));
     }
     Ok(())
 }
 
 fn examine_device(device: &PhysicalDevice, text: &mut String) {
     let version = Version(device.properties().api_version);
-    line!(
-        text,
-        "  driver        {}, Vulkan {}",
-        device.driver_name(),
-        Version(device.driver_version())
-    );
+    line!(text, "  driver        {}, Vulkan {}", device.driver_name(), Version(device.driver_version()));
     line!(text, "  guests see    Vulkan {version} at most");
     examine_memory(device, text);
     let word = |native| if native { "the driver's" } else { "emulated" };
     let sync = device.sync();
-    line!(
-        text,
-        "  SYNC_FD       fences {}, semaphores {}",
-        word(sync.native_fences),
-        word(sync.native_semaphores)
-    );
+    line!(text, "  SYNC_FD       fences {}, semaphores {}", word(sync.native_fences), word(sync.native_semaphores));
     examine_extensions(device, text);
 }
 
@@ -120,27 +103,18 @@ fn examine_memory(device: &PhysicalDevice, text: &mut String) {
     }
     if plan.rung() == Some(Rung::Import) {
         match probe::check_fill(device) {
-            Ok(seen) => line!(
-                text,
-                "                the GPU's writes reach a second mapping, as a guest has it ({seen} types)"
-            ),
+            Ok(seen) => {
+                line!(text, "                the GPU's writes reach a second mapping, as a guest has it ({seen} types)")
+            }
             Err(reason) => line!(text, "                warning: {reason}"),
         }
     }
     for (index, kind) in memory::types(plan.guest_view()) {
-        let driver = memory::types(plan.driver_view())
-            .find(|(other, _)| *other == index)
-            .map(|(_, kind)| kind.property_flags);
-        let note = if driver == Some(kind.property_flags) {
-            ""
-        } else {
-            " (mappable in the driver, but cannot be shared)"
-        };
-        line!(
-            text,
-            "                type {index}: {}{note}",
-            flag_names(kind.property_flags)
-        );
+        let driver =
+            memory::types(plan.driver_view()).find(|(other, _)| *other == index).map(|(_, kind)| kind.property_flags);
+        let note =
+            if driver == Some(kind.property_flags) { "" } else { " (mappable in the driver, but cannot be shared)" };
+        line!(text, "                type {index}: {}{note}", flag_names(kind.property_flags));
     }
 }
 
@@ -156,12 +130,7 @@ fn examine_extensions(device: &PhysicalDevice, text: &mut String) {
             Verdict::Absent => absent.push(extension.name),
         }
     }
-    line!(
-        text,
-        "  extensions    {} offered as the driver has them, {} not in the driver",
-        offered.len(),
-        absent.len()
-    );
+    line!(text, "  extensions    {} offered as the driver has them, {} not in the driver", offered.len(), absent.len());
     for row in rows {
         line!(text, "    {row}");
     }
@@ -195,16 +164,8 @@ fn flag_names(flags: vk::MemoryPropertyFlags) -> String {
         (vk::MemoryPropertyFlags::LAZILY_ALLOCATED, "LAZILY_ALLOCATED"),
         (vk::MemoryPropertyFlags::PROTECTED, "PROTECTED"),
     ];
-    let names: Vec<&str> = NAMES
-        .iter()
-        .filter(|(flag, _)| flags.contains(*flag))
-        .map(|(_, name)| *name)
-        .collect();
-    if names.is_empty() {
-        "no flags".to_owned()
-    } else {
-        names.join(" | ")
-    }
+    let names: Vec<&str> = NAMES.iter().filter(|(flag, _)| flags.contains(*flag)).map(|(_, name)| *name).collect();
+    if names.is_empty() { "no flags".to_owned() } else { names.join(" | ") }
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
@@ -226,10 +187,7 @@ mod tests {
         list(&mut text, "offered", &names);
         assert!(text.lines().count() > 3);
         assert!(text.lines().all(|line| line.len() <= LINE_WIDTH), "{text}");
-        assert!(
-            text.starts_with("    offered   EXT_something_0 EXT_something_1"),
-            "{text}"
-        );
+        assert!(text.starts_with("    offered   EXT_something_0 EXT_something_1"), "{text}");
     }
 
     #[test]

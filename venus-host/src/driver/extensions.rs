@@ -174,26 +174,16 @@ pub(crate) fn verdicts(
     driver: &ExtensionList,
     shares_dma_buf: bool,
 ) -> impl Iterator<Item = (&'static Extension, Verdict)> {
-    let of_device = EXTENSIONS
-        .iter()
-        .filter(|extension| !OF_INSTANCE.contains(&extension.name));
+    let of_device = EXTENSIONS.iter().filter(|extension| !OF_INSTANCE.contains(&extension.name));
     of_device.map(move |extension| (extension, verdict(extension, driver, shares_dma_buf)))
 }
 
 /// An extension as the guest is told, at the protocol's version.
 pub(crate) fn properties(extension: &Extension) -> vk::ExtensionProperties {
-    let mut properties = vk::ExtensionProperties {
-        spec_version: extension.spec_version,
-        ..Default::default()
-    };
+    let mut properties = vk::ExtensionProperties { spec_version: extension.spec_version, ..Default::default() };
     // The last byte stays 0: names are shorter than the array.
     let room = properties.extension_name.len().saturating_sub(1);
-    for (to, from) in properties
-        .extension_name
-        .iter_mut()
-        .take(room)
-        .zip(extension.name.bytes())
-    {
+    for (to, from) in properties.extension_name.iter_mut().take(room).zip(extension.name.bytes()) {
         *to = from as std::ffi::c_char;
     }
     properties
@@ -210,10 +200,7 @@ const OWN: &[&CStr] = &[
 ];
 
 /// Those of which the driver needs `VK_KHR_deferred_host_operations`.
-const NEED_DEFERRED: &[&CStr] = &[
-    ash::khr::acceleration_structure::NAME,
-    ash::khr::ray_tracing_pipeline::NAME,
-];
+const NEED_DEFERRED: &[&CStr] = &[ash::khr::acceleration_structure::NAME, ash::khr::ray_tracing_pipeline::NAME];
 
 /// The extensions to enable in the driver: what the guest lists less what the host provides or withholds, plus what the
 /// host needs, each once.
@@ -252,10 +239,7 @@ mod tests {
     }
 
     fn check(name: &str, list: &ExtensionList, dma_buf: bool) -> Verdict {
-        let extension = EXTENSIONS
-            .iter()
-            .find(|extension| extension.name == name)
-            .expect("the protocol has it");
+        let extension = EXTENSIONS.iter().find(|extension| extension.name == name).expect("the protocol has it");
         verdict(extension, list, dma_buf)
     }
 
@@ -282,39 +266,17 @@ mod tests {
     #[test]
     fn dma_buf_is_offered_only_if_memory_is_shared_that_way() {
         let list = driver(&["VK_EXT_external_memory_dma_buf"]);
-        assert!(matches!(
-            check("VK_EXT_external_memory_dma_buf", &list, false),
-            Verdict::Withheld(_)
-        ));
-        assert_eq!(
-            check("VK_EXT_external_memory_dma_buf", &list, true),
-            Verdict::Offered(1)
-        );
+        assert!(matches!(check("VK_EXT_external_memory_dma_buf", &list, false), Verdict::Withheld(_)));
+        assert_eq!(check("VK_EXT_external_memory_dma_buf", &list, true), Verdict::Offered(1));
     }
 
     #[test]
     fn what_the_host_provides_is_not_given_to_the_driver() {
-        let guest = [
-            c"VK_KHR_external_semaphore_fd",
-            c"VK_KHR_maintenance1",
-            c"VK_KHR_maintenance1",
-        ];
+        let guest = [c"VK_KHR_external_semaphore_fd", c"VK_KHR_maintenance1", c"VK_KHR_maintenance1"];
         let names = to_enable(guest, &driver(&["VK_KHR_maintenance1", "VK_EXT_external_memory_host"]));
-        assert_eq!(
-            names,
-            [
-                c"VK_KHR_maintenance1".to_owned(),
-                c"VK_EXT_external_memory_host".to_owned()
-            ]
-        );
+        assert_eq!(names, [c"VK_KHR_maintenance1".to_owned(), c"VK_EXT_external_memory_host".to_owned()]);
         let names = to_enable(guest, &driver(&["VK_KHR_external_semaphore_fd"]));
-        assert_eq!(
-            names,
-            [
-                c"VK_KHR_external_semaphore_fd".to_owned(),
-                c"VK_KHR_maintenance1".to_owned()
-            ]
-        );
+        assert_eq!(names, [c"VK_KHR_external_semaphore_fd".to_owned(), c"VK_KHR_maintenance1".to_owned()]);
     }
 
     #[test]

@@ -44,9 +44,7 @@ impl SyncSupport {
         let both = vk::ExternalSemaphoreFeatureFlags::EXPORTABLE | vk::ExternalSemaphoreFeatureFlags::IMPORTABLE;
         Self {
             native_fences: extensions.has_c(ash::khr::external_fence_fd::NAME)
-                && fence
-                    .external_fence_features
-                    .contains(vk::ExternalFenceFeatureFlags::EXPORTABLE),
+                && fence.external_fence_features.contains(vk::ExternalFenceFeatureFlags::EXPORTABLE),
             native_semaphores: extensions.has_c(ash::khr::external_semaphore_fd::NAME)
                 && semaphore.external_semaphore_features.contains(both),
         }
@@ -60,10 +58,7 @@ pub(crate) fn fence_properties(
 ) {
     let sync_fd = vk::ExternalFenceHandleTypeFlags::SYNC_FD;
     let (types, features) = if info.handle_type == sync_fd {
-        (
-            sync_fd,
-            vk::ExternalFenceFeatureFlags::EXPORTABLE | vk::ExternalFenceFeatureFlags::IMPORTABLE,
-        )
+        (sync_fd, vk::ExternalFenceFeatureFlags::EXPORTABLE | vk::ExternalFenceFeatureFlags::IMPORTABLE)
     } else {
         Default::default()
     };
@@ -81,10 +76,7 @@ pub(crate) fn semaphore_properties(
     let is_timeline = chain::find::<vk::SemaphoreTypeCreateInfo<'_>>(info)
         .is_some_and(|kind| kind.semaphore_type == vk::SemaphoreType::TIMELINE);
     let (types, features) = if info.handle_type == sync_fd && !is_timeline {
-        (
-            sync_fd,
-            vk::ExternalSemaphoreFeatureFlags::EXPORTABLE | vk::ExternalSemaphoreFeatureFlags::IMPORTABLE,
-        )
+        (sync_fd, vk::ExternalSemaphoreFeatureFlags::EXPORTABLE | vk::ExternalSemaphoreFeatureFlags::IMPORTABLE)
     } else {
         Default::default()
     };
@@ -100,10 +92,7 @@ pub(crate) fn knows_memory_type(device: &PhysicalDevice, handle_type: vk::Extern
 
 /// The answer for a handle type of memory that this host cannot pass: compatible with itself and otherwise useless.
 pub(crate) fn impossible_memory(handle_type: vk::ExternalMemoryHandleTypeFlags) -> vk::ExternalMemoryProperties {
-    vk::ExternalMemoryProperties {
-        compatible_handle_types: handle_type,
-        ..Default::default()
-    }
+    vk::ExternalMemoryProperties { compatible_handle_types: handle_type, ..Default::default() }
 }
 
 /// The part of a set of handle types that this host can pass.
@@ -141,10 +130,7 @@ impl<'a> BufferChain<'a> {
     where
         'a: 'b,
     {
-        let mut info = vk::BufferCreateInfo {
-            p_next: ptr::null(),
-            ..*info
-        };
+        let mut info = vk::BufferCreateInfo { p_next: ptr::null(), ..*info };
         link!(info, self.external, self.usage, self.capture);
         info
     }
@@ -180,18 +166,8 @@ impl<'a> ImageChain<'a> {
     where
         'a: 'b,
     {
-        let mut info = vk::ImageCreateInfo {
-            p_next: ptr::null(),
-            ..*info
-        };
-        link!(
-            info,
-            self.external,
-            self.formats,
-            self.stencil,
-            self.modifiers,
-            self.modifier
-        );
+        let mut info = vk::ImageCreateInfo { p_next: ptr::null(), ..*info };
+        link!(info, self.external, self.formats, self.stencil, self.modifiers, self.modifier);
         info
     }
 }
@@ -204,17 +180,13 @@ mod tests {
     fn binary_semaphores_pass_as_sync_fd_and_nothing_else() {
         let ask = |handle_type, kind| {
             let mut kind = vk::SemaphoreTypeCreateInfo::default().semaphore_type(kind);
-            let info = vk::PhysicalDeviceExternalSemaphoreInfo::default()
-                .handle_type(handle_type)
-                .push_next(&mut kind);
+            let info = vk::PhysicalDeviceExternalSemaphoreInfo::default().handle_type(handle_type).push_next(&mut kind);
             let mut answer = vk::ExternalSemaphoreProperties::default();
             semaphore_properties(&info, &mut answer);
             !answer.external_semaphore_features.is_empty()
         };
-        let (sync, opaque) = (
-            vk::ExternalSemaphoreHandleTypeFlags::SYNC_FD,
-            vk::ExternalSemaphoreHandleTypeFlags::OPAQUE_FD,
-        );
+        let (sync, opaque) =
+            (vk::ExternalSemaphoreHandleTypeFlags::SYNC_FD, vk::ExternalSemaphoreHandleTypeFlags::OPAQUE_FD);
         assert!(ask(sync, vk::SemaphoreType::BINARY));
         assert!(!ask(sync, vk::SemaphoreType::TIMELINE));
         assert!(!ask(opaque, vk::SemaphoreType::BINARY));
@@ -226,9 +198,7 @@ mod tests {
             let info = vk::PhysicalDeviceExternalFenceInfo::default().handle_type(handle_type);
             let mut answer = vk::ExternalFenceProperties::default();
             fence_properties(&info, &mut answer);
-            answer
-                .external_fence_features
-                .contains(vk::ExternalFenceFeatureFlags::EXPORTABLE)
+            answer.external_fence_features.contains(vk::ExternalFenceFeatureFlags::EXPORTABLE)
         };
         assert!(ask(vk::ExternalFenceHandleTypeFlags::SYNC_FD));
         assert!(!ask(vk::ExternalFenceHandleTypeFlags::OPAQUE_FD));

@@ -37,11 +37,7 @@ impl Region {
         } else {
             self.subresource.layer_count
         };
-        let blocks = |texels: u32| {
-            u64::from(texels)
-                .checked_next_multiple_of(MAX_BLOCK)?
-                .checked_add(MAX_BLOCK)
-        };
+        let blocks = |texels: u32| u64::from(texels).checked_next_multiple_of(MAX_BLOCK)?.checked_add(MAX_BLOCK);
         let bytes = blocks(self.row_length.max(self.extent.width))?
             .checked_mul(blocks(self.image_height.max(self.extent.height))?)?
             .checked_mul(u64::from(self.extent.depth).max(1))?
@@ -168,15 +164,8 @@ mod tests {
         Region {
             row_length: 0,
             image_height: 0,
-            subresource: vk::ImageSubresourceLayers {
-                layer_count: 1,
-                ..Default::default()
-            },
-            extent: vk::Extent3D {
-                width,
-                height,
-                depth: 1,
-            },
+            subresource: vk::ImageSubresourceLayers { layer_count: 1, ..Default::default() },
+            extent: vk::Extent3D { width, height, depth: 1 },
         }
     }
 

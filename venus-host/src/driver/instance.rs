@@ -86,9 +86,7 @@ impl Instance {
         let extensions = [ash::khr::portability_enumeration::NAME.as_ptr()];
         let mut info = vk::InstanceCreateInfo::default().application_info(&application);
         if loader.enumerates_portability() {
-            info = info
-                .flags(vk::InstanceCreateFlags::ENUMERATE_PORTABILITY_KHR)
-                .enabled_extension_names(&extensions);
+            info = info.flags(vk::InstanceCreateFlags::ENUMERATE_PORTABILITY_KHR).enabled_extension_names(&extensions);
         }
         // SAFETY:
         // - `info` and what it points to are local or, as the application's names, of the decoder's arena, and live
@@ -103,13 +101,7 @@ impl Instance {
         // SAFETY: vkGetInstanceProcAddr answers with the entry point of the name it is asked for, which stays valid as
         // long as the instance.
         let procs = unsafe { Procs::load(lookup) };
-        Ok(Self {
-            fns,
-            procs,
-            config: config.clone(),
-            physical_devices: OnceLock::new(),
-            guest_ids: Mutex::default(),
-        })
+        Ok(Self { fns, procs, config: config.clone(), physical_devices: OnceLock::new(), guest_ids: Mutex::default() })
     }
 
     /// vkCreateInstance as the guest asks for it. Layers and extensions are the guest's own business: there are none
@@ -132,9 +124,7 @@ impl Instance {
 
     /// As [`Instance::new`], for the host's own use.
     pub(crate) fn for_host(loader: &Loader, config: &Config) -> Result<Self, HostError> {
-        let application = vk::ApplicationInfo::default()
-            .application_name(c"venus")
-            .engine_name(c"venus-host");
+        let application = vk::ApplicationInfo::default().application_name(c"venus").engine_name(c"venus-host");
         Self::new(loader, config, Some(&application)).map_err(|result| {
             HostError::driver(
                 "vkCreateInstance failed, so there is no driver for this machine's GPU or it does not work",
@@ -196,10 +186,7 @@ impl Instance {
 
     /// The driver's device groups.
     pub(crate) fn physical_device_groups(&self) -> Result<Vec<Group>, vk::Result> {
-        let call = self
-            .procs
-            .enumerate_physical_device_groups
-            .ok_or(vk::Result::ERROR_INITIALIZATION_FAILED)?;
+        let call = self.procs.enumerate_physical_device_groups.ok_or(vk::Result::ERROR_INITIALIZATION_FAILED)?;
         let mut count = 0;
         // SAFETY: the instance is live; without an array only the count is written.
         unsafe { call(self.raw(), &mut count, std::ptr::null_mut()) }.result()?;
@@ -227,11 +214,7 @@ impl Instance {
     /// (`handlers::destroy_all` and vkDestroyInstance see to both). With a device that could not be destroyed, it
     /// stays.
     pub(crate) fn destroy(&self) {
-        if self
-            .physical_devices
-            .get()
-            .is_some_and(|devices| devices.iter().any(|device| device.is_left_behind()))
-        {
+        if self.physical_devices.get().is_some_and(|devices| devices.iter().any(|device| device.is_left_behind())) {
             return;
         }
         // SAFETY: by the above, no child of the instance is alive and nobody uses it again.
@@ -260,9 +243,7 @@ impl Group {
 
 impl fmt::Debug for Instance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Instance")
-            .field("config", &self.config)
-            .finish_non_exhaustive()
+        f.debug_struct("Instance").field("config", &self.config).finish_non_exhaustive()
     }
 }
 
@@ -292,9 +273,6 @@ mod tests {
         let uuid = [0x10, 0xde, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff];
         check("10de0000-0000-0000-0000-0000000000ff", GpuChoice::Uuid(uuid));
         // As long as a UUID, but no hexadecimal number.
-        check(
-            "zzde00000000000000000000000000ff",
-            GpuChoice::Name("zzde00000000000000000000000000ff".to_owned()),
-        );
+        check("zzde00000000000000000000000000ff", GpuChoice::Name("zzde00000000000000000000000000ff".to_owned()));
     }
 }

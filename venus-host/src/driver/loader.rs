@@ -96,12 +96,7 @@ impl Loader {
             .unwrap_or_default()
             .iter()
             .any(|extension| extension.extension_name_as_c_str() == Ok(ash::khr::portability_enumeration::NAME));
-        Ok(Self {
-            entry,
-            path,
-            version,
-            enumerates_portability,
-        })
+        Ok(Self { entry, path, version, enumerates_portability })
     }
 
     pub(crate) fn entry(&self) -> &ash::Entry {
@@ -187,10 +182,7 @@ mod tests {
 
     #[test]
     fn a_chosen_library_is_the_only_candidate() {
-        assert_eq!(
-            candidates(Some("/x/libvulkan.so".into())),
-            [PathBuf::from("/x/libvulkan.so")]
-        );
+        assert_eq!(candidates(Some("/x/libvulkan.so".into())), [PathBuf::from("/x/libvulkan.so")]);
         assert_eq!(candidates(Some("".into())).len(), LIBRARIES.len());
         assert_eq!(candidates(None).first(), Some(&PathBuf::from(LIBRARIES[0])));
     }
@@ -198,9 +190,6 @@ mod tests {
     #[test]
     fn a_missing_library_says_what_to_do() {
         let error = Loader::load(Some("/nonexistent/libvulkan.so".into())).unwrap_err();
-        assert!(
-            error.contains("/nonexistent/libvulkan.so") && error.contains("VENUS_VULKAN_LIBRARY"),
-            "{error}"
-        );
+        assert!(error.contains("/nonexistent/libvulkan.so") && error.contains("VENUS_VULKAN_LIBRARY"), "{error}");
     }
 }

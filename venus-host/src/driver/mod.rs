@@ -80,10 +80,7 @@ enum Slot {
 impl State {
     /// A context whose guest has not created its instance. Does not load Vulkan.
     pub(crate) fn new(config: Config) -> Self {
-        Self {
-            config,
-            instance: Mutex::new(Slot::Empty),
-        }
+        Self { config, instance: Mutex::new(Slot::Empty) }
     }
 
     pub(crate) fn config(&self) -> &Config {

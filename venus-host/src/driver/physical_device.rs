@@ -85,10 +85,7 @@ impl PhysicalDevice {
 
     /// The GPU's name.
     pub(crate) fn name(&self) -> String {
-        self.properties
-            .device_name_as_c_str()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default()
+        self.properties.device_name_as_c_str().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
     }
 
     /// The driver's name and version, as far as it tells.
@@ -144,10 +141,7 @@ impl PhysicalDevice {
         self.verdicts()
             .filter_map(|(extension, verdict)| {
                 let spec_version = verdict.offered()?;
-                Some(vk::ExtensionProperties {
-                    spec_version,
-                    ..extensions::properties(extension)
-                })
+                Some(vk::ExtensionProperties { spec_version, ..extensions::properties(extension) })
             })
             .collect()
     }
@@ -173,9 +167,5 @@ fn driver_name(instance: &ash::Instance, raw: vk::PhysicalDevice, version: u32, 
     unsafe { instance.get_physical_device_properties2(raw, &mut properties) };
     let text =
         |name: Result<&std::ffi::CStr, _>| name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    format!(
-        "{} {}",
-        text(driver.driver_name_as_c_str()),
-        text(driver.driver_info_as_c_str())
-    )
+    format!("{} {}", text(driver.driver_name_as_c_str()), text(driver.driver_info_as_c_str()))
 }

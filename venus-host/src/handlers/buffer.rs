@@ -43,15 +43,8 @@ impl BufferCommands for Dispatcher {
             let physical = self.device(args.device.id, NAME)?.physical();
             let mut nodes = BufferChain::of(args.p_create_info, physical);
             let info = nodes.link(args.p_create_info);
-            let p_buffer = NewHandles {
-                ids: &mut *args.p_buffer.ids,
-                raws: &mut *args.p_buffer.raws,
-            };
-            self.forward(&mut CreateBufferArgs {
-                device: args.device,
-                p_create_info: &info,
-                p_buffer,
-            })?
+            let p_buffer = NewHandles { ids: &mut *args.p_buffer.ids, raws: &mut *args.p_buffer.raws };
+            self.forward(&mut CreateBufferArgs { device: args.device, p_create_info: &info, p_buffer })?
         };
         self.adopt(NAME, args.device.id, result, &args.p_buffer)
     }

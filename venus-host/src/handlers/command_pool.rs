@@ -27,12 +27,7 @@ impl CommandPoolCommands for Dispatcher {
 
     fn create_command_pool(&mut self, args: &mut CreateCommandPoolArgs<'_>) -> Result<vk::Result, HostError> {
         let result = self.forward(args)?;
-        self.adopt_pool(
-            CreateCommandPoolArgs::NAME,
-            args.device.id,
-            result,
-            &args.p_command_pool,
-        )
+        self.adopt_pool(CreateCommandPoolArgs::NAME, args.device.id, result, &args.p_command_pool)
     }
 
     fn allocate_command_buffers(&mut self, args: &mut AllocateCommandBuffersArgs<'_>) -> Result<vk::Result, HostError> {
@@ -96,17 +91,10 @@ impl Dispatcher {
             new.ids.fill(0);
             return Ok(result);
         }
-        let pool = self
-            .shared
-            .objects
-            .pool_id(pool.0, device, pool.1)
-            .ok_or_else(|| gone(command))?;
+        let pool = self.shared.objects.pool_id(pool.0, device, pool.1).ok_or_else(|| gone(command))?;
         let raws = new.raws.iter().map(|raw| raw.as_raw());
         // What cannot be registered stays in its pool and goes with it: the context is lost, so that is soon.
-        self.shared
-            .objects
-            .insert_all(H::TYPE, device, pool, new.ids, raws)
-            .map_err(|error| error.fatal(command))?;
+        self.shared.objects.insert_all(H::TYPE, device, pool, new.ids, raws).map_err(|error| error.fatal(command))?;
         Ok(result)
     }
 
@@ -126,10 +114,7 @@ impl Dispatcher {
             let reason = format!("{count} objects are to be freed and {} are named", freed.ids.len());
             return Err(Fatal::new(command, reason).into());
         }
-        self.shared
-            .objects
-            .remove_from_pool(kind, freed.ids, pool)
-            .map_err(|error| error.fatal(command))?;
+        self.shared.objects.remove_from_pool(kind, freed.ids, pool).map_err(|error| error.fatal(command))?;
         self.shared.objects.wait_for_others(&self.presence, command)
     }
 }

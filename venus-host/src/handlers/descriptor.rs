@@ -28,20 +28,13 @@ impl DescriptorCommands for Dispatcher {
 
     fn create_descriptor_pool(&mut self, args: &mut CreateDescriptorPoolArgs<'_>) -> Result<vk::Result, HostError> {
         let result = self.forward(args)?;
-        self.adopt_pool(
-            CreateDescriptorPoolArgs::NAME,
-            args.device.id,
-            result,
-            &args.p_descriptor_pool,
-        )
+        self.adopt_pool(CreateDescriptorPoolArgs::NAME, args.device.id, result, &args.p_descriptor_pool)
     }
 
     /// Frees all sets of the pool and keeps the pool.
     fn reset_descriptor_pool(&mut self, args: &mut ResetDescriptorPoolArgs) -> Result<vk::Result, HostError> {
         self.shared.objects.remove_pooled(args.descriptor_pool.id);
-        self.shared
-            .objects
-            .wait_for_others(&self.presence, ResetDescriptorPoolArgs::NAME)?;
+        self.shared.objects.wait_for_others(&self.presence, ResetDescriptorPoolArgs::NAME)?;
         self.forward(args)
     }
 

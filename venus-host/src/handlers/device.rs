@@ -75,19 +75,13 @@ impl Dispatcher {
     /// Makes a device and all it owns disappear from the guest's view at once, and ends them when no endpoint can be
     /// using them.
     pub(super) fn retire_device(&mut self, id: u64, command: &'static str) -> Result<(), HostError> {
-        let (device, children) = self
-            .shared
-            .objects
-            .remove_device(id)
-            .map_err(|error| error.fatal(command))?;
+        let (device, children) = self.shared.objects.remove_device(id).map_err(|error| error.fatal(command))?;
         // The guest may bind the numbers again, to a queue of its next device.
         let timelines = self.shared.timelines.unbind_device(id);
         self.device_cache = super::DeviceCache::default();
         if let Detail::Device(device) = device.detail {
             let objects = &self.shared.objects;
-            objects.retire(&self.presence, vk::ObjectType::DEVICE, move || {
-                tear_down(&device, timelines, children)
-            });
+            objects.retire(&self.presence, vk::ObjectType::DEVICE, move || tear_down(&device, timelines, children));
         }
         Ok(())
     }
@@ -98,14 +92,7 @@ pub(crate) fn destroy_all(shared: &Shared) {
     shared.objects.free_all();
     for id in shared.objects.device_ids() {
         let timelines = shared.timelines.unbind_device(id);
-        if let Ok((
-            Removed {
-                detail: Detail::Device(device),
-                ..
-            },
-            children,
-        )) = shared.objects.remove_device(id)
-        {
+        if let Ok((Removed { detail: Detail::Device(device), .. }, children)) = shared.objects.remove_device(id) {
             tear_down(&device, timelines, children);
         }
     }

@@ -63,12 +63,7 @@ impl DeviceMemoryCommands for Dispatcher {
             *raw = memory.raw();
         }
         // This function's own reference keeps the storage until the allocation is freed, should its id be refused.
-        self.adopt_as(
-            NAME,
-            args.device.id,
-            &args.p_memory,
-            Detail::Memory(Arc::clone(&memory)),
-        )?;
+        self.adopt_as(NAME, args.device.id, &args.p_memory, Detail::Memory(Arc::clone(&memory)))?;
         Ok(vk::Result::SUCCESS)
     }
 
@@ -120,10 +115,7 @@ pub(crate) fn export_memory_blob(shared: &Shared, memory: u64, flags: BlobFlags,
     let found = shared.objects.memory(memory).zip(shared.objects.device_of(memory));
     let blob = match found {
         Some((memory, device)) => memory.export(&device, flags, size),
-        None => Err(HostError::fatal(
-            "create-blob",
-            format!("no VkDeviceMemory has the id {memory}"),
-        )),
+        None => Err(HostError::fatal("create-blob", format!("no VkDeviceMemory has the id {memory}"))),
     };
     shared.objects.leave(&mut presence);
     blob

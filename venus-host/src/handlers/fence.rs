@@ -39,15 +39,8 @@ impl FenceCommands for Dispatcher {
             self.forward(args)?
         } else {
             let info = vk::FenceCreateInfo::default().flags(args.p_create_info.flags);
-            let p_fence = NewHandles {
-                ids: &mut *args.p_fence.ids,
-                raws: &mut *args.p_fence.raws,
-            };
-            self.forward(&mut CreateFenceArgs {
-                device: args.device,
-                p_create_info: &info,
-                p_fence,
-            })?
+            let p_fence = NewHandles { ids: &mut *args.p_fence.ids, raws: &mut *args.p_fence.raws };
+            self.forward(&mut CreateFenceArgs { device: args.device, p_create_info: &info, p_fence })?
         };
         self.adopt(NAME, args.device.id, result, &args.p_fence)
     }
@@ -79,13 +72,7 @@ impl FenceCommands for Dispatcher {
         }
         let fresh = device.create_fence().map_err(failed)?;
         self.replace(NAME, args.fence.id, vk::Handle::as_raw(fresh), vk::ObjectType::FENCE)?;
-        self.orphan(
-            &device,
-            Orphan {
-                fence,
-                semaphore: vk::Semaphore::null(),
-            },
-        );
+        self.orphan(&device, Orphan { fence, semaphore: vk::Semaphore::null() });
         Ok(())
     }
 }
@@ -98,11 +85,7 @@ impl Dispatcher {
             return Err(HostError::Stopped);
         }
         // The largest value means for ever and stays.
-        Ok(if left_ns == u64::MAX {
-            left_ns
-        } else {
-            left_ns.saturating_sub(WAIT_SLICE_NS)
-        })
+        Ok(if left_ns == u64::MAX { left_ns } else { left_ns.saturating_sub(WAIT_SLICE_NS) })
     }
 
     /// Puts another driver object behind an id.
@@ -113,11 +96,7 @@ impl Dispatcher {
         fresh: u64,
         kind: vk::ObjectType,
     ) -> Result<(), HostError> {
-        self.shared
-            .objects
-            .replace(kind, id, fresh)
-            .map(drop)
-            .map_err(|error| error.fatal(command))
+        self.shared.objects.replace(kind, id, fresh).map(drop).map_err(|error| error.fatal(command))
     }
 
     /// Leaves an object without an id to be freed when it is done, and frees those that are.
@@ -125,9 +104,7 @@ impl Dispatcher {
         let done = device.orphans().lock().push(device, orphan);
         for orphan in done {
             let device = Arc::clone(device);
-            self.shared
-                .objects
-                .retire(&self.presence, vk::ObjectType::FENCE, move || orphan.free(&device));
+            self.shared.objects.retire(&self.presence, vk::ObjectType::FENCE, move || orphan.free(&device));
         }
     }
 }

@@ -52,15 +52,8 @@ impl ImageCommands for Dispatcher {
             let physical = self.device(args.device.id, NAME)?.physical();
             let mut nodes = ImageChain::of(args.p_create_info, physical);
             let info = nodes.link(args.p_create_info);
-            let p_image = NewHandles {
-                ids: &mut *args.p_image.ids,
-                raws: &mut *args.p_image.raws,
-            };
-            self.forward(&mut CreateImageArgs {
-                device: args.device,
-                p_create_info: &info,
-                p_image,
-            })?
+            let p_image = NewHandles { ids: &mut *args.p_image.ids, raws: &mut *args.p_image.raws };
+            self.forward(&mut CreateImageArgs { device: args.device, p_create_info: &info, p_image })?
         };
         self.adopt(NAME, args.device.id, result, &args.p_image)
     }

@@ -44,9 +44,7 @@ impl InstanceCommands for Dispatcher {
         if args.p_layer_name.is_some() {
             return Ok(vk::Result::ERROR_LAYER_NOT_PRESENT);
         }
-        let private = EXTENSIONS
-            .iter()
-            .filter(|extension| PRIVATE_EXTENSIONS.contains(&extension.name));
+        let private = EXTENSIONS.iter().filter(|extension| PRIVATE_EXTENSIONS.contains(&extension.name));
         let list: Vec<_> = private.map(crate::driver::extensions::properties).collect();
         Ok(fill(&list, args.p_property_count, args.p_properties))
     }
@@ -55,10 +53,7 @@ impl InstanceCommands for Dispatcher {
     fn create_instance(&mut self, args: &mut CreateInstanceArgs<'_>) -> Result<vk::Result, HostError> {
         const NAME: &str = CreateInstanceArgs::NAME;
         if !self.shared.vulkan.may_create_instance() {
-            return Err(HostError::fatal(
-                NAME,
-                "a context has one instance, and this one has had it",
-            ));
+            return Err(HostError::fatal(NAME, "a context has one instance, and this one has had it"));
         }
         let loader = match Loader::shared() {
             Ok(loader) => loader,
@@ -91,10 +86,7 @@ impl InstanceCommands for Dispatcher {
         if !self.shared.vulkan.set_instance(Arc::clone(&instance)) {
             // Two rings at once; the id that is left behind belongs to a context that is lost.
             instance.destroy();
-            return Err(HostError::fatal(
-                NAME,
-                "another ring creates an instance at the same time",
-            ));
+            return Err(HostError::fatal(NAME, "another ring creates an instance at the same time"));
         }
         Ok(vk::Result::SUCCESS)
     }

@@ -56,13 +56,9 @@ impl Handler for Dispatcher {
     type Error = HostError;
 
     fn device_lost(&mut self, command: CommandType) -> HostError {
-        let fatal = Fatal::new(
-            command.name(),
-            "the device is lost, and the guest asked for no reply that could say so",
-        );
-        fatal
-            .advice("the host's log and its kernel's say why the GPU failed")
-            .into()
+        let fatal =
+            Fatal::new(command.name(), "the device is lost, and the guest asked for no reply that could say so");
+        fatal.advice("the host's log and its kernel's say why the GPU failed").into()
     }
 }
 
@@ -137,18 +133,13 @@ use {create, destroy, forward, forward_physical, refuse};
 /// The error of [`refuse!`].
 #[cold]
 fn refused(command: &'static str, reason: &'static str) -> HostError {
-    Fatal::new(command, reason)
-        .advice("a guest driver that sends this was not made for this protocol version")
-        .into()
+    Fatal::new(command, reason).advice("a guest driver that sends this was not made for this protocol version").into()
 }
 
 /// A command whose extension or version the driver lacks, so the guest cannot have enabled it.
 #[cold]
 fn no_entry_point(command: &'static str) -> HostError {
-    HostError::fatal(
-        command,
-        "the host's driver has no such command, so no extension that was offered has it",
-    )
+    HostError::fatal(command, "the host's driver has no such command, so no extension that was offered has it")
 }
 
 impl Dispatcher {
@@ -181,10 +172,7 @@ impl Dispatcher {
         handle: Handle<vk::PhysicalDevice>,
         command: &'static str,
     ) -> Result<Arc<PhysicalDevice>, HostError> {
-        self.shared
-            .objects
-            .physical_device(handle.id)
-            .ok_or_else(|| gone(command))
+        self.shared.objects.physical_device(handle.id).ok_or_else(|| gone(command))
     }
 
     /// Calls the driver with the device's entry point.
@@ -204,10 +192,7 @@ impl Dispatcher {
     /// not hold up the freeing of others.
     fn forward_long<'a, C: Command<'a>>(&mut self, uses: Uses, args: &mut C) -> Result<C::Return, HostError> {
         let device = Arc::clone(self.device(args.owner_id(), C::NAME)?);
-        let called = self
-            .shared
-            .objects
-            .long(&self.presence, uses, || driver::call(args, device.procs()));
+        let called = self.shared.objects.long(&self.presence, uses, || driver::call(args, device.procs()));
         called.ok_or_else(|| no_entry_point(C::NAME))
     }
 
@@ -240,14 +225,7 @@ impl Dispatcher {
         detail: Detail,
     ) -> Result<(), HostError> {
         if let (Some(&id), Some(raw)) = (new.ids.first(), new.raws.first()) {
-            let object = NewObject {
-                id,
-                kind: H::TYPE,
-                raw: raw.as_raw(),
-                device,
-                pool: 0,
-                detail,
-            };
+            let object = NewObject { id, kind: H::TYPE, raw: raw.as_raw(), device, pool: 0, detail };
             if let Err(error) = self.shared.objects.insert(object) {
                 self.discard(command, device, new.raws)?;
                 return Err(error.fatal(command));
@@ -321,9 +299,5 @@ fn fill<T: Copy>(items: &[T], count: &mut u32, room: &mut [T]) -> vk::Result {
         *to = *from;
     }
     *count = total.min(u32::try_from(room.len()).unwrap_or(u32::MAX));
-    if room.len() < items.len() {
-        vk::Result::INCOMPLETE
-    } else {
-        vk::Result::SUCCESS
-    }
+    if room.len() < items.len() { vk::Result::INCOMPLETE } else { vk::Result::SUCCESS }
 }

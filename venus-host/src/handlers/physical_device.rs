@@ -72,11 +72,7 @@ impl PhysicalDeviceCommands for Dispatcher {
         }
         let room = u32::try_from(new.ids.len()).unwrap_or(u32::MAX);
         *args.p_physical_device_count = total.min(room);
-        Ok(if room < total {
-            vk::Result::INCOMPLETE
-        } else {
-            vk::Result::SUCCESS
-        })
+        Ok(if room < total { vk::Result::INCOMPLETE } else { vk::Result::SUCCESS })
     }
 
     /// Groups name devices by handle, which are the guest's ids in the reply. Members that the guest has not enumerated
@@ -113,11 +109,7 @@ impl PhysicalDeviceCommands for Dispatcher {
             to.subset_allocation = from.subset_allocation;
         }
         *args.p_physical_device_group_count = total.min(u32::try_from(room).unwrap_or(u32::MAX));
-        Ok(if room < groups.len() {
-            vk::Result::INCOMPLETE
-        } else {
-            vk::Result::SUCCESS
-        })
+        Ok(if room < groups.len() { vk::Result::INCOMPLETE } else { vk::Result::SUCCESS })
     }
 
     fn get_physical_device_properties(
@@ -179,10 +171,7 @@ impl PhysicalDeviceCommands for Dispatcher {
         &mut self,
         args: &mut GetPhysicalDeviceExternalBufferPropertiesArgs<'_>,
     ) -> Result<(), HostError> {
-        let device = self.physical_device(
-            args.physical_device,
-            GetPhysicalDeviceExternalBufferPropertiesArgs::NAME,
-        )?;
+        let device = self.physical_device(args.physical_device, GetPhysicalDeviceExternalBufferPropertiesArgs::NAME)?;
         let handle_type = args.p_external_buffer_info.handle_type;
         if external::knows_memory_type(&device, handle_type) {
             return self.forward_physical(args);
@@ -213,17 +202,10 @@ impl PhysicalDeviceCommands for Dispatcher {
     ) -> Result<vk::Result, HostError> {
         const NAME: &str = EnumerateDeviceExtensionPropertiesArgs::NAME;
         if args.p_layer_name.is_some() {
-            return Err(HostError::fatal(
-                NAME,
-                "pLayerName is not null, but layers are the guest's own business",
-            ));
+            return Err(HostError::fatal(NAME, "pLayerName is not null, but layers are the guest's own business"));
         }
         let device = self.physical_device(args.physical_device, NAME)?;
-        Ok(fill(
-            &device.offered_extensions(),
-            args.p_property_count,
-            args.p_properties,
-        ))
+        Ok(fill(&device.offered_extensions(), args.p_property_count, args.p_properties))
     }
 }
 

@@ -38,22 +38,12 @@ impl PipelineCommands for Dispatcher {
         args: &mut CreateGraphicsPipelinesArgs<'_>,
     ) -> Result<vk::Result, HostError> {
         let result = self.forward_long(Uses::PIPELINES, args)?;
-        self.adopt_pipelines(
-            CreateGraphicsPipelinesArgs::NAME,
-            args.device.id,
-            result,
-            &mut args.p_pipelines,
-        )
+        self.adopt_pipelines(CreateGraphicsPipelinesArgs::NAME, args.device.id, result, &mut args.p_pipelines)
     }
 
     fn create_compute_pipelines(&mut self, args: &mut CreateComputePipelinesArgs<'_>) -> Result<vk::Result, HostError> {
         let result = self.forward_long(Uses::PIPELINES, args)?;
-        self.adopt_pipelines(
-            CreateComputePipelinesArgs::NAME,
-            args.device.id,
-            result,
-            &mut args.p_pipelines,
-        )
+        self.adopt_pipelines(CreateComputePipelinesArgs::NAME, args.device.id, result, &mut args.p_pipelines)
     }
 
     fn create_ray_tracing_pipelines_khr(

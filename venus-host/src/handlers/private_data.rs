@@ -34,11 +34,7 @@ impl Dispatcher {
     /// The driver's handle of an object that is named by type and number, which the decoder passes as it is.
     fn untyped(&self, command: &'static str, kind: vk::ObjectType, id: u64) -> Result<u64, HostError> {
         self.shared.objects.lookup(kind, id).ok_or_else(|| {
-            let reason = TableError::Unknown {
-                kind: kinds::name(kind),
-                id,
-            }
-            .to_string();
+            let reason = TableError::Unknown { kind: kinds::name(kind), id }.to_string();
             Fatal::new(command, reason).member("objectHandle").into()
         })
     }

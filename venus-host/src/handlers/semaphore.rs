@@ -38,22 +38,11 @@ impl SemaphoreCommands for Dispatcher {
         } else {
             let mut kind = vk::SemaphoreTypeCreateInfo::default();
             if let Some(guest) = chain::find::<vk::SemaphoreTypeCreateInfo<'_>>(args.p_create_info) {
-                kind = kind
-                    .semaphore_type(guest.semaphore_type)
-                    .initial_value(guest.initial_value);
+                kind = kind.semaphore_type(guest.semaphore_type).initial_value(guest.initial_value);
             }
-            let info = vk::SemaphoreCreateInfo::default()
-                .flags(args.p_create_info.flags)
-                .push_next(&mut kind);
-            let p_semaphore = NewHandles {
-                ids: &mut *args.p_semaphore.ids,
-                raws: &mut *args.p_semaphore.raws,
-            };
-            self.forward(&mut CreateSemaphoreArgs {
-                device: args.device,
-                p_create_info: &info,
-                p_semaphore,
-            })?
+            let info = vk::SemaphoreCreateInfo::default().flags(args.p_create_info.flags).push_next(&mut kind);
+            let p_semaphore = NewHandles { ids: &mut *args.p_semaphore.ids, raws: &mut *args.p_semaphore.raws };
+            self.forward(&mut CreateSemaphoreArgs { device: args.device, p_create_info: &info, p_semaphore })?
         };
         self.adopt(NAME, args.device.id, result, &args.p_semaphore)
     }
@@ -91,12 +80,7 @@ impl SemaphoreCommands for Dispatcher {
             device.destroy_semaphore(fresh);
             return Err(failed(result));
         }
-        self.replace(
-            NAME,
-            args.semaphore.id,
-            vk::Handle::as_raw(fresh),
-            vk::ObjectType::SEMAPHORE,
-        )?;
+        self.replace(NAME, args.semaphore.id, vk::Handle::as_raw(fresh), vk::ObjectType::SEMAPHORE)?;
         self.orphan(&device, Orphan { fence, semaphore });
         Ok(())
     }
@@ -111,9 +95,7 @@ impl SemaphoreCommands for Dispatcher {
         let info = args.p_import_semaphore_resource_info;
         if info.resource_id != 0 {
             let reason = format!("resource {} is not 0, the only payload there is", info.resource_id);
-            return Err(Fatal::new(NAME, reason)
-                .member("pImportSemaphoreResourceInfo->resourceId")
-                .into());
+            return Err(Fatal::new(NAME, reason).member("pImportSemaphoreResourceInfo->resourceId").into());
         }
         let imported = if device.has_native_semaphores() {
             device.import_signalled(info.semaphore)
@@ -126,9 +108,5 @@ impl SemaphoreCommands for Dispatcher {
 
 /// A queue for empty submissions. The first is as good as any.
 fn any_queue<'a>(device: &'a Device, command: &'static str) -> Result<&'a Queue, HostError> {
-    device
-        .queues()
-        .first()
-        .map(AsRef::as_ref)
-        .ok_or_else(|| HostError::fatal(command, "the device has no queue"))
+    device.queues().first().map(AsRef::as_ref).ok_or_else(|| HostError::fatal(command, "the device has no queue"))
 }

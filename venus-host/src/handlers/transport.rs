@@ -48,11 +48,7 @@ struct StreamDescription {
 
 impl From<&vk::CommandStreamDescriptionMESA> for StreamDescription {
     fn from(wire: &vk::CommandStreamDescriptionMESA) -> Self {
-        Self {
-            resource: ResourceId(wire.resource_id),
-            offset: bytes(wire.offset),
-            size: bytes(wire.size),
-        }
+        Self { resource: ResourceId(wire.resource_id), offset: bytes(wire.offset), size: bytes(wire.size) }
     }
 }
 
@@ -72,10 +68,7 @@ impl TransportCommands for Dispatcher {
 
     /// Dependencies and flags only permit what we do anyway: one stream after the other.
     fn execute_command_streams_mesa(&mut self, args: &mut ExecuteCommandStreamsMESAArgs<'_>) -> Result<(), HostError> {
-        self.execute_streams(
-            args.p_streams.iter().map(StreamDescription::from),
-            args.p_reply_positions,
-        )
+        self.execute_streams(args.p_streams.iter().map(StreamDescription::from), args.p_reply_positions)
     }
 
     fn create_ring_mesa(&mut self, args: &mut CreateRingMESAArgs<'_>) -> Result<(), HostError> {
@@ -143,17 +136,12 @@ impl Dispatcher {
     fn ring(&self, command: &'static str, id: u64) -> Result<Arc<Control>, HostError> {
         self.require_context(command)?;
         let ring = self.shared.rings.lookup(RingId(id));
-        ring.ok_or_else(|| {
-            Fatal::new(command, format!("no ring has id {id:#x}"))
-                .member("ring")
-                .into()
-        })
+        ring.ok_or_else(|| Fatal::new(command, format!("no ring has id {id:#x}")).member("ring").into())
     }
 
     /// vkSetReplyCommandStreamMESA.
     fn set_reply_stream(&mut self, stream: StreamDescription) -> Result<(), HostError> {
-        self.reply_stream
-            .set(&self.shared.resources, stream.resource, stream.offset, stream.size)?;
+        self.reply_stream.set(&self.shared.resources, stream.resource, stream.offset, stream.size)?;
         if let Endpoint::Ring(ring) = &self.endpoint {
             ring.reply_resource.store(stream.resource.0, Ordering::Relaxed);
         }
@@ -225,34 +213,20 @@ impl Dispatcher {
         const COMMAND: &str = "vkCreateRingMESA";
         self.require_context(COMMAND)?;
         if monitor_period == Some(Duration::ZERO) {
-            return Err(Fatal::new(COMMAND, "is 0")
-                .member("maxReportingPeriodMicroseconds")
-                .into());
+            return Err(Fatal::new(COMMAND, "is 0").member("maxReportingPeriodMicroseconds").into());
         }
         let (mapping, size) = lookup_shmem(&self.shared.resources, resource, COMMAND, "pCreateInfo->resourceId")?;
         let layout = Layout::new(info, size)?;
         let region = Region::new(mapping, layout).map_err(|error| Fatal::new(COMMAND, error.to_string()))?;
-        for (member, word) in [
-            ("headOffset", region.published_head()),
-            ("statusOffset", region.status()),
-        ] {
+        for (member, word) in [("headOffset", region.published_head()), ("statusOffset", region.status())] {
             if word != 0 {
                 return Err(Fatal::new(COMMAND, format!("the word there is {word:#x}, must be 0"))
                     .member(member)
                     .into());
             }
         }
-        let settings = Settings {
-            idle_timeout: idle_timeout.min(limits::RING_IDLE_TIMEOUT),
-            monitor_period,
-        };
-        let control = Arc::new(Control::new(
-            RingId(id),
-            region,
-            self.shared.ring_mode,
-            resource,
-            settings,
-        ));
+        let settings = Settings { idle_timeout: idle_timeout.min(limits::RING_IDLE_TIMEOUT), monitor_period };
+        let control = Arc::new(Control::new(RingId(id), region, self.shared.ring_mode, resource, settings));
         let interpreter = Interpreter::new(Arc::clone(&self.shared), Endpoint::Ring(Arc::clone(&control)));
         self.shared.rings.create(control, interpreter)
     }
@@ -286,8 +260,7 @@ impl Dispatcher {
 
     /// vkSubmitVirtqueueSeqnoMESA.
     fn submit_virtqueue_seqno(&mut self, id: u64, seqno: u64) -> Result<(), HostError> {
-        self.ring("vkSubmitVirtqueueSeqnoMESA", id)?
-            .submit_virtqueue_seqno(seqno);
+        self.ring("vkSubmitVirtqueueSeqnoMESA", id)?.submit_virtqueue_seqno(seqno);
         Ok(())
     }
 

@@ -29,11 +29,7 @@ struct Slot {
     raw: u64,
 }
 
-const EMPTY: Slot = Slot {
-    id: 0,
-    kind: vk::ObjectType::UNKNOWN,
-    raw: 0,
-};
+const EMPTY: Slot = Slot { id: 0, kind: vk::ObjectType::UNKNOWN, raw: 0 };
 
 /// What one endpoint remembers. Belongs to the endpoint's thread.
 pub(crate) struct ResolveCache {
@@ -44,10 +40,7 @@ pub(crate) struct ResolveCache {
 
 impl Default for ResolveCache {
     fn default() -> Self {
-        Self {
-            removals: Cell::new(0),
-            slots: [const { Cell::new(EMPTY) }; SLOTS],
-        }
+        Self { removals: Cell::new(0), slots: [const { Cell::new(EMPTY) }; SLOTS] }
     }
 }
 
@@ -61,17 +54,13 @@ impl ResolveCache {
 
     /// The slot that would remember `id`.
     fn slot(&self, id: u64) -> Option<&Cell<Slot>> {
-        usize::try_from(id % SLOTS as u64)
-            .ok()
-            .and_then(|index| self.slots.get(index))
+        usize::try_from(id % SLOTS as u64).ok().and_then(|index| self.slots.get(index))
     }
 }
 
 impl fmt::Debug for ResolveCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResolveCache")
-            .field("removals", &self.removals)
-            .finish_non_exhaustive()
+        f.debug_struct("ResolveCache").field("removals", &self.removals).finish_non_exhaustive()
     }
 }
 
@@ -108,14 +97,7 @@ mod tests {
     use crate::object::{Detail, NewObject};
 
     fn buffer(id: u64) -> NewObject {
-        NewObject {
-            id,
-            kind: vk::ObjectType::BUFFER,
-            raw: id + 0x1000,
-            device: 1,
-            pool: 0,
-            detail: Detail::Plain,
-        }
+        NewObject { id, kind: vk::ObjectType::BUFFER, raw: id + 0x1000, device: 1, pool: 0, detail: Detail::Plain }
     }
 
     #[test]

@@ -83,9 +83,7 @@ impl Drop for Presence {
 
 impl fmt::Debug for Presence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Presence")
-            .field("announced", &self.announced)
-            .finish_non_exhaustive()
+        f.debug_struct("Presence").field("announced", &self.announced).finish_non_exhaustive()
     }
 }
 
@@ -130,11 +128,7 @@ impl Reclaim {
         let mut slots = self.slots.write();
         slots.retain(|slot| !slot.gone.load(Ordering::Acquire));
         slots.push(Arc::clone(&slot));
-        Presence {
-            slot,
-            announced: OFFLINE,
-            retry_in: 0,
-        }
+        Presence { slot, announced: OFFLINE, retry_in: 0 }
     }
 
     /// The endpoint starts to decode: from here on it may resolve ids.
@@ -190,11 +184,7 @@ impl Reclaim {
         }
         let epoch = self.epoch.fetch_add(1, Ordering::AcqRel) + 1;
         let mut pending = self.pending.lock();
-        pending.push_back(Pending {
-            epoch,
-            class,
-            free: Box::new(free),
-        });
+        pending.push_back(Pending { epoch, class, free: Box::new(free) });
         self.pending_count.store(pending.len(), Ordering::Relaxed);
     }
 
@@ -241,10 +231,7 @@ impl Reclaim {
     }
 
     fn others_are_clear(&self, presence: &Presence, class: Uses, epoch: u64) -> bool {
-        self.slots
-            .read()
-            .iter()
-            .all(|slot| Arc::ptr_eq(slot, &presence.slot) || slot.is_clear_of(class, epoch))
+        self.slots.read().iter().all(|slot| Arc::ptr_eq(slot, &presence.slot) || slot.is_clear_of(class, epoch))
     }
 
     #[cold]
@@ -260,9 +247,7 @@ impl Reclaim {
     #[cold]
     fn collect(&self) -> bool {
         // Whoever holds the lock is doing this very work.
-        self.collector
-            .try_lock()
-            .is_some_and(|collector| self.collect_as(&collector))
+        self.collector.try_lock().is_some_and(|collector| self.collect_as(&collector))
     }
 
     fn collect_as(&self, _collector: &MutexGuard<'_, ()>) -> bool {

@@ -116,12 +116,7 @@ pub(crate) enum TableError {
     Unknown { kind: &'static str, id: u64 },
     /// The object belongs to another device or pool than the command says.
     #[error("{kind} {id} does not belong to {owner} {owner_id}")]
-    WrongOwner {
-        kind: &'static str,
-        id: u64,
-        owner: &'static str,
-        owner_id: u64,
-    },
+    WrongOwner { kind: &'static str, id: u64, owner: &'static str, owner_id: u64 },
 }
 
 impl TableError {
@@ -158,9 +153,7 @@ impl Table {
 
     /// Registers an object that the driver has just created.
     pub(crate) fn insert(&self, object: NewObject) -> Result<(), TableError> {
-        let NewObject {
-            id, kind, raw, device, ..
-        } = object;
+        let NewObject { id, kind, raw, device, .. } = object;
         let is_pool = matches!(object.detail, Detail::Pool(_));
         insert_locked(&mut self.map.write(), object)?;
         if is_pool {
@@ -186,14 +179,7 @@ impl Table {
             if raw == 0 {
                 continue;
             }
-            let object = NewObject {
-                id,
-                kind,
-                raw,
-                device,
-                pool,
-                detail: Detail::Plain,
-            };
+            let object = NewObject { id, kind, raw, device, pool, detail: Detail::Plain };
             if let Err(error) = insert_locked(&mut map, object) {
                 self.removals.fetch_add(1, Ordering::SeqCst);
                 for (&id, _) in ids.iter().zip(raws).take(n).filter(|&(_, raw)| raw != 0) {
@@ -210,23 +196,12 @@ impl Table {
     pub(crate) fn remove(&self, kind: vk::ObjectType, id: u64, device: u64) -> Result<Removed, TableError> {
         let mut map = self.unlink();
         let entry = map.get(&id).filter(|entry| entry.kind == kind);
-        let entry = entry.ok_or(TableError::Unknown {
-            kind: kinds::name(kind),
-            id,
-        })?;
+        let entry = entry.ok_or(TableError::Unknown { kind: kinds::name(kind), id })?;
         if entry.device != device {
             let owner = kinds::name(vk::ObjectType::DEVICE);
-            return Err(TableError::WrongOwner {
-                kind: kinds::name(kind),
-                id,
-                owner,
-                owner_id: device,
-            });
+            return Err(TableError::WrongOwner { kind: kinds::name(kind), id, owner, owner_id: device });
         }
-        remove_locked(&mut map, id).ok_or(TableError::Unknown {
-            kind: kinds::name(kind),
-            id,
-        })
+        remove_locked(&mut map, id).ok_or(TableError::Unknown { kind: kinds::name(kind), id })
     }
 
     /// Takes a pool out of the table together with everything allocated from it.
@@ -260,29 +235,14 @@ impl Table {
         let mut map = self.unlink();
         for &id in ids.iter().filter(|&&id| id != 0) {
             let entry = map.get(&id).filter(|entry| entry.kind == kind);
-            if entry
-                .ok_or(TableError::Unknown {
-                    kind: kinds::name(kind),
-                    id,
-                })?
-                .pool
-                != pool
-            {
+            if entry.ok_or(TableError::Unknown { kind: kinds::name(kind), id })?.pool != pool {
                 let owner = map.get(&pool).map_or("pool", |pool| kinds::name(pool.kind));
-                return Err(TableError::WrongOwner {
-                    kind: kinds::name(kind),
-                    id,
-                    owner,
-                    owner_id: pool,
-                });
+                return Err(TableError::WrongOwner { kind: kinds::name(kind), id, owner, owner_id: pool });
             }
         }
         for &id in ids.iter().filter(|&&id| id != 0) {
             // An id that is named twice is gone the second time; the driver would free it twice.
-            remove_locked(&mut map, id).ok_or(TableError::Unknown {
-                kind: kinds::name(kind),
-                id,
-            })?;
+            remove_locked(&mut map, id).ok_or(TableError::Unknown { kind: kinds::name(kind), id })?;
         }
         Ok(())
     }
@@ -292,10 +252,8 @@ impl Table {
     pub(crate) fn remove_device(&self, id: u64) -> Result<(Removed, Vec<Removed>), TableError> {
         let mut map = self.unlink();
         let device = remove_kind(&mut map, vk::ObjectType::DEVICE, id)?;
-        let mut children: Vec<Removed> = map
-            .extract_if(|_, entry| entry.device == id)
-            .map(|(id, entry)| removed(id, entry))
-            .collect();
+        let mut children: Vec<Removed> =
+            map.extract_if(|_, entry| entry.device == id).map(|(id, entry)| removed(id, entry)).collect();
         self.device_generation.fetch_add(1, Ordering::Release);
         drop(map);
         self.pools.write().retain(|(_, device, _), _| *device != id);
@@ -306,12 +264,7 @@ impl Table {
 
     /// The ids of all devices.
     pub(crate) fn device_ids(&self) -> Vec<u64> {
-        self.map
-            .read()
-            .iter()
-            .filter(|(_, entry)| entry.kind == vk::ObjectType::DEVICE)
-            .map(|(&id, _)| id)
-            .collect()
+        self.map.read().iter().filter(|(_, entry)| entry.kind == vk::ObjectType::DEVICE).map(|(&id, _)| id).collect()
     }
 
     /// Takes everything that is left out of the table: instance and physical devices, once the devices are gone.
@@ -323,20 +276,13 @@ impl Table {
     pub(crate) fn replace(&self, kind: vk::ObjectType, id: u64, raw: u64) -> Result<u64, TableError> {
         let mut map = self.unlink();
         let entry = map.get_mut(&id).filter(|entry| entry.kind == kind);
-        let entry = entry.ok_or(TableError::Unknown {
-            kind: kinds::name(kind),
-            id,
-        })?;
+        let entry = entry.ok_or(TableError::Unknown { kind: kinds::name(kind), id })?;
         Ok(std::mem::replace(&mut entry.raw, raw))
     }
 
     /// The driver's handle behind `id`, which must be of type `kind`.
     pub(crate) fn lookup(&self, kind: vk::ObjectType, id: u64) -> Option<u64> {
-        self.map
-            .read()
-            .get(&id)
-            .filter(|entry| entry.kind == kind)
-            .map(|entry| entry.raw)
+        self.map.read().get(&id).filter(|entry| entry.kind == kind).map(|entry| entry.raw)
     }
 
     /// The id of the pool that the driver calls `raw`.
@@ -346,40 +292,25 @@ impl Table {
 
     /// The physical device `id`.
     pub(crate) fn physical_device(&self, id: u64) -> Option<Arc<driver::PhysicalDevice>> {
-        self.detail(id, |detail| {
-            if let Detail::PhysicalDevice(found) = detail {
-                Some(Arc::clone(found))
-            } else {
-                None
-            }
-        })
+        self.detail(
+            id,
+            |detail| {
+                if let Detail::PhysicalDevice(found) = detail { Some(Arc::clone(found)) } else { None }
+            },
+        )
     }
 
     /// The allocation `id`.
     pub(crate) fn memory(&self, id: u64) -> Option<Arc<driver::Memory>> {
-        self.detail(id, |detail| {
-            if let Detail::Memory(found) = detail {
-                Some(Arc::clone(found))
-            } else {
-                None
-            }
-        })
+        self.detail(id, |detail| if let Detail::Memory(found) = detail { Some(Arc::clone(found)) } else { None })
     }
 
     /// The device that `id` is or belongs to.
     pub(crate) fn device_of(&self, id: u64) -> Option<Arc<driver::Device>> {
         let map = self.map.read();
         let entry = map.get(&id)?;
-        let entry = if entry.kind == vk::ObjectType::DEVICE {
-            entry
-        } else {
-            map.get(&entry.device)?
-        };
-        if let Detail::Device(found) = &entry.detail {
-            Some(Arc::clone(found))
-        } else {
-            None
-        }
+        let entry = if entry.kind == vk::ObjectType::DEVICE { entry } else { map.get(&entry.device)? };
+        if let Detail::Device(found) = &entry.detail { Some(Arc::clone(found)) } else { None }
     }
 
     /// A number that changes before anything is removed or replaced.
@@ -401,11 +332,7 @@ impl Table {
 
     /// How many devices there are.
     pub(crate) fn device_count(&self) -> usize {
-        self.map
-            .read()
-            .values()
-            .filter(|entry| entry.kind == vk::ObjectType::DEVICE)
-            .count()
+        self.map.read().values().filter(|entry| entry.kind == vk::ObjectType::DEVICE).count()
     }
 
     /// How many objects there are.
@@ -490,22 +417,12 @@ impl HandleResolver for Table {
 
 impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Table")
-            .field("objects", &self.len())
-            .field("reclaim", &self.reclaim)
-            .finish_non_exhaustive()
+        f.debug_struct("Table").field("objects", &self.len()).field("reclaim", &self.reclaim).finish_non_exhaustive()
     }
 }
 
 fn insert_locked(map: &mut Map, object: NewObject) -> Result<(), TableError> {
-    let NewObject {
-        id,
-        kind,
-        raw,
-        device,
-        pool,
-        detail,
-    } = object;
+    let NewObject { id, kind, raw, device, pool, detail } = object;
     let Some(id) = ObjectId::new(id).map(ObjectId::value) else {
         return Err(TableError::ZeroId(kinds::name(kind)));
     };
@@ -514,18 +431,9 @@ fn insert_locked(map: &mut Map, object: NewObject) -> Result<(), TableError> {
     }
     match map.entry(id) {
         hash_map::Entry::Occupied(found) => {
-            return Err(TableError::IdInUse {
-                id,
-                by: kinds::name(found.get().kind),
-            });
+            return Err(TableError::IdInUse { id, by: kinds::name(found.get().kind) });
         }
-        hash_map::Entry::Vacant(free) => free.insert(Entry {
-            kind,
-            raw,
-            device,
-            pool,
-            detail,
-        }),
+        hash_map::Entry::Vacant(free) => free.insert(Entry { kind, raw, device, pool, detail }),
     };
     if pool != 0 {
         // The pool was resolved by the command that allocates from it; it can only be gone if another ring destroys it
@@ -546,10 +454,7 @@ fn insert_locked(map: &mut Map, object: NewObject) -> Result<(), TableError> {
 fn remove_kind(map: &mut Map, kind: vk::ObjectType, id: u64) -> Result<Removed, TableError> {
     let found = map.get(&id).is_some_and(|entry| entry.kind == kind);
     let entry = if found { remove_locked(map, id) } else { None };
-    entry.ok_or(TableError::Unknown {
-        kind: kinds::name(kind),
-        id,
-    })
+    entry.ok_or(TableError::Unknown { kind: kinds::name(kind), id })
 }
 
 /// Removes an entry and its pool's knowledge of it.
@@ -562,12 +467,7 @@ fn remove_locked(map: &mut Map, id: u64) -> Option<Removed> {
 }
 
 fn removed(id: u64, entry: Entry) -> Removed {
-    Removed {
-        id,
-        kind: entry.kind,
-        raw: entry.raw,
-        detail: entry.detail,
-    }
+    Removed { id, kind: entry.kind, raw: entry.raw, detail: entry.detail }
 }
 
 #[cfg(test)]

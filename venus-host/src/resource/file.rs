@@ -23,8 +23,7 @@ pub fn host_page_size() -> u64 {
 
 /// `size` rounded up to whole pages; `None` if that exceeds the range of a resource.
 pub(crate) fn round_to_pages(size: u64) -> Option<u64> {
-    size.checked_next_multiple_of(host_page_size())
-        .filter(|rounded| *rounded <= limits::RESOURCE_BYTES)
+    size.checked_next_multiple_of(host_page_size()).filter(|rounded| *rounded <= limits::RESOURCE_BYTES)
 }
 
 /// A memory file.
@@ -64,9 +63,7 @@ impl MemoryFile {
 
     /// A second descriptor of the same memory.
     pub(crate) fn try_clone_fd(&self) -> Result<OwnedFd, HostError> {
-        self.fd
-            .try_clone()
-            .map_err(|error| HostError::io("cannot duplicate the descriptor of a memory file", error))
+        self.fd.try_clone().map_err(|error| HostError::io("cannot duplicate the descriptor of a memory file", error))
     }
 }
 
@@ -107,17 +104,9 @@ fn create_sized(size: u64) -> Result<OwnedFd, HostError> {
     // The name lives only from here to the unlink below; it has to be unique among the processes of this machine, not
     // secret.
     static COUNTER: AtomicU32 = AtomicU32::new(0);
-    let name = format!(
-        "/venus-{}-{}",
-        std::process::id(),
-        COUNTER.fetch_add(1, Ordering::Relaxed)
-    );
-    let fd = shm::open(
-        name.as_str(),
-        OFlags::RDWR | OFlags::CREATE | OFlags::EXCL,
-        Mode::RUSR | Mode::WUSR,
-    )
-    .map_err(|error| HostError::io("cannot create a shared-memory object", error))?;
+    let name = format!("/venus-{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
+    let fd = shm::open(name.as_str(), OFlags::RDWR | OFlags::CREATE | OFlags::EXCL, Mode::RUSR | Mode::WUSR)
+        .map_err(|error| HostError::io("cannot create a shared-memory object", error))?;
     let unlinked = shm::unlink(name.as_str());
     unlinked.map_err(|error| HostError::io("cannot unlink a shared-memory object", error))?;
     fs::ftruncate(&fd, size)
@@ -137,11 +126,7 @@ mod tests {
             (4096, 4096_u64.div_ceil(host_page_size())),
             (131_268, 131_268_u64.div_ceil(host_page_size())),
         ] {
-            assert_eq!(
-                MemoryFile::create(asked).unwrap().size(),
-                pages * host_page_size(),
-                "{asked}"
-            );
+            assert_eq!(MemoryFile::create(asked).unwrap().size(), pages * host_page_size(), "{asked}");
         }
         assert!(matches!(MemoryFile::create(u64::MAX), Err(HostError::Limit { .. })));
     }

@@ -9,10 +9,7 @@
 //!
 //! Copies go in words of eight bytes between the first and the last aligned address.
 
-#![allow(
-    unsafe_code,
-    reason = "the one room for raw access to shared memory, with ring/region.rs on top of it"
-)]
+#![allow(unsafe_code, reason = "the one room for raw access to shared memory, with ring/region.rs on top of it")]
 
 use std::{
     os::fd::BorrowedFd,
@@ -61,14 +58,7 @@ impl Mapping {
         // - the address is null, so the system chooses one, and no existing mapping is replaced;
         // - the protection asks for nothing that the memory file, opened for reading and writing, does not allow.
         let address = unsafe {
-            rustix::mm::mmap(
-                ptr::null_mut(),
-                size,
-                ProtFlags::READ | ProtFlags::WRITE,
-                MapFlags::SHARED,
-                fd,
-                0,
-            )
+            rustix::mm::mmap(ptr::null_mut(), size, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, fd, 0)
         };
         let address = NonNull::new(address.map_err(fail)?.cast()).ok_or_else(|| fail(rustix::io::Errno::NOMEM))?;
         Ok(Self { address, size })
@@ -136,11 +126,7 @@ impl Mapping {
     pub(crate) fn atomic_u32(&self, offset: usize) -> Result<&AtomicU32, OutOfRange> {
         let word = self.range(offset, 4)?.cast::<u32>();
         if !word.is_aligned() {
-            return Err(OutOfRange {
-                offset,
-                len: 4,
-                size: self.size,
-            });
+            return Err(OutOfRange { offset, len: 4, size: self.size });
         }
         // SAFETY:
         // - `word` points to four mapped bytes (`range`), aligned (above), that stay mapped for the lifetime of
@@ -154,11 +140,7 @@ impl Mapping {
     fn range(&self, offset: usize, len: usize) -> Result<*mut u8, OutOfRange> {
         match offset.checked_add(len) {
             Some(end) if end <= self.size => Ok(self.address.as_ptr().wrapping_add(offset)),
-            _ => Err(OutOfRange {
-                offset,
-                len,
-                size: self.size,
-            }),
+            _ => Err(OutOfRange { offset, len, size: self.size }),
         }
     }
 }
@@ -182,7 +164,6 @@ impl Drop for Mapping {
 mod tests {
     use std::sync::atomic::Ordering;
 
-    use super::*;
     use crate::resource::MemoryFile;
 
     #[test]

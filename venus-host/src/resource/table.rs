@@ -28,17 +28,13 @@ impl Table {
     pub(crate) fn insert(&self, resource: Resource) -> Result<Arc<Resource>, HostError> {
         let mut by_id = self.by_id.write();
         if by_id.len() >= limits::RESOURCES {
-            return Err(HostError::Limit {
-                what: "resources of one context",
-                limit: limits::RESOURCES as u64,
-            });
+            return Err(HostError::Limit { what: "resources of one context", limit: limits::RESOURCES as u64 });
         }
         match by_id.entry(resource.id) {
             Entry::Vacant(vacant) => Ok(Arc::clone(vacant.insert(Arc::new(resource)))),
-            Entry::Occupied(_) => Err(HostError::fatal(
-                "create blob",
-                format!("resource id {} is in use", resource.id),
-            )),
+            Entry::Occupied(_) => {
+                Err(HostError::fatal("create blob", format!("resource id {} is in use", resource.id)))
+            }
         }
     }
 
@@ -76,11 +72,7 @@ mod tests {
 
     fn shmem(id: u32) -> Resource {
         let mapping = MemoryFile::create(64).unwrap().map().unwrap();
-        Resource {
-            id: ResourceId(id),
-            size: 64,
-            storage: Storage::Shmem(Arc::new(mapping)),
-        }
+        Resource { id: ResourceId(id), size: 64, storage: Storage::Shmem(Arc::new(mapping)) }
     }
 
     #[test]

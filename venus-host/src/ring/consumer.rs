@@ -113,10 +113,7 @@ pub(crate) struct Consumer<E> {
 impl<E: Executor> Consumer<E> {
     pub(crate) fn new(control: Arc<Control>, monitor: Arc<Monitor>, executor: E) -> Self {
         // The guest's clock may run slightly slower than ours.
-        let idle_after = control
-            .settings
-            .idle_timeout
-            .saturating_add(control.settings.idle_timeout / 16);
+        let idle_after = control.settings.idle_timeout.saturating_add(control.settings.idle_timeout / 16);
         Self {
             control,
             monitor,
@@ -201,19 +198,14 @@ impl<E: Executor> Consumer<E> {
         }
         let size = self.region().buffer_size();
         if available > size {
-            return Err(self.broken(format!(
-                "the tail is {available} bytes ahead of the head, in a buffer of {size}"
-            )));
+            return Err(self.broken(format!("the tail is {available} bytes ahead of the head, in a buffer of {size}")));
         }
         let len = usize::try_from(available).unwrap_or(usize::MAX);
         if self.batch.len() < len {
             self.batch.resize(len, 0);
         }
         let batch = self.batch.get_mut(..len).unwrap_or_default();
-        self.control
-            .region
-            .fetch(position, batch)
-            .map_err(|error| Fatal::new("ring", error.to_string()))?;
+        self.control.region.fetch(position, batch).map_err(|error| Fatal::new("ring", error.to_string()))?;
         (self.base, self.batch_len, self.at) = (position, len, 0);
         Ok(true)
     }
@@ -230,10 +222,7 @@ impl<E: Executor> Consumer<E> {
                 Err(HostError::Stopped) => return Err(HostError::Stopped),
                 Err(error) => return Err(self.locate(error).into()),
             };
-            debug_assert!(
-                next > self.at && next <= stream.len(),
-                "an executor has to advance inside its stream"
-            );
+            debug_assert!(next > self.at && next <= stream.len(), "an executor has to advance inside its stream");
             self.at = next;
             self.control.advance(self.base.wrapping_add(low_bits(next)));
         }
@@ -248,10 +237,8 @@ impl<E: Executor> Consumer<E> {
             && self.region().tail() == self.fetched()
             && !reached(self.fetched(), awaited)
         {
-            let reason = format!(
-                "waits for position {awaited}, but the guest has written only up to {}",
-                self.fetched()
-            );
+            let reason =
+                format!("waits for position {awaited}, but the guest has written only up to {}", self.fetched());
             return self.fail(Fatal::new("vkWaitRingSeqnoMESA", reason).located(
                 self.control.name(),
                 u64::from(self.fetched()),
@@ -260,9 +247,9 @@ impl<E: Executor> Consumer<E> {
         }
         let now = Instant::now();
         match &mut self.state {
-            State::Polling {
-                empty_since: Some(since),
-            } if now.saturating_duration_since(*since) >= self.idle_after => self.enter_idle(),
+            State::Polling { empty_since: Some(since) } if now.saturating_duration_since(*since) >= self.idle_after => {
+                self.enter_idle()
+            }
             State::Polling { empty_since } => {
                 empty_since.get_or_insert(now);
                 Progress::Empty
@@ -303,9 +290,7 @@ impl<E: Executor> Consumer<E> {
     #[cold]
     fn locate(&self, error: HostError) -> Fatal {
         let at = u64::try_from(self.at).unwrap_or(u64::MAX);
-        error
-            .into_fatal("ring")
-            .located(self.control.name(), u64::from(self.base), at)
+        error.into_fatal("ring").located(self.control.name(), u64::from(self.base), at)
     }
 
     #[cold]
@@ -369,11 +354,7 @@ fn back_off(round: u32, longest: Duration) {
         thread::yield_now();
     } else {
         let doublings = (round - YIELDS).checked_ilog2().unwrap_or(0).saturating_sub(3);
-        thread::sleep(
-            FIRST_SLEEP
-                .saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX))
-                .min(longest),
-        );
+        thread::sleep(FIRST_SLEEP.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX)).min(longest));
     }
 }
 

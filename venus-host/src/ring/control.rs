@@ -141,9 +141,7 @@ impl Control {
 
     /// The position that somebody waits for, if somebody does.
     pub(super) fn awaited(&self) -> Option<u32> {
-        self.waiting
-            .load(Ordering::SeqCst)
-            .then(|| self.awaited.load(Ordering::SeqCst))
+        self.waiting.load(Ordering::SeqCst).then(|| self.awaited.load(Ordering::SeqCst))
     }
 
     /// Whether the ring has to end.
@@ -282,10 +280,7 @@ impl Control {
             if state.ended || self.is_stopped() || lost() {
                 return Err(WaitError::Ended);
             }
-            if state
-                .awaited_virtqueue
-                .is_some_and(|wanted| !self.virtqueue_reached(wanted))
-            {
+            if state.awaited_virtqueue.is_some_and(|wanted| !self.virtqueue_reached(wanted)) {
                 return Err(WaitError::Deadlock);
             }
             self.waiter.wait_for(state, WAITER_LOOK);
@@ -307,10 +302,7 @@ pub(crate) fn reached(head: u32, seqno: u32) -> bool {
 
 impl fmt::Debug for Control {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Control")
-            .field("id", &self.id)
-            .field("resource", &self.resource)
-            .finish_non_exhaustive()
+        f.debug_struct("Control").field("id", &self.id).field("resource", &self.resource).finish_non_exhaustive()
     }
 }
 
@@ -320,13 +312,9 @@ mod tests {
 
     #[test]
     fn counters_wrap() {
-        for (head, seqno, expected) in [
-            (0, 0, true),
-            (8, 4, true),
-            (4, 8, false),
-            (4, u32::MAX - 3, true),
-            (u32::MAX - 3, 4, false),
-        ] {
+        for (head, seqno, expected) in
+            [(0, 0, true), (8, 4, true), (4, 8, false), (4, u32::MAX - 3, true), (u32::MAX - 3, 4, false)]
+        {
             assert_eq!(reached(head, seqno), expected, "{head} {seqno}");
         }
     }

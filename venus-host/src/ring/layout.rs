@@ -60,21 +60,12 @@ impl Layout {
     /// Checks `info` against a resource of `resource_size` bytes.
     pub(crate) fn new(info: &CreateInfo, resource_size: u64) -> Result<Self, Fatal> {
         let end = checked_end(info.offset, info.size, resource_size).ok_or_else(|| {
-            bad(
-                "size",
-                format!(
-                    "{} bytes at {} exceed the resource's {resource_size}",
-                    info.size, info.offset
-                ),
-            )
+            bad("size", format!("{} bytes at {} exceed the resource's {resource_size}", info.size, info.offset))
         })?;
 
         if !info.buffer_size.is_power_of_two() || info.buffer_size > u64::from(limits::RING_BUFFER_BYTES) {
             let limit = limits::RING_BUFFER_BYTES;
-            return Err(bad(
-                "bufferSize",
-                format!("{} is no power of two of at most {limit}", info.buffer_size),
-            ));
+            return Err(bad("bufferSize", format!("{} is no power of two of at most {limit}", info.buffer_size)));
         }
         let parts = [
             ("headOffset", info.head_offset, WORD),
@@ -92,10 +83,7 @@ impl Layout {
                 if let (Some(one), Some(two)) = (ranges.get(i), ranges.get(j))
                     && overlap(one, two)
                 {
-                    return Err(bad(
-                        member,
-                        format!("bytes {one:?} of the resource overlap {two:?} of {other}"),
-                    ));
+                    return Err(bad(member, format!("bytes {one:?} of the resource overlap {two:?} of {other}")));
                 }
             }
         }
@@ -120,19 +108,11 @@ pub(crate) fn checked_end(offset: u64, size: u64, limit: u64) -> Option<u64> {
 
 /// The range of one part in the resource: inside the ring's own range, which starts at `base` and ends at `end`.
 fn place(member: &'static str, base: u64, end: u64, offset: u64, size: u64) -> Result<Range<usize>, Fatal> {
-    let outside = || {
-        bad(
-            member,
-            format!("{size} bytes at {offset} do not lie inside the ring's memory"),
-        )
-    };
+    let outside = || bad(member, format!("{size} bytes at {offset} do not lie inside the ring's memory"));
     let start = base.checked_add(offset).ok_or_else(outside)?;
     let stop = checked_end(start, size, end).ok_or_else(outside)?;
     if start % WORD != 0 || stop % WORD != 0 {
-        return Err(bad(
-            member,
-            format!("{size} bytes at byte {start} of the resource are not aligned to {WORD}"),
-        ));
+        return Err(bad(member, format!("{size} bytes at byte {start} of the resource are not aligned to {WORD}")));
     }
     match (usize::try_from(start), usize::try_from(stop)) {
         (Ok(start), Ok(stop)) => Ok(start..stop),
@@ -169,22 +149,14 @@ mod tests {
 
     /// The member blamed for `info`, or nothing if it is accepted.
     fn check(info: CreateInfo, resource_size: u64) -> Option<&'static str> {
-        Layout::new(&info, resource_size)
-            .err()
-            .map(|fatal| fatal.member.unwrap())
+        Layout::new(&info, resource_size).err().map(|fatal| fatal.member.unwrap())
     }
 
     #[test]
     fn mesas_ring_is_accepted() {
         let layout = Layout::new(&MESA, 131_268).unwrap();
-        assert_eq!(
-            (layout.head, layout.tail, layout.status, layout.buffer),
-            (0, 64, 128, 192)
-        );
-        assert_eq!(
-            (layout.buffer_size, layout.extra, layout.extra_size),
-            (131_072, 131_264, 4)
-        );
+        assert_eq!((layout.head, layout.tail, layout.status, layout.buffer), (0, 64, 128, 192));
+        assert_eq!((layout.buffer_size, layout.extra, layout.extra_size), (131_072, 131_264, 4));
         let shifted = Layout::new(&CreateInfo { offset: 4096, ..MESA }, 4096 + 131_268).unwrap();
         assert_eq!((shifted.head, shifted.buffer), (4096, 4288));
     }
@@ -196,130 +168,27 @@ mod tests {
             (MESA, 131_267, Some("size")),
             (CreateInfo { offset: 4, ..MESA }, 131_268, Some("size")),
             (CreateInfo { offset: max, ..MESA }, 131_268, Some("size")),
-            (
-                CreateInfo {
-                    size: max,
-                    offset: 8,
-                    ..MESA
-                },
-                131_268,
-                Some("size"),
-            ),
+            (CreateInfo { size: max, offset: 8, ..MESA }, 131_268, Some("size")),
             (CreateInfo { buffer_size: 0, ..MESA }, 131_268, Some("bufferSize")),
-            (
-                CreateInfo {
-                    buffer_size: 96,
-                    ..MESA
-                },
-                131_268,
-                Some("bufferSize"),
-            ),
-            (
-                CreateInfo {
-                    buffer_size: 32 << 20,
-                    size: 64 << 20,
-                    ..MESA
-                },
-                64 << 20,
-                Some("bufferSize"),
-            ),
+            (CreateInfo { buffer_size: 96, ..MESA }, 131_268, Some("bufferSize")),
+            (CreateInfo { buffer_size: 32 << 20, size: 64 << 20, ..MESA }, 64 << 20, Some("bufferSize")),
             (CreateInfo { buffer_size: 2, ..MESA }, 131_268, Some("bufferOffset")),
             (CreateInfo { head_offset: 2, ..MESA }, 131_268, Some("headOffset")),
-            (
-                CreateInfo {
-                    head_offset: 131_268,
-                    ..MESA
-                },
-                131_268,
-                Some("headOffset"),
-            ),
-            (
-                CreateInfo {
-                    head_offset: max - 3,
-                    ..MESA
-                },
-                131_268,
-                Some("headOffset"),
-            ),
+            (CreateInfo { head_offset: 131_268, ..MESA }, 131_268, Some("headOffset")),
+            (CreateInfo { head_offset: max - 3, ..MESA }, 131_268, Some("headOffset")),
             (CreateInfo { tail_offset: 0, ..MESA }, 131_268, Some("headOffset")),
-            (
-                CreateInfo {
-                    tail_offset: 131_266,
-                    ..MESA
-                },
-                131_268,
-                Some("tailOffset"),
-            ),
-            (
-                CreateInfo {
-                    status_offset: 64,
-                    ..MESA
-                },
-                131_268,
-                Some("tailOffset"),
-            ),
-            (
-                CreateInfo {
-                    status_offset: 200,
-                    ..MESA
-                },
-                131_268,
-                Some("statusOffset"),
-            ),
-            (
-                CreateInfo {
-                    buffer_offset: 132,
-                    buffer_size: 65_536,
-                    ..MESA
-                },
-                131_268,
-                None,
-            ),
-            (
-                CreateInfo {
-                    buffer_offset: 128,
-                    ..MESA
-                },
-                131_268,
-                Some("statusOffset"),
-            ),
-            (
-                CreateInfo {
-                    buffer_offset: 200,
-                    ..MESA
-                },
-                131_268,
-                Some("bufferOffset"),
-            ),
-            (
-                CreateInfo {
-                    extra_offset: 131_260,
-                    ..MESA
-                },
-                131_268,
-                Some("bufferOffset"),
-            ),
+            (CreateInfo { tail_offset: 131_266, ..MESA }, 131_268, Some("tailOffset")),
+            (CreateInfo { status_offset: 64, ..MESA }, 131_268, Some("tailOffset")),
+            (CreateInfo { status_offset: 200, ..MESA }, 131_268, Some("statusOffset")),
+            (CreateInfo { buffer_offset: 132, buffer_size: 65_536, ..MESA }, 131_268, None),
+            (CreateInfo { buffer_offset: 128, ..MESA }, 131_268, Some("statusOffset")),
+            (CreateInfo { buffer_offset: 200, ..MESA }, 131_268, Some("bufferOffset")),
+            (CreateInfo { extra_offset: 131_260, ..MESA }, 131_268, Some("bufferOffset")),
             (CreateInfo { extra_size: 8, ..MESA }, 131_268, Some("extraOffset")),
             (CreateInfo { extra_size: 2, ..MESA }, 131_268, Some("extraOffset")),
             (CreateInfo { extra_size: 0, ..MESA }, 131_268, None),
-            (
-                CreateInfo {
-                    extra_size: 0,
-                    extra_offset: 64,
-                    ..MESA
-                },
-                131_268,
-                None,
-            ),
-            (
-                CreateInfo {
-                    extra_size: 0,
-                    extra_offset: 131_272,
-                    ..MESA
-                },
-                131_272,
-                Some("extraOffset"),
-            ),
+            (CreateInfo { extra_size: 0, extra_offset: 64, ..MESA }, 131_268, None),
+            (CreateInfo { extra_size: 0, extra_offset: 131_272, ..MESA }, 131_272, Some("extraOffset")),
         ] {
             assert_eq!(check(info, resource_size), member, "{info:?} in {resource_size}");
         }

@@ -108,9 +108,7 @@ impl Monitor {
             } else {
                 self.parked.store(false, Ordering::SeqCst);
                 let period = state.rings.iter().filter_map(|ring| ring.settings.monitor_period).min();
-                let period = period
-                    .unwrap_or(Duration::from_secs(1))
-                    .max(limits::RING_MONITOR_PERIOD);
+                let period = period.unwrap_or(Duration::from_secs(1)).max(limits::RING_MONITOR_PERIOD);
                 self.changed.wait_for(&mut state, period / 2);
             }
         }

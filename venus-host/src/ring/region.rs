@@ -61,13 +61,7 @@ impl Region {
         let head = NonNull::from(mapping.atomic_u32(layout.head)?);
         let tail = NonNull::from(mapping.atomic_u32(layout.tail)?);
         let status = NonNull::from(mapping.atomic_u32(layout.status)?);
-        Ok(Self {
-            head,
-            tail,
-            status,
-            layout,
-            mapping,
-        })
+        Ok(Self { head, tail, status, layout, mapping })
     }
 
     /// Bytes in the buffer, a power of two.
@@ -122,10 +116,7 @@ impl Region {
         let until_end = self.layout.buffer_size.wrapping_sub(index);
         let split = private.len().min(usize::try_from(until_end).unwrap_or(usize::MAX));
         let (before, after) = private.split_at_mut(split);
-        let start = self
-            .layout
-            .buffer
-            .saturating_add(usize::try_from(index).unwrap_or(usize::MAX));
+        let start = self.layout.buffer.saturating_add(usize::try_from(index).unwrap_or(usize::MAX));
         self.mapping.copy_out(start, before)?;
         self.mapping.copy_out(self.layout.buffer, after)
     }

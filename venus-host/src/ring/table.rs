@@ -46,10 +46,7 @@ impl Table {
     pub(crate) fn create<E: Executor>(&self, control: Arc<Control>, executor: E) -> Result<(), HostError> {
         let mut rings = self.rings.lock();
         if rings.len() >= limits::RINGS {
-            return Err(HostError::Limit {
-                what: "rings of one context",
-                limit: limits::RINGS as u64,
-            });
+            return Err(HostError::Limit { what: "rings of one context", limit: limits::RINGS as u64 });
         }
         if rings.iter().any(|ring| ring.control.id == control.id) {
             let fatal = Fatal::new("vkCreateRingMESA", format!("{} exists already", control.name())).member("ring");
@@ -76,11 +73,7 @@ impl Table {
 
     /// The ring with this id.
     pub(crate) fn lookup(&self, id: RingId) -> Option<Arc<Control>> {
-        self.rings
-            .lock()
-            .iter()
-            .find(|ring| ring.control.id == id)
-            .map(|ring| Arc::clone(&ring.control))
+        self.rings.lock().iter().find(|ring| ring.control.id == id).map(|ring| Arc::clone(&ring.control))
     }
 
     /// Stops a ring and waits until it has: afterwards the host does not touch its memory any more. False if there is
@@ -195,8 +188,6 @@ fn sharpen_timers() {
 
 impl fmt::Debug for Ring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ring")
-            .field("control", &self.control)
-            .finish_non_exhaustive()
+        f.debug_struct("Ring").field("control", &self.control).finish_non_exhaustive()
     }
 }

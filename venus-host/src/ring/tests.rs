@@ -77,9 +77,7 @@ impl Executor for FakeExecutor {
                     return Err(HostError::Blocked);
                 }
             }
-            op::WAIT_VIRTQUEUE => self
-                .control
-                .wait_virtqueue_seqno(u64::from(arguments[0]), || self.is_lost())?,
+            op::WAIT_VIRTQUEUE => self.control.wait_virtqueue_seqno(u64::from(arguments[0]), || self.is_lost())?,
             op::GATE => {
                 while !self.gate.load(Ordering::SeqCst) {
                     thread::yield_now();
@@ -130,10 +128,7 @@ impl Fixture {
             extra_size: 8,
         };
         let region = Region::new(Arc::new(file.map().unwrap()), Layout::new(&info, 4096).unwrap()).unwrap();
-        let settings = Settings {
-            idle_timeout: IDLE_TIMEOUT,
-            monitor_period,
-        };
+        let settings = Settings { idle_timeout: IDLE_TIMEOUT, monitor_period };
         let control = Arc::new(Control::new(RingId(0x7f00), region, mode, ResourceId(1), settings));
         let executor = FakeExecutor {
             control: Arc::clone(&control),
@@ -146,13 +141,7 @@ impl Fixture {
         };
         let table = Arc::new(Table::default());
         table.create(Arc::clone(&control), executor.clone()).unwrap();
-        Self {
-            table,
-            control,
-            executor,
-            memory,
-            tail: 0,
-        }
+        Self { table, control, executor, memory, tail: 0 }
     }
 
     /// Appends one command without moving the tail word.
@@ -200,13 +189,7 @@ impl Fixture {
     }
 
     fn reason(&self) -> String {
-        self.executor
-            .reason
-            .lock()
-            .unwrap()
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default()
+        self.executor.reason.lock().unwrap().as_ref().map(ToString::to_string).unwrap_or_default()
     }
 
     /// Waits for the guest side to see something.
@@ -381,9 +364,7 @@ fn a_woken_ring_keeps_polling_for_its_idle_timeout() {
         thread::sleep(Duration::from_millis(2));
         let woken = Instant::now();
         ring.control.notify();
-        ring.until("awake", |ring| {
-            ring.status() & STATUS_IDLE == 0 || woken.elapsed() > 2 * IDLE_TIMEOUT
-        });
+        ring.until("awake", |ring| ring.status() & STATUS_IDLE == 0 || woken.elapsed() > 2 * IDLE_TIMEOUT);
         ring.until_idle();
         assert!(woken.elapsed() >= IDLE_TIMEOUT, "{:?}", woken.elapsed());
     }
@@ -424,9 +405,7 @@ fn wait_ring_seqno_for_what_was_never_sent_is_fatal() {
         ring.until("drained", Fixture::drained);
         thread::sleep(sleep);
         let lost = Arc::clone(&ring.executor.lost);
-        let outcome = ring
-            .control
-            .wait_consumed(ring.tail + 4, || lost.load(Ordering::SeqCst), || false);
+        let outcome = ring.control.wait_consumed(ring.tail + 4, || lost.load(Ordering::SeqCst), || false);
         assert_eq!(outcome, Err(WaitError::Ended));
         assert!(ring.reason().contains("written only up to 12"), "{}", ring.reason());
         assert_ne!(ring.status() & STATUS_FATAL, 0);
@@ -437,20 +416,14 @@ fn wait_ring_seqno_for_what_was_never_sent_is_fatal() {
 fn wait_ring_seqno_ends_with_its_guest() {
     let mut ring = Fixture::new(Mode::Thread);
     ring.send(op::GATE, &[]);
-    assert_eq!(
-        ring.control.wait_consumed(ring.tail, || false, || true),
-        Err(WaitError::Ended)
-    );
+    assert_eq!(ring.control.wait_consumed(ring.tail, || false, || true), Err(WaitError::Ended));
 }
 
 #[test]
 fn the_two_waits_cannot_lock_each_other_out() {
     let mut ring = Fixture::new(Mode::Thread);
     ring.send(op::WAIT_VIRTQUEUE, &[1]);
-    assert_eq!(
-        ring.control.wait_consumed(ring.tail, || false, || false),
-        Err(WaitError::Deadlock)
-    );
+    assert_eq!(ring.control.wait_consumed(ring.tail, || false, || false), Err(WaitError::Deadlock));
     // The same wait right after the submission that lets the ring go on is no deadlock.
     for seqno in 1..50 {
         ring.control.submit_virtqueue_seqno(u64::from(seqno));
@@ -483,11 +456,7 @@ fn stopping_cancels_a_wait_and_executes_nothing_more() {
     assert!(ring.table.destroy(RingId(0x7f00)));
     assert!(!ring.table.destroy(RingId(0x7f00)));
     assert_eq!((ring.head(), ring.log()), (0, vec![]));
-    assert_eq!(
-        ring.status() & STATUS_FATAL,
-        0,
-        "an end that was asked for is not fatal"
-    );
+    assert_eq!(ring.status() & STATUS_FATAL, 0, "an end that was asked for is not fatal");
 }
 
 #[test]
@@ -510,10 +479,7 @@ fn the_heartbeat_comes_back_while_a_command_takes_long() {
     let mut ring = Fixture::with(Mode::Thread, Some(Duration::from_millis(20)));
     ring.send(op::GATE, &[]);
     for _ in 0..3 {
-        ring.memory
-            .atomic_u32(128)
-            .unwrap()
-            .fetch_and(!STATUS_ALIVE, Ordering::SeqCst);
+        ring.memory.atomic_u32(128).unwrap().fetch_and(!STATUS_ALIVE, Ordering::SeqCst);
         ring.until("alive", |ring| ring.status() & STATUS_ALIVE != 0);
     }
 }
@@ -523,10 +489,7 @@ fn the_heartbeat_rests_while_its_rings_do_and_comes_back_with_them() {
     let mut ring = Fixture::with(Mode::Thread, Some(Duration::from_millis(20)));
     ring.until_idle();
     thread::sleep(Duration::from_millis(40));
-    ring.memory
-        .atomic_u32(128)
-        .unwrap()
-        .fetch_and(!STATUS_ALIVE, Ordering::SeqCst);
+    ring.memory.atomic_u32(128).unwrap().fetch_and(!STATUS_ALIVE, Ordering::SeqCst);
     thread::sleep(Duration::from_millis(60));
     assert_eq!(ring.status() & STATUS_ALIVE, 0, "nobody waits for an idle ring");
     ring.send(op::GATE, &[]);

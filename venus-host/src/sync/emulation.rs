@@ -49,10 +49,7 @@ pub(crate) struct Orphans(Vec<Orphan>);
 impl Orphans {
     /// Adds one, and answers those that have become free since the last time.
     pub(crate) fn push(&mut self, device: &Device, orphan: Orphan) -> Vec<Orphan> {
-        let done = self
-            .0
-            .extract_if(.., |orphan| device.is_signalled(orphan.fence))
-            .collect();
+        let done = self.0.extract_if(.., |orphan| device.is_signalled(orphan.fence)).collect();
         self.0.push(orphan);
         done
     }

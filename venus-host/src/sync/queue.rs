@@ -23,14 +23,7 @@ pub(crate) struct Queue {
 
 impl Queue {
     pub(crate) fn new(raw: vk::Queue, family: u32, index: u32, flags: vk::DeviceQueueCreateFlags) -> Self {
-        Self {
-            raw,
-            family,
-            index,
-            flags,
-            lock: Mutex::new(()),
-            id: AtomicU64::new(0),
-        }
+        Self { raw, family, index, flags, lock: Mutex::new(()), id: AtomicU64::new(0) }
     }
 
     pub(crate) fn raw(&self) -> vk::Queue {
@@ -55,9 +48,7 @@ impl Queue {
 
     /// Gives the queue its id; `false` if it has one.
     pub(crate) fn assign_id(&self, id: u64) -> bool {
-        self.id
-            .compare_exchange(0, id, Ordering::Relaxed, Ordering::Relaxed)
-            .is_ok()
+        self.id.compare_exchange(0, id, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 }
 

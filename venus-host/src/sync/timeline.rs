@@ -58,9 +58,7 @@ impl Timelines {
 
     /// Lets a queue serve `ring_idx` until its device goes.
     pub(crate) fn bind(&self, ring_idx: u32, device: Arc<Device>, queue: Arc<Queue>) -> Result<(), BindError> {
-        let index = usize::try_from(ring_idx)
-            .ok()
-            .filter(|_| (1..limits::TIMELINES).contains(&ring_idx));
+        let index = usize::try_from(ring_idx).ok().filter(|_| (1..limits::TIMELINES).contains(&ring_idx));
         let index = index.ok_or(BindError::OutOfRange(ring_idx))?;
         let mut bound = self.bound.lock();
         if bound.len() <= index {
@@ -84,10 +82,7 @@ impl Timelines {
         let timeline = self.bound.lock().get(index).cloned().flatten();
         let Some(timeline) = timeline else {
             retire();
-            return Err(HostError::fatal(
-                "create-fence",
-                format!("no queue is bound to ring_idx {ring_idx}"),
-            ));
+            return Err(HostError::fatal("create-fence", format!("no queue is bound to ring_idx {ring_idx}")));
         };
         timeline.push(retire)
     }
@@ -151,13 +146,7 @@ enum Wait {
 
 impl Timeline {
     fn new(ring_idx: u32, device: Arc<Device>, queue: Arc<Queue>) -> Self {
-        Self {
-            ring_idx,
-            device,
-            queue,
-            state: Mutex::default(),
-            wake: Condvar::new(),
-        }
+        Self { ring_idx, device, queue, state: Mutex::default(), wake: Condvar::new() }
     }
 
     fn push(self: &Arc<Self>, retire: Retire) -> Result<(), HostError> {
@@ -169,10 +158,7 @@ impl Timeline {
         }
         if state.thread.is_none() {
             let this = Arc::clone(self);
-            match thread::Builder::new()
-                .name(format!("venus-queue-{}", self.ring_idx))
-                .spawn(move || this.run())
-            {
+            match thread::Builder::new().name(format!("venus-queue-{}", self.ring_idx)).spawn(move || this.run()) {
                 Ok(thread) => state.thread = Some(thread),
                 Err(error) => {
                     drop(state);
@@ -304,10 +290,7 @@ impl Timeline {
 
 impl fmt::Debug for Timeline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Timeline")
-            .field("ring_idx", &self.ring_idx)
-            .field("queue", &self.queue)
-            .finish_non_exhaustive()
+        f.debug_struct("Timeline").field("ring_idx", &self.ring_idx).field("queue", &self.queue).finish_non_exhaustive()
     }
 }
 
@@ -321,9 +304,7 @@ mod tests {
     fn the_cpu_timeline_retires_at_once() {
         let retired = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&retired);
-        Timelines::new()
-            .create_fence(0, Box::new(move || flag.store(true, Ordering::Relaxed)))
-            .unwrap();
+        Timelines::new().create_fence(0, Box::new(move || flag.store(true, Ordering::Relaxed))).unwrap();
         assert!(retired.load(Ordering::Relaxed));
     }
 

@@ -47,10 +47,7 @@ pub(super) fn parse(payload: &[u8]) -> Result<Vec<Batch<'_>>, FramingError> {
     let records = records
         .get(..count)
         .ok_or_else(|| FramingError::Illegal(format!("{count} batches do not fit their submission")))?;
-    records
-        .iter()
-        .map(|record| parse_batch(payload, record.map(u32::from_le_bytes)))
-        .collect()
+    records.iter().map(|record| parse_batch(payload, record.map(u32::from_le_bytes))).collect()
 }
 
 fn parse_batch(payload: &[u8], record: [u32; BATCH_WORDS]) -> Result<Batch<'_>, FramingError> {
@@ -68,11 +65,7 @@ fn parse_batch(payload: &[u8], record: [u32; BATCH_WORDS]) -> Result<Batch<'_>, 
     };
     let (syncs, _) = syncs.as_chunks::<12>();
     let syncs = syncs.iter().map(sync_value).collect();
-    Ok(Batch {
-        commands,
-        syncs,
-        ring_idx: (flags & FLAG_RING_IDX != 0).then_some(ring_idx),
-    })
+    Ok(Batch { commands, syncs, ring_idx: (flags & FLAG_RING_IDX != 0).then_some(ring_idx) })
 }
 
 /// `words` words of the payload from word `offset` on.
@@ -94,11 +87,7 @@ mod tests {
     fn one_batch_as_mesa_sends_it() {
         let bytes = payload(&[1, 1, 7, 4, 11, 1, 0, 0xa, 0xb, 0xc, 0xd, 5, 1, 0]);
         let batches = parse(&bytes).unwrap();
-        let expected = Batch {
-            commands: &bytes[28..44],
-            syncs: vec![(5, 1)],
-            ring_idx: Some(0),
-        };
+        let expected = Batch { commands: &bytes[28..44], syncs: vec![(5, 1)], ring_idx: Some(0) };
         assert_eq!(batches, [expected]);
     }
 
@@ -106,22 +95,8 @@ mod tests {
     fn two_batches_are_six_words_apart() {
         let bytes = payload(&[2, 0, 13, 1, 0, 0, 9, 1, 14, 1, 15, 1, 3, 0xa, 0xb, 7, 2, 1]);
         let batches = parse(&bytes).unwrap();
-        assert_eq!(
-            batches[0],
-            Batch {
-                commands: &bytes[52..56],
-                syncs: vec![],
-                ring_idx: None
-            }
-        );
-        assert_eq!(
-            batches[1],
-            Batch {
-                commands: &bytes[56..60],
-                syncs: vec![(7, 0x1_0000_0002)],
-                ring_idx: Some(3)
-            }
-        );
+        assert_eq!(batches[0], Batch { commands: &bytes[52..56], syncs: vec![], ring_idx: None });
+        assert_eq!(batches[1], Batch { commands: &bytes[56..60], syncs: vec![(7, 0x1_0000_0002)], ring_idx: Some(3) });
     }
 
     #[test]
@@ -139,15 +114,8 @@ mod tests {
             &[1, 1, 7, 0, 7, 1, 0, 1, 1],
             &[1, 3, 7, 0, 7, 0, 0],
         ] {
-            assert!(
-                matches!(parse(&payload(words)), Err(FramingError::Illegal(_))),
-                "{words:?}"
-            );
+            assert!(matches!(parse(&payload(words)), Err(FramingError::Illegal(_))), "{words:?}");
         }
-        assert_eq!(
-            parse(&payload(&[1, 1, 7, 0, u32::MAX, 0, 0])).unwrap().len(),
-            1,
-            "no syncs, no sync offset"
-        );
+        assert_eq!(parse(&payload(&[1, 1, 7, 0, u32::MAX, 0, 0])).unwrap().len(), 1, "no syncs, no sync offset");
     }
 }

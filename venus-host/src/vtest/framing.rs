@@ -78,54 +78,21 @@ pub enum FramingError {
 /// One request of the guest.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Request<'a> {
-    ResourceUnref {
-        id: u32,
-    },
+    ResourceUnref { id: u32 },
     ResourceBusyWait,
-    CreateRenderer {
-        name: &'a [u8],
-    },
+    CreateRenderer { name: &'a [u8] },
     PingProtocolVersion,
-    ProtocolVersion {
-        version: u32,
-    },
-    GetParam {
-        param: u32,
-    },
-    GetCapset {
-        id: u32,
-        version: u32,
-    },
-    ContextInit {
-        capset: u32,
-    },
-    ResourceCreateBlob {
-        kind: u32,
-        flags: u32,
-        size: u64,
-        blob_id: u64,
-    },
-    SyncCreate {
-        initial: u64,
-    },
-    SyncUnref {
-        id: u32,
-    },
-    SyncRead {
-        id: u32,
-    },
-    SyncWrite {
-        id: u32,
-        value: u64,
-    },
-    SyncWait {
-        any: bool,
-        timeout_ms: u32,
-        syncs: Vec<(u32, u64)>,
-    },
-    SubmitCmd2 {
-        payload: &'a [u8],
-    },
+    ProtocolVersion { version: u32 },
+    GetParam { param: u32 },
+    GetCapset { id: u32, version: u32 },
+    ContextInit { capset: u32 },
+    ResourceCreateBlob { kind: u32, flags: u32, size: u64, blob_id: u64 },
+    SyncCreate { initial: u64 },
+    SyncUnref { id: u32 },
+    SyncRead { id: u32 },
+    SyncWrite { id: u32, value: u64 },
+    SyncWait { any: bool, timeout_ms: u32, syncs: Vec<(u32, u64)> },
+    SubmitCmd2 { payload: &'a [u8] },
 }
 
 /// Reads requests, into a buffer that is used again for each.
@@ -137,10 +104,7 @@ pub(super) struct Reader<R> {
 
 impl<R: Read> Reader<R> {
     pub(super) fn new(stream: R) -> Self {
-        Self {
-            stream,
-            payload: Vec::new(),
-        }
+        Self { stream, payload: Vec::new() }
     }
 
     /// The next request; nothing if the peer left between two.
@@ -187,11 +151,7 @@ fn payload_bytes(command: u32, length: u32) -> Result<usize, FramingError> {
     };
     let bytes = usize::try_from(announced).unwrap_or(usize::MAX);
     if bytes > limit {
-        return Err(FramingError::TooLong {
-            command,
-            bytes: announced,
-            limit,
-        });
+        return Err(FramingError::TooLong { command, bytes: announced, limit });
     }
     let fixed_words = match command {
         command::PING_PROTOCOL_VERSION => 0,
@@ -207,19 +167,12 @@ fn payload_bytes(command: u32, length: u32) -> Result<usize, FramingError> {
         command::CREATE_RENDERER | command::SYNC_WAIT | command::SUBMIT_CMD2 => return Ok(bytes),
         _ => return Err(FramingError::UnknownCommand { command }),
     };
-    if length == fixed_words {
-        Ok(bytes)
-    } else {
-        Err(FramingError::WrongLength { command, bytes })
-    }
+    if length == fixed_words { Ok(bytes) } else { Err(FramingError::WrongLength { command, bytes }) }
 }
 
 /// A request from its payload, whose length [`payload_bytes`] has accepted.
 fn parse(command: u32, payload: &[u8]) -> Result<Request<'_>, FramingError> {
-    let wrong = || FramingError::WrongLength {
-        command,
-        bytes: payload.len(),
-    };
+    let wrong = || FramingError::WrongLength { command, bytes: payload.len() };
     Ok(match command {
         command::CREATE_RENDERER => Request::CreateRenderer { name: payload },
         command::SUBMIT_CMD2 => Request::SubmitCmd2 { payload },
@@ -231,31 +184,15 @@ fn parse(command: u32, payload: &[u8]) -> Result<Request<'_>, FramingError> {
                 return Err(wrong());
             }
             let syncs = triplets.iter().map(sync_value).collect();
-            Request::SyncWait {
-                any: flags & 1 != 0,
-                timeout_ms,
-                syncs,
-            }
+            Request::SyncWait { any: flags & 1 != 0, timeout_ms, syncs }
         }
         command::PING_PROTOCOL_VERSION => Request::PingProtocolVersion,
-        command::RESOURCE_UNREF => Request::ResourceUnref {
-            id: word(payload).ok_or_else(wrong)?,
-        },
-        command::PROTOCOL_VERSION => Request::ProtocolVersion {
-            version: word(payload).ok_or_else(wrong)?,
-        },
-        command::GET_PARAM => Request::GetParam {
-            param: word(payload).ok_or_else(wrong)?,
-        },
-        command::CONTEXT_INIT => Request::ContextInit {
-            capset: word(payload).ok_or_else(wrong)?,
-        },
-        command::SYNC_UNREF => Request::SyncUnref {
-            id: word(payload).ok_or_else(wrong)?,
-        },
-        command::SYNC_READ => Request::SyncRead {
-            id: word(payload).ok_or_else(wrong)?,
-        },
+        command::RESOURCE_UNREF => Request::ResourceUnref { id: word(payload).ok_or_else(wrong)? },
+        command::PROTOCOL_VERSION => Request::ProtocolVersion { version: word(payload).ok_or_else(wrong)? },
+        command::GET_PARAM => Request::GetParam { param: word(payload).ok_or_else(wrong)? },
+        command::CONTEXT_INIT => Request::ContextInit { capset: word(payload).ok_or_else(wrong)? },
+        command::SYNC_UNREF => Request::SyncUnref { id: word(payload).ok_or_else(wrong)? },
+        command::SYNC_READ => Request::SyncRead { id: word(payload).ok_or_else(wrong)? },
         command::RESOURCE_BUSY_WAIT => Request::ResourceBusyWait,
         command::GET_CAPSET => {
             let [id, version] = words(payload.try_into().map_err(|_| wrong())?);
@@ -263,9 +200,7 @@ fn parse(command: u32, payload: &[u8]) -> Result<Request<'_>, FramingError> {
         }
         command::SYNC_CREATE => {
             let [low, high] = words(payload.try_into().map_err(|_| wrong())?);
-            Request::SyncCreate {
-                initial: wide(low, high),
-            }
+            Request::SyncCreate { initial: wide(low, high) }
         }
         command::SYNC_WRITE => {
             let (id, value) = sync_value(payload.try_into().map_err(|_| wrong())?);
@@ -277,12 +212,7 @@ fn parse(command: u32, payload: &[u8]) -> Result<Request<'_>, FramingError> {
             let [kind, flags] = words(head);
             let [size_low, size_high] = words(size);
             let [id_low, id_high] = words(blob_id.try_into().map_err(|_| wrong())?);
-            Request::ResourceCreateBlob {
-                kind,
-                flags,
-                size: wide(size_low, size_high),
-                blob_id: wide(id_low, id_high),
-            }
+            Request::ResourceCreateBlob { kind, flags, size: wide(size_low, size_high), blob_id: wide(id_low, id_high) }
         }
         _ => return Err(FramingError::UnknownCommand { command }),
     })
@@ -340,27 +270,12 @@ mod tests {
         check(&message(&[2, 16, 4, 0]), &Request::GetCapset { id: 4, version: 0 });
         check(
             &message(&[6, 18, 2, 1, 0x1000, 0x1, 7, 0x2]),
-            &Request::ResourceCreateBlob {
-                kind: 2,
-                flags: 1,
-                size: 0x1_0000_1000,
-                blob_id: 0x2_0000_0007,
-            },
+            &Request::ResourceCreateBlob { kind: 2, flags: 1, size: 0x1_0000_1000, blob_id: 0x2_0000_0007 },
         );
-        check(
-            &message(&[3, 22, 5, 1, 1]),
-            &Request::SyncWrite {
-                id: 5,
-                value: 0x1_0000_0001,
-            },
-        );
+        check(&message(&[3, 22, 5, 1, 1]), &Request::SyncWrite { id: 5, value: 0x1_0000_0001 });
         check(
             &message(&[8, 23, 1, 100, 5, 1, 0, 6, 2, 1]),
-            &Request::SyncWait {
-                any: true,
-                timeout_ms: 100,
-                syncs: vec![(5, 1), (6, 0x1_0000_0002)],
-            },
+            &Request::SyncWait { any: true, timeout_ms: 100, syncs: vec![(5, 1), (6, 0x1_0000_0002)] },
         );
         let mut renderer = message(&[5, 8]);
         renderer.extend(b"cube\0");

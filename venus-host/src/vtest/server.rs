@@ -97,12 +97,7 @@ impl Server {
             Ok(_) | Err(_) => {}
         }
         let listener = listen(path).map_err(|error| HostError::io(format!("cannot listen at {shown}"), error))?;
-        Ok(Self {
-            listener,
-            path: path.to_owned(),
-            options,
-            live: Arc::default(),
-        })
+        Ok(Self { listener, path: path.to_owned(), options, live: Arc::default() })
     }
 
     /// Serves connections until the socket fails, or until as many as the options ask for have come and gone.
@@ -119,18 +114,12 @@ impl Server {
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => {
-                    return Err(HostError::io(
-                        format!("cannot accept at {}", self.path.display()),
-                        error,
-                    ));
+                    return Err(HostError::io(format!("cannot accept at {}", self.path.display()), error));
                 }
             };
             accepted = accepted.saturating_add(1);
             if self.live.load(Ordering::Relaxed) >= limits::SERVER_CLIENTS {
-                tracing::warn!(
-                    "connection refused: {} are being served already",
-                    limits::SERVER_CLIENTS
-                );
+                tracing::warn!("connection refused: {} are being served already", limits::SERVER_CLIENTS);
                 continue;
             }
             match self.start(socket) {
@@ -158,13 +147,10 @@ impl Server {
                 // end.
                 drop(command);
                 let child = child.map_err(|error| HostError::io("cannot start a worker process", error))?;
-                builder
-                    .name("venus-reaper".to_owned())
-                    .stack_size(REAPER_STACK_BYTES)
-                    .spawn(move || {
-                        reap(child);
-                        drop(seat);
-                    })
+                builder.name("venus-reaper".to_owned()).stack_size(REAPER_STACK_BYTES).spawn(move || {
+                    reap(child);
+                    drop(seat);
+                })
             }
             Isolation::Thread => {
                 let config = self.options.driver.clone();
@@ -217,10 +203,9 @@ pub fn serve_connection(socket: UnixStream, config: driver::Config) -> Summary {
 fn reap(mut worker: Child) {
     match worker.wait() {
         Ok(status) if status.success() => {}
-        Ok(status) => tracing::error!(
-            "worker {} ended with {status}; its guest is lost, others are not affected",
-            worker.id()
-        ),
+        Ok(status) => {
+            tracing::error!("worker {} ended with {status}; its guest is lost, others are not affected", worker.id())
+        }
         Err(error) => tracing::error!("cannot wait for worker {}: {error}", worker.id()),
     }
 }

@@ -86,14 +86,7 @@ struct Session {
 
 impl Session {
     fn new(socket: UnixStream, config: driver::Config) -> Self {
-        Self {
-            socket,
-            config,
-            name: None,
-            context: None,
-            resource_ids: Ids::default(),
-            syncs: Arc::default(),
-        }
+        Self { socket, config, name: None, context: None, resource_ids: Ids::default(), syncs: Arc::default() }
     }
 
     fn serve(&mut self, reader: &mut Reader<BufReader<UnixStream>>) -> Result<(), SessionError> {
@@ -115,18 +108,15 @@ impl Session {
             Request::ProtocolVersion { version } => {
                 self.answer(command::PROTOCOL_VERSION, &[version.min(PROTOCOL_VERSION)])
             }
-            Request::GetParam {
-                param: PARAM_MAX_TIMELINE_COUNT,
-            } => self.answer(command::GET_PARAM, &[1, limits::TIMELINES]),
+            Request::GetParam { param: PARAM_MAX_TIMELINE_COUNT } => {
+                self.answer(command::GET_PARAM, &[1, limits::TIMELINES])
+            }
             Request::GetParam { .. } => self.answer(command::GET_PARAM, &[0, 0]),
             Request::GetCapset { id, version } => self.capset(id, version),
             Request::ContextInit { capset } => self.context_init(capset),
-            Request::ResourceCreateBlob {
-                kind,
-                flags,
-                size,
-                blob_id,
-            } => self.create_blob(kind, BlobFlags(flags), size, blob_id),
+            Request::ResourceCreateBlob { kind, flags, size, blob_id } => {
+                self.create_blob(kind, BlobFlags(flags), size, blob_id)
+            }
             Request::ResourceUnref { id } => self.unref_resource(ResourceId(id)),
             Request::SyncCreate { initial } => {
                 let id = self.syncs.create(initial)?;
@@ -164,10 +154,7 @@ impl Session {
         }
         let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
         let name = name.get(..limits::CONTEXT_NAME_BYTES).unwrap_or(name);
-        let printable: String = String::from_utf8_lossy(name)
-            .chars()
-            .filter(|c| !c.is_control())
-            .collect();
+        let printable: String = String::from_utf8_lossy(name).chars().filter(|c| !c.is_control()).collect();
         tracing::debug!("guest {printable:?} connected");
         self.name = Some(printable);
         Ok(())
@@ -179,17 +166,13 @@ impl Session {
         }
         let bytes = capset();
         let (words, _) = bytes.as_chunks::<4>();
-        let payload: Vec<u32> = std::iter::once(1)
-            .chain(words.iter().map(|word| u32::from_le_bytes(*word)))
-            .collect();
+        let payload: Vec<u32> = std::iter::once(1).chain(words.iter().map(|word| u32::from_le_bytes(*word))).collect();
         self.answer(command::GET_CAPSET, &payload)
     }
 
     fn context_init(&mut self, capset: u32) -> Result<(), SessionError> {
         if capset != CAPSET_ID {
-            return illegal(format!(
-                "CONTEXT_INIT names capset {capset}, only {CAPSET_ID} (Venus) is served"
-            ));
+            return illegal(format!("CONTEXT_INIT names capset {capset}, only {CAPSET_ID} (Venus) is served"));
         }
         if self.context.is_none() {
             let peer = self.socket.try_clone()?;
@@ -210,25 +193,21 @@ impl Session {
 
     fn create_blob(&mut self, kind: u32, flags: BlobFlags, size: u64, blob_id: u64) -> Result<(), SessionError> {
         if kind != BLOB_HOST3D {
-            return illegal(format!(
-                "blob type {kind}; only type {BLOB_HOST3D} (memory of the host) is served"
-            ));
+            return illegal(format!("blob type {kind}; only type {BLOB_HOST3D} (memory of the host) is served"));
         }
         self.context()?;
         let id = self.resource_ids.allocate();
         let context = self.context()?;
-        let blob = context
-            .create_blob(ResourceId(id), flags, blob_id, size)
-            .and_then(|blob| match blob.kind {
-                BlobKind::Shm | BlobKind::DmaBuf => Ok(blob.fd),
-                BlobKind::Opaque => {
-                    context.destroy_resource(ResourceId(id));
-                    let reason = "this memory can only be shared with the driver itself, not through vtest";
-                    Err(Fatal::new("create blob", reason)
-                        .advice("see `venus doctor` for the ways this host has to share memory")
-                        .into())
-                }
-            });
+        let blob = context.create_blob(ResourceId(id), flags, blob_id, size).and_then(|blob| match blob.kind {
+            BlobKind::Shm | BlobKind::DmaBuf => Ok(blob.fd),
+            BlobKind::Opaque => {
+                context.destroy_resource(ResourceId(id));
+                let reason = "this memory can only be shared with the driver itself, not through vtest";
+                Err(Fatal::new("create blob", reason)
+                    .advice("see `venus doctor` for the ways this host has to share memory")
+                    .into())
+            }
+        });
         let fd = match blob {
             Ok(fd) => fd,
             // There is no way to say no here. A guest without its answer would hang; one with useless memory looks at
@@ -258,10 +237,7 @@ impl Session {
             if batch.syncs.is_empty() {
                 continue;
             }
-            let signal = Signal {
-                targets: syncs.resolve(&batch.syncs)?,
-                syncs: Arc::clone(&syncs),
-            };
+            let signal = Signal { targets: syncs.resolve(&batch.syncs)?, syncs: Arc::clone(&syncs) };
             let Some(ring_idx) = batch.ring_idx else { continue };
             if let Err(error) = context.create_fence(ring_idx, Box::new(move || drop(signal))) {
                 context.fail(error.into_fatal("create fence"));

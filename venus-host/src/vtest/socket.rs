@@ -71,6 +71,5 @@ pub(super) fn is_hung_up(socket: impl AsFd) -> bool {
         Ok(_) => &fds,
         Err(_) => return false,
     };
-    fd.revents()
-        .intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL)
+    fd.revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL)
 }

@@ -58,11 +58,7 @@ struct Wait {
 impl Wait {
     fn is_satisfied(&self) -> bool {
         let holds = |(sync, wanted): &(Arc<Sync>, u64)| sync.value.load(Ordering::Relaxed) >= *wanted;
-        if self.any {
-            self.conditions.iter().any(holds)
-        } else {
-            self.conditions.iter().all(holds)
-        }
+        if self.any { self.conditions.iter().any(holds) } else { self.conditions.iter().all(holds) }
     }
 }
 
@@ -79,9 +75,7 @@ impl State {
     }
 
     fn lookup(&self, id: u32) -> Result<&Arc<Sync>, FramingError> {
-        self.by_id
-            .get(&id)
-            .ok_or_else(|| FramingError::Illegal(format!("no sync has id {id}")))
+        self.by_id.get(&id).ok_or_else(|| FramingError::Illegal(format!("no sync has id {id}")))
     }
 }
 
@@ -90,18 +84,10 @@ impl Syncs {
     pub(super) fn create(&self, initial: u64) -> Result<u32, HostError> {
         let mut state = self.state.lock();
         if state.by_id.len() >= limits::SYNCS {
-            return Err(HostError::Limit {
-                what: "syncs of one connection",
-                limit: limits::SYNCS as u64,
-            });
+            return Err(HostError::Limit { what: "syncs of one connection", limit: limits::SYNCS as u64 });
         }
         let id = state.ids.allocate();
-        state.by_id.insert(
-            id,
-            Arc::new(Sync {
-                value: AtomicU64::new(initial),
-            }),
-        );
+        state.by_id.insert(id, Arc::new(Sync { value: AtomicU64::new(initial) }));
         Ok(id)
     }
 
@@ -129,10 +115,7 @@ impl Syncs {
     /// Resolves ids for a signal that comes later.
     pub(super) fn resolve(&self, syncs: &[(u32, u64)]) -> Result<Vec<(Arc<Sync>, u64)>, FramingError> {
         let state = self.state.lock();
-        syncs
-            .iter()
-            .map(|(id, value)| Ok((Arc::clone(state.lookup(*id)?), *value)))
-            .collect()
+        syncs.iter().map(|(id, value)| Ok((Arc::clone(state.lookup(*id)?), *value))).collect()
     }
 
     /// Sets resolved syncs to their values.
@@ -151,21 +134,14 @@ impl Syncs {
         let now = Instant::now();
         let finite = i32::try_from(timeout_ms).is_ok();
         let expires = finite.then(|| now + Duration::from_millis(u64::from(timeout_ms)) + GRACE);
-        let wait = Wait {
-            any,
-            conditions,
-            expires,
-            event,
-        };
+        let wait = Wait { any, conditions, expires, event };
 
         let mut state = self.state.lock();
         if wait.is_satisfied() {
             wait.event.signal();
             return Ok(guest_end);
         }
-        state
-            .waits
-            .retain(|wait| wait.expires.is_none_or(|expires| expires > now));
+        state.waits.retain(|wait| wait.expires.is_none_or(|expires| expires > now));
         if state.waits.len() >= limits::PENDING_WAITS {
             return Err(HostError::Limit {
                 what: "pending waits of one connection",
@@ -261,10 +237,7 @@ mod tests {
         let syncs = Syncs::default();
         let (a, b) = (syncs.create(0).unwrap(), syncs.create(5).unwrap());
         assert!(a != 0 && b != 0 && a != b);
-        assert!(
-            readable(&syncs.wait(false, u32::MAX, &[(b, 5)]).unwrap()),
-            "satisfied already"
-        );
+        assert!(readable(&syncs.wait(false, u32::MAX, &[(b, 5)]).unwrap()), "satisfied already");
         let all = syncs.wait(false, u32::MAX, &[(a, 1), (b, 6)]).unwrap();
         let any = syncs.wait(true, u32::MAX, &[(a, 1), (b, 6)]).unwrap();
         assert!(!readable(&all) && !readable(&any));

@@ -74,18 +74,12 @@ impl Guest {
         read: impl FnOnce(&mut Decoder<'_>) -> R,
     ) -> Result<R, HostError> {
         self.encoder.clear();
-        let stream = vk::CommandStreamDescriptionMESA {
-            resource_id: 1,
-            offset: 0,
-            size: REPLY_BYTES,
-        };
+        let stream = vk::CommandStreamDescriptionMESA { resource_id: 1, offset: 0, size: REPLY_BYTES };
         SetReplyCommandStreamMESAArgs { p_stream: &stream }.encode(&mut self.encoder, 0);
         args.encode(&mut self.encoder, WANTS_REPLY);
         self.context.submit(self.encoder.bytes())?;
         let mut bytes = vec![0; REPLY_BYTES];
-        self.replies
-            .read_exact_at(&mut bytes, 0)
-            .expect("the reply memory is readable");
+        self.replies.read_exact_at(&mut bytes, 0).expect("the reply memory is readable");
         self.arena.reset();
         Ok(read(&mut Decoder::new(&bytes, &self.arena, &IdentityResolver)))
     }
@@ -94,16 +88,9 @@ impl Guest {
         let id = self.id();
         let info = vk::InstanceCreateInfo::default();
         let (mut ids, mut raws) = ([id], [vk::Instance::null()]);
-        let args = CreateInstanceArgs {
-            p_create_info: &info,
-            p_instance: NewHandles {
-                ids: &mut ids,
-                raws: &mut raws,
-            },
-        };
-        let returned = self.call(&args, |reply| {
-            decode_create_instance_reply(reply).expect("a reply").returned
-        })?;
+        let args =
+            CreateInstanceArgs { p_create_info: &info, p_instance: NewHandles { ids: &mut ids, raws: &mut raws } };
+        let returned = self.call(&args, |reply| decode_create_instance_reply(reply).expect("a reply").returned)?;
         assert_eq!(returned, vk::Result::SUCCESS);
         Ok(Handle::identity(id))
     }
@@ -114,16 +101,10 @@ impl Guest {
         let args = EnumeratePhysicalDevicesArgs {
             instance: self.instance,
             p_physical_device_count: &mut count,
-            p_physical_devices: NewHandles {
-                ids: &mut ids,
-                raws: &mut raws,
-            },
+            p_physical_devices: NewHandles { ids: &mut ids, raws: &mut raws },
         };
         let found = self.call(&args, |reply| {
-            decode_enumerate_physical_devices_reply(reply)
-                .expect("a reply")
-                .p_physical_devices
-                .to_vec()
+            decode_enumerate_physical_devices_reply(reply).expect("a reply").p_physical_devices.to_vec()
         });
         assert_eq!(found.expect("physical devices"), [id]);
         Handle::identity(id)
@@ -143,11 +124,7 @@ impl Guest {
                 .expect("an answer")
         });
         let told = told.expect("memory properties");
-        told.memory_types
-            .iter()
-            .take(told.memory_type_count as usize)
-            .map(|kind| kind.property_flags)
-            .collect()
+        told.memory_types.iter().take(told.memory_type_count as usize).map(|kind| kind.property_flags).collect()
     }
 
     /// The first memory type that the guest can map.
@@ -171,10 +148,7 @@ impl Guest {
             let reply = decode_enumerate_device_extension_properties_reply(reply).expect("a reply");
             let count = *reply.p_property_count.expect("a count") as usize;
             let name = |one: &vk::ExtensionProperties| {
-                one.extension_name_as_c_str()
-                    .expect("a name")
-                    .to_string_lossy()
-                    .into_owned()
+                one.extension_name_as_c_str().expect("a name").to_string_lossy().into_owned()
             };
             reply.p_properties.iter().take(count).map(name).collect()
         });
@@ -184,28 +158,16 @@ impl Guest {
     /// A device with one queue of family 0.
     pub(crate) fn device(&mut self) -> Handle<vk::Device> {
         let id = self.id();
-        let queues = [vk::DeviceQueueCreateInfo::default()
-            .queue_family_index(0)
-            .queue_priorities(&[1.0])];
-        let names = [
-            c"VK_KHR_external_semaphore_fd".as_ptr(),
-            c"VK_KHR_external_fence_fd".as_ptr(),
-        ];
-        let info = vk::DeviceCreateInfo::default()
-            .queue_create_infos(&queues)
-            .enabled_extension_names(&names);
+        let queues = [vk::DeviceQueueCreateInfo::default().queue_family_index(0).queue_priorities(&[1.0])];
+        let names = [c"VK_KHR_external_semaphore_fd".as_ptr(), c"VK_KHR_external_fence_fd".as_ptr()];
+        let info = vk::DeviceCreateInfo::default().queue_create_infos(&queues).enabled_extension_names(&names);
         let (mut ids, mut raws) = ([id], [vk::Device::null()]);
         let args = CreateDeviceArgs {
             physical_device: self.physical,
             p_create_info: &info,
-            p_device: NewHandles {
-                ids: &mut ids,
-                raws: &mut raws,
-            },
+            p_device: NewHandles { ids: &mut ids, raws: &mut raws },
         };
-        let returned = self.call(&args, |reply| {
-            decode_create_device_reply(reply).expect("a reply").returned
-        });
+        let returned = self.call(&args, |reply| decode_create_device_reply(reply).expect("a reply").returned);
         assert_eq!(returned.expect("a device"), vk::Result::SUCCESS);
         Handle::identity(id)
     }
@@ -213,24 +175,11 @@ impl Guest {
     /// Queue 0 of family 0, on timeline `ring_idx`.
     pub(crate) fn queue(&mut self, device: Handle<vk::Device>, ring_idx: u32) -> Result<Handle<vk::Queue>, HostError> {
         let id = self.id();
-        let timeline = vk::DeviceQueueTimelineInfoMESA {
-            ring_idx,
-            ..Default::default()
-        };
-        let info = vk::DeviceQueueInfo2 {
-            p_next: (&raw const timeline).cast(),
-            ..Default::default()
-        };
+        let timeline = vk::DeviceQueueTimelineInfoMESA { ring_idx, ..Default::default() };
+        let info = vk::DeviceQueueInfo2 { p_next: (&raw const timeline).cast(), ..Default::default() };
         let (mut ids, mut raws) = ([id], [vk::Queue::null()]);
-        let p_queue = NewHandles {
-            ids: &mut ids,
-            raws: &mut raws,
-        };
-        self.send(&GetDeviceQueue2Args {
-            device,
-            p_queue_info: &info,
-            p_queue,
-        })?;
+        let p_queue = NewHandles { ids: &mut ids, raws: &mut raws };
+        self.send(&GetDeviceQueue2Args { device, p_queue_info: &info, p_queue })?;
         Ok(Handle::identity(id))
     }
 
@@ -240,16 +189,8 @@ impl Guest {
         let usage = vk::BufferUsageFlags::TRANSFER_DST | vk::BufferUsageFlags::TRANSFER_SRC;
         let info = vk::BufferCreateInfo::default().size(size).usage(usage);
         let (mut ids, mut raws) = ([id], [vk::Buffer::null()]);
-        let p_buffer = NewHandles {
-            ids: &mut ids,
-            raws: &mut raws,
-        };
-        self.send(&CreateBufferArgs {
-            device,
-            p_create_info: &info,
-            p_buffer,
-        })
-        .expect("a buffer");
+        let p_buffer = NewHandles { ids: &mut ids, raws: &mut raws };
+        self.send(&CreateBufferArgs { device, p_create_info: &info, p_buffer }).expect("a buffer");
         Handle::identity(id)
     }
 
@@ -261,27 +202,16 @@ impl Guest {
     ) -> (vk::Result, Handle<vk::DeviceMemory>) {
         let id = self.id();
         let (mut ids, mut raws) = ([id], [vk::DeviceMemory::null()]);
-        let p_memory = NewHandles {
-            ids: &mut ids,
-            raws: &mut raws,
-        };
-        let args = AllocateMemoryArgs {
-            device,
-            p_allocate_info: info,
-            p_memory,
-        };
-        let returned = self.call(&args, |reply| {
-            decode_allocate_memory_reply(reply).expect("a reply").returned
-        });
+        let p_memory = NewHandles { ids: &mut ids, raws: &mut raws };
+        let args = AllocateMemoryArgs { device, p_allocate_info: info, p_memory };
+        let returned = self.call(&args, |reply| decode_allocate_memory_reply(reply).expect("a reply").returned);
         (returned.expect("a living context"), Handle::identity(id))
     }
 
     /// Mappable memory of `size` bytes.
     pub(crate) fn memory(&mut self, device: Handle<vk::Device>, size: u64) -> Handle<vk::DeviceMemory> {
         let memory_type = self.mappable_type();
-        let info = vk::MemoryAllocateInfo::default()
-            .allocation_size(size)
-            .memory_type_index(memory_type);
+        let info = vk::MemoryAllocateInfo::default().allocation_size(size).memory_type_index(memory_type);
         let (returned, memory) = self.allocate(device, &info);
         assert_eq!(returned, vk::Result::SUCCESS);
         memory
@@ -291,9 +221,7 @@ impl Guest {
     pub(crate) fn export(&mut self, memory: Handle<vk::DeviceMemory>, size: u64) -> Result<(u32, Blob), HostError> {
         let id = self.next_resource;
         self.next_resource += 1;
-        let blob = self
-            .context
-            .create_blob(ResourceId(id), BlobFlags::MAPPABLE, memory.id, size)?;
+        let blob = self.context.create_blob(ResourceId(id), BlobFlags::MAPPABLE, memory.id, size)?;
         Ok((id, blob))
     }
 
@@ -303,15 +231,8 @@ impl Guest {
         buffer: Handle<vk::Buffer>,
         memory: Handle<vk::DeviceMemory>,
     ) {
-        let args = BindBufferMemoryArgs {
-            device,
-            buffer,
-            memory,
-            memory_offset: 0,
-        };
-        let returned = self.call(&args, |reply| {
-            decode_bind_buffer_memory_reply(reply).expect("a reply").returned
-        });
+        let args = BindBufferMemoryArgs { device, buffer, memory, memory_offset: 0 };
+        let returned = self.call(&args, |reply| decode_bind_buffer_memory_reply(reply).expect("a reply").returned);
         assert_eq!(returned.expect("a living context"), vk::Result::SUCCESS);
     }
 
@@ -319,16 +240,8 @@ impl Guest {
         let id = self.id();
         let info = vk::CommandPoolCreateInfo::default().flags(vk::CommandPoolCreateFlags::RESET_COMMAND_BUFFER);
         let (mut ids, mut raws) = ([id], [vk::CommandPool::null()]);
-        let p_command_pool = NewHandles {
-            ids: &mut ids,
-            raws: &mut raws,
-        };
-        self.send(&CreateCommandPoolArgs {
-            device,
-            p_create_info: &info,
-            p_command_pool,
-        })
-        .expect("a pool");
+        let p_command_pool = NewHandles { ids: &mut ids, raws: &mut raws };
+        self.send(&CreateCommandPoolArgs { device, p_create_info: &info, p_command_pool }).expect("a pool");
         Handle::identity(id)
     }
 
@@ -338,20 +251,11 @@ impl Guest {
         pool: Handle<vk::CommandPool>,
     ) -> Handle<vk::CommandBuffer> {
         let id = self.id();
-        let info = vk::CommandBufferAllocateInfo::default()
-            .command_pool(pool.raw)
-            .command_buffer_count(1);
+        let info = vk::CommandBufferAllocateInfo::default().command_pool(pool.raw).command_buffer_count(1);
         let (mut ids, mut raws) = ([id], [vk::CommandBuffer::null()]);
-        let p_command_buffers = NewHandles {
-            ids: &mut ids,
-            raws: &mut raws,
-        };
-        self.send(&AllocateCommandBuffersArgs {
-            device,
-            p_allocate_info: &info,
-            p_command_buffers,
-        })
-        .expect("a command buffer");
+        let p_command_buffers = NewHandles { ids: &mut ids, raws: &mut raws };
+        self.send(&AllocateCommandBuffersArgs { device, p_allocate_info: &info, p_command_buffers })
+            .expect("a command buffer");
         Handle::identity(id)
     }
 
@@ -365,18 +269,9 @@ impl Guest {
     ) -> Handle<vk::CommandBuffer> {
         let command_buffer = self.command_buffer(device, pool);
         let begin = vk::CommandBufferBeginInfo::default();
-        self.send(&BeginCommandBufferArgs {
-            command_buffer,
-            p_begin_info: &begin,
-        })
-        .expect("recording");
-        let fill = CmdFillBufferArgs {
-            command_buffer,
-            dst_buffer: buffer,
-            dst_offset: 0,
-            size: vk::WHOLE_SIZE,
-            data: word,
-        };
+        self.send(&BeginCommandBufferArgs { command_buffer, p_begin_info: &begin }).expect("recording");
+        let fill =
+            CmdFillBufferArgs { command_buffer, dst_buffer: buffer, dst_offset: 0, size: vk::WHOLE_SIZE, data: word };
         self.send(&fill).expect("recording");
         self.send(&EndCommandBufferArgs { command_buffer }).expect("recording");
         command_buffer
@@ -387,16 +282,8 @@ impl Guest {
         let mut export = vk::ExportFenceCreateInfo::default().handle_types(vk::ExternalFenceHandleTypeFlags::SYNC_FD);
         let info = vk::FenceCreateInfo::default().push_next(&mut export);
         let (mut ids, mut raws) = ([id], [vk::Fence::null()]);
-        let p_fence = NewHandles {
-            ids: &mut ids,
-            raws: &mut raws,
-        };
-        self.send(&CreateFenceArgs {
-            device,
-            p_create_info: &info,
-            p_fence,
-        })
-        .expect("a fence");
+        let p_fence = NewHandles { ids: &mut ids, raws: &mut raws };
+        self.send(&CreateFenceArgs { device, p_create_info: &info, p_fence }).expect("a fence");
         Handle::identity(id)
     }
 
@@ -406,50 +293,24 @@ impl Guest {
         let mut export = vk::ExportSemaphoreCreateInfo::default().handle_types(sync_fd);
         let info = vk::SemaphoreCreateInfo::default().push_next(&mut export);
         let (mut ids, mut raws) = ([id], [vk::Semaphore::null()]);
-        let p_semaphore = NewHandles {
-            ids: &mut ids,
-            raws: &mut raws,
-        };
-        self.send(&CreateSemaphoreArgs {
-            device,
-            p_create_info: &info,
-            p_semaphore,
-        })
-        .expect("a semaphore");
+        let p_semaphore = NewHandles { ids: &mut ids, raws: &mut raws };
+        self.send(&CreateSemaphoreArgs { device, p_create_info: &info, p_semaphore }).expect("a semaphore");
         Handle::identity(id)
     }
 
     /// Submits one batch.
     pub(crate) fn submit(&mut self, queue: Handle<vk::Queue>, batch: &vk::SubmitInfo<'_>, fence: Handle<vk::Fence>) {
         let p_submits = std::slice::from_ref(batch);
-        let args = QueueSubmitArgs {
-            queue,
-            submit_count: 1,
-            p_submits,
-            fence,
-        };
-        let returned = self.call(&args, |reply| {
-            decode_queue_submit_reply(reply).expect("a reply").returned
-        });
+        let args = QueueSubmitArgs { queue, submit_count: 1, p_submits, fence };
+        let returned = self.call(&args, |reply| decode_queue_submit_reply(reply).expect("a reply").returned);
         assert_eq!(returned.expect("a living context"), vk::Result::SUCCESS);
     }
 
     /// vkWaitForFences for one fence.
     pub(crate) fn wait(&mut self, device: Handle<vk::Device>, fence: Handle<vk::Fence>, timeout: u64) -> vk::Result {
-        let p_fences = venus_protocol::wire::Handles {
-            ids: &[fence.id],
-            raws: &[fence.raw],
-        };
-        let args = WaitForFencesArgs {
-            device,
-            fence_count: 1,
-            p_fences,
-            wait_all: vk::TRUE,
-            timeout,
-        };
-        let returned = self.call(&args, |reply| {
-            decode_wait_for_fences_reply(reply).expect("a reply").returned
-        });
+        let p_fences = venus_protocol::wire::Handles { ids: &[fence.id], raws: &[fence.raw] };
+        let args = WaitForFencesArgs { device, fence_count: 1, p_fences, wait_all: vk::TRUE, timeout };
+        let returned = self.call(&args, |reply| decode_wait_for_fences_reply(reply).expect("a reply").returned);
         returned.expect("a living context")
     }
 

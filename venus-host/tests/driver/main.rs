@@ -40,11 +40,7 @@ fn fill_and_look(config: Config) {
     let pool = guest.command_pool(device);
     let commands = guest.record_fill(device, pool, buffer, 0x1234_5678);
     let fence = guest.fence(device);
-    guest.submit(
-        queue,
-        &vk::SubmitInfo::default().command_buffers(&[commands.raw]),
-        fence,
-    );
+    guest.submit(queue, &vk::SubmitInfo::default().command_buffers(&[commands.raw]), fence);
     assert_eq!(guest.wait(device, fence, 10 * SECOND_NS), vk::Result::SUCCESS);
     let file = File::from(blob.fd);
     assert_eq!(ends(&file), [0x1234_5678; 2]);
@@ -65,38 +61,23 @@ fn the_gpus_writes_reach_the_guest() {
 #[test]
 #[ignore = "needs a Vulkan driver"]
 fn so_they_do_by_imported_memory() {
-    fill_and_look(Config {
-        memory: MemoryChoice::Import,
-        ..Config::default()
-    });
+    fill_and_look(Config { memory: MemoryChoice::Import, ..Config::default() });
 }
 
 #[test]
 #[ignore = "needs a Vulkan driver"]
 fn so_they_do_on_what_looks_like_a_mac() {
-    fill_and_look(Config {
-        profile: Profile::KosmicKrisp,
-        ..Config::default()
-    });
+    fill_and_look(Config { profile: Profile::KosmicKrisp, ..Config::default() });
 }
 
 #[test]
 #[ignore = "needs a Vulkan driver"]
 fn guests_are_offered_what_they_insist_on() {
     let names = Guest::new(Config::default()).extensions();
-    for name in [
-        "VK_KHR_external_memory_fd",
-        "VK_KHR_external_fence_fd",
-        "VK_KHR_external_semaphore_fd",
-    ] {
+    for name in ["VK_KHR_external_memory_fd", "VK_KHR_external_fence_fd", "VK_KHR_external_semaphore_fd"] {
         assert!(names.iter().any(|known| known == name), "{name}");
     }
-    for name in [
-        "VK_EXT_tooling_info",
-        "VK_KHR_map_memory2",
-        "VK_KHR_swapchain",
-        "VK_EXT_external_memory_host",
-    ] {
+    for name in ["VK_EXT_tooling_info", "VK_KHR_map_memory2", "VK_KHR_swapchain", "VK_EXT_external_memory_host"] {
         assert!(!names.iter().any(|known| known == name), "{name}");
     }
 }
@@ -110,21 +91,13 @@ fn a_fence_of_the_guests_kernel_follows_the_queue() {
     let (retired, retirements) = mpsc::channel();
     for n in 0..100 {
         let retired = retired.clone();
-        guest
-            .context
-            .create_fence(5, Box::new(move || retired.send(n).unwrap()))
-            .unwrap();
+        guest.context.create_fence(5, Box::new(move || retired.send(n).unwrap())).unwrap();
     }
-    let order: Vec<i32> = (0..100)
-        .map(|_| retirements.recv_timeout(Duration::from_secs(10)).unwrap())
-        .collect();
+    let order: Vec<i32> = (0..100).map(|_| retirements.recv_timeout(Duration::from_secs(10)).unwrap()).collect();
     assert_eq!(order, (0..100).collect::<Vec<_>>());
 
     // What is pending at the end is retired, once.
-    guest
-        .context
-        .create_fence(5, Box::new(move || retired.send(100).unwrap()))
-        .unwrap();
+    guest.context.create_fence(5, Box::new(move || retired.send(100).unwrap())).unwrap();
     drop(guest);
     assert_eq!(retirements.iter().collect::<Vec<_>>(), [100]);
 }
@@ -132,80 +105,44 @@ fn a_fence_of_the_guests_kernel_follows_the_queue() {
 #[test]
 #[ignore = "needs a Vulkan driver"]
 fn exported_sync_objects_lose_their_payload() {
-    let mut guest = Guest::new(Config {
-        profile: Profile::KosmicKrisp,
-        ..Config::default()
-    });
+    let mut guest = Guest::new(Config { profile: Profile::KosmicKrisp, ..Config::default() });
     let device = guest.device();
     let queue = guest.queue(device, 1).unwrap();
     let (fence, semaphore) = (guest.fence(device), guest.semaphore(device));
 
     for _ in 0..20 {
         // Signal the semaphore, take the signal away, and it can be signalled again.
-        guest.submit(
-            queue,
-            &vk::SubmitInfo::default().signal_semaphores(&[semaphore.raw]),
-            fence,
-        );
-        guest
-            .send(&WaitSemaphoreResourceMESAArgs { device, semaphore })
-            .unwrap();
+        guest.submit(queue, &vk::SubmitInfo::default().signal_semaphores(&[semaphore.raw]), fence);
+        guest.send(&WaitSemaphoreResourceMESAArgs { device, semaphore }).unwrap();
         // The fence may be pending or signalled; after this it is neither.
         guest.send(&ResetFenceResourceMESAArgs { device, fence }).unwrap();
         assert_eq!(guest.wait(device, fence, 1), vk::Result::TIMEOUT);
 
         // An import signals the semaphore, so that a batch can wait for it.
-        let info = vk::ImportSemaphoreResourceInfoMESA {
-            semaphore: semaphore.raw,
-            ..Default::default()
-        };
-        guest
-            .send(&ImportSemaphoreResourceMESAArgs {
-                device,
-                p_import_semaphore_resource_info: &info,
-            })
-            .unwrap();
+        let info = vk::ImportSemaphoreResourceInfoMESA { semaphore: semaphore.raw, ..Default::default() };
+        guest.send(&ImportSemaphoreResourceMESAArgs { device, p_import_semaphore_resource_info: &info }).unwrap();
         let stages = [vk::PipelineStageFlags::ALL_COMMANDS];
         let waits = [semaphore.raw];
-        let batch = vk::SubmitInfo::default()
-            .wait_semaphores(&waits)
-            .wait_dst_stage_mask(&stages);
+        let batch = vk::SubmitInfo::default().wait_semaphores(&waits).wait_dst_stage_mask(&stages);
         guest.submit(queue, &batch, fence);
         assert_eq!(guest.wait(device, fence, 10 * SECOND_NS), vk::Result::SUCCESS);
-        let p_fences = Handles {
-            ids: &[fence.id],
-            raws: &[fence.raw],
-        };
-        guest
-            .send(&ResetFencesArgs {
-                device,
-                fence_count: 1,
-                p_fences,
-            })
-            .unwrap();
+        let p_fences = Handles { ids: &[fence.id], raws: &[fence.raw] };
+        guest.send(&ResetFencesArgs { device, fence_count: 1, p_fences }).unwrap();
     }
 }
 
 #[test]
 #[ignore = "needs a Vulkan driver"]
 fn memory_can_be_imported_again() {
-    let mut guest = Guest::new(Config {
-        memory: MemoryChoice::Import,
-        ..Config::default()
-    });
+    let mut guest = Guest::new(Config { memory: MemoryChoice::Import, ..Config::default() });
     let device = guest.device();
     let queue = guest.queue(device, 1).unwrap();
     let first = guest.memory(device, SIZE);
     let (resource, blob) = guest.export(first, SIZE).unwrap();
 
-    let import = vk::ImportMemoryResourceInfoMESA {
-        resource_id: resource,
-        ..Default::default()
-    };
+    let import = vk::ImportMemoryResourceInfoMESA { resource_id: resource, ..Default::default() };
     let memory_type = guest.mappable_type();
-    let mut info = vk::MemoryAllocateInfo::default()
-        .allocation_size(SIZE)
-        .memory_type_index(memory_type);
+    let mut info = vk::MemoryAllocateInfo::default().allocation_size(SIZE).memory_type_index(memory_type);
     info.p_next = (&raw const import).cast();
     let (returned, second) = guest.allocate(device, &info);
     assert_eq!(returned, vk::Result::SUCCESS);
@@ -214,29 +151,16 @@ fn memory_can_be_imported_again() {
     let pool = guest.command_pool(device);
     let commands = guest.record_fill(device, pool, buffer, 0xfeed_beef);
     let fence = guest.fence(device);
-    guest.submit(
-        queue,
-        &vk::SubmitInfo::default().command_buffers(&[commands.raw]),
-        fence,
-    );
+    guest.submit(queue, &vk::SubmitInfo::default().command_buffers(&[commands.raw]), fence);
     assert_eq!(guest.wait(device, fence, 10 * SECOND_NS), vk::Result::SUCCESS);
     assert_eq!(ends(&File::from(blob.fd)), [0xfeed_beef; 2]);
 
     // More than there is, and what does not exist, are ordinary failures.
     info.allocation_size = 1 << 30;
-    assert_eq!(
-        guest.allocate(device, &info).0,
-        vk::Result::ERROR_INVALID_EXTERNAL_HANDLE
-    );
-    let import = vk::ImportMemoryResourceInfoMESA {
-        resource_id: 4_711,
-        ..Default::default()
-    };
+    assert_eq!(guest.allocate(device, &info).0, vk::Result::ERROR_INVALID_EXTERNAL_HANDLE);
+    let import = vk::ImportMemoryResourceInfoMESA { resource_id: 4_711, ..Default::default() };
     info.p_next = (&raw const import).cast();
-    assert_eq!(
-        guest.allocate(device, &info).0,
-        vk::Result::ERROR_INVALID_EXTERNAL_HANDLE
-    );
+    assert_eq!(guest.allocate(device, &info).0, vk::Result::ERROR_INVALID_EXTERNAL_HANDLE);
     assert_eq!(guest.reason(), "");
 }
 
@@ -247,14 +171,10 @@ fn absurd_allocations_fail_as_in_vulkan() {
     let device = guest.device();
     let memory_type = guest.mappable_type();
     for size in [1 << 60, u64::MAX, u64::MAX - 4095] {
-        let info = vk::MemoryAllocateInfo::default()
-            .allocation_size(size)
-            .memory_type_index(memory_type);
+        let info = vk::MemoryAllocateInfo::default().allocation_size(size).memory_type_index(memory_type);
         assert_eq!(guest.allocate(device, &info).0, vk::Result::ERROR_OUT_OF_DEVICE_MEMORY);
     }
-    let info = vk::MemoryAllocateInfo::default()
-        .allocation_size(4096)
-        .memory_type_index(99);
+    let info = vk::MemoryAllocateInfo::default().allocation_size(4096).memory_type_index(99);
     assert_eq!(guest.allocate(device, &info).0, vk::Result::ERROR_UNKNOWN);
 }
 
@@ -285,19 +205,11 @@ fn a_device_takes_everything_along() {
         guest.bind(device, buffer, memory);
         let pool = guest.command_pool(device);
         let commands = guest.record_fill(device, pool, buffer, 1);
-        guest.submit(
-            queue,
-            &vk::SubmitInfo::default().command_buffers(&[commands.raw]),
-            Handle::default(),
-        );
+        guest.submit(queue, &vk::SubmitInfo::default().command_buffers(&[commands.raw]), Handle::default());
         // The number is free for the next device's queue.
         guest.send(&DestroyDeviceArgs { device }).unwrap();
     }
-    guest
-        .send(&DestroyInstanceArgs {
-            instance: guest.instance,
-        })
-        .unwrap();
+    guest.send(&DestroyInstanceArgs { instance: guest.instance }).unwrap();
     assert_eq!(guest.reason(), "");
 }
 
@@ -321,91 +233,45 @@ fn misbehaviour_is_named() {
     check_fatal("vkCreateInstance: a context has one instance", |guest, _| {
         guest.create_instance().unwrap_err();
     });
-    check_fatal(
-        "vkGetDeviceQueue2: the queue has been asked for before",
-        |guest, device| {
-            guest.queue(device, 1).unwrap();
-            guest.queue(device, 2).unwrap_err();
-        },
-    );
-    check_fatal(
-        "vkGetDeviceQueue2, VkDeviceQueueTimelineInfoMESA::ringIdx: ringIdx 64",
-        |guest, device| {
-            guest.queue(device, 64).unwrap_err();
-        },
-    );
+    check_fatal("vkGetDeviceQueue2: the queue has been asked for before", |guest, device| {
+        guest.queue(device, 1).unwrap();
+        guest.queue(device, 2).unwrap_err();
+    });
+    check_fatal("vkGetDeviceQueue2, VkDeviceQueueTimelineInfoMESA::ringIdx: ringIdx 64", |guest, device| {
+        guest.queue(device, 64).unwrap_err();
+    });
     check_fatal("vkDeviceWaitIdle: guest drivers wait for fences", |guest, device| {
         guest.send(&DeviceWaitIdleArgs { device }).unwrap_err();
     });
-    check_fatal(
-        "vkFreeCommandBuffers: no VkCommandBuffer has the id",
-        |guest, device| {
-            let pool = guest.command_pool(device);
-            let buffer = guest.command_buffer(device, pool);
-            // The same command buffer twice.
-            let p_command_buffers = Handles {
-                ids: &[buffer.id; 2],
-                raws: &[buffer.raw; 2],
-            };
-            let args = FreeCommandBuffersArgs {
-                device,
-                command_pool: pool,
-                command_buffer_count: 2,
-                p_command_buffers,
-            };
-            guest.send(&args).unwrap_err();
-        },
-    );
+    check_fatal("vkFreeCommandBuffers: no VkCommandBuffer has the id", |guest, device| {
+        let pool = guest.command_pool(device);
+        let buffer = guest.command_buffer(device, pool);
+        // The same command buffer twice.
+        let p_command_buffers = Handles { ids: &[buffer.id; 2], raws: &[buffer.raw; 2] };
+        let args = FreeCommandBuffersArgs { device, command_pool: pool, command_buffer_count: 2, p_command_buffers };
+        guest.send(&args).unwrap_err();
+    });
     check_fatal("does not belong to VkCommandPool", |guest, device| {
         let (pool, other) = (guest.command_pool(device), guest.command_pool(device));
         let buffer = guest.command_buffer(device, pool);
-        let p_command_buffers = Handles {
-            ids: &[buffer.id],
-            raws: &[buffer.raw],
-        };
-        let args = FreeCommandBuffersArgs {
-            device,
-            command_pool: other,
-            command_buffer_count: 1,
-            p_command_buffers,
-        };
+        let p_command_buffers = Handles { ids: &[buffer.id], raws: &[buffer.raw] };
+        let args = FreeCommandBuffersArgs { device, command_pool: other, command_buffer_count: 1, p_command_buffers };
         guest.send(&args).unwrap_err();
     });
-    check_fatal(
-        "vkCreateShaderModule, pCreateInfo->codeSize: 6 bytes",
-        |guest, device| {
-            let code = [0_u32; 2];
-            let info = vk::ShaderModuleCreateInfo {
-                code_size: 6,
-                p_code: code.as_ptr(),
-                ..Default::default()
-            };
-            let (mut ids, mut raws) = ([guest.id()], [vk::ShaderModule::null()]);
-            let p_shader_module = venus_protocol::wire::NewHandles {
-                ids: &mut ids,
-                raws: &mut raws,
-            };
-            guest
-                .send(&CreateShaderModuleArgs {
-                    device,
-                    p_create_info: &info,
-                    p_shader_module,
-                })
-                .unwrap_err();
-        },
-    );
+    check_fatal("vkCreateShaderModule, pCreateInfo->codeSize: 6 bytes", |guest, device| {
+        let code = [0_u32; 2];
+        let info = vk::ShaderModuleCreateInfo { code_size: 6, p_code: code.as_ptr(), ..Default::default() };
+        let (mut ids, mut raws) = ([guest.id()], [vk::ShaderModule::null()]);
+        let p_shader_module = venus_protocol::wire::NewHandles { ids: &mut ids, raws: &mut raws };
+        guest.send(&CreateShaderModuleArgs { device, p_create_info: &info, p_shader_module }).unwrap_err();
+    });
     check_fatal("create fence", |guest, device| {
         // Not the guest's context: whoever asked is told, and the fence is retired.
         let (retired, retirements) = mpsc::channel();
         guest.queue(device, 1).unwrap();
-        let error = guest
-            .context
-            .create_fence(2, Box::new(move || retired.send(()).unwrap()))
-            .unwrap_err();
+        let error = guest.context.create_fence(2, Box::new(move || retired.send(()).unwrap())).unwrap_err();
         retirements.recv().unwrap();
-        guest
-            .context
-            .fail(venus_host::Fatal::new("create fence", error.to_string()));
+        guest.context.fail(venus_host::Fatal::new("create fence", error.to_string()));
     });
     assert_eq!(DestroyBufferArgs::NAME, "vkDestroyBuffer");
 }
@@ -417,39 +283,15 @@ fn pools_are_reset_and_reused() {
     let device = guest.device();
     let command_pool = guest.command_pool(device);
     let buffer = guest.command_buffer(device, command_pool);
-    let p_command_buffers = Handles {
-        ids: &[buffer.id],
-        raws: &[buffer.raw],
-    };
-    let free = FreeCommandBuffersArgs {
-        device,
-        command_pool,
-        command_buffer_count: 1,
-        p_command_buffers,
-    };
+    let p_command_buffers = Handles { ids: &[buffer.id], raws: &[buffer.raw] };
+    let free = FreeCommandBuffersArgs { device, command_pool, command_buffer_count: 1, p_command_buffers };
     guest.send(&free).unwrap();
     let survivor = guest.command_buffer(device, command_pool);
     let flags = vk::CommandPoolResetFlags::empty();
-    guest
-        .send(&ResetCommandPoolArgs {
-            device,
-            command_pool,
-            flags,
-        })
-        .unwrap();
-    guest
-        .send(&ResetCommandBufferArgs {
-            command_buffer: survivor,
-            flags: Default::default(),
-        })
-        .unwrap();
+    guest.send(&ResetCommandPoolArgs { device, command_pool, flags }).unwrap();
+    guest.send(&ResetCommandBufferArgs { command_buffer: survivor, flags: Default::default() }).unwrap();
     guest.send(&DestroyCommandPoolArgs { device, command_pool }).unwrap();
     // It went with its pool.
-    guest
-        .send(&ResetCommandBufferArgs {
-            command_buffer: survivor,
-            flags: Default::default(),
-        })
-        .unwrap_err();
+    guest.send(&ResetCommandBufferArgs { command_buffer: survivor, flags: Default::default() }).unwrap_err();
     assert!(guest.reason().contains("vkResetCommandBuffer"), "{}", guest.reason());
 }

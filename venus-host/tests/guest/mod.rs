@@ -65,10 +65,7 @@ impl Guest {
     pub(crate) fn receive(&mut self, count: usize) -> Vec<u32> {
         let mut bytes = vec![0; 4 * count];
         self.socket.read_exact(&mut bytes).unwrap();
-        bytes
-            .chunks_exact(4)
-            .map(|word| u32::from_le_bytes(word.try_into().unwrap()))
-            .collect()
+        bytes.chunks_exact(4).map(|word| u32::from_le_bytes(word.try_into().unwrap())).collect()
     }
 
     /// Receives a descriptor and the byte it comes with.
@@ -76,13 +73,8 @@ impl Guest {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let mut byte = [0xff; 2];
-        let received = recvmsg(
-            &self.socket,
-            &mut [IoSliceMut::new(&mut byte)],
-            &mut ancillary,
-            RecvFlags::empty(),
-        )
-        .unwrap();
+        let received =
+            recvmsg(&self.socket, &mut [IoSliceMut::new(&mut byte)], &mut ancillary, RecvFlags::empty()).unwrap();
         assert_eq!(received.bytes, 1, "one byte carries the descriptor");
         let mut fds: Vec<_> = ancillary
             .drain()
@@ -173,18 +165,7 @@ impl Guest {
         command.extend([0, resource]);
         let (head, tail, status, buffer) = (0, 64, 128, 192);
         let extra = buffer + buffer_size;
-        for value in [
-            0,
-            extra + 4,
-            1_000_000,
-            head,
-            tail,
-            status,
-            buffer,
-            buffer_size,
-            extra,
-            4,
-        ] {
+        for value in [0, extra + 4, 1_000_000, head, tail, status, buffer, buffer_size, extra, 4] {
             command.extend(halves(u64::from(value)));
         }
         command
@@ -194,13 +175,7 @@ impl Guest {
     pub(crate) fn create_ring(&mut self, id: u64, buffer_size: u32) -> Ring {
         let (resource, memory) = self.create_shmem(u64::from(buffer_size) + 196);
         self.submit_and_wait(&Self::create_ring_command(id, resource, buffer_size, Some(3_000_000)));
-        Ring {
-            id,
-            resource,
-            memory,
-            buffer_size,
-            tail: 0,
-        }
+        Ring { id, resource, memory, buffer_size, tail: 0 }
     }
 
     /// What a guest does after it has written a ring's tail.
@@ -215,10 +190,7 @@ impl Guest {
 /// Whether a descriptor becomes readable.
 pub(crate) fn is_readable(fd: &OwnedFd, timeout: Duration) -> bool {
     let mut fds = [PollFd::new(fd, PollFlags::IN)];
-    let timeout = Timespec {
-        tv_sec: timeout.as_secs() as i64,
-        tv_nsec: timeout.subsec_nanos().into(),
-    };
+    let timeout = Timespec { tv_sec: timeout.as_secs() as i64, tv_nsec: timeout.subsec_nanos().into() };
     poll(&mut fds, Some(&timeout)).unwrap() == 1
 }
 
@@ -259,8 +231,7 @@ impl Ring {
     /// Appends a command and moves the tail.
     pub(crate) fn send(&mut self, command: &[u32]) {
         for word in command {
-            self.memory
-                .set_word(u64::from(192 + self.tail % self.buffer_size), *word);
+            self.memory.set_word(u64::from(192 + self.tail % self.buffer_size), *word);
             self.tail = self.tail.wrapping_add(4);
         }
         self.memory.set_word(64, self.tail);

@@ -29,10 +29,7 @@ pub fn check_namespaces() -> Result<()> {
     } else {
         "run as root, or let users make namespaces: sysctl kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000"
     };
-    bail!(
-        "this machine does not let us make the namespaces that a guest runs in ({hint}): {}",
-        finished.stderr.trim()
-    )
+    bail!("this machine does not let us make the namespaces that a guest runs in ({hint}): {}", finished.stderr.trim())
 }
 
 /// Finds a driver manifest by its Mesa name, with or without an architecture in the file's name.

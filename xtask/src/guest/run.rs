@@ -46,19 +46,13 @@ pub struct Screen {
 
 impl Screen {
     /// Room for vkcube's window: 500 x 500 pixels, which it opens 100 pixels from the screen's edges.
-    pub const VKCUBE: Self = Self {
-        width: 640,
-        height: 640,
-    };
+    pub const VKCUBE: Self = Self { width: 640, height: 640 };
 }
 
 impl Guest {
     /// The guest whose root folder is `root`.
     pub fn at(name: impl Into<String>, root: impl Into<PathBuf>) -> Self {
-        Self {
-            name: name.into(),
-            root: root.into(),
-        }
+        Self { name: name.into(), root: root.into() }
     }
 
     /// This machine's own programs, where its Mesa has the Venus driver.
@@ -147,14 +141,9 @@ impl GuestRun<'_> {
 
     /// Starts it.
     pub fn spawn(self) -> Result<GuestRunning> {
-        let folder = tempfile::Builder::new()
-            .prefix("venus-guest-")
-            .tempdir()
-            .context("making a run folder")?;
+        let folder = tempfile::Builder::new().prefix("venus-guest-").tempdir().context("making a run folder")?;
         let (mount, shared) = (folder.path().join("root"), folder.path().join("shared"));
-        std::fs::create_dir(&mount)
-            .and_then(|()| std::fs::create_dir(&shared))
-            .context("filling a run folder")?;
+        std::fs::create_dir(&mount).and_then(|()| std::fs::create_dir(&shared)).context("filling a run folder")?;
         let settings = self.settings()?;
         let mut command = namespaces();
         command
@@ -186,9 +175,7 @@ impl GuestRun<'_> {
             return Ok(None);
         };
         let socket = std::path::absolute(socket).context("resolving the socket's path")?;
-        Ok(Some(
-            socket.parent().context("the socket's path has no folder")?.to_owned(),
-        ))
+        Ok(Some(socket.parent().context("the socket's path has no folder")?.to_owned()))
     }
 
     /// The guest's environment.
@@ -281,10 +268,7 @@ impl GuestRunning {
     ///
     /// The time reported is the program's own, where it ended by itself.
     pub fn finish(&mut self) -> Result<Finished> {
-        let mut finished = self
-            .running
-            .finish()
-            .with_context(|| format!("waiting for {}", self.what))?;
+        let mut finished = self.running.finish().with_context(|| format!("waiting for {}", self.what))?;
         finished.elapsed = program_time(&self.shared).unwrap_or(finished.elapsed);
         Ok(finished)
     }
@@ -302,14 +286,6 @@ pub(super) fn namespaces() -> Command {
     if !rustix::process::geteuid().is_root() {
         command.args(["--user", "--map-root-user"]);
     }
-    command.args([
-        "--mount",
-        "--pid",
-        "--net",
-        "--ipc",
-        "--fork",
-        "--kill-child=KILL",
-        "--",
-    ]);
+    command.args(["--mount", "--pid", "--net", "--ipc", "--fork", "--kill-child=KILL", "--"]);
     command
 }

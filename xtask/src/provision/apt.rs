@@ -13,11 +13,7 @@ const MIRROR_VARIABLE: &str = "VENUS_DEBIAN_MIRROR";
 
 /// Installs those of `packages` that are missing. Says `why` and the exact command where we may not.
 pub fn install(packages: &[&str], why: &str) -> Result<()> {
-    let missing: Vec<&str> = packages
-        .iter()
-        .copied()
-        .filter(|package| !is_installed(package))
-        .collect();
+    let missing: Vec<&str> = packages.iter().copied().filter(|package| !is_installed(package)).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -36,10 +32,7 @@ pub fn install(packages: &[&str], why: &str) -> Result<()> {
     if let Err(error) = apt_get(&["update"], &step) {
         eprintln!("going on with the package lists that are there: {error:#}");
     }
-    apt_get(
-        &[&["install", "--yes", "--no-install-recommends"], missing.as_slice()].concat(),
-        &step,
-    )?;
+    apt_get(&[&["install", "--yes", "--no-install-recommends"], missing.as_slice()].concat(), &step)?;
     step.done("installed");
     Ok(())
 }
@@ -51,22 +44,13 @@ fn apt_get(args: &[&str], step: &Step) -> Result<()> {
         .args(["-o", "DPkg::Lock::Timeout=600", "-o", "Acquire::Retries=3", "--quiet"])
         .args(args)
         .env("DEBIAN_FRONTEND", "noninteractive");
-    Running::start(&mut command, APT_LIMIT)?
-        .finish()?
-        .expect_success(&format!("apt-get {}", args.join(" ")))?;
+    Running::start(&mut command, APT_LIMIT)?.finish()?.expect_success(&format!("apt-get {}", args.join(" ")))?;
     Ok(())
 }
 
 fn is_installed(package: &str) -> bool {
-    let query = Command::new("dpkg-query")
-        .args(["-W", "-f", "${db:Status-Status}\n", package])
-        .output();
-    query.is_ok_and(|output| {
-        output
-            .stdout
-            .split(|byte| *byte == b'\n')
-            .any(|line| line == b"installed")
-    })
+    let query = Command::new("dpkg-query").args(["-W", "-f", "${db:Status-Status}\n", package]).output();
+    query.is_ok_and(|output| output.stdout.split(|byte| *byte == b'\n').any(|line| line == b"installed"))
 }
 
 /// Whether the search path has a program of this name.
@@ -82,10 +66,8 @@ pub fn debian_mirror() -> Result<String> {
     if let Some(mirror) = std::env::var(MIRROR_VARIABLE).ok().filter(|mirror| !mirror.is_empty()) {
         return Ok(mirror);
     }
-    let addresses = Command::new("apt-get")
-        .args(["update", "--print-uris"])
-        .output()
-        .context("asking apt for its sources")?;
+    let addresses =
+        Command::new("apt-get").args(["update", "--print-uris"]).output().context("asking apt for its sources")?;
     let addresses = String::from_utf8_lossy(&addresses.stdout).into_owned();
     let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
     choose_mirror(&addresses, &release).with_context(|| {
@@ -100,11 +82,7 @@ pub fn debian_mirror() -> Result<String> {
 /// A line there is `'http://mirror/debian/dists/bookworm/InRelease' name size`. Unlike apt's other listings, this one
 /// needs neither downloaded package lists nor root.
 fn choose_mirror(addresses: &str, os_release: &str) -> Option<String> {
-    let field = |name: &str| {
-        os_release
-            .lines()
-            .find_map(|line| Some(line.strip_prefix(name)?.trim_matches('"')))
-    };
+    let field = |name: &str| os_release.lines().find_map(|line| Some(line.strip_prefix(name)?.trim_matches('"')));
     if field("ID=") != Some("debian") {
         return None;
     }
@@ -122,15 +100,10 @@ fn choose_mirror(addresses: &str, os_release: &str) -> Option<String> {
 ///
 /// Certificates, proxies, time-outs and date checks are carried over. What to download and where to keep it is not.
 pub fn transport_options() -> Result<Vec<String>> {
-    let dump = Command::new("apt-config")
-        .arg("dump")
-        .output()
-        .context("asking apt for its configuration")?;
+    let dump = Command::new("apt-config").arg("dump").output().context("asking apt for its configuration")?;
     let mut options = choose_options(&String::from_utf8_lossy(&dump.stdout));
-    for (option, path) in [
-        ("Dir::Etc::netrc", "/etc/apt/auth.conf"),
-        ("Dir::Etc::netrcparts", "/etc/apt/auth.conf.d"),
-    ] {
+    for (option, path) in [("Dir::Etc::netrc", "/etc/apt/auth.conf"), ("Dir::Etc::netrcparts", "/etc/apt/auth.conf.d")]
+    {
         if std::path::Path::new(path).exists() {
             options.push(format!("{option} \"{path}\";"));
         }
@@ -149,13 +122,8 @@ fn choose_options(dump: &str) -> Vec<String> {
         "Acquire::Min-ValidTime",
         "Acquire::By-Hash",
     ];
-    let lines = dump
-        .lines()
-        .filter(|line| CARRIED.iter().any(|prefix| line.starts_with(prefix)));
-    lines
-        .filter(|line| !line.ends_with("\"\";"))
-        .map(str::to_owned)
-        .collect()
+    let lines = dump.lines().filter(|line| CARRIED.iter().any(|prefix| line.starts_with(prefix)));
+    lines.filter(|line| !line.ends_with("\"\";")).map(str::to_owned).collect()
 }
 
 /// Downloads one file with apt's own means, so that its proxies and certificates apply.
@@ -163,11 +131,7 @@ pub fn download(address: &str, to: &std::path::Path) -> Result<()> {
     let mut command = tethered("/usr/lib/apt/apt-helper");
     command.args(["download-file", address]).arg(to);
     let finished = Running::start(&mut command, APT_LIMIT)?.finish()?;
-    let errors: Vec<&str> = finished
-        .stderr
-        .lines()
-        .filter_map(|line| line.strip_prefix("E: "))
-        .collect();
+    let errors: Vec<&str> = finished.stderr.lines().filter_map(|line| line.strip_prefix("E: ")).collect();
     ensure!(finished.success(), "downloading {address}: {}", errors.join("; "));
     Ok(())
 }
@@ -187,29 +151,17 @@ mod tests {
         ];
         let addresses: String = addresses.into_iter().map(line).collect();
         let debian = "ID=debian\nVERSION_CODENAME=bookworm\n";
-        assert_eq!(
-            choose_mirror(&addresses, debian).as_deref(),
-            Some("http://mirror.example/debian")
-        );
-        assert_eq!(
-            choose_mirror(&addresses, "ID=ubuntu\nVERSION_CODENAME=bookworm\n"),
-            None
-        );
+        assert_eq!(choose_mirror(&addresses, debian).as_deref(), Some("http://mirror.example/debian"));
+        assert_eq!(choose_mirror(&addresses, "ID=ubuntu\nVERSION_CODENAME=bookworm\n"), None);
         let stable = line("https://a.example/debian/dists/stable/InRelease");
-        assert_eq!(
-            choose_mirror(&stable, debian).as_deref(),
-            Some("https://a.example/debian")
-        );
+        assert_eq!(choose_mirror(&stable, debian).as_deref(), Some("https://a.example/debian"));
     }
 
     #[test]
     fn only_the_way_to_the_mirror_is_carried_over() {
         let dump = "Acquire \"\";\nAcquire::https::CaInfo \"/etc/ssl/mirror.pem\";\nAcquire::http::Proxy \"\";\n\
                     Acquire::Check-Date \"false\";\nAcquire::Languages:: \"none\";\nAPT::Default-Release \"bookworm\";\n";
-        let expected = [
-            "Acquire::https::CaInfo \"/etc/ssl/mirror.pem\";",
-            "Acquire::Check-Date \"false\";",
-        ];
+        let expected = ["Acquire::https::CaInfo \"/etc/ssl/mirror.pem\";", "Acquire::Check-Date \"false\";"];
         assert_eq!(choose_options(dump), expected);
     }
 }

@@ -39,20 +39,12 @@ fn has_loader() -> bool {
 
 /// Whether any driver manifest is installed, other than Venus itself, or named by the environment.
 fn has_driver() -> bool {
-    const FOLDERS: [&str; 3] = [
-        "/usr/share/vulkan/icd.d",
-        "/etc/vulkan/icd.d",
-        "/usr/local/share/vulkan/icd.d",
-    ];
-    let named = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"]
-        .iter()
-        .any(|name| std::env::var_os(name).is_some());
+    const FOLDERS: [&str; 3] = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d"];
+    let named = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"].iter().any(|name| std::env::var_os(name).is_some());
     named
         || FOLDERS.iter().any(|folder| {
             let manifests = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
             let names = manifests.map(|entry| entry.file_name().to_string_lossy().into_owned());
-            names
-                .into_iter()
-                .any(|name| name.ends_with(".json") && !name.starts_with("virtio_icd"))
+            names.into_iter().any(|name| name.ends_with(".json") && !name.starts_with("virtio_icd"))
         })
 }

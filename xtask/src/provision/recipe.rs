@@ -49,20 +49,12 @@ impl Suite {
 
     /// Everything that decides what a root contains, but for the archive's state.
     fn recipe(self, architecture: &str) -> String {
-        format!(
-            "{VERSION}\n{}\n{architecture}\n{}\n",
-            self.name(),
-            self.packages().join("\n")
-        )
+        format!("{VERSION}\n{}\n{architecture}\n{}\n", self.name(), self.packages().join("\n"))
     }
 
     /// The first half of a root's folder name: suite and recipe.
     pub(super) fn recipe_key(self) -> String {
-        format!(
-            "{}-{}",
-            self.name(),
-            short_hash(self.recipe(std::env::consts::ARCH).as_bytes())
-        )
+        format!("{}-{}", self.name(), short_hash(self.recipe(std::env::consts::ARCH).as_bytes()))
     }
 }
 

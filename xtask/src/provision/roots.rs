@@ -48,10 +48,7 @@ pub fn ensure(suite: Suite) -> Result<GuestRoot> {
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     let making = lock_file(&folder.join(format!("{}.lock", suite.name())))?;
     if making.try_lock().is_err() {
-        let step = Step::start(format!(
-            "waiting for another run that makes the guest root of Debian {}",
-            suite.name()
-        ));
+        let step = Step::start(format!("waiting for another run that makes the guest root of Debian {}", suite.name()));
         making.lock().context("waiting for a lock")?;
         step.done("");
     }
@@ -59,23 +56,14 @@ pub fn ensure(suite: Suite) -> Result<GuestRoot> {
     let lock = lock_file(&root.with_extension("lock"))?;
     lock.lock_shared().context("holding a guest root")?;
     prune(suite, &folder, &root)?;
-    Ok(GuestRoot {
-        guest: Guest::at(suite.name(), root),
-        _lock: lock,
-    })
+    Ok(GuestRoot { guest: Guest::at(suite.name(), root), _lock: lock })
 }
 
 /// `$XDG_CACHE_HOME/venus-toolkit/guests`, as the XDG base directory specification names the cache folder.
 fn guests_folder() -> Result<PathBuf> {
-    let variable = |name: &str| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
+    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let cache = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
-    Ok(cache
-        .context("neither XDG_CACHE_HOME nor HOME names a folder for guest roots")?
-        .join("venus-toolkit/guests"))
+    Ok(cache.context("neither XDG_CACHE_HOME nor HOME names a folder for guest roots")?.join("venus-toolkit/guests"))
 }
 
 fn lock_file(path: &Path) -> Result<File> {
@@ -89,26 +77,19 @@ fn lock_file(path: &Path) -> Result<File> {
 
 /// The root to use: fresh, or still current, or newly made, or the last one where the mirror does not answer.
 fn locate(suite: Suite, folder: &Path) -> Result<PathBuf> {
-    let newest = roots(suite, folder, &suite.recipe_key())?
-        .into_iter()
-        .max_by_key(|(_, made)| *made);
+    let newest = roots(suite, folder, &suite.recipe_key())?.into_iter().max_by_key(|(_, made)| *made);
     if let Some((root, made)) = &newest
         && made.elapsed().is_ok_and(|age| age < FRESH)
     {
         return Ok(root.clone());
     }
     let mirror = apt::debian_mirror();
-    let archive = mirror
-        .as_ref()
-        .map_err(|error| anyhow::anyhow!("{error:#}"))
-        .and_then(|mirror| archive_key(suite, mirror));
+    let archive =
+        mirror.as_ref().map_err(|error| anyhow::anyhow!("{error:#}")).and_then(|mirror| archive_key(suite, mirror));
     let archive = match (archive, newest) {
         (Ok(archive), _) => archive,
         (Err(error), Some((root, _))) => {
-            eprintln!(
-                "using a guest root of Debian {} that may be out of date: {error:#}",
-                suite.name()
-            );
+            eprintln!("using a guest root of Debian {} that may be out of date: {error:#}", suite.name());
             return Ok(root);
         }
         (Err(error), None) => return Err(error),
@@ -158,24 +139,14 @@ fn make(suite: Suite, mirror: &str, folder: &Path, root: &Path) -> Result<()> {
     let making = folder.join(format!(".making-{}", suite.name()));
     remove(&making)?;
     std::fs::create_dir(&making).with_context(|| format!("making {}", making.display()))?;
-    let step = Step::start(format!(
-        "making the guest root of Debian {} (once; about a minute, 600 MB)",
-        suite.name()
-    ));
+    let step = Step::start(format!("making the guest root of Debian {} (once; about a minute, 600 MB)", suite.name()));
     if is_root {
         follow(
-            mmdebstrap(suite)?
-                .args(["--mode=root", "--format=directory", suite.name()])
-                .arg(&making)
-                .arg(mirror),
+            mmdebstrap(suite)?.args(["--mode=root", "--format=directory", suite.name()]).arg(&making).arg(mirror),
             &step,
         )?;
     } else {
-        unpack(
-            mmdebstrap(suite)?.args(["--mode=unshare", "--format=tar", suite.name(), "-", mirror]),
-            &making,
-            &step,
-        )?;
+        unpack(mmdebstrap(suite)?.args(["--mode=unshare", "--format=tar", suite.name(), "-", mirror]), &making, &step)?;
     }
     let version = Guest::at(suite.name(), &making).mesa_version();
     let version = version.context("the new guest root has no package mesa-vulkan-drivers")?;
@@ -190,15 +161,7 @@ fn mmdebstrap(suite: Suite) -> Result<Command> {
     let mut command = if rustix::process::geteuid().is_root() {
         // A process namespace of its own, so that no part of it goes on when this program is interrupted.
         let mut command = tethered("unshare");
-        command.args([
-            "--mount",
-            "--mount-proc",
-            "--pid",
-            "--fork",
-            "--kill-child=KILL",
-            "--",
-            "mmdebstrap",
-        ]);
+        command.args(["--mount", "--mount-proc", "--pid", "--fork", "--kill-child=KILL", "--", "mmdebstrap"]);
         command
     } else {
         tethered("mmdebstrap")
@@ -217,11 +180,7 @@ fn mmdebstrap(suite: Suite) -> Result<Command> {
 
 /// Runs a command and shows its messages as progress; its last words make the error.
 fn follow(command: &mut Command, step: &Step) -> Result<()> {
-    let mut child = command
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .context("starting mmdebstrap")?;
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().context("starting mmdebstrap")?;
     let words = relay(&mut child, step);
     let status = child.wait()?;
     ensure!(status.success(), "mmdebstrap failed ({status}):\n{}", tail(&words));
@@ -230,11 +189,7 @@ fn follow(command: &mut Command, step: &Step) -> Result<()> {
 
 /// As [`follow`], with the archive that the command prints unpacked into `target`, all of it owned by this user.
 fn unpack(command: &mut Command, target: &Path, step: &Step) -> Result<()> {
-    let mut maker = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .context("starting mmdebstrap")?;
+    let mut maker = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().context("starting mmdebstrap")?;
     let archive = maker.stdout.take().context("mmdebstrap has no output")?;
     // Device nodes cannot be made without root, and the guest gets this machine's own.
     let mut tar = tethered("tar")
@@ -252,12 +207,8 @@ fn unpack(command: &mut Command, target: &Path, step: &Step) -> Result<()> {
 
 fn relay(child: &mut std::process::Child, step: &Step) -> String {
     let mut words = String::new();
-    let lines = child
-        .stderr
-        .take()
-        .map(BufReader::new)
-        .into_iter()
-        .flat_map(|reader| reader.lines().map_while(Result::ok));
+    let lines =
+        child.stderr.take().map(BufReader::new).into_iter().flat_map(|reader| reader.lines().map_while(Result::ok));
     for line in lines {
         if let Some(message) = line.strip_prefix("I: ") {
             step.detail(message);

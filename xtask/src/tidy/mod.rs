@@ -19,11 +19,7 @@ pub(crate) fn run(_args: &Args) -> Result<()> {
     for violation in &violations {
         eprintln!("{violation}\n");
     }
-    ensure!(
-        violations.is_empty(),
-        "{} imports go against the plan of the rooms",
-        violations.len()
-    );
+    ensure!(violations.is_empty(), "{} imports go against the plan of the rooms", violations.len());
     eprintln!("{} rules hold", RULES.len());
     Ok(())
 }
@@ -37,12 +33,7 @@ fn check(workspace: &Path) -> Result<Vec<String>> {
             rust_files(&workspace.join(room), &mut files)?;
         }
         for file in files {
-            let name = file
-                .strip_prefix(workspace)
-                .unwrap_or(&file)
-                .display()
-                .to_string()
-                .replace('\\', "/");
+            let name = file.strip_prefix(workspace).unwrap_or(&file).display().to_string().replace('\\', "/");
             if rule.except.iter().any(|except| name.starts_with(except)) {
                 continue;
             }
@@ -77,9 +68,7 @@ fn rust_files(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
 /// unit tests, which stand at the end of a file.
 fn broken_lines(rule: &Rule, text: &str) -> Vec<(usize, &'static str)> {
     let code = text.lines().take_while(|line| !line.starts_with("#[cfg(test)]"));
-    let numbered = code
-        .enumerate()
-        .map(|(index, line)| (index + 1, line.split("//").next().unwrap_or_default()));
+    let numbered = code.enumerate().map(|(index, line)| (index + 1, line.split("//").next().unwrap_or_default()));
     numbered
         .filter_map(|(number, line)| {
             let word = rule.forbidden.iter().find(|word| holds_word(line, word))?;
@@ -110,13 +99,7 @@ mod tests {
 
     #[test]
     fn words_are_found_in_code_only() {
-        let rule = Rule {
-            room: "a room",
-            rooms: &[],
-            except: &[],
-            forbidden: &["libc", "std::fs"],
-            why: "a reason",
-        };
+        let rule = Rule { room: "a room", rooms: &[], except: &[], forbidden: &["libc", "std::fs"], why: "a reason" };
         let text =
             "use std::fs::File; // libc\nlet libclang = 1;\n/// libc\nlibc::close(3);\n#[cfg(test)]\nuse libc;\n";
         assert_eq!(broken_lines(&rule, text), [(1, "std::fs"), (4, "libc")]);

@@ -105,12 +105,7 @@ impl Memory {
                 // The pages of a memory file are ordinary cached memory for the CPU, whatever the driver calls the
                 // type.
                 let map_info = MapInfo::Cached;
-                Blob {
-                    fd: file.try_clone_fd()?,
-                    kind: BlobKind::Shm,
-                    size: file.size(),
-                    map_info,
-                }
+                Blob { fd: file.try_clone_fd()?, kind: BlobKind::Shm, size: file.size(), map_info }
             }
         };
         if blob.size < size {
@@ -121,9 +116,7 @@ impl Memory {
     }
 
     fn export_dma_buf(&self, device: &Device) -> Result<Blob, HostError> {
-        let fd = device
-            .export_dma_buf(self.raw)
-            .map_err(|result| HostError::driver("vkGetMemoryFdKHR", result))?;
+        let fd = device.export_dma_buf(self.raw).map_err(|result| HostError::driver("vkGetMemoryFdKHR", result))?;
         let size = rustix::fs::seek(&fd, rustix::fs::SeekFrom::End(0))
             .map_err(|error| HostError::io("cannot ask for the size of a dma-buf", error))?;
         let cached = vk::MemoryPropertyFlags::HOST_COHERENT | vk::MemoryPropertyFlags::HOST_CACHED;
@@ -134,12 +127,7 @@ impl Memory {
         } else {
             MapInfo::WriteCombining
         };
-        Ok(Blob {
-            fd,
-            kind: BlobKind::DmaBuf,
-            size,
-            map_info,
-        })
+        Ok(Blob { fd, kind: BlobKind::DmaBuf, size, map_info })
     }
 }
 
@@ -168,9 +156,7 @@ impl<'a> Wishes<'a> {
         type_index: u32,
         extra: Option<&mut T>,
     ) -> Result<vk::DeviceMemory, vk::Result> {
-        let mut info = vk::MemoryAllocateInfo::default()
-            .allocation_size(size)
-            .memory_type_index(type_index);
+        let mut info = vk::MemoryAllocateInfo::default().allocation_size(size).memory_type_index(type_index);
         // `push_next` keeps what hangs on a node, so nodes are unhooked from an earlier attempt first.
         if let Some(node) = &mut self.flags {
             node.p_next = std::ptr::null();
@@ -207,9 +193,7 @@ impl Device {
         let Some((_, kind)) = super::types(plan.driver_view()).find(|(index, _)| *index == type_index) else {
             return Err(vk::Result::ERROR_UNKNOWN);
         };
-        let heap = usize::try_from(kind.heap_index)
-            .ok()
-            .and_then(|index| plan.driver_view().memory_heaps.get(index));
+        let heap = usize::try_from(kind.heap_index).ok().and_then(|index| plan.driver_view().memory_heaps.get(index));
         if heap.is_some_and(|heap| info.allocation_size > heap.size) {
             return Err(vk::Result::ERROR_OUT_OF_DEVICE_MEMORY);
         }
@@ -221,28 +205,18 @@ impl Device {
             None => match plan.rung().filter(|_| plan.shareable().contains(type_index)) {
                 Some(Rung::DmaBuf) => self.allocate_exportable(&mut wishes, info)?,
                 Some(Rung::Import) => {
-                    let size = plan
-                        .round_up(info.allocation_size)
-                        .ok_or(vk::Result::ERROR_OUT_OF_DEVICE_MEMORY)?;
+                    let size = plan.round_up(info.allocation_size).ok_or(vk::Result::ERROR_OUT_OF_DEVICE_MEMORY)?;
                     let file = MemoryFile::create(size).map_err(|error| out_of_memory(&error))?;
                     self.import_file(&mut wishes, type_index, size, file)?
                 }
                 None if wants_dma_buf(info) && plan.shares_dma_buf() => self.allocate_exportable(&mut wishes, info)?,
                 None => {
                     let none = None::<&mut vk::ExportMemoryAllocateInfo<'_>>;
-                    (
-                        wishes.allocate(self, info.allocation_size, type_index, none)?,
-                        Storage::Private,
-                    )
+                    (wishes.allocate(self, info.allocation_size, type_index, none)?, Storage::Private)
                 }
             },
         };
-        Ok(Memory {
-            raw,
-            flags,
-            storage,
-            exported: AtomicBool::new(false),
-        })
+        Ok(Memory { raw, flags, storage, exported: AtomicBool::new(false) })
     }
 
     fn allocate_exportable(
@@ -255,11 +229,7 @@ impl Device {
         // The guest maps whole pages, so there have to be whole pages.
         let size = self.physical().memory_plan().round_up(info.allocation_size);
         let size = size.ok_or(vk::Result::ERROR_OUT_OF_DEVICE_MEMORY)?;
-        let size = if wishes.dedicated.is_some() {
-            info.allocation_size
-        } else {
-            size
-        };
+        let size = if wishes.dedicated.is_some() { info.allocation_size } else { size };
         let raw = wishes.allocate(self, size, info.memory_type_index, Some(&mut export))?;
         Ok((raw, Storage::DmaBuf))
     }
@@ -272,9 +242,8 @@ impl Device {
     ) -> Result<(vk::DeviceMemory, Storage), vk::Result> {
         // The driver takes the descriptor over if it succeeds, and only then.
         let raw_fd = fd.into_raw_fd();
-        let mut import = vk::ImportMemoryFdInfoKHR::default()
-            .handle_type(vk::ExternalMemoryHandleTypeFlags::DMA_BUF_EXT)
-            .fd(raw_fd);
+        let mut import =
+            vk::ImportMemoryFdInfoKHR::default().handle_type(vk::ExternalMemoryHandleTypeFlags::DMA_BUF_EXT).fd(raw_fd);
         match wishes.allocate(self, info.allocation_size, info.memory_type_index, Some(&mut import)) {
             Ok(raw) => Ok((raw, Storage::DmaBuf)),
             Err(result) => {
@@ -293,11 +262,7 @@ impl Device {
         size: u64,
         file: MemoryFile,
     ) -> Result<(vk::DeviceMemory, Storage), vk::Result> {
-        let size = self
-            .physical()
-            .memory_plan()
-            .round_up(size)
-            .ok_or(vk::Result::ERROR_OUT_OF_DEVICE_MEMORY)?;
+        let size = self.physical().memory_plan().round_up(size).ok_or(vk::Result::ERROR_OUT_OF_DEVICE_MEMORY)?;
         if size > file.size() {
             return Err(vk::Result::ERROR_INVALID_EXTERNAL_HANDLE);
         }
@@ -311,13 +276,7 @@ impl Device {
             import.p_next = std::ptr::null();
             raw = wishes.allocate(self, size, type_index, Some(&mut import));
         }
-        Ok((
-            raw?,
-            Storage::File {
-                file,
-                _mapping: mapping,
-            },
-        ))
+        Ok((raw?, Storage::File { file, _mapping: mapping }))
     }
 
     /// The memory types as which a resource can be imported.
@@ -335,11 +294,8 @@ impl Device {
 
 /// Whether the guest wants to hand the memory on as dma-buf.
 fn wants_dma_buf(info: &vk::MemoryAllocateInfo<'_>) -> bool {
-    chain::find::<vk::ExportMemoryAllocateInfo<'_>>(info).is_some_and(|export| {
-        export
-            .handle_types
-            .contains(vk::ExternalMemoryHandleTypeFlags::DMA_BUF_EXT)
-    })
+    chain::find::<vk::ExportMemoryAllocateInfo<'_>>(info)
+        .is_some_and(|export| export.handle_types.contains(vk::ExternalMemoryHandleTypeFlags::DMA_BUF_EXT))
 }
 
 /// The result for a guest when the host has no memory, address space or descriptor left; the log gets the details.

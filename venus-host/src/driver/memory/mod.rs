@@ -69,15 +69,9 @@ impl FromStr for MemoryChoice {
     type Err = String;
 
     fn from_str(word: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|choice| choice.name() == word)
-            .ok_or_else(|| {
-                format!(
-                    "no way of sharing memory is called {word}; there are {}",
-                    Self::ALL.map(Self::name).join(", ")
-                )
-            })
+        Self::ALL.into_iter().find(|choice| choice.name() == word).ok_or_else(|| {
+            format!("no way of sharing memory is called {word}; there are {}", Self::ALL.map(Self::name).join(", "))
+        })
     }
 }
 
@@ -113,10 +107,8 @@ impl TypeMask {
 
 impl fmt::Display for TypeMask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let indices: Vec<String> = (0..u32::BITS)
-            .filter(|index| self.contains(*index))
-            .map(|index| index.to_string())
-            .collect();
+        let indices: Vec<String> =
+            (0..u32::BITS).filter(|index| self.contains(*index)).map(|index| index.to_string()).collect();
         f.write_str(&indices.join(", "))
     }
 }
@@ -212,9 +204,7 @@ impl MemoryPlan {
 
 /// The types of `memory` with the given index order.
 pub(crate) fn types(memory: &vk::PhysicalDeviceMemoryProperties) -> impl Iterator<Item = (u32, vk::MemoryType)> {
-    (0..)
-        .zip(memory.memory_types.iter().copied())
-        .take(memory.memory_type_count as usize)
+    (0..).zip(memory.memory_types.iter().copied()).take(memory.memory_type_count as usize)
 }
 
 /// Whether a guest can map memory of this type without flushing: the only kind of mapping that Venus has.
@@ -244,10 +234,7 @@ mod tests {
 
     /// The types of an NVIDIA H200: 4 is visible through the bar, but cannot be imported.
     fn h200() -> vk::PhysicalDeviceMemoryProperties {
-        let mut memory = vk::PhysicalDeviceMemoryProperties {
-            memory_type_count: 5,
-            ..Default::default()
-        };
+        let mut memory = vk::PhysicalDeviceMemoryProperties { memory_type_count: 5, ..Default::default() };
         for (kind, flags) in memory.memory_types.iter_mut().zip([0, 0x1, 0x6, 0xe, 0x7]) {
             kind.property_flags = vk::MemoryPropertyFlags::from_raw(flags);
         }
@@ -257,20 +244,12 @@ mod tests {
     #[test]
     fn types_that_cannot_be_shared_are_not_host_visible() {
         let attempts = vec![
-            Attempt {
-                rung: Rung::DmaBuf,
-                outcome: Err("no".to_owned()),
-            },
-            Attempt {
-                rung: Rung::Import,
-                outcome: Ok(TypeMask(0b01100)),
-            },
+            Attempt { rung: Rung::DmaBuf, outcome: Err("no".to_owned()) },
+            Attempt { rung: Rung::Import, outcome: Ok(TypeMask(0b01100)) },
         ];
         let plan = MemoryPlan::new(h200(), 1, attempts);
         assert_eq!(plan.rung(), Some(Rung::Import));
-        let flags: Vec<u32> = types(plan.guest_view())
-            .map(|(_, kind)| kind.property_flags.as_raw())
-            .collect();
+        let flags: Vec<u32> = types(plan.guest_view()).map(|(_, kind)| kind.property_flags.as_raw()).collect();
         assert_eq!(flags, [0, 0x1, 0x6, 0xe, 0x1]);
         assert_eq!(plan.unusable_because(), None);
         assert!(!plan.shares_dma_buf());
@@ -278,10 +257,7 @@ mod tests {
 
     #[test]
     fn without_a_rung_the_device_is_unusable() {
-        let attempts = vec![Attempt {
-            rung: Rung::Import,
-            outcome: Err("not today".to_owned()),
-        }];
+        let attempts = vec![Attempt { rung: Rung::Import, outcome: Err("not today".to_owned()) }];
         let reason = MemoryPlan::new(h200(), 1, attempts).unusable_because().unwrap();
         assert!(reason.contains("imported memory: not today"), "{reason}");
     }

@@ -19,11 +19,7 @@ use crate::resource::{Mapping, MemoryFile, host_page_size};
 /// Finds out how memory of `physical` can reach a guest.
 pub(crate) fn plan(physical: &PhysicalDevice, choice: MemoryChoice) -> MemoryPlan {
     // SAFETY: the physical device is alive as long as its instance.
-    let memory = unsafe {
-        physical
-            .instance()
-            .get_physical_device_memory_properties(physical.raw())
-    };
+    let memory = unsafe { physical.instance().get_physical_device_memory_properties(physical.raw()) };
     let granularity = import_alignment(physical).max(physical.profile().granularity());
     let mut attempts = Vec::new();
     match Probe::new(physical) {
@@ -39,10 +35,7 @@ pub(crate) fn plan(physical: &PhysicalDevice, choice: MemoryChoice) -> MemoryPla
         }
         Err(result) => {
             let outcome = Err(format!("no device can be created to try it: {result}"));
-            attempts.extend(choice.rungs().iter().map(|&rung| Attempt {
-                rung,
-                outcome: outcome.clone(),
-            }));
+            attempts.extend(choice.rungs().iter().map(|&rung| Attempt { rung, outcome: outcome.clone() }));
         }
     }
     MemoryPlan::new(memory, granularity, attempts)
@@ -56,11 +49,7 @@ fn import_alignment(physical: &PhysicalDevice) -> u64 {
     let mut host = vk::PhysicalDeviceExternalMemoryHostPropertiesEXT::default();
     let mut properties = vk::PhysicalDeviceProperties2::default().push_next(&mut host);
     // SAFETY: the structure in the chain belongs to an extension that the device has.
-    unsafe {
-        physical
-            .instance()
-            .get_physical_device_properties2(physical.raw(), &mut properties)
-    };
+    unsafe { physical.instance().get_physical_device_properties2(physical.raw(), &mut properties) };
     host.min_imported_host_pointer_alignment.max(1)
 }
 
@@ -78,24 +67,15 @@ impl<'a> Probe<'a> {
         // Transfers are possible on any of these; a family that can do nothing but sparse binding or video may come
         // first.
         let can_transfer = vk::QueueFlags::GRAPHICS | vk::QueueFlags::COMPUTE | vk::QueueFlags::TRANSFER;
-        let family = (0..)
-            .zip(physical.queue_families())
-            .find(|(_, family)| family.queue_flags.intersects(can_transfer));
+        let family =
+            (0..).zip(physical.queue_families()).find(|(_, family)| family.queue_flags.intersects(can_transfer));
         let (family, _) = family.ok_or(vk::Result::ERROR_FEATURE_NOT_PRESENT)?;
-        let queue = [vk::DeviceQueueCreateInfo::default()
-            .queue_family_index(family)
-            .queue_priorities(&[1.0])];
-        let info = vk::DeviceCreateInfo::default()
-            .queue_create_infos(&queue)
-            .enabled_extension_names(&names);
+        let queue = [vk::DeviceQueueCreateInfo::default().queue_family_index(family).queue_priorities(&[1.0])];
+        let info = vk::DeviceCreateInfo::default().queue_create_infos(&queue).enabled_extension_names(&names);
         // SAFETY: the family exists and has a queue, the extensions are in the device's list, and all pointers are to
         // locals.
         let device = unsafe { physical.instance().create_device(physical.raw(), &info, None)? };
-        Ok(Self {
-            physical,
-            device,
-            family,
-        })
+        Ok(Self { physical, device, family })
     }
 
     fn attempt(
@@ -147,15 +127,11 @@ impl<'a> Probe<'a> {
     fn try_dma_buf(&self, index: u32, size: u64) -> Result<(), String> {
         let handle_type = vk::ExternalMemoryHandleTypeFlags::DMA_BUF_EXT;
         let mut export = vk::ExportMemoryAllocateInfo::default().handle_types(handle_type);
-        let info = vk::MemoryAllocateInfo::default()
-            .allocation_size(size)
-            .memory_type_index(index)
-            .push_next(&mut export);
+        let info =
+            vk::MemoryAllocateInfo::default().allocation_size(size).memory_type_index(index).push_next(&mut export);
         let memory = self.allocate(&info)?;
         let api = ash::khr::external_memory_fd::Device::new(self.physical.instance(), &self.device);
-        let info = vk::MemoryGetFdInfoKHR::default()
-            .memory(memory.raw)
-            .handle_type(handle_type);
+        let info = vk::MemoryGetFdInfoKHR::default().memory(memory.raw).handle_type(handle_type);
         // SAFETY: the memory was allocated for export as this type, and the extension is enabled.
         let fd = unsafe { api.get_memory_fd(&info) }.map_err(|result| format!("vkGetMemoryFdKHR: {result}"))?;
         // SAFETY: the call succeeded, so the descriptor is open and ours alone.
@@ -170,9 +146,7 @@ impl<'a> Probe<'a> {
 
     /// Imports a page of a memory file.
     fn try_import(&self, index: u32, size: u64) -> Result<(), String> {
-        let mapping = MemoryFile::create(size)
-            .and_then(|file| file.map())
-            .map_err(|error| error.to_string())?;
+        let mapping = MemoryFile::create(size).and_then(|file| file.map()).map_err(|error| error.to_string())?;
         self.import(index, size, &mapping).map(drop)
     }
 
@@ -188,10 +162,8 @@ impl<'a> Probe<'a> {
         let mut import = vk::ImportMemoryHostPointerInfoEXT::default()
             .handle_type(handle_type)
             .host_pointer(mapping.address().as_ptr().cast());
-        let info = vk::MemoryAllocateInfo::default()
-            .allocation_size(size)
-            .memory_type_index(index)
-            .push_next(&mut import);
+        let info =
+            vk::MemoryAllocateInfo::default().allocation_size(size).memory_type_index(index).push_next(&mut import);
         self.allocate(&info)
     }
 
@@ -199,10 +171,7 @@ impl<'a> Probe<'a> {
         // SAFETY: the type exists, and what the chain asks for belongs to enabled extensions; imported memory outlives
         // the allocation, as the callers hold the mapping longer.
         let raw = unsafe { self.device.allocate_memory(info, None) };
-        Ok(ProbeMemory {
-            device: &self.device,
-            raw: raw.map_err(|result| format!("vkAllocateMemory: {result}"))?,
-        })
+        Ok(ProbeMemory { device: &self.device, raw: raw.map_err(|result| format!("vkAllocateMemory: {result}"))? })
     }
 }
 
@@ -229,14 +198,7 @@ fn check_mappable(fd: &OwnedFd, size: u64) -> Result<(), String> {
     let len = usize::try_from(size).map_err(|_| "it does not fit into the address space".to_owned())?;
     // SAFETY: the address is null, so no existing mapping is replaced.
     let mapped = unsafe {
-        rustix::mm::mmap(
-            std::ptr::null_mut(),
-            len,
-            ProtFlags::READ | ProtFlags::WRITE,
-            MapFlags::SHARED,
-            fd.as_fd(),
-            0,
-        )
+        rustix::mm::mmap(std::ptr::null_mut(), len, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, fd.as_fd(), 0)
     };
     let address = mapped.map_err(|error| format!("the dma-buf cannot be mapped: {error}"))?;
     // SAFETY: exactly what was mapped above, and nothing refers to it.
@@ -280,21 +242,14 @@ pub(crate) fn check_fill(physical: &PhysicalDevice) -> Result<u32, String> {
 /// Fills memory with `pattern` on the GPU and waits for that. `false` if buffers cannot be bound to this type.
 fn fill(probe: &Probe<'_>, memory: vk::DeviceMemory, index: u32, size: u64, pattern: u32) -> Result<bool, vk::Result> {
     let device = &probe.device;
-    let info = vk::BufferCreateInfo::default()
-        .size(size)
-        .usage(vk::BufferUsageFlags::TRANSFER_DST);
+    let info = vk::BufferCreateInfo::default().size(size).usage(vk::BufferUsageFlags::TRANSFER_DST);
     // SAFETY: a plain buffer; destroyed below.
     let buffer = unsafe { device.create_buffer(&info, None)? };
     let pool_info = vk::CommandPoolCreateInfo::default().queue_family_index(probe.family);
     // SAFETY: the family is the one the device was created with; destroyed below.
     let pool = unsafe { device.create_command_pool(&pool_info, None) };
     let outcome = pool.and_then(|pool| {
-        let target = Target {
-            memory,
-            index,
-            size,
-            buffer,
-        };
+        let target = Target { memory, index, size, buffer };
         let outcome = fill_with(probe, &target, pool, pattern);
         // SAFETY: `fill_with` waits for its submission, so nothing of the pool is pending.
         unsafe { device.destroy_command_pool(pool, None) };
@@ -314,12 +269,7 @@ struct Target {
 }
 
 fn fill_with(probe: &Probe<'_>, target: &Target, pool: vk::CommandPool, pattern: u32) -> Result<bool, vk::Result> {
-    let Target {
-        memory,
-        index,
-        size,
-        buffer,
-    } = *target;
+    let Target { memory, index, size, buffer } = *target;
     let device = &probe.device;
     // SAFETY: the buffer is live.
     let needs = unsafe { device.get_buffer_memory_requirements(buffer) };
@@ -328,9 +278,7 @@ fn fill_with(probe: &Probe<'_>, target: &Target, pool: vk::CommandPool, pattern:
     }
     // SAFETY: the type fits, as checked; the memory was allocated with the buffer's size, rounded up.
     unsafe { device.bind_buffer_memory(buffer, memory, 0)? };
-    let allocate = vk::CommandBufferAllocateInfo::default()
-        .command_pool(pool)
-        .command_buffer_count(1);
+    let allocate = vk::CommandBufferAllocateInfo::default().command_pool(pool).command_buffer_count(1);
     // SAFETY: the pool is live and used by this thread only.
     let buffers = unsafe { device.allocate_command_buffers(&allocate)? };
     let Some(&commands) = buffers.first() else {

@@ -6,28 +6,14 @@ const DEVICE: u64 = 1;
 const POOL: u64 = 2;
 
 fn object(id: u64, kind: vk::ObjectType, pool: u64) -> NewObject {
-    let detail = if kind == vk::ObjectType::COMMAND_POOL {
-        Detail::Pool(Box::default())
-    } else {
-        Detail::Plain
-    };
-    NewObject {
-        id,
-        kind,
-        raw: id + 0x1000,
-        device: DEVICE,
-        pool,
-        detail,
-    }
+    let detail = if kind == vk::ObjectType::COMMAND_POOL { Detail::Pool(Box::default()) } else { Detail::Plain };
+    NewObject { id, kind, raw: id + 0x1000, device: DEVICE, pool, detail }
 }
 
 /// A device with one command pool.
 fn table() -> Table {
     let table = Table::new();
-    let device = NewObject {
-        device: 0,
-        ..object(DEVICE, vk::ObjectType::DEVICE, 0)
-    };
+    let device = NewObject { device: 0, ..object(DEVICE, vk::ObjectType::DEVICE, 0) };
     table.insert(device).unwrap();
     table.insert(object(POOL, vk::ObjectType::COMMAND_POOL, 0)).unwrap();
     table
@@ -38,33 +24,19 @@ fn an_id_resolves_with_its_type_only() {
     let table = table();
     table.insert(object(7, vk::ObjectType::BUFFER, 0)).unwrap();
     assert_eq!(table.resolve(vk::ObjectType::BUFFER, 7), Ok(0x1007));
-    assert_eq!(
-        table.resolve(vk::ObjectType::IMAGE, 7),
-        Err(HandleError::WrongType(vk::ObjectType::BUFFER))
-    );
+    assert_eq!(table.resolve(vk::ObjectType::IMAGE, 7), Err(HandleError::WrongType(vk::ObjectType::BUFFER)));
     assert_eq!(table.resolve(vk::ObjectType::BUFFER, 8), Err(HandleError::Unknown));
 }
 
 #[test]
 fn ids_are_checked() {
     let table = table();
-    assert_eq!(
-        table.insert(object(0, vk::ObjectType::BUFFER, 0)),
-        Err(TableError::ZeroId("VkBuffer"))
-    );
+    assert_eq!(table.insert(object(0, vk::ObjectType::BUFFER, 0)), Err(TableError::ZeroId("VkBuffer")));
     assert_eq!(
         table.insert(object(POOL, vk::ObjectType::BUFFER, 0)),
-        Err(TableError::IdInUse {
-            id: POOL,
-            by: "VkCommandPool"
-        })
+        Err(TableError::IdInUse { id: POOL, by: "VkCommandPool" })
     );
-    let message = TableError::IdInUse {
-        id: POOL,
-        by: "VkCommandPool",
-    }
-    .fatal("vkCreateBuffer")
-    .to_string();
+    let message = TableError::IdInUse { id: POOL, by: "VkCommandPool" }.fatal("vkCreateBuffer").to_string();
     assert_eq!(message, "vkCreateBuffer: id 2 is already in use, by a VkCommandPool");
 }
 
@@ -72,34 +44,20 @@ fn ids_are_checked() {
 fn objects_are_removed_once_and_by_their_device() {
     let table = table();
     table.insert(object(7, vk::ObjectType::BUFFER, 0)).unwrap();
-    assert!(matches!(
-        table.remove(vk::ObjectType::BUFFER, 7, 99),
-        Err(TableError::WrongOwner { .. })
-    ));
-    assert!(matches!(
-        table.remove(vk::ObjectType::IMAGE, 7, DEVICE),
-        Err(TableError::Unknown { .. })
-    ));
+    assert!(matches!(table.remove(vk::ObjectType::BUFFER, 7, 99), Err(TableError::WrongOwner { .. })));
+    assert!(matches!(table.remove(vk::ObjectType::IMAGE, 7, DEVICE), Err(TableError::Unknown { .. })));
     assert_eq!(table.remove(vk::ObjectType::BUFFER, 7, DEVICE).unwrap().raw, 0x1007);
-    assert!(matches!(
-        table.remove(vk::ObjectType::BUFFER, 7, DEVICE),
-        Err(TableError::Unknown { .. })
-    ));
+    assert!(matches!(table.remove(vk::ObjectType::BUFFER, 7, DEVICE), Err(TableError::Unknown { .. })));
 }
 
 #[test]
 fn a_pool_takes_its_children_along() {
     let table = table();
     let kind = vk::ObjectType::COMMAND_BUFFER;
-    table
-        .insert_all(kind, DEVICE, POOL, &[10, 11, 12], [1, 2, 3].into_iter())
-        .unwrap();
+    table.insert_all(kind, DEVICE, POOL, &[10, 11, 12], [1, 2, 3].into_iter()).unwrap();
     table.remove_from_pool(kind, &[0, 11], POOL).unwrap();
     assert_eq!(table.lookup(kind, 11), None);
-    assert_eq!(
-        table.pool_id(vk::ObjectType::COMMAND_POOL, DEVICE, POOL + 0x1000),
-        Some(POOL)
-    );
+    assert_eq!(table.pool_id(vk::ObjectType::COMMAND_POOL, DEVICE, POOL + 0x1000), Some(POOL));
     table.remove_pool(vk::ObjectType::COMMAND_POOL, POOL, DEVICE).unwrap();
     assert_eq!((table.lookup(kind, 10), table.lookup(kind, 12)), (None, None));
     assert_eq!(table.len(), 1);
@@ -121,10 +79,7 @@ fn children_are_freed_to_their_own_pool() {
     let kind = vk::ObjectType::COMMAND_BUFFER;
     table.insert(object(3, vk::ObjectType::COMMAND_POOL, 0)).unwrap();
     table.insert_all(kind, DEVICE, POOL, &[10], [1].into_iter()).unwrap();
-    assert!(matches!(
-        table.remove_from_pool(kind, &[10], 3),
-        Err(TableError::WrongOwner { .. })
-    ));
+    assert!(matches!(table.remove_from_pool(kind, &[10], 3), Err(TableError::WrongOwner { .. })));
     assert!(table.lookup(kind, 10).is_some());
 }
 
@@ -133,21 +88,12 @@ fn several_appear_together_or_not_at_all() {
     let table = table();
     let kind = vk::ObjectType::COMMAND_BUFFER;
     let ids = [10, POOL, 12];
-    assert!(
-        table
-            .insert_all(kind, DEVICE, POOL, &ids, [1, 2, 3].into_iter())
-            .is_err()
-    );
+    assert!(table.insert_all(kind, DEVICE, POOL, &ids, [1, 2, 3].into_iter()).is_err());
     assert_eq!(table.len(), 2);
     // Null handles are pipelines that the driver did not create.
-    table
-        .insert_all(vk::ObjectType::PIPELINE, DEVICE, 0, &[20, 21], [0, 5].into_iter())
-        .unwrap();
+    table.insert_all(vk::ObjectType::PIPELINE, DEVICE, 0, &[20, 21], [0, 5].into_iter()).unwrap();
     assert_eq!(
-        (
-            table.lookup(vk::ObjectType::PIPELINE, 20),
-            table.lookup(vk::ObjectType::PIPELINE, 21)
-        ),
+        (table.lookup(vk::ObjectType::PIPELINE, 20), table.lookup(vk::ObjectType::PIPELINE, 21)),
         (None, Some(5))
     );
 }
