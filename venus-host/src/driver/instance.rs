@@ -84,15 +84,18 @@ impl Instance {
             ..application.copied().unwrap_or_default()
         };
         let extensions = [ash::khr::portability_enumeration::NAME.as_ptr()];
-        let mut info = vk::InstanceCreateInfo::default().application_info(&application);
-        if loader.enumerates_portability() {
-            info = info.flags(vk::InstanceCreateFlags::ENUMERATE_PORTABILITY_KHR).enabled_extension_names(&extensions);
-        }
-        // SAFETY:
-        // - `info` and what it points to are local or, as the application's names, of the decoder's arena, and live
-        //   during the call;
-        // - the one extension is offered, and the flag is the one it adds.
-        let fns = unsafe { loader.entry().create_instance(&info, None)? };
+        let conformant = vk::InstanceCreateInfo::default().application_info(&application);
+        let all =
+            conformant.flags(vk::InstanceCreateFlags::ENUMERATE_PORTABILITY_KHR).enabled_extension_names(&extensions);
+        // SAFETY: `info` and what it points to are local or, as the application's names, of the decoder's arena, and
+        // live during the call.
+        let create = |info: &vk::InstanceCreateInfo<'_>| unsafe { loader.entry().create_instance(info, None) };
+        // Asked for without a look at what the library offers: that look loads every driver of the machine, and
+        // creating the instance loads them again.
+        let fns = match create(&all) {
+            Err(vk::Result::ERROR_EXTENSION_NOT_PRESENT) => create(&conformant)?,
+            outcome => outcome?,
+        };
         let handle = fns.handle();
         let lookup = |name: &CStr| {
             // SAFETY: `handle` is live and the name ends with NUL.

@@ -41,7 +41,6 @@ pub(crate) struct Loader {
     entry: ash::Entry,
     path: PathBuf,
     version: u32,
-    enumerates_portability: bool,
 }
 
 impl Loader {
@@ -90,13 +89,7 @@ impl Loader {
                 Version(version)
             ));
         }
-        // SAFETY: as above.
-        let extensions = unsafe { entry.enumerate_instance_extension_properties(None) };
-        let enumerates_portability = extensions
-            .unwrap_or_default()
-            .iter()
-            .any(|extension| extension.extension_name_as_c_str() == Ok(ash::khr::portability_enumeration::NAME));
-        Ok(Self { entry, path, version, enumerates_portability })
+        Ok(Self { entry, path, version })
     }
 
     pub(crate) fn entry(&self) -> &ash::Entry {
@@ -111,11 +104,6 @@ impl Loader {
     /// The version that a guest is told: the library's, at most what the protocol can carry.
     pub(crate) fn version(&self) -> u32 {
         clamp_version(self.version)
-    }
-
-    /// Whether drivers that are not fully conformant are hidden unless asked for.
-    pub(crate) fn enumerates_portability(&self) -> bool {
-        self.enumerates_portability
     }
 }
 
