@@ -56,7 +56,13 @@ impl Diagnostics {
     }
 
     /// Adds a problem.
-    pub fn push(&mut self, at: &XmlPos, element: impl Into<String>, message: impl Into<String>, help: impl Into<String>) {
+    pub fn push(
+        &mut self,
+        at: &XmlPos,
+        element: impl Into<String>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
         self.0.push(Diagnostic { at: at.clone(), element: element.into(), message: message.into(), help: help.into() });
     }
 

@@ -55,7 +55,7 @@ pub fn generate(inputs: &Inputs) -> Result<Output, Diagnostics> {
     let mut diags = Diagnostics::new();
     let (model, plan) = plan(&inputs.vk_xml, &inputs.venus_xml, &mut diags);
     let index = emit::ash::AshIndex::new(&inputs.ash, &mut diags);
-    emit::ash::check(&model, &plan, &index, &mut diags);
+    emit::check(&model, &plan, &index, &mut diags);
     diags.into_result(())?;
     let counts = resolve::count(&model).into_iter().map(|count| (count.name, count.value)).collect();
     Ok(Output { files: emit::emit(&model, &plan, &index), counts })
@@ -92,8 +92,13 @@ fn plan(
 ) -> (model::Model, lower::WirePlan) {
     let registry = parse::parse_registry(vk_file, vk_xml, diags);
     let venus = parse::parse_venus(venus_file, venus_xml, diags);
+    // Without one of the documents everything in the other would be a problem.
+    let (Some(registry), Some(venus)) = (registry, venus) else { return Default::default() };
     let model = resolve::resolve(&registry, &venus, diags);
-    resolve::check_counts(&model, &venus, diags);
+    // Whatever was reported so far explains why the counts are off.
+    if diags.as_slice().is_empty() {
+        resolve::check_counts(&model, &venus, diags);
+    }
     let plan = lower::lower(&model);
     (model, plan)
 }

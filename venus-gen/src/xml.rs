@@ -30,8 +30,8 @@ pub(crate) enum Content {
 /// One element.
 #[derive(Clone, Debug)]
 pub(crate) struct Element {
-    /// Line of the `<` of its start tag, counted from 1.
-    pub(crate) line: u32,
+    /// Where the `<` of its start tag stands.
+    pub(crate) at: XmlPos,
     /// Tag name.
     pub(crate) tag: String,
     /// Attributes in the order in which they are written.
@@ -43,10 +43,7 @@ pub(crate) struct Element {
 impl Element {
     /// The value of an attribute.
     pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// The nested elements, without the text between them.
@@ -96,13 +93,7 @@ impl Element {
 pub(crate) fn read(file_name: &str, xml: &str) -> Result<Element, Diagnostics> {
     // A byte order mark is not part of the document.
     let xml = xml.strip_prefix('\u{feff}').unwrap_or(xml);
-    Builder {
-        file_name,
-        lines: Lines::new(xml),
-        open: Vec::new(),
-        root: None,
-    }
-    .build(xml)
+    Builder { file_name, lines: Lines::new(xml), open: Vec::new(), root: None }.build(xml)
 }
 
 /// Turns byte offsets into line numbers.
@@ -113,9 +104,7 @@ struct Lines {
 
 impl Lines {
     fn new(text: &str) -> Self {
-        Self {
-            newlines: text.match_indices('\n').map(|(offset, _)| offset).collect(),
-        }
+        Self { newlines: text.match_indices('\n').map(|(offset, _)| offset).collect() }
     }
 
     fn line(&self, offset: u64) -> u32 {
@@ -174,7 +163,7 @@ impl Builder<'_> {
             }
         }
         if let Some(element) = self.open.last() {
-            return Err(self.broken(element.line, format!("`<{}>` is never closed", element.tag)));
+            return Err(self.broken(element.at.line, format!("`<{}>` is never closed", element.tag)));
         }
         match self.root.take() {
             Some(root) => Ok(root),
@@ -192,12 +181,7 @@ impl Builder<'_> {
                 .map_err(|error| self.broken(line, format!("`<{name}>`: attribute `{}`: {error}", attribute.key.0)))?;
             attributes.push((attribute.key.0.to_owned(), value.into_owned()));
         }
-        Ok(Element {
-            line,
-            tag: name,
-            attributes,
-            content: Vec::new(),
-        })
+        Ok(Element { at: XmlPos { file: self.file_name.to_owned(), line }, tag: name, attributes, content: Vec::new() })
     }
 
     /// Puts a complete element where it belongs.
@@ -206,7 +190,7 @@ impl Builder<'_> {
             parent.content.push(Content::Element(element));
         } else if let Some(root) = &self.root {
             let message = format!("a second root element `<{}>` follows `<{}>`", element.tag, root.tag);
-            return Err(self.broken(element.line, message));
+            return Err(self.broken(element.at.line, message));
         } else {
             self.root = Some(element);
         }
@@ -218,10 +202,7 @@ impl Builder<'_> {
             Some(parent) => match parent.content.last_mut() {
                 // The parser splits text at entities.
                 Some(Content::Text { text: before, .. }) => before.push_str(text),
-                _ => parent.content.push(Content::Text {
-                    line,
-                    text: text.to_owned(),
-                }),
+                _ => parent.content.push(Content::Text { line, text: text.to_owned() }),
             },
             None if text.trim().is_empty() => {}
             None => {
@@ -247,15 +228,8 @@ impl Builder<'_> {
         let path: Vec<String> = self.open.iter().skip(1).map(|element| element.tag.clone()).collect();
         let mut diagnostics = Diagnostics::new();
         diagnostics.push(
-            &XmlPos {
-                file: self.file_name.to_owned(),
-                line,
-            },
-            if path.is_empty() {
-                "document".to_owned()
-            } else {
-                path.join("/")
-            },
+            &XmlPos { file: self.file_name.to_owned(), line },
+            if path.is_empty() { "document".to_owned() } else { path.join("/") },
             format!("not well-formed XML: {message}"),
             "mend this place first: what follows it cannot be read, so more problems may show up afterwards",
         );
@@ -268,10 +242,7 @@ pub(crate) fn first_word(line: u32, text: &str) -> (u32, &str) {
     let trimmed = text.trim_start();
     let skipped = &text[..text.len() - trimmed.len()];
     let newlines = u32::try_from(skipped.matches('\n').count()).unwrap_or(u32::MAX);
-    (
-        line.saturating_add(newlines),
-        trimmed.split_whitespace().next().unwrap_or_default(),
-    )
+    (line.saturating_add(newlines), trimmed.split_whitespace().next().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -284,30 +255,19 @@ mod tests {
 
     #[test]
     fn lines_and_entities() {
-        let root = read(
-            "t.xml",
-            "<?xml version='1.0'?>\n<a>\n\n<b c='&lt;1'/>x &amp;\n<d>\n</d></a>",
-        )
-        .expect("well formed");
-        assert_eq!(root.line, 2);
-        assert_eq!(root.child("b").expect("b").line, 4);
+        let root =
+            read("t.xml", "<?xml version='1.0'?>\n<a>\n\n<b c='&lt;1'/>x &amp;\n<d>\n</d></a>").expect("well formed");
+        assert_eq!(root.at.line, 2);
+        assert_eq!(root.child("b").expect("b").at.line, 4);
         assert_eq!(root.child("b").expect("b").attribute("c"), Some("<1"));
-        assert_eq!(root.child("d").expect("d").line, 5);
+        assert_eq!(root.child("d").expect("d").at.line, 5);
         assert_eq!(root.text().trim(), "x &");
     }
 
     #[test]
     fn broken_documents_name_the_line() {
-        assert!(
-            problem("<a>\n<b>\n</c>\n</a>").starts_with("t.xml:3: "),
-            "{}",
-            problem("<a>\n<b>\n</c>\n</a>")
-        );
-        assert!(
-            problem("<a>\n<b>\n").starts_with("t.xml:2: b: "),
-            "{}",
-            problem("<a>\n<b>\n")
-        );
+        assert!(problem("<a>\n<b>\n</c>\n</a>").starts_with("t.xml:3: "), "{}", problem("<a>\n<b>\n</c>\n</a>"));
+        assert!(problem("<a>\n<b>\n").starts_with("t.xml:2: b: "), "{}", problem("<a>\n<b>\n"));
         assert!(problem("<a/>\n<b/>").starts_with("t.xml:2: "));
         assert!(problem("<a>\n&nope;</a>").starts_with("t.xml:2: "));
         assert!(problem("<a>\n<b c='1' c='2'/></a>").starts_with("t.xml:2: "));

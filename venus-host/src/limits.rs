@@ -73,6 +73,17 @@ pub const DECODED_COMMAND_BYTES: usize = 256 << 20;
 /// process.
 pub const RING_JOIN_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Fences of the guest's kernel that may be pending on one queue. Mesa has one per frame or exported sync file in flight.
+pub const FENCES: usize = 16_384;
+
+/// Fences and semaphores that may wait for the end of their last use after the guest has exported them, per device.
+/// Each is looked at whenever another joins them.
+pub const ORPHANS: usize = 4_096;
+
+/// What an endpoint keeps of the memory that its largest command has taken. Commands above this are rare (uploads of
+/// large shaders), and a guest with many rings must not make each of them keep the maximum.
+pub const KEPT_BYTES: usize = 16 << 20;
+
 /// Timelines a context offers: `ring_idx` 0 is the host's CPU, 1 to 63 are queues. A number of the protocol, not ours
 /// to tune.
 pub const TIMELINES: u32 = 64;

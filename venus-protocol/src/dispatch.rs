@@ -16,14 +16,14 @@ pub trait Handler {
 }
 
 /// The shim of one command.
-pub(crate) type Row<H> =
-    fn(&mut H, CommandHeader, &mut Decoder<'_>, &mut Encoder) -> Result<(), <H as Handler>::Error>;
+pub(crate) type Row<H> = fn(&mut H, CommandHeader, &mut Decoder<'_>, &mut Encoder) -> Result<(), <H as Handler>::Error>;
 
 /// The row of a command: its arguments' type and its handler's method.
 macro_rules! row {
     ($args:ident, $method:ident) => {
         Some(|handler, header, decoder, reply| {
-            let mut args = <$args as $crate::wire::Command<'_>>::decode(decoder)?;
+            let args = <$args as $crate::wire::Command<'_>>::decode(decoder);
+            let mut args = args.map_err(|error| decoder.with_member(error))?;
             let returned = handler.$method(&mut args)?;
             $crate::dispatch::finish(handler, header, &args, returned, reply)
         })
@@ -41,14 +41,14 @@ pub trait Visitor {
 }
 
 /// The shim that decodes one command for a visitor.
-pub(crate) type Visit<V> =
-    fn(&mut V, CommandHeader, &mut Decoder<'_>) -> Result<<V as Visitor>::Output, DecodeError>;
+pub(crate) type Visit<V> = fn(&mut V, CommandHeader, &mut Decoder<'_>) -> Result<<V as Visitor>::Output, DecodeError>;
 
 /// The visit of a command: its arguments' type.
 macro_rules! visit {
     ($args:ident) => {
         Some(|visitor, header, decoder| {
-            let args = <$args as $crate::wire::Command<'_>>::decode(decoder)?;
+            let args = <$args as $crate::wire::Command<'_>>::decode(decoder);
+            let args = args.map_err(|error| decoder.with_member(error))?;
             Ok(visitor.visit(header, args))
         })
     };

@@ -25,6 +25,7 @@
 //! * [`args`]: for each command `X` a struct `XArgs`, a struct `XReply`, and functions that decode and encode them.
 //! * [`decode`] and [`encode`]: the same for structures.
 //! * [`dispatch`](mod@dispatch): traits to handle commands by, and the function that drives them from bytes.
+//! * [`reflect`]: the same as data, for errors, printers and tests: the members of every command and structure.
 //! * [`procs`]: a driver's entry points, which `XArgs` can call.
 //! * [`vk`]: ash's types and those that ash lacks.
 //!
@@ -62,6 +63,7 @@ pub mod dispatch;
 #[expect(deprecated, reason = "members that Vulkan has deprecated still travel")]
 mod generated;
 pub mod procs;
+pub mod reflect;
 pub mod verify;
 pub mod wire;
 

@@ -1,7 +1,5 @@
 //! Driver entry points, one slot per command.
 
-use ash::vk;
-
 pub use crate::generated::procs::Procs;
 
 /// Declares [`Procs`]: a slot per command, with the names under which drivers may offer it, the core name first.

@@ -116,6 +116,13 @@ impl AshIndex {
         c_names.iter().map(|name| format!("PFN_{name}")).find(|name| self.function_pointers.contains(name))
     }
 
+    /// Whether the structure's `p_next` is a pointer to mutable data; `None` if ash lacks the structure.
+    pub(crate) fn next_is_mut(&self, c_names: &[String]) -> Option<bool> {
+        let structure = self.structs.get(&self.find(c_names)?)?;
+        let (_, ty) = structure.fields.iter().find(|(name, _)| name == "p_next")?;
+        Some(ty.starts_with("*mut"))
+    }
+
     /// Whether ash's type has a lifetime parameter.
     pub(crate) fn has_lifetime(&self, rust_name: &str) -> Option<bool> {
         self.structs.get(rust_name).map(|structure| structure.has_lifetime)
@@ -129,22 +136,30 @@ fn type_text(ty: &syn::Type) -> String {
     text.replace("crate::vk::", "").replace("core::ffi::", "")
 }
 
+/// The type of `p_next`, as far as it is compared.
+const NEXT: &str = "*const c_void";
+
 /// Compares every structure that travels with ash's declaration: names, types and order of the fields.
 pub(crate) fn check(model: &Model, plan: &WirePlan, index: &AshIndex, diags: &mut Diagnostics) {
     for id in plan.structs.keys() {
         let structure = model.structure(*id);
-        let Some(found) = index.find(&structure.names).and_then(|name| index.structs.get(&name)) else { continue };
+        let Some(found) = index.find(&structure.names).and_then(|name| index.structs.get(&name)) else {
+            continue;
+        };
         let mut expected: Vec<(String, String)> = Vec::new();
-        if let Some(chain) = &structure.chain {
+        if structure.chain.is_some() {
             expected.push(("s_type".to_owned(), "StructureType".to_owned()));
-            let pointer = if chain.is_output { "*mut c_void" } else { "*const c_void" };
-            expected.push(("p_next".to_owned(), pointer.to_owned()));
+            expected.push(("p_next".to_owned(), NEXT.to_owned()));
         }
-        expected.extend(structure.members.iter().map(|member| {
-            (names::variable(&member.name), field_type(model, index, member))
-        }));
-        let found: Vec<(String, String)> =
-            found.fields.iter().map(|(name, ty)| (name.clone(), index.canonical(ty))).collect();
+        expected.extend(
+            structure.members.iter().map(|member| (names::variable(&member.name), field_type(model, index, member))),
+        );
+        let found = found.fields.iter().map(|(name, ty)| match name.as_str() {
+            // Registries have changed their minds about its constness, which no byte depends on.
+            "p_next" => (name.clone(), NEXT.to_owned()),
+            _ => (name.clone(), index.canonical(ty)),
+        });
+        let found: Vec<(String, String)> = found.collect();
         if found != expected {
             let differs = found.iter().zip(&expected).find(|(left, right)| left != right);
             let message = match differs {

@@ -1,12 +1,12 @@
 //! Expressions for single fields: what reads one, what writes one. Shared by the emitters of structures and commands.
 
-use proc_macro2::{Ident, Literal, TokenStream};
+use proc_macro2::{Ident, Literal, TokenStream, TokenTree};
 use quote::{format_ident, quote};
 
 use super::names::{self, ident};
 use super::types::Types;
 use crate::lower::{Field, Partial, Shape, WirePlan};
-use crate::model::{Condition, Length, Model, Scalar, StructId, Ty, UnionChoice};
+use crate::model::{Condition, Length, Model, Scalar, Ty, UnionChoice};
 
 /// Which form is emitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +96,12 @@ impl Codec<'_> {
     }
 
     /// A length as a `u64` expression. `sibling` gives the expression of a sibling's value.
-    pub(crate) fn length(&self, length: &Length, siblings: &[&Field], sibling: &dyn Fn(&str) -> TokenStream) -> TokenStream {
+    pub(crate) fn length(
+        &self,
+        length: &Length,
+        siblings: &[&Field],
+        sibling: &dyn Fn(&str) -> TokenStream,
+    ) -> TokenStream {
         match length {
             Length::NullTerminated => quote!(0),
             Length::Literal(value) => {
@@ -236,7 +241,7 @@ impl Codec<'_> {
         };
         if let Some(condition) = &field.var.guest_condition {
             let condition = self.condition(condition, siblings);
-            pointer = quote!(if e.may_follow(#condition) { #pointer } else { ptr::null() });
+            pointer = quote!(e.followed(#condition, #pointer));
         }
         let encode = self.item_encoder(&field.var.ty, form);
         let is_scalar = is_scalar(&field.var.ty);
@@ -291,7 +296,6 @@ impl Codec<'_> {
             }
         }
     }
-
 }
 
 /// The statement that writes one row of an array of arrays.
@@ -316,4 +320,13 @@ fn is_const(field: &Field) -> bool {
 /// The conversion from a slice to the member's pointer.
 fn pointer_of(field: &Field) -> TokenStream {
     if is_const(field) { quote!(as_ptr_or_null) } else { quote!(as_mut_ptr_or_null) }
+}
+
+/// Whether a name occurs among tokens.
+pub(crate) fn mentions(tokens: &TokenStream, name: &str) -> bool {
+    tokens.clone().into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == name,
+        TokenTree::Group(group) => mentions(&group.stream(), name),
+        TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+    })
 }

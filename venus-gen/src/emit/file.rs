@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proc_macro2::{TokenStream, TokenTree};
+use quote::quote;
 
+use super::layout::{finish, line_docs, macro_item, macro_static, one_line, without_bang};
 use super::names::ident;
 
 /// A file of the generated tree.
@@ -23,14 +25,35 @@ const RUNTIME: &[(&str, &[&str])] = &[
     ("core::mem", &["offset_of"]),
     ("crate", &["Extension", "vk"]),
     ("crate::dispatch", &["Handler", "Row", "Visit", "Visitor", "row", "visit"]),
-    ("crate::generated", &["chains"]),
+    ("crate::generated", &["chains", "decode", "encode"]),
     ("crate::procs", &["procs"]),
+    ("crate::verify", &["Recode", "recode"]),
     (
         "crate::wire",
         &[
-            "Announced", "ChainMode", "ChainTable", "CommandType", "Count", "DecodeError", "Decoder", "Encoder", "Handle",
-            "Handles", "NewHandles", "Node", "as_mut_ptr_or_null", "as_ptr_or_null", "bare_reply", "call", "filled",
-            "impl_command", "node", "to_ptr", "wire_enums", "wire_flags",
+            "Announced",
+            "ChainMode",
+            "ChainTable",
+            "CommandType",
+            "Count",
+            "DecodeError",
+            "Decoder",
+            "Encoder",
+            "Handle",
+            "Handles",
+            "NewHandles",
+            "Node",
+            "as_mut_ptr_or_null",
+            "as_ptr_or_null",
+            "bare_reply",
+            "call",
+            "filled",
+            "impl_command",
+            "node",
+            "packed_stride",
+            "to_ptr",
+            "wire_enums",
+            "wire_flags",
         ],
     ),
 ];
@@ -45,7 +68,9 @@ pub(crate) struct Imports(BTreeMap<String, String>);
 impl Imports {
     /// The runtime's names, and those that the given files define.
     pub(crate) fn new(files: &[FileBuilder]) -> Self {
-        let runtime = RUNTIME.iter().flat_map(|(module, names)| names.iter().map(|name| ((*name).to_owned(), (*module).to_owned())));
+        let runtime = RUNTIME
+            .iter()
+            .flat_map(|(module, names)| names.iter().map(|name| ((*name).to_owned(), (*module).to_owned())));
         let mut names: BTreeMap<String, String> = runtime.collect();
         for file in files {
             if let Some(module) = &file.exported_as {
@@ -71,12 +96,23 @@ impl Imports {
                 modules.entry(module).or_default().push(name);
             }
         }
-        let uses = modules.into_iter().map(|(module, names)| {
-            let module: TokenStream = module.parse().expect("modules are paths");
-            let names = names.into_iter().map(ident);
-            quote::quote!(use #module::{#(#names),*};)
+        let uses = modules.into_iter().flat_map(|(module, names)| {
+            let path: TokenStream = module.parse().expect("the modules of the tables above are paths");
+            let idents: Vec<_> = names.into_iter().map(ident).collect();
+            match module {
+                // So that the lines sort by what they import.
+                "crate" => idents.iter().map(|ident| quote!(use crate::#ident;)).collect(),
+                _ if file.globs.iter().any(|glob| glob == module) => Vec::new(),
+                _ => vec![quote!(use #path::{#(#idents),*};)],
+            }
         });
-        uses.collect()
+        let mut uses: Vec<TokenStream> = uses.collect();
+        for glob in &file.globs {
+            let path: TokenStream = glob.parse().expect("emitters name modules by their paths");
+            uses.push(quote!(use #path::*;));
+        }
+        uses.sort_by_key(|line| (line.to_string().starts_with("use crate"), one_line(line)));
+        uses.into_iter().collect()
     }
 }
 
@@ -91,7 +127,7 @@ fn mention(tokens: TokenStream, into: &mut BTreeSet<String>) {
         };
         match token {
             TokenTree::Ident(ident) if !follows_path => {
-                into.insert(ident.to_string());
+                into.insert(without_bang(&ident.to_string()).to_owned());
             }
             TokenTree::Group(group) => mention(group.stream(), into),
             TokenTree::Ident(_) | TokenTree::Punct(_) | TokenTree::Literal(_) => {}
@@ -107,17 +143,25 @@ pub(crate) struct FileBuilder {
     items: Vec<TokenStream>,
     /// The module under which other files import this one's items, if they do.
     exported_as: Option<String>,
+    /// Modules of which the file uses so much that it imports everything.
+    globs: Vec<String>,
 }
 
 impl FileBuilder {
     /// A file that opens with `docs` as its module documentation.
     pub(crate) fn new(path: impl Into<String>, docs: impl Into<String>) -> Self {
-        Self { path: path.into(), docs: docs.into(), items: Vec::new(), exported_as: None }
+        Self { path: path.into(), docs: docs.into(), items: Vec::new(), exported_as: None, globs: Vec::new() }
     }
 
     /// Lets other files import this one's items from `module`.
     pub(crate) fn exported_as(mut self, module: &str) -> Self {
         self.exported_as = Some(module.to_owned());
+        self
+    }
+
+    /// Imports everything of `module` rather than name by name.
+    pub(crate) fn using_all_of(mut self, module: &str) -> Self {
+        self.globs.push(module.to_owned());
         self
     }
 
@@ -130,19 +174,32 @@ impl FileBuilder {
         self.items.is_empty()
     }
 
+    /// Whether anything in it is visible outside of the crate.
+    pub(crate) fn is_public(&self) -> bool {
+        let is_public = |item: &TokenStream| {
+            let tokens: Vec<TokenTree> = item.clone().into_iter().collect();
+            tokens.windows(2).any(|pair| match pair {
+                [TokenTree::Ident(word), next] => *word == "pub" && !matches!(next, TokenTree::Group(_)),
+                _ => false,
+            })
+        };
+        self.items.iter().any(is_public)
+    }
+
     /// Names of the functions, types and statics that the file defines.
     fn defined(&self) -> BTreeSet<String> {
         let mut names = BTreeSet::new();
         for item in &self.items {
             let mut after_keyword = false;
             for token in item.clone() {
-                if let TokenTree::Ident(ident) = &token {
-                    let word = ident.to_string();
-                    if after_keyword {
-                        names.insert(word.clone());
-                    }
-                    after_keyword = matches!(word.as_str(), "fn" | "mod" | "struct" | "static" | "trait" | "type");
+                let word = match &token {
+                    TokenTree::Ident(ident) => ident.to_string(),
+                    _ => String::new(),
+                };
+                if after_keyword && !word.is_empty() {
+                    names.insert(word.clone());
                 }
+                after_keyword = matches!(word.as_str(), "fn" | "mod" | "struct" | "static" | "trait" | "type");
             }
         }
         names
@@ -157,38 +214,59 @@ impl FileBuilder {
         for line in self.docs.lines() {
             text.push_str(&if line.is_empty() { "//!\n".to_owned() } else { format!("//! {line}\n") });
         }
-        let mut after_use = false;
+        let mut previous = Group::Other;
         for tokens in [imports.of(&self)].into_iter().chain(self.items) {
-            let parsed: syn::File = match syn::parse2(tokens.clone()) {
+            let parsed: syn::File = match syn::parse2(line_docs(tokens.clone())) {
                 Ok(file) => file,
                 Err(error) => panic!("emitters produce valid Rust, but {}: {error}\n{tokens}", self.path),
             };
             for item in parsed.items {
-                let is_use = matches!(item, syn::Item::Use(_) | syn::Item::Mod(_));
-                if !(after_use && is_use) {
+                let group = Group::of(&item);
+                if group == Group::Other || group != previous {
                     text.push('\n');
                 }
-                after_use = is_use;
-                let file = syn::File { shebang: None, frontmatter: None, attrs: Vec::new(), items: vec![item] };
-                text.push_str(&space_comments(&prettyplease::unparse(&file)));
+                previous = group;
+                text.push_str(&format_item(item));
             }
         }
         OutputFile { path: self.path, text }
     }
 }
 
-/// Puts a space after `///`, which a doc attribute made by `quote` lacks.
-fn space_comments(text: &str) -> String {
-    let mut spaced = String::with_capacity(text.len());
-    for line in text.split_inclusive('\n') {
-        match line.split_once("///") {
-            Some((indent, rest)) if indent.trim().is_empty() && !rest.starts_with([' ', '\n']) => {
-                spaced.push_str(indent);
-                spaced.push_str("/// ");
-                spaced.push_str(rest);
-            }
-            _ => spaced.push_str(line),
+/// Items that stand together without blank lines.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Group {
+    ForeignImport,
+    Import,
+    Reexport,
+    Module,
+    Other,
+}
+
+impl Group {
+    fn of(item: &syn::Item) -> Self {
+        match item {
+            syn::Item::Use(item) if !matches!(item.vis, syn::Visibility::Inherited) => Self::Reexport,
+            syn::Item::Use(item) => match &item.tree {
+                syn::UseTree::Path(path) if path.ident == "crate" => Self::Import,
+                _ => Self::ForeignImport,
+            },
+            syn::Item::Mod(_) => Self::Module,
+            _ => Self::Other,
         }
     }
-    spaced
+}
+
+fn format_item(item: syn::Item) -> String {
+    match &item {
+        syn::Item::Macro(item) if item.ident.is_none() && item.attrs.is_empty() => return macro_item(item),
+        syn::Item::Static(item) if item.attrs.is_empty() => {
+            if let syn::Expr::Macro(value) = &*item.expr {
+                return macro_static(item, &value.mac);
+            }
+        }
+        _ => {}
+    }
+    let file = syn::File { shebang: None, frontmatter: None, attrs: Vec::new(), items: vec![item] };
+    finish(&prettyplease::unparse(&file))
 }

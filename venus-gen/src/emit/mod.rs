@@ -1,13 +1,21 @@
 //! Model and plan to Rust text, one file of this room per family of output.
 
 pub(crate) mod ash;
+mod chains;
 mod codec;
 mod commands;
 mod file;
+mod layout;
 mod names;
+mod reflect;
+mod replies;
 mod structs;
+mod supplements;
 mod tables;
 mod types;
+mod unions;
+
+use std::collections::BTreeMap;
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -16,23 +24,43 @@ pub use file::OutputFile;
 
 use self::codec::Codec;
 use self::file::FileBuilder;
+use crate::diag::Diagnostics;
 use crate::lower::WirePlan;
 use crate::model::Model;
+
+/// Reports what cannot be emitted: structures that ash declares otherwise, and names that would be given twice.
+pub(crate) fn check(model: &Model, plan: &WirePlan, index: &ash::AshIndex, diags: &mut Diagnostics) {
+    ash::check(model, plan, index, diags);
+    let mut functions: BTreeMap<String, &str> = BTreeMap::new();
+    for id in plan.structs.keys() {
+        let name = model.structure(*id).name();
+        functions.insert(names::type_snake(name), name);
+    }
+    for command in model.commands.iter().filter(|command| command.obstacle.is_none()) {
+        if let Some(structure) = functions.get(&names::command_method(&command.name)) {
+            let message = format!("decoders of it and of {structure} would have the same name");
+            let help = "rename one of them, or make venus-gen's emit/names.rs tell them apart";
+            diags.push(&command.at, format!("command {}", command.name), message, help);
+        }
+    }
+}
 
 /// Emits the whole generated tree.
 pub(crate) fn emit(model: &Model, plan: &WirePlan, index: &ash::AshIndex) -> Vec<OutputFile> {
     let types = types::Types::new(model, plan, index);
     let codec = Codec { model, plan, types: &types };
     let mut files = vec![
-        types::emit(model, plan, &types),
+        supplements::emit(model, plan, &types),
         tables::emit_commands(model),
         tables::emit_extensions(model),
         tables::emit_scalars(&codec),
         tables::emit_dispatch(&codec),
         tables::emit_procs(&codec),
+        replies::emit(&codec),
     ];
     files.extend(structs::emit(&codec));
     files.extend(commands::emit(&codec));
+    files.extend(reflect::emit(&codec));
     files.push(root());
     let imports = file::Imports::new(&files);
     let mut outputs: Vec<OutputFile> = files
@@ -46,19 +74,22 @@ pub(crate) fn emit(model: &Model, plan: &WirePlan, index: &ash::AshIndex) -> Vec
 
 /// The module that holds all others.
 fn root() -> FileBuilder {
-    let mut file = FileBuilder::new("mod.rs", "Everything that follows from the registry. See the crate's documentation.");
+    let mut file =
+        FileBuilder::new("mod.rs", "Everything that follows from the registry. See the crate's documentation.");
     let modules: TokenStream = quote! {
         pub mod args;
-        pub mod chains;
+        pub(crate) mod chains;
         pub mod commands;
         pub mod decode;
-        pub mod dispatch;
+        pub(crate) mod dispatch;
         pub mod encode;
-        pub mod extensions;
+        pub(crate) mod extensions;
         mod nodes;
-        pub mod procs;
+        pub(crate) mod procs;
+        pub(crate) mod reflect;
+        pub(crate) mod replies;
         mod scalars;
-        pub mod types;
+        pub(crate) mod types;
     };
     file.push(modules);
     file

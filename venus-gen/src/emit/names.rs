@@ -33,10 +33,21 @@ pub(crate) fn structure_type(c_name: &str) -> String {
     c_name.strip_prefix("VK_STRUCTURE_TYPE_").unwrap_or(c_name).to_owned()
 }
 
-/// `ppEnabledLayerNames` to `pp_enabled_layer_names`; `type` to `ty`, as in ash.
+/// `VkSampleCountFlagBits` to `SAMPLE_COUNT_FLAG_BITS`, a row of the reflection tables.
+pub(crate) fn type_row(c_name: &str) -> String {
+    c_name.strip_prefix("Vk").unwrap_or(c_name).to_shouty_snake_case()
+}
+
+/// `vkCreateBuffer` to `VK_CREATE_BUFFER`, a row of the reflection tables.
+pub(crate) fn command_row(c_name: &str) -> String {
+    c_name.to_shouty_snake_case()
+}
+
+/// `ppEnabledLayerNames` to `pp_enabled_layer_names`; `type` to `ty`, as in ash; other keywords get a `_`.
 pub(crate) fn variable(c_name: &str) -> String {
     match c_name.to_snake_case().as_str() {
         "type" => "ty".to_owned(),
+        keyword if syn::parse_str::<Ident>(keyword).is_err() => format!("{keyword}_"),
         name => name.to_owned(),
     }
 }
@@ -72,6 +83,7 @@ mod tests {
     fn variables() {
         assert_eq!(variable("pNext"), "p_next");
         assert_eq!(variable("type"), "ty");
+        assert_eq!(variable("match"), "match_");
         assert_eq!(variable("maxImageDimension1D"), "max_image_dimension1_d");
     }
 }

@@ -1,47 +1,57 @@
-//! Decoders and encoders of structures and unions, and the chain tables.
+//! Decoders and encoders of structures.
+//!
+//! A structure without `sType` is its members. A chainable one is `sType`, chain and members; the members are a
+//! function of their own, the *body*, because a chain's bodies travel behind all of its headers.
 
 use std::collections::BTreeMap;
 
-use proc_macro2::{Literal, TokenStream};
+use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
-use super::codec::{Codec, Form, field_ident, function};
+use super::codec::{Codec, Form, field_ident, function, mentions};
 use super::file::FileBuilder;
 use super::names::{self, ident};
-use crate::lower::{Field, Shape, StructPlan, UnionPlan};
-use crate::model::{Announced, Struct, StructId, Ty, Union};
+use super::{chains, unions};
+use crate::lower::{Field, Shape, StructPlan};
+use crate::model::{Chain, Struct, Ty};
 
-/// Emits `decode/<family>.rs`, `encode/<family>.rs` and `chains/<family>.rs`.
+/// Emits `decode/<family>.rs`, `encode/<family>.rs` and the chain tables.
 pub(crate) fn emit(codec: &Codec<'_>) -> Vec<FileBuilder> {
     let mut decode: BTreeMap<&str, FileBuilder> = BTreeMap::new();
     let mut encode: BTreeMap<&str, FileBuilder> = BTreeMap::new();
     for (id, plan) in &codec.plan.structs {
         let structure = codec.model.structure(*id);
+        let emitter = Emitter { codec, ty: Ty::Struct(*id), structure, plan };
         let file = decode.entry(structure.family).or_insert_with(|| decode_file(structure.family));
-        emit_decoders(codec, structure, plan, file);
+        emitter.forms().for_each(|form| emitter.decoders(form, file));
         let file = encode.entry(structure.family).or_insert_with(|| encode_file(structure.family));
-        emit_encoders(codec, structure, plan, file);
+        emitter.forms().for_each(|form| emitter.encoders(form, file));
     }
     for (id, plan) in &codec.plan.unions {
-        let union = codec.model.union(*id);
-        let file = decode.entry(union.family).or_insert_with(|| decode_file(union.family));
-        file.push(decode_union(codec, union, plan));
-        let file = encode.entry(union.family).or_insert_with(|| encode_file(union.family));
-        file.push(encode_union(codec, union, plan));
+        let family = codec.model.union(*id).family;
+        let file = decode.entry(family).or_insert_with(|| decode_file(family));
+        file.push(unions::decoder(codec, *id, plan));
+        let file = encode.entry(family).or_insert_with(|| encode_file(family));
+        file.push(unions::encoder(codec, *id, plan));
     }
-    let mut files = vec![module("decode", "Decoders of structures, by family.", decode.keys())];
-    files.push(module("encode", "Encoders of structures, by family.", encode.keys()));
+    let mut files = vec![module("decode", "Decoders of structures, by family.", &decode)];
+    files.push(module("encode", "Encoders of structures, by family.", &encode));
     files.extend(decode.into_values());
     files.extend(encode.into_values());
-    files.extend(emit_chains(codec));
+    files.extend(chains::emit(codec));
     files
 }
 
-fn module<'f>(folder: &str, docs: &str, families: impl Iterator<Item = &'f &'f str> + Clone) -> FileBuilder {
+fn module(folder: &str, docs: &str, families: &BTreeMap<&str, FileBuilder>) -> FileBuilder {
     let mut file = FileBuilder::new(format!("{folder}/mod.rs"), docs);
-    let names: Vec<_> = families.map(|family| ident(family)).collect();
+    let names: Vec<_> = families.keys().map(|family| ident(family)).collect();
     file.push(quote!(#(mod #names;)*));
-    file.push(quote!(#(pub use #names::*;)*));
+    let imports = families.iter().map(|(family, content)| {
+        let name = ident(family);
+        // A family of structures that only follow others has nothing but bodies.
+        if content.is_public() { quote!(pub use #name::*;) } else { quote!(pub(crate) use #name::*;) }
+    });
+    file.push(imports.collect());
     file
 }
 
@@ -55,15 +65,172 @@ fn encode_file(family: &str) -> FileBuilder {
     FileBuilder::new(format!("encode/{family}.rs"), docs).exported_as("crate::generated::encode")
 }
 
-/// The forms that a structure travels in.
-fn forms(plan: &StructPlan) -> Vec<Form> {
-    if plan.partial { vec![Form::Full, Form::Partial] } else { vec![Form::Full] }
+/// The lifetime parameter of a decoder of `ty` and the decoder's type: what a type borrows, the decoder lends.
+pub(super) fn decoder_of(codec: &Codec<'_>, ty: &Ty) -> (TokenStream, TokenStream) {
+    match codec.types.has_lifetime(ty) {
+        true => (quote!(<'a>), quote!(Decoder<'a>)),
+        false => (quote!(), quote!(Decoder<'_>)),
+    }
 }
 
-fn docs(structure: &Struct, form: Form, verb: &str) -> String {
-    match form {
-        Form::Full => format!("{verb} `{}`.", structure.name()),
-        Form::Partial => format!("{verb} what a request tells of an output `{}`.", structure.name()),
+struct Emitter<'c, 'm> {
+    codec: &'c Codec<'m>,
+    ty: Ty,
+    structure: &'c Struct,
+    plan: &'c StructPlan,
+}
+
+impl Emitter<'_, '_> {
+    /// The forms that the structure travels in.
+    fn forms(&self) -> impl Iterator<Item = Form> {
+        [Form::Full].into_iter().chain(self.plan.partial.then_some(Form::Partial))
+    }
+
+    fn docs(&self, form: Form, verb: &str) -> String {
+        match form {
+            Form::Full => format!("{verb} `{}`.", self.structure.name()),
+            Form::Partial => format!("{verb} what a request tells of an output `{}`.", self.structure.name()),
+        }
+    }
+
+    fn body_docs(&self) -> String {
+        format!("The members of `{}`, which follow its chain.", self.structure.name())
+    }
+
+    /// The table of structures that may follow this one.
+    fn chain_table(&self) -> TokenStream {
+        if self.codec.model.children(self.structure).is_empty() {
+            return quote!(&[]);
+        }
+        let table = chains::table_name(self.structure);
+        quote!(chains::#table)
+    }
+
+    fn siblings(&self) -> Vec<&Field> {
+        self.plan.fields.iter().collect()
+    }
+
+    fn decoders(&self, form: Form, file: &mut FileBuilder) {
+        let name = function("decode", self.structure.name(), form);
+        let Some(chain) = &self.structure.chain else {
+            file.push(self.plain_decoder(&name, form));
+            return;
+        };
+        let body = format_ident!("{name}_body");
+        if self.plan.heads {
+            let ty = self.codec.types.named(&self.ty, &quote!('a));
+            let (generics, decoder) = decoder_of(self.codec, &self.ty);
+            let (s_type, table, mode) = (self.codec.types.structure_type(chain), self.chain_table(), mode(form));
+            let docs = self.docs(form, "Decodes");
+            file.push(quote! {
+                #[doc = #docs]
+                pub fn #name #generics(d: &mut #decoder) -> Result<#ty, DecodeError> {
+                    d.expect_s_type(#s_type)?;
+                    let next = d.read_chain(#table, #mode)?;
+                    #body(d, next)
+                }
+            });
+        }
+        file.push(self.body_decoder(&body, chain, form));
+    }
+
+    fn plain_decoder(&self, name: &Ident, form: Form) -> TokenStream {
+        let ty = self.codec.types.named(&self.ty, &quote!('a));
+        let (generics, decoder) = decoder_of(self.codec, &self.ty);
+        let docs = self.docs(form, "Decodes");
+        let (d, body) = self.construction(form, Vec::new());
+        quote! {
+            #[doc = #docs]
+            pub fn #name #generics(#d: &mut #decoder) -> Result<#ty, DecodeError> { #body }
+        }
+    }
+
+    fn body_decoder(&self, name: &Ident, chain: &Chain, form: Form) -> TokenStream {
+        let ty = self.codec.types.named(&self.ty, &quote!('a));
+        let (generics, decoder) = decoder_of(self.codec, &self.ty);
+        let is_mut = self.codec.types.next_is_mut(self.structure, chain);
+        let next = if is_mut { quote!(next) } else { quote!(next.cast_const()) };
+        let docs = self.body_docs();
+        let (d, body) = self.construction(form, vec![quote!(p_next: #next)]);
+        quote! {
+            #[doc = #docs]
+            pub(crate) fn #name #generics(#d: &mut #decoder, next: *mut c_void) -> Result<#ty, DecodeError> { #body }
+        }
+    }
+
+    /// The name of the decoder parameter, and the statements that read the members.
+    ///
+    /// Members are fields of a struct expression up to the first one that asks for the value of an earlier member;
+    /// from there on they are assignments.
+    fn construction(&self, form: Form, mut fields: Vec<TokenStream>) -> (Ident, TokenStream) {
+        let siblings = self.siblings();
+        let mut statements = Vec::new();
+        let (mut read, mut assigns) = (0, false);
+        for field in &siblings {
+            let Some(value) = self.codec.decode_member(field, &siblings, form) else { continue };
+            let name = field_ident(field);
+            read += 1;
+            if field.shape == Shape::Null {
+                statements.push(quote!(#value;));
+            } else if statements.is_empty() && !mentions(&value, "v") {
+                fields.push(quote!(#name: #value));
+            } else {
+                statements.push(quote!(v.#name = #value;));
+                assigns = true;
+            }
+        }
+        let path = self.codec.types.path(&self.ty);
+        let complete = statements.is_empty()
+            && read == siblings.len()
+            && self.structure.chain.is_none()
+            && !self.codec.types.has_lifetime(&self.ty);
+        let literal = match (fields.is_empty(), complete) {
+            (true, _) => quote!(#path::default()),
+            (false, true) => quote!(#path { #(#fields),* }),
+            (false, false) => quote!(#path { #(#fields,)* ..Default::default() }),
+        };
+        let d = ident(if read == 0 { "_d" } else { "d" });
+        if statements.is_empty() {
+            return (d, quote!(Ok(#literal)));
+        }
+        let mutable = assigns.then(|| quote!(mut));
+        (d, quote!(let #mutable v = #literal; #(#statements)* Ok(v)))
+    }
+
+    fn encoders(&self, form: Form, file: &mut FileBuilder) {
+        let name = function("encode", self.structure.name(), form);
+        let ty = self.codec.types.named(&self.ty, &quote!('_));
+        let docs = self.docs(form, "Encodes");
+        let siblings = self.siblings();
+        let write = |field: &&Field| self.codec.encode_member(field, &siblings, form);
+        let writes: Vec<_> = siblings.iter().filter_map(write).collect();
+        let (e, v) = if writes.is_empty() { (quote!(_e), quote!(_v)) } else { (quote!(e), quote!(v)) };
+        let Some(chain) = &self.structure.chain else {
+            file.push(quote! {
+                #[doc = #docs]
+                pub fn #name(#e: &mut Encoder, #v: &#ty) { #(#writes)* }
+            });
+            return;
+        };
+        let body = format_ident!("{name}_body");
+        if self.plan.heads {
+            let (s_type, table, mode) = (self.codec.types.structure_type(chain), self.chain_table(), mode(form));
+            let is_mut = self.codec.types.next_is_mut(self.structure, chain);
+            let next = if is_mut { quote!(v.p_next.cast_const()) } else { quote!(v.p_next) };
+            file.push(quote! {
+                #[doc = #docs]
+                pub fn #name(e: &mut Encoder, v: &#ty) {
+                    e.write(#s_type);
+                    e.write_chain(#next, #table, #mode);
+                    #body(e, v);
+                }
+            });
+        }
+        let docs = self.body_docs();
+        file.push(quote! {
+            #[doc = #docs]
+            pub(crate) fn #body(#e: &mut Encoder, #v: &#ty) { #(#writes)* }
+        });
     }
 }
 
@@ -74,277 +241,7 @@ fn mode(form: Form) -> TokenStream {
     }
 }
 
-/// The table of structures that may follow this one.
-fn chain_table(codec: &Codec<'_>, structure: &Struct) -> TokenStream {
-    if codec.model.children(structure).is_empty() {
-        return quote!(&[]);
-    }
-    let table = ident(&names::type_snake(structure.name()).to_uppercase());
-    quote!(chains::#table)
-}
-
-fn emit_decoders(codec: &Codec<'_>, structure: &Struct, plan: &StructPlan, file: &mut FileBuilder) {
-    let ty = codec.types.named(&type_of(codec, structure), &quote!('a));
-    let path = codec.types.path(&type_of(codec, structure));
-    let borrows = ty.to_string() != path.to_string();
-    let (generics, decoder) = if borrows { (quote!(<'a>), quote!(Decoder<'a>)) } else { (quote!(), quote!(Decoder<'_>)) };
-    for form in forms(plan) {
-        let name = function("decode", structure.name(), form);
-        let docs = docs(structure, form, "Decodes");
-        let reads = member_reads(codec, plan, form);
-        let Some(chain) = &structure.chain else {
-            let start = if reads.is_empty() { quote!() } else { quote!(let mut v = #path::default();) };
-            let end = if reads.is_empty() { quote!(Ok(#path::default())) } else { quote!(Ok(v)) };
-            let d = if reads.is_empty() { quote!(_d) } else { quote!(d) };
-            file.push(quote! {
-                #[doc = #docs]
-                pub fn #name #generics(#d: &mut #decoder) -> Result<#ty, DecodeError> { #start #(#reads)* #end }
-            });
-            continue;
-        };
-        let body = format_ident!("{name}_body");
-        let (s_type, table, mode) = (codec.types.structure_type(structure), chain_table(codec, structure), mode(form));
-        if plan.heads {
-            file.push(quote! {
-                #[doc = #docs]
-                pub fn #name #generics(d: &mut #decoder) -> Result<#ty, DecodeError> {
-                    d.expect_s_type(#s_type)?;
-                    let next = d.read_chain(#table, #mode)?;
-                    #body(d, next)
-                }
-            });
-        }
-        let next = if chain.is_output { quote!(next) } else { quote!(next.cast_const()) };
-        let docs = format!("The members of `{}`, which follow its chain.", structure.name());
-        let (d, mutable) = if reads.is_empty() { (quote!(_d), quote!()) } else { (quote!(d), quote!(mut)) };
-        let start = quote!(let #mutable v = #path { p_next: #next, ..Default::default() };);
-        file.push(quote! {
-            #[doc = #docs]
-            pub fn #body #generics(#d: &mut #decoder, next: *mut c_void) -> Result<#ty, DecodeError> {
-                #start
-                #(#reads)*
-                Ok(v)
-            }
-        });
-    }
-}
-
-fn member_reads(codec: &Codec<'_>, plan: &StructPlan, form: Form) -> Vec<TokenStream> {
-    let siblings: Vec<&Field> = plan.fields.iter().collect();
-    let read = |field: &&Field| {
-        let value = codec.decode_member(field, &siblings, form)?;
-        let name = field_ident(field);
-        Some(if field.shape == Shape::Null { quote!(#value;) } else { quote!(v.#name = #value;) })
-    };
-    siblings.iter().filter_map(read).collect()
-}
-
-fn type_of(codec: &Codec<'_>, structure: &Struct) -> Ty {
-    let index = codec.model.structs.iter().position(|other| other.name() == structure.name());
-    Ty::Struct(StructId(index.expect("the structure is the model's own")))
-}
-
-fn emit_encoders(codec: &Codec<'_>, structure: &Struct, plan: &StructPlan, file: &mut FileBuilder) {
-    let ty = codec.types.named(&type_of(codec, structure), &quote!('_));
-    let siblings: Vec<&Field> = plan.fields.iter().collect();
-    for form in forms(plan) {
-        let name = function("encode", structure.name(), form);
-        let docs = docs(structure, form, "Encodes");
-        let writes: Vec<_> = siblings.iter().filter_map(|field| codec.encode_member(field, &siblings, form)).collect();
-        let (e, v) = if writes.is_empty() { (quote!(_e), quote!(_v)) } else { (quote!(e), quote!(v)) };
-        if structure.chain.is_none() {
-            file.push(quote! {
-                #[doc = #docs]
-                pub fn #name(#e: &mut Encoder, #v: &#ty) { #(#writes)* }
-            });
-            continue;
-        }
-        let body = format_ident!("{name}_body");
-        let (s_type, table, mode) = (codec.types.structure_type(structure), chain_table(codec, structure), mode(form));
-        let next = if structure.chain.as_ref().is_some_and(|chain| chain.is_output) {
-            quote!(v.p_next.cast_const())
-        } else {
-            quote!(v.p_next)
-        };
-        if plan.heads {
-            file.push(quote! {
-                #[doc = #docs]
-                pub fn #name(e: &mut Encoder, v: &#ty) {
-                    e.write(#s_type);
-                    e.write_chain(#next, #table, #mode);
-                    #body(e, v);
-                }
-            });
-        }
-        let docs = format!("The members of `{}`, which follow its chain.", structure.name());
-        file.push(quote! {
-            #[doc = #docs]
-            pub fn #body(#e: &mut Encoder, #v: &#ty) { #(#writes)* }
-        });
-    }
-}
-
-fn decode_union(codec: &Codec<'_>, union: &Union, plan: &UnionPlan) -> TokenStream {
-    let id = codec.model.unions.iter().position(|other| other.name() == union.name()).expect("the union is the model's own");
-    let ty = Ty::Union(crate::model::UnionId(id));
-    let (named, path) = (codec.types.named(&ty, &quote!('a)), codec.types.path(&ty));
-    let borrows = named.to_string() != path.to_string();
-    let (generics, decoder) = if borrows { (quote!(<'a>), quote!(Decoder<'a>)) } else { (quote!(), quote!(Decoder<'_>)) };
-    let name = function("decode", union.name(), Form::Full);
-    let docs = format!("Decodes `{}`: the tag, then the member it names.", union.name());
-    let arms = plan.members.iter().map(|(tag, field)| {
-        let tag = Literal::u32_unsuffixed(u32::try_from(*tag).unwrap_or(u32::MAX));
-        let member = field_ident(field);
-        let value = codec.decode_member(field, &[], Form::Full).unwrap_or_default();
-        if field.shape == Shape::Null {
-            quote!(#tag => { #value; Ok(#path::default()) })
-        } else {
-            quote!(#tag => Ok(#path { #member: #value }))
-        }
-    });
-    quote! {
-        #[doc = #docs]
-        pub fn #name #generics(d: &mut #decoder) -> Result<#named, DecodeError> {
-            match d.read_tag()? {
-                #(#arms,)*
-                tag => Err(d.wrong_tag(tag)),
-            }
-        }
-    }
-}
-
-fn encode_union(codec: &Codec<'_>, union: &Union, plan: &UnionPlan) -> TokenStream {
-    let id = codec.model.unions.iter().position(|other| other.name() == union.name()).expect("the union is the model's own");
-    let ty = codec.types.named(&Ty::Union(crate::model::UnionId(id)), &quote!('_));
-    let name = function("encode", union.name(), Form::Full);
-    let write = |field: &Field| {
-        let declared = codec.types.declared(&field.var, &quote!('_));
-        let write = match &field.var.ty {
-            Ty::Struct(_) | Ty::Union(_) => {
-                let encode = codec.item_encoder(&field.var.ty, Form::Full);
-                quote!(#encode(e, member);)
-            }
-            _ if field.var.dimensions.is_empty() => quote!(e.write(*member);),
-            _ => quote!(e.write_scalars(member);),
-        };
-        quote!(let member: &#declared = e.union_member(v); #write)
-    };
-    if let Some((tag, field)) = plan.sent.and_then(|index| plan.members.get(index)) {
-        let write = write(field);
-        let tag = Literal::u32_suffixed(u32::try_from(*tag).unwrap_or(u32::MAX));
-        let docs = format!("Encodes `{}`, always as its member `{}`.", union.name(), field.var.name);
-        return quote! {
-            #[doc = #docs]
-            pub fn #name(e: &mut Encoder, v: &#ty) { e.write(#tag); #write }
-        };
-    }
-    let selector = selector_type(codec, union);
-    let arms = plan.members.iter().map(|(tag, field)| {
-        let tag = Literal::i32_unsuffixed(*tag);
-        let write = write(field);
-        quote!(#tag => { #write })
-    });
-    let docs = format!("Encodes `{}` as the member that `selector` names.", union.name());
-    quote! {
-        #[doc = #docs]
-        pub fn #name(e: &mut Encoder, v: &#ty, selector: #selector) {
-            e.write(selector);
-            match selector.as_raw() {
-                #(#arms)*
-                // Without a member to send the receiver finds the stream malformed, as the selector is.
-                _ => {}
-            }
-        }
-    }
-}
-
-/// The type of the member that selects a union's member, found where the union is used.
-fn selector_type(codec: &Codec<'_>, union: &Union) -> TokenStream {
-    for plan in codec.plan.structs.values() {
-        for field in &plan.fields {
-            let Ty::Union(id) = field.var.ty else { continue };
-            if codec.model.union(id).name() != union.name() {
-                continue;
-            }
-            let selector = field.var.selector.as_deref();
-            if let Some(found) = plan.fields.iter().find(|other| Some(other.var.name.as_str()) == selector) {
-                return codec.types.path(&found.var.ty);
-            }
-        }
-    }
-    quote!(i32)
-}
-
-fn emit_chains(codec: &Codec<'_>) -> Vec<FileBuilder> {
-    let mut tables = FileBuilder::new(
-        "chains.rs",
-        "Which structures may follow which in a `pNext` chain: one table per root, sorted by `sType`.",
-    );
-    let mut nodes = FileBuilder::new("nodes.rs", "The structures that may appear in `pNext` chains, one row each.")
-        .exported_as("crate::generated::nodes");
-    nodes.push(quote!(use crate::generated::{decode, encode};));
-    let mut children: Vec<StructId> = Vec::new();
-    for structure in codec.plan.structs.keys().map(|id| codec.model.structure(*id)) {
-        let mut list = codec.model.children(structure);
-        children.extend(&list);
-        if list.is_empty() {
-            continue;
-        }
-        list.sort_by_key(|child| codec.model.structure(*child).s_type());
-        let rows = list.iter().map(|child| {
-            let child = codec.model.structure(*child);
-            let s_type = Literal::i32_unsuffixed(child.s_type().unwrap_or_default());
-            let node = node_name(child);
-            quote!((#s_type, &#node))
-        });
-        let table = ident(&names::type_snake(structure.name()).to_uppercase());
-        let docs = format!("What may follow `{}`.", structure.name());
-        tables.push(quote! {
-            #[doc = #docs]
-            pub static #table: ChainTable = &[#(#rows),*];
-        });
-    }
-    children.sort();
-    children.dedup();
-    for child in children {
-        nodes.push(emit_node(codec, child));
-    }
-    vec![tables, nodes]
-}
-
-fn node_name(structure: &Struct) -> proc_macro2::Ident {
-    format_ident!("NODE_{}", names::type_snake(structure.name()).to_uppercase())
-}
-
-fn emit_node(codec: &Codec<'_>, id: StructId) -> TokenStream {
-    let structure = codec.model.structure(id);
-    let c_name = structure.name();
-    let (name, ty) = (node_name(structure), codec.types.path(&Ty::Struct(id)));
-    let full_decode = format_ident!("{}_body", function("decode", c_name, Form::Full));
-    let full_encode = format_ident!("{}_body", function("encode", c_name, Form::Full));
-    // A structure that no output chain reaches is never decoded in partial form.
-    let partial = codec.plan.structs.get(&id).is_some_and(|plan| plan.partial);
-    let form = if partial { Form::Partial } else { Form::Full };
-    let partial_decode = format_ident!("{}_body", function("decode", c_name, form));
-    let partial_encode = format_ident!("{}_body", function("encode", c_name, form));
-    let announced = match structure.chain.as_ref().map(|chain| &chain.announced) {
-        Some(Announced::Version(major, minor)) => {
-            let (major, minor) = (Literal::u32_unsuffixed(*major), Literal::u32_unsuffixed(*minor));
-            quote!(Announced::Version(vk::make_api_version(0, #major, #minor, 0)))
-        }
-        Some(Announced::Extensions(sets)) => {
-            let sets = sets.iter().map(|set| {
-                let numbers = set.iter().map(|number| Literal::u32_unsuffixed(*number));
-                quote!(&[#(#numbers),*])
-            });
-            quote!(Announced::Extensions(&[#(#sets),*]))
-        }
-        Some(Announced::Always) | None => quote!(Announced::Always),
-    };
-    quote! {
-        pub(crate) static #name: Node = node!(
-            #c_name, #ty, #announced,
-            decode::#full_decode, decode::#partial_decode, encode::#full_encode, encode::#partial_encode
-        );
-    }
+/// `VkBufferCreateInfo` to `BUFFER_CREATE_INFO`, as statics are named.
+pub(super) fn shouty(structure: &Struct) -> String {
+    names::type_snake(structure.name()).to_uppercase()
 }

@@ -23,12 +23,15 @@ pub(crate) fn emit_commands(model: &Model) -> FileBuilder {
         let constant = ident(&names::command_constant(&command.name));
         let docs = match &command.obstacle {
             None => format!("`{}`", command.name),
-            Some(obstacle) => format!("`{}`. Never travels: {obstacle}.", command.name, obstacle = obstacle.trim_end_matches('.')),
+            Some(obstacle) => {
+                format!("`{}`. Never travels: {obstacle}.", command.name, obstacle = obstacle.trim_end_matches('.'))
+            }
         };
         let first = quote!(#[doc = #docs] pub const #constant: Self = Self(#id););
         let aliases = command.aliases.iter().map(move |alias| {
             let docs = format!("`{alias}`, an alias of `{}`", command.name);
-            let (alias, target) = (ident(&names::command_constant(alias)), ident(&names::command_constant(&command.name)));
+            let (alias, target) =
+                (ident(&names::command_constant(alias)), ident(&names::command_constant(&command.name)));
             quote!(#[doc = #docs] pub const #alias: Self = Self::#target;)
         });
         [first].into_iter().chain(aliases).collect::<Vec<_>>()
@@ -66,7 +69,8 @@ pub(crate) fn emit_commands(model: &Model) -> FileBuilder {
 
 /// `extensions.rs`: what the protocol lists, and the versions it announces.
 pub(crate) fn emit_extensions(model: &Model) -> FileBuilder {
-    let mut file = FileBuilder::new("extensions.rs", "The extensions of the protocol, and the versions a host announces.");
+    let mut file =
+        FileBuilder::new("extensions.rs", "The extensions of the protocol, and the versions a host announces.");
     let wire = Literal::u32_unsuffixed(model.wire_format);
     let (major, minor, patch) = model.xml_version;
     let [major, minor, patch] = [major, minor, patch].map(Literal::u32_unsuffixed);
@@ -87,7 +91,8 @@ pub(crate) fn emit_extensions(model: &Model) -> FileBuilder {
     });
     let rows = model.extensions.iter().map(|extension| {
         let name = &extension.name;
-        let (number, version) = (Literal::u32_unsuffixed(extension.number), Literal::u32_unsuffixed(extension.spec_version));
+        let (number, version) =
+            (Literal::u32_unsuffixed(extension.number), Literal::u32_unsuffixed(extension.spec_version));
         quote!(Extension { name: #name, number: #number, spec_version: #version })
     });
     file.push(quote! {
@@ -116,7 +121,11 @@ pub(crate) fn emit_scalars(codec: &Codec<'_>) -> FileBuilder {
     }
     for (index, declared) in model.bitmasks.iter().enumerate().filter(|(_, declared)| declared.reached) {
         let name = codec.types.rust_name(&crate::model::Ty::Bitmask(crate::model::BitmaskId(index)));
-        if declared.bit_width == 64 { wide.insert(name) } else { flags.insert(name) };
+        if declared.bit_width == 64 {
+            wide.insert(name)
+        } else {
+            flags.insert(name)
+        };
     }
     enums.insert("StructureType".to_owned());
     let idents = |names: BTreeSet<String>| names.into_iter().map(|name| ident(&name)).collect::<Vec<_>>();
@@ -129,12 +138,14 @@ pub(crate) fn emit_scalars(codec: &Codec<'_>) -> FileBuilder {
 
 /// `dispatch.rs`: a trait per family, and the table that leads from a number to a method.
 pub(crate) fn emit_dispatch(codec: &Codec<'_>) -> FileBuilder {
-    let mut file = FileBuilder::new("dispatch.rs", "From command numbers to handler methods: one trait per family.");
+    let mut file = FileBuilder::new("dispatch.rs", "From command numbers to handler methods: one trait per family.")
+        .using_all_of("crate::generated::args");
     let mut families: BTreeMap<&str, Vec<TokenStream>> = BTreeMap::new();
     let (mut rows, mut visits) = (BTreeMap::new(), BTreeMap::new());
     for plan in &codec.plan.commands {
         let command = &codec.model.commands[plan.index];
-        let (method, args) = (ident(&names::command_method(&command.name)), format_ident!("{}Args", names::command_type(&command.name)));
+        let (method, args) =
+            (ident(&names::command_method(&command.name)), format_ident!("{}Args", names::command_type(&command.name)));
         let returns = match command.returns {
             Returns::Nothing | Returns::Opaque => quote!(()),
             Returns::Result => quote!(vk::Result),
@@ -187,7 +198,8 @@ pub(crate) fn emit_dispatch(codec: &Codec<'_>) -> FileBuilder {
 /// `procs.rs`: the driver's entry points.
 pub(crate) fn emit_procs(codec: &Codec<'_>) -> FileBuilder {
     let mut file = FileBuilder::new("procs.rs", "Driver entry points of all commands that Vulkan knows.");
-    let known = codec.model.commands.iter().filter(|command| !command.private && command.name != "vkGetInstanceProcAddr");
+    let known =
+        codec.model.commands.iter().filter(|command| !command.private && command.name != "vkGetInstanceProcAddr");
     let rows = known.map(|command| {
         let (slot, pointer) = (ident(&names::command_method(&command.name)), codec.types.function_pointer(command));
         let candidates = [&command.name].into_iter().chain(&command.aliases).map(|name| {

@@ -17,7 +17,7 @@ pub(crate) use print::print;
 pub(crate) use size::Sizes;
 
 /// What travels.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct WirePlan {
     pub(crate) structs: BTreeMap<StructId, StructPlan>,
     pub(crate) unions: BTreeMap<UnionId, UnionPlan>,
@@ -39,7 +39,7 @@ pub(crate) struct StructPlan {
 /// A union: its tag, then one member.
 #[derive(Debug)]
 pub(crate) struct UnionPlan {
-    pub(crate) members: Vec<(i32, Field)>,
+    pub(crate) members: Vec<(u32, Field)>,
     /// The member that an encoder sends; `None` where a selector decides.
     pub(crate) sent: Option<usize>,
 }
@@ -125,7 +125,9 @@ pub(crate) enum Partial {
 pub(crate) fn lower(model: &Model) -> WirePlan {
     let mut structs: BTreeMap<StructId, StructPlan> = model
         .traveling_structs()
-        .map(|(id, structure)| (id, StructPlan { fields: fields(model, &structure.members), partial: false, heads: false }))
+        .map(|(id, structure)| {
+            (id, StructPlan { fields: fields(model, &structure.members), partial: false, heads: false })
+        })
         .collect();
     let unions: BTreeMap<UnionId, UnionPlan> =
         model.traveling_unions().map(|(id, union)| (id, union_plan(model, union))).collect();
@@ -148,7 +150,13 @@ fn fields(model: &Model, members: &[Var]) -> Vec<Field> {
         .map(|var| {
             let is_length = is_length_of_another(&var.name, members);
             let shape = shape(model, var);
-            Field { nullable: nullable(var, &shape), partial: partial(var, &shape, is_length), shape, is_length, var: var.clone() }
+            Field {
+                nullable: nullable(var, &shape),
+                partial: partial(var, &shape, is_length),
+                shape,
+                is_length,
+                var: var.clone(),
+            }
         })
         .collect()
 }
@@ -211,7 +219,8 @@ fn shape(model: &Model, var: &Var) -> Shape {
 }
 
 fn nullable(var: &Var, shape: &Shape) -> bool {
-    var.optional || var.no_auto_validity || matches!(shape, Shape::Str | Shape::Null)
+    let declared = var.optional || var.no_auto_validity;
+    var.accepts_null.unwrap_or(declared) || matches!(shape, Shape::Str | Shape::Null)
 }
 
 fn partial(var: &Var, shape: &Shape, is_length: bool) -> Partial {
@@ -233,7 +242,9 @@ fn mark_partial(model: &Model, structs: &mut BTreeMap<StructId, StructPlan>, com
     let outputs = commands.iter().flat_map(|command| &command.params).filter(|param| param.direction == Direction::Out);
     let mut open: Vec<StructId> = outputs.filter_map(|param| struct_of(&param.field.var)).collect();
     while let Some(id) = open.pop() {
-        let Some(plan) = structs.get_mut(&id).filter(|plan| !plan.partial) else { continue };
+        let Some(plan) = structs.get_mut(&id).filter(|plan| !plan.partial) else {
+            continue;
+        };
         plan.partial = true;
         open.extend(plan.fields.iter().filter_map(|field| struct_of(&field.var)));
         open.extend(model.children(model.structure(id)));

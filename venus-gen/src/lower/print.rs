@@ -2,43 +2,79 @@
 
 use std::fmt::Write as _;
 
-use super::{Direction, Field, Partial, Shape, WirePlan};
-use crate::model::{Length, Model};
+use super::{CommandPlan, Direction, Field, Partial, Shape, StructPlan, WirePlan};
+use crate::model::{Command, Condition, Length, Model, StructId, Var};
 
-/// Prints every command and structure.
+/// Prints every command, structure and union that travels, and why the other commands do not.
 pub(crate) fn print(model: &Model, plan: &WirePlan) -> String {
     let mut out = String::new();
-    for command in &plan.commands {
-        let declared = &model.commands[command.index];
-        let _ = writeln!(out, "command {} {} [{}]", command.id, declared.name, declared.family);
-        for param in &command.params {
-            let direction = match param.direction {
-                Direction::In => "in",
-                Direction::Out => "out",
-                Direction::InOut => "in+out",
-            };
-            let _ = writeln!(out, "  {direction:6} {}", describe(&param.field));
-        }
+    let plans = &plan.commands;
+    for (index, command) in model.commands.iter().enumerate() {
+        print_command(&mut out, command, plans.iter().find(|plan| plan.index == index));
     }
     for (id, structure) in &plan.structs {
-        let declared = model.structure(*id);
-        let _ = writeln!(out, "struct {} [{}]", declared.name(), declared.family);
-        if let Some(chain) = &declared.chain {
-            let children: Vec<&str> = model.children(declared).iter().map(|child| model.structure(*child).name()).collect();
-            let _ = writeln!(out, "  sType {} {} {:?}", chain.s_type, chain.s_type_name, chain.announced);
-            let _ = writeln!(out, "  chain {}", children.join(" "));
-        }
-        for field in &structure.fields {
-            let _ = writeln!(out, "  {}", describe(field));
-        }
+        print_struct(&mut out, model, plan, *id, structure);
     }
     for (id, union) in &plan.unions {
-        let _ = writeln!(out, "union {} sends {:?}", model.union(*id).name(), union.sent);
+        let declared = model.union(*id);
+        let sent = union.sent.and_then(|index| declared.members.get(index));
+        let sent = sent.map_or("what the selector names", |member| member.var.name.as_str());
+        let _ = writeln!(out, "union {} [{}] sends {sent}", declared.name(), declared.family);
         for (tag, field) in &union.members {
             let _ = writeln!(out, "  {tag} {}", describe(field));
         }
     }
+    print_scalars(&mut out, model);
     out
+}
+
+fn print_command(out: &mut String, command: &Command, plan: Option<&CommandPlan>) {
+    let Command { id, name, family, returns, .. } = command;
+    let _ = writeln!(out, "command {id} {name} [{family}] returns {returns:?}");
+    for alias in &command.aliases {
+        let _ = writeln!(out, "  alias {alias}");
+    }
+    if let Some(obstacle) = &command.obstacle {
+        let _ = writeln!(out, "  never travels: {obstacle}");
+    }
+    for param in plan.iter().flat_map(|plan| &plan.params) {
+        let direction = match param.direction {
+            Direction::In => "in",
+            Direction::Out => "out",
+            Direction::InOut => "in+out",
+        };
+        let _ = writeln!(out, "  {direction:6} {}", describe(&param.field));
+    }
+}
+
+fn print_struct(out: &mut String, model: &Model, plan: &WirePlan, id: StructId, structure: &StructPlan) {
+    let declared = model.structure(id);
+    let heads = if structure.heads { "" } else { ", only in chains" };
+    let partial = if structure.partial { format!(", partial {}", plan.sizes.partial(id)) } else { String::new() };
+    let full = plan.sizes.full(id);
+    let _ = writeln!(out, "struct {} [{}] bytes {full}{partial}{heads}", declared.name(), declared.family);
+    if let Some(chain) = &declared.chain {
+        let _ = writeln!(out, "  sType {} {} announced {:?}", chain.s_type, chain.s_type_name, chain.announced);
+        for child in model.children(declared) {
+            let _ = writeln!(out, "  may be followed by {}", model.structure(child).name());
+        }
+    }
+    for field in &structure.fields {
+        let _ = writeln!(out, "  {}", describe(field));
+    }
+}
+
+fn print_scalars(out: &mut String, model: &Model) {
+    for handle in model.handles.iter().filter(|handle| handle.reached) {
+        let kind = if handle.dispatchable { "dispatchable handle" } else { "handle" };
+        let _ = writeln!(out, "{kind} {}", handle.names.join(" = "));
+    }
+    for declared in model.enums.iter().filter(|declared| declared.reached) {
+        let _ = writeln!(out, "enum {} bits {}", declared.names.join(" = "), declared.bit_width);
+    }
+    for declared in model.bitmasks.iter().filter(|declared| declared.reached) {
+        let _ = writeln!(out, "bitmask {} bits {}", declared.names.join(" = "), declared.bit_width);
+    }
 }
 
 fn describe(field: &Field) -> String {
@@ -61,8 +97,16 @@ fn describe(field: &Field) -> String {
         Partial::Marker => "marker",
         Partial::Nothing => "nothing",
     };
-    let nullable = if field.nullable { " nullable" } else { "" };
-    format!("{}: {} {shape} partial={partial}{nullable}", field.var.name, field.var.base)
+    let is_pointer = !field.var.pointee_const.is_empty();
+    let nullable = if field.nullable && is_pointer { ", nullable" } else { "" };
+    let condition = match &field.var.guest_condition {
+        Some(Condition::Equals { member, value }) => format!(", guests follow it if {member} == {value}"),
+        Some(Condition::LacksBits { member, bits }) => format!(", guests follow it if {member} & {bits:#x} == 0"),
+        None => String::new(),
+    };
+    let stride = field.var.stride.as_ref().map_or(String::new(), |stride| format!(", guests pack it and set {stride}"));
+    let Var { name, base, .. } = &field.var;
+    format!("{name}: {base} {shape}, partial {partial}{nullable}{condition}{stride}")
 }
 
 fn length(length: &Length) -> String {

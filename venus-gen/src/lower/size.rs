@@ -67,7 +67,9 @@ impl Sizes {
         unions: &BTreeMap<UnionId, UnionPlan>,
         id: StructId,
     ) {
-        let Some(plan) = structs.get(&id).filter(|_| !self.full.contains_key(&id)) else { return };
+        let Some(plan) = structs.get(&id).filter(|_| !self.full.contains_key(&id)) else {
+            return;
+        };
         for field in &plan.fields {
             self.mentioned(model, structs, unions, &field.var.ty);
         }
@@ -113,7 +115,9 @@ impl Sizes {
             (Partial::Full, ..) => self.field(field),
             (Partial::Nothing, ..) => 0,
             (Partial::Shape, Shape::Value, Ty::Struct(id)) => self.partial(*id),
-            (Partial::Shape, Shape::Fixed(n), Ty::Struct(id)) => WORD + usize::try_from(*n).unwrap_or(0) * self.partial(*id),
+            (Partial::Shape, Shape::Fixed(n), Ty::Struct(id)) => {
+                WORD + usize::try_from(*n).unwrap_or(0) * self.partial(*id)
+            }
             (Partial::Shape, Shape::Value | Shape::Fixed(_), _) => self.field(field),
             (Partial::Shape | Partial::Capacity | Partial::Marker, ..) => WORD,
         }

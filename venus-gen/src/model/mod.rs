@@ -3,11 +3,7 @@
 //! Everything here is canonical: an alias and its target are one type or command, which lists all its names. Only
 //! what the protocol selects is present. Built by [`resolve`](crate::resolve), read by [`lower`](crate::lower).
 
-use std::collections::BTreeMap;
-
 use crate::diag::XmlPos;
-
-
 
 /// Index of a [`Struct`] in [`Model::structs`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,8 +41,6 @@ pub(crate) struct Model {
     /// In id order.
     pub(crate) commands: Vec<Command>,
     pub(crate) extensions: Vec<Extension>,
-    /// Values of the API constants that dimensions name.
-    pub(crate) constants: BTreeMap<String, u64>,
 }
 
 /// A `<type category="struct">`.
@@ -103,9 +97,7 @@ pub(crate) struct Union {
 pub(crate) struct UnionMember {
     pub(crate) var: Var,
     /// Value of the selector (or position) that tags this member.
-    pub(crate) tag: i32,
-    /// Name of the selector's enum value, where there is a selector.
-    pub(crate) selection: Option<String>,
+    pub(crate) tag: u32,
 }
 
 /// How the sender chooses a union's member.
@@ -197,11 +189,12 @@ pub(crate) struct Var {
     pub(crate) optional: bool,
     pub(crate) no_auto_validity: bool,
     pub(crate) selector: Option<String>,
+    /// What a host accepts, where `venus.xml` pins it whatever the registry says.
+    pub(crate) accepts_null: Option<bool>,
     /// Name of the stride argument whose value the sender replaces by the packed size.
     pub(crate) stride: Option<String>,
     /// When a guest may follow the pointer; always if absent.
     pub(crate) guest_condition: Option<Condition>,
-    pub(crate) at: XmlPos,
 }
 
 /// A test on a sibling member.
@@ -229,11 +222,21 @@ pub(crate) enum Length {
     /// A sibling's value, or what it points to.
     Sibling(String),
     /// `parameter->member`.
-    Through { pointer: String, member: String },
+    Through {
+        pointer: String,
+        member: String,
+    },
     /// `array[i].member`, where `i` is the row's index.
-    OfRow { array: String, member: String },
+    OfRow {
+        array: String,
+        member: String,
+    },
     /// `(sibling + add) / by`, in 32-bit unsigned arithmetic.
-    Quotient { sibling: String, add: u32, by: u32 },
+    Quotient {
+        sibling: String,
+        add: u32,
+        by: u32,
+    },
 }
 
 impl Length {
@@ -326,7 +329,11 @@ impl Model {
 
     /// The structures that code is generated for, in registry order.
     pub(crate) fn traveling_structs(&self) -> impl Iterator<Item = (StructId, &Struct)> {
-        self.structs.iter().enumerate().map(|(index, structure)| (StructId(index), structure)).filter(|(_, s)| s.travels())
+        self.structs
+            .iter()
+            .enumerate()
+            .map(|(index, structure)| (StructId(index), structure))
+            .filter(|(_, s)| s.travels())
     }
 
     /// The unions that code is generated for, in registry order.

@@ -1,9 +1,9 @@
 //! `<commands>`: entry points.
 
 use super::decl;
-use super::dom::Element;
 use super::types::{RawVar, parse_var};
 use crate::diag::{Diagnostics, XmlPos};
+use crate::xml::Element;
 
 /// A `<command>`: a prototype, or another name for one.
 #[derive(Debug)]
@@ -24,13 +24,13 @@ pub(super) fn parse_commands(section: &Element, diags: &mut Diagnostics) -> Vec<
 fn parse_command(element: &Element, diags: &mut Diagnostics) -> RawCommand {
     let alias = element.attribute("alias").map(str::to_owned);
     let (name, returns) = match (&alias, element.element("proto")) {
-        (Some(_), _) => (element.require("name", diags), String::new()),
+        (Some(_), _) => (element.require_identifier("name", diags), String::new()),
         (None, Some(proto)) => {
-            let declaration = decl::parse(proto, diags);
+            let declaration = decl::parse(proto, &element.label(), diags);
             (declaration.name, declaration.base)
         }
         (None, None) => {
-            diags.push(&element.at, element.path(), "command without <proto> or alias", "add one of them");
+            diags.push(&element.at, element.label(), "command without <proto> or alias", "add one of them");
             Default::default()
         }
     };
@@ -38,7 +38,7 @@ fn parse_command(element: &Element, diags: &mut Diagnostics) -> RawCommand {
         name,
         alias,
         returns,
-        params: element.elements_named("param").map(|param| parse_var(param, diags)).collect(),
+        params: element.elements_named("param").map(|param| parse_var(param, &element.label(), diags)).collect(),
         error_codes: element.list("errorcodes"),
         at: element.at.clone(),
     }

@@ -1,7 +1,7 @@
 //! C declarations as the registry writes them: text with `<type>` and `<name>` inside.
 
-use super::dom::{Child, Element};
-use crate::diag::Diagnostics;
+use crate::diag::{Diagnostics, XmlPos};
+use crate::xml::{Content, Element};
 
 /// `const char* const* ppNames`, `uint8_t uuid[VK_UUID_SIZE]` and the like.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,28 +27,33 @@ pub(crate) enum Dimension {
     Constant(String),
 }
 
+/// What to do about C that the registry never used before.
+const UNKNOWN: &str = "teach venus-gen's parse/decl.rs what it means";
+
 /// Parses a `<member>`, `<param>` or `<proto>`.
-pub(crate) fn parse(element: &Element, diags: &mut Diagnostics) -> Declaration {
+pub(crate) fn parse(element: &Element, owner: &str, diags: &mut Diagnostics) -> Declaration {
+    let path = format!("{owner}/{}", element.label());
     let mut declaration = Declaration::default();
     let (mut before, mut between, mut after) = (String::new(), String::new(), String::new());
-    for child in &element.children {
+    for child in &element.content {
         match child {
-            Child::Element(child) if child.name == "type" => declaration.base = child.text(),
-            Child::Element(child) if child.name == "name" => declaration.name = child.text(),
-            Child::Element(child) if child.name == "enum" => after.push_str(&child.text()),
-            Child::Element(child) if child.name == "comment" => {}
-            Child::Element(child) => {
-                let message = format!("unknown element <{}> in a declaration", child.name);
-                diags.push(&child.at, element.path(), message, "teach venus-gen's parse/decl.rs what it means");
+            Content::Element(child) if child.tag == "type" => declaration.base = child.text(),
+            Content::Element(child) if child.tag == "name" => declaration.name = child.text(),
+            Content::Element(child) if child.tag == "enum" => after.push_str(&child.text()),
+            Content::Element(child) if child.tag == "comment" => {}
+            Content::Element(child) => {
+                let message = format!("unknown element <{}> in a declaration", child.tag);
+                diags.push(&child.at, &path, message, UNKNOWN);
             }
-            Child::Text(text) if declaration.base.is_empty() => before.push_str(text),
-            Child::Text(text) if declaration.name.is_empty() => between.push_str(text),
-            Child::Text(text) => after.push_str(text),
+            Content::Text { text, .. } if declaration.base.is_empty() => before.push_str(text),
+            Content::Text { text, .. } if declaration.name.is_empty() => between.push_str(text),
+            Content::Text { text, .. } => after.push_str(text),
         }
     }
     if declaration.name.is_empty() || declaration.base.is_empty() {
-        diags.push(&element.at, element.path(), "declaration without <type> or <name>", "repair the declaration");
+        diags.push(&element.at, &path, "declaration without <type> or <name>", "repair the declaration");
     }
+    element.check_identifier(&declaration.name, &path, diags);
     declaration.base_const = before.split_whitespace().any(|word| word == "const");
     let mut is_const = declaration.base_const;
     for token in between.replace('*', " * ").split_whitespace() {
@@ -60,16 +65,16 @@ pub(crate) fn parse(element: &Element, diags: &mut Diagnostics) -> Declaration {
             "const" => is_const = true,
             other => {
                 let message = format!("cannot read {other:?} in a declaration");
-                diags.push(&element.at, element.path(), message, "teach venus-gen's parse/decl.rs what it means");
+                diags.push(&element.at, &path, message, UNKNOWN);
             }
         }
     }
-    parse_suffix(after.trim(), element, &mut declaration, diags);
+    parse_suffix(after.trim(), &element.at, &path, &mut declaration, diags);
     declaration
 }
 
 /// Parses what follows the name: `[4]`, `[VK_UUID_SIZE]`, `[3][4]`, `:24`.
-fn parse_suffix(suffix: &str, element: &Element, declaration: &mut Declaration, diags: &mut Diagnostics) {
+fn parse_suffix(suffix: &str, at: &XmlPos, path: &str, declaration: &mut Declaration, diags: &mut Diagnostics) {
     if let Some(width) = suffix.strip_prefix(':') {
         declaration.bitfield = width.trim().parse().ok();
         return;
@@ -84,6 +89,6 @@ fn parse_suffix(suffix: &str, element: &Element, declaration: &mut Declaration, 
     }
     if !rest.is_empty() {
         let message = format!("cannot read {rest:?} after a name");
-        diags.push(&element.at, element.path(), message, "teach venus-gen's parse/decl.rs what it means");
+        diags.push(at, path, message, UNKNOWN);
     }
 }

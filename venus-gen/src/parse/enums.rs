@@ -1,7 +1,7 @@
 //! `<enums>`: named values.
 
-use super::dom::Element;
-use crate::diag::{Diagnostics, XmlPos};
+use crate::diag::Diagnostics;
+use crate::xml::Element;
 
 /// An `<enums>` group.
 #[derive(Debug)]
@@ -18,8 +18,6 @@ pub(crate) struct RawEnumGroup {
 #[derive(Clone, Debug)]
 pub(crate) struct RawEnumValue {
     pub(crate) name: String,
-    /// The group that a `<require>` adds it to.
-    pub(crate) extends: Option<String>,
     pub(crate) alias: Option<String>,
     /// The value as text, if it is given outright.
     pub(crate) value: Option<String>,
@@ -28,7 +26,6 @@ pub(crate) struct RawEnumValue {
     pub(crate) offset: Option<u32>,
     pub(crate) extension_number: Option<u32>,
     pub(crate) negative: bool,
-    pub(crate) at: XmlPos,
 }
 
 pub(super) fn parse_group(section: &Element, diags: &mut Diagnostics) -> RawEnumGroup {
@@ -44,14 +41,12 @@ pub(super) fn parse_value(element: &Element, diags: &mut Diagnostics) -> RawEnum
     let mut number = |name: &str| element.attribute(name).map(|_| element.require_number(name, diags));
     let (bit, offset, extension_number) = (number("bitpos"), number("offset"), number("extnumber"));
     RawEnumValue {
-        name: element.require("name", diags),
-        extends: element.attribute("extends").map(str::to_owned),
+        name: element.require_identifier("name", diags),
         alias: element.attribute("alias").map(str::to_owned),
         value: element.attribute("value").map(str::to_owned),
         bit,
         offset,
         extension_number,
         negative: element.attribute("dir") == Some("-"),
-        at: element.at.clone(),
     }
 }

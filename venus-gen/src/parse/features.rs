@@ -1,8 +1,8 @@
 //! `<feature>` and `<extension>`: what requires which types, commands and values.
 
-use super::dom::Element;
 use super::enums::{RawEnumValue, parse_value};
 use crate::diag::{Diagnostics, XmlPos};
+use crate::xml::Element;
 
 /// A core version.
 #[derive(Debug)]
@@ -29,6 +29,7 @@ pub(crate) struct RawRequire {
     pub(crate) types: Vec<String>,
     pub(crate) commands: Vec<String>,
     pub(crate) values: Vec<RawEnumValue>,
+    pub(crate) at: XmlPos,
 }
 
 pub(super) fn parse_feature(element: &Element, diags: &mut Diagnostics) -> Option<RawFeature> {
@@ -57,11 +58,13 @@ fn parse_requires(element: &Element, diags: &mut Diagnostics) -> Vec<RawRequire>
 }
 
 fn parse_require(element: &Element, diags: &mut Diagnostics) -> RawRequire {
-    let names = |tag| element.elements_named(tag).filter_map(|child| child.attribute("name")).map(str::to_owned).collect();
+    let names =
+        |tag| element.elements_named(tag).filter_map(|child| child.attribute("name")).map(str::to_owned).collect();
     RawRequire {
         depends: element.attribute("depends").map(str::to_owned),
         types: names("type"),
         commands: names("command"),
         values: element.elements_named("enum").map(|value| parse_value(value, diags)).collect(),
+        at: element.at.clone(),
     }
 }

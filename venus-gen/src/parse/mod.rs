@@ -16,15 +16,14 @@ pub(crate) use decl::Dimension;
 pub(crate) use enums::{RawEnumGroup, RawEnumValue};
 pub(crate) use features::{RawExtension, RawFeature, RawRequire};
 pub(crate) use types::{Category, RawType, RawVar};
-pub(crate) use venus::{GuestCondition, ListedExtension, SecondLength, VenusRegistry};
+pub(crate) use venus::{GuestCondition, ListedExtension, NullOverride, SecondLength, VenusRegistry};
 
 use crate::diag::Diagnostics;
+use crate::xml;
 
 /// The Vulkan registry as records, in the order of the file.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
-    /// Name of the file it came from.
-    pub(crate) file: String,
     /// `VK_HEADER_VERSION_COMPLETE` as `1.4.309`.
     pub(crate) version: String,
     pub(crate) types: Vec<RawType>,
@@ -34,13 +33,12 @@ pub(crate) struct Registry {
     pub(crate) extensions: Vec<RawExtension>,
 }
 
-/// Parses `vk.xml`.
-pub(crate) fn parse_registry(file: &str, xml: &str, diags: &mut Diagnostics) -> Registry {
-    let mut registry = Registry { file: file.to_owned(), ..Registry::default() };
-    let Some(root) = dom::parse(file, xml, diags) else { return registry };
-    root.expect_name("registry", diags);
+/// Parses `vk.xml`; `None` if it is not a document, or another one.
+pub(crate) fn parse_registry(file: &str, xml: &str, diags: &mut Diagnostics) -> Option<Registry> {
+    let mut registry = Registry::default();
+    let root = read(file, xml, "registry", diags)?;
     for section in root.elements() {
-        match section.name.as_str() {
+        match section.tag.as_str() {
             "types" => registry.types.extend(types::parse_types(section, diags)),
             "enums" => registry.enums.push(enums::parse_group(section, diags)),
             "commands" => registry.commands.extend(commands::parse_commands(section, diags)),
@@ -51,20 +49,28 @@ pub(crate) fn parse_registry(file: &str, xml: &str, diags: &mut Diagnostics) -> 
             | "videocodecs" => {}
             other => diags.push(
                 &section.at,
-                section.path(),
+                section.label(),
                 format!("unknown section <{other}>"),
                 "teach venus-gen's parse/mod.rs what it means, or that it can be ignored",
             ),
         }
     }
     registry.version = types::header_version(&root);
-    registry
+    Some(registry)
 }
 
-/// Parses `venus.xml`.
-pub(crate) fn parse_venus(file: &str, xml: &str, diags: &mut Diagnostics) -> VenusRegistry {
-    match dom::parse(file, xml, diags) {
-        Some(root) => venus::parse(&root, diags),
-        None => VenusRegistry::default(),
+/// Parses `venus.xml`; `None` if it is not a document, or another one.
+pub(crate) fn parse_venus(file: &str, xml: &str, diags: &mut Diagnostics) -> Option<VenusRegistry> {
+    read(file, xml, "venus", diags).map(|root| venus::parse(&root, diags))
+}
+
+/// Reads a document with the given root. What stands behind a syntax error cannot be trusted.
+fn read(file: &str, text: &str, root_tag: &str, diags: &mut Diagnostics) -> Option<xml::Element> {
+    let root = xml::read(file, text).map_err(|problems| diags.extend(problems)).ok()?;
+    if root.tag == root_tag {
+        return Some(root);
     }
+    let message = format!("the root element is <{}>, not <{root_tag}>", root.tag);
+    diags.push(&root.at, root.label(), message, "give the right file");
+    None
 }

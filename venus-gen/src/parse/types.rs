@@ -1,8 +1,9 @@
 //! `<types>`: everything that has a C type name.
 
 use super::decl::{self, Declaration};
-use super::dom::{Element, split_list};
+use super::dom::split_list;
 use crate::diag::{Diagnostics, XmlPos};
+use crate::xml::Element;
 
 /// The registry's `category` attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +32,6 @@ pub(crate) struct RawType {
     pub(crate) underlying: String,
     /// The enum that names a bitmask's bits.
     pub(crate) bits: Option<String>,
-    pub(crate) object_type: Option<String>,
     pub(crate) structextends: Vec<String>,
     pub(crate) members: Vec<RawVar>,
     pub(crate) at: XmlPos,
@@ -73,7 +73,7 @@ fn parse_type(element: &Element, diags: &mut Diagnostics) -> RawType {
         Some("union") => Category::Union,
         Some(other) => {
             let message = format!("unknown category {other:?}");
-            diags.push(&element.at, element.path(), message, "teach venus-gen's parse/types.rs what it means");
+            diags.push(&element.at, element.label(), message, "teach venus-gen's parse/types.rs what it means");
             Category::External
         }
     };
@@ -84,25 +84,28 @@ fn parse_type(element: &Element, diags: &mut Diagnostics) -> RawType {
         .or_else(|| element.element("proto").and_then(|proto| proto.element("name")).map(Element::text))
         .unwrap_or_default();
     if name.is_empty() && category != Category::Define {
-        diags.push(&element.at, element.path(), "type without a name", "add a name attribute or a <name>");
+        diags.push(&element.at, element.label(), "type without a name", "add a name attribute or a <name>");
+    }
+    // The names of headers and of C's own types are not ours to spell.
+    if !matches!(category, Category::External | Category::Include | Category::Define) {
+        element.check_identifier(&name, &element.label(), diags);
     }
     RawType {
         category,
         alias: element.attribute("alias").map(str::to_owned),
         underlying: element.element("type").map(Element::text).unwrap_or_default(),
         bits: element.attribute("requires").or(element.attribute("bitvalues")).map(str::to_owned),
-        object_type: element.attribute("objtypeenum").map(str::to_owned),
         structextends: element.list("structextends"),
-        members: element.elements_named("member").map(|member| parse_var(member, diags)).collect(),
+        members: element.elements_named("member").map(|member| parse_var(member, &element.label(), diags)).collect(),
         at: element.at.clone(),
         name,
     }
 }
 
-pub(super) fn parse_var(element: &Element, diags: &mut Diagnostics) -> RawVar {
+pub(super) fn parse_var(element: &Element, owner: &str, diags: &mut Diagnostics) -> RawVar {
     let lengths = element.attribute("altlen").or(element.attribute("len")).map(split_list).unwrap_or_default();
     RawVar {
-        decl: decl::parse(element, diags),
+        decl: decl::parse(element, owner, diags),
         s_type: element.list("values").into_iter().next(),
         lengths,
         optional: element.list("optional").first().is_some_and(|first| first == "true"),

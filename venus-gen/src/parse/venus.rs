@@ -1,19 +1,19 @@
 //! `venus.xml`: our statement of what the Venus protocol adds to the Vulkan registry.
 
 use super::commands::{RawCommand, parse_commands};
-use super::dom::Element;
 use super::enums::{RawEnumGroup, RawEnumValue, parse_group, parse_value};
 use super::types::{RawType, parse_types};
 use crate::diag::{Diagnostics, XmlPos};
+use crate::xml::Element;
 
 /// The protocol's definitions and hand-kept lists.
 #[derive(Debug, Default)]
 pub(crate) struct VenusRegistry {
-    pub(crate) file: String,
     pub(crate) wire_format: u32,
     /// Version of the registry that the protocol was defined against, for example `1.4.307`.
     pub(crate) xml_version: String,
     pub(crate) counts: Counts,
+    pub(crate) counts_at: XmlPos,
     pub(crate) extensions: Vec<ListedExtension>,
     pub(crate) commands: Vec<ListedCommand>,
     pub(crate) types: Vec<RawType>,
@@ -25,6 +25,7 @@ pub(crate) struct VenusRegistry {
     pub(crate) dropped_types: Vec<Reasoned>,
     pub(crate) guest_conditions: Vec<GuestCondition>,
     pub(crate) second_lengths: Vec<SecondLength>,
+    pub(crate) null_overrides: Vec<NullOverride>,
 }
 
 /// Declared counts, by attribute name. Codegen fails when the derived ones differ.
@@ -88,25 +89,39 @@ pub(crate) struct SecondLength {
     pub(crate) at: XmlPos,
 }
 
+/// Whether a host accepts null for a parameter or member, whatever the Vulkan registry of the day says.
+#[derive(Debug)]
+pub(crate) struct NullOverride {
+    /// A command or structure.
+    pub(crate) owner: String,
+    /// Its parameter or member.
+    pub(crate) var: String,
+    pub(crate) nullable: bool,
+    pub(crate) at: XmlPos,
+}
+
 pub(super) fn parse(root: &Element, diags: &mut Diagnostics) -> VenusRegistry {
-    root.expect_name("venus", diags);
     let mut venus = VenusRegistry {
-        file: root.at.file.clone(),
         wire_format: root.require_number("wire-format", diags),
         xml_version: root.require("xml-version", diags),
         ..VenusRegistry::default()
     };
     for section in root.elements() {
-        match section.name.as_str() {
-            "counts" => venus.counts = section.attributes.keys().map(|key| (key.clone(), section.require_number(key, diags))).collect(),
-            "extensions" => venus.extensions = section.elements().map(|row| parse_extension(row, diags)).collect(),
-            "commands" => {
-                venus.commands = section.elements_named("command").map(|row| parse_listed(row, diags)).collect();
+        match section.tag.as_str() {
+            "counts" => {
+                let keys = section.attributes.iter().map(|(key, _)| key);
+                venus.counts = keys.map(|key| (key.clone(), section.require_number(key, diags))).collect();
+                venus.counts_at = section.at.clone();
             }
-            "types" => venus.types = parse_types(section, diags),
+            "extensions" => venus.extensions.extend(section.elements().map(|row| parse_extension(row, diags))),
+            "commands" => {
+                let rows = section.elements_named("command");
+                venus.commands.extend(rows.map(|row| parse_listed(row, diags)));
+            }
+            "types" => venus.types.extend(parse_types(section, diags)),
             "enums" => venus.enums.push(parse_group(section, diags)),
-            "stypes" => venus.s_types = section.elements().map(|row| parse_value(row, diags)).collect(),
-            "private-commands" => venus.private_commands = parse_commands(section, diags),
+            "stypes" => venus.s_types.extend(section.elements().map(|row| parse_value(row, diags))),
+            "private-commands" => venus.private_commands.extend(parse_commands(section, diags)),
             "rules" => parse_rules(section, &mut venus, diags),
             other => unknown(section, other, diags),
         }
@@ -116,7 +131,7 @@ pub(super) fn parse(root: &Element, diags: &mut Diagnostics) -> VenusRegistry {
 
 fn unknown(element: &Element, name: &str, diags: &mut Diagnostics) {
     let message = format!("unknown element <{name}>");
-    diags.push(&element.at, element.path(), message, "remove it, or teach venus-gen's parse/venus.rs what it means");
+    diags.push(&element.at, element.label(), message, "remove it, or teach venus-gen's parse/venus.rs what it means");
 }
 
 fn parse_extension(row: &Element, diags: &mut Diagnostics) -> ListedExtension {
@@ -141,7 +156,7 @@ fn parse_rules(section: &Element, venus: &mut VenusRegistry, diags: &mut Diagnos
     for row in section.elements() {
         let reason = row.require("reason", diags);
         let at = row.at.clone();
-        match row.name.as_str() {
+        match row.tag.as_str() {
             "union-tag" => venus.union_tags.push(UnionTag {
                 union: row.require("union", diags),
                 member: row.require("member", diags),
@@ -165,6 +180,16 @@ fn parse_rules(section: &Element, venus: &mut VenusRegistry, diags: &mut Diagnos
                 length: row.require("length", diags),
                 at,
             }),
+            "null-override" => {
+                let (owner, var) =
+                    if row.attribute("struct").is_some() { ("struct", "member") } else { ("command", "param") };
+                venus.null_overrides.push(NullOverride {
+                    owner: row.require(owner, diags),
+                    var: row.require(var, diags),
+                    nullable: row.require_bool("nullable", diags),
+                    at,
+                });
+            }
             // States the rule that `lower` implements for arrays whose dimension is an API constant.
             "fixed-array-rule" => {}
             other => unknown(row, other, diags),

@@ -32,10 +32,8 @@ pub(super) fn collapse(markup: &str) -> String {
 ///
 /// Line comments go first. That leaves nothing of a define which upstream has commented out.
 pub(super) fn plain(markup: &str) -> Option<String> {
-    let without_comments: Vec<&str> = markup
-        .lines()
-        .map(|line| line.split_once("//").map_or(line, |(code, _)| code))
-        .collect();
+    let without_comments: Vec<&str> =
+        markup.lines().map(|line| line.split_once("//").map_or(line, |(code, _)| code)).collect();
     let line = collapse(&without_comments.join("\n"));
     if line.is_empty() || line.contains('\\') {
         return None;
@@ -56,10 +54,7 @@ mod tests {
 
     #[test]
     fn one_line() {
-        assert_eq!(
-            collapse("\n  const   <type>a</type>*  <name>b</name> "),
-            "const <type>a</type>* <name>b</name>"
-        );
+        assert_eq!(collapse("\n  const   <type>a</type>*  <name>b</name> "), "const <type>a</type>* <name>b</name>");
     }
 
     #[test]
@@ -71,10 +66,7 @@ mod tests {
     #[test]
     fn plain_declarations_only() {
         let check = |markup: &str, expected: Option<&str>| assert_eq!(plain(markup).as_deref(), expected, "{markup}");
-        check(
-            "// Version\n#define <name>V</name> 309",
-            Some("#define <name>V</name> 309"),
-        );
+        check("// Version\n#define <name>V</name> 309", Some("#define <name>V</name> 309"));
         check(
             "#define <name>V</name> <type>M</type>(0, 1)// Patch",
             Some("#define <name>V</name> <type>M</type>(0, 1)"),
@@ -83,9 +75,6 @@ mod tests {
         check("#define <name>M</name>(a) ((a) &lt;&lt; 2)", None);
         check("#define <name>M</name> 1 \\\n 2", None);
         check("#ifdef X\ntypedef void <name>T</name>;\n#endif", None);
-        check(
-            "typedef <type>u</type> <name>T</name>;",
-            Some("typedef <type>u</type> <name>T</name>;"),
-        );
+        check("typedef <type>u</type> <name>T</name>;", Some("typedef <type>u</type> <name>T</name>;"));
     }
 }

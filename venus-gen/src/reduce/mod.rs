@@ -32,11 +32,7 @@ use crate::xml;
 pub use self::outline::{HeaderVersion, Outline, outline};
 
 /// The oldest registry that declares everything `venus.xml` names.
-pub const OLDEST_HEADER: HeaderVersion = HeaderVersion {
-    major: 1,
-    minor: 4,
-    patch: 307,
-};
+pub const OLDEST_HEADER: HeaderVersion = HeaderVersion { major: 1, minor: 4, patch: 307 };
 
 /// Reduces the registry `xml`. `file_name` is only used to say where a problem is.
 ///
@@ -51,20 +47,14 @@ pub fn reduce(file_name: &str, xml: &str) -> Result<String, Diagnostics> {
 
     match outline::header_version(&root) {
         Some(version) if version < OLDEST_HEADER => diagnostics.push(
-            &XmlPos {
-                file: file_name.to_owned(),
-                line: 0,
-            },
+            &XmlPos { file: file_name.to_owned(), line: 0 },
             "types/type VK_HEADER_VERSION",
             format!("the registry is version {version}, older than {OLDEST_HEADER}"),
             format!("import a vk.xml of version {OLDEST_HEADER} or newer"),
         ),
         Some(_) => {}
         None => diagnostics.push(
-            &XmlPos {
-                file: file_name.to_owned(),
-                line: 0,
-            },
+            &XmlPos { file: file_name.to_owned(), line: 0 },
             "types/type VK_HEADER_VERSION",
             "the registry does not state its version",
             "it needs the defines VK_HEADER_VERSION and VK_HEADER_VERSION_COMPLETE, as every upstream vk.xml has them",

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::prune::concerns_vulkan;
-use crate::xml::{self, Element};
 use crate::diag::Diagnostics;
+use crate::xml::{self, Element};
 
 /// The version that a registry states for the headers made from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

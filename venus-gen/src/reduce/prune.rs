@@ -2,8 +2,8 @@
 
 use super::declaration::{collapse, escape, plain};
 use super::schema::{Body, COMMAND_ELEMENTS, DECLARATION_ELEMENTS, ROOT, ROOT_TAG, Rule, Shape, TYPE_ELEMENTS, lookup};
-use crate::xml::{Content, Element, first_word};
 use crate::diag::{Diagnostics, XmlPos};
+use crate::xml::{Content, Element, first_word};
 
 /// An element of the reduced registry.
 #[derive(Debug)]
@@ -29,22 +29,14 @@ pub(super) enum KeptBody {
 
 /// What is left of `root`. Meaningless if something was reported.
 pub(super) fn prune(file_name: &str, root: &Element, diagnostics: &mut Diagnostics) -> Kept {
-    let mut pruner = Pruner {
-        file_name,
-        diagnostics,
-        path: Vec::new(),
-    };
+    let mut pruner = Pruner { file_name, diagnostics, path: Vec::new() };
     if root.tag != ROOT_TAG {
         pruner.report(
-            root.line,
+            root.at.line,
             format!("the root element is `<{}>`, not `<{ROOT_TAG}>`", root.tag),
             "import the registry of Vulkan itself, usually named vk.xml",
         );
-        return Kept {
-            tag: ROOT_TAG.to_owned(),
-            attributes: Vec::new(),
-            body: KeptBody::Empty,
-        };
+        return Kept { tag: ROOT_TAG.to_owned(), attributes: Vec::new(), body: KeptBody::Empty };
     }
     pruner.element(root, &ROOT)
 }
@@ -53,13 +45,9 @@ pub(super) fn prune(file_name: &str, root: &Element, diagnostics: &mut Diagnosti
 ///
 /// The registry serves several APIs: `api` restricts an element to some, and an extension lists those that support it.
 pub(super) fn concerns_vulkan(element: &Element) -> bool {
-    let only_sc = element
-        .attribute("api")
-        .is_some_and(|apis| apis.split(',').all(|api| api.trim() == "vulkansc"));
+    let only_sc = element.attribute("api").is_some_and(|apis| apis.split(',').all(|api| api.trim() == "vulkansc"));
     let unsupported = element.tag == "extension"
-        && element
-            .attribute("supported")
-            .is_some_and(|apis| !apis.split(',').any(|api| api.trim() == "vulkan"));
+        && element.attribute("supported").is_some_and(|apis| !apis.split(',').any(|api| api.trim() == "vulkan"));
     !only_sc && !unsupported
 }
 
@@ -72,15 +60,8 @@ struct Pruner<'a> {
 
 impl Pruner<'_> {
     fn report(&mut self, line: u32, message: String, help: &str) {
-        let at = XmlPos {
-            file: self.file_name.to_owned(),
-            line,
-        };
-        let element = if self.path.is_empty() {
-            ROOT_TAG.to_owned()
-        } else {
-            self.path.join("/")
-        };
+        let at = XmlPos { file: self.file_name.to_owned(), line };
+        let element = if self.path.is_empty() { ROOT_TAG.to_owned() } else { self.path.join("/") };
         self.diagnostics.push(&at, element, message, help);
     }
 
@@ -89,7 +70,7 @@ impl Pruner<'_> {
         for required in shape.required {
             if element.attribute(required).is_none() {
                 self.report(
-                    element.line,
+                    element.at.line,
                     format!("`<{}>` has no `{required}` attribute", element.tag),
                     "give it one; every element of this kind has it upstream",
                 );
@@ -111,11 +92,7 @@ impl Pruner<'_> {
         if let (Body::Type, KeptBody::Empty) = (&shape.body, &body) {
             name_by_attribute(element, shape, &mut attributes);
         }
-        Kept {
-            tag: element.tag.clone(),
-            attributes,
-            body,
-        }
+        Kept { tag: element.tag.clone(), attributes, body }
     }
 
     /// Checks that nothing stands in an element.
@@ -158,7 +135,7 @@ impl Pruner<'_> {
 
     fn report_unknown(&mut self, child: &Element, parent: &Element) {
         self.report(
-            child.line,
+            child.at.line,
             format!("the registry schema has no `<{}>` in `<{}>`", child.tag, parent.tag),
             "if a newer registry brought it, say in venus-gen/src/reduce/schema.rs whether code needs it",
         );
@@ -192,11 +169,11 @@ impl Pruner<'_> {
         let count = |tag: &str| element.children().filter(|word| word.tag == tag).count();
         if count("name") != 1 {
             let message = format!("a declaration with {} `<name>` elements", count("name"));
-            self.report(element.line, message, "mark up exactly one word as the declared name");
+            self.report(element.at.line, message, "mark up exactly one word as the declared name");
         }
         if one_type && count("type") != 1 {
             let message = format!("a declaration with {} `<type>` elements", count("type"));
-            self.report(element.line, message, "mark up exactly one word as the type");
+            self.report(element.at.line, message, "mark up exactly one word as the type");
         }
         markup
     }
@@ -209,14 +186,14 @@ impl Pruner<'_> {
         if element.attribute("alias").is_some() {
             if element.attribute("name").is_none() {
                 let message = "an alias without a `name` attribute".to_owned();
-                self.report(element.line, message, "name the command that is the alias");
+                self.report(element.at.line, message, "name the command that is the alias");
             }
             return self.nothing(element);
         }
         if element.child("proto").is_none() {
             let message = "a command without a `<proto>` that is no alias either".to_owned();
             self.report(
-                element.line,
+                element.at.line,
                 message,
                 "declare it with a `<proto>`, or say of which command it is an alias",
             );
@@ -227,11 +204,7 @@ impl Pruner<'_> {
     fn type_body(&mut self, element: &Element) -> KeptBody {
         if element.name().is_none_or(|name| name.is_empty()) {
             let message = "a type without a name".to_owned();
-            self.report(
-                element.line,
-                message,
-                "give it a `name` attribute or mark its name up with `<name>`",
-            );
+            self.report(element.at.line, message, "give it a `name` attribute or mark its name up with `<name>`");
             return KeptBody::Empty;
         }
         if element.attribute("alias").is_some() {
@@ -255,7 +228,7 @@ impl Pruner<'_> {
             Some(unknown) => {
                 let message = format!("types of the category `{unknown}` are not known");
                 let help = "if a newer registry brought it, say in venus-gen/src/reduce/prune.rs what its body is";
-                self.report(element.line, message, help);
+                self.report(element.at.line, message, help);
                 KeptBody::Empty
             }
         }
@@ -269,9 +242,6 @@ fn name_by_attribute(element: &Element, shape: &'static Shape, attributes: &mut 
     }
     let Some(name) = element.name() else { return };
     let rank = |key: &str| shape.attributes.iter().position(|known| *known == key);
-    let at = attributes
-        .iter()
-        .take_while(|(key, _)| rank(key) < rank("name"))
-        .count();
+    let at = attributes.iter().take_while(|(key, _)| rank(key) < rank("name")).count();
     attributes.insert(at, ("name", name));
 }

@@ -102,50 +102,21 @@ pub(super) const TYPE_ELEMENTS: &[(&str, Rule)] = &[
 ];
 
 /// The elements that may be marked up in C text.
-pub(super) const DECLARATION_ELEMENTS: &[(&str, Rule)] = &[
-    ("comment", Rule::Drop),
-    ("type", Rule::Keep(&WORD)),
-    ("name", Rule::Keep(&WORD)),
-    ("enum", Rule::Keep(&WORD)),
-];
+pub(super) const DECLARATION_ELEMENTS: &[(&str, Rule)] =
+    &[("comment", Rule::Drop), ("type", Rule::Keep(&WORD)), ("name", Rule::Keep(&WORD)), ("enum", Rule::Keep(&WORD))];
 
-const WORD: Shape = Shape {
-    attributes: &[],
-    required: &[],
-    body: Body::Empty,
-};
+const WORD: Shape = Shape { attributes: &[], required: &[], body: Body::Empty };
 
 const MEMBER: Shape = Shape {
-    attributes: &[
-        "api",
-        "values",
-        "len",
-        "altlen",
-        "optional",
-        "noautovalidity",
-        "selector",
-        "selection",
-    ],
+    attributes: &["api", "values", "len", "altlen", "optional", "noautovalidity", "selector", "selection"],
     required: &[],
     body: Body::Declaration,
 };
 
-const PROTO: Shape = Shape {
-    attributes: &[],
-    required: &[],
-    body: Body::Declaration,
-};
+const PROTO: Shape = Shape { attributes: &[], required: &[], body: Body::Declaration };
 
 const PARAM: Shape = Shape {
-    attributes: &[
-        "api",
-        "len",
-        "altlen",
-        "optional",
-        "noautovalidity",
-        "selector",
-        "stride",
-    ],
+    attributes: &["api", "len", "altlen", "optional", "noautovalidity", "selector", "stride"],
     required: &[],
     body: Body::Declaration,
 };
@@ -153,26 +124,11 @@ const PARAM: Shape = Shape {
 const ENUMS: Shape = Shape {
     attributes: &["name", "type", "bitwidth"],
     required: &["name"],
-    body: Body::Elements(&[
-        ("comment", Rule::Drop),
-        ("enum", Rule::Keep(&ENUM)),
-        ("unused", Rule::Drop),
-    ]),
+    body: Body::Elements(&[("comment", Rule::Drop), ("enum", Rule::Keep(&ENUM)), ("unused", Rule::Drop)]),
 };
 
 const ENUM: Shape = Shape {
-    attributes: &[
-        "api",
-        "extends",
-        "name",
-        "type",
-        "value",
-        "bitpos",
-        "extnumber",
-        "offset",
-        "dir",
-        "alias",
-    ],
+    attributes: &["api", "extends", "name", "type", "value", "bitpos", "extnumber", "offset", "dir", "alias"],
     required: &["name"],
     body: Body::Empty,
 };
@@ -183,11 +139,8 @@ const COMMANDS: Shape = Shape {
     body: Body::Elements(&[("comment", Rule::Drop), ("command", Rule::Keep(&COMMAND))]),
 };
 
-const COMMAND: Shape = Shape {
-    attributes: &["name", "alias", "api", "errorcodes"],
-    required: &[],
-    body: Body::Command,
-};
+const COMMAND: Shape =
+    Shape { attributes: &["name", "alias", "api", "errorcodes"], required: &[], body: Body::Command };
 
 /// What a `<command>` that is not an alias holds.
 pub(super) const COMMAND_ELEMENTS: &[(&str, Rule)] = &[
@@ -217,12 +170,8 @@ const EXTENSION: Shape = Shape {
 
 /// The blocks of a feature or an extension. What is deprecated or removed stays part of the wire, so only the
 /// requirements count.
-const BLOCKS: &[(&str, Rule)] = &[
-    ("comment", Rule::Drop),
-    ("require", Rule::Keep(&REQUIRE)),
-    ("deprecate", Rule::Drop),
-    ("remove", Rule::Drop),
-];
+const BLOCKS: &[(&str, Rule)] =
+    &[("comment", Rule::Drop), ("require", Rule::Keep(&REQUIRE)), ("deprecate", Rule::Drop), ("remove", Rule::Drop)];
 
 const REQUIRE: Shape = Shape {
     attributes: &["api", "depends"],
@@ -236,8 +185,4 @@ const REQUIRE: Shape = Shape {
     ]),
 };
 
-const REFERENCE: Shape = Shape {
-    attributes: &["api", "name"],
-    required: &["name"],
-    body: Body::Empty,
-};
+const REFERENCE: Shape = Shape { attributes: &["api", "name"], required: &["name"], body: Body::Empty };

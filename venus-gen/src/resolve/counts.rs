@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::diag::{Diagnostics, XmlPos};
+use crate::diag::Diagnostics;
 use crate::model::{Model, StructId};
 use crate::parse::VenusRegistry;
 
@@ -44,17 +44,19 @@ pub(crate) fn count(model: &Model) -> Vec<Count> {
     ]
 }
 
+/// Reports every derived count that differs from the declared one, and every declared one that nothing derives.
 pub(super) fn check(model: &Model, venus: &VenusRegistry, diags: &mut Diagnostics) {
-    let at = XmlPos { file: venus.file.clone(), line: 0 };
-    for Count { name, value } in count(model) {
-        match venus.counts.get(name) {
-            Some(declared) if *declared as usize == value => {}
-            Some(declared) => {
-                let message = format!("declared {declared}, derived {value}");
-                let help = "a registry change altered the protocol: undo it, or declare the new count with it";
-                diags.push(&at, format!("counts/{name}"), message, help);
-            }
-            None => diags.push(&at, format!("counts/{name}"), format!("not declared, derived {value}"), "declare it"),
-        }
+    let derived = count(model);
+    for Count { name, value } in &derived {
+        let help = "a registry change altered the protocol: undo it, or declare the new count with it";
+        let message = match venus.counts.get(*name) {
+            Some(declared) if usize::try_from(*declared) == Ok(*value) => continue,
+            Some(declared) => format!("declared {declared}, derived {value}"),
+            None => format!("not declared, derived {value}"),
+        };
+        diags.push(&venus.counts_at, format!("counts/{name}"), message, help);
+    }
+    for name in venus.counts.keys().filter(|name| !derived.iter().any(|count| count.name == name.as_str())) {
+        diags.push(&venus.counts_at, format!("counts/{name}"), "no such count", "remove it");
     }
 }

@@ -130,10 +130,10 @@ fn spread(
             _ => None,
         });
         for next in children.chain(members).collect::<Vec<_>>() {
-            if !families.contains_key(&next) {
-                families.insert(next, family);
+            families.entry(next).or_insert_with(|| {
                 open.push(next);
-            }
+                family
+            });
         }
     }
 }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::diag::{Diagnostics, XmlPos};
-use crate::model::Length;
+use crate::model::{Length, Model};
 
 /// Parses one level's expression. Anything that is not one of the forms the registry uses is reported.
 pub(super) fn parse(
     text: &str,
-    constants: &BTreeMap<String, u64>,
+    constants: &BTreeMap<&str, u64>,
     element: &str,
     at: &XmlPos,
     diags: &mut Diagnostics,
@@ -20,7 +20,27 @@ pub(super) fn parse(
     })
 }
 
-fn expression(text: &str, constants: &BTreeMap<String, u64>) -> Option<Length> {
+/// Reports lengths of what travels that no earlier sibling has: a decoder knows the values it has read, and no others.
+pub(super) fn check(model: &Model, diags: &mut Diagnostics) {
+    let structs = model.traveling_structs().map(|(_, structure)| structure);
+    let structs = structs.map(|structure| (format!("type {}", structure.name()), &structure.members, &structure.at));
+    let commands = model.encodable_commands();
+    let commands = commands.map(|command| (format!("command {}", command.name), &command.params, &command.at));
+    for (owner, vars, at) in structs.chain(commands) {
+        for (index, var) in vars.iter().enumerate().filter(|(_, var)| var.dimensions.is_empty()) {
+            let earlier = vars.get(..index).unwrap_or_default();
+            for sibling in var.lengths.iter().filter_map(Length::sibling) {
+                if !earlier.iter().any(|other| other.name == sibling) {
+                    let message = format!("the length {sibling} is not declared before it");
+                    let help = "declare the length first, or teach venus-gen's lower to reorder members";
+                    diags.push(at, format!("{owner}/{}", var.name), message, help);
+                }
+            }
+        }
+    }
+}
+
+fn expression(text: &str, constants: &BTreeMap<&str, u64>) -> Option<Length> {
     if text == "null-terminated" {
         return Some(Length::NullTerminated);
     }
@@ -46,7 +66,7 @@ fn expression(text: &str, constants: &BTreeMap<String, u64>) -> Option<Length> {
     identifier(text).map(Length::Sibling)
 }
 
-fn literal(text: &str, constants: &BTreeMap<String, u64>) -> Option<u64> {
+fn literal(text: &str, constants: &BTreeMap<&str, u64>) -> Option<u64> {
     let text = text.trim();
     text.parse().ok().or_else(|| constants.get(text).copied())
 }
@@ -62,7 +82,7 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expected: Length) {
-        let constants = BTreeMap::from([("VK_UUID_SIZE".to_owned(), 16)]);
+        let constants = BTreeMap::from([("VK_UUID_SIZE", 16)]);
         assert_eq!(expression(text, &constants), Some(expected), "{text}");
     }
 

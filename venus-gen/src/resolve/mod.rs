@@ -4,20 +4,24 @@
 //!
 //! 1. [`names`]: aliases. After it every thing has one canonical name.
 //! 2. [`select`]: which types and commands the protocol takes from the registry.
-//! 3. [`types`]: records become typed declarations, ids replace names.
+//! 3. [`types`]: records become typed declarations, ids replace names; with [`values`], [`lengths`], [`commands`], and
+//!    [`rules`] for the rows of `venus.xml`.
 //! 4. [`chains`]: which structure may follow which, and when a guest may send it.
-//! 5. [`travel`]: what has an encoding, and what commands reach.
+//! 5. [`travel`]: what has an encoding, and what commands reach. Of that, [`lengths`] must be known in time.
 //! 6. [`families`]: which file of generated code each thing belongs to.
 //! 7. [`counts`]: the result against the declared counts.
 
 mod chains;
+mod commands;
 mod counts;
 mod families;
 mod lengths;
 mod names;
+mod rules;
 mod select;
 mod travel;
 mod types;
+mod values;
 
 pub(crate) use counts::count;
 pub(crate) use travel::content_obstacle;
@@ -33,6 +37,7 @@ pub(crate) fn resolve(vk: &Registry, venus: &VenusRegistry, diags: &mut Diagnost
     let mut model = types::build(vk, venus, &names, &selection, diags);
     chains::link(&mut model, vk, venus, &names, &selection, diags);
     travel::mark(&mut model, venus, diags);
+    lengths::check(&model, diags);
     families::assign(&mut model);
     model
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::diag::Diagnostics;
+use crate::diag::{Diagnostics, XmlPos};
 use crate::parse::{RawCommand, RawType, Registry, VenusRegistry};
 
 /// Lookup by any name.
@@ -33,10 +33,23 @@ fn follow<'r>(name: &'r str, alias_of: impl Fn(&str) -> Option<Option<&'r str>>)
     None
 }
 
+/// Reports names that are declared more than once.
+fn unique<'r>(what: &str, declared: impl Iterator<Item = (&'r str, &'r XmlPos)>, diags: &mut Diagnostics) {
+    let mut first = BTreeMap::new();
+    for (name, at) in declared.filter(|(name, _)| !name.is_empty()) {
+        if let Some(first) = first.insert(name, at) {
+            let message = format!("declared twice, first in {first}");
+            diags.push(at, format!("{what} {name}"), message, "keep one declaration");
+        }
+    }
+}
+
 impl<'r> Names<'r> {
     pub(super) fn new(vk: &'r Registry, venus: &'r VenusRegistry, diags: &mut Diagnostics) -> Self {
         let all_types: Vec<&RawType> = vk.types.iter().chain(&venus.types).collect();
         let all_commands: Vec<&RawCommand> = vk.commands.iter().chain(&venus.private_commands).collect();
+        unique("type", all_types.iter().map(|ty| (ty.name.as_str(), &ty.at)), diags);
+        unique("command", all_commands.iter().map(|command| (command.name.as_str(), &command.at)), diags);
         let types: BTreeMap<_, _> = all_types.iter().map(|ty| (ty.name.as_str(), *ty)).collect();
         let commands: BTreeMap<_, _> = all_commands.iter().map(|command| (command.name.as_str(), *command)).collect();
 

@@ -36,22 +36,11 @@ pub(super) fn select<'r>(
     names: &Names<'r>,
     diags: &mut Diagnostics,
 ) -> Selection<'r> {
-    let dropped: BTreeSet<&str> = venus.dropped_types.iter().map(|row| row.name.as_str()).collect();
+    let dropped = venus.dropped_types.iter().filter_map(|row| names.canonical_type(&row.name));
+    let dropped: BTreeSet<&str> = dropped.collect();
     let listed: BTreeMap<&str, u32> = venus.extensions.iter().map(|row| (row.name.as_str(), row.number)).collect();
     let mut selection = Selection::default();
-    let mut take = |require: &'r RawRequire, origin: Origin| {
-        for name in require.types.iter().filter(|name| !dropped.contains(name.as_str())) {
-            if let Some(canonical) = names.canonical_type(name) {
-                selection.types.insert(canonical);
-                let origins = selection.origins.entry(canonical).or_default();
-                if !origins.contains(&origin) {
-                    origins.push(origin.clone());
-                }
-            }
-        }
-        selection.commands.extend(require.commands.iter().filter_map(|name| names.canonical_command(name)));
-    };
-
+    let mut take = |require, origin| selection.take(require, &origin, names, &dropped, diags);
     for feature in &vk.features {
         let (major, minor) = parse_version(&feature.number);
         for require in &feature.requires {
@@ -80,8 +69,45 @@ pub(super) fn select<'r>(
     for row in venus.dropped_types.iter().filter(|row| names.type_record(&row.name).is_none()) {
         diags.push(&row.at, format!("drop-type {}", row.name), "no such type in the registry", "remove the row");
     }
-    close_over_mentions(&mut selection, names);
+    close_over_mentions(&mut selection, names, &dropped);
     selection
+}
+
+impl<'r> Selection<'r> {
+    /// Adds what a block requires.
+    fn take(
+        &mut self,
+        require: &'r RawRequire,
+        origin: &Origin,
+        names: &Names<'r>,
+        dropped: &BTreeSet<&str>,
+        diags: &mut Diagnostics,
+    ) {
+        for name in &require.types {
+            match names.canonical_type(name) {
+                Some(canonical) if dropped.contains(canonical) => {}
+                Some(canonical) => {
+                    self.types.insert(canonical);
+                    let origins = self.origins.entry(canonical).or_default();
+                    if !origins.contains(origin) {
+                        origins.push(origin.clone());
+                    }
+                }
+                None => unknown("type", name, require, diags),
+            }
+        }
+        for name in &require.commands {
+            match names.canonical_command(name) {
+                Some(canonical) => _ = self.commands.insert(canonical),
+                None => unknown("command", name, require, diags),
+            }
+        }
+    }
+}
+
+fn unknown(what: &str, name: &str, require: &RawRequire, diags: &mut Diagnostics) {
+    let message = format!("requires {name}, which the registry does not declare");
+    diags.push(&require.at, format!("require/{what} {name}"), message, "declare it, or remove the reference");
 }
 
 /// Extensions whose elements live in `venus.xml` rather than in the Vulkan registry.
@@ -104,7 +130,7 @@ fn check_listed_extensions(vk: &Registry, venus: &VenusRegistry, diags: &mut Dia
 }
 
 /// Adds whatever the declarations of selected things mention, until nothing is new.
-fn close_over_mentions<'r>(selection: &mut Selection<'r>, names: &Names<'r>) {
+fn close_over_mentions<'r>(selection: &mut Selection<'r>, names: &Names<'r>, dropped: &BTreeSet<&str>) {
     let mut open: Vec<&'r str> = selection.types.iter().copied().collect();
     for command in &selection.commands {
         if let Some(record) = names.command_record(command) {
@@ -114,10 +140,14 @@ fn close_over_mentions<'r>(selection: &mut Selection<'r>, names: &Names<'r>) {
     }
     while let Some(name) = open.pop() {
         selection.types.insert(name);
-        let Some(record) = names.type_record(name) else { continue };
+        let Some(record) = names.type_record(name) else {
+            continue;
+        };
         let members = record.members.iter().map(|member| member.decl.base.as_str());
         let mentioned = members.chain([record.underlying.as_str()]).chain(record.bits.as_deref());
-        let new = mentioned.filter_map(|name| names.canonical_type(name)).filter(|name| !selection.types.contains(name));
+        let new = mentioned
+            .filter_map(|name| names.canonical_type(name))
+            .filter(|name| !selection.types.contains(name) && !dropped.contains(name));
         open.extend(new);
     }
 }
@@ -162,7 +192,9 @@ fn all(rest: &mut &str, listed: &BTreeMap<&str, u32>) -> Dependency {
         sum = match (sum, term(rest, listed)) {
             (Dependency::Unsatisfied, _) | (_, Dependency::Unsatisfied) => Dependency::Unsatisfied,
             (Dependency::None, other) | (other, Dependency::None) => other,
-            (Dependency::Satisfied(left), Dependency::Satisfied(right)) => Dependency::Satisfied([left, right].concat()),
+            (Dependency::Satisfied(left), Dependency::Satisfied(right)) => {
+                Dependency::Satisfied([left, right].concat())
+            }
         };
     }
     sum

@@ -3,13 +3,14 @@
 //! A type can travel if everything in it can; `pNext` and optional pointers do not count, since a chain is decided
 //! node by node and an optional pointer can be null. A type does travel if an encodable command reaches it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diag::Diagnostics;
 use crate::model::{Command, Model, Returns, StructId, Ty, UnionId, Var};
 use crate::parse::VenusRegistry;
 
 pub(super) fn mark(model: &mut Model, venus: &VenusRegistry, diags: &mut Diagnostics) {
+    cut_recursion(model, diags);
     let structs = (0..model.structs.len()).map(|index| struct_travels(model, StructId(index))).collect::<Vec<_>>();
     let unions = (0..model.unions.len()).map(|index| union_travels(model, UnionId(index))).collect::<Vec<_>>();
     let mut obstacles: BTreeMap<u32, String> =
@@ -43,11 +44,52 @@ pub(super) fn mark(model: &mut Model, venus: &VenusRegistry, diags: &mut Diagnos
     }
 }
 
+/// The two generic chain headers, which exist to be cast from and are never sent.
+const GENERIC: [&str; 2] = ["VkBaseInStructure", "VkBaseOutStructure"];
+
+/// Reports structures that contain themselves, and takes those members away so that no later walk is endless.
+///
+/// Their bytes could nest without end, and so would the decoder. The registry's own recursive structures are the
+/// generic chain headers alone.
+fn cut_recursion(model: &mut Model, diags: &mut Diagnostics) {
+    for index in 0..model.structs.len() {
+        let leads_back = |var: &Var| contains(model, &var.ty, StructId(index));
+        let structure = &model.structs[index];
+        let (endless, sound): (Vec<_>, Vec<_>) = structure.members.iter().cloned().partition(leads_back);
+        if !GENERIC.contains(&structure.name()) {
+            for var in &endless {
+                let element = format!("type {}/{}", structure.name(), var.name);
+                let help = "the protocol has no recursive structures: leave out what requires it";
+                diags.push(&structure.at, element, "the structure contains itself", help);
+            }
+        }
+        if !endless.is_empty() {
+            model.structs[index].members = sound;
+        }
+    }
+}
+
+/// Whether a type is a structure or contains it, behind pointers or in place.
+fn contains(model: &Model, ty: &Ty, wanted: StructId) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut open = vec![ty.clone()];
+    while let Some(ty) = open.pop() {
+        match ty {
+            Ty::Struct(id) if id == wanted => return true,
+            Ty::Struct(id) if seen.insert(id) => {
+                open.extend(model.structure(id).members.iter().map(|member| member.ty.clone()));
+            }
+            Ty::Union(id) => open.extend(model.union(id).members.iter().map(|member| member.var.ty.clone())),
+            _ => {}
+        }
+    }
+    false
+}
+
 fn struct_travels(model: &Model, id: StructId) -> bool {
     let structure = model.structure(id);
-    // The two generic chain headers exist to be cast from, never to be sent.
-    let generic = matches!(structure.name(), "VkBaseInStructure" | "VkBaseOutStructure");
-    !generic && structure.members.iter().all(|member| var_obstacle(model, member).is_none())
+    let travels = |member: &Var| var_obstacle(model, member).is_none();
+    !GENERIC.contains(&structure.name()) && structure.members.iter().all(travels)
 }
 
 fn union_travels(model: &Model, id: UnionId) -> bool {
@@ -72,11 +114,18 @@ pub(crate) fn content_obstacle(model: &Model, var: &Var) -> Option<String> {
         Ty::Void if var.pointee_const.len() > 1 => Some(format!("`{name}` is a pointer to an untyped pointer")),
         Ty::Void if var.lengths.is_empty() => Some(format!("`{name}` is an untyped pointer of unknown length")),
         Ty::Opaque => Some(format!("`{name}` has type `{}`, which means nothing to the other side", var.base)),
-        Ty::Struct(id) if !struct_travels(model, *id) => Some(format!("`{name}` leads to `{}`, which cannot travel", var.base)),
-        Ty::Union(id) if !union_travels(model, *id) => Some(format!("nothing selects a member of `{name}`")),
-        Ty::Void | Ty::Char | Ty::Scalar(_) | Ty::Enum(_) | Ty::Bitmask(_) | Ty::Handle(_) | Ty::Struct(_) | Ty::Union(_) => {
-            None
+        Ty::Struct(id) if !struct_travels(model, *id) => {
+            Some(format!("`{name}` leads to `{}`, which cannot travel", var.base))
         }
+        Ty::Union(id) if !union_travels(model, *id) => Some(format!("nothing selects a member of `{name}`")),
+        Ty::Void
+        | Ty::Char
+        | Ty::Scalar(_)
+        | Ty::Enum(_)
+        | Ty::Bitmask(_)
+        | Ty::Handle(_)
+        | Ty::Struct(_)
+        | Ty::Union(_) => None,
     }
 }
 

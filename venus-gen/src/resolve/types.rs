@@ -2,23 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use super::lengths;
 use super::names::Names;
 use super::select::Selection;
+use super::{commands, lengths, rules, values};
 use crate::diag::{Diagnostics, XmlPos};
 use crate::model::{
-    Announced, Bitmask, BitmaskId, Chain, Command, Condition, Dimension, Enum, EnumId, Extension, Handle, HandleId,
-    Model, Returns, Scalar, Struct, StructId, Ty, Union, UnionChoice, UnionId, UnionMember, Var,
+    Announced, Bitmask, BitmaskId, Chain, Dimension, Enum, EnumId, Extension, Handle, HandleId, Model, Scalar, Struct,
+    StructId, Ty, Union, UnionChoice, UnionId, UnionMember, Var,
 };
-use crate::parse::{self, Category, RawCommand, RawEnumValue, RawType, RawVar, Registry, VenusRegistry};
+use crate::parse::{self, Category, RawType, RawVar, Registry, VenusRegistry};
 
 /// Everything that turns a name into something typed.
-struct Scope<'r> {
+pub(super) struct Scope<'r> {
     names: &'r Names<'r>,
     tys: BTreeMap<&'r str, Ty>,
-    /// Values of all named enum values and API constants.
+    /// Values of all named enum values.
     values: BTreeMap<&'r str, i64>,
-    constants: BTreeMap<String, u64>,
+    /// Values of the API constants, which name dimensions.
+    constants: BTreeMap<&'r str, u64>,
 }
 
 pub(super) fn build<'r>(
@@ -28,7 +29,7 @@ pub(super) fn build<'r>(
     selection: &Selection<'r>,
     diags: &mut Diagnostics,
 ) -> Model {
-    let values = collect_values(vk, venus);
+    let values = values::collect(vk, venus);
     let mut model = Model {
         registry_version: vk.version.clone(),
         xml_version: parse_full_version(&venus.xml_version),
@@ -37,10 +38,11 @@ pub(super) fn build<'r>(
         ..Model::default()
     };
     let records: Vec<&RawType> = vk.types.iter().chain(&venus.types).collect();
-    let selected = records.iter().copied().filter(|ty| ty.alias.is_none() && selection.types.contains(ty.name.as_str()));
+    let selected =
+        records.iter().copied().filter(|ty| ty.alias.is_none() && selection.types.contains(ty.name.as_str()));
     let selected: Vec<&RawType> = selected.collect();
 
-    let mut scope = Scope { names, tys: BTreeMap::new(), values, constants: constants(vk) };
+    let mut scope = Scope { names, tys: BTreeMap::new(), values, constants: values::constants(vk) };
     number_types(&selected, vk, venus, &mut model, &mut scope);
     for record in &selected {
         match scope.tys.get(record.name.as_str()) {
@@ -55,14 +57,8 @@ pub(super) fn build<'r>(
             _ => {}
         }
     }
-    model.commands = commands(venus, names, selection, &scope, diags);
-    for row in &venus.second_lengths {
-        add_second_length(row, &mut model, diags);
-    }
-    for row in &venus.guest_conditions {
-        add_guest_condition(row, &mut model, &scope, diags);
-    }
-    model.constants = scope.constants;
+    model.commands = commands::join(venus, names, selection, &scope, diags);
+    rules::apply(venus, &scope.values, &mut model, diags);
     model
 }
 
@@ -79,65 +75,6 @@ fn extensions(venus: &VenusRegistry) -> Vec<Extension> {
         spec_version: row.spec_version,
     };
     venus.extensions.iter().map(row).collect()
-}
-
-/// The group of plain constants in the registry.
-const API_CONSTANTS: &str = "API Constants";
-
-fn constants(vk: &Registry) -> BTreeMap<String, u64> {
-    let group = vk.enums.iter().filter(|group| group.name == API_CONSTANTS);
-    let values = group.flat_map(|group| &group.values);
-    values
-        .filter_map(|value| Some((value.name.clone(), value.value.as_ref()?.trim_end_matches('U').parse().ok()?)))
-        .collect()
-}
-
-/// Values of all enums, including those that versions and extensions add.
-fn collect_values<'r>(vk: &'r Registry, venus: &'r VenusRegistry) -> BTreeMap<&'r str, i64> {
-    let mut values = BTreeMap::new();
-    let mut add = |value: &'r RawEnumValue, extension: Option<u32>| {
-        if let Some(number) = enum_value(value, extension) {
-            values.insert(value.name.as_str(), number);
-        }
-    };
-    for group in vk.enums.iter().chain(&venus.enums).filter(|group| group.name != API_CONSTANTS) {
-        group.values.iter().for_each(|value| add(value, None));
-    }
-    for require in vk.features.iter().flat_map(|feature| &feature.requires) {
-        require.values.iter().for_each(|value| add(value, None));
-    }
-    for extension in &vk.extensions {
-        for require in &extension.requires {
-            require.values.iter().for_each(|value| add(value, Some(extension.number)));
-        }
-    }
-    venus.s_types.iter().for_each(|value| add(value, None));
-    let aliases = vk.enums.iter().flat_map(|group| &group.values);
-    for value in aliases.filter(|value| value.alias.is_some()) {
-        if let Some(number) = value.alias.as_deref().and_then(|target| values.get(target).copied()) {
-            values.insert(&value.name, number);
-        }
-    }
-    values
-}
-
-/// Extension values start here and come in blocks of a thousand (Vulkan style guide, "Assigning extension token values").
-const EXTENSION_BASE: i64 = 1_000_000_000;
-const EXTENSION_BLOCK: i64 = 1000;
-
-fn enum_value(value: &RawEnumValue, extension: Option<u32>) -> Option<i64> {
-    if let Some(text) = &value.value {
-        return match text.strip_prefix("0x") {
-            Some(hex) => i64::from_str_radix(hex, 16).ok(),
-            None => text.parse().ok(),
-        };
-    }
-    if let Some(bit) = value.bit {
-        return 1_i64.checked_shl(bit);
-    }
-    let number = i64::from(value.extension_number.or(extension)?);
-    let magnitude = EXTENSION_BASE + (number - 1) * EXTENSION_BLOCK + i64::from(value.offset?);
-    Some(if value.negative { -magnitude } else { magnitude })
 }
 
 /// Gives every selected type its id, so that declarations may mention later ones.
@@ -204,11 +141,12 @@ fn scalar(name: &str, underlying: &str) -> Ty {
 }
 
 impl Scope<'_> {
-    fn var(&self, raw: &RawVar, owner: &str, diags: &mut Diagnostics) -> Var {
+    pub(super) fn var(&self, raw: &RawVar, owner: &str, diags: &mut Diagnostics) -> Var {
         let canonical = self.names.canonical_type(&raw.decl.base).unwrap_or(&raw.decl.base);
         let element = format!("{owner}/{}", raw.decl.name);
         let ty = self.tys.get(canonical).cloned().unwrap_or_else(|| scalar(canonical, ""));
-        let dimensions = raw.decl.dimensions.iter().map(|dimension| self.dimension(dimension, &element, &raw.at, diags));
+        let dimensions =
+            raw.decl.dimensions.iter().map(|dimension| self.dimension(dimension, &element, &raw.at, diags));
         let dimensions = dimensions.collect();
         let lengths = raw.lengths.iter().map(|text| lengths::parse(text, &self.constants, &element, &raw.at, diags));
         Var {
@@ -222,8 +160,8 @@ impl Scope<'_> {
             no_auto_validity: raw.no_auto_validity,
             selector: raw.selector.clone(),
             stride: raw.stride.clone(),
+            accepts_null: None,
             guest_condition: None,
-            at: raw.at.clone(),
         }
     }
 
@@ -236,7 +174,7 @@ impl Scope<'_> {
     ) -> Dimension {
         match dimension {
             parse::Dimension::Literal(size) => Dimension { size: u64::from(*size), constant: None },
-            parse::Dimension::Constant(name) => match self.constants.get(name) {
+            parse::Dimension::Constant(name) => match self.constants.get(name.as_str()) {
                 Some(size) => Dimension { size: *size, constant: Some(name.clone()) },
                 None => {
                     let help = "declare it among the API constants";
@@ -282,19 +220,27 @@ impl Scope<'_> {
         let selected = record.members.iter().all(|member| !member.selection.is_empty());
         let mut members = Vec::new();
         for (position, raw) in record.members.iter().enumerate() {
-            let selection = raw.selection.first().filter(|_| selected).cloned();
-            let value = selection.as_deref().and_then(|name| self.values.get(name)).copied();
-            let tag = value.unwrap_or(position as i64);
-            members.push(UnionMember { var: self.var(raw, &owner, diags), tag: tag as i32, selection });
+            let tag = match raw.selection.first().filter(|_| selected) {
+                Some(selection) => self.values.get(selection.as_str()).and_then(|value| u32::try_from(*value).ok()),
+                None => u32::try_from(position).ok(),
+            };
+            if tag.is_none() {
+                let message = format!("member {} is selected by an unknown value", raw.decl.name);
+                let help = "the registry must declare the value of `selection` in the selector's enum";
+                diags.push(&raw.at, &owner, message, help);
+            }
+            members.push(UnionMember { var: self.var(raw, &owner, diags), tag: tag.unwrap_or_default() });
         }
         let row = venus.union_tags.iter().find(|row| row.union == record.name);
         let choice = match (selected, row) {
             (true, _) => Some(UnionChoice::Selector),
-            (false, Some(row)) => members.iter().position(|member| member.var.name == row.member).map(UnionChoice::Fixed),
+            (false, Some(row)) => {
+                members.iter().position(|member| member.var.name == row.member).map(UnionChoice::Fixed)
+            }
             (false, None) => None,
         };
-        if let (Some(row), Some(UnionChoice::Fixed(index))) = (row, &choice)
-            && members.get(*index).is_none_or(|member| member.tag != row.tag as i32)
+        if let (false, Some(row)) = (selected, row)
+            && !members.iter().any(|member| member.var.name == row.member && member.tag == row.tag)
         {
             let message = format!("member {} of {} does not have tag {}", row.member, row.union, row.tag);
             diags.push(&row.at, "union-tag", message, "tags count the members from 0");
@@ -303,119 +249,3 @@ impl Scope<'_> {
         Union { names, members, choice, encodable: false, reached: false, family: "" }
     }
 }
-
-/// Joins the numbers of `venus.xml` with the declarations of the registry; reports missing and surplus names.
-fn commands(
-    venus: &VenusRegistry,
-    names: &Names<'_>,
-    selection: &Selection<'_>,
-    scope: &Scope<'_>,
-    diags: &mut Diagnostics,
-) -> Vec<Command> {
-    let mut open = selection.commands.clone();
-    let mut commands = Vec::new();
-    for row in &venus.commands {
-        let element = format!("command {}", row.name);
-        let Some(record) = names.command_record(&row.name) else {
-            diags.push(&row.at, element, "no such command in the Vulkan registry", "remove it, or import a newer registry");
-            continue;
-        };
-        if record.name != row.name {
-            let message = format!("is an alias; the canonical name is {}", record.name);
-            diags.push(&row.at, &element, message, "make the canonical name the command and this one its alias");
-        }
-        if !open.remove(record.name.as_str()) {
-            let help = "remove it, or list the extension that requires it";
-            diags.push(&row.at, &element, "surplus: no core version or listed extension requires it", help);
-        }
-        check_aliases(&row.aliases, names.command_aliases(&record.name), &row.at, &element, diags);
-        commands.push(command(record, row.id, row.aliases.clone(), venus, scope, diags));
-    }
-    for missing in open {
-        if let Some(record) = names.command_record(missing) {
-            let help = "give it the next free number in venus.xml, with its aliases";
-            diags.push(&record.at, format!("command {missing}"), "selected but has no number in venus.xml", help);
-        }
-    }
-    commands.sort_by_key(|command| command.id);
-    for pair in commands.windows(2) {
-        if let [first, second] = pair
-            && first.id == second.id
-        {
-            let message = format!("number {} belongs to {} already", second.id, first.name);
-            diags.push(&second.at, format!("command {}", second.name), message, "numbers are permanent: take a free one");
-        }
-    }
-    commands
-}
-
-fn check_aliases(listed: &[String], declared: &[&str], at: &XmlPos, element: &str, diags: &mut Diagnostics) {
-    for alias in declared.iter().filter(|alias| !listed.iter().any(|row| row == *alias)) {
-        diags.push(at, element, format!("missing alias {alias}"), "add an <alias> row: every alias keeps its name on the wire");
-    }
-    for alias in listed.iter().filter(|alias| !declared.contains(&alias.as_str())) {
-        diags.push(at, element, format!("surplus alias {alias}"), "the Vulkan registry declares no such alias: remove the row");
-    }
-}
-
-fn command(
-    record: &RawCommand,
-    id: u32,
-    aliases: Vec<String>,
-    venus: &VenusRegistry,
-    scope: &Scope<'_>,
-    diags: &mut Diagnostics,
-) -> Command {
-    let owner = format!("command {}", record.name);
-    let returns = match record.returns.as_str() {
-        "void" => Returns::Nothing,
-        "VkResult" => Returns::Result,
-        "uint32_t" => Returns::U32,
-        "uint64_t" | "VkDeviceAddress" | "VkDeviceSize" => Returns::U64,
-        _ => Returns::Opaque,
-    };
-    Command {
-        id,
-        name: record.name.clone(),
-        aliases,
-        returns,
-        params: record.params.iter().map(|param| scope.var(param, &owner, diags)).collect(),
-        obstacle: None,
-        private: venus.private_commands.iter().any(|private| private.name == record.name),
-        reports_device_lost: record.error_codes.iter().any(|code| code == "VK_ERROR_DEVICE_LOST"),
-        family: "",
-        at: record.at.clone(),
-    }
-}
-
-fn add_second_length(row: &parse::SecondLength, model: &mut Model, diags: &mut Diagnostics) {
-    let command = model.commands.iter_mut().find(|command| command.name == row.command);
-    let param = command.and_then(|command| command.params.iter_mut().find(|param| param.name == row.param));
-    let Some(param) = param else {
-        let element = format!("second-length {} {}", row.command, row.param);
-        diags.push(&row.at, element, "no such parameter", "remove the row, or correct its names");
-        return;
-    };
-    param.lengths.truncate(1);
-    param.lengths.push(lengths::parse(&row.length, &BTreeMap::new(), &row.param, &row.at, diags));
-}
-
-fn add_guest_condition(row: &parse::GuestCondition, model: &mut Model, scope: &Scope<'_>, diags: &mut Diagnostics) {
-    let element = format!("guest-condition {}.{}", row.structure, row.member);
-    let structure = model.structs.iter_mut().find(|structure| structure.name() == row.structure);
-    let member = structure.and_then(|structure| structure.members.iter_mut().find(|member| member.name == row.member));
-    let value = scope.values.get(row.value.as_str()).copied();
-    let (Some(member), Some(value)) = (member, value) else {
-        diags.push(&row.at, element, "no such structure, member or value", "remove the row, or correct its names");
-        return;
-    };
-    member.guest_condition = match row.op.as_str() {
-        "eq" => Some(Condition::Equals { member: row.tested.clone(), value }),
-        "lacks-bit" => Some(Condition::LacksBits { member: row.tested.clone(), bits: value as u64 }),
-        other => {
-            diags.push(&row.at, element, format!("unknown op {other:?}"), "use eq or lacks-bit");
-            None
-        }
-    };
-}
-

@@ -95,6 +95,11 @@ impl Dispatcher {
         }
     }
 
+    /// Whether this endpoint has to end after the command that it is executing.
+    pub(crate) fn is_stopped(&self) -> bool {
+        matches!(&self.endpoint, Endpoint::Ring(ring) if ring.is_stopped())
+    }
+
     /// What the log calls this endpoint.
     pub(crate) fn endpoint_name(&self) -> String {
         match &self.endpoint {

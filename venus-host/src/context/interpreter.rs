@@ -44,6 +44,16 @@ impl Codec {
         }
     }
 
+    /// Gives back what an unusually large command has taken.
+    fn trim(&mut self) {
+        if self.arena.allocated_bytes() > limits::KEPT_BYTES {
+            self.arena = Arena::new(limits::DECODED_COMMAND_BYTES);
+        }
+        if self.reply.bytes().len() > limits::KEPT_BYTES {
+            self.reply = new_reply_encoder();
+        }
+    }
+
     /// Adds what was executed since the last time to the context's statistics.
     fn count(&mut self, shared: &Shared) {
         shared.statistics.add_commands(std::mem::take(&mut self.executed));
@@ -148,6 +158,7 @@ impl ring::Executor for Interpreter {
     fn leave(&mut self) {
         self.shared.objects.leave(&mut self.dispatcher.presence);
         self.codec.count(&self.shared);
+        self.codec.trim();
     }
 
     fn execute(&mut self, stream: &[u8], at: usize) -> Result<usize, HostError> {
@@ -187,7 +198,7 @@ impl Indirect {
             .map_err(|error| Fatal::new("vkExecuteCommandStreamsMESA", error.to_string()))?;
         let mut at = 0;
         while at < self.stream.len() {
-            if shared.fatal.is_set() {
+            if shared.fatal.is_set() || dispatcher.is_stopped() {
                 return Err(HostError::Stopped);
             }
             at = self.codec.execute(shared, dispatcher, &self.stream, at).map_err(|error| match error {
@@ -200,6 +211,10 @@ impl Indirect {
             })?;
         }
         self.codec.count(shared);
+        self.codec.trim();
+        if self.stream.len() > limits::KEPT_BYTES {
+            self.stream = Vec::new();
+        }
         Ok(())
     }
 

@@ -1,10 +1,10 @@
 //! Looking into `pNext` chains.
 //!
-//! The decoder builds every chain from nodes that it knows and that may stand there, each at most once. Handlers read
-//! single nodes; where the host leaves a node out, it builds a new chain from copies of the others, since the decoded
-//! one is borrowed.
+//! The decoder builds every chain from nodes that it knows and that may stand there. A guest may repeat one, against
+//! the rules: the first counts. Handlers read single nodes; where the host leaves a node out, it builds a new chain
+//! from copies of the others, since the decoded one is borrowed.
 
-use std::ffi::c_void;
+use std::{ffi::c_void, ptr::NonNull};
 
 use venus_protocol::vk;
 
@@ -24,9 +24,11 @@ macro_rules! roots {
 }
 
 roots! {
-    BufferCreateInfo, DeviceQueueInfo2, ExternalBufferProperties, ImageCreateInfo, ImageFormatProperties2,
-    MemoryAllocateInfo, MemoryResourcePropertiesMESA, PhysicalDeviceExternalSemaphoreInfo,
-    PhysicalDeviceImageFormatInfo2, RingCreateInfoMESA, SemaphoreCreateInfo,
+    BindSparseInfo, BufferCreateInfo, DescriptorSetAllocateInfo, DescriptorSetLayoutCreateInfo, DeviceQueueInfo2,
+    ExternalBufferProperties, ImageCreateInfo, ImageFormatProperties2, MemoryAllocateInfo,
+    MemoryResourcePropertiesMESA, PhysicalDeviceExternalSemaphoreInfo, PhysicalDeviceImageFormatInfo2,
+    PipelineShaderStageCreateInfo, RenderPassCreateInfo, RingCreateInfoMESA, SemaphoreCreateInfo, SubmitInfo,
+    WriteDescriptorSet,
 }
 
 /// A structure that can stand in a chain.
@@ -52,6 +54,10 @@ macro_rules! children {
 children! {
     BufferOpaqueCaptureAddressCreateInfo = vk::StructureType::BUFFER_OPAQUE_CAPTURE_ADDRESS_CREATE_INFO;
     BufferUsageFlags2CreateInfoKHR = vk::StructureType::BUFFER_USAGE_FLAGS_2_CREATE_INFO_KHR;
+    DescriptorSetLayoutBindingFlagsCreateInfo = vk::StructureType::DESCRIPTOR_SET_LAYOUT_BINDING_FLAGS_CREATE_INFO;
+    DescriptorSetVariableDescriptorCountAllocateInfo =
+        vk::StructureType::DESCRIPTOR_SET_VARIABLE_DESCRIPTOR_COUNT_ALLOCATE_INFO;
+    DeviceGroupSubmitInfo = vk::StructureType::DEVICE_GROUP_SUBMIT_INFO;
     ExportMemoryAllocateInfo = vk::StructureType::EXPORT_MEMORY_ALLOCATE_INFO;
     ExportSemaphoreCreateInfo = vk::StructureType::EXPORT_SEMAPHORE_CREATE_INFO;
     ExternalImageFormatProperties = vk::StructureType::EXTERNAL_IMAGE_FORMAT_PROPERTIES;
@@ -65,7 +71,13 @@ children! {
     MemoryDedicatedAllocateInfo = vk::StructureType::MEMORY_DEDICATED_ALLOCATE_INFO;
     MemoryOpaqueCaptureAddressAllocateInfo = vk::StructureType::MEMORY_OPAQUE_CAPTURE_ADDRESS_ALLOCATE_INFO;
     PhysicalDeviceExternalImageFormatInfo = vk::StructureType::PHYSICAL_DEVICE_EXTERNAL_IMAGE_FORMAT_INFO;
+    RenderPassMultiviewCreateInfo = vk::StructureType::RENDER_PASS_MULTIVIEW_CREATE_INFO;
     SemaphoreTypeCreateInfo = vk::StructureType::SEMAPHORE_TYPE_CREATE_INFO;
+    ShaderModuleCreateInfo = vk::StructureType::SHADER_MODULE_CREATE_INFO;
+    TimelineSemaphoreSubmitInfo = vk::StructureType::TIMELINE_SEMAPHORE_SUBMIT_INFO;
+    WriteDescriptorSetAccelerationStructureKHR =
+        vk::StructureType::WRITE_DESCRIPTOR_SET_ACCELERATION_STRUCTURE_KHR;
+    WriteDescriptorSetInlineUniformBlock = vk::StructureType::WRITE_DESCRIPTOR_SET_INLINE_UNIFORM_BLOCK;
     // Venus's own: 1000384000 and up.
     ImportMemoryResourceInfoMESA = private(2);
     MemoryResourceAllocationSizePropertiesMESA = private(3);
@@ -81,36 +93,33 @@ const fn private(n: i32) -> vk::StructureType {
 /// What every node begins with.
 type Base = vk::BaseInStructure<'static>;
 
-/// The node of type `T` in the chain of a decoded structure.
-pub(crate) fn find<T: Child>(root: &impl Root) -> Option<&T> {
+/// The first node of type `T` in the chain of a decoded structure, as the chain points to it.
+pub(super) fn find_node<T: Child>(root: &impl Root) -> Option<NonNull<T>> {
     let mut node = root.p_next().cast::<Base>();
     while !node.is_null() {
         // SAFETY: the chain was built by the decoder (this room's contract, see `driver/mod.rs`): each node is a live
         // structure that begins with its type and the pointer to the next node, and outlives the root that we borrow.
-        let base = unsafe { &*node };
+        let base = unsafe { node.read() };
         if base.s_type == T::TYPE {
-            // SAFETY: the structure type says that this node is a `T`, by the contracts of `Child` and of the decoder.
-            return Some(unsafe { &*node.cast::<T>() });
+            return NonNull::new(node.cast_mut().cast());
         }
         node = base.p_next.cast();
     }
     None
 }
 
+/// The node of type `T` in the chain of a decoded structure.
+pub(crate) fn find<T: Child>(root: &impl Root) -> Option<&T> {
+    // SAFETY: the structure type says that this node is a `T`, by the contracts of `Child` and of the decoder; it
+    // outlives the root that we borrow.
+    find_node(root).map(|node| unsafe { node.as_ref() })
+}
+
 /// The node of type `T` in the chain of an output structure, to be filled by the host instead of the driver.
 pub(crate) fn find_mut<T: Child>(root: &mut impl Root) -> Option<&mut T> {
-    let mut node = root.p_next().cast::<Base>();
-    while !node.is_null() {
-        // SAFETY: as in `find`; nobody else refers to the chain of a structure that is borrowed mutably.
-        let base = unsafe { node.read() };
-        if base.s_type == T::TYPE {
-            // SAFETY: as in `find`. The chain of an output structure was built from mutable nodes for the driver to
-            // write to, so writing through its pointers is what they are for.
-            return Some(unsafe { &mut *node.cast_mut().cast::<T>() });
-        }
-        node = base.p_next.cast();
-    }
-    None
+    // SAFETY: as in `find`; nobody else refers to the chain of a structure that is borrowed mutably, and the chain of an
+    // output structure was built from mutable nodes for the driver to write to.
+    find_node(root).map(|mut node| unsafe { node.as_mut() })
 }
 
 #[cfg(test)]

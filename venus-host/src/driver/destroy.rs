@@ -91,4 +91,5 @@ pub(crate) fn device(device: &Device) {
     // SAFETY: the teardown in `handlers/device.rs` waits for idle and frees the children first; the device is in no
     // table any more.
     unsafe { device.fns().destroy_device(None) };
+    device.physical().device_destroyed();
 }

@@ -64,6 +64,7 @@ impl Device {
         // - the physical device is alive; queue requests are within its families;
         // - features and chains are the guest's, as the decoder built them; the driver refuses what it does not know.
         let fns = unsafe { instance.create_device(physical.raw(), &driver_info, None)? };
+        physical.device_created();
         let handle = fns.handle();
         let lookup = |name: &CStr| {
             // SAFETY: `handle` is live and the name ends with NUL.

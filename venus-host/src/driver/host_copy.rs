@@ -30,19 +30,25 @@ struct Region {
 }
 
 impl Region {
-    /// A buffer that holds the region in any format; `None` if it would be absurdly large.
-    fn buffer(&self, max_layers: u32) -> Option<Vec<u8>> {
-        let layers = if self.subresource.layer_count == vk::REMAINING_ARRAY_LAYERS {
+    fn layers(&self, max_layers: u32) -> u32 {
+        if self.subresource.layer_count == vk::REMAINING_ARRAY_LAYERS {
             max_layers
         } else {
             self.subresource.layer_count
-        };
+        }
+    }
+
+    /// A buffer that holds the region in any format, and `layer_bytes` for each of its layers; `None` if it would be
+    /// absurdly large.
+    fn buffer(&self, max_layers: u32, layer_bytes: u64) -> Option<Vec<u8>> {
+        let layers = self.layers(max_layers);
         let blocks = |texels: u32| u64::from(texels).checked_next_multiple_of(MAX_BLOCK)?.checked_add(MAX_BLOCK);
         let bytes = blocks(self.row_length.max(self.extent.width))?
             .checked_mul(blocks(self.image_height.max(self.extent.height))?)?
             .checked_mul(u64::from(self.extent.depth).max(1))?
-            .checked_mul(u64::from(layers).max(1))?
-            .checked_mul(MAX_TEXEL_BYTES)?;
+            .checked_mul(MAX_TEXEL_BYTES)?
+            .max(layer_bytes)
+            .checked_mul(u64::from(layers).max(1))?;
         let len = usize::try_from(bytes).ok().filter(|_| bytes <= MAX_REGION_BYTES)?;
         let mut buffer = Vec::<u8>::new();
         buffer.try_reserve_exact(len).ok()?;
@@ -68,7 +74,8 @@ impl Device {
             subresource: info.image_subresource,
             extent: info.image_extent,
         };
-        let Some(mut buffer) = region.buffer(self.max_layers()) else {
+        let layer_bytes = self.layer_bytes(info.flags, info.src_image, region);
+        let Some(mut buffer) = layer_bytes.and_then(|bytes| region.buffer(self.max_layers(), bytes)) else {
             return vk::Result::ERROR_OUT_OF_HOST_MEMORY;
         };
         let copy = vk::ImageToMemoryCopyEXT {
@@ -115,7 +122,8 @@ impl Device {
                 subresource: guest.image_subresource,
                 extent: guest.image_extent,
             };
-            let Some(mut buffer) = region.buffer(self.max_layers()) else {
+            let layer_bytes = self.layer_bytes(info.flags, info.dst_image, region);
+            let Some(mut buffer) = layer_bytes.and_then(|bytes| region.buffer(self.max_layers(), bytes)) else {
                 return vk::Result::ERROR_OUT_OF_HOST_MEMORY;
             };
             let data = if guest.p_data.is_null() {
@@ -151,6 +159,26 @@ impl Device {
         unsafe { call(self.raw(), &driver_info) }
     }
 
+    /// What the driver copies per layer in a layout of its own, which may be more than the texels take: with the flag
+    /// for that, what the driver says, else nothing. `None` if it does not say.
+    fn layer_bytes(&self, flags: vk::HostImageCopyFlagsEXT, image: vk::Image, region: Region) -> Option<u64> {
+        if !flags.contains(vk::HostImageCopyFlagsEXT::MEMCPY) {
+            return Some(0);
+        }
+        let call = self.procs().get_image_subresource_layout2?;
+        let subresource = vk::ImageSubresource2KHR::default().image_subresource(vk::ImageSubresource {
+            aspect_mask: region.subresource.aspect_mask,
+            mip_level: region.subresource.mip_level,
+            array_layer: region.subresource.base_array_layer,
+        });
+        let mut size = vk::SubresourceHostMemcpySizeEXT::default();
+        let mut layout = vk::SubresourceLayout2KHR::default().push_next(&mut size);
+        // SAFETY: the image comes from the object table, all else are locals; the structure in the chain belongs to the
+        // same extension as the copy.
+        unsafe { call(self.raw(), image, &subresource, &mut layout) };
+        Some(size.size)
+    }
+
     fn max_layers(&self) -> u32 {
         self.physical().properties().limits.max_image_array_layers
     }
@@ -171,17 +199,21 @@ mod tests {
 
     #[test]
     fn buffers_hold_the_largest_format() {
-        let buffer = region(64, 64).buffer(1).unwrap();
+        let buffer = region(64, 64).buffer(1, 0).unwrap();
         assert!(buffer.len() >= 64 * 64 * 32);
         // One block of the largest compressed format.
-        assert!(region(1, 1).buffer(1).unwrap().len() >= 32);
+        assert!(region(1, 1).buffer(1, 0).unwrap().len() >= 32);
+        // A layout of the driver's own.
+        let mut layers = region(1, 1);
+        layers.subresource.layer_count = 3;
+        assert!(layers.buffer(1, 1 << 16).unwrap().len() >= 3 << 16);
     }
 
     #[test]
     fn absurd_regions_are_refused() {
-        assert!(region(u32::MAX, u32::MAX).buffer(1).is_none());
+        assert!(region(u32::MAX, u32::MAX).buffer(1, 0).is_none());
         let mut all_layers = region(16_384, 16_384);
         all_layers.subresource.layer_count = vk::REMAINING_ARRAY_LAYERS;
-        assert!(all_layers.buffer(2048).is_none());
+        assert!(all_layers.buffer(2048, 0).is_none());
     }
 }

@@ -217,7 +217,8 @@ impl Instance {
     /// (`handlers::destroy_all` and vkDestroyInstance see to both). With a device that could not be destroyed, it
     /// stays.
     pub(crate) fn destroy(&self) {
-        if self.physical_devices.get().is_some_and(|devices| devices.iter().any(|device| device.is_left_behind())) {
+        if self.physical_devices.get().is_some_and(|devices| devices.iter().any(|device| device.has_devices())) {
+            tracing::error!("an instance is left behind with a device that could not be destroyed");
             return;
         }
         // SAFETY: by the above, no child of the instance is alive and nobody uses it again.

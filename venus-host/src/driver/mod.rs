@@ -10,6 +10,7 @@
 //! | `memory` | how host-visible memory reaches the guest |
 //! | `host_copy` | copying between images and host memory |
 //! | `external` | what a guest is told about external memory, fences and semaphores |
+//! | `bounds` | lengths that are said twice, and that drivers believe |
 //! | `destroy` | freeing an object by its type |
 //! | `chain` | looking into the `pNext` chains that the decoder built |
 //! | `doctor` | what this host can give a guest, for people |
@@ -25,6 +26,7 @@
 
 #![allow(unsafe_code, reason = "the room that calls Vulkan")]
 
+pub(crate) mod bounds;
 pub(crate) mod chain;
 pub(crate) mod destroy;
 mod device;

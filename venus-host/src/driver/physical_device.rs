@@ -2,7 +2,7 @@
 
 use std::sync::{
     OnceLock,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicUsize, Ordering},
 };
 
 use ash::vk;
@@ -29,8 +29,8 @@ pub(crate) struct PhysicalDevice {
     profile: Profile,
     memory: MemoryChoice,
     plan: OnceLock<MemoryPlan>,
-    /// A device of it could not be destroyed.
-    left_behind: AtomicBool,
+    /// Devices of it that exist, of the guest's. One that cannot be destroyed counts for ever.
+    devices: AtomicUsize,
 }
 
 impl PhysicalDevice {
@@ -66,7 +66,7 @@ impl PhysicalDevice {
             profile,
             memory,
             plan: OnceLock::new(),
-            left_behind: AtomicBool::new(false),
+            devices: AtomicUsize::new(0),
         })
     }
 
@@ -115,14 +115,19 @@ impl PhysicalDevice {
         self.profile
     }
 
-    /// Notes that a device of it could not be destroyed, so that nothing above it can be either.
-    pub(crate) fn leave_behind(&self) {
-        self.left_behind.store(true, Ordering::Relaxed);
+    /// Notes that the guest has one more device of it.
+    pub(super) fn device_created(&self) {
+        self.devices.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether a device of it could not be destroyed.
-    pub(crate) fn is_left_behind(&self) -> bool {
-        self.left_behind.load(Ordering::Relaxed)
+    /// Notes that one of them is gone.
+    pub(super) fn device_destroyed(&self) {
+        self.devices.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether the guest has devices of it, so that nothing above it can be destroyed.
+    pub(super) fn has_devices(&self) -> bool {
+        self.devices.load(Ordering::Relaxed) != 0
     }
 
     /// How memory of this device reaches the guest. The first call finds out, with a device of its own, which takes

@@ -1,12 +1,13 @@
-//! What is recorded into command buffers: every `vkCmd*` goes to the driver as it is.
+//! What is recorded into command buffers: every `vkCmd*` goes to the driver as it is, after a look at
+//! lengths where there are two.
 //!
 //! Nothing of a command buffer's state is tracked. The owner of each of these commands is the command buffer, from
 //! which the device follows.
 
-use venus_protocol::{args::*, dispatch::CommandCommands};
+use venus_protocol::{args::*, dispatch::CommandCommands, wire::Command};
 
 use super::forward;
-use crate::context::Dispatcher;
+use crate::{HostError, context::Dispatcher, driver::bounds};
 
 impl CommandCommands for Dispatcher {
     forward! {
@@ -102,7 +103,6 @@ impl CommandCommands for Dispatcher {
         cmd_end_conditional_rendering_ext(CmdEndConditionalRenderingEXTArgs);
         cmd_draw_multi_ext(CmdDrawMultiEXTArgs<'_>);
         cmd_draw_multi_indexed_ext(CmdDrawMultiIndexedEXTArgs<'_>);
-        cmd_push_descriptor_set(CmdPushDescriptorSetArgs<'_>);
         cmd_set_color_write_enable_ext(CmdSetColorWriteEnableEXTArgs<'_>);
         cmd_set_vertex_input_ext(CmdSetVertexInputEXTArgs<'_>);
         cmd_set_tessellation_domain_origin_ext(CmdSetTessellationDomainOriginEXTArgs);
@@ -133,7 +133,6 @@ impl CommandCommands for Dispatcher {
         cmd_set_rendering_input_attachment_indices(CmdSetRenderingInputAttachmentIndicesArgs<'_>);
         cmd_bind_descriptor_sets2(CmdBindDescriptorSets2Args<'_>);
         cmd_push_constants2(CmdPushConstants2Args<'_>);
-        cmd_push_descriptor_set2(CmdPushDescriptorSet2Args<'_>);
         cmd_build_acceleration_structures_khr(CmdBuildAccelerationStructuresKHRArgs<'_>);
         cmd_build_acceleration_structures_indirect_khr(CmdBuildAccelerationStructuresIndirectKHRArgs<'_>);
         cmd_copy_acceleration_structure_khr(CmdCopyAccelerationStructureKHRArgs<'_>);
@@ -147,5 +146,15 @@ impl CommandCommands for Dispatcher {
         cmd_set_depth_bias2_ext(CmdSetDepthBias2EXTArgs<'_>);
         cmd_set_attachment_feedback_loop_enable_ext(CmdSetAttachmentFeedbackLoopEnableEXTArgs);
         cmd_set_depth_clamp_range_ext(CmdSetDepthClampRangeEXTArgs<'_>);
+    }
+
+    fn cmd_push_descriptor_set(&mut self, args: &mut CmdPushDescriptorSetArgs<'_>) -> Result<(), HostError> {
+        bounds::check_writes(CmdPushDescriptorSetArgs::NAME, args.p_descriptor_writes)?;
+        self.forward(args)
+    }
+
+    fn cmd_push_descriptor_set2(&mut self, args: &mut CmdPushDescriptorSet2Args<'_>) -> Result<(), HostError> {
+        bounds::check_push(CmdPushDescriptorSet2Args::NAME, args.p_push_descriptor_set_info)?;
+        self.forward(args)
     }
 }

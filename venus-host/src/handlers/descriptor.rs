@@ -6,12 +6,15 @@ use std::sync::Arc;
 
 use venus_protocol::{args::*, dispatch::DescriptorCommands, vk, wire::Command};
 
-use super::{create, destroy, forward};
-use crate::{HostError, context::Dispatcher, driver};
+use super::{create, destroy};
+use crate::{
+    HostError,
+    context::Dispatcher,
+    driver::{self, bounds},
+};
 
 impl DescriptorCommands for Dispatcher {
     create! {
-        create_descriptor_set_layout(CreateDescriptorSetLayoutArgs<'_>).p_set_layout;
         create_descriptor_update_template(CreateDescriptorUpdateTemplateArgs<'_>).p_descriptor_update_template;
     }
 
@@ -21,9 +24,27 @@ impl DescriptorCommands for Dispatcher {
         destroy_descriptor_update_template(DestroyDescriptorUpdateTemplateArgs).descriptor_update_template;
     }
 
-    forward! {
-        update_descriptor_sets(UpdateDescriptorSetsArgs<'_>);
-        get_descriptor_set_layout_support(GetDescriptorSetLayoutSupportArgs<'_>);
+    fn create_descriptor_set_layout(
+        &mut self,
+        args: &mut CreateDescriptorSetLayoutArgs<'_>,
+    ) -> Result<vk::Result, HostError> {
+        const NAME: &str = CreateDescriptorSetLayoutArgs::NAME;
+        bounds::check_set_layout(NAME, args.p_create_info)?;
+        let result = self.forward(args)?;
+        self.adopt(NAME, args.device.id, result, &args.p_set_layout)
+    }
+
+    fn get_descriptor_set_layout_support(
+        &mut self,
+        args: &mut GetDescriptorSetLayoutSupportArgs<'_>,
+    ) -> Result<(), HostError> {
+        bounds::check_set_layout(GetDescriptorSetLayoutSupportArgs::NAME, args.p_create_info)?;
+        self.forward(args)
+    }
+
+    fn update_descriptor_sets(&mut self, args: &mut UpdateDescriptorSetsArgs<'_>) -> Result<(), HostError> {
+        bounds::check_writes(UpdateDescriptorSetsArgs::NAME, args.p_descriptor_writes)?;
+        self.forward(args)
     }
 
     fn create_descriptor_pool(&mut self, args: &mut CreateDescriptorPoolArgs<'_>) -> Result<vk::Result, HostError> {
@@ -39,6 +60,7 @@ impl DescriptorCommands for Dispatcher {
     }
 
     fn allocate_descriptor_sets(&mut self, args: &mut AllocateDescriptorSetsArgs<'_>) -> Result<vk::Result, HostError> {
+        bounds::check_set_allocation(AllocateDescriptorSetsArgs::NAME, args.p_allocate_info)?;
         let result = self.forward(args)?;
         let pool = vk::Handle::as_raw(args.p_allocate_info.descriptor_pool);
         let kind = vk::ObjectType::DESCRIPTOR_POOL;

@@ -111,7 +111,6 @@ fn tear_down(device: &Device, timelines: Unbound, children: Vec<Removed>) {
         // Freeing what the GPU uses is worse than keeping it. In a worker the process ends soon, and everything with
         // it.
         tracing::error!("the GPU does not finish a guest's work: its device and all it owns are left behind");
-        device.physical().leave_behind();
         return;
     }
     device.orphans().lock().free_all(device);

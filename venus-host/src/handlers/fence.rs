@@ -10,13 +10,7 @@ use venus_protocol::{
 };
 
 use super::{destroy, forward};
-use crate::{
-    HostError,
-    context::{Dispatcher, Endpoint},
-    driver::Device,
-    object::Uses,
-    sync::Orphan,
-};
+use crate::{HostError, context::Dispatcher, driver::Device, object::Uses, sync::Orphan};
 
 /// How long one wait in the driver takes at most, so that the end of a context is noticed in between.
 pub(super) const WAIT_SLICE_NS: u64 = 1_000_000_000;
@@ -70,6 +64,7 @@ impl FenceCommands for Dispatcher {
         if device.is_signalled(fence) {
             return device.reset_fence(fence).map_err(failed);
         }
+        require_room(&device, NAME)?;
         let fresh = device.create_fence().map_err(failed)?;
         self.replace(NAME, args.fence.id, vk::Handle::as_raw(fresh), vk::ObjectType::FENCE)?;
         self.orphan(&device, Orphan { fence, semaphore: vk::Semaphore::null() });
@@ -77,11 +72,18 @@ impl FenceCommands for Dispatcher {
     }
 }
 
+/// Fails if too many orphans of a device wait to be freed: a guest that keeps exporting what is never signalled.
+pub(super) fn require_room(device: &Device, command: &'static str) -> Result<(), HostError> {
+    if device.orphans().lock().has_room() {
+        return Ok(());
+    }
+    Err(HostError::fatal(command, "too many exported objects have not become signalled"))
+}
+
 impl Dispatcher {
     /// What is left of a wait after one slice; an error if the context has ended meanwhile.
     pub(super) fn next_slice(&self, left_ns: u64) -> Result<u64, HostError> {
-        let stopped = matches!(&self.endpoint, Endpoint::Ring(ring) if ring.is_stopped());
-        if stopped || self.shared.fatal.is_set() || (self.shared.abandoned)() {
+        if self.is_stopped() || self.shared.fatal.is_set() || (self.shared.abandoned)() {
             return Err(HostError::Stopped);
         }
         // The largest value means for ever and stays.

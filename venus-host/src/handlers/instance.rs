@@ -96,11 +96,15 @@ impl InstanceCommands for Dispatcher {
         if args.instance.id == 0 {
             return Ok(());
         }
+        // First, so that no command begins with it any more.
+        let instance = self.shared.vulkan.take_instance();
         for id in self.shared.objects.device_ids() {
-            self.retire_device(id, DestroyInstanceArgs::NAME)?;
+            if let Err(error) = self.retire_device(id, DestroyInstanceArgs::NAME) {
+                tracing::debug!("another ring was faster: {error}");
+            }
         }
         self.shared.objects.clear();
-        if let Some(instance) = self.shared.vulkan.take_instance() {
+        if let Some(instance) = instance {
             let objects = &self.shared.objects;
             objects.retire(&self.presence, vk::ObjectType::INSTANCE, move || instance.destroy());
         }

@@ -172,6 +172,8 @@ impl Dispatcher {
         handle: Handle<vk::PhysicalDevice>,
         command: &'static str,
     ) -> Result<Arc<PhysicalDevice>, HostError> {
+        // Another ring may have enumerated devices while the instance was on its way out.
+        self.instance(command)?;
         self.shared.objects.physical_device(handle.id).ok_or_else(|| gone(command))
     }
 
@@ -288,6 +290,33 @@ fn note_failure(command: &'static str, result: vk::Result) {
     tracing::warn!(command, "the driver failed: {result}");
 }
 
+/// How much more room than the guest has asked for a driver is given, at most.
+const EXTRA_ROOM: usize = 1 << 20;
+
+/// Lets `call` fill `data`, of which a driver that believes other numbers may fill up to `needed` bytes. Where that is
+/// more, it fills memory of its own, and what fits is kept.
+fn with_room<T>(
+    command: &'static str,
+    data: &mut [u8],
+    needed: u64,
+    call: impl FnOnce(&mut [u8]) -> Result<T, HostError>,
+) -> Result<T, HostError> {
+    let needed = usize::try_from(needed).unwrap_or(usize::MAX);
+    if needed <= data.len() {
+        return call(data);
+    }
+    if needed > data.len().saturating_add(EXTRA_ROOM) {
+        let reason = format!("{} bytes of room for {needed} bytes of answer", data.len());
+        return Err(Fatal::new(command, reason).member("dataSize").into());
+    }
+    let mut room = vec![0; needed];
+    let outcome = call(&mut room);
+    for (to, from) in data.iter_mut().zip(room) {
+        *to = from;
+    }
+    outcome
+}
+
 /// Answers a query with the usual two steps: without room for an answer the count, else as much as fits.
 fn fill<T: Copy>(items: &[T], count: &mut u32, room: &mut [T]) -> vk::Result {
     let total = u32::try_from(items.len()).unwrap_or(u32::MAX);
@@ -300,4 +329,26 @@ fn fill<T: Copy>(items: &[T], count: &mut u32, room: &mut [T]) -> vk::Result {
     }
     *count = total.min(u32::try_from(room.len()).unwrap_or(u32::MAX));
     if room.len() < items.len() { vk::Result::INCOMPLETE } else { vk::Result::SUCCESS }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_driver_that_writes_too_much_is_given_room() {
+        let mut data = [0; 4];
+        for needed in [0, 4, 6] {
+            let filled = with_room("vkTest", &mut data, needed, |room| {
+                room.fill(7);
+                Ok(room.len() as u64)
+            });
+            assert_eq!(filled.unwrap(), needed.max(4));
+            assert_eq!(data, [7; 4]);
+        }
+        for needed in [u64::MAX, 1 << 32] {
+            let refused = with_room("vkTest", &mut data, needed, |_| Ok(()));
+            assert!(refused.unwrap_err().to_string().starts_with("vkTest, dataSize: 4 bytes of room"));
+        }
+    }
 }

@@ -10,8 +10,14 @@ use venus_protocol::{
     wire::{Command, NewHandles},
 };
 
-use super::{create, destroy, forward};
-use crate::{HostError, context::Dispatcher, error::Fatal, object::Uses};
+use super::{create, destroy, forward, with_room};
+use crate::{HostError, context::Dispatcher, driver::bounds, error::Fatal, object::Uses};
+
+/// shaderGroupHandleSize: the specification leaves no choice.
+const GROUP_HANDLE_BYTES: u64 = 32;
+
+/// shaderGroupHandleCaptureReplaySize is at most this.
+const REPLAY_HANDLE_BYTES: u64 = 64;
 
 impl PipelineCommands for Dispatcher {
     create! {
@@ -28,22 +34,74 @@ impl PipelineCommands for Dispatcher {
     forward! {
         get_pipeline_cache_data(GetPipelineCacheDataArgs<'_>);
         merge_pipeline_caches(MergePipelineCachesArgs<'_>);
-        get_ray_tracing_shader_group_handles_khr(GetRayTracingShaderGroupHandlesKHRArgs<'_>);
-        get_ray_tracing_capture_replay_shader_group_handles_khr(GetRayTracingCaptureReplayShaderGroupHandlesKHRArgs<'_>);
         get_ray_tracing_shader_group_stack_size_khr(GetRayTracingShaderGroupStackSizeKHRArgs);
+    }
+
+    /// Drivers write a handle per group, however much room there is.
+    fn get_ray_tracing_shader_group_handles_khr(
+        &mut self,
+        args: &mut GetRayTracingShaderGroupHandlesKHRArgs<'_>,
+    ) -> Result<vk::Result, HostError> {
+        const NAME: &str = GetRayTracingShaderGroupHandlesKHRArgs::NAME;
+        let GetRayTracingShaderGroupHandlesKHRArgs { device, pipeline, first_group, group_count, data_size, .. } =
+            *args;
+        let needed = u64::from(group_count).saturating_mul(GROUP_HANDLE_BYTES);
+        with_room(NAME, args.p_data, needed, |p_data| {
+            self.forward(&mut GetRayTracingShaderGroupHandlesKHRArgs {
+                device,
+                pipeline,
+                first_group,
+                group_count,
+                data_size,
+                p_data,
+            })
+        })
+    }
+
+    /// As above, for handles whose size is the driver's choice.
+    fn get_ray_tracing_capture_replay_shader_group_handles_khr(
+        &mut self,
+        args: &mut GetRayTracingCaptureReplayShaderGroupHandlesKHRArgs<'_>,
+    ) -> Result<vk::Result, HostError> {
+        const NAME: &str = GetRayTracingCaptureReplayShaderGroupHandlesKHRArgs::NAME;
+        let GetRayTracingCaptureReplayShaderGroupHandlesKHRArgs {
+            device,
+            pipeline,
+            first_group,
+            group_count,
+            data_size,
+            ..
+        } = *args;
+        let needed = u64::from(group_count).saturating_mul(REPLAY_HANDLE_BYTES);
+        with_room(NAME, args.p_data, needed, |p_data| {
+            self.forward(&mut GetRayTracingCaptureReplayShaderGroupHandlesKHRArgs {
+                device,
+                pipeline,
+                first_group,
+                group_count,
+                data_size,
+                p_data,
+            })
+        })
     }
 
     fn create_graphics_pipelines(
         &mut self,
         args: &mut CreateGraphicsPipelinesArgs<'_>,
     ) -> Result<vk::Result, HostError> {
+        const NAME: &str = CreateGraphicsPipelinesArgs::NAME;
+        bounds::check_graphics(NAME, args.p_create_infos)?;
         let result = self.forward_long(Uses::PIPELINES, args)?;
-        self.adopt_pipelines(CreateGraphicsPipelinesArgs::NAME, args.device.id, result, &mut args.p_pipelines)
+        self.adopt_pipelines(NAME, args.device.id, result, &mut args.p_pipelines)
     }
 
     fn create_compute_pipelines(&mut self, args: &mut CreateComputePipelinesArgs<'_>) -> Result<vk::Result, HostError> {
+        const NAME: &str = CreateComputePipelinesArgs::NAME;
+        for info in args.p_create_infos {
+            bounds::check_stages(NAME, std::slice::from_ref(&info.stage))?;
+        }
         let result = self.forward_long(Uses::PIPELINES, args)?;
-        self.adopt_pipelines(CreateComputePipelinesArgs::NAME, args.device.id, result, &mut args.p_pipelines)
+        self.adopt_pipelines(NAME, args.device.id, result, &mut args.p_pipelines)
     }
 
     fn create_ray_tracing_pipelines_khr(
@@ -55,6 +113,7 @@ impl PipelineCommands for Dispatcher {
             let reason = "guest drivers defer operations themselves, so it has to be null";
             return Err(Fatal::new(NAME, reason).member("deferredOperation").into());
         }
+        bounds::check_ray_tracing(NAME, args.p_create_infos)?;
         let result = self.forward_long(Uses::PIPELINES, args)?;
         self.adopt_pipelines(NAME, args.device.id, result, &mut args.p_pipelines)
     }

@@ -1,9 +1,13 @@
 //! Query pools.
 
-use venus_protocol::{args::*, dispatch::QueryPoolCommands, vk};
+use venus_protocol::{args::*, dispatch::QueryPoolCommands, vk, wire::Command};
 
-use super::{create, destroy, forward};
-use crate::context::Dispatcher;
+use super::{create, destroy, forward, with_room};
+use crate::{HostError, context::Dispatcher};
+
+/// What one query answers at most: a 64-bit number for each of the 13 pipeline statistics and for the availability, and
+/// some to spare.
+const QUERY_BYTES: u64 = 256;
 
 impl QueryPoolCommands for Dispatcher {
     create! {
@@ -15,7 +19,26 @@ impl QueryPoolCommands for Dispatcher {
     }
 
     forward! {
-        get_query_pool_results(GetQueryPoolResultsArgs<'_>);
         reset_query_pool(ResetQueryPoolArgs);
+    }
+
+    /// Drivers write every query's results where the stride puts them, and most do not look whether that is inside.
+    fn get_query_pool_results(&mut self, args: &mut GetQueryPoolResultsArgs<'_>) -> Result<vk::Result, HostError> {
+        const NAME: &str = GetQueryPoolResultsArgs::NAME;
+        let GetQueryPoolResultsArgs { device, query_pool, first_query, query_count, data_size, stride, flags, .. } =
+            *args;
+        let last = u64::from(query_count).saturating_sub(1).saturating_mul(stride);
+        with_room(NAME, args.p_data, last.saturating_add(QUERY_BYTES), |p_data| {
+            self.forward(&mut GetQueryPoolResultsArgs {
+                device,
+                query_pool,
+                first_query,
+                query_count,
+                data_size,
+                p_data,
+                stride,
+                flags,
+            })
+        })
     }
 }

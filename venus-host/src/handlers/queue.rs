@@ -8,7 +8,7 @@ use super::{gone, no_entry_point, refuse};
 use crate::{
     HostError,
     context::Dispatcher,
-    driver::{self, chain},
+    driver::{self, bounds, chain},
     error::Fatal,
     object::{Detail, NewObject},
     sync::Queue,
@@ -62,6 +62,7 @@ impl QueueCommands for Dispatcher {
     }
 
     fn queue_submit(&mut self, args: &mut QueueSubmitArgs<'_>) -> Result<vk::Result, HostError> {
+        bounds::check_submits(QueueSubmitArgs::NAME, args.p_submits)?;
         self.forward_locked(args.queue.raw, args)
     }
 
@@ -70,6 +71,7 @@ impl QueueCommands for Dispatcher {
     }
 
     fn queue_bind_sparse(&mut self, args: &mut QueueBindSparseArgs<'_>) -> Result<vk::Result, HostError> {
+        bounds::check_sparse_binds(args.p_bind_info);
         self.forward_locked(args.queue.raw, args)
     }
 }

@@ -1,14 +1,13 @@
 //! Render passes and framebuffers.
 
-use venus_protocol::{args::*, dispatch::RenderPassCommands, vk};
+use venus_protocol::{args::*, dispatch::RenderPassCommands, vk, wire::Command};
 
 use super::{create, destroy, forward};
-use crate::context::Dispatcher;
+use crate::{HostError, context::Dispatcher, driver::bounds};
 
 impl RenderPassCommands for Dispatcher {
     create! {
         create_framebuffer(CreateFramebufferArgs<'_>).p_framebuffer;
-        create_render_pass(CreateRenderPassArgs<'_>).p_render_pass;
         create_render_pass2(CreateRenderPass2Args<'_>).p_render_pass;
     }
 
@@ -20,5 +19,12 @@ impl RenderPassCommands for Dispatcher {
     forward! {
         get_render_area_granularity(GetRenderAreaGranularityArgs<'_>);
         get_rendering_area_granularity(GetRenderingAreaGranularityArgs<'_>);
+    }
+
+    fn create_render_pass(&mut self, args: &mut CreateRenderPassArgs<'_>) -> Result<vk::Result, HostError> {
+        const NAME: &str = CreateRenderPassArgs::NAME;
+        bounds::check_render_pass(NAME, args.p_create_info)?;
+        let result = self.forward(args)?;
+        self.adopt(NAME, args.device.id, result, &args.p_render_pass)
     }
 }

@@ -9,7 +9,11 @@ use venus_protocol::{
     wire::{Command, NewHandles},
 };
 
-use super::{destroy, fence::WAIT_SLICE_NS, forward};
+use super::{
+    destroy,
+    fence::{WAIT_SLICE_NS, require_room},
+    forward,
+};
 use crate::{
     HostError,
     context::Dispatcher,
@@ -70,6 +74,7 @@ impl SemaphoreCommands for Dispatcher {
             return device.drain_semaphore(semaphore).map_err(failed);
         }
         let queue = any_queue(&device, NAME)?;
+        require_room(&device, NAME)?;
         let fence = device.create_fence().map_err(failed)?;
         let fresh = device.create_semaphore().map_err(|result| {
             device.destroy_fence(fence);

@@ -3,7 +3,7 @@
 use venus_protocol::{args::*, dispatch::ShaderModuleCommands, vk, wire::Command};
 
 use super::destroy;
-use crate::{HostError, context::Dispatcher, error::Fatal};
+use crate::{HostError, context::Dispatcher, driver::bounds};
 
 impl ShaderModuleCommands for Dispatcher {
     destroy! {
@@ -13,11 +13,7 @@ impl ShaderModuleCommands for Dispatcher {
     /// The code is words; a size that is no multiple of four would make a driver read past its end.
     fn create_shader_module(&mut self, args: &mut CreateShaderModuleArgs<'_>) -> Result<vk::Result, HostError> {
         const NAME: &str = CreateShaderModuleArgs::NAME;
-        let size = args.p_create_info.code_size;
-        if !size.is_multiple_of(4) {
-            let reason = format!("{size} bytes are not a whole number of words");
-            return Err(Fatal::new(NAME, reason).member("pCreateInfo->codeSize").into());
-        }
+        bounds::check_code(NAME, args.p_create_info)?;
         let result = self.forward(args)?;
         self.adopt(NAME, args.device.id, result, &args.p_shader_module)
     }

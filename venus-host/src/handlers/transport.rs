@@ -178,6 +178,9 @@ impl Dispatcher {
         let shared = Arc::clone(&self.shared);
         let mut positions = positions.iter();
         for stream in streams {
+            if (shared.abandoned)() {
+                return Err(HostError::Stopped);
+            }
             if let Some(position) = positions.next() {
                 self.reply_stream.seek(bytes(*position))?;
             }

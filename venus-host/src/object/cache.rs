@@ -100,9 +100,16 @@ mod tests {
         NewObject { id, kind: vk::ObjectType::BUFFER, raw: id + 0x1000, device: 1, pool: 0, detail: Detail::Plain }
     }
 
+    /// A table with the device that the buffers belong to.
+    fn table() -> Table {
+        let table = Table::new();
+        table.insert(NewObject { kind: vk::ObjectType::DEVICE, device: 0, ..buffer(1) }).unwrap();
+        table
+    }
+
     #[test]
     fn it_answers_as_the_table_does() {
-        let (table, cache) = (Table::new(), ResolveCache::default());
+        let (table, cache) = (table(), ResolveCache::default());
         let resolver = table.cached(&cache);
         table.insert(buffer(7)).unwrap();
         // Two ids that share a slot.
@@ -119,7 +126,7 @@ mod tests {
 
     #[test]
     fn it_forgets_what_was_removed_or_replaced() {
-        let (table, cache) = (Table::new(), ResolveCache::default());
+        let (table, cache) = (table(), ResolveCache::default());
         let resolver = table.cached(&cache);
         table.insert(buffer(7)).unwrap();
         assert!(resolver.resolve(vk::ObjectType::BUFFER, 7).is_ok());

@@ -429,6 +429,10 @@ fn insert_locked(map: &mut Map, object: NewObject) -> Result<(), TableError> {
     if map.len() >= MAX_OBJECTS {
         return Err(TableError::Full);
     }
+    // As with pools below: another ring may be destroying the device, and what it owned has been listed by now.
+    if device != 0 && !map.contains_key(&device) {
+        return Err(TableError::Unknown { kind: kinds::name(vk::ObjectType::DEVICE), id: device });
+    }
     match map.entry(id) {
         hash_map::Entry::Occupied(found) => {
             return Err(TableError::IdInUse { id, by: kinds::name(found.get().kind) });

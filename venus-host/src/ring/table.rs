@@ -52,6 +52,8 @@ impl Table {
             let fatal = Fatal::new("vkCreateRingMESA", format!("{} exists already", control.name())).member("ring");
             return Err(fatal.into());
         }
+        // Before its thread: what fails here must not leave one behind.
+        self.monitor.add(&control)?;
         let consumer = Consumer::new(Arc::clone(&control), Arc::clone(&self.monitor), executor);
         let consumer = match control.mode {
             Mode::Polled => Runner::Polled(Some(Box::new(consumer))),
@@ -62,11 +64,13 @@ impl Table {
                         sharpen_timers();
                         consumer::run_thread(consumer);
                     })
-                    .map_err(|error| HostError::io("cannot start a ring's thread", error))?;
+                    .map_err(|error| {
+                        self.monitor.remove(control.id);
+                        HostError::io("cannot start a ring's thread", error)
+                    })?;
                 Runner::Thread(thread)
             }
         };
-        self.monitor.add(&control)?;
         rings.push(Ring { control, consumer });
         Ok(())
     }

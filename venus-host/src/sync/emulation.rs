@@ -14,13 +14,13 @@
 //! An object that was replaced may still be pending. It becomes an [`Orphan`], to be freed once its fence says that it
 //! is done.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use venus_protocol::vk;
 
-use crate::driver::Device;
+use crate::{driver::Device, limits};
 
-/// How long the end of a device waits for an orphan. The device is idle by then, so this never passes unless the GPU
+/// How long the end of a device waits for its orphans. The device is idle by then, so this never passes unless the GPU
 /// hangs.
 const LAST_WAIT: Duration = Duration::from_secs(3);
 
@@ -54,10 +54,17 @@ impl Orphans {
         done
     }
 
+    /// Whether there is room for another.
+    pub(crate) fn has_room(&self) -> bool {
+        self.0.len() < limits::ORPHANS
+    }
+
     /// Frees all, for a device that is about to go.
     pub(crate) fn free_all(&mut self, device: &Device) {
+        let deadline = Instant::now() + LAST_WAIT;
         for orphan in self.0.drain(..) {
-            if device.wait_fence(orphan.fence, LAST_WAIT) == Ok(false) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if device.wait_fence(orphan.fence, left) == Ok(false) {
                 tracing::debug!("a replaced fence never became signalled");
             }
             orphan.free(device);

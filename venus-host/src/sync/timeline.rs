@@ -156,6 +156,11 @@ impl Timeline {
             retire();
             return Ok(());
         }
+        if state.pending.len() >= limits::FENCES {
+            drop(state);
+            retire();
+            return Err(HostError::Limit { what: "pending fences of one queue", limit: limits::FENCES as u64 });
+        }
         if state.thread.is_none() {
             let this = Arc::clone(self);
             match thread::Builder::new().name(format!("venus-queue-{}", self.ring_idx)).spawn(move || this.run()) {
@@ -211,6 +216,10 @@ impl Timeline {
                 let mut state = self.state.lock();
                 while state.pending.is_empty() && !state.stopping {
                     self.wake.wait(&mut state);
+                }
+                // What is left is `stop`'s, which does not wait: a stuck queue would take one slice per fence.
+                if state.stopping {
+                    return;
                 }
                 state.pending.pop_front()
             };
@@ -279,8 +288,13 @@ impl Timeline {
             let mut state = self.state.lock();
             (std::mem::take(&mut state.pending), std::mem::take(&mut state.spare))
         };
-        for pending in pending {
-            (pending.retire)();
+        for Pending { wait, retire } in pending {
+            retire();
+            if let Wait::For(fence) = wait
+                && self.device.is_signalled(fence)
+            {
+                self.device.destroy_fence(fence);
+            }
         }
         for fence in spare {
             self.device.destroy_fence(fence);

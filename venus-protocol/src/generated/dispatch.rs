@@ -4,136 +4,10 @@
 //! From command numbers to handler methods: one trait per family.
 
 use core::marker::PhantomData;
-use crate::vk;
+
 use crate::dispatch::{Handler, Row, Visit, Visitor, row, visit};
-use crate::generated::args::{
-    AllocateCommandBuffersArgs, AllocateDescriptorSetsArgs, AllocateMemoryArgs,
-    BeginCommandBufferArgs, BindBufferMemory2Args, BindBufferMemoryArgs,
-    BindImageMemory2Args, BindImageMemoryArgs, CmdBeginConditionalRenderingEXTArgs,
-    CmdBeginQueryArgs, CmdBeginQueryIndexedEXTArgs, CmdBeginRenderPass2Args,
-    CmdBeginRenderPassArgs, CmdBeginRenderingArgs, CmdBeginTransformFeedbackEXTArgs,
-    CmdBindDescriptorSets2Args, CmdBindDescriptorSetsArgs, CmdBindIndexBuffer2Args,
-    CmdBindIndexBufferArgs, CmdBindPipelineArgs, CmdBindTransformFeedbackBuffersEXTArgs,
-    CmdBindVertexBuffers2Args, CmdBindVertexBuffersArgs, CmdBlitImage2Args,
-    CmdBlitImageArgs, CmdBuildAccelerationStructuresIndirectKHRArgs,
-    CmdBuildAccelerationStructuresKHRArgs, CmdClearAttachmentsArgs,
-    CmdClearColorImageArgs, CmdClearDepthStencilImageArgs,
-    CmdCopyAccelerationStructureKHRArgs, CmdCopyAccelerationStructureToMemoryKHRArgs,
-    CmdCopyBuffer2Args, CmdCopyBufferArgs, CmdCopyBufferToImage2Args,
-    CmdCopyBufferToImageArgs, CmdCopyImage2Args, CmdCopyImageArgs,
-    CmdCopyImageToBuffer2Args, CmdCopyImageToBufferArgs,
-    CmdCopyMemoryToAccelerationStructureKHRArgs, CmdCopyQueryPoolResultsArgs,
-    CmdDispatchArgs, CmdDispatchBaseArgs, CmdDispatchIndirectArgs, CmdDrawArgs,
-    CmdDrawIndexedArgs, CmdDrawIndexedIndirectArgs, CmdDrawIndexedIndirectCountArgs,
-    CmdDrawIndirectArgs, CmdDrawIndirectByteCountEXTArgs, CmdDrawIndirectCountArgs,
-    CmdDrawMultiEXTArgs, CmdDrawMultiIndexedEXTArgs, CmdEndConditionalRenderingEXTArgs,
-    CmdEndQueryArgs, CmdEndQueryIndexedEXTArgs, CmdEndRenderPass2Args,
-    CmdEndRenderPassArgs, CmdEndRenderingArgs, CmdEndTransformFeedbackEXTArgs,
-    CmdExecuteCommandsArgs, CmdFillBufferArgs, CmdNextSubpass2Args, CmdNextSubpassArgs,
-    CmdPipelineBarrier2Args, CmdPipelineBarrierArgs, CmdPushConstants2Args,
-    CmdPushConstantsArgs, CmdPushDescriptorSet2Args, CmdPushDescriptorSetArgs,
-    CmdResetEvent2Args, CmdResetEventArgs, CmdResetQueryPoolArgs, CmdResolveImage2Args,
-    CmdResolveImageArgs, CmdSetAlphaToCoverageEnableEXTArgs,
-    CmdSetAlphaToOneEnableEXTArgs, CmdSetAttachmentFeedbackLoopEnableEXTArgs,
-    CmdSetBlendConstantsArgs, CmdSetColorBlendAdvancedEXTArgs,
-    CmdSetColorBlendEnableEXTArgs, CmdSetColorBlendEquationEXTArgs,
-    CmdSetColorWriteEnableEXTArgs, CmdSetColorWriteMaskEXTArgs,
-    CmdSetConservativeRasterizationModeEXTArgs, CmdSetCullModeArgs,
-    CmdSetDepthBias2EXTArgs, CmdSetDepthBiasArgs, CmdSetDepthBiasEnableArgs,
-    CmdSetDepthBoundsArgs, CmdSetDepthBoundsTestEnableArgs,
-    CmdSetDepthClampEnableEXTArgs, CmdSetDepthClampRangeEXTArgs,
-    CmdSetDepthClipEnableEXTArgs, CmdSetDepthClipNegativeOneToOneEXTArgs,
-    CmdSetDepthCompareOpArgs, CmdSetDepthTestEnableArgs, CmdSetDepthWriteEnableArgs,
-    CmdSetDeviceMaskArgs, CmdSetEvent2Args, CmdSetEventArgs,
-    CmdSetExtraPrimitiveOverestimationSizeEXTArgs, CmdSetFragmentShadingRateKHRArgs,
-    CmdSetFrontFaceArgs, CmdSetLineRasterizationModeEXTArgs, CmdSetLineStippleArgs,
-    CmdSetLineStippleEnableEXTArgs, CmdSetLineWidthArgs, CmdSetLogicOpEXTArgs,
-    CmdSetLogicOpEnableEXTArgs, CmdSetPatchControlPointsEXTArgs,
-    CmdSetPolygonModeEXTArgs, CmdSetPrimitiveRestartEnableArgs,
-    CmdSetPrimitiveTopologyArgs, CmdSetProvokingVertexModeEXTArgs,
-    CmdSetRasterizationSamplesEXTArgs, CmdSetRasterizationStreamEXTArgs,
-    CmdSetRasterizerDiscardEnableArgs, CmdSetRayTracingPipelineStackSizeKHRArgs,
-    CmdSetRenderingAttachmentLocationsArgs, CmdSetRenderingInputAttachmentIndicesArgs,
-    CmdSetSampleLocationsEXTArgs, CmdSetSampleLocationsEnableEXTArgs,
-    CmdSetSampleMaskEXTArgs, CmdSetScissorArgs, CmdSetScissorWithCountArgs,
-    CmdSetStencilCompareMaskArgs, CmdSetStencilOpArgs, CmdSetStencilReferenceArgs,
-    CmdSetStencilTestEnableArgs, CmdSetStencilWriteMaskArgs,
-    CmdSetTessellationDomainOriginEXTArgs, CmdSetVertexInputEXTArgs, CmdSetViewportArgs,
-    CmdSetViewportWithCountArgs, CmdTraceRaysIndirect2KHRArgs,
-    CmdTraceRaysIndirectKHRArgs, CmdTraceRaysKHRArgs, CmdUpdateBufferArgs,
-    CmdWaitEvents2Args, CmdWaitEventsArgs,
-    CmdWriteAccelerationStructuresPropertiesKHRArgs, CmdWriteTimestamp2Args,
-    CmdWriteTimestampArgs, CopyAccelerationStructureKHRArgs, CopyImageToImageArgs,
-    CopyImageToMemoryMESAArgs, CopyMemoryToImageMESAArgs,
-    CreateAccelerationStructureKHRArgs, CreateBufferArgs, CreateBufferViewArgs,
-    CreateCommandPoolArgs, CreateComputePipelinesArgs, CreateDeferredOperationKHRArgs,
-    CreateDescriptorPoolArgs, CreateDescriptorSetLayoutArgs,
-    CreateDescriptorUpdateTemplateArgs, CreateDeviceArgs, CreateEventArgs,
-    CreateFenceArgs, CreateFramebufferArgs, CreateGraphicsPipelinesArgs, CreateImageArgs,
-    CreateImageViewArgs, CreateInstanceArgs, CreatePipelineCacheArgs,
-    CreatePipelineLayoutArgs, CreatePrivateDataSlotArgs, CreateQueryPoolArgs,
-    CreateRayTracingPipelinesKHRArgs, CreateRenderPass2Args, CreateRenderPassArgs,
-    CreateRingMESAArgs, CreateSamplerArgs, CreateSamplerYcbcrConversionArgs,
-    CreateSemaphoreArgs, CreateShaderModuleArgs, DeferredOperationJoinKHRArgs,
-    DestroyAccelerationStructureKHRArgs, DestroyBufferArgs, DestroyBufferViewArgs,
-    DestroyCommandPoolArgs, DestroyDeferredOperationKHRArgs, DestroyDescriptorPoolArgs,
-    DestroyDescriptorSetLayoutArgs, DestroyDescriptorUpdateTemplateArgs,
-    DestroyDeviceArgs, DestroyEventArgs, DestroyFenceArgs, DestroyFramebufferArgs,
-    DestroyImageArgs, DestroyImageViewArgs, DestroyInstanceArgs, DestroyPipelineArgs,
-    DestroyPipelineCacheArgs, DestroyPipelineLayoutArgs, DestroyPrivateDataSlotArgs,
-    DestroyQueryPoolArgs, DestroyRenderPassArgs, DestroyRingMESAArgs, DestroySamplerArgs,
-    DestroySamplerYcbcrConversionArgs, DestroySemaphoreArgs, DestroyShaderModuleArgs,
-    DeviceWaitIdleArgs, EndCommandBufferArgs, EnumerateDeviceExtensionPropertiesArgs,
-    EnumerateDeviceLayerPropertiesArgs, EnumerateInstanceExtensionPropertiesArgs,
-    EnumerateInstanceLayerPropertiesArgs, EnumerateInstanceVersionArgs,
-    EnumeratePhysicalDeviceGroupsArgs, EnumeratePhysicalDevicesArgs,
-    ExecuteCommandStreamsMESAArgs, FlushMappedMemoryRangesArgs, FreeCommandBuffersArgs,
-    FreeDescriptorSetsArgs, FreeMemoryArgs, GetAccelerationStructureBuildSizesKHRArgs,
-    GetAccelerationStructureDeviceAddressKHRArgs, GetBufferDeviceAddressArgs,
-    GetBufferMemoryRequirements2Args, GetBufferMemoryRequirementsArgs,
-    GetBufferOpaqueCaptureAddressArgs, GetCalibratedTimestampsKHRArgs,
-    GetDeferredOperationMaxConcurrencyKHRArgs, GetDeferredOperationResultKHRArgs,
-    GetDescriptorSetLayoutSupportArgs,
-    GetDeviceAccelerationStructureCompatibilityKHRArgs,
-    GetDeviceBufferMemoryRequirementsArgs, GetDeviceGroupPeerMemoryFeaturesArgs,
-    GetDeviceImageMemoryRequirementsArgs, GetDeviceImageSparseMemoryRequirementsArgs,
-    GetDeviceImageSubresourceLayoutArgs, GetDeviceMemoryCommitmentArgs,
-    GetDeviceMemoryOpaqueCaptureAddressArgs, GetDeviceQueue2Args, GetDeviceQueueArgs,
-    GetEventStatusArgs, GetFenceStatusArgs, GetImageDrmFormatModifierPropertiesEXTArgs,
-    GetImageMemoryRequirements2Args, GetImageMemoryRequirementsArgs,
-    GetImageSparseMemoryRequirements2Args, GetImageSparseMemoryRequirementsArgs,
-    GetImageSubresourceLayout2Args, GetImageSubresourceLayoutArgs,
-    GetMemoryResourcePropertiesMESAArgs,
-    GetPhysicalDeviceCalibrateableTimeDomainsKHRArgs,
-    GetPhysicalDeviceExternalBufferPropertiesArgs,
-    GetPhysicalDeviceExternalFencePropertiesArgs,
-    GetPhysicalDeviceExternalSemaphorePropertiesArgs, GetPhysicalDeviceFeatures2Args,
-    GetPhysicalDeviceFeaturesArgs, GetPhysicalDeviceFormatProperties2Args,
-    GetPhysicalDeviceFormatPropertiesArgs, GetPhysicalDeviceFragmentShadingRatesKHRArgs,
-    GetPhysicalDeviceImageFormatProperties2Args,
-    GetPhysicalDeviceImageFormatPropertiesArgs, GetPhysicalDeviceMemoryProperties2Args,
-    GetPhysicalDeviceMemoryPropertiesArgs, GetPhysicalDeviceMultisamplePropertiesEXTArgs,
-    GetPhysicalDeviceProperties2Args, GetPhysicalDevicePropertiesArgs,
-    GetPhysicalDeviceQueueFamilyProperties2Args,
-    GetPhysicalDeviceQueueFamilyPropertiesArgs,
-    GetPhysicalDeviceSparseImageFormatProperties2Args,
-    GetPhysicalDeviceSparseImageFormatPropertiesArgs,
-    GetPhysicalDeviceToolPropertiesArgs, GetPipelineCacheDataArgs, GetPrivateDataArgs,
-    GetQueryPoolResultsArgs, GetRayTracingCaptureReplayShaderGroupHandlesKHRArgs,
-    GetRayTracingShaderGroupHandlesKHRArgs, GetRayTracingShaderGroupStackSizeKHRArgs,
-    GetRenderAreaGranularityArgs, GetRenderingAreaGranularityArgs,
-    GetSemaphoreCounterValueArgs, ImportSemaphoreResourceMESAArgs,
-    InvalidateMappedMemoryRangesArgs, MergePipelineCachesArgs, NotifyRingMESAArgs,
-    QueueBindSparseArgs, QueueSubmit2Args, QueueSubmitArgs, QueueWaitIdleArgs,
-    ResetCommandBufferArgs, ResetCommandPoolArgs, ResetDescriptorPoolArgs,
-    ResetEventArgs, ResetFenceResourceMESAArgs, ResetFencesArgs, ResetQueryPoolArgs,
-    SeekReplyCommandStreamMESAArgs, SetEventArgs, SetPrivateDataArgs,
-    SetReplyCommandStreamMESAArgs, SignalSemaphoreArgs, SubmitVirtqueueSeqnoMESAArgs,
-    TransitionImageLayoutArgs, TrimCommandPoolArgs, UnmapMemory2Args, UnmapMemoryArgs,
-    UpdateDescriptorSetsArgs, WaitForFencesArgs, WaitRingSeqnoMESAArgs,
-    WaitSemaphoreResourceMESAArgs, WaitSemaphoresArgs, WaitVirtqueueSeqnoMESAArgs,
-    WriteAccelerationStructuresPropertiesKHRArgs, WriteRingExtraMESAArgs,
-};
+use crate::generated::args::*;
+use crate::vk;
 
 /// Commands of family `acceleration_structure`.
 pub trait AccelerationStructureCommands: Handler {
@@ -142,31 +16,37 @@ pub trait AccelerationStructureCommands: Handler {
         &mut self,
         args: &mut CreateAccelerationStructureKHRArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkDestroyAccelerationStructureKHR`
     fn destroy_acceleration_structure_khr(
         &mut self,
         args: &mut DestroyAccelerationStructureKHRArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCopyAccelerationStructureKHR`
     fn copy_acceleration_structure_khr(
         &mut self,
         args: &mut CopyAccelerationStructureKHRArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkWriteAccelerationStructuresPropertiesKHR`
     fn write_acceleration_structures_properties_khr(
         &mut self,
         args: &mut WriteAccelerationStructuresPropertiesKHRArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkGetAccelerationStructureDeviceAddressKHR`
     fn get_acceleration_structure_device_address_khr(
         &mut self,
         args: &mut GetAccelerationStructureDeviceAddressKHRArgs,
     ) -> Result<u64, Self::Error>;
+
     /// `vkGetDeviceAccelerationStructureCompatibilityKHR`
     fn get_device_acceleration_structure_compatibility_khr(
         &mut self,
         args: &mut GetDeviceAccelerationStructureCompatibilityKHRArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkGetAccelerationStructureBuildSizesKHR`
     fn get_acceleration_structure_build_sizes_khr(
         &mut self,
@@ -181,51 +61,61 @@ pub trait BufferCommands: Handler {
         &mut self,
         args: &mut BindBufferMemoryArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkGetBufferMemoryRequirements`
     fn get_buffer_memory_requirements(
         &mut self,
         args: &mut GetBufferMemoryRequirementsArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCreateBuffer`
     fn create_buffer(
         &mut self,
         args: &mut CreateBufferArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkDestroyBuffer`
     fn destroy_buffer(
         &mut self,
         args: &mut DestroyBufferArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCreateBufferView`
     fn create_buffer_view(
         &mut self,
         args: &mut CreateBufferViewArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkDestroyBufferView`
     fn destroy_buffer_view(
         &mut self,
         args: &mut DestroyBufferViewArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkBindBufferMemory2`
     fn bind_buffer_memory2(
         &mut self,
         args: &mut BindBufferMemory2Args,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkGetBufferMemoryRequirements2`
     fn get_buffer_memory_requirements2(
         &mut self,
         args: &mut GetBufferMemoryRequirements2Args,
     ) -> Result<(), Self::Error>;
+
     /// `vkGetBufferDeviceAddress`
     fn get_buffer_device_address(
         &mut self,
         args: &mut GetBufferDeviceAddressArgs,
     ) -> Result<u64, Self::Error>;
+
     /// `vkGetBufferOpaqueCaptureAddress`
     fn get_buffer_opaque_capture_address(
         &mut self,
         args: &mut GetBufferOpaqueCaptureAddressArgs,
     ) -> Result<u64, Self::Error>;
+
     /// `vkGetDeviceBufferMemoryRequirements`
     fn get_device_buffer_memory_requirements(
         &mut self,
@@ -240,660 +130,796 @@ pub trait CommandCommands: Handler {
         &mut self,
         args: &mut CmdBindPipelineArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetViewport`
     fn cmd_set_viewport(
         &mut self,
         args: &mut CmdSetViewportArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetScissor`
     fn cmd_set_scissor(
         &mut self,
         args: &mut CmdSetScissorArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetLineWidth`
     fn cmd_set_line_width(
         &mut self,
         args: &mut CmdSetLineWidthArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetDepthBias`
     fn cmd_set_depth_bias(
         &mut self,
         args: &mut CmdSetDepthBiasArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetBlendConstants`
     fn cmd_set_blend_constants(
         &mut self,
         args: &mut CmdSetBlendConstantsArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetDepthBounds`
     fn cmd_set_depth_bounds(
         &mut self,
         args: &mut CmdSetDepthBoundsArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetStencilCompareMask`
     fn cmd_set_stencil_compare_mask(
         &mut self,
         args: &mut CmdSetStencilCompareMaskArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetStencilWriteMask`
     fn cmd_set_stencil_write_mask(
         &mut self,
         args: &mut CmdSetStencilWriteMaskArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetStencilReference`
     fn cmd_set_stencil_reference(
         &mut self,
         args: &mut CmdSetStencilReferenceArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdBindDescriptorSets`
     fn cmd_bind_descriptor_sets(
         &mut self,
         args: &mut CmdBindDescriptorSetsArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdBindIndexBuffer`
     fn cmd_bind_index_buffer(
         &mut self,
         args: &mut CmdBindIndexBufferArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdBindVertexBuffers`
     fn cmd_bind_vertex_buffers(
         &mut self,
         args: &mut CmdBindVertexBuffersArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdDraw`
     fn cmd_draw(&mut self, args: &mut CmdDrawArgs) -> Result<(), Self::Error>;
+
     /// `vkCmdDrawIndexed`
     fn cmd_draw_indexed(
         &mut self,
         args: &mut CmdDrawIndexedArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdDrawIndirect`
     fn cmd_draw_indirect(
         &mut self,
         args: &mut CmdDrawIndirectArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdDrawIndexedIndirect`
     fn cmd_draw_indexed_indirect(
         &mut self,
         args: &mut CmdDrawIndexedIndirectArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdDispatch`
     fn cmd_dispatch(&mut self, args: &mut CmdDispatchArgs) -> Result<(), Self::Error>;
+
     /// `vkCmdDispatchIndirect`
     fn cmd_dispatch_indirect(
         &mut self,
         args: &mut CmdDispatchIndirectArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdCopyBuffer`
     fn cmd_copy_buffer(
         &mut self,
         args: &mut CmdCopyBufferArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdCopyImage`
     fn cmd_copy_image(&mut self, args: &mut CmdCopyImageArgs) -> Result<(), Self::Error>;
+
     /// `vkCmdBlitImage`
     fn cmd_blit_image(&mut self, args: &mut CmdBlitImageArgs) -> Result<(), Self::Error>;
+
     /// `vkCmdCopyBufferToImage`
     fn cmd_copy_buffer_to_image(
         &mut self,
         args: &mut CmdCopyBufferToImageArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdCopyImageToBuffer`
     fn cmd_copy_image_to_buffer(
         &mut self,
         args: &mut CmdCopyImageToBufferArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdUpdateBuffer`
     fn cmd_update_buffer(
         &mut self,
         args: &mut CmdUpdateBufferArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdFillBuffer`
     fn cmd_fill_buffer(
         &mut self,
         args: &mut CmdFillBufferArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdClearColorImage`
     fn cmd_clear_color_image(
         &mut self,
         args: &mut CmdClearColorImageArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdClearDepthStencilImage`
     fn cmd_clear_depth_stencil_image(
         &mut self,
         args: &mut CmdClearDepthStencilImageArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdClearAttachments`
     fn cmd_clear_attachments(
         &mut self,
         args: &mut CmdClearAttachmentsArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdResolveImage`
     fn cmd_resolve_image(
         &mut self,
         args: &mut CmdResolveImageArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetEvent`
     fn cmd_set_event(&mut self, args: &mut CmdSetEventArgs) -> Result<(), Self::Error>;
+
     /// `vkCmdResetEvent`
     fn cmd_reset_event(
         &mut self,
         args: &mut CmdResetEventArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdWaitEvents`
     fn cmd_wait_events(
         &mut self,
         args: &mut CmdWaitEventsArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdPipelineBarrier`
     fn cmd_pipeline_barrier(
         &mut self,
         args: &mut CmdPipelineBarrierArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdBeginQuery`
     fn cmd_begin_query(
         &mut self,
         args: &mut CmdBeginQueryArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdEndQuery`
     fn cmd_end_query(&mut self, args: &mut CmdEndQueryArgs) -> Result<(), Self::Error>;
+
     /// `vkCmdResetQueryPool`
     fn cmd_reset_query_pool(
         &mut self,
         args: &mut CmdResetQueryPoolArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdWriteTimestamp`
     fn cmd_write_timestamp(
         &mut self,
         args: &mut CmdWriteTimestampArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdCopyQueryPoolResults`
     fn cmd_copy_query_pool_results(
         &mut self,
         args: &mut CmdCopyQueryPoolResultsArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdPushConstants`
     fn cmd_push_constants(
         &mut self,
         args: &mut CmdPushConstantsArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdBeginRenderPass`
     fn cmd_begin_render_pass(
         &mut self,
         args: &mut CmdBeginRenderPassArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdNextSubpass`
     fn cmd_next_subpass(
         &mut self,
         args: &mut CmdNextSubpassArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdEndRenderPass`
     fn cmd_end_render_pass(
         &mut self,
         args: &mut CmdEndRenderPassArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdExecuteCommands`
     fn cmd_execute_commands(
         &mut self,
         args: &mut CmdExecuteCommandsArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetDeviceMask`
     fn cmd_set_device_mask(
         &mut self,
         args: &mut CmdSetDeviceMaskArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdDispatchBase`
     fn cmd_dispatch_base(
         &mut self,
         args: &mut CmdDispatchBaseArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdDrawIndirectCount`
     fn cmd_draw_indirect_count(
         &mut self,
         args: &mut CmdDrawIndirectCountArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdDrawIndexedIndirectCount`
     fn cmd_draw_indexed_indirect_count(
         &mut self,
         args: &mut CmdDrawIndexedIndirectCountArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdBeginRenderPass2`
     fn cmd_begin_render_pass2(
         &mut self,
         args: &mut CmdBeginRenderPass2Args,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdNextSubpass2`
     fn cmd_next_subpass2(
         &mut self,
         args: &mut CmdNextSubpass2Args,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdEndRenderPass2`
     fn cmd_end_render_pass2(
         &mut self,
         args: &mut CmdEndRenderPass2Args,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdBindTransformFeedbackBuffersEXT`
     fn cmd_bind_transform_feedback_buffers_ext(
         &mut self,
         args: &mut CmdBindTransformFeedbackBuffersEXTArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdBeginTransformFeedbackEXT`
     fn cmd_begin_transform_feedback_ext(
         &mut self,
         args: &mut CmdBeginTransformFeedbackEXTArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdEndTransformFeedbackEXT`
     fn cmd_end_transform_feedback_ext(
         &mut self,
         args: &mut CmdEndTransformFeedbackEXTArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdBeginQueryIndexedEXT`
     fn cmd_begin_query_indexed_ext(
         &mut self,
         args: &mut CmdBeginQueryIndexedEXTArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdEndQueryIndexedEXT`
     fn cmd_end_query_indexed_ext(
         &mut self,
         args: &mut CmdEndQueryIndexedEXTArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdDrawIndirectByteCountEXT`
     fn cmd_draw_indirect_byte_count_ext(
         &mut self,
         args: &mut CmdDrawIndirectByteCountEXTArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetEvent2`
     fn cmd_set_event2(&mut self, args: &mut CmdSetEvent2Args) -> Result<(), Self::Error>;
+
     /// `vkCmdResetEvent2`
     fn cmd_reset_event2(
         &mut self,
         args: &mut CmdResetEvent2Args,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdWaitEvents2`
     fn cmd_wait_events2(
         &mut self,
         args: &mut CmdWaitEvents2Args,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdPipelineBarrier2`
     fn cmd_pipeline_barrier2(
         &mut self,
         args: &mut CmdPipelineBarrier2Args,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdWriteTimestamp2`
     fn cmd_write_timestamp2(
         &mut self,
         args: &mut CmdWriteTimestamp2Args,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdCopyBuffer2`
     fn cmd_copy_buffer2(
         &mut self,
         args: &mut CmdCopyBuffer2Args,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdCopyImage2`
     fn cmd_copy_image2(
         &mut self,
         args: &mut CmdCopyImage2Args,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdCopyBufferToImage2`
     fn cmd_copy_buffer_to_image2(
         &mut self,
         args: &mut CmdCopyBufferToImage2Args,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdCopyImageToBuffer2`
     fn cmd_copy_image_to_buffer2(
         &mut self,
         args: &mut CmdCopyImageToBuffer2Args,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdBlitImage2`
     fn cmd_blit_image2(
         &mut self,
         args: &mut CmdBlitImage2Args,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdResolveImage2`
     fn cmd_resolve_image2(
         &mut self,
         args: &mut CmdResolveImage2Args,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdBeginRendering`
     fn cmd_begin_rendering(
         &mut self,
         args: &mut CmdBeginRenderingArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdEndRendering`
     fn cmd_end_rendering(
         &mut self,
         args: &mut CmdEndRenderingArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetCullMode`
     fn cmd_set_cull_mode(
         &mut self,
         args: &mut CmdSetCullModeArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetFrontFace`
     fn cmd_set_front_face(
         &mut self,
         args: &mut CmdSetFrontFaceArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetPrimitiveTopology`
     fn cmd_set_primitive_topology(
         &mut self,
         args: &mut CmdSetPrimitiveTopologyArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetViewportWithCount`
     fn cmd_set_viewport_with_count(
         &mut self,
         args: &mut CmdSetViewportWithCountArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetScissorWithCount`
     fn cmd_set_scissor_with_count(
         &mut self,
         args: &mut CmdSetScissorWithCountArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdBindVertexBuffers2`
     fn cmd_bind_vertex_buffers2(
         &mut self,
         args: &mut CmdBindVertexBuffers2Args,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetDepthTestEnable`
     fn cmd_set_depth_test_enable(
         &mut self,
         args: &mut CmdSetDepthTestEnableArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetDepthWriteEnable`
     fn cmd_set_depth_write_enable(
         &mut self,
         args: &mut CmdSetDepthWriteEnableArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetDepthCompareOp`
     fn cmd_set_depth_compare_op(
         &mut self,
         args: &mut CmdSetDepthCompareOpArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetDepthBoundsTestEnable`
     fn cmd_set_depth_bounds_test_enable(
         &mut self,
         args: &mut CmdSetDepthBoundsTestEnableArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetStencilTestEnable`
     fn cmd_set_stencil_test_enable(
         &mut self,
         args: &mut CmdSetStencilTestEnableArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetStencilOp`
     fn cmd_set_stencil_op(
         &mut self,
         args: &mut CmdSetStencilOpArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetRasterizerDiscardEnable`
     fn cmd_set_rasterizer_discard_enable(
         &mut self,
         args: &mut CmdSetRasterizerDiscardEnableArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetDepthBiasEnable`
     fn cmd_set_depth_bias_enable(
         &mut self,
         args: &mut CmdSetDepthBiasEnableArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetPrimitiveRestartEnable`
     fn cmd_set_primitive_restart_enable(
         &mut self,
         args: &mut CmdSetPrimitiveRestartEnableArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetPatchControlPointsEXT`
     fn cmd_set_patch_control_points_ext(
         &mut self,
         args: &mut CmdSetPatchControlPointsEXTArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetLogicOpEXT`
     fn cmd_set_logic_op_ext(
         &mut self,
         args: &mut CmdSetLogicOpEXTArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetLineStipple`
     fn cmd_set_line_stipple(
         &mut self,
         args: &mut CmdSetLineStippleArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdBeginConditionalRenderingEXT`
     fn cmd_begin_conditional_rendering_ext(
         &mut self,
         args: &mut CmdBeginConditionalRenderingEXTArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdEndConditionalRenderingEXT`
     fn cmd_end_conditional_rendering_ext(
         &mut self,
         args: &mut CmdEndConditionalRenderingEXTArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdDrawMultiEXT`
     fn cmd_draw_multi_ext(
         &mut self,
         args: &mut CmdDrawMultiEXTArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdDrawMultiIndexedEXT`
     fn cmd_draw_multi_indexed_ext(
         &mut self,
         args: &mut CmdDrawMultiIndexedEXTArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdPushDescriptorSet`
     fn cmd_push_descriptor_set(
         &mut self,
         args: &mut CmdPushDescriptorSetArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetColorWriteEnableEXT`
     fn cmd_set_color_write_enable_ext(
         &mut self,
         args: &mut CmdSetColorWriteEnableEXTArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetVertexInputEXT`
     fn cmd_set_vertex_input_ext(
         &mut self,
         args: &mut CmdSetVertexInputEXTArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetTessellationDomainOriginEXT`
     fn cmd_set_tessellation_domain_origin_ext(
         &mut self,
         args: &mut CmdSetTessellationDomainOriginEXTArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetDepthClampEnableEXT`
     fn cmd_set_depth_clamp_enable_ext(
         &mut self,
         args: &mut CmdSetDepthClampEnableEXTArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetPolygonModeEXT`
     fn cmd_set_polygon_mode_ext(
         &mut self,
         args: &mut CmdSetPolygonModeEXTArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetRasterizationSamplesEXT`
     fn cmd_set_rasterization_samples_ext(
         &mut self,
         args: &mut CmdSetRasterizationSamplesEXTArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetSampleMaskEXT`
     fn cmd_set_sample_mask_ext(
         &mut self,
         args: &mut CmdSetSampleMaskEXTArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetAlphaToCoverageEnableEXT`
     fn cmd_set_alpha_to_coverage_enable_ext(
         &mut self,
         args: &mut CmdSetAlphaToCoverageEnableEXTArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetAlphaToOneEnableEXT`
     fn cmd_set_alpha_to_one_enable_ext(
         &mut self,
         args: &mut CmdSetAlphaToOneEnableEXTArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetLogicOpEnableEXT`
     fn cmd_set_logic_op_enable_ext(
         &mut self,
         args: &mut CmdSetLogicOpEnableEXTArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetColorBlendEnableEXT`
     fn cmd_set_color_blend_enable_ext(
         &mut self,
         args: &mut CmdSetColorBlendEnableEXTArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetColorBlendEquationEXT`
     fn cmd_set_color_blend_equation_ext(
         &mut self,
         args: &mut CmdSetColorBlendEquationEXTArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetColorWriteMaskEXT`
     fn cmd_set_color_write_mask_ext(
         &mut self,
         args: &mut CmdSetColorWriteMaskEXTArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetRasterizationStreamEXT`
     fn cmd_set_rasterization_stream_ext(
         &mut self,
         args: &mut CmdSetRasterizationStreamEXTArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetConservativeRasterizationModeEXT`
     fn cmd_set_conservative_rasterization_mode_ext(
         &mut self,
         args: &mut CmdSetConservativeRasterizationModeEXTArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetExtraPrimitiveOverestimationSizeEXT`
     fn cmd_set_extra_primitive_overestimation_size_ext(
         &mut self,
         args: &mut CmdSetExtraPrimitiveOverestimationSizeEXTArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetDepthClipEnableEXT`
     fn cmd_set_depth_clip_enable_ext(
         &mut self,
         args: &mut CmdSetDepthClipEnableEXTArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetSampleLocationsEnableEXT`
     fn cmd_set_sample_locations_enable_ext(
         &mut self,
         args: &mut CmdSetSampleLocationsEnableEXTArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetColorBlendAdvancedEXT`
     fn cmd_set_color_blend_advanced_ext(
         &mut self,
         args: &mut CmdSetColorBlendAdvancedEXTArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetProvokingVertexModeEXT`
     fn cmd_set_provoking_vertex_mode_ext(
         &mut self,
         args: &mut CmdSetProvokingVertexModeEXTArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetLineRasterizationModeEXT`
     fn cmd_set_line_rasterization_mode_ext(
         &mut self,
         args: &mut CmdSetLineRasterizationModeEXTArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetLineStippleEnableEXT`
     fn cmd_set_line_stipple_enable_ext(
         &mut self,
         args: &mut CmdSetLineStippleEnableEXTArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetDepthClipNegativeOneToOneEXT`
     fn cmd_set_depth_clip_negative_one_to_one_ext(
         &mut self,
         args: &mut CmdSetDepthClipNegativeOneToOneEXTArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetFragmentShadingRateKHR`
     fn cmd_set_fragment_shading_rate_khr(
         &mut self,
         args: &mut CmdSetFragmentShadingRateKHRArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdBindIndexBuffer2`
     fn cmd_bind_index_buffer2(
         &mut self,
         args: &mut CmdBindIndexBuffer2Args,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetSampleLocationsEXT`
     fn cmd_set_sample_locations_ext(
         &mut self,
         args: &mut CmdSetSampleLocationsEXTArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetRenderingAttachmentLocations`
     fn cmd_set_rendering_attachment_locations(
         &mut self,
         args: &mut CmdSetRenderingAttachmentLocationsArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetRenderingInputAttachmentIndices`
     fn cmd_set_rendering_input_attachment_indices(
         &mut self,
         args: &mut CmdSetRenderingInputAttachmentIndicesArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdBindDescriptorSets2`
     fn cmd_bind_descriptor_sets2(
         &mut self,
         args: &mut CmdBindDescriptorSets2Args,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdPushConstants2`
     fn cmd_push_constants2(
         &mut self,
         args: &mut CmdPushConstants2Args,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdPushDescriptorSet2`
     fn cmd_push_descriptor_set2(
         &mut self,
         args: &mut CmdPushDescriptorSet2Args,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdBuildAccelerationStructuresKHR`
     fn cmd_build_acceleration_structures_khr(
         &mut self,
         args: &mut CmdBuildAccelerationStructuresKHRArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdBuildAccelerationStructuresIndirectKHR`
     fn cmd_build_acceleration_structures_indirect_khr(
         &mut self,
         args: &mut CmdBuildAccelerationStructuresIndirectKHRArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdCopyAccelerationStructureKHR`
     fn cmd_copy_acceleration_structure_khr(
         &mut self,
         args: &mut CmdCopyAccelerationStructureKHRArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdCopyAccelerationStructureToMemoryKHR`
     fn cmd_copy_acceleration_structure_to_memory_khr(
         &mut self,
         args: &mut CmdCopyAccelerationStructureToMemoryKHRArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdCopyMemoryToAccelerationStructureKHR`
     fn cmd_copy_memory_to_acceleration_structure_khr(
         &mut self,
         args: &mut CmdCopyMemoryToAccelerationStructureKHRArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdWriteAccelerationStructuresPropertiesKHR`
     fn cmd_write_acceleration_structures_properties_khr(
         &mut self,
         args: &mut CmdWriteAccelerationStructuresPropertiesKHRArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdTraceRaysKHR`
     fn cmd_trace_rays_khr(
         &mut self,
         args: &mut CmdTraceRaysKHRArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdTraceRaysIndirectKHR`
     fn cmd_trace_rays_indirect_khr(
         &mut self,
         args: &mut CmdTraceRaysIndirectKHRArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetRayTracingPipelineStackSizeKHR`
     fn cmd_set_ray_tracing_pipeline_stack_size_khr(
         &mut self,
         args: &mut CmdSetRayTracingPipelineStackSizeKHRArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdTraceRaysIndirect2KHR`
     fn cmd_trace_rays_indirect2_khr(
         &mut self,
         args: &mut CmdTraceRaysIndirect2KHRArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetDepthBias2EXT`
     fn cmd_set_depth_bias2_ext(
         &mut self,
         args: &mut CmdSetDepthBias2EXTArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetAttachmentFeedbackLoopEnableEXT`
     fn cmd_set_attachment_feedback_loop_enable_ext(
         &mut self,
         args: &mut CmdSetAttachmentFeedbackLoopEnableEXTArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCmdSetDepthClampRangeEXT`
     fn cmd_set_depth_clamp_range_ext(
         &mut self,
@@ -908,41 +934,49 @@ pub trait CommandPoolCommands: Handler {
         &mut self,
         args: &mut CreateCommandPoolArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkDestroyCommandPool`
     fn destroy_command_pool(
         &mut self,
         args: &mut DestroyCommandPoolArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkResetCommandPool`
     fn reset_command_pool(
         &mut self,
         args: &mut ResetCommandPoolArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkAllocateCommandBuffers`
     fn allocate_command_buffers(
         &mut self,
         args: &mut AllocateCommandBuffersArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkFreeCommandBuffers`
     fn free_command_buffers(
         &mut self,
         args: &mut FreeCommandBuffersArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkBeginCommandBuffer`
     fn begin_command_buffer(
         &mut self,
         args: &mut BeginCommandBufferArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkEndCommandBuffer`
     fn end_command_buffer(
         &mut self,
         args: &mut EndCommandBufferArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkResetCommandBuffer`
     fn reset_command_buffer(
         &mut self,
         args: &mut ResetCommandBufferArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkTrimCommandPool`
     fn trim_command_pool(
         &mut self,
@@ -957,51 +991,61 @@ pub trait DescriptorCommands: Handler {
         &mut self,
         args: &mut CreateDescriptorSetLayoutArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkDestroyDescriptorSetLayout`
     fn destroy_descriptor_set_layout(
         &mut self,
         args: &mut DestroyDescriptorSetLayoutArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCreateDescriptorPool`
     fn create_descriptor_pool(
         &mut self,
         args: &mut CreateDescriptorPoolArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkDestroyDescriptorPool`
     fn destroy_descriptor_pool(
         &mut self,
         args: &mut DestroyDescriptorPoolArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkResetDescriptorPool`
     fn reset_descriptor_pool(
         &mut self,
         args: &mut ResetDescriptorPoolArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkAllocateDescriptorSets`
     fn allocate_descriptor_sets(
         &mut self,
         args: &mut AllocateDescriptorSetsArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkFreeDescriptorSets`
     fn free_descriptor_sets(
         &mut self,
         args: &mut FreeDescriptorSetsArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkUpdateDescriptorSets`
     fn update_descriptor_sets(
         &mut self,
         args: &mut UpdateDescriptorSetsArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCreateDescriptorUpdateTemplate`
     fn create_descriptor_update_template(
         &mut self,
         args: &mut CreateDescriptorUpdateTemplateArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkDestroyDescriptorUpdateTemplate`
     fn destroy_descriptor_update_template(
         &mut self,
         args: &mut DestroyDescriptorUpdateTemplateArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkGetDescriptorSetLayoutSupport`
     fn get_descriptor_set_layout_support(
         &mut self,
@@ -1016,41 +1060,49 @@ pub trait DeviceCommands: Handler {
         &mut self,
         args: &mut CreateDeviceArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkDestroyDevice`
     fn destroy_device(
         &mut self,
         args: &mut DestroyDeviceArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkDeviceWaitIdle`
     fn device_wait_idle(
         &mut self,
         args: &mut DeviceWaitIdleArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkGetCalibratedTimestampsKHR`
     fn get_calibrated_timestamps_khr(
         &mut self,
         args: &mut GetCalibratedTimestampsKHRArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkCreateDeferredOperationKHR`
     fn create_deferred_operation_khr(
         &mut self,
         args: &mut CreateDeferredOperationKHRArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkDestroyDeferredOperationKHR`
     fn destroy_deferred_operation_khr(
         &mut self,
         args: &mut DestroyDeferredOperationKHRArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkGetDeferredOperationMaxConcurrencyKHR`
     fn get_deferred_operation_max_concurrency_khr(
         &mut self,
         args: &mut GetDeferredOperationMaxConcurrencyKHRArgs,
     ) -> Result<u32, Self::Error>;
+
     /// `vkGetDeferredOperationResultKHR`
     fn get_deferred_operation_result_khr(
         &mut self,
         args: &mut GetDeferredOperationResultKHRArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkDeferredOperationJoinKHR`
     fn deferred_operation_join_khr(
         &mut self,
@@ -1065,40 +1117,49 @@ pub trait DeviceMemoryCommands: Handler {
         &mut self,
         args: &mut AllocateMemoryArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkFreeMemory`
     fn free_memory(&mut self, args: &mut FreeMemoryArgs) -> Result<(), Self::Error>;
+
     /// `vkUnmapMemory`
     fn unmap_memory(&mut self, args: &mut UnmapMemoryArgs) -> Result<(), Self::Error>;
+
     /// `vkFlushMappedMemoryRanges`
     fn flush_mapped_memory_ranges(
         &mut self,
         args: &mut FlushMappedMemoryRangesArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkInvalidateMappedMemoryRanges`
     fn invalidate_mapped_memory_ranges(
         &mut self,
         args: &mut InvalidateMappedMemoryRangesArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkGetDeviceMemoryCommitment`
     fn get_device_memory_commitment(
         &mut self,
         args: &mut GetDeviceMemoryCommitmentArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkGetDeviceGroupPeerMemoryFeatures`
     fn get_device_group_peer_memory_features(
         &mut self,
         args: &mut GetDeviceGroupPeerMemoryFeaturesArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkGetDeviceMemoryOpaqueCaptureAddress`
     fn get_device_memory_opaque_capture_address(
         &mut self,
         args: &mut GetDeviceMemoryOpaqueCaptureAddressArgs,
     ) -> Result<u64, Self::Error>;
+
     /// `vkGetMemoryResourcePropertiesMESA`
     fn get_memory_resource_properties_mesa(
         &mut self,
         args: &mut GetMemoryResourcePropertiesMESAArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkUnmapMemory2`
     fn unmap_memory2(
         &mut self,
@@ -1113,15 +1174,19 @@ pub trait EventCommands: Handler {
         &mut self,
         args: &mut CreateEventArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkDestroyEvent`
     fn destroy_event(&mut self, args: &mut DestroyEventArgs) -> Result<(), Self::Error>;
+
     /// `vkGetEventStatus`
     fn get_event_status(
         &mut self,
         args: &mut GetEventStatusArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkSetEvent`
     fn set_event(&mut self, args: &mut SetEventArgs) -> Result<vk::Result, Self::Error>;
+
     /// `vkResetEvent`
     fn reset_event(
         &mut self,
@@ -1136,23 +1201,28 @@ pub trait FenceCommands: Handler {
         &mut self,
         args: &mut CreateFenceArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkDestroyFence`
     fn destroy_fence(&mut self, args: &mut DestroyFenceArgs) -> Result<(), Self::Error>;
+
     /// `vkResetFences`
     fn reset_fences(
         &mut self,
         args: &mut ResetFencesArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkGetFenceStatus`
     fn get_fence_status(
         &mut self,
         args: &mut GetFenceStatusArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkWaitForFences`
     fn wait_for_fences(
         &mut self,
         args: &mut WaitForFencesArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkResetFenceResourceMESA`
     fn reset_fence_resource_mesa(
         &mut self,
@@ -1167,93 +1237,112 @@ pub trait ImageCommands: Handler {
         &mut self,
         args: &mut BindImageMemoryArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkGetImageMemoryRequirements`
     fn get_image_memory_requirements(
         &mut self,
         args: &mut GetImageMemoryRequirementsArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkGetImageSparseMemoryRequirements`
     fn get_image_sparse_memory_requirements(
         &mut self,
         args: &mut GetImageSparseMemoryRequirementsArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCreateImage`
     fn create_image(
         &mut self,
         args: &mut CreateImageArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkDestroyImage`
     fn destroy_image(&mut self, args: &mut DestroyImageArgs) -> Result<(), Self::Error>;
+
     /// `vkGetImageSubresourceLayout`
     fn get_image_subresource_layout(
         &mut self,
         args: &mut GetImageSubresourceLayoutArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCreateImageView`
     fn create_image_view(
         &mut self,
         args: &mut CreateImageViewArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkDestroyImageView`
     fn destroy_image_view(
         &mut self,
         args: &mut DestroyImageViewArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkBindImageMemory2`
     fn bind_image_memory2(
         &mut self,
         args: &mut BindImageMemory2Args,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkGetImageMemoryRequirements2`
     fn get_image_memory_requirements2(
         &mut self,
         args: &mut GetImageMemoryRequirements2Args,
     ) -> Result<(), Self::Error>;
+
     /// `vkGetImageSparseMemoryRequirements2`
     fn get_image_sparse_memory_requirements2(
         &mut self,
         args: &mut GetImageSparseMemoryRequirements2Args,
     ) -> Result<(), Self::Error>;
+
     /// `vkGetImageDrmFormatModifierPropertiesEXT`
     fn get_image_drm_format_modifier_properties_ext(
         &mut self,
         args: &mut GetImageDrmFormatModifierPropertiesEXTArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkGetDeviceImageMemoryRequirements`
     fn get_device_image_memory_requirements(
         &mut self,
         args: &mut GetDeviceImageMemoryRequirementsArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkGetDeviceImageSparseMemoryRequirements`
     fn get_device_image_sparse_memory_requirements(
         &mut self,
         args: &mut GetDeviceImageSparseMemoryRequirementsArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkGetDeviceImageSubresourceLayout`
     fn get_device_image_subresource_layout(
         &mut self,
         args: &mut GetDeviceImageSubresourceLayoutArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkGetImageSubresourceLayout2`
     fn get_image_subresource_layout2(
         &mut self,
         args: &mut GetImageSubresourceLayout2Args,
     ) -> Result<(), Self::Error>;
+
     /// `vkCopyImageToImage`
     fn copy_image_to_image(
         &mut self,
         args: &mut CopyImageToImageArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkTransitionImageLayout`
     fn transition_image_layout(
         &mut self,
         args: &mut TransitionImageLayoutArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkCopyImageToMemoryMESA`
     fn copy_image_to_memory_mesa(
         &mut self,
         args: &mut CopyImageToMemoryMESAArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkCopyMemoryToImageMESA`
     fn copy_memory_to_image_mesa(
         &mut self,
@@ -1268,21 +1357,25 @@ pub trait InstanceCommands: Handler {
         &mut self,
         args: &mut CreateInstanceArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkDestroyInstance`
     fn destroy_instance(
         &mut self,
         args: &mut DestroyInstanceArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkEnumerateInstanceExtensionProperties`
     fn enumerate_instance_extension_properties(
         &mut self,
         args: &mut EnumerateInstanceExtensionPropertiesArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkEnumerateInstanceLayerProperties`
     fn enumerate_instance_layer_properties(
         &mut self,
         args: &mut EnumerateInstanceLayerPropertiesArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkEnumerateInstanceVersion`
     fn enumerate_instance_version(
         &mut self,
@@ -1297,121 +1390,145 @@ pub trait PhysicalDeviceCommands: Handler {
         &mut self,
         args: &mut EnumeratePhysicalDevicesArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkGetPhysicalDeviceFeatures`
     fn get_physical_device_features(
         &mut self,
         args: &mut GetPhysicalDeviceFeaturesArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkGetPhysicalDeviceFormatProperties`
     fn get_physical_device_format_properties(
         &mut self,
         args: &mut GetPhysicalDeviceFormatPropertiesArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkGetPhysicalDeviceImageFormatProperties`
     fn get_physical_device_image_format_properties(
         &mut self,
         args: &mut GetPhysicalDeviceImageFormatPropertiesArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkGetPhysicalDeviceProperties`
     fn get_physical_device_properties(
         &mut self,
         args: &mut GetPhysicalDevicePropertiesArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkGetPhysicalDeviceQueueFamilyProperties`
     fn get_physical_device_queue_family_properties(
         &mut self,
         args: &mut GetPhysicalDeviceQueueFamilyPropertiesArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkGetPhysicalDeviceMemoryProperties`
     fn get_physical_device_memory_properties(
         &mut self,
         args: &mut GetPhysicalDeviceMemoryPropertiesArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkEnumerateDeviceExtensionProperties`
     fn enumerate_device_extension_properties(
         &mut self,
         args: &mut EnumerateDeviceExtensionPropertiesArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkEnumerateDeviceLayerProperties`
     fn enumerate_device_layer_properties(
         &mut self,
         args: &mut EnumerateDeviceLayerPropertiesArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkGetPhysicalDeviceSparseImageFormatProperties`
     fn get_physical_device_sparse_image_format_properties(
         &mut self,
         args: &mut GetPhysicalDeviceSparseImageFormatPropertiesArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkEnumeratePhysicalDeviceGroups`
     fn enumerate_physical_device_groups(
         &mut self,
         args: &mut EnumeratePhysicalDeviceGroupsArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkGetPhysicalDeviceFeatures2`
     fn get_physical_device_features2(
         &mut self,
         args: &mut GetPhysicalDeviceFeatures2Args,
     ) -> Result<(), Self::Error>;
+
     /// `vkGetPhysicalDeviceProperties2`
     fn get_physical_device_properties2(
         &mut self,
         args: &mut GetPhysicalDeviceProperties2Args,
     ) -> Result<(), Self::Error>;
+
     /// `vkGetPhysicalDeviceFormatProperties2`
     fn get_physical_device_format_properties2(
         &mut self,
         args: &mut GetPhysicalDeviceFormatProperties2Args,
     ) -> Result<(), Self::Error>;
+
     /// `vkGetPhysicalDeviceImageFormatProperties2`
     fn get_physical_device_image_format_properties2(
         &mut self,
         args: &mut GetPhysicalDeviceImageFormatProperties2Args,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkGetPhysicalDeviceQueueFamilyProperties2`
     fn get_physical_device_queue_family_properties2(
         &mut self,
         args: &mut GetPhysicalDeviceQueueFamilyProperties2Args,
     ) -> Result<(), Self::Error>;
+
     /// `vkGetPhysicalDeviceMemoryProperties2`
     fn get_physical_device_memory_properties2(
         &mut self,
         args: &mut GetPhysicalDeviceMemoryProperties2Args,
     ) -> Result<(), Self::Error>;
+
     /// `vkGetPhysicalDeviceSparseImageFormatProperties2`
     fn get_physical_device_sparse_image_format_properties2(
         &mut self,
         args: &mut GetPhysicalDeviceSparseImageFormatProperties2Args,
     ) -> Result<(), Self::Error>;
+
     /// `vkGetPhysicalDeviceExternalBufferProperties`
     fn get_physical_device_external_buffer_properties(
         &mut self,
         args: &mut GetPhysicalDeviceExternalBufferPropertiesArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkGetPhysicalDeviceExternalFenceProperties`
     fn get_physical_device_external_fence_properties(
         &mut self,
         args: &mut GetPhysicalDeviceExternalFencePropertiesArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkGetPhysicalDeviceExternalSemaphoreProperties`
     fn get_physical_device_external_semaphore_properties(
         &mut self,
         args: &mut GetPhysicalDeviceExternalSemaphorePropertiesArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkGetPhysicalDeviceToolProperties`
     fn get_physical_device_tool_properties(
         &mut self,
         args: &mut GetPhysicalDeviceToolPropertiesArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkGetPhysicalDeviceCalibrateableTimeDomainsKHR`
     fn get_physical_device_calibrateable_time_domains_khr(
         &mut self,
         args: &mut GetPhysicalDeviceCalibrateableTimeDomainsKHRArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkGetPhysicalDeviceFragmentShadingRatesKHR`
     fn get_physical_device_fragment_shading_rates_khr(
         &mut self,
         args: &mut GetPhysicalDeviceFragmentShadingRatesKHRArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkGetPhysicalDeviceMultisamplePropertiesEXT`
     fn get_physical_device_multisample_properties_ext(
         &mut self,
@@ -1426,61 +1543,73 @@ pub trait PipelineCommands: Handler {
         &mut self,
         args: &mut CreatePipelineCacheArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkDestroyPipelineCache`
     fn destroy_pipeline_cache(
         &mut self,
         args: &mut DestroyPipelineCacheArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkGetPipelineCacheData`
     fn get_pipeline_cache_data(
         &mut self,
         args: &mut GetPipelineCacheDataArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkMergePipelineCaches`
     fn merge_pipeline_caches(
         &mut self,
         args: &mut MergePipelineCachesArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkCreateGraphicsPipelines`
     fn create_graphics_pipelines(
         &mut self,
         args: &mut CreateGraphicsPipelinesArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkCreateComputePipelines`
     fn create_compute_pipelines(
         &mut self,
         args: &mut CreateComputePipelinesArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkDestroyPipeline`
     fn destroy_pipeline(
         &mut self,
         args: &mut DestroyPipelineArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCreatePipelineLayout`
     fn create_pipeline_layout(
         &mut self,
         args: &mut CreatePipelineLayoutArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkDestroyPipelineLayout`
     fn destroy_pipeline_layout(
         &mut self,
         args: &mut DestroyPipelineLayoutArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCreateRayTracingPipelinesKHR`
     fn create_ray_tracing_pipelines_khr(
         &mut self,
         args: &mut CreateRayTracingPipelinesKHRArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkGetRayTracingShaderGroupHandlesKHR`
     fn get_ray_tracing_shader_group_handles_khr(
         &mut self,
         args: &mut GetRayTracingShaderGroupHandlesKHRArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkGetRayTracingCaptureReplayShaderGroupHandlesKHR`
     fn get_ray_tracing_capture_replay_shader_group_handles_khr(
         &mut self,
         args: &mut GetRayTracingCaptureReplayShaderGroupHandlesKHRArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkGetRayTracingShaderGroupStackSizeKHR`
     fn get_ray_tracing_shader_group_stack_size_khr(
         &mut self,
@@ -1495,16 +1624,19 @@ pub trait PrivateDataCommands: Handler {
         &mut self,
         args: &mut CreatePrivateDataSlotArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkDestroyPrivateDataSlot`
     fn destroy_private_data_slot(
         &mut self,
         args: &mut DestroyPrivateDataSlotArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkSetPrivateData`
     fn set_private_data(
         &mut self,
         args: &mut SetPrivateDataArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkGetPrivateData`
     fn get_private_data(
         &mut self,
@@ -1519,16 +1651,19 @@ pub trait QueryPoolCommands: Handler {
         &mut self,
         args: &mut CreateQueryPoolArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkDestroyQueryPool`
     fn destroy_query_pool(
         &mut self,
         args: &mut DestroyQueryPoolArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkGetQueryPoolResults`
     fn get_query_pool_results(
         &mut self,
         args: &mut GetQueryPoolResultsArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkResetQueryPool`
     fn reset_query_pool(
         &mut self,
@@ -1543,26 +1678,31 @@ pub trait QueueCommands: Handler {
         &mut self,
         args: &mut GetDeviceQueueArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkQueueSubmit`
     fn queue_submit(
         &mut self,
         args: &mut QueueSubmitArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkQueueWaitIdle`
     fn queue_wait_idle(
         &mut self,
         args: &mut QueueWaitIdleArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkQueueBindSparse`
     fn queue_bind_sparse(
         &mut self,
         args: &mut QueueBindSparseArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkGetDeviceQueue2`
     fn get_device_queue2(
         &mut self,
         args: &mut GetDeviceQueue2Args,
     ) -> Result<(), Self::Error>;
+
     /// `vkQueueSubmit2`
     fn queue_submit2(
         &mut self,
@@ -1577,31 +1717,37 @@ pub trait RenderPassCommands: Handler {
         &mut self,
         args: &mut CreateFramebufferArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkDestroyFramebuffer`
     fn destroy_framebuffer(
         &mut self,
         args: &mut DestroyFramebufferArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCreateRenderPass`
     fn create_render_pass(
         &mut self,
         args: &mut CreateRenderPassArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkDestroyRenderPass`
     fn destroy_render_pass(
         &mut self,
         args: &mut DestroyRenderPassArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkGetRenderAreaGranularity`
     fn get_render_area_granularity(
         &mut self,
         args: &mut GetRenderAreaGranularityArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCreateRenderPass2`
     fn create_render_pass2(
         &mut self,
         args: &mut CreateRenderPass2Args,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkGetRenderingAreaGranularity`
     fn get_rendering_area_granularity(
         &mut self,
@@ -1616,16 +1762,19 @@ pub trait SamplerCommands: Handler {
         &mut self,
         args: &mut CreateSamplerArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkDestroySampler`
     fn destroy_sampler(
         &mut self,
         args: &mut DestroySamplerArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCreateSamplerYcbcrConversion`
     fn create_sampler_ycbcr_conversion(
         &mut self,
         args: &mut CreateSamplerYcbcrConversionArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkDestroySamplerYcbcrConversion`
     fn destroy_sampler_ycbcr_conversion(
         &mut self,
@@ -1640,31 +1789,37 @@ pub trait SemaphoreCommands: Handler {
         &mut self,
         args: &mut CreateSemaphoreArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkDestroySemaphore`
     fn destroy_semaphore(
         &mut self,
         args: &mut DestroySemaphoreArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkGetSemaphoreCounterValue`
     fn get_semaphore_counter_value(
         &mut self,
         args: &mut GetSemaphoreCounterValueArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkWaitSemaphores`
     fn wait_semaphores(
         &mut self,
         args: &mut WaitSemaphoresArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkSignalSemaphore`
     fn signal_semaphore(
         &mut self,
         args: &mut SignalSemaphoreArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkWaitSemaphoreResourceMESA`
     fn wait_semaphore_resource_mesa(
         &mut self,
         args: &mut WaitSemaphoreResourceMESAArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkImportSemaphoreResourceMESA`
     fn import_semaphore_resource_mesa(
         &mut self,
@@ -1679,6 +1834,7 @@ pub trait ShaderModuleCommands: Handler {
         &mut self,
         args: &mut CreateShaderModuleArgs,
     ) -> Result<vk::Result, Self::Error>;
+
     /// `vkDestroyShaderModule`
     fn destroy_shader_module(
         &mut self,
@@ -1693,46 +1849,55 @@ pub trait TransportCommands: Handler {
         &mut self,
         args: &mut SetReplyCommandStreamMESAArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkSeekReplyCommandStreamMESA`
     fn seek_reply_command_stream_mesa(
         &mut self,
         args: &mut SeekReplyCommandStreamMESAArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkExecuteCommandStreamsMESA`
     fn execute_command_streams_mesa(
         &mut self,
         args: &mut ExecuteCommandStreamsMESAArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkCreateRingMESA`
     fn create_ring_mesa(
         &mut self,
         args: &mut CreateRingMESAArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkDestroyRingMESA`
     fn destroy_ring_mesa(
         &mut self,
         args: &mut DestroyRingMESAArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkNotifyRingMESA`
     fn notify_ring_mesa(
         &mut self,
         args: &mut NotifyRingMESAArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkWriteRingExtraMESA`
     fn write_ring_extra_mesa(
         &mut self,
         args: &mut WriteRingExtraMESAArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkSubmitVirtqueueSeqnoMESA`
     fn submit_virtqueue_seqno_mesa(
         &mut self,
         args: &mut SubmitVirtqueueSeqnoMESAArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkWaitVirtqueueSeqnoMESA`
     fn wait_virtqueue_seqno_mesa(
         &mut self,
         args: &mut WaitVirtqueueSeqnoMESAArgs,
     ) -> Result<(), Self::Error>;
+
     /// `vkWaitRingSeqnoMESA`
     fn wait_ring_seqno_mesa(
         &mut self,

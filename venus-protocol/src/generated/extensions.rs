@@ -3,7 +3,8 @@
 
 //! The extensions of the protocol, and the versions a host announces.
 
-use crate::{Extension, vk};
+use crate::Extension;
+use crate::vk;
 
 /// Version of the wire format.
 pub const WIRE_FORMAT_VERSION: u32 = 1;

@@ -4,13 +4,15 @@
 //! Everything that follows from the registry. See the crate's documentation.
 
 pub mod args;
-pub mod chains;
+pub(crate) mod chains;
 pub mod commands;
 pub mod decode;
-pub mod dispatch;
+pub(crate) mod dispatch;
 pub mod encode;
-pub mod extensions;
+pub(crate) mod extensions;
 mod nodes;
-pub mod procs;
+pub(crate) mod procs;
+pub(crate) mod reflect;
+pub(crate) mod replies;
 mod scalars;
-pub mod types;
+pub(crate) mod types;

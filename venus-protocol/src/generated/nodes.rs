@@ -3,13 +3,13 @@
 
 //! The structures that may appear in `pNext` chains, one row each.
 
+use crate::generated::{decode, encode};
 use crate::vk;
 use crate::wire::{Announced, Node, node};
-use crate::generated::{decode, encode};
 
 pub(crate) static NODE_BUFFER_USAGE_FLAGS2_CREATE_INFO: Node = node!(
     "VkBufferUsageFlags2CreateInfo", vk::BufferUsageFlags2CreateInfoKHR,
-    Announced::Extensions(& [& [471]]),
+    Announced::Extensions(&[&[471]]),
     decode::decode_buffer_usage_flags2_create_info_body,
     decode::decode_buffer_usage_flags2_create_info_body,
     encode::encode_buffer_usage_flags2_create_info_body,
@@ -26,7 +26,7 @@ pub(crate) static NODE_SHADER_MODULE_CREATE_INFO: Node = node!(
 
 pub(crate) static NODE_PIPELINE_CREATE_FLAGS2_CREATE_INFO: Node = node!(
     "VkPipelineCreateFlags2CreateInfo", vk::PipelineCreateFlags2CreateInfoKHR,
-    Announced::Extensions(& [& [471]]),
+    Announced::Extensions(&[&[471]]),
     decode::decode_pipeline_create_flags2_create_info_body,
     decode::decode_pipeline_create_flags2_create_info_body,
     encode::encode_pipeline_create_flags2_create_info_body,
@@ -43,7 +43,7 @@ pub(crate) static NODE_PIPELINE_LAYOUT_CREATE_INFO: Node = node!(
 
 pub(crate) static NODE_DEVICE_PRIVATE_DATA_CREATE_INFO: Node = node!(
     "VkDevicePrivateDataCreateInfo", vk::DevicePrivateDataCreateInfo,
-    Announced::Extensions(& [& [296]]),
+    Announced::Extensions(&[&[296]]),
     decode::decode_device_private_data_create_info_body,
     decode::decode_device_private_data_create_info_body,
     encode::encode_device_private_data_create_info_body,
@@ -52,7 +52,7 @@ pub(crate) static NODE_DEVICE_PRIVATE_DATA_CREATE_INFO: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_PRIVATE_DATA_FEATURES: Node = node!(
     "VkPhysicalDevicePrivateDataFeatures", vk::PhysicalDevicePrivateDataFeatures,
-    Announced::Extensions(& [& [296]]),
+    Announced::Extensions(&[&[296]]),
     decode::decode_physical_device_private_data_features_body,
     decode::decode_physical_device_private_data_features_partial_body,
     encode::encode_physical_device_private_data_features_body,
@@ -61,7 +61,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_PRIVATE_DATA_FEATURES: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_MULTI_DRAW_PROPERTIES_EXT: Node = node!(
     "VkPhysicalDeviceMultiDrawPropertiesEXT", vk::PhysicalDeviceMultiDrawPropertiesEXT,
-    Announced::Extensions(& [& [393]]),
+    Announced::Extensions(&[&[393]]),
     decode::decode_physical_device_multi_draw_properties_ext_body,
     decode::decode_physical_device_multi_draw_properties_ext_partial_body,
     encode::encode_physical_device_multi_draw_properties_ext_body,
@@ -78,7 +78,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_FEATURES2: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_PUSH_DESCRIPTOR_PROPERTIES: Node = node!(
     "VkPhysicalDevicePushDescriptorProperties",
-    vk::PhysicalDevicePushDescriptorPropertiesKHR, Announced::Extensions(& [& [81]]),
+    vk::PhysicalDevicePushDescriptorPropertiesKHR, Announced::Extensions(&[&[81]]),
     decode::decode_physical_device_push_descriptor_properties_body,
     decode::decode_physical_device_push_descriptor_properties_partial_body,
     encode::encode_physical_device_push_descriptor_properties_body,
@@ -404,8 +404,8 @@ pub(crate) static NODE_PHYSICAL_DEVICE_SAMPLER_FILTER_MINMAX_PROPERTIES: Node = 
 );
 
 pub(crate) static NODE_SAMPLE_LOCATIONS_INFO_EXT: Node = node!(
-    "VkSampleLocationsInfoEXT", vk::SampleLocationsInfoEXT, Announced::Extensions(& [&
-    [144]]), decode::decode_sample_locations_info_ext_body,
+    "VkSampleLocationsInfoEXT", vk::SampleLocationsInfoEXT,
+    Announced::Extensions(&[&[144]]), decode::decode_sample_locations_info_ext_body,
     decode::decode_sample_locations_info_ext_body,
     encode::encode_sample_locations_info_ext_body,
     encode::encode_sample_locations_info_ext_body
@@ -413,7 +413,7 @@ pub(crate) static NODE_SAMPLE_LOCATIONS_INFO_EXT: Node = node!(
 
 pub(crate) static NODE_RENDER_PASS_SAMPLE_LOCATIONS_BEGIN_INFO_EXT: Node = node!(
     "VkRenderPassSampleLocationsBeginInfoEXT", vk::RenderPassSampleLocationsBeginInfoEXT,
-    Announced::Extensions(& [& [144]]),
+    Announced::Extensions(&[&[144]]),
     decode::decode_render_pass_sample_locations_begin_info_ext_body,
     decode::decode_render_pass_sample_locations_begin_info_ext_body,
     encode::encode_render_pass_sample_locations_begin_info_ext_body,
@@ -422,7 +422,7 @@ pub(crate) static NODE_RENDER_PASS_SAMPLE_LOCATIONS_BEGIN_INFO_EXT: Node = node!
 
 pub(crate) static NODE_PIPELINE_SAMPLE_LOCATIONS_STATE_CREATE_INFO_EXT: Node = node!(
     "VkPipelineSampleLocationsStateCreateInfoEXT",
-    vk::PipelineSampleLocationsStateCreateInfoEXT, Announced::Extensions(& [& [144]]),
+    vk::PipelineSampleLocationsStateCreateInfoEXT, Announced::Extensions(&[&[144]]),
     decode::decode_pipeline_sample_locations_state_create_info_ext_body,
     decode::decode_pipeline_sample_locations_state_create_info_ext_body,
     encode::encode_pipeline_sample_locations_state_create_info_ext_body,
@@ -431,7 +431,7 @@ pub(crate) static NODE_PIPELINE_SAMPLE_LOCATIONS_STATE_CREATE_INFO_EXT: Node = n
 
 pub(crate) static NODE_PHYSICAL_DEVICE_SAMPLE_LOCATIONS_PROPERTIES_EXT: Node = node!(
     "VkPhysicalDeviceSampleLocationsPropertiesEXT",
-    vk::PhysicalDeviceSampleLocationsPropertiesEXT, Announced::Extensions(& [& [144]]),
+    vk::PhysicalDeviceSampleLocationsPropertiesEXT, Announced::Extensions(&[&[144]]),
     decode::decode_physical_device_sample_locations_properties_ext_body,
     decode::decode_physical_device_sample_locations_properties_ext_partial_body,
     encode::encode_physical_device_sample_locations_properties_ext_body,
@@ -448,8 +448,9 @@ pub(crate) static NODE_SAMPLER_REDUCTION_MODE_CREATE_INFO: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_BLEND_OPERATION_ADVANCED_FEATURES_EXT: Node = node!(
     "VkPhysicalDeviceBlendOperationAdvancedFeaturesEXT",
-    vk::PhysicalDeviceBlendOperationAdvancedFeaturesEXT, Announced::Extensions(& [&
-    [149]]), decode::decode_physical_device_blend_operation_advanced_features_ext_body,
+    vk::PhysicalDeviceBlendOperationAdvancedFeaturesEXT,
+    Announced::Extensions(&[&[149]]),
+    decode::decode_physical_device_blend_operation_advanced_features_ext_body,
     decode::decode_physical_device_blend_operation_advanced_features_ext_partial_body,
     encode::encode_physical_device_blend_operation_advanced_features_ext_body,
     encode::encode_physical_device_blend_operation_advanced_features_ext_partial_body
@@ -457,7 +458,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_BLEND_OPERATION_ADVANCED_FEATURES_EXT: No
 
 pub(crate) static NODE_PHYSICAL_DEVICE_MULTI_DRAW_FEATURES_EXT: Node = node!(
     "VkPhysicalDeviceMultiDrawFeaturesEXT", vk::PhysicalDeviceMultiDrawFeaturesEXT,
-    Announced::Extensions(& [& [393]]),
+    Announced::Extensions(&[&[393]]),
     decode::decode_physical_device_multi_draw_features_ext_body,
     decode::decode_physical_device_multi_draw_features_ext_partial_body,
     encode::encode_physical_device_multi_draw_features_ext_body,
@@ -466,8 +467,9 @@ pub(crate) static NODE_PHYSICAL_DEVICE_MULTI_DRAW_FEATURES_EXT: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_BLEND_OPERATION_ADVANCED_PROPERTIES_EXT: Node = node!(
     "VkPhysicalDeviceBlendOperationAdvancedPropertiesEXT",
-    vk::PhysicalDeviceBlendOperationAdvancedPropertiesEXT, Announced::Extensions(& [&
-    [149]]), decode::decode_physical_device_blend_operation_advanced_properties_ext_body,
+    vk::PhysicalDeviceBlendOperationAdvancedPropertiesEXT,
+    Announced::Extensions(&[&[149]]),
+    decode::decode_physical_device_blend_operation_advanced_properties_ext_body,
     decode::decode_physical_device_blend_operation_advanced_properties_ext_partial_body,
     encode::encode_physical_device_blend_operation_advanced_properties_ext_body,
     encode::encode_physical_device_blend_operation_advanced_properties_ext_partial_body
@@ -475,7 +477,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_BLEND_OPERATION_ADVANCED_PROPERTIES_EXT: 
 
 pub(crate) static NODE_PIPELINE_COLOR_BLEND_ADVANCED_STATE_CREATE_INFO_EXT: Node = node!(
     "VkPipelineColorBlendAdvancedStateCreateInfoEXT",
-    vk::PipelineColorBlendAdvancedStateCreateInfoEXT, Announced::Extensions(& [& [149]]),
+    vk::PipelineColorBlendAdvancedStateCreateInfoEXT, Announced::Extensions(&[&[149]]),
     decode::decode_pipeline_color_blend_advanced_state_create_info_ext_body,
     decode::decode_pipeline_color_blend_advanced_state_create_info_ext_body,
     encode::encode_pipeline_color_blend_advanced_state_create_info_ext_body,
@@ -484,7 +486,7 @@ pub(crate) static NODE_PIPELINE_COLOR_BLEND_ADVANCED_STATE_CREATE_INFO_EXT: Node
 
 pub(crate) static NODE_PHYSICAL_DEVICE_INLINE_UNIFORM_BLOCK_FEATURES: Node = node!(
     "VkPhysicalDeviceInlineUniformBlockFeatures",
-    vk::PhysicalDeviceInlineUniformBlockFeatures, Announced::Extensions(& [& [139]]),
+    vk::PhysicalDeviceInlineUniformBlockFeatures, Announced::Extensions(&[&[139]]),
     decode::decode_physical_device_inline_uniform_block_features_body,
     decode::decode_physical_device_inline_uniform_block_features_partial_body,
     encode::encode_physical_device_inline_uniform_block_features_body,
@@ -493,7 +495,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_INLINE_UNIFORM_BLOCK_FEATURES: Node = nod
 
 pub(crate) static NODE_PHYSICAL_DEVICE_INLINE_UNIFORM_BLOCK_PROPERTIES: Node = node!(
     "VkPhysicalDeviceInlineUniformBlockProperties",
-    vk::PhysicalDeviceInlineUniformBlockProperties, Announced::Extensions(& [& [139]]),
+    vk::PhysicalDeviceInlineUniformBlockProperties, Announced::Extensions(&[&[139]]),
     decode::decode_physical_device_inline_uniform_block_properties_body,
     decode::decode_physical_device_inline_uniform_block_properties_partial_body,
     encode::encode_physical_device_inline_uniform_block_properties_body,
@@ -502,7 +504,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_INLINE_UNIFORM_BLOCK_PROPERTIES: Node = n
 
 pub(crate) static NODE_WRITE_DESCRIPTOR_SET_INLINE_UNIFORM_BLOCK: Node = node!(
     "VkWriteDescriptorSetInlineUniformBlock", vk::WriteDescriptorSetInlineUniformBlock,
-    Announced::Extensions(& [& [139]]),
+    Announced::Extensions(&[&[139]]),
     decode::decode_write_descriptor_set_inline_uniform_block_body,
     decode::decode_write_descriptor_set_inline_uniform_block_body,
     encode::encode_write_descriptor_set_inline_uniform_block_body,
@@ -511,7 +513,7 @@ pub(crate) static NODE_WRITE_DESCRIPTOR_SET_INLINE_UNIFORM_BLOCK: Node = node!(
 
 pub(crate) static NODE_DESCRIPTOR_POOL_INLINE_UNIFORM_BLOCK_CREATE_INFO: Node = node!(
     "VkDescriptorPoolInlineUniformBlockCreateInfo",
-    vk::DescriptorPoolInlineUniformBlockCreateInfo, Announced::Extensions(& [& [139]]),
+    vk::DescriptorPoolInlineUniformBlockCreateInfo, Announced::Extensions(&[&[139]]),
     decode::decode_descriptor_pool_inline_uniform_block_create_info_body,
     decode::decode_descriptor_pool_inline_uniform_block_create_info_body,
     encode::encode_descriptor_pool_inline_uniform_block_create_info_body,
@@ -536,7 +538,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_MAINTENANCE3_PROPERTIES: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_MAINTENANCE4_FEATURES: Node = node!(
     "VkPhysicalDeviceMaintenance4Features", vk::PhysicalDeviceMaintenance4Features,
-    Announced::Extensions(& [& [414]]),
+    Announced::Extensions(&[&[414]]),
     decode::decode_physical_device_maintenance4_features_body,
     decode::decode_physical_device_maintenance4_features_partial_body,
     encode::encode_physical_device_maintenance4_features_body,
@@ -545,7 +547,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_MAINTENANCE4_FEATURES: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_MAINTENANCE4_PROPERTIES: Node = node!(
     "VkPhysicalDeviceMaintenance4Properties", vk::PhysicalDeviceMaintenance4Properties,
-    Announced::Extensions(& [& [414]]),
+    Announced::Extensions(&[&[414]]),
     decode::decode_physical_device_maintenance4_properties_body,
     decode::decode_physical_device_maintenance4_properties_partial_body,
     encode::encode_physical_device_maintenance4_properties_body,
@@ -554,7 +556,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_MAINTENANCE4_PROPERTIES: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_MAINTENANCE5_FEATURES: Node = node!(
     "VkPhysicalDeviceMaintenance5Features", vk::PhysicalDeviceMaintenance5FeaturesKHR,
-    Announced::Extensions(& [& [471]]),
+    Announced::Extensions(&[&[471]]),
     decode::decode_physical_device_maintenance5_features_body,
     decode::decode_physical_device_maintenance5_features_partial_body,
     encode::encode_physical_device_maintenance5_features_body,
@@ -563,7 +565,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_MAINTENANCE5_FEATURES: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_MAINTENANCE5_PROPERTIES: Node = node!(
     "VkPhysicalDeviceMaintenance5Properties",
-    vk::PhysicalDeviceMaintenance5PropertiesKHR, Announced::Extensions(& [& [471]]),
+    vk::PhysicalDeviceMaintenance5PropertiesKHR, Announced::Extensions(&[&[471]]),
     decode::decode_physical_device_maintenance5_properties_body,
     decode::decode_physical_device_maintenance5_properties_partial_body,
     encode::encode_physical_device_maintenance5_properties_body,
@@ -572,7 +574,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_MAINTENANCE5_PROPERTIES: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_MAINTENANCE6_FEATURES: Node = node!(
     "VkPhysicalDeviceMaintenance6Features", vk::PhysicalDeviceMaintenance6FeaturesKHR,
-    Announced::Extensions(& [& [546]]),
+    Announced::Extensions(&[&[546]]),
     decode::decode_physical_device_maintenance6_features_body,
     decode::decode_physical_device_maintenance6_features_partial_body,
     encode::encode_physical_device_maintenance6_features_body,
@@ -581,7 +583,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_MAINTENANCE6_FEATURES: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_MAINTENANCE6_PROPERTIES: Node = node!(
     "VkPhysicalDeviceMaintenance6Properties",
-    vk::PhysicalDeviceMaintenance6PropertiesKHR, Announced::Extensions(& [& [546]]),
+    vk::PhysicalDeviceMaintenance6PropertiesKHR, Announced::Extensions(&[&[546]]),
     decode::decode_physical_device_maintenance6_properties_body,
     decode::decode_physical_device_maintenance6_properties_partial_body,
     encode::encode_physical_device_maintenance6_properties_body,
@@ -590,7 +592,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_MAINTENANCE6_PROPERTIES: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_MAINTENANCE7_FEATURES_KHR: Node = node!(
     "VkPhysicalDeviceMaintenance7FeaturesKHR", vk::PhysicalDeviceMaintenance7FeaturesKHR,
-    Announced::Extensions(& [& [563]]),
+    Announced::Extensions(&[&[563]]),
     decode::decode_physical_device_maintenance7_features_khr_body,
     decode::decode_physical_device_maintenance7_features_khr_partial_body,
     encode::encode_physical_device_maintenance7_features_khr_body,
@@ -599,7 +601,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_MAINTENANCE7_FEATURES_KHR: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_MAINTENANCE7_PROPERTIES_KHR: Node = node!(
     "VkPhysicalDeviceMaintenance7PropertiesKHR",
-    vk::PhysicalDeviceMaintenance7PropertiesKHR, Announced::Extensions(& [& [563]]),
+    vk::PhysicalDeviceMaintenance7PropertiesKHR, Announced::Extensions(&[&[563]]),
     decode::decode_physical_device_maintenance7_properties_khr_body,
     decode::decode_physical_device_maintenance7_properties_khr_partial_body,
     encode::encode_physical_device_maintenance7_properties_khr_body,
@@ -642,7 +644,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_HOST_QUERY_RESET_FEATURES: Node = node!(
 
 pub(crate) static NODE_DEVICE_QUEUE_GLOBAL_PRIORITY_CREATE_INFO: Node = node!(
     "VkDeviceQueueGlobalPriorityCreateInfo", vk::DeviceQueueGlobalPriorityCreateInfoKHR,
-    Announced::Extensions(& [& [175], & [189]]),
+    Announced::Extensions(&[&[175], &[189]]),
     decode::decode_device_queue_global_priority_create_info_body,
     decode::decode_device_queue_global_priority_create_info_body,
     encode::encode_device_queue_global_priority_create_info_body,
@@ -651,8 +653,9 @@ pub(crate) static NODE_DEVICE_QUEUE_GLOBAL_PRIORITY_CREATE_INFO: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_GLOBAL_PRIORITY_QUERY_FEATURES: Node = node!(
     "VkPhysicalDeviceGlobalPriorityQueryFeatures",
-    vk::PhysicalDeviceGlobalPriorityQueryFeaturesKHR, Announced::Extensions(& [& [189], &
-    [389]]), decode::decode_physical_device_global_priority_query_features_body,
+    vk::PhysicalDeviceGlobalPriorityQueryFeaturesKHR,
+    Announced::Extensions(&[&[189], &[389]]),
+    decode::decode_physical_device_global_priority_query_features_body,
     decode::decode_physical_device_global_priority_query_features_partial_body,
     encode::encode_physical_device_global_priority_query_features_body,
     encode::encode_physical_device_global_priority_query_features_partial_body
@@ -660,7 +663,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_GLOBAL_PRIORITY_QUERY_FEATURES: Node = no
 
 pub(crate) static NODE_QUEUE_FAMILY_GLOBAL_PRIORITY_PROPERTIES: Node = node!(
     "VkQueueFamilyGlobalPriorityProperties", vk::QueueFamilyGlobalPriorityPropertiesKHR,
-    Announced::Extensions(& [& [189], & [389]]),
+    Announced::Extensions(&[&[189], &[389]]),
     decode::decode_queue_family_global_priority_properties_body,
     decode::decode_queue_family_global_priority_properties_partial_body,
     encode::encode_queue_family_global_priority_properties_body,
@@ -669,8 +672,8 @@ pub(crate) static NODE_QUEUE_FAMILY_GLOBAL_PRIORITY_PROPERTIES: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_CONSERVATIVE_RASTERIZATION_PROPERTIES_EXT: Node = node!(
     "VkPhysicalDeviceConservativeRasterizationPropertiesEXT",
-    vk::PhysicalDeviceConservativeRasterizationPropertiesEXT, Announced::Extensions(& [&
-    [102]]),
+    vk::PhysicalDeviceConservativeRasterizationPropertiesEXT,
+    Announced::Extensions(&[&[102]]),
     decode::decode_physical_device_conservative_rasterization_properties_ext_body,
     decode::decode_physical_device_conservative_rasterization_properties_ext_partial_body,
     encode::encode_physical_device_conservative_rasterization_properties_ext_body,
@@ -679,8 +682,8 @@ pub(crate) static NODE_PHYSICAL_DEVICE_CONSERVATIVE_RASTERIZATION_PROPERTIES_EXT
 
 pub(crate) static NODE_PIPELINE_RASTERIZATION_CONSERVATIVE_STATE_CREATE_INFO_EXT: Node = node!(
     "VkPipelineRasterizationConservativeStateCreateInfoEXT",
-    vk::PipelineRasterizationConservativeStateCreateInfoEXT, Announced::Extensions(& [&
-    [102]]),
+    vk::PipelineRasterizationConservativeStateCreateInfoEXT,
+    Announced::Extensions(&[&[102]]),
     decode::decode_pipeline_rasterization_conservative_state_create_info_ext_body,
     decode::decode_pipeline_rasterization_conservative_state_create_info_ext_body,
     encode::encode_pipeline_rasterization_conservative_state_create_info_ext_body,
@@ -768,8 +771,9 @@ pub(crate) static NODE_TIMELINE_SEMAPHORE_SUBMIT_INFO: Node = node!(
 
 pub(crate) static NODE_PIPELINE_VERTEX_INPUT_DIVISOR_STATE_CREATE_INFO: Node = node!(
     "VkPipelineVertexInputDivisorStateCreateInfo",
-    vk::PipelineVertexInputDivisorStateCreateInfoKHR, Announced::Extensions(& [& [191], &
-    [526]]), decode::decode_pipeline_vertex_input_divisor_state_create_info_body,
+    vk::PipelineVertexInputDivisorStateCreateInfoKHR,
+    Announced::Extensions(&[&[191], &[526]]),
+    decode::decode_pipeline_vertex_input_divisor_state_create_info_body,
     decode::decode_pipeline_vertex_input_divisor_state_create_info_body,
     encode::encode_pipeline_vertex_input_divisor_state_create_info_body,
     encode::encode_pipeline_vertex_input_divisor_state_create_info_body
@@ -777,8 +781,9 @@ pub(crate) static NODE_PIPELINE_VERTEX_INPUT_DIVISOR_STATE_CREATE_INFO: Node = n
 
 pub(crate) static NODE_PHYSICAL_DEVICE_VERTEX_ATTRIBUTE_DIVISOR_PROPERTIES_EXT: Node = node!(
     "VkPhysicalDeviceVertexAttributeDivisorPropertiesEXT",
-    vk::PhysicalDeviceVertexAttributeDivisorPropertiesEXT, Announced::Extensions(& [&
-    [191]]), decode::decode_physical_device_vertex_attribute_divisor_properties_ext_body,
+    vk::PhysicalDeviceVertexAttributeDivisorPropertiesEXT,
+    Announced::Extensions(&[&[191]]),
+    decode::decode_physical_device_vertex_attribute_divisor_properties_ext_body,
     decode::decode_physical_device_vertex_attribute_divisor_properties_ext_partial_body,
     encode::encode_physical_device_vertex_attribute_divisor_properties_ext_body,
     encode::encode_physical_device_vertex_attribute_divisor_properties_ext_partial_body
@@ -786,8 +791,9 @@ pub(crate) static NODE_PHYSICAL_DEVICE_VERTEX_ATTRIBUTE_DIVISOR_PROPERTIES_EXT: 
 
 pub(crate) static NODE_PHYSICAL_DEVICE_VERTEX_ATTRIBUTE_DIVISOR_PROPERTIES: Node = node!(
     "VkPhysicalDeviceVertexAttributeDivisorProperties",
-    vk::PhysicalDeviceVertexAttributeDivisorPropertiesKHR, Announced::Extensions(& [&
-    [526]]), decode::decode_physical_device_vertex_attribute_divisor_properties_body,
+    vk::PhysicalDeviceVertexAttributeDivisorPropertiesKHR,
+    Announced::Extensions(&[&[526]]),
+    decode::decode_physical_device_vertex_attribute_divisor_properties_body,
     decode::decode_physical_device_vertex_attribute_divisor_properties_partial_body,
     encode::encode_physical_device_vertex_attribute_divisor_properties_body,
     encode::encode_physical_device_vertex_attribute_divisor_properties_partial_body
@@ -795,7 +801,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_VERTEX_ATTRIBUTE_DIVISOR_PROPERTIES: Node
 
 pub(crate) static NODE_PHYSICAL_DEVICE_PCI_BUS_INFO_PROPERTIES_EXT: Node = node!(
     "VkPhysicalDevicePCIBusInfoPropertiesEXT", vk::PhysicalDevicePCIBusInfoPropertiesEXT,
-    Announced::Extensions(& [& [213]]),
+    Announced::Extensions(&[&[213]]),
     decode::decode_physical_device_pci_bus_info_properties_ext_body,
     decode::decode_physical_device_pci_bus_info_properties_ext_partial_body,
     encode::encode_physical_device_pci_bus_info_properties_ext_body,
@@ -804,8 +810,8 @@ pub(crate) static NODE_PHYSICAL_DEVICE_PCI_BUS_INFO_PROPERTIES_EXT: Node = node!
 
 pub(crate) static NODE_COMMAND_BUFFER_INHERITANCE_CONDITIONAL_RENDERING_INFO_EXT: Node = node!(
     "VkCommandBufferInheritanceConditionalRenderingInfoEXT",
-    vk::CommandBufferInheritanceConditionalRenderingInfoEXT, Announced::Extensions(& [&
-    [82]]),
+    vk::CommandBufferInheritanceConditionalRenderingInfoEXT,
+    Announced::Extensions(&[&[82]]),
     decode::decode_command_buffer_inheritance_conditional_rendering_info_ext_body,
     decode::decode_command_buffer_inheritance_conditional_rendering_info_ext_body,
     encode::encode_command_buffer_inheritance_conditional_rendering_info_ext_body,
@@ -822,7 +828,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE8_BIT_STORAGE_FEATURES: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_CONDITIONAL_RENDERING_FEATURES_EXT: Node = node!(
     "VkPhysicalDeviceConditionalRenderingFeaturesEXT",
-    vk::PhysicalDeviceConditionalRenderingFeaturesEXT, Announced::Extensions(& [& [82]]),
+    vk::PhysicalDeviceConditionalRenderingFeaturesEXT, Announced::Extensions(&[&[82]]),
     decode::decode_physical_device_conditional_rendering_features_ext_body,
     decode::decode_physical_device_conditional_rendering_features_ext_partial_body,
     encode::encode_physical_device_conditional_rendering_features_ext_body,
@@ -849,7 +855,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_ATOMIC_INT64_FEATURES: Node = node
 
 pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_ATOMIC_FLOAT_FEATURES_EXT: Node = node!(
     "VkPhysicalDeviceShaderAtomicFloatFeaturesEXT",
-    vk::PhysicalDeviceShaderAtomicFloatFeaturesEXT, Announced::Extensions(& [& [261]]),
+    vk::PhysicalDeviceShaderAtomicFloatFeaturesEXT, Announced::Extensions(&[&[261]]),
     decode::decode_physical_device_shader_atomic_float_features_ext_body,
     decode::decode_physical_device_shader_atomic_float_features_ext_partial_body,
     encode::encode_physical_device_shader_atomic_float_features_ext_body,
@@ -858,7 +864,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_ATOMIC_FLOAT_FEATURES_EXT: Node = 
 
 pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_ATOMIC_FLOAT2_FEATURES_EXT: Node = node!(
     "VkPhysicalDeviceShaderAtomicFloat2FeaturesEXT",
-    vk::PhysicalDeviceShaderAtomicFloat2FeaturesEXT, Announced::Extensions(& [& [274]]),
+    vk::PhysicalDeviceShaderAtomicFloat2FeaturesEXT, Announced::Extensions(&[&[274]]),
     decode::decode_physical_device_shader_atomic_float2_features_ext_body,
     decode::decode_physical_device_shader_atomic_float2_features_ext_partial_body,
     encode::encode_physical_device_shader_atomic_float2_features_ext_body,
@@ -867,8 +873,8 @@ pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_ATOMIC_FLOAT2_FEATURES_EXT: Node =
 
 pub(crate) static NODE_PHYSICAL_DEVICE_VERTEX_ATTRIBUTE_DIVISOR_FEATURES: Node = node!(
     "VkPhysicalDeviceVertexAttributeDivisorFeatures",
-    vk::PhysicalDeviceVertexAttributeDivisorFeaturesKHR, Announced::Extensions(& [&
-    [191], & [526]]),
+    vk::PhysicalDeviceVertexAttributeDivisorFeaturesKHR,
+    Announced::Extensions(&[&[191], &[526]]),
     decode::decode_physical_device_vertex_attribute_divisor_features_body,
     decode::decode_physical_device_vertex_attribute_divisor_features_partial_body,
     encode::encode_physical_device_vertex_attribute_divisor_features_body,
@@ -894,7 +900,7 @@ pub(crate) static NODE_SUBPASS_DESCRIPTION_DEPTH_STENCIL_RESOLVE: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_TRANSFORM_FEEDBACK_FEATURES_EXT: Node = node!(
     "VkPhysicalDeviceTransformFeedbackFeaturesEXT",
-    vk::PhysicalDeviceTransformFeedbackFeaturesEXT, Announced::Extensions(& [& [29]]),
+    vk::PhysicalDeviceTransformFeedbackFeaturesEXT, Announced::Extensions(&[&[29]]),
     decode::decode_physical_device_transform_feedback_features_ext_body,
     decode::decode_physical_device_transform_feedback_features_ext_partial_body,
     encode::encode_physical_device_transform_feedback_features_ext_body,
@@ -903,7 +909,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_TRANSFORM_FEEDBACK_FEATURES_EXT: Node = n
 
 pub(crate) static NODE_PHYSICAL_DEVICE_TRANSFORM_FEEDBACK_PROPERTIES_EXT: Node = node!(
     "VkPhysicalDeviceTransformFeedbackPropertiesEXT",
-    vk::PhysicalDeviceTransformFeedbackPropertiesEXT, Announced::Extensions(& [& [29]]),
+    vk::PhysicalDeviceTransformFeedbackPropertiesEXT, Announced::Extensions(&[&[29]]),
     decode::decode_physical_device_transform_feedback_properties_ext_body,
     decode::decode_physical_device_transform_feedback_properties_ext_partial_body,
     encode::encode_physical_device_transform_feedback_properties_ext_body,
@@ -912,7 +918,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_TRANSFORM_FEEDBACK_PROPERTIES_EXT: Node =
 
 pub(crate) static NODE_PIPELINE_RASTERIZATION_STATE_STREAM_CREATE_INFO_EXT: Node = node!(
     "VkPipelineRasterizationStateStreamCreateInfoEXT",
-    vk::PipelineRasterizationStateStreamCreateInfoEXT, Announced::Extensions(& [& [29]]),
+    vk::PipelineRasterizationStateStreamCreateInfoEXT, Announced::Extensions(&[&[29]]),
     decode::decode_pipeline_rasterization_state_stream_create_info_ext_body,
     decode::decode_pipeline_rasterization_state_stream_create_info_ext_body,
     encode::encode_pipeline_rasterization_state_stream_create_info_ext_body,
@@ -921,8 +927,8 @@ pub(crate) static NODE_PIPELINE_RASTERIZATION_STATE_STREAM_CREATE_INFO_EXT: Node
 
 pub(crate) static NODE_PHYSICAL_DEVICE_COMPUTE_SHADER_DERIVATIVES_FEATURES_KHR: Node = node!(
     "VkPhysicalDeviceComputeShaderDerivativesFeaturesKHR",
-    vk::PhysicalDeviceComputeShaderDerivativesFeaturesNV, Announced::Extensions(& [&
-    [202], & [512]]),
+    vk::PhysicalDeviceComputeShaderDerivativesFeaturesNV,
+    Announced::Extensions(&[&[202], &[512]]),
     decode::decode_physical_device_compute_shader_derivatives_features_khr_body,
     decode::decode_physical_device_compute_shader_derivatives_features_khr_partial_body,
     encode::encode_physical_device_compute_shader_derivatives_features_khr_body,
@@ -931,8 +937,8 @@ pub(crate) static NODE_PHYSICAL_DEVICE_COMPUTE_SHADER_DERIVATIVES_FEATURES_KHR: 
 
 pub(crate) static NODE_PHYSICAL_DEVICE_COMPUTE_SHADER_DERIVATIVES_PROPERTIES_KHR: Node = node!(
     "VkPhysicalDeviceComputeShaderDerivativesPropertiesKHR",
-    vk::PhysicalDeviceComputeShaderDerivativesPropertiesKHR, Announced::Extensions(& [&
-    [512]]),
+    vk::PhysicalDeviceComputeShaderDerivativesPropertiesKHR,
+    Announced::Extensions(&[&[512]]),
     decode::decode_physical_device_compute_shader_derivatives_properties_khr_body,
     decode::decode_physical_device_compute_shader_derivatives_properties_khr_partial_body,
     encode::encode_physical_device_compute_shader_derivatives_properties_khr_body,
@@ -941,7 +947,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_COMPUTE_SHADER_DERIVATIVES_PROPERTIES_KHR
 
 pub(crate) static NODE_WRITE_DESCRIPTOR_SET_ACCELERATION_STRUCTURE_KHR: Node = node!(
     "VkWriteDescriptorSetAccelerationStructureKHR",
-    vk::WriteDescriptorSetAccelerationStructureKHR, Announced::Extensions(& [& [151]]),
+    vk::WriteDescriptorSetAccelerationStructureKHR, Announced::Extensions(&[&[151]]),
     decode::decode_write_descriptor_set_acceleration_structure_khr_body,
     decode::decode_write_descriptor_set_acceleration_structure_khr_body,
     encode::encode_write_descriptor_set_acceleration_structure_khr_body,
@@ -950,8 +956,8 @@ pub(crate) static NODE_WRITE_DESCRIPTOR_SET_ACCELERATION_STRUCTURE_KHR: Node = n
 
 pub(crate) static NODE_PHYSICAL_DEVICE_ACCELERATION_STRUCTURE_FEATURES_KHR: Node = node!(
     "VkPhysicalDeviceAccelerationStructureFeaturesKHR",
-    vk::PhysicalDeviceAccelerationStructureFeaturesKHR, Announced::Extensions(& [&
-    [151]]), decode::decode_physical_device_acceleration_structure_features_khr_body,
+    vk::PhysicalDeviceAccelerationStructureFeaturesKHR, Announced::Extensions(&[&[151]]),
+    decode::decode_physical_device_acceleration_structure_features_khr_body,
     decode::decode_physical_device_acceleration_structure_features_khr_partial_body,
     encode::encode_physical_device_acceleration_structure_features_khr_body,
     encode::encode_physical_device_acceleration_structure_features_khr_partial_body
@@ -959,7 +965,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_ACCELERATION_STRUCTURE_FEATURES_KHR: Node
 
 pub(crate) static NODE_PHYSICAL_DEVICE_RAY_TRACING_PIPELINE_FEATURES_KHR: Node = node!(
     "VkPhysicalDeviceRayTracingPipelineFeaturesKHR",
-    vk::PhysicalDeviceRayTracingPipelineFeaturesKHR, Announced::Extensions(& [& [348]]),
+    vk::PhysicalDeviceRayTracingPipelineFeaturesKHR, Announced::Extensions(&[&[348]]),
     decode::decode_physical_device_ray_tracing_pipeline_features_khr_body,
     decode::decode_physical_device_ray_tracing_pipeline_features_khr_partial_body,
     encode::encode_physical_device_ray_tracing_pipeline_features_khr_body,
@@ -968,7 +974,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_RAY_TRACING_PIPELINE_FEATURES_KHR: Node =
 
 pub(crate) static NODE_PHYSICAL_DEVICE_RAY_QUERY_FEATURES_KHR: Node = node!(
     "VkPhysicalDeviceRayQueryFeaturesKHR", vk::PhysicalDeviceRayQueryFeaturesKHR,
-    Announced::Extensions(& [& [349]]),
+    Announced::Extensions(&[&[349]]),
     decode::decode_physical_device_ray_query_features_khr_body,
     decode::decode_physical_device_ray_query_features_khr_partial_body,
     encode::encode_physical_device_ray_query_features_khr_body,
@@ -977,8 +983,9 @@ pub(crate) static NODE_PHYSICAL_DEVICE_RAY_QUERY_FEATURES_KHR: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_ACCELERATION_STRUCTURE_PROPERTIES_KHR: Node = node!(
     "VkPhysicalDeviceAccelerationStructurePropertiesKHR",
-    vk::PhysicalDeviceAccelerationStructurePropertiesKHR, Announced::Extensions(& [&
-    [151]]), decode::decode_physical_device_acceleration_structure_properties_khr_body,
+    vk::PhysicalDeviceAccelerationStructurePropertiesKHR,
+    Announced::Extensions(&[&[151]]),
+    decode::decode_physical_device_acceleration_structure_properties_khr_body,
     decode::decode_physical_device_acceleration_structure_properties_khr_partial_body,
     encode::encode_physical_device_acceleration_structure_properties_khr_body,
     encode::encode_physical_device_acceleration_structure_properties_khr_partial_body
@@ -986,8 +993,8 @@ pub(crate) static NODE_PHYSICAL_DEVICE_ACCELERATION_STRUCTURE_PROPERTIES_KHR: No
 
 pub(crate) static NODE_PHYSICAL_DEVICE_RAY_TRACING_PIPELINE_PROPERTIES_KHR: Node = node!(
     "VkPhysicalDeviceRayTracingPipelinePropertiesKHR",
-    vk::PhysicalDeviceRayTracingPipelinePropertiesKHR, Announced::Extensions(& [&
-    [348]]), decode::decode_physical_device_ray_tracing_pipeline_properties_khr_body,
+    vk::PhysicalDeviceRayTracingPipelinePropertiesKHR, Announced::Extensions(&[&[348]]),
+    decode::decode_physical_device_ray_tracing_pipeline_properties_khr_body,
     decode::decode_physical_device_ray_tracing_pipeline_properties_khr_partial_body,
     encode::encode_physical_device_ray_tracing_pipeline_properties_khr_body,
     encode::encode_physical_device_ray_tracing_pipeline_properties_khr_partial_body
@@ -995,8 +1002,9 @@ pub(crate) static NODE_PHYSICAL_DEVICE_RAY_TRACING_PIPELINE_PROPERTIES_KHR: Node
 
 pub(crate) static NODE_PHYSICAL_DEVICE_RAY_TRACING_MAINTENANCE1_FEATURES_KHR: Node = node!(
     "VkPhysicalDeviceRayTracingMaintenance1FeaturesKHR",
-    vk::PhysicalDeviceRayTracingMaintenance1FeaturesKHR, Announced::Extensions(& [&
-    [387]]), decode::decode_physical_device_ray_tracing_maintenance1_features_khr_body,
+    vk::PhysicalDeviceRayTracingMaintenance1FeaturesKHR,
+    Announced::Extensions(&[&[387]]),
+    decode::decode_physical_device_ray_tracing_maintenance1_features_khr_body,
     decode::decode_physical_device_ray_tracing_maintenance1_features_khr_partial_body,
     encode::encode_physical_device_ray_tracing_maintenance1_features_khr_body,
     encode::encode_physical_device_ray_tracing_maintenance1_features_khr_partial_body
@@ -1004,7 +1012,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_RAY_TRACING_MAINTENANCE1_FEATURES_KHR: No
 
 pub(crate) static NODE_DRM_FORMAT_MODIFIER_PROPERTIES_LIST_EXT: Node = node!(
     "VkDrmFormatModifierPropertiesListEXT", vk::DrmFormatModifierPropertiesListEXT,
-    Announced::Extensions(& [& [159]]),
+    Announced::Extensions(&[&[159]]),
     decode::decode_drm_format_modifier_properties_list_ext_body,
     decode::decode_drm_format_modifier_properties_list_ext_partial_body,
     encode::encode_drm_format_modifier_properties_list_ext_body,
@@ -1013,7 +1021,7 @@ pub(crate) static NODE_DRM_FORMAT_MODIFIER_PROPERTIES_LIST_EXT: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_IMAGE_DRM_FORMAT_MODIFIER_INFO_EXT: Node = node!(
     "VkPhysicalDeviceImageDrmFormatModifierInfoEXT",
-    vk::PhysicalDeviceImageDrmFormatModifierInfoEXT, Announced::Extensions(& [& [159]]),
+    vk::PhysicalDeviceImageDrmFormatModifierInfoEXT, Announced::Extensions(&[&[159]]),
     decode::decode_physical_device_image_drm_format_modifier_info_ext_body,
     decode::decode_physical_device_image_drm_format_modifier_info_ext_body,
     encode::encode_physical_device_image_drm_format_modifier_info_ext_body,
@@ -1022,7 +1030,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_IMAGE_DRM_FORMAT_MODIFIER_INFO_EXT: Node 
 
 pub(crate) static NODE_IMAGE_DRM_FORMAT_MODIFIER_LIST_CREATE_INFO_EXT: Node = node!(
     "VkImageDrmFormatModifierListCreateInfoEXT",
-    vk::ImageDrmFormatModifierListCreateInfoEXT, Announced::Extensions(& [& [159]]),
+    vk::ImageDrmFormatModifierListCreateInfoEXT, Announced::Extensions(&[&[159]]),
     decode::decode_image_drm_format_modifier_list_create_info_ext_body,
     decode::decode_image_drm_format_modifier_list_create_info_ext_body,
     encode::encode_image_drm_format_modifier_list_create_info_ext_body,
@@ -1031,7 +1039,7 @@ pub(crate) static NODE_IMAGE_DRM_FORMAT_MODIFIER_LIST_CREATE_INFO_EXT: Node = no
 
 pub(crate) static NODE_IMAGE_DRM_FORMAT_MODIFIER_EXPLICIT_CREATE_INFO_EXT: Node = node!(
     "VkImageDrmFormatModifierExplicitCreateInfoEXT",
-    vk::ImageDrmFormatModifierExplicitCreateInfoEXT, Announced::Extensions(& [& [159]]),
+    vk::ImageDrmFormatModifierExplicitCreateInfoEXT, Announced::Extensions(&[&[159]]),
     decode::decode_image_drm_format_modifier_explicit_create_info_ext_body,
     decode::decode_image_drm_format_modifier_explicit_create_info_ext_body,
     encode::encode_image_drm_format_modifier_explicit_create_info_ext_body,
@@ -1066,7 +1074,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_UNIFORM_BUFFER_STANDARD_LAYOUT_FEATURES: 
 
 pub(crate) static NODE_PHYSICAL_DEVICE_DEPTH_CLIP_ENABLE_FEATURES_EXT: Node = node!(
     "VkPhysicalDeviceDepthClipEnableFeaturesEXT",
-    vk::PhysicalDeviceDepthClipEnableFeaturesEXT, Announced::Extensions(& [& [103]]),
+    vk::PhysicalDeviceDepthClipEnableFeaturesEXT, Announced::Extensions(&[&[103]]),
     decode::decode_physical_device_depth_clip_enable_features_ext_body,
     decode::decode_physical_device_depth_clip_enable_features_ext_partial_body,
     encode::encode_physical_device_depth_clip_enable_features_ext_body,
@@ -1075,8 +1083,9 @@ pub(crate) static NODE_PHYSICAL_DEVICE_DEPTH_CLIP_ENABLE_FEATURES_EXT: Node = no
 
 pub(crate) static NODE_PIPELINE_RASTERIZATION_DEPTH_CLIP_STATE_CREATE_INFO_EXT: Node = node!(
     "VkPipelineRasterizationDepthClipStateCreateInfoEXT",
-    vk::PipelineRasterizationDepthClipStateCreateInfoEXT, Announced::Extensions(& [&
-    [103]]), decode::decode_pipeline_rasterization_depth_clip_state_create_info_ext_body,
+    vk::PipelineRasterizationDepthClipStateCreateInfoEXT,
+    Announced::Extensions(&[&[103]]),
+    decode::decode_pipeline_rasterization_depth_clip_state_create_info_ext_body,
     decode::decode_pipeline_rasterization_depth_clip_state_create_info_ext_body,
     encode::encode_pipeline_rasterization_depth_clip_state_create_info_ext_body,
     encode::encode_pipeline_rasterization_depth_clip_state_create_info_ext_body
@@ -1084,7 +1093,7 @@ pub(crate) static NODE_PIPELINE_RASTERIZATION_DEPTH_CLIP_STATE_CREATE_INFO_EXT: 
 
 pub(crate) static NODE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT: Node = node!(
     "VkPhysicalDeviceMemoryBudgetPropertiesEXT",
-    vk::PhysicalDeviceMemoryBudgetPropertiesEXT, Announced::Extensions(& [& [238]]),
+    vk::PhysicalDeviceMemoryBudgetPropertiesEXT, Announced::Extensions(&[&[238]]),
     decode::decode_physical_device_memory_budget_properties_ext_body,
     decode::decode_physical_device_memory_budget_properties_ext_partial_body,
     encode::encode_physical_device_memory_budget_properties_ext_body,
@@ -1110,7 +1119,7 @@ pub(crate) static NODE_BUFFER_OPAQUE_CAPTURE_ADDRESS_CREATE_INFO: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_IMAGE_VIEW_IMAGE_FORMAT_INFO_EXT: Node = node!(
     "VkPhysicalDeviceImageViewImageFormatInfoEXT",
-    vk::PhysicalDeviceImageViewImageFormatInfoEXT, Announced::Extensions(& [& [171]]),
+    vk::PhysicalDeviceImageViewImageFormatInfoEXT, Announced::Extensions(&[&[171]]),
     decode::decode_physical_device_image_view_image_format_info_ext_body,
     decode::decode_physical_device_image_view_image_format_info_ext_body,
     encode::encode_physical_device_image_view_image_format_info_ext_body,
@@ -1119,7 +1128,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_IMAGE_VIEW_IMAGE_FORMAT_INFO_EXT: Node = 
 
 pub(crate) static NODE_FILTER_CUBIC_IMAGE_VIEW_IMAGE_FORMAT_PROPERTIES_EXT: Node = node!(
     "VkFilterCubicImageViewImageFormatPropertiesEXT",
-    vk::FilterCubicImageViewImageFormatPropertiesEXT, Announced::Extensions(& [& [171]]),
+    vk::FilterCubicImageViewImageFormatPropertiesEXT, Announced::Extensions(&[&[171]]),
     decode::decode_filter_cubic_image_view_image_format_properties_ext_body,
     decode::decode_filter_cubic_image_view_image_format_properties_ext_partial_body,
     encode::encode_filter_cubic_image_view_image_format_properties_ext_body,
@@ -1153,8 +1162,8 @@ pub(crate) static NODE_RENDER_PASS_ATTACHMENT_BEGIN_INFO: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_TEXTURE_COMPRESSION_ASTCHDR_FEATURES: Node = node!(
     "VkPhysicalDeviceTextureCompressionASTCHDRFeatures",
-    vk::PhysicalDeviceTextureCompressionASTCHDRFeatures, Announced::Extensions(& [&
-    [67]]), decode::decode_physical_device_texture_compression_astchdr_features_body,
+    vk::PhysicalDeviceTextureCompressionASTCHDRFeatures, Announced::Extensions(&[&[67]]),
+    decode::decode_physical_device_texture_compression_astchdr_features_body,
     decode::decode_physical_device_texture_compression_astchdr_features_partial_body,
     encode::encode_physical_device_texture_compression_astchdr_features_body,
     encode::encode_physical_device_texture_compression_astchdr_features_partial_body
@@ -1162,7 +1171,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_TEXTURE_COMPRESSION_ASTCHDR_FEATURES: Nod
 
 pub(crate) static NODE_PHYSICAL_DEVICE_YCBCR_IMAGE_ARRAYS_FEATURES_EXT: Node = node!(
     "VkPhysicalDeviceYcbcrImageArraysFeaturesEXT",
-    vk::PhysicalDeviceYcbcrImageArraysFeaturesEXT, Announced::Extensions(& [& [253]]),
+    vk::PhysicalDeviceYcbcrImageArraysFeaturesEXT, Announced::Extensions(&[&[253]]),
     decode::decode_physical_device_ycbcr_image_arrays_features_ext_body,
     decode::decode_physical_device_ycbcr_image_arrays_features_ext_partial_body,
     encode::encode_physical_device_ycbcr_image_arrays_features_ext_body,
@@ -1171,7 +1180,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_YCBCR_IMAGE_ARRAYS_FEATURES_EXT: Node = n
 
 pub(crate) static NODE_PIPELINE_CREATION_FEEDBACK_CREATE_INFO: Node = node!(
     "VkPipelineCreationFeedbackCreateInfo", vk::PipelineCreationFeedbackCreateInfo,
-    Announced::Extensions(& [& [193]]),
+    Announced::Extensions(&[&[193]]),
     decode::decode_pipeline_creation_feedback_create_info_body,
     decode::decode_pipeline_creation_feedback_create_info_body,
     encode::encode_pipeline_creation_feedback_create_info_body,
@@ -1180,7 +1189,7 @@ pub(crate) static NODE_PIPELINE_CREATION_FEEDBACK_CREATE_INFO: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_CLOCK_FEATURES_KHR: Node = node!(
     "VkPhysicalDeviceShaderClockFeaturesKHR", vk::PhysicalDeviceShaderClockFeaturesKHR,
-    Announced::Extensions(& [& [182]]),
+    Announced::Extensions(&[&[182]]),
     decode::decode_physical_device_shader_clock_features_khr_body,
     decode::decode_physical_device_shader_clock_features_khr_partial_body,
     encode::encode_physical_device_shader_clock_features_khr_body,
@@ -1189,8 +1198,9 @@ pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_CLOCK_FEATURES_KHR: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_INDEX_TYPE_UINT8_FEATURES: Node = node!(
     "VkPhysicalDeviceIndexTypeUint8Features",
-    vk::PhysicalDeviceIndexTypeUint8FeaturesKHR, Announced::Extensions(& [& [266], &
-    [534]]), decode::decode_physical_device_index_type_uint8_features_body,
+    vk::PhysicalDeviceIndexTypeUint8FeaturesKHR,
+    Announced::Extensions(&[&[266], &[534]]),
+    decode::decode_physical_device_index_type_uint8_features_body,
     decode::decode_physical_device_index_type_uint8_features_partial_body,
     encode::encode_physical_device_index_type_uint8_features_body,
     encode::encode_physical_device_index_type_uint8_features_partial_body
@@ -1198,8 +1208,9 @@ pub(crate) static NODE_PHYSICAL_DEVICE_INDEX_TYPE_UINT8_FEATURES: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_FRAGMENT_SHADER_INTERLOCK_FEATURES_EXT: Node = node!(
     "VkPhysicalDeviceFragmentShaderInterlockFeaturesEXT",
-    vk::PhysicalDeviceFragmentShaderInterlockFeaturesEXT, Announced::Extensions(& [&
-    [252]]), decode::decode_physical_device_fragment_shader_interlock_features_ext_body,
+    vk::PhysicalDeviceFragmentShaderInterlockFeaturesEXT,
+    Announced::Extensions(&[&[252]]),
+    decode::decode_physical_device_fragment_shader_interlock_features_ext_body,
     decode::decode_physical_device_fragment_shader_interlock_features_ext_partial_body,
     encode::encode_physical_device_fragment_shader_interlock_features_ext_body,
     encode::encode_physical_device_fragment_shader_interlock_features_ext_partial_body
@@ -1224,8 +1235,8 @@ pub(crate) static NODE_ATTACHMENT_REFERENCE_STENCIL_LAYOUT: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_PRIMITIVE_TOPOLOGY_LIST_RESTART_FEATURES_EXT: Node = node!(
     "VkPhysicalDevicePrimitiveTopologyListRestartFeaturesEXT",
-    vk::PhysicalDevicePrimitiveTopologyListRestartFeaturesEXT, Announced::Extensions(& [&
-    [357]]),
+    vk::PhysicalDevicePrimitiveTopologyListRestartFeaturesEXT,
+    Announced::Extensions(&[&[357]]),
     decode::decode_physical_device_primitive_topology_list_restart_features_ext_body,
     decode::decode_physical_device_primitive_topology_list_restart_features_ext_partial_body,
     encode::encode_physical_device_primitive_topology_list_restart_features_ext_body,
@@ -1242,8 +1253,8 @@ pub(crate) static NODE_ATTACHMENT_DESCRIPTION_STENCIL_LAYOUT: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_DEMOTE_TO_HELPER_INVOCATION_FEATURES: Node = node!(
     "VkPhysicalDeviceShaderDemoteToHelperInvocationFeatures",
-    vk::PhysicalDeviceShaderDemoteToHelperInvocationFeatures, Announced::Extensions(& [&
-    [277]]),
+    vk::PhysicalDeviceShaderDemoteToHelperInvocationFeatures,
+    Announced::Extensions(&[&[277]]),
     decode::decode_physical_device_shader_demote_to_helper_invocation_features_body,
     decode::decode_physical_device_shader_demote_to_helper_invocation_features_partial_body,
     encode::encode_physical_device_shader_demote_to_helper_invocation_features_body,
@@ -1252,8 +1263,8 @@ pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_DEMOTE_TO_HELPER_INVOCATION_FEATUR
 
 pub(crate) static NODE_PHYSICAL_DEVICE_TEXEL_BUFFER_ALIGNMENT_FEATURES_EXT: Node = node!(
     "VkPhysicalDeviceTexelBufferAlignmentFeaturesEXT",
-    vk::PhysicalDeviceTexelBufferAlignmentFeaturesEXT, Announced::Extensions(& [&
-    [282]]), decode::decode_physical_device_texel_buffer_alignment_features_ext_body,
+    vk::PhysicalDeviceTexelBufferAlignmentFeaturesEXT, Announced::Extensions(&[&[282]]),
+    decode::decode_physical_device_texel_buffer_alignment_features_ext_body,
     decode::decode_physical_device_texel_buffer_alignment_features_ext_partial_body,
     encode::encode_physical_device_texel_buffer_alignment_features_ext_body,
     encode::encode_physical_device_texel_buffer_alignment_features_ext_partial_body
@@ -1261,7 +1272,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_TEXEL_BUFFER_ALIGNMENT_FEATURES_EXT: Node
 
 pub(crate) static NODE_PHYSICAL_DEVICE_TEXEL_BUFFER_ALIGNMENT_PROPERTIES: Node = node!(
     "VkPhysicalDeviceTexelBufferAlignmentProperties",
-    vk::PhysicalDeviceTexelBufferAlignmentProperties, Announced::Extensions(& [& [282]]),
+    vk::PhysicalDeviceTexelBufferAlignmentProperties, Announced::Extensions(&[&[282]]),
     decode::decode_physical_device_texel_buffer_alignment_properties_body,
     decode::decode_physical_device_texel_buffer_alignment_properties_partial_body,
     encode::encode_physical_device_texel_buffer_alignment_properties_body,
@@ -1270,7 +1281,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_TEXEL_BUFFER_ALIGNMENT_PROPERTIES: Node =
 
 pub(crate) static NODE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES: Node = node!(
     "VkPhysicalDeviceSubgroupSizeControlFeatures",
-    vk::PhysicalDeviceSubgroupSizeControlFeatures, Announced::Extensions(& [& [226]]),
+    vk::PhysicalDeviceSubgroupSizeControlFeatures, Announced::Extensions(&[&[226]]),
     decode::decode_physical_device_subgroup_size_control_features_body,
     decode::decode_physical_device_subgroup_size_control_features_partial_body,
     encode::encode_physical_device_subgroup_size_control_features_body,
@@ -1279,7 +1290,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES: Node = no
 
 pub(crate) static NODE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES: Node = node!(
     "VkPhysicalDeviceSubgroupSizeControlProperties",
-    vk::PhysicalDeviceSubgroupSizeControlProperties, Announced::Extensions(& [& [226]]),
+    vk::PhysicalDeviceSubgroupSizeControlProperties, Announced::Extensions(&[&[226]]),
     decode::decode_physical_device_subgroup_size_control_properties_body,
     decode::decode_physical_device_subgroup_size_control_properties_partial_body,
     encode::encode_physical_device_subgroup_size_control_properties_body,
@@ -1288,8 +1299,8 @@ pub(crate) static NODE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES: Node = 
 
 pub(crate) static NODE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO: Node = node!(
     "VkPipelineShaderStageRequiredSubgroupSizeCreateInfo",
-    vk::PipelineShaderStageRequiredSubgroupSizeCreateInfo, Announced::Extensions(& [&
-    [226]]),
+    vk::PipelineShaderStageRequiredSubgroupSizeCreateInfo,
+    Announced::Extensions(&[&[226]]),
     decode::decode_pipeline_shader_stage_required_subgroup_size_create_info_body,
     decode::decode_pipeline_shader_stage_required_subgroup_size_create_info_body,
     encode::encode_pipeline_shader_stage_required_subgroup_size_create_info_body,
@@ -1307,8 +1318,9 @@ pub(crate) static NODE_MEMORY_OPAQUE_CAPTURE_ADDRESS_ALLOCATE_INFO: Node = node!
 
 pub(crate) static NODE_PHYSICAL_DEVICE_LINE_RASTERIZATION_FEATURES: Node = node!(
     "VkPhysicalDeviceLineRasterizationFeatures",
-    vk::PhysicalDeviceLineRasterizationFeaturesKHR, Announced::Extensions(& [& [260], &
-    [535]]), decode::decode_physical_device_line_rasterization_features_body,
+    vk::PhysicalDeviceLineRasterizationFeaturesKHR,
+    Announced::Extensions(&[&[260], &[535]]),
+    decode::decode_physical_device_line_rasterization_features_body,
     decode::decode_physical_device_line_rasterization_features_partial_body,
     encode::encode_physical_device_line_rasterization_features_body,
     encode::encode_physical_device_line_rasterization_features_partial_body
@@ -1316,8 +1328,9 @@ pub(crate) static NODE_PHYSICAL_DEVICE_LINE_RASTERIZATION_FEATURES: Node = node!
 
 pub(crate) static NODE_PHYSICAL_DEVICE_LINE_RASTERIZATION_PROPERTIES: Node = node!(
     "VkPhysicalDeviceLineRasterizationProperties",
-    vk::PhysicalDeviceLineRasterizationPropertiesKHR, Announced::Extensions(& [& [260], &
-    [535]]), decode::decode_physical_device_line_rasterization_properties_body,
+    vk::PhysicalDeviceLineRasterizationPropertiesKHR,
+    Announced::Extensions(&[&[260], &[535]]),
+    decode::decode_physical_device_line_rasterization_properties_body,
     decode::decode_physical_device_line_rasterization_properties_partial_body,
     encode::encode_physical_device_line_rasterization_properties_body,
     encode::encode_physical_device_line_rasterization_properties_partial_body
@@ -1325,8 +1338,9 @@ pub(crate) static NODE_PHYSICAL_DEVICE_LINE_RASTERIZATION_PROPERTIES: Node = nod
 
 pub(crate) static NODE_PIPELINE_RASTERIZATION_LINE_STATE_CREATE_INFO: Node = node!(
     "VkPipelineRasterizationLineStateCreateInfo",
-    vk::PipelineRasterizationLineStateCreateInfoKHR, Announced::Extensions(& [& [260], &
-    [535]]), decode::decode_pipeline_rasterization_line_state_create_info_body,
+    vk::PipelineRasterizationLineStateCreateInfoKHR,
+    Announced::Extensions(&[&[260], &[535]]),
+    decode::decode_pipeline_rasterization_line_state_create_info_body,
     decode::decode_pipeline_rasterization_line_state_create_info_body,
     encode::encode_pipeline_rasterization_line_state_create_info_body,
     encode::encode_pipeline_rasterization_line_state_create_info_body
@@ -1334,8 +1348,8 @@ pub(crate) static NODE_PIPELINE_RASTERIZATION_LINE_STATE_CREATE_INFO: Node = nod
 
 pub(crate) static NODE_PHYSICAL_DEVICE_PIPELINE_CREATION_CACHE_CONTROL_FEATURES: Node = node!(
     "VkPhysicalDevicePipelineCreationCacheControlFeatures",
-    vk::PhysicalDevicePipelineCreationCacheControlFeatures, Announced::Extensions(& [&
-    [298]]),
+    vk::PhysicalDevicePipelineCreationCacheControlFeatures,
+    Announced::Extensions(&[&[298]]),
     decode::decode_physical_device_pipeline_creation_cache_control_features_body,
     decode::decode_physical_device_pipeline_creation_cache_control_features_partial_body,
     encode::encode_physical_device_pipeline_creation_cache_control_features_body,
@@ -1412,7 +1426,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_VULKAN14_PROPERTIES: Node = node!(
 
 pub(crate) static NODE_SAMPLER_CUSTOM_BORDER_COLOR_CREATE_INFO_EXT: Node = node!(
     "VkSamplerCustomBorderColorCreateInfoEXT", vk::SamplerCustomBorderColorCreateInfoEXT,
-    Announced::Extensions(& [& [288]]),
+    Announced::Extensions(&[&[288]]),
     decode::decode_sampler_custom_border_color_create_info_ext_body,
     decode::decode_sampler_custom_border_color_create_info_ext_body,
     encode::encode_sampler_custom_border_color_create_info_ext_body,
@@ -1421,7 +1435,7 @@ pub(crate) static NODE_SAMPLER_CUSTOM_BORDER_COLOR_CREATE_INFO_EXT: Node = node!
 
 pub(crate) static NODE_PHYSICAL_DEVICE_CUSTOM_BORDER_COLOR_PROPERTIES_EXT: Node = node!(
     "VkPhysicalDeviceCustomBorderColorPropertiesEXT",
-    vk::PhysicalDeviceCustomBorderColorPropertiesEXT, Announced::Extensions(& [& [288]]),
+    vk::PhysicalDeviceCustomBorderColorPropertiesEXT, Announced::Extensions(&[&[288]]),
     decode::decode_physical_device_custom_border_color_properties_ext_body,
     decode::decode_physical_device_custom_border_color_properties_ext_partial_body,
     encode::encode_physical_device_custom_border_color_properties_ext_body,
@@ -1430,7 +1444,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_CUSTOM_BORDER_COLOR_PROPERTIES_EXT: Node 
 
 pub(crate) static NODE_PHYSICAL_DEVICE_CUSTOM_BORDER_COLOR_FEATURES_EXT: Node = node!(
     "VkPhysicalDeviceCustomBorderColorFeaturesEXT",
-    vk::PhysicalDeviceCustomBorderColorFeaturesEXT, Announced::Extensions(& [& [288]]),
+    vk::PhysicalDeviceCustomBorderColorFeaturesEXT, Announced::Extensions(&[&[288]]),
     decode::decode_physical_device_custom_border_color_features_ext_body,
     decode::decode_physical_device_custom_border_color_features_ext_partial_body,
     encode::encode_physical_device_custom_border_color_features_ext_body,
@@ -1439,8 +1453,9 @@ pub(crate) static NODE_PHYSICAL_DEVICE_CUSTOM_BORDER_COLOR_FEATURES_EXT: Node = 
 
 pub(crate) static NODE_SAMPLER_BORDER_COLOR_COMPONENT_MAPPING_CREATE_INFO_EXT: Node = node!(
     "VkSamplerBorderColorComponentMappingCreateInfoEXT",
-    vk::SamplerBorderColorComponentMappingCreateInfoEXT, Announced::Extensions(& [&
-    [412]]), decode::decode_sampler_border_color_component_mapping_create_info_ext_body,
+    vk::SamplerBorderColorComponentMappingCreateInfoEXT,
+    Announced::Extensions(&[&[412]]),
+    decode::decode_sampler_border_color_component_mapping_create_info_ext_body,
     decode::decode_sampler_border_color_component_mapping_create_info_ext_body,
     encode::encode_sampler_border_color_component_mapping_create_info_ext_body,
     encode::encode_sampler_border_color_component_mapping_create_info_ext_body
@@ -1448,7 +1463,7 @@ pub(crate) static NODE_SAMPLER_BORDER_COLOR_COMPONENT_MAPPING_CREATE_INFO_EXT: N
 
 pub(crate) static NODE_PHYSICAL_DEVICE_BORDER_COLOR_SWIZZLE_FEATURES_EXT: Node = node!(
     "VkPhysicalDeviceBorderColorSwizzleFeaturesEXT",
-    vk::PhysicalDeviceBorderColorSwizzleFeaturesEXT, Announced::Extensions(& [& [412]]),
+    vk::PhysicalDeviceBorderColorSwizzleFeaturesEXT, Announced::Extensions(&[&[412]]),
     decode::decode_physical_device_border_color_swizzle_features_ext_body,
     decode::decode_physical_device_border_color_swizzle_features_ext_partial_body,
     encode::encode_physical_device_border_color_swizzle_features_ext_body,
@@ -1457,7 +1472,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_BORDER_COLOR_SWIZZLE_FEATURES_EXT: Node =
 
 pub(crate) static NODE_PIPELINE_LIBRARY_CREATE_INFO_KHR: Node = node!(
     "VkPipelineLibraryCreateInfoKHR", vk::PipelineLibraryCreateInfoKHR,
-    Announced::Extensions(& [& [291]]),
+    Announced::Extensions(&[&[291]]),
     decode::decode_pipeline_library_create_info_khr_body,
     decode::decode_pipeline_library_create_info_khr_body,
     encode::encode_pipeline_library_create_info_khr_body,
@@ -1466,8 +1481,8 @@ pub(crate) static NODE_PIPELINE_LIBRARY_CREATE_INFO_KHR: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_EXTENDED_DYNAMIC_STATE_FEATURES_EXT: Node = node!(
     "VkPhysicalDeviceExtendedDynamicStateFeaturesEXT",
-    vk::PhysicalDeviceExtendedDynamicStateFeaturesEXT, Announced::Extensions(& [&
-    [268]]), decode::decode_physical_device_extended_dynamic_state_features_ext_body,
+    vk::PhysicalDeviceExtendedDynamicStateFeaturesEXT, Announced::Extensions(&[&[268]]),
+    decode::decode_physical_device_extended_dynamic_state_features_ext_body,
     decode::decode_physical_device_extended_dynamic_state_features_ext_partial_body,
     encode::encode_physical_device_extended_dynamic_state_features_ext_body,
     encode::encode_physical_device_extended_dynamic_state_features_ext_partial_body
@@ -1475,8 +1490,8 @@ pub(crate) static NODE_PHYSICAL_DEVICE_EXTENDED_DYNAMIC_STATE_FEATURES_EXT: Node
 
 pub(crate) static NODE_PHYSICAL_DEVICE_EXTENDED_DYNAMIC_STATE2_FEATURES_EXT: Node = node!(
     "VkPhysicalDeviceExtendedDynamicState2FeaturesEXT",
-    vk::PhysicalDeviceExtendedDynamicState2FeaturesEXT, Announced::Extensions(& [&
-    [378]]), decode::decode_physical_device_extended_dynamic_state2_features_ext_body,
+    vk::PhysicalDeviceExtendedDynamicState2FeaturesEXT, Announced::Extensions(&[&[378]]),
+    decode::decode_physical_device_extended_dynamic_state2_features_ext_body,
     decode::decode_physical_device_extended_dynamic_state2_features_ext_partial_body,
     encode::encode_physical_device_extended_dynamic_state2_features_ext_body,
     encode::encode_physical_device_extended_dynamic_state2_features_ext_partial_body
@@ -1484,8 +1499,8 @@ pub(crate) static NODE_PHYSICAL_DEVICE_EXTENDED_DYNAMIC_STATE2_FEATURES_EXT: Nod
 
 pub(crate) static NODE_PHYSICAL_DEVICE_EXTENDED_DYNAMIC_STATE3_FEATURES_EXT: Node = node!(
     "VkPhysicalDeviceExtendedDynamicState3FeaturesEXT",
-    vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT, Announced::Extensions(& [&
-    [456]]), decode::decode_physical_device_extended_dynamic_state3_features_ext_body,
+    vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT, Announced::Extensions(&[&[456]]),
+    decode::decode_physical_device_extended_dynamic_state3_features_ext_body,
     decode::decode_physical_device_extended_dynamic_state3_features_ext_partial_body,
     encode::encode_physical_device_extended_dynamic_state3_features_ext_body,
     encode::encode_physical_device_extended_dynamic_state3_features_ext_partial_body
@@ -1493,8 +1508,9 @@ pub(crate) static NODE_PHYSICAL_DEVICE_EXTENDED_DYNAMIC_STATE3_FEATURES_EXT: Nod
 
 pub(crate) static NODE_PHYSICAL_DEVICE_EXTENDED_DYNAMIC_STATE3_PROPERTIES_EXT: Node = node!(
     "VkPhysicalDeviceExtendedDynamicState3PropertiesEXT",
-    vk::PhysicalDeviceExtendedDynamicState3PropertiesEXT, Announced::Extensions(& [&
-    [456]]), decode::decode_physical_device_extended_dynamic_state3_properties_ext_body,
+    vk::PhysicalDeviceExtendedDynamicState3PropertiesEXT,
+    Announced::Extensions(&[&[456]]),
+    decode::decode_physical_device_extended_dynamic_state3_properties_ext_body,
     decode::decode_physical_device_extended_dynamic_state3_properties_ext_partial_body,
     encode::encode_physical_device_extended_dynamic_state3_properties_ext_body,
     encode::encode_physical_device_extended_dynamic_state3_properties_ext_partial_body
@@ -1502,8 +1518,8 @@ pub(crate) static NODE_PHYSICAL_DEVICE_EXTENDED_DYNAMIC_STATE3_PROPERTIES_EXT: N
 
 pub(crate) static NODE_PHYSICAL_DEVICE_ZERO_INITIALIZE_WORKGROUP_MEMORY_FEATURES: Node = node!(
     "VkPhysicalDeviceZeroInitializeWorkgroupMemoryFeatures",
-    vk::PhysicalDeviceZeroInitializeWorkgroupMemoryFeatures, Announced::Extensions(& [&
-    [326]]),
+    vk::PhysicalDeviceZeroInitializeWorkgroupMemoryFeatures,
+    Announced::Extensions(&[&[326]]),
     decode::decode_physical_device_zero_initialize_workgroup_memory_features_body,
     decode::decode_physical_device_zero_initialize_workgroup_memory_features_partial_body,
     encode::encode_physical_device_zero_initialize_workgroup_memory_features_body,
@@ -1513,7 +1529,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_ZERO_INITIALIZE_WORKGROUP_MEMORY_FEATURES
 pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_SUBGROUP_UNIFORM_CONTROL_FLOW_FEATURES_KHR: Node = node!(
     "VkPhysicalDeviceShaderSubgroupUniformControlFlowFeaturesKHR",
     vk::PhysicalDeviceShaderSubgroupUniformControlFlowFeaturesKHR,
-    Announced::Extensions(& [& [324]]),
+    Announced::Extensions(&[&[324]]),
     decode::decode_physical_device_shader_subgroup_uniform_control_flow_features_khr_body,
     decode::decode_physical_device_shader_subgroup_uniform_control_flow_features_khr_partial_body,
     encode::encode_physical_device_shader_subgroup_uniform_control_flow_features_khr_body,
@@ -1522,7 +1538,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_SUBGROUP_UNIFORM_CONTROL_FLOW_FEAT
 
 pub(crate) static NODE_PHYSICAL_DEVICE_ROBUSTNESS2_FEATURES_EXT: Node = node!(
     "VkPhysicalDeviceRobustness2FeaturesEXT", vk::PhysicalDeviceRobustness2FeaturesEXT,
-    Announced::Extensions(& [& [287]]),
+    Announced::Extensions(&[&[287]]),
     decode::decode_physical_device_robustness2_features_ext_body,
     decode::decode_physical_device_robustness2_features_ext_partial_body,
     encode::encode_physical_device_robustness2_features_ext_body,
@@ -1531,7 +1547,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_ROBUSTNESS2_FEATURES_EXT: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_ROBUSTNESS2_PROPERTIES_EXT: Node = node!(
     "VkPhysicalDeviceRobustness2PropertiesEXT",
-    vk::PhysicalDeviceRobustness2PropertiesEXT, Announced::Extensions(& [& [287]]),
+    vk::PhysicalDeviceRobustness2PropertiesEXT, Announced::Extensions(&[&[287]]),
     decode::decode_physical_device_robustness2_properties_ext_body,
     decode::decode_physical_device_robustness2_properties_ext_partial_body,
     encode::encode_physical_device_robustness2_properties_ext_body,
@@ -1540,7 +1556,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_ROBUSTNESS2_PROPERTIES_EXT: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_IMAGE_ROBUSTNESS_FEATURES: Node = node!(
     "VkPhysicalDeviceImageRobustnessFeatures", vk::PhysicalDeviceImageRobustnessFeatures,
-    Announced::Extensions(& [& [336]]),
+    Announced::Extensions(&[&[336]]),
     decode::decode_physical_device_image_robustness_features_body,
     decode::decode_physical_device_image_robustness_features_partial_body,
     encode::encode_physical_device_image_robustness_features_body,
@@ -1549,8 +1565,8 @@ pub(crate) static NODE_PHYSICAL_DEVICE_IMAGE_ROBUSTNESS_FEATURES: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_WORKGROUP_MEMORY_EXPLICIT_LAYOUT_FEATURES_KHR: Node = node!(
     "VkPhysicalDeviceWorkgroupMemoryExplicitLayoutFeaturesKHR",
-    vk::PhysicalDeviceWorkgroupMemoryExplicitLayoutFeaturesKHR, Announced::Extensions(&
-    [& [337]]),
+    vk::PhysicalDeviceWorkgroupMemoryExplicitLayoutFeaturesKHR,
+    Announced::Extensions(&[&[337]]),
     decode::decode_physical_device_workgroup_memory_explicit_layout_features_khr_body,
     decode::decode_physical_device_workgroup_memory_explicit_layout_features_khr_partial_body,
     encode::encode_physical_device_workgroup_memory_explicit_layout_features_khr_body,
@@ -1559,7 +1575,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_WORKGROUP_MEMORY_EXPLICIT_LAYOUT_FEATURES
 
 pub(crate) static NODE_PHYSICAL_DEVICE4444_FORMATS_FEATURES_EXT: Node = node!(
     "VkPhysicalDevice4444FormatsFeaturesEXT", vk::PhysicalDevice4444FormatsFeaturesEXT,
-    Announced::Extensions(& [& [341]]),
+    Announced::Extensions(&[&[341]]),
     decode::decode_physical_device4444_formats_features_ext_body,
     decode::decode_physical_device4444_formats_features_ext_partial_body,
     encode::encode_physical_device4444_formats_features_ext_body,
@@ -1568,8 +1584,9 @@ pub(crate) static NODE_PHYSICAL_DEVICE4444_FORMATS_FEATURES_EXT: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_IMAGE_ATOMIC_INT64_FEATURES_EXT: Node = node!(
     "VkPhysicalDeviceShaderImageAtomicInt64FeaturesEXT",
-    vk::PhysicalDeviceShaderImageAtomicInt64FeaturesEXT, Announced::Extensions(& [&
-    [235]]), decode::decode_physical_device_shader_image_atomic_int64_features_ext_body,
+    vk::PhysicalDeviceShaderImageAtomicInt64FeaturesEXT,
+    Announced::Extensions(&[&[235]]),
+    decode::decode_physical_device_shader_image_atomic_int64_features_ext_body,
     decode::decode_physical_device_shader_image_atomic_int64_features_ext_partial_body,
     encode::encode_physical_device_shader_image_atomic_int64_features_ext_body,
     encode::encode_physical_device_shader_image_atomic_int64_features_ext_partial_body
@@ -1577,7 +1594,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_IMAGE_ATOMIC_INT64_FEATURES_EXT: N
 
 pub(crate) static NODE_FRAGMENT_SHADING_RATE_ATTACHMENT_INFO_KHR: Node = node!(
     "VkFragmentShadingRateAttachmentInfoKHR", vk::FragmentShadingRateAttachmentInfoKHR,
-    Announced::Extensions(& [& [227]]),
+    Announced::Extensions(&[&[227]]),
     decode::decode_fragment_shading_rate_attachment_info_khr_body,
     decode::decode_fragment_shading_rate_attachment_info_khr_body,
     encode::encode_fragment_shading_rate_attachment_info_khr_body,
@@ -1586,8 +1603,8 @@ pub(crate) static NODE_FRAGMENT_SHADING_RATE_ATTACHMENT_INFO_KHR: Node = node!(
 
 pub(crate) static NODE_PIPELINE_FRAGMENT_SHADING_RATE_STATE_CREATE_INFO_KHR: Node = node!(
     "VkPipelineFragmentShadingRateStateCreateInfoKHR",
-    vk::PipelineFragmentShadingRateStateCreateInfoKHR, Announced::Extensions(& [&
-    [227]]), decode::decode_pipeline_fragment_shading_rate_state_create_info_khr_body,
+    vk::PipelineFragmentShadingRateStateCreateInfoKHR, Announced::Extensions(&[&[227]]),
+    decode::decode_pipeline_fragment_shading_rate_state_create_info_khr_body,
     decode::decode_pipeline_fragment_shading_rate_state_create_info_khr_body,
     encode::encode_pipeline_fragment_shading_rate_state_create_info_khr_body,
     encode::encode_pipeline_fragment_shading_rate_state_create_info_khr_body
@@ -1595,7 +1612,7 @@ pub(crate) static NODE_PIPELINE_FRAGMENT_SHADING_RATE_STATE_CREATE_INFO_KHR: Nod
 
 pub(crate) static NODE_PHYSICAL_DEVICE_FRAGMENT_SHADING_RATE_FEATURES_KHR: Node = node!(
     "VkPhysicalDeviceFragmentShadingRateFeaturesKHR",
-    vk::PhysicalDeviceFragmentShadingRateFeaturesKHR, Announced::Extensions(& [& [227]]),
+    vk::PhysicalDeviceFragmentShadingRateFeaturesKHR, Announced::Extensions(&[&[227]]),
     decode::decode_physical_device_fragment_shading_rate_features_khr_body,
     decode::decode_physical_device_fragment_shading_rate_features_khr_partial_body,
     encode::encode_physical_device_fragment_shading_rate_features_khr_body,
@@ -1604,8 +1621,8 @@ pub(crate) static NODE_PHYSICAL_DEVICE_FRAGMENT_SHADING_RATE_FEATURES_KHR: Node 
 
 pub(crate) static NODE_PHYSICAL_DEVICE_FRAGMENT_SHADING_RATE_PROPERTIES_KHR: Node = node!(
     "VkPhysicalDeviceFragmentShadingRatePropertiesKHR",
-    vk::PhysicalDeviceFragmentShadingRatePropertiesKHR, Announced::Extensions(& [&
-    [227]]), decode::decode_physical_device_fragment_shading_rate_properties_khr_body,
+    vk::PhysicalDeviceFragmentShadingRatePropertiesKHR, Announced::Extensions(&[&[227]]),
+    decode::decode_physical_device_fragment_shading_rate_properties_khr_body,
     decode::decode_physical_device_fragment_shading_rate_properties_khr_partial_body,
     encode::encode_physical_device_fragment_shading_rate_properties_khr_body,
     encode::encode_physical_device_fragment_shading_rate_properties_khr_partial_body
@@ -1613,8 +1630,9 @@ pub(crate) static NODE_PHYSICAL_DEVICE_FRAGMENT_SHADING_RATE_PROPERTIES_KHR: Nod
 
 pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_TERMINATE_INVOCATION_FEATURES: Node = node!(
     "VkPhysicalDeviceShaderTerminateInvocationFeatures",
-    vk::PhysicalDeviceShaderTerminateInvocationFeatures, Announced::Extensions(& [&
-    [216]]), decode::decode_physical_device_shader_terminate_invocation_features_body,
+    vk::PhysicalDeviceShaderTerminateInvocationFeatures,
+    Announced::Extensions(&[&[216]]),
+    decode::decode_physical_device_shader_terminate_invocation_features_body,
     decode::decode_physical_device_shader_terminate_invocation_features_partial_body,
     encode::encode_physical_device_shader_terminate_invocation_features_body,
     encode::encode_physical_device_shader_terminate_invocation_features_partial_body
@@ -1622,7 +1640,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_TERMINATE_INVOCATION_FEATURES: Nod
 
 pub(crate) static NODE_PHYSICAL_DEVICE_IMAGE2_D_VIEW_OF3_D_FEATURES_EXT: Node = node!(
     "VkPhysicalDeviceImage2DViewOf3DFeaturesEXT",
-    vk::PhysicalDeviceImage2DViewOf3DFeaturesEXT, Announced::Extensions(& [& [394]]),
+    vk::PhysicalDeviceImage2DViewOf3DFeaturesEXT, Announced::Extensions(&[&[394]]),
     decode::decode_physical_device_image2_d_view_of3_d_features_ext_body,
     decode::decode_physical_device_image2_d_view_of3_d_features_ext_partial_body,
     encode::encode_physical_device_image2_d_view_of3_d_features_ext_body,
@@ -1632,7 +1650,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_IMAGE2_D_VIEW_OF3_D_FEATURES_EXT: Node = 
 pub(crate) static NODE_PHYSICAL_DEVICE_ATTACHMENT_FEEDBACK_LOOP_DYNAMIC_STATE_FEATURES_EXT: Node = node!(
     "VkPhysicalDeviceAttachmentFeedbackLoopDynamicStateFeaturesEXT",
     vk::PhysicalDeviceAttachmentFeedbackLoopDynamicStateFeaturesEXT,
-    Announced::Extensions(& [& [525]]),
+    Announced::Extensions(&[&[525]]),
     decode::decode_physical_device_attachment_feedback_loop_dynamic_state_features_ext_body,
     decode::decode_physical_device_attachment_feedback_loop_dynamic_state_features_ext_partial_body,
     encode::encode_physical_device_attachment_feedback_loop_dynamic_state_features_ext_body,
@@ -1641,8 +1659,9 @@ pub(crate) static NODE_PHYSICAL_DEVICE_ATTACHMENT_FEEDBACK_LOOP_DYNAMIC_STATE_FE
 
 pub(crate) static NODE_PHYSICAL_DEVICE_LEGACY_VERTEX_ATTRIBUTES_FEATURES_EXT: Node = node!(
     "VkPhysicalDeviceLegacyVertexAttributesFeaturesEXT",
-    vk::PhysicalDeviceLegacyVertexAttributesFeaturesEXT, Announced::Extensions(& [&
-    [496]]), decode::decode_physical_device_legacy_vertex_attributes_features_ext_body,
+    vk::PhysicalDeviceLegacyVertexAttributesFeaturesEXT,
+    Announced::Extensions(&[&[496]]),
+    decode::decode_physical_device_legacy_vertex_attributes_features_ext_body,
     decode::decode_physical_device_legacy_vertex_attributes_features_ext_partial_body,
     encode::encode_physical_device_legacy_vertex_attributes_features_ext_body,
     encode::encode_physical_device_legacy_vertex_attributes_features_ext_partial_body
@@ -1650,8 +1669,9 @@ pub(crate) static NODE_PHYSICAL_DEVICE_LEGACY_VERTEX_ATTRIBUTES_FEATURES_EXT: No
 
 pub(crate) static NODE_PHYSICAL_DEVICE_LEGACY_VERTEX_ATTRIBUTES_PROPERTIES_EXT: Node = node!(
     "VkPhysicalDeviceLegacyVertexAttributesPropertiesEXT",
-    vk::PhysicalDeviceLegacyVertexAttributesPropertiesEXT, Announced::Extensions(& [&
-    [496]]), decode::decode_physical_device_legacy_vertex_attributes_properties_ext_body,
+    vk::PhysicalDeviceLegacyVertexAttributesPropertiesEXT,
+    Announced::Extensions(&[&[496]]),
+    decode::decode_physical_device_legacy_vertex_attributes_properties_ext_body,
     decode::decode_physical_device_legacy_vertex_attributes_properties_ext_partial_body,
     encode::encode_physical_device_legacy_vertex_attributes_properties_ext_body,
     encode::encode_physical_device_legacy_vertex_attributes_properties_ext_partial_body
@@ -1659,8 +1679,9 @@ pub(crate) static NODE_PHYSICAL_DEVICE_LEGACY_VERTEX_ATTRIBUTES_PROPERTIES_EXT: 
 
 pub(crate) static NODE_PHYSICAL_DEVICE_MUTABLE_DESCRIPTOR_TYPE_FEATURES_EXT: Node = node!(
     "VkPhysicalDeviceMutableDescriptorTypeFeaturesEXT",
-    vk::PhysicalDeviceMutableDescriptorTypeFeaturesEXT, Announced::Extensions(& [& [352],
-    & [495]]), decode::decode_physical_device_mutable_descriptor_type_features_ext_body,
+    vk::PhysicalDeviceMutableDescriptorTypeFeaturesEXT,
+    Announced::Extensions(&[&[352], &[495]]),
+    decode::decode_physical_device_mutable_descriptor_type_features_ext_body,
     decode::decode_physical_device_mutable_descriptor_type_features_ext_partial_body,
     encode::encode_physical_device_mutable_descriptor_type_features_ext_body,
     encode::encode_physical_device_mutable_descriptor_type_features_ext_partial_body
@@ -1668,7 +1689,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_MUTABLE_DESCRIPTOR_TYPE_FEATURES_EXT: Nod
 
 pub(crate) static NODE_MUTABLE_DESCRIPTOR_TYPE_CREATE_INFO_EXT: Node = node!(
     "VkMutableDescriptorTypeCreateInfoEXT", vk::MutableDescriptorTypeCreateInfoEXT,
-    Announced::Extensions(& [& [352], & [495]]),
+    Announced::Extensions(&[&[352], &[495]]),
     decode::decode_mutable_descriptor_type_create_info_ext_body,
     decode::decode_mutable_descriptor_type_create_info_ext_body,
     encode::encode_mutable_descriptor_type_create_info_ext_body,
@@ -1677,7 +1698,7 @@ pub(crate) static NODE_MUTABLE_DESCRIPTOR_TYPE_CREATE_INFO_EXT: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_DEPTH_CLIP_CONTROL_FEATURES_EXT: Node = node!(
     "VkPhysicalDeviceDepthClipControlFeaturesEXT",
-    vk::PhysicalDeviceDepthClipControlFeaturesEXT, Announced::Extensions(& [& [356]]),
+    vk::PhysicalDeviceDepthClipControlFeaturesEXT, Announced::Extensions(&[&[356]]),
     decode::decode_physical_device_depth_clip_control_features_ext_body,
     decode::decode_physical_device_depth_clip_control_features_ext_partial_body,
     encode::encode_physical_device_depth_clip_control_features_ext_body,
@@ -1686,8 +1707,8 @@ pub(crate) static NODE_PHYSICAL_DEVICE_DEPTH_CLIP_CONTROL_FEATURES_EXT: Node = n
 
 pub(crate) static NODE_PIPELINE_VIEWPORT_DEPTH_CLIP_CONTROL_CREATE_INFO_EXT: Node = node!(
     "VkPipelineViewportDepthClipControlCreateInfoEXT",
-    vk::PipelineViewportDepthClipControlCreateInfoEXT, Announced::Extensions(& [&
-    [356]]), decode::decode_pipeline_viewport_depth_clip_control_create_info_ext_body,
+    vk::PipelineViewportDepthClipControlCreateInfoEXT, Announced::Extensions(&[&[356]]),
+    decode::decode_pipeline_viewport_depth_clip_control_create_info_ext_body,
     decode::decode_pipeline_viewport_depth_clip_control_create_info_ext_body,
     encode::encode_pipeline_viewport_depth_clip_control_create_info_ext_body,
     encode::encode_pipeline_viewport_depth_clip_control_create_info_ext_body
@@ -1695,7 +1716,7 @@ pub(crate) static NODE_PIPELINE_VIEWPORT_DEPTH_CLIP_CONTROL_CREATE_INFO_EXT: Nod
 
 pub(crate) static NODE_PHYSICAL_DEVICE_DEPTH_CLAMP_CONTROL_FEATURES_EXT: Node = node!(
     "VkPhysicalDeviceDepthClampControlFeaturesEXT",
-    vk::PhysicalDeviceDepthClampControlFeaturesEXT, Announced::Extensions(& [& [583]]),
+    vk::PhysicalDeviceDepthClampControlFeaturesEXT, Announced::Extensions(&[&[583]]),
     decode::decode_physical_device_depth_clamp_control_features_ext_body,
     decode::decode_physical_device_depth_clamp_control_features_ext_partial_body,
     encode::encode_physical_device_depth_clamp_control_features_ext_body,
@@ -1704,8 +1725,8 @@ pub(crate) static NODE_PHYSICAL_DEVICE_DEPTH_CLAMP_CONTROL_FEATURES_EXT: Node = 
 
 pub(crate) static NODE_PIPELINE_VIEWPORT_DEPTH_CLAMP_CONTROL_CREATE_INFO_EXT: Node = node!(
     "VkPipelineViewportDepthClampControlCreateInfoEXT",
-    vk::PipelineViewportDepthClampControlCreateInfoEXT, Announced::Extensions(& [&
-    [583]]), decode::decode_pipeline_viewport_depth_clamp_control_create_info_ext_body,
+    vk::PipelineViewportDepthClampControlCreateInfoEXT, Announced::Extensions(&[&[583]]),
+    decode::decode_pipeline_viewport_depth_clamp_control_create_info_ext_body,
     decode::decode_pipeline_viewport_depth_clamp_control_create_info_ext_body,
     encode::encode_pipeline_viewport_depth_clamp_control_create_info_ext_body,
     encode::encode_pipeline_viewport_depth_clamp_control_create_info_ext_body
@@ -1713,8 +1734,9 @@ pub(crate) static NODE_PIPELINE_VIEWPORT_DEPTH_CLAMP_CONTROL_CREATE_INFO_EXT: No
 
 pub(crate) static NODE_PHYSICAL_DEVICE_VERTEX_INPUT_DYNAMIC_STATE_FEATURES_EXT: Node = node!(
     "VkPhysicalDeviceVertexInputDynamicStateFeaturesEXT",
-    vk::PhysicalDeviceVertexInputDynamicStateFeaturesEXT, Announced::Extensions(& [&
-    [353]]), decode::decode_physical_device_vertex_input_dynamic_state_features_ext_body,
+    vk::PhysicalDeviceVertexInputDynamicStateFeaturesEXT,
+    Announced::Extensions(&[&[353]]),
+    decode::decode_physical_device_vertex_input_dynamic_state_features_ext_body,
     decode::decode_physical_device_vertex_input_dynamic_state_features_ext_partial_body,
     encode::encode_physical_device_vertex_input_dynamic_state_features_ext_body,
     encode::encode_physical_device_vertex_input_dynamic_state_features_ext_partial_body
@@ -1722,7 +1744,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_VERTEX_INPUT_DYNAMIC_STATE_FEATURES_EXT: 
 
 pub(crate) static NODE_PHYSICAL_DEVICE_COLOR_WRITE_ENABLE_FEATURES_EXT: Node = node!(
     "VkPhysicalDeviceColorWriteEnableFeaturesEXT",
-    vk::PhysicalDeviceColorWriteEnableFeaturesEXT, Announced::Extensions(& [& [382]]),
+    vk::PhysicalDeviceColorWriteEnableFeaturesEXT, Announced::Extensions(&[&[382]]),
     decode::decode_physical_device_color_write_enable_features_ext_body,
     decode::decode_physical_device_color_write_enable_features_ext_partial_body,
     encode::encode_physical_device_color_write_enable_features_ext_body,
@@ -1731,7 +1753,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_COLOR_WRITE_ENABLE_FEATURES_EXT: Node = n
 
 pub(crate) static NODE_PIPELINE_COLOR_WRITE_CREATE_INFO_EXT: Node = node!(
     "VkPipelineColorWriteCreateInfoEXT", vk::PipelineColorWriteCreateInfoEXT,
-    Announced::Extensions(& [& [382]]),
+    Announced::Extensions(&[&[382]]),
     decode::decode_pipeline_color_write_create_info_ext_body,
     decode::decode_pipeline_color_write_create_info_ext_body,
     encode::encode_pipeline_color_write_create_info_ext_body,
@@ -1739,14 +1761,14 @@ pub(crate) static NODE_PIPELINE_COLOR_WRITE_CREATE_INFO_EXT: Node = node!(
 );
 
 pub(crate) static NODE_MEMORY_BARRIER2: Node = node!(
-    "VkMemoryBarrier2", vk::MemoryBarrier2, Announced::Extensions(& [& [315]]),
+    "VkMemoryBarrier2", vk::MemoryBarrier2, Announced::Extensions(&[&[315]]),
     decode::decode_memory_barrier2_body, decode::decode_memory_barrier2_body,
     encode::encode_memory_barrier2_body, encode::encode_memory_barrier2_body
 );
 
 pub(crate) static NODE_PHYSICAL_DEVICE_SYNCHRONIZATION2_FEATURES: Node = node!(
     "VkPhysicalDeviceSynchronization2Features",
-    vk::PhysicalDeviceSynchronization2Features, Announced::Extensions(& [& [315]]),
+    vk::PhysicalDeviceSynchronization2Features, Announced::Extensions(&[&[315]]),
     decode::decode_physical_device_synchronization2_features_body,
     decode::decode_physical_device_synchronization2_features_partial_body,
     encode::encode_physical_device_synchronization2_features_body,
@@ -1755,7 +1777,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_SYNCHRONIZATION2_FEATURES: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_HOST_IMAGE_COPY_FEATURES: Node = node!(
     "VkPhysicalDeviceHostImageCopyFeatures", vk::PhysicalDeviceHostImageCopyFeaturesEXT,
-    Announced::Extensions(& [& [271]]),
+    Announced::Extensions(&[&[271]]),
     decode::decode_physical_device_host_image_copy_features_body,
     decode::decode_physical_device_host_image_copy_features_partial_body,
     encode::encode_physical_device_host_image_copy_features_body,
@@ -1764,7 +1786,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_HOST_IMAGE_COPY_FEATURES: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_HOST_IMAGE_COPY_PROPERTIES: Node = node!(
     "VkPhysicalDeviceHostImageCopyProperties",
-    vk::PhysicalDeviceHostImageCopyPropertiesEXT, Announced::Extensions(& [& [271]]),
+    vk::PhysicalDeviceHostImageCopyPropertiesEXT, Announced::Extensions(&[&[271]]),
     decode::decode_physical_device_host_image_copy_properties_body,
     decode::decode_physical_device_host_image_copy_properties_partial_body,
     encode::encode_physical_device_host_image_copy_properties_body,
@@ -1773,7 +1795,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_HOST_IMAGE_COPY_PROPERTIES: Node = node!(
 
 pub(crate) static NODE_SUBRESOURCE_HOST_MEMCPY_SIZE: Node = node!(
     "VkSubresourceHostMemcpySize", vk::SubresourceHostMemcpySizeEXT,
-    Announced::Extensions(& [& [271]]), decode::decode_subresource_host_memcpy_size_body,
+    Announced::Extensions(&[&[271]]), decode::decode_subresource_host_memcpy_size_body,
     decode::decode_subresource_host_memcpy_size_partial_body,
     encode::encode_subresource_host_memcpy_size_body,
     encode::encode_subresource_host_memcpy_size_partial_body
@@ -1781,7 +1803,7 @@ pub(crate) static NODE_SUBRESOURCE_HOST_MEMCPY_SIZE: Node = node!(
 
 pub(crate) static NODE_HOST_IMAGE_COPY_DEVICE_PERFORMANCE_QUERY: Node = node!(
     "VkHostImageCopyDevicePerformanceQuery", vk::HostImageCopyDevicePerformanceQueryEXT,
-    Announced::Extensions(& [& [271]]),
+    Announced::Extensions(&[&[271]]),
     decode::decode_host_image_copy_device_performance_query_body,
     decode::decode_host_image_copy_device_performance_query_partial_body,
     encode::encode_host_image_copy_device_performance_query_body,
@@ -1790,8 +1812,9 @@ pub(crate) static NODE_HOST_IMAGE_COPY_DEVICE_PERFORMANCE_QUERY: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_PRIMITIVES_GENERATED_QUERY_FEATURES_EXT: Node = node!(
     "VkPhysicalDevicePrimitivesGeneratedQueryFeaturesEXT",
-    vk::PhysicalDevicePrimitivesGeneratedQueryFeaturesEXT, Announced::Extensions(& [&
-    [383]]), decode::decode_physical_device_primitives_generated_query_features_ext_body,
+    vk::PhysicalDevicePrimitivesGeneratedQueryFeaturesEXT,
+    Announced::Extensions(&[&[383]]),
+    decode::decode_physical_device_primitives_generated_query_features_ext_body,
     decode::decode_physical_device_primitives_generated_query_features_ext_partial_body,
     encode::encode_physical_device_primitives_generated_query_features_ext_body,
     encode::encode_physical_device_primitives_generated_query_features_ext_partial_body
@@ -1799,7 +1822,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_PRIMITIVES_GENERATED_QUERY_FEATURES_EXT: 
 
 pub(crate) static NODE_PHYSICAL_DEVICE_LEGACY_DITHERING_FEATURES_EXT: Node = node!(
     "VkPhysicalDeviceLegacyDitheringFeaturesEXT",
-    vk::PhysicalDeviceLegacyDitheringFeaturesEXT, Announced::Extensions(& [& [466]]),
+    vk::PhysicalDeviceLegacyDitheringFeaturesEXT, Announced::Extensions(&[&[466]]),
     decode::decode_physical_device_legacy_dithering_features_ext_body,
     decode::decode_physical_device_legacy_dithering_features_ext_partial_body,
     encode::encode_physical_device_legacy_dithering_features_ext_body,
@@ -1808,8 +1831,9 @@ pub(crate) static NODE_PHYSICAL_DEVICE_LEGACY_DITHERING_FEATURES_EXT: Node = nod
 
 pub(crate) static NODE_PHYSICAL_DEVICE_PIPELINE_PROTECTED_ACCESS_FEATURES: Node = node!(
     "VkPhysicalDevicePipelineProtectedAccessFeatures",
-    vk::PhysicalDevicePipelineProtectedAccessFeaturesEXT, Announced::Extensions(& [&
-    [467]]), decode::decode_physical_device_pipeline_protected_access_features_body,
+    vk::PhysicalDevicePipelineProtectedAccessFeaturesEXT,
+    Announced::Extensions(&[&[467]]),
+    decode::decode_physical_device_pipeline_protected_access_features_body,
     decode::decode_physical_device_pipeline_protected_access_features_partial_body,
     encode::encode_physical_device_pipeline_protected_access_features_body,
     encode::encode_physical_device_pipeline_protected_access_features_partial_body
@@ -1817,8 +1841,8 @@ pub(crate) static NODE_PHYSICAL_DEVICE_PIPELINE_PROTECTED_ACCESS_FEATURES: Node 
 
 pub(crate) static NODE_PHYSICAL_DEVICE_YCBCR2_PLANE444_FORMATS_FEATURES_EXT: Node = node!(
     "VkPhysicalDeviceYcbcr2Plane444FormatsFeaturesEXT",
-    vk::PhysicalDeviceYcbcr2Plane444FormatsFeaturesEXT, Announced::Extensions(& [&
-    [331]]), decode::decode_physical_device_ycbcr2_plane444_formats_features_ext_body,
+    vk::PhysicalDeviceYcbcr2Plane444FormatsFeaturesEXT, Announced::Extensions(&[&[331]]),
+    decode::decode_physical_device_ycbcr2_plane444_formats_features_ext_body,
     decode::decode_physical_device_ycbcr2_plane444_formats_features_ext_partial_body,
     encode::encode_physical_device_ycbcr2_plane444_formats_features_ext_body,
     encode::encode_physical_device_ycbcr2_plane444_formats_features_ext_partial_body
@@ -1826,7 +1850,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_YCBCR2_PLANE444_FORMATS_FEATURES_EXT: Nod
 
 pub(crate) static NODE_PHYSICAL_DEVICE_PROVOKING_VERTEX_FEATURES_EXT: Node = node!(
     "VkPhysicalDeviceProvokingVertexFeaturesEXT",
-    vk::PhysicalDeviceProvokingVertexFeaturesEXT, Announced::Extensions(& [& [255]]),
+    vk::PhysicalDeviceProvokingVertexFeaturesEXT, Announced::Extensions(&[&[255]]),
     decode::decode_physical_device_provoking_vertex_features_ext_body,
     decode::decode_physical_device_provoking_vertex_features_ext_partial_body,
     encode::encode_physical_device_provoking_vertex_features_ext_body,
@@ -1835,7 +1859,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_PROVOKING_VERTEX_FEATURES_EXT: Node = nod
 
 pub(crate) static NODE_PHYSICAL_DEVICE_PROVOKING_VERTEX_PROPERTIES_EXT: Node = node!(
     "VkPhysicalDeviceProvokingVertexPropertiesEXT",
-    vk::PhysicalDeviceProvokingVertexPropertiesEXT, Announced::Extensions(& [& [255]]),
+    vk::PhysicalDeviceProvokingVertexPropertiesEXT, Announced::Extensions(&[&[255]]),
     decode::decode_physical_device_provoking_vertex_properties_ext_body,
     decode::decode_physical_device_provoking_vertex_properties_ext_partial_body,
     encode::encode_physical_device_provoking_vertex_properties_ext_body,
@@ -1844,8 +1868,8 @@ pub(crate) static NODE_PHYSICAL_DEVICE_PROVOKING_VERTEX_PROPERTIES_EXT: Node = n
 
 pub(crate) static NODE_PIPELINE_RASTERIZATION_PROVOKING_VERTEX_STATE_CREATE_INFO_EXT: Node = node!(
     "VkPipelineRasterizationProvokingVertexStateCreateInfoEXT",
-    vk::PipelineRasterizationProvokingVertexStateCreateInfoEXT, Announced::Extensions(&
-    [& [255]]),
+    vk::PipelineRasterizationProvokingVertexStateCreateInfoEXT,
+    Announced::Extensions(&[&[255]]),
     decode::decode_pipeline_rasterization_provoking_vertex_state_create_info_ext_body,
     decode::decode_pipeline_rasterization_provoking_vertex_state_create_info_ext_body,
     encode::encode_pipeline_rasterization_provoking_vertex_state_create_info_ext_body,
@@ -1854,8 +1878,8 @@ pub(crate) static NODE_PIPELINE_RASTERIZATION_PROVOKING_VERTEX_STATE_CREATE_INFO
 
 pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES: Node = node!(
     "VkPhysicalDeviceShaderIntegerDotProductFeatures",
-    vk::PhysicalDeviceShaderIntegerDotProductFeatures, Announced::Extensions(& [&
-    [281]]), decode::decode_physical_device_shader_integer_dot_product_features_body,
+    vk::PhysicalDeviceShaderIntegerDotProductFeatures, Announced::Extensions(&[&[281]]),
+    decode::decode_physical_device_shader_integer_dot_product_features_body,
     decode::decode_physical_device_shader_integer_dot_product_features_partial_body,
     encode::encode_physical_device_shader_integer_dot_product_features_body,
     encode::encode_physical_device_shader_integer_dot_product_features_partial_body
@@ -1863,8 +1887,9 @@ pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES: Node
 
 pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_PROPERTIES: Node = node!(
     "VkPhysicalDeviceShaderIntegerDotProductProperties",
-    vk::PhysicalDeviceShaderIntegerDotProductProperties, Announced::Extensions(& [&
-    [281]]), decode::decode_physical_device_shader_integer_dot_product_properties_body,
+    vk::PhysicalDeviceShaderIntegerDotProductProperties,
+    Announced::Extensions(&[&[281]]),
+    decode::decode_physical_device_shader_integer_dot_product_properties_body,
     decode::decode_physical_device_shader_integer_dot_product_properties_partial_body,
     encode::encode_physical_device_shader_integer_dot_product_properties_body,
     encode::encode_physical_device_shader_integer_dot_product_properties_partial_body
@@ -1872,8 +1897,8 @@ pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_PROPERTIES: No
 
 pub(crate) static NODE_PHYSICAL_DEVICE_FRAGMENT_SHADER_BARYCENTRIC_FEATURES_KHR: Node = node!(
     "VkPhysicalDeviceFragmentShaderBarycentricFeaturesKHR",
-    vk::PhysicalDeviceFragmentShaderBarycentricFeaturesKHR, Announced::Extensions(& [&
-    [323]]),
+    vk::PhysicalDeviceFragmentShaderBarycentricFeaturesKHR,
+    Announced::Extensions(&[&[323]]),
     decode::decode_physical_device_fragment_shader_barycentric_features_khr_body,
     decode::decode_physical_device_fragment_shader_barycentric_features_khr_partial_body,
     encode::encode_physical_device_fragment_shader_barycentric_features_khr_body,
@@ -1882,8 +1907,8 @@ pub(crate) static NODE_PHYSICAL_DEVICE_FRAGMENT_SHADER_BARYCENTRIC_FEATURES_KHR:
 
 pub(crate) static NODE_PHYSICAL_DEVICE_FRAGMENT_SHADER_BARYCENTRIC_PROPERTIES_KHR: Node = node!(
     "VkPhysicalDeviceFragmentShaderBarycentricPropertiesKHR",
-    vk::PhysicalDeviceFragmentShaderBarycentricPropertiesKHR, Announced::Extensions(& [&
-    [323]]),
+    vk::PhysicalDeviceFragmentShaderBarycentricPropertiesKHR,
+    Announced::Extensions(&[&[323]]),
     decode::decode_physical_device_fragment_shader_barycentric_properties_khr_body,
     decode::decode_physical_device_fragment_shader_barycentric_properties_khr_partial_body,
     encode::encode_physical_device_fragment_shader_barycentric_properties_khr_body,
@@ -1891,7 +1916,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_FRAGMENT_SHADER_BARYCENTRIC_PROPERTIES_KH
 );
 
 pub(crate) static NODE_FORMAT_PROPERTIES3: Node = node!(
-    "VkFormatProperties3", vk::FormatProperties3, Announced::Extensions(& [& [361]]),
+    "VkFormatProperties3", vk::FormatProperties3, Announced::Extensions(&[&[361]]),
     decode::decode_format_properties3_body,
     decode::decode_format_properties3_partial_body,
     encode::encode_format_properties3_body,
@@ -1900,7 +1925,7 @@ pub(crate) static NODE_FORMAT_PROPERTIES3: Node = node!(
 
 pub(crate) static NODE_DRM_FORMAT_MODIFIER_PROPERTIES_LIST2_EXT: Node = node!(
     "VkDrmFormatModifierPropertiesList2EXT", vk::DrmFormatModifierPropertiesList2EXT,
-    Announced::Extensions(& [& [159, 361]]),
+    Announced::Extensions(&[&[159, 361]]),
     decode::decode_drm_format_modifier_properties_list2_ext_body,
     decode::decode_drm_format_modifier_properties_list2_ext_partial_body,
     encode::encode_drm_format_modifier_properties_list2_ext_body,
@@ -1909,8 +1934,7 @@ pub(crate) static NODE_DRM_FORMAT_MODIFIER_PROPERTIES_LIST2_EXT: Node = node!(
 
 pub(crate) static NODE_PIPELINE_RENDERING_CREATE_INFO: Node = node!(
     "VkPipelineRenderingCreateInfo", vk::PipelineRenderingCreateInfo,
-    Announced::Extensions(& [& [45]]),
-    decode::decode_pipeline_rendering_create_info_body,
+    Announced::Extensions(&[&[45]]), decode::decode_pipeline_rendering_create_info_body,
     decode::decode_pipeline_rendering_create_info_body,
     encode::encode_pipeline_rendering_create_info_body,
     encode::encode_pipeline_rendering_create_info_body
@@ -1918,8 +1942,9 @@ pub(crate) static NODE_PIPELINE_RENDERING_CREATE_INFO: Node = node!(
 
 pub(crate) static NODE_RENDERING_FRAGMENT_SHADING_RATE_ATTACHMENT_INFO_KHR: Node = node!(
     "VkRenderingFragmentShadingRateAttachmentInfoKHR",
-    vk::RenderingFragmentShadingRateAttachmentInfoKHR, Announced::Extensions(& [& [227,
-    45]]), decode::decode_rendering_fragment_shading_rate_attachment_info_khr_body,
+    vk::RenderingFragmentShadingRateAttachmentInfoKHR,
+    Announced::Extensions(&[&[227, 45]]),
+    decode::decode_rendering_fragment_shading_rate_attachment_info_khr_body,
     decode::decode_rendering_fragment_shading_rate_attachment_info_khr_body,
     encode::encode_rendering_fragment_shading_rate_attachment_info_khr_body,
     encode::encode_rendering_fragment_shading_rate_attachment_info_khr_body
@@ -1927,7 +1952,7 @@ pub(crate) static NODE_RENDERING_FRAGMENT_SHADING_RATE_ATTACHMENT_INFO_KHR: Node
 
 pub(crate) static NODE_PHYSICAL_DEVICE_DYNAMIC_RENDERING_FEATURES: Node = node!(
     "VkPhysicalDeviceDynamicRenderingFeatures",
-    vk::PhysicalDeviceDynamicRenderingFeatures, Announced::Extensions(& [& [45]]),
+    vk::PhysicalDeviceDynamicRenderingFeatures, Announced::Extensions(&[&[45]]),
     decode::decode_physical_device_dynamic_rendering_features_body,
     decode::decode_physical_device_dynamic_rendering_features_partial_body,
     encode::encode_physical_device_dynamic_rendering_features_body,
@@ -1936,7 +1961,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_DYNAMIC_RENDERING_FEATURES: Node = node!(
 
 pub(crate) static NODE_COMMAND_BUFFER_INHERITANCE_RENDERING_INFO: Node = node!(
     "VkCommandBufferInheritanceRenderingInfo", vk::CommandBufferInheritanceRenderingInfo,
-    Announced::Extensions(& [& [45]]),
+    Announced::Extensions(&[&[45]]),
     decode::decode_command_buffer_inheritance_rendering_info_body,
     decode::decode_command_buffer_inheritance_rendering_info_body,
     encode::encode_command_buffer_inheritance_rendering_info_body,
@@ -1945,7 +1970,7 @@ pub(crate) static NODE_COMMAND_BUFFER_INHERITANCE_RENDERING_INFO: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_IMAGE_VIEW_MIN_LOD_FEATURES_EXT: Node = node!(
     "VkPhysicalDeviceImageViewMinLodFeaturesEXT",
-    vk::PhysicalDeviceImageViewMinLodFeaturesEXT, Announced::Extensions(& [& [392]]),
+    vk::PhysicalDeviceImageViewMinLodFeaturesEXT, Announced::Extensions(&[&[392]]),
     decode::decode_physical_device_image_view_min_lod_features_ext_body,
     decode::decode_physical_device_image_view_min_lod_features_ext_partial_body,
     encode::encode_physical_device_image_view_min_lod_features_ext_body,
@@ -1954,7 +1979,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_IMAGE_VIEW_MIN_LOD_FEATURES_EXT: Node = n
 
 pub(crate) static NODE_IMAGE_VIEW_MIN_LOD_CREATE_INFO_EXT: Node = node!(
     "VkImageViewMinLodCreateInfoEXT", vk::ImageViewMinLodCreateInfoEXT,
-    Announced::Extensions(& [& [392]]),
+    Announced::Extensions(&[&[392]]),
     decode::decode_image_view_min_lod_create_info_ext_body,
     decode::decode_image_view_min_lod_create_info_ext_body,
     encode::encode_image_view_min_lod_create_info_ext_body,
@@ -1964,7 +1989,7 @@ pub(crate) static NODE_IMAGE_VIEW_MIN_LOD_CREATE_INFO_EXT: Node = node!(
 pub(crate) static NODE_PHYSICAL_DEVICE_RASTERIZATION_ORDER_ATTACHMENT_ACCESS_FEATURES_EXT: Node = node!(
     "VkPhysicalDeviceRasterizationOrderAttachmentAccessFeaturesEXT",
     vk::PhysicalDeviceRasterizationOrderAttachmentAccessFeaturesEXT,
-    Announced::Extensions(& [& [343], & [464]]),
+    Announced::Extensions(&[&[343], &[464]]),
     decode::decode_physical_device_rasterization_order_attachment_access_features_ext_body,
     decode::decode_physical_device_rasterization_order_attachment_access_features_ext_partial_body,
     encode::encode_physical_device_rasterization_order_attachment_access_features_ext_body,
@@ -1973,8 +1998,9 @@ pub(crate) static NODE_PHYSICAL_DEVICE_RASTERIZATION_ORDER_ATTACHMENT_ACCESS_FEA
 
 pub(crate) static NODE_PHYSICAL_DEVICE_GRAPHICS_PIPELINE_LIBRARY_FEATURES_EXT: Node = node!(
     "VkPhysicalDeviceGraphicsPipelineLibraryFeaturesEXT",
-    vk::PhysicalDeviceGraphicsPipelineLibraryFeaturesEXT, Announced::Extensions(& [&
-    [321]]), decode::decode_physical_device_graphics_pipeline_library_features_ext_body,
+    vk::PhysicalDeviceGraphicsPipelineLibraryFeaturesEXT,
+    Announced::Extensions(&[&[321]]),
+    decode::decode_physical_device_graphics_pipeline_library_features_ext_body,
     decode::decode_physical_device_graphics_pipeline_library_features_ext_partial_body,
     encode::encode_physical_device_graphics_pipeline_library_features_ext_body,
     encode::encode_physical_device_graphics_pipeline_library_features_ext_partial_body
@@ -1982,8 +2008,8 @@ pub(crate) static NODE_PHYSICAL_DEVICE_GRAPHICS_PIPELINE_LIBRARY_FEATURES_EXT: N
 
 pub(crate) static NODE_PHYSICAL_DEVICE_GRAPHICS_PIPELINE_LIBRARY_PROPERTIES_EXT: Node = node!(
     "VkPhysicalDeviceGraphicsPipelineLibraryPropertiesEXT",
-    vk::PhysicalDeviceGraphicsPipelineLibraryPropertiesEXT, Announced::Extensions(& [&
-    [321]]),
+    vk::PhysicalDeviceGraphicsPipelineLibraryPropertiesEXT,
+    Announced::Extensions(&[&[321]]),
     decode::decode_physical_device_graphics_pipeline_library_properties_ext_body,
     decode::decode_physical_device_graphics_pipeline_library_properties_ext_partial_body,
     encode::encode_physical_device_graphics_pipeline_library_properties_ext_body,
@@ -1992,7 +2018,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_GRAPHICS_PIPELINE_LIBRARY_PROPERTIES_EXT:
 
 pub(crate) static NODE_GRAPHICS_PIPELINE_LIBRARY_CREATE_INFO_EXT: Node = node!(
     "VkGraphicsPipelineLibraryCreateInfoEXT", vk::GraphicsPipelineLibraryCreateInfoEXT,
-    Announced::Extensions(& [& [321]]),
+    Announced::Extensions(&[&[321]]),
     decode::decode_graphics_pipeline_library_create_info_ext_body,
     decode::decode_graphics_pipeline_library_create_info_ext_body,
     encode::encode_graphics_pipeline_library_create_info_ext_body,
@@ -2001,7 +2027,7 @@ pub(crate) static NODE_GRAPHICS_PIPELINE_LIBRARY_CREATE_INFO_EXT: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_NESTED_COMMAND_BUFFER_FEATURES_EXT: Node = node!(
     "VkPhysicalDeviceNestedCommandBufferFeaturesEXT",
-    vk::PhysicalDeviceNestedCommandBufferFeaturesEXT, Announced::Extensions(& [& [452]]),
+    vk::PhysicalDeviceNestedCommandBufferFeaturesEXT, Announced::Extensions(&[&[452]]),
     decode::decode_physical_device_nested_command_buffer_features_ext_body,
     decode::decode_physical_device_nested_command_buffer_features_ext_partial_body,
     encode::encode_physical_device_nested_command_buffer_features_ext_body,
@@ -2010,8 +2036,8 @@ pub(crate) static NODE_PHYSICAL_DEVICE_NESTED_COMMAND_BUFFER_FEATURES_EXT: Node 
 
 pub(crate) static NODE_PHYSICAL_DEVICE_NESTED_COMMAND_BUFFER_PROPERTIES_EXT: Node = node!(
     "VkPhysicalDeviceNestedCommandBufferPropertiesEXT",
-    vk::PhysicalDeviceNestedCommandBufferPropertiesEXT, Announced::Extensions(& [&
-    [452]]), decode::decode_physical_device_nested_command_buffer_properties_ext_body,
+    vk::PhysicalDeviceNestedCommandBufferPropertiesEXT, Announced::Extensions(&[&[452]]),
+    decode::decode_physical_device_nested_command_buffer_properties_ext_body,
     decode::decode_physical_device_nested_command_buffer_properties_ext_partial_body,
     encode::encode_physical_device_nested_command_buffer_properties_ext_body,
     encode::encode_physical_device_nested_command_buffer_properties_ext_partial_body
@@ -2019,7 +2045,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_NESTED_COMMAND_BUFFER_PROPERTIES_EXT: Nod
 
 pub(crate) static NODE_EXTERNAL_MEMORY_ACQUIRE_UNMODIFIED_EXT: Node = node!(
     "VkExternalMemoryAcquireUnmodifiedEXT", vk::ExternalMemoryAcquireUnmodifiedEXT,
-    Announced::Extensions(& [& [454]]),
+    Announced::Extensions(&[&[454]]),
     decode::decode_external_memory_acquire_unmodified_ext_body,
     decode::decode_external_memory_acquire_unmodified_ext_body,
     encode::encode_external_memory_acquire_unmodified_ext_body,
@@ -2028,7 +2054,7 @@ pub(crate) static NODE_EXTERNAL_MEMORY_ACQUIRE_UNMODIFIED_EXT: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_NON_SEAMLESS_CUBE_MAP_FEATURES_EXT: Node = node!(
     "VkPhysicalDeviceNonSeamlessCubeMapFeaturesEXT",
-    vk::PhysicalDeviceNonSeamlessCubeMapFeaturesEXT, Announced::Extensions(& [& [423]]),
+    vk::PhysicalDeviceNonSeamlessCubeMapFeaturesEXT, Announced::Extensions(&[&[423]]),
     decode::decode_physical_device_non_seamless_cube_map_features_ext_body,
     decode::decode_physical_device_non_seamless_cube_map_features_ext_partial_body,
     encode::encode_physical_device_non_seamless_cube_map_features_ext_body,
@@ -2037,7 +2063,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_NON_SEAMLESS_CUBE_MAP_FEATURES_EXT: Node 
 
 pub(crate) static NODE_PHYSICAL_DEVICE_PIPELINE_ROBUSTNESS_FEATURES: Node = node!(
     "VkPhysicalDevicePipelineRobustnessFeatures",
-    vk::PhysicalDevicePipelineRobustnessFeaturesEXT, Announced::Extensions(& [& [69]]),
+    vk::PhysicalDevicePipelineRobustnessFeaturesEXT, Announced::Extensions(&[&[69]]),
     decode::decode_physical_device_pipeline_robustness_features_body,
     decode::decode_physical_device_pipeline_robustness_features_partial_body,
     encode::encode_physical_device_pipeline_robustness_features_body,
@@ -2046,8 +2072,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_PIPELINE_ROBUSTNESS_FEATURES: Node = node
 
 pub(crate) static NODE_PIPELINE_ROBUSTNESS_CREATE_INFO: Node = node!(
     "VkPipelineRobustnessCreateInfo", vk::PipelineRobustnessCreateInfoEXT,
-    Announced::Extensions(& [& [69]]),
-    decode::decode_pipeline_robustness_create_info_body,
+    Announced::Extensions(&[&[69]]), decode::decode_pipeline_robustness_create_info_body,
     decode::decode_pipeline_robustness_create_info_body,
     encode::encode_pipeline_robustness_create_info_body,
     encode::encode_pipeline_robustness_create_info_body
@@ -2055,7 +2080,7 @@ pub(crate) static NODE_PIPELINE_ROBUSTNESS_CREATE_INFO: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_PIPELINE_ROBUSTNESS_PROPERTIES: Node = node!(
     "VkPhysicalDevicePipelineRobustnessProperties",
-    vk::PhysicalDevicePipelineRobustnessPropertiesEXT, Announced::Extensions(& [& [69]]),
+    vk::PhysicalDevicePipelineRobustnessPropertiesEXT, Announced::Extensions(&[&[69]]),
     decode::decode_physical_device_pipeline_robustness_properties_body,
     decode::decode_physical_device_pipeline_robustness_properties_partial_body,
     encode::encode_physical_device_pipeline_robustness_properties_body,
@@ -2064,8 +2089,8 @@ pub(crate) static NODE_PHYSICAL_DEVICE_PIPELINE_ROBUSTNESS_PROPERTIES: Node = no
 
 pub(crate) static NODE_PHYSICAL_DEVICE_ATTACHMENT_FEEDBACK_LOOP_LAYOUT_FEATURES_EXT: Node = node!(
     "VkPhysicalDeviceAttachmentFeedbackLoopLayoutFeaturesEXT",
-    vk::PhysicalDeviceAttachmentFeedbackLoopLayoutFeaturesEXT, Announced::Extensions(& [&
-    [340]]),
+    vk::PhysicalDeviceAttachmentFeedbackLoopLayoutFeaturesEXT,
+    Announced::Extensions(&[&[340]]),
     decode::decode_physical_device_attachment_feedback_loop_layout_features_ext_body,
     decode::decode_physical_device_attachment_feedback_loop_layout_features_ext_partial_body,
     encode::encode_physical_device_attachment_feedback_loop_layout_features_ext_body,
@@ -2074,7 +2099,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_ATTACHMENT_FEEDBACK_LOOP_LAYOUT_FEATURES_
 
 pub(crate) static NODE_DEPTH_BIAS_REPRESENTATION_INFO_EXT: Node = node!(
     "VkDepthBiasRepresentationInfoEXT", vk::DepthBiasRepresentationInfoEXT,
-    Announced::Extensions(& [& [284]]),
+    Announced::Extensions(&[&[284]]),
     decode::decode_depth_bias_representation_info_ext_body,
     decode::decode_depth_bias_representation_info_ext_body,
     encode::encode_depth_bias_representation_info_ext_body,
@@ -2084,7 +2109,7 @@ pub(crate) static NODE_DEPTH_BIAS_REPRESENTATION_INFO_EXT: Node = node!(
 pub(crate) static NODE_PHYSICAL_DEVICE_DYNAMIC_RENDERING_UNUSED_ATTACHMENTS_FEATURES_EXT: Node = node!(
     "VkPhysicalDeviceDynamicRenderingUnusedAttachmentsFeaturesEXT",
     vk::PhysicalDeviceDynamicRenderingUnusedAttachmentsFeaturesEXT,
-    Announced::Extensions(& [& [500]]),
+    Announced::Extensions(&[&[500]]),
     decode::decode_physical_device_dynamic_rendering_unused_attachments_features_ext_body,
     decode::decode_physical_device_dynamic_rendering_unused_attachments_features_ext_partial_body,
     encode::encode_physical_device_dynamic_rendering_unused_attachments_features_ext_body,
@@ -2093,7 +2118,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_DYNAMIC_RENDERING_UNUSED_ATTACHMENTS_FEAT
 
 pub(crate) static NODE_PHYSICAL_DEVICE_DEPTH_BIAS_CONTROL_FEATURES_EXT: Node = node!(
     "VkPhysicalDeviceDepthBiasControlFeaturesEXT",
-    vk::PhysicalDeviceDepthBiasControlFeaturesEXT, Announced::Extensions(& [& [284]]),
+    vk::PhysicalDeviceDepthBiasControlFeaturesEXT, Announced::Extensions(&[&[284]]),
     decode::decode_physical_device_depth_bias_control_features_ext_body,
     decode::decode_physical_device_depth_bias_control_features_ext_partial_body,
     encode::encode_physical_device_depth_bias_control_features_ext_body,
@@ -2102,23 +2127,24 @@ pub(crate) static NODE_PHYSICAL_DEVICE_DEPTH_BIAS_CONTROL_FEATURES_EXT: Node = n
 
 pub(crate) static NODE_PHYSICAL_DEVICE_RAY_TRACING_POSITION_FETCH_FEATURES_KHR: Node = node!(
     "VkPhysicalDeviceRayTracingPositionFetchFeaturesKHR",
-    vk::PhysicalDeviceRayTracingPositionFetchFeaturesKHR, Announced::Extensions(& [&
-    [482]]), decode::decode_physical_device_ray_tracing_position_fetch_features_khr_body,
+    vk::PhysicalDeviceRayTracingPositionFetchFeaturesKHR,
+    Announced::Extensions(&[&[482]]),
+    decode::decode_physical_device_ray_tracing_position_fetch_features_khr_body,
     decode::decode_physical_device_ray_tracing_position_fetch_features_khr_partial_body,
     encode::encode_physical_device_ray_tracing_position_fetch_features_khr_body,
     encode::encode_physical_device_ray_tracing_position_fetch_features_khr_partial_body
 );
 
 pub(crate) static NODE_BIND_MEMORY_STATUS: Node = node!(
-    "VkBindMemoryStatus", vk::BindMemoryStatusKHR, Announced::Extensions(& [& [546]]),
+    "VkBindMemoryStatus", vk::BindMemoryStatusKHR, Announced::Extensions(&[&[546]]),
     decode::decode_bind_memory_status_body, decode::decode_bind_memory_status_body,
     encode::encode_bind_memory_status_body, encode::encode_bind_memory_status_body
 );
 
 pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_MAXIMAL_RECONVERGENCE_FEATURES_KHR: Node = node!(
     "VkPhysicalDeviceShaderMaximalReconvergenceFeaturesKHR",
-    vk::PhysicalDeviceShaderMaximalReconvergenceFeaturesKHR, Announced::Extensions(& [&
-    [435]]),
+    vk::PhysicalDeviceShaderMaximalReconvergenceFeaturesKHR,
+    Announced::Extensions(&[&[435]]),
     decode::decode_physical_device_shader_maximal_reconvergence_features_khr_body,
     decode::decode_physical_device_shader_maximal_reconvergence_features_khr_partial_body,
     encode::encode_physical_device_shader_maximal_reconvergence_features_khr_body,
@@ -2127,8 +2153,8 @@ pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_MAXIMAL_RECONVERGENCE_FEATURES_KHR
 
 pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_SUBGROUP_ROTATE_FEATURES: Node = node!(
     "VkPhysicalDeviceShaderSubgroupRotateFeatures",
-    vk::PhysicalDeviceShaderSubgroupRotateFeaturesKHR, Announced::Extensions(& [&
-    [417]]), decode::decode_physical_device_shader_subgroup_rotate_features_body,
+    vk::PhysicalDeviceShaderSubgroupRotateFeaturesKHR, Announced::Extensions(&[&[417]]),
+    decode::decode_physical_device_shader_subgroup_rotate_features_body,
     decode::decode_physical_device_shader_subgroup_rotate_features_partial_body,
     encode::encode_physical_device_shader_subgroup_rotate_features_body,
     encode::encode_physical_device_shader_subgroup_rotate_features_partial_body
@@ -2136,7 +2162,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_SUBGROUP_ROTATE_FEATURES: Node = n
 
 pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_EXPECT_ASSUME_FEATURES: Node = node!(
     "VkPhysicalDeviceShaderExpectAssumeFeatures",
-    vk::PhysicalDeviceShaderExpectAssumeFeaturesKHR, Announced::Extensions(& [& [545]]),
+    vk::PhysicalDeviceShaderExpectAssumeFeaturesKHR, Announced::Extensions(&[&[545]]),
     decode::decode_physical_device_shader_expect_assume_features_body,
     decode::decode_physical_device_shader_expect_assume_features_partial_body,
     encode::encode_physical_device_shader_expect_assume_features_body,
@@ -2145,8 +2171,8 @@ pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_EXPECT_ASSUME_FEATURES: Node = nod
 
 pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_FLOAT_CONTROLS2_FEATURES: Node = node!(
     "VkPhysicalDeviceShaderFloatControls2Features",
-    vk::PhysicalDeviceShaderFloatControls2FeaturesKHR, Announced::Extensions(& [&
-    [529]]), decode::decode_physical_device_shader_float_controls2_features_body,
+    vk::PhysicalDeviceShaderFloatControls2FeaturesKHR, Announced::Extensions(&[&[529]]),
+    decode::decode_physical_device_shader_float_controls2_features_body,
     decode::decode_physical_device_shader_float_controls2_features_partial_body,
     encode::encode_physical_device_shader_float_controls2_features_body,
     encode::encode_physical_device_shader_float_controls2_features_partial_body
@@ -2154,8 +2180,9 @@ pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_FLOAT_CONTROLS2_FEATURES: Node = n
 
 pub(crate) static NODE_PHYSICAL_DEVICE_DYNAMIC_RENDERING_LOCAL_READ_FEATURES: Node = node!(
     "VkPhysicalDeviceDynamicRenderingLocalReadFeatures",
-    vk::PhysicalDeviceDynamicRenderingLocalReadFeaturesKHR, Announced::Extensions(& [&
-    [233]]), decode::decode_physical_device_dynamic_rendering_local_read_features_body,
+    vk::PhysicalDeviceDynamicRenderingLocalReadFeaturesKHR,
+    Announced::Extensions(&[&[233]]),
+    decode::decode_physical_device_dynamic_rendering_local_read_features_body,
     decode::decode_physical_device_dynamic_rendering_local_read_features_partial_body,
     encode::encode_physical_device_dynamic_rendering_local_read_features_body,
     encode::encode_physical_device_dynamic_rendering_local_read_features_partial_body
@@ -2163,7 +2190,7 @@ pub(crate) static NODE_PHYSICAL_DEVICE_DYNAMIC_RENDERING_LOCAL_READ_FEATURES: No
 
 pub(crate) static NODE_RENDERING_ATTACHMENT_LOCATION_INFO: Node = node!(
     "VkRenderingAttachmentLocationInfo", vk::RenderingAttachmentLocationInfoKHR,
-    Announced::Extensions(& [& [233]]),
+    Announced::Extensions(&[&[233]]),
     decode::decode_rendering_attachment_location_info_body,
     decode::decode_rendering_attachment_location_info_body,
     encode::encode_rendering_attachment_location_info_body,
@@ -2172,7 +2199,7 @@ pub(crate) static NODE_RENDERING_ATTACHMENT_LOCATION_INFO: Node = node!(
 
 pub(crate) static NODE_RENDERING_INPUT_ATTACHMENT_INDEX_INFO: Node = node!(
     "VkRenderingInputAttachmentIndexInfo", vk::RenderingInputAttachmentIndexInfoKHR,
-    Announced::Extensions(& [& [233]]),
+    Announced::Extensions(&[&[233]]),
     decode::decode_rendering_input_attachment_index_info_body,
     decode::decode_rendering_input_attachment_index_info_body,
     encode::encode_rendering_input_attachment_index_info_body,
@@ -2181,7 +2208,7 @@ pub(crate) static NODE_RENDERING_INPUT_ATTACHMENT_INDEX_INFO: Node = node!(
 
 pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_QUAD_CONTROL_FEATURES_KHR: Node = node!(
     "VkPhysicalDeviceShaderQuadControlFeaturesKHR",
-    vk::PhysicalDeviceShaderQuadControlFeaturesKHR, Announced::Extensions(& [& [236]]),
+    vk::PhysicalDeviceShaderQuadControlFeaturesKHR, Announced::Extensions(&[&[236]]),
     decode::decode_physical_device_shader_quad_control_features_khr_body,
     decode::decode_physical_device_shader_quad_control_features_khr_partial_body,
     encode::encode_physical_device_shader_quad_control_features_khr_body,
@@ -2190,8 +2217,8 @@ pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_QUAD_CONTROL_FEATURES_KHR: Node = 
 
 pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_REPLICATED_COMPOSITES_FEATURES_EXT: Node = node!(
     "VkPhysicalDeviceShaderReplicatedCompositesFeaturesEXT",
-    vk::PhysicalDeviceShaderReplicatedCompositesFeaturesEXT, Announced::Extensions(& [&
-    [565]]),
+    vk::PhysicalDeviceShaderReplicatedCompositesFeaturesEXT,
+    Announced::Extensions(&[&[565]]),
     decode::decode_physical_device_shader_replicated_composites_features_ext_body,
     decode::decode_physical_device_shader_replicated_composites_features_ext_partial_body,
     encode::encode_physical_device_shader_replicated_composites_features_ext_body,
@@ -2200,8 +2227,9 @@ pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_REPLICATED_COMPOSITES_FEATURES_EXT
 
 pub(crate) static NODE_PHYSICAL_DEVICE_DEPTH_CLAMP_ZERO_ONE_FEATURES_KHR: Node = node!(
     "VkPhysicalDeviceDepthClampZeroOneFeaturesKHR",
-    vk::PhysicalDeviceDepthClampZeroOneFeaturesEXT, Announced::Extensions(& [& [422], &
-    [605]]), decode::decode_physical_device_depth_clamp_zero_one_features_khr_body,
+    vk::PhysicalDeviceDepthClampZeroOneFeaturesEXT,
+    Announced::Extensions(&[&[422], &[605]]),
+    decode::decode_physical_device_depth_clamp_zero_one_features_khr_body,
     decode::decode_physical_device_depth_clamp_zero_one_features_khr_partial_body,
     encode::encode_physical_device_depth_clamp_zero_one_features_khr_body,
     encode::encode_physical_device_depth_clamp_zero_one_features_khr_partial_body

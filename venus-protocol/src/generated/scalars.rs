@@ -26,7 +26,7 @@ wire_enums!(
 );
 
 wire_flags!(
-    u32 : AccelerationStructureCreateFlagsKHR, AccessFlags, AttachmentDescriptionFlags,
+    u32: AccelerationStructureCreateFlagsKHR, AccessFlags, AttachmentDescriptionFlags,
     BufferCreateFlags, BufferUsageFlags, BufferViewCreateFlags,
     BuildAccelerationStructureFlagsKHR, ColorComponentFlags, CommandBufferResetFlags,
     CommandBufferUsageFlags, CommandPoolCreateFlags, CommandPoolResetFlags,
@@ -62,6 +62,6 @@ wire_flags!(
 );
 
 wire_flags!(
-    u64 : AccessFlags2, BufferUsageFlags2KHR, FormatFeatureFlags2,
+    u64: AccessFlags2, BufferUsageFlags2KHR, FormatFeatureFlags2,
     PipelineCreateFlags2KHR, PipelineStageFlags2
 );

@@ -8,6 +8,8 @@
 use core::ffi::c_void;
 use core::marker::PhantomData;
 use core::mem::offset_of;
+use core::ptr;
+
 use crate::vk;
 
 /// `VkPhysicalDeviceMaintenance7FeaturesKHR`
@@ -28,21 +30,19 @@ impl Default for PhysicalDeviceMaintenance7FeaturesKHR<'_> {
     fn default() -> Self {
         Self {
             s_type: vk::StructureType::from_raw(1000562000),
-            p_next: core::ptr::null_mut(),
+            p_next: ptr::null_mut(),
             maintenance7: Default::default(),
             _marker: PhantomData,
         }
     }
 }
 
+#[cfg(target_pointer_width = "64")]
 const _: () = {
-    #[cfg(target_pointer_width = "64")]
-    {
-        assert!(offset_of!(PhysicalDeviceMaintenance7FeaturesKHR, s_type) == 0);
-        assert!(offset_of!(PhysicalDeviceMaintenance7FeaturesKHR, p_next) == 8);
-        assert!(offset_of!(PhysicalDeviceMaintenance7FeaturesKHR, maintenance7) == 16);
-        assert!(size_of:: < PhysicalDeviceMaintenance7FeaturesKHR > () == 24);
-    }
+    assert!(offset_of!(PhysicalDeviceMaintenance7FeaturesKHR, s_type) == 0);
+    assert!(offset_of!(PhysicalDeviceMaintenance7FeaturesKHR, p_next) == 8);
+    assert!(offset_of!(PhysicalDeviceMaintenance7FeaturesKHR, maintenance7) == 16);
+    assert!(size_of::<PhysicalDeviceMaintenance7FeaturesKHR>() == 24);
 };
 
 /// `VkPhysicalDeviceMaintenance7PropertiesKHR`
@@ -77,7 +77,7 @@ impl Default for PhysicalDeviceMaintenance7PropertiesKHR<'_> {
     fn default() -> Self {
         Self {
             s_type: vk::StructureType::from_raw(1000562001),
-            p_next: core::ptr::null_mut(),
+            p_next: ptr::null_mut(),
             robust_fragment_shading_rate_attachment_access: Default::default(),
             separate_depth_stencil_attachment_access: Default::default(),
             max_descriptor_set_total_uniform_buffers_dynamic: Default::default(),
@@ -91,45 +91,59 @@ impl Default for PhysicalDeviceMaintenance7PropertiesKHR<'_> {
     }
 }
 
+#[cfg(target_pointer_width = "64")]
 const _: () = {
-    #[cfg(target_pointer_width = "64")]
-    {
-        assert!(offset_of!(PhysicalDeviceMaintenance7PropertiesKHR, s_type) == 0);
-        assert!(offset_of!(PhysicalDeviceMaintenance7PropertiesKHR, p_next) == 8);
-        assert!(
-            offset_of!(PhysicalDeviceMaintenance7PropertiesKHR,
-            robust_fragment_shading_rate_attachment_access) == 16
-        );
-        assert!(
-            offset_of!(PhysicalDeviceMaintenance7PropertiesKHR,
-            separate_depth_stencil_attachment_access) == 20
-        );
-        assert!(
-            offset_of!(PhysicalDeviceMaintenance7PropertiesKHR,
-            max_descriptor_set_total_uniform_buffers_dynamic) == 24
-        );
-        assert!(
-            offset_of!(PhysicalDeviceMaintenance7PropertiesKHR,
-            max_descriptor_set_total_storage_buffers_dynamic) == 28
-        );
-        assert!(
-            offset_of!(PhysicalDeviceMaintenance7PropertiesKHR,
-            max_descriptor_set_total_buffers_dynamic) == 32
-        );
-        assert!(
-            offset_of!(PhysicalDeviceMaintenance7PropertiesKHR,
-            max_descriptor_set_update_after_bind_total_uniform_buffers_dynamic) == 36
-        );
-        assert!(
-            offset_of!(PhysicalDeviceMaintenance7PropertiesKHR,
-            max_descriptor_set_update_after_bind_total_storage_buffers_dynamic) == 40
-        );
-        assert!(
-            offset_of!(PhysicalDeviceMaintenance7PropertiesKHR,
-            max_descriptor_set_update_after_bind_total_buffers_dynamic) == 44
-        );
-        assert!(size_of:: < PhysicalDeviceMaintenance7PropertiesKHR > () == 48);
-    }
+    assert!(offset_of!(PhysicalDeviceMaintenance7PropertiesKHR, s_type) == 0);
+    assert!(offset_of!(PhysicalDeviceMaintenance7PropertiesKHR, p_next) == 8);
+    assert!(
+        offset_of!(
+            PhysicalDeviceMaintenance7PropertiesKHR,
+            robust_fragment_shading_rate_attachment_access
+        ) == 16,
+    );
+    assert!(
+        offset_of!(
+            PhysicalDeviceMaintenance7PropertiesKHR,
+            separate_depth_stencil_attachment_access
+        ) == 20,
+    );
+    assert!(
+        offset_of!(
+            PhysicalDeviceMaintenance7PropertiesKHR,
+            max_descriptor_set_total_uniform_buffers_dynamic
+        ) == 24,
+    );
+    assert!(
+        offset_of!(
+            PhysicalDeviceMaintenance7PropertiesKHR,
+            max_descriptor_set_total_storage_buffers_dynamic
+        ) == 28,
+    );
+    assert!(
+        offset_of!(
+            PhysicalDeviceMaintenance7PropertiesKHR,
+            max_descriptor_set_total_buffers_dynamic
+        ) == 32,
+    );
+    assert!(
+        offset_of!(
+            PhysicalDeviceMaintenance7PropertiesKHR,
+            max_descriptor_set_update_after_bind_total_uniform_buffers_dynamic
+        ) == 36,
+    );
+    assert!(
+        offset_of!(
+            PhysicalDeviceMaintenance7PropertiesKHR,
+            max_descriptor_set_update_after_bind_total_storage_buffers_dynamic
+        ) == 40,
+    );
+    assert!(
+        offset_of!(
+            PhysicalDeviceMaintenance7PropertiesKHR,
+            max_descriptor_set_update_after_bind_total_buffers_dynamic
+        ) == 44,
+    );
+    assert!(size_of::<PhysicalDeviceMaintenance7PropertiesKHR>() == 48);
 };
 
 /// `VkPhysicalDeviceComputeShaderDerivativesPropertiesKHR`
@@ -150,30 +164,28 @@ impl Default for PhysicalDeviceComputeShaderDerivativesPropertiesKHR<'_> {
     fn default() -> Self {
         Self {
             s_type: vk::StructureType::from_raw(1000511000),
-            p_next: core::ptr::null_mut(),
+            p_next: ptr::null_mut(),
             mesh_and_task_shader_derivatives: Default::default(),
             _marker: PhantomData,
         }
     }
 }
 
+#[cfg(target_pointer_width = "64")]
 const _: () = {
-    #[cfg(target_pointer_width = "64")]
-    {
-        assert!(
-            offset_of!(PhysicalDeviceComputeShaderDerivativesPropertiesKHR, s_type) == 0
-        );
-        assert!(
-            offset_of!(PhysicalDeviceComputeShaderDerivativesPropertiesKHR, p_next) == 8
-        );
-        assert!(
-            offset_of!(PhysicalDeviceComputeShaderDerivativesPropertiesKHR,
-            mesh_and_task_shader_derivatives) == 16
-        );
-        assert!(
-            size_of:: < PhysicalDeviceComputeShaderDerivativesPropertiesKHR > () == 24
-        );
-    }
+    assert!(
+        offset_of!(PhysicalDeviceComputeShaderDerivativesPropertiesKHR, s_type) == 0,
+    );
+    assert!(
+        offset_of!(PhysicalDeviceComputeShaderDerivativesPropertiesKHR, p_next) == 8,
+    );
+    assert!(
+        offset_of!(
+            PhysicalDeviceComputeShaderDerivativesPropertiesKHR,
+            mesh_and_task_shader_derivatives
+        ) == 16,
+    );
+    assert!(size_of::<PhysicalDeviceComputeShaderDerivativesPropertiesKHR>() == 24);
 };
 
 /// `VkPhysicalDeviceVulkan14Features`
@@ -234,7 +246,7 @@ impl Default for PhysicalDeviceVulkan14Features<'_> {
     fn default() -> Self {
         Self {
             s_type: vk::StructureType::from_raw(55),
-            p_next: core::ptr::null_mut(),
+            p_next: ptr::null_mut(),
             global_priority_query: Default::default(),
             shader_subgroup_rotate: Default::default(),
             shader_subgroup_rotate_clustered: Default::default(),
@@ -261,56 +273,55 @@ impl Default for PhysicalDeviceVulkan14Features<'_> {
     }
 }
 
+#[cfg(target_pointer_width = "64")]
 const _: () = {
-    #[cfg(target_pointer_width = "64")]
-    {
-        assert!(offset_of!(PhysicalDeviceVulkan14Features, s_type) == 0);
-        assert!(offset_of!(PhysicalDeviceVulkan14Features, p_next) == 8);
-        assert!(offset_of!(PhysicalDeviceVulkan14Features, global_priority_query) == 16);
-        assert!(
-            offset_of!(PhysicalDeviceVulkan14Features, shader_subgroup_rotate) == 20
-        );
-        assert!(
-            offset_of!(PhysicalDeviceVulkan14Features, shader_subgroup_rotate_clustered)
-            == 24
-        );
-        assert!(
-            offset_of!(PhysicalDeviceVulkan14Features, shader_float_controls2) == 28
-        );
-        assert!(offset_of!(PhysicalDeviceVulkan14Features, shader_expect_assume) == 32);
-        assert!(offset_of!(PhysicalDeviceVulkan14Features, rectangular_lines) == 36);
-        assert!(offset_of!(PhysicalDeviceVulkan14Features, bresenham_lines) == 40);
-        assert!(offset_of!(PhysicalDeviceVulkan14Features, smooth_lines) == 44);
-        assert!(
-            offset_of!(PhysicalDeviceVulkan14Features, stippled_rectangular_lines) == 48
-        );
-        assert!(
-            offset_of!(PhysicalDeviceVulkan14Features, stippled_bresenham_lines) == 52
-        );
-        assert!(offset_of!(PhysicalDeviceVulkan14Features, stippled_smooth_lines) == 56);
-        assert!(
-            offset_of!(PhysicalDeviceVulkan14Features,
-            vertex_attribute_instance_rate_divisor) == 60
-        );
-        assert!(
-            offset_of!(PhysicalDeviceVulkan14Features,
-            vertex_attribute_instance_rate_zero_divisor) == 64
-        );
-        assert!(offset_of!(PhysicalDeviceVulkan14Features, index_type_uint8) == 68);
-        assert!(
-            offset_of!(PhysicalDeviceVulkan14Features, dynamic_rendering_local_read) ==
-            72
-        );
-        assert!(offset_of!(PhysicalDeviceVulkan14Features, maintenance5) == 76);
-        assert!(offset_of!(PhysicalDeviceVulkan14Features, maintenance6) == 80);
-        assert!(
-            offset_of!(PhysicalDeviceVulkan14Features, pipeline_protected_access) == 84
-        );
-        assert!(offset_of!(PhysicalDeviceVulkan14Features, pipeline_robustness) == 88);
-        assert!(offset_of!(PhysicalDeviceVulkan14Features, host_image_copy) == 92);
-        assert!(offset_of!(PhysicalDeviceVulkan14Features, push_descriptor) == 96);
-        assert!(size_of:: < PhysicalDeviceVulkan14Features > () == 104);
-    }
+    assert!(offset_of!(PhysicalDeviceVulkan14Features, s_type) == 0);
+    assert!(offset_of!(PhysicalDeviceVulkan14Features, p_next) == 8);
+    assert!(offset_of!(PhysicalDeviceVulkan14Features, global_priority_query) == 16);
+    assert!(
+        offset_of!(PhysicalDeviceVulkan14Features, shader_subgroup_rotate) == 20,
+    );
+    assert!(
+        offset_of!(PhysicalDeviceVulkan14Features, shader_subgroup_rotate_clustered)
+            == 24,
+    );
+    assert!(
+        offset_of!(PhysicalDeviceVulkan14Features, shader_float_controls2) == 28,
+    );
+    assert!(offset_of!(PhysicalDeviceVulkan14Features, shader_expect_assume) == 32);
+    assert!(offset_of!(PhysicalDeviceVulkan14Features, rectangular_lines) == 36);
+    assert!(offset_of!(PhysicalDeviceVulkan14Features, bresenham_lines) == 40);
+    assert!(offset_of!(PhysicalDeviceVulkan14Features, smooth_lines) == 44);
+    assert!(
+        offset_of!(PhysicalDeviceVulkan14Features, stippled_rectangular_lines) == 48,
+    );
+    assert!(
+        offset_of!(PhysicalDeviceVulkan14Features, stippled_bresenham_lines) == 52,
+    );
+    assert!(offset_of!(PhysicalDeviceVulkan14Features, stippled_smooth_lines) == 56);
+    assert!(
+        offset_of!(
+            PhysicalDeviceVulkan14Features, vertex_attribute_instance_rate_divisor
+        ) == 60,
+    );
+    assert!(
+        offset_of!(
+            PhysicalDeviceVulkan14Features, vertex_attribute_instance_rate_zero_divisor
+        ) == 64,
+    );
+    assert!(offset_of!(PhysicalDeviceVulkan14Features, index_type_uint8) == 68);
+    assert!(
+        offset_of!(PhysicalDeviceVulkan14Features, dynamic_rendering_local_read) == 72,
+    );
+    assert!(offset_of!(PhysicalDeviceVulkan14Features, maintenance5) == 76);
+    assert!(offset_of!(PhysicalDeviceVulkan14Features, maintenance6) == 80);
+    assert!(
+        offset_of!(PhysicalDeviceVulkan14Features, pipeline_protected_access) == 84,
+    );
+    assert!(offset_of!(PhysicalDeviceVulkan14Features, pipeline_robustness) == 88);
+    assert!(offset_of!(PhysicalDeviceVulkan14Features, host_image_copy) == 92);
+    assert!(offset_of!(PhysicalDeviceVulkan14Features, push_descriptor) == 96);
+    assert!(size_of::<PhysicalDeviceVulkan14Features>() == 104);
 };
 
 /// `VkPhysicalDeviceVulkan14Properties`
@@ -379,7 +390,7 @@ impl Default for PhysicalDeviceVulkan14Properties<'_> {
     fn default() -> Self {
         Self {
             s_type: vk::StructureType::from_raw(56),
-            p_next: core::ptr::null_mut(),
+            p_next: ptr::null_mut(),
             line_sub_pixel_precision_bits: Default::default(),
             max_vertex_attrib_divisor: Default::default(),
             supports_non_zero_first_instance: Default::default(),
@@ -400,9 +411,9 @@ impl Default for PhysicalDeviceVulkan14Properties<'_> {
             default_robustness_vertex_inputs: Default::default(),
             default_robustness_images: Default::default(),
             copy_src_layout_count: Default::default(),
-            p_copy_src_layouts: core::ptr::null_mut(),
+            p_copy_src_layouts: ptr::null_mut(),
             copy_dst_layout_count: Default::default(),
-            p_copy_dst_layouts: core::ptr::null_mut(),
+            p_copy_dst_layouts: ptr::null_mut(),
             optimal_tiling_layout_uuid: [Default::default(); _],
             identical_memory_type_requirements: Default::default(),
             _marker: PhantomData,
@@ -410,101 +421,111 @@ impl Default for PhysicalDeviceVulkan14Properties<'_> {
     }
 }
 
+#[cfg(target_pointer_width = "64")]
 const _: () = {
-    #[cfg(target_pointer_width = "64")]
-    {
-        assert!(offset_of!(PhysicalDeviceVulkan14Properties, s_type) == 0);
-        assert!(offset_of!(PhysicalDeviceVulkan14Properties, p_next) == 8);
-        assert!(
-            offset_of!(PhysicalDeviceVulkan14Properties, line_sub_pixel_precision_bits)
-            == 16
-        );
-        assert!(
-            offset_of!(PhysicalDeviceVulkan14Properties, max_vertex_attrib_divisor) == 20
-        );
-        assert!(
-            offset_of!(PhysicalDeviceVulkan14Properties,
-            supports_non_zero_first_instance) == 24
-        );
-        assert!(
-            offset_of!(PhysicalDeviceVulkan14Properties, max_push_descriptors) == 28
-        );
-        assert!(
-            offset_of!(PhysicalDeviceVulkan14Properties,
-            dynamic_rendering_local_read_depth_stencil_attachments) == 32
-        );
-        assert!(
-            offset_of!(PhysicalDeviceVulkan14Properties,
-            dynamic_rendering_local_read_multisampled_attachments) == 36
-        );
-        assert!(
-            offset_of!(PhysicalDeviceVulkan14Properties,
-            early_fragment_multisample_coverage_after_sample_counting) == 40
-        );
-        assert!(
-            offset_of!(PhysicalDeviceVulkan14Properties,
-            early_fragment_sample_mask_test_before_sample_counting) == 44
-        );
-        assert!(
-            offset_of!(PhysicalDeviceVulkan14Properties,
-            depth_stencil_swizzle_one_support) == 48
-        );
-        assert!(
-            offset_of!(PhysicalDeviceVulkan14Properties, polygon_mode_point_size) == 52
-        );
-        assert!(
-            offset_of!(PhysicalDeviceVulkan14Properties,
-            non_strict_single_pixel_wide_lines_use_parallelogram) == 56
-        );
-        assert!(
-            offset_of!(PhysicalDeviceVulkan14Properties,
-            non_strict_wide_lines_use_parallelogram) == 60
-        );
-        assert!(
-            offset_of!(PhysicalDeviceVulkan14Properties,
-            block_texel_view_compatible_multiple_layers) == 64
-        );
-        assert!(
-            offset_of!(PhysicalDeviceVulkan14Properties,
-            max_combined_image_sampler_descriptor_count) == 68
-        );
-        assert!(
-            offset_of!(PhysicalDeviceVulkan14Properties,
-            fragment_shading_rate_clamp_combiner_inputs) == 72
-        );
-        assert!(
-            offset_of!(PhysicalDeviceVulkan14Properties,
-            default_robustness_storage_buffers) == 76
-        );
-        assert!(
-            offset_of!(PhysicalDeviceVulkan14Properties,
-            default_robustness_uniform_buffers) == 80
-        );
-        assert!(
-            offset_of!(PhysicalDeviceVulkan14Properties,
-            default_robustness_vertex_inputs) == 84
-        );
-        assert!(
-            offset_of!(PhysicalDeviceVulkan14Properties, default_robustness_images) == 88
-        );
-        assert!(
-            offset_of!(PhysicalDeviceVulkan14Properties, copy_src_layout_count) == 92
-        );
-        assert!(offset_of!(PhysicalDeviceVulkan14Properties, p_copy_src_layouts) == 96);
-        assert!(
-            offset_of!(PhysicalDeviceVulkan14Properties, copy_dst_layout_count) == 104
-        );
-        assert!(offset_of!(PhysicalDeviceVulkan14Properties, p_copy_dst_layouts) == 112);
-        assert!(
-            offset_of!(PhysicalDeviceVulkan14Properties, optimal_tiling_layout_uuid) ==
-            120
-        );
-        assert!(
-            offset_of!(PhysicalDeviceVulkan14Properties,
-            identical_memory_type_requirements) == 136
-        );
-        assert!(size_of:: < PhysicalDeviceVulkan14Properties > () == 144);
-    }
+    assert!(offset_of!(PhysicalDeviceVulkan14Properties, s_type) == 0);
+    assert!(offset_of!(PhysicalDeviceVulkan14Properties, p_next) == 8);
+    assert!(
+        offset_of!(PhysicalDeviceVulkan14Properties, line_sub_pixel_precision_bits) == 16,
+    );
+    assert!(
+        offset_of!(PhysicalDeviceVulkan14Properties, max_vertex_attrib_divisor) == 20,
+    );
+    assert!(
+        offset_of!(PhysicalDeviceVulkan14Properties, supports_non_zero_first_instance)
+            == 24,
+    );
+    assert!(
+        offset_of!(PhysicalDeviceVulkan14Properties, max_push_descriptors) == 28,
+    );
+    assert!(
+        offset_of!(
+            PhysicalDeviceVulkan14Properties,
+            dynamic_rendering_local_read_depth_stencil_attachments
+        ) == 32,
+    );
+    assert!(
+        offset_of!(
+            PhysicalDeviceVulkan14Properties,
+            dynamic_rendering_local_read_multisampled_attachments
+        ) == 36,
+    );
+    assert!(
+        offset_of!(
+            PhysicalDeviceVulkan14Properties,
+            early_fragment_multisample_coverage_after_sample_counting
+        ) == 40,
+    );
+    assert!(
+        offset_of!(
+            PhysicalDeviceVulkan14Properties,
+            early_fragment_sample_mask_test_before_sample_counting
+        ) == 44,
+    );
+    assert!(
+        offset_of!(PhysicalDeviceVulkan14Properties, depth_stencil_swizzle_one_support)
+            == 48,
+    );
+    assert!(
+        offset_of!(PhysicalDeviceVulkan14Properties, polygon_mode_point_size) == 52,
+    );
+    assert!(
+        offset_of!(
+            PhysicalDeviceVulkan14Properties,
+            non_strict_single_pixel_wide_lines_use_parallelogram
+        ) == 56,
+    );
+    assert!(
+        offset_of!(
+            PhysicalDeviceVulkan14Properties, non_strict_wide_lines_use_parallelogram
+        ) == 60,
+    );
+    assert!(
+        offset_of!(
+            PhysicalDeviceVulkan14Properties, block_texel_view_compatible_multiple_layers
+        ) == 64,
+    );
+    assert!(
+        offset_of!(
+            PhysicalDeviceVulkan14Properties, max_combined_image_sampler_descriptor_count
+        ) == 68,
+    );
+    assert!(
+        offset_of!(
+            PhysicalDeviceVulkan14Properties, fragment_shading_rate_clamp_combiner_inputs
+        ) == 72,
+    );
+    assert!(
+        offset_of!(PhysicalDeviceVulkan14Properties, default_robustness_storage_buffers)
+            == 76,
+    );
+    assert!(
+        offset_of!(PhysicalDeviceVulkan14Properties, default_robustness_uniform_buffers)
+            == 80,
+    );
+    assert!(
+        offset_of!(PhysicalDeviceVulkan14Properties, default_robustness_vertex_inputs)
+            == 84,
+    );
+    assert!(
+        offset_of!(PhysicalDeviceVulkan14Properties, default_robustness_images) == 88,
+    );
+    assert!(
+        offset_of!(PhysicalDeviceVulkan14Properties, copy_src_layout_count) == 92,
+    );
+    assert!(offset_of!(PhysicalDeviceVulkan14Properties, p_copy_src_layouts) == 96);
+    assert!(
+        offset_of!(PhysicalDeviceVulkan14Properties, copy_dst_layout_count) == 104,
+    );
+    assert!(offset_of!(PhysicalDeviceVulkan14Properties, p_copy_dst_layouts) == 112);
+    assert!(
+        offset_of!(PhysicalDeviceVulkan14Properties, optimal_tiling_layout_uuid) == 120,
+    );
+    assert!(
+        offset_of!(PhysicalDeviceVulkan14Properties, identical_memory_type_requirements)
+            == 136,
+    );
+    assert!(size_of::<PhysicalDeviceVulkan14Properties>() == 144);
 };
 
 /// `VkPhysicalDeviceLegacyVertexAttributesFeaturesEXT`
@@ -525,28 +546,27 @@ impl Default for PhysicalDeviceLegacyVertexAttributesFeaturesEXT<'_> {
     fn default() -> Self {
         Self {
             s_type: vk::StructureType::from_raw(1000495000),
-            p_next: core::ptr::null_mut(),
+            p_next: ptr::null_mut(),
             legacy_vertex_attributes: Default::default(),
             _marker: PhantomData,
         }
     }
 }
 
+#[cfg(target_pointer_width = "64")]
 const _: () = {
-    #[cfg(target_pointer_width = "64")]
-    {
-        assert!(
-            offset_of!(PhysicalDeviceLegacyVertexAttributesFeaturesEXT, s_type) == 0
-        );
-        assert!(
-            offset_of!(PhysicalDeviceLegacyVertexAttributesFeaturesEXT, p_next) == 8
-        );
-        assert!(
-            offset_of!(PhysicalDeviceLegacyVertexAttributesFeaturesEXT,
-            legacy_vertex_attributes) == 16
-        );
-        assert!(size_of:: < PhysicalDeviceLegacyVertexAttributesFeaturesEXT > () == 24);
-    }
+    assert!(
+        offset_of!(PhysicalDeviceLegacyVertexAttributesFeaturesEXT, s_type) == 0,
+    );
+    assert!(
+        offset_of!(PhysicalDeviceLegacyVertexAttributesFeaturesEXT, p_next) == 8,
+    );
+    assert!(
+        offset_of!(
+            PhysicalDeviceLegacyVertexAttributesFeaturesEXT, legacy_vertex_attributes
+        ) == 16,
+    );
+    assert!(size_of::<PhysicalDeviceLegacyVertexAttributesFeaturesEXT>() == 24);
 };
 
 /// `VkPhysicalDeviceLegacyVertexAttributesPropertiesEXT`
@@ -567,30 +587,28 @@ impl Default for PhysicalDeviceLegacyVertexAttributesPropertiesEXT<'_> {
     fn default() -> Self {
         Self {
             s_type: vk::StructureType::from_raw(1000495001),
-            p_next: core::ptr::null_mut(),
+            p_next: ptr::null_mut(),
             native_unaligned_performance: Default::default(),
             _marker: PhantomData,
         }
     }
 }
 
+#[cfg(target_pointer_width = "64")]
 const _: () = {
-    #[cfg(target_pointer_width = "64")]
-    {
-        assert!(
-            offset_of!(PhysicalDeviceLegacyVertexAttributesPropertiesEXT, s_type) == 0
-        );
-        assert!(
-            offset_of!(PhysicalDeviceLegacyVertexAttributesPropertiesEXT, p_next) == 8
-        );
-        assert!(
-            offset_of!(PhysicalDeviceLegacyVertexAttributesPropertiesEXT,
-            native_unaligned_performance) == 16
-        );
-        assert!(
-            size_of:: < PhysicalDeviceLegacyVertexAttributesPropertiesEXT > () == 24
-        );
-    }
+    assert!(
+        offset_of!(PhysicalDeviceLegacyVertexAttributesPropertiesEXT, s_type) == 0,
+    );
+    assert!(
+        offset_of!(PhysicalDeviceLegacyVertexAttributesPropertiesEXT, p_next) == 8,
+    );
+    assert!(
+        offset_of!(
+            PhysicalDeviceLegacyVertexAttributesPropertiesEXT,
+            native_unaligned_performance
+        ) == 16,
+    );
+    assert!(size_of::<PhysicalDeviceLegacyVertexAttributesPropertiesEXT>() == 24);
 };
 
 /// `VkPhysicalDeviceDepthClampControlFeaturesEXT`
@@ -611,24 +629,21 @@ impl Default for PhysicalDeviceDepthClampControlFeaturesEXT<'_> {
     fn default() -> Self {
         Self {
             s_type: vk::StructureType::from_raw(1000582000),
-            p_next: core::ptr::null_mut(),
+            p_next: ptr::null_mut(),
             depth_clamp_control: Default::default(),
             _marker: PhantomData,
         }
     }
 }
 
+#[cfg(target_pointer_width = "64")]
 const _: () = {
-    #[cfg(target_pointer_width = "64")]
-    {
-        assert!(offset_of!(PhysicalDeviceDepthClampControlFeaturesEXT, s_type) == 0);
-        assert!(offset_of!(PhysicalDeviceDepthClampControlFeaturesEXT, p_next) == 8);
-        assert!(
-            offset_of!(PhysicalDeviceDepthClampControlFeaturesEXT, depth_clamp_control)
-            == 16
-        );
-        assert!(size_of:: < PhysicalDeviceDepthClampControlFeaturesEXT > () == 24);
-    }
+    assert!(offset_of!(PhysicalDeviceDepthClampControlFeaturesEXT, s_type) == 0);
+    assert!(offset_of!(PhysicalDeviceDepthClampControlFeaturesEXT, p_next) == 8);
+    assert!(
+        offset_of!(PhysicalDeviceDepthClampControlFeaturesEXT, depth_clamp_control) == 16,
+    );
+    assert!(size_of::<PhysicalDeviceDepthClampControlFeaturesEXT>() == 24);
 };
 
 /// `VkPipelineViewportDepthClampControlCreateInfoEXT`
@@ -640,9 +655,9 @@ pub struct PipelineViewportDepthClampControlCreateInfoEXT<'a> {
     /// The next structure of the chain, or null.
     pub p_next: *const c_void,
     /// `depthClampMode`
-    pub depth_clamp_mode: vk::DepthClampModeEXT,
+    pub depth_clamp_mode: DepthClampModeEXT,
     /// `pDepthClampRange`
-    pub p_depth_clamp_range: *const vk::DepthClampRangeEXT,
+    pub p_depth_clamp_range: *const DepthClampRangeEXT,
     /// Ties the pointers' lifetimes to the structure.
     pub _marker: PhantomData<&'a ()>,
 }
@@ -651,29 +666,27 @@ impl Default for PipelineViewportDepthClampControlCreateInfoEXT<'_> {
     fn default() -> Self {
         Self {
             s_type: vk::StructureType::from_raw(1000582001),
-            p_next: core::ptr::null(),
+            p_next: ptr::null(),
             depth_clamp_mode: Default::default(),
-            p_depth_clamp_range: core::ptr::null(),
+            p_depth_clamp_range: ptr::null(),
             _marker: PhantomData,
         }
     }
 }
 
+#[cfg(target_pointer_width = "64")]
 const _: () = {
-    #[cfg(target_pointer_width = "64")]
-    {
-        assert!(offset_of!(PipelineViewportDepthClampControlCreateInfoEXT, s_type) == 0);
-        assert!(offset_of!(PipelineViewportDepthClampControlCreateInfoEXT, p_next) == 8);
-        assert!(
-            offset_of!(PipelineViewportDepthClampControlCreateInfoEXT, depth_clamp_mode)
-            == 16
-        );
-        assert!(
-            offset_of!(PipelineViewportDepthClampControlCreateInfoEXT,
-            p_depth_clamp_range) == 24
-        );
-        assert!(size_of:: < PipelineViewportDepthClampControlCreateInfoEXT > () == 32);
-    }
+    assert!(offset_of!(PipelineViewportDepthClampControlCreateInfoEXT, s_type) == 0);
+    assert!(offset_of!(PipelineViewportDepthClampControlCreateInfoEXT, p_next) == 8);
+    assert!(
+        offset_of!(PipelineViewportDepthClampControlCreateInfoEXT, depth_clamp_mode)
+            == 16,
+    );
+    assert!(
+        offset_of!(PipelineViewportDepthClampControlCreateInfoEXT, p_depth_clamp_range)
+            == 24,
+    );
+    assert!(size_of::<PipelineViewportDepthClampControlCreateInfoEXT>() == 32);
 };
 
 /// `VkDepthClampModeEXT`
@@ -686,6 +699,7 @@ impl DepthClampModeEXT {
     pub const fn from_raw(raw: i32) -> Self {
         Self(raw)
     }
+
     /// The bits of the value.
     pub const fn as_raw(self) -> i32 {
         self.0
@@ -710,35 +724,33 @@ impl Default for PhysicalDeviceShaderReplicatedCompositesFeaturesEXT<'_> {
     fn default() -> Self {
         Self {
             s_type: vk::StructureType::from_raw(1000564000),
-            p_next: core::ptr::null_mut(),
+            p_next: ptr::null_mut(),
             shader_replicated_composites: Default::default(),
             _marker: PhantomData,
         }
     }
 }
 
+#[cfg(target_pointer_width = "64")]
 const _: () = {
-    #[cfg(target_pointer_width = "64")]
-    {
-        assert!(
-            offset_of!(PhysicalDeviceShaderReplicatedCompositesFeaturesEXT, s_type) == 0
-        );
-        assert!(
-            offset_of!(PhysicalDeviceShaderReplicatedCompositesFeaturesEXT, p_next) == 8
-        );
-        assert!(
-            offset_of!(PhysicalDeviceShaderReplicatedCompositesFeaturesEXT,
-            shader_replicated_composites) == 16
-        );
-        assert!(
-            size_of:: < PhysicalDeviceShaderReplicatedCompositesFeaturesEXT > () == 24
-        );
-    }
+    assert!(
+        offset_of!(PhysicalDeviceShaderReplicatedCompositesFeaturesEXT, s_type) == 0,
+    );
+    assert!(
+        offset_of!(PhysicalDeviceShaderReplicatedCompositesFeaturesEXT, p_next) == 8,
+    );
+    assert!(
+        offset_of!(
+            PhysicalDeviceShaderReplicatedCompositesFeaturesEXT,
+            shader_replicated_composites
+        ) == 16,
+    );
+    assert!(size_of::<PhysicalDeviceShaderReplicatedCompositesFeaturesEXT>() == 24);
 };
 
 /// `VkDepthClampRangeEXT`
 #[repr(C)]
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct DepthClampRangeEXT {
     /// `minDepthClamp`
     pub min_depth_clamp: f32,
@@ -746,27 +758,16 @@ pub struct DepthClampRangeEXT {
     pub max_depth_clamp: f32,
 }
 
-impl Default for DepthClampRangeEXT {
-    fn default() -> Self {
-        Self {
-            min_depth_clamp: Default::default(),
-            max_depth_clamp: Default::default(),
-        }
-    }
-}
-
+#[cfg(target_pointer_width = "64")]
 const _: () = {
-    #[cfg(target_pointer_width = "64")]
-    {
-        assert!(offset_of!(DepthClampRangeEXT, min_depth_clamp) == 0);
-        assert!(offset_of!(DepthClampRangeEXT, max_depth_clamp) == 4);
-        assert!(size_of:: < DepthClampRangeEXT > () == 8);
-    }
+    assert!(offset_of!(DepthClampRangeEXT, min_depth_clamp) == 0);
+    assert!(offset_of!(DepthClampRangeEXT, max_depth_clamp) == 4);
+    assert!(size_of::<DepthClampRangeEXT>() == 8);
 };
 
 /// `VkCommandStreamDescriptionMESA`
 #[repr(C)]
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct CommandStreamDescriptionMESA {
     /// `resourceId`
     pub resource_id: u32,
@@ -776,29 +777,17 @@ pub struct CommandStreamDescriptionMESA {
     pub size: usize,
 }
 
-impl Default for CommandStreamDescriptionMESA {
-    fn default() -> Self {
-        Self {
-            resource_id: Default::default(),
-            offset: Default::default(),
-            size: Default::default(),
-        }
-    }
-}
-
+#[cfg(target_pointer_width = "64")]
 const _: () = {
-    #[cfg(target_pointer_width = "64")]
-    {
-        assert!(offset_of!(CommandStreamDescriptionMESA, resource_id) == 0);
-        assert!(offset_of!(CommandStreamDescriptionMESA, offset) == 8);
-        assert!(offset_of!(CommandStreamDescriptionMESA, size) == 16);
-        assert!(size_of:: < CommandStreamDescriptionMESA > () == 24);
-    }
+    assert!(offset_of!(CommandStreamDescriptionMESA, resource_id) == 0);
+    assert!(offset_of!(CommandStreamDescriptionMESA, offset) == 8);
+    assert!(offset_of!(CommandStreamDescriptionMESA, size) == 16);
+    assert!(size_of::<CommandStreamDescriptionMESA>() == 24);
 };
 
 /// `VkCommandStreamDependencyMESA`
 #[repr(C)]
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct CommandStreamDependencyMESA {
     /// `srcCommandStream`
     pub src_command_stream: u32,
@@ -806,22 +795,11 @@ pub struct CommandStreamDependencyMESA {
     pub dst_command_stream: u32,
 }
 
-impl Default for CommandStreamDependencyMESA {
-    fn default() -> Self {
-        Self {
-            src_command_stream: Default::default(),
-            dst_command_stream: Default::default(),
-        }
-    }
-}
-
+#[cfg(target_pointer_width = "64")]
 const _: () = {
-    #[cfg(target_pointer_width = "64")]
-    {
-        assert!(offset_of!(CommandStreamDependencyMESA, src_command_stream) == 0);
-        assert!(offset_of!(CommandStreamDependencyMESA, dst_command_stream) == 4);
-        assert!(size_of:: < CommandStreamDependencyMESA > () == 8);
-    }
+    assert!(offset_of!(CommandStreamDependencyMESA, src_command_stream) == 0);
+    assert!(offset_of!(CommandStreamDependencyMESA, dst_command_stream) == 4);
+    assert!(size_of::<CommandStreamDependencyMESA>() == 8);
 };
 
 /// `VkRingCreateInfoMESA`
@@ -833,7 +811,7 @@ pub struct RingCreateInfoMESA<'a> {
     /// The next structure of the chain, or null.
     pub p_next: *const c_void,
     /// `flags`
-    pub flags: vk::RingCreateFlagsMESA,
+    pub flags: RingCreateFlagsMESA,
     /// `resourceId`
     pub resource_id: u32,
     /// `offset`
@@ -864,7 +842,7 @@ impl Default for RingCreateInfoMESA<'_> {
     fn default() -> Self {
         Self {
             s_type: vk::StructureType::from_raw(1000384000),
-            p_next: core::ptr::null(),
+            p_next: ptr::null(),
             flags: Default::default(),
             resource_id: Default::default(),
             offset: Default::default(),
@@ -882,25 +860,23 @@ impl Default for RingCreateInfoMESA<'_> {
     }
 }
 
+#[cfg(target_pointer_width = "64")]
 const _: () = {
-    #[cfg(target_pointer_width = "64")]
-    {
-        assert!(offset_of!(RingCreateInfoMESA, s_type) == 0);
-        assert!(offset_of!(RingCreateInfoMESA, p_next) == 8);
-        assert!(offset_of!(RingCreateInfoMESA, flags) == 16);
-        assert!(offset_of!(RingCreateInfoMESA, resource_id) == 20);
-        assert!(offset_of!(RingCreateInfoMESA, offset) == 24);
-        assert!(offset_of!(RingCreateInfoMESA, size) == 32);
-        assert!(offset_of!(RingCreateInfoMESA, idle_timeout) == 40);
-        assert!(offset_of!(RingCreateInfoMESA, head_offset) == 48);
-        assert!(offset_of!(RingCreateInfoMESA, tail_offset) == 56);
-        assert!(offset_of!(RingCreateInfoMESA, status_offset) == 64);
-        assert!(offset_of!(RingCreateInfoMESA, buffer_offset) == 72);
-        assert!(offset_of!(RingCreateInfoMESA, buffer_size) == 80);
-        assert!(offset_of!(RingCreateInfoMESA, extra_offset) == 88);
-        assert!(offset_of!(RingCreateInfoMESA, extra_size) == 96);
-        assert!(size_of:: < RingCreateInfoMESA > () == 104);
-    }
+    assert!(offset_of!(RingCreateInfoMESA, s_type) == 0);
+    assert!(offset_of!(RingCreateInfoMESA, p_next) == 8);
+    assert!(offset_of!(RingCreateInfoMESA, flags) == 16);
+    assert!(offset_of!(RingCreateInfoMESA, resource_id) == 20);
+    assert!(offset_of!(RingCreateInfoMESA, offset) == 24);
+    assert!(offset_of!(RingCreateInfoMESA, size) == 32);
+    assert!(offset_of!(RingCreateInfoMESA, idle_timeout) == 40);
+    assert!(offset_of!(RingCreateInfoMESA, head_offset) == 48);
+    assert!(offset_of!(RingCreateInfoMESA, tail_offset) == 56);
+    assert!(offset_of!(RingCreateInfoMESA, status_offset) == 64);
+    assert!(offset_of!(RingCreateInfoMESA, buffer_offset) == 72);
+    assert!(offset_of!(RingCreateInfoMESA, buffer_size) == 80);
+    assert!(offset_of!(RingCreateInfoMESA, extra_offset) == 88);
+    assert!(offset_of!(RingCreateInfoMESA, extra_size) == 96);
+    assert!(size_of::<RingCreateInfoMESA>() == 104);
 };
 
 /// `VkRingCreateFlagsMESA`
@@ -913,6 +889,7 @@ impl RingCreateFlagsMESA {
     pub const fn from_raw(raw: u32) -> Self {
         Self(raw)
     }
+
     /// The bits of the value.
     pub const fn as_raw(self) -> u32 {
         self.0
@@ -937,21 +914,19 @@ impl Default for MemoryResourcePropertiesMESA<'_> {
     fn default() -> Self {
         Self {
             s_type: vk::StructureType::from_raw(1000384001),
-            p_next: core::ptr::null_mut(),
+            p_next: ptr::null_mut(),
             memory_type_bits: Default::default(),
             _marker: PhantomData,
         }
     }
 }
 
+#[cfg(target_pointer_width = "64")]
 const _: () = {
-    #[cfg(target_pointer_width = "64")]
-    {
-        assert!(offset_of!(MemoryResourcePropertiesMESA, s_type) == 0);
-        assert!(offset_of!(MemoryResourcePropertiesMESA, p_next) == 8);
-        assert!(offset_of!(MemoryResourcePropertiesMESA, memory_type_bits) == 16);
-        assert!(size_of:: < MemoryResourcePropertiesMESA > () == 24);
-    }
+    assert!(offset_of!(MemoryResourcePropertiesMESA, s_type) == 0);
+    assert!(offset_of!(MemoryResourcePropertiesMESA, p_next) == 8);
+    assert!(offset_of!(MemoryResourcePropertiesMESA, memory_type_bits) == 16);
+    assert!(size_of::<MemoryResourcePropertiesMESA>() == 24);
 };
 
 /// `VkImportMemoryResourceInfoMESA`
@@ -972,21 +947,19 @@ impl Default for ImportMemoryResourceInfoMESA<'_> {
     fn default() -> Self {
         Self {
             s_type: vk::StructureType::from_raw(1000384002),
-            p_next: core::ptr::null(),
+            p_next: ptr::null(),
             resource_id: Default::default(),
             _marker: PhantomData,
         }
     }
 }
 
+#[cfg(target_pointer_width = "64")]
 const _: () = {
-    #[cfg(target_pointer_width = "64")]
-    {
-        assert!(offset_of!(ImportMemoryResourceInfoMESA, s_type) == 0);
-        assert!(offset_of!(ImportMemoryResourceInfoMESA, p_next) == 8);
-        assert!(offset_of!(ImportMemoryResourceInfoMESA, resource_id) == 16);
-        assert!(size_of:: < ImportMemoryResourceInfoMESA > () == 24);
-    }
+    assert!(offset_of!(ImportMemoryResourceInfoMESA, s_type) == 0);
+    assert!(offset_of!(ImportMemoryResourceInfoMESA, p_next) == 8);
+    assert!(offset_of!(ImportMemoryResourceInfoMESA, resource_id) == 16);
+    assert!(size_of::<ImportMemoryResourceInfoMESA>() == 24);
 };
 
 /// `VkMemoryResourceAllocationSizePropertiesMESA`
@@ -1007,23 +980,21 @@ impl Default for MemoryResourceAllocationSizePropertiesMESA<'_> {
     fn default() -> Self {
         Self {
             s_type: vk::StructureType::from_raw(1000384003),
-            p_next: core::ptr::null_mut(),
+            p_next: ptr::null_mut(),
             allocation_size: Default::default(),
             _marker: PhantomData,
         }
     }
 }
 
+#[cfg(target_pointer_width = "64")]
 const _: () = {
-    #[cfg(target_pointer_width = "64")]
-    {
-        assert!(offset_of!(MemoryResourceAllocationSizePropertiesMESA, s_type) == 0);
-        assert!(offset_of!(MemoryResourceAllocationSizePropertiesMESA, p_next) == 8);
-        assert!(
-            offset_of!(MemoryResourceAllocationSizePropertiesMESA, allocation_size) == 16
-        );
-        assert!(size_of:: < MemoryResourceAllocationSizePropertiesMESA > () == 24);
-    }
+    assert!(offset_of!(MemoryResourceAllocationSizePropertiesMESA, s_type) == 0);
+    assert!(offset_of!(MemoryResourceAllocationSizePropertiesMESA, p_next) == 8);
+    assert!(
+        offset_of!(MemoryResourceAllocationSizePropertiesMESA, allocation_size) == 16,
+    );
+    assert!(size_of::<MemoryResourceAllocationSizePropertiesMESA>() == 24);
 };
 
 /// `VkImportSemaphoreResourceInfoMESA`
@@ -1046,7 +1017,7 @@ impl Default for ImportSemaphoreResourceInfoMESA<'_> {
     fn default() -> Self {
         Self {
             s_type: vk::StructureType::from_raw(1000384004),
-            p_next: core::ptr::null(),
+            p_next: ptr::null(),
             semaphore: Default::default(),
             resource_id: Default::default(),
             _marker: PhantomData,
@@ -1054,15 +1025,13 @@ impl Default for ImportSemaphoreResourceInfoMESA<'_> {
     }
 }
 
+#[cfg(target_pointer_width = "64")]
 const _: () = {
-    #[cfg(target_pointer_width = "64")]
-    {
-        assert!(offset_of!(ImportSemaphoreResourceInfoMESA, s_type) == 0);
-        assert!(offset_of!(ImportSemaphoreResourceInfoMESA, p_next) == 8);
-        assert!(offset_of!(ImportSemaphoreResourceInfoMESA, semaphore) == 16);
-        assert!(offset_of!(ImportSemaphoreResourceInfoMESA, resource_id) == 24);
-        assert!(size_of:: < ImportSemaphoreResourceInfoMESA > () == 32);
-    }
+    assert!(offset_of!(ImportSemaphoreResourceInfoMESA, s_type) == 0);
+    assert!(offset_of!(ImportSemaphoreResourceInfoMESA, p_next) == 8);
+    assert!(offset_of!(ImportSemaphoreResourceInfoMESA, semaphore) == 16);
+    assert!(offset_of!(ImportSemaphoreResourceInfoMESA, resource_id) == 24);
+    assert!(size_of::<ImportSemaphoreResourceInfoMESA>() == 32);
 };
 
 /// `VkDeviceQueueTimelineInfoMESA`
@@ -1083,21 +1052,19 @@ impl Default for DeviceQueueTimelineInfoMESA<'_> {
     fn default() -> Self {
         Self {
             s_type: vk::StructureType::from_raw(1000384005),
-            p_next: core::ptr::null(),
+            p_next: ptr::null(),
             ring_idx: Default::default(),
             _marker: PhantomData,
         }
     }
 }
 
+#[cfg(target_pointer_width = "64")]
 const _: () = {
-    #[cfg(target_pointer_width = "64")]
-    {
-        assert!(offset_of!(DeviceQueueTimelineInfoMESA, s_type) == 0);
-        assert!(offset_of!(DeviceQueueTimelineInfoMESA, p_next) == 8);
-        assert!(offset_of!(DeviceQueueTimelineInfoMESA, ring_idx) == 16);
-        assert!(size_of:: < DeviceQueueTimelineInfoMESA > () == 24);
-    }
+    assert!(offset_of!(DeviceQueueTimelineInfoMESA, s_type) == 0);
+    assert!(offset_of!(DeviceQueueTimelineInfoMESA, p_next) == 8);
+    assert!(offset_of!(DeviceQueueTimelineInfoMESA, ring_idx) == 16);
+    assert!(size_of::<DeviceQueueTimelineInfoMESA>() == 24);
 };
 
 /// `VkRingMonitorInfoMESA`
@@ -1118,23 +1085,21 @@ impl Default for RingMonitorInfoMESA<'_> {
     fn default() -> Self {
         Self {
             s_type: vk::StructureType::from_raw(1000384006),
-            p_next: core::ptr::null(),
+            p_next: ptr::null(),
             max_reporting_period_microseconds: Default::default(),
             _marker: PhantomData,
         }
     }
 }
 
+#[cfg(target_pointer_width = "64")]
 const _: () = {
-    #[cfg(target_pointer_width = "64")]
-    {
-        assert!(offset_of!(RingMonitorInfoMESA, s_type) == 0);
-        assert!(offset_of!(RingMonitorInfoMESA, p_next) == 8);
-        assert!(
-            offset_of!(RingMonitorInfoMESA, max_reporting_period_microseconds) == 16
-        );
-        assert!(size_of:: < RingMonitorInfoMESA > () == 24);
-    }
+    assert!(offset_of!(RingMonitorInfoMESA, s_type) == 0);
+    assert!(offset_of!(RingMonitorInfoMESA, p_next) == 8);
+    assert!(
+        offset_of!(RingMonitorInfoMESA, max_reporting_period_microseconds) == 16,
+    );
+    assert!(size_of::<RingMonitorInfoMESA>() == 24);
 };
 
 /// `VkRingPriorityInfoMESA`
@@ -1155,21 +1120,19 @@ impl Default for RingPriorityInfoMESA<'_> {
     fn default() -> Self {
         Self {
             s_type: vk::StructureType::from_raw(1000384007),
-            p_next: core::ptr::null(),
+            p_next: ptr::null(),
             priority: Default::default(),
             _marker: PhantomData,
         }
     }
 }
 
+#[cfg(target_pointer_width = "64")]
 const _: () = {
-    #[cfg(target_pointer_width = "64")]
-    {
-        assert!(offset_of!(RingPriorityInfoMESA, s_type) == 0);
-        assert!(offset_of!(RingPriorityInfoMESA, p_next) == 8);
-        assert!(offset_of!(RingPriorityInfoMESA, priority) == 16);
-        assert!(size_of:: < RingPriorityInfoMESA > () == 24);
-    }
+    assert!(offset_of!(RingPriorityInfoMESA, s_type) == 0);
+    assert!(offset_of!(RingPriorityInfoMESA, p_next) == 8);
+    assert!(offset_of!(RingPriorityInfoMESA, priority) == 16);
+    assert!(size_of::<RingPriorityInfoMESA>() == 24);
 };
 
 /// `VkCopyImageToMemoryInfoMESA`
@@ -1204,7 +1167,7 @@ impl Default for CopyImageToMemoryInfoMESA<'_> {
     fn default() -> Self {
         Self {
             s_type: vk::StructureType::from_raw(1000384008),
-            p_next: core::ptr::null(),
+            p_next: ptr::null(),
             flags: Default::default(),
             src_image: Default::default(),
             src_image_layout: Default::default(),
@@ -1248,9 +1211,9 @@ impl Default for MemoryToImageCopyMESA<'_> {
     fn default() -> Self {
         Self {
             s_type: vk::StructureType::from_raw(1000384009),
-            p_next: core::ptr::null(),
+            p_next: ptr::null(),
             data_size: Default::default(),
-            p_data: core::ptr::null(),
+            p_data: ptr::null(),
             memory_row_length: Default::default(),
             memory_image_height: Default::default(),
             image_subresource: Default::default(),
@@ -1278,7 +1241,7 @@ pub struct CopyMemoryToImageInfoMESA<'a> {
     /// `regionCount`
     pub region_count: u32,
     /// `pRegions`
-    pub p_regions: *const vk::MemoryToImageCopyMESA<'a>,
+    pub p_regions: *const MemoryToImageCopyMESA<'a>,
     /// Ties the pointers' lifetimes to the structure.
     pub _marker: PhantomData<&'a ()>,
 }
@@ -1287,29 +1250,27 @@ impl Default for CopyMemoryToImageInfoMESA<'_> {
     fn default() -> Self {
         Self {
             s_type: vk::StructureType::from_raw(1000384010),
-            p_next: core::ptr::null(),
+            p_next: ptr::null(),
             flags: Default::default(),
             dst_image: Default::default(),
             dst_image_layout: Default::default(),
             region_count: Default::default(),
-            p_regions: core::ptr::null(),
+            p_regions: ptr::null(),
             _marker: PhantomData,
         }
     }
 }
 
+#[cfg(target_pointer_width = "64")]
 const _: () = {
-    #[cfg(target_pointer_width = "64")]
-    {
-        assert!(offset_of!(CopyMemoryToImageInfoMESA, s_type) == 0);
-        assert!(offset_of!(CopyMemoryToImageInfoMESA, p_next) == 8);
-        assert!(offset_of!(CopyMemoryToImageInfoMESA, flags) == 16);
-        assert!(offset_of!(CopyMemoryToImageInfoMESA, dst_image) == 24);
-        assert!(offset_of!(CopyMemoryToImageInfoMESA, dst_image_layout) == 32);
-        assert!(offset_of!(CopyMemoryToImageInfoMESA, region_count) == 36);
-        assert!(offset_of!(CopyMemoryToImageInfoMESA, p_regions) == 40);
-        assert!(size_of:: < CopyMemoryToImageInfoMESA > () == 48);
-    }
+    assert!(offset_of!(CopyMemoryToImageInfoMESA, s_type) == 0);
+    assert!(offset_of!(CopyMemoryToImageInfoMESA, p_next) == 8);
+    assert!(offset_of!(CopyMemoryToImageInfoMESA, flags) == 16);
+    assert!(offset_of!(CopyMemoryToImageInfoMESA, dst_image) == 24);
+    assert!(offset_of!(CopyMemoryToImageInfoMESA, dst_image_layout) == 32);
+    assert!(offset_of!(CopyMemoryToImageInfoMESA, region_count) == 36);
+    assert!(offset_of!(CopyMemoryToImageInfoMESA, p_regions) == 40);
+    assert!(size_of::<CopyMemoryToImageInfoMESA>() == 48);
 };
 
 /// `VkCommandStreamExecutionFlagsMESA`
@@ -1322,6 +1283,7 @@ impl CommandStreamExecutionFlagsMESA {
     pub const fn from_raw(raw: u32) -> Self {
         Self(raw)
     }
+
     /// The bits of the value.
     pub const fn as_raw(self) -> u32 {
         self.0
@@ -1338,6 +1300,7 @@ impl RingNotifyFlagsMESA {
     pub const fn from_raw(raw: u32) -> Self {
         Self(raw)
     }
+
     /// The bits of the value.
     pub const fn as_raw(self) -> u32 {
         self.0
@@ -1348,6 +1311,6 @@ impl RingNotifyFlagsMESA {
 #[expect(non_camel_case_types, reason = "ash's naming of function pointer types")]
 pub type PFN_vkCmdSetDepthClampRangeEXT = unsafe extern "system" fn(
     command_buffer: vk::CommandBuffer,
-    depth_clamp_mode: vk::DepthClampModeEXT,
-    p_depth_clamp_range: *const vk::DepthClampRangeEXT,
+    depth_clamp_mode: DepthClampModeEXT,
+    p_depth_clamp_range: *const DepthClampRangeEXT,
 );

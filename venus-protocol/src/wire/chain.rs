@@ -131,7 +131,7 @@ impl<'a> Decoder<'a> {
         }
         let s_type = self.read::<i32>()?;
         let Some(node) = find(table, s_type) else {
-            return Err(DecodeError::new(at, DecodeErrorKind::UnknownChainNode { s_type }));
+            return Err(self.error_at(at, DecodeErrorKind::UnknownChainNode { s_type }));
         };
         let next = match self.read_marker()? {
             true => self.read_chain_node(table, mode, nth.saturating_add(1))?,

@@ -225,7 +225,7 @@ pub(crate) use impl_command;
 
 /// Calls a driver's entry point with arguments made from decoded ones.
 macro_rules! call {
-    ($function:ident($($argument:expr),* $(,)?)) => {
+    ($function:ident $(, $argument:expr)* $(,)?) => {
         // SAFETY:
         // - Handles and valid usage are the promise of the caller of `call_with`.
         // - Every pointer leads to a decoded value, or to a slice as long as its length argument says; it is null

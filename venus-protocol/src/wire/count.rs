@@ -65,6 +65,13 @@ impl<T: Count> Count for Option<T> {
     }
 }
 
+/// The distance of the elements of an array without gaps, as every decoded one is. No element is 4 GiB long.
+#[expect(clippy::as_conversions, reason = "there is no const conversion, and the assertion makes it lossless")]
+pub(crate) const fn packed_stride<T>() -> u32 {
+    const { assert!(size_of::<T>() < u32::MAX as usize) };
+    size_of::<T>() as u32
+}
+
 /// The elements that a driver has filled, by the count it returned.
 #[inline]
 pub(crate) fn filled<T>(slice: &[T], count: u64) -> &[T] {

@@ -10,6 +10,7 @@ use super::{
     Arena, CommandHeader, CommandType, DecodeError, DecodeErrorKind, Handle, HandleError, HandleResolver, Handles,
     NewHandles, Scalar,
 };
+use crate::reflect::locate;
 
 type Result<T> = core::result::Result<T, DecodeError>;
 
@@ -22,8 +23,10 @@ const WORD_BYTES: usize = 8;
 /// bytes that remain *before* anything is allocated. After an error the position is unspecified: the stream cannot
 /// be resynchronised.
 pub struct Decoder<'a> {
+    bytes: &'a [u8],
     rest: &'a [u8],
-    total_len: usize,
+    /// Where the command began whose header was read last.
+    command_at: usize,
     arena: &'a Arena,
     resolver: &'a dyn HandleResolver,
     command: CommandType,
@@ -43,7 +46,7 @@ impl core::fmt::Debug for Decoder<'_> {
 impl<'a> Decoder<'a> {
     /// A decoder at the start of `bytes`, which must not be memory that the peer can still write.
     pub fn new(bytes: &'a [u8], arena: &'a Arena, resolver: &'a dyn HandleResolver) -> Self {
-        Self { rest: bytes, total_len: bytes.len(), arena, resolver, command: CommandType::NONE, chain_depth: 0 }
+        Self { bytes, rest: bytes, command_at: 0, arena, resolver, command: CommandType::NONE, chain_depth: 0 }
     }
 
     /// A decoder at byte `offset` of `bytes`, so that positions in errors count from the start of `bytes`.
@@ -55,7 +58,7 @@ impl<'a> Decoder<'a> {
 
     /// Bytes consumed so far.
     pub fn offset(&self) -> usize {
-        self.total_len.saturating_sub(self.rest.len())
+        self.bytes.len().saturating_sub(self.rest.len())
     }
 
     /// Bytes left.
@@ -71,6 +74,7 @@ impl<'a> Decoder<'a> {
     /// Reads a command's number and flags. Does not check that the number is known.
     pub fn read_header(&mut self) -> Result<CommandHeader> {
         self.command = CommandType::NONE;
+        self.command_at = self.offset();
         let command = CommandType(self.read()?);
         let flags = self.read()?;
         self.command = command;
@@ -84,7 +88,7 @@ impl<'a> Decoder<'a> {
         let found = self.read::<u32>()?;
         match found == command.0 {
             true => Ok(()),
-            false => Err(DecodeError::new(at, DecodeErrorKind::UnknownCommand(found))),
+            false => Err(self.error_at(at, DecodeErrorKind::UnknownCommand(found))),
         }
     }
 
@@ -93,8 +97,21 @@ impl<'a> Decoder<'a> {
         DecodeError { offset: self.offset(), kind, command: self.command, member: None }
     }
 
+    /// An error of the command whose header was read last, with the member that it concerns.
     #[cold]
-    fn error_at(&self, offset: usize, kind: DecodeErrorKind) -> DecodeError {
+    pub(crate) fn with_member(&self, mut error: DecodeError) -> DecodeError {
+        // What the arena had no room for is what was read before.
+        let at = match error.kind {
+            DecodeErrorKind::ArenaFull { .. } => error.offset.saturating_sub(1),
+            _ => error.offset,
+        };
+        let command = self.bytes.get(self.command_at..).unwrap_or_default();
+        error.member = locate(command, at.saturating_sub(self.command_at));
+        error
+    }
+
+    #[cold]
+    pub(super) fn error_at(&self, offset: usize, kind: DecodeErrorKind) -> DecodeError {
         DecodeError { offset, kind, command: self.command, member: None }
     }
 
@@ -253,10 +270,7 @@ impl<'a> Decoder<'a> {
 
     /// Reads a pointer that may be null, and what it points to.
     #[inline]
-    pub fn read_optional<T: Copy>(
-        &mut self,
-        decode: impl FnOnce(&mut Self) -> Result<T>,
-    ) -> Result<Option<&'a mut T>> {
+    pub fn read_optional<T: Copy>(&mut self, decode: impl FnOnce(&mut Self) -> Result<T>) -> Result<Option<&'a mut T>> {
         if !self.read_marker()? {
             return Ok(None);
         }
@@ -340,7 +354,8 @@ impl<'a> Decoder<'a> {
         if found > left {
             return Err(self.error_at(at, DecodeErrorKind::Truncated { wanted: found, left }));
         }
-        let n = usize::try_from(found).map_err(|_| self.error_at(at, DecodeErrorKind::SizeTooLarge { value: found }))?;
+        let n =
+            usize::try_from(found).map_err(|_| self.error_at(at, DecodeErrorKind::SizeTooLarge { value: found }))?;
         let bytes = self.take_padded(n)?;
         if bytes.is_empty() {
             return Ok(None);

@@ -5,7 +5,7 @@ use core::ffi::{CStr, c_char, c_void};
 
 use ash::vk;
 
-use super::count::wide;
+use super::count::{packed_stride, wide};
 use super::{Announced, Handle, Handles, NewHandles, Scalar};
 
 /// Appends encoded items to a buffer of its own, which is reused from command to command.
@@ -46,16 +46,22 @@ impl Encoder {
     /// - structures in chains are left out that the host did not announce (a mask whose bit 0 is clear announces every
     ///   extension);
     /// - pointers are not followed that Vulkan says are ignored, and may therefore lead anywhere: the queue families
-    ///   of what is not shared concurrently, the attachments of an imageless framebuffer.
+    ///   of what is not shared concurrently, the attachments of an imageless framebuffer;
+    /// - a stride argument is replaced by the size of an element, since arrays travel without gaps.
     ///
     /// Without these rules an encoder writes exactly what it is given, as tracers and tests want it.
     pub fn apply_guest_rules(&mut self, xml_version: u32, extension_mask: [u32; 32]) {
         self.peer = Some(Peer { xml_version, extension_mask });
     }
 
-    /// Whether to follow a pointer that Vulkan ignores unless `condition` holds.
-    pub(crate) fn may_follow(&self, condition: bool) -> bool {
-        self.peer.is_none() || condition
+    /// A pointer that Vulkan ignores unless `condition` holds, as it may be followed.
+    pub(crate) fn followed<T>(&self, condition: bool, pointer: *const T) -> *const T {
+        if self.peer.is_none() || condition { pointer } else { core::ptr::null() }
+    }
+
+    /// The stride to send for an array of `T`, which travels without the gaps that an application may have left.
+    pub(crate) fn stride<T>(&self, given: u32) -> u32 {
+        if self.peer.is_none() { given } else { packed_stride::<T>() }
     }
 
     /// The bytes written since the last [`clear`](Self::clear).
@@ -192,6 +198,10 @@ impl Encoder {
     }
 
     /// Writes a string from a structure.
+    #[expect(
+        clippy::not_unsafe_ptr_arg_deref,
+        reason = "what pointers lead to is part of the contract that making an encoder states"
+    )]
     pub fn write_str_ptr(&mut self, text: *const c_char) {
         if text.is_null() {
             return self.write_count(0);

@@ -175,6 +175,7 @@ impl fmt::Display for DecodeError {
         match (self.command, self.member) {
             (CommandType::NONE, _) => write!(f, "command header")?,
             (command, None) => write!(f, "{command}")?,
+            (command, Some(member)) if member.owner == command.name() => write!(f, "{member}")?,
             (command, Some(member)) => write!(f, "{command}: {member}")?,
         }
         write!(f, " at byte {}: {}", self.offset, self.kind)

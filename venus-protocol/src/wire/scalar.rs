@@ -114,7 +114,7 @@ impl Scalar for usize {
     fn read(decoder: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         let at = decoder.offset();
         let value = u64::read(decoder)?;
-        Self::try_from(value).map_err(|_| DecodeError::new(at, super::DecodeErrorKind::SizeTooLarge { value }))
+        Self::try_from(value).map_err(|_| decoder.error_at(at, super::DecodeErrorKind::SizeTooLarge { value }))
     }
 
     #[inline]

@@ -240,6 +240,10 @@ impl Device {
         info: &vk::MemoryAllocateInfo<'_>,
         fd: OwnedFd,
     ) -> Result<(vk::DeviceMemory, Storage), vk::Result> {
+        let behind = rustix::fs::seek(&fd, rustix::fs::SeekFrom::End(0)).unwrap_or(0);
+        if info.allocation_size > behind {
+            return Err(vk::Result::ERROR_INVALID_EXTERNAL_HANDLE);
+        }
         // The driver takes the descriptor over if it succeeds, and only then.
         let raw_fd = fd.into_raw_fd();
         let mut import =

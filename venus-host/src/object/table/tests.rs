@@ -117,3 +117,13 @@ fn a_device_takes_everything_along_in_order() {
     assert_eq!(table.len(), 0);
     assert_ne!(table.device_generation(), generation);
 }
+
+#[test]
+fn nothing_is_added_to_a_device_that_is_gone() {
+    let table = table();
+    table.remove_device(DEVICE).unwrap();
+    let gone = Err(TableError::Unknown { kind: "VkDevice", id: DEVICE });
+    assert_eq!(table.insert(object(7, vk::ObjectType::BUFFER, 0)), gone);
+    assert_eq!(table.insert_all(vk::ObjectType::BUFFER, DEVICE, 0, &[8, 9], [1, 2].into_iter()), gone);
+    assert_eq!(table.len(), 0);
+}

@@ -3,9 +3,9 @@
 
 //! Commands of family `acceleration_structure`.
 
-use core::ptr;
 use core::ffi::c_void;
-use crate::vk;
+use core::ptr;
+
 use crate::generated::decode::{
     decode_acceleration_structure_build_geometry_info_khr,
     decode_acceleration_structure_build_sizes_info_khr,
@@ -24,6 +24,7 @@ use crate::generated::encode::{
     encode_acceleration_structure_version_info_khr,
     encode_copy_acceleration_structure_info_khr,
 };
+use crate::vk;
 use crate::wire::{
     CommandType, Count, DecodeError, Decoder, Encoder, Handle, Handles, NewHandles,
     as_mut_ptr_or_null, as_ptr_or_null, bare_reply, call, impl_command,
@@ -63,7 +64,7 @@ pub fn encode_create_acceleration_structure_khr(
     e.write_header(CommandType::CREATE_ACCELERATION_STRUCTURE_KHR, flags);
     e.write_handle_param(&args.device);
     e.write_optional(
-        Some(&*args.p_create_info),
+        Some(args.p_create_info),
         encode_acceleration_structure_create_info_khr,
     );
     e.write_null();
@@ -109,26 +110,30 @@ impl CreateAccelerationStructureKHRArgs<'_> {
             p_acceleration_structure: self.p_acceleration_structure.ids.first().copied(),
         }
     }
-    /**Calls `vkCreateAccelerationStructureKHR` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCreateAccelerationStructureKHR` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCreateAccelerationStructureKHR,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.p_create_info, ptr::null(),
-            as_mut_ptr_or_null(self.p_acceleration_structure.raws))
+            function,
+            self.device.raw,
+            self.p_create_info,
+            ptr::null(),
+            as_mut_ptr_or_null(self.p_acceleration_structure.raws),
         )
     }
 }
 
 impl_command!(
-    CreateAccelerationStructureKHRArgs < 'a >, CREATE_ACCELERATION_STRUCTURE_KHR,
-    "vkCreateAccelerationStructureKHR", vk::Result, device_lost : false, owner : device,
-    slot : create_acceleration_structure_khr, decode_create_acceleration_structure_khr,
+    CreateAccelerationStructureKHRArgs<'a>, CREATE_ACCELERATION_STRUCTURE_KHR,
+    "vkCreateAccelerationStructureKHR", vk::Result, device_lost: false, owner: device,
+    slot: create_acceleration_structure_khr, decode_create_acceleration_structure_khr,
     encode_create_acceleration_structure_khr,
     encode_create_acceleration_structure_khr_reply
 );
@@ -180,23 +185,29 @@ impl DestroyAccelerationStructureKHRArgs {
             returned,
         }
     }
-    /**Calls `vkDestroyAccelerationStructureKHR` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkDestroyAccelerationStructureKHR` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkDestroyAccelerationStructureKHR,
     ) {
-        call!(function(self.device.raw, self.acceleration_structure.raw, ptr::null()))
+        call!(
+            function,
+            self.device.raw,
+            self.acceleration_structure.raw,
+            ptr::null(),
+        )
     }
 }
 
 impl_command!(
     DestroyAccelerationStructureKHRArgs, DESTROY_ACCELERATION_STRUCTURE_KHR,
-    "vkDestroyAccelerationStructureKHR", (), device_lost : false, owner : device, slot :
-    destroy_acceleration_structure_khr, decode_destroy_acceleration_structure_khr,
+    "vkDestroyAccelerationStructureKHR", (), device_lost: false, owner: device,
+    slot: destroy_acceleration_structure_khr, decode_destroy_acceleration_structure_khr,
     encode_destroy_acceleration_structure_khr,
     encode_destroy_acceleration_structure_khr_reply
 );
@@ -234,7 +245,7 @@ pub fn encode_copy_acceleration_structure_khr(
     e.write_header(CommandType::COPY_ACCELERATION_STRUCTURE_KHR, flags);
     e.write_handle_param(&args.device);
     e.write_handle_param(&args.deferred_operation);
-    e.write_optional(Some(&*args.p_info), encode_copy_acceleration_structure_info_khr);
+    e.write_optional(Some(args.p_info), encode_copy_acceleration_structure_info_khr);
 }
 
 bare_reply!(
@@ -251,23 +262,24 @@ impl CopyAccelerationStructureKHRArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCopyAccelerationStructureKHR` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCopyAccelerationStructureKHR` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCopyAccelerationStructureKHR,
     ) -> vk::Result {
-        call!(function(self.device.raw, self.deferred_operation.raw, self.p_info))
+        call!(function, self.device.raw, self.deferred_operation.raw, self.p_info)
     }
 }
 
 impl_command!(
-    CopyAccelerationStructureKHRArgs < 'a >, COPY_ACCELERATION_STRUCTURE_KHR,
-    "vkCopyAccelerationStructureKHR", vk::Result, device_lost : false, owner : device,
-    slot : copy_acceleration_structure_khr, decode_copy_acceleration_structure_khr,
+    CopyAccelerationStructureKHRArgs<'a>, COPY_ACCELERATION_STRUCTURE_KHR,
+    "vkCopyAccelerationStructureKHR", vk::Result, device_lost: false, owner: device,
+    slot: copy_acceleration_structure_khr, decode_copy_acceleration_structure_khr,
     encode_copy_acceleration_structure_khr, encode_copy_acceleration_structure_khr_reply
 );
 
@@ -370,29 +382,34 @@ impl WriteAccelerationStructuresPropertiesKHRArgs<'_> {
             p_data: &*self.p_data,
         }
     }
-    /**Calls `vkWriteAccelerationStructuresPropertiesKHR` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkWriteAccelerationStructuresPropertiesKHR` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkWriteAccelerationStructuresPropertiesKHR,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.acceleration_structure_count,
-            as_ptr_or_null(self.p_acceleration_structures.raws), self.query_type, self
-            .data_size, as_mut_ptr_or_null(self.p_data).cast:: < c_void > (), self
-            .stride)
+            function,
+            self.device.raw,
+            self.acceleration_structure_count,
+            as_ptr_or_null(self.p_acceleration_structures.raws),
+            self.query_type,
+            self.data_size,
+            as_mut_ptr_or_null(self.p_data).cast::<c_void>(),
+            self.stride,
         )
     }
 }
 
 impl_command!(
-    WriteAccelerationStructuresPropertiesKHRArgs < 'a >,
+    WriteAccelerationStructuresPropertiesKHRArgs<'a>,
     WRITE_ACCELERATION_STRUCTURES_PROPERTIES_KHR,
-    "vkWriteAccelerationStructuresPropertiesKHR", vk::Result, device_lost : false, owner
-    : device, slot : write_acceleration_structures_properties_khr,
+    "vkWriteAccelerationStructuresPropertiesKHR", vk::Result, device_lost: false,
+    owner: device, slot: write_acceleration_structures_properties_khr,
     decode_write_acceleration_structures_properties_khr,
     encode_write_acceleration_structures_properties_khr,
     encode_write_acceleration_structures_properties_khr_reply
@@ -427,7 +444,7 @@ pub fn encode_get_acceleration_structure_device_address_khr(
     e.write_header(CommandType::GET_ACCELERATION_STRUCTURE_DEVICE_ADDRESS_KHR, flags);
     e.write_handle_param(&args.device);
     e.write_optional(
-        Some(&*args.p_info),
+        Some(args.p_info),
         encode_acceleration_structure_device_address_info_khr,
     );
 }
@@ -447,24 +464,25 @@ impl GetAccelerationStructureDeviceAddressKHRArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkGetAccelerationStructureDeviceAddressKHR` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetAccelerationStructureDeviceAddressKHR` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetAccelerationStructureDeviceAddressKHR,
     ) -> u64 {
-        call!(function(self.device.raw, self.p_info))
+        call!(function, self.device.raw, self.p_info)
     }
 }
 
 impl_command!(
-    GetAccelerationStructureDeviceAddressKHRArgs < 'a >,
+    GetAccelerationStructureDeviceAddressKHRArgs<'a>,
     GET_ACCELERATION_STRUCTURE_DEVICE_ADDRESS_KHR,
-    "vkGetAccelerationStructureDeviceAddressKHR", u64, device_lost : false, owner :
-    device, slot : get_acceleration_structure_device_address_khr,
+    "vkGetAccelerationStructureDeviceAddressKHR", u64, device_lost: false, owner: device,
+    slot: get_acceleration_structure_device_address_khr,
     decode_get_acceleration_structure_device_address_khr,
     encode_get_acceleration_structure_device_address_khr,
     encode_get_acceleration_structure_device_address_khr_reply
@@ -507,7 +525,7 @@ pub fn encode_get_device_acceleration_structure_compatibility_khr(
     );
     e.write_handle_param(&args.device);
     e.write_optional(
-        Some(&*args.p_version_info),
+        Some(args.p_version_info),
         encode_acceleration_structure_version_info_khr,
     );
     e.write_marker(true);
@@ -551,26 +569,30 @@ impl GetDeviceAccelerationStructureCompatibilityKHRArgs<'_> {
             p_compatibility: Some(&*self.p_compatibility),
         }
     }
-    /**Calls `vkGetDeviceAccelerationStructureCompatibilityKHR` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetDeviceAccelerationStructureCompatibilityKHR` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetDeviceAccelerationStructureCompatibilityKHR,
     ) {
         call!(
-            function(self.device.raw, self.p_version_info, & mut * self.p_compatibility)
+            function,
+            self.device.raw,
+            self.p_version_info,
+            &mut *self.p_compatibility,
         )
     }
 }
 
 impl_command!(
-    GetDeviceAccelerationStructureCompatibilityKHRArgs < 'a >,
+    GetDeviceAccelerationStructureCompatibilityKHRArgs<'a>,
     GET_DEVICE_ACCELERATION_STRUCTURE_COMPATIBILITY_KHR,
-    "vkGetDeviceAccelerationStructureCompatibilityKHR", (), device_lost : false, owner :
-    device, slot : get_device_acceleration_structure_compatibility_khr,
+    "vkGetDeviceAccelerationStructureCompatibilityKHR", (), device_lost: false,
+    owner: device, slot: get_device_acceleration_structure_compatibility_khr,
     decode_get_device_acceleration_structure_compatibility_khr,
     encode_get_device_acceleration_structure_compatibility_khr,
     encode_get_device_acceleration_structure_compatibility_khr_reply
@@ -621,7 +643,7 @@ pub fn encode_get_acceleration_structure_build_sizes_khr(
     e.write_handle_param(&args.device);
     e.write(args.build_type);
     e.write_optional(
-        Some(&*args.p_build_info),
+        Some(args.p_build_info),
         encode_acceleration_structure_build_geometry_info_khr,
     );
     e.write_scalars(args.p_max_primitive_counts);
@@ -672,27 +694,32 @@ impl GetAccelerationStructureBuildSizesKHRArgs<'_> {
             p_size_info: Some(&*self.p_size_info),
         }
     }
-    /**Calls `vkGetAccelerationStructureBuildSizesKHR` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetAccelerationStructureBuildSizesKHR` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetAccelerationStructureBuildSizesKHR,
     ) {
         call!(
-            function(self.device.raw, self.build_type, self.p_build_info,
-            as_ptr_or_null(self.p_max_primitive_counts), & mut * self.p_size_info)
+            function,
+            self.device.raw,
+            self.build_type,
+            self.p_build_info,
+            as_ptr_or_null(self.p_max_primitive_counts),
+            &mut *self.p_size_info,
         )
     }
 }
 
 impl_command!(
-    GetAccelerationStructureBuildSizesKHRArgs < 'a >,
+    GetAccelerationStructureBuildSizesKHRArgs<'a>,
     GET_ACCELERATION_STRUCTURE_BUILD_SIZES_KHR,
-    "vkGetAccelerationStructureBuildSizesKHR", (), device_lost : false, owner : device,
-    slot : get_acceleration_structure_build_sizes_khr,
+    "vkGetAccelerationStructureBuildSizesKHR", (), device_lost: false, owner: device,
+    slot: get_acceleration_structure_build_sizes_khr,
     decode_get_acceleration_structure_build_sizes_khr,
     encode_get_acceleration_structure_build_sizes_khr,
     encode_get_acceleration_structure_build_sizes_khr_reply

@@ -4,7 +4,7 @@
 //! Commands of family `buffer`.
 
 use core::ptr;
-use crate::vk;
+
 use crate::generated::decode::{
     decode_bind_buffer_memory_info, decode_buffer_create_info,
     decode_buffer_device_address_info, decode_buffer_memory_requirements_info2,
@@ -19,6 +19,7 @@ use crate::generated::encode::{
     encode_memory_requirements, encode_memory_requirements2,
     encode_memory_requirements2_partial, encode_memory_requirements_partial,
 };
+use crate::vk;
 use crate::wire::{
     CommandType, Count, DecodeError, Decoder, Encoder, Handle, NewHandles,
     as_mut_ptr_or_null, as_ptr_or_null, bare_reply, call, impl_command,
@@ -75,26 +76,31 @@ impl BindBufferMemoryArgs {
     pub fn reply(&self, returned: vk::Result) -> BindBufferMemoryReply {
         BindBufferMemoryReply { returned }
     }
-    /**Calls `vkBindBufferMemory` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkBindBufferMemory` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkBindBufferMemory,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.buffer.raw, self.memory.raw, self
-            .memory_offset)
+            function,
+            self.device.raw,
+            self.buffer.raw,
+            self.memory.raw,
+            self.memory_offset,
         )
     }
 }
 
 impl_command!(
     BindBufferMemoryArgs, BIND_BUFFER_MEMORY, "vkBindBufferMemory", vk::Result,
-    device_lost : false, owner : device, slot : bind_buffer_memory,
-    decode_bind_buffer_memory, encode_bind_buffer_memory, encode_bind_buffer_memory_reply
+    device_lost: false, owner: device, slot: bind_buffer_memory,
+    decode_bind_buffer_memory, encode_bind_buffer_memory,
+    encode_bind_buffer_memory_reply
 );
 
 /// Arguments of `vkGetBufferMemoryRequirements` (command 30).
@@ -171,23 +177,26 @@ impl GetBufferMemoryRequirementsArgs<'_> {
             p_memory_requirements: Some(&*self.p_memory_requirements),
         }
     }
-    /**Calls `vkGetBufferMemoryRequirements` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetBufferMemoryRequirements` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkGetBufferMemoryRequirements) {
         call!(
-            function(self.device.raw, self.buffer.raw, & mut * self
-            .p_memory_requirements)
+            function,
+            self.device.raw,
+            self.buffer.raw,
+            &mut *self.p_memory_requirements,
         )
     }
 }
 
 impl_command!(
-    GetBufferMemoryRequirementsArgs < 'a >, GET_BUFFER_MEMORY_REQUIREMENTS,
-    "vkGetBufferMemoryRequirements", (), device_lost : false, owner : device, slot :
-    get_buffer_memory_requirements, decode_get_buffer_memory_requirements,
+    GetBufferMemoryRequirementsArgs<'a>, GET_BUFFER_MEMORY_REQUIREMENTS,
+    "vkGetBufferMemoryRequirements", (), device_lost: false, owner: device,
+    slot: get_buffer_memory_requirements, decode_get_buffer_memory_requirements,
     encode_get_buffer_memory_requirements, encode_get_buffer_memory_requirements_reply
 );
 
@@ -220,7 +229,7 @@ pub fn decode_create_buffer<'a>(
 pub fn encode_create_buffer(e: &mut Encoder, flags: u32, args: &CreateBufferArgs<'_>) {
     e.write_header(CommandType::CREATE_BUFFER, flags);
     e.write_handle_param(&args.device);
-    e.write_optional(Some(&*args.p_create_info), encode_buffer_create_info);
+    e.write_optional(Some(args.p_create_info), encode_buffer_create_info);
     e.write_null();
     e.write_new_handle(&args.p_buffer);
 }
@@ -261,22 +270,26 @@ impl CreateBufferArgs<'_> {
             p_buffer: self.p_buffer.ids.first().copied(),
         }
     }
-    /**Calls `vkCreateBuffer` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCreateBuffer` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCreateBuffer) -> vk::Result {
         call!(
-            function(self.device.raw, self.p_create_info, ptr::null(),
-            as_mut_ptr_or_null(self.p_buffer.raws))
+            function,
+            self.device.raw,
+            self.p_create_info,
+            ptr::null(),
+            as_mut_ptr_or_null(self.p_buffer.raws),
         )
     }
 }
 
 impl_command!(
-    CreateBufferArgs < 'a >, CREATE_BUFFER, "vkCreateBuffer", vk::Result, device_lost :
-    false, owner : device, slot : create_buffer, decode_create_buffer,
+    CreateBufferArgs<'a>, CREATE_BUFFER, "vkCreateBuffer", vk::Result,
+    device_lost: false, owner: device, slot: create_buffer, decode_create_buffer,
     encode_create_buffer, encode_create_buffer_reply
 );
 
@@ -319,19 +332,20 @@ impl DestroyBufferArgs {
     pub fn reply(&self, returned: ()) -> DestroyBufferReply {
         DestroyBufferReply { returned }
     }
-    /**Calls `vkDestroyBuffer` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkDestroyBuffer` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyBuffer) {
-        call!(function(self.device.raw, self.buffer.raw, ptr::null()))
+        call!(function, self.device.raw, self.buffer.raw, ptr::null())
     }
 }
 
 impl_command!(
-    DestroyBufferArgs, DESTROY_BUFFER, "vkDestroyBuffer", (), device_lost : false, owner
-    : device, slot : destroy_buffer, decode_destroy_buffer, encode_destroy_buffer,
+    DestroyBufferArgs, DESTROY_BUFFER, "vkDestroyBuffer", (), device_lost: false,
+    owner: device, slot: destroy_buffer, decode_destroy_buffer, encode_destroy_buffer,
     encode_destroy_buffer_reply
 );
 
@@ -368,7 +382,7 @@ pub fn encode_create_buffer_view(
 ) {
     e.write_header(CommandType::CREATE_BUFFER_VIEW, flags);
     e.write_handle_param(&args.device);
-    e.write_optional(Some(&*args.p_create_info), encode_buffer_view_create_info);
+    e.write_optional(Some(args.p_create_info), encode_buffer_view_create_info);
     e.write_null();
     e.write_new_handle(&args.p_view);
 }
@@ -409,26 +423,31 @@ impl CreateBufferViewArgs<'_> {
             p_view: self.p_view.ids.first().copied(),
         }
     }
-    /**Calls `vkCreateBufferView` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCreateBufferView` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCreateBufferView,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.p_create_info, ptr::null(),
-            as_mut_ptr_or_null(self.p_view.raws))
+            function,
+            self.device.raw,
+            self.p_create_info,
+            ptr::null(),
+            as_mut_ptr_or_null(self.p_view.raws),
         )
     }
 }
 
 impl_command!(
-    CreateBufferViewArgs < 'a >, CREATE_BUFFER_VIEW, "vkCreateBufferView", vk::Result,
-    device_lost : false, owner : device, slot : create_buffer_view,
-    decode_create_buffer_view, encode_create_buffer_view, encode_create_buffer_view_reply
+    CreateBufferViewArgs<'a>, CREATE_BUFFER_VIEW, "vkCreateBufferView", vk::Result,
+    device_lost: false, owner: device, slot: create_buffer_view,
+    decode_create_buffer_view, encode_create_buffer_view,
+    encode_create_buffer_view_reply
 );
 
 /// Arguments of `vkDestroyBufferView` (command 53).
@@ -474,20 +493,22 @@ impl DestroyBufferViewArgs {
     pub fn reply(&self, returned: ()) -> DestroyBufferViewReply {
         DestroyBufferViewReply { returned }
     }
-    /**Calls `vkDestroyBufferView` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkDestroyBufferView` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyBufferView) {
-        call!(function(self.device.raw, self.buffer_view.raw, ptr::null()))
+        call!(function, self.device.raw, self.buffer_view.raw, ptr::null())
     }
 }
 
 impl_command!(
-    DestroyBufferViewArgs, DESTROY_BUFFER_VIEW, "vkDestroyBufferView", (), device_lost :
-    false, owner : device, slot : destroy_buffer_view, decode_destroy_buffer_view,
-    encode_destroy_buffer_view, encode_destroy_buffer_view_reply
+    DestroyBufferViewArgs, DESTROY_BUFFER_VIEW, "vkDestroyBufferView", (),
+    device_lost: false, owner: device, slot: destroy_buffer_view,
+    decode_destroy_buffer_view, encode_destroy_buffer_view,
+    encode_destroy_buffer_view_reply
 );
 
 /// Arguments of `vkBindBufferMemory2` (command 138).
@@ -537,25 +558,28 @@ impl BindBufferMemory2Args<'_> {
     pub fn reply(&self, returned: vk::Result) -> BindBufferMemory2Reply {
         BindBufferMemory2Reply { returned }
     }
-    /**Calls `vkBindBufferMemory2` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkBindBufferMemory2` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkBindBufferMemory2,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.bind_info_count, as_ptr_or_null(self
-            .p_bind_infos))
+            function,
+            self.device.raw,
+            self.bind_info_count,
+            as_ptr_or_null(self.p_bind_infos),
         )
     }
 }
 
 impl_command!(
-    BindBufferMemory2Args < 'a >, BIND_BUFFER_MEMORY2, "vkBindBufferMemory2", vk::Result,
-    device_lost : false, owner : device, slot : bind_buffer_memory2,
+    BindBufferMemory2Args<'a>, BIND_BUFFER_MEMORY2, "vkBindBufferMemory2", vk::Result,
+    device_lost: false, owner: device, slot: bind_buffer_memory2,
     decode_bind_buffer_memory2, encode_bind_buffer_memory2,
     encode_bind_buffer_memory2_reply
 );
@@ -601,7 +625,7 @@ pub fn encode_get_buffer_memory_requirements2(
 ) {
     e.write_header(CommandType::GET_BUFFER_MEMORY_REQUIREMENTS2, flags);
     e.write_handle_param(&args.device);
-    e.write_optional(Some(&*args.p_info), encode_buffer_memory_requirements_info2);
+    e.write_optional(Some(args.p_info), encode_buffer_memory_requirements_info2);
     e.write_optional(
         Some(&*args.p_memory_requirements),
         encode_memory_requirements2_partial,
@@ -643,23 +667,29 @@ impl GetBufferMemoryRequirements2Args<'_> {
             p_memory_requirements: Some(&*self.p_memory_requirements),
         }
     }
-    /**Calls `vkGetBufferMemoryRequirements2` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetBufferMemoryRequirements2` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetBufferMemoryRequirements2,
     ) {
-        call!(function(self.device.raw, self.p_info, & mut * self.p_memory_requirements))
+        call!(
+            function,
+            self.device.raw,
+            self.p_info,
+            &mut *self.p_memory_requirements,
+        )
     }
 }
 
 impl_command!(
-    GetBufferMemoryRequirements2Args < 'a >, GET_BUFFER_MEMORY_REQUIREMENTS2,
-    "vkGetBufferMemoryRequirements2", (), device_lost : false, owner : device, slot :
-    get_buffer_memory_requirements2, decode_get_buffer_memory_requirements2,
+    GetBufferMemoryRequirements2Args<'a>, GET_BUFFER_MEMORY_REQUIREMENTS2,
+    "vkGetBufferMemoryRequirements2", (), device_lost: false, owner: device,
+    slot: get_buffer_memory_requirements2, decode_get_buffer_memory_requirements2,
     encode_get_buffer_memory_requirements2, encode_get_buffer_memory_requirements2_reply
 );
 
@@ -700,7 +730,7 @@ pub fn encode_get_buffer_device_address(
 ) {
     e.write_header(CommandType::GET_BUFFER_DEVICE_ADDRESS, flags);
     e.write_handle_param(&args.device);
-    e.write_optional(Some(&*args.p_info), encode_buffer_device_address_info);
+    e.write_optional(Some(args.p_info), encode_buffer_device_address_info);
 }
 
 bare_reply!(
@@ -715,23 +745,24 @@ impl GetBufferDeviceAddressArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkGetBufferDeviceAddress` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetBufferDeviceAddress` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetBufferDeviceAddress,
     ) -> u64 {
-        call!(function(self.device.raw, self.p_info))
+        call!(function, self.device.raw, self.p_info)
     }
 }
 
 impl_command!(
-    GetBufferDeviceAddressArgs < 'a >, GET_BUFFER_DEVICE_ADDRESS,
-    "vkGetBufferDeviceAddress", u64, device_lost : false, owner : device, slot :
-    get_buffer_device_address, decode_get_buffer_device_address,
+    GetBufferDeviceAddressArgs<'a>, GET_BUFFER_DEVICE_ADDRESS,
+    "vkGetBufferDeviceAddress", u64, device_lost: false, owner: device,
+    slot: get_buffer_device_address, decode_get_buffer_device_address,
     encode_get_buffer_device_address, encode_get_buffer_device_address_reply
 );
 
@@ -780,7 +811,7 @@ pub fn encode_get_buffer_opaque_capture_address(
 ) {
     e.write_header(CommandType::GET_BUFFER_OPAQUE_CAPTURE_ADDRESS, flags);
     e.write_handle_param(&args.device);
-    e.write_optional(Some(&*args.p_info), encode_buffer_device_address_info);
+    e.write_optional(Some(args.p_info), encode_buffer_device_address_info);
 }
 
 bare_reply!(
@@ -797,23 +828,24 @@ impl GetBufferOpaqueCaptureAddressArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkGetBufferOpaqueCaptureAddress` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetBufferOpaqueCaptureAddress` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetBufferOpaqueCaptureAddress,
     ) -> u64 {
-        call!(function(self.device.raw, self.p_info))
+        call!(function, self.device.raw, self.p_info)
     }
 }
 
 impl_command!(
-    GetBufferOpaqueCaptureAddressArgs < 'a >, GET_BUFFER_OPAQUE_CAPTURE_ADDRESS,
-    "vkGetBufferOpaqueCaptureAddress", u64, device_lost : false, owner : device, slot :
-    get_buffer_opaque_capture_address, decode_get_buffer_opaque_capture_address,
+    GetBufferOpaqueCaptureAddressArgs<'a>, GET_BUFFER_OPAQUE_CAPTURE_ADDRESS,
+    "vkGetBufferOpaqueCaptureAddress", u64, device_lost: false, owner: device,
+    slot: get_buffer_opaque_capture_address, decode_get_buffer_opaque_capture_address,
     encode_get_buffer_opaque_capture_address,
     encode_get_buffer_opaque_capture_address_reply
 );
@@ -859,7 +891,7 @@ pub fn encode_get_device_buffer_memory_requirements(
 ) {
     e.write_header(CommandType::GET_DEVICE_BUFFER_MEMORY_REQUIREMENTS, flags);
     e.write_handle_param(&args.device);
-    e.write_optional(Some(&*args.p_info), encode_device_buffer_memory_requirements);
+    e.write_optional(Some(args.p_info), encode_device_buffer_memory_requirements);
     e.write_optional(
         Some(&*args.p_memory_requirements),
         encode_memory_requirements2_partial,
@@ -901,23 +933,29 @@ impl GetDeviceBufferMemoryRequirementsArgs<'_> {
             p_memory_requirements: Some(&*self.p_memory_requirements),
         }
     }
-    /**Calls `vkGetDeviceBufferMemoryRequirements` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetDeviceBufferMemoryRequirements` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetDeviceBufferMemoryRequirements,
     ) {
-        call!(function(self.device.raw, self.p_info, & mut * self.p_memory_requirements))
+        call!(
+            function,
+            self.device.raw,
+            self.p_info,
+            &mut *self.p_memory_requirements,
+        )
     }
 }
 
 impl_command!(
-    GetDeviceBufferMemoryRequirementsArgs < 'a >, GET_DEVICE_BUFFER_MEMORY_REQUIREMENTS,
-    "vkGetDeviceBufferMemoryRequirements", (), device_lost : false, owner : device, slot
-    : get_device_buffer_memory_requirements,
+    GetDeviceBufferMemoryRequirementsArgs<'a>, GET_DEVICE_BUFFER_MEMORY_REQUIREMENTS,
+    "vkGetDeviceBufferMemoryRequirements", (), device_lost: false, owner: device,
+    slot: get_device_buffer_memory_requirements,
     decode_get_device_buffer_memory_requirements,
     encode_get_device_buffer_memory_requirements,
     encode_get_device_buffer_memory_requirements_reply

@@ -4,7 +4,7 @@
 //! Commands of family `command`.
 
 use core::ffi::c_void;
-use crate::vk;
+
 use crate::generated::decode::{
     decode_bind_descriptor_sets_info, decode_buffer_memory_barrier,
     decode_dependency_info, decode_image_memory_barrier, decode_memory_barrier,
@@ -17,6 +17,7 @@ use crate::generated::encode::{
     encode_push_constants_info, encode_push_descriptor_set_info,
     encode_write_descriptor_set,
 };
+use crate::vk;
 use crate::wire::{
     CommandType, Count, DecodeError, Decoder, Encoder, Handle, Handles, as_ptr_or_null,
     bare_reply, call, impl_command,
@@ -68,22 +69,25 @@ impl CmdBindPipelineArgs {
     pub fn reply(&self, returned: ()) -> CmdBindPipelineReply {
         CmdBindPipelineReply { returned }
     }
-    /**Calls `vkCmdBindPipeline` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdBindPipeline` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdBindPipeline) {
         call!(
-            function(self.command_buffer.raw, self.pipeline_bind_point, self.pipeline
-            .raw)
+            function,
+            self.command_buffer.raw,
+            self.pipeline_bind_point,
+            self.pipeline.raw,
         )
     }
 }
 
 impl_command!(
-    CmdBindPipelineArgs, CMD_BIND_PIPELINE, "vkCmdBindPipeline", (), device_lost : false,
-    owner : command_buffer, slot : cmd_bind_pipeline, decode_cmd_bind_pipeline,
+    CmdBindPipelineArgs, CMD_BIND_PIPELINE, "vkCmdBindPipeline", (), device_lost: false,
+    owner: command_buffer, slot: cmd_bind_pipeline, decode_cmd_bind_pipeline,
     encode_cmd_bind_pipeline, encode_cmd_bind_pipeline_reply
 );
 
@@ -160,26 +164,32 @@ impl CmdBindDescriptorSetsArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdBindDescriptorSets` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdBindDescriptorSets` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdBindDescriptorSets) {
         call!(
-            function(self.command_buffer.raw, self.pipeline_bind_point, self.layout.raw,
-            self.first_set, self.descriptor_set_count, as_ptr_or_null(self
-            .p_descriptor_sets.raws), self.dynamic_offset_count, as_ptr_or_null(self
-            .p_dynamic_offsets))
+            function,
+            self.command_buffer.raw,
+            self.pipeline_bind_point,
+            self.layout.raw,
+            self.first_set,
+            self.descriptor_set_count,
+            as_ptr_or_null(self.p_descriptor_sets.raws),
+            self.dynamic_offset_count,
+            as_ptr_or_null(self.p_dynamic_offsets),
         )
     }
 }
 
 impl_command!(
-    CmdBindDescriptorSetsArgs < 'a >, CMD_BIND_DESCRIPTOR_SETS,
-    "vkCmdBindDescriptorSets", (), device_lost : false, owner : command_buffer, slot :
-    cmd_bind_descriptor_sets, decode_cmd_bind_descriptor_sets,
-    encode_cmd_bind_descriptor_sets, encode_cmd_bind_descriptor_sets_reply
+    CmdBindDescriptorSetsArgs<'a>, CMD_BIND_DESCRIPTOR_SETS, "vkCmdBindDescriptorSets",
+    (), device_lost: false, owner: command_buffer, slot: cmd_bind_descriptor_sets,
+    decode_cmd_bind_descriptor_sets, encode_cmd_bind_descriptor_sets,
+    encode_cmd_bind_descriptor_sets_reply
 );
 
 /// Arguments of `vkCmdBindIndexBuffer` (command 104).
@@ -235,22 +245,26 @@ impl CmdBindIndexBufferArgs {
             returned,
         }
     }
-    /**Calls `vkCmdBindIndexBuffer` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdBindIndexBuffer` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdBindIndexBuffer) {
         call!(
-            function(self.command_buffer.raw, self.buffer.raw, self.offset, self
-            .index_type)
+            function,
+            self.command_buffer.raw,
+            self.buffer.raw,
+            self.offset,
+            self.index_type,
         )
     }
 }
 
 impl_command!(
     CmdBindIndexBufferArgs, CMD_BIND_INDEX_BUFFER, "vkCmdBindIndexBuffer", (),
-    device_lost : false, owner : command_buffer, slot : cmd_bind_index_buffer,
+    device_lost: false, owner: command_buffer, slot: cmd_bind_index_buffer,
     decode_cmd_bind_index_buffer, encode_cmd_bind_index_buffer,
     encode_cmd_bind_index_buffer_reply
 );
@@ -313,22 +327,27 @@ impl CmdBindVertexBuffersArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdBindVertexBuffers` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdBindVertexBuffers` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdBindVertexBuffers) {
         call!(
-            function(self.command_buffer.raw, self.first_binding, self.binding_count,
-            as_ptr_or_null(self.p_buffers.raws), as_ptr_or_null(self.p_offsets))
+            function,
+            self.command_buffer.raw,
+            self.first_binding,
+            self.binding_count,
+            as_ptr_or_null(self.p_buffers.raws),
+            as_ptr_or_null(self.p_offsets),
         )
     }
 }
 
 impl_command!(
-    CmdBindVertexBuffersArgs < 'a >, CMD_BIND_VERTEX_BUFFERS, "vkCmdBindVertexBuffers",
-    (), device_lost : false, owner : command_buffer, slot : cmd_bind_vertex_buffers,
+    CmdBindVertexBuffersArgs<'a>, CMD_BIND_VERTEX_BUFFERS, "vkCmdBindVertexBuffers", (),
+    device_lost: false, owner: command_buffer, slot: cmd_bind_vertex_buffers,
     decode_cmd_bind_vertex_buffers, encode_cmd_bind_vertex_buffers,
     encode_cmd_bind_vertex_buffers_reply
 );
@@ -375,19 +394,20 @@ impl CmdResetEventArgs {
     pub fn reply(&self, returned: ()) -> CmdResetEventReply {
         CmdResetEventReply { returned }
     }
-    /**Calls `vkCmdResetEvent` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdResetEvent` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdResetEvent) {
-        call!(function(self.command_buffer.raw, self.event.raw, self.stage_mask))
+        call!(function, self.command_buffer.raw, self.event.raw, self.stage_mask)
     }
 }
 
 impl_command!(
-    CmdResetEventArgs, CMD_RESET_EVENT, "vkCmdResetEvent", (), device_lost : false, owner
-    : command_buffer, slot : cmd_reset_event, decode_cmd_reset_event,
+    CmdResetEventArgs, CMD_RESET_EVENT, "vkCmdResetEvent", (), device_lost: false,
+    owner: command_buffer, slot: cmd_reset_event, decode_cmd_reset_event,
     encode_cmd_reset_event, encode_cmd_reset_event_reply
 );
 
@@ -490,26 +510,33 @@ impl CmdWaitEventsArgs<'_> {
     pub fn reply(&self, returned: ()) -> CmdWaitEventsReply {
         CmdWaitEventsReply { returned }
     }
-    /**Calls `vkCmdWaitEvents` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdWaitEvents` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdWaitEvents) {
         call!(
-            function(self.command_buffer.raw, self.event_count, as_ptr_or_null(self
-            .p_events.raws), self.src_stage_mask, self.dst_stage_mask, self
-            .memory_barrier_count, as_ptr_or_null(self.p_memory_barriers), self
-            .buffer_memory_barrier_count, as_ptr_or_null(self.p_buffer_memory_barriers),
-            self.image_memory_barrier_count, as_ptr_or_null(self
-            .p_image_memory_barriers))
+            function,
+            self.command_buffer.raw,
+            self.event_count,
+            as_ptr_or_null(self.p_events.raws),
+            self.src_stage_mask,
+            self.dst_stage_mask,
+            self.memory_barrier_count,
+            as_ptr_or_null(self.p_memory_barriers),
+            self.buffer_memory_barrier_count,
+            as_ptr_or_null(self.p_buffer_memory_barriers),
+            self.image_memory_barrier_count,
+            as_ptr_or_null(self.p_image_memory_barriers),
         )
     }
 }
 
 impl_command!(
-    CmdWaitEventsArgs < 'a >, CMD_WAIT_EVENTS, "vkCmdWaitEvents", (), device_lost :
-    false, owner : command_buffer, slot : cmd_wait_events, decode_cmd_wait_events,
+    CmdWaitEventsArgs<'a>, CMD_WAIT_EVENTS, "vkCmdWaitEvents", (), device_lost: false,
+    owner: command_buffer, slot: cmd_wait_events, decode_cmd_wait_events,
     encode_cmd_wait_events, encode_cmd_wait_events_reply
 );
 
@@ -609,25 +636,32 @@ impl CmdPipelineBarrierArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdPipelineBarrier` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdPipelineBarrier` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdPipelineBarrier) {
         call!(
-            function(self.command_buffer.raw, self.src_stage_mask, self.dst_stage_mask,
-            self.dependency_flags, self.memory_barrier_count, as_ptr_or_null(self
-            .p_memory_barriers), self.buffer_memory_barrier_count, as_ptr_or_null(self
-            .p_buffer_memory_barriers), self.image_memory_barrier_count,
-            as_ptr_or_null(self.p_image_memory_barriers))
+            function,
+            self.command_buffer.raw,
+            self.src_stage_mask,
+            self.dst_stage_mask,
+            self.dependency_flags,
+            self.memory_barrier_count,
+            as_ptr_or_null(self.p_memory_barriers),
+            self.buffer_memory_barrier_count,
+            as_ptr_or_null(self.p_buffer_memory_barriers),
+            self.image_memory_barrier_count,
+            as_ptr_or_null(self.p_image_memory_barriers),
         )
     }
 }
 
 impl_command!(
-    CmdPipelineBarrierArgs < 'a >, CMD_PIPELINE_BARRIER, "vkCmdPipelineBarrier", (),
-    device_lost : false, owner : command_buffer, slot : cmd_pipeline_barrier,
+    CmdPipelineBarrierArgs<'a>, CMD_PIPELINE_BARRIER, "vkCmdPipelineBarrier", (),
+    device_lost: false, owner: command_buffer, slot: cmd_pipeline_barrier,
     decode_cmd_pipeline_barrier, encode_cmd_pipeline_barrier,
     encode_cmd_pipeline_barrier_reply
 );
@@ -683,22 +717,26 @@ impl CmdResetQueryPoolArgs {
     pub fn reply(&self, returned: ()) -> CmdResetQueryPoolReply {
         CmdResetQueryPoolReply { returned }
     }
-    /**Calls `vkCmdResetQueryPool` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdResetQueryPool` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdResetQueryPool) {
         call!(
-            function(self.command_buffer.raw, self.query_pool.raw, self.first_query, self
-            .query_count)
+            function,
+            self.command_buffer.raw,
+            self.query_pool.raw,
+            self.first_query,
+            self.query_count,
         )
     }
 }
 
 impl_command!(
-    CmdResetQueryPoolArgs, CMD_RESET_QUERY_POOL, "vkCmdResetQueryPool", (), device_lost :
-    false, owner : command_buffer, slot : cmd_reset_query_pool,
+    CmdResetQueryPoolArgs, CMD_RESET_QUERY_POOL, "vkCmdResetQueryPool", (),
+    device_lost: false, owner: command_buffer, slot: cmd_reset_query_pool,
     decode_cmd_reset_query_pool, encode_cmd_reset_query_pool,
     encode_cmd_reset_query_pool_reply
 );
@@ -764,23 +802,30 @@ impl CmdPushConstantsArgs<'_> {
     pub fn reply(&self, returned: ()) -> CmdPushConstantsReply {
         CmdPushConstantsReply { returned }
     }
-    /**Calls `vkCmdPushConstants` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdPushConstants` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdPushConstants) {
         call!(
-            function(self.command_buffer.raw, self.layout.raw, self.stage_flags, self
-            .offset, self.size, as_ptr_or_null(self.p_values).cast:: < c_void > ())
+            function,
+            self.command_buffer.raw,
+            self.layout.raw,
+            self.stage_flags,
+            self.offset,
+            self.size,
+            as_ptr_or_null(self.p_values).cast::<c_void>(),
         )
     }
 }
 
 impl_command!(
-    CmdPushConstantsArgs < 'a >, CMD_PUSH_CONSTANTS, "vkCmdPushConstants", (),
-    device_lost : false, owner : command_buffer, slot : cmd_push_constants,
-    decode_cmd_push_constants, encode_cmd_push_constants, encode_cmd_push_constants_reply
+    CmdPushConstantsArgs<'a>, CMD_PUSH_CONSTANTS, "vkCmdPushConstants", (),
+    device_lost: false, owner: command_buffer, slot: cmd_push_constants,
+    decode_cmd_push_constants, encode_cmd_push_constants,
+    encode_cmd_push_constants_reply
 );
 
 /// Arguments of `vkCmdBindTransformFeedbackBuffersEXT` (command 181).
@@ -848,28 +893,32 @@ impl CmdBindTransformFeedbackBuffersEXTArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdBindTransformFeedbackBuffersEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdBindTransformFeedbackBuffersEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCmdBindTransformFeedbackBuffersEXT,
     ) {
         call!(
-            function(self.command_buffer.raw, self.first_binding, self.binding_count,
-            as_ptr_or_null(self.p_buffers.raws), as_ptr_or_null(self.p_offsets),
-            as_ptr_or_null(self.p_sizes))
+            function,
+            self.command_buffer.raw,
+            self.first_binding,
+            self.binding_count,
+            as_ptr_or_null(self.p_buffers.raws),
+            as_ptr_or_null(self.p_offsets),
+            as_ptr_or_null(self.p_sizes),
         )
     }
 }
 
 impl_command!(
-    CmdBindTransformFeedbackBuffersEXTArgs < 'a >,
-    CMD_BIND_TRANSFORM_FEEDBACK_BUFFERS_EXT, "vkCmdBindTransformFeedbackBuffersEXT", (),
-    device_lost : false, owner : command_buffer, slot :
-    cmd_bind_transform_feedback_buffers_ext,
+    CmdBindTransformFeedbackBuffersEXTArgs<'a>, CMD_BIND_TRANSFORM_FEEDBACK_BUFFERS_EXT,
+    "vkCmdBindTransformFeedbackBuffersEXT", (), device_lost: false,
+    owner: command_buffer, slot: cmd_bind_transform_feedback_buffers_ext,
     decode_cmd_bind_transform_feedback_buffers_ext,
     encode_cmd_bind_transform_feedback_buffers_ext,
     encode_cmd_bind_transform_feedback_buffers_ext_reply
@@ -917,19 +966,20 @@ impl CmdResetEvent2Args {
     pub fn reply(&self, returned: ()) -> CmdResetEvent2Reply {
         CmdResetEvent2Reply { returned }
     }
-    /**Calls `vkCmdResetEvent2` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdResetEvent2` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdResetEvent2) {
-        call!(function(self.command_buffer.raw, self.event.raw, self.stage_mask))
+        call!(function, self.command_buffer.raw, self.event.raw, self.stage_mask)
     }
 }
 
 impl_command!(
-    CmdResetEvent2Args, CMD_RESET_EVENT2, "vkCmdResetEvent2", (), device_lost : false,
-    owner : command_buffer, slot : cmd_reset_event2, decode_cmd_reset_event2,
+    CmdResetEvent2Args, CMD_RESET_EVENT2, "vkCmdResetEvent2", (), device_lost: false,
+    owner: command_buffer, slot: cmd_reset_event2, decode_cmd_reset_event2,
     encode_cmd_reset_event2, encode_cmd_reset_event2_reply
 );
 
@@ -994,22 +1044,26 @@ impl CmdWaitEvents2Args<'_> {
     pub fn reply(&self, returned: ()) -> CmdWaitEvents2Reply {
         CmdWaitEvents2Reply { returned }
     }
-    /**Calls `vkCmdWaitEvents2` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdWaitEvents2` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdWaitEvents2) {
         call!(
-            function(self.command_buffer.raw, self.event_count, as_ptr_or_null(self
-            .p_events.raws), as_ptr_or_null(self.p_dependency_infos))
+            function,
+            self.command_buffer.raw,
+            self.event_count,
+            as_ptr_or_null(self.p_events.raws),
+            as_ptr_or_null(self.p_dependency_infos),
         )
     }
 }
 
 impl_command!(
-    CmdWaitEvents2Args < 'a >, CMD_WAIT_EVENTS2, "vkCmdWaitEvents2", (), device_lost :
-    false, owner : command_buffer, slot : cmd_wait_events2, decode_cmd_wait_events2,
+    CmdWaitEvents2Args<'a>, CMD_WAIT_EVENTS2, "vkCmdWaitEvents2", (), device_lost: false,
+    owner: command_buffer, slot: cmd_wait_events2, decode_cmd_wait_events2,
     encode_cmd_wait_events2, encode_cmd_wait_events2_reply
 );
 
@@ -1050,7 +1104,7 @@ pub fn encode_cmd_pipeline_barrier2(
 ) {
     e.write_header(CommandType::CMD_PIPELINE_BARRIER2, flags);
     e.write_handle_param(&args.command_buffer);
-    e.write_optional(Some(&*args.p_dependency_info), encode_dependency_info);
+    e.write_optional(Some(args.p_dependency_info), encode_dependency_info);
 }
 
 bare_reply!(
@@ -1065,19 +1119,20 @@ impl CmdPipelineBarrier2Args<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdPipelineBarrier2` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdPipelineBarrier2` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdPipelineBarrier2) {
-        call!(function(self.command_buffer.raw, self.p_dependency_info))
+        call!(function, self.command_buffer.raw, self.p_dependency_info)
     }
 }
 
 impl_command!(
-    CmdPipelineBarrier2Args < 'a >, CMD_PIPELINE_BARRIER2, "vkCmdPipelineBarrier2", (),
-    device_lost : false, owner : command_buffer, slot : cmd_pipeline_barrier2,
+    CmdPipelineBarrier2Args<'a>, CMD_PIPELINE_BARRIER2, "vkCmdPipelineBarrier2", (),
+    device_lost: false, owner: command_buffer, slot: cmd_pipeline_barrier2,
     decode_cmd_pipeline_barrier2, encode_cmd_pipeline_barrier2,
     encode_cmd_pipeline_barrier2_reply
 );
@@ -1159,25 +1214,31 @@ impl CmdBindVertexBuffers2Args<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdBindVertexBuffers2` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdBindVertexBuffers2` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdBindVertexBuffers2) {
         call!(
-            function(self.command_buffer.raw, self.first_binding, self.binding_count,
-            as_ptr_or_null(self.p_buffers.raws), as_ptr_or_null(self.p_offsets),
-            as_ptr_or_null(self.p_sizes), as_ptr_or_null(self.p_strides))
+            function,
+            self.command_buffer.raw,
+            self.first_binding,
+            self.binding_count,
+            as_ptr_or_null(self.p_buffers.raws),
+            as_ptr_or_null(self.p_offsets),
+            as_ptr_or_null(self.p_sizes),
+            as_ptr_or_null(self.p_strides),
         )
     }
 }
 
 impl_command!(
-    CmdBindVertexBuffers2Args < 'a >, CMD_BIND_VERTEX_BUFFERS2,
-    "vkCmdBindVertexBuffers2", (), device_lost : false, owner : command_buffer, slot :
-    cmd_bind_vertex_buffers2, decode_cmd_bind_vertex_buffers2,
-    encode_cmd_bind_vertex_buffers2, encode_cmd_bind_vertex_buffers2_reply
+    CmdBindVertexBuffers2Args<'a>, CMD_BIND_VERTEX_BUFFERS2, "vkCmdBindVertexBuffers2",
+    (), device_lost: false, owner: command_buffer, slot: cmd_bind_vertex_buffers2,
+    decode_cmd_bind_vertex_buffers2, encode_cmd_bind_vertex_buffers2,
+    encode_cmd_bind_vertex_buffers2_reply
 );
 
 pub use self::{
@@ -1258,23 +1319,28 @@ impl CmdPushDescriptorSetArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdPushDescriptorSet` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdPushDescriptorSet` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdPushDescriptorSetKHR) {
         call!(
-            function(self.command_buffer.raw, self.pipeline_bind_point, self.layout.raw,
-            self.set, self.descriptor_write_count, as_ptr_or_null(self
-            .p_descriptor_writes))
+            function,
+            self.command_buffer.raw,
+            self.pipeline_bind_point,
+            self.layout.raw,
+            self.set,
+            self.descriptor_write_count,
+            as_ptr_or_null(self.p_descriptor_writes),
         )
     }
 }
 
 impl_command!(
-    CmdPushDescriptorSetArgs < 'a >, CMD_PUSH_DESCRIPTOR_SET, "vkCmdPushDescriptorSet",
-    (), device_lost : false, owner : command_buffer, slot : cmd_push_descriptor_set,
+    CmdPushDescriptorSetArgs<'a>, CMD_PUSH_DESCRIPTOR_SET, "vkCmdPushDescriptorSet", (),
+    device_lost: false, owner: command_buffer, slot: cmd_push_descriptor_set,
     decode_cmd_push_descriptor_set, encode_cmd_push_descriptor_set,
     encode_cmd_push_descriptor_set_reply
 );
@@ -1346,22 +1412,27 @@ impl CmdBindIndexBuffer2Args {
             returned,
         }
     }
-    /**Calls `vkCmdBindIndexBuffer2` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdBindIndexBuffer2` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdBindIndexBuffer2KHR) {
         call!(
-            function(self.command_buffer.raw, self.buffer.raw, self.offset, self.size,
-            self.index_type)
+            function,
+            self.command_buffer.raw,
+            self.buffer.raw,
+            self.offset,
+            self.size,
+            self.index_type,
         )
     }
 }
 
 impl_command!(
     CmdBindIndexBuffer2Args, CMD_BIND_INDEX_BUFFER2, "vkCmdBindIndexBuffer2", (),
-    device_lost : false, owner : command_buffer, slot : cmd_bind_index_buffer2,
+    device_lost: false, owner: command_buffer, slot: cmd_bind_index_buffer2,
     decode_cmd_bind_index_buffer2, encode_cmd_bind_index_buffer2,
     encode_cmd_bind_index_buffer2_reply
 );
@@ -1404,7 +1475,7 @@ pub fn encode_cmd_bind_descriptor_sets2(
     e.write_header(CommandType::CMD_BIND_DESCRIPTOR_SETS2, flags);
     e.write_handle_param(&args.command_buffer);
     e.write_optional(
-        Some(&*args.p_bind_descriptor_sets_info),
+        Some(args.p_bind_descriptor_sets_info),
         encode_bind_descriptor_sets_info,
     );
 }
@@ -1421,20 +1492,21 @@ impl CmdBindDescriptorSets2Args<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdBindDescriptorSets2` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdBindDescriptorSets2` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdBindDescriptorSets2KHR) {
-        call!(function(self.command_buffer.raw, self.p_bind_descriptor_sets_info))
+        call!(function, self.command_buffer.raw, self.p_bind_descriptor_sets_info)
     }
 }
 
 impl_command!(
-    CmdBindDescriptorSets2Args < 'a >, CMD_BIND_DESCRIPTOR_SETS2,
-    "vkCmdBindDescriptorSets2", (), device_lost : false, owner : command_buffer, slot :
-    cmd_bind_descriptor_sets2, decode_cmd_bind_descriptor_sets2,
+    CmdBindDescriptorSets2Args<'a>, CMD_BIND_DESCRIPTOR_SETS2,
+    "vkCmdBindDescriptorSets2", (), device_lost: false, owner: command_buffer,
+    slot: cmd_bind_descriptor_sets2, decode_cmd_bind_descriptor_sets2,
     encode_cmd_bind_descriptor_sets2, encode_cmd_bind_descriptor_sets2_reply
 );
 
@@ -1475,7 +1547,7 @@ pub fn encode_cmd_push_constants2(
 ) {
     e.write_header(CommandType::CMD_PUSH_CONSTANTS2, flags);
     e.write_handle_param(&args.command_buffer);
-    e.write_optional(Some(&*args.p_push_constants_info), encode_push_constants_info);
+    e.write_optional(Some(args.p_push_constants_info), encode_push_constants_info);
 }
 
 bare_reply!(
@@ -1488,19 +1560,20 @@ impl CmdPushConstants2Args<'_> {
     pub fn reply(&self, returned: ()) -> CmdPushConstants2Reply {
         CmdPushConstants2Reply { returned }
     }
-    /**Calls `vkCmdPushConstants2` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdPushConstants2` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdPushConstants2KHR) {
-        call!(function(self.command_buffer.raw, self.p_push_constants_info))
+        call!(function, self.command_buffer.raw, self.p_push_constants_info)
     }
 }
 
 impl_command!(
-    CmdPushConstants2Args < 'a >, CMD_PUSH_CONSTANTS2, "vkCmdPushConstants2", (),
-    device_lost : false, owner : command_buffer, slot : cmd_push_constants2,
+    CmdPushConstants2Args<'a>, CMD_PUSH_CONSTANTS2, "vkCmdPushConstants2", (),
+    device_lost: false, owner: command_buffer, slot: cmd_push_constants2,
     decode_cmd_push_constants2, encode_cmd_push_constants2,
     encode_cmd_push_constants2_reply
 );
@@ -1543,7 +1616,7 @@ pub fn encode_cmd_push_descriptor_set2(
     e.write_header(CommandType::CMD_PUSH_DESCRIPTOR_SET2, flags);
     e.write_handle_param(&args.command_buffer);
     e.write_optional(
-        Some(&*args.p_push_descriptor_set_info),
+        Some(args.p_push_descriptor_set_info),
         encode_push_descriptor_set_info,
     );
 }
@@ -1560,21 +1633,22 @@ impl CmdPushDescriptorSet2Args<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdPushDescriptorSet2` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdPushDescriptorSet2` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdPushDescriptorSet2KHR) {
-        call!(function(self.command_buffer.raw, self.p_push_descriptor_set_info))
+        call!(function, self.command_buffer.raw, self.p_push_descriptor_set_info)
     }
 }
 
 impl_command!(
-    CmdPushDescriptorSet2Args < 'a >, CMD_PUSH_DESCRIPTOR_SET2,
-    "vkCmdPushDescriptorSet2", (), device_lost : false, owner : command_buffer, slot :
-    cmd_push_descriptor_set2, decode_cmd_push_descriptor_set2,
-    encode_cmd_push_descriptor_set2, encode_cmd_push_descriptor_set2_reply
+    CmdPushDescriptorSet2Args<'a>, CMD_PUSH_DESCRIPTOR_SET2, "vkCmdPushDescriptorSet2",
+    (), device_lost: false, owner: command_buffer, slot: cmd_push_descriptor_set2,
+    decode_cmd_push_descriptor_set2, encode_cmd_push_descriptor_set2,
+    encode_cmd_push_descriptor_set2_reply
 );
 
 pub use self::{

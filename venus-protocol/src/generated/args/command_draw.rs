@@ -4,7 +4,7 @@
 //! Commands of family `command_draw`.
 
 use core::ptr;
-use crate::vk;
+
 use crate::generated::decode::{
     decode_conditional_rendering_begin_info_ext, decode_multi_draw_indexed_info_ext,
     decode_multi_draw_info_ext, decode_render_pass_begin_info, decode_rendering_info,
@@ -17,9 +17,10 @@ use crate::generated::encode::{
     encode_strided_device_address_region_khr, encode_subpass_begin_info,
     encode_subpass_end_info,
 };
+use crate::vk;
 use crate::wire::{
     CommandType, Count, DecodeError, Decoder, Encoder, Handle, Handles, as_ptr_or_null,
-    bare_reply, call, impl_command,
+    bare_reply, call, impl_command, packed_stride,
 };
 
 /// Arguments of `vkCmdDraw` (command 106).
@@ -63,7 +64,8 @@ pub fn encode_cmd_draw(e: &mut Encoder, flags: u32, args: &CmdDrawArgs) {
 }
 
 bare_reply!(
-    CmdDrawReply, CMD_DRAW, "vkCmdDraw", (), encode_cmd_draw_reply, decode_cmd_draw_reply
+    CmdDrawReply, CMD_DRAW, "vkCmdDraw", (), encode_cmd_draw_reply,
+    decode_cmd_draw_reply
 );
 
 impl CmdDrawArgs {
@@ -71,22 +73,27 @@ impl CmdDrawArgs {
     pub fn reply(&self, returned: ()) -> CmdDrawReply {
         CmdDrawReply { returned }
     }
-    /**Calls `vkCmdDraw` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdDraw` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdDraw) {
         call!(
-            function(self.command_buffer.raw, self.vertex_count, self.instance_count,
-            self.first_vertex, self.first_instance)
+            function,
+            self.command_buffer.raw,
+            self.vertex_count,
+            self.instance_count,
+            self.first_vertex,
+            self.first_instance,
         )
     }
 }
 
 impl_command!(
-    CmdDrawArgs, CMD_DRAW, "vkCmdDraw", (), device_lost : false, owner : command_buffer,
-    slot : cmd_draw, decode_cmd_draw, encode_cmd_draw, encode_cmd_draw_reply
+    CmdDrawArgs, CMD_DRAW, "vkCmdDraw", (), device_lost: false, owner: command_buffer,
+    slot: cmd_draw, decode_cmd_draw, encode_cmd_draw, encode_cmd_draw_reply
 );
 
 /// Arguments of `vkCmdDrawIndexed` (command 107).
@@ -146,22 +153,28 @@ impl CmdDrawIndexedArgs {
     pub fn reply(&self, returned: ()) -> CmdDrawIndexedReply {
         CmdDrawIndexedReply { returned }
     }
-    /**Calls `vkCmdDrawIndexed` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdDrawIndexed` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdDrawIndexed) {
         call!(
-            function(self.command_buffer.raw, self.index_count, self.instance_count, self
-            .first_index, self.vertex_offset, self.first_instance)
+            function,
+            self.command_buffer.raw,
+            self.index_count,
+            self.instance_count,
+            self.first_index,
+            self.vertex_offset,
+            self.first_instance,
         )
     }
 }
 
 impl_command!(
-    CmdDrawIndexedArgs, CMD_DRAW_INDEXED, "vkCmdDrawIndexed", (), device_lost : false,
-    owner : command_buffer, slot : cmd_draw_indexed, decode_cmd_draw_indexed,
+    CmdDrawIndexedArgs, CMD_DRAW_INDEXED, "vkCmdDrawIndexed", (), device_lost: false,
+    owner: command_buffer, slot: cmd_draw_indexed, decode_cmd_draw_indexed,
     encode_cmd_draw_indexed, encode_cmd_draw_indexed_reply
 );
 
@@ -221,22 +234,27 @@ impl CmdDrawIndirectArgs {
     pub fn reply(&self, returned: ()) -> CmdDrawIndirectReply {
         CmdDrawIndirectReply { returned }
     }
-    /**Calls `vkCmdDrawIndirect` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdDrawIndirect` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdDrawIndirect) {
         call!(
-            function(self.command_buffer.raw, self.buffer.raw, self.offset, self
-            .draw_count, self.stride)
+            function,
+            self.command_buffer.raw,
+            self.buffer.raw,
+            self.offset,
+            self.draw_count,
+            self.stride,
         )
     }
 }
 
 impl_command!(
-    CmdDrawIndirectArgs, CMD_DRAW_INDIRECT, "vkCmdDrawIndirect", (), device_lost : false,
-    owner : command_buffer, slot : cmd_draw_indirect, decode_cmd_draw_indirect,
+    CmdDrawIndirectArgs, CMD_DRAW_INDIRECT, "vkCmdDrawIndirect", (), device_lost: false,
+    owner: command_buffer, slot: cmd_draw_indirect, decode_cmd_draw_indirect,
     encode_cmd_draw_indirect, encode_cmd_draw_indirect_reply
 );
 
@@ -298,22 +316,27 @@ impl CmdDrawIndexedIndirectArgs {
             returned,
         }
     }
-    /**Calls `vkCmdDrawIndexedIndirect` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdDrawIndexedIndirect` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdDrawIndexedIndirect) {
         call!(
-            function(self.command_buffer.raw, self.buffer.raw, self.offset, self
-            .draw_count, self.stride)
+            function,
+            self.command_buffer.raw,
+            self.buffer.raw,
+            self.offset,
+            self.draw_count,
+            self.stride,
         )
     }
 }
 
 impl_command!(
     CmdDrawIndexedIndirectArgs, CMD_DRAW_INDEXED_INDIRECT, "vkCmdDrawIndexedIndirect",
-    (), device_lost : false, owner : command_buffer, slot : cmd_draw_indexed_indirect,
+    (), device_lost: false, owner: command_buffer, slot: cmd_draw_indexed_indirect,
     decode_cmd_draw_indexed_indirect, encode_cmd_draw_indexed_indirect,
     encode_cmd_draw_indexed_indirect_reply
 );
@@ -363,22 +386,26 @@ impl CmdDispatchArgs {
     pub fn reply(&self, returned: ()) -> CmdDispatchReply {
         CmdDispatchReply { returned }
     }
-    /**Calls `vkCmdDispatch` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdDispatch` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdDispatch) {
         call!(
-            function(self.command_buffer.raw, self.group_count_x, self.group_count_y,
-            self.group_count_z)
+            function,
+            self.command_buffer.raw,
+            self.group_count_x,
+            self.group_count_y,
+            self.group_count_z,
         )
     }
 }
 
 impl_command!(
-    CmdDispatchArgs, CMD_DISPATCH, "vkCmdDispatch", (), device_lost : false, owner :
-    command_buffer, slot : cmd_dispatch, decode_cmd_dispatch, encode_cmd_dispatch,
+    CmdDispatchArgs, CMD_DISPATCH, "vkCmdDispatch", (), device_lost: false,
+    owner: command_buffer, slot: cmd_dispatch, decode_cmd_dispatch, encode_cmd_dispatch,
     encode_cmd_dispatch_reply
 );
 
@@ -430,19 +457,20 @@ impl CmdDispatchIndirectArgs {
             returned,
         }
     }
-    /**Calls `vkCmdDispatchIndirect` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdDispatchIndirect` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdDispatchIndirect) {
-        call!(function(self.command_buffer.raw, self.buffer.raw, self.offset))
+        call!(function, self.command_buffer.raw, self.buffer.raw, self.offset)
     }
 }
 
 impl_command!(
     CmdDispatchIndirectArgs, CMD_DISPATCH_INDIRECT, "vkCmdDispatchIndirect", (),
-    device_lost : false, owner : command_buffer, slot : cmd_dispatch_indirect,
+    device_lost: false, owner: command_buffer, slot: cmd_dispatch_indirect,
     decode_cmd_dispatch_indirect, encode_cmd_dispatch_indirect,
     encode_cmd_dispatch_indirect_reply
 );
@@ -494,22 +522,26 @@ impl CmdBeginQueryArgs {
     pub fn reply(&self, returned: ()) -> CmdBeginQueryReply {
         CmdBeginQueryReply { returned }
     }
-    /**Calls `vkCmdBeginQuery` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdBeginQuery` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdBeginQuery) {
         call!(
-            function(self.command_buffer.raw, self.query_pool.raw, self.query, self
-            .flags)
+            function,
+            self.command_buffer.raw,
+            self.query_pool.raw,
+            self.query,
+            self.flags,
         )
     }
 }
 
 impl_command!(
-    CmdBeginQueryArgs, CMD_BEGIN_QUERY, "vkCmdBeginQuery", (), device_lost : false, owner
-    : command_buffer, slot : cmd_begin_query, decode_cmd_begin_query,
+    CmdBeginQueryArgs, CMD_BEGIN_QUERY, "vkCmdBeginQuery", (), device_lost: false,
+    owner: command_buffer, slot: cmd_begin_query, decode_cmd_begin_query,
     encode_cmd_begin_query, encode_cmd_begin_query_reply
 );
 
@@ -555,20 +587,21 @@ impl CmdEndQueryArgs {
     pub fn reply(&self, returned: ()) -> CmdEndQueryReply {
         CmdEndQueryReply { returned }
     }
-    /**Calls `vkCmdEndQuery` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdEndQuery` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdEndQuery) {
-        call!(function(self.command_buffer.raw, self.query_pool.raw, self.query))
+        call!(function, self.command_buffer.raw, self.query_pool.raw, self.query)
     }
 }
 
 impl_command!(
-    CmdEndQueryArgs, CMD_END_QUERY, "vkCmdEndQuery", (), device_lost : false, owner :
-    command_buffer, slot : cmd_end_query, decode_cmd_end_query, encode_cmd_end_query,
-    encode_cmd_end_query_reply
+    CmdEndQueryArgs, CMD_END_QUERY, "vkCmdEndQuery", (), device_lost: false,
+    owner: command_buffer, slot: cmd_end_query, decode_cmd_end_query,
+    encode_cmd_end_query, encode_cmd_end_query_reply
 );
 
 /// Arguments of `vkCmdBeginRenderPass` (command 133).
@@ -603,7 +636,7 @@ pub fn encode_cmd_begin_render_pass(
 ) {
     e.write_header(CommandType::CMD_BEGIN_RENDER_PASS, flags);
     e.write_handle_param(&args.command_buffer);
-    e.write_optional(Some(&*args.p_render_pass_begin), encode_render_pass_begin_info);
+    e.write_optional(Some(args.p_render_pass_begin), encode_render_pass_begin_info);
     e.write(args.contents);
 }
 
@@ -619,19 +652,25 @@ impl CmdBeginRenderPassArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdBeginRenderPass` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdBeginRenderPass` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdBeginRenderPass) {
-        call!(function(self.command_buffer.raw, self.p_render_pass_begin, self.contents))
+        call!(
+            function,
+            self.command_buffer.raw,
+            self.p_render_pass_begin,
+            self.contents,
+        )
     }
 }
 
 impl_command!(
-    CmdBeginRenderPassArgs < 'a >, CMD_BEGIN_RENDER_PASS, "vkCmdBeginRenderPass", (),
-    device_lost : false, owner : command_buffer, slot : cmd_begin_render_pass,
+    CmdBeginRenderPassArgs<'a>, CMD_BEGIN_RENDER_PASS, "vkCmdBeginRenderPass", (),
+    device_lost: false, owner: command_buffer, slot: cmd_begin_render_pass,
     decode_cmd_begin_render_pass, encode_cmd_begin_render_pass,
     encode_cmd_begin_render_pass_reply
 );
@@ -673,19 +712,20 @@ impl CmdNextSubpassArgs {
     pub fn reply(&self, returned: ()) -> CmdNextSubpassReply {
         CmdNextSubpassReply { returned }
     }
-    /**Calls `vkCmdNextSubpass` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdNextSubpass` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdNextSubpass) {
-        call!(function(self.command_buffer.raw, self.contents))
+        call!(function, self.command_buffer.raw, self.contents)
     }
 }
 
 impl_command!(
-    CmdNextSubpassArgs, CMD_NEXT_SUBPASS, "vkCmdNextSubpass", (), device_lost : false,
-    owner : command_buffer, slot : cmd_next_subpass, decode_cmd_next_subpass,
+    CmdNextSubpassArgs, CMD_NEXT_SUBPASS, "vkCmdNextSubpass", (), device_lost: false,
+    owner: command_buffer, slot: cmd_next_subpass, decode_cmd_next_subpass,
     encode_cmd_next_subpass, encode_cmd_next_subpass_reply
 );
 
@@ -725,19 +765,20 @@ impl CmdEndRenderPassArgs {
     pub fn reply(&self, returned: ()) -> CmdEndRenderPassReply {
         CmdEndRenderPassReply { returned }
     }
-    /**Calls `vkCmdEndRenderPass` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdEndRenderPass` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdEndRenderPass) {
-        call!(function(self.command_buffer.raw))
+        call!(function, self.command_buffer.raw)
     }
 }
 
 impl_command!(
-    CmdEndRenderPassArgs, CMD_END_RENDER_PASS, "vkCmdEndRenderPass", (), device_lost :
-    false, owner : command_buffer, slot : cmd_end_render_pass,
+    CmdEndRenderPassArgs, CMD_END_RENDER_PASS, "vkCmdEndRenderPass", (),
+    device_lost: false, owner: command_buffer, slot: cmd_end_render_pass,
     decode_cmd_end_render_pass, encode_cmd_end_render_pass,
     encode_cmd_end_render_pass_reply
 );
@@ -790,22 +831,25 @@ impl CmdExecuteCommandsArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdExecuteCommands` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdExecuteCommands` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdExecuteCommands) {
         call!(
-            function(self.command_buffer.raw, self.command_buffer_count,
-            as_ptr_or_null(self.p_command_buffers.raws))
+            function,
+            self.command_buffer.raw,
+            self.command_buffer_count,
+            as_ptr_or_null(self.p_command_buffers.raws),
         )
     }
 }
 
 impl_command!(
-    CmdExecuteCommandsArgs < 'a >, CMD_EXECUTE_COMMANDS, "vkCmdExecuteCommands", (),
-    device_lost : false, owner : command_buffer, slot : cmd_execute_commands,
+    CmdExecuteCommandsArgs<'a>, CMD_EXECUTE_COMMANDS, "vkCmdExecuteCommands", (),
+    device_lost: false, owner: command_buffer, slot: cmd_execute_commands,
     decode_cmd_execute_commands, encode_cmd_execute_commands,
     encode_cmd_execute_commands_reply
 );
@@ -876,22 +920,29 @@ impl CmdDispatchBaseArgs {
     pub fn reply(&self, returned: ()) -> CmdDispatchBaseReply {
         CmdDispatchBaseReply { returned }
     }
-    /**Calls `vkCmdDispatchBase` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdDispatchBase` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdDispatchBase) {
         call!(
-            function(self.command_buffer.raw, self.base_group_x, self.base_group_y, self
-            .base_group_z, self.group_count_x, self.group_count_y, self.group_count_z)
+            function,
+            self.command_buffer.raw,
+            self.base_group_x,
+            self.base_group_y,
+            self.base_group_z,
+            self.group_count_x,
+            self.group_count_y,
+            self.group_count_z,
         )
     }
 }
 
 impl_command!(
-    CmdDispatchBaseArgs, CMD_DISPATCH_BASE, "vkCmdDispatchBase", (), device_lost : false,
-    owner : command_buffer, slot : cmd_dispatch_base, decode_cmd_dispatch_base,
+    CmdDispatchBaseArgs, CMD_DISPATCH_BASE, "vkCmdDispatchBase", (), device_lost: false,
+    owner: command_buffer, slot: cmd_dispatch_base, decode_cmd_dispatch_base,
     encode_cmd_dispatch_base, encode_cmd_dispatch_base_reply
 );
 
@@ -972,23 +1023,29 @@ impl CmdDrawIndirectCountArgs {
             returned,
         }
     }
-    /**Calls `vkCmdDrawIndirectCount` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdDrawIndirectCount` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdDrawIndirectCount) {
         call!(
-            function(self.command_buffer.raw, self.buffer.raw, self.offset, self
-            .count_buffer.raw, self.count_buffer_offset, self.max_draw_count, self
-            .stride)
+            function,
+            self.command_buffer.raw,
+            self.buffer.raw,
+            self.offset,
+            self.count_buffer.raw,
+            self.count_buffer_offset,
+            self.max_draw_count,
+            self.stride,
         )
     }
 }
 
 impl_command!(
     CmdDrawIndirectCountArgs, CMD_DRAW_INDIRECT_COUNT, "vkCmdDrawIndirectCount", (),
-    device_lost : false, owner : command_buffer, slot : cmd_draw_indirect_count,
+    device_lost: false, owner: command_buffer, slot: cmd_draw_indirect_count,
     decode_cmd_draw_indirect_count, encode_cmd_draw_indirect_count,
     encode_cmd_draw_indirect_count_reply
 );
@@ -1079,24 +1136,30 @@ impl CmdDrawIndexedIndirectCountArgs {
             returned,
         }
     }
-    /**Calls `vkCmdDrawIndexedIndirectCount` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdDrawIndexedIndirectCount` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdDrawIndexedIndirectCount) {
         call!(
-            function(self.command_buffer.raw, self.buffer.raw, self.offset, self
-            .count_buffer.raw, self.count_buffer_offset, self.max_draw_count, self
-            .stride)
+            function,
+            self.command_buffer.raw,
+            self.buffer.raw,
+            self.offset,
+            self.count_buffer.raw,
+            self.count_buffer_offset,
+            self.max_draw_count,
+            self.stride,
         )
     }
 }
 
 impl_command!(
     CmdDrawIndexedIndirectCountArgs, CMD_DRAW_INDEXED_INDIRECT_COUNT,
-    "vkCmdDrawIndexedIndirectCount", (), device_lost : false, owner : command_buffer,
-    slot : cmd_draw_indexed_indirect_count, decode_cmd_draw_indexed_indirect_count,
+    "vkCmdDrawIndexedIndirectCount", (), device_lost: false, owner: command_buffer,
+    slot: cmd_draw_indexed_indirect_count, decode_cmd_draw_indexed_indirect_count,
     encode_cmd_draw_indexed_indirect_count, encode_cmd_draw_indexed_indirect_count_reply
 );
 
@@ -1149,8 +1212,8 @@ pub fn encode_cmd_begin_render_pass2(
 ) {
     e.write_header(CommandType::CMD_BEGIN_RENDER_PASS2, flags);
     e.write_handle_param(&args.command_buffer);
-    e.write_optional(Some(&*args.p_render_pass_begin), encode_render_pass_begin_info);
-    e.write_optional(Some(&*args.p_subpass_begin_info), encode_subpass_begin_info);
+    e.write_optional(Some(args.p_render_pass_begin), encode_render_pass_begin_info);
+    e.write_optional(Some(args.p_subpass_begin_info), encode_subpass_begin_info);
 }
 
 bare_reply!(
@@ -1165,22 +1228,25 @@ impl CmdBeginRenderPass2Args<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdBeginRenderPass2` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdBeginRenderPass2` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdBeginRenderPass2) {
         call!(
-            function(self.command_buffer.raw, self.p_render_pass_begin, self
-            .p_subpass_begin_info)
+            function,
+            self.command_buffer.raw,
+            self.p_render_pass_begin,
+            self.p_subpass_begin_info,
         )
     }
 }
 
 impl_command!(
-    CmdBeginRenderPass2Args < 'a >, CMD_BEGIN_RENDER_PASS2, "vkCmdBeginRenderPass2", (),
-    device_lost : false, owner : command_buffer, slot : cmd_begin_render_pass2,
+    CmdBeginRenderPass2Args<'a>, CMD_BEGIN_RENDER_PASS2, "vkCmdBeginRenderPass2", (),
+    device_lost: false, owner: command_buffer, slot: cmd_begin_render_pass2,
     decode_cmd_begin_render_pass2, encode_cmd_begin_render_pass2,
     encode_cmd_begin_render_pass2_reply
 );
@@ -1226,8 +1292,8 @@ pub fn encode_cmd_next_subpass2(
 ) {
     e.write_header(CommandType::CMD_NEXT_SUBPASS2, flags);
     e.write_handle_param(&args.command_buffer);
-    e.write_optional(Some(&*args.p_subpass_begin_info), encode_subpass_begin_info);
-    e.write_optional(Some(&*args.p_subpass_end_info), encode_subpass_end_info);
+    e.write_optional(Some(args.p_subpass_begin_info), encode_subpass_begin_info);
+    e.write_optional(Some(args.p_subpass_end_info), encode_subpass_end_info);
 }
 
 bare_reply!(
@@ -1240,23 +1306,26 @@ impl CmdNextSubpass2Args<'_> {
     pub fn reply(&self, returned: ()) -> CmdNextSubpass2Reply {
         CmdNextSubpass2Reply { returned }
     }
-    /**Calls `vkCmdNextSubpass2` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdNextSubpass2` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdNextSubpass2) {
         call!(
-            function(self.command_buffer.raw, self.p_subpass_begin_info, self
-            .p_subpass_end_info)
+            function,
+            self.command_buffer.raw,
+            self.p_subpass_begin_info,
+            self.p_subpass_end_info,
         )
     }
 }
 
 impl_command!(
-    CmdNextSubpass2Args < 'a >, CMD_NEXT_SUBPASS2, "vkCmdNextSubpass2", (), device_lost :
-    false, owner : command_buffer, slot : cmd_next_subpass2, decode_cmd_next_subpass2,
-    encode_cmd_next_subpass2, encode_cmd_next_subpass2_reply
+    CmdNextSubpass2Args<'a>, CMD_NEXT_SUBPASS2, "vkCmdNextSubpass2", (),
+    device_lost: false, owner: command_buffer, slot: cmd_next_subpass2,
+    decode_cmd_next_subpass2, encode_cmd_next_subpass2, encode_cmd_next_subpass2_reply
 );
 
 pub use self::{
@@ -1296,7 +1365,7 @@ pub fn encode_cmd_end_render_pass2(
 ) {
     e.write_header(CommandType::CMD_END_RENDER_PASS2, flags);
     e.write_handle_param(&args.command_buffer);
-    e.write_optional(Some(&*args.p_subpass_end_info), encode_subpass_end_info);
+    e.write_optional(Some(args.p_subpass_end_info), encode_subpass_end_info);
 }
 
 bare_reply!(
@@ -1309,19 +1378,20 @@ impl CmdEndRenderPass2Args<'_> {
     pub fn reply(&self, returned: ()) -> CmdEndRenderPass2Reply {
         CmdEndRenderPass2Reply { returned }
     }
-    /**Calls `vkCmdEndRenderPass2` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdEndRenderPass2` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdEndRenderPass2) {
-        call!(function(self.command_buffer.raw, self.p_subpass_end_info))
+        call!(function, self.command_buffer.raw, self.p_subpass_end_info)
     }
 }
 
 impl_command!(
-    CmdEndRenderPass2Args < 'a >, CMD_END_RENDER_PASS2, "vkCmdEndRenderPass2", (),
-    device_lost : false, owner : command_buffer, slot : cmd_end_render_pass2,
+    CmdEndRenderPass2Args<'a>, CMD_END_RENDER_PASS2, "vkCmdEndRenderPass2", (),
+    device_lost: false, owner: command_buffer, slot: cmd_end_render_pass2,
     decode_cmd_end_render_pass2, encode_cmd_end_render_pass2,
     encode_cmd_end_render_pass2_reply
 );
@@ -1394,27 +1464,31 @@ impl CmdBeginTransformFeedbackEXTArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdBeginTransformFeedbackEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdBeginTransformFeedbackEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCmdBeginTransformFeedbackEXT,
     ) {
         call!(
-            function(self.command_buffer.raw, self.first_counter_buffer, self
-            .counter_buffer_count, as_ptr_or_null(self.p_counter_buffers.raws),
-            as_ptr_or_null(self.p_counter_buffer_offsets))
+            function,
+            self.command_buffer.raw,
+            self.first_counter_buffer,
+            self.counter_buffer_count,
+            as_ptr_or_null(self.p_counter_buffers.raws),
+            as_ptr_or_null(self.p_counter_buffer_offsets),
         )
     }
 }
 
 impl_command!(
-    CmdBeginTransformFeedbackEXTArgs < 'a >, CMD_BEGIN_TRANSFORM_FEEDBACK_EXT,
-    "vkCmdBeginTransformFeedbackEXT", (), device_lost : false, owner : command_buffer,
-    slot : cmd_begin_transform_feedback_ext, decode_cmd_begin_transform_feedback_ext,
+    CmdBeginTransformFeedbackEXTArgs<'a>, CMD_BEGIN_TRANSFORM_FEEDBACK_EXT,
+    "vkCmdBeginTransformFeedbackEXT", (), device_lost: false, owner: command_buffer,
+    slot: cmd_begin_transform_feedback_ext, decode_cmd_begin_transform_feedback_ext,
     encode_cmd_begin_transform_feedback_ext,
     encode_cmd_begin_transform_feedback_ext_reply
 );
@@ -1478,24 +1552,28 @@ impl CmdEndTransformFeedbackEXTArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdEndTransformFeedbackEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdEndTransformFeedbackEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdEndTransformFeedbackEXT) {
         call!(
-            function(self.command_buffer.raw, self.first_counter_buffer, self
-            .counter_buffer_count, as_ptr_or_null(self.p_counter_buffers.raws),
-            as_ptr_or_null(self.p_counter_buffer_offsets))
+            function,
+            self.command_buffer.raw,
+            self.first_counter_buffer,
+            self.counter_buffer_count,
+            as_ptr_or_null(self.p_counter_buffers.raws),
+            as_ptr_or_null(self.p_counter_buffer_offsets),
         )
     }
 }
 
 impl_command!(
-    CmdEndTransformFeedbackEXTArgs < 'a >, CMD_END_TRANSFORM_FEEDBACK_EXT,
-    "vkCmdEndTransformFeedbackEXT", (), device_lost : false, owner : command_buffer, slot
-    : cmd_end_transform_feedback_ext, decode_cmd_end_transform_feedback_ext,
+    CmdEndTransformFeedbackEXTArgs<'a>, CMD_END_TRANSFORM_FEEDBACK_EXT,
+    "vkCmdEndTransformFeedbackEXT", (), device_lost: false, owner: command_buffer,
+    slot: cmd_end_transform_feedback_ext, decode_cmd_end_transform_feedback_ext,
     encode_cmd_end_transform_feedback_ext, encode_cmd_end_transform_feedback_ext_reply
 );
 
@@ -1558,23 +1636,28 @@ impl CmdBeginQueryIndexedEXTArgs {
             returned,
         }
     }
-    /**Calls `vkCmdBeginQueryIndexedEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdBeginQueryIndexedEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdBeginQueryIndexedEXT) {
         call!(
-            function(self.command_buffer.raw, self.query_pool.raw, self.query, self
-            .flags, self.index)
+            function,
+            self.command_buffer.raw,
+            self.query_pool.raw,
+            self.query,
+            self.flags,
+            self.index,
         )
     }
 }
 
 impl_command!(
     CmdBeginQueryIndexedEXTArgs, CMD_BEGIN_QUERY_INDEXED_EXT,
-    "vkCmdBeginQueryIndexedEXT", (), device_lost : false, owner : command_buffer, slot :
-    cmd_begin_query_indexed_ext, decode_cmd_begin_query_indexed_ext,
+    "vkCmdBeginQueryIndexedEXT", (), device_lost: false, owner: command_buffer,
+    slot: cmd_begin_query_indexed_ext, decode_cmd_begin_query_indexed_ext,
     encode_cmd_begin_query_indexed_ext, encode_cmd_begin_query_indexed_ext_reply
 );
 
@@ -1631,22 +1714,26 @@ impl CmdEndQueryIndexedEXTArgs {
             returned,
         }
     }
-    /**Calls `vkCmdEndQueryIndexedEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdEndQueryIndexedEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdEndQueryIndexedEXT) {
         call!(
-            function(self.command_buffer.raw, self.query_pool.raw, self.query, self
-            .index)
+            function,
+            self.command_buffer.raw,
+            self.query_pool.raw,
+            self.query,
+            self.index,
         )
     }
 }
 
 impl_command!(
     CmdEndQueryIndexedEXTArgs, CMD_END_QUERY_INDEXED_EXT, "vkCmdEndQueryIndexedEXT", (),
-    device_lost : false, owner : command_buffer, slot : cmd_end_query_indexed_ext,
+    device_lost: false, owner: command_buffer, slot: cmd_end_query_indexed_ext,
     decode_cmd_end_query_indexed_ext, encode_cmd_end_query_indexed_ext,
     encode_cmd_end_query_indexed_ext_reply
 );
@@ -1720,24 +1807,30 @@ impl CmdDrawIndirectByteCountEXTArgs {
             returned,
         }
     }
-    /**Calls `vkCmdDrawIndirectByteCountEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdDrawIndirectByteCountEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdDrawIndirectByteCountEXT) {
         call!(
-            function(self.command_buffer.raw, self.instance_count, self.first_instance,
-            self.counter_buffer.raw, self.counter_buffer_offset, self.counter_offset,
-            self.vertex_stride)
+            function,
+            self.command_buffer.raw,
+            self.instance_count,
+            self.first_instance,
+            self.counter_buffer.raw,
+            self.counter_buffer_offset,
+            self.counter_offset,
+            self.vertex_stride,
         )
     }
 }
 
 impl_command!(
     CmdDrawIndirectByteCountEXTArgs, CMD_DRAW_INDIRECT_BYTE_COUNT_EXT,
-    "vkCmdDrawIndirectByteCountEXT", (), device_lost : false, owner : command_buffer,
-    slot : cmd_draw_indirect_byte_count_ext, decode_cmd_draw_indirect_byte_count_ext,
+    "vkCmdDrawIndirectByteCountEXT", (), device_lost: false, owner: command_buffer,
+    slot: cmd_draw_indirect_byte_count_ext, decode_cmd_draw_indirect_byte_count_ext,
     encode_cmd_draw_indirect_byte_count_ext,
     encode_cmd_draw_indirect_byte_count_ext_reply
 );
@@ -1770,7 +1863,7 @@ pub fn encode_cmd_begin_rendering(
 ) {
     e.write_header(CommandType::CMD_BEGIN_RENDERING, flags);
     e.write_handle_param(&args.command_buffer);
-    e.write_optional(Some(&*args.p_rendering_info), encode_rendering_info);
+    e.write_optional(Some(args.p_rendering_info), encode_rendering_info);
 }
 
 bare_reply!(
@@ -1783,19 +1876,20 @@ impl CmdBeginRenderingArgs<'_> {
     pub fn reply(&self, returned: ()) -> CmdBeginRenderingReply {
         CmdBeginRenderingReply { returned }
     }
-    /**Calls `vkCmdBeginRendering` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdBeginRendering` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdBeginRendering) {
-        call!(function(self.command_buffer.raw, self.p_rendering_info))
+        call!(function, self.command_buffer.raw, self.p_rendering_info)
     }
 }
 
 impl_command!(
-    CmdBeginRenderingArgs < 'a >, CMD_BEGIN_RENDERING, "vkCmdBeginRendering", (),
-    device_lost : false, owner : command_buffer, slot : cmd_begin_rendering,
+    CmdBeginRenderingArgs<'a>, CMD_BEGIN_RENDERING, "vkCmdBeginRendering", (),
+    device_lost: false, owner: command_buffer, slot: cmd_begin_rendering,
     decode_cmd_begin_rendering, encode_cmd_begin_rendering,
     encode_cmd_begin_rendering_reply
 );
@@ -1845,19 +1939,20 @@ impl CmdEndRenderingArgs {
     pub fn reply(&self, returned: ()) -> CmdEndRenderingReply {
         CmdEndRenderingReply { returned }
     }
-    /**Calls `vkCmdEndRendering` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdEndRendering` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdEndRendering) {
-        call!(function(self.command_buffer.raw))
+        call!(function, self.command_buffer.raw)
     }
 }
 
 impl_command!(
-    CmdEndRenderingArgs, CMD_END_RENDERING, "vkCmdEndRendering", (), device_lost : false,
-    owner : command_buffer, slot : cmd_end_rendering, decode_cmd_end_rendering,
+    CmdEndRenderingArgs, CMD_END_RENDERING, "vkCmdEndRendering", (), device_lost: false,
+    owner: command_buffer, slot: cmd_end_rendering, decode_cmd_end_rendering,
     encode_cmd_end_rendering, encode_cmd_end_rendering_reply
 );
 
@@ -1900,7 +1995,7 @@ pub fn encode_cmd_begin_conditional_rendering_ext(
     e.write_header(CommandType::CMD_BEGIN_CONDITIONAL_RENDERING_EXT, flags);
     e.write_handle_param(&args.command_buffer);
     e.write_optional(
-        Some(&*args.p_conditional_rendering_begin),
+        Some(args.p_conditional_rendering_begin),
         encode_conditional_rendering_begin_info_ext,
     );
 }
@@ -1919,23 +2014,24 @@ impl CmdBeginConditionalRenderingEXTArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdBeginConditionalRenderingEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdBeginConditionalRenderingEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCmdBeginConditionalRenderingEXT,
     ) {
-        call!(function(self.command_buffer.raw, self.p_conditional_rendering_begin))
+        call!(function, self.command_buffer.raw, self.p_conditional_rendering_begin)
     }
 }
 
 impl_command!(
-    CmdBeginConditionalRenderingEXTArgs < 'a >, CMD_BEGIN_CONDITIONAL_RENDERING_EXT,
-    "vkCmdBeginConditionalRenderingEXT", (), device_lost : false, owner : command_buffer,
-    slot : cmd_begin_conditional_rendering_ext,
+    CmdBeginConditionalRenderingEXTArgs<'a>, CMD_BEGIN_CONDITIONAL_RENDERING_EXT,
+    "vkCmdBeginConditionalRenderingEXT", (), device_lost: false, owner: command_buffer,
+    slot: cmd_begin_conditional_rendering_ext,
     decode_cmd_begin_conditional_rendering_ext,
     encode_cmd_begin_conditional_rendering_ext,
     encode_cmd_begin_conditional_rendering_ext_reply
@@ -1981,23 +2077,24 @@ impl CmdEndConditionalRenderingEXTArgs {
             returned,
         }
     }
-    /**Calls `vkCmdEndConditionalRenderingEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdEndConditionalRenderingEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCmdEndConditionalRenderingEXT,
     ) {
-        call!(function(self.command_buffer.raw))
+        call!(function, self.command_buffer.raw)
     }
 }
 
 impl_command!(
     CmdEndConditionalRenderingEXTArgs, CMD_END_CONDITIONAL_RENDERING_EXT,
-    "vkCmdEndConditionalRenderingEXT", (), device_lost : false, owner : command_buffer,
-    slot : cmd_end_conditional_rendering_ext, decode_cmd_end_conditional_rendering_ext,
+    "vkCmdEndConditionalRenderingEXT", (), device_lost: false, owner: command_buffer,
+    slot: cmd_end_conditional_rendering_ext, decode_cmd_end_conditional_rendering_ext,
     encode_cmd_end_conditional_rendering_ext,
     encode_cmd_end_conditional_rendering_ext_reply
 );
@@ -2051,7 +2148,7 @@ pub fn encode_cmd_draw_multi_ext(
     e.write_items(args.p_vertex_info, encode_multi_draw_info_ext);
     e.write(args.instance_count);
     e.write(args.first_instance);
-    e.write(args.stride);
+    e.write(e.stride::<vk::MultiDrawInfoEXT>(args.stride));
 }
 
 bare_reply!(
@@ -2064,23 +2161,30 @@ impl CmdDrawMultiEXTArgs<'_> {
     pub fn reply(&self, returned: ()) -> CmdDrawMultiEXTReply {
         CmdDrawMultiEXTReply { returned }
     }
-    /**Calls `vkCmdDrawMultiEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdDrawMultiEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdDrawMultiEXT) {
         call!(
-            function(self.command_buffer.raw, self.draw_count, as_ptr_or_null(self
-            .p_vertex_info), self.instance_count, self.first_instance, self.stride)
+            function,
+            self.command_buffer.raw,
+            self.draw_count,
+            as_ptr_or_null(self.p_vertex_info),
+            self.instance_count,
+            self.first_instance,
+            packed_stride::<vk::MultiDrawInfoEXT>(),
         )
     }
 }
 
 impl_command!(
-    CmdDrawMultiEXTArgs < 'a >, CMD_DRAW_MULTI_EXT, "vkCmdDrawMultiEXT", (), device_lost
-    : false, owner : command_buffer, slot : cmd_draw_multi_ext,
-    decode_cmd_draw_multi_ext, encode_cmd_draw_multi_ext, encode_cmd_draw_multi_ext_reply
+    CmdDrawMultiEXTArgs<'a>, CMD_DRAW_MULTI_EXT, "vkCmdDrawMultiEXT", (),
+    device_lost: false, owner: command_buffer, slot: cmd_draw_multi_ext,
+    decode_cmd_draw_multi_ext, encode_cmd_draw_multi_ext,
+    encode_cmd_draw_multi_ext_reply
 );
 
 /// Arguments of `vkCmdDrawMultiIndexedEXT` (command 248).
@@ -2136,7 +2240,7 @@ pub fn encode_cmd_draw_multi_indexed_ext(
     e.write_items(args.p_index_info, encode_multi_draw_indexed_info_ext);
     e.write(args.instance_count);
     e.write(args.first_instance);
-    e.write(args.stride);
+    e.write(e.stride::<vk::MultiDrawIndexedInfoEXT>(args.stride));
     e.write_optional(args.p_vertex_offset, |e, value| e.write(*value));
 }
 
@@ -2152,24 +2256,30 @@ impl CmdDrawMultiIndexedEXTArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdDrawMultiIndexedEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdDrawMultiIndexedEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdDrawMultiIndexedEXT) {
         call!(
-            function(self.command_buffer.raw, self.draw_count, as_ptr_or_null(self
-            .p_index_info), self.instance_count, self.first_instance, self.stride, self
-            .p_vertex_offset.map_or(ptr::null(), ptr::from_ref))
+            function,
+            self.command_buffer.raw,
+            self.draw_count,
+            as_ptr_or_null(self.p_index_info),
+            self.instance_count,
+            self.first_instance,
+            packed_stride::<vk::MultiDrawIndexedInfoEXT>(),
+            self.p_vertex_offset.map_or(ptr::null(), ptr::from_ref),
         )
     }
 }
 
 impl_command!(
-    CmdDrawMultiIndexedEXTArgs < 'a >, CMD_DRAW_MULTI_INDEXED_EXT,
-    "vkCmdDrawMultiIndexedEXT", (), device_lost : false, owner : command_buffer, slot :
-    cmd_draw_multi_indexed_ext, decode_cmd_draw_multi_indexed_ext,
+    CmdDrawMultiIndexedEXTArgs<'a>, CMD_DRAW_MULTI_INDEXED_EXT,
+    "vkCmdDrawMultiIndexedEXT", (), device_lost: false, owner: command_buffer,
+    slot: cmd_draw_multi_indexed_ext, decode_cmd_draw_multi_indexed_ext,
     encode_cmd_draw_multi_indexed_ext, encode_cmd_draw_multi_indexed_ext_reply
 );
 
@@ -2230,19 +2340,19 @@ pub fn encode_cmd_trace_rays_khr(
     e.write_header(CommandType::CMD_TRACE_RAYS_KHR, flags);
     e.write_handle_param(&args.command_buffer);
     e.write_optional(
-        Some(&*args.p_raygen_shader_binding_table),
+        Some(args.p_raygen_shader_binding_table),
         encode_strided_device_address_region_khr,
     );
     e.write_optional(
-        Some(&*args.p_miss_shader_binding_table),
+        Some(args.p_miss_shader_binding_table),
         encode_strided_device_address_region_khr,
     );
     e.write_optional(
-        Some(&*args.p_hit_shader_binding_table),
+        Some(args.p_hit_shader_binding_table),
         encode_strided_device_address_region_khr,
     );
     e.write_optional(
-        Some(&*args.p_callable_shader_binding_table),
+        Some(args.p_callable_shader_binding_table),
         encode_strided_device_address_region_khr,
     );
     e.write(args.width);
@@ -2260,24 +2370,32 @@ impl CmdTraceRaysKHRArgs<'_> {
     pub fn reply(&self, returned: ()) -> CmdTraceRaysKHRReply {
         CmdTraceRaysKHRReply { returned }
     }
-    /**Calls `vkCmdTraceRaysKHR` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdTraceRaysKHR` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdTraceRaysKHR) {
         call!(
-            function(self.command_buffer.raw, self.p_raygen_shader_binding_table, self
-            .p_miss_shader_binding_table, self.p_hit_shader_binding_table, self
-            .p_callable_shader_binding_table, self.width, self.height, self.depth)
+            function,
+            self.command_buffer.raw,
+            self.p_raygen_shader_binding_table,
+            self.p_miss_shader_binding_table,
+            self.p_hit_shader_binding_table,
+            self.p_callable_shader_binding_table,
+            self.width,
+            self.height,
+            self.depth,
         )
     }
 }
 
 impl_command!(
-    CmdTraceRaysKHRArgs < 'a >, CMD_TRACE_RAYS_KHR, "vkCmdTraceRaysKHR", (), device_lost
-    : false, owner : command_buffer, slot : cmd_trace_rays_khr,
-    decode_cmd_trace_rays_khr, encode_cmd_trace_rays_khr, encode_cmd_trace_rays_khr_reply
+    CmdTraceRaysKHRArgs<'a>, CMD_TRACE_RAYS_KHR, "vkCmdTraceRaysKHR", (),
+    device_lost: false, owner: command_buffer, slot: cmd_trace_rays_khr,
+    decode_cmd_trace_rays_khr, encode_cmd_trace_rays_khr,
+    encode_cmd_trace_rays_khr_reply
 );
 
 /// Arguments of `vkCmdTraceRaysIndirectKHR` (command 324).
@@ -2329,19 +2447,19 @@ pub fn encode_cmd_trace_rays_indirect_khr(
     e.write_header(CommandType::CMD_TRACE_RAYS_INDIRECT_KHR, flags);
     e.write_handle_param(&args.command_buffer);
     e.write_optional(
-        Some(&*args.p_raygen_shader_binding_table),
+        Some(args.p_raygen_shader_binding_table),
         encode_strided_device_address_region_khr,
     );
     e.write_optional(
-        Some(&*args.p_miss_shader_binding_table),
+        Some(args.p_miss_shader_binding_table),
         encode_strided_device_address_region_khr,
     );
     e.write_optional(
-        Some(&*args.p_hit_shader_binding_table),
+        Some(args.p_hit_shader_binding_table),
         encode_strided_device_address_region_khr,
     );
     e.write_optional(
-        Some(&*args.p_callable_shader_binding_table),
+        Some(args.p_callable_shader_binding_table),
         encode_strided_device_address_region_khr,
     );
     e.write(args.indirect_device_address);
@@ -2360,24 +2478,29 @@ impl CmdTraceRaysIndirectKHRArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdTraceRaysIndirectKHR` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdTraceRaysIndirectKHR` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdTraceRaysIndirectKHR) {
         call!(
-            function(self.command_buffer.raw, self.p_raygen_shader_binding_table, self
-            .p_miss_shader_binding_table, self.p_hit_shader_binding_table, self
-            .p_callable_shader_binding_table, self.indirect_device_address)
+            function,
+            self.command_buffer.raw,
+            self.p_raygen_shader_binding_table,
+            self.p_miss_shader_binding_table,
+            self.p_hit_shader_binding_table,
+            self.p_callable_shader_binding_table,
+            self.indirect_device_address,
         )
     }
 }
 
 impl_command!(
-    CmdTraceRaysIndirectKHRArgs < 'a >, CMD_TRACE_RAYS_INDIRECT_KHR,
-    "vkCmdTraceRaysIndirectKHR", (), device_lost : false, owner : command_buffer, slot :
-    cmd_trace_rays_indirect_khr, decode_cmd_trace_rays_indirect_khr,
+    CmdTraceRaysIndirectKHRArgs<'a>, CMD_TRACE_RAYS_INDIRECT_KHR,
+    "vkCmdTraceRaysIndirectKHR", (), device_lost: false, owner: command_buffer,
+    slot: cmd_trace_rays_indirect_khr, decode_cmd_trace_rays_indirect_khr,
     encode_cmd_trace_rays_indirect_khr, encode_cmd_trace_rays_indirect_khr_reply
 );
 
@@ -2425,19 +2548,20 @@ impl CmdTraceRaysIndirect2KHRArgs {
             returned,
         }
     }
-    /**Calls `vkCmdTraceRaysIndirect2KHR` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdTraceRaysIndirect2KHR` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdTraceRaysIndirect2KHR) {
-        call!(function(self.command_buffer.raw, self.indirect_device_address))
+        call!(function, self.command_buffer.raw, self.indirect_device_address)
     }
 }
 
 impl_command!(
     CmdTraceRaysIndirect2KHRArgs, CMD_TRACE_RAYS_INDIRECT2_KHR,
-    "vkCmdTraceRaysIndirect2KHR", (), device_lost : false, owner : command_buffer, slot :
-    cmd_trace_rays_indirect2_khr, decode_cmd_trace_rays_indirect2_khr,
+    "vkCmdTraceRaysIndirect2KHR", (), device_lost: false, owner: command_buffer,
+    slot: cmd_trace_rays_indirect2_khr, decode_cmd_trace_rays_indirect2_khr,
     encode_cmd_trace_rays_indirect2_khr, encode_cmd_trace_rays_indirect2_khr_reply
 );

@@ -4,7 +4,7 @@
 //! Commands of family `command_dynamic_state`.
 
 use core::ptr;
-use crate::vk;
+
 use crate::generated::decode::{
     decode_color_blend_advanced_ext, decode_color_blend_equation_ext,
     decode_depth_bias_info_ext, decode_depth_clamp_range_ext, decode_rect2_d,
@@ -15,6 +15,7 @@ use crate::generated::encode::{
     encode_depth_bias_info_ext, encode_depth_clamp_range_ext, encode_rect2_d,
     encode_viewport,
 };
+use crate::vk;
 use crate::wire::{
     CommandType, Count, DecodeError, Decoder, Encoder, Handle, as_ptr_or_null,
     bare_reply, call, impl_command,
@@ -71,22 +72,26 @@ impl CmdSetViewportArgs<'_> {
     pub fn reply(&self, returned: ()) -> CmdSetViewportReply {
         CmdSetViewportReply { returned }
     }
-    /**Calls `vkCmdSetViewport` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetViewport` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetViewport) {
         call!(
-            function(self.command_buffer.raw, self.first_viewport, self.viewport_count,
-            as_ptr_or_null(self.p_viewports))
+            function,
+            self.command_buffer.raw,
+            self.first_viewport,
+            self.viewport_count,
+            as_ptr_or_null(self.p_viewports),
         )
     }
 }
 
 impl_command!(
-    CmdSetViewportArgs < 'a >, CMD_SET_VIEWPORT, "vkCmdSetViewport", (), device_lost :
-    false, owner : command_buffer, slot : cmd_set_viewport, decode_cmd_set_viewport,
+    CmdSetViewportArgs<'a>, CMD_SET_VIEWPORT, "vkCmdSetViewport", (), device_lost: false,
+    owner: command_buffer, slot: cmd_set_viewport, decode_cmd_set_viewport,
     encode_cmd_set_viewport, encode_cmd_set_viewport_reply
 );
 
@@ -141,22 +146,26 @@ impl CmdSetScissorArgs<'_> {
     pub fn reply(&self, returned: ()) -> CmdSetScissorReply {
         CmdSetScissorReply { returned }
     }
-    /**Calls `vkCmdSetScissor` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetScissor` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetScissor) {
         call!(
-            function(self.command_buffer.raw, self.first_scissor, self.scissor_count,
-            as_ptr_or_null(self.p_scissors))
+            function,
+            self.command_buffer.raw,
+            self.first_scissor,
+            self.scissor_count,
+            as_ptr_or_null(self.p_scissors),
         )
     }
 }
 
 impl_command!(
-    CmdSetScissorArgs < 'a >, CMD_SET_SCISSOR, "vkCmdSetScissor", (), device_lost :
-    false, owner : command_buffer, slot : cmd_set_scissor, decode_cmd_set_scissor,
+    CmdSetScissorArgs<'a>, CMD_SET_SCISSOR, "vkCmdSetScissor", (), device_lost: false,
+    owner: command_buffer, slot: cmd_set_scissor, decode_cmd_set_scissor,
     encode_cmd_set_scissor, encode_cmd_set_scissor_reply
 );
 
@@ -201,19 +210,20 @@ impl CmdSetLineWidthArgs {
     pub fn reply(&self, returned: ()) -> CmdSetLineWidthReply {
         CmdSetLineWidthReply { returned }
     }
-    /**Calls `vkCmdSetLineWidth` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetLineWidth` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetLineWidth) {
-        call!(function(self.command_buffer.raw, self.line_width))
+        call!(function, self.command_buffer.raw, self.line_width)
     }
 }
 
 impl_command!(
-    CmdSetLineWidthArgs, CMD_SET_LINE_WIDTH, "vkCmdSetLineWidth", (), device_lost :
-    false, owner : command_buffer, slot : cmd_set_line_width, decode_cmd_set_line_width,
+    CmdSetLineWidthArgs, CMD_SET_LINE_WIDTH, "vkCmdSetLineWidth", (), device_lost: false,
+    owner: command_buffer, slot: cmd_set_line_width, decode_cmd_set_line_width,
     encode_cmd_set_line_width, encode_cmd_set_line_width_reply
 );
 
@@ -268,22 +278,26 @@ impl CmdSetDepthBiasArgs {
     pub fn reply(&self, returned: ()) -> CmdSetDepthBiasReply {
         CmdSetDepthBiasReply { returned }
     }
-    /**Calls `vkCmdSetDepthBias` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetDepthBias` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetDepthBias) {
         call!(
-            function(self.command_buffer.raw, self.depth_bias_constant_factor, self
-            .depth_bias_clamp, self.depth_bias_slope_factor)
+            function,
+            self.command_buffer.raw,
+            self.depth_bias_constant_factor,
+            self.depth_bias_clamp,
+            self.depth_bias_slope_factor,
         )
     }
 }
 
 impl_command!(
-    CmdSetDepthBiasArgs, CMD_SET_DEPTH_BIAS, "vkCmdSetDepthBias", (), device_lost :
-    false, owner : command_buffer, slot : cmd_set_depth_bias, decode_cmd_set_depth_bias,
+    CmdSetDepthBiasArgs, CMD_SET_DEPTH_BIAS, "vkCmdSetDepthBias", (), device_lost: false,
+    owner: command_buffer, slot: cmd_set_depth_bias, decode_cmd_set_depth_bias,
     encode_cmd_set_depth_bias, encode_cmd_set_depth_bias_reply
 );
 
@@ -333,22 +347,25 @@ impl CmdSetDepthBoundsArgs {
     pub fn reply(&self, returned: ()) -> CmdSetDepthBoundsReply {
         CmdSetDepthBoundsReply { returned }
     }
-    /**Calls `vkCmdSetDepthBounds` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetDepthBounds` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetDepthBounds) {
         call!(
-            function(self.command_buffer.raw, self.min_depth_bounds, self
-            .max_depth_bounds)
+            function,
+            self.command_buffer.raw,
+            self.min_depth_bounds,
+            self.max_depth_bounds,
         )
     }
 }
 
 impl_command!(
-    CmdSetDepthBoundsArgs, CMD_SET_DEPTH_BOUNDS, "vkCmdSetDepthBounds", (), device_lost :
-    false, owner : command_buffer, slot : cmd_set_depth_bounds,
+    CmdSetDepthBoundsArgs, CMD_SET_DEPTH_BOUNDS, "vkCmdSetDepthBounds", (),
+    device_lost: false, owner: command_buffer, slot: cmd_set_depth_bounds,
     decode_cmd_set_depth_bounds, encode_cmd_set_depth_bounds,
     encode_cmd_set_depth_bounds_reply
 );
@@ -402,20 +419,21 @@ impl CmdSetStencilCompareMaskArgs {
             returned,
         }
     }
-    /**Calls `vkCmdSetStencilCompareMask` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetStencilCompareMask` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetStencilCompareMask) {
-        call!(function(self.command_buffer.raw, self.face_mask, self.compare_mask))
+        call!(function, self.command_buffer.raw, self.face_mask, self.compare_mask)
     }
 }
 
 impl_command!(
     CmdSetStencilCompareMaskArgs, CMD_SET_STENCIL_COMPARE_MASK,
-    "vkCmdSetStencilCompareMask", (), device_lost : false, owner : command_buffer, slot :
-    cmd_set_stencil_compare_mask, decode_cmd_set_stencil_compare_mask,
+    "vkCmdSetStencilCompareMask", (), device_lost: false, owner: command_buffer,
+    slot: cmd_set_stencil_compare_mask, decode_cmd_set_stencil_compare_mask,
     encode_cmd_set_stencil_compare_mask, encode_cmd_set_stencil_compare_mask_reply
 );
 
@@ -467,19 +485,20 @@ impl CmdSetStencilWriteMaskArgs {
             returned,
         }
     }
-    /**Calls `vkCmdSetStencilWriteMask` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetStencilWriteMask` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetStencilWriteMask) {
-        call!(function(self.command_buffer.raw, self.face_mask, self.write_mask))
+        call!(function, self.command_buffer.raw, self.face_mask, self.write_mask)
     }
 }
 
 impl_command!(
     CmdSetStencilWriteMaskArgs, CMD_SET_STENCIL_WRITE_MASK, "vkCmdSetStencilWriteMask",
-    (), device_lost : false, owner : command_buffer, slot : cmd_set_stencil_write_mask,
+    (), device_lost: false, owner: command_buffer, slot: cmd_set_stencil_write_mask,
     decode_cmd_set_stencil_write_mask, encode_cmd_set_stencil_write_mask,
     encode_cmd_set_stencil_write_mask_reply
 );
@@ -532,19 +551,20 @@ impl CmdSetStencilReferenceArgs {
             returned,
         }
     }
-    /**Calls `vkCmdSetStencilReference` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetStencilReference` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetStencilReference) {
-        call!(function(self.command_buffer.raw, self.face_mask, self.reference))
+        call!(function, self.command_buffer.raw, self.face_mask, self.reference)
     }
 }
 
 impl_command!(
     CmdSetStencilReferenceArgs, CMD_SET_STENCIL_REFERENCE, "vkCmdSetStencilReference",
-    (), device_lost : false, owner : command_buffer, slot : cmd_set_stencil_reference,
+    (), device_lost: false, owner: command_buffer, slot: cmd_set_stencil_reference,
     decode_cmd_set_stencil_reference, encode_cmd_set_stencil_reference,
     encode_cmd_set_stencil_reference_reply
 );
@@ -598,23 +618,26 @@ impl CmdSetViewportWithCountArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdSetViewportWithCount` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetViewportWithCount` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetViewportWithCount) {
         call!(
-            function(self.command_buffer.raw, self.viewport_count, as_ptr_or_null(self
-            .p_viewports))
+            function,
+            self.command_buffer.raw,
+            self.viewport_count,
+            as_ptr_or_null(self.p_viewports),
         )
     }
 }
 
 impl_command!(
-    CmdSetViewportWithCountArgs < 'a >, CMD_SET_VIEWPORT_WITH_COUNT,
-    "vkCmdSetViewportWithCount", (), device_lost : false, owner : command_buffer, slot :
-    cmd_set_viewport_with_count, decode_cmd_set_viewport_with_count,
+    CmdSetViewportWithCountArgs<'a>, CMD_SET_VIEWPORT_WITH_COUNT,
+    "vkCmdSetViewportWithCount", (), device_lost: false, owner: command_buffer,
+    slot: cmd_set_viewport_with_count, decode_cmd_set_viewport_with_count,
     encode_cmd_set_viewport_with_count, encode_cmd_set_viewport_with_count_reply
 );
 
@@ -675,23 +698,26 @@ impl CmdSetScissorWithCountArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdSetScissorWithCount` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetScissorWithCount` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetScissorWithCount) {
         call!(
-            function(self.command_buffer.raw, self.scissor_count, as_ptr_or_null(self
-            .p_scissors))
+            function,
+            self.command_buffer.raw,
+            self.scissor_count,
+            as_ptr_or_null(self.p_scissors),
         )
     }
 }
 
 impl_command!(
-    CmdSetScissorWithCountArgs < 'a >, CMD_SET_SCISSOR_WITH_COUNT,
-    "vkCmdSetScissorWithCount", (), device_lost : false, owner : command_buffer, slot :
-    cmd_set_scissor_with_count, decode_cmd_set_scissor_with_count,
+    CmdSetScissorWithCountArgs<'a>, CMD_SET_SCISSOR_WITH_COUNT,
+    "vkCmdSetScissorWithCount", (), device_lost: false, owner: command_buffer,
+    slot: cmd_set_scissor_with_count, decode_cmd_set_scissor_with_count,
     encode_cmd_set_scissor_with_count, encode_cmd_set_scissor_with_count_reply
 );
 
@@ -747,19 +773,20 @@ impl CmdSetDepthTestEnableArgs {
             returned,
         }
     }
-    /**Calls `vkCmdSetDepthTestEnable` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetDepthTestEnable` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetDepthTestEnable) {
-        call!(function(self.command_buffer.raw, self.depth_test_enable))
+        call!(function, self.command_buffer.raw, self.depth_test_enable)
     }
 }
 
 impl_command!(
     CmdSetDepthTestEnableArgs, CMD_SET_DEPTH_TEST_ENABLE, "vkCmdSetDepthTestEnable", (),
-    device_lost : false, owner : command_buffer, slot : cmd_set_depth_test_enable,
+    device_lost: false, owner: command_buffer, slot: cmd_set_depth_test_enable,
     decode_cmd_set_depth_test_enable, encode_cmd_set_depth_test_enable,
     encode_cmd_set_depth_test_enable_reply
 );
@@ -816,19 +843,20 @@ impl CmdSetDepthWriteEnableArgs {
             returned,
         }
     }
-    /**Calls `vkCmdSetDepthWriteEnable` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetDepthWriteEnable` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetDepthWriteEnable) {
-        call!(function(self.command_buffer.raw, self.depth_write_enable))
+        call!(function, self.command_buffer.raw, self.depth_write_enable)
     }
 }
 
 impl_command!(
     CmdSetDepthWriteEnableArgs, CMD_SET_DEPTH_WRITE_ENABLE, "vkCmdSetDepthWriteEnable",
-    (), device_lost : false, owner : command_buffer, slot : cmd_set_depth_write_enable,
+    (), device_lost: false, owner: command_buffer, slot: cmd_set_depth_write_enable,
     decode_cmd_set_depth_write_enable, encode_cmd_set_depth_write_enable,
     encode_cmd_set_depth_write_enable_reply
 );
@@ -885,19 +913,20 @@ impl CmdSetDepthCompareOpArgs {
             returned,
         }
     }
-    /**Calls `vkCmdSetDepthCompareOp` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetDepthCompareOp` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetDepthCompareOp) {
-        call!(function(self.command_buffer.raw, self.depth_compare_op))
+        call!(function, self.command_buffer.raw, self.depth_compare_op)
     }
 }
 
 impl_command!(
     CmdSetDepthCompareOpArgs, CMD_SET_DEPTH_COMPARE_OP, "vkCmdSetDepthCompareOp", (),
-    device_lost : false, owner : command_buffer, slot : cmd_set_depth_compare_op,
+    device_lost: false, owner: command_buffer, slot: cmd_set_depth_compare_op,
     decode_cmd_set_depth_compare_op, encode_cmd_set_depth_compare_op,
     encode_cmd_set_depth_compare_op_reply
 );
@@ -955,20 +984,21 @@ impl CmdSetDepthBoundsTestEnableArgs {
             returned,
         }
     }
-    /**Calls `vkCmdSetDepthBoundsTestEnable` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetDepthBoundsTestEnable` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetDepthBoundsTestEnable) {
-        call!(function(self.command_buffer.raw, self.depth_bounds_test_enable))
+        call!(function, self.command_buffer.raw, self.depth_bounds_test_enable)
     }
 }
 
 impl_command!(
     CmdSetDepthBoundsTestEnableArgs, CMD_SET_DEPTH_BOUNDS_TEST_ENABLE,
-    "vkCmdSetDepthBoundsTestEnable", (), device_lost : false, owner : command_buffer,
-    slot : cmd_set_depth_bounds_test_enable, decode_cmd_set_depth_bounds_test_enable,
+    "vkCmdSetDepthBoundsTestEnable", (), device_lost: false, owner: command_buffer,
+    slot: cmd_set_depth_bounds_test_enable, decode_cmd_set_depth_bounds_test_enable,
     encode_cmd_set_depth_bounds_test_enable,
     encode_cmd_set_depth_bounds_test_enable_reply
 );
@@ -1026,20 +1056,21 @@ impl CmdSetStencilTestEnableArgs {
             returned,
         }
     }
-    /**Calls `vkCmdSetStencilTestEnable` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetStencilTestEnable` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetStencilTestEnable) {
-        call!(function(self.command_buffer.raw, self.stencil_test_enable))
+        call!(function, self.command_buffer.raw, self.stencil_test_enable)
     }
 }
 
 impl_command!(
     CmdSetStencilTestEnableArgs, CMD_SET_STENCIL_TEST_ENABLE,
-    "vkCmdSetStencilTestEnable", (), device_lost : false, owner : command_buffer, slot :
-    cmd_set_stencil_test_enable, decode_cmd_set_stencil_test_enable,
+    "vkCmdSetStencilTestEnable", (), device_lost: false, owner: command_buffer,
+    slot: cmd_set_stencil_test_enable, decode_cmd_set_stencil_test_enable,
     encode_cmd_set_stencil_test_enable, encode_cmd_set_stencil_test_enable_reply
 );
 
@@ -1113,22 +1144,28 @@ impl CmdSetStencilOpArgs {
     pub fn reply(&self, returned: ()) -> CmdSetStencilOpReply {
         CmdSetStencilOpReply { returned }
     }
-    /**Calls `vkCmdSetStencilOp` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetStencilOp` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetStencilOp) {
         call!(
-            function(self.command_buffer.raw, self.face_mask, self.fail_op, self.pass_op,
-            self.depth_fail_op, self.compare_op)
+            function,
+            self.command_buffer.raw,
+            self.face_mask,
+            self.fail_op,
+            self.pass_op,
+            self.depth_fail_op,
+            self.compare_op,
         )
     }
 }
 
 impl_command!(
-    CmdSetStencilOpArgs, CMD_SET_STENCIL_OP, "vkCmdSetStencilOp", (), device_lost :
-    false, owner : command_buffer, slot : cmd_set_stencil_op, decode_cmd_set_stencil_op,
+    CmdSetStencilOpArgs, CMD_SET_STENCIL_OP, "vkCmdSetStencilOp", (), device_lost: false,
+    owner: command_buffer, slot: cmd_set_stencil_op, decode_cmd_set_stencil_op,
     encode_cmd_set_stencil_op, encode_cmd_set_stencil_op_reply
 );
 
@@ -1184,19 +1221,20 @@ impl CmdSetDepthBiasEnableArgs {
             returned,
         }
     }
-    /**Calls `vkCmdSetDepthBiasEnable` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetDepthBiasEnable` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetDepthBiasEnable) {
-        call!(function(self.command_buffer.raw, self.depth_bias_enable))
+        call!(function, self.command_buffer.raw, self.depth_bias_enable)
     }
 }
 
 impl_command!(
     CmdSetDepthBiasEnableArgs, CMD_SET_DEPTH_BIAS_ENABLE, "vkCmdSetDepthBiasEnable", (),
-    device_lost : false, owner : command_buffer, slot : cmd_set_depth_bias_enable,
+    device_lost: false, owner: command_buffer, slot: cmd_set_depth_bias_enable,
     decode_cmd_set_depth_bias_enable, encode_cmd_set_depth_bias_enable,
     encode_cmd_set_depth_bias_enable_reply
 );
@@ -1256,22 +1294,25 @@ impl CmdSetLineStippleArgs {
     pub fn reply(&self, returned: ()) -> CmdSetLineStippleReply {
         CmdSetLineStippleReply { returned }
     }
-    /**Calls `vkCmdSetLineStipple` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetLineStipple` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetLineStippleKHR) {
         call!(
-            function(self.command_buffer.raw, self.line_stipple_factor, self
-            .line_stipple_pattern)
+            function,
+            self.command_buffer.raw,
+            self.line_stipple_factor,
+            self.line_stipple_pattern,
         )
     }
 }
 
 impl_command!(
-    CmdSetLineStippleArgs, CMD_SET_LINE_STIPPLE, "vkCmdSetLineStipple", (), device_lost :
-    false, owner : command_buffer, slot : cmd_set_line_stipple,
+    CmdSetLineStippleArgs, CMD_SET_LINE_STIPPLE, "vkCmdSetLineStipple", (),
+    device_lost: false, owner: command_buffer, slot: cmd_set_line_stipple,
     decode_cmd_set_line_stipple, encode_cmd_set_line_stipple,
     encode_cmd_set_line_stipple_reply
 );
@@ -1342,23 +1383,26 @@ impl CmdSetColorWriteEnableEXTArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdSetColorWriteEnableEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetColorWriteEnableEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetColorWriteEnableEXT) {
         call!(
-            function(self.command_buffer.raw, self.attachment_count, as_ptr_or_null(self
-            .p_color_write_enables))
+            function,
+            self.command_buffer.raw,
+            self.attachment_count,
+            as_ptr_or_null(self.p_color_write_enables),
         )
     }
 }
 
 impl_command!(
-    CmdSetColorWriteEnableEXTArgs < 'a >, CMD_SET_COLOR_WRITE_ENABLE_EXT,
-    "vkCmdSetColorWriteEnableEXT", (), device_lost : false, owner : command_buffer, slot
-    : cmd_set_color_write_enable_ext, decode_cmd_set_color_write_enable_ext,
+    CmdSetColorWriteEnableEXTArgs<'a>, CMD_SET_COLOR_WRITE_ENABLE_EXT,
+    "vkCmdSetColorWriteEnableEXT", (), device_lost: false, owner: command_buffer,
+    slot: cmd_set_color_write_enable_ext, decode_cmd_set_color_write_enable_ext,
     encode_cmd_set_color_write_enable_ext, encode_cmd_set_color_write_enable_ext_reply
 );
 
@@ -1406,20 +1450,21 @@ impl CmdSetDepthClampEnableEXTArgs {
             returned,
         }
     }
-    /**Calls `vkCmdSetDepthClampEnableEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetDepthClampEnableEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetDepthClampEnableEXT) {
-        call!(function(self.command_buffer.raw, self.depth_clamp_enable))
+        call!(function, self.command_buffer.raw, self.depth_clamp_enable)
     }
 }
 
 impl_command!(
     CmdSetDepthClampEnableEXTArgs, CMD_SET_DEPTH_CLAMP_ENABLE_EXT,
-    "vkCmdSetDepthClampEnableEXT", (), device_lost : false, owner : command_buffer, slot
-    : cmd_set_depth_clamp_enable_ext, decode_cmd_set_depth_clamp_enable_ext,
+    "vkCmdSetDepthClampEnableEXT", (), device_lost: false, owner: command_buffer,
+    slot: cmd_set_depth_clamp_enable_ext, decode_cmd_set_depth_clamp_enable_ext,
     encode_cmd_set_depth_clamp_enable_ext, encode_cmd_set_depth_clamp_enable_ext_reply
 );
 
@@ -1468,23 +1513,24 @@ impl CmdSetRasterizationSamplesEXTArgs {
             returned,
         }
     }
-    /**Calls `vkCmdSetRasterizationSamplesEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetRasterizationSamplesEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCmdSetRasterizationSamplesEXT,
     ) {
-        call!(function(self.command_buffer.raw, self.rasterization_samples))
+        call!(function, self.command_buffer.raw, self.rasterization_samples)
     }
 }
 
 impl_command!(
     CmdSetRasterizationSamplesEXTArgs, CMD_SET_RASTERIZATION_SAMPLES_EXT,
-    "vkCmdSetRasterizationSamplesEXT", (), device_lost : false, owner : command_buffer,
-    slot : cmd_set_rasterization_samples_ext, decode_cmd_set_rasterization_samples_ext,
+    "vkCmdSetRasterizationSamplesEXT", (), device_lost: false, owner: command_buffer,
+    slot: cmd_set_rasterization_samples_ext, decode_cmd_set_rasterization_samples_ext,
     encode_cmd_set_rasterization_samples_ext,
     encode_cmd_set_rasterization_samples_ext_reply
 );
@@ -1543,23 +1589,27 @@ impl CmdSetColorBlendEnableEXTArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdSetColorBlendEnableEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetColorBlendEnableEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetColorBlendEnableEXT) {
         call!(
-            function(self.command_buffer.raw, self.first_attachment, self
-            .attachment_count, as_ptr_or_null(self.p_color_blend_enables))
+            function,
+            self.command_buffer.raw,
+            self.first_attachment,
+            self.attachment_count,
+            as_ptr_or_null(self.p_color_blend_enables),
         )
     }
 }
 
 impl_command!(
-    CmdSetColorBlendEnableEXTArgs < 'a >, CMD_SET_COLOR_BLEND_ENABLE_EXT,
-    "vkCmdSetColorBlendEnableEXT", (), device_lost : false, owner : command_buffer, slot
-    : cmd_set_color_blend_enable_ext, decode_cmd_set_color_blend_enable_ext,
+    CmdSetColorBlendEnableEXTArgs<'a>, CMD_SET_COLOR_BLEND_ENABLE_EXT,
+    "vkCmdSetColorBlendEnableEXT", (), device_lost: false, owner: command_buffer,
+    slot: cmd_set_color_blend_enable_ext, decode_cmd_set_color_blend_enable_ext,
     encode_cmd_set_color_blend_enable_ext, encode_cmd_set_color_blend_enable_ext_reply
 );
 
@@ -1623,23 +1673,27 @@ impl CmdSetColorBlendEquationEXTArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdSetColorBlendEquationEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetColorBlendEquationEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetColorBlendEquationEXT) {
         call!(
-            function(self.command_buffer.raw, self.first_attachment, self
-            .attachment_count, as_ptr_or_null(self.p_color_blend_equations))
+            function,
+            self.command_buffer.raw,
+            self.first_attachment,
+            self.attachment_count,
+            as_ptr_or_null(self.p_color_blend_equations),
         )
     }
 }
 
 impl_command!(
-    CmdSetColorBlendEquationEXTArgs < 'a >, CMD_SET_COLOR_BLEND_EQUATION_EXT,
-    "vkCmdSetColorBlendEquationEXT", (), device_lost : false, owner : command_buffer,
-    slot : cmd_set_color_blend_equation_ext, decode_cmd_set_color_blend_equation_ext,
+    CmdSetColorBlendEquationEXTArgs<'a>, CMD_SET_COLOR_BLEND_EQUATION_EXT,
+    "vkCmdSetColorBlendEquationEXT", (), device_lost: false, owner: command_buffer,
+    slot: cmd_set_color_blend_equation_ext, decode_cmd_set_color_blend_equation_ext,
     encode_cmd_set_color_blend_equation_ext,
     encode_cmd_set_color_blend_equation_ext_reply
 );
@@ -1698,23 +1752,27 @@ impl CmdSetColorWriteMaskEXTArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdSetColorWriteMaskEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetColorWriteMaskEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetColorWriteMaskEXT) {
         call!(
-            function(self.command_buffer.raw, self.first_attachment, self
-            .attachment_count, as_ptr_or_null(self.p_color_write_masks))
+            function,
+            self.command_buffer.raw,
+            self.first_attachment,
+            self.attachment_count,
+            as_ptr_or_null(self.p_color_write_masks),
         )
     }
 }
 
 impl_command!(
-    CmdSetColorWriteMaskEXTArgs < 'a >, CMD_SET_COLOR_WRITE_MASK_EXT,
-    "vkCmdSetColorWriteMaskEXT", (), device_lost : false, owner : command_buffer, slot :
-    cmd_set_color_write_mask_ext, decode_cmd_set_color_write_mask_ext,
+    CmdSetColorWriteMaskEXTArgs<'a>, CMD_SET_COLOR_WRITE_MASK_EXT,
+    "vkCmdSetColorWriteMaskEXT", (), device_lost: false, owner: command_buffer,
+    slot: cmd_set_color_write_mask_ext, decode_cmd_set_color_write_mask_ext,
     encode_cmd_set_color_write_mask_ext, encode_cmd_set_color_write_mask_ext_reply
 );
 
@@ -1762,23 +1820,24 @@ impl CmdSetRasterizationStreamEXTArgs {
             returned,
         }
     }
-    /**Calls `vkCmdSetRasterizationStreamEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetRasterizationStreamEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCmdSetRasterizationStreamEXT,
     ) {
-        call!(function(self.command_buffer.raw, self.rasterization_stream))
+        call!(function, self.command_buffer.raw, self.rasterization_stream)
     }
 }
 
 impl_command!(
     CmdSetRasterizationStreamEXTArgs, CMD_SET_RASTERIZATION_STREAM_EXT,
-    "vkCmdSetRasterizationStreamEXT", (), device_lost : false, owner : command_buffer,
-    slot : cmd_set_rasterization_stream_ext, decode_cmd_set_rasterization_stream_ext,
+    "vkCmdSetRasterizationStreamEXT", (), device_lost: false, owner: command_buffer,
+    slot: cmd_set_rasterization_stream_ext, decode_cmd_set_rasterization_stream_ext,
     encode_cmd_set_rasterization_stream_ext,
     encode_cmd_set_rasterization_stream_ext_reply
 );
@@ -1827,20 +1886,21 @@ impl CmdSetDepthClipEnableEXTArgs {
             returned,
         }
     }
-    /**Calls `vkCmdSetDepthClipEnableEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetDepthClipEnableEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetDepthClipEnableEXT) {
-        call!(function(self.command_buffer.raw, self.depth_clip_enable))
+        call!(function, self.command_buffer.raw, self.depth_clip_enable)
     }
 }
 
 impl_command!(
     CmdSetDepthClipEnableEXTArgs, CMD_SET_DEPTH_CLIP_ENABLE_EXT,
-    "vkCmdSetDepthClipEnableEXT", (), device_lost : false, owner : command_buffer, slot :
-    cmd_set_depth_clip_enable_ext, decode_cmd_set_depth_clip_enable_ext,
+    "vkCmdSetDepthClipEnableEXT", (), device_lost: false, owner: command_buffer,
+    slot: cmd_set_depth_clip_enable_ext, decode_cmd_set_depth_clip_enable_ext,
     encode_cmd_set_depth_clip_enable_ext, encode_cmd_set_depth_clip_enable_ext_reply
 );
 
@@ -1904,23 +1964,27 @@ impl CmdSetColorBlendAdvancedEXTArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdSetColorBlendAdvancedEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetColorBlendAdvancedEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetColorBlendAdvancedEXT) {
         call!(
-            function(self.command_buffer.raw, self.first_attachment, self
-            .attachment_count, as_ptr_or_null(self.p_color_blend_advanced))
+            function,
+            self.command_buffer.raw,
+            self.first_attachment,
+            self.attachment_count,
+            as_ptr_or_null(self.p_color_blend_advanced),
         )
     }
 }
 
 impl_command!(
-    CmdSetColorBlendAdvancedEXTArgs < 'a >, CMD_SET_COLOR_BLEND_ADVANCED_EXT,
-    "vkCmdSetColorBlendAdvancedEXT", (), device_lost : false, owner : command_buffer,
-    slot : cmd_set_color_blend_advanced_ext, decode_cmd_set_color_blend_advanced_ext,
+    CmdSetColorBlendAdvancedEXTArgs<'a>, CMD_SET_COLOR_BLEND_ADVANCED_EXT,
+    "vkCmdSetColorBlendAdvancedEXT", (), device_lost: false, owner: command_buffer,
+    slot: cmd_set_color_blend_advanced_ext, decode_cmd_set_color_blend_advanced_ext,
     encode_cmd_set_color_blend_advanced_ext,
     encode_cmd_set_color_blend_advanced_ext_reply
 );
@@ -1970,23 +2034,24 @@ impl CmdSetLineRasterizationModeEXTArgs {
             returned,
         }
     }
-    /**Calls `vkCmdSetLineRasterizationModeEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetLineRasterizationModeEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCmdSetLineRasterizationModeEXT,
     ) {
-        call!(function(self.command_buffer.raw, self.line_rasterization_mode))
+        call!(function, self.command_buffer.raw, self.line_rasterization_mode)
     }
 }
 
 impl_command!(
     CmdSetLineRasterizationModeEXTArgs, CMD_SET_LINE_RASTERIZATION_MODE_EXT,
-    "vkCmdSetLineRasterizationModeEXT", (), device_lost : false, owner : command_buffer,
-    slot : cmd_set_line_rasterization_mode_ext,
+    "vkCmdSetLineRasterizationModeEXT", (), device_lost: false, owner: command_buffer,
+    slot: cmd_set_line_rasterization_mode_ext,
     decode_cmd_set_line_rasterization_mode_ext,
     encode_cmd_set_line_rasterization_mode_ext,
     encode_cmd_set_line_rasterization_mode_ext_reply
@@ -2036,20 +2101,21 @@ impl CmdSetLineStippleEnableEXTArgs {
             returned,
         }
     }
-    /**Calls `vkCmdSetLineStippleEnableEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetLineStippleEnableEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetLineStippleEnableEXT) {
-        call!(function(self.command_buffer.raw, self.stippled_line_enable))
+        call!(function, self.command_buffer.raw, self.stippled_line_enable)
     }
 }
 
 impl_command!(
     CmdSetLineStippleEnableEXTArgs, CMD_SET_LINE_STIPPLE_ENABLE_EXT,
-    "vkCmdSetLineStippleEnableEXT", (), device_lost : false, owner : command_buffer, slot
-    : cmd_set_line_stipple_enable_ext, decode_cmd_set_line_stipple_enable_ext,
+    "vkCmdSetLineStippleEnableEXT", (), device_lost: false, owner: command_buffer,
+    slot: cmd_set_line_stipple_enable_ext, decode_cmd_set_line_stipple_enable_ext,
     encode_cmd_set_line_stipple_enable_ext, encode_cmd_set_line_stipple_enable_ext_reply
 );
 
@@ -2098,23 +2164,24 @@ impl CmdSetDepthClipNegativeOneToOneEXTArgs {
             returned,
         }
     }
-    /**Calls `vkCmdSetDepthClipNegativeOneToOneEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetDepthClipNegativeOneToOneEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCmdSetDepthClipNegativeOneToOneEXT,
     ) {
-        call!(function(self.command_buffer.raw, self.negative_one_to_one))
+        call!(function, self.command_buffer.raw, self.negative_one_to_one)
     }
 }
 
 impl_command!(
     CmdSetDepthClipNegativeOneToOneEXTArgs, CMD_SET_DEPTH_CLIP_NEGATIVE_ONE_TO_ONE_EXT,
-    "vkCmdSetDepthClipNegativeOneToOneEXT", (), device_lost : false, owner :
-    command_buffer, slot : cmd_set_depth_clip_negative_one_to_one_ext,
+    "vkCmdSetDepthClipNegativeOneToOneEXT", (), device_lost: false,
+    owner: command_buffer, slot: cmd_set_depth_clip_negative_one_to_one_ext,
     decode_cmd_set_depth_clip_negative_one_to_one_ext,
     encode_cmd_set_depth_clip_negative_one_to_one_ext,
     encode_cmd_set_depth_clip_negative_one_to_one_ext_reply
@@ -2148,7 +2215,7 @@ pub fn encode_cmd_set_depth_bias2_ext(
 ) {
     e.write_header(CommandType::CMD_SET_DEPTH_BIAS2_EXT, flags);
     e.write_handle_param(&args.command_buffer);
-    e.write_optional(Some(&*args.p_depth_bias_info), encode_depth_bias_info_ext);
+    e.write_optional(Some(args.p_depth_bias_info), encode_depth_bias_info_ext);
 }
 
 bare_reply!(
@@ -2163,19 +2230,20 @@ impl CmdSetDepthBias2EXTArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdSetDepthBias2EXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetDepthBias2EXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetDepthBias2EXT) {
-        call!(function(self.command_buffer.raw, self.p_depth_bias_info))
+        call!(function, self.command_buffer.raw, self.p_depth_bias_info)
     }
 }
 
 impl_command!(
-    CmdSetDepthBias2EXTArgs < 'a >, CMD_SET_DEPTH_BIAS2_EXT, "vkCmdSetDepthBias2EXT", (),
-    device_lost : false, owner : command_buffer, slot : cmd_set_depth_bias2_ext,
+    CmdSetDepthBias2EXTArgs<'a>, CMD_SET_DEPTH_BIAS2_EXT, "vkCmdSetDepthBias2EXT", (),
+    device_lost: false, owner: command_buffer, slot: cmd_set_depth_bias2_ext,
     decode_cmd_set_depth_bias2_ext, encode_cmd_set_depth_bias2_ext,
     encode_cmd_set_depth_bias2_ext_reply
 );
@@ -2231,22 +2299,25 @@ impl CmdSetDepthClampRangeEXTArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdSetDepthClampRangeEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetDepthClampRangeEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetDepthClampRangeEXT) {
         call!(
-            function(self.command_buffer.raw, self.depth_clamp_mode, self
-            .p_depth_clamp_range.map_or(ptr::null(), ptr::from_ref))
+            function,
+            self.command_buffer.raw,
+            self.depth_clamp_mode,
+            self.p_depth_clamp_range.map_or(ptr::null(), ptr::from_ref),
         )
     }
 }
 
 impl_command!(
-    CmdSetDepthClampRangeEXTArgs < 'a >, CMD_SET_DEPTH_CLAMP_RANGE_EXT,
-    "vkCmdSetDepthClampRangeEXT", (), device_lost : false, owner : command_buffer, slot :
-    cmd_set_depth_clamp_range_ext, decode_cmd_set_depth_clamp_range_ext,
+    CmdSetDepthClampRangeEXTArgs<'a>, CMD_SET_DEPTH_CLAMP_RANGE_EXT,
+    "vkCmdSetDepthClampRangeEXT", (), device_lost: false, owner: command_buffer,
+    slot: cmd_set_depth_clamp_range_ext, decode_cmd_set_depth_clamp_range_ext,
     encode_cmd_set_depth_clamp_range_ext, encode_cmd_set_depth_clamp_range_ext_reply
 );

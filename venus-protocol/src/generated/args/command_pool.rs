@@ -4,7 +4,7 @@
 //! Commands of family `command_pool`.
 
 use core::ptr;
-use crate::vk;
+
 use crate::generated::decode::{
     decode_command_buffer_allocate_info, decode_command_buffer_begin_info,
     decode_command_pool_create_info,
@@ -13,6 +13,7 @@ use crate::generated::encode::{
     encode_command_buffer_allocate_info, encode_command_buffer_begin_info,
     encode_command_pool_create_info,
 };
+use crate::vk;
 use crate::wire::{
     CommandType, Count, DecodeError, Decoder, Encoder, Handle, Handles, NewHandles,
     as_mut_ptr_or_null, as_ptr_or_null, bare_reply, call, impl_command,
@@ -51,7 +52,7 @@ pub fn encode_create_command_pool(
 ) {
     e.write_header(CommandType::CREATE_COMMAND_POOL, flags);
     e.write_handle_param(&args.device);
-    e.write_optional(Some(&*args.p_create_info), encode_command_pool_create_info);
+    e.write_optional(Some(args.p_create_info), encode_command_pool_create_info);
     e.write_null();
     e.write_new_handle(&args.p_command_pool);
 }
@@ -95,25 +96,29 @@ impl CreateCommandPoolArgs<'_> {
             p_command_pool: self.p_command_pool.ids.first().copied(),
         }
     }
-    /**Calls `vkCreateCommandPool` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCreateCommandPool` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCreateCommandPool,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.p_create_info, ptr::null(),
-            as_mut_ptr_or_null(self.p_command_pool.raws))
+            function,
+            self.device.raw,
+            self.p_create_info,
+            ptr::null(),
+            as_mut_ptr_or_null(self.p_command_pool.raws),
         )
     }
 }
 
 impl_command!(
-    CreateCommandPoolArgs < 'a >, CREATE_COMMAND_POOL, "vkCreateCommandPool", vk::Result,
-    device_lost : false, owner : device, slot : create_command_pool,
+    CreateCommandPoolArgs<'a>, CREATE_COMMAND_POOL, "vkCreateCommandPool", vk::Result,
+    device_lost: false, owner: device, slot: create_command_pool,
     decode_create_command_pool, encode_create_command_pool,
     encode_create_command_pool_reply
 );
@@ -163,20 +168,22 @@ impl DestroyCommandPoolArgs {
             returned,
         }
     }
-    /**Calls `vkDestroyCommandPool` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkDestroyCommandPool` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyCommandPool) {
-        call!(function(self.device.raw, self.command_pool.raw, ptr::null()))
+        call!(function, self.device.raw, self.command_pool.raw, ptr::null())
     }
 }
 
 impl_command!(
-    DestroyCommandPoolArgs, DESTROY_COMMAND_POOL, "vkDestroyCommandPool", (), device_lost
-    : false, owner : device, slot : destroy_command_pool, decode_destroy_command_pool,
-    encode_destroy_command_pool, encode_destroy_command_pool_reply
+    DestroyCommandPoolArgs, DESTROY_COMMAND_POOL, "vkDestroyCommandPool", (),
+    device_lost: false, owner: device, slot: destroy_command_pool,
+    decode_destroy_command_pool, encode_destroy_command_pool,
+    encode_destroy_command_pool_reply
 );
 
 /// Arguments of `vkResetCommandPool` (command 87).
@@ -225,23 +232,25 @@ impl ResetCommandPoolArgs {
     pub fn reply(&self, returned: vk::Result) -> ResetCommandPoolReply {
         ResetCommandPoolReply { returned }
     }
-    /**Calls `vkResetCommandPool` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkResetCommandPool` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkResetCommandPool,
     ) -> vk::Result {
-        call!(function(self.device.raw, self.command_pool.raw, self.flags))
+        call!(function, self.device.raw, self.command_pool.raw, self.flags)
     }
 }
 
 impl_command!(
     ResetCommandPoolArgs, RESET_COMMAND_POOL, "vkResetCommandPool", vk::Result,
-    device_lost : false, owner : device, slot : reset_command_pool,
-    decode_reset_command_pool, encode_reset_command_pool, encode_reset_command_pool_reply
+    device_lost: false, owner: device, slot: reset_command_pool,
+    decode_reset_command_pool, encode_reset_command_pool,
+    encode_reset_command_pool_reply
 );
 
 /// Arguments of `vkAllocateCommandBuffers` (command 88).
@@ -278,7 +287,7 @@ pub fn encode_allocate_command_buffers(
 ) {
     e.write_header(CommandType::ALLOCATE_COMMAND_BUFFERS, flags);
     e.write_handle_param(&args.device);
-    e.write_optional(Some(&*args.p_allocate_info), encode_command_buffer_allocate_info);
+    e.write_optional(Some(args.p_allocate_info), encode_command_buffer_allocate_info);
     e.write_new_handles(&args.p_command_buffers);
 }
 
@@ -321,27 +330,30 @@ impl AllocateCommandBuffersArgs<'_> {
             p_command_buffers: &*self.p_command_buffers.ids,
         }
     }
-    /**Calls `vkAllocateCommandBuffers` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkAllocateCommandBuffers` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkAllocateCommandBuffers,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.p_allocate_info, as_mut_ptr_or_null(self
-            .p_command_buffers.raws))
+            function,
+            self.device.raw,
+            self.p_allocate_info,
+            as_mut_ptr_or_null(self.p_command_buffers.raws),
         )
     }
 }
 
 impl_command!(
-    AllocateCommandBuffersArgs < 'a >, ALLOCATE_COMMAND_BUFFERS,
-    "vkAllocateCommandBuffers", vk::Result, device_lost : false, owner : device, slot :
-    allocate_command_buffers, decode_allocate_command_buffers,
-    encode_allocate_command_buffers, encode_allocate_command_buffers_reply
+    AllocateCommandBuffersArgs<'a>, ALLOCATE_COMMAND_BUFFERS, "vkAllocateCommandBuffers",
+    vk::Result, device_lost: false, owner: device, slot: allocate_command_buffers,
+    decode_allocate_command_buffers, encode_allocate_command_buffers,
+    encode_allocate_command_buffers_reply
 );
 
 /// Arguments of `vkFreeCommandBuffers` (command 89).
@@ -397,22 +409,26 @@ impl FreeCommandBuffersArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkFreeCommandBuffers` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkFreeCommandBuffers` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkFreeCommandBuffers) {
         call!(
-            function(self.device.raw, self.command_pool.raw, self.command_buffer_count,
-            as_ptr_or_null(self.p_command_buffers.raws))
+            function,
+            self.device.raw,
+            self.command_pool.raw,
+            self.command_buffer_count,
+            as_ptr_or_null(self.p_command_buffers.raws),
         )
     }
 }
 
 impl_command!(
-    FreeCommandBuffersArgs < 'a >, FREE_COMMAND_BUFFERS, "vkFreeCommandBuffers", (),
-    device_lost : false, owner : device, slot : free_command_buffers,
+    FreeCommandBuffersArgs<'a>, FREE_COMMAND_BUFFERS, "vkFreeCommandBuffers", (),
+    device_lost: false, owner: device, slot: free_command_buffers,
     decode_free_command_buffers, encode_free_command_buffers,
     encode_free_command_buffers_reply
 );
@@ -445,7 +461,7 @@ pub fn encode_begin_command_buffer(
 ) {
     e.write_header(CommandType::BEGIN_COMMAND_BUFFER, flags);
     e.write_handle_param(&args.command_buffer);
-    e.write_optional(Some(&*args.p_begin_info), encode_command_buffer_begin_info);
+    e.write_optional(Some(args.p_begin_info), encode_command_buffer_begin_info);
 }
 
 bare_reply!(
@@ -460,22 +476,23 @@ impl BeginCommandBufferArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkBeginCommandBuffer` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkBeginCommandBuffer` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkBeginCommandBuffer,
     ) -> vk::Result {
-        call!(function(self.command_buffer.raw, self.p_begin_info))
+        call!(function, self.command_buffer.raw, self.p_begin_info)
     }
 }
 
 impl_command!(
-    BeginCommandBufferArgs < 'a >, BEGIN_COMMAND_BUFFER, "vkBeginCommandBuffer",
-    vk::Result, device_lost : false, owner : command_buffer, slot : begin_command_buffer,
+    BeginCommandBufferArgs<'a>, BEGIN_COMMAND_BUFFER, "vkBeginCommandBuffer", vk::Result,
+    device_lost: false, owner: command_buffer, slot: begin_command_buffer,
     decode_begin_command_buffer, encode_begin_command_buffer,
     encode_begin_command_buffer_reply
 );
@@ -516,23 +533,25 @@ impl EndCommandBufferArgs {
     pub fn reply(&self, returned: vk::Result) -> EndCommandBufferReply {
         EndCommandBufferReply { returned }
     }
-    /**Calls `vkEndCommandBuffer` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkEndCommandBuffer` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkEndCommandBuffer,
     ) -> vk::Result {
-        call!(function(self.command_buffer.raw))
+        call!(function, self.command_buffer.raw)
     }
 }
 
 impl_command!(
     EndCommandBufferArgs, END_COMMAND_BUFFER, "vkEndCommandBuffer", vk::Result,
-    device_lost : false, owner : command_buffer, slot : end_command_buffer,
-    decode_end_command_buffer, encode_end_command_buffer, encode_end_command_buffer_reply
+    device_lost: false, owner: command_buffer, slot: end_command_buffer,
+    decode_end_command_buffer, encode_end_command_buffer,
+    encode_end_command_buffer_reply
 );
 
 /// Arguments of `vkResetCommandBuffer` (command 92).
@@ -578,22 +597,23 @@ impl ResetCommandBufferArgs {
             returned,
         }
     }
-    /**Calls `vkResetCommandBuffer` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkResetCommandBuffer` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkResetCommandBuffer,
     ) -> vk::Result {
-        call!(function(self.command_buffer.raw, self.flags))
+        call!(function, self.command_buffer.raw, self.flags)
     }
 }
 
 impl_command!(
     ResetCommandBufferArgs, RESET_COMMAND_BUFFER, "vkResetCommandBuffer", vk::Result,
-    device_lost : false, owner : command_buffer, slot : reset_command_buffer,
+    device_lost: false, owner: command_buffer, slot: reset_command_buffer,
     decode_reset_command_buffer, encode_reset_command_buffer,
     encode_reset_command_buffer_reply
 );
@@ -644,19 +664,20 @@ impl TrimCommandPoolArgs {
     pub fn reply(&self, returned: ()) -> TrimCommandPoolReply {
         TrimCommandPoolReply { returned }
     }
-    /**Calls `vkTrimCommandPool` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkTrimCommandPool` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkTrimCommandPool) {
-        call!(function(self.device.raw, self.command_pool.raw, self.flags))
+        call!(function, self.device.raw, self.command_pool.raw, self.flags)
     }
 }
 
 impl_command!(
-    TrimCommandPoolArgs, TRIM_COMMAND_POOL, "vkTrimCommandPool", (), device_lost : false,
-    owner : device, slot : trim_command_pool, decode_trim_command_pool,
+    TrimCommandPoolArgs, TRIM_COMMAND_POOL, "vkTrimCommandPool", (), device_lost: false,
+    owner: device, slot: trim_command_pool, decode_trim_command_pool,
     encode_trim_command_pool, encode_trim_command_pool_reply
 );
 

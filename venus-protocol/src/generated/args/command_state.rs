@@ -3,7 +3,6 @@
 
 //! Commands of family `command_state`.
 
-use crate::vk;
 use crate::generated::decode::{
     decode_dependency_info, decode_extent2_d, decode_rendering_attachment_location_info,
     decode_rendering_input_attachment_index_info, decode_sample_locations_info_ext,
@@ -16,6 +15,7 @@ use crate::generated::encode::{
     encode_vertex_input_attribute_description2_ext,
     encode_vertex_input_binding_description2_ext,
 };
+use crate::vk;
 use crate::wire::{
     CommandType, Count, DecodeError, Decoder, Encoder, Handle, as_ptr_or_null,
     bare_reply, call, impl_command,
@@ -64,19 +64,20 @@ impl CmdSetBlendConstantsArgs {
             returned,
         }
     }
-    /**Calls `vkCmdSetBlendConstants` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetBlendConstants` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetBlendConstants) {
-        call!(function(self.command_buffer.raw, & self.blend_constants))
+        call!(function, self.command_buffer.raw, &self.blend_constants)
     }
 }
 
 impl_command!(
     CmdSetBlendConstantsArgs, CMD_SET_BLEND_CONSTANTS, "vkCmdSetBlendConstants", (),
-    device_lost : false, owner : command_buffer, slot : cmd_set_blend_constants,
+    device_lost: false, owner: command_buffer, slot: cmd_set_blend_constants,
     decode_cmd_set_blend_constants, encode_cmd_set_blend_constants,
     encode_cmd_set_blend_constants_reply
 );
@@ -123,20 +124,21 @@ impl CmdSetEventArgs {
     pub fn reply(&self, returned: ()) -> CmdSetEventReply {
         CmdSetEventReply { returned }
     }
-    /**Calls `vkCmdSetEvent` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetEvent` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetEvent) {
-        call!(function(self.command_buffer.raw, self.event.raw, self.stage_mask))
+        call!(function, self.command_buffer.raw, self.event.raw, self.stage_mask)
     }
 }
 
 impl_command!(
-    CmdSetEventArgs, CMD_SET_EVENT, "vkCmdSetEvent", (), device_lost : false, owner :
-    command_buffer, slot : cmd_set_event, decode_cmd_set_event, encode_cmd_set_event,
-    encode_cmd_set_event_reply
+    CmdSetEventArgs, CMD_SET_EVENT, "vkCmdSetEvent", (), device_lost: false,
+    owner: command_buffer, slot: cmd_set_event, decode_cmd_set_event,
+    encode_cmd_set_event, encode_cmd_set_event_reply
 );
 
 /// Arguments of `vkCmdSetDeviceMask` (command 141).
@@ -180,19 +182,20 @@ impl CmdSetDeviceMaskArgs {
     pub fn reply(&self, returned: ()) -> CmdSetDeviceMaskReply {
         CmdSetDeviceMaskReply { returned }
     }
-    /**Calls `vkCmdSetDeviceMask` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetDeviceMask` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetDeviceMask) {
-        call!(function(self.command_buffer.raw, self.device_mask))
+        call!(function, self.command_buffer.raw, self.device_mask)
     }
 }
 
 impl_command!(
-    CmdSetDeviceMaskArgs, CMD_SET_DEVICE_MASK, "vkCmdSetDeviceMask", (), device_lost :
-    false, owner : command_buffer, slot : cmd_set_device_mask,
+    CmdSetDeviceMaskArgs, CMD_SET_DEVICE_MASK, "vkCmdSetDeviceMask", (),
+    device_lost: false, owner: command_buffer, slot: cmd_set_device_mask,
     decode_cmd_set_device_mask, encode_cmd_set_device_mask,
     encode_cmd_set_device_mask_reply
 );
@@ -235,7 +238,7 @@ pub fn encode_cmd_set_event2(e: &mut Encoder, flags: u32, args: &CmdSetEvent2Arg
     e.write_header(CommandType::CMD_SET_EVENT2, flags);
     e.write_handle_param(&args.command_buffer);
     e.write_handle_param(&args.event);
-    e.write_optional(Some(&*args.p_dependency_info), encode_dependency_info);
+    e.write_optional(Some(args.p_dependency_info), encode_dependency_info);
 }
 
 bare_reply!(
@@ -248,19 +251,25 @@ impl CmdSetEvent2Args<'_> {
     pub fn reply(&self, returned: ()) -> CmdSetEvent2Reply {
         CmdSetEvent2Reply { returned }
     }
-    /**Calls `vkCmdSetEvent2` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetEvent2` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetEvent2) {
-        call!(function(self.command_buffer.raw, self.event.raw, self.p_dependency_info))
+        call!(
+            function,
+            self.command_buffer.raw,
+            self.event.raw,
+            self.p_dependency_info,
+        )
     }
 }
 
 impl_command!(
-    CmdSetEvent2Args < 'a >, CMD_SET_EVENT2, "vkCmdSetEvent2", (), device_lost : false,
-    owner : command_buffer, slot : cmd_set_event2, decode_cmd_set_event2,
+    CmdSetEvent2Args<'a>, CMD_SET_EVENT2, "vkCmdSetEvent2", (), device_lost: false,
+    owner: command_buffer, slot: cmd_set_event2, decode_cmd_set_event2,
     encode_cmd_set_event2, encode_cmd_set_event2_reply
 );
 
@@ -309,19 +318,20 @@ impl CmdSetCullModeArgs {
     pub fn reply(&self, returned: ()) -> CmdSetCullModeReply {
         CmdSetCullModeReply { returned }
     }
-    /**Calls `vkCmdSetCullMode` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetCullMode` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetCullMode) {
-        call!(function(self.command_buffer.raw, self.cull_mode))
+        call!(function, self.command_buffer.raw, self.cull_mode)
     }
 }
 
 impl_command!(
-    CmdSetCullModeArgs, CMD_SET_CULL_MODE, "vkCmdSetCullMode", (), device_lost : false,
-    owner : command_buffer, slot : cmd_set_cull_mode, decode_cmd_set_cull_mode,
+    CmdSetCullModeArgs, CMD_SET_CULL_MODE, "vkCmdSetCullMode", (), device_lost: false,
+    owner: command_buffer, slot: cmd_set_cull_mode, decode_cmd_set_cull_mode,
     encode_cmd_set_cull_mode, encode_cmd_set_cull_mode_reply
 );
 
@@ -375,19 +385,20 @@ impl CmdSetFrontFaceArgs {
     pub fn reply(&self, returned: ()) -> CmdSetFrontFaceReply {
         CmdSetFrontFaceReply { returned }
     }
-    /**Calls `vkCmdSetFrontFace` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetFrontFace` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetFrontFace) {
-        call!(function(self.command_buffer.raw, self.front_face))
+        call!(function, self.command_buffer.raw, self.front_face)
     }
 }
 
 impl_command!(
-    CmdSetFrontFaceArgs, CMD_SET_FRONT_FACE, "vkCmdSetFrontFace", (), device_lost :
-    false, owner : command_buffer, slot : cmd_set_front_face, decode_cmd_set_front_face,
+    CmdSetFrontFaceArgs, CMD_SET_FRONT_FACE, "vkCmdSetFrontFace", (), device_lost: false,
+    owner: command_buffer, slot: cmd_set_front_face, decode_cmd_set_front_face,
     encode_cmd_set_front_face, encode_cmd_set_front_face_reply
 );
 
@@ -444,19 +455,20 @@ impl CmdSetPrimitiveTopologyArgs {
             returned,
         }
     }
-    /**Calls `vkCmdSetPrimitiveTopology` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetPrimitiveTopology` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetPrimitiveTopology) {
-        call!(function(self.command_buffer.raw, self.primitive_topology))
+        call!(function, self.command_buffer.raw, self.primitive_topology)
     }
 }
 
 impl_command!(
     CmdSetPrimitiveTopologyArgs, CMD_SET_PRIMITIVE_TOPOLOGY, "vkCmdSetPrimitiveTopology",
-    (), device_lost : false, owner : command_buffer, slot : cmd_set_primitive_topology,
+    (), device_lost: false, owner: command_buffer, slot: cmd_set_primitive_topology,
     decode_cmd_set_primitive_topology, encode_cmd_set_primitive_topology,
     encode_cmd_set_primitive_topology_reply
 );
@@ -515,23 +527,24 @@ impl CmdSetRasterizerDiscardEnableArgs {
             returned,
         }
     }
-    /**Calls `vkCmdSetRasterizerDiscardEnable` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetRasterizerDiscardEnable` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCmdSetRasterizerDiscardEnable,
     ) {
-        call!(function(self.command_buffer.raw, self.rasterizer_discard_enable))
+        call!(function, self.command_buffer.raw, self.rasterizer_discard_enable)
     }
 }
 
 impl_command!(
     CmdSetRasterizerDiscardEnableArgs, CMD_SET_RASTERIZER_DISCARD_ENABLE,
-    "vkCmdSetRasterizerDiscardEnable", (), device_lost : false, owner : command_buffer,
-    slot : cmd_set_rasterizer_discard_enable, decode_cmd_set_rasterizer_discard_enable,
+    "vkCmdSetRasterizerDiscardEnable", (), device_lost: false, owner: command_buffer,
+    slot: cmd_set_rasterizer_discard_enable, decode_cmd_set_rasterizer_discard_enable,
     encode_cmd_set_rasterizer_discard_enable,
     encode_cmd_set_rasterizer_discard_enable_reply
 );
@@ -589,23 +602,24 @@ impl CmdSetPrimitiveRestartEnableArgs {
             returned,
         }
     }
-    /**Calls `vkCmdSetPrimitiveRestartEnable` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetPrimitiveRestartEnable` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCmdSetPrimitiveRestartEnable,
     ) {
-        call!(function(self.command_buffer.raw, self.primitive_restart_enable))
+        call!(function, self.command_buffer.raw, self.primitive_restart_enable)
     }
 }
 
 impl_command!(
     CmdSetPrimitiveRestartEnableArgs, CMD_SET_PRIMITIVE_RESTART_ENABLE,
-    "vkCmdSetPrimitiveRestartEnable", (), device_lost : false, owner : command_buffer,
-    slot : cmd_set_primitive_restart_enable, decode_cmd_set_primitive_restart_enable,
+    "vkCmdSetPrimitiveRestartEnable", (), device_lost: false, owner: command_buffer,
+    slot: cmd_set_primitive_restart_enable, decode_cmd_set_primitive_restart_enable,
     encode_cmd_set_primitive_restart_enable,
     encode_cmd_set_primitive_restart_enable_reply
 );
@@ -663,20 +677,21 @@ impl CmdSetPatchControlPointsEXTArgs {
             returned,
         }
     }
-    /**Calls `vkCmdSetPatchControlPointsEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetPatchControlPointsEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetPatchControlPointsEXT) {
-        call!(function(self.command_buffer.raw, self.patch_control_points))
+        call!(function, self.command_buffer.raw, self.patch_control_points)
     }
 }
 
 impl_command!(
     CmdSetPatchControlPointsEXTArgs, CMD_SET_PATCH_CONTROL_POINTS_EXT,
-    "vkCmdSetPatchControlPointsEXT", (), device_lost : false, owner : command_buffer,
-    slot : cmd_set_patch_control_points_ext, decode_cmd_set_patch_control_points_ext,
+    "vkCmdSetPatchControlPointsEXT", (), device_lost: false, owner: command_buffer,
+    slot: cmd_set_patch_control_points_ext, decode_cmd_set_patch_control_points_ext,
     encode_cmd_set_patch_control_points_ext,
     encode_cmd_set_patch_control_points_ext_reply
 );
@@ -722,19 +737,20 @@ impl CmdSetLogicOpEXTArgs {
     pub fn reply(&self, returned: ()) -> CmdSetLogicOpEXTReply {
         CmdSetLogicOpEXTReply { returned }
     }
-    /**Calls `vkCmdSetLogicOpEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetLogicOpEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetLogicOpEXT) {
-        call!(function(self.command_buffer.raw, self.logic_op))
+        call!(function, self.command_buffer.raw, self.logic_op)
     }
 }
 
 impl_command!(
-    CmdSetLogicOpEXTArgs, CMD_SET_LOGIC_OP_EXT, "vkCmdSetLogicOpEXT", (), device_lost :
-    false, owner : command_buffer, slot : cmd_set_logic_op_ext,
+    CmdSetLogicOpEXTArgs, CMD_SET_LOGIC_OP_EXT, "vkCmdSetLogicOpEXT", (),
+    device_lost: false, owner: command_buffer, slot: cmd_set_logic_op_ext,
     decode_cmd_set_logic_op_ext, encode_cmd_set_logic_op_ext,
     encode_cmd_set_logic_op_ext_reply
 );
@@ -817,24 +833,27 @@ impl CmdSetVertexInputEXTArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdSetVertexInputEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetVertexInputEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetVertexInputEXT) {
         call!(
-            function(self.command_buffer.raw, self.vertex_binding_description_count,
-            as_ptr_or_null(self.p_vertex_binding_descriptions), self
-            .vertex_attribute_description_count, as_ptr_or_null(self
-            .p_vertex_attribute_descriptions))
+            function,
+            self.command_buffer.raw,
+            self.vertex_binding_description_count,
+            as_ptr_or_null(self.p_vertex_binding_descriptions),
+            self.vertex_attribute_description_count,
+            as_ptr_or_null(self.p_vertex_attribute_descriptions),
         )
     }
 }
 
 impl_command!(
-    CmdSetVertexInputEXTArgs < 'a >, CMD_SET_VERTEX_INPUT_EXT, "vkCmdSetVertexInputEXT",
-    (), device_lost : false, owner : command_buffer, slot : cmd_set_vertex_input_ext,
+    CmdSetVertexInputEXTArgs<'a>, CMD_SET_VERTEX_INPUT_EXT, "vkCmdSetVertexInputEXT", (),
+    device_lost: false, owner: command_buffer, slot: cmd_set_vertex_input_ext,
     decode_cmd_set_vertex_input_ext, encode_cmd_set_vertex_input_ext,
     encode_cmd_set_vertex_input_ext_reply
 );
@@ -884,23 +903,24 @@ impl CmdSetTessellationDomainOriginEXTArgs {
             returned,
         }
     }
-    /**Calls `vkCmdSetTessellationDomainOriginEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetTessellationDomainOriginEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCmdSetTessellationDomainOriginEXT,
     ) {
-        call!(function(self.command_buffer.raw, self.domain_origin))
+        call!(function, self.command_buffer.raw, self.domain_origin)
     }
 }
 
 impl_command!(
     CmdSetTessellationDomainOriginEXTArgs, CMD_SET_TESSELLATION_DOMAIN_ORIGIN_EXT,
-    "vkCmdSetTessellationDomainOriginEXT", (), device_lost : false, owner :
-    command_buffer, slot : cmd_set_tessellation_domain_origin_ext,
+    "vkCmdSetTessellationDomainOriginEXT", (), device_lost: false, owner: command_buffer,
+    slot: cmd_set_tessellation_domain_origin_ext,
     decode_cmd_set_tessellation_domain_origin_ext,
     encode_cmd_set_tessellation_domain_origin_ext,
     encode_cmd_set_tessellation_domain_origin_ext_reply
@@ -949,19 +969,20 @@ impl CmdSetPolygonModeEXTArgs {
             returned,
         }
     }
-    /**Calls `vkCmdSetPolygonModeEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetPolygonModeEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetPolygonModeEXT) {
-        call!(function(self.command_buffer.raw, self.polygon_mode))
+        call!(function, self.command_buffer.raw, self.polygon_mode)
     }
 }
 
 impl_command!(
     CmdSetPolygonModeEXTArgs, CMD_SET_POLYGON_MODE_EXT, "vkCmdSetPolygonModeEXT", (),
-    device_lost : false, owner : command_buffer, slot : cmd_set_polygon_mode_ext,
+    device_lost: false, owner: command_buffer, slot: cmd_set_polygon_mode_ext,
     decode_cmd_set_polygon_mode_ext, encode_cmd_set_polygon_mode_ext,
     encode_cmd_set_polygon_mode_ext_reply
 );
@@ -1015,22 +1036,25 @@ impl CmdSetSampleMaskEXTArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdSetSampleMaskEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetSampleMaskEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetSampleMaskEXT) {
         call!(
-            function(self.command_buffer.raw, self.samples, as_ptr_or_null(self
-            .p_sample_mask))
+            function,
+            self.command_buffer.raw,
+            self.samples,
+            as_ptr_or_null(self.p_sample_mask),
         )
     }
 }
 
 impl_command!(
-    CmdSetSampleMaskEXTArgs < 'a >, CMD_SET_SAMPLE_MASK_EXT, "vkCmdSetSampleMaskEXT", (),
-    device_lost : false, owner : command_buffer, slot : cmd_set_sample_mask_ext,
+    CmdSetSampleMaskEXTArgs<'a>, CMD_SET_SAMPLE_MASK_EXT, "vkCmdSetSampleMaskEXT", (),
+    device_lost: false, owner: command_buffer, slot: cmd_set_sample_mask_ext,
     decode_cmd_set_sample_mask_ext, encode_cmd_set_sample_mask_ext,
     encode_cmd_set_sample_mask_ext_reply
 );
@@ -1080,23 +1104,24 @@ impl CmdSetAlphaToCoverageEnableEXTArgs {
             returned,
         }
     }
-    /**Calls `vkCmdSetAlphaToCoverageEnableEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetAlphaToCoverageEnableEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCmdSetAlphaToCoverageEnableEXT,
     ) {
-        call!(function(self.command_buffer.raw, self.alpha_to_coverage_enable))
+        call!(function, self.command_buffer.raw, self.alpha_to_coverage_enable)
     }
 }
 
 impl_command!(
     CmdSetAlphaToCoverageEnableEXTArgs, CMD_SET_ALPHA_TO_COVERAGE_ENABLE_EXT,
-    "vkCmdSetAlphaToCoverageEnableEXT", (), device_lost : false, owner : command_buffer,
-    slot : cmd_set_alpha_to_coverage_enable_ext,
+    "vkCmdSetAlphaToCoverageEnableEXT", (), device_lost: false, owner: command_buffer,
+    slot: cmd_set_alpha_to_coverage_enable_ext,
     decode_cmd_set_alpha_to_coverage_enable_ext,
     encode_cmd_set_alpha_to_coverage_enable_ext,
     encode_cmd_set_alpha_to_coverage_enable_ext_reply
@@ -1146,20 +1171,21 @@ impl CmdSetAlphaToOneEnableEXTArgs {
             returned,
         }
     }
-    /**Calls `vkCmdSetAlphaToOneEnableEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetAlphaToOneEnableEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetAlphaToOneEnableEXT) {
-        call!(function(self.command_buffer.raw, self.alpha_to_one_enable))
+        call!(function, self.command_buffer.raw, self.alpha_to_one_enable)
     }
 }
 
 impl_command!(
     CmdSetAlphaToOneEnableEXTArgs, CMD_SET_ALPHA_TO_ONE_ENABLE_EXT,
-    "vkCmdSetAlphaToOneEnableEXT", (), device_lost : false, owner : command_buffer, slot
-    : cmd_set_alpha_to_one_enable_ext, decode_cmd_set_alpha_to_one_enable_ext,
+    "vkCmdSetAlphaToOneEnableEXT", (), device_lost: false, owner: command_buffer,
+    slot: cmd_set_alpha_to_one_enable_ext, decode_cmd_set_alpha_to_one_enable_ext,
     encode_cmd_set_alpha_to_one_enable_ext, encode_cmd_set_alpha_to_one_enable_ext_reply
 );
 
@@ -1207,19 +1233,20 @@ impl CmdSetLogicOpEnableEXTArgs {
             returned,
         }
     }
-    /**Calls `vkCmdSetLogicOpEnableEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetLogicOpEnableEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetLogicOpEnableEXT) {
-        call!(function(self.command_buffer.raw, self.logic_op_enable))
+        call!(function, self.command_buffer.raw, self.logic_op_enable)
     }
 }
 
 impl_command!(
     CmdSetLogicOpEnableEXTArgs, CMD_SET_LOGIC_OP_ENABLE_EXT, "vkCmdSetLogicOpEnableEXT",
-    (), device_lost : false, owner : command_buffer, slot : cmd_set_logic_op_enable_ext,
+    (), device_lost: false, owner: command_buffer, slot: cmd_set_logic_op_enable_ext,
     decode_cmd_set_logic_op_enable_ext, encode_cmd_set_logic_op_enable_ext,
     encode_cmd_set_logic_op_enable_ext_reply
 );
@@ -1270,24 +1297,29 @@ impl CmdSetConservativeRasterizationModeEXTArgs {
             returned,
         }
     }
-    /**Calls `vkCmdSetConservativeRasterizationModeEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetConservativeRasterizationModeEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCmdSetConservativeRasterizationModeEXT,
     ) {
-        call!(function(self.command_buffer.raw, self.conservative_rasterization_mode))
+        call!(
+            function,
+            self.command_buffer.raw,
+            self.conservative_rasterization_mode,
+        )
     }
 }
 
 impl_command!(
     CmdSetConservativeRasterizationModeEXTArgs,
     CMD_SET_CONSERVATIVE_RASTERIZATION_MODE_EXT,
-    "vkCmdSetConservativeRasterizationModeEXT", (), device_lost : false, owner :
-    command_buffer, slot : cmd_set_conservative_rasterization_mode_ext,
+    "vkCmdSetConservativeRasterizationModeEXT", (), device_lost: false,
+    owner: command_buffer, slot: cmd_set_conservative_rasterization_mode_ext,
     decode_cmd_set_conservative_rasterization_mode_ext,
     encode_cmd_set_conservative_rasterization_mode_ext,
     encode_cmd_set_conservative_rasterization_mode_ext_reply
@@ -1339,17 +1371,20 @@ impl CmdSetExtraPrimitiveOverestimationSizeEXTArgs {
             returned,
         }
     }
-    /**Calls `vkCmdSetExtraPrimitiveOverestimationSizeEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetExtraPrimitiveOverestimationSizeEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCmdSetExtraPrimitiveOverestimationSizeEXT,
     ) {
         call!(
-            function(self.command_buffer.raw, self.extra_primitive_overestimation_size)
+            function,
+            self.command_buffer.raw,
+            self.extra_primitive_overestimation_size,
         )
     }
 }
@@ -1357,8 +1392,8 @@ As for [`Command::call`](crate::wire::Command::call).*/
 impl_command!(
     CmdSetExtraPrimitiveOverestimationSizeEXTArgs,
     CMD_SET_EXTRA_PRIMITIVE_OVERESTIMATION_SIZE_EXT,
-    "vkCmdSetExtraPrimitiveOverestimationSizeEXT", (), device_lost : false, owner :
-    command_buffer, slot : cmd_set_extra_primitive_overestimation_size_ext,
+    "vkCmdSetExtraPrimitiveOverestimationSizeEXT", (), device_lost: false,
+    owner: command_buffer, slot: cmd_set_extra_primitive_overestimation_size_ext,
     decode_cmd_set_extra_primitive_overestimation_size_ext,
     encode_cmd_set_extra_primitive_overestimation_size_ext,
     encode_cmd_set_extra_primitive_overestimation_size_ext_reply
@@ -1409,23 +1444,24 @@ impl CmdSetSampleLocationsEnableEXTArgs {
             returned,
         }
     }
-    /**Calls `vkCmdSetSampleLocationsEnableEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetSampleLocationsEnableEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCmdSetSampleLocationsEnableEXT,
     ) {
-        call!(function(self.command_buffer.raw, self.sample_locations_enable))
+        call!(function, self.command_buffer.raw, self.sample_locations_enable)
     }
 }
 
 impl_command!(
     CmdSetSampleLocationsEnableEXTArgs, CMD_SET_SAMPLE_LOCATIONS_ENABLE_EXT,
-    "vkCmdSetSampleLocationsEnableEXT", (), device_lost : false, owner : command_buffer,
-    slot : cmd_set_sample_locations_enable_ext,
+    "vkCmdSetSampleLocationsEnableEXT", (), device_lost: false, owner: command_buffer,
+    slot: cmd_set_sample_locations_enable_ext,
     decode_cmd_set_sample_locations_enable_ext,
     encode_cmd_set_sample_locations_enable_ext,
     encode_cmd_set_sample_locations_enable_ext_reply
@@ -1475,23 +1511,24 @@ impl CmdSetProvokingVertexModeEXTArgs {
             returned,
         }
     }
-    /**Calls `vkCmdSetProvokingVertexModeEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetProvokingVertexModeEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCmdSetProvokingVertexModeEXT,
     ) {
-        call!(function(self.command_buffer.raw, self.provoking_vertex_mode))
+        call!(function, self.command_buffer.raw, self.provoking_vertex_mode)
     }
 }
 
 impl_command!(
     CmdSetProvokingVertexModeEXTArgs, CMD_SET_PROVOKING_VERTEX_MODE_EXT,
-    "vkCmdSetProvokingVertexModeEXT", (), device_lost : false, owner : command_buffer,
-    slot : cmd_set_provoking_vertex_mode_ext, decode_cmd_set_provoking_vertex_mode_ext,
+    "vkCmdSetProvokingVertexModeEXT", (), device_lost: false, owner: command_buffer,
+    slot: cmd_set_provoking_vertex_mode_ext, decode_cmd_set_provoking_vertex_mode_ext,
     encode_cmd_set_provoking_vertex_mode_ext,
     encode_cmd_set_provoking_vertex_mode_ext_reply
 );
@@ -1528,7 +1565,7 @@ pub fn encode_cmd_set_fragment_shading_rate_khr(
 ) {
     e.write_header(CommandType::CMD_SET_FRAGMENT_SHADING_RATE_KHR, flags);
     e.write_handle_param(&args.command_buffer);
-    e.write_optional(Some(&*args.p_fragment_size), encode_extent2_d);
+    e.write_optional(Some(args.p_fragment_size), encode_extent2_d);
     e.write_scalars(&args.combiner_ops);
 }
 
@@ -1545,25 +1582,29 @@ impl CmdSetFragmentShadingRateKHRArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdSetFragmentShadingRateKHR` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetFragmentShadingRateKHR` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCmdSetFragmentShadingRateKHR,
     ) {
         call!(
-            function(self.command_buffer.raw, self.p_fragment_size, & self.combiner_ops)
+            function,
+            self.command_buffer.raw,
+            self.p_fragment_size,
+            &self.combiner_ops,
         )
     }
 }
 
 impl_command!(
-    CmdSetFragmentShadingRateKHRArgs < 'a >, CMD_SET_FRAGMENT_SHADING_RATE_KHR,
-    "vkCmdSetFragmentShadingRateKHR", (), device_lost : false, owner : command_buffer,
-    slot : cmd_set_fragment_shading_rate_khr, decode_cmd_set_fragment_shading_rate_khr,
+    CmdSetFragmentShadingRateKHRArgs<'a>, CMD_SET_FRAGMENT_SHADING_RATE_KHR,
+    "vkCmdSetFragmentShadingRateKHR", (), device_lost: false, owner: command_buffer,
+    slot: cmd_set_fragment_shading_rate_khr, decode_cmd_set_fragment_shading_rate_khr,
     encode_cmd_set_fragment_shading_rate_khr,
     encode_cmd_set_fragment_shading_rate_khr_reply
 );
@@ -1597,7 +1638,7 @@ pub fn encode_cmd_set_sample_locations_ext(
     e.write_header(CommandType::CMD_SET_SAMPLE_LOCATIONS_EXT, flags);
     e.write_handle_param(&args.command_buffer);
     e.write_optional(
-        Some(&*args.p_sample_locations_info),
+        Some(args.p_sample_locations_info),
         encode_sample_locations_info_ext,
     );
 }
@@ -1615,20 +1656,21 @@ impl CmdSetSampleLocationsEXTArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdSetSampleLocationsEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetSampleLocationsEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetSampleLocationsEXT) {
-        call!(function(self.command_buffer.raw, self.p_sample_locations_info))
+        call!(function, self.command_buffer.raw, self.p_sample_locations_info)
     }
 }
 
 impl_command!(
-    CmdSetSampleLocationsEXTArgs < 'a >, CMD_SET_SAMPLE_LOCATIONS_EXT,
-    "vkCmdSetSampleLocationsEXT", (), device_lost : false, owner : command_buffer, slot :
-    cmd_set_sample_locations_ext, decode_cmd_set_sample_locations_ext,
+    CmdSetSampleLocationsEXTArgs<'a>, CMD_SET_SAMPLE_LOCATIONS_EXT,
+    "vkCmdSetSampleLocationsEXT", (), device_lost: false, owner: command_buffer,
+    slot: cmd_set_sample_locations_ext, decode_cmd_set_sample_locations_ext,
     encode_cmd_set_sample_locations_ext, encode_cmd_set_sample_locations_ext_reply
 );
 
@@ -1661,7 +1703,7 @@ pub fn encode_cmd_set_rendering_attachment_locations(
     e.write_header(CommandType::CMD_SET_RENDERING_ATTACHMENT_LOCATIONS, flags);
     e.write_handle_param(&args.command_buffer);
     e.write_optional(
-        Some(&*args.p_location_info),
+        Some(args.p_location_info),
         encode_rendering_attachment_location_info,
     );
 }
@@ -1680,24 +1722,24 @@ impl CmdSetRenderingAttachmentLocationsArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdSetRenderingAttachmentLocations` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetRenderingAttachmentLocations` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCmdSetRenderingAttachmentLocationsKHR,
     ) {
-        call!(function(self.command_buffer.raw, self.p_location_info))
+        call!(function, self.command_buffer.raw, self.p_location_info)
     }
 }
 
 impl_command!(
-    CmdSetRenderingAttachmentLocationsArgs < 'a >,
-    CMD_SET_RENDERING_ATTACHMENT_LOCATIONS, "vkCmdSetRenderingAttachmentLocations", (),
-    device_lost : false, owner : command_buffer, slot :
-    cmd_set_rendering_attachment_locations,
+    CmdSetRenderingAttachmentLocationsArgs<'a>, CMD_SET_RENDERING_ATTACHMENT_LOCATIONS,
+    "vkCmdSetRenderingAttachmentLocations", (), device_lost: false,
+    owner: command_buffer, slot: cmd_set_rendering_attachment_locations,
     decode_cmd_set_rendering_attachment_locations,
     encode_cmd_set_rendering_attachment_locations,
     encode_cmd_set_rendering_attachment_locations_reply
@@ -1742,7 +1784,7 @@ pub fn encode_cmd_set_rendering_input_attachment_indices(
     e.write_header(CommandType::CMD_SET_RENDERING_INPUT_ATTACHMENT_INDICES, flags);
     e.write_handle_param(&args.command_buffer);
     e.write_optional(
-        Some(&*args.p_input_attachment_index_info),
+        Some(args.p_input_attachment_index_info),
         encode_rendering_input_attachment_index_info,
     );
 }
@@ -1762,24 +1804,25 @@ impl CmdSetRenderingInputAttachmentIndicesArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdSetRenderingInputAttachmentIndices` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetRenderingInputAttachmentIndices` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCmdSetRenderingInputAttachmentIndicesKHR,
     ) {
-        call!(function(self.command_buffer.raw, self.p_input_attachment_index_info))
+        call!(function, self.command_buffer.raw, self.p_input_attachment_index_info)
     }
 }
 
 impl_command!(
-    CmdSetRenderingInputAttachmentIndicesArgs < 'a >,
+    CmdSetRenderingInputAttachmentIndicesArgs<'a>,
     CMD_SET_RENDERING_INPUT_ATTACHMENT_INDICES,
-    "vkCmdSetRenderingInputAttachmentIndices", (), device_lost : false, owner :
-    command_buffer, slot : cmd_set_rendering_input_attachment_indices,
+    "vkCmdSetRenderingInputAttachmentIndices", (), device_lost: false,
+    owner: command_buffer, slot: cmd_set_rendering_input_attachment_indices,
     decode_cmd_set_rendering_input_attachment_indices,
     encode_cmd_set_rendering_input_attachment_indices,
     encode_cmd_set_rendering_input_attachment_indices_reply
@@ -1840,24 +1883,25 @@ impl CmdSetRayTracingPipelineStackSizeKHRArgs {
             returned,
         }
     }
-    /**Calls `vkCmdSetRayTracingPipelineStackSizeKHR` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetRayTracingPipelineStackSizeKHR` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCmdSetRayTracingPipelineStackSizeKHR,
     ) {
-        call!(function(self.command_buffer.raw, self.pipeline_stack_size))
+        call!(function, self.command_buffer.raw, self.pipeline_stack_size)
     }
 }
 
 impl_command!(
     CmdSetRayTracingPipelineStackSizeKHRArgs,
     CMD_SET_RAY_TRACING_PIPELINE_STACK_SIZE_KHR,
-    "vkCmdSetRayTracingPipelineStackSizeKHR", (), device_lost : false, owner :
-    command_buffer, slot : cmd_set_ray_tracing_pipeline_stack_size_khr,
+    "vkCmdSetRayTracingPipelineStackSizeKHR", (), device_lost: false,
+    owner: command_buffer, slot: cmd_set_ray_tracing_pipeline_stack_size_khr,
     decode_cmd_set_ray_tracing_pipeline_stack_size_khr,
     encode_cmd_set_ray_tracing_pipeline_stack_size_khr,
     encode_cmd_set_ray_tracing_pipeline_stack_size_khr_reply
@@ -1909,24 +1953,25 @@ impl CmdSetAttachmentFeedbackLoopEnableEXTArgs {
             returned,
         }
     }
-    /**Calls `vkCmdSetAttachmentFeedbackLoopEnableEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdSetAttachmentFeedbackLoopEnableEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCmdSetAttachmentFeedbackLoopEnableEXT,
     ) {
-        call!(function(self.command_buffer.raw, self.aspect_mask))
+        call!(function, self.command_buffer.raw, self.aspect_mask)
     }
 }
 
 impl_command!(
     CmdSetAttachmentFeedbackLoopEnableEXTArgs,
     CMD_SET_ATTACHMENT_FEEDBACK_LOOP_ENABLE_EXT,
-    "vkCmdSetAttachmentFeedbackLoopEnableEXT", (), device_lost : false, owner :
-    command_buffer, slot : cmd_set_attachment_feedback_loop_enable_ext,
+    "vkCmdSetAttachmentFeedbackLoopEnableEXT", (), device_lost: false,
+    owner: command_buffer, slot: cmd_set_attachment_feedback_loop_enable_ext,
     decode_cmd_set_attachment_feedback_loop_enable_ext,
     encode_cmd_set_attachment_feedback_loop_enable_ext,
     encode_cmd_set_attachment_feedback_loop_enable_ext_reply

@@ -3,9 +3,9 @@
 
 //! Commands of family `command_transfer`.
 
-use core::ptr;
 use core::ffi::c_void;
-use crate::vk;
+use core::ptr;
+
 use crate::generated::decode::{
     decode_acceleration_structure_build_geometry_info_khr,
     decode_acceleration_structure_build_range_info_khr, decode_blit_image_info2,
@@ -32,6 +32,7 @@ use crate::generated::encode::{
     encode_image_copy, encode_image_resolve, encode_image_subresource_range,
     encode_resolve_image_info2,
 };
+use crate::vk;
 use crate::wire::{
     CommandType, Count, DecodeError, Decoder, Encoder, Handle, Handles, as_ptr_or_null,
     bare_reply, call, impl_command,
@@ -93,22 +94,27 @@ impl CmdCopyBufferArgs<'_> {
     pub fn reply(&self, returned: ()) -> CmdCopyBufferReply {
         CmdCopyBufferReply { returned }
     }
-    /**Calls `vkCmdCopyBuffer` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdCopyBuffer` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdCopyBuffer) {
         call!(
-            function(self.command_buffer.raw, self.src_buffer.raw, self.dst_buffer.raw,
-            self.region_count, as_ptr_or_null(self.p_regions))
+            function,
+            self.command_buffer.raw,
+            self.src_buffer.raw,
+            self.dst_buffer.raw,
+            self.region_count,
+            as_ptr_or_null(self.p_regions),
         )
     }
 }
 
 impl_command!(
-    CmdCopyBufferArgs < 'a >, CMD_COPY_BUFFER, "vkCmdCopyBuffer", (), device_lost :
-    false, owner : command_buffer, slot : cmd_copy_buffer, decode_cmd_copy_buffer,
+    CmdCopyBufferArgs<'a>, CMD_COPY_BUFFER, "vkCmdCopyBuffer", (), device_lost: false,
+    owner: command_buffer, slot: cmd_copy_buffer, decode_cmd_copy_buffer,
     encode_cmd_copy_buffer, encode_cmd_copy_buffer_reply
 );
 
@@ -174,23 +180,29 @@ impl CmdCopyImageArgs<'_> {
     pub fn reply(&self, returned: ()) -> CmdCopyImageReply {
         CmdCopyImageReply { returned }
     }
-    /**Calls `vkCmdCopyImage` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdCopyImage` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdCopyImage) {
         call!(
-            function(self.command_buffer.raw, self.src_image.raw, self.src_image_layout,
-            self.dst_image.raw, self.dst_image_layout, self.region_count,
-            as_ptr_or_null(self.p_regions))
+            function,
+            self.command_buffer.raw,
+            self.src_image.raw,
+            self.src_image_layout,
+            self.dst_image.raw,
+            self.dst_image_layout,
+            self.region_count,
+            as_ptr_or_null(self.p_regions),
         )
     }
 }
 
 impl_command!(
-    CmdCopyImageArgs < 'a >, CMD_COPY_IMAGE, "vkCmdCopyImage", (), device_lost : false,
-    owner : command_buffer, slot : cmd_copy_image, decode_cmd_copy_image,
+    CmdCopyImageArgs<'a>, CMD_COPY_IMAGE, "vkCmdCopyImage", (), device_lost: false,
+    owner: command_buffer, slot: cmd_copy_image, decode_cmd_copy_image,
     encode_cmd_copy_image, encode_cmd_copy_image_reply
 );
 
@@ -261,23 +273,30 @@ impl CmdBlitImageArgs<'_> {
     pub fn reply(&self, returned: ()) -> CmdBlitImageReply {
         CmdBlitImageReply { returned }
     }
-    /**Calls `vkCmdBlitImage` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdBlitImage` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdBlitImage) {
         call!(
-            function(self.command_buffer.raw, self.src_image.raw, self.src_image_layout,
-            self.dst_image.raw, self.dst_image_layout, self.region_count,
-            as_ptr_or_null(self.p_regions), self.filter)
+            function,
+            self.command_buffer.raw,
+            self.src_image.raw,
+            self.src_image_layout,
+            self.dst_image.raw,
+            self.dst_image_layout,
+            self.region_count,
+            as_ptr_or_null(self.p_regions),
+            self.filter,
         )
     }
 }
 
 impl_command!(
-    CmdBlitImageArgs < 'a >, CMD_BLIT_IMAGE, "vkCmdBlitImage", (), device_lost : false,
-    owner : command_buffer, slot : cmd_blit_image, decode_cmd_blit_image,
+    CmdBlitImageArgs<'a>, CMD_BLIT_IMAGE, "vkCmdBlitImage", (), device_lost: false,
+    owner: command_buffer, slot: cmd_blit_image, decode_cmd_blit_image,
     encode_cmd_blit_image, encode_cmd_blit_image_reply
 );
 
@@ -345,22 +364,28 @@ impl CmdCopyBufferToImageArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdCopyBufferToImage` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdCopyBufferToImage` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdCopyBufferToImage) {
         call!(
-            function(self.command_buffer.raw, self.src_buffer.raw, self.dst_image.raw,
-            self.dst_image_layout, self.region_count, as_ptr_or_null(self.p_regions))
+            function,
+            self.command_buffer.raw,
+            self.src_buffer.raw,
+            self.dst_image.raw,
+            self.dst_image_layout,
+            self.region_count,
+            as_ptr_or_null(self.p_regions),
         )
     }
 }
 
 impl_command!(
-    CmdCopyBufferToImageArgs < 'a >, CMD_COPY_BUFFER_TO_IMAGE, "vkCmdCopyBufferToImage",
-    (), device_lost : false, owner : command_buffer, slot : cmd_copy_buffer_to_image,
+    CmdCopyBufferToImageArgs<'a>, CMD_COPY_BUFFER_TO_IMAGE, "vkCmdCopyBufferToImage", (),
+    device_lost: false, owner: command_buffer, slot: cmd_copy_buffer_to_image,
     decode_cmd_copy_buffer_to_image, encode_cmd_copy_buffer_to_image,
     encode_cmd_copy_buffer_to_image_reply
 );
@@ -429,22 +454,28 @@ impl CmdCopyImageToBufferArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdCopyImageToBuffer` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdCopyImageToBuffer` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdCopyImageToBuffer) {
         call!(
-            function(self.command_buffer.raw, self.src_image.raw, self.src_image_layout,
-            self.dst_buffer.raw, self.region_count, as_ptr_or_null(self.p_regions))
+            function,
+            self.command_buffer.raw,
+            self.src_image.raw,
+            self.src_image_layout,
+            self.dst_buffer.raw,
+            self.region_count,
+            as_ptr_or_null(self.p_regions),
         )
     }
 }
 
 impl_command!(
-    CmdCopyImageToBufferArgs < 'a >, CMD_COPY_IMAGE_TO_BUFFER, "vkCmdCopyImageToBuffer",
-    (), device_lost : false, owner : command_buffer, slot : cmd_copy_image_to_buffer,
+    CmdCopyImageToBufferArgs<'a>, CMD_COPY_IMAGE_TO_BUFFER, "vkCmdCopyImageToBuffer", (),
+    device_lost: false, owner: command_buffer, slot: cmd_copy_image_to_buffer,
     decode_cmd_copy_image_to_buffer, encode_cmd_copy_image_to_buffer,
     encode_cmd_copy_image_to_buffer_reply
 );
@@ -505,23 +536,28 @@ impl CmdUpdateBufferArgs<'_> {
     pub fn reply(&self, returned: ()) -> CmdUpdateBufferReply {
         CmdUpdateBufferReply { returned }
     }
-    /**Calls `vkCmdUpdateBuffer` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdUpdateBuffer` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdUpdateBuffer) {
         call!(
-            function(self.command_buffer.raw, self.dst_buffer.raw, self.dst_offset, self
-            .data_size, as_ptr_or_null(self.p_data).cast:: < c_void > ())
+            function,
+            self.command_buffer.raw,
+            self.dst_buffer.raw,
+            self.dst_offset,
+            self.data_size,
+            as_ptr_or_null(self.p_data).cast::<c_void>(),
         )
     }
 }
 
 impl_command!(
-    CmdUpdateBufferArgs < 'a >, CMD_UPDATE_BUFFER, "vkCmdUpdateBuffer", (), device_lost :
-    false, owner : command_buffer, slot : cmd_update_buffer, decode_cmd_update_buffer,
-    encode_cmd_update_buffer, encode_cmd_update_buffer_reply
+    CmdUpdateBufferArgs<'a>, CMD_UPDATE_BUFFER, "vkCmdUpdateBuffer", (),
+    device_lost: false, owner: command_buffer, slot: cmd_update_buffer,
+    decode_cmd_update_buffer, encode_cmd_update_buffer, encode_cmd_update_buffer_reply
 );
 
 /// Arguments of `vkCmdFillBuffer` (command 118).
@@ -576,22 +612,27 @@ impl CmdFillBufferArgs {
     pub fn reply(&self, returned: ()) -> CmdFillBufferReply {
         CmdFillBufferReply { returned }
     }
-    /**Calls `vkCmdFillBuffer` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdFillBuffer` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdFillBuffer) {
         call!(
-            function(self.command_buffer.raw, self.dst_buffer.raw, self.dst_offset, self
-            .size, self.data)
+            function,
+            self.command_buffer.raw,
+            self.dst_buffer.raw,
+            self.dst_offset,
+            self.size,
+            self.data,
         )
     }
 }
 
 impl_command!(
-    CmdFillBufferArgs, CMD_FILL_BUFFER, "vkCmdFillBuffer", (), device_lost : false, owner
-    : command_buffer, slot : cmd_fill_buffer, decode_cmd_fill_buffer,
+    CmdFillBufferArgs, CMD_FILL_BUFFER, "vkCmdFillBuffer", (), device_lost: false,
+    owner: command_buffer, slot: cmd_fill_buffer, decode_cmd_fill_buffer,
     encode_cmd_fill_buffer, encode_cmd_fill_buffer_reply
 );
 
@@ -659,23 +700,28 @@ impl CmdClearColorImageArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdClearColorImage` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdClearColorImage` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdClearColorImage) {
         call!(
-            function(self.command_buffer.raw, self.image.raw, self.image_layout, self
-            .p_color.map_or(ptr::null(), ptr::from_ref), self.range_count,
-            as_ptr_or_null(self.p_ranges))
+            function,
+            self.command_buffer.raw,
+            self.image.raw,
+            self.image_layout,
+            self.p_color.map_or(ptr::null(), ptr::from_ref),
+            self.range_count,
+            as_ptr_or_null(self.p_ranges),
         )
     }
 }
 
 impl_command!(
-    CmdClearColorImageArgs < 'a >, CMD_CLEAR_COLOR_IMAGE, "vkCmdClearColorImage", (),
-    device_lost : false, owner : command_buffer, slot : cmd_clear_color_image,
+    CmdClearColorImageArgs<'a>, CMD_CLEAR_COLOR_IMAGE, "vkCmdClearColorImage", (),
+    device_lost: false, owner: command_buffer, slot: cmd_clear_color_image,
     decode_cmd_clear_color_image, encode_cmd_clear_color_image,
     encode_cmd_clear_color_image_reply
 );
@@ -727,7 +773,7 @@ pub fn encode_cmd_clear_depth_stencil_image(
     e.write_handle_param(&args.command_buffer);
     e.write_handle_param(&args.image);
     e.write(args.image_layout);
-    e.write_optional(Some(&*args.p_depth_stencil), encode_clear_depth_stencil_value);
+    e.write_optional(Some(args.p_depth_stencil), encode_clear_depth_stencil_value);
     e.write(args.range_count);
     e.write_items(args.p_ranges, encode_image_subresource_range);
 }
@@ -745,23 +791,29 @@ impl CmdClearDepthStencilImageArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdClearDepthStencilImage` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdClearDepthStencilImage` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdClearDepthStencilImage) {
         call!(
-            function(self.command_buffer.raw, self.image.raw, self.image_layout, self
-            .p_depth_stencil, self.range_count, as_ptr_or_null(self.p_ranges))
+            function,
+            self.command_buffer.raw,
+            self.image.raw,
+            self.image_layout,
+            self.p_depth_stencil,
+            self.range_count,
+            as_ptr_or_null(self.p_ranges),
         )
     }
 }
 
 impl_command!(
-    CmdClearDepthStencilImageArgs < 'a >, CMD_CLEAR_DEPTH_STENCIL_IMAGE,
-    "vkCmdClearDepthStencilImage", (), device_lost : false, owner : command_buffer, slot
-    : cmd_clear_depth_stencil_image, decode_cmd_clear_depth_stencil_image,
+    CmdClearDepthStencilImageArgs<'a>, CMD_CLEAR_DEPTH_STENCIL_IMAGE,
+    "vkCmdClearDepthStencilImage", (), device_lost: false, owner: command_buffer,
+    slot: cmd_clear_depth_stencil_image, decode_cmd_clear_depth_stencil_image,
     encode_cmd_clear_depth_stencil_image, encode_cmd_clear_depth_stencil_image_reply
 );
 
@@ -824,22 +876,27 @@ impl CmdClearAttachmentsArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdClearAttachments` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdClearAttachments` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdClearAttachments) {
         call!(
-            function(self.command_buffer.raw, self.attachment_count, as_ptr_or_null(self
-            .p_attachments), self.rect_count, as_ptr_or_null(self.p_rects))
+            function,
+            self.command_buffer.raw,
+            self.attachment_count,
+            as_ptr_or_null(self.p_attachments),
+            self.rect_count,
+            as_ptr_or_null(self.p_rects),
         )
     }
 }
 
 impl_command!(
-    CmdClearAttachmentsArgs < 'a >, CMD_CLEAR_ATTACHMENTS, "vkCmdClearAttachments", (),
-    device_lost : false, owner : command_buffer, slot : cmd_clear_attachments,
+    CmdClearAttachmentsArgs<'a>, CMD_CLEAR_ATTACHMENTS, "vkCmdClearAttachments", (),
+    device_lost: false, owner: command_buffer, slot: cmd_clear_attachments,
     decode_cmd_clear_attachments, encode_cmd_clear_attachments,
     encode_cmd_clear_attachments_reply
 );
@@ -910,24 +967,30 @@ impl CmdResolveImageArgs<'_> {
     pub fn reply(&self, returned: ()) -> CmdResolveImageReply {
         CmdResolveImageReply { returned }
     }
-    /**Calls `vkCmdResolveImage` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdResolveImage` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdResolveImage) {
         call!(
-            function(self.command_buffer.raw, self.src_image.raw, self.src_image_layout,
-            self.dst_image.raw, self.dst_image_layout, self.region_count,
-            as_ptr_or_null(self.p_regions))
+            function,
+            self.command_buffer.raw,
+            self.src_image.raw,
+            self.src_image_layout,
+            self.dst_image.raw,
+            self.dst_image_layout,
+            self.region_count,
+            as_ptr_or_null(self.p_regions),
         )
     }
 }
 
 impl_command!(
-    CmdResolveImageArgs < 'a >, CMD_RESOLVE_IMAGE, "vkCmdResolveImage", (), device_lost :
-    false, owner : command_buffer, slot : cmd_resolve_image, decode_cmd_resolve_image,
-    encode_cmd_resolve_image, encode_cmd_resolve_image_reply
+    CmdResolveImageArgs<'a>, CMD_RESOLVE_IMAGE, "vkCmdResolveImage", (),
+    device_lost: false, owner: command_buffer, slot: cmd_resolve_image,
+    decode_cmd_resolve_image, encode_cmd_resolve_image, encode_cmd_resolve_image_reply
 );
 
 /// Arguments of `vkCmdWriteTimestamp` (command 130).
@@ -981,22 +1044,26 @@ impl CmdWriteTimestampArgs {
     pub fn reply(&self, returned: ()) -> CmdWriteTimestampReply {
         CmdWriteTimestampReply { returned }
     }
-    /**Calls `vkCmdWriteTimestamp` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdWriteTimestamp` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdWriteTimestamp) {
         call!(
-            function(self.command_buffer.raw, self.pipeline_stage, self.query_pool.raw,
-            self.query)
+            function,
+            self.command_buffer.raw,
+            self.pipeline_stage,
+            self.query_pool.raw,
+            self.query,
         )
     }
 }
 
 impl_command!(
-    CmdWriteTimestampArgs, CMD_WRITE_TIMESTAMP, "vkCmdWriteTimestamp", (), device_lost :
-    false, owner : command_buffer, slot : cmd_write_timestamp,
+    CmdWriteTimestampArgs, CMD_WRITE_TIMESTAMP, "vkCmdWriteTimestamp", (),
+    device_lost: false, owner: command_buffer, slot: cmd_write_timestamp,
     decode_cmd_write_timestamp, encode_cmd_write_timestamp,
     encode_cmd_write_timestamp_reply
 );
@@ -1075,23 +1142,31 @@ impl CmdCopyQueryPoolResultsArgs {
             returned,
         }
     }
-    /**Calls `vkCmdCopyQueryPoolResults` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdCopyQueryPoolResults` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdCopyQueryPoolResults) {
         call!(
-            function(self.command_buffer.raw, self.query_pool.raw, self.first_query, self
-            .query_count, self.dst_buffer.raw, self.dst_offset, self.stride, self.flags)
+            function,
+            self.command_buffer.raw,
+            self.query_pool.raw,
+            self.first_query,
+            self.query_count,
+            self.dst_buffer.raw,
+            self.dst_offset,
+            self.stride,
+            self.flags,
         )
     }
 }
 
 impl_command!(
     CmdCopyQueryPoolResultsArgs, CMD_COPY_QUERY_POOL_RESULTS,
-    "vkCmdCopyQueryPoolResults", (), device_lost : false, owner : command_buffer, slot :
-    cmd_copy_query_pool_results, decode_cmd_copy_query_pool_results,
+    "vkCmdCopyQueryPoolResults", (), device_lost: false, owner: command_buffer,
+    slot: cmd_copy_query_pool_results, decode_cmd_copy_query_pool_results,
     encode_cmd_copy_query_pool_results, encode_cmd_copy_query_pool_results_reply
 );
 
@@ -1148,22 +1223,26 @@ impl CmdWriteTimestamp2Args {
             returned,
         }
     }
-    /**Calls `vkCmdWriteTimestamp2` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdWriteTimestamp2` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdWriteTimestamp2) {
         call!(
-            function(self.command_buffer.raw, self.stage, self.query_pool.raw, self
-            .query)
+            function,
+            self.command_buffer.raw,
+            self.stage,
+            self.query_pool.raw,
+            self.query,
         )
     }
 }
 
 impl_command!(
-    CmdWriteTimestamp2Args, CMD_WRITE_TIMESTAMP2, "vkCmdWriteTimestamp2", (), device_lost
-    : false, owner : command_buffer, slot : cmd_write_timestamp2,
+    CmdWriteTimestamp2Args, CMD_WRITE_TIMESTAMP2, "vkCmdWriteTimestamp2", (),
+    device_lost: false, owner: command_buffer, slot: cmd_write_timestamp2,
     decode_cmd_write_timestamp2, encode_cmd_write_timestamp2,
     encode_cmd_write_timestamp2_reply
 );
@@ -1205,7 +1284,7 @@ pub fn encode_cmd_copy_buffer2(
 ) {
     e.write_header(CommandType::CMD_COPY_BUFFER2, flags);
     e.write_handle_param(&args.command_buffer);
-    e.write_optional(Some(&*args.p_copy_buffer_info), encode_copy_buffer_info2);
+    e.write_optional(Some(args.p_copy_buffer_info), encode_copy_buffer_info2);
 }
 
 bare_reply!(
@@ -1218,19 +1297,20 @@ impl CmdCopyBuffer2Args<'_> {
     pub fn reply(&self, returned: ()) -> CmdCopyBuffer2Reply {
         CmdCopyBuffer2Reply { returned }
     }
-    /**Calls `vkCmdCopyBuffer2` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdCopyBuffer2` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdCopyBuffer2) {
-        call!(function(self.command_buffer.raw, self.p_copy_buffer_info))
+        call!(function, self.command_buffer.raw, self.p_copy_buffer_info)
     }
 }
 
 impl_command!(
-    CmdCopyBuffer2Args < 'a >, CMD_COPY_BUFFER2, "vkCmdCopyBuffer2", (), device_lost :
-    false, owner : command_buffer, slot : cmd_copy_buffer2, decode_cmd_copy_buffer2,
+    CmdCopyBuffer2Args<'a>, CMD_COPY_BUFFER2, "vkCmdCopyBuffer2", (), device_lost: false,
+    owner: command_buffer, slot: cmd_copy_buffer2, decode_cmd_copy_buffer2,
     encode_cmd_copy_buffer2, encode_cmd_copy_buffer2_reply
 );
 
@@ -1271,7 +1351,7 @@ pub fn encode_cmd_copy_image2(
 ) {
     e.write_header(CommandType::CMD_COPY_IMAGE2, flags);
     e.write_handle_param(&args.command_buffer);
-    e.write_optional(Some(&*args.p_copy_image_info), encode_copy_image_info2);
+    e.write_optional(Some(args.p_copy_image_info), encode_copy_image_info2);
 }
 
 bare_reply!(
@@ -1284,19 +1364,20 @@ impl CmdCopyImage2Args<'_> {
     pub fn reply(&self, returned: ()) -> CmdCopyImage2Reply {
         CmdCopyImage2Reply { returned }
     }
-    /**Calls `vkCmdCopyImage2` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdCopyImage2` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdCopyImage2) {
-        call!(function(self.command_buffer.raw, self.p_copy_image_info))
+        call!(function, self.command_buffer.raw, self.p_copy_image_info)
     }
 }
 
 impl_command!(
-    CmdCopyImage2Args < 'a >, CMD_COPY_IMAGE2, "vkCmdCopyImage2", (), device_lost :
-    false, owner : command_buffer, slot : cmd_copy_image2, decode_cmd_copy_image2,
+    CmdCopyImage2Args<'a>, CMD_COPY_IMAGE2, "vkCmdCopyImage2", (), device_lost: false,
+    owner: command_buffer, slot: cmd_copy_image2, decode_cmd_copy_image2,
     encode_cmd_copy_image2, encode_cmd_copy_image2_reply
 );
 
@@ -1339,7 +1420,7 @@ pub fn encode_cmd_copy_buffer_to_image2(
     e.write_header(CommandType::CMD_COPY_BUFFER_TO_IMAGE2, flags);
     e.write_handle_param(&args.command_buffer);
     e.write_optional(
-        Some(&*args.p_copy_buffer_to_image_info),
+        Some(args.p_copy_buffer_to_image_info),
         encode_copy_buffer_to_image_info2,
     );
 }
@@ -1356,21 +1437,22 @@ impl CmdCopyBufferToImage2Args<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdCopyBufferToImage2` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdCopyBufferToImage2` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdCopyBufferToImage2) {
-        call!(function(self.command_buffer.raw, self.p_copy_buffer_to_image_info))
+        call!(function, self.command_buffer.raw, self.p_copy_buffer_to_image_info)
     }
 }
 
 impl_command!(
-    CmdCopyBufferToImage2Args < 'a >, CMD_COPY_BUFFER_TO_IMAGE2,
-    "vkCmdCopyBufferToImage2", (), device_lost : false, owner : command_buffer, slot :
-    cmd_copy_buffer_to_image2, decode_cmd_copy_buffer_to_image2,
-    encode_cmd_copy_buffer_to_image2, encode_cmd_copy_buffer_to_image2_reply
+    CmdCopyBufferToImage2Args<'a>, CMD_COPY_BUFFER_TO_IMAGE2, "vkCmdCopyBufferToImage2",
+    (), device_lost: false, owner: command_buffer, slot: cmd_copy_buffer_to_image2,
+    decode_cmd_copy_buffer_to_image2, encode_cmd_copy_buffer_to_image2,
+    encode_cmd_copy_buffer_to_image2_reply
 );
 
 pub use self::{
@@ -1412,7 +1494,7 @@ pub fn encode_cmd_copy_image_to_buffer2(
     e.write_header(CommandType::CMD_COPY_IMAGE_TO_BUFFER2, flags);
     e.write_handle_param(&args.command_buffer);
     e.write_optional(
-        Some(&*args.p_copy_image_to_buffer_info),
+        Some(args.p_copy_image_to_buffer_info),
         encode_copy_image_to_buffer_info2,
     );
 }
@@ -1429,21 +1511,22 @@ impl CmdCopyImageToBuffer2Args<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdCopyImageToBuffer2` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdCopyImageToBuffer2` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdCopyImageToBuffer2) {
-        call!(function(self.command_buffer.raw, self.p_copy_image_to_buffer_info))
+        call!(function, self.command_buffer.raw, self.p_copy_image_to_buffer_info)
     }
 }
 
 impl_command!(
-    CmdCopyImageToBuffer2Args < 'a >, CMD_COPY_IMAGE_TO_BUFFER2,
-    "vkCmdCopyImageToBuffer2", (), device_lost : false, owner : command_buffer, slot :
-    cmd_copy_image_to_buffer2, decode_cmd_copy_image_to_buffer2,
-    encode_cmd_copy_image_to_buffer2, encode_cmd_copy_image_to_buffer2_reply
+    CmdCopyImageToBuffer2Args<'a>, CMD_COPY_IMAGE_TO_BUFFER2, "vkCmdCopyImageToBuffer2",
+    (), device_lost: false, owner: command_buffer, slot: cmd_copy_image_to_buffer2,
+    decode_cmd_copy_image_to_buffer2, encode_cmd_copy_image_to_buffer2,
+    encode_cmd_copy_image_to_buffer2_reply
 );
 
 pub use self::{
@@ -1483,7 +1566,7 @@ pub fn encode_cmd_blit_image2(
 ) {
     e.write_header(CommandType::CMD_BLIT_IMAGE2, flags);
     e.write_handle_param(&args.command_buffer);
-    e.write_optional(Some(&*args.p_blit_image_info), encode_blit_image_info2);
+    e.write_optional(Some(args.p_blit_image_info), encode_blit_image_info2);
 }
 
 bare_reply!(
@@ -1496,19 +1579,20 @@ impl CmdBlitImage2Args<'_> {
     pub fn reply(&self, returned: ()) -> CmdBlitImage2Reply {
         CmdBlitImage2Reply { returned }
     }
-    /**Calls `vkCmdBlitImage2` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdBlitImage2` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdBlitImage2) {
-        call!(function(self.command_buffer.raw, self.p_blit_image_info))
+        call!(function, self.command_buffer.raw, self.p_blit_image_info)
     }
 }
 
 impl_command!(
-    CmdBlitImage2Args < 'a >, CMD_BLIT_IMAGE2, "vkCmdBlitImage2", (), device_lost :
-    false, owner : command_buffer, slot : cmd_blit_image2, decode_cmd_blit_image2,
+    CmdBlitImage2Args<'a>, CMD_BLIT_IMAGE2, "vkCmdBlitImage2", (), device_lost: false,
+    owner: command_buffer, slot: cmd_blit_image2, decode_cmd_blit_image2,
     encode_cmd_blit_image2, encode_cmd_blit_image2_reply
 );
 
@@ -1549,7 +1633,7 @@ pub fn encode_cmd_resolve_image2(
 ) {
     e.write_header(CommandType::CMD_RESOLVE_IMAGE2, flags);
     e.write_handle_param(&args.command_buffer);
-    e.write_optional(Some(&*args.p_resolve_image_info), encode_resolve_image_info2);
+    e.write_optional(Some(args.p_resolve_image_info), encode_resolve_image_info2);
 }
 
 bare_reply!(
@@ -1562,20 +1646,22 @@ impl CmdResolveImage2Args<'_> {
     pub fn reply(&self, returned: ()) -> CmdResolveImage2Reply {
         CmdResolveImage2Reply { returned }
     }
-    /**Calls `vkCmdResolveImage2` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdResolveImage2` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdResolveImage2) {
-        call!(function(self.command_buffer.raw, self.p_resolve_image_info))
+        call!(function, self.command_buffer.raw, self.p_resolve_image_info)
     }
 }
 
 impl_command!(
-    CmdResolveImage2Args < 'a >, CMD_RESOLVE_IMAGE2, "vkCmdResolveImage2", (),
-    device_lost : false, owner : command_buffer, slot : cmd_resolve_image2,
-    decode_cmd_resolve_image2, encode_cmd_resolve_image2, encode_cmd_resolve_image2_reply
+    CmdResolveImage2Args<'a>, CMD_RESOLVE_IMAGE2, "vkCmdResolveImage2", (),
+    device_lost: false, owner: command_buffer, slot: cmd_resolve_image2,
+    decode_cmd_resolve_image2, encode_cmd_resolve_image2,
+    encode_cmd_resolve_image2_reply
 );
 
 pub use self::{
@@ -1672,26 +1758,30 @@ impl CmdBuildAccelerationStructuresKHRArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdBuildAccelerationStructuresKHR` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdBuildAccelerationStructuresKHR` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCmdBuildAccelerationStructuresKHR,
     ) {
         call!(
-            function(self.command_buffer.raw, self.info_count, as_ptr_or_null(self
-            .p_infos), as_ptr_or_null(self.pp_build_range_infos))
+            function,
+            self.command_buffer.raw,
+            self.info_count,
+            as_ptr_or_null(self.p_infos),
+            as_ptr_or_null(self.pp_build_range_infos),
         )
     }
 }
 
 impl_command!(
-    CmdBuildAccelerationStructuresKHRArgs < 'a >, CMD_BUILD_ACCELERATION_STRUCTURES_KHR,
-    "vkCmdBuildAccelerationStructuresKHR", (), device_lost : false, owner :
-    command_buffer, slot : cmd_build_acceleration_structures_khr,
+    CmdBuildAccelerationStructuresKHRArgs<'a>, CMD_BUILD_ACCELERATION_STRUCTURES_KHR,
+    "vkCmdBuildAccelerationStructuresKHR", (), device_lost: false, owner: command_buffer,
+    slot: cmd_build_acceleration_structures_khr,
     decode_cmd_build_acceleration_structures_khr,
     encode_cmd_build_acceleration_structures_khr,
     encode_cmd_build_acceleration_structures_khr_reply
@@ -1790,29 +1880,33 @@ impl CmdBuildAccelerationStructuresIndirectKHRArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdBuildAccelerationStructuresIndirectKHR` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdBuildAccelerationStructuresIndirectKHR` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCmdBuildAccelerationStructuresIndirectKHR,
     ) {
         call!(
-            function(self.command_buffer.raw, self.info_count, as_ptr_or_null(self
-            .p_infos), as_ptr_or_null(self.p_indirect_device_addresses),
-            as_ptr_or_null(self.p_indirect_strides), as_ptr_or_null(self
-            .pp_max_primitive_counts))
+            function,
+            self.command_buffer.raw,
+            self.info_count,
+            as_ptr_or_null(self.p_infos),
+            as_ptr_or_null(self.p_indirect_device_addresses),
+            as_ptr_or_null(self.p_indirect_strides),
+            as_ptr_or_null(self.pp_max_primitive_counts),
         )
     }
 }
 
 impl_command!(
-    CmdBuildAccelerationStructuresIndirectKHRArgs < 'a >,
+    CmdBuildAccelerationStructuresIndirectKHRArgs<'a>,
     CMD_BUILD_ACCELERATION_STRUCTURES_INDIRECT_KHR,
-    "vkCmdBuildAccelerationStructuresIndirectKHR", (), device_lost : false, owner :
-    command_buffer, slot : cmd_build_acceleration_structures_indirect_khr,
+    "vkCmdBuildAccelerationStructuresIndirectKHR", (), device_lost: false,
+    owner: command_buffer, slot: cmd_build_acceleration_structures_indirect_khr,
     decode_cmd_build_acceleration_structures_indirect_khr,
     encode_cmd_build_acceleration_structures_indirect_khr,
     encode_cmd_build_acceleration_structures_indirect_khr_reply
@@ -1846,7 +1940,7 @@ pub fn encode_cmd_copy_acceleration_structure_khr(
 ) {
     e.write_header(CommandType::CMD_COPY_ACCELERATION_STRUCTURE_KHR, flags);
     e.write_handle_param(&args.command_buffer);
-    e.write_optional(Some(&*args.p_info), encode_copy_acceleration_structure_info_khr);
+    e.write_optional(Some(args.p_info), encode_copy_acceleration_structure_info_khr);
 }
 
 bare_reply!(
@@ -1863,23 +1957,24 @@ impl CmdCopyAccelerationStructureKHRArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdCopyAccelerationStructureKHR` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdCopyAccelerationStructureKHR` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCmdCopyAccelerationStructureKHR,
     ) {
-        call!(function(self.command_buffer.raw, self.p_info))
+        call!(function, self.command_buffer.raw, self.p_info)
     }
 }
 
 impl_command!(
-    CmdCopyAccelerationStructureKHRArgs < 'a >, CMD_COPY_ACCELERATION_STRUCTURE_KHR,
-    "vkCmdCopyAccelerationStructureKHR", (), device_lost : false, owner : command_buffer,
-    slot : cmd_copy_acceleration_structure_khr,
+    CmdCopyAccelerationStructureKHRArgs<'a>, CMD_COPY_ACCELERATION_STRUCTURE_KHR,
+    "vkCmdCopyAccelerationStructureKHR", (), device_lost: false, owner: command_buffer,
+    slot: cmd_copy_acceleration_structure_khr,
     decode_cmd_copy_acceleration_structure_khr,
     encode_cmd_copy_acceleration_structure_khr,
     encode_cmd_copy_acceleration_structure_khr_reply
@@ -1914,7 +2009,7 @@ pub fn encode_cmd_copy_acceleration_structure_to_memory_khr(
     e.write_header(CommandType::CMD_COPY_ACCELERATION_STRUCTURE_TO_MEMORY_KHR, flags);
     e.write_handle_param(&args.command_buffer);
     e.write_optional(
-        Some(&*args.p_info),
+        Some(args.p_info),
         encode_copy_acceleration_structure_to_memory_info_khr,
     );
 }
@@ -1934,24 +2029,25 @@ impl CmdCopyAccelerationStructureToMemoryKHRArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdCopyAccelerationStructureToMemoryKHR` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdCopyAccelerationStructureToMemoryKHR` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCmdCopyAccelerationStructureToMemoryKHR,
     ) {
-        call!(function(self.command_buffer.raw, self.p_info))
+        call!(function, self.command_buffer.raw, self.p_info)
     }
 }
 
 impl_command!(
-    CmdCopyAccelerationStructureToMemoryKHRArgs < 'a >,
+    CmdCopyAccelerationStructureToMemoryKHRArgs<'a>,
     CMD_COPY_ACCELERATION_STRUCTURE_TO_MEMORY_KHR,
-    "vkCmdCopyAccelerationStructureToMemoryKHR", (), device_lost : false, owner :
-    command_buffer, slot : cmd_copy_acceleration_structure_to_memory_khr,
+    "vkCmdCopyAccelerationStructureToMemoryKHR", (), device_lost: false,
+    owner: command_buffer, slot: cmd_copy_acceleration_structure_to_memory_khr,
     decode_cmd_copy_acceleration_structure_to_memory_khr,
     encode_cmd_copy_acceleration_structure_to_memory_khr,
     encode_cmd_copy_acceleration_structure_to_memory_khr_reply
@@ -1986,7 +2082,7 @@ pub fn encode_cmd_copy_memory_to_acceleration_structure_khr(
     e.write_header(CommandType::CMD_COPY_MEMORY_TO_ACCELERATION_STRUCTURE_KHR, flags);
     e.write_handle_param(&args.command_buffer);
     e.write_optional(
-        Some(&*args.p_info),
+        Some(args.p_info),
         encode_copy_memory_to_acceleration_structure_info_khr,
     );
 }
@@ -2006,24 +2102,25 @@ impl CmdCopyMemoryToAccelerationStructureKHRArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdCopyMemoryToAccelerationStructureKHR` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdCopyMemoryToAccelerationStructureKHR` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCmdCopyMemoryToAccelerationStructureKHR,
     ) {
-        call!(function(self.command_buffer.raw, self.p_info))
+        call!(function, self.command_buffer.raw, self.p_info)
     }
 }
 
 impl_command!(
-    CmdCopyMemoryToAccelerationStructureKHRArgs < 'a >,
+    CmdCopyMemoryToAccelerationStructureKHRArgs<'a>,
     CMD_COPY_MEMORY_TO_ACCELERATION_STRUCTURE_KHR,
-    "vkCmdCopyMemoryToAccelerationStructureKHR", (), device_lost : false, owner :
-    command_buffer, slot : cmd_copy_memory_to_acceleration_structure_khr,
+    "vkCmdCopyMemoryToAccelerationStructureKHR", (), device_lost: false,
+    owner: command_buffer, slot: cmd_copy_memory_to_acceleration_structure_khr,
     decode_cmd_copy_memory_to_acceleration_structure_khr,
     encode_cmd_copy_memory_to_acceleration_structure_khr,
     encode_cmd_copy_memory_to_acceleration_structure_khr_reply
@@ -2099,28 +2196,33 @@ impl CmdWriteAccelerationStructuresPropertiesKHRArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkCmdWriteAccelerationStructuresPropertiesKHR` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCmdWriteAccelerationStructuresPropertiesKHR` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCmdWriteAccelerationStructuresPropertiesKHR,
     ) {
         call!(
-            function(self.command_buffer.raw, self.acceleration_structure_count,
-            as_ptr_or_null(self.p_acceleration_structures.raws), self.query_type, self
-            .query_pool.raw, self.first_query)
+            function,
+            self.command_buffer.raw,
+            self.acceleration_structure_count,
+            as_ptr_or_null(self.p_acceleration_structures.raws),
+            self.query_type,
+            self.query_pool.raw,
+            self.first_query,
         )
     }
 }
 
 impl_command!(
-    CmdWriteAccelerationStructuresPropertiesKHRArgs < 'a >,
+    CmdWriteAccelerationStructuresPropertiesKHRArgs<'a>,
     CMD_WRITE_ACCELERATION_STRUCTURES_PROPERTIES_KHR,
-    "vkCmdWriteAccelerationStructuresPropertiesKHR", (), device_lost : false, owner :
-    command_buffer, slot : cmd_write_acceleration_structures_properties_khr,
+    "vkCmdWriteAccelerationStructuresPropertiesKHR", (), device_lost: false,
+    owner: command_buffer, slot: cmd_write_acceleration_structures_properties_khr,
     decode_cmd_write_acceleration_structures_properties_khr,
     encode_cmd_write_acceleration_structures_properties_khr,
     encode_cmd_write_acceleration_structures_properties_khr_reply

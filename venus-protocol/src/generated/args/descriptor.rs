@@ -4,7 +4,7 @@
 //! Commands of family `descriptor`.
 
 use core::ptr;
-use crate::vk;
+
 use crate::generated::decode::{
     decode_copy_descriptor_set, decode_descriptor_pool_create_info,
     decode_descriptor_set_allocate_info, decode_descriptor_set_layout_create_info,
@@ -17,6 +17,7 @@ use crate::generated::encode::{
     encode_descriptor_set_layout_support, encode_descriptor_set_layout_support_partial,
     encode_descriptor_update_template_create_info, encode_write_descriptor_set,
 };
+use crate::vk;
 use crate::wire::{
     CommandType, Count, DecodeError, Decoder, Encoder, Handle, Handles, NewHandles,
     as_mut_ptr_or_null, as_ptr_or_null, bare_reply, call, impl_command,
@@ -55,10 +56,7 @@ pub fn encode_create_descriptor_set_layout(
 ) {
     e.write_header(CommandType::CREATE_DESCRIPTOR_SET_LAYOUT, flags);
     e.write_handle_param(&args.device);
-    e.write_optional(
-        Some(&*args.p_create_info),
-        encode_descriptor_set_layout_create_info,
-    );
+    e.write_optional(Some(args.p_create_info), encode_descriptor_set_layout_create_info);
     e.write_null();
     e.write_new_handle(&args.p_set_layout);
 }
@@ -102,26 +100,30 @@ impl CreateDescriptorSetLayoutArgs<'_> {
             p_set_layout: self.p_set_layout.ids.first().copied(),
         }
     }
-    /**Calls `vkCreateDescriptorSetLayout` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCreateDescriptorSetLayout` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCreateDescriptorSetLayout,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.p_create_info, ptr::null(),
-            as_mut_ptr_or_null(self.p_set_layout.raws))
+            function,
+            self.device.raw,
+            self.p_create_info,
+            ptr::null(),
+            as_mut_ptr_or_null(self.p_set_layout.raws),
         )
     }
 }
 
 impl_command!(
-    CreateDescriptorSetLayoutArgs < 'a >, CREATE_DESCRIPTOR_SET_LAYOUT,
-    "vkCreateDescriptorSetLayout", vk::Result, device_lost : false, owner : device, slot
-    : create_descriptor_set_layout, decode_create_descriptor_set_layout,
+    CreateDescriptorSetLayoutArgs<'a>, CREATE_DESCRIPTOR_SET_LAYOUT,
+    "vkCreateDescriptorSetLayout", vk::Result, device_lost: false, owner: device,
+    slot: create_descriptor_set_layout, decode_create_descriptor_set_layout,
     encode_create_descriptor_set_layout, encode_create_descriptor_set_layout_reply
 );
 
@@ -171,20 +173,21 @@ impl DestroyDescriptorSetLayoutArgs {
             returned,
         }
     }
-    /**Calls `vkDestroyDescriptorSetLayout` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkDestroyDescriptorSetLayout` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyDescriptorSetLayout) {
-        call!(function(self.device.raw, self.descriptor_set_layout.raw, ptr::null()))
+        call!(function, self.device.raw, self.descriptor_set_layout.raw, ptr::null())
     }
 }
 
 impl_command!(
     DestroyDescriptorSetLayoutArgs, DESTROY_DESCRIPTOR_SET_LAYOUT,
-    "vkDestroyDescriptorSetLayout", (), device_lost : false, owner : device, slot :
-    destroy_descriptor_set_layout, decode_destroy_descriptor_set_layout,
+    "vkDestroyDescriptorSetLayout", (), device_lost: false, owner: device,
+    slot: destroy_descriptor_set_layout, decode_destroy_descriptor_set_layout,
     encode_destroy_descriptor_set_layout, encode_destroy_descriptor_set_layout_reply
 );
 
@@ -221,7 +224,7 @@ pub fn encode_create_descriptor_pool(
 ) {
     e.write_header(CommandType::CREATE_DESCRIPTOR_POOL, flags);
     e.write_handle_param(&args.device);
-    e.write_optional(Some(&*args.p_create_info), encode_descriptor_pool_create_info);
+    e.write_optional(Some(args.p_create_info), encode_descriptor_pool_create_info);
     e.write_null();
     e.write_new_handle(&args.p_descriptor_pool);
 }
@@ -265,25 +268,29 @@ impl CreateDescriptorPoolArgs<'_> {
             p_descriptor_pool: self.p_descriptor_pool.ids.first().copied(),
         }
     }
-    /**Calls `vkCreateDescriptorPool` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCreateDescriptorPool` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCreateDescriptorPool,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.p_create_info, ptr::null(),
-            as_mut_ptr_or_null(self.p_descriptor_pool.raws))
+            function,
+            self.device.raw,
+            self.p_create_info,
+            ptr::null(),
+            as_mut_ptr_or_null(self.p_descriptor_pool.raws),
         )
     }
 }
 
 impl_command!(
-    CreateDescriptorPoolArgs < 'a >, CREATE_DESCRIPTOR_POOL, "vkCreateDescriptorPool",
-    vk::Result, device_lost : false, owner : device, slot : create_descriptor_pool,
+    CreateDescriptorPoolArgs<'a>, CREATE_DESCRIPTOR_POOL, "vkCreateDescriptorPool",
+    vk::Result, device_lost: false, owner: device, slot: create_descriptor_pool,
     decode_create_descriptor_pool, encode_create_descriptor_pool,
     encode_create_descriptor_pool_reply
 );
@@ -333,19 +340,20 @@ impl DestroyDescriptorPoolArgs {
             returned,
         }
     }
-    /**Calls `vkDestroyDescriptorPool` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkDestroyDescriptorPool` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyDescriptorPool) {
-        call!(function(self.device.raw, self.descriptor_pool.raw, ptr::null()))
+        call!(function, self.device.raw, self.descriptor_pool.raw, ptr::null())
     }
 }
 
 impl_command!(
     DestroyDescriptorPoolArgs, DESTROY_DESCRIPTOR_POOL, "vkDestroyDescriptorPool", (),
-    device_lost : false, owner : device, slot : destroy_descriptor_pool,
+    device_lost: false, owner: device, slot: destroy_descriptor_pool,
     decode_destroy_descriptor_pool, encode_destroy_descriptor_pool,
     encode_destroy_descriptor_pool_reply
 );
@@ -398,22 +406,23 @@ impl ResetDescriptorPoolArgs {
             returned,
         }
     }
-    /**Calls `vkResetDescriptorPool` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkResetDescriptorPool` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkResetDescriptorPool,
     ) -> vk::Result {
-        call!(function(self.device.raw, self.descriptor_pool.raw, self.flags))
+        call!(function, self.device.raw, self.descriptor_pool.raw, self.flags)
     }
 }
 
 impl_command!(
     ResetDescriptorPoolArgs, RESET_DESCRIPTOR_POOL, "vkResetDescriptorPool", vk::Result,
-    device_lost : false, owner : device, slot : reset_descriptor_pool,
+    device_lost: false, owner: device, slot: reset_descriptor_pool,
     decode_reset_descriptor_pool, encode_reset_descriptor_pool,
     encode_reset_descriptor_pool_reply
 );
@@ -452,7 +461,7 @@ pub fn encode_allocate_descriptor_sets(
 ) {
     e.write_header(CommandType::ALLOCATE_DESCRIPTOR_SETS, flags);
     e.write_handle_param(&args.device);
-    e.write_optional(Some(&*args.p_allocate_info), encode_descriptor_set_allocate_info);
+    e.write_optional(Some(args.p_allocate_info), encode_descriptor_set_allocate_info);
     e.write_new_handles(&args.p_descriptor_sets);
 }
 
@@ -495,27 +504,30 @@ impl AllocateDescriptorSetsArgs<'_> {
             p_descriptor_sets: &*self.p_descriptor_sets.ids,
         }
     }
-    /**Calls `vkAllocateDescriptorSets` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkAllocateDescriptorSets` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkAllocateDescriptorSets,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.p_allocate_info, as_mut_ptr_or_null(self
-            .p_descriptor_sets.raws))
+            function,
+            self.device.raw,
+            self.p_allocate_info,
+            as_mut_ptr_or_null(self.p_descriptor_sets.raws),
         )
     }
 }
 
 impl_command!(
-    AllocateDescriptorSetsArgs < 'a >, ALLOCATE_DESCRIPTOR_SETS,
-    "vkAllocateDescriptorSets", vk::Result, device_lost : false, owner : device, slot :
-    allocate_descriptor_sets, decode_allocate_descriptor_sets,
-    encode_allocate_descriptor_sets, encode_allocate_descriptor_sets_reply
+    AllocateDescriptorSetsArgs<'a>, ALLOCATE_DESCRIPTOR_SETS, "vkAllocateDescriptorSets",
+    vk::Result, device_lost: false, owner: device, slot: allocate_descriptor_sets,
+    decode_allocate_descriptor_sets, encode_allocate_descriptor_sets,
+    encode_allocate_descriptor_sets_reply
 );
 
 /// Arguments of `vkFreeDescriptorSets` (command 78).
@@ -571,25 +583,29 @@ impl FreeDescriptorSetsArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkFreeDescriptorSets` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkFreeDescriptorSets` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkFreeDescriptorSets,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.descriptor_pool.raw, self
-            .descriptor_set_count, as_ptr_or_null(self.p_descriptor_sets.raws))
+            function,
+            self.device.raw,
+            self.descriptor_pool.raw,
+            self.descriptor_set_count,
+            as_ptr_or_null(self.p_descriptor_sets.raws),
         )
     }
 }
 
 impl_command!(
-    FreeDescriptorSetsArgs < 'a >, FREE_DESCRIPTOR_SETS, "vkFreeDescriptorSets",
-    vk::Result, device_lost : false, owner : device, slot : free_descriptor_sets,
+    FreeDescriptorSetsArgs<'a>, FREE_DESCRIPTOR_SETS, "vkFreeDescriptorSets", vk::Result,
+    device_lost: false, owner: device, slot: free_descriptor_sets,
     decode_free_descriptor_sets, encode_free_descriptor_sets,
     encode_free_descriptor_sets_reply
 );
@@ -664,23 +680,27 @@ impl UpdateDescriptorSetsArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkUpdateDescriptorSets` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkUpdateDescriptorSets` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkUpdateDescriptorSets) {
         call!(
-            function(self.device.raw, self.descriptor_write_count, as_ptr_or_null(self
-            .p_descriptor_writes), self.descriptor_copy_count, as_ptr_or_null(self
-            .p_descriptor_copies))
+            function,
+            self.device.raw,
+            self.descriptor_write_count,
+            as_ptr_or_null(self.p_descriptor_writes),
+            self.descriptor_copy_count,
+            as_ptr_or_null(self.p_descriptor_copies),
         )
     }
 }
 
 impl_command!(
-    UpdateDescriptorSetsArgs < 'a >, UPDATE_DESCRIPTOR_SETS, "vkUpdateDescriptorSets",
-    (), device_lost : false, owner : device, slot : update_descriptor_sets,
+    UpdateDescriptorSetsArgs<'a>, UPDATE_DESCRIPTOR_SETS, "vkUpdateDescriptorSets", (),
+    device_lost: false, owner: device, slot: update_descriptor_sets,
     decode_update_descriptor_sets, encode_update_descriptor_sets,
     encode_update_descriptor_sets_reply
 );
@@ -719,7 +739,7 @@ pub fn encode_create_descriptor_update_template(
     e.write_header(CommandType::CREATE_DESCRIPTOR_UPDATE_TEMPLATE, flags);
     e.write_handle_param(&args.device);
     e.write_optional(
-        Some(&*args.p_create_info),
+        Some(args.p_create_info),
         encode_descriptor_update_template_create_info,
     );
     e.write_null();
@@ -769,26 +789,30 @@ impl CreateDescriptorUpdateTemplateArgs<'_> {
                 .copied(),
         }
     }
-    /**Calls `vkCreateDescriptorUpdateTemplate` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCreateDescriptorUpdateTemplate` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCreateDescriptorUpdateTemplate,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.p_create_info, ptr::null(),
-            as_mut_ptr_or_null(self.p_descriptor_update_template.raws))
+            function,
+            self.device.raw,
+            self.p_create_info,
+            ptr::null(),
+            as_mut_ptr_or_null(self.p_descriptor_update_template.raws),
         )
     }
 }
 
 impl_command!(
-    CreateDescriptorUpdateTemplateArgs < 'a >, CREATE_DESCRIPTOR_UPDATE_TEMPLATE,
-    "vkCreateDescriptorUpdateTemplate", vk::Result, device_lost : false, owner : device,
-    slot : create_descriptor_update_template, decode_create_descriptor_update_template,
+    CreateDescriptorUpdateTemplateArgs<'a>, CREATE_DESCRIPTOR_UPDATE_TEMPLATE,
+    "vkCreateDescriptorUpdateTemplate", vk::Result, device_lost: false, owner: device,
+    slot: create_descriptor_update_template, decode_create_descriptor_update_template,
     encode_create_descriptor_update_template,
     encode_create_descriptor_update_template_reply
 );
@@ -849,25 +873,29 @@ impl DestroyDescriptorUpdateTemplateArgs {
             returned,
         }
     }
-    /**Calls `vkDestroyDescriptorUpdateTemplate` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkDestroyDescriptorUpdateTemplate` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkDestroyDescriptorUpdateTemplate,
     ) {
         call!(
-            function(self.device.raw, self.descriptor_update_template.raw, ptr::null())
+            function,
+            self.device.raw,
+            self.descriptor_update_template.raw,
+            ptr::null(),
         )
     }
 }
 
 impl_command!(
     DestroyDescriptorUpdateTemplateArgs, DESTROY_DESCRIPTOR_UPDATE_TEMPLATE,
-    "vkDestroyDescriptorUpdateTemplate", (), device_lost : false, owner : device, slot :
-    destroy_descriptor_update_template, decode_destroy_descriptor_update_template,
+    "vkDestroyDescriptorUpdateTemplate", (), device_lost: false, owner: device,
+    slot: destroy_descriptor_update_template, decode_destroy_descriptor_update_template,
     encode_destroy_descriptor_update_template,
     encode_destroy_descriptor_update_template_reply
 );
@@ -913,10 +941,7 @@ pub fn encode_get_descriptor_set_layout_support(
 ) {
     e.write_header(CommandType::GET_DESCRIPTOR_SET_LAYOUT_SUPPORT, flags);
     e.write_handle_param(&args.device);
-    e.write_optional(
-        Some(&*args.p_create_info),
-        encode_descriptor_set_layout_create_info,
-    );
+    e.write_optional(Some(args.p_create_info), encode_descriptor_set_layout_create_info);
     e.write_optional(
         Some(&*args.p_support),
         encode_descriptor_set_layout_support_partial,
@@ -956,23 +981,24 @@ impl GetDescriptorSetLayoutSupportArgs<'_> {
             p_support: Some(&*self.p_support),
         }
     }
-    /**Calls `vkGetDescriptorSetLayoutSupport` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetDescriptorSetLayoutSupport` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetDescriptorSetLayoutSupport,
     ) {
-        call!(function(self.device.raw, self.p_create_info, & mut * self.p_support))
+        call!(function, self.device.raw, self.p_create_info, &mut *self.p_support)
     }
 }
 
 impl_command!(
-    GetDescriptorSetLayoutSupportArgs < 'a >, GET_DESCRIPTOR_SET_LAYOUT_SUPPORT,
-    "vkGetDescriptorSetLayoutSupport", (), device_lost : false, owner : device, slot :
-    get_descriptor_set_layout_support, decode_get_descriptor_set_layout_support,
+    GetDescriptorSetLayoutSupportArgs<'a>, GET_DESCRIPTOR_SET_LAYOUT_SUPPORT,
+    "vkGetDescriptorSetLayoutSupport", (), device_lost: false, owner: device,
+    slot: get_descriptor_set_layout_support, decode_get_descriptor_set_layout_support,
     encode_get_descriptor_set_layout_support,
     encode_get_descriptor_set_layout_support_reply
 );

@@ -4,13 +4,14 @@
 //! Commands of family `device`.
 
 use core::ptr;
-use crate::vk;
+
 use crate::generated::decode::{
     decode_calibrated_timestamp_info_khr, decode_device_create_info,
 };
 use crate::generated::encode::{
     encode_calibrated_timestamp_info_khr, encode_device_create_info,
 };
+use crate::vk;
 use crate::wire::{
     CommandType, Count, DecodeError, Decoder, Encoder, Handle, NewHandles,
     as_mut_ptr_or_null, as_ptr_or_null, bare_reply, call, impl_command,
@@ -45,7 +46,7 @@ pub fn decode_create_device<'a>(
 pub fn encode_create_device(e: &mut Encoder, flags: u32, args: &CreateDeviceArgs<'_>) {
     e.write_header(CommandType::CREATE_DEVICE, flags);
     e.write_handle_param(&args.physical_device);
-    e.write_optional(Some(&*args.p_create_info), encode_device_create_info);
+    e.write_optional(Some(args.p_create_info), encode_device_create_info);
     e.write_null();
     e.write_new_handle(&args.p_device);
 }
@@ -86,22 +87,26 @@ impl CreateDeviceArgs<'_> {
             p_device: self.p_device.ids.first().copied(),
         }
     }
-    /**Calls `vkCreateDevice` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCreateDevice` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCreateDevice) -> vk::Result {
         call!(
-            function(self.physical_device.raw, self.p_create_info, ptr::null(),
-            as_mut_ptr_or_null(self.p_device.raws))
+            function,
+            self.physical_device.raw,
+            self.p_create_info,
+            ptr::null(),
+            as_mut_ptr_or_null(self.p_device.raws),
         )
     }
 }
 
 impl_command!(
-    CreateDeviceArgs < 'a >, CREATE_DEVICE, "vkCreateDevice", vk::Result, device_lost :
-    true, owner : physical_device, slot : create_device, decode_create_device,
+    CreateDeviceArgs<'a>, CREATE_DEVICE, "vkCreateDevice", vk::Result, device_lost: true,
+    owner: physical_device, slot: create_device, decode_create_device,
     encode_create_device, encode_create_device_reply
 );
 
@@ -137,19 +142,20 @@ impl DestroyDeviceArgs {
     pub fn reply(&self, returned: ()) -> DestroyDeviceReply {
         DestroyDeviceReply { returned }
     }
-    /**Calls `vkDestroyDevice` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkDestroyDevice` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyDevice) {
-        call!(function(self.device.raw, ptr::null()))
+        call!(function, self.device.raw, ptr::null())
     }
 }
 
 impl_command!(
-    DestroyDeviceArgs, DESTROY_DEVICE, "vkDestroyDevice", (), device_lost : false, owner
-    : device, slot : destroy_device, decode_destroy_device, encode_destroy_device,
+    DestroyDeviceArgs, DESTROY_DEVICE, "vkDestroyDevice", (), device_lost: false,
+    owner: device, slot: destroy_device, decode_destroy_device, encode_destroy_device,
     encode_destroy_device_reply
 );
 
@@ -183,22 +189,23 @@ impl DeviceWaitIdleArgs {
     pub fn reply(&self, returned: vk::Result) -> DeviceWaitIdleReply {
         DeviceWaitIdleReply { returned }
     }
-    /**Calls `vkDeviceWaitIdle` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkDeviceWaitIdle` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkDeviceWaitIdle,
     ) -> vk::Result {
-        call!(function(self.device.raw))
+        call!(function, self.device.raw)
     }
 }
 
 impl_command!(
-    DeviceWaitIdleArgs, DEVICE_WAIT_IDLE, "vkDeviceWaitIdle", vk::Result, device_lost :
-    true, owner : device, slot : device_wait_idle, decode_device_wait_idle,
+    DeviceWaitIdleArgs, DEVICE_WAIT_IDLE, "vkDeviceWaitIdle", vk::Result,
+    device_lost: true, owner: device, slot: device_wait_idle, decode_device_wait_idle,
     encode_device_wait_idle, encode_device_wait_idle_reply
 );
 
@@ -299,27 +306,31 @@ impl GetCalibratedTimestampsKHRArgs<'_> {
             p_max_deviation: Some(&*self.p_max_deviation),
         }
     }
-    /**Calls `vkGetCalibratedTimestampsKHR` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetCalibratedTimestampsKHR` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetCalibratedTimestampsKHR,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.timestamp_count, as_ptr_or_null(self
-            .p_timestamp_infos), as_mut_ptr_or_null(self.p_timestamps), & mut * self
-            .p_max_deviation)
+            function,
+            self.device.raw,
+            self.timestamp_count,
+            as_ptr_or_null(self.p_timestamp_infos),
+            as_mut_ptr_or_null(self.p_timestamps),
+            &mut *self.p_max_deviation,
         )
     }
 }
 
 impl_command!(
-    GetCalibratedTimestampsKHRArgs < 'a >, GET_CALIBRATED_TIMESTAMPS_KHR,
-    "vkGetCalibratedTimestampsKHR", vk::Result, device_lost : false, owner : device, slot
-    : get_calibrated_timestamps_khr, decode_get_calibrated_timestamps_khr,
+    GetCalibratedTimestampsKHRArgs<'a>, GET_CALIBRATED_TIMESTAMPS_KHR,
+    "vkGetCalibratedTimestampsKHR", vk::Result, device_lost: false, owner: device,
+    slot: get_calibrated_timestamps_khr, decode_get_calibrated_timestamps_khr,
     encode_get_calibrated_timestamps_khr, encode_get_calibrated_timestamps_khr_reply
 );
 
@@ -404,26 +415,29 @@ impl CreateDeferredOperationKHRArgs<'_> {
             p_deferred_operation: self.p_deferred_operation.ids.first().copied(),
         }
     }
-    /**Calls `vkCreateDeferredOperationKHR` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCreateDeferredOperationKHR` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCreateDeferredOperationKHR,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, ptr::null(), as_mut_ptr_or_null(self
-            .p_deferred_operation.raws))
+            function,
+            self.device.raw,
+            ptr::null(),
+            as_mut_ptr_or_null(self.p_deferred_operation.raws),
         )
     }
 }
 
 impl_command!(
-    CreateDeferredOperationKHRArgs < 'a >, CREATE_DEFERRED_OPERATION_KHR,
-    "vkCreateDeferredOperationKHR", vk::Result, device_lost : false, owner : device, slot
-    : create_deferred_operation_khr, decode_create_deferred_operation_khr,
+    CreateDeferredOperationKHRArgs<'a>, CREATE_DEFERRED_OPERATION_KHR,
+    "vkCreateDeferredOperationKHR", vk::Result, device_lost: false, owner: device,
+    slot: create_deferred_operation_khr, decode_create_deferred_operation_khr,
     encode_create_deferred_operation_khr, encode_create_deferred_operation_khr_reply
 );
 
@@ -473,20 +487,21 @@ impl DestroyDeferredOperationKHRArgs {
             returned,
         }
     }
-    /**Calls `vkDestroyDeferredOperationKHR` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkDestroyDeferredOperationKHR` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyDeferredOperationKHR) {
-        call!(function(self.device.raw, self.operation.raw, ptr::null()))
+        call!(function, self.device.raw, self.operation.raw, ptr::null())
     }
 }
 
 impl_command!(
     DestroyDeferredOperationKHRArgs, DESTROY_DEFERRED_OPERATION_KHR,
-    "vkDestroyDeferredOperationKHR", (), device_lost : false, owner : device, slot :
-    destroy_deferred_operation_khr, decode_destroy_deferred_operation_khr,
+    "vkDestroyDeferredOperationKHR", (), device_lost: false, owner: device,
+    slot: destroy_deferred_operation_khr, decode_destroy_deferred_operation_khr,
     encode_destroy_deferred_operation_khr, encode_destroy_deferred_operation_khr_reply
 );
 
@@ -536,24 +551,25 @@ impl GetDeferredOperationMaxConcurrencyKHRArgs {
             returned,
         }
     }
-    /**Calls `vkGetDeferredOperationMaxConcurrencyKHR` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetDeferredOperationMaxConcurrencyKHR` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetDeferredOperationMaxConcurrencyKHR,
     ) -> u32 {
-        call!(function(self.device.raw, self.operation.raw))
+        call!(function, self.device.raw, self.operation.raw)
     }
 }
 
 impl_command!(
     GetDeferredOperationMaxConcurrencyKHRArgs,
     GET_DEFERRED_OPERATION_MAX_CONCURRENCY_KHR,
-    "vkGetDeferredOperationMaxConcurrencyKHR", u32, device_lost : false, owner : device,
-    slot : get_deferred_operation_max_concurrency_khr,
+    "vkGetDeferredOperationMaxConcurrencyKHR", u32, device_lost: false, owner: device,
+    slot: get_deferred_operation_max_concurrency_khr,
     decode_get_deferred_operation_max_concurrency_khr,
     encode_get_deferred_operation_max_concurrency_khr,
     encode_get_deferred_operation_max_concurrency_khr_reply
@@ -604,23 +620,24 @@ impl GetDeferredOperationResultKHRArgs {
             returned,
         }
     }
-    /**Calls `vkGetDeferredOperationResultKHR` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetDeferredOperationResultKHR` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetDeferredOperationResultKHR,
     ) -> vk::Result {
-        call!(function(self.device.raw, self.operation.raw))
+        call!(function, self.device.raw, self.operation.raw)
     }
 }
 
 impl_command!(
     GetDeferredOperationResultKHRArgs, GET_DEFERRED_OPERATION_RESULT_KHR,
-    "vkGetDeferredOperationResultKHR", vk::Result, device_lost : false, owner : device,
-    slot : get_deferred_operation_result_khr, decode_get_deferred_operation_result_khr,
+    "vkGetDeferredOperationResultKHR", vk::Result, device_lost: false, owner: device,
+    slot: get_deferred_operation_result_khr, decode_get_deferred_operation_result_khr,
     encode_get_deferred_operation_result_khr,
     encode_get_deferred_operation_result_khr_reply
 );
@@ -669,22 +686,23 @@ impl DeferredOperationJoinKHRArgs {
             returned,
         }
     }
-    /**Calls `vkDeferredOperationJoinKHR` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkDeferredOperationJoinKHR` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkDeferredOperationJoinKHR,
     ) -> vk::Result {
-        call!(function(self.device.raw, self.operation.raw))
+        call!(function, self.device.raw, self.operation.raw)
     }
 }
 
 impl_command!(
     DeferredOperationJoinKHRArgs, DEFERRED_OPERATION_JOIN_KHR,
-    "vkDeferredOperationJoinKHR", vk::Result, device_lost : false, owner : device, slot :
-    deferred_operation_join_khr, decode_deferred_operation_join_khr,
+    "vkDeferredOperationJoinKHR", vk::Result, device_lost: false, owner: device,
+    slot: deferred_operation_join_khr, decode_deferred_operation_join_khr,
     encode_deferred_operation_join_khr, encode_deferred_operation_join_khr_reply
 );

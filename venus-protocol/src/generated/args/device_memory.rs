@@ -4,7 +4,7 @@
 //! Commands of family `device_memory`.
 
 use core::ptr;
-use crate::vk;
+
 use crate::generated::decode::{
     decode_device_memory_opaque_capture_address_info, decode_mapped_memory_range,
     decode_memory_allocate_info, decode_memory_resource_properties_mesa,
@@ -15,6 +15,7 @@ use crate::generated::encode::{
     encode_memory_allocate_info, encode_memory_resource_properties_mesa,
     encode_memory_resource_properties_mesa_partial, encode_memory_unmap_info,
 };
+use crate::vk;
 use crate::wire::{
     CommandType, Count, DecodeError, Decoder, Encoder, Handle, NewHandles,
     as_mut_ptr_or_null, as_ptr_or_null, bare_reply, call, impl_command,
@@ -53,7 +54,7 @@ pub fn encode_allocate_memory(
 ) {
     e.write_header(CommandType::ALLOCATE_MEMORY, flags);
     e.write_handle_param(&args.device);
-    e.write_optional(Some(&*args.p_allocate_info), encode_memory_allocate_info);
+    e.write_optional(Some(args.p_allocate_info), encode_memory_allocate_info);
     e.write_null();
     e.write_new_handle(&args.p_memory);
 }
@@ -94,25 +95,29 @@ impl AllocateMemoryArgs<'_> {
             p_memory: self.p_memory.ids.first().copied(),
         }
     }
-    /**Calls `vkAllocateMemory` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkAllocateMemory` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkAllocateMemory,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.p_allocate_info, ptr::null(),
-            as_mut_ptr_or_null(self.p_memory.raws))
+            function,
+            self.device.raw,
+            self.p_allocate_info,
+            ptr::null(),
+            as_mut_ptr_or_null(self.p_memory.raws),
         )
     }
 }
 
 impl_command!(
-    AllocateMemoryArgs < 'a >, ALLOCATE_MEMORY, "vkAllocateMemory", vk::Result,
-    device_lost : false, owner : device, slot : allocate_memory, decode_allocate_memory,
+    AllocateMemoryArgs<'a>, ALLOCATE_MEMORY, "vkAllocateMemory", vk::Result,
+    device_lost: false, owner: device, slot: allocate_memory, decode_allocate_memory,
     encode_allocate_memory, encode_allocate_memory_reply
 );
 
@@ -150,19 +155,20 @@ impl FreeMemoryArgs {
     pub fn reply(&self, returned: ()) -> FreeMemoryReply {
         FreeMemoryReply { returned }
     }
-    /**Calls `vkFreeMemory` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkFreeMemory` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkFreeMemory) {
-        call!(function(self.device.raw, self.memory.raw, ptr::null()))
+        call!(function, self.device.raw, self.memory.raw, ptr::null())
     }
 }
 
 impl_command!(
-    FreeMemoryArgs, FREE_MEMORY, "vkFreeMemory", (), device_lost : false, owner : device,
-    slot : free_memory, decode_free_memory, encode_free_memory, encode_free_memory_reply
+    FreeMemoryArgs, FREE_MEMORY, "vkFreeMemory", (), device_lost: false, owner: device,
+    slot: free_memory, decode_free_memory, encode_free_memory, encode_free_memory_reply
 );
 
 /// Arguments of `vkUnmapMemory` (command 24).
@@ -197,19 +203,20 @@ impl UnmapMemoryArgs {
     pub fn reply(&self, returned: ()) -> UnmapMemoryReply {
         UnmapMemoryReply { returned }
     }
-    /**Calls `vkUnmapMemory` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkUnmapMemory` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkUnmapMemory) {
-        call!(function(self.device.raw, self.memory.raw))
+        call!(function, self.device.raw, self.memory.raw)
     }
 }
 
 impl_command!(
-    UnmapMemoryArgs, UNMAP_MEMORY, "vkUnmapMemory", (), device_lost : false, owner :
-    device, slot : unmap_memory, decode_unmap_memory, encode_unmap_memory,
+    UnmapMemoryArgs, UNMAP_MEMORY, "vkUnmapMemory", (), device_lost: false,
+    owner: device, slot: unmap_memory, decode_unmap_memory, encode_unmap_memory,
     encode_unmap_memory_reply
 );
 
@@ -263,26 +270,29 @@ impl FlushMappedMemoryRangesArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkFlushMappedMemoryRanges` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkFlushMappedMemoryRanges` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkFlushMappedMemoryRanges,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.memory_range_count, as_ptr_or_null(self
-            .p_memory_ranges))
+            function,
+            self.device.raw,
+            self.memory_range_count,
+            as_ptr_or_null(self.p_memory_ranges),
         )
     }
 }
 
 impl_command!(
-    FlushMappedMemoryRangesArgs < 'a >, FLUSH_MAPPED_MEMORY_RANGES,
-    "vkFlushMappedMemoryRanges", vk::Result, device_lost : false, owner : device, slot :
-    flush_mapped_memory_ranges, decode_flush_mapped_memory_ranges,
+    FlushMappedMemoryRangesArgs<'a>, FLUSH_MAPPED_MEMORY_RANGES,
+    "vkFlushMappedMemoryRanges", vk::Result, device_lost: false, owner: device,
+    slot: flush_mapped_memory_ranges, decode_flush_mapped_memory_ranges,
     encode_flush_mapped_memory_ranges, encode_flush_mapped_memory_ranges_reply
 );
 
@@ -337,26 +347,29 @@ impl InvalidateMappedMemoryRangesArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkInvalidateMappedMemoryRanges` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkInvalidateMappedMemoryRanges` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkInvalidateMappedMemoryRanges,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.memory_range_count, as_ptr_or_null(self
-            .p_memory_ranges))
+            function,
+            self.device.raw,
+            self.memory_range_count,
+            as_ptr_or_null(self.p_memory_ranges),
         )
     }
 }
 
 impl_command!(
-    InvalidateMappedMemoryRangesArgs < 'a >, INVALIDATE_MAPPED_MEMORY_RANGES,
-    "vkInvalidateMappedMemoryRanges", vk::Result, device_lost : false, owner : device,
-    slot : invalidate_mapped_memory_ranges, decode_invalidate_mapped_memory_ranges,
+    InvalidateMappedMemoryRangesArgs<'a>, INVALIDATE_MAPPED_MEMORY_RANGES,
+    "vkInvalidateMappedMemoryRanges", vk::Result, device_lost: false, owner: device,
+    slot: invalidate_mapped_memory_ranges, decode_invalidate_mapped_memory_ranges,
     encode_invalidate_mapped_memory_ranges, encode_invalidate_mapped_memory_ranges_reply
 );
 
@@ -429,23 +442,26 @@ impl GetDeviceMemoryCommitmentArgs<'_> {
             p_committed_memory_in_bytes: Some(&*self.p_committed_memory_in_bytes),
         }
     }
-    /**Calls `vkGetDeviceMemoryCommitment` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetDeviceMemoryCommitment` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkGetDeviceMemoryCommitment) {
         call!(
-            function(self.device.raw, self.memory.raw, & mut * self
-            .p_committed_memory_in_bytes)
+            function,
+            self.device.raw,
+            self.memory.raw,
+            &mut *self.p_committed_memory_in_bytes,
         )
     }
 }
 
 impl_command!(
-    GetDeviceMemoryCommitmentArgs < 'a >, GET_DEVICE_MEMORY_COMMITMENT,
-    "vkGetDeviceMemoryCommitment", (), device_lost : false, owner : device, slot :
-    get_device_memory_commitment, decode_get_device_memory_commitment,
+    GetDeviceMemoryCommitmentArgs<'a>, GET_DEVICE_MEMORY_COMMITMENT,
+    "vkGetDeviceMemoryCommitment", (), device_lost: false, owner: device,
+    slot: get_device_memory_commitment, decode_get_device_memory_commitment,
     encode_get_device_memory_commitment, encode_get_device_memory_commitment_reply
 );
 
@@ -528,26 +544,32 @@ impl GetDeviceGroupPeerMemoryFeaturesArgs<'_> {
             p_peer_memory_features: Some(&*self.p_peer_memory_features),
         }
     }
-    /**Calls `vkGetDeviceGroupPeerMemoryFeatures` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetDeviceGroupPeerMemoryFeatures` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetDeviceGroupPeerMemoryFeatures,
     ) {
         call!(
-            function(self.device.raw, self.heap_index, self.local_device_index, self
-            .remote_device_index, & mut * self.p_peer_memory_features)
+            function,
+            self.device.raw,
+            self.heap_index,
+            self.local_device_index,
+            self.remote_device_index,
+            &mut *self.p_peer_memory_features,
         )
     }
 }
 
 impl_command!(
-    GetDeviceGroupPeerMemoryFeaturesArgs < 'a >, GET_DEVICE_GROUP_PEER_MEMORY_FEATURES,
-    "vkGetDeviceGroupPeerMemoryFeatures", (), device_lost : false, owner : device, slot :
-    get_device_group_peer_memory_features, decode_get_device_group_peer_memory_features,
+    GetDeviceGroupPeerMemoryFeaturesArgs<'a>, GET_DEVICE_GROUP_PEER_MEMORY_FEATURES,
+    "vkGetDeviceGroupPeerMemoryFeatures", (), device_lost: false, owner: device,
+    slot: get_device_group_peer_memory_features,
+    decode_get_device_group_peer_memory_features,
     encode_get_device_group_peer_memory_features,
     encode_get_device_group_peer_memory_features_reply
 );
@@ -590,7 +612,7 @@ pub fn encode_get_device_memory_opaque_capture_address(
     e.write_header(CommandType::GET_DEVICE_MEMORY_OPAQUE_CAPTURE_ADDRESS, flags);
     e.write_handle_param(&args.device);
     e.write_optional(
-        Some(&*args.p_info),
+        Some(args.p_info),
         encode_device_memory_opaque_capture_address_info,
     );
 }
@@ -609,24 +631,25 @@ impl GetDeviceMemoryOpaqueCaptureAddressArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkGetDeviceMemoryOpaqueCaptureAddress` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetDeviceMemoryOpaqueCaptureAddress` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetDeviceMemoryOpaqueCaptureAddress,
     ) -> u64 {
-        call!(function(self.device.raw, self.p_info))
+        call!(function, self.device.raw, self.p_info)
     }
 }
 
 impl_command!(
-    GetDeviceMemoryOpaqueCaptureAddressArgs < 'a >,
+    GetDeviceMemoryOpaqueCaptureAddressArgs<'a>,
     GET_DEVICE_MEMORY_OPAQUE_CAPTURE_ADDRESS, "vkGetDeviceMemoryOpaqueCaptureAddress",
-    u64, device_lost : false, owner : device, slot :
-    get_device_memory_opaque_capture_address,
+    u64, device_lost: false, owner: device,
+    slot: get_device_memory_opaque_capture_address,
     decode_get_device_memory_opaque_capture_address,
     encode_get_device_memory_opaque_capture_address,
     encode_get_device_memory_opaque_capture_address_reply
@@ -731,9 +754,9 @@ impl GetMemoryResourcePropertiesMESAArgs<'_> {
 }
 
 impl_command!(
-    GetMemoryResourcePropertiesMESAArgs < 'a >, GET_MEMORY_RESOURCE_PROPERTIES_MESA,
-    "vkGetMemoryResourcePropertiesMESA", vk::Result, device_lost : false, owner : device,
-    slot : none, decode_get_memory_resource_properties_mesa,
+    GetMemoryResourcePropertiesMESAArgs<'a>, GET_MEMORY_RESOURCE_PROPERTIES_MESA,
+    "vkGetMemoryResourcePropertiesMESA", vk::Result, device_lost: false, owner: device,
+    slot: none, decode_get_memory_resource_properties_mesa,
     encode_get_memory_resource_properties_mesa,
     encode_get_memory_resource_properties_mesa_reply
 );
@@ -762,7 +785,7 @@ pub fn decode_unmap_memory2<'a>(
 pub fn encode_unmap_memory2(e: &mut Encoder, flags: u32, args: &UnmapMemory2Args<'_>) {
     e.write_header(CommandType::UNMAP_MEMORY2, flags);
     e.write_handle_param(&args.device);
-    e.write_optional(Some(&*args.p_memory_unmap_info), encode_memory_unmap_info);
+    e.write_optional(Some(args.p_memory_unmap_info), encode_memory_unmap_info);
 }
 
 bare_reply!(
@@ -775,22 +798,23 @@ impl UnmapMemory2Args<'_> {
     pub fn reply(&self, returned: vk::Result) -> UnmapMemory2Reply {
         UnmapMemory2Reply { returned }
     }
-    /**Calls `vkUnmapMemory2` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkUnmapMemory2` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkUnmapMemory2KHR,
     ) -> vk::Result {
-        call!(function(self.device.raw, self.p_memory_unmap_info))
+        call!(function, self.device.raw, self.p_memory_unmap_info)
     }
 }
 
 impl_command!(
-    UnmapMemory2Args < 'a >, UNMAP_MEMORY2, "vkUnmapMemory2", vk::Result, device_lost :
-    false, owner : device, slot : unmap_memory2, decode_unmap_memory2,
+    UnmapMemory2Args<'a>, UNMAP_MEMORY2, "vkUnmapMemory2", vk::Result,
+    device_lost: false, owner: device, slot: unmap_memory2, decode_unmap_memory2,
     encode_unmap_memory2, encode_unmap_memory2_reply
 );
 

@@ -4,9 +4,10 @@
 //! Commands of family `event`.
 
 use core::ptr;
-use crate::vk;
+
 use crate::generated::decode::decode_event_create_info;
 use crate::generated::encode::encode_event_create_info;
+use crate::vk;
 use crate::wire::{
     CommandType, DecodeError, Decoder, Encoder, Handle, NewHandles, as_mut_ptr_or_null,
     bare_reply, call, impl_command,
@@ -41,7 +42,7 @@ pub fn decode_create_event<'a>(
 pub fn encode_create_event(e: &mut Encoder, flags: u32, args: &CreateEventArgs<'_>) {
     e.write_header(CommandType::CREATE_EVENT, flags);
     e.write_handle_param(&args.device);
-    e.write_optional(Some(&*args.p_create_info), encode_event_create_info);
+    e.write_optional(Some(args.p_create_info), encode_event_create_info);
     e.write_null();
     e.write_new_handle(&args.p_event);
 }
@@ -82,22 +83,26 @@ impl CreateEventArgs<'_> {
             p_event: self.p_event.ids.first().copied(),
         }
     }
-    /**Calls `vkCreateEvent` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCreateEvent` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCreateEvent) -> vk::Result {
         call!(
-            function(self.device.raw, self.p_create_info, ptr::null(),
-            as_mut_ptr_or_null(self.p_event.raws))
+            function,
+            self.device.raw,
+            self.p_create_info,
+            ptr::null(),
+            as_mut_ptr_or_null(self.p_event.raws),
         )
     }
 }
 
 impl_command!(
-    CreateEventArgs < 'a >, CREATE_EVENT, "vkCreateEvent", vk::Result, device_lost :
-    false, owner : device, slot : create_event, decode_create_event, encode_create_event,
+    CreateEventArgs<'a>, CREATE_EVENT, "vkCreateEvent", vk::Result, device_lost: false,
+    owner: device, slot: create_event, decode_create_event, encode_create_event,
     encode_create_event_reply
 );
 
@@ -137,19 +142,20 @@ impl DestroyEventArgs {
     pub fn reply(&self, returned: ()) -> DestroyEventReply {
         DestroyEventReply { returned }
     }
-    /**Calls `vkDestroyEvent` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkDestroyEvent` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyEvent) {
-        call!(function(self.device.raw, self.event.raw, ptr::null()))
+        call!(function, self.device.raw, self.event.raw, ptr::null())
     }
 }
 
 impl_command!(
-    DestroyEventArgs, DESTROY_EVENT, "vkDestroyEvent", (), device_lost : false, owner :
-    device, slot : destroy_event, decode_destroy_event, encode_destroy_event,
+    DestroyEventArgs, DESTROY_EVENT, "vkDestroyEvent", (), device_lost: false,
+    owner: device, slot: destroy_event, decode_destroy_event, encode_destroy_event,
     encode_destroy_event_reply
 );
 
@@ -190,22 +196,23 @@ impl GetEventStatusArgs {
     pub fn reply(&self, returned: vk::Result) -> GetEventStatusReply {
         GetEventStatusReply { returned }
     }
-    /**Calls `vkGetEventStatus` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetEventStatus` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetEventStatus,
     ) -> vk::Result {
-        call!(function(self.device.raw, self.event.raw))
+        call!(function, self.device.raw, self.event.raw)
     }
 }
 
 impl_command!(
-    GetEventStatusArgs, GET_EVENT_STATUS, "vkGetEventStatus", vk::Result, device_lost :
-    true, owner : device, slot : get_event_status, decode_get_event_status,
+    GetEventStatusArgs, GET_EVENT_STATUS, "vkGetEventStatus", vk::Result,
+    device_lost: true, owner: device, slot: get_event_status, decode_get_event_status,
     encode_get_event_status, encode_get_event_status_reply
 );
 
@@ -241,19 +248,20 @@ impl SetEventArgs {
     pub fn reply(&self, returned: vk::Result) -> SetEventReply {
         SetEventReply { returned }
     }
-    /**Calls `vkSetEvent` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkSetEvent` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkSetEvent) -> vk::Result {
-        call!(function(self.device.raw, self.event.raw))
+        call!(function, self.device.raw, self.event.raw)
     }
 }
 
 impl_command!(
-    SetEventArgs, SET_EVENT, "vkSetEvent", vk::Result, device_lost : false, owner :
-    device, slot : set_event, decode_set_event, encode_set_event, encode_set_event_reply
+    SetEventArgs, SET_EVENT, "vkSetEvent", vk::Result, device_lost: false, owner: device,
+    slot: set_event, decode_set_event, encode_set_event, encode_set_event_reply
 );
 
 /// Arguments of `vkResetEvent` (command 46).
@@ -288,18 +296,19 @@ impl ResetEventArgs {
     pub fn reply(&self, returned: vk::Result) -> ResetEventReply {
         ResetEventReply { returned }
     }
-    /**Calls `vkResetEvent` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkResetEvent` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkResetEvent) -> vk::Result {
-        call!(function(self.device.raw, self.event.raw))
+        call!(function, self.device.raw, self.event.raw)
     }
 }
 
 impl_command!(
-    ResetEventArgs, RESET_EVENT, "vkResetEvent", vk::Result, device_lost : false, owner :
-    device, slot : reset_event, decode_reset_event, encode_reset_event,
+    ResetEventArgs, RESET_EVENT, "vkResetEvent", vk::Result, device_lost: false,
+    owner: device, slot: reset_event, decode_reset_event, encode_reset_event,
     encode_reset_event_reply
 );

@@ -4,9 +4,10 @@
 //! Commands of family `fence`.
 
 use core::ptr;
-use crate::vk;
+
 use crate::generated::decode::decode_fence_create_info;
 use crate::generated::encode::encode_fence_create_info;
+use crate::vk;
 use crate::wire::{
     CommandType, Count, DecodeError, Decoder, Encoder, Handle, Handles, NewHandles,
     as_mut_ptr_or_null, as_ptr_or_null, bare_reply, call, impl_command,
@@ -41,7 +42,7 @@ pub fn decode_create_fence<'a>(
 pub fn encode_create_fence(e: &mut Encoder, flags: u32, args: &CreateFenceArgs<'_>) {
     e.write_header(CommandType::CREATE_FENCE, flags);
     e.write_handle_param(&args.device);
-    e.write_optional(Some(&*args.p_create_info), encode_fence_create_info);
+    e.write_optional(Some(args.p_create_info), encode_fence_create_info);
     e.write_null();
     e.write_new_handle(&args.p_fence);
 }
@@ -82,22 +83,26 @@ impl CreateFenceArgs<'_> {
             p_fence: self.p_fence.ids.first().copied(),
         }
     }
-    /**Calls `vkCreateFence` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCreateFence` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCreateFence) -> vk::Result {
         call!(
-            function(self.device.raw, self.p_create_info, ptr::null(),
-            as_mut_ptr_or_null(self.p_fence.raws))
+            function,
+            self.device.raw,
+            self.p_create_info,
+            ptr::null(),
+            as_mut_ptr_or_null(self.p_fence.raws),
         )
     }
 }
 
 impl_command!(
-    CreateFenceArgs < 'a >, CREATE_FENCE, "vkCreateFence", vk::Result, device_lost :
-    false, owner : device, slot : create_fence, decode_create_fence, encode_create_fence,
+    CreateFenceArgs<'a>, CREATE_FENCE, "vkCreateFence", vk::Result, device_lost: false,
+    owner: device, slot: create_fence, decode_create_fence, encode_create_fence,
     encode_create_fence_reply
 );
 
@@ -137,19 +142,20 @@ impl DestroyFenceArgs {
     pub fn reply(&self, returned: ()) -> DestroyFenceReply {
         DestroyFenceReply { returned }
     }
-    /**Calls `vkDestroyFence` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkDestroyFence` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyFence) {
-        call!(function(self.device.raw, self.fence.raw, ptr::null()))
+        call!(function, self.device.raw, self.fence.raw, ptr::null())
     }
 }
 
 impl_command!(
-    DestroyFenceArgs, DESTROY_FENCE, "vkDestroyFence", (), device_lost : false, owner :
-    device, slot : destroy_fence, decode_destroy_fence, encode_destroy_fence,
+    DestroyFenceArgs, DESTROY_FENCE, "vkDestroyFence", (), device_lost: false,
+    owner: device, slot: destroy_fence, decode_destroy_fence, encode_destroy_fence,
     encode_destroy_fence_reply
 );
 
@@ -195,22 +201,25 @@ impl ResetFencesArgs<'_> {
     pub fn reply(&self, returned: vk::Result) -> ResetFencesReply {
         ResetFencesReply { returned }
     }
-    /**Calls `vkResetFences` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkResetFences` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkResetFences) -> vk::Result {
         call!(
-            function(self.device.raw, self.fence_count, as_ptr_or_null(self.p_fences
-            .raws))
+            function,
+            self.device.raw,
+            self.fence_count,
+            as_ptr_or_null(self.p_fences.raws),
         )
     }
 }
 
 impl_command!(
-    ResetFencesArgs < 'a >, RESET_FENCES, "vkResetFences", vk::Result, device_lost :
-    false, owner : device, slot : reset_fences, decode_reset_fences, encode_reset_fences,
+    ResetFencesArgs<'a>, RESET_FENCES, "vkResetFences", vk::Result, device_lost: false,
+    owner: device, slot: reset_fences, decode_reset_fences, encode_reset_fences,
     encode_reset_fences_reply
 );
 
@@ -251,22 +260,23 @@ impl GetFenceStatusArgs {
     pub fn reply(&self, returned: vk::Result) -> GetFenceStatusReply {
         GetFenceStatusReply { returned }
     }
-    /**Calls `vkGetFenceStatus` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetFenceStatus` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetFenceStatus,
     ) -> vk::Result {
-        call!(function(self.device.raw, self.fence.raw))
+        call!(function, self.device.raw, self.fence.raw)
     }
 }
 
 impl_command!(
-    GetFenceStatusArgs, GET_FENCE_STATUS, "vkGetFenceStatus", vk::Result, device_lost :
-    true, owner : device, slot : get_fence_status, decode_get_fence_status,
+    GetFenceStatusArgs, GET_FENCE_STATUS, "vkGetFenceStatus", vk::Result,
+    device_lost: true, owner: device, slot: get_fence_status, decode_get_fence_status,
     encode_get_fence_status, encode_get_fence_status_reply
 );
 
@@ -326,22 +336,27 @@ impl WaitForFencesArgs<'_> {
     pub fn reply(&self, returned: vk::Result) -> WaitForFencesReply {
         WaitForFencesReply { returned }
     }
-    /**Calls `vkWaitForFences` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkWaitForFences` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkWaitForFences) -> vk::Result {
         call!(
-            function(self.device.raw, self.fence_count, as_ptr_or_null(self.p_fences
-            .raws), self.wait_all, self.timeout)
+            function,
+            self.device.raw,
+            self.fence_count,
+            as_ptr_or_null(self.p_fences.raws),
+            self.wait_all,
+            self.timeout,
         )
     }
 }
 
 impl_command!(
-    WaitForFencesArgs < 'a >, WAIT_FOR_FENCES, "vkWaitForFences", vk::Result, device_lost
-    : true, owner : device, slot : wait_for_fences, decode_wait_for_fences,
+    WaitForFencesArgs<'a>, WAIT_FOR_FENCES, "vkWaitForFences", vk::Result,
+    device_lost: true, owner: device, slot: wait_for_fences, decode_wait_for_fences,
     encode_wait_for_fences, encode_wait_for_fences_reply
 );
 
@@ -392,7 +407,6 @@ impl ResetFenceResourceMESAArgs {
 
 impl_command!(
     ResetFenceResourceMESAArgs, RESET_FENCE_RESOURCE_MESA, "vkResetFenceResourceMESA",
-    (), device_lost : false, owner : device, slot : none,
-    decode_reset_fence_resource_mesa, encode_reset_fence_resource_mesa,
-    encode_reset_fence_resource_mesa_reply
+    (), device_lost: false, owner: device, slot: none, decode_reset_fence_resource_mesa,
+    encode_reset_fence_resource_mesa, encode_reset_fence_resource_mesa_reply
 );

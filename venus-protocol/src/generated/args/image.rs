@@ -4,7 +4,7 @@
 //! Commands of family `image`.
 
 use core::ptr;
-use crate::vk;
+
 use crate::generated::decode::{
     decode_bind_image_memory_info, decode_copy_image_to_image_info,
     decode_copy_image_to_memory_info_mesa, decode_copy_memory_to_image_info_mesa,
@@ -41,6 +41,7 @@ use crate::generated::encode::{
     encode_subresource_layout2, encode_subresource_layout2_partial,
     encode_subresource_layout_partial,
 };
+use crate::vk;
 use crate::wire::{
     CommandType, Count, DecodeError, Decoder, Encoder, Handle, NewHandles,
     as_mut_ptr_or_null, as_ptr_or_null, bare_reply, call, filled, impl_command,
@@ -97,25 +98,29 @@ impl BindImageMemoryArgs {
     pub fn reply(&self, returned: vk::Result) -> BindImageMemoryReply {
         BindImageMemoryReply { returned }
     }
-    /**Calls `vkBindImageMemory` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkBindImageMemory` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkBindImageMemory,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.image.raw, self.memory.raw, self
-            .memory_offset)
+            function,
+            self.device.raw,
+            self.image.raw,
+            self.memory.raw,
+            self.memory_offset,
         )
     }
 }
 
 impl_command!(
-    BindImageMemoryArgs, BIND_IMAGE_MEMORY, "vkBindImageMemory", vk::Result, device_lost
-    : false, owner : device, slot : bind_image_memory, decode_bind_image_memory,
+    BindImageMemoryArgs, BIND_IMAGE_MEMORY, "vkBindImageMemory", vk::Result,
+    device_lost: false, owner: device, slot: bind_image_memory, decode_bind_image_memory,
     encode_bind_image_memory, encode_bind_image_memory_reply
 );
 
@@ -193,22 +198,26 @@ impl GetImageMemoryRequirementsArgs<'_> {
             p_memory_requirements: Some(&*self.p_memory_requirements),
         }
     }
-    /**Calls `vkGetImageMemoryRequirements` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetImageMemoryRequirements` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkGetImageMemoryRequirements) {
         call!(
-            function(self.device.raw, self.image.raw, & mut * self.p_memory_requirements)
+            function,
+            self.device.raw,
+            self.image.raw,
+            &mut *self.p_memory_requirements,
         )
     }
 }
 
 impl_command!(
-    GetImageMemoryRequirementsArgs < 'a >, GET_IMAGE_MEMORY_REQUIREMENTS,
-    "vkGetImageMemoryRequirements", (), device_lost : false, owner : device, slot :
-    get_image_memory_requirements, decode_get_image_memory_requirements,
+    GetImageMemoryRequirementsArgs<'a>, GET_IMAGE_MEMORY_REQUIREMENTS,
+    "vkGetImageMemoryRequirements", (), device_lost: false, owner: device,
+    slot: get_image_memory_requirements, decode_get_image_memory_requirements,
     encode_get_image_memory_requirements, encode_get_image_memory_requirements_reply
 );
 
@@ -316,27 +325,31 @@ impl GetImageSparseMemoryRequirementsArgs<'_> {
             ),
         }
     }
-    /**Calls `vkGetImageSparseMemoryRequirements` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetImageSparseMemoryRequirements` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetImageSparseMemoryRequirements,
     ) {
         call!(
-            function(self.device.raw, self.image.raw, & mut * self
-            .p_sparse_memory_requirement_count, as_mut_ptr_or_null(self
-            .p_sparse_memory_requirements))
+            function,
+            self.device.raw,
+            self.image.raw,
+            &mut *self.p_sparse_memory_requirement_count,
+            as_mut_ptr_or_null(self.p_sparse_memory_requirements),
         )
     }
 }
 
 impl_command!(
-    GetImageSparseMemoryRequirementsArgs < 'a >, GET_IMAGE_SPARSE_MEMORY_REQUIREMENTS,
-    "vkGetImageSparseMemoryRequirements", (), device_lost : false, owner : device, slot :
-    get_image_sparse_memory_requirements, decode_get_image_sparse_memory_requirements,
+    GetImageSparseMemoryRequirementsArgs<'a>, GET_IMAGE_SPARSE_MEMORY_REQUIREMENTS,
+    "vkGetImageSparseMemoryRequirements", (), device_lost: false, owner: device,
+    slot: get_image_sparse_memory_requirements,
+    decode_get_image_sparse_memory_requirements,
     encode_get_image_sparse_memory_requirements,
     encode_get_image_sparse_memory_requirements_reply
 );
@@ -370,7 +383,7 @@ pub fn decode_create_image<'a>(
 pub fn encode_create_image(e: &mut Encoder, flags: u32, args: &CreateImageArgs<'_>) {
     e.write_header(CommandType::CREATE_IMAGE, flags);
     e.write_handle_param(&args.device);
-    e.write_optional(Some(&*args.p_create_info), encode_image_create_info);
+    e.write_optional(Some(args.p_create_info), encode_image_create_info);
     e.write_null();
     e.write_new_handle(&args.p_image);
 }
@@ -411,22 +424,26 @@ impl CreateImageArgs<'_> {
             p_image: self.p_image.ids.first().copied(),
         }
     }
-    /**Calls `vkCreateImage` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCreateImage` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCreateImage) -> vk::Result {
         call!(
-            function(self.device.raw, self.p_create_info, ptr::null(),
-            as_mut_ptr_or_null(self.p_image.raws))
+            function,
+            self.device.raw,
+            self.p_create_info,
+            ptr::null(),
+            as_mut_ptr_or_null(self.p_image.raws),
         )
     }
 }
 
 impl_command!(
-    CreateImageArgs < 'a >, CREATE_IMAGE, "vkCreateImage", vk::Result, device_lost :
-    false, owner : device, slot : create_image, decode_create_image, encode_create_image,
+    CreateImageArgs<'a>, CREATE_IMAGE, "vkCreateImage", vk::Result, device_lost: false,
+    owner: device, slot: create_image, decode_create_image, encode_create_image,
     encode_create_image_reply
 );
 
@@ -466,19 +483,20 @@ impl DestroyImageArgs {
     pub fn reply(&self, returned: ()) -> DestroyImageReply {
         DestroyImageReply { returned }
     }
-    /**Calls `vkDestroyImage` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkDestroyImage` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyImage) {
-        call!(function(self.device.raw, self.image.raw, ptr::null()))
+        call!(function, self.device.raw, self.image.raw, ptr::null())
     }
 }
 
 impl_command!(
-    DestroyImageArgs, DESTROY_IMAGE, "vkDestroyImage", (), device_lost : false, owner :
-    device, slot : destroy_image, decode_destroy_image, encode_destroy_image,
+    DestroyImageArgs, DESTROY_IMAGE, "vkDestroyImage", (), device_lost: false,
+    owner: device, slot: destroy_image, decode_destroy_image, encode_destroy_image,
     encode_destroy_image_reply
 );
 
@@ -519,7 +537,7 @@ pub fn encode_get_image_subresource_layout(
     e.write_header(CommandType::GET_IMAGE_SUBRESOURCE_LAYOUT, flags);
     e.write_handle_param(&args.device);
     e.write_handle_param(&args.image);
-    e.write_optional(Some(&*args.p_subresource), encode_image_subresource);
+    e.write_optional(Some(args.p_subresource), encode_image_subresource);
     e.write_optional(Some(&*args.p_layout), encode_subresource_layout_partial);
 }
 
@@ -556,23 +574,27 @@ impl GetImageSubresourceLayoutArgs<'_> {
             p_layout: Some(&*self.p_layout),
         }
     }
-    /**Calls `vkGetImageSubresourceLayout` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetImageSubresourceLayout` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkGetImageSubresourceLayout) {
         call!(
-            function(self.device.raw, self.image.raw, self.p_subresource, & mut * self
-            .p_layout)
+            function,
+            self.device.raw,
+            self.image.raw,
+            self.p_subresource,
+            &mut *self.p_layout,
         )
     }
 }
 
 impl_command!(
-    GetImageSubresourceLayoutArgs < 'a >, GET_IMAGE_SUBRESOURCE_LAYOUT,
-    "vkGetImageSubresourceLayout", (), device_lost : false, owner : device, slot :
-    get_image_subresource_layout, decode_get_image_subresource_layout,
+    GetImageSubresourceLayoutArgs<'a>, GET_IMAGE_SUBRESOURCE_LAYOUT,
+    "vkGetImageSubresourceLayout", (), device_lost: false, owner: device,
+    slot: get_image_subresource_layout, decode_get_image_subresource_layout,
     encode_get_image_subresource_layout, encode_get_image_subresource_layout_reply
 );
 
@@ -609,7 +631,7 @@ pub fn encode_create_image_view(
 ) {
     e.write_header(CommandType::CREATE_IMAGE_VIEW, flags);
     e.write_handle_param(&args.device);
-    e.write_optional(Some(&*args.p_create_info), encode_image_view_create_info);
+    e.write_optional(Some(args.p_create_info), encode_image_view_create_info);
     e.write_null();
     e.write_new_handle(&args.p_view);
 }
@@ -650,26 +672,30 @@ impl CreateImageViewArgs<'_> {
             p_view: self.p_view.ids.first().copied(),
         }
     }
-    /**Calls `vkCreateImageView` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCreateImageView` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCreateImageView,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.p_create_info, ptr::null(),
-            as_mut_ptr_or_null(self.p_view.raws))
+            function,
+            self.device.raw,
+            self.p_create_info,
+            ptr::null(),
+            as_mut_ptr_or_null(self.p_view.raws),
         )
     }
 }
 
 impl_command!(
-    CreateImageViewArgs < 'a >, CREATE_IMAGE_VIEW, "vkCreateImageView", vk::Result,
-    device_lost : false, owner : device, slot : create_image_view,
-    decode_create_image_view, encode_create_image_view, encode_create_image_view_reply
+    CreateImageViewArgs<'a>, CREATE_IMAGE_VIEW, "vkCreateImageView", vk::Result,
+    device_lost: false, owner: device, slot: create_image_view, decode_create_image_view,
+    encode_create_image_view, encode_create_image_view_reply
 );
 
 /// Arguments of `vkDestroyImageView` (command 58).
@@ -715,20 +741,22 @@ impl DestroyImageViewArgs {
     pub fn reply(&self, returned: ()) -> DestroyImageViewReply {
         DestroyImageViewReply { returned }
     }
-    /**Calls `vkDestroyImageView` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkDestroyImageView` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyImageView) {
-        call!(function(self.device.raw, self.image_view.raw, ptr::null()))
+        call!(function, self.device.raw, self.image_view.raw, ptr::null())
     }
 }
 
 impl_command!(
-    DestroyImageViewArgs, DESTROY_IMAGE_VIEW, "vkDestroyImageView", (), device_lost :
-    false, owner : device, slot : destroy_image_view, decode_destroy_image_view,
-    encode_destroy_image_view, encode_destroy_image_view_reply
+    DestroyImageViewArgs, DESTROY_IMAGE_VIEW, "vkDestroyImageView", (),
+    device_lost: false, owner: device, slot: destroy_image_view,
+    decode_destroy_image_view, encode_destroy_image_view,
+    encode_destroy_image_view_reply
 );
 
 /// Arguments of `vkBindImageMemory2` (command 139).
@@ -778,26 +806,30 @@ impl BindImageMemory2Args<'_> {
     pub fn reply(&self, returned: vk::Result) -> BindImageMemory2Reply {
         BindImageMemory2Reply { returned }
     }
-    /**Calls `vkBindImageMemory2` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkBindImageMemory2` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkBindImageMemory2,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.bind_info_count, as_ptr_or_null(self
-            .p_bind_infos))
+            function,
+            self.device.raw,
+            self.bind_info_count,
+            as_ptr_or_null(self.p_bind_infos),
         )
     }
 }
 
 impl_command!(
-    BindImageMemory2Args < 'a >, BIND_IMAGE_MEMORY2, "vkBindImageMemory2", vk::Result,
-    device_lost : false, owner : device, slot : bind_image_memory2,
-    decode_bind_image_memory2, encode_bind_image_memory2, encode_bind_image_memory2_reply
+    BindImageMemory2Args<'a>, BIND_IMAGE_MEMORY2, "vkBindImageMemory2", vk::Result,
+    device_lost: false, owner: device, slot: bind_image_memory2,
+    decode_bind_image_memory2, encode_bind_image_memory2,
+    encode_bind_image_memory2_reply
 );
 
 pub use self::{
@@ -841,7 +873,7 @@ pub fn encode_get_image_memory_requirements2(
 ) {
     e.write_header(CommandType::GET_IMAGE_MEMORY_REQUIREMENTS2, flags);
     e.write_handle_param(&args.device);
-    e.write_optional(Some(&*args.p_info), encode_image_memory_requirements_info2);
+    e.write_optional(Some(args.p_info), encode_image_memory_requirements_info2);
     e.write_optional(
         Some(&*args.p_memory_requirements),
         encode_memory_requirements2_partial,
@@ -883,20 +915,26 @@ impl GetImageMemoryRequirements2Args<'_> {
             p_memory_requirements: Some(&*self.p_memory_requirements),
         }
     }
-    /**Calls `vkGetImageMemoryRequirements2` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetImageMemoryRequirements2` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkGetImageMemoryRequirements2) {
-        call!(function(self.device.raw, self.p_info, & mut * self.p_memory_requirements))
+        call!(
+            function,
+            self.device.raw,
+            self.p_info,
+            &mut *self.p_memory_requirements,
+        )
     }
 }
 
 impl_command!(
-    GetImageMemoryRequirements2Args < 'a >, GET_IMAGE_MEMORY_REQUIREMENTS2,
-    "vkGetImageMemoryRequirements2", (), device_lost : false, owner : device, slot :
-    get_image_memory_requirements2, decode_get_image_memory_requirements2,
+    GetImageMemoryRequirements2Args<'a>, GET_IMAGE_MEMORY_REQUIREMENTS2,
+    "vkGetImageMemoryRequirements2", (), device_lost: false, owner: device,
+    slot: get_image_memory_requirements2, decode_get_image_memory_requirements2,
     encode_get_image_memory_requirements2, encode_get_image_memory_requirements2_reply
 );
 
@@ -951,7 +989,7 @@ pub fn encode_get_image_sparse_memory_requirements2(
 ) {
     e.write_header(CommandType::GET_IMAGE_SPARSE_MEMORY_REQUIREMENTS2, flags);
     e.write_handle_param(&args.device);
-    e.write_optional(Some(&*args.p_info), encode_image_sparse_memory_requirements_info2);
+    e.write_optional(Some(args.p_info), encode_image_sparse_memory_requirements_info2);
     e.write_optional(
         Some(&*args.p_sparse_memory_requirement_count),
         |e, value| e.write(*value),
@@ -1013,27 +1051,30 @@ impl GetImageSparseMemoryRequirements2Args<'_> {
             ),
         }
     }
-    /**Calls `vkGetImageSparseMemoryRequirements2` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetImageSparseMemoryRequirements2` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetImageSparseMemoryRequirements2,
     ) {
         call!(
-            function(self.device.raw, self.p_info, & mut * self
-            .p_sparse_memory_requirement_count, as_mut_ptr_or_null(self
-            .p_sparse_memory_requirements))
+            function,
+            self.device.raw,
+            self.p_info,
+            &mut *self.p_sparse_memory_requirement_count,
+            as_mut_ptr_or_null(self.p_sparse_memory_requirements),
         )
     }
 }
 
 impl_command!(
-    GetImageSparseMemoryRequirements2Args < 'a >, GET_IMAGE_SPARSE_MEMORY_REQUIREMENTS2,
-    "vkGetImageSparseMemoryRequirements2", (), device_lost : false, owner : device, slot
-    : get_image_sparse_memory_requirements2,
+    GetImageSparseMemoryRequirements2Args<'a>, GET_IMAGE_SPARSE_MEMORY_REQUIREMENTS2,
+    "vkGetImageSparseMemoryRequirements2", (), device_lost: false, owner: device,
+    slot: get_image_sparse_memory_requirements2,
     decode_get_image_sparse_memory_requirements2,
     encode_get_image_sparse_memory_requirements2,
     encode_get_image_sparse_memory_requirements2_reply
@@ -1135,24 +1176,25 @@ impl GetImageDrmFormatModifierPropertiesEXTArgs<'_> {
             p_properties: Some(&*self.p_properties),
         }
     }
-    /**Calls `vkGetImageDrmFormatModifierPropertiesEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetImageDrmFormatModifierPropertiesEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetImageDrmFormatModifierPropertiesEXT,
     ) -> vk::Result {
-        call!(function(self.device.raw, self.image.raw, & mut * self.p_properties))
+        call!(function, self.device.raw, self.image.raw, &mut *self.p_properties)
     }
 }
 
 impl_command!(
-    GetImageDrmFormatModifierPropertiesEXTArgs < 'a >,
+    GetImageDrmFormatModifierPropertiesEXTArgs<'a>,
     GET_IMAGE_DRM_FORMAT_MODIFIER_PROPERTIES_EXT,
-    "vkGetImageDrmFormatModifierPropertiesEXT", vk::Result, device_lost : false, owner :
-    device, slot : get_image_drm_format_modifier_properties_ext,
+    "vkGetImageDrmFormatModifierPropertiesEXT", vk::Result, device_lost: false,
+    owner: device, slot: get_image_drm_format_modifier_properties_ext,
     decode_get_image_drm_format_modifier_properties_ext,
     encode_get_image_drm_format_modifier_properties_ext,
     encode_get_image_drm_format_modifier_properties_ext_reply
@@ -1190,7 +1232,7 @@ pub fn encode_get_device_image_memory_requirements(
 ) {
     e.write_header(CommandType::GET_DEVICE_IMAGE_MEMORY_REQUIREMENTS, flags);
     e.write_handle_param(&args.device);
-    e.write_optional(Some(&*args.p_info), encode_device_image_memory_requirements);
+    e.write_optional(Some(args.p_info), encode_device_image_memory_requirements);
     e.write_optional(
         Some(&*args.p_memory_requirements),
         encode_memory_requirements2_partial,
@@ -1232,23 +1274,30 @@ impl GetDeviceImageMemoryRequirementsArgs<'_> {
             p_memory_requirements: Some(&*self.p_memory_requirements),
         }
     }
-    /**Calls `vkGetDeviceImageMemoryRequirements` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetDeviceImageMemoryRequirements` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetDeviceImageMemoryRequirements,
     ) {
-        call!(function(self.device.raw, self.p_info, & mut * self.p_memory_requirements))
+        call!(
+            function,
+            self.device.raw,
+            self.p_info,
+            &mut *self.p_memory_requirements,
+        )
     }
 }
 
 impl_command!(
-    GetDeviceImageMemoryRequirementsArgs < 'a >, GET_DEVICE_IMAGE_MEMORY_REQUIREMENTS,
-    "vkGetDeviceImageMemoryRequirements", (), device_lost : false, owner : device, slot :
-    get_device_image_memory_requirements, decode_get_device_image_memory_requirements,
+    GetDeviceImageMemoryRequirementsArgs<'a>, GET_DEVICE_IMAGE_MEMORY_REQUIREMENTS,
+    "vkGetDeviceImageMemoryRequirements", (), device_lost: false, owner: device,
+    slot: get_device_image_memory_requirements,
+    decode_get_device_image_memory_requirements,
     encode_get_device_image_memory_requirements,
     encode_get_device_image_memory_requirements_reply
 );
@@ -1304,7 +1353,7 @@ pub fn encode_get_device_image_sparse_memory_requirements(
 ) {
     e.write_header(CommandType::GET_DEVICE_IMAGE_SPARSE_MEMORY_REQUIREMENTS, flags);
     e.write_handle_param(&args.device);
-    e.write_optional(Some(&*args.p_info), encode_device_image_memory_requirements);
+    e.write_optional(Some(args.p_info), encode_device_image_memory_requirements);
     e.write_optional(
         Some(&*args.p_sparse_memory_requirement_count),
         |e, value| e.write(*value),
@@ -1369,28 +1418,31 @@ impl GetDeviceImageSparseMemoryRequirementsArgs<'_> {
             ),
         }
     }
-    /**Calls `vkGetDeviceImageSparseMemoryRequirements` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetDeviceImageSparseMemoryRequirements` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetDeviceImageSparseMemoryRequirements,
     ) {
         call!(
-            function(self.device.raw, self.p_info, & mut * self
-            .p_sparse_memory_requirement_count, as_mut_ptr_or_null(self
-            .p_sparse_memory_requirements))
+            function,
+            self.device.raw,
+            self.p_info,
+            &mut *self.p_sparse_memory_requirement_count,
+            as_mut_ptr_or_null(self.p_sparse_memory_requirements),
         )
     }
 }
 
 impl_command!(
-    GetDeviceImageSparseMemoryRequirementsArgs < 'a >,
+    GetDeviceImageSparseMemoryRequirementsArgs<'a>,
     GET_DEVICE_IMAGE_SPARSE_MEMORY_REQUIREMENTS,
-    "vkGetDeviceImageSparseMemoryRequirements", (), device_lost : false, owner : device,
-    slot : get_device_image_sparse_memory_requirements,
+    "vkGetDeviceImageSparseMemoryRequirements", (), device_lost: false, owner: device,
+    slot: get_device_image_sparse_memory_requirements,
     decode_get_device_image_sparse_memory_requirements,
     encode_get_device_image_sparse_memory_requirements,
     encode_get_device_image_sparse_memory_requirements_reply
@@ -1437,7 +1489,7 @@ pub fn encode_get_device_image_subresource_layout(
 ) {
     e.write_header(CommandType::GET_DEVICE_IMAGE_SUBRESOURCE_LAYOUT, flags);
     e.write_handle_param(&args.device);
-    e.write_optional(Some(&*args.p_info), encode_device_image_subresource_info);
+    e.write_optional(Some(args.p_info), encode_device_image_subresource_info);
     e.write_optional(Some(&*args.p_layout), encode_subresource_layout2_partial);
 }
 
@@ -1474,23 +1526,25 @@ impl GetDeviceImageSubresourceLayoutArgs<'_> {
             p_layout: Some(&*self.p_layout),
         }
     }
-    /**Calls `vkGetDeviceImageSubresourceLayout` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetDeviceImageSubresourceLayout` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetDeviceImageSubresourceLayoutKHR,
     ) {
-        call!(function(self.device.raw, self.p_info, & mut * self.p_layout))
+        call!(function, self.device.raw, self.p_info, &mut *self.p_layout)
     }
 }
 
 impl_command!(
-    GetDeviceImageSubresourceLayoutArgs < 'a >, GET_DEVICE_IMAGE_SUBRESOURCE_LAYOUT,
-    "vkGetDeviceImageSubresourceLayout", (), device_lost : false, owner : device, slot :
-    get_device_image_subresource_layout, decode_get_device_image_subresource_layout,
+    GetDeviceImageSubresourceLayoutArgs<'a>, GET_DEVICE_IMAGE_SUBRESOURCE_LAYOUT,
+    "vkGetDeviceImageSubresourceLayout", (), device_lost: false, owner: device,
+    slot: get_device_image_subresource_layout,
+    decode_get_device_image_subresource_layout,
     encode_get_device_image_subresource_layout,
     encode_get_device_image_subresource_layout_reply
 );
@@ -1541,7 +1595,7 @@ pub fn encode_get_image_subresource_layout2(
     e.write_header(CommandType::GET_IMAGE_SUBRESOURCE_LAYOUT2, flags);
     e.write_handle_param(&args.device);
     e.write_handle_param(&args.image);
-    e.write_optional(Some(&*args.p_subresource), encode_image_subresource2);
+    e.write_optional(Some(args.p_subresource), encode_image_subresource2);
     e.write_optional(Some(&*args.p_layout), encode_subresource_layout2_partial);
 }
 
@@ -1578,26 +1632,30 @@ impl GetImageSubresourceLayout2Args<'_> {
             p_layout: Some(&*self.p_layout),
         }
     }
-    /**Calls `vkGetImageSubresourceLayout2` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetImageSubresourceLayout2` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetImageSubresourceLayout2KHR,
     ) {
         call!(
-            function(self.device.raw, self.image.raw, self.p_subresource, & mut * self
-            .p_layout)
+            function,
+            self.device.raw,
+            self.image.raw,
+            self.p_subresource,
+            &mut *self.p_layout,
         )
     }
 }
 
 impl_command!(
-    GetImageSubresourceLayout2Args < 'a >, GET_IMAGE_SUBRESOURCE_LAYOUT2,
-    "vkGetImageSubresourceLayout2", (), device_lost : false, owner : device, slot :
-    get_image_subresource_layout2, decode_get_image_subresource_layout2,
+    GetImageSubresourceLayout2Args<'a>, GET_IMAGE_SUBRESOURCE_LAYOUT2,
+    "vkGetImageSubresourceLayout2", (), device_lost: false, owner: device,
+    slot: get_image_subresource_layout2, decode_get_image_subresource_layout2,
     encode_get_image_subresource_layout2, encode_get_image_subresource_layout2_reply
 );
 
@@ -1647,7 +1705,7 @@ pub fn encode_copy_image_to_image(
     e.write_header(CommandType::COPY_IMAGE_TO_IMAGE, flags);
     e.write_handle_param(&args.device);
     e.write_optional(
-        Some(&*args.p_copy_image_to_image_info),
+        Some(args.p_copy_image_to_image_info),
         encode_copy_image_to_image_info,
     );
 }
@@ -1662,22 +1720,23 @@ impl CopyImageToImageArgs<'_> {
     pub fn reply(&self, returned: vk::Result) -> CopyImageToImageReply {
         CopyImageToImageReply { returned }
     }
-    /**Calls `vkCopyImageToImage` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCopyImageToImage` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCopyImageToImageEXT,
     ) -> vk::Result {
-        call!(function(self.device.raw, self.p_copy_image_to_image_info))
+        call!(function, self.device.raw, self.p_copy_image_to_image_info)
     }
 }
 
 impl_command!(
-    CopyImageToImageArgs < 'a >, COPY_IMAGE_TO_IMAGE, "vkCopyImageToImage", vk::Result,
-    device_lost : false, owner : device, slot : copy_image_to_image,
+    CopyImageToImageArgs<'a>, COPY_IMAGE_TO_IMAGE, "vkCopyImageToImage", vk::Result,
+    device_lost: false, owner: device, slot: copy_image_to_image,
     decode_copy_image_to_image, encode_copy_image_to_image,
     encode_copy_image_to_image_reply
 );
@@ -1746,25 +1805,28 @@ impl TransitionImageLayoutArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkTransitionImageLayout` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkTransitionImageLayout` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkTransitionImageLayoutEXT,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.transition_count, as_ptr_or_null(self
-            .p_transitions))
+            function,
+            self.device.raw,
+            self.transition_count,
+            as_ptr_or_null(self.p_transitions),
         )
     }
 }
 
 impl_command!(
-    TransitionImageLayoutArgs < 'a >, TRANSITION_IMAGE_LAYOUT, "vkTransitionImageLayout",
-    vk::Result, device_lost : false, owner : device, slot : transition_image_layout,
+    TransitionImageLayoutArgs<'a>, TRANSITION_IMAGE_LAYOUT, "vkTransitionImageLayout",
+    vk::Result, device_lost: false, owner: device, slot: transition_image_layout,
     decode_transition_image_layout, encode_transition_image_layout,
     encode_transition_image_layout_reply
 );
@@ -1816,7 +1878,7 @@ pub fn encode_copy_image_to_memory_mesa(
     e.write_header(CommandType::COPY_IMAGE_TO_MEMORY_MESA, flags);
     e.write_handle_param(&args.device);
     e.write_optional(
-        Some(&*args.p_copy_image_to_memory_info),
+        Some(args.p_copy_image_to_memory_info),
         encode_copy_image_to_memory_info_mesa,
     );
     e.write(args.data_size);
@@ -1865,9 +1927,9 @@ impl CopyImageToMemoryMESAArgs<'_> {
 }
 
 impl_command!(
-    CopyImageToMemoryMESAArgs < 'a >, COPY_IMAGE_TO_MEMORY_MESA,
-    "vkCopyImageToMemoryMESA", vk::Result, device_lost : false, owner : device, slot :
-    none, decode_copy_image_to_memory_mesa, encode_copy_image_to_memory_mesa,
+    CopyImageToMemoryMESAArgs<'a>, COPY_IMAGE_TO_MEMORY_MESA, "vkCopyImageToMemoryMESA",
+    vk::Result, device_lost: false, owner: device, slot: none,
+    decode_copy_image_to_memory_mesa, encode_copy_image_to_memory_mesa,
     encode_copy_image_to_memory_mesa_reply
 );
 
@@ -1901,7 +1963,7 @@ pub fn encode_copy_memory_to_image_mesa(
     e.write_header(CommandType::COPY_MEMORY_TO_IMAGE_MESA, flags);
     e.write_handle_param(&args.device);
     e.write_optional(
-        Some(&*args.p_copy_memory_to_image_info),
+        Some(args.p_copy_memory_to_image_info),
         encode_copy_memory_to_image_info_mesa,
     );
 }
@@ -1922,8 +1984,8 @@ impl CopyMemoryToImageMESAArgs<'_> {
 }
 
 impl_command!(
-    CopyMemoryToImageMESAArgs < 'a >, COPY_MEMORY_TO_IMAGE_MESA,
-    "vkCopyMemoryToImageMESA", vk::Result, device_lost : false, owner : device, slot :
-    none, decode_copy_memory_to_image_mesa, encode_copy_memory_to_image_mesa,
+    CopyMemoryToImageMESAArgs<'a>, COPY_MEMORY_TO_IMAGE_MESA, "vkCopyMemoryToImageMESA",
+    vk::Result, device_lost: false, owner: device, slot: none,
+    decode_copy_memory_to_image_mesa, encode_copy_memory_to_image_mesa,
     encode_copy_memory_to_image_mesa_reply
 );

@@ -3,9 +3,9 @@
 
 //! Commands of family `instance`.
 
-use core::ptr;
 use core::ffi::CStr;
-use crate::vk;
+use core::ptr;
+
 use crate::generated::decode::{
     decode_extension_properties, decode_extension_properties_partial,
     decode_instance_create_info, decode_layer_properties, decode_layer_properties_partial,
@@ -14,6 +14,7 @@ use crate::generated::encode::{
     encode_extension_properties, encode_extension_properties_partial,
     encode_instance_create_info, encode_layer_properties, encode_layer_properties_partial,
 };
+use crate::vk;
 use crate::wire::{
     CommandType, Count, DecodeError, Decoder, Encoder, Handle, NewHandles,
     as_mut_ptr_or_null, bare_reply, call, filled, impl_command,
@@ -47,7 +48,7 @@ pub fn encode_create_instance(
     args: &CreateInstanceArgs<'_>,
 ) {
     e.write_header(CommandType::CREATE_INSTANCE, flags);
-    e.write_optional(Some(&*args.p_create_info), encode_instance_create_info);
+    e.write_optional(Some(args.p_create_info), encode_instance_create_info);
     e.write_null();
     e.write_new_handle(&args.p_instance);
 }
@@ -88,25 +89,28 @@ impl CreateInstanceArgs<'_> {
             p_instance: self.p_instance.ids.first().copied(),
         }
     }
-    /**Calls `vkCreateInstance` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCreateInstance` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCreateInstance,
     ) -> vk::Result {
         call!(
-            function(self.p_create_info, ptr::null(), as_mut_ptr_or_null(self.p_instance
-            .raws))
+            function,
+            self.p_create_info,
+            ptr::null(),
+            as_mut_ptr_or_null(self.p_instance.raws),
         )
     }
 }
 
 impl_command!(
-    CreateInstanceArgs < 'a >, CREATE_INSTANCE, "vkCreateInstance", vk::Result,
-    device_lost : false, owner : none, slot : create_instance, decode_create_instance,
+    CreateInstanceArgs<'a>, CREATE_INSTANCE, "vkCreateInstance", vk::Result,
+    device_lost: false, owner: none, slot: create_instance, decode_create_instance,
     encode_create_instance, encode_create_instance_reply
 );
 
@@ -142,19 +146,20 @@ impl DestroyInstanceArgs {
     pub fn reply(&self, returned: ()) -> DestroyInstanceReply {
         DestroyInstanceReply { returned }
     }
-    /**Calls `vkDestroyInstance` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkDestroyInstance` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyInstance) {
-        call!(function(self.instance.raw, ptr::null()))
+        call!(function, self.instance.raw, ptr::null())
     }
 }
 
 impl_command!(
-    DestroyInstanceArgs, DESTROY_INSTANCE, "vkDestroyInstance", (), device_lost : false,
-    owner : instance, slot : destroy_instance, decode_destroy_instance,
+    DestroyInstanceArgs, DESTROY_INSTANCE, "vkDestroyInstance", (), device_lost: false,
+    owner: instance, slot: destroy_instance, decode_destroy_instance,
     encode_destroy_instance, encode_destroy_instance_reply
 );
 
@@ -249,27 +254,30 @@ impl EnumerateInstanceExtensionPropertiesArgs<'_> {
             p_properties: filled(&*self.p_properties, self.p_property_count.count()),
         }
     }
-    /**Calls `vkEnumerateInstanceExtensionProperties` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkEnumerateInstanceExtensionProperties` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkEnumerateInstanceExtensionProperties,
     ) -> vk::Result {
         call!(
-            function(self.p_layer_name.map_or(ptr::null(), CStr::as_ptr), & mut * self
-            .p_property_count, as_mut_ptr_or_null(self.p_properties))
+            function,
+            self.p_layer_name.map_or(ptr::null(), CStr::as_ptr),
+            &mut *self.p_property_count,
+            as_mut_ptr_or_null(self.p_properties),
         )
     }
 }
 
 impl_command!(
-    EnumerateInstanceExtensionPropertiesArgs < 'a >,
+    EnumerateInstanceExtensionPropertiesArgs<'a>,
     ENUMERATE_INSTANCE_EXTENSION_PROPERTIES, "vkEnumerateInstanceExtensionProperties",
-    vk::Result, device_lost : false, owner : none, slot :
-    enumerate_instance_extension_properties,
+    vk::Result, device_lost: false, owner: none,
+    slot: enumerate_instance_extension_properties,
     decode_enumerate_instance_extension_properties,
     encode_enumerate_instance_extension_properties,
     encode_enumerate_instance_extension_properties_reply
@@ -355,26 +363,28 @@ impl EnumerateInstanceLayerPropertiesArgs<'_> {
             p_properties: filled(&*self.p_properties, self.p_property_count.count()),
         }
     }
-    /**Calls `vkEnumerateInstanceLayerProperties` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkEnumerateInstanceLayerProperties` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkEnumerateInstanceLayerProperties,
     ) -> vk::Result {
         call!(
-            function(& mut * self.p_property_count, as_mut_ptr_or_null(self
-            .p_properties))
+            function,
+            &mut *self.p_property_count,
+            as_mut_ptr_or_null(self.p_properties),
         )
     }
 }
 
 impl_command!(
-    EnumerateInstanceLayerPropertiesArgs < 'a >, ENUMERATE_INSTANCE_LAYER_PROPERTIES,
-    "vkEnumerateInstanceLayerProperties", vk::Result, device_lost : false, owner : none,
-    slot : enumerate_instance_layer_properties,
+    EnumerateInstanceLayerPropertiesArgs<'a>, ENUMERATE_INSTANCE_LAYER_PROPERTIES,
+    "vkEnumerateInstanceLayerProperties", vk::Result, device_lost: false, owner: none,
+    slot: enumerate_instance_layer_properties,
     decode_enumerate_instance_layer_properties,
     encode_enumerate_instance_layer_properties,
     encode_enumerate_instance_layer_properties_reply
@@ -400,7 +410,7 @@ pub fn decode_enumerate_instance_version<'a>(
 pub fn encode_enumerate_instance_version(
     e: &mut Encoder,
     flags: u32,
-    args: &EnumerateInstanceVersionArgs<'_>,
+    _args: &EnumerateInstanceVersionArgs<'_>,
 ) {
     e.write_header(CommandType::ENUMERATE_INSTANCE_VERSION, flags);
     e.write_marker(true);
@@ -445,22 +455,23 @@ impl EnumerateInstanceVersionArgs<'_> {
             p_api_version: Some(&*self.p_api_version),
         }
     }
-    /**Calls `vkEnumerateInstanceVersion` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkEnumerateInstanceVersion` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkEnumerateInstanceVersion,
     ) -> vk::Result {
-        call!(function(& mut * self.p_api_version))
+        call!(function, &mut *self.p_api_version)
     }
 }
 
 impl_command!(
-    EnumerateInstanceVersionArgs < 'a >, ENUMERATE_INSTANCE_VERSION,
-    "vkEnumerateInstanceVersion", vk::Result, device_lost : false, owner : none, slot :
-    enumerate_instance_version, decode_enumerate_instance_version,
+    EnumerateInstanceVersionArgs<'a>, ENUMERATE_INSTANCE_VERSION,
+    "vkEnumerateInstanceVersion", vk::Result, device_lost: false, owner: none,
+    slot: enumerate_instance_version, decode_enumerate_instance_version,
     encode_enumerate_instance_version, encode_enumerate_instance_version_reply
 );

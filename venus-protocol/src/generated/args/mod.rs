@@ -28,6 +28,7 @@ mod sampler;
 mod semaphore;
 mod shader_module;
 mod transport;
+
 pub use acceleration_structure::*;
 pub use buffer::*;
 pub use command::*;

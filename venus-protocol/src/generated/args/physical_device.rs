@@ -3,9 +3,9 @@
 
 //! Commands of family `physical_device`.
 
-use core::ptr;
 use core::ffi::CStr;
-use crate::vk;
+use core::ptr;
+
 use crate::generated::decode::{
     decode_extension_properties, decode_extension_properties_partial,
     decode_external_buffer_properties, decode_external_buffer_properties_partial,
@@ -76,6 +76,7 @@ use crate::generated::encode::{
     encode_sparse_image_format_properties2_partial,
     encode_sparse_image_format_properties_partial,
 };
+use crate::vk;
 use crate::wire::{
     CommandType, Count, DecodeError, Decoder, Encoder, Handle, NewHandles,
     as_mut_ptr_or_null, call, filled, impl_command,
@@ -165,26 +166,29 @@ impl EnumeratePhysicalDevicesArgs<'_> {
             ),
         }
     }
-    /**Calls `vkEnumeratePhysicalDevices` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkEnumeratePhysicalDevices` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkEnumeratePhysicalDevices,
     ) -> vk::Result {
         call!(
-            function(self.instance.raw, & mut * self.p_physical_device_count,
-            as_mut_ptr_or_null(self.p_physical_devices.raws))
+            function,
+            self.instance.raw,
+            &mut *self.p_physical_device_count,
+            as_mut_ptr_or_null(self.p_physical_devices.raws),
         )
     }
 }
 
 impl_command!(
-    EnumeratePhysicalDevicesArgs < 'a >, ENUMERATE_PHYSICAL_DEVICES,
-    "vkEnumeratePhysicalDevices", vk::Result, device_lost : false, owner : instance, slot
-    : enumerate_physical_devices, decode_enumerate_physical_devices,
+    EnumeratePhysicalDevicesArgs<'a>, ENUMERATE_PHYSICAL_DEVICES,
+    "vkEnumeratePhysicalDevices", vk::Result, device_lost: false, owner: instance,
+    slot: enumerate_physical_devices, decode_enumerate_physical_devices,
     encode_enumerate_physical_devices, encode_enumerate_physical_devices_reply
 );
 
@@ -252,20 +256,21 @@ impl GetPhysicalDeviceFeaturesArgs<'_> {
             p_features: Some(&*self.p_features),
         }
     }
-    /**Calls `vkGetPhysicalDeviceFeatures` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetPhysicalDeviceFeatures` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkGetPhysicalDeviceFeatures) {
-        call!(function(self.physical_device.raw, & mut * self.p_features))
+        call!(function, self.physical_device.raw, &mut *self.p_features)
     }
 }
 
 impl_command!(
-    GetPhysicalDeviceFeaturesArgs < 'a >, GET_PHYSICAL_DEVICE_FEATURES,
-    "vkGetPhysicalDeviceFeatures", (), device_lost : false, owner : physical_device, slot
-    : get_physical_device_features, decode_get_physical_device_features,
+    GetPhysicalDeviceFeaturesArgs<'a>, GET_PHYSICAL_DEVICE_FEATURES,
+    "vkGetPhysicalDeviceFeatures", (), device_lost: false, owner: physical_device,
+    slot: get_physical_device_features, decode_get_physical_device_features,
     encode_get_physical_device_features, encode_get_physical_device_features_reply
 );
 
@@ -338,26 +343,29 @@ impl GetPhysicalDeviceFormatPropertiesArgs<'_> {
             p_format_properties: Some(&*self.p_format_properties),
         }
     }
-    /**Calls `vkGetPhysicalDeviceFormatProperties` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetPhysicalDeviceFormatProperties` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetPhysicalDeviceFormatProperties,
     ) {
         call!(
-            function(self.physical_device.raw, self.format, & mut * self
-            .p_format_properties)
+            function,
+            self.physical_device.raw,
+            self.format,
+            &mut *self.p_format_properties,
         )
     }
 }
 
 impl_command!(
-    GetPhysicalDeviceFormatPropertiesArgs < 'a >, GET_PHYSICAL_DEVICE_FORMAT_PROPERTIES,
-    "vkGetPhysicalDeviceFormatProperties", (), device_lost : false, owner :
-    physical_device, slot : get_physical_device_format_properties,
+    GetPhysicalDeviceFormatPropertiesArgs<'a>, GET_PHYSICAL_DEVICE_FORMAT_PROPERTIES,
+    "vkGetPhysicalDeviceFormatProperties", (), device_lost: false,
+    owner: physical_device, slot: get_physical_device_format_properties,
     decode_get_physical_device_format_properties,
     encode_get_physical_device_format_properties,
     encode_get_physical_device_format_properties_reply
@@ -467,27 +475,34 @@ impl GetPhysicalDeviceImageFormatPropertiesArgs<'_> {
             p_image_format_properties: Some(&*self.p_image_format_properties),
         }
     }
-    /**Calls `vkGetPhysicalDeviceImageFormatProperties` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetPhysicalDeviceImageFormatProperties` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetPhysicalDeviceImageFormatProperties,
     ) -> vk::Result {
         call!(
-            function(self.physical_device.raw, self.format, self.ty, self.tiling, self
-            .usage, self.flags, & mut * self.p_image_format_properties)
+            function,
+            self.physical_device.raw,
+            self.format,
+            self.ty,
+            self.tiling,
+            self.usage,
+            self.flags,
+            &mut *self.p_image_format_properties,
         )
     }
 }
 
 impl_command!(
-    GetPhysicalDeviceImageFormatPropertiesArgs < 'a >,
+    GetPhysicalDeviceImageFormatPropertiesArgs<'a>,
     GET_PHYSICAL_DEVICE_IMAGE_FORMAT_PROPERTIES,
-    "vkGetPhysicalDeviceImageFormatProperties", vk::Result, device_lost : false, owner :
-    physical_device, slot : get_physical_device_image_format_properties,
+    "vkGetPhysicalDeviceImageFormatProperties", vk::Result, device_lost: false,
+    owner: physical_device, slot: get_physical_device_image_format_properties,
     decode_get_physical_device_image_format_properties,
     encode_get_physical_device_image_format_properties,
     encode_get_physical_device_image_format_properties_reply
@@ -560,20 +575,21 @@ impl GetPhysicalDevicePropertiesArgs<'_> {
             p_properties: Some(&*self.p_properties),
         }
     }
-    /**Calls `vkGetPhysicalDeviceProperties` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetPhysicalDeviceProperties` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkGetPhysicalDeviceProperties) {
-        call!(function(self.physical_device.raw, & mut * self.p_properties))
+        call!(function, self.physical_device.raw, &mut *self.p_properties)
     }
 }
 
 impl_command!(
-    GetPhysicalDevicePropertiesArgs < 'a >, GET_PHYSICAL_DEVICE_PROPERTIES,
-    "vkGetPhysicalDeviceProperties", (), device_lost : false, owner : physical_device,
-    slot : get_physical_device_properties, decode_get_physical_device_properties,
+    GetPhysicalDevicePropertiesArgs<'a>, GET_PHYSICAL_DEVICE_PROPERTIES,
+    "vkGetPhysicalDeviceProperties", (), device_lost: false, owner: physical_device,
+    slot: get_physical_device_properties, decode_get_physical_device_properties,
     encode_get_physical_device_properties, encode_get_physical_device_properties_reply
 );
 
@@ -671,28 +687,30 @@ impl GetPhysicalDeviceQueueFamilyPropertiesArgs<'_> {
             ),
         }
     }
-    /**Calls `vkGetPhysicalDeviceQueueFamilyProperties` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetPhysicalDeviceQueueFamilyProperties` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetPhysicalDeviceQueueFamilyProperties,
     ) {
         call!(
-            function(self.physical_device.raw, & mut * self
-            .p_queue_family_property_count, as_mut_ptr_or_null(self
-            .p_queue_family_properties))
+            function,
+            self.physical_device.raw,
+            &mut *self.p_queue_family_property_count,
+            as_mut_ptr_or_null(self.p_queue_family_properties),
         )
     }
 }
 
 impl_command!(
-    GetPhysicalDeviceQueueFamilyPropertiesArgs < 'a >,
+    GetPhysicalDeviceQueueFamilyPropertiesArgs<'a>,
     GET_PHYSICAL_DEVICE_QUEUE_FAMILY_PROPERTIES,
-    "vkGetPhysicalDeviceQueueFamilyProperties", (), device_lost : false, owner :
-    physical_device, slot : get_physical_device_queue_family_properties,
+    "vkGetPhysicalDeviceQueueFamilyProperties", (), device_lost: false,
+    owner: physical_device, slot: get_physical_device_queue_family_properties,
     decode_get_physical_device_queue_family_properties,
     encode_get_physical_device_queue_family_properties,
     encode_get_physical_device_queue_family_properties_reply
@@ -771,23 +789,24 @@ impl GetPhysicalDeviceMemoryPropertiesArgs<'_> {
             p_memory_properties: Some(&*self.p_memory_properties),
         }
     }
-    /**Calls `vkGetPhysicalDeviceMemoryProperties` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetPhysicalDeviceMemoryProperties` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetPhysicalDeviceMemoryProperties,
     ) {
-        call!(function(self.physical_device.raw, & mut * self.p_memory_properties))
+        call!(function, self.physical_device.raw, &mut *self.p_memory_properties)
     }
 }
 
 impl_command!(
-    GetPhysicalDeviceMemoryPropertiesArgs < 'a >, GET_PHYSICAL_DEVICE_MEMORY_PROPERTIES,
-    "vkGetPhysicalDeviceMemoryProperties", (), device_lost : false, owner :
-    physical_device, slot : get_physical_device_memory_properties,
+    GetPhysicalDeviceMemoryPropertiesArgs<'a>, GET_PHYSICAL_DEVICE_MEMORY_PROPERTIES,
+    "vkGetPhysicalDeviceMemoryProperties", (), device_lost: false,
+    owner: physical_device, slot: get_physical_device_memory_properties,
     decode_get_physical_device_memory_properties,
     encode_get_physical_device_memory_properties,
     encode_get_physical_device_memory_properties_reply
@@ -889,27 +908,30 @@ impl EnumerateDeviceExtensionPropertiesArgs<'_> {
             p_properties: filled(&*self.p_properties, self.p_property_count.count()),
         }
     }
-    /**Calls `vkEnumerateDeviceExtensionProperties` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkEnumerateDeviceExtensionProperties` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkEnumerateDeviceExtensionProperties,
     ) -> vk::Result {
         call!(
-            function(self.physical_device.raw, self.p_layer_name.map_or(ptr::null(),
-            CStr::as_ptr), & mut * self.p_property_count, as_mut_ptr_or_null(self
-            .p_properties))
+            function,
+            self.physical_device.raw,
+            self.p_layer_name.map_or(ptr::null(), CStr::as_ptr),
+            &mut *self.p_property_count,
+            as_mut_ptr_or_null(self.p_properties),
         )
     }
 }
 
 impl_command!(
-    EnumerateDeviceExtensionPropertiesArgs < 'a >, ENUMERATE_DEVICE_EXTENSION_PROPERTIES,
-    "vkEnumerateDeviceExtensionProperties", vk::Result, device_lost : false, owner :
-    physical_device, slot : enumerate_device_extension_properties,
+    EnumerateDeviceExtensionPropertiesArgs<'a>, ENUMERATE_DEVICE_EXTENSION_PROPERTIES,
+    "vkEnumerateDeviceExtensionProperties", vk::Result, device_lost: false,
+    owner: physical_device, slot: enumerate_device_extension_properties,
     decode_enumerate_device_extension_properties,
     encode_enumerate_device_extension_properties,
     encode_enumerate_device_extension_properties_reply
@@ -1000,26 +1022,29 @@ impl EnumerateDeviceLayerPropertiesArgs<'_> {
             p_properties: filled(&*self.p_properties, self.p_property_count.count()),
         }
     }
-    /**Calls `vkEnumerateDeviceLayerProperties` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkEnumerateDeviceLayerProperties` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkEnumerateDeviceLayerProperties,
     ) -> vk::Result {
         call!(
-            function(self.physical_device.raw, & mut * self.p_property_count,
-            as_mut_ptr_or_null(self.p_properties))
+            function,
+            self.physical_device.raw,
+            &mut *self.p_property_count,
+            as_mut_ptr_or_null(self.p_properties),
         )
     }
 }
 
 impl_command!(
-    EnumerateDeviceLayerPropertiesArgs < 'a >, ENUMERATE_DEVICE_LAYER_PROPERTIES,
-    "vkEnumerateDeviceLayerProperties", vk::Result, device_lost : false, owner :
-    physical_device, slot : enumerate_device_layer_properties,
+    EnumerateDeviceLayerPropertiesArgs<'a>, ENUMERATE_DEVICE_LAYER_PROPERTIES,
+    "vkEnumerateDeviceLayerProperties", vk::Result, device_lost: false,
+    owner: physical_device, slot: enumerate_device_layer_properties,
     decode_enumerate_device_layer_properties, encode_enumerate_device_layer_properties,
     encode_enumerate_device_layer_properties_reply
 );
@@ -1139,28 +1164,35 @@ impl GetPhysicalDeviceSparseImageFormatPropertiesArgs<'_> {
             p_properties: filled(&*self.p_properties, self.p_property_count.count()),
         }
     }
-    /**Calls `vkGetPhysicalDeviceSparseImageFormatProperties` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetPhysicalDeviceSparseImageFormatProperties` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetPhysicalDeviceSparseImageFormatProperties,
     ) {
         call!(
-            function(self.physical_device.raw, self.format, self.ty, self.samples, self
-            .usage, self.tiling, & mut * self.p_property_count, as_mut_ptr_or_null(self
-            .p_properties))
+            function,
+            self.physical_device.raw,
+            self.format,
+            self.ty,
+            self.samples,
+            self.usage,
+            self.tiling,
+            &mut *self.p_property_count,
+            as_mut_ptr_or_null(self.p_properties),
         )
     }
 }
 
 impl_command!(
-    GetPhysicalDeviceSparseImageFormatPropertiesArgs < 'a >,
+    GetPhysicalDeviceSparseImageFormatPropertiesArgs<'a>,
     GET_PHYSICAL_DEVICE_SPARSE_IMAGE_FORMAT_PROPERTIES,
-    "vkGetPhysicalDeviceSparseImageFormatProperties", (), device_lost : false, owner :
-    physical_device, slot : get_physical_device_sparse_image_format_properties,
+    "vkGetPhysicalDeviceSparseImageFormatProperties", (), device_lost: false,
+    owner: physical_device, slot: get_physical_device_sparse_image_format_properties,
     decode_get_physical_device_sparse_image_format_properties,
     encode_get_physical_device_sparse_image_format_properties,
     encode_get_physical_device_sparse_image_format_properties_reply
@@ -1268,26 +1300,29 @@ impl EnumeratePhysicalDeviceGroupsArgs<'_> {
             ),
         }
     }
-    /**Calls `vkEnumeratePhysicalDeviceGroups` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkEnumeratePhysicalDeviceGroups` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkEnumeratePhysicalDeviceGroups,
     ) -> vk::Result {
         call!(
-            function(self.instance.raw, & mut * self.p_physical_device_group_count,
-            as_mut_ptr_or_null(self.p_physical_device_group_properties))
+            function,
+            self.instance.raw,
+            &mut *self.p_physical_device_group_count,
+            as_mut_ptr_or_null(self.p_physical_device_group_properties),
         )
     }
 }
 
 impl_command!(
-    EnumeratePhysicalDeviceGroupsArgs < 'a >, ENUMERATE_PHYSICAL_DEVICE_GROUPS,
-    "vkEnumeratePhysicalDeviceGroups", vk::Result, device_lost : false, owner : instance,
-    slot : enumerate_physical_device_groups, decode_enumerate_physical_device_groups,
+    EnumeratePhysicalDeviceGroupsArgs<'a>, ENUMERATE_PHYSICAL_DEVICE_GROUPS,
+    "vkEnumeratePhysicalDeviceGroups", vk::Result, device_lost: false, owner: instance,
+    slot: enumerate_physical_device_groups, decode_enumerate_physical_device_groups,
     encode_enumerate_physical_device_groups,
     encode_enumerate_physical_device_groups_reply
 );
@@ -1365,20 +1400,21 @@ impl GetPhysicalDeviceFeatures2Args<'_> {
             p_features: Some(&*self.p_features),
         }
     }
-    /**Calls `vkGetPhysicalDeviceFeatures2` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetPhysicalDeviceFeatures2` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkGetPhysicalDeviceFeatures2) {
-        call!(function(self.physical_device.raw, & mut * self.p_features))
+        call!(function, self.physical_device.raw, &mut *self.p_features)
     }
 }
 
 impl_command!(
-    GetPhysicalDeviceFeatures2Args < 'a >, GET_PHYSICAL_DEVICE_FEATURES2,
-    "vkGetPhysicalDeviceFeatures2", (), device_lost : false, owner : physical_device,
-    slot : get_physical_device_features2, decode_get_physical_device_features2,
+    GetPhysicalDeviceFeatures2Args<'a>, GET_PHYSICAL_DEVICE_FEATURES2,
+    "vkGetPhysicalDeviceFeatures2", (), device_lost: false, owner: physical_device,
+    slot: get_physical_device_features2, decode_get_physical_device_features2,
     encode_get_physical_device_features2, encode_get_physical_device_features2_reply
 );
 
@@ -1458,23 +1494,24 @@ impl GetPhysicalDeviceProperties2Args<'_> {
             p_properties: Some(&*self.p_properties),
         }
     }
-    /**Calls `vkGetPhysicalDeviceProperties2` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetPhysicalDeviceProperties2` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetPhysicalDeviceProperties2,
     ) {
-        call!(function(self.physical_device.raw, & mut * self.p_properties))
+        call!(function, self.physical_device.raw, &mut *self.p_properties)
     }
 }
 
 impl_command!(
-    GetPhysicalDeviceProperties2Args < 'a >, GET_PHYSICAL_DEVICE_PROPERTIES2,
-    "vkGetPhysicalDeviceProperties2", (), device_lost : false, owner : physical_device,
-    slot : get_physical_device_properties2, decode_get_physical_device_properties2,
+    GetPhysicalDeviceProperties2Args<'a>, GET_PHYSICAL_DEVICE_PROPERTIES2,
+    "vkGetPhysicalDeviceProperties2", (), device_lost: false, owner: physical_device,
+    slot: get_physical_device_properties2, decode_get_physical_device_properties2,
     encode_get_physical_device_properties2, encode_get_physical_device_properties2_reply
 );
 
@@ -1559,27 +1596,29 @@ impl GetPhysicalDeviceFormatProperties2Args<'_> {
             p_format_properties: Some(&*self.p_format_properties),
         }
     }
-    /**Calls `vkGetPhysicalDeviceFormatProperties2` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetPhysicalDeviceFormatProperties2` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetPhysicalDeviceFormatProperties2,
     ) {
         call!(
-            function(self.physical_device.raw, self.format, & mut * self
-            .p_format_properties)
+            function,
+            self.physical_device.raw,
+            self.format,
+            &mut *self.p_format_properties,
         )
     }
 }
 
 impl_command!(
-    GetPhysicalDeviceFormatProperties2Args < 'a >,
-    GET_PHYSICAL_DEVICE_FORMAT_PROPERTIES2, "vkGetPhysicalDeviceFormatProperties2", (),
-    device_lost : false, owner : physical_device, slot :
-    get_physical_device_format_properties2,
+    GetPhysicalDeviceFormatProperties2Args<'a>, GET_PHYSICAL_DEVICE_FORMAT_PROPERTIES2,
+    "vkGetPhysicalDeviceFormatProperties2", (), device_lost: false,
+    owner: physical_device, slot: get_physical_device_format_properties2,
     decode_get_physical_device_format_properties2,
     encode_get_physical_device_format_properties2,
     encode_get_physical_device_format_properties2_reply
@@ -1629,7 +1668,7 @@ pub fn encode_get_physical_device_image_format_properties2(
     e.write_header(CommandType::GET_PHYSICAL_DEVICE_IMAGE_FORMAT_PROPERTIES2, flags);
     e.write_handle_param(&args.physical_device);
     e.write_optional(
-        Some(&*args.p_image_format_info),
+        Some(args.p_image_format_info),
         encode_physical_device_image_format_info2,
     );
     e.write_optional(
@@ -1682,27 +1721,30 @@ impl GetPhysicalDeviceImageFormatProperties2Args<'_> {
             p_image_format_properties: Some(&*self.p_image_format_properties),
         }
     }
-    /**Calls `vkGetPhysicalDeviceImageFormatProperties2` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetPhysicalDeviceImageFormatProperties2` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetPhysicalDeviceImageFormatProperties2,
     ) -> vk::Result {
         call!(
-            function(self.physical_device.raw, self.p_image_format_info, & mut * self
-            .p_image_format_properties)
+            function,
+            self.physical_device.raw,
+            self.p_image_format_info,
+            &mut *self.p_image_format_properties,
         )
     }
 }
 
 impl_command!(
-    GetPhysicalDeviceImageFormatProperties2Args < 'a >,
+    GetPhysicalDeviceImageFormatProperties2Args<'a>,
     GET_PHYSICAL_DEVICE_IMAGE_FORMAT_PROPERTIES2,
-    "vkGetPhysicalDeviceImageFormatProperties2", vk::Result, device_lost : false, owner :
-    physical_device, slot : get_physical_device_image_format_properties2,
+    "vkGetPhysicalDeviceImageFormatProperties2", vk::Result, device_lost: false,
+    owner: physical_device, slot: get_physical_device_image_format_properties2,
     decode_get_physical_device_image_format_properties2,
     encode_get_physical_device_image_format_properties2,
     encode_get_physical_device_image_format_properties2_reply
@@ -1811,28 +1853,30 @@ impl GetPhysicalDeviceQueueFamilyProperties2Args<'_> {
             ),
         }
     }
-    /**Calls `vkGetPhysicalDeviceQueueFamilyProperties2` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetPhysicalDeviceQueueFamilyProperties2` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetPhysicalDeviceQueueFamilyProperties2,
     ) {
         call!(
-            function(self.physical_device.raw, & mut * self
-            .p_queue_family_property_count, as_mut_ptr_or_null(self
-            .p_queue_family_properties))
+            function,
+            self.physical_device.raw,
+            &mut *self.p_queue_family_property_count,
+            as_mut_ptr_or_null(self.p_queue_family_properties),
         )
     }
 }
 
 impl_command!(
-    GetPhysicalDeviceQueueFamilyProperties2Args < 'a >,
+    GetPhysicalDeviceQueueFamilyProperties2Args<'a>,
     GET_PHYSICAL_DEVICE_QUEUE_FAMILY_PROPERTIES2,
-    "vkGetPhysicalDeviceQueueFamilyProperties2", (), device_lost : false, owner :
-    physical_device, slot : get_physical_device_queue_family_properties2,
+    "vkGetPhysicalDeviceQueueFamilyProperties2", (), device_lost: false,
+    owner: physical_device, slot: get_physical_device_queue_family_properties2,
     decode_get_physical_device_queue_family_properties2,
     encode_get_physical_device_queue_family_properties2,
     encode_get_physical_device_queue_family_properties2_reply
@@ -1920,24 +1964,24 @@ impl GetPhysicalDeviceMemoryProperties2Args<'_> {
             p_memory_properties: Some(&*self.p_memory_properties),
         }
     }
-    /**Calls `vkGetPhysicalDeviceMemoryProperties2` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetPhysicalDeviceMemoryProperties2` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetPhysicalDeviceMemoryProperties2,
     ) {
-        call!(function(self.physical_device.raw, & mut * self.p_memory_properties))
+        call!(function, self.physical_device.raw, &mut *self.p_memory_properties)
     }
 }
 
 impl_command!(
-    GetPhysicalDeviceMemoryProperties2Args < 'a >,
-    GET_PHYSICAL_DEVICE_MEMORY_PROPERTIES2, "vkGetPhysicalDeviceMemoryProperties2", (),
-    device_lost : false, owner : physical_device, slot :
-    get_physical_device_memory_properties2,
+    GetPhysicalDeviceMemoryProperties2Args<'a>, GET_PHYSICAL_DEVICE_MEMORY_PROPERTIES2,
+    "vkGetPhysicalDeviceMemoryProperties2", (), device_lost: false,
+    owner: physical_device, slot: get_physical_device_memory_properties2,
     decode_get_physical_device_memory_properties2,
     encode_get_physical_device_memory_properties2,
     encode_get_physical_device_memory_properties2_reply
@@ -1999,7 +2043,7 @@ pub fn encode_get_physical_device_sparse_image_format_properties2(
     );
     e.write_handle_param(&args.physical_device);
     e.write_optional(
-        Some(&*args.p_format_info),
+        Some(args.p_format_info),
         encode_physical_device_sparse_image_format_info2,
     );
     e.write_optional(Some(&*args.p_property_count), |e, value| e.write(*value));
@@ -2051,27 +2095,31 @@ impl GetPhysicalDeviceSparseImageFormatProperties2Args<'_> {
             p_properties: filled(&*self.p_properties, self.p_property_count.count()),
         }
     }
-    /**Calls `vkGetPhysicalDeviceSparseImageFormatProperties2` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetPhysicalDeviceSparseImageFormatProperties2` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetPhysicalDeviceSparseImageFormatProperties2,
     ) {
         call!(
-            function(self.physical_device.raw, self.p_format_info, & mut * self
-            .p_property_count, as_mut_ptr_or_null(self.p_properties))
+            function,
+            self.physical_device.raw,
+            self.p_format_info,
+            &mut *self.p_property_count,
+            as_mut_ptr_or_null(self.p_properties),
         )
     }
 }
 
 impl_command!(
-    GetPhysicalDeviceSparseImageFormatProperties2Args < 'a >,
+    GetPhysicalDeviceSparseImageFormatProperties2Args<'a>,
     GET_PHYSICAL_DEVICE_SPARSE_IMAGE_FORMAT_PROPERTIES2,
-    "vkGetPhysicalDeviceSparseImageFormatProperties2", (), device_lost : false, owner :
-    physical_device, slot : get_physical_device_sparse_image_format_properties2,
+    "vkGetPhysicalDeviceSparseImageFormatProperties2", (), device_lost: false,
+    owner: physical_device, slot: get_physical_device_sparse_image_format_properties2,
     decode_get_physical_device_sparse_image_format_properties2,
     encode_get_physical_device_sparse_image_format_properties2,
     encode_get_physical_device_sparse_image_format_properties2_reply
@@ -2121,7 +2169,7 @@ pub fn encode_get_physical_device_external_buffer_properties(
     e.write_header(CommandType::GET_PHYSICAL_DEVICE_EXTERNAL_BUFFER_PROPERTIES, flags);
     e.write_handle_param(&args.physical_device);
     e.write_optional(
-        Some(&*args.p_external_buffer_info),
+        Some(args.p_external_buffer_info),
         encode_physical_device_external_buffer_info,
     );
     e.write_optional(
@@ -2171,27 +2219,30 @@ impl GetPhysicalDeviceExternalBufferPropertiesArgs<'_> {
             p_external_buffer_properties: Some(&*self.p_external_buffer_properties),
         }
     }
-    /**Calls `vkGetPhysicalDeviceExternalBufferProperties` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetPhysicalDeviceExternalBufferProperties` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetPhysicalDeviceExternalBufferProperties,
     ) {
         call!(
-            function(self.physical_device.raw, self.p_external_buffer_info, & mut * self
-            .p_external_buffer_properties)
+            function,
+            self.physical_device.raw,
+            self.p_external_buffer_info,
+            &mut *self.p_external_buffer_properties,
         )
     }
 }
 
 impl_command!(
-    GetPhysicalDeviceExternalBufferPropertiesArgs < 'a >,
+    GetPhysicalDeviceExternalBufferPropertiesArgs<'a>,
     GET_PHYSICAL_DEVICE_EXTERNAL_BUFFER_PROPERTIES,
-    "vkGetPhysicalDeviceExternalBufferProperties", (), device_lost : false, owner :
-    physical_device, slot : get_physical_device_external_buffer_properties,
+    "vkGetPhysicalDeviceExternalBufferProperties", (), device_lost: false,
+    owner: physical_device, slot: get_physical_device_external_buffer_properties,
     decode_get_physical_device_external_buffer_properties,
     encode_get_physical_device_external_buffer_properties,
     encode_get_physical_device_external_buffer_properties_reply
@@ -2241,7 +2292,7 @@ pub fn encode_get_physical_device_external_fence_properties(
     e.write_header(CommandType::GET_PHYSICAL_DEVICE_EXTERNAL_FENCE_PROPERTIES, flags);
     e.write_handle_param(&args.physical_device);
     e.write_optional(
-        Some(&*args.p_external_fence_info),
+        Some(args.p_external_fence_info),
         encode_physical_device_external_fence_info,
     );
     e.write_optional(
@@ -2291,27 +2342,30 @@ impl GetPhysicalDeviceExternalFencePropertiesArgs<'_> {
             p_external_fence_properties: Some(&*self.p_external_fence_properties),
         }
     }
-    /**Calls `vkGetPhysicalDeviceExternalFenceProperties` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetPhysicalDeviceExternalFenceProperties` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetPhysicalDeviceExternalFenceProperties,
     ) {
         call!(
-            function(self.physical_device.raw, self.p_external_fence_info, & mut * self
-            .p_external_fence_properties)
+            function,
+            self.physical_device.raw,
+            self.p_external_fence_info,
+            &mut *self.p_external_fence_properties,
         )
     }
 }
 
 impl_command!(
-    GetPhysicalDeviceExternalFencePropertiesArgs < 'a >,
+    GetPhysicalDeviceExternalFencePropertiesArgs<'a>,
     GET_PHYSICAL_DEVICE_EXTERNAL_FENCE_PROPERTIES,
-    "vkGetPhysicalDeviceExternalFenceProperties", (), device_lost : false, owner :
-    physical_device, slot : get_physical_device_external_fence_properties,
+    "vkGetPhysicalDeviceExternalFenceProperties", (), device_lost: false,
+    owner: physical_device, slot: get_physical_device_external_fence_properties,
     decode_get_physical_device_external_fence_properties,
     encode_get_physical_device_external_fence_properties,
     encode_get_physical_device_external_fence_properties_reply
@@ -2364,7 +2418,7 @@ pub fn encode_get_physical_device_external_semaphore_properties(
     );
     e.write_handle_param(&args.physical_device);
     e.write_optional(
-        Some(&*args.p_external_semaphore_info),
+        Some(args.p_external_semaphore_info),
         encode_physical_device_external_semaphore_info,
     );
     e.write_optional(
@@ -2414,27 +2468,30 @@ impl GetPhysicalDeviceExternalSemaphorePropertiesArgs<'_> {
             p_external_semaphore_properties: Some(&*self.p_external_semaphore_properties),
         }
     }
-    /**Calls `vkGetPhysicalDeviceExternalSemaphoreProperties` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetPhysicalDeviceExternalSemaphoreProperties` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetPhysicalDeviceExternalSemaphoreProperties,
     ) {
         call!(
-            function(self.physical_device.raw, self.p_external_semaphore_info, & mut *
-            self.p_external_semaphore_properties)
+            function,
+            self.physical_device.raw,
+            self.p_external_semaphore_info,
+            &mut *self.p_external_semaphore_properties,
         )
     }
 }
 
 impl_command!(
-    GetPhysicalDeviceExternalSemaphorePropertiesArgs < 'a >,
+    GetPhysicalDeviceExternalSemaphorePropertiesArgs<'a>,
     GET_PHYSICAL_DEVICE_EXTERNAL_SEMAPHORE_PROPERTIES,
-    "vkGetPhysicalDeviceExternalSemaphoreProperties", (), device_lost : false, owner :
-    physical_device, slot : get_physical_device_external_semaphore_properties,
+    "vkGetPhysicalDeviceExternalSemaphoreProperties", (), device_lost: false,
+    owner: physical_device, slot: get_physical_device_external_semaphore_properties,
     decode_get_physical_device_external_semaphore_properties,
     encode_get_physical_device_external_semaphore_properties,
     encode_get_physical_device_external_semaphore_properties_reply
@@ -2546,26 +2603,29 @@ impl GetPhysicalDeviceToolPropertiesArgs<'_> {
             ),
         }
     }
-    /**Calls `vkGetPhysicalDeviceToolProperties` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetPhysicalDeviceToolProperties` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetPhysicalDeviceToolProperties,
     ) -> vk::Result {
         call!(
-            function(self.physical_device.raw, & mut * self.p_tool_count,
-            as_mut_ptr_or_null(self.p_tool_properties))
+            function,
+            self.physical_device.raw,
+            &mut *self.p_tool_count,
+            as_mut_ptr_or_null(self.p_tool_properties),
         )
     }
 }
 
 impl_command!(
-    GetPhysicalDeviceToolPropertiesArgs < 'a >, GET_PHYSICAL_DEVICE_TOOL_PROPERTIES,
-    "vkGetPhysicalDeviceToolProperties", vk::Result, device_lost : false, owner :
-    physical_device, slot : get_physical_device_tool_properties,
+    GetPhysicalDeviceToolPropertiesArgs<'a>, GET_PHYSICAL_DEVICE_TOOL_PROPERTIES,
+    "vkGetPhysicalDeviceToolProperties", vk::Result, device_lost: false,
+    owner: physical_device, slot: get_physical_device_tool_properties,
     decode_get_physical_device_tool_properties,
     encode_get_physical_device_tool_properties,
     encode_get_physical_device_tool_properties_reply
@@ -2672,27 +2732,30 @@ impl GetPhysicalDeviceCalibrateableTimeDomainsKHRArgs<'_> {
             ),
         }
     }
-    /**Calls `vkGetPhysicalDeviceCalibrateableTimeDomainsKHR` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetPhysicalDeviceCalibrateableTimeDomainsKHR` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetPhysicalDeviceCalibrateableTimeDomainsKHR,
     ) -> vk::Result {
         call!(
-            function(self.physical_device.raw, & mut * self.p_time_domain_count,
-            as_mut_ptr_or_null(self.p_time_domains))
+            function,
+            self.physical_device.raw,
+            &mut *self.p_time_domain_count,
+            as_mut_ptr_or_null(self.p_time_domains),
         )
     }
 }
 
 impl_command!(
-    GetPhysicalDeviceCalibrateableTimeDomainsKHRArgs < 'a >,
+    GetPhysicalDeviceCalibrateableTimeDomainsKHRArgs<'a>,
     GET_PHYSICAL_DEVICE_CALIBRATEABLE_TIME_DOMAINS_KHR,
-    "vkGetPhysicalDeviceCalibrateableTimeDomainsKHR", vk::Result, device_lost : false,
-    owner : physical_device, slot : get_physical_device_calibrateable_time_domains_khr,
+    "vkGetPhysicalDeviceCalibrateableTimeDomainsKHR", vk::Result, device_lost: false,
+    owner: physical_device, slot: get_physical_device_calibrateable_time_domains_khr,
     decode_get_physical_device_calibrateable_time_domains_khr,
     encode_get_physical_device_calibrateable_time_domains_khr,
     encode_get_physical_device_calibrateable_time_domains_khr_reply
@@ -2815,28 +2878,30 @@ impl GetPhysicalDeviceFragmentShadingRatesKHRArgs<'_> {
             ),
         }
     }
-    /**Calls `vkGetPhysicalDeviceFragmentShadingRatesKHR` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetPhysicalDeviceFragmentShadingRatesKHR` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetPhysicalDeviceFragmentShadingRatesKHR,
     ) -> vk::Result {
         call!(
-            function(self.physical_device.raw, & mut * self
-            .p_fragment_shading_rate_count, as_mut_ptr_or_null(self
-            .p_fragment_shading_rates))
+            function,
+            self.physical_device.raw,
+            &mut *self.p_fragment_shading_rate_count,
+            as_mut_ptr_or_null(self.p_fragment_shading_rates),
         )
     }
 }
 
 impl_command!(
-    GetPhysicalDeviceFragmentShadingRatesKHRArgs < 'a >,
+    GetPhysicalDeviceFragmentShadingRatesKHRArgs<'a>,
     GET_PHYSICAL_DEVICE_FRAGMENT_SHADING_RATES_KHR,
-    "vkGetPhysicalDeviceFragmentShadingRatesKHR", vk::Result, device_lost : false, owner
-    : physical_device, slot : get_physical_device_fragment_shading_rates_khr,
+    "vkGetPhysicalDeviceFragmentShadingRatesKHR", vk::Result, device_lost: false,
+    owner: physical_device, slot: get_physical_device_fragment_shading_rates_khr,
     decode_get_physical_device_fragment_shading_rates_khr,
     encode_get_physical_device_fragment_shading_rates_khr,
     encode_get_physical_device_fragment_shading_rates_khr_reply
@@ -2920,27 +2985,30 @@ impl GetPhysicalDeviceMultisamplePropertiesEXTArgs<'_> {
             p_multisample_properties: Some(&*self.p_multisample_properties),
         }
     }
-    /**Calls `vkGetPhysicalDeviceMultisamplePropertiesEXT` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetPhysicalDeviceMultisamplePropertiesEXT` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetPhysicalDeviceMultisamplePropertiesEXT,
     ) {
         call!(
-            function(self.physical_device.raw, self.samples, & mut * self
-            .p_multisample_properties)
+            function,
+            self.physical_device.raw,
+            self.samples,
+            &mut *self.p_multisample_properties,
         )
     }
 }
 
 impl_command!(
-    GetPhysicalDeviceMultisamplePropertiesEXTArgs < 'a >,
+    GetPhysicalDeviceMultisamplePropertiesEXTArgs<'a>,
     GET_PHYSICAL_DEVICE_MULTISAMPLE_PROPERTIES_EXT,
-    "vkGetPhysicalDeviceMultisamplePropertiesEXT", (), device_lost : false, owner :
-    physical_device, slot : get_physical_device_multisample_properties_ext,
+    "vkGetPhysicalDeviceMultisamplePropertiesEXT", (), device_lost: false,
+    owner: physical_device, slot: get_physical_device_multisample_properties_ext,
     decode_get_physical_device_multisample_properties_ext,
     encode_get_physical_device_multisample_properties_ext,
     encode_get_physical_device_multisample_properties_ext_reply

@@ -3,9 +3,9 @@
 
 //! Commands of family `pipeline`.
 
-use core::ptr;
 use core::ffi::c_void;
-use crate::vk;
+use core::ptr;
+
 use crate::generated::decode::{
     decode_compute_pipeline_create_info, decode_graphics_pipeline_create_info,
     decode_pipeline_cache_create_info, decode_pipeline_layout_create_info,
@@ -16,6 +16,7 @@ use crate::generated::encode::{
     encode_pipeline_cache_create_info, encode_pipeline_layout_create_info,
     encode_ray_tracing_pipeline_create_info_khr,
 };
+use crate::vk;
 use crate::wire::{
     CommandType, Count, DecodeError, Decoder, Encoder, Handle, Handles, NewHandles,
     as_mut_ptr_or_null, as_ptr_or_null, bare_reply, call, filled, impl_command,
@@ -54,7 +55,7 @@ pub fn encode_create_pipeline_cache(
 ) {
     e.write_header(CommandType::CREATE_PIPELINE_CACHE, flags);
     e.write_handle_param(&args.device);
-    e.write_optional(Some(&*args.p_create_info), encode_pipeline_cache_create_info);
+    e.write_optional(Some(args.p_create_info), encode_pipeline_cache_create_info);
     e.write_null();
     e.write_new_handle(&args.p_pipeline_cache);
 }
@@ -98,25 +99,29 @@ impl CreatePipelineCacheArgs<'_> {
             p_pipeline_cache: self.p_pipeline_cache.ids.first().copied(),
         }
     }
-    /**Calls `vkCreatePipelineCache` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCreatePipelineCache` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCreatePipelineCache,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.p_create_info, ptr::null(),
-            as_mut_ptr_or_null(self.p_pipeline_cache.raws))
+            function,
+            self.device.raw,
+            self.p_create_info,
+            ptr::null(),
+            as_mut_ptr_or_null(self.p_pipeline_cache.raws),
         )
     }
 }
 
 impl_command!(
-    CreatePipelineCacheArgs < 'a >, CREATE_PIPELINE_CACHE, "vkCreatePipelineCache",
-    vk::Result, device_lost : false, owner : device, slot : create_pipeline_cache,
+    CreatePipelineCacheArgs<'a>, CREATE_PIPELINE_CACHE, "vkCreatePipelineCache",
+    vk::Result, device_lost: false, owner: device, slot: create_pipeline_cache,
     decode_create_pipeline_cache, encode_create_pipeline_cache,
     encode_create_pipeline_cache_reply
 );
@@ -166,19 +171,20 @@ impl DestroyPipelineCacheArgs {
             returned,
         }
     }
-    /**Calls `vkDestroyPipelineCache` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkDestroyPipelineCache` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyPipelineCache) {
-        call!(function(self.device.raw, self.pipeline_cache.raw, ptr::null()))
+        call!(function, self.device.raw, self.pipeline_cache.raw, ptr::null())
     }
 }
 
 impl_command!(
     DestroyPipelineCacheArgs, DESTROY_PIPELINE_CACHE, "vkDestroyPipelineCache", (),
-    device_lost : false, owner : device, slot : destroy_pipeline_cache,
+    device_lost: false, owner: device, slot: destroy_pipeline_cache,
     decode_destroy_pipeline_cache, encode_destroy_pipeline_cache,
     encode_destroy_pipeline_cache_reply
 );
@@ -269,25 +275,29 @@ impl GetPipelineCacheDataArgs<'_> {
             p_data: filled(&*self.p_data, self.p_data_size.count()),
         }
     }
-    /**Calls `vkGetPipelineCacheData` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetPipelineCacheData` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetPipelineCacheData,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.pipeline_cache.raw, & mut * self.p_data_size,
-            as_mut_ptr_or_null(self.p_data).cast:: < c_void > ())
+            function,
+            self.device.raw,
+            self.pipeline_cache.raw,
+            &mut *self.p_data_size,
+            as_mut_ptr_or_null(self.p_data).cast::<c_void>(),
         )
     }
 }
 
 impl_command!(
-    GetPipelineCacheDataArgs < 'a >, GET_PIPELINE_CACHE_DATA, "vkGetPipelineCacheData",
-    vk::Result, device_lost : false, owner : device, slot : get_pipeline_cache_data,
+    GetPipelineCacheDataArgs<'a>, GET_PIPELINE_CACHE_DATA, "vkGetPipelineCacheData",
+    vk::Result, device_lost: false, owner: device, slot: get_pipeline_cache_data,
     decode_get_pipeline_cache_data, encode_get_pipeline_cache_data,
     encode_get_pipeline_cache_data_reply
 );
@@ -345,25 +355,29 @@ impl MergePipelineCachesArgs<'_> {
             returned,
         }
     }
-    /**Calls `vkMergePipelineCaches` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkMergePipelineCaches` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkMergePipelineCaches,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.dst_cache.raw, self.src_cache_count,
-            as_ptr_or_null(self.p_src_caches.raws))
+            function,
+            self.device.raw,
+            self.dst_cache.raw,
+            self.src_cache_count,
+            as_ptr_or_null(self.p_src_caches.raws),
         )
     }
 }
 
 impl_command!(
-    MergePipelineCachesArgs < 'a >, MERGE_PIPELINE_CACHES, "vkMergePipelineCaches",
-    vk::Result, device_lost : false, owner : device, slot : merge_pipeline_caches,
+    MergePipelineCachesArgs<'a>, MERGE_PIPELINE_CACHES, "vkMergePipelineCaches",
+    vk::Result, device_lost: false, owner: device, slot: merge_pipeline_caches,
     decode_merge_pipeline_caches, encode_merge_pipeline_caches,
     encode_merge_pipeline_caches_reply
 );
@@ -461,27 +475,32 @@ impl CreateGraphicsPipelinesArgs<'_> {
             p_pipelines: &*self.p_pipelines.ids,
         }
     }
-    /**Calls `vkCreateGraphicsPipelines` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCreateGraphicsPipelines` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCreateGraphicsPipelines,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.pipeline_cache.raw, self.create_info_count,
-            as_ptr_or_null(self.p_create_infos), ptr::null(), as_mut_ptr_or_null(self
-            .p_pipelines.raws))
+            function,
+            self.device.raw,
+            self.pipeline_cache.raw,
+            self.create_info_count,
+            as_ptr_or_null(self.p_create_infos),
+            ptr::null(),
+            as_mut_ptr_or_null(self.p_pipelines.raws),
         )
     }
 }
 
 impl_command!(
-    CreateGraphicsPipelinesArgs < 'a >, CREATE_GRAPHICS_PIPELINES,
-    "vkCreateGraphicsPipelines", vk::Result, device_lost : false, owner : device, slot :
-    create_graphics_pipelines, decode_create_graphics_pipelines,
+    CreateGraphicsPipelinesArgs<'a>, CREATE_GRAPHICS_PIPELINES,
+    "vkCreateGraphicsPipelines", vk::Result, device_lost: false, owner: device,
+    slot: create_graphics_pipelines, decode_create_graphics_pipelines,
     encode_create_graphics_pipelines, encode_create_graphics_pipelines_reply
 );
 
@@ -578,28 +597,33 @@ impl CreateComputePipelinesArgs<'_> {
             p_pipelines: &*self.p_pipelines.ids,
         }
     }
-    /**Calls `vkCreateComputePipelines` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCreateComputePipelines` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCreateComputePipelines,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.pipeline_cache.raw, self.create_info_count,
-            as_ptr_or_null(self.p_create_infos), ptr::null(), as_mut_ptr_or_null(self
-            .p_pipelines.raws))
+            function,
+            self.device.raw,
+            self.pipeline_cache.raw,
+            self.create_info_count,
+            as_ptr_or_null(self.p_create_infos),
+            ptr::null(),
+            as_mut_ptr_or_null(self.p_pipelines.raws),
         )
     }
 }
 
 impl_command!(
-    CreateComputePipelinesArgs < 'a >, CREATE_COMPUTE_PIPELINES,
-    "vkCreateComputePipelines", vk::Result, device_lost : false, owner : device, slot :
-    create_compute_pipelines, decode_create_compute_pipelines,
-    encode_create_compute_pipelines, encode_create_compute_pipelines_reply
+    CreateComputePipelinesArgs<'a>, CREATE_COMPUTE_PIPELINES, "vkCreateComputePipelines",
+    vk::Result, device_lost: false, owner: device, slot: create_compute_pipelines,
+    decode_create_compute_pipelines, encode_create_compute_pipelines,
+    encode_create_compute_pipelines_reply
 );
 
 /// Arguments of `vkDestroyPipeline` (command 67).
@@ -641,19 +665,20 @@ impl DestroyPipelineArgs {
     pub fn reply(&self, returned: ()) -> DestroyPipelineReply {
         DestroyPipelineReply { returned }
     }
-    /**Calls `vkDestroyPipeline` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkDestroyPipeline` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyPipeline) {
-        call!(function(self.device.raw, self.pipeline.raw, ptr::null()))
+        call!(function, self.device.raw, self.pipeline.raw, ptr::null())
     }
 }
 
 impl_command!(
-    DestroyPipelineArgs, DESTROY_PIPELINE, "vkDestroyPipeline", (), device_lost : false,
-    owner : device, slot : destroy_pipeline, decode_destroy_pipeline,
+    DestroyPipelineArgs, DESTROY_PIPELINE, "vkDestroyPipeline", (), device_lost: false,
+    owner: device, slot: destroy_pipeline, decode_destroy_pipeline,
     encode_destroy_pipeline, encode_destroy_pipeline_reply
 );
 
@@ -690,7 +715,7 @@ pub fn encode_create_pipeline_layout(
 ) {
     e.write_header(CommandType::CREATE_PIPELINE_LAYOUT, flags);
     e.write_handle_param(&args.device);
-    e.write_optional(Some(&*args.p_create_info), encode_pipeline_layout_create_info);
+    e.write_optional(Some(args.p_create_info), encode_pipeline_layout_create_info);
     e.write_null();
     e.write_new_handle(&args.p_pipeline_layout);
 }
@@ -734,25 +759,29 @@ impl CreatePipelineLayoutArgs<'_> {
             p_pipeline_layout: self.p_pipeline_layout.ids.first().copied(),
         }
     }
-    /**Calls `vkCreatePipelineLayout` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCreatePipelineLayout` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCreatePipelineLayout,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.p_create_info, ptr::null(),
-            as_mut_ptr_or_null(self.p_pipeline_layout.raws))
+            function,
+            self.device.raw,
+            self.p_create_info,
+            ptr::null(),
+            as_mut_ptr_or_null(self.p_pipeline_layout.raws),
         )
     }
 }
 
 impl_command!(
-    CreatePipelineLayoutArgs < 'a >, CREATE_PIPELINE_LAYOUT, "vkCreatePipelineLayout",
-    vk::Result, device_lost : false, owner : device, slot : create_pipeline_layout,
+    CreatePipelineLayoutArgs<'a>, CREATE_PIPELINE_LAYOUT, "vkCreatePipelineLayout",
+    vk::Result, device_lost: false, owner: device, slot: create_pipeline_layout,
     decode_create_pipeline_layout, encode_create_pipeline_layout,
     encode_create_pipeline_layout_reply
 );
@@ -802,19 +831,20 @@ impl DestroyPipelineLayoutArgs {
             returned,
         }
     }
-    /**Calls `vkDestroyPipelineLayout` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkDestroyPipelineLayout` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyPipelineLayout) {
-        call!(function(self.device.raw, self.pipeline_layout.raw, ptr::null()))
+        call!(function, self.device.raw, self.pipeline_layout.raw, ptr::null())
     }
 }
 
 impl_command!(
     DestroyPipelineLayoutArgs, DESTROY_PIPELINE_LAYOUT, "vkDestroyPipelineLayout", (),
-    device_lost : false, owner : device, slot : destroy_pipeline_layout,
+    device_lost: false, owner: device, slot: destroy_pipeline_layout,
     decode_destroy_pipeline_layout, encode_destroy_pipeline_layout,
     encode_destroy_pipeline_layout_reply
 );
@@ -917,27 +947,33 @@ impl CreateRayTracingPipelinesKHRArgs<'_> {
             p_pipelines: &*self.p_pipelines.ids,
         }
     }
-    /**Calls `vkCreateRayTracingPipelinesKHR` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCreateRayTracingPipelinesKHR` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCreateRayTracingPipelinesKHR,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.deferred_operation.raw, self.pipeline_cache
-            .raw, self.create_info_count, as_ptr_or_null(self.p_create_infos),
-            ptr::null(), as_mut_ptr_or_null(self.p_pipelines.raws))
+            function,
+            self.device.raw,
+            self.deferred_operation.raw,
+            self.pipeline_cache.raw,
+            self.create_info_count,
+            as_ptr_or_null(self.p_create_infos),
+            ptr::null(),
+            as_mut_ptr_or_null(self.p_pipelines.raws),
         )
     }
 }
 
 impl_command!(
-    CreateRayTracingPipelinesKHRArgs < 'a >, CREATE_RAY_TRACING_PIPELINES_KHR,
-    "vkCreateRayTracingPipelinesKHR", vk::Result, device_lost : false, owner : device,
-    slot : create_ray_tracing_pipelines_khr, decode_create_ray_tracing_pipelines_khr,
+    CreateRayTracingPipelinesKHRArgs<'a>, CREATE_RAY_TRACING_PIPELINES_KHR,
+    "vkCreateRayTracingPipelinesKHR", vk::Result, device_lost: false, owner: device,
+    slot: create_ray_tracing_pipelines_khr, decode_create_ray_tracing_pipelines_khr,
     encode_create_ray_tracing_pipelines_khr,
     encode_create_ray_tracing_pipelines_khr_reply
 );
@@ -1035,28 +1071,32 @@ impl GetRayTracingShaderGroupHandlesKHRArgs<'_> {
             p_data: &*self.p_data,
         }
     }
-    /**Calls `vkGetRayTracingShaderGroupHandlesKHR` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetRayTracingShaderGroupHandlesKHR` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetRayTracingShaderGroupHandlesKHR,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.pipeline.raw, self.first_group, self
-            .group_count, self.data_size, as_mut_ptr_or_null(self.p_data).cast:: < c_void
-            > ())
+            function,
+            self.device.raw,
+            self.pipeline.raw,
+            self.first_group,
+            self.group_count,
+            self.data_size,
+            as_mut_ptr_or_null(self.p_data).cast::<c_void>(),
         )
     }
 }
 
 impl_command!(
-    GetRayTracingShaderGroupHandlesKHRArgs < 'a >,
-    GET_RAY_TRACING_SHADER_GROUP_HANDLES_KHR, "vkGetRayTracingShaderGroupHandlesKHR",
-    vk::Result, device_lost : false, owner : device, slot :
-    get_ray_tracing_shader_group_handles_khr,
+    GetRayTracingShaderGroupHandlesKHRArgs<'a>, GET_RAY_TRACING_SHADER_GROUP_HANDLES_KHR,
+    "vkGetRayTracingShaderGroupHandlesKHR", vk::Result, device_lost: false,
+    owner: device, slot: get_ray_tracing_shader_group_handles_khr,
     decode_get_ray_tracing_shader_group_handles_khr,
     encode_get_ray_tracing_shader_group_handles_khr,
     encode_get_ray_tracing_shader_group_handles_khr_reply
@@ -1169,28 +1209,33 @@ impl GetRayTracingCaptureReplayShaderGroupHandlesKHRArgs<'_> {
             p_data: &*self.p_data,
         }
     }
-    /**Calls `vkGetRayTracingCaptureReplayShaderGroupHandlesKHR` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetRayTracingCaptureReplayShaderGroupHandlesKHR` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetRayTracingCaptureReplayShaderGroupHandlesKHR,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.pipeline.raw, self.first_group, self
-            .group_count, self.data_size, as_mut_ptr_or_null(self.p_data).cast:: < c_void
-            > ())
+            function,
+            self.device.raw,
+            self.pipeline.raw,
+            self.first_group,
+            self.group_count,
+            self.data_size,
+            as_mut_ptr_or_null(self.p_data).cast::<c_void>(),
         )
     }
 }
 
 impl_command!(
-    GetRayTracingCaptureReplayShaderGroupHandlesKHRArgs < 'a >,
+    GetRayTracingCaptureReplayShaderGroupHandlesKHRArgs<'a>,
     GET_RAY_TRACING_CAPTURE_REPLAY_SHADER_GROUP_HANDLES_KHR,
-    "vkGetRayTracingCaptureReplayShaderGroupHandlesKHR", vk::Result, device_lost : false,
-    owner : device, slot : get_ray_tracing_capture_replay_shader_group_handles_khr,
+    "vkGetRayTracingCaptureReplayShaderGroupHandlesKHR", vk::Result, device_lost: false,
+    owner: device, slot: get_ray_tracing_capture_replay_shader_group_handles_khr,
     decode_get_ray_tracing_capture_replay_shader_group_handles_khr,
     encode_get_ray_tracing_capture_replay_shader_group_handles_khr,
     encode_get_ray_tracing_capture_replay_shader_group_handles_khr_reply
@@ -1252,17 +1297,22 @@ impl GetRayTracingShaderGroupStackSizeKHRArgs {
             returned,
         }
     }
-    /**Calls `vkGetRayTracingShaderGroupStackSizeKHR` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetRayTracingShaderGroupStackSizeKHR` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetRayTracingShaderGroupStackSizeKHR,
     ) -> u64 {
         call!(
-            function(self.device.raw, self.pipeline.raw, self.group, self.group_shader)
+            function,
+            self.device.raw,
+            self.pipeline.raw,
+            self.group,
+            self.group_shader,
         )
     }
 }
@@ -1270,8 +1320,8 @@ As for [`Command::call`](crate::wire::Command::call).*/
 impl_command!(
     GetRayTracingShaderGroupStackSizeKHRArgs,
     GET_RAY_TRACING_SHADER_GROUP_STACK_SIZE_KHR,
-    "vkGetRayTracingShaderGroupStackSizeKHR", u64, device_lost : false, owner : device,
-    slot : get_ray_tracing_shader_group_stack_size_khr,
+    "vkGetRayTracingShaderGroupStackSizeKHR", u64, device_lost: false, owner: device,
+    slot: get_ray_tracing_shader_group_stack_size_khr,
     decode_get_ray_tracing_shader_group_stack_size_khr,
     encode_get_ray_tracing_shader_group_stack_size_khr,
     encode_get_ray_tracing_shader_group_stack_size_khr_reply

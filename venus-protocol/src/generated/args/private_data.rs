@@ -4,9 +4,10 @@
 //! Commands of family `private_data`.
 
 use core::ptr;
-use crate::vk;
+
 use crate::generated::decode::decode_private_data_slot_create_info;
 use crate::generated::encode::encode_private_data_slot_create_info;
+use crate::vk;
 use crate::wire::{
     CommandType, DecodeError, Decoder, Encoder, Handle, NewHandles, as_mut_ptr_or_null,
     bare_reply, call, impl_command,
@@ -45,7 +46,7 @@ pub fn encode_create_private_data_slot(
 ) {
     e.write_header(CommandType::CREATE_PRIVATE_DATA_SLOT, flags);
     e.write_handle_param(&args.device);
-    e.write_optional(Some(&*args.p_create_info), encode_private_data_slot_create_info);
+    e.write_optional(Some(args.p_create_info), encode_private_data_slot_create_info);
     e.write_null();
     e.write_new_handle(&args.p_private_data_slot);
 }
@@ -89,27 +90,31 @@ impl CreatePrivateDataSlotArgs<'_> {
             p_private_data_slot: self.p_private_data_slot.ids.first().copied(),
         }
     }
-    /**Calls `vkCreatePrivateDataSlot` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCreatePrivateDataSlot` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCreatePrivateDataSlot,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.p_create_info, ptr::null(),
-            as_mut_ptr_or_null(self.p_private_data_slot.raws))
+            function,
+            self.device.raw,
+            self.p_create_info,
+            ptr::null(),
+            as_mut_ptr_or_null(self.p_private_data_slot.raws),
         )
     }
 }
 
 impl_command!(
-    CreatePrivateDataSlotArgs < 'a >, CREATE_PRIVATE_DATA_SLOT,
-    "vkCreatePrivateDataSlot", vk::Result, device_lost : false, owner : device, slot :
-    create_private_data_slot, decode_create_private_data_slot,
-    encode_create_private_data_slot, encode_create_private_data_slot_reply
+    CreatePrivateDataSlotArgs<'a>, CREATE_PRIVATE_DATA_SLOT, "vkCreatePrivateDataSlot",
+    vk::Result, device_lost: false, owner: device, slot: create_private_data_slot,
+    decode_create_private_data_slot, encode_create_private_data_slot,
+    encode_create_private_data_slot_reply
 );
 
 pub use self::{
@@ -166,19 +171,20 @@ impl DestroyPrivateDataSlotArgs {
             returned,
         }
     }
-    /**Calls `vkDestroyPrivateDataSlot` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkDestroyPrivateDataSlot` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyPrivateDataSlot) {
-        call!(function(self.device.raw, self.private_data_slot.raw, ptr::null()))
+        call!(function, self.device.raw, self.private_data_slot.raw, ptr::null())
     }
 }
 
 impl_command!(
     DestroyPrivateDataSlotArgs, DESTROY_PRIVATE_DATA_SLOT, "vkDestroyPrivateDataSlot",
-    (), device_lost : false, owner : device, slot : destroy_private_data_slot,
+    (), device_lost: false, owner: device, slot: destroy_private_data_slot,
     decode_destroy_private_data_slot, encode_destroy_private_data_slot,
     encode_destroy_private_data_slot_reply
 );
@@ -244,25 +250,30 @@ impl SetPrivateDataArgs {
     pub fn reply(&self, returned: vk::Result) -> SetPrivateDataReply {
         SetPrivateDataReply { returned }
     }
-    /**Calls `vkSetPrivateData` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkSetPrivateData` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkSetPrivateData,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.object_type, self.object_handle, self
-            .private_data_slot.raw, self.data)
+            function,
+            self.device.raw,
+            self.object_type,
+            self.object_handle,
+            self.private_data_slot.raw,
+            self.data,
         )
     }
 }
 
 impl_command!(
-    SetPrivateDataArgs, SET_PRIVATE_DATA, "vkSetPrivateData", vk::Result, device_lost :
-    false, owner : device, slot : set_private_data, decode_set_private_data,
+    SetPrivateDataArgs, SET_PRIVATE_DATA, "vkSetPrivateData", vk::Result,
+    device_lost: false, owner: device, slot: set_private_data, decode_set_private_data,
     encode_set_private_data, encode_set_private_data_reply
 );
 
@@ -349,22 +360,27 @@ impl GetPrivateDataArgs<'_> {
             p_data: Some(&*self.p_data),
         }
     }
-    /**Calls `vkGetPrivateData` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetPrivateData` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkGetPrivateData) {
         call!(
-            function(self.device.raw, self.object_type, self.object_handle, self
-            .private_data_slot.raw, & mut * self.p_data)
+            function,
+            self.device.raw,
+            self.object_type,
+            self.object_handle,
+            self.private_data_slot.raw,
+            &mut *self.p_data,
         )
     }
 }
 
 impl_command!(
-    GetPrivateDataArgs < 'a >, GET_PRIVATE_DATA, "vkGetPrivateData", (), device_lost :
-    false, owner : device, slot : get_private_data, decode_get_private_data,
+    GetPrivateDataArgs<'a>, GET_PRIVATE_DATA, "vkGetPrivateData", (), device_lost: false,
+    owner: device, slot: get_private_data, decode_get_private_data,
     encode_get_private_data, encode_get_private_data_reply
 );
 

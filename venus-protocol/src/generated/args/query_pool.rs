@@ -3,11 +3,12 @@
 
 //! Commands of family `query_pool`.
 
-use core::ptr;
 use core::ffi::c_void;
-use crate::vk;
+use core::ptr;
+
 use crate::generated::decode::decode_query_pool_create_info;
 use crate::generated::encode::encode_query_pool_create_info;
+use crate::vk;
 use crate::wire::{
     CommandType, Count, DecodeError, Decoder, Encoder, Handle, NewHandles,
     as_mut_ptr_or_null, bare_reply, call, impl_command,
@@ -46,7 +47,7 @@ pub fn encode_create_query_pool(
 ) {
     e.write_header(CommandType::CREATE_QUERY_POOL, flags);
     e.write_handle_param(&args.device);
-    e.write_optional(Some(&*args.p_create_info), encode_query_pool_create_info);
+    e.write_optional(Some(args.p_create_info), encode_query_pool_create_info);
     e.write_null();
     e.write_new_handle(&args.p_query_pool);
 }
@@ -87,26 +88,30 @@ impl CreateQueryPoolArgs<'_> {
             p_query_pool: self.p_query_pool.ids.first().copied(),
         }
     }
-    /**Calls `vkCreateQueryPool` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCreateQueryPool` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCreateQueryPool,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.p_create_info, ptr::null(),
-            as_mut_ptr_or_null(self.p_query_pool.raws))
+            function,
+            self.device.raw,
+            self.p_create_info,
+            ptr::null(),
+            as_mut_ptr_or_null(self.p_query_pool.raws),
         )
     }
 }
 
 impl_command!(
-    CreateQueryPoolArgs < 'a >, CREATE_QUERY_POOL, "vkCreateQueryPool", vk::Result,
-    device_lost : false, owner : device, slot : create_query_pool,
-    decode_create_query_pool, encode_create_query_pool, encode_create_query_pool_reply
+    CreateQueryPoolArgs<'a>, CREATE_QUERY_POOL, "vkCreateQueryPool", vk::Result,
+    device_lost: false, owner: device, slot: create_query_pool, decode_create_query_pool,
+    encode_create_query_pool, encode_create_query_pool_reply
 );
 
 /// Arguments of `vkDestroyQueryPool` (command 48).
@@ -152,20 +157,22 @@ impl DestroyQueryPoolArgs {
     pub fn reply(&self, returned: ()) -> DestroyQueryPoolReply {
         DestroyQueryPoolReply { returned }
     }
-    /**Calls `vkDestroyQueryPool` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkDestroyQueryPool` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyQueryPool) {
-        call!(function(self.device.raw, self.query_pool.raw, ptr::null()))
+        call!(function, self.device.raw, self.query_pool.raw, ptr::null())
     }
 }
 
 impl_command!(
-    DestroyQueryPoolArgs, DESTROY_QUERY_POOL, "vkDestroyQueryPool", (), device_lost :
-    false, owner : device, slot : destroy_query_pool, decode_destroy_query_pool,
-    encode_destroy_query_pool, encode_destroy_query_pool_reply
+    DestroyQueryPoolArgs, DESTROY_QUERY_POOL, "vkDestroyQueryPool", (),
+    device_lost: false, owner: device, slot: destroy_query_pool,
+    decode_destroy_query_pool, encode_destroy_query_pool,
+    encode_destroy_query_pool_reply
 );
 
 /// Arguments of `vkGetQueryPoolResults` (command 49).
@@ -268,26 +275,33 @@ impl GetQueryPoolResultsArgs<'_> {
             p_data: &*self.p_data,
         }
     }
-    /**Calls `vkGetQueryPoolResults` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetQueryPoolResults` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetQueryPoolResults,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.query_pool.raw, self.first_query, self
-            .query_count, self.data_size, as_mut_ptr_or_null(self.p_data).cast:: < c_void
-            > (), self.stride, self.flags)
+            function,
+            self.device.raw,
+            self.query_pool.raw,
+            self.first_query,
+            self.query_count,
+            self.data_size,
+            as_mut_ptr_or_null(self.p_data).cast::<c_void>(),
+            self.stride,
+            self.flags,
         )
     }
 }
 
 impl_command!(
-    GetQueryPoolResultsArgs < 'a >, GET_QUERY_POOL_RESULTS, "vkGetQueryPoolResults",
-    vk::Result, device_lost : true, owner : device, slot : get_query_pool_results,
+    GetQueryPoolResultsArgs<'a>, GET_QUERY_POOL_RESULTS, "vkGetQueryPoolResults",
+    vk::Result, device_lost: true, owner: device, slot: get_query_pool_results,
     decode_get_query_pool_results, encode_get_query_pool_results,
     encode_get_query_pool_results_reply
 );
@@ -339,22 +353,26 @@ impl ResetQueryPoolArgs {
     pub fn reply(&self, returned: ()) -> ResetQueryPoolReply {
         ResetQueryPoolReply { returned }
     }
-    /**Calls `vkResetQueryPool` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkResetQueryPool` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkResetQueryPool) {
         call!(
-            function(self.device.raw, self.query_pool.raw, self.first_query, self
-            .query_count)
+            function,
+            self.device.raw,
+            self.query_pool.raw,
+            self.first_query,
+            self.query_count,
         )
     }
 }
 
 impl_command!(
-    ResetQueryPoolArgs, RESET_QUERY_POOL, "vkResetQueryPool", (), device_lost : false,
-    owner : device, slot : reset_query_pool, decode_reset_query_pool,
+    ResetQueryPoolArgs, RESET_QUERY_POOL, "vkResetQueryPool", (), device_lost: false,
+    owner: device, slot: reset_query_pool, decode_reset_query_pool,
     encode_reset_query_pool, encode_reset_query_pool_reply
 );
 

@@ -3,7 +3,6 @@
 
 //! Commands of family `queue`.
 
-use crate::vk;
 use crate::generated::decode::{
     decode_bind_sparse_info, decode_device_queue_info2, decode_submit_info,
     decode_submit_info2,
@@ -12,6 +11,7 @@ use crate::generated::encode::{
     encode_bind_sparse_info, encode_device_queue_info2, encode_submit_info,
     encode_submit_info2,
 };
+use crate::vk;
 use crate::wire::{
     CommandType, Count, DecodeError, Decoder, Encoder, Handle, NewHandles,
     as_mut_ptr_or_null, as_ptr_or_null, bare_reply, call, impl_command,
@@ -86,22 +86,26 @@ impl GetDeviceQueueArgs<'_> {
             p_queue: self.p_queue.ids.first().copied(),
         }
     }
-    /**Calls `vkGetDeviceQueue` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetDeviceQueue` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkGetDeviceQueue) {
         call!(
-            function(self.device.raw, self.queue_family_index, self.queue_index,
-            as_mut_ptr_or_null(self.p_queue.raws))
+            function,
+            self.device.raw,
+            self.queue_family_index,
+            self.queue_index,
+            as_mut_ptr_or_null(self.p_queue.raws),
         )
     }
 }
 
 impl_command!(
-    GetDeviceQueueArgs < 'a >, GET_DEVICE_QUEUE, "vkGetDeviceQueue", (), device_lost :
-    false, owner : device, slot : get_device_queue, decode_get_device_queue,
+    GetDeviceQueueArgs<'a>, GET_DEVICE_QUEUE, "vkGetDeviceQueue", (), device_lost: false,
+    owner: device, slot: get_device_queue, decode_get_device_queue,
     encode_get_device_queue, encode_get_device_queue_reply
 );
 
@@ -152,22 +156,26 @@ impl QueueSubmitArgs<'_> {
     pub fn reply(&self, returned: vk::Result) -> QueueSubmitReply {
         QueueSubmitReply { returned }
     }
-    /**Calls `vkQueueSubmit` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkQueueSubmit` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkQueueSubmit) -> vk::Result {
         call!(
-            function(self.queue.raw, self.submit_count, as_ptr_or_null(self.p_submits),
-            self.fence.raw)
+            function,
+            self.queue.raw,
+            self.submit_count,
+            as_ptr_or_null(self.p_submits),
+            self.fence.raw,
         )
     }
 }
 
 impl_command!(
-    QueueSubmitArgs < 'a >, QUEUE_SUBMIT, "vkQueueSubmit", vk::Result, device_lost :
-    true, owner : queue, slot : queue_submit, decode_queue_submit, encode_queue_submit,
+    QueueSubmitArgs<'a>, QUEUE_SUBMIT, "vkQueueSubmit", vk::Result, device_lost: true,
+    owner: queue, slot: queue_submit, decode_queue_submit, encode_queue_submit,
     encode_queue_submit_reply
 );
 
@@ -201,20 +209,21 @@ impl QueueWaitIdleArgs {
     pub fn reply(&self, returned: vk::Result) -> QueueWaitIdleReply {
         QueueWaitIdleReply { returned }
     }
-    /**Calls `vkQueueWaitIdle` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkQueueWaitIdle` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkQueueWaitIdle) -> vk::Result {
-        call!(function(self.queue.raw))
+        call!(function, self.queue.raw)
     }
 }
 
 impl_command!(
-    QueueWaitIdleArgs, QUEUE_WAIT_IDLE, "vkQueueWaitIdle", vk::Result, device_lost :
-    true, owner : queue, slot : queue_wait_idle, decode_queue_wait_idle,
-    encode_queue_wait_idle, encode_queue_wait_idle_reply
+    QueueWaitIdleArgs, QUEUE_WAIT_IDLE, "vkQueueWaitIdle", vk::Result, device_lost: true,
+    owner: queue, slot: queue_wait_idle, decode_queue_wait_idle, encode_queue_wait_idle,
+    encode_queue_wait_idle_reply
 );
 
 /// Arguments of `vkQueueBindSparse` (command 34).
@@ -269,26 +278,30 @@ impl QueueBindSparseArgs<'_> {
     pub fn reply(&self, returned: vk::Result) -> QueueBindSparseReply {
         QueueBindSparseReply { returned }
     }
-    /**Calls `vkQueueBindSparse` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkQueueBindSparse` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkQueueBindSparse,
     ) -> vk::Result {
         call!(
-            function(self.queue.raw, self.bind_info_count, as_ptr_or_null(self
-            .p_bind_info), self.fence.raw)
+            function,
+            self.queue.raw,
+            self.bind_info_count,
+            as_ptr_or_null(self.p_bind_info),
+            self.fence.raw,
         )
     }
 }
 
 impl_command!(
-    QueueBindSparseArgs < 'a >, QUEUE_BIND_SPARSE, "vkQueueBindSparse", vk::Result,
-    device_lost : true, owner : queue, slot : queue_bind_sparse,
-    decode_queue_bind_sparse, encode_queue_bind_sparse, encode_queue_bind_sparse_reply
+    QueueBindSparseArgs<'a>, QUEUE_BIND_SPARSE, "vkQueueBindSparse", vk::Result,
+    device_lost: true, owner: queue, slot: queue_bind_sparse, decode_queue_bind_sparse,
+    encode_queue_bind_sparse, encode_queue_bind_sparse_reply
 );
 
 /// Arguments of `vkGetDeviceQueue2` (command 155).
@@ -323,7 +336,7 @@ pub fn encode_get_device_queue2(
 ) {
     e.write_header(CommandType::GET_DEVICE_QUEUE2, flags);
     e.write_handle_param(&args.device);
-    e.write_optional(Some(&*args.p_queue_info), encode_device_queue_info2);
+    e.write_optional(Some(args.p_queue_info), encode_device_queue_info2);
     e.write_new_handle(&args.p_queue);
 }
 
@@ -355,22 +368,25 @@ impl GetDeviceQueue2Args<'_> {
             p_queue: self.p_queue.ids.first().copied(),
         }
     }
-    /**Calls `vkGetDeviceQueue2` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetDeviceQueue2` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkGetDeviceQueue2) {
         call!(
-            function(self.device.raw, self.p_queue_info, as_mut_ptr_or_null(self.p_queue
-            .raws))
+            function,
+            self.device.raw,
+            self.p_queue_info,
+            as_mut_ptr_or_null(self.p_queue.raws),
         )
     }
 }
 
 impl_command!(
-    GetDeviceQueue2Args < 'a >, GET_DEVICE_QUEUE2, "vkGetDeviceQueue2", (), device_lost :
-    false, owner : device, slot : get_device_queue2, decode_get_device_queue2,
+    GetDeviceQueue2Args<'a>, GET_DEVICE_QUEUE2, "vkGetDeviceQueue2", (),
+    device_lost: false, owner: device, slot: get_device_queue2, decode_get_device_queue2,
     encode_get_device_queue2, encode_get_device_queue2_reply
 );
 
@@ -421,23 +437,27 @@ impl QueueSubmit2Args<'_> {
     pub fn reply(&self, returned: vk::Result) -> QueueSubmit2Reply {
         QueueSubmit2Reply { returned }
     }
-    /**Calls `vkQueueSubmit2` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkQueueSubmit2` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkQueueSubmit2) -> vk::Result {
         call!(
-            function(self.queue.raw, self.submit_count, as_ptr_or_null(self.p_submits),
-            self.fence.raw)
+            function,
+            self.queue.raw,
+            self.submit_count,
+            as_ptr_or_null(self.p_submits),
+            self.fence.raw,
         )
     }
 }
 
 impl_command!(
-    QueueSubmit2Args < 'a >, QUEUE_SUBMIT2, "vkQueueSubmit2", vk::Result, device_lost :
-    true, owner : queue, slot : queue_submit2, decode_queue_submit2,
-    encode_queue_submit2, encode_queue_submit2_reply
+    QueueSubmit2Args<'a>, QUEUE_SUBMIT2, "vkQueueSubmit2", vk::Result, device_lost: true,
+    owner: queue, slot: queue_submit2, decode_queue_submit2, encode_queue_submit2,
+    encode_queue_submit2_reply
 );
 
 pub use self::{

@@ -4,7 +4,7 @@
 //! Commands of family `render_pass`.
 
 use core::ptr;
-use crate::vk;
+
 use crate::generated::decode::{
     decode_extent2_d, decode_extent2_d_partial, decode_framebuffer_create_info,
     decode_render_pass_create_info, decode_render_pass_create_info2,
@@ -15,6 +15,7 @@ use crate::generated::encode::{
     encode_render_pass_create_info, encode_render_pass_create_info2,
     encode_rendering_area_info,
 };
+use crate::vk;
 use crate::wire::{
     CommandType, DecodeError, Decoder, Encoder, Handle, NewHandles, as_mut_ptr_or_null,
     bare_reply, call, impl_command,
@@ -53,7 +54,7 @@ pub fn encode_create_framebuffer(
 ) {
     e.write_header(CommandType::CREATE_FRAMEBUFFER, flags);
     e.write_handle_param(&args.device);
-    e.write_optional(Some(&*args.p_create_info), encode_framebuffer_create_info);
+    e.write_optional(Some(args.p_create_info), encode_framebuffer_create_info);
     e.write_null();
     e.write_new_handle(&args.p_framebuffer);
 }
@@ -94,26 +95,31 @@ impl CreateFramebufferArgs<'_> {
             p_framebuffer: self.p_framebuffer.ids.first().copied(),
         }
     }
-    /**Calls `vkCreateFramebuffer` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCreateFramebuffer` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCreateFramebuffer,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.p_create_info, ptr::null(),
-            as_mut_ptr_or_null(self.p_framebuffer.raws))
+            function,
+            self.device.raw,
+            self.p_create_info,
+            ptr::null(),
+            as_mut_ptr_or_null(self.p_framebuffer.raws),
         )
     }
 }
 
 impl_command!(
-    CreateFramebufferArgs < 'a >, CREATE_FRAMEBUFFER, "vkCreateFramebuffer", vk::Result,
-    device_lost : false, owner : device, slot : create_framebuffer,
-    decode_create_framebuffer, encode_create_framebuffer, encode_create_framebuffer_reply
+    CreateFramebufferArgs<'a>, CREATE_FRAMEBUFFER, "vkCreateFramebuffer", vk::Result,
+    device_lost: false, owner: device, slot: create_framebuffer,
+    decode_create_framebuffer, encode_create_framebuffer,
+    encode_create_framebuffer_reply
 );
 
 /// Arguments of `vkDestroyFramebuffer` (command 81).
@@ -161,20 +167,22 @@ impl DestroyFramebufferArgs {
             returned,
         }
     }
-    /**Calls `vkDestroyFramebuffer` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkDestroyFramebuffer` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyFramebuffer) {
-        call!(function(self.device.raw, self.framebuffer.raw, ptr::null()))
+        call!(function, self.device.raw, self.framebuffer.raw, ptr::null())
     }
 }
 
 impl_command!(
-    DestroyFramebufferArgs, DESTROY_FRAMEBUFFER, "vkDestroyFramebuffer", (), device_lost
-    : false, owner : device, slot : destroy_framebuffer, decode_destroy_framebuffer,
-    encode_destroy_framebuffer, encode_destroy_framebuffer_reply
+    DestroyFramebufferArgs, DESTROY_FRAMEBUFFER, "vkDestroyFramebuffer", (),
+    device_lost: false, owner: device, slot: destroy_framebuffer,
+    decode_destroy_framebuffer, encode_destroy_framebuffer,
+    encode_destroy_framebuffer_reply
 );
 
 /// Arguments of `vkCreateRenderPass` (command 82).
@@ -210,7 +218,7 @@ pub fn encode_create_render_pass(
 ) {
     e.write_header(CommandType::CREATE_RENDER_PASS, flags);
     e.write_handle_param(&args.device);
-    e.write_optional(Some(&*args.p_create_info), encode_render_pass_create_info);
+    e.write_optional(Some(args.p_create_info), encode_render_pass_create_info);
     e.write_null();
     e.write_new_handle(&args.p_render_pass);
 }
@@ -251,26 +259,31 @@ impl CreateRenderPassArgs<'_> {
             p_render_pass: self.p_render_pass.ids.first().copied(),
         }
     }
-    /**Calls `vkCreateRenderPass` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCreateRenderPass` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCreateRenderPass,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.p_create_info, ptr::null(),
-            as_mut_ptr_or_null(self.p_render_pass.raws))
+            function,
+            self.device.raw,
+            self.p_create_info,
+            ptr::null(),
+            as_mut_ptr_or_null(self.p_render_pass.raws),
         )
     }
 }
 
 impl_command!(
-    CreateRenderPassArgs < 'a >, CREATE_RENDER_PASS, "vkCreateRenderPass", vk::Result,
-    device_lost : false, owner : device, slot : create_render_pass,
-    decode_create_render_pass, encode_create_render_pass, encode_create_render_pass_reply
+    CreateRenderPassArgs<'a>, CREATE_RENDER_PASS, "vkCreateRenderPass", vk::Result,
+    device_lost: false, owner: device, slot: create_render_pass,
+    decode_create_render_pass, encode_create_render_pass,
+    encode_create_render_pass_reply
 );
 
 /// Arguments of `vkDestroyRenderPass` (command 83).
@@ -316,20 +329,22 @@ impl DestroyRenderPassArgs {
     pub fn reply(&self, returned: ()) -> DestroyRenderPassReply {
         DestroyRenderPassReply { returned }
     }
-    /**Calls `vkDestroyRenderPass` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkDestroyRenderPass` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyRenderPass) {
-        call!(function(self.device.raw, self.render_pass.raw, ptr::null()))
+        call!(function, self.device.raw, self.render_pass.raw, ptr::null())
     }
 }
 
 impl_command!(
-    DestroyRenderPassArgs, DESTROY_RENDER_PASS, "vkDestroyRenderPass", (), device_lost :
-    false, owner : device, slot : destroy_render_pass, decode_destroy_render_pass,
-    encode_destroy_render_pass, encode_destroy_render_pass_reply
+    DestroyRenderPassArgs, DESTROY_RENDER_PASS, "vkDestroyRenderPass", (),
+    device_lost: false, owner: device, slot: destroy_render_pass,
+    decode_destroy_render_pass, encode_destroy_render_pass,
+    encode_destroy_render_pass_reply
 );
 
 /// Arguments of `vkGetRenderAreaGranularity` (command 84).
@@ -401,22 +416,26 @@ impl GetRenderAreaGranularityArgs<'_> {
             p_granularity: Some(&*self.p_granularity),
         }
     }
-    /**Calls `vkGetRenderAreaGranularity` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetRenderAreaGranularity` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkGetRenderAreaGranularity) {
         call!(
-            function(self.device.raw, self.render_pass.raw, & mut * self.p_granularity)
+            function,
+            self.device.raw,
+            self.render_pass.raw,
+            &mut *self.p_granularity,
         )
     }
 }
 
 impl_command!(
-    GetRenderAreaGranularityArgs < 'a >, GET_RENDER_AREA_GRANULARITY,
-    "vkGetRenderAreaGranularity", (), device_lost : false, owner : device, slot :
-    get_render_area_granularity, decode_get_render_area_granularity,
+    GetRenderAreaGranularityArgs<'a>, GET_RENDER_AREA_GRANULARITY,
+    "vkGetRenderAreaGranularity", (), device_lost: false, owner: device,
+    slot: get_render_area_granularity, decode_get_render_area_granularity,
     encode_get_render_area_granularity, encode_get_render_area_granularity_reply
 );
 
@@ -453,7 +472,7 @@ pub fn encode_create_render_pass2(
 ) {
     e.write_header(CommandType::CREATE_RENDER_PASS2, flags);
     e.write_handle_param(&args.device);
-    e.write_optional(Some(&*args.p_create_info), encode_render_pass_create_info2);
+    e.write_optional(Some(args.p_create_info), encode_render_pass_create_info2);
     e.write_null();
     e.write_new_handle(&args.p_render_pass);
 }
@@ -497,25 +516,29 @@ impl CreateRenderPass2Args<'_> {
             p_render_pass: self.p_render_pass.ids.first().copied(),
         }
     }
-    /**Calls `vkCreateRenderPass2` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCreateRenderPass2` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCreateRenderPass2,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.p_create_info, ptr::null(),
-            as_mut_ptr_or_null(self.p_render_pass.raws))
+            function,
+            self.device.raw,
+            self.p_create_info,
+            ptr::null(),
+            as_mut_ptr_or_null(self.p_render_pass.raws),
         )
     }
 }
 
 impl_command!(
-    CreateRenderPass2Args < 'a >, CREATE_RENDER_PASS2, "vkCreateRenderPass2", vk::Result,
-    device_lost : false, owner : device, slot : create_render_pass2,
+    CreateRenderPass2Args<'a>, CREATE_RENDER_PASS2, "vkCreateRenderPass2", vk::Result,
+    device_lost: false, owner: device, slot: create_render_pass2,
     decode_create_render_pass2, encode_create_render_pass2,
     encode_create_render_pass2_reply
 );
@@ -561,7 +584,7 @@ pub fn encode_get_rendering_area_granularity(
 ) {
     e.write_header(CommandType::GET_RENDERING_AREA_GRANULARITY, flags);
     e.write_handle_param(&args.device);
-    e.write_optional(Some(&*args.p_rendering_area_info), encode_rendering_area_info);
+    e.write_optional(Some(args.p_rendering_area_info), encode_rendering_area_info);
     e.write_optional(Some(&*args.p_granularity), encode_extent2_d_partial);
 }
 
@@ -598,26 +621,29 @@ impl GetRenderingAreaGranularityArgs<'_> {
             p_granularity: Some(&*self.p_granularity),
         }
     }
-    /**Calls `vkGetRenderingAreaGranularity` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetRenderingAreaGranularity` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetRenderingAreaGranularityKHR,
     ) {
         call!(
-            function(self.device.raw, self.p_rendering_area_info, & mut * self
-            .p_granularity)
+            function,
+            self.device.raw,
+            self.p_rendering_area_info,
+            &mut *self.p_granularity,
         )
     }
 }
 
 impl_command!(
-    GetRenderingAreaGranularityArgs < 'a >, GET_RENDERING_AREA_GRANULARITY,
-    "vkGetRenderingAreaGranularity", (), device_lost : false, owner : device, slot :
-    get_rendering_area_granularity, decode_get_rendering_area_granularity,
+    GetRenderingAreaGranularityArgs<'a>, GET_RENDERING_AREA_GRANULARITY,
+    "vkGetRenderingAreaGranularity", (), device_lost: false, owner: device,
+    slot: get_rendering_area_granularity, decode_get_rendering_area_granularity,
     encode_get_rendering_area_granularity, encode_get_rendering_area_granularity_reply
 );
 

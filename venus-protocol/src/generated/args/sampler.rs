@@ -4,13 +4,14 @@
 //! Commands of family `sampler`.
 
 use core::ptr;
-use crate::vk;
+
 use crate::generated::decode::{
     decode_sampler_create_info, decode_sampler_ycbcr_conversion_create_info,
 };
 use crate::generated::encode::{
     encode_sampler_create_info, encode_sampler_ycbcr_conversion_create_info,
 };
+use crate::vk;
 use crate::wire::{
     CommandType, DecodeError, Decoder, Encoder, Handle, NewHandles, as_mut_ptr_or_null,
     bare_reply, call, impl_command,
@@ -45,7 +46,7 @@ pub fn decode_create_sampler<'a>(
 pub fn encode_create_sampler(e: &mut Encoder, flags: u32, args: &CreateSamplerArgs<'_>) {
     e.write_header(CommandType::CREATE_SAMPLER, flags);
     e.write_handle_param(&args.device);
-    e.write_optional(Some(&*args.p_create_info), encode_sampler_create_info);
+    e.write_optional(Some(args.p_create_info), encode_sampler_create_info);
     e.write_null();
     e.write_new_handle(&args.p_sampler);
 }
@@ -86,22 +87,26 @@ impl CreateSamplerArgs<'_> {
             p_sampler: self.p_sampler.ids.first().copied(),
         }
     }
-    /**Calls `vkCreateSampler` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCreateSampler` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkCreateSampler) -> vk::Result {
         call!(
-            function(self.device.raw, self.p_create_info, ptr::null(),
-            as_mut_ptr_or_null(self.p_sampler.raws))
+            function,
+            self.device.raw,
+            self.p_create_info,
+            ptr::null(),
+            as_mut_ptr_or_null(self.p_sampler.raws),
         )
     }
 }
 
 impl_command!(
-    CreateSamplerArgs < 'a >, CREATE_SAMPLER, "vkCreateSampler", vk::Result, device_lost
-    : false, owner : device, slot : create_sampler, decode_create_sampler,
+    CreateSamplerArgs<'a>, CREATE_SAMPLER, "vkCreateSampler", vk::Result,
+    device_lost: false, owner: device, slot: create_sampler, decode_create_sampler,
     encode_create_sampler, encode_create_sampler_reply
 );
 
@@ -144,20 +149,21 @@ impl DestroySamplerArgs {
     pub fn reply(&self, returned: ()) -> DestroySamplerReply {
         DestroySamplerReply { returned }
     }
-    /**Calls `vkDestroySampler` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkDestroySampler` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroySampler) {
-        call!(function(self.device.raw, self.sampler.raw, ptr::null()))
+        call!(function, self.device.raw, self.sampler.raw, ptr::null())
     }
 }
 
 impl_command!(
-    DestroySamplerArgs, DESTROY_SAMPLER, "vkDestroySampler", (), device_lost : false,
-    owner : device, slot : destroy_sampler, decode_destroy_sampler,
-    encode_destroy_sampler, encode_destroy_sampler_reply
+    DestroySamplerArgs, DESTROY_SAMPLER, "vkDestroySampler", (), device_lost: false,
+    owner: device, slot: destroy_sampler, decode_destroy_sampler, encode_destroy_sampler,
+    encode_destroy_sampler_reply
 );
 
 /// Arguments of `vkCreateSamplerYcbcrConversion` (command 156).
@@ -194,7 +200,7 @@ pub fn encode_create_sampler_ycbcr_conversion(
     e.write_header(CommandType::CREATE_SAMPLER_YCBCR_CONVERSION, flags);
     e.write_handle_param(&args.device);
     e.write_optional(
-        Some(&*args.p_create_info),
+        Some(args.p_create_info),
         encode_sampler_ycbcr_conversion_create_info,
     );
     e.write_null();
@@ -240,26 +246,30 @@ impl CreateSamplerYcbcrConversionArgs<'_> {
             p_ycbcr_conversion: self.p_ycbcr_conversion.ids.first().copied(),
         }
     }
-    /**Calls `vkCreateSamplerYcbcrConversion` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCreateSamplerYcbcrConversion` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCreateSamplerYcbcrConversion,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.p_create_info, ptr::null(),
-            as_mut_ptr_or_null(self.p_ycbcr_conversion.raws))
+            function,
+            self.device.raw,
+            self.p_create_info,
+            ptr::null(),
+            as_mut_ptr_or_null(self.p_ycbcr_conversion.raws),
         )
     }
 }
 
 impl_command!(
-    CreateSamplerYcbcrConversionArgs < 'a >, CREATE_SAMPLER_YCBCR_CONVERSION,
-    "vkCreateSamplerYcbcrConversion", vk::Result, device_lost : false, owner : device,
-    slot : create_sampler_ycbcr_conversion, decode_create_sampler_ycbcr_conversion,
+    CreateSamplerYcbcrConversionArgs<'a>, CREATE_SAMPLER_YCBCR_CONVERSION,
+    "vkCreateSamplerYcbcrConversion", vk::Result, device_lost: false, owner: device,
+    slot: create_sampler_ycbcr_conversion, decode_create_sampler_ycbcr_conversion,
     encode_create_sampler_ycbcr_conversion, encode_create_sampler_ycbcr_conversion_reply
 );
 
@@ -318,23 +328,24 @@ impl DestroySamplerYcbcrConversionArgs {
             returned,
         }
     }
-    /**Calls `vkDestroySamplerYcbcrConversion` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkDestroySamplerYcbcrConversion` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkDestroySamplerYcbcrConversion,
     ) {
-        call!(function(self.device.raw, self.ycbcr_conversion.raw, ptr::null()))
+        call!(function, self.device.raw, self.ycbcr_conversion.raw, ptr::null())
     }
 }
 
 impl_command!(
     DestroySamplerYcbcrConversionArgs, DESTROY_SAMPLER_YCBCR_CONVERSION,
-    "vkDestroySamplerYcbcrConversion", (), device_lost : false, owner : device, slot :
-    destroy_sampler_ycbcr_conversion, decode_destroy_sampler_ycbcr_conversion,
+    "vkDestroySamplerYcbcrConversion", (), device_lost: false, owner: device,
+    slot: destroy_sampler_ycbcr_conversion, decode_destroy_sampler_ycbcr_conversion,
     encode_destroy_sampler_ycbcr_conversion,
     encode_destroy_sampler_ycbcr_conversion_reply
 );

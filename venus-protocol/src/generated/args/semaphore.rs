@@ -4,7 +4,7 @@
 //! Commands of family `semaphore`.
 
 use core::ptr;
-use crate::vk;
+
 use crate::generated::decode::{
     decode_import_semaphore_resource_info_mesa, decode_semaphore_create_info,
     decode_semaphore_signal_info, decode_semaphore_wait_info,
@@ -13,6 +13,7 @@ use crate::generated::encode::{
     encode_import_semaphore_resource_info_mesa, encode_semaphore_create_info,
     encode_semaphore_signal_info, encode_semaphore_wait_info,
 };
+use crate::vk;
 use crate::wire::{
     CommandType, DecodeError, Decoder, Encoder, Handle, NewHandles, as_mut_ptr_or_null,
     bare_reply, call, impl_command,
@@ -51,7 +52,7 @@ pub fn encode_create_semaphore(
 ) {
     e.write_header(CommandType::CREATE_SEMAPHORE, flags);
     e.write_handle_param(&args.device);
-    e.write_optional(Some(&*args.p_create_info), encode_semaphore_create_info);
+    e.write_optional(Some(args.p_create_info), encode_semaphore_create_info);
     e.write_null();
     e.write_new_handle(&args.p_semaphore);
 }
@@ -92,26 +93,30 @@ impl CreateSemaphoreArgs<'_> {
             p_semaphore: self.p_semaphore.ids.first().copied(),
         }
     }
-    /**Calls `vkCreateSemaphore` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCreateSemaphore` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCreateSemaphore,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.p_create_info, ptr::null(),
-            as_mut_ptr_or_null(self.p_semaphore.raws))
+            function,
+            self.device.raw,
+            self.p_create_info,
+            ptr::null(),
+            as_mut_ptr_or_null(self.p_semaphore.raws),
         )
     }
 }
 
 impl_command!(
-    CreateSemaphoreArgs < 'a >, CREATE_SEMAPHORE, "vkCreateSemaphore", vk::Result,
-    device_lost : false, owner : device, slot : create_semaphore,
-    decode_create_semaphore, encode_create_semaphore, encode_create_semaphore_reply
+    CreateSemaphoreArgs<'a>, CREATE_SEMAPHORE, "vkCreateSemaphore", vk::Result,
+    device_lost: false, owner: device, slot: create_semaphore, decode_create_semaphore,
+    encode_create_semaphore, encode_create_semaphore_reply
 );
 
 /// Arguments of `vkDestroySemaphore` (command 41).
@@ -157,19 +162,20 @@ impl DestroySemaphoreArgs {
     pub fn reply(&self, returned: ()) -> DestroySemaphoreReply {
         DestroySemaphoreReply { returned }
     }
-    /**Calls `vkDestroySemaphore` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkDestroySemaphore` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroySemaphore) {
-        call!(function(self.device.raw, self.semaphore.raw, ptr::null()))
+        call!(function, self.device.raw, self.semaphore.raw, ptr::null())
     }
 }
 
 impl_command!(
-    DestroySemaphoreArgs, DESTROY_SEMAPHORE, "vkDestroySemaphore", (), device_lost :
-    false, owner : device, slot : destroy_semaphore, decode_destroy_semaphore,
+    DestroySemaphoreArgs, DESTROY_SEMAPHORE, "vkDestroySemaphore", (),
+    device_lost: false, owner: device, slot: destroy_semaphore, decode_destroy_semaphore,
     encode_destroy_semaphore, encode_destroy_semaphore_reply
 );
 
@@ -248,23 +254,24 @@ impl GetSemaphoreCounterValueArgs<'_> {
             p_value: Some(&*self.p_value),
         }
     }
-    /**Calls `vkGetSemaphoreCounterValue` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkGetSemaphoreCounterValue` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkGetSemaphoreCounterValue,
     ) -> vk::Result {
-        call!(function(self.device.raw, self.semaphore.raw, & mut * self.p_value))
+        call!(function, self.device.raw, self.semaphore.raw, &mut *self.p_value)
     }
 }
 
 impl_command!(
-    GetSemaphoreCounterValueArgs < 'a >, GET_SEMAPHORE_COUNTER_VALUE,
-    "vkGetSemaphoreCounterValue", vk::Result, device_lost : true, owner : device, slot :
-    get_semaphore_counter_value, decode_get_semaphore_counter_value,
+    GetSemaphoreCounterValueArgs<'a>, GET_SEMAPHORE_COUNTER_VALUE,
+    "vkGetSemaphoreCounterValue", vk::Result, device_lost: true, owner: device,
+    slot: get_semaphore_counter_value, decode_get_semaphore_counter_value,
     encode_get_semaphore_counter_value, encode_get_semaphore_counter_value_reply
 );
 
@@ -309,7 +316,7 @@ pub fn encode_wait_semaphores(
 ) {
     e.write_header(CommandType::WAIT_SEMAPHORES, flags);
     e.write_handle_param(&args.device);
-    e.write_optional(Some(&*args.p_wait_info), encode_semaphore_wait_info);
+    e.write_optional(Some(args.p_wait_info), encode_semaphore_wait_info);
     e.write(args.timeout);
 }
 
@@ -323,22 +330,23 @@ impl WaitSemaphoresArgs<'_> {
     pub fn reply(&self, returned: vk::Result) -> WaitSemaphoresReply {
         WaitSemaphoresReply { returned }
     }
-    /**Calls `vkWaitSemaphores` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkWaitSemaphores` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkWaitSemaphores,
     ) -> vk::Result {
-        call!(function(self.device.raw, self.p_wait_info, self.timeout))
+        call!(function, self.device.raw, self.p_wait_info, self.timeout)
     }
 }
 
 impl_command!(
-    WaitSemaphoresArgs < 'a >, WAIT_SEMAPHORES, "vkWaitSemaphores", vk::Result,
-    device_lost : true, owner : device, slot : wait_semaphores, decode_wait_semaphores,
+    WaitSemaphoresArgs<'a>, WAIT_SEMAPHORES, "vkWaitSemaphores", vk::Result,
+    device_lost: true, owner: device, slot: wait_semaphores, decode_wait_semaphores,
     encode_wait_semaphores, encode_wait_semaphores_reply
 );
 
@@ -379,7 +387,7 @@ pub fn encode_signal_semaphore(
 ) {
     e.write_header(CommandType::SIGNAL_SEMAPHORE, flags);
     e.write_handle_param(&args.device);
-    e.write_optional(Some(&*args.p_signal_info), encode_semaphore_signal_info);
+    e.write_optional(Some(args.p_signal_info), encode_semaphore_signal_info);
 }
 
 bare_reply!(
@@ -392,23 +400,24 @@ impl SignalSemaphoreArgs<'_> {
     pub fn reply(&self, returned: vk::Result) -> SignalSemaphoreReply {
         SignalSemaphoreReply { returned }
     }
-    /**Calls `vkSignalSemaphore` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkSignalSemaphore` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkSignalSemaphore,
     ) -> vk::Result {
-        call!(function(self.device.raw, self.p_signal_info))
+        call!(function, self.device.raw, self.p_signal_info)
     }
 }
 
 impl_command!(
-    SignalSemaphoreArgs < 'a >, SIGNAL_SEMAPHORE, "vkSignalSemaphore", vk::Result,
-    device_lost : false, owner : device, slot : signal_semaphore,
-    decode_signal_semaphore, encode_signal_semaphore, encode_signal_semaphore_reply
+    SignalSemaphoreArgs<'a>, SIGNAL_SEMAPHORE, "vkSignalSemaphore", vk::Result,
+    device_lost: false, owner: device, slot: signal_semaphore, decode_signal_semaphore,
+    encode_signal_semaphore, encode_signal_semaphore_reply
 );
 
 pub use self::{
@@ -468,7 +477,7 @@ impl WaitSemaphoreResourceMESAArgs {
 
 impl_command!(
     WaitSemaphoreResourceMESAArgs, WAIT_SEMAPHORE_RESOURCE_MESA,
-    "vkWaitSemaphoreResourceMESA", (), device_lost : false, owner : device, slot : none,
+    "vkWaitSemaphoreResourceMESA", (), device_lost: false, owner: device, slot: none,
     decode_wait_semaphore_resource_mesa, encode_wait_semaphore_resource_mesa,
     encode_wait_semaphore_resource_mesa_reply
 );
@@ -503,7 +512,7 @@ pub fn encode_import_semaphore_resource_mesa(
     e.write_header(CommandType::IMPORT_SEMAPHORE_RESOURCE_MESA, flags);
     e.write_handle_param(&args.device);
     e.write_optional(
-        Some(&*args.p_import_semaphore_resource_info),
+        Some(args.p_import_semaphore_resource_info),
         encode_import_semaphore_resource_info_mesa,
     );
 }
@@ -524,8 +533,8 @@ impl ImportSemaphoreResourceMESAArgs<'_> {
 }
 
 impl_command!(
-    ImportSemaphoreResourceMESAArgs < 'a >, IMPORT_SEMAPHORE_RESOURCE_MESA,
-    "vkImportSemaphoreResourceMESA", (), device_lost : false, owner : device, slot :
-    none, decode_import_semaphore_resource_mesa, encode_import_semaphore_resource_mesa,
+    ImportSemaphoreResourceMESAArgs<'a>, IMPORT_SEMAPHORE_RESOURCE_MESA,
+    "vkImportSemaphoreResourceMESA", (), device_lost: false, owner: device, slot: none,
+    decode_import_semaphore_resource_mesa, encode_import_semaphore_resource_mesa,
     encode_import_semaphore_resource_mesa_reply
 );

@@ -4,9 +4,10 @@
 //! Commands of family `shader_module`.
 
 use core::ptr;
-use crate::vk;
+
 use crate::generated::decode::decode_shader_module_create_info;
 use crate::generated::encode::encode_shader_module_create_info;
+use crate::vk;
 use crate::wire::{
     CommandType, DecodeError, Decoder, Encoder, Handle, NewHandles, as_mut_ptr_or_null,
     bare_reply, call, impl_command,
@@ -45,7 +46,7 @@ pub fn encode_create_shader_module(
 ) {
     e.write_header(CommandType::CREATE_SHADER_MODULE, flags);
     e.write_handle_param(&args.device);
-    e.write_optional(Some(&*args.p_create_info), encode_shader_module_create_info);
+    e.write_optional(Some(args.p_create_info), encode_shader_module_create_info);
     e.write_null();
     e.write_new_handle(&args.p_shader_module);
 }
@@ -89,25 +90,29 @@ impl CreateShaderModuleArgs<'_> {
             p_shader_module: self.p_shader_module.ids.first().copied(),
         }
     }
-    /**Calls `vkCreateShaderModule` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkCreateShaderModule` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(
         &mut self,
         function: vk::PFN_vkCreateShaderModule,
     ) -> vk::Result {
         call!(
-            function(self.device.raw, self.p_create_info, ptr::null(),
-            as_mut_ptr_or_null(self.p_shader_module.raws))
+            function,
+            self.device.raw,
+            self.p_create_info,
+            ptr::null(),
+            as_mut_ptr_or_null(self.p_shader_module.raws),
         )
     }
 }
 
 impl_command!(
-    CreateShaderModuleArgs < 'a >, CREATE_SHADER_MODULE, "vkCreateShaderModule",
-    vk::Result, device_lost : false, owner : device, slot : create_shader_module,
+    CreateShaderModuleArgs<'a>, CREATE_SHADER_MODULE, "vkCreateShaderModule", vk::Result,
+    device_lost: false, owner: device, slot: create_shader_module,
     decode_create_shader_module, encode_create_shader_module,
     encode_create_shader_module_reply
 );
@@ -157,19 +162,20 @@ impl DestroyShaderModuleArgs {
             returned,
         }
     }
-    /**Calls `vkDestroyShaderModule` with these arguments.
 
-# Safety
-
-As for [`Command::call`](crate::wire::Command::call).*/
+    /// Calls `vkDestroyShaderModule` with these arguments.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Command::call`](crate::wire::Command::call).
     pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyShaderModule) {
-        call!(function(self.device.raw, self.shader_module.raw, ptr::null()))
+        call!(function, self.device.raw, self.shader_module.raw, ptr::null())
     }
 }
 
 impl_command!(
     DestroyShaderModuleArgs, DESTROY_SHADER_MODULE, "vkDestroyShaderModule", (),
-    device_lost : false, owner : device, slot : destroy_shader_module,
+    device_lost: false, owner: device, slot: destroy_shader_module,
     decode_destroy_shader_module, encode_destroy_shader_module,
     encode_destroy_shader_module_reply
 );

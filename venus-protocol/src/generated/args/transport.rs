@@ -3,7 +3,6 @@
 
 //! Commands of family `transport`.
 
-use crate::vk;
 use crate::generated::decode::{
     decode_command_stream_dependency_mesa, decode_command_stream_description_mesa,
     decode_ring_create_info_mesa,
@@ -12,6 +11,7 @@ use crate::generated::encode::{
     encode_command_stream_dependency_mesa, encode_command_stream_description_mesa,
     encode_ring_create_info_mesa,
 };
+use crate::vk;
 use crate::wire::{
     CommandType, Count, DecodeError, Decoder, Encoder, bare_reply, impl_command,
 };
@@ -39,7 +39,7 @@ pub fn encode_set_reply_command_stream_mesa(
     args: &SetReplyCommandStreamMESAArgs<'_>,
 ) {
     e.write_header(CommandType::SET_REPLY_COMMAND_STREAM_MESA, flags);
-    e.write_optional(Some(&*args.p_stream), encode_command_stream_description_mesa);
+    e.write_optional(Some(args.p_stream), encode_command_stream_description_mesa);
 }
 
 bare_reply!(
@@ -58,8 +58,8 @@ impl SetReplyCommandStreamMESAArgs<'_> {
 }
 
 impl_command!(
-    SetReplyCommandStreamMESAArgs < 'a >, SET_REPLY_COMMAND_STREAM_MESA,
-    "vkSetReplyCommandStreamMESA", (), device_lost : false, owner : none, slot : none,
+    SetReplyCommandStreamMESAArgs<'a>, SET_REPLY_COMMAND_STREAM_MESA,
+    "vkSetReplyCommandStreamMESA", (), device_lost: false, owner: none, slot: none,
     decode_set_reply_command_stream_mesa, encode_set_reply_command_stream_mesa,
     encode_set_reply_command_stream_mesa_reply
 );
@@ -107,7 +107,7 @@ impl SeekReplyCommandStreamMESAArgs {
 
 impl_command!(
     SeekReplyCommandStreamMESAArgs, SEEK_REPLY_COMMAND_STREAM_MESA,
-    "vkSeekReplyCommandStreamMESA", (), device_lost : false, owner : none, slot : none,
+    "vkSeekReplyCommandStreamMESA", (), device_lost: false, owner: none, slot: none,
     decode_seek_reply_command_stream_mesa, encode_seek_reply_command_stream_mesa,
     encode_seek_reply_command_stream_mesa_reply
 );
@@ -191,8 +191,8 @@ impl ExecuteCommandStreamsMESAArgs<'_> {
 }
 
 impl_command!(
-    ExecuteCommandStreamsMESAArgs < 'a >, EXECUTE_COMMAND_STREAMS_MESA,
-    "vkExecuteCommandStreamsMESA", (), device_lost : false, owner : none, slot : none,
+    ExecuteCommandStreamsMESAArgs<'a>, EXECUTE_COMMAND_STREAMS_MESA,
+    "vkExecuteCommandStreamsMESA", (), device_lost: false, owner: none, slot: none,
     decode_execute_command_streams_mesa, encode_execute_command_streams_mesa,
     encode_execute_command_streams_mesa_reply
 );
@@ -225,7 +225,7 @@ pub fn encode_create_ring_mesa(
 ) {
     e.write_header(CommandType::CREATE_RING_MESA, flags);
     e.write(args.ring);
-    e.write_optional(Some(&*args.p_create_info), encode_ring_create_info_mesa);
+    e.write_optional(Some(args.p_create_info), encode_ring_create_info_mesa);
 }
 
 bare_reply!(
@@ -241,8 +241,8 @@ impl CreateRingMESAArgs<'_> {
 }
 
 impl_command!(
-    CreateRingMESAArgs < 'a >, CREATE_RING_MESA, "vkCreateRingMESA", (), device_lost :
-    false, owner : none, slot : none, decode_create_ring_mesa, encode_create_ring_mesa,
+    CreateRingMESAArgs<'a>, CREATE_RING_MESA, "vkCreateRingMESA", (), device_lost: false,
+    owner: none, slot: none, decode_create_ring_mesa, encode_create_ring_mesa,
     encode_create_ring_mesa_reply
 );
 
@@ -283,8 +283,8 @@ impl DestroyRingMESAArgs {
 }
 
 impl_command!(
-    DestroyRingMESAArgs, DESTROY_RING_MESA, "vkDestroyRingMESA", (), device_lost : false,
-    owner : none, slot : none, decode_destroy_ring_mesa, encode_destroy_ring_mesa,
+    DestroyRingMESAArgs, DESTROY_RING_MESA, "vkDestroyRingMESA", (), device_lost: false,
+    owner: none, slot: none, decode_destroy_ring_mesa, encode_destroy_ring_mesa,
     encode_destroy_ring_mesa_reply
 );
 
@@ -333,8 +333,8 @@ impl NotifyRingMESAArgs {
 }
 
 impl_command!(
-    NotifyRingMESAArgs, NOTIFY_RING_MESA, "vkNotifyRingMESA", (), device_lost : false,
-    owner : none, slot : none, decode_notify_ring_mesa, encode_notify_ring_mesa,
+    NotifyRingMESAArgs, NOTIFY_RING_MESA, "vkNotifyRingMESA", (), device_lost: false,
+    owner: none, slot: none, decode_notify_ring_mesa, encode_notify_ring_mesa,
     encode_notify_ring_mesa_reply
 );
 
@@ -390,7 +390,7 @@ impl WriteRingExtraMESAArgs {
 
 impl_command!(
     WriteRingExtraMESAArgs, WRITE_RING_EXTRA_MESA, "vkWriteRingExtraMESA", (),
-    device_lost : false, owner : none, slot : none, decode_write_ring_extra_mesa,
+    device_lost: false, owner: none, slot: none, decode_write_ring_extra_mesa,
     encode_write_ring_extra_mesa, encode_write_ring_extra_mesa_reply
 );
 
@@ -442,7 +442,7 @@ impl SubmitVirtqueueSeqnoMESAArgs {
 
 impl_command!(
     SubmitVirtqueueSeqnoMESAArgs, SUBMIT_VIRTQUEUE_SEQNO_MESA,
-    "vkSubmitVirtqueueSeqnoMESA", (), device_lost : false, owner : none, slot : none,
+    "vkSubmitVirtqueueSeqnoMESA", (), device_lost: false, owner: none, slot: none,
     decode_submit_virtqueue_seqno_mesa, encode_submit_virtqueue_seqno_mesa,
     encode_submit_virtqueue_seqno_mesa_reply
 );
@@ -489,7 +489,7 @@ impl WaitVirtqueueSeqnoMESAArgs {
 
 impl_command!(
     WaitVirtqueueSeqnoMESAArgs, WAIT_VIRTQUEUE_SEQNO_MESA, "vkWaitVirtqueueSeqnoMESA",
-    (), device_lost : false, owner : none, slot : none, decode_wait_virtqueue_seqno_mesa,
+    (), device_lost: false, owner: none, slot: none, decode_wait_virtqueue_seqno_mesa,
     encode_wait_virtqueue_seqno_mesa, encode_wait_virtqueue_seqno_mesa_reply
 );
 
@@ -537,7 +537,7 @@ impl WaitRingSeqnoMESAArgs {
 }
 
 impl_command!(
-    WaitRingSeqnoMESAArgs, WAIT_RING_SEQNO_MESA, "vkWaitRingSeqnoMESA", (), device_lost :
-    false, owner : none, slot : none, decode_wait_ring_seqno_mesa,
+    WaitRingSeqnoMESAArgs, WAIT_RING_SEQNO_MESA, "vkWaitRingSeqnoMESA", (),
+    device_lost: false, owner: none, slot: none, decode_wait_ring_seqno_mesa,
     encode_wait_ring_seqno_mesa, encode_wait_ring_seqno_mesa_reply
 );

@@ -4,10 +4,11 @@
 //! Decoders of the structures of family `acceleration_structure`.
 
 use core::ffi::c_void;
-use crate::vk;
+
 use crate::generated::decode::{
     decode_device_or_host_address_const_khr, decode_device_or_host_address_khr,
 };
+use crate::vk;
 use crate::wire::{ChainMode, DecodeError, Decoder, as_ptr_or_null};
 
 /// Decodes `VkAccelerationStructureCreateInfoKHR`.
@@ -20,21 +21,20 @@ pub fn decode_acceleration_structure_create_info_khr<'a>(
 }
 
 /// The members of `VkAccelerationStructureCreateInfoKHR`, which follow its chain.
-pub fn decode_acceleration_structure_create_info_khr_body<'a>(
+pub(crate) fn decode_acceleration_structure_create_info_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::AccelerationStructureCreateInfoKHR<'a>, DecodeError> {
-    let mut v = vk::AccelerationStructureCreateInfoKHR {
+    Ok(vk::AccelerationStructureCreateInfoKHR {
         p_next: next.cast_const(),
+        create_flags: d.read()?,
+        buffer: d.read_handle()?,
+        offset: d.read()?,
+        size: d.read()?,
+        ty: d.read()?,
+        device_address: d.read()?,
         ..Default::default()
-    };
-    v.create_flags = d.read()?;
-    v.buffer = d.read_handle()?;
-    v.offset = d.read()?;
-    v.size = d.read()?;
-    v.ty = d.read()?;
-    v.device_address = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkAccelerationStructureDeviceAddressInfoKHR`.
@@ -47,16 +47,15 @@ pub fn decode_acceleration_structure_device_address_info_khr<'a>(
 }
 
 /// The members of `VkAccelerationStructureDeviceAddressInfoKHR`, which follow its chain.
-pub fn decode_acceleration_structure_device_address_info_khr_body<'a>(
+pub(crate) fn decode_acceleration_structure_device_address_info_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::AccelerationStructureDeviceAddressInfoKHR<'a>, DecodeError> {
-    let mut v = vk::AccelerationStructureDeviceAddressInfoKHR {
+    Ok(vk::AccelerationStructureDeviceAddressInfoKHR {
         p_next: next.cast_const(),
+        acceleration_structure: d.read_handle()?,
         ..Default::default()
-    };
-    v.acceleration_structure = d.read_handle()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkAccelerationStructureVersionInfoKHR`.
@@ -69,16 +68,15 @@ pub fn decode_acceleration_structure_version_info_khr<'a>(
 }
 
 /// The members of `VkAccelerationStructureVersionInfoKHR`, which follow its chain.
-pub fn decode_acceleration_structure_version_info_khr_body<'a>(
+pub(crate) fn decode_acceleration_structure_version_info_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::AccelerationStructureVersionInfoKHR<'a>, DecodeError> {
-    let mut v = vk::AccelerationStructureVersionInfoKHR {
+    Ok(vk::AccelerationStructureVersionInfoKHR {
         p_next: next.cast_const(),
+        p_version_data: as_ptr_or_null(d.read_scalars::<u8>(32, false)?).cast(),
         ..Default::default()
-    };
-    v.p_version_data = as_ptr_or_null(d.read_scalars::<u8>(32, false)?).cast();
-    Ok(v)
+    })
 }
 
 /// Decodes `VkCopyAccelerationStructureInfoKHR`.
@@ -91,18 +89,17 @@ pub fn decode_copy_acceleration_structure_info_khr<'a>(
 }
 
 /// The members of `VkCopyAccelerationStructureInfoKHR`, which follow its chain.
-pub fn decode_copy_acceleration_structure_info_khr_body<'a>(
+pub(crate) fn decode_copy_acceleration_structure_info_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::CopyAccelerationStructureInfoKHR<'a>, DecodeError> {
-    let mut v = vk::CopyAccelerationStructureInfoKHR {
+    Ok(vk::CopyAccelerationStructureInfoKHR {
         p_next: next.cast_const(),
+        src: d.read_handle()?,
+        dst: d.read_handle()?,
+        mode: d.read()?,
         ..Default::default()
-    };
-    v.src = d.read_handle()?;
-    v.dst = d.read_handle()?;
-    v.mode = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkCopyAccelerationStructureToMemoryInfoKHR`.
@@ -115,18 +112,17 @@ pub fn decode_copy_acceleration_structure_to_memory_info_khr<'a>(
 }
 
 /// The members of `VkCopyAccelerationStructureToMemoryInfoKHR`, which follow its chain.
-pub fn decode_copy_acceleration_structure_to_memory_info_khr_body<'a>(
+pub(crate) fn decode_copy_acceleration_structure_to_memory_info_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::CopyAccelerationStructureToMemoryInfoKHR<'a>, DecodeError> {
-    let mut v = vk::CopyAccelerationStructureToMemoryInfoKHR {
+    Ok(vk::CopyAccelerationStructureToMemoryInfoKHR {
         p_next: next.cast_const(),
+        src: d.read_handle()?,
+        dst: decode_device_or_host_address_khr(d)?,
+        mode: d.read()?,
         ..Default::default()
-    };
-    v.src = d.read_handle()?;
-    v.dst = decode_device_or_host_address_khr(d)?;
-    v.mode = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkCopyMemoryToAccelerationStructureInfoKHR`.
@@ -139,18 +135,17 @@ pub fn decode_copy_memory_to_acceleration_structure_info_khr<'a>(
 }
 
 /// The members of `VkCopyMemoryToAccelerationStructureInfoKHR`, which follow its chain.
-pub fn decode_copy_memory_to_acceleration_structure_info_khr_body<'a>(
+pub(crate) fn decode_copy_memory_to_acceleration_structure_info_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::CopyMemoryToAccelerationStructureInfoKHR<'a>, DecodeError> {
-    let mut v = vk::CopyMemoryToAccelerationStructureInfoKHR {
+    Ok(vk::CopyMemoryToAccelerationStructureInfoKHR {
         p_next: next.cast_const(),
+        src: decode_device_or_host_address_const_khr(d)?,
+        dst: d.read_handle()?,
+        mode: d.read()?,
         ..Default::default()
-    };
-    v.src = decode_device_or_host_address_const_khr(d)?;
-    v.dst = d.read_handle()?;
-    v.mode = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkAccelerationStructureBuildSizesInfoKHR`.
@@ -163,18 +158,17 @@ pub fn decode_acceleration_structure_build_sizes_info_khr<'a>(
 }
 
 /// The members of `VkAccelerationStructureBuildSizesInfoKHR`, which follow its chain.
-pub fn decode_acceleration_structure_build_sizes_info_khr_body<'a>(
+pub(crate) fn decode_acceleration_structure_build_sizes_info_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::AccelerationStructureBuildSizesInfoKHR<'a>, DecodeError> {
-    let mut v = vk::AccelerationStructureBuildSizesInfoKHR {
+    Ok(vk::AccelerationStructureBuildSizesInfoKHR {
         p_next: next.cast_const(),
+        acceleration_structure_size: d.read()?,
+        update_scratch_size: d.read()?,
+        build_scratch_size: d.read()?,
         ..Default::default()
-    };
-    v.acceleration_structure_size = d.read()?;
-    v.update_scratch_size = d.read()?;
-    v.build_scratch_size = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes what a request tells of an output `VkAccelerationStructureBuildSizesInfoKHR`.
@@ -187,13 +181,12 @@ pub fn decode_acceleration_structure_build_sizes_info_khr_partial<'a>(
 }
 
 /// The members of `VkAccelerationStructureBuildSizesInfoKHR`, which follow its chain.
-pub fn decode_acceleration_structure_build_sizes_info_khr_partial_body<'a>(
+pub(crate) fn decode_acceleration_structure_build_sizes_info_khr_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::AccelerationStructureBuildSizesInfoKHR<'a>, DecodeError> {
-    let v = vk::AccelerationStructureBuildSizesInfoKHR {
+    Ok(vk::AccelerationStructureBuildSizesInfoKHR {
         p_next: next.cast_const(),
         ..Default::default()
-    };
-    Ok(v)
+    })
 }

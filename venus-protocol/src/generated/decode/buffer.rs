@@ -4,19 +4,20 @@
 //! Decoders of the structures of family `buffer`.
 
 use core::ffi::c_void;
-use crate::vk;
+
 use crate::generated::chains;
+use crate::vk;
 use crate::wire::{ChainMode, Count, DecodeError, Decoder, as_ptr_or_null};
 
 /// Decodes `VkMemoryRequirements`.
 pub fn decode_memory_requirements(
     d: &mut Decoder<'_>,
 ) -> Result<vk::MemoryRequirements, DecodeError> {
-    let mut v = vk::MemoryRequirements::default();
-    v.size = d.read()?;
-    v.alignment = d.read()?;
-    v.memory_type_bits = d.read()?;
-    Ok(v)
+    Ok(vk::MemoryRequirements {
+        size: d.read()?,
+        alignment: d.read()?,
+        memory_type_bits: d.read()?,
+    })
 }
 
 /// Decodes what a request tells of an output `VkMemoryRequirements`.
@@ -27,16 +28,15 @@ pub fn decode_memory_requirements_partial(
 }
 
 /// The members of `VkBufferUsageFlags2CreateInfo`, which follow its chain.
-pub fn decode_buffer_usage_flags2_create_info_body<'a>(
+pub(crate) fn decode_buffer_usage_flags2_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::BufferUsageFlags2CreateInfoKHR<'a>, DecodeError> {
-    let mut v = vk::BufferUsageFlags2CreateInfoKHR {
+    Ok(vk::BufferUsageFlags2CreateInfoKHR {
         p_next: next.cast_const(),
+        usage: d.read()?,
         ..Default::default()
-    };
-    v.usage = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkBufferCreateInfo`.
@@ -49,19 +49,19 @@ pub fn decode_buffer_create_info<'a>(
 }
 
 /// The members of `VkBufferCreateInfo`, which follow its chain.
-pub fn decode_buffer_create_info_body<'a>(
+pub(crate) fn decode_buffer_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::BufferCreateInfo<'a>, DecodeError> {
     let mut v = vk::BufferCreateInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        size: d.read()?,
+        usage: d.read()?,
+        sharing_mode: d.read()?,
+        queue_family_index_count: d.read()?,
         ..Default::default()
     };
-    v.flags = d.read()?;
-    v.size = d.read()?;
-    v.usage = d.read()?;
-    v.sharing_mode = d.read()?;
-    v.queue_family_index_count = d.read()?;
     v.p_queue_family_indices = as_ptr_or_null(
         d.read_scalars(v.queue_family_index_count.count(), true)?,
     );
@@ -78,33 +78,31 @@ pub fn decode_buffer_view_create_info<'a>(
 }
 
 /// The members of `VkBufferViewCreateInfo`, which follow its chain.
-pub fn decode_buffer_view_create_info_body<'a>(
+pub(crate) fn decode_buffer_view_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::BufferViewCreateInfo<'a>, DecodeError> {
-    let mut v = vk::BufferViewCreateInfo {
+    Ok(vk::BufferViewCreateInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        buffer: d.read_handle()?,
+        format: d.read()?,
+        offset: d.read()?,
+        range: d.read()?,
         ..Default::default()
-    };
-    v.flags = d.read()?;
-    v.buffer = d.read_handle()?;
-    v.format = d.read()?;
-    v.offset = d.read()?;
-    v.range = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkExternalMemoryBufferCreateInfo`, which follow its chain.
-pub fn decode_external_memory_buffer_create_info_body<'a>(
+pub(crate) fn decode_external_memory_buffer_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ExternalMemoryBufferCreateInfo<'a>, DecodeError> {
-    let mut v = vk::ExternalMemoryBufferCreateInfo {
+    Ok(vk::ExternalMemoryBufferCreateInfo {
         p_next: next.cast_const(),
+        handle_types: d.read()?,
         ..Default::default()
-    };
-    v.handle_types = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkBindBufferMemoryInfo`.
@@ -117,30 +115,29 @@ pub fn decode_bind_buffer_memory_info<'a>(
 }
 
 /// The members of `VkBindBufferMemoryInfo`, which follow its chain.
-pub fn decode_bind_buffer_memory_info_body<'a>(
+pub(crate) fn decode_bind_buffer_memory_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::BindBufferMemoryInfo<'a>, DecodeError> {
-    let mut v = vk::BindBufferMemoryInfo {
+    Ok(vk::BindBufferMemoryInfo {
         p_next: next.cast_const(),
+        buffer: d.read_handle()?,
+        memory: d.read_handle()?,
+        memory_offset: d.read()?,
         ..Default::default()
-    };
-    v.buffer = d.read_handle()?;
-    v.memory = d.read_handle()?;
-    v.memory_offset = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkBindBufferMemoryDeviceGroupInfo`, which follow its chain.
-pub fn decode_bind_buffer_memory_device_group_info_body<'a>(
+pub(crate) fn decode_bind_buffer_memory_device_group_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::BindBufferMemoryDeviceGroupInfo<'a>, DecodeError> {
     let mut v = vk::BindBufferMemoryDeviceGroupInfo {
         p_next: next.cast_const(),
+        device_index_count: d.read()?,
         ..Default::default()
     };
-    v.device_index_count = d.read()?;
     v.p_device_indices = as_ptr_or_null(
         d.read_scalars(v.device_index_count.count(), false)?,
     );
@@ -157,16 +154,15 @@ pub fn decode_buffer_memory_requirements_info2<'a>(
 }
 
 /// The members of `VkBufferMemoryRequirementsInfo2`, which follow its chain.
-pub fn decode_buffer_memory_requirements_info2_body<'a>(
+pub(crate) fn decode_buffer_memory_requirements_info2_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::BufferMemoryRequirementsInfo2<'a>, DecodeError> {
-    let mut v = vk::BufferMemoryRequirementsInfo2 {
+    Ok(vk::BufferMemoryRequirementsInfo2 {
         p_next: next.cast_const(),
+        buffer: d.read_handle()?,
         ..Default::default()
-    };
-    v.buffer = d.read_handle()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkDeviceBufferMemoryRequirements`.
@@ -179,16 +175,15 @@ pub fn decode_device_buffer_memory_requirements<'a>(
 }
 
 /// The members of `VkDeviceBufferMemoryRequirements`, which follow its chain.
-pub fn decode_device_buffer_memory_requirements_body<'a>(
+pub(crate) fn decode_device_buffer_memory_requirements_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::DeviceBufferMemoryRequirements<'a>, DecodeError> {
-    let mut v = vk::DeviceBufferMemoryRequirements {
+    Ok(vk::DeviceBufferMemoryRequirements {
         p_next: next.cast_const(),
+        p_create_info: d.read_required(decode_buffer_create_info)?,
         ..Default::default()
-    };
-    v.p_create_info = d.read_required(decode_buffer_create_info)?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkBufferDeviceAddressInfo`.
@@ -201,40 +196,37 @@ pub fn decode_buffer_device_address_info<'a>(
 }
 
 /// The members of `VkBufferDeviceAddressInfo`, which follow its chain.
-pub fn decode_buffer_device_address_info_body<'a>(
+pub(crate) fn decode_buffer_device_address_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::BufferDeviceAddressInfo<'a>, DecodeError> {
-    let mut v = vk::BufferDeviceAddressInfo {
+    Ok(vk::BufferDeviceAddressInfo {
         p_next: next.cast_const(),
+        buffer: d.read_handle()?,
         ..Default::default()
-    };
-    v.buffer = d.read_handle()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkBufferOpaqueCaptureAddressCreateInfo`, which follow its chain.
-pub fn decode_buffer_opaque_capture_address_create_info_body<'a>(
+pub(crate) fn decode_buffer_opaque_capture_address_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::BufferOpaqueCaptureAddressCreateInfo<'a>, DecodeError> {
-    let mut v = vk::BufferOpaqueCaptureAddressCreateInfo {
+    Ok(vk::BufferOpaqueCaptureAddressCreateInfo {
         p_next: next.cast_const(),
+        opaque_capture_address: d.read()?,
         ..Default::default()
-    };
-    v.opaque_capture_address = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkBindMemoryStatus`, which follow its chain.
-pub fn decode_bind_memory_status_body<'a>(
+pub(crate) fn decode_bind_memory_status_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::BindMemoryStatusKHR<'a>, DecodeError> {
-    let mut v = vk::BindMemoryStatusKHR {
+    Ok(vk::BindMemoryStatusKHR {
         p_next: next.cast_const(),
+        p_result: d.read_required(Decoder::read)?,
         ..Default::default()
-    };
-    v.p_result = d.read_required(Decoder::read)?;
-    Ok(v)
+    })
 }

@@ -4,33 +4,34 @@
 //! Decoders of the structures of family `command`.
 
 use core::ffi::c_void;
-use crate::vk;
-use crate::generated::chains;
+
 use crate::generated::decode::{
     decode_extent2_d, decode_extent3_d, decode_image_subresource_range, decode_offset3_d,
     decode_rect2_d, decode_write_descriptor_set,
 };
+use crate::generated::chains;
+use crate::vk;
 use crate::wire::{ChainMode, Count, DecodeError, Decoder, as_ptr_or_null, to_ptr};
 
 /// Decodes `VkClearRect`.
 pub fn decode_clear_rect(d: &mut Decoder<'_>) -> Result<vk::ClearRect, DecodeError> {
-    let mut v = vk::ClearRect::default();
-    v.rect = decode_rect2_d(d)?;
-    v.base_array_layer = d.read()?;
-    v.layer_count = d.read()?;
-    Ok(v)
+    Ok(vk::ClearRect {
+        rect: decode_rect2_d(d)?,
+        base_array_layer: d.read()?,
+        layer_count: d.read()?,
+    })
 }
 
 /// Decodes `VkImageSubresourceLayers`.
 pub fn decode_image_subresource_layers(
     d: &mut Decoder<'_>,
 ) -> Result<vk::ImageSubresourceLayers, DecodeError> {
-    let mut v = vk::ImageSubresourceLayers::default();
-    v.aspect_mask = d.read()?;
-    v.mip_level = d.read()?;
-    v.base_array_layer = d.read()?;
-    v.layer_count = d.read()?;
-    Ok(v)
+    Ok(vk::ImageSubresourceLayers {
+        aspect_mask: d.read()?,
+        mip_level: d.read()?,
+        base_array_layer: d.read()?,
+        layer_count: d.read()?,
+    })
 }
 
 /// Decodes `VkMemoryBarrier`.
@@ -43,17 +44,16 @@ pub fn decode_memory_barrier<'a>(
 }
 
 /// The members of `VkMemoryBarrier`, which follow its chain.
-pub fn decode_memory_barrier_body<'a>(
+pub(crate) fn decode_memory_barrier_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::MemoryBarrier<'a>, DecodeError> {
-    let mut v = vk::MemoryBarrier {
+    Ok(vk::MemoryBarrier {
         p_next: next.cast_const(),
+        src_access_mask: d.read()?,
+        dst_access_mask: d.read()?,
         ..Default::default()
-    };
-    v.src_access_mask = d.read()?;
-    v.dst_access_mask = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkBufferMemoryBarrier`.
@@ -66,22 +66,21 @@ pub fn decode_buffer_memory_barrier<'a>(
 }
 
 /// The members of `VkBufferMemoryBarrier`, which follow its chain.
-pub fn decode_buffer_memory_barrier_body<'a>(
+pub(crate) fn decode_buffer_memory_barrier_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::BufferMemoryBarrier<'a>, DecodeError> {
-    let mut v = vk::BufferMemoryBarrier {
+    Ok(vk::BufferMemoryBarrier {
         p_next: next.cast_const(),
+        src_access_mask: d.read()?,
+        dst_access_mask: d.read()?,
+        src_queue_family_index: d.read()?,
+        dst_queue_family_index: d.read()?,
+        buffer: d.read_handle()?,
+        offset: d.read()?,
+        size: d.read()?,
         ..Default::default()
-    };
-    v.src_access_mask = d.read()?;
-    v.dst_access_mask = d.read()?;
-    v.src_queue_family_index = d.read()?;
-    v.dst_queue_family_index = d.read()?;
-    v.buffer = d.read_handle()?;
-    v.offset = d.read()?;
-    v.size = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkImageMemoryBarrier`.
@@ -94,80 +93,79 @@ pub fn decode_image_memory_barrier<'a>(
 }
 
 /// The members of `VkImageMemoryBarrier`, which follow its chain.
-pub fn decode_image_memory_barrier_body<'a>(
+pub(crate) fn decode_image_memory_barrier_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ImageMemoryBarrier<'a>, DecodeError> {
-    let mut v = vk::ImageMemoryBarrier {
+    Ok(vk::ImageMemoryBarrier {
         p_next: next.cast_const(),
+        src_access_mask: d.read()?,
+        dst_access_mask: d.read()?,
+        old_layout: d.read()?,
+        new_layout: d.read()?,
+        src_queue_family_index: d.read()?,
+        dst_queue_family_index: d.read()?,
+        image: d.read_handle()?,
+        subresource_range: decode_image_subresource_range(d)?,
         ..Default::default()
-    };
-    v.src_access_mask = d.read()?;
-    v.dst_access_mask = d.read()?;
-    v.old_layout = d.read()?;
-    v.new_layout = d.read()?;
-    v.src_queue_family_index = d.read()?;
-    v.dst_queue_family_index = d.read()?;
-    v.image = d.read_handle()?;
-    v.subresource_range = decode_image_subresource_range(d)?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkBufferCopy`.
 pub fn decode_buffer_copy(d: &mut Decoder<'_>) -> Result<vk::BufferCopy, DecodeError> {
-    let mut v = vk::BufferCopy::default();
-    v.src_offset = d.read()?;
-    v.dst_offset = d.read()?;
-    v.size = d.read()?;
-    Ok(v)
+    Ok(vk::BufferCopy {
+        src_offset: d.read()?,
+        dst_offset: d.read()?,
+        size: d.read()?,
+    })
 }
 
 /// Decodes `VkImageCopy`.
 pub fn decode_image_copy(d: &mut Decoder<'_>) -> Result<vk::ImageCopy, DecodeError> {
-    let mut v = vk::ImageCopy::default();
-    v.src_subresource = decode_image_subresource_layers(d)?;
-    v.src_offset = decode_offset3_d(d)?;
-    v.dst_subresource = decode_image_subresource_layers(d)?;
-    v.dst_offset = decode_offset3_d(d)?;
-    v.extent = decode_extent3_d(d)?;
-    Ok(v)
+    Ok(vk::ImageCopy {
+        src_subresource: decode_image_subresource_layers(d)?,
+        src_offset: decode_offset3_d(d)?,
+        dst_subresource: decode_image_subresource_layers(d)?,
+        dst_offset: decode_offset3_d(d)?,
+        extent: decode_extent3_d(d)?,
+    })
 }
 
 /// Decodes `VkImageBlit`.
 pub fn decode_image_blit(d: &mut Decoder<'_>) -> Result<vk::ImageBlit, DecodeError> {
-    let mut v = vk::ImageBlit::default();
-    v.src_subresource = decode_image_subresource_layers(d)?;
-    v.src_offsets = d.read_fixed_items(12, decode_offset3_d)?;
-    v.dst_subresource = decode_image_subresource_layers(d)?;
-    v.dst_offsets = d.read_fixed_items(12, decode_offset3_d)?;
-    Ok(v)
+    Ok(vk::ImageBlit {
+        src_subresource: decode_image_subresource_layers(d)?,
+        src_offsets: d.read_fixed_items(12, decode_offset3_d)?,
+        dst_subresource: decode_image_subresource_layers(d)?,
+        dst_offsets: d.read_fixed_items(12, decode_offset3_d)?,
+    })
 }
 
 /// Decodes `VkBufferImageCopy`.
 pub fn decode_buffer_image_copy(
     d: &mut Decoder<'_>,
 ) -> Result<vk::BufferImageCopy, DecodeError> {
-    let mut v = vk::BufferImageCopy::default();
-    v.buffer_offset = d.read()?;
-    v.buffer_row_length = d.read()?;
-    v.buffer_image_height = d.read()?;
-    v.image_subresource = decode_image_subresource_layers(d)?;
-    v.image_offset = decode_offset3_d(d)?;
-    v.image_extent = decode_extent3_d(d)?;
-    Ok(v)
+    Ok(vk::BufferImageCopy {
+        buffer_offset: d.read()?,
+        buffer_row_length: d.read()?,
+        buffer_image_height: d.read()?,
+        image_subresource: decode_image_subresource_layers(d)?,
+        image_offset: decode_offset3_d(d)?,
+        image_extent: decode_extent3_d(d)?,
+    })
 }
 
 /// Decodes `VkImageResolve`.
 pub fn decode_image_resolve(
     d: &mut Decoder<'_>,
 ) -> Result<vk::ImageResolve, DecodeError> {
-    let mut v = vk::ImageResolve::default();
-    v.src_subresource = decode_image_subresource_layers(d)?;
-    v.src_offset = decode_offset3_d(d)?;
-    v.dst_subresource = decode_image_subresource_layers(d)?;
-    v.dst_offset = decode_offset3_d(d)?;
-    v.extent = decode_extent3_d(d)?;
-    Ok(v)
+    Ok(vk::ImageResolve {
+        src_subresource: decode_image_subresource_layers(d)?,
+        src_offset: decode_offset3_d(d)?,
+        dst_subresource: decode_image_subresource_layers(d)?,
+        dst_offset: decode_offset3_d(d)?,
+        extent: decode_extent3_d(d)?,
+    })
 }
 
 /// Decodes `VkRenderPassBeginInfo`.
@@ -180,18 +178,18 @@ pub fn decode_render_pass_begin_info<'a>(
 }
 
 /// The members of `VkRenderPassBeginInfo`, which follow its chain.
-pub fn decode_render_pass_begin_info_body<'a>(
+pub(crate) fn decode_render_pass_begin_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::RenderPassBeginInfo<'a>, DecodeError> {
     let mut v = vk::RenderPassBeginInfo {
         p_next: next.cast_const(),
+        render_pass: d.read_handle()?,
+        framebuffer: d.read_handle()?,
+        render_area: decode_rect2_d(d)?,
+        clear_value_count: d.read()?,
         ..Default::default()
     };
-    v.render_pass = d.read_handle()?;
-    v.framebuffer = d.read_handle()?;
-    v.render_area = decode_rect2_d(d)?;
-    v.clear_value_count = d.read()?;
     v.p_clear_values = as_ptr_or_null(
         d.read_items(v.clear_value_count.count(), true, 12, decode_clear_value)?,
     );
@@ -202,55 +200,55 @@ pub fn decode_render_pass_begin_info_body<'a>(
 pub fn decode_clear_depth_stencil_value(
     d: &mut Decoder<'_>,
 ) -> Result<vk::ClearDepthStencilValue, DecodeError> {
-    let mut v = vk::ClearDepthStencilValue::default();
-    v.depth = d.read()?;
-    v.stencil = d.read()?;
-    Ok(v)
+    Ok(vk::ClearDepthStencilValue {
+        depth: d.read()?,
+        stencil: d.read()?,
+    })
 }
 
 /// Decodes `VkClearAttachment`.
 pub fn decode_clear_attachment(
     d: &mut Decoder<'_>,
 ) -> Result<vk::ClearAttachment, DecodeError> {
-    let mut v = vk::ClearAttachment::default();
-    v.aspect_mask = d.read()?;
-    v.color_attachment = d.read()?;
-    v.clear_value = decode_clear_value(d)?;
-    Ok(v)
+    Ok(vk::ClearAttachment {
+        aspect_mask: d.read()?,
+        color_attachment: d.read()?,
+        clear_value: decode_clear_value(d)?,
+    })
 }
 
 /// Decodes `VkMultiDrawInfoEXT`.
 pub fn decode_multi_draw_info_ext(
     d: &mut Decoder<'_>,
 ) -> Result<vk::MultiDrawInfoEXT, DecodeError> {
-    let mut v = vk::MultiDrawInfoEXT::default();
-    v.first_vertex = d.read()?;
-    v.vertex_count = d.read()?;
-    Ok(v)
+    Ok(vk::MultiDrawInfoEXT {
+        first_vertex: d.read()?,
+        vertex_count: d.read()?,
+    })
 }
 
 /// Decodes `VkMultiDrawIndexedInfoEXT`.
 pub fn decode_multi_draw_indexed_info_ext(
     d: &mut Decoder<'_>,
 ) -> Result<vk::MultiDrawIndexedInfoEXT, DecodeError> {
-    let mut v = vk::MultiDrawIndexedInfoEXT::default();
-    v.first_index = d.read()?;
-    v.index_count = d.read()?;
-    v.vertex_offset = d.read()?;
-    Ok(v)
+    Ok(vk::MultiDrawIndexedInfoEXT {
+        first_index: d.read()?,
+        index_count: d.read()?,
+        vertex_offset: d.read()?,
+    })
 }
 
 /// The members of `VkDeviceGroupRenderPassBeginInfo`, which follow its chain.
-pub fn decode_device_group_render_pass_begin_info_body<'a>(
+pub(crate) fn decode_device_group_render_pass_begin_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::DeviceGroupRenderPassBeginInfo<'a>, DecodeError> {
     let mut v = vk::DeviceGroupRenderPassBeginInfo {
         p_next: next.cast_const(),
+        device_mask: d.read()?,
+        device_render_area_count: d.read()?,
         ..Default::default()
     };
-    v.device_mask = d.read()?;
-    v.device_render_area_count = d.read()?;
     v.p_device_render_areas = as_ptr_or_null(
         d.read_items(v.device_render_area_count.count(), false, 16, decode_rect2_d)?,
     );
@@ -267,28 +265,27 @@ pub fn decode_conditional_rendering_begin_info_ext<'a>(
 }
 
 /// The members of `VkConditionalRenderingBeginInfoEXT`, which follow its chain.
-pub fn decode_conditional_rendering_begin_info_ext_body<'a>(
+pub(crate) fn decode_conditional_rendering_begin_info_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ConditionalRenderingBeginInfoEXT<'a>, DecodeError> {
-    let mut v = vk::ConditionalRenderingBeginInfoEXT {
+    Ok(vk::ConditionalRenderingBeginInfoEXT {
         p_next: next.cast_const(),
+        buffer: d.read_handle()?,
+        offset: d.read()?,
+        flags: d.read()?,
         ..Default::default()
-    };
-    v.buffer = d.read_handle()?;
-    v.offset = d.read()?;
-    v.flags = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkSampleLocationEXT`.
 pub fn decode_sample_location_ext(
     d: &mut Decoder<'_>,
 ) -> Result<vk::SampleLocationEXT, DecodeError> {
-    let mut v = vk::SampleLocationEXT::default();
-    v.x = d.read()?;
-    v.y = d.read()?;
-    Ok(v)
+    Ok(vk::SampleLocationEXT {
+        x: d.read()?,
+        y: d.read()?,
+    })
 }
 
 /// Decodes `VkSampleLocationsInfoEXT`.
@@ -301,17 +298,17 @@ pub fn decode_sample_locations_info_ext<'a>(
 }
 
 /// The members of `VkSampleLocationsInfoEXT`, which follow its chain.
-pub fn decode_sample_locations_info_ext_body<'a>(
+pub(crate) fn decode_sample_locations_info_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::SampleLocationsInfoEXT<'a>, DecodeError> {
     let mut v = vk::SampleLocationsInfoEXT {
         p_next: next.cast_const(),
+        sample_locations_per_pixel: d.read()?,
+        sample_location_grid_size: decode_extent2_d(d)?,
+        sample_locations_count: d.read()?,
         ..Default::default()
     };
-    v.sample_locations_per_pixel = d.read()?;
-    v.sample_location_grid_size = decode_extent2_d(d)?;
-    v.sample_locations_count = d.read()?;
     v.p_sample_locations = as_ptr_or_null(
         d
             .read_items(
@@ -328,32 +325,34 @@ pub fn decode_sample_locations_info_ext_body<'a>(
 pub fn decode_attachment_sample_locations_ext<'a>(
     d: &mut Decoder<'a>,
 ) -> Result<vk::AttachmentSampleLocationsEXT<'a>, DecodeError> {
-    let mut v = vk::AttachmentSampleLocationsEXT::default();
-    v.attachment_index = d.read()?;
-    v.sample_locations_info = decode_sample_locations_info_ext(d)?;
-    Ok(v)
+    Ok(vk::AttachmentSampleLocationsEXT {
+        attachment_index: d.read()?,
+        sample_locations_info: decode_sample_locations_info_ext(d)?,
+        ..Default::default()
+    })
 }
 
 /// Decodes `VkSubpassSampleLocationsEXT`.
 pub fn decode_subpass_sample_locations_ext<'a>(
     d: &mut Decoder<'a>,
 ) -> Result<vk::SubpassSampleLocationsEXT<'a>, DecodeError> {
-    let mut v = vk::SubpassSampleLocationsEXT::default();
-    v.subpass_index = d.read()?;
-    v.sample_locations_info = decode_sample_locations_info_ext(d)?;
-    Ok(v)
+    Ok(vk::SubpassSampleLocationsEXT {
+        subpass_index: d.read()?,
+        sample_locations_info: decode_sample_locations_info_ext(d)?,
+        ..Default::default()
+    })
 }
 
 /// The members of `VkRenderPassSampleLocationsBeginInfoEXT`, which follow its chain.
-pub fn decode_render_pass_sample_locations_begin_info_ext_body<'a>(
+pub(crate) fn decode_render_pass_sample_locations_begin_info_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::RenderPassSampleLocationsBeginInfoEXT<'a>, DecodeError> {
     let mut v = vk::RenderPassSampleLocationsBeginInfoEXT {
         p_next: next.cast_const(),
+        attachment_initial_sample_locations_count: d.read()?,
         ..Default::default()
     };
-    v.attachment_initial_sample_locations_count = d.read()?;
     v.p_attachment_initial_sample_locations = as_ptr_or_null(
         d
             .read_items(
@@ -386,16 +385,15 @@ pub fn decode_subpass_begin_info<'a>(
 }
 
 /// The members of `VkSubpassBeginInfo`, which follow its chain.
-pub fn decode_subpass_begin_info_body<'a>(
+pub(crate) fn decode_subpass_begin_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::SubpassBeginInfo<'a>, DecodeError> {
-    let mut v = vk::SubpassBeginInfo {
+    Ok(vk::SubpassBeginInfo {
         p_next: next.cast_const(),
+        contents: d.read()?,
         ..Default::default()
-    };
-    v.contents = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkSubpassEndInfo`.
@@ -408,38 +406,37 @@ pub fn decode_subpass_end_info<'a>(
 }
 
 /// The members of `VkSubpassEndInfo`, which follow its chain.
-pub fn decode_subpass_end_info_body<'a>(
+pub(crate) fn decode_subpass_end_info_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::SubpassEndInfo<'a>, DecodeError> {
-    let v = vk::SubpassEndInfo {
+    Ok(vk::SubpassEndInfo {
         p_next: next.cast_const(),
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// Decodes `VkStridedDeviceAddressRegionKHR`.
 pub fn decode_strided_device_address_region_khr(
     d: &mut Decoder<'_>,
 ) -> Result<vk::StridedDeviceAddressRegionKHR, DecodeError> {
-    let mut v = vk::StridedDeviceAddressRegionKHR::default();
-    v.device_address = d.read()?;
-    v.stride = d.read()?;
-    v.size = d.read()?;
-    Ok(v)
+    Ok(vk::StridedDeviceAddressRegionKHR {
+        device_address: d.read()?,
+        stride: d.read()?,
+        size: d.read()?,
+    })
 }
 
 /// The members of `VkRenderPassAttachmentBeginInfo`, which follow its chain.
-pub fn decode_render_pass_attachment_begin_info_body<'a>(
+pub(crate) fn decode_render_pass_attachment_begin_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::RenderPassAttachmentBeginInfo<'a>, DecodeError> {
     let mut v = vk::RenderPassAttachmentBeginInfo {
         p_next: next.cast_const(),
+        attachment_count: d.read()?,
         ..Default::default()
     };
-    v.attachment_count = d.read()?;
     v.p_attachments = as_ptr_or_null(d.read_handles(v.attachment_count.count(), false)?);
     Ok(v)
 }
@@ -456,22 +453,21 @@ pub fn decode_acceleration_structure_geometry_triangles_data_khr<'a>(
 }
 
 /// The members of `VkAccelerationStructureGeometryTrianglesDataKHR`, which follow its chain.
-pub fn decode_acceleration_structure_geometry_triangles_data_khr_body<'a>(
+pub(crate) fn decode_acceleration_structure_geometry_triangles_data_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::AccelerationStructureGeometryTrianglesDataKHR<'a>, DecodeError> {
-    let mut v = vk::AccelerationStructureGeometryTrianglesDataKHR {
+    Ok(vk::AccelerationStructureGeometryTrianglesDataKHR {
         p_next: next.cast_const(),
+        vertex_format: d.read()?,
+        vertex_data: decode_device_or_host_address_const_khr(d)?,
+        vertex_stride: d.read()?,
+        max_vertex: d.read()?,
+        index_type: d.read()?,
+        index_data: decode_device_or_host_address_const_khr(d)?,
+        transform_data: decode_device_or_host_address_const_khr(d)?,
         ..Default::default()
-    };
-    v.vertex_format = d.read()?;
-    v.vertex_data = decode_device_or_host_address_const_khr(d)?;
-    v.vertex_stride = d.read()?;
-    v.max_vertex = d.read()?;
-    v.index_type = d.read()?;
-    v.index_data = decode_device_or_host_address_const_khr(d)?;
-    v.transform_data = decode_device_or_host_address_const_khr(d)?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkAccelerationStructureGeometryAabbsDataKHR`.
@@ -484,17 +480,16 @@ pub fn decode_acceleration_structure_geometry_aabbs_data_khr<'a>(
 }
 
 /// The members of `VkAccelerationStructureGeometryAabbsDataKHR`, which follow its chain.
-pub fn decode_acceleration_structure_geometry_aabbs_data_khr_body<'a>(
+pub(crate) fn decode_acceleration_structure_geometry_aabbs_data_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::AccelerationStructureGeometryAabbsDataKHR<'a>, DecodeError> {
-    let mut v = vk::AccelerationStructureGeometryAabbsDataKHR {
+    Ok(vk::AccelerationStructureGeometryAabbsDataKHR {
         p_next: next.cast_const(),
+        data: decode_device_or_host_address_const_khr(d)?,
+        stride: d.read()?,
         ..Default::default()
-    };
-    v.data = decode_device_or_host_address_const_khr(d)?;
-    v.stride = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkAccelerationStructureGeometryInstancesDataKHR`.
@@ -509,17 +504,16 @@ pub fn decode_acceleration_structure_geometry_instances_data_khr<'a>(
 }
 
 /// The members of `VkAccelerationStructureGeometryInstancesDataKHR`, which follow its chain.
-pub fn decode_acceleration_structure_geometry_instances_data_khr_body<'a>(
+pub(crate) fn decode_acceleration_structure_geometry_instances_data_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::AccelerationStructureGeometryInstancesDataKHR<'a>, DecodeError> {
-    let mut v = vk::AccelerationStructureGeometryInstancesDataKHR {
+    Ok(vk::AccelerationStructureGeometryInstancesDataKHR {
         p_next: next.cast_const(),
+        array_of_pointers: d.read()?,
+        data: decode_device_or_host_address_const_khr(d)?,
         ..Default::default()
-    };
-    v.array_of_pointers = d.read()?;
-    v.data = decode_device_or_host_address_const_khr(d)?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkAccelerationStructureGeometryKHR`.
@@ -532,18 +526,17 @@ pub fn decode_acceleration_structure_geometry_khr<'a>(
 }
 
 /// The members of `VkAccelerationStructureGeometryKHR`, which follow its chain.
-pub fn decode_acceleration_structure_geometry_khr_body<'a>(
+pub(crate) fn decode_acceleration_structure_geometry_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::AccelerationStructureGeometryKHR<'a>, DecodeError> {
-    let mut v = vk::AccelerationStructureGeometryKHR {
+    Ok(vk::AccelerationStructureGeometryKHR {
         p_next: next.cast_const(),
+        geometry_type: d.read()?,
+        geometry: decode_acceleration_structure_geometry_data_khr(d)?,
+        flags: d.read()?,
         ..Default::default()
-    };
-    v.geometry_type = d.read()?;
-    v.geometry = decode_acceleration_structure_geometry_data_khr(d)?;
-    v.flags = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkAccelerationStructureBuildGeometryInfoKHR`.
@@ -556,20 +549,20 @@ pub fn decode_acceleration_structure_build_geometry_info_khr<'a>(
 }
 
 /// The members of `VkAccelerationStructureBuildGeometryInfoKHR`, which follow its chain.
-pub fn decode_acceleration_structure_build_geometry_info_khr_body<'a>(
+pub(crate) fn decode_acceleration_structure_build_geometry_info_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::AccelerationStructureBuildGeometryInfoKHR<'a>, DecodeError> {
     let mut v = vk::AccelerationStructureBuildGeometryInfoKHR {
         p_next: next.cast_const(),
+        ty: d.read()?,
+        flags: d.read()?,
+        mode: d.read()?,
+        src_acceleration_structure: d.read_handle()?,
+        dst_acceleration_structure: d.read_handle()?,
+        geometry_count: d.read()?,
         ..Default::default()
     };
-    v.ty = d.read()?;
-    v.flags = d.read()?;
-    v.mode = d.read()?;
-    v.src_acceleration_structure = d.read_handle()?;
-    v.dst_acceleration_structure = d.read_handle()?;
-    v.geometry_count = d.read()?;
     v.p_geometries = as_ptr_or_null(
         d
             .read_items(
@@ -604,39 +597,39 @@ pub fn decode_acceleration_structure_build_geometry_info_khr_body<'a>(
 pub fn decode_acceleration_structure_build_range_info_khr(
     d: &mut Decoder<'_>,
 ) -> Result<vk::AccelerationStructureBuildRangeInfoKHR, DecodeError> {
-    let mut v = vk::AccelerationStructureBuildRangeInfoKHR::default();
-    v.primitive_count = d.read()?;
-    v.primitive_offset = d.read()?;
-    v.first_vertex = d.read()?;
-    v.transform_offset = d.read()?;
-    Ok(v)
+    Ok(vk::AccelerationStructureBuildRangeInfoKHR {
+        primitive_count: d.read()?,
+        primitive_offset: d.read()?,
+        first_vertex: d.read()?,
+        transform_offset: d.read()?,
+    })
 }
 
 /// Decodes `VkColorBlendEquationEXT`.
 pub fn decode_color_blend_equation_ext(
     d: &mut Decoder<'_>,
 ) -> Result<vk::ColorBlendEquationEXT, DecodeError> {
-    let mut v = vk::ColorBlendEquationEXT::default();
-    v.src_color_blend_factor = d.read()?;
-    v.dst_color_blend_factor = d.read()?;
-    v.color_blend_op = d.read()?;
-    v.src_alpha_blend_factor = d.read()?;
-    v.dst_alpha_blend_factor = d.read()?;
-    v.alpha_blend_op = d.read()?;
-    Ok(v)
+    Ok(vk::ColorBlendEquationEXT {
+        src_color_blend_factor: d.read()?,
+        dst_color_blend_factor: d.read()?,
+        color_blend_op: d.read()?,
+        src_alpha_blend_factor: d.read()?,
+        dst_alpha_blend_factor: d.read()?,
+        alpha_blend_op: d.read()?,
+    })
 }
 
 /// Decodes `VkColorBlendAdvancedEXT`.
 pub fn decode_color_blend_advanced_ext(
     d: &mut Decoder<'_>,
 ) -> Result<vk::ColorBlendAdvancedEXT, DecodeError> {
-    let mut v = vk::ColorBlendAdvancedEXT::default();
-    v.advanced_blend_op = d.read()?;
-    v.src_premultiplied = d.read()?;
-    v.dst_premultiplied = d.read()?;
-    v.blend_overlap = d.read()?;
-    v.clamp_results = d.read()?;
-    Ok(v)
+    Ok(vk::ColorBlendAdvancedEXT {
+        advanced_blend_op: d.read()?,
+        src_premultiplied: d.read()?,
+        dst_premultiplied: d.read()?,
+        blend_overlap: d.read()?,
+        clamp_results: d.read()?,
+    })
 }
 
 /// Decodes `VkBufferCopy2`.
@@ -649,18 +642,17 @@ pub fn decode_buffer_copy2<'a>(
 }
 
 /// The members of `VkBufferCopy2`, which follow its chain.
-pub fn decode_buffer_copy2_body<'a>(
+pub(crate) fn decode_buffer_copy2_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::BufferCopy2<'a>, DecodeError> {
-    let mut v = vk::BufferCopy2 {
+    Ok(vk::BufferCopy2 {
         p_next: next.cast_const(),
+        src_offset: d.read()?,
+        dst_offset: d.read()?,
+        size: d.read()?,
         ..Default::default()
-    };
-    v.src_offset = d.read()?;
-    v.dst_offset = d.read()?;
-    v.size = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkImageCopy2`.
@@ -673,20 +665,19 @@ pub fn decode_image_copy2<'a>(
 }
 
 /// The members of `VkImageCopy2`, which follow its chain.
-pub fn decode_image_copy2_body<'a>(
+pub(crate) fn decode_image_copy2_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ImageCopy2<'a>, DecodeError> {
-    let mut v = vk::ImageCopy2 {
+    Ok(vk::ImageCopy2 {
         p_next: next.cast_const(),
+        src_subresource: decode_image_subresource_layers(d)?,
+        src_offset: decode_offset3_d(d)?,
+        dst_subresource: decode_image_subresource_layers(d)?,
+        dst_offset: decode_offset3_d(d)?,
+        extent: decode_extent3_d(d)?,
         ..Default::default()
-    };
-    v.src_subresource = decode_image_subresource_layers(d)?;
-    v.src_offset = decode_offset3_d(d)?;
-    v.dst_subresource = decode_image_subresource_layers(d)?;
-    v.dst_offset = decode_offset3_d(d)?;
-    v.extent = decode_extent3_d(d)?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkImageBlit2`.
@@ -699,19 +690,18 @@ pub fn decode_image_blit2<'a>(
 }
 
 /// The members of `VkImageBlit2`, which follow its chain.
-pub fn decode_image_blit2_body<'a>(
+pub(crate) fn decode_image_blit2_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ImageBlit2<'a>, DecodeError> {
-    let mut v = vk::ImageBlit2 {
+    Ok(vk::ImageBlit2 {
         p_next: next.cast_const(),
+        src_subresource: decode_image_subresource_layers(d)?,
+        src_offsets: d.read_fixed_items(12, decode_offset3_d)?,
+        dst_subresource: decode_image_subresource_layers(d)?,
+        dst_offsets: d.read_fixed_items(12, decode_offset3_d)?,
         ..Default::default()
-    };
-    v.src_subresource = decode_image_subresource_layers(d)?;
-    v.src_offsets = d.read_fixed_items(12, decode_offset3_d)?;
-    v.dst_subresource = decode_image_subresource_layers(d)?;
-    v.dst_offsets = d.read_fixed_items(12, decode_offset3_d)?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkBufferImageCopy2`.
@@ -724,21 +714,20 @@ pub fn decode_buffer_image_copy2<'a>(
 }
 
 /// The members of `VkBufferImageCopy2`, which follow its chain.
-pub fn decode_buffer_image_copy2_body<'a>(
+pub(crate) fn decode_buffer_image_copy2_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::BufferImageCopy2<'a>, DecodeError> {
-    let mut v = vk::BufferImageCopy2 {
+    Ok(vk::BufferImageCopy2 {
         p_next: next.cast_const(),
+        buffer_offset: d.read()?,
+        buffer_row_length: d.read()?,
+        buffer_image_height: d.read()?,
+        image_subresource: decode_image_subresource_layers(d)?,
+        image_offset: decode_offset3_d(d)?,
+        image_extent: decode_extent3_d(d)?,
         ..Default::default()
-    };
-    v.buffer_offset = d.read()?;
-    v.buffer_row_length = d.read()?;
-    v.buffer_image_height = d.read()?;
-    v.image_subresource = decode_image_subresource_layers(d)?;
-    v.image_offset = decode_offset3_d(d)?;
-    v.image_extent = decode_extent3_d(d)?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkImageResolve2`.
@@ -751,20 +740,19 @@ pub fn decode_image_resolve2<'a>(
 }
 
 /// The members of `VkImageResolve2`, which follow its chain.
-pub fn decode_image_resolve2_body<'a>(
+pub(crate) fn decode_image_resolve2_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ImageResolve2<'a>, DecodeError> {
-    let mut v = vk::ImageResolve2 {
+    Ok(vk::ImageResolve2 {
         p_next: next.cast_const(),
+        src_subresource: decode_image_subresource_layers(d)?,
+        src_offset: decode_offset3_d(d)?,
+        dst_subresource: decode_image_subresource_layers(d)?,
+        dst_offset: decode_offset3_d(d)?,
+        extent: decode_extent3_d(d)?,
         ..Default::default()
-    };
-    v.src_subresource = decode_image_subresource_layers(d)?;
-    v.src_offset = decode_offset3_d(d)?;
-    v.dst_subresource = decode_image_subresource_layers(d)?;
-    v.dst_offset = decode_offset3_d(d)?;
-    v.extent = decode_extent3_d(d)?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkCopyBufferInfo2`.
@@ -777,17 +765,17 @@ pub fn decode_copy_buffer_info2<'a>(
 }
 
 /// The members of `VkCopyBufferInfo2`, which follow its chain.
-pub fn decode_copy_buffer_info2_body<'a>(
+pub(crate) fn decode_copy_buffer_info2_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::CopyBufferInfo2<'a>, DecodeError> {
     let mut v = vk::CopyBufferInfo2 {
         p_next: next.cast_const(),
+        src_buffer: d.read_handle()?,
+        dst_buffer: d.read_handle()?,
+        region_count: d.read()?,
         ..Default::default()
     };
-    v.src_buffer = d.read_handle()?;
-    v.dst_buffer = d.read_handle()?;
-    v.region_count = d.read()?;
     v.p_regions = as_ptr_or_null(
         d.read_items(v.region_count.count(), false, 36, decode_buffer_copy2)?,
     );
@@ -804,19 +792,19 @@ pub fn decode_copy_image_info2<'a>(
 }
 
 /// The members of `VkCopyImageInfo2`, which follow its chain.
-pub fn decode_copy_image_info2_body<'a>(
+pub(crate) fn decode_copy_image_info2_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::CopyImageInfo2<'a>, DecodeError> {
     let mut v = vk::CopyImageInfo2 {
         p_next: next.cast_const(),
+        src_image: d.read_handle()?,
+        src_image_layout: d.read()?,
+        dst_image: d.read_handle()?,
+        dst_image_layout: d.read()?,
+        region_count: d.read()?,
         ..Default::default()
     };
-    v.src_image = d.read_handle()?;
-    v.src_image_layout = d.read()?;
-    v.dst_image = d.read_handle()?;
-    v.dst_image_layout = d.read()?;
-    v.region_count = d.read()?;
     v.p_regions = as_ptr_or_null(
         d.read_items(v.region_count.count(), false, 80, decode_image_copy2)?,
     );
@@ -833,19 +821,19 @@ pub fn decode_blit_image_info2<'a>(
 }
 
 /// The members of `VkBlitImageInfo2`, which follow its chain.
-pub fn decode_blit_image_info2_body<'a>(
+pub(crate) fn decode_blit_image_info2_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::BlitImageInfo2<'a>, DecodeError> {
     let mut v = vk::BlitImageInfo2 {
         p_next: next.cast_const(),
+        src_image: d.read_handle()?,
+        src_image_layout: d.read()?,
+        dst_image: d.read_handle()?,
+        dst_image_layout: d.read()?,
+        region_count: d.read()?,
         ..Default::default()
     };
-    v.src_image = d.read_handle()?;
-    v.src_image_layout = d.read()?;
-    v.dst_image = d.read_handle()?;
-    v.dst_image_layout = d.read()?;
-    v.region_count = d.read()?;
     v.p_regions = as_ptr_or_null(
         d.read_items(v.region_count.count(), false, 108, decode_image_blit2)?,
     );
@@ -863,18 +851,18 @@ pub fn decode_copy_buffer_to_image_info2<'a>(
 }
 
 /// The members of `VkCopyBufferToImageInfo2`, which follow its chain.
-pub fn decode_copy_buffer_to_image_info2_body<'a>(
+pub(crate) fn decode_copy_buffer_to_image_info2_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::CopyBufferToImageInfo2<'a>, DecodeError> {
     let mut v = vk::CopyBufferToImageInfo2 {
         p_next: next.cast_const(),
+        src_buffer: d.read_handle()?,
+        dst_image: d.read_handle()?,
+        dst_image_layout: d.read()?,
+        region_count: d.read()?,
         ..Default::default()
     };
-    v.src_buffer = d.read_handle()?;
-    v.dst_image = d.read_handle()?;
-    v.dst_image_layout = d.read()?;
-    v.region_count = d.read()?;
     v.p_regions = as_ptr_or_null(
         d.read_items(v.region_count.count(), false, 68, decode_buffer_image_copy2)?,
     );
@@ -891,18 +879,18 @@ pub fn decode_copy_image_to_buffer_info2<'a>(
 }
 
 /// The members of `VkCopyImageToBufferInfo2`, which follow its chain.
-pub fn decode_copy_image_to_buffer_info2_body<'a>(
+pub(crate) fn decode_copy_image_to_buffer_info2_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::CopyImageToBufferInfo2<'a>, DecodeError> {
     let mut v = vk::CopyImageToBufferInfo2 {
         p_next: next.cast_const(),
+        src_image: d.read_handle()?,
+        src_image_layout: d.read()?,
+        dst_buffer: d.read_handle()?,
+        region_count: d.read()?,
         ..Default::default()
     };
-    v.src_image = d.read_handle()?;
-    v.src_image_layout = d.read()?;
-    v.dst_buffer = d.read_handle()?;
-    v.region_count = d.read()?;
     v.p_regions = as_ptr_or_null(
         d.read_items(v.region_count.count(), false, 68, decode_buffer_image_copy2)?,
     );
@@ -919,19 +907,19 @@ pub fn decode_resolve_image_info2<'a>(
 }
 
 /// The members of `VkResolveImageInfo2`, which follow its chain.
-pub fn decode_resolve_image_info2_body<'a>(
+pub(crate) fn decode_resolve_image_info2_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ResolveImageInfo2<'a>, DecodeError> {
     let mut v = vk::ResolveImageInfo2 {
         p_next: next.cast_const(),
+        src_image: d.read_handle()?,
+        src_image_layout: d.read()?,
+        dst_image: d.read_handle()?,
+        dst_image_layout: d.read()?,
+        region_count: d.read()?,
         ..Default::default()
     };
-    v.src_image = d.read_handle()?;
-    v.src_image_layout = d.read()?;
-    v.dst_image = d.read_handle()?;
-    v.dst_image_layout = d.read()?;
-    v.region_count = d.read()?;
     v.p_regions = as_ptr_or_null(
         d.read_items(v.region_count.count(), false, 80, decode_image_resolve2)?,
     );
@@ -948,19 +936,18 @@ pub fn decode_vertex_input_binding_description2_ext<'a>(
 }
 
 /// The members of `VkVertexInputBindingDescription2EXT`, which follow its chain.
-pub fn decode_vertex_input_binding_description2_ext_body<'a>(
+pub(crate) fn decode_vertex_input_binding_description2_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::VertexInputBindingDescription2EXT<'a>, DecodeError> {
-    let mut v = vk::VertexInputBindingDescription2EXT {
+    Ok(vk::VertexInputBindingDescription2EXT {
         p_next: next,
+        binding: d.read()?,
+        stride: d.read()?,
+        input_rate: d.read()?,
+        divisor: d.read()?,
         ..Default::default()
-    };
-    v.binding = d.read()?;
-    v.stride = d.read()?;
-    v.input_rate = d.read()?;
-    v.divisor = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkVertexInputAttributeDescription2EXT`.
@@ -973,19 +960,18 @@ pub fn decode_vertex_input_attribute_description2_ext<'a>(
 }
 
 /// The members of `VkVertexInputAttributeDescription2EXT`, which follow its chain.
-pub fn decode_vertex_input_attribute_description2_ext_body<'a>(
+pub(crate) fn decode_vertex_input_attribute_description2_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::VertexInputAttributeDescription2EXT<'a>, DecodeError> {
-    let mut v = vk::VertexInputAttributeDescription2EXT {
+    Ok(vk::VertexInputAttributeDescription2EXT {
         p_next: next,
+        location: d.read()?,
+        binding: d.read()?,
+        format: d.read()?,
+        offset: d.read()?,
         ..Default::default()
-    };
-    v.location = d.read()?;
-    v.binding = d.read()?;
-    v.format = d.read()?;
-    v.offset = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkMemoryBarrier2`.
@@ -998,19 +984,18 @@ pub fn decode_memory_barrier2<'a>(
 }
 
 /// The members of `VkMemoryBarrier2`, which follow its chain.
-pub fn decode_memory_barrier2_body<'a>(
+pub(crate) fn decode_memory_barrier2_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::MemoryBarrier2<'a>, DecodeError> {
-    let mut v = vk::MemoryBarrier2 {
+    Ok(vk::MemoryBarrier2 {
         p_next: next.cast_const(),
+        src_stage_mask: d.read()?,
+        src_access_mask: d.read()?,
+        dst_stage_mask: d.read()?,
+        dst_access_mask: d.read()?,
         ..Default::default()
-    };
-    v.src_stage_mask = d.read()?;
-    v.src_access_mask = d.read()?;
-    v.dst_stage_mask = d.read()?;
-    v.dst_access_mask = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkImageMemoryBarrier2`.
@@ -1023,25 +1008,24 @@ pub fn decode_image_memory_barrier2<'a>(
 }
 
 /// The members of `VkImageMemoryBarrier2`, which follow its chain.
-pub fn decode_image_memory_barrier2_body<'a>(
+pub(crate) fn decode_image_memory_barrier2_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ImageMemoryBarrier2<'a>, DecodeError> {
-    let mut v = vk::ImageMemoryBarrier2 {
+    Ok(vk::ImageMemoryBarrier2 {
         p_next: next.cast_const(),
+        src_stage_mask: d.read()?,
+        src_access_mask: d.read()?,
+        dst_stage_mask: d.read()?,
+        dst_access_mask: d.read()?,
+        old_layout: d.read()?,
+        new_layout: d.read()?,
+        src_queue_family_index: d.read()?,
+        dst_queue_family_index: d.read()?,
+        image: d.read_handle()?,
+        subresource_range: decode_image_subresource_range(d)?,
         ..Default::default()
-    };
-    v.src_stage_mask = d.read()?;
-    v.src_access_mask = d.read()?;
-    v.dst_stage_mask = d.read()?;
-    v.dst_access_mask = d.read()?;
-    v.old_layout = d.read()?;
-    v.new_layout = d.read()?;
-    v.src_queue_family_index = d.read()?;
-    v.dst_queue_family_index = d.read()?;
-    v.image = d.read_handle()?;
-    v.subresource_range = decode_image_subresource_range(d)?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkBufferMemoryBarrier2`.
@@ -1054,24 +1038,23 @@ pub fn decode_buffer_memory_barrier2<'a>(
 }
 
 /// The members of `VkBufferMemoryBarrier2`, which follow its chain.
-pub fn decode_buffer_memory_barrier2_body<'a>(
+pub(crate) fn decode_buffer_memory_barrier2_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::BufferMemoryBarrier2<'a>, DecodeError> {
-    let mut v = vk::BufferMemoryBarrier2 {
+    Ok(vk::BufferMemoryBarrier2 {
         p_next: next.cast_const(),
+        src_stage_mask: d.read()?,
+        src_access_mask: d.read()?,
+        dst_stage_mask: d.read()?,
+        dst_access_mask: d.read()?,
+        src_queue_family_index: d.read()?,
+        dst_queue_family_index: d.read()?,
+        buffer: d.read_handle()?,
+        offset: d.read()?,
+        size: d.read()?,
         ..Default::default()
-    };
-    v.src_stage_mask = d.read()?;
-    v.src_access_mask = d.read()?;
-    v.dst_stage_mask = d.read()?;
-    v.dst_access_mask = d.read()?;
-    v.src_queue_family_index = d.read()?;
-    v.dst_queue_family_index = d.read()?;
-    v.buffer = d.read_handle()?;
-    v.offset = d.read()?;
-    v.size = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkDependencyInfo`.
@@ -1084,16 +1067,16 @@ pub fn decode_dependency_info<'a>(
 }
 
 /// The members of `VkDependencyInfo`, which follow its chain.
-pub fn decode_dependency_info_body<'a>(
+pub(crate) fn decode_dependency_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::DependencyInfo<'a>, DecodeError> {
     let mut v = vk::DependencyInfo {
         p_next: next.cast_const(),
+        dependency_flags: d.read()?,
+        memory_barrier_count: d.read()?,
         ..Default::default()
     };
-    v.dependency_flags = d.read()?;
-    v.memory_barrier_count = d.read()?;
     v.p_memory_barriers = as_ptr_or_null(
         d.read_items(v.memory_barrier_count.count(), false, 44, decode_memory_barrier2)?,
     );
@@ -1130,19 +1113,19 @@ pub fn decode_rendering_info<'a>(
 }
 
 /// The members of `VkRenderingInfo`, which follow its chain.
-pub fn decode_rendering_info_body<'a>(
+pub(crate) fn decode_rendering_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::RenderingInfo<'a>, DecodeError> {
     let mut v = vk::RenderingInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        render_area: decode_rect2_d(d)?,
+        layer_count: d.read()?,
+        view_mask: d.read()?,
+        color_attachment_count: d.read()?,
         ..Default::default()
     };
-    v.flags = d.read()?;
-    v.render_area = decode_rect2_d(d)?;
-    v.layer_count = d.read()?;
-    v.view_mask = d.read()?;
-    v.color_attachment_count = d.read()?;
     v.p_color_attachments = as_ptr_or_null(
         d
             .read_items(
@@ -1167,51 +1150,48 @@ pub fn decode_rendering_attachment_info<'a>(
 }
 
 /// The members of `VkRenderingAttachmentInfo`, which follow its chain.
-pub fn decode_rendering_attachment_info_body<'a>(
+pub(crate) fn decode_rendering_attachment_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::RenderingAttachmentInfo<'a>, DecodeError> {
-    let mut v = vk::RenderingAttachmentInfo {
+    Ok(vk::RenderingAttachmentInfo {
         p_next: next.cast_const(),
+        image_view: d.read_handle()?,
+        image_layout: d.read()?,
+        resolve_mode: d.read()?,
+        resolve_image_view: d.read_handle()?,
+        resolve_image_layout: d.read()?,
+        load_op: d.read()?,
+        store_op: d.read()?,
+        clear_value: decode_clear_value(d)?,
         ..Default::default()
-    };
-    v.image_view = d.read_handle()?;
-    v.image_layout = d.read()?;
-    v.resolve_mode = d.read()?;
-    v.resolve_image_view = d.read_handle()?;
-    v.resolve_image_layout = d.read()?;
-    v.load_op = d.read()?;
-    v.store_op = d.read()?;
-    v.clear_value = decode_clear_value(d)?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkRenderingFragmentShadingRateAttachmentInfoKHR`, which follow its chain.
-pub fn decode_rendering_fragment_shading_rate_attachment_info_khr_body<'a>(
+pub(crate) fn decode_rendering_fragment_shading_rate_attachment_info_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::RenderingFragmentShadingRateAttachmentInfoKHR<'a>, DecodeError> {
-    let mut v = vk::RenderingFragmentShadingRateAttachmentInfoKHR {
+    Ok(vk::RenderingFragmentShadingRateAttachmentInfoKHR {
         p_next: next.cast_const(),
+        image_view: d.read_handle()?,
+        image_layout: d.read()?,
+        shading_rate_attachment_texel_size: decode_extent2_d(d)?,
         ..Default::default()
-    };
-    v.image_view = d.read_handle()?;
-    v.image_layout = d.read()?;
-    v.shading_rate_attachment_texel_size = decode_extent2_d(d)?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkExternalMemoryAcquireUnmodifiedEXT`, which follow its chain.
-pub fn decode_external_memory_acquire_unmodified_ext_body<'a>(
+pub(crate) fn decode_external_memory_acquire_unmodified_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ExternalMemoryAcquireUnmodifiedEXT<'a>, DecodeError> {
-    let mut v = vk::ExternalMemoryAcquireUnmodifiedEXT {
+    Ok(vk::ExternalMemoryAcquireUnmodifiedEXT {
         p_next: next.cast_const(),
+        acquire_unmodified_memory: d.read()?,
         ..Default::default()
-    };
-    v.acquire_unmodified_memory = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkDepthBiasInfoEXT`.
@@ -1224,32 +1204,30 @@ pub fn decode_depth_bias_info_ext<'a>(
 }
 
 /// The members of `VkDepthBiasInfoEXT`, which follow its chain.
-pub fn decode_depth_bias_info_ext_body<'a>(
+pub(crate) fn decode_depth_bias_info_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::DepthBiasInfoEXT<'a>, DecodeError> {
-    let mut v = vk::DepthBiasInfoEXT {
+    Ok(vk::DepthBiasInfoEXT {
         p_next: next.cast_const(),
+        depth_bias_constant_factor: d.read()?,
+        depth_bias_clamp: d.read()?,
+        depth_bias_slope_factor: d.read()?,
         ..Default::default()
-    };
-    v.depth_bias_constant_factor = d.read()?;
-    v.depth_bias_clamp = d.read()?;
-    v.depth_bias_slope_factor = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkDepthBiasRepresentationInfoEXT`, which follow its chain.
-pub fn decode_depth_bias_representation_info_ext_body<'a>(
+pub(crate) fn decode_depth_bias_representation_info_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::DepthBiasRepresentationInfoEXT<'a>, DecodeError> {
-    let mut v = vk::DepthBiasRepresentationInfoEXT {
+    Ok(vk::DepthBiasRepresentationInfoEXT {
         p_next: next.cast_const(),
+        depth_bias_representation: d.read()?,
+        depth_bias_exact: d.read()?,
         ..Default::default()
-    };
-    v.depth_bias_representation = d.read()?;
-    v.depth_bias_exact = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkBindDescriptorSetsInfo`.
@@ -1262,18 +1240,18 @@ pub fn decode_bind_descriptor_sets_info<'a>(
 }
 
 /// The members of `VkBindDescriptorSetsInfo`, which follow its chain.
-pub fn decode_bind_descriptor_sets_info_body<'a>(
+pub(crate) fn decode_bind_descriptor_sets_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::BindDescriptorSetsInfoKHR<'a>, DecodeError> {
     let mut v = vk::BindDescriptorSetsInfoKHR {
         p_next: next.cast_const(),
+        stage_flags: d.read()?,
+        layout: d.read_handle()?,
+        first_set: d.read()?,
+        descriptor_set_count: d.read()?,
         ..Default::default()
     };
-    v.stage_flags = d.read()?;
-    v.layout = d.read_handle()?;
-    v.first_set = d.read()?;
-    v.descriptor_set_count = d.read()?;
     v.p_descriptor_sets = as_ptr_or_null(
         d.read_handles(v.descriptor_set_count.count(), false)?,
     );
@@ -1294,18 +1272,18 @@ pub fn decode_push_constants_info<'a>(
 }
 
 /// The members of `VkPushConstantsInfo`, which follow its chain.
-pub fn decode_push_constants_info_body<'a>(
+pub(crate) fn decode_push_constants_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PushConstantsInfoKHR<'a>, DecodeError> {
     let mut v = vk::PushConstantsInfoKHR {
         p_next: next.cast_const(),
+        layout: d.read_handle()?,
+        stage_flags: d.read()?,
+        offset: d.read()?,
+        size: d.read()?,
         ..Default::default()
     };
-    v.layout = d.read_handle()?;
-    v.stage_flags = d.read()?;
-    v.offset = d.read()?;
-    v.size = d.read()?;
     v.p_values = as_ptr_or_null(d.read_blob(v.size.count(), false)?).cast();
     Ok(v)
 }
@@ -1320,18 +1298,18 @@ pub fn decode_push_descriptor_set_info<'a>(
 }
 
 /// The members of `VkPushDescriptorSetInfo`, which follow its chain.
-pub fn decode_push_descriptor_set_info_body<'a>(
+pub(crate) fn decode_push_descriptor_set_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PushDescriptorSetInfoKHR<'a>, DecodeError> {
     let mut v = vk::PushDescriptorSetInfoKHR {
         p_next: next.cast_const(),
+        stage_flags: d.read()?,
+        layout: d.read_handle()?,
+        set: d.read()?,
+        descriptor_write_count: d.read()?,
         ..Default::default()
     };
-    v.stage_flags = d.read()?;
-    v.layout = d.read_handle()?;
-    v.set = d.read()?;
-    v.descriptor_write_count = d.read()?;
     v.p_descriptor_writes = as_ptr_or_null(
         d
             .read_items(
@@ -1348,109 +1326,73 @@ pub fn decode_push_descriptor_set_info_body<'a>(
 pub fn decode_depth_clamp_range_ext(
     d: &mut Decoder<'_>,
 ) -> Result<vk::DepthClampRangeEXT, DecodeError> {
-    let mut v = vk::DepthClampRangeEXT::default();
-    v.min_depth_clamp = d.read()?;
-    v.max_depth_clamp = d.read()?;
-    Ok(v)
+    Ok(vk::DepthClampRangeEXT {
+        min_depth_clamp: d.read()?,
+        max_depth_clamp: d.read()?,
+    })
 }
 
-/// Decodes `VkClearColorValue`: the tag, then the member it names.
+/// Decodes `VkClearColorValue`: the tag, then the member it names. Bytes beside that member are 0.
 pub fn decode_clear_color_value(
     d: &mut Decoder<'_>,
 ) -> Result<vk::ClearColorValue, DecodeError> {
+    let mut v = vk::ClearColorValue::default();
     match d.read_tag()? {
-        0 => {
-            Ok(vk::ClearColorValue {
-                float32: d.read_fixed()?,
-            })
-        }
-        1 => {
-            Ok(vk::ClearColorValue {
-                int32: d.read_fixed()?,
-            })
-        }
-        2 => {
-            Ok(vk::ClearColorValue {
-                uint32: d.read_fixed()?,
-            })
-        }
-        tag => Err(d.wrong_tag(tag)),
+        0 => v.float32 = d.read_fixed()?,
+        1 => v.int32 = d.read_fixed()?,
+        2 => v.uint32 = d.read_fixed()?,
+        tag => return Err(d.wrong_tag(tag)),
     }
+    Ok(v)
 }
 
-/// Decodes `VkClearValue`: the tag, then the member it names.
+/// Decodes `VkClearValue`: the tag, then the member it names. Bytes beside that member are 0.
 pub fn decode_clear_value(d: &mut Decoder<'_>) -> Result<vk::ClearValue, DecodeError> {
+    let mut v = vk::ClearValue::default();
     match d.read_tag()? {
-        0 => {
-            Ok(vk::ClearValue {
-                color: decode_clear_color_value(d)?,
-            })
-        }
-        1 => {
-            Ok(vk::ClearValue {
-                depth_stencil: decode_clear_depth_stencil_value(d)?,
-            })
-        }
-        tag => Err(d.wrong_tag(tag)),
+        0 => v.color = decode_clear_color_value(d)?,
+        1 => v.depth_stencil = decode_clear_depth_stencil_value(d)?,
+        tag => return Err(d.wrong_tag(tag)),
     }
+    Ok(v)
 }
 
-/// Decodes `VkDeviceOrHostAddressKHR`: the tag, then the member it names.
+/// Decodes `VkDeviceOrHostAddressKHR`: the tag, then the member it names. Bytes beside that member are 0.
 pub fn decode_device_or_host_address_khr(
     d: &mut Decoder<'_>,
 ) -> Result<vk::DeviceOrHostAddressKHR, DecodeError> {
+    let mut v = vk::DeviceOrHostAddressKHR::default();
     match d.read_tag()? {
-        0 => {
-            Ok(vk::DeviceOrHostAddressKHR {
-                device_address: d.read()?,
-            })
-        }
-        1 => {
-            d.read_null()?;
-            Ok(vk::DeviceOrHostAddressKHR::default())
-        }
-        tag => Err(d.wrong_tag(tag)),
+        0 => v.device_address = d.read()?,
+        1 => d.read_null()?,
+        tag => return Err(d.wrong_tag(tag)),
     }
+    Ok(v)
 }
 
-/// Decodes `VkDeviceOrHostAddressConstKHR`: the tag, then the member it names.
+/// Decodes `VkDeviceOrHostAddressConstKHR`: the tag, then the member it names. Bytes beside that member are 0.
 pub fn decode_device_or_host_address_const_khr(
     d: &mut Decoder<'_>,
 ) -> Result<vk::DeviceOrHostAddressConstKHR, DecodeError> {
+    let mut v = vk::DeviceOrHostAddressConstKHR::default();
     match d.read_tag()? {
-        0 => {
-            Ok(vk::DeviceOrHostAddressConstKHR {
-                device_address: d.read()?,
-            })
-        }
-        1 => {
-            d.read_null()?;
-            Ok(vk::DeviceOrHostAddressConstKHR::default())
-        }
-        tag => Err(d.wrong_tag(tag)),
+        0 => v.device_address = d.read()?,
+        1 => d.read_null()?,
+        tag => return Err(d.wrong_tag(tag)),
     }
+    Ok(v)
 }
 
-/// Decodes `VkAccelerationStructureGeometryDataKHR`: the tag, then the member it names.
+/// Decodes `VkAccelerationStructureGeometryDataKHR`: the tag, then the member it names. Bytes beside that member are 0.
 pub fn decode_acceleration_structure_geometry_data_khr<'a>(
     d: &mut Decoder<'a>,
 ) -> Result<vk::AccelerationStructureGeometryDataKHR<'a>, DecodeError> {
+    let mut v = vk::AccelerationStructureGeometryDataKHR::default();
     match d.read_tag()? {
-        0 => {
-            Ok(vk::AccelerationStructureGeometryDataKHR {
-                triangles: decode_acceleration_structure_geometry_triangles_data_khr(d)?,
-            })
-        }
-        1 => {
-            Ok(vk::AccelerationStructureGeometryDataKHR {
-                aabbs: decode_acceleration_structure_geometry_aabbs_data_khr(d)?,
-            })
-        }
-        2 => {
-            Ok(vk::AccelerationStructureGeometryDataKHR {
-                instances: decode_acceleration_structure_geometry_instances_data_khr(d)?,
-            })
-        }
-        tag => Err(d.wrong_tag(tag)),
+        0 => v.triangles = decode_acceleration_structure_geometry_triangles_data_khr(d)?,
+        1 => v.aabbs = decode_acceleration_structure_geometry_aabbs_data_khr(d)?,
+        2 => v.instances = decode_acceleration_structure_geometry_instances_data_khr(d)?,
+        tag => return Err(d.wrong_tag(tag)),
     }
+    Ok(v)
 }

@@ -4,8 +4,9 @@
 //! Decoders of the structures of family `command_pool`.
 
 use core::ffi::c_void;
-use crate::vk;
+
 use crate::generated::chains;
+use crate::vk;
 use crate::wire::{ChainMode, Count, DecodeError, Decoder, as_ptr_or_null, to_ptr};
 
 /// Decodes `VkCommandPoolCreateInfo`.
@@ -18,17 +19,16 @@ pub fn decode_command_pool_create_info<'a>(
 }
 
 /// The members of `VkCommandPoolCreateInfo`, which follow its chain.
-pub fn decode_command_pool_create_info_body<'a>(
+pub(crate) fn decode_command_pool_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::CommandPoolCreateInfo<'a>, DecodeError> {
-    let mut v = vk::CommandPoolCreateInfo {
+    Ok(vk::CommandPoolCreateInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        queue_family_index: d.read()?,
         ..Default::default()
-    };
-    v.flags = d.read()?;
-    v.queue_family_index = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkCommandBufferAllocateInfo`.
@@ -41,18 +41,17 @@ pub fn decode_command_buffer_allocate_info<'a>(
 }
 
 /// The members of `VkCommandBufferAllocateInfo`, which follow its chain.
-pub fn decode_command_buffer_allocate_info_body<'a>(
+pub(crate) fn decode_command_buffer_allocate_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::CommandBufferAllocateInfo<'a>, DecodeError> {
-    let mut v = vk::CommandBufferAllocateInfo {
+    Ok(vk::CommandBufferAllocateInfo {
         p_next: next.cast_const(),
+        command_pool: d.read_handle()?,
+        level: d.read()?,
+        command_buffer_count: d.read()?,
         ..Default::default()
-    };
-    v.command_pool = d.read_handle()?;
-    v.level = d.read()?;
-    v.command_buffer_count = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkCommandBufferInheritanceInfo`.
@@ -65,21 +64,20 @@ pub fn decode_command_buffer_inheritance_info<'a>(
 }
 
 /// The members of `VkCommandBufferInheritanceInfo`, which follow its chain.
-pub fn decode_command_buffer_inheritance_info_body<'a>(
+pub(crate) fn decode_command_buffer_inheritance_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::CommandBufferInheritanceInfo<'a>, DecodeError> {
-    let mut v = vk::CommandBufferInheritanceInfo {
+    Ok(vk::CommandBufferInheritanceInfo {
         p_next: next.cast_const(),
+        render_pass: d.read_handle()?,
+        subpass: d.read()?,
+        framebuffer: d.read_handle()?,
+        occlusion_query_enable: d.read()?,
+        query_flags: d.read()?,
+        pipeline_statistics: d.read()?,
         ..Default::default()
-    };
-    v.render_pass = d.read_handle()?;
-    v.subpass = d.read()?;
-    v.framebuffer = d.read_handle()?;
-    v.occlusion_query_enable = d.read()?;
-    v.query_flags = d.read()?;
-    v.pipeline_statistics = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkCommandBufferBeginInfo`.
@@ -92,59 +90,56 @@ pub fn decode_command_buffer_begin_info<'a>(
 }
 
 /// The members of `VkCommandBufferBeginInfo`, which follow its chain.
-pub fn decode_command_buffer_begin_info_body<'a>(
+pub(crate) fn decode_command_buffer_begin_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::CommandBufferBeginInfo<'a>, DecodeError> {
-    let mut v = vk::CommandBufferBeginInfo {
+    Ok(vk::CommandBufferBeginInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        p_inheritance_info: to_ptr(
+            d.read_optional(decode_command_buffer_inheritance_info)?,
+        ),
         ..Default::default()
-    };
-    v.flags = d.read()?;
-    v.p_inheritance_info = to_ptr(
-        d.read_optional(decode_command_buffer_inheritance_info)?,
-    );
-    Ok(v)
+    })
 }
 
 /// The members of `VkDeviceGroupCommandBufferBeginInfo`, which follow its chain.
-pub fn decode_device_group_command_buffer_begin_info_body<'a>(
+pub(crate) fn decode_device_group_command_buffer_begin_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::DeviceGroupCommandBufferBeginInfo<'a>, DecodeError> {
-    let mut v = vk::DeviceGroupCommandBufferBeginInfo {
+    Ok(vk::DeviceGroupCommandBufferBeginInfo {
         p_next: next.cast_const(),
+        device_mask: d.read()?,
         ..Default::default()
-    };
-    v.device_mask = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkCommandBufferInheritanceConditionalRenderingInfoEXT`, which follow its chain.
-pub fn decode_command_buffer_inheritance_conditional_rendering_info_ext_body<'a>(
+pub(crate) fn decode_command_buffer_inheritance_conditional_rendering_info_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::CommandBufferInheritanceConditionalRenderingInfoEXT<'a>, DecodeError> {
-    let mut v = vk::CommandBufferInheritanceConditionalRenderingInfoEXT {
+    Ok(vk::CommandBufferInheritanceConditionalRenderingInfoEXT {
         p_next: next.cast_const(),
+        conditional_rendering_enable: d.read()?,
         ..Default::default()
-    };
-    v.conditional_rendering_enable = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkCommandBufferInheritanceRenderingInfo`, which follow its chain.
-pub fn decode_command_buffer_inheritance_rendering_info_body<'a>(
+pub(crate) fn decode_command_buffer_inheritance_rendering_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::CommandBufferInheritanceRenderingInfo<'a>, DecodeError> {
     let mut v = vk::CommandBufferInheritanceRenderingInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        view_mask: d.read()?,
+        color_attachment_count: d.read()?,
         ..Default::default()
     };
-    v.flags = d.read()?;
-    v.view_mask = d.read()?;
-    v.color_attachment_count = d.read()?;
     v.p_color_attachment_formats = as_ptr_or_null(
         d.read_scalars(v.color_attachment_count.count(), false)?,
     );

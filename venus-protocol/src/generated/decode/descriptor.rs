@@ -4,30 +4,31 @@
 //! Decoders of the structures of family `descriptor`.
 
 use core::ffi::c_void;
-use crate::vk;
+
 use crate::generated::chains;
+use crate::vk;
 use crate::wire::{ChainMode, Count, DecodeError, Decoder, as_ptr_or_null};
 
 /// Decodes `VkDescriptorBufferInfo`.
 pub fn decode_descriptor_buffer_info(
     d: &mut Decoder<'_>,
 ) -> Result<vk::DescriptorBufferInfo, DecodeError> {
-    let mut v = vk::DescriptorBufferInfo::default();
-    v.buffer = d.read_handle()?;
-    v.offset = d.read()?;
-    v.range = d.read()?;
-    Ok(v)
+    Ok(vk::DescriptorBufferInfo {
+        buffer: d.read_handle()?,
+        offset: d.read()?,
+        range: d.read()?,
+    })
 }
 
 /// Decodes `VkDescriptorImageInfo`.
 pub fn decode_descriptor_image_info(
     d: &mut Decoder<'_>,
 ) -> Result<vk::DescriptorImageInfo, DecodeError> {
-    let mut v = vk::DescriptorImageInfo::default();
-    v.sampler = d.read_handle()?;
-    v.image_view = d.read_handle()?;
-    v.image_layout = d.read()?;
-    Ok(v)
+    Ok(vk::DescriptorImageInfo {
+        sampler: d.read_handle()?,
+        image_view: d.read_handle()?,
+        image_layout: d.read()?,
+    })
 }
 
 /// Decodes `VkWriteDescriptorSet`.
@@ -40,19 +41,19 @@ pub fn decode_write_descriptor_set<'a>(
 }
 
 /// The members of `VkWriteDescriptorSet`, which follow its chain.
-pub fn decode_write_descriptor_set_body<'a>(
+pub(crate) fn decode_write_descriptor_set_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::WriteDescriptorSet<'a>, DecodeError> {
     let mut v = vk::WriteDescriptorSet {
         p_next: next.cast_const(),
+        dst_set: d.read_handle()?,
+        dst_binding: d.read()?,
+        dst_array_element: d.read()?,
+        descriptor_count: d.read()?,
+        descriptor_type: d.read()?,
         ..Default::default()
     };
-    v.dst_set = d.read_handle()?;
-    v.dst_binding = d.read()?;
-    v.dst_array_element = d.read()?;
-    v.descriptor_count = d.read()?;
-    v.descriptor_type = d.read()?;
     v.p_image_info = as_ptr_or_null(
         d.read_items(v.descriptor_count.count(), true, 20, decode_descriptor_image_info)?,
     );
@@ -81,33 +82,34 @@ pub fn decode_copy_descriptor_set<'a>(
 }
 
 /// The members of `VkCopyDescriptorSet`, which follow its chain.
-pub fn decode_copy_descriptor_set_body<'a>(
+pub(crate) fn decode_copy_descriptor_set_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::CopyDescriptorSet<'a>, DecodeError> {
-    let mut v = vk::CopyDescriptorSet {
+    Ok(vk::CopyDescriptorSet {
         p_next: next.cast_const(),
+        src_set: d.read_handle()?,
+        src_binding: d.read()?,
+        src_array_element: d.read()?,
+        dst_set: d.read_handle()?,
+        dst_binding: d.read()?,
+        dst_array_element: d.read()?,
+        descriptor_count: d.read()?,
         ..Default::default()
-    };
-    v.src_set = d.read_handle()?;
-    v.src_binding = d.read()?;
-    v.src_array_element = d.read()?;
-    v.dst_set = d.read_handle()?;
-    v.dst_binding = d.read()?;
-    v.dst_array_element = d.read()?;
-    v.descriptor_count = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkDescriptorSetLayoutBinding`.
 pub fn decode_descriptor_set_layout_binding<'a>(
     d: &mut Decoder<'a>,
 ) -> Result<vk::DescriptorSetLayoutBinding<'a>, DecodeError> {
-    let mut v = vk::DescriptorSetLayoutBinding::default();
-    v.binding = d.read()?;
-    v.descriptor_type = d.read()?;
-    v.descriptor_count = d.read()?;
-    v.stage_flags = d.read()?;
+    let mut v = vk::DescriptorSetLayoutBinding {
+        binding: d.read()?,
+        descriptor_type: d.read()?,
+        descriptor_count: d.read()?,
+        stage_flags: d.read()?,
+        ..Default::default()
+    };
     v.p_immutable_samplers = as_ptr_or_null(
         d.read_handles(v.descriptor_count.count(), true)?,
     );
@@ -124,16 +126,16 @@ pub fn decode_descriptor_set_layout_create_info<'a>(
 }
 
 /// The members of `VkDescriptorSetLayoutCreateInfo`, which follow its chain.
-pub fn decode_descriptor_set_layout_create_info_body<'a>(
+pub(crate) fn decode_descriptor_set_layout_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::DescriptorSetLayoutCreateInfo<'a>, DecodeError> {
     let mut v = vk::DescriptorSetLayoutCreateInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        binding_count: d.read()?,
         ..Default::default()
     };
-    v.flags = d.read()?;
-    v.binding_count = d.read()?;
     v.p_bindings = as_ptr_or_null(
         d
             .read_items(
@@ -150,10 +152,10 @@ pub fn decode_descriptor_set_layout_create_info_body<'a>(
 pub fn decode_descriptor_pool_size(
     d: &mut Decoder<'_>,
 ) -> Result<vk::DescriptorPoolSize, DecodeError> {
-    let mut v = vk::DescriptorPoolSize::default();
-    v.ty = d.read()?;
-    v.descriptor_count = d.read()?;
-    Ok(v)
+    Ok(vk::DescriptorPoolSize {
+        ty: d.read()?,
+        descriptor_count: d.read()?,
+    })
 }
 
 /// Decodes `VkDescriptorPoolCreateInfo`.
@@ -166,17 +168,17 @@ pub fn decode_descriptor_pool_create_info<'a>(
 }
 
 /// The members of `VkDescriptorPoolCreateInfo`, which follow its chain.
-pub fn decode_descriptor_pool_create_info_body<'a>(
+pub(crate) fn decode_descriptor_pool_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::DescriptorPoolCreateInfo<'a>, DecodeError> {
     let mut v = vk::DescriptorPoolCreateInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        max_sets: d.read()?,
+        pool_size_count: d.read()?,
         ..Default::default()
     };
-    v.flags = d.read()?;
-    v.max_sets = d.read()?;
-    v.pool_size_count = d.read()?;
     v.p_pool_sizes = as_ptr_or_null(
         d.read_items(v.pool_size_count.count(), false, 8, decode_descriptor_pool_size)?,
     );
@@ -193,16 +195,16 @@ pub fn decode_descriptor_set_allocate_info<'a>(
 }
 
 /// The members of `VkDescriptorSetAllocateInfo`, which follow its chain.
-pub fn decode_descriptor_set_allocate_info_body<'a>(
+pub(crate) fn decode_descriptor_set_allocate_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::DescriptorSetAllocateInfo<'a>, DecodeError> {
     let mut v = vk::DescriptorSetAllocateInfo {
         p_next: next.cast_const(),
+        descriptor_pool: d.read_handle()?,
+        descriptor_set_count: d.read()?,
         ..Default::default()
     };
-    v.descriptor_pool = d.read_handle()?;
-    v.descriptor_set_count = d.read()?;
     v.p_set_layouts = as_ptr_or_null(
         d.read_handles(v.descriptor_set_count.count(), false)?,
     );
@@ -213,14 +215,14 @@ pub fn decode_descriptor_set_allocate_info_body<'a>(
 pub fn decode_descriptor_update_template_entry(
     d: &mut Decoder<'_>,
 ) -> Result<vk::DescriptorUpdateTemplateEntry, DecodeError> {
-    let mut v = vk::DescriptorUpdateTemplateEntry::default();
-    v.dst_binding = d.read()?;
-    v.dst_array_element = d.read()?;
-    v.descriptor_count = d.read()?;
-    v.descriptor_type = d.read()?;
-    v.offset = d.read()?;
-    v.stride = d.read()?;
-    Ok(v)
+    Ok(vk::DescriptorUpdateTemplateEntry {
+        dst_binding: d.read()?,
+        dst_array_element: d.read()?,
+        descriptor_count: d.read()?,
+        descriptor_type: d.read()?,
+        offset: d.read()?,
+        stride: d.read()?,
+    })
 }
 
 /// Decodes `VkDescriptorUpdateTemplateCreateInfo`.
@@ -233,16 +235,16 @@ pub fn decode_descriptor_update_template_create_info<'a>(
 }
 
 /// The members of `VkDescriptorUpdateTemplateCreateInfo`, which follow its chain.
-pub fn decode_descriptor_update_template_create_info_body<'a>(
+pub(crate) fn decode_descriptor_update_template_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::DescriptorUpdateTemplateCreateInfo<'a>, DecodeError> {
     let mut v = vk::DescriptorUpdateTemplateCreateInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        descriptor_update_entry_count: d.read()?,
         ..Default::default()
     };
-    v.flags = d.read()?;
-    v.descriptor_update_entry_count = d.read()?;
     v.p_descriptor_update_entries = as_ptr_or_null(
         d
             .read_items(
@@ -261,30 +263,29 @@ pub fn decode_descriptor_update_template_create_info_body<'a>(
 }
 
 /// The members of `VkWriteDescriptorSetInlineUniformBlock`, which follow its chain.
-pub fn decode_write_descriptor_set_inline_uniform_block_body<'a>(
+pub(crate) fn decode_write_descriptor_set_inline_uniform_block_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::WriteDescriptorSetInlineUniformBlock<'a>, DecodeError> {
     let mut v = vk::WriteDescriptorSetInlineUniformBlock {
         p_next: next.cast_const(),
+        data_size: d.read()?,
         ..Default::default()
     };
-    v.data_size = d.read()?;
     v.p_data = as_ptr_or_null(d.read_blob(v.data_size.count(), false)?).cast();
     Ok(v)
 }
 
 /// The members of `VkDescriptorPoolInlineUniformBlockCreateInfo`, which follow its chain.
-pub fn decode_descriptor_pool_inline_uniform_block_create_info_body<'a>(
+pub(crate) fn decode_descriptor_pool_inline_uniform_block_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::DescriptorPoolInlineUniformBlockCreateInfo<'a>, DecodeError> {
-    let mut v = vk::DescriptorPoolInlineUniformBlockCreateInfo {
+    Ok(vk::DescriptorPoolInlineUniformBlockCreateInfo {
         p_next: next.cast_const(),
+        max_inline_uniform_block_bindings: d.read()?,
         ..Default::default()
-    };
-    v.max_inline_uniform_block_bindings = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkDescriptorSetLayoutSupport`.
@@ -297,16 +298,15 @@ pub fn decode_descriptor_set_layout_support<'a>(
 }
 
 /// The members of `VkDescriptorSetLayoutSupport`, which follow its chain.
-pub fn decode_descriptor_set_layout_support_body<'a>(
+pub(crate) fn decode_descriptor_set_layout_support_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::DescriptorSetLayoutSupport<'a>, DecodeError> {
-    let mut v = vk::DescriptorSetLayoutSupport {
+    Ok(vk::DescriptorSetLayoutSupport {
         p_next: next,
+        supported: d.read()?,
         ..Default::default()
-    };
-    v.supported = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes what a request tells of an output `VkDescriptorSetLayoutSupport`.
@@ -319,41 +319,40 @@ pub fn decode_descriptor_set_layout_support_partial<'a>(
 }
 
 /// The members of `VkDescriptorSetLayoutSupport`, which follow its chain.
-pub fn decode_descriptor_set_layout_support_partial_body<'a>(
+pub(crate) fn decode_descriptor_set_layout_support_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::DescriptorSetLayoutSupport<'a>, DecodeError> {
-    let v = vk::DescriptorSetLayoutSupport {
+    Ok(vk::DescriptorSetLayoutSupport {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkDescriptorSetLayoutBindingFlagsCreateInfo`, which follow its chain.
-pub fn decode_descriptor_set_layout_binding_flags_create_info_body<'a>(
+pub(crate) fn decode_descriptor_set_layout_binding_flags_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::DescriptorSetLayoutBindingFlagsCreateInfo<'a>, DecodeError> {
     let mut v = vk::DescriptorSetLayoutBindingFlagsCreateInfo {
         p_next: next.cast_const(),
+        binding_count: d.read()?,
         ..Default::default()
     };
-    v.binding_count = d.read()?;
     v.p_binding_flags = as_ptr_or_null(d.read_scalars(v.binding_count.count(), false)?);
     Ok(v)
 }
 
 /// The members of `VkDescriptorSetVariableDescriptorCountAllocateInfo`, which follow its chain.
-pub fn decode_descriptor_set_variable_descriptor_count_allocate_info_body<'a>(
+pub(crate) fn decode_descriptor_set_variable_descriptor_count_allocate_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::DescriptorSetVariableDescriptorCountAllocateInfo<'a>, DecodeError> {
     let mut v = vk::DescriptorSetVariableDescriptorCountAllocateInfo {
         p_next: next.cast_const(),
+        descriptor_set_count: d.read()?,
         ..Default::default()
     };
-    v.descriptor_set_count = d.read()?;
     v.p_descriptor_counts = as_ptr_or_null(
         d.read_scalars(v.descriptor_set_count.count(), false)?,
     );
@@ -361,40 +360,40 @@ pub fn decode_descriptor_set_variable_descriptor_count_allocate_info_body<'a>(
 }
 
 /// The members of `VkDescriptorSetVariableDescriptorCountLayoutSupport`, which follow its chain.
-pub fn decode_descriptor_set_variable_descriptor_count_layout_support_body<'a>(
+pub(crate) fn decode_descriptor_set_variable_descriptor_count_layout_support_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::DescriptorSetVariableDescriptorCountLayoutSupport<'a>, DecodeError> {
-    let mut v = vk::DescriptorSetVariableDescriptorCountLayoutSupport {
+    Ok(vk::DescriptorSetVariableDescriptorCountLayoutSupport {
         p_next: next,
+        max_variable_descriptor_count: d.read()?,
         ..Default::default()
-    };
-    v.max_variable_descriptor_count = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkDescriptorSetVariableDescriptorCountLayoutSupport`, which follow its chain.
-pub fn decode_descriptor_set_variable_descriptor_count_layout_support_partial_body<'a>(
+pub(crate) fn decode_descriptor_set_variable_descriptor_count_layout_support_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::DescriptorSetVariableDescriptorCountLayoutSupport<'a>, DecodeError> {
-    let v = vk::DescriptorSetVariableDescriptorCountLayoutSupport {
+    Ok(vk::DescriptorSetVariableDescriptorCountLayoutSupport {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkWriteDescriptorSetAccelerationStructureKHR`, which follow its chain.
-pub fn decode_write_descriptor_set_acceleration_structure_khr_body<'a>(
+pub(crate) fn decode_write_descriptor_set_acceleration_structure_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::WriteDescriptorSetAccelerationStructureKHR<'a>, DecodeError> {
     let mut v = vk::WriteDescriptorSetAccelerationStructureKHR {
         p_next: next.cast_const(),
+        acceleration_structure_count: d.read()?,
         ..Default::default()
     };
-    v.acceleration_structure_count = d.read()?;
     v.p_acceleration_structures = as_ptr_or_null(
         d.read_handles(v.acceleration_structure_count.count(), false)?,
     );
@@ -405,8 +404,10 @@ pub fn decode_write_descriptor_set_acceleration_structure_khr_body<'a>(
 pub fn decode_mutable_descriptor_type_list_ext<'a>(
     d: &mut Decoder<'a>,
 ) -> Result<vk::MutableDescriptorTypeListEXT<'a>, DecodeError> {
-    let mut v = vk::MutableDescriptorTypeListEXT::default();
-    v.descriptor_type_count = d.read()?;
+    let mut v = vk::MutableDescriptorTypeListEXT {
+        descriptor_type_count: d.read()?,
+        ..Default::default()
+    };
     v.p_descriptor_types = as_ptr_or_null(
         d.read_scalars(v.descriptor_type_count.count(), false)?,
     );
@@ -414,15 +415,15 @@ pub fn decode_mutable_descriptor_type_list_ext<'a>(
 }
 
 /// The members of `VkMutableDescriptorTypeCreateInfoEXT`, which follow its chain.
-pub fn decode_mutable_descriptor_type_create_info_ext_body<'a>(
+pub(crate) fn decode_mutable_descriptor_type_create_info_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::MutableDescriptorTypeCreateInfoEXT<'a>, DecodeError> {
     let mut v = vk::MutableDescriptorTypeCreateInfoEXT {
         p_next: next.cast_const(),
+        mutable_descriptor_type_list_count: d.read()?,
         ..Default::default()
     };
-    v.mutable_descriptor_type_list_count = d.read()?;
     v.p_mutable_descriptor_type_lists = as_ptr_or_null(
         d
             .read_items(

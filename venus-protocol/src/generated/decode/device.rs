@@ -4,11 +4,12 @@
 //! Decoders of the structures of family `device`.
 
 use core::ffi::c_void;
-use crate::vk;
-use crate::generated::chains;
+
 use crate::generated::decode::{
     decode_physical_device_features, decode_physical_device_features_partial,
 };
+use crate::generated::chains;
+use crate::vk;
 use crate::wire::{ChainMode, Count, DecodeError, Decoder, as_ptr_or_null, to_ptr};
 
 /// Decodes `VkDeviceQueueCreateInfo`.
@@ -21,17 +22,17 @@ pub fn decode_device_queue_create_info<'a>(
 }
 
 /// The members of `VkDeviceQueueCreateInfo`, which follow its chain.
-pub fn decode_device_queue_create_info_body<'a>(
+pub(crate) fn decode_device_queue_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::DeviceQueueCreateInfo<'a>, DecodeError> {
     let mut v = vk::DeviceQueueCreateInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        queue_family_index: d.read()?,
+        queue_count: d.read()?,
         ..Default::default()
     };
-    v.flags = d.read()?;
-    v.queue_family_index = d.read()?;
-    v.queue_count = d.read()?;
     v.p_queue_priorities = as_ptr_or_null(d.read_scalars(v.queue_count.count(), false)?);
     Ok(v)
 }
@@ -46,16 +47,16 @@ pub fn decode_device_create_info<'a>(
 }
 
 /// The members of `VkDeviceCreateInfo`, which follow its chain.
-pub fn decode_device_create_info_body<'a>(
+pub(crate) fn decode_device_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::DeviceCreateInfo<'a>, DecodeError> {
     let mut v = vk::DeviceCreateInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        queue_create_info_count: d.read()?,
         ..Default::default()
     };
-    v.flags = d.read()?;
-    v.queue_create_info_count = d.read()?;
     v.p_queue_create_infos = as_ptr_or_null(
         d
             .read_items(
@@ -78,16 +79,15 @@ pub fn decode_device_create_info_body<'a>(
 }
 
 /// The members of `VkDevicePrivateDataCreateInfo`, which follow its chain.
-pub fn decode_device_private_data_create_info_body<'a>(
+pub(crate) fn decode_device_private_data_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::DevicePrivateDataCreateInfo<'a>, DecodeError> {
-    let mut v = vk::DevicePrivateDataCreateInfo {
+    Ok(vk::DevicePrivateDataCreateInfo {
         p_next: next.cast_const(),
+        private_data_slot_request_count: d.read()?,
         ..Default::default()
-    };
-    v.private_data_slot_request_count = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkPhysicalDeviceFeatures2`.
@@ -100,16 +100,15 @@ pub fn decode_physical_device_features2<'a>(
 }
 
 /// The members of `VkPhysicalDeviceFeatures2`, which follow its chain.
-pub fn decode_physical_device_features2_body<'a>(
+pub(crate) fn decode_physical_device_features2_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceFeatures2<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceFeatures2 {
+    Ok(vk::PhysicalDeviceFeatures2 {
         p_next: next,
+        features: decode_physical_device_features(d)?,
         ..Default::default()
-    };
-    v.features = decode_physical_device_features(d)?;
-    Ok(v)
+    })
 }
 
 /// Decodes what a request tells of an output `VkPhysicalDeviceFeatures2`.
@@ -122,28 +121,27 @@ pub fn decode_physical_device_features2_partial<'a>(
 }
 
 /// The members of `VkPhysicalDeviceFeatures2`, which follow its chain.
-pub fn decode_physical_device_features2_partial_body<'a>(
+pub(crate) fn decode_physical_device_features2_partial_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceFeatures2<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceFeatures2 {
+    Ok(vk::PhysicalDeviceFeatures2 {
         p_next: next,
+        features: decode_physical_device_features_partial(d)?,
         ..Default::default()
-    };
-    v.features = decode_physical_device_features_partial(d)?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkDeviceGroupDeviceCreateInfo`, which follow its chain.
-pub fn decode_device_group_device_create_info_body<'a>(
+pub(crate) fn decode_device_group_device_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::DeviceGroupDeviceCreateInfo<'a>, DecodeError> {
     let mut v = vk::DeviceGroupDeviceCreateInfo {
         p_next: next.cast_const(),
+        physical_device_count: d.read()?,
         ..Default::default()
     };
-    v.physical_device_count = d.read()?;
     v.p_physical_devices = as_ptr_or_null(
         d.read_handles(v.physical_device_count.count(), false)?,
     );
@@ -151,16 +149,15 @@ pub fn decode_device_group_device_create_info_body<'a>(
 }
 
 /// The members of `VkDeviceQueueGlobalPriorityCreateInfo`, which follow its chain.
-pub fn decode_device_queue_global_priority_create_info_body<'a>(
+pub(crate) fn decode_device_queue_global_priority_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::DeviceQueueGlobalPriorityCreateInfoKHR<'a>, DecodeError> {
-    let mut v = vk::DeviceQueueGlobalPriorityCreateInfoKHR {
+    Ok(vk::DeviceQueueGlobalPriorityCreateInfoKHR {
         p_next: next.cast_const(),
+        global_priority: d.read()?,
         ..Default::default()
-    };
-    v.global_priority = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkCalibratedTimestampInfoKHR`.
@@ -173,14 +170,13 @@ pub fn decode_calibrated_timestamp_info_khr<'a>(
 }
 
 /// The members of `VkCalibratedTimestampInfoKHR`, which follow its chain.
-pub fn decode_calibrated_timestamp_info_khr_body<'a>(
+pub(crate) fn decode_calibrated_timestamp_info_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::CalibratedTimestampInfoKHR<'a>, DecodeError> {
-    let mut v = vk::CalibratedTimestampInfoKHR {
+    Ok(vk::CalibratedTimestampInfoKHR {
         p_next: next.cast_const(),
+        time_domain: d.read()?,
         ..Default::default()
-    };
-    v.time_domain = d.read()?;
-    Ok(v)
+    })
 }

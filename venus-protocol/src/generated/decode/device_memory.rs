@@ -4,8 +4,9 @@
 //! Decoders of the structures of family `device_memory`.
 
 use core::ffi::c_void;
-use crate::vk;
+
 use crate::generated::chains;
+use crate::vk;
 use crate::wire::{ChainMode, DecodeError, Decoder};
 
 /// Decodes `VkMemoryAllocateInfo`.
@@ -18,17 +19,16 @@ pub fn decode_memory_allocate_info<'a>(
 }
 
 /// The members of `VkMemoryAllocateInfo`, which follow its chain.
-pub fn decode_memory_allocate_info_body<'a>(
+pub(crate) fn decode_memory_allocate_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::MemoryAllocateInfo<'a>, DecodeError> {
-    let mut v = vk::MemoryAllocateInfo {
+    Ok(vk::MemoryAllocateInfo {
         p_next: next.cast_const(),
+        allocation_size: d.read()?,
+        memory_type_index: d.read()?,
         ..Default::default()
-    };
-    v.allocation_size = d.read()?;
-    v.memory_type_index = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkMappedMemoryRange`.
@@ -41,72 +41,67 @@ pub fn decode_mapped_memory_range<'a>(
 }
 
 /// The members of `VkMappedMemoryRange`, which follow its chain.
-pub fn decode_mapped_memory_range_body<'a>(
+pub(crate) fn decode_mapped_memory_range_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::MappedMemoryRange<'a>, DecodeError> {
-    let mut v = vk::MappedMemoryRange {
+    Ok(vk::MappedMemoryRange {
         p_next: next.cast_const(),
+        memory: d.read_handle()?,
+        offset: d.read()?,
+        size: d.read()?,
         ..Default::default()
-    };
-    v.memory = d.read_handle()?;
-    v.offset = d.read()?;
-    v.size = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkExportMemoryAllocateInfo`, which follow its chain.
-pub fn decode_export_memory_allocate_info_body<'a>(
+pub(crate) fn decode_export_memory_allocate_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ExportMemoryAllocateInfo<'a>, DecodeError> {
-    let mut v = vk::ExportMemoryAllocateInfo {
+    Ok(vk::ExportMemoryAllocateInfo {
         p_next: next.cast_const(),
+        handle_types: d.read()?,
         ..Default::default()
-    };
-    v.handle_types = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkMemoryAllocateFlagsInfo`, which follow its chain.
-pub fn decode_memory_allocate_flags_info_body<'a>(
+pub(crate) fn decode_memory_allocate_flags_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::MemoryAllocateFlagsInfo<'a>, DecodeError> {
-    let mut v = vk::MemoryAllocateFlagsInfo {
+    Ok(vk::MemoryAllocateFlagsInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        device_mask: d.read()?,
         ..Default::default()
-    };
-    v.flags = d.read()?;
-    v.device_mask = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkMemoryDedicatedAllocateInfo`, which follow its chain.
-pub fn decode_memory_dedicated_allocate_info_body<'a>(
+pub(crate) fn decode_memory_dedicated_allocate_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::MemoryDedicatedAllocateInfo<'a>, DecodeError> {
-    let mut v = vk::MemoryDedicatedAllocateInfo {
+    Ok(vk::MemoryDedicatedAllocateInfo {
         p_next: next.cast_const(),
+        image: d.read_handle()?,
+        buffer: d.read_handle()?,
         ..Default::default()
-    };
-    v.image = d.read_handle()?;
-    v.buffer = d.read_handle()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkMemoryOpaqueCaptureAddressAllocateInfo`, which follow its chain.
-pub fn decode_memory_opaque_capture_address_allocate_info_body<'a>(
+pub(crate) fn decode_memory_opaque_capture_address_allocate_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::MemoryOpaqueCaptureAddressAllocateInfo<'a>, DecodeError> {
-    let mut v = vk::MemoryOpaqueCaptureAddressAllocateInfo {
+    Ok(vk::MemoryOpaqueCaptureAddressAllocateInfo {
         p_next: next.cast_const(),
+        opaque_capture_address: d.read()?,
         ..Default::default()
-    };
-    v.opaque_capture_address = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkDeviceMemoryOpaqueCaptureAddressInfo`.
@@ -119,16 +114,15 @@ pub fn decode_device_memory_opaque_capture_address_info<'a>(
 }
 
 /// The members of `VkDeviceMemoryOpaqueCaptureAddressInfo`, which follow its chain.
-pub fn decode_device_memory_opaque_capture_address_info_body<'a>(
+pub(crate) fn decode_device_memory_opaque_capture_address_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::DeviceMemoryOpaqueCaptureAddressInfo<'a>, DecodeError> {
-    let mut v = vk::DeviceMemoryOpaqueCaptureAddressInfo {
+    Ok(vk::DeviceMemoryOpaqueCaptureAddressInfo {
         p_next: next.cast_const(),
+        memory: d.read_handle()?,
         ..Default::default()
-    };
-    v.memory = d.read_handle()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkMemoryUnmapInfo`.
@@ -141,17 +135,16 @@ pub fn decode_memory_unmap_info<'a>(
 }
 
 /// The members of `VkMemoryUnmapInfo`, which follow its chain.
-pub fn decode_memory_unmap_info_body<'a>(
+pub(crate) fn decode_memory_unmap_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::MemoryUnmapInfoKHR<'a>, DecodeError> {
-    let mut v = vk::MemoryUnmapInfoKHR {
+    Ok(vk::MemoryUnmapInfoKHR {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        memory: d.read_handle()?,
         ..Default::default()
-    };
-    v.flags = d.read()?;
-    v.memory = d.read_handle()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkMemoryResourcePropertiesMESA`.
@@ -164,16 +157,15 @@ pub fn decode_memory_resource_properties_mesa<'a>(
 }
 
 /// The members of `VkMemoryResourcePropertiesMESA`, which follow its chain.
-pub fn decode_memory_resource_properties_mesa_body<'a>(
+pub(crate) fn decode_memory_resource_properties_mesa_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::MemoryResourcePropertiesMESA<'a>, DecodeError> {
-    let mut v = vk::MemoryResourcePropertiesMESA {
+    Ok(vk::MemoryResourcePropertiesMESA {
         p_next: next,
+        memory_type_bits: d.read()?,
         ..Default::default()
-    };
-    v.memory_type_bits = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes what a request tells of an output `VkMemoryResourcePropertiesMESA`.
@@ -187,51 +179,47 @@ pub fn decode_memory_resource_properties_mesa_partial<'a>(
 }
 
 /// The members of `VkMemoryResourcePropertiesMESA`, which follow its chain.
-pub fn decode_memory_resource_properties_mesa_partial_body<'a>(
+pub(crate) fn decode_memory_resource_properties_mesa_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::MemoryResourcePropertiesMESA<'a>, DecodeError> {
-    let v = vk::MemoryResourcePropertiesMESA {
+    Ok(vk::MemoryResourcePropertiesMESA {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkImportMemoryResourceInfoMESA`, which follow its chain.
-pub fn decode_import_memory_resource_info_mesa_body<'a>(
+pub(crate) fn decode_import_memory_resource_info_mesa_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ImportMemoryResourceInfoMESA<'a>, DecodeError> {
-    let mut v = vk::ImportMemoryResourceInfoMESA {
+    Ok(vk::ImportMemoryResourceInfoMESA {
         p_next: next.cast_const(),
+        resource_id: d.read()?,
         ..Default::default()
-    };
-    v.resource_id = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkMemoryResourceAllocationSizePropertiesMESA`, which follow its chain.
-pub fn decode_memory_resource_allocation_size_properties_mesa_body<'a>(
+pub(crate) fn decode_memory_resource_allocation_size_properties_mesa_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::MemoryResourceAllocationSizePropertiesMESA<'a>, DecodeError> {
-    let mut v = vk::MemoryResourceAllocationSizePropertiesMESA {
+    Ok(vk::MemoryResourceAllocationSizePropertiesMESA {
         p_next: next,
+        allocation_size: d.read()?,
         ..Default::default()
-    };
-    v.allocation_size = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkMemoryResourceAllocationSizePropertiesMESA`, which follow its chain.
-pub fn decode_memory_resource_allocation_size_properties_mesa_partial_body<'a>(
+pub(crate) fn decode_memory_resource_allocation_size_properties_mesa_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::MemoryResourceAllocationSizePropertiesMESA<'a>, DecodeError> {
-    let v = vk::MemoryResourceAllocationSizePropertiesMESA {
+    Ok(vk::MemoryResourceAllocationSizePropertiesMESA {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }

@@ -4,1735 +4,1651 @@
 //! Decoders of the structures of family `features`.
 
 use core::ffi::c_void;
+
 use crate::vk;
 use crate::wire::{DecodeError, Decoder};
 
 /// The members of `VkPhysicalDevicePrivateDataFeatures`, which follow its chain.
-pub fn decode_physical_device_private_data_features_body<'a>(
+pub(crate) fn decode_physical_device_private_data_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDevicePrivateDataFeatures<'a>, DecodeError> {
-    let mut v = vk::PhysicalDevicePrivateDataFeatures {
+    Ok(vk::PhysicalDevicePrivateDataFeatures {
         p_next: next,
+        private_data: d.read()?,
         ..Default::default()
-    };
-    v.private_data = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDevicePrivateDataFeatures`, which follow its chain.
-pub fn decode_physical_device_private_data_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_private_data_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDevicePrivateDataFeatures<'a>, DecodeError> {
-    let v = vk::PhysicalDevicePrivateDataFeatures {
+    Ok(vk::PhysicalDevicePrivateDataFeatures {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceVariablePointersFeatures`, which follow its chain.
-pub fn decode_physical_device_variable_pointers_features_body<'a>(
+pub(crate) fn decode_physical_device_variable_pointers_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceVariablePointersFeatures<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceVariablePointersFeatures {
+    Ok(vk::PhysicalDeviceVariablePointersFeatures {
         p_next: next,
+        variable_pointers_storage_buffer: d.read()?,
+        variable_pointers: d.read()?,
         ..Default::default()
-    };
-    v.variable_pointers_storage_buffer = d.read()?;
-    v.variable_pointers = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceVariablePointersFeatures`, which follow its chain.
-pub fn decode_physical_device_variable_pointers_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_variable_pointers_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceVariablePointersFeatures<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceVariablePointersFeatures {
+    Ok(vk::PhysicalDeviceVariablePointersFeatures {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceMultiviewFeatures`, which follow its chain.
-pub fn decode_physical_device_multiview_features_body<'a>(
+pub(crate) fn decode_physical_device_multiview_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceMultiviewFeatures<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceMultiviewFeatures {
+    Ok(vk::PhysicalDeviceMultiviewFeatures {
         p_next: next,
+        multiview: d.read()?,
+        multiview_geometry_shader: d.read()?,
+        multiview_tessellation_shader: d.read()?,
         ..Default::default()
-    };
-    v.multiview = d.read()?;
-    v.multiview_geometry_shader = d.read()?;
-    v.multiview_tessellation_shader = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceMultiviewFeatures`, which follow its chain.
-pub fn decode_physical_device_multiview_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_multiview_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceMultiviewFeatures<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceMultiviewFeatures {
+    Ok(vk::PhysicalDeviceMultiviewFeatures {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDevice16BitStorageFeatures`, which follow its chain.
-pub fn decode_physical_device16_bit_storage_features_body<'a>(
+pub(crate) fn decode_physical_device16_bit_storage_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDevice16BitStorageFeatures<'a>, DecodeError> {
-    let mut v = vk::PhysicalDevice16BitStorageFeatures {
+    Ok(vk::PhysicalDevice16BitStorageFeatures {
         p_next: next,
+        storage_buffer16_bit_access: d.read()?,
+        uniform_and_storage_buffer16_bit_access: d.read()?,
+        storage_push_constant16: d.read()?,
+        storage_input_output16: d.read()?,
         ..Default::default()
-    };
-    v.storage_buffer16_bit_access = d.read()?;
-    v.uniform_and_storage_buffer16_bit_access = d.read()?;
-    v.storage_push_constant16 = d.read()?;
-    v.storage_input_output16 = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDevice16BitStorageFeatures`, which follow its chain.
-pub fn decode_physical_device16_bit_storage_features_partial_body<'a>(
+pub(crate) fn decode_physical_device16_bit_storage_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDevice16BitStorageFeatures<'a>, DecodeError> {
-    let v = vk::PhysicalDevice16BitStorageFeatures {
+    Ok(vk::PhysicalDevice16BitStorageFeatures {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceShaderSubgroupExtendedTypesFeatures`, which follow its chain.
-pub fn decode_physical_device_shader_subgroup_extended_types_features_body<'a>(
+pub(crate) fn decode_physical_device_shader_subgroup_extended_types_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceShaderSubgroupExtendedTypesFeatures<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceShaderSubgroupExtendedTypesFeatures {
+    Ok(vk::PhysicalDeviceShaderSubgroupExtendedTypesFeatures {
         p_next: next,
+        shader_subgroup_extended_types: d.read()?,
         ..Default::default()
-    };
-    v.shader_subgroup_extended_types = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceShaderSubgroupExtendedTypesFeatures`, which follow its chain.
-pub fn decode_physical_device_shader_subgroup_extended_types_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_shader_subgroup_extended_types_features_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceShaderSubgroupExtendedTypesFeatures<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceShaderSubgroupExtendedTypesFeatures {
+    Ok(vk::PhysicalDeviceShaderSubgroupExtendedTypesFeatures {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceSamplerYcbcrConversionFeatures`, which follow its chain.
-pub fn decode_physical_device_sampler_ycbcr_conversion_features_body<'a>(
+pub(crate) fn decode_physical_device_sampler_ycbcr_conversion_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceSamplerYcbcrConversionFeatures<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceSamplerYcbcrConversionFeatures {
+    Ok(vk::PhysicalDeviceSamplerYcbcrConversionFeatures {
         p_next: next,
+        sampler_ycbcr_conversion: d.read()?,
         ..Default::default()
-    };
-    v.sampler_ycbcr_conversion = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceSamplerYcbcrConversionFeatures`, which follow its chain.
-pub fn decode_physical_device_sampler_ycbcr_conversion_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_sampler_ycbcr_conversion_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceSamplerYcbcrConversionFeatures<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceSamplerYcbcrConversionFeatures {
+    Ok(vk::PhysicalDeviceSamplerYcbcrConversionFeatures {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceProtectedMemoryFeatures`, which follow its chain.
-pub fn decode_physical_device_protected_memory_features_body<'a>(
+pub(crate) fn decode_physical_device_protected_memory_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceProtectedMemoryFeatures<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceProtectedMemoryFeatures {
+    Ok(vk::PhysicalDeviceProtectedMemoryFeatures {
         p_next: next,
+        protected_memory: d.read()?,
         ..Default::default()
-    };
-    v.protected_memory = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceProtectedMemoryFeatures`, which follow its chain.
-pub fn decode_physical_device_protected_memory_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_protected_memory_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceProtectedMemoryFeatures<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceProtectedMemoryFeatures {
+    Ok(vk::PhysicalDeviceProtectedMemoryFeatures {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceBlendOperationAdvancedFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_blend_operation_advanced_features_ext_body<'a>(
+pub(crate) fn decode_physical_device_blend_operation_advanced_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceBlendOperationAdvancedFeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceBlendOperationAdvancedFeaturesEXT {
+    Ok(vk::PhysicalDeviceBlendOperationAdvancedFeaturesEXT {
         p_next: next,
+        advanced_blend_coherent_operations: d.read()?,
         ..Default::default()
-    };
-    v.advanced_blend_coherent_operations = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceBlendOperationAdvancedFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_blend_operation_advanced_features_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_blend_operation_advanced_features_ext_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceBlendOperationAdvancedFeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceBlendOperationAdvancedFeaturesEXT {
+    Ok(vk::PhysicalDeviceBlendOperationAdvancedFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceMultiDrawFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_multi_draw_features_ext_body<'a>(
+pub(crate) fn decode_physical_device_multi_draw_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceMultiDrawFeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceMultiDrawFeaturesEXT {
+    Ok(vk::PhysicalDeviceMultiDrawFeaturesEXT {
         p_next: next,
+        multi_draw: d.read()?,
         ..Default::default()
-    };
-    v.multi_draw = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceMultiDrawFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_multi_draw_features_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_multi_draw_features_ext_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceMultiDrawFeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceMultiDrawFeaturesEXT {
+    Ok(vk::PhysicalDeviceMultiDrawFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceInlineUniformBlockFeatures`, which follow its chain.
-pub fn decode_physical_device_inline_uniform_block_features_body<'a>(
+pub(crate) fn decode_physical_device_inline_uniform_block_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceInlineUniformBlockFeatures<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceInlineUniformBlockFeatures {
+    Ok(vk::PhysicalDeviceInlineUniformBlockFeatures {
         p_next: next,
+        inline_uniform_block: d.read()?,
+        descriptor_binding_inline_uniform_block_update_after_bind: d.read()?,
         ..Default::default()
-    };
-    v.inline_uniform_block = d.read()?;
-    v.descriptor_binding_inline_uniform_block_update_after_bind = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceInlineUniformBlockFeatures`, which follow its chain.
-pub fn decode_physical_device_inline_uniform_block_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_inline_uniform_block_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceInlineUniformBlockFeatures<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceInlineUniformBlockFeatures {
+    Ok(vk::PhysicalDeviceInlineUniformBlockFeatures {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceMaintenance4Features`, which follow its chain.
-pub fn decode_physical_device_maintenance4_features_body<'a>(
+pub(crate) fn decode_physical_device_maintenance4_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceMaintenance4Features<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceMaintenance4Features {
+    Ok(vk::PhysicalDeviceMaintenance4Features {
         p_next: next,
+        maintenance4: d.read()?,
         ..Default::default()
-    };
-    v.maintenance4 = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceMaintenance4Features`, which follow its chain.
-pub fn decode_physical_device_maintenance4_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_maintenance4_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceMaintenance4Features<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceMaintenance4Features {
+    Ok(vk::PhysicalDeviceMaintenance4Features {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceMaintenance5Features`, which follow its chain.
-pub fn decode_physical_device_maintenance5_features_body<'a>(
+pub(crate) fn decode_physical_device_maintenance5_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceMaintenance5FeaturesKHR<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceMaintenance5FeaturesKHR {
+    Ok(vk::PhysicalDeviceMaintenance5FeaturesKHR {
         p_next: next,
+        maintenance5: d.read()?,
         ..Default::default()
-    };
-    v.maintenance5 = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceMaintenance5Features`, which follow its chain.
-pub fn decode_physical_device_maintenance5_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_maintenance5_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceMaintenance5FeaturesKHR<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceMaintenance5FeaturesKHR {
+    Ok(vk::PhysicalDeviceMaintenance5FeaturesKHR {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceMaintenance6Features`, which follow its chain.
-pub fn decode_physical_device_maintenance6_features_body<'a>(
+pub(crate) fn decode_physical_device_maintenance6_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceMaintenance6FeaturesKHR<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceMaintenance6FeaturesKHR {
+    Ok(vk::PhysicalDeviceMaintenance6FeaturesKHR {
         p_next: next,
+        maintenance6: d.read()?,
         ..Default::default()
-    };
-    v.maintenance6 = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceMaintenance6Features`, which follow its chain.
-pub fn decode_physical_device_maintenance6_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_maintenance6_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceMaintenance6FeaturesKHR<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceMaintenance6FeaturesKHR {
+    Ok(vk::PhysicalDeviceMaintenance6FeaturesKHR {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceMaintenance7FeaturesKHR`, which follow its chain.
-pub fn decode_physical_device_maintenance7_features_khr_body<'a>(
+pub(crate) fn decode_physical_device_maintenance7_features_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceMaintenance7FeaturesKHR<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceMaintenance7FeaturesKHR {
+    Ok(vk::PhysicalDeviceMaintenance7FeaturesKHR {
         p_next: next,
+        maintenance7: d.read()?,
         ..Default::default()
-    };
-    v.maintenance7 = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceMaintenance7FeaturesKHR`, which follow its chain.
-pub fn decode_physical_device_maintenance7_features_khr_partial_body<'a>(
+pub(crate) fn decode_physical_device_maintenance7_features_khr_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceMaintenance7FeaturesKHR<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceMaintenance7FeaturesKHR {
+    Ok(vk::PhysicalDeviceMaintenance7FeaturesKHR {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceShaderDrawParametersFeatures`, which follow its chain.
-pub fn decode_physical_device_shader_draw_parameters_features_body<'a>(
+pub(crate) fn decode_physical_device_shader_draw_parameters_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceShaderDrawParametersFeatures<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceShaderDrawParametersFeatures {
+    Ok(vk::PhysicalDeviceShaderDrawParametersFeatures {
         p_next: next,
+        shader_draw_parameters: d.read()?,
         ..Default::default()
-    };
-    v.shader_draw_parameters = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceShaderDrawParametersFeatures`, which follow its chain.
-pub fn decode_physical_device_shader_draw_parameters_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_shader_draw_parameters_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceShaderDrawParametersFeatures<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceShaderDrawParametersFeatures {
+    Ok(vk::PhysicalDeviceShaderDrawParametersFeatures {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceShaderFloat16Int8Features`, which follow its chain.
-pub fn decode_physical_device_shader_float16_int8_features_body<'a>(
+pub(crate) fn decode_physical_device_shader_float16_int8_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceShaderFloat16Int8Features<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceShaderFloat16Int8Features {
+    Ok(vk::PhysicalDeviceShaderFloat16Int8Features {
         p_next: next,
+        shader_float16: d.read()?,
+        shader_int8: d.read()?,
         ..Default::default()
-    };
-    v.shader_float16 = d.read()?;
-    v.shader_int8 = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceShaderFloat16Int8Features`, which follow its chain.
-pub fn decode_physical_device_shader_float16_int8_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_shader_float16_int8_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceShaderFloat16Int8Features<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceShaderFloat16Int8Features {
+    Ok(vk::PhysicalDeviceShaderFloat16Int8Features {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceHostQueryResetFeatures`, which follow its chain.
-pub fn decode_physical_device_host_query_reset_features_body<'a>(
+pub(crate) fn decode_physical_device_host_query_reset_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceHostQueryResetFeatures<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceHostQueryResetFeatures {
+    Ok(vk::PhysicalDeviceHostQueryResetFeatures {
         p_next: next,
+        host_query_reset: d.read()?,
         ..Default::default()
-    };
-    v.host_query_reset = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceHostQueryResetFeatures`, which follow its chain.
-pub fn decode_physical_device_host_query_reset_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_host_query_reset_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceHostQueryResetFeatures<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceHostQueryResetFeatures {
+    Ok(vk::PhysicalDeviceHostQueryResetFeatures {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceGlobalPriorityQueryFeatures`, which follow its chain.
-pub fn decode_physical_device_global_priority_query_features_body<'a>(
+pub(crate) fn decode_physical_device_global_priority_query_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceGlobalPriorityQueryFeaturesKHR<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceGlobalPriorityQueryFeaturesKHR {
+    Ok(vk::PhysicalDeviceGlobalPriorityQueryFeaturesKHR {
         p_next: next,
+        global_priority_query: d.read()?,
         ..Default::default()
-    };
-    v.global_priority_query = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceGlobalPriorityQueryFeatures`, which follow its chain.
-pub fn decode_physical_device_global_priority_query_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_global_priority_query_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceGlobalPriorityQueryFeaturesKHR<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceGlobalPriorityQueryFeaturesKHR {
+    Ok(vk::PhysicalDeviceGlobalPriorityQueryFeaturesKHR {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceDescriptorIndexingFeatures`, which follow its chain.
-pub fn decode_physical_device_descriptor_indexing_features_body<'a>(
+pub(crate) fn decode_physical_device_descriptor_indexing_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceDescriptorIndexingFeatures<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceDescriptorIndexingFeatures {
+    Ok(vk::PhysicalDeviceDescriptorIndexingFeatures {
         p_next: next,
+        shader_input_attachment_array_dynamic_indexing: d.read()?,
+        shader_uniform_texel_buffer_array_dynamic_indexing: d.read()?,
+        shader_storage_texel_buffer_array_dynamic_indexing: d.read()?,
+        shader_uniform_buffer_array_non_uniform_indexing: d.read()?,
+        shader_sampled_image_array_non_uniform_indexing: d.read()?,
+        shader_storage_buffer_array_non_uniform_indexing: d.read()?,
+        shader_storage_image_array_non_uniform_indexing: d.read()?,
+        shader_input_attachment_array_non_uniform_indexing: d.read()?,
+        shader_uniform_texel_buffer_array_non_uniform_indexing: d.read()?,
+        shader_storage_texel_buffer_array_non_uniform_indexing: d.read()?,
+        descriptor_binding_uniform_buffer_update_after_bind: d.read()?,
+        descriptor_binding_sampled_image_update_after_bind: d.read()?,
+        descriptor_binding_storage_image_update_after_bind: d.read()?,
+        descriptor_binding_storage_buffer_update_after_bind: d.read()?,
+        descriptor_binding_uniform_texel_buffer_update_after_bind: d.read()?,
+        descriptor_binding_storage_texel_buffer_update_after_bind: d.read()?,
+        descriptor_binding_update_unused_while_pending: d.read()?,
+        descriptor_binding_partially_bound: d.read()?,
+        descriptor_binding_variable_descriptor_count: d.read()?,
+        runtime_descriptor_array: d.read()?,
         ..Default::default()
-    };
-    v.shader_input_attachment_array_dynamic_indexing = d.read()?;
-    v.shader_uniform_texel_buffer_array_dynamic_indexing = d.read()?;
-    v.shader_storage_texel_buffer_array_dynamic_indexing = d.read()?;
-    v.shader_uniform_buffer_array_non_uniform_indexing = d.read()?;
-    v.shader_sampled_image_array_non_uniform_indexing = d.read()?;
-    v.shader_storage_buffer_array_non_uniform_indexing = d.read()?;
-    v.shader_storage_image_array_non_uniform_indexing = d.read()?;
-    v.shader_input_attachment_array_non_uniform_indexing = d.read()?;
-    v.shader_uniform_texel_buffer_array_non_uniform_indexing = d.read()?;
-    v.shader_storage_texel_buffer_array_non_uniform_indexing = d.read()?;
-    v.descriptor_binding_uniform_buffer_update_after_bind = d.read()?;
-    v.descriptor_binding_sampled_image_update_after_bind = d.read()?;
-    v.descriptor_binding_storage_image_update_after_bind = d.read()?;
-    v.descriptor_binding_storage_buffer_update_after_bind = d.read()?;
-    v.descriptor_binding_uniform_texel_buffer_update_after_bind = d.read()?;
-    v.descriptor_binding_storage_texel_buffer_update_after_bind = d.read()?;
-    v.descriptor_binding_update_unused_while_pending = d.read()?;
-    v.descriptor_binding_partially_bound = d.read()?;
-    v.descriptor_binding_variable_descriptor_count = d.read()?;
-    v.runtime_descriptor_array = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceDescriptorIndexingFeatures`, which follow its chain.
-pub fn decode_physical_device_descriptor_indexing_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_descriptor_indexing_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceDescriptorIndexingFeatures<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceDescriptorIndexingFeatures {
+    Ok(vk::PhysicalDeviceDescriptorIndexingFeatures {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceTimelineSemaphoreFeatures`, which follow its chain.
-pub fn decode_physical_device_timeline_semaphore_features_body<'a>(
+pub(crate) fn decode_physical_device_timeline_semaphore_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceTimelineSemaphoreFeatures<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceTimelineSemaphoreFeatures {
+    Ok(vk::PhysicalDeviceTimelineSemaphoreFeatures {
         p_next: next,
+        timeline_semaphore: d.read()?,
         ..Default::default()
-    };
-    v.timeline_semaphore = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceTimelineSemaphoreFeatures`, which follow its chain.
-pub fn decode_physical_device_timeline_semaphore_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_timeline_semaphore_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceTimelineSemaphoreFeatures<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceTimelineSemaphoreFeatures {
+    Ok(vk::PhysicalDeviceTimelineSemaphoreFeatures {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDevice8BitStorageFeatures`, which follow its chain.
-pub fn decode_physical_device8_bit_storage_features_body<'a>(
+pub(crate) fn decode_physical_device8_bit_storage_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDevice8BitStorageFeatures<'a>, DecodeError> {
-    let mut v = vk::PhysicalDevice8BitStorageFeatures {
+    Ok(vk::PhysicalDevice8BitStorageFeatures {
         p_next: next,
+        storage_buffer8_bit_access: d.read()?,
+        uniform_and_storage_buffer8_bit_access: d.read()?,
+        storage_push_constant8: d.read()?,
         ..Default::default()
-    };
-    v.storage_buffer8_bit_access = d.read()?;
-    v.uniform_and_storage_buffer8_bit_access = d.read()?;
-    v.storage_push_constant8 = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDevice8BitStorageFeatures`, which follow its chain.
-pub fn decode_physical_device8_bit_storage_features_partial_body<'a>(
+pub(crate) fn decode_physical_device8_bit_storage_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDevice8BitStorageFeatures<'a>, DecodeError> {
-    let v = vk::PhysicalDevice8BitStorageFeatures {
+    Ok(vk::PhysicalDevice8BitStorageFeatures {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceConditionalRenderingFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_conditional_rendering_features_ext_body<'a>(
+pub(crate) fn decode_physical_device_conditional_rendering_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceConditionalRenderingFeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceConditionalRenderingFeaturesEXT {
+    Ok(vk::PhysicalDeviceConditionalRenderingFeaturesEXT {
         p_next: next,
+        conditional_rendering: d.read()?,
+        inherited_conditional_rendering: d.read()?,
         ..Default::default()
-    };
-    v.conditional_rendering = d.read()?;
-    v.inherited_conditional_rendering = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceConditionalRenderingFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_conditional_rendering_features_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_conditional_rendering_features_ext_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceConditionalRenderingFeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceConditionalRenderingFeaturesEXT {
+    Ok(vk::PhysicalDeviceConditionalRenderingFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceVulkanMemoryModelFeatures`, which follow its chain.
-pub fn decode_physical_device_vulkan_memory_model_features_body<'a>(
+pub(crate) fn decode_physical_device_vulkan_memory_model_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceVulkanMemoryModelFeatures<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceVulkanMemoryModelFeatures {
+    Ok(vk::PhysicalDeviceVulkanMemoryModelFeatures {
         p_next: next,
+        vulkan_memory_model: d.read()?,
+        vulkan_memory_model_device_scope: d.read()?,
+        vulkan_memory_model_availability_visibility_chains: d.read()?,
         ..Default::default()
-    };
-    v.vulkan_memory_model = d.read()?;
-    v.vulkan_memory_model_device_scope = d.read()?;
-    v.vulkan_memory_model_availability_visibility_chains = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceVulkanMemoryModelFeatures`, which follow its chain.
-pub fn decode_physical_device_vulkan_memory_model_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_vulkan_memory_model_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceVulkanMemoryModelFeatures<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceVulkanMemoryModelFeatures {
+    Ok(vk::PhysicalDeviceVulkanMemoryModelFeatures {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceShaderAtomicInt64Features`, which follow its chain.
-pub fn decode_physical_device_shader_atomic_int64_features_body<'a>(
+pub(crate) fn decode_physical_device_shader_atomic_int64_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceShaderAtomicInt64Features<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceShaderAtomicInt64Features {
+    Ok(vk::PhysicalDeviceShaderAtomicInt64Features {
         p_next: next,
+        shader_buffer_int64_atomics: d.read()?,
+        shader_shared_int64_atomics: d.read()?,
         ..Default::default()
-    };
-    v.shader_buffer_int64_atomics = d.read()?;
-    v.shader_shared_int64_atomics = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceShaderAtomicInt64Features`, which follow its chain.
-pub fn decode_physical_device_shader_atomic_int64_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_shader_atomic_int64_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceShaderAtomicInt64Features<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceShaderAtomicInt64Features {
+    Ok(vk::PhysicalDeviceShaderAtomicInt64Features {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceShaderAtomicFloatFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_shader_atomic_float_features_ext_body<'a>(
+pub(crate) fn decode_physical_device_shader_atomic_float_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceShaderAtomicFloatFeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceShaderAtomicFloatFeaturesEXT {
+    Ok(vk::PhysicalDeviceShaderAtomicFloatFeaturesEXT {
         p_next: next,
+        shader_buffer_float32_atomics: d.read()?,
+        shader_buffer_float32_atomic_add: d.read()?,
+        shader_buffer_float64_atomics: d.read()?,
+        shader_buffer_float64_atomic_add: d.read()?,
+        shader_shared_float32_atomics: d.read()?,
+        shader_shared_float32_atomic_add: d.read()?,
+        shader_shared_float64_atomics: d.read()?,
+        shader_shared_float64_atomic_add: d.read()?,
+        shader_image_float32_atomics: d.read()?,
+        shader_image_float32_atomic_add: d.read()?,
+        sparse_image_float32_atomics: d.read()?,
+        sparse_image_float32_atomic_add: d.read()?,
         ..Default::default()
-    };
-    v.shader_buffer_float32_atomics = d.read()?;
-    v.shader_buffer_float32_atomic_add = d.read()?;
-    v.shader_buffer_float64_atomics = d.read()?;
-    v.shader_buffer_float64_atomic_add = d.read()?;
-    v.shader_shared_float32_atomics = d.read()?;
-    v.shader_shared_float32_atomic_add = d.read()?;
-    v.shader_shared_float64_atomics = d.read()?;
-    v.shader_shared_float64_atomic_add = d.read()?;
-    v.shader_image_float32_atomics = d.read()?;
-    v.shader_image_float32_atomic_add = d.read()?;
-    v.sparse_image_float32_atomics = d.read()?;
-    v.sparse_image_float32_atomic_add = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceShaderAtomicFloatFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_shader_atomic_float_features_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_shader_atomic_float_features_ext_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceShaderAtomicFloatFeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceShaderAtomicFloatFeaturesEXT {
+    Ok(vk::PhysicalDeviceShaderAtomicFloatFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceShaderAtomicFloat2FeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_shader_atomic_float2_features_ext_body<'a>(
+pub(crate) fn decode_physical_device_shader_atomic_float2_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceShaderAtomicFloat2FeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceShaderAtomicFloat2FeaturesEXT {
+    Ok(vk::PhysicalDeviceShaderAtomicFloat2FeaturesEXT {
         p_next: next,
+        shader_buffer_float16_atomics: d.read()?,
+        shader_buffer_float16_atomic_add: d.read()?,
+        shader_buffer_float16_atomic_min_max: d.read()?,
+        shader_buffer_float32_atomic_min_max: d.read()?,
+        shader_buffer_float64_atomic_min_max: d.read()?,
+        shader_shared_float16_atomics: d.read()?,
+        shader_shared_float16_atomic_add: d.read()?,
+        shader_shared_float16_atomic_min_max: d.read()?,
+        shader_shared_float32_atomic_min_max: d.read()?,
+        shader_shared_float64_atomic_min_max: d.read()?,
+        shader_image_float32_atomic_min_max: d.read()?,
+        sparse_image_float32_atomic_min_max: d.read()?,
         ..Default::default()
-    };
-    v.shader_buffer_float16_atomics = d.read()?;
-    v.shader_buffer_float16_atomic_add = d.read()?;
-    v.shader_buffer_float16_atomic_min_max = d.read()?;
-    v.shader_buffer_float32_atomic_min_max = d.read()?;
-    v.shader_buffer_float64_atomic_min_max = d.read()?;
-    v.shader_shared_float16_atomics = d.read()?;
-    v.shader_shared_float16_atomic_add = d.read()?;
-    v.shader_shared_float16_atomic_min_max = d.read()?;
-    v.shader_shared_float32_atomic_min_max = d.read()?;
-    v.shader_shared_float64_atomic_min_max = d.read()?;
-    v.shader_image_float32_atomic_min_max = d.read()?;
-    v.sparse_image_float32_atomic_min_max = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceShaderAtomicFloat2FeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_shader_atomic_float2_features_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_shader_atomic_float2_features_ext_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceShaderAtomicFloat2FeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceShaderAtomicFloat2FeaturesEXT {
+    Ok(vk::PhysicalDeviceShaderAtomicFloat2FeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceVertexAttributeDivisorFeatures`, which follow its chain.
-pub fn decode_physical_device_vertex_attribute_divisor_features_body<'a>(
+pub(crate) fn decode_physical_device_vertex_attribute_divisor_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceVertexAttributeDivisorFeaturesKHR<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceVertexAttributeDivisorFeaturesKHR {
+    Ok(vk::PhysicalDeviceVertexAttributeDivisorFeaturesKHR {
         p_next: next,
+        vertex_attribute_instance_rate_divisor: d.read()?,
+        vertex_attribute_instance_rate_zero_divisor: d.read()?,
         ..Default::default()
-    };
-    v.vertex_attribute_instance_rate_divisor = d.read()?;
-    v.vertex_attribute_instance_rate_zero_divisor = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceVertexAttributeDivisorFeatures`, which follow its chain.
-pub fn decode_physical_device_vertex_attribute_divisor_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_vertex_attribute_divisor_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceVertexAttributeDivisorFeaturesKHR<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceVertexAttributeDivisorFeaturesKHR {
+    Ok(vk::PhysicalDeviceVertexAttributeDivisorFeaturesKHR {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceTransformFeedbackFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_transform_feedback_features_ext_body<'a>(
+pub(crate) fn decode_physical_device_transform_feedback_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceTransformFeedbackFeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceTransformFeedbackFeaturesEXT {
+    Ok(vk::PhysicalDeviceTransformFeedbackFeaturesEXT {
         p_next: next,
+        transform_feedback: d.read()?,
+        geometry_streams: d.read()?,
         ..Default::default()
-    };
-    v.transform_feedback = d.read()?;
-    v.geometry_streams = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceTransformFeedbackFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_transform_feedback_features_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_transform_feedback_features_ext_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceTransformFeedbackFeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceTransformFeedbackFeaturesEXT {
+    Ok(vk::PhysicalDeviceTransformFeedbackFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceComputeShaderDerivativesFeaturesKHR`, which follow its chain.
-pub fn decode_physical_device_compute_shader_derivatives_features_khr_body<'a>(
+pub(crate) fn decode_physical_device_compute_shader_derivatives_features_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceComputeShaderDerivativesFeaturesNV<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceComputeShaderDerivativesFeaturesNV {
+    Ok(vk::PhysicalDeviceComputeShaderDerivativesFeaturesNV {
         p_next: next,
+        compute_derivative_group_quads: d.read()?,
+        compute_derivative_group_linear: d.read()?,
         ..Default::default()
-    };
-    v.compute_derivative_group_quads = d.read()?;
-    v.compute_derivative_group_linear = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceComputeShaderDerivativesFeaturesKHR`, which follow its chain.
-pub fn decode_physical_device_compute_shader_derivatives_features_khr_partial_body<'a>(
+pub(crate) fn decode_physical_device_compute_shader_derivatives_features_khr_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceComputeShaderDerivativesFeaturesNV<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceComputeShaderDerivativesFeaturesNV {
+    Ok(vk::PhysicalDeviceComputeShaderDerivativesFeaturesNV {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceAccelerationStructureFeaturesKHR`, which follow its chain.
-pub fn decode_physical_device_acceleration_structure_features_khr_body<'a>(
+pub(crate) fn decode_physical_device_acceleration_structure_features_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceAccelerationStructureFeaturesKHR<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceAccelerationStructureFeaturesKHR {
+    Ok(vk::PhysicalDeviceAccelerationStructureFeaturesKHR {
         p_next: next,
+        acceleration_structure: d.read()?,
+        acceleration_structure_capture_replay: d.read()?,
+        acceleration_structure_indirect_build: d.read()?,
+        acceleration_structure_host_commands: d.read()?,
+        descriptor_binding_acceleration_structure_update_after_bind: d.read()?,
         ..Default::default()
-    };
-    v.acceleration_structure = d.read()?;
-    v.acceleration_structure_capture_replay = d.read()?;
-    v.acceleration_structure_indirect_build = d.read()?;
-    v.acceleration_structure_host_commands = d.read()?;
-    v.descriptor_binding_acceleration_structure_update_after_bind = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceAccelerationStructureFeaturesKHR`, which follow its chain.
-pub fn decode_physical_device_acceleration_structure_features_khr_partial_body<'a>(
+pub(crate) fn decode_physical_device_acceleration_structure_features_khr_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceAccelerationStructureFeaturesKHR<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceAccelerationStructureFeaturesKHR {
+    Ok(vk::PhysicalDeviceAccelerationStructureFeaturesKHR {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceRayTracingPipelineFeaturesKHR`, which follow its chain.
-pub fn decode_physical_device_ray_tracing_pipeline_features_khr_body<'a>(
+pub(crate) fn decode_physical_device_ray_tracing_pipeline_features_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceRayTracingPipelineFeaturesKHR<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceRayTracingPipelineFeaturesKHR {
+    Ok(vk::PhysicalDeviceRayTracingPipelineFeaturesKHR {
         p_next: next,
+        ray_tracing_pipeline: d.read()?,
+        ray_tracing_pipeline_shader_group_handle_capture_replay: d.read()?,
+        ray_tracing_pipeline_shader_group_handle_capture_replay_mixed: d.read()?,
+        ray_tracing_pipeline_trace_rays_indirect: d.read()?,
+        ray_traversal_primitive_culling: d.read()?,
         ..Default::default()
-    };
-    v.ray_tracing_pipeline = d.read()?;
-    v.ray_tracing_pipeline_shader_group_handle_capture_replay = d.read()?;
-    v.ray_tracing_pipeline_shader_group_handle_capture_replay_mixed = d.read()?;
-    v.ray_tracing_pipeline_trace_rays_indirect = d.read()?;
-    v.ray_traversal_primitive_culling = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceRayTracingPipelineFeaturesKHR`, which follow its chain.
-pub fn decode_physical_device_ray_tracing_pipeline_features_khr_partial_body<'a>(
+pub(crate) fn decode_physical_device_ray_tracing_pipeline_features_khr_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceRayTracingPipelineFeaturesKHR<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceRayTracingPipelineFeaturesKHR {
+    Ok(vk::PhysicalDeviceRayTracingPipelineFeaturesKHR {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceRayQueryFeaturesKHR`, which follow its chain.
-pub fn decode_physical_device_ray_query_features_khr_body<'a>(
+pub(crate) fn decode_physical_device_ray_query_features_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceRayQueryFeaturesKHR<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceRayQueryFeaturesKHR {
+    Ok(vk::PhysicalDeviceRayQueryFeaturesKHR {
         p_next: next,
+        ray_query: d.read()?,
         ..Default::default()
-    };
-    v.ray_query = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceRayQueryFeaturesKHR`, which follow its chain.
-pub fn decode_physical_device_ray_query_features_khr_partial_body<'a>(
+pub(crate) fn decode_physical_device_ray_query_features_khr_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceRayQueryFeaturesKHR<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceRayQueryFeaturesKHR {
+    Ok(vk::PhysicalDeviceRayQueryFeaturesKHR {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceRayTracingMaintenance1FeaturesKHR`, which follow its chain.
-pub fn decode_physical_device_ray_tracing_maintenance1_features_khr_body<'a>(
+pub(crate) fn decode_physical_device_ray_tracing_maintenance1_features_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceRayTracingMaintenance1FeaturesKHR<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceRayTracingMaintenance1FeaturesKHR {
+    Ok(vk::PhysicalDeviceRayTracingMaintenance1FeaturesKHR {
         p_next: next,
+        ray_tracing_maintenance1: d.read()?,
+        ray_tracing_pipeline_trace_rays_indirect2: d.read()?,
         ..Default::default()
-    };
-    v.ray_tracing_maintenance1 = d.read()?;
-    v.ray_tracing_pipeline_trace_rays_indirect2 = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceRayTracingMaintenance1FeaturesKHR`, which follow its chain.
-pub fn decode_physical_device_ray_tracing_maintenance1_features_khr_partial_body<'a>(
+pub(crate) fn decode_physical_device_ray_tracing_maintenance1_features_khr_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceRayTracingMaintenance1FeaturesKHR<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceRayTracingMaintenance1FeaturesKHR {
+    Ok(vk::PhysicalDeviceRayTracingMaintenance1FeaturesKHR {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceScalarBlockLayoutFeatures`, which follow its chain.
-pub fn decode_physical_device_scalar_block_layout_features_body<'a>(
+pub(crate) fn decode_physical_device_scalar_block_layout_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceScalarBlockLayoutFeatures<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceScalarBlockLayoutFeatures {
+    Ok(vk::PhysicalDeviceScalarBlockLayoutFeatures {
         p_next: next,
+        scalar_block_layout: d.read()?,
         ..Default::default()
-    };
-    v.scalar_block_layout = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceScalarBlockLayoutFeatures`, which follow its chain.
-pub fn decode_physical_device_scalar_block_layout_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_scalar_block_layout_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceScalarBlockLayoutFeatures<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceScalarBlockLayoutFeatures {
+    Ok(vk::PhysicalDeviceScalarBlockLayoutFeatures {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceUniformBufferStandardLayoutFeatures`, which follow its chain.
-pub fn decode_physical_device_uniform_buffer_standard_layout_features_body<'a>(
+pub(crate) fn decode_physical_device_uniform_buffer_standard_layout_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceUniformBufferStandardLayoutFeatures<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceUniformBufferStandardLayoutFeatures {
+    Ok(vk::PhysicalDeviceUniformBufferStandardLayoutFeatures {
         p_next: next,
+        uniform_buffer_standard_layout: d.read()?,
         ..Default::default()
-    };
-    v.uniform_buffer_standard_layout = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceUniformBufferStandardLayoutFeatures`, which follow its chain.
-pub fn decode_physical_device_uniform_buffer_standard_layout_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_uniform_buffer_standard_layout_features_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceUniformBufferStandardLayoutFeatures<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceUniformBufferStandardLayoutFeatures {
+    Ok(vk::PhysicalDeviceUniformBufferStandardLayoutFeatures {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceDepthClipEnableFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_depth_clip_enable_features_ext_body<'a>(
+pub(crate) fn decode_physical_device_depth_clip_enable_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceDepthClipEnableFeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceDepthClipEnableFeaturesEXT {
+    Ok(vk::PhysicalDeviceDepthClipEnableFeaturesEXT {
         p_next: next,
+        depth_clip_enable: d.read()?,
         ..Default::default()
-    };
-    v.depth_clip_enable = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceDepthClipEnableFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_depth_clip_enable_features_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_depth_clip_enable_features_ext_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceDepthClipEnableFeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceDepthClipEnableFeaturesEXT {
+    Ok(vk::PhysicalDeviceDepthClipEnableFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceBufferDeviceAddressFeatures`, which follow its chain.
-pub fn decode_physical_device_buffer_device_address_features_body<'a>(
+pub(crate) fn decode_physical_device_buffer_device_address_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceBufferDeviceAddressFeatures<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceBufferDeviceAddressFeatures {
+    Ok(vk::PhysicalDeviceBufferDeviceAddressFeatures {
         p_next: next,
+        buffer_device_address: d.read()?,
+        buffer_device_address_capture_replay: d.read()?,
+        buffer_device_address_multi_device: d.read()?,
         ..Default::default()
-    };
-    v.buffer_device_address = d.read()?;
-    v.buffer_device_address_capture_replay = d.read()?;
-    v.buffer_device_address_multi_device = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceBufferDeviceAddressFeatures`, which follow its chain.
-pub fn decode_physical_device_buffer_device_address_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_buffer_device_address_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceBufferDeviceAddressFeatures<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceBufferDeviceAddressFeatures {
+    Ok(vk::PhysicalDeviceBufferDeviceAddressFeatures {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceImagelessFramebufferFeatures`, which follow its chain.
-pub fn decode_physical_device_imageless_framebuffer_features_body<'a>(
+pub(crate) fn decode_physical_device_imageless_framebuffer_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceImagelessFramebufferFeatures<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceImagelessFramebufferFeatures {
+    Ok(vk::PhysicalDeviceImagelessFramebufferFeatures {
         p_next: next,
+        imageless_framebuffer: d.read()?,
         ..Default::default()
-    };
-    v.imageless_framebuffer = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceImagelessFramebufferFeatures`, which follow its chain.
-pub fn decode_physical_device_imageless_framebuffer_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_imageless_framebuffer_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceImagelessFramebufferFeatures<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceImagelessFramebufferFeatures {
+    Ok(vk::PhysicalDeviceImagelessFramebufferFeatures {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceTextureCompressionASTCHDRFeatures`, which follow its chain.
-pub fn decode_physical_device_texture_compression_astchdr_features_body<'a>(
+pub(crate) fn decode_physical_device_texture_compression_astchdr_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceTextureCompressionASTCHDRFeatures<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceTextureCompressionASTCHDRFeatures {
+    Ok(vk::PhysicalDeviceTextureCompressionASTCHDRFeatures {
         p_next: next,
+        texture_compression_astc_hdr: d.read()?,
         ..Default::default()
-    };
-    v.texture_compression_astc_hdr = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceTextureCompressionASTCHDRFeatures`, which follow its chain.
-pub fn decode_physical_device_texture_compression_astchdr_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_texture_compression_astchdr_features_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceTextureCompressionASTCHDRFeatures<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceTextureCompressionASTCHDRFeatures {
+    Ok(vk::PhysicalDeviceTextureCompressionASTCHDRFeatures {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceYcbcrImageArraysFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_ycbcr_image_arrays_features_ext_body<'a>(
+pub(crate) fn decode_physical_device_ycbcr_image_arrays_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceYcbcrImageArraysFeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceYcbcrImageArraysFeaturesEXT {
+    Ok(vk::PhysicalDeviceYcbcrImageArraysFeaturesEXT {
         p_next: next,
+        ycbcr_image_arrays: d.read()?,
         ..Default::default()
-    };
-    v.ycbcr_image_arrays = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceYcbcrImageArraysFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_ycbcr_image_arrays_features_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_ycbcr_image_arrays_features_ext_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceYcbcrImageArraysFeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceYcbcrImageArraysFeaturesEXT {
+    Ok(vk::PhysicalDeviceYcbcrImageArraysFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceShaderClockFeaturesKHR`, which follow its chain.
-pub fn decode_physical_device_shader_clock_features_khr_body<'a>(
+pub(crate) fn decode_physical_device_shader_clock_features_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceShaderClockFeaturesKHR<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceShaderClockFeaturesKHR {
+    Ok(vk::PhysicalDeviceShaderClockFeaturesKHR {
         p_next: next,
+        shader_subgroup_clock: d.read()?,
+        shader_device_clock: d.read()?,
         ..Default::default()
-    };
-    v.shader_subgroup_clock = d.read()?;
-    v.shader_device_clock = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceShaderClockFeaturesKHR`, which follow its chain.
-pub fn decode_physical_device_shader_clock_features_khr_partial_body<'a>(
+pub(crate) fn decode_physical_device_shader_clock_features_khr_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceShaderClockFeaturesKHR<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceShaderClockFeaturesKHR {
+    Ok(vk::PhysicalDeviceShaderClockFeaturesKHR {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceIndexTypeUint8Features`, which follow its chain.
-pub fn decode_physical_device_index_type_uint8_features_body<'a>(
+pub(crate) fn decode_physical_device_index_type_uint8_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceIndexTypeUint8FeaturesKHR<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceIndexTypeUint8FeaturesKHR {
+    Ok(vk::PhysicalDeviceIndexTypeUint8FeaturesKHR {
         p_next: next,
+        index_type_uint8: d.read()?,
         ..Default::default()
-    };
-    v.index_type_uint8 = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceIndexTypeUint8Features`, which follow its chain.
-pub fn decode_physical_device_index_type_uint8_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_index_type_uint8_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceIndexTypeUint8FeaturesKHR<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceIndexTypeUint8FeaturesKHR {
+    Ok(vk::PhysicalDeviceIndexTypeUint8FeaturesKHR {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceFragmentShaderInterlockFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_fragment_shader_interlock_features_ext_body<'a>(
+pub(crate) fn decode_physical_device_fragment_shader_interlock_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceFragmentShaderInterlockFeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceFragmentShaderInterlockFeaturesEXT {
+    Ok(vk::PhysicalDeviceFragmentShaderInterlockFeaturesEXT {
         p_next: next,
+        fragment_shader_sample_interlock: d.read()?,
+        fragment_shader_pixel_interlock: d.read()?,
+        fragment_shader_shading_rate_interlock: d.read()?,
         ..Default::default()
-    };
-    v.fragment_shader_sample_interlock = d.read()?;
-    v.fragment_shader_pixel_interlock = d.read()?;
-    v.fragment_shader_shading_rate_interlock = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceFragmentShaderInterlockFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_fragment_shader_interlock_features_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_fragment_shader_interlock_features_ext_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceFragmentShaderInterlockFeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceFragmentShaderInterlockFeaturesEXT {
+    Ok(vk::PhysicalDeviceFragmentShaderInterlockFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceSeparateDepthStencilLayoutsFeatures`, which follow its chain.
-pub fn decode_physical_device_separate_depth_stencil_layouts_features_body<'a>(
+pub(crate) fn decode_physical_device_separate_depth_stencil_layouts_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceSeparateDepthStencilLayoutsFeatures<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceSeparateDepthStencilLayoutsFeatures {
+    Ok(vk::PhysicalDeviceSeparateDepthStencilLayoutsFeatures {
         p_next: next,
+        separate_depth_stencil_layouts: d.read()?,
         ..Default::default()
-    };
-    v.separate_depth_stencil_layouts = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceSeparateDepthStencilLayoutsFeatures`, which follow its chain.
-pub fn decode_physical_device_separate_depth_stencil_layouts_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_separate_depth_stencil_layouts_features_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceSeparateDepthStencilLayoutsFeatures<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceSeparateDepthStencilLayoutsFeatures {
+    Ok(vk::PhysicalDeviceSeparateDepthStencilLayoutsFeatures {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDevicePrimitiveTopologyListRestartFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_primitive_topology_list_restart_features_ext_body<'a>(
+pub(crate) fn decode_physical_device_primitive_topology_list_restart_features_ext_body<
+    'a,
+>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDevicePrimitiveTopologyListRestartFeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDevicePrimitiveTopologyListRestartFeaturesEXT {
+    Ok(vk::PhysicalDevicePrimitiveTopologyListRestartFeaturesEXT {
         p_next: next,
+        primitive_topology_list_restart: d.read()?,
+        primitive_topology_patch_list_restart: d.read()?,
         ..Default::default()
-    };
-    v.primitive_topology_list_restart = d.read()?;
-    v.primitive_topology_patch_list_restart = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDevicePrimitiveTopologyListRestartFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_primitive_topology_list_restart_features_ext_partial_body<
+pub(crate) fn decode_physical_device_primitive_topology_list_restart_features_ext_partial_body<
     'a,
 >(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDevicePrimitiveTopologyListRestartFeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDevicePrimitiveTopologyListRestartFeaturesEXT {
+    Ok(vk::PhysicalDevicePrimitiveTopologyListRestartFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceShaderDemoteToHelperInvocationFeatures`, which follow its chain.
-pub fn decode_physical_device_shader_demote_to_helper_invocation_features_body<'a>(
+pub(crate) fn decode_physical_device_shader_demote_to_helper_invocation_features_body<
+    'a,
+>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceShaderDemoteToHelperInvocationFeatures<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceShaderDemoteToHelperInvocationFeatures {
+    Ok(vk::PhysicalDeviceShaderDemoteToHelperInvocationFeatures {
         p_next: next,
+        shader_demote_to_helper_invocation: d.read()?,
         ..Default::default()
-    };
-    v.shader_demote_to_helper_invocation = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceShaderDemoteToHelperInvocationFeatures`, which follow its chain.
-pub fn decode_physical_device_shader_demote_to_helper_invocation_features_partial_body<
+pub(crate) fn decode_physical_device_shader_demote_to_helper_invocation_features_partial_body<
     'a,
 >(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceShaderDemoteToHelperInvocationFeatures<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceShaderDemoteToHelperInvocationFeatures {
+    Ok(vk::PhysicalDeviceShaderDemoteToHelperInvocationFeatures {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceTexelBufferAlignmentFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_texel_buffer_alignment_features_ext_body<'a>(
+pub(crate) fn decode_physical_device_texel_buffer_alignment_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceTexelBufferAlignmentFeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceTexelBufferAlignmentFeaturesEXT {
+    Ok(vk::PhysicalDeviceTexelBufferAlignmentFeaturesEXT {
         p_next: next,
+        texel_buffer_alignment: d.read()?,
         ..Default::default()
-    };
-    v.texel_buffer_alignment = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceTexelBufferAlignmentFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_texel_buffer_alignment_features_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_texel_buffer_alignment_features_ext_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceTexelBufferAlignmentFeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceTexelBufferAlignmentFeaturesEXT {
+    Ok(vk::PhysicalDeviceTexelBufferAlignmentFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceSubgroupSizeControlFeatures`, which follow its chain.
-pub fn decode_physical_device_subgroup_size_control_features_body<'a>(
+pub(crate) fn decode_physical_device_subgroup_size_control_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceSubgroupSizeControlFeatures<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceSubgroupSizeControlFeatures {
+    Ok(vk::PhysicalDeviceSubgroupSizeControlFeatures {
         p_next: next,
+        subgroup_size_control: d.read()?,
+        compute_full_subgroups: d.read()?,
         ..Default::default()
-    };
-    v.subgroup_size_control = d.read()?;
-    v.compute_full_subgroups = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceSubgroupSizeControlFeatures`, which follow its chain.
-pub fn decode_physical_device_subgroup_size_control_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_subgroup_size_control_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceSubgroupSizeControlFeatures<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceSubgroupSizeControlFeatures {
+    Ok(vk::PhysicalDeviceSubgroupSizeControlFeatures {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceLineRasterizationFeatures`, which follow its chain.
-pub fn decode_physical_device_line_rasterization_features_body<'a>(
+pub(crate) fn decode_physical_device_line_rasterization_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceLineRasterizationFeaturesKHR<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceLineRasterizationFeaturesKHR {
+    Ok(vk::PhysicalDeviceLineRasterizationFeaturesKHR {
         p_next: next,
+        rectangular_lines: d.read()?,
+        bresenham_lines: d.read()?,
+        smooth_lines: d.read()?,
+        stippled_rectangular_lines: d.read()?,
+        stippled_bresenham_lines: d.read()?,
+        stippled_smooth_lines: d.read()?,
         ..Default::default()
-    };
-    v.rectangular_lines = d.read()?;
-    v.bresenham_lines = d.read()?;
-    v.smooth_lines = d.read()?;
-    v.stippled_rectangular_lines = d.read()?;
-    v.stippled_bresenham_lines = d.read()?;
-    v.stippled_smooth_lines = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceLineRasterizationFeatures`, which follow its chain.
-pub fn decode_physical_device_line_rasterization_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_line_rasterization_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceLineRasterizationFeaturesKHR<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceLineRasterizationFeaturesKHR {
+    Ok(vk::PhysicalDeviceLineRasterizationFeaturesKHR {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDevicePipelineCreationCacheControlFeatures`, which follow its chain.
-pub fn decode_physical_device_pipeline_creation_cache_control_features_body<'a>(
+pub(crate) fn decode_physical_device_pipeline_creation_cache_control_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDevicePipelineCreationCacheControlFeatures<'a>, DecodeError> {
-    let mut v = vk::PhysicalDevicePipelineCreationCacheControlFeatures {
+    Ok(vk::PhysicalDevicePipelineCreationCacheControlFeatures {
         p_next: next,
+        pipeline_creation_cache_control: d.read()?,
         ..Default::default()
-    };
-    v.pipeline_creation_cache_control = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDevicePipelineCreationCacheControlFeatures`, which follow its chain.
-pub fn decode_physical_device_pipeline_creation_cache_control_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_pipeline_creation_cache_control_features_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDevicePipelineCreationCacheControlFeatures<'a>, DecodeError> {
-    let v = vk::PhysicalDevicePipelineCreationCacheControlFeatures {
+    Ok(vk::PhysicalDevicePipelineCreationCacheControlFeatures {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceVulkan11Features`, which follow its chain.
-pub fn decode_physical_device_vulkan11_features_body<'a>(
+pub(crate) fn decode_physical_device_vulkan11_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceVulkan11Features<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceVulkan11Features {
+    Ok(vk::PhysicalDeviceVulkan11Features {
         p_next: next,
+        storage_buffer16_bit_access: d.read()?,
+        uniform_and_storage_buffer16_bit_access: d.read()?,
+        storage_push_constant16: d.read()?,
+        storage_input_output16: d.read()?,
+        multiview: d.read()?,
+        multiview_geometry_shader: d.read()?,
+        multiview_tessellation_shader: d.read()?,
+        variable_pointers_storage_buffer: d.read()?,
+        variable_pointers: d.read()?,
+        protected_memory: d.read()?,
+        sampler_ycbcr_conversion: d.read()?,
+        shader_draw_parameters: d.read()?,
         ..Default::default()
-    };
-    v.storage_buffer16_bit_access = d.read()?;
-    v.uniform_and_storage_buffer16_bit_access = d.read()?;
-    v.storage_push_constant16 = d.read()?;
-    v.storage_input_output16 = d.read()?;
-    v.multiview = d.read()?;
-    v.multiview_geometry_shader = d.read()?;
-    v.multiview_tessellation_shader = d.read()?;
-    v.variable_pointers_storage_buffer = d.read()?;
-    v.variable_pointers = d.read()?;
-    v.protected_memory = d.read()?;
-    v.sampler_ycbcr_conversion = d.read()?;
-    v.shader_draw_parameters = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceVulkan11Features`, which follow its chain.
-pub fn decode_physical_device_vulkan11_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_vulkan11_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceVulkan11Features<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceVulkan11Features {
+    Ok(vk::PhysicalDeviceVulkan11Features {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceVulkan12Features`, which follow its chain.
-pub fn decode_physical_device_vulkan12_features_body<'a>(
+pub(crate) fn decode_physical_device_vulkan12_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceVulkan12Features<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceVulkan12Features {
+    Ok(vk::PhysicalDeviceVulkan12Features {
         p_next: next,
+        sampler_mirror_clamp_to_edge: d.read()?,
+        draw_indirect_count: d.read()?,
+        storage_buffer8_bit_access: d.read()?,
+        uniform_and_storage_buffer8_bit_access: d.read()?,
+        storage_push_constant8: d.read()?,
+        shader_buffer_int64_atomics: d.read()?,
+        shader_shared_int64_atomics: d.read()?,
+        shader_float16: d.read()?,
+        shader_int8: d.read()?,
+        descriptor_indexing: d.read()?,
+        shader_input_attachment_array_dynamic_indexing: d.read()?,
+        shader_uniform_texel_buffer_array_dynamic_indexing: d.read()?,
+        shader_storage_texel_buffer_array_dynamic_indexing: d.read()?,
+        shader_uniform_buffer_array_non_uniform_indexing: d.read()?,
+        shader_sampled_image_array_non_uniform_indexing: d.read()?,
+        shader_storage_buffer_array_non_uniform_indexing: d.read()?,
+        shader_storage_image_array_non_uniform_indexing: d.read()?,
+        shader_input_attachment_array_non_uniform_indexing: d.read()?,
+        shader_uniform_texel_buffer_array_non_uniform_indexing: d.read()?,
+        shader_storage_texel_buffer_array_non_uniform_indexing: d.read()?,
+        descriptor_binding_uniform_buffer_update_after_bind: d.read()?,
+        descriptor_binding_sampled_image_update_after_bind: d.read()?,
+        descriptor_binding_storage_image_update_after_bind: d.read()?,
+        descriptor_binding_storage_buffer_update_after_bind: d.read()?,
+        descriptor_binding_uniform_texel_buffer_update_after_bind: d.read()?,
+        descriptor_binding_storage_texel_buffer_update_after_bind: d.read()?,
+        descriptor_binding_update_unused_while_pending: d.read()?,
+        descriptor_binding_partially_bound: d.read()?,
+        descriptor_binding_variable_descriptor_count: d.read()?,
+        runtime_descriptor_array: d.read()?,
+        sampler_filter_minmax: d.read()?,
+        scalar_block_layout: d.read()?,
+        imageless_framebuffer: d.read()?,
+        uniform_buffer_standard_layout: d.read()?,
+        shader_subgroup_extended_types: d.read()?,
+        separate_depth_stencil_layouts: d.read()?,
+        host_query_reset: d.read()?,
+        timeline_semaphore: d.read()?,
+        buffer_device_address: d.read()?,
+        buffer_device_address_capture_replay: d.read()?,
+        buffer_device_address_multi_device: d.read()?,
+        vulkan_memory_model: d.read()?,
+        vulkan_memory_model_device_scope: d.read()?,
+        vulkan_memory_model_availability_visibility_chains: d.read()?,
+        shader_output_viewport_index: d.read()?,
+        shader_output_layer: d.read()?,
+        subgroup_broadcast_dynamic_id: d.read()?,
         ..Default::default()
-    };
-    v.sampler_mirror_clamp_to_edge = d.read()?;
-    v.draw_indirect_count = d.read()?;
-    v.storage_buffer8_bit_access = d.read()?;
-    v.uniform_and_storage_buffer8_bit_access = d.read()?;
-    v.storage_push_constant8 = d.read()?;
-    v.shader_buffer_int64_atomics = d.read()?;
-    v.shader_shared_int64_atomics = d.read()?;
-    v.shader_float16 = d.read()?;
-    v.shader_int8 = d.read()?;
-    v.descriptor_indexing = d.read()?;
-    v.shader_input_attachment_array_dynamic_indexing = d.read()?;
-    v.shader_uniform_texel_buffer_array_dynamic_indexing = d.read()?;
-    v.shader_storage_texel_buffer_array_dynamic_indexing = d.read()?;
-    v.shader_uniform_buffer_array_non_uniform_indexing = d.read()?;
-    v.shader_sampled_image_array_non_uniform_indexing = d.read()?;
-    v.shader_storage_buffer_array_non_uniform_indexing = d.read()?;
-    v.shader_storage_image_array_non_uniform_indexing = d.read()?;
-    v.shader_input_attachment_array_non_uniform_indexing = d.read()?;
-    v.shader_uniform_texel_buffer_array_non_uniform_indexing = d.read()?;
-    v.shader_storage_texel_buffer_array_non_uniform_indexing = d.read()?;
-    v.descriptor_binding_uniform_buffer_update_after_bind = d.read()?;
-    v.descriptor_binding_sampled_image_update_after_bind = d.read()?;
-    v.descriptor_binding_storage_image_update_after_bind = d.read()?;
-    v.descriptor_binding_storage_buffer_update_after_bind = d.read()?;
-    v.descriptor_binding_uniform_texel_buffer_update_after_bind = d.read()?;
-    v.descriptor_binding_storage_texel_buffer_update_after_bind = d.read()?;
-    v.descriptor_binding_update_unused_while_pending = d.read()?;
-    v.descriptor_binding_partially_bound = d.read()?;
-    v.descriptor_binding_variable_descriptor_count = d.read()?;
-    v.runtime_descriptor_array = d.read()?;
-    v.sampler_filter_minmax = d.read()?;
-    v.scalar_block_layout = d.read()?;
-    v.imageless_framebuffer = d.read()?;
-    v.uniform_buffer_standard_layout = d.read()?;
-    v.shader_subgroup_extended_types = d.read()?;
-    v.separate_depth_stencil_layouts = d.read()?;
-    v.host_query_reset = d.read()?;
-    v.timeline_semaphore = d.read()?;
-    v.buffer_device_address = d.read()?;
-    v.buffer_device_address_capture_replay = d.read()?;
-    v.buffer_device_address_multi_device = d.read()?;
-    v.vulkan_memory_model = d.read()?;
-    v.vulkan_memory_model_device_scope = d.read()?;
-    v.vulkan_memory_model_availability_visibility_chains = d.read()?;
-    v.shader_output_viewport_index = d.read()?;
-    v.shader_output_layer = d.read()?;
-    v.subgroup_broadcast_dynamic_id = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceVulkan12Features`, which follow its chain.
-pub fn decode_physical_device_vulkan12_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_vulkan12_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceVulkan12Features<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceVulkan12Features {
+    Ok(vk::PhysicalDeviceVulkan12Features {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceVulkan13Features`, which follow its chain.
-pub fn decode_physical_device_vulkan13_features_body<'a>(
+pub(crate) fn decode_physical_device_vulkan13_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceVulkan13Features<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceVulkan13Features {
+    Ok(vk::PhysicalDeviceVulkan13Features {
         p_next: next,
+        robust_image_access: d.read()?,
+        inline_uniform_block: d.read()?,
+        descriptor_binding_inline_uniform_block_update_after_bind: d.read()?,
+        pipeline_creation_cache_control: d.read()?,
+        private_data: d.read()?,
+        shader_demote_to_helper_invocation: d.read()?,
+        shader_terminate_invocation: d.read()?,
+        subgroup_size_control: d.read()?,
+        compute_full_subgroups: d.read()?,
+        synchronization2: d.read()?,
+        texture_compression_astc_hdr: d.read()?,
+        shader_zero_initialize_workgroup_memory: d.read()?,
+        dynamic_rendering: d.read()?,
+        shader_integer_dot_product: d.read()?,
+        maintenance4: d.read()?,
         ..Default::default()
-    };
-    v.robust_image_access = d.read()?;
-    v.inline_uniform_block = d.read()?;
-    v.descriptor_binding_inline_uniform_block_update_after_bind = d.read()?;
-    v.pipeline_creation_cache_control = d.read()?;
-    v.private_data = d.read()?;
-    v.shader_demote_to_helper_invocation = d.read()?;
-    v.shader_terminate_invocation = d.read()?;
-    v.subgroup_size_control = d.read()?;
-    v.compute_full_subgroups = d.read()?;
-    v.synchronization2 = d.read()?;
-    v.texture_compression_astc_hdr = d.read()?;
-    v.shader_zero_initialize_workgroup_memory = d.read()?;
-    v.dynamic_rendering = d.read()?;
-    v.shader_integer_dot_product = d.read()?;
-    v.maintenance4 = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceVulkan13Features`, which follow its chain.
-pub fn decode_physical_device_vulkan13_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_vulkan13_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceVulkan13Features<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceVulkan13Features {
+    Ok(vk::PhysicalDeviceVulkan13Features {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceVulkan14Features`, which follow its chain.
-pub fn decode_physical_device_vulkan14_features_body<'a>(
+pub(crate) fn decode_physical_device_vulkan14_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceVulkan14Features<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceVulkan14Features {
+    Ok(vk::PhysicalDeviceVulkan14Features {
         p_next: next,
+        global_priority_query: d.read()?,
+        shader_subgroup_rotate: d.read()?,
+        shader_subgroup_rotate_clustered: d.read()?,
+        shader_float_controls2: d.read()?,
+        shader_expect_assume: d.read()?,
+        rectangular_lines: d.read()?,
+        bresenham_lines: d.read()?,
+        smooth_lines: d.read()?,
+        stippled_rectangular_lines: d.read()?,
+        stippled_bresenham_lines: d.read()?,
+        stippled_smooth_lines: d.read()?,
+        vertex_attribute_instance_rate_divisor: d.read()?,
+        vertex_attribute_instance_rate_zero_divisor: d.read()?,
+        index_type_uint8: d.read()?,
+        dynamic_rendering_local_read: d.read()?,
+        maintenance5: d.read()?,
+        maintenance6: d.read()?,
+        pipeline_protected_access: d.read()?,
+        pipeline_robustness: d.read()?,
+        host_image_copy: d.read()?,
+        push_descriptor: d.read()?,
         ..Default::default()
-    };
-    v.global_priority_query = d.read()?;
-    v.shader_subgroup_rotate = d.read()?;
-    v.shader_subgroup_rotate_clustered = d.read()?;
-    v.shader_float_controls2 = d.read()?;
-    v.shader_expect_assume = d.read()?;
-    v.rectangular_lines = d.read()?;
-    v.bresenham_lines = d.read()?;
-    v.smooth_lines = d.read()?;
-    v.stippled_rectangular_lines = d.read()?;
-    v.stippled_bresenham_lines = d.read()?;
-    v.stippled_smooth_lines = d.read()?;
-    v.vertex_attribute_instance_rate_divisor = d.read()?;
-    v.vertex_attribute_instance_rate_zero_divisor = d.read()?;
-    v.index_type_uint8 = d.read()?;
-    v.dynamic_rendering_local_read = d.read()?;
-    v.maintenance5 = d.read()?;
-    v.maintenance6 = d.read()?;
-    v.pipeline_protected_access = d.read()?;
-    v.pipeline_robustness = d.read()?;
-    v.host_image_copy = d.read()?;
-    v.push_descriptor = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceVulkan14Features`, which follow its chain.
-pub fn decode_physical_device_vulkan14_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_vulkan14_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceVulkan14Features<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceVulkan14Features {
+    Ok(vk::PhysicalDeviceVulkan14Features {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceCustomBorderColorFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_custom_border_color_features_ext_body<'a>(
+pub(crate) fn decode_physical_device_custom_border_color_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceCustomBorderColorFeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceCustomBorderColorFeaturesEXT {
+    Ok(vk::PhysicalDeviceCustomBorderColorFeaturesEXT {
         p_next: next,
+        custom_border_colors: d.read()?,
+        custom_border_color_without_format: d.read()?,
         ..Default::default()
-    };
-    v.custom_border_colors = d.read()?;
-    v.custom_border_color_without_format = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceCustomBorderColorFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_custom_border_color_features_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_custom_border_color_features_ext_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceCustomBorderColorFeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceCustomBorderColorFeaturesEXT {
+    Ok(vk::PhysicalDeviceCustomBorderColorFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceBorderColorSwizzleFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_border_color_swizzle_features_ext_body<'a>(
+pub(crate) fn decode_physical_device_border_color_swizzle_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceBorderColorSwizzleFeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceBorderColorSwizzleFeaturesEXT {
+    Ok(vk::PhysicalDeviceBorderColorSwizzleFeaturesEXT {
         p_next: next,
+        border_color_swizzle: d.read()?,
+        border_color_swizzle_from_image: d.read()?,
         ..Default::default()
-    };
-    v.border_color_swizzle = d.read()?;
-    v.border_color_swizzle_from_image = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceBorderColorSwizzleFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_border_color_swizzle_features_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_border_color_swizzle_features_ext_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceBorderColorSwizzleFeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceBorderColorSwizzleFeaturesEXT {
+    Ok(vk::PhysicalDeviceBorderColorSwizzleFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceExtendedDynamicStateFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_extended_dynamic_state_features_ext_body<'a>(
+pub(crate) fn decode_physical_device_extended_dynamic_state_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceExtendedDynamicStateFeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceExtendedDynamicStateFeaturesEXT {
+    Ok(vk::PhysicalDeviceExtendedDynamicStateFeaturesEXT {
         p_next: next,
+        extended_dynamic_state: d.read()?,
         ..Default::default()
-    };
-    v.extended_dynamic_state = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceExtendedDynamicStateFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_extended_dynamic_state_features_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_extended_dynamic_state_features_ext_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceExtendedDynamicStateFeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceExtendedDynamicStateFeaturesEXT {
+    Ok(vk::PhysicalDeviceExtendedDynamicStateFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceExtendedDynamicState2FeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_extended_dynamic_state2_features_ext_body<'a>(
+pub(crate) fn decode_physical_device_extended_dynamic_state2_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceExtendedDynamicState2FeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceExtendedDynamicState2FeaturesEXT {
+    Ok(vk::PhysicalDeviceExtendedDynamicState2FeaturesEXT {
         p_next: next,
+        extended_dynamic_state2: d.read()?,
+        extended_dynamic_state2_logic_op: d.read()?,
+        extended_dynamic_state2_patch_control_points: d.read()?,
         ..Default::default()
-    };
-    v.extended_dynamic_state2 = d.read()?;
-    v.extended_dynamic_state2_logic_op = d.read()?;
-    v.extended_dynamic_state2_patch_control_points = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceExtendedDynamicState2FeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_extended_dynamic_state2_features_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_extended_dynamic_state2_features_ext_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceExtendedDynamicState2FeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceExtendedDynamicState2FeaturesEXT {
+    Ok(vk::PhysicalDeviceExtendedDynamicState2FeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceExtendedDynamicState3FeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_extended_dynamic_state3_features_ext_body<'a>(
+pub(crate) fn decode_physical_device_extended_dynamic_state3_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT {
+    Ok(vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT {
         p_next: next,
+        extended_dynamic_state3_tessellation_domain_origin: d.read()?,
+        extended_dynamic_state3_depth_clamp_enable: d.read()?,
+        extended_dynamic_state3_polygon_mode: d.read()?,
+        extended_dynamic_state3_rasterization_samples: d.read()?,
+        extended_dynamic_state3_sample_mask: d.read()?,
+        extended_dynamic_state3_alpha_to_coverage_enable: d.read()?,
+        extended_dynamic_state3_alpha_to_one_enable: d.read()?,
+        extended_dynamic_state3_logic_op_enable: d.read()?,
+        extended_dynamic_state3_color_blend_enable: d.read()?,
+        extended_dynamic_state3_color_blend_equation: d.read()?,
+        extended_dynamic_state3_color_write_mask: d.read()?,
+        extended_dynamic_state3_rasterization_stream: d.read()?,
+        extended_dynamic_state3_conservative_rasterization_mode: d.read()?,
+        extended_dynamic_state3_extra_primitive_overestimation_size: d.read()?,
+        extended_dynamic_state3_depth_clip_enable: d.read()?,
+        extended_dynamic_state3_sample_locations_enable: d.read()?,
+        extended_dynamic_state3_color_blend_advanced: d.read()?,
+        extended_dynamic_state3_provoking_vertex_mode: d.read()?,
+        extended_dynamic_state3_line_rasterization_mode: d.read()?,
+        extended_dynamic_state3_line_stipple_enable: d.read()?,
+        extended_dynamic_state3_depth_clip_negative_one_to_one: d.read()?,
+        extended_dynamic_state3_viewport_w_scaling_enable: d.read()?,
+        extended_dynamic_state3_viewport_swizzle: d.read()?,
+        extended_dynamic_state3_coverage_to_color_enable: d.read()?,
+        extended_dynamic_state3_coverage_to_color_location: d.read()?,
+        extended_dynamic_state3_coverage_modulation_mode: d.read()?,
+        extended_dynamic_state3_coverage_modulation_table_enable: d.read()?,
+        extended_dynamic_state3_coverage_modulation_table: d.read()?,
+        extended_dynamic_state3_coverage_reduction_mode: d.read()?,
+        extended_dynamic_state3_representative_fragment_test_enable: d.read()?,
+        extended_dynamic_state3_shading_rate_image_enable: d.read()?,
         ..Default::default()
-    };
-    v.extended_dynamic_state3_tessellation_domain_origin = d.read()?;
-    v.extended_dynamic_state3_depth_clamp_enable = d.read()?;
-    v.extended_dynamic_state3_polygon_mode = d.read()?;
-    v.extended_dynamic_state3_rasterization_samples = d.read()?;
-    v.extended_dynamic_state3_sample_mask = d.read()?;
-    v.extended_dynamic_state3_alpha_to_coverage_enable = d.read()?;
-    v.extended_dynamic_state3_alpha_to_one_enable = d.read()?;
-    v.extended_dynamic_state3_logic_op_enable = d.read()?;
-    v.extended_dynamic_state3_color_blend_enable = d.read()?;
-    v.extended_dynamic_state3_color_blend_equation = d.read()?;
-    v.extended_dynamic_state3_color_write_mask = d.read()?;
-    v.extended_dynamic_state3_rasterization_stream = d.read()?;
-    v.extended_dynamic_state3_conservative_rasterization_mode = d.read()?;
-    v.extended_dynamic_state3_extra_primitive_overestimation_size = d.read()?;
-    v.extended_dynamic_state3_depth_clip_enable = d.read()?;
-    v.extended_dynamic_state3_sample_locations_enable = d.read()?;
-    v.extended_dynamic_state3_color_blend_advanced = d.read()?;
-    v.extended_dynamic_state3_provoking_vertex_mode = d.read()?;
-    v.extended_dynamic_state3_line_rasterization_mode = d.read()?;
-    v.extended_dynamic_state3_line_stipple_enable = d.read()?;
-    v.extended_dynamic_state3_depth_clip_negative_one_to_one = d.read()?;
-    v.extended_dynamic_state3_viewport_w_scaling_enable = d.read()?;
-    v.extended_dynamic_state3_viewport_swizzle = d.read()?;
-    v.extended_dynamic_state3_coverage_to_color_enable = d.read()?;
-    v.extended_dynamic_state3_coverage_to_color_location = d.read()?;
-    v.extended_dynamic_state3_coverage_modulation_mode = d.read()?;
-    v.extended_dynamic_state3_coverage_modulation_table_enable = d.read()?;
-    v.extended_dynamic_state3_coverage_modulation_table = d.read()?;
-    v.extended_dynamic_state3_coverage_reduction_mode = d.read()?;
-    v.extended_dynamic_state3_representative_fragment_test_enable = d.read()?;
-    v.extended_dynamic_state3_shading_rate_image_enable = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceExtendedDynamicState3FeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_extended_dynamic_state3_features_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_extended_dynamic_state3_features_ext_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT {
+    Ok(vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceZeroInitializeWorkgroupMemoryFeatures`, which follow its chain.
-pub fn decode_physical_device_zero_initialize_workgroup_memory_features_body<'a>(
+pub(crate) fn decode_physical_device_zero_initialize_workgroup_memory_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceZeroInitializeWorkgroupMemoryFeatures<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceZeroInitializeWorkgroupMemoryFeatures {
+    Ok(vk::PhysicalDeviceZeroInitializeWorkgroupMemoryFeatures {
         p_next: next,
+        shader_zero_initialize_workgroup_memory: d.read()?,
         ..Default::default()
-    };
-    v.shader_zero_initialize_workgroup_memory = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceZeroInitializeWorkgroupMemoryFeatures`, which follow its chain.
-pub fn decode_physical_device_zero_initialize_workgroup_memory_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_zero_initialize_workgroup_memory_features_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceZeroInitializeWorkgroupMemoryFeatures<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceZeroInitializeWorkgroupMemoryFeatures {
+    Ok(vk::PhysicalDeviceZeroInitializeWorkgroupMemoryFeatures {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceShaderSubgroupUniformControlFlowFeaturesKHR`, which follow its chain.
-pub fn decode_physical_device_shader_subgroup_uniform_control_flow_features_khr_body<'a>(
+pub(crate) fn decode_physical_device_shader_subgroup_uniform_control_flow_features_khr_body<
+    'a,
+>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<
     vk::PhysicalDeviceShaderSubgroupUniformControlFlowFeaturesKHR<'a>,
     DecodeError,
 > {
-    let mut v = vk::PhysicalDeviceShaderSubgroupUniformControlFlowFeaturesKHR {
+    Ok(vk::PhysicalDeviceShaderSubgroupUniformControlFlowFeaturesKHR {
         p_next: next,
+        shader_subgroup_uniform_control_flow: d.read()?,
         ..Default::default()
-    };
-    v.shader_subgroup_uniform_control_flow = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceShaderSubgroupUniformControlFlowFeaturesKHR`, which follow its chain.
-pub fn decode_physical_device_shader_subgroup_uniform_control_flow_features_khr_partial_body<
+pub(crate) fn decode_physical_device_shader_subgroup_uniform_control_flow_features_khr_partial_body<
     'a,
 >(
     _d: &mut Decoder<'a>,
@@ -1741,86 +1657,82 @@ pub fn decode_physical_device_shader_subgroup_uniform_control_flow_features_khr_
     vk::PhysicalDeviceShaderSubgroupUniformControlFlowFeaturesKHR<'a>,
     DecodeError,
 > {
-    let v = vk::PhysicalDeviceShaderSubgroupUniformControlFlowFeaturesKHR {
+    Ok(vk::PhysicalDeviceShaderSubgroupUniformControlFlowFeaturesKHR {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceRobustness2FeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_robustness2_features_ext_body<'a>(
+pub(crate) fn decode_physical_device_robustness2_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceRobustness2FeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceRobustness2FeaturesEXT {
+    Ok(vk::PhysicalDeviceRobustness2FeaturesEXT {
         p_next: next,
+        robust_buffer_access2: d.read()?,
+        robust_image_access2: d.read()?,
+        null_descriptor: d.read()?,
         ..Default::default()
-    };
-    v.robust_buffer_access2 = d.read()?;
-    v.robust_image_access2 = d.read()?;
-    v.null_descriptor = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceRobustness2FeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_robustness2_features_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_robustness2_features_ext_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceRobustness2FeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceRobustness2FeaturesEXT {
+    Ok(vk::PhysicalDeviceRobustness2FeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceImageRobustnessFeatures`, which follow its chain.
-pub fn decode_physical_device_image_robustness_features_body<'a>(
+pub(crate) fn decode_physical_device_image_robustness_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceImageRobustnessFeatures<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceImageRobustnessFeatures {
+    Ok(vk::PhysicalDeviceImageRobustnessFeatures {
         p_next: next,
+        robust_image_access: d.read()?,
         ..Default::default()
-    };
-    v.robust_image_access = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceImageRobustnessFeatures`, which follow its chain.
-pub fn decode_physical_device_image_robustness_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_image_robustness_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceImageRobustnessFeatures<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceImageRobustnessFeatures {
+    Ok(vk::PhysicalDeviceImageRobustnessFeatures {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceWorkgroupMemoryExplicitLayoutFeaturesKHR`, which follow its chain.
-pub fn decode_physical_device_workgroup_memory_explicit_layout_features_khr_body<'a>(
+pub(crate) fn decode_physical_device_workgroup_memory_explicit_layout_features_khr_body<
+    'a,
+>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<
     vk::PhysicalDeviceWorkgroupMemoryExplicitLayoutFeaturesKHR<'a>,
     DecodeError,
 > {
-    let mut v = vk::PhysicalDeviceWorkgroupMemoryExplicitLayoutFeaturesKHR {
+    Ok(vk::PhysicalDeviceWorkgroupMemoryExplicitLayoutFeaturesKHR {
         p_next: next,
+        workgroup_memory_explicit_layout: d.read()?,
+        workgroup_memory_explicit_layout_scalar_block_layout: d.read()?,
+        workgroup_memory_explicit_layout8_bit_access: d.read()?,
+        workgroup_memory_explicit_layout16_bit_access: d.read()?,
         ..Default::default()
-    };
-    v.workgroup_memory_explicit_layout = d.read()?;
-    v.workgroup_memory_explicit_layout_scalar_block_layout = d.read()?;
-    v.workgroup_memory_explicit_layout8_bit_access = d.read()?;
-    v.workgroup_memory_explicit_layout16_bit_access = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceWorkgroupMemoryExplicitLayoutFeaturesKHR`, which follow its chain.
-pub fn decode_physical_device_workgroup_memory_explicit_layout_features_khr_partial_body<
+pub(crate) fn decode_physical_device_workgroup_memory_explicit_layout_features_khr_partial_body<
     'a,
 >(
     _d: &mut Decoder<'a>,
@@ -1829,145 +1741,138 @@ pub fn decode_physical_device_workgroup_memory_explicit_layout_features_khr_part
     vk::PhysicalDeviceWorkgroupMemoryExplicitLayoutFeaturesKHR<'a>,
     DecodeError,
 > {
-    let v = vk::PhysicalDeviceWorkgroupMemoryExplicitLayoutFeaturesKHR {
+    Ok(vk::PhysicalDeviceWorkgroupMemoryExplicitLayoutFeaturesKHR {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDevice4444FormatsFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device4444_formats_features_ext_body<'a>(
+pub(crate) fn decode_physical_device4444_formats_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDevice4444FormatsFeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDevice4444FormatsFeaturesEXT {
+    Ok(vk::PhysicalDevice4444FormatsFeaturesEXT {
         p_next: next,
+        format_a4r4g4b4: d.read()?,
+        format_a4b4g4r4: d.read()?,
         ..Default::default()
-    };
-    v.format_a4r4g4b4 = d.read()?;
-    v.format_a4b4g4r4 = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDevice4444FormatsFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device4444_formats_features_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device4444_formats_features_ext_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDevice4444FormatsFeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDevice4444FormatsFeaturesEXT {
+    Ok(vk::PhysicalDevice4444FormatsFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceShaderImageAtomicInt64FeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_shader_image_atomic_int64_features_ext_body<'a>(
+pub(crate) fn decode_physical_device_shader_image_atomic_int64_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceShaderImageAtomicInt64FeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceShaderImageAtomicInt64FeaturesEXT {
+    Ok(vk::PhysicalDeviceShaderImageAtomicInt64FeaturesEXT {
         p_next: next,
+        shader_image_int64_atomics: d.read()?,
+        sparse_image_int64_atomics: d.read()?,
         ..Default::default()
-    };
-    v.shader_image_int64_atomics = d.read()?;
-    v.sparse_image_int64_atomics = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceShaderImageAtomicInt64FeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_shader_image_atomic_int64_features_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_shader_image_atomic_int64_features_ext_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceShaderImageAtomicInt64FeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceShaderImageAtomicInt64FeaturesEXT {
+    Ok(vk::PhysicalDeviceShaderImageAtomicInt64FeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceFragmentShadingRateFeaturesKHR`, which follow its chain.
-pub fn decode_physical_device_fragment_shading_rate_features_khr_body<'a>(
+pub(crate) fn decode_physical_device_fragment_shading_rate_features_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceFragmentShadingRateFeaturesKHR<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceFragmentShadingRateFeaturesKHR {
+    Ok(vk::PhysicalDeviceFragmentShadingRateFeaturesKHR {
         p_next: next,
+        pipeline_fragment_shading_rate: d.read()?,
+        primitive_fragment_shading_rate: d.read()?,
+        attachment_fragment_shading_rate: d.read()?,
         ..Default::default()
-    };
-    v.pipeline_fragment_shading_rate = d.read()?;
-    v.primitive_fragment_shading_rate = d.read()?;
-    v.attachment_fragment_shading_rate = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceFragmentShadingRateFeaturesKHR`, which follow its chain.
-pub fn decode_physical_device_fragment_shading_rate_features_khr_partial_body<'a>(
+pub(crate) fn decode_physical_device_fragment_shading_rate_features_khr_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceFragmentShadingRateFeaturesKHR<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceFragmentShadingRateFeaturesKHR {
+    Ok(vk::PhysicalDeviceFragmentShadingRateFeaturesKHR {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceShaderTerminateInvocationFeatures`, which follow its chain.
-pub fn decode_physical_device_shader_terminate_invocation_features_body<'a>(
+pub(crate) fn decode_physical_device_shader_terminate_invocation_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceShaderTerminateInvocationFeatures<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceShaderTerminateInvocationFeatures {
+    Ok(vk::PhysicalDeviceShaderTerminateInvocationFeatures {
         p_next: next,
+        shader_terminate_invocation: d.read()?,
         ..Default::default()
-    };
-    v.shader_terminate_invocation = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceShaderTerminateInvocationFeatures`, which follow its chain.
-pub fn decode_physical_device_shader_terminate_invocation_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_shader_terminate_invocation_features_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceShaderTerminateInvocationFeatures<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceShaderTerminateInvocationFeatures {
+    Ok(vk::PhysicalDeviceShaderTerminateInvocationFeatures {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceImage2DViewOf3DFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_image2_d_view_of3_d_features_ext_body<'a>(
+pub(crate) fn decode_physical_device_image2_d_view_of3_d_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceImage2DViewOf3DFeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceImage2DViewOf3DFeaturesEXT {
+    Ok(vk::PhysicalDeviceImage2DViewOf3DFeaturesEXT {
         p_next: next,
+        image2_d_view_of3_d: d.read()?,
+        sampler2_d_view_of3_d: d.read()?,
         ..Default::default()
-    };
-    v.image2_d_view_of3_d = d.read()?;
-    v.sampler2_d_view_of3_d = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceImage2DViewOf3DFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_image2_d_view_of3_d_features_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_image2_d_view_of3_d_features_ext_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceImage2DViewOf3DFeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceImage2DViewOf3DFeaturesEXT {
+    Ok(vk::PhysicalDeviceImage2DViewOf3DFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceAttachmentFeedbackLoopDynamicStateFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_attachment_feedback_loop_dynamic_state_features_ext_body<
+pub(crate) fn decode_physical_device_attachment_feedback_loop_dynamic_state_features_ext_body<
     'a,
 >(
     d: &mut Decoder<'a>,
@@ -1976,16 +1881,15 @@ pub fn decode_physical_device_attachment_feedback_loop_dynamic_state_features_ex
     vk::PhysicalDeviceAttachmentFeedbackLoopDynamicStateFeaturesEXT<'a>,
     DecodeError,
 > {
-    let mut v = vk::PhysicalDeviceAttachmentFeedbackLoopDynamicStateFeaturesEXT {
+    Ok(vk::PhysicalDeviceAttachmentFeedbackLoopDynamicStateFeaturesEXT {
         p_next: next,
+        attachment_feedback_loop_dynamic_state: d.read()?,
         ..Default::default()
-    };
-    v.attachment_feedback_loop_dynamic_state = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceAttachmentFeedbackLoopDynamicStateFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_attachment_feedback_loop_dynamic_state_features_ext_partial_body<
+pub(crate) fn decode_physical_device_attachment_feedback_loop_dynamic_state_features_ext_partial_body<
     'a,
 >(
     _d: &mut Decoder<'a>,
@@ -1994,443 +1898,422 @@ pub fn decode_physical_device_attachment_feedback_loop_dynamic_state_features_ex
     vk::PhysicalDeviceAttachmentFeedbackLoopDynamicStateFeaturesEXT<'a>,
     DecodeError,
 > {
-    let v = vk::PhysicalDeviceAttachmentFeedbackLoopDynamicStateFeaturesEXT {
+    Ok(vk::PhysicalDeviceAttachmentFeedbackLoopDynamicStateFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceLegacyVertexAttributesFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_legacy_vertex_attributes_features_ext_body<'a>(
+pub(crate) fn decode_physical_device_legacy_vertex_attributes_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceLegacyVertexAttributesFeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceLegacyVertexAttributesFeaturesEXT {
+    Ok(vk::PhysicalDeviceLegacyVertexAttributesFeaturesEXT {
         p_next: next,
+        legacy_vertex_attributes: d.read()?,
         ..Default::default()
-    };
-    v.legacy_vertex_attributes = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceLegacyVertexAttributesFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_legacy_vertex_attributes_features_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_legacy_vertex_attributes_features_ext_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceLegacyVertexAttributesFeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceLegacyVertexAttributesFeaturesEXT {
+    Ok(vk::PhysicalDeviceLegacyVertexAttributesFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceMutableDescriptorTypeFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_mutable_descriptor_type_features_ext_body<'a>(
+pub(crate) fn decode_physical_device_mutable_descriptor_type_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceMutableDescriptorTypeFeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceMutableDescriptorTypeFeaturesEXT {
+    Ok(vk::PhysicalDeviceMutableDescriptorTypeFeaturesEXT {
         p_next: next,
+        mutable_descriptor_type: d.read()?,
         ..Default::default()
-    };
-    v.mutable_descriptor_type = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceMutableDescriptorTypeFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_mutable_descriptor_type_features_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_mutable_descriptor_type_features_ext_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceMutableDescriptorTypeFeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceMutableDescriptorTypeFeaturesEXT {
+    Ok(vk::PhysicalDeviceMutableDescriptorTypeFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceDepthClipControlFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_depth_clip_control_features_ext_body<'a>(
+pub(crate) fn decode_physical_device_depth_clip_control_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceDepthClipControlFeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceDepthClipControlFeaturesEXT {
+    Ok(vk::PhysicalDeviceDepthClipControlFeaturesEXT {
         p_next: next,
+        depth_clip_control: d.read()?,
         ..Default::default()
-    };
-    v.depth_clip_control = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceDepthClipControlFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_depth_clip_control_features_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_depth_clip_control_features_ext_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceDepthClipControlFeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceDepthClipControlFeaturesEXT {
+    Ok(vk::PhysicalDeviceDepthClipControlFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceDepthClampControlFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_depth_clamp_control_features_ext_body<'a>(
+pub(crate) fn decode_physical_device_depth_clamp_control_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceDepthClampControlFeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceDepthClampControlFeaturesEXT {
+    Ok(vk::PhysicalDeviceDepthClampControlFeaturesEXT {
         p_next: next,
+        depth_clamp_control: d.read()?,
         ..Default::default()
-    };
-    v.depth_clamp_control = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceDepthClampControlFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_depth_clamp_control_features_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_depth_clamp_control_features_ext_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceDepthClampControlFeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceDepthClampControlFeaturesEXT {
+    Ok(vk::PhysicalDeviceDepthClampControlFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceVertexInputDynamicStateFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_vertex_input_dynamic_state_features_ext_body<'a>(
+pub(crate) fn decode_physical_device_vertex_input_dynamic_state_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceVertexInputDynamicStateFeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceVertexInputDynamicStateFeaturesEXT {
+    Ok(vk::PhysicalDeviceVertexInputDynamicStateFeaturesEXT {
         p_next: next,
+        vertex_input_dynamic_state: d.read()?,
         ..Default::default()
-    };
-    v.vertex_input_dynamic_state = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceVertexInputDynamicStateFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_vertex_input_dynamic_state_features_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_vertex_input_dynamic_state_features_ext_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceVertexInputDynamicStateFeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceVertexInputDynamicStateFeaturesEXT {
+    Ok(vk::PhysicalDeviceVertexInputDynamicStateFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceColorWriteEnableFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_color_write_enable_features_ext_body<'a>(
+pub(crate) fn decode_physical_device_color_write_enable_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceColorWriteEnableFeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceColorWriteEnableFeaturesEXT {
+    Ok(vk::PhysicalDeviceColorWriteEnableFeaturesEXT {
         p_next: next,
+        color_write_enable: d.read()?,
         ..Default::default()
-    };
-    v.color_write_enable = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceColorWriteEnableFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_color_write_enable_features_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_color_write_enable_features_ext_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceColorWriteEnableFeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceColorWriteEnableFeaturesEXT {
+    Ok(vk::PhysicalDeviceColorWriteEnableFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceSynchronization2Features`, which follow its chain.
-pub fn decode_physical_device_synchronization2_features_body<'a>(
+pub(crate) fn decode_physical_device_synchronization2_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceSynchronization2Features<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceSynchronization2Features {
+    Ok(vk::PhysicalDeviceSynchronization2Features {
         p_next: next,
+        synchronization2: d.read()?,
         ..Default::default()
-    };
-    v.synchronization2 = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceSynchronization2Features`, which follow its chain.
-pub fn decode_physical_device_synchronization2_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_synchronization2_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceSynchronization2Features<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceSynchronization2Features {
+    Ok(vk::PhysicalDeviceSynchronization2Features {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceHostImageCopyFeatures`, which follow its chain.
-pub fn decode_physical_device_host_image_copy_features_body<'a>(
+pub(crate) fn decode_physical_device_host_image_copy_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceHostImageCopyFeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceHostImageCopyFeaturesEXT {
+    Ok(vk::PhysicalDeviceHostImageCopyFeaturesEXT {
         p_next: next,
+        host_image_copy: d.read()?,
         ..Default::default()
-    };
-    v.host_image_copy = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceHostImageCopyFeatures`, which follow its chain.
-pub fn decode_physical_device_host_image_copy_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_host_image_copy_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceHostImageCopyFeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceHostImageCopyFeaturesEXT {
+    Ok(vk::PhysicalDeviceHostImageCopyFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDevicePrimitivesGeneratedQueryFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_primitives_generated_query_features_ext_body<'a>(
+pub(crate) fn decode_physical_device_primitives_generated_query_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDevicePrimitivesGeneratedQueryFeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDevicePrimitivesGeneratedQueryFeaturesEXT {
+    Ok(vk::PhysicalDevicePrimitivesGeneratedQueryFeaturesEXT {
         p_next: next,
+        primitives_generated_query: d.read()?,
+        primitives_generated_query_with_rasterizer_discard: d.read()?,
+        primitives_generated_query_with_non_zero_streams: d.read()?,
         ..Default::default()
-    };
-    v.primitives_generated_query = d.read()?;
-    v.primitives_generated_query_with_rasterizer_discard = d.read()?;
-    v.primitives_generated_query_with_non_zero_streams = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDevicePrimitivesGeneratedQueryFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_primitives_generated_query_features_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_primitives_generated_query_features_ext_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDevicePrimitivesGeneratedQueryFeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDevicePrimitivesGeneratedQueryFeaturesEXT {
+    Ok(vk::PhysicalDevicePrimitivesGeneratedQueryFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceLegacyDitheringFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_legacy_dithering_features_ext_body<'a>(
+pub(crate) fn decode_physical_device_legacy_dithering_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceLegacyDitheringFeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceLegacyDitheringFeaturesEXT {
+    Ok(vk::PhysicalDeviceLegacyDitheringFeaturesEXT {
         p_next: next,
+        legacy_dithering: d.read()?,
         ..Default::default()
-    };
-    v.legacy_dithering = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceLegacyDitheringFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_legacy_dithering_features_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_legacy_dithering_features_ext_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceLegacyDitheringFeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceLegacyDitheringFeaturesEXT {
+    Ok(vk::PhysicalDeviceLegacyDitheringFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDevicePipelineProtectedAccessFeatures`, which follow its chain.
-pub fn decode_physical_device_pipeline_protected_access_features_body<'a>(
+pub(crate) fn decode_physical_device_pipeline_protected_access_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDevicePipelineProtectedAccessFeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDevicePipelineProtectedAccessFeaturesEXT {
+    Ok(vk::PhysicalDevicePipelineProtectedAccessFeaturesEXT {
         p_next: next,
+        pipeline_protected_access: d.read()?,
         ..Default::default()
-    };
-    v.pipeline_protected_access = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDevicePipelineProtectedAccessFeatures`, which follow its chain.
-pub fn decode_physical_device_pipeline_protected_access_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_pipeline_protected_access_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDevicePipelineProtectedAccessFeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDevicePipelineProtectedAccessFeaturesEXT {
+    Ok(vk::PhysicalDevicePipelineProtectedAccessFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceYcbcr2Plane444FormatsFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_ycbcr2_plane444_formats_features_ext_body<'a>(
+pub(crate) fn decode_physical_device_ycbcr2_plane444_formats_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceYcbcr2Plane444FormatsFeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceYcbcr2Plane444FormatsFeaturesEXT {
+    Ok(vk::PhysicalDeviceYcbcr2Plane444FormatsFeaturesEXT {
         p_next: next,
+        ycbcr2plane444_formats: d.read()?,
         ..Default::default()
-    };
-    v.ycbcr2plane444_formats = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceYcbcr2Plane444FormatsFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_ycbcr2_plane444_formats_features_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_ycbcr2_plane444_formats_features_ext_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceYcbcr2Plane444FormatsFeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceYcbcr2Plane444FormatsFeaturesEXT {
+    Ok(vk::PhysicalDeviceYcbcr2Plane444FormatsFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceProvokingVertexFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_provoking_vertex_features_ext_body<'a>(
+pub(crate) fn decode_physical_device_provoking_vertex_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceProvokingVertexFeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceProvokingVertexFeaturesEXT {
+    Ok(vk::PhysicalDeviceProvokingVertexFeaturesEXT {
         p_next: next,
+        provoking_vertex_last: d.read()?,
+        transform_feedback_preserves_provoking_vertex: d.read()?,
         ..Default::default()
-    };
-    v.provoking_vertex_last = d.read()?;
-    v.transform_feedback_preserves_provoking_vertex = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceProvokingVertexFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_provoking_vertex_features_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_provoking_vertex_features_ext_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceProvokingVertexFeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceProvokingVertexFeaturesEXT {
+    Ok(vk::PhysicalDeviceProvokingVertexFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceShaderIntegerDotProductFeatures`, which follow its chain.
-pub fn decode_physical_device_shader_integer_dot_product_features_body<'a>(
+pub(crate) fn decode_physical_device_shader_integer_dot_product_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceShaderIntegerDotProductFeatures<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceShaderIntegerDotProductFeatures {
+    Ok(vk::PhysicalDeviceShaderIntegerDotProductFeatures {
         p_next: next,
+        shader_integer_dot_product: d.read()?,
         ..Default::default()
-    };
-    v.shader_integer_dot_product = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceShaderIntegerDotProductFeatures`, which follow its chain.
-pub fn decode_physical_device_shader_integer_dot_product_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_shader_integer_dot_product_features_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceShaderIntegerDotProductFeatures<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceShaderIntegerDotProductFeatures {
+    Ok(vk::PhysicalDeviceShaderIntegerDotProductFeatures {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceFragmentShaderBarycentricFeaturesKHR`, which follow its chain.
-pub fn decode_physical_device_fragment_shader_barycentric_features_khr_body<'a>(
+pub(crate) fn decode_physical_device_fragment_shader_barycentric_features_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceFragmentShaderBarycentricFeaturesKHR<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceFragmentShaderBarycentricFeaturesKHR {
+    Ok(vk::PhysicalDeviceFragmentShaderBarycentricFeaturesKHR {
         p_next: next,
+        fragment_shader_barycentric: d.read()?,
         ..Default::default()
-    };
-    v.fragment_shader_barycentric = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceFragmentShaderBarycentricFeaturesKHR`, which follow its chain.
-pub fn decode_physical_device_fragment_shader_barycentric_features_khr_partial_body<'a>(
+pub(crate) fn decode_physical_device_fragment_shader_barycentric_features_khr_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceFragmentShaderBarycentricFeaturesKHR<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceFragmentShaderBarycentricFeaturesKHR {
+    Ok(vk::PhysicalDeviceFragmentShaderBarycentricFeaturesKHR {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceDynamicRenderingFeatures`, which follow its chain.
-pub fn decode_physical_device_dynamic_rendering_features_body<'a>(
+pub(crate) fn decode_physical_device_dynamic_rendering_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceDynamicRenderingFeatures<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceDynamicRenderingFeatures {
+    Ok(vk::PhysicalDeviceDynamicRenderingFeatures {
         p_next: next,
+        dynamic_rendering: d.read()?,
         ..Default::default()
-    };
-    v.dynamic_rendering = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceDynamicRenderingFeatures`, which follow its chain.
-pub fn decode_physical_device_dynamic_rendering_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_dynamic_rendering_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceDynamicRenderingFeatures<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceDynamicRenderingFeatures {
+    Ok(vk::PhysicalDeviceDynamicRenderingFeatures {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceImageViewMinLodFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_image_view_min_lod_features_ext_body<'a>(
+pub(crate) fn decode_physical_device_image_view_min_lod_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceImageViewMinLodFeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceImageViewMinLodFeaturesEXT {
+    Ok(vk::PhysicalDeviceImageViewMinLodFeaturesEXT {
         p_next: next,
+        min_lod: d.read()?,
         ..Default::default()
-    };
-    v.min_lod = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceImageViewMinLodFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_image_view_min_lod_features_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_image_view_min_lod_features_ext_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceImageViewMinLodFeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceImageViewMinLodFeaturesEXT {
+    Ok(vk::PhysicalDeviceImageViewMinLodFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceRasterizationOrderAttachmentAccessFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_rasterization_order_attachment_access_features_ext_body<
+pub(crate) fn decode_physical_device_rasterization_order_attachment_access_features_ext_body<
     'a,
 >(
     d: &mut Decoder<'a>,
@@ -2439,18 +2322,17 @@ pub fn decode_physical_device_rasterization_order_attachment_access_features_ext
     vk::PhysicalDeviceRasterizationOrderAttachmentAccessFeaturesEXT<'a>,
     DecodeError,
 > {
-    let mut v = vk::PhysicalDeviceRasterizationOrderAttachmentAccessFeaturesEXT {
+    Ok(vk::PhysicalDeviceRasterizationOrderAttachmentAccessFeaturesEXT {
         p_next: next,
+        rasterization_order_color_attachment_access: d.read()?,
+        rasterization_order_depth_attachment_access: d.read()?,
+        rasterization_order_stencil_attachment_access: d.read()?,
         ..Default::default()
-    };
-    v.rasterization_order_color_attachment_access = d.read()?;
-    v.rasterization_order_depth_attachment_access = d.read()?;
-    v.rasterization_order_stencil_attachment_access = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceRasterizationOrderAttachmentAccessFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_rasterization_order_attachment_access_features_ext_partial_body<
+pub(crate) fn decode_physical_device_rasterization_order_attachment_access_features_ext_partial_body<
     'a,
 >(
     _d: &mut Decoder<'a>,
@@ -2459,160 +2341,154 @@ pub fn decode_physical_device_rasterization_order_attachment_access_features_ext
     vk::PhysicalDeviceRasterizationOrderAttachmentAccessFeaturesEXT<'a>,
     DecodeError,
 > {
-    let v = vk::PhysicalDeviceRasterizationOrderAttachmentAccessFeaturesEXT {
+    Ok(vk::PhysicalDeviceRasterizationOrderAttachmentAccessFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceGraphicsPipelineLibraryFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_graphics_pipeline_library_features_ext_body<'a>(
+pub(crate) fn decode_physical_device_graphics_pipeline_library_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceGraphicsPipelineLibraryFeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceGraphicsPipelineLibraryFeaturesEXT {
+    Ok(vk::PhysicalDeviceGraphicsPipelineLibraryFeaturesEXT {
         p_next: next,
+        graphics_pipeline_library: d.read()?,
         ..Default::default()
-    };
-    v.graphics_pipeline_library = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceGraphicsPipelineLibraryFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_graphics_pipeline_library_features_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_graphics_pipeline_library_features_ext_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceGraphicsPipelineLibraryFeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceGraphicsPipelineLibraryFeaturesEXT {
+    Ok(vk::PhysicalDeviceGraphicsPipelineLibraryFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceNestedCommandBufferFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_nested_command_buffer_features_ext_body<'a>(
+pub(crate) fn decode_physical_device_nested_command_buffer_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceNestedCommandBufferFeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceNestedCommandBufferFeaturesEXT {
+    Ok(vk::PhysicalDeviceNestedCommandBufferFeaturesEXT {
         p_next: next,
+        nested_command_buffer: d.read()?,
+        nested_command_buffer_rendering: d.read()?,
+        nested_command_buffer_simultaneous_use: d.read()?,
         ..Default::default()
-    };
-    v.nested_command_buffer = d.read()?;
-    v.nested_command_buffer_rendering = d.read()?;
-    v.nested_command_buffer_simultaneous_use = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceNestedCommandBufferFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_nested_command_buffer_features_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_nested_command_buffer_features_ext_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceNestedCommandBufferFeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceNestedCommandBufferFeaturesEXT {
+    Ok(vk::PhysicalDeviceNestedCommandBufferFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceNonSeamlessCubeMapFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_non_seamless_cube_map_features_ext_body<'a>(
+pub(crate) fn decode_physical_device_non_seamless_cube_map_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceNonSeamlessCubeMapFeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceNonSeamlessCubeMapFeaturesEXT {
+    Ok(vk::PhysicalDeviceNonSeamlessCubeMapFeaturesEXT {
         p_next: next,
+        non_seamless_cube_map: d.read()?,
         ..Default::default()
-    };
-    v.non_seamless_cube_map = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceNonSeamlessCubeMapFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_non_seamless_cube_map_features_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_non_seamless_cube_map_features_ext_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceNonSeamlessCubeMapFeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceNonSeamlessCubeMapFeaturesEXT {
+    Ok(vk::PhysicalDeviceNonSeamlessCubeMapFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDevicePipelineRobustnessFeatures`, which follow its chain.
-pub fn decode_physical_device_pipeline_robustness_features_body<'a>(
+pub(crate) fn decode_physical_device_pipeline_robustness_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDevicePipelineRobustnessFeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDevicePipelineRobustnessFeaturesEXT {
+    Ok(vk::PhysicalDevicePipelineRobustnessFeaturesEXT {
         p_next: next,
+        pipeline_robustness: d.read()?,
         ..Default::default()
-    };
-    v.pipeline_robustness = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDevicePipelineRobustnessFeatures`, which follow its chain.
-pub fn decode_physical_device_pipeline_robustness_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_pipeline_robustness_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDevicePipelineRobustnessFeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDevicePipelineRobustnessFeaturesEXT {
+    Ok(vk::PhysicalDevicePipelineRobustnessFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceAttachmentFeedbackLoopLayoutFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_attachment_feedback_loop_layout_features_ext_body<'a>(
+pub(crate) fn decode_physical_device_attachment_feedback_loop_layout_features_ext_body<
+    'a,
+>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceAttachmentFeedbackLoopLayoutFeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceAttachmentFeedbackLoopLayoutFeaturesEXT {
+    Ok(vk::PhysicalDeviceAttachmentFeedbackLoopLayoutFeaturesEXT {
         p_next: next,
+        attachment_feedback_loop_layout: d.read()?,
         ..Default::default()
-    };
-    v.attachment_feedback_loop_layout = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceAttachmentFeedbackLoopLayoutFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_attachment_feedback_loop_layout_features_ext_partial_body<
+pub(crate) fn decode_physical_device_attachment_feedback_loop_layout_features_ext_partial_body<
     'a,
 >(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceAttachmentFeedbackLoopLayoutFeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceAttachmentFeedbackLoopLayoutFeaturesEXT {
+    Ok(vk::PhysicalDeviceAttachmentFeedbackLoopLayoutFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceDynamicRenderingUnusedAttachmentsFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_dynamic_rendering_unused_attachments_features_ext_body<'a>(
+pub(crate) fn decode_physical_device_dynamic_rendering_unused_attachments_features_ext_body<
+    'a,
+>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<
     vk::PhysicalDeviceDynamicRenderingUnusedAttachmentsFeaturesEXT<'a>,
     DecodeError,
 > {
-    let mut v = vk::PhysicalDeviceDynamicRenderingUnusedAttachmentsFeaturesEXT {
+    Ok(vk::PhysicalDeviceDynamicRenderingUnusedAttachmentsFeaturesEXT {
         p_next: next,
+        dynamic_rendering_unused_attachments: d.read()?,
         ..Default::default()
-    };
-    v.dynamic_rendering_unused_attachments = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceDynamicRenderingUnusedAttachmentsFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_dynamic_rendering_unused_attachments_features_ext_partial_body<
+pub(crate) fn decode_physical_device_dynamic_rendering_unused_attachments_features_ext_partial_body<
     'a,
 >(
     _d: &mut Decoder<'a>,
@@ -2621,263 +2497,250 @@ pub fn decode_physical_device_dynamic_rendering_unused_attachments_features_ext_
     vk::PhysicalDeviceDynamicRenderingUnusedAttachmentsFeaturesEXT<'a>,
     DecodeError,
 > {
-    let v = vk::PhysicalDeviceDynamicRenderingUnusedAttachmentsFeaturesEXT {
+    Ok(vk::PhysicalDeviceDynamicRenderingUnusedAttachmentsFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceDepthBiasControlFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_depth_bias_control_features_ext_body<'a>(
+pub(crate) fn decode_physical_device_depth_bias_control_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceDepthBiasControlFeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceDepthBiasControlFeaturesEXT {
+    Ok(vk::PhysicalDeviceDepthBiasControlFeaturesEXT {
         p_next: next,
+        depth_bias_control: d.read()?,
+        least_representable_value_force_unorm_representation: d.read()?,
+        float_representation: d.read()?,
+        depth_bias_exact: d.read()?,
         ..Default::default()
-    };
-    v.depth_bias_control = d.read()?;
-    v.least_representable_value_force_unorm_representation = d.read()?;
-    v.float_representation = d.read()?;
-    v.depth_bias_exact = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceDepthBiasControlFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_depth_bias_control_features_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_depth_bias_control_features_ext_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceDepthBiasControlFeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceDepthBiasControlFeaturesEXT {
+    Ok(vk::PhysicalDeviceDepthBiasControlFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceRayTracingPositionFetchFeaturesKHR`, which follow its chain.
-pub fn decode_physical_device_ray_tracing_position_fetch_features_khr_body<'a>(
+pub(crate) fn decode_physical_device_ray_tracing_position_fetch_features_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceRayTracingPositionFetchFeaturesKHR<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceRayTracingPositionFetchFeaturesKHR {
+    Ok(vk::PhysicalDeviceRayTracingPositionFetchFeaturesKHR {
         p_next: next,
+        ray_tracing_position_fetch: d.read()?,
         ..Default::default()
-    };
-    v.ray_tracing_position_fetch = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceRayTracingPositionFetchFeaturesKHR`, which follow its chain.
-pub fn decode_physical_device_ray_tracing_position_fetch_features_khr_partial_body<'a>(
+pub(crate) fn decode_physical_device_ray_tracing_position_fetch_features_khr_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceRayTracingPositionFetchFeaturesKHR<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceRayTracingPositionFetchFeaturesKHR {
+    Ok(vk::PhysicalDeviceRayTracingPositionFetchFeaturesKHR {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceShaderMaximalReconvergenceFeaturesKHR`, which follow its chain.
-pub fn decode_physical_device_shader_maximal_reconvergence_features_khr_body<'a>(
+pub(crate) fn decode_physical_device_shader_maximal_reconvergence_features_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceShaderMaximalReconvergenceFeaturesKHR<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceShaderMaximalReconvergenceFeaturesKHR {
+    Ok(vk::PhysicalDeviceShaderMaximalReconvergenceFeaturesKHR {
         p_next: next,
+        shader_maximal_reconvergence: d.read()?,
         ..Default::default()
-    };
-    v.shader_maximal_reconvergence = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceShaderMaximalReconvergenceFeaturesKHR`, which follow its chain.
-pub fn decode_physical_device_shader_maximal_reconvergence_features_khr_partial_body<'a>(
+pub(crate) fn decode_physical_device_shader_maximal_reconvergence_features_khr_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceShaderMaximalReconvergenceFeaturesKHR<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceShaderMaximalReconvergenceFeaturesKHR {
+    Ok(vk::PhysicalDeviceShaderMaximalReconvergenceFeaturesKHR {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceShaderSubgroupRotateFeatures`, which follow its chain.
-pub fn decode_physical_device_shader_subgroup_rotate_features_body<'a>(
+pub(crate) fn decode_physical_device_shader_subgroup_rotate_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceShaderSubgroupRotateFeaturesKHR<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceShaderSubgroupRotateFeaturesKHR {
+    Ok(vk::PhysicalDeviceShaderSubgroupRotateFeaturesKHR {
         p_next: next,
+        shader_subgroup_rotate: d.read()?,
+        shader_subgroup_rotate_clustered: d.read()?,
         ..Default::default()
-    };
-    v.shader_subgroup_rotate = d.read()?;
-    v.shader_subgroup_rotate_clustered = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceShaderSubgroupRotateFeatures`, which follow its chain.
-pub fn decode_physical_device_shader_subgroup_rotate_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_shader_subgroup_rotate_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceShaderSubgroupRotateFeaturesKHR<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceShaderSubgroupRotateFeaturesKHR {
+    Ok(vk::PhysicalDeviceShaderSubgroupRotateFeaturesKHR {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceShaderExpectAssumeFeatures`, which follow its chain.
-pub fn decode_physical_device_shader_expect_assume_features_body<'a>(
+pub(crate) fn decode_physical_device_shader_expect_assume_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceShaderExpectAssumeFeaturesKHR<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceShaderExpectAssumeFeaturesKHR {
+    Ok(vk::PhysicalDeviceShaderExpectAssumeFeaturesKHR {
         p_next: next,
+        shader_expect_assume: d.read()?,
         ..Default::default()
-    };
-    v.shader_expect_assume = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceShaderExpectAssumeFeatures`, which follow its chain.
-pub fn decode_physical_device_shader_expect_assume_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_shader_expect_assume_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceShaderExpectAssumeFeaturesKHR<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceShaderExpectAssumeFeaturesKHR {
+    Ok(vk::PhysicalDeviceShaderExpectAssumeFeaturesKHR {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceShaderFloatControls2Features`, which follow its chain.
-pub fn decode_physical_device_shader_float_controls2_features_body<'a>(
+pub(crate) fn decode_physical_device_shader_float_controls2_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceShaderFloatControls2FeaturesKHR<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceShaderFloatControls2FeaturesKHR {
+    Ok(vk::PhysicalDeviceShaderFloatControls2FeaturesKHR {
         p_next: next,
+        shader_float_controls2: d.read()?,
         ..Default::default()
-    };
-    v.shader_float_controls2 = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceShaderFloatControls2Features`, which follow its chain.
-pub fn decode_physical_device_shader_float_controls2_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_shader_float_controls2_features_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceShaderFloatControls2FeaturesKHR<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceShaderFloatControls2FeaturesKHR {
+    Ok(vk::PhysicalDeviceShaderFloatControls2FeaturesKHR {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceDynamicRenderingLocalReadFeatures`, which follow its chain.
-pub fn decode_physical_device_dynamic_rendering_local_read_features_body<'a>(
+pub(crate) fn decode_physical_device_dynamic_rendering_local_read_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceDynamicRenderingLocalReadFeaturesKHR<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceDynamicRenderingLocalReadFeaturesKHR {
+    Ok(vk::PhysicalDeviceDynamicRenderingLocalReadFeaturesKHR {
         p_next: next,
+        dynamic_rendering_local_read: d.read()?,
         ..Default::default()
-    };
-    v.dynamic_rendering_local_read = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceDynamicRenderingLocalReadFeatures`, which follow its chain.
-pub fn decode_physical_device_dynamic_rendering_local_read_features_partial_body<'a>(
+pub(crate) fn decode_physical_device_dynamic_rendering_local_read_features_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceDynamicRenderingLocalReadFeaturesKHR<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceDynamicRenderingLocalReadFeaturesKHR {
+    Ok(vk::PhysicalDeviceDynamicRenderingLocalReadFeaturesKHR {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceShaderQuadControlFeaturesKHR`, which follow its chain.
-pub fn decode_physical_device_shader_quad_control_features_khr_body<'a>(
+pub(crate) fn decode_physical_device_shader_quad_control_features_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceShaderQuadControlFeaturesKHR<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceShaderQuadControlFeaturesKHR {
+    Ok(vk::PhysicalDeviceShaderQuadControlFeaturesKHR {
         p_next: next,
+        shader_quad_control: d.read()?,
         ..Default::default()
-    };
-    v.shader_quad_control = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceShaderQuadControlFeaturesKHR`, which follow its chain.
-pub fn decode_physical_device_shader_quad_control_features_khr_partial_body<'a>(
+pub(crate) fn decode_physical_device_shader_quad_control_features_khr_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceShaderQuadControlFeaturesKHR<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceShaderQuadControlFeaturesKHR {
+    Ok(vk::PhysicalDeviceShaderQuadControlFeaturesKHR {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceShaderReplicatedCompositesFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_shader_replicated_composites_features_ext_body<'a>(
+pub(crate) fn decode_physical_device_shader_replicated_composites_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceShaderReplicatedCompositesFeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceShaderReplicatedCompositesFeaturesEXT {
+    Ok(vk::PhysicalDeviceShaderReplicatedCompositesFeaturesEXT {
         p_next: next,
+        shader_replicated_composites: d.read()?,
         ..Default::default()
-    };
-    v.shader_replicated_composites = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceShaderReplicatedCompositesFeaturesEXT`, which follow its chain.
-pub fn decode_physical_device_shader_replicated_composites_features_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_shader_replicated_composites_features_ext_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceShaderReplicatedCompositesFeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceShaderReplicatedCompositesFeaturesEXT {
+    Ok(vk::PhysicalDeviceShaderReplicatedCompositesFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceDepthClampZeroOneFeaturesKHR`, which follow its chain.
-pub fn decode_physical_device_depth_clamp_zero_one_features_khr_body<'a>(
+pub(crate) fn decode_physical_device_depth_clamp_zero_one_features_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceDepthClampZeroOneFeaturesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceDepthClampZeroOneFeaturesEXT {
+    Ok(vk::PhysicalDeviceDepthClampZeroOneFeaturesEXT {
         p_next: next,
+        depth_clamp_zero_one: d.read()?,
         ..Default::default()
-    };
-    v.depth_clamp_zero_one = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceDepthClampZeroOneFeaturesKHR`, which follow its chain.
-pub fn decode_physical_device_depth_clamp_zero_one_features_khr_partial_body<'a>(
+pub(crate) fn decode_physical_device_depth_clamp_zero_one_features_khr_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceDepthClampZeroOneFeaturesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceDepthClampZeroOneFeaturesEXT {
+    Ok(vk::PhysicalDeviceDepthClampZeroOneFeaturesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }

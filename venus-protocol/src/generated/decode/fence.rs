@@ -4,8 +4,9 @@
 //! Decoders of the structures of family `fence`.
 
 use core::ffi::c_void;
-use crate::vk;
+
 use crate::generated::chains;
+use crate::vk;
 use crate::wire::{ChainMode, DecodeError, Decoder};
 
 /// Decodes `VkFenceCreateInfo`.
@@ -18,27 +19,25 @@ pub fn decode_fence_create_info<'a>(
 }
 
 /// The members of `VkFenceCreateInfo`, which follow its chain.
-pub fn decode_fence_create_info_body<'a>(
+pub(crate) fn decode_fence_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::FenceCreateInfo<'a>, DecodeError> {
-    let mut v = vk::FenceCreateInfo {
+    Ok(vk::FenceCreateInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
         ..Default::default()
-    };
-    v.flags = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkExportFenceCreateInfo`, which follow its chain.
-pub fn decode_export_fence_create_info_body<'a>(
+pub(crate) fn decode_export_fence_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ExportFenceCreateInfo<'a>, DecodeError> {
-    let mut v = vk::ExportFenceCreateInfo {
+    Ok(vk::ExportFenceCreateInfo {
         p_next: next.cast_const(),
+        handle_types: d.read()?,
         ..Default::default()
-    };
-    v.handle_types = d.read()?;
-    Ok(v)
+    })
 }

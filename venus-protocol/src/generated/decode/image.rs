@@ -4,81 +4,84 @@
 //! Decoders of the structures of family `image`.
 
 use core::ffi::c_void;
-use crate::vk;
-use crate::generated::chains;
+
 use crate::generated::decode::{
     decode_extent3_d, decode_extent3_d_partial, decode_image_copy2,
     decode_image_subresource, decode_image_subresource_layers,
     decode_memory_requirements, decode_memory_requirements_partial, decode_offset3_d,
     decode_rect2_d,
 };
+use crate::generated::chains;
+use crate::vk;
 use crate::wire::{ChainMode, Count, DecodeError, Decoder, as_ptr_or_null};
 
 /// Decodes `VkComponentMapping`.
 pub fn decode_component_mapping(
     d: &mut Decoder<'_>,
 ) -> Result<vk::ComponentMapping, DecodeError> {
-    let mut v = vk::ComponentMapping::default();
-    v.r = d.read()?;
-    v.g = d.read()?;
-    v.b = d.read()?;
-    v.a = d.read()?;
-    Ok(v)
+    Ok(vk::ComponentMapping {
+        r: d.read()?,
+        g: d.read()?,
+        b: d.read()?,
+        a: d.read()?,
+    })
 }
 
 /// Decodes `VkSparseImageFormatProperties`.
 pub fn decode_sparse_image_format_properties(
     d: &mut Decoder<'_>,
 ) -> Result<vk::SparseImageFormatProperties, DecodeError> {
-    let mut v = vk::SparseImageFormatProperties::default();
-    v.aspect_mask = d.read()?;
-    v.image_granularity = decode_extent3_d(d)?;
-    v.flags = d.read()?;
-    Ok(v)
+    Ok(vk::SparseImageFormatProperties {
+        aspect_mask: d.read()?,
+        image_granularity: decode_extent3_d(d)?,
+        flags: d.read()?,
+    })
 }
 
 /// Decodes what a request tells of an output `VkSparseImageFormatProperties`.
 pub fn decode_sparse_image_format_properties_partial(
     d: &mut Decoder<'_>,
 ) -> Result<vk::SparseImageFormatProperties, DecodeError> {
-    let mut v = vk::SparseImageFormatProperties::default();
-    v.image_granularity = decode_extent3_d_partial(d)?;
-    Ok(v)
+    Ok(vk::SparseImageFormatProperties {
+        image_granularity: decode_extent3_d_partial(d)?,
+        ..Default::default()
+    })
 }
 
 /// Decodes `VkSparseImageMemoryRequirements`.
 pub fn decode_sparse_image_memory_requirements(
     d: &mut Decoder<'_>,
 ) -> Result<vk::SparseImageMemoryRequirements, DecodeError> {
-    let mut v = vk::SparseImageMemoryRequirements::default();
-    v.format_properties = decode_sparse_image_format_properties(d)?;
-    v.image_mip_tail_first_lod = d.read()?;
-    v.image_mip_tail_size = d.read()?;
-    v.image_mip_tail_offset = d.read()?;
-    v.image_mip_tail_stride = d.read()?;
-    Ok(v)
+    Ok(vk::SparseImageMemoryRequirements {
+        format_properties: decode_sparse_image_format_properties(d)?,
+        image_mip_tail_first_lod: d.read()?,
+        image_mip_tail_size: d.read()?,
+        image_mip_tail_offset: d.read()?,
+        image_mip_tail_stride: d.read()?,
+    })
 }
 
 /// Decodes what a request tells of an output `VkSparseImageMemoryRequirements`.
 pub fn decode_sparse_image_memory_requirements_partial(
     d: &mut Decoder<'_>,
 ) -> Result<vk::SparseImageMemoryRequirements, DecodeError> {
-    let mut v = vk::SparseImageMemoryRequirements::default();
-    v.format_properties = decode_sparse_image_format_properties_partial(d)?;
-    Ok(v)
+    Ok(vk::SparseImageMemoryRequirements {
+        format_properties: decode_sparse_image_format_properties_partial(d)?,
+        ..Default::default()
+    })
 }
 
 /// Decodes `VkImageSubresourceRange`.
 pub fn decode_image_subresource_range(
     d: &mut Decoder<'_>,
 ) -> Result<vk::ImageSubresourceRange, DecodeError> {
-    let mut v = vk::ImageSubresourceRange::default();
-    v.aspect_mask = d.read()?;
-    v.base_mip_level = d.read()?;
-    v.level_count = d.read()?;
-    v.base_array_layer = d.read()?;
-    v.layer_count = d.read()?;
-    Ok(v)
+    Ok(vk::ImageSubresourceRange {
+        aspect_mask: d.read()?,
+        base_mip_level: d.read()?,
+        level_count: d.read()?,
+        base_array_layer: d.read()?,
+        layer_count: d.read()?,
+    })
 }
 
 /// Decodes `VkImageCreateInfo`.
@@ -91,25 +94,25 @@ pub fn decode_image_create_info<'a>(
 }
 
 /// The members of `VkImageCreateInfo`, which follow its chain.
-pub fn decode_image_create_info_body<'a>(
+pub(crate) fn decode_image_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ImageCreateInfo<'a>, DecodeError> {
     let mut v = vk::ImageCreateInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        image_type: d.read()?,
+        format: d.read()?,
+        extent: decode_extent3_d(d)?,
+        mip_levels: d.read()?,
+        array_layers: d.read()?,
+        samples: d.read()?,
+        tiling: d.read()?,
+        usage: d.read()?,
+        sharing_mode: d.read()?,
+        queue_family_index_count: d.read()?,
         ..Default::default()
     };
-    v.flags = d.read()?;
-    v.image_type = d.read()?;
-    v.format = d.read()?;
-    v.extent = decode_extent3_d(d)?;
-    v.mip_levels = d.read()?;
-    v.array_layers = d.read()?;
-    v.samples = d.read()?;
-    v.tiling = d.read()?;
-    v.usage = d.read()?;
-    v.sharing_mode = d.read()?;
-    v.queue_family_index_count = d.read()?;
     v.p_queue_family_indices = as_ptr_or_null(
         d.read_scalars(v.queue_family_index_count.count(), true)?,
     );
@@ -121,13 +124,13 @@ pub fn decode_image_create_info_body<'a>(
 pub fn decode_subresource_layout(
     d: &mut Decoder<'_>,
 ) -> Result<vk::SubresourceLayout, DecodeError> {
-    let mut v = vk::SubresourceLayout::default();
-    v.offset = d.read()?;
-    v.size = d.read()?;
-    v.row_pitch = d.read()?;
-    v.array_pitch = d.read()?;
-    v.depth_pitch = d.read()?;
-    Ok(v)
+    Ok(vk::SubresourceLayout {
+        offset: d.read()?,
+        size: d.read()?,
+        row_pitch: d.read()?,
+        array_pitch: d.read()?,
+        depth_pitch: d.read()?,
+    })
 }
 
 /// Decodes what a request tells of an output `VkSubresourceLayout`.
@@ -147,34 +150,32 @@ pub fn decode_image_view_create_info<'a>(
 }
 
 /// The members of `VkImageViewCreateInfo`, which follow its chain.
-pub fn decode_image_view_create_info_body<'a>(
+pub(crate) fn decode_image_view_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ImageViewCreateInfo<'a>, DecodeError> {
-    let mut v = vk::ImageViewCreateInfo {
+    Ok(vk::ImageViewCreateInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        image: d.read_handle()?,
+        view_type: d.read()?,
+        format: d.read()?,
+        components: decode_component_mapping(d)?,
+        subresource_range: decode_image_subresource_range(d)?,
         ..Default::default()
-    };
-    v.flags = d.read()?;
-    v.image = d.read_handle()?;
-    v.view_type = d.read()?;
-    v.format = d.read()?;
-    v.components = decode_component_mapping(d)?;
-    v.subresource_range = decode_image_subresource_range(d)?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkExternalMemoryImageCreateInfo`, which follow its chain.
-pub fn decode_external_memory_image_create_info_body<'a>(
+pub(crate) fn decode_external_memory_image_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ExternalMemoryImageCreateInfo<'a>, DecodeError> {
-    let mut v = vk::ExternalMemoryImageCreateInfo {
+    Ok(vk::ExternalMemoryImageCreateInfo {
         p_next: next.cast_const(),
+        handle_types: d.read()?,
         ..Default::default()
-    };
-    v.handle_types = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkBindImageMemoryInfo`.
@@ -187,30 +188,29 @@ pub fn decode_bind_image_memory_info<'a>(
 }
 
 /// The members of `VkBindImageMemoryInfo`, which follow its chain.
-pub fn decode_bind_image_memory_info_body<'a>(
+pub(crate) fn decode_bind_image_memory_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::BindImageMemoryInfo<'a>, DecodeError> {
-    let mut v = vk::BindImageMemoryInfo {
+    Ok(vk::BindImageMemoryInfo {
         p_next: next.cast_const(),
+        image: d.read_handle()?,
+        memory: d.read_handle()?,
+        memory_offset: d.read()?,
         ..Default::default()
-    };
-    v.image = d.read_handle()?;
-    v.memory = d.read_handle()?;
-    v.memory_offset = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkBindImageMemoryDeviceGroupInfo`, which follow its chain.
-pub fn decode_bind_image_memory_device_group_info_body<'a>(
+pub(crate) fn decode_bind_image_memory_device_group_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::BindImageMemoryDeviceGroupInfo<'a>, DecodeError> {
     let mut v = vk::BindImageMemoryDeviceGroupInfo {
         p_next: next.cast_const(),
+        device_index_count: d.read()?,
         ..Default::default()
     };
-    v.device_index_count = d.read()?;
     v.p_device_indices = as_ptr_or_null(
         d.read_scalars(v.device_index_count.count(), false)?,
     );
@@ -237,16 +237,15 @@ pub fn decode_image_memory_requirements_info2<'a>(
 }
 
 /// The members of `VkImageMemoryRequirementsInfo2`, which follow its chain.
-pub fn decode_image_memory_requirements_info2_body<'a>(
+pub(crate) fn decode_image_memory_requirements_info2_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ImageMemoryRequirementsInfo2<'a>, DecodeError> {
-    let mut v = vk::ImageMemoryRequirementsInfo2 {
+    Ok(vk::ImageMemoryRequirementsInfo2 {
         p_next: next.cast_const(),
+        image: d.read_handle()?,
         ..Default::default()
-    };
-    v.image = d.read_handle()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkImageSparseMemoryRequirementsInfo2`.
@@ -259,16 +258,15 @@ pub fn decode_image_sparse_memory_requirements_info2<'a>(
 }
 
 /// The members of `VkImageSparseMemoryRequirementsInfo2`, which follow its chain.
-pub fn decode_image_sparse_memory_requirements_info2_body<'a>(
+pub(crate) fn decode_image_sparse_memory_requirements_info2_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ImageSparseMemoryRequirementsInfo2<'a>, DecodeError> {
-    let mut v = vk::ImageSparseMemoryRequirementsInfo2 {
+    Ok(vk::ImageSparseMemoryRequirementsInfo2 {
         p_next: next.cast_const(),
+        image: d.read_handle()?,
         ..Default::default()
-    };
-    v.image = d.read_handle()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkDeviceImageMemoryRequirements`.
@@ -281,17 +279,16 @@ pub fn decode_device_image_memory_requirements<'a>(
 }
 
 /// The members of `VkDeviceImageMemoryRequirements`, which follow its chain.
-pub fn decode_device_image_memory_requirements_body<'a>(
+pub(crate) fn decode_device_image_memory_requirements_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::DeviceImageMemoryRequirements<'a>, DecodeError> {
-    let mut v = vk::DeviceImageMemoryRequirements {
+    Ok(vk::DeviceImageMemoryRequirements {
         p_next: next.cast_const(),
+        p_create_info: d.read_required(decode_image_create_info)?,
+        plane_aspect: d.read()?,
         ..Default::default()
-    };
-    v.p_create_info = d.read_required(decode_image_create_info)?;
-    v.plane_aspect = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkMemoryRequirements2`.
@@ -304,16 +301,15 @@ pub fn decode_memory_requirements2<'a>(
 }
 
 /// The members of `VkMemoryRequirements2`, which follow its chain.
-pub fn decode_memory_requirements2_body<'a>(
+pub(crate) fn decode_memory_requirements2_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::MemoryRequirements2<'a>, DecodeError> {
-    let mut v = vk::MemoryRequirements2 {
+    Ok(vk::MemoryRequirements2 {
         p_next: next,
+        memory_requirements: decode_memory_requirements(d)?,
         ..Default::default()
-    };
-    v.memory_requirements = decode_memory_requirements(d)?;
-    Ok(v)
+    })
 }
 
 /// Decodes what a request tells of an output `VkMemoryRequirements2`.
@@ -326,16 +322,15 @@ pub fn decode_memory_requirements2_partial<'a>(
 }
 
 /// The members of `VkMemoryRequirements2`, which follow its chain.
-pub fn decode_memory_requirements2_partial_body<'a>(
+pub(crate) fn decode_memory_requirements2_partial_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::MemoryRequirements2<'a>, DecodeError> {
-    let mut v = vk::MemoryRequirements2 {
+    Ok(vk::MemoryRequirements2 {
         p_next: next,
+        memory_requirements: decode_memory_requirements_partial(d)?,
         ..Default::default()
-    };
-    v.memory_requirements = decode_memory_requirements_partial(d)?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkSparseImageMemoryRequirements2`.
@@ -348,16 +343,15 @@ pub fn decode_sparse_image_memory_requirements2<'a>(
 }
 
 /// The members of `VkSparseImageMemoryRequirements2`, which follow its chain.
-pub fn decode_sparse_image_memory_requirements2_body<'a>(
+pub(crate) fn decode_sparse_image_memory_requirements2_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::SparseImageMemoryRequirements2<'a>, DecodeError> {
-    let mut v = vk::SparseImageMemoryRequirements2 {
+    Ok(vk::SparseImageMemoryRequirements2 {
         p_next: next,
+        memory_requirements: decode_sparse_image_memory_requirements(d)?,
         ..Default::default()
-    };
-    v.memory_requirements = decode_sparse_image_memory_requirements(d)?;
-    Ok(v)
+    })
 }
 
 /// Decodes what a request tells of an output `VkSparseImageMemoryRequirements2`.
@@ -370,106 +364,99 @@ pub fn decode_sparse_image_memory_requirements2_partial<'a>(
 }
 
 /// The members of `VkSparseImageMemoryRequirements2`, which follow its chain.
-pub fn decode_sparse_image_memory_requirements2_partial_body<'a>(
+pub(crate) fn decode_sparse_image_memory_requirements2_partial_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::SparseImageMemoryRequirements2<'a>, DecodeError> {
-    let mut v = vk::SparseImageMemoryRequirements2 {
+    Ok(vk::SparseImageMemoryRequirements2 {
         p_next: next,
+        memory_requirements: decode_sparse_image_memory_requirements_partial(d)?,
         ..Default::default()
-    };
-    v.memory_requirements = decode_sparse_image_memory_requirements_partial(d)?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkMemoryDedicatedRequirements`, which follow its chain.
-pub fn decode_memory_dedicated_requirements_body<'a>(
+pub(crate) fn decode_memory_dedicated_requirements_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::MemoryDedicatedRequirements<'a>, DecodeError> {
-    let mut v = vk::MemoryDedicatedRequirements {
+    Ok(vk::MemoryDedicatedRequirements {
         p_next: next,
+        prefers_dedicated_allocation: d.read()?,
+        requires_dedicated_allocation: d.read()?,
         ..Default::default()
-    };
-    v.prefers_dedicated_allocation = d.read()?;
-    v.requires_dedicated_allocation = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkMemoryDedicatedRequirements`, which follow its chain.
-pub fn decode_memory_dedicated_requirements_partial_body<'a>(
+pub(crate) fn decode_memory_dedicated_requirements_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::MemoryDedicatedRequirements<'a>, DecodeError> {
-    let v = vk::MemoryDedicatedRequirements {
+    Ok(vk::MemoryDedicatedRequirements {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkImageViewUsageCreateInfo`, which follow its chain.
-pub fn decode_image_view_usage_create_info_body<'a>(
+pub(crate) fn decode_image_view_usage_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ImageViewUsageCreateInfo<'a>, DecodeError> {
-    let mut v = vk::ImageViewUsageCreateInfo {
+    Ok(vk::ImageViewUsageCreateInfo {
         p_next: next.cast_const(),
+        usage: d.read()?,
         ..Default::default()
-    };
-    v.usage = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkSamplerYcbcrConversionInfo`, which follow its chain.
-pub fn decode_sampler_ycbcr_conversion_info_body<'a>(
+pub(crate) fn decode_sampler_ycbcr_conversion_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::SamplerYcbcrConversionInfo<'a>, DecodeError> {
-    let mut v = vk::SamplerYcbcrConversionInfo {
+    Ok(vk::SamplerYcbcrConversionInfo {
         p_next: next.cast_const(),
+        conversion: d.read_handle()?,
         ..Default::default()
-    };
-    v.conversion = d.read_handle()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkBindImagePlaneMemoryInfo`, which follow its chain.
-pub fn decode_bind_image_plane_memory_info_body<'a>(
+pub(crate) fn decode_bind_image_plane_memory_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::BindImagePlaneMemoryInfo<'a>, DecodeError> {
-    let mut v = vk::BindImagePlaneMemoryInfo {
+    Ok(vk::BindImagePlaneMemoryInfo {
         p_next: next.cast_const(),
+        plane_aspect: d.read()?,
         ..Default::default()
-    };
-    v.plane_aspect = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkImagePlaneMemoryRequirementsInfo`, which follow its chain.
-pub fn decode_image_plane_memory_requirements_info_body<'a>(
+pub(crate) fn decode_image_plane_memory_requirements_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ImagePlaneMemoryRequirementsInfo<'a>, DecodeError> {
-    let mut v = vk::ImagePlaneMemoryRequirementsInfo {
+    Ok(vk::ImagePlaneMemoryRequirementsInfo {
         p_next: next.cast_const(),
+        plane_aspect: d.read()?,
         ..Default::default()
-    };
-    v.plane_aspect = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkImageFormatListCreateInfo`, which follow its chain.
-pub fn decode_image_format_list_create_info_body<'a>(
+pub(crate) fn decode_image_format_list_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ImageFormatListCreateInfo<'a>, DecodeError> {
     let mut v = vk::ImageFormatListCreateInfo {
         p_next: next.cast_const(),
+        view_format_count: d.read()?,
         ..Default::default()
     };
-    v.view_format_count = d.read()?;
     v.p_view_formats = as_ptr_or_null(
         d.read_scalars(v.view_format_count.count(), false)?,
     );
@@ -477,15 +464,15 @@ pub fn decode_image_format_list_create_info_body<'a>(
 }
 
 /// The members of `VkImageDrmFormatModifierListCreateInfoEXT`, which follow its chain.
-pub fn decode_image_drm_format_modifier_list_create_info_ext_body<'a>(
+pub(crate) fn decode_image_drm_format_modifier_list_create_info_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ImageDrmFormatModifierListCreateInfoEXT<'a>, DecodeError> {
     let mut v = vk::ImageDrmFormatModifierListCreateInfoEXT {
         p_next: next.cast_const(),
+        drm_format_modifier_count: d.read()?,
         ..Default::default()
     };
-    v.drm_format_modifier_count = d.read()?;
     v.p_drm_format_modifiers = as_ptr_or_null(
         d.read_scalars(v.drm_format_modifier_count.count(), false)?,
     );
@@ -493,16 +480,16 @@ pub fn decode_image_drm_format_modifier_list_create_info_ext_body<'a>(
 }
 
 /// The members of `VkImageDrmFormatModifierExplicitCreateInfoEXT`, which follow its chain.
-pub fn decode_image_drm_format_modifier_explicit_create_info_ext_body<'a>(
+pub(crate) fn decode_image_drm_format_modifier_explicit_create_info_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ImageDrmFormatModifierExplicitCreateInfoEXT<'a>, DecodeError> {
     let mut v = vk::ImageDrmFormatModifierExplicitCreateInfoEXT {
         p_next: next.cast_const(),
+        drm_format_modifier: d.read()?,
+        drm_format_modifier_plane_count: d.read()?,
         ..Default::default()
     };
-    v.drm_format_modifier = d.read()?;
-    v.drm_format_modifier_plane_count = d.read()?;
     v.p_plane_layouts = as_ptr_or_null(
         d
             .read_items(
@@ -525,16 +512,15 @@ pub fn decode_image_drm_format_modifier_properties_ext<'a>(
 }
 
 /// The members of `VkImageDrmFormatModifierPropertiesEXT`, which follow its chain.
-pub fn decode_image_drm_format_modifier_properties_ext_body<'a>(
+pub(crate) fn decode_image_drm_format_modifier_properties_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ImageDrmFormatModifierPropertiesEXT<'a>, DecodeError> {
-    let mut v = vk::ImageDrmFormatModifierPropertiesEXT {
+    Ok(vk::ImageDrmFormatModifierPropertiesEXT {
         p_next: next,
+        drm_format_modifier: d.read()?,
         ..Default::default()
-    };
-    v.drm_format_modifier = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes what a request tells of an output `VkImageDrmFormatModifierPropertiesEXT`.
@@ -547,28 +533,26 @@ pub fn decode_image_drm_format_modifier_properties_ext_partial<'a>(
 }
 
 /// The members of `VkImageDrmFormatModifierPropertiesEXT`, which follow its chain.
-pub fn decode_image_drm_format_modifier_properties_ext_partial_body<'a>(
+pub(crate) fn decode_image_drm_format_modifier_properties_ext_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ImageDrmFormatModifierPropertiesEXT<'a>, DecodeError> {
-    let v = vk::ImageDrmFormatModifierPropertiesEXT {
+    Ok(vk::ImageDrmFormatModifierPropertiesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkImageStencilUsageCreateInfo`, which follow its chain.
-pub fn decode_image_stencil_usage_create_info_body<'a>(
+pub(crate) fn decode_image_stencil_usage_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ImageStencilUsageCreateInfo<'a>, DecodeError> {
-    let mut v = vk::ImageStencilUsageCreateInfo {
+    Ok(vk::ImageStencilUsageCreateInfo {
         p_next: next.cast_const(),
+        stencil_usage: d.read()?,
         ..Default::default()
-    };
-    v.stencil_usage = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkCopyImageToImageInfo`.
@@ -581,20 +565,20 @@ pub fn decode_copy_image_to_image_info<'a>(
 }
 
 /// The members of `VkCopyImageToImageInfo`, which follow its chain.
-pub fn decode_copy_image_to_image_info_body<'a>(
+pub(crate) fn decode_copy_image_to_image_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::CopyImageToImageInfoEXT<'a>, DecodeError> {
     let mut v = vk::CopyImageToImageInfoEXT {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        src_image: d.read_handle()?,
+        src_image_layout: d.read()?,
+        dst_image: d.read_handle()?,
+        dst_image_layout: d.read()?,
+        region_count: d.read()?,
         ..Default::default()
     };
-    v.flags = d.read()?;
-    v.src_image = d.read_handle()?;
-    v.src_image_layout = d.read()?;
-    v.dst_image = d.read_handle()?;
-    v.dst_image_layout = d.read()?;
-    v.region_count = d.read()?;
     v.p_regions = as_ptr_or_null(
         d.read_items(v.region_count.count(), false, 80, decode_image_copy2)?,
     );
@@ -611,57 +595,53 @@ pub fn decode_host_image_layout_transition_info<'a>(
 }
 
 /// The members of `VkHostImageLayoutTransitionInfo`, which follow its chain.
-pub fn decode_host_image_layout_transition_info_body<'a>(
+pub(crate) fn decode_host_image_layout_transition_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::HostImageLayoutTransitionInfoEXT<'a>, DecodeError> {
-    let mut v = vk::HostImageLayoutTransitionInfoEXT {
+    Ok(vk::HostImageLayoutTransitionInfoEXT {
         p_next: next.cast_const(),
+        image: d.read_handle()?,
+        old_layout: d.read()?,
+        new_layout: d.read()?,
+        subresource_range: decode_image_subresource_range(d)?,
         ..Default::default()
-    };
-    v.image = d.read_handle()?;
-    v.old_layout = d.read()?;
-    v.new_layout = d.read()?;
-    v.subresource_range = decode_image_subresource_range(d)?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkSubresourceHostMemcpySize`, which follow its chain.
-pub fn decode_subresource_host_memcpy_size_body<'a>(
+pub(crate) fn decode_subresource_host_memcpy_size_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::SubresourceHostMemcpySizeEXT<'a>, DecodeError> {
-    let mut v = vk::SubresourceHostMemcpySizeEXT {
+    Ok(vk::SubresourceHostMemcpySizeEXT {
         p_next: next,
+        size: d.read()?,
         ..Default::default()
-    };
-    v.size = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkSubresourceHostMemcpySize`, which follow its chain.
-pub fn decode_subresource_host_memcpy_size_partial_body<'a>(
+pub(crate) fn decode_subresource_host_memcpy_size_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::SubresourceHostMemcpySizeEXT<'a>, DecodeError> {
-    let v = vk::SubresourceHostMemcpySizeEXT {
+    Ok(vk::SubresourceHostMemcpySizeEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkImageViewMinLodCreateInfoEXT`, which follow its chain.
-pub fn decode_image_view_min_lod_create_info_ext_body<'a>(
+pub(crate) fn decode_image_view_min_lod_create_info_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ImageViewMinLodCreateInfoEXT<'a>, DecodeError> {
-    let mut v = vk::ImageViewMinLodCreateInfoEXT {
+    Ok(vk::ImageViewMinLodCreateInfoEXT {
         p_next: next.cast_const(),
+        min_lod: d.read()?,
         ..Default::default()
-    };
-    v.min_lod = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkImageSubresource2`.
@@ -674,16 +654,15 @@ pub fn decode_image_subresource2<'a>(
 }
 
 /// The members of `VkImageSubresource2`, which follow its chain.
-pub fn decode_image_subresource2_body<'a>(
+pub(crate) fn decode_image_subresource2_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ImageSubresource2KHR<'a>, DecodeError> {
-    let mut v = vk::ImageSubresource2KHR {
+    Ok(vk::ImageSubresource2KHR {
         p_next: next,
+        image_subresource: decode_image_subresource(d)?,
         ..Default::default()
-    };
-    v.image_subresource = decode_image_subresource(d)?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkSubresourceLayout2`.
@@ -696,16 +675,15 @@ pub fn decode_subresource_layout2<'a>(
 }
 
 /// The members of `VkSubresourceLayout2`, which follow its chain.
-pub fn decode_subresource_layout2_body<'a>(
+pub(crate) fn decode_subresource_layout2_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::SubresourceLayout2KHR<'a>, DecodeError> {
-    let mut v = vk::SubresourceLayout2KHR {
+    Ok(vk::SubresourceLayout2KHR {
         p_next: next,
+        subresource_layout: decode_subresource_layout(d)?,
         ..Default::default()
-    };
-    v.subresource_layout = decode_subresource_layout(d)?;
-    Ok(v)
+    })
 }
 
 /// Decodes what a request tells of an output `VkSubresourceLayout2`.
@@ -718,16 +696,15 @@ pub fn decode_subresource_layout2_partial<'a>(
 }
 
 /// The members of `VkSubresourceLayout2`, which follow its chain.
-pub fn decode_subresource_layout2_partial_body<'a>(
+pub(crate) fn decode_subresource_layout2_partial_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::SubresourceLayout2KHR<'a>, DecodeError> {
-    let mut v = vk::SubresourceLayout2KHR {
+    Ok(vk::SubresourceLayout2KHR {
         p_next: next,
+        subresource_layout: decode_subresource_layout_partial(d)?,
         ..Default::default()
-    };
-    v.subresource_layout = decode_subresource_layout_partial(d)?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkDeviceImageSubresourceInfo`.
@@ -740,17 +717,16 @@ pub fn decode_device_image_subresource_info<'a>(
 }
 
 /// The members of `VkDeviceImageSubresourceInfo`, which follow its chain.
-pub fn decode_device_image_subresource_info_body<'a>(
+pub(crate) fn decode_device_image_subresource_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::DeviceImageSubresourceInfoKHR<'a>, DecodeError> {
-    let mut v = vk::DeviceImageSubresourceInfoKHR {
+    Ok(vk::DeviceImageSubresourceInfoKHR {
         p_next: next.cast_const(),
+        p_create_info: d.read_required(decode_image_create_info)?,
+        p_subresource: d.read_required(decode_image_subresource2)?,
         ..Default::default()
-    };
-    v.p_create_info = d.read_required(decode_image_create_info)?;
-    v.p_subresource = d.read_required(decode_image_subresource2)?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkCopyImageToMemoryInfoMESA`.
@@ -763,23 +739,22 @@ pub fn decode_copy_image_to_memory_info_mesa<'a>(
 }
 
 /// The members of `VkCopyImageToMemoryInfoMESA`, which follow its chain.
-pub fn decode_copy_image_to_memory_info_mesa_body<'a>(
+pub(crate) fn decode_copy_image_to_memory_info_mesa_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::CopyImageToMemoryInfoMESA<'a>, DecodeError> {
-    let mut v = vk::CopyImageToMemoryInfoMESA {
+    Ok(vk::CopyImageToMemoryInfoMESA {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        src_image: d.read_handle()?,
+        src_image_layout: d.read()?,
+        memory_row_length: d.read()?,
+        memory_image_height: d.read()?,
+        image_subresource: decode_image_subresource_layers(d)?,
+        image_offset: decode_offset3_d(d)?,
+        image_extent: decode_extent3_d(d)?,
         ..Default::default()
-    };
-    v.flags = d.read()?;
-    v.src_image = d.read_handle()?;
-    v.src_image_layout = d.read()?;
-    v.memory_row_length = d.read()?;
-    v.memory_image_height = d.read()?;
-    v.image_subresource = decode_image_subresource_layers(d)?;
-    v.image_offset = decode_offset3_d(d)?;
-    v.image_extent = decode_extent3_d(d)?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkMemoryToImageCopyMESA`.
@@ -792,15 +767,15 @@ pub fn decode_memory_to_image_copy_mesa<'a>(
 }
 
 /// The members of `VkMemoryToImageCopyMESA`, which follow its chain.
-pub fn decode_memory_to_image_copy_mesa_body<'a>(
+pub(crate) fn decode_memory_to_image_copy_mesa_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::MemoryToImageCopyMESA<'a>, DecodeError> {
     let mut v = vk::MemoryToImageCopyMESA {
         p_next: next.cast_const(),
+        data_size: d.read()?,
         ..Default::default()
     };
-    v.data_size = d.read()?;
     v.p_data = as_ptr_or_null(d.read_blob(v.data_size.count(), false)?).cast();
     v.memory_row_length = d.read()?;
     v.memory_image_height = d.read()?;
@@ -820,18 +795,18 @@ pub fn decode_copy_memory_to_image_info_mesa<'a>(
 }
 
 /// The members of `VkCopyMemoryToImageInfoMESA`, which follow its chain.
-pub fn decode_copy_memory_to_image_info_mesa_body<'a>(
+pub(crate) fn decode_copy_memory_to_image_info_mesa_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::CopyMemoryToImageInfoMESA<'a>, DecodeError> {
     let mut v = vk::CopyMemoryToImageInfoMESA {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        dst_image: d.read_handle()?,
+        dst_image_layout: d.read()?,
+        region_count: d.read()?,
         ..Default::default()
     };
-    v.flags = d.read()?;
-    v.dst_image = d.read_handle()?;
-    v.dst_image_layout = d.read()?;
-    v.region_count = d.read()?;
     v.p_regions = as_ptr_or_null(
         d
             .read_items(

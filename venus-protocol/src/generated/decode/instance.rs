@@ -4,6 +4,7 @@
 //! Decoders of the structures of family `instance`.
 
 use core::ffi::c_void;
+
 use crate::vk;
 use crate::wire::{ChainMode, Count, DecodeError, Decoder, as_ptr_or_null, to_ptr};
 
@@ -11,10 +12,10 @@ use crate::wire::{ChainMode, Count, DecodeError, Decoder, as_ptr_or_null, to_ptr
 pub fn decode_extension_properties(
     d: &mut Decoder<'_>,
 ) -> Result<vk::ExtensionProperties, DecodeError> {
-    let mut v = vk::ExtensionProperties::default();
-    v.extension_name = d.read_chars()?;
-    v.spec_version = d.read()?;
-    Ok(v)
+    Ok(vk::ExtensionProperties {
+        extension_name: d.read_chars()?,
+        spec_version: d.read()?,
+    })
 }
 
 /// Decodes what a request tells of an output `VkExtensionProperties`.
@@ -28,12 +29,12 @@ pub fn decode_extension_properties_partial(
 pub fn decode_layer_properties(
     d: &mut Decoder<'_>,
 ) -> Result<vk::LayerProperties, DecodeError> {
-    let mut v = vk::LayerProperties::default();
-    v.layer_name = d.read_chars()?;
-    v.spec_version = d.read()?;
-    v.implementation_version = d.read()?;
-    v.description = d.read_chars()?;
-    Ok(v)
+    Ok(vk::LayerProperties {
+        layer_name: d.read_chars()?,
+        spec_version: d.read()?,
+        implementation_version: d.read()?,
+        description: d.read_chars()?,
+    })
 }
 
 /// Decodes what a request tells of an output `VkLayerProperties`.
@@ -53,20 +54,19 @@ pub fn decode_application_info<'a>(
 }
 
 /// The members of `VkApplicationInfo`, which follow its chain.
-pub fn decode_application_info_body<'a>(
+pub(crate) fn decode_application_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ApplicationInfo<'a>, DecodeError> {
-    let mut v = vk::ApplicationInfo {
+    Ok(vk::ApplicationInfo {
         p_next: next.cast_const(),
+        p_application_name: d.read_str_ptr()?,
+        application_version: d.read()?,
+        p_engine_name: d.read_str_ptr()?,
+        engine_version: d.read()?,
+        api_version: d.read()?,
         ..Default::default()
-    };
-    v.p_application_name = d.read_str_ptr()?;
-    v.application_version = d.read()?;
-    v.p_engine_name = d.read_str_ptr()?;
-    v.engine_version = d.read()?;
-    v.api_version = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkInstanceCreateInfo`.
@@ -79,17 +79,17 @@ pub fn decode_instance_create_info<'a>(
 }
 
 /// The members of `VkInstanceCreateInfo`, which follow its chain.
-pub fn decode_instance_create_info_body<'a>(
+pub(crate) fn decode_instance_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::InstanceCreateInfo<'a>, DecodeError> {
     let mut v = vk::InstanceCreateInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        p_application_info: to_ptr(d.read_optional(decode_application_info)?),
+        enabled_layer_count: d.read()?,
         ..Default::default()
     };
-    v.flags = d.read()?;
-    v.p_application_info = to_ptr(d.read_optional(decode_application_info)?);
-    v.enabled_layer_count = d.read()?;
     v.pp_enabled_layer_names = as_ptr_or_null(
         d.read_strs(v.enabled_layer_count.count(), false)?,
     );

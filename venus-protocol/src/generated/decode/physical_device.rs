@@ -4,23 +4,24 @@
 //! Decoders of the structures of family `physical_device`.
 
 use core::ffi::c_void;
-use crate::vk;
-use crate::generated::chains;
+
 use crate::generated::decode::{
     decode_extent2_d, decode_extent2_d_partial, decode_sparse_image_format_properties,
     decode_sparse_image_format_properties_partial,
 };
+use crate::generated::chains;
+use crate::vk;
 use crate::wire::{
     ChainMode, Count, DecodeError, Decoder, as_mut_ptr_or_null, as_ptr_or_null,
 };
 
 /// Decodes `VkExtent3D`.
 pub fn decode_extent3_d(d: &mut Decoder<'_>) -> Result<vk::Extent3D, DecodeError> {
-    let mut v = vk::Extent3D::default();
-    v.width = d.read()?;
-    v.height = d.read()?;
-    v.depth = d.read()?;
-    Ok(v)
+    Ok(vk::Extent3D {
+        width: d.read()?,
+        height: d.read()?,
+        depth: d.read()?,
+    })
 }
 
 /// Decodes what a request tells of an output `VkExtent3D`.
@@ -34,78 +35,81 @@ pub fn decode_extent3_d_partial(
 pub fn decode_physical_device_properties(
     d: &mut Decoder<'_>,
 ) -> Result<vk::PhysicalDeviceProperties, DecodeError> {
-    let mut v = vk::PhysicalDeviceProperties::default();
-    v.api_version = d.read()?;
-    v.driver_version = d.read()?;
-    v.vendor_id = d.read()?;
-    v.device_id = d.read()?;
-    v.device_type = d.read()?;
-    v.device_name = d.read_chars()?;
-    v.pipeline_cache_uuid = d.read_fixed()?;
-    v.limits = decode_physical_device_limits(d)?;
-    v.sparse_properties = decode_physical_device_sparse_properties(d)?;
-    Ok(v)
+    Ok(vk::PhysicalDeviceProperties {
+        api_version: d.read()?,
+        driver_version: d.read()?,
+        vendor_id: d.read()?,
+        device_id: d.read()?,
+        device_type: d.read()?,
+        device_name: d.read_chars()?,
+        pipeline_cache_uuid: d.read_fixed()?,
+        limits: decode_physical_device_limits(d)?,
+        sparse_properties: decode_physical_device_sparse_properties(d)?,
+    })
 }
 
 /// Decodes what a request tells of an output `VkPhysicalDeviceProperties`.
 pub fn decode_physical_device_properties_partial(
     d: &mut Decoder<'_>,
 ) -> Result<vk::PhysicalDeviceProperties, DecodeError> {
-    let mut v = vk::PhysicalDeviceProperties::default();
-    v.limits = decode_physical_device_limits_partial(d)?;
-    v.sparse_properties = decode_physical_device_sparse_properties_partial(d)?;
-    Ok(v)
+    Ok(vk::PhysicalDeviceProperties {
+        limits: decode_physical_device_limits_partial(d)?,
+        sparse_properties: decode_physical_device_sparse_properties_partial(d)?,
+        ..Default::default()
+    })
 }
 
 /// Decodes `VkQueueFamilyProperties`.
 pub fn decode_queue_family_properties(
     d: &mut Decoder<'_>,
 ) -> Result<vk::QueueFamilyProperties, DecodeError> {
-    let mut v = vk::QueueFamilyProperties::default();
-    v.queue_flags = d.read()?;
-    v.queue_count = d.read()?;
-    v.timestamp_valid_bits = d.read()?;
-    v.min_image_transfer_granularity = decode_extent3_d(d)?;
-    Ok(v)
+    Ok(vk::QueueFamilyProperties {
+        queue_flags: d.read()?,
+        queue_count: d.read()?,
+        timestamp_valid_bits: d.read()?,
+        min_image_transfer_granularity: decode_extent3_d(d)?,
+    })
 }
 
 /// Decodes what a request tells of an output `VkQueueFamilyProperties`.
 pub fn decode_queue_family_properties_partial(
     d: &mut Decoder<'_>,
 ) -> Result<vk::QueueFamilyProperties, DecodeError> {
-    let mut v = vk::QueueFamilyProperties::default();
-    v.min_image_transfer_granularity = decode_extent3_d_partial(d)?;
-    Ok(v)
+    Ok(vk::QueueFamilyProperties {
+        min_image_transfer_granularity: decode_extent3_d_partial(d)?,
+        ..Default::default()
+    })
 }
 
 /// Decodes `VkPhysicalDeviceMemoryProperties`.
 pub fn decode_physical_device_memory_properties(
     d: &mut Decoder<'_>,
 ) -> Result<vk::PhysicalDeviceMemoryProperties, DecodeError> {
-    let mut v = vk::PhysicalDeviceMemoryProperties::default();
-    v.memory_type_count = d.read()?;
-    v.memory_types = d.read_fixed_items(8, decode_memory_type)?;
-    v.memory_heap_count = d.read()?;
-    v.memory_heaps = d.read_fixed_items(12, decode_memory_heap)?;
-    Ok(v)
+    Ok(vk::PhysicalDeviceMemoryProperties {
+        memory_type_count: d.read()?,
+        memory_types: d.read_fixed_items(8, decode_memory_type)?,
+        memory_heap_count: d.read()?,
+        memory_heaps: d.read_fixed_items(12, decode_memory_heap)?,
+    })
 }
 
 /// Decodes what a request tells of an output `VkPhysicalDeviceMemoryProperties`.
 pub fn decode_physical_device_memory_properties_partial(
     d: &mut Decoder<'_>,
 ) -> Result<vk::PhysicalDeviceMemoryProperties, DecodeError> {
-    let mut v = vk::PhysicalDeviceMemoryProperties::default();
-    v.memory_types = d.read_fixed_items(0, decode_memory_type_partial)?;
-    v.memory_heaps = d.read_fixed_items(0, decode_memory_heap_partial)?;
-    Ok(v)
+    Ok(vk::PhysicalDeviceMemoryProperties {
+        memory_types: d.read_fixed_items(0, decode_memory_type_partial)?,
+        memory_heaps: d.read_fixed_items(0, decode_memory_heap_partial)?,
+        ..Default::default()
+    })
 }
 
 /// Decodes `VkMemoryType`.
 pub fn decode_memory_type(d: &mut Decoder<'_>) -> Result<vk::MemoryType, DecodeError> {
-    let mut v = vk::MemoryType::default();
-    v.property_flags = d.read()?;
-    v.heap_index = d.read()?;
-    Ok(v)
+    Ok(vk::MemoryType {
+        property_flags: d.read()?,
+        heap_index: d.read()?,
+    })
 }
 
 /// Decodes what a request tells of an output `VkMemoryType`.
@@ -117,10 +121,10 @@ pub fn decode_memory_type_partial(
 
 /// Decodes `VkMemoryHeap`.
 pub fn decode_memory_heap(d: &mut Decoder<'_>) -> Result<vk::MemoryHeap, DecodeError> {
-    let mut v = vk::MemoryHeap::default();
-    v.size = d.read()?;
-    v.flags = d.read()?;
-    Ok(v)
+    Ok(vk::MemoryHeap {
+        size: d.read()?,
+        flags: d.read()?,
+    })
 }
 
 /// Decodes what a request tells of an output `VkMemoryHeap`.
@@ -134,11 +138,11 @@ pub fn decode_memory_heap_partial(
 pub fn decode_format_properties(
     d: &mut Decoder<'_>,
 ) -> Result<vk::FormatProperties, DecodeError> {
-    let mut v = vk::FormatProperties::default();
-    v.linear_tiling_features = d.read()?;
-    v.optimal_tiling_features = d.read()?;
-    v.buffer_features = d.read()?;
-    Ok(v)
+    Ok(vk::FormatProperties {
+        linear_tiling_features: d.read()?,
+        optimal_tiling_features: d.read()?,
+        buffer_features: d.read()?,
+    })
 }
 
 /// Decodes what a request tells of an output `VkFormatProperties`.
@@ -152,85 +156,86 @@ pub fn decode_format_properties_partial(
 pub fn decode_image_format_properties(
     d: &mut Decoder<'_>,
 ) -> Result<vk::ImageFormatProperties, DecodeError> {
-    let mut v = vk::ImageFormatProperties::default();
-    v.max_extent = decode_extent3_d(d)?;
-    v.max_mip_levels = d.read()?;
-    v.max_array_layers = d.read()?;
-    v.sample_counts = d.read()?;
-    v.max_resource_size = d.read()?;
-    Ok(v)
+    Ok(vk::ImageFormatProperties {
+        max_extent: decode_extent3_d(d)?,
+        max_mip_levels: d.read()?,
+        max_array_layers: d.read()?,
+        sample_counts: d.read()?,
+        max_resource_size: d.read()?,
+    })
 }
 
 /// Decodes what a request tells of an output `VkImageFormatProperties`.
 pub fn decode_image_format_properties_partial(
     d: &mut Decoder<'_>,
 ) -> Result<vk::ImageFormatProperties, DecodeError> {
-    let mut v = vk::ImageFormatProperties::default();
-    v.max_extent = decode_extent3_d_partial(d)?;
-    Ok(v)
+    Ok(vk::ImageFormatProperties {
+        max_extent: decode_extent3_d_partial(d)?,
+        ..Default::default()
+    })
 }
 
 /// Decodes `VkPhysicalDeviceFeatures`.
 pub fn decode_physical_device_features(
     d: &mut Decoder<'_>,
 ) -> Result<vk::PhysicalDeviceFeatures, DecodeError> {
-    let mut v = vk::PhysicalDeviceFeatures::default();
-    v.robust_buffer_access = d.read()?;
-    v.full_draw_index_uint32 = d.read()?;
-    v.image_cube_array = d.read()?;
-    v.independent_blend = d.read()?;
-    v.geometry_shader = d.read()?;
-    v.tessellation_shader = d.read()?;
-    v.sample_rate_shading = d.read()?;
-    v.dual_src_blend = d.read()?;
-    v.logic_op = d.read()?;
-    v.multi_draw_indirect = d.read()?;
-    v.draw_indirect_first_instance = d.read()?;
-    v.depth_clamp = d.read()?;
-    v.depth_bias_clamp = d.read()?;
-    v.fill_mode_non_solid = d.read()?;
-    v.depth_bounds = d.read()?;
-    v.wide_lines = d.read()?;
-    v.large_points = d.read()?;
-    v.alpha_to_one = d.read()?;
-    v.multi_viewport = d.read()?;
-    v.sampler_anisotropy = d.read()?;
-    v.texture_compression_etc2 = d.read()?;
-    v.texture_compression_astc_ldr = d.read()?;
-    v.texture_compression_bc = d.read()?;
-    v.occlusion_query_precise = d.read()?;
-    v.pipeline_statistics_query = d.read()?;
-    v.vertex_pipeline_stores_and_atomics = d.read()?;
-    v.fragment_stores_and_atomics = d.read()?;
-    v.shader_tessellation_and_geometry_point_size = d.read()?;
-    v.shader_image_gather_extended = d.read()?;
-    v.shader_storage_image_extended_formats = d.read()?;
-    v.shader_storage_image_multisample = d.read()?;
-    v.shader_storage_image_read_without_format = d.read()?;
-    v.shader_storage_image_write_without_format = d.read()?;
-    v.shader_uniform_buffer_array_dynamic_indexing = d.read()?;
-    v.shader_sampled_image_array_dynamic_indexing = d.read()?;
-    v.shader_storage_buffer_array_dynamic_indexing = d.read()?;
-    v.shader_storage_image_array_dynamic_indexing = d.read()?;
-    v.shader_clip_distance = d.read()?;
-    v.shader_cull_distance = d.read()?;
-    v.shader_float64 = d.read()?;
-    v.shader_int64 = d.read()?;
-    v.shader_int16 = d.read()?;
-    v.shader_resource_residency = d.read()?;
-    v.shader_resource_min_lod = d.read()?;
-    v.sparse_binding = d.read()?;
-    v.sparse_residency_buffer = d.read()?;
-    v.sparse_residency_image2_d = d.read()?;
-    v.sparse_residency_image3_d = d.read()?;
-    v.sparse_residency2_samples = d.read()?;
-    v.sparse_residency4_samples = d.read()?;
-    v.sparse_residency8_samples = d.read()?;
-    v.sparse_residency16_samples = d.read()?;
-    v.sparse_residency_aliased = d.read()?;
-    v.variable_multisample_rate = d.read()?;
-    v.inherited_queries = d.read()?;
-    Ok(v)
+    Ok(vk::PhysicalDeviceFeatures {
+        robust_buffer_access: d.read()?,
+        full_draw_index_uint32: d.read()?,
+        image_cube_array: d.read()?,
+        independent_blend: d.read()?,
+        geometry_shader: d.read()?,
+        tessellation_shader: d.read()?,
+        sample_rate_shading: d.read()?,
+        dual_src_blend: d.read()?,
+        logic_op: d.read()?,
+        multi_draw_indirect: d.read()?,
+        draw_indirect_first_instance: d.read()?,
+        depth_clamp: d.read()?,
+        depth_bias_clamp: d.read()?,
+        fill_mode_non_solid: d.read()?,
+        depth_bounds: d.read()?,
+        wide_lines: d.read()?,
+        large_points: d.read()?,
+        alpha_to_one: d.read()?,
+        multi_viewport: d.read()?,
+        sampler_anisotropy: d.read()?,
+        texture_compression_etc2: d.read()?,
+        texture_compression_astc_ldr: d.read()?,
+        texture_compression_bc: d.read()?,
+        occlusion_query_precise: d.read()?,
+        pipeline_statistics_query: d.read()?,
+        vertex_pipeline_stores_and_atomics: d.read()?,
+        fragment_stores_and_atomics: d.read()?,
+        shader_tessellation_and_geometry_point_size: d.read()?,
+        shader_image_gather_extended: d.read()?,
+        shader_storage_image_extended_formats: d.read()?,
+        shader_storage_image_multisample: d.read()?,
+        shader_storage_image_read_without_format: d.read()?,
+        shader_storage_image_write_without_format: d.read()?,
+        shader_uniform_buffer_array_dynamic_indexing: d.read()?,
+        shader_sampled_image_array_dynamic_indexing: d.read()?,
+        shader_storage_buffer_array_dynamic_indexing: d.read()?,
+        shader_storage_image_array_dynamic_indexing: d.read()?,
+        shader_clip_distance: d.read()?,
+        shader_cull_distance: d.read()?,
+        shader_float64: d.read()?,
+        shader_int64: d.read()?,
+        shader_int16: d.read()?,
+        shader_resource_residency: d.read()?,
+        shader_resource_min_lod: d.read()?,
+        sparse_binding: d.read()?,
+        sparse_residency_buffer: d.read()?,
+        sparse_residency_image2_d: d.read()?,
+        sparse_residency_image3_d: d.read()?,
+        sparse_residency2_samples: d.read()?,
+        sparse_residency4_samples: d.read()?,
+        sparse_residency8_samples: d.read()?,
+        sparse_residency16_samples: d.read()?,
+        sparse_residency_aliased: d.read()?,
+        variable_multisample_rate: d.read()?,
+        inherited_queries: d.read()?,
+    })
 }
 
 /// Decodes what a request tells of an output `VkPhysicalDeviceFeatures`.
@@ -244,13 +249,13 @@ pub fn decode_physical_device_features_partial(
 pub fn decode_physical_device_sparse_properties(
     d: &mut Decoder<'_>,
 ) -> Result<vk::PhysicalDeviceSparseProperties, DecodeError> {
-    let mut v = vk::PhysicalDeviceSparseProperties::default();
-    v.residency_standard2_d_block_shape = d.read()?;
-    v.residency_standard2_d_multisample_block_shape = d.read()?;
-    v.residency_standard3_d_block_shape = d.read()?;
-    v.residency_aligned_mip_size = d.read()?;
-    v.residency_non_resident_strict = d.read()?;
-    Ok(v)
+    Ok(vk::PhysicalDeviceSparseProperties {
+        residency_standard2_d_block_shape: d.read()?,
+        residency_standard2_d_multisample_block_shape: d.read()?,
+        residency_standard3_d_block_shape: d.read()?,
+        residency_aligned_mip_size: d.read()?,
+        residency_non_resident_strict: d.read()?,
+    })
 }
 
 /// Decodes what a request tells of an output `VkPhysicalDeviceSparseProperties`.
@@ -264,114 +269,114 @@ pub fn decode_physical_device_sparse_properties_partial(
 pub fn decode_physical_device_limits(
     d: &mut Decoder<'_>,
 ) -> Result<vk::PhysicalDeviceLimits, DecodeError> {
-    let mut v = vk::PhysicalDeviceLimits::default();
-    v.max_image_dimension1_d = d.read()?;
-    v.max_image_dimension2_d = d.read()?;
-    v.max_image_dimension3_d = d.read()?;
-    v.max_image_dimension_cube = d.read()?;
-    v.max_image_array_layers = d.read()?;
-    v.max_texel_buffer_elements = d.read()?;
-    v.max_uniform_buffer_range = d.read()?;
-    v.max_storage_buffer_range = d.read()?;
-    v.max_push_constants_size = d.read()?;
-    v.max_memory_allocation_count = d.read()?;
-    v.max_sampler_allocation_count = d.read()?;
-    v.buffer_image_granularity = d.read()?;
-    v.sparse_address_space_size = d.read()?;
-    v.max_bound_descriptor_sets = d.read()?;
-    v.max_per_stage_descriptor_samplers = d.read()?;
-    v.max_per_stage_descriptor_uniform_buffers = d.read()?;
-    v.max_per_stage_descriptor_storage_buffers = d.read()?;
-    v.max_per_stage_descriptor_sampled_images = d.read()?;
-    v.max_per_stage_descriptor_storage_images = d.read()?;
-    v.max_per_stage_descriptor_input_attachments = d.read()?;
-    v.max_per_stage_resources = d.read()?;
-    v.max_descriptor_set_samplers = d.read()?;
-    v.max_descriptor_set_uniform_buffers = d.read()?;
-    v.max_descriptor_set_uniform_buffers_dynamic = d.read()?;
-    v.max_descriptor_set_storage_buffers = d.read()?;
-    v.max_descriptor_set_storage_buffers_dynamic = d.read()?;
-    v.max_descriptor_set_sampled_images = d.read()?;
-    v.max_descriptor_set_storage_images = d.read()?;
-    v.max_descriptor_set_input_attachments = d.read()?;
-    v.max_vertex_input_attributes = d.read()?;
-    v.max_vertex_input_bindings = d.read()?;
-    v.max_vertex_input_attribute_offset = d.read()?;
-    v.max_vertex_input_binding_stride = d.read()?;
-    v.max_vertex_output_components = d.read()?;
-    v.max_tessellation_generation_level = d.read()?;
-    v.max_tessellation_patch_size = d.read()?;
-    v.max_tessellation_control_per_vertex_input_components = d.read()?;
-    v.max_tessellation_control_per_vertex_output_components = d.read()?;
-    v.max_tessellation_control_per_patch_output_components = d.read()?;
-    v.max_tessellation_control_total_output_components = d.read()?;
-    v.max_tessellation_evaluation_input_components = d.read()?;
-    v.max_tessellation_evaluation_output_components = d.read()?;
-    v.max_geometry_shader_invocations = d.read()?;
-    v.max_geometry_input_components = d.read()?;
-    v.max_geometry_output_components = d.read()?;
-    v.max_geometry_output_vertices = d.read()?;
-    v.max_geometry_total_output_components = d.read()?;
-    v.max_fragment_input_components = d.read()?;
-    v.max_fragment_output_attachments = d.read()?;
-    v.max_fragment_dual_src_attachments = d.read()?;
-    v.max_fragment_combined_output_resources = d.read()?;
-    v.max_compute_shared_memory_size = d.read()?;
-    v.max_compute_work_group_count = d.read_fixed()?;
-    v.max_compute_work_group_invocations = d.read()?;
-    v.max_compute_work_group_size = d.read_fixed()?;
-    v.sub_pixel_precision_bits = d.read()?;
-    v.sub_texel_precision_bits = d.read()?;
-    v.mipmap_precision_bits = d.read()?;
-    v.max_draw_indexed_index_value = d.read()?;
-    v.max_draw_indirect_count = d.read()?;
-    v.max_sampler_lod_bias = d.read()?;
-    v.max_sampler_anisotropy = d.read()?;
-    v.max_viewports = d.read()?;
-    v.max_viewport_dimensions = d.read_fixed()?;
-    v.viewport_bounds_range = d.read_fixed()?;
-    v.viewport_sub_pixel_bits = d.read()?;
-    v.min_memory_map_alignment = d.read()?;
-    v.min_texel_buffer_offset_alignment = d.read()?;
-    v.min_uniform_buffer_offset_alignment = d.read()?;
-    v.min_storage_buffer_offset_alignment = d.read()?;
-    v.min_texel_offset = d.read()?;
-    v.max_texel_offset = d.read()?;
-    v.min_texel_gather_offset = d.read()?;
-    v.max_texel_gather_offset = d.read()?;
-    v.min_interpolation_offset = d.read()?;
-    v.max_interpolation_offset = d.read()?;
-    v.sub_pixel_interpolation_offset_bits = d.read()?;
-    v.max_framebuffer_width = d.read()?;
-    v.max_framebuffer_height = d.read()?;
-    v.max_framebuffer_layers = d.read()?;
-    v.framebuffer_color_sample_counts = d.read()?;
-    v.framebuffer_depth_sample_counts = d.read()?;
-    v.framebuffer_stencil_sample_counts = d.read()?;
-    v.framebuffer_no_attachments_sample_counts = d.read()?;
-    v.max_color_attachments = d.read()?;
-    v.sampled_image_color_sample_counts = d.read()?;
-    v.sampled_image_integer_sample_counts = d.read()?;
-    v.sampled_image_depth_sample_counts = d.read()?;
-    v.sampled_image_stencil_sample_counts = d.read()?;
-    v.storage_image_sample_counts = d.read()?;
-    v.max_sample_mask_words = d.read()?;
-    v.timestamp_compute_and_graphics = d.read()?;
-    v.timestamp_period = d.read()?;
-    v.max_clip_distances = d.read()?;
-    v.max_cull_distances = d.read()?;
-    v.max_combined_clip_and_cull_distances = d.read()?;
-    v.discrete_queue_priorities = d.read()?;
-    v.point_size_range = d.read_fixed()?;
-    v.line_width_range = d.read_fixed()?;
-    v.point_size_granularity = d.read()?;
-    v.line_width_granularity = d.read()?;
-    v.strict_lines = d.read()?;
-    v.standard_sample_locations = d.read()?;
-    v.optimal_buffer_copy_offset_alignment = d.read()?;
-    v.optimal_buffer_copy_row_pitch_alignment = d.read()?;
-    v.non_coherent_atom_size = d.read()?;
-    Ok(v)
+    Ok(vk::PhysicalDeviceLimits {
+        max_image_dimension1_d: d.read()?,
+        max_image_dimension2_d: d.read()?,
+        max_image_dimension3_d: d.read()?,
+        max_image_dimension_cube: d.read()?,
+        max_image_array_layers: d.read()?,
+        max_texel_buffer_elements: d.read()?,
+        max_uniform_buffer_range: d.read()?,
+        max_storage_buffer_range: d.read()?,
+        max_push_constants_size: d.read()?,
+        max_memory_allocation_count: d.read()?,
+        max_sampler_allocation_count: d.read()?,
+        buffer_image_granularity: d.read()?,
+        sparse_address_space_size: d.read()?,
+        max_bound_descriptor_sets: d.read()?,
+        max_per_stage_descriptor_samplers: d.read()?,
+        max_per_stage_descriptor_uniform_buffers: d.read()?,
+        max_per_stage_descriptor_storage_buffers: d.read()?,
+        max_per_stage_descriptor_sampled_images: d.read()?,
+        max_per_stage_descriptor_storage_images: d.read()?,
+        max_per_stage_descriptor_input_attachments: d.read()?,
+        max_per_stage_resources: d.read()?,
+        max_descriptor_set_samplers: d.read()?,
+        max_descriptor_set_uniform_buffers: d.read()?,
+        max_descriptor_set_uniform_buffers_dynamic: d.read()?,
+        max_descriptor_set_storage_buffers: d.read()?,
+        max_descriptor_set_storage_buffers_dynamic: d.read()?,
+        max_descriptor_set_sampled_images: d.read()?,
+        max_descriptor_set_storage_images: d.read()?,
+        max_descriptor_set_input_attachments: d.read()?,
+        max_vertex_input_attributes: d.read()?,
+        max_vertex_input_bindings: d.read()?,
+        max_vertex_input_attribute_offset: d.read()?,
+        max_vertex_input_binding_stride: d.read()?,
+        max_vertex_output_components: d.read()?,
+        max_tessellation_generation_level: d.read()?,
+        max_tessellation_patch_size: d.read()?,
+        max_tessellation_control_per_vertex_input_components: d.read()?,
+        max_tessellation_control_per_vertex_output_components: d.read()?,
+        max_tessellation_control_per_patch_output_components: d.read()?,
+        max_tessellation_control_total_output_components: d.read()?,
+        max_tessellation_evaluation_input_components: d.read()?,
+        max_tessellation_evaluation_output_components: d.read()?,
+        max_geometry_shader_invocations: d.read()?,
+        max_geometry_input_components: d.read()?,
+        max_geometry_output_components: d.read()?,
+        max_geometry_output_vertices: d.read()?,
+        max_geometry_total_output_components: d.read()?,
+        max_fragment_input_components: d.read()?,
+        max_fragment_output_attachments: d.read()?,
+        max_fragment_dual_src_attachments: d.read()?,
+        max_fragment_combined_output_resources: d.read()?,
+        max_compute_shared_memory_size: d.read()?,
+        max_compute_work_group_count: d.read_fixed()?,
+        max_compute_work_group_invocations: d.read()?,
+        max_compute_work_group_size: d.read_fixed()?,
+        sub_pixel_precision_bits: d.read()?,
+        sub_texel_precision_bits: d.read()?,
+        mipmap_precision_bits: d.read()?,
+        max_draw_indexed_index_value: d.read()?,
+        max_draw_indirect_count: d.read()?,
+        max_sampler_lod_bias: d.read()?,
+        max_sampler_anisotropy: d.read()?,
+        max_viewports: d.read()?,
+        max_viewport_dimensions: d.read_fixed()?,
+        viewport_bounds_range: d.read_fixed()?,
+        viewport_sub_pixel_bits: d.read()?,
+        min_memory_map_alignment: d.read()?,
+        min_texel_buffer_offset_alignment: d.read()?,
+        min_uniform_buffer_offset_alignment: d.read()?,
+        min_storage_buffer_offset_alignment: d.read()?,
+        min_texel_offset: d.read()?,
+        max_texel_offset: d.read()?,
+        min_texel_gather_offset: d.read()?,
+        max_texel_gather_offset: d.read()?,
+        min_interpolation_offset: d.read()?,
+        max_interpolation_offset: d.read()?,
+        sub_pixel_interpolation_offset_bits: d.read()?,
+        max_framebuffer_width: d.read()?,
+        max_framebuffer_height: d.read()?,
+        max_framebuffer_layers: d.read()?,
+        framebuffer_color_sample_counts: d.read()?,
+        framebuffer_depth_sample_counts: d.read()?,
+        framebuffer_stencil_sample_counts: d.read()?,
+        framebuffer_no_attachments_sample_counts: d.read()?,
+        max_color_attachments: d.read()?,
+        sampled_image_color_sample_counts: d.read()?,
+        sampled_image_integer_sample_counts: d.read()?,
+        sampled_image_depth_sample_counts: d.read()?,
+        sampled_image_stencil_sample_counts: d.read()?,
+        storage_image_sample_counts: d.read()?,
+        max_sample_mask_words: d.read()?,
+        timestamp_compute_and_graphics: d.read()?,
+        timestamp_period: d.read()?,
+        max_clip_distances: d.read()?,
+        max_cull_distances: d.read()?,
+        max_combined_clip_and_cull_distances: d.read()?,
+        discrete_queue_priorities: d.read()?,
+        point_size_range: d.read_fixed()?,
+        line_width_range: d.read_fixed()?,
+        point_size_granularity: d.read()?,
+        line_width_granularity: d.read()?,
+        strict_lines: d.read()?,
+        standard_sample_locations: d.read()?,
+        optimal_buffer_copy_offset_alignment: d.read()?,
+        optimal_buffer_copy_row_pitch_alignment: d.read()?,
+        non_coherent_atom_size: d.read()?,
+    })
 }
 
 /// Decodes what a request tells of an output `VkPhysicalDeviceLimits`.
@@ -391,16 +396,15 @@ pub fn decode_physical_device_properties2<'a>(
 }
 
 /// The members of `VkPhysicalDeviceProperties2`, which follow its chain.
-pub fn decode_physical_device_properties2_body<'a>(
+pub(crate) fn decode_physical_device_properties2_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceProperties2<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceProperties2 {
+    Ok(vk::PhysicalDeviceProperties2 {
         p_next: next,
+        properties: decode_physical_device_properties(d)?,
         ..Default::default()
-    };
-    v.properties = decode_physical_device_properties(d)?;
-    Ok(v)
+    })
 }
 
 /// Decodes what a request tells of an output `VkPhysicalDeviceProperties2`.
@@ -413,16 +417,15 @@ pub fn decode_physical_device_properties2_partial<'a>(
 }
 
 /// The members of `VkPhysicalDeviceProperties2`, which follow its chain.
-pub fn decode_physical_device_properties2_partial_body<'a>(
+pub(crate) fn decode_physical_device_properties2_partial_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceProperties2<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceProperties2 {
+    Ok(vk::PhysicalDeviceProperties2 {
         p_next: next,
+        properties: decode_physical_device_properties_partial(d)?,
         ..Default::default()
-    };
-    v.properties = decode_physical_device_properties_partial(d)?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkFormatProperties2`.
@@ -435,16 +438,15 @@ pub fn decode_format_properties2<'a>(
 }
 
 /// The members of `VkFormatProperties2`, which follow its chain.
-pub fn decode_format_properties2_body<'a>(
+pub(crate) fn decode_format_properties2_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::FormatProperties2<'a>, DecodeError> {
-    let mut v = vk::FormatProperties2 {
+    Ok(vk::FormatProperties2 {
         p_next: next,
+        format_properties: decode_format_properties(d)?,
         ..Default::default()
-    };
-    v.format_properties = decode_format_properties(d)?;
-    Ok(v)
+    })
 }
 
 /// Decodes what a request tells of an output `VkFormatProperties2`.
@@ -457,16 +459,15 @@ pub fn decode_format_properties2_partial<'a>(
 }
 
 /// The members of `VkFormatProperties2`, which follow its chain.
-pub fn decode_format_properties2_partial_body<'a>(
+pub(crate) fn decode_format_properties2_partial_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::FormatProperties2<'a>, DecodeError> {
-    let mut v = vk::FormatProperties2 {
+    Ok(vk::FormatProperties2 {
         p_next: next,
+        format_properties: decode_format_properties_partial(d)?,
         ..Default::default()
-    };
-    v.format_properties = decode_format_properties_partial(d)?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkImageFormatProperties2`.
@@ -479,16 +480,15 @@ pub fn decode_image_format_properties2<'a>(
 }
 
 /// The members of `VkImageFormatProperties2`, which follow its chain.
-pub fn decode_image_format_properties2_body<'a>(
+pub(crate) fn decode_image_format_properties2_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ImageFormatProperties2<'a>, DecodeError> {
-    let mut v = vk::ImageFormatProperties2 {
+    Ok(vk::ImageFormatProperties2 {
         p_next: next,
+        image_format_properties: decode_image_format_properties(d)?,
         ..Default::default()
-    };
-    v.image_format_properties = decode_image_format_properties(d)?;
-    Ok(v)
+    })
 }
 
 /// Decodes what a request tells of an output `VkImageFormatProperties2`.
@@ -501,16 +501,15 @@ pub fn decode_image_format_properties2_partial<'a>(
 }
 
 /// The members of `VkImageFormatProperties2`, which follow its chain.
-pub fn decode_image_format_properties2_partial_body<'a>(
+pub(crate) fn decode_image_format_properties2_partial_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ImageFormatProperties2<'a>, DecodeError> {
-    let mut v = vk::ImageFormatProperties2 {
+    Ok(vk::ImageFormatProperties2 {
         p_next: next,
+        image_format_properties: decode_image_format_properties_partial(d)?,
         ..Default::default()
-    };
-    v.image_format_properties = decode_image_format_properties_partial(d)?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkPhysicalDeviceImageFormatInfo2`.
@@ -524,20 +523,19 @@ pub fn decode_physical_device_image_format_info2<'a>(
 }
 
 /// The members of `VkPhysicalDeviceImageFormatInfo2`, which follow its chain.
-pub fn decode_physical_device_image_format_info2_body<'a>(
+pub(crate) fn decode_physical_device_image_format_info2_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceImageFormatInfo2<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceImageFormatInfo2 {
+    Ok(vk::PhysicalDeviceImageFormatInfo2 {
         p_next: next.cast_const(),
+        format: d.read()?,
+        ty: d.read()?,
+        tiling: d.read()?,
+        usage: d.read()?,
+        flags: d.read()?,
         ..Default::default()
-    };
-    v.format = d.read()?;
-    v.ty = d.read()?;
-    v.tiling = d.read()?;
-    v.usage = d.read()?;
-    v.flags = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkQueueFamilyProperties2`.
@@ -550,16 +548,15 @@ pub fn decode_queue_family_properties2<'a>(
 }
 
 /// The members of `VkQueueFamilyProperties2`, which follow its chain.
-pub fn decode_queue_family_properties2_body<'a>(
+pub(crate) fn decode_queue_family_properties2_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::QueueFamilyProperties2<'a>, DecodeError> {
-    let mut v = vk::QueueFamilyProperties2 {
+    Ok(vk::QueueFamilyProperties2 {
         p_next: next,
+        queue_family_properties: decode_queue_family_properties(d)?,
         ..Default::default()
-    };
-    v.queue_family_properties = decode_queue_family_properties(d)?;
-    Ok(v)
+    })
 }
 
 /// Decodes what a request tells of an output `VkQueueFamilyProperties2`.
@@ -572,16 +569,15 @@ pub fn decode_queue_family_properties2_partial<'a>(
 }
 
 /// The members of `VkQueueFamilyProperties2`, which follow its chain.
-pub fn decode_queue_family_properties2_partial_body<'a>(
+pub(crate) fn decode_queue_family_properties2_partial_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::QueueFamilyProperties2<'a>, DecodeError> {
-    let mut v = vk::QueueFamilyProperties2 {
+    Ok(vk::QueueFamilyProperties2 {
         p_next: next,
+        queue_family_properties: decode_queue_family_properties_partial(d)?,
         ..Default::default()
-    };
-    v.queue_family_properties = decode_queue_family_properties_partial(d)?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkPhysicalDeviceMemoryProperties2`.
@@ -595,16 +591,15 @@ pub fn decode_physical_device_memory_properties2<'a>(
 }
 
 /// The members of `VkPhysicalDeviceMemoryProperties2`, which follow its chain.
-pub fn decode_physical_device_memory_properties2_body<'a>(
+pub(crate) fn decode_physical_device_memory_properties2_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceMemoryProperties2<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceMemoryProperties2 {
+    Ok(vk::PhysicalDeviceMemoryProperties2 {
         p_next: next,
+        memory_properties: decode_physical_device_memory_properties(d)?,
         ..Default::default()
-    };
-    v.memory_properties = decode_physical_device_memory_properties(d)?;
-    Ok(v)
+    })
 }
 
 /// Decodes what a request tells of an output `VkPhysicalDeviceMemoryProperties2`.
@@ -618,16 +613,15 @@ pub fn decode_physical_device_memory_properties2_partial<'a>(
 }
 
 /// The members of `VkPhysicalDeviceMemoryProperties2`, which follow its chain.
-pub fn decode_physical_device_memory_properties2_partial_body<'a>(
+pub(crate) fn decode_physical_device_memory_properties2_partial_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceMemoryProperties2<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceMemoryProperties2 {
+    Ok(vk::PhysicalDeviceMemoryProperties2 {
         p_next: next,
+        memory_properties: decode_physical_device_memory_properties_partial(d)?,
         ..Default::default()
-    };
-    v.memory_properties = decode_physical_device_memory_properties_partial(d)?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkSparseImageFormatProperties2`.
@@ -640,16 +634,15 @@ pub fn decode_sparse_image_format_properties2<'a>(
 }
 
 /// The members of `VkSparseImageFormatProperties2`, which follow its chain.
-pub fn decode_sparse_image_format_properties2_body<'a>(
+pub(crate) fn decode_sparse_image_format_properties2_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::SparseImageFormatProperties2<'a>, DecodeError> {
-    let mut v = vk::SparseImageFormatProperties2 {
+    Ok(vk::SparseImageFormatProperties2 {
         p_next: next,
+        properties: decode_sparse_image_format_properties(d)?,
         ..Default::default()
-    };
-    v.properties = decode_sparse_image_format_properties(d)?;
-    Ok(v)
+    })
 }
 
 /// Decodes what a request tells of an output `VkSparseImageFormatProperties2`.
@@ -662,16 +655,15 @@ pub fn decode_sparse_image_format_properties2_partial<'a>(
 }
 
 /// The members of `VkSparseImageFormatProperties2`, which follow its chain.
-pub fn decode_sparse_image_format_properties2_partial_body<'a>(
+pub(crate) fn decode_sparse_image_format_properties2_partial_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::SparseImageFormatProperties2<'a>, DecodeError> {
-    let mut v = vk::SparseImageFormatProperties2 {
+    Ok(vk::SparseImageFormatProperties2 {
         p_next: next,
+        properties: decode_sparse_image_format_properties_partial(d)?,
         ..Default::default()
-    };
-    v.properties = decode_sparse_image_format_properties_partial(d)?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkPhysicalDeviceSparseImageFormatInfo2`.
@@ -684,31 +676,30 @@ pub fn decode_physical_device_sparse_image_format_info2<'a>(
 }
 
 /// The members of `VkPhysicalDeviceSparseImageFormatInfo2`, which follow its chain.
-pub fn decode_physical_device_sparse_image_format_info2_body<'a>(
+pub(crate) fn decode_physical_device_sparse_image_format_info2_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceSparseImageFormatInfo2<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceSparseImageFormatInfo2 {
+    Ok(vk::PhysicalDeviceSparseImageFormatInfo2 {
         p_next: next.cast_const(),
+        format: d.read()?,
+        ty: d.read()?,
+        samples: d.read()?,
+        usage: d.read()?,
+        tiling: d.read()?,
         ..Default::default()
-    };
-    v.format = d.read()?;
-    v.ty = d.read()?;
-    v.samples = d.read()?;
-    v.usage = d.read()?;
-    v.tiling = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkExternalMemoryProperties`.
 pub fn decode_external_memory_properties(
     d: &mut Decoder<'_>,
 ) -> Result<vk::ExternalMemoryProperties, DecodeError> {
-    let mut v = vk::ExternalMemoryProperties::default();
-    v.external_memory_features = d.read()?;
-    v.export_from_imported_handle_types = d.read()?;
-    v.compatible_handle_types = d.read()?;
-    Ok(v)
+    Ok(vk::ExternalMemoryProperties {
+        external_memory_features: d.read()?,
+        export_from_imported_handle_types: d.read()?,
+        compatible_handle_types: d.read()?,
+    })
 }
 
 /// Decodes what a request tells of an output `VkExternalMemoryProperties`.
@@ -719,42 +710,39 @@ pub fn decode_external_memory_properties_partial(
 }
 
 /// The members of `VkPhysicalDeviceExternalImageFormatInfo`, which follow its chain.
-pub fn decode_physical_device_external_image_format_info_body<'a>(
+pub(crate) fn decode_physical_device_external_image_format_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceExternalImageFormatInfo<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceExternalImageFormatInfo {
+    Ok(vk::PhysicalDeviceExternalImageFormatInfo {
         p_next: next.cast_const(),
+        handle_type: d.read()?,
         ..Default::default()
-    };
-    v.handle_type = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkExternalImageFormatProperties`, which follow its chain.
-pub fn decode_external_image_format_properties_body<'a>(
+pub(crate) fn decode_external_image_format_properties_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ExternalImageFormatProperties<'a>, DecodeError> {
-    let mut v = vk::ExternalImageFormatProperties {
+    Ok(vk::ExternalImageFormatProperties {
         p_next: next,
+        external_memory_properties: decode_external_memory_properties(d)?,
         ..Default::default()
-    };
-    v.external_memory_properties = decode_external_memory_properties(d)?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkExternalImageFormatProperties`, which follow its chain.
-pub fn decode_external_image_format_properties_partial_body<'a>(
+pub(crate) fn decode_external_image_format_properties_partial_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ExternalImageFormatProperties<'a>, DecodeError> {
-    let mut v = vk::ExternalImageFormatProperties {
+    Ok(vk::ExternalImageFormatProperties {
         p_next: next,
+        external_memory_properties: decode_external_memory_properties_partial(d)?,
         ..Default::default()
-    };
-    v.external_memory_properties = decode_external_memory_properties_partial(d)?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkPhysicalDeviceExternalBufferInfo`.
@@ -768,18 +756,17 @@ pub fn decode_physical_device_external_buffer_info<'a>(
 }
 
 /// The members of `VkPhysicalDeviceExternalBufferInfo`, which follow its chain.
-pub fn decode_physical_device_external_buffer_info_body<'a>(
+pub(crate) fn decode_physical_device_external_buffer_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceExternalBufferInfo<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceExternalBufferInfo {
+    Ok(vk::PhysicalDeviceExternalBufferInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        usage: d.read()?,
+        handle_type: d.read()?,
         ..Default::default()
-    };
-    v.flags = d.read()?;
-    v.usage = d.read()?;
-    v.handle_type = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkExternalBufferProperties`.
@@ -792,16 +779,15 @@ pub fn decode_external_buffer_properties<'a>(
 }
 
 /// The members of `VkExternalBufferProperties`, which follow its chain.
-pub fn decode_external_buffer_properties_body<'a>(
+pub(crate) fn decode_external_buffer_properties_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ExternalBufferProperties<'a>, DecodeError> {
-    let mut v = vk::ExternalBufferProperties {
+    Ok(vk::ExternalBufferProperties {
         p_next: next,
+        external_memory_properties: decode_external_memory_properties(d)?,
         ..Default::default()
-    };
-    v.external_memory_properties = decode_external_memory_properties(d)?;
-    Ok(v)
+    })
 }
 
 /// Decodes what a request tells of an output `VkExternalBufferProperties`.
@@ -814,16 +800,15 @@ pub fn decode_external_buffer_properties_partial<'a>(
 }
 
 /// The members of `VkExternalBufferProperties`, which follow its chain.
-pub fn decode_external_buffer_properties_partial_body<'a>(
+pub(crate) fn decode_external_buffer_properties_partial_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ExternalBufferProperties<'a>, DecodeError> {
-    let mut v = vk::ExternalBufferProperties {
+    Ok(vk::ExternalBufferProperties {
         p_next: next,
+        external_memory_properties: decode_external_memory_properties_partial(d)?,
         ..Default::default()
-    };
-    v.external_memory_properties = decode_external_memory_properties_partial(d)?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkPhysicalDeviceExternalSemaphoreInfo`.
@@ -837,16 +822,15 @@ pub fn decode_physical_device_external_semaphore_info<'a>(
 }
 
 /// The members of `VkPhysicalDeviceExternalSemaphoreInfo`, which follow its chain.
-pub fn decode_physical_device_external_semaphore_info_body<'a>(
+pub(crate) fn decode_physical_device_external_semaphore_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceExternalSemaphoreInfo<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceExternalSemaphoreInfo {
+    Ok(vk::PhysicalDeviceExternalSemaphoreInfo {
         p_next: next.cast_const(),
+        handle_type: d.read()?,
         ..Default::default()
-    };
-    v.handle_type = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkExternalSemaphoreProperties`.
@@ -859,18 +843,17 @@ pub fn decode_external_semaphore_properties<'a>(
 }
 
 /// The members of `VkExternalSemaphoreProperties`, which follow its chain.
-pub fn decode_external_semaphore_properties_body<'a>(
+pub(crate) fn decode_external_semaphore_properties_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ExternalSemaphoreProperties<'a>, DecodeError> {
-    let mut v = vk::ExternalSemaphoreProperties {
+    Ok(vk::ExternalSemaphoreProperties {
         p_next: next,
+        export_from_imported_handle_types: d.read()?,
+        compatible_handle_types: d.read()?,
+        external_semaphore_features: d.read()?,
         ..Default::default()
-    };
-    v.export_from_imported_handle_types = d.read()?;
-    v.compatible_handle_types = d.read()?;
-    v.external_semaphore_features = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes what a request tells of an output `VkExternalSemaphoreProperties`.
@@ -883,15 +866,14 @@ pub fn decode_external_semaphore_properties_partial<'a>(
 }
 
 /// The members of `VkExternalSemaphoreProperties`, which follow its chain.
-pub fn decode_external_semaphore_properties_partial_body<'a>(
+pub(crate) fn decode_external_semaphore_properties_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ExternalSemaphoreProperties<'a>, DecodeError> {
-    let v = vk::ExternalSemaphoreProperties {
+    Ok(vk::ExternalSemaphoreProperties {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// Decodes `VkPhysicalDeviceExternalFenceInfo`.
@@ -904,16 +886,15 @@ pub fn decode_physical_device_external_fence_info<'a>(
 }
 
 /// The members of `VkPhysicalDeviceExternalFenceInfo`, which follow its chain.
-pub fn decode_physical_device_external_fence_info_body<'a>(
+pub(crate) fn decode_physical_device_external_fence_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceExternalFenceInfo<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceExternalFenceInfo {
+    Ok(vk::PhysicalDeviceExternalFenceInfo {
         p_next: next.cast_const(),
+        handle_type: d.read()?,
         ..Default::default()
-    };
-    v.handle_type = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkExternalFenceProperties`.
@@ -926,18 +907,17 @@ pub fn decode_external_fence_properties<'a>(
 }
 
 /// The members of `VkExternalFenceProperties`, which follow its chain.
-pub fn decode_external_fence_properties_body<'a>(
+pub(crate) fn decode_external_fence_properties_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ExternalFenceProperties<'a>, DecodeError> {
-    let mut v = vk::ExternalFenceProperties {
+    Ok(vk::ExternalFenceProperties {
         p_next: next,
+        export_from_imported_handle_types: d.read()?,
+        compatible_handle_types: d.read()?,
+        external_fence_features: d.read()?,
         ..Default::default()
-    };
-    v.export_from_imported_handle_types = d.read()?;
-    v.compatible_handle_types = d.read()?;
-    v.external_fence_features = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes what a request tells of an output `VkExternalFenceProperties`.
@@ -950,15 +930,14 @@ pub fn decode_external_fence_properties_partial<'a>(
 }
 
 /// The members of `VkExternalFenceProperties`, which follow its chain.
-pub fn decode_external_fence_properties_partial_body<'a>(
+pub(crate) fn decode_external_fence_properties_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ExternalFenceProperties<'a>, DecodeError> {
-    let v = vk::ExternalFenceProperties {
+    Ok(vk::ExternalFenceProperties {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// Decodes `VkPhysicalDeviceGroupProperties`.
@@ -971,18 +950,17 @@ pub fn decode_physical_device_group_properties<'a>(
 }
 
 /// The members of `VkPhysicalDeviceGroupProperties`, which follow its chain.
-pub fn decode_physical_device_group_properties_body<'a>(
+pub(crate) fn decode_physical_device_group_properties_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceGroupProperties<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceGroupProperties {
+    Ok(vk::PhysicalDeviceGroupProperties {
         p_next: next,
+        physical_device_count: d.read()?,
+        physical_devices: d.read_fixed_items(8, Decoder::read_handle)?,
+        subset_allocation: d.read()?,
         ..Default::default()
-    };
-    v.physical_device_count = d.read()?;
-    v.physical_devices = d.read_fixed_items(8, Decoder::read_handle)?;
-    v.subset_allocation = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes what a request tells of an output `VkPhysicalDeviceGroupProperties`.
@@ -995,41 +973,38 @@ pub fn decode_physical_device_group_properties_partial<'a>(
 }
 
 /// The members of `VkPhysicalDeviceGroupProperties`, which follow its chain.
-pub fn decode_physical_device_group_properties_partial_body<'a>(
+pub(crate) fn decode_physical_device_group_properties_partial_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceGroupProperties<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceGroupProperties {
+    Ok(vk::PhysicalDeviceGroupProperties {
         p_next: next,
+        physical_devices: d.read_fixed_items(8, Decoder::read_id)?,
         ..Default::default()
-    };
-    v.physical_devices = d.read_fixed_items(8, Decoder::read_id)?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkSamplerYcbcrConversionImageFormatProperties`, which follow its chain.
-pub fn decode_sampler_ycbcr_conversion_image_format_properties_body<'a>(
+pub(crate) fn decode_sampler_ycbcr_conversion_image_format_properties_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::SamplerYcbcrConversionImageFormatProperties<'a>, DecodeError> {
-    let mut v = vk::SamplerYcbcrConversionImageFormatProperties {
+    Ok(vk::SamplerYcbcrConversionImageFormatProperties {
         p_next: next,
+        combined_image_sampler_descriptor_count: d.read()?,
         ..Default::default()
-    };
-    v.combined_image_sampler_descriptor_count = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkSamplerYcbcrConversionImageFormatProperties`, which follow its chain.
-pub fn decode_sampler_ycbcr_conversion_image_format_properties_partial_body<'a>(
+pub(crate) fn decode_sampler_ycbcr_conversion_image_format_properties_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::SamplerYcbcrConversionImageFormatProperties<'a>, DecodeError> {
-    let v = vk::SamplerYcbcrConversionImageFormatProperties {
+    Ok(vk::SamplerYcbcrConversionImageFormatProperties {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// Decodes `VkMultisamplePropertiesEXT`.
@@ -1042,16 +1017,15 @@ pub fn decode_multisample_properties_ext<'a>(
 }
 
 /// The members of `VkMultisamplePropertiesEXT`, which follow its chain.
-pub fn decode_multisample_properties_ext_body<'a>(
+pub(crate) fn decode_multisample_properties_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::MultisamplePropertiesEXT<'a>, DecodeError> {
-    let mut v = vk::MultisamplePropertiesEXT {
+    Ok(vk::MultisamplePropertiesEXT {
         p_next: next,
+        max_sample_location_grid_size: decode_extent2_d(d)?,
         ..Default::default()
-    };
-    v.max_sample_location_grid_size = decode_extent2_d(d)?;
-    Ok(v)
+    })
 }
 
 /// Decodes what a request tells of an output `VkMultisamplePropertiesEXT`.
@@ -1064,54 +1038,51 @@ pub fn decode_multisample_properties_ext_partial<'a>(
 }
 
 /// The members of `VkMultisamplePropertiesEXT`, which follow its chain.
-pub fn decode_multisample_properties_ext_partial_body<'a>(
+pub(crate) fn decode_multisample_properties_ext_partial_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::MultisamplePropertiesEXT<'a>, DecodeError> {
-    let mut v = vk::MultisamplePropertiesEXT {
+    Ok(vk::MultisamplePropertiesEXT {
         p_next: next,
+        max_sample_location_grid_size: decode_extent2_d_partial(d)?,
         ..Default::default()
-    };
-    v.max_sample_location_grid_size = decode_extent2_d_partial(d)?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkQueueFamilyGlobalPriorityProperties`, which follow its chain.
-pub fn decode_queue_family_global_priority_properties_body<'a>(
+pub(crate) fn decode_queue_family_global_priority_properties_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::QueueFamilyGlobalPriorityPropertiesKHR<'a>, DecodeError> {
-    let mut v = vk::QueueFamilyGlobalPriorityPropertiesKHR {
+    Ok(vk::QueueFamilyGlobalPriorityPropertiesKHR {
         p_next: next,
+        priority_count: d.read()?,
+        priorities: d.read_fixed()?,
         ..Default::default()
-    };
-    v.priority_count = d.read()?;
-    v.priorities = d.read_fixed()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkQueueFamilyGlobalPriorityProperties`, which follow its chain.
-pub fn decode_queue_family_global_priority_properties_partial_body<'a>(
+pub(crate) fn decode_queue_family_global_priority_properties_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::QueueFamilyGlobalPriorityPropertiesKHR<'a>, DecodeError> {
-    let v = vk::QueueFamilyGlobalPriorityPropertiesKHR {
+    Ok(vk::QueueFamilyGlobalPriorityPropertiesKHR {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkDrmFormatModifierPropertiesListEXT`, which follow its chain.
-pub fn decode_drm_format_modifier_properties_list_ext_body<'a>(
+pub(crate) fn decode_drm_format_modifier_properties_list_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::DrmFormatModifierPropertiesListEXT<'a>, DecodeError> {
     let mut v = vk::DrmFormatModifierPropertiesListEXT {
         p_next: next,
+        drm_format_modifier_count: d.read()?,
         ..Default::default()
     };
-    v.drm_format_modifier_count = d.read()?;
     v.p_drm_format_modifier_properties = as_mut_ptr_or_null(
         d
             .read_items(
@@ -1125,15 +1096,15 @@ pub fn decode_drm_format_modifier_properties_list_ext_body<'a>(
 }
 
 /// The members of `VkDrmFormatModifierPropertiesListEXT`, which follow its chain.
-pub fn decode_drm_format_modifier_properties_list_ext_partial_body<'a>(
+pub(crate) fn decode_drm_format_modifier_properties_list_ext_partial_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::DrmFormatModifierPropertiesListEXT<'a>, DecodeError> {
     let mut v = vk::DrmFormatModifierPropertiesListEXT {
         p_next: next,
+        drm_format_modifier_count: d.read()?,
         ..Default::default()
     };
-    v.drm_format_modifier_count = d.read()?;
     v.p_drm_format_modifier_properties = as_mut_ptr_or_null(
         d
             .read_items(
@@ -1150,11 +1121,11 @@ pub fn decode_drm_format_modifier_properties_list_ext_partial_body<'a>(
 pub fn decode_drm_format_modifier_properties_ext(
     d: &mut Decoder<'_>,
 ) -> Result<vk::DrmFormatModifierPropertiesEXT, DecodeError> {
-    let mut v = vk::DrmFormatModifierPropertiesEXT::default();
-    v.drm_format_modifier = d.read()?;
-    v.drm_format_modifier_plane_count = d.read()?;
-    v.drm_format_modifier_tiling_features = d.read()?;
-    Ok(v)
+    Ok(vk::DrmFormatModifierPropertiesEXT {
+        drm_format_modifier: d.read()?,
+        drm_format_modifier_plane_count: d.read()?,
+        drm_format_modifier_tiling_features: d.read()?,
+    })
 }
 
 /// Decodes what a request tells of an output `VkDrmFormatModifierPropertiesEXT`.
@@ -1165,17 +1136,17 @@ pub fn decode_drm_format_modifier_properties_ext_partial(
 }
 
 /// The members of `VkPhysicalDeviceImageDrmFormatModifierInfoEXT`, which follow its chain.
-pub fn decode_physical_device_image_drm_format_modifier_info_ext_body<'a>(
+pub(crate) fn decode_physical_device_image_drm_format_modifier_info_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceImageDrmFormatModifierInfoEXT<'a>, DecodeError> {
     let mut v = vk::PhysicalDeviceImageDrmFormatModifierInfoEXT {
         p_next: next.cast_const(),
+        drm_format_modifier: d.read()?,
+        sharing_mode: d.read()?,
+        queue_family_index_count: d.read()?,
         ..Default::default()
     };
-    v.drm_format_modifier = d.read()?;
-    v.sharing_mode = d.read()?;
-    v.queue_family_index_count = d.read()?;
     v.p_queue_family_indices = as_ptr_or_null(
         d.read_scalars(v.queue_family_index_count.count(), true)?,
     );
@@ -1183,68 +1154,65 @@ pub fn decode_physical_device_image_drm_format_modifier_info_ext_body<'a>(
 }
 
 /// The members of `VkPhysicalDeviceMemoryBudgetPropertiesEXT`, which follow its chain.
-pub fn decode_physical_device_memory_budget_properties_ext_body<'a>(
+pub(crate) fn decode_physical_device_memory_budget_properties_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceMemoryBudgetPropertiesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceMemoryBudgetPropertiesEXT {
+    Ok(vk::PhysicalDeviceMemoryBudgetPropertiesEXT {
         p_next: next,
+        heap_budget: d.read_fixed()?,
+        heap_usage: d.read_fixed()?,
         ..Default::default()
-    };
-    v.heap_budget = d.read_fixed()?;
-    v.heap_usage = d.read_fixed()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceMemoryBudgetPropertiesEXT`, which follow its chain.
-pub fn decode_physical_device_memory_budget_properties_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_memory_budget_properties_ext_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceMemoryBudgetPropertiesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceMemoryBudgetPropertiesEXT {
+    Ok(vk::PhysicalDeviceMemoryBudgetPropertiesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceImageViewImageFormatInfoEXT`, which follow its chain.
-pub fn decode_physical_device_image_view_image_format_info_ext_body<'a>(
+pub(crate) fn decode_physical_device_image_view_image_format_info_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceImageViewImageFormatInfoEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceImageViewImageFormatInfoEXT {
+    Ok(vk::PhysicalDeviceImageViewImageFormatInfoEXT {
         p_next: next,
+        image_view_type: d.read()?,
         ..Default::default()
-    };
-    v.image_view_type = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkFilterCubicImageViewImageFormatPropertiesEXT`, which follow its chain.
-pub fn decode_filter_cubic_image_view_image_format_properties_ext_body<'a>(
+pub(crate) fn decode_filter_cubic_image_view_image_format_properties_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::FilterCubicImageViewImageFormatPropertiesEXT<'a>, DecodeError> {
-    let mut v = vk::FilterCubicImageViewImageFormatPropertiesEXT {
+    Ok(vk::FilterCubicImageViewImageFormatPropertiesEXT {
         p_next: next,
+        filter_cubic: d.read()?,
+        filter_cubic_minmax: d.read()?,
         ..Default::default()
-    };
-    v.filter_cubic = d.read()?;
-    v.filter_cubic_minmax = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkFilterCubicImageViewImageFormatPropertiesEXT`, which follow its chain.
-pub fn decode_filter_cubic_image_view_image_format_properties_ext_partial_body<'a>(
+pub(crate) fn decode_filter_cubic_image_view_image_format_properties_ext_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::FilterCubicImageViewImageFormatPropertiesEXT<'a>, DecodeError> {
-    let v = vk::FilterCubicImageViewImageFormatPropertiesEXT {
+    Ok(vk::FilterCubicImageViewImageFormatPropertiesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// Decodes `VkPhysicalDeviceToolProperties`.
@@ -1257,20 +1225,19 @@ pub fn decode_physical_device_tool_properties<'a>(
 }
 
 /// The members of `VkPhysicalDeviceToolProperties`, which follow its chain.
-pub fn decode_physical_device_tool_properties_body<'a>(
+pub(crate) fn decode_physical_device_tool_properties_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceToolProperties<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceToolProperties {
+    Ok(vk::PhysicalDeviceToolProperties {
         p_next: next,
+        name: d.read_chars()?,
+        version: d.read_chars()?,
+        purposes: d.read()?,
+        description: d.read_chars()?,
+        layer: d.read_chars()?,
         ..Default::default()
-    };
-    v.name = d.read_chars()?;
-    v.version = d.read_chars()?;
-    v.purposes = d.read()?;
-    v.description = d.read_chars()?;
-    v.layer = d.read_chars()?;
-    Ok(v)
+    })
 }
 
 /// Decodes what a request tells of an output `VkPhysicalDeviceToolProperties`.
@@ -1283,15 +1250,14 @@ pub fn decode_physical_device_tool_properties_partial<'a>(
 }
 
 /// The members of `VkPhysicalDeviceToolProperties`, which follow its chain.
-pub fn decode_physical_device_tool_properties_partial_body<'a>(
+pub(crate) fn decode_physical_device_tool_properties_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceToolProperties<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceToolProperties {
+    Ok(vk::PhysicalDeviceToolProperties {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// Decodes `VkPhysicalDeviceFragmentShadingRateKHR`.
@@ -1304,17 +1270,16 @@ pub fn decode_physical_device_fragment_shading_rate_khr<'a>(
 }
 
 /// The members of `VkPhysicalDeviceFragmentShadingRateKHR`, which follow its chain.
-pub fn decode_physical_device_fragment_shading_rate_khr_body<'a>(
+pub(crate) fn decode_physical_device_fragment_shading_rate_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceFragmentShadingRateKHR<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceFragmentShadingRateKHR {
+    Ok(vk::PhysicalDeviceFragmentShadingRateKHR {
         p_next: next,
+        sample_counts: d.read()?,
+        fragment_size: decode_extent2_d(d)?,
         ..Default::default()
-    };
-    v.sample_counts = d.read()?;
-    v.fragment_size = decode_extent2_d(d)?;
-    Ok(v)
+    })
 }
 
 /// Decodes what a request tells of an output `VkPhysicalDeviceFragmentShadingRateKHR`.
@@ -1327,81 +1292,76 @@ pub fn decode_physical_device_fragment_shading_rate_khr_partial<'a>(
 }
 
 /// The members of `VkPhysicalDeviceFragmentShadingRateKHR`, which follow its chain.
-pub fn decode_physical_device_fragment_shading_rate_khr_partial_body<'a>(
+pub(crate) fn decode_physical_device_fragment_shading_rate_khr_partial_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceFragmentShadingRateKHR<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceFragmentShadingRateKHR {
+    Ok(vk::PhysicalDeviceFragmentShadingRateKHR {
         p_next: next,
+        fragment_size: decode_extent2_d_partial(d)?,
         ..Default::default()
-    };
-    v.fragment_size = decode_extent2_d_partial(d)?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkHostImageCopyDevicePerformanceQuery`, which follow its chain.
-pub fn decode_host_image_copy_device_performance_query_body<'a>(
+pub(crate) fn decode_host_image_copy_device_performance_query_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::HostImageCopyDevicePerformanceQueryEXT<'a>, DecodeError> {
-    let mut v = vk::HostImageCopyDevicePerformanceQueryEXT {
+    Ok(vk::HostImageCopyDevicePerformanceQueryEXT {
         p_next: next,
+        optimal_device_access: d.read()?,
+        identical_memory_layout: d.read()?,
         ..Default::default()
-    };
-    v.optimal_device_access = d.read()?;
-    v.identical_memory_layout = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkHostImageCopyDevicePerformanceQuery`, which follow its chain.
-pub fn decode_host_image_copy_device_performance_query_partial_body<'a>(
+pub(crate) fn decode_host_image_copy_device_performance_query_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::HostImageCopyDevicePerformanceQueryEXT<'a>, DecodeError> {
-    let v = vk::HostImageCopyDevicePerformanceQueryEXT {
+    Ok(vk::HostImageCopyDevicePerformanceQueryEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkFormatProperties3`, which follow its chain.
-pub fn decode_format_properties3_body<'a>(
+pub(crate) fn decode_format_properties3_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::FormatProperties3<'a>, DecodeError> {
-    let mut v = vk::FormatProperties3 {
+    Ok(vk::FormatProperties3 {
         p_next: next,
+        linear_tiling_features: d.read()?,
+        optimal_tiling_features: d.read()?,
+        buffer_features: d.read()?,
         ..Default::default()
-    };
-    v.linear_tiling_features = d.read()?;
-    v.optimal_tiling_features = d.read()?;
-    v.buffer_features = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkFormatProperties3`, which follow its chain.
-pub fn decode_format_properties3_partial_body<'a>(
+pub(crate) fn decode_format_properties3_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::FormatProperties3<'a>, DecodeError> {
-    let v = vk::FormatProperties3 {
+    Ok(vk::FormatProperties3 {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkDrmFormatModifierPropertiesList2EXT`, which follow its chain.
-pub fn decode_drm_format_modifier_properties_list2_ext_body<'a>(
+pub(crate) fn decode_drm_format_modifier_properties_list2_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::DrmFormatModifierPropertiesList2EXT<'a>, DecodeError> {
     let mut v = vk::DrmFormatModifierPropertiesList2EXT {
         p_next: next,
+        drm_format_modifier_count: d.read()?,
         ..Default::default()
     };
-    v.drm_format_modifier_count = d.read()?;
     v.p_drm_format_modifier_properties = as_mut_ptr_or_null(
         d
             .read_items(
@@ -1415,15 +1375,15 @@ pub fn decode_drm_format_modifier_properties_list2_ext_body<'a>(
 }
 
 /// The members of `VkDrmFormatModifierPropertiesList2EXT`, which follow its chain.
-pub fn decode_drm_format_modifier_properties_list2_ext_partial_body<'a>(
+pub(crate) fn decode_drm_format_modifier_properties_list2_ext_partial_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::DrmFormatModifierPropertiesList2EXT<'a>, DecodeError> {
     let mut v = vk::DrmFormatModifierPropertiesList2EXT {
         p_next: next,
+        drm_format_modifier_count: d.read()?,
         ..Default::default()
     };
-    v.drm_format_modifier_count = d.read()?;
     v.p_drm_format_modifier_properties = as_mut_ptr_or_null(
         d
             .read_items(
@@ -1440,11 +1400,11 @@ pub fn decode_drm_format_modifier_properties_list2_ext_partial_body<'a>(
 pub fn decode_drm_format_modifier_properties2_ext(
     d: &mut Decoder<'_>,
 ) -> Result<vk::DrmFormatModifierProperties2EXT, DecodeError> {
-    let mut v = vk::DrmFormatModifierProperties2EXT::default();
-    v.drm_format_modifier = d.read()?;
-    v.drm_format_modifier_plane_count = d.read()?;
-    v.drm_format_modifier_tiling_features = d.read()?;
-    Ok(v)
+    Ok(vk::DrmFormatModifierProperties2EXT {
+        drm_format_modifier: d.read()?,
+        drm_format_modifier_plane_count: d.read()?,
+        drm_format_modifier_tiling_features: d.read()?,
+    })
 }
 
 /// Decodes what a request tells of an output `VkDrmFormatModifierProperties2EXT`.

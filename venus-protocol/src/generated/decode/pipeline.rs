@@ -4,29 +4,30 @@
 //! Decoders of the structures of family `pipeline`.
 
 use core::ffi::c_void;
-use crate::vk;
-use crate::generated::chains;
+
 use crate::generated::decode::{
     decode_depth_clamp_range_ext, decode_sample_locations_info_ext,
 };
+use crate::generated::chains;
+use crate::vk;
 use crate::wire::{
     ChainMode, Count, DecodeError, Decoder, as_mut_ptr_or_null, as_ptr_or_null, to_ptr,
 };
 
 /// Decodes `VkOffset2D`.
 pub fn decode_offset2_d(d: &mut Decoder<'_>) -> Result<vk::Offset2D, DecodeError> {
-    let mut v = vk::Offset2D::default();
-    v.x = d.read()?;
-    v.y = d.read()?;
-    Ok(v)
+    Ok(vk::Offset2D {
+        x: d.read()?,
+        y: d.read()?,
+    })
 }
 
 /// Decodes `VkExtent2D`.
 pub fn decode_extent2_d(d: &mut Decoder<'_>) -> Result<vk::Extent2D, DecodeError> {
-    let mut v = vk::Extent2D::default();
-    v.width = d.read()?;
-    v.height = d.read()?;
-    Ok(v)
+    Ok(vk::Extent2D {
+        width: d.read()?,
+        height: d.read()?,
+    })
 }
 
 /// Decodes what a request tells of an output `VkExtent2D`.
@@ -38,41 +39,43 @@ pub fn decode_extent2_d_partial(
 
 /// Decodes `VkViewport`.
 pub fn decode_viewport(d: &mut Decoder<'_>) -> Result<vk::Viewport, DecodeError> {
-    let mut v = vk::Viewport::default();
-    v.x = d.read()?;
-    v.y = d.read()?;
-    v.width = d.read()?;
-    v.height = d.read()?;
-    v.min_depth = d.read()?;
-    v.max_depth = d.read()?;
-    Ok(v)
+    Ok(vk::Viewport {
+        x: d.read()?,
+        y: d.read()?,
+        width: d.read()?,
+        height: d.read()?,
+        min_depth: d.read()?,
+        max_depth: d.read()?,
+    })
 }
 
 /// Decodes `VkRect2D`.
 pub fn decode_rect2_d(d: &mut Decoder<'_>) -> Result<vk::Rect2D, DecodeError> {
-    let mut v = vk::Rect2D::default();
-    v.offset = decode_offset2_d(d)?;
-    v.extent = decode_extent2_d(d)?;
-    Ok(v)
+    Ok(vk::Rect2D {
+        offset: decode_offset2_d(d)?,
+        extent: decode_extent2_d(d)?,
+    })
 }
 
 /// Decodes `VkSpecializationMapEntry`.
 pub fn decode_specialization_map_entry(
     d: &mut Decoder<'_>,
 ) -> Result<vk::SpecializationMapEntry, DecodeError> {
-    let mut v = vk::SpecializationMapEntry::default();
-    v.constant_id = d.read()?;
-    v.offset = d.read()?;
-    v.size = d.read()?;
-    Ok(v)
+    Ok(vk::SpecializationMapEntry {
+        constant_id: d.read()?,
+        offset: d.read()?,
+        size: d.read()?,
+    })
 }
 
 /// Decodes `VkSpecializationInfo`.
 pub fn decode_specialization_info<'a>(
     d: &mut Decoder<'a>,
 ) -> Result<vk::SpecializationInfo<'a>, DecodeError> {
-    let mut v = vk::SpecializationInfo::default();
-    v.map_entry_count = d.read()?;
+    let mut v = vk::SpecializationInfo {
+        map_entry_count: d.read()?,
+        ..Default::default()
+    };
     v.p_map_entries = as_ptr_or_null(
         d
             .read_items(
@@ -97,20 +100,19 @@ pub fn decode_pipeline_shader_stage_create_info<'a>(
 }
 
 /// The members of `VkPipelineShaderStageCreateInfo`, which follow its chain.
-pub fn decode_pipeline_shader_stage_create_info_body<'a>(
+pub(crate) fn decode_pipeline_shader_stage_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PipelineShaderStageCreateInfo<'a>, DecodeError> {
-    let mut v = vk::PipelineShaderStageCreateInfo {
+    Ok(vk::PipelineShaderStageCreateInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        stage: d.read()?,
+        module: d.read_handle()?,
+        p_name: d.read_str_ptr()?,
+        p_specialization_info: to_ptr(d.read_optional(decode_specialization_info)?),
         ..Default::default()
-    };
-    v.flags = d.read()?;
-    v.stage = d.read()?;
-    v.module = d.read_handle()?;
-    v.p_name = d.read_str_ptr()?;
-    v.p_specialization_info = to_ptr(d.read_optional(decode_specialization_info)?);
-    Ok(v)
+    })
 }
 
 /// Decodes `VkComputePipelineCreateInfo`.
@@ -123,56 +125,54 @@ pub fn decode_compute_pipeline_create_info<'a>(
 }
 
 /// The members of `VkComputePipelineCreateInfo`, which follow its chain.
-pub fn decode_compute_pipeline_create_info_body<'a>(
+pub(crate) fn decode_compute_pipeline_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ComputePipelineCreateInfo<'a>, DecodeError> {
-    let mut v = vk::ComputePipelineCreateInfo {
+    Ok(vk::ComputePipelineCreateInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        stage: decode_pipeline_shader_stage_create_info(d)?,
+        layout: d.read_handle()?,
+        base_pipeline_handle: d.read_handle()?,
+        base_pipeline_index: d.read()?,
         ..Default::default()
-    };
-    v.flags = d.read()?;
-    v.stage = decode_pipeline_shader_stage_create_info(d)?;
-    v.layout = d.read_handle()?;
-    v.base_pipeline_handle = d.read_handle()?;
-    v.base_pipeline_index = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPipelineCreateFlags2CreateInfo`, which follow its chain.
-pub fn decode_pipeline_create_flags2_create_info_body<'a>(
+pub(crate) fn decode_pipeline_create_flags2_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PipelineCreateFlags2CreateInfoKHR<'a>, DecodeError> {
-    let mut v = vk::PipelineCreateFlags2CreateInfoKHR {
+    Ok(vk::PipelineCreateFlags2CreateInfoKHR {
         p_next: next.cast_const(),
+        flags: d.read()?,
         ..Default::default()
-    };
-    v.flags = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkVertexInputBindingDescription`.
 pub fn decode_vertex_input_binding_description(
     d: &mut Decoder<'_>,
 ) -> Result<vk::VertexInputBindingDescription, DecodeError> {
-    let mut v = vk::VertexInputBindingDescription::default();
-    v.binding = d.read()?;
-    v.stride = d.read()?;
-    v.input_rate = d.read()?;
-    Ok(v)
+    Ok(vk::VertexInputBindingDescription {
+        binding: d.read()?,
+        stride: d.read()?,
+        input_rate: d.read()?,
+    })
 }
 
 /// Decodes `VkVertexInputAttributeDescription`.
 pub fn decode_vertex_input_attribute_description(
     d: &mut Decoder<'_>,
 ) -> Result<vk::VertexInputAttributeDescription, DecodeError> {
-    let mut v = vk::VertexInputAttributeDescription::default();
-    v.location = d.read()?;
-    v.binding = d.read()?;
-    v.format = d.read()?;
-    v.offset = d.read()?;
-    Ok(v)
+    Ok(vk::VertexInputAttributeDescription {
+        location: d.read()?,
+        binding: d.read()?,
+        format: d.read()?,
+        offset: d.read()?,
+    })
 }
 
 /// Decodes `VkPipelineVertexInputStateCreateInfo`.
@@ -186,16 +186,16 @@ pub fn decode_pipeline_vertex_input_state_create_info<'a>(
 }
 
 /// The members of `VkPipelineVertexInputStateCreateInfo`, which follow its chain.
-pub fn decode_pipeline_vertex_input_state_create_info_body<'a>(
+pub(crate) fn decode_pipeline_vertex_input_state_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PipelineVertexInputStateCreateInfo<'a>, DecodeError> {
     let mut v = vk::PipelineVertexInputStateCreateInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        vertex_binding_description_count: d.read()?,
         ..Default::default()
     };
-    v.flags = d.read()?;
-    v.vertex_binding_description_count = d.read()?;
     v.p_vertex_binding_descriptions = as_ptr_or_null(
         d
             .read_items(
@@ -228,18 +228,17 @@ pub fn decode_pipeline_input_assembly_state_create_info<'a>(
 }
 
 /// The members of `VkPipelineInputAssemblyStateCreateInfo`, which follow its chain.
-pub fn decode_pipeline_input_assembly_state_create_info_body<'a>(
+pub(crate) fn decode_pipeline_input_assembly_state_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PipelineInputAssemblyStateCreateInfo<'a>, DecodeError> {
-    let mut v = vk::PipelineInputAssemblyStateCreateInfo {
+    Ok(vk::PipelineInputAssemblyStateCreateInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        topology: d.read()?,
+        primitive_restart_enable: d.read()?,
         ..Default::default()
-    };
-    v.flags = d.read()?;
-    v.topology = d.read()?;
-    v.primitive_restart_enable = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkPipelineTessellationStateCreateInfo`.
@@ -253,17 +252,16 @@ pub fn decode_pipeline_tessellation_state_create_info<'a>(
 }
 
 /// The members of `VkPipelineTessellationStateCreateInfo`, which follow its chain.
-pub fn decode_pipeline_tessellation_state_create_info_body<'a>(
+pub(crate) fn decode_pipeline_tessellation_state_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PipelineTessellationStateCreateInfo<'a>, DecodeError> {
-    let mut v = vk::PipelineTessellationStateCreateInfo {
+    Ok(vk::PipelineTessellationStateCreateInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        patch_control_points: d.read()?,
         ..Default::default()
-    };
-    v.flags = d.read()?;
-    v.patch_control_points = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkPipelineViewportStateCreateInfo`.
@@ -277,16 +275,16 @@ pub fn decode_pipeline_viewport_state_create_info<'a>(
 }
 
 /// The members of `VkPipelineViewportStateCreateInfo`, which follow its chain.
-pub fn decode_pipeline_viewport_state_create_info_body<'a>(
+pub(crate) fn decode_pipeline_viewport_state_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PipelineViewportStateCreateInfo<'a>, DecodeError> {
     let mut v = vk::PipelineViewportStateCreateInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        viewport_count: d.read()?,
         ..Default::default()
     };
-    v.flags = d.read()?;
-    v.viewport_count = d.read()?;
     v.p_viewports = as_ptr_or_null(
         d.read_items(v.viewport_count.count(), true, 24, decode_viewport)?,
     );
@@ -308,26 +306,25 @@ pub fn decode_pipeline_rasterization_state_create_info<'a>(
 }
 
 /// The members of `VkPipelineRasterizationStateCreateInfo`, which follow its chain.
-pub fn decode_pipeline_rasterization_state_create_info_body<'a>(
+pub(crate) fn decode_pipeline_rasterization_state_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PipelineRasterizationStateCreateInfo<'a>, DecodeError> {
-    let mut v = vk::PipelineRasterizationStateCreateInfo {
+    Ok(vk::PipelineRasterizationStateCreateInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        depth_clamp_enable: d.read()?,
+        rasterizer_discard_enable: d.read()?,
+        polygon_mode: d.read()?,
+        cull_mode: d.read()?,
+        front_face: d.read()?,
+        depth_bias_enable: d.read()?,
+        depth_bias_constant_factor: d.read()?,
+        depth_bias_clamp: d.read()?,
+        depth_bias_slope_factor: d.read()?,
+        line_width: d.read()?,
         ..Default::default()
-    };
-    v.flags = d.read()?;
-    v.depth_clamp_enable = d.read()?;
-    v.rasterizer_discard_enable = d.read()?;
-    v.polygon_mode = d.read()?;
-    v.cull_mode = d.read()?;
-    v.front_face = d.read()?;
-    v.depth_bias_enable = d.read()?;
-    v.depth_bias_constant_factor = d.read()?;
-    v.depth_bias_clamp = d.read()?;
-    v.depth_bias_slope_factor = d.read()?;
-    v.line_width = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkPipelineMultisampleStateCreateInfo`.
@@ -341,18 +338,18 @@ pub fn decode_pipeline_multisample_state_create_info<'a>(
 }
 
 /// The members of `VkPipelineMultisampleStateCreateInfo`, which follow its chain.
-pub fn decode_pipeline_multisample_state_create_info_body<'a>(
+pub(crate) fn decode_pipeline_multisample_state_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PipelineMultisampleStateCreateInfo<'a>, DecodeError> {
     let mut v = vk::PipelineMultisampleStateCreateInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        rasterization_samples: d.read()?,
+        sample_shading_enable: d.read()?,
+        min_sample_shading: d.read()?,
         ..Default::default()
     };
-    v.flags = d.read()?;
-    v.rasterization_samples = d.read()?;
-    v.sample_shading_enable = d.read()?;
-    v.min_sample_shading = d.read()?;
     v.p_sample_mask = as_ptr_or_null(
         d
             .read_scalars(
@@ -369,16 +366,16 @@ pub fn decode_pipeline_multisample_state_create_info_body<'a>(
 pub fn decode_pipeline_color_blend_attachment_state(
     d: &mut Decoder<'_>,
 ) -> Result<vk::PipelineColorBlendAttachmentState, DecodeError> {
-    let mut v = vk::PipelineColorBlendAttachmentState::default();
-    v.blend_enable = d.read()?;
-    v.src_color_blend_factor = d.read()?;
-    v.dst_color_blend_factor = d.read()?;
-    v.color_blend_op = d.read()?;
-    v.src_alpha_blend_factor = d.read()?;
-    v.dst_alpha_blend_factor = d.read()?;
-    v.alpha_blend_op = d.read()?;
-    v.color_write_mask = d.read()?;
-    Ok(v)
+    Ok(vk::PipelineColorBlendAttachmentState {
+        blend_enable: d.read()?,
+        src_color_blend_factor: d.read()?,
+        dst_color_blend_factor: d.read()?,
+        color_blend_op: d.read()?,
+        src_alpha_blend_factor: d.read()?,
+        dst_alpha_blend_factor: d.read()?,
+        alpha_blend_op: d.read()?,
+        color_write_mask: d.read()?,
+    })
 }
 
 /// Decodes `VkPipelineColorBlendStateCreateInfo`.
@@ -392,18 +389,18 @@ pub fn decode_pipeline_color_blend_state_create_info<'a>(
 }
 
 /// The members of `VkPipelineColorBlendStateCreateInfo`, which follow its chain.
-pub fn decode_pipeline_color_blend_state_create_info_body<'a>(
+pub(crate) fn decode_pipeline_color_blend_state_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PipelineColorBlendStateCreateInfo<'a>, DecodeError> {
     let mut v = vk::PipelineColorBlendStateCreateInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        logic_op_enable: d.read()?,
+        logic_op: d.read()?,
+        attachment_count: d.read()?,
         ..Default::default()
     };
-    v.flags = d.read()?;
-    v.logic_op_enable = d.read()?;
-    v.logic_op = d.read()?;
-    v.attachment_count = d.read()?;
     v.p_attachments = as_ptr_or_null(
         d
             .read_items(
@@ -427,16 +424,16 @@ pub fn decode_pipeline_dynamic_state_create_info<'a>(
 }
 
 /// The members of `VkPipelineDynamicStateCreateInfo`, which follow its chain.
-pub fn decode_pipeline_dynamic_state_create_info_body<'a>(
+pub(crate) fn decode_pipeline_dynamic_state_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PipelineDynamicStateCreateInfo<'a>, DecodeError> {
     let mut v = vk::PipelineDynamicStateCreateInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        dynamic_state_count: d.read()?,
         ..Default::default()
     };
-    v.flags = d.read()?;
-    v.dynamic_state_count = d.read()?;
     v.p_dynamic_states = as_ptr_or_null(
         d.read_scalars(v.dynamic_state_count.count(), false)?,
     );
@@ -447,15 +444,15 @@ pub fn decode_pipeline_dynamic_state_create_info_body<'a>(
 pub fn decode_stencil_op_state(
     d: &mut Decoder<'_>,
 ) -> Result<vk::StencilOpState, DecodeError> {
-    let mut v = vk::StencilOpState::default();
-    v.fail_op = d.read()?;
-    v.pass_op = d.read()?;
-    v.depth_fail_op = d.read()?;
-    v.compare_op = d.read()?;
-    v.compare_mask = d.read()?;
-    v.write_mask = d.read()?;
-    v.reference = d.read()?;
-    Ok(v)
+    Ok(vk::StencilOpState {
+        fail_op: d.read()?,
+        pass_op: d.read()?,
+        depth_fail_op: d.read()?,
+        compare_op: d.read()?,
+        compare_mask: d.read()?,
+        write_mask: d.read()?,
+        reference: d.read()?,
+    })
 }
 
 /// Decodes `VkPipelineDepthStencilStateCreateInfo`.
@@ -468,25 +465,24 @@ pub fn decode_pipeline_depth_stencil_state_create_info<'a>(
 }
 
 /// The members of `VkPipelineDepthStencilStateCreateInfo`, which follow its chain.
-pub fn decode_pipeline_depth_stencil_state_create_info_body<'a>(
+pub(crate) fn decode_pipeline_depth_stencil_state_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PipelineDepthStencilStateCreateInfo<'a>, DecodeError> {
-    let mut v = vk::PipelineDepthStencilStateCreateInfo {
+    Ok(vk::PipelineDepthStencilStateCreateInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        depth_test_enable: d.read()?,
+        depth_write_enable: d.read()?,
+        depth_compare_op: d.read()?,
+        depth_bounds_test_enable: d.read()?,
+        stencil_test_enable: d.read()?,
+        front: decode_stencil_op_state(d)?,
+        back: decode_stencil_op_state(d)?,
+        min_depth_bounds: d.read()?,
+        max_depth_bounds: d.read()?,
         ..Default::default()
-    };
-    v.flags = d.read()?;
-    v.depth_test_enable = d.read()?;
-    v.depth_write_enable = d.read()?;
-    v.depth_compare_op = d.read()?;
-    v.depth_bounds_test_enable = d.read()?;
-    v.stencil_test_enable = d.read()?;
-    v.front = decode_stencil_op_state(d)?;
-    v.back = decode_stencil_op_state(d)?;
-    v.min_depth_bounds = d.read()?;
-    v.max_depth_bounds = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkGraphicsPipelineCreateInfo`.
@@ -499,16 +495,16 @@ pub fn decode_graphics_pipeline_create_info<'a>(
 }
 
 /// The members of `VkGraphicsPipelineCreateInfo`, which follow its chain.
-pub fn decode_graphics_pipeline_create_info_body<'a>(
+pub(crate) fn decode_graphics_pipeline_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::GraphicsPipelineCreateInfo<'a>, DecodeError> {
     let mut v = vk::GraphicsPipelineCreateInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        stage_count: d.read()?,
         ..Default::default()
     };
-    v.flags = d.read()?;
-    v.stage_count = d.read()?;
     v.p_stages = as_ptr_or_null(
         d
             .read_items(
@@ -563,16 +559,16 @@ pub fn decode_pipeline_cache_create_info<'a>(
 }
 
 /// The members of `VkPipelineCacheCreateInfo`, which follow its chain.
-pub fn decode_pipeline_cache_create_info_body<'a>(
+pub(crate) fn decode_pipeline_cache_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PipelineCacheCreateInfo<'a>, DecodeError> {
     let mut v = vk::PipelineCacheCreateInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        initial_data_size: d.read()?,
         ..Default::default()
     };
-    v.flags = d.read()?;
-    v.initial_data_size = d.read()?;
     v.p_initial_data = as_ptr_or_null(d.read_blob(v.initial_data_size.count(), false)?)
         .cast();
     Ok(v)
@@ -582,11 +578,11 @@ pub fn decode_pipeline_cache_create_info_body<'a>(
 pub fn decode_push_constant_range(
     d: &mut Decoder<'_>,
 ) -> Result<vk::PushConstantRange, DecodeError> {
-    let mut v = vk::PushConstantRange::default();
-    v.stage_flags = d.read()?;
-    v.offset = d.read()?;
-    v.size = d.read()?;
-    Ok(v)
+    Ok(vk::PushConstantRange {
+        stage_flags: d.read()?,
+        offset: d.read()?,
+        size: d.read()?,
+    })
 }
 
 /// Decodes `VkPipelineLayoutCreateInfo`.
@@ -599,16 +595,16 @@ pub fn decode_pipeline_layout_create_info<'a>(
 }
 
 /// The members of `VkPipelineLayoutCreateInfo`, which follow its chain.
-pub fn decode_pipeline_layout_create_info_body<'a>(
+pub(crate) fn decode_pipeline_layout_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PipelineLayoutCreateInfo<'a>, DecodeError> {
     let mut v = vk::PipelineLayoutCreateInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        set_layout_count: d.read()?,
         ..Default::default()
     };
-    v.flags = d.read()?;
-    v.set_layout_count = d.read()?;
     v.p_set_layouts = as_ptr_or_null(d.read_handles(v.set_layout_count.count(), false)?);
     v.push_constant_range_count = d.read()?;
     v.p_push_constant_ranges = as_ptr_or_null(
@@ -624,82 +620,78 @@ pub fn decode_pipeline_layout_create_info_body<'a>(
 }
 
 /// The members of `VkPipelineTessellationDomainOriginStateCreateInfo`, which follow its chain.
-pub fn decode_pipeline_tessellation_domain_origin_state_create_info_body<'a>(
+pub(crate) fn decode_pipeline_tessellation_domain_origin_state_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PipelineTessellationDomainOriginStateCreateInfo<'a>, DecodeError> {
-    let mut v = vk::PipelineTessellationDomainOriginStateCreateInfo {
+    Ok(vk::PipelineTessellationDomainOriginStateCreateInfo {
         p_next: next.cast_const(),
+        domain_origin: d.read()?,
         ..Default::default()
-    };
-    v.domain_origin = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPipelineSampleLocationsStateCreateInfoEXT`, which follow its chain.
-pub fn decode_pipeline_sample_locations_state_create_info_ext_body<'a>(
+pub(crate) fn decode_pipeline_sample_locations_state_create_info_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PipelineSampleLocationsStateCreateInfoEXT<'a>, DecodeError> {
-    let mut v = vk::PipelineSampleLocationsStateCreateInfoEXT {
+    Ok(vk::PipelineSampleLocationsStateCreateInfoEXT {
         p_next: next.cast_const(),
+        sample_locations_enable: d.read()?,
+        sample_locations_info: decode_sample_locations_info_ext(d)?,
         ..Default::default()
-    };
-    v.sample_locations_enable = d.read()?;
-    v.sample_locations_info = decode_sample_locations_info_ext(d)?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPipelineColorBlendAdvancedStateCreateInfoEXT`, which follow its chain.
-pub fn decode_pipeline_color_blend_advanced_state_create_info_ext_body<'a>(
+pub(crate) fn decode_pipeline_color_blend_advanced_state_create_info_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PipelineColorBlendAdvancedStateCreateInfoEXT<'a>, DecodeError> {
-    let mut v = vk::PipelineColorBlendAdvancedStateCreateInfoEXT {
+    Ok(vk::PipelineColorBlendAdvancedStateCreateInfoEXT {
         p_next: next.cast_const(),
+        src_premultiplied: d.read()?,
+        dst_premultiplied: d.read()?,
+        blend_overlap: d.read()?,
         ..Default::default()
-    };
-    v.src_premultiplied = d.read()?;
-    v.dst_premultiplied = d.read()?;
-    v.blend_overlap = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPipelineRasterizationConservativeStateCreateInfoEXT`, which follow its chain.
-pub fn decode_pipeline_rasterization_conservative_state_create_info_ext_body<'a>(
+pub(crate) fn decode_pipeline_rasterization_conservative_state_create_info_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PipelineRasterizationConservativeStateCreateInfoEXT<'a>, DecodeError> {
-    let mut v = vk::PipelineRasterizationConservativeStateCreateInfoEXT {
+    Ok(vk::PipelineRasterizationConservativeStateCreateInfoEXT {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        conservative_rasterization_mode: d.read()?,
+        extra_primitive_overestimation_size: d.read()?,
         ..Default::default()
-    };
-    v.flags = d.read()?;
-    v.conservative_rasterization_mode = d.read()?;
-    v.extra_primitive_overestimation_size = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkVertexInputBindingDivisorDescription`.
 pub fn decode_vertex_input_binding_divisor_description(
     d: &mut Decoder<'_>,
 ) -> Result<vk::VertexInputBindingDivisorDescriptionKHR, DecodeError> {
-    let mut v = vk::VertexInputBindingDivisorDescriptionKHR::default();
-    v.binding = d.read()?;
-    v.divisor = d.read()?;
-    Ok(v)
+    Ok(vk::VertexInputBindingDivisorDescriptionKHR {
+        binding: d.read()?,
+        divisor: d.read()?,
+    })
 }
 
 /// The members of `VkPipelineVertexInputDivisorStateCreateInfo`, which follow its chain.
-pub fn decode_pipeline_vertex_input_divisor_state_create_info_body<'a>(
+pub(crate) fn decode_pipeline_vertex_input_divisor_state_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PipelineVertexInputDivisorStateCreateInfoKHR<'a>, DecodeError> {
     let mut v = vk::PipelineVertexInputDivisorStateCreateInfoKHR {
         p_next: next.cast_const(),
+        vertex_binding_divisor_count: d.read()?,
         ..Default::default()
     };
-    v.vertex_binding_divisor_count = d.read()?;
     v.p_vertex_binding_divisors = as_ptr_or_null(
         d
             .read_items(
@@ -713,17 +705,16 @@ pub fn decode_pipeline_vertex_input_divisor_state_create_info_body<'a>(
 }
 
 /// The members of `VkPipelineRasterizationStateStreamCreateInfoEXT`, which follow its chain.
-pub fn decode_pipeline_rasterization_state_stream_create_info_ext_body<'a>(
+pub(crate) fn decode_pipeline_rasterization_state_stream_create_info_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PipelineRasterizationStateStreamCreateInfoEXT<'a>, DecodeError> {
-    let mut v = vk::PipelineRasterizationStateStreamCreateInfoEXT {
+    Ok(vk::PipelineRasterizationStateStreamCreateInfoEXT {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        rasterization_stream: d.read()?,
         ..Default::default()
-    };
-    v.flags = d.read()?;
-    v.rasterization_stream = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkRayTracingShaderGroupCreateInfoKHR`.
@@ -736,19 +727,19 @@ pub fn decode_ray_tracing_shader_group_create_info_khr<'a>(
 }
 
 /// The members of `VkRayTracingShaderGroupCreateInfoKHR`, which follow its chain.
-pub fn decode_ray_tracing_shader_group_create_info_khr_body<'a>(
+pub(crate) fn decode_ray_tracing_shader_group_create_info_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::RayTracingShaderGroupCreateInfoKHR<'a>, DecodeError> {
-    let mut v = vk::RayTracingShaderGroupCreateInfoKHR {
+    let v = vk::RayTracingShaderGroupCreateInfoKHR {
         p_next: next.cast_const(),
+        ty: d.read()?,
+        general_shader: d.read()?,
+        closest_hit_shader: d.read()?,
+        any_hit_shader: d.read()?,
+        intersection_shader: d.read()?,
         ..Default::default()
     };
-    v.ty = d.read()?;
-    v.general_shader = d.read()?;
-    v.closest_hit_shader = d.read()?;
-    v.any_hit_shader = d.read()?;
-    v.intersection_shader = d.read()?;
     d.read_null()?;
     Ok(v)
 }
@@ -764,16 +755,16 @@ pub fn decode_ray_tracing_pipeline_create_info_khr<'a>(
 }
 
 /// The members of `VkRayTracingPipelineCreateInfoKHR`, which follow its chain.
-pub fn decode_ray_tracing_pipeline_create_info_khr_body<'a>(
+pub(crate) fn decode_ray_tracing_pipeline_create_info_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::RayTracingPipelineCreateInfoKHR<'a>, DecodeError> {
     let mut v = vk::RayTracingPipelineCreateInfoKHR {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        stage_count: d.read()?,
         ..Default::default()
     };
-    v.flags = d.read()?;
-    v.stage_count = d.read()?;
     v.p_stages = as_ptr_or_null(
         d
             .read_items(
@@ -808,40 +799,40 @@ pub fn decode_ray_tracing_pipeline_create_info_khr_body<'a>(
 }
 
 /// The members of `VkPipelineRasterizationDepthClipStateCreateInfoEXT`, which follow its chain.
-pub fn decode_pipeline_rasterization_depth_clip_state_create_info_ext_body<'a>(
+pub(crate) fn decode_pipeline_rasterization_depth_clip_state_create_info_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PipelineRasterizationDepthClipStateCreateInfoEXT<'a>, DecodeError> {
-    let mut v = vk::PipelineRasterizationDepthClipStateCreateInfoEXT {
+    Ok(vk::PipelineRasterizationDepthClipStateCreateInfoEXT {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        depth_clip_enable: d.read()?,
         ..Default::default()
-    };
-    v.flags = d.read()?;
-    v.depth_clip_enable = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkPipelineCreationFeedback`.
 pub fn decode_pipeline_creation_feedback(
     d: &mut Decoder<'_>,
 ) -> Result<vk::PipelineCreationFeedback, DecodeError> {
-    let mut v = vk::PipelineCreationFeedback::default();
-    v.flags = d.read()?;
-    v.duration = d.read()?;
-    Ok(v)
+    Ok(vk::PipelineCreationFeedback {
+        flags: d.read()?,
+        duration: d.read()?,
+    })
 }
 
 /// The members of `VkPipelineCreationFeedbackCreateInfo`, which follow its chain.
-pub fn decode_pipeline_creation_feedback_create_info_body<'a>(
+pub(crate) fn decode_pipeline_creation_feedback_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PipelineCreationFeedbackCreateInfo<'a>, DecodeError> {
     let mut v = vk::PipelineCreationFeedbackCreateInfo {
         p_next: next.cast_const(),
+        p_pipeline_creation_feedback: d
+            .read_required(decode_pipeline_creation_feedback)?,
+        pipeline_stage_creation_feedback_count: d.read()?,
         ..Default::default()
     };
-    v.p_pipeline_creation_feedback = d.read_required(decode_pipeline_creation_feedback)?;
-    v.pipeline_stage_creation_feedback_count = d.read()?;
     v.p_pipeline_stage_creation_feedbacks = as_mut_ptr_or_null(
         d
             .read_items(
@@ -855,32 +846,30 @@ pub fn decode_pipeline_creation_feedback_create_info_body<'a>(
 }
 
 /// The members of `VkPipelineShaderStageRequiredSubgroupSizeCreateInfo`, which follow its chain.
-pub fn decode_pipeline_shader_stage_required_subgroup_size_create_info_body<'a>(
+pub(crate) fn decode_pipeline_shader_stage_required_subgroup_size_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PipelineShaderStageRequiredSubgroupSizeCreateInfo<'a>, DecodeError> {
-    let mut v = vk::PipelineShaderStageRequiredSubgroupSizeCreateInfo {
+    Ok(vk::PipelineShaderStageRequiredSubgroupSizeCreateInfo {
         p_next: next,
+        required_subgroup_size: d.read()?,
         ..Default::default()
-    };
-    v.required_subgroup_size = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPipelineRasterizationLineStateCreateInfo`, which follow its chain.
-pub fn decode_pipeline_rasterization_line_state_create_info_body<'a>(
+pub(crate) fn decode_pipeline_rasterization_line_state_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PipelineRasterizationLineStateCreateInfoKHR<'a>, DecodeError> {
-    let mut v = vk::PipelineRasterizationLineStateCreateInfoKHR {
+    Ok(vk::PipelineRasterizationLineStateCreateInfoKHR {
         p_next: next.cast_const(),
+        line_rasterization_mode: d.read()?,
+        stippled_line_enable: d.read()?,
+        line_stipple_factor: d.read()?,
+        line_stipple_pattern: d.read()?,
         ..Default::default()
-    };
-    v.line_rasterization_mode = d.read()?;
-    v.stippled_line_enable = d.read()?;
-    v.line_stipple_factor = d.read()?;
-    v.line_stipple_pattern = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkRayTracingPipelineInterfaceCreateInfoKHR`.
@@ -893,17 +882,16 @@ pub fn decode_ray_tracing_pipeline_interface_create_info_khr<'a>(
 }
 
 /// The members of `VkRayTracingPipelineInterfaceCreateInfoKHR`, which follow its chain.
-pub fn decode_ray_tracing_pipeline_interface_create_info_khr_body<'a>(
+pub(crate) fn decode_ray_tracing_pipeline_interface_create_info_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::RayTracingPipelineInterfaceCreateInfoKHR<'a>, DecodeError> {
-    let mut v = vk::RayTracingPipelineInterfaceCreateInfoKHR {
+    Ok(vk::RayTracingPipelineInterfaceCreateInfoKHR {
         p_next: next.cast_const(),
+        max_pipeline_ray_payload_size: d.read()?,
+        max_pipeline_ray_hit_attribute_size: d.read()?,
         ..Default::default()
-    };
-    v.max_pipeline_ray_payload_size = d.read()?;
-    v.max_pipeline_ray_hit_attribute_size = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkPipelineLibraryCreateInfoKHR`.
@@ -916,70 +904,67 @@ pub fn decode_pipeline_library_create_info_khr<'a>(
 }
 
 /// The members of `VkPipelineLibraryCreateInfoKHR`, which follow its chain.
-pub fn decode_pipeline_library_create_info_khr_body<'a>(
+pub(crate) fn decode_pipeline_library_create_info_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PipelineLibraryCreateInfoKHR<'a>, DecodeError> {
     let mut v = vk::PipelineLibraryCreateInfoKHR {
         p_next: next.cast_const(),
+        library_count: d.read()?,
         ..Default::default()
     };
-    v.library_count = d.read()?;
     v.p_libraries = as_ptr_or_null(d.read_handles(v.library_count.count(), false)?);
     Ok(v)
 }
 
 /// The members of `VkPipelineFragmentShadingRateStateCreateInfoKHR`, which follow its chain.
-pub fn decode_pipeline_fragment_shading_rate_state_create_info_khr_body<'a>(
+pub(crate) fn decode_pipeline_fragment_shading_rate_state_create_info_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PipelineFragmentShadingRateStateCreateInfoKHR<'a>, DecodeError> {
-    let mut v = vk::PipelineFragmentShadingRateStateCreateInfoKHR {
+    Ok(vk::PipelineFragmentShadingRateStateCreateInfoKHR {
         p_next: next.cast_const(),
+        fragment_size: decode_extent2_d(d)?,
+        combiner_ops: d.read_fixed()?,
         ..Default::default()
-    };
-    v.fragment_size = decode_extent2_d(d)?;
-    v.combiner_ops = d.read_fixed()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPipelineViewportDepthClipControlCreateInfoEXT`, which follow its chain.
-pub fn decode_pipeline_viewport_depth_clip_control_create_info_ext_body<'a>(
+pub(crate) fn decode_pipeline_viewport_depth_clip_control_create_info_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PipelineViewportDepthClipControlCreateInfoEXT<'a>, DecodeError> {
-    let mut v = vk::PipelineViewportDepthClipControlCreateInfoEXT {
+    Ok(vk::PipelineViewportDepthClipControlCreateInfoEXT {
         p_next: next.cast_const(),
+        negative_one_to_one: d.read()?,
         ..Default::default()
-    };
-    v.negative_one_to_one = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPipelineViewportDepthClampControlCreateInfoEXT`, which follow its chain.
-pub fn decode_pipeline_viewport_depth_clamp_control_create_info_ext_body<'a>(
+pub(crate) fn decode_pipeline_viewport_depth_clamp_control_create_info_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PipelineViewportDepthClampControlCreateInfoEXT<'a>, DecodeError> {
-    let mut v = vk::PipelineViewportDepthClampControlCreateInfoEXT {
+    Ok(vk::PipelineViewportDepthClampControlCreateInfoEXT {
         p_next: next.cast_const(),
+        depth_clamp_mode: d.read()?,
+        p_depth_clamp_range: to_ptr(d.read_optional(decode_depth_clamp_range_ext)?),
         ..Default::default()
-    };
-    v.depth_clamp_mode = d.read()?;
-    v.p_depth_clamp_range = to_ptr(d.read_optional(decode_depth_clamp_range_ext)?);
-    Ok(v)
+    })
 }
 
 /// The members of `VkPipelineColorWriteCreateInfoEXT`, which follow its chain.
-pub fn decode_pipeline_color_write_create_info_ext_body<'a>(
+pub(crate) fn decode_pipeline_color_write_create_info_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PipelineColorWriteCreateInfoEXT<'a>, DecodeError> {
     let mut v = vk::PipelineColorWriteCreateInfoEXT {
         p_next: next.cast_const(),
+        attachment_count: d.read()?,
         ..Default::default()
     };
-    v.attachment_count = d.read()?;
     v.p_color_write_enables = as_ptr_or_null(
         d.read_scalars(v.attachment_count.count(), false)?,
     );
@@ -987,32 +972,33 @@ pub fn decode_pipeline_color_write_create_info_ext_body<'a>(
 }
 
 /// The members of `VkPipelineRasterizationProvokingVertexStateCreateInfoEXT`, which follow its chain.
-pub fn decode_pipeline_rasterization_provoking_vertex_state_create_info_ext_body<'a>(
+pub(crate) fn decode_pipeline_rasterization_provoking_vertex_state_create_info_ext_body<
+    'a,
+>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<
     vk::PipelineRasterizationProvokingVertexStateCreateInfoEXT<'a>,
     DecodeError,
 > {
-    let mut v = vk::PipelineRasterizationProvokingVertexStateCreateInfoEXT {
+    Ok(vk::PipelineRasterizationProvokingVertexStateCreateInfoEXT {
         p_next: next.cast_const(),
+        provoking_vertex_mode: d.read()?,
         ..Default::default()
-    };
-    v.provoking_vertex_mode = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPipelineRenderingCreateInfo`, which follow its chain.
-pub fn decode_pipeline_rendering_create_info_body<'a>(
+pub(crate) fn decode_pipeline_rendering_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PipelineRenderingCreateInfo<'a>, DecodeError> {
     let mut v = vk::PipelineRenderingCreateInfo {
         p_next: next.cast_const(),
+        view_mask: d.read()?,
+        color_attachment_count: d.read()?,
         ..Default::default()
     };
-    v.view_mask = d.read()?;
-    v.color_attachment_count = d.read()?;
     v.p_color_attachment_formats = as_ptr_or_null(
         d.read_scalars(v.color_attachment_count.count(), true)?,
     );
@@ -1022,32 +1008,30 @@ pub fn decode_pipeline_rendering_create_info_body<'a>(
 }
 
 /// The members of `VkGraphicsPipelineLibraryCreateInfoEXT`, which follow its chain.
-pub fn decode_graphics_pipeline_library_create_info_ext_body<'a>(
+pub(crate) fn decode_graphics_pipeline_library_create_info_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::GraphicsPipelineLibraryCreateInfoEXT<'a>, DecodeError> {
-    let mut v = vk::GraphicsPipelineLibraryCreateInfoEXT {
+    Ok(vk::GraphicsPipelineLibraryCreateInfoEXT {
         p_next: next.cast_const(),
+        flags: d.read()?,
         ..Default::default()
-    };
-    v.flags = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPipelineRobustnessCreateInfo`, which follow its chain.
-pub fn decode_pipeline_robustness_create_info_body<'a>(
+pub(crate) fn decode_pipeline_robustness_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PipelineRobustnessCreateInfoEXT<'a>, DecodeError> {
-    let mut v = vk::PipelineRobustnessCreateInfoEXT {
+    Ok(vk::PipelineRobustnessCreateInfoEXT {
         p_next: next.cast_const(),
+        storage_buffers: d.read()?,
+        uniform_buffers: d.read()?,
+        vertex_inputs: d.read()?,
+        images: d.read()?,
         ..Default::default()
-    };
-    v.storage_buffers = d.read()?;
-    v.uniform_buffers = d.read()?;
-    v.vertex_inputs = d.read()?;
-    v.images = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkRenderingAttachmentLocationInfo`.
@@ -1060,15 +1044,15 @@ pub fn decode_rendering_attachment_location_info<'a>(
 }
 
 /// The members of `VkRenderingAttachmentLocationInfo`, which follow its chain.
-pub fn decode_rendering_attachment_location_info_body<'a>(
+pub(crate) fn decode_rendering_attachment_location_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::RenderingAttachmentLocationInfoKHR<'a>, DecodeError> {
     let mut v = vk::RenderingAttachmentLocationInfoKHR {
         p_next: next.cast_const(),
+        color_attachment_count: d.read()?,
         ..Default::default()
     };
-    v.color_attachment_count = d.read()?;
     v.p_color_attachment_locations = as_ptr_or_null(
         d.read_scalars(v.color_attachment_count.count(), true)?,
     );
@@ -1085,15 +1069,15 @@ pub fn decode_rendering_input_attachment_index_info<'a>(
 }
 
 /// The members of `VkRenderingInputAttachmentIndexInfo`, which follow its chain.
-pub fn decode_rendering_input_attachment_index_info_body<'a>(
+pub(crate) fn decode_rendering_input_attachment_index_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::RenderingInputAttachmentIndexInfoKHR<'a>, DecodeError> {
     let mut v = vk::RenderingInputAttachmentIndexInfoKHR {
         p_next: next.cast_const(),
+        color_attachment_count: d.read()?,
         ..Default::default()
     };
-    v.color_attachment_count = d.read()?;
     v.p_color_attachment_input_indices = as_ptr_or_null(
         d.read_scalars(v.color_attachment_count.count(), true)?,
     );

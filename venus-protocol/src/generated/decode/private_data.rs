@@ -4,6 +4,7 @@
 //! Decoders of the structures of family `private_data`.
 
 use core::ffi::c_void;
+
 use crate::vk;
 use crate::wire::{ChainMode, DecodeError, Decoder};
 
@@ -17,14 +18,13 @@ pub fn decode_private_data_slot_create_info<'a>(
 }
 
 /// The members of `VkPrivateDataSlotCreateInfo`, which follow its chain.
-pub fn decode_private_data_slot_create_info_body<'a>(
+pub(crate) fn decode_private_data_slot_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PrivateDataSlotCreateInfo<'a>, DecodeError> {
-    let mut v = vk::PrivateDataSlotCreateInfo {
+    Ok(vk::PrivateDataSlotCreateInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
         ..Default::default()
-    };
-    v.flags = d.read()?;
-    Ok(v)
+    })
 }

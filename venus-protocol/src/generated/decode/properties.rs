@@ -4,70 +4,67 @@
 //! Decoders of the structures of family `properties`.
 
 use core::ffi::c_void;
-use crate::vk;
+
 use crate::generated::decode::{decode_extent2_d, decode_extent2_d_partial};
+use crate::vk;
 use crate::wire::{Count, DecodeError, Decoder, as_mut_ptr_or_null};
 
 /// The members of `VkPhysicalDeviceMultiDrawPropertiesEXT`, which follow its chain.
-pub fn decode_physical_device_multi_draw_properties_ext_body<'a>(
+pub(crate) fn decode_physical_device_multi_draw_properties_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceMultiDrawPropertiesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceMultiDrawPropertiesEXT {
+    Ok(vk::PhysicalDeviceMultiDrawPropertiesEXT {
         p_next: next,
+        max_multi_draw_count: d.read()?,
         ..Default::default()
-    };
-    v.max_multi_draw_count = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceMultiDrawPropertiesEXT`, which follow its chain.
-pub fn decode_physical_device_multi_draw_properties_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_multi_draw_properties_ext_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceMultiDrawPropertiesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceMultiDrawPropertiesEXT {
+    Ok(vk::PhysicalDeviceMultiDrawPropertiesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDevicePushDescriptorProperties`, which follow its chain.
-pub fn decode_physical_device_push_descriptor_properties_body<'a>(
+pub(crate) fn decode_physical_device_push_descriptor_properties_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDevicePushDescriptorPropertiesKHR<'a>, DecodeError> {
-    let mut v = vk::PhysicalDevicePushDescriptorPropertiesKHR {
+    Ok(vk::PhysicalDevicePushDescriptorPropertiesKHR {
         p_next: next,
+        max_push_descriptors: d.read()?,
         ..Default::default()
-    };
-    v.max_push_descriptors = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDevicePushDescriptorProperties`, which follow its chain.
-pub fn decode_physical_device_push_descriptor_properties_partial_body<'a>(
+pub(crate) fn decode_physical_device_push_descriptor_properties_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDevicePushDescriptorPropertiesKHR<'a>, DecodeError> {
-    let v = vk::PhysicalDevicePushDescriptorPropertiesKHR {
+    Ok(vk::PhysicalDevicePushDescriptorPropertiesKHR {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// Decodes `VkConformanceVersion`.
 pub fn decode_conformance_version(
     d: &mut Decoder<'_>,
 ) -> Result<vk::ConformanceVersion, DecodeError> {
-    let mut v = vk::ConformanceVersion::default();
-    v.major = d.read()?;
-    v.minor = d.read()?;
-    v.subminor = d.read()?;
-    v.patch = d.read()?;
-    Ok(v)
+    Ok(vk::ConformanceVersion {
+        major: d.read()?,
+        minor: d.read()?,
+        subminor: d.read()?,
+        patch: d.read()?,
+    })
 }
 
 /// Decodes what a request tells of an output `VkConformanceVersion`.
@@ -78,1101 +75,1051 @@ pub fn decode_conformance_version_partial(
 }
 
 /// The members of `VkPhysicalDeviceDriverProperties`, which follow its chain.
-pub fn decode_physical_device_driver_properties_body<'a>(
+pub(crate) fn decode_physical_device_driver_properties_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceDriverProperties<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceDriverProperties {
+    Ok(vk::PhysicalDeviceDriverProperties {
         p_next: next,
+        driver_id: d.read()?,
+        driver_name: d.read_chars()?,
+        driver_info: d.read_chars()?,
+        conformance_version: decode_conformance_version(d)?,
         ..Default::default()
-    };
-    v.driver_id = d.read()?;
-    v.driver_name = d.read_chars()?;
-    v.driver_info = d.read_chars()?;
-    v.conformance_version = decode_conformance_version(d)?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceDriverProperties`, which follow its chain.
-pub fn decode_physical_device_driver_properties_partial_body<'a>(
+pub(crate) fn decode_physical_device_driver_properties_partial_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceDriverProperties<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceDriverProperties {
+    Ok(vk::PhysicalDeviceDriverProperties {
         p_next: next,
+        conformance_version: decode_conformance_version_partial(d)?,
         ..Default::default()
-    };
-    v.conformance_version = decode_conformance_version_partial(d)?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceIDProperties`, which follow its chain.
-pub fn decode_physical_device_id_properties_body<'a>(
+pub(crate) fn decode_physical_device_id_properties_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceIDProperties<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceIDProperties {
+    Ok(vk::PhysicalDeviceIDProperties {
         p_next: next,
+        device_uuid: d.read_fixed()?,
+        driver_uuid: d.read_fixed()?,
+        device_luid: d.read_fixed()?,
+        device_node_mask: d.read()?,
+        device_luid_valid: d.read()?,
         ..Default::default()
-    };
-    v.device_uuid = d.read_fixed()?;
-    v.driver_uuid = d.read_fixed()?;
-    v.device_luid = d.read_fixed()?;
-    v.device_node_mask = d.read()?;
-    v.device_luid_valid = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceIDProperties`, which follow its chain.
-pub fn decode_physical_device_id_properties_partial_body<'a>(
+pub(crate) fn decode_physical_device_id_properties_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceIDProperties<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceIDProperties {
+    Ok(vk::PhysicalDeviceIDProperties {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceMultiviewProperties`, which follow its chain.
-pub fn decode_physical_device_multiview_properties_body<'a>(
+pub(crate) fn decode_physical_device_multiview_properties_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceMultiviewProperties<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceMultiviewProperties {
+    Ok(vk::PhysicalDeviceMultiviewProperties {
         p_next: next,
+        max_multiview_view_count: d.read()?,
+        max_multiview_instance_index: d.read()?,
         ..Default::default()
-    };
-    v.max_multiview_view_count = d.read()?;
-    v.max_multiview_instance_index = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceMultiviewProperties`, which follow its chain.
-pub fn decode_physical_device_multiview_properties_partial_body<'a>(
+pub(crate) fn decode_physical_device_multiview_properties_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceMultiviewProperties<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceMultiviewProperties {
+    Ok(vk::PhysicalDeviceMultiviewProperties {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceSubgroupProperties`, which follow its chain.
-pub fn decode_physical_device_subgroup_properties_body<'a>(
+pub(crate) fn decode_physical_device_subgroup_properties_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceSubgroupProperties<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceSubgroupProperties {
+    Ok(vk::PhysicalDeviceSubgroupProperties {
         p_next: next,
+        subgroup_size: d.read()?,
+        supported_stages: d.read()?,
+        supported_operations: d.read()?,
+        quad_operations_in_all_stages: d.read()?,
         ..Default::default()
-    };
-    v.subgroup_size = d.read()?;
-    v.supported_stages = d.read()?;
-    v.supported_operations = d.read()?;
-    v.quad_operations_in_all_stages = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceSubgroupProperties`, which follow its chain.
-pub fn decode_physical_device_subgroup_properties_partial_body<'a>(
+pub(crate) fn decode_physical_device_subgroup_properties_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceSubgroupProperties<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceSubgroupProperties {
+    Ok(vk::PhysicalDeviceSubgroupProperties {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDevicePointClippingProperties`, which follow its chain.
-pub fn decode_physical_device_point_clipping_properties_body<'a>(
+pub(crate) fn decode_physical_device_point_clipping_properties_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDevicePointClippingProperties<'a>, DecodeError> {
-    let mut v = vk::PhysicalDevicePointClippingProperties {
+    Ok(vk::PhysicalDevicePointClippingProperties {
         p_next: next,
+        point_clipping_behavior: d.read()?,
         ..Default::default()
-    };
-    v.point_clipping_behavior = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDevicePointClippingProperties`, which follow its chain.
-pub fn decode_physical_device_point_clipping_properties_partial_body<'a>(
+pub(crate) fn decode_physical_device_point_clipping_properties_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDevicePointClippingProperties<'a>, DecodeError> {
-    let v = vk::PhysicalDevicePointClippingProperties {
+    Ok(vk::PhysicalDevicePointClippingProperties {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceProtectedMemoryProperties`, which follow its chain.
-pub fn decode_physical_device_protected_memory_properties_body<'a>(
+pub(crate) fn decode_physical_device_protected_memory_properties_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceProtectedMemoryProperties<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceProtectedMemoryProperties {
+    Ok(vk::PhysicalDeviceProtectedMemoryProperties {
         p_next: next,
+        protected_no_fault: d.read()?,
         ..Default::default()
-    };
-    v.protected_no_fault = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceProtectedMemoryProperties`, which follow its chain.
-pub fn decode_physical_device_protected_memory_properties_partial_body<'a>(
+pub(crate) fn decode_physical_device_protected_memory_properties_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceProtectedMemoryProperties<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceProtectedMemoryProperties {
+    Ok(vk::PhysicalDeviceProtectedMemoryProperties {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceSamplerFilterMinmaxProperties`, which follow its chain.
-pub fn decode_physical_device_sampler_filter_minmax_properties_body<'a>(
+pub(crate) fn decode_physical_device_sampler_filter_minmax_properties_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceSamplerFilterMinmaxProperties<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceSamplerFilterMinmaxProperties {
+    Ok(vk::PhysicalDeviceSamplerFilterMinmaxProperties {
         p_next: next,
+        filter_minmax_single_component_formats: d.read()?,
+        filter_minmax_image_component_mapping: d.read()?,
         ..Default::default()
-    };
-    v.filter_minmax_single_component_formats = d.read()?;
-    v.filter_minmax_image_component_mapping = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceSamplerFilterMinmaxProperties`, which follow its chain.
-pub fn decode_physical_device_sampler_filter_minmax_properties_partial_body<'a>(
+pub(crate) fn decode_physical_device_sampler_filter_minmax_properties_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceSamplerFilterMinmaxProperties<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceSamplerFilterMinmaxProperties {
+    Ok(vk::PhysicalDeviceSamplerFilterMinmaxProperties {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceSampleLocationsPropertiesEXT`, which follow its chain.
-pub fn decode_physical_device_sample_locations_properties_ext_body<'a>(
+pub(crate) fn decode_physical_device_sample_locations_properties_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceSampleLocationsPropertiesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceSampleLocationsPropertiesEXT {
+    Ok(vk::PhysicalDeviceSampleLocationsPropertiesEXT {
         p_next: next,
+        sample_location_sample_counts: d.read()?,
+        max_sample_location_grid_size: decode_extent2_d(d)?,
+        sample_location_coordinate_range: d.read_fixed()?,
+        sample_location_sub_pixel_bits: d.read()?,
+        variable_sample_locations: d.read()?,
         ..Default::default()
-    };
-    v.sample_location_sample_counts = d.read()?;
-    v.max_sample_location_grid_size = decode_extent2_d(d)?;
-    v.sample_location_coordinate_range = d.read_fixed()?;
-    v.sample_location_sub_pixel_bits = d.read()?;
-    v.variable_sample_locations = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceSampleLocationsPropertiesEXT`, which follow its chain.
-pub fn decode_physical_device_sample_locations_properties_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_sample_locations_properties_ext_partial_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceSampleLocationsPropertiesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceSampleLocationsPropertiesEXT {
+    Ok(vk::PhysicalDeviceSampleLocationsPropertiesEXT {
         p_next: next,
+        max_sample_location_grid_size: decode_extent2_d_partial(d)?,
         ..Default::default()
-    };
-    v.max_sample_location_grid_size = decode_extent2_d_partial(d)?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceBlendOperationAdvancedPropertiesEXT`, which follow its chain.
-pub fn decode_physical_device_blend_operation_advanced_properties_ext_body<'a>(
+pub(crate) fn decode_physical_device_blend_operation_advanced_properties_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceBlendOperationAdvancedPropertiesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceBlendOperationAdvancedPropertiesEXT {
+    Ok(vk::PhysicalDeviceBlendOperationAdvancedPropertiesEXT {
         p_next: next,
+        advanced_blend_max_color_attachments: d.read()?,
+        advanced_blend_independent_blend: d.read()?,
+        advanced_blend_non_premultiplied_src_color: d.read()?,
+        advanced_blend_non_premultiplied_dst_color: d.read()?,
+        advanced_blend_correlated_overlap: d.read()?,
+        advanced_blend_all_operations: d.read()?,
         ..Default::default()
-    };
-    v.advanced_blend_max_color_attachments = d.read()?;
-    v.advanced_blend_independent_blend = d.read()?;
-    v.advanced_blend_non_premultiplied_src_color = d.read()?;
-    v.advanced_blend_non_premultiplied_dst_color = d.read()?;
-    v.advanced_blend_correlated_overlap = d.read()?;
-    v.advanced_blend_all_operations = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceBlendOperationAdvancedPropertiesEXT`, which follow its chain.
-pub fn decode_physical_device_blend_operation_advanced_properties_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_blend_operation_advanced_properties_ext_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceBlendOperationAdvancedPropertiesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceBlendOperationAdvancedPropertiesEXT {
+    Ok(vk::PhysicalDeviceBlendOperationAdvancedPropertiesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceInlineUniformBlockProperties`, which follow its chain.
-pub fn decode_physical_device_inline_uniform_block_properties_body<'a>(
+pub(crate) fn decode_physical_device_inline_uniform_block_properties_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceInlineUniformBlockProperties<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceInlineUniformBlockProperties {
+    Ok(vk::PhysicalDeviceInlineUniformBlockProperties {
         p_next: next,
+        max_inline_uniform_block_size: d.read()?,
+        max_per_stage_descriptor_inline_uniform_blocks: d.read()?,
+        max_per_stage_descriptor_update_after_bind_inline_uniform_blocks: d.read()?,
+        max_descriptor_set_inline_uniform_blocks: d.read()?,
+        max_descriptor_set_update_after_bind_inline_uniform_blocks: d.read()?,
         ..Default::default()
-    };
-    v.max_inline_uniform_block_size = d.read()?;
-    v.max_per_stage_descriptor_inline_uniform_blocks = d.read()?;
-    v.max_per_stage_descriptor_update_after_bind_inline_uniform_blocks = d.read()?;
-    v.max_descriptor_set_inline_uniform_blocks = d.read()?;
-    v.max_descriptor_set_update_after_bind_inline_uniform_blocks = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceInlineUniformBlockProperties`, which follow its chain.
-pub fn decode_physical_device_inline_uniform_block_properties_partial_body<'a>(
+pub(crate) fn decode_physical_device_inline_uniform_block_properties_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceInlineUniformBlockProperties<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceInlineUniformBlockProperties {
+    Ok(vk::PhysicalDeviceInlineUniformBlockProperties {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceMaintenance3Properties`, which follow its chain.
-pub fn decode_physical_device_maintenance3_properties_body<'a>(
+pub(crate) fn decode_physical_device_maintenance3_properties_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceMaintenance3Properties<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceMaintenance3Properties {
+    Ok(vk::PhysicalDeviceMaintenance3Properties {
         p_next: next,
+        max_per_set_descriptors: d.read()?,
+        max_memory_allocation_size: d.read()?,
         ..Default::default()
-    };
-    v.max_per_set_descriptors = d.read()?;
-    v.max_memory_allocation_size = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceMaintenance3Properties`, which follow its chain.
-pub fn decode_physical_device_maintenance3_properties_partial_body<'a>(
+pub(crate) fn decode_physical_device_maintenance3_properties_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceMaintenance3Properties<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceMaintenance3Properties {
+    Ok(vk::PhysicalDeviceMaintenance3Properties {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceMaintenance4Properties`, which follow its chain.
-pub fn decode_physical_device_maintenance4_properties_body<'a>(
+pub(crate) fn decode_physical_device_maintenance4_properties_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceMaintenance4Properties<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceMaintenance4Properties {
+    Ok(vk::PhysicalDeviceMaintenance4Properties {
         p_next: next,
+        max_buffer_size: d.read()?,
         ..Default::default()
-    };
-    v.max_buffer_size = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceMaintenance4Properties`, which follow its chain.
-pub fn decode_physical_device_maintenance4_properties_partial_body<'a>(
+pub(crate) fn decode_physical_device_maintenance4_properties_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceMaintenance4Properties<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceMaintenance4Properties {
+    Ok(vk::PhysicalDeviceMaintenance4Properties {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceMaintenance5Properties`, which follow its chain.
-pub fn decode_physical_device_maintenance5_properties_body<'a>(
+pub(crate) fn decode_physical_device_maintenance5_properties_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceMaintenance5PropertiesKHR<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceMaintenance5PropertiesKHR {
+    Ok(vk::PhysicalDeviceMaintenance5PropertiesKHR {
         p_next: next,
+        early_fragment_multisample_coverage_after_sample_counting: d.read()?,
+        early_fragment_sample_mask_test_before_sample_counting: d.read()?,
+        depth_stencil_swizzle_one_support: d.read()?,
+        polygon_mode_point_size: d.read()?,
+        non_strict_single_pixel_wide_lines_use_parallelogram: d.read()?,
+        non_strict_wide_lines_use_parallelogram: d.read()?,
         ..Default::default()
-    };
-    v.early_fragment_multisample_coverage_after_sample_counting = d.read()?;
-    v.early_fragment_sample_mask_test_before_sample_counting = d.read()?;
-    v.depth_stencil_swizzle_one_support = d.read()?;
-    v.polygon_mode_point_size = d.read()?;
-    v.non_strict_single_pixel_wide_lines_use_parallelogram = d.read()?;
-    v.non_strict_wide_lines_use_parallelogram = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceMaintenance5Properties`, which follow its chain.
-pub fn decode_physical_device_maintenance5_properties_partial_body<'a>(
+pub(crate) fn decode_physical_device_maintenance5_properties_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceMaintenance5PropertiesKHR<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceMaintenance5PropertiesKHR {
+    Ok(vk::PhysicalDeviceMaintenance5PropertiesKHR {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceMaintenance6Properties`, which follow its chain.
-pub fn decode_physical_device_maintenance6_properties_body<'a>(
+pub(crate) fn decode_physical_device_maintenance6_properties_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceMaintenance6PropertiesKHR<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceMaintenance6PropertiesKHR {
+    Ok(vk::PhysicalDeviceMaintenance6PropertiesKHR {
         p_next: next,
+        block_texel_view_compatible_multiple_layers: d.read()?,
+        max_combined_image_sampler_descriptor_count: d.read()?,
+        fragment_shading_rate_clamp_combiner_inputs: d.read()?,
         ..Default::default()
-    };
-    v.block_texel_view_compatible_multiple_layers = d.read()?;
-    v.max_combined_image_sampler_descriptor_count = d.read()?;
-    v.fragment_shading_rate_clamp_combiner_inputs = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceMaintenance6Properties`, which follow its chain.
-pub fn decode_physical_device_maintenance6_properties_partial_body<'a>(
+pub(crate) fn decode_physical_device_maintenance6_properties_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceMaintenance6PropertiesKHR<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceMaintenance6PropertiesKHR {
+    Ok(vk::PhysicalDeviceMaintenance6PropertiesKHR {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceMaintenance7PropertiesKHR`, which follow its chain.
-pub fn decode_physical_device_maintenance7_properties_khr_body<'a>(
+pub(crate) fn decode_physical_device_maintenance7_properties_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceMaintenance7PropertiesKHR<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceMaintenance7PropertiesKHR {
+    Ok(vk::PhysicalDeviceMaintenance7PropertiesKHR {
         p_next: next,
+        robust_fragment_shading_rate_attachment_access: d.read()?,
+        separate_depth_stencil_attachment_access: d.read()?,
+        max_descriptor_set_total_uniform_buffers_dynamic: d.read()?,
+        max_descriptor_set_total_storage_buffers_dynamic: d.read()?,
+        max_descriptor_set_total_buffers_dynamic: d.read()?,
+        max_descriptor_set_update_after_bind_total_uniform_buffers_dynamic: d.read()?,
+        max_descriptor_set_update_after_bind_total_storage_buffers_dynamic: d.read()?,
+        max_descriptor_set_update_after_bind_total_buffers_dynamic: d.read()?,
         ..Default::default()
-    };
-    v.robust_fragment_shading_rate_attachment_access = d.read()?;
-    v.separate_depth_stencil_attachment_access = d.read()?;
-    v.max_descriptor_set_total_uniform_buffers_dynamic = d.read()?;
-    v.max_descriptor_set_total_storage_buffers_dynamic = d.read()?;
-    v.max_descriptor_set_total_buffers_dynamic = d.read()?;
-    v.max_descriptor_set_update_after_bind_total_uniform_buffers_dynamic = d.read()?;
-    v.max_descriptor_set_update_after_bind_total_storage_buffers_dynamic = d.read()?;
-    v.max_descriptor_set_update_after_bind_total_buffers_dynamic = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceMaintenance7PropertiesKHR`, which follow its chain.
-pub fn decode_physical_device_maintenance7_properties_khr_partial_body<'a>(
+pub(crate) fn decode_physical_device_maintenance7_properties_khr_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceMaintenance7PropertiesKHR<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceMaintenance7PropertiesKHR {
+    Ok(vk::PhysicalDeviceMaintenance7PropertiesKHR {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceFloatControlsProperties`, which follow its chain.
-pub fn decode_physical_device_float_controls_properties_body<'a>(
+pub(crate) fn decode_physical_device_float_controls_properties_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceFloatControlsProperties<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceFloatControlsProperties {
+    Ok(vk::PhysicalDeviceFloatControlsProperties {
         p_next: next,
+        denorm_behavior_independence: d.read()?,
+        rounding_mode_independence: d.read()?,
+        shader_signed_zero_inf_nan_preserve_float16: d.read()?,
+        shader_signed_zero_inf_nan_preserve_float32: d.read()?,
+        shader_signed_zero_inf_nan_preserve_float64: d.read()?,
+        shader_denorm_preserve_float16: d.read()?,
+        shader_denorm_preserve_float32: d.read()?,
+        shader_denorm_preserve_float64: d.read()?,
+        shader_denorm_flush_to_zero_float16: d.read()?,
+        shader_denorm_flush_to_zero_float32: d.read()?,
+        shader_denorm_flush_to_zero_float64: d.read()?,
+        shader_rounding_mode_rte_float16: d.read()?,
+        shader_rounding_mode_rte_float32: d.read()?,
+        shader_rounding_mode_rte_float64: d.read()?,
+        shader_rounding_mode_rtz_float16: d.read()?,
+        shader_rounding_mode_rtz_float32: d.read()?,
+        shader_rounding_mode_rtz_float64: d.read()?,
         ..Default::default()
-    };
-    v.denorm_behavior_independence = d.read()?;
-    v.rounding_mode_independence = d.read()?;
-    v.shader_signed_zero_inf_nan_preserve_float16 = d.read()?;
-    v.shader_signed_zero_inf_nan_preserve_float32 = d.read()?;
-    v.shader_signed_zero_inf_nan_preserve_float64 = d.read()?;
-    v.shader_denorm_preserve_float16 = d.read()?;
-    v.shader_denorm_preserve_float32 = d.read()?;
-    v.shader_denorm_preserve_float64 = d.read()?;
-    v.shader_denorm_flush_to_zero_float16 = d.read()?;
-    v.shader_denorm_flush_to_zero_float32 = d.read()?;
-    v.shader_denorm_flush_to_zero_float64 = d.read()?;
-    v.shader_rounding_mode_rte_float16 = d.read()?;
-    v.shader_rounding_mode_rte_float32 = d.read()?;
-    v.shader_rounding_mode_rte_float64 = d.read()?;
-    v.shader_rounding_mode_rtz_float16 = d.read()?;
-    v.shader_rounding_mode_rtz_float32 = d.read()?;
-    v.shader_rounding_mode_rtz_float64 = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceFloatControlsProperties`, which follow its chain.
-pub fn decode_physical_device_float_controls_properties_partial_body<'a>(
+pub(crate) fn decode_physical_device_float_controls_properties_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceFloatControlsProperties<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceFloatControlsProperties {
+    Ok(vk::PhysicalDeviceFloatControlsProperties {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceConservativeRasterizationPropertiesEXT`, which follow its chain.
-pub fn decode_physical_device_conservative_rasterization_properties_ext_body<'a>(
+pub(crate) fn decode_physical_device_conservative_rasterization_properties_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceConservativeRasterizationPropertiesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceConservativeRasterizationPropertiesEXT {
+    Ok(vk::PhysicalDeviceConservativeRasterizationPropertiesEXT {
         p_next: next,
+        primitive_overestimation_size: d.read()?,
+        max_extra_primitive_overestimation_size: d.read()?,
+        extra_primitive_overestimation_size_granularity: d.read()?,
+        primitive_underestimation: d.read()?,
+        conservative_point_and_line_rasterization: d.read()?,
+        degenerate_triangles_rasterized: d.read()?,
+        degenerate_lines_rasterized: d.read()?,
+        fully_covered_fragment_shader_input_variable: d.read()?,
+        conservative_rasterization_post_depth_coverage: d.read()?,
         ..Default::default()
-    };
-    v.primitive_overestimation_size = d.read()?;
-    v.max_extra_primitive_overestimation_size = d.read()?;
-    v.extra_primitive_overestimation_size_granularity = d.read()?;
-    v.primitive_underestimation = d.read()?;
-    v.conservative_point_and_line_rasterization = d.read()?;
-    v.degenerate_triangles_rasterized = d.read()?;
-    v.degenerate_lines_rasterized = d.read()?;
-    v.fully_covered_fragment_shader_input_variable = d.read()?;
-    v.conservative_rasterization_post_depth_coverage = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceConservativeRasterizationPropertiesEXT`, which follow its chain.
-pub fn decode_physical_device_conservative_rasterization_properties_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_conservative_rasterization_properties_ext_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceConservativeRasterizationPropertiesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceConservativeRasterizationPropertiesEXT {
+    Ok(vk::PhysicalDeviceConservativeRasterizationPropertiesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceDescriptorIndexingProperties`, which follow its chain.
-pub fn decode_physical_device_descriptor_indexing_properties_body<'a>(
+pub(crate) fn decode_physical_device_descriptor_indexing_properties_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceDescriptorIndexingProperties<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceDescriptorIndexingProperties {
+    Ok(vk::PhysicalDeviceDescriptorIndexingProperties {
         p_next: next,
+        max_update_after_bind_descriptors_in_all_pools: d.read()?,
+        shader_uniform_buffer_array_non_uniform_indexing_native: d.read()?,
+        shader_sampled_image_array_non_uniform_indexing_native: d.read()?,
+        shader_storage_buffer_array_non_uniform_indexing_native: d.read()?,
+        shader_storage_image_array_non_uniform_indexing_native: d.read()?,
+        shader_input_attachment_array_non_uniform_indexing_native: d.read()?,
+        robust_buffer_access_update_after_bind: d.read()?,
+        quad_divergent_implicit_lod: d.read()?,
+        max_per_stage_descriptor_update_after_bind_samplers: d.read()?,
+        max_per_stage_descriptor_update_after_bind_uniform_buffers: d.read()?,
+        max_per_stage_descriptor_update_after_bind_storage_buffers: d.read()?,
+        max_per_stage_descriptor_update_after_bind_sampled_images: d.read()?,
+        max_per_stage_descriptor_update_after_bind_storage_images: d.read()?,
+        max_per_stage_descriptor_update_after_bind_input_attachments: d.read()?,
+        max_per_stage_update_after_bind_resources: d.read()?,
+        max_descriptor_set_update_after_bind_samplers: d.read()?,
+        max_descriptor_set_update_after_bind_uniform_buffers: d.read()?,
+        max_descriptor_set_update_after_bind_uniform_buffers_dynamic: d.read()?,
+        max_descriptor_set_update_after_bind_storage_buffers: d.read()?,
+        max_descriptor_set_update_after_bind_storage_buffers_dynamic: d.read()?,
+        max_descriptor_set_update_after_bind_sampled_images: d.read()?,
+        max_descriptor_set_update_after_bind_storage_images: d.read()?,
+        max_descriptor_set_update_after_bind_input_attachments: d.read()?,
         ..Default::default()
-    };
-    v.max_update_after_bind_descriptors_in_all_pools = d.read()?;
-    v.shader_uniform_buffer_array_non_uniform_indexing_native = d.read()?;
-    v.shader_sampled_image_array_non_uniform_indexing_native = d.read()?;
-    v.shader_storage_buffer_array_non_uniform_indexing_native = d.read()?;
-    v.shader_storage_image_array_non_uniform_indexing_native = d.read()?;
-    v.shader_input_attachment_array_non_uniform_indexing_native = d.read()?;
-    v.robust_buffer_access_update_after_bind = d.read()?;
-    v.quad_divergent_implicit_lod = d.read()?;
-    v.max_per_stage_descriptor_update_after_bind_samplers = d.read()?;
-    v.max_per_stage_descriptor_update_after_bind_uniform_buffers = d.read()?;
-    v.max_per_stage_descriptor_update_after_bind_storage_buffers = d.read()?;
-    v.max_per_stage_descriptor_update_after_bind_sampled_images = d.read()?;
-    v.max_per_stage_descriptor_update_after_bind_storage_images = d.read()?;
-    v.max_per_stage_descriptor_update_after_bind_input_attachments = d.read()?;
-    v.max_per_stage_update_after_bind_resources = d.read()?;
-    v.max_descriptor_set_update_after_bind_samplers = d.read()?;
-    v.max_descriptor_set_update_after_bind_uniform_buffers = d.read()?;
-    v.max_descriptor_set_update_after_bind_uniform_buffers_dynamic = d.read()?;
-    v.max_descriptor_set_update_after_bind_storage_buffers = d.read()?;
-    v.max_descriptor_set_update_after_bind_storage_buffers_dynamic = d.read()?;
-    v.max_descriptor_set_update_after_bind_sampled_images = d.read()?;
-    v.max_descriptor_set_update_after_bind_storage_images = d.read()?;
-    v.max_descriptor_set_update_after_bind_input_attachments = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceDescriptorIndexingProperties`, which follow its chain.
-pub fn decode_physical_device_descriptor_indexing_properties_partial_body<'a>(
+pub(crate) fn decode_physical_device_descriptor_indexing_properties_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceDescriptorIndexingProperties<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceDescriptorIndexingProperties {
+    Ok(vk::PhysicalDeviceDescriptorIndexingProperties {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceTimelineSemaphoreProperties`, which follow its chain.
-pub fn decode_physical_device_timeline_semaphore_properties_body<'a>(
+pub(crate) fn decode_physical_device_timeline_semaphore_properties_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceTimelineSemaphoreProperties<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceTimelineSemaphoreProperties {
+    Ok(vk::PhysicalDeviceTimelineSemaphoreProperties {
         p_next: next,
+        max_timeline_semaphore_value_difference: d.read()?,
         ..Default::default()
-    };
-    v.max_timeline_semaphore_value_difference = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceTimelineSemaphoreProperties`, which follow its chain.
-pub fn decode_physical_device_timeline_semaphore_properties_partial_body<'a>(
+pub(crate) fn decode_physical_device_timeline_semaphore_properties_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceTimelineSemaphoreProperties<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceTimelineSemaphoreProperties {
+    Ok(vk::PhysicalDeviceTimelineSemaphoreProperties {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceVertexAttributeDivisorPropertiesEXT`, which follow its chain.
-pub fn decode_physical_device_vertex_attribute_divisor_properties_ext_body<'a>(
+pub(crate) fn decode_physical_device_vertex_attribute_divisor_properties_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceVertexAttributeDivisorPropertiesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceVertexAttributeDivisorPropertiesEXT {
+    Ok(vk::PhysicalDeviceVertexAttributeDivisorPropertiesEXT {
         p_next: next,
+        max_vertex_attrib_divisor: d.read()?,
         ..Default::default()
-    };
-    v.max_vertex_attrib_divisor = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceVertexAttributeDivisorPropertiesEXT`, which follow its chain.
-pub fn decode_physical_device_vertex_attribute_divisor_properties_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_vertex_attribute_divisor_properties_ext_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceVertexAttributeDivisorPropertiesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceVertexAttributeDivisorPropertiesEXT {
+    Ok(vk::PhysicalDeviceVertexAttributeDivisorPropertiesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceVertexAttributeDivisorProperties`, which follow its chain.
-pub fn decode_physical_device_vertex_attribute_divisor_properties_body<'a>(
+pub(crate) fn decode_physical_device_vertex_attribute_divisor_properties_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceVertexAttributeDivisorPropertiesKHR<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceVertexAttributeDivisorPropertiesKHR {
+    Ok(vk::PhysicalDeviceVertexAttributeDivisorPropertiesKHR {
         p_next: next,
+        max_vertex_attrib_divisor: d.read()?,
+        supports_non_zero_first_instance: d.read()?,
         ..Default::default()
-    };
-    v.max_vertex_attrib_divisor = d.read()?;
-    v.supports_non_zero_first_instance = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceVertexAttributeDivisorProperties`, which follow its chain.
-pub fn decode_physical_device_vertex_attribute_divisor_properties_partial_body<'a>(
+pub(crate) fn decode_physical_device_vertex_attribute_divisor_properties_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceVertexAttributeDivisorPropertiesKHR<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceVertexAttributeDivisorPropertiesKHR {
+    Ok(vk::PhysicalDeviceVertexAttributeDivisorPropertiesKHR {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDevicePCIBusInfoPropertiesEXT`, which follow its chain.
-pub fn decode_physical_device_pci_bus_info_properties_ext_body<'a>(
+pub(crate) fn decode_physical_device_pci_bus_info_properties_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDevicePCIBusInfoPropertiesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDevicePCIBusInfoPropertiesEXT {
+    Ok(vk::PhysicalDevicePCIBusInfoPropertiesEXT {
         p_next: next,
+        pci_domain: d.read()?,
+        pci_bus: d.read()?,
+        pci_device: d.read()?,
+        pci_function: d.read()?,
         ..Default::default()
-    };
-    v.pci_domain = d.read()?;
-    v.pci_bus = d.read()?;
-    v.pci_device = d.read()?;
-    v.pci_function = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDevicePCIBusInfoPropertiesEXT`, which follow its chain.
-pub fn decode_physical_device_pci_bus_info_properties_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_pci_bus_info_properties_ext_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDevicePCIBusInfoPropertiesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDevicePCIBusInfoPropertiesEXT {
+    Ok(vk::PhysicalDevicePCIBusInfoPropertiesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceDepthStencilResolveProperties`, which follow its chain.
-pub fn decode_physical_device_depth_stencil_resolve_properties_body<'a>(
+pub(crate) fn decode_physical_device_depth_stencil_resolve_properties_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceDepthStencilResolveProperties<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceDepthStencilResolveProperties {
+    Ok(vk::PhysicalDeviceDepthStencilResolveProperties {
         p_next: next,
+        supported_depth_resolve_modes: d.read()?,
+        supported_stencil_resolve_modes: d.read()?,
+        independent_resolve_none: d.read()?,
+        independent_resolve: d.read()?,
         ..Default::default()
-    };
-    v.supported_depth_resolve_modes = d.read()?;
-    v.supported_stencil_resolve_modes = d.read()?;
-    v.independent_resolve_none = d.read()?;
-    v.independent_resolve = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceDepthStencilResolveProperties`, which follow its chain.
-pub fn decode_physical_device_depth_stencil_resolve_properties_partial_body<'a>(
+pub(crate) fn decode_physical_device_depth_stencil_resolve_properties_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceDepthStencilResolveProperties<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceDepthStencilResolveProperties {
+    Ok(vk::PhysicalDeviceDepthStencilResolveProperties {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceTransformFeedbackPropertiesEXT`, which follow its chain.
-pub fn decode_physical_device_transform_feedback_properties_ext_body<'a>(
+pub(crate) fn decode_physical_device_transform_feedback_properties_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceTransformFeedbackPropertiesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceTransformFeedbackPropertiesEXT {
+    Ok(vk::PhysicalDeviceTransformFeedbackPropertiesEXT {
         p_next: next,
+        max_transform_feedback_streams: d.read()?,
+        max_transform_feedback_buffers: d.read()?,
+        max_transform_feedback_buffer_size: d.read()?,
+        max_transform_feedback_stream_data_size: d.read()?,
+        max_transform_feedback_buffer_data_size: d.read()?,
+        max_transform_feedback_buffer_data_stride: d.read()?,
+        transform_feedback_queries: d.read()?,
+        transform_feedback_streams_lines_triangles: d.read()?,
+        transform_feedback_rasterization_stream_select: d.read()?,
+        transform_feedback_draw: d.read()?,
         ..Default::default()
-    };
-    v.max_transform_feedback_streams = d.read()?;
-    v.max_transform_feedback_buffers = d.read()?;
-    v.max_transform_feedback_buffer_size = d.read()?;
-    v.max_transform_feedback_stream_data_size = d.read()?;
-    v.max_transform_feedback_buffer_data_size = d.read()?;
-    v.max_transform_feedback_buffer_data_stride = d.read()?;
-    v.transform_feedback_queries = d.read()?;
-    v.transform_feedback_streams_lines_triangles = d.read()?;
-    v.transform_feedback_rasterization_stream_select = d.read()?;
-    v.transform_feedback_draw = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceTransformFeedbackPropertiesEXT`, which follow its chain.
-pub fn decode_physical_device_transform_feedback_properties_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_transform_feedback_properties_ext_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceTransformFeedbackPropertiesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceTransformFeedbackPropertiesEXT {
+    Ok(vk::PhysicalDeviceTransformFeedbackPropertiesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceComputeShaderDerivativesPropertiesKHR`, which follow its chain.
-pub fn decode_physical_device_compute_shader_derivatives_properties_khr_body<'a>(
+pub(crate) fn decode_physical_device_compute_shader_derivatives_properties_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceComputeShaderDerivativesPropertiesKHR<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceComputeShaderDerivativesPropertiesKHR {
+    Ok(vk::PhysicalDeviceComputeShaderDerivativesPropertiesKHR {
         p_next: next,
+        mesh_and_task_shader_derivatives: d.read()?,
         ..Default::default()
-    };
-    v.mesh_and_task_shader_derivatives = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceComputeShaderDerivativesPropertiesKHR`, which follow its chain.
-pub fn decode_physical_device_compute_shader_derivatives_properties_khr_partial_body<'a>(
+pub(crate) fn decode_physical_device_compute_shader_derivatives_properties_khr_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceComputeShaderDerivativesPropertiesKHR<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceComputeShaderDerivativesPropertiesKHR {
+    Ok(vk::PhysicalDeviceComputeShaderDerivativesPropertiesKHR {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceAccelerationStructurePropertiesKHR`, which follow its chain.
-pub fn decode_physical_device_acceleration_structure_properties_khr_body<'a>(
+pub(crate) fn decode_physical_device_acceleration_structure_properties_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceAccelerationStructurePropertiesKHR<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceAccelerationStructurePropertiesKHR {
+    Ok(vk::PhysicalDeviceAccelerationStructurePropertiesKHR {
         p_next: next,
+        max_geometry_count: d.read()?,
+        max_instance_count: d.read()?,
+        max_primitive_count: d.read()?,
+        max_per_stage_descriptor_acceleration_structures: d.read()?,
+        max_per_stage_descriptor_update_after_bind_acceleration_structures: d.read()?,
+        max_descriptor_set_acceleration_structures: d.read()?,
+        max_descriptor_set_update_after_bind_acceleration_structures: d.read()?,
+        min_acceleration_structure_scratch_offset_alignment: d.read()?,
         ..Default::default()
-    };
-    v.max_geometry_count = d.read()?;
-    v.max_instance_count = d.read()?;
-    v.max_primitive_count = d.read()?;
-    v.max_per_stage_descriptor_acceleration_structures = d.read()?;
-    v.max_per_stage_descriptor_update_after_bind_acceleration_structures = d.read()?;
-    v.max_descriptor_set_acceleration_structures = d.read()?;
-    v.max_descriptor_set_update_after_bind_acceleration_structures = d.read()?;
-    v.min_acceleration_structure_scratch_offset_alignment = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceAccelerationStructurePropertiesKHR`, which follow its chain.
-pub fn decode_physical_device_acceleration_structure_properties_khr_partial_body<'a>(
+pub(crate) fn decode_physical_device_acceleration_structure_properties_khr_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceAccelerationStructurePropertiesKHR<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceAccelerationStructurePropertiesKHR {
+    Ok(vk::PhysicalDeviceAccelerationStructurePropertiesKHR {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceRayTracingPipelinePropertiesKHR`, which follow its chain.
-pub fn decode_physical_device_ray_tracing_pipeline_properties_khr_body<'a>(
+pub(crate) fn decode_physical_device_ray_tracing_pipeline_properties_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceRayTracingPipelinePropertiesKHR<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceRayTracingPipelinePropertiesKHR {
+    Ok(vk::PhysicalDeviceRayTracingPipelinePropertiesKHR {
         p_next: next,
+        shader_group_handle_size: d.read()?,
+        max_ray_recursion_depth: d.read()?,
+        max_shader_group_stride: d.read()?,
+        shader_group_base_alignment: d.read()?,
+        shader_group_handle_capture_replay_size: d.read()?,
+        max_ray_dispatch_invocation_count: d.read()?,
+        shader_group_handle_alignment: d.read()?,
+        max_ray_hit_attribute_size: d.read()?,
         ..Default::default()
-    };
-    v.shader_group_handle_size = d.read()?;
-    v.max_ray_recursion_depth = d.read()?;
-    v.max_shader_group_stride = d.read()?;
-    v.shader_group_base_alignment = d.read()?;
-    v.shader_group_handle_capture_replay_size = d.read()?;
-    v.max_ray_dispatch_invocation_count = d.read()?;
-    v.shader_group_handle_alignment = d.read()?;
-    v.max_ray_hit_attribute_size = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceRayTracingPipelinePropertiesKHR`, which follow its chain.
-pub fn decode_physical_device_ray_tracing_pipeline_properties_khr_partial_body<'a>(
+pub(crate) fn decode_physical_device_ray_tracing_pipeline_properties_khr_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceRayTracingPipelinePropertiesKHR<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceRayTracingPipelinePropertiesKHR {
+    Ok(vk::PhysicalDeviceRayTracingPipelinePropertiesKHR {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceTexelBufferAlignmentProperties`, which follow its chain.
-pub fn decode_physical_device_texel_buffer_alignment_properties_body<'a>(
+pub(crate) fn decode_physical_device_texel_buffer_alignment_properties_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceTexelBufferAlignmentProperties<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceTexelBufferAlignmentProperties {
+    Ok(vk::PhysicalDeviceTexelBufferAlignmentProperties {
         p_next: next,
+        storage_texel_buffer_offset_alignment_bytes: d.read()?,
+        storage_texel_buffer_offset_single_texel_alignment: d.read()?,
+        uniform_texel_buffer_offset_alignment_bytes: d.read()?,
+        uniform_texel_buffer_offset_single_texel_alignment: d.read()?,
         ..Default::default()
-    };
-    v.storage_texel_buffer_offset_alignment_bytes = d.read()?;
-    v.storage_texel_buffer_offset_single_texel_alignment = d.read()?;
-    v.uniform_texel_buffer_offset_alignment_bytes = d.read()?;
-    v.uniform_texel_buffer_offset_single_texel_alignment = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceTexelBufferAlignmentProperties`, which follow its chain.
-pub fn decode_physical_device_texel_buffer_alignment_properties_partial_body<'a>(
+pub(crate) fn decode_physical_device_texel_buffer_alignment_properties_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceTexelBufferAlignmentProperties<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceTexelBufferAlignmentProperties {
+    Ok(vk::PhysicalDeviceTexelBufferAlignmentProperties {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceSubgroupSizeControlProperties`, which follow its chain.
-pub fn decode_physical_device_subgroup_size_control_properties_body<'a>(
+pub(crate) fn decode_physical_device_subgroup_size_control_properties_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceSubgroupSizeControlProperties<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceSubgroupSizeControlProperties {
+    Ok(vk::PhysicalDeviceSubgroupSizeControlProperties {
         p_next: next,
+        min_subgroup_size: d.read()?,
+        max_subgroup_size: d.read()?,
+        max_compute_workgroup_subgroups: d.read()?,
+        required_subgroup_size_stages: d.read()?,
         ..Default::default()
-    };
-    v.min_subgroup_size = d.read()?;
-    v.max_subgroup_size = d.read()?;
-    v.max_compute_workgroup_subgroups = d.read()?;
-    v.required_subgroup_size_stages = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceSubgroupSizeControlProperties`, which follow its chain.
-pub fn decode_physical_device_subgroup_size_control_properties_partial_body<'a>(
+pub(crate) fn decode_physical_device_subgroup_size_control_properties_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceSubgroupSizeControlProperties<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceSubgroupSizeControlProperties {
+    Ok(vk::PhysicalDeviceSubgroupSizeControlProperties {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceLineRasterizationProperties`, which follow its chain.
-pub fn decode_physical_device_line_rasterization_properties_body<'a>(
+pub(crate) fn decode_physical_device_line_rasterization_properties_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceLineRasterizationPropertiesKHR<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceLineRasterizationPropertiesKHR {
+    Ok(vk::PhysicalDeviceLineRasterizationPropertiesKHR {
         p_next: next,
+        line_sub_pixel_precision_bits: d.read()?,
         ..Default::default()
-    };
-    v.line_sub_pixel_precision_bits = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceLineRasterizationProperties`, which follow its chain.
-pub fn decode_physical_device_line_rasterization_properties_partial_body<'a>(
+pub(crate) fn decode_physical_device_line_rasterization_properties_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceLineRasterizationPropertiesKHR<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceLineRasterizationPropertiesKHR {
+    Ok(vk::PhysicalDeviceLineRasterizationPropertiesKHR {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceVulkan11Properties`, which follow its chain.
-pub fn decode_physical_device_vulkan11_properties_body<'a>(
+pub(crate) fn decode_physical_device_vulkan11_properties_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceVulkan11Properties<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceVulkan11Properties {
+    Ok(vk::PhysicalDeviceVulkan11Properties {
         p_next: next,
+        device_uuid: d.read_fixed()?,
+        driver_uuid: d.read_fixed()?,
+        device_luid: d.read_fixed()?,
+        device_node_mask: d.read()?,
+        device_luid_valid: d.read()?,
+        subgroup_size: d.read()?,
+        subgroup_supported_stages: d.read()?,
+        subgroup_supported_operations: d.read()?,
+        subgroup_quad_operations_in_all_stages: d.read()?,
+        point_clipping_behavior: d.read()?,
+        max_multiview_view_count: d.read()?,
+        max_multiview_instance_index: d.read()?,
+        protected_no_fault: d.read()?,
+        max_per_set_descriptors: d.read()?,
+        max_memory_allocation_size: d.read()?,
         ..Default::default()
-    };
-    v.device_uuid = d.read_fixed()?;
-    v.driver_uuid = d.read_fixed()?;
-    v.device_luid = d.read_fixed()?;
-    v.device_node_mask = d.read()?;
-    v.device_luid_valid = d.read()?;
-    v.subgroup_size = d.read()?;
-    v.subgroup_supported_stages = d.read()?;
-    v.subgroup_supported_operations = d.read()?;
-    v.subgroup_quad_operations_in_all_stages = d.read()?;
-    v.point_clipping_behavior = d.read()?;
-    v.max_multiview_view_count = d.read()?;
-    v.max_multiview_instance_index = d.read()?;
-    v.protected_no_fault = d.read()?;
-    v.max_per_set_descriptors = d.read()?;
-    v.max_memory_allocation_size = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceVulkan11Properties`, which follow its chain.
-pub fn decode_physical_device_vulkan11_properties_partial_body<'a>(
+pub(crate) fn decode_physical_device_vulkan11_properties_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceVulkan11Properties<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceVulkan11Properties {
+    Ok(vk::PhysicalDeviceVulkan11Properties {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceVulkan12Properties`, which follow its chain.
-pub fn decode_physical_device_vulkan12_properties_body<'a>(
+pub(crate) fn decode_physical_device_vulkan12_properties_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceVulkan12Properties<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceVulkan12Properties {
+    Ok(vk::PhysicalDeviceVulkan12Properties {
         p_next: next,
+        driver_id: d.read()?,
+        driver_name: d.read_chars()?,
+        driver_info: d.read_chars()?,
+        conformance_version: decode_conformance_version(d)?,
+        denorm_behavior_independence: d.read()?,
+        rounding_mode_independence: d.read()?,
+        shader_signed_zero_inf_nan_preserve_float16: d.read()?,
+        shader_signed_zero_inf_nan_preserve_float32: d.read()?,
+        shader_signed_zero_inf_nan_preserve_float64: d.read()?,
+        shader_denorm_preserve_float16: d.read()?,
+        shader_denorm_preserve_float32: d.read()?,
+        shader_denorm_preserve_float64: d.read()?,
+        shader_denorm_flush_to_zero_float16: d.read()?,
+        shader_denorm_flush_to_zero_float32: d.read()?,
+        shader_denorm_flush_to_zero_float64: d.read()?,
+        shader_rounding_mode_rte_float16: d.read()?,
+        shader_rounding_mode_rte_float32: d.read()?,
+        shader_rounding_mode_rte_float64: d.read()?,
+        shader_rounding_mode_rtz_float16: d.read()?,
+        shader_rounding_mode_rtz_float32: d.read()?,
+        shader_rounding_mode_rtz_float64: d.read()?,
+        max_update_after_bind_descriptors_in_all_pools: d.read()?,
+        shader_uniform_buffer_array_non_uniform_indexing_native: d.read()?,
+        shader_sampled_image_array_non_uniform_indexing_native: d.read()?,
+        shader_storage_buffer_array_non_uniform_indexing_native: d.read()?,
+        shader_storage_image_array_non_uniform_indexing_native: d.read()?,
+        shader_input_attachment_array_non_uniform_indexing_native: d.read()?,
+        robust_buffer_access_update_after_bind: d.read()?,
+        quad_divergent_implicit_lod: d.read()?,
+        max_per_stage_descriptor_update_after_bind_samplers: d.read()?,
+        max_per_stage_descriptor_update_after_bind_uniform_buffers: d.read()?,
+        max_per_stage_descriptor_update_after_bind_storage_buffers: d.read()?,
+        max_per_stage_descriptor_update_after_bind_sampled_images: d.read()?,
+        max_per_stage_descriptor_update_after_bind_storage_images: d.read()?,
+        max_per_stage_descriptor_update_after_bind_input_attachments: d.read()?,
+        max_per_stage_update_after_bind_resources: d.read()?,
+        max_descriptor_set_update_after_bind_samplers: d.read()?,
+        max_descriptor_set_update_after_bind_uniform_buffers: d.read()?,
+        max_descriptor_set_update_after_bind_uniform_buffers_dynamic: d.read()?,
+        max_descriptor_set_update_after_bind_storage_buffers: d.read()?,
+        max_descriptor_set_update_after_bind_storage_buffers_dynamic: d.read()?,
+        max_descriptor_set_update_after_bind_sampled_images: d.read()?,
+        max_descriptor_set_update_after_bind_storage_images: d.read()?,
+        max_descriptor_set_update_after_bind_input_attachments: d.read()?,
+        supported_depth_resolve_modes: d.read()?,
+        supported_stencil_resolve_modes: d.read()?,
+        independent_resolve_none: d.read()?,
+        independent_resolve: d.read()?,
+        filter_minmax_single_component_formats: d.read()?,
+        filter_minmax_image_component_mapping: d.read()?,
+        max_timeline_semaphore_value_difference: d.read()?,
+        framebuffer_integer_color_sample_counts: d.read()?,
         ..Default::default()
-    };
-    v.driver_id = d.read()?;
-    v.driver_name = d.read_chars()?;
-    v.driver_info = d.read_chars()?;
-    v.conformance_version = decode_conformance_version(d)?;
-    v.denorm_behavior_independence = d.read()?;
-    v.rounding_mode_independence = d.read()?;
-    v.shader_signed_zero_inf_nan_preserve_float16 = d.read()?;
-    v.shader_signed_zero_inf_nan_preserve_float32 = d.read()?;
-    v.shader_signed_zero_inf_nan_preserve_float64 = d.read()?;
-    v.shader_denorm_preserve_float16 = d.read()?;
-    v.shader_denorm_preserve_float32 = d.read()?;
-    v.shader_denorm_preserve_float64 = d.read()?;
-    v.shader_denorm_flush_to_zero_float16 = d.read()?;
-    v.shader_denorm_flush_to_zero_float32 = d.read()?;
-    v.shader_denorm_flush_to_zero_float64 = d.read()?;
-    v.shader_rounding_mode_rte_float16 = d.read()?;
-    v.shader_rounding_mode_rte_float32 = d.read()?;
-    v.shader_rounding_mode_rte_float64 = d.read()?;
-    v.shader_rounding_mode_rtz_float16 = d.read()?;
-    v.shader_rounding_mode_rtz_float32 = d.read()?;
-    v.shader_rounding_mode_rtz_float64 = d.read()?;
-    v.max_update_after_bind_descriptors_in_all_pools = d.read()?;
-    v.shader_uniform_buffer_array_non_uniform_indexing_native = d.read()?;
-    v.shader_sampled_image_array_non_uniform_indexing_native = d.read()?;
-    v.shader_storage_buffer_array_non_uniform_indexing_native = d.read()?;
-    v.shader_storage_image_array_non_uniform_indexing_native = d.read()?;
-    v.shader_input_attachment_array_non_uniform_indexing_native = d.read()?;
-    v.robust_buffer_access_update_after_bind = d.read()?;
-    v.quad_divergent_implicit_lod = d.read()?;
-    v.max_per_stage_descriptor_update_after_bind_samplers = d.read()?;
-    v.max_per_stage_descriptor_update_after_bind_uniform_buffers = d.read()?;
-    v.max_per_stage_descriptor_update_after_bind_storage_buffers = d.read()?;
-    v.max_per_stage_descriptor_update_after_bind_sampled_images = d.read()?;
-    v.max_per_stage_descriptor_update_after_bind_storage_images = d.read()?;
-    v.max_per_stage_descriptor_update_after_bind_input_attachments = d.read()?;
-    v.max_per_stage_update_after_bind_resources = d.read()?;
-    v.max_descriptor_set_update_after_bind_samplers = d.read()?;
-    v.max_descriptor_set_update_after_bind_uniform_buffers = d.read()?;
-    v.max_descriptor_set_update_after_bind_uniform_buffers_dynamic = d.read()?;
-    v.max_descriptor_set_update_after_bind_storage_buffers = d.read()?;
-    v.max_descriptor_set_update_after_bind_storage_buffers_dynamic = d.read()?;
-    v.max_descriptor_set_update_after_bind_sampled_images = d.read()?;
-    v.max_descriptor_set_update_after_bind_storage_images = d.read()?;
-    v.max_descriptor_set_update_after_bind_input_attachments = d.read()?;
-    v.supported_depth_resolve_modes = d.read()?;
-    v.supported_stencil_resolve_modes = d.read()?;
-    v.independent_resolve_none = d.read()?;
-    v.independent_resolve = d.read()?;
-    v.filter_minmax_single_component_formats = d.read()?;
-    v.filter_minmax_image_component_mapping = d.read()?;
-    v.max_timeline_semaphore_value_difference = d.read()?;
-    v.framebuffer_integer_color_sample_counts = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceVulkan12Properties`, which follow its chain.
-pub fn decode_physical_device_vulkan12_properties_partial_body<'a>(
+pub(crate) fn decode_physical_device_vulkan12_properties_partial_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceVulkan12Properties<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceVulkan12Properties {
+    Ok(vk::PhysicalDeviceVulkan12Properties {
         p_next: next,
+        conformance_version: decode_conformance_version_partial(d)?,
         ..Default::default()
-    };
-    v.conformance_version = decode_conformance_version_partial(d)?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceVulkan13Properties`, which follow its chain.
-pub fn decode_physical_device_vulkan13_properties_body<'a>(
+pub(crate) fn decode_physical_device_vulkan13_properties_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceVulkan13Properties<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceVulkan13Properties {
+    Ok(vk::PhysicalDeviceVulkan13Properties {
         p_next: next,
+        min_subgroup_size: d.read()?,
+        max_subgroup_size: d.read()?,
+        max_compute_workgroup_subgroups: d.read()?,
+        required_subgroup_size_stages: d.read()?,
+        max_inline_uniform_block_size: d.read()?,
+        max_per_stage_descriptor_inline_uniform_blocks: d.read()?,
+        max_per_stage_descriptor_update_after_bind_inline_uniform_blocks: d.read()?,
+        max_descriptor_set_inline_uniform_blocks: d.read()?,
+        max_descriptor_set_update_after_bind_inline_uniform_blocks: d.read()?,
+        max_inline_uniform_total_size: d.read()?,
+        integer_dot_product8_bit_unsigned_accelerated: d.read()?,
+        integer_dot_product8_bit_signed_accelerated: d.read()?,
+        integer_dot_product8_bit_mixed_signedness_accelerated: d.read()?,
+        integer_dot_product4x8_bit_packed_unsigned_accelerated: d.read()?,
+        integer_dot_product4x8_bit_packed_signed_accelerated: d.read()?,
+        integer_dot_product4x8_bit_packed_mixed_signedness_accelerated: d.read()?,
+        integer_dot_product16_bit_unsigned_accelerated: d.read()?,
+        integer_dot_product16_bit_signed_accelerated: d.read()?,
+        integer_dot_product16_bit_mixed_signedness_accelerated: d.read()?,
+        integer_dot_product32_bit_unsigned_accelerated: d.read()?,
+        integer_dot_product32_bit_signed_accelerated: d.read()?,
+        integer_dot_product32_bit_mixed_signedness_accelerated: d.read()?,
+        integer_dot_product64_bit_unsigned_accelerated: d.read()?,
+        integer_dot_product64_bit_signed_accelerated: d.read()?,
+        integer_dot_product64_bit_mixed_signedness_accelerated: d.read()?,
+        integer_dot_product_accumulating_saturating8_bit_unsigned_accelerated: d.read()?,
+        integer_dot_product_accumulating_saturating8_bit_signed_accelerated: d.read()?,
+        integer_dot_product_accumulating_saturating8_bit_mixed_signedness_accelerated: d
+            .read()?,
+        integer_dot_product_accumulating_saturating4x8_bit_packed_unsigned_accelerated: d
+            .read()?,
+        integer_dot_product_accumulating_saturating4x8_bit_packed_signed_accelerated: d
+            .read()?,
+        integer_dot_product_accumulating_saturating4x8_bit_packed_mixed_signedness_accelerated: d
+            .read()?,
+        integer_dot_product_accumulating_saturating16_bit_unsigned_accelerated: d
+            .read()?,
+        integer_dot_product_accumulating_saturating16_bit_signed_accelerated: d.read()?,
+        integer_dot_product_accumulating_saturating16_bit_mixed_signedness_accelerated: d
+            .read()?,
+        integer_dot_product_accumulating_saturating32_bit_unsigned_accelerated: d
+            .read()?,
+        integer_dot_product_accumulating_saturating32_bit_signed_accelerated: d.read()?,
+        integer_dot_product_accumulating_saturating32_bit_mixed_signedness_accelerated: d
+            .read()?,
+        integer_dot_product_accumulating_saturating64_bit_unsigned_accelerated: d
+            .read()?,
+        integer_dot_product_accumulating_saturating64_bit_signed_accelerated: d.read()?,
+        integer_dot_product_accumulating_saturating64_bit_mixed_signedness_accelerated: d
+            .read()?,
+        storage_texel_buffer_offset_alignment_bytes: d.read()?,
+        storage_texel_buffer_offset_single_texel_alignment: d.read()?,
+        uniform_texel_buffer_offset_alignment_bytes: d.read()?,
+        uniform_texel_buffer_offset_single_texel_alignment: d.read()?,
+        max_buffer_size: d.read()?,
         ..Default::default()
-    };
-    v.min_subgroup_size = d.read()?;
-    v.max_subgroup_size = d.read()?;
-    v.max_compute_workgroup_subgroups = d.read()?;
-    v.required_subgroup_size_stages = d.read()?;
-    v.max_inline_uniform_block_size = d.read()?;
-    v.max_per_stage_descriptor_inline_uniform_blocks = d.read()?;
-    v.max_per_stage_descriptor_update_after_bind_inline_uniform_blocks = d.read()?;
-    v.max_descriptor_set_inline_uniform_blocks = d.read()?;
-    v.max_descriptor_set_update_after_bind_inline_uniform_blocks = d.read()?;
-    v.max_inline_uniform_total_size = d.read()?;
-    v.integer_dot_product8_bit_unsigned_accelerated = d.read()?;
-    v.integer_dot_product8_bit_signed_accelerated = d.read()?;
-    v.integer_dot_product8_bit_mixed_signedness_accelerated = d.read()?;
-    v.integer_dot_product4x8_bit_packed_unsigned_accelerated = d.read()?;
-    v.integer_dot_product4x8_bit_packed_signed_accelerated = d.read()?;
-    v.integer_dot_product4x8_bit_packed_mixed_signedness_accelerated = d.read()?;
-    v.integer_dot_product16_bit_unsigned_accelerated = d.read()?;
-    v.integer_dot_product16_bit_signed_accelerated = d.read()?;
-    v.integer_dot_product16_bit_mixed_signedness_accelerated = d.read()?;
-    v.integer_dot_product32_bit_unsigned_accelerated = d.read()?;
-    v.integer_dot_product32_bit_signed_accelerated = d.read()?;
-    v.integer_dot_product32_bit_mixed_signedness_accelerated = d.read()?;
-    v.integer_dot_product64_bit_unsigned_accelerated = d.read()?;
-    v.integer_dot_product64_bit_signed_accelerated = d.read()?;
-    v.integer_dot_product64_bit_mixed_signedness_accelerated = d.read()?;
-    v.integer_dot_product_accumulating_saturating8_bit_unsigned_accelerated = d.read()?;
-    v.integer_dot_product_accumulating_saturating8_bit_signed_accelerated = d.read()?;
-    v.integer_dot_product_accumulating_saturating8_bit_mixed_signedness_accelerated = d
-        .read()?;
-    v.integer_dot_product_accumulating_saturating4x8_bit_packed_unsigned_accelerated = d
-        .read()?;
-    v.integer_dot_product_accumulating_saturating4x8_bit_packed_signed_accelerated = d
-        .read()?;
-    v
-        .integer_dot_product_accumulating_saturating4x8_bit_packed_mixed_signedness_accelerated = d
-        .read()?;
-    v.integer_dot_product_accumulating_saturating16_bit_unsigned_accelerated = d.read()?;
-    v.integer_dot_product_accumulating_saturating16_bit_signed_accelerated = d.read()?;
-    v.integer_dot_product_accumulating_saturating16_bit_mixed_signedness_accelerated = d
-        .read()?;
-    v.integer_dot_product_accumulating_saturating32_bit_unsigned_accelerated = d.read()?;
-    v.integer_dot_product_accumulating_saturating32_bit_signed_accelerated = d.read()?;
-    v.integer_dot_product_accumulating_saturating32_bit_mixed_signedness_accelerated = d
-        .read()?;
-    v.integer_dot_product_accumulating_saturating64_bit_unsigned_accelerated = d.read()?;
-    v.integer_dot_product_accumulating_saturating64_bit_signed_accelerated = d.read()?;
-    v.integer_dot_product_accumulating_saturating64_bit_mixed_signedness_accelerated = d
-        .read()?;
-    v.storage_texel_buffer_offset_alignment_bytes = d.read()?;
-    v.storage_texel_buffer_offset_single_texel_alignment = d.read()?;
-    v.uniform_texel_buffer_offset_alignment_bytes = d.read()?;
-    v.uniform_texel_buffer_offset_single_texel_alignment = d.read()?;
-    v.max_buffer_size = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceVulkan13Properties`, which follow its chain.
-pub fn decode_physical_device_vulkan13_properties_partial_body<'a>(
+pub(crate) fn decode_physical_device_vulkan13_properties_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceVulkan13Properties<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceVulkan13Properties {
+    Ok(vk::PhysicalDeviceVulkan13Properties {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceVulkan14Properties`, which follow its chain.
-pub fn decode_physical_device_vulkan14_properties_body<'a>(
+pub(crate) fn decode_physical_device_vulkan14_properties_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceVulkan14Properties<'a>, DecodeError> {
     let mut v = vk::PhysicalDeviceVulkan14Properties {
         p_next: next,
+        line_sub_pixel_precision_bits: d.read()?,
+        max_vertex_attrib_divisor: d.read()?,
+        supports_non_zero_first_instance: d.read()?,
+        max_push_descriptors: d.read()?,
+        dynamic_rendering_local_read_depth_stencil_attachments: d.read()?,
+        dynamic_rendering_local_read_multisampled_attachments: d.read()?,
+        early_fragment_multisample_coverage_after_sample_counting: d.read()?,
+        early_fragment_sample_mask_test_before_sample_counting: d.read()?,
+        depth_stencil_swizzle_one_support: d.read()?,
+        polygon_mode_point_size: d.read()?,
+        non_strict_single_pixel_wide_lines_use_parallelogram: d.read()?,
+        non_strict_wide_lines_use_parallelogram: d.read()?,
+        block_texel_view_compatible_multiple_layers: d.read()?,
+        max_combined_image_sampler_descriptor_count: d.read()?,
+        fragment_shading_rate_clamp_combiner_inputs: d.read()?,
+        default_robustness_storage_buffers: d.read()?,
+        default_robustness_uniform_buffers: d.read()?,
+        default_robustness_vertex_inputs: d.read()?,
+        default_robustness_images: d.read()?,
+        copy_src_layout_count: d.read()?,
         ..Default::default()
     };
-    v.line_sub_pixel_precision_bits = d.read()?;
-    v.max_vertex_attrib_divisor = d.read()?;
-    v.supports_non_zero_first_instance = d.read()?;
-    v.max_push_descriptors = d.read()?;
-    v.dynamic_rendering_local_read_depth_stencil_attachments = d.read()?;
-    v.dynamic_rendering_local_read_multisampled_attachments = d.read()?;
-    v.early_fragment_multisample_coverage_after_sample_counting = d.read()?;
-    v.early_fragment_sample_mask_test_before_sample_counting = d.read()?;
-    v.depth_stencil_swizzle_one_support = d.read()?;
-    v.polygon_mode_point_size = d.read()?;
-    v.non_strict_single_pixel_wide_lines_use_parallelogram = d.read()?;
-    v.non_strict_wide_lines_use_parallelogram = d.read()?;
-    v.block_texel_view_compatible_multiple_layers = d.read()?;
-    v.max_combined_image_sampler_descriptor_count = d.read()?;
-    v.fragment_shading_rate_clamp_combiner_inputs = d.read()?;
-    v.default_robustness_storage_buffers = d.read()?;
-    v.default_robustness_uniform_buffers = d.read()?;
-    v.default_robustness_vertex_inputs = d.read()?;
-    v.default_robustness_images = d.read()?;
-    v.copy_src_layout_count = d.read()?;
     v.p_copy_src_layouts = as_mut_ptr_or_null(
         d.read_scalars(v.copy_src_layout_count.count(), true)?,
     );
@@ -1186,15 +1133,15 @@ pub fn decode_physical_device_vulkan14_properties_body<'a>(
 }
 
 /// The members of `VkPhysicalDeviceVulkan14Properties`, which follow its chain.
-pub fn decode_physical_device_vulkan14_properties_partial_body<'a>(
+pub(crate) fn decode_physical_device_vulkan14_properties_partial_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceVulkan14Properties<'a>, DecodeError> {
     let mut v = vk::PhysicalDeviceVulkan14Properties {
         p_next: next,
+        copy_src_layout_count: d.read()?,
         ..Default::default()
     };
-    v.copy_src_layout_count = d.read()?;
     v.p_copy_src_layouts = as_mut_ptr_or_null(
         d.read_capacity(v.copy_src_layout_count.count(), true)?,
     );
@@ -1206,160 +1153,156 @@ pub fn decode_physical_device_vulkan14_properties_partial_body<'a>(
 }
 
 /// The members of `VkPhysicalDeviceCustomBorderColorPropertiesEXT`, which follow its chain.
-pub fn decode_physical_device_custom_border_color_properties_ext_body<'a>(
+pub(crate) fn decode_physical_device_custom_border_color_properties_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceCustomBorderColorPropertiesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceCustomBorderColorPropertiesEXT {
+    Ok(vk::PhysicalDeviceCustomBorderColorPropertiesEXT {
         p_next: next,
+        max_custom_border_color_samplers: d.read()?,
         ..Default::default()
-    };
-    v.max_custom_border_color_samplers = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceCustomBorderColorPropertiesEXT`, which follow its chain.
-pub fn decode_physical_device_custom_border_color_properties_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_custom_border_color_properties_ext_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceCustomBorderColorPropertiesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceCustomBorderColorPropertiesEXT {
+    Ok(vk::PhysicalDeviceCustomBorderColorPropertiesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceExtendedDynamicState3PropertiesEXT`, which follow its chain.
-pub fn decode_physical_device_extended_dynamic_state3_properties_ext_body<'a>(
+pub(crate) fn decode_physical_device_extended_dynamic_state3_properties_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceExtendedDynamicState3PropertiesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceExtendedDynamicState3PropertiesEXT {
+    Ok(vk::PhysicalDeviceExtendedDynamicState3PropertiesEXT {
         p_next: next,
+        dynamic_primitive_topology_unrestricted: d.read()?,
         ..Default::default()
-    };
-    v.dynamic_primitive_topology_unrestricted = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceExtendedDynamicState3PropertiesEXT`, which follow its chain.
-pub fn decode_physical_device_extended_dynamic_state3_properties_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_extended_dynamic_state3_properties_ext_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceExtendedDynamicState3PropertiesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceExtendedDynamicState3PropertiesEXT {
+    Ok(vk::PhysicalDeviceExtendedDynamicState3PropertiesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceRobustness2PropertiesEXT`, which follow its chain.
-pub fn decode_physical_device_robustness2_properties_ext_body<'a>(
+pub(crate) fn decode_physical_device_robustness2_properties_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceRobustness2PropertiesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceRobustness2PropertiesEXT {
+    Ok(vk::PhysicalDeviceRobustness2PropertiesEXT {
         p_next: next,
+        robust_storage_buffer_access_size_alignment: d.read()?,
+        robust_uniform_buffer_access_size_alignment: d.read()?,
         ..Default::default()
-    };
-    v.robust_storage_buffer_access_size_alignment = d.read()?;
-    v.robust_uniform_buffer_access_size_alignment = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceRobustness2PropertiesEXT`, which follow its chain.
-pub fn decode_physical_device_robustness2_properties_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_robustness2_properties_ext_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceRobustness2PropertiesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceRobustness2PropertiesEXT {
+    Ok(vk::PhysicalDeviceRobustness2PropertiesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceFragmentShadingRatePropertiesKHR`, which follow its chain.
-pub fn decode_physical_device_fragment_shading_rate_properties_khr_body<'a>(
+pub(crate) fn decode_physical_device_fragment_shading_rate_properties_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceFragmentShadingRatePropertiesKHR<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceFragmentShadingRatePropertiesKHR {
+    Ok(vk::PhysicalDeviceFragmentShadingRatePropertiesKHR {
         p_next: next,
+        min_fragment_shading_rate_attachment_texel_size: decode_extent2_d(d)?,
+        max_fragment_shading_rate_attachment_texel_size: decode_extent2_d(d)?,
+        max_fragment_shading_rate_attachment_texel_size_aspect_ratio: d.read()?,
+        primitive_fragment_shading_rate_with_multiple_viewports: d.read()?,
+        layered_shading_rate_attachments: d.read()?,
+        fragment_shading_rate_non_trivial_combiner_ops: d.read()?,
+        max_fragment_size: decode_extent2_d(d)?,
+        max_fragment_size_aspect_ratio: d.read()?,
+        max_fragment_shading_rate_coverage_samples: d.read()?,
+        max_fragment_shading_rate_rasterization_samples: d.read()?,
+        fragment_shading_rate_with_shader_depth_stencil_writes: d.read()?,
+        fragment_shading_rate_with_sample_mask: d.read()?,
+        fragment_shading_rate_with_shader_sample_mask: d.read()?,
+        fragment_shading_rate_with_conservative_rasterization: d.read()?,
+        fragment_shading_rate_with_fragment_shader_interlock: d.read()?,
+        fragment_shading_rate_with_custom_sample_locations: d.read()?,
+        fragment_shading_rate_strict_multiply_combiner: d.read()?,
         ..Default::default()
-    };
-    v.min_fragment_shading_rate_attachment_texel_size = decode_extent2_d(d)?;
-    v.max_fragment_shading_rate_attachment_texel_size = decode_extent2_d(d)?;
-    v.max_fragment_shading_rate_attachment_texel_size_aspect_ratio = d.read()?;
-    v.primitive_fragment_shading_rate_with_multiple_viewports = d.read()?;
-    v.layered_shading_rate_attachments = d.read()?;
-    v.fragment_shading_rate_non_trivial_combiner_ops = d.read()?;
-    v.max_fragment_size = decode_extent2_d(d)?;
-    v.max_fragment_size_aspect_ratio = d.read()?;
-    v.max_fragment_shading_rate_coverage_samples = d.read()?;
-    v.max_fragment_shading_rate_rasterization_samples = d.read()?;
-    v.fragment_shading_rate_with_shader_depth_stencil_writes = d.read()?;
-    v.fragment_shading_rate_with_sample_mask = d.read()?;
-    v.fragment_shading_rate_with_shader_sample_mask = d.read()?;
-    v.fragment_shading_rate_with_conservative_rasterization = d.read()?;
-    v.fragment_shading_rate_with_fragment_shader_interlock = d.read()?;
-    v.fragment_shading_rate_with_custom_sample_locations = d.read()?;
-    v.fragment_shading_rate_strict_multiply_combiner = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceFragmentShadingRatePropertiesKHR`, which follow its chain.
-pub fn decode_physical_device_fragment_shading_rate_properties_khr_partial_body<'a>(
+pub(crate) fn decode_physical_device_fragment_shading_rate_properties_khr_partial_body<
+    'a,
+>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceFragmentShadingRatePropertiesKHR<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceFragmentShadingRatePropertiesKHR {
+    Ok(vk::PhysicalDeviceFragmentShadingRatePropertiesKHR {
         p_next: next,
+        min_fragment_shading_rate_attachment_texel_size: decode_extent2_d_partial(d)?,
+        max_fragment_shading_rate_attachment_texel_size: decode_extent2_d_partial(d)?,
+        max_fragment_size: decode_extent2_d_partial(d)?,
         ..Default::default()
-    };
-    v.min_fragment_shading_rate_attachment_texel_size = decode_extent2_d_partial(d)?;
-    v.max_fragment_shading_rate_attachment_texel_size = decode_extent2_d_partial(d)?;
-    v.max_fragment_size = decode_extent2_d_partial(d)?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceLegacyVertexAttributesPropertiesEXT`, which follow its chain.
-pub fn decode_physical_device_legacy_vertex_attributes_properties_ext_body<'a>(
+pub(crate) fn decode_physical_device_legacy_vertex_attributes_properties_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceLegacyVertexAttributesPropertiesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceLegacyVertexAttributesPropertiesEXT {
+    Ok(vk::PhysicalDeviceLegacyVertexAttributesPropertiesEXT {
         p_next: next,
+        native_unaligned_performance: d.read()?,
         ..Default::default()
-    };
-    v.native_unaligned_performance = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceLegacyVertexAttributesPropertiesEXT`, which follow its chain.
-pub fn decode_physical_device_legacy_vertex_attributes_properties_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_legacy_vertex_attributes_properties_ext_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceLegacyVertexAttributesPropertiesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceLegacyVertexAttributesPropertiesEXT {
+    Ok(vk::PhysicalDeviceLegacyVertexAttributesPropertiesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceHostImageCopyProperties`, which follow its chain.
-pub fn decode_physical_device_host_image_copy_properties_body<'a>(
+pub(crate) fn decode_physical_device_host_image_copy_properties_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceHostImageCopyPropertiesEXT<'a>, DecodeError> {
     let mut v = vk::PhysicalDeviceHostImageCopyPropertiesEXT {
         p_next: next,
+        copy_src_layout_count: d.read()?,
         ..Default::default()
     };
-    v.copy_src_layout_count = d.read()?;
     v.p_copy_src_layouts = as_mut_ptr_or_null(
         d.read_scalars(v.copy_src_layout_count.count(), true)?,
     );
@@ -1373,15 +1316,15 @@ pub fn decode_physical_device_host_image_copy_properties_body<'a>(
 }
 
 /// The members of `VkPhysicalDeviceHostImageCopyProperties`, which follow its chain.
-pub fn decode_physical_device_host_image_copy_properties_partial_body<'a>(
+pub(crate) fn decode_physical_device_host_image_copy_properties_partial_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceHostImageCopyPropertiesEXT<'a>, DecodeError> {
     let mut v = vk::PhysicalDeviceHostImageCopyPropertiesEXT {
         p_next: next,
+        copy_src_layout_count: d.read()?,
         ..Default::default()
     };
-    v.copy_src_layout_count = d.read()?;
     v.p_copy_src_layouts = as_mut_ptr_or_null(
         d.read_capacity(v.copy_src_layout_count.count(), true)?,
     );
@@ -1393,195 +1336,191 @@ pub fn decode_physical_device_host_image_copy_properties_partial_body<'a>(
 }
 
 /// The members of `VkPhysicalDeviceProvokingVertexPropertiesEXT`, which follow its chain.
-pub fn decode_physical_device_provoking_vertex_properties_ext_body<'a>(
+pub(crate) fn decode_physical_device_provoking_vertex_properties_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceProvokingVertexPropertiesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceProvokingVertexPropertiesEXT {
+    Ok(vk::PhysicalDeviceProvokingVertexPropertiesEXT {
         p_next: next,
+        provoking_vertex_mode_per_pipeline: d.read()?,
+        transform_feedback_preserves_triangle_fan_provoking_vertex: d.read()?,
         ..Default::default()
-    };
-    v.provoking_vertex_mode_per_pipeline = d.read()?;
-    v.transform_feedback_preserves_triangle_fan_provoking_vertex = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceProvokingVertexPropertiesEXT`, which follow its chain.
-pub fn decode_physical_device_provoking_vertex_properties_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_provoking_vertex_properties_ext_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceProvokingVertexPropertiesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceProvokingVertexPropertiesEXT {
+    Ok(vk::PhysicalDeviceProvokingVertexPropertiesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceShaderIntegerDotProductProperties`, which follow its chain.
-pub fn decode_physical_device_shader_integer_dot_product_properties_body<'a>(
+pub(crate) fn decode_physical_device_shader_integer_dot_product_properties_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceShaderIntegerDotProductProperties<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceShaderIntegerDotProductProperties {
+    Ok(vk::PhysicalDeviceShaderIntegerDotProductProperties {
         p_next: next,
+        integer_dot_product8_bit_unsigned_accelerated: d.read()?,
+        integer_dot_product8_bit_signed_accelerated: d.read()?,
+        integer_dot_product8_bit_mixed_signedness_accelerated: d.read()?,
+        integer_dot_product4x8_bit_packed_unsigned_accelerated: d.read()?,
+        integer_dot_product4x8_bit_packed_signed_accelerated: d.read()?,
+        integer_dot_product4x8_bit_packed_mixed_signedness_accelerated: d.read()?,
+        integer_dot_product16_bit_unsigned_accelerated: d.read()?,
+        integer_dot_product16_bit_signed_accelerated: d.read()?,
+        integer_dot_product16_bit_mixed_signedness_accelerated: d.read()?,
+        integer_dot_product32_bit_unsigned_accelerated: d.read()?,
+        integer_dot_product32_bit_signed_accelerated: d.read()?,
+        integer_dot_product32_bit_mixed_signedness_accelerated: d.read()?,
+        integer_dot_product64_bit_unsigned_accelerated: d.read()?,
+        integer_dot_product64_bit_signed_accelerated: d.read()?,
+        integer_dot_product64_bit_mixed_signedness_accelerated: d.read()?,
+        integer_dot_product_accumulating_saturating8_bit_unsigned_accelerated: d.read()?,
+        integer_dot_product_accumulating_saturating8_bit_signed_accelerated: d.read()?,
+        integer_dot_product_accumulating_saturating8_bit_mixed_signedness_accelerated: d
+            .read()?,
+        integer_dot_product_accumulating_saturating4x8_bit_packed_unsigned_accelerated: d
+            .read()?,
+        integer_dot_product_accumulating_saturating4x8_bit_packed_signed_accelerated: d
+            .read()?,
+        integer_dot_product_accumulating_saturating4x8_bit_packed_mixed_signedness_accelerated: d
+            .read()?,
+        integer_dot_product_accumulating_saturating16_bit_unsigned_accelerated: d
+            .read()?,
+        integer_dot_product_accumulating_saturating16_bit_signed_accelerated: d.read()?,
+        integer_dot_product_accumulating_saturating16_bit_mixed_signedness_accelerated: d
+            .read()?,
+        integer_dot_product_accumulating_saturating32_bit_unsigned_accelerated: d
+            .read()?,
+        integer_dot_product_accumulating_saturating32_bit_signed_accelerated: d.read()?,
+        integer_dot_product_accumulating_saturating32_bit_mixed_signedness_accelerated: d
+            .read()?,
+        integer_dot_product_accumulating_saturating64_bit_unsigned_accelerated: d
+            .read()?,
+        integer_dot_product_accumulating_saturating64_bit_signed_accelerated: d.read()?,
+        integer_dot_product_accumulating_saturating64_bit_mixed_signedness_accelerated: d
+            .read()?,
         ..Default::default()
-    };
-    v.integer_dot_product8_bit_unsigned_accelerated = d.read()?;
-    v.integer_dot_product8_bit_signed_accelerated = d.read()?;
-    v.integer_dot_product8_bit_mixed_signedness_accelerated = d.read()?;
-    v.integer_dot_product4x8_bit_packed_unsigned_accelerated = d.read()?;
-    v.integer_dot_product4x8_bit_packed_signed_accelerated = d.read()?;
-    v.integer_dot_product4x8_bit_packed_mixed_signedness_accelerated = d.read()?;
-    v.integer_dot_product16_bit_unsigned_accelerated = d.read()?;
-    v.integer_dot_product16_bit_signed_accelerated = d.read()?;
-    v.integer_dot_product16_bit_mixed_signedness_accelerated = d.read()?;
-    v.integer_dot_product32_bit_unsigned_accelerated = d.read()?;
-    v.integer_dot_product32_bit_signed_accelerated = d.read()?;
-    v.integer_dot_product32_bit_mixed_signedness_accelerated = d.read()?;
-    v.integer_dot_product64_bit_unsigned_accelerated = d.read()?;
-    v.integer_dot_product64_bit_signed_accelerated = d.read()?;
-    v.integer_dot_product64_bit_mixed_signedness_accelerated = d.read()?;
-    v.integer_dot_product_accumulating_saturating8_bit_unsigned_accelerated = d.read()?;
-    v.integer_dot_product_accumulating_saturating8_bit_signed_accelerated = d.read()?;
-    v.integer_dot_product_accumulating_saturating8_bit_mixed_signedness_accelerated = d
-        .read()?;
-    v.integer_dot_product_accumulating_saturating4x8_bit_packed_unsigned_accelerated = d
-        .read()?;
-    v.integer_dot_product_accumulating_saturating4x8_bit_packed_signed_accelerated = d
-        .read()?;
-    v
-        .integer_dot_product_accumulating_saturating4x8_bit_packed_mixed_signedness_accelerated = d
-        .read()?;
-    v.integer_dot_product_accumulating_saturating16_bit_unsigned_accelerated = d.read()?;
-    v.integer_dot_product_accumulating_saturating16_bit_signed_accelerated = d.read()?;
-    v.integer_dot_product_accumulating_saturating16_bit_mixed_signedness_accelerated = d
-        .read()?;
-    v.integer_dot_product_accumulating_saturating32_bit_unsigned_accelerated = d.read()?;
-    v.integer_dot_product_accumulating_saturating32_bit_signed_accelerated = d.read()?;
-    v.integer_dot_product_accumulating_saturating32_bit_mixed_signedness_accelerated = d
-        .read()?;
-    v.integer_dot_product_accumulating_saturating64_bit_unsigned_accelerated = d.read()?;
-    v.integer_dot_product_accumulating_saturating64_bit_signed_accelerated = d.read()?;
-    v.integer_dot_product_accumulating_saturating64_bit_mixed_signedness_accelerated = d
-        .read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceShaderIntegerDotProductProperties`, which follow its chain.
-pub fn decode_physical_device_shader_integer_dot_product_properties_partial_body<'a>(
+pub(crate) fn decode_physical_device_shader_integer_dot_product_properties_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceShaderIntegerDotProductProperties<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceShaderIntegerDotProductProperties {
+    Ok(vk::PhysicalDeviceShaderIntegerDotProductProperties {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceFragmentShaderBarycentricPropertiesKHR`, which follow its chain.
-pub fn decode_physical_device_fragment_shader_barycentric_properties_khr_body<'a>(
+pub(crate) fn decode_physical_device_fragment_shader_barycentric_properties_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceFragmentShaderBarycentricPropertiesKHR<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceFragmentShaderBarycentricPropertiesKHR {
+    Ok(vk::PhysicalDeviceFragmentShaderBarycentricPropertiesKHR {
         p_next: next,
+        tri_strip_vertex_order_independent_of_provoking_vertex: d.read()?,
         ..Default::default()
-    };
-    v.tri_strip_vertex_order_independent_of_provoking_vertex = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceFragmentShaderBarycentricPropertiesKHR`, which follow its chain.
-pub fn decode_physical_device_fragment_shader_barycentric_properties_khr_partial_body<
+pub(crate) fn decode_physical_device_fragment_shader_barycentric_properties_khr_partial_body<
     'a,
 >(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceFragmentShaderBarycentricPropertiesKHR<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceFragmentShaderBarycentricPropertiesKHR {
+    Ok(vk::PhysicalDeviceFragmentShaderBarycentricPropertiesKHR {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceGraphicsPipelineLibraryPropertiesEXT`, which follow its chain.
-pub fn decode_physical_device_graphics_pipeline_library_properties_ext_body<'a>(
+pub(crate) fn decode_physical_device_graphics_pipeline_library_properties_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceGraphicsPipelineLibraryPropertiesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceGraphicsPipelineLibraryPropertiesEXT {
+    Ok(vk::PhysicalDeviceGraphicsPipelineLibraryPropertiesEXT {
         p_next: next,
+        graphics_pipeline_library_fast_linking: d.read()?,
+        graphics_pipeline_library_independent_interpolation_decoration: d.read()?,
         ..Default::default()
-    };
-    v.graphics_pipeline_library_fast_linking = d.read()?;
-    v.graphics_pipeline_library_independent_interpolation_decoration = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceGraphicsPipelineLibraryPropertiesEXT`, which follow its chain.
-pub fn decode_physical_device_graphics_pipeline_library_properties_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_graphics_pipeline_library_properties_ext_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceGraphicsPipelineLibraryPropertiesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceGraphicsPipelineLibraryPropertiesEXT {
+    Ok(vk::PhysicalDeviceGraphicsPipelineLibraryPropertiesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceNestedCommandBufferPropertiesEXT`, which follow its chain.
-pub fn decode_physical_device_nested_command_buffer_properties_ext_body<'a>(
+pub(crate) fn decode_physical_device_nested_command_buffer_properties_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceNestedCommandBufferPropertiesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDeviceNestedCommandBufferPropertiesEXT {
+    Ok(vk::PhysicalDeviceNestedCommandBufferPropertiesEXT {
         p_next: next,
+        max_command_buffer_nesting_level: d.read()?,
         ..Default::default()
-    };
-    v.max_command_buffer_nesting_level = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDeviceNestedCommandBufferPropertiesEXT`, which follow its chain.
-pub fn decode_physical_device_nested_command_buffer_properties_ext_partial_body<'a>(
+pub(crate) fn decode_physical_device_nested_command_buffer_properties_ext_partial_body<
+    'a,
+>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDeviceNestedCommandBufferPropertiesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDeviceNestedCommandBufferPropertiesEXT {
+    Ok(vk::PhysicalDeviceNestedCommandBufferPropertiesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDevicePipelineRobustnessProperties`, which follow its chain.
-pub fn decode_physical_device_pipeline_robustness_properties_body<'a>(
+pub(crate) fn decode_physical_device_pipeline_robustness_properties_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDevicePipelineRobustnessPropertiesEXT<'a>, DecodeError> {
-    let mut v = vk::PhysicalDevicePipelineRobustnessPropertiesEXT {
+    Ok(vk::PhysicalDevicePipelineRobustnessPropertiesEXT {
         p_next: next,
+        default_robustness_storage_buffers: d.read()?,
+        default_robustness_uniform_buffers: d.read()?,
+        default_robustness_vertex_inputs: d.read()?,
+        default_robustness_images: d.read()?,
         ..Default::default()
-    };
-    v.default_robustness_storage_buffers = d.read()?;
-    v.default_robustness_uniform_buffers = d.read()?;
-    v.default_robustness_vertex_inputs = d.read()?;
-    v.default_robustness_images = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkPhysicalDevicePipelineRobustnessProperties`, which follow its chain.
-pub fn decode_physical_device_pipeline_robustness_properties_partial_body<'a>(
+pub(crate) fn decode_physical_device_pipeline_robustness_properties_partial_body<'a>(
     _d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::PhysicalDevicePipelineRobustnessPropertiesEXT<'a>, DecodeError> {
-    let v = vk::PhysicalDevicePipelineRobustnessPropertiesEXT {
+    Ok(vk::PhysicalDevicePipelineRobustnessPropertiesEXT {
         p_next: next,
         ..Default::default()
-    };
-    Ok(v)
+    })
 }

@@ -4,6 +4,7 @@
 //! Decoders of the structures of family `query_pool`.
 
 use core::ffi::c_void;
+
 use crate::vk;
 use crate::wire::{ChainMode, DecodeError, Decoder};
 
@@ -17,17 +18,16 @@ pub fn decode_query_pool_create_info<'a>(
 }
 
 /// The members of `VkQueryPoolCreateInfo`, which follow its chain.
-pub fn decode_query_pool_create_info_body<'a>(
+pub(crate) fn decode_query_pool_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::QueryPoolCreateInfo<'a>, DecodeError> {
-    let mut v = vk::QueryPoolCreateInfo {
+    Ok(vk::QueryPoolCreateInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        query_type: d.read()?,
+        query_count: d.read()?,
+        pipeline_statistics: d.read()?,
         ..Default::default()
-    };
-    v.flags = d.read()?;
-    v.query_type = d.read()?;
-    v.query_count = d.read()?;
-    v.pipeline_statistics = d.read()?;
-    Ok(v)
+    })
 }

@@ -4,65 +4,68 @@
 //! Decoders of the structures of family `queue`.
 
 use core::ffi::c_void;
-use crate::vk;
-use crate::generated::chains;
+
 use crate::generated::decode::decode_extent3_d;
+use crate::generated::chains;
+use crate::vk;
 use crate::wire::{ChainMode, Count, DecodeError, Decoder, as_ptr_or_null};
 
 /// Decodes `VkOffset3D`.
 pub fn decode_offset3_d(d: &mut Decoder<'_>) -> Result<vk::Offset3D, DecodeError> {
-    let mut v = vk::Offset3D::default();
-    v.x = d.read()?;
-    v.y = d.read()?;
-    v.z = d.read()?;
-    Ok(v)
+    Ok(vk::Offset3D {
+        x: d.read()?,
+        y: d.read()?,
+        z: d.read()?,
+    })
 }
 
 /// Decodes `VkImageSubresource`.
 pub fn decode_image_subresource(
     d: &mut Decoder<'_>,
 ) -> Result<vk::ImageSubresource, DecodeError> {
-    let mut v = vk::ImageSubresource::default();
-    v.aspect_mask = d.read()?;
-    v.mip_level = d.read()?;
-    v.array_layer = d.read()?;
-    Ok(v)
+    Ok(vk::ImageSubresource {
+        aspect_mask: d.read()?,
+        mip_level: d.read()?,
+        array_layer: d.read()?,
+    })
 }
 
 /// Decodes `VkSparseMemoryBind`.
 pub fn decode_sparse_memory_bind(
     d: &mut Decoder<'_>,
 ) -> Result<vk::SparseMemoryBind, DecodeError> {
-    let mut v = vk::SparseMemoryBind::default();
-    v.resource_offset = d.read()?;
-    v.size = d.read()?;
-    v.memory = d.read_handle()?;
-    v.memory_offset = d.read()?;
-    v.flags = d.read()?;
-    Ok(v)
+    Ok(vk::SparseMemoryBind {
+        resource_offset: d.read()?,
+        size: d.read()?,
+        memory: d.read_handle()?,
+        memory_offset: d.read()?,
+        flags: d.read()?,
+    })
 }
 
 /// Decodes `VkSparseImageMemoryBind`.
 pub fn decode_sparse_image_memory_bind(
     d: &mut Decoder<'_>,
 ) -> Result<vk::SparseImageMemoryBind, DecodeError> {
-    let mut v = vk::SparseImageMemoryBind::default();
-    v.subresource = decode_image_subresource(d)?;
-    v.offset = decode_offset3_d(d)?;
-    v.extent = decode_extent3_d(d)?;
-    v.memory = d.read_handle()?;
-    v.memory_offset = d.read()?;
-    v.flags = d.read()?;
-    Ok(v)
+    Ok(vk::SparseImageMemoryBind {
+        subresource: decode_image_subresource(d)?,
+        offset: decode_offset3_d(d)?,
+        extent: decode_extent3_d(d)?,
+        memory: d.read_handle()?,
+        memory_offset: d.read()?,
+        flags: d.read()?,
+    })
 }
 
 /// Decodes `VkSparseBufferMemoryBindInfo`.
 pub fn decode_sparse_buffer_memory_bind_info<'a>(
     d: &mut Decoder<'a>,
 ) -> Result<vk::SparseBufferMemoryBindInfo<'a>, DecodeError> {
-    let mut v = vk::SparseBufferMemoryBindInfo::default();
-    v.buffer = d.read_handle()?;
-    v.bind_count = d.read()?;
+    let mut v = vk::SparseBufferMemoryBindInfo {
+        buffer: d.read_handle()?,
+        bind_count: d.read()?,
+        ..Default::default()
+    };
     v.p_binds = as_ptr_or_null(
         d.read_items(v.bind_count.count(), false, 36, decode_sparse_memory_bind)?,
     );
@@ -73,9 +76,11 @@ pub fn decode_sparse_buffer_memory_bind_info<'a>(
 pub fn decode_sparse_image_opaque_memory_bind_info<'a>(
     d: &mut Decoder<'a>,
 ) -> Result<vk::SparseImageOpaqueMemoryBindInfo<'a>, DecodeError> {
-    let mut v = vk::SparseImageOpaqueMemoryBindInfo::default();
-    v.image = d.read_handle()?;
-    v.bind_count = d.read()?;
+    let mut v = vk::SparseImageOpaqueMemoryBindInfo {
+        image: d.read_handle()?,
+        bind_count: d.read()?,
+        ..Default::default()
+    };
     v.p_binds = as_ptr_or_null(
         d.read_items(v.bind_count.count(), false, 36, decode_sparse_memory_bind)?,
     );
@@ -86,9 +91,11 @@ pub fn decode_sparse_image_opaque_memory_bind_info<'a>(
 pub fn decode_sparse_image_memory_bind_info<'a>(
     d: &mut Decoder<'a>,
 ) -> Result<vk::SparseImageMemoryBindInfo<'a>, DecodeError> {
-    let mut v = vk::SparseImageMemoryBindInfo::default();
-    v.image = d.read_handle()?;
-    v.bind_count = d.read()?;
+    let mut v = vk::SparseImageMemoryBindInfo {
+        image: d.read_handle()?,
+        bind_count: d.read()?,
+        ..Default::default()
+    };
     v.p_binds = as_ptr_or_null(
         d.read_items(v.bind_count.count(), false, 56, decode_sparse_image_memory_bind)?,
     );
@@ -105,15 +112,15 @@ pub fn decode_bind_sparse_info<'a>(
 }
 
 /// The members of `VkBindSparseInfo`, which follow its chain.
-pub fn decode_bind_sparse_info_body<'a>(
+pub(crate) fn decode_bind_sparse_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::BindSparseInfo<'a>, DecodeError> {
     let mut v = vk::BindSparseInfo {
         p_next: next.cast_const(),
+        wait_semaphore_count: d.read()?,
         ..Default::default()
     };
-    v.wait_semaphore_count = d.read()?;
     v.p_wait_semaphores = as_ptr_or_null(
         d.read_handles(v.wait_semaphore_count.count(), false)?,
     );
@@ -164,15 +171,15 @@ pub fn decode_submit_info<'a>(
 }
 
 /// The members of `VkSubmitInfo`, which follow its chain.
-pub fn decode_submit_info_body<'a>(
+pub(crate) fn decode_submit_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::SubmitInfo<'a>, DecodeError> {
     let mut v = vk::SubmitInfo {
         p_next: next.cast_const(),
+        wait_semaphore_count: d.read()?,
         ..Default::default()
     };
-    v.wait_semaphore_count = d.read()?;
     v.p_wait_semaphores = as_ptr_or_null(
         d.read_handles(v.wait_semaphore_count.count(), false)?,
     );
@@ -191,15 +198,15 @@ pub fn decode_submit_info_body<'a>(
 }
 
 /// The members of `VkDeviceGroupSubmitInfo`, which follow its chain.
-pub fn decode_device_group_submit_info_body<'a>(
+pub(crate) fn decode_device_group_submit_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::DeviceGroupSubmitInfo<'a>, DecodeError> {
     let mut v = vk::DeviceGroupSubmitInfo {
         p_next: next.cast_const(),
+        wait_semaphore_count: d.read()?,
         ..Default::default()
     };
-    v.wait_semaphore_count = d.read()?;
     v.p_wait_semaphore_device_indices = as_ptr_or_null(
         d.read_scalars(v.wait_semaphore_count.count(), false)?,
     );
@@ -215,30 +222,28 @@ pub fn decode_device_group_submit_info_body<'a>(
 }
 
 /// The members of `VkDeviceGroupBindSparseInfo`, which follow its chain.
-pub fn decode_device_group_bind_sparse_info_body<'a>(
+pub(crate) fn decode_device_group_bind_sparse_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::DeviceGroupBindSparseInfo<'a>, DecodeError> {
-    let mut v = vk::DeviceGroupBindSparseInfo {
+    Ok(vk::DeviceGroupBindSparseInfo {
         p_next: next.cast_const(),
+        resource_device_index: d.read()?,
+        memory_device_index: d.read()?,
         ..Default::default()
-    };
-    v.resource_device_index = d.read()?;
-    v.memory_device_index = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkProtectedSubmitInfo`, which follow its chain.
-pub fn decode_protected_submit_info_body<'a>(
+pub(crate) fn decode_protected_submit_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ProtectedSubmitInfo<'a>, DecodeError> {
-    let mut v = vk::ProtectedSubmitInfo {
+    Ok(vk::ProtectedSubmitInfo {
         p_next: next.cast_const(),
+        protected_submit: d.read()?,
         ..Default::default()
-    };
-    v.protected_submit = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkDeviceQueueInfo2`.
@@ -251,30 +256,29 @@ pub fn decode_device_queue_info2<'a>(
 }
 
 /// The members of `VkDeviceQueueInfo2`, which follow its chain.
-pub fn decode_device_queue_info2_body<'a>(
+pub(crate) fn decode_device_queue_info2_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::DeviceQueueInfo2<'a>, DecodeError> {
-    let mut v = vk::DeviceQueueInfo2 {
+    Ok(vk::DeviceQueueInfo2 {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        queue_family_index: d.read()?,
+        queue_index: d.read()?,
         ..Default::default()
-    };
-    v.flags = d.read()?;
-    v.queue_family_index = d.read()?;
-    v.queue_index = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkTimelineSemaphoreSubmitInfo`, which follow its chain.
-pub fn decode_timeline_semaphore_submit_info_body<'a>(
+pub(crate) fn decode_timeline_semaphore_submit_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::TimelineSemaphoreSubmitInfo<'a>, DecodeError> {
     let mut v = vk::TimelineSemaphoreSubmitInfo {
         p_next: next.cast_const(),
+        wait_semaphore_value_count: d.read()?,
         ..Default::default()
     };
-    v.wait_semaphore_value_count = d.read()?;
     v.p_wait_semaphore_values = as_ptr_or_null(
         d.read_scalars(v.wait_semaphore_value_count.count(), true)?,
     );
@@ -295,19 +299,18 @@ pub fn decode_semaphore_submit_info<'a>(
 }
 
 /// The members of `VkSemaphoreSubmitInfo`, which follow its chain.
-pub fn decode_semaphore_submit_info_body<'a>(
+pub(crate) fn decode_semaphore_submit_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::SemaphoreSubmitInfo<'a>, DecodeError> {
-    let mut v = vk::SemaphoreSubmitInfo {
+    Ok(vk::SemaphoreSubmitInfo {
         p_next: next.cast_const(),
+        semaphore: d.read_handle()?,
+        value: d.read()?,
+        stage_mask: d.read()?,
+        device_index: d.read()?,
         ..Default::default()
-    };
-    v.semaphore = d.read_handle()?;
-    v.value = d.read()?;
-    v.stage_mask = d.read()?;
-    v.device_index = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkCommandBufferSubmitInfo`.
@@ -320,17 +323,16 @@ pub fn decode_command_buffer_submit_info<'a>(
 }
 
 /// The members of `VkCommandBufferSubmitInfo`, which follow its chain.
-pub fn decode_command_buffer_submit_info_body<'a>(
+pub(crate) fn decode_command_buffer_submit_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::CommandBufferSubmitInfo<'a>, DecodeError> {
-    let mut v = vk::CommandBufferSubmitInfo {
+    Ok(vk::CommandBufferSubmitInfo {
         p_next: next.cast_const(),
+        command_buffer: d.read_handle()?,
+        device_mask: d.read()?,
         ..Default::default()
-    };
-    v.command_buffer = d.read_handle()?;
-    v.device_mask = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkSubmitInfo2`.
@@ -343,16 +345,16 @@ pub fn decode_submit_info2<'a>(
 }
 
 /// The members of `VkSubmitInfo2`, which follow its chain.
-pub fn decode_submit_info2_body<'a>(
+pub(crate) fn decode_submit_info2_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::SubmitInfo2<'a>, DecodeError> {
     let mut v = vk::SubmitInfo2 {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        wait_semaphore_info_count: d.read()?,
         ..Default::default()
     };
-    v.flags = d.read()?;
-    v.wait_semaphore_info_count = d.read()?;
     v.p_wait_semaphore_infos = as_ptr_or_null(
         d
             .read_items(
@@ -386,14 +388,13 @@ pub fn decode_submit_info2_body<'a>(
 }
 
 /// The members of `VkDeviceQueueTimelineInfoMESA`, which follow its chain.
-pub fn decode_device_queue_timeline_info_mesa_body<'a>(
+pub(crate) fn decode_device_queue_timeline_info_mesa_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::DeviceQueueTimelineInfoMESA<'a>, DecodeError> {
-    let mut v = vk::DeviceQueueTimelineInfoMESA {
+    Ok(vk::DeviceQueueTimelineInfoMESA {
         p_next: next.cast_const(),
+        ring_idx: d.read()?,
         ..Default::default()
-    };
-    v.ring_idx = d.read()?;
-    Ok(v)
+    })
 }

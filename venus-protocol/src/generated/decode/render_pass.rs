@@ -4,46 +4,49 @@
 //! Decoders of the structures of family `render_pass`.
 
 use core::ffi::c_void;
-use crate::vk;
-use crate::generated::chains;
+
 use crate::generated::decode::decode_extent2_d;
+use crate::generated::chains;
+use crate::vk;
 use crate::wire::{ChainMode, Count, DecodeError, Decoder, as_ptr_or_null, to_ptr};
 
 /// Decodes `VkAttachmentDescription`.
 pub fn decode_attachment_description(
     d: &mut Decoder<'_>,
 ) -> Result<vk::AttachmentDescription, DecodeError> {
-    let mut v = vk::AttachmentDescription::default();
-    v.flags = d.read()?;
-    v.format = d.read()?;
-    v.samples = d.read()?;
-    v.load_op = d.read()?;
-    v.store_op = d.read()?;
-    v.stencil_load_op = d.read()?;
-    v.stencil_store_op = d.read()?;
-    v.initial_layout = d.read()?;
-    v.final_layout = d.read()?;
-    Ok(v)
+    Ok(vk::AttachmentDescription {
+        flags: d.read()?,
+        format: d.read()?,
+        samples: d.read()?,
+        load_op: d.read()?,
+        store_op: d.read()?,
+        stencil_load_op: d.read()?,
+        stencil_store_op: d.read()?,
+        initial_layout: d.read()?,
+        final_layout: d.read()?,
+    })
 }
 
 /// Decodes `VkAttachmentReference`.
 pub fn decode_attachment_reference(
     d: &mut Decoder<'_>,
 ) -> Result<vk::AttachmentReference, DecodeError> {
-    let mut v = vk::AttachmentReference::default();
-    v.attachment = d.read()?;
-    v.layout = d.read()?;
-    Ok(v)
+    Ok(vk::AttachmentReference {
+        attachment: d.read()?,
+        layout: d.read()?,
+    })
 }
 
 /// Decodes `VkSubpassDescription`.
 pub fn decode_subpass_description<'a>(
     d: &mut Decoder<'a>,
 ) -> Result<vk::SubpassDescription<'a>, DecodeError> {
-    let mut v = vk::SubpassDescription::default();
-    v.flags = d.read()?;
-    v.pipeline_bind_point = d.read()?;
-    v.input_attachment_count = d.read()?;
+    let mut v = vk::SubpassDescription {
+        flags: d.read()?,
+        pipeline_bind_point: d.read()?,
+        input_attachment_count: d.read()?,
+        ..Default::default()
+    };
     v.p_input_attachments = as_ptr_or_null(
         d
             .read_items(
@@ -84,15 +87,15 @@ pub fn decode_subpass_description<'a>(
 pub fn decode_subpass_dependency(
     d: &mut Decoder<'_>,
 ) -> Result<vk::SubpassDependency, DecodeError> {
-    let mut v = vk::SubpassDependency::default();
-    v.src_subpass = d.read()?;
-    v.dst_subpass = d.read()?;
-    v.src_stage_mask = d.read()?;
-    v.dst_stage_mask = d.read()?;
-    v.src_access_mask = d.read()?;
-    v.dst_access_mask = d.read()?;
-    v.dependency_flags = d.read()?;
-    Ok(v)
+    Ok(vk::SubpassDependency {
+        src_subpass: d.read()?,
+        dst_subpass: d.read()?,
+        src_stage_mask: d.read()?,
+        dst_stage_mask: d.read()?,
+        src_access_mask: d.read()?,
+        dst_access_mask: d.read()?,
+        dependency_flags: d.read()?,
+    })
 }
 
 /// Decodes `VkRenderPassCreateInfo`.
@@ -105,16 +108,16 @@ pub fn decode_render_pass_create_info<'a>(
 }
 
 /// The members of `VkRenderPassCreateInfo`, which follow its chain.
-pub fn decode_render_pass_create_info_body<'a>(
+pub(crate) fn decode_render_pass_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::RenderPassCreateInfo<'a>, DecodeError> {
     let mut v = vk::RenderPassCreateInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        attachment_count: d.read()?,
         ..Default::default()
     };
-    v.flags = d.read()?;
-    v.attachment_count = d.read()?;
     v.p_attachments = as_ptr_or_null(
         d
             .read_items(
@@ -145,17 +148,17 @@ pub fn decode_framebuffer_create_info<'a>(
 }
 
 /// The members of `VkFramebufferCreateInfo`, which follow its chain.
-pub fn decode_framebuffer_create_info_body<'a>(
+pub(crate) fn decode_framebuffer_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::FramebufferCreateInfo<'a>, DecodeError> {
     let mut v = vk::FramebufferCreateInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        render_pass: d.read_handle()?,
+        attachment_count: d.read()?,
         ..Default::default()
     };
-    v.flags = d.read()?;
-    v.render_pass = d.read_handle()?;
-    v.attachment_count = d.read()?;
     v.p_attachments = as_ptr_or_null(d.read_handles(v.attachment_count.count(), true)?);
     v.width = d.read()?;
     v.height = d.read()?;
@@ -164,15 +167,15 @@ pub fn decode_framebuffer_create_info_body<'a>(
 }
 
 /// The members of `VkRenderPassMultiviewCreateInfo`, which follow its chain.
-pub fn decode_render_pass_multiview_create_info_body<'a>(
+pub(crate) fn decode_render_pass_multiview_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::RenderPassMultiviewCreateInfo<'a>, DecodeError> {
     let mut v = vk::RenderPassMultiviewCreateInfo {
         p_next: next.cast_const(),
+        subpass_count: d.read()?,
         ..Default::default()
     };
-    v.subpass_count = d.read()?;
     v.p_view_masks = as_ptr_or_null(d.read_scalars(v.subpass_count.count(), false)?);
     v.dependency_count = d.read()?;
     v.p_view_offsets = as_ptr_or_null(
@@ -189,23 +192,23 @@ pub fn decode_render_pass_multiview_create_info_body<'a>(
 pub fn decode_input_attachment_aspect_reference(
     d: &mut Decoder<'_>,
 ) -> Result<vk::InputAttachmentAspectReference, DecodeError> {
-    let mut v = vk::InputAttachmentAspectReference::default();
-    v.subpass = d.read()?;
-    v.input_attachment_index = d.read()?;
-    v.aspect_mask = d.read()?;
-    Ok(v)
+    Ok(vk::InputAttachmentAspectReference {
+        subpass: d.read()?,
+        input_attachment_index: d.read()?,
+        aspect_mask: d.read()?,
+    })
 }
 
 /// The members of `VkRenderPassInputAttachmentAspectCreateInfo`, which follow its chain.
-pub fn decode_render_pass_input_attachment_aspect_create_info_body<'a>(
+pub(crate) fn decode_render_pass_input_attachment_aspect_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::RenderPassInputAttachmentAspectCreateInfo<'a>, DecodeError> {
     let mut v = vk::RenderPassInputAttachmentAspectCreateInfo {
         p_next: next.cast_const(),
+        aspect_reference_count: d.read()?,
         ..Default::default()
     };
-    v.aspect_reference_count = d.read()?;
     v.p_aspect_references = as_ptr_or_null(
         d
             .read_items(
@@ -228,16 +231,16 @@ pub fn decode_rendering_area_info<'a>(
 }
 
 /// The members of `VkRenderingAreaInfo`, which follow its chain.
-pub fn decode_rendering_area_info_body<'a>(
+pub(crate) fn decode_rendering_area_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::RenderingAreaInfoKHR<'a>, DecodeError> {
     let mut v = vk::RenderingAreaInfoKHR {
         p_next: next.cast_const(),
+        view_mask: d.read()?,
+        color_attachment_count: d.read()?,
         ..Default::default()
     };
-    v.view_mask = d.read()?;
-    v.color_attachment_count = d.read()?;
     v.p_color_attachment_formats = as_ptr_or_null(
         d.read_scalars(v.color_attachment_count.count(), true)?,
     );
@@ -256,24 +259,23 @@ pub fn decode_attachment_description2<'a>(
 }
 
 /// The members of `VkAttachmentDescription2`, which follow its chain.
-pub fn decode_attachment_description2_body<'a>(
+pub(crate) fn decode_attachment_description2_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::AttachmentDescription2<'a>, DecodeError> {
-    let mut v = vk::AttachmentDescription2 {
+    Ok(vk::AttachmentDescription2 {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        format: d.read()?,
+        samples: d.read()?,
+        load_op: d.read()?,
+        store_op: d.read()?,
+        stencil_load_op: d.read()?,
+        stencil_store_op: d.read()?,
+        initial_layout: d.read()?,
+        final_layout: d.read()?,
         ..Default::default()
-    };
-    v.flags = d.read()?;
-    v.format = d.read()?;
-    v.samples = d.read()?;
-    v.load_op = d.read()?;
-    v.store_op = d.read()?;
-    v.stencil_load_op = d.read()?;
-    v.stencil_store_op = d.read()?;
-    v.initial_layout = d.read()?;
-    v.final_layout = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkAttachmentReference2`.
@@ -286,18 +288,17 @@ pub fn decode_attachment_reference2<'a>(
 }
 
 /// The members of `VkAttachmentReference2`, which follow its chain.
-pub fn decode_attachment_reference2_body<'a>(
+pub(crate) fn decode_attachment_reference2_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::AttachmentReference2<'a>, DecodeError> {
-    let mut v = vk::AttachmentReference2 {
+    Ok(vk::AttachmentReference2 {
         p_next: next.cast_const(),
+        attachment: d.read()?,
+        layout: d.read()?,
+        aspect_mask: d.read()?,
         ..Default::default()
-    };
-    v.attachment = d.read()?;
-    v.layout = d.read()?;
-    v.aspect_mask = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkSubpassDescription2`.
@@ -310,18 +311,18 @@ pub fn decode_subpass_description2<'a>(
 }
 
 /// The members of `VkSubpassDescription2`, which follow its chain.
-pub fn decode_subpass_description2_body<'a>(
+pub(crate) fn decode_subpass_description2_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::SubpassDescription2<'a>, DecodeError> {
     let mut v = vk::SubpassDescription2 {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        pipeline_bind_point: d.read()?,
+        view_mask: d.read()?,
+        input_attachment_count: d.read()?,
         ..Default::default()
     };
-    v.flags = d.read()?;
-    v.pipeline_bind_point = d.read()?;
-    v.view_mask = d.read()?;
-    v.input_attachment_count = d.read()?;
     v.p_input_attachments = as_ptr_or_null(
         d
             .read_items(
@@ -370,23 +371,22 @@ pub fn decode_subpass_dependency2<'a>(
 }
 
 /// The members of `VkSubpassDependency2`, which follow its chain.
-pub fn decode_subpass_dependency2_body<'a>(
+pub(crate) fn decode_subpass_dependency2_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::SubpassDependency2<'a>, DecodeError> {
-    let mut v = vk::SubpassDependency2 {
+    Ok(vk::SubpassDependency2 {
         p_next: next.cast_const(),
+        src_subpass: d.read()?,
+        dst_subpass: d.read()?,
+        src_stage_mask: d.read()?,
+        dst_stage_mask: d.read()?,
+        src_access_mask: d.read()?,
+        dst_access_mask: d.read()?,
+        dependency_flags: d.read()?,
+        view_offset: d.read()?,
         ..Default::default()
-    };
-    v.src_subpass = d.read()?;
-    v.dst_subpass = d.read()?;
-    v.src_stage_mask = d.read()?;
-    v.dst_stage_mask = d.read()?;
-    v.src_access_mask = d.read()?;
-    v.dst_access_mask = d.read()?;
-    v.dependency_flags = d.read()?;
-    v.view_offset = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkRenderPassCreateInfo2`.
@@ -399,16 +399,16 @@ pub fn decode_render_pass_create_info2<'a>(
 }
 
 /// The members of `VkRenderPassCreateInfo2`, which follow its chain.
-pub fn decode_render_pass_create_info2_body<'a>(
+pub(crate) fn decode_render_pass_create_info2_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::RenderPassCreateInfo2<'a>, DecodeError> {
     let mut v = vk::RenderPassCreateInfo2 {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        attachment_count: d.read()?,
         ..Default::default()
     };
-    v.flags = d.read()?;
-    v.attachment_count = d.read()?;
     v.p_attachments = as_ptr_or_null(
         d
             .read_items(
@@ -434,32 +434,31 @@ pub fn decode_render_pass_create_info2_body<'a>(
 }
 
 /// The members of `VkSubpassDescriptionDepthStencilResolve`, which follow its chain.
-pub fn decode_subpass_description_depth_stencil_resolve_body<'a>(
+pub(crate) fn decode_subpass_description_depth_stencil_resolve_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::SubpassDescriptionDepthStencilResolve<'a>, DecodeError> {
-    let mut v = vk::SubpassDescriptionDepthStencilResolve {
+    Ok(vk::SubpassDescriptionDepthStencilResolve {
         p_next: next.cast_const(),
+        depth_resolve_mode: d.read()?,
+        stencil_resolve_mode: d.read()?,
+        p_depth_stencil_resolve_attachment: to_ptr(
+            d.read_optional(decode_attachment_reference2)?,
+        ),
         ..Default::default()
-    };
-    v.depth_resolve_mode = d.read()?;
-    v.stencil_resolve_mode = d.read()?;
-    v.p_depth_stencil_resolve_attachment = to_ptr(
-        d.read_optional(decode_attachment_reference2)?,
-    );
-    Ok(v)
+    })
 }
 
 /// The members of `VkFramebufferAttachmentsCreateInfo`, which follow its chain.
-pub fn decode_framebuffer_attachments_create_info_body<'a>(
+pub(crate) fn decode_framebuffer_attachments_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::FramebufferAttachmentsCreateInfo<'a>, DecodeError> {
     let mut v = vk::FramebufferAttachmentsCreateInfo {
         p_next: next.cast_const(),
+        attachment_image_info_count: d.read()?,
         ..Default::default()
     };
-    v.attachment_image_info_count = d.read()?;
     v.p_attachment_image_infos = as_ptr_or_null(
         d
             .read_items(
@@ -482,20 +481,20 @@ pub fn decode_framebuffer_attachment_image_info<'a>(
 }
 
 /// The members of `VkFramebufferAttachmentImageInfo`, which follow its chain.
-pub fn decode_framebuffer_attachment_image_info_body<'a>(
+pub(crate) fn decode_framebuffer_attachment_image_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::FramebufferAttachmentImageInfo<'a>, DecodeError> {
     let mut v = vk::FramebufferAttachmentImageInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        usage: d.read()?,
+        width: d.read()?,
+        height: d.read()?,
+        layer_count: d.read()?,
+        view_format_count: d.read()?,
         ..Default::default()
     };
-    v.flags = d.read()?;
-    v.usage = d.read()?;
-    v.width = d.read()?;
-    v.height = d.read()?;
-    v.layer_count = d.read()?;
-    v.view_format_count = d.read()?;
     v.p_view_formats = as_ptr_or_null(
         d.read_scalars(v.view_format_count.count(), false)?,
     );
@@ -503,44 +502,41 @@ pub fn decode_framebuffer_attachment_image_info_body<'a>(
 }
 
 /// The members of `VkAttachmentReferenceStencilLayout`, which follow its chain.
-pub fn decode_attachment_reference_stencil_layout_body<'a>(
+pub(crate) fn decode_attachment_reference_stencil_layout_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::AttachmentReferenceStencilLayout<'a>, DecodeError> {
-    let mut v = vk::AttachmentReferenceStencilLayout {
+    Ok(vk::AttachmentReferenceStencilLayout {
         p_next: next,
+        stencil_layout: d.read()?,
         ..Default::default()
-    };
-    v.stencil_layout = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkAttachmentDescriptionStencilLayout`, which follow its chain.
-pub fn decode_attachment_description_stencil_layout_body<'a>(
+pub(crate) fn decode_attachment_description_stencil_layout_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::AttachmentDescriptionStencilLayout<'a>, DecodeError> {
-    let mut v = vk::AttachmentDescriptionStencilLayout {
+    Ok(vk::AttachmentDescriptionStencilLayout {
         p_next: next,
+        stencil_initial_layout: d.read()?,
+        stencil_final_layout: d.read()?,
         ..Default::default()
-    };
-    v.stencil_initial_layout = d.read()?;
-    v.stencil_final_layout = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkFragmentShadingRateAttachmentInfoKHR`, which follow its chain.
-pub fn decode_fragment_shading_rate_attachment_info_khr_body<'a>(
+pub(crate) fn decode_fragment_shading_rate_attachment_info_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::FragmentShadingRateAttachmentInfoKHR<'a>, DecodeError> {
-    let mut v = vk::FragmentShadingRateAttachmentInfoKHR {
+    Ok(vk::FragmentShadingRateAttachmentInfoKHR {
         p_next: next.cast_const(),
+        p_fragment_shading_rate_attachment: to_ptr(
+            d.read_optional(decode_attachment_reference2)?,
+        ),
+        shading_rate_attachment_texel_size: decode_extent2_d(d)?,
         ..Default::default()
-    };
-    v.p_fragment_shading_rate_attachment = to_ptr(
-        d.read_optional(decode_attachment_reference2)?,
-    );
-    v.shading_rate_attachment_texel_size = decode_extent2_d(d)?;
-    Ok(v)
+    })
 }

@@ -4,9 +4,10 @@
 //! Decoders of the structures of family `sampler`.
 
 use core::ffi::c_void;
-use crate::vk;
-use crate::generated::chains;
+
 use crate::generated::decode::{decode_clear_color_value, decode_component_mapping};
+use crate::generated::chains;
+use crate::vk;
 use crate::wire::{ChainMode, DecodeError, Decoder};
 
 /// Decodes `VkSamplerCreateInfo`.
@@ -19,31 +20,30 @@ pub fn decode_sampler_create_info<'a>(
 }
 
 /// The members of `VkSamplerCreateInfo`, which follow its chain.
-pub fn decode_sampler_create_info_body<'a>(
+pub(crate) fn decode_sampler_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::SamplerCreateInfo<'a>, DecodeError> {
-    let mut v = vk::SamplerCreateInfo {
+    Ok(vk::SamplerCreateInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        mag_filter: d.read()?,
+        min_filter: d.read()?,
+        mipmap_mode: d.read()?,
+        address_mode_u: d.read()?,
+        address_mode_v: d.read()?,
+        address_mode_w: d.read()?,
+        mip_lod_bias: d.read()?,
+        anisotropy_enable: d.read()?,
+        max_anisotropy: d.read()?,
+        compare_enable: d.read()?,
+        compare_op: d.read()?,
+        min_lod: d.read()?,
+        max_lod: d.read()?,
+        border_color: d.read()?,
+        unnormalized_coordinates: d.read()?,
         ..Default::default()
-    };
-    v.flags = d.read()?;
-    v.mag_filter = d.read()?;
-    v.min_filter = d.read()?;
-    v.mipmap_mode = d.read()?;
-    v.address_mode_u = d.read()?;
-    v.address_mode_v = d.read()?;
-    v.address_mode_w = d.read()?;
-    v.mip_lod_bias = d.read()?;
-    v.anisotropy_enable = d.read()?;
-    v.max_anisotropy = d.read()?;
-    v.compare_enable = d.read()?;
-    v.compare_op = d.read()?;
-    v.min_lod = d.read()?;
-    v.max_lod = d.read()?;
-    v.border_color = d.read()?;
-    v.unnormalized_coordinates = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkSamplerYcbcrConversionCreateInfo`.
@@ -56,62 +56,58 @@ pub fn decode_sampler_ycbcr_conversion_create_info<'a>(
 }
 
 /// The members of `VkSamplerYcbcrConversionCreateInfo`, which follow its chain.
-pub fn decode_sampler_ycbcr_conversion_create_info_body<'a>(
+pub(crate) fn decode_sampler_ycbcr_conversion_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::SamplerYcbcrConversionCreateInfo<'a>, DecodeError> {
-    let mut v = vk::SamplerYcbcrConversionCreateInfo {
+    Ok(vk::SamplerYcbcrConversionCreateInfo {
         p_next: next.cast_const(),
+        format: d.read()?,
+        ycbcr_model: d.read()?,
+        ycbcr_range: d.read()?,
+        components: decode_component_mapping(d)?,
+        x_chroma_offset: d.read()?,
+        y_chroma_offset: d.read()?,
+        chroma_filter: d.read()?,
+        force_explicit_reconstruction: d.read()?,
         ..Default::default()
-    };
-    v.format = d.read()?;
-    v.ycbcr_model = d.read()?;
-    v.ycbcr_range = d.read()?;
-    v.components = decode_component_mapping(d)?;
-    v.x_chroma_offset = d.read()?;
-    v.y_chroma_offset = d.read()?;
-    v.chroma_filter = d.read()?;
-    v.force_explicit_reconstruction = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkSamplerReductionModeCreateInfo`, which follow its chain.
-pub fn decode_sampler_reduction_mode_create_info_body<'a>(
+pub(crate) fn decode_sampler_reduction_mode_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::SamplerReductionModeCreateInfo<'a>, DecodeError> {
-    let mut v = vk::SamplerReductionModeCreateInfo {
+    Ok(vk::SamplerReductionModeCreateInfo {
         p_next: next.cast_const(),
+        reduction_mode: d.read()?,
         ..Default::default()
-    };
-    v.reduction_mode = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkSamplerCustomBorderColorCreateInfoEXT`, which follow its chain.
-pub fn decode_sampler_custom_border_color_create_info_ext_body<'a>(
+pub(crate) fn decode_sampler_custom_border_color_create_info_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::SamplerCustomBorderColorCreateInfoEXT<'a>, DecodeError> {
-    let mut v = vk::SamplerCustomBorderColorCreateInfoEXT {
+    Ok(vk::SamplerCustomBorderColorCreateInfoEXT {
         p_next: next.cast_const(),
+        custom_border_color: decode_clear_color_value(d)?,
+        format: d.read()?,
         ..Default::default()
-    };
-    v.custom_border_color = decode_clear_color_value(d)?;
-    v.format = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkSamplerBorderColorComponentMappingCreateInfoEXT`, which follow its chain.
-pub fn decode_sampler_border_color_component_mapping_create_info_ext_body<'a>(
+pub(crate) fn decode_sampler_border_color_component_mapping_create_info_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::SamplerBorderColorComponentMappingCreateInfoEXT<'a>, DecodeError> {
-    let mut v = vk::SamplerBorderColorComponentMappingCreateInfoEXT {
+    Ok(vk::SamplerBorderColorComponentMappingCreateInfoEXT {
         p_next: next.cast_const(),
+        components: decode_component_mapping(d)?,
+        srgb: d.read()?,
         ..Default::default()
-    };
-    v.components = decode_component_mapping(d)?;
-    v.srgb = d.read()?;
-    Ok(v)
+    })
 }

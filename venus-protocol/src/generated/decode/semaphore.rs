@@ -4,8 +4,9 @@
 //! Decoders of the structures of family `semaphore`.
 
 use core::ffi::c_void;
-use crate::vk;
+
 use crate::generated::chains;
+use crate::vk;
 use crate::wire::{ChainMode, Count, DecodeError, Decoder, as_ptr_or_null};
 
 /// Decodes `VkSemaphoreCreateInfo`.
@@ -18,43 +19,40 @@ pub fn decode_semaphore_create_info<'a>(
 }
 
 /// The members of `VkSemaphoreCreateInfo`, which follow its chain.
-pub fn decode_semaphore_create_info_body<'a>(
+pub(crate) fn decode_semaphore_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::SemaphoreCreateInfo<'a>, DecodeError> {
-    let mut v = vk::SemaphoreCreateInfo {
+    Ok(vk::SemaphoreCreateInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
         ..Default::default()
-    };
-    v.flags = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkExportSemaphoreCreateInfo`, which follow its chain.
-pub fn decode_export_semaphore_create_info_body<'a>(
+pub(crate) fn decode_export_semaphore_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ExportSemaphoreCreateInfo<'a>, DecodeError> {
-    let mut v = vk::ExportSemaphoreCreateInfo {
+    Ok(vk::ExportSemaphoreCreateInfo {
         p_next: next.cast_const(),
+        handle_types: d.read()?,
         ..Default::default()
-    };
-    v.handle_types = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkSemaphoreTypeCreateInfo`, which follow its chain.
-pub fn decode_semaphore_type_create_info_body<'a>(
+pub(crate) fn decode_semaphore_type_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::SemaphoreTypeCreateInfo<'a>, DecodeError> {
-    let mut v = vk::SemaphoreTypeCreateInfo {
+    Ok(vk::SemaphoreTypeCreateInfo {
         p_next: next.cast_const(),
+        semaphore_type: d.read()?,
+        initial_value: d.read()?,
         ..Default::default()
-    };
-    v.semaphore_type = d.read()?;
-    v.initial_value = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkSemaphoreWaitInfo`.
@@ -67,16 +65,16 @@ pub fn decode_semaphore_wait_info<'a>(
 }
 
 /// The members of `VkSemaphoreWaitInfo`, which follow its chain.
-pub fn decode_semaphore_wait_info_body<'a>(
+pub(crate) fn decode_semaphore_wait_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::SemaphoreWaitInfo<'a>, DecodeError> {
     let mut v = vk::SemaphoreWaitInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        semaphore_count: d.read()?,
         ..Default::default()
     };
-    v.flags = d.read()?;
-    v.semaphore_count = d.read()?;
     v.p_semaphores = as_ptr_or_null(d.read_handles(v.semaphore_count.count(), false)?);
     v.p_values = as_ptr_or_null(d.read_scalars(v.semaphore_count.count(), false)?);
     Ok(v)
@@ -92,17 +90,16 @@ pub fn decode_semaphore_signal_info<'a>(
 }
 
 /// The members of `VkSemaphoreSignalInfo`, which follow its chain.
-pub fn decode_semaphore_signal_info_body<'a>(
+pub(crate) fn decode_semaphore_signal_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::SemaphoreSignalInfo<'a>, DecodeError> {
-    let mut v = vk::SemaphoreSignalInfo {
+    Ok(vk::SemaphoreSignalInfo {
         p_next: next.cast_const(),
+        semaphore: d.read_handle()?,
+        value: d.read()?,
         ..Default::default()
-    };
-    v.semaphore = d.read_handle()?;
-    v.value = d.read()?;
-    Ok(v)
+    })
 }
 
 /// Decodes `VkImportSemaphoreResourceInfoMESA`.
@@ -115,15 +112,14 @@ pub fn decode_import_semaphore_resource_info_mesa<'a>(
 }
 
 /// The members of `VkImportSemaphoreResourceInfoMESA`, which follow its chain.
-pub fn decode_import_semaphore_resource_info_mesa_body<'a>(
+pub(crate) fn decode_import_semaphore_resource_info_mesa_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ImportSemaphoreResourceInfoMESA<'a>, DecodeError> {
-    let mut v = vk::ImportSemaphoreResourceInfoMESA {
+    Ok(vk::ImportSemaphoreResourceInfoMESA {
         p_next: next.cast_const(),
+        semaphore: d.read_handle()?,
+        resource_id: d.read()?,
         ..Default::default()
-    };
-    v.semaphore = d.read_handle()?;
-    v.resource_id = d.read()?;
-    Ok(v)
+    })
 }

@@ -4,6 +4,7 @@
 //! Decoders of the structures of family `shader_module`.
 
 use core::ffi::c_void;
+
 use crate::vk;
 use crate::wire::{ChainMode, Count, DecodeError, Decoder, as_ptr_or_null};
 
@@ -17,16 +18,16 @@ pub fn decode_shader_module_create_info<'a>(
 }
 
 /// The members of `VkShaderModuleCreateInfo`, which follow its chain.
-pub fn decode_shader_module_create_info_body<'a>(
+pub(crate) fn decode_shader_module_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::ShaderModuleCreateInfo<'a>, DecodeError> {
     let mut v = vk::ShaderModuleCreateInfo {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        code_size: d.read()?,
         ..Default::default()
     };
-    v.flags = d.read()?;
-    v.code_size = d.read()?;
     v.p_code = as_ptr_or_null(d.read_scalars(v.code_size.count() / 4, false)?);
     Ok(v)
 }

@@ -4,29 +4,30 @@
 //! Decoders of the structures of family `transport`.
 
 use core::ffi::c_void;
-use crate::vk;
+
 use crate::generated::chains;
+use crate::vk;
 use crate::wire::{ChainMode, DecodeError, Decoder};
 
 /// Decodes `VkCommandStreamDescriptionMESA`.
 pub fn decode_command_stream_description_mesa(
     d: &mut Decoder<'_>,
 ) -> Result<vk::CommandStreamDescriptionMESA, DecodeError> {
-    let mut v = vk::CommandStreamDescriptionMESA::default();
-    v.resource_id = d.read()?;
-    v.offset = d.read()?;
-    v.size = d.read()?;
-    Ok(v)
+    Ok(vk::CommandStreamDescriptionMESA {
+        resource_id: d.read()?,
+        offset: d.read()?,
+        size: d.read()?,
+    })
 }
 
 /// Decodes `VkCommandStreamDependencyMESA`.
 pub fn decode_command_stream_dependency_mesa(
     d: &mut Decoder<'_>,
 ) -> Result<vk::CommandStreamDependencyMESA, DecodeError> {
-    let mut v = vk::CommandStreamDependencyMESA::default();
-    v.src_command_stream = d.read()?;
-    v.dst_command_stream = d.read()?;
-    Ok(v)
+    Ok(vk::CommandStreamDependencyMESA {
+        src_command_stream: d.read()?,
+        dst_command_stream: d.read()?,
+    })
 }
 
 /// Decodes `VkRingCreateInfoMESA`.
@@ -39,51 +40,48 @@ pub fn decode_ring_create_info_mesa<'a>(
 }
 
 /// The members of `VkRingCreateInfoMESA`, which follow its chain.
-pub fn decode_ring_create_info_mesa_body<'a>(
+pub(crate) fn decode_ring_create_info_mesa_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::RingCreateInfoMESA<'a>, DecodeError> {
-    let mut v = vk::RingCreateInfoMESA {
+    Ok(vk::RingCreateInfoMESA {
         p_next: next.cast_const(),
+        flags: d.read()?,
+        resource_id: d.read()?,
+        offset: d.read()?,
+        size: d.read()?,
+        idle_timeout: d.read()?,
+        head_offset: d.read()?,
+        tail_offset: d.read()?,
+        status_offset: d.read()?,
+        buffer_offset: d.read()?,
+        buffer_size: d.read()?,
+        extra_offset: d.read()?,
+        extra_size: d.read()?,
         ..Default::default()
-    };
-    v.flags = d.read()?;
-    v.resource_id = d.read()?;
-    v.offset = d.read()?;
-    v.size = d.read()?;
-    v.idle_timeout = d.read()?;
-    v.head_offset = d.read()?;
-    v.tail_offset = d.read()?;
-    v.status_offset = d.read()?;
-    v.buffer_offset = d.read()?;
-    v.buffer_size = d.read()?;
-    v.extra_offset = d.read()?;
-    v.extra_size = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkRingMonitorInfoMESA`, which follow its chain.
-pub fn decode_ring_monitor_info_mesa_body<'a>(
+pub(crate) fn decode_ring_monitor_info_mesa_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::RingMonitorInfoMESA<'a>, DecodeError> {
-    let mut v = vk::RingMonitorInfoMESA {
+    Ok(vk::RingMonitorInfoMESA {
         p_next: next.cast_const(),
+        max_reporting_period_microseconds: d.read()?,
         ..Default::default()
-    };
-    v.max_reporting_period_microseconds = d.read()?;
-    Ok(v)
+    })
 }
 
 /// The members of `VkRingPriorityInfoMESA`, which follow its chain.
-pub fn decode_ring_priority_info_mesa_body<'a>(
+pub(crate) fn decode_ring_priority_info_mesa_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
 ) -> Result<vk::RingPriorityInfoMESA<'a>, DecodeError> {
-    let mut v = vk::RingPriorityInfoMESA {
+    Ok(vk::RingPriorityInfoMESA {
         p_next: next.cast_const(),
+        priority: d.read()?,
         ..Default::default()
-    };
-    v.priority = d.read()?;
-    Ok(v)
+    })
 }

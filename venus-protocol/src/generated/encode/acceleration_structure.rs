@@ -3,10 +3,10 @@
 
 //! Encoders of the structures of family `acceleration_structure`.
 
-use crate::vk;
 use crate::generated::encode::{
     encode_device_or_host_address_const_khr, encode_device_or_host_address_khr,
 };
+use crate::vk;
 use crate::wire::{ChainMode, Encoder};
 
 /// Encodes `VkAccelerationStructureCreateInfoKHR`.
@@ -20,7 +20,7 @@ pub fn encode_acceleration_structure_create_info_khr(
 }
 
 /// The members of `VkAccelerationStructureCreateInfoKHR`, which follow its chain.
-pub fn encode_acceleration_structure_create_info_khr_body(
+pub(crate) fn encode_acceleration_structure_create_info_khr_body(
     e: &mut Encoder,
     v: &vk::AccelerationStructureCreateInfoKHR<'_>,
 ) {
@@ -43,7 +43,7 @@ pub fn encode_acceleration_structure_device_address_info_khr(
 }
 
 /// The members of `VkAccelerationStructureDeviceAddressInfoKHR`, which follow its chain.
-pub fn encode_acceleration_structure_device_address_info_khr_body(
+pub(crate) fn encode_acceleration_structure_device_address_info_khr_body(
     e: &mut Encoder,
     v: &vk::AccelerationStructureDeviceAddressInfoKHR<'_>,
 ) {
@@ -61,7 +61,7 @@ pub fn encode_acceleration_structure_version_info_khr(
 }
 
 /// The members of `VkAccelerationStructureVersionInfoKHR`, which follow its chain.
-pub fn encode_acceleration_structure_version_info_khr_body(
+pub(crate) fn encode_acceleration_structure_version_info_khr_body(
     e: &mut Encoder,
     v: &vk::AccelerationStructureVersionInfoKHR<'_>,
 ) {
@@ -79,7 +79,7 @@ pub fn encode_copy_acceleration_structure_info_khr(
 }
 
 /// The members of `VkCopyAccelerationStructureInfoKHR`, which follow its chain.
-pub fn encode_copy_acceleration_structure_info_khr_body(
+pub(crate) fn encode_copy_acceleration_structure_info_khr_body(
     e: &mut Encoder,
     v: &vk::CopyAccelerationStructureInfoKHR<'_>,
 ) {
@@ -99,7 +99,7 @@ pub fn encode_copy_acceleration_structure_to_memory_info_khr(
 }
 
 /// The members of `VkCopyAccelerationStructureToMemoryInfoKHR`, which follow its chain.
-pub fn encode_copy_acceleration_structure_to_memory_info_khr_body(
+pub(crate) fn encode_copy_acceleration_structure_to_memory_info_khr_body(
     e: &mut Encoder,
     v: &vk::CopyAccelerationStructureToMemoryInfoKHR<'_>,
 ) {
@@ -119,7 +119,7 @@ pub fn encode_copy_memory_to_acceleration_structure_info_khr(
 }
 
 /// The members of `VkCopyMemoryToAccelerationStructureInfoKHR`, which follow its chain.
-pub fn encode_copy_memory_to_acceleration_structure_info_khr_body(
+pub(crate) fn encode_copy_memory_to_acceleration_structure_info_khr_body(
     e: &mut Encoder,
     v: &vk::CopyMemoryToAccelerationStructureInfoKHR<'_>,
 ) {
@@ -139,7 +139,7 @@ pub fn encode_acceleration_structure_build_sizes_info_khr(
 }
 
 /// The members of `VkAccelerationStructureBuildSizesInfoKHR`, which follow its chain.
-pub fn encode_acceleration_structure_build_sizes_info_khr_body(
+pub(crate) fn encode_acceleration_structure_build_sizes_info_khr_body(
     e: &mut Encoder,
     v: &vk::AccelerationStructureBuildSizesInfoKHR<'_>,
 ) {
@@ -159,7 +159,7 @@ pub fn encode_acceleration_structure_build_sizes_info_khr_partial(
 }
 
 /// The members of `VkAccelerationStructureBuildSizesInfoKHR`, which follow its chain.
-pub fn encode_acceleration_structure_build_sizes_info_khr_partial_body(
+pub(crate) fn encode_acceleration_structure_build_sizes_info_khr_partial_body(
     _e: &mut Encoder,
     _v: &vk::AccelerationStructureBuildSizesInfoKHR<'_>,
 ) {}

@@ -3,9 +3,8 @@
 
 //! Encoders of the structures of family `buffer`.
 
-use core::ptr;
-use crate::vk;
 use crate::generated::chains;
+use crate::vk;
 use crate::wire::{ChainMode, Count, Encoder};
 
 /// Encodes `VkMemoryRequirements`.
@@ -22,7 +21,7 @@ pub fn encode_memory_requirements_partial(
 ) {}
 
 /// The members of `VkBufferUsageFlags2CreateInfo`, which follow its chain.
-pub fn encode_buffer_usage_flags2_create_info_body(
+pub(crate) fn encode_buffer_usage_flags2_create_info_body(
     e: &mut Encoder,
     v: &vk::BufferUsageFlags2CreateInfoKHR<'_>,
 ) {
@@ -37,18 +36,21 @@ pub fn encode_buffer_create_info(e: &mut Encoder, v: &vk::BufferCreateInfo<'_>) 
 }
 
 /// The members of `VkBufferCreateInfo`, which follow its chain.
-pub fn encode_buffer_create_info_body(e: &mut Encoder, v: &vk::BufferCreateInfo<'_>) {
+pub(crate) fn encode_buffer_create_info_body(
+    e: &mut Encoder,
+    v: &vk::BufferCreateInfo<'_>,
+) {
     e.write(v.flags);
     e.write(v.size);
     e.write(v.usage);
     e.write(v.sharing_mode);
     e.write(v.queue_family_index_count);
     e.write_scalars_at(
-        if e.may_follow(v.sharing_mode == vk::SharingMode::from_raw(1)) {
-            v.p_queue_family_indices
-        } else {
-            ptr::null()
-        },
+        e
+            .followed(
+                v.sharing_mode == vk::SharingMode::from_raw(1),
+                v.p_queue_family_indices,
+            ),
         v.queue_family_index_count.count(),
     );
 }
@@ -64,7 +66,7 @@ pub fn encode_buffer_view_create_info(
 }
 
 /// The members of `VkBufferViewCreateInfo`, which follow its chain.
-pub fn encode_buffer_view_create_info_body(
+pub(crate) fn encode_buffer_view_create_info_body(
     e: &mut Encoder,
     v: &vk::BufferViewCreateInfo<'_>,
 ) {
@@ -76,7 +78,7 @@ pub fn encode_buffer_view_create_info_body(
 }
 
 /// The members of `VkExternalMemoryBufferCreateInfo`, which follow its chain.
-pub fn encode_external_memory_buffer_create_info_body(
+pub(crate) fn encode_external_memory_buffer_create_info_body(
     e: &mut Encoder,
     v: &vk::ExternalMemoryBufferCreateInfo<'_>,
 ) {
@@ -94,7 +96,7 @@ pub fn encode_bind_buffer_memory_info(
 }
 
 /// The members of `VkBindBufferMemoryInfo`, which follow its chain.
-pub fn encode_bind_buffer_memory_info_body(
+pub(crate) fn encode_bind_buffer_memory_info_body(
     e: &mut Encoder,
     v: &vk::BindBufferMemoryInfo<'_>,
 ) {
@@ -104,7 +106,7 @@ pub fn encode_bind_buffer_memory_info_body(
 }
 
 /// The members of `VkBindBufferMemoryDeviceGroupInfo`, which follow its chain.
-pub fn encode_bind_buffer_memory_device_group_info_body(
+pub(crate) fn encode_bind_buffer_memory_device_group_info_body(
     e: &mut Encoder,
     v: &vk::BindBufferMemoryDeviceGroupInfo<'_>,
 ) {
@@ -123,7 +125,7 @@ pub fn encode_buffer_memory_requirements_info2(
 }
 
 /// The members of `VkBufferMemoryRequirementsInfo2`, which follow its chain.
-pub fn encode_buffer_memory_requirements_info2_body(
+pub(crate) fn encode_buffer_memory_requirements_info2_body(
     e: &mut Encoder,
     v: &vk::BufferMemoryRequirementsInfo2<'_>,
 ) {
@@ -141,7 +143,7 @@ pub fn encode_device_buffer_memory_requirements(
 }
 
 /// The members of `VkDeviceBufferMemoryRequirements`, which follow its chain.
-pub fn encode_device_buffer_memory_requirements_body(
+pub(crate) fn encode_device_buffer_memory_requirements_body(
     e: &mut Encoder,
     v: &vk::DeviceBufferMemoryRequirements<'_>,
 ) {
@@ -159,7 +161,7 @@ pub fn encode_buffer_device_address_info(
 }
 
 /// The members of `VkBufferDeviceAddressInfo`, which follow its chain.
-pub fn encode_buffer_device_address_info_body(
+pub(crate) fn encode_buffer_device_address_info_body(
     e: &mut Encoder,
     v: &vk::BufferDeviceAddressInfo<'_>,
 ) {
@@ -167,7 +169,7 @@ pub fn encode_buffer_device_address_info_body(
 }
 
 /// The members of `VkBufferOpaqueCaptureAddressCreateInfo`, which follow its chain.
-pub fn encode_buffer_opaque_capture_address_create_info_body(
+pub(crate) fn encode_buffer_opaque_capture_address_create_info_body(
     e: &mut Encoder,
     v: &vk::BufferOpaqueCaptureAddressCreateInfo<'_>,
 ) {
@@ -175,6 +177,9 @@ pub fn encode_buffer_opaque_capture_address_create_info_body(
 }
 
 /// The members of `VkBindMemoryStatus`, which follow its chain.
-pub fn encode_bind_memory_status_body(e: &mut Encoder, v: &vk::BindMemoryStatusKHR<'_>) {
+pub(crate) fn encode_bind_memory_status_body(
+    e: &mut Encoder,
+    v: &vk::BindMemoryStatusKHR<'_>,
+) {
     e.write_pointer(v.p_result.cast_const(), |e, value| e.write(*value));
 }

@@ -3,12 +3,12 @@
 
 //! Encoders of the structures of family `command`.
 
-use crate::vk;
-use crate::generated::chains;
 use crate::generated::encode::{
     encode_extent2_d, encode_extent3_d, encode_image_subresource_range, encode_offset3_d,
     encode_rect2_d, encode_write_descriptor_set,
 };
+use crate::generated::chains;
+use crate::vk;
 use crate::wire::{ChainMode, Count, Encoder};
 
 /// Encodes `VkClearRect`.
@@ -34,7 +34,7 @@ pub fn encode_memory_barrier(e: &mut Encoder, v: &vk::MemoryBarrier<'_>) {
 }
 
 /// The members of `VkMemoryBarrier`, which follow its chain.
-pub fn encode_memory_barrier_body(e: &mut Encoder, v: &vk::MemoryBarrier<'_>) {
+pub(crate) fn encode_memory_barrier_body(e: &mut Encoder, v: &vk::MemoryBarrier<'_>) {
     e.write(v.src_access_mask);
     e.write(v.dst_access_mask);
 }
@@ -47,7 +47,7 @@ pub fn encode_buffer_memory_barrier(e: &mut Encoder, v: &vk::BufferMemoryBarrier
 }
 
 /// The members of `VkBufferMemoryBarrier`, which follow its chain.
-pub fn encode_buffer_memory_barrier_body(
+pub(crate) fn encode_buffer_memory_barrier_body(
     e: &mut Encoder,
     v: &vk::BufferMemoryBarrier<'_>,
 ) {
@@ -68,7 +68,7 @@ pub fn encode_image_memory_barrier(e: &mut Encoder, v: &vk::ImageMemoryBarrier<'
 }
 
 /// The members of `VkImageMemoryBarrier`, which follow its chain.
-pub fn encode_image_memory_barrier_body(
+pub(crate) fn encode_image_memory_barrier_body(
     e: &mut Encoder,
     v: &vk::ImageMemoryBarrier<'_>,
 ) {
@@ -133,7 +133,7 @@ pub fn encode_render_pass_begin_info(e: &mut Encoder, v: &vk::RenderPassBeginInf
 }
 
 /// The members of `VkRenderPassBeginInfo`, which follow its chain.
-pub fn encode_render_pass_begin_info_body(
+pub(crate) fn encode_render_pass_begin_info_body(
     e: &mut Encoder,
     v: &vk::RenderPassBeginInfo<'_>,
 ) {
@@ -177,7 +177,7 @@ pub fn encode_multi_draw_indexed_info_ext(
 }
 
 /// The members of `VkDeviceGroupRenderPassBeginInfo`, which follow its chain.
-pub fn encode_device_group_render_pass_begin_info_body(
+pub(crate) fn encode_device_group_render_pass_begin_info_body(
     e: &mut Encoder,
     v: &vk::DeviceGroupRenderPassBeginInfo<'_>,
 ) {
@@ -201,7 +201,7 @@ pub fn encode_conditional_rendering_begin_info_ext(
 }
 
 /// The members of `VkConditionalRenderingBeginInfoEXT`, which follow its chain.
-pub fn encode_conditional_rendering_begin_info_ext_body(
+pub(crate) fn encode_conditional_rendering_begin_info_ext_body(
     e: &mut Encoder,
     v: &vk::ConditionalRenderingBeginInfoEXT<'_>,
 ) {
@@ -227,7 +227,7 @@ pub fn encode_sample_locations_info_ext(
 }
 
 /// The members of `VkSampleLocationsInfoEXT`, which follow its chain.
-pub fn encode_sample_locations_info_ext_body(
+pub(crate) fn encode_sample_locations_info_ext_body(
     e: &mut Encoder,
     v: &vk::SampleLocationsInfoEXT<'_>,
 ) {
@@ -260,7 +260,7 @@ pub fn encode_subpass_sample_locations_ext(
 }
 
 /// The members of `VkRenderPassSampleLocationsBeginInfoEXT`, which follow its chain.
-pub fn encode_render_pass_sample_locations_begin_info_ext_body(
+pub(crate) fn encode_render_pass_sample_locations_begin_info_ext_body(
     e: &mut Encoder,
     v: &vk::RenderPassSampleLocationsBeginInfoEXT<'_>,
 ) {
@@ -286,7 +286,10 @@ pub fn encode_subpass_begin_info(e: &mut Encoder, v: &vk::SubpassBeginInfo<'_>) 
 }
 
 /// The members of `VkSubpassBeginInfo`, which follow its chain.
-pub fn encode_subpass_begin_info_body(e: &mut Encoder, v: &vk::SubpassBeginInfo<'_>) {
+pub(crate) fn encode_subpass_begin_info_body(
+    e: &mut Encoder,
+    v: &vk::SubpassBeginInfo<'_>,
+) {
     e.write(v.contents);
 }
 
@@ -298,7 +301,10 @@ pub fn encode_subpass_end_info(e: &mut Encoder, v: &vk::SubpassEndInfo<'_>) {
 }
 
 /// The members of `VkSubpassEndInfo`, which follow its chain.
-pub fn encode_subpass_end_info_body(_e: &mut Encoder, _v: &vk::SubpassEndInfo<'_>) {}
+pub(crate) fn encode_subpass_end_info_body(
+    _e: &mut Encoder,
+    _v: &vk::SubpassEndInfo<'_>,
+) {}
 
 /// Encodes `VkStridedDeviceAddressRegionKHR`.
 pub fn encode_strided_device_address_region_khr(
@@ -311,7 +317,7 @@ pub fn encode_strided_device_address_region_khr(
 }
 
 /// The members of `VkRenderPassAttachmentBeginInfo`, which follow its chain.
-pub fn encode_render_pass_attachment_begin_info_body(
+pub(crate) fn encode_render_pass_attachment_begin_info_body(
     e: &mut Encoder,
     v: &vk::RenderPassAttachmentBeginInfo<'_>,
 ) {
@@ -330,7 +336,7 @@ pub fn encode_acceleration_structure_geometry_triangles_data_khr(
 }
 
 /// The members of `VkAccelerationStructureGeometryTrianglesDataKHR`, which follow its chain.
-pub fn encode_acceleration_structure_geometry_triangles_data_khr_body(
+pub(crate) fn encode_acceleration_structure_geometry_triangles_data_khr_body(
     e: &mut Encoder,
     v: &vk::AccelerationStructureGeometryTrianglesDataKHR<'_>,
 ) {
@@ -354,7 +360,7 @@ pub fn encode_acceleration_structure_geometry_aabbs_data_khr(
 }
 
 /// The members of `VkAccelerationStructureGeometryAabbsDataKHR`, which follow its chain.
-pub fn encode_acceleration_structure_geometry_aabbs_data_khr_body(
+pub(crate) fn encode_acceleration_structure_geometry_aabbs_data_khr_body(
     e: &mut Encoder,
     v: &vk::AccelerationStructureGeometryAabbsDataKHR<'_>,
 ) {
@@ -373,7 +379,7 @@ pub fn encode_acceleration_structure_geometry_instances_data_khr(
 }
 
 /// The members of `VkAccelerationStructureGeometryInstancesDataKHR`, which follow its chain.
-pub fn encode_acceleration_structure_geometry_instances_data_khr_body(
+pub(crate) fn encode_acceleration_structure_geometry_instances_data_khr_body(
     e: &mut Encoder,
     v: &vk::AccelerationStructureGeometryInstancesDataKHR<'_>,
 ) {
@@ -392,7 +398,7 @@ pub fn encode_acceleration_structure_geometry_khr(
 }
 
 /// The members of `VkAccelerationStructureGeometryKHR`, which follow its chain.
-pub fn encode_acceleration_structure_geometry_khr_body(
+pub(crate) fn encode_acceleration_structure_geometry_khr_body(
     e: &mut Encoder,
     v: &vk::AccelerationStructureGeometryKHR<'_>,
 ) {
@@ -412,7 +418,7 @@ pub fn encode_acceleration_structure_build_geometry_info_khr(
 }
 
 /// The members of `VkAccelerationStructureBuildGeometryInfoKHR`, which follow its chain.
-pub fn encode_acceleration_structure_build_geometry_info_khr_body(
+pub(crate) fn encode_acceleration_structure_build_geometry_info_khr_body(
     e: &mut Encoder,
     v: &vk::AccelerationStructureBuildGeometryInfoKHR<'_>,
 ) {
@@ -475,7 +481,7 @@ pub fn encode_buffer_copy2(e: &mut Encoder, v: &vk::BufferCopy2<'_>) {
 }
 
 /// The members of `VkBufferCopy2`, which follow its chain.
-pub fn encode_buffer_copy2_body(e: &mut Encoder, v: &vk::BufferCopy2<'_>) {
+pub(crate) fn encode_buffer_copy2_body(e: &mut Encoder, v: &vk::BufferCopy2<'_>) {
     e.write(v.src_offset);
     e.write(v.dst_offset);
     e.write(v.size);
@@ -489,7 +495,7 @@ pub fn encode_image_copy2(e: &mut Encoder, v: &vk::ImageCopy2<'_>) {
 }
 
 /// The members of `VkImageCopy2`, which follow its chain.
-pub fn encode_image_copy2_body(e: &mut Encoder, v: &vk::ImageCopy2<'_>) {
+pub(crate) fn encode_image_copy2_body(e: &mut Encoder, v: &vk::ImageCopy2<'_>) {
     encode_image_subresource_layers(e, &v.src_subresource);
     encode_offset3_d(e, &v.src_offset);
     encode_image_subresource_layers(e, &v.dst_subresource);
@@ -505,7 +511,7 @@ pub fn encode_image_blit2(e: &mut Encoder, v: &vk::ImageBlit2<'_>) {
 }
 
 /// The members of `VkImageBlit2`, which follow its chain.
-pub fn encode_image_blit2_body(e: &mut Encoder, v: &vk::ImageBlit2<'_>) {
+pub(crate) fn encode_image_blit2_body(e: &mut Encoder, v: &vk::ImageBlit2<'_>) {
     encode_image_subresource_layers(e, &v.src_subresource);
     e.write_items(&v.src_offsets, encode_offset3_d);
     encode_image_subresource_layers(e, &v.dst_subresource);
@@ -520,7 +526,10 @@ pub fn encode_buffer_image_copy2(e: &mut Encoder, v: &vk::BufferImageCopy2<'_>) 
 }
 
 /// The members of `VkBufferImageCopy2`, which follow its chain.
-pub fn encode_buffer_image_copy2_body(e: &mut Encoder, v: &vk::BufferImageCopy2<'_>) {
+pub(crate) fn encode_buffer_image_copy2_body(
+    e: &mut Encoder,
+    v: &vk::BufferImageCopy2<'_>,
+) {
     e.write(v.buffer_offset);
     e.write(v.buffer_row_length);
     e.write(v.buffer_image_height);
@@ -537,7 +546,7 @@ pub fn encode_image_resolve2(e: &mut Encoder, v: &vk::ImageResolve2<'_>) {
 }
 
 /// The members of `VkImageResolve2`, which follow its chain.
-pub fn encode_image_resolve2_body(e: &mut Encoder, v: &vk::ImageResolve2<'_>) {
+pub(crate) fn encode_image_resolve2_body(e: &mut Encoder, v: &vk::ImageResolve2<'_>) {
     encode_image_subresource_layers(e, &v.src_subresource);
     encode_offset3_d(e, &v.src_offset);
     encode_image_subresource_layers(e, &v.dst_subresource);
@@ -553,7 +562,10 @@ pub fn encode_copy_buffer_info2(e: &mut Encoder, v: &vk::CopyBufferInfo2<'_>) {
 }
 
 /// The members of `VkCopyBufferInfo2`, which follow its chain.
-pub fn encode_copy_buffer_info2_body(e: &mut Encoder, v: &vk::CopyBufferInfo2<'_>) {
+pub(crate) fn encode_copy_buffer_info2_body(
+    e: &mut Encoder,
+    v: &vk::CopyBufferInfo2<'_>,
+) {
     e.write_handle(v.src_buffer);
     e.write_handle(v.dst_buffer);
     e.write(v.region_count);
@@ -568,7 +580,7 @@ pub fn encode_copy_image_info2(e: &mut Encoder, v: &vk::CopyImageInfo2<'_>) {
 }
 
 /// The members of `VkCopyImageInfo2`, which follow its chain.
-pub fn encode_copy_image_info2_body(e: &mut Encoder, v: &vk::CopyImageInfo2<'_>) {
+pub(crate) fn encode_copy_image_info2_body(e: &mut Encoder, v: &vk::CopyImageInfo2<'_>) {
     e.write_handle(v.src_image);
     e.write(v.src_image_layout);
     e.write_handle(v.dst_image);
@@ -585,7 +597,7 @@ pub fn encode_blit_image_info2(e: &mut Encoder, v: &vk::BlitImageInfo2<'_>) {
 }
 
 /// The members of `VkBlitImageInfo2`, which follow its chain.
-pub fn encode_blit_image_info2_body(e: &mut Encoder, v: &vk::BlitImageInfo2<'_>) {
+pub(crate) fn encode_blit_image_info2_body(e: &mut Encoder, v: &vk::BlitImageInfo2<'_>) {
     e.write_handle(v.src_image);
     e.write(v.src_image_layout);
     e.write_handle(v.dst_image);
@@ -606,7 +618,7 @@ pub fn encode_copy_buffer_to_image_info2(
 }
 
 /// The members of `VkCopyBufferToImageInfo2`, which follow its chain.
-pub fn encode_copy_buffer_to_image_info2_body(
+pub(crate) fn encode_copy_buffer_to_image_info2_body(
     e: &mut Encoder,
     v: &vk::CopyBufferToImageInfo2<'_>,
 ) {
@@ -628,7 +640,7 @@ pub fn encode_copy_image_to_buffer_info2(
 }
 
 /// The members of `VkCopyImageToBufferInfo2`, which follow its chain.
-pub fn encode_copy_image_to_buffer_info2_body(
+pub(crate) fn encode_copy_image_to_buffer_info2_body(
     e: &mut Encoder,
     v: &vk::CopyImageToBufferInfo2<'_>,
 ) {
@@ -647,7 +659,10 @@ pub fn encode_resolve_image_info2(e: &mut Encoder, v: &vk::ResolveImageInfo2<'_>
 }
 
 /// The members of `VkResolveImageInfo2`, which follow its chain.
-pub fn encode_resolve_image_info2_body(e: &mut Encoder, v: &vk::ResolveImageInfo2<'_>) {
+pub(crate) fn encode_resolve_image_info2_body(
+    e: &mut Encoder,
+    v: &vk::ResolveImageInfo2<'_>,
+) {
     e.write_handle(v.src_image);
     e.write(v.src_image_layout);
     e.write_handle(v.dst_image);
@@ -667,7 +682,7 @@ pub fn encode_vertex_input_binding_description2_ext(
 }
 
 /// The members of `VkVertexInputBindingDescription2EXT`, which follow its chain.
-pub fn encode_vertex_input_binding_description2_ext_body(
+pub(crate) fn encode_vertex_input_binding_description2_ext_body(
     e: &mut Encoder,
     v: &vk::VertexInputBindingDescription2EXT<'_>,
 ) {
@@ -688,7 +703,7 @@ pub fn encode_vertex_input_attribute_description2_ext(
 }
 
 /// The members of `VkVertexInputAttributeDescription2EXT`, which follow its chain.
-pub fn encode_vertex_input_attribute_description2_ext_body(
+pub(crate) fn encode_vertex_input_attribute_description2_ext_body(
     e: &mut Encoder,
     v: &vk::VertexInputAttributeDescription2EXT<'_>,
 ) {
@@ -706,7 +721,7 @@ pub fn encode_memory_barrier2(e: &mut Encoder, v: &vk::MemoryBarrier2<'_>) {
 }
 
 /// The members of `VkMemoryBarrier2`, which follow its chain.
-pub fn encode_memory_barrier2_body(e: &mut Encoder, v: &vk::MemoryBarrier2<'_>) {
+pub(crate) fn encode_memory_barrier2_body(e: &mut Encoder, v: &vk::MemoryBarrier2<'_>) {
     e.write(v.src_stage_mask);
     e.write(v.src_access_mask);
     e.write(v.dst_stage_mask);
@@ -721,7 +736,7 @@ pub fn encode_image_memory_barrier2(e: &mut Encoder, v: &vk::ImageMemoryBarrier2
 }
 
 /// The members of `VkImageMemoryBarrier2`, which follow its chain.
-pub fn encode_image_memory_barrier2_body(
+pub(crate) fn encode_image_memory_barrier2_body(
     e: &mut Encoder,
     v: &vk::ImageMemoryBarrier2<'_>,
 ) {
@@ -745,7 +760,7 @@ pub fn encode_buffer_memory_barrier2(e: &mut Encoder, v: &vk::BufferMemoryBarrie
 }
 
 /// The members of `VkBufferMemoryBarrier2`, which follow its chain.
-pub fn encode_buffer_memory_barrier2_body(
+pub(crate) fn encode_buffer_memory_barrier2_body(
     e: &mut Encoder,
     v: &vk::BufferMemoryBarrier2<'_>,
 ) {
@@ -768,7 +783,7 @@ pub fn encode_dependency_info(e: &mut Encoder, v: &vk::DependencyInfo<'_>) {
 }
 
 /// The members of `VkDependencyInfo`, which follow its chain.
-pub fn encode_dependency_info_body(e: &mut Encoder, v: &vk::DependencyInfo<'_>) {
+pub(crate) fn encode_dependency_info_body(e: &mut Encoder, v: &vk::DependencyInfo<'_>) {
     e.write(v.dependency_flags);
     e.write(v.memory_barrier_count);
     e.write_items_at(
@@ -798,7 +813,7 @@ pub fn encode_rendering_info(e: &mut Encoder, v: &vk::RenderingInfo<'_>) {
 }
 
 /// The members of `VkRenderingInfo`, which follow its chain.
-pub fn encode_rendering_info_body(e: &mut Encoder, v: &vk::RenderingInfo<'_>) {
+pub(crate) fn encode_rendering_info_body(e: &mut Encoder, v: &vk::RenderingInfo<'_>) {
     e.write(v.flags);
     encode_rect2_d(e, &v.render_area);
     e.write(v.layer_count);
@@ -824,7 +839,7 @@ pub fn encode_rendering_attachment_info(
 }
 
 /// The members of `VkRenderingAttachmentInfo`, which follow its chain.
-pub fn encode_rendering_attachment_info_body(
+pub(crate) fn encode_rendering_attachment_info_body(
     e: &mut Encoder,
     v: &vk::RenderingAttachmentInfo<'_>,
 ) {
@@ -839,7 +854,7 @@ pub fn encode_rendering_attachment_info_body(
 }
 
 /// The members of `VkRenderingFragmentShadingRateAttachmentInfoKHR`, which follow its chain.
-pub fn encode_rendering_fragment_shading_rate_attachment_info_khr_body(
+pub(crate) fn encode_rendering_fragment_shading_rate_attachment_info_khr_body(
     e: &mut Encoder,
     v: &vk::RenderingFragmentShadingRateAttachmentInfoKHR<'_>,
 ) {
@@ -849,7 +864,7 @@ pub fn encode_rendering_fragment_shading_rate_attachment_info_khr_body(
 }
 
 /// The members of `VkExternalMemoryAcquireUnmodifiedEXT`, which follow its chain.
-pub fn encode_external_memory_acquire_unmodified_ext_body(
+pub(crate) fn encode_external_memory_acquire_unmodified_ext_body(
     e: &mut Encoder,
     v: &vk::ExternalMemoryAcquireUnmodifiedEXT<'_>,
 ) {
@@ -864,14 +879,17 @@ pub fn encode_depth_bias_info_ext(e: &mut Encoder, v: &vk::DepthBiasInfoEXT<'_>)
 }
 
 /// The members of `VkDepthBiasInfoEXT`, which follow its chain.
-pub fn encode_depth_bias_info_ext_body(e: &mut Encoder, v: &vk::DepthBiasInfoEXT<'_>) {
+pub(crate) fn encode_depth_bias_info_ext_body(
+    e: &mut Encoder,
+    v: &vk::DepthBiasInfoEXT<'_>,
+) {
     e.write(v.depth_bias_constant_factor);
     e.write(v.depth_bias_clamp);
     e.write(v.depth_bias_slope_factor);
 }
 
 /// The members of `VkDepthBiasRepresentationInfoEXT`, which follow its chain.
-pub fn encode_depth_bias_representation_info_ext_body(
+pub(crate) fn encode_depth_bias_representation_info_ext_body(
     e: &mut Encoder,
     v: &vk::DepthBiasRepresentationInfoEXT<'_>,
 ) {
@@ -890,7 +908,7 @@ pub fn encode_bind_descriptor_sets_info(
 }
 
 /// The members of `VkBindDescriptorSetsInfo`, which follow its chain.
-pub fn encode_bind_descriptor_sets_info_body(
+pub(crate) fn encode_bind_descriptor_sets_info_body(
     e: &mut Encoder,
     v: &vk::BindDescriptorSetsInfoKHR<'_>,
 ) {
@@ -911,7 +929,7 @@ pub fn encode_push_constants_info(e: &mut Encoder, v: &vk::PushConstantsInfoKHR<
 }
 
 /// The members of `VkPushConstantsInfo`, which follow its chain.
-pub fn encode_push_constants_info_body(
+pub(crate) fn encode_push_constants_info_body(
     e: &mut Encoder,
     v: &vk::PushConstantsInfoKHR<'_>,
 ) {
@@ -933,7 +951,7 @@ pub fn encode_push_descriptor_set_info(
 }
 
 /// The members of `VkPushDescriptorSetInfo`, which follow its chain.
-pub fn encode_push_descriptor_set_info_body(
+pub(crate) fn encode_push_descriptor_set_info_body(
     e: &mut Encoder,
     v: &vk::PushDescriptorSetInfoKHR<'_>,
 ) {

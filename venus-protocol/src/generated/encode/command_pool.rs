@@ -3,8 +3,8 @@
 
 //! Encoders of the structures of family `command_pool`.
 
-use crate::vk;
 use crate::generated::chains;
+use crate::vk;
 use crate::wire::{ChainMode, Count, Encoder};
 
 /// Encodes `VkCommandPoolCreateInfo`.
@@ -18,7 +18,7 @@ pub fn encode_command_pool_create_info(
 }
 
 /// The members of `VkCommandPoolCreateInfo`, which follow its chain.
-pub fn encode_command_pool_create_info_body(
+pub(crate) fn encode_command_pool_create_info_body(
     e: &mut Encoder,
     v: &vk::CommandPoolCreateInfo<'_>,
 ) {
@@ -37,7 +37,7 @@ pub fn encode_command_buffer_allocate_info(
 }
 
 /// The members of `VkCommandBufferAllocateInfo`, which follow its chain.
-pub fn encode_command_buffer_allocate_info_body(
+pub(crate) fn encode_command_buffer_allocate_info_body(
     e: &mut Encoder,
     v: &vk::CommandBufferAllocateInfo<'_>,
 ) {
@@ -57,7 +57,7 @@ pub fn encode_command_buffer_inheritance_info(
 }
 
 /// The members of `VkCommandBufferInheritanceInfo`, which follow its chain.
-pub fn encode_command_buffer_inheritance_info_body(
+pub(crate) fn encode_command_buffer_inheritance_info_body(
     e: &mut Encoder,
     v: &vk::CommandBufferInheritanceInfo<'_>,
 ) {
@@ -80,7 +80,7 @@ pub fn encode_command_buffer_begin_info(
 }
 
 /// The members of `VkCommandBufferBeginInfo`, which follow its chain.
-pub fn encode_command_buffer_begin_info_body(
+pub(crate) fn encode_command_buffer_begin_info_body(
     e: &mut Encoder,
     v: &vk::CommandBufferBeginInfo<'_>,
 ) {
@@ -89,7 +89,7 @@ pub fn encode_command_buffer_begin_info_body(
 }
 
 /// The members of `VkDeviceGroupCommandBufferBeginInfo`, which follow its chain.
-pub fn encode_device_group_command_buffer_begin_info_body(
+pub(crate) fn encode_device_group_command_buffer_begin_info_body(
     e: &mut Encoder,
     v: &vk::DeviceGroupCommandBufferBeginInfo<'_>,
 ) {
@@ -97,7 +97,7 @@ pub fn encode_device_group_command_buffer_begin_info_body(
 }
 
 /// The members of `VkCommandBufferInheritanceConditionalRenderingInfoEXT`, which follow its chain.
-pub fn encode_command_buffer_inheritance_conditional_rendering_info_ext_body(
+pub(crate) fn encode_command_buffer_inheritance_conditional_rendering_info_ext_body(
     e: &mut Encoder,
     v: &vk::CommandBufferInheritanceConditionalRenderingInfoEXT<'_>,
 ) {
@@ -105,7 +105,7 @@ pub fn encode_command_buffer_inheritance_conditional_rendering_info_ext_body(
 }
 
 /// The members of `VkCommandBufferInheritanceRenderingInfo`, which follow its chain.
-pub fn encode_command_buffer_inheritance_rendering_info_body(
+pub(crate) fn encode_command_buffer_inheritance_rendering_info_body(
     e: &mut Encoder,
     v: &vk::CommandBufferInheritanceRenderingInfo<'_>,
 ) {

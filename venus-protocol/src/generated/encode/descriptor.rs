@@ -3,8 +3,8 @@
 
 //! Encoders of the structures of family `descriptor`.
 
-use crate::vk;
 use crate::generated::chains;
+use crate::vk;
 use crate::wire::{ChainMode, Count, Encoder};
 
 /// Encodes `VkDescriptorBufferInfo`.
@@ -29,7 +29,7 @@ pub fn encode_write_descriptor_set(e: &mut Encoder, v: &vk::WriteDescriptorSet<'
 }
 
 /// The members of `VkWriteDescriptorSet`, which follow its chain.
-pub fn encode_write_descriptor_set_body(
+pub(crate) fn encode_write_descriptor_set_body(
     e: &mut Encoder,
     v: &vk::WriteDescriptorSet<'_>,
 ) {
@@ -59,7 +59,10 @@ pub fn encode_copy_descriptor_set(e: &mut Encoder, v: &vk::CopyDescriptorSet<'_>
 }
 
 /// The members of `VkCopyDescriptorSet`, which follow its chain.
-pub fn encode_copy_descriptor_set_body(e: &mut Encoder, v: &vk::CopyDescriptorSet<'_>) {
+pub(crate) fn encode_copy_descriptor_set_body(
+    e: &mut Encoder,
+    v: &vk::CopyDescriptorSet<'_>,
+) {
     e.write_handle(v.src_set);
     e.write(v.src_binding);
     e.write(v.src_array_element);
@@ -92,7 +95,7 @@ pub fn encode_descriptor_set_layout_create_info(
 }
 
 /// The members of `VkDescriptorSetLayoutCreateInfo`, which follow its chain.
-pub fn encode_descriptor_set_layout_create_info_body(
+pub(crate) fn encode_descriptor_set_layout_create_info_body(
     e: &mut Encoder,
     v: &vk::DescriptorSetLayoutCreateInfo<'_>,
 ) {
@@ -122,7 +125,7 @@ pub fn encode_descriptor_pool_create_info(
 }
 
 /// The members of `VkDescriptorPoolCreateInfo`, which follow its chain.
-pub fn encode_descriptor_pool_create_info_body(
+pub(crate) fn encode_descriptor_pool_create_info_body(
     e: &mut Encoder,
     v: &vk::DescriptorPoolCreateInfo<'_>,
 ) {
@@ -147,7 +150,7 @@ pub fn encode_descriptor_set_allocate_info(
 }
 
 /// The members of `VkDescriptorSetAllocateInfo`, which follow its chain.
-pub fn encode_descriptor_set_allocate_info_body(
+pub(crate) fn encode_descriptor_set_allocate_info_body(
     e: &mut Encoder,
     v: &vk::DescriptorSetAllocateInfo<'_>,
 ) {
@@ -180,7 +183,7 @@ pub fn encode_descriptor_update_template_create_info(
 }
 
 /// The members of `VkDescriptorUpdateTemplateCreateInfo`, which follow its chain.
-pub fn encode_descriptor_update_template_create_info_body(
+pub(crate) fn encode_descriptor_update_template_create_info_body(
     e: &mut Encoder,
     v: &vk::DescriptorUpdateTemplateCreateInfo<'_>,
 ) {
@@ -199,7 +202,7 @@ pub fn encode_descriptor_update_template_create_info_body(
 }
 
 /// The members of `VkWriteDescriptorSetInlineUniformBlock`, which follow its chain.
-pub fn encode_write_descriptor_set_inline_uniform_block_body(
+pub(crate) fn encode_write_descriptor_set_inline_uniform_block_body(
     e: &mut Encoder,
     v: &vk::WriteDescriptorSetInlineUniformBlock<'_>,
 ) {
@@ -208,7 +211,7 @@ pub fn encode_write_descriptor_set_inline_uniform_block_body(
 }
 
 /// The members of `VkDescriptorPoolInlineUniformBlockCreateInfo`, which follow its chain.
-pub fn encode_descriptor_pool_inline_uniform_block_create_info_body(
+pub(crate) fn encode_descriptor_pool_inline_uniform_block_create_info_body(
     e: &mut Encoder,
     v: &vk::DescriptorPoolInlineUniformBlockCreateInfo<'_>,
 ) {
@@ -230,7 +233,7 @@ pub fn encode_descriptor_set_layout_support(
 }
 
 /// The members of `VkDescriptorSetLayoutSupport`, which follow its chain.
-pub fn encode_descriptor_set_layout_support_body(
+pub(crate) fn encode_descriptor_set_layout_support_body(
     e: &mut Encoder,
     v: &vk::DescriptorSetLayoutSupport<'_>,
 ) {
@@ -252,13 +255,13 @@ pub fn encode_descriptor_set_layout_support_partial(
 }
 
 /// The members of `VkDescriptorSetLayoutSupport`, which follow its chain.
-pub fn encode_descriptor_set_layout_support_partial_body(
+pub(crate) fn encode_descriptor_set_layout_support_partial_body(
     _e: &mut Encoder,
     _v: &vk::DescriptorSetLayoutSupport<'_>,
 ) {}
 
 /// The members of `VkDescriptorSetLayoutBindingFlagsCreateInfo`, which follow its chain.
-pub fn encode_descriptor_set_layout_binding_flags_create_info_body(
+pub(crate) fn encode_descriptor_set_layout_binding_flags_create_info_body(
     e: &mut Encoder,
     v: &vk::DescriptorSetLayoutBindingFlagsCreateInfo<'_>,
 ) {
@@ -267,7 +270,7 @@ pub fn encode_descriptor_set_layout_binding_flags_create_info_body(
 }
 
 /// The members of `VkDescriptorSetVariableDescriptorCountAllocateInfo`, which follow its chain.
-pub fn encode_descriptor_set_variable_descriptor_count_allocate_info_body(
+pub(crate) fn encode_descriptor_set_variable_descriptor_count_allocate_info_body(
     e: &mut Encoder,
     v: &vk::DescriptorSetVariableDescriptorCountAllocateInfo<'_>,
 ) {
@@ -276,7 +279,7 @@ pub fn encode_descriptor_set_variable_descriptor_count_allocate_info_body(
 }
 
 /// The members of `VkDescriptorSetVariableDescriptorCountLayoutSupport`, which follow its chain.
-pub fn encode_descriptor_set_variable_descriptor_count_layout_support_body(
+pub(crate) fn encode_descriptor_set_variable_descriptor_count_layout_support_body(
     e: &mut Encoder,
     v: &vk::DescriptorSetVariableDescriptorCountLayoutSupport<'_>,
 ) {
@@ -284,13 +287,13 @@ pub fn encode_descriptor_set_variable_descriptor_count_layout_support_body(
 }
 
 /// The members of `VkDescriptorSetVariableDescriptorCountLayoutSupport`, which follow its chain.
-pub fn encode_descriptor_set_variable_descriptor_count_layout_support_partial_body(
+pub(crate) fn encode_descriptor_set_variable_descriptor_count_layout_support_partial_body(
     _e: &mut Encoder,
     _v: &vk::DescriptorSetVariableDescriptorCountLayoutSupport<'_>,
 ) {}
 
 /// The members of `VkWriteDescriptorSetAccelerationStructureKHR`, which follow its chain.
-pub fn encode_write_descriptor_set_acceleration_structure_khr_body(
+pub(crate) fn encode_write_descriptor_set_acceleration_structure_khr_body(
     e: &mut Encoder,
     v: &vk::WriteDescriptorSetAccelerationStructureKHR<'_>,
 ) {
@@ -311,7 +314,7 @@ pub fn encode_mutable_descriptor_type_list_ext(
 }
 
 /// The members of `VkMutableDescriptorTypeCreateInfoEXT`, which follow its chain.
-pub fn encode_mutable_descriptor_type_create_info_ext_body(
+pub(crate) fn encode_mutable_descriptor_type_create_info_ext_body(
     e: &mut Encoder,
     v: &vk::MutableDescriptorTypeCreateInfoEXT<'_>,
 ) {

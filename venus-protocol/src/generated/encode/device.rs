@@ -3,11 +3,11 @@
 
 //! Encoders of the structures of family `device`.
 
-use crate::vk;
-use crate::generated::chains;
 use crate::generated::encode::{
     encode_physical_device_features, encode_physical_device_features_partial,
 };
+use crate::generated::chains;
+use crate::vk;
 use crate::wire::{ChainMode, Count, Encoder};
 
 /// Encodes `VkDeviceQueueCreateInfo`.
@@ -21,7 +21,7 @@ pub fn encode_device_queue_create_info(
 }
 
 /// The members of `VkDeviceQueueCreateInfo`, which follow its chain.
-pub fn encode_device_queue_create_info_body(
+pub(crate) fn encode_device_queue_create_info_body(
     e: &mut Encoder,
     v: &vk::DeviceQueueCreateInfo<'_>,
 ) {
@@ -39,7 +39,10 @@ pub fn encode_device_create_info(e: &mut Encoder, v: &vk::DeviceCreateInfo<'_>) 
 }
 
 /// The members of `VkDeviceCreateInfo`, which follow its chain.
-pub fn encode_device_create_info_body(e: &mut Encoder, v: &vk::DeviceCreateInfo<'_>) {
+pub(crate) fn encode_device_create_info_body(
+    e: &mut Encoder,
+    v: &vk::DeviceCreateInfo<'_>,
+) {
     e.write(v.flags);
     e.write(v.queue_create_info_count);
     e.write_items_at(
@@ -55,7 +58,7 @@ pub fn encode_device_create_info_body(e: &mut Encoder, v: &vk::DeviceCreateInfo<
 }
 
 /// The members of `VkDevicePrivateDataCreateInfo`, which follow its chain.
-pub fn encode_device_private_data_create_info_body(
+pub(crate) fn encode_device_private_data_create_info_body(
     e: &mut Encoder,
     v: &vk::DevicePrivateDataCreateInfo<'_>,
 ) {
@@ -77,7 +80,7 @@ pub fn encode_physical_device_features2(
 }
 
 /// The members of `VkPhysicalDeviceFeatures2`, which follow its chain.
-pub fn encode_physical_device_features2_body(
+pub(crate) fn encode_physical_device_features2_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceFeatures2<'_>,
 ) {
@@ -99,7 +102,7 @@ pub fn encode_physical_device_features2_partial(
 }
 
 /// The members of `VkPhysicalDeviceFeatures2`, which follow its chain.
-pub fn encode_physical_device_features2_partial_body(
+pub(crate) fn encode_physical_device_features2_partial_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceFeatures2<'_>,
 ) {
@@ -107,7 +110,7 @@ pub fn encode_physical_device_features2_partial_body(
 }
 
 /// The members of `VkDeviceGroupDeviceCreateInfo`, which follow its chain.
-pub fn encode_device_group_device_create_info_body(
+pub(crate) fn encode_device_group_device_create_info_body(
     e: &mut Encoder,
     v: &vk::DeviceGroupDeviceCreateInfo<'_>,
 ) {
@@ -116,7 +119,7 @@ pub fn encode_device_group_device_create_info_body(
 }
 
 /// The members of `VkDeviceQueueGlobalPriorityCreateInfo`, which follow its chain.
-pub fn encode_device_queue_global_priority_create_info_body(
+pub(crate) fn encode_device_queue_global_priority_create_info_body(
     e: &mut Encoder,
     v: &vk::DeviceQueueGlobalPriorityCreateInfoKHR<'_>,
 ) {
@@ -134,7 +137,7 @@ pub fn encode_calibrated_timestamp_info_khr(
 }
 
 /// The members of `VkCalibratedTimestampInfoKHR`, which follow its chain.
-pub fn encode_calibrated_timestamp_info_khr_body(
+pub(crate) fn encode_calibrated_timestamp_info_khr_body(
     e: &mut Encoder,
     v: &vk::CalibratedTimestampInfoKHR<'_>,
 ) {

@@ -3,8 +3,8 @@
 
 //! Encoders of the structures of family `device_memory`.
 
-use crate::vk;
 use crate::generated::chains;
+use crate::vk;
 use crate::wire::{ChainMode, Encoder};
 
 /// Encodes `VkMemoryAllocateInfo`.
@@ -15,7 +15,7 @@ pub fn encode_memory_allocate_info(e: &mut Encoder, v: &vk::MemoryAllocateInfo<'
 }
 
 /// The members of `VkMemoryAllocateInfo`, which follow its chain.
-pub fn encode_memory_allocate_info_body(
+pub(crate) fn encode_memory_allocate_info_body(
     e: &mut Encoder,
     v: &vk::MemoryAllocateInfo<'_>,
 ) {
@@ -31,14 +31,17 @@ pub fn encode_mapped_memory_range(e: &mut Encoder, v: &vk::MappedMemoryRange<'_>
 }
 
 /// The members of `VkMappedMemoryRange`, which follow its chain.
-pub fn encode_mapped_memory_range_body(e: &mut Encoder, v: &vk::MappedMemoryRange<'_>) {
+pub(crate) fn encode_mapped_memory_range_body(
+    e: &mut Encoder,
+    v: &vk::MappedMemoryRange<'_>,
+) {
     e.write_handle(v.memory);
     e.write(v.offset);
     e.write(v.size);
 }
 
 /// The members of `VkExportMemoryAllocateInfo`, which follow its chain.
-pub fn encode_export_memory_allocate_info_body(
+pub(crate) fn encode_export_memory_allocate_info_body(
     e: &mut Encoder,
     v: &vk::ExportMemoryAllocateInfo<'_>,
 ) {
@@ -46,7 +49,7 @@ pub fn encode_export_memory_allocate_info_body(
 }
 
 /// The members of `VkMemoryAllocateFlagsInfo`, which follow its chain.
-pub fn encode_memory_allocate_flags_info_body(
+pub(crate) fn encode_memory_allocate_flags_info_body(
     e: &mut Encoder,
     v: &vk::MemoryAllocateFlagsInfo<'_>,
 ) {
@@ -55,7 +58,7 @@ pub fn encode_memory_allocate_flags_info_body(
 }
 
 /// The members of `VkMemoryDedicatedAllocateInfo`, which follow its chain.
-pub fn encode_memory_dedicated_allocate_info_body(
+pub(crate) fn encode_memory_dedicated_allocate_info_body(
     e: &mut Encoder,
     v: &vk::MemoryDedicatedAllocateInfo<'_>,
 ) {
@@ -64,7 +67,7 @@ pub fn encode_memory_dedicated_allocate_info_body(
 }
 
 /// The members of `VkMemoryOpaqueCaptureAddressAllocateInfo`, which follow its chain.
-pub fn encode_memory_opaque_capture_address_allocate_info_body(
+pub(crate) fn encode_memory_opaque_capture_address_allocate_info_body(
     e: &mut Encoder,
     v: &vk::MemoryOpaqueCaptureAddressAllocateInfo<'_>,
 ) {
@@ -82,7 +85,7 @@ pub fn encode_device_memory_opaque_capture_address_info(
 }
 
 /// The members of `VkDeviceMemoryOpaqueCaptureAddressInfo`, which follow its chain.
-pub fn encode_device_memory_opaque_capture_address_info_body(
+pub(crate) fn encode_device_memory_opaque_capture_address_info_body(
     e: &mut Encoder,
     v: &vk::DeviceMemoryOpaqueCaptureAddressInfo<'_>,
 ) {
@@ -97,7 +100,10 @@ pub fn encode_memory_unmap_info(e: &mut Encoder, v: &vk::MemoryUnmapInfoKHR<'_>)
 }
 
 /// The members of `VkMemoryUnmapInfo`, which follow its chain.
-pub fn encode_memory_unmap_info_body(e: &mut Encoder, v: &vk::MemoryUnmapInfoKHR<'_>) {
+pub(crate) fn encode_memory_unmap_info_body(
+    e: &mut Encoder,
+    v: &vk::MemoryUnmapInfoKHR<'_>,
+) {
     e.write(v.flags);
     e.write_handle(v.memory);
 }
@@ -117,7 +123,7 @@ pub fn encode_memory_resource_properties_mesa(
 }
 
 /// The members of `VkMemoryResourcePropertiesMESA`, which follow its chain.
-pub fn encode_memory_resource_properties_mesa_body(
+pub(crate) fn encode_memory_resource_properties_mesa_body(
     e: &mut Encoder,
     v: &vk::MemoryResourcePropertiesMESA<'_>,
 ) {
@@ -139,13 +145,13 @@ pub fn encode_memory_resource_properties_mesa_partial(
 }
 
 /// The members of `VkMemoryResourcePropertiesMESA`, which follow its chain.
-pub fn encode_memory_resource_properties_mesa_partial_body(
+pub(crate) fn encode_memory_resource_properties_mesa_partial_body(
     _e: &mut Encoder,
     _v: &vk::MemoryResourcePropertiesMESA<'_>,
 ) {}
 
 /// The members of `VkImportMemoryResourceInfoMESA`, which follow its chain.
-pub fn encode_import_memory_resource_info_mesa_body(
+pub(crate) fn encode_import_memory_resource_info_mesa_body(
     e: &mut Encoder,
     v: &vk::ImportMemoryResourceInfoMESA<'_>,
 ) {
@@ -153,7 +159,7 @@ pub fn encode_import_memory_resource_info_mesa_body(
 }
 
 /// The members of `VkMemoryResourceAllocationSizePropertiesMESA`, which follow its chain.
-pub fn encode_memory_resource_allocation_size_properties_mesa_body(
+pub(crate) fn encode_memory_resource_allocation_size_properties_mesa_body(
     e: &mut Encoder,
     v: &vk::MemoryResourceAllocationSizePropertiesMESA<'_>,
 ) {
@@ -161,7 +167,7 @@ pub fn encode_memory_resource_allocation_size_properties_mesa_body(
 }
 
 /// The members of `VkMemoryResourceAllocationSizePropertiesMESA`, which follow its chain.
-pub fn encode_memory_resource_allocation_size_properties_mesa_partial_body(
+pub(crate) fn encode_memory_resource_allocation_size_properties_mesa_partial_body(
     _e: &mut Encoder,
     _v: &vk::MemoryResourceAllocationSizePropertiesMESA<'_>,
 ) {}

@@ -14,6 +14,9 @@ pub fn encode_event_create_info(e: &mut Encoder, v: &vk::EventCreateInfo<'_>) {
 }
 
 /// The members of `VkEventCreateInfo`, which follow its chain.
-pub fn encode_event_create_info_body(e: &mut Encoder, v: &vk::EventCreateInfo<'_>) {
+pub(crate) fn encode_event_create_info_body(
+    e: &mut Encoder,
+    v: &vk::EventCreateInfo<'_>,
+) {
     e.write(v.flags);
 }

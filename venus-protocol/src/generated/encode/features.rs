@@ -7,7 +7,7 @@ use crate::vk;
 use crate::wire::Encoder;
 
 /// The members of `VkPhysicalDevicePrivateDataFeatures`, which follow its chain.
-pub fn encode_physical_device_private_data_features_body(
+pub(crate) fn encode_physical_device_private_data_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDevicePrivateDataFeatures<'_>,
 ) {
@@ -15,13 +15,13 @@ pub fn encode_physical_device_private_data_features_body(
 }
 
 /// The members of `VkPhysicalDevicePrivateDataFeatures`, which follow its chain.
-pub fn encode_physical_device_private_data_features_partial_body(
+pub(crate) fn encode_physical_device_private_data_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDevicePrivateDataFeatures<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceVariablePointersFeatures`, which follow its chain.
-pub fn encode_physical_device_variable_pointers_features_body(
+pub(crate) fn encode_physical_device_variable_pointers_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceVariablePointersFeatures<'_>,
 ) {
@@ -30,13 +30,13 @@ pub fn encode_physical_device_variable_pointers_features_body(
 }
 
 /// The members of `VkPhysicalDeviceVariablePointersFeatures`, which follow its chain.
-pub fn encode_physical_device_variable_pointers_features_partial_body(
+pub(crate) fn encode_physical_device_variable_pointers_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceVariablePointersFeatures<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceMultiviewFeatures`, which follow its chain.
-pub fn encode_physical_device_multiview_features_body(
+pub(crate) fn encode_physical_device_multiview_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceMultiviewFeatures<'_>,
 ) {
@@ -46,13 +46,13 @@ pub fn encode_physical_device_multiview_features_body(
 }
 
 /// The members of `VkPhysicalDeviceMultiviewFeatures`, which follow its chain.
-pub fn encode_physical_device_multiview_features_partial_body(
+pub(crate) fn encode_physical_device_multiview_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceMultiviewFeatures<'_>,
 ) {}
 
 /// The members of `VkPhysicalDevice16BitStorageFeatures`, which follow its chain.
-pub fn encode_physical_device16_bit_storage_features_body(
+pub(crate) fn encode_physical_device16_bit_storage_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDevice16BitStorageFeatures<'_>,
 ) {
@@ -63,13 +63,13 @@ pub fn encode_physical_device16_bit_storage_features_body(
 }
 
 /// The members of `VkPhysicalDevice16BitStorageFeatures`, which follow its chain.
-pub fn encode_physical_device16_bit_storage_features_partial_body(
+pub(crate) fn encode_physical_device16_bit_storage_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDevice16BitStorageFeatures<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceShaderSubgroupExtendedTypesFeatures`, which follow its chain.
-pub fn encode_physical_device_shader_subgroup_extended_types_features_body(
+pub(crate) fn encode_physical_device_shader_subgroup_extended_types_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceShaderSubgroupExtendedTypesFeatures<'_>,
 ) {
@@ -77,13 +77,13 @@ pub fn encode_physical_device_shader_subgroup_extended_types_features_body(
 }
 
 /// The members of `VkPhysicalDeviceShaderSubgroupExtendedTypesFeatures`, which follow its chain.
-pub fn encode_physical_device_shader_subgroup_extended_types_features_partial_body(
+pub(crate) fn encode_physical_device_shader_subgroup_extended_types_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceShaderSubgroupExtendedTypesFeatures<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceSamplerYcbcrConversionFeatures`, which follow its chain.
-pub fn encode_physical_device_sampler_ycbcr_conversion_features_body(
+pub(crate) fn encode_physical_device_sampler_ycbcr_conversion_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceSamplerYcbcrConversionFeatures<'_>,
 ) {
@@ -91,13 +91,13 @@ pub fn encode_physical_device_sampler_ycbcr_conversion_features_body(
 }
 
 /// The members of `VkPhysicalDeviceSamplerYcbcrConversionFeatures`, which follow its chain.
-pub fn encode_physical_device_sampler_ycbcr_conversion_features_partial_body(
+pub(crate) fn encode_physical_device_sampler_ycbcr_conversion_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceSamplerYcbcrConversionFeatures<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceProtectedMemoryFeatures`, which follow its chain.
-pub fn encode_physical_device_protected_memory_features_body(
+pub(crate) fn encode_physical_device_protected_memory_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceProtectedMemoryFeatures<'_>,
 ) {
@@ -105,13 +105,13 @@ pub fn encode_physical_device_protected_memory_features_body(
 }
 
 /// The members of `VkPhysicalDeviceProtectedMemoryFeatures`, which follow its chain.
-pub fn encode_physical_device_protected_memory_features_partial_body(
+pub(crate) fn encode_physical_device_protected_memory_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceProtectedMemoryFeatures<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceBlendOperationAdvancedFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_blend_operation_advanced_features_ext_body(
+pub(crate) fn encode_physical_device_blend_operation_advanced_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceBlendOperationAdvancedFeaturesEXT<'_>,
 ) {
@@ -119,13 +119,13 @@ pub fn encode_physical_device_blend_operation_advanced_features_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceBlendOperationAdvancedFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_blend_operation_advanced_features_ext_partial_body(
+pub(crate) fn encode_physical_device_blend_operation_advanced_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceBlendOperationAdvancedFeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceMultiDrawFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_multi_draw_features_ext_body(
+pub(crate) fn encode_physical_device_multi_draw_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceMultiDrawFeaturesEXT<'_>,
 ) {
@@ -133,13 +133,13 @@ pub fn encode_physical_device_multi_draw_features_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceMultiDrawFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_multi_draw_features_ext_partial_body(
+pub(crate) fn encode_physical_device_multi_draw_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceMultiDrawFeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceInlineUniformBlockFeatures`, which follow its chain.
-pub fn encode_physical_device_inline_uniform_block_features_body(
+pub(crate) fn encode_physical_device_inline_uniform_block_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceInlineUniformBlockFeatures<'_>,
 ) {
@@ -148,13 +148,13 @@ pub fn encode_physical_device_inline_uniform_block_features_body(
 }
 
 /// The members of `VkPhysicalDeviceInlineUniformBlockFeatures`, which follow its chain.
-pub fn encode_physical_device_inline_uniform_block_features_partial_body(
+pub(crate) fn encode_physical_device_inline_uniform_block_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceInlineUniformBlockFeatures<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceMaintenance4Features`, which follow its chain.
-pub fn encode_physical_device_maintenance4_features_body(
+pub(crate) fn encode_physical_device_maintenance4_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceMaintenance4Features<'_>,
 ) {
@@ -162,13 +162,13 @@ pub fn encode_physical_device_maintenance4_features_body(
 }
 
 /// The members of `VkPhysicalDeviceMaintenance4Features`, which follow its chain.
-pub fn encode_physical_device_maintenance4_features_partial_body(
+pub(crate) fn encode_physical_device_maintenance4_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceMaintenance4Features<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceMaintenance5Features`, which follow its chain.
-pub fn encode_physical_device_maintenance5_features_body(
+pub(crate) fn encode_physical_device_maintenance5_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceMaintenance5FeaturesKHR<'_>,
 ) {
@@ -176,13 +176,13 @@ pub fn encode_physical_device_maintenance5_features_body(
 }
 
 /// The members of `VkPhysicalDeviceMaintenance5Features`, which follow its chain.
-pub fn encode_physical_device_maintenance5_features_partial_body(
+pub(crate) fn encode_physical_device_maintenance5_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceMaintenance5FeaturesKHR<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceMaintenance6Features`, which follow its chain.
-pub fn encode_physical_device_maintenance6_features_body(
+pub(crate) fn encode_physical_device_maintenance6_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceMaintenance6FeaturesKHR<'_>,
 ) {
@@ -190,13 +190,13 @@ pub fn encode_physical_device_maintenance6_features_body(
 }
 
 /// The members of `VkPhysicalDeviceMaintenance6Features`, which follow its chain.
-pub fn encode_physical_device_maintenance6_features_partial_body(
+pub(crate) fn encode_physical_device_maintenance6_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceMaintenance6FeaturesKHR<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceMaintenance7FeaturesKHR`, which follow its chain.
-pub fn encode_physical_device_maintenance7_features_khr_body(
+pub(crate) fn encode_physical_device_maintenance7_features_khr_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceMaintenance7FeaturesKHR<'_>,
 ) {
@@ -204,13 +204,13 @@ pub fn encode_physical_device_maintenance7_features_khr_body(
 }
 
 /// The members of `VkPhysicalDeviceMaintenance7FeaturesKHR`, which follow its chain.
-pub fn encode_physical_device_maintenance7_features_khr_partial_body(
+pub(crate) fn encode_physical_device_maintenance7_features_khr_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceMaintenance7FeaturesKHR<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceShaderDrawParametersFeatures`, which follow its chain.
-pub fn encode_physical_device_shader_draw_parameters_features_body(
+pub(crate) fn encode_physical_device_shader_draw_parameters_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceShaderDrawParametersFeatures<'_>,
 ) {
@@ -218,13 +218,13 @@ pub fn encode_physical_device_shader_draw_parameters_features_body(
 }
 
 /// The members of `VkPhysicalDeviceShaderDrawParametersFeatures`, which follow its chain.
-pub fn encode_physical_device_shader_draw_parameters_features_partial_body(
+pub(crate) fn encode_physical_device_shader_draw_parameters_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceShaderDrawParametersFeatures<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceShaderFloat16Int8Features`, which follow its chain.
-pub fn encode_physical_device_shader_float16_int8_features_body(
+pub(crate) fn encode_physical_device_shader_float16_int8_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceShaderFloat16Int8Features<'_>,
 ) {
@@ -233,13 +233,13 @@ pub fn encode_physical_device_shader_float16_int8_features_body(
 }
 
 /// The members of `VkPhysicalDeviceShaderFloat16Int8Features`, which follow its chain.
-pub fn encode_physical_device_shader_float16_int8_features_partial_body(
+pub(crate) fn encode_physical_device_shader_float16_int8_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceShaderFloat16Int8Features<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceHostQueryResetFeatures`, which follow its chain.
-pub fn encode_physical_device_host_query_reset_features_body(
+pub(crate) fn encode_physical_device_host_query_reset_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceHostQueryResetFeatures<'_>,
 ) {
@@ -247,13 +247,13 @@ pub fn encode_physical_device_host_query_reset_features_body(
 }
 
 /// The members of `VkPhysicalDeviceHostQueryResetFeatures`, which follow its chain.
-pub fn encode_physical_device_host_query_reset_features_partial_body(
+pub(crate) fn encode_physical_device_host_query_reset_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceHostQueryResetFeatures<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceGlobalPriorityQueryFeatures`, which follow its chain.
-pub fn encode_physical_device_global_priority_query_features_body(
+pub(crate) fn encode_physical_device_global_priority_query_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceGlobalPriorityQueryFeaturesKHR<'_>,
 ) {
@@ -261,13 +261,13 @@ pub fn encode_physical_device_global_priority_query_features_body(
 }
 
 /// The members of `VkPhysicalDeviceGlobalPriorityQueryFeatures`, which follow its chain.
-pub fn encode_physical_device_global_priority_query_features_partial_body(
+pub(crate) fn encode_physical_device_global_priority_query_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceGlobalPriorityQueryFeaturesKHR<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceDescriptorIndexingFeatures`, which follow its chain.
-pub fn encode_physical_device_descriptor_indexing_features_body(
+pub(crate) fn encode_physical_device_descriptor_indexing_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceDescriptorIndexingFeatures<'_>,
 ) {
@@ -294,13 +294,13 @@ pub fn encode_physical_device_descriptor_indexing_features_body(
 }
 
 /// The members of `VkPhysicalDeviceDescriptorIndexingFeatures`, which follow its chain.
-pub fn encode_physical_device_descriptor_indexing_features_partial_body(
+pub(crate) fn encode_physical_device_descriptor_indexing_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceDescriptorIndexingFeatures<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceTimelineSemaphoreFeatures`, which follow its chain.
-pub fn encode_physical_device_timeline_semaphore_features_body(
+pub(crate) fn encode_physical_device_timeline_semaphore_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceTimelineSemaphoreFeatures<'_>,
 ) {
@@ -308,13 +308,13 @@ pub fn encode_physical_device_timeline_semaphore_features_body(
 }
 
 /// The members of `VkPhysicalDeviceTimelineSemaphoreFeatures`, which follow its chain.
-pub fn encode_physical_device_timeline_semaphore_features_partial_body(
+pub(crate) fn encode_physical_device_timeline_semaphore_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceTimelineSemaphoreFeatures<'_>,
 ) {}
 
 /// The members of `VkPhysicalDevice8BitStorageFeatures`, which follow its chain.
-pub fn encode_physical_device8_bit_storage_features_body(
+pub(crate) fn encode_physical_device8_bit_storage_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDevice8BitStorageFeatures<'_>,
 ) {
@@ -324,13 +324,13 @@ pub fn encode_physical_device8_bit_storage_features_body(
 }
 
 /// The members of `VkPhysicalDevice8BitStorageFeatures`, which follow its chain.
-pub fn encode_physical_device8_bit_storage_features_partial_body(
+pub(crate) fn encode_physical_device8_bit_storage_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDevice8BitStorageFeatures<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceConditionalRenderingFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_conditional_rendering_features_ext_body(
+pub(crate) fn encode_physical_device_conditional_rendering_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceConditionalRenderingFeaturesEXT<'_>,
 ) {
@@ -339,13 +339,13 @@ pub fn encode_physical_device_conditional_rendering_features_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceConditionalRenderingFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_conditional_rendering_features_ext_partial_body(
+pub(crate) fn encode_physical_device_conditional_rendering_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceConditionalRenderingFeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceVulkanMemoryModelFeatures`, which follow its chain.
-pub fn encode_physical_device_vulkan_memory_model_features_body(
+pub(crate) fn encode_physical_device_vulkan_memory_model_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceVulkanMemoryModelFeatures<'_>,
 ) {
@@ -355,13 +355,13 @@ pub fn encode_physical_device_vulkan_memory_model_features_body(
 }
 
 /// The members of `VkPhysicalDeviceVulkanMemoryModelFeatures`, which follow its chain.
-pub fn encode_physical_device_vulkan_memory_model_features_partial_body(
+pub(crate) fn encode_physical_device_vulkan_memory_model_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceVulkanMemoryModelFeatures<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceShaderAtomicInt64Features`, which follow its chain.
-pub fn encode_physical_device_shader_atomic_int64_features_body(
+pub(crate) fn encode_physical_device_shader_atomic_int64_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceShaderAtomicInt64Features<'_>,
 ) {
@@ -370,13 +370,13 @@ pub fn encode_physical_device_shader_atomic_int64_features_body(
 }
 
 /// The members of `VkPhysicalDeviceShaderAtomicInt64Features`, which follow its chain.
-pub fn encode_physical_device_shader_atomic_int64_features_partial_body(
+pub(crate) fn encode_physical_device_shader_atomic_int64_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceShaderAtomicInt64Features<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceShaderAtomicFloatFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_shader_atomic_float_features_ext_body(
+pub(crate) fn encode_physical_device_shader_atomic_float_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceShaderAtomicFloatFeaturesEXT<'_>,
 ) {
@@ -395,13 +395,13 @@ pub fn encode_physical_device_shader_atomic_float_features_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceShaderAtomicFloatFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_shader_atomic_float_features_ext_partial_body(
+pub(crate) fn encode_physical_device_shader_atomic_float_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceShaderAtomicFloatFeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceShaderAtomicFloat2FeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_shader_atomic_float2_features_ext_body(
+pub(crate) fn encode_physical_device_shader_atomic_float2_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceShaderAtomicFloat2FeaturesEXT<'_>,
 ) {
@@ -420,13 +420,13 @@ pub fn encode_physical_device_shader_atomic_float2_features_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceShaderAtomicFloat2FeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_shader_atomic_float2_features_ext_partial_body(
+pub(crate) fn encode_physical_device_shader_atomic_float2_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceShaderAtomicFloat2FeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceVertexAttributeDivisorFeatures`, which follow its chain.
-pub fn encode_physical_device_vertex_attribute_divisor_features_body(
+pub(crate) fn encode_physical_device_vertex_attribute_divisor_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceVertexAttributeDivisorFeaturesKHR<'_>,
 ) {
@@ -435,13 +435,13 @@ pub fn encode_physical_device_vertex_attribute_divisor_features_body(
 }
 
 /// The members of `VkPhysicalDeviceVertexAttributeDivisorFeatures`, which follow its chain.
-pub fn encode_physical_device_vertex_attribute_divisor_features_partial_body(
+pub(crate) fn encode_physical_device_vertex_attribute_divisor_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceVertexAttributeDivisorFeaturesKHR<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceTransformFeedbackFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_transform_feedback_features_ext_body(
+pub(crate) fn encode_physical_device_transform_feedback_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceTransformFeedbackFeaturesEXT<'_>,
 ) {
@@ -450,13 +450,13 @@ pub fn encode_physical_device_transform_feedback_features_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceTransformFeedbackFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_transform_feedback_features_ext_partial_body(
+pub(crate) fn encode_physical_device_transform_feedback_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceTransformFeedbackFeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceComputeShaderDerivativesFeaturesKHR`, which follow its chain.
-pub fn encode_physical_device_compute_shader_derivatives_features_khr_body(
+pub(crate) fn encode_physical_device_compute_shader_derivatives_features_khr_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceComputeShaderDerivativesFeaturesNV<'_>,
 ) {
@@ -465,13 +465,13 @@ pub fn encode_physical_device_compute_shader_derivatives_features_khr_body(
 }
 
 /// The members of `VkPhysicalDeviceComputeShaderDerivativesFeaturesKHR`, which follow its chain.
-pub fn encode_physical_device_compute_shader_derivatives_features_khr_partial_body(
+pub(crate) fn encode_physical_device_compute_shader_derivatives_features_khr_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceComputeShaderDerivativesFeaturesNV<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceAccelerationStructureFeaturesKHR`, which follow its chain.
-pub fn encode_physical_device_acceleration_structure_features_khr_body(
+pub(crate) fn encode_physical_device_acceleration_structure_features_khr_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceAccelerationStructureFeaturesKHR<'_>,
 ) {
@@ -483,13 +483,13 @@ pub fn encode_physical_device_acceleration_structure_features_khr_body(
 }
 
 /// The members of `VkPhysicalDeviceAccelerationStructureFeaturesKHR`, which follow its chain.
-pub fn encode_physical_device_acceleration_structure_features_khr_partial_body(
+pub(crate) fn encode_physical_device_acceleration_structure_features_khr_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceAccelerationStructureFeaturesKHR<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceRayTracingPipelineFeaturesKHR`, which follow its chain.
-pub fn encode_physical_device_ray_tracing_pipeline_features_khr_body(
+pub(crate) fn encode_physical_device_ray_tracing_pipeline_features_khr_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceRayTracingPipelineFeaturesKHR<'_>,
 ) {
@@ -501,13 +501,13 @@ pub fn encode_physical_device_ray_tracing_pipeline_features_khr_body(
 }
 
 /// The members of `VkPhysicalDeviceRayTracingPipelineFeaturesKHR`, which follow its chain.
-pub fn encode_physical_device_ray_tracing_pipeline_features_khr_partial_body(
+pub(crate) fn encode_physical_device_ray_tracing_pipeline_features_khr_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceRayTracingPipelineFeaturesKHR<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceRayQueryFeaturesKHR`, which follow its chain.
-pub fn encode_physical_device_ray_query_features_khr_body(
+pub(crate) fn encode_physical_device_ray_query_features_khr_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceRayQueryFeaturesKHR<'_>,
 ) {
@@ -515,13 +515,13 @@ pub fn encode_physical_device_ray_query_features_khr_body(
 }
 
 /// The members of `VkPhysicalDeviceRayQueryFeaturesKHR`, which follow its chain.
-pub fn encode_physical_device_ray_query_features_khr_partial_body(
+pub(crate) fn encode_physical_device_ray_query_features_khr_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceRayQueryFeaturesKHR<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceRayTracingMaintenance1FeaturesKHR`, which follow its chain.
-pub fn encode_physical_device_ray_tracing_maintenance1_features_khr_body(
+pub(crate) fn encode_physical_device_ray_tracing_maintenance1_features_khr_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceRayTracingMaintenance1FeaturesKHR<'_>,
 ) {
@@ -530,13 +530,13 @@ pub fn encode_physical_device_ray_tracing_maintenance1_features_khr_body(
 }
 
 /// The members of `VkPhysicalDeviceRayTracingMaintenance1FeaturesKHR`, which follow its chain.
-pub fn encode_physical_device_ray_tracing_maintenance1_features_khr_partial_body(
+pub(crate) fn encode_physical_device_ray_tracing_maintenance1_features_khr_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceRayTracingMaintenance1FeaturesKHR<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceScalarBlockLayoutFeatures`, which follow its chain.
-pub fn encode_physical_device_scalar_block_layout_features_body(
+pub(crate) fn encode_physical_device_scalar_block_layout_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceScalarBlockLayoutFeatures<'_>,
 ) {
@@ -544,13 +544,13 @@ pub fn encode_physical_device_scalar_block_layout_features_body(
 }
 
 /// The members of `VkPhysicalDeviceScalarBlockLayoutFeatures`, which follow its chain.
-pub fn encode_physical_device_scalar_block_layout_features_partial_body(
+pub(crate) fn encode_physical_device_scalar_block_layout_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceScalarBlockLayoutFeatures<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceUniformBufferStandardLayoutFeatures`, which follow its chain.
-pub fn encode_physical_device_uniform_buffer_standard_layout_features_body(
+pub(crate) fn encode_physical_device_uniform_buffer_standard_layout_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceUniformBufferStandardLayoutFeatures<'_>,
 ) {
@@ -558,13 +558,13 @@ pub fn encode_physical_device_uniform_buffer_standard_layout_features_body(
 }
 
 /// The members of `VkPhysicalDeviceUniformBufferStandardLayoutFeatures`, which follow its chain.
-pub fn encode_physical_device_uniform_buffer_standard_layout_features_partial_body(
+pub(crate) fn encode_physical_device_uniform_buffer_standard_layout_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceUniformBufferStandardLayoutFeatures<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceDepthClipEnableFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_depth_clip_enable_features_ext_body(
+pub(crate) fn encode_physical_device_depth_clip_enable_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceDepthClipEnableFeaturesEXT<'_>,
 ) {
@@ -572,13 +572,13 @@ pub fn encode_physical_device_depth_clip_enable_features_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceDepthClipEnableFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_depth_clip_enable_features_ext_partial_body(
+pub(crate) fn encode_physical_device_depth_clip_enable_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceDepthClipEnableFeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceBufferDeviceAddressFeatures`, which follow its chain.
-pub fn encode_physical_device_buffer_device_address_features_body(
+pub(crate) fn encode_physical_device_buffer_device_address_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceBufferDeviceAddressFeatures<'_>,
 ) {
@@ -588,13 +588,13 @@ pub fn encode_physical_device_buffer_device_address_features_body(
 }
 
 /// The members of `VkPhysicalDeviceBufferDeviceAddressFeatures`, which follow its chain.
-pub fn encode_physical_device_buffer_device_address_features_partial_body(
+pub(crate) fn encode_physical_device_buffer_device_address_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceBufferDeviceAddressFeatures<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceImagelessFramebufferFeatures`, which follow its chain.
-pub fn encode_physical_device_imageless_framebuffer_features_body(
+pub(crate) fn encode_physical_device_imageless_framebuffer_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceImagelessFramebufferFeatures<'_>,
 ) {
@@ -602,13 +602,13 @@ pub fn encode_physical_device_imageless_framebuffer_features_body(
 }
 
 /// The members of `VkPhysicalDeviceImagelessFramebufferFeatures`, which follow its chain.
-pub fn encode_physical_device_imageless_framebuffer_features_partial_body(
+pub(crate) fn encode_physical_device_imageless_framebuffer_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceImagelessFramebufferFeatures<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceTextureCompressionASTCHDRFeatures`, which follow its chain.
-pub fn encode_physical_device_texture_compression_astchdr_features_body(
+pub(crate) fn encode_physical_device_texture_compression_astchdr_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceTextureCompressionASTCHDRFeatures<'_>,
 ) {
@@ -616,13 +616,13 @@ pub fn encode_physical_device_texture_compression_astchdr_features_body(
 }
 
 /// The members of `VkPhysicalDeviceTextureCompressionASTCHDRFeatures`, which follow its chain.
-pub fn encode_physical_device_texture_compression_astchdr_features_partial_body(
+pub(crate) fn encode_physical_device_texture_compression_astchdr_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceTextureCompressionASTCHDRFeatures<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceYcbcrImageArraysFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_ycbcr_image_arrays_features_ext_body(
+pub(crate) fn encode_physical_device_ycbcr_image_arrays_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceYcbcrImageArraysFeaturesEXT<'_>,
 ) {
@@ -630,13 +630,13 @@ pub fn encode_physical_device_ycbcr_image_arrays_features_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceYcbcrImageArraysFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_ycbcr_image_arrays_features_ext_partial_body(
+pub(crate) fn encode_physical_device_ycbcr_image_arrays_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceYcbcrImageArraysFeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceShaderClockFeaturesKHR`, which follow its chain.
-pub fn encode_physical_device_shader_clock_features_khr_body(
+pub(crate) fn encode_physical_device_shader_clock_features_khr_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceShaderClockFeaturesKHR<'_>,
 ) {
@@ -645,13 +645,13 @@ pub fn encode_physical_device_shader_clock_features_khr_body(
 }
 
 /// The members of `VkPhysicalDeviceShaderClockFeaturesKHR`, which follow its chain.
-pub fn encode_physical_device_shader_clock_features_khr_partial_body(
+pub(crate) fn encode_physical_device_shader_clock_features_khr_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceShaderClockFeaturesKHR<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceIndexTypeUint8Features`, which follow its chain.
-pub fn encode_physical_device_index_type_uint8_features_body(
+pub(crate) fn encode_physical_device_index_type_uint8_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceIndexTypeUint8FeaturesKHR<'_>,
 ) {
@@ -659,13 +659,13 @@ pub fn encode_physical_device_index_type_uint8_features_body(
 }
 
 /// The members of `VkPhysicalDeviceIndexTypeUint8Features`, which follow its chain.
-pub fn encode_physical_device_index_type_uint8_features_partial_body(
+pub(crate) fn encode_physical_device_index_type_uint8_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceIndexTypeUint8FeaturesKHR<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceFragmentShaderInterlockFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_fragment_shader_interlock_features_ext_body(
+pub(crate) fn encode_physical_device_fragment_shader_interlock_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceFragmentShaderInterlockFeaturesEXT<'_>,
 ) {
@@ -675,13 +675,13 @@ pub fn encode_physical_device_fragment_shader_interlock_features_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceFragmentShaderInterlockFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_fragment_shader_interlock_features_ext_partial_body(
+pub(crate) fn encode_physical_device_fragment_shader_interlock_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceFragmentShaderInterlockFeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceSeparateDepthStencilLayoutsFeatures`, which follow its chain.
-pub fn encode_physical_device_separate_depth_stencil_layouts_features_body(
+pub(crate) fn encode_physical_device_separate_depth_stencil_layouts_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceSeparateDepthStencilLayoutsFeatures<'_>,
 ) {
@@ -689,13 +689,13 @@ pub fn encode_physical_device_separate_depth_stencil_layouts_features_body(
 }
 
 /// The members of `VkPhysicalDeviceSeparateDepthStencilLayoutsFeatures`, which follow its chain.
-pub fn encode_physical_device_separate_depth_stencil_layouts_features_partial_body(
+pub(crate) fn encode_physical_device_separate_depth_stencil_layouts_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceSeparateDepthStencilLayoutsFeatures<'_>,
 ) {}
 
 /// The members of `VkPhysicalDevicePrimitiveTopologyListRestartFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_primitive_topology_list_restart_features_ext_body(
+pub(crate) fn encode_physical_device_primitive_topology_list_restart_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDevicePrimitiveTopologyListRestartFeaturesEXT<'_>,
 ) {
@@ -704,13 +704,13 @@ pub fn encode_physical_device_primitive_topology_list_restart_features_ext_body(
 }
 
 /// The members of `VkPhysicalDevicePrimitiveTopologyListRestartFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_primitive_topology_list_restart_features_ext_partial_body(
+pub(crate) fn encode_physical_device_primitive_topology_list_restart_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDevicePrimitiveTopologyListRestartFeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceShaderDemoteToHelperInvocationFeatures`, which follow its chain.
-pub fn encode_physical_device_shader_demote_to_helper_invocation_features_body(
+pub(crate) fn encode_physical_device_shader_demote_to_helper_invocation_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceShaderDemoteToHelperInvocationFeatures<'_>,
 ) {
@@ -718,13 +718,13 @@ pub fn encode_physical_device_shader_demote_to_helper_invocation_features_body(
 }
 
 /// The members of `VkPhysicalDeviceShaderDemoteToHelperInvocationFeatures`, which follow its chain.
-pub fn encode_physical_device_shader_demote_to_helper_invocation_features_partial_body(
+pub(crate) fn encode_physical_device_shader_demote_to_helper_invocation_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceShaderDemoteToHelperInvocationFeatures<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceTexelBufferAlignmentFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_texel_buffer_alignment_features_ext_body(
+pub(crate) fn encode_physical_device_texel_buffer_alignment_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceTexelBufferAlignmentFeaturesEXT<'_>,
 ) {
@@ -732,13 +732,13 @@ pub fn encode_physical_device_texel_buffer_alignment_features_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceTexelBufferAlignmentFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_texel_buffer_alignment_features_ext_partial_body(
+pub(crate) fn encode_physical_device_texel_buffer_alignment_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceTexelBufferAlignmentFeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceSubgroupSizeControlFeatures`, which follow its chain.
-pub fn encode_physical_device_subgroup_size_control_features_body(
+pub(crate) fn encode_physical_device_subgroup_size_control_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceSubgroupSizeControlFeatures<'_>,
 ) {
@@ -747,13 +747,13 @@ pub fn encode_physical_device_subgroup_size_control_features_body(
 }
 
 /// The members of `VkPhysicalDeviceSubgroupSizeControlFeatures`, which follow its chain.
-pub fn encode_physical_device_subgroup_size_control_features_partial_body(
+pub(crate) fn encode_physical_device_subgroup_size_control_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceSubgroupSizeControlFeatures<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceLineRasterizationFeatures`, which follow its chain.
-pub fn encode_physical_device_line_rasterization_features_body(
+pub(crate) fn encode_physical_device_line_rasterization_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceLineRasterizationFeaturesKHR<'_>,
 ) {
@@ -766,13 +766,13 @@ pub fn encode_physical_device_line_rasterization_features_body(
 }
 
 /// The members of `VkPhysicalDeviceLineRasterizationFeatures`, which follow its chain.
-pub fn encode_physical_device_line_rasterization_features_partial_body(
+pub(crate) fn encode_physical_device_line_rasterization_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceLineRasterizationFeaturesKHR<'_>,
 ) {}
 
 /// The members of `VkPhysicalDevicePipelineCreationCacheControlFeatures`, which follow its chain.
-pub fn encode_physical_device_pipeline_creation_cache_control_features_body(
+pub(crate) fn encode_physical_device_pipeline_creation_cache_control_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDevicePipelineCreationCacheControlFeatures<'_>,
 ) {
@@ -780,13 +780,13 @@ pub fn encode_physical_device_pipeline_creation_cache_control_features_body(
 }
 
 /// The members of `VkPhysicalDevicePipelineCreationCacheControlFeatures`, which follow its chain.
-pub fn encode_physical_device_pipeline_creation_cache_control_features_partial_body(
+pub(crate) fn encode_physical_device_pipeline_creation_cache_control_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDevicePipelineCreationCacheControlFeatures<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceVulkan11Features`, which follow its chain.
-pub fn encode_physical_device_vulkan11_features_body(
+pub(crate) fn encode_physical_device_vulkan11_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceVulkan11Features<'_>,
 ) {
@@ -805,13 +805,13 @@ pub fn encode_physical_device_vulkan11_features_body(
 }
 
 /// The members of `VkPhysicalDeviceVulkan11Features`, which follow its chain.
-pub fn encode_physical_device_vulkan11_features_partial_body(
+pub(crate) fn encode_physical_device_vulkan11_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceVulkan11Features<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceVulkan12Features`, which follow its chain.
-pub fn encode_physical_device_vulkan12_features_body(
+pub(crate) fn encode_physical_device_vulkan12_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceVulkan12Features<'_>,
 ) {
@@ -865,13 +865,13 @@ pub fn encode_physical_device_vulkan12_features_body(
 }
 
 /// The members of `VkPhysicalDeviceVulkan12Features`, which follow its chain.
-pub fn encode_physical_device_vulkan12_features_partial_body(
+pub(crate) fn encode_physical_device_vulkan12_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceVulkan12Features<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceVulkan13Features`, which follow its chain.
-pub fn encode_physical_device_vulkan13_features_body(
+pub(crate) fn encode_physical_device_vulkan13_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceVulkan13Features<'_>,
 ) {
@@ -893,13 +893,13 @@ pub fn encode_physical_device_vulkan13_features_body(
 }
 
 /// The members of `VkPhysicalDeviceVulkan13Features`, which follow its chain.
-pub fn encode_physical_device_vulkan13_features_partial_body(
+pub(crate) fn encode_physical_device_vulkan13_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceVulkan13Features<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceVulkan14Features`, which follow its chain.
-pub fn encode_physical_device_vulkan14_features_body(
+pub(crate) fn encode_physical_device_vulkan14_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceVulkan14Features<'_>,
 ) {
@@ -927,13 +927,13 @@ pub fn encode_physical_device_vulkan14_features_body(
 }
 
 /// The members of `VkPhysicalDeviceVulkan14Features`, which follow its chain.
-pub fn encode_physical_device_vulkan14_features_partial_body(
+pub(crate) fn encode_physical_device_vulkan14_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceVulkan14Features<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceCustomBorderColorFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_custom_border_color_features_ext_body(
+pub(crate) fn encode_physical_device_custom_border_color_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceCustomBorderColorFeaturesEXT<'_>,
 ) {
@@ -942,13 +942,13 @@ pub fn encode_physical_device_custom_border_color_features_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceCustomBorderColorFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_custom_border_color_features_ext_partial_body(
+pub(crate) fn encode_physical_device_custom_border_color_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceCustomBorderColorFeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceBorderColorSwizzleFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_border_color_swizzle_features_ext_body(
+pub(crate) fn encode_physical_device_border_color_swizzle_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceBorderColorSwizzleFeaturesEXT<'_>,
 ) {
@@ -957,13 +957,13 @@ pub fn encode_physical_device_border_color_swizzle_features_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceBorderColorSwizzleFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_border_color_swizzle_features_ext_partial_body(
+pub(crate) fn encode_physical_device_border_color_swizzle_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceBorderColorSwizzleFeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceExtendedDynamicStateFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_extended_dynamic_state_features_ext_body(
+pub(crate) fn encode_physical_device_extended_dynamic_state_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceExtendedDynamicStateFeaturesEXT<'_>,
 ) {
@@ -971,13 +971,13 @@ pub fn encode_physical_device_extended_dynamic_state_features_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceExtendedDynamicStateFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_extended_dynamic_state_features_ext_partial_body(
+pub(crate) fn encode_physical_device_extended_dynamic_state_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceExtendedDynamicStateFeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceExtendedDynamicState2FeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_extended_dynamic_state2_features_ext_body(
+pub(crate) fn encode_physical_device_extended_dynamic_state2_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceExtendedDynamicState2FeaturesEXT<'_>,
 ) {
@@ -987,13 +987,13 @@ pub fn encode_physical_device_extended_dynamic_state2_features_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceExtendedDynamicState2FeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_extended_dynamic_state2_features_ext_partial_body(
+pub(crate) fn encode_physical_device_extended_dynamic_state2_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceExtendedDynamicState2FeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceExtendedDynamicState3FeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_extended_dynamic_state3_features_ext_body(
+pub(crate) fn encode_physical_device_extended_dynamic_state3_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT<'_>,
 ) {
@@ -1031,13 +1031,13 @@ pub fn encode_physical_device_extended_dynamic_state3_features_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceExtendedDynamicState3FeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_extended_dynamic_state3_features_ext_partial_body(
+pub(crate) fn encode_physical_device_extended_dynamic_state3_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceZeroInitializeWorkgroupMemoryFeatures`, which follow its chain.
-pub fn encode_physical_device_zero_initialize_workgroup_memory_features_body(
+pub(crate) fn encode_physical_device_zero_initialize_workgroup_memory_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceZeroInitializeWorkgroupMemoryFeatures<'_>,
 ) {
@@ -1045,13 +1045,13 @@ pub fn encode_physical_device_zero_initialize_workgroup_memory_features_body(
 }
 
 /// The members of `VkPhysicalDeviceZeroInitializeWorkgroupMemoryFeatures`, which follow its chain.
-pub fn encode_physical_device_zero_initialize_workgroup_memory_features_partial_body(
+pub(crate) fn encode_physical_device_zero_initialize_workgroup_memory_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceZeroInitializeWorkgroupMemoryFeatures<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceShaderSubgroupUniformControlFlowFeaturesKHR`, which follow its chain.
-pub fn encode_physical_device_shader_subgroup_uniform_control_flow_features_khr_body(
+pub(crate) fn encode_physical_device_shader_subgroup_uniform_control_flow_features_khr_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceShaderSubgroupUniformControlFlowFeaturesKHR<'_>,
 ) {
@@ -1059,13 +1059,13 @@ pub fn encode_physical_device_shader_subgroup_uniform_control_flow_features_khr_
 }
 
 /// The members of `VkPhysicalDeviceShaderSubgroupUniformControlFlowFeaturesKHR`, which follow its chain.
-pub fn encode_physical_device_shader_subgroup_uniform_control_flow_features_khr_partial_body(
+pub(crate) fn encode_physical_device_shader_subgroup_uniform_control_flow_features_khr_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceShaderSubgroupUniformControlFlowFeaturesKHR<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceRobustness2FeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_robustness2_features_ext_body(
+pub(crate) fn encode_physical_device_robustness2_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceRobustness2FeaturesEXT<'_>,
 ) {
@@ -1075,13 +1075,13 @@ pub fn encode_physical_device_robustness2_features_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceRobustness2FeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_robustness2_features_ext_partial_body(
+pub(crate) fn encode_physical_device_robustness2_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceRobustness2FeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceImageRobustnessFeatures`, which follow its chain.
-pub fn encode_physical_device_image_robustness_features_body(
+pub(crate) fn encode_physical_device_image_robustness_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceImageRobustnessFeatures<'_>,
 ) {
@@ -1089,13 +1089,13 @@ pub fn encode_physical_device_image_robustness_features_body(
 }
 
 /// The members of `VkPhysicalDeviceImageRobustnessFeatures`, which follow its chain.
-pub fn encode_physical_device_image_robustness_features_partial_body(
+pub(crate) fn encode_physical_device_image_robustness_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceImageRobustnessFeatures<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceWorkgroupMemoryExplicitLayoutFeaturesKHR`, which follow its chain.
-pub fn encode_physical_device_workgroup_memory_explicit_layout_features_khr_body(
+pub(crate) fn encode_physical_device_workgroup_memory_explicit_layout_features_khr_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceWorkgroupMemoryExplicitLayoutFeaturesKHR<'_>,
 ) {
@@ -1106,13 +1106,13 @@ pub fn encode_physical_device_workgroup_memory_explicit_layout_features_khr_body
 }
 
 /// The members of `VkPhysicalDeviceWorkgroupMemoryExplicitLayoutFeaturesKHR`, which follow its chain.
-pub fn encode_physical_device_workgroup_memory_explicit_layout_features_khr_partial_body(
+pub(crate) fn encode_physical_device_workgroup_memory_explicit_layout_features_khr_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceWorkgroupMemoryExplicitLayoutFeaturesKHR<'_>,
 ) {}
 
 /// The members of `VkPhysicalDevice4444FormatsFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device4444_formats_features_ext_body(
+pub(crate) fn encode_physical_device4444_formats_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDevice4444FormatsFeaturesEXT<'_>,
 ) {
@@ -1121,13 +1121,13 @@ pub fn encode_physical_device4444_formats_features_ext_body(
 }
 
 /// The members of `VkPhysicalDevice4444FormatsFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device4444_formats_features_ext_partial_body(
+pub(crate) fn encode_physical_device4444_formats_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDevice4444FormatsFeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceShaderImageAtomicInt64FeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_shader_image_atomic_int64_features_ext_body(
+pub(crate) fn encode_physical_device_shader_image_atomic_int64_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceShaderImageAtomicInt64FeaturesEXT<'_>,
 ) {
@@ -1136,13 +1136,13 @@ pub fn encode_physical_device_shader_image_atomic_int64_features_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceShaderImageAtomicInt64FeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_shader_image_atomic_int64_features_ext_partial_body(
+pub(crate) fn encode_physical_device_shader_image_atomic_int64_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceShaderImageAtomicInt64FeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceFragmentShadingRateFeaturesKHR`, which follow its chain.
-pub fn encode_physical_device_fragment_shading_rate_features_khr_body(
+pub(crate) fn encode_physical_device_fragment_shading_rate_features_khr_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceFragmentShadingRateFeaturesKHR<'_>,
 ) {
@@ -1152,13 +1152,13 @@ pub fn encode_physical_device_fragment_shading_rate_features_khr_body(
 }
 
 /// The members of `VkPhysicalDeviceFragmentShadingRateFeaturesKHR`, which follow its chain.
-pub fn encode_physical_device_fragment_shading_rate_features_khr_partial_body(
+pub(crate) fn encode_physical_device_fragment_shading_rate_features_khr_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceFragmentShadingRateFeaturesKHR<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceShaderTerminateInvocationFeatures`, which follow its chain.
-pub fn encode_physical_device_shader_terminate_invocation_features_body(
+pub(crate) fn encode_physical_device_shader_terminate_invocation_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceShaderTerminateInvocationFeatures<'_>,
 ) {
@@ -1166,13 +1166,13 @@ pub fn encode_physical_device_shader_terminate_invocation_features_body(
 }
 
 /// The members of `VkPhysicalDeviceShaderTerminateInvocationFeatures`, which follow its chain.
-pub fn encode_physical_device_shader_terminate_invocation_features_partial_body(
+pub(crate) fn encode_physical_device_shader_terminate_invocation_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceShaderTerminateInvocationFeatures<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceImage2DViewOf3DFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_image2_d_view_of3_d_features_ext_body(
+pub(crate) fn encode_physical_device_image2_d_view_of3_d_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceImage2DViewOf3DFeaturesEXT<'_>,
 ) {
@@ -1181,13 +1181,13 @@ pub fn encode_physical_device_image2_d_view_of3_d_features_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceImage2DViewOf3DFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_image2_d_view_of3_d_features_ext_partial_body(
+pub(crate) fn encode_physical_device_image2_d_view_of3_d_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceImage2DViewOf3DFeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceAttachmentFeedbackLoopDynamicStateFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_attachment_feedback_loop_dynamic_state_features_ext_body(
+pub(crate) fn encode_physical_device_attachment_feedback_loop_dynamic_state_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceAttachmentFeedbackLoopDynamicStateFeaturesEXT<'_>,
 ) {
@@ -1195,13 +1195,13 @@ pub fn encode_physical_device_attachment_feedback_loop_dynamic_state_features_ex
 }
 
 /// The members of `VkPhysicalDeviceAttachmentFeedbackLoopDynamicStateFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_attachment_feedback_loop_dynamic_state_features_ext_partial_body(
+pub(crate) fn encode_physical_device_attachment_feedback_loop_dynamic_state_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceAttachmentFeedbackLoopDynamicStateFeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceLegacyVertexAttributesFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_legacy_vertex_attributes_features_ext_body(
+pub(crate) fn encode_physical_device_legacy_vertex_attributes_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceLegacyVertexAttributesFeaturesEXT<'_>,
 ) {
@@ -1209,13 +1209,13 @@ pub fn encode_physical_device_legacy_vertex_attributes_features_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceLegacyVertexAttributesFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_legacy_vertex_attributes_features_ext_partial_body(
+pub(crate) fn encode_physical_device_legacy_vertex_attributes_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceLegacyVertexAttributesFeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceMutableDescriptorTypeFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_mutable_descriptor_type_features_ext_body(
+pub(crate) fn encode_physical_device_mutable_descriptor_type_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceMutableDescriptorTypeFeaturesEXT<'_>,
 ) {
@@ -1223,13 +1223,13 @@ pub fn encode_physical_device_mutable_descriptor_type_features_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceMutableDescriptorTypeFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_mutable_descriptor_type_features_ext_partial_body(
+pub(crate) fn encode_physical_device_mutable_descriptor_type_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceMutableDescriptorTypeFeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceDepthClipControlFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_depth_clip_control_features_ext_body(
+pub(crate) fn encode_physical_device_depth_clip_control_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceDepthClipControlFeaturesEXT<'_>,
 ) {
@@ -1237,13 +1237,13 @@ pub fn encode_physical_device_depth_clip_control_features_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceDepthClipControlFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_depth_clip_control_features_ext_partial_body(
+pub(crate) fn encode_physical_device_depth_clip_control_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceDepthClipControlFeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceDepthClampControlFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_depth_clamp_control_features_ext_body(
+pub(crate) fn encode_physical_device_depth_clamp_control_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceDepthClampControlFeaturesEXT<'_>,
 ) {
@@ -1251,13 +1251,13 @@ pub fn encode_physical_device_depth_clamp_control_features_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceDepthClampControlFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_depth_clamp_control_features_ext_partial_body(
+pub(crate) fn encode_physical_device_depth_clamp_control_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceDepthClampControlFeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceVertexInputDynamicStateFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_vertex_input_dynamic_state_features_ext_body(
+pub(crate) fn encode_physical_device_vertex_input_dynamic_state_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceVertexInputDynamicStateFeaturesEXT<'_>,
 ) {
@@ -1265,13 +1265,13 @@ pub fn encode_physical_device_vertex_input_dynamic_state_features_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceVertexInputDynamicStateFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_vertex_input_dynamic_state_features_ext_partial_body(
+pub(crate) fn encode_physical_device_vertex_input_dynamic_state_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceVertexInputDynamicStateFeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceColorWriteEnableFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_color_write_enable_features_ext_body(
+pub(crate) fn encode_physical_device_color_write_enable_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceColorWriteEnableFeaturesEXT<'_>,
 ) {
@@ -1279,13 +1279,13 @@ pub fn encode_physical_device_color_write_enable_features_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceColorWriteEnableFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_color_write_enable_features_ext_partial_body(
+pub(crate) fn encode_physical_device_color_write_enable_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceColorWriteEnableFeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceSynchronization2Features`, which follow its chain.
-pub fn encode_physical_device_synchronization2_features_body(
+pub(crate) fn encode_physical_device_synchronization2_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceSynchronization2Features<'_>,
 ) {
@@ -1293,13 +1293,13 @@ pub fn encode_physical_device_synchronization2_features_body(
 }
 
 /// The members of `VkPhysicalDeviceSynchronization2Features`, which follow its chain.
-pub fn encode_physical_device_synchronization2_features_partial_body(
+pub(crate) fn encode_physical_device_synchronization2_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceSynchronization2Features<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceHostImageCopyFeatures`, which follow its chain.
-pub fn encode_physical_device_host_image_copy_features_body(
+pub(crate) fn encode_physical_device_host_image_copy_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceHostImageCopyFeaturesEXT<'_>,
 ) {
@@ -1307,13 +1307,13 @@ pub fn encode_physical_device_host_image_copy_features_body(
 }
 
 /// The members of `VkPhysicalDeviceHostImageCopyFeatures`, which follow its chain.
-pub fn encode_physical_device_host_image_copy_features_partial_body(
+pub(crate) fn encode_physical_device_host_image_copy_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceHostImageCopyFeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDevicePrimitivesGeneratedQueryFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_primitives_generated_query_features_ext_body(
+pub(crate) fn encode_physical_device_primitives_generated_query_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDevicePrimitivesGeneratedQueryFeaturesEXT<'_>,
 ) {
@@ -1323,13 +1323,13 @@ pub fn encode_physical_device_primitives_generated_query_features_ext_body(
 }
 
 /// The members of `VkPhysicalDevicePrimitivesGeneratedQueryFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_primitives_generated_query_features_ext_partial_body(
+pub(crate) fn encode_physical_device_primitives_generated_query_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDevicePrimitivesGeneratedQueryFeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceLegacyDitheringFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_legacy_dithering_features_ext_body(
+pub(crate) fn encode_physical_device_legacy_dithering_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceLegacyDitheringFeaturesEXT<'_>,
 ) {
@@ -1337,13 +1337,13 @@ pub fn encode_physical_device_legacy_dithering_features_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceLegacyDitheringFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_legacy_dithering_features_ext_partial_body(
+pub(crate) fn encode_physical_device_legacy_dithering_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceLegacyDitheringFeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDevicePipelineProtectedAccessFeatures`, which follow its chain.
-pub fn encode_physical_device_pipeline_protected_access_features_body(
+pub(crate) fn encode_physical_device_pipeline_protected_access_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDevicePipelineProtectedAccessFeaturesEXT<'_>,
 ) {
@@ -1351,13 +1351,13 @@ pub fn encode_physical_device_pipeline_protected_access_features_body(
 }
 
 /// The members of `VkPhysicalDevicePipelineProtectedAccessFeatures`, which follow its chain.
-pub fn encode_physical_device_pipeline_protected_access_features_partial_body(
+pub(crate) fn encode_physical_device_pipeline_protected_access_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDevicePipelineProtectedAccessFeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceYcbcr2Plane444FormatsFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_ycbcr2_plane444_formats_features_ext_body(
+pub(crate) fn encode_physical_device_ycbcr2_plane444_formats_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceYcbcr2Plane444FormatsFeaturesEXT<'_>,
 ) {
@@ -1365,13 +1365,13 @@ pub fn encode_physical_device_ycbcr2_plane444_formats_features_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceYcbcr2Plane444FormatsFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_ycbcr2_plane444_formats_features_ext_partial_body(
+pub(crate) fn encode_physical_device_ycbcr2_plane444_formats_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceYcbcr2Plane444FormatsFeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceProvokingVertexFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_provoking_vertex_features_ext_body(
+pub(crate) fn encode_physical_device_provoking_vertex_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceProvokingVertexFeaturesEXT<'_>,
 ) {
@@ -1380,13 +1380,13 @@ pub fn encode_physical_device_provoking_vertex_features_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceProvokingVertexFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_provoking_vertex_features_ext_partial_body(
+pub(crate) fn encode_physical_device_provoking_vertex_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceProvokingVertexFeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceShaderIntegerDotProductFeatures`, which follow its chain.
-pub fn encode_physical_device_shader_integer_dot_product_features_body(
+pub(crate) fn encode_physical_device_shader_integer_dot_product_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceShaderIntegerDotProductFeatures<'_>,
 ) {
@@ -1394,13 +1394,13 @@ pub fn encode_physical_device_shader_integer_dot_product_features_body(
 }
 
 /// The members of `VkPhysicalDeviceShaderIntegerDotProductFeatures`, which follow its chain.
-pub fn encode_physical_device_shader_integer_dot_product_features_partial_body(
+pub(crate) fn encode_physical_device_shader_integer_dot_product_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceShaderIntegerDotProductFeatures<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceFragmentShaderBarycentricFeaturesKHR`, which follow its chain.
-pub fn encode_physical_device_fragment_shader_barycentric_features_khr_body(
+pub(crate) fn encode_physical_device_fragment_shader_barycentric_features_khr_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceFragmentShaderBarycentricFeaturesKHR<'_>,
 ) {
@@ -1408,13 +1408,13 @@ pub fn encode_physical_device_fragment_shader_barycentric_features_khr_body(
 }
 
 /// The members of `VkPhysicalDeviceFragmentShaderBarycentricFeaturesKHR`, which follow its chain.
-pub fn encode_physical_device_fragment_shader_barycentric_features_khr_partial_body(
+pub(crate) fn encode_physical_device_fragment_shader_barycentric_features_khr_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceFragmentShaderBarycentricFeaturesKHR<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceDynamicRenderingFeatures`, which follow its chain.
-pub fn encode_physical_device_dynamic_rendering_features_body(
+pub(crate) fn encode_physical_device_dynamic_rendering_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceDynamicRenderingFeatures<'_>,
 ) {
@@ -1422,13 +1422,13 @@ pub fn encode_physical_device_dynamic_rendering_features_body(
 }
 
 /// The members of `VkPhysicalDeviceDynamicRenderingFeatures`, which follow its chain.
-pub fn encode_physical_device_dynamic_rendering_features_partial_body(
+pub(crate) fn encode_physical_device_dynamic_rendering_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceDynamicRenderingFeatures<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceImageViewMinLodFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_image_view_min_lod_features_ext_body(
+pub(crate) fn encode_physical_device_image_view_min_lod_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceImageViewMinLodFeaturesEXT<'_>,
 ) {
@@ -1436,13 +1436,13 @@ pub fn encode_physical_device_image_view_min_lod_features_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceImageViewMinLodFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_image_view_min_lod_features_ext_partial_body(
+pub(crate) fn encode_physical_device_image_view_min_lod_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceImageViewMinLodFeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceRasterizationOrderAttachmentAccessFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_rasterization_order_attachment_access_features_ext_body(
+pub(crate) fn encode_physical_device_rasterization_order_attachment_access_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceRasterizationOrderAttachmentAccessFeaturesEXT<'_>,
 ) {
@@ -1452,13 +1452,13 @@ pub fn encode_physical_device_rasterization_order_attachment_access_features_ext
 }
 
 /// The members of `VkPhysicalDeviceRasterizationOrderAttachmentAccessFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_rasterization_order_attachment_access_features_ext_partial_body(
+pub(crate) fn encode_physical_device_rasterization_order_attachment_access_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceRasterizationOrderAttachmentAccessFeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceGraphicsPipelineLibraryFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_graphics_pipeline_library_features_ext_body(
+pub(crate) fn encode_physical_device_graphics_pipeline_library_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceGraphicsPipelineLibraryFeaturesEXT<'_>,
 ) {
@@ -1466,13 +1466,13 @@ pub fn encode_physical_device_graphics_pipeline_library_features_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceGraphicsPipelineLibraryFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_graphics_pipeline_library_features_ext_partial_body(
+pub(crate) fn encode_physical_device_graphics_pipeline_library_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceGraphicsPipelineLibraryFeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceNestedCommandBufferFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_nested_command_buffer_features_ext_body(
+pub(crate) fn encode_physical_device_nested_command_buffer_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceNestedCommandBufferFeaturesEXT<'_>,
 ) {
@@ -1482,13 +1482,13 @@ pub fn encode_physical_device_nested_command_buffer_features_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceNestedCommandBufferFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_nested_command_buffer_features_ext_partial_body(
+pub(crate) fn encode_physical_device_nested_command_buffer_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceNestedCommandBufferFeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceNonSeamlessCubeMapFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_non_seamless_cube_map_features_ext_body(
+pub(crate) fn encode_physical_device_non_seamless_cube_map_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceNonSeamlessCubeMapFeaturesEXT<'_>,
 ) {
@@ -1496,13 +1496,13 @@ pub fn encode_physical_device_non_seamless_cube_map_features_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceNonSeamlessCubeMapFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_non_seamless_cube_map_features_ext_partial_body(
+pub(crate) fn encode_physical_device_non_seamless_cube_map_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceNonSeamlessCubeMapFeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDevicePipelineRobustnessFeatures`, which follow its chain.
-pub fn encode_physical_device_pipeline_robustness_features_body(
+pub(crate) fn encode_physical_device_pipeline_robustness_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDevicePipelineRobustnessFeaturesEXT<'_>,
 ) {
@@ -1510,13 +1510,13 @@ pub fn encode_physical_device_pipeline_robustness_features_body(
 }
 
 /// The members of `VkPhysicalDevicePipelineRobustnessFeatures`, which follow its chain.
-pub fn encode_physical_device_pipeline_robustness_features_partial_body(
+pub(crate) fn encode_physical_device_pipeline_robustness_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDevicePipelineRobustnessFeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceAttachmentFeedbackLoopLayoutFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_attachment_feedback_loop_layout_features_ext_body(
+pub(crate) fn encode_physical_device_attachment_feedback_loop_layout_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceAttachmentFeedbackLoopLayoutFeaturesEXT<'_>,
 ) {
@@ -1524,13 +1524,13 @@ pub fn encode_physical_device_attachment_feedback_loop_layout_features_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceAttachmentFeedbackLoopLayoutFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_attachment_feedback_loop_layout_features_ext_partial_body(
+pub(crate) fn encode_physical_device_attachment_feedback_loop_layout_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceAttachmentFeedbackLoopLayoutFeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceDynamicRenderingUnusedAttachmentsFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_dynamic_rendering_unused_attachments_features_ext_body(
+pub(crate) fn encode_physical_device_dynamic_rendering_unused_attachments_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceDynamicRenderingUnusedAttachmentsFeaturesEXT<'_>,
 ) {
@@ -1538,13 +1538,13 @@ pub fn encode_physical_device_dynamic_rendering_unused_attachments_features_ext_
 }
 
 /// The members of `VkPhysicalDeviceDynamicRenderingUnusedAttachmentsFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_dynamic_rendering_unused_attachments_features_ext_partial_body(
+pub(crate) fn encode_physical_device_dynamic_rendering_unused_attachments_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceDynamicRenderingUnusedAttachmentsFeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceDepthBiasControlFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_depth_bias_control_features_ext_body(
+pub(crate) fn encode_physical_device_depth_bias_control_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceDepthBiasControlFeaturesEXT<'_>,
 ) {
@@ -1555,13 +1555,13 @@ pub fn encode_physical_device_depth_bias_control_features_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceDepthBiasControlFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_depth_bias_control_features_ext_partial_body(
+pub(crate) fn encode_physical_device_depth_bias_control_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceDepthBiasControlFeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceRayTracingPositionFetchFeaturesKHR`, which follow its chain.
-pub fn encode_physical_device_ray_tracing_position_fetch_features_khr_body(
+pub(crate) fn encode_physical_device_ray_tracing_position_fetch_features_khr_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceRayTracingPositionFetchFeaturesKHR<'_>,
 ) {
@@ -1569,13 +1569,13 @@ pub fn encode_physical_device_ray_tracing_position_fetch_features_khr_body(
 }
 
 /// The members of `VkPhysicalDeviceRayTracingPositionFetchFeaturesKHR`, which follow its chain.
-pub fn encode_physical_device_ray_tracing_position_fetch_features_khr_partial_body(
+pub(crate) fn encode_physical_device_ray_tracing_position_fetch_features_khr_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceRayTracingPositionFetchFeaturesKHR<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceShaderMaximalReconvergenceFeaturesKHR`, which follow its chain.
-pub fn encode_physical_device_shader_maximal_reconvergence_features_khr_body(
+pub(crate) fn encode_physical_device_shader_maximal_reconvergence_features_khr_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceShaderMaximalReconvergenceFeaturesKHR<'_>,
 ) {
@@ -1583,13 +1583,13 @@ pub fn encode_physical_device_shader_maximal_reconvergence_features_khr_body(
 }
 
 /// The members of `VkPhysicalDeviceShaderMaximalReconvergenceFeaturesKHR`, which follow its chain.
-pub fn encode_physical_device_shader_maximal_reconvergence_features_khr_partial_body(
+pub(crate) fn encode_physical_device_shader_maximal_reconvergence_features_khr_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceShaderMaximalReconvergenceFeaturesKHR<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceShaderSubgroupRotateFeatures`, which follow its chain.
-pub fn encode_physical_device_shader_subgroup_rotate_features_body(
+pub(crate) fn encode_physical_device_shader_subgroup_rotate_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceShaderSubgroupRotateFeaturesKHR<'_>,
 ) {
@@ -1598,13 +1598,13 @@ pub fn encode_physical_device_shader_subgroup_rotate_features_body(
 }
 
 /// The members of `VkPhysicalDeviceShaderSubgroupRotateFeatures`, which follow its chain.
-pub fn encode_physical_device_shader_subgroup_rotate_features_partial_body(
+pub(crate) fn encode_physical_device_shader_subgroup_rotate_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceShaderSubgroupRotateFeaturesKHR<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceShaderExpectAssumeFeatures`, which follow its chain.
-pub fn encode_physical_device_shader_expect_assume_features_body(
+pub(crate) fn encode_physical_device_shader_expect_assume_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceShaderExpectAssumeFeaturesKHR<'_>,
 ) {
@@ -1612,13 +1612,13 @@ pub fn encode_physical_device_shader_expect_assume_features_body(
 }
 
 /// The members of `VkPhysicalDeviceShaderExpectAssumeFeatures`, which follow its chain.
-pub fn encode_physical_device_shader_expect_assume_features_partial_body(
+pub(crate) fn encode_physical_device_shader_expect_assume_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceShaderExpectAssumeFeaturesKHR<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceShaderFloatControls2Features`, which follow its chain.
-pub fn encode_physical_device_shader_float_controls2_features_body(
+pub(crate) fn encode_physical_device_shader_float_controls2_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceShaderFloatControls2FeaturesKHR<'_>,
 ) {
@@ -1626,13 +1626,13 @@ pub fn encode_physical_device_shader_float_controls2_features_body(
 }
 
 /// The members of `VkPhysicalDeviceShaderFloatControls2Features`, which follow its chain.
-pub fn encode_physical_device_shader_float_controls2_features_partial_body(
+pub(crate) fn encode_physical_device_shader_float_controls2_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceShaderFloatControls2FeaturesKHR<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceDynamicRenderingLocalReadFeatures`, which follow its chain.
-pub fn encode_physical_device_dynamic_rendering_local_read_features_body(
+pub(crate) fn encode_physical_device_dynamic_rendering_local_read_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceDynamicRenderingLocalReadFeaturesKHR<'_>,
 ) {
@@ -1640,13 +1640,13 @@ pub fn encode_physical_device_dynamic_rendering_local_read_features_body(
 }
 
 /// The members of `VkPhysicalDeviceDynamicRenderingLocalReadFeatures`, which follow its chain.
-pub fn encode_physical_device_dynamic_rendering_local_read_features_partial_body(
+pub(crate) fn encode_physical_device_dynamic_rendering_local_read_features_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceDynamicRenderingLocalReadFeaturesKHR<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceShaderQuadControlFeaturesKHR`, which follow its chain.
-pub fn encode_physical_device_shader_quad_control_features_khr_body(
+pub(crate) fn encode_physical_device_shader_quad_control_features_khr_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceShaderQuadControlFeaturesKHR<'_>,
 ) {
@@ -1654,13 +1654,13 @@ pub fn encode_physical_device_shader_quad_control_features_khr_body(
 }
 
 /// The members of `VkPhysicalDeviceShaderQuadControlFeaturesKHR`, which follow its chain.
-pub fn encode_physical_device_shader_quad_control_features_khr_partial_body(
+pub(crate) fn encode_physical_device_shader_quad_control_features_khr_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceShaderQuadControlFeaturesKHR<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceShaderReplicatedCompositesFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_shader_replicated_composites_features_ext_body(
+pub(crate) fn encode_physical_device_shader_replicated_composites_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceShaderReplicatedCompositesFeaturesEXT<'_>,
 ) {
@@ -1668,13 +1668,13 @@ pub fn encode_physical_device_shader_replicated_composites_features_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceShaderReplicatedCompositesFeaturesEXT`, which follow its chain.
-pub fn encode_physical_device_shader_replicated_composites_features_ext_partial_body(
+pub(crate) fn encode_physical_device_shader_replicated_composites_features_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceShaderReplicatedCompositesFeaturesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceDepthClampZeroOneFeaturesKHR`, which follow its chain.
-pub fn encode_physical_device_depth_clamp_zero_one_features_khr_body(
+pub(crate) fn encode_physical_device_depth_clamp_zero_one_features_khr_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceDepthClampZeroOneFeaturesEXT<'_>,
 ) {
@@ -1682,7 +1682,7 @@ pub fn encode_physical_device_depth_clamp_zero_one_features_khr_body(
 }
 
 /// The members of `VkPhysicalDeviceDepthClampZeroOneFeaturesKHR`, which follow its chain.
-pub fn encode_physical_device_depth_clamp_zero_one_features_khr_partial_body(
+pub(crate) fn encode_physical_device_depth_clamp_zero_one_features_khr_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceDepthClampZeroOneFeaturesEXT<'_>,
 ) {}

@@ -3,8 +3,8 @@
 
 //! Encoders of the structures of family `fence`.
 
-use crate::vk;
 use crate::generated::chains;
+use crate::vk;
 use crate::wire::{ChainMode, Encoder};
 
 /// Encodes `VkFenceCreateInfo`.
@@ -15,12 +15,15 @@ pub fn encode_fence_create_info(e: &mut Encoder, v: &vk::FenceCreateInfo<'_>) {
 }
 
 /// The members of `VkFenceCreateInfo`, which follow its chain.
-pub fn encode_fence_create_info_body(e: &mut Encoder, v: &vk::FenceCreateInfo<'_>) {
+pub(crate) fn encode_fence_create_info_body(
+    e: &mut Encoder,
+    v: &vk::FenceCreateInfo<'_>,
+) {
     e.write(v.flags);
 }
 
 /// The members of `VkExportFenceCreateInfo`, which follow its chain.
-pub fn encode_export_fence_create_info_body(
+pub(crate) fn encode_export_fence_create_info_body(
     e: &mut Encoder,
     v: &vk::ExportFenceCreateInfo<'_>,
 ) {

@@ -3,15 +3,14 @@
 
 //! Encoders of the structures of family `image`.
 
-use core::ptr;
-use crate::vk;
-use crate::generated::chains;
 use crate::generated::encode::{
     encode_extent3_d, encode_extent3_d_partial, encode_image_copy2,
     encode_image_subresource, encode_image_subresource_layers,
     encode_memory_requirements, encode_memory_requirements_partial, encode_offset3_d,
     encode_rect2_d,
 };
+use crate::generated::chains;
+use crate::vk;
 use crate::wire::{ChainMode, Count, Encoder};
 
 /// Encodes `VkComponentMapping`.
@@ -77,7 +76,10 @@ pub fn encode_image_create_info(e: &mut Encoder, v: &vk::ImageCreateInfo<'_>) {
 }
 
 /// The members of `VkImageCreateInfo`, which follow its chain.
-pub fn encode_image_create_info_body(e: &mut Encoder, v: &vk::ImageCreateInfo<'_>) {
+pub(crate) fn encode_image_create_info_body(
+    e: &mut Encoder,
+    v: &vk::ImageCreateInfo<'_>,
+) {
     e.write(v.flags);
     e.write(v.image_type);
     e.write(v.format);
@@ -90,11 +92,11 @@ pub fn encode_image_create_info_body(e: &mut Encoder, v: &vk::ImageCreateInfo<'_
     e.write(v.sharing_mode);
     e.write(v.queue_family_index_count);
     e.write_scalars_at(
-        if e.may_follow(v.sharing_mode == vk::SharingMode::from_raw(1)) {
-            v.p_queue_family_indices
-        } else {
-            ptr::null()
-        },
+        e
+            .followed(
+                v.sharing_mode == vk::SharingMode::from_raw(1),
+                v.p_queue_family_indices,
+            ),
         v.queue_family_index_count.count(),
     );
     e.write(v.initial_layout);
@@ -120,7 +122,7 @@ pub fn encode_image_view_create_info(e: &mut Encoder, v: &vk::ImageViewCreateInf
 }
 
 /// The members of `VkImageViewCreateInfo`, which follow its chain.
-pub fn encode_image_view_create_info_body(
+pub(crate) fn encode_image_view_create_info_body(
     e: &mut Encoder,
     v: &vk::ImageViewCreateInfo<'_>,
 ) {
@@ -133,7 +135,7 @@ pub fn encode_image_view_create_info_body(
 }
 
 /// The members of `VkExternalMemoryImageCreateInfo`, which follow its chain.
-pub fn encode_external_memory_image_create_info_body(
+pub(crate) fn encode_external_memory_image_create_info_body(
     e: &mut Encoder,
     v: &vk::ExternalMemoryImageCreateInfo<'_>,
 ) {
@@ -148,7 +150,7 @@ pub fn encode_bind_image_memory_info(e: &mut Encoder, v: &vk::BindImageMemoryInf
 }
 
 /// The members of `VkBindImageMemoryInfo`, which follow its chain.
-pub fn encode_bind_image_memory_info_body(
+pub(crate) fn encode_bind_image_memory_info_body(
     e: &mut Encoder,
     v: &vk::BindImageMemoryInfo<'_>,
 ) {
@@ -158,7 +160,7 @@ pub fn encode_bind_image_memory_info_body(
 }
 
 /// The members of `VkBindImageMemoryDeviceGroupInfo`, which follow its chain.
-pub fn encode_bind_image_memory_device_group_info_body(
+pub(crate) fn encode_bind_image_memory_device_group_info_body(
     e: &mut Encoder,
     v: &vk::BindImageMemoryDeviceGroupInfo<'_>,
 ) {
@@ -183,7 +185,7 @@ pub fn encode_image_memory_requirements_info2(
 }
 
 /// The members of `VkImageMemoryRequirementsInfo2`, which follow its chain.
-pub fn encode_image_memory_requirements_info2_body(
+pub(crate) fn encode_image_memory_requirements_info2_body(
     e: &mut Encoder,
     v: &vk::ImageMemoryRequirementsInfo2<'_>,
 ) {
@@ -201,7 +203,7 @@ pub fn encode_image_sparse_memory_requirements_info2(
 }
 
 /// The members of `VkImageSparseMemoryRequirementsInfo2`, which follow its chain.
-pub fn encode_image_sparse_memory_requirements_info2_body(
+pub(crate) fn encode_image_sparse_memory_requirements_info2_body(
     e: &mut Encoder,
     v: &vk::ImageSparseMemoryRequirementsInfo2<'_>,
 ) {
@@ -219,7 +221,7 @@ pub fn encode_device_image_memory_requirements(
 }
 
 /// The members of `VkDeviceImageMemoryRequirements`, which follow its chain.
-pub fn encode_device_image_memory_requirements_body(
+pub(crate) fn encode_device_image_memory_requirements_body(
     e: &mut Encoder,
     v: &vk::DeviceImageMemoryRequirements<'_>,
 ) {
@@ -235,7 +237,7 @@ pub fn encode_memory_requirements2(e: &mut Encoder, v: &vk::MemoryRequirements2<
 }
 
 /// The members of `VkMemoryRequirements2`, which follow its chain.
-pub fn encode_memory_requirements2_body(
+pub(crate) fn encode_memory_requirements2_body(
     e: &mut Encoder,
     v: &vk::MemoryRequirements2<'_>,
 ) {
@@ -257,7 +259,7 @@ pub fn encode_memory_requirements2_partial(
 }
 
 /// The members of `VkMemoryRequirements2`, which follow its chain.
-pub fn encode_memory_requirements2_partial_body(
+pub(crate) fn encode_memory_requirements2_partial_body(
     e: &mut Encoder,
     v: &vk::MemoryRequirements2<'_>,
 ) {
@@ -275,7 +277,7 @@ pub fn encode_sparse_image_memory_requirements2(
 }
 
 /// The members of `VkSparseImageMemoryRequirements2`, which follow its chain.
-pub fn encode_sparse_image_memory_requirements2_body(
+pub(crate) fn encode_sparse_image_memory_requirements2_body(
     e: &mut Encoder,
     v: &vk::SparseImageMemoryRequirements2<'_>,
 ) {
@@ -293,7 +295,7 @@ pub fn encode_sparse_image_memory_requirements2_partial(
 }
 
 /// The members of `VkSparseImageMemoryRequirements2`, which follow its chain.
-pub fn encode_sparse_image_memory_requirements2_partial_body(
+pub(crate) fn encode_sparse_image_memory_requirements2_partial_body(
     e: &mut Encoder,
     v: &vk::SparseImageMemoryRequirements2<'_>,
 ) {
@@ -301,7 +303,7 @@ pub fn encode_sparse_image_memory_requirements2_partial_body(
 }
 
 /// The members of `VkMemoryDedicatedRequirements`, which follow its chain.
-pub fn encode_memory_dedicated_requirements_body(
+pub(crate) fn encode_memory_dedicated_requirements_body(
     e: &mut Encoder,
     v: &vk::MemoryDedicatedRequirements<'_>,
 ) {
@@ -310,13 +312,13 @@ pub fn encode_memory_dedicated_requirements_body(
 }
 
 /// The members of `VkMemoryDedicatedRequirements`, which follow its chain.
-pub fn encode_memory_dedicated_requirements_partial_body(
+pub(crate) fn encode_memory_dedicated_requirements_partial_body(
     _e: &mut Encoder,
     _v: &vk::MemoryDedicatedRequirements<'_>,
 ) {}
 
 /// The members of `VkImageViewUsageCreateInfo`, which follow its chain.
-pub fn encode_image_view_usage_create_info_body(
+pub(crate) fn encode_image_view_usage_create_info_body(
     e: &mut Encoder,
     v: &vk::ImageViewUsageCreateInfo<'_>,
 ) {
@@ -324,7 +326,7 @@ pub fn encode_image_view_usage_create_info_body(
 }
 
 /// The members of `VkSamplerYcbcrConversionInfo`, which follow its chain.
-pub fn encode_sampler_ycbcr_conversion_info_body(
+pub(crate) fn encode_sampler_ycbcr_conversion_info_body(
     e: &mut Encoder,
     v: &vk::SamplerYcbcrConversionInfo<'_>,
 ) {
@@ -332,7 +334,7 @@ pub fn encode_sampler_ycbcr_conversion_info_body(
 }
 
 /// The members of `VkBindImagePlaneMemoryInfo`, which follow its chain.
-pub fn encode_bind_image_plane_memory_info_body(
+pub(crate) fn encode_bind_image_plane_memory_info_body(
     e: &mut Encoder,
     v: &vk::BindImagePlaneMemoryInfo<'_>,
 ) {
@@ -340,7 +342,7 @@ pub fn encode_bind_image_plane_memory_info_body(
 }
 
 /// The members of `VkImagePlaneMemoryRequirementsInfo`, which follow its chain.
-pub fn encode_image_plane_memory_requirements_info_body(
+pub(crate) fn encode_image_plane_memory_requirements_info_body(
     e: &mut Encoder,
     v: &vk::ImagePlaneMemoryRequirementsInfo<'_>,
 ) {
@@ -348,7 +350,7 @@ pub fn encode_image_plane_memory_requirements_info_body(
 }
 
 /// The members of `VkImageFormatListCreateInfo`, which follow its chain.
-pub fn encode_image_format_list_create_info_body(
+pub(crate) fn encode_image_format_list_create_info_body(
     e: &mut Encoder,
     v: &vk::ImageFormatListCreateInfo<'_>,
 ) {
@@ -357,7 +359,7 @@ pub fn encode_image_format_list_create_info_body(
 }
 
 /// The members of `VkImageDrmFormatModifierListCreateInfoEXT`, which follow its chain.
-pub fn encode_image_drm_format_modifier_list_create_info_ext_body(
+pub(crate) fn encode_image_drm_format_modifier_list_create_info_ext_body(
     e: &mut Encoder,
     v: &vk::ImageDrmFormatModifierListCreateInfoEXT<'_>,
 ) {
@@ -366,7 +368,7 @@ pub fn encode_image_drm_format_modifier_list_create_info_ext_body(
 }
 
 /// The members of `VkImageDrmFormatModifierExplicitCreateInfoEXT`, which follow its chain.
-pub fn encode_image_drm_format_modifier_explicit_create_info_ext_body(
+pub(crate) fn encode_image_drm_format_modifier_explicit_create_info_ext_body(
     e: &mut Encoder,
     v: &vk::ImageDrmFormatModifierExplicitCreateInfoEXT<'_>,
 ) {
@@ -390,7 +392,7 @@ pub fn encode_image_drm_format_modifier_properties_ext(
 }
 
 /// The members of `VkImageDrmFormatModifierPropertiesEXT`, which follow its chain.
-pub fn encode_image_drm_format_modifier_properties_ext_body(
+pub(crate) fn encode_image_drm_format_modifier_properties_ext_body(
     e: &mut Encoder,
     v: &vk::ImageDrmFormatModifierPropertiesEXT<'_>,
 ) {
@@ -408,13 +410,13 @@ pub fn encode_image_drm_format_modifier_properties_ext_partial(
 }
 
 /// The members of `VkImageDrmFormatModifierPropertiesEXT`, which follow its chain.
-pub fn encode_image_drm_format_modifier_properties_ext_partial_body(
+pub(crate) fn encode_image_drm_format_modifier_properties_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::ImageDrmFormatModifierPropertiesEXT<'_>,
 ) {}
 
 /// The members of `VkImageStencilUsageCreateInfo`, which follow its chain.
-pub fn encode_image_stencil_usage_create_info_body(
+pub(crate) fn encode_image_stencil_usage_create_info_body(
     e: &mut Encoder,
     v: &vk::ImageStencilUsageCreateInfo<'_>,
 ) {
@@ -432,7 +434,7 @@ pub fn encode_copy_image_to_image_info(
 }
 
 /// The members of `VkCopyImageToImageInfo`, which follow its chain.
-pub fn encode_copy_image_to_image_info_body(
+pub(crate) fn encode_copy_image_to_image_info_body(
     e: &mut Encoder,
     v: &vk::CopyImageToImageInfoEXT<'_>,
 ) {
@@ -456,7 +458,7 @@ pub fn encode_host_image_layout_transition_info(
 }
 
 /// The members of `VkHostImageLayoutTransitionInfo`, which follow its chain.
-pub fn encode_host_image_layout_transition_info_body(
+pub(crate) fn encode_host_image_layout_transition_info_body(
     e: &mut Encoder,
     v: &vk::HostImageLayoutTransitionInfoEXT<'_>,
 ) {
@@ -467,7 +469,7 @@ pub fn encode_host_image_layout_transition_info_body(
 }
 
 /// The members of `VkSubresourceHostMemcpySize`, which follow its chain.
-pub fn encode_subresource_host_memcpy_size_body(
+pub(crate) fn encode_subresource_host_memcpy_size_body(
     e: &mut Encoder,
     v: &vk::SubresourceHostMemcpySizeEXT<'_>,
 ) {
@@ -475,13 +477,13 @@ pub fn encode_subresource_host_memcpy_size_body(
 }
 
 /// The members of `VkSubresourceHostMemcpySize`, which follow its chain.
-pub fn encode_subresource_host_memcpy_size_partial_body(
+pub(crate) fn encode_subresource_host_memcpy_size_partial_body(
     _e: &mut Encoder,
     _v: &vk::SubresourceHostMemcpySizeEXT<'_>,
 ) {}
 
 /// The members of `VkImageViewMinLodCreateInfoEXT`, which follow its chain.
-pub fn encode_image_view_min_lod_create_info_ext_body(
+pub(crate) fn encode_image_view_min_lod_create_info_ext_body(
     e: &mut Encoder,
     v: &vk::ImageViewMinLodCreateInfoEXT<'_>,
 ) {
@@ -496,7 +498,7 @@ pub fn encode_image_subresource2(e: &mut Encoder, v: &vk::ImageSubresource2KHR<'
 }
 
 /// The members of `VkImageSubresource2`, which follow its chain.
-pub fn encode_image_subresource2_body(
+pub(crate) fn encode_image_subresource2_body(
     e: &mut Encoder,
     v: &vk::ImageSubresource2KHR<'_>,
 ) {
@@ -511,7 +513,7 @@ pub fn encode_subresource_layout2(e: &mut Encoder, v: &vk::SubresourceLayout2KHR
 }
 
 /// The members of `VkSubresourceLayout2`, which follow its chain.
-pub fn encode_subresource_layout2_body(
+pub(crate) fn encode_subresource_layout2_body(
     e: &mut Encoder,
     v: &vk::SubresourceLayout2KHR<'_>,
 ) {
@@ -533,7 +535,7 @@ pub fn encode_subresource_layout2_partial(
 }
 
 /// The members of `VkSubresourceLayout2`, which follow its chain.
-pub fn encode_subresource_layout2_partial_body(
+pub(crate) fn encode_subresource_layout2_partial_body(
     e: &mut Encoder,
     v: &vk::SubresourceLayout2KHR<'_>,
 ) {
@@ -551,7 +553,7 @@ pub fn encode_device_image_subresource_info(
 }
 
 /// The members of `VkDeviceImageSubresourceInfo`, which follow its chain.
-pub fn encode_device_image_subresource_info_body(
+pub(crate) fn encode_device_image_subresource_info_body(
     e: &mut Encoder,
     v: &vk::DeviceImageSubresourceInfoKHR<'_>,
 ) {
@@ -570,7 +572,7 @@ pub fn encode_copy_image_to_memory_info_mesa(
 }
 
 /// The members of `VkCopyImageToMemoryInfoMESA`, which follow its chain.
-pub fn encode_copy_image_to_memory_info_mesa_body(
+pub(crate) fn encode_copy_image_to_memory_info_mesa_body(
     e: &mut Encoder,
     v: &vk::CopyImageToMemoryInfoMESA<'_>,
 ) {
@@ -595,7 +597,7 @@ pub fn encode_memory_to_image_copy_mesa(
 }
 
 /// The members of `VkMemoryToImageCopyMESA`, which follow its chain.
-pub fn encode_memory_to_image_copy_mesa_body(
+pub(crate) fn encode_memory_to_image_copy_mesa_body(
     e: &mut Encoder,
     v: &vk::MemoryToImageCopyMESA<'_>,
 ) {
@@ -619,7 +621,7 @@ pub fn encode_copy_memory_to_image_info_mesa(
 }
 
 /// The members of `VkCopyMemoryToImageInfoMESA`, which follow its chain.
-pub fn encode_copy_memory_to_image_info_mesa_body(
+pub(crate) fn encode_copy_memory_to_image_info_mesa_body(
     e: &mut Encoder,
     v: &vk::CopyMemoryToImageInfoMESA<'_>,
 ) {

@@ -37,7 +37,10 @@ pub fn encode_application_info(e: &mut Encoder, v: &vk::ApplicationInfo<'_>) {
 }
 
 /// The members of `VkApplicationInfo`, which follow its chain.
-pub fn encode_application_info_body(e: &mut Encoder, v: &vk::ApplicationInfo<'_>) {
+pub(crate) fn encode_application_info_body(
+    e: &mut Encoder,
+    v: &vk::ApplicationInfo<'_>,
+) {
     e.write_str_ptr(v.p_application_name);
     e.write(v.application_version);
     e.write_str_ptr(v.p_engine_name);
@@ -53,7 +56,7 @@ pub fn encode_instance_create_info(e: &mut Encoder, v: &vk::InstanceCreateInfo<'
 }
 
 /// The members of `VkInstanceCreateInfo`, which follow its chain.
-pub fn encode_instance_create_info_body(
+pub(crate) fn encode_instance_create_info_body(
     e: &mut Encoder,
     v: &vk::InstanceCreateInfo<'_>,
 ) {

@@ -26,6 +26,7 @@ mod sampler;
 mod semaphore;
 mod shader_module;
 mod transport;
+
 pub use acceleration_structure::*;
 pub use buffer::*;
 pub use command::*;
@@ -34,7 +35,7 @@ pub use descriptor::*;
 pub use device::*;
 pub use device_memory::*;
 pub use event::*;
-pub use features::*;
+pub(crate) use features::*;
 pub use fence::*;
 pub use image::*;
 pub use instance::*;

@@ -3,13 +3,12 @@
 
 //! Encoders of the structures of family `physical_device`.
 
-use core::ptr;
-use crate::vk;
-use crate::generated::chains;
 use crate::generated::encode::{
     encode_extent2_d, encode_extent2_d_partial, encode_sparse_image_format_properties,
     encode_sparse_image_format_properties_partial,
 };
+use crate::generated::chains;
+use crate::vk;
 use crate::wire::{ChainMode, Count, Encoder};
 
 /// Encodes `VkExtent3D`.
@@ -342,7 +341,7 @@ pub fn encode_physical_device_properties2(
 }
 
 /// The members of `VkPhysicalDeviceProperties2`, which follow its chain.
-pub fn encode_physical_device_properties2_body(
+pub(crate) fn encode_physical_device_properties2_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceProperties2<'_>,
 ) {
@@ -364,7 +363,7 @@ pub fn encode_physical_device_properties2_partial(
 }
 
 /// The members of `VkPhysicalDeviceProperties2`, which follow its chain.
-pub fn encode_physical_device_properties2_partial_body(
+pub(crate) fn encode_physical_device_properties2_partial_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceProperties2<'_>,
 ) {
@@ -379,7 +378,10 @@ pub fn encode_format_properties2(e: &mut Encoder, v: &vk::FormatProperties2<'_>)
 }
 
 /// The members of `VkFormatProperties2`, which follow its chain.
-pub fn encode_format_properties2_body(e: &mut Encoder, v: &vk::FormatProperties2<'_>) {
+pub(crate) fn encode_format_properties2_body(
+    e: &mut Encoder,
+    v: &vk::FormatProperties2<'_>,
+) {
     encode_format_properties(e, &v.format_properties);
 }
 
@@ -394,7 +396,7 @@ pub fn encode_format_properties2_partial(
 }
 
 /// The members of `VkFormatProperties2`, which follow its chain.
-pub fn encode_format_properties2_partial_body(
+pub(crate) fn encode_format_properties2_partial_body(
     e: &mut Encoder,
     v: &vk::FormatProperties2<'_>,
 ) {
@@ -416,7 +418,7 @@ pub fn encode_image_format_properties2(
 }
 
 /// The members of `VkImageFormatProperties2`, which follow its chain.
-pub fn encode_image_format_properties2_body(
+pub(crate) fn encode_image_format_properties2_body(
     e: &mut Encoder,
     v: &vk::ImageFormatProperties2<'_>,
 ) {
@@ -438,7 +440,7 @@ pub fn encode_image_format_properties2_partial(
 }
 
 /// The members of `VkImageFormatProperties2`, which follow its chain.
-pub fn encode_image_format_properties2_partial_body(
+pub(crate) fn encode_image_format_properties2_partial_body(
     e: &mut Encoder,
     v: &vk::ImageFormatProperties2<'_>,
 ) {
@@ -456,7 +458,7 @@ pub fn encode_physical_device_image_format_info2(
 }
 
 /// The members of `VkPhysicalDeviceImageFormatInfo2`, which follow its chain.
-pub fn encode_physical_device_image_format_info2_body(
+pub(crate) fn encode_physical_device_image_format_info2_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceImageFormatInfo2<'_>,
 ) {
@@ -482,7 +484,7 @@ pub fn encode_queue_family_properties2(
 }
 
 /// The members of `VkQueueFamilyProperties2`, which follow its chain.
-pub fn encode_queue_family_properties2_body(
+pub(crate) fn encode_queue_family_properties2_body(
     e: &mut Encoder,
     v: &vk::QueueFamilyProperties2<'_>,
 ) {
@@ -504,7 +506,7 @@ pub fn encode_queue_family_properties2_partial(
 }
 
 /// The members of `VkQueueFamilyProperties2`, which follow its chain.
-pub fn encode_queue_family_properties2_partial_body(
+pub(crate) fn encode_queue_family_properties2_partial_body(
     e: &mut Encoder,
     v: &vk::QueueFamilyProperties2<'_>,
 ) {
@@ -526,7 +528,7 @@ pub fn encode_physical_device_memory_properties2(
 }
 
 /// The members of `VkPhysicalDeviceMemoryProperties2`, which follow its chain.
-pub fn encode_physical_device_memory_properties2_body(
+pub(crate) fn encode_physical_device_memory_properties2_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceMemoryProperties2<'_>,
 ) {
@@ -548,7 +550,7 @@ pub fn encode_physical_device_memory_properties2_partial(
 }
 
 /// The members of `VkPhysicalDeviceMemoryProperties2`, which follow its chain.
-pub fn encode_physical_device_memory_properties2_partial_body(
+pub(crate) fn encode_physical_device_memory_properties2_partial_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceMemoryProperties2<'_>,
 ) {
@@ -566,7 +568,7 @@ pub fn encode_sparse_image_format_properties2(
 }
 
 /// The members of `VkSparseImageFormatProperties2`, which follow its chain.
-pub fn encode_sparse_image_format_properties2_body(
+pub(crate) fn encode_sparse_image_format_properties2_body(
     e: &mut Encoder,
     v: &vk::SparseImageFormatProperties2<'_>,
 ) {
@@ -584,7 +586,7 @@ pub fn encode_sparse_image_format_properties2_partial(
 }
 
 /// The members of `VkSparseImageFormatProperties2`, which follow its chain.
-pub fn encode_sparse_image_format_properties2_partial_body(
+pub(crate) fn encode_sparse_image_format_properties2_partial_body(
     e: &mut Encoder,
     v: &vk::SparseImageFormatProperties2<'_>,
 ) {
@@ -602,7 +604,7 @@ pub fn encode_physical_device_sparse_image_format_info2(
 }
 
 /// The members of `VkPhysicalDeviceSparseImageFormatInfo2`, which follow its chain.
-pub fn encode_physical_device_sparse_image_format_info2_body(
+pub(crate) fn encode_physical_device_sparse_image_format_info2_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceSparseImageFormatInfo2<'_>,
 ) {
@@ -630,7 +632,7 @@ pub fn encode_external_memory_properties_partial(
 ) {}
 
 /// The members of `VkPhysicalDeviceExternalImageFormatInfo`, which follow its chain.
-pub fn encode_physical_device_external_image_format_info_body(
+pub(crate) fn encode_physical_device_external_image_format_info_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceExternalImageFormatInfo<'_>,
 ) {
@@ -638,7 +640,7 @@ pub fn encode_physical_device_external_image_format_info_body(
 }
 
 /// The members of `VkExternalImageFormatProperties`, which follow its chain.
-pub fn encode_external_image_format_properties_body(
+pub(crate) fn encode_external_image_format_properties_body(
     e: &mut Encoder,
     v: &vk::ExternalImageFormatProperties<'_>,
 ) {
@@ -646,7 +648,7 @@ pub fn encode_external_image_format_properties_body(
 }
 
 /// The members of `VkExternalImageFormatProperties`, which follow its chain.
-pub fn encode_external_image_format_properties_partial_body(
+pub(crate) fn encode_external_image_format_properties_partial_body(
     e: &mut Encoder,
     v: &vk::ExternalImageFormatProperties<'_>,
 ) {
@@ -668,7 +670,7 @@ pub fn encode_physical_device_external_buffer_info(
 }
 
 /// The members of `VkPhysicalDeviceExternalBufferInfo`, which follow its chain.
-pub fn encode_physical_device_external_buffer_info_body(
+pub(crate) fn encode_physical_device_external_buffer_info_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceExternalBufferInfo<'_>,
 ) {
@@ -688,7 +690,7 @@ pub fn encode_external_buffer_properties(
 }
 
 /// The members of `VkExternalBufferProperties`, which follow its chain.
-pub fn encode_external_buffer_properties_body(
+pub(crate) fn encode_external_buffer_properties_body(
     e: &mut Encoder,
     v: &vk::ExternalBufferProperties<'_>,
 ) {
@@ -706,7 +708,7 @@ pub fn encode_external_buffer_properties_partial(
 }
 
 /// The members of `VkExternalBufferProperties`, which follow its chain.
-pub fn encode_external_buffer_properties_partial_body(
+pub(crate) fn encode_external_buffer_properties_partial_body(
     e: &mut Encoder,
     v: &vk::ExternalBufferProperties<'_>,
 ) {
@@ -728,7 +730,7 @@ pub fn encode_physical_device_external_semaphore_info(
 }
 
 /// The members of `VkPhysicalDeviceExternalSemaphoreInfo`, which follow its chain.
-pub fn encode_physical_device_external_semaphore_info_body(
+pub(crate) fn encode_physical_device_external_semaphore_info_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceExternalSemaphoreInfo<'_>,
 ) {
@@ -746,7 +748,7 @@ pub fn encode_external_semaphore_properties(
 }
 
 /// The members of `VkExternalSemaphoreProperties`, which follow its chain.
-pub fn encode_external_semaphore_properties_body(
+pub(crate) fn encode_external_semaphore_properties_body(
     e: &mut Encoder,
     v: &vk::ExternalSemaphoreProperties<'_>,
 ) {
@@ -766,7 +768,7 @@ pub fn encode_external_semaphore_properties_partial(
 }
 
 /// The members of `VkExternalSemaphoreProperties`, which follow its chain.
-pub fn encode_external_semaphore_properties_partial_body(
+pub(crate) fn encode_external_semaphore_properties_partial_body(
     _e: &mut Encoder,
     _v: &vk::ExternalSemaphoreProperties<'_>,
 ) {}
@@ -782,7 +784,7 @@ pub fn encode_physical_device_external_fence_info(
 }
 
 /// The members of `VkPhysicalDeviceExternalFenceInfo`, which follow its chain.
-pub fn encode_physical_device_external_fence_info_body(
+pub(crate) fn encode_physical_device_external_fence_info_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceExternalFenceInfo<'_>,
 ) {
@@ -800,7 +802,7 @@ pub fn encode_external_fence_properties(
 }
 
 /// The members of `VkExternalFenceProperties`, which follow its chain.
-pub fn encode_external_fence_properties_body(
+pub(crate) fn encode_external_fence_properties_body(
     e: &mut Encoder,
     v: &vk::ExternalFenceProperties<'_>,
 ) {
@@ -820,7 +822,7 @@ pub fn encode_external_fence_properties_partial(
 }
 
 /// The members of `VkExternalFenceProperties`, which follow its chain.
-pub fn encode_external_fence_properties_partial_body(
+pub(crate) fn encode_external_fence_properties_partial_body(
     _e: &mut Encoder,
     _v: &vk::ExternalFenceProperties<'_>,
 ) {}
@@ -836,7 +838,7 @@ pub fn encode_physical_device_group_properties(
 }
 
 /// The members of `VkPhysicalDeviceGroupProperties`, which follow its chain.
-pub fn encode_physical_device_group_properties_body(
+pub(crate) fn encode_physical_device_group_properties_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceGroupProperties<'_>,
 ) {
@@ -856,7 +858,7 @@ pub fn encode_physical_device_group_properties_partial(
 }
 
 /// The members of `VkPhysicalDeviceGroupProperties`, which follow its chain.
-pub fn encode_physical_device_group_properties_partial_body(
+pub(crate) fn encode_physical_device_group_properties_partial_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceGroupProperties<'_>,
 ) {
@@ -864,7 +866,7 @@ pub fn encode_physical_device_group_properties_partial_body(
 }
 
 /// The members of `VkSamplerYcbcrConversionImageFormatProperties`, which follow its chain.
-pub fn encode_sampler_ycbcr_conversion_image_format_properties_body(
+pub(crate) fn encode_sampler_ycbcr_conversion_image_format_properties_body(
     e: &mut Encoder,
     v: &vk::SamplerYcbcrConversionImageFormatProperties<'_>,
 ) {
@@ -872,7 +874,7 @@ pub fn encode_sampler_ycbcr_conversion_image_format_properties_body(
 }
 
 /// The members of `VkSamplerYcbcrConversionImageFormatProperties`, which follow its chain.
-pub fn encode_sampler_ycbcr_conversion_image_format_properties_partial_body(
+pub(crate) fn encode_sampler_ycbcr_conversion_image_format_properties_partial_body(
     _e: &mut Encoder,
     _v: &vk::SamplerYcbcrConversionImageFormatProperties<'_>,
 ) {}
@@ -888,7 +890,7 @@ pub fn encode_multisample_properties_ext(
 }
 
 /// The members of `VkMultisamplePropertiesEXT`, which follow its chain.
-pub fn encode_multisample_properties_ext_body(
+pub(crate) fn encode_multisample_properties_ext_body(
     e: &mut Encoder,
     v: &vk::MultisamplePropertiesEXT<'_>,
 ) {
@@ -906,7 +908,7 @@ pub fn encode_multisample_properties_ext_partial(
 }
 
 /// The members of `VkMultisamplePropertiesEXT`, which follow its chain.
-pub fn encode_multisample_properties_ext_partial_body(
+pub(crate) fn encode_multisample_properties_ext_partial_body(
     e: &mut Encoder,
     v: &vk::MultisamplePropertiesEXT<'_>,
 ) {
@@ -914,7 +916,7 @@ pub fn encode_multisample_properties_ext_partial_body(
 }
 
 /// The members of `VkQueueFamilyGlobalPriorityProperties`, which follow its chain.
-pub fn encode_queue_family_global_priority_properties_body(
+pub(crate) fn encode_queue_family_global_priority_properties_body(
     e: &mut Encoder,
     v: &vk::QueueFamilyGlobalPriorityPropertiesKHR<'_>,
 ) {
@@ -923,13 +925,13 @@ pub fn encode_queue_family_global_priority_properties_body(
 }
 
 /// The members of `VkQueueFamilyGlobalPriorityProperties`, which follow its chain.
-pub fn encode_queue_family_global_priority_properties_partial_body(
+pub(crate) fn encode_queue_family_global_priority_properties_partial_body(
     _e: &mut Encoder,
     _v: &vk::QueueFamilyGlobalPriorityPropertiesKHR<'_>,
 ) {}
 
 /// The members of `VkDrmFormatModifierPropertiesListEXT`, which follow its chain.
-pub fn encode_drm_format_modifier_properties_list_ext_body(
+pub(crate) fn encode_drm_format_modifier_properties_list_ext_body(
     e: &mut Encoder,
     v: &vk::DrmFormatModifierPropertiesListEXT<'_>,
 ) {
@@ -942,7 +944,7 @@ pub fn encode_drm_format_modifier_properties_list_ext_body(
 }
 
 /// The members of `VkDrmFormatModifierPropertiesListEXT`, which follow its chain.
-pub fn encode_drm_format_modifier_properties_list_ext_partial_body(
+pub(crate) fn encode_drm_format_modifier_properties_list_ext_partial_body(
     e: &mut Encoder,
     v: &vk::DrmFormatModifierPropertiesListEXT<'_>,
 ) {
@@ -971,7 +973,7 @@ pub fn encode_drm_format_modifier_properties_ext_partial(
 ) {}
 
 /// The members of `VkPhysicalDeviceImageDrmFormatModifierInfoEXT`, which follow its chain.
-pub fn encode_physical_device_image_drm_format_modifier_info_ext_body(
+pub(crate) fn encode_physical_device_image_drm_format_modifier_info_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceImageDrmFormatModifierInfoEXT<'_>,
 ) {
@@ -979,17 +981,17 @@ pub fn encode_physical_device_image_drm_format_modifier_info_ext_body(
     e.write(v.sharing_mode);
     e.write(v.queue_family_index_count);
     e.write_scalars_at(
-        if e.may_follow(v.sharing_mode == vk::SharingMode::from_raw(1)) {
-            v.p_queue_family_indices
-        } else {
-            ptr::null()
-        },
+        e
+            .followed(
+                v.sharing_mode == vk::SharingMode::from_raw(1),
+                v.p_queue_family_indices,
+            ),
         v.queue_family_index_count.count(),
     );
 }
 
 /// The members of `VkPhysicalDeviceMemoryBudgetPropertiesEXT`, which follow its chain.
-pub fn encode_physical_device_memory_budget_properties_ext_body(
+pub(crate) fn encode_physical_device_memory_budget_properties_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceMemoryBudgetPropertiesEXT<'_>,
 ) {
@@ -998,13 +1000,13 @@ pub fn encode_physical_device_memory_budget_properties_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceMemoryBudgetPropertiesEXT`, which follow its chain.
-pub fn encode_physical_device_memory_budget_properties_ext_partial_body(
+pub(crate) fn encode_physical_device_memory_budget_properties_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceMemoryBudgetPropertiesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceImageViewImageFormatInfoEXT`, which follow its chain.
-pub fn encode_physical_device_image_view_image_format_info_ext_body(
+pub(crate) fn encode_physical_device_image_view_image_format_info_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceImageViewImageFormatInfoEXT<'_>,
 ) {
@@ -1012,7 +1014,7 @@ pub fn encode_physical_device_image_view_image_format_info_ext_body(
 }
 
 /// The members of `VkFilterCubicImageViewImageFormatPropertiesEXT`, which follow its chain.
-pub fn encode_filter_cubic_image_view_image_format_properties_ext_body(
+pub(crate) fn encode_filter_cubic_image_view_image_format_properties_ext_body(
     e: &mut Encoder,
     v: &vk::FilterCubicImageViewImageFormatPropertiesEXT<'_>,
 ) {
@@ -1021,7 +1023,7 @@ pub fn encode_filter_cubic_image_view_image_format_properties_ext_body(
 }
 
 /// The members of `VkFilterCubicImageViewImageFormatPropertiesEXT`, which follow its chain.
-pub fn encode_filter_cubic_image_view_image_format_properties_ext_partial_body(
+pub(crate) fn encode_filter_cubic_image_view_image_format_properties_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::FilterCubicImageViewImageFormatPropertiesEXT<'_>,
 ) {}
@@ -1037,7 +1039,7 @@ pub fn encode_physical_device_tool_properties(
 }
 
 /// The members of `VkPhysicalDeviceToolProperties`, which follow its chain.
-pub fn encode_physical_device_tool_properties_body(
+pub(crate) fn encode_physical_device_tool_properties_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceToolProperties<'_>,
 ) {
@@ -1059,7 +1061,7 @@ pub fn encode_physical_device_tool_properties_partial(
 }
 
 /// The members of `VkPhysicalDeviceToolProperties`, which follow its chain.
-pub fn encode_physical_device_tool_properties_partial_body(
+pub(crate) fn encode_physical_device_tool_properties_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceToolProperties<'_>,
 ) {}
@@ -1075,7 +1077,7 @@ pub fn encode_physical_device_fragment_shading_rate_khr(
 }
 
 /// The members of `VkPhysicalDeviceFragmentShadingRateKHR`, which follow its chain.
-pub fn encode_physical_device_fragment_shading_rate_khr_body(
+pub(crate) fn encode_physical_device_fragment_shading_rate_khr_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceFragmentShadingRateKHR<'_>,
 ) {
@@ -1094,7 +1096,7 @@ pub fn encode_physical_device_fragment_shading_rate_khr_partial(
 }
 
 /// The members of `VkPhysicalDeviceFragmentShadingRateKHR`, which follow its chain.
-pub fn encode_physical_device_fragment_shading_rate_khr_partial_body(
+pub(crate) fn encode_physical_device_fragment_shading_rate_khr_partial_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceFragmentShadingRateKHR<'_>,
 ) {
@@ -1102,7 +1104,7 @@ pub fn encode_physical_device_fragment_shading_rate_khr_partial_body(
 }
 
 /// The members of `VkHostImageCopyDevicePerformanceQuery`, which follow its chain.
-pub fn encode_host_image_copy_device_performance_query_body(
+pub(crate) fn encode_host_image_copy_device_performance_query_body(
     e: &mut Encoder,
     v: &vk::HostImageCopyDevicePerformanceQueryEXT<'_>,
 ) {
@@ -1111,26 +1113,29 @@ pub fn encode_host_image_copy_device_performance_query_body(
 }
 
 /// The members of `VkHostImageCopyDevicePerformanceQuery`, which follow its chain.
-pub fn encode_host_image_copy_device_performance_query_partial_body(
+pub(crate) fn encode_host_image_copy_device_performance_query_partial_body(
     _e: &mut Encoder,
     _v: &vk::HostImageCopyDevicePerformanceQueryEXT<'_>,
 ) {}
 
 /// The members of `VkFormatProperties3`, which follow its chain.
-pub fn encode_format_properties3_body(e: &mut Encoder, v: &vk::FormatProperties3<'_>) {
+pub(crate) fn encode_format_properties3_body(
+    e: &mut Encoder,
+    v: &vk::FormatProperties3<'_>,
+) {
     e.write(v.linear_tiling_features);
     e.write(v.optimal_tiling_features);
     e.write(v.buffer_features);
 }
 
 /// The members of `VkFormatProperties3`, which follow its chain.
-pub fn encode_format_properties3_partial_body(
+pub(crate) fn encode_format_properties3_partial_body(
     _e: &mut Encoder,
     _v: &vk::FormatProperties3<'_>,
 ) {}
 
 /// The members of `VkDrmFormatModifierPropertiesList2EXT`, which follow its chain.
-pub fn encode_drm_format_modifier_properties_list2_ext_body(
+pub(crate) fn encode_drm_format_modifier_properties_list2_ext_body(
     e: &mut Encoder,
     v: &vk::DrmFormatModifierPropertiesList2EXT<'_>,
 ) {
@@ -1143,7 +1148,7 @@ pub fn encode_drm_format_modifier_properties_list2_ext_body(
 }
 
 /// The members of `VkDrmFormatModifierPropertiesList2EXT`, which follow its chain.
-pub fn encode_drm_format_modifier_properties_list2_ext_partial_body(
+pub(crate) fn encode_drm_format_modifier_properties_list2_ext_partial_body(
     e: &mut Encoder,
     v: &vk::DrmFormatModifierPropertiesList2EXT<'_>,
 ) {

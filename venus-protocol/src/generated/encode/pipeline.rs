@@ -3,11 +3,11 @@
 
 //! Encoders of the structures of family `pipeline`.
 
-use crate::vk;
-use crate::generated::chains;
 use crate::generated::encode::{
     encode_depth_clamp_range_ext, encode_sample_locations_info_ext,
 };
+use crate::generated::chains;
+use crate::vk;
 use crate::wire::{ChainMode, Count, Encoder};
 
 /// Encodes `VkOffset2D`.
@@ -71,7 +71,7 @@ pub fn encode_pipeline_shader_stage_create_info(
 }
 
 /// The members of `VkPipelineShaderStageCreateInfo`, which follow its chain.
-pub fn encode_pipeline_shader_stage_create_info_body(
+pub(crate) fn encode_pipeline_shader_stage_create_info_body(
     e: &mut Encoder,
     v: &vk::PipelineShaderStageCreateInfo<'_>,
 ) {
@@ -93,7 +93,7 @@ pub fn encode_compute_pipeline_create_info(
 }
 
 /// The members of `VkComputePipelineCreateInfo`, which follow its chain.
-pub fn encode_compute_pipeline_create_info_body(
+pub(crate) fn encode_compute_pipeline_create_info_body(
     e: &mut Encoder,
     v: &vk::ComputePipelineCreateInfo<'_>,
 ) {
@@ -105,7 +105,7 @@ pub fn encode_compute_pipeline_create_info_body(
 }
 
 /// The members of `VkPipelineCreateFlags2CreateInfo`, which follow its chain.
-pub fn encode_pipeline_create_flags2_create_info_body(
+pub(crate) fn encode_pipeline_create_flags2_create_info_body(
     e: &mut Encoder,
     v: &vk::PipelineCreateFlags2CreateInfoKHR<'_>,
 ) {
@@ -148,7 +148,7 @@ pub fn encode_pipeline_vertex_input_state_create_info(
 }
 
 /// The members of `VkPipelineVertexInputStateCreateInfo`, which follow its chain.
-pub fn encode_pipeline_vertex_input_state_create_info_body(
+pub(crate) fn encode_pipeline_vertex_input_state_create_info_body(
     e: &mut Encoder,
     v: &vk::PipelineVertexInputStateCreateInfo<'_>,
 ) {
@@ -178,7 +178,7 @@ pub fn encode_pipeline_input_assembly_state_create_info(
 }
 
 /// The members of `VkPipelineInputAssemblyStateCreateInfo`, which follow its chain.
-pub fn encode_pipeline_input_assembly_state_create_info_body(
+pub(crate) fn encode_pipeline_input_assembly_state_create_info_body(
     e: &mut Encoder,
     v: &vk::PipelineInputAssemblyStateCreateInfo<'_>,
 ) {
@@ -202,7 +202,7 @@ pub fn encode_pipeline_tessellation_state_create_info(
 }
 
 /// The members of `VkPipelineTessellationStateCreateInfo`, which follow its chain.
-pub fn encode_pipeline_tessellation_state_create_info_body(
+pub(crate) fn encode_pipeline_tessellation_state_create_info_body(
     e: &mut Encoder,
     v: &vk::PipelineTessellationStateCreateInfo<'_>,
 ) {
@@ -225,7 +225,7 @@ pub fn encode_pipeline_viewport_state_create_info(
 }
 
 /// The members of `VkPipelineViewportStateCreateInfo`, which follow its chain.
-pub fn encode_pipeline_viewport_state_create_info_body(
+pub(crate) fn encode_pipeline_viewport_state_create_info_body(
     e: &mut Encoder,
     v: &vk::PipelineViewportStateCreateInfo<'_>,
 ) {
@@ -251,7 +251,7 @@ pub fn encode_pipeline_rasterization_state_create_info(
 }
 
 /// The members of `VkPipelineRasterizationStateCreateInfo`, which follow its chain.
-pub fn encode_pipeline_rasterization_state_create_info_body(
+pub(crate) fn encode_pipeline_rasterization_state_create_info_body(
     e: &mut Encoder,
     v: &vk::PipelineRasterizationStateCreateInfo<'_>,
 ) {
@@ -283,7 +283,7 @@ pub fn encode_pipeline_multisample_state_create_info(
 }
 
 /// The members of `VkPipelineMultisampleStateCreateInfo`, which follow its chain.
-pub fn encode_pipeline_multisample_state_create_info_body(
+pub(crate) fn encode_pipeline_multisample_state_create_info_body(
     e: &mut Encoder,
     v: &vk::PipelineMultisampleStateCreateInfo<'_>,
 ) {
@@ -329,7 +329,7 @@ pub fn encode_pipeline_color_blend_state_create_info(
 }
 
 /// The members of `VkPipelineColorBlendStateCreateInfo`, which follow its chain.
-pub fn encode_pipeline_color_blend_state_create_info_body(
+pub(crate) fn encode_pipeline_color_blend_state_create_info_body(
     e: &mut Encoder,
     v: &vk::PipelineColorBlendStateCreateInfo<'_>,
 ) {
@@ -356,7 +356,7 @@ pub fn encode_pipeline_dynamic_state_create_info(
 }
 
 /// The members of `VkPipelineDynamicStateCreateInfo`, which follow its chain.
-pub fn encode_pipeline_dynamic_state_create_info_body(
+pub(crate) fn encode_pipeline_dynamic_state_create_info_body(
     e: &mut Encoder,
     v: &vk::PipelineDynamicStateCreateInfo<'_>,
 ) {
@@ -387,7 +387,7 @@ pub fn encode_pipeline_depth_stencil_state_create_info(
 }
 
 /// The members of `VkPipelineDepthStencilStateCreateInfo`, which follow its chain.
-pub fn encode_pipeline_depth_stencil_state_create_info_body(
+pub(crate) fn encode_pipeline_depth_stencil_state_create_info_body(
     e: &mut Encoder,
     v: &vk::PipelineDepthStencilStateCreateInfo<'_>,
 ) {
@@ -414,7 +414,7 @@ pub fn encode_graphics_pipeline_create_info(
 }
 
 /// The members of `VkGraphicsPipelineCreateInfo`, which follow its chain.
-pub fn encode_graphics_pipeline_create_info_body(
+pub(crate) fn encode_graphics_pipeline_create_info_body(
     e: &mut Encoder,
     v: &vk::GraphicsPipelineCreateInfo<'_>,
 ) {
@@ -473,7 +473,7 @@ pub fn encode_pipeline_cache_create_info(
 }
 
 /// The members of `VkPipelineCacheCreateInfo`, which follow its chain.
-pub fn encode_pipeline_cache_create_info_body(
+pub(crate) fn encode_pipeline_cache_create_info_body(
     e: &mut Encoder,
     v: &vk::PipelineCacheCreateInfo<'_>,
 ) {
@@ -500,7 +500,7 @@ pub fn encode_pipeline_layout_create_info(
 }
 
 /// The members of `VkPipelineLayoutCreateInfo`, which follow its chain.
-pub fn encode_pipeline_layout_create_info_body(
+pub(crate) fn encode_pipeline_layout_create_info_body(
     e: &mut Encoder,
     v: &vk::PipelineLayoutCreateInfo<'_>,
 ) {
@@ -516,7 +516,7 @@ pub fn encode_pipeline_layout_create_info_body(
 }
 
 /// The members of `VkPipelineTessellationDomainOriginStateCreateInfo`, which follow its chain.
-pub fn encode_pipeline_tessellation_domain_origin_state_create_info_body(
+pub(crate) fn encode_pipeline_tessellation_domain_origin_state_create_info_body(
     e: &mut Encoder,
     v: &vk::PipelineTessellationDomainOriginStateCreateInfo<'_>,
 ) {
@@ -524,7 +524,7 @@ pub fn encode_pipeline_tessellation_domain_origin_state_create_info_body(
 }
 
 /// The members of `VkPipelineSampleLocationsStateCreateInfoEXT`, which follow its chain.
-pub fn encode_pipeline_sample_locations_state_create_info_ext_body(
+pub(crate) fn encode_pipeline_sample_locations_state_create_info_ext_body(
     e: &mut Encoder,
     v: &vk::PipelineSampleLocationsStateCreateInfoEXT<'_>,
 ) {
@@ -533,7 +533,7 @@ pub fn encode_pipeline_sample_locations_state_create_info_ext_body(
 }
 
 /// The members of `VkPipelineColorBlendAdvancedStateCreateInfoEXT`, which follow its chain.
-pub fn encode_pipeline_color_blend_advanced_state_create_info_ext_body(
+pub(crate) fn encode_pipeline_color_blend_advanced_state_create_info_ext_body(
     e: &mut Encoder,
     v: &vk::PipelineColorBlendAdvancedStateCreateInfoEXT<'_>,
 ) {
@@ -543,7 +543,7 @@ pub fn encode_pipeline_color_blend_advanced_state_create_info_ext_body(
 }
 
 /// The members of `VkPipelineRasterizationConservativeStateCreateInfoEXT`, which follow its chain.
-pub fn encode_pipeline_rasterization_conservative_state_create_info_ext_body(
+pub(crate) fn encode_pipeline_rasterization_conservative_state_create_info_ext_body(
     e: &mut Encoder,
     v: &vk::PipelineRasterizationConservativeStateCreateInfoEXT<'_>,
 ) {
@@ -562,7 +562,7 @@ pub fn encode_vertex_input_binding_divisor_description(
 }
 
 /// The members of `VkPipelineVertexInputDivisorStateCreateInfo`, which follow its chain.
-pub fn encode_pipeline_vertex_input_divisor_state_create_info_body(
+pub(crate) fn encode_pipeline_vertex_input_divisor_state_create_info_body(
     e: &mut Encoder,
     v: &vk::PipelineVertexInputDivisorStateCreateInfoKHR<'_>,
 ) {
@@ -575,7 +575,7 @@ pub fn encode_pipeline_vertex_input_divisor_state_create_info_body(
 }
 
 /// The members of `VkPipelineRasterizationStateStreamCreateInfoEXT`, which follow its chain.
-pub fn encode_pipeline_rasterization_state_stream_create_info_ext_body(
+pub(crate) fn encode_pipeline_rasterization_state_stream_create_info_ext_body(
     e: &mut Encoder,
     v: &vk::PipelineRasterizationStateStreamCreateInfoEXT<'_>,
 ) {
@@ -594,7 +594,7 @@ pub fn encode_ray_tracing_shader_group_create_info_khr(
 }
 
 /// The members of `VkRayTracingShaderGroupCreateInfoKHR`, which follow its chain.
-pub fn encode_ray_tracing_shader_group_create_info_khr_body(
+pub(crate) fn encode_ray_tracing_shader_group_create_info_khr_body(
     e: &mut Encoder,
     v: &vk::RayTracingShaderGroupCreateInfoKHR<'_>,
 ) {
@@ -621,7 +621,7 @@ pub fn encode_ray_tracing_pipeline_create_info_khr(
 }
 
 /// The members of `VkRayTracingPipelineCreateInfoKHR`, which follow its chain.
-pub fn encode_ray_tracing_pipeline_create_info_khr_body(
+pub(crate) fn encode_ray_tracing_pipeline_create_info_khr_body(
     e: &mut Encoder,
     v: &vk::RayTracingPipelineCreateInfoKHR<'_>,
 ) {
@@ -651,7 +651,7 @@ pub fn encode_ray_tracing_pipeline_create_info_khr_body(
 }
 
 /// The members of `VkPipelineRasterizationDepthClipStateCreateInfoEXT`, which follow its chain.
-pub fn encode_pipeline_rasterization_depth_clip_state_create_info_ext_body(
+pub(crate) fn encode_pipeline_rasterization_depth_clip_state_create_info_ext_body(
     e: &mut Encoder,
     v: &vk::PipelineRasterizationDepthClipStateCreateInfoEXT<'_>,
 ) {
@@ -669,7 +669,7 @@ pub fn encode_pipeline_creation_feedback(
 }
 
 /// The members of `VkPipelineCreationFeedbackCreateInfo`, which follow its chain.
-pub fn encode_pipeline_creation_feedback_create_info_body(
+pub(crate) fn encode_pipeline_creation_feedback_create_info_body(
     e: &mut Encoder,
     v: &vk::PipelineCreationFeedbackCreateInfo<'_>,
 ) {
@@ -686,7 +686,7 @@ pub fn encode_pipeline_creation_feedback_create_info_body(
 }
 
 /// The members of `VkPipelineShaderStageRequiredSubgroupSizeCreateInfo`, which follow its chain.
-pub fn encode_pipeline_shader_stage_required_subgroup_size_create_info_body(
+pub(crate) fn encode_pipeline_shader_stage_required_subgroup_size_create_info_body(
     e: &mut Encoder,
     v: &vk::PipelineShaderStageRequiredSubgroupSizeCreateInfo<'_>,
 ) {
@@ -694,7 +694,7 @@ pub fn encode_pipeline_shader_stage_required_subgroup_size_create_info_body(
 }
 
 /// The members of `VkPipelineRasterizationLineStateCreateInfo`, which follow its chain.
-pub fn encode_pipeline_rasterization_line_state_create_info_body(
+pub(crate) fn encode_pipeline_rasterization_line_state_create_info_body(
     e: &mut Encoder,
     v: &vk::PipelineRasterizationLineStateCreateInfoKHR<'_>,
 ) {
@@ -715,7 +715,7 @@ pub fn encode_ray_tracing_pipeline_interface_create_info_khr(
 }
 
 /// The members of `VkRayTracingPipelineInterfaceCreateInfoKHR`, which follow its chain.
-pub fn encode_ray_tracing_pipeline_interface_create_info_khr_body(
+pub(crate) fn encode_ray_tracing_pipeline_interface_create_info_khr_body(
     e: &mut Encoder,
     v: &vk::RayTracingPipelineInterfaceCreateInfoKHR<'_>,
 ) {
@@ -734,7 +734,7 @@ pub fn encode_pipeline_library_create_info_khr(
 }
 
 /// The members of `VkPipelineLibraryCreateInfoKHR`, which follow its chain.
-pub fn encode_pipeline_library_create_info_khr_body(
+pub(crate) fn encode_pipeline_library_create_info_khr_body(
     e: &mut Encoder,
     v: &vk::PipelineLibraryCreateInfoKHR<'_>,
 ) {
@@ -743,7 +743,7 @@ pub fn encode_pipeline_library_create_info_khr_body(
 }
 
 /// The members of `VkPipelineFragmentShadingRateStateCreateInfoKHR`, which follow its chain.
-pub fn encode_pipeline_fragment_shading_rate_state_create_info_khr_body(
+pub(crate) fn encode_pipeline_fragment_shading_rate_state_create_info_khr_body(
     e: &mut Encoder,
     v: &vk::PipelineFragmentShadingRateStateCreateInfoKHR<'_>,
 ) {
@@ -752,7 +752,7 @@ pub fn encode_pipeline_fragment_shading_rate_state_create_info_khr_body(
 }
 
 /// The members of `VkPipelineViewportDepthClipControlCreateInfoEXT`, which follow its chain.
-pub fn encode_pipeline_viewport_depth_clip_control_create_info_ext_body(
+pub(crate) fn encode_pipeline_viewport_depth_clip_control_create_info_ext_body(
     e: &mut Encoder,
     v: &vk::PipelineViewportDepthClipControlCreateInfoEXT<'_>,
 ) {
@@ -760,7 +760,7 @@ pub fn encode_pipeline_viewport_depth_clip_control_create_info_ext_body(
 }
 
 /// The members of `VkPipelineViewportDepthClampControlCreateInfoEXT`, which follow its chain.
-pub fn encode_pipeline_viewport_depth_clamp_control_create_info_ext_body(
+pub(crate) fn encode_pipeline_viewport_depth_clamp_control_create_info_ext_body(
     e: &mut Encoder,
     v: &vk::PipelineViewportDepthClampControlCreateInfoEXT<'_>,
 ) {
@@ -769,7 +769,7 @@ pub fn encode_pipeline_viewport_depth_clamp_control_create_info_ext_body(
 }
 
 /// The members of `VkPipelineColorWriteCreateInfoEXT`, which follow its chain.
-pub fn encode_pipeline_color_write_create_info_ext_body(
+pub(crate) fn encode_pipeline_color_write_create_info_ext_body(
     e: &mut Encoder,
     v: &vk::PipelineColorWriteCreateInfoEXT<'_>,
 ) {
@@ -778,7 +778,7 @@ pub fn encode_pipeline_color_write_create_info_ext_body(
 }
 
 /// The members of `VkPipelineRasterizationProvokingVertexStateCreateInfoEXT`, which follow its chain.
-pub fn encode_pipeline_rasterization_provoking_vertex_state_create_info_ext_body(
+pub(crate) fn encode_pipeline_rasterization_provoking_vertex_state_create_info_ext_body(
     e: &mut Encoder,
     v: &vk::PipelineRasterizationProvokingVertexStateCreateInfoEXT<'_>,
 ) {
@@ -786,7 +786,7 @@ pub fn encode_pipeline_rasterization_provoking_vertex_state_create_info_ext_body
 }
 
 /// The members of `VkPipelineRenderingCreateInfo`, which follow its chain.
-pub fn encode_pipeline_rendering_create_info_body(
+pub(crate) fn encode_pipeline_rendering_create_info_body(
     e: &mut Encoder,
     v: &vk::PipelineRenderingCreateInfo<'_>,
 ) {
@@ -798,7 +798,7 @@ pub fn encode_pipeline_rendering_create_info_body(
 }
 
 /// The members of `VkGraphicsPipelineLibraryCreateInfoEXT`, which follow its chain.
-pub fn encode_graphics_pipeline_library_create_info_ext_body(
+pub(crate) fn encode_graphics_pipeline_library_create_info_ext_body(
     e: &mut Encoder,
     v: &vk::GraphicsPipelineLibraryCreateInfoEXT<'_>,
 ) {
@@ -806,7 +806,7 @@ pub fn encode_graphics_pipeline_library_create_info_ext_body(
 }
 
 /// The members of `VkPipelineRobustnessCreateInfo`, which follow its chain.
-pub fn encode_pipeline_robustness_create_info_body(
+pub(crate) fn encode_pipeline_robustness_create_info_body(
     e: &mut Encoder,
     v: &vk::PipelineRobustnessCreateInfoEXT<'_>,
 ) {
@@ -827,7 +827,7 @@ pub fn encode_rendering_attachment_location_info(
 }
 
 /// The members of `VkRenderingAttachmentLocationInfo`, which follow its chain.
-pub fn encode_rendering_attachment_location_info_body(
+pub(crate) fn encode_rendering_attachment_location_info_body(
     e: &mut Encoder,
     v: &vk::RenderingAttachmentLocationInfoKHR<'_>,
 ) {
@@ -846,7 +846,7 @@ pub fn encode_rendering_input_attachment_index_info(
 }
 
 /// The members of `VkRenderingInputAttachmentIndexInfo`, which follow its chain.
-pub fn encode_rendering_input_attachment_index_info_body(
+pub(crate) fn encode_rendering_input_attachment_index_info_body(
     e: &mut Encoder,
     v: &vk::RenderingInputAttachmentIndexInfoKHR<'_>,
 ) {

@@ -17,7 +17,7 @@ pub fn encode_private_data_slot_create_info(
 }
 
 /// The members of `VkPrivateDataSlotCreateInfo`, which follow its chain.
-pub fn encode_private_data_slot_create_info_body(
+pub(crate) fn encode_private_data_slot_create_info_body(
     e: &mut Encoder,
     v: &vk::PrivateDataSlotCreateInfo<'_>,
 ) {

@@ -3,12 +3,12 @@
 
 //! Encoders of the structures of family `properties`.
 
-use crate::vk;
 use crate::generated::encode::{encode_extent2_d, encode_extent2_d_partial};
+use crate::vk;
 use crate::wire::{Count, Encoder};
 
 /// The members of `VkPhysicalDeviceMultiDrawPropertiesEXT`, which follow its chain.
-pub fn encode_physical_device_multi_draw_properties_ext_body(
+pub(crate) fn encode_physical_device_multi_draw_properties_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceMultiDrawPropertiesEXT<'_>,
 ) {
@@ -16,13 +16,13 @@ pub fn encode_physical_device_multi_draw_properties_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceMultiDrawPropertiesEXT`, which follow its chain.
-pub fn encode_physical_device_multi_draw_properties_ext_partial_body(
+pub(crate) fn encode_physical_device_multi_draw_properties_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceMultiDrawPropertiesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDevicePushDescriptorProperties`, which follow its chain.
-pub fn encode_physical_device_push_descriptor_properties_body(
+pub(crate) fn encode_physical_device_push_descriptor_properties_body(
     e: &mut Encoder,
     v: &vk::PhysicalDevicePushDescriptorPropertiesKHR<'_>,
 ) {
@@ -30,7 +30,7 @@ pub fn encode_physical_device_push_descriptor_properties_body(
 }
 
 /// The members of `VkPhysicalDevicePushDescriptorProperties`, which follow its chain.
-pub fn encode_physical_device_push_descriptor_properties_partial_body(
+pub(crate) fn encode_physical_device_push_descriptor_properties_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDevicePushDescriptorPropertiesKHR<'_>,
 ) {}
@@ -50,7 +50,7 @@ pub fn encode_conformance_version_partial(
 ) {}
 
 /// The members of `VkPhysicalDeviceDriverProperties`, which follow its chain.
-pub fn encode_physical_device_driver_properties_body(
+pub(crate) fn encode_physical_device_driver_properties_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceDriverProperties<'_>,
 ) {
@@ -61,7 +61,7 @@ pub fn encode_physical_device_driver_properties_body(
 }
 
 /// The members of `VkPhysicalDeviceDriverProperties`, which follow its chain.
-pub fn encode_physical_device_driver_properties_partial_body(
+pub(crate) fn encode_physical_device_driver_properties_partial_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceDriverProperties<'_>,
 ) {
@@ -69,7 +69,7 @@ pub fn encode_physical_device_driver_properties_partial_body(
 }
 
 /// The members of `VkPhysicalDeviceIDProperties`, which follow its chain.
-pub fn encode_physical_device_id_properties_body(
+pub(crate) fn encode_physical_device_id_properties_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceIDProperties<'_>,
 ) {
@@ -81,13 +81,13 @@ pub fn encode_physical_device_id_properties_body(
 }
 
 /// The members of `VkPhysicalDeviceIDProperties`, which follow its chain.
-pub fn encode_physical_device_id_properties_partial_body(
+pub(crate) fn encode_physical_device_id_properties_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceIDProperties<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceMultiviewProperties`, which follow its chain.
-pub fn encode_physical_device_multiview_properties_body(
+pub(crate) fn encode_physical_device_multiview_properties_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceMultiviewProperties<'_>,
 ) {
@@ -96,13 +96,13 @@ pub fn encode_physical_device_multiview_properties_body(
 }
 
 /// The members of `VkPhysicalDeviceMultiviewProperties`, which follow its chain.
-pub fn encode_physical_device_multiview_properties_partial_body(
+pub(crate) fn encode_physical_device_multiview_properties_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceMultiviewProperties<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceSubgroupProperties`, which follow its chain.
-pub fn encode_physical_device_subgroup_properties_body(
+pub(crate) fn encode_physical_device_subgroup_properties_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceSubgroupProperties<'_>,
 ) {
@@ -113,13 +113,13 @@ pub fn encode_physical_device_subgroup_properties_body(
 }
 
 /// The members of `VkPhysicalDeviceSubgroupProperties`, which follow its chain.
-pub fn encode_physical_device_subgroup_properties_partial_body(
+pub(crate) fn encode_physical_device_subgroup_properties_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceSubgroupProperties<'_>,
 ) {}
 
 /// The members of `VkPhysicalDevicePointClippingProperties`, which follow its chain.
-pub fn encode_physical_device_point_clipping_properties_body(
+pub(crate) fn encode_physical_device_point_clipping_properties_body(
     e: &mut Encoder,
     v: &vk::PhysicalDevicePointClippingProperties<'_>,
 ) {
@@ -127,13 +127,13 @@ pub fn encode_physical_device_point_clipping_properties_body(
 }
 
 /// The members of `VkPhysicalDevicePointClippingProperties`, which follow its chain.
-pub fn encode_physical_device_point_clipping_properties_partial_body(
+pub(crate) fn encode_physical_device_point_clipping_properties_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDevicePointClippingProperties<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceProtectedMemoryProperties`, which follow its chain.
-pub fn encode_physical_device_protected_memory_properties_body(
+pub(crate) fn encode_physical_device_protected_memory_properties_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceProtectedMemoryProperties<'_>,
 ) {
@@ -141,13 +141,13 @@ pub fn encode_physical_device_protected_memory_properties_body(
 }
 
 /// The members of `VkPhysicalDeviceProtectedMemoryProperties`, which follow its chain.
-pub fn encode_physical_device_protected_memory_properties_partial_body(
+pub(crate) fn encode_physical_device_protected_memory_properties_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceProtectedMemoryProperties<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceSamplerFilterMinmaxProperties`, which follow its chain.
-pub fn encode_physical_device_sampler_filter_minmax_properties_body(
+pub(crate) fn encode_physical_device_sampler_filter_minmax_properties_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceSamplerFilterMinmaxProperties<'_>,
 ) {
@@ -156,13 +156,13 @@ pub fn encode_physical_device_sampler_filter_minmax_properties_body(
 }
 
 /// The members of `VkPhysicalDeviceSamplerFilterMinmaxProperties`, which follow its chain.
-pub fn encode_physical_device_sampler_filter_minmax_properties_partial_body(
+pub(crate) fn encode_physical_device_sampler_filter_minmax_properties_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceSamplerFilterMinmaxProperties<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceSampleLocationsPropertiesEXT`, which follow its chain.
-pub fn encode_physical_device_sample_locations_properties_ext_body(
+pub(crate) fn encode_physical_device_sample_locations_properties_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceSampleLocationsPropertiesEXT<'_>,
 ) {
@@ -174,7 +174,7 @@ pub fn encode_physical_device_sample_locations_properties_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceSampleLocationsPropertiesEXT`, which follow its chain.
-pub fn encode_physical_device_sample_locations_properties_ext_partial_body(
+pub(crate) fn encode_physical_device_sample_locations_properties_ext_partial_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceSampleLocationsPropertiesEXT<'_>,
 ) {
@@ -182,7 +182,7 @@ pub fn encode_physical_device_sample_locations_properties_ext_partial_body(
 }
 
 /// The members of `VkPhysicalDeviceBlendOperationAdvancedPropertiesEXT`, which follow its chain.
-pub fn encode_physical_device_blend_operation_advanced_properties_ext_body(
+pub(crate) fn encode_physical_device_blend_operation_advanced_properties_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceBlendOperationAdvancedPropertiesEXT<'_>,
 ) {
@@ -195,13 +195,13 @@ pub fn encode_physical_device_blend_operation_advanced_properties_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceBlendOperationAdvancedPropertiesEXT`, which follow its chain.
-pub fn encode_physical_device_blend_operation_advanced_properties_ext_partial_body(
+pub(crate) fn encode_physical_device_blend_operation_advanced_properties_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceBlendOperationAdvancedPropertiesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceInlineUniformBlockProperties`, which follow its chain.
-pub fn encode_physical_device_inline_uniform_block_properties_body(
+pub(crate) fn encode_physical_device_inline_uniform_block_properties_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceInlineUniformBlockProperties<'_>,
 ) {
@@ -213,13 +213,13 @@ pub fn encode_physical_device_inline_uniform_block_properties_body(
 }
 
 /// The members of `VkPhysicalDeviceInlineUniformBlockProperties`, which follow its chain.
-pub fn encode_physical_device_inline_uniform_block_properties_partial_body(
+pub(crate) fn encode_physical_device_inline_uniform_block_properties_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceInlineUniformBlockProperties<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceMaintenance3Properties`, which follow its chain.
-pub fn encode_physical_device_maintenance3_properties_body(
+pub(crate) fn encode_physical_device_maintenance3_properties_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceMaintenance3Properties<'_>,
 ) {
@@ -228,13 +228,13 @@ pub fn encode_physical_device_maintenance3_properties_body(
 }
 
 /// The members of `VkPhysicalDeviceMaintenance3Properties`, which follow its chain.
-pub fn encode_physical_device_maintenance3_properties_partial_body(
+pub(crate) fn encode_physical_device_maintenance3_properties_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceMaintenance3Properties<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceMaintenance4Properties`, which follow its chain.
-pub fn encode_physical_device_maintenance4_properties_body(
+pub(crate) fn encode_physical_device_maintenance4_properties_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceMaintenance4Properties<'_>,
 ) {
@@ -242,13 +242,13 @@ pub fn encode_physical_device_maintenance4_properties_body(
 }
 
 /// The members of `VkPhysicalDeviceMaintenance4Properties`, which follow its chain.
-pub fn encode_physical_device_maintenance4_properties_partial_body(
+pub(crate) fn encode_physical_device_maintenance4_properties_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceMaintenance4Properties<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceMaintenance5Properties`, which follow its chain.
-pub fn encode_physical_device_maintenance5_properties_body(
+pub(crate) fn encode_physical_device_maintenance5_properties_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceMaintenance5PropertiesKHR<'_>,
 ) {
@@ -261,13 +261,13 @@ pub fn encode_physical_device_maintenance5_properties_body(
 }
 
 /// The members of `VkPhysicalDeviceMaintenance5Properties`, which follow its chain.
-pub fn encode_physical_device_maintenance5_properties_partial_body(
+pub(crate) fn encode_physical_device_maintenance5_properties_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceMaintenance5PropertiesKHR<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceMaintenance6Properties`, which follow its chain.
-pub fn encode_physical_device_maintenance6_properties_body(
+pub(crate) fn encode_physical_device_maintenance6_properties_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceMaintenance6PropertiesKHR<'_>,
 ) {
@@ -277,13 +277,13 @@ pub fn encode_physical_device_maintenance6_properties_body(
 }
 
 /// The members of `VkPhysicalDeviceMaintenance6Properties`, which follow its chain.
-pub fn encode_physical_device_maintenance6_properties_partial_body(
+pub(crate) fn encode_physical_device_maintenance6_properties_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceMaintenance6PropertiesKHR<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceMaintenance7PropertiesKHR`, which follow its chain.
-pub fn encode_physical_device_maintenance7_properties_khr_body(
+pub(crate) fn encode_physical_device_maintenance7_properties_khr_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceMaintenance7PropertiesKHR<'_>,
 ) {
@@ -298,13 +298,13 @@ pub fn encode_physical_device_maintenance7_properties_khr_body(
 }
 
 /// The members of `VkPhysicalDeviceMaintenance7PropertiesKHR`, which follow its chain.
-pub fn encode_physical_device_maintenance7_properties_khr_partial_body(
+pub(crate) fn encode_physical_device_maintenance7_properties_khr_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceMaintenance7PropertiesKHR<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceFloatControlsProperties`, which follow its chain.
-pub fn encode_physical_device_float_controls_properties_body(
+pub(crate) fn encode_physical_device_float_controls_properties_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceFloatControlsProperties<'_>,
 ) {
@@ -328,13 +328,13 @@ pub fn encode_physical_device_float_controls_properties_body(
 }
 
 /// The members of `VkPhysicalDeviceFloatControlsProperties`, which follow its chain.
-pub fn encode_physical_device_float_controls_properties_partial_body(
+pub(crate) fn encode_physical_device_float_controls_properties_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceFloatControlsProperties<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceConservativeRasterizationPropertiesEXT`, which follow its chain.
-pub fn encode_physical_device_conservative_rasterization_properties_ext_body(
+pub(crate) fn encode_physical_device_conservative_rasterization_properties_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceConservativeRasterizationPropertiesEXT<'_>,
 ) {
@@ -350,13 +350,13 @@ pub fn encode_physical_device_conservative_rasterization_properties_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceConservativeRasterizationPropertiesEXT`, which follow its chain.
-pub fn encode_physical_device_conservative_rasterization_properties_ext_partial_body(
+pub(crate) fn encode_physical_device_conservative_rasterization_properties_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceConservativeRasterizationPropertiesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceDescriptorIndexingProperties`, which follow its chain.
-pub fn encode_physical_device_descriptor_indexing_properties_body(
+pub(crate) fn encode_physical_device_descriptor_indexing_properties_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceDescriptorIndexingProperties<'_>,
 ) {
@@ -386,13 +386,13 @@ pub fn encode_physical_device_descriptor_indexing_properties_body(
 }
 
 /// The members of `VkPhysicalDeviceDescriptorIndexingProperties`, which follow its chain.
-pub fn encode_physical_device_descriptor_indexing_properties_partial_body(
+pub(crate) fn encode_physical_device_descriptor_indexing_properties_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceDescriptorIndexingProperties<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceTimelineSemaphoreProperties`, which follow its chain.
-pub fn encode_physical_device_timeline_semaphore_properties_body(
+pub(crate) fn encode_physical_device_timeline_semaphore_properties_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceTimelineSemaphoreProperties<'_>,
 ) {
@@ -400,13 +400,13 @@ pub fn encode_physical_device_timeline_semaphore_properties_body(
 }
 
 /// The members of `VkPhysicalDeviceTimelineSemaphoreProperties`, which follow its chain.
-pub fn encode_physical_device_timeline_semaphore_properties_partial_body(
+pub(crate) fn encode_physical_device_timeline_semaphore_properties_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceTimelineSemaphoreProperties<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceVertexAttributeDivisorPropertiesEXT`, which follow its chain.
-pub fn encode_physical_device_vertex_attribute_divisor_properties_ext_body(
+pub(crate) fn encode_physical_device_vertex_attribute_divisor_properties_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceVertexAttributeDivisorPropertiesEXT<'_>,
 ) {
@@ -414,13 +414,13 @@ pub fn encode_physical_device_vertex_attribute_divisor_properties_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceVertexAttributeDivisorPropertiesEXT`, which follow its chain.
-pub fn encode_physical_device_vertex_attribute_divisor_properties_ext_partial_body(
+pub(crate) fn encode_physical_device_vertex_attribute_divisor_properties_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceVertexAttributeDivisorPropertiesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceVertexAttributeDivisorProperties`, which follow its chain.
-pub fn encode_physical_device_vertex_attribute_divisor_properties_body(
+pub(crate) fn encode_physical_device_vertex_attribute_divisor_properties_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceVertexAttributeDivisorPropertiesKHR<'_>,
 ) {
@@ -429,13 +429,13 @@ pub fn encode_physical_device_vertex_attribute_divisor_properties_body(
 }
 
 /// The members of `VkPhysicalDeviceVertexAttributeDivisorProperties`, which follow its chain.
-pub fn encode_physical_device_vertex_attribute_divisor_properties_partial_body(
+pub(crate) fn encode_physical_device_vertex_attribute_divisor_properties_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceVertexAttributeDivisorPropertiesKHR<'_>,
 ) {}
 
 /// The members of `VkPhysicalDevicePCIBusInfoPropertiesEXT`, which follow its chain.
-pub fn encode_physical_device_pci_bus_info_properties_ext_body(
+pub(crate) fn encode_physical_device_pci_bus_info_properties_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDevicePCIBusInfoPropertiesEXT<'_>,
 ) {
@@ -446,13 +446,13 @@ pub fn encode_physical_device_pci_bus_info_properties_ext_body(
 }
 
 /// The members of `VkPhysicalDevicePCIBusInfoPropertiesEXT`, which follow its chain.
-pub fn encode_physical_device_pci_bus_info_properties_ext_partial_body(
+pub(crate) fn encode_physical_device_pci_bus_info_properties_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDevicePCIBusInfoPropertiesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceDepthStencilResolveProperties`, which follow its chain.
-pub fn encode_physical_device_depth_stencil_resolve_properties_body(
+pub(crate) fn encode_physical_device_depth_stencil_resolve_properties_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceDepthStencilResolveProperties<'_>,
 ) {
@@ -463,13 +463,13 @@ pub fn encode_physical_device_depth_stencil_resolve_properties_body(
 }
 
 /// The members of `VkPhysicalDeviceDepthStencilResolveProperties`, which follow its chain.
-pub fn encode_physical_device_depth_stencil_resolve_properties_partial_body(
+pub(crate) fn encode_physical_device_depth_stencil_resolve_properties_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceDepthStencilResolveProperties<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceTransformFeedbackPropertiesEXT`, which follow its chain.
-pub fn encode_physical_device_transform_feedback_properties_ext_body(
+pub(crate) fn encode_physical_device_transform_feedback_properties_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceTransformFeedbackPropertiesEXT<'_>,
 ) {
@@ -486,13 +486,13 @@ pub fn encode_physical_device_transform_feedback_properties_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceTransformFeedbackPropertiesEXT`, which follow its chain.
-pub fn encode_physical_device_transform_feedback_properties_ext_partial_body(
+pub(crate) fn encode_physical_device_transform_feedback_properties_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceTransformFeedbackPropertiesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceComputeShaderDerivativesPropertiesKHR`, which follow its chain.
-pub fn encode_physical_device_compute_shader_derivatives_properties_khr_body(
+pub(crate) fn encode_physical_device_compute_shader_derivatives_properties_khr_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceComputeShaderDerivativesPropertiesKHR<'_>,
 ) {
@@ -500,13 +500,13 @@ pub fn encode_physical_device_compute_shader_derivatives_properties_khr_body(
 }
 
 /// The members of `VkPhysicalDeviceComputeShaderDerivativesPropertiesKHR`, which follow its chain.
-pub fn encode_physical_device_compute_shader_derivatives_properties_khr_partial_body(
+pub(crate) fn encode_physical_device_compute_shader_derivatives_properties_khr_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceComputeShaderDerivativesPropertiesKHR<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceAccelerationStructurePropertiesKHR`, which follow its chain.
-pub fn encode_physical_device_acceleration_structure_properties_khr_body(
+pub(crate) fn encode_physical_device_acceleration_structure_properties_khr_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceAccelerationStructurePropertiesKHR<'_>,
 ) {
@@ -521,13 +521,13 @@ pub fn encode_physical_device_acceleration_structure_properties_khr_body(
 }
 
 /// The members of `VkPhysicalDeviceAccelerationStructurePropertiesKHR`, which follow its chain.
-pub fn encode_physical_device_acceleration_structure_properties_khr_partial_body(
+pub(crate) fn encode_physical_device_acceleration_structure_properties_khr_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceAccelerationStructurePropertiesKHR<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceRayTracingPipelinePropertiesKHR`, which follow its chain.
-pub fn encode_physical_device_ray_tracing_pipeline_properties_khr_body(
+pub(crate) fn encode_physical_device_ray_tracing_pipeline_properties_khr_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceRayTracingPipelinePropertiesKHR<'_>,
 ) {
@@ -542,13 +542,13 @@ pub fn encode_physical_device_ray_tracing_pipeline_properties_khr_body(
 }
 
 /// The members of `VkPhysicalDeviceRayTracingPipelinePropertiesKHR`, which follow its chain.
-pub fn encode_physical_device_ray_tracing_pipeline_properties_khr_partial_body(
+pub(crate) fn encode_physical_device_ray_tracing_pipeline_properties_khr_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceRayTracingPipelinePropertiesKHR<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceTexelBufferAlignmentProperties`, which follow its chain.
-pub fn encode_physical_device_texel_buffer_alignment_properties_body(
+pub(crate) fn encode_physical_device_texel_buffer_alignment_properties_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceTexelBufferAlignmentProperties<'_>,
 ) {
@@ -559,13 +559,13 @@ pub fn encode_physical_device_texel_buffer_alignment_properties_body(
 }
 
 /// The members of `VkPhysicalDeviceTexelBufferAlignmentProperties`, which follow its chain.
-pub fn encode_physical_device_texel_buffer_alignment_properties_partial_body(
+pub(crate) fn encode_physical_device_texel_buffer_alignment_properties_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceTexelBufferAlignmentProperties<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceSubgroupSizeControlProperties`, which follow its chain.
-pub fn encode_physical_device_subgroup_size_control_properties_body(
+pub(crate) fn encode_physical_device_subgroup_size_control_properties_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceSubgroupSizeControlProperties<'_>,
 ) {
@@ -576,13 +576,13 @@ pub fn encode_physical_device_subgroup_size_control_properties_body(
 }
 
 /// The members of `VkPhysicalDeviceSubgroupSizeControlProperties`, which follow its chain.
-pub fn encode_physical_device_subgroup_size_control_properties_partial_body(
+pub(crate) fn encode_physical_device_subgroup_size_control_properties_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceSubgroupSizeControlProperties<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceLineRasterizationProperties`, which follow its chain.
-pub fn encode_physical_device_line_rasterization_properties_body(
+pub(crate) fn encode_physical_device_line_rasterization_properties_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceLineRasterizationPropertiesKHR<'_>,
 ) {
@@ -590,13 +590,13 @@ pub fn encode_physical_device_line_rasterization_properties_body(
 }
 
 /// The members of `VkPhysicalDeviceLineRasterizationProperties`, which follow its chain.
-pub fn encode_physical_device_line_rasterization_properties_partial_body(
+pub(crate) fn encode_physical_device_line_rasterization_properties_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceLineRasterizationPropertiesKHR<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceVulkan11Properties`, which follow its chain.
-pub fn encode_physical_device_vulkan11_properties_body(
+pub(crate) fn encode_physical_device_vulkan11_properties_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceVulkan11Properties<'_>,
 ) {
@@ -618,13 +618,13 @@ pub fn encode_physical_device_vulkan11_properties_body(
 }
 
 /// The members of `VkPhysicalDeviceVulkan11Properties`, which follow its chain.
-pub fn encode_physical_device_vulkan11_properties_partial_body(
+pub(crate) fn encode_physical_device_vulkan11_properties_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceVulkan11Properties<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceVulkan12Properties`, which follow its chain.
-pub fn encode_physical_device_vulkan12_properties_body(
+pub(crate) fn encode_physical_device_vulkan12_properties_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceVulkan12Properties<'_>,
 ) {
@@ -683,7 +683,7 @@ pub fn encode_physical_device_vulkan12_properties_body(
 }
 
 /// The members of `VkPhysicalDeviceVulkan12Properties`, which follow its chain.
-pub fn encode_physical_device_vulkan12_properties_partial_body(
+pub(crate) fn encode_physical_device_vulkan12_properties_partial_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceVulkan12Properties<'_>,
 ) {
@@ -691,7 +691,7 @@ pub fn encode_physical_device_vulkan12_properties_partial_body(
 }
 
 /// The members of `VkPhysicalDeviceVulkan13Properties`, which follow its chain.
-pub fn encode_physical_device_vulkan13_properties_body(
+pub(crate) fn encode_physical_device_vulkan13_properties_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceVulkan13Properties<'_>,
 ) {
@@ -758,13 +758,13 @@ pub fn encode_physical_device_vulkan13_properties_body(
 }
 
 /// The members of `VkPhysicalDeviceVulkan13Properties`, which follow its chain.
-pub fn encode_physical_device_vulkan13_properties_partial_body(
+pub(crate) fn encode_physical_device_vulkan13_properties_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceVulkan13Properties<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceVulkan14Properties`, which follow its chain.
-pub fn encode_physical_device_vulkan14_properties_body(
+pub(crate) fn encode_physical_device_vulkan14_properties_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceVulkan14Properties<'_>,
 ) {
@@ -802,7 +802,7 @@ pub fn encode_physical_device_vulkan14_properties_body(
 }
 
 /// The members of `VkPhysicalDeviceVulkan14Properties`, which follow its chain.
-pub fn encode_physical_device_vulkan14_properties_partial_body(
+pub(crate) fn encode_physical_device_vulkan14_properties_partial_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceVulkan14Properties<'_>,
 ) {
@@ -819,7 +819,7 @@ pub fn encode_physical_device_vulkan14_properties_partial_body(
 }
 
 /// The members of `VkPhysicalDeviceCustomBorderColorPropertiesEXT`, which follow its chain.
-pub fn encode_physical_device_custom_border_color_properties_ext_body(
+pub(crate) fn encode_physical_device_custom_border_color_properties_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceCustomBorderColorPropertiesEXT<'_>,
 ) {
@@ -827,13 +827,13 @@ pub fn encode_physical_device_custom_border_color_properties_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceCustomBorderColorPropertiesEXT`, which follow its chain.
-pub fn encode_physical_device_custom_border_color_properties_ext_partial_body(
+pub(crate) fn encode_physical_device_custom_border_color_properties_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceCustomBorderColorPropertiesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceExtendedDynamicState3PropertiesEXT`, which follow its chain.
-pub fn encode_physical_device_extended_dynamic_state3_properties_ext_body(
+pub(crate) fn encode_physical_device_extended_dynamic_state3_properties_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceExtendedDynamicState3PropertiesEXT<'_>,
 ) {
@@ -841,13 +841,13 @@ pub fn encode_physical_device_extended_dynamic_state3_properties_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceExtendedDynamicState3PropertiesEXT`, which follow its chain.
-pub fn encode_physical_device_extended_dynamic_state3_properties_ext_partial_body(
+pub(crate) fn encode_physical_device_extended_dynamic_state3_properties_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceExtendedDynamicState3PropertiesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceRobustness2PropertiesEXT`, which follow its chain.
-pub fn encode_physical_device_robustness2_properties_ext_body(
+pub(crate) fn encode_physical_device_robustness2_properties_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceRobustness2PropertiesEXT<'_>,
 ) {
@@ -856,13 +856,13 @@ pub fn encode_physical_device_robustness2_properties_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceRobustness2PropertiesEXT`, which follow its chain.
-pub fn encode_physical_device_robustness2_properties_ext_partial_body(
+pub(crate) fn encode_physical_device_robustness2_properties_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceRobustness2PropertiesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceFragmentShadingRatePropertiesKHR`, which follow its chain.
-pub fn encode_physical_device_fragment_shading_rate_properties_khr_body(
+pub(crate) fn encode_physical_device_fragment_shading_rate_properties_khr_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceFragmentShadingRatePropertiesKHR<'_>,
 ) {
@@ -886,7 +886,7 @@ pub fn encode_physical_device_fragment_shading_rate_properties_khr_body(
 }
 
 /// The members of `VkPhysicalDeviceFragmentShadingRatePropertiesKHR`, which follow its chain.
-pub fn encode_physical_device_fragment_shading_rate_properties_khr_partial_body(
+pub(crate) fn encode_physical_device_fragment_shading_rate_properties_khr_partial_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceFragmentShadingRatePropertiesKHR<'_>,
 ) {
@@ -896,7 +896,7 @@ pub fn encode_physical_device_fragment_shading_rate_properties_khr_partial_body(
 }
 
 /// The members of `VkPhysicalDeviceLegacyVertexAttributesPropertiesEXT`, which follow its chain.
-pub fn encode_physical_device_legacy_vertex_attributes_properties_ext_body(
+pub(crate) fn encode_physical_device_legacy_vertex_attributes_properties_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceLegacyVertexAttributesPropertiesEXT<'_>,
 ) {
@@ -904,13 +904,13 @@ pub fn encode_physical_device_legacy_vertex_attributes_properties_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceLegacyVertexAttributesPropertiesEXT`, which follow its chain.
-pub fn encode_physical_device_legacy_vertex_attributes_properties_ext_partial_body(
+pub(crate) fn encode_physical_device_legacy_vertex_attributes_properties_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceLegacyVertexAttributesPropertiesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceHostImageCopyProperties`, which follow its chain.
-pub fn encode_physical_device_host_image_copy_properties_body(
+pub(crate) fn encode_physical_device_host_image_copy_properties_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceHostImageCopyPropertiesEXT<'_>,
 ) {
@@ -929,7 +929,7 @@ pub fn encode_physical_device_host_image_copy_properties_body(
 }
 
 /// The members of `VkPhysicalDeviceHostImageCopyProperties`, which follow its chain.
-pub fn encode_physical_device_host_image_copy_properties_partial_body(
+pub(crate) fn encode_physical_device_host_image_copy_properties_partial_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceHostImageCopyPropertiesEXT<'_>,
 ) {
@@ -946,7 +946,7 @@ pub fn encode_physical_device_host_image_copy_properties_partial_body(
 }
 
 /// The members of `VkPhysicalDeviceProvokingVertexPropertiesEXT`, which follow its chain.
-pub fn encode_physical_device_provoking_vertex_properties_ext_body(
+pub(crate) fn encode_physical_device_provoking_vertex_properties_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceProvokingVertexPropertiesEXT<'_>,
 ) {
@@ -955,13 +955,13 @@ pub fn encode_physical_device_provoking_vertex_properties_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceProvokingVertexPropertiesEXT`, which follow its chain.
-pub fn encode_physical_device_provoking_vertex_properties_ext_partial_body(
+pub(crate) fn encode_physical_device_provoking_vertex_properties_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceProvokingVertexPropertiesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceShaderIntegerDotProductProperties`, which follow its chain.
-pub fn encode_physical_device_shader_integer_dot_product_properties_body(
+pub(crate) fn encode_physical_device_shader_integer_dot_product_properties_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceShaderIntegerDotProductProperties<'_>,
 ) {
@@ -1013,13 +1013,13 @@ pub fn encode_physical_device_shader_integer_dot_product_properties_body(
 }
 
 /// The members of `VkPhysicalDeviceShaderIntegerDotProductProperties`, which follow its chain.
-pub fn encode_physical_device_shader_integer_dot_product_properties_partial_body(
+pub(crate) fn encode_physical_device_shader_integer_dot_product_properties_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceShaderIntegerDotProductProperties<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceFragmentShaderBarycentricPropertiesKHR`, which follow its chain.
-pub fn encode_physical_device_fragment_shader_barycentric_properties_khr_body(
+pub(crate) fn encode_physical_device_fragment_shader_barycentric_properties_khr_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceFragmentShaderBarycentricPropertiesKHR<'_>,
 ) {
@@ -1027,13 +1027,13 @@ pub fn encode_physical_device_fragment_shader_barycentric_properties_khr_body(
 }
 
 /// The members of `VkPhysicalDeviceFragmentShaderBarycentricPropertiesKHR`, which follow its chain.
-pub fn encode_physical_device_fragment_shader_barycentric_properties_khr_partial_body(
+pub(crate) fn encode_physical_device_fragment_shader_barycentric_properties_khr_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceFragmentShaderBarycentricPropertiesKHR<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceGraphicsPipelineLibraryPropertiesEXT`, which follow its chain.
-pub fn encode_physical_device_graphics_pipeline_library_properties_ext_body(
+pub(crate) fn encode_physical_device_graphics_pipeline_library_properties_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceGraphicsPipelineLibraryPropertiesEXT<'_>,
 ) {
@@ -1042,13 +1042,13 @@ pub fn encode_physical_device_graphics_pipeline_library_properties_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceGraphicsPipelineLibraryPropertiesEXT`, which follow its chain.
-pub fn encode_physical_device_graphics_pipeline_library_properties_ext_partial_body(
+pub(crate) fn encode_physical_device_graphics_pipeline_library_properties_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceGraphicsPipelineLibraryPropertiesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDeviceNestedCommandBufferPropertiesEXT`, which follow its chain.
-pub fn encode_physical_device_nested_command_buffer_properties_ext_body(
+pub(crate) fn encode_physical_device_nested_command_buffer_properties_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceNestedCommandBufferPropertiesEXT<'_>,
 ) {
@@ -1056,13 +1056,13 @@ pub fn encode_physical_device_nested_command_buffer_properties_ext_body(
 }
 
 /// The members of `VkPhysicalDeviceNestedCommandBufferPropertiesEXT`, which follow its chain.
-pub fn encode_physical_device_nested_command_buffer_properties_ext_partial_body(
+pub(crate) fn encode_physical_device_nested_command_buffer_properties_ext_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDeviceNestedCommandBufferPropertiesEXT<'_>,
 ) {}
 
 /// The members of `VkPhysicalDevicePipelineRobustnessProperties`, which follow its chain.
-pub fn encode_physical_device_pipeline_robustness_properties_body(
+pub(crate) fn encode_physical_device_pipeline_robustness_properties_body(
     e: &mut Encoder,
     v: &vk::PhysicalDevicePipelineRobustnessPropertiesEXT<'_>,
 ) {
@@ -1073,7 +1073,7 @@ pub fn encode_physical_device_pipeline_robustness_properties_body(
 }
 
 /// The members of `VkPhysicalDevicePipelineRobustnessProperties`, which follow its chain.
-pub fn encode_physical_device_pipeline_robustness_properties_partial_body(
+pub(crate) fn encode_physical_device_pipeline_robustness_properties_partial_body(
     _e: &mut Encoder,
     _v: &vk::PhysicalDevicePipelineRobustnessPropertiesEXT<'_>,
 ) {}

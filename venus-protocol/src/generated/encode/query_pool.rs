@@ -14,7 +14,7 @@ pub fn encode_query_pool_create_info(e: &mut Encoder, v: &vk::QueryPoolCreateInf
 }
 
 /// The members of `VkQueryPoolCreateInfo`, which follow its chain.
-pub fn encode_query_pool_create_info_body(
+pub(crate) fn encode_query_pool_create_info_body(
     e: &mut Encoder,
     v: &vk::QueryPoolCreateInfo<'_>,
 ) {

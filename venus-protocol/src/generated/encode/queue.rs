@@ -3,9 +3,9 @@
 
 //! Encoders of the structures of family `queue`.
 
-use crate::vk;
-use crate::generated::chains;
 use crate::generated::encode::encode_extent3_d;
+use crate::generated::chains;
+use crate::vk;
 use crate::wire::{ChainMode, Count, Encoder};
 
 /// Encodes `VkOffset3D`.
@@ -79,7 +79,7 @@ pub fn encode_bind_sparse_info(e: &mut Encoder, v: &vk::BindSparseInfo<'_>) {
 }
 
 /// The members of `VkBindSparseInfo`, which follow its chain.
-pub fn encode_bind_sparse_info_body(e: &mut Encoder, v: &vk::BindSparseInfo<'_>) {
+pub(crate) fn encode_bind_sparse_info_body(e: &mut Encoder, v: &vk::BindSparseInfo<'_>) {
     e.write(v.wait_semaphore_count);
     e.write_handles_at(v.p_wait_semaphores, v.wait_semaphore_count.count());
     e.write(v.buffer_bind_count);
@@ -112,7 +112,7 @@ pub fn encode_submit_info(e: &mut Encoder, v: &vk::SubmitInfo<'_>) {
 }
 
 /// The members of `VkSubmitInfo`, which follow its chain.
-pub fn encode_submit_info_body(e: &mut Encoder, v: &vk::SubmitInfo<'_>) {
+pub(crate) fn encode_submit_info_body(e: &mut Encoder, v: &vk::SubmitInfo<'_>) {
     e.write(v.wait_semaphore_count);
     e.write_handles_at(v.p_wait_semaphores, v.wait_semaphore_count.count());
     e.write_scalars_at(v.p_wait_dst_stage_mask, v.wait_semaphore_count.count());
@@ -123,7 +123,7 @@ pub fn encode_submit_info_body(e: &mut Encoder, v: &vk::SubmitInfo<'_>) {
 }
 
 /// The members of `VkDeviceGroupSubmitInfo`, which follow its chain.
-pub fn encode_device_group_submit_info_body(
+pub(crate) fn encode_device_group_submit_info_body(
     e: &mut Encoder,
     v: &vk::DeviceGroupSubmitInfo<'_>,
 ) {
@@ -142,7 +142,7 @@ pub fn encode_device_group_submit_info_body(
 }
 
 /// The members of `VkDeviceGroupBindSparseInfo`, which follow its chain.
-pub fn encode_device_group_bind_sparse_info_body(
+pub(crate) fn encode_device_group_bind_sparse_info_body(
     e: &mut Encoder,
     v: &vk::DeviceGroupBindSparseInfo<'_>,
 ) {
@@ -151,7 +151,7 @@ pub fn encode_device_group_bind_sparse_info_body(
 }
 
 /// The members of `VkProtectedSubmitInfo`, which follow its chain.
-pub fn encode_protected_submit_info_body(
+pub(crate) fn encode_protected_submit_info_body(
     e: &mut Encoder,
     v: &vk::ProtectedSubmitInfo<'_>,
 ) {
@@ -166,14 +166,17 @@ pub fn encode_device_queue_info2(e: &mut Encoder, v: &vk::DeviceQueueInfo2<'_>) 
 }
 
 /// The members of `VkDeviceQueueInfo2`, which follow its chain.
-pub fn encode_device_queue_info2_body(e: &mut Encoder, v: &vk::DeviceQueueInfo2<'_>) {
+pub(crate) fn encode_device_queue_info2_body(
+    e: &mut Encoder,
+    v: &vk::DeviceQueueInfo2<'_>,
+) {
     e.write(v.flags);
     e.write(v.queue_family_index);
     e.write(v.queue_index);
 }
 
 /// The members of `VkTimelineSemaphoreSubmitInfo`, which follow its chain.
-pub fn encode_timeline_semaphore_submit_info_body(
+pub(crate) fn encode_timeline_semaphore_submit_info_body(
     e: &mut Encoder,
     v: &vk::TimelineSemaphoreSubmitInfo<'_>,
 ) {
@@ -194,7 +197,7 @@ pub fn encode_semaphore_submit_info(e: &mut Encoder, v: &vk::SemaphoreSubmitInfo
 }
 
 /// The members of `VkSemaphoreSubmitInfo`, which follow its chain.
-pub fn encode_semaphore_submit_info_body(
+pub(crate) fn encode_semaphore_submit_info_body(
     e: &mut Encoder,
     v: &vk::SemaphoreSubmitInfo<'_>,
 ) {
@@ -215,7 +218,7 @@ pub fn encode_command_buffer_submit_info(
 }
 
 /// The members of `VkCommandBufferSubmitInfo`, which follow its chain.
-pub fn encode_command_buffer_submit_info_body(
+pub(crate) fn encode_command_buffer_submit_info_body(
     e: &mut Encoder,
     v: &vk::CommandBufferSubmitInfo<'_>,
 ) {
@@ -231,7 +234,7 @@ pub fn encode_submit_info2(e: &mut Encoder, v: &vk::SubmitInfo2<'_>) {
 }
 
 /// The members of `VkSubmitInfo2`, which follow its chain.
-pub fn encode_submit_info2_body(e: &mut Encoder, v: &vk::SubmitInfo2<'_>) {
+pub(crate) fn encode_submit_info2_body(e: &mut Encoder, v: &vk::SubmitInfo2<'_>) {
     e.write(v.flags);
     e.write(v.wait_semaphore_info_count);
     e.write_items_at(
@@ -254,7 +257,7 @@ pub fn encode_submit_info2_body(e: &mut Encoder, v: &vk::SubmitInfo2<'_>) {
 }
 
 /// The members of `VkDeviceQueueTimelineInfoMESA`, which follow its chain.
-pub fn encode_device_queue_timeline_info_mesa_body(
+pub(crate) fn encode_device_queue_timeline_info_mesa_body(
     e: &mut Encoder,
     v: &vk::DeviceQueueTimelineInfoMESA<'_>,
 ) {

@@ -3,10 +3,9 @@
 
 //! Encoders of the structures of family `render_pass`.
 
-use core::ptr;
-use crate::vk;
-use crate::generated::chains;
 use crate::generated::encode::encode_extent2_d;
+use crate::generated::chains;
+use crate::vk;
 use crate::wire::{ChainMode, Count, Encoder};
 
 /// Encodes `VkAttachmentDescription`.
@@ -76,7 +75,7 @@ pub fn encode_render_pass_create_info(
 }
 
 /// The members of `VkRenderPassCreateInfo`, which follow its chain.
-pub fn encode_render_pass_create_info_body(
+pub(crate) fn encode_render_pass_create_info_body(
     e: &mut Encoder,
     v: &vk::RenderPassCreateInfo<'_>,
 ) {
@@ -108,7 +107,7 @@ pub fn encode_framebuffer_create_info(
 }
 
 /// The members of `VkFramebufferCreateInfo`, which follow its chain.
-pub fn encode_framebuffer_create_info_body(
+pub(crate) fn encode_framebuffer_create_info_body(
     e: &mut Encoder,
     v: &vk::FramebufferCreateInfo<'_>,
 ) {
@@ -116,11 +115,11 @@ pub fn encode_framebuffer_create_info_body(
     e.write_handle(v.render_pass);
     e.write(v.attachment_count);
     e.write_handles_at(
-        if e.may_follow(!v.flags.intersects(vk::FramebufferCreateFlags::from_raw(1))) {
-            v.p_attachments
-        } else {
-            ptr::null()
-        },
+        e
+            .followed(
+                !v.flags.intersects(vk::FramebufferCreateFlags::from_raw(1)),
+                v.p_attachments,
+            ),
         v.attachment_count.count(),
     );
     e.write(v.width);
@@ -129,7 +128,7 @@ pub fn encode_framebuffer_create_info_body(
 }
 
 /// The members of `VkRenderPassMultiviewCreateInfo`, which follow its chain.
-pub fn encode_render_pass_multiview_create_info_body(
+pub(crate) fn encode_render_pass_multiview_create_info_body(
     e: &mut Encoder,
     v: &vk::RenderPassMultiviewCreateInfo<'_>,
 ) {
@@ -152,7 +151,7 @@ pub fn encode_input_attachment_aspect_reference(
 }
 
 /// The members of `VkRenderPassInputAttachmentAspectCreateInfo`, which follow its chain.
-pub fn encode_render_pass_input_attachment_aspect_create_info_body(
+pub(crate) fn encode_render_pass_input_attachment_aspect_create_info_body(
     e: &mut Encoder,
     v: &vk::RenderPassInputAttachmentAspectCreateInfo<'_>,
 ) {
@@ -172,7 +171,7 @@ pub fn encode_rendering_area_info(e: &mut Encoder, v: &vk::RenderingAreaInfoKHR<
 }
 
 /// The members of `VkRenderingAreaInfo`, which follow its chain.
-pub fn encode_rendering_area_info_body(
+pub(crate) fn encode_rendering_area_info_body(
     e: &mut Encoder,
     v: &vk::RenderingAreaInfoKHR<'_>,
 ) {
@@ -194,7 +193,7 @@ pub fn encode_attachment_description2(
 }
 
 /// The members of `VkAttachmentDescription2`, which follow its chain.
-pub fn encode_attachment_description2_body(
+pub(crate) fn encode_attachment_description2_body(
     e: &mut Encoder,
     v: &vk::AttachmentDescription2<'_>,
 ) {
@@ -217,7 +216,7 @@ pub fn encode_attachment_reference2(e: &mut Encoder, v: &vk::AttachmentReference
 }
 
 /// The members of `VkAttachmentReference2`, which follow its chain.
-pub fn encode_attachment_reference2_body(
+pub(crate) fn encode_attachment_reference2_body(
     e: &mut Encoder,
     v: &vk::AttachmentReference2<'_>,
 ) {
@@ -234,7 +233,7 @@ pub fn encode_subpass_description2(e: &mut Encoder, v: &vk::SubpassDescription2<
 }
 
 /// The members of `VkSubpassDescription2`, which follow its chain.
-pub fn encode_subpass_description2_body(
+pub(crate) fn encode_subpass_description2_body(
     e: &mut Encoder,
     v: &vk::SubpassDescription2<'_>,
 ) {
@@ -271,7 +270,10 @@ pub fn encode_subpass_dependency2(e: &mut Encoder, v: &vk::SubpassDependency2<'_
 }
 
 /// The members of `VkSubpassDependency2`, which follow its chain.
-pub fn encode_subpass_dependency2_body(e: &mut Encoder, v: &vk::SubpassDependency2<'_>) {
+pub(crate) fn encode_subpass_dependency2_body(
+    e: &mut Encoder,
+    v: &vk::SubpassDependency2<'_>,
+) {
     e.write(v.src_subpass);
     e.write(v.dst_subpass);
     e.write(v.src_stage_mask);
@@ -293,7 +295,7 @@ pub fn encode_render_pass_create_info2(
 }
 
 /// The members of `VkRenderPassCreateInfo2`, which follow its chain.
-pub fn encode_render_pass_create_info2_body(
+pub(crate) fn encode_render_pass_create_info2_body(
     e: &mut Encoder,
     v: &vk::RenderPassCreateInfo2<'_>,
 ) {
@@ -321,7 +323,7 @@ pub fn encode_render_pass_create_info2_body(
 }
 
 /// The members of `VkSubpassDescriptionDepthStencilResolve`, which follow its chain.
-pub fn encode_subpass_description_depth_stencil_resolve_body(
+pub(crate) fn encode_subpass_description_depth_stencil_resolve_body(
     e: &mut Encoder,
     v: &vk::SubpassDescriptionDepthStencilResolve<'_>,
 ) {
@@ -331,7 +333,7 @@ pub fn encode_subpass_description_depth_stencil_resolve_body(
 }
 
 /// The members of `VkFramebufferAttachmentsCreateInfo`, which follow its chain.
-pub fn encode_framebuffer_attachments_create_info_body(
+pub(crate) fn encode_framebuffer_attachments_create_info_body(
     e: &mut Encoder,
     v: &vk::FramebufferAttachmentsCreateInfo<'_>,
 ) {
@@ -354,7 +356,7 @@ pub fn encode_framebuffer_attachment_image_info(
 }
 
 /// The members of `VkFramebufferAttachmentImageInfo`, which follow its chain.
-pub fn encode_framebuffer_attachment_image_info_body(
+pub(crate) fn encode_framebuffer_attachment_image_info_body(
     e: &mut Encoder,
     v: &vk::FramebufferAttachmentImageInfo<'_>,
 ) {
@@ -368,7 +370,7 @@ pub fn encode_framebuffer_attachment_image_info_body(
 }
 
 /// The members of `VkAttachmentReferenceStencilLayout`, which follow its chain.
-pub fn encode_attachment_reference_stencil_layout_body(
+pub(crate) fn encode_attachment_reference_stencil_layout_body(
     e: &mut Encoder,
     v: &vk::AttachmentReferenceStencilLayout<'_>,
 ) {
@@ -376,7 +378,7 @@ pub fn encode_attachment_reference_stencil_layout_body(
 }
 
 /// The members of `VkAttachmentDescriptionStencilLayout`, which follow its chain.
-pub fn encode_attachment_description_stencil_layout_body(
+pub(crate) fn encode_attachment_description_stencil_layout_body(
     e: &mut Encoder,
     v: &vk::AttachmentDescriptionStencilLayout<'_>,
 ) {
@@ -385,7 +387,7 @@ pub fn encode_attachment_description_stencil_layout_body(
 }
 
 /// The members of `VkFragmentShadingRateAttachmentInfoKHR`, which follow its chain.
-pub fn encode_fragment_shading_rate_attachment_info_khr_body(
+pub(crate) fn encode_fragment_shading_rate_attachment_info_khr_body(
     e: &mut Encoder,
     v: &vk::FragmentShadingRateAttachmentInfoKHR<'_>,
 ) {

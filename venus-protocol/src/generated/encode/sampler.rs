@@ -3,9 +3,9 @@
 
 //! Encoders of the structures of family `sampler`.
 
-use crate::vk;
-use crate::generated::chains;
 use crate::generated::encode::{encode_clear_color_value, encode_component_mapping};
+use crate::generated::chains;
+use crate::vk;
 use crate::wire::{ChainMode, Encoder};
 
 /// Encodes `VkSamplerCreateInfo`.
@@ -16,7 +16,10 @@ pub fn encode_sampler_create_info(e: &mut Encoder, v: &vk::SamplerCreateInfo<'_>
 }
 
 /// The members of `VkSamplerCreateInfo`, which follow its chain.
-pub fn encode_sampler_create_info_body(e: &mut Encoder, v: &vk::SamplerCreateInfo<'_>) {
+pub(crate) fn encode_sampler_create_info_body(
+    e: &mut Encoder,
+    v: &vk::SamplerCreateInfo<'_>,
+) {
     e.write(v.flags);
     e.write(v.mag_filter);
     e.write(v.min_filter);
@@ -46,7 +49,7 @@ pub fn encode_sampler_ycbcr_conversion_create_info(
 }
 
 /// The members of `VkSamplerYcbcrConversionCreateInfo`, which follow its chain.
-pub fn encode_sampler_ycbcr_conversion_create_info_body(
+pub(crate) fn encode_sampler_ycbcr_conversion_create_info_body(
     e: &mut Encoder,
     v: &vk::SamplerYcbcrConversionCreateInfo<'_>,
 ) {
@@ -61,7 +64,7 @@ pub fn encode_sampler_ycbcr_conversion_create_info_body(
 }
 
 /// The members of `VkSamplerReductionModeCreateInfo`, which follow its chain.
-pub fn encode_sampler_reduction_mode_create_info_body(
+pub(crate) fn encode_sampler_reduction_mode_create_info_body(
     e: &mut Encoder,
     v: &vk::SamplerReductionModeCreateInfo<'_>,
 ) {
@@ -69,7 +72,7 @@ pub fn encode_sampler_reduction_mode_create_info_body(
 }
 
 /// The members of `VkSamplerCustomBorderColorCreateInfoEXT`, which follow its chain.
-pub fn encode_sampler_custom_border_color_create_info_ext_body(
+pub(crate) fn encode_sampler_custom_border_color_create_info_ext_body(
     e: &mut Encoder,
     v: &vk::SamplerCustomBorderColorCreateInfoEXT<'_>,
 ) {
@@ -78,7 +81,7 @@ pub fn encode_sampler_custom_border_color_create_info_ext_body(
 }
 
 /// The members of `VkSamplerBorderColorComponentMappingCreateInfoEXT`, which follow its chain.
-pub fn encode_sampler_border_color_component_mapping_create_info_ext_body(
+pub(crate) fn encode_sampler_border_color_component_mapping_create_info_ext_body(
     e: &mut Encoder,
     v: &vk::SamplerBorderColorComponentMappingCreateInfoEXT<'_>,
 ) {

@@ -3,8 +3,8 @@
 
 //! Encoders of the structures of family `semaphore`.
 
-use crate::vk;
 use crate::generated::chains;
+use crate::vk;
 use crate::wire::{ChainMode, Count, Encoder};
 
 /// Encodes `VkSemaphoreCreateInfo`.
@@ -15,7 +15,7 @@ pub fn encode_semaphore_create_info(e: &mut Encoder, v: &vk::SemaphoreCreateInfo
 }
 
 /// The members of `VkSemaphoreCreateInfo`, which follow its chain.
-pub fn encode_semaphore_create_info_body(
+pub(crate) fn encode_semaphore_create_info_body(
     e: &mut Encoder,
     v: &vk::SemaphoreCreateInfo<'_>,
 ) {
@@ -23,7 +23,7 @@ pub fn encode_semaphore_create_info_body(
 }
 
 /// The members of `VkExportSemaphoreCreateInfo`, which follow its chain.
-pub fn encode_export_semaphore_create_info_body(
+pub(crate) fn encode_export_semaphore_create_info_body(
     e: &mut Encoder,
     v: &vk::ExportSemaphoreCreateInfo<'_>,
 ) {
@@ -31,7 +31,7 @@ pub fn encode_export_semaphore_create_info_body(
 }
 
 /// The members of `VkSemaphoreTypeCreateInfo`, which follow its chain.
-pub fn encode_semaphore_type_create_info_body(
+pub(crate) fn encode_semaphore_type_create_info_body(
     e: &mut Encoder,
     v: &vk::SemaphoreTypeCreateInfo<'_>,
 ) {
@@ -47,7 +47,10 @@ pub fn encode_semaphore_wait_info(e: &mut Encoder, v: &vk::SemaphoreWaitInfo<'_>
 }
 
 /// The members of `VkSemaphoreWaitInfo`, which follow its chain.
-pub fn encode_semaphore_wait_info_body(e: &mut Encoder, v: &vk::SemaphoreWaitInfo<'_>) {
+pub(crate) fn encode_semaphore_wait_info_body(
+    e: &mut Encoder,
+    v: &vk::SemaphoreWaitInfo<'_>,
+) {
     e.write(v.flags);
     e.write(v.semaphore_count);
     e.write_handles_at(v.p_semaphores, v.semaphore_count.count());
@@ -62,7 +65,7 @@ pub fn encode_semaphore_signal_info(e: &mut Encoder, v: &vk::SemaphoreSignalInfo
 }
 
 /// The members of `VkSemaphoreSignalInfo`, which follow its chain.
-pub fn encode_semaphore_signal_info_body(
+pub(crate) fn encode_semaphore_signal_info_body(
     e: &mut Encoder,
     v: &vk::SemaphoreSignalInfo<'_>,
 ) {
@@ -81,7 +84,7 @@ pub fn encode_import_semaphore_resource_info_mesa(
 }
 
 /// The members of `VkImportSemaphoreResourceInfoMESA`, which follow its chain.
-pub fn encode_import_semaphore_resource_info_mesa_body(
+pub(crate) fn encode_import_semaphore_resource_info_mesa_body(
     e: &mut Encoder,
     v: &vk::ImportSemaphoreResourceInfoMESA<'_>,
 ) {

@@ -17,7 +17,7 @@ pub fn encode_shader_module_create_info(
 }
 
 /// The members of `VkShaderModuleCreateInfo`, which follow its chain.
-pub fn encode_shader_module_create_info_body(
+pub(crate) fn encode_shader_module_create_info_body(
     e: &mut Encoder,
     v: &vk::ShaderModuleCreateInfo<'_>,
 ) {

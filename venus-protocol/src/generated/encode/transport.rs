@@ -3,8 +3,8 @@
 
 //! Encoders of the structures of family `transport`.
 
-use crate::vk;
 use crate::generated::chains;
+use crate::vk;
 use crate::wire::{ChainMode, Encoder};
 
 /// Encodes `VkCommandStreamDescriptionMESA`.
@@ -34,7 +34,7 @@ pub fn encode_ring_create_info_mesa(e: &mut Encoder, v: &vk::RingCreateInfoMESA<
 }
 
 /// The members of `VkRingCreateInfoMESA`, which follow its chain.
-pub fn encode_ring_create_info_mesa_body(
+pub(crate) fn encode_ring_create_info_mesa_body(
     e: &mut Encoder,
     v: &vk::RingCreateInfoMESA<'_>,
 ) {
@@ -53,7 +53,7 @@ pub fn encode_ring_create_info_mesa_body(
 }
 
 /// The members of `VkRingMonitorInfoMESA`, which follow its chain.
-pub fn encode_ring_monitor_info_mesa_body(
+pub(crate) fn encode_ring_monitor_info_mesa_body(
     e: &mut Encoder,
     v: &vk::RingMonitorInfoMESA<'_>,
 ) {
@@ -61,7 +61,7 @@ pub fn encode_ring_monitor_info_mesa_body(
 }
 
 /// The members of `VkRingPriorityInfoMESA`, which follow its chain.
-pub fn encode_ring_priority_info_mesa_body(
+pub(crate) fn encode_ring_priority_info_mesa_body(
     e: &mut Encoder,
     v: &vk::RingPriorityInfoMESA<'_>,
 ) {

@@ -1,0 +1,75 @@
+//! Measures the codec, and vtest hosts: ours, or any other. `cargo xtask bench` runs it with all that it needs.
+#![deny(unsafe_code)]
+
+mod allocations;
+mod cases;
+mod codec;
+mod hosts;
+mod instructions;
+mod objects;
+mod report;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Measurements of the Venus toolkit.
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// What it costs to decode and to encode a command.
+    Codec {
+        /// Also write the figures to this file.
+        #[arg(long)]
+        json: Option<PathBuf>,
+    },
+    /// What it costs to reach a host, and what it costs the host to execute commands.
+    Hosts {
+        /// A host, as NAME=SOCKET. All are measured in turns; ratios are to the last one.
+        #[arg(long = "host", required = true)]
+        hosts: Vec<hosts::Host>,
+        /// Turns.
+        #[arg(long, default_value_t = 7)]
+        rounds: usize,
+        /// Also write the figures to this file.
+        #[arg(long)]
+        json: Option<PathBuf>,
+    },
+    /// Do the work of `codec` once, for an instruction counter to watch.
+    #[command(hide = true)]
+    Count,
+}
+
+fn main() -> ExitCode {
+    match run(&Cli::parse().what) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the tables are what the program is for")]
+fn run(what: &What) -> Result<()> {
+    match what {
+        What::Codec { json } => {
+            let figures = codec::measure()?;
+            print!("{}", codec::table(&figures));
+            report::save(json.as_deref(), &codec::json(&figures))
+        }
+        What::Hosts { hosts, rounds, json } => {
+            let figures = hosts::measure(hosts, *rounds)?;
+            print!("{}", hosts::table(&figures));
+            report::save(json.as_deref(), &hosts::json(&figures))
+        }
+        What::Count => codec::count(),
+    }
+}

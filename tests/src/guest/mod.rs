@@ -1,0 +1,341 @@
+//! A small Venus guest: speaks to any vtest server, ours or another.
+//!
+//! It does what Mesa's driver does, in the open: a test can look at every step, and a measurement has nothing between
+//! itself and the host.
+//!
+//! ```text
+//!              Guest: names objects, encodes commands, decodes replies
+//!             /         |                  \
+//!   Connection        Ring                Shmem
+//!   vtest socket      commands            replies, long command streams
+//! ```
+//!
+//! Three ways lead to the host. [`Guest::send`] puts a command into the ring and goes on. [`Guest::call`] also waits
+//! for the reply, which the host writes to shared memory. [`Guest::submit_direct`] goes through the socket, which is
+//! for commands about rings.
+//!
+//! Whatever the host answers is checked: a test must fail with words, not with a crash.
+
+mod capset;
+mod gpu;
+mod memory;
+mod name;
+pub mod programs;
+mod ring;
+mod spirv;
+mod vtest;
+
+pub use capset::Capset;
+pub use gpu::{Gpu, HostBuffer};
+pub use memory::Mapping;
+pub use name::Fresh;
+pub use ring::{Publication, Ring, RingPosition};
+pub use vtest::{BlobFlags, Connection, ResourceId, SyncId, SyncPoint};
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use venus_protocol::args::{
+    CreateRingMESAArgs, DestroyRingMESAArgs, ExecuteCommandStreamsMESAArgs, NotifyRingMESAArgs,
+    SetReplyCommandStreamMESAArgs, SubmitVirtqueueSeqnoMESAArgs, WaitRingSeqnoMESAArgs, WaitVirtqueueSeqnoMESAArgs,
+};
+use venus_protocol::vk;
+use venus_protocol::wire::{Arena, Command, CommandHeader, DecodeError, Decoder, Encoder, IdentityResolver, Returned};
+
+/// Buffer of the ring, the same as that of Mesa's first ring.
+const RING_BUFFER_BYTES: u32 = 128 << 10;
+/// Longer streams than this go through an upload blob: the same share of the ring as in Mesa's driver.
+const DIRECT_BYTES: usize = (RING_BUFFER_BYTES >> 4) as usize;
+/// Room for replies; no command's outputs come near.
+const REPLY_BYTES: usize = 1 << 20;
+/// How long the host may take to forget a ring.
+const CLOSE_LIMIT: Duration = Duration::from_secs(20);
+/// The timeline of the context itself, whose fences retire once what was submitted before has been executed.
+const CPU_TIMELINE: u32 = 0;
+
+/// A blob of plain shared memory.
+#[derive(Debug)]
+pub struct Shmem {
+    /// The host's name for it.
+    pub resource: ResourceId,
+    /// Where it is mapped.
+    pub mapping: Mapping,
+}
+
+/// One guest: a connection, a ring, and a place for replies.
+#[derive(Debug)]
+pub struct Guest {
+    connection: Connection,
+    ring: Ring,
+    replies: Shmem,
+    /// Where long streams travel; made when first needed.
+    uploads: Option<Shmem>,
+    encoder: Encoder,
+    scratch: Encoder,
+    arena: Arena,
+    reply: Vec<u8>,
+    last_id: u64,
+    virtqueue_seqno: u64,
+}
+
+impl Guest {
+    /// Connects to the vtest server at `path` and makes a context with one ring.
+    ///
+    /// # Safety
+    ///
+    /// Whoever makes a guest promises for every command it is given what [`Encoder::new`] asks for: Vulkan's structures
+    /// hold raw pointers, and the guest follows them.
+    #[expect(unsafe_code, reason = "passes on the encoder's contract")]
+    pub unsafe fn connect(path: &Path, name: &str) -> Result<Self> {
+        let connection = Connection::open(path, name)?;
+        // SAFETY: the caller keeps the contract, which is the same.
+        let encoder = unsafe { Encoder::new() };
+        // SAFETY: the same.
+        let scratch = unsafe { Encoder::new() };
+        Self::start(connection, encoder, scratch)
+    }
+
+    fn start(mut connection: Connection, mut encoder: Encoder, mut scratch: Encoder) -> Result<Self> {
+        let capset = *connection.capset();
+        ensure!(
+            capset.wire_format_version == venus_protocol::WIRE_FORMAT_VERSION,
+            "the host speaks version {} of the wire format, must be {}",
+            capset.wire_format_version,
+            venus_protocol::WIRE_FORMAT_VERSION
+        );
+        ensure!(capset.supports_blob_id_0 != 0, "the host gives no plain shared memory");
+        for encoder in [&mut encoder, &mut scratch] {
+            encoder.apply_guest_rules(capset.xml_version, capset.extension_mask);
+        }
+
+        let memory = create_shmem(&mut connection, Ring::shmem_bytes(RING_BUFFER_BYTES)?)?;
+        let replies = create_shmem(&mut connection, REPLY_BYTES)?;
+        // Any number is good; Mesa takes an address.
+        let ring = Ring::new(0x1000, memory, RING_BUFFER_BYTES);
+        let mut guest = Self {
+            connection,
+            ring,
+            replies,
+            uploads: None,
+            encoder,
+            scratch,
+            arena: Arena::default(),
+            reply: Vec::new(),
+            last_id: 0,
+            virtqueue_seqno: 0,
+        };
+        let (info, monitor) = guest.ring.create_info()?;
+        let info = ring::chained(info, &monitor);
+        guest.submit_direct(&CreateRingMESAArgs { ring: guest.ring.id(), p_create_info: &info })?;
+        Ok(guest)
+    }
+
+    /// What the host can do.
+    pub fn capset(&self) -> &Capset {
+        self.connection.capset()
+    }
+
+    /// The socket, for what has no method here.
+    pub fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
+    /// An id that no object has.
+    pub fn fresh_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    /// A name for an object that a command is about to create.
+    pub fn fresh<H: vk::Handle>(&mut self) -> Fresh<H> {
+        Fresh::new(self.fresh_id())
+    }
+
+    // Through the ring.
+
+    /// Has a command executed some time. Nobody hears of its result.
+    pub fn send<'a, C: Command<'a>>(&mut self, args: &C) -> Result<()> {
+        self.encoder.clear();
+        args.encode(&mut self.encoder, 0);
+        self.publish().with_context(|| format!("sending {}", C::NAME))
+    }
+
+    /// Has a command executed and waits for its reply, which `decode` takes apart.
+    pub fn call<'a, C: Command<'a>, R>(
+        &mut self,
+        args: &C,
+        decode: impl FnOnce(&mut Decoder<'_>) -> Result<R, DecodeError>,
+    ) -> Result<R> {
+        self.call_inner(args, decode).with_context(|| format!("calling {}", C::NAME))
+    }
+
+    /// Has a command executed and waits for what it returns.
+    pub fn run<'a, C: Command<'a>>(&mut self, args: &C) -> Result<C::Return> {
+        self.call(args, |reply| {
+            reply.read_reply_header(C::TYPE)?;
+            C::Return::read(reply)
+        })
+    }
+
+    /// The same for commands that return a result, which must be success.
+    pub fn succeed<'a, C: Command<'a, Return = vk::Result>>(&mut self, args: &C) -> Result<()> {
+        let result = self.run(args)?;
+        ensure!(result == vk::Result::SUCCESS, "{} returned {result:?}", C::NAME);
+        Ok(())
+    }
+
+    /// Executes what `stream` holds: through the ring if it is short, else from an upload blob, as Mesa's driver does
+    /// with command buffers.
+    pub fn execute(&mut self, stream: &[u8]) -> Result<()> {
+        if stream.len() <= DIRECT_BYTES {
+            return self.publish_bytes(stream);
+        }
+        // What the last upload holds may still be needed.
+        self.finish()?;
+        let uploads = match self.uploads.take() {
+            Some(uploads) if uploads.mapping.len() >= stream.len() => uploads,
+            outgrown => {
+                if let Some(Shmem { resource, mapping }) = outgrown {
+                    drop(mapping);
+                    self.connection.unref_resource(resource)?;
+                }
+                create_shmem(&mut self.connection, stream.len().next_power_of_two())?
+            }
+        };
+        uploads.mapping.write(0, stream)?;
+        let streams =
+            [vk::CommandStreamDescriptionMESA { resource_id: uploads.resource.0, offset: 0, size: stream.len() }];
+        self.uploads = Some(uploads);
+        self.send(&ExecuteCommandStreamsMESAArgs {
+            stream_count: 1,
+            p_streams: &streams,
+            p_reply_positions: &[],
+            dependency_count: 0,
+            p_dependencies: &[],
+            flags: Default::default(),
+        })
+    }
+
+    /// Waits until everything sent has been executed.
+    pub fn finish(&mut self) -> Result<()> {
+        let Self { ring, connection, .. } = self;
+        ring.wait(ring.tail(), || connection.is_closed())
+    }
+
+    fn call_inner<'a, C: Command<'a>, R>(
+        &mut self,
+        args: &C,
+        decode: impl FnOnce(&mut Decoder<'_>) -> Result<R, DecodeError>,
+    ) -> Result<R> {
+        // The largest reply is the one to a success with all outputs full.
+        self.scratch.clear();
+        args.encode_reply(&mut self.scratch, C::Return::success());
+        let size = self.scratch.bytes().len();
+        let stream = vk::CommandStreamDescriptionMESA { resource_id: self.replies.resource.0, offset: 0, size };
+
+        self.encoder.clear();
+        SetReplyCommandStreamMESAArgs { p_stream: &stream }.encode(&mut self.encoder, 0);
+        args.encode(&mut self.encoder, CommandHeader::GENERATE_REPLY);
+        self.publish()?;
+        self.finish()?;
+
+        self.reply.resize(size, 0);
+        self.replies.mapping.read(0, &mut self.reply)?;
+        self.arena.reset();
+        let mut decoder = Decoder::new(&self.reply, &self.arena, &IdentityResolver);
+        Ok(decode(&mut decoder)?)
+    }
+
+    fn publish(&mut self) -> Result<()> {
+        let Self { ring, connection, encoder, .. } = self;
+        let publication = ring.publish(encoder.bytes(), || connection.is_closed())?;
+        self.notify(publication)
+    }
+
+    fn publish_bytes(&mut self, commands: &[u8]) -> Result<()> {
+        let Self { ring, connection, .. } = self;
+        let publication = ring.publish(commands, || connection.is_closed())?;
+        self.notify(publication)
+    }
+
+    fn notify(&mut self, publication: Publication) -> Result<()> {
+        if publication == Publication::Seen {
+            return Ok(());
+        }
+        let (ring, RingPosition(seqno)) = (self.ring.id(), self.ring.tail());
+        self.submit_direct(&NotifyRingMESAArgs { ring, seqno, flags: Default::default() })
+    }
+
+    // Through the socket.
+
+    /// Has a command executed by the context itself, not by the ring. The two are not in order with each other.
+    pub fn submit_direct<'a, C: Command<'a>>(&mut self, args: &C) -> Result<()> {
+        self.scratch.clear();
+        args.encode(&mut self.scratch, 0);
+        self.connection
+            .submit(self.scratch.bytes(), CPU_TIMELINE, None)
+            .with_context(|| format!("submitting {}", C::NAME))
+    }
+
+    /// The same, and waits for a fence behind it.
+    pub fn submit_direct_and_wait<'a, C: Command<'a>>(&mut self, args: &C, timeout: Duration) -> Result<()> {
+        self.scratch.clear();
+        args.encode(&mut self.scratch, 0);
+        self.connection
+            .submit_and_wait(self.scratch.bytes(), CPU_TIMELINE, timeout)
+            .with_context(|| format!("submitting {}", C::NAME))
+    }
+
+    /// Makes the socket wait for the ring: what is submitted from here on comes after what the ring holds now.
+    pub fn wait_ring_on_socket(&mut self) -> Result<()> {
+        let (ring, RingPosition(seqno)) = (self.ring.id(), self.ring.tail());
+        self.submit_direct(&WaitRingSeqnoMESAArgs { ring, seqno: u64::from(seqno) })
+    }
+
+    /// Makes the ring wait for the socket: what is sent from here on comes after what was submitted until now.
+    pub fn wait_socket_on_ring(&mut self) -> Result<()> {
+        self.virtqueue_seqno += 1;
+        let seqno = self.virtqueue_seqno;
+        self.submit_direct(&SubmitVirtqueueSeqnoMESAArgs { ring: self.ring.id(), seqno })?;
+        self.send(&WaitVirtqueueSeqnoMESAArgs { seqno })
+    }
+
+    /// Plain shared memory.
+    pub fn create_shmem(&mut self, bytes: usize) -> Result<Shmem> {
+        create_shmem(&mut self.connection, bytes)
+    }
+
+    /// Maps device memory that the ring has allocated, or is about to.
+    pub fn map_memory(&mut self, memory: u64, bytes: u64) -> Result<Shmem> {
+        self.wait_ring_on_socket()?;
+        let (resource, fd) = self.connection.create_blob(BlobFlags::MAPPABLE, memory, bytes)?;
+        Ok(Shmem { resource, mapping: Mapping::new(fd, usize::try_from(bytes)?)? })
+    }
+
+    /// Gives shared memory back.
+    pub fn release(&mut self, memory: Shmem) -> Result<()> {
+        let Shmem { resource, mapping } = memory;
+        drop(mapping);
+        self.connection.unref_resource(resource)
+    }
+
+    /// Ends the context as Mesa's driver does: the ring first, then its memory, then the connection.
+    pub fn close(mut self) -> Result<()> {
+        self.finish()?;
+        let ring = self.ring.id();
+        self.submit_direct_and_wait(&DestroyRingMESAArgs { ring }, CLOSE_LIMIT)?;
+        let Self { mut connection, ring, replies, uploads, .. } = self;
+        for Shmem { resource, mapping } in [Some(ring.into_memory()), Some(replies), uploads].into_iter().flatten() {
+            drop(mapping);
+            connection.unref_resource(resource)?;
+        }
+        Ok(())
+    }
+}
+
+fn create_shmem(connection: &mut Connection, bytes: usize) -> Result<Shmem> {
+    const PLAIN: u64 = 0;
+    let (resource, fd) = connection.create_blob(BlobFlags::MAPPABLE, PLAIN, u64::try_from(bytes)?)?;
+    Ok(Shmem { resource, mapping: Mapping::new(fd, bytes)? })
+}

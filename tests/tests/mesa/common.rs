@@ -1,0 +1,70 @@
+//! What every test here starts from: guests, a host, and a way to skip.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+use xtask::guest::{Guest, GuestRun, Vulkan};
+use xtask::provision::Suite;
+use xtask::server::Server;
+
+/// The host program under test.
+const HOST_VARIABLE: &str = "VENUS_HOST";
+/// The file that collects the names of skipped tests, for the last line of `cargo xtask test`.
+const SKIPPED_VARIABLE: &str = "VENUS_SKIPPED_TESTS";
+
+/// How long the host may take to notice that a guest is gone and to clean up after it.
+pub(crate) const TEARDOWN: Duration = Duration::from_secs(10);
+/// Longest that one guest program may take, on a loaded machine and with an unoptimised host.
+pub(crate) const LIMIT: Duration = Duration::from_secs(90);
+
+/// The guests that are there. Skips the test `name` for each that is not.
+pub(crate) fn guests(name: &str) -> Vec<Guest> {
+    Suite::ALL.into_iter().filter_map(|suite| guest(name, suite)).collect()
+}
+
+/// The guest of one suite; without it, or without a host, the test `name` is skipped.
+pub(crate) fn guest(name: &str, suite: Suite) -> Option<Guest> {
+    let there = host_is_there(name) && is_set(name, suite.variable());
+    let root = std::env::var_os(suite.variable()).filter(|_| there)?;
+    Some(Guest::at(suite.name(), PathBuf::from(root)))
+}
+
+/// Whether there is a host to test; without one, the test `name` is skipped.
+pub(crate) fn host_is_there(name: &str) -> bool {
+    is_set(name, HOST_VARIABLE)
+}
+
+fn is_set(name: &str, variable: &str) -> bool {
+    let set = std::env::var_os(variable).is_some();
+    if !set {
+        skip(name, &format!("{variable} is not set; run `cargo xtask test`"));
+    }
+    set
+}
+
+fn skip(name: &str, reason: &str) {
+    eprintln!("skipped {name}: {reason}");
+    let Some(path) = std::env::var_os(SKIPPED_VARIABLE) else {
+        return;
+    };
+    let mut file = std::fs::File::options().append(true).open(&path).expect("cargo xtask test made this file");
+    // One write for one line: tests run in parallel.
+    file.write_all(format!("{name}: {reason}\n").as_bytes()).expect("the file of skipped tests takes a line");
+}
+
+/// Starts the host under test.
+pub(crate) fn host(args: &[&str]) -> Server {
+    let program = PathBuf::from(std::env::var_os(HOST_VARIABLE).expect("guest() has looked"));
+    Server::start(&program, args).expect("the host starts")
+}
+
+/// The guest that can draw in a window. Mesa 25.0 offers swapchains only where its transport imports dma-bufs, and vtest
+/// does not; newer Mesa asks for semaphores that take sync files, which every host of ours has.
+pub(crate) fn drawing_guest(name: &str) -> Option<Guest> {
+    guest(name, Suite::Sid)
+}
+
+/// `vulkaninfo` through the host: the smallest program that uses instance, device and queue queries.
+pub(crate) fn vulkaninfo<'a>(guest: &'a Guest, socket: &'a std::path::Path) -> GuestRun<'a> {
+    guest.command("vulkaninfo", Vulkan::Venus(socket)).limit(LIMIT)
+}

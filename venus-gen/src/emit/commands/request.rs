@@ -1,0 +1,150 @@
+//! Requests: what the host decodes and the guest encodes.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::{Emitter, generics};
+use crate::emit::codec::{Form, encode_row, field_ident, is_scalar, mentions};
+use crate::emit::names::{self, ident};
+use crate::lower::{Direction, Param, Partial, Shape};
+
+impl Emitter<'_, '_> {
+    pub(super) fn decode(&self) -> TokenStream {
+        let (function, args) = (self.name("decode_{}"), self.args());
+        let borrows = self.args_borrow();
+        let (lifetime, generics_use) = (generics(borrows, &quote!('a)), generics(borrows, &quote!('a)));
+        let decoder = if borrows { quote!(Decoder<'a>) } else { quote!(Decoder<'_>) };
+        let docs = format!("Decodes the arguments of `{}`, which follow the header.", self.command.name);
+        let reads = self.plan.params.iter().enumerate().map(|(position, param)| {
+            let value = self.decode_param(position, param);
+            let name = field_ident(&param.field);
+            // A later argument asks a length for its value, which takes its type to be known.
+            let ty = param.field.is_length.then(|| self.field_type(param)).map(|ty| quote!(: #ty));
+            if param.field.shape == Shape::Null { quote!(#value;) } else { quote!(let #name #ty = #value;) }
+        });
+        let names = self.fields().map(|param| field_ident(&param.field));
+        quote! {
+            #[doc = #docs]
+            pub fn #function #lifetime(d: &mut #decoder) -> Result<#args #generics_use, DecodeError> {
+                #(#reads)*
+                Ok(#args { #(#names),* })
+            }
+        }
+    }
+
+    fn decode_param(&self, position: usize, param: &Param) -> TokenStream {
+        let field = &param.field;
+        let (nullable, codec) = (field.nullable, self.codec);
+        let form = if param.direction == Direction::Out { Form::Partial } else { Form::Full };
+        let length = field.length().map(|length| self.length(length, false));
+        let (decode, bytes) = (codec.item_decoder(&field.var.ty, form), codec.item_bytes(&field.var.ty, form));
+        let is_out = param.direction == Direction::Out;
+        let is_handle = field.handle().is_some();
+        let scalar = is_scalar(&field.var.ty);
+        match &field.shape {
+            Shape::Null => quote!(d.read_null()?),
+            Shape::Value if is_handle && position == 0 => quote!(d.read_owner()?),
+            Shape::Value if is_handle => quote!(d.read_handle_param()?),
+            Shape::Value if scalar => quote!(d.read()?),
+            Shape::Value => quote!(#decode(d)?),
+            Shape::Pointer if is_out && is_handle => quote!(d.read_new_handle(#nullable)?),
+            Shape::Pointer if is_out && field.partial == Partial::Marker && nullable => quote!(d.read_room(true)?),
+            Shape::Pointer if is_out && field.partial == Partial::Marker => quote!(d.read_required_room()?),
+            Shape::Pointer if nullable && param.direction == Direction::In => {
+                quote!(d.read_optional(#decode)?.map(|v| &*v))
+            }
+            Shape::Pointer if nullable => quote!(d.read_optional(#decode)?),
+            Shape::Pointer => quote!(d.read_required(#decode)?),
+            Shape::Array(_) if is_out && is_handle => quote!(d.read_new_handles(#length, #nullable)?),
+            Shape::Array(_) if is_handle => quote!(d.read_handle_params(#length, #nullable)?),
+            Shape::Array(_) if is_out && field.partial == Partial::Capacity => {
+                quote!(d.read_capacity(#length, #nullable)?)
+            }
+            Shape::Array(_) if scalar => quote!(d.read_scalars(#length, #nullable)?),
+            Shape::Array(_) => quote!(d.read_items(#length, #nullable, #bytes, #decode)?),
+            Shape::Rows(_, inner) => {
+                let inner = self.length(inner, false);
+                let row = codec.decode_row(field, &inner);
+                quote!(d.read_rows(#length, #nullable, |d, nth| #row)?)
+            }
+            Shape::Blob(_) if is_out => quote!(d.read_capacity(#length, #nullable)?),
+            Shape::Blob(_) => quote!(d.read_blob(#length, #nullable)?),
+            Shape::Str => quote!(d.read_str()?),
+            Shape::Strs(_) => quote!(d.read_strs(#length, #nullable)?),
+            Shape::Fixed(_) if scalar => quote!(d.read_fixed()?),
+            Shape::Fixed(_) => quote!(d.read_fixed_items(#bytes, #decode)?),
+            Shape::Chars(_) => quote!(d.read_chars()?),
+        }
+    }
+
+    pub(super) fn encode(&self) -> TokenStream {
+        let (function, args) = (self.name("encode_{}"), self.args());
+        let anonymous = generics(self.args_borrow(), &quote!('_));
+        let constant = ident(&names::command_constant(&self.command.name));
+        let docs = format!("Encodes a request of `{}`: header and arguments.", self.command.name);
+        let writes: Vec<_> = self.plan.params.iter().map(|param| self.encode_param(param)).collect();
+        let used = writes.iter().any(|write| mentions(write, "args"));
+        let args_name = if used { quote!(args) } else { quote!(_args) };
+        quote! {
+            #[doc = #docs]
+            pub fn #function(e: &mut Encoder, flags: u32, #args_name: &#args #anonymous) {
+                e.write_header(CommandType::#constant, flags);
+                #(#writes)*
+            }
+        }
+    }
+
+    fn encode_param(&self, param: &Param) -> TokenStream {
+        let field = &param.field;
+        let name = field_ident(field);
+        let form = if param.direction == Direction::Out { Form::Partial } else { Form::Full };
+        let encode = self.codec.item_encoder(&field.var.ty, form);
+        let is_out = param.direction == Direction::Out;
+        let is_handle = field.handle().is_some();
+        let scalar = is_scalar(&field.var.ty);
+        let value = match (&field.shape, field.nullable, param.direction) {
+            (Shape::Pointer, true, Direction::In) => quote!(args.#name),
+            (Shape::Pointer, true, _) => quote!(args.#name.as_deref()),
+            (_, _, Direction::In) => quote!(Some(args.#name)),
+            _ => quote!(Some(&*args.#name)),
+        };
+        match &field.shape {
+            Shape::Null => quote!(e.write_null();),
+            Shape::Value if is_handle => quote!(e.write_handle_param(&args.#name);),
+            Shape::Value if scalar => match self.strided_by(field) {
+                Some(array) => {
+                    let item = self.item(array);
+                    quote!(e.write(e.stride::<#item>(args.#name));)
+                }
+                None => quote!(e.write(args.#name);),
+            },
+            Shape::Value => quote!(#encode(e, &args.#name);),
+            Shape::Pointer if is_out && is_handle => quote!(e.write_new_handle(&args.#name);),
+            Shape::Pointer if is_out && field.partial == Partial::Marker && !field.nullable => {
+                quote!(e.write_marker(true);)
+            }
+            Shape::Pointer if is_out && field.partial == Partial::Marker => {
+                quote!(e.write_marker(args.#name.is_some());)
+            }
+            Shape::Pointer => quote!(e.write_optional(#value, #encode);),
+            Shape::Array(_) if is_out && is_handle => quote!(e.write_new_handles(&args.#name);),
+            Shape::Array(_) if is_handle => quote!(e.write_handle_params(&args.#name);),
+            Shape::Array(_) | Shape::Blob(_) if is_out && field.partial == Partial::Capacity => {
+                quote!(e.write_count(args.#name.len());)
+            }
+            Shape::Array(_) if scalar => quote!(e.write_scalars(args.#name);),
+            Shape::Array(_) => quote!(e.write_items(args.#name, #encode);),
+            Shape::Rows(_, inner) => {
+                let inner = self.length(inner, true);
+                let row = encode_row(field, &encode, &inner);
+                quote!(e.write_rows(args.#name, |e, nth, items| #row);)
+            }
+            Shape::Blob(_) => quote!(e.write_blob(args.#name);),
+            Shape::Str => quote!(e.write_str(args.#name);),
+            Shape::Strs(_) => quote!(e.write_strs(args.#name);),
+            Shape::Fixed(_) if scalar => quote!(e.write_scalars(&args.#name);),
+            Shape::Fixed(_) => quote!(e.write_items(&args.#name, #encode);),
+            Shape::Chars(_) => quote!(e.write_chars(&args.#name);),
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! Reflection: the wire plan as tables, for whatever has to understand bytes without their Rust types.
+//!
+//! The types of the rows, and the functions that the rows are written with, are `venus-protocol/src/reflect/`'s.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proc_macro2::{Ident, Literal, TokenStream};
+use quote::quote;
+
+use super::codec::Codec;
+use super::file::FileBuilder;
+use super::names::{self, ident};
+use crate::lower::{CommandPlan, Direction, Field, Shape, StructPlan, UnionPlan};
+use crate::model::{BitmaskId, EnumId, HandleId, Length, Returns, Scalar, StructId, Ty, UnionId};
+
+const MODULE: &str = "crate::generated::reflect";
+
+/// Emits `reflect/<family>.rs`, `reflect/types.rs` and the tables that lead to them.
+pub(super) fn emit(codec: &Codec<'_>) -> Vec<FileBuilder> {
+    let mut families: BTreeMap<&str, FileBuilder> = BTreeMap::new();
+    let (model, plan) = (codec.model, codec.plan);
+    for (id, structure) in &plan.structs {
+        let family = model.structure(*id).family;
+        let file = families.entry(family).or_insert_with(|| family_file(family));
+        file.push(struct_row(codec, *id, structure));
+    }
+    for (id, union) in &plan.unions {
+        let family = model.union(*id).family;
+        let file = families.entry(family).or_insert_with(|| family_file(family));
+        file.push(union_row(codec, *id, union));
+    }
+    for command in &plan.commands {
+        let family = model.commands[command.index].family;
+        let file = families.entry(family).or_insert_with(|| family_file(family));
+        file.push(command_row(codec, command));
+    }
+    let mut files = vec![module(families.keys()), tables(codec), types(codec)];
+    files.extend(families.into_values());
+    files
+}
+
+fn family_file(family: &str) -> FileBuilder {
+    let docs = format!("What travels of family `{family}`.");
+    rows_file(format!("reflect/{family}.rs"), docs)
+}
+
+fn rows_file(path: String, docs: String) -> FileBuilder {
+    let mut file = FileBuilder::new(path, docs).exported_as(MODULE);
+    file.push(quote!(
+        use crate::reflect::row::*;
+    ));
+    file
+}
+
+fn type_row(c_name: &str) -> Ident {
+    ident(&names::type_row(c_name))
+}
+
+fn command_row_name(c_name: &str) -> Ident {
+    ident(&names::command_row(c_name))
+}
+
+fn struct_row(codec: &Codec<'_>, id: StructId, plan: &StructPlan) -> TokenStream {
+    let structure = codec.model.structure(id);
+    let (row, name, aliases) = (type_row(structure.name()), structure.name(), &structure.names[1..]);
+    let s_type = match structure.s_type() {
+        Some(s_type) => {
+            let s_type = Literal::i32_unsuffixed(s_type);
+            quote!(Some(#s_type))
+        }
+        None => quote!(None),
+    };
+    let children = codec.model.children(structure);
+    let children = children.iter().map(|child| type_row(codec.model.structure(*child).name()));
+    let members = plan.fields.iter().map(|field| member(codec, field, Direction::In));
+    quote! {
+        pub(crate) static #row: StructRow = StructRow {
+            name: #name,
+            aliases: &[#(#aliases),*],
+            s_type: #s_type,
+            children: &[#(&#children),*],
+            members: &[#(#members),*],
+        };
+    }
+}
+
+fn union_row(codec: &Codec<'_>, id: UnionId, plan: &UnionPlan) -> TokenStream {
+    let name = codec.model.union(id).name();
+    let row = type_row(name);
+    let choice = match plan.sent.and_then(|index| plan.members.get(index)) {
+        Some((tag, _)) => {
+            let tag = Literal::u32_unsuffixed(*tag);
+            quote!(Choice::Always(#tag))
+        }
+        None => {
+            let selector = selector(codec, id);
+            quote!(Choice::Selector(#selector))
+        }
+    };
+    let members = plan.members.iter().map(|(tag, field)| {
+        let (tag, member) = (Literal::u32_unsuffixed(*tag), member(codec, field, Direction::In));
+        quote!((#tag, #member))
+    });
+    quote! {
+        pub(crate) static #row: UnionRow = UnionRow { name: #name, choice: #choice, members: &[#(#members),*] };
+    }
+}
+
+/// The name of the member that selects, found where the union is used.
+fn selector<'c>(codec: &'c Codec<'_>, id: UnionId) -> &'c str {
+    let fields = codec.plan.structs.values().flat_map(|plan| &plan.fields);
+    let users = fields.filter(|field| field.var.ty == Ty::Union(id));
+    users.filter_map(|field| field.var.selector.as_deref()).next().unwrap_or_default()
+}
+
+fn command_row(codec: &Codec<'_>, plan: &CommandPlan) -> TokenStream {
+    let command = &codec.model.commands[plan.index];
+    let (row, constant) = (command_row_name(&command.name), ident(&names::command_constant(&command.name)));
+    let returns = match command.returns {
+        Returns::Nothing | Returns::Opaque => quote!(Returns::Nothing),
+        Returns::Result => quote!(Returns::Result),
+        Returns::U32 => quote!(Returns::U32),
+        Returns::U64 => quote!(Returns::U64),
+    };
+    let params = plan.params.iter().map(|param| member(codec, &param.field, param.direction));
+    quote! {
+        pub(crate) static #row: CommandRow = CommandRow {
+            command: CommandType::#constant,
+            returns: #returns,
+            params: &[#(#params),*],
+        };
+    }
+}
+
+/// One member or parameter, as a call of the function for its shape.
+fn member(codec: &Codec<'_>, field: &Field, direction: Direction) -> TokenStream {
+    let (name, item) = (&field.var.name, item(codec, field));
+    let row = match &field.shape {
+        Shape::Value => quote!(value(#name, #item)),
+        Shape::Pointer => quote!(pointer(#name, #item)),
+        Shape::Array(n) => {
+            let n = length(n);
+            quote!(array(#name, #item, &#n))
+        }
+        Shape::Rows(n, m) => {
+            let (n, m) = (length(n), length(m));
+            quote!(rows(#name, #item, &[#n, #m]))
+        }
+        Shape::Blob(n) => {
+            let n = length(n);
+            quote!(blob(#name, &#n))
+        }
+        Shape::Str => quote!(string(#name)),
+        Shape::Strs(n) => {
+            let n = length(n);
+            quote!(strings(#name, &#n))
+        }
+        Shape::Fixed(n) => {
+            let n = Literal::u64_unsuffixed(*n);
+            quote!(fixed(#name, #item, #n))
+        }
+        Shape::Chars(n) => {
+            let n = Literal::u64_unsuffixed(*n);
+            quote!(chars(#name, #n))
+        }
+        Shape::Null => quote!(null(#name)),
+    };
+    let always_nullable = matches!(field.shape, Shape::Str | Shape::Null);
+    let is_pointer = !matches!(field.shape, Shape::Value | Shape::Fixed(_) | Shape::Chars(_));
+    let nullable = (field.nullable && is_pointer && !always_nullable).then(|| quote!(.nullable()));
+    let counts = field.is_length.then(|| quote!(.counts()));
+    let direction = match direction {
+        Direction::In => quote!(),
+        Direction::Out => quote!(.out()),
+        Direction::InOut => quote!(.in_out()),
+    };
+    quote!(#row #nullable #counts #direction)
+}
+
+fn length(length: &Length) -> TokenStream {
+    match length {
+        Length::NullTerminated => quote!(Literal(0)),
+        Length::Literal(n) => {
+            let n = Literal::u64_unsuffixed(*n);
+            quote!(Literal(#n))
+        }
+        Length::Sibling(name) => quote!(Sibling(#name)),
+        Length::Through { pointer, member } => quote!(Through { pointer: #pointer, member: #member }),
+        Length::OfRow { array, member } => quote!(OfRow { array: #array, member: #member }),
+        Length::Quotient { sibling, add, by } => {
+            let (add, by) = (Literal::u32_unsuffixed(*add), Literal::u32_unsuffixed(*by));
+            quote!(Quotient { sibling: #sibling, add: #add, by: #by })
+        }
+    }
+}
+
+fn item(codec: &Codec<'_>, field: &Field) -> TokenStream {
+    let model = codec.model;
+    match &field.var.ty {
+        Ty::Void => quote!(BYTE),
+        Ty::Char => quote!(CHAR),
+        Ty::Scalar(scalar) => scalar_name(&field.var.base, *scalar),
+        Ty::Enum(_) | Ty::Bitmask(_) => {
+            let row = type_row(names_of(codec, &field.var.ty));
+            quote!(Item::Enum(&#row))
+        }
+        Ty::Handle(id) => {
+            let row = type_row(&model.handles[id.0].names[0]);
+            quote!(Item::Handle(&#row))
+        }
+        Ty::Struct(id) => {
+            let row = type_row(model.structure(*id).name());
+            quote!(Item::Struct(&#row))
+        }
+        Ty::Union(id) => {
+            let row = type_row(model.union(*id).name());
+            quote!(Item::Union(&#row))
+        }
+        Ty::Opaque => quote!(OPAQUE),
+    }
+}
+
+/// The constant of a scalar: its own for the base types that say more than their width.
+fn scalar_name(base: &str, scalar: Scalar) -> TokenStream {
+    let name = match (base, scalar) {
+        ("VkBool32", _) => "BOOL32",
+        ("VkDeviceSize", _) => "DEVICE_SIZE",
+        ("VkDeviceAddress", _) => "DEVICE_ADDRESS",
+        (_, Scalar::U8) => "U8",
+        (_, Scalar::U16) => "U16",
+        (_, Scalar::U32) => "U32",
+        (_, Scalar::U64) => "U64",
+        (_, Scalar::I32) => "I32",
+        (_, Scalar::I64) => "I64",
+        (_, Scalar::F32) => "F32",
+        (_, Scalar::F64) => "F64",
+        (_, Scalar::Size) => "SIZE",
+    };
+    let name = ident(name);
+    quote!(#name)
+}
+
+fn names_of<'c>(codec: &'c Codec<'_>, ty: &Ty) -> &'c str {
+    match ty {
+        Ty::Enum(EnumId(index)) => &codec.model.enums[*index].names[0],
+        Ty::Bitmask(BitmaskId(index)) => &codec.model.bitmasks[*index].names[0],
+        _ => "",
+    }
+}
+
+/// `reflect/types.rs`: the enums, bitmasks and handles that some row mentions.
+fn types(codec: &Codec<'_>) -> FileBuilder {
+    let mut file = rows_file("reflect/types.rs".to_owned(), "Enums, bitmasks and handles that travel.".to_owned());
+    let (model, plan) = (codec.model, codec.plan);
+    let members = plan.structs.values().flat_map(|plan| &plan.fields);
+    let members = members.chain(plan.unions.values().flat_map(|plan| plan.members.iter().map(|(_, field)| field)));
+    let params = plan.commands.iter().flat_map(|plan| plan.params.iter().map(|param| &param.field));
+    let (mut enums, mut handles) = (BTreeMap::new(), BTreeSet::new());
+    for field in members.chain(params).filter(|field| field.shape != Shape::Null) {
+        match &field.var.ty {
+            Ty::Enum(id) => {
+                let declared = &model.enums[id.0];
+                enums.insert(names_of(codec, &field.var.ty), (declared.is_bits, declared.bit_width));
+            }
+            Ty::Bitmask(id) => {
+                let declared = &model.bitmasks[id.0];
+                enums.insert(names_of(codec, &field.var.ty), (true, declared.bit_width));
+            }
+            Ty::Handle(HandleId(index)) => {
+                handles.insert(*index);
+            }
+            _ => {}
+        }
+    }
+    for index in handles {
+        let (name, path) = (&model.handles[index].names[0], codec.types.path(&Ty::Handle(HandleId(index))));
+        let row = type_row(name);
+        file.push(quote! {
+            pub(crate) static #row: HandleRow = handle(#name, <#path as vk::Handle>::TYPE);
+        });
+    }
+    for (name, (is_bits, bit_width)) in enums {
+        let (row, function) = (type_row(name), if is_bits { ident("bits") } else { ident("enumeration") });
+        let wide = (bit_width == 64).then(|| quote!(.wide()));
+        file.push(quote! {
+            pub(crate) static #row: EnumRow = #function(#name) #wide;
+        });
+    }
+    file
+}
+
+fn module<'f>(families: impl Iterator<Item = &'f &'f str>) -> FileBuilder {
+    let mut file = FileBuilder::new(
+        "reflect/mod.rs",
+        "Tables of every command and structure as it travels, by family. `crate::reflect` is the way in.",
+    );
+    let names: Vec<_> = families.copied().chain(["types"]).map(ident).collect();
+    file.push(quote!(#(mod #names;)* pub(crate) mod tables;));
+    file.push(quote!(#(pub(crate) use #names::*;)*));
+    file
+}
+
+/// `reflect/tables.rs`: what leads to the rows.
+fn tables(codec: &Codec<'_>) -> FileBuilder {
+    let mut file = FileBuilder::new("reflect/tables.rs", "All rows, by number and by name.").using_all_of(MODULE);
+    file.push(quote!(
+        use crate::reflect::{CommandRow, StructRow};
+    ));
+    let (model, plan) = (codec.model, codec.plan);
+    let last = model.commands.iter().map(|command| command.id).max().unwrap_or(0);
+    let rows: BTreeMap<u32, Ident> = plan
+        .commands
+        .iter()
+        .map(|command| (command.id, command_row_name(&model.commands[command.index].name)))
+        .collect();
+    let commands = (0..=last).map(|id| match rows.get(&id) {
+        Some(row) => quote!(Some(&#row)),
+        None => quote!(None),
+    });
+    let count = Literal::u32_unsuffixed(last + 1);
+    file.push(quote! {
+        #[doc = "Encodable commands by number."]
+        pub(crate) static COMMANDS: [Option<&CommandRow>; #count] = [#(#commands),*];
+    });
+    let mut structs: Vec<&str> = plan.structs.keys().map(|id| model.structure(*id).name()).collect();
+    structs.sort_unstable();
+    let structs = structs.into_iter().map(type_row);
+    file.push(quote! {
+        #[doc = "All structures, by name."]
+        pub(crate) static STRUCTS: &[&StructRow] = &[#(&#structs),*];
+    });
+    file
+}

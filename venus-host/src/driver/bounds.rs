@@ -1,0 +1,258 @@
+//! Lengths that are said twice.
+//!
+//! The decoder makes every array as long as the count beside it says. Some counts, however, have a twin in another
+//! structure or are implied by a third number, and a driver believes one of them without a look at the other. Where
+//! they differ it would read past the end of *our* memory and, at worst, hand what it found to the guest's shaders. So
+//! those that concern arrays of ours are compared here, before the driver is called.
+//!
+//! This is not a check of valid usage, which nobody but the guest's application can answer for: what a driver does with
+//! its own memory is between the two.
+
+use std::ptr;
+
+use ash::vk;
+use venus_protocol::vk as venus;
+
+use super::{chain, device::slice};
+use crate::error::Fatal;
+
+/// The error for two numbers that ought to be one.
+#[cold]
+fn differ(command: &'static str, member: &'static str, said: u64, wanted: u64) -> Fatal {
+    Fatal::new(command, format!("is {said}, but what it belongs to has {wanted}")).member(member)
+}
+
+/// Fails unless `said` is `wanted`.
+fn equal(command: &'static str, member: &'static str, said: u32, wanted: u32) -> Result<(), Fatal> {
+    if said == wanted { Ok(()) } else { Err(differ(command, member, said.into(), wanted.into())) }
+}
+
+/// As [`equal`], for an array that may be left out.
+fn equal_or_none(command: &'static str, member: &'static str, said: u32, wanted: u32) -> Result<(), Fatal> {
+    if said == 0 { Ok(()) } else { equal(command, member, said, wanted) }
+}
+
+/// Shader code is words.
+pub(crate) fn check_code(command: &'static str, info: &vk::ShaderModuleCreateInfo<'_>) -> Result<(), Fatal> {
+    if info.code_size.is_multiple_of(4) {
+        return Ok(());
+    }
+    let reason = format!("{} bytes are not a whole number of words", info.code_size);
+    Err(Fatal::new(command, reason).member("codeSize"))
+}
+
+/// Shader code that a stage brings along, and the places of its specialization constants.
+pub(crate) fn check_stages(
+    command: &'static str,
+    stages: &[vk::PipelineShaderStageCreateInfo<'_>],
+) -> Result<(), Fatal> {
+    for stage in stages {
+        if let Some(code) = chain::find::<vk::ShaderModuleCreateInfo<'_>>(stage) {
+            check_code(command, code)?;
+        }
+        // SAFETY: null or made by the decoder, by this room's contract.
+        let Some(constants) = (unsafe { stage.p_specialization_info.as_ref() }) else { continue };
+        // SAFETY: count and pointer belong together and live as long as the stage: the decoder made them.
+        let entries = unsafe { slice(constants.p_map_entries, constants.map_entry_count) };
+        let end = |entry: &vk::SpecializationMapEntry| u64::from(entry.offset).saturating_add(bytes(entry.size));
+        if let Some(end) = entries.iter().map(end).find(|end| *end > bytes(constants.data_size)) {
+            let reason = format!("an entry ends at byte {end} of {}", constants.data_size);
+            return Err(Fatal::new(command, reason).member("pSpecializationInfo->pMapEntries"));
+        }
+    }
+    Ok(())
+}
+
+/// The stages of graphics pipelines.
+pub(crate) fn check_graphics(command: &'static str, infos: &[vk::GraphicsPipelineCreateInfo<'_>]) -> Result<(), Fatal> {
+    // SAFETY: count and pointer belong together and live as long as `info`: the decoder made them.
+    infos.iter().try_for_each(|info| check_stages(command, unsafe { slice(info.p_stages, info.stage_count) }))
+}
+
+/// The stages of ray tracing pipelines.
+pub(crate) fn check_ray_tracing(
+    command: &'static str,
+    infos: &[vk::RayTracingPipelineCreateInfoKHR<'_>],
+) -> Result<(), Fatal> {
+    // SAFETY: as in `check_graphics`.
+    infos.iter().try_for_each(|info| check_stages(command, unsafe { slice(info.p_stages, info.stage_count) }))
+}
+
+/// The flags of a layout's bindings.
+pub(crate) fn check_set_layout(
+    command: &'static str,
+    info: &vk::DescriptorSetLayoutCreateInfo<'_>,
+) -> Result<(), Fatal> {
+    match chain::find::<vk::DescriptorSetLayoutBindingFlagsCreateInfo<'_>>(info) {
+        Some(flags) => equal_or_none(
+            command,
+            "VkDescriptorSetLayoutBindingFlagsCreateInfo::bindingCount",
+            flags.binding_count,
+            info.binding_count,
+        ),
+        None => Ok(()),
+    }
+}
+
+/// The variable descriptor counts of sets.
+pub(crate) fn check_set_allocation(
+    command: &'static str,
+    info: &vk::DescriptorSetAllocateInfo<'_>,
+) -> Result<(), Fatal> {
+    match chain::find::<vk::DescriptorSetVariableDescriptorCountAllocateInfo<'_>>(info) {
+        Some(counts) => equal_or_none(
+            command,
+            "VkDescriptorSetVariableDescriptorCountAllocateInfo::descriptorSetCount",
+            counts.descriptor_set_count,
+            info.descriptor_set_count,
+        ),
+        None => Ok(()),
+    }
+}
+
+/// What a write takes from its chain instead of its own arrays.
+pub(crate) fn check_writes(command: &'static str, writes: &[vk::WriteDescriptorSet<'_>]) -> Result<(), Fatal> {
+    for write in writes {
+        let (member, found) = match write.descriptor_type {
+            vk::DescriptorType::INLINE_UNIFORM_BLOCK => (
+                "VkWriteDescriptorSetInlineUniformBlock::dataSize",
+                chain::find::<vk::WriteDescriptorSetInlineUniformBlock<'_>>(write).map(|block| block.data_size),
+            ),
+            vk::DescriptorType::ACCELERATION_STRUCTURE_KHR => (
+                "VkWriteDescriptorSetAccelerationStructureKHR::accelerationStructureCount",
+                chain::find::<vk::WriteDescriptorSetAccelerationStructureKHR<'_>>(write)
+                    .map(|structures| structures.acceleration_structure_count),
+            ),
+            _ => continue,
+        };
+        equal(command, member, found.unwrap_or(0), write.descriptor_count)?;
+    }
+    Ok(())
+}
+
+/// The writes of vkCmdPushDescriptorSet2.
+pub(crate) fn check_push(command: &'static str, info: &venus::PushDescriptorSetInfoKHR<'_>) -> Result<(), Fatal> {
+    // SAFETY: count and pointer belong together and live as long as `info`: the decoder made them.
+    check_writes(command, unsafe { slice(info.p_descriptor_writes, info.descriptor_write_count) })
+}
+
+/// The view masks and offsets of a render pass.
+pub(crate) fn check_render_pass(command: &'static str, info: &vk::RenderPassCreateInfo<'_>) -> Result<(), Fatal> {
+    let Some(views) = chain::find::<vk::RenderPassMultiviewCreateInfo<'_>>(info) else { return Ok(()) };
+    let (subpasses, dependencies) = (views.subpass_count, views.dependency_count);
+    equal_or_none(command, "VkRenderPassMultiviewCreateInfo::subpassCount", subpasses, info.subpass_count)?;
+    equal_or_none(command, "VkRenderPassMultiviewCreateInfo::dependencyCount", dependencies, info.dependency_count)
+}
+
+/// The device masks of a submission, and the values of its timeline semaphores.
+pub(crate) fn check_submits(command: &'static str, submits: &[vk::SubmitInfo<'_>]) -> Result<(), Fatal> {
+    for submit in submits.iter().filter(|submit| !submit.p_next.is_null()) {
+        trim_values(submit, submit.wait_semaphore_count, submit.signal_semaphore_count);
+        let Some(group) = chain::find::<vk::DeviceGroupSubmitInfo<'_>>(submit) else { continue };
+        for (member, said, wanted) in [
+            ("waitSemaphoreCount", group.wait_semaphore_count, submit.wait_semaphore_count),
+            ("commandBufferCount", group.command_buffer_count, submit.command_buffer_count),
+            ("signalSemaphoreCount", group.signal_semaphore_count, submit.signal_semaphore_count),
+        ] {
+            equal(command, member, said, wanted)?;
+        }
+    }
+    Ok(())
+}
+
+/// As [`check_submits`], for sparse binding, which cannot fail.
+pub(crate) fn check_sparse_binds(binds: &[vk::BindSparseInfo<'_>]) {
+    for bind in binds {
+        trim_values(bind, bind.wait_semaphore_count, bind.signal_semaphore_count);
+    }
+}
+
+/// Drops timeline values that do not come in pairs with semaphores. That is legal where no semaphore is a timeline,
+/// and they are ignored then; some drivers look at them all the same.
+fn trim_values(root: &impl chain::Root, waits: u32, signals: u32) {
+    let Some(node) = chain::find_node::<vk::TimelineSemaphoreSubmitInfo<'_>>(root) else { return };
+    let node = node.as_ptr();
+    // SAFETY: (and for the writes below) the node is the decoder's, in memory that it gave out for writing, and nothing
+    // else refers to it now: the only way to it is this chain.
+    let mut values = unsafe { node.read() };
+    if values.wait_semaphore_value_count != waits {
+        (values.wait_semaphore_value_count, values.p_wait_semaphore_values) = (0, ptr::null());
+    }
+    if values.signal_semaphore_value_count != signals {
+        (values.signal_semaphore_value_count, values.p_signal_semaphore_values) = (0, ptr::null());
+    }
+    // SAFETY: as above.
+    unsafe { node.write(values) };
+}
+
+/// A size as it takes part in sums.
+fn bytes(size: usize) -> u64 {
+    u64::try_from(size).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn constants_lie_inside_their_data() {
+        let check = |offset, size| {
+            let entries = [vk::SpecializationMapEntry { constant_id: 0, offset, size }];
+            let constants = vk::SpecializationInfo::default().map_entries(&entries).data(&[0; 8]);
+            let stage = vk::PipelineShaderStageCreateInfo::default().specialization_info(&constants);
+            check_stages("vkCreateComputePipelines", &[stage]).is_ok()
+        };
+        assert!(check(0, 8) && check(4, 4) && check(8, 0));
+        assert!(!check(4, 8) && !check(u32::MAX, 4) && !check(4, usize::MAX));
+    }
+
+    #[test]
+    fn code_in_a_chain_is_words() {
+        let mut code = vk::ShaderModuleCreateInfo { code_size: 7, ..Default::default() };
+        let stage = vk::PipelineShaderStageCreateInfo::default().push_next(&mut code);
+        let reason = check_stages("vkCreateComputePipelines", &[stage]).unwrap_err().to_string();
+        assert_eq!(reason, "vkCreateComputePipelines, codeSize: 7 bytes are not a whole number of words");
+    }
+
+    #[test]
+    fn twin_counts_agree() {
+        let bindings = [vk::DescriptorSetLayoutBinding::default(); 2];
+        let check = |flags: &[vk::DescriptorBindingFlags]| {
+            let mut flags = vk::DescriptorSetLayoutBindingFlagsCreateInfo::default().binding_flags(flags);
+            let info = vk::DescriptorSetLayoutCreateInfo::default().bindings(&bindings).push_next(&mut flags);
+            check_set_layout("vkCreateDescriptorSetLayout", &info).is_ok()
+        };
+        let none = vk::DescriptorBindingFlags::empty();
+        assert!(check(&[]) && check(&[none; 2]));
+        assert!(!check(&[none; 1]) && !check(&[none; 3]));
+    }
+
+    #[test]
+    fn a_write_names_all_its_bytes() {
+        let check = |count| {
+            let mut block = vk::WriteDescriptorSetInlineUniformBlock::default().data(&[0; 8]);
+            let write = vk::WriteDescriptorSet::default().descriptor_type(vk::DescriptorType::INLINE_UNIFORM_BLOCK);
+            let write = vk::WriteDescriptorSet { descriptor_count: count, ..write.push_next(&mut block) };
+            check_writes("vkUpdateDescriptorSets", &[write]).is_ok()
+        };
+        assert!(check(8));
+        assert!(!check(4) && !check(12));
+        let bare = vk::WriteDescriptorSet {
+            descriptor_type: vk::DescriptorType::ACCELERATION_STRUCTURE_KHR,
+            descriptor_count: 1,
+            ..Default::default()
+        };
+        assert!(check_writes("vkUpdateDescriptorSets", &[bare]).is_err());
+    }
+
+    #[test]
+    fn values_without_semaphores_are_dropped() {
+        let waits = [vk::Semaphore::null(); 2];
+        let mut values =
+            vk::TimelineSemaphoreSubmitInfo::default().wait_semaphore_values(&[1]).signal_semaphore_values(&[2]);
+        let submit = vk::SubmitInfo::default().wait_semaphores(&waits).signal_semaphores(&waits[..1]);
+        check_submits("vkQueueSubmit", &[submit.push_next(&mut values)]).unwrap();
+        assert_eq!((values.wait_semaphore_value_count, values.signal_semaphore_value_count), (0, 1));
+        assert!(values.p_wait_semaphore_values.is_null());
+    }
+}

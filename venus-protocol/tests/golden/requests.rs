@@ -1,0 +1,22 @@
+//! One request of every other command: decodes, encodes to the same bytes, and gets a reply of the right length.
+
+use venus_protocol::verify::vectors;
+use venus_protocol::wire::Arena;
+
+const REQUESTS: &str = include_str!("requests.tsv");
+
+#[test]
+fn every_request_survives() {
+    let mut arena = Arena::default();
+    let mut failures = Vec::new();
+    let rows = vectors::parse(REQUESTS);
+    for (line, row) in &rows {
+        let outcome = row.clone().and_then(|vector| vectors::check(&vector, &arena));
+        arena.reset();
+        if let Err(failure) = outcome {
+            failures.push(format!("requests.tsv:{line}: {failure}"));
+        }
+    }
+    assert_eq!(failures, [""; 0], "{} of {} requests fail", failures.len(), rows.len());
+    assert_eq!(rows.len(), 156);
+}

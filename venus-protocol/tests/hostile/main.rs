@@ -1,0 +1,48 @@
+//! Hostile bytes: every prefix, every mutated byte, every impossible value. Decoding them fails cleanly or succeeds; it
+//! never panics, and it never takes more memory than the arena's limit.
+
+mod faults;
+mod sweep;
+
+use std::time::{Duration, Instant};
+
+use venus_protocol::dispatch::{Visitor, visit_command};
+use venus_protocol::wire::{
+    Arena, Command, CommandHeader, DecodeError, Decoder, Encoder, HandleResolver, IdentityResolver,
+};
+
+/// What one command may take in these tests.
+const ARENA_BYTES: usize = 1 << 20;
+
+/// What decoding one of these small requests may take, with a debug build on a busy machine in mind. The sum over a
+/// test is what shows a slow path; this shows a loop that a count has sent round four billion times.
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// Encodes what was decoded.
+struct Encode;
+
+impl Visitor for Encode {
+    type Output = Vec<u8>;
+
+    fn visit<'a, C: Command<'a>>(&mut self, header: CommandHeader, args: C) -> Vec<u8> {
+        // SAFETY: the only values given to this encoder are ones that the decoder returned.
+        let mut encoder = unsafe { Encoder::new() };
+        args.encode(&mut encoder, header.flags);
+        encoder.bytes().to_vec()
+    }
+}
+
+/// Decodes one command and encodes it again, within the arena's limit and in bounded time.
+fn decode(bytes: &[u8], arena: &mut Arena, resolver: &dyn HandleResolver) -> Result<Vec<u8>, DecodeError> {
+    let start = Instant::now();
+    let outcome = visit_command(&mut Encode, &mut Decoder::new(bytes, arena, resolver));
+    assert!(start.elapsed() < LONGEST, "{outcome:?} took {:?}", start.elapsed());
+    assert!(arena.allocated_bytes() <= arena.limit_bytes(), "{outcome:?} took {} bytes", arena.allocated_bytes());
+    arena.reset();
+    outcome
+}
+
+/// As [`decode`], where any id resolves.
+fn check(bytes: &[u8], arena: &mut Arena) -> Result<Vec<u8>, DecodeError> {
+    decode(bytes, arena, &IdentityResolver)
+}
