@@ -192,3 +192,22 @@ fn every_registry_without_one_line_ends_in_problems_or_not() {
         }
     }
 }
+
+#[test]
+fn ash_that_declares_otherwise() {
+    let sound = "pub struct FenceCreateInfo<'a> { pub s_type: StructureType, pub p_next: *const c_void, pub flags: Flags, \
+        pub _marker: PhantomData<&'a ()> }\npub struct Device(u64); pub struct Fence(u64); pub type Flags = u32;";
+    let mut report = Report::default();
+    for (heading, ash) in [
+        ("another type", sound.replace("flags: Flags", "flags: u64")),
+        ("another field", sound.replace("flags: Flags", "flags: Flags, pub more: u32")),
+        ("no handle", sound.replace("pub struct Fence(u64);", "")),
+        ("no Rust", "pub struct".to_owned()),
+    ] {
+        let mut inputs = Registry::from_parts(VK, VENUS).inputs();
+        inputs.ash = vec![("ash/src/vk/definitions.rs".to_owned(), ash)];
+        let problems = venus_gen::generate(&inputs).expect_err("ash does not fit");
+        report.0.push_str(&format!("# {heading}\n{problems}\n\n"));
+    }
+    report.check("ash");
+}

@@ -49,7 +49,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if args.cargo.is_empty() {
         command.arg("--workspace");
     }
-    command.args(&args.cargo).env(HOST_VARIABLE, host).env(SKIPPED_VARIABLE, skipped.path());
+    command.args(&args.cargo);
+    // Tests that need a driver are ignored by default; here there is one.
+    if !args.cargo.iter().any(|argument| argument == "--") {
+        command.args(["--", "--include-ignored"]);
+    }
+    command.env(HOST_VARIABLE, host).env(SKIPPED_VARIABLE, skipped.path());
     for (suite, root) in &held {
         command.env(suite.variable(), root.guest().root());
     }

@@ -24,13 +24,20 @@ pub use file::OutputFile;
 
 use self::codec::Codec;
 use self::file::FileBuilder;
-use crate::diag::Diagnostics;
+use crate::diag::{Diagnostics, XmlPos};
 use crate::lower::WirePlan;
 use crate::model::Model;
 
 /// Reports what cannot be emitted: structures that ash declares otherwise, and names that would be given twice.
 pub(crate) fn check(model: &Model, plan: &WirePlan, index: &ash::AshIndex, diags: &mut Diagnostics) {
     ash::check(model, plan, index, diags);
+    let handles = model.handles.iter().filter(|handle| handle.reached).map(|handle| &handle.names);
+    let unions = model.traveling_unions().map(|(_, union)| &union.names);
+    for missing in handles.chain(unions).filter(|names| index.find(names).is_none()) {
+        let element = format!("type {}", missing.join(" = "));
+        let help = "take an ash release that has it: venus-gen supplements structures, enums and bitmasks only";
+        diags.push(&XmlPos { file: "ash".to_owned(), line: 0 }, element, "ash does not declare it", help);
+    }
     let mut functions: BTreeMap<String, &str> = BTreeMap::new();
     for id in plan.structs.keys() {
         let name = model.structure(*id).name();

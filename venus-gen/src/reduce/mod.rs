@@ -12,13 +12,13 @@
 //! text -> tree (elements with their lines) -> prune by schema -> write
 //! ```
 //!
-//! The tree is [`crate::xml`]'s, which stops at the first well-formedness error: nothing behind it can be trusted.
+//! The tree is `crate::xml`'s, which stops at the first well-formedness error: nothing behind it can be trusted.
 //!
-//! * [`schema`]: which elements and attributes exist, and which of them are kept. Start here when a newer registry
+//! * `schema`: which elements and attributes exist, and which of them are kept. Start here when a newer registry
 //!   brings something new.
-//! * [`prune`]: applies the schema and reports everything that does not fit it, all in one run.
-//! * [`declaration`]: the C text that stands inside types, members and parameters.
-//! * [`outline`]: names and version of a registry, to say what an import changed.
+//! * `prune`: applies the schema and reports everything that does not fit it, all in one run.
+//! * `declaration`: the C text that stands inside types, members and parameters.
+//! * `outline`: names and version of a registry, to say what an import changed.
 
 mod declaration;
 mod outline;

@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use venus_gen::Inputs;
 
@@ -118,6 +119,11 @@ pub(crate) fn real() -> Registry {
 
 /// The declarations of the ash release that the workspace uses.
 pub(crate) fn ash_sources() -> Vec<(String, String)> {
+    static SOURCES: OnceLock<Vec<(String, String)>> = OnceLock::new();
+    SOURCES.get_or_init(read_ash).clone()
+}
+
+fn read_ash() -> Vec<(String, String)> {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--locked", "--offline"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))

@@ -16,7 +16,7 @@ use super::{DriverArgs, StatsArgs};
 ///
 /// Point a guest program at it with
 ///
-///     VN_DEBUG=vtest VTEST_SOCKET_NAME=PATH VK_DRIVER_FILES=…/virtio_icd.json vkcube
+///   VN_DEBUG=vtest VTEST_SOCKET_NAME=PATH VK_DRIVER_FILES=.../virtio_icd.json vkcube
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct ServeArgs {
