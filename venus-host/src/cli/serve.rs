@@ -24,7 +24,8 @@ pub(super) struct ServeArgs {
     #[arg(long, env = "VTEST_SOCKET_NAME", default_value = vtest::DEFAULT_SOCKET_PATH, value_name = "PATH")]
     socket_path: PathBuf,
 
-    /// Serve all guests in this process, each on a thread, instead of giving each a process of its own
+    /// Serve all guests in this process, each on a thread, instead of giving each a process of its own; a guest that
+    /// makes the driver crash then takes all others along
     #[arg(long)]
     in_process: bool,
 

@@ -32,6 +32,20 @@ fn equal_or_none(command: &'static str, member: &'static str, said: u32, wanted:
     if said == 0 { Ok(()) } else { equal(command, member, said, wanted) }
 }
 
+/// Fails unless there is one number, and each is `wanted`.
+fn equal_each(
+    command: &'static str,
+    member: &'static str,
+    said: impl Iterator<Item = u32>,
+    wanted: u32,
+) -> Result<(), Fatal> {
+    let mut said = said.peekable();
+    if said.peek().is_none() {
+        return equal(command, member, 0, wanted);
+    }
+    said.try_for_each(|said| equal(command, member, said, wanted))
+}
+
 /// Shader code is words.
 pub(crate) fn check_code(command: &'static str, info: &vk::ShaderModuleCreateInfo<'_>) -> Result<(), Fatal> {
     if info.code_size.is_multiple_of(4) {
@@ -42,12 +56,9 @@ pub(crate) fn check_code(command: &'static str, info: &vk::ShaderModuleCreateInf
 }
 
 /// Shader code that a stage brings along, and the places of its specialization constants.
-pub(crate) fn check_stages(
-    command: &'static str,
-    stages: &[vk::PipelineShaderStageCreateInfo<'_>],
-) -> Result<(), Fatal> {
+fn check_stages(command: &'static str, stages: &[vk::PipelineShaderStageCreateInfo<'_>]) -> Result<(), Fatal> {
     for stage in stages {
-        if let Some(code) = chain::find::<vk::ShaderModuleCreateInfo<'_>>(stage) {
+        for code in chain::find_all::<vk::ShaderModuleCreateInfo<'_>>(stage) {
             check_code(command, code)?;
         }
         // SAFETY: null or made by the decoder, by this room's contract.
@@ -65,8 +76,21 @@ pub(crate) fn check_stages(
 
 /// The stages of graphics pipelines.
 pub(crate) fn check_graphics(command: &'static str, infos: &[vk::GraphicsPipelineCreateInfo<'_>]) -> Result<(), Fatal> {
-    // SAFETY: count and pointer belong together and live as long as `info`: the decoder made them.
-    infos.iter().try_for_each(|info| check_stages(command, unsafe { slice(info.p_stages, info.stage_count) }))
+    for info in infos {
+        check_feedback(command, info, info.stage_count)?;
+        // SAFETY: count and pointer belong together and live as long as `info`: the decoder made them.
+        check_stages(command, unsafe { slice(info.p_stages, info.stage_count) })?;
+    }
+    Ok(())
+}
+
+/// The stages of compute pipelines.
+pub(crate) fn check_compute(command: &'static str, infos: &[vk::ComputePipelineCreateInfo<'_>]) -> Result<(), Fatal> {
+    for info in infos {
+        check_feedback(command, info, 1)?;
+        check_stages(command, std::slice::from_ref(&info.stage))?;
+    }
+    Ok(())
 }
 
 /// The stages of ray tracing pipelines.
@@ -74,8 +98,24 @@ pub(crate) fn check_ray_tracing(
     command: &'static str,
     infos: &[vk::RayTracingPipelineCreateInfoKHR<'_>],
 ) -> Result<(), Fatal> {
-    // SAFETY: as in `check_graphics`.
-    infos.iter().try_for_each(|info| check_stages(command, unsafe { slice(info.p_stages, info.stage_count) }))
+    for info in infos {
+        check_feedback(command, info, info.stage_count)?;
+        // SAFETY: as in `check_graphics`.
+        check_stages(command, unsafe { slice(info.p_stages, info.stage_count) })?;
+    }
+    Ok(())
+}
+
+/// What the driver reports of each stage: it writes as many reports as there are stages.
+fn check_feedback(command: &'static str, info: &impl chain::Root, stages: u32) -> Result<(), Fatal> {
+    chain::find_all::<vk::PipelineCreationFeedbackCreateInfo<'_>>(info).try_for_each(|feedback| {
+        equal_or_none(
+            command,
+            "VkPipelineCreationFeedbackCreateInfo::pipelineStageCreationFeedbackCount",
+            feedback.pipeline_stage_creation_feedback_count,
+            stages,
+        )
+    })
 }
 
 /// The flags of a layout's bindings.
@@ -83,15 +123,14 @@ pub(crate) fn check_set_layout(
     command: &'static str,
     info: &vk::DescriptorSetLayoutCreateInfo<'_>,
 ) -> Result<(), Fatal> {
-    match chain::find::<vk::DescriptorSetLayoutBindingFlagsCreateInfo<'_>>(info) {
-        Some(flags) => equal_or_none(
+    chain::find_all::<vk::DescriptorSetLayoutBindingFlagsCreateInfo<'_>>(info).try_for_each(|flags| {
+        equal_or_none(
             command,
             "VkDescriptorSetLayoutBindingFlagsCreateInfo::bindingCount",
             flags.binding_count,
             info.binding_count,
-        ),
-        None => Ok(()),
-    }
+        )
+    })
 }
 
 /// The variable descriptor counts of sets.
@@ -99,33 +138,33 @@ pub(crate) fn check_set_allocation(
     command: &'static str,
     info: &vk::DescriptorSetAllocateInfo<'_>,
 ) -> Result<(), Fatal> {
-    match chain::find::<vk::DescriptorSetVariableDescriptorCountAllocateInfo<'_>>(info) {
-        Some(counts) => equal_or_none(
+    chain::find_all::<vk::DescriptorSetVariableDescriptorCountAllocateInfo<'_>>(info).try_for_each(|counts| {
+        equal_or_none(
             command,
             "VkDescriptorSetVariableDescriptorCountAllocateInfo::descriptorSetCount",
             counts.descriptor_set_count,
             info.descriptor_set_count,
-        ),
-        None => Ok(()),
-    }
+        )
+    })
 }
 
 /// What a write takes from its chain instead of its own arrays.
 pub(crate) fn check_writes(command: &'static str, writes: &[vk::WriteDescriptorSet<'_>]) -> Result<(), Fatal> {
     for write in writes {
-        let (member, found) = match write.descriptor_type {
-            vk::DescriptorType::INLINE_UNIFORM_BLOCK => (
-                "VkWriteDescriptorSetInlineUniformBlock::dataSize",
-                chain::find::<vk::WriteDescriptorSetInlineUniformBlock<'_>>(write).map(|block| block.data_size),
-            ),
-            vk::DescriptorType::ACCELERATION_STRUCTURE_KHR => (
-                "VkWriteDescriptorSetAccelerationStructureKHR::accelerationStructureCount",
-                chain::find::<vk::WriteDescriptorSetAccelerationStructureKHR<'_>>(write)
-                    .map(|structures| structures.acceleration_structure_count),
-            ),
-            _ => continue,
-        };
-        equal(command, member, found.unwrap_or(0), write.descriptor_count)?;
+        let wanted = write.descriptor_count;
+        match write.descriptor_type {
+            vk::DescriptorType::INLINE_UNIFORM_BLOCK => {
+                const MEMBER: &str = "VkWriteDescriptorSetInlineUniformBlock::dataSize";
+                let blocks = chain::find_all::<vk::WriteDescriptorSetInlineUniformBlock<'_>>(write);
+                equal_each(command, MEMBER, blocks.map(|block| block.data_size), wanted)?;
+            }
+            vk::DescriptorType::ACCELERATION_STRUCTURE_KHR => {
+                const MEMBER: &str = "VkWriteDescriptorSetAccelerationStructureKHR::accelerationStructureCount";
+                let lists = chain::find_all::<vk::WriteDescriptorSetAccelerationStructureKHR<'_>>(write);
+                equal_each(command, MEMBER, lists.map(|list| list.acceleration_structure_count), wanted)?;
+            }
+            _ => {}
+        }
     }
     Ok(())
 }
@@ -138,23 +177,29 @@ pub(crate) fn check_push(command: &'static str, info: &venus::PushDescriptorSetI
 
 /// The view masks and offsets of a render pass.
 pub(crate) fn check_render_pass(command: &'static str, info: &vk::RenderPassCreateInfo<'_>) -> Result<(), Fatal> {
-    let Some(views) = chain::find::<vk::RenderPassMultiviewCreateInfo<'_>>(info) else { return Ok(()) };
-    let (subpasses, dependencies) = (views.subpass_count, views.dependency_count);
-    equal_or_none(command, "VkRenderPassMultiviewCreateInfo::subpassCount", subpasses, info.subpass_count)?;
-    equal_or_none(command, "VkRenderPassMultiviewCreateInfo::dependencyCount", dependencies, info.dependency_count)
+    for views in chain::find_all::<vk::RenderPassMultiviewCreateInfo<'_>>(info) {
+        for (member, said, wanted) in [
+            ("VkRenderPassMultiviewCreateInfo::subpassCount", views.subpass_count, info.subpass_count),
+            ("VkRenderPassMultiviewCreateInfo::dependencyCount", views.dependency_count, info.dependency_count),
+        ] {
+            equal_or_none(command, member, said, wanted)?;
+        }
+    }
+    Ok(())
 }
 
 /// The device masks of a submission, and the values of its timeline semaphores.
 pub(crate) fn check_submits(command: &'static str, submits: &[vk::SubmitInfo<'_>]) -> Result<(), Fatal> {
     for submit in submits.iter().filter(|submit| !submit.p_next.is_null()) {
         trim_values(submit, submit.wait_semaphore_count, submit.signal_semaphore_count);
-        let Some(group) = chain::find::<vk::DeviceGroupSubmitInfo<'_>>(submit) else { continue };
-        for (member, said, wanted) in [
-            ("waitSemaphoreCount", group.wait_semaphore_count, submit.wait_semaphore_count),
-            ("commandBufferCount", group.command_buffer_count, submit.command_buffer_count),
-            ("signalSemaphoreCount", group.signal_semaphore_count, submit.signal_semaphore_count),
-        ] {
-            equal(command, member, said, wanted)?;
+        for group in chain::find_all::<vk::DeviceGroupSubmitInfo<'_>>(submit) {
+            for (member, said, wanted) in [
+                ("waitSemaphoreCount", group.wait_semaphore_count, submit.wait_semaphore_count),
+                ("commandBufferCount", group.command_buffer_count, submit.command_buffer_count),
+                ("signalSemaphoreCount", group.signal_semaphore_count, submit.signal_semaphore_count),
+            ] {
+                equal(command, member, said, wanted)?;
+            }
         }
     }
     Ok(())
@@ -170,19 +215,19 @@ pub(crate) fn check_sparse_binds(binds: &[vk::BindSparseInfo<'_>]) {
 /// Drops timeline values that do not come in pairs with semaphores. That is legal where no semaphore is a timeline,
 /// and they are ignored then; some drivers look at them all the same.
 fn trim_values(root: &impl chain::Root, waits: u32, signals: u32) {
-    let Some(node) = chain::find_node::<vk::TimelineSemaphoreSubmitInfo<'_>>(root) else { return };
-    let node = node.as_ptr();
-    // SAFETY: (and for the writes below) the node is the decoder's, in memory that it gave out for writing, and nothing
-    // else refers to it now: the only way to it is this chain.
-    let mut values = unsafe { node.read() };
-    if values.wait_semaphore_value_count != waits {
-        (values.wait_semaphore_value_count, values.p_wait_semaphore_values) = (0, ptr::null());
+    for node in chain::nodes::<vk::TimelineSemaphoreSubmitInfo<'_>>(root) {
+        // SAFETY: (and for the write below) the node is the decoder's, in memory that it gave out for writing, and
+        // nothing else refers to it now: the only way to it is this chain.
+        let mut values = unsafe { node.read() };
+        if values.wait_semaphore_value_count != waits {
+            (values.wait_semaphore_value_count, values.p_wait_semaphore_values) = (0, ptr::null());
+        }
+        if values.signal_semaphore_value_count != signals {
+            (values.signal_semaphore_value_count, values.p_signal_semaphore_values) = (0, ptr::null());
+        }
+        // SAFETY: as above.
+        unsafe { node.write(values) };
     }
-    if values.signal_semaphore_value_count != signals {
-        (values.signal_semaphore_value_count, values.p_signal_semaphore_values) = (0, ptr::null());
-    }
-    // SAFETY: as above.
-    unsafe { node.write(values) };
 }
 
 /// A size as it takes part in sums.
@@ -212,6 +257,22 @@ mod tests {
         let stage = vk::PipelineShaderStageCreateInfo::default().push_next(&mut code);
         let reason = check_stages("vkCreateComputePipelines", &[stage]).unwrap_err().to_string();
         assert_eq!(reason, "vkCreateComputePipelines, codeSize: 7 bytes are not a whole number of words");
+    }
+
+    #[test]
+    fn every_stage_has_room_for_its_report() {
+        let check = |count| {
+            let mut all = vk::PipelineCreationFeedback::default();
+            let mut reports = [vk::PipelineCreationFeedback::default(); 3];
+            let mut feedback = vk::PipelineCreationFeedbackCreateInfo::default()
+                .pipeline_creation_feedback(&mut all)
+                .pipeline_stage_creation_feedbacks(&mut reports[..count]);
+            let stages = [vk::PipelineShaderStageCreateInfo::default(); 2];
+            let info = vk::GraphicsPipelineCreateInfo::default().stages(&stages).push_next(&mut feedback);
+            check_graphics("vkCreateGraphicsPipelines", &[info]).is_ok()
+        };
+        assert!(check(0) && check(2));
+        assert!(!check(1) && !check(3));
     }
 
     #[test]

@@ -24,10 +24,11 @@ macro_rules! roots {
 }
 
 roots! {
-    BindSparseInfo, BufferCreateInfo, DescriptorSetAllocateInfo, DescriptorSetLayoutCreateInfo, DeviceQueueInfo2,
-    ExternalBufferProperties, ImageCreateInfo, ImageFormatProperties2, MemoryAllocateInfo,
-    MemoryResourcePropertiesMESA, PhysicalDeviceExternalSemaphoreInfo, PhysicalDeviceImageFormatInfo2,
-    PipelineShaderStageCreateInfo, RenderPassCreateInfo, RingCreateInfoMESA, SemaphoreCreateInfo, SubmitInfo,
+    BindSparseInfo, BufferCreateInfo, ComputePipelineCreateInfo, DescriptorSetAllocateInfo,
+    DescriptorSetLayoutCreateInfo, DeviceQueueInfo2, ExternalBufferProperties, GraphicsPipelineCreateInfo,
+    ImageCreateInfo, ImageFormatProperties2, MemoryAllocateInfo, MemoryResourcePropertiesMESA,
+    PhysicalDeviceExternalSemaphoreInfo, PhysicalDeviceImageFormatInfo2, PipelineShaderStageCreateInfo,
+    RayTracingPipelineCreateInfoKHR, RenderPassCreateInfo, RingCreateInfoMESA, SemaphoreCreateInfo, SubmitInfo,
     WriteDescriptorSet,
 }
 
@@ -71,6 +72,7 @@ children! {
     MemoryDedicatedAllocateInfo = vk::StructureType::MEMORY_DEDICATED_ALLOCATE_INFO;
     MemoryOpaqueCaptureAddressAllocateInfo = vk::StructureType::MEMORY_OPAQUE_CAPTURE_ADDRESS_ALLOCATE_INFO;
     PhysicalDeviceExternalImageFormatInfo = vk::StructureType::PHYSICAL_DEVICE_EXTERNAL_IMAGE_FORMAT_INFO;
+    PipelineCreationFeedbackCreateInfo = vk::StructureType::PIPELINE_CREATION_FEEDBACK_CREATE_INFO;
     RenderPassMultiviewCreateInfo = vk::StructureType::RENDER_PASS_MULTIVIEW_CREATE_INFO;
     SemaphoreTypeCreateInfo = vk::StructureType::SEMAPHORE_TYPE_CREATE_INFO;
     ShaderModuleCreateInfo = vk::StructureType::SHADER_MODULE_CREATE_INFO;
@@ -93,33 +95,43 @@ const fn private(n: i32) -> vk::StructureType {
 /// What every node begins with.
 type Base = vk::BaseInStructure<'static>;
 
-/// The first node of type `T` in the chain of a decoded structure, as the chain points to it.
-pub(super) fn find_node<T: Child>(root: &impl Root) -> Option<NonNull<T>> {
-    let mut node = root.p_next().cast::<Base>();
-    while !node.is_null() {
-        // SAFETY: the chain was built by the decoder (this room's contract, see `driver/mod.rs`): each node is a live
-        // structure that begins with its type and the pointer to the next node, and outlives the root that we borrow.
-        let base = unsafe { node.read() };
-        if base.s_type == T::TYPE {
-            return NonNull::new(node.cast_mut().cast());
+/// The nodes of type `T` in the chain of a decoded structure, as the chain points to them.
+pub(super) fn nodes<T: Child>(root: &impl Root) -> impl Iterator<Item = NonNull<T>> {
+    let mut next = root.p_next().cast::<Base>();
+    std::iter::from_fn(move || {
+        while !next.is_null() {
+            let node = next;
+            // SAFETY: the chain was built by the decoder (this room's contract, see `driver/mod.rs`): each node is a
+            // live structure that begins with its type and the pointer to the next node, and outlives the root that the
+            // iterator borrows.
+            let base = unsafe { node.read() };
+            next = base.p_next.cast();
+            if base.s_type == T::TYPE {
+                return NonNull::new(node.cast_mut().cast());
+            }
         }
-        node = base.p_next.cast();
-    }
-    None
+        None
+    })
+}
+
+/// The nodes of type `T` in the chain of a decoded structure. There may be several against the rules, and which of them
+/// a driver looks at is its own business.
+pub(super) fn find_all<'a, T: Child + 'a>(root: &'a impl Root) -> impl Iterator<Item = &'a T> {
+    // SAFETY: the structure type says that this node is a `T`, by the contracts of `Child` and of the decoder; it
+    // outlives the root that we borrow.
+    nodes(root).map(|node| unsafe { node.as_ref() })
 }
 
 /// The node of type `T` in the chain of a decoded structure.
-pub(crate) fn find<T: Child>(root: &impl Root) -> Option<&T> {
-    // SAFETY: the structure type says that this node is a `T`, by the contracts of `Child` and of the decoder; it
-    // outlives the root that we borrow.
-    find_node(root).map(|node| unsafe { node.as_ref() })
+pub(crate) fn find<'a, T: Child + 'a>(root: &'a impl Root) -> Option<&'a T> {
+    find_all(root).next()
 }
 
 /// The node of type `T` in the chain of an output structure, to be filled by the host instead of the driver.
 pub(crate) fn find_mut<T: Child>(root: &mut impl Root) -> Option<&mut T> {
     // SAFETY: as in `find`; nobody else refers to the chain of a structure that is borrowed mutably, and the chain of an
     // output structure was built from mutable nodes for the driver to write to.
-    find_node(root).map(|mut node| unsafe { node.as_mut() })
+    nodes(root).next().map(|mut node| unsafe { node.as_mut() })
 }
 
 #[cfg(test)]
@@ -133,6 +145,7 @@ mod tests {
         let info = vk::MemoryAllocateInfo::default().push_next(&mut flags).push_next(&mut export);
         assert_eq!(find::<vk::MemoryAllocateFlagsInfo<'_>>(&info).map(|node| node.device_mask), Some(3));
         assert!(find::<vk::MemoryDedicatedAllocateInfo<'_>>(&info).is_none());
+        assert_eq!(find_all::<vk::ExportMemoryAllocateInfo<'_>>(&info).count(), 1);
     }
 
     #[test]

@@ -97,9 +97,7 @@ impl PipelineCommands for Dispatcher {
 
     fn create_compute_pipelines(&mut self, args: &mut CreateComputePipelinesArgs<'_>) -> Result<vk::Result, HostError> {
         const NAME: &str = CreateComputePipelinesArgs::NAME;
-        for info in args.p_create_infos {
-            bounds::check_stages(NAME, std::slice::from_ref(&info.stage))?;
-        }
+        bounds::check_compute(NAME, args.p_create_infos)?;
         let result = self.forward_long(Uses::PIPELINES, args)?;
         self.adopt_pipelines(NAME, args.device.id, result, &mut args.p_pipelines)
     }

@@ -225,7 +225,6 @@ impl Reclaim {
     }
 
     /// How many frees wait.
-    #[cfg(test)]
     pub(crate) fn pending_count(&self) -> usize {
         self.pending_count.load(Ordering::Relaxed)
     }

@@ -155,6 +155,7 @@ impl Table {
     pub(crate) fn insert(&self, object: NewObject) -> Result<(), TableError> {
         let NewObject { id, kind, raw, device, .. } = object;
         let is_pool = matches!(object.detail, Detail::Pool(_));
+        self.require_room()?;
         insert_locked(&mut self.map.write(), object)?;
         if is_pool {
             self.pools.write().insert((kind.as_raw(), device, raw), id);
@@ -174,6 +175,7 @@ impl Table {
         ids: &[u64],
         raws: impl Iterator<Item = u64> + Clone,
     ) -> Result<(), TableError> {
+        self.require_room()?;
         let mut map = self.map.write();
         for (n, (&id, raw)) in ids.iter().zip(raws.clone()).enumerate() {
             if raw == 0 {
@@ -189,6 +191,12 @@ impl Table {
             }
         }
         Ok(())
+    }
+
+    /// Fails if as many objects wait to be freed as may be alive: one ring waits for ever while another creates and
+    /// destroys.
+    fn require_room(&self) -> Result<(), TableError> {
+        if self.reclaim.pending_count() < MAX_OBJECTS { Ok(()) } else { Err(TableError::Full) }
     }
 
     /// Takes `id` out of the table, so that no endpoint resolves it any more. It must be of type `kind` and belong to

@@ -12,7 +12,7 @@ use venus_host::driver::{Config, MemoryChoice, Profile};
 use venus_protocol::{
     args::*,
     vk,
-    wire::{Command, Handle, Handles},
+    wire::{Command, Handle, Handles, NewHandles},
 };
 
 const SIZE: u64 = 64 << 10;
@@ -258,11 +258,11 @@ fn misbehaviour_is_named() {
         let args = FreeCommandBuffersArgs { device, command_pool: other, command_buffer_count: 1, p_command_buffers };
         guest.send(&args).unwrap_err();
     });
-    check_fatal("vkCreateShaderModule, pCreateInfo->codeSize: 6 bytes", |guest, device| {
+    check_fatal("vkCreateShaderModule, codeSize: 6 bytes", |guest, device| {
         let code = [0_u32; 2];
         let info = vk::ShaderModuleCreateInfo { code_size: 6, p_code: code.as_ptr(), ..Default::default() };
         let (mut ids, mut raws) = ([guest.id()], [vk::ShaderModule::null()]);
-        let p_shader_module = venus_protocol::wire::NewHandles { ids: &mut ids, raws: &mut raws };
+        let p_shader_module = NewHandles { ids: &mut ids, raws: &mut raws };
         guest.send(&CreateShaderModuleArgs { device, p_create_info: &info, p_shader_module }).unwrap_err();
     });
     check_fatal("create fence", |guest, device| {
@@ -274,6 +274,36 @@ fn misbehaviour_is_named() {
         guest.context.fail(venus_host::Fatal::new("create fence", error.to_string()));
     });
     assert_eq!(DestroyBufferArgs::NAME, "vkDestroyBuffer");
+}
+
+#[test]
+#[ignore = "needs a Vulkan driver"]
+fn query_results_stay_inside_their_room() {
+    let mut guest = Guest::new(Config::default());
+    let device = guest.device();
+    let id = guest.id();
+    let info = vk::QueryPoolCreateInfo::default().query_type(vk::QueryType::OCCLUSION).query_count(4);
+    let (mut ids, mut raws) = ([id], [vk::QueryPool::null()]);
+    let p_query_pool = NewHandles { ids: &mut ids, raws: &mut raws };
+    guest.send(&CreateQueryPoolArgs { device, p_create_info: &info, p_query_pool }).unwrap();
+    let mut ask = |data_size, stride| {
+        let args = GetQueryPoolResultsArgs {
+            device,
+            query_pool: Handle::identity(id),
+            first_query: 0,
+            query_count: 4,
+            data_size,
+            p_data: &mut vec![0; data_size],
+            stride,
+            flags: vk::QueryResultFlags::TYPE_64 | vk::QueryResultFlags::WITH_AVAILABILITY,
+        };
+        guest.call(&args, |reply| decode_get_query_pool_results_reply(reply).expect("a reply").p_data.len())
+    };
+    assert_eq!(ask(64, 16).unwrap(), 64);
+    // Too little, as a careless application may have it, and far too little.
+    assert_eq!(ask(8, 16).unwrap(), 8);
+    let refused = ask(8, 1 << 32).unwrap_err().to_string();
+    assert!(refused.contains("vkGetQueryPoolResults, dataSize"), "{refused}");
 }
 
 #[test]
