@@ -218,9 +218,10 @@ impl Encoder {
     /// Writes a fixed array of characters.
     pub fn write_chars<const N: usize>(&mut self, chars: &[c_char; N]) {
         self.write_count(N);
-        for char in chars {
-            self.append(&char.to_ne_bytes());
-        }
+        self.append(&chars.map(|char| {
+            let [byte] = char.to_ne_bytes();
+            byte
+        }));
         self.pad();
     }
 
