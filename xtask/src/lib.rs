@@ -23,6 +23,7 @@ pub mod progress;
 pub mod provision;
 pub mod resident;
 pub mod server;
+pub mod skipping;
 
 /// The workspace's root folder: verbs work from any folder inside of it.
 pub fn workspace() -> std::path::PathBuf {

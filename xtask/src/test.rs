@@ -6,12 +6,8 @@ use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use xtask::provision::{self, Suite, roots};
+use xtask::skipping::{HOST_VARIABLE, SKIPPED_VARIABLE};
 use xtask::workspace;
-
-/// Tells end-to-end tests which program is the host.
-const HOST_VARIABLE: &str = "VENUS_HOST";
-/// Names the file in which a test that skips itself leaves a line: `name: reason`.
-const SKIPPED_VARIABLE: &str = "VENUS_SKIPPED_TESTS";
 
 /// Run every test.
 #[derive(Debug, clap::Args)]

@@ -1,16 +1,11 @@
 //! What every test here starts from: guests, a host, and a way to skip.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 use xtask::guest::{Guest, GuestRun, Vulkan};
 use xtask::provision::Suite;
 use xtask::server::Server;
-
-/// The host program under test.
-const HOST_VARIABLE: &str = "VENUS_HOST";
-/// The file that collects the names of skipped tests, for the last line of `cargo xtask test`.
-const SKIPPED_VARIABLE: &str = "VENUS_SKIPPED_TESTS";
+use xtask::skipping::{HOST_VARIABLE, skip_without};
 
 /// How long the host may take to notice that a guest is gone and to clean up after it.
 pub(crate) const TEARDOWN: Duration = Duration::from_secs(10);
@@ -37,19 +32,9 @@ pub(crate) fn host_is_there(name: &str) -> bool {
 fn is_set(name: &str, variable: &str) -> bool {
     let set = std::env::var_os(variable).is_some();
     if !set {
-        skip(name, &format!("{variable} is not set; run `cargo xtask test`"));
+        skip_without(name, variable);
     }
     set
-}
-
-fn skip(name: &str, reason: &str) {
-    eprintln!("skipped {name}: {reason}");
-    let Some(path) = std::env::var_os(SKIPPED_VARIABLE) else {
-        return;
-    };
-    let mut file = std::fs::File::options().append(true).open(&path).expect("cargo xtask test made this file");
-    // One write for one line: tests run in parallel.
-    file.write_all(format!("{name}: {reason}\n").as_bytes()).expect("the file of skipped tests takes a line");
 }
 
 /// Starts the host under test.

@@ -2,7 +2,7 @@
 //!
 //! | who | does | lock |
 //! |---|---|---|
-//! | decoder | [`HandleResolver::resolve`], for every handle of every command | read, for one hash lookup |
+//! | decoder | [`HandleResolver::resolve`], for every handle that `cache.rs` does not remember | read, for one hash lookup |
 //! | creating handlers | [`Table::insert`], after the driver call succeeded | write |
 //! | destroying handlers | [`Table::remove`] and relatives, then [`Table::retire`] | write; freeing is outside of it |
 //!
