@@ -65,6 +65,7 @@ pub mod error;
 mod handlers;
 pub mod limits;
 mod object;
+pub mod recording;
 pub mod resource;
 mod ring;
 mod sync;

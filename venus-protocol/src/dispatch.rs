@@ -13,6 +13,15 @@ pub trait Handler {
 
     /// The error for a device lost by a command whose guest asked for no reply, so that nobody would ever know.
     fn device_lost(&mut self, command: CommandType) -> Self::Error;
+
+    /// Is told that a command has been decoded and will be handled next: for tracers and recorders.
+    ///
+    /// `decoder` stands behind the command, which [`Decoder::consumed`] has the bytes of if the decoder was made for
+    /// it alone. This is on the way of every command, so an implementation must be cheap; the provided one is nothing.
+    #[inline]
+    fn decoded(&mut self, header: CommandHeader, decoder: &Decoder<'_>) {
+        let _ = (header, decoder);
+    }
 }
 
 /// The shim of one command.
@@ -24,6 +33,7 @@ macro_rules! row {
         Some(|handler, header, decoder, reply| {
             let args = <$args as $crate::wire::Command<'_>>::decode(decoder);
             let mut args = args.map_err(|error| decoder.with_member(error))?;
+            $crate::dispatch::Handler::decoded(handler, header, decoder);
             let returned = handler.$method(&mut args)?;
             $crate::dispatch::finish(handler, header, &args, returned, reply)
         })

@@ -5,16 +5,18 @@ mod serve;
 mod worker;
 
 use std::{
+    ffi::OsString,
     fs::OpenOptions,
     io::{self, Write as _},
     path::PathBuf,
     process::ExitCode,
 };
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, builder::FalseyValueParser};
 use tracing_subscriber::EnvFilter;
 use venus_host::{
     driver::{Config, GpuChoice, MemoryChoice, Profile},
+    recording,
     vtest::Summary,
 };
 
@@ -56,6 +58,41 @@ struct DriverArgs {
     /// Treat the driver as if it were another: native, moltenvk or kosmickrisp
     #[arg(long, env = "VENUS_PROFILE", default_value = "native", value_name = "PROFILE")]
     profile: String,
+}
+
+/// What to record.
+#[derive(Debug, Clone, Args)]
+struct RecordArgs {
+    /// Record what each guest does in a file of its own in this folder; look at it with `venus dump`
+    #[arg(long, env = "VENUS_RECORD", value_name = "DIR")]
+    record: Option<PathBuf>,
+
+    /// Also record the contents of the memory that guests share with the driver, at each submission
+    #[arg(long, env = "VENUS_RECORD_MEMORY", requires = "record", value_parser = FalseyValueParser::new())]
+    record_memory: bool,
+
+    /// Have each command in the file before it is executed: slower, finds the command that makes a driver crash
+    #[arg(long, env = "VENUS_RECORD_IMMEDIATELY", requires = "record", value_parser = FalseyValueParser::new())]
+    record_immediately: bool,
+}
+
+impl RecordArgs {
+    /// The options as the library takes them.
+    fn settings(&self) -> Option<recording::Settings> {
+        let folder = self.record.clone()?;
+        Some(recording::Settings { folder, memory: self.record_memory, immediate: self.record_immediately })
+    }
+
+    /// The environment that makes another `venus` have the same options.
+    fn environment(&self) -> Vec<(&'static str, OsString)> {
+        let flag = |set: bool| OsString::from(if set { "1" } else { "0" });
+        let Some(folder) = &self.record else { return Vec::new() };
+        vec![
+            ("VENUS_RECORD", folder.clone().into_os_string()),
+            ("VENUS_RECORD_MEMORY", flag(self.record_memory)),
+            ("VENUS_RECORD_IMMEDIATELY", flag(self.record_immediately)),
+        ]
+    }
 }
 
 /// Where to write what guests did.
@@ -115,4 +152,24 @@ pub(crate) fn run() -> ExitCode {
 fn fail(error: &anyhow::Error) -> ExitCode {
     eprintln!("venus: {error:#}");
     ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn recording_can_be_asked_for() {
+        let cli = Cli::parse_from(["venus", "serve", "--record", "somewhere", "--record-memory"]);
+        let Verb::Serve(args) = cli.verb else { panic!("serve was not understood") };
+        let settings = args.record.settings().unwrap();
+        assert!(settings.memory && !settings.immediate);
+    }
 }

@@ -8,9 +8,9 @@ use std::{
 
 use anyhow::Context;
 use clap::Args;
-use venus_host::vtest::{self, Isolation, Server, ServerOptions};
+use venus_host::vtest::{self, Isolation, Server, ServerOptions, SessionOptions};
 
-use super::{DriverArgs, StatsArgs};
+use super::{DriverArgs, RecordArgs, StatsArgs};
 
 /// Listen on a Unix socket for Mesa's Venus driver (the vtest protocol)
 ///
@@ -37,18 +37,21 @@ pub(super) struct ServeArgs {
     driver: DriverArgs,
 
     #[command(flatten)]
+    pub(super) record: RecordArgs,
+
+    #[command(flatten)]
     stats: StatsArgs,
 }
 
 pub(super) fn run(args: &ServeArgs, log: &str) -> Result<(), anyhow::Error> {
-    let driver = args.driver.config()?;
+    let session = SessionOptions { driver: args.driver.config()?, recording: args.record.settings() };
     let isolation = if args.in_process { Isolation::Thread } else { workers(args, log)? };
     super::worker::raise_descriptor_limit();
     let server = Server::bind(
         &args.socket_path,
         ServerOptions {
             isolation,
-            driver,
+            session,
             connections: args.connections,
             finished: Some(Arc::new({
                 let stats = args.stats.clone();
@@ -65,11 +68,17 @@ fn workers(args: &ServeArgs, log: &str) -> Result<Isolation, anyhow::Error> {
     let program =
         std::env::current_exe().context("cannot tell where this program is, to start workers; try --in-process")?;
     let driver = args.driver.clone();
+    let record = args.record.clone();
     let stats_file = args.stats.stats_file.clone();
     let log = log.to_owned();
     Ok(Isolation::Process(Box::new(move || {
         let mut command = Command::new(&program);
-        command.arg("worker").envs(driver.environment()).env("VENUS_LOG", &log).stdout(Stdio::null());
+        command
+            .arg("worker")
+            .envs(driver.environment())
+            .envs(record.environment())
+            .env("VENUS_LOG", &log)
+            .stdout(Stdio::null());
         if let Some(path) = &stats_file {
             command.env("VENUS_STATS_FILE", path);
         }

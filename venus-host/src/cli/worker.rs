@@ -14,9 +14,9 @@ use rustix::{
     fs::{FileType, fstat},
     process::{Resource, getrlimit, setrlimit},
 };
-use venus_host::vtest;
+use venus_host::vtest::{self, SessionOptions};
 
-use super::{DriverArgs, StatsArgs};
+use super::{DriverArgs, RecordArgs, StatsArgs};
 
 /// Serve the connection in standard input; started by `venus serve`
 #[derive(Debug, Args)]
@@ -25,11 +25,14 @@ pub(super) struct WorkerArgs {
     driver: DriverArgs,
 
     #[command(flatten)]
+    record: RecordArgs,
+
+    #[command(flatten)]
     stats: StatsArgs,
 }
 
 pub(super) fn run(args: &WorkerArgs) -> Result<(), anyhow::Error> {
-    let config = args.driver.config()?;
+    let options = SessionOptions { driver: args.driver.config()?, recording: args.record.settings() };
     let stdin: OwnedFd = io::stdin().as_fd().try_clone_to_owned().context("cannot use standard input")?;
     let stat = fstat(&stdin).context("cannot use standard input")?;
     anyhow::ensure!(
@@ -37,7 +40,7 @@ pub(super) fn run(args: &WorkerArgs) -> Result<(), anyhow::Error> {
         "standard input is no socket; workers are started by `venus serve`"
     );
     raise_descriptor_limit();
-    let summary = vtest::serve_connection(UnixStream::from(stdin), config);
+    let summary = vtest::serve_connection(UnixStream::from(stdin), options);
     args.stats.report(&summary);
     Ok(())
 }

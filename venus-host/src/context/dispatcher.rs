@@ -5,11 +5,16 @@
 
 use std::{fmt, sync::Arc};
 
+use venus_protocol::wire::CommandHeader;
+
 use crate::{
-    context::{Statistics, fatal::FatalState, interpreter::Indirect, reply::ReplyStream},
+    context::{Observers, Statistics, fatal::FatalState, interpreter::Indirect, reply::ReplyStream},
     driver,
-    error::Fatal,
-    handlers, object, resource, ring, sync,
+    error::{Fatal, HostError},
+    handlers, object,
+    recording::{Place, Source},
+    resource::{self, ResourceId},
+    ring, sync,
 };
 
 /// Asks the embedder whether anybody still listens. Called every now and then during long waits.
@@ -37,13 +42,17 @@ pub(crate) struct Shared {
     pub(crate) fatal: FatalState,
     /// What has been done so far.
     pub(crate) statistics: Arc<Statistics>,
+    /// Who is told of it.
+    pub(crate) observers: Observers,
 }
 
 impl Shared {
     /// Ends the context for `reason`: no endpoint starts another command, and every ring tells its guest so.
     #[cold]
     pub(crate) fn fail(&self, reason: Fatal) {
+        let told = reason.to_string();
         if self.fatal.set(&self.name, reason) {
+            self.observers.tell(|observer| observer.lost(&told));
             self.rings.wake_all();
         }
     }
@@ -64,6 +73,15 @@ pub(crate) enum Endpoint {
     Ring(Arc<ring::Control>),
 }
 
+impl Endpoint {
+    fn source(&self) -> Source {
+        match self {
+            Self::Context => Source::Direct,
+            Self::Ring(ring) => Source::Ring(ring.id.0),
+        }
+    }
+}
+
 /// One endpoint's view of its context: what the handlers are implemented on. Each ring has one and the submission
 /// thread has one, so nothing in it is shared.
 pub(crate) struct Dispatcher {
@@ -79,12 +97,80 @@ pub(crate) struct Dispatcher {
     pub(crate) device_cache: handlers::DeviceCache,
     /// Whether this endpoint may be holding objects just now; others defer their frees by it.
     pub(crate) presence: object::Presence,
+    /// What observers have to be told; absent if there are none.
+    pub(crate) watch: Option<Watch>,
+}
+
+/// What an endpoint keeps for its context's observers.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    observers: Observers,
+    /// Where the current command stands.
+    place: Place,
+    /// Position in the endpoint's stream of the bytes that are being executed.
+    base: u64,
+    /// Whether the current command was decoded.
+    has_begun: bool,
+}
+
+impl Watch {
+    fn new(observers: Observers, source: Source) -> Self {
+        Self { observers, place: Place { source, depth: 0, position: 0 }, base: 0, has_begun: false }
+    }
+
+    /// A batch is going to be executed that stands at `base` of the stream.
+    pub(crate) fn enter(&mut self, base: u64) {
+        self.base = base;
+    }
+
+    /// The endpoint turns to the command at byte `at` of the batch.
+    #[cold]
+    pub(crate) fn approach(&mut self, at: usize) {
+        self.place.position = self.base.wrapping_add(at as u64);
+        self.has_begun = false;
+        self.observers.tell(|observer| observer.approach(self.place));
+    }
+
+    /// The command is decoded.
+    #[cold]
+    pub(crate) fn begin(&mut self, header: CommandHeader, request: &[u8]) {
+        self.has_begun = true;
+        self.observers.tell(|observer| observer.begin(self.place, header, request));
+    }
+
+    /// The command is over. `rest` is what was left of the stream when the endpoint turned to it.
+    #[cold]
+    pub(crate) fn end(&mut self, outcome: Result<(), &HostError>, reply: &[u8], rest: &[u8]) {
+        match outcome {
+            Err(reason) if !self.has_begun => {
+                self.observers.tell(|observer| observer.undecodable(self.place, rest, reason));
+            }
+            outcome => self.observers.tell(|observer| observer.end(self.place, outcome, reply)),
+        }
+    }
+
+    /// The command names a stream, which is going to be executed now. Returns what [`Watch::leave_stream`] needs.
+    pub(crate) fn enter_stream(&mut self, resource: ResourceId, offset: usize, bytes: &[u8]) -> (Place, u64) {
+        let outer = (self.place, self.base);
+        self.observers.tell(|observer| observer.stream(self.place.source, resource, offset as u64, bytes));
+        self.place.depth = self.place.depth.saturating_add(1);
+        self.base = 0;
+        outer
+    }
+
+    /// Back in the command that named the stream.
+    pub(crate) fn leave_stream(&mut self, outer: (Place, u64)) {
+        (self.place, self.base) = outer;
+        self.has_begun = true;
+    }
 }
 
 impl Dispatcher {
     /// A dispatcher that has executed nothing yet.
     pub(crate) fn new(shared: Arc<Shared>, endpoint: Endpoint) -> Self {
         let presence = shared.objects.register();
+        let observers = &shared.observers;
+        let watch = (!observers.is_empty()).then(|| Watch::new(observers.clone(), endpoint.source()));
         Self {
             shared,
             endpoint,
@@ -92,6 +178,7 @@ impl Dispatcher {
             indirect: Some(Box::default()),
             device_cache: handlers::DeviceCache::default(),
             presence,
+            watch,
         }
     }
 

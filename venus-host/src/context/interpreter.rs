@@ -20,6 +20,7 @@ use crate::{
     error::{Fatal, HostError},
     limits,
     object::ResolveCache,
+    resource::{Mapping, ResourceId},
     ring,
 };
 
@@ -71,8 +72,15 @@ impl Codec {
         self.reply.clear();
         let objects = shared.objects.cached(&self.resolved);
         let mut decoder = Decoder::at(stream, at, &self.arena, &objects);
-        let header = dispatch::dispatch(dispatcher, &mut decoder, &mut self.reply)?;
+        if let Some(watch) = &mut dispatcher.watch {
+            watch.approach(at);
+        }
+        let outcome = dispatch::dispatch(dispatcher, &mut decoder, &mut self.reply);
         let reply = self.reply.bytes();
+        if let Some(watch) = &mut dispatcher.watch {
+            watch.end(outcome.as_ref().map(|_| ()), reply, stream.get(at..).unwrap_or_default());
+        }
+        let header = outcome?;
         if !reply.is_empty() {
             dispatcher.reply_stream.write(header.command.name(), reply)?;
         }
@@ -123,7 +131,7 @@ impl Interpreter {
 
     /// Executes a direct submission to its end. An error has ended the context.
     pub(crate) fn submit(&mut self, stream: &[u8]) -> Result<(), HostError> {
-        ring::Executor::enter(self);
+        ring::Executor::enter(self, 0);
         let outcome = self.submit_entered(stream);
         ring::Executor::leave(self);
         outcome
@@ -151,7 +159,10 @@ impl Interpreter {
 }
 
 impl ring::Executor for Interpreter {
-    fn enter(&mut self) {
+    fn enter(&mut self, base: u64) {
+        if let Some(watch) = &mut self.dispatcher.watch {
+            watch.enter(base);
+        }
         self.shared.objects.enter(&mut self.dispatcher.presence);
     }
 
@@ -182,13 +193,13 @@ pub(crate) struct Indirect {
 }
 
 impl Indirect {
-    /// Executes `size` bytes at `offset` of a mapping. They are copied first: the guest could change them while they
-    /// are decoded.
+    /// Executes `size` bytes at `offset` of a resource's mapping. They are copied first: the guest could change them
+    /// while they are decoded.
     pub(crate) fn execute(
         &mut self,
         shared: &Shared,
         dispatcher: &mut Dispatcher,
-        mapping: &crate::resource::Mapping,
+        (resource, mapping): (ResourceId, &Mapping),
         offset: usize,
         size: usize,
     ) -> Result<(), HostError> {
@@ -196,6 +207,21 @@ impl Indirect {
         mapping
             .copy_out(offset, &mut self.stream)
             .map_err(|error| Fatal::new("vkExecuteCommandStreamsMESA", error.to_string()))?;
+        let outer = dispatcher.watch.as_mut().map(|watch| watch.enter_stream(resource, offset, &self.stream));
+        let outcome = self.execute_copied(shared, dispatcher);
+        if let (Some(watch), Some(outer)) = (&mut dispatcher.watch, outer) {
+            watch.leave_stream(outer);
+        }
+        outcome?;
+        self.codec.count(shared);
+        self.codec.trim();
+        if self.stream.len() > limits::KEPT_BYTES {
+            self.stream = Vec::new();
+        }
+        Ok(())
+    }
+
+    fn execute_copied(&mut self, shared: &Shared, dispatcher: &mut Dispatcher) -> Result<(), HostError> {
         let mut at = 0;
         while at < self.stream.len() {
             if shared.fatal.is_set() || dispatcher.is_stopped() {
@@ -209,11 +235,6 @@ impl Indirect {
                     HostError::from(fatal.located(place, 0, u64::try_from(at).unwrap_or(u64::MAX)))
                 }
             })?;
-        }
-        self.codec.count(shared);
-        self.codec.trim();
-        if self.stream.len() > limits::KEPT_BYTES {
-            self.stream = Vec::new();
         }
         Ok(())
     }

@@ -12,6 +12,7 @@
 //! | [`interpreter`] | bytes to handlers to replies |
 //! | [`reply`] | reply streams |
 //! | [`fatal`] | the end of a context |
+//! | [`observer`] | who is told of what happens |
 //!
 //! # The end
 //!
@@ -26,6 +27,7 @@ mod capset;
 pub(crate) mod dispatcher;
 pub(crate) mod fatal;
 pub(crate) mod interpreter;
+mod observer;
 pub(crate) mod reply;
 mod statistics;
 
@@ -39,6 +41,7 @@ use std::{
 };
 
 pub(crate) use self::dispatcher::{Dispatcher, Endpoint, Shared};
+pub(crate) use self::observer::{Observer, Observers};
 pub use self::{
     capset::{CAPSET_BYTES, CAPSET_ID, CAPSET_VERSION, capset},
     dispatcher::Abandoned,
@@ -50,6 +53,7 @@ use crate::{
     driver,
     error::{Fatal, HostError},
     handlers, limits, object,
+    recording::Recorder,
     resource::{self, Blob, BlobFlags, BlobKind, MapInfo, MemoryFile, Resource, ResourceId, Storage},
     ring, sync,
 };
@@ -64,13 +68,19 @@ pub struct Options {
     pub poll_rings: bool,
     /// Says whether the guest is gone. Asked during waits that only the guest could end.
     pub abandoned: Abandoned,
+    /// Writes down what happens.
+    pub recorder: Option<Arc<Recorder>>,
 }
 
 impl Options {
-    /// Ring threads, and a guest that is never gone.
+    /// Ring threads, a guest that is never gone, and nobody who listens.
     #[must_use]
     pub fn new(name: impl Into<String>, driver: driver::Config) -> Self {
-        Self { name: name.into(), driver, poll_rings: false, abandoned: Box::new(|| false) }
+        Self { name: name.into(), driver, poll_rings: false, abandoned: Box::new(|| false), recorder: None }
+    }
+
+    fn observers(&mut self) -> Observers {
+        Observers::new(self.recorder.take().map(|recorder| recorder as Arc<dyn Observer>))
     }
 }
 
@@ -95,7 +105,13 @@ pub struct Context {
 impl Context {
     /// Makes a context. The Vulkan driver is not touched before the guest creates its instance.
     #[must_use]
-    pub fn new(options: Options) -> Self {
+    pub fn new(mut options: Options) -> Self {
+        let observers = options.observers();
+        Self::observed(options, observers)
+    }
+
+    /// As [`Context::new`], with these observers.
+    fn observed(options: Options, observers: Observers) -> Self {
         static COUNTER: AtomicU64 = AtomicU64::new(1);
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
         let shared = Arc::new(Shared {
@@ -109,6 +125,7 @@ impl Context {
             timelines: sync::Timelines::new(),
             fatal: FatalState::default(),
             statistics: Arc::default(),
+            observers,
         });
         let direct = Interpreter::new(Arc::clone(&shared), Endpoint::Context);
         Self { shared, direct }
@@ -142,6 +159,12 @@ impl Context {
         blob_id: u64,
         size: u64,
     ) -> Result<Blob, HostError> {
+        let made = self.make_blob(id, flags, blob_id, size);
+        self.shared.observers.tell(|observer| observer.blob(id, flags, blob_id, size, made.as_ref()));
+        made
+    }
+
+    fn make_blob(&self, id: ResourceId, flags: BlobFlags, blob_id: u64, size: u64) -> Result<Blob, HostError> {
         if id.0 == 0 || size == 0 {
             return Err(HostError::fatal("create blob", format!("resource id {id} with {size} bytes")));
         }
@@ -174,6 +197,7 @@ impl Context {
         if self.shared.resources.remove(id).is_none() {
             return false;
         }
+        self.shared.observers.tell(|observer| observer.unref(id));
         let by_stream = self.direct.dispatcher().reply_stream.resource() == Some(id);
         let by_ring = self.shared.rings.destroy_users(id);
         let user = by_ring.or_else(|| by_stream.then(|| "the reply stream of direct submissions".to_owned()));
@@ -194,6 +218,17 @@ impl Context {
     /// On a lost context it retires at once: nothing will ever complete, and a guest kernel waits for its fences
     /// forever. An error retires it too.
     pub fn create_fence(&mut self, ring_idx: u32, retire: Retire) -> Result<(), HostError> {
+        let observers = &self.shared.observers;
+        let retire: Retire = match observers.is_empty() {
+            true => retire,
+            false => {
+                let tell = observers.fence(ring_idx);
+                Box::new(move || {
+                    tell();
+                    retire();
+                })
+            }
+        };
         if ring_idx >= limits::TIMELINES {
             retire();
             return Err(HostError::fatal(
@@ -222,6 +257,7 @@ impl Drop for Context {
         }
         // Otherwise a thread is still inside the driver, and its own reference keeps all it uses alive, for the rest of
         // the process.
+        self.shared.observers.tell(|observer| observer.left());
     }
 }
 

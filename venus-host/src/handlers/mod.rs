@@ -40,7 +40,7 @@ use std::sync::Arc;
 use venus_protocol::{
     dispatch::Handler,
     vk,
-    wire::{Command, CommandType, Handle, NewHandles},
+    wire::{Command, CommandHeader, CommandType, Decoder, Handle, NewHandles},
 };
 
 pub(crate) use self::{device::destroy_all, device_memory::export_memory_blob};
@@ -59,6 +59,13 @@ impl Handler for Dispatcher {
         let fatal =
             Fatal::new(command.name(), "the device is lost, and the guest asked for no reply that could say so");
         fatal.advice("the host's log and its kernel's say why the GPU failed").into()
+    }
+
+    #[inline]
+    fn decoded(&mut self, header: CommandHeader, decoder: &Decoder<'_>) {
+        if let Some(watch) = &mut self.watch {
+            watch.begin(header, decoder.consumed());
+        }
     }
 }
 

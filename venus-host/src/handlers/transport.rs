@@ -199,7 +199,7 @@ impl Dispatcher {
                     Fatal::new(COMMAND, reason).member("pStreams[].size")
                 })?;
             Indirect::announce(&self.endpoint, stream.resource.0);
-            indirect.execute(&shared, self, &mapping, offset, size)?;
+            indirect.execute(&shared, self, (stream.resource, &mapping), offset, size)?;
         }
         Ok(())
     }

@@ -30,8 +30,8 @@ use crate::error::{Fatal, HostError};
 
 /// Executes the commands of a ring.
 pub(crate) trait Executor: Send + 'static {
-    /// A batch of commands begins.
-    fn enter(&mut self);
+    /// A batch of commands begins, the first byte of which stands at `base` of the endpoint's stream.
+    fn enter(&mut self, base: u64);
 
     /// The batch is over: nothing will be executed until the next `enter`.
     fn leave(&mut self);
@@ -183,7 +183,7 @@ impl<E: Executor> Consumer<E> {
         if self.at == self.batch_len && !self.fetch()? {
             return Ok(Progress::Empty);
         }
-        self.executor.enter();
+        self.executor.enter(u64::from(self.base));
         let outcome = self.execute_fetched();
         self.executor.leave();
         outcome

@@ -57,7 +57,7 @@ fn word(stream: &[u8], at: usize) -> Option<u32> {
 }
 
 impl Executor for FakeExecutor {
-    fn enter(&mut self) {
+    fn enter(&mut self, _base: u64) {
         self.batches.fetch_add(1, Ordering::SeqCst);
     }
 

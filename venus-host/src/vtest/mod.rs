@@ -32,5 +32,5 @@ mod syncs;
 pub use self::{
     framing::FramingError,
     server::{DEFAULT_SOCKET_PATH, Finished, Isolation, Server, ServerOptions, serve_connection},
-    session::Summary,
+    session::{SessionOptions, Summary},
 };

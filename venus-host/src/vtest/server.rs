@@ -24,8 +24,8 @@ use std::{
     time::Duration,
 };
 
-use super::session::{self, SessionError, Summary};
-use crate::{driver, error::HostError, limits};
+use super::session::{self, SessionError, SessionOptions, Summary};
+use crate::{error::HostError, limits};
 
 /// Where Mesa looks if nobody says otherwise.
 pub const DEFAULT_SOCKET_PATH: &str = "/tmp/.virgl_test";
@@ -51,9 +51,9 @@ pub type Finished = Arc<dyn Fn(&Summary) + Send + Sync>;
 pub struct ServerOptions {
     /// What stands between guests.
     pub isolation: Isolation,
-    /// The driver and what guests see of it; for [`Isolation::Thread`]. Worker processes are told by their command line
-    /// or environment.
-    pub driver: driver::Config,
+    /// How to serve each connection; for [`Isolation::Thread`]. Worker processes are told by their command line or
+    /// environment.
+    pub session: SessionOptions,
     /// Serve this many connections, then end; for tests and scripts.
     pub connections: Option<usize>,
     /// Told of every connection that ends; for [`Isolation::Thread`]. Worker processes report for themselves.
@@ -64,7 +64,7 @@ impl fmt::Debug for ServerOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServerOptions")
             .field("isolation", &self.isolation)
-            .field("driver", &self.driver)
+            .field("session", &self.session)
             .field("connections", &self.connections)
             .finish_non_exhaustive()
     }
@@ -153,10 +153,10 @@ impl Server {
                 })
             }
             Isolation::Thread => {
-                let config = self.options.driver.clone();
+                let options = self.options.session.clone();
                 let finished = self.options.finished.clone();
                 builder.name("venus-session".to_owned()).spawn(move || {
-                    let summary = serve_connection(socket, config);
+                    let summary = serve_connection(socket, options);
                     if let Some(finished) = finished {
                         finished(&summary);
                     }
@@ -188,9 +188,9 @@ fn listen(path: &Path) -> io::Result<UnixListener> {
 }
 
 /// Serves one connection on this thread until its guest leaves, logs how it ended, and says what came of it.
-pub fn serve_connection(socket: UnixStream, config: driver::Config) -> Summary {
+pub fn serve_connection(socket: UnixStream, options: SessionOptions) -> Summary {
     let mut summary = Summary::default();
-    match session::run(socket, config, &mut summary) {
+    match session::run(socket, options, &mut summary) {
         Ok(()) => tracing::debug!("guest left"),
         Err(SessionError::Socket(error)) if is_departure(&error) => tracing::debug!("guest left: {error}"),
         Err(SessionError::Guest(error)) => tracing::error!("connection closed: {error}"),

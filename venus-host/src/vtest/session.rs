@@ -20,6 +20,7 @@ use crate::{
     driver,
     error::{Fatal, HostError},
     limits,
+    recording::{self, Recorder},
     resource::{BlobFlags, BlobKind, MemoryFile, ResourceId},
 };
 
@@ -49,6 +50,15 @@ impl From<WaitFailure> for SessionError {
     }
 }
 
+/// How connections are served.
+#[derive(Debug, Clone, Default)]
+pub struct SessionOptions {
+    /// The driver and what guests see of it.
+    pub driver: driver::Config,
+    /// Where to record what guests do, if anywhere.
+    pub recording: Option<recording::Settings>,
+}
+
 /// What a connection amounted to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -59,11 +69,11 @@ pub struct Summary {
 }
 
 /// Serves `socket` until its guest leaves, and says what came of it. All that the guest had is gone when this returns.
-pub(super) fn run(socket: UnixStream, config: driver::Config, summary: &mut Summary) -> Result<(), SessionError> {
+pub(super) fn run(socket: UnixStream, options: SessionOptions, summary: &mut Summary) -> Result<(), SessionError> {
     socket::prepare(&socket)?;
     let input = socket.try_clone()?;
     let mut reader = Reader::new(BufReader::new(input));
-    let mut session = Session::new(socket, config);
+    let mut session = Session::new(socket, options);
     let outcome = session.serve(&mut reader);
     summary.name = session.name.clone().unwrap_or_default();
     let statistics = session.context.as_ref().map(Context::statistics);
@@ -75,7 +85,7 @@ pub(super) fn run(socket: UnixStream, config: driver::Config, summary: &mut Summ
 
 struct Session {
     socket: UnixStream,
-    config: driver::Config,
+    options: SessionOptions,
     /// The guest program's name, once CREATE_RENDERER has said it.
     name: Option<String>,
     /// Made by CONTEXT_INIT.
@@ -85,8 +95,8 @@ struct Session {
 }
 
 impl Session {
-    fn new(socket: UnixStream, config: driver::Config) -> Self {
-        Self { socket, config, name: None, context: None, resource_ids: Ids::default(), syncs: Arc::default() }
+    fn new(socket: UnixStream, options: SessionOptions) -> Self {
+        Self { socket, options, name: None, context: None, resource_ids: Ids::default(), syncs: Arc::default() }
     }
 
     fn serve(&mut self, reader: &mut Reader<BufReader<UnixStream>>) -> Result<(), SessionError> {
@@ -177,13 +187,23 @@ impl Session {
         if self.context.is_none() {
             let peer = self.socket.try_clone()?;
             let name = self.name.clone().unwrap_or_default();
+            let recorder = self.recorder(&name);
             let options = Options {
                 abandoned: Box::new(move || socket::is_hung_up(&peer)),
-                ..Options::new(name, self.config.clone())
+                recorder,
+                ..Options::new(name, self.options.driver.clone())
             };
             self.context = Some(Context::new(options));
         }
         Ok(())
+    }
+
+    /// Begins the recording that was asked for. A guest is served without one rather than not at all.
+    fn recorder(&self, name: &str) -> Option<Arc<Recorder>> {
+        let settings = self.options.recording.as_ref()?;
+        Recorder::create(settings, name, &self.options.driver)
+            .inspect_err(|error| tracing::error!("{error}; the guest is served without a recording"))
+            .ok()
     }
 
     fn context(&mut self) -> Result<&mut Context, SessionError> {

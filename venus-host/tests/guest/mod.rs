@@ -19,7 +19,7 @@ use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg},
 };
-use venus_host::{driver::Config, vtest::serve_connection};
+use venus_host::vtest::{SessionOptions, serve_connection};
 
 /// Long enough for anything that is going to happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -47,7 +47,7 @@ impl Guest {
     /// A connection to a host on a thread of this process.
     pub(crate) fn start() -> (Self, JoinHandle<()>) {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let host = thread::spawn(move || drop(serve_connection(theirs, Config::default())));
+        let host = thread::spawn(move || drop(serve_connection(theirs, SessionOptions::default())));
         (Self::over(ours), host)
     }
 

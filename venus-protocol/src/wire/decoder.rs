@@ -25,6 +25,8 @@ const WORD_BYTES: usize = 8;
 pub struct Decoder<'a> {
     bytes: &'a [u8],
     rest: &'a [u8],
+    /// Where the first command began.
+    start: usize,
     /// Where the command began whose header was read last.
     command_at: usize,
     arena: &'a Arena,
@@ -46,19 +48,34 @@ impl core::fmt::Debug for Decoder<'_> {
 impl<'a> Decoder<'a> {
     /// A decoder at the start of `bytes`, which must not be memory that the peer can still write.
     pub fn new(bytes: &'a [u8], arena: &'a Arena, resolver: &'a dyn HandleResolver) -> Self {
-        Self { bytes, rest: bytes, command_at: 0, arena, resolver, command: CommandType::NONE, chain_depth: 0 }
+        Self {
+            bytes,
+            rest: bytes,
+            start: 0,
+            command_at: 0,
+            arena,
+            resolver,
+            command: CommandType::NONE,
+            chain_depth: 0,
+        }
     }
 
     /// A decoder at byte `offset` of `bytes`, so that positions in errors count from the start of `bytes`.
     pub fn at(bytes: &'a [u8], offset: usize, arena: &'a Arena, resolver: &'a dyn HandleResolver) -> Self {
         let mut decoder = Self::new(bytes, arena, resolver);
         decoder.rest = bytes.get(offset..).unwrap_or_default();
+        decoder.start = decoder.offset();
         decoder
     }
 
     /// Bytes consumed so far.
     pub fn offset(&self) -> usize {
         self.bytes.len().saturating_sub(self.rest.len())
+    }
+
+    /// The bytes from where this decoder began to its position: the whole request, after one command from its header.
+    pub fn consumed(&self) -> &'a [u8] {
+        self.bytes.get(self.start..self.offset()).unwrap_or_default()
     }
 
     /// Bytes left.
