@@ -103,6 +103,9 @@ fn missing_and_surplus_aliases() {
 #[test]
 fn unknown_constructs() {
     let value = "<enum value=\"8\" ";
+    let wide = "<types>\n<type category=\"enum\" name=\"VkXFlagBits\"/>\n\
+        <type category=\"bitmask\" requires=\"VkXFlagBits\">typedef <type>VkFlags</type> <name>VkXFlags</name>;</type>\n\
+        </types>\n<enums name=\"VkXFlagBits\" type=\"bitmask\" bitwidth=\"64\"></enums>\n<rules>";
     let late = ("<param><type>VkFence</type>", "<param len=\"fenceCount\"><type>VkFence</type>");
     let twice = "<types>\n<type category=\"enum\" name=\"VkFence\"/>";
     Report::default()
@@ -117,6 +120,9 @@ fn unknown_constructs() {
         .of("lengths", ("<param><type>VkFence</type>", "<param len=\"a % b\"><type>VkFence</type>"), NONE)
         .of("constants", ("<name>flags</name>", "<name>flags</name>[VK_NOVEL_SIZE]"), NONE)
         .of("structure types", (value, "<enum "), NONE)
+        .of("values", ("</enums>", "<enum value=\"many\" name=\"VK_X\"/>\n</enums>"), NONE)
+        .of("two names of one value", ("</enums>", "<enum value=\"8\" name=\"VK_X\"/>\n</enums>"), NONE)
+        .of("bits that do not fit", NONE, ("<rules>", wide))
         .of("references", ("<require>", "<require><type name=\"VkNovel\"/>"), NONE)
         .of("numbers", NONE, ("id=\"0\"", "id=\"zero\""))
         .of("a length that comes too late", late, NONE)

@@ -19,7 +19,7 @@ const SELECTED: &[(&str, &[&str])] = &[
     ("dispatch", &["alias", "out_parameter"]),
     ("extensions", &["chain_struct"]),
     ("procs", &["alias", "supplement"]),
-    ("reflect", &["alias", "chain_struct", "union_selector", "array_of_arrays", "never_travels"]),
+    ("reflect", &["alias", "chain_struct", "enum_values", "union_selector", "array_of_arrays", "never_travels"]),
     ("replies", &["out_parameter"]),
     ("scalars", &["flags64"]),
 ];

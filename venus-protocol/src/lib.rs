@@ -25,7 +25,8 @@
 //! * [`args`]: for each command `X` a struct `XArgs`, a struct `XReply`, and functions that decode and encode them.
 //! * [`decode`] and [`encode`]: the same for structures.
 //! * [`dispatch`](mod@dispatch): traits to handle commands by, and the function that drives them from bytes.
-//! * [`reflect`]: the same as data, for errors, printers and tests: the members of every command and structure.
+//! * [`reflect`]: the same as data, for errors, printers and tests: the members of every command and structure, and the
+//!   names of values.
 //! * [`procs`]: a driver's entry points, which `XArgs` can call.
 //! * [`vk`]: ash's types and those that ash lacks.
 //!

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{CommandPlan, Direction, Field, Partial, Shape, StructPlan, WirePlan};
-use crate::model::{Command, Condition, Length, Model, StructId, Var};
+use crate::model::{Command, Condition, EnumId, Length, Model, StructId, Value, Var};
 
 /// Prints every command, structure and union that travels, and why the other commands do not.
 pub(crate) fn print(model: &Model, plan: &WirePlan) -> String {
@@ -69,11 +69,19 @@ fn print_scalars(out: &mut String, model: &Model) {
         let kind = if handle.dispatchable { "dispatchable handle" } else { "handle" };
         let _ = writeln!(out, "{kind} {}", handle.names.join(" = "));
     }
-    for declared in model.enums.iter().filter(|declared| declared.reached) {
+    let named = model.named_enums();
+    for declared in named.filter(|declared| declared.reached || !declared.values.is_empty()) {
         let _ = writeln!(out, "enum {} bits {}", declared.names.join(" = "), declared.bit_width);
+        for Value { name, value } in &declared.values {
+            let _ = match declared.is_bits {
+                true => writeln!(out, "  {value:#x} {name}"),
+                false => writeln!(out, "  {value} {name}"),
+            };
+        }
     }
     for declared in model.bitmasks.iter().filter(|declared| declared.reached) {
-        let _ = writeln!(out, "bitmask {} bits {}", declared.names.join(" = "), declared.bit_width);
+        let of = declared.bits.map_or(String::new(), |EnumId(bits)| format!(" of {}", model.enums[bits].names[0]));
+        let _ = writeln!(out, "bitmask {} bits {}{of}", declared.names.join(" = "), declared.bit_width);
     }
 }
 

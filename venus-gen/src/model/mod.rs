@@ -3,6 +3,8 @@
 //! Everything here is canonical: an alias and its target are one type or command, which lists all its names. Only
 //! what the protocol selects is present. Built by [`resolve`](crate::resolve), read by [`lower`](crate::lower).
 
+use std::collections::BTreeSet;
+
 use crate::diag::XmlPos;
 
 /// Index of a [`Struct`] in [`Model::structs`].
@@ -125,15 +127,29 @@ pub(crate) struct Enum {
     pub(crate) is_bits: bool,
     /// 32 or 64.
     pub(crate) bit_width: u32,
+    /// What the registry, its versions and all its extensions declare, by value. Aliases are left out.
+    pub(crate) values: Vec<Value>,
     pub(crate) reached: bool,
+}
+
+/// An `<enum>` with a value of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Value {
+    pub(crate) name: String,
+    /// For bits, the mask.
+    pub(crate) value: i64,
 }
 
 /// A `<type category="bitmask">`.
 #[derive(Debug)]
 pub(crate) struct Bitmask {
     pub(crate) names: Vec<String>,
+    /// The enum that names its bits.
+    pub(crate) bits: Option<EnumId>,
     /// 32 or 64.
     pub(crate) bit_width: u32,
+    /// Whether it is one of the protocol's own, which stand beside the arguments of commands, too.
+    pub(crate) private: bool,
     pub(crate) reached: bool,
 }
 
@@ -318,6 +334,9 @@ impl Union {
     }
 }
 
+/// Enums that mean something without being a member's type: what a structure, a return value and an id are.
+const IMPLIED: [&str; 3] = ["VkStructureType", "VkResult", "VkObjectType"];
+
 impl Model {
     pub(crate) fn structure(&self, id: StructId) -> &Struct {
         &self.structs[id.0]
@@ -339,6 +358,21 @@ impl Model {
     /// The unions that code is generated for, in registry order.
     pub(crate) fn traveling_unions(&self) -> impl Iterator<Item = (UnionId, &Union)> {
         self.unions.iter().enumerate().map(|(index, union)| (UnionId(index), union)).filter(|(_, u)| u.travels())
+    }
+
+    /// The bitmasks whose bits tell what travels.
+    pub(crate) fn named_bitmasks(&self) -> impl Iterator<Item = &Bitmask> {
+        self.bitmasks.iter().filter(|bitmask| bitmask.reached || bitmask.private)
+    }
+
+    /// The enums whose values tell what travels: those that do, the implied ones, and the bits of bitmasks.
+    pub(crate) fn named_enums(&self) -> impl Iterator<Item = &Enum> {
+        let bits: BTreeSet<EnumId> = self.named_bitmasks().filter_map(|bitmask| bitmask.bits).collect();
+        let named = move |index: usize, declared: &Enum| {
+            declared.reached || bits.contains(&EnumId(index)) || IMPLIED.contains(&declared.names[0].as_str())
+        };
+        let enums = self.enums.iter().enumerate();
+        enums.filter(move |(index, declared)| named(*index, declared)).map(|(_, declared)| declared)
     }
 
     /// The commands that have an encoding, in id order.

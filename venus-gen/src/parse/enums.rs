@@ -1,6 +1,6 @@
 //! `<enums>`: named values.
 
-use crate::diag::Diagnostics;
+use crate::diag::{Diagnostics, XmlPos};
 use crate::xml::Element;
 
 /// An `<enums>` group.
@@ -18,6 +18,8 @@ pub(crate) struct RawEnumGroup {
 #[derive(Clone, Debug)]
 pub(crate) struct RawEnumValue {
     pub(crate) name: String,
+    /// The enum that it belongs to, if no group encloses it.
+    pub(crate) extends: Option<String>,
     pub(crate) alias: Option<String>,
     /// The value as text, if it is given outright.
     pub(crate) value: Option<String>,
@@ -26,6 +28,7 @@ pub(crate) struct RawEnumValue {
     pub(crate) offset: Option<u32>,
     pub(crate) extension_number: Option<u32>,
     pub(crate) negative: bool,
+    pub(crate) at: XmlPos,
 }
 
 pub(super) fn parse_group(section: &Element, diags: &mut Diagnostics) -> RawEnumGroup {
@@ -42,11 +45,13 @@ pub(super) fn parse_value(element: &Element, diags: &mut Diagnostics) -> RawEnum
     let (bit, offset, extension_number) = (number("bitpos"), number("offset"), number("extnumber"));
     RawEnumValue {
         name: element.require_identifier("name", diags),
+        extends: element.attribute("extends").map(str::to_owned),
         alias: element.attribute("alias").map(str::to_owned),
         value: element.attribute("value").map(str::to_owned),
         bit,
         offset,
         extension_number,
         negative: element.attribute("dir") == Some("-"),
+        at: element.at.clone(),
     }
 }

@@ -4,8 +4,8 @@
 //!
 //! 1. [`names`]: aliases. After it every thing has one canonical name.
 //! 2. [`select`]: which types and commands the protocol takes from the registry.
-//! 3. [`types`]: records become typed declarations, ids replace names; with [`values`], [`lengths`], [`commands`], and
-//!    [`rules`] for the rows of `venus.xml`.
+//! 3. [`types`]: records become typed declarations, ids replace names; with [`values`] for the numbers behind names and
+//!    the names behind numbers, [`lengths`], [`commands`], and [`rules`] for the rows of `venus.xml`.
 //! 4. [`chains`]: which structure may follow which, and when a guest may send it.
 //! 5. [`travel`]: what has an encoding, and what commands reach. Of that, [`lengths`] must be known in time.
 //! 6. [`families`]: which file of generated code each thing belongs to.

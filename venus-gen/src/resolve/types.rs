@@ -8,7 +8,7 @@ use super::{commands, lengths, rules, values};
 use crate::diag::{Diagnostics, XmlPos};
 use crate::model::{
     Announced, Bitmask, BitmaskId, Chain, Dimension, Enum, EnumId, Extension, Handle, HandleId, Model, Scalar, Struct,
-    StructId, Ty, Union, UnionChoice, UnionId, UnionMember, Var,
+    StructId, Ty, Union, UnionChoice, UnionId, UnionMember, Value, Var,
 };
 use crate::parse::{self, Category, RawType, RawVar, Registry, VenusRegistry};
 
@@ -43,7 +43,9 @@ pub(super) fn build<'r>(
     let selected: Vec<&RawType> = selected.collect();
 
     let mut scope = Scope { names, tys: BTreeMap::new(), values, constants: values::constants(vk) };
-    number_types(&selected, vk, venus, &mut model, &mut scope);
+    let mut enum_values = values::by_enum(vk, venus, names, diags);
+    number_types(&selected, vk, venus, &mut enum_values, &mut model, &mut scope);
+    link_bits(&selected, &scope, &mut model, diags);
     for record in &selected {
         match scope.tys.get(record.name.as_str()) {
             Some(Ty::Struct(_)) => {
@@ -82,6 +84,7 @@ fn number_types<'r>(
     selected: &[&'r RawType],
     vk: &Registry,
     venus: &VenusRegistry,
+    enum_values: &mut BTreeMap<&str, Vec<Value>>,
     model: &mut Model,
     scope: &mut Scope<'r>,
 ) {
@@ -107,18 +110,36 @@ fn number_types<'r>(
                 let group = group(&record.name);
                 let bit_width = group.map_or(32, |group| group.bit_width);
                 let is_bits = group.is_some_and(|group| group.is_bitmask) || record.name.contains("FlagBits");
-                model.enums.push(Enum { names, is_bits, bit_width, reached: false });
+                let values = enum_values.remove(record.name.as_str()).unwrap_or_default();
+                model.enums.push(Enum { names, is_bits, bit_width, values, reached: false });
                 Ty::Enum(EnumId(model.enums.len() - 1))
             }
             Category::Bitmask => {
                 let bit_width = if record.underlying == "VkFlags64" { 64 } else { 32 };
-                model.bitmasks.push(Bitmask { names, bit_width, reached: false });
+                let private = venus.types.iter().any(|ty| ty.name == record.name);
+                model.bitmasks.push(Bitmask { names, bits: None, bit_width, private, reached: false });
                 Ty::Bitmask(BitmaskId(model.bitmasks.len() - 1))
             }
             Category::Basetype | Category::External => scalar(&record.name, &record.underlying),
             Category::Define | Category::Funcpointer | Category::Group | Category::Include => Ty::Opaque,
         };
         scope.tys.insert(&record.name, ty);
+    }
+}
+
+/// Leads from each bitmask to the enum of its bits.
+fn link_bits(selected: &[&RawType], scope: &Scope<'_>, model: &mut Model, diags: &mut Diagnostics) {
+    for record in selected {
+        let Some(Ty::Bitmask(BitmaskId(index))) = scope.tys.get(record.name.as_str()) else { continue };
+        let bits = record.bits.as_deref().and_then(|name| scope.tys.get(scope.names.canonical_type(name)?));
+        let (Some(Ty::Enum(id)), bitmask) = (bits, &mut model.bitmasks[*index]) else { continue };
+        bitmask.bits = Some(*id);
+        let (names, bit_width) = (&model.enums[id.0].names, model.enums[id.0].bit_width);
+        if bit_width > bitmask.bit_width {
+            let message = format!("has {} bits, those of {} are {bit_width}", bitmask.bit_width, names.join(" = "));
+            let help = "define it as VkFlags64, or drop the bitwidth";
+            diags.push(&record.at, format!("type {}", record.name), message, help);
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use core::ops::ControlFlow;
 
-use super::{Piece, Visitor, walk_reply, walk_request};
+use super::{Piece, Stop, Visitor, walk_reply, walk_request};
 use crate::wire::Member;
 
 /// The member that byte `offset` of a request belongs to: the innermost structure, union or command, and its member or
@@ -11,12 +11,17 @@ use crate::wire::Member;
 /// `bytes` starts at the request's header. It may hold what a decoder refuses: where the bytes stop making sense before
 /// `offset`, the answer is the member where they do.
 pub fn locate(bytes: &[u8], offset: usize) -> Option<Member> {
-    walk_request(bytes, &mut Until(offset)).err().and_then(|stop| stop.member)
+    member_of(walk_request(bytes, &mut Until(offset)), offset)
 }
 
-/// As [`locate`], for a reply.
+/// As [`locate`], for a reply, where what the command returned is a member of the command, called `return value`.
 pub fn locate_reply(bytes: &[u8], offset: usize) -> Option<Member> {
-    walk_reply(bytes, &mut Until(offset)).err().and_then(|stop| stop.member)
+    member_of(walk_reply(bytes, &mut Until(offset)), offset)
+}
+
+/// The member of the item that a walk to `offset` ended at. No item covers the header, so there it ends behind it.
+fn member_of(walked: Result<usize, Stop>, offset: usize) -> Option<Member> {
+    walked.err().filter(|stop| stop.offset <= offset)?.member
 }
 
 /// Ends a walk at the item that reaches beyond a position.

@@ -4,23 +4,32 @@
 //! travels ([`Shape`]), and, for outputs, which way ([`Direction`]). That is enough to
 //!
 //! * follow the bytes of any command without its Rust types: [`walk_request`], [`walk_reply`];
-//! * name the member at a position, for errors: [`locate`], [`locate_reply`];
+//! * name the member at a position, for errors: [`locate`], [`locate_reply`], and the way to it: [`path`],
+//!   [`path_reply`];
+//! * have a command as a tree of values, to print it or to ask for a member: [`value`];
+//! * name values as Vulkan spells them: [`EnumRow::display`];
 //! * print commands, or make them up, as the tests of the codec do.
 //!
 //! The tables describe the wire and nothing else: no Rust type, offset or function is in them. They are reached only
 //! on cold paths, so that a host pays for them with bytes on disk.
 
 mod locate;
+mod names;
+mod path;
 pub(crate) mod row;
+pub mod value;
 mod walk;
 
 pub use locate::{locate, locate_reply};
-pub use walk::{Piece, Stop, Visitor, Why, walk_reply, walk_request};
+pub use names::EnumValue;
+pub use path::{path, path_reply};
+pub use walk::{Piece, Step, Stop, Visitor, Why, walk_reply, walk_request};
 
 use ash::vk;
 
 use crate::generated::commands::{ALIASES, NOT_ENCODABLE};
-use crate::generated::reflect::tables::{COMMANDS, STRUCTS};
+use crate::generated::reflect as rows;
+use crate::generated::reflect::tables::{COMMANDS, ENUMS, STRUCTS};
 use crate::wire::CommandType;
 
 /// A command: its number, then its parameters in order.
@@ -91,6 +100,9 @@ pub struct EnumRow {
     pub is_bits: bool,
     /// Whether it takes 8 bytes rather than 4.
     pub is_wide: bool,
+    /// The names of all values that the registry declares, sorted by value, aliases left out. A value of a bitmask is
+    /// a mask: mostly one bit, but there are names for none and for several.
+    pub values: &'static [(i64, &'static str)],
 }
 
 /// A handle type.
@@ -254,6 +266,18 @@ impl CommandRow {
     }
 }
 
+impl Returns {
+    /// What that is on the wire.
+    pub fn item(self) -> Option<Item> {
+        match self {
+            Self::Nothing => None,
+            Self::Result => Some(Item::Enum(RESULT)),
+            Self::U32 => Some(Item::Scalar(Scalar::U32)),
+            Self::U64 => Some(Item::Scalar(Scalar::U64)),
+        }
+    }
+}
+
 impl MemberRow {
     /// What of it travels in partial form.
     pub fn partial(&self) -> Partial {
@@ -311,6 +335,34 @@ pub fn structure(name: &str) -> Option<&'static StructRow> {
 /// All structures that travel, by name.
 pub fn structures() -> &'static [&'static StructRow] {
     STRUCTS
+}
+
+/// `VkResult`: what [`Returns::Result`] stands for.
+pub static RESULT: &EnumRow = &rows::RESULT;
+
+/// `VkStructureType`: what an `sType` is.
+pub static STRUCTURE_TYPE: &EnumRow = &rows::STRUCTURE_TYPE;
+
+/// `VkObjectType`: what an object is.
+pub static OBJECT_TYPE: &EnumRow = &rows::OBJECT_TYPE;
+
+/// `VkCommandFlagsEXT`: the flags in the header of a request.
+pub static COMMAND_FLAGS: &EnumRow = &rows::COMMAND_FLAGS_EXT;
+
+/// The row of an enum or bitmask, by its canonical name.
+pub fn enumeration(name: &str) -> Option<&'static EnumRow> {
+    let index = ENUMS.binary_search_by(|row| row.name.cmp(name)).ok()?;
+    ENUMS.get(index).copied()
+}
+
+/// All enums and bitmasks that travel, and those of the protocol that stand elsewhere, by name.
+pub fn enumerations() -> &'static [&'static EnumRow] {
+    ENUMS
+}
+
+/// The name of an `sType`, whether or not its structure travels.
+pub fn structure_type_name(s_type: i32) -> Option<&'static str> {
+    STRUCTURE_TYPE.name_of(s_type.into())
 }
 
 /// Why a command that has a number never travels; `None` if it does, or if there is no such command.

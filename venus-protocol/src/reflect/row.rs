@@ -19,23 +19,20 @@ pub(crate) const BOOL32: Item = Item::Scalar(Scalar::Bool32);
 pub(crate) const DEVICE_SIZE: Item = Item::Scalar(Scalar::DeviceSize);
 pub(crate) const DEVICE_ADDRESS: Item = Item::Scalar(Scalar::DeviceAddress);
 
-pub(crate) const fn enumeration(name: &'static str) -> EnumRow {
-    EnumRow { name, is_bits: false, is_wide: false }
+pub(crate) const fn enumeration(name: &'static str, values: &'static [(i64, &'static str)]) -> EnumRow {
+    EnumRow { name, is_bits: false, is_wide: false, values }
 }
 
-pub(crate) const fn bits(name: &'static str) -> EnumRow {
-    EnumRow { name, is_bits: true, is_wide: false }
+pub(crate) const fn bits(name: &'static str, values: &'static [(i64, &'static str)]) -> EnumRow {
+    EnumRow { name, is_bits: true, is_wide: false, values }
+}
+
+pub(crate) const fn wide_bits(name: &'static str, values: &'static [(i64, &'static str)]) -> EnumRow {
+    EnumRow { name, is_bits: true, is_wide: true, values }
 }
 
 pub(crate) const fn handle(name: &'static str, object_type: vk::ObjectType) -> HandleRow {
     HandleRow { name, object_type }
-}
-
-impl EnumRow {
-    pub(crate) const fn wide(mut self) -> Self {
-        self.is_wide = true;
-        self
-    }
 }
 
 const fn member(name: &'static str, item: Item, shape: Shape) -> MemberRow {

@@ -6,7 +6,7 @@
 
 use core::ops::ControlFlow;
 
-use super::{CommandRow, Direction, Item, MemberRow, Partial, Returns, Shape, StructRow, UnionRow};
+use super::{CommandRow, Direction, Item, MemberRow, Partial, Shape, StructRow, UnionRow};
 use crate::wire::{CommandType, Member, limits};
 
 /// What a walk meets, in the order of the bytes.
@@ -34,10 +34,35 @@ pub enum Piece<'a> {
     Bytes(Item, &'a [u8]),
 }
 
+/// A step from the whole towards a part, which the pieces that follow belong to.
+#[derive(Clone, Copy, Debug)]
+pub enum Step {
+    /// To a parameter of the command, or a member of the structure or union.
+    Member(&'static MemberRow),
+    /// To an element of the array, a row, or a string. What is packed (numbers, ids, bytes) is one piece and takes none.
+    Element(u64),
+    /// To the structure's `sType`.
+    StructureType,
+    /// To the headers of the structure's chain: `pNext`.
+    Chain,
+    /// To the members of a node of the structure's chain.
+    Node(&'static StructRow),
+    /// To what the command returned.
+    Returned,
+}
+
 /// Is shown the pieces of a command.
 pub trait Visitor {
     /// Is shown the bytes `at..at + len` of the command, which belong to `member`. Breaking ends the walk.
     fn visit(&mut self, at: usize, len: usize, member: Member, piece: Piece<'_>) -> ControlFlow<()>;
+
+    /// Is told of a step to where the next pieces belong. Where a walk ends early, its steps stay taken.
+    fn enter(&mut self, step: Step) {
+        let _ = step;
+    }
+
+    /// Is told that the last step that is still taken has been taken back.
+    fn leave(&mut self) {}
 }
 
 /// Where and why a walk ended early.
@@ -89,12 +114,10 @@ pub fn walk_reply(bytes: &[u8], visitor: &mut dyn Visitor) -> Result<usize, Stop
     let mut walker = Walker { bytes, at: 0, visitor, depth: 0 };
     let row = walker.command()?;
     let owner = row.command.name();
-    let returned = match row.returns {
-        Returns::Nothing => 0,
-        Returns::Result | Returns::U32 => 4,
-        Returns::U64 => 8,
-    };
-    walker.take(returned, Member { owner, name: "return value" })?;
+    if let Some(item) = row.returns.item() {
+        let member = Member { owner, name: "return value" };
+        walker.inside(Step::Returned, |walker| walker.value(item, member, Form::Full))?;
+    }
     for param in row.outputs() {
         walker.member(owner, param, Form::Full)?;
     }
@@ -134,6 +157,14 @@ impl<'a> Walker<'a, '_> {
             }
             None => self.stop(self.at, member, Why::Truncated),
         }
+    }
+
+    /// Walks what belongs to a step. After an early end the visitor is left where it is.
+    fn inside<T>(&mut self, step: Step, walk: impl FnOnce(&mut Self) -> Walked<T>) -> Walked<T> {
+        self.visitor.enter(step);
+        let walked = walk(self)?;
+        self.visitor.leave();
+        Ok(walked)
     }
 
     /// Shows the visitor what has been taken since `at`.
@@ -177,7 +208,11 @@ impl<'a> Walker<'a, '_> {
     }
 
     fn member(&mut self, owner: &'static str, row: &'static MemberRow, form: Form) -> Walked {
-        let member = Member { owner, name: row.name };
+        self.inside(Step::Member(row), |walker| walker.content(Member { owner, name: row.name }, row, form))
+    }
+
+    /// What of a member travels.
+    fn content(&mut self, member: Member, row: &'static MemberRow, form: Form) -> Walked {
         let form = match (form, row.partial()) {
             (Form::Partial, Partial::Nothing) => return Ok(()),
             (Form::Partial, Partial::Capacity) => return self.count(member).map(|_| ()),
@@ -194,14 +229,17 @@ impl<'a> Walker<'a, '_> {
                 self.elements(row.item, count, member, form)
             }
             Shape::Rows(_) => {
-                for _ in 0..self.count(member)? {
-                    let count = self.count(member)?;
-                    self.elements(row.item, count, member, form)?;
-                }
-                Ok(())
+                let rows = self.count(member)?;
+                self.each(rows, |walker| {
+                    let count = walker.count(member)?;
+                    walker.elements(row.item, count, member, form)
+                })
             }
             Shape::Blob(_) | Shape::String | Shape::Chars(_) => self.bytes(row.item, member),
-            Shape::Strings(_) => (0..self.count(member)?).try_for_each(|_| self.bytes(row.item, member)),
+            Shape::Strings(_) => {
+                let strings = self.count(member)?;
+                self.each(strings, |walker| walker.bytes(row.item, member))
+            }
             Shape::Null => {
                 let at = self.at;
                 if self.marker(member)? { self.stop(at, member, Why::Unreadable) } else { Ok(()) }
@@ -226,9 +264,14 @@ impl<'a> Walker<'a, '_> {
         if let Some(bytes) = item.packed_bytes() {
             return self.packed(item, count, bytes, member, Piece::Values);
         }
-        for _ in 0..count {
+        self.each(count, |walker| walker.value(item, member, form))
+    }
+
+    /// The elements of an array one by one, up to the first that takes no bytes: the others do not, either.
+    fn each(&mut self, count: u64, mut walk: impl FnMut(&mut Self) -> Walked) -> Walked {
+        for index in 0..count {
             let at = self.at;
-            self.value(item, member, form)?;
+            self.inside(Step::Element(index), &mut walk)?;
             if self.at == at {
                 break;
             }
@@ -262,9 +305,10 @@ impl<'a> Walker<'a, '_> {
         let member = Member { owner: row.name, name: "sType" };
         self.open(member, Piece::Begin(row))?;
         if let Some(expected) = row.s_type {
-            if self.s_type(member)? != expected {
-                return self.stop(self.at.saturating_sub(4), member, Why::Unreadable);
-            }
+            self.inside(Step::StructureType, |walker| match walker.s_type(member)? {
+                found if found == expected => Ok(()),
+                _ => walker.stop(walker.at.saturating_sub(4), member, Why::Unreadable),
+            })?;
             self.chain(row, form)?;
         }
         self.members(row, form)
@@ -273,8 +317,21 @@ impl<'a> Walker<'a, '_> {
     /// The chain of `root`: the headers one by one, then the bodies last first.
     fn chain(&mut self, root: &'static StructRow, form: Form) -> Walked {
         let member = Member { owner: root.name, name: "pNext" };
-        if !self.marker(member)? {
+        let Some(node) = self.inside(Step::Chain, |walker| walker.header(root, member))? else {
             return Ok(());
+        };
+        self.chain(root, form)?;
+        self.depth = self.depth.saturating_sub(1);
+        self.inside(Step::Node(node), |walker| {
+            walker.open(member, Piece::BeginNode(node))?;
+            walker.members(node, form)
+        })
+    }
+
+    /// The next header of a chain: which node it announces, if any.
+    fn header(&mut self, root: &'static StructRow, member: Member) -> Walked<Option<&'static StructRow>> {
+        if !self.marker(member)? {
+            return Ok(None);
         }
         let s_type = self.s_type(member)?;
         let Some(node) = root.child(s_type) else {
@@ -284,10 +341,7 @@ impl<'a> Walker<'a, '_> {
         if self.depth > limits::MAX_CHAIN_NODES.saturating_add(limits::MAX_CHAIN_DEPTH) {
             return self.stop(self.at, member, Why::Unreadable);
         }
-        self.chain(root, form)?;
-        self.depth = self.depth.saturating_sub(1);
-        self.open(member, Piece::BeginNode(node))?;
-        self.members(node, form)
+        Ok(Some(node))
     }
 
     fn s_type(&mut self, member: Member) -> Walked<i32> {

@@ -117,13 +117,8 @@ impl<'a> Decoder<'a> {
     /// An error of the command whose header was read last, with the member that it concerns.
     #[cold]
     pub(crate) fn with_member(&self, mut error: DecodeError) -> DecodeError {
-        // What the arena had no room for is what was read before.
-        let at = match error.kind {
-            DecodeErrorKind::ArenaFull { .. } => error.offset.saturating_sub(1),
-            _ => error.offset,
-        };
         let command = self.bytes.get(self.command_at..).unwrap_or_default();
-        error.member = locate(command, at.saturating_sub(self.command_at));
+        error.member = locate(command, error.blamed().saturating_sub(self.command_at));
         error
     }
 

@@ -31,6 +31,10 @@ fn check_location(error: DecodeError, bytes: &[u8], offset: usize, member: &str,
     let command = u32::from_le_bytes(*bytes.first_chunk().expect("a header"));
     assert_eq!(error.command, CommandType(command), "{error}");
     assert_eq!(error.member.map_or(String::new(), |member| member.to_string()), member, "{error}");
+    // The path ends at the same member.
+    let path = error.path(bytes, 0).unwrap_or_default();
+    let last = path.rsplit(['.', '>']).next().and_then(|last| last.split('[').next());
+    assert_eq!(last, member.rsplit('.').next(), "{path}");
 }
 
 const CREATE_BUFFER: u32 = CommandType::CREATE_BUFFER.0;
@@ -249,6 +253,7 @@ fn positions_count_from_the_start_of_the_buffer() {
     let error = visit_command(&mut Encode, &mut decoder).expect_err("pAllocator is there");
     assert_eq!((error.offset, error.kind), (first.len() + 68, Kind::MustBeNull));
     assert_eq!(error.member.map(|member| member.to_string()).as_deref(), Some("vkCreateBuffer.pAllocator"));
+    assert_eq!(error.path(&bytes, first.len()).as_deref(), Some("pAllocator"));
 }
 
 #[test]
@@ -262,6 +267,16 @@ fn errors_print_where_and_what() {
     assert_eq!(
         print(&create_buffer(BUFFER_INFO, &wire![0_u64], 0, 0, 1)),
         "vkCreateBuffer.pAllocator at byte 68: only a null pointer can travel here"
+    );
+    assert_eq!(
+        print(&create_buffer(14, &wire![0_u64], 0, 0, 0)),
+        "vkCreateBuffer: VkBufferCreateInfo.sType at byte 24: sType is VK_STRUCTURE_TYPE_IMAGE_CREATE_INFO, must be \
+         VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO"
+    );
+    assert_eq!(
+        print(&create_buffer(BUFFER_INFO, &wire![1_u64, 7_i32, 0_u64], 0, 0, 0)),
+        "vkCreateBuffer: VkBufferCreateInfo.pNext at byte 36: VK_STRUCTURE_TYPE_BIND_SPARSE_INFO is not allowed in \
+         this pNext chain"
     );
     assert_eq!(print(&wire![195_u32, 0_u32]), "unknown command at byte 0: no command has number 195");
     assert_eq!(print(&[0; 3]), "command header at byte 0: 4 bytes wanted, 3 left");

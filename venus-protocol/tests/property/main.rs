@@ -4,6 +4,7 @@
 //! accounts of the same wire.
 
 mod generate;
+mod tree;
 
 use core::ops::ControlFlow;
 
@@ -100,6 +101,77 @@ fn walks_cover_every_byte() {
         let walked = reflect::walk_reply(&bytes, &mut tile);
         if walked != Ok(bytes.len()) || tile.gap || tile.open > 0 {
             return Err(format!("reply: {walked:?} of {}, gap: {}\n{}", bytes.len(), tile.gap, hex(&bytes)));
+        }
+        Ok(())
+    });
+}
+
+/// Which member each piece belongs to.
+#[derive(Default)]
+struct Owners(Vec<(usize, usize, Member)>);
+
+impl reflect::Visitor for Owners {
+    fn visit(&mut self, at: usize, len: usize, member: Member, _piece: Piece<'_>) -> ControlFlow<()> {
+        self.0.push((at, len, member));
+        ControlFlow::Continue(())
+    }
+}
+
+/// The last name of a path.
+fn last_name(path: &str) -> &str {
+    let name = path.rsplit(['.', '>']).next().unwrap_or_default();
+    name.split('[').next().unwrap_or_default()
+}
+
+#[test]
+fn paths_lead_to_the_located_member() {
+    type Of<T> = fn(&[u8], usize) -> Option<T>;
+    let check = |bytes: &[u8], owners: &Owners, locate: Of<Member>, path: Of<String>| {
+        let begin = owners.0.first().map_or(bytes.len(), |(at, ..)| *at);
+        for offset in [0, begin - 1, bytes.len()] {
+            if let (None, None) = (locate(bytes, offset), path(bytes, offset)) {
+                continue;
+            }
+            return Err(format!("byte {offset} belongs to a member"));
+        }
+        // One byte of each of up to so many items, or the time grows with the square of the size.
+        let items: Vec<_> = owners.0.iter().filter(|(_, len, _)| *len > 0).collect();
+        for (at, len, member) in items.iter().step_by(items.len() / 64 + 1) {
+            let offset = at + len / 2;
+            if locate(bytes, offset) != Some(*member) {
+                return Err(format!("byte {offset} is of {member}, not of {:?}", locate(bytes, offset)));
+            }
+            let path = path(bytes, offset).unwrap_or_default();
+            if last_name(&path) != member.name {
+                return Err(format!("byte {offset} is of {member}, not of {path}"));
+            }
+        }
+        Ok(())
+    };
+    for_all_commands(|row, seed, size| {
+        let (bytes, mut owners) = (request(row, seed, size), Owners::default());
+        reflect::walk_request(&bytes, &mut owners).map_err(|stop| format!("{stop:?}"))?;
+        check(&bytes, &owners, reflect::locate, reflect::path)?;
+        let (bytes, mut owners) = (reply(row, seed, size), Owners::default());
+        reflect::walk_reply(&bytes, &mut owners).map_err(|stop| format!("{stop:?}"))?;
+        check(&bytes, &owners, reflect::locate_reply, reflect::path_reply)
+    });
+}
+
+/// As far as bytes make sense, whatever they are.
+#[test]
+fn paths_of_damaged_requests() {
+    for_all_commands(|row, seed, size| {
+        let mut bytes = request(row, seed, size);
+        let damaged = 8 + usize::try_from(seed % 4096).unwrap_or(0) % bytes.len().saturating_sub(8).max(1);
+        if let Some(byte) = bytes.get_mut(damaged) {
+            *byte ^= 0xff;
+        }
+        for offset in [8, damaged, bytes.len() - 1, usize::MAX] {
+            let (member, path) = (reflect::locate(&bytes, offset), reflect::path(&bytes, offset));
+            if member.map(|member| member.name) != path.as_deref().map(last_name) {
+                return Err(format!("byte {offset} is of {member:?}, not of {path:?}\n{}", hex(&bytes)));
+            }
         }
         Ok(())
     });

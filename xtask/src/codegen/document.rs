@@ -46,6 +46,8 @@ Where to look for something that is named `vkXyz` or `VkXyz`:
 | the method that handles a command | `dispatch.rs` |
 | a driver's entry point | `procs.rs` |
 | types that ash lacks | `types.rs` |
+| the members of a command or structure, as data | `reflect/<family>.rs` |
+| the names of values | `reflect/enums.rs`, `reflect/flags.rs`, `reflect/structure_type.rs` |
 ";
 
 const SECTIONS: &[Section] = &[
@@ -192,6 +194,19 @@ const SECTIONS: &[Section] = &[
         heading: "A command that never travels",
         text: "It keeps its number, and the reason is part of its documentation.",
         quotes: &[Vk("command", "vkMapMemory"), Line("commands.rs", "pub const MAP_MEMORY:")],
+    },
+    Section {
+        heading: "A command, a structure and names of values as data",
+        text: "Nothing on the way of a command reads these tables. Errors, printers and tests follow bytes by them. An \
+               enum has all values of the registry, also those of extensions that the protocol does not list; of the \
+               names of a value only the one that is no alias. A bitmask has those of its bits.",
+        quotes: &[
+            Rust("reflect/event.rs", "pub(crate) static EVENT_CREATE_INFO:"),
+            Rust("reflect/event.rs", "pub(crate) static VK_CREATE_EVENT:"),
+            Venus("name=\"VkRingStatusFlagBitsMESA\" type=\"bitmask\""),
+            Rust("reflect/flags.rs", "pub(crate) static RING_STATUS_FLAG_BITS_MESA:"),
+            Rust("reflect/flags.rs", "pub(crate) static RING_STATUS_FLAGS_MESA:"),
+        ],
     },
     Section {
         heading: "A type that ash does not have",

@@ -1,8 +1,11 @@
 //! Reflection: the wire plan as tables, for whatever has to understand bytes without their Rust types.
 //!
-//! The types of the rows, and the functions that the rows are written with, are `venus-protocol/src/reflect/`'s.
+//! The types of the rows, and the functions that the rows are written with, are `venus-protocol/src/reflect/`'s. Here
+//! are the rows of commands, structures and unions; `types` has those of enums, bitmasks and handles.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod types;
+
+use std::collections::BTreeMap;
 
 use proc_macro2::{Ident, Literal, TokenStream};
 use quote::quote;
@@ -11,11 +14,11 @@ use super::codec::Codec;
 use super::file::FileBuilder;
 use super::names::{self, ident};
 use crate::lower::{CommandPlan, Direction, Field, Shape, StructPlan, UnionPlan};
-use crate::model::{BitmaskId, EnumId, HandleId, Length, Returns, Scalar, StructId, Ty, UnionId};
+use crate::model::{BitmaskId, EnumId, Length, Returns, Scalar, StructId, Ty, UnionId};
 
 const MODULE: &str = "crate::generated::reflect";
 
-/// Emits `reflect/<family>.rs`, `reflect/types.rs` and the tables that lead to them.
+/// Emits `reflect/<family>.rs`, the files of types, and the tables that lead to them.
 pub(super) fn emit(codec: &Codec<'_>) -> Vec<FileBuilder> {
     let mut families: BTreeMap<&str, FileBuilder> = BTreeMap::new();
     let (model, plan) = (codec.model, codec.plan);
@@ -34,7 +37,8 @@ pub(super) fn emit(codec: &Codec<'_>) -> Vec<FileBuilder> {
         let file = families.entry(family).or_insert_with(|| family_file(family));
         file.push(command_row(codec, command));
     }
-    let mut files = vec![module(families.keys()), tables(codec), types(codec)];
+    let mut files = vec![module(families.keys()), tables(codec)];
+    files.extend(types::emit(codec));
     files.extend(families.into_values());
     files
 }
@@ -248,53 +252,12 @@ fn names_of<'c>(codec: &'c Codec<'_>, ty: &Ty) -> &'c str {
     }
 }
 
-/// `reflect/types.rs`: the enums, bitmasks and handles that some row mentions.
-fn types(codec: &Codec<'_>) -> FileBuilder {
-    let mut file = rows_file("reflect/types.rs".to_owned(), "Enums, bitmasks and handles that travel.".to_owned());
-    let (model, plan) = (codec.model, codec.plan);
-    let members = plan.structs.values().flat_map(|plan| &plan.fields);
-    let members = members.chain(plan.unions.values().flat_map(|plan| plan.members.iter().map(|(_, field)| field)));
-    let params = plan.commands.iter().flat_map(|plan| plan.params.iter().map(|param| &param.field));
-    let (mut enums, mut handles) = (BTreeMap::new(), BTreeSet::new());
-    for field in members.chain(params).filter(|field| field.shape != Shape::Null) {
-        match &field.var.ty {
-            Ty::Enum(id) => {
-                let declared = &model.enums[id.0];
-                enums.insert(names_of(codec, &field.var.ty), (declared.is_bits, declared.bit_width));
-            }
-            Ty::Bitmask(id) => {
-                let declared = &model.bitmasks[id.0];
-                enums.insert(names_of(codec, &field.var.ty), (true, declared.bit_width));
-            }
-            Ty::Handle(HandleId(index)) => {
-                handles.insert(*index);
-            }
-            _ => {}
-        }
-    }
-    for index in handles {
-        let (name, path) = (&model.handles[index].names[0], codec.types.path(&Ty::Handle(HandleId(index))));
-        let row = type_row(name);
-        file.push(quote! {
-            pub(crate) static #row: HandleRow = handle(#name, <#path as vk::Handle>::TYPE);
-        });
-    }
-    for (name, (is_bits, bit_width)) in enums {
-        let (row, function) = (type_row(name), if is_bits { ident("bits") } else { ident("enumeration") });
-        let wide = (bit_width == 64).then(|| quote!(.wide()));
-        file.push(quote! {
-            pub(crate) static #row: EnumRow = #function(#name) #wide;
-        });
-    }
-    file
-}
-
 fn module<'f>(families: impl Iterator<Item = &'f &'f str>) -> FileBuilder {
     let mut file = FileBuilder::new(
         "reflect/mod.rs",
         "Tables of every command and structure as it travels, by family. `crate::reflect` is the way in.",
     );
-    let names: Vec<_> = families.copied().chain(["types"]).map(ident).collect();
+    let names: Vec<_> = families.copied().chain(types::MODULES).map(ident).collect();
     file.push(quote!(#(mod #names;)* pub(crate) mod tables;));
     file.push(quote!(#(pub(crate) use #names::*;)*));
     file
@@ -304,7 +267,7 @@ fn module<'f>(families: impl Iterator<Item = &'f &'f str>) -> FileBuilder {
 fn tables(codec: &Codec<'_>) -> FileBuilder {
     let mut file = FileBuilder::new("reflect/tables.rs", "All rows, by number and by name.").using_all_of(MODULE);
     file.push(quote!(
-        use crate::reflect::{CommandRow, StructRow};
+        use crate::reflect::{CommandRow, EnumRow, StructRow};
     ));
     let (model, plan) = (codec.model, codec.plan);
     let last = model.commands.iter().map(|command| command.id).max().unwrap_or(0);
@@ -328,6 +291,11 @@ fn tables(codec: &Codec<'_>) -> FileBuilder {
     file.push(quote! {
         #[doc = "All structures, by name."]
         pub(crate) static STRUCTS: &[&StructRow] = &[#(&#structs),*];
+    });
+    let enums = types::enum_names(codec).into_iter().map(type_row);
+    file.push(quote! {
+        #[doc = "All enums and bitmasks, by name."]
+        pub(crate) static ENUMS: &[&EnumRow] = &[#(&#enums),*];
     });
     file
 }
