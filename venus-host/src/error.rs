@@ -4,7 +4,7 @@
 //!
 //! | what | type | effect |
 //! |---|---|---|
-//! | bytes that are no valid command | `venus_protocol::DecodeError`, converted here | that context becomes fatal, the others live |
+//! | bytes that are no valid command | `venus_protocol::DecodeError`, explained in `context/explain.rs` | that context becomes fatal, the others live |
 //! | a valid command that the guest must not send | [`Fatal`] | the same |
 //! | the driver said no | `vk::Result` in a reply | none: it is data |
 //! | our own world broke (a file, a socket, a thread, the loader) | the other variants of [`HostError`] | logged once, at the top |
@@ -15,7 +15,7 @@
 
 use std::{borrow::Cow, fmt, io};
 
-use venus_protocol::wire::{CommandType, DecodeError};
+use venus_protocol::{reflect, vk, wire::DecodeError};
 
 /// Anything that stops the host from doing what it was asked to do.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +24,11 @@ pub enum HostError {
     /// The guest broke the protocol. Its context is lost; nobody else is affected. The caller reports it and goes on.
     #[error("{0}")]
     Fatal(#[source] Box<Fatal>),
+
+    /// The bytes are no valid command. Which member that concerns, and what to do, is found out by whoever still has the
+    /// bytes (`context/explain.rs`), which makes it a [`HostError::Fatal`].
+    #[error("{0}")]
+    Decode(#[source] Box<DecodeError>),
 
     /// The command cannot finish yet and nothing of it was executed: run it again later. Only rings in poll mode see
     /// this; it is how a wait command gives the thread back to its owner.
@@ -45,12 +50,12 @@ pub enum HostError {
     },
 
     /// A Vulkan call that the host made for its own needs failed, so there is no reply to carry the result.
-    #[error("{what}: {result}")]
+    #[error("{what}: {}", ResultName(*result))]
     Driver {
         /// What was attempted, with the Vulkan name of the call.
         what: Cow<'static, str>,
         /// The driver's answer.
-        result: venus_protocol::vk::Result,
+        result: vk::Result,
     },
 
     /// This host lacks something that a guest needs. The message is one sentence that says what and how to get it.
@@ -82,7 +87,7 @@ impl HostError {
 
     /// A failed Vulkan call of the host's own.
     #[cold]
-    pub fn driver(what: impl Into<Cow<'static, str>>, result: venus_protocol::vk::Result) -> Self {
+    pub fn driver(what: impl Into<Cow<'static, str>>, result: vk::Result) -> Self {
         Self::Driver { what: what.into(), result }
     }
 
@@ -93,12 +98,31 @@ impl HostError {
     pub fn into_fatal(self, command: &'static str) -> Fatal {
         match self {
             Self::Fatal(fatal) => *fatal,
-            other => {
-                Fatal::new(command, other.to_string()).advice("the host failed, not the guest: see the lines above")
+            Self::Decode(error) => {
+                let offset = u64::try_from(error.offset).ok();
+                Fatal { offset, ..Fatal::new(command, error.kind.to_string()) }
             }
+            Self::Driver { result, .. } => Fatal::new(command, self.to_string()).advice(hint(result)),
+            Self::Limit { .. } => Fatal::new(command, self.to_string()).advice(RUNAWAY),
+            other => Fatal::new(command, other.to_string()).advice(HOST_FAILED),
         }
     }
 }
+
+/// What to do where the host itself is at fault.
+const HOST_FAILED: &str = "the host failed, not the guest: `venus doctor` checks what a host needs";
+
+/// What to do about a guest that met a limit: see `limits.rs`.
+pub(crate) const RUNAWAY: &str =
+    "no sane guest comes near this limit, so the program leaks or is hostile; else report it, limits can be raised";
+
+/// What to do about a guest driver that broke a rule which no application can break.
+pub(crate) const GUEST_DRIVER: &str =
+    "no application can cause this: report it against the guest's driver, with the versions of Mesa and of this host";
+
+/// What to do about a broken rule that the guest's driver passes on from its application.
+pub(crate) const APPLICATION: &str = "the guest's application breaks Vulkan's rules or its driver has a bug: run it under the validation layers in the \
+     guest, or the host with --validate";
 
 impl From<Fatal> for HostError {
     #[cold]
@@ -110,7 +134,49 @@ impl From<Fatal> for HostError {
 impl From<DecodeError> for HostError {
     #[cold]
     fn from(error: DecodeError) -> Self {
-        Fatal::from(error).into()
+        Self::Decode(Box::new(error))
+    }
+}
+
+/// A result by its name in Vulkan, such as `VK_ERROR_DEVICE_LOST`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ResultName(pub(crate) vk::Result);
+
+impl fmt::Display for ResultName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.0.as_raw();
+        match reflect::RESULT.name_of(value.into()) {
+            Some(name) => f.write_str(name),
+            None => write!(f, "VkResult {value}"),
+        }
+    }
+}
+
+/// What a person can do about a driver's failure; empty if nothing general can be said.
+#[cold]
+pub(crate) fn hint(result: vk::Result) -> &'static str {
+    match result {
+        vk::Result::ERROR_OUT_OF_HOST_MEMORY => {
+            "the host has no memory left for the driver, or no address space: see the worker's memory limit (ulimit -v)"
+        }
+        vk::Result::ERROR_OUT_OF_DEVICE_MEMORY => {
+            "the GPU's memory is full: end other guests or programs that use it, or lower the program's settings"
+        }
+        vk::Result::ERROR_DEVICE_LOST => "the GPU hung or was reset: the kernel's log says why (`dmesg`)",
+        vk::Result::ERROR_TOO_MANY_OBJECTS => "the driver has a limit of its own that the program runs into",
+        vk::Result::ERROR_INITIALIZATION_FAILED | vk::Result::ERROR_INCOMPATIBLE_DRIVER => {
+            "the driver does not work on this machine: `venus doctor` says what is missing"
+        }
+        vk::Result::ERROR_EXTENSION_NOT_PRESENT | vk::Result::ERROR_FEATURE_NOT_PRESENT => {
+            "the guest enables what it was not offered; `venus doctor` lists what is"
+        }
+        vk::Result::ERROR_INVALID_EXTERNAL_HANDLE => {
+            "the resource is none that can be imported; `venus doctor` says how this host shares memory"
+        }
+        vk::Result::ERROR_FRAGMENTED_POOL | vk::Result::ERROR_OUT_OF_POOL_MEMORY => {
+            "the program's descriptor pool is too small, which is the program's to handle"
+        }
+        _ => "",
     }
 }
 
@@ -120,7 +186,7 @@ pub struct Fatal {
     /// Vulkan name of the command, or what was going on when no command was.
     pub command: &'static str,
     /// The parameter or member that is to blame, where one is.
-    pub member: Option<&'static str>,
+    pub member: Option<Box<str>>,
     /// What is wrong, with the values.
     pub reason: Cow<'static, str>,
     /// Which stream carried the command: empty until the endpoint that executed it fills it in.
@@ -147,8 +213,8 @@ impl Fatal {
 
     /// Names the parameter or member to blame.
     #[must_use]
-    pub fn member(mut self, member: &'static str) -> Self {
-        self.member = Some(member);
+    pub fn member(mut self, member: impl Into<Box<str>>) -> Self {
+        self.member = Some(member.into());
         self
     }
 
@@ -157,6 +223,12 @@ impl Fatal {
     pub fn advice(mut self, advice: impl Into<Cow<'static, str>>) -> Self {
         self.advice = advice.into();
         self
+    }
+
+    /// The same, unless something better is said already.
+    #[must_use]
+    pub(crate) fn or_advice(self, advice: &'static str) -> Self {
+        if self.advice.is_empty() { self.advice(advice) } else { self }
     }
 
     /// Says where: `stream` names the endpoint, `base` is the position in it of the bytes that were being decoded, `at`
@@ -172,22 +244,10 @@ impl Fatal {
     }
 }
 
-impl From<DecodeError> for Fatal {
-    #[cold]
-    fn from(error: DecodeError) -> Self {
-        let (command, reason) = match (error.command, error.member) {
-            (CommandType::NONE, _) => ("command header", error.kind.to_string()),
-            (command, None) => (command.name(), error.kind.to_string()),
-            (command, Some(member)) => (command.name(), format!("{member}: {}", error.kind)),
-        };
-        Self { offset: u64::try_from(error.offset).ok(), ..Self::new(command, reason) }
-    }
-}
-
 impl fmt::Display for Fatal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.command)?;
-        if let Some(member) = self.member {
+        if let Some(member) = &self.member {
             write!(f, ", {member}")?;
         }
         write!(f, ": {}", self.reason)?;
@@ -225,7 +285,18 @@ mod tests {
     }
 
     #[test]
+    fn results_have_vulkans_names() {
+        assert_eq!(ResultName(vk::Result::ERROR_DEVICE_LOST).to_string(), "VK_ERROR_DEVICE_LOST");
+        assert_eq!(ResultName(vk::Result::INCOMPLETE).to_string(), "VK_INCOMPLETE");
+        assert_eq!(ResultName(vk::Result::from_raw(-77)).to_string(), "VkResult -77");
+        let error = HostError::driver("vkCreateFence", vk::Result::ERROR_OUT_OF_DEVICE_MEMORY);
+        let fatal = error.into_fatal("vkResetFenceResourceMESA").to_string();
+        assert!(fatal.contains("VK_ERROR_OUT_OF_DEVICE_MEMORY") && fatal.contains("memory is full"), "{fatal}");
+    }
+
+    #[test]
     fn errors_stay_small() {
+        assert!(size_of::<Fatal>() <= 120, "{}", size_of::<Fatal>());
         assert!(size_of::<HostError>() <= 48, "{}", size_of::<HostError>());
     }
 }

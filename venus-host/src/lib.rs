@@ -27,6 +27,10 @@
 //! | [`resource`] | memory shared with the guest | commands |
 //! | `object` | the guest's ids, and when what they name may be freed | the driver |
 //! | `handlers` | policy: what the host does with each command | bytes, sockets, shared memory |
+//! | [`trace`] | spans and counters for Perfetto | how commands travel |
+//! | [`recording`] | what guests did, in a file | what commands mean |
+//! | [`dump`] | recordings and streams as text, JSON, statistics | any command by name |
+//! | [`replay`] | executing a recording without its guest, and comparing | sockets |
 //! | `sync` | queues, timelines, fences | ids |
 //! | [`driver`] | all calls to Vulkan; how host-visible memory reaches the guest | ids, rings |
 //!
@@ -61,14 +65,17 @@
 
 pub mod context;
 pub mod driver;
+pub mod dump;
 pub mod error;
 mod handlers;
 pub mod limits;
 mod object;
 pub mod recording;
+pub mod replay;
 pub mod resource;
 mod ring;
 mod sync;
+pub mod trace;
 pub mod vtest;
 
 pub use error::{Fatal, HostError};

@@ -80,6 +80,16 @@ pub const FENCES: usize = 16_384;
 /// Each is looked at whenever another joins them.
 pub const ORPHANS: usize = 4_096;
 
+/// Failed commands of one context that get a line in the log; later ones are counted. A guest may fail as often as it
+/// likes, and the first failures explain the others.
+pub const LOGGED_FAILURES: u64 = 32;
+
+/// Messages of the validation layers that get a line, of each kind and context; later ones are counted.
+pub const LOGGED_FINDINGS: u64 = 3;
+
+/// Kinds of messages of the validation layers that are told apart. The layers have some thousands.
+pub const FINDING_KINDS: usize = 8_192;
+
 /// What an endpoint keeps of the memory that its largest command has taken. Commands above this are rare (uploads of
 /// large shaders), and a guest with many rings must not make each of them keep the maximum.
 pub const KEPT_BYTES: usize = 16 << 20;

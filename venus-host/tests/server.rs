@@ -170,3 +170,56 @@ fn a_socket_is_taken_over_only_from_the_dead() {
     let mut fourth = venus(&path).args(["--connections", "0"]).spawn().unwrap();
     assert!(fourth.wait().unwrap().success());
 }
+
+/// A worker of its own, without a server, whose statistics go to `stats`.
+fn worker(stats: &Path) -> (Guest, Child) {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let child = Command::new(env!("CARGO_BIN_EXE_venus"))
+        .args(["worker", "--stats-file"])
+        .arg(stats)
+        .stdin(std::os::fd::OwnedFd::from(theirs))
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut guest = Guest::over(ours);
+    guest.shake_hands();
+    (guest, child)
+}
+
+#[test]
+fn a_worker_says_how_its_guest_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let stats = folder.path().join("stats");
+    let summary = || -> serde_json::Value {
+        let text = std::fs::read_to_string(&stats).unwrap();
+        std::fs::remove_file(&stats).unwrap();
+        serde_json::from_str(&text).unwrap()
+    };
+
+    let (mut guest, child) = worker(&stats);
+    guest.submit_and_wait(&[]);
+    drop(guest);
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(0));
+    assert_eq!(summary()["lost"], serde_json::Value::Null);
+
+    let (mut guest, child) = worker(&stats);
+    // No command has this number.
+    guest.submit_and_wait(&[0xffff, 0]);
+    drop(guest);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let log = String::from_utf8(output.stderr).unwrap();
+    let reason = "unknown command: no command has number 65535 (direct submission at byte 0); ";
+    assert!(log.contains(&format!("guest context lost: {reason}")), "{log}");
+    assert_eq!(log.lines().count(), 1, "{log}");
+    let lost = summary()["lost"].clone();
+    assert!(lost.as_str().unwrap().starts_with(reason), "{lost}");
+
+    let (mut guest, child) = worker(&stats);
+    // No request has this number.
+    guest.send(&[0, 99]);
+    assert!(guest.is_closed());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(summary()["lost"].as_str().unwrap().starts_with("command 99 is no request of a Venus guest"));
+}

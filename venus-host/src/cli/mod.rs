@@ -1,18 +1,23 @@
 //! The command line of `venus`: options to library calls, and errors to one sentence and an exit status.
 
+mod completions;
 mod doctor;
+mod dump;
+mod man;
+mod replay;
 mod serve;
+mod trace;
 mod worker;
 
 use std::{
     ffi::OsString,
     fs::OpenOptions,
-    io::{self, Write as _},
+    io::{self, IsTerminal as _, Write as _},
     path::PathBuf,
     process::ExitCode,
 };
 
-use clap::{Args, Parser, Subcommand, builder::FalseyValueParser};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, builder::FalseyValueParser};
 use tracing_subscriber::EnvFilter;
 use venus_host::{
     driver::{Config, GpuChoice, MemoryChoice, Profile},
@@ -20,11 +25,23 @@ use venus_host::{
     vtest::Summary,
 };
 
+/// How a verb ends, for the help and manual page of each that says nothing else of it.
+const EXIT_STATUS: &str = "\
+Exit status:
+  0  all went well
+  1  something failed; the last line of standard error says what
+  2  the command line is wrong";
+
+const EXAMPLES: &str = "\
+Examples:
+  venus doctor                               what guests can get here
+  venus serve --socket-path /tmp/venus.sock  serve until interrupted
+  venus dump vkcube-4711-0.venusrec          what a guest did, if it was recorded
+  venus help serve                           all about one verb";
+
 /// Serves Vulkan to Venus guests: Mesa's Venus driver in a Linux guest, or on this machine.
-///
-/// Exit status: 0 if all went well, 1 if not, 2 if the command line was wrong.
 #[derive(Debug, Parser)]
-#[command(name = "venus", version, max_term_width = 100)]
+#[command(name = "venus", version, max_term_width = 100, after_help = EXAMPLES)]
 struct Cli {
     /// What to log: a level (error, warn, info, debug, trace) or a filter such as `venus_host::ring=debug`
     #[arg(long, global = true, env = "VENUS_LOG", default_value = "info", value_name = "FILTER")]
@@ -38,6 +55,10 @@ struct Cli {
 enum Verb {
     Serve(serve::ServeArgs),
     Doctor(doctor::DoctorArgs),
+    Dump(dump::DumpArgs),
+    Replay(replay::ReplayArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
     #[command(hide = true)]
     Worker(worker::WorkerArgs),
 }
@@ -58,6 +79,11 @@ struct DriverArgs {
     /// Treat the driver as if it were another: native, moltenvk or kosmickrisp
     #[arg(long, env = "VENUS_PROFILE", default_value = "native", value_name = "PROFILE")]
     profile: String,
+
+    /// Have the Khronos validation layer check what guests do, and log what it finds with the command that caused it;
+    /// takes the layer to be installed (Debian: vulkan-validationlayers), and time
+    #[arg(long, env = "VENUS_VALIDATE", value_parser = FalseyValueParser::new())]
+    validate: bool,
 }
 
 /// What to record.
@@ -98,7 +124,8 @@ impl RecordArgs {
 /// Where to write what guests did.
 #[derive(Debug, Clone, Args)]
 struct StatsArgs {
-    /// Append a line of JSON for every guest that leaves: its name and how many commands it had executed
+    /// Append a line of JSON for every guest that leaves: its name, how many commands it had executed and how many
+    /// had failed, what validation found, and why its context was lost, if it was
     #[arg(long, env = "VENUS_STATS_FILE", value_name = "PATH")]
     stats_file: Option<PathBuf>,
 }
@@ -107,7 +134,13 @@ impl StatsArgs {
     /// Appends the line of one guest. A failure is logged: the guest is gone and nobody can be told.
     fn report(&self, summary: &Summary) {
         let Some(path) = &self.stats_file else { return };
-        let line = serde_json::json!({ "name": summary.name, "commands": summary.commands });
+        let line = serde_json::json!({
+            "name": summary.name,
+            "commands": summary.commands,
+            "failures": summary.failures,
+            "findings": summary.findings,
+            "lost": summary.lost,
+        });
         let file = OpenOptions::new().create(true).append(true).open(path);
         if let Err(error) = file.and_then(|mut file| file.write_all(format!("{line}\n").as_bytes())) {
             tracing::error!("cannot write statistics to {}: {error}", path.display());
@@ -121,27 +154,63 @@ impl DriverArgs {
         let Ok(gpu) = self.gpu.parse::<GpuChoice>();
         let memory: MemoryChoice = self.memory.parse().map_err(|error| anyhow::anyhow!("--memory: {error}"))?;
         let profile: Profile = self.profile.parse().map_err(|error| anyhow::anyhow!("--profile: {error}"))?;
-        Ok(Config { gpu, memory, profile })
+        Ok(Config { gpu, memory, profile, validate: self.validate })
     }
 
     /// The environment that makes another `venus` have the same options.
-    fn environment(&self) -> [(&'static str, &str); 3] {
-        [("VENUS_GPU", &self.gpu), ("VENUS_MEMORY", &self.memory), ("VENUS_PROFILE", &self.profile)]
+    fn environment(&self) -> [(&'static str, &str); 4] {
+        [
+            ("VENUS_GPU", &self.gpu),
+            ("VENUS_MEMORY", &self.memory),
+            ("VENUS_PROFILE", &self.profile),
+            ("VENUS_VALIDATE", if self.validate { "1" } else { "0" }),
+        ]
     }
+}
+
+/// The command line as it is parsed, helped with, completed and printed in manuals.
+fn command() -> clap::Command {
+    let with_exit_status = |command: clap::Command| {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        if help.contains("Exit status:") { command } else { command.after_help(format!("{help}\n\n{EXIT_STATUS}")) }
+    };
+    with_exit_status(Cli::command()).mut_subcommands(with_exit_status)
 }
 
 /// Runs the program.
 pub(crate) fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::from_arg_matches(&command().get_matches()) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
     let filter = match EnvFilter::try_new(&cli.log) {
         Ok(filter) => filter,
         Err(error) => return fail(&anyhow::anyhow!("--log: {error}")),
     };
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false).init();
+    let colours = io::stderr().is_terminal();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(colours)
+        .with_target(false)
+        .init();
     let outcome = match &cli.verb {
         Verb::Serve(args) => serve::run(args, &cli.log),
         Verb::Doctor(args) => doctor::run(args),
-        Verb::Worker(args) => worker::run(args),
+        Verb::Dump(args) => match dump::run(args) {
+            Ok(status) => return status,
+            Err(error) => Err(error),
+        },
+        Verb::Replay(args) => match replay::run(args) {
+            Ok(status) => return status,
+            Err(error) => Err(error),
+        },
+        Verb::Completions(args) => completions::run(args),
+        Verb::Man(args) => man::run(args),
+        Verb::Worker(args) => match worker::run(args) {
+            Ok(status) => return status,
+            Err(error) => Err(error),
+        },
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,17 +8,28 @@ use std::{
 
 use anyhow::Context;
 use clap::Args;
-use venus_host::vtest::{self, Isolation, Server, ServerOptions, SessionOptions};
+use venus_host::{
+    trace,
+    vtest::{self, Isolation, Server, ServerOptions, SessionOptions},
+};
 
-use super::{DriverArgs, RecordArgs, StatsArgs};
+use super::{DriverArgs, RecordArgs, StatsArgs, trace::TraceArgs};
+
+const EXAMPLES: &str = "\
+Examples:
+  venus serve --socket-path /tmp/venus.sock
+      and in the guest, or in another terminal:
+      VN_DEBUG=vtest VTEST_SOCKET_NAME=/tmp/venus.sock \\
+      VK_DRIVER_FILES=/usr/share/vulkan/icd.d/virtio_icd.json vkcube
+  venus serve --gpu 1 --log debug       the second GPU, with more words
+  venus serve --record /tmp/recordings  keep what guests do
+  venus serve --trace /tmp/traces       keep when it was done, for ui.perfetto.dev";
 
 /// Listen on a Unix socket for Mesa's Venus driver (the vtest protocol)
 ///
-/// Point a guest program at it with
-///
-///   VN_DEBUG=vtest VTEST_SOCKET_NAME=PATH VK_DRIVER_FILES=.../virtio_icd.json vkcube
+/// Serves until it is interrupted. Each guest is served by a process of its own.
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct ServeArgs {
     /// Where to listen
     #[arg(long, env = "VTEST_SOCKET_NAME", default_value = vtest::DEFAULT_SOCKET_PATH, value_name = "PATH")]
@@ -40,12 +51,19 @@ pub(super) struct ServeArgs {
     pub(super) record: RecordArgs,
 
     #[command(flatten)]
+    trace: TraceArgs,
+
+    #[command(flatten)]
     stats: StatsArgs,
 }
 
 pub(super) fn run(args: &ServeArgs, log: &str) -> Result<(), anyhow::Error> {
-    let session = SessionOptions { driver: args.driver.config()?, recording: args.record.settings() };
-    let isolation = if args.in_process { Isolation::Thread } else { workers(args, log)? };
+    let session = SessionOptions {
+        driver: args.driver.config()?,
+        recording: args.record.settings(),
+        tracing: args.trace.listen()?,
+    };
+    let isolation = if args.in_process { Isolation::Thread } else { workers(args, session.tracing.clone(), log)? };
     super::worker::raise_descriptor_limit();
     let server = Server::bind(
         &args.socket_path,
@@ -64,7 +82,7 @@ pub(super) fn run(args: &ServeArgs, log: &str) -> Result<(), anyhow::Error> {
 }
 
 /// Makes workers of this program, with the options that this process was given.
-fn workers(args: &ServeArgs, log: &str) -> Result<Isolation, anyhow::Error> {
+fn workers(args: &ServeArgs, tracing: Option<trace::Settings>, log: &str) -> Result<Isolation, anyhow::Error> {
     let program =
         std::env::current_exe().context("cannot tell where this program is, to start workers; try --in-process")?;
     let driver = args.driver.clone();
@@ -77,6 +95,7 @@ fn workers(args: &ServeArgs, log: &str) -> Result<Isolation, anyhow::Error> {
             .arg("worker")
             .envs(driver.environment())
             .envs(record.environment())
+            .envs(super::trace::environment(tracing.as_ref()))
             .env("VENUS_LOG", &log)
             .stdout(Stdio::null());
         if let Some(path) = &stats_file {

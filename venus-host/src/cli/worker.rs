@@ -6,6 +6,7 @@ use std::{
         fd::{AsFd, OwnedFd},
         unix::net::UnixStream,
     },
+    process::ExitCode,
 };
 
 use anyhow::Context;
@@ -16,10 +17,18 @@ use rustix::{
 };
 use venus_host::vtest::{self, SessionOptions};
 
-use super::{DriverArgs, RecordArgs, StatsArgs};
+use super::{DriverArgs, RecordArgs, StatsArgs, trace::TraceArgs};
+
+const EXIT_STATUS: &str = "\
+Exit status:
+  0  the guest left
+  1  something failed before there was a guest; the last line of standard error says what
+  2  the command line is wrong
+  3  the guest lost its context or its connection; standard error says why";
 
 /// Serve the connection in standard input; started by `venus serve`
 #[derive(Debug, Args)]
+#[command(after_help = EXIT_STATUS)]
 pub(super) struct WorkerArgs {
     #[command(flatten)]
     driver: DriverArgs,
@@ -28,11 +37,18 @@ pub(super) struct WorkerArgs {
     record: RecordArgs,
 
     #[command(flatten)]
+    trace: TraceArgs,
+
+    #[command(flatten)]
     stats: StatsArgs,
 }
 
-pub(super) fn run(args: &WorkerArgs) -> Result<(), anyhow::Error> {
-    let options = SessionOptions { driver: args.driver.config()?, recording: args.record.settings() };
+pub(super) fn run(args: &WorkerArgs) -> Result<ExitCode, anyhow::Error> {
+    let options = SessionOptions {
+        driver: args.driver.config()?,
+        recording: args.record.settings(),
+        tracing: args.trace.listen()?,
+    };
     let stdin: OwnedFd = io::stdin().as_fd().try_clone_to_owned().context("cannot use standard input")?;
     let stat = fstat(&stdin).context("cannot use standard input")?;
     anyhow::ensure!(
@@ -42,7 +58,7 @@ pub(super) fn run(args: &WorkerArgs) -> Result<(), anyhow::Error> {
     raise_descriptor_limit();
     let summary = vtest::serve_connection(UnixStream::from(stdin), options);
     args.stats.report(&summary);
-    Ok(())
+    Ok(if summary.lost.is_some() { ExitCode::from(vtest::LOST_STATUS) } else { ExitCode::SUCCESS })
 }
 
 /// Asks for as many descriptors as the system permits: every piece of memory that a guest maps is one. Best effort.

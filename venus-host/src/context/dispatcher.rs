@@ -8,13 +8,15 @@ use std::{fmt, sync::Arc};
 use venus_protocol::wire::CommandHeader;
 
 use crate::{
-    context::{Observers, Statistics, fatal::FatalState, interpreter::Indirect, reply::ReplyStream},
+    context::{Observers, Statistics, age::Age, fatal::FatalState, interpreter::Indirect, reply::ReplyStream},
     driver,
     error::{Fatal, HostError},
     handlers, object,
     recording::{Place, Source},
     resource::{self, ResourceId},
-    ring, sync,
+    ring::{self, Rest},
+    sync,
+    trace::{Lane, Span},
 };
 
 /// Asks the embedder whether anybody still listens. Called every now and then during long waits.
@@ -40,6 +42,8 @@ pub(crate) struct Shared {
     pub(crate) timelines: sync::Timelines,
     /// Set once the guest broke the protocol.
     pub(crate) fatal: FatalState,
+    /// Signs that its guest is old.
+    pub(crate) age: Age,
     /// What has been done so far.
     pub(crate) statistics: Arc<Statistics>,
     /// Who is told of it.
@@ -52,6 +56,9 @@ impl Shared {
     pub(crate) fn fail(&self, reason: Fatal) {
         let told = reason.to_string();
         if self.fatal.set(&self.name, reason) {
+            if let Some(reason) = self.fatal.reason() {
+                self.statistics.set_lost(reason.clone());
+            }
             self.observers.tell(|observer| observer.lost(&told));
             self.rings.wake_all();
         }
@@ -80,6 +87,11 @@ impl Endpoint {
             Self::Ring(ring) => Source::Ring(ring.id.0),
         }
     }
+
+    /// Whether it always executes on the same thread.
+    fn has_thread(&self) -> bool {
+        !matches!(self, Self::Ring(ring) if ring.mode == ring::Mode::Polled)
+    }
 }
 
 /// One endpoint's view of its context: what the handlers are implemented on. Each ring has one and the submission
@@ -97,6 +109,8 @@ pub(crate) struct Dispatcher {
     pub(crate) device_cache: handlers::DeviceCache,
     /// Whether this endpoint may be holding objects just now; others defer their frees by it.
     pub(crate) presence: object::Presence,
+    /// Where in the bytes being executed the current command begins; see [`Dispatcher::place`].
+    pub(crate) at: usize,
     /// What observers have to be told; absent if there are none.
     pub(crate) watch: Option<Watch>,
 }
@@ -104,6 +118,8 @@ pub(crate) struct Dispatcher {
 /// What an endpoint keeps for its context's observers.
 #[derive(Debug)]
 pub(crate) struct Watch {
+    /// What the endpoint tells about itself, if anybody wants to know.
+    lane: Option<Lane>,
     observers: Observers,
     /// Where the current command stands.
     place: Place,
@@ -114,13 +130,18 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    fn new(observers: Observers, source: Source) -> Self {
-        Self { observers, place: Place { source, depth: 0, position: 0 }, base: 0, has_begun: false }
+    fn new(observers: Observers, endpoint: &Endpoint) -> Self {
+        let source = endpoint.source();
+        let lane = observers.lane(source, endpoint.has_thread());
+        Self { lane, observers, place: Place { source, depth: 0, position: 0 }, base: 0, has_begun: false }
     }
 
     /// A batch is going to be executed that stands at `base` of the stream.
     pub(crate) fn enter(&mut self, base: u64) {
         self.base = base;
+        if let Some(lane) = &mut self.lane {
+            lane.work();
+        }
     }
 
     /// The endpoint turns to the command at byte `at` of the batch.
@@ -129,18 +150,31 @@ impl Watch {
         self.place.position = self.base.wrapping_add(at as u64);
         self.has_begun = false;
         self.observers.tell(|observer| observer.approach(self.place));
+        if let Some(lane) = &mut self.lane {
+            lane.approach();
+        }
     }
 
     /// The command is decoded.
     #[cold]
     pub(crate) fn begin(&mut self, header: CommandHeader, request: &[u8]) {
         self.has_begun = true;
-        self.observers.tell(|observer| observer.begin(self.place, header, request));
+        let mut number = None;
+        self.observers.tell(|observer| {
+            let counted = observer.begin(self.place, header, request);
+            number = number.or(counted);
+        });
+        if let Some(lane) = &mut self.lane {
+            lane.begin(self.place, header, request.len(), number.unwrap_or(0));
+        }
     }
 
     /// The command is over. `rest` is what was left of the stream when the endpoint turned to it.
     #[cold]
     pub(crate) fn end(&mut self, outcome: Result<(), &HostError>, reply: &[u8], rest: &[u8]) {
+        if let Some(lane) = &mut self.lane {
+            if self.has_begun { lane.end(outcome, reply) } else { lane.undecodable() }
+        }
         match outcome {
             Err(reason) if !self.has_begun => {
                 self.observers.tell(|observer| observer.undecodable(self.place, rest, reason));
@@ -163,6 +197,39 @@ impl Watch {
         (self.place, self.base) = outer;
         self.has_begun = true;
     }
+
+    /// Runs a part of the current command that is worth a look of its own.
+    #[cold]
+    pub(crate) fn within<T>(&mut self, span: Span, run: impl FnOnce() -> T) -> T {
+        self.enter_span(span);
+        let returned = run();
+        self.exit_span();
+        returned
+    }
+
+    /// As [`Watch::within`], for a part that needs the dispatcher.
+    #[cold]
+    pub(crate) fn enter_span(&mut self, span: Span) {
+        if let Some(lane) = &mut self.lane {
+            lane.enter(span);
+        }
+    }
+
+    /// The end of what [`Watch::enter_span`] began.
+    #[cold]
+    pub(crate) fn exit_span(&mut self) {
+        if let Some(lane) = &mut self.lane {
+            lane.exit();
+        }
+    }
+
+    /// The endpoint has no commands.
+    #[cold]
+    pub(crate) fn rest(&mut self, rest: Rest) {
+        if let Some(lane) = &mut self.lane {
+            lane.rest(rest);
+        }
+    }
 }
 
 impl Dispatcher {
@@ -170,7 +237,7 @@ impl Dispatcher {
     pub(crate) fn new(shared: Arc<Shared>, endpoint: Endpoint) -> Self {
         let presence = shared.objects.register();
         let observers = &shared.observers;
-        let watch = (!observers.is_empty()).then(|| Watch::new(observers.clone(), endpoint.source()));
+        let watch = (!observers.is_empty()).then(|| Watch::new(observers.clone(), &endpoint));
         Self {
             shared,
             endpoint,
@@ -178,6 +245,7 @@ impl Dispatcher {
             indirect: Some(Box::default()),
             device_cache: handlers::DeviceCache::default(),
             presence,
+            at: 0,
             watch,
         }
     }
@@ -185,6 +253,19 @@ impl Dispatcher {
     /// Whether this endpoint has to end after the command that it is executing.
     pub(crate) fn is_stopped(&self) -> bool {
         matches!(&self.endpoint, Endpoint::Ring(ring) if ring.is_stopped())
+    }
+
+    /// Which stream the current command came by, and its position in it: for log lines.
+    #[cold]
+    pub(crate) fn place(&self) -> (String, u64) {
+        let at = u64::try_from(self.at).unwrap_or(u64::MAX);
+        match &self.endpoint {
+            // Absent while a stream that the endpoint's command names is being executed.
+            _ if self.indirect.is_none() => (format!("indirect stream of {}", self.endpoint_name()), at),
+            Endpoint::Context => (self.endpoint_name(), at),
+            // The head moves only when a command is done.
+            Endpoint::Ring(ring) => (ring.name(), u64::from(ring.region.published_head())),
+        }
     }
 
     /// What the log calls this endpoint.

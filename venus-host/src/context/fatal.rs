@@ -1,15 +1,24 @@
-//! The sticky fatal state of one context.
+//! The sticky fatal state of one context, and the log lines about single commands.
 //!
 //! Once a guest broke the protocol nothing it sends can be trusted to be in step, so its context executes no further
 //! command. The state is set once and never cleared; the first reason is kept and logged, later ones are consequences
-//! and are only counted in the debug log.
+//! and are only told in the debug log.
+//!
+//! Commands that merely failed, so that the guest was told a `VkResult`, have a line each, too, up to
+//! [`limits::LOGGED_FAILURES`]: guests often send them without asking for the result, and fall over the consequences
+//! much later.
 
 use std::sync::{
     OnceLock,
     atomic::{AtomicBool, Ordering},
 };
 
-use crate::error::Fatal;
+use super::{Dispatcher, Shared};
+use crate::{
+    driver::Failure,
+    error::{Fatal, GUEST_DRIVER, ResultName},
+    limits,
+};
 
 /// One flag that every endpoint of the context looks at, and the reason why it is set.
 #[derive(Debug, Default)]
@@ -32,6 +41,7 @@ impl FatalState {
     /// Marks the context as lost. Logs the reason if it is the first, and says whether it was.
     #[cold]
     pub(crate) fn set(&self, context: &str, reason: Fatal) -> bool {
+        let reason = reason.or_advice(GUEST_DRIVER);
         let mut first = false;
         let kept = self.reason.get_or_init(|| {
             first = true;
@@ -39,11 +49,44 @@ impl FatalState {
         });
         self.flag.store(true, Ordering::Release);
         if first {
-            tracing::error!(context, command = kept.command, "guest context lost: {kept}");
+            tracing::error!(context, "guest context lost: {kept}");
         } else {
             tracing::debug!(context, "and then: {reason}");
         }
         first
+    }
+}
+
+impl Shared {
+    /// Logs and counts a command that the guest was told to have failed.
+    #[cold]
+    pub(crate) fn complain(&self, complaint: &Fatal) {
+        let context = &*self.name;
+        match self.statistics.add_failure() {
+            n if n < limits::LOGGED_FAILURES => tracing::warn!(context, "{complaint}"),
+            limits::LOGGED_FAILURES => {
+                tracing::warn!(context, "{complaint}; further failures are only counted, see --log debug");
+            }
+            _ => tracing::debug!(context, "{complaint}"),
+        }
+    }
+}
+
+impl Dispatcher {
+    /// Logs and counts that the command being executed failed, with the driver's reason or this host's own.
+    #[cold]
+    pub(crate) fn note_failure(&self, command: &'static str, failure: &Failure) {
+        let name = ResultName(failure.result);
+        let complaint = match &failure.refusal {
+            None => Fatal::new(command, format!("the driver answers {name}")),
+            Some(refusal) => {
+                let reason = format!("{}; refused with {name}", refusal.reason);
+                let complaint = Fatal::new(command, reason);
+                if refusal.member.is_empty() { complaint } else { complaint.member(refusal.member) }
+            }
+        };
+        let (stream, at) = self.place();
+        self.shared.complain(&complaint.advice(failure.advice()).located(stream, 0, at));
     }
 }
 

@@ -15,13 +15,13 @@ use venus_protocol::{
     wire::{Arena, Decoder, Encoder},
 };
 
-use super::{Dispatcher, Endpoint, Shared};
+use super::{Dispatcher, Endpoint, Shared, explain::explain};
 use crate::{
     error::{Fatal, HostError},
     limits,
     object::ResolveCache,
     resource::{Mapping, ResourceId},
-    ring,
+    ring::{self, Rest},
 };
 
 /// What decoding needs to keep between commands. An endpoint has one, and one more for the streams that
@@ -75,7 +75,9 @@ impl Codec {
         if let Some(watch) = &mut dispatcher.watch {
             watch.approach(at);
         }
-        let outcome = dispatch::dispatch(dispatcher, &mut decoder, &mut self.reply);
+        dispatcher.at = at;
+        let outcome = dispatch::dispatch(dispatcher, &mut decoder, &mut self.reply)
+            .map_err(|error| explain(error, &shared.objects, stream, at));
         let reply = self.reply.bytes();
         if let Some(watch) = &mut dispatcher.watch {
             watch.end(outcome.as_ref().map(|_| ()), reply, stream.get(at..).unwrap_or_default());
@@ -182,6 +184,12 @@ impl ring::Executor for Interpreter {
 
     fn fail(&self, reason: Fatal) {
         self.shared.fail(reason);
+    }
+
+    fn rest(&mut self, rest: Rest) {
+        if let Some(watch) = &mut self.dispatcher.watch {
+            watch.rest(rest);
+        }
     }
 }
 

@@ -7,11 +7,14 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | [`age`] | signs of an old guest |
+//! | [`attribution`] | which command a validation message is about |
 //! | [`capset`] | what the guest reads before it creates a context |
 //! | [`dispatcher`] | what handlers may use |
 //! | [`interpreter`] | bytes to handlers to replies |
 //! | [`reply`] | reply streams |
-//! | [`fatal`] | the end of a context |
+//! | [`explain`] | what is wrong with bytes, in words |
+//! | [`fatal`] | the end of a context, and lines about single commands |
 //! | [`observer`] | who is told of what happens |
 //!
 //! # The end
@@ -23,8 +26,11 @@
 //! Dropping a context stops the rings first, since they use everything else, then lets the driver's side end (queues,
 //! devices, instance), and unmaps shared memory last.
 
+pub(crate) mod age;
+mod attribution;
 mod capset;
 pub(crate) mod dispatcher;
+mod explain;
 pub(crate) mod fatal;
 pub(crate) mod interpreter;
 mod observer;
@@ -42,12 +48,13 @@ use std::{
 
 pub(crate) use self::dispatcher::{Dispatcher, Endpoint, Shared};
 pub(crate) use self::observer::{Observer, Observers};
+pub(crate) use self::statistics::Charge;
+use self::{attribution::Attribution, fatal::FatalState, interpreter::Interpreter};
 pub use self::{
     capset::{CAPSET_BYTES, CAPSET_ID, CAPSET_VERSION, capset},
     dispatcher::Abandoned,
     statistics::Statistics,
 };
-use self::{fatal::FatalState, interpreter::Interpreter};
 pub use crate::ring::Progress;
 use crate::{
     driver,
@@ -56,6 +63,7 @@ use crate::{
     recording::Recorder,
     resource::{self, Blob, BlobFlags, BlobKind, MapInfo, MemoryFile, Resource, ResourceId, Storage},
     ring, sync,
+    trace::Tracer,
 };
 
 /// How a context should be made.
@@ -70,17 +78,29 @@ pub struct Options {
     pub abandoned: Abandoned,
     /// Writes down what happens.
     pub recorder: Option<Arc<Recorder>>,
+    /// Writes down when it happens.
+    pub tracer: Option<Arc<Tracer>>,
 }
 
 impl Options {
     /// Ring threads, a guest that is never gone, and nobody who listens.
     #[must_use]
     pub fn new(name: impl Into<String>, driver: driver::Config) -> Self {
-        Self { name: name.into(), driver, poll_rings: false, abandoned: Box::new(|| false), recorder: None }
+        Self {
+            name: name.into(),
+            driver,
+            poll_rings: false,
+            abandoned: Box::new(|| false),
+            recorder: None,
+            tracer: None,
+        }
     }
 
     fn observers(&mut self) -> Observers {
-        Observers::new(self.recorder.take().map(|recorder| recorder as Arc<dyn Observer>))
+        let recorder = self.recorder.take().map(|recorder| recorder as Arc<dyn Observer>);
+        let attribution = self.driver.validate.then(|| Arc::new(Attribution) as Arc<dyn Observer>);
+        let tracer = self.tracer.take().map(|tracer| tracer as Arc<dyn Observer>);
+        Observers::new(recorder.into_iter().chain(attribution).chain(tracer))
     }
 }
 
@@ -107,26 +127,36 @@ impl Context {
     #[must_use]
     pub fn new(mut options: Options) -> Self {
         let observers = options.observers();
-        Self::observed(options, observers)
+        let mode = if options.poll_rings { ring::Mode::Polled } else { ring::Mode::Thread };
+        Self::observed(options, observers, mode)
+    }
+
+    /// A context whose rings nobody reads, for a player that executes their commands from elsewhere.
+    pub(crate) fn fed(options: Options, observer: Arc<dyn Observer>) -> Self {
+        Self::observed(options, Observers::new([observer]), ring::Mode::Fed)
     }
 
     /// As [`Context::new`], with these observers.
-    fn observed(options: Options, observers: Observers) -> Self {
+    fn observed(options: Options, observers: Observers, ring_mode: ring::Mode) -> Self {
         static COUNTER: AtomicU64 = AtomicU64::new(1);
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{}#{number}", options.name);
+        let statistics = Arc::<Statistics>::default();
         let shared = Arc::new(Shared {
-            name: format!("{}#{number}", options.name),
+            vulkan: driver::State::new(options.driver, &name, statistics.finding_counter()),
+            name,
             objects: object::Table::new(),
-            vulkan: driver::State::new(options.driver),
             resources: resource::Table::default(),
             rings: ring::Table::default(),
-            ring_mode: if options.poll_rings { ring::Mode::Polled } else { ring::Mode::Thread },
+            ring_mode,
             abandoned: options.abandoned,
             timelines: sync::Timelines::new(),
             fatal: FatalState::default(),
-            statistics: Arc::default(),
+            age: age::Age::default(),
+            statistics,
             observers,
         });
+        shared.observers.tell(|observer| observer.attach(Arc::downgrade(&shared)));
         let direct = Interpreter::new(Arc::clone(&shared), Endpoint::Context);
         Self { shared, direct }
     }
@@ -135,6 +165,11 @@ impl Context {
     #[must_use]
     pub fn statistics(&self) -> Arc<Statistics> {
         Arc::clone(&self.shared.statistics)
+    }
+
+    /// What its endpoints share, for a player's own endpoints.
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// Why the context is lost, if it is.

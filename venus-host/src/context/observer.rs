@@ -3,24 +3,40 @@
 //! An observer is told what every endpoint does, on that endpoint's thread, while the command waits: what it does with
 //! that had better be quick. Contexts without observers pay one predictable branch per command.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+};
 
 use venus_protocol::wire::CommandHeader;
 
+use super::Shared;
 use crate::{
     error::HostError,
     recording::{Place, Source},
     resource::{Blob, BlobFlags, ResourceId},
+    trace::Lane,
 };
 
 /// Is told what happens in a context. All methods but those that it needs may stay as they are.
 #[expect(unused_variables, reason = "the names are the documentation")]
 pub(crate) trait Observer: Send + Sync {
+    /// The context that it observes has been made. Comes first.
+    fn attach(&self, context: Weak<Shared>) {}
+
+    /// What an endpoint shall tell about itself that is more than commands; `is_thread` if it has a thread of its own.
+    /// Of several observers that want it, the first has it.
+    fn lane(&self, source: Source, is_thread: bool) -> Option<Lane> {
+        None
+    }
+
     /// An endpoint turns to the command at `place`, whose bytes nobody has looked at.
     fn approach(&self, place: Place) {}
 
-    /// The command is decoded and about to be executed.
-    fn begin(&self, place: Place, header: CommandHeader, request: &[u8]) {}
+    /// The command is decoded and about to be executed. Returns how many there were before, if the observer counts.
+    fn begin(&self, place: Place, header: CommandHeader, request: &[u8]) -> Option<u64> {
+        None
+    }
 
     /// It is over. `reply` is what the guest will be answered. Only after a `begin` at the same place.
     fn end(&self, place: Place, outcome: Result<(), &HostError>, reply: &[u8]) {}
@@ -64,6 +80,11 @@ impl Observers {
     /// Whether there are none, so that nothing need be prepared for them.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// What an endpoint tells about itself, if anybody wants to know.
+    pub(crate) fn lane(&self, source: Source, is_thread: bool) -> Option<Lane> {
+        self.0.iter().find_map(|observer| observer.lane(source, is_thread))
     }
 
     /// Tells all.

@@ -14,12 +14,12 @@ use ash::vk;
 use venus_protocol::vk as venus;
 
 use super::{chain, device::slice};
-use crate::error::Fatal;
+use crate::error::{APPLICATION, Fatal};
 
 /// The error for two numbers that ought to be one.
 #[cold]
 fn differ(command: &'static str, member: &'static str, said: u64, wanted: u64) -> Fatal {
-    Fatal::new(command, format!("is {said}, but what it belongs to has {wanted}")).member(member)
+    Fatal::new(command, format!("is {said}, but what it belongs to has {wanted}")).member(member).advice(APPLICATION)
 }
 
 /// Fails unless `said` is `wanted`.
@@ -48,18 +48,27 @@ fn equal_each(
 
 /// Shader code is words.
 pub(crate) fn check_code(command: &'static str, info: &vk::ShaderModuleCreateInfo<'_>) -> Result<(), Fatal> {
+    check_code_of(command, "pCreateInfo->codeSize", info)
+}
+
+/// As [`check_code`], for code that stands elsewhere.
+fn check_code_of(
+    command: &'static str,
+    member: &'static str,
+    info: &vk::ShaderModuleCreateInfo<'_>,
+) -> Result<(), Fatal> {
     if info.code_size.is_multiple_of(4) {
         return Ok(());
     }
     let reason = format!("{} bytes are not a whole number of words", info.code_size);
-    Err(Fatal::new(command, reason).member("codeSize"))
+    Err(Fatal::new(command, reason).member(member).advice(APPLICATION))
 }
 
 /// Shader code that a stage brings along, and the places of its specialization constants.
 fn check_stages(command: &'static str, stages: &[vk::PipelineShaderStageCreateInfo<'_>]) -> Result<(), Fatal> {
     for stage in stages {
         for code in chain::find_all::<vk::ShaderModuleCreateInfo<'_>>(stage) {
-            check_code(command, code)?;
+            check_code_of(command, "pCreateInfos[].pStages[].pNext<VkShaderModuleCreateInfo>.codeSize", code)?;
         }
         // SAFETY: null or made by the decoder, by this room's contract.
         let Some(constants) = (unsafe { stage.p_specialization_info.as_ref() }) else { continue };
@@ -68,7 +77,8 @@ fn check_stages(command: &'static str, stages: &[vk::PipelineShaderStageCreateIn
         let end = |entry: &vk::SpecializationMapEntry| u64::from(entry.offset).saturating_add(bytes(entry.size));
         if let Some(end) = entries.iter().map(end).find(|end| *end > bytes(constants.data_size)) {
             let reason = format!("an entry ends at byte {end} of {}", constants.data_size);
-            return Err(Fatal::new(command, reason).member("pSpecializationInfo->pMapEntries"));
+            let fatal = Fatal::new(command, reason).member("pCreateInfos[].pStages[].pSpecializationInfo->pMapEntries");
+            return Err(fatal.advice(APPLICATION));
         }
     }
     Ok(())
@@ -111,7 +121,7 @@ fn check_feedback(command: &'static str, info: &impl chain::Root, stages: u32) -
     chain::find_all::<vk::PipelineCreationFeedbackCreateInfo<'_>>(info).try_for_each(|feedback| {
         equal_or_none(
             command,
-            "VkPipelineCreationFeedbackCreateInfo::pipelineStageCreationFeedbackCount",
+            "pCreateInfos[].pNext<VkPipelineCreationFeedbackCreateInfo>.pipelineStageCreationFeedbackCount",
             feedback.pipeline_stage_creation_feedback_count,
             stages,
         )
@@ -126,7 +136,7 @@ pub(crate) fn check_set_layout(
     chain::find_all::<vk::DescriptorSetLayoutBindingFlagsCreateInfo<'_>>(info).try_for_each(|flags| {
         equal_or_none(
             command,
-            "VkDescriptorSetLayoutBindingFlagsCreateInfo::bindingCount",
+            "pCreateInfo->pNext<VkDescriptorSetLayoutBindingFlagsCreateInfo>.bindingCount",
             flags.binding_count,
             info.binding_count,
         )
@@ -141,7 +151,7 @@ pub(crate) fn check_set_allocation(
     chain::find_all::<vk::DescriptorSetVariableDescriptorCountAllocateInfo<'_>>(info).try_for_each(|counts| {
         equal_or_none(
             command,
-            "VkDescriptorSetVariableDescriptorCountAllocateInfo::descriptorSetCount",
+            "pAllocateInfo->pNext<VkDescriptorSetVariableDescriptorCountAllocateInfo>.descriptorSetCount",
             counts.descriptor_set_count,
             info.descriptor_set_count,
         )
@@ -154,12 +164,12 @@ pub(crate) fn check_writes(command: &'static str, writes: &[vk::WriteDescriptorS
         let wanted = write.descriptor_count;
         match write.descriptor_type {
             vk::DescriptorType::INLINE_UNIFORM_BLOCK => {
-                const MEMBER: &str = "VkWriteDescriptorSetInlineUniformBlock::dataSize";
+                const MEMBER: &str = "pDescriptorWrites[].pNext<VkWriteDescriptorSetInlineUniformBlock>.dataSize";
                 let blocks = chain::find_all::<vk::WriteDescriptorSetInlineUniformBlock<'_>>(write);
                 equal_each(command, MEMBER, blocks.map(|block| block.data_size), wanted)?;
             }
             vk::DescriptorType::ACCELERATION_STRUCTURE_KHR => {
-                const MEMBER: &str = "VkWriteDescriptorSetAccelerationStructureKHR::accelerationStructureCount";
+                const MEMBER: &str = "pDescriptorWrites[].pNext<VkWriteDescriptorSetAccelerationStructureKHR>.accelerationStructureCount";
                 let lists = chain::find_all::<vk::WriteDescriptorSetAccelerationStructureKHR<'_>>(write);
                 equal_each(command, MEMBER, lists.map(|list| list.acceleration_structure_count), wanted)?;
             }
@@ -179,8 +189,16 @@ pub(crate) fn check_push(command: &'static str, info: &venus::PushDescriptorSetI
 pub(crate) fn check_render_pass(command: &'static str, info: &vk::RenderPassCreateInfo<'_>) -> Result<(), Fatal> {
     for views in chain::find_all::<vk::RenderPassMultiviewCreateInfo<'_>>(info) {
         for (member, said, wanted) in [
-            ("VkRenderPassMultiviewCreateInfo::subpassCount", views.subpass_count, info.subpass_count),
-            ("VkRenderPassMultiviewCreateInfo::dependencyCount", views.dependency_count, info.dependency_count),
+            (
+                "pCreateInfo->pNext<VkRenderPassMultiviewCreateInfo>.subpassCount",
+                views.subpass_count,
+                info.subpass_count,
+            ),
+            (
+                "pCreateInfo->pNext<VkRenderPassMultiviewCreateInfo>.dependencyCount",
+                views.dependency_count,
+                info.dependency_count,
+            ),
         ] {
             equal_or_none(command, member, said, wanted)?;
         }
@@ -194,9 +212,21 @@ pub(crate) fn check_submits(command: &'static str, submits: &[vk::SubmitInfo<'_>
         trim_values(submit, submit.wait_semaphore_count, submit.signal_semaphore_count);
         for group in chain::find_all::<vk::DeviceGroupSubmitInfo<'_>>(submit) {
             for (member, said, wanted) in [
-                ("waitSemaphoreCount", group.wait_semaphore_count, submit.wait_semaphore_count),
-                ("commandBufferCount", group.command_buffer_count, submit.command_buffer_count),
-                ("signalSemaphoreCount", group.signal_semaphore_count, submit.signal_semaphore_count),
+                (
+                    "pSubmits[].pNext<VkDeviceGroupSubmitInfo>.waitSemaphoreCount",
+                    group.wait_semaphore_count,
+                    submit.wait_semaphore_count,
+                ),
+                (
+                    "pSubmits[].pNext<VkDeviceGroupSubmitInfo>.commandBufferCount",
+                    group.command_buffer_count,
+                    submit.command_buffer_count,
+                ),
+                (
+                    "pSubmits[].pNext<VkDeviceGroupSubmitInfo>.signalSemaphoreCount",
+                    group.signal_semaphore_count,
+                    submit.signal_semaphore_count,
+                ),
             ] {
                 equal(command, member, said, wanted)?;
             }
@@ -256,7 +286,8 @@ mod tests {
         let mut code = vk::ShaderModuleCreateInfo { code_size: 7, ..Default::default() };
         let stage = vk::PipelineShaderStageCreateInfo::default().push_next(&mut code);
         let reason = check_stages("vkCreateComputePipelines", &[stage]).unwrap_err().to_string();
-        assert_eq!(reason, "vkCreateComputePipelines, codeSize: 7 bytes are not a whole number of words");
+        let expected = "vkCreateComputePipelines, pCreateInfos[].pStages[].pNext<VkShaderModuleCreateInfo>.codeSize: 7 bytes are not a whole number of words; ";
+        assert!(reason.starts_with(expected), "{reason}");
     }
 
     #[test]

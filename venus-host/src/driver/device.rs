@@ -14,8 +14,11 @@ use ash::vk;
 use parking_lot::Mutex;
 use venus_protocol::procs::Procs;
 
-use super::{PhysicalDevice, extensions};
-use crate::sync::{Orphans, Queue};
+use super::{Failure, PhysicalDevice, extensions};
+use crate::{
+    error::APPLICATION,
+    sync::{Orphans, Queue},
+};
 
 /// A live `VkDevice`. Destroyed explicitly, by `driver/destroy.rs`, after everything that belongs to it.
 pub(crate) struct Device {
@@ -29,6 +32,8 @@ pub(crate) struct Device {
     memory_host: Option<ash::ext::external_memory_host::Device>,
     fence_fd: Option<ash::khr::external_fence_fd::Device>,
     semaphore_fd: Option<ash::khr::external_semaphore_fd::Device>,
+    /// Gives objects the names that validation messages call them by; only where there is validation.
+    names: Option<ash::ext::debug_utils::Device>,
     /// Objects replaced by the emulation of SYNC_FD, waiting for their last use to end.
     orphans: Mutex<Orphans>,
 }
@@ -39,7 +44,7 @@ impl Device {
         physical: Arc<PhysicalDevice>,
         id: u64,
         info: &vk::DeviceCreateInfo<'_>,
-    ) -> Result<Self, vk::Result> {
+    ) -> Result<Self, Failure> {
         let requests = queue_requests(info);
         check_queue_requests(&requests, physical.queue_families())?;
 
@@ -85,6 +90,7 @@ impl Device {
                 .then(|| ash::khr::external_fence_fd::Device::new(instance, &fns)),
             semaphore_fd: (physical.sync().native_semaphores && enabled(ash::khr::external_semaphore_fd::NAME))
                 .then(|| ash::khr::external_semaphore_fd::Device::new(instance, &fns)),
+            names: physical.names_objects().then(|| ash::ext::debug_utils::Device::new(instance, &fns)),
             physical,
             fns,
             procs,
@@ -126,6 +132,20 @@ impl Device {
 
     pub(crate) fn orphans(&self) -> &Mutex<Orphans> {
         &self.orphans
+    }
+
+    /// Tells the validation layer what the guest calls an object, if there is a layer.
+    #[cold]
+    pub(crate) fn name_object(&self, kind: vk::ObjectType, raw: u64, name: &CStr) {
+        let Some(api) = &self.names else { return };
+        let mut info = vk::DebugUtilsObjectNameInfoEXT::default().object_name(name);
+        (info.object_type, info.object_handle) = (kind, raw);
+        // SAFETY: the extension was enabled with the instance; the object is of this device and new, so nobody else
+        // uses it.
+        let named = unsafe { api.set_debug_utils_object_name(&info) };
+        if let Err(result) = named {
+            tracing::debug!("an object has no name: {result}");
+        }
     }
 
     /// Whether the driver exports and imports fences as SYNC_FD.
@@ -364,16 +384,27 @@ fn queue_requests(info: &vk::DeviceCreateInfo<'_>) -> Vec<QueueRequest> {
 }
 
 /// Refuses families that do not exist and more queues than a family has: drivers index tables with these.
-fn check_queue_requests(requests: &[QueueRequest], families: &[vk::QueueFamilyProperties]) -> Result<(), vk::Result> {
+fn check_queue_requests(requests: &[QueueRequest], families: &[vk::QueueFamilyProperties]) -> Result<(), Failure> {
     let mut totals = BTreeMap::<u32, u64>::new();
     for request in requests {
         *totals.entry(request.family).or_default() += u64::from(request.count);
     }
-    let fits = |(&family, &total): (&u32, &u64)| {
-        let family = usize::try_from(family).ok().and_then(|index| families.get(index));
-        family.is_some_and(|family| total <= u64::from(family.queue_count))
-    };
-    if totals.iter().all(fits) { Ok(()) } else { Err(vk::Result::ERROR_UNKNOWN) }
+    for (family, total) in totals {
+        let known = usize::try_from(family).ok().and_then(|index| families.get(index));
+        let (member, reason) = match known {
+            Some(known) if total <= u64::from(known.queue_count) => continue,
+            Some(known) => (
+                "pCreateInfo->pQueueCreateInfos[].queueCount",
+                format!("{total} queues of family {family}, which has {}", known.queue_count),
+            ),
+            None => (
+                "pCreateInfo->pQueueCreateInfos[].queueFamilyIndex",
+                format!("is {family}, and there are {} families", families.len()),
+            ),
+        };
+        return Err(Failure::refused(vk::Result::ERROR_UNKNOWN, member, reason, APPLICATION));
+    }
+    Ok(())
 }
 
 fn create_queues(fns: &ash::Device, requests: &[QueueRequest]) -> Vec<Arc<Queue>> {

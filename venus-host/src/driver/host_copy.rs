@@ -9,7 +9,8 @@ use std::ptr;
 use ash::vk;
 use venus_protocol::vk as venus;
 
-use super::Device;
+use super::{Device, Failure};
+use crate::error::APPLICATION;
 
 /// Bytes of a texel, or of a whole block of a compressed format, at most (64-bit formats of four components).
 const MAX_TEXEL_BYTES: u64 = 32;
@@ -64,9 +65,9 @@ impl Device {
         &self,
         info: &venus::CopyImageToMemoryInfoMESA<'_>,
         data: &mut [u8],
-    ) -> vk::Result {
+    ) -> Result<(), Failure> {
         let Some(call) = self.procs().copy_image_to_memory else {
-            return vk::Result::ERROR_FEATURE_NOT_PRESENT;
+            return Err(vk::Result::ERROR_FEATURE_NOT_PRESENT.into());
         };
         let region = Region {
             row_length: info.memory_row_length,
@@ -76,7 +77,7 @@ impl Device {
         };
         let layer_bytes = self.layer_bytes(info.flags, info.src_image, region);
         let Some(mut buffer) = layer_bytes.and_then(|bytes| region.buffer(self.max_layers(), bytes)) else {
-            return vk::Result::ERROR_OUT_OF_HOST_MEMORY;
+            return Err(no_buffer("pCopyImageToMemoryInfo->imageExtent"));
         };
         let copy = vk::ImageToMemoryCopyEXT {
             p_host_pointer: buffer.as_mut_ptr().cast(),
@@ -103,13 +104,13 @@ impl Device {
         for (to, from) in data.iter_mut().zip(&buffer) {
             *to = *from;
         }
-        result
+        Ok(result.result()?)
     }
 
     /// vkCopyMemoryToImageMESA.
-    pub(crate) fn copy_memory_to_image(&self, info: &venus::CopyMemoryToImageInfoMESA<'_>) -> vk::Result {
+    pub(crate) fn copy_memory_to_image(&self, info: &venus::CopyMemoryToImageInfoMESA<'_>) -> Result<(), Failure> {
         let Some(call) = self.procs().copy_memory_to_image else {
-            return vk::Result::ERROR_FEATURE_NOT_PRESENT;
+            return Err(vk::Result::ERROR_FEATURE_NOT_PRESENT.into());
         };
         // SAFETY: count and pointer belong together and live as long as `info`: the decoder made them.
         let guest_regions = unsafe { super::device::slice(info.p_regions, info.region_count) };
@@ -124,7 +125,7 @@ impl Device {
             };
             let layer_bytes = self.layer_bytes(info.flags, info.dst_image, region);
             let Some(mut buffer) = layer_bytes.and_then(|bytes| region.buffer(self.max_layers(), bytes)) else {
-                return vk::Result::ERROR_OUT_OF_HOST_MEMORY;
+                return Err(no_buffer("pCopyMemoryToImageInfo->pRegions[].imageExtent"));
             };
             let data = if guest.p_data.is_null() {
                 &[]
@@ -156,7 +157,8 @@ impl Device {
             ..Default::default()
         };
         // SAFETY: as above; the driver reads inside the buffers, which live until the end of this function.
-        unsafe { call(self.raw(), &driver_info) }
+        let result = unsafe { call(self.raw(), &driver_info) };
+        Ok(result.result()?)
     }
 
     /// What the driver copies per layer in a layout of its own, which may be more than the texels take: with the flag
@@ -182,6 +184,13 @@ impl Device {
     fn max_layers(&self) -> u32 {
         self.physical().properties().limits.max_image_array_layers
     }
+}
+
+/// No buffer can be made that is surely large enough.
+#[cold]
+fn no_buffer(member: &'static str) -> Failure {
+    let reason = format!("the region would take more than the {MAX_REGION_BYTES} bytes that this host has for one");
+    Failure::refused(vk::Result::ERROR_OUT_OF_HOST_MEMORY, member, reason, APPLICATION)
 }
 
 #[cfg(test)]

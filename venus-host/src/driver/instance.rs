@@ -11,8 +11,12 @@ use ash::vk::{self, Handle};
 use parking_lot::Mutex;
 use venus_protocol::procs::Procs;
 
-use super::{API_CEILING, Config, Loader, PhysicalDevice, loader::Version};
-use crate::HostError;
+use super::{
+    API_CEILING, Config, Failure, Loader, PhysicalDevice,
+    loader::Version,
+    validation::{self, Findings},
+};
+use crate::{HostError, error::GUEST_DRIVER};
 
 /// Which physical devices a guest sees.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -61,6 +65,7 @@ pub(crate) struct Instance {
     fns: ash::Instance,
     procs: Procs,
     config: Config,
+    validation: Option<Messenger>,
     physical_devices: OnceLock<Vec<Arc<PhysicalDevice>>>,
     /// The ids that the guest gave to the physical devices, by position; as many as it has asked for.
     guest_ids: Mutex<Vec<u64>>,
@@ -76,6 +81,7 @@ impl Instance {
         loader: &Loader,
         config: &Config,
         application: Option<&vk::ApplicationInfo<'_>>,
+        findings: Option<Arc<Findings>>,
     ) -> Result<Self, vk::Result> {
         let version = loader.version().max(vk::API_VERSION_1_1);
         let application = vk::ApplicationInfo {
@@ -83,19 +89,30 @@ impl Instance {
             p_next: std::ptr::null(),
             ..application.copied().unwrap_or_default()
         };
-        let extensions = [ash::khr::portability_enumeration::NAME.as_ptr()];
-        let conformant = vk::InstanceCreateInfo::default().application_info(&application);
-        let all =
-            conformant.flags(vk::InstanceCreateFlags::ENUMERATE_PORTABILITY_KHR).enabled_extension_names(&extensions);
+        let findings = findings.filter(|_| loader.require_validation());
+        let mut watch = findings.as_deref().map(validation::messenger_info);
+        let layers = [validation::LAYER.as_ptr()];
+        let extensions = [ash::khr::portability_enumeration::NAME.as_ptr(), ash::ext::debug_utils::NAME.as_ptr()];
         // SAFETY: `info` and what it points to are local or, as the application's names, of the decoder's arena, and
         // live during the call.
         let create = |info: &vk::InstanceCreateInfo<'_>| unsafe { loader.entry().create_instance(info, None) };
+        let mut info = vk::InstanceCreateInfo::default().application_info(&application);
+        let (all, conformant) = match &mut watch {
+            // In the chain for what happens during creation and destruction.
+            Some(watch) => {
+                info = info.enabled_layer_names(&layers).push_next(watch);
+                (&extensions[..], &extensions[1..])
+            }
+            None => (&extensions[..1], &[][..]),
+        };
         // Asked for without a look at what the library offers: that look loads every driver of the machine, and
         // creating the instance loads them again.
-        let fns = match create(&all) {
-            Err(vk::Result::ERROR_EXTENSION_NOT_PRESENT) => create(&conformant)?,
+        let portable = vk::InstanceCreateFlags::ENUMERATE_PORTABILITY_KHR;
+        let fns = match create(&info.flags(portable).enabled_extension_names(all)) {
+            Err(vk::Result::ERROR_EXTENSION_NOT_PRESENT) => create(&info.enabled_extension_names(conformant))?,
             outcome => outcome?,
         };
+        let validation = findings.map(|findings| Messenger::new(loader, &fns, findings)).transpose()?;
         let handle = fns.handle();
         let lookup = |name: &CStr| {
             // SAFETY: `handle` is live and the name ends with NUL.
@@ -104,7 +121,14 @@ impl Instance {
         // SAFETY: vkGetInstanceProcAddr answers with the entry point of the name it is asked for, which stays valid as
         // long as the instance.
         let procs = unsafe { Procs::load(lookup) };
-        Ok(Self { fns, procs, config: config.clone(), physical_devices: OnceLock::new(), guest_ids: Mutex::default() })
+        Ok(Self {
+            fns,
+            procs,
+            config: config.clone(),
+            validation,
+            physical_devices: OnceLock::new(),
+            guest_ids: Mutex::default(),
+        })
     }
 
     /// vkCreateInstance as the guest asks for it. Layers and extensions are the guest's own business: there are none
@@ -113,22 +137,30 @@ impl Instance {
         loader: &Loader,
         config: &Config,
         info: &vk::InstanceCreateInfo<'_>,
-    ) -> Result<Self, vk::Result> {
-        if info.enabled_layer_count != 0 {
-            return Err(vk::Result::ERROR_LAYER_NOT_PRESENT);
-        }
-        if info.enabled_extension_count != 0 {
-            return Err(vk::Result::ERROR_EXTENSION_NOT_PRESENT);
+        findings: Option<Arc<Findings>>,
+    ) -> Result<Self, Failure> {
+        for (count, member, result) in [
+            (info.enabled_layer_count, "pCreateInfo->ppEnabledLayerNames", vk::Result::ERROR_LAYER_NOT_PRESENT),
+            (
+                info.enabled_extension_count,
+                "pCreateInfo->ppEnabledExtensionNames",
+                vk::Result::ERROR_EXTENSION_NOT_PRESENT,
+            ),
+        ] {
+            if count != 0 {
+                let reason = format!("has {count} names; the guest's driver has to keep these to itself");
+                return Err(Failure::refused(result, member, reason, GUEST_DRIVER));
+            }
         }
         // SAFETY: null or made by the decoder, by this room's contract.
         let application = unsafe { info.p_application_info.as_ref() };
-        Self::new(loader, config, application)
+        Ok(Self::new(loader, config, application, findings)?)
     }
 
     /// As [`Instance::new`], for the host's own use.
     pub(crate) fn for_host(loader: &Loader, config: &Config) -> Result<Self, HostError> {
         let application = vk::ApplicationInfo::default().application_name(c"venus").engine_name(c"venus-host");
-        Self::new(loader, config, Some(&application)).map_err(|result| {
+        Self::new(loader, config, Some(&application), None).map_err(|result| {
             HostError::driver(
                 "vkCreateInstance failed, so there is no driver for this machine's GPU or it does not work",
                 result,
@@ -173,7 +205,8 @@ impl Instance {
         let raws = unsafe { self.fns.enumerate_physical_devices()? };
         let mut found = Vec::with_capacity(raws.len());
         for (index, raw) in raws.into_iter().enumerate() {
-            let device = PhysicalDevice::new(&self.fns, raw, self.config.profile, self.config.memory)?;
+            let device = PhysicalDevice::new(&self.fns, raw, self.config.profile, self.config.memory)?
+                .naming_objects(self.validation.is_some());
             let admitted = match &self.config.gpu {
                 GpuChoice::All => true,
                 GpuChoice::Index(wanted) => *wanted == index,
@@ -221,8 +254,54 @@ impl Instance {
             tracing::error!("an instance is left behind with a device that could not be destroyed");
             return;
         }
+        if let Some(messenger) = &self.validation {
+            messenger.destroy();
+        }
         // SAFETY: by the above, no child of the instance is alive and nobody uses it again.
         unsafe { self.fns.destroy_instance(None) };
+        if let Some(messenger) = &self.validation {
+            messenger.release();
+        }
+    }
+}
+
+/// What makes the validation layer talk to us.
+struct Messenger {
+    api: ash::ext::debug_utils::Instance,
+    raw: vk::DebugUtilsMessengerEXT,
+    /// A reference of its own, which the layer holds until the instance is gone: an instance that is left behind keeps
+    /// it.
+    findings: *const Findings,
+}
+
+// SAFETY: `findings` is a counted reference to a type that threads may share, and is only given back, once.
+unsafe impl Send for Messenger {}
+// SAFETY: as above.
+unsafe impl Sync for Messenger {}
+
+impl Messenger {
+    fn new(loader: &Loader, instance: &ash::Instance, findings: Arc<Findings>) -> Result<Self, vk::Result> {
+        let api = ash::ext::debug_utils::Instance::new(loader.entry(), instance);
+        let info = validation::messenger_info(&findings);
+        // SAFETY: the extension was enabled with the instance; the callback's data is kept alive as `findings` says.
+        let raw = unsafe { api.create_debug_utils_messenger(&info, None) };
+        let raw = raw.inspect_err(|_| {
+            // SAFETY: the instance is new and nobody else has it.
+            unsafe { instance.destroy_instance(None) };
+        })?;
+        Ok(Self { api, raw, findings: Arc::into_raw(findings) })
+    }
+
+    /// Ends the messenger. Once, before the instance is destroyed.
+    fn destroy(&self) {
+        // SAFETY: the messenger is live, as this is called once and before the instance goes.
+        unsafe { self.api.destroy_debug_utils_messenger(self.raw, None) };
+    }
+
+    /// Gives up the layer's reference. Once, after the instance is destroyed.
+    fn release(&self) {
+        // SAFETY: made by `Arc::into_raw`; the layer, which held it, is gone with the instance.
+        drop(unsafe { Arc::from_raw(self.findings) });
     }
 }
 

@@ -12,7 +12,7 @@ use std::{
 
 use ash::vk;
 
-use super::API_CEILING;
+use super::{API_CEILING, validation};
 use crate::HostError;
 
 /// Names a library to use instead of the ones we know.
@@ -94,6 +94,27 @@ impl Loader {
 
     pub(crate) fn entry(&self) -> &ash::Entry {
         &self.entry
+    }
+
+    /// The version of the validation layer; `None` if it is not installed.
+    pub(crate) fn validation_layer(&self) -> Option<u32> {
+        // SAFETY: the entry point was loaded from the library and takes no handles.
+        let layers = unsafe { self.entry.enumerate_instance_layer_properties() }.ok()?;
+        let layer = layers.iter().find(|layer| layer.layer_name_as_c_str() == Ok(validation::LAYER))?;
+        Some(layer.spec_version)
+    }
+
+    /// Whether the validation layer, which somebody asked for, is installed. Says so if not.
+    pub(super) fn require_validation(&self) -> bool {
+        let is_there = self.validation_layer().is_some();
+        if !is_there {
+            tracing::error!(
+                "validation was asked for, but {} is not installed, so nothing is validated; {}",
+                validation::LAYER.to_string_lossy(),
+                validation::HOW_TO_GET
+            );
+        }
+        is_there
     }
 
     /// Which file or name was loaded.

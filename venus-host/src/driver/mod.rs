@@ -12,7 +12,9 @@
 //! | `external` | what a guest is told about external memory, fences and semaphores |
 //! | `bounds` | lengths that are said twice, and that drivers believe |
 //! | `destroy` | freeing an object by its type |
+//! | `failure` | why a guest is told that a call failed |
 //! | `chain` | looking into the `pNext` chains that the decoder built |
+//! | `validation` | the validation layer's messages, and the commands that caused them |
 //! | `doctor` | what this host can give a guest, for people |
 //!
 //! A guest's command reaches the driver in one of two ways: as it is, through `call`, or through a method of
@@ -33,19 +35,22 @@ mod device;
 pub mod doctor;
 pub(crate) mod extensions;
 pub(crate) mod external;
+mod failure;
 mod host_copy;
 mod instance;
 mod loader;
 pub(crate) mod memory;
 mod physical_device;
 mod profile;
+pub(crate) mod validation;
 
 use parking_lot::Mutex;
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicU64};
 use venus_protocol::{procs::Procs, wire::Command};
 
 pub(crate) use self::{
-    device::Device, instance::Instance, loader::Loader, memory::Memory, physical_device::PhysicalDevice,
+    device::Device, failure::Failure, instance::Instance, loader::Loader, memory::Memory,
+    physical_device::PhysicalDevice,
 };
 pub use self::{instance::GpuChoice, memory::MemoryChoice, profile::Profile};
 
@@ -62,12 +67,15 @@ pub struct Config {
     pub memory: MemoryChoice,
     /// Which driver to pretend to be.
     pub profile: Profile,
+    /// Puts the validation layer between this host and the driver, and what it finds into the log. Slow.
+    pub validate: bool,
 }
 
 /// The Vulkan side of one context.
 #[derive(Debug)]
 pub(crate) struct State {
     config: Config,
+    findings: Option<Arc<validation::Findings>>,
     instance: Mutex<Slot>,
 }
 
@@ -80,9 +88,16 @@ enum Slot {
 }
 
 impl State {
-    /// A context whose guest has not created its instance. Does not load Vulkan.
-    pub(crate) fn new(config: Config) -> Self {
-        Self { config, instance: Mutex::new(Slot::Empty) }
+    /// A context whose guest has not created its instance. Does not load Vulkan. `context` is what the log calls it;
+    /// `findings` counts what validation finds, if the configuration asks for it.
+    pub(crate) fn new(config: Config, context: &str, findings: Arc<AtomicU64>) -> Self {
+        let findings = config.validate.then(|| Arc::new(validation::Findings::new(context.to_owned(), findings)));
+        Self { config, findings, instance: Mutex::new(Slot::Empty) }
+    }
+
+    /// Where the instance's validation messages go; `None` for nowhere.
+    pub(crate) fn findings(&self) -> Option<Arc<validation::Findings>> {
+        self.findings.clone()
     }
 
     pub(crate) fn config(&self) -> &Config {

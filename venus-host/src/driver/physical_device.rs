@@ -28,6 +28,8 @@ pub(crate) struct PhysicalDevice {
     sync: SyncSupport,
     profile: Profile,
     memory: MemoryChoice,
+    /// Whether the instance has VK_EXT_debug_utils, which it has for validation.
+    names_objects: bool,
     plan: OnceLock<MemoryPlan>,
     /// Devices of it that exist, of the guest's. One that cannot be destroyed counts for ever.
     devices: AtomicUsize,
@@ -65,9 +67,19 @@ impl PhysicalDevice {
             extensions,
             profile,
             memory,
+            names_objects: false,
             plan: OnceLock::new(),
             devices: AtomicUsize::new(0),
         })
+    }
+
+    /// The same, whose devices give names to their objects if `names_objects`.
+    pub(super) fn naming_objects(self, names_objects: bool) -> Self {
+        Self { names_objects, ..self }
+    }
+
+    pub(super) fn names_objects(&self) -> bool {
+        self.names_objects
     }
 
     pub(crate) fn raw(&self) -> vk::PhysicalDevice {

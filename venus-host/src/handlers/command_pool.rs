@@ -9,8 +9,14 @@ use venus_protocol::{
     wire::{Command, Handles, NewHandles},
 };
 
-use super::{destroy, forward, gone, note_failure};
-use crate::{HostError, context::Dispatcher, driver, error::Fatal, object::Detail};
+use super::{destroy, forward, gone};
+use crate::{
+    HostError,
+    context::Dispatcher,
+    driver,
+    error::{APPLICATION, Fatal},
+    object::Detail,
+};
 
 impl CommandPoolCommands for Dispatcher {
     destroy! {
@@ -69,7 +75,7 @@ impl Dispatcher {
         new: &NewHandles<'_, H>,
     ) -> Result<vk::Result, HostError> {
         if result.as_raw() < 0 {
-            note_failure(command, result);
+            self.note_uncreated(command, &result.into(), H::TYPE, new.ids);
             return Ok(result);
         }
         self.adopt_as(command, device, new, Detail::Pool(Box::default()))?;
@@ -87,7 +93,7 @@ impl Dispatcher {
         new: &mut NewHandles<'_, H>,
     ) -> Result<vk::Result, HostError> {
         if result.as_raw() < 0 {
-            note_failure(command, result);
+            self.note_uncreated(command, &result.into(), H::TYPE, new.ids);
             new.ids.fill(0);
             return Ok(result);
         }
@@ -95,6 +101,7 @@ impl Dispatcher {
         let raws = new.raws.iter().map(|raw| raw.as_raw());
         // What cannot be registered stays in its pool and goes with it: the context is lost, so that is soon.
         self.shared.objects.insert_all(H::TYPE, device, pool, new.ids, raws).map_err(|error| error.fatal(command))?;
+        self.name_objects(device, new);
         Ok(result)
     }
 
@@ -108,11 +115,12 @@ impl Dispatcher {
         kind: vk::ObjectType,
     ) -> Result<(), HostError> {
         if pool == 0 {
-            return Err(HostError::fatal(command, "the pool is null"));
+            let member = if kind == vk::ObjectType::DESCRIPTOR_SET { "descriptorPool" } else { "commandPool" };
+            return Err(Fatal::new(command, "is null").member(member).advice(APPLICATION).into());
         }
         if usize::try_from(count) != Ok(freed.ids.len()) {
             let reason = format!("{count} objects are to be freed and {} are named", freed.ids.len());
-            return Err(Fatal::new(command, reason).into());
+            return Err(Fatal::new(command, reason).advice(APPLICATION).into());
         }
         self.shared.objects.remove_from_pool(kind, freed.ids, pool).map_err(|error| error.fatal(command))?;
         self.shared.objects.wait_for_others(&self.presence, command)

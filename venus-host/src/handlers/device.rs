@@ -4,13 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use venus_protocol::{args::*, dispatch::DeviceCommands, vk, wire::Command};
 
-use super::{forward, note_failure, refuse};
+use super::{forward, refuse};
 use crate::{
     HostError,
     context::{Dispatcher, Shared},
     driver::{self, Device},
+    error::{Fatal, GUEST_DRIVER},
     object::{Detail, NewObject, Removed},
     sync::Unbound,
+    trace::Span,
 };
 
 /// How long the end of a device waits for the GPU. Guests have waited before they destroy a device; what runs after a
@@ -38,13 +40,14 @@ impl DeviceCommands for Dispatcher {
         const NAME: &str = CreateDeviceArgs::NAME;
         let physical = self.physical_device(args.physical_device, NAME)?;
         let (Some(&id), Some(raw)) = (args.p_device.ids.first(), args.p_device.raws.first_mut()) else {
-            return Err(HostError::fatal(NAME, "pDevice is null"));
+            return Err(Fatal::new(NAME, "is null").member("pDevice").advice(GUEST_DRIVER).into());
         };
-        let device = match Device::new(physical, id, args.p_create_info) {
+        let created = self.within(Span::Driver(NAME), |_| Device::new(physical, id, args.p_create_info));
+        let device = match created {
             Ok(device) => Arc::new(device),
-            Err(result) => {
-                note_failure(NAME, result);
-                return Ok(result);
+            Err(failure) => {
+                self.note_uncreated(NAME, &failure, vk::ObjectType::DEVICE, &[id]);
+                return Ok(failure.result);
             }
         };
         *raw = device.raw();

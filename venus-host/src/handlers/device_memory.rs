@@ -8,13 +8,15 @@ use std::sync::Arc;
 
 use venus_protocol::{args::*, dispatch::DeviceMemoryCommands, vk, wire::Command};
 
-use super::{destroy, forward, note_failure, refuse};
+use super::{destroy, forward, refuse};
 use crate::{
     HostError,
     context::{Dispatcher, Shared},
-    driver::{chain, memory::ImportSource},
+    driver::{Failure, chain, memory::ImportSource},
+    error::{APPLICATION, Fatal, hint},
     object::Detail,
     resource::{Blob, BlobFlags, ResourceId, Storage},
+    trace::Span,
 };
 
 /// Why the mapping commands are refused.
@@ -47,16 +49,21 @@ impl DeviceMemoryCommands for Dispatcher {
             Some(import) => match self.import_source(import.resource_id) {
                 Some(source) => Some(source),
                 None => {
-                    note_failure(NAME, vk::Result::ERROR_INVALID_EXTERNAL_HANDLE);
-                    return Ok(vk::Result::ERROR_INVALID_EXTERNAL_HANDLE);
+                    let failure = no_import(
+                        "pAllocateInfo->pNext<VkImportMemoryResourceInfoMESA>.resourceId",
+                        import.resource_id,
+                    );
+                    self.note_uncreated(NAME, &failure, vk::ObjectType::DEVICE_MEMORY, args.p_memory.ids);
+                    return Ok(failure.result);
                 }
             },
         };
-        let memory = match device.allocate_memory(info, import) {
-            Ok(memory) => Arc::new(memory),
-            Err(result) => {
-                note_failure(NAME, result);
-                return Ok(result);
+        let allocated = self.within(Span::Driver(NAME), |_| device.allocate_memory(info, import));
+        let memory = match allocated {
+            Ok(memory) => Arc::new(memory.charged(self.shared.statistics.charge(info.allocation_size))),
+            Err(failure) => {
+                self.note_uncreated(NAME, &failure, vk::ObjectType::DEVICE_MEMORY, args.p_memory.ids);
+                return Ok(failure.result);
             }
         };
         if let Some(raw) = args.p_memory.raws.first_mut() {
@@ -76,13 +83,15 @@ impl DeviceMemoryCommands for Dispatcher {
         const NAME: &str = GetMemoryResourcePropertiesMESAArgs::NAME;
         let device = Arc::clone(self.device(args.device.id, NAME)?);
         let Some(source) = self.import_source(args.resource_id) else {
-            return Ok(vk::Result::ERROR_INVALID_EXTERNAL_HANDLE);
+            let failure = no_import("resourceId", args.resource_id);
+            self.note_failure(NAME, &failure);
+            return Ok(failure.result);
         };
         let types = match device.importable_types(&source) {
             Ok(types) => types,
-            Err(result) => {
-                note_failure(NAME, result);
-                return Ok(result);
+            Err(failure) => {
+                self.note_failure(NAME, &failure);
+                return Ok(failure.result);
             }
         };
         let properties = &mut *args.p_memory_resource_properties;
@@ -106,6 +115,14 @@ impl Dispatcher {
     }
 }
 
+/// A resource that is not there or of no use to the driver.
+#[cold]
+fn no_import(member: &'static str, resource: u32) -> Failure {
+    let reason = format!("resource {resource} does not exist, or is plain shared memory, which no driver imports");
+    let advice = hint(vk::Result::ERROR_INVALID_EXTERNAL_HANDLE);
+    Failure::refused(vk::Result::ERROR_INVALID_EXTERNAL_HANDLE, member, reason, advice)
+}
+
 /// Turns an allocation into storage for a resource: what a create-blob request with the id of a `VkDeviceMemory` asks
 /// for.
 pub(crate) fn export_memory_blob(shared: &Shared, memory: u64, flags: BlobFlags, size: u64) -> Result<Blob, HostError> {
@@ -115,7 +132,10 @@ pub(crate) fn export_memory_blob(shared: &Shared, memory: u64, flags: BlobFlags,
     let found = shared.objects.memory(memory).zip(shared.objects.device_of(memory));
     let blob = match found {
         Some((memory, device)) => memory.export(&device, flags, size),
-        None => Err(HostError::fatal("create-blob", format!("no VkDeviceMemory has the id {memory}"))),
+        None => {
+            let reason = format!("no VkDeviceMemory has the id {memory:#x}: {}", shared.objects.obituary(memory));
+            Err(Fatal::new("create-blob", reason).member("blob_id").advice(APPLICATION).into())
+        }
     };
     shared.objects.leave(&mut presence);
     blob

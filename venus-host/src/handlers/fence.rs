@@ -10,7 +10,14 @@ use venus_protocol::{
 };
 
 use super::{destroy, forward};
-use crate::{HostError, context::Dispatcher, driver::Device, object::Uses, sync::Orphan};
+use crate::{
+    HostError,
+    context::Dispatcher,
+    driver::Device,
+    error::{Fatal, RUNAWAY},
+    object::Uses,
+    sync::Orphan,
+};
 
 /// How long one wait in the driver takes at most, so that the end of a context is noticed in between.
 pub(super) const WAIT_SLICE_NS: u64 = 1_000_000_000;
@@ -45,6 +52,7 @@ impl FenceCommands for Dispatcher {
         loop {
             args.timeout = left_ns.min(WAIT_SLICE_NS);
             let result = self.forward_long(Uses::WAITS, args)?;
+            self.note_device_lost(WaitForFencesArgs::NAME, result);
             if result != vk::Result::TIMEOUT || left_ns <= WAIT_SLICE_NS {
                 return Ok(result);
             }
@@ -77,7 +85,7 @@ pub(super) fn require_room(device: &Device, command: &'static str) -> Result<(),
     if device.orphans().lock().has_room() {
         return Ok(());
     }
-    Err(HostError::fatal(command, "too many exported objects have not become signalled"))
+    Err(Fatal::new(command, "too many exported objects have not become signalled").advice(RUNAWAY).into())
 }
 
 impl Dispatcher {

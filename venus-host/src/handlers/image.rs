@@ -14,6 +14,7 @@ use crate::{
     HostError,
     context::Dispatcher,
     driver::{chain, external::ImageChain},
+    trace::Span,
 };
 
 impl ImageCommands for Dispatcher {
@@ -60,13 +61,19 @@ impl ImageCommands for Dispatcher {
 
     /// The pixels travel in the reply.
     fn copy_image_to_memory_mesa(&mut self, args: &mut CopyImageToMemoryMESAArgs<'_>) -> Result<vk::Result, HostError> {
-        let device = Arc::clone(self.device(args.device.id, CopyImageToMemoryMESAArgs::NAME)?);
-        Ok(device.copy_image_to_memory(args.p_copy_image_to_memory_info, args.p_data))
+        const NAME: &str = CopyImageToMemoryMESAArgs::NAME;
+        let device = Arc::clone(self.device(args.device.id, NAME)?);
+        let outcome = self
+            .within(Span::Driver(NAME), |_| device.copy_image_to_memory(args.p_copy_image_to_memory_info, args.p_data));
+        Ok(self.result_of(NAME, outcome))
     }
 
     /// The pixels travel in the command.
     fn copy_memory_to_image_mesa(&mut self, args: &mut CopyMemoryToImageMESAArgs<'_>) -> Result<vk::Result, HostError> {
-        let device = Arc::clone(self.device(args.device.id, CopyMemoryToImageMESAArgs::NAME)?);
-        Ok(device.copy_memory_to_image(args.p_copy_memory_to_image_info))
+        const NAME: &str = CopyMemoryToImageMESAArgs::NAME;
+        let device = Arc::clone(self.device(args.device.id, NAME)?);
+        let outcome =
+            self.within(Span::Driver(NAME), |_| device.copy_memory_to_image(args.p_copy_memory_to_image_info));
+        Ok(self.result_of(NAME, outcome))
     }
 }

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use venus_protocol::{EXTENSIONS, args::*, dispatch::InstanceCommands, vk, wire::Command};
 
-use super::{fill, note_failure, refuse};
+use super::{fill, refuse};
 use crate::{
     HostError,
-    context::Dispatcher,
-    driver::{Instance, Loader},
+    context::{Dispatcher, age::Sign},
+    driver::{Failure, Instance, Loader},
+    error::{Fatal, GUEST_DRIVER, hint},
     object::{Detail, NewObject},
+    trace::Span,
 };
 
 /// What a guest that asks for the instance's extensions is told: the private ones, which are what makes this a Venus
@@ -32,7 +34,7 @@ impl InstanceCommands for Dispatcher {
                 *args.p_api_version = loader.version();
                 vk::Result::SUCCESS
             }
-            Err(error) => unavailable(EnumerateInstanceVersionArgs::NAME, &error),
+            Err(error) => self.unavailable(EnumerateInstanceVersionArgs::NAME, &error),
         })
     }
 
@@ -41,8 +43,12 @@ impl InstanceCommands for Dispatcher {
         &mut self,
         args: &mut EnumerateInstanceExtensionPropertiesArgs<'_>,
     ) -> Result<vk::Result, HostError> {
+        self.note_age(Sign::AsksForProtocol);
         if args.p_layer_name.is_some() {
-            return Ok(vk::Result::ERROR_LAYER_NOT_PRESENT);
+            let reason = "names a layer, and layers are the guest's own business";
+            let failure = Failure::refused(vk::Result::ERROR_LAYER_NOT_PRESENT, "pLayerName", reason, GUEST_DRIVER);
+            self.note_failure(EnumerateInstanceExtensionPropertiesArgs::NAME, &failure);
+            return Ok(failure.result);
         }
         let private = EXTENSIONS.iter().filter(|extension| PRIVATE_EXTENSIONS.contains(&extension.name));
         let list: Vec<_> = private.map(crate::driver::extensions::properties).collect();
@@ -53,22 +59,27 @@ impl InstanceCommands for Dispatcher {
     fn create_instance(&mut self, args: &mut CreateInstanceArgs<'_>) -> Result<vk::Result, HostError> {
         const NAME: &str = CreateInstanceArgs::NAME;
         if !self.shared.vulkan.may_create_instance() {
-            return Err(HostError::fatal(NAME, "a context has one instance, and this one has had it"));
+            let reason = "a context has one instance, and this one has had it";
+            return Err(Fatal::new(NAME, reason).advice(GUEST_DRIVER).into());
         }
         let loader = match Loader::shared() {
             Ok(loader) => loader,
-            Err(error) => return Ok(unavailable(NAME, &error)),
+            Err(error) => return Ok(self.unavailable(NAME, &error)),
         };
-        let instance = match Instance::for_guest(loader, self.shared.vulkan.config(), args.p_create_info) {
+        let created = self.within(Span::Driver(NAME), |this| {
+            let vulkan = &this.shared.vulkan;
+            Instance::for_guest(loader, vulkan.config(), args.p_create_info, vulkan.findings())
+        });
+        let instance = match created {
             Ok(instance) => Arc::new(instance),
-            Err(result) => {
-                note_failure(NAME, result);
-                return Ok(result);
+            Err(failure) => {
+                self.note_uncreated(NAME, &failure, vk::ObjectType::INSTANCE, args.p_instance.ids);
+                return Ok(failure.result);
             }
         };
         let (Some(&id), Some(raw)) = (args.p_instance.ids.first(), args.p_instance.raws.first_mut()) else {
             instance.destroy();
-            return Err(HostError::fatal(NAME, "pInstance is null"));
+            return Err(Fatal::new(NAME, "is null").member("pInstance").advice(GUEST_DRIVER).into());
         };
         *raw = instance.raw();
         let object = NewObject {
@@ -86,7 +97,8 @@ impl InstanceCommands for Dispatcher {
         if !self.shared.vulkan.set_instance(Arc::clone(&instance)) {
             // Two rings at once; the id that is left behind belongs to a context that is lost.
             instance.destroy();
-            return Err(HostError::fatal(NAME, "another ring creates an instance at the same time"));
+            let reason = "another ring creates an instance at the same time";
+            return Err(Fatal::new(NAME, reason).advice(GUEST_DRIVER).into());
         }
         Ok(vk::Result::SUCCESS)
     }
@@ -112,9 +124,13 @@ impl InstanceCommands for Dispatcher {
     }
 }
 
-/// The result for a guest when this host has no Vulkan.
-#[cold]
-fn unavailable(command: &'static str, error: &HostError) -> vk::Result {
-    tracing::error!(command, "{error}");
-    vk::Result::ERROR_INITIALIZATION_FAILED
+impl Dispatcher {
+    /// The result for a guest when this host has no Vulkan.
+    #[cold]
+    fn unavailable(&self, command: &'static str, error: &HostError) -> vk::Result {
+        let result = vk::Result::ERROR_INITIALIZATION_FAILED;
+        let failure = Failure::refused(result, "", error.to_string(), hint(result));
+        self.note_failure(command, &failure);
+        failure.result
+    }
 }

@@ -40,16 +40,17 @@ use std::sync::Arc;
 use venus_protocol::{
     dispatch::Handler,
     vk,
-    wire::{Command, CommandHeader, CommandType, Decoder, Handle, NewHandles},
+    wire::{Command, CommandHeader, CommandType, Decoder, Handle, NewHandles, Returned as _},
 };
 
 pub(crate) use self::{device::destroy_all, device_memory::export_memory_blob};
 use crate::{
     HostError,
-    context::Dispatcher,
-    driver::{self, Device, Instance, PhysicalDevice},
-    error::Fatal,
-    object::{Detail, NewObject, Uses},
+    context::{Dispatcher, Shared},
+    driver::{self, Device, Failure, Instance, PhysicalDevice},
+    error::{APPLICATION, Fatal, hint},
+    object::{self, Detail, NewObject, Uses},
+    trace::Span,
 };
 
 impl Handler for Dispatcher {
@@ -58,7 +59,7 @@ impl Handler for Dispatcher {
     fn device_lost(&mut self, command: CommandType) -> HostError {
         let fatal =
             Fatal::new(command.name(), "the device is lost, and the guest asked for no reply that could say so");
-        fatal.advice("the host's log and its kernel's say why the GPU failed").into()
+        fatal.advice(hint(vk::Result::ERROR_DEVICE_LOST)).into()
     }
 
     #[inline]
@@ -77,6 +78,24 @@ pub(crate) struct DeviceCache {
     generation: u64,
     /// It was the only device, so every object of a device is this one's.
     is_sole: bool,
+}
+
+impl DeviceCache {
+    /// The device that the object `owner` is or belongs to.
+    #[inline]
+    fn device(&mut self, shared: &Shared, owner: u64, command: &'static str) -> Result<&Arc<Device>, HostError> {
+        let generation = shared.objects.device_generation();
+        if !self.is_sole || self.generation != generation {
+            self.find(shared, owner, generation);
+        }
+        self.device.as_ref().ok_or_else(|| gone(command))
+    }
+
+    #[cold]
+    fn find(&mut self, shared: &Shared, owner: u64, generation: u64) {
+        let is_sole = shared.objects.device_count() == 1;
+        *self = Self { device: shared.objects.device_of(owner), generation, is_sole };
+    }
 }
 
 /// Commands that go to the driver as they are.
@@ -137,37 +156,49 @@ macro_rules! refuse {
 
 use {create, destroy, forward, forward_physical, refuse};
 
+/// Advice for commands that no driver sends which was made for this protocol.
+const REFUSED: &str = "the guest's driver was not made for this version of the protocol: update the guest's Mesa, or \
+                       this host if that is older";
+
+/// Advice for what cannot be without a host that tells its guests the wrong things, or a guest that does not listen.
+const NOT_OFFERED: &str = "compare what the application enables with the extensions in `venus doctor`: what is not \
+                           listed there must not be used";
+
+/// Advice for two threads of the guest's application that use one object at the same time.
+const UNSYNCHRONISED: &str = "the guest's application destroys an object that another of its threads still uses: run \
+                              it under the validation layers' thread-safety checks in the guest";
+
 /// The error of [`refuse!`].
 #[cold]
 fn refused(command: &'static str, reason: &'static str) -> HostError {
-    Fatal::new(command, reason).advice("a guest driver that sends this was not made for this protocol version").into()
+    Fatal::new(command, reason).advice(REFUSED).into()
 }
 
 /// A command whose extension or version the driver lacks, so the guest cannot have enabled it.
 #[cold]
 fn no_entry_point(command: &'static str) -> HostError {
-    HostError::fatal(command, "the host's driver has no such command, so no extension that was offered has it")
+    let reason = "the host's driver has no such command, so no extension that was offered has it";
+    Fatal::new(command, reason).advice(NOT_OFFERED).into()
 }
 
 impl Dispatcher {
     /// The device that the object `owner` is or belongs to.
     #[inline]
     fn device(&mut self, owner: u64, command: &'static str) -> Result<&Arc<Device>, HostError> {
-        let generation = self.shared.objects.device_generation();
-        let cache = &self.device_cache;
-        if !cache.is_sole || cache.generation != generation {
-            self.find_device(owner, generation);
-        }
-        self.device_cache.device.as_ref().ok_or_else(|| gone(command))
+        self.device_cache.device(&self.shared, owner, command)
     }
 
-    #[cold]
-    fn find_device(&mut self, owner: u64, generation: u64) {
-        self.device_cache = DeviceCache {
-            device: self.shared.objects.device_of(owner),
-            generation,
-            is_sole: self.shared.objects.device_count() == 1,
-        };
+    /// Runs a part of the command that a tracer shall show.
+    #[inline]
+    fn within<T>(&mut self, span: Span, run: impl FnOnce(&Self) -> T) -> T {
+        if let Some(watch) = &mut self.watch {
+            watch.enter_span(span);
+        }
+        let returned = run(self);
+        if let Some(watch) = &mut self.watch {
+            watch.exit_span();
+        }
+        returned
     }
 
     fn instance(&self, command: &'static str) -> Result<Arc<Instance>, HostError> {
@@ -187,21 +218,56 @@ impl Dispatcher {
     /// Calls the driver with the device's entry point.
     #[inline]
     fn forward<'a, C: Command<'a>>(&mut self, args: &mut C) -> Result<C::Return, HostError> {
-        let device = self.device(args.owner_id(), C::NAME)?;
-        driver::call(args, device.procs()).ok_or_else(|| no_entry_point(C::NAME))
+        let device = self.device_cache.device(&self.shared, args.owner_id(), C::NAME)?;
+        let called = match &mut self.watch {
+            None => driver::call(args, device.procs()),
+            Some(watch) => {
+                watch.enter_span(Span::Driver(C::NAME));
+                let called = driver::call(args, device.procs());
+                watch.exit_span();
+                called
+            }
+        };
+        let returned = called.ok_or_else(|| no_entry_point(C::NAME))?;
+        if C::REPORTS_DEVICE_LOST && returned.is_device_lost() {
+            self.note_device_lost(C::NAME, vk::Result::ERROR_DEVICE_LOST);
+        }
+        Ok(returned)
+    }
+
+    /// What the guest is told of a call without output; a failure is logged.
+    fn result_of(&self, command: &'static str, outcome: Result<(), Failure>) -> vk::Result {
+        match outcome {
+            Ok(()) => vk::Result::SUCCESS,
+            Err(failure) => {
+                self.note_failure(command, &failure);
+                failure.result
+            }
+        }
+    }
+
+    /// Logs it if the driver says that the device is lost.
+    #[inline]
+    fn note_device_lost(&self, command: &'static str, result: vk::Result) {
+        if result == vk::Result::ERROR_DEVICE_LOST {
+            self.note_failure(command, &result.into());
+        }
     }
 
     /// Calls the driver with the instance's entry point.
     fn forward_physical<'a, C: Command<'a>>(&mut self, args: &mut C) -> Result<C::Return, HostError> {
         let instance = self.instance(C::NAME)?;
-        driver::call(args, instance.procs()).ok_or_else(|| no_entry_point(C::NAME))
+        let called = self.within(Span::Driver(C::NAME), |_| driver::call(args, instance.procs()));
+        called.ok_or_else(|| no_entry_point(C::NAME))
     }
 
     /// As [`Dispatcher::forward`], for a command that may take long and uses objects of `uses` only, so that it does
     /// not hold up the freeing of others.
     fn forward_long<'a, C: Command<'a>>(&mut self, uses: Uses, args: &mut C) -> Result<C::Return, HostError> {
         let device = Arc::clone(self.device(args.owner_id(), C::NAME)?);
-        let called = self.shared.objects.long(&self.presence, uses, || driver::call(args, device.procs()));
+        let span = if uses == Uses::WAITS { Span::DriverWait(C::NAME) } else { Span::Driver(C::NAME) };
+        let called = self
+            .within(span, |this| this.shared.objects.long(&this.presence, uses, || driver::call(args, device.procs())));
         called.ok_or_else(|| no_entry_point(C::NAME))
     }
 
@@ -214,7 +280,7 @@ impl Dispatcher {
         new: &NewHandles<'_, H>,
     ) -> Result<vk::Result, HostError> {
         if result.as_raw() < 0 {
-            note_failure(command, result);
+            self.note_uncreated(command, &result.into(), H::TYPE, new.ids);
             return Ok(result);
         }
         let raws = new.raws.iter().map(|raw| raw.as_raw());
@@ -222,7 +288,28 @@ impl Dispatcher {
             self.discard(command, device, new.raws)?;
             return Err(error.fatal(command));
         }
+        self.name_objects(device, new);
         Ok(result)
+    }
+
+    /// Has validation messages call new objects as the guest does.
+    fn name_objects<H: vk::Handle + Copy>(&mut self, device: u64, new: &NewHandles<'_, H>) {
+        if !self.shared.vulkan.config().validate {
+            return;
+        }
+        let Some(device) = self.shared.objects.device_of(device) else { return };
+        for (&id, raw) in new.ids.iter().zip(new.raws.iter()).filter(|(_, raw)| raw.as_raw() != 0) {
+            let name = driver::validation::object_name(object::kinds::name(H::TYPE), id);
+            device.name_object(H::TYPE, raw.as_raw(), &name);
+        }
+    }
+
+    /// Logs that objects which the guest will call `ids` could not be created, and remembers it: guests often send such
+    /// commands without asking for the result, and fail later when they use the id.
+    #[cold]
+    fn note_uncreated(&self, command: &'static str, failure: &Failure, kind: vk::ObjectType, ids: &[u64]) {
+        self.note_failure(command, failure);
+        self.shared.objects.mourn(kind, ids, command, failure.result);
     }
 
     /// As [`Dispatcher::adopt`], for one object that is more than its handle.
@@ -239,6 +326,7 @@ impl Dispatcher {
                 self.discard(command, device, new.raws)?;
                 return Err(error.fatal(command));
             }
+            self.name_objects(device, new);
         }
         Ok(())
     }
@@ -287,14 +375,7 @@ impl Dispatcher {
 /// A guest object vanished while a command that names it was under way: another ring destroyed it.
 #[cold]
 fn gone(command: &'static str) -> HostError {
-    HostError::fatal(command, "the object it acts on is being destroyed by another ring")
-}
-
-/// Logs a driver's refusal to create something. Guests often send such commands without asking for the result, and fail
-/// later when they use the id.
-#[cold]
-fn note_failure(command: &'static str, result: vk::Result) {
-    tracing::warn!(command, "the driver failed: {result}");
+    Fatal::new(command, "the object it acts on is being destroyed by another ring").advice(UNSYNCHRONISED).into()
 }
 
 /// How much more room than the guest has asked for a driver is given, at most.
@@ -314,7 +395,7 @@ fn with_room<T>(
     }
     if needed > data.len().saturating_add(EXTRA_ROOM) {
         let reason = format!("{} bytes of room for {needed} bytes of answer", data.len());
-        return Err(Fatal::new(command, reason).member("dataSize").into());
+        return Err(Fatal::new(command, reason).member("dataSize").advice(APPLICATION).into());
     }
     let mut room = vec![0; needed];
     let outcome = call(&mut room);

@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use venus_protocol::{args::*, dispatch::PhysicalDeviceCommands, vk, wire::Command};
 
-use super::{fill, forward_physical, refuse};
+use super::{REFUSED, fill, forward_physical, refuse};
 use crate::{
     HostError,
     context::Dispatcher,
     driver::{PhysicalDevice, chain, external},
+    error::{Fatal, GUEST_DRIVER},
     object::{Detail, NewObject},
 };
 
@@ -46,7 +47,7 @@ impl PhysicalDeviceCommands for Dispatcher {
         let instance = self.instance(NAME)?;
         let devices = match instance.physical_devices() {
             Ok(devices) => devices,
-            Err(result) => return Ok(result),
+            Err(result) => return Ok(self.result_of(NAME, Err(result.into()))),
         };
         let total = u32::try_from(devices.len()).unwrap_or(u32::MAX);
         let new = &mut args.p_physical_devices;
@@ -60,8 +61,8 @@ impl PhysicalDeviceCommands for Dispatcher {
             match known.get(n) {
                 Some(&first) if first == id => {}
                 Some(&first) => {
-                    let reason = format!("device {n} was called {first} before and is called {id} now");
-                    return Err(HostError::fatal(NAME, reason));
+                    let reason = format!("device {n} was called {first:#x} before and is called {id:#x} now");
+                    return Err(Fatal::new(NAME, reason).member("pPhysicalDevices").advice(GUEST_DRIVER).into());
                 }
                 None => {
                     self.register_physical_device(NAME, id, device)?;
@@ -85,7 +86,7 @@ impl PhysicalDeviceCommands for Dispatcher {
         let instance = self.instance(NAME)?;
         let devices = match instance.physical_devices() {
             Ok(devices) => devices,
-            Err(result) => return Ok(result),
+            Err(result) => return Ok(self.result_of(NAME, Err(result.into()))),
         };
         let known = instance.guest_ids().lock();
         let guest_id = |raw| {
@@ -94,7 +95,7 @@ impl PhysicalDeviceCommands for Dispatcher {
         };
         let groups = match instance.physical_device_groups() {
             Ok(groups) => groups,
-            Err(result) => return Ok(result),
+            Err(result) => return Ok(self.result_of(NAME, Err(result.into()))),
         };
         let groups: Vec<_> = groups.into_iter().filter_map(|group| group.renamed(guest_id)).collect();
         let total = u32::try_from(groups.len()).unwrap_or(u32::MAX);
@@ -202,7 +203,8 @@ impl PhysicalDeviceCommands for Dispatcher {
     ) -> Result<vk::Result, HostError> {
         const NAME: &str = EnumerateDeviceExtensionPropertiesArgs::NAME;
         if args.p_layer_name.is_some() {
-            return Err(HostError::fatal(NAME, "pLayerName is not null, but layers are the guest's own business"));
+            let reason = "is not null, but layers are the guest's own business";
+            return Err(Fatal::new(NAME, reason).member("pLayerName").advice(REFUSED).into());
         }
         let device = self.physical_device(args.physical_device, NAME)?;
         Ok(fill(&device.offered_extensions(), args.p_property_count, args.p_properties))

@@ -10,7 +10,7 @@ use venus_protocol::{
     wire::{Command, NewHandles},
 };
 
-use super::{create, destroy, forward, with_room};
+use super::{REFUSED, create, destroy, forward, with_room};
 use crate::{HostError, context::Dispatcher, driver::bounds, error::Fatal, object::Uses};
 
 /// shaderGroupHandleSize: the specification leaves no choice.
@@ -109,7 +109,7 @@ impl PipelineCommands for Dispatcher {
         const NAME: &str = CreateRayTracingPipelinesKHRArgs::NAME;
         if args.deferred_operation.id != 0 {
             let reason = "guest drivers defer operations themselves, so it has to be null";
-            return Err(Fatal::new(NAME, reason).member("deferredOperation").into());
+            return Err(Fatal::new(NAME, reason).member("deferredOperation").advice(REFUSED).into());
         }
         bounds::check_ray_tracing(NAME, args.p_create_infos)?;
         let result = self.forward_long(Uses::PIPELINES, args)?;

@@ -2,16 +2,22 @@
 
 use std::sync::Arc;
 
-use venus_protocol::{args::*, dispatch::QueueCommands, vk, wire::Command};
+use venus_protocol::{
+    args::*,
+    dispatch::QueueCommands,
+    vk,
+    wire::{Command, Returned as _},
+};
 
-use super::{gone, no_entry_point, refuse};
+use super::{REFUSED, gone, no_entry_point, refuse};
 use crate::{
     HostError,
     context::Dispatcher,
     driver::{self, bounds, chain},
-    error::Fatal,
+    error::{APPLICATION, Fatal, GUEST_DRIVER},
     object::{Detail, NewObject},
     sync::Queue,
+    trace::Span,
 };
 
 impl QueueCommands for Dispatcher {
@@ -26,7 +32,7 @@ impl QueueCommands for Dispatcher {
         let info = args.p_queue_info;
         let Some(timeline) = chain::find::<vk::DeviceQueueTimelineInfoMESA<'_>>(info) else {
             let reason = "VkDeviceQueueTimelineInfoMESA is missing, so no fence could ever reach the queue";
-            return Err(Fatal::new(NAME, reason).member("pQueueInfo->pNext").into());
+            return Err(Fatal::new(NAME, reason).member("pQueueInfo->pNext").advice(REFUSED).into());
         };
         let ring_idx = timeline.ring_idx;
         let device = Arc::clone(self.device(args.device.id, NAME)?);
@@ -36,19 +42,20 @@ impl QueueCommands for Dispatcher {
                 "the device was created without queue {} of family {}",
                 info.queue_index, info.queue_family_index
             );
-            return Err(Fatal::new(NAME, reason).member("pQueueInfo").into());
+            return Err(Fatal::new(NAME, reason).member("pQueueInfo").advice(APPLICATION).into());
         };
         let (Some(&id), Some(raw)) = (args.p_queue.ids.first(), args.p_queue.raws.first_mut()) else {
-            return Err(HostError::fatal(NAME, "pQueue is null"));
+            return Err(Fatal::new(NAME, "is null").member("pQueue").advice(GUEST_DRIVER).into());
         };
         if !queue.assign_id(id) {
-            return Err(HostError::fatal(NAME, "the queue has been asked for before"));
+            let reason = "the queue has been asked for before; guest drivers ask once, when they create the device";
+            return Err(Fatal::new(NAME, reason).member("pQueueInfo").advice(GUEST_DRIVER).into());
         }
         *raw = queue.raw();
         // The handle is the device's and stays: nothing to roll back in the driver.
         self.shared.timelines.bind(ring_idx, device, queue).map_err(|error| {
             let fatal = Fatal::new(NAME, error.to_string());
-            fatal.member("VkDeviceQueueTimelineInfoMESA::ringIdx")
+            fatal.member("pQueueInfo->pNext<VkDeviceQueueTimelineInfoMESA>.ringIdx").advice(GUEST_DRIVER)
         })?;
         let object = NewObject {
             id,
@@ -79,9 +86,22 @@ impl QueueCommands for Dispatcher {
 impl Dispatcher {
     /// Calls the driver with the queue locked: its timeline submits to it too.
     fn forward_locked<'a, C: Command<'a>>(&mut self, queue: vk::Queue, args: &mut C) -> Result<C::Return, HostError> {
-        let device = self.device(args.owner_id(), C::NAME)?;
+        let device = self.device_cache.device(&self.shared, args.owner_id(), C::NAME)?;
         let queue = device.queue(queue).ok_or_else(|| gone(C::NAME))?;
-        let _lock = queue.lock();
-        driver::call(args, device.procs()).ok_or_else(|| no_entry_point(C::NAME))
+        let called = match &mut self.watch {
+            None => {
+                let _lock = queue.lock();
+                driver::call(args, device.procs())
+            }
+            Some(watch) => {
+                let _lock = watch.within(Span::Wait("queue"), || queue.lock());
+                watch.within(Span::Driver(C::NAME), || driver::call(args, device.procs()))
+            }
+        };
+        let returned = called.ok_or_else(|| no_entry_point(C::NAME))?;
+        if returned.is_device_lost() {
+            self.note_device_lost(C::NAME, vk::Result::ERROR_DEVICE_LOST);
+        }
+        Ok(returned)
     }
 }

@@ -10,7 +10,7 @@ use venus_protocol::{
 };
 
 use super::{
-    destroy,
+    REFUSED, destroy,
     fence::{WAIT_SLICE_NS, require_room},
     forward,
 };
@@ -18,7 +18,7 @@ use crate::{
     HostError,
     context::Dispatcher,
     driver::{Device, chain},
-    error::Fatal,
+    error::{APPLICATION, Fatal},
     object::Uses,
     sync::{Orphan, Queue},
 };
@@ -57,6 +57,7 @@ impl SemaphoreCommands for Dispatcher {
         loop {
             args.timeout = left_ns.min(WAIT_SLICE_NS);
             let result = self.forward_long(Uses::WAITS, args)?;
+            self.note_device_lost(WaitSemaphoresArgs::NAME, result);
             if result != vk::Result::TIMEOUT || left_ns <= WAIT_SLICE_NS {
                 return Ok(result);
             }
@@ -100,7 +101,8 @@ impl SemaphoreCommands for Dispatcher {
         let info = args.p_import_semaphore_resource_info;
         if info.resource_id != 0 {
             let reason = format!("resource {} is not 0, the only payload there is", info.resource_id);
-            return Err(Fatal::new(NAME, reason).member("pImportSemaphoreResourceInfo->resourceId").into());
+            let fatal = Fatal::new(NAME, reason).member("pImportSemaphoreResourceInfo->resourceId");
+            return Err(fatal.advice(REFUSED).into());
         }
         let imported = if device.has_native_semaphores() {
             device.import_signalled(info.semaphore)
@@ -113,5 +115,8 @@ impl SemaphoreCommands for Dispatcher {
 
 /// A queue for empty submissions. The first is as good as any.
 fn any_queue<'a>(device: &'a Device, command: &'static str) -> Result<&'a Queue, HostError> {
-    device.queues().first().map(AsRef::as_ref).ok_or_else(|| HostError::fatal(command, "the device has no queue"))
+    device.queues().first().map(AsRef::as_ref).ok_or_else(|| {
+        let reason = "the device was created without a queue, so nothing can signal or wait";
+        Fatal::new(command, reason).advice(APPLICATION).into()
+    })
 }

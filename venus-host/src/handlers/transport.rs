@@ -28,6 +28,7 @@ use venus_protocol::{
 use crate::{
     context::{
         Dispatcher, Endpoint,
+        age::Sign,
         interpreter::{Indirect, Interpreter},
         reply::{lookup_shmem, shmem_range},
     },
@@ -36,6 +37,7 @@ use crate::{
     limits,
     resource::ResourceId,
     ring::{self, Control, CreateInfo, Layout, Mode, Region, RingId, Settings, WaitError},
+    trace::Span,
 };
 
 /// A range of shared memory that holds commands: `VkCommandStreamDescriptionMESA`.
@@ -85,6 +87,9 @@ impl TransportCommands for Dispatcher {
             extra_size: bytes(info.extra_size),
         };
         let monitor = chain::find::<vk::RingMonitorInfoMESA<'_>>(info);
+        if monitor.is_none() {
+            self.note_age(Sign::Unmonitored);
+        }
         let period = monitor.map(|monitor| Duration::from_micros(monitor.max_reporting_period_microseconds.into()));
         // `VkRingPriorityInfoMESA` asks for another scheduling priority of the ring's thread. The host's administrator
         // decides on that, not the guest.
@@ -107,6 +112,7 @@ impl TransportCommands for Dispatcher {
     }
 
     fn write_ring_extra_mesa(&mut self, args: &mut WriteRingExtraMESAArgs) -> Result<(), HostError> {
+        self.note_age(Sign::PollsExtra);
         self.write_ring_extra(args.ring, bytes(args.offset), args.value)
     }
 
@@ -216,12 +222,16 @@ impl Dispatcher {
         const COMMAND: &str = "vkCreateRingMESA";
         self.require_context(COMMAND)?;
         if monitor_period == Some(Duration::ZERO) {
-            return Err(Fatal::new(COMMAND, "is 0").member("maxReportingPeriodMicroseconds").into());
+            return Err(Fatal::new(COMMAND, "is 0")
+                .member("pCreateInfo->pNext<VkRingMonitorInfoMESA>.maxReportingPeriodMicroseconds")
+                .into());
         }
         let (mapping, size) = lookup_shmem(&self.shared.resources, resource, COMMAND, "pCreateInfo->resourceId")?;
         let layout = Layout::new(info, size)?;
         let region = Region::new(mapping, layout).map_err(|error| Fatal::new(COMMAND, error.to_string()))?;
-        for (member, word) in [("headOffset", region.published_head()), ("statusOffset", region.status())] {
+        for (member, word) in
+            [("pCreateInfo->headOffset", region.published_head()), ("pCreateInfo->statusOffset", region.status())]
+        {
             if word != 0 {
                 return Err(Fatal::new(COMMAND, format!("the word there is {word:#x}, must be 0"))
                     .member(member)
@@ -238,7 +248,7 @@ impl Dispatcher {
     fn destroy_ring(&mut self, id: u64) -> Result<(), HostError> {
         const COMMAND: &str = "vkDestroyRingMESA";
         self.ring(COMMAND, id)?;
-        self.while_absent(|dispatcher| {
+        self.while_absent("end of ring", |dispatcher| {
             dispatcher.shared.rings.destroy(RingId(id));
             Ok(())
         })
@@ -279,7 +289,9 @@ impl Dispatcher {
             return Err(HostError::Blocked);
         }
         let ring = Arc::clone(ring);
-        self.while_absent(|dispatcher| ring.wait_virtqueue_seqno(seqno, || dispatcher.shared.fatal.is_set()))
+        self.while_absent("direct submission", |dispatcher| {
+            ring.wait_virtqueue_seqno(seqno, || dispatcher.shared.fatal.is_set())
+        })
     }
 
     /// vkWaitRingSeqnoMESA. Only the low 32 bits of the sequence number count.
@@ -291,7 +303,7 @@ impl Dispatcher {
             return Ok(());
         }
         let outcome = match ring.mode {
-            Mode::Thread => self.while_absent(|dispatcher| {
+            Mode::Thread | Mode::Fed => self.while_absent("ring position", |dispatcher| {
                 let shared = &dispatcher.shared;
                 Ok(ring.wait_consumed(seqno, || shared.fatal.is_set(), || (shared.abandoned)()))
             })?,
@@ -316,7 +328,7 @@ impl Dispatcher {
 
     /// The wait of a context whose rings have no threads: nobody else is going to execute the commands waited for.
     fn poll_until_consumed(&mut self, ring: &Control, seqno: u32) -> Result<(), WaitError> {
-        self.while_absent(|dispatcher| {
+        self.while_absent("ring position", |dispatcher| {
             let progress = dispatcher.shared.rings.poll_one(ring.id);
             Ok(match progress {
                 _ if ring.has_consumed(seqno) => Ok(()),
@@ -328,9 +340,14 @@ impl Dispatcher {
     }
 
     /// Runs something that may take long and holds no object, without keeping others from freeing theirs.
-    fn while_absent<T>(&mut self, run: impl FnOnce(&Self) -> Result<T, HostError>) -> Result<T, HostError> {
+    /// `what` is waited for.
+    fn while_absent<T>(
+        &mut self,
+        what: &'static str,
+        run: impl FnOnce(&Self) -> Result<T, HostError>,
+    ) -> Result<T, HostError> {
         self.shared.objects.leave(&mut self.presence);
-        let outcome = run(self);
+        let outcome = self.within(Span::Wait(what), run);
         self.shared.objects.enter(&mut self.presence);
         outcome
     }

@@ -9,12 +9,15 @@
 //! * *May it be freed now?* Removing an id is immediate, freeing the driver's object waits until no other endpoint can
 //!   still be in the middle of a command that resolved it: [`reclaim`].
 //!
+//! A fourth is asked when something is wrong already: *what became of this id?* ([`graveyard`])
+//!
 //! This room stores driver handles as raw bits and never calls the driver; `driver/destroy.rs` knows how to free each
 //! type. Policy (which command may create or destroy what) is in `handlers/`.
 
 #![deny(unsafe_code)]
 
 mod cache;
+mod graveyard;
 mod id;
 pub(crate) mod kinds;
 pub(crate) mod reclaim;

@@ -28,10 +28,14 @@ use venus_protocol::{
 
 use super::{
     CachedResolver, ObjectId, ResolveCache,
+    graveyard::{Fate, Grave, Graveyard},
     kinds::{self, Uses},
     reclaim::{Presence, Reclaim},
 };
-use crate::{HostError, driver, error::Fatal};
+use crate::{
+    HostError, driver,
+    error::{APPLICATION, Fatal, GUEST_DRIVER, RUNAWAY},
+};
 
 type Map = HashMap<u64, Entry, foldhash::fast::RandomState>;
 
@@ -106,16 +110,16 @@ pub(crate) enum TableError {
     #[error("the id of a new {0} is 0")]
     ZeroId(&'static str),
     /// A new object was given an id that is in use.
-    #[error("id {id} is already in use, by a {by}")]
+    #[error("id {id:#x} is already in use, by a {by}")]
     IdInUse { id: u64, by: &'static str },
     /// [`MAX_OBJECTS`] are alive.
     #[error("{MAX_OBJECTS} objects are alive, which is the limit")]
     Full,
     /// There is no such object.
-    #[error("no {kind} has the id {id}")]
+    #[error("no {kind} has the id {id:#x}")]
     Unknown { kind: &'static str, id: u64 },
     /// The object belongs to another device or pool than the command says.
-    #[error("{kind} {id} does not belong to {owner} {owner_id}")]
+    #[error("{kind} {id:#x} does not belong to {owner} {owner_id:#x}")]
     WrongOwner { kind: &'static str, id: u64, owner: &'static str, owner_id: u64 },
 }
 
@@ -123,7 +127,13 @@ impl TableError {
     /// The reason why a context ends. `command` is the Vulkan name.
     #[cold]
     pub(crate) fn fatal(self, command: &'static str) -> HostError {
-        Fatal::new(command, Cow::Owned(self.to_string())).into()
+        let advice = match self {
+            // Ids are the guest driver's choice.
+            Self::ZeroId(_) | Self::IdInUse { .. } => GUEST_DRIVER,
+            Self::Full => RUNAWAY,
+            Self::Unknown { .. } | Self::WrongOwner { .. } => APPLICATION,
+        };
+        Fatal::new(command, Cow::Owned(self.to_string())).advice(advice).into()
     }
 }
 
@@ -134,6 +144,7 @@ pub(crate) struct Table {
     /// leads back to the id.
     pools: RwLock<Pools>,
     reclaim: Reclaim,
+    graveyard: Graveyard,
     /// How often something was removed or replaced; see [`Table::removals`].
     removals: AtomicU64,
     /// Moves whenever a device appears or disappears, so that a cached device can be trusted by looking at a number.
@@ -146,6 +157,7 @@ impl Table {
             map: RwLock::default(),
             pools: RwLock::default(),
             reclaim: Reclaim::new(),
+            graveyard: Graveyard::default(),
             removals: AtomicU64::new(0),
             device_generation: AtomicU64::new(0),
         }
@@ -209,7 +221,9 @@ impl Table {
             let owner = kinds::name(vk::ObjectType::DEVICE);
             return Err(TableError::WrongOwner { kind: kinds::name(kind), id, owner, owner_id: device });
         }
-        remove_locked(&mut map, id).ok_or(TableError::Unknown { kind: kinds::name(kind), id })
+        let removed = remove_locked(&mut map, id).ok_or(TableError::Unknown { kind: kinds::name(kind), id })?;
+        self.graveyard.bury([Grave { id, kind, fate: Fate::Destroyed }]);
+        Ok(removed)
     }
 
     /// Takes a pool out of the table together with everything allocated from it.
@@ -218,9 +232,7 @@ impl Table {
         self.pools.write().remove(&(kind.as_raw(), device, removed.raw));
         if let Detail::Pool(children) = &removed.detail {
             let mut map = self.unlink();
-            for child in children.iter() {
-                map.remove(child);
-            }
+            self.bury_children(&mut map, children, Fate::WithPool(id));
         }
         Ok(removed)
     }
@@ -232,9 +244,12 @@ impl Table {
             Some(Detail::Pool(children)) => std::mem::take(children),
             _ => return,
         };
-        for child in *children {
-            map.remove(&child);
-        }
+        self.bury_children(&mut map, &children, Fate::PoolReset(id));
+    }
+
+    fn bury_children(&self, map: &mut Map, children: &PooledIds, fate: Fate) {
+        let dead = children.iter().filter_map(|&id| Some(Grave { id, kind: map.remove(&id)?.kind, fate }));
+        self.graveyard.bury(dead);
     }
 
     /// Takes `ids`, all of type `kind`, out of the table; ids of 0 are skipped. Each must have been allocated from
@@ -252,6 +267,8 @@ impl Table {
             // An id that is named twice is gone the second time; the driver would free it twice.
             remove_locked(&mut map, id).ok_or(TableError::Unknown { kind: kinds::name(kind), id })?;
         }
+        let dead = ids.iter().filter(|&&id| id != 0);
+        self.graveyard.bury(dead.map(|&id| Grave { id, kind, fate: Fate::Destroyed }));
         Ok(())
     }
 
@@ -264,6 +281,9 @@ impl Table {
             map.extract_if(|_, entry| entry.device == id).map(|(id, entry)| removed(id, entry)).collect();
         self.device_generation.fetch_add(1, Ordering::Release);
         drop(map);
+        self.graveyard.bury([Grave { id, kind: vk::ObjectType::DEVICE, fate: Fate::Destroyed }]);
+        let fate = Fate::WithDevice(id);
+        self.graveyard.bury(children.iter().map(|child| Grave { id: child.id, kind: child.kind, fate }));
         self.pools.write().retain(|(_, device, _), _| *device != id);
         children.retain(|child| kinds::facts(child.kind).teardown != kinds::NO_TEARDOWN);
         children.sort_by_key(|child| (kinds::facts(child.kind).teardown, child.id));
@@ -286,6 +306,23 @@ impl Table {
         let entry = map.get_mut(&id).filter(|entry| entry.kind == kind);
         let entry = entry.ok_or(TableError::Unknown { kind: kinds::name(kind), id })?;
         Ok(std::mem::replace(&mut entry.raw, raw))
+    }
+
+    /// Writes down that the driver could not make what the guest will call `ids`.
+    #[cold]
+    pub(crate) fn mourn(&self, kind: vk::ObjectType, ids: &[u64], command: &'static str, result: vk::Result) {
+        let fate = Fate::NeverCreated { command, result };
+        self.graveyard.bury(ids.iter().map(|&id| Grave { id, kind, fate }));
+    }
+
+    /// What became of the id, which leads nowhere, as a clause for the log.
+    #[cold]
+    pub(crate) fn obituary(&self, id: u64) -> String {
+        match self.graveyard.find(id) {
+            Some(grave) => grave.to_string(),
+            None if self.graveyard.is_complete() => "no object has ever had this id".to_owned(),
+            None => "it was destroyed long ago, or never created".to_owned(),
+        }
     }
 
     /// The driver's handle behind `id`, which must be of type `kind`.
@@ -387,10 +424,9 @@ impl Table {
         if self.reclaim.wait_for_others(presence, POOLED_FREE_LIMIT) {
             return Ok(());
         }
-        Err(HostError::fatal(
-            command,
-            "another ring has been busy with one command for too long to free this object safely",
-        ))
+        let reason = "another ring has been busy with one command for too long to free this object safely";
+        let advice = "a call in the driver does not return: see the kernel's log (`dmesg`)";
+        Err(Fatal::new(command, reason).advice(advice).into())
     }
 
     /// Frees everything that still waits to be freed. Only when no endpoint runs any more.

@@ -14,8 +14,8 @@ use crate::{
 /// Contents are compared in pieces of this size.
 const PIECE: usize = 4096;
 
-/// Differences closer than this are noted as one.
-const GAP: usize = 16;
+/// Differences closer than this are noted as one: it bridges the padding between rows of a picture.
+const GAP: usize = 64;
 
 /// Most memory that is watched: as much again is needed for the copies.
 const WATCHED_BYTES: usize = 4 << 30;

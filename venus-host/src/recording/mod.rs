@@ -35,6 +35,7 @@ mod memory;
 mod reader;
 mod recorder;
 
+pub(crate) use self::recorder::create_file;
 pub use self::{
     event::{Bytes, Event, Header, Outcome, Place, Record, Source, VERSION},
     reader::{Ending, ReadError, Reader},

@@ -86,6 +86,8 @@ struct State {
     file: File,
     /// Records that are not in the file yet.
     buffer: Vec<u8>,
+    /// How many commands have begun.
+    commands: u64,
     /// The file could not be written: nothing is recorded any more.
     is_broken: bool,
     is_ending: bool,
@@ -102,7 +104,7 @@ impl Recorder {
         let folder = &settings.folder;
         let fail = |error| HostError::io(format!("cannot record into {}", folder.display()), error);
         fs::create_dir_all(folder).map_err(fail)?;
-        let (path, mut file) = create_file(folder, name).map_err(fail)?;
+        let (path, mut file) = create_file(folder, name, EXTENSION).map_err(fail)?;
         let started = Instant::now();
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let header = Header {
@@ -118,7 +120,7 @@ impl Recorder {
         file.write_all(&start).map_err(fail)?;
         tracing::info!("recording {name} into {}", path.display());
 
-        let state = State { file, buffer: Vec::new(), is_broken: false, is_ending: false };
+        let state = State { file, buffer: Vec::new(), commands: 0, is_broken: false, is_ending: false };
         let shared = Arc::new(Shared {
             path,
             started,
@@ -144,18 +146,18 @@ impl Recorder {
     }
 
     fn append(&self, event: Event<'_>) {
-        self.shared.append(event);
+        let _number = self.shared.append(event);
     }
 }
 
 impl Observer for Recorder {
-    fn begin(&self, place: Place, header: CommandHeader, request: &[u8]) {
+    fn begin(&self, place: Place, header: CommandHeader, request: &[u8]) -> Option<u64> {
         if self.settings.memory && is_submission(header.command) {
             self.memories.lock().for_each_change(|resource, offset, bytes| {
                 self.append(Event::Memory { resource, offset, bytes: bytes.into() });
             });
         }
-        self.append(Event::Begin { place, request: request.into() });
+        self.shared.append(Event::Begin { place, request: request.into() })
     }
 
     fn end(&self, place: Place, outcome: Result<(), &HostError>, reply: &[u8]) {
@@ -220,25 +222,29 @@ impl Drop for Recorder {
 }
 
 impl Shared {
-    fn append(&self, event: Event<'_>) {
+    /// Appends an event. If that is the beginning of a command, returns its number.
+    fn append(&self, event: Event<'_>) -> Option<u64> {
         let mut state = self.state.lock();
         while state.buffer.len() >= UNWRITTEN_BYTES && !state.is_broken {
             self.written.wait(&mut state);
         }
         if state.is_broken {
-            return;
+            return None;
         }
+        let number = matches!(event, Event::Begin { .. }).then_some(state.commands);
+        state.commands += u64::from(number.is_some());
         let buffer = mem::take(&mut state.buffer);
         let record = Record { time_ns: nanoseconds(self.started.elapsed()), event };
         match postcard::to_extend(&record, buffer) {
             Ok(buffer) => state.buffer = buffer,
-            Err(error) => return self.give_up(&mut state, &io::Error::other(error)),
+            Err(error) => self.give_up(&mut state, &io::Error::other(error)),
         }
         if self.immediate {
             self.write_out(&mut state);
         } else if state.buffer.len() >= format::CHUNK_BYTES {
             self.filled.notify_one();
         }
+        number
     }
 
     /// The body of the recorder's thread.
@@ -282,14 +288,14 @@ impl Shared {
     }
 }
 
-/// Makes the file of a context, called after the guest program.
-fn create_file(folder: &Path, name: &str) -> io::Result<(PathBuf, File)> {
+/// Makes a file for a context, called after the guest program.
+pub(crate) fn create_file(folder: &Path, name: &str, extension: &str) -> io::Result<(PathBuf, File)> {
     let name: String = name.chars().take(NAME_CHARS).map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     let name = if name.is_empty() { "guest" } else { &name };
     let process = std::process::id();
     let mut number = 0_u32;
     loop {
-        let path = folder.join(format!("{name}-{process}-{number}.{EXTENSION}"));
+        let path = folder.join(format!("{name}-{process}-{number}.{extension}"));
         match OpenOptions::new().append(true).create_new(true).open(&path) {
             Ok(file) => return Ok((path, file)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < u32::MAX => number += 1,

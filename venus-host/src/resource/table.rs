@@ -13,7 +13,7 @@ use foldhash::fast::RandomState;
 use hashbrown::{HashMap, hash_map::Entry};
 use parking_lot::RwLock;
 
-use super::{Resource, ResourceId};
+use super::{Resource, ResourceId, Storage};
 use crate::{error::HostError, limits};
 
 /// The resources of one context.
@@ -50,6 +50,15 @@ impl Table {
     /// The resource with this id.
     pub(crate) fn lookup(&self, id: ResourceId) -> Option<Arc<Resource>> {
         self.by_id.read().get(&id).cloned()
+    }
+
+    /// How many bytes are plain shared memory, and how many are allocations.
+    pub(crate) fn bytes(&self) -> (u64, u64) {
+        let by_id = self.by_id.read();
+        by_id.values().fold((0, 0), |(plain, memory), resource| match resource.storage {
+            Storage::Shmem(_) => (resource.size.saturating_add(plain), memory),
+            Storage::Memory(_) => (plain, resource.size.saturating_add(memory)),
+        })
     }
 
     /// Changes whenever an id stops meaning what it meant. Whoever found a resource at one generation may use it again

@@ -26,7 +26,16 @@ use std::{
 };
 
 use super::{Control, Region, control::reached, monitor::Monitor, region};
-use crate::error::{Fatal, HostError};
+use crate::error::{Fatal, GUEST_DRIVER, HostError};
+
+/// What a ring without commands does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// Looks for commands all the time.
+    Polling,
+    /// Sleeps until it is notified.
+    Idle,
+}
 
 /// Executes the commands of a ring.
 pub(crate) trait Executor: Send + 'static {
@@ -44,6 +53,11 @@ pub(crate) trait Executor: Send + 'static {
 
     /// Ends the context.
     fn fail(&self, reason: Fatal);
+
+    /// Is told that there are no commands, when that begins and when the ring goes idle.
+    fn rest(&mut self, rest: Rest) {
+        let _ = rest;
+    }
 }
 
 /// Polling rounds that only burn cycles before the consumer starts to yield. A guest that has just read a reply sends
@@ -198,7 +212,10 @@ impl<E: Executor> Consumer<E> {
         }
         let size = self.region().buffer_size();
         if available > size {
-            return Err(self.broken(format!("the tail is {available} bytes ahead of the head, in a buffer of {size}")));
+            return Err(self.broken(format!(
+                "is {available} bytes ahead of the head, in a buffer of {size}: commands were overwritten that had not \
+                 been executed"
+            )));
         }
         let len = usize::try_from(available).unwrap_or(usize::MAX);
         if self.batch.len() < len {
@@ -251,7 +268,9 @@ impl<E: Executor> Consumer<E> {
                 self.enter_idle()
             }
             State::Polling { empty_since } => {
-                empty_since.get_or_insert(now);
+                if empty_since.replace(empty_since.unwrap_or(now)).is_none() {
+                    self.executor.rest(Rest::Polling);
+                }
                 Progress::Empty
             }
             State::Idle { .. } | State::Ended => Progress::Empty,
@@ -269,6 +288,7 @@ impl<E: Executor> Consumer<E> {
         }
         self.state = State::Idle { looked: false };
         self.monitor.ring_sleeps(&self.control);
+        self.executor.rest(Rest::Idle);
         Progress::Empty
     }
 
@@ -281,10 +301,7 @@ impl<E: Executor> Consumer<E> {
     #[cold]
     fn broken(&self, reason: String) -> HostError {
         let position = u64::from(self.fetched());
-        Fatal::new("ring", reason)
-            .advice("the guest driver is broken or hostile")
-            .located(self.control.name(), position, 0)
-            .into()
+        Fatal::new("ring", reason).member("tail").advice(GUEST_DRIVER).located(self.control.name(), position, 0).into()
     }
 
     #[cold]

@@ -40,6 +40,9 @@ pub(crate) enum Mode {
     Thread,
     /// The owner of the context, whenever it likes. Nothing may block then: commands that have to wait are retried.
     Polled,
+    /// Nobody reads the ring: a player executes its commands from elsewhere, each ring's on a thread of its own, and
+    /// tells how far it is ([`Control::pass`]). Waits are those of [`Mode::Thread`].
+    Fed,
 }
 
 /// What the guest asked for at vkCreateRingMESA, besides the layout.
@@ -127,6 +130,11 @@ impl Control {
     /// Publishes that everything before `head` is done, replies included.
     pub(super) fn advance(&self, head: u32) {
         self.region.publish_head(head);
+        self.pass(head);
+    }
+
+    /// Notes that everything before `head` is done, without telling the guest.
+    pub(crate) fn pass(&self, head: u32) {
         self.consumed.store(head, Ordering::Release);
         if self.waiting.load(Ordering::Relaxed) && reached(head, self.awaited.load(Ordering::Relaxed)) {
             self.wake_waiter();
@@ -238,6 +246,13 @@ impl Control {
     /// Whether the host has executed everything before `seqno`.
     pub(crate) fn has_consumed(&self, seqno: u32) -> bool {
         reached(self.consumed.load(Ordering::Acquire), seqno)
+    }
+
+    /// How much the guest has written that is not executed.
+    pub(crate) fn unexecuted_bytes(&self) -> u32 {
+        let bytes = self.region.tail().wrapping_sub(self.consumed.load(Ordering::Acquire));
+        // Two values of different moments, one of them the guest's.
+        bytes.min(self.region.buffer_size())
     }
 
     /// vkWaitRingSeqnoMESA, on the context's thread. `lost` says whether the context is, `abandoned` whether the guest

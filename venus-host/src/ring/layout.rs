@@ -127,7 +127,7 @@ fn overlap(one: &Range<usize>, two: &Range<usize>) -> bool {
 
 #[cold]
 fn bad(member: &'static str, reason: String) -> Fatal {
-    Fatal::new("vkCreateRingMESA", reason).member(member)
+    Fatal::new("vkCreateRingMESA", reason).member(format!("pCreateInfo->{member}"))
 }
 
 #[cfg(test)]
@@ -148,8 +148,9 @@ mod tests {
     };
 
     /// The member blamed for `info`, or nothing if it is accepted.
-    fn check(info: CreateInfo, resource_size: u64) -> Option<&'static str> {
-        Layout::new(&info, resource_size).err().map(|fatal| fatal.member.unwrap())
+    fn check(info: CreateInfo, resource_size: u64) -> Option<String> {
+        let member = Layout::new(&info, resource_size).err()?.member.unwrap();
+        Some(member.strip_prefix("pCreateInfo->").unwrap().to_owned())
     }
 
     #[test]
@@ -190,7 +191,7 @@ mod tests {
             (CreateInfo { extra_size: 0, extra_offset: 64, ..MESA }, 131_268, None),
             (CreateInfo { extra_size: 0, extra_offset: 131_272, ..MESA }, 131_272, Some("extraOffset")),
         ] {
-            assert_eq!(check(info, resource_size), member, "{info:?} in {resource_size}");
+            assert_eq!(check(info, resource_size).as_deref(), member, "{info:?} in {resource_size}");
         }
     }
 }

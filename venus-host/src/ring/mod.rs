@@ -31,7 +31,7 @@ pub(crate) mod table;
 
 pub use self::consumer::Progress;
 pub(crate) use self::{
-    consumer::Executor,
+    consumer::{Executor, Rest},
     control::{Control, Mode, Settings, WaitError},
     layout::{CreateInfo, Layout},
     region::Region,
@@ -39,7 +39,7 @@ pub(crate) use self::{
 };
 
 /// The guest's name of a ring. Mesa uses an address of its own, so any value is legal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct RingId(pub(crate) u64);
 
 #[cfg(test)]

@@ -39,6 +39,8 @@ enum Runner {
     Thread(JoinHandle<()>),
     /// Absent while it is being polled.
     Polled(Option<Box<dyn Poll>>),
+    /// Fed by a player.
+    Nobody,
 }
 
 impl Table {
@@ -56,6 +58,7 @@ impl Table {
         self.monitor.add(&control)?;
         let consumer = Consumer::new(Arc::clone(&control), Arc::clone(&self.monitor), executor);
         let consumer = match control.mode {
+            Mode::Fed => Runner::Nobody,
             Mode::Polled => Runner::Polled(Some(Box::new(consumer))),
             Mode::Thread => {
                 let thread = thread::Builder::new()
@@ -112,6 +115,11 @@ impl Table {
         users.first().map(|ring| ring.name())
     }
 
+    /// Shows all rings, one after the other.
+    pub(crate) fn for_each(&self, show: impl FnMut(&Control)) {
+        self.rings.lock().iter().map(|ring| &*ring.control).for_each(show);
+    }
+
     /// Makes every ring look whether it has to end.
     pub(crate) fn wake_all(&self) {
         for ring in &*self.rings.lock() {
@@ -141,7 +149,7 @@ impl Table {
         let mut rings = self.rings.lock();
         match &mut rings.iter_mut().find(|ring| ring.control.id == id)?.consumer {
             Runner::Polled(slot) => with(slot),
-            Runner::Thread(_) => None,
+            Runner::Thread(_) | Runner::Nobody => None,
         }
     }
 

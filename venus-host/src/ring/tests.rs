@@ -50,6 +50,8 @@ struct FakeExecutor {
     reason: Arc<Mutex<Option<Fatal>>>,
     gate: Arc<AtomicBool>,
     batches: Arc<AtomicU32>,
+    /// Whether it stands before the gate.
+    at_gate: Arc<AtomicBool>,
 }
 
 fn word(stream: &[u8], at: usize) -> Option<u32> {
@@ -79,6 +81,7 @@ impl Executor for FakeExecutor {
             }
             op::WAIT_VIRTQUEUE => self.control.wait_virtqueue_seqno(u64::from(arguments[0]), || self.is_lost())?,
             op::GATE => {
+                self.at_gate.store(true, Ordering::SeqCst);
                 while !self.gate.load(Ordering::SeqCst) {
                     thread::yield_now();
                 }
@@ -138,6 +141,7 @@ impl Fixture {
             reason: Arc::default(),
             gate: Arc::default(),
             batches: Arc::default(),
+            at_gate: Arc::default(),
         };
         let table = Arc::new(Table::default());
         table.create(Arc::clone(&control), executor.clone()).unwrap();
@@ -463,7 +467,7 @@ fn stopping_cancels_a_wait_and_executes_nothing_more() {
 fn a_stuck_command_does_not_hold_up_the_end_of_its_context() {
     let mut ring = Fixture::new(Mode::Thread);
     ring.send(op::GATE, &[]);
-    thread::sleep(Duration::from_millis(3));
+    ring.until("inside the command", |ring| ring.executor.at_gate.load(Ordering::SeqCst));
     assert!(!ring.table.stop_all(Duration::from_millis(20)));
 }
 
@@ -471,7 +475,7 @@ fn a_stuck_command_does_not_hold_up_the_end_of_its_context() {
 fn a_ring_id_exists_once() {
     let ring = Fixture::new(Mode::Polled);
     let again = ring.table.create(Arc::clone(&ring.control), ring.executor.clone());
-    assert!(matches!(again, Err(HostError::Fatal(fatal)) if fatal.member == Some("ring")));
+    assert!(matches!(again, Err(HostError::Fatal(fatal)) if fatal.member.as_deref() == Some("ring")));
 }
 
 #[test]

@@ -31,6 +31,6 @@ mod syncs;
 
 pub use self::{
     framing::FramingError,
-    server::{DEFAULT_SOCKET_PATH, Finished, Isolation, Server, ServerOptions, serve_connection},
+    server::{DEFAULT_SOCKET_PATH, Finished, Isolation, LOST_STATUS, Server, ServerOptions, serve_connection},
     session::{SessionOptions, Summary},
 };

@@ -30,6 +30,10 @@ use crate::{error::HostError, limits};
 /// Where Mesa looks if nobody says otherwise.
 pub const DEFAULT_SOCKET_PATH: &str = "/tmp/.virgl_test";
 
+/// Exit status of a worker process whose guest lost its context or its connection; the worker's log says why. A driver
+/// that crashes ends the worker with a signal instead.
+pub const LOST_STATUS: u8 = 3;
+
 /// How long the server rests when the system has no descriptors or processes left for a new connection.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
@@ -190,11 +194,18 @@ fn listen(path: &Path) -> io::Result<UnixListener> {
 /// Serves one connection on this thread until its guest leaves, logs how it ended, and says what came of it.
 pub fn serve_connection(socket: UnixStream, options: SessionOptions) -> Summary {
     let mut summary = Summary::default();
-    match session::run(socket, options, &mut summary) {
-        Ok(()) => tracing::debug!("guest left"),
-        Err(SessionError::Socket(error)) if is_departure(&error) => tracing::debug!("guest left: {error}"),
-        Err(SessionError::Guest(error)) => tracing::error!("connection closed: {error}"),
-        Err(error) => tracing::error!("connection lost: {error}"),
+    let outcome = session::run(socket, options, &mut summary);
+    let guest = &*summary.name;
+    match outcome {
+        Ok(()) => tracing::debug!(guest, "guest left"),
+        Err(SessionError::Socket(error)) if is_departure(&error) => tracing::debug!(guest, "guest left: {error}"),
+        Err(error) => {
+            match &error {
+                SessionError::Guest(error) => tracing::error!(guest, "connection closed: {error}"),
+                error => tracing::error!(guest, "connection lost: {error}"),
+            }
+            summary.lost.get_or_insert_with(|| error.to_string());
+        }
     }
     summary
 }
@@ -203,6 +214,9 @@ pub fn serve_connection(socket: UnixStream, options: SessionOptions) -> Summary 
 fn reap(mut worker: Child) {
     match worker.wait() {
         Ok(status) if status.success() => {}
+        Ok(status) if status.code() == Some(LOST_STATUS.into()) => {
+            tracing::debug!("worker {} has lost its guest, and said why", worker.id());
+        }
         Ok(status) => {
             tracing::error!("worker {} ended with {status}; its guest is lost, others are not affected", worker.id())
         }

@@ -22,6 +22,7 @@ use crate::{
     limits,
     recording::{self, Recorder},
     resource::{BlobFlags, BlobKind, MemoryFile, ResourceId},
+    trace::{self, Tracer},
 };
 
 /// RESOURCE_CREATE_BLOB's type for memory of the host, the only one Venus uses.
@@ -57,6 +58,8 @@ pub struct SessionOptions {
     pub driver: driver::Config,
     /// Where to record what guests do, if anywhere.
     pub recording: Option<recording::Settings>,
+    /// Where to trace what guests do, if anywhere.
+    pub tracing: Option<trace::Settings>,
 }
 
 /// What a connection amounted to.
@@ -66,6 +69,12 @@ pub struct Summary {
     pub name: String,
     /// Commands executed.
     pub commands: u64,
+    /// Commands that the guest was told to have failed, as [`Statistics::failures`](crate::context::Statistics) has it.
+    pub failures: u64,
+    /// What the validation layer found, if it was asked.
+    pub findings: u64,
+    /// Why the guest lost its context or its connection, if it did: the line that the log has.
+    pub lost: Option<String>,
 }
 
 /// Serves `socket` until its guest leaves, and says what came of it. All that the guest had is gone when this returns.
@@ -79,7 +88,12 @@ pub(super) fn run(socket: UnixStream, options: SessionOptions, summary: &mut Sum
     let statistics = session.context.as_ref().map(Context::statistics);
     // Rings may still be executing what the guest left behind.
     drop(session);
-    summary.commands = statistics.map_or(0, |statistics| statistics.commands());
+    if let Some(statistics) = statistics {
+        summary.commands = statistics.commands();
+        summary.failures = statistics.failures();
+        summary.findings = statistics.findings();
+        summary.lost = statistics.lost().map(ToString::to_string);
+    }
     outcome
 }
 
@@ -116,6 +130,14 @@ impl Session {
             // Asked for handle 0 only, to tell old servers apart: nothing is ever busy.
             Request::ResourceBusyWait => self.answer(command::RESOURCE_BUSY_WAIT, &[0]),
             Request::ProtocolVersion { version } => {
+                if version < PROTOCOL_VERSION {
+                    let guest = self.name.as_deref();
+                    tracing::warn!(
+                        guest,
+                        "old guest: it speaks version {version} of the vtest protocol, and Venus needs \
+                         {PROTOCOL_VERSION}; update the guest's Mesa"
+                    );
+                }
                 self.answer(command::PROTOCOL_VERSION, &[version.min(PROTOCOL_VERSION)])
             }
             Request::GetParam { param: PARAM_MAX_TIMELINE_COUNT } => {
@@ -172,6 +194,12 @@ impl Session {
 
     fn capset(&self, id: u32, version: u32) -> Result<(), SessionError> {
         if id != CAPSET_ID || version != 0 {
+            let guest = self.name.as_deref();
+            tracing::warn!(
+                guest,
+                "the guest asks for version {version} of capability set {id}, and there is only version 0 of {CAPSET_ID} \
+                 (Venus): if it is an OpenGL (virgl) program it needs another server, else update this host"
+            );
             return self.answer(command::GET_CAPSET, &[0]);
         }
         let bytes = capset();
@@ -188,9 +216,11 @@ impl Session {
             let peer = self.socket.try_clone()?;
             let name = self.name.clone().unwrap_or_default();
             let recorder = self.recorder(&name);
+            let tracer = self.tracer(&name);
             let options = Options {
                 abandoned: Box::new(move || socket::is_hung_up(&peer)),
                 recorder,
+                tracer,
                 ..Options::new(name, self.options.driver.clone())
             };
             self.context = Some(Context::new(options));
@@ -203,6 +233,14 @@ impl Session {
         let settings = self.options.recording.as_ref()?;
         Recorder::create(settings, name, &self.options.driver)
             .inspect_err(|error| tracing::error!("{error}; the guest is served without a recording"))
+            .ok()
+    }
+
+    /// The same for a trace.
+    fn tracer(&self, name: &str) -> Option<Arc<Tracer>> {
+        let settings = self.options.tracing.as_ref()?;
+        Tracer::create(settings, name)
+            .inspect_err(|error| tracing::error!("{error}; the guest is served without a trace"))
             .ok()
     }
 

@@ -34,7 +34,12 @@ pub(crate) struct Guest {
 impl Guest {
     /// A guest with an instance and the ids of its physical devices.
     pub(crate) fn new(config: Config) -> Self {
-        let mut context = Context::new(Options::new("test", config));
+        Self::with(Options::new("test", config))
+    }
+
+    /// The same in a context of one's own making.
+    pub(crate) fn with(options: Options) -> Self {
+        let mut context = Context::new(options);
         let blob = context.create_blob(ResourceId(1), BlobFlags::MAPPABLE, 0, REPLY_BYTES as u64);
         let replies = File::from(blob.expect("shared memory for replies").fd);
         let mut guest = Self {

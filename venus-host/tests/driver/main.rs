@@ -4,6 +4,9 @@
 //! `cargo test -p venus-host --test driver -- --ignored`.
 
 mod guest;
+#[path = "../perfetto/mod.rs"]
+mod perfetto;
+mod trace;
 
 use std::{fs::File, os::unix::fs::FileExt, sync::mpsc, time::Duration};
 
@@ -233,13 +236,16 @@ fn misbehaviour_is_named() {
     check_fatal("vkCreateInstance: a context has one instance", |guest, _| {
         guest.create_instance().unwrap_err();
     });
-    check_fatal("vkGetDeviceQueue2: the queue has been asked for before", |guest, device| {
+    check_fatal("vkGetDeviceQueue2, pQueueInfo: the queue has been asked for before", |guest, device| {
         guest.queue(device, 1).unwrap();
         guest.queue(device, 2).unwrap_err();
     });
-    check_fatal("vkGetDeviceQueue2, VkDeviceQueueTimelineInfoMESA::ringIdx: ringIdx 64", |guest, device| {
-        guest.queue(device, 64).unwrap_err();
-    });
+    check_fatal(
+        "vkGetDeviceQueue2, pQueueInfo->pNext<VkDeviceQueueTimelineInfoMESA>.ringIdx: ringIdx 64",
+        |guest, device| {
+            guest.queue(device, 64).unwrap_err();
+        },
+    );
     check_fatal("vkDeviceWaitIdle: guest drivers wait for fences", |guest, device| {
         guest.send(&DeviceWaitIdleArgs { device }).unwrap_err();
     });
@@ -258,7 +264,7 @@ fn misbehaviour_is_named() {
         let args = FreeCommandBuffersArgs { device, command_pool: other, command_buffer_count: 1, p_command_buffers };
         guest.send(&args).unwrap_err();
     });
-    check_fatal("vkCreateShaderModule, codeSize: 6 bytes", |guest, device| {
+    check_fatal("vkCreateShaderModule, pCreateInfo->codeSize: 6 bytes", |guest, device| {
         let code = [0_u32; 2];
         let info = vk::ShaderModuleCreateInfo { code_size: 6, p_code: code.as_ptr(), ..Default::default() };
         let (mut ids, mut raws) = ([guest.id()], [vk::ShaderModule::null()]);

@@ -9,16 +9,25 @@ use std::{
 use ash::vk;
 
 use super::{
-    super::{Device, chain},
+    super::{Device, Failure, chain},
     Rung,
 };
 use crate::{
     HostError,
+    context::Charge,
+    error::{APPLICATION, Fatal, GUEST_DRIVER},
     resource::{Blob, BlobFlags, BlobKind, MapInfo, Mapping, MemoryFile},
 };
 
 /// What the log calls the request that turns an allocation into a resource.
 const CREATE_BLOB: &str = "create-blob";
+
+/// Advice where this host has no way to share what is wanted.
+const SEE_DOCTOR: &str = "`venus doctor` lists how this host shares memory, and why not otherwise";
+
+/// Advice for a guest that wants to map more than it has allocated.
+const PAGES: &str = "a guest whose pages are larger than the host's rounds up further than the host: see the page size \
+                     in `venus doctor`";
 
 /// A `VkDeviceMemory` and what is behind it. Dropping this does not free the driver's object, which is done by
 /// `driver/destroy.rs`; the storage must live until then, so whoever frees holds this.
@@ -28,6 +37,8 @@ pub(crate) struct Memory {
     storage: Storage,
     /// A guest may make one resource of it.
     exported: AtomicBool,
+    /// What the context's statistics say of it.
+    _charge: Option<Charge>,
 }
 
 /// Where the bytes are.
@@ -82,24 +93,33 @@ impl ImportSource {
 }
 
 impl Memory {
+    /// The same, counted for as long as it lives.
+    pub(crate) fn charged(self, charge: Charge) -> Self {
+        Self { _charge: Some(charge), ..self }
+    }
+
     pub(crate) fn raw(&self) -> vk::DeviceMemory {
         self.raw
     }
 
     /// Makes the guest a blob of the allocation. At most once.
     pub(crate) fn export(&self, device: &Device, flags: BlobFlags, size: u64) -> Result<Blob, HostError> {
-        let refuse = |reason: &'static str| Err(HostError::fatal(CREATE_BLOB, reason));
+        let refuse = |reason: &'static str| Err(Fatal::new(CREATE_BLOB, reason).advice(GUEST_DRIVER).into());
         if flags.contains(BlobFlags::MAPPABLE) && !self.flags.contains(vk::MemoryPropertyFlags::HOST_VISIBLE) {
             return refuse("the allocation is not of a host-visible type, so it cannot be mapped");
         }
         if flags.contains(BlobFlags::CROSS_DEVICE) && !matches!(self.storage, Storage::DmaBuf) {
-            return refuse("sharing with other devices takes a dma-buf, and this host has none");
+            let reason = "sharing with other devices takes a dma-buf, and this host has none";
+            return Err(Fatal::new(CREATE_BLOB, reason).advice(SEE_DOCTOR).into());
         }
         if self.exported.swap(true, Ordering::Relaxed) {
             return refuse("the allocation has already been made a resource");
         }
         let blob = match &self.storage {
-            Storage::Private => return refuse("the allocation is not of a type that can be shared"),
+            Storage::Private => {
+                let reason = "the allocation is not of a type that can be shared";
+                return Err(Fatal::new(CREATE_BLOB, reason).advice(SEE_DOCTOR).into());
+            }
             Storage::DmaBuf => self.export_dma_buf(device)?,
             Storage::File { file, .. } => {
                 // The pages of a memory file are ordinary cached memory for the CPU, whatever the driver calls the
@@ -110,7 +130,7 @@ impl Memory {
         };
         if blob.size < size {
             let reason = format!("{size} bytes are wanted and {} are behind the allocation", blob.size);
-            return Err(HostError::fatal(CREATE_BLOB, reason));
+            return Err(Fatal::new(CREATE_BLOB, reason).member("size").advice(PAGES).into());
         }
         Ok(blob)
     }
@@ -187,15 +207,18 @@ impl Device {
         &self,
         info: &vk::MemoryAllocateInfo<'_>,
         import: Option<ImportSource>,
-    ) -> Result<Memory, vk::Result> {
+    ) -> Result<Memory, Failure> {
         let plan = self.physical().memory_plan();
         let type_index = info.memory_type_index;
         let Some((_, kind)) = super::types(plan.driver_view()).find(|(index, _)| *index == type_index) else {
-            return Err(vk::Result::ERROR_UNKNOWN);
+            let reason = format!("is {type_index}, and the device has {} types", plan.driver_view().memory_type_count);
+            let member = "pAllocateInfo->memoryTypeIndex";
+            return Err(Failure::refused(vk::Result::ERROR_UNKNOWN, member, reason, APPLICATION));
         };
         let heap = usize::try_from(kind.heap_index).ok().and_then(|index| plan.driver_view().memory_heaps.get(index));
-        if heap.is_some_and(|heap| info.allocation_size > heap.size) {
-            return Err(vk::Result::ERROR_OUT_OF_DEVICE_MEMORY);
+        if let Some(heap) = heap.filter(|heap| info.allocation_size > heap.size) {
+            let reason = format!("{} bytes are more than the whole heap of {}", info.allocation_size, heap.size);
+            return Err(too_large(reason));
         }
         let mut wishes = Wishes::of(info);
         let flags = kind.property_flags;
@@ -205,7 +228,7 @@ impl Device {
             None => match plan.rung().filter(|_| plan.shareable().contains(type_index)) {
                 Some(Rung::DmaBuf) => self.allocate_exportable(&mut wishes, info)?,
                 Some(Rung::Import) => {
-                    let size = plan.round_up(info.allocation_size).ok_or(vk::Result::ERROR_OUT_OF_DEVICE_MEMORY)?;
+                    let size = plan.round_up(info.allocation_size).ok_or_else(|| overflow(info.allocation_size))?;
                     let file = MemoryFile::create(size).map_err(|error| out_of_memory(&error))?;
                     self.import_file(&mut wishes, type_index, size, file)?
                 }
@@ -216,19 +239,19 @@ impl Device {
                 }
             },
         };
-        Ok(Memory { raw, flags, storage, exported: AtomicBool::new(false) })
+        Ok(Memory { raw, flags, storage, exported: AtomicBool::new(false), _charge: None })
     }
 
     fn allocate_exportable(
         &self,
         wishes: &mut Wishes<'_>,
         info: &vk::MemoryAllocateInfo<'_>,
-    ) -> Result<(vk::DeviceMemory, Storage), vk::Result> {
+    ) -> Result<(vk::DeviceMemory, Storage), Failure> {
         let mut export =
             vk::ExportMemoryAllocateInfo::default().handle_types(vk::ExternalMemoryHandleTypeFlags::DMA_BUF_EXT);
         // The guest maps whole pages, so there have to be whole pages.
         let size = self.physical().memory_plan().round_up(info.allocation_size);
-        let size = size.ok_or(vk::Result::ERROR_OUT_OF_DEVICE_MEMORY)?;
+        let size = size.ok_or_else(|| overflow(info.allocation_size))?;
         let size = if wishes.dedicated.is_some() { info.allocation_size } else { size };
         let raw = wishes.allocate(self, size, info.memory_type_index, Some(&mut export))?;
         Ok((raw, Storage::DmaBuf))
@@ -239,10 +262,10 @@ impl Device {
         wishes: &mut Wishes<'_>,
         info: &vk::MemoryAllocateInfo<'_>,
         fd: OwnedFd,
-    ) -> Result<(vk::DeviceMemory, Storage), vk::Result> {
+    ) -> Result<(vk::DeviceMemory, Storage), Failure> {
         let behind = rustix::fs::seek(&fd, rustix::fs::SeekFrom::End(0)).unwrap_or(0);
         if info.allocation_size > behind {
-            return Err(vk::Result::ERROR_INVALID_EXTERNAL_HANDLE);
+            return Err(too_short(info.allocation_size, behind));
         }
         // The driver takes the descriptor over if it succeeds, and only then.
         let raw_fd = fd.into_raw_fd();
@@ -253,7 +276,7 @@ impl Device {
             Err(result) => {
                 // SAFETY: the driver left it to us, by the rule above.
                 drop(unsafe { OwnedFd::from_raw_fd(raw_fd) });
-                Err(result)
+                Err(result.into())
             }
         }
     }
@@ -265,10 +288,10 @@ impl Device {
         type_index: u32,
         size: u64,
         file: MemoryFile,
-    ) -> Result<(vk::DeviceMemory, Storage), vk::Result> {
-        let size = self.physical().memory_plan().round_up(size).ok_or(vk::Result::ERROR_OUT_OF_DEVICE_MEMORY)?;
+    ) -> Result<(vk::DeviceMemory, Storage), Failure> {
+        let size = self.physical().memory_plan().round_up(size).ok_or_else(|| overflow(size))?;
         if size > file.size() {
-            return Err(vk::Result::ERROR_INVALID_EXTERNAL_HANDLE);
+            return Err(too_short(size, file.size()));
         }
         let mapping = file.map().map_err(|error| out_of_memory(&error))?;
         let mut import = vk::ImportMemoryHostPointerInfoEXT::default()
@@ -284,7 +307,7 @@ impl Device {
     }
 
     /// The memory types as which a resource can be imported.
-    pub(crate) fn importable_types(&self, source: &ImportSource) -> Result<u32, vk::Result> {
+    pub(crate) fn importable_types(&self, source: &ImportSource) -> Result<u32, Failure> {
         let bits = match source {
             ImportSource::DmaBuf(fd) => self.dma_buf_types(fd.as_fd())?,
             ImportSource::File(file) => {
@@ -302,8 +325,31 @@ fn wants_dma_buf(info: &vk::MemoryAllocateInfo<'_>) -> bool {
         .is_some_and(|export| export.handle_types.contains(vk::ExternalMemoryHandleTypeFlags::DMA_BUF_EXT))
 }
 
-/// The result for a guest when the host has no memory, address space or descriptor left; the log gets the details.
-fn out_of_memory(error: &HostError) -> vk::Result {
-    tracing::warn!("vkAllocateMemory: {error}");
-    vk::Result::ERROR_OUT_OF_DEVICE_MEMORY
+/// What of vkAllocateMemory decides how much is wanted.
+const SIZE: &str = "pAllocateInfo->allocationSize";
+
+#[cold]
+fn too_large(reason: String) -> Failure {
+    let advice = "the program asks for more than it was told there is: lower its settings, or use a larger GPU";
+    Failure::refused(vk::Result::ERROR_OUT_OF_DEVICE_MEMORY, SIZE, reason, advice)
+}
+
+#[cold]
+fn overflow(size: u64) -> Failure {
+    too_large(format!("{size} bytes cannot be rounded up to whole pages"))
+}
+
+/// A resource that is shorter than what shall be made of it.
+#[cold]
+fn too_short(wanted: u64, behind: u64) -> Failure {
+    let reason = format!("{wanted} bytes are to be imported from a resource of {behind}");
+    Failure::refused(vk::Result::ERROR_INVALID_EXTERNAL_HANDLE, SIZE, reason, APPLICATION)
+}
+
+/// The failure when the host has no memory, address space or descriptor left.
+#[cold]
+fn out_of_memory(error: &HostError) -> Failure {
+    let advice = "this host has no memory, address space or open files left for the guest: see the limits of its process \
+                  (ulimit -a) and open files in `venus doctor`";
+    Failure::refused(vk::Result::ERROR_OUT_OF_DEVICE_MEMORY, SIZE, error.to_string(), advice)
 }

@@ -212,7 +212,8 @@ pub(crate) fn is_mappable(flags: vk::MemoryPropertyFlags) -> bool {
     flags.contains(vk::MemoryPropertyFlags::HOST_VISIBLE | vk::MemoryPropertyFlags::HOST_COHERENT)
 }
 
-/// Takes from each type that is not shareable whatever a host could see of it.
+/// Takes from each type that is not shareable whatever a host could see of it, and clears what lies behind the counts:
+/// nobody has written there, so it may be anything of ours.
 fn guest_view(
     mut memory: vk::PhysicalDeviceMemoryProperties,
     shareable: TypeMask,
@@ -225,7 +226,15 @@ fn guest_view(
             kind.property_flags &= !host;
         }
     }
+    clear_after(&mut memory.memory_types, memory.memory_type_count);
+    clear_after(&mut memory.memory_heaps, memory.memory_heap_count);
     memory
+}
+
+/// Resets all but the first `count` items.
+fn clear_after<T: Default>(items: &mut [T], count: u32) {
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    items.iter_mut().skip(count).for_each(|item| *item = T::default());
 }
 
 #[cfg(test)]
@@ -253,6 +262,16 @@ mod tests {
         assert_eq!(flags, [0, 0x1, 0x6, 0xe, 0x1]);
         assert_eq!(plan.unusable_because(), None);
         assert!(!plan.shares_dma_buf());
+    }
+
+    #[test]
+    fn nothing_of_ours_lies_behind_the_counts() {
+        let mut memory = h200();
+        memory.memory_types[7].property_flags = vk::MemoryPropertyFlags::HOST_VISIBLE;
+        memory.memory_heaps[3].size = 0x7f00_1234_5678;
+        let seen = guest_view(memory, TypeMask(u32::MAX));
+        assert!(seen.memory_types.iter().skip(5).all(|kind| kind.property_flags.is_empty() && kind.heap_index == 0));
+        assert!(seen.memory_heaps.iter().all(|heap| heap.size == 0));
     }
 
     #[test]

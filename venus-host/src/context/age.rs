@@ -1,0 +1,84 @@
+//! Signs that a guest's software is old, by what it sends.
+//!
+//! Old guests work, or nearly: what goes wrong with them looks like a fault of the host. So each sign is told once per
+//! context, with what to do. What an old *kernel* of a guest does wrong stays in the guest; a host sees nothing of it.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use super::{Dispatcher, Shared};
+
+/// Something that current guests do not do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Sign {
+    /// The context's rings have no `VkRingMonitorInfoMESA`.
+    Unmonitored = 0x1,
+    /// The guest waits by vkWriteRingExtraMESA.
+    PollsExtra = 0x2,
+    /// vkEnumerateInstanceExtensionProperties, which only serves to find the protocol's version.
+    AsksForProtocol = 0x4,
+}
+
+impl Sign {
+    /// What was seen, and what that means for the guest.
+    fn meaning(self) -> &'static str {
+        match self {
+            Self::Unmonitored => {
+                "it creates rings without VkRingMonitorInfoMESA, so its Mesa is older than 24.0: it cannot tell a busy \
+                 host from a dead one, and gives up or hangs where newer guests wait"
+            }
+            Self::PollsExtra => {
+                "it waits by vkWriteRingExtraMESA, as only old versions of Mesa do: every wait takes a detour through \
+                 the socket or virtqueue and is slow"
+            }
+            Self::AsksForProtocol => {
+                "it calls vkEnumerateInstanceExtensionProperties, as only old versions of Mesa do, which lack features \
+                 and fixes"
+            }
+        }
+    }
+}
+
+/// The signs of one context.
+#[derive(Debug, Default)]
+pub(crate) struct Age(AtomicU8);
+
+impl Age {
+    /// Writes a sign down; says whether it is new.
+    fn note(&self, sign: Sign) -> bool {
+        self.0.fetch_or(sign as u8, Ordering::Relaxed) & sign as u8 == 0
+    }
+}
+
+impl Shared {
+    /// Tells that the guest shows a sign of age, once.
+    #[cold]
+    pub(crate) fn note_age(&self, sign: Sign) {
+        if self.age.note(sign) {
+            let context = &*self.name;
+            tracing::warn!(context, "old guest: {}; update the guest's Mesa (24.0 or newer)", sign.meaning());
+        }
+    }
+}
+
+impl Dispatcher {
+    /// As [`Shared::note_age`].
+    #[cold]
+    pub(crate) fn note_age(&self, sign: Sign) {
+        self.shared.note_age(sign);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_sign_is_told_once() {
+        let age = Age::default();
+        assert!(age.note(Sign::PollsExtra));
+        assert!(!age.note(Sign::PollsExtra));
+        assert!(age.note(Sign::Unmonitored));
+        assert!(!age.note(Sign::Unmonitored));
+    }
+}

@@ -1,0 +1,144 @@
+//! What became of ids that lead nowhere: for the log, and for nothing else.
+//!
+//! A guest that names an object which does not exist loses its context, and the log should say whose fault that is: was
+//! the object destroyed, and by which command, or did the driver fail to make it? So the table writes down the last ids
+//! that ended, on destruction only; nobody reads it before something is wrong.
+
+use std::{collections::VecDeque, fmt};
+
+use parking_lot::Mutex;
+use venus_protocol::vk;
+
+use super::kinds;
+use crate::error::ResultName;
+
+/// Ids remembered. Use after destruction mostly follows within a frame, which destroys tens of objects.
+const GRAVES: usize = 1024;
+
+/// How an id came to lead nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// By the command for it.
+    Destroyed,
+    /// Its pool was destroyed; the pool's id.
+    WithPool(u64),
+    /// Its pool was reset; the pool's id.
+    PoolReset(u64),
+    /// Its device was destroyed; the device's id.
+    WithDevice(u64),
+    /// It never was: the driver could not create it.
+    NeverCreated {
+        /// The command that should have.
+        command: &'static str,
+        /// The driver's answer.
+        result: vk::Result,
+    },
+}
+
+/// One id that leads nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Grave {
+    pub(crate) id: u64,
+    pub(crate) kind: vk::ObjectType,
+    pub(crate) fate: Fate,
+}
+
+impl fmt::Display for Grave {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = kinds::name(self.kind);
+        match self.fate {
+            Fate::Destroyed => write!(f, "the {name} of this id was destroyed by {}", destroyer(self.kind)),
+            Fate::WithPool(pool) => write!(f, "the {name} of this id went with its pool {pool:#x}"),
+            Fate::PoolReset(pool) => write!(f, "the {name} of this id was freed when its pool {pool:#x} was reset"),
+            Fate::WithDevice(device) => write!(f, "the {name} of this id went with its VkDevice {device:#x}"),
+            Fate::NeverCreated { command, result } => {
+                write!(f, "{command} should have created it and failed with {}", ResultName(result))
+            }
+        }
+    }
+}
+
+/// The command that ends an object of `kind`.
+fn destroyer(kind: vk::ObjectType) -> String {
+    match kind {
+        vk::ObjectType::DEVICE_MEMORY => "vkFreeMemory".to_owned(),
+        vk::ObjectType::COMMAND_BUFFER => "vkFreeCommandBuffers".to_owned(),
+        vk::ObjectType::DESCRIPTOR_SET => "vkFreeDescriptorSets".to_owned(),
+        kind => {
+            let name = kinds::name(kind);
+            format!("vkDestroy{}", name.strip_prefix("Vk").unwrap_or(name))
+        }
+    }
+}
+
+/// The last ids of one context that ended.
+#[derive(Debug, Default)]
+pub(crate) struct Graveyard {
+    /// Oldest first.
+    graves: Mutex<VecDeque<Grave>>,
+}
+
+impl Graveyard {
+    /// Writes down how ids ended.
+    pub(crate) fn bury(&self, dead: impl IntoIterator<Item = Grave>) {
+        let mut graves = self.graves.lock();
+        for grave in dead {
+            if graves.len() >= GRAVES {
+                graves.pop_front();
+            }
+            graves.push_back(grave);
+        }
+    }
+
+    /// How `id` ended last, as far as that is remembered.
+    pub(crate) fn find(&self, id: u64) -> Option<Grave> {
+        self.graves.lock().iter().rev().find(|grave| grave.id == id).copied()
+    }
+
+    /// Whether every id that ever ended is remembered.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.graves.lock().len() < GRAVES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grave(id: u64, kind: vk::ObjectType, fate: Fate) -> Grave {
+        Grave { id, kind, fate }
+    }
+
+    #[test]
+    fn the_last_ids_are_remembered() {
+        let yard = Graveyard::default();
+        let buffers = |ids: std::ops::Range<u64>| ids.map(|id| grave(id, vk::ObjectType::BUFFER, Fate::Destroyed));
+        yard.bury(buffers(1..11));
+        assert!(yard.is_complete());
+        assert_eq!(yard.find(10).map(|grave| grave.id), Some(10));
+        assert_eq!(yard.find(11), None);
+        yard.bury(buffers(11..11 + GRAVES as u64));
+        assert!(!yard.is_complete());
+        assert_eq!(yard.find(10), None);
+        // An id that was used twice ended as its last bearer did.
+        yard.bury([grave(11, vk::ObjectType::IMAGE, Fate::WithDevice(2))]);
+        assert_eq!(yard.find(11).map(|grave| grave.fate), Some(Fate::WithDevice(2)));
+    }
+
+    #[test]
+    fn an_end_reads_well() {
+        let check = |kind, fate, expected: &str| assert_eq!(grave(1, kind, fate).to_string(), expected);
+        check(vk::ObjectType::BUFFER, Fate::Destroyed, "the VkBuffer of this id was destroyed by vkDestroyBuffer");
+        check(
+            vk::ObjectType::DEVICE_MEMORY,
+            Fate::Destroyed,
+            "the VkDeviceMemory of this id was destroyed by vkFreeMemory",
+        );
+        let result = vk::Result::ERROR_OUT_OF_DEVICE_MEMORY;
+        check(
+            vk::ObjectType::DEVICE_MEMORY,
+            Fate::NeverCreated { command: "vkAllocateMemory", result },
+            "vkAllocateMemory should have created it and failed with VK_ERROR_OUT_OF_DEVICE_MEMORY",
+        );
+    }
+}
