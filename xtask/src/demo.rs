@@ -6,13 +6,14 @@
 use anyhow::{Context as _, Result, anyhow, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use xtask::guest::{Guest, GuestRunning, Screen, Vulkan};
 use xtask::picture::Picture;
 use xtask::process::{Finished, tail};
 use xtask::progress::Step;
 use xtask::provision::{self, Suite, apt, roots};
 use xtask::server::Server;
+use xtask::statistics::Statistics;
 use xtask::workspace;
 
 /// Where pictures go, in the workspace.
@@ -114,9 +115,8 @@ fn build_host() -> Result<PathBuf> {
 fn run_guest(program: &Path, guest: &Guest, args: &Args) -> Result<Row> {
     let mesa = guest.mesa_version().unwrap_or_else(|| "of unknown version".to_owned());
     let mut row = Row { guest: format!("{}, Mesa {mesa}", guest.name()), ..Row::default() };
-    let folder = tempfile::tempdir().context("making a folder for statistics")?;
-    let stats = folder.path().join("stats");
-    let mut server = Server::start(program, ["--stats-file".as_ref(), stats.as_os_str()])?;
+    let statistics = Statistics::new()?;
+    let mut server = Server::start(program, statistics.args())?;
 
     let step = Step::start(format!("{}: vulkaninfo", row.guest));
     let socket = server.socket();
@@ -140,7 +140,7 @@ fn run_guest(program: &Path, guest: &Guest, args: &Args) -> Result<Row> {
     step.done(&format!("{:.2} s", native.elapsed.as_secs_f64()));
 
     let step = Step::start(format!("{}: vkcube, {} frames through the host", row.guest, args.frames));
-    let before = contexts(&stats).len();
+    let before = statistics.commands().len();
     let mut cube = vkcube(guest, Vulkan::Venus(&socket), args.frames)?;
     let picture = watch(&mut cube)?;
     let ours = expect(cube.finish()?, "vkcube through the host", &server)?;
@@ -151,7 +151,7 @@ fn run_guest(program: &Path, guest: &Guest, args: &Args) -> Result<Row> {
     let picture = picture.context("vkcube ran, but no window was seen on its screen")?;
     ensure!(picture.shows_cube(), "vkcube ran, but its window shows no cube: {}", picture.describe());
     row.picture = Some(save(&picture, guest)?);
-    row.commands = commands(&stats, before);
+    row.commands = statistics.commands_since(before);
     Ok(row)
 }
 
@@ -206,23 +206,6 @@ fn device(info: &str) -> Option<(String, String)> {
 fn selected_gpu(output: &str) -> String {
     let line = output.lines().find_map(|line| line.split_once("Selected GPU 0: "));
     line.map_or_else(|| "unknown".to_owned(), |(_, device)| device.split(", type").next().unwrap_or(device).to_owned())
-}
-
-/// Commands that the host executed since `before` contexts had ended. The server hears of an end a moment later.
-fn commands(stats: &Path, before: usize) -> Option<u64> {
-    const PATIENCE: Duration = Duration::from_secs(3);
-    let started = Instant::now();
-    while contexts(stats).len() <= before && started.elapsed() < PATIENCE {
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    contexts(stats).get(before..).filter(|new| !new.is_empty()).map(|new| new.iter().sum())
-}
-
-/// Commands of each context that has ended: the server appends one line of JSON for each.
-fn contexts(stats: &Path) -> Vec<u64> {
-    let lines = std::fs::read_to_string(stats).unwrap_or_default();
-    let commands = |line| serde_json::from_str::<serde_json::Value>(line).ok()?.get("commands")?.as_u64();
-    lines.lines().filter_map(commands).collect()
 }
 
 /// Draws a triangle with our own guest, through the same server.

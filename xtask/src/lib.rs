@@ -5,7 +5,10 @@
 //!     |
 //!   guest     a program in such a root, alone in its namespaces, with Venus or native Vulkan, ended in time
 //!     |
+//! programs    the standard ones, with their arguments
+//!     |
 //!  server     the vtest server under test, and what it leaves behind in /proc
+//! recorder    both of them, with a server that records
 //! resident    a vtest server that runs inside of a guest root, on that root's driver: ours, or virglrenderer's
 //! ```
 //!
@@ -19,11 +22,14 @@
 pub mod guest;
 pub mod picture;
 pub mod process;
+pub mod programs;
 pub mod progress;
 pub mod provision;
+pub mod recorder;
 pub mod resident;
 pub mod server;
 pub mod skipping;
+pub mod statistics;
 
 /// The workspace's root folder: verbs work from any folder inside of it.
 pub fn workspace() -> std::path::PathBuf {

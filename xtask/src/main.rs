@@ -7,6 +7,7 @@ mod bench;
 mod codegen;
 mod demo;
 mod guest_verb;
+mod recordings;
 mod registry;
 mod size;
 mod test;
@@ -33,6 +34,7 @@ enum Verb {
     Demo(demo::Args),
     /// Run one program in a guest root.
     Guest(guest_verb::Args),
+    Recordings(recordings::Args),
     /// Work on the registry files.
     Registry(registry::Args),
     /// Build the protocol crate from nothing, and report the time it takes and the code it makes.
@@ -62,6 +64,7 @@ fn run(verb: &Verb) -> anyhow::Result<()> {
         Verb::Codegen(args) => codegen::run(args),
         Verb::Demo(args) => demo::run(args),
         Verb::Guest(args) => guest_verb::run(args),
+        Verb::Recordings(args) => recordings::run(args),
         Verb::Registry(args) => registry::run(args),
         Verb::Size(args) => size::run(args),
         Verb::Test(args) => test::run(args),

@@ -2,6 +2,7 @@
 //! themselves.
 
 use std::io::Write as _;
+use std::path::PathBuf;
 
 /// Tells end-to-end tests which program is the host.
 pub const HOST_VARIABLE: &str = "VENUS_HOST";
@@ -9,13 +10,35 @@ pub const HOST_VARIABLE: &str = "VENUS_HOST";
 /// Names the file in which a test that skips itself leaves a line: `name: reason`.
 pub const SKIPPED_VARIABLE: &str = "VENUS_SKIPPED_TESTS";
 
+/// The path that `variable` holds; without it, the test `name` skips itself.
+///
+/// # Panics
+///
+/// As [`skip`].
+pub fn path_or_skip(name: &str, variable: &str) -> Option<PathBuf> {
+    let path = std::env::var_os(variable).map(PathBuf::from);
+    if path.is_none() {
+        skip_without(name, variable);
+    }
+    path
+}
+
 /// Notes that the test `name` skips itself because `variable` is not set.
 ///
 /// # Panics
 ///
-/// If `cargo xtask test` waits for the note and it cannot be left: the test would be counted as passed.
+/// As [`skip`].
 pub fn skip_without(name: &str, variable: &str) {
-    let note = format!("{name}: {variable} is not set; run `cargo xtask test`");
+    skip(name, &format!("{variable} is not set; run `cargo xtask test`"));
+}
+
+/// Notes that the test `name` skips itself, and why.
+///
+/// # Panics
+///
+/// If `cargo xtask test` waits for the note and it cannot be left: the test would be counted as passed.
+pub fn skip(name: &str, reason: &str) {
+    let note = format!("{name}: {reason}");
     eprintln!("skipped {note}");
     let Some(path) = std::env::var_os(SKIPPED_VARIABLE) else { return };
     let mut file = std::fs::File::options().append(true).open(path).expect("cargo xtask test made this file");

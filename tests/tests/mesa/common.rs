@@ -5,7 +5,7 @@ use std::time::Duration;
 use xtask::guest::{Guest, GuestRun, Vulkan};
 use xtask::provision::Suite;
 use xtask::server::Server;
-use xtask::skipping::{HOST_VARIABLE, skip_without};
+use xtask::skipping::{HOST_VARIABLE, path_or_skip};
 
 /// How long the host may take to notice that a guest is gone and to clean up after it.
 pub(crate) const TEARDOWN: Duration = Duration::from_secs(10);
@@ -19,22 +19,8 @@ pub(crate) fn guests(name: &str) -> Vec<Guest> {
 
 /// The guest of one suite; without it, or without a host, the test `name` is skipped.
 pub(crate) fn guest(name: &str, suite: Suite) -> Option<Guest> {
-    let there = host_is_there(name) && is_set(name, suite.variable());
-    let root = std::env::var_os(suite.variable()).filter(|_| there)?;
-    Some(Guest::at(suite.name(), PathBuf::from(root)))
-}
-
-/// Whether there is a host to test; without one, the test `name` is skipped.
-pub(crate) fn host_is_there(name: &str) -> bool {
-    is_set(name, HOST_VARIABLE)
-}
-
-fn is_set(name: &str, variable: &str) -> bool {
-    let set = std::env::var_os(variable).is_some();
-    if !set {
-        skip_without(name, variable);
-    }
-    set
+    path_or_skip(name, HOST_VARIABLE)?;
+    Some(Guest::at(suite.name(), path_or_skip(name, suite.variable())?))
 }
 
 /// Starts the host under test.

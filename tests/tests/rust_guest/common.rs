@@ -1,21 +1,23 @@
 //! What every test here starts from: a host, and guests for it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 use venus_tests::guest::Guest;
 use xtask::server::Server;
-use xtask::skipping::{HOST_VARIABLE, skip_without};
+use xtask::skipping::{HOST_VARIABLE, path_or_skip};
 
 /// How long the host may take to clean up after guests.
 pub(crate) const TEARDOWN: Duration = Duration::from_secs(10);
 
 /// Starts the host under test; without one, the test `name` is skipped.
 pub(crate) fn host(name: &str) -> Option<Server> {
-    let Some(program) = std::env::var_os(HOST_VARIABLE).map(PathBuf::from) else {
-        skip_without(name, HOST_VARIABLE);
-        return None;
-    };
-    Some(Server::start(&program, [""; 0]).expect("the host starts"))
+    host_with(name, &[])
+}
+
+/// The same, with these arguments.
+pub(crate) fn host_with(name: &str, arguments: &[&str]) -> Option<Server> {
+    let program = path_or_skip(name, HOST_VARIABLE)?;
+    Some(Server::start(&program, arguments).expect("the host starts"))
 }
 
 /// A guest of that host.

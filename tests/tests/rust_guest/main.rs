@@ -4,6 +4,7 @@
 //! say so, and are counted as skipped.
 
 mod common;
+mod faults;
 mod life;
 mod programs;
 mod transport;

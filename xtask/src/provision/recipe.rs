@@ -37,14 +37,19 @@ impl Suite {
     }
 
     /// What is installed on top of Debian's minimal base.
-    pub(super) fn packages(self) -> &'static [&'static str] {
-        &[
+    pub(super) fn packages(self) -> Vec<&'static str> {
+        let mut packages = vec![
             "mesa-vulkan-drivers", // the Venus driver, and lavapipe for comparison
             "vulkan-tools",        // vulkaninfo, vkcube
             "vkmark",              // a benchmark with a score per scene
             "xvfb",                // a screen for the two above
             "virgl-server",        // the reference host, to measure against
-        ]
+        ];
+        if self == Self::Sid {
+            // ggml's own tests: programs that compute. 80 MB, which one guest is enough for.
+            packages.extend(["llama.cpp-tests", "libggml0-backend-vulkan"]);
+        }
+        packages
     }
 
     /// Everything that decides what a root contains, but for the archive's state.
