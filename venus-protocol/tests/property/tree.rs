@@ -58,11 +58,11 @@ impl Held {
                 self.0.push(Leaf::Marker(true));
                 self.value(value);
             }
-            (_, value) => self.array(row.item, value),
+            (_, value) => self.array(value),
         }
     }
 
-    fn array(&mut self, item: Item, value: &Value<'_>) {
+    fn array(&mut self, value: &Value<'_>) {
         match value {
             Value::Null => {
                 self.0.push(Leaf::Count(0));
@@ -81,7 +81,7 @@ impl Held {
                 for element in items {
                     match element {
                         Value::Struct(_) | Value::Union(_) => self.value(element),
-                        _ => self.array(item, element),
+                        _ => self.array(element),
                     }
                 }
             }
