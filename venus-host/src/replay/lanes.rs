@@ -177,10 +177,10 @@ impl<J: Job, E: Send> Lanes<J, E> {
         self.wait(&mut state, |state| state.lanes.iter().all(|lane| lane.done >= lane.ended))
     }
 
-    /// No more jobs and no more ends for this lane.
-    pub(super) fn close(&self, id: LaneId) {
-        let mut state = self.state.lock();
-        if let Some(lane) = state.lanes.get_mut(id.0) {
+    /// No more jobs and no more ends: a job whose end has not been read does not wait for it any longer, so that those
+    /// who wait for the job are not kept by the recording's end.
+    pub(super) fn close(&self) {
+        for lane in &mut self.state.lock().lanes {
             lane.is_closed = true;
             lane.work.notify_one();
         }
@@ -358,8 +358,7 @@ mod tests {
             release.send(()).unwrap();
             waiter.join().unwrap().unwrap();
             assert_eq!(lanes.state.lock().lanes[0].done, 1);
-            lanes.close(one);
-            lanes.close(other);
+            lanes.close();
         });
     }
 
@@ -373,7 +372,7 @@ mod tests {
             lanes.begin(lane, "a").unwrap();
             lanes.begin(lane, "b").unwrap();
             lanes.end(lane, 7, true);
-            lanes.close(lane);
+            lanes.close();
             worker.join().unwrap();
         });
         assert_eq!(seen, [("a", Some(7)), ("b", None)]);
@@ -393,8 +392,30 @@ mod tests {
                 panic!("it waits for nothing")
             };
             assert_eq!(stalled.label.to_string(), "stuck");
-            lanes.close(one);
+            lanes.close();
             release.send(()).unwrap();
+        });
+    }
+
+    #[test]
+    fn the_end_of_the_recording_keeps_nobody_waiting() {
+        let lanes: Lanes<&str, ()> = Lanes::new(LONG);
+        let (one, other) = (lanes.add(), lanes.add());
+        let (pass, passed) = mpsc::channel::<()>();
+        thread::scope(|scope| {
+            let lanes = &lanes;
+            scope.spawn(move || {
+                lanes.work(one, |_, turn| {
+                    assert_eq!(turn.end(), None);
+                    pass.send(()).unwrap();
+                });
+            });
+            scope.spawn(move || lanes.work(other, |_, _| passed.recv().unwrap()));
+            lanes.begin(one, "never ends in the recording").unwrap();
+            lanes.begin(other, "waits for it").unwrap();
+            lanes.end(other, (), true);
+            lanes.close();
+            lanes.wait_for_all().unwrap();
         });
     }
 
