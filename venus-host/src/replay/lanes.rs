@@ -88,6 +88,8 @@ pub(super) struct Lanes<J, E> {
 struct State<J, E> {
     lanes: Vec<Lane<J, E>>,
     queued_bytes: usize,
+    /// Nothing more will be said of any job.
+    is_complete: bool,
     is_broken: bool,
 }
 
@@ -112,7 +114,7 @@ struct Lane<J, E> {
 impl<J: Job, E: Send> Lanes<J, E> {
     /// None yet. Jobs may take `stall`.
     pub(super) fn new(stall: Duration) -> Self {
-        let state = State { lanes: Vec::new(), queued_bytes: 0, is_broken: false };
+        let state = State { lanes: Vec::new(), queued_bytes: 0, is_complete: false, is_broken: false };
         Self { state: Mutex::new(state), progress: Condvar::new(), stall }
     }
 
@@ -177,10 +179,20 @@ impl<J: Job, E: Send> Lanes<J, E> {
         self.wait(&mut state, |state| state.lanes.iter().all(|lane| lane.done >= lane.ended))
     }
 
-    /// No more jobs and no more ends: a job whose end has not been read does not wait for it any longer, so that those
-    /// who wait for the job are not kept by the recording's end.
-    pub(super) fn close(&self) {
-        for lane in &mut self.state.lock().lanes {
+    /// The recording has been read. A job whose end was not in it waits for that no longer, so that those who wait for
+    /// the job are not kept for ever.
+    pub(super) fn complete(&self) {
+        let mut state = self.state.lock();
+        state.is_complete = true;
+        for lane in &state.lanes {
+            lane.work.notify_one();
+        }
+    }
+
+    /// Lets the lane's thread end once its jobs are done.
+    pub(super) fn close(&self, id: LaneId) {
+        let mut state = self.state.lock();
+        if let Some(lane) = state.lanes.get_mut(id.0) {
             lane.is_closed = true;
             lane.work.notify_one();
         }
@@ -287,10 +299,10 @@ impl<J, E> Turn<'_, J, E> {
                 lane.doing = doing.map(|(label, _)| (label, Instant::now()));
                 return Some(end);
             }
-            if lane.is_closed {
+            let work = Arc::clone(&lane.work);
+            if state.is_complete {
                 return None;
             }
-            let work = Arc::clone(&lane.work);
             work.wait(&mut state);
         }
     }
@@ -358,7 +370,8 @@ mod tests {
             release.send(()).unwrap();
             waiter.join().unwrap().unwrap();
             assert_eq!(lanes.state.lock().lanes[0].done, 1);
-            lanes.close();
+            lanes.close(one);
+            lanes.close(other);
         });
     }
 
@@ -372,7 +385,8 @@ mod tests {
             lanes.begin(lane, "a").unwrap();
             lanes.begin(lane, "b").unwrap();
             lanes.end(lane, 7, true);
-            lanes.close();
+            lanes.complete();
+            lanes.close(lane);
             worker.join().unwrap();
         });
         assert_eq!(seen, [("a", Some(7)), ("b", None)]);
@@ -392,7 +406,8 @@ mod tests {
                 panic!("it waits for nothing")
             };
             assert_eq!(stalled.label.to_string(), "stuck");
-            lanes.close();
+            lanes.complete();
+            lanes.close(one);
             release.send(()).unwrap();
         });
     }
@@ -414,8 +429,10 @@ mod tests {
             lanes.begin(one, "never ends in the recording").unwrap();
             lanes.begin(other, "waits for it").unwrap();
             lanes.end(other, (), true);
-            lanes.close();
+            lanes.complete();
             lanes.wait_for_all().unwrap();
+            lanes.close(one);
+            lanes.close(other);
         });
     }
 

@@ -191,7 +191,7 @@ pub fn replay<R: Read>(
             progress(Progress { bytes: reader.position(), commands: sequencer.commands() });
         }
     }
-    lanes.close();
+    lanes.complete();
     lanes.wait_for_all().map_err(ReplayError::from)?;
     play.in_flight.wait_for_all();
     let elapsed = started.elapsed();

@@ -49,8 +49,8 @@ impl Threads {
         let deadline = Instant::now() + limits::RING_JOIN_TIMEOUT;
         let mut all = true;
         // The first is the context's own.
-        self.lanes.close();
-        while let Some((_, thread)) = self.threads.pop() {
+        while let Some((lane, thread)) = self.threads.pop() {
+            self.lanes.close(lane);
             while !thread.is_finished() && Instant::now() < deadline {
                 thread::sleep(LOOK);
             }

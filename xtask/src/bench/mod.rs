@@ -1,7 +1,10 @@
-//! `cargo xtask bench`: what the codec costs per command, and our host beside virglrenderer's.
+//! `cargo xtask bench`: what the codec costs per command, our host beside virglrenderer's, and what it costs to be
+//! recorded or traced.
 //!
-//! The measuring is done by `venus-bench` of the tests' crate; here it gets what it needs: both hosts at once in one
-//! guest root, on the same driver.
+//! The first two are measured by `venus-bench` of the tests' crate; here it gets what it needs: both hosts at once in one
+//! guest root, on the same driver. The third runs vkcube in turns ([`observing`]).
+
+mod observing;
 
 use crate::test::build;
 use anyhow::{Context as _, Result, ensure};
@@ -41,19 +44,29 @@ enum What {
     Codec,
     /// Hosts behind their sockets.
     Hosts,
+    /// vkcube recorded and traced, beside vkcube alone.
+    Observing,
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     let folder = workspace().join(FOLDER);
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    let wanted = |what| args.what.is_none_or(|only| only == what);
+    if wanted(What::Observing) && !args.no_guests {
+        let root = roots::ensure(args.suite)?;
+        observing::measure(&host(args)?, root.guest(), args.rounds, &folder.join("observing.json"))?;
+    }
+    if !wanted(What::Codec) && !wanted(What::Hosts) {
+        return Ok(());
+    }
     let bench = build(&["--release", "--package", "venus-tests", "--bin", "venus-bench"])?;
-    if args.what != Some(What::Hosts) {
+    if wanted(What::Codec) {
         if let Err(error) = apt::install(&["valgrind"], "instruction counts") {
             eprintln!("instructions will not be counted: {error:#}");
         }
         run_bench(Command::new(&bench).arg("codec").arg("--json").arg(folder.join("codec.json")))?;
     }
-    if args.what != Some(What::Codec) {
+    if wanted(What::Hosts) {
         measure_hosts(args, &bench, &folder.join("hosts.json"))?;
     }
     eprintln!("the figures are in {}", folder.display());
@@ -61,10 +74,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 fn measure_hosts(args: &Args, bench: &Path, json: &Path) -> Result<()> {
-    let host = match &args.host {
-        Some(host) => host.clone(),
-        None => build(&["--release", "--package", "venus-host", "--bin", "venus"])?,
-    };
+    let host = host(args)?;
     let mut command = Command::new(bench);
     command.arg("hosts").arg("--json").arg(json).args(["--rounds", &args.rounds.to_string()]);
     if args.no_guests {
@@ -82,6 +92,14 @@ fn measure_hosts(args: &Args, bench: &Path, json: &Path) -> Result<()> {
         command.arg("--host").arg(named(name, &socket));
     }
     run_bench(&mut command)
+}
+
+/// The `venus` command to measure.
+fn host(args: &Args) -> Result<PathBuf> {
+    match &args.host {
+        Some(host) => Ok(host.clone()),
+        None => build(&["--release", "--package", "venus-host", "--bin", "venus"]),
+    }
 }
 
 fn named(name: &str, socket: &Path) -> String {
