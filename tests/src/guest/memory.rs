@@ -124,10 +124,14 @@ impl Drop for Mapping {
 mod tests {
     use super::*;
 
+    fn file(len: u64) -> std::fs::File {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(len).unwrap();
+        file
+    }
+
     fn mapping(len: usize) -> Mapping {
-        let fd = rustix::fs::memfd_create("test", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
-        rustix::fs::ftruncate(&fd, 12).unwrap();
-        Mapping::new(fd, len).unwrap()
+        Mapping::new(file(12), len).unwrap()
     }
 
     #[test]
@@ -150,8 +154,6 @@ mod tests {
 
     #[test]
     fn a_file_that_is_too_short_is_refused() {
-        let fd = rustix::fs::memfd_create("test", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
-        rustix::fs::ftruncate(&fd, 12).unwrap();
-        assert!(Mapping::new(fd, 16).is_err());
+        assert!(Mapping::new(file(12), 16).is_err());
     }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 
 use super::Capset;
@@ -279,7 +279,7 @@ impl Connection {
         let mut byte = [0];
         let received = loop {
             let buffers = &mut [IoSliceMut::new(&mut byte)];
-            match recvmsg(&self.socket, buffers, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
+            match recvmsg(&self.socket, buffers, &mut ancillary, RecvFlags::empty()) {
                 Err(Errno::INTR) => {}
                 received => break received.context("receiving a descriptor")?,
             }
@@ -289,6 +289,8 @@ impl Connection {
             if let RecvAncillaryMessage::ScmRights(fds) = message
                 && let Some(fd) = fds.last()
             {
+                // Afterwards, since macOS has no flag for it: guests start no programs.
+                fcntl_setfd(&fd, FdFlags::CLOEXEC).context("keeping a descriptor to ourselves")?;
                 return Ok(fd);
             }
         }
