@@ -5,7 +5,7 @@
 //! which covers an interrupted or crashed test run. A [`Running`] therefore has to stay on the thread that made it alive.
 
 use anyhow::{Context as _, Result};
-use std::io::Read;
+use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -93,14 +93,19 @@ pub struct Running {
 impl Running {
     /// Starts `command` with both outputs captured and no input.
     pub fn start(command: &mut Command, limit: Duration) -> Result<Self> {
+        Self::watch(command, limit, |_| {})
+    }
+
+    /// As [`Running::start`], and hands each line of its standard error to `each` as it comes, on another thread.
+    pub fn watch(command: &mut Command, limit: Duration, each: impl FnMut(&str) + Send + 'static) -> Result<Self> {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .with_context(|| format!("starting {command:?}"))?;
-        let stdout = child.stdout.take().map(collect);
-        let stderr = child.stderr.take().map(collect);
+        let stdout = child.stdout.take().map(|pipe| collect(pipe, |_| {}));
+        let stderr = child.stderr.take().map(|pipe| collect(pipe, each));
         Ok(Self { child, stdout, stderr, started: Instant::now(), limit })
     }
 
@@ -146,12 +151,18 @@ impl Drop for Running {
 }
 
 /// Reads a pipe to its end on a thread of its own, so that a full pipe never stops the child.
-fn collect(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+fn collect(pipe: impl Read + Send + 'static, mut each: impl FnMut(&str) + Send + 'static) -> JoinHandle<Vec<u8>> {
     std::thread::spawn(move || {
+        let mut pipe = BufReader::new(pipe);
         let mut bytes = Vec::new();
-        // A pipe that breaks has nothing more to tell.
-        let _ = pipe.read_to_end(&mut bytes);
-        bytes
+        loop {
+            let begin = bytes.len();
+            // A pipe that breaks has nothing more to tell.
+            if pipe.read_until(b'\n', &mut bytes).unwrap_or(0) == 0 {
+                return bytes;
+            }
+            each(String::from_utf8_lossy(&bytes[begin..]).trim_end());
+        }
     })
 }
 
@@ -175,6 +186,17 @@ mod tests {
         assert!(!finished.success());
         let error = finished.expect_success("a script").unwrap_err().to_string();
         assert!(error.contains("a script: exit status: 3") && error.contains("err"), "{error}");
+    }
+
+    #[test]
+    fn lines_are_handed_on_as_they_come() {
+        let (sender, lines) = std::sync::mpsc::channel();
+        let mut command = tethered("sh");
+        command.args(["-c", "echo one >&2; read line; printf two >&2"]);
+        let each = move |line: &str| sender.send(line.to_owned()).unwrap();
+        let finished = Running::watch(&mut command, Duration::from_secs(20), each).unwrap().finish().unwrap();
+        assert_eq!(lines.iter().collect::<Vec<_>>(), ["one", "two"]);
+        assert_eq!(finished.stderr, "one\ntwo");
     }
 
     #[test]

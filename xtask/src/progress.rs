@@ -34,10 +34,13 @@ impl Step {
 
     /// Shows what the step is busy with; on a terminal it replaces the previous detail.
     pub fn detail(&self, detail: &str) {
-        match &self.bar {
-            Some(bar) => bar.set_message(detail.to_owned()),
-            None => eprintln!("  {detail}"),
-        }
+        show(self.bar.as_ref(), detail);
+    }
+
+    /// Shows details from another thread.
+    pub fn details(&self) -> impl FnMut(&str) + Send + 'static {
+        let bar = self.bar.clone();
+        move |detail| show(bar.as_ref(), detail)
     }
 
     /// Ends the step with its outcome, for example `Mesa 25.0.7`.
@@ -49,6 +52,13 @@ impl Step {
         let seconds = self.started.elapsed().as_secs_f64();
         let outcome = if outcome.is_empty() { "done" } else { outcome };
         eprintln!("{}: {outcome} ({seconds:.1} s)", self.what);
+    }
+}
+
+fn show(bar: Option<&ProgressBar>, detail: &str) {
+    match bar {
+        Some(bar) => bar.set_message(detail.to_owned()),
+        None => eprintln!("  {detail}"),
     }
 }
 

@@ -5,6 +5,7 @@
 # MOUNT   an empty folder, where the view is put together
 # SHARED  a folder the guest sees as /run/venus
 # VTEST   the folder of the host's vtest socket, seen as /run/vtest; may be empty
+# BINDS   further folders of this machine, one per line: a name below /run, a space, a path; may be empty
 # "$@"    environment settings of the guest, then the command
 set -eu
 # A user's search path may lack the folders of mount and chroot.
@@ -26,4 +27,8 @@ mount --bind "$SHARED" "$MOUNT/run/venus"
 if [ -n "$VTEST" ]; then
     mount --bind "$VTEST" "$MOUNT/run/vtest"
 fi
+printf '%s' "$BINDS" | while read -r name path; do
+    mkdir "$MOUNT/run/$name"
+    mount --bind "$path" "$MOUNT/run/$name"
+done
 exec chroot "$MOUNT" /usr/bin/env -i "$@"

@@ -4,6 +4,8 @@ use super::driver_manifest;
 use crate::picture::Picture;
 use crate::process::{Finished, Running, tethered};
 use anyhow::{Context as _, Result};
+use std::ffi::OsString;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -84,10 +86,15 @@ impl Guest {
         None
     }
 
-    /// Mesa's version, without Debian's revision: `25.0.7`.
-    pub fn mesa_version(&self) -> Option<String> {
-        let version = self.package_version("mesa-vulkan-drivers")?;
+    /// As [`Guest::package_version`], without Debian's revision: `25.0.7`.
+    pub fn upstream_version(&self, package: &str) -> Option<String> {
+        let version = self.package_version(package)?;
         Some(version.split(['-', '+']).next().unwrap_or_default().to_owned())
+    }
+
+    /// Mesa's version.
+    pub fn mesa_version(&self) -> Option<String> {
+        self.upstream_version("mesa-vulkan-drivers")
     }
 
     /// Prepares a run of `program`, found by the guest's own search path.
@@ -99,12 +106,16 @@ impl Guest {
             env: Vec::new(),
             screen: None,
             limit: DEFAULT_LIMIT,
+            binds: Vec::new(),
+            watcher: None,
         }
     }
 }
 
+/// Told of every line that a guest's program writes to its standard error, as it comes.
+type Watcher = Box<dyn FnMut(&str) + Send>;
+
 /// A run that has not started.
-#[derive(Debug)]
 pub struct GuestRun<'a> {
     guest: &'a Guest,
     vulkan: Vulkan<'a>,
@@ -112,6 +123,14 @@ pub struct GuestRun<'a> {
     env: Vec<(String, String)>,
     screen: Option<Screen>,
     limit: Duration,
+    binds: Vec<(String, PathBuf)>,
+    watcher: Option<Watcher>,
+}
+
+impl fmt::Debug for GuestRun<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GuestRun").field("guest", &self.guest).field("command", &self.command).finish_non_exhaustive()
+    }
 }
 
 impl GuestRun<'_> {
@@ -139,8 +158,20 @@ impl GuestRun<'_> {
         self
     }
 
+    /// Lets the guest see a folder of this machine, and write to it, as `/run/NAME`.
+    pub fn bind(mut self, name: &str, folder: impl Into<PathBuf>) -> Self {
+        self.binds.push((name.to_owned(), folder.into()));
+        self
+    }
+
+    /// Hands each line of the program's standard error on as it comes, for progress.
+    pub fn watch(mut self, each: impl FnMut(&str) + Send + 'static) -> Self {
+        self.watcher = Some(Box::new(each));
+        self
+    }
+
     /// Starts it.
-    pub fn spawn(self) -> Result<GuestRunning> {
+    pub fn spawn(mut self) -> Result<GuestRunning> {
         let folder = tempfile::Builder::new().prefix("venus-guest-").tempdir().context("making a run folder")?;
         let (mount, shared) = (folder.path().join("root"), folder.path().join("shared"));
         std::fs::create_dir(&mount).and_then(|()| std::fs::create_dir(&shared)).context("filling a run folder")?;
@@ -154,8 +185,12 @@ impl GuestRun<'_> {
             .env("ROOT", &self.guest.root)
             .env("MOUNT", &mount)
             .env("SHARED", &shared)
-            .env("VTEST", self.vtest_folder()?.unwrap_or_default());
-        let running = Running::start(&mut command, self.limit)?;
+            .env("VTEST", self.vtest_folder()?.unwrap_or_default())
+            .env("BINDS", self.bind_lines());
+        let running = match self.watcher.take() {
+            Some(watcher) => Running::watch(&mut command, self.limit, watcher)?,
+            None => Running::start(&mut command, self.limit)?,
+        };
         Ok(GuestRunning {
             what: format!("{} in {}", self.command.join(" "), self.guest.name),
             running,
@@ -176,6 +211,18 @@ impl GuestRun<'_> {
         };
         let socket = std::path::absolute(socket).context("resolving the socket's path")?;
         Ok(Some(socket.parent().context("the socket's path has no folder")?.to_owned()))
+    }
+
+    /// What `enter.sh` is told of the folders to show: a line with name and path for each.
+    fn bind_lines(&self) -> OsString {
+        let mut lines = OsString::new();
+        for (name, path) in &self.binds {
+            lines.push(name);
+            lines.push(" ");
+            lines.push(path);
+            lines.push("\n");
+        }
+        lines
     }
 
     /// The guest's environment.
