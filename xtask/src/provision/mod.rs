@@ -1,4 +1,5 @@
-//! What this machine needs and lacks: packages of the host, Debian roots for guests, both installed on demand.
+//! What this machine needs and lacks: packages of the host, Debian roots for guests and for a Rust toolchain, all
+//! installed on demand.
 //!
 //! Nothing is downloaded by our own code: packages come through apt, with the mirror, certificates, proxies and
 //! credentials that this machine's apt is configured for. As root missing packages are installed; otherwise the exact
@@ -8,9 +9,21 @@ pub mod apt;
 mod recipe;
 pub mod roots;
 
-pub use recipe::Suite;
+pub use recipe::{Suite, short_hash};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use std::path::PathBuf;
+
+/// Makes a folder below the user's cache folder: `$XDG_CACHE_HOME/venus-toolkit/NAME`, as the XDG base directory
+/// specification has it.
+pub fn cache_folder(name: &str) -> Result<PathBuf> {
+    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
+    let cache = cache.context("neither XDG_CACHE_HOME nor HOME names a folder for what is kept between runs")?;
+    let folder = cache.join("venus-toolkit").join(name);
+    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    Ok(folder)
+}
 
 /// Makes sure that this machine can run a host: a Vulkan loader and at least one driver.
 ///

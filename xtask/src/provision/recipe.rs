@@ -1,6 +1,7 @@
-//! How a guest root is made: what goes in, and the key under which the result is kept.
+//! How a root is made: what goes in, and the key under which the result is kept.
 
 use sha2::{Digest as _, Sha256};
+use std::time::Duration;
 
 /// Raised when the way roots are made changes in a manner that the rest of the recipe does not show.
 const VERSION: u32 = 1;
@@ -36,8 +37,8 @@ impl Suite {
         }
     }
 
-    /// What is installed on top of Debian's minimal base.
-    pub(super) fn packages(self) -> Vec<&'static str> {
+    /// The root of a guest.
+    pub(super) fn recipe(self) -> Recipe {
         let mut packages = vec![
             "mesa-vulkan-drivers", // the Venus driver, and lavapipe for comparison
             "vulkan-tools",        // vulkaninfo, vkcube
@@ -49,22 +50,77 @@ impl Suite {
             // ggml's own tests: programs that compute. 80 MB, which one guest is enough for.
             packages.extend(["llama.cpp-tests", "libggml0-backend-vulkan"]);
         }
-        packages
+        Recipe {
+            name: self.name(),
+            what: "guest root",
+            suite: self.name(),
+            folder: "guests",
+            packages,
+            leave_out: &[],
+            witness: ("Mesa", "mesa-vulkan-drivers"),
+            megabytes: 600,
+            // Unstable changes several times a day, and a test run that makes its guests anew each time would teach us
+            // nothing more.
+            fresh: Duration::from_secs(24 * 3600),
+        }
     }
+}
 
+/// The Rust toolchain of Debian unstable, which can build the standard library for other targets: it has its sources.
+pub(super) fn toolchain() -> Recipe {
+    Recipe {
+        name: "toolchain",
+        what: "toolchain root",
+        suite: "sid",
+        folder: "macos",
+        packages: vec!["rustc", "cargo", "rust-clippy", "rust-src"],
+        // Most of the sources are the compiler's and its tools'. Mind that a star also stands for slashes.
+        leave_out: &["/usr/src/rustc-*/compiler/*", "/usr/src/rustc-*/src/doc/*", "/usr/src/rustc-*/src/tools/*"],
+        witness: ("Rust", "rustc"),
+        megabytes: 900,
+        // A newer toolchain finds other faults, so that a change of nobody's making can fail: not more often than this.
+        fresh: Duration::from_secs(30 * 24 * 3600),
+    }
+}
+
+/// What makes a root.
+#[derive(Debug)]
+pub(super) struct Recipe {
+    /// First word of the names of folders and lock files.
+    pub(super) name: &'static str,
+    /// What it is, for people.
+    pub(super) what: &'static str,
+    /// The suite's name on a mirror.
+    pub(super) suite: &'static str,
+    /// Where it is kept, below the project's cache folder.
+    pub(super) folder: &'static str,
+    /// What is installed on top of Debian's minimal base.
+    pub(super) packages: Vec<&'static str>,
+    /// Paths that are not unpacked, besides documentation.
+    pub(super) leave_out: &'static [&'static str],
+    /// A name for people, and the package that has to be there and whose version says how new the root is.
+    pub(super) witness: (&'static str, &'static str),
+    /// How much it takes on the disk, roughly.
+    pub(super) megabytes: u32,
+    /// Age up to which it is used without a look at the archive.
+    pub(super) fresh: Duration,
+}
+
+impl Recipe {
     /// Everything that decides what a root contains, but for the archive's state.
-    fn recipe(self, architecture: &str) -> String {
-        format!("{VERSION}\n{}\n{architecture}\n{}\n", self.name(), self.packages().join("\n"))
+    fn text(&self, architecture: &str) -> String {
+        let left_out: String = self.leave_out.iter().map(|path| format!("without {path}\n")).collect();
+        format!("{VERSION}\n{}\n{architecture}\n{}\n{left_out}", self.suite, self.packages.join("\n"))
     }
 
-    /// The first half of a root's folder name: suite and recipe.
-    pub(super) fn recipe_key(self) -> String {
-        format!("{}-{}", self.name(), short_hash(self.recipe(std::env::consts::ARCH).as_bytes()))
+    /// The first half of a root's folder name: what it is and how it is made.
+    pub(super) fn key(&self) -> String {
+        format!("{}-{}", self.name, short_hash(self.text(std::env::consts::ARCH).as_bytes()))
     }
 }
 
 /// A hash for people's eyes and folder names.
-pub(super) fn short_hash(bytes: &[u8]) -> String {
+pub fn short_hash(bytes: &[u8]) -> String {
     let digest = Sha256::digest(bytes);
     let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     digits[..KEY_DIGITS].to_owned()
@@ -76,9 +132,11 @@ mod tests {
 
     #[test]
     fn the_key_follows_the_recipe() {
-        assert_ne!(Suite::Trixie.recipe_key(), Suite::Sid.recipe_key());
-        assert_ne!(Suite::Sid.recipe("x86_64"), Suite::Sid.recipe("aarch64"));
-        assert!(Suite::Sid.recipe_key().starts_with("sid-"));
+        assert_ne!(Suite::Trixie.recipe().key(), Suite::Sid.recipe().key());
+        assert_ne!(Suite::Sid.recipe().text("x86_64"), Suite::Sid.recipe().text("aarch64"));
+        assert!(Suite::Sid.recipe().key().starts_with("sid-"));
+        let whole = Recipe { leave_out: &[], ..toolchain() };
+        assert_ne!(whole.key(), toolchain().key());
         assert_eq!(short_hash(b""), "e3b0c44298fc");
     }
 }

@@ -1,4 +1,5 @@
-//! Guest roots: made once with mmdebstrap, kept in the user's cache folder, found again by what went into them.
+//! Roots of guests, and of a Rust toolchain: made once with mmdebstrap, kept in the user's cache folder, found again by
+//! what went into them.
 //!
 //! ```text
 //! ~/.cache/venus-toolkit/guests/
@@ -6,13 +7,16 @@
 //!     trixie-0123456789ab-ba9876543210.lock held shared by whoever uses the root
 //!     trixie.lock                           held by whoever makes one
 //!     .making-trixie/                       a root that is not finished; renamed when it is
+//! ~/.cache/venus-toolkit/macos/
+//!     toolchain-...                         likewise
 //! ```
 //!
-//! A root younger than a day is used without asking the mirror. An older one is still used when the archive has not
-//! changed since, or cannot be reached. Roots that a newer one replaces are removed, unless somebody holds them.
+//! A fresh root (its recipe says how long that is) is used without asking the mirror. An older one is still used when
+//! the archive has not changed since, or cannot be reached. Roots that a newer one replaces are removed, unless somebody
+//! holds them.
 
 use super::apt;
-use super::recipe::{Suite, short_hash};
+use super::recipe::{Recipe, Suite, short_hash, toolchain};
 use crate::guest::{Guest, check_namespaces};
 use crate::process::{tail, tethered};
 use crate::progress::Step;
@@ -21,13 +25,9 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-/// Age up to which a root is used without a look at the archive. Unstable changes several times a day, and a test run
-/// that makes its guests anew each time would teach us nothing more.
-const FRESH: Duration = Duration::from_secs(24 * 3600);
-
-/// A guest root in use: it is not removed while this lives.
+/// A root in use: it is not removed while this lives.
 #[derive(Debug)]
 pub struct GuestRoot {
     guest: Guest,
@@ -41,29 +41,35 @@ impl GuestRoot {
     }
 }
 
-/// Finds the root of a suite in the cache, or makes it.
+/// Finds the root of a suite's guest in the cache, or makes it.
 pub fn ensure(suite: Suite) -> Result<GuestRoot> {
+    ensure_made(&suite.recipe())
+}
+
+/// Finds the root with a Rust toolchain that can build the standard library for other targets, or makes it.
+pub fn ensure_toolchain() -> Result<GuestRoot> {
+    ensure_made(&toolchain())
+}
+
+fn ensure_made(recipe: &Recipe) -> Result<GuestRoot> {
     check_namespaces()?;
-    let folder = guests_folder()?;
-    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-    let making = lock_file(&folder.join(format!("{}.lock", suite.name())))?;
+    let folder = super::cache_folder(recipe.folder)?;
+    let making = lock_file(&folder.join(format!("{}.lock", recipe.name)))?;
     if making.try_lock().is_err() {
-        let step = Step::start(format!("waiting for another run that makes the guest root of Debian {}", suite.name()));
+        let step = Step::start(format!("waiting for another run that makes the {}", describe(recipe)));
         making.lock().context("waiting for a lock")?;
         step.done("");
     }
-    let root = locate(suite, &folder)?;
+    let root = locate(recipe, &folder)?;
     let lock = lock_file(&root.with_extension("lock"))?;
-    lock.lock_shared().context("holding a guest root")?;
-    prune(suite, &folder, &root)?;
-    Ok(GuestRoot { guest: Guest::at(suite.name(), root), _lock: lock })
+    lock.lock_shared().context("holding a root")?;
+    prune(recipe, &folder, &root)?;
+    Ok(GuestRoot { guest: Guest::at(recipe.name, root), _lock: lock })
 }
 
-/// `$XDG_CACHE_HOME/venus-toolkit/guests`, as the XDG base directory specification names the cache folder.
-fn guests_folder() -> Result<PathBuf> {
-    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let cache = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
-    Ok(cache.context("neither XDG_CACHE_HOME nor HOME names a folder for guest roots")?.join("venus-toolkit/guests"))
+/// What is made, for people: `guest root of Debian sid`.
+fn describe(recipe: &Recipe) -> String {
+    format!("{} of Debian {}", recipe.what, recipe.suite)
 }
 
 fn lock_file(path: &Path) -> Result<File> {
@@ -76,41 +82,43 @@ fn lock_file(path: &Path) -> Result<File> {
 }
 
 /// The root to use: fresh, or still current, or newly made, or the last one where the mirror does not answer.
-fn locate(suite: Suite, folder: &Path) -> Result<PathBuf> {
-    let newest = roots(suite, folder, &suite.recipe_key())?.into_iter().max_by_key(|(_, made)| *made);
+fn locate(recipe: &Recipe, folder: &Path) -> Result<PathBuf> {
+    let newest = roots(recipe, folder, &recipe.key())?.into_iter().max_by_key(|(_, made)| *made);
     if let Some((root, made)) = &newest
-        && made.elapsed().is_ok_and(|age| age < FRESH)
+        && made.elapsed().is_ok_and(|age| age < recipe.fresh)
     {
         return Ok(root.clone());
     }
     let mirror = apt::debian_mirror();
-    let archive =
-        mirror.as_ref().map_err(|error| anyhow::anyhow!("{error:#}")).and_then(|mirror| archive_key(suite, mirror));
+    let archive = mirror
+        .as_ref()
+        .map_err(|error| anyhow::anyhow!("{error:#}"))
+        .and_then(|mirror| archive_key(recipe.suite, mirror));
     let archive = match (archive, newest) {
         (Ok(archive), _) => archive,
         (Err(error), Some((root, _))) => {
-            eprintln!("using a guest root of Debian {} that may be out of date: {error:#}", suite.name());
+            eprintln!("using a {} that may be out of date: {error:#}", describe(recipe));
             return Ok(root);
         }
         (Err(error), None) => return Err(error),
     };
-    let root = folder.join(format!("{}-{archive}", suite.recipe_key()));
+    let root = folder.join(format!("{}-{archive}", recipe.key()));
     if root.exists() {
         // The archive has not changed since: it is as good as made today.
         lock_file(&root.with_extension("lock"))?.set_modified(SystemTime::now())?;
         return Ok(root);
     }
-    make(suite, &mirror?, folder, &root)?;
+    make(recipe, &mirror?, folder, &root)?;
     Ok(root)
 }
 
-/// The finished roots of a suite whose names begin with `prefix`, each with the time it was last known to be current.
-fn roots(suite: Suite, folder: &Path, prefix: &str) -> Result<Vec<(PathBuf, SystemTime)>> {
+/// The finished roots of a kind whose names begin with `prefix`, each with the time it was last known to be current.
+fn roots(recipe: &Recipe, folder: &Path, prefix: &str) -> Result<Vec<(PathBuf, SystemTime)>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).with_context(|| format!("listing {}", folder.display()))? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let ours = name.starts_with(prefix) && name.starts_with(&format!("{}-", suite.name()));
+        let ours = name.starts_with(prefix) && name.starts_with(&format!("{}-", recipe.name));
         if ours && path.is_dir() {
             let made = std::fs::metadata(path.with_extension("lock")).and_then(|lock| lock.modified());
             found.push((path, made.unwrap_or(SystemTime::UNIX_EPOCH)));
@@ -120,44 +128,45 @@ fn roots(suite: Suite, folder: &Path, prefix: &str) -> Result<Vec<(PathBuf, Syst
 }
 
 /// A hash of the archive's signed index: it changes whenever any package does.
-fn archive_key(suite: Suite, mirror: &str) -> Result<String> {
+fn archive_key(suite: &str, mirror: &str) -> Result<String> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("InRelease");
-    apt::download(&format!("{mirror}/dists/{}/InRelease", suite.name()), &file)?;
+    apt::download(&format!("{mirror}/dists/{suite}/InRelease"), &file)?;
     Ok(short_hash(&std::fs::read(&file)?))
 }
 
 /// Makes a root beside its final place and renames it when it is complete.
-fn make(suite: Suite, mirror: &str, folder: &Path, root: &Path) -> Result<()> {
+fn make(recipe: &Recipe, mirror: &str, folder: &Path, root: &Path) -> Result<()> {
     let mut needed = vec!["mmdebstrap", "debian-archive-keyring"];
     let is_root = rustix::process::geteuid().is_root();
     if !is_root {
         // newuidmap, which mmdebstrap needs to make a root without being root.
         needed.push("uidmap");
     }
-    apt::install(&needed, "making guest roots")?;
-    let making = folder.join(format!(".making-{}", suite.name()));
+    apt::install(&needed, &format!("making the {}", describe(recipe)))?;
+    let making = folder.join(format!(".making-{}", recipe.name));
     remove(&making)?;
     std::fs::create_dir(&making).with_context(|| format!("making {}", making.display()))?;
-    let step = Step::start(format!("making the guest root of Debian {} (once; about a minute, 600 MB)", suite.name()));
+    let (what, megabytes) = (describe(recipe), recipe.megabytes);
+    let step = Step::start(format!("making the {what} (once; about a minute, {megabytes} MB)"));
+    step.detail(&format!("with {}", recipe.packages.join(", ")));
+    let mut command = mmdebstrap(recipe)?;
     if is_root {
-        follow(
-            mmdebstrap(suite)?.args(["--mode=root", "--format=directory", suite.name()]).arg(&making).arg(mirror),
-            &step,
-        )?;
+        follow(command.args(["--mode=root", "--format=directory", recipe.suite]).arg(&making).arg(mirror), &step)?;
     } else {
-        unpack(mmdebstrap(suite)?.args(["--mode=unshare", "--format=tar", suite.name(), "-", mirror]), &making, &step)?;
+        unpack(command.args(["--mode=unshare", "--format=tar", recipe.suite, "-", mirror]), &making, &step)?;
     }
-    let version = Guest::at(suite.name(), &making).mesa_version();
-    let version = version.context("the new guest root has no package mesa-vulkan-drivers")?;
+    let (name, package) = recipe.witness;
+    let version = Guest::at(recipe.name, &making).upstream_version(package);
+    let version = version.with_context(|| format!("the new {what} has no package {package}"))?;
     lock_file(&root.with_extension("lock"))?.set_modified(SystemTime::now())?;
     std::fs::rename(&making, root).with_context(|| format!("renaming to {}", root.display()))?;
-    step.done(&format!("Mesa {version} in {}", root.display()));
+    step.done(&format!("{name} {version} in {}", root.display()));
     Ok(())
 }
 
 /// mmdebstrap with everything but mode, suite, target and mirror.
-fn mmdebstrap(suite: Suite) -> Result<Command> {
+fn mmdebstrap(recipe: &Recipe) -> Result<Command> {
     let mut command = if rustix::process::geteuid().is_root() {
         // A process namespace of its own, so that no part of it goes on when this program is interrupted.
         let mut command = tethered("unshare");
@@ -168,12 +177,13 @@ fn mmdebstrap(suite: Suite) -> Result<Command> {
     };
     command
         .args(["--variant=minbase", "--components=main"])
-        .arg(format!("--include={}", suite.packages().join(",")))
+        .arg(format!("--include={}", recipe.packages.join(",")))
         .args(["--aptopt=APT::Install-Recommends \"false\"", "--aptopt=Acquire::Languages \"none\"", "--aptopt=Acquire::Retries \"3\""])
         .args(apt::transport_options()?.iter().map(|option| format!("--aptopt={}", option.trim_end_matches(';'))))
-        // Guests are looked at by programs, never read: no manuals, no translations.
+        // Roots are looked at by programs, never read: no manuals, no translations.
         .args(["--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/doc/*"])
         .args(["--dpkgopt=path-exclude=/usr/share/locale/*"])
+        .args(recipe.leave_out.iter().map(|path| format!("--dpkgopt=path-exclude={path}")))
         .stdin(Stdio::null());
     Ok(command)
 }
@@ -201,7 +211,7 @@ fn unpack(command: &mut Command, target: &Path, step: &Step) -> Result<()> {
     let words = relay(&mut maker, step);
     let (made, unpacked) = (maker.wait()?, tar.wait()?);
     ensure!(made.success(), "mmdebstrap failed ({made}):\n{}", tail(&words));
-    ensure!(unpacked.success(), "unpacking the guest root failed ({unpacked})");
+    ensure!(unpacked.success(), "unpacking the root failed ({unpacked})");
     Ok(())
 }
 
@@ -219,9 +229,9 @@ fn relay(child: &mut std::process::Child, step: &Step) -> String {
     words
 }
 
-/// Removes the suite's roots other than `current`, but for those somebody uses.
-fn prune(suite: Suite, folder: &Path, current: &Path) -> Result<()> {
-    for (root, _) in roots(suite, folder, suite.name())? {
+/// Removes the roots of this kind other than `current`, but for those somebody uses.
+fn prune(recipe: &Recipe, folder: &Path, current: &Path) -> Result<()> {
+    for (root, _) in roots(recipe, folder, recipe.name)? {
         let lock = root.with_extension("lock");
         if root != current && lock_file(&lock)?.try_lock().is_ok() {
             remove(&root)?;
