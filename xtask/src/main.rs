@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod check_macos;
 mod codegen;
 mod demo;
 mod guest_verb;
@@ -28,6 +29,8 @@ struct Cli {
 enum Verb {
     /// Measure the codec, and our host beside virglrenderer's.
     Bench(bench::Args),
+    /// Type-check and lint everything for macOS, without a Mac.
+    CheckMacos(check_macos::Args),
     /// Regenerate the protocol crate's sources from the registry.
     Codegen(codegen::Args),
     /// Run unmodified Mesa guests against our host, and save a screenshot of what they draw.
@@ -61,6 +64,7 @@ fn main() -> std::process::ExitCode {
 fn run(verb: &Verb) -> anyhow::Result<()> {
     match verb {
         Verb::Bench(args) => bench::run(args),
+        Verb::CheckMacos(args) => check_macos::run(args),
         Verb::Codegen(args) => codegen::run(args),
         Verb::Demo(args) => demo::run(args),
         Verb::Guest(args) => guest_verb::run(args),

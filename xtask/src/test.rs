@@ -100,7 +100,7 @@ pub(crate) fn build(args: &[&str]) -> Result<PathBuf> {
 }
 
 /// The cargo that runs us, so that its toolchain stays the same.
-fn cargo() -> std::ffi::OsString {
+pub(crate) fn cargo() -> std::ffi::OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 

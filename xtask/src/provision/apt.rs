@@ -54,7 +54,7 @@ fn is_installed(package: &str) -> bool {
 }
 
 /// Whether the search path has a program of this name.
-pub(crate) fn which(program: &str) -> bool {
+pub fn which(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
