@@ -26,7 +26,11 @@ const FLAGS: SendFlags = SendFlags::empty();
 /// Makes a socket ready for the functions below.
 pub(super) fn prepare(socket: &UnixStream) -> io::Result<()> {
     #[cfg(target_vendor = "apple")]
-    rustix::net::sockopt::set_socket_nosigpipe(socket, true)?;
+    match rustix::net::sockopt::set_socket_nosigpipe(socket, true) {
+        // That is how macOS says that the peer has gone already, which the first read will say better.
+        Ok(()) | Err(Errno::INVAL) => {}
+        Err(error) => return Err(error.into()),
+    }
     // A listener may have handed down its own mode.
     socket.set_nonblocking(false)
 }
@@ -65,11 +69,32 @@ pub(super) fn send_fd(socket: &UnixStream, fd: BorrowedFd<'_>) -> io::Result<()>
 pub(super) fn is_hung_up(socket: impl AsFd) -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-    let mut fds = [PollFd::new(&socket, PollFlags::empty())];
+    // Linux reports a hang-up always, macOS only to those who ask.
+    let mut fds = [PollFd::new(&socket, PollFlags::HUP)];
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     let [fd] = match poll(&mut fds, Some(&now)) {
         Ok(_) => &fds,
         Err(_) => return false,
     };
     fd.revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn a_peer_hangs_up_when_it_closes_not_when_it_talks() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        prepare(&ours).unwrap();
+        assert!(!is_hung_up(&ours));
+        theirs.write_all(b"words").unwrap();
+        assert!(!is_hung_up(&ours));
+        drop(theirs);
+        assert!(is_hung_up(&ours), "though there is something left to read");
+        assert!(prepare(&ours).is_ok());
+        assert!(send(&ours, b"too late").is_err());
+    }
 }

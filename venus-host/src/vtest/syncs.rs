@@ -185,7 +185,8 @@ impl Ids {
     }
 }
 
-/// What makes a guest's descriptor readable: an eventfd where there is one, else the writing end of a pipe.
+/// What makes a guest's descriptor readable: an eventfd where there is one, else the other end of a socket pair. Not a
+/// pipe: writing to one that the guest has closed is a signal, which only a socket can be told not to raise.
 #[derive(Debug)]
 struct Event(OwnedFd);
 
@@ -202,8 +203,9 @@ impl Event {
 
     #[cfg(not(target_os = "linux"))]
     fn new() -> Result<(Self, OwnedFd), HostError> {
-        let (theirs, ours) =
-            std::io::pipe().map_err(|error| HostError::io("cannot create a pipe for a waiting guest", error))?;
+        let fail = |error| HostError::io("cannot create a socket pair for a waiting guest", error);
+        let (theirs, ours) = std::os::unix::net::UnixStream::pair().map_err(fail)?;
+        super::socket::prepare(&ours).map_err(fail)?;
         Ok((Self(ours.into()), theirs.into()))
     }
 
