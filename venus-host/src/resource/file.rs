@@ -93,20 +93,29 @@ fn create_sized(size: u64) -> Result<OwnedFd, HostError> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn create_sized(size: u64) -> Result<OwnedFd, HostError> {
-    use std::sync::atomic::{AtomicU32, Ordering};
+use create_object as create_sized;
+
+/// A shared-memory object without a name. Its size can be set only once, and nobody can tell where it was.
+#[cfg(any(test, not(target_os = "linux")))]
+fn create_object(size: u64) -> Result<OwnedFd, HostError> {
+    use std::hash::{BuildHasher as _, RandomState};
 
     use rustix::{
         fs::Mode,
+        io::Errno,
         shm::{self, OFlags},
     };
 
-    // The name lives only from here to the unlink below; it has to be unique among the processes of this machine, not
-    // secret.
-    static COUNTER: AtomicU32 = AtomicU32::new(0);
-    let name = format!("/venus-{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
-    let fd = shm::open(name.as_str(), OFlags::RDWR | OFlags::CREATE | OFlags::EXCL, Mode::RUSR | Mode::WUSR)
-        .map_err(|error| HostError::io("cannot create a shared-memory object", error))?;
+    // The name lives only from here to the unlink below. Any user of this machine may occupy names, so it is one that
+    // nobody can guess, and shorter than the 31 bytes that macOS permits.
+    let (name, fd) = loop {
+        let name = format!("/venus-{:016x}", RandomState::new().hash_one(size));
+        match shm::open(name.as_str(), OFlags::RDWR | OFlags::CREATE | OFlags::EXCL, Mode::RUSR | Mode::WUSR) {
+            Ok(fd) => break (name, fd),
+            Err(Errno::EXIST | Errno::INTR) => {}
+            Err(error) => return Err(HostError::io("cannot create a shared-memory object", error)),
+        }
+    };
     let unlinked = shm::unlink(name.as_str());
     unlinked.map_err(|error| HostError::io("cannot unlink a shared-memory object", error))?;
     fs::ftruncate(&fd, size)
@@ -137,6 +146,21 @@ mod tests {
         let file = MemoryFile::create(8192).unwrap();
         assert!(fs::ftruncate(&file, 0).is_err());
         assert!(fs::ftruncate(&file, 1 << 20).is_err());
+    }
+
+    #[test]
+    fn shared_memory_objects_are_memory_files_too() {
+        let size = 2 * host_page_size();
+        let file = MemoryFile::adopt(create_object(size).unwrap()).unwrap();
+        assert_eq!(file.size(), size);
+        let other = MemoryFile::adopt(create_object(size).unwrap()).unwrap();
+        let (one, again, other) = (file.map().unwrap(), file.map().unwrap(), other.map().unwrap());
+        one.copy_in(0, b"shared").unwrap();
+        let mut seen = [0; 6];
+        again.copy_out(0, &mut seen).unwrap();
+        assert_eq!(&seen, b"shared");
+        other.copy_out(0, &mut seen).unwrap();
+        assert_eq!(seen, [0; 6], "each object is its own memory");
     }
 
     #[test]
