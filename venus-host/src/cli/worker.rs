@@ -13,7 +13,7 @@ use anyhow::Context;
 use clap::Args;
 use rustix::{
     fs::{FileType, fstat},
-    process::{Resource, getrlimit, setrlimit},
+    process::{Resource, Rlimit, getrlimit, setrlimit},
 };
 use venus_host::vtest::{self, SessionOptions};
 
@@ -63,9 +63,16 @@ pub(super) fn run(args: &WorkerArgs) -> Result<ExitCode, anyhow::Error> {
 
 /// Asks for as many descriptors as the system permits: every piece of memory that a guest maps is one. Best effort.
 pub(super) fn raise_descriptor_limit() {
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+    // What macOS grants where it refuses to call "no limit" a number: `OPEN_MAX` of its headers.
+    const MODEST: u64 = 10_240;
+    let limit = getrlimit(Resource::Nofile);
+    let raise = |to| setrlimit(Resource::Nofile, Rlimit { current: to, ..limit });
+    let modest = limit.maximum.map_or(MODEST, |maximum| maximum.min(MODEST));
+    let outcome = raise(limit.maximum).or_else(|error| match limit.current {
+        Some(current) if current < modest => raise(Some(modest)),
+        _ => Err(error),
+    });
+    if let Err(error) = outcome {
         tracing::debug!("cannot raise the limit of open files: {error}");
     }
 }
