@@ -70,6 +70,7 @@ pub mod error;
 mod handlers;
 pub mod limits;
 mod object;
+mod platform;
 pub mod recording;
 pub mod replay;
 pub mod resource;

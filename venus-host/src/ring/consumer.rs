@@ -26,7 +26,10 @@ use std::{
 };
 
 use super::{Control, Region, control::reached, monitor::Monitor, region};
-use crate::error::{Fatal, GUEST_DRIVER, HostError};
+use crate::{
+    error::{Fatal, GUEST_DRIVER, HostError},
+    platform::AutoreleasePool,
+};
 
 /// What a ring without commands does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,6 +200,7 @@ impl<E: Executor> Consumer<E> {
         if self.at == self.batch_len && !self.fetch()? {
             return Ok(Progress::Empty);
         }
+        let _pool = AutoreleasePool::new();
         self.executor.enter(u64::from(self.base));
         let outcome = self.execute_fetched();
         self.executor.leave();

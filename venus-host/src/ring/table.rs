@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     error::{Fatal, HostError},
-    limits,
+    limits, platform,
     resource::ResourceId,
 };
 
@@ -64,7 +64,7 @@ impl Table {
                 let thread = thread::Builder::new()
                     .name(format!("venus-ring-{}", rings.len()))
                     .spawn(move || {
-                        sharpen_timers();
+                        platform::sharpen_timers();
                         consumer::run_thread(consumer);
                     })
                     .map_err(|error| {
@@ -187,14 +187,6 @@ impl Table {
 fn join(thread: JoinHandle<()>) {
     if thread.join().is_err() {
         tracing::error!("a ring's thread panicked; this is a bug in the host");
-    }
-}
-
-/// Asks the system to end this thread's short sleeps on time, not up to 50 us later as it does by default. Best effort.
-fn sharpen_timers() {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::thread::set_current_timer_slack(std::num::NonZero::new(1)) {
-        tracing::debug!("cannot sharpen timers: {error}");
     }
 }
 

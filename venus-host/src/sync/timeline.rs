@@ -17,7 +17,7 @@ use parking_lot::{Condvar, Mutex};
 use venus_protocol::vk;
 
 use super::Queue;
-use crate::{HostError, driver::Device, limits};
+use crate::{HostError, driver::Device, limits, platform::AutoreleasePool};
 
 /// Tells whoever asked for a fence that it is done. Called without any lock held.
 pub(crate) type Retire = Box<dyn FnOnce() + Send>;
@@ -226,6 +226,7 @@ impl Timeline {
             let Some(Pending { mut wait, retire }) = next else {
                 return;
             };
+            let _pool = AutoreleasePool::new();
             while matches!(wait, Wait::Submit) && !self.state.lock().stopping {
                 wait = self.submit(None, WAIT_SLICE);
             }

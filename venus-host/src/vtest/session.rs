@@ -20,6 +20,7 @@ use crate::{
     driver,
     error::{Fatal, HostError},
     limits,
+    platform::AutoreleasePool,
     recording::{self, Recorder},
     resource::{BlobFlags, BlobKind, MemoryFile, ResourceId},
     trace::{self, Tracer},
@@ -115,6 +116,7 @@ impl Session {
 
     fn serve(&mut self, reader: &mut Reader<BufReader<UnixStream>>) -> Result<(), SessionError> {
         while let Some(request) = reader.next()? {
+            let _pool = AutoreleasePool::new();
             self.handle(request)?;
         }
         Ok(())
