@@ -18,23 +18,37 @@ use crate::HostError;
 /// Names a library to use instead of the ones we know.
 pub(crate) const LIBRARY_VARIABLE: &str = "VENUS_VULKAN_LIBRARY";
 
-/// Names tried in this order. The loader comes before bare drivers: it honours `VK_DRIVER_FILES` and offers every
-/// driver of the machine.
-#[cfg(not(target_os = "macos"))]
-const LIBRARIES: &[&str] = &["libvulkan.so.1", "libvulkan.so"];
+/// Where a system keeps its Vulkan library, and how a person gets one.
+struct Platform {
+    /// Names tried in this order. The loader comes before bare drivers: it honours `VK_DRIVER_FILES` and offers every
+    /// driver of the machine.
+    libraries: &'static [&'static str],
+    /// How to install a loader.
+    package: &'static str,
+}
 
-/// As elsewhere, and Homebrew's folders, which `dlopen` does not search, and at last MoltenVK without a loader.
-#[cfg(target_os = "macos")]
-const LIBRARIES: &[&str] = &[
-    "@rpath/libvulkan.1.dylib",
-    "libvulkan.1.dylib",
-    "libvulkan.dylib",
-    "/opt/homebrew/lib/libvulkan.1.dylib",
-    "/usr/local/lib/libvulkan.1.dylib",
-    "libMoltenVK.dylib",
-    "/opt/homebrew/lib/libMoltenVK.dylib",
-    "/usr/local/lib/libMoltenVK.dylib",
-];
+const ELSEWHERE: Platform = Platform { libraries: &["libvulkan.so.1", "libvulkan.so"], package: "Debian: libvulkan1" };
+
+/// What an application brings along comes before what the machine has. `dlopen` does not search Homebrew's folder,
+/// and in a hardened program searches none. Only MoltenVK can be used without a loader.
+const MACOS: Platform = Platform {
+    libraries: &[
+        "@rpath/libvulkan.1.dylib",
+        "@executable_path/../Frameworks/libvulkan.1.dylib",
+        "libvulkan.1.dylib",
+        "libvulkan.dylib",
+        "/opt/homebrew/lib/libvulkan.1.dylib",
+        "/usr/local/lib/libvulkan.1.dylib",
+        "@rpath/libMoltenVK.dylib",
+        "@executable_path/../Frameworks/libMoltenVK.dylib",
+        "libMoltenVK.dylib",
+        "/opt/homebrew/lib/libMoltenVK.dylib",
+        "/usr/local/lib/libMoltenVK.dylib",
+    ],
+    package: "Homebrew: vulkan-loader, and molten-vk as a driver",
+};
+
+const PLATFORM: Platform = if cfg!(target_os = "macos") { MACOS } else { ELSEWHERE };
 
 /// A loaded Vulkan library.
 pub(crate) struct Loader {
@@ -71,9 +85,10 @@ impl Loader {
             return Err("there is no Vulkan library to try".to_owned());
         };
         Err(format!(
-            "no Vulkan library could be loaded ({}: {error}); install a Vulkan loader (Debian: libvulkan1) or name one \
-             in {LIBRARY_VARIABLE}",
-            path.display()
+            "no Vulkan library could be loaded ({}: {error}); install a Vulkan loader ({}) or name one in \
+             {LIBRARY_VARIABLE}",
+            path.display(),
+            PLATFORM.package
         ))
     }
 
@@ -154,7 +169,7 @@ pub(crate) fn clamp_version(version: u32) -> u32 {
 fn candidates(chosen: Option<OsString>) -> Vec<PathBuf> {
     match chosen.filter(|path| !path.is_empty()) {
         Some(path) => vec![path.into()],
-        None => LIBRARIES.iter().map(PathBuf::from).collect(),
+        None => PLATFORM.libraries.iter().map(PathBuf::from).collect(),
     }
 }
 
@@ -192,8 +207,19 @@ mod tests {
     #[test]
     fn a_chosen_library_is_the_only_candidate() {
         assert_eq!(candidates(Some("/x/libvulkan.so".into())), [PathBuf::from("/x/libvulkan.so")]);
-        assert_eq!(candidates(Some("".into())).len(), LIBRARIES.len());
-        assert_eq!(candidates(None).first(), Some(&PathBuf::from(LIBRARIES[0])));
+        assert_eq!(candidates(Some("".into())).len(), PLATFORM.libraries.len());
+        assert_eq!(candidates(None).first(), Some(&PathBuf::from(PLATFORM.libraries[0])));
+    }
+
+    #[test]
+    fn on_a_mac_loaders_come_before_drivers_and_the_bundle_before_the_machine() {
+        let is_driver = |name: &&str| name.contains("MoltenVK");
+        assert!(MACOS.libraries.is_sorted_by_key(is_driver));
+        for drivers in [false, true] {
+            let names: Vec<_> = MACOS.libraries.iter().filter(|name| is_driver(name) == drivers).collect();
+            assert!(names.is_sorted_by_key(|name| !name.starts_with('@')), "{names:?}");
+            assert!(names.iter().any(|name| name.starts_with("/opt/homebrew/lib/")), "{names:?}");
+        }
     }
 
     #[test]
