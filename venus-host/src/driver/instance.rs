@@ -24,7 +24,7 @@ pub enum GpuChoice {
     /// All of them.
     #[default]
     All,
-    /// The one at this position of the loader's list.
+    /// The one at this position of `venus doctor`'s list.
     Index(usize),
     /// Those with this text in their name, in any case.
     Name(String),
@@ -58,6 +58,15 @@ fn parse_uuid(text: &str) -> Option<[u8; vk::UUID_SIZE]> {
         *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
     }
     Some(uuid)
+}
+
+/// Place among drivers for the same GPU: applications take the first device. A Mac may have two, of which KosmicKrisp
+/// is the conformant one.
+fn driver_rank(driver: vk::DriverId) -> u32 {
+    match driver {
+        vk::DriverId::MOLTENVK => 1,
+        _ => 0,
+    }
 }
 
 /// A live `VkInstance`. Destroyed explicitly, by [`Instance::destroy`]: a context does so last.
@@ -199,25 +208,24 @@ impl Instance {
         Ok(self.physical_devices.get_or_init(|| usable))
     }
 
-    /// All physical devices that the configuration admits, usable or not.
+    /// All physical devices that the configuration admits, usable or not, in the loader's order, but for drivers that
+    /// come after others for the same GPU.
     pub(crate) fn enumerate(&self) -> Result<Vec<Arc<PhysicalDevice>>, vk::Result> {
         // SAFETY: the instance is live.
         let raws = unsafe { self.fns.enumerate_physical_devices()? };
-        let mut found = Vec::with_capacity(raws.len());
-        for (index, raw) in raws.into_iter().enumerate() {
-            let device = PhysicalDevice::new(&self.fns, raw, self.config.profile, self.config.memory)?
-                .naming_objects(self.validation.is_some());
-            let admitted = match &self.config.gpu {
-                GpuChoice::All => true,
-                GpuChoice::Index(wanted) => *wanted == index,
-                GpuChoice::Name(part) => device.name().to_lowercase().contains(part),
-                GpuChoice::Uuid(wanted) => self.uuid(raw) == *wanted,
-            };
-            if admitted {
-                found.push(Arc::new(device));
-            }
+        let mut all = Vec::with_capacity(raws.len());
+        for raw in raws {
+            let device = PhysicalDevice::new(&self.fns, raw, self.config.profile, self.config.memory)?;
+            all.push(device.naming_objects(self.validation.is_some()));
         }
-        Ok(found)
+        all.sort_by_key(|device| driver_rank(device.driver_id()));
+        let admitted = all.into_iter().enumerate().filter(|(index, device)| match &self.config.gpu {
+            GpuChoice::All => true,
+            GpuChoice::Index(wanted) => wanted == index,
+            GpuChoice::Name(part) => device.name().to_lowercase().contains(part),
+            GpuChoice::Uuid(wanted) => self.uuid(device.raw()) == *wanted,
+        });
+        Ok(admitted.map(|(_, device)| Arc::new(device)).collect())
     }
 
     /// The driver's device groups.
@@ -346,6 +354,13 @@ pub(crate) fn unusable_because(device: &PhysicalDevice) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn kosmickrisp_comes_before_moltenvk() {
+        // VK_DRIVER_ID_MESA_KOSMICKRISP, which is newer than the types.
+        let kosmickrisp = vk::DriverId::from_raw(28);
+        assert!(driver_rank(kosmickrisp) < driver_rank(vk::DriverId::MOLTENVK));
+    }
 
     #[test]
     fn gpus_are_chosen_by_position_uuid_or_name() {

@@ -22,6 +22,7 @@ pub(crate) struct PhysicalDevice {
     instance: ash::Instance,
     properties: vk::PhysicalDeviceProperties,
     driver_version: u32,
+    driver_id: vk::DriverId,
     driver_name: String,
     queue_families: Vec<vk::QueueFamilyProperties>,
     extensions: ExtensionList,
@@ -55,13 +56,15 @@ impl PhysicalDevice {
         });
         let extensions = ExtensionList::new(listed);
         let driver_version = properties.api_version;
+        let (driver_id, driver_name) = driver_of(instance, raw, driver_version, &extensions);
         properties.api_version = clamp_version(driver_version);
         Ok(Self {
             raw,
             instance: instance.clone(),
             properties,
             driver_version,
-            driver_name: driver_name(instance, raw, driver_version, &extensions),
+            driver_id,
+            driver_name,
             queue_families,
             sync: SyncSupport::of(instance, raw, &extensions),
             extensions,
@@ -98,6 +101,11 @@ impl PhysicalDevice {
     /// The GPU's name.
     pub(crate) fn name(&self) -> String {
         self.properties.device_name_as_c_str().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
+    /// Which driver it is, as far as it tells.
+    pub(crate) fn driver_id(&self) -> vk::DriverId {
+        self.driver_id
     }
 
     /// The driver's name and version, as far as it tells.
@@ -173,9 +181,15 @@ impl std::fmt::Debug for PhysicalDevice {
     }
 }
 
-fn driver_name(instance: &ash::Instance, raw: vk::PhysicalDevice, version: u32, extensions: &ExtensionList) -> String {
+/// Which driver it is, and its name and version for people.
+fn driver_of(
+    instance: &ash::Instance,
+    raw: vk::PhysicalDevice,
+    version: u32,
+    extensions: &ExtensionList,
+) -> (vk::DriverId, String) {
     if version < vk::API_VERSION_1_2 && !extensions.has_c(ash::khr::driver_properties::NAME) {
-        return "unknown driver".to_owned();
+        return (vk::DriverId::default(), "unknown driver".to_owned());
     }
     let mut driver = vk::PhysicalDeviceDriverProperties::default();
     let mut properties = vk::PhysicalDeviceProperties2::default().push_next(&mut driver);
@@ -184,5 +198,6 @@ fn driver_name(instance: &ash::Instance, raw: vk::PhysicalDevice, version: u32, 
     unsafe { instance.get_physical_device_properties2(raw, &mut properties) };
     let text =
         |name: Result<&std::ffi::CStr, _>| name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    format!("{} {}", text(driver.driver_name_as_c_str()), text(driver.driver_info_as_c_str()))
+    let name = format!("{} {}", text(driver.driver_name_as_c_str()), text(driver.driver_info_as_c_str()));
+    (driver.driver_id, name)
 }
