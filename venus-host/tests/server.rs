@@ -1,17 +1,14 @@
 //! `venus serve` as a program: processes, sockets, ends.
 
-#![cfg(target_os = "linux")]
-
 mod guest;
 
 use std::{
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::Duration,
 };
 
-use guest::{Guest, STATUS_IDLE, until};
+use guest::{Guest, until};
 use tempfile::TempDir;
 
 /// A running server.
@@ -38,20 +35,6 @@ impl Server {
         assert_eq!(guest.receive(2), [0, 10]);
         guest
     }
-
-    /// Process ids of the server's children, dead ones that nobody waited for included.
-    fn workers(&self) -> Vec<i32> {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap();
-        tasks
-            // A thread may end while we look.
-            .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("children")).ok())
-            .flat_map(|children| children.split_whitespace().map(|id| id.parse().unwrap()).collect::<Vec<_>>())
-            .collect()
-    }
-
-    fn descriptors(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/fd", self.process.id())).unwrap().count()
-    }
 }
 
 impl Drop for Server {
@@ -65,81 +48,6 @@ fn venus(path: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_venus"));
     command.arg("serve").arg("--socket-path").arg(path).env_remove("VTEST_SOCKET_NAME").stderr(Stdio::null());
     command
-}
-
-#[test]
-fn each_guest_has_a_process_and_leaves_none() {
-    let server = Server::start(&[]);
-    let idle = server.descriptors();
-    let mut guests: Vec<_> = (0..8).map(|_| server.connect()).collect();
-    assert_eq!(server.workers().len(), 8);
-    assert_eq!(server.descriptors(), idle, "the server keeps nothing of its guests");
-    for guest in &mut guests {
-        let mut ring = guest.create_ring(1, 4096);
-        ring.send(&[179, 0, 0, 0]);
-    }
-    drop(guests);
-    until("all workers are gone", || server.workers().is_empty());
-}
-
-#[test]
-fn a_killed_worker_takes_only_its_guest_along() {
-    let server = Server::start(&[]);
-    let mut victim = server.connect();
-    let [worker] = server.workers()[..] else { panic!("one worker") };
-    let mut other = server.connect();
-    rustix::process::kill_process(rustix::process::Pid::from_raw(worker).unwrap(), rustix::process::Signal::KILL)
-        .unwrap();
-    assert!(victim.is_closed());
-    other.create_shmem(4096);
-    let mut third = server.connect();
-    third.create_shmem(4096);
-    drop((victim, other, third));
-    until("all workers are gone", || server.workers().is_empty());
-}
-
-/// How often the threads of a process have gone to sleep so far.
-fn sleeps(process: i32) -> u64 {
-    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
-    let status =
-        |task: std::io::Result<std::fs::DirEntry>| std::fs::read_to_string(task.unwrap().path().join("status"));
-    let count = |status: String| {
-        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).unwrap().to_owned();
-        line.trim().parse::<u64>().unwrap()
-    };
-    tasks.map(|task| count(status(task).unwrap())).sum()
-}
-
-#[test]
-fn an_idle_guest_wakes_nobody() {
-    let server = Server::start(&[]);
-    let mut guest = server.connect();
-    let mut ring = guest.create_ring(1, 4096);
-    // A short heartbeat, which must rest, too.
-    let (second, memory) = guest.create_shmem(4096 + 196);
-    guest.submit_and_wait(&Guest::create_ring_command(2, second, 4096, Some(20_000)));
-    until("both rings are idle", || (ring.status() & memory.word(128)) & STATUS_IDLE != 0);
-    std::thread::sleep(Duration::from_millis(50));
-    let [worker] = server.workers()[..] else { panic!("one worker") };
-    let before = sleeps(worker);
-    std::thread::sleep(Duration::from_millis(300));
-    assert_eq!(sleeps(worker), before);
-
-    let (reply_resource, reply) = guest.create_shmem(4096);
-    ring.send(&[178, 1, 1, 0, reply_resource, 0, 0, 8, 0]);
-    guest.notify(&ring);
-    ring.until_drained();
-    assert_eq!(reply.word(0), 178);
-}
-
-#[test]
-fn in_one_process_all_is_threads() {
-    let server = Server::start(&["--in-process"]);
-    let idle = server.descriptors();
-    let guests: Vec<_> = (0..4).map(|_| server.connect()).collect();
-    assert!(server.workers().is_empty());
-    drop(guests);
-    until("all descriptors are closed", || server.descriptors() == idle);
 }
 
 #[test]
@@ -222,4 +130,107 @@ fn a_worker_says_how_its_guest_ended() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(3));
     assert!(summary()["lost"].as_str().unwrap().starts_with("command 99 is no request of a Venus guest"));
+}
+
+/// What only Linux tells about a process: its workers, its descriptors, how often it wakes up.
+#[cfg(target_os = "linux")]
+mod in_proc {
+    use std::time::Duration;
+
+    use super::{
+        Server,
+        guest::{Guest, STATUS_IDLE, until},
+    };
+
+    impl Server {
+        /// Process ids of the server's children, dead ones that nobody waited for included.
+        fn workers(&self) -> Vec<i32> {
+            let tasks = std::fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap();
+            tasks
+                // A thread may end while we look.
+                .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("children")).ok())
+                .flat_map(|children| children.split_whitespace().map(|id| id.parse().unwrap()).collect::<Vec<_>>())
+                .collect()
+        }
+
+        fn descriptors(&self) -> usize {
+            std::fs::read_dir(format!("/proc/{}/fd", self.process.id())).unwrap().count()
+        }
+    }
+
+    #[test]
+    fn each_guest_has_a_process_and_leaves_none() {
+        let server = Server::start(&[]);
+        let idle = server.descriptors();
+        let mut guests: Vec<_> = (0..8).map(|_| server.connect()).collect();
+        assert_eq!(server.workers().len(), 8);
+        assert_eq!(server.descriptors(), idle, "the server keeps nothing of its guests");
+        for guest in &mut guests {
+            let mut ring = guest.create_ring(1, 4096);
+            ring.send(&[179, 0, 0, 0]);
+        }
+        drop(guests);
+        until("all workers are gone", || server.workers().is_empty());
+    }
+
+    #[test]
+    fn a_killed_worker_takes_only_its_guest_along() {
+        let server = Server::start(&[]);
+        let mut victim = server.connect();
+        let [worker] = server.workers()[..] else { panic!("one worker") };
+        let mut other = server.connect();
+        rustix::process::kill_process(rustix::process::Pid::from_raw(worker).unwrap(), rustix::process::Signal::KILL)
+            .unwrap();
+        assert!(victim.is_closed());
+        other.create_shmem(4096);
+        let mut third = server.connect();
+        third.create_shmem(4096);
+        drop((victim, other, third));
+        until("all workers are gone", || server.workers().is_empty());
+    }
+
+    /// How often the threads of a process have gone to sleep so far.
+    fn sleeps(process: i32) -> u64 {
+        let tasks = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
+        let status =
+            |task: std::io::Result<std::fs::DirEntry>| std::fs::read_to_string(task.unwrap().path().join("status"));
+        let count = |status: String| {
+            let line =
+                status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).unwrap().to_owned();
+            line.trim().parse::<u64>().unwrap()
+        };
+        tasks.map(|task| count(status(task).unwrap())).sum()
+    }
+
+    #[test]
+    fn an_idle_guest_wakes_nobody() {
+        let server = Server::start(&[]);
+        let mut guest = server.connect();
+        let mut ring = guest.create_ring(1, 4096);
+        // A short heartbeat, which must rest, too.
+        let (second, memory) = guest.create_shmem(4096 + 196);
+        guest.submit_and_wait(&Guest::create_ring_command(2, second, 4096, Some(20_000)));
+        until("both rings are idle", || (ring.status() & memory.word(128)) & STATUS_IDLE != 0);
+        std::thread::sleep(Duration::from_millis(50));
+        let [worker] = server.workers()[..] else { panic!("one worker") };
+        let before = sleeps(worker);
+        std::thread::sleep(Duration::from_millis(300));
+        assert_eq!(sleeps(worker), before);
+
+        let (reply_resource, reply) = guest.create_shmem(4096);
+        ring.send(&[178, 1, 1, 0, reply_resource, 0, 0, 8, 0]);
+        guest.notify(&ring);
+        ring.until_drained();
+        assert_eq!(reply.word(0), 178);
+    }
+
+    #[test]
+    fn in_one_process_all_is_threads() {
+        let server = Server::start(&["--in-process"]);
+        let idle = server.descriptors();
+        let guests: Vec<_> = (0..4).map(|_| server.connect()).collect();
+        assert!(server.workers().is_empty());
+        drop(guests);
+        until("all descriptors are closed", || server.descriptors() == idle);
+    }
 }

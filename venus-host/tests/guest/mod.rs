@@ -1,22 +1,20 @@
-//! The guest's end of a vtest connection, as small as tests need it. Shared memory is read and written through its
-//! descriptor.
+//! The guest's end of a vtest connection, as small as tests need it.
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::{
-    fs::File,
     io::{IoSliceMut, Read, Write},
     mem::MaybeUninit,
-    os::{
-        fd::OwnedFd,
-        unix::{fs::FileExt, net::UnixStream},
-    },
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    ptr::NonNull,
+    sync::atomic::{AtomicU32, Ordering},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
+    mm::{MapFlags, ProtFlags},
     net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg},
 };
 use venus_host::vtest::{SessionOptions, serve_connection};
@@ -107,7 +105,7 @@ impl Guest {
         self.send(&[6, 18, 2, flags, size_low, size_high, id_low, id_high]);
         let reply = self.receive(3);
         assert_eq!(reply[..2], [1, 18]);
-        (reply[2], Shmem(File::from(self.receive_fd())))
+        (reply[2], Shmem::map(&self.receive_fd(), size))
     }
 
     /// Plain shared memory.
@@ -203,18 +201,50 @@ pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
-/// Shared memory.
-pub(crate) struct Shmem(pub(crate) File);
+/// Shared memory, mapped until dropped: macOS has no other way to read or write it.
+pub(crate) struct Shmem {
+    words: NonNull<AtomicU32>,
+    len: usize,
+}
+
+// SAFETY: the mapping belongs to the process, not to a thread, and is accessed by atomics only.
+unsafe impl Send for Shmem {}
 
 impl Shmem {
+    /// Maps a blob, of which at least `size` bytes have to be there.
+    fn map(fd: &OwnedFd, size: u64) -> Self {
+        let found = u64::try_from(rustix::fs::fstat(fd).unwrap().st_size).unwrap();
+        assert!(found >= size, "{size} bytes were asked for, {found} came");
+        let len = usize::try_from(found).unwrap();
+        // SAFETY: the address is null, so no existing mapping is replaced.
+        let address = unsafe {
+            rustix::mm::mmap(std::ptr::null_mut(), len, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, fd, 0)
+        };
+        Self { words: NonNull::new(address.unwrap().cast()).unwrap(), len }
+    }
+
     pub(crate) fn word(&self, offset: u64) -> u32 {
-        let mut bytes = [0; 4];
-        self.0.read_exact_at(&mut bytes, offset).unwrap();
-        u32::from_le_bytes(bytes)
+        u32::from_le(self.at(offset).load(Ordering::SeqCst))
     }
 
     pub(crate) fn set_word(&self, offset: u64, word: u32) {
-        self.0.write_all_at(&word.to_le_bytes(), offset).unwrap();
+        self.at(offset).store(word.to_le(), Ordering::SeqCst);
+    }
+
+    fn at(&self, offset: u64) -> &AtomicU32 {
+        assert!(offset.is_multiple_of(4), "words stand at multiples of four");
+        // SAFETY:
+        // - the mapping begins at a page and has `len` bytes, and lives as long as `self`;
+        // - this process reaches it by atomics only, and the host's accesses do not tear a word.
+        let words = unsafe { std::slice::from_raw_parts(self.words.as_ptr(), self.len / 4) };
+        &words[usize::try_from(offset / 4).unwrap()]
+    }
+}
+
+impl Drop for Shmem {
+    fn drop(&mut self) {
+        // SAFETY: this is what `map` mapped, and every borrow of it has ended.
+        unsafe { rustix::mm::munmap(self.words.as_ptr().cast(), self.len) }.unwrap();
     }
 }
 
