@@ -17,6 +17,7 @@ use crate::{
     HostError,
     context::{self, Context, Endpoint as ContextEndpoint, interpreter::Interpreter},
     limits,
+    platform::AutoreleasePool,
     recording::{Place, Source},
     resource::{BlobFlags, ResourceId},
     ring::{self, Executor as _},
@@ -73,6 +74,7 @@ impl Stage for Threads {
             (Source::Direct, Some(context)) => self.spawn("venus-replay".to_owned(), lane, move || {
                 let mut player = Player::new(Direct(context), Arc::clone(&play));
                 lanes.work(lane, |task, turn| {
+                    let _pool = AutoreleasePool::new();
                     if let Some(task) = player.play(task, turn) {
                         player.endpoint.play(task, &play, || turn.end());
                     }
@@ -84,6 +86,7 @@ impl Stage for Threads {
                 self.spawn(format!("venus-replay-{}", lane.0), lane, move || {
                     let mut player = Player::new(ring, play);
                     lanes.work(lane, |task, turn| {
+                        let _pool = AutoreleasePool::new();
                         // What rings cannot do is not given to them.
                         let _done = player.play(task, turn);
                     });
