@@ -154,7 +154,7 @@ impl DriverArgs {
         let Ok(gpu) = self.gpu.parse::<GpuChoice>();
         let memory: MemoryChoice = self.memory.parse().map_err(|error| anyhow::anyhow!("--memory: {error}"))?;
         let profile: Profile = self.profile.parse().map_err(|error| anyhow::anyhow!("--profile: {error}"))?;
-        Ok(Config { gpu, memory, profile, validate: self.validate })
+        Ok(Config { gpu, memory, profile, validate: self.validate, entry: None })
     }
 
     /// The environment that makes another `venus` have the same options.

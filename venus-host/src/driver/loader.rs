@@ -3,6 +3,9 @@
 //! The library is loaded once per process, when the first guest needs it (or `venus doctor` asks), and never unloaded:
 //! drivers keep threads and thread-local destructors that do not survive it. Loading it before a worker process is
 //! spawned would also break drivers in the child.
+//!
+//! An embedder that has Vulkan already, such as a virtual machine monitor with MoltenVK linked in, brings its
+//! [`EntryPoint`] instead, and nothing is loaded.
 
 use std::{
     ffi::OsString,
@@ -12,8 +15,32 @@ use std::{
 
 use ash::vk;
 
-use super::{API_CEILING, validation};
+use super::{API_CEILING, Config, validation};
 use crate::HostError;
+
+/// `vkGetInstanceProcAddr` of a Vulkan that its owner has loaded or linked: everything else is found through it.
+#[derive(Clone, Copy)]
+pub struct EntryPoint(vk::PFN_vkGetInstanceProcAddr);
+
+impl EntryPoint {
+    /// Wraps the function.
+    ///
+    /// # Safety
+    ///
+    /// - The function behaves as the specification has it for `vkGetInstanceProcAddr`, and so does everything that it
+    ///   and what it leads to return.
+    /// - All of that stays callable until the process ends.
+    #[must_use]
+    pub const unsafe fn new(function: vk::PFN_vkGetInstanceProcAddr) -> Self {
+        Self(function)
+    }
+}
+
+impl std::fmt::Debug for EntryPoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("EntryPoint(..)")
+    }
+}
 
 /// Names a library to use instead of the ones we know.
 pub(crate) const LIBRARY_VARIABLE: &str = "VENUS_VULKAN_LIBRARY";
@@ -51,6 +78,7 @@ const MACOS: Platform = Platform {
 const PLATFORM: Platform = if cfg!(target_os = "macos") { MACOS } else { ELSEWHERE };
 
 /// A loaded Vulkan library.
+#[derive(Clone)]
 pub(crate) struct Loader {
     entry: ash::Entry,
     path: PathBuf,
@@ -58,9 +86,21 @@ pub(crate) struct Loader {
 }
 
 impl Loader {
+    /// What the configuration names: the embedder's entry point, or the library of this process.
+    pub(crate) fn of(config: &Config) -> Result<Self, HostError> {
+        let Some(EntryPoint(get_instance_proc_addr)) = config.entry else {
+            return Self::shared().cloned();
+        };
+        let functions = ash::StaticFn { get_instance_proc_addr };
+        // SAFETY: whoever made the entry point vouches for it (`EntryPoint::new`), and nothing is ever unloaded.
+        let entry = unsafe { ash::Entry::from_static_fn(functions) };
+        Self::from_entry(entry, "the embedder's entry point".into())
+            .map_err(|message| HostError::Unsupported(message.into()))
+    }
+
     /// The library of this process, loaded on first use. A failure is final too: what is missing does not appear while
     /// we run.
-    pub(crate) fn shared() -> Result<&'static Self, HostError> {
+    fn shared() -> Result<&'static Self, HostError> {
         static LOADER: OnceLock<Result<Loader, String>> = OnceLock::new();
         LOADER
             .get_or_init(|| Self::load(std::env::var_os(LIBRARY_VARIABLE)))
@@ -93,7 +133,7 @@ impl Loader {
     }
 
     fn from_entry(entry: ash::Entry, path: PathBuf) -> Result<Self, String> {
-        // SAFETY: the entry point was loaded from the library above and takes no handles.
+        // SAFETY: the entry point is the library's own, or what the embedder vouches for, and takes no handles.
         let version = unsafe { entry.try_enumerate_instance_version() };
         let version = version.map_err(|result| format!("vkEnumerateInstanceVersion failed: {result}"))?;
         let version = version.unwrap_or(vk::API_VERSION_1_0);

@@ -52,7 +52,7 @@ pub(crate) use self::{
     device::Device, failure::Failure, instance::Instance, loader::Loader, memory::Memory,
     physical_device::PhysicalDevice,
 };
-pub use self::{instance::GpuChoice, memory::MemoryChoice, profile::Profile};
+pub use self::{instance::GpuChoice, loader::EntryPoint, memory::MemoryChoice, profile::Profile};
 
 /// Newest Vulkan version that the protocol can carry. Guests are told this at most; the patch number of the driver is
 /// kept.
@@ -69,6 +69,8 @@ pub struct Config {
     pub profile: Profile,
     /// Puts the validation layer between this host and the driver, and what it finds into the log. Slow.
     pub validate: bool,
+    /// The embedder's own Vulkan, to use instead of looking for a library.
+    pub entry: Option<EntryPoint>,
 }
 
 /// The Vulkan side of one context.

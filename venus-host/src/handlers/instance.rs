@@ -29,7 +29,7 @@ impl InstanceCommands for Dispatcher {
         &mut self,
         args: &mut EnumerateInstanceVersionArgs<'_>,
     ) -> Result<vk::Result, HostError> {
-        Ok(match Loader::shared() {
+        Ok(match Loader::of(self.shared.vulkan.config()) {
             Ok(loader) => {
                 *args.p_api_version = loader.version();
                 vk::Result::SUCCESS
@@ -62,13 +62,13 @@ impl InstanceCommands for Dispatcher {
             let reason = "a context has one instance, and this one has had it";
             return Err(Fatal::new(NAME, reason).advice(GUEST_DRIVER).into());
         }
-        let loader = match Loader::shared() {
+        let loader = match Loader::of(self.shared.vulkan.config()) {
             Ok(loader) => loader,
             Err(error) => return Ok(self.unavailable(NAME, &error)),
         };
         let created = self.within(Span::Driver(NAME), |this| {
             let vulkan = &this.shared.vulkan;
-            Instance::for_guest(loader, vulkan.config(), args.p_create_info, vulkan.findings())
+            Instance::for_guest(&loader, vulkan.config(), args.p_create_info, vulkan.findings())
         });
         let instance = match created {
             Ok(instance) => Arc::new(instance),

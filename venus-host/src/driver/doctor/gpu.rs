@@ -17,7 +17,7 @@ use super::{
 
 /// The Vulkan library and the GPUs that it leads to.
 pub(super) fn examine(config: &Config) -> (Result<Library, String>, Result<Vec<Gpu>, String>) {
-    let loader = match Loader::shared() {
+    let loader = match Loader::of(config) {
         Ok(loader) => loader,
         Err(error) => return (Err(error.to_string()), Err("there is no Vulkan library".to_owned())),
     };
@@ -26,7 +26,7 @@ pub(super) fn examine(config: &Config) -> (Result<Library, String>, Result<Vec<G
         version: Version(loader.version()).to_string(),
         validation_layer: loader.validation_layer().map(|version| Version(version).to_string()),
     };
-    (Ok(library), examine_gpus(loader, config))
+    (Ok(library), examine_gpus(&loader, config))
 }
 
 fn examine_gpus(loader: &Loader, config: &Config) -> Result<Vec<Gpu>, String> {
