@@ -1,8 +1,9 @@
 //! Checks the codec against known bytes: decode, encode again, compare.
 //!
 //! Golden tests, property tests and fuzzers all ask the same of a request; this is the one place that does it. Known
-//! requests come in the files that [`vectors`] reads.
+//! requests come in the files that [`vectors`] reads; [`generate`] makes others up.
 
+pub mod generate;
 pub mod vectors;
 
 use alloc::vec::Vec;
