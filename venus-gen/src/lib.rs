@@ -42,6 +42,8 @@ pub struct Inputs {
 pub struct Output {
     /// The generated tree, sorted by path.
     pub files: Vec<OutputFile>,
+    /// Entry points of a driver that executes nothing and notes its calls, for the host's tests.
+    pub mock: Vec<OutputFile>,
     /// What the registry amounts to: name of the count and value, in the order of `venus.xml`'s `<counts>`.
     pub counts: Vec<(&'static str, usize)>,
 }
@@ -58,7 +60,8 @@ pub fn generate(inputs: &Inputs) -> Result<Output, Diagnostics> {
     emit::check(&model, &plan, &index, &mut diags);
     diags.into_result(())?;
     let counts = resolve::count(&model).into_iter().map(|count| (count.name, count.value)).collect();
-    Ok(Output { files: emit::emit(&model, &plan, &index), counts })
+    let mock = emit::emit_mock(&model, &plan, &index);
+    Ok(Output { files: emit::emit(&model, &plan, &index), mock, counts })
 }
 
 /// Checks that a registry still gives the protocol that `venus.xml` declares, without emitting anything.

@@ -6,6 +6,7 @@ mod codec;
 mod commands;
 mod file;
 mod layout;
+mod mock;
 mod names;
 mod reflect;
 mod replies;
@@ -77,6 +78,12 @@ pub(crate) fn emit(model: &Model, plan: &WirePlan, index: &ash::AshIndex) -> Vec
         .collect();
     outputs.sort_by(|left, right| left.path.cmp(&right.path));
     outputs
+}
+
+/// Emits the entry points of a driver that notes its calls, for tests.
+pub(crate) fn emit_mock(model: &Model, plan: &WirePlan, index: &ash::AshIndex) -> Vec<OutputFile> {
+    let types = types::Types::new(model, plan, index);
+    mock::emit(&Codec { model, plan, types: &types })
 }
 
 /// The module that holds all others.

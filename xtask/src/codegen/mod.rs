@@ -1,7 +1,8 @@
 //! `cargo xtask codegen`: regenerates what follows from the registry, or checks that it is fresh.
 //!
-//! That is `venus-protocol/src/generated`, which holds nothing else, and `docs/generated-code.md`, which quotes it. The
-//! generator is a library that knows no files; here is everything that reads and writes them.
+//! That is `venus-protocol/src/generated` and the entry points of the tests' driver, whose folders hold nothing else, and
+//! `docs/generated-code.md`, which quotes the former. The generator is a library that knows no files; here is everything
+//! that reads and writes them.
 
 mod document;
 mod fresh;
@@ -18,6 +19,8 @@ use self::fresh::Expected;
 
 /// The folder that holds nothing but generated files.
 const GENERATED: &str = "venus-protocol/src/generated";
+/// The folder of the entry points of a driver that notes its calls.
+const MOCK: &str = "venus-host/tests/mock/generated";
 /// The document that shows the registry beside what is made of it.
 const DOCUMENT: &str = "docs/generated-code.md";
 
@@ -43,9 +46,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     print_counts(&output.counts);
     let document = document::write(&inputs, &output.files)?;
     let generated = output.files.into_iter().map(|file| (format!("{GENERATED}/{}", file.path), file.text));
+    let mock = output.mock.into_iter().map(|file| (format!("{MOCK}/{}", file.path), file.text));
     let expected = Expected {
-        files: generated.chain([(DOCUMENT.to_owned(), document)]).collect(),
-        folders: vec![GENERATED.to_owned()],
+        files: generated.chain(mock).chain([(DOCUMENT.to_owned(), document)]).collect(),
+        folders: vec![GENERATED.to_owned(), MOCK.to_owned()],
     };
     let root = args.out.clone().unwrap_or(workspace);
     let stale = fresh::compare(&root, &expected)?;

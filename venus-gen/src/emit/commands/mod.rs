@@ -34,7 +34,7 @@ pub(crate) fn emit(codec: &Codec<'_>) -> Vec<FileBuilder> {
 }
 
 /// The file of a command: its family, divided further where the family is large.
-fn part(command: &Command) -> &'static str {
+pub(super) fn part(command: &Command) -> &'static str {
     const PARTS: &[(&str, &[&str])] = &[
         ("command_draw", &["Draw", "Dispatch", "TraceRays", "Begin", "End", "Execute", "NextSubpass"]),
         ("command_transfer", &["Copy", "Blit", "Resolve", "Clear", "Fill", "Update", "Write", "Build"]),

@@ -1,0 +1,419 @@
+//! Entry points whose answers somebody looks at, and those of commands that never travel.
+//!
+//! Where there is a generated entry point of the same command, it notes the call, and what is here fills in the answer.
+
+use std::{
+    ffi::{CStr, c_char, c_int, c_void},
+    os::fd::IntoRawFd,
+};
+
+use venus_protocol::{
+    vk::{self, Handle},
+    wire::CommandType,
+};
+
+use super::{Note, STATE, entries, find, generated};
+
+/// Size of the memory heap.
+const HEAP: u64 = 4 << 30;
+
+/// Bytes behind a dma-buf that is exported.
+const DMA_BUF: u64 = 1 << 20;
+
+entries! {
+    get_instance_proc_addr: vk::PFN_vkGetInstanceProcAddr = ["vkGetInstanceProcAddr"];
+    get_device_proc_addr: vk::PFN_vkGetDeviceProcAddr = ["vkGetDeviceProcAddr"];
+    enumerate_instance_version: vk::PFN_vkEnumerateInstanceVersion = ["vkEnumerateInstanceVersion"];
+    enumerate_physical_devices: vk::PFN_vkEnumeratePhysicalDevices = ["vkEnumeratePhysicalDevices"];
+    enumerate_physical_device_groups: vk::PFN_vkEnumeratePhysicalDeviceGroups =
+        ["vkEnumeratePhysicalDeviceGroups", "vkEnumeratePhysicalDeviceGroupsKHR"];
+    get_physical_device_properties: vk::PFN_vkGetPhysicalDeviceProperties = ["vkGetPhysicalDeviceProperties"];
+    get_physical_device_properties2: vk::PFN_vkGetPhysicalDeviceProperties2 =
+        ["vkGetPhysicalDeviceProperties2", "vkGetPhysicalDeviceProperties2KHR"];
+    get_physical_device_features: vk::PFN_vkGetPhysicalDeviceFeatures = ["vkGetPhysicalDeviceFeatures"];
+    get_physical_device_queue_family_properties: vk::PFN_vkGetPhysicalDeviceQueueFamilyProperties =
+        ["vkGetPhysicalDeviceQueueFamilyProperties"];
+    get_physical_device_memory_properties: vk::PFN_vkGetPhysicalDeviceMemoryProperties =
+        ["vkGetPhysicalDeviceMemoryProperties"];
+    get_physical_device_external_fence_properties: vk::PFN_vkGetPhysicalDeviceExternalFenceProperties =
+        ["vkGetPhysicalDeviceExternalFenceProperties", "vkGetPhysicalDeviceExternalFencePropertiesKHR"];
+    get_physical_device_external_semaphore_properties: vk::PFN_vkGetPhysicalDeviceExternalSemaphoreProperties =
+        ["vkGetPhysicalDeviceExternalSemaphoreProperties", "vkGetPhysicalDeviceExternalSemaphorePropertiesKHR"];
+    enumerate_device_extension_properties: vk::PFN_vkEnumerateDeviceExtensionProperties =
+        ["vkEnumerateDeviceExtensionProperties"];
+    get_device_queue: vk::PFN_vkGetDeviceQueue = ["vkGetDeviceQueue"];
+    get_device_queue2: vk::PFN_vkGetDeviceQueue2 = ["vkGetDeviceQueue2"];
+    get_memory_fd: vk::PFN_vkGetMemoryFdKHR = ["vkGetMemoryFdKHR"];
+    get_memory_fd_properties: vk::PFN_vkGetMemoryFdPropertiesKHR = ["vkGetMemoryFdPropertiesKHR"];
+    get_memory_host_pointer_properties: vk::PFN_vkGetMemoryHostPointerPropertiesEXT =
+        ["vkGetMemoryHostPointerPropertiesEXT"];
+    get_fence_fd: vk::PFN_vkGetFenceFdKHR = ["vkGetFenceFdKHR"];
+    get_semaphore_fd: vk::PFN_vkGetSemaphoreFdKHR = ["vkGetSemaphoreFdKHR"];
+    import_semaphore_fd: vk::PFN_vkImportSemaphoreFdKHR = ["vkImportSemaphoreFdKHR"];
+    copy_memory_to_image: vk::PFN_vkCopyMemoryToImageEXT = ["vkCopyMemoryToImage", "vkCopyMemoryToImageEXT"];
+    copy_image_to_memory: vk::PFN_vkCopyImageToMemoryEXT = ["vkCopyImageToMemory", "vkCopyImageToMemoryEXT"];
+}
+
+/// Calls the generated entry point of a command.
+macro_rules! noted {
+    ($name:literal as $ty:ty, $($argument:expr),*) => {{
+        let function: $ty = noted_entry($name, |function| {
+            // SAFETY: the row of this name has this type.
+            unsafe { std::mem::transmute::<unsafe extern "system" fn(), $ty>(function) }
+        });
+        // SAFETY: the arguments are those of the entry point that this stands in.
+        unsafe { function($($argument),*) }
+    }};
+}
+
+fn noted_entry<F>(name: &str, cast: impl FnOnce(unsafe extern "system" fn()) -> F) -> F {
+    let row = generated::ENTRIES.iter().find(|(names, _)| names[0] == name);
+    cast(row.expect("a generated entry point").1)
+}
+
+/// Notes a command that never travels.
+fn note(command: CommandType) {
+    STATE.lock().notes.push(Note { command: command.name(), request: Vec::new() });
+}
+
+/// Writes to where an argument points.
+///
+/// # Safety
+///
+/// The pointer is null, or to what the caller of the driver wants to be written.
+unsafe fn write<T>(to: *mut T, value: T) {
+    if !to.is_null() {
+        // SAFETY: this function's own contract.
+        unsafe { to.write(value) }
+    }
+}
+
+/// The two-call idiom.
+///
+/// # Safety
+///
+/// `count` is valid, and `items` is null or has room for as many as it says.
+unsafe fn list<T: Copy>(all: &[T], count: *mut u32, items: *mut T) -> vk::Result {
+    let total = u32::try_from(all.len()).expect("a short list");
+    let room = if items.is_null() {
+        total
+    } else {
+        // SAFETY: this function's own contract.
+        unsafe { count.read() }
+    };
+    let n = total.min(room);
+    if !items.is_null() {
+        for (nth, item) in all.iter().take(n as usize).enumerate() {
+            // SAFETY: there is room for `n`.
+            let to = unsafe { items.add(nth) };
+            // SAFETY: as above.
+            unsafe { to.write(*item) };
+        }
+    }
+    // SAFETY: this function's own contract.
+    unsafe { count.write(n) };
+    if n < total { vk::Result::INCOMPLETE } else { vk::Result::SUCCESS }
+}
+
+pub(super) unsafe extern "system" fn get_instance_proc_addr(
+    _instance: vk::Instance,
+    name: *const c_char,
+) -> vk::PFN_vkVoidFunction {
+    // SAFETY: the caller passes a string.
+    find(unsafe { CStr::from_ptr(name) })
+}
+
+unsafe extern "system" fn get_device_proc_addr(_device: vk::Device, name: *const c_char) -> vk::PFN_vkVoidFunction {
+    // SAFETY: the caller passes a string.
+    find(unsafe { CStr::from_ptr(name) })
+}
+
+unsafe extern "system" fn enumerate_instance_version(version: *mut u32) -> vk::Result {
+    let result = noted!("vkEnumerateInstanceVersion" as vk::PFN_vkEnumerateInstanceVersion, version);
+    // SAFETY: it is where the caller wants it.
+    unsafe { write(version, STATE.lock().offers.version) };
+    result
+}
+
+/// The GPUs, which exist from the first look at them.
+fn physical_devices() -> Vec<vk::PhysicalDevice> {
+    let mut state = STATE.lock();
+    let n = u64::from(state.offers.physical_devices);
+    (1..=n)
+        .map(|nth| {
+            state.objects.add(vk::ObjectType::PHYSICAL_DEVICE, nth, 0);
+            vk::PhysicalDevice::from_raw(nth)
+        })
+        .collect()
+}
+
+unsafe extern "system" fn enumerate_physical_devices(
+    _instance: vk::Instance,
+    count: *mut u32,
+    devices: *mut vk::PhysicalDevice,
+) -> vk::Result {
+    note(CommandType::ENUMERATE_PHYSICAL_DEVICES);
+    // SAFETY: by the command's own rules.
+    unsafe { list(&physical_devices(), count, devices) }
+}
+
+unsafe extern "system" fn enumerate_physical_device_groups(
+    _instance: vk::Instance,
+    count: *mut u32,
+    groups: *mut vk::PhysicalDeviceGroupProperties<'_>,
+) -> vk::Result {
+    note(CommandType::ENUMERATE_PHYSICAL_DEVICE_GROUPS);
+    let group = |device| {
+        let mut group = vk::PhysicalDeviceGroupProperties { physical_device_count: 1, ..Default::default() };
+        group.physical_devices[0] = device;
+        group
+    };
+    let all: Vec<_> = physical_devices().into_iter().map(group).collect();
+    // SAFETY: by the command's own rules.
+    unsafe { list(&all, count, groups) }
+}
+
+fn properties() -> vk::PhysicalDeviceProperties {
+    let mut properties =
+        vk::PhysicalDeviceProperties { api_version: STATE.lock().offers.version, ..Default::default() };
+    for (to, from) in properties.device_name.iter_mut().zip(b"mock") {
+        *to = *from as c_char;
+    }
+    properties
+}
+
+unsafe extern "system" fn get_physical_device_properties(
+    device: vk::PhysicalDevice,
+    answer: *mut vk::PhysicalDeviceProperties,
+) {
+    noted!("vkGetPhysicalDeviceProperties" as vk::PFN_vkGetPhysicalDeviceProperties, device, answer);
+    // SAFETY: it is where the caller wants it.
+    unsafe { write(answer, properties()) };
+}
+
+unsafe extern "system" fn get_physical_device_properties2(
+    device: vk::PhysicalDevice,
+    answer: *mut vk::PhysicalDeviceProperties2<'_>,
+) {
+    noted!("vkGetPhysicalDeviceProperties2" as vk::PFN_vkGetPhysicalDeviceProperties2, device, answer);
+    // SAFETY: the caller passes one.
+    let answer = unsafe { &mut *answer };
+    answer.properties = properties();
+}
+
+unsafe extern "system" fn get_physical_device_features(
+    device: vk::PhysicalDevice,
+    answer: *mut vk::PhysicalDeviceFeatures,
+) {
+    const COUNT: usize = size_of::<vk::PhysicalDeviceFeatures>() / size_of::<vk::Bool32>();
+    noted!("vkGetPhysicalDeviceFeatures" as vk::PFN_vkGetPhysicalDeviceFeatures, device, answer);
+    // SAFETY: the structure consists of booleans.
+    unsafe { write(answer.cast(), [vk::TRUE; COUNT]) };
+}
+
+unsafe extern "system" fn get_physical_device_queue_family_properties(
+    device: vk::PhysicalDevice,
+    count: *mut u32,
+    families: *mut vk::QueueFamilyProperties,
+) {
+    noted!(
+        "vkGetPhysicalDeviceQueueFamilyProperties" as vk::PFN_vkGetPhysicalDeviceQueueFamilyProperties,
+        device,
+        count,
+        families
+    );
+    let family = vk::QueueFamilyProperties {
+        queue_flags: vk::QueueFlags::GRAPHICS
+            | vk::QueueFlags::COMPUTE
+            | vk::QueueFlags::TRANSFER
+            | vk::QueueFlags::SPARSE_BINDING,
+        queue_count: 8,
+        timestamp_valid_bits: 64,
+        min_image_transfer_granularity: vk::Extent3D { width: 1, height: 1, depth: 1 },
+    };
+    // SAFETY: by the command's own rules.
+    let _ = unsafe { list(&[family], count, families) };
+}
+
+unsafe extern "system" fn get_physical_device_memory_properties(
+    device: vk::PhysicalDevice,
+    answer: *mut vk::PhysicalDeviceMemoryProperties,
+) {
+    noted!("vkGetPhysicalDeviceMemoryProperties" as vk::PFN_vkGetPhysicalDeviceMemoryProperties, device, answer);
+    let mut memory =
+        vk::PhysicalDeviceMemoryProperties { memory_type_count: 1, memory_heap_count: 1, ..Default::default() };
+    memory.memory_types[0].property_flags = vk::MemoryPropertyFlags::DEVICE_LOCAL
+        | vk::MemoryPropertyFlags::HOST_VISIBLE
+        | vk::MemoryPropertyFlags::HOST_COHERENT;
+    memory.memory_heaps[0] = vk::MemoryHeap { size: HEAP, flags: vk::MemoryHeapFlags::DEVICE_LOCAL };
+    // SAFETY: it is where the caller wants it.
+    unsafe { write(answer, memory) };
+}
+
+unsafe extern "system" fn get_physical_device_external_fence_properties(
+    device: vk::PhysicalDevice,
+    info: *const vk::PhysicalDeviceExternalFenceInfo<'_>,
+    answer: *mut vk::ExternalFenceProperties<'_>,
+) {
+    noted!(
+        "vkGetPhysicalDeviceExternalFenceProperties" as vk::PFN_vkGetPhysicalDeviceExternalFenceProperties,
+        device,
+        info,
+        answer
+    );
+    if STATE.lock().offers.sync_fd {
+        // SAFETY: the caller passes one.
+        let answer = unsafe { &mut *answer };
+        answer.external_fence_features =
+            vk::ExternalFenceFeatureFlags::EXPORTABLE | vk::ExternalFenceFeatureFlags::IMPORTABLE;
+    }
+}
+
+unsafe extern "system" fn get_physical_device_external_semaphore_properties(
+    device: vk::PhysicalDevice,
+    info: *const vk::PhysicalDeviceExternalSemaphoreInfo<'_>,
+    answer: *mut vk::ExternalSemaphoreProperties<'_>,
+) {
+    noted!(
+        "vkGetPhysicalDeviceExternalSemaphoreProperties" as vk::PFN_vkGetPhysicalDeviceExternalSemaphoreProperties,
+        device,
+        info,
+        answer
+    );
+    if STATE.lock().offers.sync_fd {
+        // SAFETY: the caller passes one.
+        let answer = unsafe { &mut *answer };
+        answer.external_semaphore_features =
+            vk::ExternalSemaphoreFeatureFlags::EXPORTABLE | vk::ExternalSemaphoreFeatureFlags::IMPORTABLE;
+    }
+}
+
+unsafe extern "system" fn enumerate_device_extension_properties(
+    _device: vk::PhysicalDevice,
+    _layer: *const c_char,
+    count: *mut u32,
+    extensions: *mut vk::ExtensionProperties,
+) -> vk::Result {
+    note(CommandType::ENUMERATE_DEVICE_EXTENSION_PROPERTIES);
+    let properties = |(name, spec_version): &(String, u32)| {
+        let mut properties = vk::ExtensionProperties { spec_version: *spec_version, ..Default::default() };
+        for (to, from) in properties.extension_name.iter_mut().zip(name.bytes()) {
+            *to = from as c_char;
+        }
+        properties
+    };
+    let all: Vec<_> = STATE.lock().offers.extensions.iter().map(properties).collect();
+    // SAFETY: by the command's own rules.
+    unsafe { list(&all, count, extensions) }
+}
+
+/// A device's queue, the same at each look.
+fn queue(device: vk::Device, family: u32, index: u32) -> vk::Queue {
+    vk::Queue::from_raw(STATE.lock().objects.queue(device.as_raw(), family, index))
+}
+
+unsafe extern "system" fn get_device_queue(device: vk::Device, family: u32, index: u32, answer: *mut vk::Queue) {
+    note(CommandType::GET_DEVICE_QUEUE);
+    // SAFETY: it is where the caller wants it.
+    unsafe { write(answer, queue(device, family, index)) };
+}
+
+unsafe extern "system" fn get_device_queue2(
+    device: vk::Device,
+    info: *const vk::DeviceQueueInfo2<'_>,
+    answer: *mut vk::Queue,
+) {
+    note(CommandType::GET_DEVICE_QUEUE2);
+    // SAFETY: the caller passes one.
+    let info = unsafe { &*info };
+    // SAFETY: it is where the caller wants it.
+    unsafe { write(answer, queue(device, info.queue_family_index, info.queue_index)) };
+}
+
+unsafe extern "system" fn get_memory_fd(
+    _device: vk::Device,
+    _info: *const vk::MemoryGetFdInfoKHR<'_>,
+    answer: *mut c_int,
+) -> vk::Result {
+    note(CommandType::GET_MEMORY_FD_KHR);
+    let file = tempfile::tempfile().expect("a file");
+    file.set_len(DMA_BUF).expect("a file's length");
+    // SAFETY: it is where the caller wants it.
+    unsafe { write(answer, file.into_raw_fd()) };
+    vk::Result::SUCCESS
+}
+
+unsafe extern "system" fn get_memory_fd_properties(
+    _device: vk::Device,
+    _kind: vk::ExternalMemoryHandleTypeFlags,
+    _fd: c_int,
+    answer: *mut vk::MemoryFdPropertiesKHR<'_>,
+) -> vk::Result {
+    note(CommandType::GET_MEMORY_FD_PROPERTIES_KHR);
+    // SAFETY: the caller passes one.
+    let answer = unsafe { &mut *answer };
+    answer.memory_type_bits = 1;
+    vk::Result::SUCCESS
+}
+
+/// No command of the protocol, so there is no name to note.
+unsafe extern "system" fn get_memory_host_pointer_properties(
+    _device: vk::Device,
+    _kind: vk::ExternalMemoryHandleTypeFlags,
+    _pointer: *const c_void,
+    answer: *mut vk::MemoryHostPointerPropertiesEXT<'_>,
+) -> vk::Result {
+    // SAFETY: the caller passes one.
+    let answer = unsafe { &mut *answer };
+    answer.memory_type_bits = 1;
+    vk::Result::SUCCESS
+}
+
+/// The descriptor that stands for a signal in the past.
+const SIGNALLED: c_int = -1;
+
+unsafe extern "system" fn get_fence_fd(
+    _device: vk::Device,
+    _info: *const vk::FenceGetFdInfoKHR<'_>,
+    answer: *mut c_int,
+) -> vk::Result {
+    note(CommandType::GET_FENCE_FD_KHR);
+    // SAFETY: it is where the caller wants it.
+    unsafe { write(answer, SIGNALLED) };
+    vk::Result::SUCCESS
+}
+
+unsafe extern "system" fn get_semaphore_fd(
+    _device: vk::Device,
+    _info: *const vk::SemaphoreGetFdInfoKHR<'_>,
+    answer: *mut c_int,
+) -> vk::Result {
+    note(CommandType::GET_SEMAPHORE_FD_KHR);
+    // SAFETY: it is where the caller wants it.
+    unsafe { write(answer, SIGNALLED) };
+    vk::Result::SUCCESS
+}
+
+unsafe extern "system" fn import_semaphore_fd(
+    _device: vk::Device,
+    _info: *const vk::ImportSemaphoreFdInfoKHR<'_>,
+) -> vk::Result {
+    note(CommandType::IMPORT_SEMAPHORE_FD_KHR);
+    vk::Result::SUCCESS
+}
+
+unsafe extern "system" fn copy_memory_to_image(
+    _device: vk::Device,
+    _info: *const vk::CopyMemoryToImageInfoEXT<'_>,
+) -> vk::Result {
+    note(CommandType::COPY_MEMORY_TO_IMAGE);
+    vk::Result::SUCCESS
+}
+
+unsafe extern "system" fn copy_image_to_memory(
+    _device: vk::Device,
+    _info: *const vk::CopyImageToMemoryInfoEXT<'_>,
+) -> vk::Result {
+    note(CommandType::COPY_IMAGE_TO_MEMORY);
+    vk::Result::SUCCESS
+}
