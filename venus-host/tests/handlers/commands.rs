@@ -1,0 +1,124 @@
+//! Every command once, and every structure in every chain once.
+//!
+//! What became of each command is compared with `tests/coverage/handlers.tsv`, and what the sources of the handlers say
+//! with what became of it. `cargo xtask coverage --record` writes that file anew.
+
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
+
+use venus_protocol::{reflect, wire::CommandType};
+
+use crate::{
+    mock::Mock,
+    world::{Sent, World},
+};
+
+/// Names a file to write instead of comparing with the one in the repository.
+const WRITE: &str = "VENUS_COVERAGE_OUT";
+
+/// What became of a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// The driver got exactly what the guest sent.
+    Forwarded,
+    /// The driver was called otherwise: these commands, in the order of their first calls.
+    Called(Vec<&'static str>),
+    /// The host answered by itself.
+    Answered,
+    /// The context was lost, for this reason.
+    Refused(String),
+}
+
+impl Outcome {
+    fn of(world: &World<'_>, sent: &Sent) -> Self {
+        if let Err(error) = &sent.outcome {
+            return Self::Refused(error.to_string());
+        }
+        let command = crate::world::command_of(&sent.request);
+        let mut names = Vec::new();
+        for note in &sent.notes {
+            if !names.contains(&note.command) {
+                names.push(note.command);
+            }
+        }
+        match sent.notes.as_slice() {
+            [] => Self::Answered,
+            [note] if note.command == command.name() && note.request == world.as_call(&sent.request) => Self::Forwarded,
+            _ => Self::Called(names),
+        }
+    }
+
+    fn line(&self, command: CommandType) -> String {
+        match self {
+            Self::Forwarded => format!("{command}\tforwarded\t"),
+            Self::Called(names) => format!("{command}\tcalled\t{}", names.join(" ")),
+            Self::Answered => format!("{command}\tanswered\t"),
+            Self::Refused(reason) => format!("{command}\trefused\t{}", without_place(command, reason)),
+        }
+    }
+}
+
+/// A reason less the command's name and the place in the stream.
+fn without_place(command: CommandType, reason: &str) -> String {
+    let reason = reason.strip_prefix(command.name()).unwrap_or(reason);
+    let reason = reason.strip_prefix(": ").unwrap_or(reason);
+    let at = reason.find(" (direct submission").unwrap_or(reason.len());
+    reason[..at].to_owned()
+}
+
+fn repository(file: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(file)
+}
+
+/// The second column of the generated table of what the sources say, by command.
+fn treatments() -> BTreeMap<String, String> {
+    let path = repository("tests/coverage/treatments.tsv");
+    let text = fs::read_to_string(&path).expect("run `cargo xtask coverage`");
+    let row = |line: &str| {
+        let mut columns = line.split('\t').map(str::to_owned);
+        Some((columns.next()?, columns.next()?))
+    };
+    text.lines().skip(1).filter_map(row).collect()
+}
+
+#[test]
+fn every_command_is_treated_as_its_handler_says() {
+    let mock = Mock::take();
+    let treatments = treatments();
+    let mut table = "command\toutcome\tdetail\n".to_owned();
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for row in reflect::commands() {
+        let mut world = World::new(&mock);
+        let sent = world.send(row);
+        let outcome = Outcome::of(&world, &sent);
+        let name = row.command.name();
+        let treatment = treatments.get(name).map(String::as_str);
+        let fits = match treatment {
+            // What is destroyed is freed once nobody can be using it, which is at once here.
+            Some("forward" | "create" | "destroy") => outcome == Outcome::Forwarded,
+            Some("refused") => matches!(outcome, Outcome::Refused(_)),
+            Some("handler") => true,
+            _ => false,
+        };
+        if !fits {
+            wrong.push(format!("{name} is said to be {treatment:?}, and was {outcome:?}"));
+        }
+        writeln!(table, "{}", outcome.line(row.command)).expect("writing to a string");
+        count += 1;
+        drop(world);
+        mock.assert_clean();
+    }
+    assert_eq!(count, 312);
+    check_table(&table);
+    assert_eq!(wrong, [""; 0]);
+}
+
+fn check_table(table: &str) {
+    if let Some(path) = std::env::var_os(WRITE) {
+        fs::write(&path, table).expect("the file can be written");
+        return;
+    }
+    let known = fs::read_to_string(repository("tests/coverage/handlers.tsv")).unwrap_or_default();
+    let changed: Vec<_> = table.lines().filter(|line| !known.lines().any(|other| other == *line)).collect();
+    assert_eq!(changed, [""; 0], "what became of commands has changed; run `cargo xtask coverage --record`");
+}

@@ -1,0 +1,345 @@
+//! A guest of which everything is made from the reflection tables: its requests, and the objects that they name.
+
+use std::{collections::BTreeMap, fs::File, ops::ControlFlow, os::unix::fs::FileExt};
+
+use venus_host::{
+    HostError,
+    context::{Context, Options},
+    resource::{BlobFlags, ResourceId},
+};
+use venus_protocol::{
+    reflect::{self, CommandRow, HandleRow, Item, MemberRow, Piece, StructRow, UnionRow},
+    verify::{check_reply, generate, generate::Role},
+    vk,
+    wire::{Arena, CommandType, Member},
+};
+
+use crate::{
+    content::{self, Value},
+    mock::{Mock, Note},
+};
+
+const REPLY_BYTES: usize = 1 << 20;
+
+/// Resources: replies, and plain memory for whatever asks for it.
+const REPLIES: u32 = 1;
+const FIRST_RESOURCE: u32 = 2;
+
+/// Bit 0 of a request's flags.
+const WANTS_REPLY: u32 = 1;
+
+/// A guest.
+pub(crate) struct World<'m> {
+    pub(crate) mock: &'m Mock,
+    pub(crate) context: Context,
+    replies: File,
+    next: u64,
+    next_resource: u32,
+    next_queue: u32,
+    /// The object of each type that commands are given.
+    live: BTreeMap<i32, u64>,
+    /// Types of which one is being made.
+    making: Vec<vk::ObjectType>,
+    /// The driver's handles, by id.
+    handles: BTreeMap<u64, u64>,
+}
+
+/// What became of a request.
+pub(crate) struct Sent {
+    /// The request.
+    pub(crate) request: Vec<u8>,
+    /// The calls of the driver.
+    pub(crate) notes: Vec<Note>,
+    /// The reply, or why the context is lost.
+    pub(crate) outcome: Result<Vec<u8>, HostError>,
+}
+
+impl<'m> World<'m> {
+    pub(crate) fn new(mock: &'m Mock) -> Self {
+        let mut context = Context::new(Options::new("test", mock.config()));
+        let blob = context.create_blob(ResourceId(REPLIES), BlobFlags::MAPPABLE, 0, REPLY_BYTES as u64);
+        let replies = File::from(blob.expect("shared memory for replies").fd);
+        Self {
+            mock,
+            context,
+            replies,
+            next: 100,
+            next_resource: FIRST_RESOURCE,
+            next_queue: 0,
+            live: BTreeMap::new(),
+            making: Vec::new(),
+            handles: BTreeMap::new(),
+        }
+    }
+
+    /// A number that was never used.
+    pub(crate) fn id(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    /// The object of a type that commands are given, which is made when it is first asked for.
+    pub(crate) fn object(&mut self, kind: vk::ObjectType) -> u64 {
+        if let Some(id) = self.live.get(&kind.as_raw()) {
+            return *id;
+        }
+        // Nobody gets one of those, because the commands that would make it are refused; and a pipeline's base is not
+        // made of pipelines without end.
+        if kind == vk::ObjectType::DEFERRED_OPERATION_KHR || self.making.contains(&kind) {
+            return 0;
+        }
+        self.making.push(kind);
+        let id = self.make(kind);
+        self.making.pop();
+        self.live.insert(kind.as_raw(), id);
+        id
+    }
+
+    /// A new object.
+    pub(crate) fn make(&mut self, kind: vk::ObjectType) -> u64 {
+        let row = maker(kind);
+        let sent = self.send(row);
+        sent.outcome.unwrap_or_else(|error| panic!("making a {kind:?}: {error}"));
+        let new = new_ids(&sent.request).first().copied();
+        let id = new.unwrap_or_else(|| panic!("{} makes nothing", row.command));
+        let raw = match kind {
+            // All of a device's queues are as old as it is.
+            vk::ObjectType::QUEUE => {
+                let device = self.object(vk::ObjectType::DEVICE);
+                Some(self.mock.queue(self.handle(device), self.next_queue - 1))
+            }
+            kind => self.mock.newest(kind),
+        };
+        self.handles.insert(id, raw.unwrap_or_else(|| panic!("{} made no {kind:?}", row.command)));
+        id
+    }
+
+    /// Lets commands be given new objects from now on, of all types but those that everything else hangs on.
+    pub(crate) fn forget(&mut self) {
+        let kept =
+            [vk::ObjectType::INSTANCE, vk::ObjectType::PHYSICAL_DEVICE, vk::ObjectType::DEVICE, vk::ObjectType::QUEUE];
+        self.live.retain(|kind, _| kept.iter().any(|kept| kept.as_raw() == *kind));
+    }
+
+    /// Lets commands be given this object.
+    pub(crate) fn choose(&mut self, kind: vk::ObjectType, id: u64) {
+        self.live.insert(kind.as_raw(), id);
+    }
+
+    /// A request of a command with live objects in it.
+    pub(crate) fn request(&mut self, row: &'static CommandRow, chain: Option<(&str, &'static StructRow)>) -> Vec<u8> {
+        // A reply to this one would go where nobody looks.
+        let flags = if row.command == CommandType::SET_REPLY_COMMAND_STREAM_MESA { 0 } else { WANTS_REPLY };
+        generate::request(row, flags, &mut Content { world: self, number: 0, chain })
+    }
+
+    /// Sends a command, and checks that the reply is well formed.
+    pub(crate) fn send(&mut self, row: &'static CommandRow) -> Sent {
+        let request = self.request(row, None);
+        self.submit(request)
+    }
+
+    /// Sends a request.
+    pub(crate) fn submit(&mut self, request: Vec<u8>) -> Sent {
+        self.mock.notes();
+        let mut stream = reply_stream();
+        stream.extend(&request);
+        let wants_reply = request[4] != 0;
+        let submitted = self.context.submit(&stream);
+        let outcome = submitted.map(|()| if wants_reply { self.reply(&request) } else { Vec::new() });
+        Sent { request, notes: self.mock.notes(), outcome }
+    }
+
+    fn reply(&self, request: &[u8]) -> Vec<u8> {
+        let command = command_of(request);
+        let mut bytes = vec![0; REPLY_BYTES];
+        self.replies.read_exact_at(&mut bytes, 0).expect("the reply memory is readable");
+        let len = reflect::walk_reply(&bytes, &mut Nobody).unwrap_or_else(|stop| panic!("{command}: {stop:?}"));
+        bytes.truncate(len);
+        check_reply(command, &bytes, &Arena::default()).unwrap_or_else(|mismatch| panic!("{command}: {mismatch}"));
+        bytes
+    }
+
+    /// A request as the driver should be called: handles for ids, nothing for ids of what is to be made.
+    pub(crate) fn as_call(&self, request: &[u8]) -> Vec<u8> {
+        let mut call = request.to_vec();
+        call[4..8].fill(0);
+        let mut ids = Ids::default();
+        reflect::walk_request(request, &mut ids).expect("requests can be walked");
+        for (at, id) in ids.0 {
+            // What is null stays so, and what has no handle is being made.
+            let raw = self.handles.get(&id).copied().unwrap_or(0);
+            call[at..at + 8].copy_from_slice(&raw.to_le_bytes());
+        }
+        call
+    }
+
+    /// The driver's handle of an object.
+    pub(crate) fn handle(&self, id: u64) -> u64 {
+        self.handles.get(&id).copied().unwrap_or(0)
+    }
+
+    fn shmem(&mut self) -> u32 {
+        let id = self.next_resource;
+        self.next_resource += 1;
+        let blob = self.context.create_blob(ResourceId(id), BlobFlags::MAPPABLE, 0, REPLY_BYTES as u64);
+        blob.expect("shared memory");
+        id
+    }
+
+    fn memory_resource(&mut self) -> u32 {
+        let memory = self.make(vk::ObjectType::DEVICE_MEMORY);
+        let id = self.next_resource;
+        self.next_resource += 1;
+        self.context.create_blob(ResourceId(id), BlobFlags::MAPPABLE, memory, 4096).expect("exported memory");
+        id
+    }
+
+    fn ring(&mut self) -> u64 {
+        let row = reflect::command(CommandType::CREATE_RING_MESA).expect("it travels");
+        self.send(row).outcome.expect("a ring");
+        self.next
+    }
+}
+
+/// Chooses what a request says.
+struct Content<'w, 'm, 'c> {
+    world: &'w mut World<'m>,
+    number: u64,
+    /// What follows a root instead of nothing.
+    chain: Option<(&'c str, &'static StructRow)>,
+}
+
+impl Content<'_, '_, '_> {
+    fn known(&mut self, owner: &str, member: &str) -> Option<u64> {
+        Some(match content::value(owner, member)? {
+            Value::Number(number) => number,
+            Value::Object(kind) => self.world.object(kind),
+            Value::MemoryResource => self.world.memory_resource().into(),
+            Value::Shmem => self.world.shmem().into(),
+            Value::Ring => self.world.ring(),
+            Value::NewRing => self.world.id(),
+            Value::RingIdx => u64::from(self.world.next_queue) + 1,
+            // Asked for last, because members follow the chain.
+            Value::QueueIndex => {
+                self.world.next_queue += 1;
+                u64::from(self.world.next_queue) - 1
+            }
+        })
+    }
+}
+
+impl generate::Choices for Content<'_, '_, '_> {
+    fn length(&mut self, owner: &'static str, member: &'static MemberRow, divisor: u64, _written: usize) -> u64 {
+        self.known(owner, member.name).unwrap_or(divisor)
+    }
+
+    fn leaves_out(&mut self, owner: &'static str, member: &'static MemberRow, _written: usize) -> bool {
+        content::NULL.contains(&(owner, member.name))
+    }
+
+    fn number(&mut self, owner: &'static str, member: &'static MemberRow) -> u64 {
+        self.known(owner, member.name).unwrap_or_else(|| {
+            self.number += 1;
+            self.number
+        })
+    }
+
+    fn handle(
+        &mut self,
+        _owner: &'static str,
+        _member: &'static MemberRow,
+        handle: &'static HandleRow,
+        role: Role,
+    ) -> u64 {
+        match role {
+            Role::New => self.world.id(),
+            Role::Owner | Role::Used => self.world.object(handle.object_type),
+        }
+    }
+
+    fn chain(&mut self, root: &'static StructRow, _written: usize) -> Vec<&'static StructRow> {
+        let needed = content::CHAINS.iter().filter(|(name, _)| *name == root.name);
+        let needed = needed.filter_map(|(_, child)| reflect::structure(child));
+        let wanted = self.chain.filter(|(name, _)| *name == root.name).map(|(_, child)| child);
+        let mut nodes: Vec<_> = needed.collect();
+        nodes.extend(wanted.filter(|wanted| !nodes.iter().any(|node| node.name == wanted.name)));
+        nodes
+    }
+
+    fn select(&mut self, _union: &'static UnionRow) -> usize {
+        0
+    }
+
+    fn byte(&mut self) -> u8 {
+        b'x'
+    }
+
+    fn string(&mut self, _room: u64) -> u64 {
+        2
+    }
+}
+
+/// The command that makes objects of a type.
+fn maker(kind: vk::ObjectType) -> &'static CommandRow {
+    let makes = |row: &&CommandRow| {
+        row.command != CommandType::GET_DEVICE_QUEUE
+            && row.outputs().any(|param| matches!(param.item, Item::Handle(row) if row.object_type == kind))
+    };
+    reflect::commands().find(makes).unwrap_or_else(|| panic!("nothing makes a {kind:?}"))
+}
+
+/// vkSetReplyCommandStreamMESA for the whole of the reply memory.
+fn reply_stream() -> Vec<u8> {
+    let words = [CommandType::SET_REPLY_COMMAND_STREAM_MESA.0, 0, 1, 0, REPLIES];
+    let sizes = [0, REPLY_BYTES as u64];
+    let words = words.iter().flat_map(|word| word.to_le_bytes());
+    words.chain(sizes.iter().flat_map(|size| size.to_le_bytes())).collect()
+}
+
+/// The command of a request or reply.
+pub(crate) fn command_of(bytes: &[u8]) -> CommandType {
+    CommandType(u32::from_le_bytes(bytes[..4].try_into().expect("a command")))
+}
+
+/// Looks at nothing.
+pub(crate) struct Nobody;
+
+impl reflect::Visitor for Nobody {
+    fn visit(&mut self, _at: usize, _len: usize, _member: Member, _piece: Piece<'_>) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
+/// Where ids are.
+#[derive(Default)]
+struct Ids(Vec<(usize, u64)>);
+
+impl reflect::Visitor for Ids {
+    fn visit(&mut self, at: usize, _len: usize, _member: Member, piece: Piece<'_>) -> ControlFlow<()> {
+        if let Piece::Value(Item::Handle(_), bytes) | Piece::Values(Item::Handle(_), bytes) = piece {
+            let ids = bytes.chunks_exact(8).map(|id| u64::from_le_bytes(id.try_into().expect("eight bytes")));
+            self.0.extend(ids.enumerate().map(|(nth, id)| (at + 8 * nth, id)));
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// The ids that a request gives to what it makes.
+fn new_ids(request: &[u8]) -> Vec<u64> {
+    struct New(&'static CommandRow, Vec<u64>);
+    impl reflect::Visitor for New {
+        fn visit(&mut self, _at: usize, _len: usize, member: Member, piece: Piece<'_>) -> ControlFlow<()> {
+            if let Piece::Value(Item::Handle(_), bytes) | Piece::Values(Item::Handle(_), bytes) = piece
+                && member.owner == self.0.command.name()
+                && self.0.outputs().any(|param| param.name == member.name)
+            {
+                self.1.extend(bytes.chunks_exact(8).map(|id| u64::from_le_bytes(id.try_into().expect("eight bytes"))));
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let mut new = New(reflect::command(command_of(request)).expect("it travels"), Vec::new());
+    reflect::walk_request(request, &mut new).expect("requests can be walked");
+    new.1
+}
