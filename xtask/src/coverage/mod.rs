@@ -1,0 +1,108 @@
+//! `cargo xtask coverage`: what becomes of every command and extension, and which tests have seen it.
+//!
+//! Nothing of the page is typed by hand. Its rows come from
+//!
+//! | what | where from |
+//! |---|---|
+//! | names, numbers, what never travels | the generated tables of the protocol crate ([`protocol`]) |
+//! | what the host does with a command | the sources of the handlers ([`handlers`]) |
+//! | what becomes of an extension | the tables of `venus-host/src/driver/extensions.rs` ([`extensions`]) |
+//! | who executed a command | `tests/coverage/*.tsv`, which the tests write ([`suites`]) |
+//!
+//! The handler tests read what is written here about the handlers, and fail if a command is treated otherwise.
+
+mod extensions;
+mod handlers;
+mod page;
+mod protocol;
+mod source;
+mod suites;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use std::fs;
+use xtask::workspace;
+
+/// The page.
+const PAGE: &str = "docs/coverage.md";
+/// What the sources say about each command, for the handler tests.
+const TREATMENTS: &str = "tests/coverage/treatments.tsv";
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask coverage             write docs/coverage.md from the sources
+  cargo xtask coverage --check     fail if it is stale, and say where
+  cargo xtask coverage --record    run the handler tests and look into the recordings first";
+
+/// Write the page that says what becomes of every command and extension.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Write nothing; fail if the page or a table differs from what the sources say.
+    #[arg(long, conflicts_with = "record")]
+    check: bool,
+    /// Find out anew what tests execute: run the handler tests, and dump the recordings of real guests.
+    #[arg(long)]
+    record: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let root = workspace();
+    let protocol = protocol::read(&root)?;
+    let treatments = handlers::read(&root)?;
+    handlers::check(&protocol, &treatments)?;
+    let extensions = extensions::read(&root, &protocol)?;
+    let table = handlers::table(&protocol, &treatments);
+    if args.record {
+        write(TREATMENTS, &table)?;
+        suites::record()?;
+    }
+    let suites = suites::read(&root)?;
+    suites::check(&protocol, &suites)?;
+    let page = page::write(&protocol, &treatments, &extensions, &suites);
+    for (path, text) in [(TREATMENTS, &table), (PAGE, &page)] {
+        if args.check { compare(path, text)? } else { write(path, text)? }
+    }
+    Ok(())
+}
+
+/// Fails if a file is not what it should be, naming the first line that differs.
+fn compare(path: &str, wanted: &str) -> Result<()> {
+    let found = fs::read_to_string(workspace().join(path)).with_context(|| format!("reading {path}"))?;
+    let differs = found.lines().zip(wanted.lines()).position(|(found, wanted)| found != wanted);
+    let differs = differs.or((found != wanted).then(|| found.lines().count().min(wanted.lines().count())));
+    let Some(line) = differs else { return Ok(()) };
+    let of = |text: &str| text.lines().nth(line).unwrap_or("(nothing)").to_owned();
+    bail!(
+        "{path}:{} is stale:\n  it says      {}\n  it should be {}\nrun `cargo xtask coverage`",
+        line + 1,
+        of(&found),
+        of(wanted)
+    )
+}
+
+#[expect(clippy::print_stdout, reason = "says which files changed")]
+fn write(path: &str, text: &str) -> Result<()> {
+    let full = workspace().join(path);
+    if fs::read_to_string(&full).is_ok_and(|found| found == text) {
+        return Ok(());
+    }
+    fs::write(&full, text).with_context(|| format!("writing {path}"))?;
+    println!("wrote {path}");
+    Ok(())
+}
+
+/// Fails with every problem at once.
+fn all_or_nothing(problems: &[String]) -> Result<()> {
+    ensure!(problems.is_empty(), "{}", problems.join("\n"));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Args, run};
+
+    #[test]
+    fn the_page_is_fresh() {
+        run(&Args { check: true, record: false }).expect("the page is what `cargo xtask coverage` makes");
+    }
+}
