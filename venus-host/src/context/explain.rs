@@ -97,6 +97,9 @@ fn handle(id: u64, expected: vk::ObjectType, error: HandleError, objects: &objec
         HandleError::WrongType(found) => {
             (format!("the id {id:#x} is a {}, not a {wanted}", object::kinds::name(found)), APPLICATION)
         }
+        HandleError::OtherDevice => {
+            (format!("the {wanted} {id:#x} belongs to another device than the command acts on"), APPLICATION)
+        }
         HandleError::NullOwner => (format!("the {wanted} that the command acts on is null"), APPLICATION),
     };
     Statement { reason, advice: advice.to_owned() }

@@ -20,20 +20,24 @@ impl PrivateDataCommands for Dispatcher {
     }
 
     fn set_private_data(&mut self, args: &mut SetPrivateDataArgs) -> Result<vk::Result, HostError> {
-        args.object_handle = self.untyped(SetPrivateDataArgs::NAME, args.object_type, args.object_handle)?;
+        const NAME: &str = SetPrivateDataArgs::NAME;
+        args.object_handle = self.untyped(NAME, args.device.id, args.object_type, args.object_handle)?;
         self.forward(args)
     }
 
     fn get_private_data(&mut self, args: &mut GetPrivateDataArgs<'_>) -> Result<(), HostError> {
-        args.object_handle = self.untyped(GetPrivateDataArgs::NAME, args.object_type, args.object_handle)?;
+        const NAME: &str = GetPrivateDataArgs::NAME;
+        args.object_handle = self.untyped(NAME, args.device.id, args.object_type, args.object_handle)?;
         self.forward(args)
     }
 }
 
 impl Dispatcher {
-    /// The driver's handle of an object that is named by type and number, which the decoder passes as it is.
-    fn untyped(&self, command: &'static str, kind: vk::ObjectType, id: u64) -> Result<u64, HostError> {
-        self.shared.objects.lookup(kind, id).ok_or_else(|| {
+    /// The driver's handle of an object that is named by type and number, which the decoder passes as it is. It is the
+    /// device, or belongs to it.
+    fn untyped(&self, command: &'static str, device: u64, kind: vk::ObjectType, id: u64) -> Result<u64, HostError> {
+        let is_ours = self.shared.objects.device_of(id).is_some_and(|owner| owner.id() == device);
+        self.shared.objects.lookup(kind, id).filter(|_| is_ours).ok_or_else(|| {
             let reason = TableError::Unknown { kind: kinds::name(kind), id }.to_string();
             Fatal::new(command, reason).member("objectHandle").into()
         })

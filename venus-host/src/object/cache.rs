@@ -16,7 +16,7 @@ use venus_protocol::{
     wire::{HandleError, HandleResolver},
 };
 
-use super::Table;
+use super::{Table, table::Found};
 
 /// Objects remembered. Ids are mostly consecutive, so their low bits spread well.
 const SLOTS: usize = 64;
@@ -26,21 +26,33 @@ struct Slot {
     /// 0 for none: no object has this id.
     id: u64,
     kind: vk::ObjectType,
-    raw: u64,
+    found: Found,
 }
 
-const EMPTY: Slot = Slot { id: 0, kind: vk::ObjectType::UNKNOWN, raw: 0 };
+const EMPTY: Slot = Slot { id: 0, kind: vk::ObjectType::UNKNOWN, found: Found { raw: 0, device: 0 } };
 
 /// What one endpoint remembers. Belongs to the endpoint's thread.
 pub(crate) struct ResolveCache {
     /// The table's counter when this was last known to be right.
     removals: Cell<u64>,
+    /// `Table::device_generation` when the devices were last counted.
+    generation: Cell<u64>,
+    /// There are several devices, so that it matters which one an object belongs to.
+    has_several: Cell<bool>,
+    /// The device that the objects of the current command must belong to; 0 for any.
+    device: Cell<u64>,
     slots: [Cell<Slot>; SLOTS],
 }
 
 impl Default for ResolveCache {
     fn default() -> Self {
-        Self { removals: Cell::new(0), slots: [const { Cell::new(EMPTY) }; SLOTS] }
+        Self {
+            removals: Cell::new(0),
+            generation: Cell::new(0),
+            has_several: Cell::new(false),
+            device: Cell::new(0),
+            slots: [const { Cell::new(EMPTY) }; SLOTS],
+        }
     }
 }
 
@@ -71,23 +83,54 @@ pub(crate) struct CachedResolver<'a> {
     pub(super) cache: &'a ResolveCache,
 }
 
-impl HandleResolver for CachedResolver<'_> {
+impl CachedResolver<'_> {
     #[inline]
-    fn resolve(&self, kind: vk::ObjectType, id: u64) -> Result<u64, HandleError> {
+    fn find(&self, kind: vk::ObjectType, id: u64) -> Result<Found, HandleError> {
         let removals = self.table.removals();
         if removals != self.cache.removals.get() {
             self.cache.forget(removals);
         }
         let Some(slot) = self.cache.slot(id) else {
-            return self.table.resolve(kind, id);
+            return self.table.find(kind, id);
         };
         let known = slot.get();
         if known.id == id && known.kind == kind {
-            return Ok(known.raw);
+            return Ok(known.found);
         }
-        let raw = self.table.resolve(kind, id)?;
-        slot.set(Slot { id, kind, raw });
-        Ok(raw)
+        let found = self.table.find(kind, id)?;
+        slot.set(Slot { id, kind, found });
+        Ok(found)
+    }
+
+    /// Whether there are several devices. Counts them when one has appeared or gone.
+    #[inline]
+    fn has_several_devices(&self) -> bool {
+        let generation = self.table.device_generation();
+        if generation != self.cache.generation.get() {
+            self.cache.generation.set(generation);
+            self.cache.has_several.set(self.table.device_count() > 1);
+        }
+        self.cache.has_several.get()
+    }
+}
+
+impl HandleResolver for CachedResolver<'_> {
+    #[inline]
+    fn resolve(&self, kind: vk::ObjectType, id: u64) -> Result<u64, HandleError> {
+        let found = self.find(kind, id)?;
+        let wanted = self.cache.device.get();
+        if wanted != 0 && found.device != 0 && found.device != wanted {
+            return Err(HandleError::OtherDevice);
+        }
+        Ok(found.raw)
+    }
+
+    /// With one device, which nearly every guest has, there is nothing to compare.
+    #[inline]
+    fn resolve_owner(&self, kind: vk::ObjectType, id: u64) -> Result<u64, HandleError> {
+        let found = self.find(kind, id)?;
+        self.cache.device.set(if self.has_several_devices() { found.device } else { 0 });
+        Ok(found.raw)
     }
 }
 
@@ -122,6 +165,21 @@ mod tests {
         let wrong = Err(HandleError::WrongType(vk::ObjectType::BUFFER));
         assert_eq!(resolver.resolve(vk::ObjectType::IMAGE, 7), wrong);
         assert_eq!(resolver.resolve(vk::ObjectType::BUFFER, 8), Err(HandleError::Unknown));
+    }
+
+    #[test]
+    fn objects_of_another_device_are_none() {
+        let (table, cache) = (table(), ResolveCache::default());
+        let resolver = table.cached(&cache);
+        table.insert(buffer(7)).unwrap();
+        let device = |id| resolver.resolve_owner(vk::ObjectType::DEVICE, id);
+        assert!(device(1).is_ok() && resolver.resolve(vk::ObjectType::BUFFER, 7).is_ok());
+        table.insert(NewObject { kind: vk::ObjectType::DEVICE, device: 0, ..buffer(2) }).unwrap();
+        assert!(device(2).is_ok());
+        assert_eq!(resolver.resolve(vk::ObjectType::BUFFER, 7), Err(HandleError::OtherDevice));
+        // A buffer is its device's, as the object that a command acts on and beside it.
+        assert!(resolver.resolve_owner(vk::ObjectType::BUFFER, 7).is_ok());
+        assert!(resolver.resolve(vk::ObjectType::BUFFER, 7).is_ok());
     }
 
     #[test]

@@ -81,6 +81,15 @@ struct Entry {
     detail: Detail,
 }
 
+/// What decoding a command needs to know of an object.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Found {
+    /// The driver's handle.
+    pub(super) raw: u64,
+    /// Id of the device that it is or belongs to; 0 for instances and physical devices.
+    pub(super) device: u64,
+}
+
 /// An object to be registered.
 #[derive(Debug)]
 pub(crate) struct NewObject {
@@ -358,6 +367,20 @@ impl Table {
         if let Detail::Device(found) = &entry.detail { Some(Arc::clone(found)) } else { None }
     }
 
+    /// The object `id`, which must be of type `kind`.
+    #[inline]
+    pub(super) fn find(&self, kind: vk::ObjectType, id: u64) -> Result<Found, HandleError> {
+        let map = self.map.read();
+        match map.get(&id) {
+            Some(entry) if entry.kind == kind => {
+                let device = if kind == vk::ObjectType::DEVICE { id } else { entry.device };
+                Ok(Found { raw: entry.raw, device })
+            }
+            Some(entry) => Err(HandleError::WrongType(entry.kind)),
+            None => Err(HandleError::Unknown),
+        }
+    }
+
     /// A number that changes before anything is removed or replaced.
     #[inline]
     pub(super) fn removals(&self) -> u64 {
@@ -450,12 +473,7 @@ impl Table {
 impl HandleResolver for Table {
     #[inline]
     fn resolve(&self, kind: vk::ObjectType, id: u64) -> Result<u64, HandleError> {
-        let map = self.map.read();
-        match map.get(&id) {
-            Some(entry) if entry.kind == kind => Ok(entry.raw),
-            Some(entry) => Err(HandleError::WrongType(entry.kind)),
-            None => Err(HandleError::Unknown),
-        }
+        self.find(kind, id).map(|found| found.raw)
     }
 }
 

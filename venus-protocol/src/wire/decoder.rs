@@ -480,9 +480,13 @@ impl<'a> Decoder<'a> {
     /// Reads the handle that a command acts on, which must not be null.
     #[inline]
     pub fn read_owner<H: vk::Handle>(&mut self) -> Result<Handle<H>> {
-        match self.read_handle_param()? {
-            Handle { id: 0, .. } => Err(self.handle_error::<H>(0, HandleError::NullOwner)),
-            handle => Ok(handle),
+        let id = self.read_word()?;
+        if id == 0 {
+            return Err(self.handle_error::<H>(0, HandleError::NullOwner));
+        }
+        match self.resolver.resolve_owner(H::TYPE, id) {
+            Ok(raw) => Ok(Handle { id, raw: H::from_raw(raw) }),
+            Err(error) => Err(self.handle_error::<H>(id, error)),
         }
     }
 

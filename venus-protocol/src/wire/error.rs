@@ -184,6 +184,10 @@ impl fmt::Display for DecodeErrorKind {
             Self::Handle { id, expected, error: HandleError::WrongType(found) } => {
                 write!(f, "object {id:#x} is {}, wanted {}", object_type(found), object_type(expected))
             }
+            Self::Handle { id, expected, error: HandleError::OtherDevice } => {
+                let expected = expected.as_raw();
+                write!(f, "object {id:#x} of object type {expected} belongs to another device than the command acts on")
+            }
             Self::Handle { id, error: HandleError::NullOwner, .. } => {
                 write!(f, "null handle (id {id:#x}) as the object the command acts on")
             }

@@ -10,6 +10,12 @@ pub trait HandleResolver {
     ///
     /// Never called with id 0, which is the null handle.
     fn resolve(&self, kind: vk::ObjectType, id: u64) -> Result<u64, HandleError>;
+
+    /// As [`resolve`](Self::resolve), for the object that a command acts on, which is resolved before all others of the
+    /// command: a host with several devices learns here which of them the others must belong to.
+    fn resolve_owner(&self, kind: vk::ObjectType, id: u64) -> Result<u64, HandleError> {
+        self.resolve(kind, id)
+    }
 }
 
 /// Why an id did not resolve. Fatal for the context, by the protocol.
@@ -19,6 +25,8 @@ pub enum HandleError {
     Unknown,
     /// The object has another type.
     WrongType(vk::ObjectType),
+    /// The object belongs to another device than the one that the command acts on.
+    OtherDevice,
     /// A command's first handle is null. Detected by the decoder itself.
     NullOwner,
 }
