@@ -5,7 +5,10 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
 
-use venus_protocol::{reflect, wire::CommandType};
+use venus_protocol::{
+    reflect::{self, CommandRow, Item, MemberRow, StructRow},
+    wire::CommandType,
+};
 
 use crate::{
     mock::Mock,
@@ -121,4 +124,58 @@ fn check_table(table: &str) {
     let known = fs::read_to_string(repository("tests/coverage/handlers.tsv")).unwrap_or_default();
     let changed: Vec<_> = table.lines().filter(|line| !known.lines().any(|other| other == *line)).collect();
     assert_eq!(changed, [""; 0], "what became of commands has changed; run `cargo xtask coverage --record`");
+}
+
+/// The structures that can head a chain in a request, by name.
+fn roots(row: &'static CommandRow) -> BTreeMap<&'static str, &'static StructRow> {
+    fn add(members: &'static [MemberRow], roots: &mut BTreeMap<&'static str, &'static StructRow>) {
+        for member in members {
+            if let Item::Struct(structure) = member.item {
+                if !structure.children.is_empty() {
+                    roots.insert(structure.name, structure);
+                }
+                add(structure.members, roots);
+            }
+        }
+    }
+    let mut roots = BTreeMap::new();
+    add(row.params, &mut roots);
+    roots
+}
+
+#[test]
+fn what_follows_in_a_chain_reaches_the_driver() {
+    let mock = Mock::take();
+    let treatments = treatments();
+    let mut wrong = Vec::new();
+    let mut pairs = std::collections::BTreeSet::new();
+    for row in reflect::commands() {
+        let name = row.command.name();
+        let is_exact = matches!(treatments.get(name).map(String::as_str), Some("forward" | "create"));
+        let mut world = World::new(&mock);
+        let roots = roots(row);
+        let children = roots.values().flat_map(|root| root.children.iter().map(move |child| (*root, *child)));
+        for (root, child) in children {
+            if world.context.lost().is_some() {
+                world = World::new(&mock);
+            }
+            world.forget();
+            let request = world.request(row, Some((root.name, child)));
+            let sent = world.submit(request);
+            let outcome = Outcome::of(&world, &sent);
+            pairs.insert((root.name, child.name));
+            let fits = match &outcome {
+                Outcome::Forwarded => true,
+                Outcome::Refused(_) => treatments.get(name).is_some_and(|treatment| treatment == "refused"),
+                Outcome::Called(_) | Outcome::Answered => !is_exact,
+            };
+            if !fits {
+                wrong.push(format!("{name}: {} after {}: {outcome:?}", child.name, root.name));
+            }
+        }
+        drop(world);
+        mock.assert_clean();
+    }
+    assert_eq!(wrong, [""; 0]);
+    assert_eq!(pairs.len(), 384);
 }

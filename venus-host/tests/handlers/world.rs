@@ -33,9 +33,13 @@ pub(crate) struct World<'m> {
     pub(crate) mock: &'m Mock,
     pub(crate) context: Context,
     replies: File,
+    /// The plain shared memory that was made last.
+    shmem: Option<File>,
     next: u64,
     next_resource: u32,
     next_queue: u32,
+    /// The ring that commands are given.
+    ring: Option<u64>,
     /// The object of each type that commands are given.
     live: BTreeMap<i32, u64>,
     /// Types of which one is being made.
@@ -63,9 +67,11 @@ impl<'m> World<'m> {
             mock,
             context,
             replies,
+            shmem: None,
             next: 100,
             next_resource: FIRST_RESOURCE,
             next_queue: 0,
+            ring: None,
             live: BTreeMap::new(),
             making: Vec::new(),
             handles: BTreeMap::new(),
@@ -97,7 +103,7 @@ impl<'m> World<'m> {
 
     /// A new object.
     pub(crate) fn make(&mut self, kind: vk::ObjectType) -> u64 {
-        let row = maker(kind);
+        let row = Self::maker(kind);
         let sent = self.send(row);
         sent.outcome.unwrap_or_else(|error| panic!("making a {kind:?}: {error}"));
         let new = new_ids(&sent.request).first().copied();
@@ -121,9 +127,27 @@ impl<'m> World<'m> {
         self.live.retain(|kind, _| kept.iter().any(|kept| kept.as_raw() == *kind));
     }
 
-    /// Lets commands be given this object.
-    pub(crate) fn choose(&mut self, kind: vk::ObjectType, id: u64) {
-        self.live.insert(kind.as_raw(), id);
+    /// Does something with objects of another device than before and after.
+    pub(crate) fn on_another_device<T>(&mut self, act: impl FnOnce(&mut Self) -> T) -> T {
+        // There is one instance for both.
+        self.object(vk::ObjectType::PHYSICAL_DEVICE);
+        let before = self.live.clone();
+        let kept = [vk::ObjectType::INSTANCE, vk::ObjectType::PHYSICAL_DEVICE];
+        self.live.retain(|kind, _| kept.iter().any(|kept| kept.as_raw() == *kind));
+        let done = act(self);
+        self.live = before;
+        done
+    }
+
+    /// Sends a command with this object wherever one of its type can be named.
+    pub(crate) fn send_with(&mut self, command: CommandType, kind: vk::ObjectType, id: u64) -> Sent {
+        let before = self.live.insert(kind.as_raw(), id);
+        let sent = self.send(reflect::command(command).expect("it travels"));
+        match before {
+            Some(before) => self.live.insert(kind.as_raw(), before),
+            None => self.live.remove(&kind.as_raw()),
+        };
+        sent
     }
 
     /// A request of a command with live objects in it.
@@ -164,12 +188,10 @@ impl<'m> World<'m> {
     pub(crate) fn as_call(&self, request: &[u8]) -> Vec<u8> {
         let mut call = request.to_vec();
         call[4..8].fill(0);
-        let mut ids = Ids::default();
-        reflect::walk_request(request, &mut ids).expect("requests can be walked");
-        for (at, id) in ids.0 {
+        for named in named(request) {
             // What is null stays so, and what has no handle is being made.
-            let raw = self.handles.get(&id).copied().unwrap_or(0);
-            call[at..at + 8].copy_from_slice(&raw.to_le_bytes());
+            let raw = self.handles.get(&named.id).copied().unwrap_or(0);
+            named.replace(&mut call, raw);
         }
         call
     }
@@ -179,11 +201,26 @@ impl<'m> World<'m> {
         self.handles.get(&id).copied().unwrap_or(0)
     }
 
+    /// The command that makes objects of a type.
+    pub(crate) fn maker(kind: vk::ObjectType) -> &'static CommandRow {
+        let makes = |row: &&CommandRow| {
+            row.command != CommandType::GET_DEVICE_QUEUE
+                && row.outputs().any(|param| matches!(param.item, Item::Handle(row) if row.object_type == kind))
+        };
+        reflect::commands().find(makes).unwrap_or_else(|| panic!("nothing makes a {kind:?}"))
+    }
+
+    /// The memory of a new ring, which has a thread of its own.
+    pub(crate) fn ring_memory(&mut self) -> File {
+        self.ring();
+        self.shmem.take().expect("a ring has memory")
+    }
+
     fn shmem(&mut self) -> u32 {
         let id = self.next_resource;
         self.next_resource += 1;
         let blob = self.context.create_blob(ResourceId(id), BlobFlags::MAPPABLE, 0, REPLY_BYTES as u64);
-        blob.expect("shared memory");
+        self.shmem = Some(File::from(blob.expect("shared memory").fd));
         id
     }
 
@@ -196,9 +233,12 @@ impl<'m> World<'m> {
     }
 
     fn ring(&mut self) -> u64 {
+        if let Some(ring) = self.ring {
+            return ring;
+        }
         let row = reflect::command(CommandType::CREATE_RING_MESA).expect("it travels");
         self.send(row).outcome.expect("a ring");
-        self.next
+        *self.ring.insert(self.next)
     }
 }
 
@@ -280,15 +320,6 @@ impl generate::Choices for Content<'_, '_, '_> {
     }
 }
 
-/// The command that makes objects of a type.
-fn maker(kind: vk::ObjectType) -> &'static CommandRow {
-    let makes = |row: &&CommandRow| {
-        row.command != CommandType::GET_DEVICE_QUEUE
-            && row.outputs().any(|param| matches!(param.item, Item::Handle(row) if row.object_type == kind))
-    };
-    reflect::commands().find(makes).unwrap_or_else(|| panic!("nothing makes a {kind:?}"))
-}
-
 /// vkSetReplyCommandStreamMESA for the whole of the reply memory.
 fn reply_stream() -> Vec<u8> {
     let words = [CommandType::SET_REPLY_COMMAND_STREAM_MESA.0, 0, 1, 0, REPLIES];
@@ -311,35 +342,48 @@ impl reflect::Visitor for Nobody {
     }
 }
 
-/// Where ids are.
+/// An id in a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Named {
+    pub(crate) member: Member,
+    pub(crate) kind: vk::ObjectType,
+    pub(crate) id: u64,
+    at: usize,
+}
+
+impl Named {
+    /// Puts another id in its place.
+    pub(crate) fn replace(&self, request: &mut [u8], id: u64) {
+        request[self.at..self.at + 8].copy_from_slice(&id.to_le_bytes());
+    }
+}
+
 #[derive(Default)]
-struct Ids(Vec<(usize, u64)>);
+struct Ids(Vec<Named>);
 
 impl reflect::Visitor for Ids {
-    fn visit(&mut self, at: usize, _len: usize, _member: Member, piece: Piece<'_>) -> ControlFlow<()> {
-        if let Piece::Value(Item::Handle(_), bytes) | Piece::Values(Item::Handle(_), bytes) = piece {
+    fn visit(&mut self, at: usize, _len: usize, member: Member, piece: Piece<'_>) -> ControlFlow<()> {
+        if let Piece::Value(Item::Handle(row), bytes) | Piece::Values(Item::Handle(row), bytes) = piece {
             let ids = bytes.chunks_exact(8).map(|id| u64::from_le_bytes(id.try_into().expect("eight bytes")));
-            self.0.extend(ids.enumerate().map(|(nth, id)| (at + 8 * nth, id)));
+            let kind = row.object_type;
+            self.0.extend(ids.enumerate().map(|(nth, id)| Named { member, kind, id, at: at + 8 * nth }));
         }
         ControlFlow::Continue(())
     }
 }
 
+/// All ids in a request.
+pub(crate) fn named(request: &[u8]) -> Vec<Named> {
+    let mut ids = Ids::default();
+    reflect::walk_request(request, &mut ids).expect("requests can be walked");
+    ids.0
+}
+
 /// The ids that a request gives to what it makes.
-fn new_ids(request: &[u8]) -> Vec<u64> {
-    struct New(&'static CommandRow, Vec<u64>);
-    impl reflect::Visitor for New {
-        fn visit(&mut self, _at: usize, _len: usize, member: Member, piece: Piece<'_>) -> ControlFlow<()> {
-            if let Piece::Value(Item::Handle(_), bytes) | Piece::Values(Item::Handle(_), bytes) = piece
-                && member.owner == self.0.command.name()
-                && self.0.outputs().any(|param| param.name == member.name)
-            {
-                self.1.extend(bytes.chunks_exact(8).map(|id| u64::from_le_bytes(id.try_into().expect("eight bytes"))));
-            }
-            ControlFlow::Continue(())
-        }
-    }
-    let mut new = New(reflect::command(command_of(request)).expect("it travels"), Vec::new());
-    reflect::walk_request(request, &mut new).expect("requests can be walked");
-    new.1
+pub(crate) fn new_ids(request: &[u8]) -> Vec<u64> {
+    let row = reflect::command(command_of(request)).expect("it travels");
+    let is_new = |named: &Named| {
+        named.member.owner == row.command.name() && row.outputs().any(|param| param.name == named.member.name)
+    };
+    named(request).iter().filter(|named| is_new(named)).map(|named| named.id).collect()
 }

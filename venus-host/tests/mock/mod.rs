@@ -145,6 +145,11 @@ impl Mock {
         STATE.lock().failures.insert(command, result);
     }
 
+    /// Lets nothing fail any more.
+    pub(crate) fn forgive(&self) {
+        STATE.lock().failures.clear();
+    }
+
     /// Keeps calls of a command from returning.
     pub(crate) fn hold(&self, command: &'static str) {
         STATE.lock().held.insert(command);
