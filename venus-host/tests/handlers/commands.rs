@@ -20,7 +20,7 @@ const WRITE: &str = "VENUS_COVERAGE_OUT";
 
 /// What became of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Outcome {
+pub(crate) enum Outcome {
     /// The driver got exactly what the guest sent.
     Forwarded,
     /// The driver was called otherwise: these commands, in the order of their first calls.
@@ -32,7 +32,7 @@ enum Outcome {
 }
 
 impl Outcome {
-    fn of(world: &World<'_>, sent: &Sent) -> Self {
+    pub(crate) fn of(world: &World<'_>, sent: &Sent) -> Self {
         if let Err(error) = &sent.outcome {
             return Self::Refused(error.to_string());
         }
@@ -72,9 +72,9 @@ fn repository(file: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(file)
 }
 
-/// The second column of the generated table of what the sources say, by command.
-fn treatments() -> BTreeMap<String, String> {
-    let path = repository("tests/coverage/treatments.tsv");
+/// The second column of a generated table of what the sources say, by the first.
+pub(crate) fn table(name: &str) -> BTreeMap<String, String> {
+    let path = repository("tests/coverage").join(name).with_extension("tsv");
     let text = fs::read_to_string(&path).expect("run `cargo xtask coverage`");
     let row = |line: &str| {
         let mut columns = line.split('\t').map(str::to_owned);
@@ -86,8 +86,8 @@ fn treatments() -> BTreeMap<String, String> {
 #[test]
 fn every_command_is_treated_as_its_handler_says() {
     let mock = Mock::take();
-    let treatments = treatments();
-    let mut table = "command\toutcome\tdetail\n".to_owned();
+    let treatments = table("treatments");
+    let mut outcomes = "command\toutcome\tdetail\n".to_owned();
     let mut wrong = Vec::new();
     let mut count = 0;
     for row in reflect::commands() {
@@ -106,23 +106,23 @@ fn every_command_is_treated_as_its_handler_says() {
         if !fits {
             wrong.push(format!("{name} is said to be {treatment:?}, and was {outcome:?}"));
         }
-        writeln!(table, "{}", outcome.line(row.command)).expect("writing to a string");
+        writeln!(outcomes, "{}", outcome.line(row.command)).expect("writing to a string");
         count += 1;
         drop(world);
         mock.assert_clean();
     }
     assert_eq!(count, 312);
-    check_table(&table);
+    check_outcomes(&outcomes);
     assert_eq!(wrong, [""; 0]);
 }
 
-fn check_table(table: &str) {
+fn check_outcomes(outcomes: &str) {
     if let Some(path) = std::env::var_os(WRITE) {
-        fs::write(&path, table).expect("the file can be written");
+        fs::write(&path, outcomes).expect("the file can be written");
         return;
     }
     let known = fs::read_to_string(repository("tests/coverage/handlers.tsv")).unwrap_or_default();
-    let changed: Vec<_> = table.lines().filter(|line| !known.lines().any(|other| other == *line)).collect();
+    let changed: Vec<_> = outcomes.lines().filter(|line| !known.lines().any(|other| other == *line)).collect();
     assert_eq!(changed, [""; 0], "what became of commands has changed; run `cargo xtask coverage --record`");
 }
 
@@ -146,7 +146,7 @@ fn roots(row: &'static CommandRow) -> BTreeMap<&'static str, &'static StructRow>
 #[test]
 fn what_follows_in_a_chain_reaches_the_driver() {
     let mock = Mock::take();
-    let treatments = treatments();
+    let treatments = table("treatments");
     let mut wrong = Vec::new();
     let mut pairs = std::collections::BTreeSet::new();
     for row in reflect::commands() {

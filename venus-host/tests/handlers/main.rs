@@ -2,6 +2,7 @@
 
 mod commands;
 mod content;
+mod drivers;
 mod lifetime;
 #[path = "../mock/mod.rs"]
 mod mock;

@@ -42,6 +42,8 @@ pub(crate) struct World<'m> {
     ring: Option<u64>,
     /// The object of each type that commands are given.
     live: BTreeMap<i32, u64>,
+    /// Lengths that a test has chosen, by owner and member.
+    lengths: BTreeMap<(&'static str, &'static str), u64>,
     /// Types of which one is being made.
     making: Vec<vk::ObjectType>,
     /// The driver's handles, by id.
@@ -73,6 +75,7 @@ impl<'m> World<'m> {
             next_queue: 0,
             ring: None,
             live: BTreeMap::new(),
+            lengths: BTreeMap::new(),
             making: Vec::new(),
             handles: BTreeMap::new(),
         }
@@ -201,6 +204,11 @@ impl<'m> World<'m> {
         self.handles.get(&id).copied().unwrap_or(0)
     }
 
+    /// Lets a member from which an array takes its length have this value.
+    pub(crate) fn set_length(&mut self, owner: &'static str, member: &'static str, length: u64) {
+        self.lengths.insert((owner, member), length);
+    }
+
     /// The command that makes objects of a type.
     pub(crate) fn maker(kind: vk::ObjectType) -> &'static CommandRow {
         let makes = |row: &&CommandRow| {
@@ -271,7 +279,8 @@ impl Content<'_, '_, '_> {
 
 impl generate::Choices for Content<'_, '_, '_> {
     fn length(&mut self, owner: &'static str, member: &'static MemberRow, divisor: u64, _written: usize) -> u64 {
-        self.known(owner, member.name).unwrap_or(divisor)
+        let chosen = self.world.lengths.get(&(owner, member.name)).copied();
+        chosen.or_else(|| self.known(owner, member.name)).unwrap_or(divisor)
     }
 
     fn leaves_out(&mut self, owner: &'static str, member: &'static MemberRow, _written: usize) -> bool {

@@ -49,10 +49,11 @@ impl Call {
     pub(crate) fn fresh<'a, H: vk::Handle + Copy>(&self, to: *mut H, n: u64) -> NewHandles<'a, H> {
         let raws = self.elements_mut(to, n);
         let mut made = self.made.borrow_mut();
-        for raw in raws.iter_mut() {
+        for (nth, raw) in raws.iter_mut().enumerate() {
             *raw = H::from_raw(0);
-            if self.failure.is_none() {
-                let number = STATE.lock().objects.number();
+            let mut state = STATE.lock();
+            if self.failure.is_none() || state.kept.contains(&nth) {
+                let number = state.objects.number();
                 *raw = H::from_raw(number);
                 made.push((H::TYPE, number));
             }

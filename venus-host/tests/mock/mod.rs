@@ -96,6 +96,8 @@ struct State {
     objects: Objects,
     /// What commands return instead of success.
     failures: BTreeMap<&'static str, vk::Result>,
+    /// Which of the objects that a failing command is to make are made all the same, by position.
+    kept: BTreeSet<usize>,
     /// Commands that do not return until they are let go.
     held: BTreeSet<&'static str>,
     /// How many calls of held commands have arrived.
@@ -145,9 +147,16 @@ impl Mock {
         STATE.lock().failures.insert(command, result);
     }
 
+    /// Lets a command that fails make some of its objects, by position.
+    pub(crate) fn keep(&self, positions: &[usize]) {
+        STATE.lock().kept.extend(positions);
+    }
+
     /// Lets nothing fail any more.
     pub(crate) fn forgive(&self) {
-        STATE.lock().failures.clear();
+        let mut state = STATE.lock();
+        state.failures.clear();
+        state.kept.clear();
     }
 
     /// Keeps calls of a command from returning.

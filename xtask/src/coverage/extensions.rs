@@ -5,6 +5,7 @@ use super::protocol::Protocol;
 use super::source::{constant, elements, field, last_name, parse, string};
 use anyhow::{Context as _, Result};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::Path;
 
 const FILE: &str = "venus-host/src/driver/extensions.rs";
@@ -22,6 +23,28 @@ pub(super) enum Fate {
     Conditional(String),
     /// No business of a device.
     OfInstance,
+}
+
+impl Fate {
+    /// The word for it in tables.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Offered => "offered",
+            Self::Emulated(_) => "offered always",
+            Self::Conditional(_) => "offered unless",
+            Self::Withheld(_) => "withheld",
+            Self::OfInstance => "of the instance",
+        }
+    }
+
+    /// The reason, where there is one.
+    pub(super) fn reason(&self) -> &str {
+        match self {
+            Self::Offered => "",
+            Self::Emulated(reason) | Self::Conditional(reason) | Self::Withheld(reason) => reason,
+            Self::OfInstance => "part of the protocol or of Vulkan 1.1",
+        }
+    }
 }
 
 /// Fates by name.
@@ -51,4 +74,15 @@ pub(super) fn read(root: &Path, protocol: &Protocol) -> Result<Fates> {
     all_or_nothing(&problems)?;
     fates.extend(rows);
     Ok(fates)
+}
+
+/// The table that the handler tests read.
+pub(super) fn table(protocol: &Protocol, fates: &Fates) -> String {
+    let mut text = "extension\tfate\treason\n".to_owned();
+    for extension in &protocol.extensions {
+        if let Some(fate) = fates.get(&extension.name) {
+            let _ = writeln!(text, "{}\t{}\t{}", extension.name, fate.word(), fate.reason());
+        }
+    }
+    text
 }

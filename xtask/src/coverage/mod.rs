@@ -24,8 +24,9 @@ use xtask::workspace;
 
 /// The page.
 const PAGE: &str = "docs/coverage.md";
-/// What the sources say about each command, for the handler tests.
+/// What the sources say about each command and extension, for the handler tests.
 const TREATMENTS: &str = "tests/coverage/treatments.tsv";
+const EXTENSIONS: &str = "tests/coverage/extensions.tsv";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -51,16 +52,21 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let treatments = handlers::read(&root)?;
     handlers::check(&protocol, &treatments)?;
     let extensions = extensions::read(&root, &protocol)?;
-    let table = handlers::table(&protocol, &treatments);
+    let tables = [
+        (TREATMENTS, handlers::table(&protocol, &treatments)),
+        (EXTENSIONS, extensions::table(&protocol, &extensions)),
+    ];
     if args.record {
-        write(TREATMENTS, &table)?;
+        for (path, text) in &tables {
+            write(path, text)?;
+        }
         suites::record()?;
     }
     let suites = suites::read(&root)?;
     suites::check(&protocol, &suites)?;
     let page = page::write(&protocol, &treatments, &extensions, &suites);
-    for (path, text) in [(TREATMENTS, &table), (PAGE, &page)] {
-        if args.check { compare(path, text)? } else { write(path, text)? }
+    for (path, text) in tables.into_iter().chain([(PAGE, page)]) {
+        if args.check { compare(path, &text)? } else { write(path, &text)? }
     }
     Ok(())
 }

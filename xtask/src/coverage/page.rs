@@ -1,7 +1,7 @@
 //! The page itself.
 
-use super::extensions::{Fate, Fates};
-use super::handlers::{Treatment, Treatments};
+use super::extensions::Fates;
+use super::handlers::Treatments;
 use super::protocol::{Command, Protocol};
 use super::suites::{HANDLERS, Suites};
 use std::fmt::Write as _;
@@ -92,42 +92,31 @@ fn described<'t>(command: &'t Command, treatments: &'t Treatments) -> (&'t str, 
     let escape = |text: &str| text.replace('|', "\\|");
     match (&command.obstacle, treatments.get(&command.name)) {
         (Some(obstacle), _) => ("never travels", escape(obstacle)),
-        (None, Some((treatment, _))) => (treatment.word(), escape(why(treatment))),
+        (None, Some((treatment, _))) => (treatment.word(), escape(treatment.reason())),
         (None, None) => ("not yet", String::new()),
     }
 }
 
-fn why(treatment: &Treatment) -> &str {
-    treatment.reason()
-}
-
 fn extensions(page: &mut String, protocol: &Protocol, fates: &Fates) {
-    let of = |wanted: fn(&Fate) -> bool| fates.values().filter(|fate| wanted(fate)).count();
+    const WORDS: &[(&str, &str)] = &[
+        ("offered", "when the driver has it"),
+        ("offered always", "the host provides it where the driver does not have it"),
+        ("offered unless", "when the driver has it, unless what is beside it holds"),
+        ("of the instance", "no extension of a device: there is nothing to offer"),
+        ("withheld", "never, for the reason beside it"),
+    ];
     let total = protocol.extensions.len();
     let _ = writeln!(page, "\n## Extensions in numbers\n");
-    let _ = writeln!(page, "| | extensions |\n|---|--:|");
-    let _ = writeln!(page, "| of the protocol | {total} |");
-    let _ = writeln!(page, "| accounted for | {} of {total} |", fates.len());
-    let rows: [(&str, fn(&Fate) -> bool); 5] = [
-        ("offered when the driver has it", |fate| matches!(fate, Fate::Offered)),
-        ("offered always: provided by the host where the driver lacks it", |fate| matches!(fate, Fate::Emulated(_))),
-        ("offered when the driver has it and the host can use it", |fate| matches!(fate, Fate::Conditional(_))),
-        ("of the instance, which has none of its own", |fate| matches!(fate, Fate::OfInstance)),
-        ("withheld", |fate| matches!(fate, Fate::Withheld(_))),
-    ];
-    for (text, wanted) in rows {
-        let _ = writeln!(page, "| … {text} | {} |", of(wanted));
+    let _ = writeln!(page, "| | | extensions |\n|---|---|--:|");
+    let _ = writeln!(page, "| of the protocol | | {total} |");
+    let _ = writeln!(page, "| accounted for | | {} of {total} |", fates.len());
+    for (word, meaning) in WORDS {
+        let count = fates.values().filter(|fate| fate.word() == *word).count();
+        let _ = writeln!(page, "| … {word} | {meaning} | {count} |");
     }
     let _ = writeln!(page, "\n## Extensions\n\n| number | extension | version | host | why |\n|--:|---|--:|---|---|");
     for extension in &protocol.extensions {
-        let (word, why) = match fates.get(&extension.name) {
-            Some(Fate::Offered) => ("offered", ""),
-            Some(Fate::Emulated(how)) => ("offered always", how.as_str()),
-            Some(Fate::Conditional(reason)) => ("offered unless", reason.as_str()),
-            Some(Fate::Withheld(reason)) => ("withheld", reason.as_str()),
-            Some(Fate::OfInstance) => ("of the instance", "part of the protocol or of Vulkan 1.1"),
-            None => ("not yet", ""),
-        };
+        let (word, why) = fates.get(&extension.name).map_or(("not yet", ""), |fate| (fate.word(), fate.reason()));
         let _ =
             writeln!(page, "| {} | {} | {} | {word} | {why} |", extension.number, extension.name, extension.version);
     }

@@ -61,12 +61,12 @@ fn commands(root: &Path) -> Result<Vec<Command>> {
         commands.insert(id, Command { id, name, aliases: Vec::new(), obstacle: None });
     }
     for row in elements(constant(&file, "ALIASES")?) {
-        let (alias, command) = pair(row, |expr| string(expr), |expr| constants.get(&last_name(expr)?).copied())?;
+        let (alias, command) = pair(row, string, |expr| constants.get(&last_name(expr)?).copied())?;
         let command = commands.get_mut(&command).context("an alias of a command that does not exist")?;
         command.aliases.push(alias);
     }
     for row in elements(constant(&file, "NOT_ENCODABLE")?) {
-        let (command, why) = pair(row, |expr| constants.get(&last_name(expr)?).copied(), |expr| string(expr))?;
+        let (command, why) = pair(row, |expr| constants.get(&last_name(expr)?).copied(), string)?;
         commands.get_mut(&command).context("a command that does not exist never travels")?.obstacle = Some(why);
     }
     ensure!(!commands.is_empty(), "{COMMANDS} lists no command");

@@ -23,7 +23,7 @@ const RECORDING: &str = "venusrec";
 /// The file of the handler tests, which has an outcome instead of a count.
 pub(super) const HANDLERS: &str = "handlers";
 /// What is written by this command, for the tests.
-const TREATMENTS: &str = "treatments";
+const OURS: &[&str] = &["extensions", "treatments"];
 /// Tells the handler tests where to write.
 const VARIABLE: &str = "VENUS_COVERAGE_OUT";
 
@@ -35,7 +35,7 @@ pub(super) fn read(root: &Path) -> Result<Suites> {
     let mut suites = Suites::new();
     for path in files(&root.join(FOLDER), "tsv")? {
         let name = stem(&path);
-        if name == TREATMENTS {
+        if OURS.contains(&name.as_str()) {
             continue;
         }
         let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
@@ -64,7 +64,7 @@ pub(super) fn check(protocol: &Protocol, suites: &Suites) -> Result<()> {
 /// Runs the handler tests and looks into the recordings, and writes what was executed.
 pub(super) fn record() -> Result<()> {
     let root = workspace();
-    cargo(&["test", "--package", "venus-host", "--test", "handlers", "every_command"], |command| {
+    cargo(&["test", "--package", "venus-host", "--test", "handlers", "every_command_is"], |command| {
         command.env(VARIABLE, root.join(FOLDER).join("handlers.tsv"));
     })?;
     let recordings = files(&root.join(RECORDINGS), RECORDING)?;
