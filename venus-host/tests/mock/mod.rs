@@ -22,7 +22,7 @@ mod generated;
 mod objects;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     ffi::CStr,
     sync::LazyLock,
     time::{Duration, Instant},
@@ -221,7 +221,7 @@ mod prelude {
 type Function = unsafe extern "system" fn();
 
 /// All entry points by name. Those of `answers` come first.
-static ENTRIES: LazyLock<HashMap<&'static str, (&'static str, Function)>> = LazyLock::new(|| {
+static ENTRIES: LazyLock<BTreeMap<&'static str, (&'static str, Function)>> = LazyLock::new(|| {
     let all = generated::ENTRIES.iter().chain(answers::ENTRIES);
     all.flat_map(|(names, function)| names.iter().map(move |name| (*name, (names[0], *function)))).collect()
 });
