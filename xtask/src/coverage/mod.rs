@@ -20,6 +20,7 @@ mod suites;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use std::fs;
+use std::path::PathBuf;
 use xtask::workspace;
 
 /// The page.
@@ -32,7 +33,7 @@ const EXAMPLES: &str = "\
 Examples:
   cargo xtask coverage             write docs/coverage.md from the sources
   cargo xtask coverage --check     fail if it is stale, and say where
-  cargo xtask coverage --record    run the handler tests and look into the recordings first";
+  cargo xtask coverage --record    run the handler tests and the Rust guest, and look into the recordings, first";
 
 /// Write the page that says what becomes of every command and extension.
 #[derive(Debug, clap::Args)]
@@ -41,9 +42,12 @@ pub(crate) struct Args {
     /// Write nothing; fail if the page or a table differs from what the sources say.
     #[arg(long, conflicts_with = "record")]
     check: bool,
-    /// Find out anew what tests execute: run the handler tests, and dump the recordings of real guests.
+    /// Find out anew what tests execute: run the handler tests and the Rust guest, and dump the recordings of Mesa guests.
     #[arg(long)]
     record: bool,
+    /// A `venus` command to use instead of building this workspace's.
+    #[arg(long, value_name = "PATH", requires = "record")]
+    host: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -60,7 +64,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         for (path, text) in &tables {
             write(path, text)?;
         }
-        suites::record()?;
+        suites::record(args.host.as_deref())?;
     }
     let suites = suites::read(&root)?;
     suites::check(&protocol, &suites)?;
@@ -109,6 +113,6 @@ mod tests {
 
     #[test]
     fn the_page_is_fresh() {
-        run(&Args { check: true, record: false }).expect("the page is what `cargo xtask coverage` makes");
+        run(&Args { check: true, record: false, host: None }).expect("the page is what `cargo xtask coverage` makes");
     }
 }

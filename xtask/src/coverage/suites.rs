@@ -3,16 +3,24 @@
 //! | file | columns |
 //! |---|---|
 //! | `handlers.tsv` | command, outcome, detail: by the handler tests of `venus-host` |
-//! | others | command, count: from the recording of a guest of that name in `tests/recordings` |
+//! | `rust-guest.tsv` | command, count: from recordings of the programs of `venus-guest`, made on this machine's driver |
+//! | others | command, count: from the recording of a Mesa guest of that name in `tests/recordings` |
 
 use super::all_or_nothing;
 use super::protocol::Protocol;
+use crate::test::build;
 use anyhow::{Context as _, Result, ensure};
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
+use xtask::server::Server;
 use xtask::workspace;
+
+/// How long after its last guest a server may take to write the recordings.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where they are.
 const FOLDER: &str = "tests/coverage";
@@ -24,6 +32,8 @@ const RECORDING: &str = "venusrec";
 pub(super) const HANDLERS: &str = "handlers";
 /// What is written by this command, for the tests.
 const OURS: &[&str] = &["extensions", "treatments"];
+/// The file of the Rust guest.
+const RUST_GUEST: &str = "rust-guest";
 /// Tells the handler tests where to write.
 const VARIABLE: &str = "VENUS_COVERAGE_OUT";
 
@@ -61,23 +71,58 @@ pub(super) fn check(protocol: &Protocol, suites: &Suites) -> Result<()> {
     all_or_nothing(&problems)
 }
 
-/// Runs the handler tests and looks into the recordings, and writes what was executed.
-pub(super) fn record() -> Result<()> {
+/// Runs the handler tests, records the Rust guest, looks into these and the other recordings, and writes what was
+/// executed. `host` is a `venus` command to use instead of building this workspace's.
+pub(super) fn record(host: Option<&Path>) -> Result<()> {
     let root = workspace();
     cargo(&["test", "--package", "venus-host", "--test", "handlers", "every_command_is"], |command| {
         command.env(VARIABLE, root.join(FOLDER).join("handlers.tsv"));
     })?;
-    let recordings = files(&root.join(RECORDINGS), RECORDING)?;
-    if recordings.is_empty() {
-        return Ok(());
-    }
-    cargo(&["build", "--package", "venus-host", "--bin", "venus"], |_| {})?;
-    for recording in recordings {
-        let table = executed(&recording)?;
-        let path = root.join(FOLDER).join(stem(&recording)).with_extension("tsv");
-        std::fs::write(&path, table).with_context(|| format!("writing {}", path.display()))?;
+    let host = match host {
+        Some(host) => host.to_owned(),
+        None => build(&["--package", "venus-host", "--bin", "venus"])?,
+    };
+    write(RUST_GUEST, &rust_guest(&host)?)?;
+    for recording in files(&root.join(RECORDINGS), RECORDING)? {
+        write(&stem(&recording), &executed(&host, &recording)?)?;
     }
     Ok(())
+}
+
+/// Counts by command.
+type Counts = BTreeMap<String, u64>;
+
+fn write(suite: &str, counts: &Counts) -> Result<()> {
+    let mut table = "command\tcount\n".to_owned();
+    for (command, count) in counts {
+        let _ = writeln!(table, "{command}\t{count}");
+    }
+    let path = workspace().join(FOLDER).join(suite).with_extension("tsv");
+    std::fs::write(&path, table).with_context(|| format!("writing {}", path.display()))
+}
+
+/// What the Rust guest's programs ask of a host on this machine's driver. How often depends on how long they wait, so
+/// only whether counts.
+fn rust_guest(host: &Path) -> Result<Counts> {
+    let guest = build(&["--package", "venus-tests", "--bin", "venus-guest"])?;
+    let folder = tempfile::tempdir().context("making a folder for recordings")?;
+    let picture = folder.path().join("triangle.png");
+    let server = Server::start(host, [OsStr::new("--record"), folder.path().as_os_str()])?;
+    let programs = [vec![OsStr::new("info")], vec!["triangle".as_ref(), picture.as_ref()], vec!["compute".as_ref()]];
+    for program in programs {
+        let output = Command::new(&guest).arg("--socket-path").arg(server.socket()).args(&program).output();
+        let output = output.with_context(|| format!("starting {}", guest.display()))?;
+        let report = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "venus-guest {}: {report}", program[0].display());
+    }
+    server.settle(PATIENCE)?;
+    drop(server);
+    let mut counts = Counts::new();
+    for recording in files(folder.path(), RECORDING)? {
+        counts.extend(executed(host, &recording)?.into_keys().map(|command| (command, 1)));
+    }
+    ensure!(!counts.is_empty(), "the Rust guest left no recording");
+    Ok(counts)
 }
 
 fn cargo(arguments: &[&str], adjust: impl FnOnce(&mut Command)) -> Result<()> {
@@ -90,27 +135,20 @@ fn cargo(arguments: &[&str], adjust: impl FnOnce(&mut Command)) -> Result<()> {
 }
 
 /// The commands of a recording, counted by `venus dump`.
-fn executed(recording: &Path) -> Result<String> {
-    let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["run", "--quiet", "--package", "venus-host", "--bin", "venus", "--", "dump", "--stats", "--json"])
-        .arg(recording)
-        .current_dir(workspace())
-        .output()
-        .context("starting venus dump")?;
-    ensure!(output.status.success(), "venus dump {}: {}", recording.display(), String::from_utf8_lossy(&output.stderr));
-    let mut counts = BTreeMap::new();
+fn executed(host: &Path, recording: &Path) -> Result<Counts> {
+    let output = Command::new(host).args(["dump", "--stats", "--json"]).arg(recording).output();
+    let output = output.with_context(|| format!("starting {}", host.display()))?;
+    let report = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "venus dump {}: {report}", recording.display());
+    let mut counts = Counts::new();
     for line in String::from_utf8_lossy(&output.stdout).lines() {
-        let Ok(row) = serde_json::from_str::<serde_json::Value>(line) else { continue };
+        let row: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
         if let (Some(command), Some(count)) = (row["command"].as_str(), row["count"].as_u64()) {
-            *counts.entry(command.to_owned()).or_insert(0) += count;
+            *counts.entry(command.to_owned()).or_default() += count;
         }
     }
     ensure!(!counts.is_empty(), "venus dump --stats --json says nothing of {}", recording.display());
-    let mut table = "command\tcount\n".to_owned();
-    for (command, count) in counts {
-        let _ = writeln!(table, "{command}\t{count}");
-    }
-    Ok(table)
+    Ok(counts)
 }
 
 /// The files of a folder with this extension, by name. A folder that does not exist has none.
