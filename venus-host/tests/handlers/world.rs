@@ -19,7 +19,8 @@ use crate::{
     mock::{Mock, Note},
 };
 
-const REPLY_BYTES: usize = 1 << 20;
+/// Room for the longest reply, which lists 512 extensions.
+const REPLY_BYTES: usize = 256 << 10;
 
 /// Resources: replies, and plain memory for whatever asks for it.
 const REPLIES: u32 = 1;

@@ -41,12 +41,13 @@ struct Object {
     device: u64,
     /// The pool it was allocated from, 0 for none.
     pool: u64,
-    is_alive: bool,
 }
 
 #[derive(Default)]
 pub(super) struct Objects {
-    map: BTreeMap<u64, Object>,
+    alive: BTreeMap<u64, Object>,
+    gone: BTreeMap<u64, Object>,
+    census: Census,
     numbers: u64,
     complaints: Vec<String>,
 }
@@ -97,7 +98,14 @@ impl Objects {
 
     /// Something that exists from now on, beside what [`Objects::note`] finds.
     pub(super) fn add(&mut self, kind: vk::ObjectType, raw: u64, device: u64) {
-        self.map.insert(raw, Object { kind, device, pool: 0, is_alive: true });
+        self.insert(raw, Object { kind, device, pool: 0 });
+    }
+
+    fn insert(&mut self, raw: u64, object: Object) {
+        self.gone.remove(&raw);
+        if self.alive.insert(raw, object).is_none() {
+            self.census.0.entry(object.kind.as_raw()).or_default().0 += 1;
+        }
     }
 
     pub(super) fn complaints(&self) -> &[String] {
@@ -105,7 +113,7 @@ impl Objects {
     }
 
     pub(super) fn newest(&self, kind: vk::ObjectType) -> Option<u64> {
-        self.map.iter().rev().find(|(_, object)| object.kind == kind).map(|(raw, _)| *raw)
+        self.alive.iter().rev().find(|(_, object)| object.kind == kind).map(|(raw, _)| *raw)
     }
 
     /// A device's queue, which exists from the first look at it.
@@ -116,13 +124,7 @@ impl Objects {
     }
 
     pub(super) fn census(&self) -> Census {
-        let mut census = Census::default();
-        for object in self.map.values() {
-            let (made, gone) = census.0.entry(object.kind.as_raw()).or_default();
-            *made += 1;
-            *gone += usize::from(!object.is_alive);
-        }
-        census
+        self.census.clone()
     }
 
     fn complain(&mut self, command: CommandType, what: String) {
@@ -146,7 +148,7 @@ impl Objects {
         });
         let pool = pool.map_or(0, |pool| pool.raw);
         for &(kind, raw) in made {
-            self.map.insert(raw, Object { kind, device, pool, is_alive: true });
+            self.insert(raw, Object { kind, device, pool });
         }
         if command.name().starts_with("vkDestroy") || command.name().starts_with("vkFree") {
             self.destroy(command, &named);
@@ -160,7 +162,7 @@ impl Objects {
 
     /// The device that an object is or belongs to.
     fn device_of(&self, raw: u64) -> u64 {
-        match self.map.get(&raw) {
+        match self.alive.get(&raw) {
             Some(object) if object.kind == vk::ObjectType::DEVICE => raw,
             Some(object) => object.device,
             None => 0,
@@ -169,10 +171,10 @@ impl Objects {
 
     fn check(&mut self, command: CommandType, one: Named, device: u64) {
         let Named { member, kind, raw } = one;
-        let what = match self.map.get(&raw) {
+        let what = match self.alive.get(&raw) {
+            None if self.gone.contains_key(&raw) => format!("{member} is {raw:#x}, which is gone"),
             None => format!("{member} is {raw:#x}, which never existed"),
             Some(object) if object.kind != kind => format!("{member} is {raw:#x}, which has another type"),
-            Some(object) if !object.is_alive => format!("{member} is {raw:#x}, which is gone"),
             Some(object) if kind != vk::ObjectType::DEVICE && object.device != 0 && object.device != device => {
                 format!("{member} is {raw:#x}, which belongs to another device")
             }
@@ -188,16 +190,16 @@ impl Objects {
         let last = handles.expect("something to destroy").name;
         for one in named.iter().filter(|one| one.member.name == last && one.member.owner == command.name()) {
             let left: Vec<String> = self
-                .map
+                .alive
                 .values()
-                .filter(|object| object.is_alive && object.device == one.raw && !is_owned(object.kind))
+                .filter(|object| object.device == one.raw && !is_owned(object.kind))
                 .map(|object| format!("{:?}", object.kind))
                 .collect();
             if one.kind == vk::ObjectType::DEVICE && !left.is_empty() {
                 self.complain(command, format!("{left:?} of the device are alive"));
             }
             let is_instance = one.kind == vk::ObjectType::INSTANCE;
-            let devices = self.map.values().filter(|object| object.kind == vk::ObjectType::DEVICE && object.is_alive);
+            let devices = self.alive.values().filter(|object| object.kind == vk::ObjectType::DEVICE);
             if is_instance && devices.count() > 0 {
                 self.complain(command, "a device is alive".to_owned());
             }
@@ -211,10 +213,9 @@ impl Objects {
     }
 
     fn kill_where(&mut self, which: impl Fn(u64, &Object) -> bool) {
-        for (raw, object) in &mut self.map {
-            if which(*raw, object) {
-                object.is_alive = false;
-            }
+        for (raw, object) in self.alive.extract_if(.., |raw, object| which(*raw, object)) {
+            self.census.0.entry(object.kind.as_raw()).or_default().1 += 1;
+            self.gone.insert(raw, object);
         }
     }
 }
