@@ -88,6 +88,7 @@ pub(crate) const VALUES: &[(&str, &str, Value)] = &[
     ("vkSubmitVirtqueueSeqnoMESA", "ring", Ring),
     ("vkWaitRingSeqnoMESA", "ring", Ring),
     ("vkWaitRingSeqnoMESA", "seqno", Number(0)),
+    ("vkWaitVirtqueueSeqnoMESA", "seqno", Number(0)),
 ];
 
 /// What is left out.
@@ -96,6 +97,9 @@ pub(crate) const NULL: &[(&str, &str)] = &[
     ("vkEnumerateInstanceExtensionProperties", "pLayerName"),
     ("vkExecuteCommandStreamsMESA", "pReplyPositions"),
 ];
+
+/// What is only legal on a ring.
+pub(crate) const ON_RING: &[&str] = &["vkWaitVirtqueueSeqnoMESA"];
 
 /// Chains without which a command means nothing.
 pub(crate) const CHAINS: &[(&str, &str)] = &[("VkDeviceQueueInfo2", "VkDeviceQueueTimelineInfoMESA")];

@@ -3,13 +3,7 @@
 //! The driver complains about handles that do not exist any more, of the wrong type or of another device, and about
 //! owners that go before what they own; so every test here ends with its account.
 
-use std::{
-    collections::BTreeSet,
-    os::unix::fs::FileExt,
-    sync::mpsc,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, sync::mpsc, thread, time::Duration};
 
 use venus_protocol::{
     reflect::{self, Item},
@@ -19,7 +13,7 @@ use venus_protocol::{
 
 use crate::{
     mock::Mock,
-    world::{World, named, new_ids},
+    world::{Ring, World, named, new_ids, silent},
 };
 
 /// Everything that a command destroys or frees, with the command.
@@ -332,50 +326,6 @@ fn an_id_in_use_is_not_given_twice() {
     }
 }
 
-/// A ring with a thread of its own, as a guest writes to it.
-struct Ring {
-    file: std::fs::File,
-    written: u32,
-}
-
-/// Where `content.rs` puts the parts of a ring.
-const HEAD: u64 = 0;
-const TAIL: u64 = 64;
-const BUFFER: u64 = 192;
-
-impl Ring {
-    fn new(world: &mut World<'_>) -> Self {
-        Self { file: world.ring_memory(), written: 0 }
-    }
-
-    /// Puts commands into the ring.
-    fn write(&mut self, bytes: &[u8]) {
-        self.file.write_all_at(bytes, BUFFER + u64::from(self.written)).expect("the ring's memory is writable");
-        self.written += u32::try_from(bytes.len()).expect("a short command");
-        self.file.write_all_at(&self.written.to_le_bytes(), TAIL).expect("the ring's memory is writable");
-    }
-
-    /// Waits until all of it is executed.
-    fn wait(&self) {
-        let deadline = Instant::now() + Duration::from_secs(10);
-        loop {
-            let mut head = [0; 4];
-            self.file.read_exact_at(&mut head, HEAD).expect("the ring's memory is readable");
-            if u32::from_le_bytes(head) == self.written {
-                return;
-            }
-            assert!(Instant::now() < deadline, "the ring does not end");
-            thread::sleep(Duration::from_millis(1));
-        }
-    }
-}
-
-/// A request without a wish for a reply.
-fn silent(mut request: Vec<u8>) -> Vec<u8> {
-    request[4..8].fill(0);
-    request
-}
-
 #[test]
 fn what_another_ring_records_with_is_freed_after_it() {
     let mock = Mock::take();
@@ -385,8 +335,7 @@ fn what_another_ring_records_with_is_freed_after_it() {
     let buffer = world.object(ObjectType::BUFFER);
     let mut ring = Ring::new(&mut world);
     mock.hold("vkCmdFillBuffer");
-    ring.write(&request);
-    world.send(reflect::command(CommandType::NOTIFY_RING_MESA).expect("it travels"));
+    ring.write(&mut world, &request);
     mock.wait_for_arrival();
     // The driver is in the middle of a command that uses the buffer.
     let sent = world.send_with(CommandType::DESTROY_BUFFER, ObjectType::BUFFER, buffer);
@@ -407,8 +356,7 @@ fn freeing_to_a_pool_waits_for_whoever_records() {
     let request = silent(world.request(fill, None));
     let mut ring = Ring::new(&mut world);
     mock.hold("vkCmdFillBuffer");
-    ring.write(&request);
-    world.send(reflect::command(CommandType::NOTIFY_RING_MESA).expect("it travels"));
+    ring.write(&mut world, &request);
     mock.wait_for_arrival();
     mock.notes();
     let (freed, when) = mpsc::channel();

@@ -1,6 +1,13 @@
 //! A guest of which everything is made from the reflection tables: its requests, and the objects that they name.
 
-use std::{collections::BTreeMap, fs::File, ops::ControlFlow, os::unix::fs::FileExt};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    ops::ControlFlow,
+    os::unix::fs::FileExt,
+    thread,
+    time::{Duration, Instant},
+};
 
 use venus_host::{
     HostError,
@@ -165,6 +172,20 @@ impl<'m> World<'m> {
     pub(crate) fn send(&mut self, row: &'static CommandRow) -> Sent {
         let request = self.request(row, None);
         self.submit(request)
+    }
+
+    /// Sends a command on a ring, without a wish for a reply.
+    pub(crate) fn send_on_ring(&mut self, row: &'static CommandRow) -> Sent {
+        let mut ring = Ring::new(self);
+        let request = silent(self.request(row, None));
+        self.mock.notes();
+        ring.write(self, &request);
+        ring.wait();
+        let outcome = match self.context.lost() {
+            None => Ok(Vec::new()),
+            Some(reason) => Err(reason.clone().into()),
+        };
+        Sent { request, notes: self.mock.notes(), outcome }
     }
 
     /// Sends a request.
@@ -396,4 +417,50 @@ pub(crate) fn new_ids(request: &[u8]) -> Vec<u64> {
         named.member.owner == row.command.name() && row.outputs().any(|param| param.name == named.member.name)
     };
     named(request).iter().filter(|named| is_new(named)).map(|named| named.id).collect()
+}
+
+/// A ring with a thread of its own, as a guest writes to it.
+pub(crate) struct Ring {
+    file: File,
+    written: u32,
+}
+
+/// Where `content.rs` puts the parts of a ring.
+const HEAD: u64 = 0;
+const TAIL: u64 = 64;
+const BUFFER: u64 = 192;
+
+impl Ring {
+    pub(crate) fn new(world: &mut World<'_>) -> Self {
+        Self { file: world.ring_memory(), written: 0 }
+    }
+
+    /// Puts commands into the ring, and wakes it.
+    pub(crate) fn write(&mut self, world: &mut World<'_>, bytes: &[u8]) {
+        self.file.write_all_at(bytes, BUFFER + u64::from(self.written)).expect("the ring's memory is writable");
+        self.written += u32::try_from(bytes.len()).expect("a short command");
+        self.file.write_all_at(&self.written.to_le_bytes(), TAIL).expect("the ring's memory is writable");
+        let notify = reflect::command(CommandType::NOTIFY_RING_MESA).expect("it travels");
+        world.send(notify).outcome.expect("the ring is notified");
+    }
+
+    /// Waits until all of it is executed.
+    pub(crate) fn wait(&self) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            let mut head = [0; 4];
+            self.file.read_exact_at(&mut head, HEAD).expect("the ring's memory is readable");
+            if u32::from_le_bytes(head) == self.written {
+                return;
+            }
+            assert!(Instant::now() < deadline, "the ring does not end");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// A request without a wish for a reply.
+pub(crate) fn silent(mut request: Vec<u8>) -> Vec<u8> {
+    request[4..8].fill(0);
+    request
 }
