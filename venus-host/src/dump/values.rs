@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use venus_protocol::reflect::{
-    self, Choice, HandleRow, Item, MemberRow, Scalar, Shape,
+    self, Choice, HandleRow, Item, MemberRow, Scalar, Shape, StructRow,
     value::{Field, Struct, Union, Value},
 };
 
@@ -57,6 +57,28 @@ fn is_plain(value: &Struct<'_>) -> bool {
 /// Whether a member is an array of floats that is part of its structure.
 fn is_floats(row: &MemberRow) -> bool {
     matches!((row.item, row.shape), (Item::Scalar(Scalar::F32), Shape::Fixed(_)))
+}
+
+/// The words of a union's member, if that is what it consists of, perhaps as a union in the union.
+fn words<'v>(value: &'v Union<'_>) -> Option<&'v [u8]> {
+    match &value.field.as_ref()?.value {
+        Value::Packed(Item::Scalar(Scalar::U32), bits) => Some(bits),
+        Value::Union(inner) => words(inner),
+        _ => None,
+    }
+}
+
+/// The members of a structure of 32-bit numbers that lies where `bits` are; `None` if it is another kind of structure.
+fn overlay(row: &'static StructRow, bits: &[u8]) -> Option<Vec<Field<'static>>> {
+    let (words, _) = bits.as_chunks::<4>();
+    let field = |(row, word): (&'static MemberRow, &[u8; 4])| match (row.item, row.shape) {
+        (Item::Scalar(kind @ (Scalar::F32 | Scalar::U32)), Shape::Value) => {
+            Some(Field { row, value: Value::Number(kind, u64::from(u32::from_le_bytes(*word))) })
+        }
+        _ => None,
+    };
+    let fields: Option<Vec<_>> = row.members.iter().zip(words).map(field).collect();
+    fields.filter(|fields| fields.len() == row.members.len())
 }
 
 /// Writes values.
@@ -154,13 +176,21 @@ impl Writer<'_> {
         let inner = indent.saturating_add(STEP);
         value.field.iter().for_each(|field| self.field(field, inner));
         // Senders that cannot know which member is meant copy the bits of one that is as long as all.
-        if let (Choice::Always(_), Some(Field { value: Value::Packed(Item::Scalar(Scalar::U32), bits), .. })) =
-            (value.row.choice, &value.field)
-            && let Some((_, floats)) = value.row.members.iter().find(|(_, row)| is_floats(row))
-        {
-            pad(self.text, inner);
-            push(self.text, format_args!("{} = ", floats.name));
-            self.packed(floats.item, bits, &Value::Packed(floats.item, bits));
+        let (Choice::Always(_), Some(bits)) = (value.row.choice, words(value)) else { return };
+        for (_, row) in value.row.members {
+            if is_floats(row) {
+                pad(self.text, inner);
+                push(self.text, format_args!("{} = ", row.name));
+                self.packed(row.item, bits, &Value::Packed(row.item, bits));
+            } else if let Item::Struct(structure) = row.item
+                && let Some(fields) = overlay(structure, bits)
+            {
+                pad(self.text, inner);
+                push(self.text, format_args!("{} = {} ", row.name, structure.name));
+                self.plain(&Struct { row: structure, is_partial: false, chain: Vec::new(), fields });
+            } else {
+                continue;
+            }
             self.text.push_str(" (the same bits)\n");
         }
     }

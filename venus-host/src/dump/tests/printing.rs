@@ -157,6 +157,43 @@ fn values_of_all_kinds() {
 }
 
 #[test]
+fn a_clear_value_is_shown_as_all_that_it_may_be() {
+    let clear = Bytes::request(CommandType::CMD_CLEAR_ATTACHMENTS, 0)
+        .double_word(0x10)
+        .word(1)
+        .double_word(1)
+        .word(2)
+        .word(0)
+        .word(0) // tag: color
+        .word(2) // tag: uint32
+        .double_word(4)
+        .word(0.5_f32.to_bits())
+        .word(7)
+        .word(0)
+        .word(0)
+        .word(0)
+        .double_word(0);
+    let expected = "\
+#0      0.000001s  ring 0x7f@640  vkCmdClearAttachments  1.00µs
+    commandBuffer = VkCommandBuffer 0x10
+    attachmentCount = 1
+    pAttachments = [1]
+        [0] = VkClearAttachment
+            aspectMask = VK_IMAGE_ASPECT_DEPTH_BIT
+            colorAttachment = 0
+            clearValue = VkClearValue
+                color = VkClearColorValue
+                    uint32 = [1056964608, 7, 0, 0]
+                    float32 = [0.5, 1e-44, 0.0, 0.0] (the same bits)
+                depthStencil = VkClearDepthStencilValue {depth = 0.5, stencil = 7} (the same bits)
+    rectCount = 0
+    pRects = NULL
+1 command in 2.00µs; complete: the guest left
+";
+    check(&Options::default(), Ending::Complete, expected, |script| script.execute(&clear, &Bytes::default()));
+}
+
+#[test]
 fn long_values_are_shortened_unless_asked_for() {
     let play = |script: &mut Script<'_>| script.execute(&push_constants(40), &Bytes::default());
     let ending = Ending::Complete;
