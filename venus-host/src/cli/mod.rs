@@ -72,7 +72,8 @@ struct DriverArgs {
     #[arg(long, env = "VENUS_GPU", default_value = "all", value_name = "GPU")]
     gpu: String,
 
-    /// How host-visible memory reaches guests: auto, dmabuf or import
+    /// How host-visible memory reaches guests: auto, dmabuf, import, and opaque or pointer for hosts that are part of a
+    /// virtual machine monitor (a guest at a socket can use neither)
     #[arg(long, env = "VENUS_MEMORY", default_value = "auto", value_name = "WAY")]
     memory: String,
 
@@ -154,7 +155,7 @@ impl DriverArgs {
         let Ok(gpu) = self.gpu.parse::<GpuChoice>();
         let memory: MemoryChoice = self.memory.parse().map_err(|error| anyhow::anyhow!("--memory: {error}"))?;
         let profile: Profile = self.profile.parse().map_err(|error| anyhow::anyhow!("--profile: {error}"))?;
-        Ok(Config { gpu, memory, profile, validate: self.validate, entry: None })
+        Ok(Config { gpu, memory, profile, validate: self.validate, ..Config::default() })
     }
 
     /// The environment that makes another `venus` have the same options.

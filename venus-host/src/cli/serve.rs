@@ -58,11 +58,9 @@ pub(super) struct ServeArgs {
 }
 
 pub(super) fn run(args: &ServeArgs, log: &str) -> Result<(), anyhow::Error> {
-    let session = SessionOptions {
-        driver: args.driver.config()?,
-        recording: args.record.settings(),
-        tracing: args.trace.listen()?,
-    };
+    let driver = args.driver.config()?;
+    driver.transport.check(driver.memory).map_err(|reason| anyhow::anyhow!("--memory: {reason}"))?;
+    let session = SessionOptions { driver, recording: args.record.settings(), tracing: args.trace.listen()? };
     let isolation = if args.in_process { Isolation::Thread } else { workers(args, session.tracing.clone(), log)? };
     super::worker::raise_descriptor_limit();
     let server = Server::bind(

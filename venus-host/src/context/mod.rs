@@ -39,7 +39,6 @@ mod statistics;
 
 use std::{
     fmt,
-    os::fd::AsFd,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -57,11 +56,11 @@ pub use self::{
 };
 pub use crate::ring::Progress;
 use crate::{
-    driver,
+    driver::{self, OpaqueMapper},
     error::{Fatal, HostError},
     handlers, limits, object,
     recording::Recorder,
-    resource::{self, Blob, BlobFlags, BlobKind, MapInfo, MemoryFile, Resource, ResourceId, Storage},
+    resource::{self, Blob, BlobFlags, BlobKind, HostMapping, MemoryFile, Resource, ResourceId, Storage},
     ring, sync,
     trace::Tracer,
 };
@@ -120,6 +119,8 @@ pub type Retire = Box<dyn FnOnce() + Send>;
 pub struct Context {
     shared: Arc<Shared>,
     direct: Interpreter,
+    /// Maps what only the driver can map; made on first use.
+    mapper: Option<OpaqueMapper>,
 }
 
 impl Context {
@@ -158,7 +159,7 @@ impl Context {
         });
         shared.observers.tell(|observer| observer.attach(Arc::downgrade(&shared)));
         let direct = Interpreter::new(Arc::clone(&shared), Endpoint::Context);
-        Self { shared, direct }
+        Self { shared, direct, mapper: None }
     }
 
     /// What the context has done so far. The counters outlive it.
@@ -183,7 +184,7 @@ impl Context {
         self.shared.fail(reason);
     }
 
-    /// Creates a resource and returns a descriptor of its storage for the guest.
+    /// Creates a resource and returns its storage, for the guest or for whoever maps it on the guest's behalf.
     ///
     /// `blob_id` 0 with exactly [`BlobFlags::MAPPABLE`] asks for plain shared memory. Everything else names a
     /// `VkDeviceMemory` of the guest. An error leaves the context as it was.
@@ -212,17 +213,47 @@ impl Context {
             }
             let file = MemoryFile::create(size)?;
             let storage = Storage::Shmem(Arc::new(file.map()?));
-            let size = file.size();
-            (Blob { fd: file.into(), kind: BlobKind::Shm, size, map_info: MapInfo::Cached }, storage)
+            (Blob::of_file(file), storage)
         } else {
             let exported = handlers::export_memory_blob(&self.shared, blob_id, flags, size)?;
-            let fd = exported.fd.as_fd().try_clone_to_owned();
-            let fd = fd.map_err(|error| HostError::io("cannot duplicate the descriptor of device memory", error))?;
-            let Blob { kind, size, map_info, .. } = exported;
-            (Blob { fd, kind, size, map_info }, Storage::Memory(exported))
+            (exported.try_clone()?, Storage::Memory(exported))
         };
         self.shared.resources.insert(Resource { id, size, storage })?;
         Ok(blob)
+    }
+
+    /// Makes the storage of another context's resource a resource of this one, so that its guest can import it
+    /// (`VkImportMemoryResourceInfoMESA`). `size` is what the resource was created with. An error leaves the context as
+    /// it was.
+    ///
+    /// Recordings do not contain it: a recording is of one context.
+    pub fn attach_resource(&mut self, id: ResourceId, blob: &Blob, size: u64) -> Result<(), HostError> {
+        if id.0 == 0 || size == 0 || size > blob.size {
+            let reason = format!("resource id {id} with {size} of {} bytes", blob.size);
+            return Err(HostError::fatal("attach resource", reason));
+        }
+        let storage = Storage::Memory(blob.try_clone()?);
+        self.shared.resources.insert(Resource { id, size, storage }).map(drop)
+    }
+
+    /// Where a resource is in the address space of this process, mapping it if it is not: for a virtual machine monitor
+    /// that maps it on into its guest. Each call may map it anew. The mapping outlives the resource, the guest's memory
+    /// and the context.
+    pub fn map_resource(&mut self, id: ResourceId) -> Result<HostMapping, HostError> {
+        let Some(resource) = self.shared.resources.lookup(id) else {
+            return Err(HostError::fatal("map resource", format!("there is no resource {id}")));
+        };
+        match &resource.storage {
+            Storage::Shmem(mapping) => Ok(HostMapping::shared(Arc::clone(mapping))),
+            Storage::Memory(blob) if blob.kind() == BlobKind::Opaque => {
+                let mapper = match &mut self.mapper {
+                    Some(mapper) => mapper,
+                    empty => empty.insert(OpaqueMapper::new(self.shared.vulkan.config())?),
+                };
+                mapper.map(blob)
+            }
+            Storage::Memory(blob) => blob.map(),
+        }
     }
 
     /// Drops a resource. Its storage lives on where it is still in use by the driver. False if there is none.

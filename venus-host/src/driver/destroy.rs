@@ -66,9 +66,11 @@ fn unreachable_kind(kind: vk::ObjectType) {
     tracing::error!("the driver has no way to destroy a {}: leaked", kinds::name(kind));
 }
 
-/// Frees an allocation, then its storage.
+/// Frees an allocation, then its storage. What is mapped for a monitor in this process is freed with the last mapping.
 pub(crate) fn memory(device: &Device, memory: Arc<Memory>) {
-    object(device, vk::ObjectType::DEVICE_MEMORY, memory.raw().as_raw());
+    if !memory.free_after_mappings() {
+        object(device, vk::ObjectType::DEVICE_MEMORY, memory.raw().as_raw());
+    }
     drop(memory);
 }
 
@@ -86,8 +88,16 @@ pub(crate) fn free_descriptor_sets(device: &Device, pool: vk::DescriptorPool, se
     }
 }
 
-/// vkDestroyDevice. All children are gone and the device is idle.
+/// vkDestroyDevice. All children are gone and the device is idle. While memory of it is mapped for a monitor in this
+/// process, it is put off.
 pub(crate) fn device(device: &Device) {
+    if !device.lent().end() {
+        device_now(device);
+    }
+}
+
+/// vkDestroyDevice. All children are gone, mapped memory included.
+pub(super) fn device_now(device: &Device) {
     // SAFETY: the teardown in `handlers/device.rs` waits for idle and frees the children first; the device is in no
     // table any more.
     unsafe { device.fns().destroy_device(None) };

@@ -14,7 +14,7 @@ use ash::vk;
 use parking_lot::Mutex;
 use venus_protocol::procs::Procs;
 
-use super::{Failure, PhysicalDevice, extensions};
+use super::{Failure, PhysicalDevice, extensions, memory::Lent};
 use crate::{
     error::APPLICATION,
     sync::{Orphans, Queue},
@@ -36,6 +36,8 @@ pub(crate) struct Device {
     names: Option<ash::ext::debug_utils::Device>,
     /// Objects replaced by the emulation of SYNC_FD, waiting for their last use to end.
     orphans: Mutex<Orphans>,
+    /// Mappings of its memory that somebody else may be using.
+    lent: Lent,
 }
 
 impl Device {
@@ -96,6 +98,7 @@ impl Device {
             procs,
             queues,
             orphans: Mutex::default(),
+            lent: Lent::default(),
         })
     }
 
@@ -132,6 +135,10 @@ impl Device {
 
     pub(crate) fn orphans(&self) -> &Mutex<Orphans> {
         &self.orphans
+    }
+
+    pub(super) fn lent(&self) -> &Lent {
+        &self.lent
     }
 
     /// Tells the validation layer what the guest calls an object, if there is a layer.
@@ -271,12 +278,14 @@ impl Device {
     }
 
     /// Exports an allocation that was made for it.
-    pub(super) fn export_dma_buf(&self, memory: vk::DeviceMemory) -> Result<OwnedFd, vk::Result> {
+    pub(super) fn export_memory(
+        &self,
+        memory: vk::DeviceMemory,
+        handle_type: vk::ExternalMemoryHandleTypeFlags,
+    ) -> Result<OwnedFd, vk::Result> {
         let api = self.memory_fd.as_ref().ok_or(vk::Result::ERROR_EXTENSION_NOT_PRESENT)?;
-        let info = vk::MemoryGetFdInfoKHR::default()
-            .memory(memory)
-            .handle_type(vk::ExternalMemoryHandleTypeFlags::DMA_BUF_EXT);
-        // SAFETY: the memory is live and was allocated for export as dma-buf.
+        let info = vk::MemoryGetFdInfoKHR::default().memory(memory).handle_type(handle_type);
+        // SAFETY: the memory is live and was allocated for export as this type.
         let fd = unsafe { api.get_memory_fd(&info)? };
         // SAFETY: the call succeeded, so the descriptor is open and ours alone.
         Ok(unsafe { OwnedFd::from_raw_fd(fd) })

@@ -215,7 +215,7 @@ impl Instance {
         let raws = unsafe { self.fns.enumerate_physical_devices()? };
         let mut all = Vec::with_capacity(raws.len());
         for raw in raws {
-            let device = PhysicalDevice::new(&self.fns, raw, self.config.profile, self.config.memory)?;
+            let device = PhysicalDevice::new(&self.fns, raw, &self.config)?;
             all.push(device.naming_objects(self.validation.is_some()));
         }
         all.sort_by_key(|device| driver_rank(device.driver_id()));
@@ -254,18 +254,27 @@ impl Instance {
         id.device_uuid
     }
 
-    /// Destroys the instance. `State::take_instance` hands it out once, after the devices are gone
-    /// (`handlers::destroy_all` and vkDestroyInstance see to both). With a device that could not be destroyed, it
-    /// stays.
-    pub(crate) fn destroy(&self) {
-        if self.physical_devices.get().is_some_and(|devices| devices.iter().any(|device| device.has_devices())) {
-            tracing::error!("an instance is left behind with a device that could not be destroyed");
-            return;
+    /// Destroys the instance as soon as no device of it is left: memory that a monitor still maps keeps one. With a
+    /// device that can never be destroyed, it stays. `State::take_instance` hands it out once, after the guest's
+    /// devices are gone (`handlers::destroy_all` and vkDestroyInstance see to both).
+    pub(crate) fn destroy_after_devices(self: Arc<Self>) {
+        for device in self.physical_devices.get().into_iter().flatten() {
+            let instance = Arc::clone(&self);
+            if device.after_devices(move || instance.destroy_after_devices()) {
+                tracing::debug!(gpu = device.name(), "an instance waits for the last of its devices");
+                return;
+            }
         }
+        self.destroy();
+    }
+
+    /// Destroys the instance, of which no device is left.
+    pub(crate) fn destroy(&self) {
         if let Some(messenger) = &self.validation {
             messenger.destroy();
         }
-        // SAFETY: by the above, no child of the instance is alive and nobody uses it again.
+        // SAFETY: no child of the instance is alive, by this function's contract with its few callers, and nobody uses
+        // it again.
         unsafe { self.fns.destroy_instance(None) };
         if let Some(messenger) = &self.validation {
             messenger.release();

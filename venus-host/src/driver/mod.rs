@@ -52,7 +52,12 @@ pub(crate) use self::{
     device::Device, failure::Failure, instance::Instance, loader::Loader, memory::Memory,
     physical_device::PhysicalDevice,
 };
-pub use self::{instance::GpuChoice, loader::EntryPoint, memory::MemoryChoice, profile::Profile};
+pub use self::{
+    instance::GpuChoice,
+    loader::EntryPoint,
+    memory::{MemoryChoice, OpaqueMapper, Transport},
+    profile::Profile,
+};
 
 /// Newest Vulkan version that the protocol can carry. Guests are told this at most; the patch number of the driver is
 /// kept.
@@ -65,6 +70,8 @@ pub struct Config {
     pub gpu: GpuChoice,
     /// How host-visible memory is shared.
     pub memory: MemoryChoice,
+    /// What the embedder can pass on of that memory.
+    pub transport: Transport,
     /// Which driver to pretend to be.
     pub profile: Profile,
     /// Puts the validation layer between this host and the driver, and what it finds into the log. Slow.

@@ -1,18 +1,16 @@
 //! What a physical device is, and what a guest is told about it.
 
-use std::sync::{
-    OnceLock,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::OnceLock;
 
 use ash::vk;
+use parking_lot::Mutex;
 
 use super::{
-    Profile,
+    Config, Profile,
     extensions::{self, ExtensionList, Verdict},
     external::SyncSupport,
     loader::clamp_version,
-    memory::{MemoryChoice, MemoryPlan, probe},
+    memory::{MemoryChoice, MemoryPlan, Transport, probe},
 };
 
 /// One physical device of a guest's instance. Facts that never change are asked for once.
@@ -29,20 +27,24 @@ pub(crate) struct PhysicalDevice {
     sync: SyncSupport,
     profile: Profile,
     memory: MemoryChoice,
+    transport: Transport,
     /// Whether the instance has VK_EXT_debug_utils, which it has for validation.
     names_objects: bool,
     plan: OnceLock<MemoryPlan>,
-    /// Devices of it that exist, of the guest's. One that cannot be destroyed counts for ever.
-    devices: AtomicUsize,
+    devices: Mutex<Devices>,
+}
+
+/// Devices of one physical device.
+#[derive(Default)]
+struct Devices {
+    /// Those that exist, of the guest's. One that cannot be destroyed counts for ever.
+    count: usize,
+    /// What is put off until there are none.
+    afterwards: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl PhysicalDevice {
-    pub(super) fn new(
-        instance: &ash::Instance,
-        raw: vk::PhysicalDevice,
-        profile: Profile,
-        memory: MemoryChoice,
-    ) -> Result<Self, vk::Result> {
+    pub(super) fn new(instance: &ash::Instance, raw: vk::PhysicalDevice, config: &Config) -> Result<Self, vk::Result> {
         // SAFETY: (and for the next two) `raw` was just enumerated from `instance`, and there are no other
         // preconditions.
         let mut properties = unsafe { instance.get_physical_device_properties(raw) };
@@ -52,7 +54,7 @@ impl PhysicalDevice {
         let listed = unsafe { instance.enumerate_device_extension_properties(raw)? };
         let listed = listed.iter().filter_map(|extension| {
             let name = extension.extension_name_as_c_str().ok()?.to_str().ok()?;
-            (!profile.hides(name)).then(|| (name.to_owned(), extension.spec_version))
+            (!config.profile.hides(name)).then(|| (name.to_owned(), extension.spec_version))
         });
         let extensions = ExtensionList::new(listed);
         let driver_version = properties.api_version;
@@ -68,11 +70,12 @@ impl PhysicalDevice {
             queue_families,
             sync: SyncSupport::of(instance, raw, &extensions),
             extensions,
-            profile,
-            memory,
+            profile: config.profile,
+            memory: config.memory,
+            transport: config.transport,
             names_objects: false,
             plan: OnceLock::new(),
-            devices: AtomicUsize::new(0),
+            devices: Mutex::default(),
         })
     }
 
@@ -137,23 +140,49 @@ impl PhysicalDevice {
 
     /// Notes that the guest has one more device of it.
     pub(super) fn device_created(&self) {
-        self.devices.fetch_add(1, Ordering::Relaxed);
+        let mut devices = self.devices.lock();
+        devices.count = devices.count.saturating_add(1);
     }
 
-    /// Notes that one of them is gone.
+    /// Notes that one of them is gone, and does what was put off until then.
     pub(super) fn device_destroyed(&self) {
-        self.devices.fetch_sub(1, Ordering::Relaxed);
+        let mut devices = self.devices.lock();
+        devices.count = devices.count.saturating_sub(1);
+        let afterwards = if devices.count == 0 { devices.afterwards.take() } else { None };
+        drop(devices);
+        if let Some(afterwards) = afterwards {
+            afterwards();
+        }
     }
 
-    /// Whether the guest has devices of it, so that nothing above it can be destroyed.
-    pub(super) fn has_devices(&self) -> bool {
-        self.devices.load(Ordering::Relaxed) != 0
+    /// Puts something off until the guest has no devices of it. `false` if it has none now.
+    pub(super) fn after_devices(&self, afterwards: impl FnOnce() + Send + 'static) -> bool {
+        let mut devices = self.devices.lock();
+        if devices.count == 0 {
+            return false;
+        }
+        devices.afterwards = Some(Box::new(afterwards));
+        true
+    }
+
+    /// deviceUUID and driverUUID.
+    pub(crate) fn uuids(&self) -> ([u8; vk::UUID_SIZE], [u8; vk::UUID_SIZE]) {
+        let mut id = vk::PhysicalDeviceIDProperties::default();
+        let mut properties = vk::PhysicalDeviceProperties2::default().push_next(&mut id);
+        // SAFETY: both structures are core in version 1.1, which the instance has.
+        unsafe { self.instance.get_physical_device_properties2(self.raw, &mut properties) };
+        (id.device_uuid, id.driver_uuid)
+    }
+
+    /// The ways of sharing memory that the configuration admits, in order.
+    pub(crate) fn memory_choice(&self) -> (MemoryChoice, Transport) {
+        (self.memory, self.transport)
     }
 
     /// How memory of this device reaches the guest. The first call finds out, with a device of its own, which takes
     /// milliseconds.
     pub(crate) fn memory_plan(&self) -> &MemoryPlan {
-        self.plan.get_or_init(|| probe::plan(self, self.memory))
+        self.plan.get_or_init(|| probe::plan(self))
     }
 
     /// Every extension of the protocol and what becomes of it here.

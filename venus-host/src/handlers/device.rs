@@ -101,7 +101,7 @@ pub(crate) fn destroy_all(shared: &Shared) {
     }
     shared.objects.clear();
     if let Some(instance) = shared.vulkan.take_instance() {
-        instance.destroy();
+        instance.destroy_after_devices();
     }
 }
 

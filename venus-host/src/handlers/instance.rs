@@ -118,7 +118,7 @@ impl InstanceCommands for Dispatcher {
         self.shared.objects.clear();
         if let Some(instance) = instance {
             let objects = &self.shared.objects;
-            objects.retire(&self.presence, vk::ObjectType::INSTANCE, move || instance.destroy());
+            objects.retire(&self.presence, vk::ObjectType::INSTANCE, move || instance.destroy_after_devices());
         }
         Ok(())
     }

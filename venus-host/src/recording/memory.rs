@@ -6,10 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{
-    error::HostError,
-    resource::{Blob, BlobKind, Mapping, MemoryFile, ResourceId},
-};
+use crate::resource::{Blob, BlobKind, HostMapping, ResourceId};
 
 /// Contents are compared in pieces of this size.
 const PIECE: usize = 4096;
@@ -30,7 +27,7 @@ pub(super) struct Memories {
 
 #[derive(Debug)]
 struct Watched {
-    mapping: Mapping,
+    mapping: HostMapping,
     /// What the contents were, as far as they have been told.
     told: Vec<u8>,
 }
@@ -38,10 +35,10 @@ struct Watched {
 impl Memories {
     /// Watches a resource from now on. What it holds already is the first change.
     pub(super) fn add(&mut self, id: ResourceId, blob: &Blob) {
-        if blob.kind == BlobKind::Opaque {
+        if blob.kind() == BlobKind::Opaque {
             return;
         }
-        match map(blob) {
+        match blob.map() {
             Ok(mapping) if mapping.size().saturating_add(self.bytes) <= WATCHED_BYTES => {
                 self.bytes = self.bytes.saturating_add(mapping.size());
                 let told = vec![0; mapping.size()];
@@ -86,11 +83,6 @@ impl Memories {
     }
 }
 
-fn map(blob: &Blob) -> Result<Mapping, HostError> {
-    let fd = blob.fd.try_clone().map_err(|error| HostError::io("cannot duplicate its descriptor", error))?;
-    MemoryFile::adopt(fd)?.map()
-}
-
 /// Shows the stretches of `new` that differ from `old`, which is as long.
 fn for_each_run(old: &[u8], new: &[u8], mut show: impl FnMut(usize, &[u8])) {
     let mut run: Option<(usize, usize)> = None;
@@ -114,14 +106,13 @@ fn for_each_run(old: &[u8], new: &[u8], mut show: impl FnMut(usize, &[u8])) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resource::MapInfo;
+    use crate::resource::MemoryFile;
 
     #[test]
     fn only_what_changed_is_shown() {
         let file = MemoryFile::create(3 * PIECE as u64).unwrap();
         let guest = file.map().unwrap();
-        let size = file.size();
-        let blob = Blob { fd: file.into(), kind: BlobKind::Shm, size, map_info: MapInfo::Cached };
+        let blob = Blob::of_file(file);
         let mut memories = Memories::default();
         memories.add(ResourceId(7), &blob);
         let mut changes = |expected: &[(u64, &[u8])]| {

@@ -22,7 +22,7 @@ use venus_protocol::{
 };
 
 use super::request::{handles, member, param, param_number, structure, structures};
-use crate::resource::Mapping;
+use crate::resource::HostMapping;
 
 /// Bytes of a texel in the formats that can be saved.
 const TEXEL: usize = 4;
@@ -148,7 +148,7 @@ impl Images {
     }
 
     /// Saves what a copy has left in memory, as `DIR/<number>-<image>.png`. Says why not, if not.
-    pub(super) fn save(&self, number: u64, copy: &Copy, memory: &BTreeMap<u32, Mapping>) -> Result<(), String> {
+    pub(super) fn save(&self, number: u64, copy: &Copy, memory: &BTreeMap<u32, HostMapping>) -> Result<(), String> {
         let format = self.formats.get(&copy.image).copied().unwrap_or_default();
         let Some(order) = order(vk::Format::from_raw(format)) else {
             let name = match reflect::enumeration("VkFormat") {
@@ -201,7 +201,7 @@ fn regions(image: u64, buffer: u64, list: &Value<'_>) -> Vec<Copy> {
 }
 
 /// The pixels of a copy, three bytes each; none if they do not lie in the mapping.
-fn read(mapping: &Mapping, at: u64, copy: &Copy, order: Order) -> Option<Vec<u8>> {
+fn read(mapping: &HostMapping, at: u64, copy: &Copy, order: Order) -> Option<Vec<u8>> {
     let start = usize::try_from(at).ok()?;
     let stride = usize::try_from(copy.row).ok()?.checked_mul(TEXEL)?;
     let (width, height) = (usize::try_from(copy.width).ok()?, usize::try_from(copy.height).ok()?);
@@ -228,11 +228,11 @@ fn read(mapping: &Mapping, at: u64, copy: &Copy, order: Order) -> Option<Vec<u8>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resource::MemoryFile;
+    use crate::resource::{Blob, MemoryFile};
 
     #[test]
     fn rows_are_where_the_copy_has_put_them() {
-        let mapping = MemoryFile::create(4096).unwrap().map().unwrap();
+        let mapping = Blob::of_file(MemoryFile::create(4096).unwrap()).map().unwrap();
         for (at, texel) in [(100, [1, 2, 3, 9]), (104, [4, 5, 6, 9]), (112, [7, 8, 9, 9]), (116, [10, 11, 12, 9])] {
             mapping.copy_in(at, &texel).unwrap();
         }
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_copy_beyond_its_memory_is_none() {
-        let mapping = MemoryFile::create(4096).unwrap().map().unwrap();
+        let mapping = Blob::of_file(MemoryFile::create(4096).unwrap()).map().unwrap();
         let copy = |row, width, height| Copy { image: 1, buffer: 2, offset: 0, row, width, height };
         let size = mapping.size() as u64;
         for (at, copy) in [

@@ -32,7 +32,7 @@ use crate::{
     context::{self, Observer},
     error::HostError,
     recording::{Outcome, Place, Source},
-    resource::{Blob, BlobKind, Mapping, MemoryFile, ResourceId},
+    resource::{Blob, BlobKind, HostMapping, ResourceId},
 };
 
 /// How long a command is executed again and again until the driver is where it was when it was recorded.
@@ -52,7 +52,7 @@ pub(super) struct Play {
     pub(super) survey: Box<dyn Fn() -> Result<Uses, String> + Send + Sync>,
     pub(super) fences: Arc<Fences>,
     /// Memory that the recording or the pictures need, by resource.
-    pub(super) memory: Option<Mutex<BTreeMap<u32, Mapping>>>,
+    pub(super) memory: Option<Mutex<BTreeMap<u32, HostMapping>>>,
     pub(super) images: Option<Mutex<Images>>,
     pub(super) listener: Arc<Listener>,
     /// The program has mapped memory of the driver's.
@@ -315,10 +315,10 @@ impl Play {
     fn keep_memory(&self, id: ResourceId, blob_id: u64, blob: Blob) {
         self.maps_memory.fetch_or(blob_id != 0, Ordering::Relaxed);
         let Some(memory) = &self.memory else { return };
-        if blob_id == 0 || blob.kind == BlobKind::Opaque {
+        if blob_id == 0 || blob.kind() == BlobKind::Opaque {
             return;
         }
-        match MemoryFile::adopt(blob.fd).and_then(|file| file.map()) {
+        match blob.map() {
             Ok(mapping) => {
                 memory.lock().insert(id.0, mapping);
                 if let Some(images) = &self.images {

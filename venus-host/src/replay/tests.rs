@@ -55,13 +55,7 @@ fn begin(recorder: &Recorder, source: Source, request: &[u32]) -> Place {
 fn tell_of_a_ring(recorder: &Recorder) {
     // Only its failure would be looked at.
     let blob = crate::resource::MemoryFile::create(4096).unwrap();
-    let size = blob.size();
-    let blob = crate::resource::Blob {
-        fd: blob.into(),
-        kind: crate::resource::BlobKind::Shm,
-        size,
-        map_info: crate::resource::MapInfo::Cached,
-    };
+    let blob = crate::resource::Blob::of_file(blob);
     recorder.blob(ResourceId(1), BlobFlags::MAPPABLE, 0, 4096, Ok(&blob));
     let mut command = vec![CommandType::CREATE_RING_MESA.0, 0, RING as u32, 0, 1, 0, 1_000_384_000, 0, 0, 0, 1];
     for value in [0, 4096, 1_000_000, 0, 64, 128, 192, 1024, 1216, 4] {

@@ -12,9 +12,10 @@
 #![allow(unsafe_code, reason = "the one room for raw access to shared memory, with ring/region.rs on top of it")]
 
 use std::{
+    fmt,
     os::fd::BorrowedFd,
     ptr::{self, NonNull},
-    sync::atomic::AtomicU32,
+    sync::{Arc, atomic::AtomicU32},
 };
 
 use rustix::mm::{MapFlags, ProtFlags};
@@ -33,11 +34,28 @@ pub(crate) struct OutOfRange {
     size: usize,
 }
 
-/// A shared, writable mapping of a whole memory file. Unmapped on drop; share it through an `Arc`.
+/// Memory that somebody else has mapped into this process.
+///
+/// # Safety
+///
+/// [`Self::size`] bytes from [`Self::address`], which is aligned to host pages, can be read and written as long as the
+/// value lives, and both methods always answer the same. No Rust reference to these bytes exists.
+pub(crate) unsafe trait HostMemory: fmt::Debug + Send + Sync {
+    /// Where it begins.
+    fn address(&self) -> NonNull<u8>;
+
+    /// Bytes from there.
+    fn size(&self) -> usize;
+}
+
+/// Shared, writable memory: a mapping of a whole memory file, which is unmapped on drop, or one that somebody else
+/// keeps. Share it through an `Arc`.
 #[derive(Debug)]
 pub(crate) struct Mapping {
     address: NonNull<u8>,
     size: usize,
+    /// Who has mapped it and will unmap it, if that was not us.
+    keeper: Option<Arc<dyn HostMemory>>,
 }
 
 // SAFETY:
@@ -61,7 +79,12 @@ impl Mapping {
             rustix::mm::mmap(ptr::null_mut(), size, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, fd, 0)
         };
         let address = NonNull::new(address.map_err(fail)?.cast()).ok_or_else(|| fail(rustix::io::Errno::NOMEM))?;
-        Ok(Self { address, size })
+        Ok(Self { address, size, keeper: None })
+    }
+
+    /// Memory that `keeper` has mapped.
+    pub(super) fn borrowed(keeper: Arc<dyn HostMemory>) -> Self {
+        Self { address: keeper.address(), size: keeper.size(), keeper: Some(keeper) }
     }
 
     /// Bytes mapped.
@@ -152,8 +175,11 @@ fn unaligned_bytes(address: *const u8) -> usize {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
+        if self.keeper.is_some() {
+            return;
+        }
         // SAFETY:
-        // - address and size are those of the `mmap` in `new`, and it is unmapped nowhere else;
+        // - without a keeper, address and size are those of the `mmap` in `new`, and it is unmapped nowhere else;
         // - every reference into it borrows from `self`.
         let unmapped = unsafe { rustix::mm::munmap(self.address.as_ptr().cast(), self.size) };
         debug_assert!(unmapped.is_ok(), "munmap of our own mapping failed: {unmapped:?}");

@@ -7,18 +7,27 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | [`blob`] | what is handed to whoever gives the guest its memory |
 //! | [`file`] | memory files: anonymous, sealed, sized in host pages |
 //! | [`mapping`] | a mapped memory file, and the only raw access to it |
 //! | [`table`] | ids to resources |
 
+pub(crate) mod blob;
 pub(crate) mod file;
 pub(crate) mod mapping;
 pub(crate) mod table;
 
-use std::{fmt, os::fd::OwnedFd, sync::Arc};
+use std::{fmt, sync::Arc};
 
-pub use self::file::host_page_size;
-pub(crate) use self::{file::MemoryFile, mapping::Mapping, table::Table};
+pub use self::{
+    blob::{Blob, BlobKind, BlobStorage, HostMapping, MapInfo, VulkanInfo},
+    file::host_page_size,
+};
+pub(crate) use self::{
+    file::MemoryFile,
+    mapping::{HostMemory, Mapping},
+    table::Table,
+};
 
 /// A resource's number: chosen by whoever creates it (the vtest server, a VMM's guest), non-zero, unique in its
 /// context.
@@ -29,30 +38,6 @@ impl fmt::Display for ResourceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
-}
-
-/// What a descriptor of a resource is, which decides what its receiver may do with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BlobKind {
-    /// A memory file: map it.
-    Shm,
-    /// A dma-buf: map it, or import it into a driver.
-    DmaBuf,
-    /// A driver's own: import it into the same driver. Never map it, its first bytes may be a private header.
-    Opaque,
-}
-
-/// How a guest should map the memory; the values travel in virtio-gpu's RESOURCE_MAP_BLOB reply.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MapInfo {
-    /// Not mappable.
-    None = 0,
-    /// Ordinary cached memory.
-    Cached = 1,
-    /// Uncached.
-    Uncached = 2,
-    /// Write-combining.
-    WriteCombining = 3,
 }
 
 /// Flags of a create-blob request, as they travel.
@@ -72,19 +57,6 @@ impl BlobFlags {
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
-}
-
-/// Storage that can be handed to a guest.
-#[derive(Debug)]
-pub struct Blob {
-    /// The descriptor; the blob's own, so the storage outlives the `VkDeviceMemory` it came from.
-    pub fd: OwnedFd,
-    /// What the descriptor is.
-    pub kind: BlobKind,
-    /// Bytes behind it, at least what was asked for and a multiple of the host page where we made it.
-    pub size: u64,
-    /// How to map it.
-    pub map_info: MapInfo,
 }
 
 /// A resource of one context.

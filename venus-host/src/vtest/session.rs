@@ -258,15 +258,18 @@ impl Session {
         self.context()?;
         let id = self.resource_ids.allocate();
         let context = self.context()?;
-        let blob = context.create_blob(ResourceId(id), flags, blob_id, size).and_then(|blob| match blob.kind {
-            BlobKind::Shm | BlobKind::DmaBuf => Ok(blob.fd),
-            BlobKind::Opaque => {
+        let blob = context.create_blob(ResourceId(id), flags, blob_id, size).and_then(|blob| {
+            let kind = blob.kind();
+            blob.into_mappable_fd().ok_or_else(|| {
                 context.destroy_resource(ResourceId(id));
-                let reason = "this memory can only be shared with the driver itself, not through vtest";
-                Err(Fatal::new("create blob", reason)
-                    .advice("see `venus doctor` for the ways this host has to share memory")
-                    .into())
-            }
+                let reason = match kind {
+                    BlobKind::Pointer => "a pointer into this process is of no use to a guest behind a socket",
+                    _ => "this memory can only be shared with the driver itself, not through vtest",
+                };
+                Fatal::new("create blob", reason)
+                    .advice("serve with --memory auto; `venus doctor` lists the ways this host has to share memory")
+                    .into()
+            })
         });
         let fd = match blob {
             Ok(fd) => fd,

@@ -39,9 +39,20 @@ impl Guest {
 
     /// The same in a context of one's own making.
     pub(crate) fn with(options: Options) -> Self {
+        let mut guest = Self::with_instance(options);
+        guest.physical = guest.enumerate();
+        guest
+    }
+
+    /// A guest that has not asked for physical devices.
+    pub(crate) fn without_gpu(config: Config) -> Self {
+        Self::with_instance(Options::new("test", config))
+    }
+
+    fn with_instance(options: Options) -> Self {
         let mut context = Context::new(options);
         let blob = context.create_blob(ResourceId(1), BlobFlags::MAPPABLE, 0, REPLY_BYTES as u64);
-        let replies = File::from(blob.expect("shared memory for replies").fd);
+        let replies = File::from(blob.expect("shared memory").into_mappable_fd().expect("a descriptor"));
         let mut guest = Self {
             context,
             replies,
@@ -55,7 +66,6 @@ impl Guest {
             physical: Handle::default(),
         };
         guest.instance = guest.create_instance().expect("an instance");
-        guest.physical = guest.enumerate();
         guest
     }
 
@@ -98,6 +108,33 @@ impl Guest {
         let returned = self.call(&args, |reply| decode_create_instance_reply(reply).expect("a reply").returned)?;
         assert_eq!(returned, vk::Result::SUCCESS);
         Ok(Handle::identity(id))
+    }
+
+    /// How many physical devices the guest may see.
+    pub(crate) fn count_gpus(&mut self) -> u32 {
+        let mut count = 0;
+        let args = EnumeratePhysicalDevicesArgs {
+            instance: self.instance,
+            p_physical_device_count: &mut count,
+            p_physical_devices: NewHandles { ids: &mut [], raws: &mut [] },
+        };
+        let counted = self.call(&args, |reply| {
+            *decode_enumerate_physical_devices_reply(reply).expect("a reply").p_physical_device_count.expect("a count")
+        });
+        counted.expect("a living context")
+    }
+
+    /// As which types a resource can be imported.
+    pub(crate) fn importable_types(&mut self, device: Handle<vk::Device>, resource_id: u32) -> u32 {
+        let mut properties = vk::MemoryResourcePropertiesMESA::default();
+        let p_memory_resource_properties = &mut properties;
+        let args = GetMemoryResourcePropertiesMESAArgs { device, resource_id, p_memory_resource_properties };
+        let types = self.call(&args, |reply| {
+            let reply = decode_get_memory_resource_properties_mesa_reply(reply).expect("a reply");
+            assert_eq!(reply.returned, vk::Result::SUCCESS);
+            reply.p_memory_resource_properties.expect("properties").memory_type_bits
+        });
+        types.expect("a living context")
     }
 
     fn enumerate(&mut self) -> Handle<vk::PhysicalDevice> {
@@ -278,6 +315,25 @@ impl Guest {
         let fill =
             CmdFillBufferArgs { command_buffer, dst_buffer: buffer, dst_offset: 0, size: vk::WHOLE_SIZE, data: word };
         self.send(&fill).expect("recording");
+        self.send(&EndCommandBufferArgs { command_buffer }).expect("recording");
+        command_buffer
+    }
+
+    /// A command buffer that copies one buffer to another.
+    pub(crate) fn record_copy(
+        &mut self,
+        device: Handle<vk::Device>,
+        pool: Handle<vk::CommandPool>,
+        src_buffer: Handle<vk::Buffer>,
+        dst_buffer: Handle<vk::Buffer>,
+        size: u64,
+    ) -> Handle<vk::CommandBuffer> {
+        let command_buffer = self.command_buffer(device, pool);
+        let begin = vk::CommandBufferBeginInfo::default();
+        self.send(&BeginCommandBufferArgs { command_buffer, p_begin_info: &begin }).expect("recording");
+        let regions = [vk::BufferCopy::default().size(size)];
+        let copy = CmdCopyBufferArgs { command_buffer, src_buffer, dst_buffer, region_count: 1, p_regions: &regions };
+        self.send(&copy).expect("recording");
         self.send(&EndCommandBufferArgs { command_buffer }).expect("recording");
         command_buffer
     }

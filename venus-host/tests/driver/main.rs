@@ -4,6 +4,7 @@
 //! `cargo test -p venus-host --test driver -- --ignored`.
 
 mod guest;
+mod memory;
 #[path = "../perfetto/mod.rs"]
 mod perfetto;
 mod trace;
@@ -45,7 +46,7 @@ fn fill_and_look(config: Config) {
     let fence = guest.fence(device);
     guest.submit(queue, &vk::SubmitInfo::default().command_buffers(&[commands.raw]), fence);
     assert_eq!(guest.wait(device, fence, 10 * SECOND_NS), vk::Result::SUCCESS);
-    let file = File::from(blob.fd);
+    let file = File::from(blob.into_mappable_fd().expect("a descriptor to map"));
     assert_eq!(ends(&file), [0x1234_5678; 2]);
 
     // The blob outlives the allocation, and the context.
@@ -156,7 +157,7 @@ fn memory_can_be_imported_again() {
     let fence = guest.fence(device);
     guest.submit(queue, &vk::SubmitInfo::default().command_buffers(&[commands.raw]), fence);
     assert_eq!(guest.wait(device, fence, 10 * SECOND_NS), vk::Result::SUCCESS);
-    assert_eq!(ends(&File::from(blob.fd)), [0xfeed_beef; 2]);
+    assert_eq!(ends(&File::from(blob.into_mappable_fd().expect("a descriptor to map"))), [0xfeed_beef; 2]);
 
     // More than there is, and what does not exist, are ordinary failures.
     info.allocation_size = 1 << 30;

@@ -72,7 +72,7 @@ impl<'m> World<'m> {
     pub(crate) fn new(mock: &'m Mock) -> Self {
         let mut context = Context::new(Options::new("test", mock.config()));
         let blob = context.create_blob(ResourceId(REPLIES), BlobFlags::MAPPABLE, 0, REPLY_BYTES as u64);
-        let replies = File::from(blob.expect("shared memory for replies").fd);
+        let replies = File::from(blob.expect("shared memory").into_mappable_fd().expect("a descriptor"));
         Self {
             mock,
             context,
@@ -250,7 +250,7 @@ impl<'m> World<'m> {
         let id = self.next_resource;
         self.next_resource += 1;
         let blob = self.context.create_blob(ResourceId(id), BlobFlags::MAPPABLE, 0, REPLY_BYTES as u64);
-        self.shmem = Some(File::from(blob.expect("shared memory").fd));
+        self.shmem = Some(File::from(blob.expect("shared memory").into_mappable_fd().expect("a descriptor")));
         id
     }
 

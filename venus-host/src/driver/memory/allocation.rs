@@ -3,7 +3,10 @@
 use std::{
     fmt,
     os::fd::{AsFd, FromRawFd, IntoRawFd, OwnedFd},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use ash::vk;
@@ -11,12 +14,13 @@ use ash::vk;
 use super::{
     super::{Device, Failure, chain},
     Rung,
+    mapped::Mapped,
 };
 use crate::{
     HostError,
     context::Charge,
     error::{APPLICATION, Fatal, GUEST_DRIVER},
-    resource::{Blob, BlobFlags, BlobKind, MapInfo, Mapping, MemoryFile},
+    resource::{Blob, BlobFlags, BlobStorage, HostMapping, MapInfo, Mapping, MemoryFile, VulkanInfo},
 };
 
 /// What the log calls the request that turns an allocation into a resource.
@@ -54,6 +58,10 @@ enum Storage {
         /// The driver's GPU tables point here: must not go before the allocation is freed.
         _mapping: Mapping,
     },
+    /// In the driver, exportable as its own descriptor.
+    Opaque(VulkanInfo),
+    /// In the driver, of so many bytes, to be mapped here when it becomes a resource.
+    Pointer { size: u64, mapped: OnceLock<Arc<Mapped>> },
 }
 
 impl fmt::Debug for Memory {
@@ -70,6 +78,7 @@ impl fmt::Debug for Memory {
 pub(crate) enum ImportSource {
     DmaBuf(OwnedFd),
     File(MemoryFile),
+    Opaque(OwnedFd, VulkanInfo),
 }
 
 impl ImportSource {
@@ -78,16 +87,17 @@ impl ImportSource {
         match self {
             Self::DmaBuf(fd) => rustix::fs::seek(fd, rustix::fs::SeekFrom::End(0)).unwrap_or(0),
             Self::File(file) => file.size(),
+            Self::Opaque(_, info) => info.allocation_size,
         }
     }
 
-    /// From a blob's descriptor, duplicated. `None` if such descriptors cannot be imported.
+    /// From a blob's descriptor, duplicated. `None` if such storage cannot be imported.
     pub(crate) fn from_blob(blob: &Blob) -> Option<Self> {
-        let fd = || blob.fd.try_clone().ok();
-        match blob.kind {
-            BlobKind::DmaBuf => fd().map(Self::DmaBuf),
-            BlobKind::Shm => fd().and_then(|fd| MemoryFile::adopt(fd).ok()).map(Self::File),
-            BlobKind::Opaque => None,
+        match blob.try_clone().ok()?.storage {
+            BlobStorage::DmaBuf(fd) => Some(Self::DmaBuf(fd)),
+            BlobStorage::Shm(fd) => MemoryFile::adopt(fd).ok().map(Self::File),
+            BlobStorage::Opaque { fd, info } => Some(Self::Opaque(fd, info)),
+            BlobStorage::Pointer(_) => None,
         }
     }
 }
@@ -102,8 +112,16 @@ impl Memory {
         self.raw
     }
 
+    /// Leaves the freeing to the last of its mappings, if it has been mapped for others. The caller holds a reference.
+    pub(crate) fn free_after_mappings(&self) -> bool {
+        match &self.storage {
+            Storage::Pointer { mapped, .. } => mapped.get().inspect(|mapped| mapped.free_when_dropped()).is_some(),
+            Storage::Private | Storage::DmaBuf | Storage::File { .. } | Storage::Opaque(_) => false,
+        }
+    }
+
     /// Makes the guest a blob of the allocation. At most once.
-    pub(crate) fn export(&self, device: &Device, flags: BlobFlags, size: u64) -> Result<Blob, HostError> {
+    pub(crate) fn export(&self, device: &Arc<Device>, flags: BlobFlags, size: u64) -> Result<Blob, HostError> {
         let refuse = |reason: &'static str| Err(Fatal::new(CREATE_BLOB, reason).advice(GUEST_DRIVER).into());
         if flags.contains(BlobFlags::MAPPABLE) && !self.flags.contains(vk::MemoryPropertyFlags::HOST_VISIBLE) {
             return refuse("the allocation is not of a host-visible type, so it cannot be mapped");
@@ -121,11 +139,20 @@ impl Memory {
                 return Err(Fatal::new(CREATE_BLOB, reason).advice(SEE_DOCTOR).into());
             }
             Storage::DmaBuf => self.export_dma_buf(device)?,
-            Storage::File { file, .. } => {
-                // The pages of a memory file are ordinary cached memory for the CPU, whatever the driver calls the
-                // type.
-                let map_info = MapInfo::Cached;
-                Blob { fd: file.try_clone_fd()?, kind: BlobKind::Shm, size: file.size(), map_info }
+            Storage::File { file, .. } => Blob::of_file(MemoryFile::adopt(file.try_clone_fd()?)?),
+            Storage::Opaque(info) => {
+                let fd = self.export_fd(device, vk::ExternalMemoryHandleTypeFlags::OPAQUE_FD)?;
+                let storage = BlobStorage::Opaque { fd, info: *info };
+                Blob { storage, size: info.allocation_size, map_info: self.map_info() }
+            }
+            Storage::Pointer { size, mapped } => {
+                let memory = Arc::new(Mapped::new(device, self.raw, *size).map_err(|reason| {
+                    Fatal::new(CREATE_BLOB, format!("the allocation cannot be mapped: {reason}")).advice(SEE_DOCTOR)
+                })?);
+                // Exported once, by the flag above, so it is empty.
+                let memory = mapped.get_or_init(|| memory);
+                let storage = BlobStorage::Pointer(HostMapping::of(Arc::clone(memory) as _));
+                Blob { storage, size: *size, map_info: self.map_info() }
             }
         };
         if blob.size < size {
@@ -135,19 +162,27 @@ impl Memory {
         Ok(blob)
     }
 
+    fn export_fd(&self, device: &Device, kind: vk::ExternalMemoryHandleTypeFlags) -> Result<OwnedFd, HostError> {
+        device.export_memory(self.raw, kind).map_err(|result| HostError::driver("vkGetMemoryFdKHR", result))
+    }
+
     fn export_dma_buf(&self, device: &Device) -> Result<Blob, HostError> {
-        let fd = device.export_dma_buf(self.raw).map_err(|result| HostError::driver("vkGetMemoryFdKHR", result))?;
+        let fd = self.export_fd(device, vk::ExternalMemoryHandleTypeFlags::DMA_BUF_EXT)?;
         let size = rustix::fs::seek(&fd, rustix::fs::SeekFrom::End(0))
             .map_err(|error| HostError::io("cannot ask for the size of a dma-buf", error))?;
+        Ok(Blob { storage: BlobStorage::DmaBuf(fd), size, map_info: self.map_info() })
+    }
+
+    /// How the driver's own mappings of this type behave.
+    fn map_info(&self) -> MapInfo {
         let cached = vk::MemoryPropertyFlags::HOST_COHERENT | vk::MemoryPropertyFlags::HOST_CACHED;
-        let map_info = if !self.flags.contains(vk::MemoryPropertyFlags::HOST_VISIBLE) {
+        if !self.flags.contains(vk::MemoryPropertyFlags::HOST_VISIBLE) {
             MapInfo::None
         } else if self.flags.contains(cached) {
             MapInfo::Cached
         } else {
             MapInfo::WriteCombining
-        };
-        Ok(Blob { fd, kind: BlobKind::DmaBuf, size, map_info })
+        }
     }
 }
 
@@ -225,6 +260,7 @@ impl Device {
         let (raw, storage) = match import {
             Some(ImportSource::DmaBuf(fd)) => self.import_dma_buf(&mut wishes, info, fd)?,
             Some(ImportSource::File(file)) => self.import_file(&mut wishes, type_index, info.allocation_size, file)?,
+            Some(ImportSource::Opaque(fd, exported)) => self.import_opaque(&mut wishes, info, fd, exported)?,
             None => match plan.rung().filter(|_| plan.shareable().contains(type_index)) {
                 Some(Rung::DmaBuf) => self.allocate_exportable(&mut wishes, info)?,
                 Some(Rung::Import) => {
@@ -232,6 +268,8 @@ impl Device {
                     let file = MemoryFile::create(size).map_err(|error| out_of_memory(&error))?;
                     self.import_file(&mut wishes, type_index, size, file)?
                 }
+                Some(Rung::Opaque) => self.allocate_opaque(&mut wishes, info)?,
+                Some(Rung::Pointer) => self.allocate_whole_pages(&mut wishes, info)?,
                 None if wants_dma_buf(info) && plan.shares_dma_buf() => self.allocate_exportable(&mut wishes, info)?,
                 None => {
                     let none = None::<&mut vk::ExportMemoryAllocateInfo<'_>>;
@@ -257,6 +295,68 @@ impl Device {
         Ok((raw, Storage::DmaBuf))
     }
 
+    /// Memory that is exported as the driver's own descriptor. Not as a dedicated allocation: an importer would have to
+    /// name the same buffer or image, and has none.
+    fn allocate_opaque(
+        &self,
+        wishes: &mut Wishes<'_>,
+        info: &vk::MemoryAllocateInfo<'_>,
+    ) -> Result<(vk::DeviceMemory, Storage), Failure> {
+        wishes.dedicated = None;
+        let size = self.physical().memory_plan().round_up(info.allocation_size);
+        let size = size.ok_or_else(|| overflow(info.allocation_size))?;
+        let mut export =
+            vk::ExportMemoryAllocateInfo::default().handle_types(vk::ExternalMemoryHandleTypeFlags::OPAQUE_FD);
+        let raw = wishes.allocate(self, size, info.memory_type_index, Some(&mut export))?;
+        Ok((raw, Storage::Opaque(self.vulkan_info(size, info.memory_type_index))))
+    }
+
+    fn vulkan_info(&self, allocation_size: u64, memory_type_index: u32) -> VulkanInfo {
+        let (device_uuid, driver_uuid) = self.physical().uuids();
+        VulkanInfo { device_uuid, driver_uuid, allocation_size, memory_type_index }
+    }
+
+    /// Memory that is mapped here. Not as a dedicated allocation, whose size could not be rounded: drivers place small
+    /// allocations between others, and whoever maps them on needs whole pages.
+    fn allocate_whole_pages(
+        &self,
+        wishes: &mut Wishes<'_>,
+        info: &vk::MemoryAllocateInfo<'_>,
+    ) -> Result<(vk::DeviceMemory, Storage), Failure> {
+        wishes.dedicated = None;
+        let size = self.physical().memory_plan().round_up(info.allocation_size);
+        let size = size.ok_or_else(|| overflow(info.allocation_size))?;
+        let none = None::<&mut vk::ExportMemoryAllocateInfo<'_>>;
+        let raw = wishes.allocate(self, size, info.memory_type_index, none)?;
+        Ok((raw, Storage::Pointer { size, mapped: OnceLock::new() }))
+    }
+
+    /// Imports what this or another context of the same driver has exported. Vulkan wants size and type of the original
+    /// (VUID-VkMemoryAllocateInfo-allocationSize-01742), which the guest may have asked for with different words: its
+    /// size may be the one before rounding.
+    fn import_opaque(
+        &self,
+        wishes: &mut Wishes<'_>,
+        info: &vk::MemoryAllocateInfo<'_>,
+        fd: OwnedFd,
+        exported: VulkanInfo,
+    ) -> Result<(vk::DeviceMemory, Storage), Failure> {
+        if info.allocation_size > exported.allocation_size {
+            return Err(too_short(info.allocation_size, exported.allocation_size));
+        }
+        let own = self.vulkan_info(exported.allocation_size, info.memory_type_index);
+        if own != exported {
+            let reason = "the resource is of another GPU, driver or memory type";
+            let (result, member) = (vk::Result::ERROR_INVALID_EXTERNAL_HANDLE, "pAllocateInfo->memoryTypeIndex");
+            return Err(Failure::refused(result, member, reason, APPLICATION));
+        }
+        wishes.dedicated = None;
+        let kind = vk::ExternalMemoryHandleTypeFlags::OPAQUE_FD;
+        let raw = self.import_fd(wishes, exported.allocation_size, info.memory_type_index, fd, kind)?;
+        // Imported memory could be exported again only if it were allocated for that; whoever has it has the resource.
+        Ok((raw, Storage::Private))
+    }
+
     fn import_dma_buf(
         &self,
         wishes: &mut Wishes<'_>,
@@ -267,18 +367,26 @@ impl Device {
         if info.allocation_size > behind {
             return Err(too_short(info.allocation_size, behind));
         }
+        let kind = vk::ExternalMemoryHandleTypeFlags::DMA_BUF_EXT;
+        let raw = self.import_fd(wishes, info.allocation_size, info.memory_type_index, fd, kind)?;
+        Ok((raw, Storage::DmaBuf))
+    }
+
+    fn import_fd(
+        &self,
+        wishes: &mut Wishes<'_>,
+        size: u64,
+        type_index: u32,
+        fd: OwnedFd,
+        kind: vk::ExternalMemoryHandleTypeFlags,
+    ) -> Result<vk::DeviceMemory, vk::Result> {
         // The driver takes the descriptor over if it succeeds, and only then.
         let raw_fd = fd.into_raw_fd();
-        let mut import =
-            vk::ImportMemoryFdInfoKHR::default().handle_type(vk::ExternalMemoryHandleTypeFlags::DMA_BUF_EXT).fd(raw_fd);
-        match wishes.allocate(self, info.allocation_size, info.memory_type_index, Some(&mut import)) {
-            Ok(raw) => Ok((raw, Storage::DmaBuf)),
-            Err(result) => {
-                // SAFETY: the driver left it to us, by the rule above.
-                drop(unsafe { OwnedFd::from_raw_fd(raw_fd) });
-                Err(result.into())
-            }
-        }
+        let mut import = vk::ImportMemoryFdInfoKHR::default().handle_type(kind).fd(raw_fd);
+        wishes.allocate(self, size, type_index, Some(&mut import)).inspect_err(|_| {
+            // SAFETY: the driver left it to us, by the rule above.
+            drop(unsafe { OwnedFd::from_raw_fd(raw_fd) });
+        })
     }
 
     /// Memory of the given size over a memory file that is at least as long.
@@ -314,6 +422,7 @@ impl Device {
                 let mapping = file.map().map_err(|error| out_of_memory(&error))?;
                 self.host_pointer_types(mapping.address())?
             }
+            ImportSource::Opaque(_, info) => 1_u32.checked_shl(info.memory_type_index).unwrap_or(0),
         };
         Ok(bits)
     }

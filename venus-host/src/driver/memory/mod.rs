@@ -6,80 +6,50 @@
 //!
 //! 1. **dma-buf**: the driver exports the allocation.
 //! 2. **import**: we make a memory file, map it, and the driver imports the mapping (VK_EXT_external_memory_host).
+//! 3. **opaque**: the driver exports a descriptor of its own, which only the same driver can map ([`OpaqueMapper`]).
+//! 4. **pointer**: the driver maps the allocation into this process, and a monitor here maps it on into its guest.
 //!
-//! Two more are foreseen and have a name on the command line, but no code yet: opaque descriptors that the consumer
-//! imports into Vulkan again, and plain pointers for a VMM in the same process.
+//! The last two are of use only to an embedder that says so ([`Transport`]): a guest behind a socket would map the
+//! private header of an opaque descriptor, and can do nothing with a pointer.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`choice`] | which rungs are tried |
+//! | [`probe`] | trying them |
+//! | [`allocation`] | a guest's allocations |
+//! | [`mapped`] | allocations that are mapped here, and their deferred end |
+//! | [`mapper`] | opaque descriptors, mapped |
 //!
 //! A type that the chosen rung cannot share loses HOST_VISIBLE in what the guest is told (`MemoryPlan::guest_view`).
 //! At least one type that is HOST_VISIBLE and HOST_COHERENT has to remain, or no guest can use the device.
 
 mod allocation;
+mod choice;
+mod mapped;
+mod mapper;
 pub(crate) mod probe;
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
 use ash::vk;
 
-pub(crate) use self::allocation::{ImportSource, Memory};
+pub(crate) use self::{
+    allocation::{ImportSource, Memory},
+    mapped::Lent,
+};
+pub use self::{
+    choice::{MemoryChoice, Transport},
+    mapper::OpaqueMapper,
+};
 use crate::resource::host_page_size;
-
-/// Which rungs may be tried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum MemoryChoice {
-    /// The first that works.
-    #[default]
-    Auto,
-    /// Only dma-buf export.
-    DmaBuf,
-    /// Only imported memory.
-    Import,
-    /// Only opaque descriptors. Not available yet.
-    Opaque,
-    /// Only plain pointers. Not available yet.
-    Pointer,
-}
-
-impl MemoryChoice {
-    const ALL: [Self; 5] = [Self::Auto, Self::DmaBuf, Self::Import, Self::Opaque, Self::Pointer];
-
-    /// The word on the command line.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::DmaBuf => "dmabuf",
-            Self::Import => "import",
-            Self::Opaque => "opaque",
-            Self::Pointer => "pointer",
-        }
-    }
-
-    /// The rungs to try, in order.
-    fn rungs(self) -> &'static [Rung] {
-        match self {
-            Self::Auto => &[Rung::DmaBuf, Rung::Import],
-            Self::DmaBuf => &[Rung::DmaBuf],
-            Self::Import => &[Rung::Import],
-            Self::Opaque | Self::Pointer => &[],
-        }
-    }
-}
-
-impl FromStr for MemoryChoice {
-    type Err = String;
-
-    fn from_str(word: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|choice| choice.name() == word).ok_or_else(|| {
-            format!("no way of sharing memory is called {word}; there are {}", Self::ALL.map(Self::name).join(", "))
-        })
-    }
-}
 
 /// One way of sharing memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rung {
     DmaBuf,
     Import,
+    Opaque,
+    Pointer,
 }
 
 impl fmt::Display for Rung {
@@ -87,6 +57,8 @@ impl fmt::Display for Rung {
         f.write_str(match self {
             Self::DmaBuf => "dma-buf export",
             Self::Import => "imported memory",
+            Self::Opaque => "opaque descriptors",
+            Self::Pointer => "shared pointers",
         })
     }
 }
@@ -190,14 +162,11 @@ impl MemoryPlan {
         if self.rung.is_some() {
             return None;
         }
-        let mut reasons: Vec<String> = self
+        let reasons: Vec<String> = self
             .attempts
             .iter()
             .filter_map(|attempt| Some(format!("{}: {}", attempt.rung, attempt.outcome.as_ref().err()?)))
             .collect();
-        if reasons.is_empty() {
-            reasons.push("the chosen way is not available in this version".to_owned());
-        }
         Some(format!("no memory can be shared with a guest ({})", reasons.join("; ")))
     }
 }
@@ -286,13 +255,5 @@ mod tests {
         let plan = MemoryPlan::new(h200(), 16 << 10, Vec::new());
         assert_eq!(plan.round_up(1), Some((16 << 10).max(host_page_size())));
         assert_eq!(plan.round_up(u64::MAX), None);
-    }
-
-    #[test]
-    fn choices_have_words() {
-        for choice in MemoryChoice::ALL {
-            assert_eq!(choice.name().parse(), Ok(choice));
-        }
-        assert!("udmabuf".parse::<MemoryChoice>().unwrap_err().contains("auto, dmabuf"));
     }
 }

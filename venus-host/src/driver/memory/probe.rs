@@ -5,19 +5,20 @@
 //! on a device made for the purpose, and counts what worked. [`check_fill`] goes one step further and looks whether the
 //! GPU's writes arrive; `venus doctor` and our tests use it.
 
-use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, FromRawFd, IntoRawFd, OwnedFd};
 
 use ash::vk;
 use rustix::mm::{MapFlags, ProtFlags};
 
 use super::{
     super::{PhysicalDevice, device::host_pointer_types, extensions},
-    Attempt, MemoryChoice, MemoryPlan, Rung, TypeMask, is_mappable, types,
+    Attempt, MemoryPlan, Rung, TypeMask, is_mappable, mapped, types,
 };
 use crate::resource::{Mapping, MemoryFile, host_page_size};
 
 /// Finds out how memory of `physical` can reach a guest.
-pub(crate) fn plan(physical: &PhysicalDevice, choice: MemoryChoice) -> MemoryPlan {
+pub(crate) fn plan(physical: &PhysicalDevice) -> MemoryPlan {
+    let (choice, transport) = physical.memory_choice();
     // SAFETY: the physical device is alive as long as its instance.
     let memory = unsafe { physical.instance().get_physical_device_memory_properties(physical.raw()) };
     let granularity = import_alignment(physical).max(physical.profile().granularity());
@@ -25,7 +26,10 @@ pub(crate) fn plan(physical: &PhysicalDevice, choice: MemoryChoice) -> MemoryPla
     match Probe::new(physical) {
         Ok(probe) => {
             for &rung in choice.rungs() {
-                let outcome = probe.attempt(rung, &memory, granularity);
+                let outcome = match transport.refuses(rung) {
+                    Some(reason) => Err(reason.to_owned()),
+                    None => probe.attempt(rung, &memory, granularity),
+                };
                 let works = outcome.is_ok();
                 attempts.push(Attempt { rung, outcome });
                 if works {
@@ -96,11 +100,15 @@ impl<'a> Probe<'a> {
                 self.require(ash::ext::external_memory_dma_buf::NAME)?;
             }
             Rung::Import => self.require(ash::ext::external_memory_host::NAME)?,
+            Rung::Opaque => self.require(ash::khr::external_memory_fd::NAME)?,
+            Rung::Pointer => {}
         }
         for (index, kind) in candidates {
             let outcome = match rung {
                 Rung::DmaBuf => self.try_dma_buf(index, size),
                 Rung::Import => self.try_import(index, size),
+                Rung::Opaque => self.try_opaque(index, size),
+                Rung::Pointer => self.try_pointer(index, size),
             };
             match outcome {
                 Ok(()) => {
@@ -123,9 +131,13 @@ impl<'a> Probe<'a> {
         Err(format!("the driver has no {}", extension.to_string_lossy()))
     }
 
-    /// Exports a page and maps it as the guest would.
-    fn try_dma_buf(&self, index: u32, size: u64) -> Result<(), String> {
-        let handle_type = vk::ExternalMemoryHandleTypeFlags::DMA_BUF_EXT;
+    /// Allocates memory and exports it.
+    fn export(
+        &self,
+        index: u32,
+        size: u64,
+        handle_type: vk::ExternalMemoryHandleTypeFlags,
+    ) -> Result<(ProbeMemory<'_>, OwnedFd), String> {
         let mut export = vk::ExportMemoryAllocateInfo::default().handle_types(handle_type);
         let info =
             vk::MemoryAllocateInfo::default().allocation_size(size).memory_type_index(index).push_next(&mut export);
@@ -135,7 +147,35 @@ impl<'a> Probe<'a> {
         // SAFETY: the memory was allocated for export as this type, and the extension is enabled.
         let fd = unsafe { api.get_memory_fd(&info) }.map_err(|result| format!("vkGetMemoryFdKHR: {result}"))?;
         // SAFETY: the call succeeded, so the descriptor is open and ours alone.
-        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        Ok((memory, unsafe { OwnedFd::from_raw_fd(fd) }))
+    }
+
+    /// Exports a page as the driver's own descriptor, imports that and maps it, as a monitor would.
+    fn try_opaque(&self, index: u32, size: u64) -> Result<(), String> {
+        let handle_type = vk::ExternalMemoryHandleTypeFlags::OPAQUE_FD;
+        let (_exported, fd) = self.export(index, size, handle_type)?;
+        // The driver takes the descriptor over if it succeeds, and only then.
+        let raw_fd = fd.into_raw_fd();
+        let mut import = vk::ImportMemoryFdInfoKHR::default().handle_type(handle_type).fd(raw_fd);
+        let info =
+            vk::MemoryAllocateInfo::default().allocation_size(size).memory_type_index(index).push_next(&mut import);
+        let imported = self.allocate(&info).inspect_err(|_| {
+            // SAFETY: the driver left it to us, by the rule above.
+            drop(unsafe { OwnedFd::from_raw_fd(raw_fd) });
+        })?;
+        mapped::map(&self.device, imported.raw, size).map(drop)
+    }
+
+    /// Maps a page into this process.
+    fn try_pointer(&self, index: u32, size: u64) -> Result<(), String> {
+        let info = vk::MemoryAllocateInfo::default().allocation_size(size).memory_type_index(index);
+        let memory = self.allocate(&info)?;
+        mapped::map(&self.device, memory.raw, size).map(drop)
+    }
+
+    /// Exports a page and maps it as the guest would.
+    fn try_dma_buf(&self, index: u32, size: u64) -> Result<(), String> {
+        let (_memory, fd) = self.export(index, size, vk::ExternalMemoryHandleTypeFlags::DMA_BUF_EXT)?;
         let behind = rustix::fs::seek(&fd, rustix::fs::SeekFrom::End(0))
             .map_err(|error| format!("its size is unknown: {error}"))?;
         if behind < size {
