@@ -4,6 +4,8 @@ mod commands;
 mod content;
 mod drivers;
 mod lifetime;
+mod memory;
 #[path = "../mock/mod.rs"]
 mod mock;
+mod sync;
 mod world;

@@ -12,6 +12,7 @@ use std::{
 use venus_host::{
     HostError,
     context::{Context, Options},
+    driver::Config,
     resource::{BlobFlags, ResourceId},
 };
 use venus_protocol::{
@@ -70,7 +71,12 @@ pub(crate) struct Sent {
 
 impl<'m> World<'m> {
     pub(crate) fn new(mock: &'m Mock) -> Self {
-        let mut context = Context::new(Options::new("test", mock.config()));
+        Self::with(mock, mock.config())
+    }
+
+    /// A world whose host is configured in some way, for this driver.
+    pub(crate) fn with(mock: &'m Mock, config: Config) -> Self {
+        let mut context = Context::new(Options::new("test", config));
         let blob = context.create_blob(ResourceId(REPLIES), BlobFlags::MAPPABLE, 0, REPLY_BYTES as u64);
         let replies = File::from(blob.expect("shared memory").into_mappable_fd().expect("a descriptor"));
         Self {

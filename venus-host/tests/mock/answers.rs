@@ -3,6 +3,7 @@
 //! Where there is a generated entry point of the same command, it notes the call, and what is here fills in the answer.
 
 use std::{
+    cell::UnsafeCell,
     ffi::{CStr, c_char, c_int, c_void},
     os::fd::IntoRawFd,
 };
@@ -19,6 +20,15 @@ const HEAP: u64 = 4 << 30;
 
 /// Bytes behind a dma-buf that is exported.
 const DMA_BUF: u64 = 1 << 20;
+
+/// What all memory is mapped to: nobody looks at it.
+#[repr(align(65536))]
+struct Room(UnsafeCell<[u8; 1 << 20]>);
+
+// SAFETY: nobody reads or writes it.
+unsafe impl Sync for Room {}
+
+static ROOM: Room = Room(UnsafeCell::new([0; 1 << 20]));
 
 entries! {
     get_instance_proc_addr: vk::PFN_vkGetInstanceProcAddr = ["vkGetInstanceProcAddr"];
@@ -43,6 +53,7 @@ entries! {
         ["vkEnumerateDeviceExtensionProperties"];
     get_device_queue: vk::PFN_vkGetDeviceQueue = ["vkGetDeviceQueue"];
     get_device_queue2: vk::PFN_vkGetDeviceQueue2 = ["vkGetDeviceQueue2"];
+    map_memory: vk::PFN_vkMapMemory = ["vkMapMemory"];
     get_memory_fd: vk::PFN_vkGetMemoryFdKHR = ["vkGetMemoryFdKHR"];
     get_memory_fd_properties: vk::PFN_vkGetMemoryFdPropertiesKHR = ["vkGetMemoryFdPropertiesKHR"];
     get_memory_host_pointer_properties: vk::PFN_vkGetMemoryHostPointerPropertiesEXT =
@@ -328,6 +339,23 @@ unsafe extern "system" fn get_device_queue2(
     let info = unsafe { &*info };
     // SAFETY: it is where the caller wants it.
     unsafe { write(answer, queue(device, info.queue_family_index, info.queue_index)) };
+}
+
+unsafe extern "system" fn map_memory(
+    _device: vk::Device,
+    _memory: vk::DeviceMemory,
+    _offset: vk::DeviceSize,
+    _size: vk::DeviceSize,
+    _flags: vk::MemoryMapFlags,
+    answer: *mut *mut c_void,
+) -> vk::Result {
+    note(CommandType::MAP_MEMORY);
+    if let Some(failure) = STATE.lock().failures.get("vkMapMemory") {
+        return *failure;
+    }
+    // SAFETY: it is where the caller wants it.
+    unsafe { write(answer, ROOM.0.get().cast()) };
+    vk::Result::SUCCESS
 }
 
 unsafe extern "system" fn get_memory_fd(
