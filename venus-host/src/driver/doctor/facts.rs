@@ -115,6 +115,8 @@ pub(super) struct Memory {
     pub(super) shared_types: String,
     /// Ways that do not work, and why.
     pub(super) failures: Vec<(String, String)>,
+    /// Ways that take a virtual machine monitor, and the types they would share or why they would not work.
+    pub(super) for_monitors: Vec<(String, Result<String, String>)>,
     /// Whether the GPU's writes were seen through a second mapping, in how many types; only looked at for imported
     /// memory.
     pub(super) seen: Option<Result<u32, String>>,

@@ -72,6 +72,10 @@ fn examine_memory(device: &PhysicalDevice) -> Memory {
         is_dma_buf: plan.shares_dma_buf(),
         shared_types: plan.shareable().to_string(),
         failures: failures.collect(),
+        for_monitors: probe::for_monitors(device)
+            .into_iter()
+            .map(|attempt| (attempt.rung.to_string(), attempt.outcome.map(|types| types.to_string())))
+            .collect(),
         seen: (plan.rung() == Some(Rung::Import)).then(|| probe::check_fill(device)),
         has_coherent_type: memory::types(plan.driver_view()).any(|(_, kind)| memory::is_mappable(kind.property_flags)),
         types: types

@@ -51,6 +51,11 @@ fn gpu(gpu: &Gpu) -> Value {
             "way": gpu.memory.way,
             "shared_types": gpu.memory.shared_types,
             "types": types.collect::<Vec<_>>(),
+            "failures": gpu.memory.failures.iter().map(|(way, why)| json!({ "way": way, "reason": why })).collect::<Vec<_>>(),
+            "for_monitors": gpu.memory.for_monitors.iter().map(|(way, outcome)| match outcome {
+                Ok(types) => json!({ "way": way, "types": types }),
+                Err(why) => json!({ "way": way, "reason": why }),
+            }).collect::<Vec<_>>(),
         },
         "sync_fd": { "native_fences": gpu.native_fences, "native_semaphores": gpu.native_semaphores },
         "extensions": {

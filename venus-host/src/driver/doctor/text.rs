@@ -69,6 +69,12 @@ fn print_memory(gpu: &Gpu, text: &mut String) {
         }
         Some(Err(reason)) => line!(text, "                warning: {reason}"),
     }
+    for (way, outcome) in &memory.for_monitors {
+        match outcome {
+            Ok(types) => line!(text, "                a virtual machine monitor may have {way}, types {types}"),
+            Err(reason) => line!(text, "                no {way} for a virtual machine monitor: {reason}"),
+        }
+    }
     for (index, flags, is_reduced) in &memory.types {
         let note = if *is_reduced { " (mappable in the driver, but cannot be shared)" } else { "" };
         line!(text, "                type {index}: {flags}{note}");
@@ -109,7 +115,7 @@ fn list(text: &mut String, heading: &str, names: &[&str]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::driver::doctor::facts::{Library, System};
+    use crate::driver::doctor::facts::{self, Library, System};
 
     #[test]
     fn names_are_listed_several_to_a_line() {
@@ -120,6 +126,32 @@ mod tests {
         assert!(text.lines().count() > 3);
         assert!(text.lines().all(|line| line.len() <= LINE_WIDTH), "{text}");
         assert!(text.starts_with("    offered   EXT_something_0 EXT_something_1"), "{text}");
+    }
+
+    #[test]
+    fn memory_says_what_else_there_is_and_why_not() {
+        let memory = facts::Memory {
+            way: Some("imported memory".to_owned()),
+            shared_types: "2".to_owned(),
+            failures: vec![("dma-buf export".to_owned(), "not today".to_owned())],
+            for_monitors: vec![
+                ("opaque descriptors".to_owned(), Ok("2, 3".to_owned())),
+                ("shared pointers".to_owned(), Err("too odd".to_owned())),
+            ],
+            ..facts::Memory::default()
+        };
+        let mut text = String::new();
+        print_memory(&Gpu { memory, ..Gpu::default() }, &mut text);
+        let lines: Vec<_> = text.lines().map(str::trim_start).collect();
+        assert_eq!(
+            lines,
+            [
+                "memory        imported memory, types 2",
+                "no dma-buf export: not today",
+                "a virtual machine monitor may have opaque descriptors, types 2, 3",
+                "no shared pointers for a virtual machine monitor: too odd",
+            ]
+        );
     }
 
     #[test]

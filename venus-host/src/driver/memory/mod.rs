@@ -152,6 +152,11 @@ impl MemoryPlan {
         &self.driver_view
     }
 
+    /// What sizes of shared allocations are multiples of.
+    pub(crate) fn granularity(&self) -> u64 {
+        self.granularity
+    }
+
     /// Rounds the size of a shared allocation up; `None` if it overflows.
     pub(crate) fn round_up(&self, size: u64) -> Option<u64> {
         size.checked_next_multiple_of(self.granularity)

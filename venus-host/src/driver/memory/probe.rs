@@ -45,6 +45,17 @@ pub(crate) fn plan(physical: &PhysicalDevice) -> MemoryPlan {
     MemoryPlan::new(memory, granularity, attempts)
 }
 
+/// How the ways that take a virtual machine monitor would fare, whatever was chosen: for `venus doctor`.
+pub(crate) fn for_monitors(physical: &PhysicalDevice) -> Vec<Attempt> {
+    let plan = physical.memory_plan();
+    let probe = Probe::new(physical).map_err(|result| format!("no device can be created to try it: {result}"));
+    let attempt = |rung| {
+        let probe = probe.as_ref().map_err(Clone::clone)?;
+        probe.attempt(rung, plan.driver_view(), plan.granularity())
+    };
+    [Rung::Opaque, Rung::Pointer].map(|rung| Attempt { rung, outcome: attempt(rung) }).into()
+}
+
 /// What the driver wants of the address and size of imported memory.
 fn import_alignment(physical: &PhysicalDevice) -> u64 {
     if !physical.extensions().has_c(ash::ext::external_memory_host::NAME) {
