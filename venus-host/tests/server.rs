@@ -60,6 +60,19 @@ fn a_server_ends_after_its_last_connection() {
 }
 
 #[test]
+fn a_socket_does_not_carry_what_only_a_monitor_can_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("vtest");
+    for (way, why) in [("opaque", "import it into this driver"), ("pointer", "in the same process")] {
+        let output = venus(&path).args(["--memory", way]).stderr(Stdio::piped()).output().unwrap();
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{message}");
+        assert!(message.contains("--memory") && message.contains(way) && message.contains(why), "{message}");
+        assert!(!path.exists(), "nobody listens");
+    }
+}
+
+#[test]
 fn a_socket_is_taken_over_only_from_the_dead() {
     let first = Server::start(&[]);
     let second = venus(&first.path).stderr(Stdio::piped()).output().unwrap();

@@ -219,11 +219,13 @@ impl Session {
             let name = self.name.clone().unwrap_or_default();
             let recorder = self.recorder(&name);
             let tracer = self.tracer(&name);
+            // Whatever the embedder can do: this guest maps the descriptors that it is given.
+            let driver = driver::Config { transport: driver::Transport::default(), ..self.options.driver.clone() };
             let options = Options {
                 abandoned: Box::new(move || socket::is_hung_up(&peer)),
                 recorder,
                 tracer,
-                ..Options::new(name, self.options.driver.clone())
+                ..Options::new(name, driver)
             };
             self.context = Some(Context::new(options));
         }
