@@ -40,6 +40,12 @@ pub(super) struct ServeArgs {
     #[arg(long)]
     in_process: bool,
 
+    /// What serves a guest, started with the argument `worker` and our options in its environment; this program
+    /// itself without. For a `venus` that cannot be started by its own path alone, because it runs through the loader
+    /// of another C library: name a script that does the same
+    #[arg(long, env = "VENUS_WORKER_PROGRAM", value_name = "PROGRAM", conflicts_with = "in_process")]
+    worker_program: Option<PathBuf>,
+
     /// End after this many connections
     #[arg(long, value_name = "N")]
     connections: Option<usize>,
@@ -81,8 +87,11 @@ pub(super) fn run(args: &ServeArgs, log: &str) -> Result<(), anyhow::Error> {
 
 /// Makes workers of this program, with the options that this process was given.
 fn workers(args: &ServeArgs, tracing: Option<trace::Settings>, log: &str) -> Result<Isolation, anyhow::Error> {
-    let program =
-        std::env::current_exe().context("cannot tell where this program is, to start workers; try --in-process")?;
+    let program = match &args.worker_program {
+        Some(program) => program.clone(),
+        None => std::env::current_exe()
+            .context("cannot tell where this program is, to start workers; try --worker-program or --in-process")?,
+    };
     let driver = args.driver.clone();
     let record = args.record.clone();
     let stats_file = args.stats.stats_file.clone();
