@@ -9,6 +9,7 @@ mod codegen;
 mod coverage;
 mod demo;
 mod guest_verb;
+mod h200;
 mod recordings;
 mod registry;
 mod size;
@@ -40,6 +41,7 @@ enum Verb {
     Demo(demo::Args),
     /// Run one program in a guest root.
     Guest(guest_verb::Args),
+    H200(h200::Args),
     Recordings(recordings::Args),
     /// Work on the registry files.
     Registry(registry::Args),
@@ -72,6 +74,7 @@ fn run(verb: &Verb) -> anyhow::Result<()> {
         Verb::Coverage(args) => coverage::run(args),
         Verb::Demo(args) => demo::run(args),
         Verb::Guest(args) => guest_verb::run(args),
+        Verb::H200(args) => h200::run(args),
         Verb::Recordings(args) => recordings::run(args),
         Verb::Registry(args) => registry::run(args),
         Verb::Size(args) => size::run(args),

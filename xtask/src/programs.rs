@@ -104,7 +104,7 @@ impl Program {
 }
 
 /// Where the guest sees ggml's tests.
-fn ggml_program(root: &Path) -> Option<PathBuf> {
+pub fn ggml_program(root: &Path) -> Option<PathBuf> {
     let triplets = std::fs::read_dir(root.join(GGML_FOLDER)).ok()?;
     let programs = triplets.filter_map(|entry| Some(entry.ok()?.path().join(GGML_PROGRAM)));
     let program = programs.into_iter().find(|path| path.is_file())?;

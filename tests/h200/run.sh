@@ -1,0 +1,150 @@
+#!/bin/bash
+# Runs vulkaninfo and ggml's tests on this machine's NVIDIA driver, natively and through our host, and writes all that
+# they say into one file, which `cargo xtask conformance --h200 FILE` reads.
+#
+# usage: run.sh RESULT-FILE
+#
+# Needs bash, coreutils, sed, tar, gzip and the driver: everything else is in files.tar.gz beside this script, which
+# `cargo xtask h200` packs on another machine. Nothing is installed, and nothing is left behind but the result.
+#
+# The driver may lie anywhere; these say where, if it is not found:
+#   DRIVER_MANIFEST  its nvidia_icd.json
+#   DRIVER_FOLDER    the folder of its libraries
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+result=$(realpath -m "${1:?usage: run.sh RESULT-FILE}")
+work=$(mktemp -d)
+server=
+finish() {
+    [ -z "$server" ] || kill "$server" 2>/dev/null
+    rm -rf "$work"
+}
+trap finish EXIT
+tar -xzf "$here/files.tar.gz" -C "$work" || exit 1
+: >"$result"
+
+say() {
+    echo "$(date +%T) $*" >&2
+}
+
+# --- the driver -------------------------------------------------------------------------------------------------------
+
+manifest=${DRIVER_MANIFEST:-}
+for folder in /usr/local/nvidia/share/vulkan/icd.d /etc/vulkan/icd.d /usr/share/vulkan/icd.d; do
+    for file in "$folder"/nvidia_icd*.json; do
+        [ -n "$manifest" ] || [ ! -e "$file" ] || manifest=$file
+    done
+done
+[ -n "$manifest" ] || { say "no nvidia_icd.json found: set DRIVER_MANIFEST"; exit 1; }
+library=$(sed -n 's/.*"library_path" *: *"\([^"]*\)".*/\1/p' "$manifest" | head -n 1)
+driver=${DRIVER_FOLDER:-}
+case $library in
+/*) [ -n "$driver" ] || driver=$(dirname "$library") ;;
+esac
+for folder in /usr/local/nvidia/lib64 /usr/local/nvidia/lib /usr/lib/x86_64-linux-gnu /usr/lib64; do
+    [ -n "$driver" ] || [ ! -e "$folder/$library" ] || driver=$folder
+done
+[ -n "$driver" ] || { say "no $library found: set DRIVER_FOLDER"; exit 1; }
+say "driver: $driver/$(basename "$library"), by $manifest"
+
+# The loader looks for relative names in the library path that the programs get; an absolute one leaves no choice.
+sed "s|\"library_path\" *: *\"[^\"]*\"|\"library_path\": \"$driver/$(basename "$library")\"|" "$manifest" \
+    >"$work/native_icd.json"
+cat >"$work/venus_icd.json" <<END
+{"ICD": {"api_version": "1.4.0", "library_path": "$work/lib/libvulkan_virtio.so"}, "file_format_version": "1.0.1"}
+END
+vendor=/usr/local/nvidia/share/glvnd/egl_vendor.d/10_nvidia.json
+[ ! -e $vendor ] || export __EGL_VENDOR_LIBRARY_FILENAMES=$vendor
+
+# --- the programs -----------------------------------------------------------------------------------------------------
+
+# Debian sid's programs want a newer C library than this machine has, so they run through their own loader. A chroot
+# would do the same, but NVIDIA's driver crashes in one.
+cat >"$work/run" <<END
+#!/bin/bash
+# usage: run PROGRAM ARGUMENT...
+exec "$work/lib/ld-linux-x86-64.so.2" --library-path "$work/lib:$work/gl:$driver" --argv0 "\$1" "$work/bin/\$1" "\${@:2}"
+END
+# What our server makes its worker processes of.
+cat >"$work/worker" <<END
+#!/bin/bash
+exec "$work/run" venus "\$@"
+END
+chmod +x "$work/run" "$work/worker"
+export XDG_RUNTIME_DIR=$work HOME=$work LC_ALL=C.UTF-8
+unset DISPLAY WAYLAND_DISPLAY VK_ICD_FILENAMES VK_DRIVER_FILES
+# ggml looks for its backends beside the program, which is the loader here, and in the current folder.
+cd "$work/backends" || exit 1
+
+native() {
+    VK_DRIVER_FILES=$work/native_icd.json "$@"
+}
+venus() {
+    VN_DEBUG=vtest VTEST_SOCKET_NAME=$work/venus.sock VK_DRIVER_FILES=$work/venus_icd.json "$@"
+}
+
+# section NAME FILE: copies FILE into the result. A section begins with a line `@@ name key=value...`.
+section() {
+    echo "@@ $1" >>"$result"
+    sed 's/\x1b\[[0-9;]*m//g; s/^@@/ @@/' "$2" >>"$result"
+}
+
+# step SIDE NAME LIMIT COMMAND...: runs a program on one side, and keeps what it prints.
+step() {
+    local side=$1 name=$2 limit=$3 started ended status
+    shift 3
+    say "$side: $name"
+    started=$(date +%s%N)
+    "$side" timeout -k 5 "$limit" "$@" >"$work/stdout" 2>"$work/stderr"
+    status=$?
+    ended=$(date +%s%N)
+    [ ! -e "$work/info.json" ] || mv "$work/info.json" "$work/stdout"
+    section "$side.$name status=$status ms=$(((ended - started) / 1000000))" "$work/stdout"
+    tail -n 40 "$work/stderr" >"$work/errors"
+    section "$side.$name.errors" "$work/errors"
+    [ $status -eq 0 ] || say "  failed with status $status"
+}
+
+both() {
+    step native "$@"
+    step venus "$@"
+}
+
+# --- what is run ------------------------------------------------------------------------------------------------------
+
+section versions "$work/versions"
+{
+    nvidia-smi --query-gpu=name,driver_version --format=csv,noheader || cat /proc/driver/nvidia/version
+} >"$work/stdout" 2>/dev/null
+section card "$work/stdout"
+
+export VENUS_VULKAN_LIBRARY=$work/lib/libvulkan.so.1
+native timeout 60 "$work/run" venus doctor >"$work/stdout" 2>&1
+section doctor "$work/stdout"
+
+native "$work/run" venus serve --socket-path "$work/venus.sock" --worker-program "$work/worker" >"$work/server.log" 2>&1 &
+server=$!
+for _ in $(seq 300); do
+    [ ! -e "$work/venus.sock" ] || break
+    sleep 0.1
+done
+
+# A device of type CPU is left out by ggml itself, unless it is named; on the card this changes nothing.
+export GGML_VK_VISIBLE_DEVICES=0
+ggml="$work/run test-backend-ops"
+shapes='type_a=(f32|f16|q4_0|q8_0),type_b=f32,m=4096,n=(1|512),k=14336,bs=\[1,1\]'
+
+both vulkaninfo 60 "$work/run" vulkaninfo --json -o "$work/info.json"
+both test-ADD 90 $ggml test -o ADD
+for turn in ${TURNS-1 2}; do
+    both "perf-MUL_MAT.$turn" 45 $ggml perf -o MUL_MAT -p "$shapes"
+    both "perf-ADD.$turn" 45 $ggml perf -o ADD
+done
+both test-MUL_MAT 150 $ggml test -o MUL_MAT
+
+kill "$server" 2>/dev/null
+wait "$server" 2>/dev/null
+server=
+tail -n 200 "$work/server.log" >"$work/stdout"
+section server.log "$work/stdout"
+say "written: $result"

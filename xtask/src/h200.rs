@@ -1,0 +1,175 @@
+//! `cargo xtask h200`: everything that `tests/h200/run.sh` needs on a machine with an NVIDIA card, in one folder.
+//!
+//! That machine may have no network and an older C library than Debian's unstable guests, so the folder holds the guest's
+//! programs with all their libraries and their own loader, our host, and the libraries beside which NVIDIA's driver wants
+//! to live.
+
+use crate::test::build;
+use anyhow::{Context as _, Result, ensure};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+use xtask::guest::Guest;
+use xtask::process::{Running, tethered};
+use xtask::programs::ggml_program;
+use xtask::progress::Step;
+use xtask::provision::{Suite, roots};
+use xtask::workspace;
+
+/// Where the script lies, in the workspace.
+const SCRIPT: &str = "tests/h200/run.sh";
+/// Where the folder is made by default, in the workspace.
+const FOLDER: &str = "target/h200";
+/// The archive in it.
+const ARCHIVE: &str = "files.tar.gz";
+/// A library in a guest root, or the folder of them.
+const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
+/// The C library's loader, which starts programs where the system's own is too old.
+const LOADER: &str = "ld-linux-x86-64.so.2";
+/// Debian packages of this machine's release whose libraries NVIDIA's driver opens, found out by trial.
+const DRIVER_PACKAGES: [&str; 14] = [
+    "libvulkan1",
+    "libegl1",
+    "libglvnd0",
+    "libopengl0",
+    "libgl1",
+    "libglx0",
+    "libgles2",
+    "libx11-6",
+    "libxext6",
+    "libxcb1",
+    "libxau6",
+    "libxdmcp6",
+    "libbsd0",
+    "libmd0",
+];
+/// Longest that one of the small programs used here may take, downloads included.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// Pack what `tests/h200/run.sh` needs on a machine with an NVIDIA card.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The folder to make; `target/h200` without.
+    folder: Option<PathBuf>,
+    /// A `venus` command to use instead of building this workspace's.
+    #[arg(long, value_name = "PATH")]
+    host: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let folder = args.folder.clone().unwrap_or_else(|| workspace().join(FOLDER));
+    let host = match &args.host {
+        Some(host) => host.clone(),
+        None => build(&["--release", "--package", "venus-host", "--bin", "venus"])?,
+    };
+    let root = roots::ensure(Suite::Sid)?;
+    let step = Step::start(format!("packing {}", folder.display()));
+    let packed = tempfile::tempdir().context("making a folder to pack")?;
+    pack_programs(root.guest(), &host, packed.path())?;
+    step.detail("libraries that the driver opens");
+    pack_driver_libraries(packed.path())?;
+    write_versions(root.guest(), &host, packed.path())?;
+
+    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    step.detail("compressing");
+    let archive = folder.join(ARCHIVE);
+    call(
+        tethered("tar")
+            .args(["--create", "--gzip", "--file"])
+            .arg(&archive)
+            .arg("--directory")
+            .arg(packed.path())
+            .arg("."),
+    )?;
+    copy(&workspace().join(SCRIPT), &folder.join("run.sh"))?;
+    let size = std::fs::metadata(&archive).context("looking at the archive")?.len();
+    step.done(&format!("{:.1} MB; there: {}/run.sh RESULT-FILE", size as f64 / 1e6, folder.display()));
+    Ok(())
+}
+
+/// The guest's programs, its Venus driver, ggml's backends, our host, and every library that one of them names.
+fn pack_programs(guest: &Guest, host: &Path, packed: &Path) -> Result<()> {
+    let libraries = guest.root().join(LIBRARIES);
+    for folder in ["bin", "lib", "backends"] {
+        std::fs::create_dir(packed.join(folder)).with_context(|| format!("making the folder {folder}"))?;
+    }
+    let ggml = ggml_program(guest.root()).context("the guest root has no ggml tests (package llama.cpp-tests)")?;
+    let ggml = guest.root().join(ggml.strip_prefix("/").unwrap_or(&ggml));
+    let mut needed = vec![
+        (guest.root().join("usr/bin/vulkaninfo"), packed.join("bin/vulkaninfo")),
+        (ggml, packed.join("bin/test-backend-ops")),
+        (libraries.join("libvulkan_virtio.so"), packed.join("lib/libvulkan_virtio.so")),
+        (libraries.join("libvulkan.so.1"), packed.join("lib/libvulkan.so.1")),
+    ];
+    for entry in std::fs::read_dir(libraries.join("ggml/backends0")).context("looking for ggml's backends")? {
+        let entry = entry?;
+        needed.push((entry.path(), packed.join("backends").join(entry.file_name())));
+    }
+    let mut closure = BTreeSet::from([libraries.join(LOADER)]);
+    for (from, to) in &needed {
+        copy(from, to)?;
+        closure.extend(libraries_of(&libraries, from)?);
+    }
+    let venus = packed.join("bin/venus");
+    call(tethered("strip").arg("-o").arg(&venus).arg(host))?;
+    closure.extend(libraries_of(&libraries, &venus)?);
+    for library in closure {
+        let name = library.file_name().context("a library without a name")?;
+        copy(&library, &packed.join("lib").join(name))?;
+    }
+    Ok(())
+}
+
+/// Asks the guest's own loader which libraries `file` would get.
+fn libraries_of(libraries: &Path, file: &Path) -> Result<Vec<PathBuf>> {
+    let mut command = tethered(libraries.join(LOADER));
+    let output = call(command.arg("--library-path").arg(libraries).arg("--list").arg(file))?;
+    let found = output.lines().filter_map(|line| Some(PathBuf::from(line.split_once(" => ")?.1.split(" (").next()?)));
+    Ok(found.filter(|path| path.starts_with(libraries)).collect())
+}
+
+fn pack_driver_libraries(packed: &Path) -> Result<()> {
+    let folder = tempfile::tempdir().context("making a folder for packages")?;
+    call(tethered("apt-get").args(["--quiet", "download"]).args(DRIVER_PACKAGES).current_dir(folder.path()))?;
+    let unpacked = folder.path().join("unpacked");
+    for entry in std::fs::read_dir(folder.path())? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "deb") {
+            call(tethered("dpkg-deb").arg("--extract").arg(&path).arg(&unpacked))?;
+        }
+    }
+    let target = packed.join("gl");
+    std::fs::create_dir(&target).context("making the folder gl")?;
+    for entry in std::fs::read_dir(unpacked.join(LIBRARIES)).context("looking into the packages")? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().contains(".so") {
+            copy(&entry.path(), &target.join(entry.file_name()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Says what is packed, for the page that shows the results.
+fn write_versions(guest: &Guest, host: &Path, packed: &Path) -> Result<()> {
+    let venus = call(tethered(host).arg("--version"))?;
+    let mut text = format!("host={}\nmesa={}\n", venus.trim(), guest.mesa_version().unwrap_or_default());
+    for package in ["vulkan-tools", "libggml0-backend-vulkan"] {
+        text += &format!("{package}={}\n", guest.package_version(package).unwrap_or_default());
+    }
+    std::fs::write(packed.join("versions"), text).context("writing the versions")
+}
+
+/// Copies what a path leads to, links followed.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    std::fs::copy(from, to).with_context(|| format!("copying {} to {}", from.display(), to.display()))?;
+    Ok(())
+}
+
+/// Runs a program that has to succeed, and returns what it prints.
+fn call(command: &mut Command) -> Result<String> {
+    let what = command.get_args().last().map(|argument| argument.to_string_lossy().into_owned()).unwrap_or_default();
+    let finished = Running::start(command, LIMIT)?.finish()?;
+    ensure!(finished.success(), "a program failed at {what}: {}", finished.stderr.trim());
+    Ok(finished.stdout)
+}
