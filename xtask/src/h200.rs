@@ -27,8 +27,9 @@ const ARCHIVE: &str = "files.tar.gz";
 const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
 /// The C library's loader, which starts programs where the system's own is too old.
 const LOADER: &str = "ld-linux-x86-64.so.2";
-/// Debian packages of this machine's release whose libraries NVIDIA's driver opens, found out by trial.
-const DRIVER_PACKAGES: [&str; 14] = [
+/// Debian packages of this machine's release: the libraries that NVIDIA's driver opens, found out by trial.
+const DRIVER_PACKAGES: [&str; 15] = [
+    "vulkan-tools", // not for the driver: a vulkaninfo that asks less of it
     "libvulkan1",
     "libegl1",
     "libglvnd0",
@@ -64,9 +65,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         None => build(&["--release", "--package", "venus-host", "--bin", "venus"])?,
     };
     let root = roots::ensure(Suite::Sid)?;
+    let older = roots::ensure(Suite::Trixie)?;
     let step = Step::start(format!("packing {}", folder.display()));
     let packed = tempfile::tempdir().context("making a folder to pack")?;
-    pack_programs(root.guest(), &host, packed.path())?;
+    pack_programs(root.guest(), older.guest(), &host, packed.path())?;
     step.detail("libraries that the driver opens");
     pack_driver_libraries(packed.path())?;
     write_versions(root.guest(), &host, packed.path())?;
@@ -89,7 +91,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 /// The guest's programs, its Venus driver, ggml's backends, our host, and every library that one of them names.
-fn pack_programs(guest: &Guest, host: &Path, packed: &Path) -> Result<()> {
+fn pack_programs(guest: &Guest, older: &Guest, host: &Path, packed: &Path) -> Result<()> {
     let libraries = guest.root().join(LIBRARIES);
     for folder in ["bin", "lib", "backends"] {
         std::fs::create_dir(packed.join(folder)).with_context(|| format!("making the folder {folder}"))?;
@@ -98,6 +100,7 @@ fn pack_programs(guest: &Guest, host: &Path, packed: &Path) -> Result<()> {
     let ggml = guest.root().join(ggml.strip_prefix("/").unwrap_or(&ggml));
     let mut needed = vec![
         (guest.root().join("usr/bin/vulkaninfo"), packed.join("bin/vulkaninfo")),
+        (older.root().join("usr/bin/vulkaninfo"), packed.join("bin/vulkaninfo-trixie")),
         (ggml, packed.join("bin/test-backend-ops")),
         (libraries.join("libvulkan_virtio.so"), packed.join("lib/libvulkan_virtio.so")),
         (libraries.join("libvulkan.so.1"), packed.join("lib/libvulkan.so.1")),
@@ -139,6 +142,7 @@ fn pack_driver_libraries(packed: &Path) -> Result<()> {
             call(tethered("dpkg-deb").arg("--extract").arg(&path).arg(&unpacked))?;
         }
     }
+    copy(&unpacked.join("usr/bin/vulkaninfo"), &packed.join("bin/vulkaninfo-bookworm"))?;
     let target = packed.join("gl");
     std::fs::create_dir(&target).context("making the folder gl")?;
     for entry in std::fs::read_dir(unpacked.join(LIBRARIES)).context("looking into the packages")? {
