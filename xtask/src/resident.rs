@@ -16,6 +16,9 @@ const LIFE: Duration = Duration::from_secs(3600);
 /// The socket, and our program, in the folder that the server's root shares with this machine.
 const SOCKET: &str = "socket";
 const PROGRAM: &str = "venus";
+/// What our program logs, and what it says of itself, in the same folder.
+const LOG: &str = "log";
+const DOCTOR: &str = "doctor.json";
 
 /// A server inside of a guest root. Dropping it ends it.
 #[derive(Debug)]
@@ -37,10 +40,23 @@ impl Resident {
     ///
     /// Its C library must not be newer than the root's, which holds for the Debian that we support and later suites.
     pub fn venus(guest: &Guest, program: &Path, args: &[&str]) -> Result<Self> {
+        Self::start(guest, program, args, "")
+    }
+
+    /// As [`Resident::venus`], and has the host say first what it can give guests: [`Resident::doctor`].
+    ///
+    /// `driver` are the options that both of its commands take.
+    pub fn examined(guest: &Guest, program: &Path, driver: &[&str]) -> Result<Self> {
+        // A host that finds faults is still worth a try: its own words come with what fails.
+        let examine = format!("/run/venus/{PROGRAM} doctor --json \"$@\" >/run/venus/{DOCTOR} 2>/dev/null || true; ");
+        Self::start(guest, program, driver, &examine)
+    }
+
+    fn start(guest: &Guest, program: &Path, args: &[&str], before: &str) -> Result<Self> {
         // The root may not change, so the program waits for its copy in the shared folder.
         let script = format!(
-            "while ! [ -e /run/venus/{PROGRAM} ]; do sleep 0.01; done; \
-             exec /run/venus/{PROGRAM} serve --socket-path /run/venus/{SOCKET} \"$@\""
+            "while ! [ -e /run/venus/{PROGRAM} ]; do sleep 0.01; done; {before}\
+             exec /run/venus/{PROGRAM} serve --socket-path /run/venus/{SOCKET} \"$@\" 2>/run/venus/{LOG}"
         );
         let command = guest.command("sh", Vulkan::Lavapipe).args(["-c", &script, PROGRAM]);
         let running = command.args(args.iter().copied()).limit(LIFE).spawn()?;
@@ -55,7 +71,7 @@ impl Resident {
         while !self.socket().exists() {
             if !self.running.is_running()? {
                 let finished = self.running.finish()?;
-                bail!("{} ended before it served:\n{}", self.running.what(), tail(&finished.stderr));
+                bail!("{} ended before it served:\n{}{}", self.running.what(), tail(&finished.stderr), self.log());
             }
             if started.elapsed() > START_LIMIT {
                 bail!("{} made no socket within {START_LIMIT:?}", self.running.what());
@@ -68,5 +84,21 @@ impl Resident {
     /// The socket's path on this machine.
     pub fn socket(&self) -> PathBuf {
         self.running.shared().join(SOCKET)
+    }
+
+    /// The end of what our host has logged so far; empty for virglrenderer.
+    pub fn log(&self) -> String {
+        tail(&std::fs::read_to_string(self.running.shared().join(LOG)).unwrap_or_default())
+    }
+
+    /// What `venus doctor --json` printed.
+    ///
+    /// # Errors
+    ///
+    /// The host was not [`Resident::examined`], or said nothing that can be read.
+    pub fn doctor(&self) -> Result<serde_json::Value> {
+        let text =
+            std::fs::read_to_string(self.running.shared().join(DOCTOR)).context("reading venus doctor's words")?;
+        serde_json::from_str(&text).context("understanding venus doctor")
     }
 }

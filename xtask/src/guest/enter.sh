@@ -6,6 +6,7 @@
 # SHARED  a folder the guest sees as /run/venus
 # VTEST   the folder of the host's vtest socket, seen as /run/vtest; may be empty
 # BINDS   further folders of this machine, one per line: a name below /run, a space, a path; may be empty
+# DRIVER  another root, seen as /run/driver, whose Vulkan driver the guest uses; may be empty
 # "$@"    environment settings of the guest, then the command
 set -eu
 # A user's search path may lack the folders of mount and chroot.
@@ -31,4 +32,8 @@ printf '%s' "$BINDS" | while read -r name path; do
     mkdir "$MOUNT/run/$name"
     mount --bind "$path" "$MOUNT/run/$name"
 done
+if [ -n "$DRIVER" ]; then
+    mkdir "$MOUNT/run/driver"
+    mount --rbind "$DRIVER" "$MOUNT/run/driver"
+fi
 exec chroot "$MOUNT" /usr/bin/env -i "$@"

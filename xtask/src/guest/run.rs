@@ -1,6 +1,7 @@
 //! One run of one program in a guest: its settings, its namespaces, its screen, its end.
 
 use super::driver_manifest;
+use super::foreign::Foreign;
 use crate::picture::Picture;
 use crate::process::{Finished, Running, tethered};
 use anyhow::{Context as _, Result};
@@ -33,6 +34,8 @@ pub enum Vulkan<'a> {
     Venus(&'a Path),
     /// Mesa's lavapipe of the guest itself, for comparison.
     Lavapipe,
+    /// The lavapipe of another root, to run the guest's programs natively on the very driver that a host has.
+    LavapipeOf(&'a Guest),
     /// Whatever the guest's loader finds.
     Any,
 }
@@ -175,13 +178,20 @@ impl GuestRun<'_> {
         let folder = tempfile::Builder::new().prefix("venus-guest-").tempdir().context("making a run folder")?;
         let (mount, shared) = (folder.path().join("root"), folder.path().join("shared"));
         std::fs::create_dir(&mount).and_then(|()| std::fs::create_dir(&shared)).context("filling a run folder")?;
-        let settings = self.settings()?;
+        let foreign = self.foreign()?;
+        let mut settings = self.settings()?;
+        let mut program = self.command.clone();
+        if let Some(foreign) = &foreign {
+            settings.extend(foreign.prepare(&shared)?);
+            program = foreign.launch(&program)?;
+        }
         let mut command = namespaces();
         command
             .args(["sh", "-c", ENTER, "enter"])
             .args(settings.iter().map(|(name, value)| format!("{name}={value}")))
             .args(["sh", "-c", INSIDE, "inside"])
-            .args(&self.command)
+            .args(&program)
+            .env("DRIVER", foreign.as_ref().map_or_else(Default::default, |foreign| foreign.root().to_owned()))
             .env("ROOT", &self.guest.root)
             .env("MOUNT", &mount)
             .env("SHARED", &shared)
@@ -225,6 +235,14 @@ impl GuestRun<'_> {
         lines
     }
 
+    /// The other root that the driver comes from, where it is not the guest's own.
+    fn foreign(&self) -> Result<Option<Foreign<'_>>> {
+        match self.vulkan {
+            Vulkan::LavapipeOf(driver) => Foreign::new(self.guest, driver).map(Some),
+            _ => Ok(None),
+        }
+    }
+
     /// The guest's environment.
     fn settings(&self) -> Result<Vec<(String, String)>> {
         let mut settings: Vec<(String, String)> = [
@@ -252,7 +270,8 @@ impl GuestRun<'_> {
                 set("MESA_VK_WSI_DEBUG", "sw");
             }
             Vulkan::Lavapipe => set("VK_DRIVER_FILES", &manifest("lvp")?),
-            Vulkan::Any => {}
+            // What it takes is known once there is a folder for it.
+            Vulkan::LavapipeOf(_) | Vulkan::Any => {}
         }
         if let Some(screen) = self.screen {
             set("SCREEN", &format!("{}x{}", screen.width, screen.height));
