@@ -246,4 +246,21 @@ mod in_proc {
         drop(guests);
         until("all descriptors are closed", || server.descriptors() == idle);
     }
+
+    /// A server that runs through another loader cannot start itself; a script starts its workers then.
+    #[test]
+    fn workers_are_made_of_the_program_that_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let (script, seen) = (folder.path().join("worker"), folder.path().join("seen"));
+        let program = env!("CARGO_BIN_EXE_venus");
+        std::fs::write(&script, format!("#!/bin/sh\necho \"$@\" >{}\nexec {program} \"$@\"\n", seen.display()))
+            .unwrap();
+        std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let server = Server::start(&["--worker-program", script.to_str().unwrap()]);
+        let guest = server.connect();
+        assert_eq!(std::fs::read_to_string(&seen).unwrap(), "worker\n");
+        assert_eq!(server.workers().len(), 1);
+        drop(guest);
+        until("the worker is gone", || server.workers().is_empty());
+    }
 }
