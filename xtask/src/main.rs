@@ -6,6 +6,7 @@
 mod bench;
 mod check_macos;
 mod codegen;
+mod conformance;
 mod coverage;
 mod demo;
 mod guest_verb;
@@ -35,6 +36,7 @@ enum Verb {
     CheckMacos(check_macos::Args),
     /// Regenerate the protocol crate's sources from the registry.
     Codegen(codegen::Args),
+    Conformance(conformance::Args),
     /// Write the page that says what becomes of every command and extension.
     Coverage(coverage::Args),
     /// Run unmodified Mesa guests against our host, and save a screenshot of what they draw.
@@ -71,6 +73,7 @@ fn run(verb: &Verb) -> anyhow::Result<()> {
         Verb::Bench(args) => bench::run(args),
         Verb::CheckMacos(args) => check_macos::run(args),
         Verb::Codegen(args) => codegen::run(args),
+        Verb::Conformance(args) => conformance::run(args),
         Verb::Coverage(args) => coverage::run(args),
         Verb::Demo(args) => demo::run(args),
         Verb::Guest(args) => guest_verb::run(args),
