@@ -146,6 +146,9 @@ done
 both test-ADD 90 $ggml test -o ADD
 for turn in ${TURNS-1 2}; do
     both "perf-MUL_MAT.$turn" 45 $ggml perf -o MUL_MAT -p "$shapes"
+    # What the protocol has no commands for, so that a guest cannot use it.
+    step native "perf-MUL_MAT-without-cooperative-matrices.$turn" 45 \
+        env GGML_VK_DISABLE_COOPMAT=1 GGML_VK_DISABLE_COOPMAT2=1 $ggml perf -o MUL_MAT -p "$shapes"
     both "perf-ADD.$turn" 45 $ggml perf -o ADD
 done
 both test-MUL_MAT 150 $ggml test -o MUL_MAT -p "$tested"
