@@ -48,6 +48,8 @@ enum How {
     Other,
     /// The guest sees less: nothing, a smaller number, `false`, or fewer flags.
     Less,
+    /// The guest sees fewer flags, and only such as have this in their names.
+    LessFlags(&'static str),
     /// The guest sees what the driver does not have.
     More,
     /// The driver's name in that of the guest's driver.
@@ -72,6 +74,8 @@ const VERSION: &str =
 const OWN_EXTENSION: &str = "Mesa's guest driver implements the extension itself, on any host.";
 const OWN_WINDOWS: &str = "Mesa's window system code in the guest implements the extension for the guest's driver.";
 
+const VIDEO: &str = "Belongs to the extensions for video, which Venus does not carry.";
+const NVIDIA_STATE: &str = "The state belongs to an extension of NVIDIA's, which Venus does not carry.";
 const OLD_GUEST: &str = "Mesa's guest driver before 26 does not pass it on; it does not through virglrenderer either, and a newer one does \
                          from the same host.";
 const PROMOTED: &str =
@@ -120,6 +124,23 @@ const ROWS: &[Row] = &[
         "Mesa's guest driver offers it where it can make SYNC_FD files of its own, which takes a render node."),
     row("extensions/VK_KHR_external_memory_fd", How::Less,
         "Mesa's guest driver offers it where guests can pass dma-bufs, which the vtest transport cannot."),
+    row("formats/*Features", How::LessFlags("_VIDEO_"), VIDEO),
+    row("queueFamiliesProperties/*/VkQueueFamilyQueryResultStatusPropertiesKHR", How::Less, VIDEO),
+    row("queueFamiliesProperties/*/VkQueueFamilyVideoPropertiesKHR", How::Less, VIDEO),
+    row("extensions/VK_EXT_pci_bus_info", How::Less,
+        "Mesa's guest driver offers it for a device on the guest's own bus; behind a socket there is none."),
+    row("properties/VkPhysicalDeviceVulkan11Properties/deviceNodeMask", How::Less,
+        "The mask goes with a LUID, which Mesa's guest driver does not have: it names devices of the host's system."),
+    row("features/VkPhysicalDeviceAddressBindingReportFeaturesEXT", How::Less,
+        "Belongs to VK_EXT_device_address_binding_report, which Venus does not carry."),
+    row("features/VkPhysicalDeviceFaultFeaturesEXT", How::Less,
+        "Belongs to VK_EXT_device_fault, which Venus does not carry."),
+    row("properties/VkPhysicalDeviceDiscardRectanglePropertiesEXT", How::Less,
+        "Belongs to VK_EXT_discard_rectangles, which Venus does not carry."),
+    row("features/VkPhysicalDeviceExtendedDynamicState3FeaturesEXT/extendedDynamicState3Coverage*", How::Less, NVIDIA_STATE),
+    row("features/VkPhysicalDeviceExtendedDynamicState3FeaturesEXT/extendedDynamicState3RepresentativeFragmentTestEnable", How::Less, NVIDIA_STATE),
+    row("features/VkPhysicalDeviceExtendedDynamicState3FeaturesEXT/extendedDynamicState3ShadingRateImageEnable", How::Less, NVIDIA_STATE),
+    row("features/VkPhysicalDeviceExtendedDynamicState3FeaturesEXT/extendedDynamicState3Viewport*", How::Less, NVIDIA_STATE),
     row("extensions/VK_EXT_memory_budget", How::Less,
         "Mesa's guest driver does not list it over vtest, through virglrenderer neither."),
 ];
@@ -273,6 +294,13 @@ impl How {
         match self {
             Self::Other => true,
             Self::Less => less(native, ours),
+            Self::LessFlags(word) => {
+                let flags = |value: Option<&Value>| value.and_then(Value::as_array).cloned().unwrap_or_default();
+                let (native, ours) = (flags(native), flags(ours));
+                let named = |flag: &Value| flag.as_str().is_some_and(|flag| flag.contains(word));
+                ours.iter().all(|flag| native.contains(flag))
+                    && native.iter().all(|flag| ours.contains(flag) || named(flag))
+            }
             Self::More => less(ours, native),
             Self::Wrapped => {
                 let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned).unwrap_or_default();
@@ -366,6 +394,17 @@ mod tests {
         let named = |ours: &str| explainer.explain(&change(name, Some(json!("X")), Some(json!(ours))));
         assert!(named("Virtio-GPU Venus (X)").is_some());
         assert!(named("Virtio-GPU Venus (Y)").is_none());
+    }
+
+    #[test]
+    fn only_the_named_flags_may_be_missing() {
+        let doctor = json!({});
+        let explainer = Explainer::new(&doctor, false);
+        let flags =
+            |ours: Value| change("formats/F/P/optimalTilingFeatures", Some(json!(["A", "B_VIDEO_BIT"])), Some(ours));
+        assert!(explainer.explain(&flags(json!(["A"]))).is_some());
+        assert!(explainer.explain(&flags(json!(["B_VIDEO_BIT"]))).is_none());
+        assert!(explainer.explain(&flags(json!(["C"]))).is_none());
     }
 
     #[test]
