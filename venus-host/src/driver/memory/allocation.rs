@@ -264,7 +264,7 @@ impl Device {
             None => match plan.rung().filter(|_| plan.shareable().contains(type_index)) {
                 Some(Rung::DmaBuf) => self.allocate_exportable(&mut wishes, info)?,
                 Some(Rung::Import) => {
-                    let size = plan.round_up(info.allocation_size).ok_or_else(|| overflow(info.allocation_size))?;
+                    let size = self.whole_pages(info.allocation_size)?;
                     let file = MemoryFile::create(size).map_err(|error| out_of_memory(&error))?;
                     self.import_file(&mut wishes, type_index, size, file)?
                 }
@@ -288,8 +288,7 @@ impl Device {
         let mut export =
             vk::ExportMemoryAllocateInfo::default().handle_types(vk::ExternalMemoryHandleTypeFlags::DMA_BUF_EXT);
         // The guest maps whole pages, so there have to be whole pages.
-        let size = self.physical().memory_plan().round_up(info.allocation_size);
-        let size = size.ok_or_else(|| overflow(info.allocation_size))?;
+        let size = self.whole_pages(info.allocation_size)?;
         let size = if wishes.dedicated.is_some() { info.allocation_size } else { size };
         let raw = wishes.allocate(self, size, info.memory_type_index, Some(&mut export))?;
         Ok((raw, Storage::DmaBuf))
@@ -303,12 +302,16 @@ impl Device {
         info: &vk::MemoryAllocateInfo<'_>,
     ) -> Result<(vk::DeviceMemory, Storage), Failure> {
         wishes.dedicated = None;
-        let size = self.physical().memory_plan().round_up(info.allocation_size);
-        let size = size.ok_or_else(|| overflow(info.allocation_size))?;
+        let size = self.whole_pages(info.allocation_size)?;
         let mut export =
             vk::ExportMemoryAllocateInfo::default().handle_types(vk::ExternalMemoryHandleTypeFlags::OPAQUE_FD);
         let raw = wishes.allocate(self, size, info.memory_type_index, Some(&mut export))?;
         Ok((raw, Storage::Opaque(self.vulkan_info(size, info.memory_type_index))))
+    }
+
+    /// A size in whole pages, which is how guests map memory.
+    fn whole_pages(&self, size: u64) -> Result<u64, Failure> {
+        self.physical().memory_plan().round_up(size).ok_or_else(|| overflow(size))
     }
 
     fn vulkan_info(&self, allocation_size: u64, memory_type_index: u32) -> VulkanInfo {
@@ -324,8 +327,7 @@ impl Device {
         info: &vk::MemoryAllocateInfo<'_>,
     ) -> Result<(vk::DeviceMemory, Storage), Failure> {
         wishes.dedicated = None;
-        let size = self.physical().memory_plan().round_up(info.allocation_size);
-        let size = size.ok_or_else(|| overflow(info.allocation_size))?;
+        let size = self.whole_pages(info.allocation_size)?;
         let none = None::<&mut vk::ExportMemoryAllocateInfo<'_>>;
         let raw = wishes.allocate(self, size, info.memory_type_index, none)?;
         Ok((raw, Storage::Pointer { size, mapped: OnceLock::new() }))
@@ -397,7 +399,7 @@ impl Device {
         size: u64,
         file: MemoryFile,
     ) -> Result<(vk::DeviceMemory, Storage), Failure> {
-        let size = self.physical().memory_plan().round_up(size).ok_or_else(|| overflow(size))?;
+        let size = self.whole_pages(size)?;
         if size > file.size() {
             return Err(too_short(size, file.size()));
         }
