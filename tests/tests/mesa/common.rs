@@ -1,8 +1,8 @@
 //! What every test here starts from: guests, a host, and a way to skip.
 
 use std::path::PathBuf;
-use std::time::Duration;
-use xtask::guest::{Guest, GuestRun, Vulkan};
+use std::time::{Duration, Instant};
+use xtask::guest::{Guest, GuestRun, GuestRunning, Screen, Vulkan};
 use xtask::provision::Suite;
 use xtask::server::Server;
 use xtask::skipping::{HOST_VARIABLE, path_or_skip};
@@ -38,4 +38,18 @@ pub(crate) fn drawing_guest(name: &str) -> Option<Guest> {
 /// `vulkaninfo` through the host: the smallest program that uses instance, device and queue queries.
 pub(crate) fn vulkaninfo<'a>(guest: &'a Guest, socket: &'a std::path::Path) -> GuestRun<'a> {
     guest.command("vulkaninfo", Vulkan::Venus(socket)).limit(LIMIT)
+}
+
+/// A vkcube that draws through the host until somebody ends it, from its first picture on.
+pub(crate) fn endless_cube(guest: &Guest, host: &Server) -> GuestRunning {
+    let socket = host.socket();
+    let cube = guest.command("vkcube", Vulkan::Venus(&socket)).args(["--c", "1000000", "--present_mode", "0"]);
+    let mut cube = cube.screen(Screen::VKCUBE).limit(LIMIT).spawn().unwrap();
+    let started = Instant::now();
+    while cube.screenshot().is_none() {
+        assert!(cube.is_running().unwrap(), "{:?}: {}", cube.finish(), host.log());
+        assert!(started.elapsed() < LIMIT, "no window: {}", host.log());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    cube
 }

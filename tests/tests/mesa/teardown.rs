@@ -1,8 +1,7 @@
 //! What a guest leaves behind: nothing, in whatever number and way guests come and go.
 
-use crate::common::{LIMIT, TEARDOWN, drawing_guest, guest, guests, host, vulkaninfo};
-use std::time::{Duration, Instant};
-use xtask::guest::{GuestRunning, Screen, Vulkan};
+use crate::common::{TEARDOWN, drawing_guest, endless_cube, guest, guests, host, vulkaninfo};
+use xtask::guest::GuestRunning;
 use xtask::provision::Suite;
 use xtask::server::{Server, Traces};
 
@@ -60,14 +59,7 @@ fn a_guest_killed_while_it_draws_leaves_nothing() {
             info.expect_success("the first guest").unwrap();
         });
         for _ in 0..3 {
-            let cube = guest.command("vkcube", Vulkan::Venus(&socket)).args(["--c", "1000000", "--present_mode", "0"]);
-            let mut cube = cube.screen(Screen::VKCUBE).limit(LIMIT).spawn().unwrap();
-            let started = Instant::now();
-            while cube.screenshot().is_none() {
-                assert!(cube.is_running().unwrap(), "{:?}: {}", cube.finish(), host.log());
-                assert!(started.elapsed() < LIMIT, "no window: {}", host.log());
-                std::thread::sleep(Duration::from_millis(5));
-            }
+            let mut cube = endless_cube(&guest, &host);
             cube.kill().unwrap();
             assert!(!cube.finish().unwrap().success());
             host.expect_traces(&before, TEARDOWN).unwrap();
