@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use xtask::provision::{self, Suite, roots};
+use xtask::provision::{self, Suite, apt, roots};
 use xtask::skipping::{HOST_VARIABLE, SKIPPED_VARIABLE};
 use xtask::workspace;
 
@@ -31,6 +31,9 @@ struct Counts {
 #[expect(clippy::print_stdout, reason = "the result of a command-line verb")]
 pub(crate) fn run(args: &Args) -> Result<()> {
     provision::host_driver()?;
+    if let Err(error) = apt::install(&["vulkan-validationlayers"], "what `venus serve --validate` finds") {
+        eprintln!("the test of it will skip itself: {error:#}");
+    }
     let mut held = Vec::new();
     if !args.no_guests {
         for suite in Suite::ALL {
