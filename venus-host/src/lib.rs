@@ -13,7 +13,7 @@
 //!                                                                         v
 //!                                             context/interpreter: decode, dispatch, reply
 //!                                                                         │
-//!                                              handlers/ ──> object/  sync/  resource/
+//!                                              handlers/ ──> object/  resource/
 //!                                                  │
 //!                                                  v
 //!                                              driver/  ──> Vulkan
@@ -31,7 +31,6 @@
 //! | [`recording`] | what guests did, in a file | what commands mean |
 //! | [`dump`] | recordings and streams as text, JSON, statistics | any command by name |
 //! | [`replay`] | executing a recording without its guest, and comparing | sockets |
-//! | `sync` | queues, timelines, fences | ids |
 //! | [`driver`] | all calls to Vulkan; how host-visible memory reaches the guest | ids, rings |
 //!
 //! # Who validates what, and why only there
@@ -70,12 +69,11 @@ pub mod error;
 mod handlers;
 pub mod limits;
 mod object;
-mod platform;
 pub mod recording;
 pub mod replay;
 pub mod resource;
 mod ring;
-mod sync;
+mod thread;
 pub mod trace;
 pub mod vtest;
 

@@ -15,7 +15,6 @@ use crate::{
     recording::{Place, Source},
     resource::{self, ResourceId},
     ring::{self, Rest},
-    sync,
     trace::{Lane, Span},
 };
 
@@ -39,7 +38,7 @@ pub(crate) struct Shared {
     /// Says whether the guest is gone, so that a wait on its behalf may end.
     pub(crate) abandoned: Abandoned,
     /// Which queue serves which `ring_idx`, and the fences pending on them.
-    pub(crate) timelines: sync::Timelines,
+    pub(crate) timelines: driver::sync::Timelines,
     /// Set once the guest broke the protocol.
     pub(crate) fatal: FatalState,
     /// Signs that its guest is old.

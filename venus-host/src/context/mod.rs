@@ -61,7 +61,7 @@ use crate::{
     handlers, limits, object,
     recording::Recorder,
     resource::{self, Blob, BlobFlags, BlobKind, HostMapping, MemoryFile, Resource, ResourceId, Storage},
-    ring, sync,
+    ring,
     trace::Tracer,
 };
 
@@ -151,7 +151,7 @@ impl Context {
             rings: ring::Table::default(),
             ring_mode,
             abandoned: options.abandoned,
-            timelines: sync::Timelines::new(),
+            timelines: driver::sync::Timelines::new(),
             fatal: FatalState::default(),
             age: age::Age::default(),
             statistics,

@@ -14,11 +14,12 @@ use ash::vk;
 use parking_lot::Mutex;
 use venus_protocol::procs::Procs;
 
-use super::{Failure, PhysicalDevice, extensions, memory::Lent};
-use crate::{
-    error::APPLICATION,
+use super::{
+    Failure, PhysicalDevice, extensions,
+    memory::Lent,
     sync::{Orphans, Queue},
 };
+use crate::error::APPLICATION;
 
 /// A live `VkDevice`. Destroyed explicitly, by `driver/destroy.rs`, after everything that belongs to it.
 pub(crate) struct Device {

@@ -22,7 +22,7 @@ macro_rules! link {
 }
 
 /// Which of the two kinds of sync objects the driver can pass as SYNC_FD. Where it cannot, the host emulates
-/// (`sync/emulation.rs`).
+/// (`driver/sync/emulation.rs`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SyncSupport {
     pub(crate) native_fences: bool,

@@ -12,6 +12,7 @@
 //! | `external` | what a guest is told about external memory, fences and semaphores |
 //! | `bounds` | lengths that are said twice, and that drivers believe |
 //! | `destroy` | freeing an object by its type |
+//! | `sync` | queues, their timelines, and what stands in for SYNC_FD |
 //! | `failure` | why a guest is told that a call failed |
 //! | `chain` | looking into the `pNext` chains that the decoder built |
 //! | `validation` | the validation layer's messages, and the commands that caused them |
@@ -42,6 +43,7 @@ mod loader;
 pub(crate) mod memory;
 mod physical_device;
 mod profile;
+pub(crate) mod sync;
 pub(crate) mod validation;
 
 use parking_lot::Mutex;

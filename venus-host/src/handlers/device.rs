@@ -8,10 +8,9 @@ use super::{forward, refuse};
 use crate::{
     HostError,
     context::{Dispatcher, Shared},
-    driver::{self, Device},
+    driver::{self, Device, sync::Unbound},
     error::{Fatal, GUEST_DRIVER},
     object::{Detail, NewObject, Removed},
-    sync::Unbound,
     trace::Span,
 };
 

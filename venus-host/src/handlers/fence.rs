@@ -13,10 +13,9 @@ use super::{destroy, forward};
 use crate::{
     HostError,
     context::Dispatcher,
-    driver::Device,
+    driver::{Device, sync::Orphan},
     error::{Fatal, RUNAWAY},
     object::Uses,
-    sync::Orphan,
 };
 
 /// How long one wait in the driver takes at most, so that the end of a context is noticed in between.
@@ -60,7 +59,7 @@ impl FenceCommands for Dispatcher {
         }
     }
 
-    /// The guest has exported the fence: its payload is gone and it is unsignalled. See `sync/emulation.rs`.
+    /// The guest has exported the fence: its payload is gone and it is unsignalled. See `driver/sync/emulation.rs`.
     fn reset_fence_resource_mesa(&mut self, args: &mut ResetFenceResourceMESAArgs) -> Result<(), HostError> {
         const NAME: &str = ResetFenceResourceMESAArgs::NAME;
         let device = Arc::clone(self.device(args.device.id, NAME)?);

@@ -13,10 +13,9 @@ use super::{REFUSED, gone, no_entry_point, refuse};
 use crate::{
     HostError,
     context::Dispatcher,
-    driver::{self, bounds, chain},
+    driver::{self, bounds, chain, sync::Queue},
     error::{APPLICATION, Fatal, GUEST_DRIVER},
     object::{Detail, NewObject},
-    sync::Queue,
     trace::Span,
 };
 

@@ -17,10 +17,12 @@ use super::{
 use crate::{
     HostError,
     context::Dispatcher,
-    driver::{Device, chain},
+    driver::{
+        Device, chain,
+        sync::{Orphan, Queue},
+    },
     error::{APPLICATION, Fatal},
     object::Uses,
-    sync::{Orphan, Queue},
 };
 
 impl SemaphoreCommands for Dispatcher {
@@ -65,7 +67,7 @@ impl SemaphoreCommands for Dispatcher {
         }
     }
 
-    /// The guest has exported the semaphore: its signal counts as waited for. See `sync/emulation.rs`.
+    /// The guest has exported the semaphore: its signal counts as waited for. See `driver/sync/emulation.rs`.
     fn wait_semaphore_resource_mesa(&mut self, args: &mut WaitSemaphoreResourceMESAArgs) -> Result<(), HostError> {
         const NAME: &str = WaitSemaphoreResourceMESAArgs::NAME;
         let device = Arc::clone(self.device(args.device.id, NAME)?);

@@ -28,7 +28,7 @@ use parking_lot::{Condvar, Mutex};
 use venus_protocol::{reflect::value::Request, vk, wire::CommandType};
 
 use super::request;
-use crate::sync::Timelines;
+use crate::driver::sync::Timelines;
 
 /// How long a command waits for work at most. Work of a CPU driver takes seconds.
 const LIMIT: Duration = Duration::from_secs(10);

@@ -17,10 +17,10 @@ use crate::{
     HostError,
     context::{self, Context, Endpoint as ContextEndpoint, interpreter::Interpreter},
     limits,
-    platform::AutoreleasePool,
     recording::{Place, Source},
     resource::{BlobFlags, ResourceId},
     ring::{self, Executor as _},
+    thread::AutoreleasePool,
 };
 
 /// How often a thread looks whether its ring is there, and the end whether a thread is gone.

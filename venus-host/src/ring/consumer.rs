@@ -28,7 +28,7 @@ use std::{
 use super::{Control, Region, control::reached, monitor::Monitor, region};
 use crate::{
     error::{Fatal, GUEST_DRIVER, HostError},
-    platform::AutoreleasePool,
+    thread::AutoreleasePool,
 };
 
 /// What a ring without commands does.

@@ -16,8 +16,9 @@ use super::{
 };
 use crate::{
     error::{Fatal, HostError},
-    limits, platform,
+    limits,
     resource::ResourceId,
+    thread::sharpen_timers,
 };
 
 /// How often a join with a time-out looks.
@@ -64,7 +65,7 @@ impl Table {
                 let thread = thread::Builder::new()
                     .name(format!("venus-ring-{}", rings.len()))
                     .spawn(move || {
-                        platform::sharpen_timers();
+                        sharpen_timers();
                         consumer::run_thread(consumer);
                     })
                     .map_err(|error| {

@@ -20,9 +20,9 @@ use crate::{
     driver,
     error::{Fatal, HostError},
     limits,
-    platform::AutoreleasePool,
     recording::{self, Recorder},
     resource::{BlobFlags, BlobKind, MemoryFile, ResourceId},
+    thread::AutoreleasePool,
     trace::{self, Tracer},
 };
 

@@ -17,7 +17,7 @@ use parking_lot::{Condvar, Mutex};
 use venus_protocol::vk;
 
 use super::Queue;
-use crate::{HostError, driver::Device, limits, platform::AutoreleasePool};
+use crate::{HostError, driver::Device, limits, thread::AutoreleasePool};
 
 /// Tells whoever asked for a fence that it is done. Called without any lock held.
 pub(crate) type Retire = Box<dyn FnOnce() + Send>;
