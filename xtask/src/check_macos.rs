@@ -15,17 +15,17 @@
 //! The root has no network: this machine's own cargo fetches the crates, from the registry that it is configured for.
 //! Build scripts and procedural macros run; what is checked does not.
 
-use crate::test::cargo;
 use anyhow::{Context as _, Result, bail, ensure};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
-use xtask::guest::Vulkan;
-use xtask::process::{Outcome, Running, tethered};
-use xtask::progress::Step;
-use xtask::provision::{apt::which, cache_folder, roots, short_hash};
-use xtask::workspace;
+use testbed::cargo::cargo;
+use testbed::process::{Outcome, Running, tethered};
+use testbed::progress::Step;
+use testbed::provision::{apt::which, cache_folder, roots, short_hash};
+use testbed::sandbox::Vulkan;
+use testbed::workspace;
 
 /// What is checked for: every Mac that a Venus host makes sense on.
 const TARGET: &str = "aarch64-apple-darwin";

@@ -7,14 +7,14 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
-use xtask::guest::{Guest, GuestRunning, Screen, Vulkan};
-use xtask::picture::Picture;
-use xtask::process::{Finished, tail};
-use xtask::progress::Step;
-use xtask::provision::{self, Suite, apt, roots};
-use xtask::server::Server;
-use xtask::statistics::Statistics;
-use xtask::workspace;
+use testbed::picture::Picture;
+use testbed::process::{Finished, tail};
+use testbed::progress::Step;
+use testbed::provision::{self, Suite, apt, roots};
+use testbed::sandbox::{Guest, GuestRunning, Screen, Vulkan};
+use testbed::server::Server;
+use testbed::statistics::Statistics;
+use testbed::workspace;
 
 /// Where pictures go, in the workspace.
 const FOLDER: &str = "target/demo";
@@ -109,7 +109,7 @@ fn choices(args: &Args) -> Vec<Choice> {
 /// Builds the `venus` command in release and says where it is.
 fn build_host() -> Result<PathBuf> {
     eprintln!("building venus (release)");
-    crate::test::build(&["--release", "--package", "venus-host", "--bin", "venus"])
+    testbed::cargo::build(&["--release", "--package", "venus-host", "--bin", "venus"])
 }
 
 fn run_guest(program: &Path, guest: &Guest, args: &Args) -> Result<Row> {
@@ -215,7 +215,7 @@ fn run_rust_guest(program: &Path) -> Result<()> {
     let folder = workspace().join(FOLDER);
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     let picture = folder.join("triangle.png");
-    let guest = crate::test::build(&["--release", "--package", "venus-tests", "--bin", "venus-guest"])?;
+    let guest = testbed::cargo::build(&["--release", "--package", "venus-tests", "--bin", "venus-guest"])?;
     let status = Command::new(guest)
         .arg("--socket-path")
         .arg(server.socket())

@@ -3,8 +3,8 @@
 use anyhow::Result;
 use std::path::PathBuf;
 use std::time::Duration;
-use xtask::guest::{Screen, Vulkan};
-use xtask::provision::{Suite, roots};
+use testbed::provision::{Suite, roots};
+use testbed::sandbox::{Screen, Vulkan};
 
 /// Run a program in a guest root, natively or against a running vtest server.
 #[derive(Debug, clap::Args)]

@@ -4,18 +4,18 @@
 //! programs with all their libraries and their own loader, our host, and the libraries beside which NVIDIA's driver wants
 //! to live.
 
-use crate::test::build;
 use anyhow::{Context as _, Result, ensure};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
-use xtask::guest::Guest;
-use xtask::process::{Running, tethered};
-use xtask::programs::ggml_program;
-use xtask::progress::Step;
-use xtask::provision::{Suite, roots};
-use xtask::workspace;
+use testbed::cargo::build;
+use testbed::process::{Running, tethered};
+use testbed::programs::ggml_program;
+use testbed::progress::Step;
+use testbed::provision::{Suite, roots};
+use testbed::sandbox::Guest;
+use testbed::workspace;
 
 /// Where the script lies, in the workspace.
 const SCRIPT: &str = "tests/h200/run.sh";

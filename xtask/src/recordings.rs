@@ -3,14 +3,14 @@
 //! The small ones are kept in `tests/recordings` and are fixtures of the tests; the others are made when somebody wants
 //! to look at them, or to measure with them.
 
-use crate::test::build;
 use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
-use xtask::programs::Program;
-use xtask::progress::Step;
-use xtask::provision::{self, roots};
-use xtask::recorder::{Recorded, record};
-use xtask::workspace;
+use testbed::cargo::build;
+use testbed::programs::Program;
+use testbed::progress::Step;
+use testbed::provision::{self, roots};
+use testbed::recorder::{Recorded, record};
+use testbed::workspace;
 
 /// Where recordings go, in the workspace.
 const FOLDER: &str = "target/recordings";

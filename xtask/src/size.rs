@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use xtask::workspace;
+use testbed::workspace;
 
 /// A target folder that nobody else uses, so that the build starts from nothing.
 const TARGET: &str = "target/size";

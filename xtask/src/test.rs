@@ -1,13 +1,13 @@
 //! `cargo xtask test`: every test of the workspace, with real guests, and one line at the end that counts them.
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use xtask::provision::{self, Suite, apt, roots};
-use xtask::skipping::{HOST_VARIABLE, SKIPPED_VARIABLE};
-use xtask::workspace;
+use testbed::cargo::{build, cargo};
+use testbed::provision::{self, Suite, apt, roots};
+use testbed::skipping::{HOST_VARIABLE, SKIPPED_VARIABLE};
+use testbed::workspace;
 
 /// Run every test.
 #[derive(Debug, clap::Args)]
@@ -75,36 +75,6 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     println!("{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skipped);
     ensure!(counts.failed == 0, "tests failed");
     Ok(())
-}
-
-/// Builds with the given arguments of `cargo build` and returns the program that came out.
-pub(crate) fn build(args: &[&str]) -> Result<PathBuf> {
-    let mut child = Command::new(cargo())
-        .args(["build", "--message-format=json-render-diagnostics"])
-        .args(args)
-        .current_dir(workspace())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("starting cargo build")?;
-    let messages = BufReader::new(child.stdout.take().context("cargo build has no output")?);
-    let mut program = None;
-    for line in messages.lines() {
-        // Lines that are no JSON come from build scripts and mean nothing to us.
-        let message = serde_json::from_str::<serde_json::Value>(&line?).unwrap_or_default();
-        if let Some(path) = message.get("executable").and_then(|path| path.as_str()) {
-            program = Some(PathBuf::from(path));
-        }
-    }
-    let status = child.wait()?;
-    if !status.success() {
-        bail!("cargo build {} failed ({status})", args.join(" "));
-    }
-    program.with_context(|| format!("cargo build {} made no program", args.join(" ")))
-}
-
-/// The cargo that runs us, so that its toolchain stays the same.
-pub(crate) fn cargo() -> std::ffi::OsString {
-    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
 /// Runs the tests, passes their words on as they come, and adds up what each test program counted.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
-use xtask::workspace;
+use testbed::workspace;
 
 /// Check that every request of a vector file decodes, encodes to the same bytes, and gets a reply of the stated size.
 ///

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use xtask::guest::{Guest, GuestRun, GuestRunning, Screen, Vulkan};
-use xtask::provision::Suite;
-use xtask::server::Server;
-use xtask::skipping::{HOST_VARIABLE, path_or_skip};
+use testbed::provision::Suite;
+use testbed::sandbox::{Guest, GuestRun, GuestRunning, Screen, Vulkan};
+use testbed::server::Server;
+use testbed::skipping::{HOST_VARIABLE, path_or_skip};
 
 /// How long the host may take to notice that a guest is gone and to clean up after it.
 pub(crate) const TEARDOWN: Duration = Duration::from_secs(10);

@@ -11,7 +11,7 @@ fn a_killed_worker_takes_only_its_own_guest_along() {
         let workers = host.descendants();
         assert!(!workers.is_empty(), "no process of its own for a context");
         for worker in workers {
-            xtask::process::kill(worker).unwrap();
+            testbed::process::kill(worker).unwrap();
         }
 
         // The next guest finds a host that works. The first one may spin on its socket, and is ended by us.

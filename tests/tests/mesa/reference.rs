@@ -1,7 +1,7 @@
 //! The same guests against virglrenderer, the reference host: when this fails, the guest is broken and not our host.
 
 use crate::common::{guests, vulkaninfo};
-use xtask::resident::Resident;
+use testbed::resident::Resident;
 
 #[test]
 fn the_reference_host_serves_the_same_guests() {

@@ -1,9 +1,9 @@
 //! What a guest leaves behind: nothing, in whatever number and way guests come and go.
 
 use crate::common::{TEARDOWN, drawing_guest, endless_cube, guest, guests, host, vulkaninfo};
-use xtask::guest::GuestRunning;
-use xtask::provision::Suite;
-use xtask::server::{Server, Traces};
+use testbed::provision::Suite;
+use testbed::sandbox::GuestRunning;
+use testbed::server::{Server, Traces};
 
 /// What the host holds between guests, once the first one has made it load what it loads for good.
 fn settled(host: &Server, first: impl FnOnce()) -> Traces {

@@ -2,8 +2,8 @@
 
 use crate::common::{LIMIT, drawing_guest, host};
 use std::time::Duration;
-use xtask::guest::{Guest, GuestRunning, Screen, Vulkan};
-use xtask::picture::Picture;
+use testbed::picture::Picture;
+use testbed::sandbox::{Guest, GuestRunning, Screen, Vulkan};
 
 fn start(guest: &Guest, vulkan: Vulkan<'_>, frames: u32) -> GuestRunning {
     let cube = guest.command("vkcube", vulkan).args(["--c", &frames.to_string(), "--present_mode", "0"]);

@@ -1,7 +1,7 @@
 //! What a guest is told about its device.
 
 use crate::common::{guest, guests, host, vulkaninfo};
-use xtask::provision::Suite;
+use testbed::provision::Suite;
 
 /// The value of the first line `name = value`.
 fn field<'a>(info: &'a str, name: &str) -> &'a str {

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use testbed::process::{Running, tethered};
+use testbed::programs::Program;
+use testbed::sandbox::Guest;
+use testbed::skipping::{HOST_VARIABLE, path_or_skip, skip};
 use venus_host::recording::{Ending, Reader, Record};
-use xtask::guest::Guest;
-use xtask::process::{Running, tethered};
-use xtask::programs::Program;
-use xtask::skipping::{HOST_VARIABLE, path_or_skip, skip};
 
 /// Longest that the doctor may take; a driver may have to be loaded from a cold disk.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -14,7 +14,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// The recordings in the repository. There is always at least one.
 pub(crate) fn fixtures() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("recordings");
-    let mut found = xtask::recorder::recordings(&folder).expect("tests/recordings can be listed");
+    let mut found = testbed::recorder::recordings(&folder).expect("tests/recordings can be listed");
     found.sort();
     assert!(!found.is_empty(), "no recordings in {}", folder.display());
     found

@@ -3,8 +3,8 @@
 use crate::codec::check;
 use crate::common::host_and_guest;
 use crate::replay::replay;
-use xtask::programs::Program;
-use xtask::recorder::record;
+use testbed::programs::Program;
+use testbed::recorder::record;
 
 #[test]
 fn standard_programs_run_and_are_recorded_faithfully() {

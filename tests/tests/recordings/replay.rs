@@ -3,8 +3,8 @@
 use crate::common::{fixtures, lavapipe_host};
 use std::path::Path;
 use std::time::Duration;
-use xtask::picture::Picture;
-use xtask::process::{Finished, Running, tethered};
+use testbed::picture::Picture;
+use testbed::process::{Finished, Running, tethered};
 
 /// Longest that one recording may take, on a loaded machine and with an unoptimised host.
 const LIMIT: Duration = Duration::from_secs(120);

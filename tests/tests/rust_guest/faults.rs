@@ -5,6 +5,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::common::{guest, host, host_with};
+use testbed::server::Server;
+use testbed::skipping::skip;
 use venus_protocol::args::{
     CreateBufferArgs, CreateBufferViewArgs, CreateRingMESAArgs, DestroyBufferArgs, DestroyBufferViewArgs,
     NotifyRingMESAArgs, decode_create_buffer_reply,
@@ -12,8 +14,6 @@ use venus_protocol::args::{
 use venus_protocol::vk;
 use venus_protocol::wire::{Command as _, Encoder, Handle};
 use venus_tests::guest::{Gpu, Guest, Ring};
-use xtask::server::Server;
-use xtask::skipping::skip;
 
 /// How long the host may take to notice.
 const NOTICE: Duration = Duration::from_secs(10);

@@ -1,10 +1,10 @@
 //! Guests come and go, well or badly, and the host lives on without a trace of them.
 
 use crate::common::{TEARDOWN, guest, guest_at, host};
+use testbed::server::{Server, Traces};
 use venus_protocol::args::DestroyBufferArgs;
 use venus_protocol::wire::Handle;
 use venus_tests::guest::{Gpu, programs};
-use xtask::server::{Server, Traces};
 
 /// What the host holds when it has nothing to do. The first guest may make it open what stays open.
 fn traces_at_rest(server: &Server) -> Traces {

@@ -6,14 +6,14 @@
 
 mod observing;
 
-use crate::test::build;
 use anyhow::{Context as _, Result, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use xtask::provision::{self, Suite, apt, roots};
-use xtask::resident::Resident;
-use xtask::server::Server;
-use xtask::workspace;
+use testbed::cargo::build;
+use testbed::provision::{self, Suite, apt, roots};
+use testbed::resident::Resident;
+use testbed::server::Server;
+use testbed::workspace;
 
 /// Where the figures go, in the workspace.
 const FOLDER: &str = "target/bench";

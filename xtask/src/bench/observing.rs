@@ -3,10 +3,10 @@
 use anyhow::{Context as _, Result};
 use std::path::Path;
 use std::time::Duration;
-use xtask::guest::{Guest, Screen, Vulkan};
-use xtask::process::tail;
-use xtask::progress::Step;
-use xtask::server::Server;
+use testbed::process::tail;
+use testbed::progress::Step;
+use testbed::sandbox::{Guest, Screen, Vulkan};
+use testbed::server::Server;
 
 /// Long enough that making the window hardly counts.
 const FRAMES: &str = "500";

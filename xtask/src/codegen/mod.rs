@@ -39,7 +39,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let workspace = xtask::workspace();
+    let workspace = testbed::workspace();
     let registry = args.registry.clone().unwrap_or_else(|| workspace.join("registry"));
     let inputs = inputs(&registry, &workspace)?;
     let output = venus_gen::generate(&inputs)?;

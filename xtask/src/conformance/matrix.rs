@@ -3,9 +3,9 @@
 use anyhow::{Context as _, Result};
 use std::cell::OnceCell;
 use std::path::Path;
-use xtask::guest::Guest;
-use xtask::provision::roots::{self, GuestRoot};
-use xtask::provision::{Suite, apt};
+use testbed::provision::roots::{self, GuestRoot};
+use testbed::provision::{Suite, apt};
+use testbed::sandbox::Guest;
 
 /// Whose Mesa the guest is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

@@ -25,15 +25,15 @@ mod profile;
 mod results;
 mod suites;
 
-use crate::test::build;
 use anyhow::{Result, ensure};
 use matrix::{Column, GuestChoice, HostChoice, ProfileChoice};
 use outcome::Outcome;
 use results::Results;
 use std::path::PathBuf;
 use suites::{Bench, Suite};
-use xtask::progress::Step;
-use xtask::provision;
+use testbed::cargo::build;
+use testbed::progress::Step;
+use testbed::provision;
 
 /// Run suites natively and through our host on the same driver, and report the differences.
 #[derive(Debug, clap::Args)]

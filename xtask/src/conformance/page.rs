@@ -6,7 +6,7 @@ use super::{card, suites::Suite};
 use anyhow::{Context as _, Result};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use xtask::workspace;
+use testbed::workspace;
 
 /// The page, in the workspace.
 const FILE: &str = "docs/conformance.md";

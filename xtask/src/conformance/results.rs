@@ -4,7 +4,7 @@ use super::outcome::Outcome;
 use anyhow::{Context as _, Result};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use xtask::workspace;
+use testbed::workspace;
 
 /// Where the results are kept, in the workspace.
 const FILE: &str = "tests/conformance/results.json";

@@ -21,7 +21,7 @@ mod suites;
 use anyhow::{Context as _, Result, bail, ensure};
 use std::fs;
 use std::path::PathBuf;
-use xtask::workspace;
+use testbed::workspace;
 
 /// The page.
 const PAGE: &str = "docs/coverage.md";

@@ -8,7 +8,6 @@
 
 use super::all_or_nothing;
 use super::protocol::Protocol;
-use crate::test::build;
 use anyhow::{Context as _, Result, ensure};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -16,8 +15,9 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
-use xtask::server::Server;
-use xtask::workspace;
+use testbed::cargo::build;
+use testbed::server::Server;
+use testbed::workspace;
 
 /// How long after its last guest a server may take to write the recordings.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -8,7 +8,7 @@ mod rules;
 use anyhow::{Context as _, Result, ensure};
 use rules::{RULES, Rule};
 use std::path::{Path, PathBuf};
-use xtask::workspace;
+use testbed::workspace;
 
 /// Check which room of the sources imports what.
 #[derive(Debug, clap::Args)]

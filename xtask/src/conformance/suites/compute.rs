@@ -4,8 +4,8 @@ use super::{Bench, LIMIT, Ran, setting};
 use crate::conformance::outcome::Outcome;
 use anyhow::{Result, ensure};
 use std::collections::BTreeMap;
-use xtask::process::{Running, tail, tethered};
-use xtask::programs::ggml_program;
+use testbed::process::{Running, tail, tethered};
+use testbed::programs::ggml_program;
 
 /// Matrix products that lavapipe can do in seconds: each type costs it some for the shader alone.
 pub(super) const MUL_MAT_ON_LAVAPIPE: &str =

@@ -4,8 +4,8 @@ use super::{Bench, Ran, expect_program, query, ratio, setting};
 use crate::conformance::outcome::Outcome;
 use anyhow::{Context as _, Result, ensure};
 use std::collections::BTreeSet;
-use xtask::guest::{GuestRun, Screen};
-use xtask::picture::Picture;
+use testbed::picture::Picture;
+use testbed::sandbox::{GuestRun, Screen};
 
 /// Frames that vkcube draws, and the one that is compared: far enough that the cube has turned.
 const FRAMES: u32 = 20;

@@ -17,9 +17,9 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
-use xtask::guest::{Guest, GuestRun, Vulkan};
-use xtask::process::{Finished, Outcome as End, tail};
-use xtask::resident::Resident;
+use testbed::process::{Finished, Outcome as End, tail};
+use testbed::resident::Resident;
+use testbed::sandbox::{Guest, GuestRun, Vulkan};
 
 /// Longest that one run may take; a guest whose host died would spin for ever.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -236,7 +236,7 @@ fn setting<F: for<'run> Fn(GuestRun<'run>) -> GuestRun<'run>>(set: F) -> F {
 #[derive(Debug)]
 struct Ran {
     finished: Finished,
-    shared: xtask::guest::GuestRunning,
+    shared: testbed::sandbox::GuestRunning,
 }
 
 impl Ran {

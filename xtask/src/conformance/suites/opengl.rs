@@ -5,8 +5,8 @@ use crate::conformance::outcome::Outcome;
 use anyhow::{Context as _, Result, ensure};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use xtask::guest::{GuestRun, Screen};
-use xtask::process::Outcome as End;
+use testbed::process::Outcome as End;
+use testbed::sandbox::{GuestRun, Screen};
 
 /// glmark2's scenes; it knows what the picture of most of them has to be.
 const SCENES: [&str; 8] = ["build", "texture", "shading", "bump", "desktop", "conditionals", "function", "loop"];

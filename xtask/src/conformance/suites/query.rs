@@ -6,7 +6,7 @@ use crate::conformance::matrix::ProfileChoice;
 use crate::conformance::outcome::Outcome;
 use crate::conformance::profile;
 use anyhow::{Context as _, Result};
-use xtask::guest::GuestRun;
+use testbed::sandbox::GuestRun;
 
 /// Where vulkaninfo leaves its profile, in the folder that the guest shares.
 const PROFILE: &str = "vulkaninfo.json";

@@ -2,8 +2,8 @@
 //!
 //! The end-to-end tests run them, and `cargo xtask recordings` records them, so both mean the same command lines.
 
-use crate::guest::{Guest, GuestRun, Screen, Vulkan};
 use crate::provision::Suite;
+use crate::sandbox::{Guest, GuestRun, Screen, Vulkan};
 use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
 

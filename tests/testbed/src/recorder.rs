@@ -1,8 +1,8 @@
 //! Recording a standard program: a guest that runs it, against a server that notes what the guest does.
 
-use crate::guest::{Guest, Vulkan};
 use crate::process::tail;
 use crate::programs::Program;
+use crate::sandbox::{Guest, Vulkan};
 use crate::server::Server;
 use crate::statistics::Statistics;
 use anyhow::{Context as _, Result, anyhow, ensure};

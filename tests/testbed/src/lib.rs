@@ -3,7 +3,7 @@
 //! ```text
 //! provision   what this machine lacks: host packages through apt, Debian roots through mmdebstrap
 //!     |
-//!   guest     a program in such a root, alone in its namespaces, with Venus or native Vulkan, ended in time
+//!  sandbox    a program in such a root, alone in its namespaces, with Venus or native Vulkan, ended in time
 //!     |
 //! programs    the standard ones, with their arguments
 //!     |
@@ -12,14 +12,14 @@
 //! resident    a vtest server that runs inside of a guest root, on that root's driver: ours, or virglrenderer's
 //! ```
 //!
-//! This is a library so that the tests of `tests/` and the verbs of `main.rs` drive guests through the same code. It lives
-//! here and not in `tests/` because a chore must still build on a day when the generated protocol crate does not:
-//! nothing in this library depends on the other crates of the workspace.
+//! This is a crate of its own so that the tests of `tests/` and the verbs of `cargo xtask` drive guests through the same
+//! code. A chore must still build on a day when the generated protocol crate does not, so nothing in here depends on the
+//! other crates of the workspace; what is under test is built by [`cargo::build`] when it is needed.
 //!
 //! Everything here is safe code; namespaces, mounts and time limits are the work of `unshare`, `setpriv` and `mount`.
 #![forbid(unsafe_code)]
 
-pub mod guest;
+pub mod cargo;
 pub mod picture;
 pub mod process;
 pub mod programs;
@@ -27,6 +27,7 @@ pub mod progress;
 pub mod provision;
 pub mod recorder;
 pub mod resident;
+pub mod sandbox;
 pub mod server;
 pub mod skipping;
 pub mod statistics;
@@ -34,6 +35,8 @@ pub mod statistics;
 /// The workspace's root folder: verbs work from any folder inside of it.
 pub fn workspace() -> std::path::PathBuf {
     let mut folder = std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    // This crate lies two folders down.
+    folder.pop();
     folder.pop();
     folder
 }

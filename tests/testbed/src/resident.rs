@@ -3,8 +3,8 @@
 //! There they have the very driver that a native run in the same root has, which makes times comparable; and there
 //! virglrenderer is installed in the version of that suite, so the same guest can be measured against both.
 
-use crate::guest::{Guest, GuestRunning, Vulkan};
 use crate::process::tail;
+use crate::sandbox::{Guest, GuestRunning, Vulkan};
 use anyhow::{Context as _, Result, bail};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

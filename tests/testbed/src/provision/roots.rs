@@ -17,9 +17,9 @@
 
 use super::apt;
 use super::recipe::{Recipe, Suite, short_hash, toolchain};
-use crate::guest::{Guest, check_namespaces};
 use crate::process::{tail, tethered};
 use crate::progress::Step;
+use crate::sandbox::{Guest, check_namespaces};
 use anyhow::{Context as _, Result, ensure};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
