@@ -9,7 +9,6 @@ use proc_macro2::{Literal, TokenStream};
 use quote::{format_ident, quote};
 
 use super::codec::{Codec, field_ident};
-use super::commands;
 use super::file::{FileBuilder, Imports, OutputFile};
 use super::names::{self, ident};
 use crate::lower::{CommandPlan, Direction, Field, Param, Shape};
@@ -24,7 +23,7 @@ pub(crate) fn emit(codec: &Codec<'_>) -> Vec<OutputFile> {
         if command.private {
             continue;
         }
-        let part = commands::part(command);
+        let part = command.part;
         let file = families.entry(part).or_insert_with(|| {
             let mut file = FileBuilder::new(format!("{part}.rs"), format!("Entry points of family `{part}`."));
             file.push(quote!(

@@ -52,7 +52,7 @@ pub(crate) fn variable(c_name: &str) -> String {
     }
 }
 
-/// `command` to `CommandCommands`, the trait of a family.
+/// `command_buffer` to `CommandBufferCommands`, the trait of a family.
 pub(crate) fn family_trait(family: &str) -> String {
     format!("{}Commands", heck::AsUpperCamelCase(family))
 }

@@ -166,7 +166,10 @@ pub(crate) struct Command {
     /// Whether it is one of the protocol's own, unknown to Vulkan drivers.
     pub(crate) private: bool,
     pub(crate) reports_device_lost: bool,
+    /// The trait that handles it.
     pub(crate) family: &'static str,
+    /// The file of generated code: the family, or a part of it where there are many commands.
+    pub(crate) part: &'static str,
     pub(crate) at: XmlPos,
 }
 

@@ -107,6 +107,7 @@ fn command(
         private: venus.private_commands.iter().any(|private| private.name == record.name),
         reports_device_lost: record.error_codes.iter().any(|code| code == "VK_ERROR_DEVICE_LOST"),
         family: "",
+        part: "",
         at: record.at.clone(),
     }
 }

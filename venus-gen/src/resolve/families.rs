@@ -1,6 +1,7 @@
 //! Families: which file of generated code a command or structure belongs to, and which trait handles it.
 //!
-//! The names follow the C host's `vkr_<family>` files. The rules are rows, tried in order.
+//! The names follow the C host's `vkr_<family>` files. The rules are rows, tried in order. Nothing of them concerns the
+//! wire, so they are here and not in `venus.xml`: a new family is a decision about source files.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +30,7 @@ const RULES: &[(Rule, &str)] = &[
     (Rule::Named("vkCopyImageToMemoryMESA"), "image"),
     (Rule::Named("vkCopyMemoryToImageMESA"), "image"),
     (Rule::Private, "transport"),
-    (Rule::Prefix("vkCmd"), "command"),
+    (Rule::On("VkCommandBuffer"), "command_buffer"),
     (Rule::Named("vkCreateDevice"), "device"),
     (Rule::Named("vkDestroyDevice"), "device"),
     (Rule::Named("vkDeviceWaitIdle"), "device"),
@@ -61,6 +62,18 @@ const RULES: &[(Rule, &str)] = &[
     (Rule::Any, "instance"),
 ];
 
+/// Families with more commands than a file should hold: prefixes of what follows `vkCmd`, and the part they make up.
+/// Rows are tried in order; what none of them names stays in the family's own file.
+const PARTS: &[(&str, &[&str])] = &[
+    ("command_draw", &["Draw", "Dispatch", "TraceRays", "Begin", "End", "Execute", "NextSubpass"]),
+    ("command_transfer", &["Copy", "Blit", "Resolve", "Clear", "Fill", "Update", "Write", "Build"]),
+    (
+        "command_dynamic_state",
+        &["SetColor", "SetDepth", "SetStencil", "SetViewport", "SetScissor", "SetLine", "SetRasterization"],
+    ),
+    ("command_state", &["Set"]),
+];
+
 /// Structures that follow these roots are so many that they get files of their own.
 const CHAIN_FAMILIES: &[(&str, &str)] =
     &[("VkPhysicalDeviceFeatures2", "features"), ("VkPhysicalDeviceProperties2", "properties")];
@@ -68,6 +81,7 @@ const CHAIN_FAMILIES: &[(&str, &str)] =
 pub(super) fn assign(model: &mut Model) {
     for command in &mut model.commands {
         command.family = command_family(command);
+        command.part = command_part(command);
     }
     let mut families: BTreeMap<usize, &'static str> = BTreeMap::new();
     let mut union_families: BTreeMap<usize, &'static str> = BTreeMap::new();
@@ -106,7 +120,7 @@ pub(super) fn assign(model: &mut Model) {
         structure.family = families.get(&index).copied().unwrap_or("instance");
     }
     for (index, union) in model.unions.iter_mut().enumerate() {
-        union.family = union_families.get(&index).copied().unwrap_or("command");
+        union.family = union_families.get(&index).copied().unwrap_or("command_buffer");
     }
 }
 
@@ -149,4 +163,11 @@ fn command_family(command: &Command) -> &'static str {
         Rule::Any => true,
     };
     RULES.iter().find(|(rule, _)| matches(rule)).map_or("instance", |(_, family)| family)
+}
+
+fn command_part(command: &Command) -> &'static str {
+    let matches = |rest: &str, prefixes: &[&str]| prefixes.iter().any(|prefix| rest.starts_with(prefix));
+    let recorded = command.name.strip_prefix("vkCmd");
+    let part = recorded.and_then(|rest| PARTS.iter().find(|(_, prefixes)| matches(rest, prefixes)));
+    part.map_or(command.family, |(part, _)| part)
 }

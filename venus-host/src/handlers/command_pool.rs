@@ -1,4 +1,4 @@
-//! Command pools and the life of command buffers. What is recorded into them is in `command.rs`.
+//! Command pools, and the command buffers allocated from them. What is recorded is in `command_buffer.rs`.
 
 use std::sync::Arc;
 
@@ -26,9 +26,6 @@ impl CommandPoolCommands for Dispatcher {
     forward! {
         reset_command_pool(ResetCommandPoolArgs);
         trim_command_pool(TrimCommandPoolArgs);
-        begin_command_buffer(BeginCommandBufferArgs<'_>);
-        end_command_buffer(EndCommandBufferArgs);
-        reset_command_buffer(ResetCommandBufferArgs);
     }
 
     fn create_command_pool(&mut self, args: &mut CreateCommandPoolArgs<'_>) -> Result<vk::Result, HostError> {

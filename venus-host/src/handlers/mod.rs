@@ -15,7 +15,7 @@
 
 mod acceleration_structure;
 mod buffer;
-mod command;
+mod command_buffer;
 mod command_pool;
 mod descriptor;
 mod device;

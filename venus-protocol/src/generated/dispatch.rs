@@ -123,8 +123,26 @@ pub trait BufferCommands: Handler {
     ) -> Result<(), Self::Error>;
 }
 
-/// Commands of family `command`.
-pub trait CommandCommands: Handler {
+/// Commands of family `command_buffer`.
+pub trait CommandBufferCommands: Handler {
+    /// `vkBeginCommandBuffer`
+    fn begin_command_buffer(
+        &mut self,
+        args: &mut BeginCommandBufferArgs,
+    ) -> Result<vk::Result, Self::Error>;
+
+    /// `vkEndCommandBuffer`
+    fn end_command_buffer(
+        &mut self,
+        args: &mut EndCommandBufferArgs,
+    ) -> Result<vk::Result, Self::Error>;
+
+    /// `vkResetCommandBuffer`
+    fn reset_command_buffer(
+        &mut self,
+        args: &mut ResetCommandBufferArgs,
+    ) -> Result<vk::Result, Self::Error>;
+
     /// `vkCmdBindPipeline`
     fn cmd_bind_pipeline(
         &mut self,
@@ -958,24 +976,6 @@ pub trait CommandPoolCommands: Handler {
         &mut self,
         args: &mut FreeCommandBuffersArgs,
     ) -> Result<(), Self::Error>;
-
-    /// `vkBeginCommandBuffer`
-    fn begin_command_buffer(
-        &mut self,
-        args: &mut BeginCommandBufferArgs,
-    ) -> Result<vk::Result, Self::Error>;
-
-    /// `vkEndCommandBuffer`
-    fn end_command_buffer(
-        &mut self,
-        args: &mut EndCommandBufferArgs,
-    ) -> Result<vk::Result, Self::Error>;
-
-    /// `vkResetCommandBuffer`
-    fn reset_command_buffer(
-        &mut self,
-        args: &mut ResetCommandBufferArgs,
-    ) -> Result<vk::Result, Self::Error>;
 
     /// `vkTrimCommandPool`
     fn trim_command_pool(
@@ -1906,10 +1906,10 @@ pub trait TransportCommands: Handler {
 }
 
 /// All commands.
-pub trait Commands: AccelerationStructureCommands + BufferCommands + CommandCommands + CommandPoolCommands + DescriptorCommands + DeviceCommands + DeviceMemoryCommands + EventCommands + FenceCommands + ImageCommands + InstanceCommands + PhysicalDeviceCommands + PipelineCommands + PrivateDataCommands + QueryPoolCommands + QueueCommands + RenderPassCommands + SamplerCommands + SemaphoreCommands + ShaderModuleCommands + TransportCommands {}
+pub trait Commands: AccelerationStructureCommands + BufferCommands + CommandBufferCommands + CommandPoolCommands + DescriptorCommands + DeviceCommands + DeviceMemoryCommands + EventCommands + FenceCommands + ImageCommands + InstanceCommands + PhysicalDeviceCommands + PipelineCommands + PrivateDataCommands + QueryPoolCommands + QueueCommands + RenderPassCommands + SamplerCommands + SemaphoreCommands + ShaderModuleCommands + TransportCommands {}
 
 impl<
-    T: AccelerationStructureCommands + BufferCommands + CommandCommands
+    T: AccelerationStructureCommands + BufferCommands + CommandBufferCommands
         + CommandPoolCommands + DescriptorCommands + DeviceCommands
         + DeviceMemoryCommands + EventCommands + FenceCommands + ImageCommands
         + InstanceCommands + PhysicalDeviceCommands + PipelineCommands

@@ -56,8 +56,8 @@ const SECTIONS: &[Section] = &[
         text: "Its members, one after the other. What it is made of decides how each is read.",
         quotes: &[
             Vk("type", "VkBufferCopy"),
-            Rust("decode/command.rs", "pub fn decode_buffer_copy("),
-            Rust("encode/command.rs", "pub fn encode_buffer_copy("),
+            Rust("decode/command_buffer.rs", "pub fn decode_buffer_copy("),
+            Rust("encode/command_buffer.rs", "pub fn encode_buffer_copy("),
         ],
     },
     Section {
@@ -99,7 +99,7 @@ const SECTIONS: &[Section] = &[
         text: "The tag is the selector's value.",
         quotes: &[
             Vk("type", "VkAccelerationStructureGeometryDataKHR"),
-            Rust("decode/command.rs", "pub fn decode_acceleration_structure_geometry_data_khr<"),
+            Rust("decode/command_buffer.rs", "pub fn decode_acceleration_structure_geometry_data_khr<"),
         ],
     },
     Section {
@@ -108,8 +108,8 @@ const SECTIONS: &[Section] = &[
         quotes: &[
             Vk("type", "VkClearColorValue"),
             Venus("union=\"VkClearColorValue\""),
-            Rust("encode/command.rs", "pub fn encode_clear_color_value("),
-            Rust("decode/command.rs", "pub fn decode_clear_color_value("),
+            Rust("encode/command_buffer.rs", "pub fn encode_clear_color_value("),
+            Rust("decode/command_buffer.rs", "pub fn decode_clear_color_value("),
         ],
     },
     Section {

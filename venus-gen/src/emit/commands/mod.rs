@@ -22,8 +22,7 @@ pub(crate) fn emit(codec: &Codec<'_>) -> Vec<FileBuilder> {
     let mut files: BTreeMap<&str, FileBuilder> = BTreeMap::new();
     for plan in &codec.plan.commands {
         let command = &codec.model.commands[plan.index];
-        let part = part(command);
-        let file = files.entry(part).or_insert_with(|| command_file(part));
+        let file = files.entry(command.part).or_insert_with(|| command_file(command.part));
         Emitter { codec, command, plan }.emit(file);
     }
     let mut module = FileBuilder::new("args/mod.rs", "Arguments and replies of all encodable commands, by family.");
@@ -31,24 +30,6 @@ pub(crate) fn emit(codec: &Codec<'_>) -> Vec<FileBuilder> {
     module.push(quote!(#(mod #names;)*));
     module.push(quote!(#(pub use #names::*;)*));
     [module].into_iter().chain(files.into_values()).collect()
-}
-
-/// The file of a command: its family, divided further where the family is large.
-pub(super) fn part(command: &Command) -> &'static str {
-    const PARTS: &[(&str, &[&str])] = &[
-        ("command_draw", &["Draw", "Dispatch", "TraceRays", "Begin", "End", "Execute", "NextSubpass"]),
-        ("command_transfer", &["Copy", "Blit", "Resolve", "Clear", "Fill", "Update", "Write", "Build"]),
-        (
-            "command_dynamic_state",
-            &["SetColor", "SetDepth", "SetStencil", "SetViewport", "SetScissor", "SetLine", "SetRasterization"],
-        ),
-        ("command_state", &["Set"]),
-    ];
-    let Some(rest) = command.name.strip_prefix("vkCmd") else {
-        return command.family;
-    };
-    let matches = |(_, prefixes): &&(&str, &[&str])| prefixes.iter().any(|prefix| rest.starts_with(prefix));
-    PARTS.iter().find(matches).map_or(command.family, |(part, _)| part)
 }
 
 fn command_file(family: &str) -> FileBuilder {

@@ -102,50 +102,6 @@ pub(super) unsafe extern "system" fn free_command_buffers(
     )
 }
 
-/// `vkBeginCommandBuffer`
-pub(super) unsafe extern "system" fn begin_command_buffer(
-    command_buffer: vk::CommandBuffer,
-    p_begin_info: *const vk::CommandBufferBeginInfo<'_>,
-) -> vk::Result {
-    let call = call!(BeginCommandBufferArgs);
-    let command_buffer = call.named(command_buffer);
-    let p_begin_info = call.required(p_begin_info);
-    call.note(
-        &BeginCommandBufferArgs {
-            command_buffer,
-            p_begin_info,
-        },
-    )
-}
-
-/// `vkEndCommandBuffer`
-pub(super) unsafe extern "system" fn end_command_buffer(
-    command_buffer: vk::CommandBuffer,
-) -> vk::Result {
-    let call = call!(EndCommandBufferArgs);
-    let command_buffer = call.named(command_buffer);
-    call.note(
-        &EndCommandBufferArgs {
-            command_buffer,
-        },
-    )
-}
-
-/// `vkResetCommandBuffer`
-pub(super) unsafe extern "system" fn reset_command_buffer(
-    command_buffer: vk::CommandBuffer,
-    flags: vk::CommandBufferResetFlags,
-) -> vk::Result {
-    let call = call!(ResetCommandBufferArgs);
-    let command_buffer = call.named(command_buffer);
-    call.note(
-        &ResetCommandBufferArgs {
-            command_buffer,
-            flags,
-        },
-    )
-}
-
 /// `vkTrimCommandPool`
 pub(super) unsafe extern "system" fn trim_command_pool(
     device: vk::Device,

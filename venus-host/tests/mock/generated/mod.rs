@@ -5,7 +5,7 @@
 
 mod acceleration_structure;
 mod buffer;
-mod command;
+mod command_buffer;
 mod command_draw;
 mod command_dynamic_state;
 mod command_pool;
@@ -168,13 +168,14 @@ entries! {
         ["vkAllocateCommandBuffers"];
     command_pool::free_command_buffers: vk::PFN_vkFreeCommandBuffers =
         ["vkFreeCommandBuffers"];
-    command_pool::begin_command_buffer: vk::PFN_vkBeginCommandBuffer =
+    command_buffer::begin_command_buffer: vk::PFN_vkBeginCommandBuffer =
         ["vkBeginCommandBuffer"];
-    command_pool::end_command_buffer: vk::PFN_vkEndCommandBuffer =
+    command_buffer::end_command_buffer: vk::PFN_vkEndCommandBuffer =
         ["vkEndCommandBuffer"];
-    command_pool::reset_command_buffer: vk::PFN_vkResetCommandBuffer =
+    command_buffer::reset_command_buffer: vk::PFN_vkResetCommandBuffer =
         ["vkResetCommandBuffer"];
-    command::cmd_bind_pipeline: vk::PFN_vkCmdBindPipeline = ["vkCmdBindPipeline"];
+    command_buffer::cmd_bind_pipeline: vk::PFN_vkCmdBindPipeline =
+        ["vkCmdBindPipeline"];
     command_dynamic_state::cmd_set_viewport: vk::PFN_vkCmdSetViewport =
         ["vkCmdSetViewport"];
     command_dynamic_state::cmd_set_scissor: vk::PFN_vkCmdSetScissor =
@@ -193,11 +194,11 @@ entries! {
         ["vkCmdSetStencilWriteMask"];
     command_dynamic_state::cmd_set_stencil_reference: vk::PFN_vkCmdSetStencilReference =
         ["vkCmdSetStencilReference"];
-    command::cmd_bind_descriptor_sets: vk::PFN_vkCmdBindDescriptorSets =
+    command_buffer::cmd_bind_descriptor_sets: vk::PFN_vkCmdBindDescriptorSets =
         ["vkCmdBindDescriptorSets"];
-    command::cmd_bind_index_buffer: vk::PFN_vkCmdBindIndexBuffer =
+    command_buffer::cmd_bind_index_buffer: vk::PFN_vkCmdBindIndexBuffer =
         ["vkCmdBindIndexBuffer"];
-    command::cmd_bind_vertex_buffers: vk::PFN_vkCmdBindVertexBuffers =
+    command_buffer::cmd_bind_vertex_buffers: vk::PFN_vkCmdBindVertexBuffers =
         ["vkCmdBindVertexBuffers"];
     command_draw::cmd_draw: vk::PFN_vkCmdDraw = ["vkCmdDraw"];
     command_draw::cmd_draw_indexed: vk::PFN_vkCmdDrawIndexed = ["vkCmdDrawIndexed"];
@@ -226,19 +227,20 @@ entries! {
     command_transfer::cmd_resolve_image: vk::PFN_vkCmdResolveImage =
         ["vkCmdResolveImage"];
     command_state::cmd_set_event: vk::PFN_vkCmdSetEvent = ["vkCmdSetEvent"];
-    command::cmd_reset_event: vk::PFN_vkCmdResetEvent = ["vkCmdResetEvent"];
-    command::cmd_wait_events: vk::PFN_vkCmdWaitEvents = ["vkCmdWaitEvents"];
-    command::cmd_pipeline_barrier: vk::PFN_vkCmdPipelineBarrier =
+    command_buffer::cmd_reset_event: vk::PFN_vkCmdResetEvent = ["vkCmdResetEvent"];
+    command_buffer::cmd_wait_events: vk::PFN_vkCmdWaitEvents = ["vkCmdWaitEvents"];
+    command_buffer::cmd_pipeline_barrier: vk::PFN_vkCmdPipelineBarrier =
         ["vkCmdPipelineBarrier"];
     command_draw::cmd_begin_query: vk::PFN_vkCmdBeginQuery = ["vkCmdBeginQuery"];
     command_draw::cmd_end_query: vk::PFN_vkCmdEndQuery = ["vkCmdEndQuery"];
-    command::cmd_reset_query_pool: vk::PFN_vkCmdResetQueryPool =
+    command_buffer::cmd_reset_query_pool: vk::PFN_vkCmdResetQueryPool =
         ["vkCmdResetQueryPool"];
     command_transfer::cmd_write_timestamp: vk::PFN_vkCmdWriteTimestamp =
         ["vkCmdWriteTimestamp"];
     command_transfer::cmd_copy_query_pool_results: vk::PFN_vkCmdCopyQueryPoolResults =
         ["vkCmdCopyQueryPoolResults"];
-    command::cmd_push_constants: vk::PFN_vkCmdPushConstants = ["vkCmdPushConstants"];
+    command_buffer::cmd_push_constants: vk::PFN_vkCmdPushConstants =
+        ["vkCmdPushConstants"];
     command_draw::cmd_begin_render_pass: vk::PFN_vkCmdBeginRenderPass =
         ["vkCmdBeginRenderPass"];
     command_draw::cmd_next_subpass: vk::PFN_vkCmdNextSubpass = ["vkCmdNextSubpass"];
@@ -325,7 +327,7 @@ entries! {
         ["vkGetBufferOpaqueCaptureAddress", "vkGetBufferOpaqueCaptureAddressKHR"];
     device_memory::get_device_memory_opaque_capture_address: vk::PFN_vkGetDeviceMemoryOpaqueCaptureAddress =
         ["vkGetDeviceMemoryOpaqueCaptureAddress", "vkGetDeviceMemoryOpaqueCaptureAddressKHR"];
-    command::cmd_bind_transform_feedback_buffers_ext: vk::PFN_vkCmdBindTransformFeedbackBuffersEXT =
+    command_buffer::cmd_bind_transform_feedback_buffers_ext: vk::PFN_vkCmdBindTransformFeedbackBuffersEXT =
         ["vkCmdBindTransformFeedbackBuffersEXT"];
     command_draw::cmd_begin_transform_feedback_ext: vk::PFN_vkCmdBeginTransformFeedbackEXT =
         ["vkCmdBeginTransformFeedbackEXT"];
@@ -351,11 +353,11 @@ entries! {
         ["vkGetPrivateData", "vkGetPrivateDataEXT"];
     command_state::cmd_set_event2: vk::PFN_vkCmdSetEvent2 =
         ["vkCmdSetEvent2", "vkCmdSetEvent2KHR"];
-    command::cmd_reset_event2: vk::PFN_vkCmdResetEvent2 =
+    command_buffer::cmd_reset_event2: vk::PFN_vkCmdResetEvent2 =
         ["vkCmdResetEvent2", "vkCmdResetEvent2KHR"];
-    command::cmd_wait_events2: vk::PFN_vkCmdWaitEvents2 =
+    command_buffer::cmd_wait_events2: vk::PFN_vkCmdWaitEvents2 =
         ["vkCmdWaitEvents2", "vkCmdWaitEvents2KHR"];
-    command::cmd_pipeline_barrier2: vk::PFN_vkCmdPipelineBarrier2 =
+    command_buffer::cmd_pipeline_barrier2: vk::PFN_vkCmdPipelineBarrier2 =
         ["vkCmdPipelineBarrier2", "vkCmdPipelineBarrier2KHR"];
     command_transfer::cmd_write_timestamp2: vk::PFN_vkCmdWriteTimestamp2 =
         ["vkCmdWriteTimestamp2", "vkCmdWriteTimestamp2KHR"];
@@ -387,7 +389,7 @@ entries! {
         ["vkCmdSetViewportWithCount", "vkCmdSetViewportWithCountEXT"];
     command_dynamic_state::cmd_set_scissor_with_count: vk::PFN_vkCmdSetScissorWithCount =
         ["vkCmdSetScissorWithCount", "vkCmdSetScissorWithCountEXT"];
-    command::cmd_bind_vertex_buffers2: vk::PFN_vkCmdBindVertexBuffers2 =
+    command_buffer::cmd_bind_vertex_buffers2: vk::PFN_vkCmdBindVertexBuffers2 =
         ["vkCmdBindVertexBuffers2", "vkCmdBindVertexBuffers2EXT"];
     command_dynamic_state::cmd_set_depth_test_enable: vk::PFN_vkCmdSetDepthTestEnable =
         ["vkCmdSetDepthTestEnable", "vkCmdSetDepthTestEnableEXT"];
@@ -430,7 +432,7 @@ entries! {
     command_draw::cmd_draw_multi_ext: vk::PFN_vkCmdDrawMultiEXT = ["vkCmdDrawMultiEXT"];
     command_draw::cmd_draw_multi_indexed_ext: vk::PFN_vkCmdDrawMultiIndexedEXT =
         ["vkCmdDrawMultiIndexedEXT"];
-    command::cmd_push_descriptor_set: vk::PFN_vkCmdPushDescriptorSetKHR =
+    command_buffer::cmd_push_descriptor_set: vk::PFN_vkCmdPushDescriptorSetKHR =
         ["vkCmdPushDescriptorSet", "vkCmdPushDescriptorSetKHR"];
     command_dynamic_state::cmd_set_color_write_enable_ext: vk::PFN_vkCmdSetColorWriteEnableEXT =
         ["vkCmdSetColorWriteEnableEXT"];
@@ -482,7 +484,7 @@ entries! {
         ["vkGetPhysicalDeviceFragmentShadingRatesKHR"];
     command_state::cmd_set_fragment_shading_rate_khr: vk::PFN_vkCmdSetFragmentShadingRateKHR =
         ["vkCmdSetFragmentShadingRateKHR"];
-    command::cmd_bind_index_buffer2: vk::PFN_vkCmdBindIndexBuffer2KHR =
+    command_buffer::cmd_bind_index_buffer2: vk::PFN_vkCmdBindIndexBuffer2KHR =
         ["vkCmdBindIndexBuffer2", "vkCmdBindIndexBuffer2KHR"];
     render_pass::get_rendering_area_granularity: vk::PFN_vkGetRenderingAreaGranularityKHR =
         ["vkGetRenderingAreaGranularity", "vkGetRenderingAreaGranularityKHR"];
@@ -500,11 +502,11 @@ entries! {
         ["vkCmdSetRenderingAttachmentLocations", "vkCmdSetRenderingAttachmentLocationsKHR"];
     command_state::cmd_set_rendering_input_attachment_indices: vk::PFN_vkCmdSetRenderingInputAttachmentIndicesKHR =
         ["vkCmdSetRenderingInputAttachmentIndices", "vkCmdSetRenderingInputAttachmentIndicesKHR"];
-    command::cmd_bind_descriptor_sets2: vk::PFN_vkCmdBindDescriptorSets2KHR =
+    command_buffer::cmd_bind_descriptor_sets2: vk::PFN_vkCmdBindDescriptorSets2KHR =
         ["vkCmdBindDescriptorSets2", "vkCmdBindDescriptorSets2KHR"];
-    command::cmd_push_constants2: vk::PFN_vkCmdPushConstants2KHR =
+    command_buffer::cmd_push_constants2: vk::PFN_vkCmdPushConstants2KHR =
         ["vkCmdPushConstants2", "vkCmdPushConstants2KHR"];
-    command::cmd_push_descriptor_set2: vk::PFN_vkCmdPushDescriptorSet2KHR =
+    command_buffer::cmd_push_descriptor_set2: vk::PFN_vkCmdPushDescriptorSet2KHR =
         ["vkCmdPushDescriptorSet2", "vkCmdPushDescriptorSet2KHR"];
     image::copy_image_to_image: vk::PFN_vkCopyImageToImageEXT =
         ["vkCopyImageToImage", "vkCopyImageToImageEXT"];

@@ -5,7 +5,7 @@
 
 mod acceleration_structure;
 mod buffer;
-mod command;
+mod command_buffer;
 mod command_draw;
 mod command_dynamic_state;
 mod command_pool;
@@ -31,7 +31,7 @@ mod transport;
 
 pub use acceleration_structure::*;
 pub use buffer::*;
-pub use command::*;
+pub use command_buffer::*;
 pub use command_draw::*;
 pub use command_dynamic_state::*;
 pub use command_pool::*;

@@ -5,9 +5,8 @@
 
 use core::ffi::c_void;
 
-use crate::generated::chains;
 use crate::vk;
-use crate::wire::{ChainMode, Count, DecodeError, Decoder, as_ptr_or_null, to_ptr};
+use crate::wire::{ChainMode, DecodeError, Decoder};
 
 /// Decodes `VkCommandPoolCreateInfo`.
 pub fn decode_command_pool_create_info<'a>(
@@ -52,99 +51,4 @@ pub(crate) fn decode_command_buffer_allocate_info_body<'a>(
         command_buffer_count: d.read()?,
         ..Default::default()
     })
-}
-
-/// Decodes `VkCommandBufferInheritanceInfo`.
-pub fn decode_command_buffer_inheritance_info<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<vk::CommandBufferInheritanceInfo<'a>, DecodeError> {
-    d.expect_s_type(vk::StructureType::COMMAND_BUFFER_INHERITANCE_INFO)?;
-    let next = d.read_chain(chains::COMMAND_BUFFER_INHERITANCE_INFO, ChainMode::Full)?;
-    decode_command_buffer_inheritance_info_body(d, next)
-}
-
-/// The members of `VkCommandBufferInheritanceInfo`, which follow its chain.
-pub(crate) fn decode_command_buffer_inheritance_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::CommandBufferInheritanceInfo<'a>, DecodeError> {
-    Ok(vk::CommandBufferInheritanceInfo {
-        p_next: next.cast_const(),
-        render_pass: d.read_handle()?,
-        subpass: d.read()?,
-        framebuffer: d.read_handle()?,
-        occlusion_query_enable: d.read()?,
-        query_flags: d.read()?,
-        pipeline_statistics: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// Decodes `VkCommandBufferBeginInfo`.
-pub fn decode_command_buffer_begin_info<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<vk::CommandBufferBeginInfo<'a>, DecodeError> {
-    d.expect_s_type(vk::StructureType::COMMAND_BUFFER_BEGIN_INFO)?;
-    let next = d.read_chain(chains::COMMAND_BUFFER_BEGIN_INFO, ChainMode::Full)?;
-    decode_command_buffer_begin_info_body(d, next)
-}
-
-/// The members of `VkCommandBufferBeginInfo`, which follow its chain.
-pub(crate) fn decode_command_buffer_begin_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::CommandBufferBeginInfo<'a>, DecodeError> {
-    Ok(vk::CommandBufferBeginInfo {
-        p_next: next.cast_const(),
-        flags: d.read()?,
-        p_inheritance_info: to_ptr(
-            d.read_optional(decode_command_buffer_inheritance_info)?,
-        ),
-        ..Default::default()
-    })
-}
-
-/// The members of `VkDeviceGroupCommandBufferBeginInfo`, which follow its chain.
-pub(crate) fn decode_device_group_command_buffer_begin_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::DeviceGroupCommandBufferBeginInfo<'a>, DecodeError> {
-    Ok(vk::DeviceGroupCommandBufferBeginInfo {
-        p_next: next.cast_const(),
-        device_mask: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkCommandBufferInheritanceConditionalRenderingInfoEXT`, which follow its chain.
-pub(crate) fn decode_command_buffer_inheritance_conditional_rendering_info_ext_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::CommandBufferInheritanceConditionalRenderingInfoEXT<'a>, DecodeError> {
-    Ok(vk::CommandBufferInheritanceConditionalRenderingInfoEXT {
-        p_next: next.cast_const(),
-        conditional_rendering_enable: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkCommandBufferInheritanceRenderingInfo`, which follow its chain.
-pub(crate) fn decode_command_buffer_inheritance_rendering_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::CommandBufferInheritanceRenderingInfo<'a>, DecodeError> {
-    let mut v = vk::CommandBufferInheritanceRenderingInfo {
-        p_next: next.cast_const(),
-        flags: d.read()?,
-        view_mask: d.read()?,
-        color_attachment_count: d.read()?,
-        ..Default::default()
-    };
-    v.p_color_attachment_formats = as_ptr_or_null(
-        d.read_scalars(v.color_attachment_count.count(), false)?,
-    );
-    v.depth_attachment_format = d.read()?;
-    v.stencil_attachment_format = d.read()?;
-    v.rasterization_samples = d.read()?;
-    Ok(v)
 }

@@ -5,7 +5,7 @@
 
 mod acceleration_structure;
 mod buffer;
-mod command;
+mod command_buffer;
 mod command_pool;
 mod descriptor;
 mod device;
@@ -29,7 +29,7 @@ mod transport;
 
 pub use acceleration_structure::*;
 pub use buffer::*;
-pub use command::*;
+pub use command_buffer::*;
 pub use command_pool::*;
 pub use descriptor::*;
 pub use device::*;

@@ -3,9 +3,8 @@
 
 //! Encoders of the structures of family `command_pool`.
 
-use crate::generated::chains;
 use crate::vk;
-use crate::wire::{ChainMode, Count, Encoder};
+use crate::wire::{ChainMode, Encoder};
 
 /// Encodes `VkCommandPoolCreateInfo`.
 pub fn encode_command_pool_create_info(
@@ -44,76 +43,4 @@ pub(crate) fn encode_command_buffer_allocate_info_body(
     e.write_handle(v.command_pool);
     e.write(v.level);
     e.write(v.command_buffer_count);
-}
-
-/// Encodes `VkCommandBufferInheritanceInfo`.
-pub fn encode_command_buffer_inheritance_info(
-    e: &mut Encoder,
-    v: &vk::CommandBufferInheritanceInfo<'_>,
-) {
-    e.write(vk::StructureType::COMMAND_BUFFER_INHERITANCE_INFO);
-    e.write_chain(v.p_next, chains::COMMAND_BUFFER_INHERITANCE_INFO, ChainMode::Full);
-    encode_command_buffer_inheritance_info_body(e, v);
-}
-
-/// The members of `VkCommandBufferInheritanceInfo`, which follow its chain.
-pub(crate) fn encode_command_buffer_inheritance_info_body(
-    e: &mut Encoder,
-    v: &vk::CommandBufferInheritanceInfo<'_>,
-) {
-    e.write_handle(v.render_pass);
-    e.write(v.subpass);
-    e.write_handle(v.framebuffer);
-    e.write(v.occlusion_query_enable);
-    e.write(v.query_flags);
-    e.write(v.pipeline_statistics);
-}
-
-/// Encodes `VkCommandBufferBeginInfo`.
-pub fn encode_command_buffer_begin_info(
-    e: &mut Encoder,
-    v: &vk::CommandBufferBeginInfo<'_>,
-) {
-    e.write(vk::StructureType::COMMAND_BUFFER_BEGIN_INFO);
-    e.write_chain(v.p_next, chains::COMMAND_BUFFER_BEGIN_INFO, ChainMode::Full);
-    encode_command_buffer_begin_info_body(e, v);
-}
-
-/// The members of `VkCommandBufferBeginInfo`, which follow its chain.
-pub(crate) fn encode_command_buffer_begin_info_body(
-    e: &mut Encoder,
-    v: &vk::CommandBufferBeginInfo<'_>,
-) {
-    e.write(v.flags);
-    e.write_pointer(v.p_inheritance_info, encode_command_buffer_inheritance_info);
-}
-
-/// The members of `VkDeviceGroupCommandBufferBeginInfo`, which follow its chain.
-pub(crate) fn encode_device_group_command_buffer_begin_info_body(
-    e: &mut Encoder,
-    v: &vk::DeviceGroupCommandBufferBeginInfo<'_>,
-) {
-    e.write(v.device_mask);
-}
-
-/// The members of `VkCommandBufferInheritanceConditionalRenderingInfoEXT`, which follow its chain.
-pub(crate) fn encode_command_buffer_inheritance_conditional_rendering_info_ext_body(
-    e: &mut Encoder,
-    v: &vk::CommandBufferInheritanceConditionalRenderingInfoEXT<'_>,
-) {
-    e.write(v.conditional_rendering_enable);
-}
-
-/// The members of `VkCommandBufferInheritanceRenderingInfo`, which follow its chain.
-pub(crate) fn encode_command_buffer_inheritance_rendering_info_body(
-    e: &mut Encoder,
-    v: &vk::CommandBufferInheritanceRenderingInfo<'_>,
-) {
-    e.write(v.flags);
-    e.write(v.view_mask);
-    e.write(v.color_attachment_count);
-    e.write_scalars_at(v.p_color_attachment_formats, v.color_attachment_count.count());
-    e.write(v.depth_attachment_format);
-    e.write(v.stencil_attachment_format);
-    e.write(v.rasterization_samples);
 }

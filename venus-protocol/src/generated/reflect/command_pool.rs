@@ -4,12 +4,8 @@
 //! What travels of family `command_pool`.
 
 use crate::generated::reflect::{
-    COMMAND_BUFFER, COMMAND_BUFFER_LEVEL, COMMAND_BUFFER_RESET_FLAGS,
-    COMMAND_BUFFER_USAGE_FLAGS, COMMAND_POOL, COMMAND_POOL_CREATE_FLAGS,
-    COMMAND_POOL_RESET_FLAGS, COMMAND_POOL_TRIM_FLAGS, DEVICE, FORMAT, FRAMEBUFFER,
-    QUERY_CONTROL_FLAGS, QUERY_PIPELINE_STATISTIC_FLAGS,
-    RENDERING_ATTACHMENT_LOCATION_INFO, RENDERING_FLAGS,
-    RENDERING_INPUT_ATTACHMENT_INDEX_INFO, RENDER_PASS, SAMPLE_COUNT_FLAG_BITS,
+    COMMAND_BUFFER, COMMAND_BUFFER_LEVEL, COMMAND_POOL, COMMAND_POOL_CREATE_FLAGS,
+    COMMAND_POOL_RESET_FLAGS, COMMAND_POOL_TRIM_FLAGS, DEVICE,
 };
 use crate::wire::CommandType;
 use crate::reflect::row::*;
@@ -34,74 +30,6 @@ pub(crate) static COMMAND_BUFFER_ALLOCATE_INFO: StructRow = StructRow {
         value("commandPool", Item::Handle(&COMMAND_POOL)),
         value("level", Item::Enum(&COMMAND_BUFFER_LEVEL)),
         value("commandBufferCount", U32),
-    ],
-};
-
-pub(crate) static COMMAND_BUFFER_INHERITANCE_INFO: StructRow = StructRow {
-    name: "VkCommandBufferInheritanceInfo",
-    aliases: &[],
-    s_type: Some(41),
-    children: &[
-        &COMMAND_BUFFER_INHERITANCE_CONDITIONAL_RENDERING_INFO_EXT,
-        &COMMAND_BUFFER_INHERITANCE_RENDERING_INFO,
-        &RENDERING_ATTACHMENT_LOCATION_INFO,
-        &RENDERING_INPUT_ATTACHMENT_INDEX_INFO,
-    ],
-    members: &[
-        value("renderPass", Item::Handle(&RENDER_PASS)),
-        value("subpass", U32),
-        value("framebuffer", Item::Handle(&FRAMEBUFFER)),
-        value("occlusionQueryEnable", BOOL32),
-        value("queryFlags", Item::Enum(&QUERY_CONTROL_FLAGS)),
-        value("pipelineStatistics", Item::Enum(&QUERY_PIPELINE_STATISTIC_FLAGS)),
-    ],
-};
-
-pub(crate) static COMMAND_BUFFER_BEGIN_INFO: StructRow = StructRow {
-    name: "VkCommandBufferBeginInfo",
-    aliases: &[],
-    s_type: Some(42),
-    children: &[&DEVICE_GROUP_COMMAND_BUFFER_BEGIN_INFO],
-    members: &[
-        value("flags", Item::Enum(&COMMAND_BUFFER_USAGE_FLAGS)),
-        pointer("pInheritanceInfo", Item::Struct(&COMMAND_BUFFER_INHERITANCE_INFO))
-            .nullable(),
-    ],
-};
-
-pub(crate) static DEVICE_GROUP_COMMAND_BUFFER_BEGIN_INFO: StructRow = StructRow {
-    name: "VkDeviceGroupCommandBufferBeginInfo",
-    aliases: &["VkDeviceGroupCommandBufferBeginInfoKHR"],
-    s_type: Some(1000060004),
-    children: &[],
-    members: &[value("deviceMask", U32)],
-};
-
-pub(crate) static COMMAND_BUFFER_INHERITANCE_CONDITIONAL_RENDERING_INFO_EXT: StructRow = StructRow {
-    name: "VkCommandBufferInheritanceConditionalRenderingInfoEXT",
-    aliases: &[],
-    s_type: Some(1000081000),
-    children: &[],
-    members: &[value("conditionalRenderingEnable", BOOL32)],
-};
-
-pub(crate) static COMMAND_BUFFER_INHERITANCE_RENDERING_INFO: StructRow = StructRow {
-    name: "VkCommandBufferInheritanceRenderingInfo",
-    aliases: &["VkCommandBufferInheritanceRenderingInfoKHR"],
-    s_type: Some(1000044004),
-    children: &[],
-    members: &[
-        value("flags", Item::Enum(&RENDERING_FLAGS)),
-        value("viewMask", U32),
-        value("colorAttachmentCount", U32).counts(),
-        array(
-            "pColorAttachmentFormats",
-            Item::Enum(&FORMAT),
-            &Sibling("colorAttachmentCount"),
-        ),
-        value("depthAttachmentFormat", Item::Enum(&FORMAT)),
-        value("stencilAttachmentFormat", Item::Enum(&FORMAT)),
-        value("rasterizationSamples", Item::Enum(&SAMPLE_COUNT_FLAG_BITS)),
     ],
 };
 
@@ -167,30 +95,6 @@ pub(crate) static VK_FREE_COMMAND_BUFFERS: CommandRow = CommandRow {
                 &Sibling("commandBufferCount"),
             )
             .nullable(),
-    ],
-};
-
-pub(crate) static VK_BEGIN_COMMAND_BUFFER: CommandRow = CommandRow {
-    command: CommandType::BEGIN_COMMAND_BUFFER,
-    returns: Returns::Result,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        pointer("pBeginInfo", Item::Struct(&COMMAND_BUFFER_BEGIN_INFO)),
-    ],
-};
-
-pub(crate) static VK_END_COMMAND_BUFFER: CommandRow = CommandRow {
-    command: CommandType::END_COMMAND_BUFFER,
-    returns: Returns::Result,
-    params: &[value("commandBuffer", Item::Handle(&COMMAND_BUFFER))],
-};
-
-pub(crate) static VK_RESET_COMMAND_BUFFER: CommandRow = CommandRow {
-    command: CommandType::RESET_COMMAND_BUFFER,
-    returns: Returns::Result,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("flags", Item::Enum(&COMMAND_BUFFER_RESET_FLAGS)),
     ],
 };
 

@@ -5,7 +5,7 @@
 
 mod acceleration_structure;
 mod buffer;
-mod command;
+mod command_buffer;
 mod command_pool;
 mod descriptor;
 mod device;
@@ -34,7 +34,7 @@ pub(crate) mod tables;
 
 pub(crate) use acceleration_structure::*;
 pub(crate) use buffer::*;
-pub(crate) use command::*;
+pub(crate) use command_buffer::*;
 pub(crate) use command_pool::*;
 pub(crate) use descriptor::*;
 pub(crate) use device::*;

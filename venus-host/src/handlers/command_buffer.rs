@@ -1,16 +1,19 @@
-//! What is recorded into command buffers: every `vkCmd*` goes to the driver as it is, after a look at
-//! lengths where there are two.
+//! Command buffers: beginning, ending and resetting them, and what is recorded into them. Everything goes to the driver
+//! as it is, after a look at lengths where there are two.
 //!
 //! Nothing of a command buffer's state is tracked. The owner of each of these commands is the command buffer, from
 //! which the device follows.
 
-use venus_protocol::{args::*, dispatch::CommandCommands, wire::Command};
+use venus_protocol::{args::*, dispatch::CommandBufferCommands, wire::Command};
 
 use super::forward;
 use crate::{HostError, context::Dispatcher, driver::bounds};
 
-impl CommandCommands for Dispatcher {
+impl CommandBufferCommands for Dispatcher {
     forward! {
+        begin_command_buffer(BeginCommandBufferArgs<'_>);
+        end_command_buffer(EndCommandBufferArgs);
+        reset_command_buffer(ResetCommandBufferArgs);
         cmd_bind_pipeline(CmdBindPipelineArgs);
         cmd_set_viewport(CmdSetViewportArgs<'_>);
         cmd_set_scissor(CmdSetScissorArgs<'_>);
