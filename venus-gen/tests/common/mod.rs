@@ -4,6 +4,7 @@
 //! version attributes and the counts into the other, so that a fixture shows its idea and nothing else.
 #![allow(dead_code, reason = "every test file is a crate of its own and uses a part of this")]
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -14,7 +15,7 @@ const PRELUDE: &str = include_str!("../fixtures/prelude.xml");
 
 /// The names of all fixtures: every file of `tests/fixtures` but the prelude, sorted.
 pub(crate) fn names() -> Vec<String> {
-    let folder = std::fs::read_dir(folder()).expect("the fixtures exist");
+    let folder = fs::read_dir(folder()).expect("the fixtures exist");
     let paths = folder.map(|entry| entry.expect("readable").path());
     let xml = paths.filter(|path| path.extension().is_some_and(|extension| extension == "xml"));
     let mut names: Vec<String> =
@@ -101,7 +102,7 @@ fn venus(definitions: &str, counts: &str) -> String {
 
 fn read(name: &str) -> String {
     let path = folder().join(format!("{name}.xml"));
-    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 fn inside<'t>(text: &'t str, tag: &str) -> &'t str {
@@ -113,7 +114,7 @@ fn inside<'t>(text: &'t str, tag: &str) -> &'t str {
 /// The repository's own registry.
 pub(crate) fn real() -> Registry {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../registry");
-    let read = |name: &str| std::fs::read_to_string(folder.join(name)).expect("the registry is checked in");
+    let read = |name: &str| fs::read_to_string(folder.join(name)).expect("the registry is checked in");
     Registry { vk: read("vk.xml"), venus: read("venus.xml") }
 }
 
@@ -123,10 +124,14 @@ pub(crate) fn ash_sources() -> Vec<(String, String)> {
     SOURCES.get_or_init(read_ash).clone()
 }
 
+/// Asks cargo where it keeps ash: for a workspace of nothing else, since cargo looks only for what it has downloaded, and
+/// of this workspace's packages it has no more than the command needed that runs this test. ash it has, as these tests
+/// depend on it.
 fn read_ash() -> Vec<(String, String)> {
+    let root = ash_workspace();
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--locked", "--offline"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["metadata", "--format-version", "1", "--offline"])
+        .current_dir(&root)
         .output()
         .expect("cargo runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -136,12 +141,30 @@ fn read_ash() -> Vec<(String, String)> {
     let manifest = paths
         .map(Path::new)
         .find(|path| {
-            path.parent().and_then(Path::file_name).is_some_and(|name| name.to_string_lossy().starts_with("ash-"))
+            path.parent().and_then(Path::file_name).is_some_and(|name| name.to_string_lossy().starts_with("ash-0"))
         })
         .expect("the workspace depends on ash");
     let folder = manifest.with_file_name("src").join("vk");
     ["aliases.rs", "bitflags.rs", "constants.rs", "definitions.rs", "enums.rs", "extensions.rs", "features.rs"]
         .into_iter()
-        .filter_map(|name| Some((name.to_owned(), std::fs::read_to_string(folder.join(name)).ok()?)))
+        .filter_map(|name| Some((name.to_owned(), fs::read_to_string(folder.join(name)).ok()?)))
         .collect()
+}
+
+/// A workspace of one empty package that depends on ash as the whole workspace does.
+fn ash_workspace() -> PathBuf {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let manifest = fs::read_to_string(workspace.join("Cargo.toml")).expect("reads the workspace's manifest");
+    let ash = manifest.lines().find(|line| line.starts_with("ash = ")).expect("the workspace depends on ash");
+    let manifest = format!(
+        "[workspace]\n[package]\nname = \"uses\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\
+         [lib]\npath = \"lib.rs\"\n[dependencies]\n{ash}\n"
+    );
+    // Each test program has a folder of its own, since they may run at the same time.
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(concat!("ash-for-", env!("CARGO_CRATE_NAME")));
+    fs::create_dir_all(&root).expect("creates a folder");
+    fs::write(root.join("Cargo.toml"), manifest).expect("writes the manifest");
+    fs::write(root.join("lib.rs"), "").expect("writes a file");
+    fs::copy(workspace.join("Cargo.lock"), root.join("Cargo.lock")).expect("copies the lock file");
+    root
 }
