@@ -50,6 +50,17 @@ enum Choice {
     Rust,
 }
 
+impl Choice {
+    /// The Debian whose root the guest lives in, if it needs one.
+    fn suite(self) -> Option<Suite> {
+        match self {
+            Self::Trixie => Some(Suite::Trixie),
+            Self::Sid => Some(Suite::Sid),
+            Self::System | Self::Rust => None,
+        }
+    }
+}
+
 /// What the demo found out about one guest.
 #[derive(Debug, Default)]
 struct Row {
@@ -65,26 +76,31 @@ struct Row {
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
-    provision::host_driver()?;
+    let choices = choices(args);
+    let suites: Vec<Suite> = choices.iter().filter_map(|choice| choice.suite()).collect();
+    // Where there is no apt, no Debian guest can be had, but our own small one can.
+    if apt::which("apt-get") {
+        provision::prepare(&suites, &[], "")?;
+    } else {
+        provision::host_driver()?;
+    }
     let server = args.host.clone().map_or_else(build_host, Ok)?;
     let mut rows = Vec::new();
-    for choice in choices(args) {
-        match choice {
-            Choice::Rust => return run_rust_guest(&server),
-            Choice::System => {
-                apt::install(&["vulkan-tools", "xvfb"], "programs for this machine's own Mesa")?;
-                let guest = Guest::system().context("this machine's Mesa has no Venus driver; try `--guest sid`")?;
-                rows.push(run_guest(&server, &guest, args)?);
+    for choice in choices {
+        let Some(suite) = choice.suite() else {
+            if choice == Choice::Rust {
+                return run_rust_guest(&server);
             }
-            Choice::Trixie | Choice::Sid => {
-                let suite = if choice == Choice::Sid { Suite::Sid } else { Suite::Trixie };
-                match roots::ensure(suite) {
-                    Ok(root) => rows.push(run_guest(&server, root.guest(), args)?),
-                    // Asked for by name, a guest that cannot be had is an error.
-                    Err(error) if !args.guest.is_empty() => return Err(error),
-                    Err(error) => eprintln!("no Mesa guest from Debian {}: {error:#}", suite.name()),
-                }
-            }
+            apt::install(&["vulkan-tools", "xvfb"], "programs for this machine's own Mesa")?;
+            let guest = Guest::system().context("this machine's Mesa has no Venus driver; try `--guest sid`")?;
+            rows.push(run_guest(&server, &guest, args)?);
+            continue;
+        };
+        match roots::ensure(suite) {
+            Ok(root) => rows.push(run_guest(&server, root.guest(), args)?),
+            // Asked for by name, a guest that cannot be had is an error.
+            Err(error) if !args.guest.is_empty() => return Err(error),
+            Err(error) => eprintln!("no Mesa guest from Debian {}: {error:#}", suite.name()),
         }
     }
     if rows.is_empty() {

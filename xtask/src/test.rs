@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 use testbed::cargo::{build, cargo};
-use testbed::provision::{self, Suite, apt, roots};
+use testbed::provision::{self, Suite, roots};
 use testbed::skipping::{HOST_VARIABLE, SKIPPED_VARIABLE};
 use testbed::workspace;
 
@@ -30,15 +30,11 @@ struct Counts {
 
 #[expect(clippy::print_stdout, reason = "the result of a command-line verb")]
 pub(crate) fn run(args: &Args) -> Result<()> {
-    provision::host_driver()?;
-    if let Err(error) = apt::install(&["vulkan-validationlayers"], "what `venus serve --validate` finds") {
-        eprintln!("the test of it will skip itself: {error:#}");
-    }
+    let suites = if args.no_guests { &[][..] } else { &Suite::ALL[..] };
+    provision::prepare(suites, &["vulkan-validationlayers"], "the test of `venus serve --validate`")?;
     let mut held = Vec::new();
-    if !args.no_guests {
-        for suite in Suite::ALL {
-            held.push((suite, roots::ensure(suite)?));
-        }
+    for suite in suites {
+        held.push((suite, roots::ensure(*suite)?));
     }
     let host = build(&["--package", "venus-host", "--bin", "venus"])?;
     let skipped = tempfile::NamedTempFile::new().context("making a file for skipped tests")?;

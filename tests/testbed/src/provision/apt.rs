@@ -48,7 +48,8 @@ fn apt_get(args: &[&str], step: &Step) -> Result<()> {
     Ok(())
 }
 
-fn is_installed(package: &str) -> bool {
+/// Whether dpkg has this package, completely.
+pub(super) fn is_installed(package: &str) -> bool {
     let query = Command::new("dpkg-query").args(["-W", "-f", "${db:Status-Status}\n", package]).output();
     query.is_ok_and(|output| output.stdout.split(|byte| *byte == b'\n').any(|line| line == b"installed"))
 }

@@ -17,18 +17,50 @@ use std::path::PathBuf;
 /// Makes a folder below the user's cache folder: `$XDG_CACHE_HOME/venus-toolkit/NAME`, as the XDG base directory
 /// specification has it.
 pub fn cache_folder(name: &str) -> Result<PathBuf> {
+    let folder = cache_path(name)?;
+    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    Ok(folder)
+}
+
+/// Where [`cache_folder`] makes a folder.
+fn cache_path(name: &str) -> Result<PathBuf> {
     let variable = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let cache = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
     let cache = cache.context("neither XDG_CACHE_HOME nor HOME names a folder for what is kept between runs")?;
-    let folder = cache.join("venus-toolkit").join(name);
-    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-    Ok(folder)
+    Ok(cache.join("venus-toolkit").join(name))
+}
+
+/// Makes sure, before anything else is made, that this machine has the packages for a host and for guests of `suites`,
+/// so that somebody who may not install packages is told one command and not one after the other.
+///
+/// What cannot be done without `optional` is left out: `why` says what that is.
+pub fn prepare(suites: &[Suite], optional: &[&str], why: &str) -> Result<()> {
+    let mut needed = host_packages();
+    for suite in suites {
+        needed.extend(roots::packages_to_make(*suite)?);
+    }
+    needed.sort_unstable();
+    needed.dedup();
+    let purpose = if suites.is_empty() { "a host" } else { "a host and its guests" };
+    if !rustix::process::geteuid().is_root() && needed.iter().any(|package| !apt::is_installed(package)) {
+        return apt::install(&[&needed, optional].concat(), purpose);
+    }
+    apt::install(&needed, purpose)?;
+    if let Err(error) = apt::install(optional, why) {
+        eprintln!("going on without {}: {error:#}", optional.join(" "));
+    }
+    Ok(())
 }
 
 /// Makes sure that this machine can run a host: a Vulkan loader and at least one driver.
 ///
 /// A driver of the machine's own is left alone; only where there is none, Mesa's drivers with lavapipe are installed.
 pub fn host_driver() -> Result<()> {
+    apt::install(&host_packages(), "a Vulkan loader and driver for the host")
+}
+
+/// The packages that [`host_driver`] makes sure of, where nothing else provides what they hold.
+fn host_packages() -> Vec<&'static str> {
     let mut missing = Vec::new();
     if !has_loader() {
         missing.push("libvulkan1");
@@ -36,7 +68,7 @@ pub fn host_driver() -> Result<()> {
     if !has_driver() {
         missing.push("mesa-vulkan-drivers");
     }
-    apt::install(&missing, "a Vulkan loader and driver for the host")
+    missing
 }
 
 /// Whether the loader is where the dynamic linker looks.

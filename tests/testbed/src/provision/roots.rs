@@ -51,6 +51,24 @@ pub fn ensure_toolchain() -> Result<GuestRoot> {
     ensure_made(&toolchain())
 }
 
+/// The packages of this machine that making the root of a suite's guest takes; none if there is a root in the cache.
+pub(super) fn packages_to_make(suite: Suite) -> Result<Vec<&'static str>> {
+    let recipe = suite.recipe();
+    let folder = super::cache_path(recipe.folder)?;
+    let is_made = folder.is_dir() && !roots(&recipe, &folder, &recipe.key())?.is_empty();
+    Ok(if is_made { Vec::new() } else { maker_packages() })
+}
+
+/// What makes a root: mmdebstrap and what it needs.
+fn maker_packages() -> Vec<&'static str> {
+    let mut packages = vec!["mmdebstrap", "debian-archive-keyring"];
+    if !rustix::process::geteuid().is_root() {
+        // newuidmap, which mmdebstrap needs to make a root without being root.
+        packages.push("uidmap");
+    }
+    packages
+}
+
 fn ensure_made(recipe: &Recipe) -> Result<GuestRoot> {
     check_namespaces()?;
     let folder = super::cache_folder(recipe.folder)?;
@@ -137,30 +155,33 @@ fn archive_key(suite: &str, mirror: &str) -> Result<String> {
 
 /// Makes a root beside its final place and renames it when it is complete.
 fn make(recipe: &Recipe, mirror: &str, folder: &Path, root: &Path) -> Result<()> {
-    let mut needed = vec!["mmdebstrap", "debian-archive-keyring"];
-    let is_root = rustix::process::geteuid().is_root();
-    if !is_root {
-        // newuidmap, which mmdebstrap needs to make a root without being root.
-        needed.push("uidmap");
-    }
-    apt::install(&needed, &format!("making the {}", describe(recipe)))?;
+    apt::install(&maker_packages(), &format!("making the {}", describe(recipe)))?;
     let making = folder.join(format!(".making-{}", recipe.name));
     remove(&making)?;
     std::fs::create_dir(&making).with_context(|| format!("making {}", making.display()))?;
+    fill(recipe, mirror, &making, root).inspect_err(|_| {
+        // The reason is what matters; what cannot be removed now, the next run removes.
+        let _still_there = remove(&making);
+    })
+}
+
+/// Installs what belongs in a root into the folder `making`, and renames it to `root`.
+fn fill(recipe: &Recipe, mirror: &str, making: &Path, root: &Path) -> Result<()> {
+    let is_root = rustix::process::geteuid().is_root();
     let (what, megabytes) = (describe(recipe), recipe.megabytes);
     let step = Step::start(format!("making the {what} (once; about a minute, {megabytes} MB)"));
     step.detail(&format!("with {}", recipe.packages.join(", ")));
     let mut command = mmdebstrap(recipe)?;
     if is_root {
-        follow(command.args(["--mode=root", "--format=directory", recipe.suite]).arg(&making).arg(mirror), &step)?;
+        follow(command.args(["--mode=root", "--format=directory", recipe.suite]).arg(making).arg(mirror), &step)?;
     } else {
-        unpack(command.args(["--mode=unshare", "--format=tar", recipe.suite, "-", mirror]), &making, &step)?;
+        unpack(command.args(["--mode=unshare", "--format=tar", recipe.suite, "-", mirror]), making, &step)?;
     }
     let (name, package) = recipe.witness;
-    let version = Guest::at(recipe.name, &making).upstream_version(package);
+    let version = Guest::at(recipe.name, making).upstream_version(package);
     let version = version.with_context(|| format!("the new {what} has no package {package}"))?;
     lock_file(&root.with_extension("lock"))?.set_modified(SystemTime::now())?;
-    std::fs::rename(&making, root).with_context(|| format!("renaming to {}", root.display()))?;
+    std::fs::rename(making, root).with_context(|| format!("renaming to {}", root.display()))?;
     step.done(&format!("{name} {version} in {}", root.display()));
     Ok(())
 }
