@@ -47,7 +47,6 @@ use std::{
 
 pub(crate) use self::dispatcher::{Dispatcher, Endpoint, Shared};
 pub(crate) use self::observer::{Observer, Observers};
-pub(crate) use self::statistics::Charge;
 use self::{attribution::Attribution, fatal::FatalState, interpreter::Interpreter};
 pub use self::{
     capset::{CAPSET_BYTES, CAPSET_ID, CAPSET_VERSION, capset},

@@ -5,7 +5,10 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use crate::error::Fatal;
+use crate::{
+    driver::memory::{AllocatedBytes, Charge},
+    error::Fatal,
+};
 
 /// Running counters of one context. Endpoints add to them at the end of each batch, so nothing per command is shared.
 #[derive(Debug, Default)]
@@ -13,7 +16,7 @@ pub struct Statistics {
     commands: AtomicU64,
     failures: AtomicU64,
     findings: Arc<AtomicU64>,
-    memory_bytes: AtomicU64,
+    memory: AllocatedBytes,
     lost: OnceLock<Fatal>,
 }
 
@@ -52,13 +55,12 @@ impl Statistics {
     /// Bytes of the guest's allocations.
     #[must_use]
     pub fn memory_bytes(&self) -> u64 {
-        self.memory_bytes.load(Ordering::Relaxed)
+        self.memory.get()
     }
 
     /// Counts an allocation for as long as the answer lives.
-    pub(crate) fn charge(self: &Arc<Self>, bytes: u64) -> Charge {
-        self.memory_bytes.fetch_add(bytes, Ordering::Relaxed);
-        Charge { statistics: Arc::clone(self), bytes }
+    pub(crate) fn charge(&self, bytes: u64) -> Charge {
+        self.memory.charge(bytes)
     }
 
     /// Adds the commands of one batch.
@@ -74,18 +76,5 @@ impl Statistics {
     /// The counter of findings, for whoever finds.
     pub(crate) fn finding_counter(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.findings)
-    }
-}
-
-/// An allocation that is counted.
-#[derive(Debug)]
-pub(crate) struct Charge {
-    statistics: Arc<Statistics>,
-    bytes: u64,
-}
-
-impl Drop for Charge {
-    fn drop(&mut self) {
-        self.statistics.memory_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }

@@ -13,12 +13,11 @@ use ash::vk;
 
 use super::{
     super::{Device, Failure, chain},
-    Rung,
+    Charge, Rung,
     mapped::Mapped,
 };
 use crate::{
     HostError,
-    context::Charge,
     error::{APPLICATION, Fatal, GUEST_DRIVER},
     resource::{Blob, BlobFlags, BlobStorage, HostMapping, MapInfo, Mapping, MemoryFile, VulkanInfo},
 };

@@ -17,6 +17,7 @@
 //! | [`choice`] | which rungs are tried |
 //! | [`probe`] | trying them |
 //! | [`allocation`] | a guest's allocations |
+//! | [`charge`] | counting their bytes |
 //! | [`mapped`] | allocations that are mapped here, and their deferred end |
 //! | [`mapper`] | opaque descriptors, mapped |
 //!
@@ -24,6 +25,7 @@
 //! At least one type that is HOST_VISIBLE and HOST_COHERENT has to remain, or no guest can use the device.
 
 mod allocation;
+mod charge;
 mod choice;
 mod mapped;
 mod mapper;
@@ -35,6 +37,7 @@ use ash::vk;
 
 pub(crate) use self::{
     allocation::{ImportSource, Memory},
+    charge::{AllocatedBytes, Charge},
     mapped::Lent,
 };
 pub use self::{
