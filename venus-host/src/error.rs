@@ -138,6 +138,11 @@ impl From<DecodeError> for HostError {
     }
 }
 
+/// The C name of a type of objects, such as `VkBuffer`.
+pub(crate) fn object_type_name(object_type: vk::ObjectType) -> &'static str {
+    reflect::handle(object_type).map_or("object of a type Venus cannot create", |row| row.name)
+}
+
 /// A result by its name in Vulkan, such as `VK_ERROR_DEVICE_LOST`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ResultName(pub(crate) vk::Result);
@@ -292,6 +297,12 @@ mod tests {
         let error = HostError::driver("vkCreateFence", vk::Result::ERROR_OUT_OF_DEVICE_MEMORY);
         let fatal = error.into_fatal("vkResetFenceResourceMESA").to_string();
         assert!(fatal.contains("VK_ERROR_OUT_OF_DEVICE_MEMORY") && fatal.contains("memory is full"), "{fatal}");
+    }
+
+    #[test]
+    fn object_types_have_the_names_of_their_handles() {
+        assert_eq!(object_type_name(vk::ObjectType::ACCELERATION_STRUCTURE_KHR), "VkAccelerationStructureKHR");
+        assert_eq!(object_type_name(vk::ObjectType::SURFACE_KHR), "object of a type Venus cannot create");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use venus_protocol::{
 };
 
 use crate::{
-    error::{APPLICATION, Fatal, GUEST_DRIVER, HostError, RUNAWAY},
+    error::{APPLICATION, Fatal, GUEST_DRIVER, HostError, RUNAWAY, object_type_name},
     object,
 };
 
@@ -91,11 +91,11 @@ fn newer(does: &str) -> String {
 }
 
 fn handle(id: u64, expected: vk::ObjectType, error: HandleError, objects: &object::Table) -> Statement {
-    let wanted = object::kinds::name(expected);
+    let wanted = object_type_name(expected);
     let (reason, advice) = match error {
-        HandleError::Unknown => (format!("no {wanted} has the id {id:#x}: {}", objects.obituary(id)), APPLICATION),
+        HandleError::Unknown => (format!("no {wanted} has the id {id:#x}: {}", objects.fate_of(id)), APPLICATION),
         HandleError::WrongType(found) => {
-            (format!("the id {id:#x} is a {}, not a {wanted}", object::kinds::name(found)), APPLICATION)
+            (format!("the id {id:#x} is a {}, not a {wanted}", object_type_name(found)), APPLICATION)
         }
         HandleError::OtherDevice => {
             (format!("the {wanted} {id:#x} belongs to another device than the command acts on"), APPLICATION)
@@ -195,7 +195,7 @@ mod tests {
         let never = told(7, &objects);
         assert!(never.contains(", buffer: no VkBuffer has the id 0x7: no object has ever had this id"), "{never}");
         let result = vk::Result::ERROR_OUT_OF_DEVICE_MEMORY;
-        objects.mourn(vk::ObjectType::BUFFER, &[7], "vkCreateBuffer", result);
+        objects.record_uncreated(vk::ObjectType::BUFFER, &[7], "vkCreateBuffer", result);
         let failed = told(7, &objects);
         assert!(failed.contains("vkCreateBuffer should have created it and failed with VK_ERROR_OUT"), "{failed}");
         assert!(failed.contains("validation layers"), "it says what to do: {failed}");

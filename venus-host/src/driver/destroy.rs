@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ash::vk::{self, Handle};
 
 use super::{Device, Memory};
-use crate::object::kinds;
+use crate::error::object_type_name;
 
 /// One row per type: the entry point that frees it.
 macro_rules! free_by_kind {
@@ -63,7 +63,7 @@ pub(crate) fn object(device: &Device, kind: vk::ObjectType, raw: u64) {
 /// destroying is its bug.
 #[cold]
 fn unreachable_kind(kind: vk::ObjectType) {
-    tracing::error!("the driver has no way to destroy a {}: leaked", kinds::name(kind));
+    tracing::error!("the driver has no way to destroy a {}: leaked", object_type_name(kind));
 }
 
 /// Frees an allocation, then its storage. What is mapped for a monitor in this process is freed with the last mapping.

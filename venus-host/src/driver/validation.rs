@@ -22,7 +22,7 @@ use std::{
 use ash::vk;
 use parking_lot::Mutex;
 
-use crate::limits;
+use crate::{error::object_type_name, limits};
 
 /// The layer's name.
 pub(crate) const LAYER: &CStr = c"VK_LAYER_KHRONOS_validation";
@@ -194,9 +194,9 @@ pub(super) fn messenger_info(findings: &Findings) -> vk::DebugUtilsMessengerCrea
 }
 
 /// What the layer shall call an object that the guest calls `id`.
-pub(crate) fn object_name(kind: &str, id: u64) -> std::ffi::CString {
+pub(crate) fn object_name(kind: vk::ObjectType, id: u64) -> std::ffi::CString {
     // Neither has a NUL in it.
-    std::ffi::CString::new(format!("{kind} {id:#x}")).unwrap_or_default()
+    std::ffi::CString::new(format!("{} {id:#x}", object_type_name(kind))).unwrap_or_default()
 }
 
 /// What the layer calls, on the thread that made the mistake.

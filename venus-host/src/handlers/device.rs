@@ -50,14 +50,7 @@ impl DeviceCommands for Dispatcher {
             }
         };
         *raw = device.raw();
-        let object = NewObject {
-            id,
-            kind: vk::ObjectType::DEVICE,
-            raw: vk::Handle::as_raw(*raw),
-            device: 0,
-            pool: 0,
-            detail: Detail::Device(Arc::clone(&device)),
-        };
+        let object = NewObject::new(id, *raw).with(Detail::Device(Arc::clone(&device)));
         if let Err(error) = self.shared.objects.insert(object) {
             driver::destroy::device(&device);
             return Err(error.fatal(NAME));

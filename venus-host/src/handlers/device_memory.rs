@@ -133,7 +133,7 @@ pub(crate) fn export_memory_blob(shared: &Shared, memory: u64, flags: BlobFlags,
     let blob = match found {
         Some((memory, device)) => memory.export(&device, flags, size),
         None => {
-            let reason = format!("no VkDeviceMemory has the id {memory:#x}: {}", shared.objects.obituary(memory));
+            let reason = format!("no VkDeviceMemory has the id {memory:#x}: {}", shared.objects.fate_of(memory));
             Err(Fatal::new("create-blob", reason).member("blob_id").advice(APPLICATION).into())
         }
     };

@@ -10,7 +10,7 @@ use crate::{
     context::{Dispatcher, age::Sign},
     driver::{Failure, Instance, Loader},
     error::{Fatal, GUEST_DRIVER, hint},
-    object::{Detail, NewObject},
+    object::NewObject,
     trace::Span,
 };
 
@@ -82,15 +82,7 @@ impl InstanceCommands for Dispatcher {
             return Err(Fatal::new(NAME, "is null").member("pInstance").advice(GUEST_DRIVER).into());
         };
         *raw = instance.raw();
-        let object = NewObject {
-            id,
-            kind: vk::ObjectType::INSTANCE,
-            raw: vk::Handle::as_raw(*raw),
-            device: 0,
-            pool: 0,
-            detail: Detail::Plain,
-        };
-        if let Err(error) = self.shared.objects.insert(object) {
+        if let Err(error) = self.shared.objects.insert(NewObject::new(id, *raw)) {
             instance.destroy();
             return Err(error.fatal(NAME));
         }

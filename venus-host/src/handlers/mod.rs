@@ -49,7 +49,7 @@ use crate::{
     context::{Dispatcher, Shared},
     driver::{self, Device, Failure, Instance, PhysicalDevice},
     error::{APPLICATION, Fatal, hint},
-    object::{self, Detail, NewObject, Uses},
+    object::{Detail, NewObject, Uses},
     trace::Span,
 };
 
@@ -299,7 +299,7 @@ impl Dispatcher {
         }
         let Some(device) = self.shared.objects.device_of(device) else { return };
         for (&id, raw) in new.ids.iter().zip(new.raws.iter()).filter(|(_, raw)| raw.as_raw() != 0) {
-            let name = driver::validation::object_name(object::kinds::name(H::TYPE), id);
+            let name = driver::validation::object_name(H::TYPE, id);
             device.name_object(H::TYPE, raw.as_raw(), &name);
         }
     }
@@ -309,7 +309,7 @@ impl Dispatcher {
     #[cold]
     fn note_uncreated(&self, command: &'static str, failure: &Failure, kind: vk::ObjectType, ids: &[u64]) {
         self.note_failure(command, failure);
-        self.shared.objects.mourn(kind, ids, command, failure.result);
+        self.shared.objects.record_uncreated(kind, ids, command, failure.result);
     }
 
     /// As [`Dispatcher::adopt`], for one object that is more than its handle.
@@ -321,7 +321,7 @@ impl Dispatcher {
         detail: Detail,
     ) -> Result<(), HostError> {
         if let (Some(&id), Some(raw)) = (new.ids.first(), new.raws.first()) {
-            let object = NewObject { id, kind: H::TYPE, raw: raw.as_raw(), device, pool: 0, detail };
+            let object = NewObject::new(id, *raw).of_device(device).with(detail);
             if let Err(error) = self.shared.objects.insert(object) {
                 self.discard(command, device, new.raws)?;
                 return Err(error.fatal(command));

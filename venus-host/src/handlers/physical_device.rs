@@ -218,14 +218,7 @@ impl Dispatcher {
         id: u64,
         device: &Arc<PhysicalDevice>,
     ) -> Result<(), HostError> {
-        let object = NewObject {
-            id,
-            kind: vk::ObjectType::PHYSICAL_DEVICE,
-            raw: vk::Handle::as_raw(device.raw()),
-            device: 0,
-            pool: 0,
-            detail: Detail::PhysicalDevice(Arc::clone(device)),
-        };
+        let object = NewObject::new(id, device.raw()).with(Detail::PhysicalDevice(Arc::clone(device)));
         self.shared.objects.insert(object).map_err(|error| error.fatal(command))
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     HostError,
     context::Dispatcher,
     error::Fatal,
-    object::{TableError, kinds},
+    object::TableError,
 };
 
 impl PrivateDataCommands for Dispatcher {
@@ -38,7 +38,7 @@ impl Dispatcher {
     fn untyped(&self, command: &'static str, device: u64, kind: vk::ObjectType, id: u64) -> Result<u64, HostError> {
         let is_ours = self.shared.objects.device_of(id).is_some_and(|owner| owner.id() == device);
         self.shared.objects.lookup(kind, id).filter(|_| is_ours).ok_or_else(|| {
-            let reason = TableError::Unknown { kind: kinds::name(kind), id }.to_string();
+            let reason = TableError::Unknown { kind, id }.to_string();
             Fatal::new(command, reason).member("objectHandle").into()
         })
     }

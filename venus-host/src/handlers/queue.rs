@@ -15,7 +15,7 @@ use crate::{
     context::Dispatcher,
     driver::{self, bounds, chain, sync::Queue},
     error::{APPLICATION, Fatal, GUEST_DRIVER},
-    object::{Detail, NewObject},
+    object::NewObject,
     trace::Span,
 };
 
@@ -56,14 +56,7 @@ impl QueueCommands for Dispatcher {
             let fatal = Fatal::new(NAME, error.to_string());
             fatal.member("pQueueInfo->pNext<VkDeviceQueueTimelineInfoMESA>.ringIdx").advice(GUEST_DRIVER)
         })?;
-        let object = NewObject {
-            id,
-            kind: vk::ObjectType::QUEUE,
-            raw: vk::Handle::as_raw(*raw),
-            device: args.device.id,
-            pool: 0,
-            detail: Detail::Plain,
-        };
+        let object = NewObject::new(id, *raw).of_device(args.device.id);
         self.shared.objects.insert(object).map_err(|error| error.fatal(NAME))
     }
 

@@ -9,24 +9,26 @@
 //! * *May it be freed now?* Removing an id is immediate, freeing the driver's object waits until no other endpoint can
 //!   still be in the middle of a command that resolved it: [`reclaim`].
 //!
-//! A fourth is asked when something is wrong already: *what became of this id?* ([`graveyard`])
+//! A fourth is asked when something is wrong already: *what became of this id?* ([`tombstones`])
 //!
-//! This room stores driver handles as raw bits and never calls the driver; `driver/destroy.rs` knows how to free each
-//! type. Policy (which command may create or destroy what) is in `handlers/`.
+//! An id is a number of 64 bits, as it travels: the guest's own choice, never 0, unique among all types of its context
+//! while the object lives. The decoder's `wire::Handle` keeps an id together with its type and driver handle.
+//!
+//! This room stores driver handles as raw bits, beside what the driver room knows of devices and allocations, and never
+//! makes a call; `driver/destroy.rs` knows how to free each type. Policy (which command may create or destroy what) is
+//! in `handlers/`.
 
 #![deny(unsafe_code)]
 
 mod cache;
-mod graveyard;
-mod id;
-pub(crate) mod kinds;
+mod class;
 pub(crate) mod reclaim;
 mod table;
+mod tombstones;
 
 pub(crate) use self::{
     cache::{CachedResolver, ResolveCache},
-    id::ObjectId,
-    kinds::Uses,
+    class::Uses,
     reclaim::Presence,
     table::{Detail, NewObject, Removed, Table, TableError},
 };

@@ -35,7 +35,7 @@ use std::{
 
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
-use super::kinds::Uses;
+use super::class::Uses;
 
 /// Epoch of an endpoint that holds no handle and will resolve none before it is online again.
 const OFFLINE: u64 = 0;

@@ -27,14 +27,14 @@ use venus_protocol::{
 };
 
 use super::{
-    CachedResolver, ObjectId, ResolveCache,
-    graveyard::{Fate, Grave, Graveyard},
-    kinds::{self, Uses},
+    CachedResolver, ResolveCache,
+    class::{Uses, class, pool_of, teardown_rank},
     reclaim::{Presence, Reclaim},
+    tombstones::{Fate, Tombstone, Tombstones},
 };
 use crate::{
     HostError, driver,
-    error::{APPLICATION, Fatal, GUEST_DRIVER, RUNAWAY},
+    error::{APPLICATION, Fatal, GUEST_DRIVER, RUNAWAY, object_type_name},
 };
 
 type Map = HashMap<u64, Entry, foldhash::fast::RandomState>;
@@ -93,14 +93,31 @@ pub(super) struct Found {
 /// An object to be registered.
 #[derive(Debug)]
 pub(crate) struct NewObject {
-    pub(crate) id: u64,
-    pub(crate) kind: vk::ObjectType,
-    pub(crate) raw: u64,
+    pub(super) id: u64,
+    pub(super) kind: vk::ObjectType,
+    pub(super) raw: u64,
     /// Id of its device, 0 if it has none.
-    pub(crate) device: u64,
+    pub(super) device: u64,
     /// Id of its pool, 0 if it has none.
-    pub(crate) pool: u64,
-    pub(crate) detail: Detail,
+    pub(super) pool: u64,
+    pub(super) detail: Detail,
+}
+
+impl NewObject {
+    /// An object that belongs to no device or pool and is nothing beyond its handle.
+    pub(crate) fn new<H: vk::Handle>(id: u64, handle: H) -> Self {
+        Self { id, kind: H::TYPE, raw: handle.as_raw(), device: 0, pool: 0, detail: Detail::Plain }
+    }
+
+    /// The same, as an object of a device.
+    pub(crate) fn of_device(self, device: u64) -> Self {
+        Self { device, ..self }
+    }
+
+    /// The same, and more than its handle.
+    pub(crate) fn with(self, detail: Detail) -> Self {
+        Self { detail, ..self }
+    }
 }
 
 /// An object that is no longer in the table and has yet to be freed.
@@ -116,20 +133,23 @@ pub(crate) struct Removed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TableError {
     /// A new object was given the id 0.
-    #[error("the id of a new {0} is 0")]
-    ZeroId(&'static str),
+    #[error("the id of a new {} is 0", object_type_name(*kind))]
+    ZeroId { kind: vk::ObjectType },
     /// A new object was given an id that is in use.
-    #[error("id {id:#x} is already in use, by a {by}")]
-    IdInUse { id: u64, by: &'static str },
+    #[error("id {id:#x} is already in use, by a {}", object_type_name(*by))]
+    IdInUse { id: u64, by: vk::ObjectType },
     /// [`MAX_OBJECTS`] are alive.
     #[error("{MAX_OBJECTS} objects are alive, which is the limit")]
     Full,
     /// There is no such object.
-    #[error("no {kind} has the id {id:#x}")]
-    Unknown { kind: &'static str, id: u64 },
-    /// The object belongs to another device or pool than the command says.
-    #[error("{kind} {id:#x} does not belong to {owner} {owner_id:#x}")]
-    WrongOwner { kind: &'static str, id: u64, owner: &'static str, owner_id: u64 },
+    #[error("no {} has the id {id:#x}", object_type_name(*kind))]
+    Unknown { kind: vk::ObjectType, id: u64 },
+    /// The object belongs to another device than the command says.
+    #[error("{} {id:#x} does not belong to VkDevice {device:#x}", object_type_name(*kind))]
+    OtherDevice { kind: vk::ObjectType, id: u64, device: u64 },
+    /// The object belongs to another pool than the command says.
+    #[error("{} {id:#x} does not belong to {} {pool:#x}", object_type_name(*kind), object_type_name(*pool_kind))]
+    OtherPool { kind: vk::ObjectType, id: u64, pool_kind: vk::ObjectType, pool: u64 },
 }
 
 impl TableError {
@@ -138,9 +158,9 @@ impl TableError {
     pub(crate) fn fatal(self, command: &'static str) -> HostError {
         let advice = match self {
             // Ids are the guest driver's choice.
-            Self::ZeroId(_) | Self::IdInUse { .. } => GUEST_DRIVER,
+            Self::ZeroId { .. } | Self::IdInUse { .. } => GUEST_DRIVER,
             Self::Full => RUNAWAY,
-            Self::Unknown { .. } | Self::WrongOwner { .. } => APPLICATION,
+            Self::Unknown { .. } | Self::OtherDevice { .. } | Self::OtherPool { .. } => APPLICATION,
         };
         Fatal::new(command, Cow::Owned(self.to_string())).advice(advice).into()
     }
@@ -153,7 +173,7 @@ pub(crate) struct Table {
     /// leads back to the id.
     pools: RwLock<Pools>,
     reclaim: Reclaim,
-    graveyard: Graveyard,
+    tombstones: Tombstones,
     /// How often something was removed or replaced; see [`Table::removals`].
     removals: AtomicU64,
     /// Moves whenever a device appears or disappears, so that a cached device can be trusted by looking at a number.
@@ -166,7 +186,7 @@ impl Table {
             map: RwLock::default(),
             pools: RwLock::default(),
             reclaim: Reclaim::new(),
-            graveyard: Graveyard::default(),
+            tombstones: Tombstones::default(),
             removals: AtomicU64::new(0),
             device_generation: AtomicU64::new(0),
         }
@@ -225,13 +245,12 @@ impl Table {
     pub(crate) fn remove(&self, kind: vk::ObjectType, id: u64, device: u64) -> Result<Removed, TableError> {
         let mut map = self.unlink();
         let entry = map.get(&id).filter(|entry| entry.kind == kind);
-        let entry = entry.ok_or(TableError::Unknown { kind: kinds::name(kind), id })?;
+        let entry = entry.ok_or(TableError::Unknown { kind, id })?;
         if entry.device != device {
-            let owner = kinds::name(vk::ObjectType::DEVICE);
-            return Err(TableError::WrongOwner { kind: kinds::name(kind), id, owner, owner_id: device });
+            return Err(TableError::OtherDevice { kind, id, device });
         }
-        let removed = remove_locked(&mut map, id).ok_or(TableError::Unknown { kind: kinds::name(kind), id })?;
-        self.graveyard.bury([Grave { id, kind, fate: Fate::Destroyed }]);
+        let removed = remove_locked(&mut map, id).ok_or(TableError::Unknown { kind, id })?;
+        self.tombstones.record([Tombstone { id, kind, fate: Fate::Destroyed }]);
         Ok(removed)
     }
 
@@ -241,7 +260,7 @@ impl Table {
         self.pools.write().remove(&(kind.as_raw(), device, removed.raw));
         if let Detail::Pool(children) = &removed.detail {
             let mut map = self.unlink();
-            self.bury_children(&mut map, children, Fate::WithPool(id));
+            self.remove_children(&mut map, children, Fate::WithPool(id));
         }
         Ok(removed)
     }
@@ -253,12 +272,12 @@ impl Table {
             Some(Detail::Pool(children)) => std::mem::take(children),
             _ => return,
         };
-        self.bury_children(&mut map, &children, Fate::PoolReset(id));
+        self.remove_children(&mut map, &children, Fate::PoolReset(id));
     }
 
-    fn bury_children(&self, map: &mut Map, children: &PooledIds, fate: Fate) {
-        let dead = children.iter().filter_map(|&id| Some(Grave { id, kind: map.remove(&id)?.kind, fate }));
-        self.graveyard.bury(dead);
+    fn remove_children(&self, map: &mut Map, children: &PooledIds, fate: Fate) {
+        let ended = children.iter().filter_map(|&id| Some(Tombstone { id, kind: map.remove(&id)?.kind, fate }));
+        self.tombstones.record(ended);
     }
 
     /// Takes `ids`, all of type `kind`, out of the table; ids of 0 are skipped. Each must have been allocated from
@@ -267,17 +286,16 @@ impl Table {
         let mut map = self.unlink();
         for &id in ids.iter().filter(|&&id| id != 0) {
             let entry = map.get(&id).filter(|entry| entry.kind == kind);
-            if entry.ok_or(TableError::Unknown { kind: kinds::name(kind), id })?.pool != pool {
-                let owner = map.get(&pool).map_or("pool", |pool| kinds::name(pool.kind));
-                return Err(TableError::WrongOwner { kind: kinds::name(kind), id, owner, owner_id: pool });
+            if entry.ok_or(TableError::Unknown { kind, id })?.pool != pool {
+                return Err(TableError::OtherPool { kind, id, pool_kind: pool_of(kind), pool });
             }
         }
         for &id in ids.iter().filter(|&&id| id != 0) {
             // An id that is named twice is gone the second time; the driver would free it twice.
-            remove_locked(&mut map, id).ok_or(TableError::Unknown { kind: kinds::name(kind), id })?;
+            remove_locked(&mut map, id).ok_or(TableError::Unknown { kind, id })?;
         }
-        let dead = ids.iter().filter(|&&id| id != 0);
-        self.graveyard.bury(dead.map(|&id| Grave { id, kind, fate: Fate::Destroyed }));
+        let ended = ids.iter().filter(|&&id| id != 0);
+        self.tombstones.record(ended.map(|&id| Tombstone { id, kind, fate: Fate::Destroyed }));
         Ok(())
     }
 
@@ -290,12 +308,12 @@ impl Table {
             map.extract_if(|_, entry| entry.device == id).map(|(id, entry)| removed(id, entry)).collect();
         self.device_generation.fetch_add(1, Ordering::Release);
         drop(map);
-        self.graveyard.bury([Grave { id, kind: vk::ObjectType::DEVICE, fate: Fate::Destroyed }]);
+        self.tombstones.record([Tombstone { id, kind: vk::ObjectType::DEVICE, fate: Fate::Destroyed }]);
         let fate = Fate::WithDevice(id);
-        self.graveyard.bury(children.iter().map(|child| Grave { id: child.id, kind: child.kind, fate }));
+        self.tombstones.record(children.iter().map(|child| Tombstone { id: child.id, kind: child.kind, fate }));
         self.pools.write().retain(|(_, device, _), _| *device != id);
-        children.retain(|child| kinds::facts(child.kind).teardown != kinds::NO_TEARDOWN);
-        children.sort_by_key(|child| (kinds::facts(child.kind).teardown, child.id));
+        children.retain(|child| teardown_rank(child.kind).is_some());
+        children.sort_by_key(|child| (teardown_rank(child.kind), child.id));
         Ok((device, children))
     }
 
@@ -313,23 +331,23 @@ impl Table {
     pub(crate) fn replace(&self, kind: vk::ObjectType, id: u64, raw: u64) -> Result<u64, TableError> {
         let mut map = self.unlink();
         let entry = map.get_mut(&id).filter(|entry| entry.kind == kind);
-        let entry = entry.ok_or(TableError::Unknown { kind: kinds::name(kind), id })?;
+        let entry = entry.ok_or(TableError::Unknown { kind, id })?;
         Ok(std::mem::replace(&mut entry.raw, raw))
     }
 
     /// Writes down that the driver could not make what the guest will call `ids`.
     #[cold]
-    pub(crate) fn mourn(&self, kind: vk::ObjectType, ids: &[u64], command: &'static str, result: vk::Result) {
+    pub(crate) fn record_uncreated(&self, kind: vk::ObjectType, ids: &[u64], command: &'static str, result: vk::Result) {
         let fate = Fate::NeverCreated { command, result };
-        self.graveyard.bury(ids.iter().map(|&id| Grave { id, kind, fate }));
+        self.tombstones.record(ids.iter().map(|&id| Tombstone { id, kind, fate }));
     }
 
     /// What became of the id, which leads nowhere, as a clause for the log.
     #[cold]
-    pub(crate) fn obituary(&self, id: u64) -> String {
-        match self.graveyard.find(id) {
-            Some(grave) => grave.to_string(),
-            None if self.graveyard.is_complete() => "no object has ever had this id".to_owned(),
+    pub(crate) fn fate_of(&self, id: u64) -> String {
+        match self.tombstones.find(id) {
+            Some(tombstone) => tombstone.to_string(),
+            None if self.tombstones.is_complete() => "no object has ever had this id".to_owned(),
             None => "it was destroyed long ago, or never created".to_owned(),
         }
     }
@@ -439,7 +457,7 @@ impl Table {
 
     /// Frees an object of `kind` that was just removed, once no other endpoint can be using it.
     pub(crate) fn retire(&self, presence: &Presence, kind: vk::ObjectType, free: impl FnOnce() + Send + 'static) {
-        self.reclaim.retire(presence, kinds::facts(kind).class, free);
+        self.reclaim.retire(presence, class(kind), free);
     }
 
     /// Waits until no other endpoint can be using the pooled objects that were just removed.
@@ -485,19 +503,19 @@ impl fmt::Debug for Table {
 
 fn insert_locked(map: &mut Map, object: NewObject) -> Result<(), TableError> {
     let NewObject { id, kind, raw, device, pool, detail } = object;
-    let Some(id) = ObjectId::new(id).map(ObjectId::value) else {
-        return Err(TableError::ZeroId(kinds::name(kind)));
-    };
+    if id == 0 {
+        return Err(TableError::ZeroId { kind });
+    }
     if map.len() >= MAX_OBJECTS {
         return Err(TableError::Full);
     }
     // As with pools below: another ring may be destroying the device, and what it owned has been listed by now.
     if device != 0 && !map.contains_key(&device) {
-        return Err(TableError::Unknown { kind: kinds::name(vk::ObjectType::DEVICE), id: device });
+        return Err(TableError::Unknown { kind: vk::ObjectType::DEVICE, id: device });
     }
     match map.entry(id) {
         hash_map::Entry::Occupied(found) => {
-            return Err(TableError::IdInUse { id, by: kinds::name(found.get().kind) });
+            return Err(TableError::IdInUse { id, by: found.get().kind });
         }
         hash_map::Entry::Vacant(free) => free.insert(Entry { kind, raw, device, pool, detail }),
     };
@@ -510,7 +528,7 @@ fn insert_locked(map: &mut Map, object: NewObject) -> Result<(), TableError> {
             }
             _ => {
                 map.remove(&id);
-                return Err(TableError::Unknown { kind: "pool", id: pool });
+                return Err(TableError::Unknown { kind: pool_of(kind), id: pool });
             }
         }
     }
@@ -520,7 +538,7 @@ fn insert_locked(map: &mut Map, object: NewObject) -> Result<(), TableError> {
 fn remove_kind(map: &mut Map, kind: vk::ObjectType, id: u64) -> Result<Removed, TableError> {
     let found = map.get(&id).is_some_and(|entry| entry.kind == kind);
     let entry = if found { remove_locked(map, id) } else { None };
-    entry.ok_or(TableError::Unknown { kind: kinds::name(kind), id })
+    entry.ok_or(TableError::Unknown { kind, id })
 }
 
 /// Removes an entry and its pool's knowledge of it.

@@ -360,6 +360,11 @@ pub fn enumerations() -> &'static [&'static EnumRow] {
     ENUMS
 }
 
+/// The row of the handles that name objects of this type, if such handles travel.
+pub fn handle(object_type: vk::ObjectType) -> Option<&'static HandleRow> {
+    rows::HANDLES.iter().copied().find(|row| row.object_type == object_type)
+}
+
 /// The name of an `sType`, whether or not its structure travels.
 pub fn structure_type_name(s_type: i32) -> Option<&'static str> {
     STRUCTURE_TYPE.name_of(s_type.into())

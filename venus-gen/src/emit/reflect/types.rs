@@ -95,12 +95,17 @@ fn handles(codec: &Codec<'_>) -> FileBuilder {
     let params = plan.commands.iter().flat_map(|plan| plan.params.iter().map(|param| &param.field));
     let sent = members.chain(params).filter(|field| field.shape != Shape::Null);
     let handles: BTreeSet<usize> = sent.filter_map(|field| field.handle()).map(|HandleId(index)| index).collect();
-    for index in handles {
+    for &index in &handles {
         let (name, path) = (&codec.model.handles[index].names[0], codec.types.path(&Ty::Handle(HandleId(index))));
         let row = type_row(name);
         file.push(quote! {
             pub(crate) static #row: HandleRow = handle(#name, <#path as vk::Handle>::TYPE);
         });
     }
+    let rows = handles.iter().map(|&index| type_row(&codec.model.handles[index].names[0]));
+    file.push(quote! {
+        /// All of them.
+        pub(crate) static HANDLES: &[&HandleRow] = &[#(&#rows),*];
+    });
     file
 }

@@ -1,19 +1,18 @@
 //! What became of ids that lead nowhere: for the log, and for nothing else.
 //!
 //! A guest that names an object which does not exist loses its context, and the log should say whose fault that is: was
-//! the object destroyed, and by which command, or did the driver fail to make it? So the table writes down the last ids
-//! that ended, on destruction only; nobody reads it before something is wrong.
+//! the object destroyed, and by which command, or did the driver fail to make it? So the table keeps a tombstone
+//! for each of the last ids that ended, made on destruction only; nobody reads them before something is wrong.
 
 use std::{collections::VecDeque, fmt};
 
 use parking_lot::Mutex;
 use venus_protocol::vk;
 
-use super::kinds;
-use crate::error::ResultName;
+use crate::error::{ResultName, object_type_name};
 
 /// Ids remembered. Use after destruction mostly follows within a frame, which destroys tens of objects.
-const GRAVES: usize = 1024;
+const CAPACITY: usize = 1024;
 
 /// How an id came to lead nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,15 +36,15 @@ pub(crate) enum Fate {
 
 /// One id that leads nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Grave {
+pub(crate) struct Tombstone {
     pub(crate) id: u64,
     pub(crate) kind: vk::ObjectType,
     pub(crate) fate: Fate,
 }
 
-impl fmt::Display for Grave {
+impl fmt::Display for Tombstone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = kinds::name(self.kind);
+        let name = object_type_name(self.kind);
         match self.fate {
             Fate::Destroyed => write!(f, "the {name} of this id was destroyed by {}", destroyer(self.kind)),
             Fate::WithPool(pool) => write!(f, "the {name} of this id went with its pool {pool:#x}"),
@@ -65,7 +64,7 @@ fn destroyer(kind: vk::ObjectType) -> String {
         vk::ObjectType::COMMAND_BUFFER => "vkFreeCommandBuffers".to_owned(),
         vk::ObjectType::DESCRIPTOR_SET => "vkFreeDescriptorSets".to_owned(),
         kind => {
-            let name = kinds::name(kind);
+            let name = object_type_name(kind);
             format!("vkDestroy{}", name.strip_prefix("Vk").unwrap_or(name))
         }
     }
@@ -73,31 +72,31 @@ fn destroyer(kind: vk::ObjectType) -> String {
 
 /// The last ids of one context that ended.
 #[derive(Debug, Default)]
-pub(crate) struct Graveyard {
+pub(crate) struct Tombstones {
     /// Oldest first.
-    graves: Mutex<VecDeque<Grave>>,
+    stones: Mutex<VecDeque<Tombstone>>,
 }
 
-impl Graveyard {
+impl Tombstones {
     /// Writes down how ids ended.
-    pub(crate) fn bury(&self, dead: impl IntoIterator<Item = Grave>) {
-        let mut graves = self.graves.lock();
-        for grave in dead {
-            if graves.len() >= GRAVES {
-                graves.pop_front();
+    pub(crate) fn record(&self, ended: impl IntoIterator<Item = Tombstone>) {
+        let mut stones = self.stones.lock();
+        for stone in ended {
+            if stones.len() >= CAPACITY {
+                stones.pop_front();
             }
-            graves.push_back(grave);
+            stones.push_back(stone);
         }
     }
 
     /// How `id` ended last, as far as that is remembered.
-    pub(crate) fn find(&self, id: u64) -> Option<Grave> {
-        self.graves.lock().iter().rev().find(|grave| grave.id == id).copied()
+    pub(crate) fn find(&self, id: u64) -> Option<Tombstone> {
+        self.stones.lock().iter().rev().find(|stone| stone.id == id).copied()
     }
 
     /// Whether every id that ever ended is remembered.
     pub(crate) fn is_complete(&self) -> bool {
-        self.graves.lock().len() < GRAVES
+        self.stones.lock().len() < CAPACITY
     }
 }
 
@@ -105,29 +104,29 @@ impl Graveyard {
 mod tests {
     use super::*;
 
-    fn grave(id: u64, kind: vk::ObjectType, fate: Fate) -> Grave {
-        Grave { id, kind, fate }
+    fn tombstone(id: u64, kind: vk::ObjectType, fate: Fate) -> Tombstone {
+        Tombstone { id, kind, fate }
     }
 
     #[test]
     fn the_last_ids_are_remembered() {
-        let yard = Graveyard::default();
-        let buffers = |ids: std::ops::Range<u64>| ids.map(|id| grave(id, vk::ObjectType::BUFFER, Fate::Destroyed));
-        yard.bury(buffers(1..11));
-        assert!(yard.is_complete());
-        assert_eq!(yard.find(10).map(|grave| grave.id), Some(10));
-        assert_eq!(yard.find(11), None);
-        yard.bury(buffers(11..11 + GRAVES as u64));
-        assert!(!yard.is_complete());
-        assert_eq!(yard.find(10), None);
+        let stones = Tombstones::default();
+        let buffers = |ids: std::ops::Range<u64>| ids.map(|id| tombstone(id, vk::ObjectType::BUFFER, Fate::Destroyed));
+        stones.record(buffers(1..11));
+        assert!(stones.is_complete());
+        assert_eq!(stones.find(10).map(|stone| stone.id), Some(10));
+        assert_eq!(stones.find(11), None);
+        stones.record(buffers(11..11 + CAPACITY as u64));
+        assert!(!stones.is_complete());
+        assert_eq!(stones.find(10), None);
         // An id that was used twice ended as its last bearer did.
-        yard.bury([grave(11, vk::ObjectType::IMAGE, Fate::WithDevice(2))]);
-        assert_eq!(yard.find(11).map(|grave| grave.fate), Some(Fate::WithDevice(2)));
+        stones.record([tombstone(11, vk::ObjectType::IMAGE, Fate::WithDevice(2))]);
+        assert_eq!(stones.find(11).map(|stone| stone.fate), Some(Fate::WithDevice(2)));
     }
 
     #[test]
     fn an_end_reads_well() {
-        let check = |kind, fate, expected: &str| assert_eq!(grave(1, kind, fate).to_string(), expected);
+        let check = |kind, fate, expected: &str| assert_eq!(tombstone(1, kind, fate).to_string(), expected);
         check(vk::ObjectType::BUFFER, Fate::Destroyed, "the VkBuffer of this id was destroyed by vkDestroyBuffer");
         check(
             vk::ObjectType::DEVICE_MEMORY,
