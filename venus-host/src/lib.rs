@@ -45,7 +45,7 @@
 //! * *Bytes of commands*: the decoder of `venus-protocol`, on a private copy, once. What it returns is well-formed.
 //! * *Ids*: the object table, while decoding. A handler sees live driver handles of the right type.
 //! * *Rules of Venus and of this host* (who owns what, what a guest may do at all): the handler of the command.
-//! * *Lengths that Vulkan says twice*: `driver/bounds.rs`, where a driver would believe the wrong one about memory of
+//! * *Lengths that Vulkan says twice*: `driver/sanitize.rs`, where a driver would believe the wrong one about memory of
 //!   ours.
 //! * *The rest of Vulkan's valid usage*: nobody. Drivers do not check it and neither can we. A guest that breaks it can crash the
 //!   driver under itself, so each guest is served by a process of its own unless somebody decides otherwise.

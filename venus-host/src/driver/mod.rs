@@ -10,7 +10,7 @@
 //! | `memory` | how host-visible memory reaches the guest |
 //! | `host_copy` | copying between images and host memory |
 //! | `external` | what a guest is told about external memory, fences and semaphores |
-//! | `bounds` | lengths that are said twice, and that drivers believe |
+//! | `sanitize` | lengths that are said twice, and that drivers believe |
 //! | `destroy` | freeing an object by its type |
 //! | `sync` | queues, their timelines, and what stands in for SYNC_FD |
 //! | `failure` | why a guest is told that a call failed |
@@ -29,7 +29,6 @@
 
 #![allow(unsafe_code, reason = "the room that calls Vulkan")]
 
-pub(crate) mod bounds;
 pub(crate) mod chain;
 pub(crate) mod destroy;
 mod device;
@@ -43,6 +42,7 @@ mod loader;
 pub(crate) mod memory;
 mod physical_device;
 mod profile;
+pub(crate) mod sanitize;
 pub(crate) mod sync;
 pub(crate) mod validation;
 

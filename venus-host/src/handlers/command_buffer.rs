@@ -7,7 +7,7 @@
 use venus_protocol::{args::*, dispatch::CommandBufferCommands, wire::Command};
 
 use super::forward;
-use crate::{HostError, context::Dispatcher, driver::bounds};
+use crate::{HostError, context::Dispatcher, driver::sanitize};
 
 impl CommandBufferCommands for Dispatcher {
     forward! {
@@ -152,12 +152,12 @@ impl CommandBufferCommands for Dispatcher {
     }
 
     fn cmd_push_descriptor_set(&mut self, args: &mut CmdPushDescriptorSetArgs<'_>) -> Result<(), HostError> {
-        bounds::check_writes(CmdPushDescriptorSetArgs::NAME, args.p_descriptor_writes)?;
+        sanitize::check_writes(CmdPushDescriptorSetArgs::NAME, args.p_descriptor_writes)?;
         self.forward(args)
     }
 
     fn cmd_push_descriptor_set2(&mut self, args: &mut CmdPushDescriptorSet2Args<'_>) -> Result<(), HostError> {
-        bounds::check_push(CmdPushDescriptorSet2Args::NAME, args.p_push_descriptor_set_info)?;
+        sanitize::check_push(CmdPushDescriptorSet2Args::NAME, args.p_push_descriptor_set_info)?;
         self.forward(args)
     }
 }

@@ -10,7 +10,7 @@ use super::{create, destroy};
 use crate::{
     HostError,
     context::Dispatcher,
-    driver::{self, bounds},
+    driver::{self, sanitize},
 };
 
 impl DescriptorCommands for Dispatcher {
@@ -29,7 +29,7 @@ impl DescriptorCommands for Dispatcher {
         args: &mut CreateDescriptorSetLayoutArgs<'_>,
     ) -> Result<vk::Result, HostError> {
         const NAME: &str = CreateDescriptorSetLayoutArgs::NAME;
-        bounds::check_set_layout(NAME, args.p_create_info)?;
+        sanitize::check_set_layout(NAME, args.p_create_info)?;
         let result = self.forward(args)?;
         self.adopt(NAME, args.device.id, result, &args.p_set_layout)
     }
@@ -38,12 +38,12 @@ impl DescriptorCommands for Dispatcher {
         &mut self,
         args: &mut GetDescriptorSetLayoutSupportArgs<'_>,
     ) -> Result<(), HostError> {
-        bounds::check_set_layout(GetDescriptorSetLayoutSupportArgs::NAME, args.p_create_info)?;
+        sanitize::check_set_layout(GetDescriptorSetLayoutSupportArgs::NAME, args.p_create_info)?;
         self.forward(args)
     }
 
     fn update_descriptor_sets(&mut self, args: &mut UpdateDescriptorSetsArgs<'_>) -> Result<(), HostError> {
-        bounds::check_writes(UpdateDescriptorSetsArgs::NAME, args.p_descriptor_writes)?;
+        sanitize::check_writes(UpdateDescriptorSetsArgs::NAME, args.p_descriptor_writes)?;
         self.forward(args)
     }
 
@@ -60,7 +60,7 @@ impl DescriptorCommands for Dispatcher {
     }
 
     fn allocate_descriptor_sets(&mut self, args: &mut AllocateDescriptorSetsArgs<'_>) -> Result<vk::Result, HostError> {
-        bounds::check_set_allocation(AllocateDescriptorSetsArgs::NAME, args.p_allocate_info)?;
+        sanitize::check_set_allocation(AllocateDescriptorSetsArgs::NAME, args.p_allocate_info)?;
         let result = self.forward(args)?;
         let pool = vk::Handle::as_raw(args.p_allocate_info.descriptor_pool);
         let kind = vk::ObjectType::DESCRIPTOR_POOL;

@@ -11,7 +11,7 @@ use venus_protocol::{
 };
 
 use super::{REFUSED, create, destroy, forward, with_room};
-use crate::{HostError, context::Dispatcher, driver::bounds, error::Fatal, object::Uses};
+use crate::{HostError, context::Dispatcher, driver::sanitize, error::Fatal, object::Uses};
 
 /// shaderGroupHandleSize: the specification leaves no choice.
 const GROUP_HANDLE_BYTES: u64 = 32;
@@ -90,14 +90,14 @@ impl PipelineCommands for Dispatcher {
         args: &mut CreateGraphicsPipelinesArgs<'_>,
     ) -> Result<vk::Result, HostError> {
         const NAME: &str = CreateGraphicsPipelinesArgs::NAME;
-        bounds::check_graphics(NAME, args.p_create_infos)?;
+        sanitize::check_graphics(NAME, args.p_create_infos)?;
         let result = self.forward_long(Uses::PIPELINES, args)?;
         self.adopt_pipelines(NAME, args.device.id, result, &mut args.p_pipelines)
     }
 
     fn create_compute_pipelines(&mut self, args: &mut CreateComputePipelinesArgs<'_>) -> Result<vk::Result, HostError> {
         const NAME: &str = CreateComputePipelinesArgs::NAME;
-        bounds::check_compute(NAME, args.p_create_infos)?;
+        sanitize::check_compute(NAME, args.p_create_infos)?;
         let result = self.forward_long(Uses::PIPELINES, args)?;
         self.adopt_pipelines(NAME, args.device.id, result, &mut args.p_pipelines)
     }
@@ -111,7 +111,7 @@ impl PipelineCommands for Dispatcher {
             let reason = "guest drivers defer operations themselves, so it has to be null";
             return Err(Fatal::new(NAME, reason).member("deferredOperation").advice(REFUSED).into());
         }
-        bounds::check_ray_tracing(NAME, args.p_create_infos)?;
+        sanitize::check_ray_tracing(NAME, args.p_create_infos)?;
         let result = self.forward_long(Uses::PIPELINES, args)?;
         self.adopt_pipelines(NAME, args.device.id, result, &mut args.p_pipelines)
     }

@@ -3,12 +3,7 @@
 use venus_protocol::{args::*, dispatch::PrivateDataCommands, vk, wire::Command};
 
 use super::{create, destroy};
-use crate::{
-    HostError,
-    context::Dispatcher,
-    error::Fatal,
-    object::TableError,
-};
+use crate::{HostError, context::Dispatcher, error::Fatal, object::TableError};
 
 impl PrivateDataCommands for Dispatcher {
     create! {

@@ -13,7 +13,7 @@ use super::{REFUSED, gone, no_entry_point, refuse};
 use crate::{
     HostError,
     context::Dispatcher,
-    driver::{self, bounds, chain, sync::Queue},
+    driver::{self, chain, sanitize, sync::Queue},
     error::{APPLICATION, Fatal, GUEST_DRIVER},
     object::NewObject,
     trace::Span,
@@ -61,7 +61,7 @@ impl QueueCommands for Dispatcher {
     }
 
     fn queue_submit(&mut self, args: &mut QueueSubmitArgs<'_>) -> Result<vk::Result, HostError> {
-        bounds::check_submits(QueueSubmitArgs::NAME, args.p_submits)?;
+        sanitize::sanitize_submits(args)?;
         self.forward_locked(args.queue.raw, args)
     }
 
@@ -70,7 +70,7 @@ impl QueueCommands for Dispatcher {
     }
 
     fn queue_bind_sparse(&mut self, args: &mut QueueBindSparseArgs<'_>) -> Result<vk::Result, HostError> {
-        bounds::check_sparse_binds(args.p_bind_info);
+        sanitize::sanitize_sparse_binds(args);
         self.forward_locked(args.queue.raw, args)
     }
 }

@@ -3,7 +3,7 @@
 use venus_protocol::{args::*, dispatch::RenderPassCommands, vk, wire::Command};
 
 use super::{create, destroy, forward};
-use crate::{HostError, context::Dispatcher, driver::bounds};
+use crate::{HostError, context::Dispatcher, driver::sanitize};
 
 impl RenderPassCommands for Dispatcher {
     create! {
@@ -23,7 +23,7 @@ impl RenderPassCommands for Dispatcher {
 
     fn create_render_pass(&mut self, args: &mut CreateRenderPassArgs<'_>) -> Result<vk::Result, HostError> {
         const NAME: &str = CreateRenderPassArgs::NAME;
-        bounds::check_render_pass(NAME, args.p_create_info)?;
+        sanitize::check_render_pass(NAME, args.p_create_info)?;
         let result = self.forward(args)?;
         self.adopt(NAME, args.device.id, result, &args.p_render_pass)
     }

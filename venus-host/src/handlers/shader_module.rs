@@ -3,7 +3,7 @@
 use venus_protocol::{args::*, dispatch::ShaderModuleCommands, vk, wire::Command};
 
 use super::destroy;
-use crate::{HostError, context::Dispatcher, driver::bounds};
+use crate::{HostError, context::Dispatcher, driver::sanitize};
 
 impl ShaderModuleCommands for Dispatcher {
     destroy! {
@@ -13,7 +13,7 @@ impl ShaderModuleCommands for Dispatcher {
     /// The code is words; a size that is no multiple of four would make a driver read past its end.
     fn create_shader_module(&mut self, args: &mut CreateShaderModuleArgs<'_>) -> Result<vk::Result, HostError> {
         const NAME: &str = CreateShaderModuleArgs::NAME;
-        bounds::check_code(NAME, args.p_create_info)?;
+        sanitize::check_code(NAME, args.p_create_info)?;
         let result = self.forward(args)?;
         self.adopt(NAME, args.device.id, result, &args.p_shader_module)
     }

@@ -337,7 +337,13 @@ impl Table {
 
     /// Writes down that the driver could not make what the guest will call `ids`.
     #[cold]
-    pub(crate) fn record_uncreated(&self, kind: vk::ObjectType, ids: &[u64], command: &'static str, result: vk::Result) {
+    pub(crate) fn record_uncreated(
+        &self,
+        kind: vk::ObjectType,
+        ids: &[u64],
+        command: &'static str,
+        result: vk::Result,
+    ) {
         let fate = Fate::NeverCreated { command, result };
         self.tombstones.record(ids.iter().map(|&id| Tombstone { id, kind, fate }));
     }

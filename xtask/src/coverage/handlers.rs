@@ -176,7 +176,7 @@ fn method_command(method: &syn::ImplItemFn) -> Result<String> {
 /// Why there is a method: what its documentation says first, else what it calls, else what its whole file is about.
 fn reason_of(file: &syn::File, method: &syn::ImplItemFn) -> Option<String> {
     const CALLS: &[(&str, &str)] = &[
-        ("bounds", "Lengths that are said twice are compared first"),
+        ("sanitize", "Lengths that are said twice are compared first"),
         ("adopt_pooled", "What is allocated belongs to its pool"),
         ("adopt_pool", "Pools remember what is allocated from them"),
         ("unregister_pooled", "Checks that all of them are the pool's, and waits until nobody can be using them"),

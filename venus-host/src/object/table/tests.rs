@@ -31,12 +31,16 @@ fn an_id_resolves_with_its_type_only() {
 #[test]
 fn ids_are_checked() {
     let table = table();
-    assert_eq!(table.insert(object(0, vk::ObjectType::BUFFER, 0)), Err(TableError::ZeroId { kind: vk::ObjectType::BUFFER }));
+    assert_eq!(
+        table.insert(object(0, vk::ObjectType::BUFFER, 0)),
+        Err(TableError::ZeroId { kind: vk::ObjectType::BUFFER })
+    );
     assert_eq!(
         table.insert(object(POOL, vk::ObjectType::BUFFER, 0)),
         Err(TableError::IdInUse { id: POOL, by: vk::ObjectType::COMMAND_POOL })
     );
-    let message = TableError::IdInUse { id: POOL, by: vk::ObjectType::COMMAND_POOL }.fatal("vkCreateBuffer").to_string();
+    let message =
+        TableError::IdInUse { id: POOL, by: vk::ObjectType::COMMAND_POOL }.fatal("vkCreateBuffer").to_string();
     assert!(message.starts_with("vkCreateBuffer: id 0x2 is already in use, by a VkCommandPool; "), "{message}");
 }
 

@@ -11,7 +11,11 @@
 use std::ptr;
 
 use ash::vk;
-use venus_protocol::vk as venus;
+use venus_protocol::{
+    args::{QueueBindSparseArgs, QueueSubmitArgs},
+    vk as venus,
+    wire::Command as _,
+};
 
 use super::{chain, device::slice};
 use crate::error::{APPLICATION, Fatal};
@@ -207,8 +211,9 @@ pub(crate) fn check_render_pass(command: &'static str, info: &vk::RenderPassCrea
 }
 
 /// The device masks of a submission, and the values of its timeline semaphores.
-pub(crate) fn check_submits(command: &'static str, submits: &[vk::SubmitInfo<'_>]) -> Result<(), Fatal> {
-    for submit in submits.iter().filter(|submit| !submit.p_next.is_null()) {
+pub(crate) fn sanitize_submits(args: &mut QueueSubmitArgs<'_>) -> Result<(), Fatal> {
+    let command = QueueSubmitArgs::NAME;
+    for submit in args.p_submits.iter().filter(|submit| !submit.p_next.is_null()) {
         trim_values(submit, submit.wait_semaphore_count, submit.signal_semaphore_count);
         for group in chain::find_all::<vk::DeviceGroupSubmitInfo<'_>>(submit) {
             for (member, said, wanted) in [
@@ -235,9 +240,9 @@ pub(crate) fn check_submits(command: &'static str, submits: &[vk::SubmitInfo<'_>
     Ok(())
 }
 
-/// As [`check_submits`], for sparse binding, which cannot fail.
-pub(crate) fn check_sparse_binds(binds: &[vk::BindSparseInfo<'_>]) {
-    for bind in binds {
+/// As [`sanitize_submits`], for sparse binding, which cannot fail.
+pub(crate) fn sanitize_sparse_binds(args: &mut QueueBindSparseArgs<'_>) {
+    for bind in args.p_bind_info {
         trim_values(bind, bind.wait_semaphore_count, bind.signal_semaphore_count);
     }
 }
@@ -247,7 +252,7 @@ pub(crate) fn check_sparse_binds(binds: &[vk::BindSparseInfo<'_>]) {
 fn trim_values(root: &impl chain::Root, waits: u32, signals: u32) {
     for node in chain::nodes::<vk::TimelineSemaphoreSubmitInfo<'_>>(root) {
         // SAFETY: (and for the write below) the node is the decoder's, in memory that it gave out for writing, and
-        // nothing else refers to it now: the only way to it is this chain.
+        // nothing else refers to it now: the only way to it is this chain, whose command the callers borrow mutably.
         let mut values = unsafe { node.read() };
         if values.wait_semaphore_value_count != waits {
             (values.wait_semaphore_value_count, values.p_wait_semaphore_values) = (0, ptr::null());
@@ -267,6 +272,8 @@ fn bytes(size: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use venus_protocol::wire::Handle;
+
     use super::*;
 
     #[test]
@@ -343,7 +350,9 @@ mod tests {
         let mut values =
             vk::TimelineSemaphoreSubmitInfo::default().wait_semaphore_values(&[1]).signal_semaphore_values(&[2]);
         let submit = vk::SubmitInfo::default().wait_semaphores(&waits).signal_semaphores(&waits[..1]);
-        check_submits("vkQueueSubmit", &[submit.push_next(&mut values)]).unwrap();
+        let submits = [submit.push_next(&mut values)];
+        let (queue, fence) = (Handle::default(), Handle::default());
+        sanitize_submits(&mut QueueSubmitArgs { queue, submit_count: 1, p_submits: &submits, fence }).unwrap();
         assert_eq!((values.wait_semaphore_value_count, values.signal_semaphore_value_count), (0, 1));
         assert!(values.p_wait_semaphore_values.is_null());
     }
