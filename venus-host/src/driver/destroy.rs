@@ -91,7 +91,7 @@ pub(crate) fn free_descriptor_sets(device: &Device, pool: vk::DescriptorPool, se
 /// vkDestroyDevice. All children are gone and the device is idle. While memory of it is mapped for a monitor in this
 /// process, it is put off.
 pub(crate) fn device(device: &Device) {
-    if !device.lent().end() {
+    if !device.mapped_allocations().end() {
         device_now(device);
     }
 }

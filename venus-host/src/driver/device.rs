@@ -16,7 +16,7 @@ use venus_protocol::procs::Procs;
 
 use super::{
     Failure, PhysicalDevice, extensions,
-    memory::Lent,
+    memory::MappedAllocations,
     sync::{Orphans, Queue},
 };
 use crate::error::APPLICATION;
@@ -38,7 +38,7 @@ pub(crate) struct Device {
     /// Objects replaced by the emulation of SYNC_FD, waiting for their last use to end.
     orphans: Mutex<Orphans>,
     /// Mappings of its memory that somebody else may be using.
-    lent: Lent,
+    mapped_allocations: MappedAllocations,
 }
 
 impl Device {
@@ -99,7 +99,7 @@ impl Device {
             procs,
             queues,
             orphans: Mutex::default(),
-            lent: Lent::default(),
+            mapped_allocations: MappedAllocations::default(),
         })
     }
 
@@ -138,8 +138,8 @@ impl Device {
         &self.orphans
     }
 
-    pub(super) fn lent(&self) -> &Lent {
-        &self.lent
+    pub(super) fn mapped_allocations(&self) -> &MappedAllocations {
+        &self.mapped_allocations
     }
 
     /// Tells the validation layer what the guest calls an object, if there is a layer.

@@ -1,4 +1,4 @@
-//! Every rung by which memory reaches a guest, and what guests and monitors do with it in the wrong order.
+//! Every method by which memory reaches a guest, and what guests and monitors do with it in the wrong order.
 
 use venus_host::{
     driver::{Config, MemoryChoice, OpaqueMapper, Profile, Transport},
@@ -11,8 +11,8 @@ use super::{SECOND_NS, SIZE, guest::Guest};
 /// No multiple of any page: what Mesa's ring takes.
 const UNALIGNED: u64 = 131_268;
 
-/// The rungs that lavapipe has without the help of a kernel module, and the storage that each makes.
-const RUNGS: [(MemoryChoice, BlobKind); 3] = [
+/// The methods that lavapipe has without the help of a kernel module, and the storage that each makes.
+const METHODS: [(MemoryChoice, BlobKind); 3] = [
     (MemoryChoice::Import, BlobKind::Shm),
     (MemoryChoice::Opaque, BlobKind::Opaque),
     (MemoryChoice::Pointer, BlobKind::Pointer),
@@ -69,14 +69,14 @@ impl World {
 
 #[test]
 #[ignore = "needs a Vulkan driver"]
-fn the_gpus_writes_are_seen_by_every_rung() {
-    for (rung, kind) in RUNGS {
-        let mut world = World::new(config(rung), SIZE);
+fn the_gpus_writes_are_seen_by_every_method() {
+    for (method, kind) in METHODS {
+        let mut world = World::new(config(method), SIZE);
         assert_eq!(world.blob.kind(), kind);
-        assert_eq!(world.blob.mappable_fd().is_some(), kind == BlobKind::Shm, "{rung:?}");
+        assert_eq!(world.blob.mappable_fd().is_some(), kind == BlobKind::Shm, "{method:?}");
         let mapping = world.map();
         world.fill(world.buffer, 0x1234_5678);
-        assert_eq!([word(&mapping, 0), word(&mapping, SIZE - 4)], [0x1234_5678; 2], "{rung:?}");
+        assert_eq!([word(&mapping, 0), word(&mapping, SIZE - 4)], [0x1234_5678; 2], "{method:?}");
         assert_eq!(world.guest.reason(), "");
     }
 }
@@ -84,8 +84,8 @@ fn the_gpus_writes_are_seen_by_every_rung() {
 #[test]
 #[ignore = "needs a Vulkan driver"]
 fn the_gpu_sees_what_a_monitor_writes() {
-    for (rung, _) in RUNGS {
-        let mut world = World::new(config(rung), SIZE);
+    for (method, _) in METHODS {
+        let mut world = World::new(config(method), SIZE);
         let (from, to) = (world.map(), World::second(&mut world));
         from.copy_in(SIZE as usize - 4, &0xabad_1dea_u32.to_ne_bytes()).unwrap();
         let World { guest, device, queue, pool, buffer, .. } = &mut world;
@@ -93,7 +93,7 @@ fn the_gpu_sees_what_a_monitor_writes() {
         let fence = guest.fence(*device);
         guest.submit(*queue, &vk::SubmitInfo::default().command_buffers(&[commands.raw]), fence);
         assert_eq!(guest.wait(*device, fence, 10 * SECOND_NS), vk::Result::SUCCESS);
-        assert_eq!(word(&to.1, SIZE - 4), 0xabad_1dea, "{rung:?}");
+        assert_eq!(word(&to.1, SIZE - 4), 0xabad_1dea, "{method:?}");
     }
 }
 
@@ -113,16 +113,16 @@ impl World {
 #[ignore = "needs a Vulkan driver"]
 fn unaligned_sizes_get_whole_pages() {
     for profile in [Profile::Native, Profile::KosmicKrisp] {
-        for (rung, _) in RUNGS {
+        for (method, _) in METHODS {
             // Drivers like those of macOS pass no descriptors.
-            if profile != Profile::Native && rung == MemoryChoice::Opaque {
+            if profile != Profile::Native && method == MemoryChoice::Opaque {
                 continue;
             }
-            let mut world = World::new(Config { profile, ..config(rung) }, UNALIGNED);
+            let mut world = World::new(Config { profile, ..config(method) }, UNALIGNED);
             let page = if profile == Profile::Native { host_page_size() } else { 16 << 10 };
             assert!(
                 world.blob.size >= UNALIGNED && world.blob.size.is_multiple_of(page),
-                "{rung:?}: {}",
+                "{method:?}: {}",
                 world.blob.size
             );
             let mapping = world.map();
@@ -140,23 +140,23 @@ fn unaligned_sizes_get_whole_pages() {
 #[test]
 #[ignore = "needs a Vulkan driver"]
 fn mapping_twice_shows_the_same() {
-    for (rung, _) in RUNGS {
-        let mut world = World::new(config(rung), SIZE);
+    for (method, _) in METHODS {
+        let mut world = World::new(config(method), SIZE);
         let (one, other) = (world.map(), world.map());
         world.fill(world.buffer, 1);
         drop(one);
-        assert_eq!(word(&other, 0), 1, "{rung:?}");
+        assert_eq!(word(&other, 0), 1, "{method:?}");
         let third = world.map();
         third.copy_in(0, &2_u32.to_ne_bytes()).unwrap();
-        assert_eq!(word(&other, 0), 2, "{rung:?}");
+        assert_eq!(word(&other, 0), 2, "{method:?}");
     }
 }
 
 #[test]
 #[ignore = "needs a Vulkan driver"]
 fn memory_may_be_freed_before_it_is_unmapped() {
-    for (rung, _) in RUNGS {
-        let mut world = World::new(config(rung), SIZE);
+    for (method, _) in METHODS {
+        let mut world = World::new(config(method), SIZE);
         let mapping = world.map();
         world.fill(world.buffer, 3);
         let World { mut guest, device, memory, buffer, resource, blob, .. } = world;
@@ -167,25 +167,25 @@ fn memory_may_be_freed_before_it_is_unmapped() {
             guest.memory(device, SIZE);
         }
         let late = guest.context.map_resource(resource).unwrap();
-        assert_eq!([word(&mapping, 0), word(&late, SIZE - 4)], [3; 2], "{rung:?}");
+        assert_eq!([word(&mapping, 0), word(&late, SIZE - 4)], [3; 2], "{method:?}");
         drop(late);
         assert!(guest.context.destroy_resource(resource));
         drop(blob);
-        assert_eq!(word(&mapping, SIZE - 4), 3, "{rung:?}");
+        assert_eq!(word(&mapping, SIZE - 4), 3, "{method:?}");
         assert_eq!(guest.reason(), "");
         // The context goes, and with it the device; the mapping is the monitor's own.
         drop(guest);
-        assert_eq!(word(&mapping, 0), 3, "{rung:?}");
+        assert_eq!(word(&mapping, 0), 3, "{method:?}");
     }
 }
 
 #[test]
 #[ignore = "needs a Vulkan driver"]
 fn resources_may_be_dropped_before_memory_is_freed() {
-    for (rung, _) in RUNGS {
-        let mut world = World::new(config(rung), SIZE);
+    for (method, _) in METHODS {
+        let mut world = World::new(config(method), SIZE);
         assert!(world.guest.context.destroy_resource(world.resource));
-        assert!(world.guest.context.map_resource(world.resource).is_err(), "{rung:?}");
+        assert!(world.guest.context.map_resource(world.resource).is_err(), "{method:?}");
         drop(std::mem::replace(&mut world.blob, shmem()));
         // The GPU still has it.
         world.fill(world.buffer, 4);
@@ -193,7 +193,7 @@ fn resources_may_be_dropped_before_memory_is_freed() {
         guest.send(&DestroyBufferArgs { device, buffer }).unwrap();
         guest.send(&FreeMemoryArgs { device, memory }).unwrap();
         guest.send(&DestroyDeviceArgs { device }).unwrap();
-        assert_eq!(guest.reason(), "", "{rung:?}");
+        assert_eq!(guest.reason(), "", "{method:?}");
     }
 }
 
@@ -207,13 +207,13 @@ fn shmem() -> Blob {
 #[test]
 #[ignore = "needs a Vulkan driver"]
 fn more_than_the_heap_fails_as_in_vulkan() {
-    for (rung, _) in RUNGS {
-        let mut guest = Guest::new(config(rung));
+    for (method, _) in METHODS {
+        let mut guest = Guest::new(config(method));
         let device = guest.device();
         let memory_type = guest.mappable_type();
         for size in [1 << 50, u64::MAX] {
             let info = vk::MemoryAllocateInfo::default().allocation_size(size).memory_type_index(memory_type);
-            assert_eq!(guest.allocate(device, &info).0, vk::Result::ERROR_OUT_OF_DEVICE_MEMORY, "{rung:?}");
+            assert_eq!(guest.allocate(device, &info).0, vk::Result::ERROR_OUT_OF_DEVICE_MEMORY, "{method:?}");
         }
         // The device is none the worse for it.
         guest.memory(device, SIZE);
@@ -223,10 +223,10 @@ fn more_than_the_heap_fails_as_in_vulkan() {
 
 #[test]
 #[ignore = "needs a Vulkan driver"]
-fn a_rung_that_the_embedder_cannot_use_is_not_chosen() {
-    for rung in [MemoryChoice::Opaque, MemoryChoice::Pointer] {
-        let mut guest = Guest::without_gpu(Config { memory: rung, ..Config::default() });
-        assert_eq!(guest.count_gpus(), 0, "{rung:?}");
+fn a_method_that_the_embedder_cannot_use_is_not_chosen() {
+    for method in [MemoryChoice::Opaque, MemoryChoice::Pointer] {
+        let mut guest = Guest::without_gpu(Config { memory: method, ..Config::default() });
+        assert_eq!(guest.count_gpus(), 0, "{method:?}");
     }
     // On its own accord the host shares descriptors that anybody can map.
     let world = World::new(Config::default(), SIZE);
@@ -251,9 +251,9 @@ fn opaque_memory_is_mapped_without_its_context() {
 #[test]
 #[ignore = "needs a Vulkan driver"]
 fn a_resource_of_one_context_is_imported_by_another() {
-    for rung in [MemoryChoice::Import, MemoryChoice::Opaque] {
-        let mut compositor = Guest::new(config(rung));
-        let mut client = World::new(config(rung), SIZE);
+    for method in [MemoryChoice::Import, MemoryChoice::Opaque] {
+        let mut compositor = Guest::new(config(method));
+        let mut client = World::new(config(method), SIZE);
         let blob = client.blob.try_clone().unwrap();
         let id = ResourceId(900);
         compositor.context.attach_resource(id, &blob, SIZE).unwrap();
@@ -265,18 +265,18 @@ fn a_resource_of_one_context_is_imported_by_another() {
         let queue = compositor.queue(device, 1).unwrap();
         let types = compositor.importable_types(device, id.0);
         let memory_type = compositor.mappable_type();
-        assert_ne!(types & 1 << memory_type, 0, "{rung:?}");
+        assert_ne!(types & 1 << memory_type, 0, "{method:?}");
         let import = vk::ImportMemoryResourceInfoMESA { resource_id: id.0, ..Default::default() };
         let mut info = vk::MemoryAllocateInfo::default().allocation_size(SIZE).memory_type_index(memory_type);
         info.p_next = (&raw const import).cast();
         let (returned, memory) = compositor.allocate(device, &info);
-        assert_eq!(returned, vk::Result::SUCCESS, "{rung:?}");
+        assert_eq!(returned, vk::Result::SUCCESS, "{method:?}");
         let buffer = compositor.buffer(device, SIZE);
         compositor.bind(device, buffer, memory);
 
         // The client's GPU work shows there, and the other way round.
         client.fill(client.buffer, 0xc11e);
-        assert_eq!(word(&seen, SIZE - 4), 0xc11e, "{rung:?}");
+        assert_eq!(word(&seen, SIZE - 4), 0xc11e, "{method:?}");
         let mine = client.map();
         drop(client);
         let pool = compositor.command_pool(device);
@@ -284,7 +284,7 @@ fn a_resource_of_one_context_is_imported_by_another() {
         let fence = compositor.fence(device);
         compositor.submit(queue, &vk::SubmitInfo::default().command_buffers(&[commands.raw]), fence);
         assert_eq!(compositor.wait(device, fence, 10 * SECOND_NS), vk::Result::SUCCESS);
-        assert_eq!(word(&mine, 0), 0xc0de, "{rung:?}");
+        assert_eq!(word(&mine, 0), 0xc0de, "{method:?}");
 
         info.allocation_size = 1 << 30;
         assert_eq!(compositor.allocate(device, &info).0, vk::Result::ERROR_INVALID_EXTERNAL_HANDLE);

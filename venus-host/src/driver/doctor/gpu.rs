@@ -10,7 +10,7 @@ use super::{
         extensions::Verdict,
         instance::unusable_because,
         loader::Version,
-        memory::{self, Rung, probe},
+        memory::{self, SharingMethod, probe},
     },
     facts::{Extensions, Gpu, Library, Memory},
 };
@@ -64,19 +64,19 @@ fn examine_memory(device: &PhysicalDevice) -> Memory {
     let failures = plan.attempts().iter();
     let failures = failures.filter_map(|attempt| {
         let reason = attempt.outcome.as_ref().err()?;
-        Some((attempt.rung.to_string(), reason.clone()))
+        Some((attempt.method.to_string(), reason.clone()))
     });
     let types = memory::types(plan.guest_view()).zip(memory::types(plan.driver_view()));
     Memory {
-        way: plan.rung().map(|rung| rung.to_string()),
+        way: plan.method().map(|method| method.to_string()),
         is_dma_buf: plan.shares_dma_buf(),
         shared_types: plan.shareable().to_string(),
         failures: failures.collect(),
         for_monitors: probe::for_monitors(device)
             .into_iter()
-            .map(|attempt| (attempt.rung.to_string(), attempt.outcome.map(|types| types.to_string())))
+            .map(|attempt| (attempt.method.to_string(), attempt.outcome.map(|types| types.to_string())))
             .collect(),
-        seen: (plan.rung() == Some(Rung::Import)).then(|| probe::check_fill(device)),
+        seen: (plan.method() == Some(SharingMethod::Import)).then(|| probe::check_fill(device)),
         has_coherent_type: memory::types(plan.driver_view()).any(|(_, kind)| memory::is_mappable(kind.property_flags)),
         types: types
             .map(|((index, guest), (_, driver))| {

@@ -13,7 +13,7 @@ use ash::vk;
 
 use super::{
     super::{Device, Failure, chain},
-    Charge, Rung,
+    Charge, SharingMethod,
     mapped::Mapped,
 };
 use crate::{
@@ -187,13 +187,13 @@ impl Memory {
 
 /// The nodes of a guest's `VkMemoryAllocateInfo` that the driver gets to see, as copies.
 #[derive(Default)]
-struct Wishes<'a> {
+struct AllocationChain<'a> {
     flags: Option<vk::MemoryAllocateFlagsInfo<'a>>,
     dedicated: Option<vk::MemoryDedicatedAllocateInfo<'a>>,
     capture: Option<vk::MemoryOpaqueCaptureAddressAllocateInfo<'a>>,
 }
 
-impl<'a> Wishes<'a> {
+impl<'a> AllocationChain<'a> {
     fn of(info: &vk::MemoryAllocateInfo<'a>) -> Self {
         Self {
             flags: chain::find(info).copied(),
@@ -254,25 +254,25 @@ impl Device {
             let reason = format!("{} bytes are more than the whole heap of {}", info.allocation_size, heap.size);
             return Err(too_large(reason));
         }
-        let mut wishes = Wishes::of(info);
+        let mut chain = AllocationChain::of(info);
         let flags = kind.property_flags;
         let (raw, storage) = match import {
-            Some(ImportSource::DmaBuf(fd)) => self.import_dma_buf(&mut wishes, info, fd)?,
-            Some(ImportSource::File(file)) => self.import_file(&mut wishes, type_index, info.allocation_size, file)?,
-            Some(ImportSource::Opaque(fd, exported)) => self.import_opaque(&mut wishes, info, fd, exported)?,
-            None => match plan.rung().filter(|_| plan.shareable().contains(type_index)) {
-                Some(Rung::DmaBuf) => self.allocate_exportable(&mut wishes, info)?,
-                Some(Rung::Import) => {
+            Some(ImportSource::DmaBuf(fd)) => self.import_dma_buf(&mut chain, info, fd)?,
+            Some(ImportSource::File(file)) => self.import_file(&mut chain, type_index, info.allocation_size, file)?,
+            Some(ImportSource::Opaque(fd, exported)) => self.import_opaque(&mut chain, info, fd, exported)?,
+            None => match plan.method().filter(|_| plan.shareable().contains(type_index)) {
+                Some(SharingMethod::DmaBuf) => self.allocate_exportable(&mut chain, info)?,
+                Some(SharingMethod::Import) => {
                     let size = self.whole_pages(info.allocation_size)?;
                     let file = MemoryFile::create(size).map_err(|error| out_of_memory(&error))?;
-                    self.import_file(&mut wishes, type_index, size, file)?
+                    self.import_file(&mut chain, type_index, size, file)?
                 }
-                Some(Rung::Opaque) => self.allocate_opaque(&mut wishes, info)?,
-                Some(Rung::Pointer) => self.allocate_whole_pages(&mut wishes, info)?,
-                None if wants_dma_buf(info) && plan.shares_dma_buf() => self.allocate_exportable(&mut wishes, info)?,
+                Some(SharingMethod::Opaque) => self.allocate_opaque(&mut chain, info)?,
+                Some(SharingMethod::Pointer) => self.allocate_whole_pages(&mut chain, info)?,
+                None if wants_dma_buf(info) && plan.shares_dma_buf() => self.allocate_exportable(&mut chain, info)?,
                 None => {
                     let none = None::<&mut vk::ExportMemoryAllocateInfo<'_>>;
-                    (wishes.allocate(self, info.allocation_size, type_index, none)?, Storage::Private)
+                    (chain.allocate(self, info.allocation_size, type_index, none)?, Storage::Private)
                 }
             },
         };
@@ -281,15 +281,15 @@ impl Device {
 
     fn allocate_exportable(
         &self,
-        wishes: &mut Wishes<'_>,
+        chain: &mut AllocationChain<'_>,
         info: &vk::MemoryAllocateInfo<'_>,
     ) -> Result<(vk::DeviceMemory, Storage), Failure> {
         let mut export =
             vk::ExportMemoryAllocateInfo::default().handle_types(vk::ExternalMemoryHandleTypeFlags::DMA_BUF_EXT);
         // The guest maps whole pages, so there have to be whole pages.
         let size = self.whole_pages(info.allocation_size)?;
-        let size = if wishes.dedicated.is_some() { info.allocation_size } else { size };
-        let raw = wishes.allocate(self, size, info.memory_type_index, Some(&mut export))?;
+        let size = if chain.dedicated.is_some() { info.allocation_size } else { size };
+        let raw = chain.allocate(self, size, info.memory_type_index, Some(&mut export))?;
         Ok((raw, Storage::DmaBuf))
     }
 
@@ -297,14 +297,14 @@ impl Device {
     /// name the same buffer or image, and has none.
     fn allocate_opaque(
         &self,
-        wishes: &mut Wishes<'_>,
+        chain: &mut AllocationChain<'_>,
         info: &vk::MemoryAllocateInfo<'_>,
     ) -> Result<(vk::DeviceMemory, Storage), Failure> {
-        wishes.dedicated = None;
+        chain.dedicated = None;
         let size = self.whole_pages(info.allocation_size)?;
         let mut export =
             vk::ExportMemoryAllocateInfo::default().handle_types(vk::ExternalMemoryHandleTypeFlags::OPAQUE_FD);
-        let raw = wishes.allocate(self, size, info.memory_type_index, Some(&mut export))?;
+        let raw = chain.allocate(self, size, info.memory_type_index, Some(&mut export))?;
         Ok((raw, Storage::Opaque(self.vulkan_info(size, info.memory_type_index))))
     }
 
@@ -322,13 +322,13 @@ impl Device {
     /// allocations between others, and whoever maps them on needs whole pages.
     fn allocate_whole_pages(
         &self,
-        wishes: &mut Wishes<'_>,
+        chain: &mut AllocationChain<'_>,
         info: &vk::MemoryAllocateInfo<'_>,
     ) -> Result<(vk::DeviceMemory, Storage), Failure> {
-        wishes.dedicated = None;
+        chain.dedicated = None;
         let size = self.whole_pages(info.allocation_size)?;
         let none = None::<&mut vk::ExportMemoryAllocateInfo<'_>>;
-        let raw = wishes.allocate(self, size, info.memory_type_index, none)?;
+        let raw = chain.allocate(self, size, info.memory_type_index, none)?;
         Ok((raw, Storage::Pointer { size, mapped: OnceLock::new() }))
     }
 
@@ -337,7 +337,7 @@ impl Device {
     /// size may be the one before rounding.
     fn import_opaque(
         &self,
-        wishes: &mut Wishes<'_>,
+        chain: &mut AllocationChain<'_>,
         info: &vk::MemoryAllocateInfo<'_>,
         fd: OwnedFd,
         exported: VulkanInfo,
@@ -351,16 +351,16 @@ impl Device {
             let (result, member) = (vk::Result::ERROR_INVALID_EXTERNAL_HANDLE, "pAllocateInfo->memoryTypeIndex");
             return Err(Failure::refused(result, member, reason, APPLICATION));
         }
-        wishes.dedicated = None;
+        chain.dedicated = None;
         let kind = vk::ExternalMemoryHandleTypeFlags::OPAQUE_FD;
-        let raw = self.import_fd(wishes, exported.allocation_size, info.memory_type_index, fd, kind)?;
+        let raw = self.import_fd(chain, exported.allocation_size, info.memory_type_index, fd, kind)?;
         // Imported memory could be exported again only if it were allocated for that; whoever has it has the resource.
         Ok((raw, Storage::Private))
     }
 
     fn import_dma_buf(
         &self,
-        wishes: &mut Wishes<'_>,
+        chain: &mut AllocationChain<'_>,
         info: &vk::MemoryAllocateInfo<'_>,
         fd: OwnedFd,
     ) -> Result<(vk::DeviceMemory, Storage), Failure> {
@@ -369,13 +369,13 @@ impl Device {
             return Err(too_short(info.allocation_size, behind));
         }
         let kind = vk::ExternalMemoryHandleTypeFlags::DMA_BUF_EXT;
-        let raw = self.import_fd(wishes, info.allocation_size, info.memory_type_index, fd, kind)?;
+        let raw = self.import_fd(chain, info.allocation_size, info.memory_type_index, fd, kind)?;
         Ok((raw, Storage::DmaBuf))
     }
 
     fn import_fd(
         &self,
-        wishes: &mut Wishes<'_>,
+        chain: &mut AllocationChain<'_>,
         size: u64,
         type_index: u32,
         fd: OwnedFd,
@@ -384,7 +384,7 @@ impl Device {
         // The driver takes the descriptor over if it succeeds, and only then.
         let raw_fd = fd.into_raw_fd();
         let mut import = vk::ImportMemoryFdInfoKHR::default().handle_type(kind).fd(raw_fd);
-        wishes.allocate(self, size, type_index, Some(&mut import)).inspect_err(|_| {
+        chain.allocate(self, size, type_index, Some(&mut import)).inspect_err(|_| {
             // SAFETY: the driver left it to us, by the rule above.
             drop(unsafe { OwnedFd::from_raw_fd(raw_fd) });
         })
@@ -393,7 +393,7 @@ impl Device {
     /// Memory of the given size over a memory file that is at least as long.
     fn import_file(
         &self,
-        wishes: &mut Wishes<'_>,
+        chain: &mut AllocationChain<'_>,
         type_index: u32,
         size: u64,
         file: MemoryFile,
@@ -406,11 +406,11 @@ impl Device {
         let mut import = vk::ImportMemoryHostPointerInfoEXT::default()
             .handle_type(vk::ExternalMemoryHandleTypeFlags::HOST_ALLOCATION_EXT)
             .host_pointer(mapping.address().as_ptr().cast());
-        let mut raw = wishes.allocate(self, size, type_index, Some(&mut import));
-        if raw.is_err() && wishes.dedicated.take().is_some() {
+        let mut raw = chain.allocate(self, size, type_index, Some(&mut import));
+        if raw.is_err() && chain.dedicated.take().is_some() {
             // A dedicated allocation is a hint to the driver unless memory is exported, so a refusal is not final.
             import.p_next = std::ptr::null();
-            raw = wishes.allocate(self, size, type_index, Some(&mut import));
+            raw = chain.allocate(self, size, type_index, Some(&mut import));
         }
         Ok((raw?, Storage::File { file, _mapping: mapping }))
     }

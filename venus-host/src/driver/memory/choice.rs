@@ -2,9 +2,9 @@
 
 use std::str::FromStr;
 
-use super::Rung;
+use super::SharingMethod;
 
-/// Which rungs may be tried.
+/// Which methods may be tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MemoryChoice {
     /// The first that works.
@@ -35,14 +35,16 @@ impl MemoryChoice {
         }
     }
 
-    /// The rungs to try, in order.
-    pub(crate) fn rungs(self) -> &'static [Rung] {
+    /// The methods to try, in order.
+    pub(crate) fn methods(self) -> &'static [SharingMethod] {
         match self {
-            Self::Auto => &[Rung::DmaBuf, Rung::Import, Rung::Opaque, Rung::Pointer],
-            Self::DmaBuf => &[Rung::DmaBuf],
-            Self::Import => &[Rung::Import],
-            Self::Opaque => &[Rung::Opaque],
-            Self::Pointer => &[Rung::Pointer],
+            Self::Auto => {
+                &[SharingMethod::DmaBuf, SharingMethod::Import, SharingMethod::Opaque, SharingMethod::Pointer]
+            }
+            Self::DmaBuf => &[SharingMethod::DmaBuf],
+            Self::Import => &[SharingMethod::Import],
+            Self::Opaque => &[SharingMethod::Opaque],
+            Self::Pointer => &[SharingMethod::Pointer],
         }
     }
 }
@@ -73,19 +75,19 @@ impl Transport {
     pub const IN_PROCESS: Self = Self { opaque: true, pointers: true };
 
     /// Why the embedder cannot pass memory on in this way, if so.
-    pub(crate) fn refuses(self, rung: Rung) -> Option<&'static str> {
-        match rung {
-            Rung::Opaque if !self.opaque => {
+    pub(crate) fn refuses(self, method: SharingMethod) -> Option<&'static str> {
+        match method {
+            SharingMethod::Opaque if !self.opaque => {
                 Some("whoever maps the guest's memory would have to import it into this driver, and cannot")
             }
-            Rung::Pointer if !self.pointers => Some("it takes a virtual machine monitor in the same process"),
-            Rung::DmaBuf | Rung::Import | Rung::Opaque | Rung::Pointer => None,
+            SharingMethod::Pointer if !self.pointers => Some("it takes a virtual machine monitor in the same process"),
+            SharingMethod::DmaBuf | SharingMethod::Import | SharingMethod::Opaque | SharingMethod::Pointer => None,
         }
     }
 
     /// Refuses a choice that forces a way which the embedder cannot use, in words for the person who made it.
     pub fn check(self, choice: MemoryChoice) -> Result<(), String> {
-        let refusals: Vec<_> = choice.rungs().iter().map(|&rung| self.refuses(rung)).collect();
+        let refusals: Vec<_> = choice.methods().iter().map(|&method| self.refuses(method)).collect();
         match refusals.as_slice() {
             [Some(reason)] => {
                 Err(format!("memory cannot be shared by \"{}\" here: {reason}; leave it at auto", choice.name()))
@@ -115,6 +117,6 @@ mod tests {
             assert_eq!(socket.check(choice).is_ok(), is_mappable, "{}", choice.name());
             assert_eq!(Transport::IN_PROCESS.check(choice), Ok(()));
         }
-        assert!(socket.refuses(Rung::Pointer).is_some() && socket.refuses(Rung::Import).is_none());
+        assert!(socket.refuses(SharingMethod::Pointer).is_some() && socket.refuses(SharingMethod::Import).is_none());
     }
 }

@@ -1,7 +1,7 @@
 //! Allocations that the driver has mapped into this process, for a monitor that maps them on into its guest.
 //!
 //! A pointer does not keep memory alive as a descriptor does: vkFreeMemory unmaps at once, under the guest's feet. So
-//! an allocation that has been lent is freed only when the guest has freed it *and* the last mapping is dropped, and its
+//! an allocation that has been mapped is freed only when the guest has freed it *and* the last mapping is dropped, and its
 //! device, which Vulkan wants to outlive it, is destroyed only then; the instance follows
 //! (`Instance::destroy_after_devices`). An embedder may drop mappings on any thread, and after the context.
 
@@ -21,9 +21,9 @@ use parking_lot::Mutex;
 use super::super::{Device, destroy};
 use crate::resource::{HostMemory, host_page_size};
 
-/// How many of a device's allocations are lent.
+/// How many of a device's allocations are mapped for others.
 #[derive(Debug, Default)]
-pub(crate) struct Lent(Mutex<State>);
+pub(crate) struct MappedAllocations(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -32,21 +32,21 @@ struct State {
     is_ended: bool,
 }
 
-impl Lent {
-    /// Ends the device with the last of what is lent. `false` if nothing is.
+impl MappedAllocations {
+    /// Ends the device with the last of what is mapped. `false` if nothing is.
     pub(crate) fn end(&self) -> bool {
         let mut state = self.0.lock();
         state.is_ended = state.count != 0;
         state.is_ended
     }
 
-    fn lend(&self) {
+    fn add(&self) {
         let mut state = self.0.lock();
         state.count = state.count.saturating_add(1);
     }
 
     /// Whether this was the last of a device that has ended.
-    fn give_back(&self) -> bool {
+    fn remove(&self) -> bool {
         let mut state = self.0.lock();
         state.count = state.count.saturating_sub(1);
         state.count == 0 && state.is_ended
@@ -67,7 +67,7 @@ impl Mapped {
     /// Maps an allocation of `size` bytes, which is not mapped yet. From now on, it is freed by this value.
     pub(super) fn new(device: &Arc<Device>, raw: vk::DeviceMemory, size: u64) -> Result<Self, String> {
         let (address, size) = map(device.fns(), raw, size)?;
-        device.lent().lend();
+        device.mapped_allocations().add();
         Ok(Self { device: Arc::clone(device), raw, address, size, is_freed: AtomicBool::new(false) })
     }
 
@@ -84,7 +84,7 @@ impl Drop for Mapped {
             return;
         }
         destroy::object(&self.device, vk::ObjectType::DEVICE_MEMORY, self.raw.as_raw());
-        if self.device.lent().give_back() {
+        if self.device.mapped_allocations().remove() {
             destroy::device_now(&self.device);
         }
     }
@@ -137,12 +137,12 @@ mod tests {
 
     #[test]
     fn a_device_ends_with_the_last_mapping() {
-        let lent = Lent::default();
-        assert!(!lent.end(), "nothing is lent, so it ends now");
-        lent.lend();
-        lent.lend();
-        assert!(!lent.give_back(), "the guest has not destroyed it");
-        assert!(lent.end());
-        assert!(lent.give_back());
+        let mapped = MappedAllocations::default();
+        assert!(!mapped.end(), "nothing is mapped, so it ends now");
+        mapped.add();
+        mapped.add();
+        assert!(!mapped.remove(), "the guest has not destroyed it");
+        assert!(mapped.end());
+        assert!(mapped.remove());
     }
 }

@@ -1,4 +1,4 @@
-//! Opaque descriptors, mapped: for a monitor whose guest's memory is shared by the third rung.
+//! Opaque descriptors, mapped: for a monitor whose guest's memory is shared by the third method.
 //!
 //! Such a descriptor means something to the driver that made it, and to nobody else: what a plain `mmap` shows may begin
 //! with a private header. So it is imported into a device of our own on the same GPU, and that is mapped. Nothing here

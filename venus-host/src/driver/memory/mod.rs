@@ -1,8 +1,8 @@
 //! How host-visible memory reaches the guest.
 //!
 //! The guest maps memory by mapping a file descriptor (or, in a virtual machine, the VMM does that for it), so every
-//! allocation of a host-visible type must have a descriptor behind it whose pages the GPU uses. There is a ladder of
-//! ways; the first rung that works is chosen once per physical device by trying it (`probe`):
+//! allocation of a host-visible type must have a descriptor behind it whose pages the GPU uses. There are several
+//! ways; the first method that works is chosen once per physical device by trying it (`probe`):
 //!
 //! 1. **dma-buf**: the driver exports the allocation.
 //! 2. **import**: we make a memory file, map it, and the driver imports the mapping (VK_EXT_external_memory_host).
@@ -14,14 +14,14 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | [`choice`] | which rungs are tried |
+//! | [`choice`] | which methods are tried |
 //! | [`probe`] | trying them |
 //! | [`allocation`] | a guest's allocations |
 //! | [`charge`] | counting their bytes |
 //! | [`mapped`] | allocations that are mapped here, and their deferred end |
 //! | [`mapper`] | opaque descriptors, mapped |
 //!
-//! A type that the chosen rung cannot share loses HOST_VISIBLE in what the guest is told (`MemoryPlan::guest_view`).
+//! A type that the chosen method cannot share loses HOST_VISIBLE in what the guest is told (`MemoryPlan::guest_view`).
 //! At least one type that is HOST_VISIBLE and HOST_COHERENT has to remain, or no guest can use the device.
 
 mod allocation;
@@ -38,7 +38,7 @@ use ash::vk;
 pub(crate) use self::{
     allocation::{ImportSource, Memory},
     charge::{AllocatedBytes, Charge},
-    mapped::Lent,
+    mapped::MappedAllocations,
 };
 pub use self::{
     choice::{MemoryChoice, Transport},
@@ -48,14 +48,14 @@ use crate::resource::host_page_size;
 
 /// One way of sharing memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rung {
+pub(crate) enum SharingMethod {
     DmaBuf,
     Import,
     Opaque,
     Pointer,
 }
 
-impl fmt::Display for Rung {
+impl fmt::Display for SharingMethod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::DmaBuf => "dma-buf export",
@@ -88,18 +88,18 @@ impl fmt::Display for TypeMask {
     }
 }
 
-/// How one rung fared.
+/// How one method fared.
 #[derive(Debug, Clone)]
 pub(crate) struct Attempt {
-    pub(crate) rung: Rung,
+    pub(crate) method: SharingMethod,
     /// The types it can share, or why it cannot share any.
     pub(crate) outcome: Result<TypeMask, String>,
 }
 
 /// The decision for one physical device.
 pub(crate) struct MemoryPlan {
-    /// The chosen rung; `None` if none works.
-    rung: Option<Rung>,
+    /// The chosen method; `None` if none works.
+    method: Option<SharingMethod>,
     /// The types whose allocations reach the guest.
     shareable: TypeMask,
     /// Sizes of shared allocations are multiples of this: pages of the host, and what the driver wants of imported
@@ -115,11 +115,11 @@ impl MemoryPlan {
     fn new(driver_view: vk::PhysicalDeviceMemoryProperties, granularity: u64, attempts: Vec<Attempt>) -> Self {
         let chosen = attempts.iter().find_map(|attempt| {
             let types = *attempt.outcome.as_ref().ok()?;
-            Some((attempt.rung, types))
+            Some((attempt.method, types))
         });
         let shareable = chosen.map_or_else(TypeMask::default, |(_, types)| types);
         Self {
-            rung: chosen.map(|(rung, _)| rung),
+            method: chosen.map(|(method, _)| method),
             shareable,
             granularity: granularity.max(host_page_size()),
             driver_view,
@@ -128,8 +128,8 @@ impl MemoryPlan {
         }
     }
 
-    pub(crate) fn rung(&self) -> Option<Rung> {
-        self.rung
+    pub(crate) fn method(&self) -> Option<SharingMethod> {
+        self.method
     }
 
     /// What was tried, in order, and how it went.
@@ -142,7 +142,7 @@ impl MemoryPlan {
     }
 
     pub(crate) fn shares_dma_buf(&self) -> bool {
-        self.rung == Some(Rung::DmaBuf)
+        self.method == Some(SharingMethod::DmaBuf)
     }
 
     /// What the guest is told.
@@ -167,13 +167,13 @@ impl MemoryPlan {
 
     /// Why no guest can use a device with this plan, if so.
     pub(crate) fn unusable_because(&self) -> Option<String> {
-        if self.rung.is_some() {
+        if self.method.is_some() {
             return None;
         }
         let reasons: Vec<String> = self
             .attempts
             .iter()
-            .filter_map(|attempt| Some(format!("{}: {}", attempt.rung, attempt.outcome.as_ref().err()?)))
+            .filter_map(|attempt| Some(format!("{}: {}", attempt.method, attempt.outcome.as_ref().err()?)))
             .collect();
         Some(format!("no memory can be shared with a guest ({})", reasons.join("; ")))
     }
@@ -230,11 +230,11 @@ mod tests {
     #[test]
     fn types_that_cannot_be_shared_are_not_host_visible() {
         let attempts = vec![
-            Attempt { rung: Rung::DmaBuf, outcome: Err("no".to_owned()) },
-            Attempt { rung: Rung::Import, outcome: Ok(TypeMask(0b01100)) },
+            Attempt { method: SharingMethod::DmaBuf, outcome: Err("no".to_owned()) },
+            Attempt { method: SharingMethod::Import, outcome: Ok(TypeMask(0b01100)) },
         ];
         let plan = MemoryPlan::new(h200(), 1, attempts);
-        assert_eq!(plan.rung(), Some(Rung::Import));
+        assert_eq!(plan.method(), Some(SharingMethod::Import));
         let flags: Vec<u32> = types(plan.guest_view()).map(|(_, kind)| kind.property_flags.as_raw()).collect();
         assert_eq!(flags, [0, 0x1, 0x6, 0xe, 0x1]);
         assert_eq!(plan.unusable_because(), None);
@@ -252,8 +252,8 @@ mod tests {
     }
 
     #[test]
-    fn without_a_rung_the_device_is_unusable() {
-        let attempts = vec![Attempt { rung: Rung::Import, outcome: Err("not today".to_owned()) }];
+    fn without_a_method_the_device_is_unusable() {
+        let attempts = vec![Attempt { method: SharingMethod::Import, outcome: Err("not today".to_owned()) }];
         let reason = MemoryPlan::new(h200(), 1, attempts).unusable_because().unwrap();
         assert!(reason.contains("imported memory: not today"), "{reason}");
     }

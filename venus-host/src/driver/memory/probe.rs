@@ -1,7 +1,7 @@
-//! Trying the rungs.
+//! Trying the methods.
 //!
 //! Extension lists promise more than drivers keep: an export may fail for want of a kernel device, an import may be
-//! refused for one memory type and accepted for its neighbour. So each rung allocates a page of every host-visible type
+//! refused for one memory type and accepted for its neighbour. So each method allocates a page of every host-visible type
 //! on a device made for the purpose, and counts what worked. [`check_fill`] goes one step further and looks whether the
 //! GPU's writes arrive; `venus doctor` and our tests use it.
 
@@ -12,7 +12,7 @@ use rustix::mm::{MapFlags, ProtFlags};
 
 use super::{
     super::{PhysicalDevice, device::host_pointer_types, extensions},
-    Attempt, MemoryPlan, Rung, TypeMask, is_mappable, mapped, types,
+    Attempt, MemoryPlan, SharingMethod, TypeMask, is_mappable, mapped, types,
 };
 use crate::resource::{Mapping, MemoryFile, host_page_size};
 
@@ -25,13 +25,13 @@ pub(crate) fn plan(physical: &PhysicalDevice) -> MemoryPlan {
     let mut attempts = Vec::new();
     match Probe::new(physical) {
         Ok(probe) => {
-            for &rung in choice.rungs() {
-                let outcome = match transport.refuses(rung) {
+            for &method in choice.methods() {
+                let outcome = match transport.refuses(method) {
                     Some(reason) => Err(reason.to_owned()),
-                    None => probe.attempt(rung, &memory, granularity),
+                    None => probe.attempt(method, &memory, granularity),
                 };
                 let works = outcome.is_ok();
-                attempts.push(Attempt { rung, outcome });
+                attempts.push(Attempt { method, outcome });
                 if works {
                     break;
                 }
@@ -39,7 +39,7 @@ pub(crate) fn plan(physical: &PhysicalDevice) -> MemoryPlan {
         }
         Err(result) => {
             let outcome = Err(format!("no device can be created to try it: {result}"));
-            attempts.extend(choice.rungs().iter().map(|&rung| Attempt { rung, outcome: outcome.clone() }));
+            attempts.extend(choice.methods().iter().map(|&method| Attempt { method, outcome: outcome.clone() }));
         }
     }
     MemoryPlan::new(memory, granularity, attempts)
@@ -49,11 +49,11 @@ pub(crate) fn plan(physical: &PhysicalDevice) -> MemoryPlan {
 pub(crate) fn for_monitors(physical: &PhysicalDevice) -> Vec<Attempt> {
     let plan = physical.memory_plan();
     let probe = Probe::new(physical).map_err(|result| format!("no device can be created to try it: {result}"));
-    let attempt = |rung| {
+    let attempt = |method| {
         let probe = probe.as_ref().map_err(Clone::clone)?;
-        probe.attempt(rung, plan.driver_view(), plan.granularity())
+        probe.attempt(method, plan.driver_view(), plan.granularity())
     };
-    [Rung::Opaque, Rung::Pointer].map(|rung| Attempt { rung, outcome: attempt(rung) }).into()
+    [SharingMethod::Opaque, SharingMethod::Pointer].map(|method| Attempt { method, outcome: attempt(method) }).into()
 }
 
 /// What the driver wants of the address and size of imported memory.
@@ -95,7 +95,7 @@ impl<'a> Probe<'a> {
 
     fn attempt(
         &self,
-        rung: Rung,
+        method: SharingMethod,
         memory: &vk::PhysicalDeviceMemoryProperties,
         granularity: u64,
     ) -> Result<TypeMask, String> {
@@ -105,21 +105,21 @@ impl<'a> Probe<'a> {
             types(memory).filter(|(_, kind)| kind.property_flags.contains(vk::MemoryPropertyFlags::HOST_VISIBLE));
         let mut works = TypeMask::default();
         let mut coherent = false;
-        match rung {
-            Rung::DmaBuf => {
+        match method {
+            SharingMethod::DmaBuf => {
                 self.require(ash::khr::external_memory_fd::NAME)?;
                 self.require(ash::ext::external_memory_dma_buf::NAME)?;
             }
-            Rung::Import => self.require(ash::ext::external_memory_host::NAME)?,
-            Rung::Opaque => self.require(ash::khr::external_memory_fd::NAME)?,
-            Rung::Pointer => {}
+            SharingMethod::Import => self.require(ash::ext::external_memory_host::NAME)?,
+            SharingMethod::Opaque => self.require(ash::khr::external_memory_fd::NAME)?,
+            SharingMethod::Pointer => {}
         }
         for (index, kind) in candidates {
-            let outcome = match rung {
-                Rung::DmaBuf => self.try_dma_buf(index, size),
-                Rung::Import => self.try_import(index, size),
-                Rung::Opaque => self.try_opaque(index, size),
-                Rung::Pointer => self.try_pointer(index, size),
+            let outcome = match method {
+                SharingMethod::DmaBuf => self.try_dma_buf(index, size),
+                SharingMethod::Import => self.try_import(index, size),
+                SharingMethod::Opaque => self.try_opaque(index, size),
+                SharingMethod::Pointer => self.try_pointer(index, size),
             };
             match outcome {
                 Ok(()) => {
@@ -261,7 +261,7 @@ fn check_mappable(fd: &OwnedFd, size: u64) -> Result<(), String> {
 pub(crate) fn check_fill(physical: &PhysicalDevice) -> Result<u32, String> {
     const PATTERN: u32 = 0x5ea1_f00d;
     let plan = physical.memory_plan();
-    if plan.rung() != Some(Rung::Import) {
+    if plan.method() != Some(SharingMethod::Import) {
         return Err("memory is not imported on this device".to_owned());
     }
     let probe = Probe::new(physical).map_err(|result| format!("vkCreateDevice: {result}"))?;
