@@ -25,6 +25,7 @@
 //! | [`context`] | one guest: its endpoints, reply streams, capability set, end | sockets |
 //! | `ring` | shared-memory command rings: consumer, idle handshake, heartbeat | Vulkan |
 //! | [`resource`] | memory shared with the guest | commands |
+//! | [`endpoint`] | who looks on while commands are executed: the traits of observers | recordings, traces |
 //! | `object` | the guest's ids, and when what they name may be freed | the driver |
 //! | `handlers` | policy: what the host does with each command | bytes, sockets, shared memory |
 //! | [`trace`] | spans and counters for Perfetto | how commands travel |
@@ -65,6 +66,7 @@
 pub mod context;
 pub mod driver;
 pub mod dump;
+pub mod endpoint;
 pub mod error;
 mod handlers;
 pub mod limits;

@@ -1,12 +1,8 @@
 //! Tells the validation layer's listener which command of the guest's is being executed.
 
-use venus_protocol::wire::CommandHeader;
-
-use super::Observer;
 use crate::{
     driver::validation::{self, Current},
-    error::HostError,
-    recording::{Place, Source},
+    endpoint::{Command, EndpointObserver, Observer, Outcome, Place, Source},
 };
 
 /// Names the command of each thread, so that what the layer finds has a cause. Only in contexts that validate.
@@ -14,7 +10,14 @@ use crate::{
 pub(crate) struct Attribution;
 
 impl Observer for Attribution {
-    fn begin(&self, place: Place, header: CommandHeader, _request: &[u8]) -> Option<u64> {
+    fn endpoint(&self, _source: Source, _has_thread: bool) -> Option<Box<dyn EndpointObserver>> {
+        Some(Box::new(Self))
+    }
+}
+
+impl EndpointObserver for Attribution {
+    fn begin(&mut self, command: &Command<'_>) -> Option<u64> {
+        let Command { place, header, .. } = *command;
         let ring = match place.source {
             Source::Direct => None,
             Source::Ring(id) => Some(id),
@@ -28,7 +31,7 @@ impl Observer for Attribution {
         None
     }
 
-    fn end(&self, _place: Place, _outcome: Result<(), &HostError>, _reply: &[u8]) {
+    fn end(&mut self, _place: Place, _outcome: Outcome<'_>, _reply: &[u8]) {
         validation::end();
     }
 }

@@ -8,14 +8,13 @@ use std::{fmt, sync::Arc};
 use venus_protocol::wire::CommandHeader;
 
 use crate::{
-    context::{Observers, Statistics, age::Age, fatal::FatalState, interpreter::Indirect, reply::ReplyStream},
+    context::{Statistics, age::Age, fatal::FatalState, interpreter::Indirect, reply::ReplyStream},
     driver,
+    endpoint::{Command, EndpointObservers, Observers, Place, Source, Span},
     error::{Fatal, HostError},
     handlers, object,
-    recording::{Place, Source},
     resource::{self, ResourceId},
     ring::{self, Rest},
-    trace::{Lane, Span},
 };
 
 /// Asks the embedder whether anybody still listens. Called every now and then during long waits.
@@ -114,12 +113,10 @@ pub(crate) struct Dispatcher {
     pub(crate) watch: Option<Watch>,
 }
 
-/// What an endpoint keeps for its context's observers.
+/// What an endpoint keeps for its observers.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    /// What the endpoint tells about itself, if anybody wants to know.
-    lane: Option<Lane>,
-    observers: Observers,
+    observers: EndpointObservers,
     /// Where the current command stands.
     place: Place,
     /// Position in the endpoint's stream of the bytes that are being executed.
@@ -129,18 +126,17 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    fn new(observers: Observers, endpoint: &Endpoint) -> Self {
+    /// Absent if nobody wants to know.
+    fn new(observers: &Observers, endpoint: &Endpoint) -> Option<Self> {
         let source = endpoint.source();
-        let lane = observers.lane(source, endpoint.has_thread());
-        Self { lane, observers, place: Place { source, depth: 0, position: 0 }, base: 0, has_begun: false }
+        let observers = observers.endpoint(source, endpoint.has_thread())?;
+        Some(Self { observers, place: Place { source, depth: 0, position: 0 }, base: 0, has_begun: false })
     }
 
     /// A batch is going to be executed that stands at `base` of the stream.
     pub(crate) fn enter(&mut self, base: u64) {
         self.base = base;
-        if let Some(lane) = &mut self.lane {
-            lane.work();
-        }
+        self.observers.tell(|observer| observer.enter());
     }
 
     /// The endpoint turns to the command at byte `at` of the batch.
@@ -149,43 +145,35 @@ impl Watch {
         self.place.position = self.base.wrapping_add(at as u64);
         self.has_begun = false;
         self.observers.tell(|observer| observer.approach(self.place));
-        if let Some(lane) = &mut self.lane {
-            lane.approach();
-        }
     }
 
     /// The command is decoded.
     #[cold]
     pub(crate) fn begin(&mut self, header: CommandHeader, request: &[u8]) {
         self.has_begun = true;
-        let mut number = None;
+        let mut command = Command::new(self.place, header, request);
         self.observers.tell(|observer| {
-            let counted = observer.begin(self.place, header, request);
-            number = number.or(counted);
+            let number = observer.begin(&command);
+            command.number = command.number.or(number);
         });
-        if let Some(lane) = &mut self.lane {
-            lane.begin(self.place, header, request.len(), number.unwrap_or(0));
-        }
     }
 
     /// The command is over. `rest` is what was left of the stream when the endpoint turned to it.
     #[cold]
-    pub(crate) fn end(&mut self, outcome: Result<(), &HostError>, reply: &[u8], rest: &[u8]) {
-        if let Some(lane) = &mut self.lane {
-            if self.has_begun { lane.end(outcome, reply) } else { lane.undecodable() }
-        }
-        match outcome {
+    pub(crate) fn end(&mut self, result: Result<(), &HostError>, reply: &[u8], rest: &[u8]) {
+        let place = self.place;
+        match result {
             Err(reason) if !self.has_begun => {
-                self.observers.tell(|observer| observer.undecodable(self.place, rest, reason));
+                self.observers.tell_end(|observer| observer.undecodable(place, rest, reason));
             }
-            outcome => self.observers.tell(|observer| observer.end(self.place, outcome, reply)),
+            result => self.observers.tell_end(|observer| observer.end(place, result.into(), reply)),
         }
     }
 
     /// The command names a stream, which is going to be executed now. Returns what [`Watch::leave_stream`] needs.
     pub(crate) fn enter_stream(&mut self, resource: ResourceId, offset: usize, bytes: &[u8]) -> (Place, u64) {
         let outer = (self.place, self.base);
-        self.observers.tell(|observer| observer.stream(self.place.source, resource, offset as u64, bytes));
+        self.observers.tell(|observer| observer.stream(resource, offset as u64, bytes));
         self.place.depth = self.place.depth.saturating_add(1);
         self.base = 0;
         outer
@@ -209,25 +197,19 @@ impl Watch {
     /// As [`Watch::within`], for a part that needs the dispatcher.
     #[cold]
     pub(crate) fn enter_span(&mut self, span: Span) {
-        if let Some(lane) = &mut self.lane {
-            lane.enter(span);
-        }
+        self.observers.tell(|observer| observer.enter_span(span));
     }
 
     /// The end of what [`Watch::enter_span`] began.
     #[cold]
     pub(crate) fn exit_span(&mut self) {
-        if let Some(lane) = &mut self.lane {
-            lane.exit();
-        }
+        self.observers.tell_end(|observer| observer.exit_span());
     }
 
     /// The endpoint has no commands.
     #[cold]
     pub(crate) fn rest(&mut self, rest: Rest) {
-        if let Some(lane) = &mut self.lane {
-            lane.rest(rest);
-        }
+        self.observers.tell(|observer| observer.rest(rest));
     }
 }
 
@@ -235,8 +217,7 @@ impl Dispatcher {
     /// A dispatcher that has executed nothing yet.
     pub(crate) fn new(shared: Arc<Shared>, endpoint: Endpoint) -> Self {
         let presence = shared.objects.register();
-        let observers = &shared.observers;
-        let watch = (!observers.is_empty()).then(|| Watch::new(observers.clone(), &endpoint));
+        let watch = Watch::new(&shared.observers, &endpoint);
         Self {
             shared,
             endpoint,

@@ -15,7 +15,6 @@
 //! | [`reply`] | reply streams |
 //! | [`explain`] | what is wrong with bytes, in words |
 //! | [`fatal`] | the end of a context, and lines about single commands |
-//! | [`observer`] | who is told of what happens |
 //!
 //! # The end
 //!
@@ -33,7 +32,6 @@ pub(crate) mod dispatcher;
 mod explain;
 pub(crate) mod fatal;
 pub(crate) mod interpreter;
-mod observer;
 pub(crate) mod reply;
 mod statistics;
 
@@ -46,7 +44,6 @@ use std::{
 };
 
 pub(crate) use self::dispatcher::{Dispatcher, Endpoint, Shared};
-pub(crate) use self::observer::{Observer, Observers};
 use self::{attribution::Attribution, fatal::FatalState, interpreter::Interpreter};
 pub use self::{
     capset::{CAPSET_BYTES, CAPSET_ID, CAPSET_VERSION, capset},
@@ -56,49 +53,55 @@ pub use self::{
 pub use crate::ring::Progress;
 use crate::{
     driver::{self, OpaqueMapper},
+    endpoint::{BlobRequest, Observer, Observers, Sample, Sampler},
     error::{Fatal, HostError},
     handlers, limits, object,
-    recording::Recorder,
     resource::{self, Blob, BlobFlags, BlobKind, HostMapping, MemoryFile, Resource, ResourceId, Storage},
     ring,
-    trace::Tracer,
 };
 
 /// How a context should be made.
 pub struct Options {
-    /// What the log calls it: the guest program's name.
-    pub name: String,
-    /// The driver and what guests see of it.
-    pub driver: driver::Config,
-    /// No ring threads: the embedder calls [`Context::process_rings`].
-    pub poll_rings: bool,
-    /// Says whether the guest is gone. Asked during waits that only the guest could end.
-    pub abandoned: Abandoned,
-    /// Writes down what happens.
-    pub recorder: Option<Arc<Recorder>>,
-    /// Writes down when it happens.
-    pub tracer: Option<Arc<Tracer>>,
+    name: String,
+    driver: driver::Config,
+    poll_rings: bool,
+    abandoned: Abandoned,
+    observers: Vec<Arc<dyn Observer>>,
 }
 
 impl Options {
-    /// Ring threads, a guest that is never gone, and nobody who listens.
+    /// Ring threads, a guest that is never gone, and nobody who listens. `name` is what the log calls the context: the
+    /// guest program's name. `driver` is the driver and what guests see of it.
     #[must_use]
     pub fn new(name: impl Into<String>, driver: driver::Config) -> Self {
-        Self {
-            name: name.into(),
-            driver,
-            poll_rings: false,
-            abandoned: Box::new(|| false),
-            recorder: None,
-            tracer: None,
-        }
+        Self { name: name.into(), driver, poll_rings: false, abandoned: Box::new(|| false), observers: Vec::new() }
     }
 
-    fn observers(&mut self) -> Observers {
-        let recorder = self.recorder.take().map(|recorder| recorder as Arc<dyn Observer>);
+    /// No ring threads: the embedder calls [`Context::process_rings`].
+    #[must_use]
+    pub fn poll_rings(mut self) -> Self {
+        self.poll_rings = true;
+        self
+    }
+
+    /// Asks `abandoned` whether the guest is gone, during waits that only the guest could end.
+    #[must_use]
+    pub fn abandoned(mut self, abandoned: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.abandoned = Box::new(abandoned);
+        self
+    }
+
+    /// Tells one more observer what happens, after those before. Of two observers that number commands, the first one's
+    /// numbers count.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observers.push(observer);
+        self
+    }
+
+    fn take_observers(&mut self) -> Observers {
         let attribution = self.driver.validate.then(|| Arc::new(Attribution) as Arc<dyn Observer>);
-        let tracer = self.tracer.take().map(|tracer| tracer as Arc<dyn Observer>);
-        Observers::new(recorder.into_iter().chain(attribution).chain(tracer))
+        Observers::new(attribution.into_iter().chain(std::mem::take(&mut self.observers)))
     }
 }
 
@@ -125,20 +128,19 @@ pub struct Context {
 impl Context {
     /// Makes a context. The Vulkan driver is not touched before the guest creates its instance.
     #[must_use]
-    pub fn new(mut options: Options) -> Self {
-        let observers = options.observers();
+    pub fn new(options: Options) -> Self {
         let mode = if options.poll_rings { ring::Mode::Polled } else { ring::Mode::Thread };
-        Self::observed(options, observers, mode)
+        Self::with_mode(options, mode)
     }
 
     /// A context whose rings nobody reads, for a player that executes their commands from elsewhere.
-    pub(crate) fn fed(options: Options, observer: Arc<dyn Observer>) -> Self {
-        Self::observed(options, Observers::new([observer]), ring::Mode::Fed)
+    pub(crate) fn fed(options: Options) -> Self {
+        Self::with_mode(options, ring::Mode::Fed)
     }
 
-    /// As [`Context::new`], with these observers.
-    fn observed(options: Options, observers: Observers, ring_mode: ring::Mode) -> Self {
+    fn with_mode(mut options: Options, ring_mode: ring::Mode) -> Self {
         static COUNTER: AtomicU64 = AtomicU64::new(1);
+        let observers = options.take_observers();
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
         let name = format!("{}#{number}", options.name);
         let statistics = Arc::<Statistics>::default();
@@ -156,7 +158,7 @@ impl Context {
             statistics,
             observers,
         });
-        shared.observers.tell(|observer| observer.attach(Arc::downgrade(&shared)));
+        shared.observers.tell(|observer| observer.attach(Sampler::new(&shared)));
         let direct = Interpreter::new(Arc::clone(&shared), Endpoint::Context);
         Self { shared, direct, mapper: None }
     }
@@ -165,6 +167,12 @@ impl Context {
     #[must_use]
     pub fn statistics(&self) -> Arc<Statistics> {
         Arc::clone(&self.shared.statistics)
+    }
+
+    /// What the context holds just now: fill of its rings, memory, objects.
+    #[must_use]
+    pub fn sample(&self) -> Sample {
+        Sample::of(&self.shared)
     }
 
     /// What its endpoints share, for a player's own endpoints.
@@ -195,7 +203,8 @@ impl Context {
         size: u64,
     ) -> Result<Blob, HostError> {
         let made = self.make_blob(id, flags, blob_id, size);
-        self.shared.observers.tell(|observer| observer.blob(id, flags, blob_id, size, made.as_ref()));
+        let request = BlobRequest::new(id, flags, blob_id, size);
+        self.shared.observers.tell(|observer| observer.blob(&request, made.as_ref()));
         made
     }
 

@@ -9,9 +9,9 @@ use crate::{
     HostError,
     context::{Dispatcher, Shared},
     driver::{self, Device, sync::Unbound},
+    endpoint::Span,
     error::{Fatal, GUEST_DRIVER},
     object::{Detail, NewObject, Removed},
-    trace::Span,
 };
 
 /// How long the end of a device waits for the GPU. Guests have waited before they destroy a device; what runs after a

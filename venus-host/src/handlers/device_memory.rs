@@ -13,10 +13,10 @@ use crate::{
     HostError,
     context::{Dispatcher, Shared},
     driver::{Failure, chain, memory::ImportSource},
+    endpoint::Span,
     error::{APPLICATION, Fatal, hint},
     object::Detail,
     resource::{Blob, BlobFlags, ResourceId, Storage},
-    trace::Span,
 };
 
 /// Why the mapping commands are refused.

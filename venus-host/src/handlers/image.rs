@@ -14,7 +14,7 @@ use crate::{
     HostError,
     context::Dispatcher,
     driver::{chain, external::ImageChain},
-    trace::Span,
+    endpoint::Span,
 };
 
 impl ImageCommands for Dispatcher {

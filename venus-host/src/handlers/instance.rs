@@ -9,9 +9,9 @@ use crate::{
     HostError,
     context::{Dispatcher, age::Sign},
     driver::{Failure, Instance, Loader},
+    endpoint::Span,
     error::{Fatal, GUEST_DRIVER, hint},
     object::NewObject,
-    trace::Span,
 };
 
 /// What a guest that asks for the instance's extensions is told: the private ones, which are what makes this a Venus

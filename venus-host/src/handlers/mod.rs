@@ -48,9 +48,9 @@ use crate::{
     HostError,
     context::{Dispatcher, Shared},
     driver::{self, Device, Failure, Instance, PhysicalDevice},
+    endpoint::Span,
     error::{APPLICATION, Fatal, hint},
     object::{Detail, NewObject, Uses},
-    trace::Span,
 };
 
 impl Handler for Dispatcher {

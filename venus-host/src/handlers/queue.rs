@@ -14,9 +14,9 @@ use crate::{
     HostError,
     context::Dispatcher,
     driver::{self, chain, sanitize, sync::Queue},
+    endpoint::Span,
     error::{APPLICATION, Fatal, GUEST_DRIVER},
     object::NewObject,
-    trace::Span,
 };
 
 impl QueueCommands for Dispatcher {

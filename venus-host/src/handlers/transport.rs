@@ -33,11 +33,11 @@ use crate::{
         reply::{lookup_shmem, shmem_range},
     },
     driver::chain,
+    endpoint::Span,
     error::{Fatal, HostError},
     limits,
     resource::ResourceId,
     ring::{self, Control, CreateInfo, Layout, Mode, Region, RingId, Settings, WaitError},
-    trace::Span,
 };
 
 /// A range of shared memory that holds commands: `VkCommandStreamDescriptionMESA`.

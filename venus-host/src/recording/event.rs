@@ -8,6 +8,8 @@ use std::{borrow::Cow, fmt};
 
 use serde::{Deserialize, Serialize};
 
+use crate::endpoint::{Place, Source};
+
 /// Version of the format that this program writes, and the only one that it reads.
 pub const VERSION: u32 = 1;
 
@@ -37,43 +39,26 @@ pub struct Record<'a> {
     pub event: Event<'a>,
 }
 
-/// Which endpoint of a context a command came by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Source {
-    /// Direct submission: socket or virtqueue.
+/// How a [`Source`] is written.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Source")]
+enum SourceForm {
     Direct,
-    /// The ring with this id of the guest's.
     Ring(u64),
 }
 
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Direct => f.write_str("direct"),
-            Self::Ring(id) => write!(f, "ring {id:#x}"),
-        }
-    }
+/// How a [`Place`] is written.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Place")]
+struct PlaceForm {
+    #[serde(with = "SourceForm")]
+    source: Source,
+    depth: u8,
+    position: u64,
 }
 
-/// Where a command stood.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
-    /// The endpoint.
-    pub source: Source,
-    /// 0 in the endpoint's own stream, 1 in a stream that a vkExecuteCommandStreamsMESA of it names.
-    pub depth: u8,
-    /// Byte position of the command in that stream. A ring's position is the value of its head before the command.
-    pub position: u64,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.depth {
-            0 => write!(f, "{} at byte {}", self.source, self.position),
-            _ => write!(f, "{}, indirect stream at byte {}", self.source, self.position),
-        }
-    }
-}
+/// How a command ended that was abandoned because its context was being destroyed: the reason of its [`Outcome::Failed`].
+pub(crate) const STOPPED: &str = "the context is being destroyed";
 
 /// How a command ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +77,7 @@ pub enum Event<'a> {
     /// A command was decoded and is about to be executed. Its number is how many `Begin`s there were before.
     Begin {
         /// Where it stood.
+        #[serde(with = "PlaceForm")]
         place: Place,
         /// All of its bytes, header first.
         #[serde(borrow)]
@@ -100,6 +86,7 @@ pub enum Event<'a> {
     /// The last command of this source and depth that began is over.
     End {
         /// The endpoint.
+        #[serde(with = "SourceForm")]
         source: Source,
         /// As in its `Begin`.
         depth: u8,
@@ -112,6 +99,7 @@ pub enum Event<'a> {
     /// Bytes that are no command. The context ends with it.
     Undecodable {
         /// Where they stood.
+        #[serde(with = "PlaceForm")]
         place: Place,
         /// The beginning of what was left of the stream.
         #[serde(borrow)]
@@ -123,6 +111,7 @@ pub enum Event<'a> {
     /// execution.
     Stream {
         /// The endpoint.
+        #[serde(with = "SourceForm")]
         source: Source,
         /// The resource that holds the stream.
         resource: u32,

@@ -1,6 +1,6 @@
 //! Recordings: what a guest asked for and what it was answered, in a file.
 //!
-//! A [`Recorder`] listens to one context ([`crate::context::Options::recorder`], `venus serve --record`); a [`Reader`]
+//! A [`Recorder`] listens to one context ([`crate::context::Options::observer`], `venus serve --record`); a [`Reader`]
 //! gives its records back, to `venus dump` and `venus replay` among others. Nothing here executes or understands
 //! commands.
 //!
@@ -35,12 +35,13 @@ mod memory;
 mod reader;
 mod recorder;
 
-pub(crate) use self::recorder::create_file;
+pub(crate) use self::{event::STOPPED, recorder::create_file};
 pub use self::{
-    event::{Bytes, Event, Header, Outcome, Place, Record, Source, VERSION},
+    event::{Bytes, Event, Header, Outcome, Record, VERSION},
     reader::{Ending, ReadError, Reader},
     recorder::{Recorder, Settings},
 };
+pub use crate::endpoint::{Place, Source};
 
 /// The first bytes of a recording.
 pub const MAGIC: [u8; 8] = *b"VENUSREC";

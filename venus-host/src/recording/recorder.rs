@@ -9,6 +9,7 @@
 //! disk is slower than the guest for long, endpoints wait for it.
 
 use std::{
+    error::Error,
     fmt,
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
@@ -23,19 +24,19 @@ use std::{
 };
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
-use venus_protocol::wire::{CommandHeader, CommandType};
+use venus_protocol::wire::CommandType;
 
 use super::{
     EXTENSION, MAGIC,
-    event::{Event, Header, Outcome, Place, Record, Source, VERSION},
+    event::{Event, Header, Outcome, Record, STOPPED, VERSION},
     format,
     memory::Memories,
 };
 use crate::{
-    context::Observer,
     driver,
+    endpoint::{self, BlobRequest, Command, EndpointObserver, Observer, Place, Source},
     error::HostError,
-    resource::{Blob, BlobFlags, ResourceId},
+    resource::{Blob, ResourceId},
 };
 
 /// How often the buffer is written even if no chunk is full.
@@ -64,10 +65,14 @@ pub struct Settings {
 /// Writes the recording of one context.
 pub struct Recorder {
     shared: Arc<Shared>,
-    settings: Settings,
-    memories: Mutex<Memories>,
     fences: AtomicU64,
     thread: Option<JoinHandle<()>>,
+}
+
+/// Records one endpoint.
+struct EndpointRecorder {
+    shared: Arc<Shared>,
+    source: Source,
 }
 
 struct Shared {
@@ -75,6 +80,8 @@ struct Shared {
     started: Instant,
     /// Whoever appends also writes. Then the thread never finds anything, so chunks stay in order.
     immediate: bool,
+    /// Memory whose changes are recorded; absent if none are.
+    memories: Option<Mutex<Memories>>,
     state: Mutex<State>,
     /// Wakes the thread: a chunk is full, or the end.
     filled: Condvar,
@@ -125,19 +132,14 @@ impl Recorder {
             path,
             started,
             immediate: settings.immediate,
+            memories: settings.memory.then(Mutex::default),
             state: Mutex::new(state),
             filled: Condvar::new(),
             written: Condvar::new(),
         });
         let writer = Arc::clone(&shared);
         let thread = thread::Builder::new().name("venus-recorder".to_owned()).spawn(move || writer.write_on());
-        Ok(Arc::new(Self {
-            shared,
-            settings: settings.clone(),
-            memories: Mutex::default(),
-            fences: AtomicU64::new(0),
-            thread: Some(thread.map_err(fail)?),
-        }))
+        Ok(Arc::new(Self { shared, fences: AtomicU64::new(0), thread: Some(thread.map_err(fail)?) }))
     }
 
     /// Where the recording is.
@@ -151,45 +153,24 @@ impl Recorder {
 }
 
 impl Observer for Recorder {
-    fn begin(&self, place: Place, header: CommandHeader, request: &[u8]) -> Option<u64> {
-        if self.settings.memory && is_submission(header.command) {
-            self.memories.lock().for_each_change(|resource, offset, bytes| {
-                self.append(Event::Memory { resource, offset, bytes: bytes.into() });
-            });
+    fn endpoint(&self, source: Source, _has_thread: bool) -> Option<Box<dyn EndpointObserver>> {
+        Some(Box::new(EndpointRecorder { shared: Arc::clone(&self.shared), source }))
+    }
+
+    fn blob(&self, request: &BlobRequest, made: Result<&Blob, &HostError>) {
+        let BlobRequest { resource, flags, blob_id, size, .. } = *request;
+        if let (Some(memories), Ok(blob), true) = (&self.shared.memories, made, blob_id != 0) {
+            memories.lock().add(resource, blob);
         }
-        self.shared.append(Event::Begin { place, request: request.into() })
+        let error = made.err().map(ToString::to_string);
+        self.append(Event::Blob { resource: resource.0, flags: flags.0, blob_id, size, error });
     }
 
-    fn end(&self, place: Place, outcome: Result<(), &HostError>, reply: &[u8]) {
-        let outcome = match outcome {
-            Ok(()) => Outcome::Done,
-            Err(HostError::Blocked) => Outcome::Again,
-            Err(error) => Outcome::Failed(error.to_string()),
-        };
-        let Place { source, depth, .. } = place;
-        self.append(Event::End { source, depth, outcome, reply: reply.into() });
-    }
-
-    fn undecodable(&self, place: Place, bytes: &[u8], reason: &HostError) {
-        let bytes = bytes.get(..UNDECODABLE_BYTES).unwrap_or(bytes).into();
-        self.append(Event::Undecodable { place, bytes, reason: reason.to_string() });
-    }
-
-    fn stream(&self, source: Source, resource: ResourceId, offset: u64, bytes: &[u8]) {
-        self.append(Event::Stream { source, resource: resource.0, offset, bytes: bytes.into() });
-    }
-
-    fn blob(&self, id: ResourceId, flags: BlobFlags, blob_id: u64, size: u64, blob: Result<&Blob, &HostError>) {
-        if let (true, Ok(blob), true) = (self.settings.memory, blob, blob_id != 0) {
-            self.memories.lock().add(id, blob);
+    fn unref(&self, resource: ResourceId) {
+        if let Some(memories) = &self.shared.memories {
+            memories.lock().remove(resource);
         }
-        let error = blob.err().map(ToString::to_string);
-        self.append(Event::Blob { resource: id.0, flags: flags.0, blob_id, size, error });
-    }
-
-    fn unref(&self, id: ResourceId) {
-        self.memories.lock().remove(id);
-        self.append(Event::Unref { resource: id.0 });
+        self.append(Event::Unref { resource: resource.0 });
     }
 
     fn fence(&self, ring_idx: u32) -> u64 {
@@ -208,6 +189,45 @@ impl Observer for Recorder {
 
     fn left(&self) {
         self.append(Event::Left);
+    }
+}
+
+impl EndpointObserver for EndpointRecorder {
+    fn begin(&mut self, command: &Command<'_>) -> Option<u64> {
+        if let Some(memories) = &self.shared.memories
+            && is_submission(command.header.command)
+        {
+            memories.lock().for_each_change(|resource, offset, bytes| {
+                self.append(Event::Memory { resource, offset, bytes: bytes.into() });
+            });
+        }
+        self.shared.append(Event::Begin { place: command.place, request: command.request.into() })
+    }
+
+    fn end(&mut self, place: Place, outcome: endpoint::Outcome<'_>, reply: &[u8]) {
+        let outcome = match outcome {
+            endpoint::Outcome::Done => Outcome::Done,
+            endpoint::Outcome::Blocked => Outcome::Again,
+            endpoint::Outcome::Stopped => Outcome::Failed(STOPPED.to_owned()),
+            endpoint::Outcome::Failed(error) => Outcome::Failed(error.to_string()),
+        };
+        let Place { source, depth, .. } = place;
+        self.append(Event::End { source, depth, outcome, reply: reply.into() });
+    }
+
+    fn undecodable(&mut self, place: Place, bytes: &[u8], reason: &(dyn Error + 'static)) {
+        let bytes = bytes.get(..UNDECODABLE_BYTES).unwrap_or(bytes).into();
+        self.append(Event::Undecodable { place, bytes, reason: reason.to_string() });
+    }
+
+    fn stream(&mut self, resource: ResourceId, offset: u64, bytes: &[u8]) {
+        self.append(Event::Stream { source: self.source, resource: resource.0, offset, bytes: bytes.into() });
+    }
+}
+
+impl EndpointRecorder {
+    fn append(&self, event: Event<'_>) {
+        let _number = self.shared.append(event);
     }
 }
 

@@ -5,18 +5,20 @@ use std::{fs, path::PathBuf};
 use tempfile::TempDir;
 use venus_protocol::wire::{CommandHeader, CommandType};
 
-use super::{Ending, Event, Outcome, Place, ReadError, Reader, Recorder, Settings, Source};
+use super::{Ending, Event, Outcome, ReadError, Reader, Recorder, Settings};
 use crate::{
-    context::Observer,
     driver,
+    endpoint::{self, BlobRequest, Command, Observer as _, Place, Source},
     error::HostError,
     resource::{BlobFlags, ResourceId},
 };
 
 const HEADER: CommandHeader = CommandHeader { command: CommandType::CREATE_BUFFER, flags: 1 };
 
+const RING: Source = Source::Ring(0x55);
+
 fn place(position: u64) -> Place {
-    Place { source: Source::Ring(0x55), depth: 0, position }
+    Place { source: RING, depth: 0, position }
 }
 
 fn record(settings: &Settings, play: impl FnOnce(&Recorder)) -> PathBuf {
@@ -44,11 +46,13 @@ fn read(bytes: &[u8]) -> (Vec<String>, Ending) {
 }
 
 fn play_a_little(recorder: &Recorder) {
-    recorder.blob(ResourceId(1), BlobFlags::MAPPABLE, 0, 4096, Err(&HostError::Stopped));
-    recorder.begin(place(0), HEADER, b"request");
-    recorder.end(place(0), Ok(()), b"reply");
-    recorder.stream(Source::Direct, ResourceId(3), 64, b"stream");
-    recorder.undecodable(place(7), b"rest", &HostError::fatal("vkCmdDraw", "is wrong"));
+    let mut ring = recorder.endpoint(RING, true).unwrap();
+    let mut direct = recorder.endpoint(Source::Direct, true).unwrap();
+    recorder.blob(&BlobRequest::new(ResourceId(1), BlobFlags::MAPPABLE, 0, 4096), Err(&HostError::Stopped));
+    ring.begin(&Command::new(place(0), HEADER, b"request"));
+    ring.end(place(0), endpoint::Outcome::Done, b"reply");
+    direct.stream(ResourceId(3), 64, b"stream");
+    ring.undecodable(place(7), b"rest", &HostError::fatal("vkCmdDraw", "is wrong"));
     let number = recorder.fence(2);
     recorder.retired(number);
     recorder.unref(ResourceId(1));
@@ -87,7 +91,7 @@ fn what_is_recorded_comes_back() {
 fn each_command_is_in_the_file_before_it_is_executed_if_asked() {
     let folder = TempDir::new().unwrap();
     record(&Settings { immediate: true, ..settings(&folder) }, |recorder| {
-        recorder.begin(place(0), HEADER, b"request");
+        recorder.endpoint(RING, true).unwrap().begin(&Command::new(place(0), HEADER, b"request"));
         let bytes = fs::read(recorder.path()).unwrap();
         assert_eq!(read(&bytes), (vec![LITTLE[1].to_owned()], Ending::Open { bytes: bytes.len() as u64 }));
     });
@@ -140,10 +144,12 @@ fn much_is_recorded_in_order_from_many_threads() {
         std::thread::scope(|scope| {
             for thread in 0..THREADS {
                 scope.spawn(move || {
+                    let source = Source::Ring(thread);
+                    let mut ring = recorder.endpoint(source, true).unwrap();
                     for position in 0..COMMANDS {
-                        let place = Place { source: Source::Ring(thread), depth: 0, position };
-                        recorder.begin(place, HEADER, &[position as u8; 200]);
-                        recorder.end(place, Ok(()), &[]);
+                        let place = Place { source, depth: 0, position };
+                        ring.begin(&Command::new(place, HEADER, &[position as u8; 200]));
+                        ring.end(place, endpoint::Outcome::Done, &[]);
                     }
                 });
             }

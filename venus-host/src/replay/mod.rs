@@ -169,12 +169,10 @@ pub fn replay<R: Read>(
         is_over: Arc::new(AtomicBool::new(false)),
     });
     let is_over = Arc::clone(&play.is_over);
-    let context_options = context::Options {
-        abandoned: Box::new(move || is_over.load(Ordering::Relaxed)),
-        ..context::Options::new(format!("replay of {}", header.name), options.driver.clone())
-    };
-    let listener = Arc::clone(&play.listener);
-    let context = Context::fed(context_options, listener);
+    let context_options = context::Options::new(format!("replay of {}", header.name), options.driver.clone())
+        .abandoned(move || is_over.load(Ordering::Relaxed))
+        .observer(Arc::clone(&play.listener) as _);
+    let context = Context::fed(context_options);
     let lanes = Arc::new(Lanes::new(options.stall));
     let threads = Threads::new(Arc::clone(&lanes), Arc::clone(&play), context, options.stall);
     let mut sequencer = Sequencer::new(&lanes, threads, options.until, options.paced);

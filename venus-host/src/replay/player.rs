@@ -29,9 +29,10 @@ use super::{
     sequencer::is_interrupted,
 };
 use crate::{
-    context::{self, Observer},
+    context,
+    endpoint::{self, EndpointObserver, Observer, Place, Source},
     error::HostError,
-    recording::{Outcome, Place, Source},
+    recording::Outcome,
     resource::{Blob, BlobKind, HostMapping, ResourceId},
 };
 
@@ -64,7 +65,8 @@ pub(super) struct Play {
 /// Overhears what the guest would be answered.
 #[derive(Debug, Default)]
 pub(super) struct Listener {
-    replies: Mutex<BTreeMap<Source, Vec<u8>>>,
+    /// The last reply of each endpoint, unless it was empty.
+    replies: Arc<Mutex<BTreeMap<Source, Vec<u8>>>>,
     lost: Mutex<Option<String>>,
     /// The same, to be asked before each command.
     is_lost: AtomicBool,
@@ -86,13 +88,22 @@ impl Listener {
     }
 }
 
-impl Observer for Listener {
-    fn end(&self, place: Place, _outcome: Result<(), &HostError>, reply: &[u8]) {
-        let mut replies = self.replies.lock();
+/// Overhears one endpoint.
+struct EndpointListener(Arc<Mutex<BTreeMap<Source, Vec<u8>>>>);
+
+impl EndpointObserver for EndpointListener {
+    fn end(&mut self, place: Place, _outcome: endpoint::Outcome<'_>, reply: &[u8]) {
+        let mut replies = self.0.lock();
         match reply.is_empty() {
             true => drop(replies.remove(&place.source)),
             false => drop(replies.insert(place.source, reply.to_vec())),
         }
+    }
+}
+
+impl Observer for Listener {
+    fn endpoint(&self, _source: Source, _has_thread: bool) -> Option<Box<dyn EndpointObserver>> {
+        Some(Box::new(EndpointListener(Arc::clone(&self.replies))))
     }
 
     fn lost(&self, reason: &str) {

@@ -22,8 +22,8 @@ use super::{
     request,
 };
 use crate::{
-    HostError, limits,
-    recording::{Event, Outcome, Place, Record, Source},
+    limits,
+    recording::{Event, Outcome, Place, Record, STOPPED, Source},
 };
 
 /// Where the jobs are done. The real one is [`super::stage`]; that of the tests only takes notes.
@@ -259,7 +259,7 @@ impl<'a, S: Stage> Sequencer<'a, S> {
 
 /// Whether a command ended only because its context was being destroyed.
 pub(super) fn is_interrupted(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Failed(reason) if *reason == HostError::Stopped.to_string())
+    matches!(outcome, Outcome::Failed(reason) if reason == STOPPED)
 }
 
 impl From<Interrupted> for ReplayError {

@@ -6,9 +6,9 @@ use venus_protocol::wire::{CommandHeader, CommandType};
 
 use super::*;
 use crate::{
-    context::Observer as _,
     driver::Config,
-    recording::{Place, Recorder, Settings, Source},
+    endpoint::{BlobRequest, Command, Observer as _, Outcome, Place, Source},
+    recording::{Recorder, Settings},
     resource::{BlobFlags, ResourceId},
 };
 
@@ -41,14 +41,20 @@ fn words(words: &[u32]) -> Vec<u8> {
 /// A command that ended well, with this reply.
 fn tell(recorder: &Recorder, source: Source, request: &[u32], reply: &[u8]) {
     let place = begin(recorder, source, request);
-    recorder.end(place, Ok(()), reply);
+    recorder.endpoint(source, true).unwrap().end(place, Outcome::Done, reply);
 }
 
 fn begin(recorder: &Recorder, source: Source, request: &[u32]) -> Place {
     let place = Place { source, depth: 0, position: 0 };
     let header = CommandHeader { command: CommandType(request[0]), flags: request[1] };
-    recorder.begin(place, header, &words(request));
+    let request = words(request);
+    recorder.endpoint(source, true).unwrap().begin(&Command::new(place, header, &request));
     place
+}
+
+/// Plain shared memory.
+fn shared_memory(id: u32, size: u64) -> BlobRequest {
+    BlobRequest::new(ResourceId(id), BlobFlags::MAPPABLE, 0, size)
 }
 
 /// A shared-memory resource 1 and a ring in it.
@@ -56,7 +62,7 @@ fn tell_of_a_ring(recorder: &Recorder) {
     // Only its failure would be looked at.
     let blob = crate::resource::MemoryFile::create(4096).unwrap();
     let blob = crate::resource::Blob::of_file(blob);
-    recorder.blob(ResourceId(1), BlobFlags::MAPPABLE, 0, 4096, Ok(&blob));
+    recorder.blob(&shared_memory(1, 4096), Ok(&blob));
     let mut command = vec![CommandType::CREATE_RING_MESA.0, 0, RING as u32, 0, 1, 0, 1_000_384_000, 0, 0, 0, 1];
     for value in [0, 4096, 1_000_000, 0, 64, 128, 192, 1024, 1216, 4] {
         command.extend([value, 0]);
@@ -93,8 +99,8 @@ fn a_fence_that_does_not_retire_is_a_stall() {
 fn what_comes_out_otherwise_is_told() {
     let bytes = recorded(|recorder| {
         // A resource of no bytes cannot be had.
-        recorder.blob(ResourceId(2), BlobFlags::MAPPABLE, 0, 0, Err(&HostError::Stopped));
-        recorder.blob(ResourceId(3), BlobFlags::MAPPABLE, 0, 4096, Err(&HostError::Stopped));
+        recorder.blob(&shared_memory(2, 0), Err(&HostError::Stopped));
+        recorder.blob(&shared_memory(3, 4096), Err(&HostError::Stopped));
         tell_of_a_ring(recorder);
         // No reply stream is set, so this ends the context.
         tell(recorder, Source::Ring(RING), &[CommandType::SEEK_REPLY_COMMAND_STREAM_MESA.0, 0, 8, 0], &[]);

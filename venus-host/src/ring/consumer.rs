@@ -33,7 +33,7 @@ use crate::{
 
 /// What a ring without commands does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rest {
+pub enum Rest {
     /// Looks for commands all the time.
     Polling,
     /// Sleeps until it is notified.

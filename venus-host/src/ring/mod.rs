@@ -29,9 +29,9 @@ pub(crate) mod monitor;
 pub(crate) mod region;
 pub(crate) mod table;
 
-pub use self::consumer::Progress;
+pub use self::consumer::{Progress, Rest};
 pub(crate) use self::{
-    consumer::{Executor, Rest},
+    consumer::Executor,
     control::{Control, Mode, Settings, WaitError},
     layout::{CreateInfo, Layout},
     region::Region,

@@ -1,17 +1,15 @@
 //! Amounts: how full rings are, how much memory the guest has. Looked at every now and then by the writer, so the
 //! endpoints have no part in it.
 
-use std::sync::Weak;
-
 use parking_lot::Mutex;
 
-use crate::{context::Shared, ring::RingId};
+use crate::endpoint::{RingSample, Sampler};
 
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Counter {
     /// Bytes that the guest has written to a ring and the host has not executed.
-    RingFill(RingId),
+    RingFill(u64),
     /// Of all endpoints.
     CommandsPerSecond,
     /// Bytes of the guest's allocations.
@@ -28,7 +26,7 @@ impl Counter {
     /// What the trace calls it.
     pub(super) fn name(self) -> String {
         match self {
-            Self::RingFill(id) => format!("ring {:#x} fill", id.0),
+            Self::RingFill(id) => format!("ring {id:#x} fill"),
             Self::CommandsPerSecond => "commands per second".to_owned(),
             Self::DeviceMemory => "device memory".to_owned(),
             Self::SharedMemory => "device memory visible to the guest".to_owned(),
@@ -45,26 +43,25 @@ impl Counter {
 
 /// The context whose amounts are looked at, while it is there.
 #[derive(Debug, Default)]
-pub(super) struct Watched(Mutex<Weak<Shared>>);
+pub(super) struct Watched(Mutex<Sampler>);
 
 impl Watched {
-    pub(super) fn set(&self, context: Weak<Shared>) {
-        *self.0.lock() = context;
+    pub(super) fn set(&self, sampler: Sampler) {
+        *self.0.lock() = sampler;
     }
 
     /// Looks at everything but the rate of commands. Nothing once the context has gone.
     pub(super) fn sample(&self) -> Vec<(Counter, u64)> {
         // Held throughout: the context waits here before it goes, so it never ends on this thread.
         let watched = self.0.lock();
-        let Some(shared) = watched.upgrade() else { return Vec::new() };
-        let mut samples = Vec::new();
-        shared.rings.for_each(|ring| samples.push((Counter::RingFill(ring.id), u64::from(ring.unexecuted_bytes()))));
-        let (plain, shared_bytes) = shared.resources.bytes();
+        let Some(sample) = watched.sample() else { return Vec::new() };
+        let fill = |ring: &RingSample| (Counter::RingFill(ring.id), u64::from(ring.unexecuted_bytes));
+        let mut samples: Vec<_> = sample.rings.iter().map(fill).collect();
         samples.extend([
-            (Counter::DeviceMemory, shared.statistics.memory_bytes()),
-            (Counter::SharedMemory, shared_bytes),
-            (Counter::PlainMemory, plain),
-            (Counter::Objects, shared.objects.len() as u64),
+            (Counter::DeviceMemory, sample.device_memory_bytes),
+            (Counter::SharedMemory, sample.blob_memory_bytes),
+            (Counter::PlainMemory, sample.shared_memory_bytes),
+            (Counter::Objects, sample.objects),
         ]);
         samples
     }

@@ -10,13 +10,13 @@ use venus_protocol::{
 };
 
 use super::{
-    lane::{Command, Event, Outcome, Span},
+    endpoint::{Command, Event, Outcome},
     schema::{
         DebugAnnotation, EventType, Interned, InternedData, SEQ_INCREMENTAL_STATE_CLEARED, SEQ_NEEDS_INCREMENTAL_STATE,
         TracePacket, TracePacketDefaults, TrackEvent, TrackEventDefaults,
     },
 };
-use crate::ring::Rest;
+use crate::endpoint::{Rest, Span};
 
 /// A word in two parts, so that most need no memory of their own.
 type Word = (&'static str, &'static str);

@@ -1,13 +1,13 @@
 //! Traces: when each endpoint of a context did what, as spans and counters that <https://ui.perfetto.dev> shows.
 //!
-//! A [`Tracer`] listens to one context ([`crate::context::Options::tracer`], `venus serve --trace DIR`) and writes a file
+//! A [`Tracer`] listens to one context ([`crate::context::Options::observer`], `venus serve --trace DIR`) and writes a file
 //! of its own. To look at it, open <https://ui.perfetto.dev> in a browser and drag the file into the window; nothing is
 //! uploaded. `W` and `S` zoom, `A` and `D` move, a click on a slice shows its arguments. For questions in SQL there is
 //! Perfetto's `trace_processor`.
 //!
 //! | file | what |
 //! |---|---|
-//! | [`lane`] | what an endpoint says, into a buffer of its own |
+//! | [`endpoint`] | what one endpoint does, into a buffer of its own |
 //! | [`fences`] | what belongs to no endpoint: fences of the guest's kernel, the end |
 //! | [`counters`] | amounts, looked at every now and then |
 //! | [`tracer`] | what they all belong to |
@@ -56,8 +56,8 @@
 
 mod counters;
 mod encoder;
+mod endpoint;
 mod fences;
-mod lane;
 mod schema;
 mod system;
 mod tracer;
@@ -74,7 +74,6 @@ use std::{
     },
 };
 
-pub(crate) use self::lane::{Lane, Span};
 pub use self::tracer::Tracer;
 
 /// What the names of traces end with.

@@ -10,13 +10,10 @@ use tempfile::TempDir;
 use venus_protocol::wire::{CommandHeader, CommandType};
 
 use self::perfetto::{Argument, Trace};
-use super::{EXTENSION, Lane, Settings, Span, Switch, Tracer, lane};
+use super::{EXTENSION, Settings, Switch, Tracer, endpoint::EVENTS};
 use crate::{
-    context::Observer,
-    error::HostError,
+    endpoint::{Command, EndpointObserver, Observer as _, Outcome, Place, Rest, Source, Span},
     limits,
-    recording::{Place, Source},
-    ring::Rest,
 };
 
 const RING: Source = Source::Ring(0x55);
@@ -38,14 +35,22 @@ fn trace(play: impl FnOnce(&Arc<Tracer>)) -> Trace {
     perfetto::read(&fs::read(path).unwrap())
 }
 
-fn ring(tracer: &Tracer) -> Lane {
-    tracer.lane(RING, true).unwrap()
+/// A ring that is traced.
+fn ring(tracer: &Tracer) -> Box<dyn EndpointObserver> {
+    tracer.endpoint(RING, true).unwrap()
+}
+
+/// Where a ring's command stands.
+fn place(position: u64) -> Place {
+    Place { source: RING, depth: 0, position }
 }
 
 /// A command on the way, its number the position that it stands at.
-fn begin(lane: &mut Lane, position: u64) {
-    lane.approach();
-    lane.begin(Place { source: RING, depth: 0, position }, HEADER, 32, position);
+fn begin(endpoint: &mut dyn EndpointObserver, position: u64) {
+    endpoint.approach(place(position));
+    let mut command = Command::new(place(position), HEADER, &[0; 32]);
+    command.number = Some(position);
+    endpoint.begin(&command);
 }
 
 /// A reply with that result.
@@ -56,19 +61,19 @@ fn reply(result: i32) -> Vec<u8> {
 #[test]
 fn a_command_has_its_result_and_parts() {
     let trace = trace(|tracer| {
-        let mut lane = ring(tracer);
-        lane.rest(Rest::Polling);
-        lane.work();
-        begin(&mut lane, 7);
-        lane.enter(Span::Wait("queue"));
-        lane.exit();
-        lane.enter(Span::Driver("vkQueueSubmit"));
-        lane.exit();
-        lane.end(Ok(()), &reply(-4));
-        begin(&mut lane, 8);
-        lane.enter(Span::DriverWait("vkWaitForFences"));
+        let mut endpoint = ring(tracer);
+        endpoint.rest(Rest::Polling);
+        endpoint.enter();
+        begin(&mut *endpoint, 7);
+        endpoint.enter_span(Span::Wait("queue"));
+        endpoint.exit_span();
+        endpoint.enter_span(Span::Driver("vkQueueSubmit"));
+        endpoint.exit_span();
+        endpoint.end(place(7), Outcome::Done, &reply(-4));
+        begin(&mut *endpoint, 8);
+        endpoint.enter_span(Span::DriverWait("vkWaitForFences"));
         // The handler fails in the middle, and the command is tried again.
-        lane.end(Err(&HostError::Blocked), &[]);
+        endpoint.end(place(8), Outcome::Blocked, &[]);
     });
     let names: Vec<_> = trace.slices.iter().map(|slice| slice.name.as_str()).collect();
     let expected = "polling, decode, wait queue, driver vkQueueSubmit, handler, vkQueueSubmit, decode, \
@@ -114,25 +119,25 @@ fn fences_that_overlap_have_rows_of_their_own() {
 fn a_full_buffer_loses_whole_slices_and_says_how_many() {
     /// More than there is room for.
     const COMMANDS: u64 = 50_000;
-    const ROOM: u64 = lane::EVENTS as u64 / 4;
+    const ROOM: u64 = EVENTS as u64 / 4;
 
     let mut dropped = 0;
     let trace = trace(|tracer| {
-        let mut lane = ring(tracer);
+        let mut endpoint = ring(tracer);
         // Keeps the writer from its work.
         let writer = tracer.core.new_tracks.lock();
-        begin(&mut lane, 0);
+        begin(&mut *endpoint, 0);
         for n in 1..=COMMANDS {
-            begin(&mut lane, n);
-            lane.enter(Span::Driver("vkQueueSubmit"));
-            lane.exit();
-            lane.end(Ok(()), &[]);
+            begin(&mut *endpoint, n);
+            endpoint.enter_span(Span::Driver("vkQueueSubmit"));
+            endpoint.exit_span();
+            endpoint.end(place(n), Outcome::Done, &[]);
         }
-        lane.end(Ok(()), &[]);
-        drop(lane);
+        endpoint.end(place(0), Outcome::Done, &[]);
+        drop(endpoint);
         drop(writer);
-        // A second lane, so that the buffer that was full is used again.
-        begin(&mut ring(tracer), 0);
+        // A second endpoint, so that the buffer that was full is used again.
+        begin(&mut *ring(tracer), 0);
     });
     for (name, arguments) in &trace.instants {
         let [Argument::Number(slices)] = arguments.values().collect::<Vec<_>>()[..] else { panic!("{arguments:?}") };
@@ -154,12 +159,12 @@ fn what_nobody_ends_ends_with_its_endpoint_or_the_trace() {
     let mut survivor = None;
     let trace = trace(|tracer| {
         let mut gone = ring(tracer);
-        begin(&mut gone, 0);
-        gone.enter(Span::Driver("vkQueueSubmit"));
+        begin(&mut *gone, 0);
+        gone.enter_span(Span::Driver("vkQueueSubmit"));
         drop(gone);
-        let mut stuck = tracer.lane(Source::Direct, true).unwrap();
-        begin(&mut stuck, 1);
-        stuck.enter(Span::Driver("vkQueueSubmit"));
+        let mut stuck = tracer.endpoint(Source::Direct, true).unwrap();
+        begin(&mut *stuck, 1);
+        stuck.enter_span(Span::Driver("vkQueueSubmit"));
         survivor = Some(stuck);
     });
     assert_eq!(trace.named("vkQueueSubmit").count(), 2);
@@ -175,14 +180,14 @@ fn endpoints_say_much_at_once() {
         std::thread::scope(|threads| {
             for ring in 0..4 {
                 threads.spawn(move || {
-                    let mut lane = tracer.lane(Source::Ring(ring), true).unwrap();
+                    let mut endpoint = tracer.endpoint(Source::Ring(ring), true).unwrap();
                     for n in 0..COMMANDS {
-                        begin(&mut lane, n);
-                        lane.end(Ok(()), &[]);
+                        begin(&mut *endpoint, n);
+                        endpoint.end(place(n), Outcome::Done, &[]);
                         if n % 100 == 0 {
-                            lane.rest(Rest::Idle);
+                            endpoint.rest(Rest::Idle);
                             std::thread::yield_now();
-                            lane.work();
+                            endpoint.enter();
                         }
                     }
                 });

@@ -4,26 +4,25 @@ use std::{
     fmt, fs,
     path::{Path, PathBuf},
     sync::{
-        Arc, Weak,
+        Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::{self, JoinHandle},
 };
 
 use parking_lot::{Condvar, Mutex};
-use venus_protocol::wire::CommandHeader;
 
 use super::{
     EXTENSION, Settings, Switch,
     counters::Watched,
+    endpoint::{EndpointTracer, Track},
     fences::{self, Fences},
-    lane::{Lane, Track},
     writer::Writer,
 };
 use crate::{
-    context::{self, Observer},
+    endpoint::{EndpointObserver, Observer, Sampler, Source},
     error::HostError,
-    recording::{self, Place, Source},
+    recording,
 };
 
 /// Writes the trace of one context.
@@ -118,20 +117,12 @@ impl Tracer {
 }
 
 impl Observer for Tracer {
-    fn attach(&self, context: Weak<context::Shared>) {
-        self.core.watched.set(context);
+    fn attach(&self, sampler: Sampler) {
+        self.core.watched.set(sampler);
     }
 
-    fn lane(&self, source: Source, is_thread: bool) -> Option<Lane> {
-        let name = match source {
-            Source::Direct => "direct submissions".to_owned(),
-            Source::Ring(_) => source.to_string(),
-        };
-        Some(Lane::new(Arc::clone(&self.core), name, is_thread))
-    }
-
-    fn begin(&self, _place: Place, _header: CommandHeader, _request: &[u8]) -> Option<u64> {
-        Some(self.core.commands.fetch_add(1, Ordering::Relaxed))
+    fn endpoint(&self, source: Source, has_thread: bool) -> Option<Box<dyn EndpointObserver>> {
+        Some(Box::new(EndpointTracer::new(Arc::clone(&self.core), source, has_thread)))
     }
 
     fn fence(&self, ring_idx: u32) -> u64 {
@@ -147,7 +138,7 @@ impl Observer for Tracer {
     }
 
     fn left(&self) {
-        self.core.watched.set(Weak::new());
+        self.core.watched.set(Sampler::default());
     }
 }
 

@@ -15,8 +15,8 @@ use std::{
 use super::{
     counters::Counter,
     encoder::{Endpoint, Sequence, Value},
+    endpoint::{Event, Track},
     fences::{self, Row},
-    lane::{Event, Track},
     schema::{
         ClockSnapshot, CounterDescriptor, ProcessDescriptor, ThreadDescriptor, TracePacket, TrackDescriptor, Unit,
     },

@@ -221,12 +221,14 @@ impl Session {
             let tracer = self.tracer(&name);
             // Whatever the embedder can do: this guest maps the descriptors that it is given.
             let driver = driver::Config { transport: driver::Transport::default(), ..self.options.driver.clone() };
-            let options = Options {
-                abandoned: Box::new(move || socket::is_hung_up(&peer)),
-                recorder,
-                tracer,
-                ..Options::new(name, driver)
-            };
+            let mut options = Options::new(name, driver).abandoned(move || socket::is_hung_up(&peer));
+            // The trace has the numbers that the recording gives to commands.
+            if let Some(recorder) = recorder {
+                options = options.observer(recorder);
+            }
+            if let Some(tracer) = tracer {
+                options = options.observer(tracer);
+            }
             self.context = Some(Context::new(options));
         }
         Ok(())

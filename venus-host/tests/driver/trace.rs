@@ -19,7 +19,7 @@ fn a_trace_shows_the_driver_the_waits_and_the_memory() {
     let settings = Settings { folder: folder.path().to_owned(), switch: Switch::new(true) };
     let tracer = Tracer::create(&settings, "test").unwrap();
     let path = tracer.path().to_owned();
-    let mut guest = Guest::with(Options { tracer: Some(tracer), ..Options::new("test", Config::default()) });
+    let mut guest = Guest::with(Options::new("test", Config::default()).observer(tracer));
     let device = guest.device();
     let queue = guest.queue(device, 1).unwrap();
     let memory = guest.memory(device, SIZE);

@@ -9,10 +9,10 @@ use venus_protocol::{
 
 use super::{Bytes, RING, buffer_reply, create_buffer, destroy_buffer, print, push_constants, wait_idle};
 use crate::{
-    context::Observer as _,
     driver,
     dump::{Detail, End, Input, Options, dump},
-    recording::{Ending, Place, Recorder, Settings},
+    endpoint::{Command, Observer as _, Outcome, Place},
+    recording::{Ending, Recorder, Settings},
 };
 
 fn dump_bytes(bytes: &[u8], options: &Options) -> (String, Option<End>) {
@@ -39,10 +39,11 @@ fn recording() -> Vec<u8> {
     let settings = Settings { folder: folder.path().to_owned(), memory: false, immediate: true };
     let recorder = Recorder::create(&settings, "test", &driver::Config::default()).unwrap();
     let place = Place { source: RING, depth: 0, position: 0 };
-    let execute = |request: &Bytes, reply: &Bytes| {
+    let mut ring = recorder.endpoint(RING, true).unwrap();
+    let mut execute = |request: &Bytes, reply: &Bytes| {
         let header = CommandHeader { command: CommandType::CREATE_BUFFER, flags: 1 };
-        recorder.begin(place, header, &request.0);
-        recorder.end(place, Ok(()), &reply.0);
+        ring.begin(&Command::new(place, header, &request.0));
+        ring.end(place, Outcome::Done, &reply.0);
     };
     execute(&create_buffer(0x12, 65536), &buffer_reply(0x12, 0));
     execute(&destroy_buffer(0x12), &Bytes::default());

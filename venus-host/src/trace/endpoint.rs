@@ -1,19 +1,22 @@
-//! What an endpoint says about itself, into a buffer of its own.
+//! What one endpoint does, into a buffer of its own.
 //!
-//! A [`Lane`] belongs to its endpoint and is used by one thread at a time. Its [`Track`] is shared with the writer,
-//! which takes the events away.
+//! An [`EndpointTracer`] belongs to its endpoint and is used by one thread at a time. Its [`Track`] is shared with the
+//! writer, which takes the events away.
 //!
 //! Events of a track are in the order of their times, and slices are nested: what begins last ends first. For every
 //! event that begins a slice, room for the one that ends it is kept, so a full buffer loses whole slices, and what is
 //! inside them, and never an end.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    error::Error,
+    sync::{Arc, OnceLock, atomic::Ordering},
+};
 
 use parking_lot::Mutex;
-use venus_protocol::wire::{CommandHeader, CommandType};
+use venus_protocol::wire::CommandType;
 
 use super::{system, tracer::Core};
-use crate::{error::HostError, recording::Place, ring::Rest};
+use crate::endpoint::{self, EndpointObserver, Place, Rest, Source, Span};
 
 /// How many events wait to be written, per track. A command that is forwarded makes four, so this is a burst of 32 000
 /// commands while the writer does not get to work.
@@ -24,17 +27,6 @@ const _: () = assert!(size_of::<Event>() * EVENTS <= 7 << 20);
 
 /// The writer is woken at this many.
 const MANY_EVENTS: usize = EVENTS / 4;
-
-/// What else than commands takes an endpoint's time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Span {
-    /// A call into the driver, for the command of this name.
-    Driver(&'static str),
-    /// One that waits for fences or semaphores.
-    DriverWait(&'static str),
-    /// Waiting, for this.
-    Wait(&'static str),
-}
 
 /// What happened to a command in the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +79,7 @@ pub(super) struct Command {
     pub(super) request_bytes: usize,
 }
 
-/// What the writer sees of a lane.
+/// What the writer sees of an endpoint.
 #[derive(Debug)]
 pub(super) struct Track {
     pub(super) name: String,
@@ -141,9 +133,9 @@ struct Open {
     fate: Fate,
 }
 
-/// One endpoint's end of a tracer.
+/// Traces one endpoint.
 #[derive(Debug)]
-pub(crate) struct Lane {
+pub(super) struct EndpointTracer {
     core: Arc<Core>,
     track: Arc<Track>,
     /// What has begun, outermost first.
@@ -154,20 +146,19 @@ pub(crate) struct Lane {
     approached: u64,
 }
 
-impl Lane {
-    pub(super) fn new(core: Arc<Core>, name: String, is_thread: bool) -> Self {
-        let track = Arc::new(Track { name, is_thread, thread: OnceLock::new(), buffer: Mutex::default() });
-        core.add_track(Arc::clone(&track));
-        Self { core, track, open: Vec::new(), ends: 0, approached: 0 }
+impl EndpointObserver for EndpointTracer {
+    fn enter(&mut self) {
+        if let Some(open) = self.open.pop_if(|open| open.kind == Kind::Rest) {
+            self.close_plain(open);
+        }
     }
 
-    /// The endpoint turns to a command.
-    pub(crate) fn approach(&mut self) {
+    fn approach(&mut self, _place: Place) {
         self.approached = if self.core.is_on() { system::now() } else { 0 };
     }
 
-    /// The command is decoded. `number` is how many the context has executed before.
-    pub(crate) fn begin(&mut self, place: Place, header: CommandHeader, request_bytes: usize, number: u64) {
+    fn begin(&mut self, command: &endpoint::Command<'_>) -> Option<u64> {
+        let counted = self.core.commands.fetch_add(1, Ordering::Relaxed);
         let approached = std::mem::take(&mut self.approached);
         let inside = self.open.last().map_or(Fate::Written, |open| open.fate);
         let fate = match inside {
@@ -176,11 +167,11 @@ impl Lane {
             Fate::Written => self.push(Event::Command(Command {
                 approached,
                 decoded: system::now(),
-                command: header.command,
-                number,
-                position: place.position,
-                is_indirect: place.depth > 0,
-                request_bytes,
+                command: command.header.command,
+                number: command.number.unwrap_or(counted),
+                position: command.place.position,
+                is_indirect: command.place.depth > 0,
+                request_bytes: command.request.len(),
             })),
             Fate::Untold => Fate::Untold,
             Fate::Dropped => {
@@ -189,32 +180,21 @@ impl Lane {
             }
         };
         self.open(Kind::Command, fate);
+        Some(counted)
     }
 
-    /// The command is over.
-    pub(crate) fn end(&mut self, outcome: Result<(), &HostError>, reply: &[u8]) {
-        while let Some(open) = self.open.pop() {
-            match open.kind {
-                Kind::Command => {
-                    if open.fate == Fate::Written {
-                        let outcome = match outcome {
-                            Ok(()) => Outcome::Done,
-                            Err(HostError::Blocked) => Outcome::Again,
-                            Err(_) => Outcome::Failed,
-                        };
-                        let word = reply.get(4..8).and_then(|word| word.try_into().ok()).map(i32::from_le_bytes);
-                        self.close(Event::CommandEnd { at: system::now(), outcome, reply_bytes: reply.len(), word });
-                    }
-                    return;
-                }
-                // A handler that failed in the middle.
-                Kind::Span | Kind::Rest => self.close_plain(open),
-            }
-        }
+    fn end(&mut self, _place: Place, outcome: endpoint::Outcome<'_>, reply: &[u8]) {
+        self.end_command(
+            match outcome {
+                endpoint::Outcome::Done => Outcome::Done,
+                endpoint::Outcome::Blocked => Outcome::Again,
+                _ => Outcome::Failed,
+            },
+            reply,
+        );
     }
 
-    /// There was no command.
-    pub(crate) fn undecodable(&mut self) {
+    fn undecodable(&mut self, _place: Place, _bytes: &[u8], _reason: &(dyn Error + 'static)) {
         let from = std::mem::take(&mut self.approached);
         let is_inside = self.open.last().is_none_or(|open| open.fate == Fate::Written);
         if from != 0 && is_inside {
@@ -222,8 +202,7 @@ impl Lane {
         }
     }
 
-    /// Something begins that is part of the current command.
-    pub(crate) fn enter(&mut self, span: Span) {
+    fn enter_span(&mut self, span: Span) {
         let fate = match self.open.last() {
             Some(Open { fate: Fate::Written, .. }) => self.push(Event::Span { at: system::now(), span }),
             Some(open) => open.fate,
@@ -232,27 +211,46 @@ impl Lane {
         self.open(Kind::Span, fate);
     }
 
-    /// It is over.
-    pub(crate) fn exit(&mut self) {
+    fn exit_span(&mut self) {
         if let Some(open) = self.open.pop_if(|open| open.kind == Kind::Span) {
             self.close_plain(open);
         }
     }
 
-    /// There are no commands.
-    pub(crate) fn rest(&mut self, rest: Rest) {
-        self.work();
+    fn rest(&mut self, rest: Rest) {
+        self.enter();
         let fate = match self.core.is_on() {
             true => self.push(Event::Rest { at: system::now(), rest }),
             false => Fate::Untold,
         };
         self.open(Kind::Rest, fate);
     }
+}
 
-    /// There are commands, if there were none.
-    pub(crate) fn work(&mut self) {
-        if let Some(open) = self.open.pop_if(|open| open.kind == Kind::Rest) {
-            self.close_plain(open);
+impl EndpointTracer {
+    pub(super) fn new(core: Arc<Core>, source: Source, is_thread: bool) -> Self {
+        let name = match source {
+            Source::Direct => "direct submissions".to_owned(),
+            Source::Ring(_) => source.to_string(),
+        };
+        let track = Arc::new(Track { name, is_thread, thread: OnceLock::new(), buffer: Mutex::default() });
+        core.add_track(Arc::clone(&track));
+        Self { core, track, open: Vec::new(), ends: 0, approached: 0 }
+    }
+
+    /// Ends the innermost command, and what a handler that failed in the middle has left open inside it.
+    fn end_command(&mut self, outcome: Outcome, reply: &[u8]) {
+        while let Some(open) = self.open.pop() {
+            match open.kind {
+                Kind::Command => {
+                    if open.fate == Fate::Written {
+                        let word = reply.get(4..8).and_then(|word| word.try_into().ok()).map(i32::from_le_bytes);
+                        self.close(Event::CommandEnd { at: system::now(), outcome, reply_bytes: reply.len(), word });
+                    }
+                    return;
+                }
+                Kind::Span | Kind::Rest => self.close_plain(open),
+            }
         }
     }
 
@@ -292,11 +290,11 @@ impl Lane {
     }
 }
 
-impl Drop for Lane {
+impl Drop for EndpointTracer {
     fn drop(&mut self) {
         while let Some(open) = self.open.last().copied() {
             match open.kind {
-                Kind::Command => self.end(Err(&HostError::Stopped), &[]),
+                Kind::Command => self.end_command(Outcome::Failed, &[]),
                 Kind::Span | Kind::Rest => {
                     self.open.pop();
                     self.close_plain(open);

@@ -1,0 +1,77 @@
+//! Counters of a context, for whoever looks at them from outside while its endpoints work.
+
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+};
+
+use crate::context::Shared;
+
+/// What a context holds at one moment. Taking it costs a look at each of the context's tables, and holds up no endpoint
+/// for longer than that.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Sample {
+    /// The context's rings, in no particular order.
+    pub rings: Vec<RingSample>,
+    /// Bytes of `VkDeviceMemory` that the guest has allocated.
+    pub device_memory_bytes: u64,
+    /// Bytes of `VkDeviceMemory` that are resources, too: mapped by the guest, or shared with others.
+    pub blob_memory_bytes: u64,
+    /// Bytes of resources that are plain shared memory: rings, replies, command streams.
+    pub shared_memory_bytes: u64,
+    /// Vulkan objects that have an id.
+    pub objects: u64,
+}
+
+/// What one ring holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RingSample {
+    /// The guest's id of the ring.
+    pub id: u64,
+    /// Bytes that the guest has written and the host has not executed.
+    pub unexecuted_bytes: u32,
+}
+
+/// Takes samples of a context without keeping it alive. An observer gets one when its context is made.
+#[derive(Clone, Default)]
+pub struct Sampler(Weak<Shared>);
+
+impl Sampler {
+    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
+        Self(Arc::downgrade(shared))
+    }
+
+    /// The counters now; `None` once the context has gone.
+    ///
+    /// The context is kept alive meanwhile. If its owner drops it just then, its end happens on the calling thread,
+    /// unless [`Observer::left`](super::Observer::left) waits for the sample to be taken.
+    #[must_use]
+    pub fn sample(&self) -> Option<Sample> {
+        self.0.upgrade().map(|shared| Sample::of(&shared))
+    }
+}
+
+impl Sample {
+    pub(crate) fn of(shared: &Shared) -> Self {
+        let mut rings = Vec::new();
+        shared.rings.for_each(|ring| {
+            rings.push(RingSample { id: ring.id.0, unexecuted_bytes: ring.unexecuted_bytes() });
+        });
+        let (shared_memory_bytes, blob_memory_bytes) = shared.resources.bytes();
+        Self {
+            rings,
+            device_memory_bytes: shared.statistics.memory_bytes(),
+            blob_memory_bytes,
+            shared_memory_bytes,
+            objects: shared.objects.len() as u64,
+        }
+    }
+}
+
+impl fmt::Debug for Sampler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sampler").finish_non_exhaustive()
+    }
+}
