@@ -1,6 +1,5 @@
-//! What the end-to-end tests share: vector files, pad bytes, and the small Rust guest.
-#![deny(unsafe_code)]
+//! What the end-to-end tests share: vector files, and pad bytes.
+#![forbid(unsafe_code)]
 
-pub mod guest;
 pub mod padding;
 pub mod vectors;

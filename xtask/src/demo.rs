@@ -231,7 +231,15 @@ fn run_rust_guest(program: &Path) -> Result<()> {
     let folder = workspace().join(FOLDER);
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     let picture = folder.join("triangle.png");
-    let guest = testbed::cargo::build(&["--release", "--package", "venus-tests", "--bin", "venus-guest"])?;
+    let guest = testbed::cargo::build(&[
+        "--release",
+        "--package",
+        "venus-guest",
+        "--bin",
+        "venus-guest",
+        "--features",
+        "program",
+    ])?;
     let status = Command::new(guest)
         .arg("--socket-path")
         .arg(server.socket())

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 use testbed::server::Server;
 use testbed::skipping::{HOST_VARIABLE, path_or_skip};
-use venus_tests::guest::Guest;
+use venus_guest::Guest;
 
 /// How long the host may take to clean up after guests.
 pub(crate) const TEARDOWN: Duration = Duration::from_secs(10);

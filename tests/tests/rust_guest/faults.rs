@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use crate::common::{guest, host, host_with};
 use testbed::server::Server;
 use testbed::skipping::skip;
+use venus_guest::{Gpu, Guest, Ring};
 use venus_protocol::args::{
     CreateBufferArgs, CreateBufferViewArgs, CreateRingMESAArgs, DestroyBufferArgs, DestroyBufferViewArgs,
     NotifyRingMESAArgs, decode_create_buffer_reply,
 };
 use venus_protocol::vk;
 use venus_protocol::wire::{Command as _, Encoder, Handle};
-use venus_tests::guest::{Gpu, Guest, Ring};
 
 /// How long the host may take to notice.
 const NOTICE: Duration = Duration::from_secs(10);

@@ -2,9 +2,9 @@
 
 use crate::common::{TEARDOWN, guest, guest_at, host};
 use testbed::server::{Server, Traces};
+use venus_guest::{Gpu, programs};
 use venus_protocol::args::DestroyBufferArgs;
 use venus_protocol::wire::Handle;
-use venus_tests::guest::{Gpu, programs};
 
 /// What the host holds when it has nothing to do. The first guest may make it open what stays open.
 fn traces_at_rest(server: &Server) -> Traces {

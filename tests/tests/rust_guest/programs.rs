@@ -1,7 +1,7 @@
 //! The guest's programs, to the last pixel and number.
 
 use crate::common::{guest, host};
-use venus_tests::guest::programs;
+use venus_guest::programs;
 
 #[test]
 fn the_device_has_a_name() {

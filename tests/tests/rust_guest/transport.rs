@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use crate::common::{guest, host};
+use venus_guest::{Gpu, SyncPoint};
 use venus_protocol::args::{CmdSetLineWidthArgs, EnumerateInstanceVersionArgs, GetFenceStatusArgs, ResetFencesArgs};
 use venus_protocol::vk;
 use venus_protocol::wire::{Command as _, Encoder, Handles};
-use venus_tests::guest::{Gpu, SyncPoint};
 
 /// More than any ring holds.
 const MANY: u32 = 50_000;

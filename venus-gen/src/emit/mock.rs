@@ -1,7 +1,7 @@
 //! Entry points of a driver that executes nothing: each turns what it is called with back into the command's arguments
 //! and notes them.
 //!
-//! What noting means, and every answer that a caller looks at, is hand-written beside the output, in the host's tests.
+//! What noting means, and every answer that a caller looks at, is hand-written beside the output, in the crate `mock-driver`.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ pub(crate) fn emit(codec: &Codec<'_>) -> Vec<OutputFile> {
         let file = families.entry(part).or_insert_with(|| {
             let mut file = FileBuilder::new(format!("{part}.rs"), format!("Entry points of family `{part}`."));
             file.push(quote!(
-                use crate::mock::prelude::*;
+                use crate::prelude::*;
             ));
             file
         });
@@ -41,7 +41,7 @@ pub(crate) fn emit(codec: &Codec<'_>) -> Vec<OutputFile> {
         use venus_protocol::vk;
     ));
     module.push(quote!(
-        use crate::mock::entries;
+        use crate::entries;
     ));
     module.push(quote!(entries! { #(#rows;)* }));
     let files = [module].into_iter().chain(families.into_values());

@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
 
+use mock_driver::Mock;
 use venus_protocol::{
     reflect::{self, CommandRow, Item, MemberRow, StructRow},
     wire::CommandType,
@@ -12,7 +13,6 @@ use venus_protocol::{
 
 use crate::{
     content,
-    mock::Mock,
     world::{Sent, World},
 };
 

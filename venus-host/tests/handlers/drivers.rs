@@ -1,5 +1,6 @@
 //! Drivers that have less, fail, or succeed in part.
 
+use mock_driver::{Mock, Offers};
 use venus_protocol::{
     args::decode_enumerate_device_extension_properties_reply,
     reflect,
@@ -9,7 +10,6 @@ use venus_protocol::{
 
 use crate::{
     commands::{Outcome, table},
-    mock::{Mock, Offers},
     world::{World, new_ids},
 };
 

@@ -5,16 +5,14 @@
 
 use std::{collections::BTreeSet, sync::mpsc, thread, time::Duration};
 
+use mock_driver::Mock;
 use venus_protocol::{
     reflect::{self, Item},
     vk::{self, ObjectType},
     wire::CommandType,
 };
 
-use crate::{
-    mock::Mock,
-    world::{Ring, World, named, new_ids, silent},
-};
+use crate::world::{Ring, World, named, new_ids, silent};
 
 /// Everything that a command destroys or frees, with the command.
 fn mortals() -> Vec<(ObjectType, CommandType)> {

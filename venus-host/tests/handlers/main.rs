@@ -5,7 +5,5 @@ mod content;
 mod drivers;
 mod lifetime;
 mod memory;
-#[path = "../mock/mod.rs"]
-mod mock;
 mod sync;
 mod world;

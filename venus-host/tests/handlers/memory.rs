@@ -1,5 +1,6 @@
 //! Memory that a monitor in this process has mapped: in which order the driver sees its end.
 
+use mock_driver::Mock;
 use venus_host::{
     driver::{Config, MemoryChoice, Transport},
     resource::{BlobFlags, ResourceId},
@@ -9,7 +10,7 @@ use venus_protocol::{
     wire::CommandType,
 };
 
-use crate::{mock::Mock, world::World};
+use crate::world::{self, World};
 
 /// A resource that the worlds here do not use for themselves.
 const RESOURCE: ResourceId = ResourceId(5000);
@@ -18,7 +19,7 @@ const RESOURCE: ResourceId = ResourceId(5000);
 const SIZE: u64 = 4096;
 
 fn config(mock: &Mock) -> Config {
-    Config { memory: MemoryChoice::Pointer, transport: Transport::IN_PROCESS, ..mock.config() }
+    Config { memory: MemoryChoice::Pointer, transport: Transport::IN_PROCESS, ..world::config(mock) }
 }
 
 #[test]

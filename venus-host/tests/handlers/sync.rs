@@ -1,11 +1,9 @@
 //! Fences and semaphores of which a guest exports or imports the payload, on drivers with SYNC_FD and without.
 
+use mock_driver::{Mock, Offers};
 use venus_protocol::{reflect, wire::CommandType};
 
-use crate::{
-    mock::{Mock, Offers},
-    world::World,
-};
+use crate::world::World;
 
 /// What the driver is asked for when a guest sends a private command.
 fn calls(sync_fd: bool, command: CommandType) -> Vec<&'static str> {

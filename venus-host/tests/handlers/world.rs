@@ -9,10 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use mock_driver::{Mock, Note};
 use venus_host::{
     HostError,
     context::{Context, Options},
-    driver::Config,
+    driver::{Config, EntryPoint},
     resource::{BlobFlags, ResourceId},
 };
 use venus_protocol::{
@@ -22,10 +23,7 @@ use venus_protocol::{
     wire::{Arena, CommandType, Member},
 };
 
-use crate::{
-    content::{self, Value},
-    mock::{Mock, Note},
-};
+use crate::content::{self, Value};
 
 /// Room for the longest reply, which lists 512 extensions.
 const REPLY_BYTES: usize = 256 << 10;
@@ -69,9 +67,19 @@ pub(crate) struct Sent {
     pub(crate) outcome: Result<Vec<u8>, HostError>,
 }
 
+/// A configuration for a host that uses this driver.
+pub(crate) fn config(mock: &Mock) -> Config {
+    // SAFETY:
+    // - what the driver gives has the signatures that ash declares and does what the specification asks of it, as
+    //   `Mock::entry_point` says;
+    // - its entry points are functions of this program.
+    let entry = unsafe { EntryPoint::new(mock.entry_point()) };
+    Config { entry: Some(entry), ..Config::default() }
+}
+
 impl<'m> World<'m> {
     pub(crate) fn new(mock: &'m Mock) -> Self {
-        Self::with(mock, mock.config())
+        Self::with(mock, config(mock))
     }
 
     /// A world whose host is configured in some way, for this driver.

@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if !wanted(What::Codec) && !wanted(What::Hosts) {
         return Ok(());
     }
-    let bench = build(&["--release", "--package", "venus-tests", "--bin", "venus-bench"])?;
+    let bench = build(&["--release", "--package", "bench", "--bin", "venus-bench"])?;
     if wanted(What::Codec) {
         if let Err(error) = apt::install(&["valgrind"], "instruction counts") {
             eprintln!("instructions will not be counted: {error:#}");

@@ -20,7 +20,7 @@ use self::fresh::Expected;
 /// The folder that holds nothing but generated files.
 const GENERATED: &str = "venus-protocol/src/generated";
 /// The folder of the entry points of a driver that notes its calls.
-const MOCK: &str = "venus-host/tests/mock/generated";
+const MOCK: &str = "tests/mock-driver/src/generated";
 /// The document that shows the registry beside what is made of it.
 const DOCUMENT: &str = "docs/generated-code.md";
 

@@ -89,7 +89,8 @@ fn run_matrix(args: &Args, results: &mut Results, regressions: &mut Vec<String>)
         Some(venus) => venus.clone(),
         None => build(&["--release", "--package", "venus-host", "--bin", "venus"])?,
     };
-    let rust_guest = build(&["--release", "--package", "venus-tests", "--bin", "venus-guest"])?;
+    let rust_guest =
+        build(&["--release", "--package", "venus-guest", "--bin", "venus-guest", "--features", "program"])?;
     let suites: Vec<Suite> = if args.suite.is_empty() { Suite::ALL.to_vec() } else { args.suite.clone() };
     let roots = matrix::Roots::default();
     for column in matrix::columns(&args.guest, &args.host, &args.profile) {

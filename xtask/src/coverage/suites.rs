@@ -104,7 +104,7 @@ fn write(suite: &str, counts: &Counts) -> Result<()> {
 /// What the Rust guest's programs ask of a host on this machine's driver. How often depends on how long they wait, so
 /// only whether counts.
 fn rust_guest(host: &Path) -> Result<Counts> {
-    let guest = build(&["--package", "venus-tests", "--bin", "venus-guest"])?;
+    let guest = build(&["--package", "venus-guest", "--bin", "venus-guest", "--features", "program"])?;
     let folder = tempfile::tempdir().context("making a folder for recordings")?;
     let picture = folder.path().join("triangle.png");
     let server = Server::start(host, [OsStr::new("--record"), folder.path().as_os_str()])?;
