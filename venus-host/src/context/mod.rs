@@ -15,6 +15,7 @@
 //! | [`reply`] | reply streams |
 //! | [`explain`] | what is wrong with bytes, in words |
 //! | [`fatal`] | the end of a context, and lines about single commands |
+//! | [`feed`] | the door for replays: commands of rings without the rings' memory |
 //!
 //! # The end
 //!
@@ -31,6 +32,7 @@ mod capset;
 pub(crate) mod dispatcher;
 mod explain;
 pub(crate) mod fatal;
+mod feed;
 pub(crate) mod interpreter;
 pub(crate) mod reply;
 mod statistics;
@@ -48,6 +50,7 @@ use self::{attribution::Attribution, fatal::FatalState, interpreter::Interpreter
 pub use self::{
     capset::{CAPSET_BYTES, CAPSET_ID, CAPSET_VERSION, capset},
     dispatcher::Abandoned,
+    feed::{FedRing, Feed},
     statistics::Statistics,
 };
 pub use crate::ring::Progress;
@@ -58,6 +61,7 @@ use crate::{
     handlers, limits, object,
     resource::{self, Blob, BlobFlags, BlobKind, HostMapping, MemoryFile, Resource, ResourceId, Storage},
     ring,
+    thread::AutoreleasePool,
 };
 
 /// How a context should be made.
@@ -133,11 +137,6 @@ impl Context {
         Self::with_mode(options, mode)
     }
 
-    /// A context whose rings nobody reads, for a player that executes their commands from elsewhere.
-    pub(crate) fn fed(options: Options) -> Self {
-        Self::with_mode(options, ring::Mode::Fed)
-    }
-
     fn with_mode(mut options: Options, ring_mode: ring::Mode) -> Self {
         static COUNTER: AtomicU64 = AtomicU64::new(1);
         let observers = options.take_observers();
@@ -175,11 +174,6 @@ impl Context {
         Sample::of(&self.shared)
     }
 
-    /// What its endpoints share, for a player's own endpoints.
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
-    }
-
     /// Why the context is lost, if it is.
     #[must_use]
     pub fn lost(&self) -> Option<&Fatal> {
@@ -202,6 +196,7 @@ impl Context {
         blob_id: u64,
         size: u64,
     ) -> Result<Blob, HostError> {
+        let _pool = AutoreleasePool::new();
         let made = self.make_blob(id, flags, blob_id, size);
         let request = BlobRequest::new(id, flags, blob_id, size);
         self.shared.observers.tell(|observer| observer.blob(&request, made.as_ref()));
@@ -268,6 +263,7 @@ impl Context {
     ///
     /// A guest that drops memory which a ring or a reply stream is using has lost track, so its context ends.
     pub fn destroy_resource(&mut self, id: ResourceId) -> bool {
+        let _pool = AutoreleasePool::new();
         if self.shared.resources.remove(id).is_none() {
             return false;
         }
@@ -283,6 +279,7 @@ impl Context {
 
     /// Executes a direct submission: whole commands, one after the other. An error means that the context is lost.
     pub fn submit(&mut self, commands: &[u8]) -> Result<(), HostError> {
+        let _pool = AutoreleasePool::new();
         self.direct.submit(commands)
     }
 
@@ -292,6 +289,7 @@ impl Context {
     /// On a lost context it retires at once: nothing will ever complete, and a guest kernel waits for its fences
     /// forever. An error retires it too.
     pub fn create_fence(&mut self, ring_idx: u32, retire: Retire) -> Result<(), HostError> {
+        let _pool = AutoreleasePool::new();
         let observers = &self.shared.observers;
         let retire: Retire = match observers.is_empty() {
             true => retire,

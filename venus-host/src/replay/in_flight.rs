@@ -28,7 +28,7 @@ use parking_lot::{Condvar, Mutex};
 use venus_protocol::{reflect::value::Request, vk, wire::CommandType};
 
 use super::request;
-use crate::driver::sync::Timelines;
+use crate::context::Feed;
 
 /// How long a command waits for work at most. Work of a CPU driver takes seconds.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -132,7 +132,7 @@ impl InFlight {
     }
 
     /// Takes note of a command that was executed. Returns the number of a submission.
-    pub(super) fn after(&self, command: CommandType, bytes: &[u8], timelines: &Timelines) -> Option<u64> {
+    pub(super) fn after(&self, command: CommandType, bytes: &[u8], feed: &Feed) -> Option<u64> {
         if command == CommandType::GET_DEVICE_QUEUE2 {
             self.note_queue(bytes);
         }
@@ -153,7 +153,7 @@ impl InFlight {
         let is_full = state.pending.len() > SUBMISSIONS;
         drop(state);
         let shared = Arc::clone(&self.shared);
-        if let Err(error) = timelines.create_fence(ring_idx, Box::new(move || shared.finish(submission))) {
+        if let Err(error) = feed.create_fence(ring_idx, Box::new(move || shared.finish(submission))) {
             tracing::debug!("cannot tell when a submission is done: {error}");
         }
         if is_full {

@@ -75,7 +75,7 @@ use self::{
 };
 use crate::{
     HostError,
-    context::{self, Context},
+    context::{self, Feed},
     driver,
     recording::{ReadError, Reader, Source},
 };
@@ -172,9 +172,8 @@ pub fn replay<R: Read>(
     let context_options = context::Options::new(format!("replay of {}", header.name), options.driver.clone())
         .abandoned(move || is_over.load(Ordering::Relaxed))
         .observer(Arc::clone(&play.listener) as _);
-    let context = Context::fed(context_options);
     let lanes = Arc::new(Lanes::new(options.stall));
-    let threads = Threads::new(Arc::clone(&lanes), Arc::clone(&play), context, options.stall);
+    let threads = Threads::new(Arc::clone(&lanes), Arc::clone(&play), Feed::open(context_options), options.stall);
     let mut sequencer = Sequencer::new(&lanes, threads, options.until, options.paced);
 
     let started = Instant::now();

@@ -29,7 +29,7 @@ use super::{
     sequencer::is_interrupted,
 };
 use crate::{
-    context,
+    context::Feed,
     endpoint::{self, EndpointObserver, Observer, Place, Source},
     error::HostError,
     recording::Outcome,
@@ -122,7 +122,8 @@ pub(super) trait Endpoint {
     /// Everything before `position` is done.
     fn pass(&mut self, position: u64);
 
-    fn shared(&self) -> &Arc<context::Shared>;
+    /// The door to the context's rings and timelines.
+    fn feed(&self) -> &Feed;
 }
 
 /// An endpoint and what has to be remembered of it.
@@ -218,8 +219,7 @@ impl<P: Endpoint> Player<P> {
     /// What a command that was executed brings with it: submissions to watch, pictures to save.
     fn follow_up(&self, command: &Command) {
         let kind = command.header.command;
-        let timelines = &self.endpoint.shared().timelines;
-        let submission = self.play.in_flight.after(kind, &command.request, timelines);
+        let submission = self.play.in_flight.after(kind, &command.request, self.endpoint.feed());
         let (Some(images), Some(memory)) = (&self.play.images, &self.play.memory) else { return };
         let copies = images.lock().learn(kind, &command.request);
         let Some(submission) = submission.filter(|_| !copies.is_empty()) else { return };

@@ -15,12 +15,10 @@ use super::{
 };
 use crate::{
     HostError,
-    context::{self, Context, Endpoint as ContextEndpoint, interpreter::Interpreter},
+    context::{Context, FedRing, Feed},
     limits,
     recording::{Place, Source},
     resource::{BlobFlags, ResourceId},
-    ring::{self, Executor as _},
-    thread::AutoreleasePool,
 };
 
 /// How often a thread looks whether its ring is there, and the end whether a thread is gone.
@@ -30,7 +28,7 @@ const LOOK: Duration = Duration::from_micros(200);
 pub(super) struct Threads {
     lanes: Arc<Lanes<Task, End>>,
     play: Arc<Play>,
-    shared: Arc<context::Shared>,
+    feed: Feed,
     /// Until its thread has it.
     context: Option<Context>,
     threads: Vec<(LaneId, JoinHandle<()>)>,
@@ -38,15 +36,19 @@ pub(super) struct Threads {
 }
 
 impl Threads {
-    pub(super) fn new(lanes: Arc<Lanes<Task, End>>, play: Arc<Play>, context: Context, stall: Duration) -> Self {
-        let shared = Arc::clone(context.shared());
-        Self { lanes, play, shared, context: Some(context), threads: Vec::new(), stall }
+    pub(super) fn new(
+        lanes: Arc<Lanes<Task, End>>,
+        play: Arc<Play>,
+        (context, feed): (Context, Feed),
+        stall: Duration,
+    ) -> Self {
+        Self { lanes, play, feed, context: Some(context), threads: Vec::new(), stall }
     }
 
     /// Ends everything: rings first, since they use what the context has. False if a thread does not end.
     pub(super) fn finish(mut self) -> bool {
         self.play.is_over.store(true, Ordering::Relaxed);
-        self.shared.rings.stop_all(Duration::ZERO);
+        self.feed.stop();
         let deadline = Instant::now() + limits::RING_JOIN_TIMEOUT;
         let mut all = true;
         // The first is the context's own.
@@ -69,12 +71,11 @@ impl Threads {
 
 impl Stage for Threads {
     fn open(&mut self, source: Source, lane: LaneId) -> Result<(), ReplayError> {
-        let (lanes, play) = (Arc::clone(&self.lanes), Arc::clone(&self.play));
+        let (lanes, play, feed) = (Arc::clone(&self.lanes), Arc::clone(&self.play), self.feed.clone());
         match (source, self.context.take()) {
             (Source::Direct, Some(context)) => self.spawn("venus-replay".to_owned(), lane, move || {
-                let mut player = Player::new(Direct(context), Arc::clone(&play));
+                let mut player = Player::new(Direct { context, feed }, Arc::clone(&play));
                 lanes.work(lane, |task, turn| {
-                    let _pool = AutoreleasePool::new();
                     if let Some(task) = player.play(task, turn) {
                         player.endpoint.play(task, &play, || turn.end());
                     }
@@ -82,11 +83,10 @@ impl Stage for Threads {
             }),
             (Source::Ring(id), context) => {
                 self.context = context;
-                let ring = Ring { id, shared: Arc::clone(&self.shared), play: Arc::clone(&play), reader: None };
+                let ring = Ring { id, feed, play: Arc::clone(&play), ring: None };
                 self.spawn(format!("venus-replay-{}", lane.0), lane, move || {
                     let mut player = Player::new(ring, play);
                     lanes.work(lane, |task, turn| {
-                        let _pool = AutoreleasePool::new();
                         // What rings cannot do is not given to them.
                         let _done = player.play(task, turn);
                     });
@@ -137,26 +137,29 @@ impl Stage for Threads {
 }
 
 /// Direct submissions, and everything else that the context's own thread does.
-struct Direct(Context);
+struct Direct {
+    context: Context,
+    feed: Feed,
+}
 
 impl Direct {
     fn play(&mut self, task: Task, play: &Arc<Play>, end: impl FnOnce() -> Option<End>) {
         match task {
             Task::Blob { resource, flags, blob_id, size } => {
                 let id = ResourceId(resource);
-                let blob = self.0.create_blob(id, BlobFlags(flags), blob_id, size);
+                let blob = self.context.create_blob(id, BlobFlags(flags), blob_id, size);
                 play.settle_blob(id, blob_id, blob, end());
             }
             Task::Unref { resource } => {
                 if let Some(memory) = &play.memory {
                     memory.lock().remove(&resource);
                 }
-                self.0.destroy_resource(ResourceId(resource));
+                self.context.destroy_resource(ResourceId(resource));
             }
             Task::Fence { ring_idx, number } => {
                 play.fences.create(number, ring_idx);
                 let fences = Arc::clone(&play.fences);
-                if let Err(error) = self.0.create_fence(ring_idx, Box::new(move || fences.retire(number))) {
+                if let Err(error) = self.context.create_fence(ring_idx, Box::new(move || fences.retire(number))) {
                     play.report.lock().note(error.to_string());
                 }
             }
@@ -171,44 +174,42 @@ impl Endpoint for Direct {
     }
 
     fn execute(&mut self, _place: Place, request: &[u8]) -> Result<(), HostError> {
-        self.0.submit(request)
+        self.context.submit(request)
     }
 
     fn pass(&mut self, _position: u64) {}
 
-    fn shared(&self) -> &Arc<context::Shared> {
-        self.0.shared()
+    fn feed(&self) -> &Feed {
+        &self.feed
     }
 }
 
 /// The commands of a ring, without the ring's memory.
 struct Ring {
     id: u64,
-    shared: Arc<context::Shared>,
+    feed: Feed,
     play: Arc<Play>,
-    /// Once the ring is there.
-    reader: Option<(Arc<ring::Control>, Interpreter)>,
+    /// Once the context has it.
+    ring: Option<FedRing>,
 }
 
 impl Ring {
     /// Waits until the context has the ring. A guest may write to a ring before it is created, and create another one
     /// with the number of one that is gone.
-    fn reader(&mut self) -> Result<&mut (Arc<ring::Control>, Interpreter), HostError> {
-        if self.reader.as_ref().is_some_and(|(control, _)| control.is_stopped()) {
-            self.reader = None;
+    fn ring(&mut self) -> Result<&mut FedRing, HostError> {
+        if self.ring.as_ref().is_some_and(FedRing::is_stopped) {
+            self.ring = None;
         }
-        while self.reader.is_none() {
-            let found = self.shared.rings.lookup(ring::RingId(self.id));
-            if let Some(control) = found.filter(|control| !control.is_stopped()) {
-                let endpoint = ContextEndpoint::Ring(Arc::clone(&control));
-                self.reader = Some((control, Interpreter::new(Arc::clone(&self.shared), endpoint)));
-            } else if self.play.is_over() || self.shared.fatal.is_set() {
-                break;
-            } else {
+        while self.ring.is_none() {
+            self.ring = self.feed.ring(self.id);
+            if self.ring.is_none() {
+                if self.play.is_over() || self.feed.is_lost() {
+                    break;
+                }
                 thread::sleep(LOOK);
             }
         }
-        self.reader.as_mut().ok_or(HostError::Stopped)
+        self.ring.as_mut().ok_or(HostError::Stopped)
     }
 }
 
@@ -218,32 +219,16 @@ impl Endpoint for Ring {
     }
 
     fn execute(&mut self, place: Place, request: &[u8]) -> Result<(), HostError> {
-        let (control, interpreter) = self.reader()?;
-        if interpreter.is_lost() {
-            return Err(HostError::Stopped);
-        }
-        interpreter.enter(place.position);
-        let outcome = interpreter.execute(request, 0);
-        interpreter.leave();
-        match outcome {
-            Ok(_) => Ok(()),
-            Err(HostError::Stopped) => Err(HostError::Stopped),
-            Err(error) => {
-                let fatal = error.into_fatal("ring").located(control.name(), place.position, 0);
-                interpreter.fail(fatal.clone());
-                Err(fatal.into())
-            }
-        }
+        self.ring()?.execute(place.position, request)
     }
 
     fn pass(&mut self, position: u64) {
-        if let Ok((control, _)) = self.reader() {
-            // Ring positions are counters of 32 bits.
-            control.pass(u32::try_from(position & u64::from(u32::MAX)).unwrap_or(u32::MAX));
+        if let Ok(ring) = self.ring() {
+            ring.pass(position);
         }
     }
 
-    fn shared(&self) -> &Arc<context::Shared> {
-        &self.shared
+    fn feed(&self) -> &Feed {
+        &self.feed
     }
 }

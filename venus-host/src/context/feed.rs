@@ -1,0 +1,129 @@
+//! The door for replays: executes the commands of rings that come from somewhere else than a ring's memory.
+//!
+//! Everything that comes in here is checked as if a guest had sent it.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::{Context, Endpoint, Options, Retire, Shared, interpreter::Interpreter};
+use crate::{
+    HostError,
+    ring::{self, Executor as _},
+    thread::AutoreleasePool,
+};
+
+/// Feeds the rings of a context that a player executes commands for, in place of a guest.
+///
+/// Such a context creates and destroys rings as its commands say, but has no threads for them, and reads nothing of
+/// their memory: each ring's commands are given to a [`FedRing`], on a thread of the player's own, since commands of one
+/// ring may wait for those of another. Everything else goes through the [`Context`] itself.
+///
+/// ```no_run
+/// # use venus_host::{HostError, context::{Feed, Options}, driver::Config};
+/// # fn play(commands: &[u8]) -> Result<(), HostError> {
+/// let (mut context, feed) = Feed::open(Options::new("replay", Config::default()));
+/// context.submit(commands)?; // vkCreateRingMESA of ring 0x10, among others
+/// let mut ring = feed.ring(0x10).ok_or(HostError::Stopped)?;
+/// ring.execute(0, &[0; 8])?;
+/// ring.pass(8);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Feed(Arc<Shared>);
+
+impl Feed {
+    /// Makes a context, and the door to its rings.
+    #[must_use]
+    pub fn open(options: Options) -> (Context, Self) {
+        let context = Context::with_mode(options, ring::Mode::Fed);
+        let feed = Self(Arc::clone(&context.shared));
+        (context, feed)
+    }
+
+    /// The ring with this id of the guest's; none if it has not been created yet or is being destroyed. At most one
+    /// `FedRing` of a ring may be in use at a time.
+    #[must_use]
+    pub fn ring(&self, id: u64) -> Option<FedRing> {
+        let control = self.0.rings.lookup(ring::RingId(id)).filter(|control| !control.is_stopped())?;
+        let interpreter = Interpreter::new(Arc::clone(&self.0), Endpoint::Ring(Arc::clone(&control)));
+        Some(FedRing { control, interpreter })
+    }
+
+    /// As [`Context::create_fence`], on any thread and without telling observers: for a player that has to know when
+    /// work of a queue is done, which its guest never asked.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Context::create_fence`], and `retire` has been called.
+    pub fn create_fence(&self, ring_idx: u32, retire: Retire) -> Result<(), HostError> {
+        self.0.timelines.create_fence(ring_idx, retire)
+    }
+
+    /// Whether the context is lost, so that no command will be executed any more.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.0.fatal.is_set()
+    }
+
+    /// Ends every ring: commands that wait for one end, and no further one is executed on it.
+    pub fn stop(&self) {
+        // They have no threads to wait for.
+        self.0.rings.stop_all(Duration::ZERO);
+    }
+}
+
+/// A ring whose commands come from a player.
+pub struct FedRing {
+    control: Arc<ring::Control>,
+    interpreter: Interpreter,
+}
+
+impl FedRing {
+    /// Whether the ring is being destroyed. Its id may name another one from then on.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.control.is_stopped()
+    }
+
+    /// Executes the command in `request`, which stood at `position` of the ring. Observers are told the reply.
+    ///
+    /// # Errors
+    ///
+    /// [`HostError::Stopped`] if the context is lost already; any other error has just ended it.
+    pub fn execute(&mut self, position: u64, request: &[u8]) -> Result<(), HostError> {
+        if self.interpreter.is_lost() {
+            return Err(HostError::Stopped);
+        }
+        let _pool = AutoreleasePool::new();
+        self.interpreter.enter(position);
+        let outcome = self.interpreter.execute(request, 0);
+        self.interpreter.leave();
+        match outcome {
+            Ok(_) => Ok(()),
+            Err(HostError::Stopped) => Err(HostError::Stopped),
+            Err(error) => {
+                let fatal = error.into_fatal("ring").located(self.control.name(), position, 0);
+                self.interpreter.fail(fatal.clone());
+                Err(fatal.into())
+            }
+        }
+    }
+
+    /// Says that everything before `position` is done, which lets those go on that wait for it.
+    pub fn pass(&mut self, position: u64) {
+        // Ring positions are counters of 32 bits.
+        self.control.pass(u32::try_from(position & u64::from(u32::MAX)).unwrap_or(u32::MAX));
+    }
+}
+
+impl fmt::Debug for Feed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Feed").field("context", &self.0.name).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for FedRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FedRing").field("ring", &self.control.id).finish_non_exhaustive()
+    }
+}
