@@ -6,13 +6,13 @@
 mod bench;
 mod check_macos;
 mod codegen;
-mod conformance;
-mod coverage;
+mod commands;
 mod demo;
 mod guest_verb;
-mod h200;
+mod parity;
 mod recordings;
 mod registry;
+mod remote_gpu;
 mod size;
 mod test;
 mod tidy;
@@ -36,17 +36,17 @@ enum Verb {
     CheckMacos(check_macos::Args),
     /// Regenerate the protocol crate's sources from the registry.
     Codegen(codegen::Args),
-    Conformance(conformance::Args),
     /// Write the page that says what becomes of every command and extension.
-    Coverage(coverage::Args),
+    Commands(commands::Args),
     /// Run unmodified Mesa guests against our host, and save a screenshot of what they draw.
     Demo(demo::Args),
     /// Run one program in a guest root.
     Guest(guest_verb::Args),
-    H200(h200::Args),
+    Parity(parity::Args),
     Recordings(recordings::Args),
     /// Work on the registry files.
     Registry(registry::Args),
+    RemoteGpu(remote_gpu::Args),
     /// Build the protocol crate from nothing, and report the time it takes and the code it makes.
     Size(size::Args),
     /// Run every test, end-to-end tests with real guests included.
@@ -73,13 +73,13 @@ fn run(verb: &Verb) -> anyhow::Result<()> {
         Verb::Bench(args) => bench::run(args),
         Verb::CheckMacos(args) => check_macos::run(args),
         Verb::Codegen(args) => codegen::run(args),
-        Verb::Conformance(args) => conformance::run(args),
-        Verb::Coverage(args) => coverage::run(args),
+        Verb::Commands(args) => commands::run(args),
         Verb::Demo(args) => demo::run(args),
         Verb::Guest(args) => guest_verb::run(args),
-        Verb::H200(args) => h200::run(args),
+        Verb::Parity(args) => parity::run(args),
         Verb::Recordings(args) => recordings::run(args),
         Verb::Registry(args) => registry::run(args),
+        Verb::RemoteGpu(args) => remote_gpu::run(args),
         Verb::Size(args) => size::run(args),
         Verb::Test(args) => test::run(args),
         Verb::Tidy(args) => tidy::run(args),

@@ -1,4 +1,4 @@
-//! Measures the codec, and vtest hosts: ours, or any other. `cargo xtask bench` runs it with all that it needs.
+//! Measures the codec, vtest hosts (ours, or any other), and what it costs to be looked at. `cargo xtask bench` runs it with all that it needs.
 #![deny(unsafe_code)]
 
 mod allocations;
@@ -7,6 +7,7 @@ mod codec;
 mod hosts;
 mod instructions;
 mod objects;
+mod observing;
 mod report;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use testbed::provision::{Suite, roots};
 
 /// Measurements of the Venus toolkit.
 #[derive(Parser)]
@@ -42,6 +44,21 @@ enum What {
         #[arg(long)]
         json: Option<PathBuf>,
     },
+    /// What it costs to be recorded and traced: vkcube in a guest root, looked at and not.
+    Observing {
+        /// The `venus` command.
+        #[arg(long, value_name = "PATH")]
+        venus: PathBuf,
+        /// The guest root.
+        #[arg(long, value_enum, default_value = "sid")]
+        suite: Suite,
+        /// Turns.
+        #[arg(long, default_value_t = 7)]
+        rounds: u32,
+        /// Where to write the figures.
+        #[arg(long)]
+        json: PathBuf,
+    },
     /// Do the work of `codec` once, for an instruction counter to watch.
     #[command(hide = true)]
     Count,
@@ -69,6 +86,9 @@ fn run(what: &What) -> Result<()> {
             let figures = hosts::measure(hosts, *rounds)?;
             print!("{}", hosts::table(&figures));
             report::save(json.as_deref(), &hosts::json(&figures))
+        }
+        What::Observing { venus, suite, rounds, json } => {
+            observing::measure(venus, roots::ensure(*suite)?.guest(), *rounds, json)
         }
         What::Count => codec::count(),
     }

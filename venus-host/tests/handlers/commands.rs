@@ -1,7 +1,7 @@
 //! Every command once, and every structure in every chain once.
 //!
-//! What became of each command is compared with `tests/coverage/handlers.tsv`, and what the sources of the handlers say
-//! with what became of it. `cargo xtask coverage --record` writes that file anew.
+//! What became of each command is compared with `tests/commands/handlers.tsv`, and what the sources of the handlers say
+//! with what became of it. `cargo xtask commands --record` writes that file anew.
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
 
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Names a file to write instead of comparing with the one in the repository.
-const WRITE: &str = "VENUS_COVERAGE_OUT";
+const WRITE: &str = "VENUS_COMMANDS_OUT";
 
 /// What became of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,8 +75,8 @@ fn repository(file: &str) -> PathBuf {
 
 /// The second column of a generated table of what the sources say, by the first.
 pub(crate) fn table(name: &str) -> BTreeMap<String, String> {
-    let path = repository("tests/coverage").join(name).with_extension("tsv");
-    let text = fs::read_to_string(&path).expect("run `cargo xtask coverage`");
+    let path = repository("tests/commands").join(name).with_extension("tsv");
+    let text = fs::read_to_string(&path).expect("run `cargo xtask commands`");
     let row = |line: &str| {
         let mut columns = line.split('\t').map(str::to_owned);
         Some((columns.next()?, columns.next()?))
@@ -122,9 +122,9 @@ fn check_outcomes(outcomes: &str) {
         fs::write(&path, outcomes).expect("the file can be written");
         return;
     }
-    let known = fs::read_to_string(repository("tests/coverage/handlers.tsv")).unwrap_or_default();
+    let known = fs::read_to_string(repository("tests/commands/handlers.tsv")).unwrap_or_default();
     let changed: Vec<_> = outcomes.lines().filter(|line| !known.lines().any(|other| other == *line)).collect();
-    assert_eq!(changed, [""; 0], "what became of commands has changed; run `cargo xtask coverage --record`");
+    assert_eq!(changed, [""; 0], "what became of commands has changed; run `cargo xtask commands --record`");
 }
 
 /// The structures that can head a chain in a request, by name.

@@ -45,7 +45,7 @@ impl Suite {
             "vkmark",              // a benchmark with a score per scene
             "xvfb",                // a screen for the two above
             "virgl-server",        // the reference host, to measure against
-            // For `cargo xtask conformance`: OpenGL programs, which Zink turns into Vulkan, and a layer that judges calls.
+            // For `cargo xtask parity`: OpenGL programs, which Zink turns into Vulkan, and a layer that judges calls.
             "libgl1-mesa-dri",
             "glmark2-x11",
             "mesa-utils",

@@ -1,12 +1,12 @@
 //! OpenGL programs, which Mesa's Zink turns into Vulkan in the guest.
 
 use super::{Bench, Ran, brief, expect_program, ratio, setting};
-use crate::conformance::outcome::Outcome;
+use crate::parity::outcome::Outcome;
+use crate::process::Outcome as End;
+use crate::sandbox::{GuestRun, Screen};
 use anyhow::{Context as _, Result, ensure};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use testbed::process::Outcome as End;
-use testbed::sandbox::{GuestRun, Screen};
 
 /// glmark2's scenes; it knows what the picture of most of them has to be.
 const SCENES: [&str; 8] = ["build", "texture", "shading", "bump", "desktop", "conditionals", "function", "loop"];

@@ -1,4 +1,4 @@
-//! The column of a machine with an NVIDIA card, from what `tests/h200/run.sh` wrote there.
+//! The column of a machine with an NVIDIA card, from what `tests/remote-gpu/run.sh` wrote there.
 //!
 //! The file is text: a line `@@ name key=value…` begins a section, and what follows is what a program printed.
 

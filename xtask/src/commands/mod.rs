@@ -1,4 +1,4 @@
-//! `cargo xtask coverage`: what becomes of every command and extension, and which tests have seen it.
+//! `cargo xtask commands`: what becomes of every command and extension, and which tests have seen it.
 //!
 //! Nothing of the page is typed by hand. Its rows come from
 //!
@@ -7,7 +7,7 @@
 //! | names, numbers, what never travels | the generated tables of the protocol crate ([`protocol`]) |
 //! | what the host does with a command | the sources of the handlers ([`handlers`]) |
 //! | what becomes of an extension | the tables of `venus-host/src/driver/extensions.rs` ([`extensions`]) |
-//! | who executed a command | `tests/coverage/*.tsv`, which the tests write ([`suites`]) |
+//! | who executed a command | `tests/commands/*.tsv`, which the tests write ([`suites`]) |
 //!
 //! The handler tests read what is written here about the handlers, and fail if a command is treated otherwise.
 
@@ -24,16 +24,16 @@ use std::path::PathBuf;
 use testbed::workspace;
 
 /// The page.
-const PAGE: &str = "docs/coverage.md";
+const PAGE: &str = "docs/commands.md";
 /// What the sources say about each command and extension, for the handler tests.
-const TREATMENTS: &str = "tests/coverage/treatments.tsv";
-const EXTENSIONS: &str = "tests/coverage/extensions.tsv";
+const TREATMENTS: &str = "tests/commands/treatments.tsv";
+const EXTENSIONS: &str = "tests/commands/extensions.tsv";
 
 const EXAMPLES: &str = "\
 Examples:
-  cargo xtask coverage             write docs/coverage.md from the sources
-  cargo xtask coverage --check     fail if it is stale, and say where
-  cargo xtask coverage --record    run the handler tests and the Rust guest, and look into the recordings, first";
+  cargo xtask commands             write docs/commands.md from the sources
+  cargo xtask commands --check     fail if it is stale, and say where
+  cargo xtask commands --record    run the handler tests and the Rust guest, and look into the recordings, first";
 
 /// Write the page that says what becomes of every command and extension.
 #[derive(Debug, clap::Args)]
@@ -83,7 +83,7 @@ fn compare(path: &str, wanted: &str) -> Result<()> {
     let Some(line) = differs else { return Ok(()) };
     let of = |text: &str| text.lines().nth(line).unwrap_or("(nothing)").to_owned();
     bail!(
-        "{path}:{} is stale:\n  it says      {}\n  it should be {}\nrun `cargo xtask coverage`",
+        "{path}:{} is stale:\n  it says      {}\n  it should be {}\nrun `cargo xtask commands`",
         line + 1,
         of(&found),
         of(wanted)
@@ -113,6 +113,6 @@ mod tests {
 
     #[test]
     fn the_page_is_fresh() {
-        run(&Args { check: true, record: false, host: None }).expect("the page is what `cargo xtask coverage` makes");
+        run(&Args { check: true, record: false, host: None }).expect("the page is what `cargo xtask commands` makes");
     }
 }

@@ -1,15 +1,15 @@
-//! `docs/conformance.md`, from the results alone.
+//! `docs/parity.md`, from the results alone.
 
 use super::outcome::Outcome;
 use super::results::{Cells, Results};
 use super::{card, suites::Suite};
+use crate::workspace;
 use anyhow::{Context as _, Result};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use testbed::workspace;
 
 /// The page, in the workspace.
-const FILE: &str = "docs/conformance.md";
+const FILE: &str = "docs/parity.md";
 
 /// Writes the page.
 pub(super) fn write(results: &Results) -> Result<()> {
@@ -33,9 +33,9 @@ fn render(results: &Results) -> Result<String> {
     Ok(page)
 }
 
-const HEAD: &str = "<!-- Written by `cargo xtask conformance` from tests/conformance/results.json. Do not edit. -->
+const HEAD: &str = "<!-- Written by `cargo xtask parity` from tests/parity/results.json. Do not edit. -->
 
-# Conformance
+# Parity with native
 
 Unmodified programs, run natively and through this host on the same driver, and compared. Only differences count:
 
@@ -47,7 +47,7 @@ Unmodified programs, run natively and through this host on the same driver, and 
 Columns are the guest's Mesa and the host's driver. The native run is the guest's own program with the host's very driver:
 where they are of different Debian releases the newer C library's loader starts the program, and each finds its libraries
 in its own release. *as MoltenVK* means `venus serve --profile moltenvk`: the host treats the driver as if it were that one.
-The H200 column is filled by `tests/h200/run.sh`, on a machine with the card.
+The H200 column is filled by `tests/remote-gpu/run.sh`, on a machine with the card.
 
 Speeds are of one run on a small machine, both sides in turn; they say what to expect and are no test.
 
@@ -181,7 +181,7 @@ mod tests {
     fn the_page_is_that_of_the_results() {
         let page = std::fs::read_to_string(workspace().join(FILE)).unwrap();
         let fresh = render(&Results::load().unwrap()).unwrap();
-        assert!(page == fresh, "docs/conformance.md is stale: run `cargo xtask conformance --render`");
+        assert!(page == fresh, "docs/parity.md is stale: run `cargo xtask parity --render`");
     }
 
     #[test]

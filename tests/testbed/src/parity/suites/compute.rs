@@ -1,11 +1,11 @@
 //! Programs that compute, and our own small guest.
 
 use super::{Bench, LIMIT, Ran, setting};
-use crate::conformance::outcome::Outcome;
+use crate::parity::outcome::Outcome;
+use crate::process::{Running, tail, tethered};
+use crate::programs::ggml_program;
 use anyhow::{Result, ensure};
 use std::collections::BTreeMap;
-use testbed::process::{Running, tail, tethered};
-use testbed::programs::ggml_program;
 
 /// Matrix products that lavapipe can do in seconds: each type costs it some for the shader alone.
 pub(super) const MUL_MAT_ON_LAVAPIPE: &str =
@@ -37,10 +37,7 @@ pub(super) fn ggml(bench: &Bench<'_>, operation: &str, filter: Option<&str>) -> 
 }
 
 /// Compares what became of each test.
-pub(in crate::conformance) fn compare_tests(
-    native: &BTreeMap<String, String>,
-    ours: &BTreeMap<String, String>,
-) -> Outcome {
+pub(in crate::parity) fn compare_tests(native: &BTreeMap<String, String>, ours: &BTreeMap<String, String>) -> Outcome {
     let mut outcome = Outcome::pass();
     let ok = |tests: &BTreeMap<String, String>| tests.values().filter(|verdict| *verdict == "OK").count();
     for (test, native) in native {
@@ -54,7 +51,7 @@ pub(in crate::conformance) fn compare_tests(
 }
 
 /// Reads lines such as `  ADD(type=f32,ne=[1,1,1,1]): OK`, with or without colours.
-pub(in crate::conformance) fn parse_tests(output: &str, operation: &str) -> BTreeMap<String, String> {
+pub(in crate::parity) fn parse_tests(output: &str, operation: &str) -> BTreeMap<String, String> {
     let lines = output.lines().map(|line| without_colours(line.trim()));
     let tests = lines.filter_map(|line| {
         let (test, verdict) = line.strip_prefix(&format!("{operation}("))?.rsplit_once("): ")?;
@@ -64,7 +61,7 @@ pub(in crate::conformance) fn parse_tests(output: &str, operation: &str) -> BTre
 }
 
 /// Reads microseconds per run from lines such as `  ADD(…): 16380 runs - 82.41 us/run - 48 kB/run - 0.56 GB/s`.
-pub(in crate::conformance) fn parse_perf(output: &str) -> BTreeMap<String, f64> {
+pub(in crate::parity) fn parse_perf(output: &str) -> BTreeMap<String, f64> {
     let lines = output.lines().filter_map(|line| {
         let (test, rest) = line.trim().rsplit_once("): ")?;
         let time = rest.split_once(" us/run")?.0.split_whitespace().last()?;

@@ -1,26 +1,26 @@
-//! `cargo xtask h200`: everything that `tests/h200/run.sh` needs on a machine with an NVIDIA card, in one folder.
+//! Everything that `tests/remote-gpu/run.sh` needs on a machine with an NVIDIA card, in one folder.
 //!
 //! That machine may have no network and an older C library than Debian's unstable guests, so the folder holds the guest's
 //! programs with all their libraries and their own loader, our host, and the libraries beside which NVIDIA's driver wants
 //! to live.
 
+use crate::cargo::build;
+use crate::process::{Running, tethered};
+use crate::programs::ggml_program;
+use crate::progress::Step;
+use crate::provision::{Suite, roots};
+use crate::sandbox::Guest;
+use crate::workspace;
 use anyhow::{Context as _, Result, ensure};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
-use testbed::cargo::build;
-use testbed::process::{Running, tethered};
-use testbed::programs::ggml_program;
-use testbed::progress::Step;
-use testbed::provision::{Suite, roots};
-use testbed::sandbox::Guest;
-use testbed::workspace;
 
 /// Where the script lies, in the workspace.
-const SCRIPT: &str = "tests/h200/run.sh";
+const SCRIPT: &str = "tests/remote-gpu/run.sh";
 /// Where the folder is made by default, in the workspace.
-const FOLDER: &str = "target/h200";
+const FOLDER: &str = "target/remote-gpu";
 /// The archive in it.
 const ARCHIVE: &str = "files.tar.gz";
 /// A library in a guest root, or the folder of them.
@@ -48,20 +48,16 @@ const DRIVER_PACKAGES: [&str; 15] = [
 /// Longest that one of the small programs used here may take, downloads included.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// Pack what `tests/h200/run.sh` needs on a machine with an NVIDIA card.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    /// The folder to make; `target/h200` without.
-    folder: Option<PathBuf>,
-    /// A `venus` command to use instead of building this workspace's.
-    #[arg(long, value_name = "PATH")]
-    host: Option<PathBuf>,
-}
-
-pub(crate) fn run(args: &Args) -> Result<()> {
-    let folder = args.folder.clone().unwrap_or_else(|| workspace().join(FOLDER));
-    let host = match &args.host {
-        Some(host) => host.clone(),
+/// Fills `folder`, or `target/remote-gpu` in the workspace. `venus` is a command to use instead of building this
+/// workspace's.
+///
+/// # Errors
+///
+/// A guest root cannot be made, or a program that packs fails.
+pub fn pack(folder: Option<&Path>, venus: Option<&Path>) -> Result<()> {
+    let folder = folder.map_or_else(|| workspace().join(FOLDER), Path::to_owned);
+    let host = match venus {
+        Some(venus) => venus.to_owned(),
         None => build(&["--release", "--package", "venus-host", "--bin", "venus"])?,
     };
     let root = roots::ensure(Suite::Sid)?;

@@ -1,13 +1,13 @@
 //! Every cell that was ever run, in a file beside the page: a run of some cells leaves the others as they were.
 
 use super::outcome::Outcome;
+use crate::workspace;
 use anyhow::{Context as _, Result};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use testbed::workspace;
 
 /// Where the results are kept, in the workspace.
-const FILE: &str = "tests/conformance/results.json";
+const FILE: &str = "tests/parity/results.json";
 
 /// One column.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,15 +1,15 @@
 //! The columns: whose Mesa the guest is, whose lavapipe the host has, and what the host pretends it to be.
 
+use crate::provision::roots::{self, GuestRoot};
+use crate::provision::{Suite, apt};
+use crate::sandbox::Guest;
 use anyhow::{Context as _, Result};
 use std::cell::OnceCell;
 use std::path::Path;
-use testbed::provision::roots::{self, GuestRoot};
-use testbed::provision::{Suite, apt};
-use testbed::sandbox::Guest;
 
 /// Whose Mesa the guest is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum GuestChoice {
+pub enum GuestChoice {
     /// A root of Debian 13.
     Trixie,
     /// A root of Debian unstable.
@@ -20,7 +20,7 @@ pub(super) enum GuestChoice {
 
 /// Whose lavapipe the host uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum HostChoice {
+pub enum HostChoice {
     /// Debian 12's, which is this machine's own there.
     Bookworm,
     /// The trixie root's.
@@ -33,7 +33,7 @@ pub(super) enum HostChoice {
 
 /// What the host pretends its driver to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum ProfileChoice {
+pub enum ProfileChoice {
     /// The driver as it is.
     Native,
     /// A driver on Metal.

@@ -1,11 +1,11 @@
 #!/bin/bash
 # Runs vulkaninfo and ggml's tests on this machine's NVIDIA driver, natively and through our host, and writes all that
-# they say into one file, which `cargo xtask conformance --h200 FILE` reads.
+# they say into one file, which `cargo xtask parity --remote-gpu FILE` reads.
 #
 # usage: run.sh RESULT-FILE
 #
 # Needs bash, coreutils, sed, tar, gzip and the driver: everything else is in files.tar.gz beside this script, which
-# `cargo xtask h200` packs on another machine. Nothing is installed, and nothing is left behind but the result.
+# `cargo xtask remote-gpu` packs on another machine. Nothing is installed, and nothing is left behind but the result.
 #
 # The driver may lie anywhere; these say where, if it is not found:
 #   DRIVER_MANIFEST  its nvidia_icd.json

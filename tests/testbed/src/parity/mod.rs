@@ -1,4 +1,4 @@
-//! `cargo xtask conformance`: the same programs natively and through our host, on the same driver; differences only.
+//! Parity with native: the same programs natively and through our host, on the same driver; differences only.
 //!
 //! ```text
 //! matrix         which guests meet which drivers: the columns
@@ -9,8 +9,8 @@
 //! outcome        pass, differs and why, regression, not run
 //!   |
 //! results        all columns that were ever run, in a file beside the page: a run replaces its own cells
-//! page           docs/conformance.md, from the results alone
-//! card           the column of a machine with an NVIDIA card, from what tests/h200/run.sh wrote there
+//! page           docs/parity.md, from the results alone
+//! card           the column of a machine with an NVIDIA card, from what tests/remote-gpu/run.sh wrote there
 //! ```
 //!
 //! A difference that no row of `explained` covers is a regression, and makes the verb fail. Nothing in the page is typed
@@ -25,54 +25,57 @@ mod profile;
 mod results;
 mod suites;
 
+pub use matrix::{GuestChoice, HostChoice, ProfileChoice};
+pub use suites::Suite;
+
+use crate::cargo::build;
+use crate::progress::Step;
+use crate::provision;
 use anyhow::{Result, ensure};
-use matrix::{Column, GuestChoice, HostChoice, ProfileChoice};
+use matrix::Column;
 use outcome::Outcome;
 use results::Results;
 use std::path::PathBuf;
-use suites::{Bench, Suite};
-use testbed::cargo::build;
-use testbed::progress::Step;
-use testbed::provision;
+use suites::Bench;
 
-/// Run suites natively and through our host on the same driver, and report the differences.
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
-  cargo xtask conformance                                    the whole matrix
-  cargo xtask conformance --guest sid --host bookworm        one column
-  cargo xtask conformance --suite vulkaninfo vkcube          two suites, in all columns
-  cargo xtask conformance --h200 h200.txt                    take over what tests/h200/run.sh wrote")]
-pub(crate) struct Args {
-    /// Whose Mesa is the guest; trixie and sid without.
-    #[arg(long, value_enum)]
-    guest: Vec<GuestChoice>,
-    /// Whose lavapipe the host uses; bookworm (this machine's), trixie and sid without.
-    #[arg(long, value_enum)]
-    host: Vec<HostChoice>,
-    /// What the host pretends its driver to be; native everywhere and moltenvk on one driver without.
-    #[arg(long, value_enum)]
-    profile: Vec<ProfileChoice>,
-    /// What to run; everything without.
-    #[arg(long, value_enum, num_args = 1..)]
-    suite: Vec<Suite>,
-    /// Do not run anything: compare what was run on a machine with an NVIDIA card, and take it over into the page.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["guest", "host", "profile", "suite"])]
-    h200: Option<PathBuf>,
-    /// Only write the page again, from the results that are kept.
-    #[arg(long, conflicts_with_all = ["guest", "host", "profile", "suite", "h200"])]
-    render: bool,
-    /// A `venus` command to use instead of building this workspace's.
-    #[arg(long, value_name = "PATH")]
-    venus: Option<PathBuf>,
+/// What to do before the page is written.
+#[derive(Debug)]
+pub enum Task {
+    /// Run suites in columns.
+    Run(Choice),
+    /// Take over what `tests/remote-gpu/run.sh` wrote into this file.
+    Merge(PathBuf),
+    /// Nothing: the results are kept.
+    Render,
 }
 
-pub(crate) fn run(args: &Args) -> Result<()> {
+/// What to run: of each kind those that are named, or all that the page usually has.
+#[derive(Debug, Default)]
+pub struct Choice {
+    /// Whose Mesa is the guest.
+    pub guests: Vec<GuestChoice>,
+    /// Whose lavapipe the host uses.
+    pub hosts: Vec<HostChoice>,
+    /// What the host pretends its driver to be.
+    pub profiles: Vec<ProfileChoice>,
+    /// What is run.
+    pub suites: Vec<Suite>,
+    /// A `venus` command to use instead of building this workspace's.
+    pub venus: Option<PathBuf>,
+}
+
+/// Fills cells, keeps them, and writes the page.
+///
+/// # Errors
+///
+/// There are regressions, or something stood in the way of running or writing.
+pub fn run(task: &Task) -> Result<()> {
     let mut results = Results::load()?;
     let mut regressions = Vec::new();
-    if let Some(file) = &args.h200 {
-        card::merge(file, &mut results, &mut regressions)?;
-    } else if !args.render {
-        run_matrix(args, &mut results, &mut regressions)?;
+    match task {
+        Task::Run(choice) => run_matrix(choice, &mut results, &mut regressions)?,
+        Task::Merge(file) => card::merge(file, &mut results, &mut regressions)?,
+        Task::Render => {}
     }
     results.save()?;
     page::write(&results)?;
@@ -83,17 +86,17 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-fn run_matrix(args: &Args, results: &mut Results, regressions: &mut Vec<String>) -> Result<()> {
+fn run_matrix(choice: &Choice, results: &mut Results, regressions: &mut Vec<String>) -> Result<()> {
     provision::host_driver()?;
-    let venus = match &args.venus {
+    let venus = match &choice.venus {
         Some(venus) => venus.clone(),
         None => build(&["--release", "--package", "venus-host", "--bin", "venus"])?,
     };
     let rust_guest =
         build(&["--release", "--package", "venus-guest", "--bin", "venus-guest", "--features", "program"])?;
-    let suites: Vec<Suite> = if args.suite.is_empty() { Suite::ALL.to_vec() } else { args.suite.clone() };
+    let suites: Vec<Suite> = if choice.suites.is_empty() { Suite::ALL.to_vec() } else { choice.suites.clone() };
     let roots = matrix::Roots::default();
-    for column in matrix::columns(&args.guest, &args.host, &args.profile) {
+    for column in matrix::columns(&choice.guests, &choice.hosts, &choice.profiles) {
         run_column(&column, &roots, &suites, &venus, &rust_guest, results, regressions)?;
         // What is done is kept, whatever becomes of the next column.
         results.save()?;

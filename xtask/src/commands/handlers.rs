@@ -103,7 +103,7 @@ fn rows(file: &syn::File, mac: &syn::Macro) -> Result<Vec<(String, Treatment)>> 
             ("create", None) => Treatment::Create,
             ("destroy", None) => Treatment::Destroy,
             ("refuse", Some(reason)) => Treatment::Refused(text(file, reason)?),
-            _ => bail!("{kind}! is new: teach xtask/src/coverage/handlers.rs what it means"),
+            _ => bail!("{kind}! is new: teach xtask/src/commands/handlers.rs what it means"),
         })
     };
     rows.0.iter().map(|row| Ok((command_of(&row.args)?, treatment(row)?))).collect()

@@ -25,7 +25,7 @@ const WAYS: [(&str, &[&str]); 4] = [
 const FOLDER: &str = "FOLDER";
 
 /// Measures `host` with vkcube in `guest`, prints a table, and leaves the figures at `json`.
-pub(super) fn measure(host: &Path, guest: &Guest, rounds: u32, json: &Path) -> Result<()> {
+pub(crate) fn measure(host: &Path, guest: &Guest, rounds: u32, json: &Path) -> Result<()> {
     let mut times = WAYS.map(|_| Vec::new());
     for round in 1..=rounds {
         let step = Step::start(format!("vkcube, {FRAMES} frames, looked at and not: turn {round} of {rounds}"));

@@ -17,7 +17,7 @@ pub(super) fn constant<'f>(file: &'f syn::File, name: &str) -> Result<&'f Expr> 
         Item::Static(item) if item.ident == name => Some(&*item.expr),
         _ => None,
     });
-    found.ok_or_else(|| anyhow!("there is no {name} any more: teach xtask/src/coverage where it went"))
+    found.ok_or_else(|| anyhow!("there is no {name} any more: teach xtask/src/commands where it went"))
 }
 
 /// The elements of an array, behind a reference or not.

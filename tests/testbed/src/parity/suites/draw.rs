@@ -1,11 +1,11 @@
 //! Programs that draw with Vulkan.
 
 use super::{Bench, Ran, expect_program, query, ratio, setting};
-use crate::conformance::outcome::Outcome;
+use crate::parity::outcome::Outcome;
+use crate::picture::Picture;
+use crate::sandbox::{GuestRun, Screen};
 use anyhow::{Context as _, Result, ensure};
 use std::collections::BTreeSet;
-use testbed::picture::Picture;
-use testbed::sandbox::{GuestRun, Screen};
 
 /// Frames that vkcube draws, and the one that is compared: far enough that the cube has turned.
 const FRAMES: u32 = 20;

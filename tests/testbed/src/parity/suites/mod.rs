@@ -12,14 +12,14 @@ pub(super) use compute::{compare_tests, parse_perf, parse_tests};
 
 use super::matrix::ProfileChoice;
 use super::outcome::Outcome;
+use crate::process::{Finished, Outcome as End, tail};
+use crate::resident::Resident;
+use crate::sandbox::{Guest, GuestRun, Vulkan};
 use anyhow::{Context as _, Result};
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
-use testbed::process::{Finished, Outcome as End, tail};
-use testbed::resident::Resident;
-use testbed::sandbox::{Guest, GuestRun, Vulkan};
 
 /// Longest that one run may take; a guest whose host died would spin for ever.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -41,7 +41,7 @@ const NO_SWAPCHAIN: &str = "Mesa of this version offers no VK_KHR_swapchain over
 
 /// One suite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Suite {
+pub enum Suite {
     /// What a guest is told about its device, property by property.
     Vulkaninfo,
     /// vkcube, and the picture of one of its frames, pixel by pixel.
@@ -236,7 +236,7 @@ fn setting<F: for<'run> Fn(GuestRun<'run>) -> GuestRun<'run>>(set: F) -> F {
 #[derive(Debug)]
 struct Ran {
     finished: Finished,
-    shared: testbed::sandbox::GuestRunning,
+    shared: crate::sandbox::GuestRunning,
 }
 
 impl Ran {

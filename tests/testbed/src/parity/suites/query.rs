@@ -1,12 +1,12 @@
 //! What a guest is told about its device.
 
 use super::{Bench, Ran};
-use crate::conformance::explained::Explainer;
-use crate::conformance::matrix::ProfileChoice;
-use crate::conformance::outcome::Outcome;
-use crate::conformance::profile;
+use crate::parity::explained::Explainer;
+use crate::parity::matrix::ProfileChoice;
+use crate::parity::outcome::Outcome;
+use crate::parity::profile;
+use crate::sandbox::GuestRun;
 use anyhow::{Context as _, Result};
-use testbed::sandbox::GuestRun;
 
 /// Where vulkaninfo leaves its profile, in the folder that the guest shares.
 const PROFILE: &str = "vulkaninfo.json";

@@ -23,7 +23,7 @@ use testbed::workspace;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where they are.
-const FOLDER: &str = "tests/coverage";
+const FOLDER: &str = "tests/commands";
 /// Recordings of guests.
 const RECORDINGS: &str = "tests/recordings";
 /// The extension of a recording.
@@ -35,7 +35,7 @@ const OURS: &[&str] = &["extensions", "treatments"];
 /// The file of the Rust guest.
 const RUST_GUEST: &str = "rust-guest";
 /// Tells the handler tests where to write.
-const VARIABLE: &str = "VENUS_COVERAGE_OUT";
+const VARIABLE: &str = "VENUS_COMMANDS_OUT";
 
 /// What each suite executed: the command, and the second column.
 pub(super) type Suites = BTreeMap<String, BTreeMap<String, String>>;

@@ -1,10 +1,8 @@
 //! `cargo xtask bench`: what the codec costs per command, our host beside virglrenderer's, and what it costs to be
 //! recorded or traced.
 //!
-//! The first two are measured by `venus-bench` of the tests' crate; here it gets what it needs: both hosts at once in one
-//! guest root, on the same driver. The third runs vkcube in turns ([`observing`]).
-
-mod observing;
+//! All of it is measured by `venus-bench` of `tests/bench`; here it gets what it needs: the `venus` command, and for the
+//! second both hosts at once in one guest root, on the same driver.
 
 use anyhow::{Context as _, Result, ensure};
 use std::path::{Path, PathBuf};
@@ -52,14 +50,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let folder = workspace().join(FOLDER);
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     let wanted = |what| args.what.is_none_or(|only| only == what);
-    if wanted(What::Observing) && !args.no_guests {
-        let root = roots::ensure(args.suite)?;
-        observing::measure(&host(args)?, root.guest(), args.rounds, &folder.join("observing.json"))?;
-    }
-    if !wanted(What::Codec) && !wanted(What::Hosts) {
-        return Ok(());
-    }
     let bench = build(&["--release", "--package", "bench", "--bin", "venus-bench"])?;
+    if wanted(What::Observing) && !args.no_guests {
+        let mut command = Command::new(&bench);
+        command.arg("observing").arg("--json").arg(folder.join("observing.json")).arg("--venus").arg(host(args)?);
+        run_bench(command.args(["--suite", args.suite.name(), "--rounds", &args.rounds.to_string()]))?;
+    }
     if wanted(What::Codec) {
         if let Err(error) = apt::install(&["valgrind"], "instruction counts") {
             eprintln!("instructions will not be counted: {error:#}");

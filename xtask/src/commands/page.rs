@@ -7,9 +7,9 @@ use super::suites::{HANDLERS, Suites};
 use std::fmt::Write as _;
 
 const INTRODUCTION: &str = "\
-# Coverage
+# Commands and extensions
 
-What becomes of every command and every extension of the protocol, and which tests have seen it. `cargo xtask coverage`
+What becomes of every command and every extension of the protocol, and which tests have seen it. `cargo xtask commands`
 writes this page from the sources, and `.ci/run` fails when it is stale.
 ";
 
