@@ -2,7 +2,7 @@
 //!
 //! A guest's Venus driver (Mesa's, in a Linux guest) serialises Vulkan calls. This crate takes them in, executes them
 //! on the Vulkan driver of this machine, and gives back replies and shared memory. It serves guests in two ways:
-//! [`vtest`] listens on a Unix socket for Mesa on the same machine; [`context`] is the interface for virtual machine
+//! `vtest` listens on a Unix socket for Mesa on the same machine (feature `vtest`); [`context`] is the interface for virtual machine
 //! monitors, which have their own way to carry messages.
 //!
 //! # The rooms, along the way of a command
@@ -21,17 +21,13 @@
 //!
 //! | room | owns | knows nothing of |
 //! |---|---|---|
-//! | [`vtest`] | the socket protocol, syncs, the server and its workers | Vulkan |
+//! | `vtest` | with the feature of this name: the socket protocol, syncs, the server and its workers | Vulkan |
 //! | [`context`] | one guest: its endpoints, reply streams, capability set, end | sockets |
 //! | `ring` | shared-memory command rings: consumer, idle handshake, heartbeat | Vulkan |
 //! | [`resource`] | memory shared with the guest | commands |
 //! | [`endpoint`] | who looks on while commands are executed: the traits of observers | recordings, traces |
 //! | `object` | the guest's ids, and when what they name may be freed | the driver |
 //! | `handlers` | policy: what the host does with each command | bytes, sockets, shared memory |
-//! | [`trace`] | spans and counters for Perfetto | how commands travel |
-//! | [`recording`] | what guests did, in a file | what commands mean |
-//! | [`dump`] | recordings and streams as text, JSON, statistics | any command by name |
-//! | [`replay`] | executing a recording without its guest, and comparing | sockets |
 //! | [`driver`] | all calls to Vulkan; how host-visible memory reaches the guest | ids, rings |
 //!
 //! # Who validates what, and why only there
@@ -65,18 +61,15 @@
 
 pub mod context;
 pub mod driver;
-pub mod dump;
 pub mod endpoint;
 pub mod error;
 mod handlers;
 pub mod limits;
 mod object;
-pub mod recording;
-pub mod replay;
 pub mod resource;
 mod ring;
 mod thread;
-pub mod trace;
+#[cfg(feature = "vtest")]
 pub mod vtest;
 
 pub use error::{Fatal, HostError};

@@ -94,7 +94,7 @@ fn measure_hosts(args: &Args, bench: &Path, json: &Path) -> Result<()> {
 fn host(args: &Args) -> Result<PathBuf> {
     match &args.host {
         Some(host) => Ok(host.clone()),
-        None => build(&["--release", "--package", "venus-host", "--bin", "venus"]),
+        None => build(&["--release", "--package", "venus-command", "--bin", "venus"]),
     }
 }
 

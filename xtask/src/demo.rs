@@ -125,7 +125,7 @@ fn choices(args: &Args) -> Vec<Choice> {
 /// Builds the `venus` command in release and says where it is.
 fn build_host() -> Result<PathBuf> {
     eprintln!("building venus (release)");
-    testbed::cargo::build(&["--release", "--package", "venus-host", "--bin", "venus"])
+    testbed::cargo::build(&["--release", "--package", "venus-command", "--bin", "venus"])
 }
 
 fn run_guest(program: &Path, guest: &Guest, args: &Args) -> Result<Row> {

@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let root = roots::ensure(Program::SUITE)?;
     let host = match &args.host {
         Some(host) => host.clone(),
-        None => build(&["--release", "--package", "venus-host", "--bin", "venus"])?,
+        None => build(&["--release", "--package", "venus-command", "--bin", "venus"])?,
     };
     let folder = args.out.clone().unwrap_or_else(|| workspace().join(FOLDER));
     let programs = if args.names.is_empty() { Program::ALL.to_vec() } else { args.names.clone() };

@@ -36,7 +36,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     for suite in suites {
         held.push((suite, roots::ensure(*suite)?));
     }
-    let host = build(&["--package", "venus-host", "--bin", "venus"])?;
+    let host = build(&["--package", "venus-command", "--bin", "venus"])?;
     let skipped = tempfile::NamedTempFile::new().context("making a file for skipped tests")?;
 
     let mut command = Command::new(cargo());

@@ -58,7 +58,7 @@ pub fn pack(folder: Option<&Path>, venus: Option<&Path>) -> Result<()> {
     let folder = folder.map_or_else(|| workspace().join(FOLDER), Path::to_owned);
     let host = match venus {
         Some(venus) => venus.to_owned(),
-        None => build(&["--release", "--package", "venus-host", "--bin", "venus"])?,
+        None => build(&["--release", "--package", "venus-command", "--bin", "venus"])?,
     };
     let root = roots::ensure(Suite::Sid)?;
     let older = roots::ensure(Suite::Trixie)?;

@@ -3,7 +3,7 @@
 use crate::common::{fixtures, read};
 use std::collections::BTreeMap;
 use std::path::Path;
-use venus_host::recording::{Ending, Event, Record, Source};
+use venus_observe::recording::{Ending, Event, Record, Source};
 use venus_protocol::verify::{check_reply, check_request};
 use venus_protocol::wire::{Arena, CommandType};
 use venus_tests::padding::{without_pads_in_reply, without_pads_in_request};

@@ -6,7 +6,7 @@ use testbed::process::{Running, tethered};
 use testbed::programs::Program;
 use testbed::sandbox::Guest;
 use testbed::skipping::{HOST_VARIABLE, path_or_skip, skip};
-use venus_host::recording::{Ending, Reader, Record};
+use venus_observe::recording::{Ending, Reader, Record};
 
 /// Longest that the doctor may take; a driver may have to be loaded from a cold disk.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -32,7 +32,7 @@ pub(crate) fn read(bytes: &[u8], mut each: impl FnMut(&Record<'_>)) -> Ending {
 /// Places at which each recording is cut.
 const CUTS: usize = 50;
 
-/// Where the chunks of a recording end, by the layout that `venus_host::recording` documents: 12 bytes, then chunks of
+/// Where the chunks of a recording end, by the layout that `venus_observe::recording` documents: 12 bytes, then chunks of
 /// 16 bytes and as many as their second word says.
 pub(crate) fn chunk_ends(bytes: &[u8]) -> Vec<usize> {
     let mut ends = vec![12];

@@ -1,7 +1,7 @@
 //! A recording that ends anywhere is readable up to there.
 
 use crate::common::{chunk_ends, fixtures, places, read};
-use venus_host::recording::Ending;
+use venus_observe::recording::Ending;
 
 /// All records of a file's bytes, in words, and how it ends.
 fn records(bytes: &[u8]) -> (Vec<String>, Ending) {

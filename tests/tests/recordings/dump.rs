@@ -2,13 +2,13 @@
 
 use crate::common::{fixtures, places, read};
 use serde_json::Value;
-use venus_host::dump::{End, Input, Options, dump};
-use venus_host::recording::{Ending, Event};
+use venus_observe::dump::{End, Input, Options, dump};
+use venus_observe::recording::{Ending, Event};
 
 /// Every line of a file's dump, and how it ends.
 fn lines(bytes: &[u8]) -> (Vec<Value>, End) {
     let mut out = Vec::new();
-    let options = Options { json: true, ..Options::default() };
+    let options = Options::new().json(true);
     let end = dump(Input::open(bytes).expect("a recording"), &options, &mut out).expect("memory can be written");
     let text = String::from_utf8(out).expect("JSON is UTF-8");
     (text.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect(), end)

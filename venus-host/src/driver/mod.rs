@@ -16,7 +16,7 @@
 //! | `failure` | why a guest is told that a call failed |
 //! | `chain` | looking into the `pNext` chains that the decoder built |
 //! | `validation` | the validation layer's messages, and the commands that caused them |
-//! | `doctor` | what this host can give a guest, for people |
+//! | [`survey`] | what this host's GPUs can give a guest, found out by trying |
 //!
 //! A guest's command reaches the driver in one of two ways: as it is, through `call`, or through a method of
 //! `Device` or `Instance` where the host has to change something. Nothing here knows ids, rings or replies; what
@@ -32,7 +32,6 @@
 pub(crate) mod chain;
 pub(crate) mod destroy;
 mod device;
-pub mod doctor;
 pub(crate) mod extensions;
 pub(crate) mod external;
 mod failure;
@@ -43,6 +42,7 @@ pub(crate) mod memory;
 mod physical_device;
 mod profile;
 pub(crate) mod sanitize;
+pub mod survey;
 pub(crate) mod sync;
 pub(crate) mod validation;
 

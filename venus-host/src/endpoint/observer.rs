@@ -59,7 +59,6 @@ impl fmt::Display for Place {
 
 /// A part of a command's execution that is worth a look of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Span {
     /// A call into the driver, for the command of this name.
     Driver(&'static str),
@@ -93,7 +92,6 @@ impl<'a> Command<'a> {
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
 pub enum Outcome<'a> {
     /// It was executed. What the driver said is in the reply, if the guest asked for one.
     Done,

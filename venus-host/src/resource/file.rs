@@ -67,6 +67,17 @@ impl MemoryFile {
     }
 }
 
+/// Makes and maps a memory file, which everything that guests share with this host is or may be: finds out whether this
+/// system has them, and has room for one.
+///
+/// # Errors
+///
+/// The system's.
+pub fn try_memory_file() -> Result<(), HostError> {
+    const TRIED_BYTES: u64 = 1 << 20;
+    MemoryFile::create(TRIED_BYTES).and_then(|file| file.map()).map(drop)
+}
+
 impl AsFd for MemoryFile {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()

@@ -21,7 +21,7 @@ use std::{fmt, sync::Arc};
 
 pub use self::{
     blob::{Blob, BlobKind, BlobStorage, HostMapping, MapInfo, VulkanInfo},
-    file::host_page_size,
+    file::{host_page_size, try_memory_file},
 };
 pub(crate) use self::{
     file::MemoryFile,

@@ -32,5 +32,5 @@ mod syncs;
 pub use self::{
     framing::FramingError,
     server::{DEFAULT_SOCKET_PATH, Finished, Isolation, LOST_STATUS, Server, ServerOptions, serve_connection},
-    session::{SessionOptions, Summary},
+    session::{MakeObservers, SessionOptions, Summary},
 };

@@ -1,7 +1,9 @@
 //! One connection: reads requests, turns them into verbs of a context, answers in order.
 
 use std::{
+    fmt,
     io::BufReader,
+    marker,
     os::{
         fd::{AsFd, OwnedFd},
         unix::net::UnixStream,
@@ -18,12 +20,11 @@ use super::{
 use crate::{
     context::{CAPSET_ID, Context, Options, capset},
     driver,
+    endpoint::Observer,
     error::{Fatal, HostError},
     limits,
-    recording::{self, Recorder},
     resource::{BlobFlags, BlobKind, MemoryFile, ResourceId},
     thread::AutoreleasePool,
-    trace::{self, Tracer},
 };
 
 /// RESOURCE_CREATE_BLOB's type for memory of the host, the only one Venus uses.
@@ -52,15 +53,42 @@ impl From<WaitFailure> for SessionError {
     }
 }
 
+/// Makes the observers of a guest's context, in the order in which they are told. Called with the guest program's name
+/// and the driver that it gets, on the thread that serves it.
+pub type MakeObservers = dyn Fn(&str, &driver::Config) -> Vec<Arc<dyn Observer>> + Send + marker::Sync;
+
 /// How connections are served.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
+#[non_exhaustive]
 pub struct SessionOptions {
     /// The driver and what guests see of it.
     pub driver: driver::Config,
-    /// Where to record what guests do, if anywhere.
-    pub recording: Option<recording::Settings>,
-    /// Where to trace what guests do, if anywhere.
-    pub tracing: Option<trace::Settings>,
+    /// Who is told what guests do, if anybody.
+    pub observers: Option<Arc<MakeObservers>>,
+}
+
+impl SessionOptions {
+    /// Nobody is told what guests do.
+    #[must_use]
+    pub fn new(driver: driver::Config) -> Self {
+        Self { driver, observers: None }
+    }
+
+    /// Tells those what a guest does whom `make` makes for it.
+    #[must_use]
+    pub fn observers(
+        mut self,
+        make: impl Fn(&str, &driver::Config) -> Vec<Arc<dyn Observer>> + Send + marker::Sync + 'static,
+    ) -> Self {
+        self.observers = Some(Arc::new(make));
+        self
+    }
+}
+
+impl fmt::Debug for SessionOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionOptions").field("driver", &self.driver).finish_non_exhaustive()
+    }
 }
 
 /// What a connection amounted to.
@@ -217,37 +245,14 @@ impl Session {
         if self.context.is_none() {
             let peer = self.socket.try_clone()?;
             let name = self.name.clone().unwrap_or_default();
-            let recorder = self.recorder(&name);
-            let tracer = self.tracer(&name);
             // Whatever the embedder can do: this guest maps the descriptors that it is given.
             let driver = driver::Config { transport: driver::Transport::default(), ..self.options.driver.clone() };
-            let mut options = Options::new(name, driver).abandoned(move || socket::is_hung_up(&peer));
-            // The trace has the numbers that the recording gives to commands.
-            if let Some(recorder) = recorder {
-                options = options.observer(recorder);
-            }
-            if let Some(tracer) = tracer {
-                options = options.observer(tracer);
-            }
+            let observers = self.options.observers.as_ref().map(|make| make(&name, &driver)).unwrap_or_default();
+            let options = Options::new(name, driver).abandoned(move || socket::is_hung_up(&peer));
+            let options = observers.into_iter().fold(options, Options::observer);
             self.context = Some(Context::new(options));
         }
         Ok(())
-    }
-
-    /// Begins the recording that was asked for. A guest is served without one rather than not at all.
-    fn recorder(&self, name: &str) -> Option<Arc<Recorder>> {
-        let settings = self.options.recording.as_ref()?;
-        Recorder::create(settings, name, &self.options.driver)
-            .inspect_err(|error| tracing::error!("{error}; the guest is served without a recording"))
-            .ok()
-    }
-
-    /// The same for a trace.
-    fn tracer(&self, name: &str) -> Option<Arc<Tracer>> {
-        let settings = self.options.tracing.as_ref()?;
-        Tracer::create(settings, name)
-            .inspect_err(|error| tracing::error!("{error}; the guest is served without a trace"))
-            .ok()
     }
 
     fn context(&mut self) -> Result<&mut Context, SessionError> {

@@ -5,9 +5,6 @@
 
 mod guest;
 mod memory;
-#[path = "../perfetto/mod.rs"]
-mod perfetto;
-mod trace;
 
 use std::{fs::File, os::unix::fs::FileExt, sync::mpsc, time::Duration};
 

@@ -80,7 +80,7 @@ pub(super) fn record(host: Option<&Path>) -> Result<()> {
     })?;
     let host = match host {
         Some(host) => host.to_owned(),
-        None => build(&["--package", "venus-host", "--bin", "venus"])?,
+        None => build(&["--package", "venus-command", "--bin", "venus"])?,
     };
     write(RUST_GUEST, &rust_guest(&host)?)?;
     for recording in files(&root.join(RECORDINGS), RECORDING)? {

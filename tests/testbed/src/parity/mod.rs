@@ -90,7 +90,7 @@ fn run_matrix(choice: &Choice, results: &mut Results, regressions: &mut Vec<Stri
     provision::host_driver()?;
     let venus = match &choice.venus {
         Some(venus) => venus.clone(),
-        None => build(&["--release", "--package", "venus-host", "--bin", "venus"])?,
+        None => build(&["--release", "--package", "venus-command", "--bin", "venus"])?,
     };
     let rust_guest =
         build(&["--release", "--package", "venus-guest", "--bin", "venus-guest", "--features", "program"])?;

@@ -1,0 +1,179 @@
+//! The report for people.
+
+use std::fmt::Write as _;
+
+use venus_host::driver::survey::Gpu;
+
+use super::{
+    checks::{Judgement, Level, plural},
+    facts::Facts,
+};
+
+/// Widest line of a list of names.
+const LINE_WIDTH: usize = 100;
+
+/// Appends one line. Writing to a string does not fail.
+macro_rules! line {
+    ($text:expr, $($arg:tt)*) => {{ let _ = writeln!($text, $($arg)*); }};
+}
+
+pub(super) fn print(facts: &Facts, judgements: &[Judgement]) -> String {
+    let mut text = String::new();
+    if let Ok(library) = &facts.library {
+        line!(text, "Vulkan library  {}, version {}\n", library.path, library.version);
+    }
+    for (index, gpu) in facts.gpus.iter().flatten().enumerate() {
+        line!(text, "GPU {index}: {}", gpu.name);
+        print_gpu(gpu, &mut text);
+        line!(text, "");
+    }
+    line!(text, "Checks");
+    for judgement in judgements {
+        line!(text, "  {:<8} {}: {}", judgement.level.name(), judgement.check, judgement.found);
+        for (heading, words) in [("means", judgement.meaning), ("fix", &judgement.fix)] {
+            if !words.is_empty() {
+                line!(text, "           {heading:<6} {words}");
+            }
+        }
+    }
+    let count = |level| judgements.iter().filter(|judgement| judgement.level == level).count();
+    line!(text, "\n{}, {}", plural(count(Level::Failure), "failure"), plural(count(Level::Warning), "warning"));
+    text
+}
+
+fn print_gpu(gpu: &Gpu, text: &mut String) {
+    line!(text, "  UUID          {}", gpu.uuid);
+    line!(text, "  driver        {}, Vulkan {}", gpu.driver, gpu.driver_version);
+    line!(text, "  guests see    Vulkan {} at most", gpu.guest_version);
+    print_memory(gpu, text);
+    let word = |native| if native { "the driver's" } else { "emulated" };
+    line!(text, "  SYNC_FD       fences {}, semaphores {}", word(gpu.native_fences), word(gpu.native_semaphores));
+    print_extensions(gpu, text);
+    match &gpu.hidden_because {
+        None => line!(text, "  verdict       guests can use it"),
+        Some(reason) => line!(text, "  verdict       hidden from guests: {reason}"),
+    }
+}
+
+fn print_memory(gpu: &Gpu, text: &mut String) {
+    let memory = &gpu.memory;
+    match &memory.way {
+        Some(way) => line!(text, "  memory        {way}, types {}", memory.shared_types),
+        None => line!(text, "  memory        no way to share it"),
+    }
+    for (way, reason) in &memory.failures {
+        line!(text, "                no {way}: {reason}");
+    }
+    match &memory.seen {
+        None => {}
+        Some(Ok(seen)) => {
+            line!(text, "                the GPU's writes reach a second mapping, as a guest has it ({seen} types)")
+        }
+        Some(Err(reason)) => line!(text, "                warning: {reason}"),
+    }
+    for (way, outcome) in &memory.for_monitors {
+        match outcome {
+            Ok(types) => line!(text, "                a virtual machine monitor may have {way}, types {types}"),
+            Err(reason) => line!(text, "                no {way} for a virtual machine monitor: {reason}"),
+        }
+    }
+    for (index, flags, is_reduced) in &memory.types {
+        let note = if *is_reduced { " (mappable in the driver, but cannot be shared)" } else { "" };
+        line!(text, "                type {index}: {flags}{note}");
+    }
+}
+
+fn print_extensions(gpu: &Gpu, text: &mut String) {
+    let found = &gpu.extensions;
+    let (offered, absent) = (&found.offered, &found.absent);
+    line!(text, "  extensions    {} offered as the driver has them, {} not in the driver", offered.len(), absent.len());
+    for (name, how) in &found.emulated {
+        line!(text, "    emulated  {name}: {how}");
+    }
+    for (name, reason) in &found.withheld {
+        line!(text, "    withheld  {name}: {reason}");
+    }
+    list(text, "offered", offered);
+    list(text, "absent", absent);
+}
+
+/// A heading and names, several to a line.
+fn list(text: &mut String, heading: &str, names: &[&str]) {
+    let mut current = format!("    {heading:<8} ");
+    let indent = current.len();
+    for name in names {
+        if current.len() > indent && current.len() + 1 + name.len() > LINE_WIDTH {
+            line!(text, "{current}");
+            current = " ".repeat(indent);
+        }
+        current.push(' ');
+        current.push_str(name.strip_prefix("VK_").unwrap_or(name));
+    }
+    if !names.is_empty() {
+        line!(text, "{current}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use venus_host::driver::survey::Library;
+
+    use super::*;
+    use crate::doctor::facts::System;
+
+    #[test]
+    fn names_are_listed_several_to_a_line() {
+        let names: Vec<String> = (0..20).map(|n| format!("VK_EXT_something_{n}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut text = String::new();
+        list(&mut text, "offered", &names);
+        assert!(text.lines().count() > 3);
+        assert!(text.lines().all(|line| line.len() <= LINE_WIDTH), "{text}");
+        assert!(text.starts_with("    offered   EXT_something_0 EXT_something_1"), "{text}");
+    }
+
+    #[test]
+    fn memory_says_what_else_there_is_and_why_not() {
+        let mut gpu = Gpu::default();
+        gpu.memory.way = Some("imported memory".to_owned());
+        gpu.memory.shared_types = "2".to_owned();
+        gpu.memory.failures = vec![("dma-buf export".to_owned(), "not today".to_owned())];
+        gpu.memory.for_monitors = vec![
+            ("opaque descriptors".to_owned(), Ok("2, 3".to_owned())),
+            ("shared pointers".to_owned(), Err("too odd".to_owned())),
+        ];
+        let mut text = String::new();
+        print_memory(&gpu, &mut text);
+        let lines: Vec<_> = text.lines().map(str::trim_start).collect();
+        assert_eq!(
+            lines,
+            [
+                "memory        imported memory, types 2",
+                "no dma-buf export: not today",
+                "a virtual machine monitor may have opaque descriptors, types 2, 3",
+                "no shared pointers for a virtual machine monitor: too odd",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_judgement_says_what_it_means_and_what_to_do() {
+        let mut library = Library::default();
+        (library.path, library.version) = ("lib".to_owned(), "1.4.0".to_owned());
+        let facts =
+            Facts { system: System::default(), library: Ok(library), gpus: Ok(Vec::new()), wants_validation: false };
+        let judgement = |level, meaning, fix: &str| Judgement {
+            check: "pages",
+            level,
+            found: "found".to_owned(),
+            meaning,
+            fix: fix.to_owned(),
+        };
+        let text = print(&facts, &[judgement(Level::Fine, "", ""), judgement(Level::Warning, "trouble", "mend it")]);
+        assert_eq!(
+            text,
+            "Vulkan library  lib, version 1.4.0\n\nChecks\n  ok       pages: found\n  warning  pages: found\n           \
+             means  trouble\n           fix    mend it\n\n0 failures, 1 warning\n"
+        );
+    }
+}

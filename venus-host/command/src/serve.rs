@@ -1,0 +1,112 @@
+//! `venus serve`: the vtest server.
+
+use std::{
+    path::PathBuf,
+    process::{Command, Stdio},
+    sync::Arc,
+};
+
+use anyhow::Context;
+use clap::Args;
+use venus_host::vtest::{self, Isolation, Server, ServerOptions, SessionOptions};
+use venus_observe::{Settings, trace};
+
+use super::{DriverArgs, RecordArgs, StatsArgs, trace::TraceArgs};
+
+const EXAMPLES: &str = "\
+Examples:
+  venus serve --socket-path /tmp/venus.sock
+      and in the guest, or in another terminal:
+      VN_DEBUG=vtest VTEST_SOCKET_NAME=/tmp/venus.sock \\
+      VK_DRIVER_FILES=/usr/share/vulkan/icd.d/virtio_icd.json vkcube
+  venus serve --gpu 1 --log debug       the second GPU, with more words
+  venus serve --record /tmp/recordings  keep what guests do
+  venus serve --trace /tmp/traces       keep when it was done, for ui.perfetto.dev";
+
+/// Listen on a Unix socket for Mesa's Venus driver (the vtest protocol)
+///
+/// Serves until it is interrupted. Each guest is served by a process of its own.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct ServeArgs {
+    /// Where to listen
+    #[arg(long, env = "VTEST_SOCKET_NAME", default_value = vtest::DEFAULT_SOCKET_PATH, value_name = "PATH")]
+    socket_path: PathBuf,
+
+    /// Serve all guests in this process, each on a thread, instead of giving each a process of its own; a guest that
+    /// makes the driver crash then takes all others along
+    #[arg(long)]
+    in_process: bool,
+
+    /// What serves a guest, started with the argument `worker` and our options in its environment; this program
+    /// itself without. For a `venus` that cannot be started by its own path alone, because it runs through the loader
+    /// of another C library: name a script that does the same
+    #[arg(long, env = "VENUS_WORKER_PROGRAM", value_name = "PROGRAM", conflicts_with = "in_process")]
+    worker_program: Option<PathBuf>,
+
+    /// End after this many connections
+    #[arg(long, value_name = "N")]
+    connections: Option<usize>,
+
+    #[command(flatten)]
+    driver: DriverArgs,
+
+    #[command(flatten)]
+    pub(super) record: RecordArgs,
+
+    #[command(flatten)]
+    trace: TraceArgs,
+
+    #[command(flatten)]
+    stats: StatsArgs,
+}
+
+pub(super) fn run(args: &ServeArgs, log: &str) -> Result<(), anyhow::Error> {
+    let driver = args.driver.config()?;
+    driver.transport.check(driver.memory).map_err(|reason| anyhow::anyhow!("--memory: {reason}"))?;
+    let observe = Settings::new(args.record.settings(), args.trace.listen()?);
+    let isolation = if args.in_process { Isolation::Thread } else { workers(args, observe.tracing.clone(), log)? };
+    let session = SessionOptions::new(driver).observers(move |name, driver| observe.observers(name, driver));
+    super::worker::raise_descriptor_limit();
+    let server = Server::bind(
+        &args.socket_path,
+        ServerOptions {
+            isolation,
+            session,
+            connections: args.connections,
+            finished: Some(Arc::new({
+                let stats = args.stats.clone();
+                move |summary| stats.report(summary)
+            })),
+        },
+    )?;
+    tracing::info!("listening at {}", args.socket_path.display());
+    Ok(server.run()?)
+}
+
+/// Makes workers of this program, with the options that this process was given.
+fn workers(args: &ServeArgs, tracing: Option<trace::Settings>, log: &str) -> Result<Isolation, anyhow::Error> {
+    let program = match &args.worker_program {
+        Some(program) => program.clone(),
+        None => std::env::current_exe()
+            .context("cannot tell where this program is, to start workers; try --worker-program or --in-process")?,
+    };
+    let driver = args.driver.clone();
+    let record = args.record.clone();
+    let stats_file = args.stats.stats_file.clone();
+    let log = log.to_owned();
+    Ok(Isolation::Process(Box::new(move || {
+        let mut command = Command::new(&program);
+        command
+            .arg("worker")
+            .envs(driver.environment())
+            .envs(record.environment())
+            .envs(super::trace::environment(tracing.as_ref()))
+            .env("VENUS_LOG", &log)
+            .stdout(Stdio::null());
+        if let Some(path) = &stats_file {
+            command.env("VENUS_STATS_FILE", path);
+        }
+        command
+    })))
+}

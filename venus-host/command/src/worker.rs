@@ -1,0 +1,77 @@
+//! `venus worker`: serves the one connection that a server left in standard input.
+
+use std::{
+    io,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::net::UnixStream,
+    },
+    process::ExitCode,
+};
+
+use anyhow::Context;
+use clap::Args;
+use rustix::{
+    fs::{FileType, fstat},
+    process::{Resource, Rlimit, getrlimit, setrlimit},
+};
+use venus_host::vtest::{self, SessionOptions};
+use venus_observe::Settings;
+
+use super::{DriverArgs, RecordArgs, StatsArgs, trace::TraceArgs};
+
+const EXIT_STATUS: &str = "\
+Exit status:
+  0  the guest left
+  1  something failed before there was a guest; the last line of standard error says what
+  2  the command line is wrong
+  3  the guest lost its context or its connection; standard error says why";
+
+/// Serve the connection in standard input; started by `venus serve`
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_STATUS)]
+pub(super) struct WorkerArgs {
+    #[command(flatten)]
+    driver: DriverArgs,
+
+    #[command(flatten)]
+    record: RecordArgs,
+
+    #[command(flatten)]
+    trace: TraceArgs,
+
+    #[command(flatten)]
+    stats: StatsArgs,
+}
+
+pub(super) fn run(args: &WorkerArgs) -> Result<ExitCode, anyhow::Error> {
+    let observe = Settings::new(args.record.settings(), args.trace.listen()?);
+    let options =
+        SessionOptions::new(args.driver.config()?).observers(move |name, driver| observe.observers(name, driver));
+    let stdin: OwnedFd = io::stdin().as_fd().try_clone_to_owned().context("cannot use standard input")?;
+    let stat = fstat(&stdin).context("cannot use standard input")?;
+    anyhow::ensure!(
+        FileType::from_raw_mode(stat.st_mode) == FileType::Socket,
+        "standard input is no socket; workers are started by `venus serve`"
+    );
+    raise_descriptor_limit();
+    let summary = vtest::serve_connection(UnixStream::from(stdin), options);
+    args.stats.report(&summary);
+    Ok(if summary.lost.is_some() { ExitCode::from(vtest::LOST_STATUS) } else { ExitCode::SUCCESS })
+}
+
+/// Asks for as many descriptors as the system permits: every piece of memory that a guest maps is one. Best effort.
+pub(super) fn raise_descriptor_limit() {
+    // What macOS grants where it refuses to call "no limit" a number: `OPEN_MAX` of its headers.
+    const MODEST: u64 = 10_240;
+    let limit = getrlimit(Resource::Nofile);
+    let raise = |to| setrlimit(Resource::Nofile, Rlimit { current: to, ..limit });
+    let modest = limit.maximum.map_or(MODEST, |maximum| maximum.min(MODEST));
+    let outcome = raise(limit.maximum).or_else(|error| match limit.current {
+        Some(current) if current < modest => raise(Some(modest)),
+        _ => Err(error),
+    });
+    if let Err(error) = outcome {
+        tracing::debug!("cannot raise the limit of open files: {error}");
+    }
+}

@@ -1,0 +1,347 @@
+//! Playing one endpoint: executes its commands as the guest's own would be, and compares what comes of it.
+//!
+//! Commands go through the very interpreter that serves guests, so whatever a recording holds is checked as if a guest
+//! had sent it. The replies are overheard, not read back from memory.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use venus_protocol::wire::CommandType;
+
+use super::{
+    compare::{compare, is_behind},
+    fences::Fences,
+    images::Images,
+    in_flight::InFlight,
+    job::{Command, End, Task},
+    lanes::Turn,
+    memory::{Memory, Uses},
+    report::Report,
+    request,
+    sequencer::is_interrupted,
+};
+use crate::recording::Outcome;
+use venus_host::{
+    context::Feed,
+    endpoint::{self, EndpointObserver, Observer, Place, Source},
+    error::HostError,
+    resource::{Blob, BlobKind, HostMapping, ResourceId},
+};
+
+/// How long a command is executed again and again until the driver is where it was when it was recorded.
+const CATCH_UP: Duration = Duration::from_secs(10);
+
+/// Between two attempts, at first and at most.
+const PAUSES: (Duration, Duration) = (Duration::from_micros(20), Duration::from_millis(2));
+
+/// What all players of a replay share.
+pub(super) struct Play {
+    pub(super) report: Mutex<Report>,
+    pub(super) in_flight: InFlight,
+    pub(super) memory_types: Mutex<Memory>,
+    /// What the program does with its memory, once somebody has to know.
+    pub(super) uses: OnceLock<Uses>,
+    /// Finds that out.
+    pub(super) survey: Box<dyn Fn() -> Result<Uses, String> + Send + Sync>,
+    pub(super) fences: Arc<Fences>,
+    /// Memory that the recording or the pictures need, by resource.
+    pub(super) memory: Option<Mutex<BTreeMap<u32, HostMapping>>>,
+    pub(super) images: Option<Mutex<Images>>,
+    pub(super) listener: Arc<Listener>,
+    /// The program has mapped memory of the driver's.
+    pub(super) maps_memory: AtomicBool,
+    /// The recording has no more to say, so nobody should wait for it.
+    pub(super) is_over: Arc<AtomicBool>,
+}
+
+/// Overhears what the guest would be answered.
+#[derive(Debug, Default)]
+pub(super) struct Listener {
+    /// The last reply of each endpoint, unless it was empty.
+    replies: Arc<Mutex<BTreeMap<Source, Vec<u8>>>>,
+    lost: Mutex<Option<String>>,
+    /// The same, to be asked before each command.
+    is_lost: AtomicBool,
+}
+
+impl Listener {
+    fn take_reply(&self, source: Source) -> Vec<u8> {
+        self.replies.lock().remove(&source).unwrap_or_default()
+    }
+
+    /// Why the context is lost, if it is.
+    pub(super) fn lost(&self) -> Option<String> {
+        self.lost.lock().clone()
+    }
+
+    /// Whether it is.
+    pub(super) fn is_lost(&self) -> bool {
+        self.is_lost.load(Ordering::Acquire)
+    }
+}
+
+/// Overhears one endpoint.
+struct EndpointListener(Arc<Mutex<BTreeMap<Source, Vec<u8>>>>);
+
+impl EndpointObserver for EndpointListener {
+    fn end(&mut self, place: Place, _outcome: endpoint::Outcome<'_>, reply: &[u8]) {
+        let mut replies = self.0.lock();
+        match reply.is_empty() {
+            true => drop(replies.remove(&place.source)),
+            false => drop(replies.insert(place.source, reply.to_vec())),
+        }
+    }
+}
+
+impl Observer for Listener {
+    fn endpoint(&self, _source: Source, _has_thread: bool) -> Option<Box<dyn EndpointObserver>> {
+        Some(Box::new(EndpointListener(Arc::clone(&self.replies))))
+    }
+
+    fn lost(&self, reason: &str) {
+        *self.lost.lock() = Some(reason.to_owned());
+        self.is_lost.store(true, Ordering::Release);
+    }
+}
+
+/// What executes commands.
+pub(super) trait Endpoint {
+    fn source(&self) -> Source;
+
+    /// Executes one command, which stands at `place`.
+    fn execute(&mut self, place: Place, request: &[u8]) -> Result<(), HostError>;
+
+    /// Everything before `position` is done.
+    fn pass(&mut self, position: u64);
+
+    /// The door to the context's rings and timelines.
+    fn feed(&self) -> &Feed;
+}
+
+/// An endpoint and what has to be remembered of it.
+pub(super) struct Player<P> {
+    pub(super) endpoint: P,
+    play: Arc<Play>,
+    /// Where the next reply goes, so that a command can be executed again.
+    reply_position: u64,
+}
+
+impl<P: Endpoint> Player<P> {
+    pub(super) fn new(endpoint: P, play: Arc<Play>) -> Self {
+        Self { endpoint, play, reply_position: 0 }
+    }
+
+    /// Does what any endpoint can be asked to do; gives back the rest.
+    pub(super) fn play(&mut self, task: Task, turn: &Turn<'_, Task, End>) -> Option<Task> {
+        match task {
+            Task::Command(command) => self.play_command(command, turn),
+            Task::SeekReply { position } => {
+                let place = Place { source: self.endpoint.source(), depth: 0, position: 0 };
+                self.seek_reply(place, position);
+            }
+            Task::Pass { position } => self.endpoint.pass(position),
+            other => return Some(other),
+        }
+        None
+    }
+
+    fn play_command(&mut self, mut command: Command, turn: &Turn<'_, Task, End>) {
+        if self.play.is_over() {
+            return;
+        }
+        let kind = command.header.command;
+        // A ring without a thread retries this one; executed here it would wait.
+        let known = (kind == CommandType::WAIT_VIRTQUEUE_SEQNO_MESA).then(|| turn.end());
+        if matches!(known, Some(None | Some(End::Command { outcome: Outcome::Again, .. }))) {
+            return;
+        }
+        self.prepare(kind, &mut command.request);
+        let at = self.reply_position;
+        let mut attempt = self.attempt(&command);
+        if attempt.is_ok() {
+            self.follow_up(&command);
+        }
+        if let Some(Some(End::Command { outcome, reply })) = known.or_else(|| Some(turn.end())) {
+            if outcome == Outcome::Done {
+                self.catch_up(&command, at, &reply, &mut attempt, turn);
+            }
+            self.settle(&command, &outcome, &reply, attempt);
+        }
+        if command.place.depth == 0 {
+            self.endpoint.pass(command.end());
+        }
+    }
+
+    /// What has to be done before a command may be executed.
+    fn prepare(&self, kind: CommandType, request: &mut [u8]) {
+        self.play.in_flight.before(kind, request);
+        if kind == CommandType::ALLOCATE_MEMORY && self.play.memory_types.lock().is_foreign(request) {
+            self.adapt_allocation(request);
+        }
+    }
+
+    fn adapt_allocation(&self, request: &mut [u8]) {
+        let play = &self.play;
+        let uses = play.uses.get_or_init(|| {
+            (play.survey)().unwrap_or_else(|reason| {
+                play.report.lock().note(format!("what memory is used for cannot be told: {reason}"));
+                Uses::default()
+            })
+        });
+        // One lock at a time: others take them in another order.
+        let change = play.memory_types.lock().adapt(request, uses);
+        if let Some(change) = change {
+            play.report.lock().add_change(&change);
+        }
+    }
+
+    /// Executes a command and returns the reply.
+    fn attempt(&mut self, command: &Command) -> Result<Vec<u8>, HostError> {
+        let outcome = self.endpoint.execute(command.place, &command.request);
+        let reply = self.play.listener.take_reply(self.endpoint.source());
+        outcome?;
+        self.reply_position = match command.header.command {
+            CommandType::SET_REPLY_COMMAND_STREAM_MESA => 0,
+            CommandType::SEEK_REPLY_COMMAND_STREAM_MESA => request::first_word(&command.request).unwrap_or(0),
+            _ => self.reply_position.saturating_add(reply.len() as u64),
+        };
+        Ok(reply)
+    }
+
+    /// What a command that was executed brings with it: submissions to watch, pictures to save.
+    fn follow_up(&self, command: &Command) {
+        let kind = command.header.command;
+        let submission = self.play.in_flight.after(kind, &command.request, self.endpoint.feed());
+        let (Some(images), Some(memory)) = (&self.play.images, &self.play.memory) else { return };
+        let copies = images.lock().learn(kind, &command.request);
+        let Some(submission) = submission.filter(|_| !copies.is_empty()) else { return };
+        if !self.play.in_flight.wait_for(&BTreeSet::from([submission])) {
+            let note = "pictures are missing: the work that copies them waits for something that comes later";
+            return self.play.report.lock().note(note);
+        }
+        for copy in copies {
+            let saved = images.lock().save(command.number, &copy, &memory.lock());
+            let mut report = self.play.report.lock();
+            match saved {
+                Ok(()) => report.pictures = report.pictures.saturating_add(1),
+                Err(reason) => report.note(reason),
+            }
+        }
+    }
+
+    /// Executes a command again until the driver has come as far as the recording.
+    fn catch_up(
+        &mut self,
+        command: &Command,
+        reply_at: u64,
+        expected: &[u8],
+        attempt: &mut Result<Vec<u8>, HostError>,
+        turn: &Turn<'_, Task, End>,
+    ) {
+        let deadline = Instant::now() + CATCH_UP;
+        let mut pause = PAUSES.0;
+        let mut repeated = false;
+        while let Ok(got) = attempt
+            && is_behind(command.header.command, expected, got)
+            && Instant::now() < deadline
+        {
+            thread::sleep(pause);
+            pause = pause.saturating_mul(2).min(PAUSES.1);
+            turn.again();
+            if !self.seek_reply(command.place, reply_at) {
+                break;
+            }
+            *attempt = self.attempt(command);
+            repeated = true;
+        }
+        if repeated {
+            let mut report = self.play.report.lock();
+            report.repeated = report.repeated.saturating_add(1);
+        }
+    }
+
+    fn seek_reply(&mut self, place: Place, position: u64) -> bool {
+        let outcome = self.endpoint.execute(place, &request::seek_reply(position));
+        self.reply_position = position;
+        outcome.is_ok()
+    }
+
+    /// Compares what came of a command with the recording.
+    fn settle(&self, command: &Command, outcome: &Outcome, expected: &[u8], attempt: Result<Vec<u8>, HostError>) {
+        let kind = command.header.command;
+        if let (Outcome::Done, Ok(got)) = (outcome, &attempt) {
+            self.play.memory_types.lock().learn(kind, &command.request, expected, got);
+        }
+        let mut report = self.play.report.lock();
+        match (outcome, attempt) {
+            // Cut short by the end of the context, here or there: nothing came of it.
+            (_, Err(HostError::Stopped)) => {}
+            (outcome, _) if is_interrupted(outcome) => {}
+            (Outcome::Done, Ok(got)) => {
+                report.commands = report.commands.saturating_add(1);
+                if !(expected.is_empty() && got.is_empty()) {
+                    report.add_verdict(command.number, kind, compare(kind, expected, &got));
+                }
+            }
+            (Outcome::Failed(reason), Ok(_)) => {
+                report.add_result(Some(command.number), kind.name(), reason.clone(), "done".to_owned());
+            }
+            (Outcome::Done, Err(error)) => {
+                report.add_result(Some(command.number), kind.name(), "done".to_owned(), error.to_string());
+            }
+            (Outcome::Failed(_), Err(_)) => report.commands = report.commands.saturating_add(1),
+            (Outcome::Again, _) => {}
+        }
+    }
+}
+
+impl Play {
+    /// A resource was asked for: `blob` is what came of it, `expected` why there was none in the recording.
+    pub(super) fn settle_blob(&self, id: ResourceId, blob_id: u64, blob: Result<Blob, HostError>, end: Option<End>) {
+        let expected = match &end {
+            Some(End::Blob(expected)) => expected.as_deref(),
+            _ => None,
+        };
+        let what = "creating a resource";
+        match (blob, expected) {
+            (Ok(blob), None) => self.keep_memory(id, blob_id, blob),
+            (Ok(_), Some(reason)) => {
+                self.report.lock().add_result(None, what, reason.to_owned(), format!("resource {id} is there"));
+            }
+            (Err(error), None) => {
+                self.report.lock().add_result(None, what, format!("resource {id} is there"), error.to_string());
+            }
+            (Err(_), Some(_)) => {}
+        }
+    }
+
+    fn keep_memory(&self, id: ResourceId, blob_id: u64, blob: Blob) {
+        self.maps_memory.fetch_or(blob_id != 0, Ordering::Relaxed);
+        let Some(memory) = &self.memory else { return };
+        if blob_id == 0 || blob.kind() == BlobKind::Opaque {
+            return;
+        }
+        match blob.map() {
+            Ok(mapping) => {
+                memory.lock().insert(id.0, mapping);
+                if let Some(images) = &self.images {
+                    images.lock().show(blob_id, id.0);
+                }
+            }
+            Err(error) => self.report.lock().note(format!("what resource {id} holds cannot be reached: {error}")),
+        }
+    }
+
+    /// Whether nothing should wait any more: the recording is at its end, or the context is lost.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,291 @@
+//! From records to jobs: which thread does what, and what has to be over before.
+//!
+//! The recording's order is the order of what happened. A command of one source therefore begins only when everything
+//! is over that was over in other sources when it began; commands that overlapped may overlap. Commands of one source
+//! follow each other anyway and are handed to its lane without waiting for any.
+//!
+//! What a vkExecuteCommandStreamsMESA executes is in the recording command by command, so these commands are done and
+//! the one around them is not: no stream has to be put back into memory, and each of its commands waits for what it
+//! waited for. What remains of the outer command is its place in the ring, and where the replies go.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+use venus_protocol::wire::CommandType;
+
+use super::{
+    ReplayError,
+    job::{Command, End, Task},
+    lanes::{Interrupted, LaneId, Lanes, Stalled},
+    request,
+};
+use crate::recording::{Event, Outcome, Place, Record, STOPPED, Source};
+use venus_host::limits;
+
+/// Where the jobs are done. The real one is [`super::stage`]; that of the tests only takes notes.
+pub(super) trait Stage {
+    /// Starts a thread for the lane of a source.
+    fn open(&mut self, source: Source, lane: LaneId) -> Result<(), ReplayError>;
+
+    /// Puts bytes into memory. Everything that was over is.
+    fn write_memory(&mut self, resource: u32, offset: u64, bytes: &[u8]);
+
+    /// A fence has retired, in the recording.
+    fn retired(&mut self, number: u64);
+
+    /// Waits until a fence has retired here, too. Jobs that were over may not be, yet.
+    fn wait_retired(&mut self, number: u64) -> Result<(), ReplayError>;
+
+    /// Whether the context has ended here, so that nothing more can be done.
+    fn is_lost(&self) -> bool;
+}
+
+/// Whether to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flow {
+    Continue,
+    /// The last command was that was to be done, or can be.
+    Stop,
+}
+
+/// A command that has begun and is not over, in the recording.
+#[derive(Debug)]
+enum Open {
+    /// Its job is in the lane.
+    Job,
+    /// A vkExecuteCommandStreamsMESA: where it ends in its ring, and the reply positions of the streams to come.
+    Streams { end: u64, positions: Vec<u64> },
+}
+
+#[derive(Debug)]
+struct Line {
+    lane: LaneId,
+    open: Vec<Open>,
+}
+
+/// Reads records, in order.
+pub(super) struct Sequencer<'a, S> {
+    lanes: &'a Lanes<Task, End>,
+    stage: S,
+    lines: BTreeMap<Source, Line>,
+    /// Rings that the recording has created so far.
+    rings: BTreeSet<u64>,
+    /// Number of the next command.
+    next: u64,
+    /// The last command to be done.
+    until: u64,
+    /// Fences that had retired before what comes next.
+    retired: Vec<u64>,
+    /// When the replay began, if commands are to begin when they did.
+    paced_since: Option<Instant>,
+}
+
+impl<'a, S: Stage> Sequencer<'a, S> {
+    pub(super) fn new(lanes: &'a Lanes<Task, End>, stage: S, until: Option<u64>, paced: bool) -> Self {
+        Self {
+            lanes,
+            stage,
+            lines: BTreeMap::new(),
+            rings: BTreeSet::new(),
+            next: 0,
+            until: until.unwrap_or(u64::MAX),
+            retired: Vec::new(),
+            paced_since: paced.then(Instant::now),
+        }
+    }
+
+    /// Opens the lane of a source before its first command: the context's own has to be there even if it has none.
+    pub(super) fn open(&mut self, source: Source) -> Result<(), ReplayError> {
+        self.line(source, self.next).map(|_| ())
+    }
+
+    /// Commands that have begun.
+    pub(super) fn commands(&self) -> u64 {
+        self.next
+    }
+
+    /// The stage, for the time after the last record.
+    pub(super) fn into_stage(self) -> S {
+        self.stage
+    }
+
+    /// Does what a record says.
+    pub(super) fn play(&mut self, record: &Record<'_>) -> Result<Flow, ReplayError> {
+        match &record.event {
+            Event::Begin { place, request } => {
+                if self.next > self.until || self.stage.is_lost() {
+                    return Ok(Flow::Stop);
+                }
+                self.pace(record.time_ns);
+                self.begin(*place, request)?;
+            }
+            Event::End { source, outcome, reply, .. } => self.end(*source, outcome, reply)?,
+            Event::Stream { source, .. } => self.stream(*source)?,
+            Event::Blob { resource, flags, blob_id, size, error } => {
+                let task = Task::Blob { resource: *resource, flags: *flags, blob_id: *blob_id, size: *size };
+                self.at_once(Source::Direct, task, End::Blob(error.clone()))?;
+            }
+            Event::Unref { resource } => {
+                self.at_once(Source::Direct, Task::Unref { resource: *resource }, End::Nothing)?;
+            }
+            Event::Fence { ring_idx, number } => {
+                let task = Task::Fence { ring_idx: *ring_idx, number: *number };
+                self.at_once(Source::Direct, task, End::Nothing)?;
+            }
+            Event::Retired { number } => {
+                self.stage.retired(*number);
+                self.retired.push(*number);
+            }
+            Event::Memory { resource, offset, bytes } => {
+                self.lanes.wait_for_all()?;
+                self.wait_retired()?;
+                self.stage.write_memory(*resource, *offset, bytes);
+            }
+            Event::Undecodable { .. } | Event::Lost { .. } | Event::Left => {}
+        }
+        Ok(Flow::Continue)
+    }
+
+    /// Sleeps until a command's time has come.
+    fn pace(&self, time_ns: u64) {
+        if let Some(since) = self.paced_since {
+            let left = Duration::from_nanos(time_ns).saturating_sub(since.elapsed());
+            if !left.is_zero() {
+                std::thread::sleep(left);
+            }
+        }
+    }
+
+    fn begin(&mut self, place: Place, bytes: &[u8]) -> Result<(), ReplayError> {
+        let number = self.next;
+        self.next = self.next.saturating_add(1);
+        let Some(header) = request::header(bytes) else {
+            return Err(ReplayError::Damaged(format!("#{number} is too short for a command")));
+        };
+        let line = self.line(place.source, number)?;
+        let fits = match (line.open.last(), place.depth) {
+            (None, 0) | (Some(Open::Streams { .. }), 1) => true,
+            (None | Some(_), _) => false,
+        };
+        if !fits {
+            return Err(ReplayError::Damaged(format!("#{number} begins in the middle of another command")));
+        }
+        let end = place.position.wrapping_add(bytes.len() as u64);
+        if header.command == CommandType::EXECUTE_COMMAND_STREAMS_MESA && place.depth == 0 {
+            line.open.push(Open::Streams { end, positions: request::reply_positions(bytes) });
+            return Ok(());
+        }
+        line.open.push(Open::Job);
+        let lane = line.lane;
+        if let (Source::Direct, CommandType::CREATE_RING_MESA) = (place.source, header.command) {
+            self.rings.extend(request::first_word(bytes));
+        }
+        self.wait_for_others(lane)?;
+        let command = Command { number, place, header, request: bytes.to_vec() };
+        Ok(self.lanes.begin(lane, Task::Command(command))?)
+    }
+
+    fn end(&mut self, source: Source, outcome: &Outcome, reply: &[u8]) -> Result<(), ReplayError> {
+        let line = self.lines.get_mut(&source);
+        let Some((open, lane)) = line.and_then(|line| Some((line.open.pop()?, line.lane))) else {
+            return Err(ReplayError::Damaged(format!("a command of {source} ends that had not begun")));
+        };
+        match open {
+            Open::Job => {
+                // What was interrupted waits for something that never comes; nobody has to wait for that.
+                let counts = !is_interrupted(outcome);
+                self.lanes.end(lane, End::Command { outcome: outcome.clone(), reply: reply.to_vec() }, counts);
+                Ok(())
+            }
+            Open::Streams { end, .. } => self.at_once(source, Task::Pass { position: end }, End::Nothing),
+        }
+    }
+
+    fn stream(&mut self, source: Source) -> Result<(), ReplayError> {
+        let position = self.lines.get_mut(&source).and_then(|line| match line.open.last_mut()? {
+            Open::Streams { positions, .. } => positions.pop(),
+            Open::Job => None,
+        });
+        match position {
+            Some(position) => self.at_once(source, Task::SeekReply { position }, End::Nothing),
+            None => Ok(()),
+        }
+    }
+
+    /// Something that had neither beginning nor end in the recording.
+    fn at_once(&mut self, source: Source, task: Task, end: End) -> Result<(), ReplayError> {
+        let number = self.next;
+        let lane = self.line(source, number)?.lane;
+        self.wait_for_others(lane)?;
+        self.lanes.begin(lane, task)?;
+        self.lanes.end(lane, end, true);
+        Ok(())
+    }
+
+    fn wait_for_others(&mut self, lane: LaneId) -> Result<(), ReplayError> {
+        self.lanes.wait_for_others(lane)?;
+        self.wait_retired()
+    }
+
+    fn wait_retired(&mut self) -> Result<(), ReplayError> {
+        for number in std::mem::take(&mut self.retired) {
+            self.stage.wait_retired(number)?;
+        }
+        Ok(())
+    }
+
+    /// The line of a source, with a new lane if it has none.
+    fn line(&mut self, source: Source, number: u64) -> Result<&mut Line, ReplayError> {
+        if !self.lines.contains_key(&source) {
+            if let Source::Ring(id) = source
+                && !self.rings.contains(&id)
+            {
+                return Err(ReplayError::Damaged(format!("#{number} is of ring {id:#x}, which nothing has created")));
+            }
+            if self.lines.len() > limits::RINGS {
+                return Err(ReplayError::Damaged(format!("#{number} is of ring number {}", self.lines.len())));
+            }
+            let lane = self.lanes.add();
+            self.stage.open(source, lane)?;
+            self.lines.insert(source, Line { lane, open: Vec::new() });
+        }
+        self.lines.get_mut(&source).ok_or_else(|| ReplayError::Damaged(format!("there is no {source}")))
+    }
+}
+
+/// Whether a command ended only because its context was being destroyed.
+pub(super) fn is_interrupted(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Failed(reason) if reason == STOPPED)
+}
+
+impl From<Interrupted> for ReplayError {
+    fn from(interrupted: Interrupted) -> Self {
+        match interrupted {
+            Interrupted::Stalled(stalled) => stalled.into(),
+            Interrupted::Broken => Self::Panicked,
+        }
+    }
+}
+
+impl From<Stalled> for ReplayError {
+    fn from(Stalled { label, others, after }: Stalled) -> Self {
+        let mut waits_for = match label.what {
+            "vkWaitForFences" | "vkWaitSemaphores" | "vkGetQueryPoolResults" => "work of the GPU",
+            "vkWaitRingSeqnoMESA" => "a ring",
+            "vkWaitVirtqueueSeqnoMESA" => "a direct submission",
+            _ => "the driver",
+        }
+        .to_owned();
+        for (index, other) in others.iter().enumerate() {
+            let separator = if index == 0 { ", while others execute " } else { ", " };
+            waits_for.push_str(separator);
+            waits_for.push_str(&other.to_string());
+        }
+        Self::Stalled { what: label.to_string(), waits_for, after }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,234 @@
+//! The threads of a replay: the context on one, every ring on one of its own.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use super::{
+    ReplayError,
+    job::{End, Task},
+    lanes::{LaneId, Lanes},
+    player::{Endpoint, Play, Player},
+    sequencer::Stage,
+};
+use crate::recording::{Place, Source};
+use venus_host::{
+    HostError,
+    context::{Context, FedRing, Feed},
+    limits,
+    resource::{BlobFlags, ResourceId},
+};
+
+/// How often a thread looks whether its ring is there, and the end whether a thread is gone.
+const LOOK: Duration = Duration::from_micros(200);
+
+/// Where a replay really happens.
+pub(super) struct Threads {
+    lanes: Arc<Lanes<Task, End>>,
+    play: Arc<Play>,
+    feed: Feed,
+    /// Until its thread has it.
+    context: Option<Context>,
+    threads: Vec<(LaneId, JoinHandle<()>)>,
+    stall: Duration,
+}
+
+impl Threads {
+    pub(super) fn new(
+        lanes: Arc<Lanes<Task, End>>,
+        play: Arc<Play>,
+        (context, feed): (Context, Feed),
+        stall: Duration,
+    ) -> Self {
+        Self { lanes, play, feed, context: Some(context), threads: Vec::new(), stall }
+    }
+
+    /// Ends everything: rings first, since they use what the context has. False if a thread does not end.
+    pub(super) fn finish(mut self) -> bool {
+        self.play.is_over.store(true, Ordering::Relaxed);
+        self.feed.stop();
+        let deadline = Instant::now() + limits::RING_JOIN_TIMEOUT;
+        let mut all = true;
+        // The first is the context's own.
+        while let Some((lane, thread)) = self.threads.pop() {
+            self.lanes.close(lane);
+            while !thread.is_finished() && Instant::now() < deadline {
+                thread::sleep(LOOK);
+            }
+            all &= thread.is_finished() && thread.join().is_ok();
+        }
+        all
+    }
+
+    fn spawn(&mut self, name: String, lane: LaneId, body: impl FnOnce() + Send + 'static) -> Result<(), ReplayError> {
+        let thread = thread::Builder::new().name(name).spawn(body);
+        self.threads.push((lane, thread.map_err(|error| HostError::io("cannot start a thread to replay on", error))?));
+        Ok(())
+    }
+}
+
+impl Stage for Threads {
+    fn open(&mut self, source: Source, lane: LaneId) -> Result<(), ReplayError> {
+        let (lanes, play, feed) = (Arc::clone(&self.lanes), Arc::clone(&self.play), self.feed.clone());
+        match (source, self.context.take()) {
+            (Source::Direct, Some(context)) => self.spawn("venus-replay".to_owned(), lane, move || {
+                let mut player = Player::new(Direct { context, feed }, Arc::clone(&play));
+                lanes.work(lane, |task, turn| {
+                    if let Some(task) = player.play(task, turn) {
+                        player.endpoint.play(task, &play, || turn.end());
+                    }
+                });
+            }),
+            (Source::Ring(id), context) => {
+                self.context = context;
+                let ring = Ring { id, feed, play: Arc::clone(&play), ring: None };
+                self.spawn(format!("venus-replay-{}", lane.0), lane, move || {
+                    let mut player = Player::new(ring, play);
+                    lanes.work(lane, |task, turn| {
+                        // What rings cannot do is not given to them.
+                        let _done = player.play(task, turn);
+                    });
+                })
+            }
+            (Source::Direct, None) => Err(ReplayError::Damaged("direct submissions have two beginnings".to_owned())),
+        }
+    }
+
+    fn write_memory(&mut self, resource: u32, offset: u64, bytes: &[u8]) {
+        self.play.in_flight.wait_for_all();
+        let Some(memory) = &self.play.memory else { return };
+        let written = match memory.lock().get(&resource) {
+            Some(mapping) => {
+                let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+                mapping.copy_in(offset, bytes).map_err(|error| error.to_string())
+            }
+            None => Err("it is not there".to_owned()),
+        };
+        if let Err(reason) = written {
+            let note = format!("what was recorded of the memory of resource {resource} cannot be put there: {reason}");
+            self.play.report.lock().note(note);
+        }
+    }
+
+    fn retired(&mut self, number: u64) {
+        self.play.fences.expect(number);
+    }
+
+    fn wait_retired(&mut self, number: u64) -> Result<(), ReplayError> {
+        let deadline = Instant::now() + self.stall;
+        while !self.play.fences.wait(number, Duration::from_millis(50)) {
+            if let Some(stalled) = self.lanes.overdue() {
+                return Err(stalled.into());
+            }
+            if Instant::now() >= deadline {
+                let what = format!("fence {number}");
+                let waits_for = "work on its queue".to_owned();
+                return Err(ReplayError::Stalled { what, waits_for, after: self.stall });
+            }
+        }
+        Ok(())
+    }
+
+    fn is_lost(&self) -> bool {
+        self.play.listener.is_lost()
+    }
+}
+
+/// Direct submissions, and everything else that the context's own thread does.
+struct Direct {
+    context: Context,
+    feed: Feed,
+}
+
+impl Direct {
+    fn play(&mut self, task: Task, play: &Arc<Play>, end: impl FnOnce() -> Option<End>) {
+        match task {
+            Task::Blob { resource, flags, blob_id, size } => {
+                let id = ResourceId(resource);
+                let blob = self.context.create_blob(id, BlobFlags(flags), blob_id, size);
+                play.settle_blob(id, blob_id, blob, end());
+            }
+            Task::Unref { resource } => {
+                if let Some(memory) = &play.memory {
+                    memory.lock().remove(&resource);
+                }
+                self.context.destroy_resource(ResourceId(resource));
+            }
+            Task::Fence { ring_idx, number } => {
+                play.fences.create(number, ring_idx);
+                let fences = Arc::clone(&play.fences);
+                if let Err(error) = self.context.create_fence(ring_idx, Box::new(move || fences.retire(number))) {
+                    play.report.lock().note(error.to_string());
+                }
+            }
+            Task::Command(_) | Task::SeekReply { .. } | Task::Pass { .. } => {}
+        }
+    }
+}
+
+impl Endpoint for Direct {
+    fn source(&self) -> Source {
+        Source::Direct
+    }
+
+    fn execute(&mut self, _place: Place, request: &[u8]) -> Result<(), HostError> {
+        self.context.submit(request)
+    }
+
+    fn pass(&mut self, _position: u64) {}
+
+    fn feed(&self) -> &Feed {
+        &self.feed
+    }
+}
+
+/// The commands of a ring, without the ring's memory.
+struct Ring {
+    id: u64,
+    feed: Feed,
+    play: Arc<Play>,
+    /// Once the context has it.
+    ring: Option<FedRing>,
+}
+
+impl Ring {
+    /// Waits until the context has the ring. A guest may write to a ring before it is created, and create another one
+    /// with the number of one that is gone.
+    fn ring(&mut self) -> Result<&mut FedRing, HostError> {
+        if self.ring.as_ref().is_some_and(FedRing::is_stopped) {
+            self.ring = None;
+        }
+        while self.ring.is_none() {
+            self.ring = self.feed.ring(self.id);
+            if self.ring.is_none() {
+                if self.play.is_over() || self.feed.is_lost() {
+                    break;
+                }
+                thread::sleep(LOOK);
+            }
+        }
+        self.ring.as_mut().ok_or(HostError::Stopped)
+    }
+}
+
+impl Endpoint for Ring {
+    fn source(&self) -> Source {
+        Source::Ring(self.id)
+    }
+
+    fn execute(&mut self, place: Place, request: &[u8]) -> Result<(), HostError> {
+        self.ring()?.execute(place.position, request)
+    }
+
+    fn pass(&mut self, position: u64) {
+        if let Ok(ring) = self.ring() {
+            ring.pass(position);
+        }
+    }
+
+    fn feed(&self) -> &Feed {
+        &self.feed
+    }
+}

@@ -1,0 +1,97 @@
+//! What belongs to no endpoint: the fences of the guest's kernel on the timelines of queues, and the end.
+//!
+//! Fences overlap, while slices of one track must be nested. So a timeline has as many tracks as it ever had fences at
+//! once, all of the same name, which Perfetto shows as one.
+
+use std::collections::BTreeMap;
+
+use parking_lot::Mutex;
+
+use super::system;
+use venus_host::limits;
+
+/// How many events wait to be written. Fences come by the frame, not by the command.
+const EVENTS: usize = 1 << 14;
+
+/// What a fence is called that is not traced.
+pub(super) const UNTOLD: u64 = u64::MAX;
+
+/// Which track a fence is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Row {
+    pub(super) ring_idx: u32,
+    pub(super) slot: u32,
+}
+
+/// Something that happened. Times are in nanoseconds.
+#[derive(Debug)]
+pub(super) enum Event {
+    Fence { at: u64, row: Row },
+    Retired { at: u64, row: Row },
+    Lost { at: u64, reason: String },
+}
+
+#[derive(Debug, Default)]
+struct State {
+    events: Vec<Event>,
+    /// Which slots are taken, by timeline.
+    slots: BTreeMap<u32, Vec<bool>>,
+    /// How many slots are taken in all: so many ends are to come.
+    pending: usize,
+    dropped: u64,
+}
+
+/// The fences of a context.
+#[derive(Debug, Default)]
+pub(super) struct Fences(Mutex<State>);
+
+impl Fences {
+    /// A fence is created. Returns what it is called.
+    pub(super) fn create(&self, ring_idx: u32) -> u64 {
+        // No timeline has such a number, and a guest may ask for many of them.
+        if ring_idx >= limits::TIMELINES {
+            return UNTOLD;
+        }
+        let mut state = self.0.lock();
+        if state.events.len().saturating_add(state.pending).saturating_add(2) > EVENTS {
+            state.dropped += 1;
+            return UNTOLD;
+        }
+        let slots = state.slots.entry(ring_idx).or_default();
+        let index = slots.iter().position(|is_taken| !is_taken).unwrap_or_else(|| {
+            slots.push(false);
+            slots.len() - 1
+        });
+        slots[index] = true;
+        let slot = u32::try_from(index).unwrap_or(u32::MAX);
+        state.pending += 1;
+        state.events.push(Event::Fence { at: system::now(), row: Row { ring_idx, slot } });
+        u64::from(ring_idx) << 32 | u64::from(slot)
+    }
+
+    /// The fence of that name retires.
+    pub(super) fn retire(&self, name: u64) {
+        if name == UNTOLD {
+            return;
+        }
+        let [ring_idx, slot] = [name >> 32, name & u64::from(u32::MAX)].map(|half| u32::try_from(half).unwrap_or(0));
+        let mut state = self.0.lock();
+        let index = usize::try_from(slot).unwrap_or(usize::MAX);
+        if let Some(is_taken) = state.slots.get_mut(&ring_idx).and_then(|slots| slots.get_mut(index)) {
+            *is_taken = false;
+        }
+        state.pending = state.pending.saturating_sub(1);
+        state.events.push(Event::Retired { at: system::now(), row: Row { ring_idx, slot } });
+    }
+
+    /// The context is lost.
+    pub(super) fn lose(&self, reason: &str) {
+        self.0.lock().events.push(Event::Lost { at: system::now(), reason: reason.to_owned() });
+    }
+
+    /// Takes what there is, and how many fences found no room since the last time.
+    pub(super) fn take(&self) -> (Vec<Event>, u64) {
+        let mut state = self.0.lock();
+        (std::mem::take(&mut state.events), std::mem::take(&mut state.dropped))
+    }
+}
