@@ -8,6 +8,7 @@ mod check_macos;
 mod codegen;
 mod commands;
 mod demo;
+mod deny;
 mod guest_verb;
 mod parity;
 mod recordings;
@@ -40,6 +41,8 @@ enum Verb {
     Commands(commands::Args),
     /// Run unmodified Mesa guests against our host, and save a screenshot of what they draw.
     Demo(demo::Args),
+    /// Check licences, sources and versions of dependencies, or for security advisories.
+    Deny(deny::Args),
     /// Run one program in a guest root.
     Guest(guest_verb::Args),
     Parity(parity::Args),
@@ -75,6 +78,7 @@ fn run(verb: &Verb) -> anyhow::Result<()> {
         Verb::Codegen(args) => codegen::run(args),
         Verb::Commands(args) => commands::run(args),
         Verb::Demo(args) => demo::run(args),
+        Verb::Deny(args) => deny::run(args),
         Verb::Guest(args) => guest_verb::run(args),
         Verb::Parity(args) => parity::run(args),
         Verb::Recordings(args) => recordings::run(args),
