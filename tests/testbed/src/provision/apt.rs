@@ -24,7 +24,7 @@ pub fn install(packages: &[&str], why: &str) -> Result<()> {
     );
     if !rustix::process::geteuid().is_root() {
         bail!(
-            "{why}: packages are missing; install them with\n\n    sudo apt-get install --no-install-recommends {names}\n"
+            "{why}: packages are missing; install them with\n\n    sudo apt-get update && sudo apt-get install --no-install-recommends {names}\n"
         );
     }
     let step = Step::start(format!("installing {names}, for {why}"));
