@@ -5,7 +5,7 @@ use super::results::{Cells, Results};
 use super::{card, suites::Suite};
 use crate::workspace;
 use anyhow::{Context as _, Result};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// The page, in the workspace.
@@ -25,11 +25,11 @@ fn render(results: &Results) -> Result<String> {
     overview(&mut page, &columns)?;
     regressions(&mut page, &columns)?;
     versions(&mut page, &columns)?;
-    let mut reasons = Reasons::default();
     for suite in rows() {
-        section(&mut page, &suite, &columns, &mut reasons)?;
+        section(&mut page, &suite, &columns)?;
     }
-    reasons.list(&mut page)?;
+    // One line ends the page.
+    page.truncate(page.trim_end().len() + 1);
     Ok(page)
 }
 
@@ -40,7 +40,7 @@ const HEAD: &str = "<!-- Written by `cargo xtask parity` from tests/parity/resul
 Unmodified programs, run natively and through this host on the same driver, and compared. Only differences count:
 
 * *pass*: both sides say the same.
-* *differs (n explained)*: n differences, each covered by a reason at the end of this page.
+* *differs (n explained)*: n differences, each covered by a reason in the suite's table.
 * *REGRESSION (n)*: n differences that nobody can explain, or a program that works natively and fails through the host.
 * *not run*: there is nothing to compare; the reason stands with the suite.
 
@@ -107,13 +107,14 @@ fn versions(page: &mut String, columns: &[&Cells]) -> Result<()> {
     Ok(())
 }
 
-/// One suite: what it found in each column; columns that found the same share a line.
-fn section(page: &mut String, row: &RowOf, columns: &[&Cells], reasons: &mut Reasons) -> Result<()> {
+/// One suite: what it found in each column, columns that found the same in one line; and how often each reason explains a
+/// difference in which column.
+fn section(page: &mut String, row: &RowOf, columns: &[&Cells]) -> Result<()> {
     writeln!(page, "## {}\n\n{}.\n", row.name, row.about)?;
     let mut lines: Vec<(String, Vec<&str>)> = Vec::new();
     for column in columns {
         let Some(outcome) = column.outcomes.get(row.name) else { continue };
-        let text = describe(outcome, reasons);
+        let text = describe(outcome);
         match lines.iter_mut().find(|(known, _)| *known == text) {
             Some((_, titles)) => titles.push(&column.title),
             None => lines.push((text, vec![&column.title])),
@@ -123,10 +124,29 @@ fn section(page: &mut String, row: &RowOf, columns: &[&Cells], reasons: &mut Rea
         writeln!(page, "* {}: {text}", titles.join("; "))?;
     }
     writeln!(page)?;
+    reasons(page, row, columns)
+}
+
+/// Reasons of explained differences by columns; columns without any are left out.
+fn reasons(page: &mut String, row: &RowOf, columns: &[&Cells]) -> Result<()> {
+    let outcomes =
+        columns.iter().filter_map(|column| Some((&column.title, column.outcomes.get(row.name)?.explained())));
+    let columns: Vec<_> = outcomes.filter(|(_, explained)| !explained.is_empty()).collect();
+    let all: BTreeSet<&String> = columns.iter().flat_map(|(_, explained)| explained.keys()).collect();
+    if all.is_empty() {
+        return Ok(());
+    }
+    let titles: Vec<&str> = columns.iter().map(|(title, _)| title.as_str()).collect();
+    writeln!(page, "| explained differences | {} |\n|---|{}", titles.join(" | "), "--:|".repeat(columns.len()))?;
+    for reason in all {
+        let counts = columns.iter().map(|(_, explained)| explained.get(reason).map_or(String::new(), u64::to_string));
+        writeln!(page, "| {} | {} |", plain(reason), counts.collect::<Vec<_>>().join(" | "))?;
+    }
+    writeln!(page)?;
     Ok(())
 }
 
-fn describe(outcome: &Outcome, reasons: &mut Reasons) -> String {
+fn describe(outcome: &Outcome) -> String {
     if let Some(reason) = outcome.reason_not_run() {
         return format!("not run: {}.", plain(reason).trim_end_matches('.'));
     }
@@ -136,10 +156,6 @@ fn describe(outcome: &Outcome, reasons: &mut Reasons) -> String {
         text += figure;
     }
     text += ".";
-    if !outcome.explained().is_empty() {
-        let notes = outcome.explained().iter().map(|(reason, count)| format!("{count} × {}", reasons.link(reason)));
-        text += &format!(" Explained: {}.", notes.collect::<Vec<_>>().join(", "));
-    }
     text
 }
 
@@ -147,30 +163,6 @@ fn describe(outcome: &Outcome, reasons: &mut Reasons) -> String {
 fn plain(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     line.replace('|', "\\|").replace('<', "&lt;").replace('*', "\\*")
-}
-
-/// The reasons of explained differences, numbered as they come.
-#[derive(Default)]
-struct Reasons {
-    numbers: BTreeMap<String, usize>,
-}
-
-impl Reasons {
-    fn link(&mut self, reason: &str) -> String {
-        let next = self.numbers.len() + 1;
-        let number = *self.numbers.entry(reason.to_owned()).or_insert(next);
-        format!("[reason {number}](#reasons)")
-    }
-
-    fn list(&self, page: &mut String) -> Result<()> {
-        let mut all: Vec<(&usize, &String)> = self.numbers.iter().map(|(reason, number)| (number, reason)).collect();
-        all.sort();
-        writeln!(page, "## Reasons\n")?;
-        for (number, reason) in all {
-            writeln!(page, "{number}. {}", plain(reason))?;
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]
@@ -185,16 +177,24 @@ mod tests {
     }
 
     #[test]
-    fn reasons_are_numbered_once() {
-        let mut reasons = Reasons::default();
-        let mut outcome = Outcome::pass().figure("2 of 2");
-        outcome.explain("known");
-        assert_eq!(
-            describe(&outcome, &mut reasons),
-            "**differs (1 explained)**. 2 of 2. Explained: 1 × [reason 1](#reasons)."
-        );
-        outcome.explain("also known");
-        assert!(describe(&outcome, &mut reasons).contains("1 × [reason 2](#reasons), 1 × [reason 1](#reasons)"));
+    fn reasons_are_rows_and_columns_without_any_are_left_out() {
+        let cells = |title: &str, outcome: &Outcome| Cells {
+            title: title.to_owned(),
+            outcomes: [("suite".to_owned(), outcome.clone())].into(),
+            ..Cells::default()
+        };
+        let mut one = Outcome::pass().figure("2 of 2");
+        one.explain("known");
+        let mut two = one.clone();
+        two.explain("known");
+        two.explain("a|so");
+        let all = [cells("A", &one), cells("B", &Outcome::pass()), cells("C", &two)];
+        let mut page = String::new();
+        section(&mut page, &RowOf { name: "suite", about: "All" }, &all.iter().collect::<Vec<_>>()).unwrap();
+        let expected = "## suite\n\nAll.\n\n* A: **differs (1 explained)**. 2 of 2.\n* B: **pass**.\n\
+                        * C: **differs (3 explained)**. 2 of 2.\n\n\
+                        | explained differences | A | C |\n|---|--:|--:|\n| a\\|so |  | 1 |\n| known | 1 | 2 |\n\n";
+        assert_eq!(page, expected);
     }
 
     #[test]
