@@ -9,6 +9,7 @@
 //!     |
 //!  server     the vtest server under test, and what it leaves behind in /proc
 //! recorder    both of them, with a server that records
+//!  demo       pictures that guests draw
 //! parity      the same programs natively and through our host, and the page about it
 //! remote_gpu  what another machine, with a card, needs for its column of that page
 //! resident    a vtest server that runs inside of a guest root, on that root's driver: ours, or virglrenderer's
@@ -22,6 +23,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cargo;
+pub mod demo;
 pub mod parity;
 pub mod picture;
 pub mod process;
