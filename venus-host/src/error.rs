@@ -85,6 +85,12 @@ impl HostError {
         Self::Io { what: what.into(), source: source.into() }
     }
 
+    /// A limit of `limits.rs` that was reached.
+    #[cold]
+    pub(crate) fn limit(what: &'static str, limit: impl TryInto<u64>) -> Self {
+        Self::Limit { what, limit: limit.try_into().unwrap_or(u64::MAX) }
+    }
+
     /// A failed Vulkan call of the host's own.
     #[cold]
     pub fn driver(what: impl Into<Cow<'static, str>>, result: vk::Result) -> Self {

@@ -20,6 +20,10 @@ use super::{Table, table::Found};
 
 /// Objects remembered. Ids are mostly consecutive, so their low bits spread well.
 const SLOTS: usize = 64;
+const _: () = assert!(SLOTS.is_power_of_two());
+
+/// The bits of an id that choose its slot.
+const SLOT_MASK: usize = SLOTS - 1;
 
 #[derive(Clone, Copy)]
 struct Slot {
@@ -66,7 +70,9 @@ impl ResolveCache {
 
     /// The slot that would remember `id`.
     fn slot(&self, id: u64) -> Option<&Cell<Slot>> {
-        usize::try_from(id % SLOTS as u64).ok().and_then(|index| self.slots.get(index))
+        // Of the id's low bits, so that nothing is lost where an address is shorter.
+        let low = usize::try_from(id & u64::from(u32::MAX)).unwrap_or_default();
+        self.slots.get(low & SLOT_MASK)
     }
 }
 

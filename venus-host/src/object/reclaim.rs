@@ -182,7 +182,7 @@ impl Reclaim {
             free();
             return;
         }
-        let epoch = self.epoch.fetch_add(1, Ordering::AcqRel) + 1;
+        let epoch = self.epoch.fetch_add(1, Ordering::AcqRel).saturating_add(1);
         let mut pending = self.pending.lock();
         pending.push_back(Pending { epoch, class, free: Box::new(free) });
         self.pending_count.store(pending.len(), Ordering::Relaxed);
@@ -197,7 +197,7 @@ impl Reclaim {
         if self.others_are_clear(presence, Uses::POOLED, u64::MAX) {
             return true;
         }
-        let epoch = self.epoch.fetch_add(1, Ordering::AcqRel) + 1;
+        let epoch = self.epoch.fetch_add(1, Ordering::AcqRel).saturating_add(1);
         self.begin_long(presence, Uses::POOLS);
         let start = Instant::now();
         let clear = loop {
@@ -235,8 +235,8 @@ impl Reclaim {
 
     #[cold]
     fn retry(&self, presence: &mut Presence) {
-        if presence.retry_in > 0 {
-            presence.retry_in -= 1;
+        if let Some(left) = presence.retry_in.checked_sub(1) {
+            presence.retry_in = left;
         } else if !self.collect() {
             presence.retry_in = RETRY_INTERVAL;
         }

@@ -28,7 +28,7 @@ impl Table {
     pub(crate) fn insert(&self, resource: Resource) -> Result<Arc<Resource>, HostError> {
         let mut by_id = self.by_id.write();
         if by_id.len() >= limits::RESOURCES {
-            return Err(HostError::Limit { what: "resources of one context", limit: limits::RESOURCES as u64 });
+            return Err(HostError::limit("resources of one context", limits::RESOURCES));
         }
         match by_id.entry(resource.id) {
             Entry::Vacant(vacant) => Ok(Arc::clone(vacant.insert(Arc::new(resource)))),

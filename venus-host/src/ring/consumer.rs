@@ -76,8 +76,8 @@ const FIRST_SLEEP: Duration = Duration::from_micros(10);
 /// Between publishing IDLE and the second look.
 const SECOND_LOOK: Duration = Duration::from_micros(500);
 
-/// What a ring polled by its owner has to report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a ring polled by its owner has to report, the busiest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Progress {
     /// Commands were executed.
     Worked,
@@ -130,7 +130,8 @@ pub(crate) struct Consumer<E> {
 impl<E: Executor> Consumer<E> {
     pub(crate) fn new(control: Arc<Control>, monitor: Arc<Monitor>, executor: E) -> Self {
         // The guest's clock may run slightly slower than ours.
-        let idle_after = control.settings.idle_timeout.saturating_add(control.settings.idle_timeout / 16);
+        let idle_timeout = control.settings.idle_timeout;
+        let idle_after = idle_timeout.saturating_add(idle_timeout.checked_div(16).unwrap_or_default());
         Self {
             control,
             monitor,
@@ -374,7 +375,7 @@ fn back_off(round: u32, longest: Duration) {
     } else if round < YIELDS {
         thread::yield_now();
     } else {
-        let doublings = (round - YIELDS).checked_ilog2().unwrap_or(0).saturating_sub(3);
+        let doublings = round.saturating_sub(YIELDS).checked_ilog2().unwrap_or(0).saturating_sub(3);
         thread::sleep(FIRST_SLEEP.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX)).min(longest));
     }
 }

@@ -170,7 +170,7 @@ impl Control {
     /// Sleeps until notified, stopped, or `lost`, at most for `timeout`.
     pub(super) fn sleep(&self, timeout: Option<Duration>, lost: impl Fn() -> bool) {
         let mut state = self.state.lock();
-        let deadline = timeout.map(|timeout| Instant::now() + timeout);
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         while !state.notified && !self.is_stopped() && !lost() {
             match deadline {
                 None => self.consumer.wait(&mut state),
@@ -287,7 +287,7 @@ impl Control {
         lost: impl Fn() -> bool,
         abandoned: impl Fn() -> bool,
     ) -> Result<(), WaitError> {
-        let mut ask_at = Instant::now() + WAITER_ASK;
+        let mut asked_at = Instant::now();
         loop {
             if self.has_consumed(seqno) {
                 return Ok(());
@@ -300,8 +300,8 @@ impl Control {
             }
             self.waiter.wait_for(state, WAITER_LOOK);
             let now = Instant::now();
-            if now >= ask_at {
-                ask_at = now + WAITER_ASK;
+            if now.saturating_duration_since(asked_at) >= WAITER_ASK {
+                asked_at = now;
                 if abandoned() {
                     return Err(WaitError::Ended);
                 }

@@ -109,7 +109,7 @@ impl Monitor {
                 self.parked.store(false, Ordering::SeqCst);
                 let period = state.rings.iter().filter_map(|ring| ring.settings.monitor_period).min();
                 let period = period.unwrap_or(Duration::from_secs(1)).max(limits::RING_MONITOR_PERIOD);
-                self.changed.wait_for(&mut state, period / 2);
+                self.changed.wait_for(&mut state, period.checked_div(2).unwrap_or(period));
             }
         }
     }

@@ -49,7 +49,7 @@ impl Table {
     pub(crate) fn create<E: Executor>(&self, control: Arc<Control>, executor: E) -> Result<(), HostError> {
         let mut rings = self.rings.lock();
         if rings.len() >= limits::RINGS {
-            return Err(HostError::Limit { what: "rings of one context", limit: limits::RINGS as u64 });
+            return Err(HostError::limit("rings of one context", limits::RINGS));
         }
         if rings.iter().any(|ring| ring.control.id == control.id) {
             let fatal = Fatal::new("vkCreateRingMESA", format!("{} exists already", control.name())).member("ring");
@@ -131,10 +131,7 @@ impl Table {
     /// Polls every ring in [`Mode::Polled`] once and reports the busiest.
     pub(crate) fn poll(&self) -> Progress {
         let ids: Vec<_> = self.rings.lock().iter().map(|ring| ring.control.id).collect();
-        ids.into_iter()
-            .filter_map(|id| self.poll_one(id))
-            .min_by_key(|progress| *progress as u8)
-            .unwrap_or(Progress::Idle)
+        ids.into_iter().filter_map(|id| self.poll_one(id)).min().unwrap_or(Progress::Idle)
     }
 
     /// Polls one ring; nothing if it does not exist, has a thread, or is being polled.
@@ -162,13 +159,13 @@ impl Table {
         for ring in &rings {
             ring.control.stop();
         }
-        let deadline = Instant::now() + timeout;
+        let start = Instant::now();
         let mut all = true;
         for ring in rings {
             let Runner::Thread(thread) = ring.consumer else {
                 continue;
             };
-            while !thread.is_finished() && Instant::now() < deadline {
+            while !thread.is_finished() && start.elapsed() < timeout {
                 thread::sleep(JOIN_LOOK);
             }
             if thread.is_finished() {

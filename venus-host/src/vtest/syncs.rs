@@ -84,7 +84,7 @@ impl Syncs {
     pub(super) fn create(&self, initial: u64) -> Result<u32, HostError> {
         let mut state = self.state.lock();
         if state.by_id.len() >= limits::SYNCS {
-            return Err(HostError::Limit { what: "syncs of one connection", limit: limits::SYNCS as u64 });
+            return Err(HostError::limit("syncs of one connection", limits::SYNCS));
         }
         let id = state.ids.allocate();
         state.by_id.insert(id, Arc::new(Sync { value: AtomicU64::new(initial) }));
@@ -132,8 +132,9 @@ impl Syncs {
         let conditions = self.resolve(syncs)?;
         let (event, guest_end) = Event::new()?;
         let now = Instant::now();
-        let finite = i32::try_from(timeout_ms).is_ok();
-        let expires = finite.then(|| now + Duration::from_millis(u64::from(timeout_ms)) + GRACE);
+        let timeout = Duration::from_millis(u64::from(timeout_ms)).saturating_add(GRACE);
+        // What is negative as a signed number means for ever.
+        let expires = i32::try_from(timeout_ms).ok().and_then(|_finite| now.checked_add(timeout));
         let wait = Wait { any, conditions, expires, event };
 
         let mut state = self.state.lock();
@@ -143,11 +144,7 @@ impl Syncs {
         }
         state.waits.retain(|wait| wait.expires.is_none_or(|expires| expires > now));
         if state.waits.len() >= limits::PENDING_WAITS {
-            return Err(HostError::Limit {
-                what: "pending waits of one connection",
-                limit: limits::PENDING_WAITS as u64,
-            }
-            .into());
+            return Err(HostError::limit("pending waits of one connection", limits::PENDING_WAITS).into());
         }
         state.waits.push(wait);
         Ok(guest_end)

@@ -159,7 +159,7 @@ impl Timeline {
         if state.pending.len() >= limits::FENCES {
             drop(state);
             retire();
-            return Err(HostError::Limit { what: "pending fences of one queue", limit: limits::FENCES as u64 });
+            return Err(HostError::limit("pending fences of one queue", limits::FENCES));
         }
         if state.thread.is_none() {
             let this = Arc::clone(self);
