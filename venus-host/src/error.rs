@@ -4,31 +4,34 @@
 //!
 //! | what | type | effect |
 //! |---|---|---|
-//! | bytes that are no valid command | `venus_protocol::DecodeError`, explained in `context/explain.rs` | that context becomes fatal, the others live |
+//! | bytes that are no valid command | `venus_protocol::DecodeError`, explained in `context/explain.rs` | that context is lost, the others live |
 //! | a valid command that the guest must not send | [`Fatal`] | the same |
 //! | the driver said no | `vk::Result` in a reply | none: it is data |
-//! | our own world broke (a file, a socket, a thread, the loader) | the other variants of [`HostError`] | logged once, at the top |
+//! | our own world broke (a file, a socket, a thread, the loader) | [`HostError`] | logged once, at the top |
+//!
+//! A command that does not come to its end is interrupted (`Interrupt`): because it loses the context, or because it
+//! has to wait or to be abandoned, where nobody is at fault. What is no command, such as a request for a resource,
+//! answers with a [`HostError`], of which one variant says that the request itself is wrong.
 //!
 //! A [`Fatal`] is written for the person who reads the log: it names the command, the member where one is to blame, the
-//! reason, the place in the stream, and what to do about it. Go to `context/fatal.rs` for the sticky state that keeps
+//! reason, the place in the stream, and what to do about it. Go to `endpoint/lost.rs` for the sticky state that keeps
 //! the first of them.
 
 use std::{borrow::Cow, fmt, io};
 
 use venus_protocol::{reflect, vk, wire::DecodeError};
 
-/// Anything that stops the host from doing what it was asked to do.
+/// Why a command did not come to its end.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum HostError {
-    /// The guest broke the protocol. Its context is lost; nobody else is affected. The caller reports it and goes on.
+pub(crate) enum Interrupt {
+    /// The guest's context is lost; nobody else is affected.
     #[error("{0}")]
-    Fatal(#[source] Box<Fatal>),
+    Lost(#[source] Box<Fatal>),
 
     /// The bytes are no valid command. Which member that concerns, and what to do, is found out by whoever still has the
-    /// bytes (`context/explain.rs`), which makes it a [`HostError::Fatal`].
+    /// bytes (`context/explain.rs`), which makes it an [`Interrupt::Lost`].
     #[error("{0}")]
-    Decode(#[source] Box<DecodeError>),
+    Undecodable(#[source] Box<DecodeError>),
 
     /// The command cannot finish yet and nothing of it was executed: run it again later. Only rings in poll mode see
     /// this; it is how a wait command gives the thread back to its owner.
@@ -38,6 +41,46 @@ pub enum HostError {
     /// The endpoint is being stopped, so the command was abandoned. Nobody is at fault and nothing is logged.
     #[error("the context is being destroyed")]
     Stopped,
+}
+
+impl Interrupt {
+    /// The reason why a context ends. `command` names the command that met it, unless the interrupt knows better.
+    #[cold]
+    #[must_use]
+    pub(crate) fn into_fatal(self, command: &'static str) -> Fatal {
+        match self {
+            Self::Lost(fatal) => *fatal,
+            Self::Undecodable(error) => {
+                let offset = u64::try_from(error.offset).ok();
+                Fatal { offset, ..Fatal::new(command, error.kind.to_string()) }
+            }
+            Self::Blocked | Self::Stopped => Fatal::new(command, self.to_string()).advice(HOST_FAILED),
+        }
+    }
+}
+
+impl From<Fatal> for Interrupt {
+    #[cold]
+    fn from(fatal: Fatal) -> Self {
+        Self::Lost(Box::new(fatal))
+    }
+}
+
+impl From<DecodeError> for Interrupt {
+    #[cold]
+    fn from(error: DecodeError) -> Self {
+        Self::Undecodable(Box::new(error))
+    }
+}
+
+/// Anything that stops the host from doing what it was asked to do, other than executing a command.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HostError {
+    /// What is asked for on the guest's behalf breaks the protocol. The caller ends the guest's context or refuses; nobody
+    /// else is affected.
+    #[error("{0}")]
+    Guest(#[source] Box<Fatal>),
 
     /// A system call failed. The host, not the guest, is at fault.
     #[error("{what}: {source}")]
@@ -73,7 +116,7 @@ pub enum HostError {
 }
 
 impl HostError {
-    /// A broken rule of the protocol: the shortest way to say it. `command` is the Vulkan name.
+    /// A broken rule of the protocol: the shortest way to say it. `command` names what was asked for.
     #[cold]
     pub fn fatal(command: &'static str, reason: impl Into<Cow<'static, str>>) -> Self {
         Fatal::new(command, reason).into()
@@ -103,11 +146,7 @@ impl HostError {
     #[must_use]
     pub fn into_fatal(self, command: &'static str) -> Fatal {
         match self {
-            Self::Fatal(fatal) => *fatal,
-            Self::Decode(error) => {
-                let offset = u64::try_from(error.offset).ok();
-                Fatal { offset, ..Fatal::new(command, error.kind.to_string()) }
-            }
+            Self::Guest(fatal) => *fatal,
             Self::Driver { result, .. } => Fatal::new(command, self.to_string()).advice(hint(result)),
             Self::Limit { .. } => Fatal::new(command, self.to_string()).advice(RUNAWAY),
             other => Fatal::new(command, other.to_string()).advice(HOST_FAILED),
@@ -133,14 +172,7 @@ pub(crate) const APPLICATION: &str = "the guest's application breaks Vulkan's ru
 impl From<Fatal> for HostError {
     #[cold]
     fn from(fatal: Fatal) -> Self {
-        Self::Fatal(Box::new(fatal))
-    }
-}
-
-impl From<DecodeError> for HostError {
-    #[cold]
-    fn from(error: DecodeError) -> Self {
-        Self::Decode(Box::new(error))
+        Self::Guest(Box::new(fatal))
     }
 }
 
@@ -314,6 +346,7 @@ mod tests {
     #[test]
     fn errors_stay_small() {
         assert!(size_of::<Fatal>() <= 120, "{}", size_of::<Fatal>());
+        assert!(size_of::<Interrupt>() <= 16, "{}", size_of::<Interrupt>());
         assert!(size_of::<HostError>() <= 48, "{}", size_of::<HostError>());
     }
 }

@@ -5,30 +5,35 @@
 //! `vtest` listens on a Unix socket for Mesa on the same machine (feature `vtest`); [`context`] is the interface for virtual machine
 //! monitors, which have their own way to carry messages.
 //!
-//! # The rooms, along the way of a command
+//! # The way of a command
 //!
 //! ```text
 //!   guest ──── socket or virtqueue ────> vtest/ | embedder ──> context/ ──┐
 //!     └─────── shared memory ──────────> ring/ ───────────────────────────┤
 //!                                                                         v
-//!                                             context/interpreter: decode, dispatch, reply
+//!                              context/interpreter on an endpoint: decode, dispatch, reply
 //!                                                                         │
-//!                                              handlers/ ──> object/  resource/
-//!                                                  │
-//!                                                  v
-//!                                              driver/  ──> Vulkan
+//!                                                  handlers/ ──> object/ <┘
+//!                                                      │
+//!                                                      v
+//!                                                  driver/  ──> Vulkan
 //! ```
 //!
-//! | room | owns | knows nothing of |
-//! |---|---|---|
-//! | `vtest` | with the feature of this name: the socket protocol, syncs, the server and its workers | Vulkan |
-//! | [`context`] | one guest: its endpoints, reply streams, capability set, end | sockets |
-//! | `ring` | shared-memory command rings: consumer, idle handshake, heartbeat | Vulkan |
-//! | [`resource`] | memory shared with the guest | commands |
-//! | [`endpoint`] | who looks on while commands are executed: the traits of observers | recordings, traces |
-//! | `object` | the guest's ids, and when what they name may be freed | the driver |
-//! | `handlers` | policy: what the host does with each command | bytes, sockets, shared memory |
-//! | [`driver`] | all calls to Vulkan; how host-visible memory reaches the guest | ids, rings |
+//! # The rooms, floor by floor
+//!
+//! Each room imports only what lies on a lower floor.
+//!
+//! | floor | room | owns | knows nothing of |
+//! |------:|---|---|---|
+//! | 7 | `vtest` (feature) | the socket protocol, syncs, the server and its workers | Vulkan |
+//! | 6 | [`context`] | one guest: its verbs, capability set, the interpreter of its commands, the commands that steer rings | sockets |
+//! | 5 | `handlers` | policy: what the host does with each Vulkan command | bytes, shared memory |
+//! | 4 | [`endpoint`] | what executes commands: place, reply stream, what a context shares; the traits of observers | any Vulkan command |
+//! | 3 | `object` | the guest's ids, and when what they name may be freed | rings, calls to the driver |
+//! | 3 | `ring` | shared-memory command rings: consumer, idle handshake, heartbeat | Vulkan |
+//! | 2 | [`driver`] | instances, devices, queues, memory; the proofs behind every call to Vulkan | the table of ids, rings, replies |
+//! | 1 | [`resource`] | memory shared with the guest | commands |
+//! | 0 | [`error`], [`limits`], `thread` | words for what goes wrong, bounds, what threads are told | everything else |
 //!
 //! # Who validates what, and why only there
 //!
@@ -36,7 +41,7 @@
 //! it relies on that:
 //!
 //! * *Lengths of messages*: `vtest/framing.rs`, before a byte of payload is read.
-//! * *Ranges of shared memory*: where they are named (`context/reply.rs`, `ring/layout.rs`, `handlers/transport.rs`),
+//! * *Ranges of shared memory*: where they are named (`endpoint/reply.rs`, `ring/layout.rs`, `context/transport.rs`),
 //!   against the size that the guest was given. The mapping checks once more at each access, which costs nothing and
 //!   makes the rooms above safe code.
 //! * *Bytes of commands*: the decoder of `venus-protocol`, on a private copy, once. What it returns is well-formed.

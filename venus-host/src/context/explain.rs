@@ -10,7 +10,7 @@ use venus_protocol::{
 };
 
 use crate::{
-    error::{APPLICATION, Fatal, GUEST_DRIVER, HostError, RUNAWAY, object_type_name},
+    error::{APPLICATION, Fatal, GUEST_DRIVER, Interrupt, RUNAWAY, object_type_name},
     object,
 };
 
@@ -18,12 +18,12 @@ use crate::{
 const EXTENSION_VALUES: i32 = 1_000_000_000;
 const VALUES_PER_EXTENSION: i32 = 1000;
 
-/// Turns a decoder's error into the reason why the context ends. `stream` holds the command at byte `at`. Other errors
-/// stay as they are.
+/// Turns a decoder's error into the reason why the context ends. `stream` holds the command at byte `at`. Other
+/// interrupts stay as they are.
 #[cold]
-pub(crate) fn explain(error: HostError, objects: &object::Table, stream: &[u8], at: usize) -> HostError {
-    let HostError::Decode(error) = error else {
-        return error;
+pub(crate) fn explain(interrupt: Interrupt, objects: &object::Table, stream: &[u8], at: usize) -> Interrupt {
+    let Interrupt::Undecodable(error) = interrupt else {
+        return interrupt;
     };
     let Statement { reason, advice } = state(&error, objects);
     let command = match error.command {
@@ -158,7 +158,7 @@ mod tests {
 
     fn told(kind: Kind, member: Member, objects: &object::Table) -> String {
         let error = DecodeError { offset: 40, kind, command: CommandType(50), member: Some(member) };
-        explain(HostError::from(error), objects, &[], 0).into_fatal("test").to_string()
+        explain(Interrupt::from(error), objects, &[], 0).into_fatal("test").to_string()
     }
 
     const BUFFER_INFO: Member = Member { owner: "VkBufferCreateInfo", name: "pNext" };

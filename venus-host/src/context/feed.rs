@@ -4,10 +4,12 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{Context, Endpoint, Options, Retire, Shared, interpreter::Interpreter};
+use super::{Context, Options, Retire};
 use crate::{
     HostError,
-    ring::{self, Executor as _},
+    endpoint::{Endpoint, Origin, Shared},
+    error::{Fatal, Interrupt},
+    ring::{self, Execute as _},
     thread::AutoreleasePool,
 };
 
@@ -18,13 +20,14 @@ use crate::{
 /// ring may wait for those of another. Everything else goes through the [`Context`] itself.
 ///
 /// ```no_run
-/// # use venus_host::{HostError, context::{Feed, Options}, driver::Config};
-/// # fn play(commands: &[u8]) -> Result<(), HostError> {
+/// # use venus_host::{Fatal, context::{Feed, Options}, driver::Config};
+/// # fn play(commands: &[u8]) -> Result<(), Fatal> {
 /// let (mut context, feed) = Feed::open(Options::new("replay", Config::default()));
 /// context.submit(commands)?; // vkCreateRingMESA of ring 0x10, among others
-/// let mut ring = feed.ring(0x10).ok_or(HostError::Stopped)?;
-/// ring.execute(0, &[0; 8])?;
-/// ring.pass(8);
+/// if let Some(mut ring) = feed.ring(0x10) {
+///     ring.execute(0, &[0; 8])?;
+///     ring.pass(8);
+/// }
 /// # Ok(())
 /// # }
 /// ```
@@ -45,8 +48,8 @@ impl Feed {
     #[must_use]
     pub fn ring(&self, id: u64) -> Option<FedRing> {
         let control = self.0.rings.lookup(ring::RingId(id)).filter(|control| !control.is_stopped())?;
-        let interpreter = Interpreter::new(Arc::clone(&self.0), Endpoint::Ring(Arc::clone(&control)));
-        Some(FedRing { control, interpreter })
+        let endpoint = Endpoint::new(Arc::clone(&self.0), Origin::Ring(Arc::clone(&control)));
+        Some(FedRing { control, endpoint })
     }
 
     /// As [`Context::create_fence`], on any thread and without telling observers: for a player that has to know when
@@ -62,7 +65,7 @@ impl Feed {
     /// Whether the context is lost, so that no command will be executed any more.
     #[must_use]
     pub fn is_lost(&self) -> bool {
-        self.0.fatal.is_set()
+        self.0.is_lost()
     }
 
     /// Ends every ring: commands that wait for one end, and no further one is executed on it.
@@ -75,7 +78,7 @@ impl Feed {
 /// A ring whose commands come from a player.
 pub struct FedRing {
     control: Arc<ring::Control>,
-    interpreter: Interpreter,
+    endpoint: Endpoint,
 }
 
 impl FedRing {
@@ -85,26 +88,27 @@ impl FedRing {
         self.control.is_stopped()
     }
 
-    /// Executes the command in `request`, which stood at `position` of the ring. Observers are told the reply.
+    /// Executes the command in `request`, which stood at `position` of the ring. Observers are told the reply. False if
+    /// the context was lost before, or the command was abandoned because the ring or the context ends.
     ///
     /// # Errors
     ///
-    /// [`HostError::Stopped`] if the context is lost already; any other error has just ended it.
-    pub fn execute(&mut self, position: u64, request: &[u8]) -> Result<(), HostError> {
-        if self.interpreter.is_lost() {
-            return Err(HostError::Stopped);
+    /// The command has ended the context.
+    pub fn execute(&mut self, position: u64, request: &[u8]) -> Result<bool, Fatal> {
+        if self.endpoint.is_lost() {
+            return Ok(false);
         }
         let _pool = AutoreleasePool::new();
-        self.interpreter.enter(position);
-        let outcome = self.interpreter.execute(request, 0);
-        self.interpreter.leave();
+        self.endpoint.enter(position);
+        let outcome = self.endpoint.execute(request, 0);
+        self.endpoint.leave();
         match outcome {
-            Ok(_) => Ok(()),
-            Err(HostError::Stopped) => Err(HostError::Stopped),
-            Err(error) => {
-                let fatal = error.into_fatal("ring").located(self.control.name(), position, 0);
-                self.interpreter.fail(fatal.clone());
-                Err(fatal.into())
+            Ok(_) => Ok(true),
+            Err(Interrupt::Stopped) => Ok(false),
+            Err(interrupt) => {
+                let fatal = interrupt.into_fatal("ring");
+                self.endpoint.fail(fatal.clone());
+                Err(fatal)
             }
         }
     }

@@ -7,15 +7,12 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | [`age`] | signs of an old guest |
 //! | [`attribution`] | which command a validation message is about |
 //! | [`capset`] | what the guest reads before it creates a context |
-//! | [`dispatcher`] | what handlers may use |
 //! | [`interpreter`] | bytes to handlers to replies |
-//! | [`reply`] | reply streams |
 //! | [`explain`] | what is wrong with bytes, in words |
-//! | [`fatal`] | the end of a context, and lines about single commands |
 //! | [`feed`] | the door for replays: commands of rings without the rings' memory |
+//! | [`transport`] | the commands that steer rings and streams |
 //!
 //! # The end
 //!
@@ -26,16 +23,12 @@
 //! Dropping a context stops the rings first, since they use everything else, then lets the driver's side end (queues,
 //! devices, instance), and unmaps shared memory last.
 
-pub(crate) mod age;
 mod attribution;
 mod capset;
-pub(crate) mod dispatcher;
 mod explain;
-pub(crate) mod fatal;
 mod feed;
-pub(crate) mod interpreter;
-pub(crate) mod reply;
-mod statistics;
+mod interpreter;
+mod transport;
 
 use std::{
     fmt,
@@ -45,23 +38,23 @@ use std::{
     },
 };
 
-pub(crate) use self::dispatcher::{Dispatcher, Endpoint, Shared};
-use self::{attribution::Attribution, fatal::FatalState, interpreter::Interpreter};
+use self::attribution::Attribution;
 pub use self::{
     capset::{CAPSET_BYTES, CAPSET_ID, CAPSET_VERSION, capset},
-    dispatcher::Abandoned,
     feed::{FedRing, Feed},
-    statistics::Statistics,
 };
-pub use crate::ring::Progress;
 use crate::{
     driver::{self, OpaqueMapper},
-    endpoint::{BlobRequest, Observer, Observers, Sample, Sampler},
-    error::{Fatal, HostError},
-    handlers, limits, object,
-    resource::{self, Blob, BlobFlags, BlobKind, HostMapping, MemoryFile, Resource, ResourceId, Storage},
+    endpoint::{BlobRequest, Endpoint, Observer, Observers, Origin, Sample, Sampler, Shared},
+    error::{APPLICATION, Fatal, HostError},
+    limits,
+    resource::{Blob, BlobFlags, BlobKind, HostMapping, MemoryFile, Resource, ResourceId, Storage},
     ring,
     thread::AutoreleasePool,
+};
+pub use crate::{
+    endpoint::{Abandoned, Statistics},
+    ring::Progress,
 };
 
 /// How a context should be made.
@@ -124,7 +117,7 @@ pub type Retire = Box<dyn FnOnce() + Send>;
 /// A guest's context.
 pub struct Context {
     shared: Arc<Shared>,
-    direct: Interpreter,
+    direct: Endpoint,
     /// Maps what only the driver can map; made on first use.
     mapper: Option<OpaqueMapper>,
 }
@@ -142,23 +135,9 @@ impl Context {
         let observers = options.take_observers();
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
         let name = format!("{}#{number}", options.name);
-        let statistics = Arc::<Statistics>::default();
-        let shared = Arc::new(Shared {
-            vulkan: driver::State::new(options.driver, &name, statistics.finding_counter()),
-            name,
-            objects: object::Table::new(),
-            resources: resource::Table::default(),
-            rings: ring::Table::default(),
-            ring_mode,
-            abandoned: options.abandoned,
-            timelines: driver::sync::Timelines::new(),
-            fatal: FatalState::default(),
-            age: age::Age::default(),
-            statistics,
-            observers,
-        });
+        let shared = Arc::new(Shared::new(name, options.driver, ring_mode, options.abandoned, observers));
         shared.observers.tell(|observer| observer.attach(Sampler::new(&shared)));
-        let direct = Interpreter::new(Arc::clone(&shared), Endpoint::Context);
+        let direct = Endpoint::new(Arc::clone(&shared), Origin::Direct);
         Self { shared, direct, mapper: None }
     }
 
@@ -177,7 +156,7 @@ impl Context {
     /// Why the context is lost, if it is.
     #[must_use]
     pub fn lost(&self) -> Option<&Fatal> {
-        self.shared.fatal.reason()
+        self.shared.lost.reason()
     }
 
     /// Ends the context for a reason that its owner found.
@@ -218,11 +197,29 @@ impl Context {
             let storage = Storage::Shmem(Arc::new(file.map()?));
             (Blob::of_file(file), storage)
         } else {
-            let exported = handlers::export_memory_blob(&self.shared, blob_id, flags, size)?;
+            let exported = self.export_memory(blob_id, flags, size)?;
             (exported.try_clone()?, Storage::Memory(exported))
         };
         self.shared.resources.insert(Resource { id, size, storage })?;
         Ok(blob)
+    }
+
+    /// Turns an allocation into storage for a resource: what a request with the id of a `VkDeviceMemory` asks for.
+    fn export_memory(&self, memory: u64, flags: BlobFlags, size: u64) -> Result<Blob, HostError> {
+        let objects = &self.shared.objects;
+        // The request comes on no ring, but it uses an object like a command does.
+        let mut presence = objects.register();
+        objects.enter(&mut presence);
+        let found = objects.memory(memory).zip(objects.device_of(memory));
+        let blob = match found {
+            Some((memory, device)) => memory.export(&device, flags, size),
+            None => {
+                let reason = format!("no VkDeviceMemory has the id {memory:#x}: {}", objects.fate_of(memory));
+                Err(Fatal::new("create-blob", reason).member("blob_id").advice(APPLICATION).into())
+            }
+        };
+        objects.leave(&mut presence);
+        blob
     }
 
     /// Makes the storage of another context's resource a resource of this one, so that its guest can import it
@@ -268,7 +265,7 @@ impl Context {
             return false;
         }
         self.shared.observers.tell(|observer| observer.unref(id));
-        let by_stream = self.direct.dispatcher().reply_stream.resource() == Some(id);
+        let by_stream = self.direct.reply_stream.resource() == Some(id);
         let by_ring = self.shared.rings.destroy_users(id);
         let user = by_ring.or_else(|| by_stream.then(|| "the reply stream of direct submissions".to_owned()));
         if let Some(user) = user {
@@ -277,8 +274,13 @@ impl Context {
         true
     }
 
-    /// Executes a direct submission: whole commands, one after the other. An error means that the context is lost.
-    pub fn submit(&mut self, commands: &[u8]) -> Result<(), HostError> {
+    /// Executes a direct submission: whole commands, one after the other.
+    ///
+    /// # Errors
+    ///
+    /// The context is lost, for this reason: by one of the commands or before, or by a ring meanwhile. What was left of
+    /// the submission is not executed. That of a guest which has gone is abandoned without an error.
+    pub fn submit(&mut self, commands: &[u8]) -> Result<(), Fatal> {
         let _pool = AutoreleasePool::new();
         self.direct.submit(commands)
     }
@@ -308,7 +310,7 @@ impl Context {
                 format!("ring_idx {ring_idx} is not below {}", limits::TIMELINES),
             ));
         }
-        if ring_idx == 0 || self.shared.fatal.is_set() {
+        if ring_idx == 0 || self.shared.is_lost() {
             retire();
             return Ok(());
         }
@@ -324,7 +326,7 @@ impl Context {
 impl Drop for Context {
     fn drop(&mut self) {
         if self.shared.rings.stop_all(limits::RING_JOIN_TIMEOUT) {
-            handlers::destroy_all(&self.shared);
+            self.shared.destroy_all();
             self.shared.resources.clear();
         }
         // Otherwise a thread is still inside the driver, and its own reference keeps all it uses alive, for the rest of

@@ -256,7 +256,7 @@ impl Instance {
 
     /// Destroys the instance as soon as no device of it is left: memory that a monitor still maps keeps one. With a
     /// device that can never be destroyed, it stays. `State::take_instance` hands it out once, after the guest's
-    /// devices are gone (`handlers::destroy_all` and vkDestroyInstance see to both).
+    /// devices are gone (`endpoint/teardown.rs` and vkDestroyInstance see to both).
     pub(crate) fn destroy_after_devices(self: Arc<Self>) {
         for device in self.physical_devices.get().into_iter().flatten() {
             let instance = Arc::clone(&self);

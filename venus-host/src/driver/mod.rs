@@ -1,4 +1,4 @@
-//! The only room that calls Vulkan.
+//! Vulkan's side: instances, devices, queues and memory, and the proofs behind every call.
 //!
 //! | file | what |
 //! |---|---|
@@ -18,11 +18,12 @@
 //! | `validation` | the validation layer's messages, and the commands that caused them |
 //! | [`survey`] | what this host's GPUs can give a guest, found out by trying |
 //!
-//! A guest's command reaches the driver in one of two ways: as it is, through `call`, or through a method of
-//! `Device` or `Instance` where the host has to change something. Nothing here knows ids, rings or replies; what
-//! may be called when is decided in `handlers/`.
+//! A guest's command reaches the driver in one of two ways: as it is, through `call` (the call itself stands in
+//! `venus-protocol`, which knows each command's parameters), or through a method of `Device` or `Instance` where the host
+//! has to change something. Nothing here knows the table of ids, rings or replies: a device knows its own id, and a queue
+//! the one that it was given, to be told apart. What may be called when is decided in `handlers/`.
 //!
-//! All `unsafe` of the Vulkan side is here. It rests on one contract, stated at `call`: handles come from the object
+//! All `unsafe` of the host's Vulkan side is here. It rests on one contract, stated at `call`: handles come from the object
 //! table and stay alive until the end of the command, pointers come from the decoder's arena. What remains is valid
 //! usage that only the guest's application can get right; drivers do not check it, which is why each guest runs in a
 //! process of its own.
@@ -156,7 +157,7 @@ pub(crate) fn call<'a, C: Command<'a>>(args: &mut C, procs: &Procs) -> Option<C:
     // - every handle in `args` was resolved by the object table while the command was decoded, with its type, so it is
     //   a handle of this context's driver; it stays alive until the command ends because removed objects are freed only
     //   after that (`object/reclaim.rs`);
-    // - `procs` belong to the device or instance of the command's owner: `handlers::Dispatcher::device` looks them up
+    // - `procs` belong to the device or instance of the command's owner: `endpoint/device_cache.rs` looks them up
     //   by the owner's id;
     // - pointers, lengths and `pNext` chains in `args` were built by the decoder, in an arena that outlives the
     //   command, and are consistent with each other and with their structure types;

@@ -14,7 +14,7 @@ use venus_protocol::wire::CommandHeader;
 
 use super::Sampler;
 use crate::{
-    error::HostError,
+    error::{HostError, Interrupt},
     resource::{Blob, BlobFlags, ResourceId},
     ring::Rest,
 };
@@ -103,13 +103,13 @@ pub enum Outcome<'a> {
     Failed(&'a (dyn Error + 'static)),
 }
 
-impl<'a> From<Result<(), &'a HostError>> for Outcome<'a> {
-    fn from(result: Result<(), &'a HostError>) -> Self {
+impl<'a> Outcome<'a> {
+    pub(super) fn of(result: Result<(), &'a Interrupt>) -> Self {
         match result {
             Ok(()) => Self::Done,
-            Err(HostError::Blocked) => Self::Blocked,
-            Err(HostError::Stopped) => Self::Stopped,
-            Err(error) => Self::Failed(error),
+            Err(Interrupt::Blocked) => Self::Blocked,
+            Err(Interrupt::Stopped) => Self::Stopped,
+            Err(lost) => Self::Failed(lost),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use crate::context::Shared;
+use super::Shared;
 
 /// What a context holds at one moment. Taking it costs a look at each of the context's tables, and holds up no endpoint
 /// for longer than that.
@@ -65,7 +65,7 @@ impl Sample {
             device_memory_bytes: shared.statistics.memory_bytes(),
             blob_memory_bytes,
             shared_memory_bytes,
-            objects: shared.objects.len() as u64,
+            objects: u64::try_from(shared.objects.len()).unwrap_or(u64::MAX),
         }
     }
 }

@@ -6,13 +6,13 @@
 use venus_protocol::{args::*, dispatch::AccelerationStructureCommands, vk};
 
 use super::{create, destroy, forward, refuse};
-use crate::context::Dispatcher;
+use crate::endpoint::Endpoint;
 
 /// Why commands on the CPU are refused.
 const NO_HOST_COMMANDS: &str = "acceleration structures are built and copied by the GPU only; no guest driver \
                                 offers accelerationStructureHostCommands";
 
-impl AccelerationStructureCommands for Dispatcher {
+impl AccelerationStructureCommands for Endpoint {
     create! {
         create_acceleration_structure_khr(CreateAccelerationStructureKHRArgs<'_>).p_acceleration_structure;
     }

@@ -1,20 +1,15 @@
 //! Buffers and buffer views.
 
-use venus_protocol::{
-    args::*,
-    dispatch::BufferCommands,
-    vk,
-    wire::{Command, NewHandles},
-};
+use venus_protocol::{args::*, dispatch::BufferCommands, vk, wire::NewHandles};
 
 use super::{create, destroy, forward};
 use crate::{
-    HostError,
-    context::Dispatcher,
     driver::{chain, external::BufferChain},
+    endpoint::Endpoint,
+    error::Interrupt,
 };
 
-impl BufferCommands for Dispatcher {
+impl BufferCommands for Endpoint {
     create! {
         create_buffer_view(CreateBufferViewArgs<'_>).p_view;
     }
@@ -35,17 +30,16 @@ impl BufferCommands for Dispatcher {
     }
 
     /// A buffer for external memory is an ordinary one where the host cannot pass that kind of memory.
-    fn create_buffer(&mut self, args: &mut CreateBufferArgs<'_>) -> Result<vk::Result, HostError> {
-        const NAME: &str = CreateBufferArgs::NAME;
+    fn create_buffer(&mut self, args: &mut CreateBufferArgs<'_>) -> Result<vk::Result, Interrupt> {
         let result = if chain::find::<vk::ExternalMemoryBufferCreateInfo<'_>>(args.p_create_info).is_none() {
             self.forward(args)?
         } else {
-            let physical = self.device(args.device.id, NAME)?.physical();
-            let mut nodes = BufferChain::of(args.p_create_info, physical);
+            let device = self.device(args.device.id)?;
+            let mut nodes = BufferChain::of(args.p_create_info, device.physical());
             let info = nodes.link(args.p_create_info);
             let p_buffer = NewHandles { ids: &mut *args.p_buffer.ids, raws: &mut *args.p_buffer.raws };
             self.forward(&mut CreateBufferArgs { device: args.device, p_create_info: &info, p_buffer })?
         };
-        self.adopt(NAME, args.device.id, result, &args.p_buffer)
+        self.adopt(args.device.id, result, &args.p_buffer)
     }
 }

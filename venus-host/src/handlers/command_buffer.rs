@@ -7,9 +7,9 @@
 use venus_protocol::{args::*, dispatch::CommandBufferCommands, wire::Command};
 
 use super::forward;
-use crate::{HostError, context::Dispatcher, driver::sanitize};
+use crate::{driver::sanitize, endpoint::Endpoint, error::Interrupt};
 
-impl CommandBufferCommands for Dispatcher {
+impl CommandBufferCommands for Endpoint {
     forward! {
         begin_command_buffer(BeginCommandBufferArgs<'_>);
         end_command_buffer(EndCommandBufferArgs);
@@ -151,12 +151,12 @@ impl CommandBufferCommands for Dispatcher {
         cmd_set_depth_clamp_range_ext(CmdSetDepthClampRangeEXTArgs<'_>);
     }
 
-    fn cmd_push_descriptor_set(&mut self, args: &mut CmdPushDescriptorSetArgs<'_>) -> Result<(), HostError> {
+    fn cmd_push_descriptor_set(&mut self, args: &mut CmdPushDescriptorSetArgs<'_>) -> Result<(), Interrupt> {
         sanitize::check_writes(CmdPushDescriptorSetArgs::NAME, args.p_descriptor_writes)?;
         self.forward(args)
     }
 
-    fn cmd_push_descriptor_set2(&mut self, args: &mut CmdPushDescriptorSet2Args<'_>) -> Result<(), HostError> {
+    fn cmd_push_descriptor_set2(&mut self, args: &mut CmdPushDescriptorSet2Args<'_>) -> Result<(), Interrupt> {
         sanitize::check_push(CmdPushDescriptorSet2Args::NAME, args.p_push_descriptor_set_info)?;
         self.forward(args)
     }

@@ -2,18 +2,16 @@
 //!
 //! Templates exist for pipelines' sake only: guests turn an update with a template into plain writes.
 
-use std::sync::Arc;
-
 use venus_protocol::{args::*, dispatch::DescriptorCommands, vk, wire::Command};
 
 use super::{create, destroy};
 use crate::{
-    HostError,
-    context::Dispatcher,
     driver::{self, sanitize},
+    endpoint::Endpoint,
+    error::Interrupt,
 };
 
-impl DescriptorCommands for Dispatcher {
+impl DescriptorCommands for Endpoint {
     create! {
         create_descriptor_update_template(CreateDescriptorUpdateTemplateArgs<'_>).p_descriptor_update_template;
     }
@@ -27,63 +25,55 @@ impl DescriptorCommands for Dispatcher {
     fn create_descriptor_set_layout(
         &mut self,
         args: &mut CreateDescriptorSetLayoutArgs<'_>,
-    ) -> Result<vk::Result, HostError> {
+    ) -> Result<vk::Result, Interrupt> {
         const NAME: &str = CreateDescriptorSetLayoutArgs::NAME;
         sanitize::check_set_layout(NAME, args.p_create_info)?;
         let result = self.forward(args)?;
-        self.adopt(NAME, args.device.id, result, &args.p_set_layout)
+        self.adopt(args.device.id, result, &args.p_set_layout)
     }
 
     fn get_descriptor_set_layout_support(
         &mut self,
         args: &mut GetDescriptorSetLayoutSupportArgs<'_>,
-    ) -> Result<(), HostError> {
+    ) -> Result<(), Interrupt> {
         sanitize::check_set_layout(GetDescriptorSetLayoutSupportArgs::NAME, args.p_create_info)?;
         self.forward(args)
     }
 
-    fn update_descriptor_sets(&mut self, args: &mut UpdateDescriptorSetsArgs<'_>) -> Result<(), HostError> {
+    fn update_descriptor_sets(&mut self, args: &mut UpdateDescriptorSetsArgs<'_>) -> Result<(), Interrupt> {
         sanitize::check_writes(UpdateDescriptorSetsArgs::NAME, args.p_descriptor_writes)?;
         self.forward(args)
     }
 
-    fn create_descriptor_pool(&mut self, args: &mut CreateDescriptorPoolArgs<'_>) -> Result<vk::Result, HostError> {
+    fn create_descriptor_pool(&mut self, args: &mut CreateDescriptorPoolArgs<'_>) -> Result<vk::Result, Interrupt> {
         let result = self.forward(args)?;
-        self.adopt_pool(CreateDescriptorPoolArgs::NAME, args.device.id, result, &args.p_descriptor_pool)
+        self.adopt_pool(args.device.id, result, &args.p_descriptor_pool)
     }
 
     /// Frees all sets of the pool and keeps the pool.
-    fn reset_descriptor_pool(&mut self, args: &mut ResetDescriptorPoolArgs) -> Result<vk::Result, HostError> {
+    fn reset_descriptor_pool(&mut self, args: &mut ResetDescriptorPoolArgs) -> Result<vk::Result, Interrupt> {
         self.shared.objects.remove_pooled(args.descriptor_pool.id);
-        self.shared.objects.wait_for_others(&self.presence, ResetDescriptorPoolArgs::NAME)?;
+        self.shared.objects.wait_for_others(&self.presence, self.command())?;
         self.forward(args)
     }
 
-    fn allocate_descriptor_sets(&mut self, args: &mut AllocateDescriptorSetsArgs<'_>) -> Result<vk::Result, HostError> {
+    fn allocate_descriptor_sets(&mut self, args: &mut AllocateDescriptorSetsArgs<'_>) -> Result<vk::Result, Interrupt> {
         sanitize::check_set_allocation(AllocateDescriptorSetsArgs::NAME, args.p_allocate_info)?;
         let result = self.forward(args)?;
         let pool = vk::Handle::as_raw(args.p_allocate_info.descriptor_pool);
         let kind = vk::ObjectType::DESCRIPTOR_POOL;
-        self.adopt_pooled(
-            AllocateDescriptorSetsArgs::NAME,
-            args.device.id,
-            result,
-            (kind, pool),
-            &mut args.p_descriptor_sets,
-        )
+        self.adopt_pooled(args.device.id, result, (kind, pool), &mut args.p_descriptor_sets)
     }
 
-    fn free_descriptor_sets(&mut self, args: &mut FreeDescriptorSetsArgs<'_>) -> Result<vk::Result, HostError> {
-        const NAME: &str = FreeDescriptorSetsArgs::NAME;
+    fn free_descriptor_sets(&mut self, args: &mut FreeDescriptorSetsArgs<'_>) -> Result<vk::Result, Interrupt> {
         let pool = args.descriptor_pool;
         self.unregister_pooled(
-            NAME,
             pool.id,
             args.descriptor_set_count,
             args.p_descriptor_sets,
             vk::ObjectType::DESCRIPTOR_SET,
         )?;
-        let device = Arc::clone(self.device(args.device.id, NAME)?);
+        let device = self.device(args.device.id)?;
         driver::destroy::free_descriptor_sets(&device, pool.raw, args.p_descriptor_sets.raws);
         Ok(vk::Result::SUCCESS)
     }

@@ -1,28 +1,26 @@
 //! Device memory.
 //!
-//! Guests map memory by turning an allocation into a resource ([`export_memory_blob`]), which is no Vulkan command; so
+//! Guests map memory by turning an allocation into a resource (`Context::create_blob`), which is no Vulkan command; so
 //! the commands that map, flush and unmap never travel. How an allocation gets the storage for that is in
 //! `driver/memory/`.
 
 use std::sync::Arc;
 
-use venus_protocol::{args::*, dispatch::DeviceMemoryCommands, vk, wire::Command};
+use venus_protocol::{args::*, dispatch::DeviceMemoryCommands, vk};
 
 use super::{destroy, forward, refuse};
 use crate::{
-    HostError,
-    context::{Dispatcher, Shared},
     driver::{Failure, chain, memory::ImportSource},
-    endpoint::Span,
-    error::{APPLICATION, Fatal, hint},
+    endpoint::Endpoint,
+    error::{Interrupt, hint},
     object::Detail,
-    resource::{Blob, BlobFlags, ResourceId, Storage},
+    resource::{ResourceId, Storage},
 };
 
 /// Why the mapping commands are refused.
 const MAPPED_BY_GUEST: &str = "guests map memory themselves, through resources";
 
-impl DeviceMemoryCommands for Dispatcher {
+impl DeviceMemoryCommands for Endpoint {
     forward! {
         get_device_memory_commitment(GetDeviceMemoryCommitmentArgs<'_>);
         get_device_memory_opaque_capture_address(GetDeviceMemoryOpaqueCaptureAddressArgs<'_>);
@@ -40,9 +38,8 @@ impl DeviceMemoryCommands for Dispatcher {
         invalidate_mapped_memory_ranges(InvalidateMappedMemoryRangesArgs<'_>) => MAPPED_BY_GUEST;
     }
 
-    fn allocate_memory(&mut self, args: &mut AllocateMemoryArgs<'_>) -> Result<vk::Result, HostError> {
-        const NAME: &str = AllocateMemoryArgs::NAME;
-        let device = Arc::clone(self.device(args.device.id, NAME)?);
+    fn allocate_memory(&mut self, args: &mut AllocateMemoryArgs<'_>) -> Result<vk::Result, Interrupt> {
+        let device = self.device(args.device.id)?;
         let info = args.p_allocate_info;
         let import = match chain::find::<vk::ImportMemoryResourceInfoMESA<'_>>(info) {
             None => None,
@@ -53,16 +50,16 @@ impl DeviceMemoryCommands for Dispatcher {
                         "pAllocateInfo->pNext<VkImportMemoryResourceInfoMESA>.resourceId",
                         import.resource_id,
                     );
-                    self.note_uncreated(NAME, &failure, vk::ObjectType::DEVICE_MEMORY, args.p_memory.ids);
+                    self.note_uncreated(&failure, vk::ObjectType::DEVICE_MEMORY, args.p_memory.ids);
                     return Ok(failure.result);
                 }
             },
         };
-        let allocated = self.within(Span::Driver(NAME), |_| device.allocate_memory(info, import));
+        let allocated = self.in_driver(|_| device.allocate_memory(info, import));
         let memory = match allocated {
             Ok(memory) => Arc::new(memory.charged(self.shared.statistics.charge(info.allocation_size))),
             Err(failure) => {
-                self.note_uncreated(NAME, &failure, vk::ObjectType::DEVICE_MEMORY, args.p_memory.ids);
+                self.note_uncreated(&failure, vk::ObjectType::DEVICE_MEMORY, args.p_memory.ids);
                 return Ok(failure.result);
             }
         };
@@ -70,7 +67,7 @@ impl DeviceMemoryCommands for Dispatcher {
             *raw = memory.raw();
         }
         // This function's own reference keeps the storage until the allocation is freed, should its id be refused.
-        self.adopt_as(NAME, args.device.id, &args.p_memory, Detail::Memory(Arc::clone(&memory)))?;
+        self.adopt_as(args.device.id, &args.p_memory, Detail::Memory(Arc::clone(&memory)))?;
         Ok(vk::Result::SUCCESS)
     }
 
@@ -79,18 +76,17 @@ impl DeviceMemoryCommands for Dispatcher {
     fn get_memory_resource_properties_mesa(
         &mut self,
         args: &mut GetMemoryResourcePropertiesMESAArgs<'_>,
-    ) -> Result<vk::Result, HostError> {
-        const NAME: &str = GetMemoryResourcePropertiesMESAArgs::NAME;
-        let device = Arc::clone(self.device(args.device.id, NAME)?);
+    ) -> Result<vk::Result, Interrupt> {
+        let device = self.device(args.device.id)?;
         let Some(source) = self.import_source(args.resource_id) else {
             let failure = no_import("resourceId", args.resource_id);
-            self.note_failure(NAME, &failure);
+            self.note_failure(&failure);
             return Ok(failure.result);
         };
         let types = match device.importable_types(&source) {
             Ok(types) => types,
             Err(failure) => {
-                self.note_failure(NAME, &failure);
+                self.note_failure(&failure);
                 return Ok(failure.result);
             }
         };
@@ -103,7 +99,7 @@ impl DeviceMemoryCommands for Dispatcher {
     }
 }
 
-impl Dispatcher {
+impl Endpoint {
     /// The storage of a resource as something to import; `None` if there is no such resource or it is of no use for
     /// that.
     fn import_source(&self, resource: u32) -> Option<ImportSource> {
@@ -121,22 +117,4 @@ fn no_import(member: &'static str, resource: u32) -> Failure {
     let reason = format!("resource {resource} does not exist, or is plain shared memory, which no driver imports");
     let advice = hint(vk::Result::ERROR_INVALID_EXTERNAL_HANDLE);
     Failure::refused(vk::Result::ERROR_INVALID_EXTERNAL_HANDLE, member, reason, advice)
-}
-
-/// Turns an allocation into storage for a resource: what a create-blob request with the id of a `VkDeviceMemory` asks
-/// for.
-pub(crate) fn export_memory_blob(shared: &Shared, memory: u64, flags: BlobFlags, size: u64) -> Result<Blob, HostError> {
-    // The request comes on no ring, but it uses an object like a command does.
-    let mut presence = shared.objects.register();
-    shared.objects.enter(&mut presence);
-    let found = shared.objects.memory(memory).zip(shared.objects.device_of(memory));
-    let blob = match found {
-        Some((memory, device)) => memory.export(&device, flags, size),
-        None => {
-            let reason = format!("no VkDeviceMemory has the id {memory:#x}: {}", shared.objects.fate_of(memory));
-            Err(Fatal::new("create-blob", reason).member("blob_id").advice(APPLICATION).into())
-        }
-    };
-    shared.objects.leave(&mut presence);
-    blob
 }

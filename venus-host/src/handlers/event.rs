@@ -3,9 +3,9 @@
 use venus_protocol::{args::*, dispatch::EventCommands, vk};
 
 use super::{create, destroy, forward};
-use crate::context::Dispatcher;
+use crate::endpoint::Endpoint;
 
-impl EventCommands for Dispatcher {
+impl EventCommands for Endpoint {
     create! {
         create_event(CreateEventArgs<'_>).p_event;
     }

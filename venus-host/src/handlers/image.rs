@@ -1,23 +1,15 @@
 //! Images and image views, and copying them on the host.
 
-use std::sync::Arc;
-
-use venus_protocol::{
-    args::*,
-    dispatch::ImageCommands,
-    vk,
-    wire::{Command, NewHandles},
-};
+use venus_protocol::{args::*, dispatch::ImageCommands, vk, wire::NewHandles};
 
 use super::{create, destroy, forward};
 use crate::{
-    HostError,
-    context::Dispatcher,
     driver::{chain, external::ImageChain},
-    endpoint::Span,
+    endpoint::Endpoint,
+    error::Interrupt,
 };
 
-impl ImageCommands for Dispatcher {
+impl ImageCommands for Endpoint {
     create! {
         create_image_view(CreateImageViewArgs<'_>).p_view;
     }
@@ -45,35 +37,30 @@ impl ImageCommands for Dispatcher {
     }
 
     /// An image for external memory is an ordinary one where the host cannot pass that kind of memory.
-    fn create_image(&mut self, args: &mut CreateImageArgs<'_>) -> Result<vk::Result, HostError> {
-        const NAME: &str = CreateImageArgs::NAME;
+    fn create_image(&mut self, args: &mut CreateImageArgs<'_>) -> Result<vk::Result, Interrupt> {
         let result = if chain::find::<vk::ExternalMemoryImageCreateInfo<'_>>(args.p_create_info).is_none() {
             self.forward(args)?
         } else {
-            let physical = self.device(args.device.id, NAME)?.physical();
-            let mut nodes = ImageChain::of(args.p_create_info, physical);
+            let device = self.device(args.device.id)?;
+            let mut nodes = ImageChain::of(args.p_create_info, device.physical());
             let info = nodes.link(args.p_create_info);
             let p_image = NewHandles { ids: &mut *args.p_image.ids, raws: &mut *args.p_image.raws };
             self.forward(&mut CreateImageArgs { device: args.device, p_create_info: &info, p_image })?
         };
-        self.adopt(NAME, args.device.id, result, &args.p_image)
+        self.adopt(args.device.id, result, &args.p_image)
     }
 
     /// The pixels travel in the reply.
-    fn copy_image_to_memory_mesa(&mut self, args: &mut CopyImageToMemoryMESAArgs<'_>) -> Result<vk::Result, HostError> {
-        const NAME: &str = CopyImageToMemoryMESAArgs::NAME;
-        let device = Arc::clone(self.device(args.device.id, NAME)?);
-        let outcome = self
-            .within(Span::Driver(NAME), |_| device.copy_image_to_memory(args.p_copy_image_to_memory_info, args.p_data));
-        Ok(self.result_of(NAME, outcome))
+    fn copy_image_to_memory_mesa(&mut self, args: &mut CopyImageToMemoryMESAArgs<'_>) -> Result<vk::Result, Interrupt> {
+        let device = self.device(args.device.id)?;
+        let outcome = self.in_driver(|_| device.copy_image_to_memory(args.p_copy_image_to_memory_info, args.p_data));
+        Ok(self.result_of(outcome))
     }
 
     /// The pixels travel in the command.
-    fn copy_memory_to_image_mesa(&mut self, args: &mut CopyMemoryToImageMESAArgs<'_>) -> Result<vk::Result, HostError> {
-        const NAME: &str = CopyMemoryToImageMESAArgs::NAME;
-        let device = Arc::clone(self.device(args.device.id, NAME)?);
-        let outcome =
-            self.within(Span::Driver(NAME), |_| device.copy_memory_to_image(args.p_copy_memory_to_image_info));
-        Ok(self.result_of(NAME, outcome))
+    fn copy_memory_to_image_mesa(&mut self, args: &mut CopyMemoryToImageMESAArgs<'_>) -> Result<vk::Result, Interrupt> {
+        let device = self.device(args.device.id)?;
+        let outcome = self.in_driver(|_| device.copy_memory_to_image(args.p_copy_memory_to_image_info));
+        Ok(self.result_of(outcome))
     }
 }

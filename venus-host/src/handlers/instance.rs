@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use venus_protocol::{EXTENSIONS, args::*, dispatch::InstanceCommands, vk, wire::Command};
+use venus_protocol::{EXTENSIONS, args::*, dispatch::InstanceCommands, vk};
 
 use super::{fill, refuse};
 use crate::{
     HostError,
-    context::{Dispatcher, age::Sign},
     driver::{Failure, Instance, Loader},
-    endpoint::Span,
-    error::{Fatal, GUEST_DRIVER, hint},
+    endpoint::{Endpoint, Sign},
+    error::{GUEST_DRIVER, Interrupt, hint},
     object::NewObject,
 };
 
@@ -18,7 +17,7 @@ use crate::{
 /// host.
 const PRIVATE_EXTENSIONS: &[&str] = &["VK_EXT_command_serialization", "VK_MESA_venus_protocol"];
 
-impl InstanceCommands for Dispatcher {
+impl InstanceCommands for Endpoint {
     refuse! {
         enumerate_instance_layer_properties(EnumerateInstanceLayerPropertiesArgs<'_>) => "layers are the guest's own business";
     }
@@ -28,13 +27,13 @@ impl InstanceCommands for Dispatcher {
     fn enumerate_instance_version(
         &mut self,
         args: &mut EnumerateInstanceVersionArgs<'_>,
-    ) -> Result<vk::Result, HostError> {
+    ) -> Result<vk::Result, Interrupt> {
         Ok(match Loader::of(self.shared.vulkan.config()) {
             Ok(loader) => {
                 *args.p_api_version = loader.version();
                 vk::Result::SUCCESS
             }
-            Err(error) => self.unavailable(EnumerateInstanceVersionArgs::NAME, &error),
+            Err(error) => self.unavailable(&error),
         })
     }
 
@@ -42,12 +41,12 @@ impl InstanceCommands for Dispatcher {
     fn enumerate_instance_extension_properties(
         &mut self,
         args: &mut EnumerateInstanceExtensionPropertiesArgs<'_>,
-    ) -> Result<vk::Result, HostError> {
+    ) -> Result<vk::Result, Interrupt> {
         self.note_age(Sign::AsksForProtocol);
         if args.p_layer_name.is_some() {
             let reason = "names a layer, and layers are the guest's own business";
             let failure = Failure::refused(vk::Result::ERROR_LAYER_NOT_PRESENT, "pLayerName", reason, GUEST_DRIVER);
-            self.note_failure(EnumerateInstanceExtensionPropertiesArgs::NAME, &failure);
+            self.note_failure(&failure);
             return Ok(failure.result);
         }
         let private = EXTENSIONS.iter().filter(|extension| PRIVATE_EXTENSIONS.contains(&extension.name));
@@ -56,54 +55,53 @@ impl InstanceCommands for Dispatcher {
     }
 
     /// The host chooses version and extensions itself; a guest that asks for any gets none.
-    fn create_instance(&mut self, args: &mut CreateInstanceArgs<'_>) -> Result<vk::Result, HostError> {
-        const NAME: &str = CreateInstanceArgs::NAME;
+    fn create_instance(&mut self, args: &mut CreateInstanceArgs<'_>) -> Result<vk::Result, Interrupt> {
         if !self.shared.vulkan.may_create_instance() {
             let reason = "a context has one instance, and this one has had it";
-            return Err(Fatal::new(NAME, reason).advice(GUEST_DRIVER).into());
+            return Err(self.fatal(reason).advice(GUEST_DRIVER).into());
         }
         let loader = match Loader::of(self.shared.vulkan.config()) {
             Ok(loader) => loader,
-            Err(error) => return Ok(self.unavailable(NAME, &error)),
+            Err(error) => return Ok(self.unavailable(&error)),
         };
-        let created = self.within(Span::Driver(NAME), |this| {
+        let created = self.in_driver(|this| {
             let vulkan = &this.shared.vulkan;
             Instance::for_guest(&loader, vulkan.config(), args.p_create_info, vulkan.findings())
         });
         let instance = match created {
             Ok(instance) => Arc::new(instance),
             Err(failure) => {
-                self.note_uncreated(NAME, &failure, vk::ObjectType::INSTANCE, args.p_instance.ids);
+                self.note_uncreated(&failure, vk::ObjectType::INSTANCE, args.p_instance.ids);
                 return Ok(failure.result);
             }
         };
         let (Some(&id), Some(raw)) = (args.p_instance.ids.first(), args.p_instance.raws.first_mut()) else {
             instance.destroy();
-            return Err(Fatal::new(NAME, "is null").member("pInstance").advice(GUEST_DRIVER).into());
+            return Err(self.fatal("is null").member("pInstance").advice(GUEST_DRIVER).into());
         };
         *raw = instance.raw();
         if let Err(error) = self.shared.objects.insert(NewObject::new(id, *raw)) {
             instance.destroy();
-            return Err(error.fatal(NAME));
+            return Err(error.fatal(self.command()).into());
         }
         if !self.shared.vulkan.set_instance(Arc::clone(&instance)) {
             // Two rings at once; the id that is left behind belongs to a context that is lost.
             instance.destroy();
             let reason = "another ring creates an instance at the same time";
-            return Err(Fatal::new(NAME, reason).advice(GUEST_DRIVER).into());
+            return Err(self.fatal(reason).advice(GUEST_DRIVER).into());
         }
         Ok(vk::Result::SUCCESS)
     }
 
     /// Takes everything along that the guest has left.
-    fn destroy_instance(&mut self, args: &mut DestroyInstanceArgs) -> Result<(), HostError> {
+    fn destroy_instance(&mut self, args: &mut DestroyInstanceArgs) -> Result<(), Interrupt> {
         if args.instance.id == 0 {
             return Ok(());
         }
         // First, so that no command begins with it any more.
         let instance = self.shared.vulkan.take_instance();
         for id in self.shared.objects.device_ids() {
-            if let Err(error) = self.retire_device(id, DestroyInstanceArgs::NAME) {
+            if let Err(error) = self.retire_device(id) {
                 tracing::debug!("another ring was faster: {error}");
             }
         }
@@ -116,13 +114,13 @@ impl InstanceCommands for Dispatcher {
     }
 }
 
-impl Dispatcher {
+impl Endpoint {
     /// The result for a guest when this host has no Vulkan.
     #[cold]
-    fn unavailable(&self, command: &'static str, error: &HostError) -> vk::Result {
+    fn unavailable(&self, error: &HostError) -> vk::Result {
         let result = vk::Result::ERROR_INITIALIZATION_FAILED;
         let failure = Failure::refused(result, "", error.to_string(), hint(result));
-        self.note_failure(command, &failure);
+        self.note_failure(&failure);
         failure.result
     }
 }

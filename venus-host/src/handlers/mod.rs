@@ -33,70 +33,20 @@ mod render_pass;
 mod sampler;
 mod semaphore;
 mod shader_module;
-mod transport;
 
 use std::sync::Arc;
 
 use venus_protocol::{
-    dispatch::Handler,
     vk,
-    wire::{Command, CommandHeader, CommandType, Decoder, Handle, NewHandles, Returned as _},
+    wire::{Command, Handle, NewHandles, Returned as _},
 };
 
-pub(crate) use self::{device::destroy_all, device_memory::export_memory_blob};
 use crate::{
-    HostError,
-    context::{Dispatcher, Shared},
     driver::{self, Device, Failure, Instance, PhysicalDevice},
-    endpoint::Span,
-    error::{APPLICATION, Fatal, hint},
+    endpoint::{Endpoint, Span},
+    error::{APPLICATION, Fatal, Interrupt},
     object::{Detail, NewObject, Uses},
 };
-
-impl Handler for Dispatcher {
-    type Error = HostError;
-
-    fn device_lost(&mut self, command: CommandType) -> HostError {
-        let fatal =
-            Fatal::new(command.name(), "the device is lost, and the guest asked for no reply that could say so");
-        fatal.advice(hint(vk::Result::ERROR_DEVICE_LOST)).into()
-    }
-
-    #[inline]
-    fn decoded(&mut self, header: CommandHeader, decoder: &Decoder<'_>) {
-        if let Some(watch) = &mut self.watch {
-            watch.begin(header, decoder.consumed());
-        }
-    }
-}
-
-/// The device of the last command, and how long that can be trusted.
-#[derive(Debug, Default)]
-pub(crate) struct DeviceCache {
-    device: Option<Arc<Device>>,
-    /// `Table::device_generation` when it was looked up.
-    generation: u64,
-    /// It was the only device, so every object of a device is this one's.
-    is_sole: bool,
-}
-
-impl DeviceCache {
-    /// The device that the object `owner` is or belongs to.
-    #[inline]
-    fn device(&mut self, shared: &Shared, owner: u64, command: &'static str) -> Result<&Arc<Device>, HostError> {
-        let generation = shared.objects.device_generation();
-        if !self.is_sole || self.generation != generation {
-            self.find(shared, owner, generation);
-        }
-        self.device.as_ref().ok_or_else(|| gone(command))
-    }
-
-    #[cold]
-    fn find(&mut self, shared: &Shared, owner: u64, generation: u64) {
-        let is_sole = shared.objects.device_count() == 1;
-        *self = Self { device: shared.objects.device_of(owner), generation, is_sole };
-    }
-}
 
 /// Commands that go to the driver as they are.
 macro_rules! forward {
@@ -104,7 +54,7 @@ macro_rules! forward {
         fn $method(
             &mut self,
             args: &mut $args,
-        ) -> Result<<$args as venus_protocol::wire::Command<'_>>::Return, $crate::HostError> {
+        ) -> Result<<$args as venus_protocol::wire::Command<'_>>::Return, $crate::error::Interrupt> {
             self.forward(args)
         }
     )*};
@@ -116,7 +66,7 @@ macro_rules! forward_physical {
         fn $method(
             &mut self,
             args: &mut $args,
-        ) -> Result<<$args as venus_protocol::wire::Command<'_>>::Return, $crate::HostError> {
+        ) -> Result<<$args as venus_protocol::wire::Command<'_>>::Return, $crate::error::Interrupt> {
             self.forward_physical(args)
         }
     )*};
@@ -125,9 +75,9 @@ macro_rules! forward_physical {
 /// Commands that create one object of a device, which is registered under the guest's id.
 macro_rules! create {
     ($($method:ident($args:ty).$field:ident;)*) => {$(
-        fn $method(&mut self, args: &mut $args) -> Result<vk::Result, $crate::HostError> {
+        fn $method(&mut self, args: &mut $args) -> Result<vk::Result, $crate::error::Interrupt> {
             let result = self.forward(args)?;
-            self.adopt(<$args as venus_protocol::wire::Command<'_>>::NAME, args.device.id, result, &args.$field)
+            self.adopt(args.device.id, result, &args.$field)
         }
     )*};
 }
@@ -135,8 +85,8 @@ macro_rules! create {
 /// Commands that destroy one object of a device.
 macro_rules! destroy {
     ($($method:ident($args:ty).$field:ident;)*) => {$(
-        fn $method(&mut self, args: &mut $args) -> Result<(), $crate::HostError> {
-            self.destroy(<$args as venus_protocol::wire::Command<'_>>::NAME, args.device.id, args.$field)
+        fn $method(&mut self, args: &mut $args) -> Result<(), $crate::error::Interrupt> {
+            self.destroy(args.device.id, args.$field)
         }
     )*};
 }
@@ -148,8 +98,8 @@ macro_rules! refuse {
         fn $method(
             &mut self,
             _args: &mut $args,
-        ) -> Result<<$args as venus_protocol::wire::Command<'_>>::Return, $crate::HostError> {
-            Err($crate::handlers::refused(<$args as venus_protocol::wire::Command<'_>>::NAME, $reason))
+        ) -> Result<<$args as venus_protocol::wire::Command<'_>>::Return, $crate::error::Interrupt> {
+            Err(self.refused($reason))
         }
     )*};
 }
@@ -168,79 +118,74 @@ const NOT_OFFERED: &str = "compare what the application enables with the extensi
 const UNSYNCHRONISED: &str = "the guest's application destroys an object that another of its threads still uses: run \
                               it under the validation layers' thread-safety checks in the guest";
 
-/// The error of [`refuse!`].
-#[cold]
-fn refused(command: &'static str, reason: &'static str) -> HostError {
-    Fatal::new(command, reason).advice(REFUSED).into()
-}
-
 /// A command whose extension or version the driver lacks, so the guest cannot have enabled it.
 #[cold]
-fn no_entry_point(command: &'static str) -> HostError {
+fn no_entry_point(command: &'static str) -> Interrupt {
     let reason = "the host's driver has no such command, so no extension that was offered has it";
     Fatal::new(command, reason).advice(NOT_OFFERED).into()
 }
 
-impl Dispatcher {
+/// A guest object vanished while a command that names it was under way: another ring destroyed it.
+#[cold]
+fn gone(command: &'static str) -> Interrupt {
+    Fatal::new(command, "the object it acts on is being destroyed by another ring").advice(UNSYNCHRONISED).into()
+}
+
+impl Endpoint {
+    /// The error of [`refuse!`].
+    #[cold]
+    fn refused(&self, reason: &'static str) -> Interrupt {
+        self.fatal(reason).advice(REFUSED).into()
+    }
+
+    /// As [`gone`], for the current command.
+    #[cold]
+    fn gone(&self) -> Interrupt {
+        gone(self.command())
+    }
+
     /// The device that the object `owner` is or belongs to.
-    #[inline]
-    fn device(&mut self, owner: u64, command: &'static str) -> Result<&Arc<Device>, HostError> {
-        self.device_cache.device(&self.shared, owner, command)
+    fn device(&mut self, owner: u64) -> Result<Arc<Device>, Interrupt> {
+        let device = self.device_cache.device(&self.shared.objects, owner).map(Arc::clone);
+        device.ok_or_else(|| self.gone())
     }
 
-    /// Runs a part of the command that a tracer shall show.
-    #[inline]
-    fn within<T>(&mut self, span: Span, run: impl FnOnce(&Self) -> T) -> T {
-        if let Some(watch) = &mut self.watch {
-            watch.enter_span(span);
-        }
-        let returned = run(self);
-        if let Some(watch) = &mut self.watch {
-            watch.exit_span();
-        }
-        returned
+    fn instance(&self) -> Result<Arc<Instance>, Interrupt> {
+        self.shared.vulkan.instance().ok_or_else(|| self.gone())
     }
 
-    fn instance(&self, command: &'static str) -> Result<Arc<Instance>, HostError> {
-        self.shared.vulkan.instance().ok_or_else(|| gone(command))
-    }
-
-    fn physical_device(
-        &self,
-        handle: Handle<vk::PhysicalDevice>,
-        command: &'static str,
-    ) -> Result<Arc<PhysicalDevice>, HostError> {
+    fn physical_device(&self, handle: Handle<vk::PhysicalDevice>) -> Result<Arc<PhysicalDevice>, Interrupt> {
         // Another ring may have enumerated devices while the instance was on its way out.
-        self.instance(command)?;
-        self.shared.objects.physical_device(handle.id).ok_or_else(|| gone(command))
+        self.instance()?;
+        self.shared.objects.physical_device(handle.id).ok_or_else(|| self.gone())
     }
 
     /// Calls the driver with the device's entry point.
     #[inline]
-    fn forward<'a, C: Command<'a>>(&mut self, args: &mut C) -> Result<C::Return, HostError> {
-        let device = self.device_cache.device(&self.shared, args.owner_id(), C::NAME)?;
-        let called = match &mut self.watch {
+    fn forward<'a, C: Command<'a>>(&mut self, args: &mut C) -> Result<C::Return, Interrupt> {
+        let device = self.device_cache.device(&self.shared.objects, args.owner_id()).ok_or_else(|| gone(C::NAME))?;
+        let called = match &mut self.observers {
             None => driver::call(args, device.procs()),
-            Some(watch) => {
-                watch.enter_span(Span::Driver(C::NAME));
-                let called = driver::call(args, device.procs());
-                watch.exit_span();
-                called
-            }
+            Some(observers) => observers.within(Span::Driver(C::NAME), || driver::call(args, device.procs())),
         };
         let returned = called.ok_or_else(|| no_entry_point(C::NAME))?;
         if C::REPORTS_DEVICE_LOST && returned.is_device_lost() {
-            self.note_device_lost(C::NAME, vk::Result::ERROR_DEVICE_LOST);
+            self.note_device_lost(vk::Result::ERROR_DEVICE_LOST);
         }
         Ok(returned)
     }
 
+    /// Runs what calls the driver for the current command.
+    fn in_driver<T>(&mut self, run: impl FnOnce(&Self) -> T) -> T {
+        self.within(Span::Driver(self.command()), run)
+    }
+
     /// What the guest is told of a call without output; a failure is logged.
-    fn result_of(&self, command: &'static str, outcome: Result<(), Failure>) -> vk::Result {
+    fn result_of(&self, outcome: Result<(), Failure>) -> vk::Result {
         match outcome {
             Ok(()) => vk::Result::SUCCESS,
             Err(failure) => {
-                self.note_failure(command, &failure);
+                self.note_failure(&failure);
                 failure.result
             }
         }
@@ -248,45 +193,52 @@ impl Dispatcher {
 
     /// Logs it if the driver says that the device is lost.
     #[inline]
-    fn note_device_lost(&self, command: &'static str, result: vk::Result) {
+    fn note_device_lost(&self, result: vk::Result) {
         if result == vk::Result::ERROR_DEVICE_LOST {
-            self.note_failure(command, &result.into());
+            self.note_failure(&result.into());
         }
     }
 
     /// Calls the driver with the instance's entry point.
-    fn forward_physical<'a, C: Command<'a>>(&mut self, args: &mut C) -> Result<C::Return, HostError> {
-        let instance = self.instance(C::NAME)?;
-        let called = self.within(Span::Driver(C::NAME), |_| driver::call(args, instance.procs()));
+    fn forward_physical<'a, C: Command<'a>>(&mut self, args: &mut C) -> Result<C::Return, Interrupt> {
+        let instance = self.instance()?;
+        let called = self.in_driver(|_| driver::call(args, instance.procs()));
         called.ok_or_else(|| no_entry_point(C::NAME))
     }
 
-    /// As [`Dispatcher::forward`], for a command that may take long and uses objects of `uses` only, so that it does
-    /// not hold up the freeing of others.
-    fn forward_long<'a, C: Command<'a>>(&mut self, uses: Uses, args: &mut C) -> Result<C::Return, HostError> {
-        let device = Arc::clone(self.device(args.owner_id(), C::NAME)?);
+    /// As [`Endpoint::forward`], for a command that may take long and uses objects of `uses` only, so that it does not
+    /// hold up the freeing of others.
+    fn forward_long<'a, C: Command<'a>>(&mut self, uses: Uses, args: &mut C) -> Result<C::Return, Interrupt> {
+        let device = self.device(args.owner_id())?;
         let span = if uses == Uses::WAITS { Span::DriverWait(C::NAME) } else { Span::Driver(C::NAME) };
         let called = self
             .within(span, |this| this.shared.objects.long(&this.presence, uses, || driver::call(args, device.procs())));
         called.ok_or_else(|| no_entry_point(C::NAME))
     }
 
+    /// Whether objects were created; if not, logs it and remembers it.
+    fn is_created<H: vk::Handle>(&self, result: vk::Result, new: &NewHandles<'_, H>) -> bool {
+        let is_created = result.as_raw() >= 0;
+        if !is_created {
+            self.note_uncreated(&result.into(), H::TYPE, new.ids);
+        }
+        is_created
+    }
+
     /// Registers objects of a device that the driver has just created, unless it failed. Null handles are skipped.
     fn adopt<H: vk::Handle + Copy>(
         &mut self,
-        command: &'static str,
         device: u64,
         result: vk::Result,
         new: &NewHandles<'_, H>,
-    ) -> Result<vk::Result, HostError> {
-        if result.as_raw() < 0 {
-            self.note_uncreated(command, &result.into(), H::TYPE, new.ids);
+    ) -> Result<vk::Result, Interrupt> {
+        if !self.is_created(result, new) {
             return Ok(result);
         }
         let raws = new.raws.iter().map(|raw| raw.as_raw());
         if let Err(error) = self.shared.objects.insert_all(H::TYPE, device, 0, new.ids, raws) {
-            self.discard(command, device, new.raws)?;
-            return Err(error.fatal(command));
+            self.discard(device, new.raws)?;
+            return Err(error.fatal(self.command()).into());
         }
         self.name_objects(device, new);
         Ok(result)
@@ -307,24 +259,23 @@ impl Dispatcher {
     /// Logs that objects which the guest will call `ids` could not be created, and remembers it: guests often send such
     /// commands without asking for the result, and fail later when they use the id.
     #[cold]
-    fn note_uncreated(&self, command: &'static str, failure: &Failure, kind: vk::ObjectType, ids: &[u64]) {
-        self.note_failure(command, failure);
-        self.shared.objects.record_uncreated(kind, ids, command, failure.result);
+    fn note_uncreated(&self, failure: &Failure, kind: vk::ObjectType, ids: &[u64]) {
+        self.note_failure(failure);
+        self.shared.objects.record_uncreated(kind, ids, self.command(), failure.result);
     }
 
-    /// As [`Dispatcher::adopt`], for one object that is more than its handle.
+    /// As [`Endpoint::adopt`], for one object that is more than its handle.
     fn adopt_as<H: vk::Handle + Copy>(
         &mut self,
-        command: &'static str,
         device: u64,
         new: &NewHandles<'_, H>,
         detail: Detail,
-    ) -> Result<(), HostError> {
+    ) -> Result<(), Interrupt> {
         if let (Some(&id), Some(raw)) = (new.ids.first(), new.raws.first()) {
             let object = NewObject::new(id, *raw).of_device(device).with(detail);
             if let Err(error) = self.shared.objects.insert(object) {
-                self.discard(command, device, new.raws)?;
-                return Err(error.fatal(command));
+                self.discard(device, new.raws)?;
+                return Err(error.fatal(self.command()).into());
             }
             self.name_objects(device, new);
         }
@@ -332,30 +283,20 @@ impl Dispatcher {
     }
 
     /// Frees objects that were created but could not be registered: nobody has seen them.
-    fn discard<H: vk::Handle + Copy>(
-        &mut self,
-        command: &'static str,
-        device: u64,
-        raws: &[H],
-    ) -> Result<(), HostError> {
-        let device = self.device(device, command)?;
+    fn discard<H: vk::Handle + Copy>(&mut self, device: u64, raws: &[H]) -> Result<(), Interrupt> {
+        let device = self.device(device)?;
         for raw in raws.iter().map(|raw| raw.as_raw()).filter(|&raw| raw != 0) {
-            driver::destroy::object(device, H::TYPE, raw);
+            driver::destroy::object(&device, H::TYPE, raw);
         }
         Ok(())
     }
 
     /// Removes an object and frees it as soon as nobody can be using it. Null handles are allowed, as in Vulkan.
-    fn destroy<H: vk::Handle>(
-        &mut self,
-        command: &'static str,
-        device_id: u64,
-        handle: Handle<H>,
-    ) -> Result<(), HostError> {
+    fn destroy<H: vk::Handle>(&mut self, device_id: u64, handle: Handle<H>) -> Result<(), Interrupt> {
         if handle.id == 0 {
             return Ok(());
         }
-        let device = Arc::clone(self.device(device_id, command)?);
+        let device = self.device(device_id)?;
         let objects = &self.shared.objects;
         let removed = match H::TYPE {
             vk::ObjectType::COMMAND_POOL | vk::ObjectType::DESCRIPTOR_POOL => {
@@ -363,19 +304,13 @@ impl Dispatcher {
             }
             kind => objects.remove(kind, handle.id, device_id),
         };
-        let removed = removed.map_err(|error| error.fatal(command))?;
+        let removed = removed.map_err(|error| error.fatal(self.command()))?;
         objects.retire(&self.presence, removed.kind, move || match removed.detail {
             Detail::Memory(memory) => driver::destroy::memory(&device, memory),
             _ => driver::destroy::object(&device, removed.kind, removed.raw),
         });
         Ok(())
     }
-}
-
-/// A guest object vanished while a command that names it was under way: another ring destroyed it.
-#[cold]
-fn gone(command: &'static str) -> HostError {
-    Fatal::new(command, "the object it acts on is being destroyed by another ring").advice(UNSYNCHRONISED).into()
 }
 
 /// How much more room than the guest has asked for a driver is given, at most.
@@ -387,8 +322,8 @@ fn with_room<T>(
     command: &'static str,
     data: &mut [u8],
     needed: u64,
-    call: impl FnOnce(&mut [u8]) -> Result<T, HostError>,
-) -> Result<T, HostError> {
+    call: impl FnOnce(&mut [u8]) -> Result<T, Interrupt>,
+) -> Result<T, Interrupt> {
     let needed = usize::try_from(needed).unwrap_or(usize::MAX);
     if needed <= data.len() {
         return call(data);

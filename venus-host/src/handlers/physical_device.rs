@@ -6,18 +6,17 @@
 
 use std::sync::Arc;
 
-use venus_protocol::{args::*, dispatch::PhysicalDeviceCommands, vk, wire::Command};
+use venus_protocol::{args::*, dispatch::PhysicalDeviceCommands, vk};
 
 use super::{REFUSED, fill, forward_physical, refuse};
 use crate::{
-    HostError,
-    context::Dispatcher,
     driver::{PhysicalDevice, chain, external},
-    error::{Fatal, GUEST_DRIVER},
+    endpoint::Endpoint,
+    error::{Fatal, GUEST_DRIVER, Interrupt},
     object::{Detail, NewObject},
 };
 
-impl PhysicalDeviceCommands for Dispatcher {
+impl PhysicalDeviceCommands for Endpoint {
     forward_physical! {
         get_physical_device_features(GetPhysicalDeviceFeaturesArgs<'_>);
         get_physical_device_features2(GetPhysicalDeviceFeatures2Args<'_>);
@@ -42,12 +41,11 @@ impl PhysicalDeviceCommands for Dispatcher {
     fn enumerate_physical_devices(
         &mut self,
         args: &mut EnumeratePhysicalDevicesArgs<'_>,
-    ) -> Result<vk::Result, HostError> {
-        const NAME: &str = EnumeratePhysicalDevicesArgs::NAME;
-        let instance = self.instance(NAME)?;
+    ) -> Result<vk::Result, Interrupt> {
+        let instance = self.instance()?;
         let devices = match instance.physical_devices() {
             Ok(devices) => devices,
-            Err(result) => return Ok(self.result_of(NAME, Err(result.into()))),
+            Err(result) => return Ok(self.result_of(Err(result.into()))),
         };
         let total = u32::try_from(devices.len()).unwrap_or(u32::MAX);
         let new = &mut args.p_physical_devices;
@@ -62,10 +60,10 @@ impl PhysicalDeviceCommands for Dispatcher {
                 Some(&first) if first == id => {}
                 Some(&first) => {
                     let reason = format!("device {n} was called {first:#x} before and is called {id:#x} now");
-                    return Err(Fatal::new(NAME, reason).member("pPhysicalDevices").advice(GUEST_DRIVER).into());
+                    return Err(self.fatal(reason).member("pPhysicalDevices").advice(GUEST_DRIVER).into());
                 }
                 None => {
-                    self.register_physical_device(NAME, id, device)?;
+                    self.register_physical_device(id, device)?;
                     known.push(id);
                 }
             }
@@ -81,12 +79,11 @@ impl PhysicalDeviceCommands for Dispatcher {
     fn enumerate_physical_device_groups(
         &mut self,
         args: &mut EnumeratePhysicalDeviceGroupsArgs<'_>,
-    ) -> Result<vk::Result, HostError> {
-        const NAME: &str = EnumeratePhysicalDeviceGroupsArgs::NAME;
-        let instance = self.instance(NAME)?;
+    ) -> Result<vk::Result, Interrupt> {
+        let instance = self.instance()?;
         let devices = match instance.physical_devices() {
             Ok(devices) => devices,
-            Err(result) => return Ok(self.result_of(NAME, Err(result.into()))),
+            Err(result) => return Ok(self.result_of(Err(result.into()))),
         };
         let known = instance.guest_ids().lock();
         let guest_id = |raw| {
@@ -95,7 +92,7 @@ impl PhysicalDeviceCommands for Dispatcher {
         };
         let groups = match instance.physical_device_groups() {
             Ok(groups) => groups,
-            Err(result) => return Ok(self.result_of(NAME, Err(result.into()))),
+            Err(result) => return Ok(self.result_of(Err(result.into()))),
         };
         let groups: Vec<_> = groups.into_iter().filter_map(|group| group.renamed(guest_id)).collect();
         let total = u32::try_from(groups.len()).unwrap_or(u32::MAX);
@@ -116,8 +113,8 @@ impl PhysicalDeviceCommands for Dispatcher {
     fn get_physical_device_properties(
         &mut self,
         args: &mut GetPhysicalDevicePropertiesArgs<'_>,
-    ) -> Result<(), HostError> {
-        let device = self.physical_device(args.physical_device, GetPhysicalDevicePropertiesArgs::NAME)?;
+    ) -> Result<(), Interrupt> {
+        let device = self.physical_device(args.physical_device)?;
         *args.p_properties = *device.properties();
         Ok(())
     }
@@ -125,8 +122,8 @@ impl PhysicalDeviceCommands for Dispatcher {
     fn get_physical_device_properties2(
         &mut self,
         args: &mut GetPhysicalDeviceProperties2Args<'_>,
-    ) -> Result<(), HostError> {
-        let device = self.physical_device(args.physical_device, GetPhysicalDeviceProperties2Args::NAME)?;
+    ) -> Result<(), Interrupt> {
+        let device = self.physical_device(args.physical_device)?;
         self.forward_physical(args)?;
         args.p_properties.properties.api_version = device.properties().api_version;
         Ok(())
@@ -135,8 +132,8 @@ impl PhysicalDeviceCommands for Dispatcher {
     fn get_physical_device_memory_properties(
         &mut self,
         args: &mut GetPhysicalDeviceMemoryPropertiesArgs<'_>,
-    ) -> Result<(), HostError> {
-        let device = self.physical_device(args.physical_device, GetPhysicalDeviceMemoryPropertiesArgs::NAME)?;
+    ) -> Result<(), Interrupt> {
+        let device = self.physical_device(args.physical_device)?;
         *args.p_memory_properties = *device.memory_plan().guest_view();
         Ok(())
     }
@@ -145,8 +142,8 @@ impl PhysicalDeviceCommands for Dispatcher {
     fn get_physical_device_memory_properties2(
         &mut self,
         args: &mut GetPhysicalDeviceMemoryProperties2Args<'_>,
-    ) -> Result<(), HostError> {
-        let device = self.physical_device(args.physical_device, GetPhysicalDeviceMemoryProperties2Args::NAME)?;
+    ) -> Result<(), Interrupt> {
+        let device = self.physical_device(args.physical_device)?;
         self.forward_physical(args)?;
         args.p_memory_properties.memory_properties = *device.memory_plan().guest_view();
         Ok(())
@@ -156,11 +153,10 @@ impl PhysicalDeviceCommands for Dispatcher {
     fn get_physical_device_image_format_properties2(
         &mut self,
         args: &mut GetPhysicalDeviceImageFormatProperties2Args<'_>,
-    ) -> Result<vk::Result, HostError> {
+    ) -> Result<vk::Result, Interrupt> {
         let external = chain::find::<vk::PhysicalDeviceExternalImageFormatInfo<'_>>(args.p_image_format_info);
         if let Some(external) = external.filter(|external| !external.handle_type.is_empty()) {
-            let device =
-                self.physical_device(args.physical_device, GetPhysicalDeviceImageFormatProperties2Args::NAME)?;
+            let device = self.physical_device(args.physical_device)?;
             if !external::knows_memory_type(&device, external.handle_type) {
                 return Ok(vk::Result::ERROR_FORMAT_NOT_SUPPORTED);
             }
@@ -171,8 +167,8 @@ impl PhysicalDeviceCommands for Dispatcher {
     fn get_physical_device_external_buffer_properties(
         &mut self,
         args: &mut GetPhysicalDeviceExternalBufferPropertiesArgs<'_>,
-    ) -> Result<(), HostError> {
-        let device = self.physical_device(args.physical_device, GetPhysicalDeviceExternalBufferPropertiesArgs::NAME)?;
+    ) -> Result<(), Interrupt> {
+        let device = self.physical_device(args.physical_device)?;
         let handle_type = args.p_external_buffer_info.handle_type;
         if external::knows_memory_type(&device, handle_type) {
             return self.forward_physical(args);
@@ -184,7 +180,7 @@ impl PhysicalDeviceCommands for Dispatcher {
     fn get_physical_device_external_fence_properties(
         &mut self,
         args: &mut GetPhysicalDeviceExternalFencePropertiesArgs<'_>,
-    ) -> Result<(), HostError> {
+    ) -> Result<(), Interrupt> {
         external::fence_properties(args.p_external_fence_info, args.p_external_fence_properties);
         Ok(())
     }
@@ -192,7 +188,7 @@ impl PhysicalDeviceCommands for Dispatcher {
     fn get_physical_device_external_semaphore_properties(
         &mut self,
         args: &mut GetPhysicalDeviceExternalSemaphorePropertiesArgs<'_>,
-    ) -> Result<(), HostError> {
+    ) -> Result<(), Interrupt> {
         external::semaphore_properties(args.p_external_semaphore_info, args.p_external_semaphore_properties);
         Ok(())
     }
@@ -200,25 +196,19 @@ impl PhysicalDeviceCommands for Dispatcher {
     fn enumerate_device_extension_properties(
         &mut self,
         args: &mut EnumerateDeviceExtensionPropertiesArgs<'_>,
-    ) -> Result<vk::Result, HostError> {
-        const NAME: &str = EnumerateDeviceExtensionPropertiesArgs::NAME;
+    ) -> Result<vk::Result, Interrupt> {
         if args.p_layer_name.is_some() {
             let reason = "is not null, but layers are the guest's own business";
-            return Err(Fatal::new(NAME, reason).member("pLayerName").advice(REFUSED).into());
+            return Err(self.fatal(reason).member("pLayerName").advice(REFUSED).into());
         }
-        let device = self.physical_device(args.physical_device, NAME)?;
+        let device = self.physical_device(args.physical_device)?;
         Ok(fill(&device.offered_extensions(), args.p_property_count, args.p_properties))
     }
 }
 
-impl Dispatcher {
-    fn register_physical_device(
-        &self,
-        command: &'static str,
-        id: u64,
-        device: &Arc<PhysicalDevice>,
-    ) -> Result<(), HostError> {
+impl Endpoint {
+    fn register_physical_device(&self, id: u64, device: &Arc<PhysicalDevice>) -> Result<(), Fatal> {
         let object = NewObject::new(id, device.raw()).with(Detail::PhysicalDevice(Arc::clone(device)));
-        self.shared.objects.insert(object).map_err(|error| error.fatal(command))
+        self.shared.objects.insert(object).map_err(|error| error.fatal(self.command()))
     }
 }

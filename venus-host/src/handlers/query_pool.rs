@@ -3,13 +3,13 @@
 use venus_protocol::{args::*, dispatch::QueryPoolCommands, vk, wire::Command};
 
 use super::{create, destroy, forward, with_room};
-use crate::{HostError, context::Dispatcher};
+use crate::{endpoint::Endpoint, error::Interrupt};
 
 /// What one query answers at most: a 64-bit number for each of the 13 pipeline statistics and for the availability, and
 /// some to spare.
 const QUERY_BYTES: u64 = 256;
 
-impl QueryPoolCommands for Dispatcher {
+impl QueryPoolCommands for Endpoint {
     create! {
         create_query_pool(CreateQueryPoolArgs<'_>).p_query_pool;
     }
@@ -23,7 +23,7 @@ impl QueryPoolCommands for Dispatcher {
     }
 
     /// Drivers write every query's results where the stride puts them, and most do not look whether that is inside.
-    fn get_query_pool_results(&mut self, args: &mut GetQueryPoolResultsArgs<'_>) -> Result<vk::Result, HostError> {
+    fn get_query_pool_results(&mut self, args: &mut GetQueryPoolResultsArgs<'_>) -> Result<vk::Result, Interrupt> {
         const NAME: &str = GetQueryPoolResultsArgs::NAME;
         let GetQueryPoolResultsArgs { device, query_pool, first_query, query_count, data_size, stride, flags, .. } =
             *args;

@@ -11,88 +11,85 @@ use venus_protocol::{
 
 use super::{REFUSED, gone, no_entry_point, refuse};
 use crate::{
-    HostError,
-    context::Dispatcher,
     driver::{self, chain, sanitize, sync::Queue},
-    endpoint::Span,
-    error::{APPLICATION, Fatal, GUEST_DRIVER},
+    endpoint::{Endpoint, Span},
+    error::{APPLICATION, GUEST_DRIVER, Interrupt},
     object::NewObject,
 };
 
-impl QueueCommands for Dispatcher {
+impl QueueCommands for Endpoint {
     refuse! {
         get_device_queue(GetDeviceQueueArgs<'_>) => "it cannot name a timeline; guest drivers use vkGetDeviceQueue2";
         queue_wait_idle(QueueWaitIdleArgs) => "guest drivers wait for fences instead of blocking a ring";
     }
 
     /// Gives a queue, which exists since its device was created, its id and its timeline. Once per queue.
-    fn get_device_queue2(&mut self, args: &mut GetDeviceQueue2Args<'_>) -> Result<(), HostError> {
-        const NAME: &str = GetDeviceQueue2Args::NAME;
+    fn get_device_queue2(&mut self, args: &mut GetDeviceQueue2Args<'_>) -> Result<(), Interrupt> {
         let info = args.p_queue_info;
         let Some(timeline) = chain::find::<vk::DeviceQueueTimelineInfoMESA<'_>>(info) else {
             let reason = "VkDeviceQueueTimelineInfoMESA is missing, so no fence could ever reach the queue";
-            return Err(Fatal::new(NAME, reason).member("pQueueInfo->pNext").advice(REFUSED).into());
+            return Err(self.fatal(reason).member("pQueueInfo->pNext").advice(REFUSED).into());
         };
         let ring_idx = timeline.ring_idx;
-        let device = Arc::clone(self.device(args.device.id, NAME)?);
+        let device = self.device(args.device.id)?;
         let wanted = |queue: &&Arc<Queue>| queue.is(info.queue_family_index, info.queue_index, info.flags);
         let Some(queue) = device.queues().iter().find(wanted).map(Arc::clone) else {
             let reason = format!(
                 "the device was created without queue {} of family {}",
                 info.queue_index, info.queue_family_index
             );
-            return Err(Fatal::new(NAME, reason).member("pQueueInfo").advice(APPLICATION).into());
+            return Err(self.fatal(reason).member("pQueueInfo").advice(APPLICATION).into());
         };
         let (Some(&id), Some(raw)) = (args.p_queue.ids.first(), args.p_queue.raws.first_mut()) else {
-            return Err(Fatal::new(NAME, "is null").member("pQueue").advice(GUEST_DRIVER).into());
+            return Err(self.fatal("is null").member("pQueue").advice(GUEST_DRIVER).into());
         };
         if !queue.assign_id(id) {
             let reason = "the queue has been asked for before; guest drivers ask once, when they create the device";
-            return Err(Fatal::new(NAME, reason).member("pQueueInfo").advice(GUEST_DRIVER).into());
+            return Err(self.fatal(reason).member("pQueueInfo").advice(GUEST_DRIVER).into());
         }
         *raw = queue.raw();
         // The handle is the device's and stays: nothing to roll back in the driver.
         self.shared.timelines.bind(ring_idx, device, queue).map_err(|error| {
-            let fatal = Fatal::new(NAME, error.to_string());
+            let fatal = self.fatal(error.to_string());
             fatal.member("pQueueInfo->pNext<VkDeviceQueueTimelineInfoMESA>.ringIdx").advice(GUEST_DRIVER)
         })?;
         let object = NewObject::new(id, *raw).of_device(args.device.id);
-        self.shared.objects.insert(object).map_err(|error| error.fatal(NAME))
+        Ok(self.shared.objects.insert(object).map_err(|error| error.fatal(self.command()))?)
     }
 
-    fn queue_submit(&mut self, args: &mut QueueSubmitArgs<'_>) -> Result<vk::Result, HostError> {
+    fn queue_submit(&mut self, args: &mut QueueSubmitArgs<'_>) -> Result<vk::Result, Interrupt> {
         sanitize::sanitize_submits(args)?;
         self.forward_locked(args.queue.raw, args)
     }
 
-    fn queue_submit2(&mut self, args: &mut QueueSubmit2Args<'_>) -> Result<vk::Result, HostError> {
+    fn queue_submit2(&mut self, args: &mut QueueSubmit2Args<'_>) -> Result<vk::Result, Interrupt> {
         self.forward_locked(args.queue.raw, args)
     }
 
-    fn queue_bind_sparse(&mut self, args: &mut QueueBindSparseArgs<'_>) -> Result<vk::Result, HostError> {
+    fn queue_bind_sparse(&mut self, args: &mut QueueBindSparseArgs<'_>) -> Result<vk::Result, Interrupt> {
         sanitize::sanitize_sparse_binds(args);
         self.forward_locked(args.queue.raw, args)
     }
 }
 
-impl Dispatcher {
+impl Endpoint {
     /// Calls the driver with the queue locked: its timeline submits to it too.
-    fn forward_locked<'a, C: Command<'a>>(&mut self, queue: vk::Queue, args: &mut C) -> Result<C::Return, HostError> {
-        let device = self.device_cache.device(&self.shared, args.owner_id(), C::NAME)?;
+    fn forward_locked<'a, C: Command<'a>>(&mut self, queue: vk::Queue, args: &mut C) -> Result<C::Return, Interrupt> {
+        let device = self.device_cache.device(&self.shared.objects, args.owner_id()).ok_or_else(|| gone(C::NAME))?;
         let queue = device.queue(queue).ok_or_else(|| gone(C::NAME))?;
-        let called = match &mut self.watch {
+        let called = match &mut self.observers {
             None => {
                 let _lock = queue.lock();
                 driver::call(args, device.procs())
             }
-            Some(watch) => {
-                let _lock = watch.within(Span::Wait("queue"), || queue.lock());
-                watch.within(Span::Driver(C::NAME), || driver::call(args, device.procs()))
+            Some(observers) => {
+                let _lock = observers.within(Span::Wait("queue"), || queue.lock());
+                observers.within(Span::Driver(C::NAME), || driver::call(args, device.procs()))
             }
         };
         let returned = called.ok_or_else(|| no_entry_point(C::NAME))?;
         if returned.is_device_lost() {
-            self.note_device_lost(C::NAME, vk::Result::ERROR_DEVICE_LOST);
+            self.note_device_lost(vk::Result::ERROR_DEVICE_LOST);
         }
         Ok(returned)
     }

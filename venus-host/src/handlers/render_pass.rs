@@ -3,9 +3,9 @@
 use venus_protocol::{args::*, dispatch::RenderPassCommands, vk, wire::Command};
 
 use super::{create, destroy, forward};
-use crate::{HostError, context::Dispatcher, driver::sanitize};
+use crate::{driver::sanitize, endpoint::Endpoint, error::Interrupt};
 
-impl RenderPassCommands for Dispatcher {
+impl RenderPassCommands for Endpoint {
     create! {
         create_framebuffer(CreateFramebufferArgs<'_>).p_framebuffer;
         create_render_pass2(CreateRenderPass2Args<'_>).p_render_pass;
@@ -21,10 +21,10 @@ impl RenderPassCommands for Dispatcher {
         get_rendering_area_granularity(GetRenderingAreaGranularityArgs<'_>);
     }
 
-    fn create_render_pass(&mut self, args: &mut CreateRenderPassArgs<'_>) -> Result<vk::Result, HostError> {
+    fn create_render_pass(&mut self, args: &mut CreateRenderPassArgs<'_>) -> Result<vk::Result, Interrupt> {
         const NAME: &str = CreateRenderPassArgs::NAME;
         sanitize::check_render_pass(NAME, args.p_create_info)?;
         let result = self.forward(args)?;
-        self.adopt(NAME, args.device.id, result, &args.p_render_pass)
+        self.adopt(args.device.id, result, &args.p_render_pass)
     }
 }

@@ -3,9 +3,9 @@
 use venus_protocol::{args::*, dispatch::SamplerCommands, vk};
 
 use super::{create, destroy};
-use crate::context::Dispatcher;
+use crate::endpoint::Endpoint;
 
-impl SamplerCommands for Dispatcher {
+impl SamplerCommands for Endpoint {
     create! {
         create_sampler(CreateSamplerArgs<'_>).p_sampler;
         create_sampler_ycbcr_conversion(CreateSamplerYcbcrConversionArgs<'_>).p_ycbcr_conversion;

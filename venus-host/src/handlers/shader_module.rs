@@ -3,18 +3,18 @@
 use venus_protocol::{args::*, dispatch::ShaderModuleCommands, vk, wire::Command};
 
 use super::destroy;
-use crate::{HostError, context::Dispatcher, driver::sanitize};
+use crate::{driver::sanitize, endpoint::Endpoint, error::Interrupt};
 
-impl ShaderModuleCommands for Dispatcher {
+impl ShaderModuleCommands for Endpoint {
     destroy! {
         destroy_shader_module(DestroyShaderModuleArgs).shader_module;
     }
 
     /// The code is words; a size that is no multiple of four would make a driver read past its end.
-    fn create_shader_module(&mut self, args: &mut CreateShaderModuleArgs<'_>) -> Result<vk::Result, HostError> {
+    fn create_shader_module(&mut self, args: &mut CreateShaderModuleArgs<'_>) -> Result<vk::Result, Interrupt> {
         const NAME: &str = CreateShaderModuleArgs::NAME;
         sanitize::check_code(NAME, args.p_create_info)?;
         let result = self.forward(args)?;
-        self.adopt(NAME, args.device.id, result, &args.p_shader_module)
+        self.adopt(args.device.id, result, &args.p_shader_module)
     }
 }

@@ -33,7 +33,7 @@ use super::{
     tombstones::{Fate, Tombstone, Tombstones},
 };
 use crate::{
-    HostError, driver,
+    driver,
     error::{APPLICATION, Fatal, GUEST_DRIVER, RUNAWAY, object_type_name},
 };
 
@@ -155,14 +155,14 @@ pub(crate) enum TableError {
 impl TableError {
     /// The reason why a context ends. `command` is the Vulkan name.
     #[cold]
-    pub(crate) fn fatal(self, command: &'static str) -> HostError {
+    pub(crate) fn fatal(self, command: &'static str) -> Fatal {
         let advice = match self {
             // Ids are the guest driver's choice.
             Self::ZeroId { .. } | Self::IdInUse { .. } => GUEST_DRIVER,
             Self::Full => RUNAWAY,
             Self::Unknown { .. } | Self::OtherDevice { .. } | Self::OtherPool { .. } => APPLICATION,
         };
-        Fatal::new(command, Cow::Owned(self.to_string())).advice(advice).into()
+        Fatal::new(command, Cow::Owned(self.to_string())).advice(advice)
     }
 }
 
@@ -467,13 +467,13 @@ impl Table {
     }
 
     /// Waits until no other endpoint can be using the pooled objects that were just removed.
-    pub(crate) fn wait_for_others(&self, presence: &Presence, command: &'static str) -> Result<(), HostError> {
+    pub(crate) fn wait_for_others(&self, presence: &Presence, command: &'static str) -> Result<(), Fatal> {
         if self.reclaim.wait_for_others(presence, POOLED_FREE_LIMIT) {
             return Ok(());
         }
         let reason = "another ring has been busy with one command for too long to free this object safely";
         let advice = "a call in the driver does not return: see the kernel's log (`dmesg`)";
-        Err(Fatal::new(command, reason).advice(advice).into())
+        Err(Fatal::new(command, reason).advice(advice))
     }
 
     /// Frees everything that still waits to be freed. Only when no endpoint runs any more.

@@ -101,6 +101,6 @@ mod tests {
     fn an_id_is_used_once() {
         let table = Table::default();
         table.insert(shmem(1)).unwrap();
-        assert!(matches!(table.insert(shmem(1)), Err(HostError::Fatal(_))));
+        assert!(matches!(table.insert(shmem(1)), Err(HostError::Guest(_))));
     }
 }

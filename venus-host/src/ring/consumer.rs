@@ -27,7 +27,7 @@ use std::{
 
 use super::{Control, Region, control::reached, monitor::Monitor, region};
 use crate::{
-    error::{Fatal, GUEST_DRIVER, HostError},
+    error::{Fatal, GUEST_DRIVER, Interrupt},
     thread::AutoreleasePool,
 };
 
@@ -41,7 +41,7 @@ pub enum Rest {
 }
 
 /// Executes the commands of a ring.
-pub(crate) trait Executor: Send + 'static {
+pub(crate) trait Execute: Send + 'static {
     /// A batch of commands begins, the first byte of which stands at `base` of the endpoint's stream.
     fn enter(&mut self, base: u64);
 
@@ -49,7 +49,7 @@ pub(crate) trait Executor: Send + 'static {
     fn leave(&mut self);
 
     /// Executes the command at byte `at` of `stream`, writes its reply, and returns where the next one starts.
-    fn execute(&mut self, stream: &[u8], at: usize) -> Result<usize, HostError>;
+    fn execute(&mut self, stream: &[u8], at: usize) -> Result<usize, Interrupt>;
 
     /// Whether the context is lost, so that nothing more must be executed.
     fn is_lost(&self) -> bool;
@@ -127,7 +127,7 @@ pub(crate) struct Consumer<E> {
     state: State,
 }
 
-impl<E: Executor> Consumer<E> {
+impl<E: Execute> Consumer<E> {
     pub(crate) fn new(control: Arc<Control>, monitor: Arc<Monitor>, executor: E) -> Self {
         // The guest's clock may run slightly slower than ours.
         let idle_timeout = control.settings.idle_timeout;
@@ -191,13 +191,13 @@ impl<E: Executor> Consumer<E> {
                 self.state = State::Polling { empty_since: None };
                 progress
             }
-            Err(HostError::Stopped) => self.end(self.executor.is_lost()),
-            Err(error) => self.fail(error.into_fatal("ring")),
+            Err(Interrupt::Stopped) => self.end(self.executor.is_lost()),
+            Err(interrupt) => self.fail(interrupt.into_fatal("ring")),
         }
     }
 
     /// Fetches and executes everything up to the tail.
-    fn execute_batch(&mut self) -> Result<Progress, HostError> {
+    fn execute_batch(&mut self) -> Result<Progress, Interrupt> {
         if self.at == self.batch_len && !self.fetch()? {
             return Ok(Progress::Empty);
         }
@@ -209,7 +209,7 @@ impl<E: Executor> Consumer<E> {
     }
 
     /// Copies what the guest has written since the last fetch; false if that is nothing.
-    fn fetch(&mut self) -> Result<bool, HostError> {
+    fn fetch(&mut self) -> Result<bool, Interrupt> {
         let position = self.fetched();
         let available = self.region().tail().wrapping_sub(position);
         if available == 0 {
@@ -232,17 +232,17 @@ impl<E: Executor> Consumer<E> {
         Ok(true)
     }
 
-    fn execute_fetched(&mut self) -> Result<Progress, HostError> {
+    fn execute_fetched(&mut self) -> Result<Progress, Interrupt> {
         let stream = self.batch.get(..self.batch_len).unwrap_or_default();
         while self.at < stream.len() {
             if self.control.is_stopped() || self.executor.is_lost() {
-                return Err(HostError::Stopped);
+                return Err(Interrupt::Stopped);
             }
             let next = match self.executor.execute(stream, self.at) {
                 Ok(next) => next,
-                Err(HostError::Blocked) => return Ok(Progress::Blocked),
-                Err(HostError::Stopped) => return Err(HostError::Stopped),
-                Err(error) => return Err(self.locate(error).into()),
+                Err(Interrupt::Blocked) => return Ok(Progress::Blocked),
+                Err(Interrupt::Stopped) => return Err(Interrupt::Stopped),
+                Err(interrupt) => return Err(self.locate(interrupt).into()),
             };
             debug_assert!(next > self.at && next <= stream.len(), "an executor has to advance inside its stream");
             self.at = next;
@@ -304,15 +304,15 @@ impl<E: Executor> Consumer<E> {
     }
 
     #[cold]
-    fn broken(&self, reason: String) -> HostError {
+    fn broken(&self, reason: String) -> Interrupt {
         let position = u64::from(self.fetched());
         Fatal::new("ring", reason).member("tail").advice(GUEST_DRIVER).located(self.control.name(), position, 0).into()
     }
 
     #[cold]
-    fn locate(&self, error: HostError) -> Fatal {
+    fn locate(&self, interrupt: Interrupt) -> Fatal {
         let at = u64::try_from(self.at).unwrap_or(u64::MAX);
-        error.into_fatal("ring").located(self.control.name(), u64::from(self.base), at)
+        interrupt.into_fatal("ring").located(self.control.name(), u64::from(self.base), at)
     }
 
     #[cold]
@@ -329,7 +329,7 @@ impl<E: Executor> Consumer<E> {
     }
 }
 
-impl<E: Executor> Poll for Consumer<E> {
+impl<E: Execute> Poll for Consumer<E> {
     fn process_available(&mut self) -> Progress {
         let mut worked = false;
         loop {
@@ -343,7 +343,7 @@ impl<E: Executor> Poll for Consumer<E> {
 }
 
 /// Runs a ring until it ends. The body of a ring's thread.
-pub(crate) fn run_thread<E: Executor>(mut consumer: Consumer<E>) {
+pub(crate) fn run_thread<E: Execute>(mut consumer: Consumer<E>) {
     let control = Arc::clone(&consumer.control);
     let mut round = 0;
     loop {

@@ -12,7 +12,7 @@ use std::{
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::{Region, RingId, region};
-use crate::{error::HostError, resource::ResourceId};
+use crate::{error::Interrupt, resource::ResourceId};
 
 /// How long the waiter for a ring sleeps before it looks again. A wake-up can be missed only in the few nanoseconds
 /// before the consumer's store becomes visible, which is too rare to pay a full fence per command for.
@@ -226,7 +226,7 @@ impl Control {
     }
 
     /// vkWaitVirtqueueSeqnoMESA, on the ring's own thread.
-    pub(crate) fn wait_virtqueue_seqno(&self, seqno: u64, lost: impl Fn() -> bool) -> Result<(), HostError> {
+    pub(crate) fn wait_virtqueue_seqno(&self, seqno: u64, lost: impl Fn() -> bool) -> Result<(), Interrupt> {
         let mut state = self.state.lock();
         state.awaited_virtqueue = Some(seqno);
         self.waiter.notify_all();
@@ -235,7 +235,7 @@ impl Control {
                 break Ok(());
             }
             if self.is_stopped() || lost() {
-                break Err(HostError::Stopped);
+                break Err(Interrupt::Stopped);
             }
             self.consumer.wait(&mut state);
         };

@@ -14,7 +14,7 @@
 //! | [`monitor`] | the watchdog's heartbeat |
 //! | [`table`] | rings by id |
 //!
-//! This room knows no Vulkan: whatever executes commands is an [`Executor`], and the tests' is a few lines long.
+//! This room knows no Vulkan: whatever executes commands implements [`Execute`], and the tests' is a few lines long.
 //!
 //! # Who validates
 //!
@@ -36,7 +36,7 @@ pub(crate) mod table;
 
 pub use self::consumer::{Progress, Rest};
 pub(crate) use self::{
-    consumer::Executor,
+    consumer::Execute,
     control::{Control, Mode, Settings, WaitError},
     layout::{CreateInfo, Layout},
     region::Region,

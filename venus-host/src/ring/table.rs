@@ -10,7 +10,7 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{
-    Control, Executor, Mode, Progress, RingId,
+    Control, Execute, Mode, Progress, RingId,
     consumer::{self, Consumer, Poll},
     monitor::Monitor,
 };
@@ -46,7 +46,7 @@ enum Runner {
 
 impl Table {
     /// Starts a ring. `executor` is what its commands are given to.
-    pub(crate) fn create<E: Executor>(&self, control: Arc<Control>, executor: E) -> Result<(), HostError> {
+    pub(crate) fn create<E: Execute>(&self, control: Arc<Control>, executor: E) -> Result<(), HostError> {
         let mut rings = self.rings.lock();
         if rings.len() >= limits::RINGS {
             return Err(HostError::limit("rings of one context", limits::RINGS));

@@ -13,12 +13,12 @@ use std::{
 };
 
 use super::{
-    Control, CreateInfo, Executor, Layout, Mode, Progress, Region, RingId, Settings, Table, WaitError,
+    Control, CreateInfo, Execute, Layout, Mode, Progress, Region, RingId, Settings, Table, WaitError,
     consumer::{Consumer, Poll},
     region::{STATUS_ALIVE, STATUS_FATAL, STATUS_IDLE},
 };
 use crate::{
-    error::{Fatal, HostError},
+    error::{Fatal, HostError, Interrupt},
     resource::{Mapping, MemoryFile, ResourceId},
 };
 
@@ -58,15 +58,15 @@ fn word(stream: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(stream.get(at..at + 4)?.try_into().ok()?))
 }
 
-impl Executor for FakeExecutor {
+impl Execute for FakeExecutor {
     fn enter(&mut self, _base: u64) {
         self.batches.fetch_add(1, Ordering::SeqCst);
     }
 
     fn leave(&mut self) {}
 
-    fn execute(&mut self, stream: &[u8], at: usize) -> Result<usize, HostError> {
-        let truncated = || HostError::fatal("test", "truncated");
+    fn execute(&mut self, stream: &[u8], at: usize) -> Result<usize, Interrupt> {
+        let truncated = || Interrupt::from(Fatal::new("test", "truncated"));
         let next = at + 4 * word(stream, at).ok_or_else(truncated)? as usize;
         let arguments: Vec<u32> = (at + 8..next).step_by(4).filter_map(|at| word(stream, at)).collect();
         if next > stream.len() {
@@ -76,7 +76,7 @@ impl Executor for FakeExecutor {
             op::RECORD => self.log.lock().unwrap().extend(arguments),
             op::WAIT_VIRTQUEUE if self.control.mode == Mode::Polled => {
                 if !self.control.virtqueue_reached(u64::from(arguments[0])) {
-                    return Err(HostError::Blocked);
+                    return Err(Interrupt::Blocked);
                 }
             }
             op::WAIT_VIRTQUEUE => self.control.wait_virtqueue_seqno(u64::from(arguments[0]), || self.is_lost())?,
@@ -87,7 +87,7 @@ impl Executor for FakeExecutor {
                 }
             }
             op::REPLY => self.reply.copy_in(2048, &0x600d_u32.to_le_bytes()).unwrap(),
-            _ => return Err(HostError::fatal("test", "broke the rules")),
+            _ => return Err(Interrupt::from(Fatal::new("test", "broke the rules"))),
         }
         Ok(next)
     }
@@ -474,7 +474,7 @@ fn a_stuck_command_does_not_hold_up_the_end_of_its_context() {
 fn a_ring_id_exists_once() {
     let ring = Fixture::new(Mode::Polled);
     let again = ring.table.create(Arc::clone(&ring.control), ring.executor.clone());
-    assert!(matches!(again, Err(HostError::Fatal(fatal)) if fatal.member.as_deref() == Some("ring")));
+    assert!(matches!(again, Err(HostError::Guest(fatal)) if fatal.member.as_deref() == Some("ring")));
 }
 
 #[test]

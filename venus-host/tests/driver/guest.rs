@@ -3,7 +3,7 @@
 use std::{fs::File, os::unix::fs::FileExt};
 
 use venus_host::{
-    HostError,
+    Fatal, HostError,
     context::{Context, Options},
     driver::Config,
     resource::{Blob, BlobFlags, ResourceId},
@@ -76,7 +76,7 @@ impl Guest {
     }
 
     /// Sends a command without asking for a reply.
-    pub(crate) fn send<'a, C: Command<'a>>(&mut self, args: &C) -> Result<(), HostError> {
+    pub(crate) fn send<'a, C: Command<'a>>(&mut self, args: &C) -> Result<(), Fatal> {
         self.encoder.clear();
         args.encode(&mut self.encoder, 0);
         self.context.submit(self.encoder.bytes())
@@ -87,7 +87,7 @@ impl Guest {
         &mut self,
         args: &C,
         read: impl FnOnce(&mut Decoder<'_>) -> R,
-    ) -> Result<R, HostError> {
+    ) -> Result<R, Fatal> {
         self.encoder.clear();
         let stream = vk::CommandStreamDescriptionMESA { resource_id: 1, offset: 0, size: REPLY_BYTES };
         SetReplyCommandStreamMESAArgs { p_stream: &stream }.encode(&mut self.encoder, 0);
@@ -99,7 +99,7 @@ impl Guest {
         Ok(read(&mut Decoder::new(&bytes, &self.arena, &IdentityResolver)))
     }
 
-    pub(crate) fn create_instance(&mut self) -> Result<Handle<vk::Instance>, HostError> {
+    pub(crate) fn create_instance(&mut self) -> Result<Handle<vk::Instance>, Fatal> {
         let id = self.id();
         let info = vk::InstanceCreateInfo::default();
         let (mut ids, mut raws) = ([id], [vk::Instance::null()]);
@@ -215,7 +215,7 @@ impl Guest {
     }
 
     /// Queue 0 of family 0, on timeline `ring_idx`.
-    pub(crate) fn queue(&mut self, device: Handle<vk::Device>, ring_idx: u32) -> Result<Handle<vk::Queue>, HostError> {
+    pub(crate) fn queue(&mut self, device: Handle<vk::Device>, ring_idx: u32) -> Result<Handle<vk::Queue>, Fatal> {
         let id = self.id();
         let timeline = vk::DeviceQueueTimelineInfoMESA { ring_idx, ..Default::default() };
         let info = vk::DeviceQueueInfo2 { p_next: (&raw const timeline).cast(), ..Default::default() };

@@ -11,7 +11,7 @@ use std::{
 
 use mock_driver::{Mock, Note};
 use venus_host::{
-    HostError,
+    Fatal,
     context::{Context, Options},
     driver::{Config, EntryPoint},
     resource::{BlobFlags, ResourceId},
@@ -64,7 +64,7 @@ pub(crate) struct Sent {
     /// The calls of the driver.
     pub(crate) notes: Vec<Note>,
     /// The reply, or why the context is lost.
-    pub(crate) outcome: Result<Vec<u8>, HostError>,
+    pub(crate) outcome: Result<Vec<u8>, Fatal>,
 }
 
 /// A configuration for a host that uses this driver.
@@ -197,7 +197,7 @@ impl<'m> World<'m> {
         ring.wait();
         let outcome = match self.context.lost() {
             None => Ok(Vec::new()),
-            Some(reason) => Err(reason.clone().into()),
+            Some(reason) => Err(reason.clone()),
         };
         Sent { request, notes: self.mock.notes(), outcome }
     }

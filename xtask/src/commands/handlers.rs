@@ -15,6 +15,9 @@ use syn::{Expr, Ident, ImplItem, Item, Token, Type, parenthesized};
 
 const FOLDER: &str = "venus-host/src/handlers";
 
+/// The family that is none of Vulkan's.
+const TRANSPORT: &str = "venus-host/src/context/transport.rs";
+
 /// What becomes of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Treatment {
@@ -64,11 +67,12 @@ pub(super) fn read(root: &Path) -> Result<Treatments> {
         }
     }
     names.sort();
+    let mut paths: Vec<_> = names.iter().map(|name| (format!("{FOLDER}/{name}"), name.as_str())).collect();
+    paths.push((TRANSPORT.to_owned(), "transport.rs"));
     let mut treatments = Treatments::new();
-    for name in names {
-        let path = format!("{FOLDER}/{name}");
+    for (path, name) in paths {
         let file = parse(root, &path)?;
-        read_file(&file, &name, &mut treatments).with_context(|| format!("reading the handlers of {path}"))?;
+        read_file(&file, name, &mut treatments).with_context(|| format!("reading the handlers of {path}"))?;
     }
     Ok(treatments)
 }
@@ -255,14 +259,14 @@ mod tests {
             r#"
             const WHY: &str = "for a \
                                reason";
-            impl XCommands for Dispatcher {
+            impl XCommands for Endpoint {
                 forward! { cmd_draw(CmdDrawArgs); cmd_copy(CmdCopyArgs<'_>); }
                 create! { create_x(CreateXArgs<'_>).p_x; }
                 destroy! { destroy_x(DestroyXArgs).x; }
                 refuse! { wait(WaitArgs) => WHY; join(JoinArgs<'_>) => "no"; }
                 /// Does it itself. Not otherwise.
-                fn seek(&mut self, args: &mut SeekArgs<'_>) -> Result<(), HostError> { Ok(()) }
-                fn submit(&mut self, args: &mut SubmitArgs) -> Result<(), HostError> { self.forward_locked(args) }
+                fn seek(&mut self, args: &mut SeekArgs<'_>) -> Result<(), Interrupt> { Ok(()) }
+                fn submit(&mut self, args: &mut SubmitArgs) -> Result<(), Interrupt> { self.forward_locked(args) }
             }
             "#,
         )

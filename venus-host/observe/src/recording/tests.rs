@@ -48,7 +48,10 @@ fn read(bytes: &[u8]) -> (Vec<String>, Ending) {
 fn play_a_little(recorder: &Recorder) {
     let mut ring = recorder.endpoint(RING, true).unwrap();
     let mut direct = recorder.endpoint(Source::Direct, true).unwrap();
-    recorder.blob(&BlobRequest::new(ResourceId(1), BlobFlags::MAPPABLE, 0, 4096), Err(&HostError::Stopped));
+    recorder.blob(
+        &BlobRequest::new(ResourceId(1), BlobFlags::MAPPABLE, 0, 4096),
+        Err(&HostError::Unsupported("the context is being destroyed".into())),
+    );
     ring.begin(&Command::new(place(0), HEADER, b"request"));
     ring.end(place(0), endpoint::Outcome::Done, b"reply");
     direct.stream(ResourceId(3), 64, b"stream");

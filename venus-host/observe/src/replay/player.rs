@@ -32,7 +32,7 @@ use crate::recording::Outcome;
 use venus_host::{
     context::Feed,
     endpoint::{self, EndpointObserver, Observer, Place, Source},
-    error::HostError,
+    error::{Fatal, HostError},
     resource::{Blob, BlobKind, HostMapping, ResourceId},
 };
 
@@ -112,12 +112,26 @@ impl Observer for Listener {
     }
 }
 
+/// Why nothing came of a command.
+pub(super) enum Unexecuted {
+    /// It was cut short by the end of its ring or context, or came after that.
+    Ended,
+    /// It has ended the context.
+    Lost(Fatal),
+}
+
+impl From<Fatal> for Unexecuted {
+    fn from(fatal: Fatal) -> Self {
+        Self::Lost(fatal)
+    }
+}
+
 /// What executes commands.
 pub(super) trait Endpoint {
     fn source(&self) -> Source;
 
     /// Executes one command, which stands at `place`.
-    fn execute(&mut self, place: Place, request: &[u8]) -> Result<(), HostError>;
+    fn execute(&mut self, place: Place, request: &[u8]) -> Result<(), Unexecuted>;
 
     /// Everything before `position` is done.
     fn pass(&mut self, position: u64);
@@ -204,7 +218,7 @@ impl<P: Endpoint> Player<P> {
     }
 
     /// Executes a command and returns the reply.
-    fn attempt(&mut self, command: &Command) -> Result<Vec<u8>, HostError> {
+    fn attempt(&mut self, command: &Command) -> Result<Vec<u8>, Unexecuted> {
         let outcome = self.endpoint.execute(command.place, &command.request);
         let reply = self.play.listener.take_reply(self.endpoint.source());
         outcome?;
@@ -243,7 +257,7 @@ impl<P: Endpoint> Player<P> {
         command: &Command,
         reply_at: u64,
         expected: &[u8],
-        attempt: &mut Result<Vec<u8>, HostError>,
+        attempt: &mut Result<Vec<u8>, Unexecuted>,
         turn: &Turn<'_, Task, End>,
     ) {
         let deadline = Instant::now() + CATCH_UP;
@@ -275,7 +289,7 @@ impl<P: Endpoint> Player<P> {
     }
 
     /// Compares what came of a command with the recording.
-    fn settle(&self, command: &Command, outcome: &Outcome, expected: &[u8], attempt: Result<Vec<u8>, HostError>) {
+    fn settle(&self, command: &Command, outcome: &Outcome, expected: &[u8], attempt: Result<Vec<u8>, Unexecuted>) {
         let kind = command.header.command;
         if let (Outcome::Done, Ok(got)) = (outcome, &attempt) {
             self.play.memory_types.lock().learn(kind, &command.request, expected, got);
@@ -283,7 +297,7 @@ impl<P: Endpoint> Player<P> {
         let mut report = self.play.report.lock();
         match (outcome, attempt) {
             // Cut short by the end of the context, here or there: nothing came of it.
-            (_, Err(HostError::Stopped)) => {}
+            (_, Err(Unexecuted::Ended)) => {}
             (outcome, _) if is_interrupted(outcome) => {}
             (Outcome::Done, Ok(got)) => {
                 report.commands = report.commands.saturating_add(1);
@@ -294,7 +308,7 @@ impl<P: Endpoint> Player<P> {
             (Outcome::Failed(reason), Ok(_)) => {
                 report.add_result(Some(command.number), kind.name(), reason.clone(), "done".to_owned());
             }
-            (Outcome::Done, Err(error)) => {
+            (Outcome::Done, Err(Unexecuted::Lost(error))) => {
                 report.add_result(Some(command.number), kind.name(), "done".to_owned(), error.to_string());
             }
             (Outcome::Failed(_), Err(_)) => report.commands = report.commands.saturating_add(1),

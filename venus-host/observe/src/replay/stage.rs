@@ -10,7 +10,7 @@ use super::{
     ReplayError,
     job::{End, Task},
     lanes::{LaneId, Lanes},
-    player::{Endpoint, Play, Player},
+    player::{Endpoint, Play, Player, Unexecuted},
     sequencer::Stage,
 };
 use crate::recording::{Place, Source};
@@ -173,8 +173,11 @@ impl Endpoint for Direct {
         Source::Direct
     }
 
-    fn execute(&mut self, _place: Place, request: &[u8]) -> Result<(), HostError> {
-        self.context.submit(request)
+    fn execute(&mut self, _place: Place, request: &[u8]) -> Result<(), Unexecuted> {
+        if self.feed.is_lost() {
+            return Err(Unexecuted::Ended);
+        }
+        Ok(self.context.submit(request)?)
     }
 
     fn pass(&mut self, _position: u64) {}
@@ -196,7 +199,7 @@ struct Ring {
 impl Ring {
     /// Waits until the context has the ring. A guest may write to a ring before it is created, and create another one
     /// with the number of one that is gone.
-    fn ring(&mut self) -> Result<&mut FedRing, HostError> {
+    fn ring(&mut self) -> Option<&mut FedRing> {
         if self.ring.as_ref().is_some_and(FedRing::is_stopped) {
             self.ring = None;
         }
@@ -209,7 +212,7 @@ impl Ring {
                 thread::sleep(LOOK);
             }
         }
-        self.ring.as_mut().ok_or(HostError::Stopped)
+        self.ring.as_mut()
     }
 }
 
@@ -218,12 +221,13 @@ impl Endpoint for Ring {
         Source::Ring(self.id)
     }
 
-    fn execute(&mut self, place: Place, request: &[u8]) -> Result<(), HostError> {
-        self.ring()?.execute(place.position, request)
+    fn execute(&mut self, place: Place, request: &[u8]) -> Result<(), Unexecuted> {
+        let ring = self.ring().ok_or(Unexecuted::Ended)?;
+        if ring.execute(place.position, request)? { Ok(()) } else { Err(Unexecuted::Ended) }
     }
 
     fn pass(&mut self, position: u64) {
-        if let Ok(ring) = self.ring() {
+        if let Some(ring) = self.ring() {
             ring.pass(position);
         }
     }

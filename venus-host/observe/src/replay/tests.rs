@@ -98,8 +98,8 @@ fn a_fence_that_does_not_retire_is_a_stall() {
 fn what_comes_out_otherwise_is_told() {
     let bytes = recorded(|recorder| {
         // A resource of no bytes cannot be had.
-        recorder.blob(&shared_memory(2, 0), Err(&HostError::Stopped));
-        recorder.blob(&shared_memory(3, 4096), Err(&HostError::Stopped));
+        recorder.blob(&shared_memory(2, 0), Err(&HostError::Unsupported("the context is being destroyed".into())));
+        recorder.blob(&shared_memory(3, 4096), Err(&HostError::Unsupported("the context is being destroyed".into())));
         tell_of_a_ring(recorder);
         // No reply stream is set, so this ends the context.
         tell(recorder, Source::Ring(RING), &[CommandType::SEEK_REPLY_COMMAND_STREAM_MESA.0, 0, 8, 0], &[]);

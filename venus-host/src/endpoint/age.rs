@@ -5,21 +5,29 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use super::{Dispatcher, Shared};
+use super::{Endpoint, Shared};
 
 /// Something that current guests do not do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
 pub(crate) enum Sign {
     /// The context's rings have no `VkRingMonitorInfoMESA`.
-    Unmonitored = 0x1,
+    Unmonitored,
     /// The guest waits by vkWriteRingExtraMESA.
-    PollsExtra = 0x2,
+    PollsExtra,
     /// vkEnumerateInstanceExtensionProperties, which only serves to find the protocol's version.
-    AsksForProtocol = 0x4,
+    AsksForProtocol,
 }
 
 impl Sign {
+    /// Its bit in [`Age`].
+    const fn bit(self) -> u8 {
+        match self {
+            Self::Unmonitored => 0x1,
+            Self::PollsExtra => 0x2,
+            Self::AsksForProtocol => 0x4,
+        }
+    }
+
     /// What was seen, and what that means for the guest.
     fn meaning(self) -> &'static str {
         match self {
@@ -46,7 +54,7 @@ pub(crate) struct Age(AtomicU8);
 impl Age {
     /// Writes a sign down; says whether it is new.
     fn note(&self, sign: Sign) -> bool {
-        self.0.fetch_or(sign as u8, Ordering::Relaxed) & sign as u8 == 0
+        self.0.fetch_or(sign.bit(), Ordering::Relaxed) & sign.bit() == 0
     }
 }
 
@@ -61,7 +69,7 @@ impl Shared {
     }
 }
 
-impl Dispatcher {
+impl Endpoint {
     /// As [`Shared::note_age`].
     #[cold]
     pub(crate) fn note_age(&self, sign: Sign) {

@@ -1,0 +1,65 @@
+//! The end of one context.
+//!
+//! Once a guest broke the protocol nothing it sends can be trusted to be in step, so its context executes no further
+//! command. The state is set once and never cleared; the first reason is kept and logged, later ones are consequences
+//! and are only told in the debug log.
+
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicBool, Ordering},
+};
+
+use crate::error::{Fatal, GUEST_DRIVER};
+
+/// One flag that every endpoint of the context looks at, and the reason why it is set.
+#[derive(Debug, Default)]
+pub(crate) struct Lost {
+    flag: AtomicBool,
+    reason: OnceLock<Fatal>,
+}
+
+impl Lost {
+    /// Whether the context is lost. Cheap enough to ask once per polling round.
+    #[inline]
+    pub(crate) fn is_set(&self) -> bool {
+        self.flag.load(Ordering::Relaxed)
+    }
+
+    /// Why it is lost.
+    pub(crate) fn reason(&self) -> Option<&Fatal> {
+        self.reason.get()
+    }
+
+    /// Marks the context as lost. Logs the reason if it is the first, and says whether it was.
+    #[cold]
+    pub(crate) fn set(&self, context: &str, reason: Fatal) -> bool {
+        let reason = reason.or_advice(GUEST_DRIVER);
+        let mut first = false;
+        let kept = self.reason.get_or_init(|| {
+            first = true;
+            reason.clone()
+        });
+        self.flag.store(true, Ordering::Release);
+        if first {
+            tracing::error!(context, "guest context lost: {kept}");
+        } else {
+            tracing::debug!(context, "and then: {reason}");
+        }
+        first
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_reason_wins() {
+        let state = Lost::default();
+        assert!(!state.is_set());
+        assert!(state.set("test", Fatal::new("vkCmdDraw", "first")));
+        assert!(!state.set("test", Fatal::new("vkCmdDraw", "second")));
+        assert!(state.is_set());
+        assert_eq!(state.reason().map(|fatal| &*fatal.reason), Some("first"));
+    }
+}

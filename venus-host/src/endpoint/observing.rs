@@ -1,0 +1,106 @@
+//! Telling observers what an endpoint does. Without any, each of these is one predictable branch.
+
+use venus_protocol::wire::{CommandHeader, CommandType, Decoder};
+
+use super::{Command, Endpoint, EndpointObservers, Outcome, Place, Span};
+use crate::{error::Interrupt, resource::ResourceId, ring::Rest};
+
+impl EndpointObservers {
+    /// A part of the current command begins.
+    #[cold]
+    pub(crate) fn enter_span(&mut self, span: Span) {
+        self.tell(|observer| observer.enter_span(span));
+    }
+
+    /// The part that began last is over.
+    #[cold]
+    pub(crate) fn exit_span(&mut self) {
+        self.tell_end(|observer| observer.exit_span());
+    }
+
+    /// Runs a part of the current command that is worth a look of its own.
+    #[cold]
+    pub(crate) fn within<T>(&mut self, span: Span, run: impl FnOnce() -> T) -> T {
+        self.enter_span(span);
+        let returned = run();
+        self.exit_span();
+        returned
+    }
+}
+
+impl Endpoint {
+    /// Where the current command stands.
+    fn place(&self) -> Place {
+        Place {
+            source: self.origin.source(),
+            depth: u8::from(self.position.is_indirect),
+            position: self.position.base.wrapping_add(self.position.at),
+        }
+    }
+
+    pub(super) fn tell_enter(&mut self) {
+        if let Some(observers) = &mut self.observers {
+            observers.tell(|observer| observer.enter());
+        }
+    }
+
+    #[inline]
+    pub(super) fn tell_approach(&mut self) {
+        let place = self.place();
+        if let Some(observers) = &mut self.observers {
+            observers.tell(|observer| observer.approach(place));
+        }
+    }
+
+    #[inline]
+    pub(super) fn tell_begin(&mut self, header: CommandHeader, decoder: &Decoder<'_>) {
+        let place = self.place();
+        if let Some(observers) = &mut self.observers {
+            let mut command = Command::new(place, header, decoder.consumed());
+            observers.tell(|observer| {
+                let number = observer.begin(&command);
+                command.number = command.number.or(number);
+            });
+        }
+    }
+
+    /// The current command is over. `rest` is what was left of the stream when the endpoint turned to it.
+    #[inline]
+    pub(crate) fn tell_end(&mut self, outcome: Result<(), &Interrupt>, reply: &[u8], rest: &[u8]) {
+        let place = self.place();
+        let has_begun = self.position.command != CommandType::NONE;
+        let Some(observers) = &mut self.observers else { return };
+        match outcome {
+            Err(reason) if !has_begun => observers.tell_end(|observer| observer.undecodable(place, rest, reason)),
+            outcome => observers.tell_end(|observer| observer.end(place, Outcome::of(outcome), reply)),
+        }
+    }
+
+    /// The current command names a stream, which stands at byte `offset` of a resource.
+    pub(crate) fn tell_stream(&mut self, resource: ResourceId, offset: usize, bytes: &[u8]) {
+        let offset = u64::try_from(offset).unwrap_or(u64::MAX);
+        if let Some(observers) = &mut self.observers {
+            observers.tell(|observer| observer.stream(resource, offset, bytes));
+        }
+    }
+
+    /// There are no commands.
+    pub(crate) fn tell_rest(&mut self, rest: Rest) {
+        if let Some(observers) = &mut self.observers {
+            observers.tell(|observer| observer.rest(rest));
+        }
+    }
+
+    /// Runs a part of the current command that is worth a look of its own.
+    #[inline]
+    pub(crate) fn within<T>(&mut self, span: Span, run: impl FnOnce(&Self) -> T) -> T {
+        if let Some(observers) = &mut self.observers {
+            observers.enter_span(span);
+        }
+        let returned = run(self);
+        if let Some(observers) = &mut self.observers {
+            observers.exit_span();
+        }
+        returned
+    }
+}

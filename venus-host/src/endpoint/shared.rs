@@ -1,0 +1,91 @@
+//! What the endpoints of a context share.
+
+use std::{fmt, sync::Arc};
+
+use super::{Age, Lost, Observers, Statistics};
+use crate::{
+    driver::{self, sync::Timelines},
+    error::Fatal,
+    object, resource, ring,
+};
+
+/// Asks the embedder whether anybody still listens. Called every now and then during long waits.
+pub type Abandoned = Box<dyn Fn() -> bool + Send + Sync>;
+
+/// The state of one guest context, used by all of its endpoints at the same time.
+pub(crate) struct Shared {
+    /// What the log calls this context: the guest program's name and a number.
+    pub(crate) name: String,
+    /// The guest's objects: ids to driver handles.
+    pub(crate) objects: object::Table,
+    /// The driver: how this host is configured, and the instance once the guest has created it.
+    pub(crate) vulkan: driver::State,
+    /// Memory that the guest shares with us, by resource id.
+    pub(crate) resources: resource::Table,
+    /// The guest's rings, and who calls them.
+    pub(crate) rings: ring::Table,
+    /// Whether rings get threads.
+    pub(crate) ring_mode: ring::Mode,
+    /// Says whether the guest is gone, so that a wait on its behalf may end.
+    pub(crate) abandoned: Abandoned,
+    /// Which queue serves which `ring_idx`, and the fences pending on them.
+    pub(crate) timelines: Timelines,
+    /// Set once the guest broke the protocol.
+    pub(crate) lost: Arc<Lost>,
+    /// Signs that its guest is old.
+    pub(crate) age: Age,
+    /// What has been done so far.
+    pub(crate) statistics: Arc<Statistics>,
+    /// Who is told of it.
+    pub(crate) observers: Observers,
+}
+
+impl Shared {
+    /// A context named `name` with nothing in it.
+    pub(crate) fn new(
+        name: String,
+        driver: driver::Config,
+        ring_mode: ring::Mode,
+        abandoned: Abandoned,
+        observers: Observers,
+    ) -> Self {
+        let lost = Arc::<Lost>::default();
+        let statistics = Arc::new(Statistics::new(Arc::clone(&lost)));
+        Self {
+            vulkan: driver::State::new(driver, &name, statistics.finding_counter()),
+            name,
+            objects: object::Table::new(),
+            resources: resource::Table::default(),
+            rings: ring::Table::default(),
+            ring_mode,
+            abandoned,
+            timelines: Timelines::new(),
+            lost,
+            age: Age::default(),
+            statistics,
+            observers,
+        }
+    }
+
+    /// Whether the context is lost, so that nothing more must be executed.
+    #[inline]
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost.is_set()
+    }
+
+    /// Ends the context for `reason`: no endpoint starts another command, and every ring tells its guest so.
+    #[cold]
+    pub(crate) fn fail(&self, reason: Fatal) {
+        let told = reason.to_string();
+        if self.lost.set(&self.name, reason) {
+            self.observers.tell(|observer| observer.lost(&told));
+            self.rings.wake_all();
+        }
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("name", &self.name).field("lost", &self.lost).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,124 @@
+//! What a context has done so far, for whoever wants to know, and the log lines about single commands.
+//!
+//! Commands that failed, so that the guest was told a `VkResult`, have a line each, up to [`limits::LOGGED_FAILURES`]:
+//! guests often send them without asking for the result, and fall over the consequences much later.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use super::{Endpoint, Lost, Shared};
+use crate::{
+    driver::{
+        Failure,
+        memory::{AllocatedBytes, Charge},
+    },
+    error::{Fatal, ResultName},
+    limits,
+};
+
+/// Running counters of one context. Endpoints add to them at the end of each batch, so nothing per command is shared.
+#[derive(Debug)]
+pub struct Statistics {
+    commands: AtomicU64,
+    failures: AtomicU64,
+    findings: Arc<AtomicU64>,
+    memory: AllocatedBytes,
+    lost: Arc<Lost>,
+}
+
+impl Statistics {
+    /// Those of a context that has done nothing; `lost` is its end.
+    pub(super) fn new(lost: Arc<Lost>) -> Self {
+        Self {
+            commands: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+            findings: Arc::default(),
+            memory: AllocatedBytes::default(),
+            lost,
+        }
+    }
+
+    /// Commands executed, on all endpoints.
+    #[must_use]
+    pub fn commands(&self) -> u64 {
+        self.commands.load(Ordering::Relaxed)
+    }
+
+    /// Commands that the guest was told to have failed: by the driver, or because this host refused them. Only those
+    /// that create or allocate something, and whatever lost the device.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
+    }
+
+    /// Messages of the validation layers, if those are on ([`driver::Config::validate`](crate::driver::Config)).
+    #[must_use]
+    pub fn findings(&self) -> u64 {
+        self.findings.load(Ordering::Relaxed)
+    }
+
+    /// Why the context was lost, if it was.
+    #[must_use]
+    pub fn lost(&self) -> Option<&Fatal> {
+        self.lost.reason()
+    }
+
+    /// Bytes of the guest's allocations.
+    #[must_use]
+    pub fn memory_bytes(&self) -> u64 {
+        self.memory.get()
+    }
+
+    /// Counts an allocation for as long as the answer lives.
+    pub(crate) fn charge(&self, bytes: u64) -> Charge {
+        self.memory.charge(bytes)
+    }
+
+    /// Adds the commands of one batch.
+    pub(crate) fn add_commands(&self, commands: u64) {
+        self.commands.fetch_add(commands, Ordering::Relaxed);
+    }
+
+    /// Adds a failure, and says how many there were before.
+    pub(crate) fn add_failure(&self) -> u64 {
+        self.failures.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The counter of findings, for whoever finds.
+    pub(crate) fn finding_counter(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.findings)
+    }
+}
+
+impl Shared {
+    /// Logs and counts a command that the guest was told to have failed.
+    #[cold]
+    pub(crate) fn complain(&self, complaint: &Fatal) {
+        let context = &*self.name;
+        match self.statistics.add_failure() {
+            n if n < limits::LOGGED_FAILURES => tracing::warn!(context, "{complaint}"),
+            limits::LOGGED_FAILURES => {
+                tracing::warn!(context, "{complaint}; further failures are only counted, see --log debug");
+            }
+            _ => tracing::debug!(context, "{complaint}"),
+        }
+    }
+}
+
+impl Endpoint {
+    /// Logs and counts that the command being executed failed, with the driver's reason or this host's own.
+    #[cold]
+    pub(crate) fn note_failure(&self, failure: &Failure) {
+        let name = ResultName(failure.result);
+        let complaint = match &failure.refusal {
+            None => self.fatal(format!("the driver answers {name}")),
+            Some(refusal) => {
+                let complaint = self.fatal(format!("{}; refused with {name}", refusal.reason));
+                if refusal.member.is_empty() { complaint } else { complaint.member(refusal.member) }
+            }
+        };
+        self.shared.complain(&self.locate(complaint.advice(failure.advice())));
+    }
+}
