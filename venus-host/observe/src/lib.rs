@@ -47,7 +47,12 @@
 //! An observer never hurts its guest: when a disk is full, what it writes ends with a line in the log, and the guest
 //! goes on.
 
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
+// Nobody indexes, unwraps or lets a number wrap: much here was read from a file.
+#![cfg_attr(
+    not(test),
+    deny(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)
+)]
 
 pub mod dump;
 pub mod recording;

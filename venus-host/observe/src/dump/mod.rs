@@ -74,8 +74,6 @@
 //! | union | `{"union": "VkClearValue", "color": …}` |
 //! | output in a request | `{"capacity": n}` |
 
-#![deny(unsafe_code)]
-
 mod filter;
 mod follow;
 mod json;

@@ -22,16 +22,17 @@ pub(super) struct Duration(pub(super) u64);
 
 impl fmt::Display for Duration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (unit, scale) = match self.0 {
+        // In hundredths of the unit.
+        let (unit, amount) = match self.0 {
             0..1_000 => return f.pad(&format!("{}ns", self.0)),
-            1_000..1_000_000 => ("µs", 1_000),
-            1_000_000..1_000_000_000 => ("ms", 1_000_000),
-            _ => ("s", 1_000_000_000),
+            1_000..1_000_000 => ("µs", self.0 / 10),
+            1_000_000..1_000_000_000 => ("ms", self.0 / 10_000),
+            _ => ("s", self.0 / 10_000_000),
         };
-        let (whole, rest) = (self.0 / scale, self.0 % scale);
+        let (whole, hundredths) = (amount / 100, amount % 100);
         let text = match whole {
-            0..10 => format!("{whole}.{:02}{unit}", rest / (scale / 100)),
-            10..100 => format!("{whole}.{}{unit}", rest / (scale / 10)),
+            0..10 => format!("{whole}.{hundredths:02}{unit}"),
+            10..100 => format!("{whole}.{}{unit}", hundredths / 10),
             _ => format!("{whole}{unit}"),
         };
         f.pad(&text)
@@ -75,27 +76,21 @@ impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0 / 1_000_000_000;
         let (mut days, second) = (seconds / 86_400, seconds % 86_400);
-        let mut year = 1970;
+        let mut year = 1970_u64;
         let is_leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
         loop {
             let length = if is_leap(year) { 366 } else { 365 };
-            if days < length {
-                break;
-            }
-            days -= length;
-            year += 1;
+            let Some(left) = days.checked_sub(length) else { break };
+            (days, year) = (left, year.saturating_add(1));
         }
         let february = if is_leap(year) { 29 } else { 28 };
-        let mut month = 1;
+        let mut month = 1_u32;
         for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30] {
-            if days < length {
-                break;
-            }
-            days -= length;
-            month += 1;
+            let Some(left) = days.checked_sub(length) else { break };
+            (days, month) = (left, month.saturating_add(1));
         }
         let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-        write!(f, "{year}-{month:02}-{:02} {hour:02}:{minute:02}:{second:02} UTC", days + 1)
+        write!(f, "{year}-{month:02}-{:02} {hour:02}:{minute:02}:{second:02} UTC", days.saturating_add(1))
     }
 }
 
@@ -111,7 +106,7 @@ pub(super) fn push_hex(text: &mut String, bytes: &[u8]) {
 
 /// Appends bytes in hexadecimal.
 pub(super) fn push_digits(text: &mut String, bytes: &[u8]) {
-    let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'a' + value - 10 });
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('?');
     text.reserve(bytes.len().saturating_mul(2));
     text.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]));
 }

@@ -16,6 +16,13 @@ use std::io::{self, Read};
 /// Bytes of a chunk's header.
 pub(super) const HEADER_BYTES: usize = 16;
 
+/// Bytes of it that the checksum covers, besides the payload.
+const CHECKED_BYTES: usize = 12;
+
+/// How many bytes one byte of an LZ4 block can stand for, at most. What claims more is not decompressed: room is made
+/// for the result beforehand.
+const LARGEST_RATIO: usize = 255;
+
 /// The largest payload, decompressed, that a reader accepts; far above [`CHUNK_BYTES`] because one record may hold the
 /// largest command stream that a guest can send.
 pub(super) const PLAIN_BYTES: usize = 1 << 30;
@@ -77,36 +84,46 @@ pub(super) fn decode(reader: &mut impl Read, plain: &mut Vec<u8>) -> io::Result<
         return Ok(Found::Nothing);
     }
     if read < HEADER_BYTES {
-        return Ok(Found::Partial(read as u64));
+        return Ok(Found::Partial(count(read)));
     }
-    let word = |at: usize| {
-        let bytes = header.get(at..).and_then(|rest| rest.first_chunk()).copied();
-        u32::from_le_bytes(bytes.unwrap_or_default())
+    // Always four words.
+    let [magic, stored, plain_len, sum] = header.as_chunks().0 else {
+        return Ok(Found::Nothing);
     };
-    if header.first_chunk() != Some(&MAGIC) {
+    if *magic != MAGIC {
         return Ok(Found::Damaged("no chunk begins there"));
     }
-    let (stored, plain_len) = (word(4) as usize, word(8) as usize);
+    let length = |word: &[u8; 4]| usize::try_from(u32::from_le_bytes(*word)).unwrap_or(usize::MAX);
+    let (stored, plain_len) = (length(stored), length(plain_len));
     if plain_len > PLAIN_BYTES || stored > plain_len {
         return Ok(Found::Damaged("a chunk's lengths are out of range"));
     }
     let mut payload = Vec::new();
-    Read::take(&mut *reader, stored as u64).read_to_end(&mut payload)?;
+    Read::take(&mut *reader, count(stored)).read_to_end(&mut payload)?;
+    let found = count(HEADER_BYTES).saturating_add(count(payload.len()));
     if payload.len() < stored {
-        return Ok(Found::Partial((HEADER_BYTES as u64).saturating_add(payload.len() as u64)));
+        return Ok(Found::Partial(found));
     }
-    if checksum(header.get(..12).unwrap_or_default(), &payload) != word(12) {
+    let (start_of_header, _sum) = header.split_at(CHECKED_BYTES);
+    if checksum(start_of_header, &payload) != u32::from_le_bytes(*sum) {
         return Ok(Found::Damaged("a chunk's checksum is wrong"));
     }
     if stored == plain_len {
         *plain = payload;
+    } else if plain_len > stored.saturating_mul(LARGEST_RATIO) {
+        return Ok(Found::Damaged("a chunk does not decompress"));
     } else {
         *plain = match lz4_flex::block::decompress(&payload, plain_len) {
             Ok(bytes) if bytes.len() == plain_len => bytes,
             Ok(_) | Err(_) => return Ok(Found::Damaged("a chunk does not decompress")),
         };
     }
-    Ok(Found::Chunk((HEADER_BYTES as u64).saturating_add(stored as u64)))
+    Ok(Found::Chunk(found))
+}
+
+/// A length as a number of the file's bytes.
+fn count(len: usize) -> u64 {
+    u64::try_from(len).unwrap_or(u64::MAX)
 }
 
 fn read_up_to(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {

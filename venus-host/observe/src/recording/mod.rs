@@ -27,11 +27,11 @@
 //! Recordings hold what the guest sent: shaders, uploaded data, with `--record-memory` also pictures. Treat them like
 //! the program's own data.
 
-#![deny(unsafe_code)]
-
 mod event;
+#[cfg_attr(not(test), deny(clippy::as_conversions, clippy::expect_used))]
 mod format;
 mod memory;
+#[cfg_attr(not(test), deny(clippy::as_conversions, clippy::expect_used))]
 mod reader;
 mod recorder;
 

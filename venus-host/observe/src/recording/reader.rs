@@ -118,7 +118,7 @@ impl<R: Read> Reader<R> {
         if version != VERSION {
             return Err(ReadError::Version(version));
         }
-        let at = start.len() as u64;
+        let at = u64::try_from(start.len()).unwrap_or(u64::MAX);
         let mut chunk = Vec::new();
         let header = match format::decode(&mut input, &mut chunk)? {
             Found::Chunk(bytes) => match postcard::from_bytes(&chunk) {

@@ -275,7 +275,7 @@ impl Shared {
             return None;
         }
         let number = matches!(event, Event::Begin { .. }).then_some(state.commands);
-        state.commands += u64::from(number.is_some());
+        state.commands = state.commands.saturating_add(u64::from(number.is_some()));
         let buffer = mem::take(&mut state.buffer);
         let record = Record { time_ns: nanoseconds(self.started.elapsed()), event };
         match postcard::to_extend(&record, buffer) {
@@ -341,7 +341,9 @@ pub(crate) fn create_file(folder: &Path, name: &str, extension: &str) -> io::Res
         let path = folder.join(format!("{name}-{process}-{number}.{extension}"));
         match OpenOptions::new().append(true).create_new(true).open(&path) {
             Ok(file) => return Ok((path, file)),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < u32::MAX => number += 1,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < u32::MAX => {
+                number = number.saturating_add(1);
+            }
             Err(error) => return Err(error),
         }
     }

@@ -50,10 +50,10 @@ impl Fences {
 
     /// Waits until a fence has retired; true if it has before `limit`.
     pub(super) fn wait(&self, number: u64, limit: Duration) -> bool {
-        let deadline = Instant::now() + limit;
+        let since = Instant::now();
         let mut state = self.state.lock();
         while !state.retired.contains(&number) {
-            if self.retired.wait_until(&mut state, deadline).timed_out() {
+            if self.retired.wait_for(&mut state, limit.saturating_sub(since.elapsed())).timed_out() {
                 return state.retired.contains(&number);
             }
         }
@@ -69,12 +69,12 @@ impl Fences {
             let ring_idx = state.ring_idx.get(number).copied().unwrap_or(u32::MAX);
             expected.entry(ring_idx).or_default().push(*number);
         }
-        let (mut equal, mut different) = (0, 0);
+        let (mut equal, mut different) = (0_usize, 0_usize);
         for (ring_idx, recorded) in expected {
             let here = state.here.get(&ring_idx).map(Vec::as_slice).unwrap_or_default();
             let same = recorded.iter().zip(here).filter(|(recorded, here)| recorded == here).count();
-            equal += same;
-            different += recorded.len().saturating_sub(same);
+            equal = equal.saturating_add(same);
+            different = different.saturating_add(recorded.len().saturating_sub(same));
         }
         (equal as u64, different as u64)
     }

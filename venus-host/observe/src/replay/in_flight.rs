@@ -107,10 +107,10 @@ impl InFlight {
 
     /// Waits for submissions. False if they take too long; they are not waited for again.
     pub(super) fn wait_for(&self, wanted: &BTreeSet<u64>) -> bool {
-        let deadline = Instant::now() + LIMIT;
+        let since = Instant::now();
         let mut state = self.shared.state.lock();
         while wanted.iter().any(|submission| state.pending.contains(submission)) {
-            if self.shared.finished.wait_until(&mut state, deadline).timed_out() {
+            if self.shared.finished.wait_for(&mut state, LIMIT.saturating_sub(since.elapsed())).timed_out() {
                 let late: Vec<u64> = wanted.iter().copied().filter(|one| state.pending.remove(one)).collect();
                 state.given_up = state.given_up.saturating_add(late.len() as u64);
                 self.shared.pending.fetch_sub(late.len(), Ordering::Release);

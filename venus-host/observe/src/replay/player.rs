@@ -260,12 +260,12 @@ impl<P: Endpoint> Player<P> {
         attempt: &mut Result<Vec<u8>, Unexecuted>,
         turn: &Turn<'_, Task, End>,
     ) {
-        let deadline = Instant::now() + CATCH_UP;
+        let since = Instant::now();
         let mut pause = PAUSES.0;
         let mut repeated = false;
         while let Ok(got) = attempt
             && is_behind(command.header.command, expected, got)
-            && Instant::now() < deadline
+            && since.elapsed() < CATCH_UP
         {
             thread::sleep(pause);
             pause = pause.saturating_mul(2).min(PAUSES.1);

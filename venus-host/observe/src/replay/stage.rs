@@ -49,12 +49,12 @@ impl Threads {
     pub(super) fn finish(mut self) -> bool {
         self.play.is_over.store(true, Ordering::Relaxed);
         self.feed.stop();
-        let deadline = Instant::now() + limits::RING_JOIN_TIMEOUT;
+        let since = Instant::now();
         let mut all = true;
         // The first is the context's own.
         while let Some((lane, thread)) = self.threads.pop() {
             self.lanes.close(lane);
-            while !thread.is_finished() && Instant::now() < deadline {
+            while !thread.is_finished() && since.elapsed() < limits::RING_JOIN_TIMEOUT {
                 thread::sleep(LOOK);
             }
             all &= thread.is_finished() && thread.join().is_ok();
@@ -117,12 +117,12 @@ impl Stage for Threads {
     }
 
     fn wait_retired(&mut self, number: u64) -> Result<(), ReplayError> {
-        let deadline = Instant::now() + self.stall;
+        let since = Instant::now();
         while !self.play.fences.wait(number, Duration::from_millis(50)) {
             if let Some(stalled) = self.lanes.overdue() {
                 return Err(stalled.into());
             }
-            if Instant::now() >= deadline {
+            if since.elapsed() >= self.stall {
                 let what = format!("fence {number}");
                 let waits_for = "work on its queue".to_owned();
                 return Err(ReplayError::Stalled { what, waits_for, after: self.stall });

@@ -35,7 +35,7 @@ struct Words {
 impl Words {
     /// The number of a word.
     fn number(&mut self, word: Word) -> u64 {
-        let next = self.known.len() as u64 + 1;
+        let next = u64::try_from(self.known.len()).unwrap_or(u64::MAX).saturating_add(1);
         let key = [word.0, word.1].map(|part| (part.as_ptr().addr(), part.len()));
         *self.known.entry(key).or_insert_with(|| {
             self.fresh.push(Interned { iid: Some(next), name: Some([word.0, word.1].concat()) });

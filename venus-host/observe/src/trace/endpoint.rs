@@ -100,6 +100,13 @@ pub(super) struct Buffer {
     pub(super) has_ended: bool,
 }
 
+impl Buffer {
+    /// Counts a slice that found no room.
+    fn miss(&mut self) {
+        self.dropped = self.dropped.saturating_add(1);
+    }
+}
+
 impl Track {
     /// Takes what there is, and leaves `spare` to be filled.
     pub(super) fn take(&self, spare: Vec<Event>) -> Buffer {
@@ -175,7 +182,7 @@ impl EndpointObserver for EndpointTracer {
             })),
             Fate::Untold => Fate::Untold,
             Fate::Dropped => {
-                self.track.buffer.lock().dropped += 1;
+                self.track.buffer.lock().miss();
                 Fate::Dropped
             }
         };
@@ -255,7 +262,7 @@ impl EndpointTracer {
     }
 
     fn open(&mut self, kind: Kind, fate: Fate) {
-        self.ends += usize::from(fate == Fate::Written);
+        self.ends = self.ends.saturating_add(usize::from(fate == Fate::Written));
         self.open.push(Open { kind, fate });
     }
 
@@ -273,7 +280,7 @@ impl EndpointTracer {
         }
         let mut buffer = self.track.buffer.lock();
         if buffer.events.len().saturating_add(self.ends).saturating_add(2) > EVENTS {
-            buffer.dropped += 1;
+            buffer.miss();
             return Fate::Dropped;
         }
         buffer.events.push(event);

@@ -54,17 +54,17 @@ impl Fences {
         }
         let mut state = self.0.lock();
         if state.events.len().saturating_add(state.pending).saturating_add(2) > EVENTS {
-            state.dropped += 1;
+            state.dropped = state.dropped.saturating_add(1);
             return UNTOLD;
         }
         let slots = state.slots.entry(ring_idx).or_default();
-        let index = slots.iter().position(|is_taken| !is_taken).unwrap_or_else(|| {
-            slots.push(false);
-            slots.len() - 1
-        });
-        slots[index] = true;
+        let index = slots.iter().position(|is_taken| !is_taken).unwrap_or(slots.len());
+        match slots.get_mut(index) {
+            Some(is_taken) => *is_taken = true,
+            None => slots.push(true),
+        }
         let slot = u32::try_from(index).unwrap_or(u32::MAX);
-        state.pending += 1;
+        state.pending = state.pending.saturating_add(1);
         state.events.push(Event::Fence { at: system::now(), row: Row { ring_idx, slot } });
         u64::from(ring_idx) << 32 | u64::from(slot)
     }

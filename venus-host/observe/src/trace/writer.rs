@@ -156,7 +156,7 @@ impl Writer {
         }
         self.spare = taken.events;
         if taken.dropped > 0 {
-            self.dropped += taken.dropped;
+            self.dropped = self.dropped.saturating_add(taken.dropped);
             written.endpoint.miss(&mut self.trace, taken.dropped);
         }
         taken.has_ended
@@ -196,7 +196,7 @@ impl Writer {
             }
         }
         if dropped > 0 {
-            self.dropped += dropped;
+            self.dropped = self.dropped.saturating_add(dropped);
             let arguments = [("fences", Value::Number(dropped))];
             self.fences.instant(&mut self.trace, self.fences.last(), ("fences were left out", ""), &arguments);
         }
@@ -229,7 +229,8 @@ impl Writer {
         let commands = self.core.commands.load(Ordering::Relaxed);
         let (before, commands_before) = std::mem::replace(&mut self.counted, (now, commands));
         let elapsed = now.saturating_sub(before).max(1);
-        let rate = u128::from(commands.saturating_sub(commands_before)) * 1_000_000_000 / u128::from(elapsed);
+        let per_second = u128::from(commands.saturating_sub(commands_before)).saturating_mul(1_000_000_000);
+        let rate = per_second.checked_div(u128::from(elapsed)).unwrap_or_default();
         samples.push((Counter::CommandsPerSecond, u64::try_from(rate).unwrap_or(u64::MAX)));
         for (counter, value) in samples {
             self.count(now, counter, value);
