@@ -37,6 +37,7 @@ fn connection() {
     ring.send(&[178, 1, 1, 0, reply_resource, 0, 0, 8, 0]);
     guest.notify(&ring);
     ring.until_drained();
+    assert_ne!(mappings(), 0, "what lives is seen, so that what is left behind would be");
     let sync = guest.create_sync(0);
     guest.send(&[5, 23, 0, u32::MAX, sync, 1, 0]);
     assert_eq!(guest.receive(2), [0, 23]);
