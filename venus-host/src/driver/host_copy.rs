@@ -75,10 +75,8 @@ impl Device {
             subresource: info.image_subresource,
             extent: info.image_extent,
         };
-        let layer_bytes = self.layer_bytes(info.flags, info.src_image, region);
-        let Some(mut buffer) = layer_bytes.and_then(|bytes| region.buffer(self.max_layers(), bytes)) else {
-            return Err(no_buffer("pCopyImageToMemoryInfo->imageExtent"));
-        };
+        let member = "pCopyImageToMemoryInfo->imageExtent";
+        let mut buffer = self.region_buffer(info.flags, info.src_image, region, member)?;
         let copy = vk::ImageToMemoryCopyEXT {
             p_host_pointer: buffer.as_mut_ptr().cast(),
             memory_row_length: info.memory_row_length,
@@ -123,10 +121,8 @@ impl Device {
                 subresource: guest.image_subresource,
                 extent: guest.image_extent,
             };
-            let layer_bytes = self.layer_bytes(info.flags, info.dst_image, region);
-            let Some(mut buffer) = layer_bytes.and_then(|bytes| region.buffer(self.max_layers(), bytes)) else {
-                return Err(no_buffer("pCopyMemoryToImageInfo->pRegions[].imageExtent"));
-            };
+            let member = "pCopyMemoryToImageInfo->pRegions[].imageExtent";
+            let mut buffer = self.region_buffer(info.flags, info.dst_image, region, member)?;
             let data = if guest.p_data.is_null() {
                 &[]
             } else {
@@ -159,6 +155,18 @@ impl Device {
         // SAFETY: as above; the driver reads inside the buffers, which live until the end of this function.
         let result = unsafe { call(self.raw(), &driver_info) };
         Ok(result.result()?)
+    }
+
+    /// A buffer for all that the driver copies of a region of an image; `member` is to blame if there can be none.
+    fn region_buffer(
+        &self,
+        flags: vk::HostImageCopyFlagsEXT,
+        image: vk::Image,
+        region: Region,
+        member: &'static str,
+    ) -> Result<Vec<u8>, Failure> {
+        let layer_bytes = self.layer_bytes(flags, image, region);
+        layer_bytes.and_then(|bytes| region.buffer(self.max_layers(), bytes)).ok_or_else(|| no_buffer(member))
     }
 
     /// What the driver copies per layer in a layout of its own, which may be more than the texels take: with the flag

@@ -84,7 +84,7 @@ impl ImportSource {
     /// Bytes behind it.
     pub(crate) fn size(&self) -> u64 {
         match self {
-            Self::DmaBuf(fd) => rustix::fs::seek(fd, rustix::fs::SeekFrom::End(0)).unwrap_or(0),
+            Self::DmaBuf(fd) => dma_buf_size(fd).unwrap_or(0),
             Self::File(file) => file.size(),
             Self::Opaque(_, info) => info.allocation_size,
         }
@@ -167,8 +167,7 @@ impl Memory {
 
     fn export_dma_buf(&self, device: &Device) -> Result<Blob, HostError> {
         let fd = self.export_fd(device, vk::ExternalMemoryHandleTypeFlags::DMA_BUF_EXT)?;
-        let size = rustix::fs::seek(&fd, rustix::fs::SeekFrom::End(0))
-            .map_err(|error| HostError::io("cannot ask for the size of a dma-buf", error))?;
+        let size = dma_buf_size(&fd).map_err(|error| HostError::io("cannot ask for the size of a dma-buf", error))?;
         Ok(Blob { storage: BlobStorage::DmaBuf(fd), size, map_info: self.map_info() })
     }
 
@@ -364,7 +363,7 @@ impl Device {
         info: &vk::MemoryAllocateInfo<'_>,
         fd: OwnedFd,
     ) -> Result<(vk::DeviceMemory, Storage), Failure> {
-        let behind = rustix::fs::seek(&fd, rustix::fs::SeekFrom::End(0)).unwrap_or(0);
+        let behind = dma_buf_size(&fd).unwrap_or(0);
         if info.allocation_size > behind {
             return Err(too_short(info.allocation_size, behind));
         }
@@ -427,6 +426,11 @@ impl Device {
         };
         Ok(bits)
     }
+}
+
+/// Bytes behind a dma-buf, which tells its size as files do.
+fn dma_buf_size(fd: &OwnedFd) -> rustix::io::Result<u64> {
+    rustix::fs::seek(fd, rustix::fs::SeekFrom::End(0))
 }
 
 /// Whether the guest wants to hand the memory on as dma-buf.
