@@ -23,6 +23,8 @@
 //! Dropping a context stops the rings first, since they use everything else, then lets the driver's side end (queues,
 //! devices, instance), and unmaps shared memory last.
 
+#![deny(unsafe_code)]
+
 mod attribution;
 mod capset;
 mod explain;
