@@ -225,6 +225,7 @@ pub(crate) fn hint(result: vk::Result) -> &'static str {
 
 /// Why a guest context came to an end.
 #[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
 pub struct Fatal {
     /// Vulkan name of the command, or what was going on when no command was.
     pub command: &'static str,

@@ -159,7 +159,7 @@ impl DriverArgs {
         let Ok(gpu) = self.gpu.parse::<GpuChoice>();
         let memory: MemoryChoice = self.memory.parse().map_err(|error| anyhow::anyhow!("--memory: {error}"))?;
         let profile: Profile = self.profile.parse().map_err(|error| anyhow::anyhow!("--profile: {error}"))?;
-        Ok(Config { gpu, memory, profile, validate: self.validate, ..Config::default() })
+        Ok(Config::default().gpu(gpu).memory(memory).profile(profile).validate(self.validate))
     }
 
     /// The environment that makes another `venus` have the same options.

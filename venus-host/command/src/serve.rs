@@ -3,7 +3,6 @@
 use std::{
     path::PathBuf,
     process::{Command, Stdio},
-    sync::Arc,
 };
 
 use anyhow::Context;
@@ -68,18 +67,11 @@ pub(super) fn run(args: &ServeArgs, log: &str) -> Result<(), anyhow::Error> {
     let isolation = if args.in_process { Isolation::Thread } else { workers(args, observe.tracing.clone(), log)? };
     let session = SessionOptions::new(driver).observers(move |name, driver| observe.observers(name, driver));
     super::worker::raise_descriptor_limit();
-    let server = Server::bind(
-        &args.socket_path,
-        ServerOptions {
-            isolation,
-            session,
-            connections: args.connections,
-            finished: Some(Arc::new({
-                let stats = args.stats.clone();
-                move |summary| stats.report(summary)
-            })),
-        },
-    )?;
+    let stats = args.stats.clone();
+    let options = ServerOptions::new(isolation, session)
+        .connections(args.connections)
+        .finished(move |summary| stats.report(summary));
+    let server = Server::bind(&args.socket_path, options)?;
     tracing::info!("listening at {}", args.socket_path.display());
     Ok(server.run()?)
 }

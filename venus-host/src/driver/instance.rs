@@ -20,6 +20,7 @@ use crate::{HostError, error::GUEST_DRIVER};
 
 /// Which physical devices a guest sees.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum GpuChoice {
     /// All of them.
     #[default]

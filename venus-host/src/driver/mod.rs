@@ -68,6 +68,7 @@ pub(crate) const API_CEILING: u32 = venus_protocol::vk::make_api_version(0, 1, 4
 
 /// What the person who runs the host may choose about the driver.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Config {
     /// Which GPUs guests see.
     pub gpu: GpuChoice,
@@ -81,6 +82,50 @@ pub struct Config {
     pub validate: bool,
     /// The embedder's own Vulkan, to use instead of looking for a library.
     pub entry: Option<EntryPoint>,
+}
+
+impl Config {
+    /// Chooses which GPUs guests see.
+    #[must_use]
+    pub fn gpu(mut self, gpu: GpuChoice) -> Self {
+        self.gpu = gpu;
+        self
+    }
+
+    /// Chooses how host-visible memory is shared.
+    #[must_use]
+    pub fn memory(mut self, memory: MemoryChoice) -> Self {
+        self.memory = memory;
+        self
+    }
+
+    /// Says what the embedder can pass on of that memory.
+    #[must_use]
+    pub fn transport(mut self, transport: Transport) -> Self {
+        self.transport = transport;
+        self
+    }
+
+    /// Chooses which driver to pretend to be.
+    #[must_use]
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
+        self
+    }
+
+    /// Decides whether the validation layer stands between this host and the driver.
+    #[must_use]
+    pub fn validate(mut self, validate: bool) -> Self {
+        self.validate = validate;
+        self
+    }
+
+    /// Uses the embedder's own Vulkan instead of looking for a library.
+    #[must_use]
+    pub fn entry(mut self, entry: EntryPoint) -> Self {
+        self.entry = Some(entry);
+        self
+    }
 }
 
 /// The Vulkan side of one context.

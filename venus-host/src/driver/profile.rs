@@ -5,6 +5,7 @@
 
 /// Which driver to pretend to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Profile {
     /// The driver as it is.
     #[default]

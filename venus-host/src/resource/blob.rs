@@ -18,6 +18,7 @@ use crate::error::HostError;
 
 /// What the storage of a blob is, without the storage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum BlobKind {
     /// A memory file: map it.
     Shm,
@@ -57,6 +58,7 @@ pub struct VulkanInfo {
 
 /// Storage that can be handed to a guest.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Blob {
     /// Where the bytes are; the blob's own, so they outlive the `VkDeviceMemory` they came from.
     pub storage: BlobStorage,
@@ -68,6 +70,7 @@ pub struct Blob {
 
 /// Where a blob's bytes are.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum BlobStorage {
     /// A memory file: map it.
     Shm(OwnedFd),
@@ -85,6 +88,12 @@ pub enum BlobStorage {
 }
 
 impl Blob {
+    /// Storage that somebody else has made, such as another context in another process.
+    #[must_use]
+    pub fn new(storage: BlobStorage, size: u64, map_info: MapInfo) -> Self {
+        Self { storage, size, map_info }
+    }
+
     /// What the storage is.
     #[must_use]
     pub fn kind(&self) -> BlobKind {

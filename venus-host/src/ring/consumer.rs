@@ -78,6 +78,7 @@ const SECOND_LOOK: Duration = Duration::from_micros(500);
 
 /// What a ring polled by its owner has to report, the busiest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Progress {
     /// Commands were executed.
     Worked,

@@ -41,6 +41,7 @@ const ACCEPT_REST: Duration = Duration::from_millis(100);
 const REAPER_STACK_BYTES: usize = 64 << 10;
 
 /// What stands between guests.
+#[non_exhaustive]
 pub enum Isolation {
     /// A process for each connection, made by this function from the socket it shall serve as its standard input.
     Process(Box<dyn Fn() -> Command + Send>),
@@ -52,6 +53,7 @@ pub enum Isolation {
 pub type Finished = Arc<dyn Fn(&Summary) + Send + Sync>;
 
 /// How to serve.
+#[non_exhaustive]
 pub struct ServerOptions {
     /// What stands between guests.
     pub isolation: Isolation,
@@ -62,6 +64,28 @@ pub struct ServerOptions {
     pub connections: Option<usize>,
     /// Told of every connection that ends; for [`Isolation::Thread`]. Worker processes report for themselves.
     pub finished: Option<Finished>,
+}
+
+impl ServerOptions {
+    /// Serves until it is stopped, and tells nobody of connections that end.
+    #[must_use]
+    pub fn new(isolation: Isolation, session: SessionOptions) -> Self {
+        Self { isolation, session, connections: None, finished: None }
+    }
+
+    /// Ends after this many connections, if a number is given.
+    #[must_use]
+    pub fn connections(mut self, connections: impl Into<Option<usize>>) -> Self {
+        self.connections = connections.into();
+        self
+    }
+
+    /// Tells `finished` of every connection that ends.
+    #[must_use]
+    pub fn finished(mut self, finished: impl Fn(&Summary) + Send + Sync + 'static) -> Self {
+        self.finished = Some(Arc::new(finished));
+        self
+    }
 }
 
 impl fmt::Debug for ServerOptions {

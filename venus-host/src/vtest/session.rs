@@ -93,6 +93,7 @@ impl fmt::Debug for SessionOptions {
 
 /// What a connection amounted to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Summary {
     /// The guest program's name; empty if it left before saying it.
     pub name: String,

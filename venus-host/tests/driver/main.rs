@@ -62,13 +62,13 @@ fn the_gpus_writes_reach_the_guest() {
 #[test]
 #[ignore = "needs a Vulkan driver"]
 fn so_they_do_by_imported_memory() {
-    fill_and_look(Config { memory: MemoryChoice::Import, ..Config::default() });
+    fill_and_look(Config::default().memory(MemoryChoice::Import));
 }
 
 #[test]
 #[ignore = "needs a Vulkan driver"]
 fn so_they_do_on_what_looks_like_a_mac() {
-    fill_and_look(Config { profile: Profile::KosmicKrisp, ..Config::default() });
+    fill_and_look(Config::default().profile(Profile::KosmicKrisp));
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn so_they_do_by_emulation() {
 }
 
 fn export_and_import(profile: Profile) {
-    let mut guest = Guest::new(Config { profile, ..Config::default() });
+    let mut guest = Guest::new(Config::default().profile(profile));
     let device = guest.device();
     let queue = guest.queue(device, 1).unwrap();
     let (fence, semaphore) = (guest.fence(device), guest.semaphore(device));
@@ -146,7 +146,7 @@ fn export_and_import(profile: Profile) {
 #[test]
 #[ignore = "needs a Vulkan driver"]
 fn memory_can_be_imported_again() {
-    let mut guest = Guest::new(Config { memory: MemoryChoice::Import, ..Config::default() });
+    let mut guest = Guest::new(Config::default().memory(MemoryChoice::Import));
     let device = guest.device();
     let queue = guest.queue(device, 1).unwrap();
     let first = guest.memory(device, SIZE);

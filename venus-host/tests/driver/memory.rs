@@ -19,7 +19,7 @@ const METHODS: [(MemoryChoice, BlobKind); 3] = [
 ];
 
 fn config(memory: MemoryChoice) -> Config {
-    Config { memory, transport: Transport::IN_PROCESS, ..Config::default() }
+    Config::default().memory(memory).transport(Transport::IN_PROCESS)
 }
 
 fn word(mapping: &HostMapping, offset: u64) -> u32 {
@@ -118,7 +118,7 @@ fn unaligned_sizes_get_whole_pages() {
             if profile != Profile::Native && method == MemoryChoice::Opaque {
                 continue;
             }
-            let mut world = World::new(Config { profile, ..config(method) }, UNALIGNED);
+            let mut world = World::new(config(method).profile(profile), UNALIGNED);
             let page = if profile == Profile::Native { host_page_size() } else { 16 << 10 };
             assert!(
                 world.blob.size >= UNALIGNED && world.blob.size.is_multiple_of(page),
@@ -225,7 +225,7 @@ fn more_than_the_heap_fails_as_in_vulkan() {
 #[ignore = "needs a Vulkan driver"]
 fn a_method_that_the_embedder_cannot_use_is_not_chosen() {
     for method in [MemoryChoice::Opaque, MemoryChoice::Pointer] {
-        let mut guest = Guest::without_gpu(Config { memory: method, ..Config::default() });
+        let mut guest = Guest::without_gpu(Config::default().memory(method));
         assert_eq!(guest.count_gpus(), 0, "{method:?}");
     }
     // On its own accord the host shares descriptors that anybody can map.

@@ -19,7 +19,7 @@ const RESOURCE: ResourceId = ResourceId(5000);
 const SIZE: u64 = 4096;
 
 fn config(mock: &Mock) -> Config {
-    Config { memory: MemoryChoice::Pointer, transport: Transport::IN_PROCESS, ..world::config(mock) }
+    world::config(mock).memory(MemoryChoice::Pointer).transport(Transport::IN_PROCESS)
 }
 
 #[test]

@@ -74,7 +74,7 @@ pub(crate) fn config(mock: &Mock) -> Config {
     //   `Mock::entry_point` says;
     // - its entry points are functions of this program.
     let entry = unsafe { EntryPoint::new(mock.entry_point()) };
-    Config { entry: Some(entry), ..Config::default() }
+    Config::default().entry(entry)
 }
 
 impl<'m> World<'m> {

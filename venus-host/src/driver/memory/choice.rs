@@ -6,6 +6,7 @@ use super::SharingMethod;
 
 /// Which methods may be tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum MemoryChoice {
     /// The first that works.
     #[default]
@@ -61,6 +62,7 @@ impl FromStr for MemoryChoice {
 
 /// What an embedder can do with memory, beyond passing descriptors that a guest's side maps: that much everybody can.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Transport {
     /// It imports a driver's own descriptors into the same driver again, through [`super::OpaqueMapper`] or its own
     /// Vulkan code. Never set this where a guest maps what it is given.
@@ -73,6 +75,20 @@ pub struct Transport {
 impl Transport {
     /// A monitor that lives in this process: everything.
     pub const IN_PROCESS: Self = Self { opaque: true, pointers: true };
+
+    /// One that imports a driver's own descriptors into the same driver again.
+    #[must_use]
+    pub fn opaque(mut self) -> Self {
+        self.opaque = true;
+        self
+    }
+
+    /// One in this process that can map pointers on into its guest.
+    #[must_use]
+    pub fn pointers(mut self) -> Self {
+        self.pointers = true;
+        self
+    }
 
     /// Why the embedder cannot pass memory on in this way, if so.
     pub(crate) fn refuses(self, method: SharingMethod) -> Option<&'static str> {
