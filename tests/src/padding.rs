@@ -66,8 +66,8 @@ impl Visitor for Pads {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use venus_protocol::verify::check_request;
     use venus_protocol::wire::{Arena, CommandType};
+    use venus_verify::check_request;
 
     /// vkEnumerateInstanceExtensionProperties with a layer's name of 5 bytes, and so 3 pad bytes.
     fn request(pads: [u8; 3]) -> Vec<u8> {

@@ -1,3 +1,3 @@
 //! Vector files, as the codec's own tests read them.
 
-pub use venus_protocol::verify::vectors::{Failure, Vector, check, parse};
+pub use venus_verify::vectors::{Failure, Vector, check, parse};

@@ -15,13 +15,14 @@ const MAX_LINES: usize = 120;
 
 /// Emitters whose output depends on the fixture's idea only for some fixtures.
 const SELECTED: &[(&str, &[&str])] = &[
+    ("calls", &["handles", "out_parameter", "stride", "strings", "two_calls"]),
     ("commands", &["alias", "never_travels"]),
     ("dispatch", &["alias", "out_parameter"]),
     ("extensions", &["chain_struct"]),
+    ("minima", &["array_of_arrays", "partial_struct"]),
     ("mock", &["alias", "blob_out", "two_calls"]),
     ("procs", &["alias", "supplement"]),
     ("reflect", &["alias", "chain_struct", "enum_values", "union_selector", "array_of_arrays", "never_travels"]),
-    ("replies", &["out_parameter"]),
     ("scalars", &["flags64"]),
 ];
 

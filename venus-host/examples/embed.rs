@@ -12,7 +12,7 @@ use venus_host::{
     resource::{BlobFlags, ResourceId},
 };
 use venus_protocol::{
-    args::{EnumerateInstanceVersionArgs, SetReplyCommandStreamMESAArgs, decode_enumerate_instance_version_reply},
+    args::{EnumerateInstanceVersionArgs, SetReplyCommandStreamMESAArgs},
     vk,
     wire::{Arena, Command as _, CommandHeader, Decoder, Encoder, IdentityResolver},
 };
@@ -42,7 +42,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut bytes = [0; 64];
     replies.copy_out(0, &mut bytes)?;
     let arena = Arena::default();
-    let reply = decode_enumerate_instance_version_reply(&mut Decoder::new(&bytes, &arena, &IdentityResolver))?;
+    let mut decoder = Decoder::new(&bytes, &arena, &IdentityResolver);
+    let reply = EnumerateInstanceVersionArgs::decode_reply(&mut decoder)?;
     let version = *reply.p_api_version.ok_or("the host has no version")?;
     let (major, minor) = (vk::api_version_major(version), vk::api_version_minor(version));
     println!("{:?}: the host's loader speaks Vulkan {major}.{minor}", reply.returned);

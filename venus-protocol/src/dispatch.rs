@@ -3,6 +3,8 @@
 //! Decoding is shared by all handlers; only a thin shim per command (decode, call, encode) is compiled for each
 //! handler type.
 
+use core::marker::PhantomData;
+
 pub use crate::generated::dispatch::*;
 use crate::wire::{Command, CommandHeader, CommandType, DecodeError, DecodeErrorKind, Decoder, Encoder, Returned};
 
@@ -27,19 +29,66 @@ pub trait Handler {
 /// The shim of one command.
 pub(crate) type Row<H> = fn(&mut H, CommandHeader, &mut Decoder<'_>, &mut Encoder) -> Result<(), <H as Handler>::Error>;
 
-/// The row of a command: its arguments' type and its handler's method.
-macro_rules! row {
-    ($args:ident, $method:ident) => {
+/// The shim that decodes one command for a visitor.
+pub(crate) type Visit<V> = fn(&mut V, CommandHeader, &mut Decoder<'_>) -> Result<<V as Visitor>::Output, DecodeError>;
+
+/// Declares the trait of handlers of all commands: those that implement the trait of each family.
+macro_rules! commands {
+    ($first:ident $(, $family:ident)*) => {
+        /// All commands.
+        pub trait Commands: $first $(+ $family)* {}
+
+        impl<T: $first $(+ $family)*> Commands for T {}
+    };
+}
+pub(crate) use commands;
+
+/// What leads from a command's number to the code for it, for handlers and for visitors.
+pub(crate) struct Table<H>(PhantomData<H>);
+
+/// Fills [`Table`] from rows in the order of numbers: a handler's method and its arguments' type, or `never` for a number
+/// that never travels.
+macro_rules! table {
+    ($($method:ident $(: $args:ident)?;)+) => {
+        impl<H: $crate::dispatch::Commands> $crate::dispatch::Table<H> {
+            pub(crate) const ROWS: [Option<$crate::dispatch::Row<H>>; { $crate::generated::commands::NAMES.len() }] =
+                [$($crate::dispatch::table!(@row $method $($args)?)),+];
+        }
+
+        impl<V: $crate::dispatch::Visitor> $crate::dispatch::Table<V> {
+            pub(crate) const VISITS: [Option<$crate::dispatch::Visit<V>>; { $crate::generated::commands::NAMES.len() }] =
+                [$($crate::dispatch::table!(@visit $method $($args)?)),+];
+        }
+    };
+    (@row never) => { None };
+    (@row $method:ident $args:ident) => {
         Some(|handler, header, decoder, reply| {
             let args = <$args as $crate::wire::Command<'_>>::decode(decoder);
-            let mut args = args.map_err(|error| decoder.with_member(error))?;
+            let mut args = args.map_err(|error| $crate::dispatch::located(decoder, error))?;
             $crate::dispatch::Handler::decoded(handler, header, decoder);
             let returned = handler.$method(&mut args)?;
             $crate::dispatch::finish(handler, header, &args, returned, reply)
         })
     };
+    (@visit never) => { None };
+    (@visit $method:ident $args:ident) => {
+        Some(|visitor, header, decoder| {
+            let args = <$args as $crate::wire::Command<'_>>::decode(decoder);
+            let args = args.map_err(|error| $crate::dispatch::located(decoder, error))?;
+            Ok(visitor.visit(header, args))
+        })
+    };
 }
-pub(crate) use row;
+pub(crate) use table;
+
+/// The error, with the member that it concerns if the tables are there that say so.
+#[cold]
+pub(crate) fn located(decoder: &Decoder<'_>, error: DecodeError) -> DecodeError {
+    #[cfg(feature = "reflect")]
+    let error = decoder.with_member(error);
+    let _ = decoder;
+    error
+}
 
 /// Looks at decoded commands of every type, by one generic method: tracers, tests, measurements.
 pub trait Visitor {
@@ -49,21 +98,6 @@ pub trait Visitor {
     /// Is given a command's arguments.
     fn visit<'a, C: Command<'a>>(&mut self, header: CommandHeader, args: C) -> Self::Output;
 }
-
-/// The shim that decodes one command for a visitor.
-pub(crate) type Visit<V> = fn(&mut V, CommandHeader, &mut Decoder<'_>) -> Result<<V as Visitor>::Output, DecodeError>;
-
-/// The visit of a command: its arguments' type.
-macro_rules! visit {
-    ($args:ident) => {
-        Some(|visitor, header, decoder| {
-            let args = <$args as $crate::wire::Command<'_>>::decode(decoder);
-            let args = args.map_err(|error| decoder.with_member(error))?;
-            Ok(visitor.visit(header, args))
-        })
-    };
-}
-pub(crate) use visit;
 
 /// Decodes one command at the decoder's position and shows it to `visitor`.
 ///
@@ -89,7 +123,7 @@ pub(crate) fn finish<'a, H: Handler, C: Command<'a>>(
     reply: &mut Encoder,
 ) -> Result<(), H::Error> {
     if header.wants_reply() {
-        args.encode_reply(reply, returned);
+        C::encode_reply(reply, &args.reply(returned));
     } else if C::REPORTS_DEVICE_LOST && returned.is_device_lost() {
         return Err(handler.device_lost(C::TYPE));
     }

@@ -22,19 +22,31 @@
 //! # The rooms
 //!
 //! * [`wire`]: the hand-written runtime. Start with [`wire::Decoder`] and [`wire::Encoder`].
-//! * [`args`]: for each command `X` a struct `XArgs`, a struct `XReply`, and functions that decode and encode them.
-//! * [`decode`] and [`encode`]: the same for structures.
+//! * [`args`]: for each command `X` a struct `XArgs`, and for one with outputs a struct `XReply`. [`wire::Command`] decodes
+//!   and encodes both.
+//! * [`decode`] and [`encode`]: functions that do the same for structures.
 //! * [`dispatch`](mod@dispatch): traits to handle commands by, and the function that drives them from bytes.
-//! * [`reflect`]: the same as data, for errors, printers and tests: the members of every command and structure, and the
-//!   names of values.
-//! * [`procs`]: a driver's entry points, which `XArgs` can call.
 //! * [`vk`]: ash's types and those that ash lacks.
+//! * `reflect`: the same as data, for errors, printers and tests: the members of every command and structure, and the
+//!   names of values.
+//! * `procs`: a driver's entry points, which `XArgs` can call.
+//!
+//! Each room imports only from those above it; `wire` from none.
+//!
+//! # Features
+//!
+//! | feature | adds | for |
+//! |---|---|---|
+//! | `reflect` (default) | the room `reflect`; errors that name the member they concern and spell values out | whoever reads errors or prints commands |
+//! | `host` | the room `procs` | hosts, which call a driver |
+//!
+//! Without default features this is the codec alone.
 //!
 //! # A round trip
 //!
 //! ```
-//! use venus_protocol::args::{CmdDrawArgs, decode_cmd_draw, encode_cmd_draw};
-//! use venus_protocol::wire::{Arena, CommandType, Decoder, Encoder, Handle, IdentityResolver};
+//! use venus_protocol::args::CmdDrawArgs;
+//! use venus_protocol::wire::{Arena, Command, CommandType, Decoder, Encoder, Handle, IdentityResolver};
 //!
 //! let draw = CmdDrawArgs {
 //!     command_buffer: Handle::identity(16),
@@ -45,13 +57,13 @@
 //! };
 //! // SAFETY: this command holds no pointers.
 //! let mut encoder = unsafe { Encoder::new() };
-//! encode_cmd_draw(&mut encoder, 0, &draw);
+//! draw.encode(&mut encoder, 0);
 //! assert_eq!(encoder.bytes().len(), 32);
 //!
 //! let arena = Arena::default();
 //! let mut decoder = Decoder::new(encoder.bytes(), &arena, &IdentityResolver);
 //! assert_eq!(decoder.read_header()?.command, CommandType::CMD_DRAW);
-//! assert_eq!(decode_cmd_draw(&mut decoder)?.vertex_count, 3);
+//! assert_eq!(CmdDrawArgs::decode(&mut decoder)?.vertex_count, 3);
 //! # Ok::<(), venus_protocol::wire::DecodeError>(())
 //! ```
 #![no_std]
@@ -63,9 +75,11 @@ pub mod dispatch;
 #[expect(missing_debug_implementations, reason = "arguments hold raw pointers; tracers print them by the registry")]
 #[expect(deprecated, reason = "members that Vulkan has deprecated still travel")]
 mod generated;
+mod message;
+#[cfg(feature = "host")]
 pub mod procs;
+#[cfg(feature = "reflect")]
 pub mod reflect;
-pub mod verify;
 pub mod wire;
 
 pub use generated::extensions::{
@@ -89,4 +103,10 @@ pub struct Extension {
     pub number: u32,
     /// Highest specification version that the protocol covers.
     pub spec_version: u32,
+}
+
+impl Extension {
+    const fn new(name: &'static str, number: u32, spec_version: u32) -> Self {
+        Self { name, number, spec_version }
+    }
 }

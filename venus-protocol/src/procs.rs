@@ -1,10 +1,54 @@
-//! Driver entry points, one slot per command.
+//! Driver entry points, one slot per command, and the calls of them. Built with the feature `host`.
 
 pub use crate::generated::procs::Procs;
+use crate::wire::Command;
+
+/// A command that drivers know: all but the protocol's own. Implemented by the generated `…Args`.
+pub trait Call<'a>: Command<'a> {
+    /// The id of the object that the command acts on: its first parameter if that is a handle, else 0.
+    fn owner_id(&self) -> u64;
+
+    /// Calls the driver's entry point; `None` if the driver has none.
+    ///
+    /// # Safety
+    ///
+    /// - Every handle in the arguments is a live handle of the driver that `procs` was loaded from, at the level
+    ///   (instance or device) that the command belongs to.
+    /// - What the specification demands of the application for this command holds, as far as the driver relies on
+    ///   it for memory safety.
+    unsafe fn call(&mut self, procs: &Procs) -> Option<Self::Return>;
+}
+
+/// Implements [`Call`]. A row has the type of the arguments, the slot of the entry point, the field of the command's
+/// owner if it has one, and what the entry point is called with; there the arguments go by the name in front of all rows.
+macro_rules! calls {
+    ($args:ident; $($ty:ident $(<$life:lifetime>)? . $slot:ident ($($owner:ident)?) = $($argument:expr),*;)+) => {$(
+        impl<'a> $crate::procs::Call<'a> for $ty $(<$life>)? {
+            #[inline]
+            fn owner_id(&self) -> u64 {
+                $crate::procs::calls!(@owner self $($owner)?)
+            }
+
+            #[inline]
+            unsafe fn call(&mut self, procs: &$crate::procs::Procs) -> Option<Self::Return> {
+                let function = procs.$slot?;
+                let $args = self;
+                // SAFETY:
+                // - Handles and valid usage are the promise of the caller of `call`.
+                // - Every pointer leads to a decoded value, or to a slice as long as its length argument says; it is
+                //   null where the guest's was.
+                Some(unsafe { function($($argument),*) })
+            }
+        }
+    )+};
+    (@owner $this:ident) => { 0 };
+    (@owner $this:ident $owner:ident) => { $this.$owner.id };
+}
+pub(crate) use calls;
 
 /// Declares [`Procs`]: a slot per command, with the names under which drivers may offer it, the core name first.
 macro_rules! procs {
-    ($($slot:ident: $ty:ty = [$($name:literal),+];)+) => {
+    ($($slot:ident: $ty:ty = $($name:literal),+;)+) => {
         /// Entry points of a driver, at one level: loaded for an instance or for a device.
         ///
         /// A slot is empty where the driver offers the command under none of its names.

@@ -4,8 +4,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use venus_protocol::dispatch::{Visitor, visit_command};
-use venus_protocol::verify::vectors;
 use venus_protocol::wire::{Arena, Command, CommandHeader, Decoder, Encoder, IdentityResolver, Returned};
+use venus_verify::vectors;
 
 const REQUESTS: &str = include_str!("golden/requests.tsv");
 
@@ -54,7 +54,7 @@ impl Visitor for Recode {
     fn visit<'a, C: Command<'a>>(&mut self, header: CommandHeader, args: C) -> usize {
         self.0.clear();
         args.encode(&mut self.0, header.flags);
-        args.encode_reply(&mut self.0, C::Return::success());
+        C::encode_reply(&mut self.0, &args.reply(C::Return::success()));
         self.0.bytes().len()
     }
 }

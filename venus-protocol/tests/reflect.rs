@@ -88,7 +88,7 @@ fn depth(row: &'static StructRow, open: &mut Vec<&'static str>) -> usize {
         }
         _ => Vec::new(),
     });
-    let deepest = members.chain(row.children.iter().copied()).map(|row| depth(row, open)).max();
+    let deepest = members.chain(row.children()).map(|row| depth(row, open)).max();
     open.pop();
     deepest.unwrap_or(0) + 1
 }

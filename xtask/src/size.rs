@@ -1,6 +1,7 @@
 //! `cargo xtask size`: what the generated crate costs its users, as numbers.
 //!
-//! The protocol crate is built from nothing in release, with its dependencies, in a target folder of its own.
+//! The protocol crate is built from nothing in release, with its dependencies, in a target folder of its own: once without
+//! features, once with all of them.
 
 use anyhow::{Context as _, Result, ensure};
 use std::path::Path;
@@ -14,36 +15,47 @@ const TARGET: &str = "target/size";
 const RECORD: &str = "target/size.json";
 /// The library that is measured.
 const LIBRARY: &str = "release/libvenus_protocol.rlib";
+/// What is measured: a name, and what cargo is told of features.
+const VARIANTS: [(&str, &str); 2] = [("codec alone", "--no-default-features"), ("all features", "--all-features")];
 
 /// Build the protocol crate from nothing, and report time and code size.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Fail when the build takes longer than this.
+    /// Fail when one of the builds takes longer than this.
     #[arg(long, value_name = "SECONDS")]
     limit: Option<u64>,
 }
 
 #[expect(clippy::print_stdout, reason = "the result of a command-line verb")]
 pub(crate) fn run(args: &Args) -> Result<()> {
+    let mut record = serde_json::Map::new();
+    for (name, features) in VARIANTS {
+        let (time, text) = measure(features)?;
+        println!("venus-protocol, {name}: clean release build {:.1} s, .text {} KiB", time.as_secs_f64(), text / 1024);
+        let numbers = serde_json::json!({ "build_seconds": time.as_secs_f64(), "text_bytes": text });
+        record.insert(name.to_owned(), numbers);
+        if let Some(limit) = args.limit {
+            ensure!(time <= Duration::from_secs(limit), "the build took longer than {limit} s");
+        }
+    }
+    let record = serde_json::Value::Object(record);
+    std::fs::write(workspace().join(RECORD), format!("{record}\n")).with_context(|| format!("writing {RECORD}"))
+}
+
+/// Builds the crate from nothing: how long that takes, and how much code it is.
+fn measure(features: &str) -> Result<(Duration, u64)> {
     let target = workspace().join(TARGET);
     if target.exists() {
         std::fs::remove_dir_all(&target).with_context(|| format!("removing {}", target.display()))?;
     }
     let started = Instant::now();
     let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["build", "--release", "--package", "venus-protocol", "--target-dir", TARGET])
+        .args(["build", "--release", "--package", "venus-protocol", features, "--target-dir", TARGET])
         .status()
         .context("starting cargo build")?;
     ensure!(status.success(), "the protocol crate does not build ({status})");
     let time = started.elapsed();
-    let text = text_bytes(&target.join(LIBRARY))?;
-    println!("venus-protocol: clean release build {:.1} s, .text {} KiB", time.as_secs_f64(), text / 1024);
-    let record = serde_json::json!({ "build_seconds": time.as_secs_f64(), "text_bytes": text });
-    std::fs::write(workspace().join(RECORD), format!("{record}\n")).with_context(|| format!("writing {RECORD}"))?;
-    if let Some(limit) = args.limit {
-        ensure!(time <= Duration::from_secs(limit), "the build took longer than {limit} s");
-    }
-    Ok(())
+    Ok((time, text_bytes(&target.join(LIBRARY))?))
 }
 
 /// Machine code in a library: the sum of its text sections. Generic functions count where they are used, not here.

@@ -176,7 +176,7 @@ impl<'a> Encoding<'a> {
 
     /// As replies, like a host.
     pub(crate) fn replies<C: Command<'a>>(self) -> Figures {
-        self.run(|args: &C, encoder| args.encode_reply(encoder, C::Return::success()))
+        self.run(|args: &C, encoder| C::encode_reply(encoder, &args.reply(C::Return::success())))
     }
 
     fn run<C: Command<'a>>(self, encode: impl Fn(&C, &mut Encoder)) -> Figures {

@@ -12,12 +12,10 @@ use venus_protocol::args::{
     DestroyShaderModuleArgs, EndCommandBufferArgs, EnumerateInstanceVersionArgs, EnumeratePhysicalDevicesArgs,
     FreeMemoryArgs, GetBufferMemoryRequirementsArgs, GetDeviceQueue2Args, GetPhysicalDeviceMemoryPropertiesArgs,
     GetPhysicalDevicePropertiesArgs, GetPhysicalDeviceQueueFamilyPropertiesArgs, QueueSubmitArgs, ResetFencesArgs,
-    WaitForFencesArgs, decode_enumerate_instance_version_reply, decode_enumerate_physical_devices_reply,
-    decode_get_buffer_memory_requirements_reply, decode_get_physical_device_memory_properties_reply,
-    decode_get_physical_device_properties_reply, decode_get_physical_device_queue_family_properties_reply,
+    WaitForFencesArgs,
 };
 use venus_protocol::vk;
-use venus_protocol::wire::{Handle, Handles};
+use venus_protocol::wire::{Command as _, Handle, Handles};
 
 use super::{Guest, Shmem};
 
@@ -178,7 +176,7 @@ impl Gpu {
         let mut requirements = vk::MemoryRequirements::default();
         let args = GetBufferMemoryRequirementsArgs { device, buffer, p_memory_requirements: &mut requirements };
         let requirements = self.guest.call(&args, |reply| {
-            Ok(decode_get_buffer_memory_requirements_reply(reply)?.p_memory_requirements.copied())
+            Ok(GetBufferMemoryRequirementsArgs::decode_reply(reply)?.p_memory_requirements.copied())
         })?;
         let requirements = requirements.context("the reply lacks the memory requirements")?;
         let visible = vk::MemoryPropertyFlags::HOST_VISIBLE | vk::MemoryPropertyFlags::HOST_COHERENT;
@@ -273,7 +271,7 @@ impl Gpu {
 pub(super) fn instance_version(guest: &mut Guest) -> Result<u32> {
     let mut version = 0;
     let version = guest.call(&EnumerateInstanceVersionArgs { p_api_version: &mut version }, |reply| {
-        Ok(decode_enumerate_instance_version_reply(reply)?.p_api_version.copied())
+        Ok(EnumerateInstanceVersionArgs::decode_reply(reply)?.p_api_version.copied())
     })?;
     version.context("the reply lacks the version")
 }
@@ -287,7 +285,7 @@ fn first_physical_device(guest: &mut Guest, instance: Handle<vk::Instance>) -> R
         p_physical_devices: physical_device.slot(),
     };
     let (result, count) = guest.call(&args, |reply| {
-        let reply = decode_enumerate_physical_devices_reply(reply)?;
+        let reply = EnumeratePhysicalDevicesArgs::decode_reply(reply)?;
         Ok((reply.returned, reply.p_physical_devices.len()))
     })?;
     ensure!(matches!(result, vk::Result::SUCCESS | vk::Result::INCOMPLETE), "listing devices returned {result:?}");
@@ -299,7 +297,7 @@ fn properties(guest: &mut Guest, physical_device: Handle<vk::PhysicalDevice>) ->
     let mut properties = vk::PhysicalDeviceProperties::default();
     let args = GetPhysicalDevicePropertiesArgs { physical_device, p_properties: &mut properties };
     let properties =
-        guest.call(&args, |reply| Ok(decode_get_physical_device_properties_reply(reply)?.p_properties.copied()))?;
+        guest.call(&args, |reply| Ok(GetPhysicalDevicePropertiesArgs::decode_reply(reply)?.p_properties.copied()))?;
     properties.context("the reply lacks the properties")
 }
 
@@ -310,7 +308,7 @@ fn memory_properties(
     let mut memory = vk::PhysicalDeviceMemoryProperties::default();
     let args = GetPhysicalDeviceMemoryPropertiesArgs { physical_device, p_memory_properties: &mut memory };
     let memory = guest.call(&args, |reply| {
-        Ok(decode_get_physical_device_memory_properties_reply(reply)?.p_memory_properties.copied())
+        Ok(GetPhysicalDeviceMemoryPropertiesArgs::decode_reply(reply)?.p_memory_properties.copied())
     })?;
     let memory = memory.context("the reply lacks the memory properties")?;
     let types = usize::try_from(memory.memory_type_count)?;
@@ -328,7 +326,7 @@ fn queue_family(guest: &mut Guest, physical_device: Handle<vk::PhysicalDevice>) 
         p_queue_family_properties: &mut [vk::QueueFamilyProperties::default(); MOST],
     };
     let families = guest.call(&args, |reply| {
-        let reply = decode_get_physical_device_queue_family_properties_reply(reply)?;
+        let reply = GetPhysicalDeviceQueueFamilyPropertiesArgs::decode_reply(reply)?;
         Ok(reply.p_queue_family_properties.to_vec())
     })?;
     let both = vk::QueueFlags::GRAPHICS | vk::QueueFlags::COMPUTE;

@@ -230,7 +230,7 @@ impl Guest {
     ) -> Result<R> {
         // The largest reply is the one to a success with all outputs full.
         self.scratch.clear();
-        args.encode_reply(&mut self.scratch, C::Return::success());
+        C::encode_reply(&mut self.scratch, &args.reply(C::Return::success()));
         let size = self.scratch.bytes().len();
         let stream = vk::CommandStreamDescriptionMESA { resource_id: self.replies.resource.0, offset: 0, size };
 

@@ -4,9 +4,9 @@ use crate::common::{fixtures, read};
 use std::collections::BTreeMap;
 use std::path::Path;
 use venus_observe::recording::{Ending, Event, Record, Source};
-use venus_protocol::verify::{check_reply, check_request};
 use venus_protocol::wire::{Arena, CommandType};
 use venus_tests::padding::{without_pads_in_reply, without_pads_in_request};
+use venus_verify::{check_reply, check_request};
 
 /// Follows one recording and compares what is in it.
 #[derive(Default)]

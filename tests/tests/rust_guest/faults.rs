@@ -10,7 +10,7 @@ use testbed::skipping::skip;
 use venus_guest::{Gpu, Guest, Ring};
 use venus_protocol::args::{
     CreateBufferArgs, CreateBufferViewArgs, CreateRingMESAArgs, DestroyBufferArgs, DestroyBufferViewArgs,
-    NotifyRingMESAArgs, decode_create_buffer_reply,
+    NotifyRingMESAArgs,
 };
 use venus_protocol::vk;
 use venus_protocol::wire::{Command as _, Encoder, Handle};
@@ -46,7 +46,7 @@ fn expect_lost(guest: &mut Guest) {
 fn create_buffer(gpu: &mut Gpu, info: &vk::BufferCreateInfo<'_>) -> (Handle<vk::Buffer>, vk::Result) {
     let (device, mut buffer) = (gpu.device, gpu.guest().fresh());
     let args = CreateBufferArgs { device, p_create_info: info, p_buffer: buffer.slot() };
-    let result = gpu.guest().call(&args, |reply| Ok(decode_create_buffer_reply(reply)?.returned)).unwrap();
+    let result = gpu.guest().call(&args, |reply| Ok(CreateBufferArgs::decode_reply(reply)?.returned)).unwrap();
     (buffer.handle(), result)
 }
 

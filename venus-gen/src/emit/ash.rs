@@ -1,8 +1,8 @@
 //! What ash declares, read from its own source, so that the generated code can rely on it.
 //!
 //! ash names a type after one of its Vulkan names, not always the canonical one; and it lags behind the registry.
-//! [`AshIndex::find`] gives the name to use, [`check`] compares every structure that travels field by field, so that a
-//! silent mismatch is impossible. What ash lacks is supplemented by [`types`](super::types).
+//! [`AshIndex::find`] gives the name to use, [`check`] compares every structure that travels field by field, but for the
+//! constness of `p_next`. What ash lacks is declared by [`supplements`](super::supplements).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +22,8 @@ pub(crate) struct AshIndex {
     aliases: BTreeMap<String, String>,
     /// Expressions of the constants that dimensions name.
     constants: BTreeMap<String, String>,
-    structure_types: BTreeSet<String>,
+    /// Values that enums and bitmasks name, by type.
+    values: BTreeMap<String, BTreeSet<String>>,
     function_pointers: BTreeSet<String>,
 }
 
@@ -66,12 +67,15 @@ impl AshIndex {
                     self.newtypes.insert(ident.to_string());
                 }
             }
-            syn::Item::Impl(item) if type_text(&item.self_ty) == "StructureType" => {
+            syn::Item::Impl(item) if item.trait_.is_none() => {
                 let constants = item.items.iter().filter_map(|item| match item {
                     syn::ImplItem::Const(item) => Some(item.ident.to_string()),
                     _ => None,
                 });
-                self.structure_types.extend(constants);
+                let constants: Vec<String> = constants.collect();
+                if !constants.is_empty() {
+                    self.values.entry(type_text(&item.self_ty)).or_default().extend(constants);
+                }
             }
             _ => {}
         }
@@ -107,8 +111,9 @@ impl AshIndex {
         known.into_iter().find(|name| self.structs.contains_key(name) || self.newtypes.contains(name))
     }
 
-    pub(crate) fn has_structure_type(&self, constant: &str) -> bool {
-        self.structure_types.contains(constant)
+    /// Whether ash has a constant for a value of an enum or bitmask.
+    pub(crate) fn has_value(&self, rust_type: &str, constant: &str) -> bool {
+        self.values.get(rust_type).is_some_and(|values| values.contains(constant))
     }
 
     /// The function pointer type ash has for a command, under any of its names.

@@ -1,5 +1,7 @@
 //! Chain tables: which structures may follow which, and the row of each.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{format_ident, quote};
 
@@ -9,41 +11,34 @@ use super::names::ident;
 use super::structs::shouty;
 use crate::model::{Announced, Struct, StructId, Ty};
 
+/// A root that knows all that another one knows names the other's table if it is at least this long.
+const LONG_TABLE: usize = 16;
+
 /// Emits `chains.rs` and `nodes.rs`.
 pub(super) fn emit(codec: &Codec<'_>) -> Vec<FileBuilder> {
+    let mut roots: BTreeMap<StructId, Vec<StructId>> = BTreeMap::new();
+    for id in codec.plan.structs.keys() {
+        let mut children = codec.model.children(codec.model.structure(*id));
+        children.sort_by_key(|child| codec.model.structure(*child).s_type());
+        if !children.is_empty() {
+            roots.insert(*id, children);
+        }
+    }
     let mut tables = FileBuilder::new(
         "chains.rs",
-        "Which structures may follow which in a `pNext` chain: one table per root, sorted by `sType`.",
+        "Which structures may follow which in a `pNext` chain: one table per root.\n\n\
+         A row has the root, what may follow it in the order of `sType`, and behind a bar the root of which\n\
+         everything else is taken over.",
     )
     .using_all_of("crate::generated::nodes");
+    let rows = roots.keys().map(|root| table(codec, &roots, *root));
+    tables.push_table("chain_tables", rows);
     let mut nodes = FileBuilder::new("nodes.rs", "The structures that may appear in `pNext` chains, one row each.")
-        .exported_as("crate::generated::nodes");
-    let mut children: Vec<StructId> = Vec::new();
-    for structure in codec.plan.structs.keys().map(|id| codec.model.structure(*id)) {
-        let mut list = codec.model.children(structure);
-        children.extend(&list);
-        if list.is_empty() {
-            continue;
-        }
-        list.sort_by_key(|child| codec.model.structure(*child).s_type());
-        let rows = list.iter().map(|child| {
-            let child = codec.model.structure(*child);
-            let s_type = Literal::i32_unsuffixed(child.s_type().unwrap_or_default());
-            let node = node_name(child);
-            quote!((#s_type, &#node))
-        });
-        let table = table_name(structure);
-        let docs = format!("What may follow `{}`.", structure.name());
-        tables.push(quote! {
-            #[doc = #docs]
-            pub(crate) static #table: ChainTable = &[#(#rows),*];
-        });
-    }
-    children.sort();
-    children.dedup();
-    for child in children {
-        nodes.push(emit_node(codec, child));
-    }
+        .using_all_of("crate::generated::decode")
+        .using_all_of("crate::generated::encode");
+    let children: BTreeSet<StructId> = roots.values().flatten().copied().collect();
+    let rows = children.into_iter().map(|child| node(codec, child));
+    nodes.push_table("nodes", rows);
     vec![tables, nodes]
 }
 
@@ -52,28 +47,43 @@ pub(super) fn table_name(structure: &Struct) -> Ident {
     ident(&shouty(structure))
 }
 
+fn table(codec: &Codec<'_>, roots: &BTreeMap<StructId, Vec<StructId>>, root: StructId) -> TokenStream {
+    let children = &roots[&root];
+    let is_part = |other: &[StructId]| other.iter().all(|child| children.contains(child));
+    let parts = roots.iter().filter(|(_, other)| (LONG_TABLE..children.len()).contains(&other.len()) && is_part(other));
+    let base = parts.max_by_key(|(_, other)| other.len());
+    let taken = base.map_or(&[][..], |(_, other)| other.as_slice());
+    let own = children.iter().filter(|child| !taken.contains(child));
+    let own = own.map(|child| node_name(codec.model.structure(*child)));
+    let base = base.map(|(base, _)| {
+        let base = table_name(codec.model.structure(*base));
+        quote!(| #base)
+    });
+    let name = table_name(codec.model.structure(root));
+    quote!(#name = #(#own),* #base)
+}
+
 fn node_name(structure: &Struct) -> Ident {
     format_ident!("NODE_{}", shouty(structure))
 }
 
-fn emit_node(codec: &Codec<'_>, id: StructId) -> TokenStream {
+fn node(codec: &Codec<'_>, id: StructId) -> TokenStream {
     let structure = codec.model.structure(id);
     let c_name = structure.name();
     let (name, ty) = (node_name(structure), codec.types.path(&Ty::Struct(id)));
-    let full_decode = format_ident!("{}_body", function("decode", c_name, Form::Full));
-    let full_encode = format_ident!("{}_body", function("encode", c_name, Form::Full));
-    // A structure that no output chain reaches is never decoded in partial form.
-    let partial = codec.plan.structs.get(&id).is_some_and(|plan| plan.partial);
-    let form = if partial { Form::Partial } else { Form::Full };
-    let partial_decode = format_ident!("{}_body", function("decode", c_name, form));
-    let partial_encode = format_ident!("{}_body", function("encode", c_name, form));
+    let body = |verb, form| format_ident!("{}_body", function(verb, c_name, form));
+    let (decode, encode) = (body("decode", Form::Full), body("encode", Form::Full));
+    let plan = codec.plan.structs.get(&id);
+    let partial = match plan.is_some_and(|plan| plan.partial) {
+        false => quote!(),
+        true if plan.is_some_and(|plan| plan.is_room) => quote!(, room),
+        true => {
+            let (decode, encode) = (body("decode", Form::Partial), body("encode", Form::Partial));
+            quote!(, #decode, #encode)
+        }
+    };
     let announced = announced(structure.chain.as_ref().map_or(&Announced::Always, |chain| &chain.announced));
-    quote! {
-        pub(crate) static #name: Node = node!(
-            #c_name, #ty, #announced,
-            decode::#full_decode, decode::#partial_decode, encode::#full_encode, encode::#partial_encode
-        );
-    }
+    quote!(#name = #c_name, #ty, #announced, #decode, #encode #partial)
 }
 
 /// What a host must have announced, as the runtime's type of that name.

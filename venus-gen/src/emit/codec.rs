@@ -1,15 +1,17 @@
 //! Expressions for single fields: what reads one, what writes one. Shared by the emitters of structures and commands.
 
-use proc_macro2::{Ident, Literal, TokenStream, TokenTree};
+use std::collections::BTreeMap;
+
+use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{format_ident, quote};
 
 use super::names::{self, ident};
 use super::types::Types;
-use crate::lower::{Field, Partial, Shape, WirePlan};
+use crate::lower::{Direction, Field, Partial, Shape, WirePlan};
 use crate::model::{Condition, Length, Model, Scalar, Ty, UnionChoice};
 
 /// Which form is emitted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Form {
     Full,
     Partial,
@@ -35,10 +37,6 @@ pub(crate) fn field_ident(field: &Field) -> Ident {
     ident(&names::variable(&field.var.name))
 }
 
-pub(crate) fn number(n: usize) -> Literal {
-    Literal::usize_unsuffixed(n)
-}
-
 impl Codec<'_> {
     /// The name of a structure or union as the C name that functions are called after.
     fn c_name(&self, ty: &Ty) -> &str {
@@ -54,9 +52,21 @@ impl Codec<'_> {
         matches!(ty, Ty::Union(id) if self.model.union(*id).choice == Some(UnionChoice::Selector))
     }
 
+    /// Whether nothing of an item travels in this form.
+    pub(crate) fn is_room(&self, ty: &Ty, form: Form) -> bool {
+        let plan = match ty {
+            Ty::Struct(id) if form == Form::Partial && self.model.structure(*id).chain.is_none() => {
+                self.plan.structs.get(id)
+            }
+            _ => None,
+        };
+        plan.is_some_and(|plan| plan.is_room)
+    }
+
     /// A function that decodes one item.
     pub(crate) fn item_decoder(&self, ty: &Ty, form: Form) -> TokenStream {
         match (ty, form) {
+            _ if self.is_room(ty, form) => quote!(Decoder::read_nothing),
             (Ty::Struct(_), _) => {
                 let function = function("decode", self.c_name(ty), form);
                 quote!(#function)
@@ -74,6 +84,7 @@ impl Codec<'_> {
     /// A function that encodes one item behind a reference.
     pub(crate) fn item_encoder(&self, ty: &Ty, form: Form) -> TokenStream {
         match ty {
+            _ if self.is_room(ty, form) => quote!(|_, _| {}),
             Ty::Struct(_) => {
                 let function = function("encode", self.c_name(ty), form);
                 quote!(#function)
@@ -87,12 +98,63 @@ impl Codec<'_> {
         }
     }
 
-    /// Fewest bytes an item takes.
-    pub(crate) fn item_bytes(&self, ty: &Ty, form: Form) -> Literal {
-        number(match (ty, form) {
-            (Ty::Struct(id), Form::Partial) => self.plan.sizes.partial(*id),
-            _ => self.plan.sizes.item(ty),
-        })
+    /// Fewest bytes an item takes: by name for structures and unions, which [`minima`](Self::minima) declares.
+    pub(crate) fn item_bytes(&self, ty: &Ty, form: Form) -> TokenStream {
+        match ty {
+            _ if self.is_room(ty, form) => quote!(0),
+            Ty::Struct(_) | Ty::Union(_) => {
+                let name = self.minimum(ty, form).0;
+                quote!(minima::#name)
+            }
+            _ => {
+                let bytes = Literal::usize_unsuffixed(self.plan.sizes.item(ty));
+                quote!(#bytes)
+            }
+        }
+    }
+
+    /// The name of the constant for the fewest bytes of a structure or union, and its value.
+    fn minimum(&self, ty: &Ty, form: Form) -> (Ident, usize) {
+        let name = names::type_snake(self.c_name(ty)).to_uppercase();
+        match (ty, form) {
+            (Ty::Struct(id), Form::Partial) => (format_ident!("{name}_PARTIAL"), self.plan.sizes.partial(*id)),
+            _ => (ident(&name), self.plan.sizes.item(ty)),
+        }
+    }
+
+    /// The structures and unions that stand in arrays, each with its C name, and the name and value of the constant for
+    /// its fewest bytes.
+    pub(crate) fn minima(&self) -> BTreeMap<Ident, (&str, usize)> {
+        let mut minima = BTreeMap::new();
+        let mut add = |field: &Field, form: Form| {
+            let form = match (form, field.partial, &field.shape) {
+                (Form::Partial, Partial::Nothing | Partial::Capacity | Partial::Marker, _) => return,
+                (Form::Partial, Partial::Shape, Shape::Array(_) | Shape::Fixed(_)) => Form::Partial,
+                _ => Form::Full,
+            };
+            let in_array = matches!(field.shape, Shape::Array(_) | Shape::Rows(..) | Shape::Fixed(_));
+            let is_composed = matches!(field.var.ty, Ty::Struct(_) | Ty::Union(_));
+            if in_array && is_composed && !self.is_room(&field.var.ty, form) {
+                let (name, bytes) = self.minimum(&field.var.ty, form);
+                minima.insert(name, (self.c_name(&field.var.ty), bytes));
+            }
+        };
+        for plan in self.plan.structs.values() {
+            for field in &plan.fields {
+                add(field, Form::Full);
+                if plan.partial {
+                    add(field, Form::Partial);
+                }
+            }
+        }
+        for param in self.plan.commands.iter().flat_map(|plan| &plan.params) {
+            let form = if param.direction == Direction::Out { Form::Partial } else { Form::Full };
+            add(&param.field, form);
+            if param.direction != Direction::In {
+                add(&param.field, Form::Full);
+            }
+        }
+        minima
     }
 
     /// A length as a `u64` expression. `sibling` gives the expression of a sibling's value.
@@ -146,6 +208,11 @@ impl Codec<'_> {
     pub(crate) fn decode_member(&self, field: &Field, siblings: &[&Field], form: Form) -> Option<TokenStream> {
         let form = match (form, field.partial) {
             (Form::Partial, Partial::Nothing) => return None,
+            (Form::Partial, Partial::Shape)
+                if field.shape == Shape::Value && self.is_room(&field.var.ty, Form::Partial) =>
+            {
+                return None;
+            }
             (Form::Partial, Partial::Capacity) => return Some(self.decode_capacity(field, siblings)),
             (Form::Partial, Partial::Marker) => return Some(self.decode_room(field)),
             (Form::Partial, Partial::Shape) => Form::Partial,
@@ -234,6 +301,11 @@ impl Codec<'_> {
         }
         let form = match (form, field.partial) {
             (Form::Partial, Partial::Nothing) => return None,
+            (Form::Partial, Partial::Shape)
+                if field.shape == Shape::Value && self.is_room(&field.var.ty, Form::Partial) =>
+            {
+                return None;
+            }
             (Form::Partial, Partial::Capacity) => return Some(quote!(e.write_capacity(#pointer.is_null(), #length);)),
             (Form::Partial, Partial::Marker) => return Some(quote!(e.write_marker(!#pointer.is_null());)),
             (Form::Partial, Partial::Shape) => Form::Partial,
@@ -279,20 +351,20 @@ impl Codec<'_> {
     }
 
     fn condition(&self, condition: &Condition, siblings: &[&Field]) -> TokenStream {
-        let path = |member: &str| {
-            let ty = siblings.iter().find(|field| field.var.name == *member).map(|field| &field.var.ty);
-            ty.map(|ty| self.types.path(ty)).unwrap_or_default()
+        let value = |member: &str, name: &str, number: Literal| {
+            let tested = siblings.iter().find(|field| field.var.name == *member);
+            tested.map(|field| self.types.value(&field.var.ty, name, &number)).unwrap_or_default()
         };
         match condition {
-            Condition::Equals { member, value } => {
-                let (ty, name) = (path(member), ident(&names::variable(member)));
-                let value = Literal::i64_unsuffixed(*value);
-                quote!(v.#name == #ty::from_raw(#value))
+            Condition::Equals { member, name, value: number } => {
+                let value = value(member, name, Literal::i64_unsuffixed(*number));
+                let member = ident(&names::variable(member));
+                quote!(v.#member == #value)
             }
-            Condition::LacksBits { member, bits } => {
-                let (ty, name) = (path(member), ident(&names::variable(member)));
-                let bits = Literal::u64_unsuffixed(*bits);
-                quote!(!v.#name.intersects(#ty::from_raw(#bits)))
+            Condition::LacksBits { member, name, bits } => {
+                let value = value(member, name, Literal::u64_unsuffixed(*bits));
+                let member = ident(&names::variable(member));
+                quote!(!v.#member.intersects(#value))
             }
         }
     }
@@ -320,13 +392,4 @@ fn is_const(field: &Field) -> bool {
 /// The conversion from a slice to the member's pointer.
 fn pointer_of(field: &Field) -> TokenStream {
     if is_const(field) { quote!(as_ptr_or_null) } else { quote!(as_mut_ptr_or_null) }
-}
-
-/// Whether a name occurs among tokens.
-pub(crate) fn mentions(tokens: &TokenStream, name: &str) -> bool {
-    tokens.clone().into_iter().any(|token| match token {
-        TokenTree::Ident(ident) => ident == name,
-        TokenTree::Group(group) => mentions(&group.stream(), name),
-        TokenTree::Punct(_) | TokenTree::Literal(_) => false,
-    })
 }

@@ -24,16 +24,16 @@ const RUNTIME: &[(&str, &[&str])] = &[
     ("core::marker", &["PhantomData"]),
     ("core::mem", &["offset_of"]),
     ("crate", &["Extension", "vk"]),
-    ("crate::dispatch", &["Handler", "Row", "Visit", "Visitor", "row", "visit"]),
-    ("crate::generated", &["chains", "decode", "encode"]),
-    ("crate::procs", &["procs"]),
-    ("crate::verify", &["Recode", "recode"]),
+    ("crate::dispatch", &["Handler", "commands", "table"]),
+    ("crate::generated", &["chains", "minima"]),
+    ("crate::procs", &["calls", "procs"]),
     (
         "crate::wire",
         &[
             "Announced",
             "ChainMode",
             "ChainTable",
+            "Command",
             "CommandType",
             "Count",
             "DecodeError",
@@ -43,14 +43,15 @@ const RUNTIME: &[(&str, &[&str])] = &[
             "Handles",
             "NewHandles",
             "Node",
+            "Reply",
             "as_mut_ptr_or_null",
             "as_ptr_or_null",
-            "bare_reply",
-            "call",
+            "chain_tables",
             "filled",
-            "impl_command",
-            "node",
+            "nodes",
             "packed_stride",
+            "returns",
+            "tagged_structures",
             "to_ptr",
             "wire_enums",
             "wire_flags",
@@ -63,7 +64,12 @@ const TRAIT_METHODS: &[(&str, &str)] = &[("Count", "count")];
 
 /// Everything that can be imported: name to module.
 #[derive(Debug, Default)]
-pub(crate) struct Imports(BTreeMap<String, String>);
+pub(crate) struct Imports {
+    /// By any file.
+    public: BTreeMap<String, String>,
+    /// By the files that export to the same module.
+    shared: BTreeMap<String, String>,
+}
 
 impl Imports {
     /// The runtime's names, and those that the given files define.
@@ -71,13 +77,20 @@ impl Imports {
         let runtime = RUNTIME
             .iter()
             .flat_map(|(module, names)| names.iter().map(|name| ((*name).to_owned(), (*module).to_owned())));
-        let mut names: BTreeMap<String, String> = runtime.collect();
+        let mut imports = Self { public: runtime.collect(), shared: BTreeMap::new() };
         for file in files {
+            let names = if file.is_shared { &mut imports.shared } else { &mut imports.public };
             if let Some(module) = &file.exported_as {
                 names.extend(file.defined().into_iter().map(|name| (name, module.clone())));
             }
         }
-        Self(names)
+        imports
+    }
+
+    /// The module that a file would import a name from.
+    fn module_of(&self, name: &str, file: &FileBuilder) -> Option<&str> {
+        let shared = self.shared.get(name).filter(|module| file.exported_as.as_ref() == Some(module));
+        shared.or_else(|| self.public.get(name)).map(String::as_str)
     }
 
     /// The `use` declarations that a file needs.
@@ -92,7 +105,7 @@ impl Imports {
         let local = file.defined();
         let mut modules: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for name in mentioned.difference(&local) {
-            if let Some((name, module)) = self.0.get_key_value(name) {
+            if let Some(module) = self.module_of(name, file) {
                 modules.entry(module).or_default().push(name);
             }
         }
@@ -143,6 +156,8 @@ pub(crate) struct FileBuilder {
     items: Vec<TokenStream>,
     /// The module under which other files import this one's items, if they do.
     exported_as: Option<String>,
+    /// Whether only those files do that export to the same module.
+    is_shared: bool,
     /// Modules of which the file uses so much that it imports everything.
     globs: Vec<String>,
 }
@@ -150,13 +165,25 @@ pub(crate) struct FileBuilder {
 impl FileBuilder {
     /// A file that opens with `docs` as its module documentation.
     pub(crate) fn new(path: impl Into<String>, docs: impl Into<String>) -> Self {
-        Self { path: path.into(), docs: docs.into(), items: Vec::new(), exported_as: None, globs: Vec::new() }
+        Self {
+            path: path.into(),
+            docs: docs.into(),
+            items: Vec::new(),
+            exported_as: None,
+            is_shared: false,
+            globs: Vec::new(),
+        }
     }
 
     /// Lets other files import this one's items from `module`.
     pub(crate) fn exported_as(mut self, module: &str) -> Self {
         self.exported_as = Some(module.to_owned());
         self
+    }
+
+    /// As [`exported_as`](Self::exported_as), for the other files that are.
+    pub(crate) fn shared_as(self, module: &str) -> Self {
+        Self { is_shared: true, ..self.exported_as(module) }
     }
 
     /// Imports everything of `module` rather than name by name.
@@ -170,20 +197,16 @@ impl FileBuilder {
         self.items.push(item);
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.items.is_empty()
+    /// Adds a table macro with its rows, if there are any.
+    pub(crate) fn push_table(&mut self, name: &str, rows: impl Iterator<Item = TokenStream>) {
+        let (name, rows) = (ident(name), rows.collect::<Vec<_>>());
+        if !rows.is_empty() {
+            self.push(quote!(#name! { #(#rows;)* }));
+        }
     }
 
-    /// Whether anything in it is visible outside of the crate.
-    pub(crate) fn is_public(&self) -> bool {
-        let is_public = |item: &TokenStream| {
-            let tokens: Vec<TokenTree> = item.clone().into_iter().collect();
-            tokens.windows(2).any(|pair| match pair {
-                [TokenTree::Ident(word), next] => *word == "pub" && !matches!(next, TokenTree::Group(_)),
-                _ => false,
-            })
-        };
-        self.items.iter().any(is_public)
+    pub(crate) fn is_empty(&self) -> bool {
+        self.items.is_empty()
     }
 
     /// Names of the functions, types and statics that the file defines.
@@ -199,7 +222,8 @@ impl FileBuilder {
                 if after_keyword && !word.is_empty() {
                     names.insert(word.clone());
                 }
-                after_keyword = matches!(word.as_str(), "fn" | "mod" | "struct" | "static" | "trait" | "type");
+                after_keyword =
+                    matches!(word.as_str(), "const" | "fn" | "mod" | "struct" | "static" | "trait" | "type");
             }
         }
         names

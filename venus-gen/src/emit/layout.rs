@@ -1,7 +1,7 @@
 //! Layout of what prettyplease cannot lay out, because to it the arguments of a macro are bare tokens.
 //!
-//! * The rows of table macros (`node!`, `procs!`) are written by [`macro_item`]: one line where they fit, else filled
-//!   lines, else a row per line.
+//! * The rows of table macros (`nodes!`, `procs!`) are written by [`macro_item`]: one line where they fit, else filled
+//!   lines.
 //! * A macro inside of a function is emitted as a call of [`bang`]'s placeholder, which prettyplease lays out as the
 //!   call that it is; [`finish`] makes a macro of it again.
 //! * Documentation is spread over one line comment per line by [`line_docs`].
@@ -25,18 +25,21 @@ pub(crate) fn bang(name: &str) -> Ident {
 pub(super) fn finish(text: &str) -> String {
     let text = text.replace(&format!("{BANG}("), "!(");
     let mut spaced = String::with_capacity(text.len());
-    let (mut in_trait, mut in_methods, mut after_method) = (false, false, false);
+    let (mut in_trait, mut in_methods) = (false, false);
+    let (mut after_method, mut after_constant) = (false, false);
     for line in text.split_inclusive('\n') {
         if !line.starts_with(' ') {
             in_trait = line.starts_with("pub trait");
             in_methods = in_trait || line.starts_with("impl");
         }
-        let is_member = line.strip_prefix(INDENT).is_some_and(|rest| !rest.starts_with(' '));
-        if in_methods && after_method && is_member {
+        let member = line.strip_prefix(INDENT).filter(|rest| !rest.starts_with(' '));
+        let begins_method = member.is_some_and(|rest| rest.starts_with("fn "));
+        if in_methods && member.is_some() && (after_method || (begins_method && after_constant)) {
             spaced.push('\n');
         }
         spaced.push_str(line);
-        after_method = is_member && (line == "    }\n" || (in_trait && line.ends_with(";\n")));
+        after_constant = member.is_some() && line.ends_with(";\n");
+        after_method = member == Some("}\n") || (in_trait && after_constant);
     }
     spaced
 }
@@ -61,44 +64,51 @@ fn macro_text(before: &str, value: &syn::Macro) -> String {
     let space = if before.is_empty() { "" } else { " " };
     let name = format!("{before}{space}{}", one_line(&value.path));
     if matches!(value.delimiter, syn::MacroDelimiter::Brace(_)) {
-        let rows: String = split(value.tokens.clone(), ';').iter().map(|row| row_line(row)).collect();
+        let rows = split(value.tokens.clone(), ';').into_iter();
+        let rows: String = rows.map(|row| row_lines(&lines(split(row, ',')))).collect();
         return format!("{name}! {{\n{rows}}}\n");
     }
-    let rows = split(value.tokens.clone(), ',');
+    let rows = lines(split(value.tokens.clone(), ','));
     let flat = format!("{name}!({});\n", rows.join(", "));
-    if flat.len() <= WIDTH { flat } else { format!("{name}!(\n{});\n", fill(&rows)) }
+    if flat.len() <= WIDTH { flat } else { format!("{name}!(\n{});\n", fill(&rows, INDENT)) }
 }
 
 /// Rows one after the other, as many to a line as fit.
-fn fill(rows: &[String]) -> String {
+fn fill(rows: &[String], indent: &str) -> String {
     let mut out = String::new();
     let mut line = String::new();
     for (index, row) in rows.iter().enumerate() {
         let comma = if index + 1 < rows.len() { "," } else { "" };
         if line.is_empty() {
-            line = format!("{INDENT}{row}{comma}");
+            line = format!("{indent}{row}{comma}");
         } else if line.len() + row.len() + 2 <= WIDTH {
             line.push_str(&format!(" {row}{comma}"));
         } else {
             out.push_str(&line);
             out.push('\n');
-            line = format!("{INDENT}{row}{comma}");
+            line = format!("{indent}{row}{comma}");
         }
     }
     out + &line + "\n"
 }
 
-/// A row on a line of its own; what follows its `=` on another where it is long.
-fn row_line(row: &str) -> String {
-    let line = format!("{INDENT}{row};\n");
-    match line.split_once(" = ") {
-        Some((left, right)) if line.len() > WIDTH => format!("{left} =\n{INDENT}{INDENT}{right}"),
-        _ => line,
-    }
+/// A row on a line of its own, or where it is long, what follows its `=` filled into lines below.
+fn row_lines(row: &[String]) -> String {
+    let line = format!("{INDENT}{};\n", row.join(", "));
+    let Some((head, rest)) = row.split_first().filter(|_| line.len() > WIDTH) else {
+        return line;
+    };
+    let (left, first) = match head.split_once(" = ") {
+        Some((left, first)) => (format!("{INDENT}{left} =\n"), first),
+        None => (String::new(), head.as_str()),
+    };
+    let right: Vec<String> = [first.to_owned()].into_iter().chain(rest.iter().cloned()).collect();
+    let filled = fill(&right, &INDENT.repeat(2));
+    format!("{left}{};\n", filled.trim_end())
 }
 
-/// Splits at a punctuation character and writes each part on one line.
-fn split(tokens: TokenStream, at: char) -> Vec<String> {
+/// Splits at a punctuation character.
+fn split(tokens: TokenStream, at: char) -> Vec<TokenStream> {
     let mut rows = vec![TokenStream::new()];
     for token in tokens {
         match token {
@@ -107,7 +117,12 @@ fn split(tokens: TokenStream, at: char) -> Vec<String> {
         }
     }
     rows.retain(|row| !row.is_empty());
-    rows.into_iter().map(|row| one_line(&row)).collect()
+    rows
+}
+
+/// Each part on one line.
+fn lines(parts: Vec<TokenStream>) -> Vec<String> {
+    parts.iter().map(one_line).collect()
 }
 
 /// Tokens on one line, spaced as rustfmt would for types, paths and literals.
@@ -234,9 +249,10 @@ mod tests {
     #[test]
     fn tokens_are_spaced_as_rustfmt_does() {
         check(quote!(XArgs<'a>, X, "vkX", vk::Result), "XArgs<'a>, X, \"vkX\", vk::Result");
-        check(quote!(slot: vk::PFN_vkX = [c"vkX", c"vkY"]), "slot: vk::PFN_vkX = [c\"vkX\", c\"vkY\"]");
+        check(quote!(slot: vk::PFN_vkX = c"vkX", c"vkY"), "slot: vk::PFN_vkX = c\"vkX\", c\"vkY\"");
         check(quote!(Announced::Extensions(&[&[1, 2], &[3]])), "Announced::Extensions(&[&[1, 2], &[3]])");
         check(quote!(a as *const T), "a as *const T");
+        check(quote!(XArgs<'a>.x(device) = f::<T>()), "XArgs<'a>.x(device) = f::<T>()");
         check(quote!(f(a.b, -1) -> u32), "f(a.b, -1) -> u32");
         check(quote!(X { a: 1 }), "X { a: 1 }");
     }
@@ -256,6 +272,11 @@ mod tests {
     fn tables_have_a_row_per_line() {
         let item: syn::ItemMacro = syn::parse2(quote!(table! { a: T = [1]; b: U = [2]; })).expect("a macro");
         assert_eq!(macro_item(&item), "table! {\n    a: T = [1];\n    b: U = [2];\n}\n");
+        let names = (0..12).map(|n| format_ident!("SomeLongName{n}"));
+        let item: syn::ItemMacro = syn::parse2(quote!(table! { a: T = #(#names),*; })).expect("a macro");
+        let text = macro_item(&item);
+        assert!(text.starts_with("table! {\n    a: T =\n        SomeLongName0, "), "{text}");
+        assert!(text.ends_with(";\n}\n") && text.lines().all(|line| line.len() <= WIDTH), "{text}");
     }
 
     #[test]

@@ -9,7 +9,6 @@ mod layout;
 mod mock;
 mod names;
 mod reflect;
-mod replies;
 mod structs;
 mod supplements;
 mod tables;
@@ -64,10 +63,10 @@ pub(crate) fn emit(model: &Model, plan: &WirePlan, index: &ash::AshIndex) -> Vec
         tables::emit_scalars(&codec),
         tables::emit_dispatch(&codec),
         tables::emit_procs(&codec),
-        replies::emit(&codec),
     ];
     files.extend(structs::emit(&codec));
     files.extend(commands::emit(&codec));
+    files.push(commands::emit_calls(&codec));
     files.extend(reflect::emit(&codec));
     files.push(root());
     let imports = file::Imports::new(&files);
@@ -92,16 +91,20 @@ fn root() -> FileBuilder {
         FileBuilder::new("mod.rs", "Everything that follows from the registry. See the crate's documentation.");
     let modules: TokenStream = quote! {
         pub mod args;
+        #[cfg(feature = "host")]
+        mod calls;
         pub(crate) mod chains;
         pub mod commands;
         pub mod decode;
         pub(crate) mod dispatch;
         pub mod encode;
         pub(crate) mod extensions;
+        mod minima;
         mod nodes;
+        #[cfg(feature = "host")]
         pub(crate) mod procs;
+        #[cfg(feature = "reflect")]
         pub(crate) mod reflect;
-        pub(crate) mod replies;
         mod scalars;
         pub(crate) mod types;
     };

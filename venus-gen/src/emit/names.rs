@@ -33,14 +33,16 @@ pub(crate) fn structure_type(c_name: &str) -> String {
     c_name.strip_prefix("VK_STRUCTURE_TYPE_").unwrap_or(c_name).to_owned()
 }
 
+/// `VK_SHARING_MODE_CONCURRENT` of `SharingMode` to `CONCURRENT`, `VK_QUEUE_GRAPHICS_BIT` of `QueueFlags` to `GRAPHICS`.
+pub(crate) fn value(rust_type: &str, c_name: &str) -> String {
+    let prefix = format!("VK_{}_", rust_type.trim_end_matches("Flags").to_shouty_snake_case());
+    let value = c_name.strip_prefix(&prefix).unwrap_or(c_name);
+    value.strip_suffix("_BIT").unwrap_or(value).to_owned()
+}
+
 /// `VkSampleCountFlagBits` to `SAMPLE_COUNT_FLAG_BITS`, a row of the reflection tables.
 pub(crate) fn type_row(c_name: &str) -> String {
     c_name.strip_prefix("Vk").unwrap_or(c_name).to_shouty_snake_case()
-}
-
-/// `vkCreateBuffer` to `VK_CREATE_BUFFER`, a row of the reflection tables.
-pub(crate) fn command_row(c_name: &str) -> String {
-    c_name.to_shouty_snake_case()
 }
 
 /// `ppEnabledLayerNames` to `pp_enabled_layer_names`; `type` to `ty`, as in ash; other keywords get a `_`.
@@ -77,6 +79,12 @@ mod tests {
         assert_eq!(type_name("VkSampleCountFlagBits"), "SampleCountFlags");
         assert_eq!(type_name("VkAccessFlagBits2"), "AccessFlags2");
         assert_eq!(type_snake("VkRingCreateInfoMESA"), "ring_create_info_mesa");
+    }
+
+    #[test]
+    fn values() {
+        assert_eq!(value("SharingMode", "VK_SHARING_MODE_CONCURRENT"), "CONCURRENT");
+        assert_eq!(value("FramebufferCreateFlags", "VK_FRAMEBUFFER_CREATE_IMAGELESS_BIT"), "IMAGELESS");
     }
 
     #[test]

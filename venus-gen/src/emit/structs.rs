@@ -3,29 +3,34 @@
 //! A structure without `sType` is its members. A chainable one is `sType`, chain and members; the members are a
 //! function of their own, the *body*, because a chain's bodies travel behind all of its headers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{format_ident, quote};
 
-use super::codec::{Codec, Form, field_ident, function, mentions};
+use super::codec::{Codec, Form, field_ident, function};
 use super::file::FileBuilder;
 use super::names::{self, ident};
 use super::{chains, unions};
 use crate::lower::{Field, Shape, StructPlan};
-use crate::model::{Chain, Struct, Ty};
+use crate::model::{Chain, Struct, StructId, Ty};
 
 /// Emits `decode/<family>.rs`, `encode/<family>.rs` and the chain tables.
 pub(crate) fn emit(codec: &Codec<'_>) -> Vec<FileBuilder> {
     let mut decode: BTreeMap<&str, FileBuilder> = BTreeMap::new();
     let mut encode: BTreeMap<&str, FileBuilder> = BTreeMap::new();
+    // A family of structures that only follow others has nothing but bodies.
+    let mut public: BTreeSet<&str> = BTreeSet::new();
     for (id, plan) in &codec.plan.structs {
         let structure = codec.model.structure(*id);
-        let emitter = Emitter { codec, ty: Ty::Struct(*id), structure, plan };
+        let emitter = Emitter { codec, id: *id, ty: Ty::Struct(*id), structure, plan };
         let file = decode.entry(structure.family).or_insert_with(|| decode_file(structure.family));
         emitter.forms().for_each(|form| emitter.decoders(form, file));
         let file = encode.entry(structure.family).or_insert_with(|| encode_file(structure.family));
         emitter.forms().for_each(|form| emitter.encoders(form, file));
+        if emitter.is_public() {
+            public.insert(structure.family);
+        }
     }
     for (id, plan) in &codec.plan.unions {
         let family = codec.model.union(*id).family;
@@ -33,25 +38,38 @@ pub(crate) fn emit(codec: &Codec<'_>) -> Vec<FileBuilder> {
         file.push(unions::decoder(codec, *id, plan));
         let file = encode.entry(family).or_insert_with(|| encode_file(family));
         file.push(unions::encoder(codec, *id, plan));
+        public.insert(family);
     }
-    let mut files = vec![module("decode", "Decoders of structures, by family.", &decode)];
-    files.push(module("encode", "Encoders of structures, by family.", &encode));
+    let mut files = vec![module("decode", "Decoders of structures, by family.", &decode, &public)];
+    files.push(module("encode", "Encoders of structures, by family.", &encode, &public));
+    files.push(minima(codec));
     files.extend(decode.into_values());
     files.extend(encode.into_values());
     files.extend(chains::emit(codec));
     files
 }
 
-fn module(folder: &str, docs: &str, families: &BTreeMap<&str, FileBuilder>) -> FileBuilder {
+fn module(folder: &str, docs: &str, families: &BTreeMap<&str, FileBuilder>, public: &BTreeSet<&str>) -> FileBuilder {
     let mut file = FileBuilder::new(format!("{folder}/mod.rs"), docs);
-    let names: Vec<_> = families.keys().map(|family| ident(family)).collect();
+    let families = families.iter().filter(|(_, content)| !content.is_empty()).map(|(family, _)| *family);
+    let names: Vec<_> = families.clone().map(ident).collect();
     file.push(quote!(#(mod #names;)*));
-    let imports = families.iter().map(|(family, content)| {
+    let imports = families.map(|family| {
         let name = ident(family);
-        // A family of structures that only follow others has nothing but bodies.
-        if content.is_public() { quote!(pub use #name::*;) } else { quote!(pub(crate) use #name::*;) }
+        if public.contains(family) { quote!(pub use #name::*;) } else { quote!(pub(crate) use #name::*;) }
     });
     file.push(imports.collect());
+    file
+}
+
+/// `minima.rs`: what a decoder asks of the bytes that are left before it makes room for an array.
+fn minima(codec: &Codec<'_>) -> FileBuilder {
+    let docs = "Fewest bytes that an element of an array takes on the wire, for structures and unions.";
+    let mut file = FileBuilder::new("minima.rs", docs);
+    for (name, (c_name, bytes)) in codec.minima() {
+        let (docs, bytes) = (format!("`{c_name}`"), Literal::usize_unsuffixed(bytes));
+        file.push(quote!(#[doc = #docs] pub(crate) const #name: usize = #bytes;));
+    }
     file
 }
 
@@ -75,15 +93,27 @@ pub(super) fn decoder_of(codec: &Codec<'_>, ty: &Ty) -> (TokenStream, TokenStrea
 
 struct Emitter<'c, 'm> {
     codec: &'c Codec<'m>,
+    id: StructId,
     ty: Ty,
     structure: &'c Struct,
     plan: &'c StructPlan,
 }
 
 impl Emitter<'_, '_> {
-    /// The forms that the structure travels in.
+    /// The forms that the structure travels in and has functions for.
     fn forms(&self) -> impl Iterator<Item = Form> {
-        [Form::Full].into_iter().chain(self.plan.partial.then_some(Form::Partial))
+        let partial = self.plan.partial && !self.codec.is_room(&self.ty, Form::Partial);
+        [Form::Full].into_iter().chain(partial.then_some(Form::Partial))
+    }
+
+    /// Whether users of the crate may decode and encode it: whether it has a function beside its bodies.
+    fn is_public(&self) -> bool {
+        self.structure.chain.is_none() || self.plan.heads
+    }
+
+    /// Whether the members have a function of their own: where a chain needs one.
+    fn has_body(&self, form: Form) -> bool {
+        self.plan.follows && !(form == Form::Partial && self.plan.is_room)
     }
 
     fn docs(&self, form: Form, verb: &str) -> String {
@@ -106,55 +136,51 @@ impl Emitter<'_, '_> {
         quote!(chains::#table)
     }
 
+    fn s_type(&self, chain: &Chain) -> TokenStream {
+        self.codec.types.structure_type(self.id, chain)
+    }
+
     fn siblings(&self) -> Vec<&Field> {
         self.plan.fields.iter().collect()
     }
 
     fn decoders(&self, form: Form, file: &mut FileBuilder) {
         let name = function("decode", self.structure.name(), form);
+        let ty = self.codec.types.named(&self.ty, &quote!('a));
+        let (generics, decoder) = decoder_of(self.codec, &self.ty);
+        let docs = self.docs(form, "Decodes");
         let Some(chain) = &self.structure.chain else {
-            file.push(self.plain_decoder(&name, form));
+            let (d, construction) = self.construction(form, Vec::new());
+            file.push(quote! {
+                #[doc = #docs]
+                pub fn #name #generics(#d: &mut #decoder) -> Result<#ty, DecodeError> { #construction }
+            });
             return;
         };
+        let is_mut = self.codec.types.next_is_mut(self.structure, chain);
+        let next = if is_mut { quote!(next) } else { quote!(next.cast_const()) };
+        let (d, construction) = self.construction(form, vec![quote!(p_next: #next)]);
         let body = format_ident!("{name}_body");
         if self.plan.heads {
-            let ty = self.codec.types.named(&self.ty, &quote!('a));
-            let (generics, decoder) = decoder_of(self.codec, &self.ty);
-            let (s_type, table, mode) = (self.codec.types.structure_type(chain), self.chain_table(), mode(form));
-            let docs = self.docs(form, "Decodes");
+            let (s_type, table, mode) = (self.s_type(chain), self.chain_table(), mode(form));
+            let rest = if self.has_body(form) { quote!(#body(d, next)) } else { construction.clone() };
             file.push(quote! {
                 #[doc = #docs]
                 pub fn #name #generics(d: &mut #decoder) -> Result<#ty, DecodeError> {
                     d.expect_s_type(#s_type)?;
                     let next = d.read_chain(#table, #mode)?;
-                    #body(d, next)
+                    #rest
                 }
             });
         }
-        file.push(self.body_decoder(&body, chain, form));
-    }
-
-    fn plain_decoder(&self, name: &Ident, form: Form) -> TokenStream {
-        let ty = self.codec.types.named(&self.ty, &quote!('a));
-        let (generics, decoder) = decoder_of(self.codec, &self.ty);
-        let docs = self.docs(form, "Decodes");
-        let (d, body) = self.construction(form, Vec::new());
-        quote! {
-            #[doc = #docs]
-            pub fn #name #generics(#d: &mut #decoder) -> Result<#ty, DecodeError> { #body }
-        }
-    }
-
-    fn body_decoder(&self, name: &Ident, chain: &Chain, form: Form) -> TokenStream {
-        let ty = self.codec.types.named(&self.ty, &quote!('a));
-        let (generics, decoder) = decoder_of(self.codec, &self.ty);
-        let is_mut = self.codec.types.next_is_mut(self.structure, chain);
-        let next = if is_mut { quote!(next) } else { quote!(next.cast_const()) };
-        let docs = self.body_docs();
-        let (d, body) = self.construction(form, vec![quote!(p_next: #next)]);
-        quote! {
-            #[doc = #docs]
-            pub(crate) fn #name #generics(#d: &mut #decoder, next: *mut c_void) -> Result<#ty, DecodeError> { #body }
+        if self.has_body(form) {
+            let docs = self.body_docs();
+            file.push(quote! {
+                #[doc = #docs]
+                pub(crate) fn #body #generics(#d: &mut #decoder, next: *mut c_void) -> Result<#ty, DecodeError> {
+                    #construction
+                }
+            });
         }
     }
 
@@ -172,7 +198,7 @@ impl Emitter<'_, '_> {
             read += 1;
             if field.shape == Shape::Null {
                 statements.push(quote!(#value;));
-            } else if statements.is_empty() && !mentions(&value, "v") {
+            } else if statements.is_empty() && !field.is_counted_by_sibling() {
                 fields.push(quote!(#name: #value));
             } else {
                 statements.push(quote!(v.#name = #value;));
@@ -214,23 +240,26 @@ impl Emitter<'_, '_> {
         };
         let body = format_ident!("{name}_body");
         if self.plan.heads {
-            let (s_type, table, mode) = (self.codec.types.structure_type(chain), self.chain_table(), mode(form));
+            let (s_type, table, mode) = (self.s_type(chain), self.chain_table(), mode(form));
             let is_mut = self.codec.types.next_is_mut(self.structure, chain);
             let next = if is_mut { quote!(v.p_next.cast_const()) } else { quote!(v.p_next) };
+            let rest = if self.has_body(form) { quote!(#body(e, v);) } else { quote!(#(#writes)*) };
             file.push(quote! {
                 #[doc = #docs]
                 pub fn #name(e: &mut Encoder, v: &#ty) {
                     e.write(#s_type);
                     e.write_chain(#next, #table, #mode);
-                    #body(e, v);
+                    #rest
                 }
             });
         }
-        let docs = self.body_docs();
-        file.push(quote! {
-            #[doc = #docs]
-            pub(crate) fn #body(#e: &mut Encoder, #v: &#ty) { #(#writes)* }
-        });
+        if self.has_body(form) {
+            let docs = self.body_docs();
+            file.push(quote! {
+                #[doc = #docs]
+                pub(crate) fn #body(#e: &mut Encoder, #v: &#ty) { #(#writes)* }
+            });
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use proc_macro2::{Literal, TokenStream, TokenTree};
+use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
 use super::file::FileBuilder;
@@ -19,7 +19,9 @@ pub(super) fn emit(model: &Model, plan: &WirePlan, types: &Types<'_>) -> FileBui
         "Types of the protocol that ash does not have: the private ones, and those newer than its headers.\n\n\
          They follow ash's conventions and are re-exported beside its types in [`vk`](crate::vk).",
     );
-    let mut supplements = Supplements { model, types, declared: BTreeSet::new(), items: Vec::new() };
+    let types = &types.beside_supplements();
+    let mut supplements =
+        Supplements { model, types, declared: BTreeSet::new(), items: Vec::new(), tagged: Vec::new() };
     for (id, structure_plan) in &plan.structs {
         let structure = model.structure(*id);
         if !types.is_known(&structure.names) {
@@ -34,32 +36,10 @@ pub(super) fn emit(model: &Model, plan: &WirePlan, types: &Types<'_>) -> FileBui
             supplements.function_pointer(declared);
         }
     }
-    let Supplements { declared, items, .. } = supplements;
-    items.into_iter().for_each(|item| file.push(unqualified(item, &declared)));
+    let Supplements { items, tagged, .. } = supplements;
+    items.into_iter().for_each(|item| file.push(item));
+    file.push_table("tagged_structures", tagged.into_iter());
     file
-}
-
-/// Replaces `vk::X` by `X` for what the file itself declares.
-fn unqualified(tokens: TokenStream, declared: &BTreeSet<String>) -> TokenStream {
-    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
-    let mut out = TokenStream::new();
-    let mut rest = tokens.as_slice();
-    while let Some((first, tail)) = rest.split_first() {
-        rest = tail;
-        match (first, tail) {
-            (TokenTree::Ident(vk), [_, _, TokenTree::Ident(name), ..])
-                if vk == "vk" && declared.contains(&name.to_string()) =>
-            {
-                rest = &tail[2..];
-            }
-            (TokenTree::Group(group), _) => {
-                let inner = unqualified(group.stream(), declared);
-                out.extend([TokenTree::Group(proc_macro2::Group::new(group.delimiter(), inner))]);
-            }
-            (token, _) => out.extend([token.clone()]),
-        }
-    }
-    out
 }
 
 /// The declarations made so far.
@@ -68,12 +48,18 @@ struct Supplements<'c, 'm> {
     types: &'c Types<'m>,
     declared: BTreeSet<String>,
     items: Vec<TokenStream>,
+    /// Rows of `tagged_structures!`.
+    tagged: Vec<TokenStream>,
 }
 
 impl Supplements<'_, '_> {
     fn structure(&mut self, id: StructId, structure: &Struct) {
         let name = ident(&names::type_name(structure.name()));
         self.declared.insert(name.to_string());
+        if let Some(chain) = &structure.chain {
+            let s_type = self.types.structure_type_value(chain);
+            self.tagged.push(quote!(#name = #s_type));
+        }
         let borrows = self.types.has_lifetime(&Ty::Struct(id));
         let (generics, anonymous) = if borrows { (quote!(<'a>), quote!(<'_>)) } else { (quote!(), quote!()) };
         let (mut fields, mut defaults): (Vec<_>, Vec<_>) = self.chain_fields(structure).into_iter().unzip();
@@ -117,7 +103,7 @@ impl Supplements<'_, '_> {
             true => (quote!(*mut c_void), quote!(ptr::null_mut())),
             false => (quote!(*const c_void), quote!(ptr::null())),
         };
-        let s_type = self.types.structure_type(chain);
+        let s_type = quote!(<Self as vk::TaggedStructure>::STRUCTURE_TYPE);
         vec![
             (
                 quote!(#[doc = "Always this structure's own type."] pub s_type: vk::StructureType),

@@ -93,7 +93,7 @@ pub(crate) fn emit_extensions(model: &Model) -> FileBuilder {
         let name = &extension.name;
         let (number, version) =
             (Literal::u32_unsuffixed(extension.number), Literal::u32_unsuffixed(extension.spec_version));
-        quote!(Extension { name: #name, number: #number, spec_version: #version })
+        quote!(Extension::new(#name, #number, #version))
     });
     file.push(quote! {
         #[doc = "Extensions whose structures and commands the protocol knows, by number."]
@@ -141,7 +141,7 @@ pub(crate) fn emit_dispatch(codec: &Codec<'_>) -> FileBuilder {
     let mut file = FileBuilder::new("dispatch.rs", "From command numbers to handler methods: one trait per family.")
         .using_all_of("crate::generated::args");
     let mut families: BTreeMap<&str, Vec<TokenStream>> = BTreeMap::new();
-    let (mut rows, mut visits) = (BTreeMap::new(), BTreeMap::new());
+    let mut rows = BTreeMap::new();
     for plan in &codec.plan.commands {
         let command = &codec.model.commands[plan.index];
         let (method, args) =
@@ -157,8 +157,7 @@ pub(crate) fn emit_dispatch(codec: &Codec<'_>) -> FileBuilder {
             #[doc = #docs]
             fn #method(&mut self, args: &mut #args) -> Result<#returns, Self::Error>;
         });
-        rows.insert(command.id, quote!(row!(#args, #method)));
-        visits.insert(command.id, quote!(visit!(#args)));
+        rows.insert(command.id, quote!(#method: #args));
     }
     let traits: Vec<_> = families.keys().map(|family| ident(&names::family_trait(family))).collect();
     for (family, methods) in &families {
@@ -169,29 +168,10 @@ pub(crate) fn emit_dispatch(codec: &Codec<'_>) -> FileBuilder {
             pub trait #name: Handler { #(#methods)* }
         });
     }
-    file.push(quote! {
-        #[doc = "All commands."]
-        pub trait Commands: #(#traits)+* {}
-    });
-    file.push(quote!(impl<T: #(#traits)+*> Commands for T {}));
+    file.push(quote!(commands!(#(#traits),*);));
     let last = codec.model.commands.iter().map(|command| command.id).max().unwrap_or(0);
-    let table = (0..=last).map(|id| rows.remove(&id).unwrap_or_else(|| quote!(None)));
-    let count = Literal::u32_unsuffixed(last + 1);
-    file.push(quote! {
-        #[doc = "Rows by command number; none for numbers that never travel."]
-        pub(crate) struct Table<H>(PhantomData<H>);
-    });
-    file.push(quote! {
-        impl<H: Commands> Table<H> {
-            pub(crate) const ROWS: [Option<Row<H>>; #count] = [#(#table),*];
-        }
-    });
-    let table = (0..=last).map(|id| visits.remove(&id).unwrap_or_else(|| quote!(None)));
-    file.push(quote! {
-        impl<V: Visitor> Table<V> {
-            pub(crate) const VISITS: [Option<Visit<V>>; #count] = [#(#table),*];
-        }
-    });
+    let rows = (0..=last).map(|id| rows.remove(&id).unwrap_or_else(|| quote!(never)));
+    file.push_table("table", rows);
     file
 }
 
@@ -206,8 +186,8 @@ pub(crate) fn emit_procs(codec: &Codec<'_>) -> FileBuilder {
             let name = std::ffi::CString::new(name.as_str()).expect("names hold no NUL");
             Literal::c_string(&name)
         });
-        quote!(#slot: #pointer = [#(#candidates),*])
+        quote!(#slot: #pointer = #(#candidates),*)
     });
-    file.push(quote!(procs! { #(#rows;)* }));
+    file.push_table("procs", rows);
     file
 }

@@ -29,12 +29,14 @@ pub(crate) fn scalar_name(c_name: &str) -> String {
 }
 
 /// Writes C types in Rust.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Types<'m> {
     model: &'m Model,
     index: &'m AshIndex,
     /// Structures that get a lifetime parameter among the supplements.
     supplement_lifetimes: BTreeSet<StructId>,
+    /// Whether the supplements are in scope where the types are written.
+    beside_supplements: bool,
 }
 
 impl<'m> Types<'m> {
@@ -44,7 +46,13 @@ impl<'m> Types<'m> {
             let structure = model.structure(**id);
             structure.chain.is_some() || structure.members.iter().any(|member| !member.pointee_const.is_empty())
         };
-        Self { model, index, supplement_lifetimes: missing.filter(holds_pointers).copied().collect() }
+        let supplement_lifetimes = missing.filter(holds_pointers).copied().collect();
+        Self { model, index, supplement_lifetimes, beside_supplements: false }
+    }
+
+    /// For the file that declares the supplements.
+    pub(crate) fn beside_supplements(&self) -> Self {
+        Self { beside_supplements: true, ..self.clone() }
     }
 
     /// All names of a named type.
@@ -91,14 +99,15 @@ impl<'m> Types<'m> {
 
     /// A named type with the given lifetime where it takes one.
     pub(crate) fn named(&self, ty: &Ty, lifetime: &TokenStream) -> TokenStream {
-        let name = ident(&self.rust_name(ty));
-        if self.has_lifetime(ty) { quote!(vk::#name<#lifetime>) } else { quote!(vk::#name) }
+        let path = self.path(ty);
+        if self.has_lifetime(ty) { quote!(#path<#lifetime>) } else { path }
     }
 
     /// A named type without any lifetime, as in an expression.
     pub(crate) fn path(&self, ty: &Ty) -> TokenStream {
         let name = ident(&self.rust_name(ty));
-        quote!(vk::#name)
+        let is_in_scope = self.beside_supplements && !self.is_known(self.names_of(ty));
+        if is_in_scope { quote!(#name) } else { quote!(vk::#name) }
     }
 
     /// A variable's declared type, pointers and dimensions included.
@@ -129,14 +138,35 @@ impl<'m> Types<'m> {
     }
 
     /// A chain structure's `sType` as an expression.
-    pub(crate) fn structure_type(&self, chain: &Chain) -> TokenStream {
+    pub(crate) fn structure_type(&self, id: StructId, chain: &Chain) -> TokenStream {
+        let ty = Ty::Struct(id);
+        if !self.is_known(self.names_of(&ty)) {
+            let path = self.path(&ty);
+            return quote!(<#path as vk::TaggedStructure>::STRUCTURE_TYPE);
+        }
+        self.structure_type_value(chain)
+    }
+
+    /// The same as a value: ash's constant, or its number.
+    pub(crate) fn structure_type_value(&self, chain: &Chain) -> TokenStream {
         let constant = names::structure_type(&chain.s_type_name);
-        if self.index.has_structure_type(&constant) {
+        if self.index.has_value("StructureType", &constant) {
             let constant = ident(&constant);
             return quote!(vk::StructureType::#constant);
         }
         let value = Literal::i32_unsuffixed(chain.s_type);
         quote!(vk::StructureType::from_raw(#value))
+    }
+
+    /// A value of an enum or bitmask as an expression: ash's constant, or its number.
+    pub(crate) fn value(&self, ty: &Ty, c_name: &str, number: &Literal) -> TokenStream {
+        let (name, path) = (self.rust_name(ty), self.path(ty));
+        let constant = names::value(&name, c_name);
+        if self.index.has_value(&name, &constant) {
+            let constant = ident(&constant);
+            return quote!(#path::#constant);
+        }
+        quote!(#path::from_raw(#number))
     }
 
     /// The type of a command's function pointer.

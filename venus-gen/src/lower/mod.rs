@@ -32,8 +32,12 @@ pub(crate) struct StructPlan {
     pub(crate) fields: Vec<Field>,
     /// Whether it can be asked for: some command or structure sends it in partial form.
     pub(crate) partial: bool,
+    /// Whether nothing of its members travels in partial form: a request then only makes room for them.
+    pub(crate) is_room: bool,
     /// Whether a member or parameter mentions it, so that it heads a chain; others only follow in chains.
     pub(crate) heads: bool,
+    /// Whether it follows others in chains.
+    pub(crate) follows: bool,
 }
 
 /// A union: its tag, then one member.
@@ -47,7 +51,6 @@ pub(crate) struct UnionPlan {
 /// An encodable command.
 #[derive(Debug)]
 pub(crate) struct CommandPlan {
-    pub(crate) id: u32,
     /// Index of the command in the model.
     pub(crate) index: usize,
     pub(crate) params: Vec<Param>,
@@ -126,7 +129,9 @@ pub(crate) fn lower(model: &Model) -> WirePlan {
     let mut structs: BTreeMap<StructId, StructPlan> = model
         .traveling_structs()
         .map(|(id, structure)| {
-            (id, StructPlan { fields: fields(model, &structure.members), partial: false, heads: false })
+            let fields = fields(model, &structure.members);
+            let is_room = fields.iter().all(|field| is_room(model, field));
+            (id, StructPlan { fields, partial: false, is_room, heads: false, follows: false })
         })
         .collect();
     let unions: BTreeMap<UnionId, UnionPlan> =
@@ -136,10 +141,11 @@ pub(crate) fn lower(model: &Model) -> WirePlan {
         .iter()
         .enumerate()
         .filter(|(_, command)| command.obstacle.is_none())
-        .map(|(index, command)| CommandPlan { id: command.id, index, params: params(model, command) })
+        .map(|(index, command)| CommandPlan { index, params: params(model, command) })
         .collect();
     mark_partial(model, &mut structs, &commands);
     mark_heads(&mut structs, &unions, &commands);
+    mark_followers(model, &mut structs);
     let sizes = Sizes::new(model, &structs, &unions);
     WirePlan { structs, unions, commands, sizes }
 }
@@ -267,6 +273,27 @@ fn mark_heads(
     }
 }
 
+fn mark_followers(model: &Model, structs: &mut BTreeMap<StructId, StructPlan>) {
+    let followers: Vec<StructId> = structs.keys().flat_map(|id| model.children(model.structure(*id))).collect();
+    for id in followers {
+        if let Some(plan) = structs.get_mut(&id) {
+            plan.follows = true;
+        }
+    }
+}
+
+/// Whether nothing of a member travels in partial form, down to the members of structures in place.
+fn is_room(model: &Model, field: &Field) -> bool {
+    match (field.partial, &field.shape, struct_of(&field.var)) {
+        (Partial::Nothing, ..) => true,
+        (Partial::Shape, Shape::Value, Some(id)) => {
+            let structure = model.structure(id);
+            structure.chain.is_none() && fields(model, &structure.members).iter().all(|field| is_room(model, field))
+        }
+        _ => false,
+    }
+}
+
 fn struct_of(var: &Var) -> Option<StructId> {
     match var.ty {
         Ty::Struct(id) => Some(id),
@@ -283,7 +310,16 @@ impl Field {
         }
     }
 
-    /// The lengths of its shape, outermost first.
+    /// Whether its receiver has to know the value of a sibling that was read before.
+    pub(crate) fn is_counted_by_sibling(&self) -> bool {
+        let inner = match &self.shape {
+            Shape::Rows(_, inner) => Some(inner),
+            _ => None,
+        };
+        self.length().into_iter().chain(inner).any(|length| length.sibling().is_some())
+    }
+
+    /// The length of its shape, the outer one where there are two.
     pub(crate) fn length(&self) -> Option<&Length> {
         match &self.shape {
             Shape::Array(length) | Shape::Rows(length, _) | Shape::Blob(length) | Shape::Strs(length) => Some(length),

@@ -108,8 +108,8 @@ fn describe(field: &Field) -> String {
     let is_pointer = !field.var.pointee_const.is_empty();
     let nullable = if field.nullable && is_pointer { ", nullable" } else { "" };
     let condition = match &field.var.guest_condition {
-        Some(Condition::Equals { member, value }) => format!(", guests follow it if {member} == {value}"),
-        Some(Condition::LacksBits { member, bits }) => format!(", guests follow it if {member} & {bits:#x} == 0"),
+        Some(Condition::Equals { member, value, .. }) => format!(", guests follow it if {member} == {value}"),
+        Some(Condition::LacksBits { member, bits, .. }) => format!(", guests follow it if {member} & {bits:#x} == 0"),
         None => String::new(),
     };
     let stride = field.var.stride.as_ref().map_or(String::new(), |stride| format!(", guests pack it and set {stride}"));

@@ -220,9 +220,9 @@ pub(crate) struct Var {
 #[derive(Clone, Debug)]
 pub(crate) enum Condition {
     /// The member equals the named enum value.
-    Equals { member: String, value: i64 },
-    /// The member has none of these bits.
-    LacksBits { member: String, bits: u64 },
+    Equals { member: String, name: String, value: i64 },
+    /// The member has none of these bits, which are named.
+    LacksBits { member: String, name: String, bits: u64 },
 }
 
 /// A fixed array's size.

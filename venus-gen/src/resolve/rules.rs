@@ -61,9 +61,10 @@ fn add_guest_condition(row: &GuestCondition, model: &mut Model, values: &BTreeMa
         diags.push(&row.at, element, "no such structure, member or value", "remove the row, or correct its names");
         return;
     };
+    let (tested, name) = (row.tested.clone(), row.value.clone());
     member.guest_condition = match (row.op.as_str(), u64::try_from(value)) {
-        ("eq", _) => Some(Condition::Equals { member: row.tested.clone(), value }),
-        ("lacks-bit", Ok(bits)) => Some(Condition::LacksBits { member: row.tested.clone(), bits }),
+        ("eq", _) => Some(Condition::Equals { member: tested, name, value }),
+        ("lacks-bit", Ok(bits)) => Some(Condition::LacksBits { member: tested, name, bits }),
         (other, _) => {
             diags.push(&row.at, element, format!("unknown op {other:?}"), "use eq or lacks-bit");
             None

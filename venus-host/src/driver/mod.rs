@@ -49,7 +49,7 @@ pub(crate) mod validation;
 
 use parking_lot::Mutex;
 use std::sync::{Arc, atomic::AtomicU64};
-use venus_protocol::{procs::Procs, wire::Command};
+use venus_protocol::procs::{Call, Procs};
 
 pub(crate) use self::{
     device::Device, failure::Failure, instance::Instance, loader::Loader, memory::Memory,
@@ -197,7 +197,7 @@ impl State {
 ///
 /// Called for every forwarded command, so there is nothing in it but the call.
 #[inline]
-pub(crate) fn call<'a, C: Command<'a>>(args: &mut C, procs: &Procs) -> Option<C::Return> {
+pub(crate) fn call<'a, C: Call<'a>>(args: &mut C, procs: &Procs) -> Option<C::Return> {
     // SAFETY:
     // - every handle in `args` was resolved by the object table while the command was decoded, with its type, so it is
     //   a handle of this context's driver; it stays alive until the command ends because removed objects are freed only

@@ -2,12 +2,7 @@
 
 use std::sync::Arc;
 
-use venus_protocol::{
-    args::*,
-    dispatch::FenceCommands,
-    vk,
-    wire::{Command, NewHandles},
-};
+use venus_protocol::{args::*, dispatch::FenceCommands, procs::Call, vk, wire::NewHandles};
 
 use super::{destroy, forward};
 use crate::{
@@ -68,7 +63,7 @@ impl FenceCommands for Endpoint {
 
 impl Endpoint {
     /// Waits in the driver as the command says, in slices of its time-out, and ends early if the context does.
-    pub(super) fn wait_in_slices<'a, C: Command<'a, Return = vk::Result>>(
+    pub(super) fn wait_in_slices<'a, C: Call<'a, Return = vk::Result>>(
         &mut self,
         args: &mut C,
         timeout_ns: impl Fn(&mut C) -> &mut u64,

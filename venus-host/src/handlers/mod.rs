@@ -37,8 +37,9 @@ mod shader_module;
 use std::sync::Arc;
 
 use venus_protocol::{
+    procs::Call,
     vk,
-    wire::{Command, Handle, NewHandles, Returned as _},
+    wire::{Handle, NewHandles, Returned as _},
 };
 
 use crate::{
@@ -162,7 +163,7 @@ impl Endpoint {
 
     /// Calls the driver with the device's entry point.
     #[inline]
-    fn forward<'a, C: Command<'a>>(&mut self, args: &mut C) -> Result<C::Return, Interrupt> {
+    fn forward<'a, C: Call<'a>>(&mut self, args: &mut C) -> Result<C::Return, Interrupt> {
         let device = self.device_cache.device(&self.shared.objects, args.owner_id()).ok_or_else(|| gone(C::NAME))?;
         let called = match &mut self.observers {
             None => driver::call(args, device.procs()),
@@ -200,7 +201,7 @@ impl Endpoint {
     }
 
     /// Calls the driver with the instance's entry point.
-    fn forward_physical<'a, C: Command<'a>>(&mut self, args: &mut C) -> Result<C::Return, Interrupt> {
+    fn forward_physical<'a, C: Call<'a>>(&mut self, args: &mut C) -> Result<C::Return, Interrupt> {
         let instance = self.instance()?;
         let called = self.in_driver(|_| driver::call(args, instance.procs()));
         called.ok_or_else(|| no_entry_point(C::NAME))
@@ -208,7 +209,7 @@ impl Endpoint {
 
     /// As [`Endpoint::forward`], for a command that may take long and uses objects of `uses` only, so that it does not
     /// hold up the freeing of others.
-    fn forward_long<'a, C: Command<'a>>(&mut self, uses: Uses, args: &mut C) -> Result<C::Return, Interrupt> {
+    fn forward_long<'a, C: Call<'a>>(&mut self, uses: Uses, args: &mut C) -> Result<C::Return, Interrupt> {
         let device = self.device(args.owner_id())?;
         let span = if uses == Uses::WAITS { Span::DriverWait(C::NAME) } else { Span::Driver(C::NAME) };
         let called = self

@@ -2,12 +2,7 @@
 
 use std::sync::Arc;
 
-use venus_protocol::{
-    args::*,
-    dispatch::QueueCommands,
-    vk,
-    wire::{Command, Returned as _},
-};
+use venus_protocol::{args::*, dispatch::QueueCommands, procs::Call, vk, wire::Returned as _};
 
 use super::{REFUSED, gone, no_entry_point, refuse};
 use crate::{
@@ -74,7 +69,7 @@ impl QueueCommands for Endpoint {
 
 impl Endpoint {
     /// Calls the driver with the queue locked: its timeline submits to it too.
-    fn forward_locked<'a, C: Command<'a>>(&mut self, queue: vk::Queue, args: &mut C) -> Result<C::Return, Interrupt> {
+    fn forward_locked<'a, C: Call<'a>>(&mut self, queue: vk::Queue, args: &mut C) -> Result<C::Return, Interrupt> {
         let device = self.device_cache.device(&self.shared.objects, args.owner_id()).ok_or_else(|| gone(C::NAME))?;
         let queue = device.queue(queue).ok_or_else(|| gone(C::NAME))?;
         let called = match &mut self.observers {

@@ -105,7 +105,7 @@ impl Guest {
         let (mut ids, mut raws) = ([id], [vk::Instance::null()]);
         let args =
             CreateInstanceArgs { p_create_info: &info, p_instance: NewHandles { ids: &mut ids, raws: &mut raws } };
-        let returned = self.call(&args, |reply| decode_create_instance_reply(reply).expect("a reply").returned)?;
+        let returned = self.call(&args, |reply| CreateInstanceArgs::decode_reply(reply).expect("a reply").returned)?;
         assert_eq!(returned, vk::Result::SUCCESS);
         Ok(Handle::identity(id))
     }
@@ -119,7 +119,10 @@ impl Guest {
             p_physical_devices: NewHandles { ids: &mut [], raws: &mut [] },
         };
         let counted = self.call(&args, |reply| {
-            *decode_enumerate_physical_devices_reply(reply).expect("a reply").p_physical_device_count.expect("a count")
+            *EnumeratePhysicalDevicesArgs::decode_reply(reply)
+                .expect("a reply")
+                .p_physical_device_count
+                .expect("a count")
         });
         counted.expect("a living context")
     }
@@ -130,7 +133,7 @@ impl Guest {
         let p_memory_resource_properties = &mut properties;
         let args = GetMemoryResourcePropertiesMESAArgs { device, resource_id, p_memory_resource_properties };
         let types = self.call(&args, |reply| {
-            let reply = decode_get_memory_resource_properties_mesa_reply(reply).expect("a reply");
+            let reply = GetMemoryResourcePropertiesMESAArgs::decode_reply(reply).expect("a reply");
             assert_eq!(reply.returned, vk::Result::SUCCESS);
             reply.p_memory_resource_properties.expect("properties").memory_type_bits
         });
@@ -146,7 +149,7 @@ impl Guest {
             p_physical_devices: NewHandles { ids: &mut ids, raws: &mut raws },
         };
         let found = self.call(&args, |reply| {
-            decode_enumerate_physical_devices_reply(reply).expect("a reply").p_physical_devices.to_vec()
+            EnumeratePhysicalDevicesArgs::decode_reply(reply).expect("a reply").p_physical_devices.to_vec()
         });
         assert_eq!(found.expect("physical devices"), [id]);
         Handle::identity(id)
@@ -160,7 +163,7 @@ impl Guest {
             p_memory_properties: &mut properties,
         };
         let told = self.call(&args, |reply| {
-            *decode_get_physical_device_memory_properties_reply(reply)
+            *GetPhysicalDeviceMemoryPropertiesArgs::decode_reply(reply)
                 .expect("a reply")
                 .p_memory_properties
                 .expect("an answer")
@@ -187,7 +190,7 @@ impl Guest {
             p_properties: &mut room,
         };
         let names = self.call(&args, |reply| {
-            let reply = decode_enumerate_device_extension_properties_reply(reply).expect("a reply");
+            let reply = EnumerateDeviceExtensionPropertiesArgs::decode_reply(reply).expect("a reply");
             let count = *reply.p_property_count.expect("a count") as usize;
             let name = |one: &vk::ExtensionProperties| {
                 one.extension_name_as_c_str().expect("a name").to_string_lossy().into_owned()
@@ -209,7 +212,7 @@ impl Guest {
             p_create_info: &info,
             p_device: NewHandles { ids: &mut ids, raws: &mut raws },
         };
-        let returned = self.call(&args, |reply| decode_create_device_reply(reply).expect("a reply").returned);
+        let returned = self.call(&args, |reply| CreateDeviceArgs::decode_reply(reply).expect("a reply").returned);
         assert_eq!(returned.expect("a device"), vk::Result::SUCCESS);
         Handle::identity(id)
     }
@@ -246,7 +249,7 @@ impl Guest {
         let (mut ids, mut raws) = ([id], [vk::DeviceMemory::null()]);
         let p_memory = NewHandles { ids: &mut ids, raws: &mut raws };
         let args = AllocateMemoryArgs { device, p_allocate_info: info, p_memory };
-        let returned = self.call(&args, |reply| decode_allocate_memory_reply(reply).expect("a reply").returned);
+        let returned = self.call(&args, |reply| AllocateMemoryArgs::decode_reply(reply).expect("a reply").returned);
         (returned.expect("a living context"), Handle::identity(id))
     }
 
@@ -274,7 +277,7 @@ impl Guest {
         memory: Handle<vk::DeviceMemory>,
     ) {
         let args = BindBufferMemoryArgs { device, buffer, memory, memory_offset: 0 };
-        let returned = self.call(&args, |reply| decode_bind_buffer_memory_reply(reply).expect("a reply").returned);
+        let returned = self.call(&args, |reply| BindBufferMemoryArgs::decode_reply(reply).expect("a reply"));
         assert_eq!(returned.expect("a living context"), vk::Result::SUCCESS);
     }
 
@@ -363,7 +366,7 @@ impl Guest {
     pub(crate) fn submit(&mut self, queue: Handle<vk::Queue>, batch: &vk::SubmitInfo<'_>, fence: Handle<vk::Fence>) {
         let p_submits = std::slice::from_ref(batch);
         let args = QueueSubmitArgs { queue, submit_count: 1, p_submits, fence };
-        let returned = self.call(&args, |reply| decode_queue_submit_reply(reply).expect("a reply").returned);
+        let returned = self.call(&args, |reply| QueueSubmitArgs::decode_reply(reply).expect("a reply"));
         assert_eq!(returned.expect("a living context"), vk::Result::SUCCESS);
     }
 
@@ -371,7 +374,7 @@ impl Guest {
     pub(crate) fn wait(&mut self, device: Handle<vk::Device>, fence: Handle<vk::Fence>, timeout: u64) -> vk::Result {
         let p_fences = venus_protocol::wire::Handles { ids: &[fence.id], raws: &[fence.raw] };
         let args = WaitForFencesArgs { device, fence_count: 1, p_fences, wait_all: vk::TRUE, timeout };
-        let returned = self.call(&args, |reply| decode_wait_for_fences_reply(reply).expect("a reply").returned);
+        let returned = self.call(&args, |reply| WaitForFencesArgs::decode_reply(reply).expect("a reply"));
         returned.expect("a living context")
     }
 

@@ -312,7 +312,7 @@ fn query_results_stay_inside_their_room() {
             stride,
             flags: vk::QueryResultFlags::TYPE_64 | vk::QueryResultFlags::WITH_AVAILABILITY,
         };
-        guest.call(&args, |reply| decode_get_query_pool_results_reply(reply).expect("a reply").p_data.len())
+        guest.call(&args, |reply| GetQueryPoolResultsArgs::decode_reply(reply).expect("a reply").p_data.len())
     };
     assert_eq!(ask(64, 16).unwrap(), 64);
     // Too little, as a careless application may have it, and far too little.

@@ -132,7 +132,7 @@ fn roots(row: &'static CommandRow) -> BTreeMap<&'static str, &'static StructRow>
     fn add(members: &'static [MemberRow], roots: &mut BTreeMap<&'static str, &'static StructRow>) {
         for member in members {
             if let Item::Struct(structure) = member.item {
-                if !structure.children.is_empty() {
+                if structure.children().len() > 0 {
                     roots.insert(structure.name, structure);
                 }
                 add(structure.members, roots);
@@ -155,7 +155,7 @@ fn what_follows_in_a_chain_reaches_the_driver() {
         let is_exact = matches!(treatments.get(name).map(String::as_str), Some("forward" | "create"));
         let mut world = World::new(&mock);
         let roots = roots(row);
-        let children = roots.values().flat_map(|root| root.children.iter().map(move |child| (*root, *child)));
+        let children = roots.values().flat_map(|root| root.children().map(move |child| (*root, child)));
         for (root, child) in children {
             if world.context.lost().is_some() {
                 world = World::new(&mock);

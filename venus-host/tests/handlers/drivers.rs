@@ -2,10 +2,10 @@
 
 use mock_driver::{Mock, Offers};
 use venus_protocol::{
-    args::decode_enumerate_device_extension_properties_reply,
+    args::EnumerateDeviceExtensionPropertiesArgs,
     reflect,
     vk::{self, ObjectType},
-    wire::{Arena, CommandType, Decoder, IdentityResolver},
+    wire::{Arena, Command as _, CommandType, Decoder, IdentityResolver},
 };
 
 use crate::{
@@ -21,7 +21,7 @@ fn offered(mock: &Mock) -> Vec<String> {
     let reply = world.send(row).outcome.expect("a list");
     let arena = Arena::default();
     let mut decoder = Decoder::new(&reply, &arena, &IdentityResolver);
-    let reply = decode_enumerate_device_extension_properties_reply(&mut decoder).expect("a reply");
+    let reply = EnumerateDeviceExtensionPropertiesArgs::decode_reply(&mut decoder).expect("a reply");
     let name =
         |one: &vk::ExtensionProperties| one.extension_name_as_c_str().expect("a name").to_string_lossy().into_owned();
     reply.p_properties.iter().map(name).collect()

@@ -18,10 +18,10 @@ use venus_host::{
 };
 use venus_protocol::{
     reflect::{self, CommandRow, HandleRow, Item, MemberRow, Piece, StructRow, UnionRow},
-    verify::{check_reply, generate, generate::Role},
     vk,
     wire::{Arena, CommandType, Member},
 };
+use venus_verify::{check_reply, generate, generate::Role};
 
 use crate::content::{self, Value};
 

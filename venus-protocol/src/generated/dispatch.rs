@@ -3,9 +3,7 @@
 
 //! From command numbers to handler methods: one trait per family.
 
-use core::marker::PhantomData;
-
-use crate::dispatch::{Handler, Row, Visit, Visitor, row, visit};
+use crate::dispatch::{Handler, commands, table};
 use crate::generated::args::*;
 use crate::vk;
 
@@ -1905,819 +1903,345 @@ pub trait TransportCommands: Handler {
     ) -> Result<(), Self::Error>;
 }
 
-/// All commands.
-pub trait Commands: AccelerationStructureCommands + BufferCommands + CommandBufferCommands + CommandPoolCommands + DescriptorCommands + DeviceCommands + DeviceMemoryCommands + EventCommands + FenceCommands + ImageCommands + InstanceCommands + PhysicalDeviceCommands + PipelineCommands + PrivateDataCommands + QueryPoolCommands + QueueCommands + RenderPassCommands + SamplerCommands + SemaphoreCommands + ShaderModuleCommands + TransportCommands {}
+commands!(
+    AccelerationStructureCommands, BufferCommands, CommandBufferCommands,
+    CommandPoolCommands, DescriptorCommands, DeviceCommands, DeviceMemoryCommands,
+    EventCommands, FenceCommands, ImageCommands, InstanceCommands,
+    PhysicalDeviceCommands, PipelineCommands, PrivateDataCommands, QueryPoolCommands,
+    QueueCommands, RenderPassCommands, SamplerCommands, SemaphoreCommands,
+    ShaderModuleCommands, TransportCommands
+);
 
-impl<
-    T: AccelerationStructureCommands + BufferCommands + CommandBufferCommands
-        + CommandPoolCommands + DescriptorCommands + DeviceCommands
-        + DeviceMemoryCommands + EventCommands + FenceCommands + ImageCommands
-        + InstanceCommands + PhysicalDeviceCommands + PipelineCommands
-        + PrivateDataCommands + QueryPoolCommands + QueueCommands + RenderPassCommands
-        + SamplerCommands + SemaphoreCommands + ShaderModuleCommands + TransportCommands,
-> Commands for T {}
-
-/// Rows by command number; none for numbers that never travel.
-pub(crate) struct Table<H>(PhantomData<H>);
-
-impl<H: Commands> Table<H> {
-    pub(crate) const ROWS: [Option<Row<H>>; 331] = [
-        row!(CreateInstanceArgs, create_instance),
-        row!(DestroyInstanceArgs, destroy_instance),
-        row!(EnumeratePhysicalDevicesArgs, enumerate_physical_devices),
-        row!(GetPhysicalDeviceFeaturesArgs, get_physical_device_features),
-        row!(
-            GetPhysicalDeviceFormatPropertiesArgs, get_physical_device_format_properties
-        ),
-        row!(
-            GetPhysicalDeviceImageFormatPropertiesArgs,
-            get_physical_device_image_format_properties
-        ),
-        row!(GetPhysicalDevicePropertiesArgs, get_physical_device_properties),
-        row!(
-            GetPhysicalDeviceQueueFamilyPropertiesArgs,
-            get_physical_device_queue_family_properties
-        ),
-        row!(
-            GetPhysicalDeviceMemoryPropertiesArgs, get_physical_device_memory_properties
-        ),
-        None,
-        None,
-        row!(CreateDeviceArgs, create_device),
-        row!(DestroyDeviceArgs, destroy_device),
-        row!(
-            EnumerateInstanceExtensionPropertiesArgs,
-            enumerate_instance_extension_properties
-        ),
-        row!(
-            EnumerateDeviceExtensionPropertiesArgs, enumerate_device_extension_properties
-        ),
-        row!(EnumerateInstanceLayerPropertiesArgs, enumerate_instance_layer_properties),
-        row!(EnumerateDeviceLayerPropertiesArgs, enumerate_device_layer_properties),
-        row!(GetDeviceQueueArgs, get_device_queue),
-        row!(QueueSubmitArgs, queue_submit),
-        row!(QueueWaitIdleArgs, queue_wait_idle),
-        row!(DeviceWaitIdleArgs, device_wait_idle),
-        row!(AllocateMemoryArgs, allocate_memory),
-        row!(FreeMemoryArgs, free_memory),
-        None,
-        row!(UnmapMemoryArgs, unmap_memory),
-        row!(FlushMappedMemoryRangesArgs, flush_mapped_memory_ranges),
-        row!(InvalidateMappedMemoryRangesArgs, invalidate_mapped_memory_ranges),
-        row!(GetDeviceMemoryCommitmentArgs, get_device_memory_commitment),
-        row!(BindBufferMemoryArgs, bind_buffer_memory),
-        row!(BindImageMemoryArgs, bind_image_memory),
-        row!(GetBufferMemoryRequirementsArgs, get_buffer_memory_requirements),
-        row!(GetImageMemoryRequirementsArgs, get_image_memory_requirements),
-        row!(GetImageSparseMemoryRequirementsArgs, get_image_sparse_memory_requirements),
-        row!(
-            GetPhysicalDeviceSparseImageFormatPropertiesArgs,
-            get_physical_device_sparse_image_format_properties
-        ),
-        row!(QueueBindSparseArgs, queue_bind_sparse),
-        row!(CreateFenceArgs, create_fence),
-        row!(DestroyFenceArgs, destroy_fence),
-        row!(ResetFencesArgs, reset_fences),
-        row!(GetFenceStatusArgs, get_fence_status),
-        row!(WaitForFencesArgs, wait_for_fences),
-        row!(CreateSemaphoreArgs, create_semaphore),
-        row!(DestroySemaphoreArgs, destroy_semaphore),
-        row!(CreateEventArgs, create_event),
-        row!(DestroyEventArgs, destroy_event),
-        row!(GetEventStatusArgs, get_event_status),
-        row!(SetEventArgs, set_event),
-        row!(ResetEventArgs, reset_event),
-        row!(CreateQueryPoolArgs, create_query_pool),
-        row!(DestroyQueryPoolArgs, destroy_query_pool),
-        row!(GetQueryPoolResultsArgs, get_query_pool_results),
-        row!(CreateBufferArgs, create_buffer),
-        row!(DestroyBufferArgs, destroy_buffer),
-        row!(CreateBufferViewArgs, create_buffer_view),
-        row!(DestroyBufferViewArgs, destroy_buffer_view),
-        row!(CreateImageArgs, create_image),
-        row!(DestroyImageArgs, destroy_image),
-        row!(GetImageSubresourceLayoutArgs, get_image_subresource_layout),
-        row!(CreateImageViewArgs, create_image_view),
-        row!(DestroyImageViewArgs, destroy_image_view),
-        row!(CreateShaderModuleArgs, create_shader_module),
-        row!(DestroyShaderModuleArgs, destroy_shader_module),
-        row!(CreatePipelineCacheArgs, create_pipeline_cache),
-        row!(DestroyPipelineCacheArgs, destroy_pipeline_cache),
-        row!(GetPipelineCacheDataArgs, get_pipeline_cache_data),
-        row!(MergePipelineCachesArgs, merge_pipeline_caches),
-        row!(CreateGraphicsPipelinesArgs, create_graphics_pipelines),
-        row!(CreateComputePipelinesArgs, create_compute_pipelines),
-        row!(DestroyPipelineArgs, destroy_pipeline),
-        row!(CreatePipelineLayoutArgs, create_pipeline_layout),
-        row!(DestroyPipelineLayoutArgs, destroy_pipeline_layout),
-        row!(CreateSamplerArgs, create_sampler),
-        row!(DestroySamplerArgs, destroy_sampler),
-        row!(CreateDescriptorSetLayoutArgs, create_descriptor_set_layout),
-        row!(DestroyDescriptorSetLayoutArgs, destroy_descriptor_set_layout),
-        row!(CreateDescriptorPoolArgs, create_descriptor_pool),
-        row!(DestroyDescriptorPoolArgs, destroy_descriptor_pool),
-        row!(ResetDescriptorPoolArgs, reset_descriptor_pool),
-        row!(AllocateDescriptorSetsArgs, allocate_descriptor_sets),
-        row!(FreeDescriptorSetsArgs, free_descriptor_sets),
-        row!(UpdateDescriptorSetsArgs, update_descriptor_sets),
-        row!(CreateFramebufferArgs, create_framebuffer),
-        row!(DestroyFramebufferArgs, destroy_framebuffer),
-        row!(CreateRenderPassArgs, create_render_pass),
-        row!(DestroyRenderPassArgs, destroy_render_pass),
-        row!(GetRenderAreaGranularityArgs, get_render_area_granularity),
-        row!(CreateCommandPoolArgs, create_command_pool),
-        row!(DestroyCommandPoolArgs, destroy_command_pool),
-        row!(ResetCommandPoolArgs, reset_command_pool),
-        row!(AllocateCommandBuffersArgs, allocate_command_buffers),
-        row!(FreeCommandBuffersArgs, free_command_buffers),
-        row!(BeginCommandBufferArgs, begin_command_buffer),
-        row!(EndCommandBufferArgs, end_command_buffer),
-        row!(ResetCommandBufferArgs, reset_command_buffer),
-        row!(CmdBindPipelineArgs, cmd_bind_pipeline),
-        row!(CmdSetViewportArgs, cmd_set_viewport),
-        row!(CmdSetScissorArgs, cmd_set_scissor),
-        row!(CmdSetLineWidthArgs, cmd_set_line_width),
-        row!(CmdSetDepthBiasArgs, cmd_set_depth_bias),
-        row!(CmdSetBlendConstantsArgs, cmd_set_blend_constants),
-        row!(CmdSetDepthBoundsArgs, cmd_set_depth_bounds),
-        row!(CmdSetStencilCompareMaskArgs, cmd_set_stencil_compare_mask),
-        row!(CmdSetStencilWriteMaskArgs, cmd_set_stencil_write_mask),
-        row!(CmdSetStencilReferenceArgs, cmd_set_stencil_reference),
-        row!(CmdBindDescriptorSetsArgs, cmd_bind_descriptor_sets),
-        row!(CmdBindIndexBufferArgs, cmd_bind_index_buffer),
-        row!(CmdBindVertexBuffersArgs, cmd_bind_vertex_buffers),
-        row!(CmdDrawArgs, cmd_draw),
-        row!(CmdDrawIndexedArgs, cmd_draw_indexed),
-        row!(CmdDrawIndirectArgs, cmd_draw_indirect),
-        row!(CmdDrawIndexedIndirectArgs, cmd_draw_indexed_indirect),
-        row!(CmdDispatchArgs, cmd_dispatch),
-        row!(CmdDispatchIndirectArgs, cmd_dispatch_indirect),
-        row!(CmdCopyBufferArgs, cmd_copy_buffer),
-        row!(CmdCopyImageArgs, cmd_copy_image),
-        row!(CmdBlitImageArgs, cmd_blit_image),
-        row!(CmdCopyBufferToImageArgs, cmd_copy_buffer_to_image),
-        row!(CmdCopyImageToBufferArgs, cmd_copy_image_to_buffer),
-        row!(CmdUpdateBufferArgs, cmd_update_buffer),
-        row!(CmdFillBufferArgs, cmd_fill_buffer),
-        row!(CmdClearColorImageArgs, cmd_clear_color_image),
-        row!(CmdClearDepthStencilImageArgs, cmd_clear_depth_stencil_image),
-        row!(CmdClearAttachmentsArgs, cmd_clear_attachments),
-        row!(CmdResolveImageArgs, cmd_resolve_image),
-        row!(CmdSetEventArgs, cmd_set_event),
-        row!(CmdResetEventArgs, cmd_reset_event),
-        row!(CmdWaitEventsArgs, cmd_wait_events),
-        row!(CmdPipelineBarrierArgs, cmd_pipeline_barrier),
-        row!(CmdBeginQueryArgs, cmd_begin_query),
-        row!(CmdEndQueryArgs, cmd_end_query),
-        row!(CmdResetQueryPoolArgs, cmd_reset_query_pool),
-        row!(CmdWriteTimestampArgs, cmd_write_timestamp),
-        row!(CmdCopyQueryPoolResultsArgs, cmd_copy_query_pool_results),
-        row!(CmdPushConstantsArgs, cmd_push_constants),
-        row!(CmdBeginRenderPassArgs, cmd_begin_render_pass),
-        row!(CmdNextSubpassArgs, cmd_next_subpass),
-        row!(CmdEndRenderPassArgs, cmd_end_render_pass),
-        row!(CmdExecuteCommandsArgs, cmd_execute_commands),
-        row!(EnumerateInstanceVersionArgs, enumerate_instance_version),
-        row!(BindBufferMemory2Args, bind_buffer_memory2),
-        row!(BindImageMemory2Args, bind_image_memory2),
-        row!(
-            GetDeviceGroupPeerMemoryFeaturesArgs, get_device_group_peer_memory_features
-        ),
-        row!(CmdSetDeviceMaskArgs, cmd_set_device_mask),
-        row!(CmdDispatchBaseArgs, cmd_dispatch_base),
-        row!(EnumeratePhysicalDeviceGroupsArgs, enumerate_physical_device_groups),
-        row!(GetImageMemoryRequirements2Args, get_image_memory_requirements2),
-        row!(GetBufferMemoryRequirements2Args, get_buffer_memory_requirements2),
-        row!(
-            GetImageSparseMemoryRequirements2Args, get_image_sparse_memory_requirements2
-        ),
-        row!(GetPhysicalDeviceFeatures2Args, get_physical_device_features2),
-        row!(GetPhysicalDeviceProperties2Args, get_physical_device_properties2),
-        row!(
-            GetPhysicalDeviceFormatProperties2Args,
-            get_physical_device_format_properties2
-        ),
-        row!(
-            GetPhysicalDeviceImageFormatProperties2Args,
-            get_physical_device_image_format_properties2
-        ),
-        row!(
-            GetPhysicalDeviceQueueFamilyProperties2Args,
-            get_physical_device_queue_family_properties2
-        ),
-        row!(
-            GetPhysicalDeviceMemoryProperties2Args,
-            get_physical_device_memory_properties2
-        ),
-        row!(
-            GetPhysicalDeviceSparseImageFormatProperties2Args,
-            get_physical_device_sparse_image_format_properties2
-        ),
-        row!(TrimCommandPoolArgs, trim_command_pool),
-        row!(GetDeviceQueue2Args, get_device_queue2),
-        row!(CreateSamplerYcbcrConversionArgs, create_sampler_ycbcr_conversion),
-        row!(DestroySamplerYcbcrConversionArgs, destroy_sampler_ycbcr_conversion),
-        row!(CreateDescriptorUpdateTemplateArgs, create_descriptor_update_template),
-        row!(DestroyDescriptorUpdateTemplateArgs, destroy_descriptor_update_template),
-        None,
-        row!(
-            GetPhysicalDeviceExternalBufferPropertiesArgs,
-            get_physical_device_external_buffer_properties
-        ),
-        row!(
-            GetPhysicalDeviceExternalFencePropertiesArgs,
-            get_physical_device_external_fence_properties
-        ),
-        row!(
-            GetPhysicalDeviceExternalSemaphorePropertiesArgs,
-            get_physical_device_external_semaphore_properties
-        ),
-        row!(GetDescriptorSetLayoutSupportArgs, get_descriptor_set_layout_support),
-        row!(CmdDrawIndirectCountArgs, cmd_draw_indirect_count),
-        row!(CmdDrawIndexedIndirectCountArgs, cmd_draw_indexed_indirect_count),
-        row!(CreateRenderPass2Args, create_render_pass2),
-        row!(CmdBeginRenderPass2Args, cmd_begin_render_pass2),
-        row!(CmdNextSubpass2Args, cmd_next_subpass2),
-        row!(CmdEndRenderPass2Args, cmd_end_render_pass2),
-        row!(ResetQueryPoolArgs, reset_query_pool),
-        row!(GetSemaphoreCounterValueArgs, get_semaphore_counter_value),
-        row!(WaitSemaphoresArgs, wait_semaphores),
-        row!(SignalSemaphoreArgs, signal_semaphore),
-        row!(GetBufferDeviceAddressArgs, get_buffer_device_address),
-        row!(GetBufferOpaqueCaptureAddressArgs, get_buffer_opaque_capture_address),
-        row!(
-            GetDeviceMemoryOpaqueCaptureAddressArgs,
-            get_device_memory_opaque_capture_address
-        ),
-        row!(SetReplyCommandStreamMESAArgs, set_reply_command_stream_mesa),
-        row!(SeekReplyCommandStreamMESAArgs, seek_reply_command_stream_mesa),
-        row!(ExecuteCommandStreamsMESAArgs, execute_command_streams_mesa),
-        row!(
-            CmdBindTransformFeedbackBuffersEXTArgs,
-            cmd_bind_transform_feedback_buffers_ext
-        ),
-        row!(CmdBeginTransformFeedbackEXTArgs, cmd_begin_transform_feedback_ext),
-        row!(CmdEndTransformFeedbackEXTArgs, cmd_end_transform_feedback_ext),
-        row!(CmdBeginQueryIndexedEXTArgs, cmd_begin_query_indexed_ext),
-        row!(CmdEndQueryIndexedEXTArgs, cmd_end_query_indexed_ext),
-        row!(CmdDrawIndirectByteCountEXTArgs, cmd_draw_indirect_byte_count_ext),
-        row!(
-            GetImageDrmFormatModifierPropertiesEXTArgs,
-            get_image_drm_format_modifier_properties_ext
-        ),
-        row!(CreateRingMESAArgs, create_ring_mesa),
-        row!(DestroyRingMESAArgs, destroy_ring_mesa),
-        row!(NotifyRingMESAArgs, notify_ring_mesa),
-        row!(WriteRingExtraMESAArgs, write_ring_extra_mesa),
-        row!(GetMemoryResourcePropertiesMESAArgs, get_memory_resource_properties_mesa),
-        None,
-        None,
-        None,
-        row!(GetPhysicalDeviceToolPropertiesArgs, get_physical_device_tool_properties),
-        row!(CreatePrivateDataSlotArgs, create_private_data_slot),
-        row!(DestroyPrivateDataSlotArgs, destroy_private_data_slot),
-        row!(SetPrivateDataArgs, set_private_data),
-        row!(GetPrivateDataArgs, get_private_data),
-        row!(CmdSetEvent2Args, cmd_set_event2),
-        row!(CmdResetEvent2Args, cmd_reset_event2),
-        row!(CmdWaitEvents2Args, cmd_wait_events2),
-        row!(CmdPipelineBarrier2Args, cmd_pipeline_barrier2),
-        row!(CmdWriteTimestamp2Args, cmd_write_timestamp2),
-        row!(QueueSubmit2Args, queue_submit2),
-        row!(CmdCopyBuffer2Args, cmd_copy_buffer2),
-        row!(CmdCopyImage2Args, cmd_copy_image2),
-        row!(CmdCopyBufferToImage2Args, cmd_copy_buffer_to_image2),
-        row!(CmdCopyImageToBuffer2Args, cmd_copy_image_to_buffer2),
-        row!(CmdBlitImage2Args, cmd_blit_image2),
-        row!(CmdResolveImage2Args, cmd_resolve_image2),
-        row!(CmdBeginRenderingArgs, cmd_begin_rendering),
-        row!(CmdEndRenderingArgs, cmd_end_rendering),
-        row!(CmdSetCullModeArgs, cmd_set_cull_mode),
-        row!(CmdSetFrontFaceArgs, cmd_set_front_face),
-        row!(CmdSetPrimitiveTopologyArgs, cmd_set_primitive_topology),
-        row!(CmdSetViewportWithCountArgs, cmd_set_viewport_with_count),
-        row!(CmdSetScissorWithCountArgs, cmd_set_scissor_with_count),
-        row!(CmdBindVertexBuffers2Args, cmd_bind_vertex_buffers2),
-        row!(CmdSetDepthTestEnableArgs, cmd_set_depth_test_enable),
-        row!(CmdSetDepthWriteEnableArgs, cmd_set_depth_write_enable),
-        row!(CmdSetDepthCompareOpArgs, cmd_set_depth_compare_op),
-        row!(CmdSetDepthBoundsTestEnableArgs, cmd_set_depth_bounds_test_enable),
-        row!(CmdSetStencilTestEnableArgs, cmd_set_stencil_test_enable),
-        row!(CmdSetStencilOpArgs, cmd_set_stencil_op),
-        row!(CmdSetRasterizerDiscardEnableArgs, cmd_set_rasterizer_discard_enable),
-        row!(CmdSetDepthBiasEnableArgs, cmd_set_depth_bias_enable),
-        row!(CmdSetPrimitiveRestartEnableArgs, cmd_set_primitive_restart_enable),
-        row!(
-            GetDeviceBufferMemoryRequirementsArgs, get_device_buffer_memory_requirements
-        ),
-        row!(GetDeviceImageMemoryRequirementsArgs, get_device_image_memory_requirements),
-        row!(
-            GetDeviceImageSparseMemoryRequirementsArgs,
-            get_device_image_sparse_memory_requirements
-        ),
-        row!(CmdSetPatchControlPointsEXTArgs, cmd_set_patch_control_points_ext),
-        row!(CmdSetLogicOpEXTArgs, cmd_set_logic_op_ext),
-        row!(
-            GetPhysicalDeviceCalibrateableTimeDomainsKHRArgs,
-            get_physical_device_calibrateable_time_domains_khr
-        ),
-        row!(GetCalibratedTimestampsKHRArgs, get_calibrated_timestamps_khr),
-        row!(CmdSetLineStippleArgs, cmd_set_line_stipple),
-        None,
-        None,
-        row!(CmdBeginConditionalRenderingEXTArgs, cmd_begin_conditional_rendering_ext),
-        row!(CmdEndConditionalRenderingEXTArgs, cmd_end_conditional_rendering_ext),
-        None,
-        None,
-        row!(ResetFenceResourceMESAArgs, reset_fence_resource_mesa),
-        row!(WaitSemaphoreResourceMESAArgs, wait_semaphore_resource_mesa),
-        row!(ImportSemaphoreResourceMESAArgs, import_semaphore_resource_mesa),
-        row!(CmdDrawMultiEXTArgs, cmd_draw_multi_ext),
-        row!(CmdDrawMultiIndexedEXTArgs, cmd_draw_multi_indexed_ext),
-        row!(CmdPushDescriptorSetArgs, cmd_push_descriptor_set),
-        None,
-        row!(SubmitVirtqueueSeqnoMESAArgs, submit_virtqueue_seqno_mesa),
-        row!(WaitVirtqueueSeqnoMESAArgs, wait_virtqueue_seqno_mesa),
-        row!(WaitRingSeqnoMESAArgs, wait_ring_seqno_mesa),
-        row!(CmdSetColorWriteEnableEXTArgs, cmd_set_color_write_enable_ext),
-        row!(CmdSetVertexInputEXTArgs, cmd_set_vertex_input_ext),
-        row!(
-            CmdSetTessellationDomainOriginEXTArgs, cmd_set_tessellation_domain_origin_ext
-        ),
-        row!(CmdSetDepthClampEnableEXTArgs, cmd_set_depth_clamp_enable_ext),
-        row!(CmdSetPolygonModeEXTArgs, cmd_set_polygon_mode_ext),
-        row!(CmdSetRasterizationSamplesEXTArgs, cmd_set_rasterization_samples_ext),
-        row!(CmdSetSampleMaskEXTArgs, cmd_set_sample_mask_ext),
-        row!(CmdSetAlphaToCoverageEnableEXTArgs, cmd_set_alpha_to_coverage_enable_ext),
-        row!(CmdSetAlphaToOneEnableEXTArgs, cmd_set_alpha_to_one_enable_ext),
-        row!(CmdSetLogicOpEnableEXTArgs, cmd_set_logic_op_enable_ext),
-        row!(CmdSetColorBlendEnableEXTArgs, cmd_set_color_blend_enable_ext),
-        row!(CmdSetColorBlendEquationEXTArgs, cmd_set_color_blend_equation_ext),
-        row!(CmdSetColorWriteMaskEXTArgs, cmd_set_color_write_mask_ext),
-        row!(CmdSetRasterizationStreamEXTArgs, cmd_set_rasterization_stream_ext),
-        row!(
-            CmdSetConservativeRasterizationModeEXTArgs,
-            cmd_set_conservative_rasterization_mode_ext
-        ),
-        row!(
-            CmdSetExtraPrimitiveOverestimationSizeEXTArgs,
-            cmd_set_extra_primitive_overestimation_size_ext
-        ),
-        row!(CmdSetDepthClipEnableEXTArgs, cmd_set_depth_clip_enable_ext),
-        row!(CmdSetSampleLocationsEnableEXTArgs, cmd_set_sample_locations_enable_ext),
-        row!(CmdSetColorBlendAdvancedEXTArgs, cmd_set_color_blend_advanced_ext),
-        row!(CmdSetProvokingVertexModeEXTArgs, cmd_set_provoking_vertex_mode_ext),
-        row!(CmdSetLineRasterizationModeEXTArgs, cmd_set_line_rasterization_mode_ext),
-        row!(CmdSetLineStippleEnableEXTArgs, cmd_set_line_stipple_enable_ext),
-        row!(
-            CmdSetDepthClipNegativeOneToOneEXTArgs,
-            cmd_set_depth_clip_negative_one_to_one_ext
-        ),
-        row!(
-            GetPhysicalDeviceFragmentShadingRatesKHRArgs,
-            get_physical_device_fragment_shading_rates_khr
-        ),
-        row!(CmdSetFragmentShadingRateKHRArgs, cmd_set_fragment_shading_rate_khr),
-        row!(CmdBindIndexBuffer2Args, cmd_bind_index_buffer2),
-        row!(GetRenderingAreaGranularityArgs, get_rendering_area_granularity),
-        row!(GetDeviceImageSubresourceLayoutArgs, get_device_image_subresource_layout),
-        row!(GetImageSubresourceLayout2Args, get_image_subresource_layout2),
-        row!(CmdSetSampleLocationsEXTArgs, cmd_set_sample_locations_ext),
-        row!(
-            GetPhysicalDeviceMultisamplePropertiesEXTArgs,
-            get_physical_device_multisample_properties_ext
-        ),
-        None,
-        row!(UnmapMemory2Args, unmap_memory2),
-        row!(
-            CmdSetRenderingAttachmentLocationsArgs,
-            cmd_set_rendering_attachment_locations
-        ),
-        row!(
-            CmdSetRenderingInputAttachmentIndicesArgs,
-            cmd_set_rendering_input_attachment_indices
-        ),
-        row!(CmdBindDescriptorSets2Args, cmd_bind_descriptor_sets2),
-        row!(CmdPushConstants2Args, cmd_push_constants2),
-        row!(CmdPushDescriptorSet2Args, cmd_push_descriptor_set2),
-        None,
-        None,
-        None,
-        row!(CopyImageToImageArgs, copy_image_to_image),
-        row!(TransitionImageLayoutArgs, transition_image_layout),
-        row!(CopyImageToMemoryMESAArgs, copy_image_to_memory_mesa),
-        row!(CopyMemoryToImageMESAArgs, copy_memory_to_image_mesa),
-        row!(CreateDeferredOperationKHRArgs, create_deferred_operation_khr),
-        row!(DestroyDeferredOperationKHRArgs, destroy_deferred_operation_khr),
-        row!(
-            GetDeferredOperationMaxConcurrencyKHRArgs,
-            get_deferred_operation_max_concurrency_khr
-        ),
-        row!(GetDeferredOperationResultKHRArgs, get_deferred_operation_result_khr),
-        row!(DeferredOperationJoinKHRArgs, deferred_operation_join_khr),
-        row!(CreateAccelerationStructureKHRArgs, create_acceleration_structure_khr),
-        row!(DestroyAccelerationStructureKHRArgs, destroy_acceleration_structure_khr),
-        row!(
-            CmdBuildAccelerationStructuresKHRArgs, cmd_build_acceleration_structures_khr
-        ),
-        row!(
-            CmdBuildAccelerationStructuresIndirectKHRArgs,
-            cmd_build_acceleration_structures_indirect_khr
-        ),
-        None,
-        row!(CopyAccelerationStructureKHRArgs, copy_acceleration_structure_khr),
-        None,
-        None,
-        row!(
-            WriteAccelerationStructuresPropertiesKHRArgs,
-            write_acceleration_structures_properties_khr
-        ),
-        row!(CmdCopyAccelerationStructureKHRArgs, cmd_copy_acceleration_structure_khr),
-        row!(
-            CmdCopyAccelerationStructureToMemoryKHRArgs,
-            cmd_copy_acceleration_structure_to_memory_khr
-        ),
-        row!(
-            CmdCopyMemoryToAccelerationStructureKHRArgs,
-            cmd_copy_memory_to_acceleration_structure_khr
-        ),
-        row!(
-            GetAccelerationStructureDeviceAddressKHRArgs,
-            get_acceleration_structure_device_address_khr
-        ),
-        row!(
-            CmdWriteAccelerationStructuresPropertiesKHRArgs,
-            cmd_write_acceleration_structures_properties_khr
-        ),
-        row!(
-            GetDeviceAccelerationStructureCompatibilityKHRArgs,
-            get_device_acceleration_structure_compatibility_khr
-        ),
-        row!(
-            GetAccelerationStructureBuildSizesKHRArgs,
-            get_acceleration_structure_build_sizes_khr
-        ),
-        row!(CmdTraceRaysKHRArgs, cmd_trace_rays_khr),
-        row!(CreateRayTracingPipelinesKHRArgs, create_ray_tracing_pipelines_khr),
-        row!(
-            GetRayTracingShaderGroupHandlesKHRArgs,
-            get_ray_tracing_shader_group_handles_khr
-        ),
-        row!(
-            GetRayTracingCaptureReplayShaderGroupHandlesKHRArgs,
-            get_ray_tracing_capture_replay_shader_group_handles_khr
-        ),
-        row!(CmdTraceRaysIndirectKHRArgs, cmd_trace_rays_indirect_khr),
-        row!(
-            GetRayTracingShaderGroupStackSizeKHRArgs,
-            get_ray_tracing_shader_group_stack_size_khr
-        ),
-        row!(
-            CmdSetRayTracingPipelineStackSizeKHRArgs,
-            cmd_set_ray_tracing_pipeline_stack_size_khr
-        ),
-        row!(CmdTraceRaysIndirect2KHRArgs, cmd_trace_rays_indirect2_khr),
-        row!(CmdSetDepthBias2EXTArgs, cmd_set_depth_bias2_ext),
-        row!(
-            CmdSetAttachmentFeedbackLoopEnableEXTArgs,
-            cmd_set_attachment_feedback_loop_enable_ext
-        ),
-        row!(CmdSetDepthClampRangeEXTArgs, cmd_set_depth_clamp_range_ext),
-    ];
-}
-
-impl<V: Visitor> Table<V> {
-    pub(crate) const VISITS: [Option<Visit<V>>; 331] = [
-        visit!(CreateInstanceArgs),
-        visit!(DestroyInstanceArgs),
-        visit!(EnumeratePhysicalDevicesArgs),
-        visit!(GetPhysicalDeviceFeaturesArgs),
-        visit!(GetPhysicalDeviceFormatPropertiesArgs),
-        visit!(GetPhysicalDeviceImageFormatPropertiesArgs),
-        visit!(GetPhysicalDevicePropertiesArgs),
-        visit!(GetPhysicalDeviceQueueFamilyPropertiesArgs),
-        visit!(GetPhysicalDeviceMemoryPropertiesArgs),
-        None,
-        None,
-        visit!(CreateDeviceArgs),
-        visit!(DestroyDeviceArgs),
-        visit!(EnumerateInstanceExtensionPropertiesArgs),
-        visit!(EnumerateDeviceExtensionPropertiesArgs),
-        visit!(EnumerateInstanceLayerPropertiesArgs),
-        visit!(EnumerateDeviceLayerPropertiesArgs),
-        visit!(GetDeviceQueueArgs),
-        visit!(QueueSubmitArgs),
-        visit!(QueueWaitIdleArgs),
-        visit!(DeviceWaitIdleArgs),
-        visit!(AllocateMemoryArgs),
-        visit!(FreeMemoryArgs),
-        None,
-        visit!(UnmapMemoryArgs),
-        visit!(FlushMappedMemoryRangesArgs),
-        visit!(InvalidateMappedMemoryRangesArgs),
-        visit!(GetDeviceMemoryCommitmentArgs),
-        visit!(BindBufferMemoryArgs),
-        visit!(BindImageMemoryArgs),
-        visit!(GetBufferMemoryRequirementsArgs),
-        visit!(GetImageMemoryRequirementsArgs),
-        visit!(GetImageSparseMemoryRequirementsArgs),
-        visit!(GetPhysicalDeviceSparseImageFormatPropertiesArgs),
-        visit!(QueueBindSparseArgs),
-        visit!(CreateFenceArgs),
-        visit!(DestroyFenceArgs),
-        visit!(ResetFencesArgs),
-        visit!(GetFenceStatusArgs),
-        visit!(WaitForFencesArgs),
-        visit!(CreateSemaphoreArgs),
-        visit!(DestroySemaphoreArgs),
-        visit!(CreateEventArgs),
-        visit!(DestroyEventArgs),
-        visit!(GetEventStatusArgs),
-        visit!(SetEventArgs),
-        visit!(ResetEventArgs),
-        visit!(CreateQueryPoolArgs),
-        visit!(DestroyQueryPoolArgs),
-        visit!(GetQueryPoolResultsArgs),
-        visit!(CreateBufferArgs),
-        visit!(DestroyBufferArgs),
-        visit!(CreateBufferViewArgs),
-        visit!(DestroyBufferViewArgs),
-        visit!(CreateImageArgs),
-        visit!(DestroyImageArgs),
-        visit!(GetImageSubresourceLayoutArgs),
-        visit!(CreateImageViewArgs),
-        visit!(DestroyImageViewArgs),
-        visit!(CreateShaderModuleArgs),
-        visit!(DestroyShaderModuleArgs),
-        visit!(CreatePipelineCacheArgs),
-        visit!(DestroyPipelineCacheArgs),
-        visit!(GetPipelineCacheDataArgs),
-        visit!(MergePipelineCachesArgs),
-        visit!(CreateGraphicsPipelinesArgs),
-        visit!(CreateComputePipelinesArgs),
-        visit!(DestroyPipelineArgs),
-        visit!(CreatePipelineLayoutArgs),
-        visit!(DestroyPipelineLayoutArgs),
-        visit!(CreateSamplerArgs),
-        visit!(DestroySamplerArgs),
-        visit!(CreateDescriptorSetLayoutArgs),
-        visit!(DestroyDescriptorSetLayoutArgs),
-        visit!(CreateDescriptorPoolArgs),
-        visit!(DestroyDescriptorPoolArgs),
-        visit!(ResetDescriptorPoolArgs),
-        visit!(AllocateDescriptorSetsArgs),
-        visit!(FreeDescriptorSetsArgs),
-        visit!(UpdateDescriptorSetsArgs),
-        visit!(CreateFramebufferArgs),
-        visit!(DestroyFramebufferArgs),
-        visit!(CreateRenderPassArgs),
-        visit!(DestroyRenderPassArgs),
-        visit!(GetRenderAreaGranularityArgs),
-        visit!(CreateCommandPoolArgs),
-        visit!(DestroyCommandPoolArgs),
-        visit!(ResetCommandPoolArgs),
-        visit!(AllocateCommandBuffersArgs),
-        visit!(FreeCommandBuffersArgs),
-        visit!(BeginCommandBufferArgs),
-        visit!(EndCommandBufferArgs),
-        visit!(ResetCommandBufferArgs),
-        visit!(CmdBindPipelineArgs),
-        visit!(CmdSetViewportArgs),
-        visit!(CmdSetScissorArgs),
-        visit!(CmdSetLineWidthArgs),
-        visit!(CmdSetDepthBiasArgs),
-        visit!(CmdSetBlendConstantsArgs),
-        visit!(CmdSetDepthBoundsArgs),
-        visit!(CmdSetStencilCompareMaskArgs),
-        visit!(CmdSetStencilWriteMaskArgs),
-        visit!(CmdSetStencilReferenceArgs),
-        visit!(CmdBindDescriptorSetsArgs),
-        visit!(CmdBindIndexBufferArgs),
-        visit!(CmdBindVertexBuffersArgs),
-        visit!(CmdDrawArgs),
-        visit!(CmdDrawIndexedArgs),
-        visit!(CmdDrawIndirectArgs),
-        visit!(CmdDrawIndexedIndirectArgs),
-        visit!(CmdDispatchArgs),
-        visit!(CmdDispatchIndirectArgs),
-        visit!(CmdCopyBufferArgs),
-        visit!(CmdCopyImageArgs),
-        visit!(CmdBlitImageArgs),
-        visit!(CmdCopyBufferToImageArgs),
-        visit!(CmdCopyImageToBufferArgs),
-        visit!(CmdUpdateBufferArgs),
-        visit!(CmdFillBufferArgs),
-        visit!(CmdClearColorImageArgs),
-        visit!(CmdClearDepthStencilImageArgs),
-        visit!(CmdClearAttachmentsArgs),
-        visit!(CmdResolveImageArgs),
-        visit!(CmdSetEventArgs),
-        visit!(CmdResetEventArgs),
-        visit!(CmdWaitEventsArgs),
-        visit!(CmdPipelineBarrierArgs),
-        visit!(CmdBeginQueryArgs),
-        visit!(CmdEndQueryArgs),
-        visit!(CmdResetQueryPoolArgs),
-        visit!(CmdWriteTimestampArgs),
-        visit!(CmdCopyQueryPoolResultsArgs),
-        visit!(CmdPushConstantsArgs),
-        visit!(CmdBeginRenderPassArgs),
-        visit!(CmdNextSubpassArgs),
-        visit!(CmdEndRenderPassArgs),
-        visit!(CmdExecuteCommandsArgs),
-        visit!(EnumerateInstanceVersionArgs),
-        visit!(BindBufferMemory2Args),
-        visit!(BindImageMemory2Args),
-        visit!(GetDeviceGroupPeerMemoryFeaturesArgs),
-        visit!(CmdSetDeviceMaskArgs),
-        visit!(CmdDispatchBaseArgs),
-        visit!(EnumeratePhysicalDeviceGroupsArgs),
-        visit!(GetImageMemoryRequirements2Args),
-        visit!(GetBufferMemoryRequirements2Args),
-        visit!(GetImageSparseMemoryRequirements2Args),
-        visit!(GetPhysicalDeviceFeatures2Args),
-        visit!(GetPhysicalDeviceProperties2Args),
-        visit!(GetPhysicalDeviceFormatProperties2Args),
-        visit!(GetPhysicalDeviceImageFormatProperties2Args),
-        visit!(GetPhysicalDeviceQueueFamilyProperties2Args),
-        visit!(GetPhysicalDeviceMemoryProperties2Args),
-        visit!(GetPhysicalDeviceSparseImageFormatProperties2Args),
-        visit!(TrimCommandPoolArgs),
-        visit!(GetDeviceQueue2Args),
-        visit!(CreateSamplerYcbcrConversionArgs),
-        visit!(DestroySamplerYcbcrConversionArgs),
-        visit!(CreateDescriptorUpdateTemplateArgs),
-        visit!(DestroyDescriptorUpdateTemplateArgs),
-        None,
-        visit!(GetPhysicalDeviceExternalBufferPropertiesArgs),
-        visit!(GetPhysicalDeviceExternalFencePropertiesArgs),
-        visit!(GetPhysicalDeviceExternalSemaphorePropertiesArgs),
-        visit!(GetDescriptorSetLayoutSupportArgs),
-        visit!(CmdDrawIndirectCountArgs),
-        visit!(CmdDrawIndexedIndirectCountArgs),
-        visit!(CreateRenderPass2Args),
-        visit!(CmdBeginRenderPass2Args),
-        visit!(CmdNextSubpass2Args),
-        visit!(CmdEndRenderPass2Args),
-        visit!(ResetQueryPoolArgs),
-        visit!(GetSemaphoreCounterValueArgs),
-        visit!(WaitSemaphoresArgs),
-        visit!(SignalSemaphoreArgs),
-        visit!(GetBufferDeviceAddressArgs),
-        visit!(GetBufferOpaqueCaptureAddressArgs),
-        visit!(GetDeviceMemoryOpaqueCaptureAddressArgs),
-        visit!(SetReplyCommandStreamMESAArgs),
-        visit!(SeekReplyCommandStreamMESAArgs),
-        visit!(ExecuteCommandStreamsMESAArgs),
-        visit!(CmdBindTransformFeedbackBuffersEXTArgs),
-        visit!(CmdBeginTransformFeedbackEXTArgs),
-        visit!(CmdEndTransformFeedbackEXTArgs),
-        visit!(CmdBeginQueryIndexedEXTArgs),
-        visit!(CmdEndQueryIndexedEXTArgs),
-        visit!(CmdDrawIndirectByteCountEXTArgs),
-        visit!(GetImageDrmFormatModifierPropertiesEXTArgs),
-        visit!(CreateRingMESAArgs),
-        visit!(DestroyRingMESAArgs),
-        visit!(NotifyRingMESAArgs),
-        visit!(WriteRingExtraMESAArgs),
-        visit!(GetMemoryResourcePropertiesMESAArgs),
-        None,
-        None,
-        None,
-        visit!(GetPhysicalDeviceToolPropertiesArgs),
-        visit!(CreatePrivateDataSlotArgs),
-        visit!(DestroyPrivateDataSlotArgs),
-        visit!(SetPrivateDataArgs),
-        visit!(GetPrivateDataArgs),
-        visit!(CmdSetEvent2Args),
-        visit!(CmdResetEvent2Args),
-        visit!(CmdWaitEvents2Args),
-        visit!(CmdPipelineBarrier2Args),
-        visit!(CmdWriteTimestamp2Args),
-        visit!(QueueSubmit2Args),
-        visit!(CmdCopyBuffer2Args),
-        visit!(CmdCopyImage2Args),
-        visit!(CmdCopyBufferToImage2Args),
-        visit!(CmdCopyImageToBuffer2Args),
-        visit!(CmdBlitImage2Args),
-        visit!(CmdResolveImage2Args),
-        visit!(CmdBeginRenderingArgs),
-        visit!(CmdEndRenderingArgs),
-        visit!(CmdSetCullModeArgs),
-        visit!(CmdSetFrontFaceArgs),
-        visit!(CmdSetPrimitiveTopologyArgs),
-        visit!(CmdSetViewportWithCountArgs),
-        visit!(CmdSetScissorWithCountArgs),
-        visit!(CmdBindVertexBuffers2Args),
-        visit!(CmdSetDepthTestEnableArgs),
-        visit!(CmdSetDepthWriteEnableArgs),
-        visit!(CmdSetDepthCompareOpArgs),
-        visit!(CmdSetDepthBoundsTestEnableArgs),
-        visit!(CmdSetStencilTestEnableArgs),
-        visit!(CmdSetStencilOpArgs),
-        visit!(CmdSetRasterizerDiscardEnableArgs),
-        visit!(CmdSetDepthBiasEnableArgs),
-        visit!(CmdSetPrimitiveRestartEnableArgs),
-        visit!(GetDeviceBufferMemoryRequirementsArgs),
-        visit!(GetDeviceImageMemoryRequirementsArgs),
-        visit!(GetDeviceImageSparseMemoryRequirementsArgs),
-        visit!(CmdSetPatchControlPointsEXTArgs),
-        visit!(CmdSetLogicOpEXTArgs),
-        visit!(GetPhysicalDeviceCalibrateableTimeDomainsKHRArgs),
-        visit!(GetCalibratedTimestampsKHRArgs),
-        visit!(CmdSetLineStippleArgs),
-        None,
-        None,
-        visit!(CmdBeginConditionalRenderingEXTArgs),
-        visit!(CmdEndConditionalRenderingEXTArgs),
-        None,
-        None,
-        visit!(ResetFenceResourceMESAArgs),
-        visit!(WaitSemaphoreResourceMESAArgs),
-        visit!(ImportSemaphoreResourceMESAArgs),
-        visit!(CmdDrawMultiEXTArgs),
-        visit!(CmdDrawMultiIndexedEXTArgs),
-        visit!(CmdPushDescriptorSetArgs),
-        None,
-        visit!(SubmitVirtqueueSeqnoMESAArgs),
-        visit!(WaitVirtqueueSeqnoMESAArgs),
-        visit!(WaitRingSeqnoMESAArgs),
-        visit!(CmdSetColorWriteEnableEXTArgs),
-        visit!(CmdSetVertexInputEXTArgs),
-        visit!(CmdSetTessellationDomainOriginEXTArgs),
-        visit!(CmdSetDepthClampEnableEXTArgs),
-        visit!(CmdSetPolygonModeEXTArgs),
-        visit!(CmdSetRasterizationSamplesEXTArgs),
-        visit!(CmdSetSampleMaskEXTArgs),
-        visit!(CmdSetAlphaToCoverageEnableEXTArgs),
-        visit!(CmdSetAlphaToOneEnableEXTArgs),
-        visit!(CmdSetLogicOpEnableEXTArgs),
-        visit!(CmdSetColorBlendEnableEXTArgs),
-        visit!(CmdSetColorBlendEquationEXTArgs),
-        visit!(CmdSetColorWriteMaskEXTArgs),
-        visit!(CmdSetRasterizationStreamEXTArgs),
-        visit!(CmdSetConservativeRasterizationModeEXTArgs),
-        visit!(CmdSetExtraPrimitiveOverestimationSizeEXTArgs),
-        visit!(CmdSetDepthClipEnableEXTArgs),
-        visit!(CmdSetSampleLocationsEnableEXTArgs),
-        visit!(CmdSetColorBlendAdvancedEXTArgs),
-        visit!(CmdSetProvokingVertexModeEXTArgs),
-        visit!(CmdSetLineRasterizationModeEXTArgs),
-        visit!(CmdSetLineStippleEnableEXTArgs),
-        visit!(CmdSetDepthClipNegativeOneToOneEXTArgs),
-        visit!(GetPhysicalDeviceFragmentShadingRatesKHRArgs),
-        visit!(CmdSetFragmentShadingRateKHRArgs),
-        visit!(CmdBindIndexBuffer2Args),
-        visit!(GetRenderingAreaGranularityArgs),
-        visit!(GetDeviceImageSubresourceLayoutArgs),
-        visit!(GetImageSubresourceLayout2Args),
-        visit!(CmdSetSampleLocationsEXTArgs),
-        visit!(GetPhysicalDeviceMultisamplePropertiesEXTArgs),
-        None,
-        visit!(UnmapMemory2Args),
-        visit!(CmdSetRenderingAttachmentLocationsArgs),
-        visit!(CmdSetRenderingInputAttachmentIndicesArgs),
-        visit!(CmdBindDescriptorSets2Args),
-        visit!(CmdPushConstants2Args),
-        visit!(CmdPushDescriptorSet2Args),
-        None,
-        None,
-        None,
-        visit!(CopyImageToImageArgs),
-        visit!(TransitionImageLayoutArgs),
-        visit!(CopyImageToMemoryMESAArgs),
-        visit!(CopyMemoryToImageMESAArgs),
-        visit!(CreateDeferredOperationKHRArgs),
-        visit!(DestroyDeferredOperationKHRArgs),
-        visit!(GetDeferredOperationMaxConcurrencyKHRArgs),
-        visit!(GetDeferredOperationResultKHRArgs),
-        visit!(DeferredOperationJoinKHRArgs),
-        visit!(CreateAccelerationStructureKHRArgs),
-        visit!(DestroyAccelerationStructureKHRArgs),
-        visit!(CmdBuildAccelerationStructuresKHRArgs),
-        visit!(CmdBuildAccelerationStructuresIndirectKHRArgs),
-        None,
-        visit!(CopyAccelerationStructureKHRArgs),
-        None,
-        None,
-        visit!(WriteAccelerationStructuresPropertiesKHRArgs),
-        visit!(CmdCopyAccelerationStructureKHRArgs),
-        visit!(CmdCopyAccelerationStructureToMemoryKHRArgs),
-        visit!(CmdCopyMemoryToAccelerationStructureKHRArgs),
-        visit!(GetAccelerationStructureDeviceAddressKHRArgs),
-        visit!(CmdWriteAccelerationStructuresPropertiesKHRArgs),
-        visit!(GetDeviceAccelerationStructureCompatibilityKHRArgs),
-        visit!(GetAccelerationStructureBuildSizesKHRArgs),
-        visit!(CmdTraceRaysKHRArgs),
-        visit!(CreateRayTracingPipelinesKHRArgs),
-        visit!(GetRayTracingShaderGroupHandlesKHRArgs),
-        visit!(GetRayTracingCaptureReplayShaderGroupHandlesKHRArgs),
-        visit!(CmdTraceRaysIndirectKHRArgs),
-        visit!(GetRayTracingShaderGroupStackSizeKHRArgs),
-        visit!(CmdSetRayTracingPipelineStackSizeKHRArgs),
-        visit!(CmdTraceRaysIndirect2KHRArgs),
-        visit!(CmdSetDepthBias2EXTArgs),
-        visit!(CmdSetAttachmentFeedbackLoopEnableEXTArgs),
-        visit!(CmdSetDepthClampRangeEXTArgs),
-    ];
+table! {
+    create_instance: CreateInstanceArgs;
+    destroy_instance: DestroyInstanceArgs;
+    enumerate_physical_devices: EnumeratePhysicalDevicesArgs;
+    get_physical_device_features: GetPhysicalDeviceFeaturesArgs;
+    get_physical_device_format_properties: GetPhysicalDeviceFormatPropertiesArgs;
+        get_physical_device_image_format_properties: GetPhysicalDeviceImageFormatPropertiesArgs;
+    get_physical_device_properties: GetPhysicalDevicePropertiesArgs;
+        get_physical_device_queue_family_properties: GetPhysicalDeviceQueueFamilyPropertiesArgs;
+    get_physical_device_memory_properties: GetPhysicalDeviceMemoryPropertiesArgs;
+    never;
+    never;
+    create_device: CreateDeviceArgs;
+    destroy_device: DestroyDeviceArgs;
+    enumerate_instance_extension_properties: EnumerateInstanceExtensionPropertiesArgs;
+    enumerate_device_extension_properties: EnumerateDeviceExtensionPropertiesArgs;
+    enumerate_instance_layer_properties: EnumerateInstanceLayerPropertiesArgs;
+    enumerate_device_layer_properties: EnumerateDeviceLayerPropertiesArgs;
+    get_device_queue: GetDeviceQueueArgs;
+    queue_submit: QueueSubmitArgs;
+    queue_wait_idle: QueueWaitIdleArgs;
+    device_wait_idle: DeviceWaitIdleArgs;
+    allocate_memory: AllocateMemoryArgs;
+    free_memory: FreeMemoryArgs;
+    never;
+    unmap_memory: UnmapMemoryArgs;
+    flush_mapped_memory_ranges: FlushMappedMemoryRangesArgs;
+    invalidate_mapped_memory_ranges: InvalidateMappedMemoryRangesArgs;
+    get_device_memory_commitment: GetDeviceMemoryCommitmentArgs;
+    bind_buffer_memory: BindBufferMemoryArgs;
+    bind_image_memory: BindImageMemoryArgs;
+    get_buffer_memory_requirements: GetBufferMemoryRequirementsArgs;
+    get_image_memory_requirements: GetImageMemoryRequirementsArgs;
+    get_image_sparse_memory_requirements: GetImageSparseMemoryRequirementsArgs;
+        get_physical_device_sparse_image_format_properties: GetPhysicalDeviceSparseImageFormatPropertiesArgs;
+    queue_bind_sparse: QueueBindSparseArgs;
+    create_fence: CreateFenceArgs;
+    destroy_fence: DestroyFenceArgs;
+    reset_fences: ResetFencesArgs;
+    get_fence_status: GetFenceStatusArgs;
+    wait_for_fences: WaitForFencesArgs;
+    create_semaphore: CreateSemaphoreArgs;
+    destroy_semaphore: DestroySemaphoreArgs;
+    create_event: CreateEventArgs;
+    destroy_event: DestroyEventArgs;
+    get_event_status: GetEventStatusArgs;
+    set_event: SetEventArgs;
+    reset_event: ResetEventArgs;
+    create_query_pool: CreateQueryPoolArgs;
+    destroy_query_pool: DestroyQueryPoolArgs;
+    get_query_pool_results: GetQueryPoolResultsArgs;
+    create_buffer: CreateBufferArgs;
+    destroy_buffer: DestroyBufferArgs;
+    create_buffer_view: CreateBufferViewArgs;
+    destroy_buffer_view: DestroyBufferViewArgs;
+    create_image: CreateImageArgs;
+    destroy_image: DestroyImageArgs;
+    get_image_subresource_layout: GetImageSubresourceLayoutArgs;
+    create_image_view: CreateImageViewArgs;
+    destroy_image_view: DestroyImageViewArgs;
+    create_shader_module: CreateShaderModuleArgs;
+    destroy_shader_module: DestroyShaderModuleArgs;
+    create_pipeline_cache: CreatePipelineCacheArgs;
+    destroy_pipeline_cache: DestroyPipelineCacheArgs;
+    get_pipeline_cache_data: GetPipelineCacheDataArgs;
+    merge_pipeline_caches: MergePipelineCachesArgs;
+    create_graphics_pipelines: CreateGraphicsPipelinesArgs;
+    create_compute_pipelines: CreateComputePipelinesArgs;
+    destroy_pipeline: DestroyPipelineArgs;
+    create_pipeline_layout: CreatePipelineLayoutArgs;
+    destroy_pipeline_layout: DestroyPipelineLayoutArgs;
+    create_sampler: CreateSamplerArgs;
+    destroy_sampler: DestroySamplerArgs;
+    create_descriptor_set_layout: CreateDescriptorSetLayoutArgs;
+    destroy_descriptor_set_layout: DestroyDescriptorSetLayoutArgs;
+    create_descriptor_pool: CreateDescriptorPoolArgs;
+    destroy_descriptor_pool: DestroyDescriptorPoolArgs;
+    reset_descriptor_pool: ResetDescriptorPoolArgs;
+    allocate_descriptor_sets: AllocateDescriptorSetsArgs;
+    free_descriptor_sets: FreeDescriptorSetsArgs;
+    update_descriptor_sets: UpdateDescriptorSetsArgs;
+    create_framebuffer: CreateFramebufferArgs;
+    destroy_framebuffer: DestroyFramebufferArgs;
+    create_render_pass: CreateRenderPassArgs;
+    destroy_render_pass: DestroyRenderPassArgs;
+    get_render_area_granularity: GetRenderAreaGranularityArgs;
+    create_command_pool: CreateCommandPoolArgs;
+    destroy_command_pool: DestroyCommandPoolArgs;
+    reset_command_pool: ResetCommandPoolArgs;
+    allocate_command_buffers: AllocateCommandBuffersArgs;
+    free_command_buffers: FreeCommandBuffersArgs;
+    begin_command_buffer: BeginCommandBufferArgs;
+    end_command_buffer: EndCommandBufferArgs;
+    reset_command_buffer: ResetCommandBufferArgs;
+    cmd_bind_pipeline: CmdBindPipelineArgs;
+    cmd_set_viewport: CmdSetViewportArgs;
+    cmd_set_scissor: CmdSetScissorArgs;
+    cmd_set_line_width: CmdSetLineWidthArgs;
+    cmd_set_depth_bias: CmdSetDepthBiasArgs;
+    cmd_set_blend_constants: CmdSetBlendConstantsArgs;
+    cmd_set_depth_bounds: CmdSetDepthBoundsArgs;
+    cmd_set_stencil_compare_mask: CmdSetStencilCompareMaskArgs;
+    cmd_set_stencil_write_mask: CmdSetStencilWriteMaskArgs;
+    cmd_set_stencil_reference: CmdSetStencilReferenceArgs;
+    cmd_bind_descriptor_sets: CmdBindDescriptorSetsArgs;
+    cmd_bind_index_buffer: CmdBindIndexBufferArgs;
+    cmd_bind_vertex_buffers: CmdBindVertexBuffersArgs;
+    cmd_draw: CmdDrawArgs;
+    cmd_draw_indexed: CmdDrawIndexedArgs;
+    cmd_draw_indirect: CmdDrawIndirectArgs;
+    cmd_draw_indexed_indirect: CmdDrawIndexedIndirectArgs;
+    cmd_dispatch: CmdDispatchArgs;
+    cmd_dispatch_indirect: CmdDispatchIndirectArgs;
+    cmd_copy_buffer: CmdCopyBufferArgs;
+    cmd_copy_image: CmdCopyImageArgs;
+    cmd_blit_image: CmdBlitImageArgs;
+    cmd_copy_buffer_to_image: CmdCopyBufferToImageArgs;
+    cmd_copy_image_to_buffer: CmdCopyImageToBufferArgs;
+    cmd_update_buffer: CmdUpdateBufferArgs;
+    cmd_fill_buffer: CmdFillBufferArgs;
+    cmd_clear_color_image: CmdClearColorImageArgs;
+    cmd_clear_depth_stencil_image: CmdClearDepthStencilImageArgs;
+    cmd_clear_attachments: CmdClearAttachmentsArgs;
+    cmd_resolve_image: CmdResolveImageArgs;
+    cmd_set_event: CmdSetEventArgs;
+    cmd_reset_event: CmdResetEventArgs;
+    cmd_wait_events: CmdWaitEventsArgs;
+    cmd_pipeline_barrier: CmdPipelineBarrierArgs;
+    cmd_begin_query: CmdBeginQueryArgs;
+    cmd_end_query: CmdEndQueryArgs;
+    cmd_reset_query_pool: CmdResetQueryPoolArgs;
+    cmd_write_timestamp: CmdWriteTimestampArgs;
+    cmd_copy_query_pool_results: CmdCopyQueryPoolResultsArgs;
+    cmd_push_constants: CmdPushConstantsArgs;
+    cmd_begin_render_pass: CmdBeginRenderPassArgs;
+    cmd_next_subpass: CmdNextSubpassArgs;
+    cmd_end_render_pass: CmdEndRenderPassArgs;
+    cmd_execute_commands: CmdExecuteCommandsArgs;
+    enumerate_instance_version: EnumerateInstanceVersionArgs;
+    bind_buffer_memory2: BindBufferMemory2Args;
+    bind_image_memory2: BindImageMemory2Args;
+    get_device_group_peer_memory_features: GetDeviceGroupPeerMemoryFeaturesArgs;
+    cmd_set_device_mask: CmdSetDeviceMaskArgs;
+    cmd_dispatch_base: CmdDispatchBaseArgs;
+    enumerate_physical_device_groups: EnumeratePhysicalDeviceGroupsArgs;
+    get_image_memory_requirements2: GetImageMemoryRequirements2Args;
+    get_buffer_memory_requirements2: GetBufferMemoryRequirements2Args;
+    get_image_sparse_memory_requirements2: GetImageSparseMemoryRequirements2Args;
+    get_physical_device_features2: GetPhysicalDeviceFeatures2Args;
+    get_physical_device_properties2: GetPhysicalDeviceProperties2Args;
+    get_physical_device_format_properties2: GetPhysicalDeviceFormatProperties2Args;
+        get_physical_device_image_format_properties2: GetPhysicalDeviceImageFormatProperties2Args;
+        get_physical_device_queue_family_properties2: GetPhysicalDeviceQueueFamilyProperties2Args;
+    get_physical_device_memory_properties2: GetPhysicalDeviceMemoryProperties2Args;
+        get_physical_device_sparse_image_format_properties2: GetPhysicalDeviceSparseImageFormatProperties2Args;
+    trim_command_pool: TrimCommandPoolArgs;
+    get_device_queue2: GetDeviceQueue2Args;
+    create_sampler_ycbcr_conversion: CreateSamplerYcbcrConversionArgs;
+    destroy_sampler_ycbcr_conversion: DestroySamplerYcbcrConversionArgs;
+    create_descriptor_update_template: CreateDescriptorUpdateTemplateArgs;
+    destroy_descriptor_update_template: DestroyDescriptorUpdateTemplateArgs;
+    never;
+        get_physical_device_external_buffer_properties: GetPhysicalDeviceExternalBufferPropertiesArgs;
+        get_physical_device_external_fence_properties: GetPhysicalDeviceExternalFencePropertiesArgs;
+        get_physical_device_external_semaphore_properties: GetPhysicalDeviceExternalSemaphorePropertiesArgs;
+    get_descriptor_set_layout_support: GetDescriptorSetLayoutSupportArgs;
+    cmd_draw_indirect_count: CmdDrawIndirectCountArgs;
+    cmd_draw_indexed_indirect_count: CmdDrawIndexedIndirectCountArgs;
+    create_render_pass2: CreateRenderPass2Args;
+    cmd_begin_render_pass2: CmdBeginRenderPass2Args;
+    cmd_next_subpass2: CmdNextSubpass2Args;
+    cmd_end_render_pass2: CmdEndRenderPass2Args;
+    reset_query_pool: ResetQueryPoolArgs;
+    get_semaphore_counter_value: GetSemaphoreCounterValueArgs;
+    wait_semaphores: WaitSemaphoresArgs;
+    signal_semaphore: SignalSemaphoreArgs;
+    get_buffer_device_address: GetBufferDeviceAddressArgs;
+    get_buffer_opaque_capture_address: GetBufferOpaqueCaptureAddressArgs;
+    get_device_memory_opaque_capture_address: GetDeviceMemoryOpaqueCaptureAddressArgs;
+    set_reply_command_stream_mesa: SetReplyCommandStreamMESAArgs;
+    seek_reply_command_stream_mesa: SeekReplyCommandStreamMESAArgs;
+    execute_command_streams_mesa: ExecuteCommandStreamsMESAArgs;
+    cmd_bind_transform_feedback_buffers_ext: CmdBindTransformFeedbackBuffersEXTArgs;
+    cmd_begin_transform_feedback_ext: CmdBeginTransformFeedbackEXTArgs;
+    cmd_end_transform_feedback_ext: CmdEndTransformFeedbackEXTArgs;
+    cmd_begin_query_indexed_ext: CmdBeginQueryIndexedEXTArgs;
+    cmd_end_query_indexed_ext: CmdEndQueryIndexedEXTArgs;
+    cmd_draw_indirect_byte_count_ext: CmdDrawIndirectByteCountEXTArgs;
+        get_image_drm_format_modifier_properties_ext: GetImageDrmFormatModifierPropertiesEXTArgs;
+    create_ring_mesa: CreateRingMESAArgs;
+    destroy_ring_mesa: DestroyRingMESAArgs;
+    notify_ring_mesa: NotifyRingMESAArgs;
+    write_ring_extra_mesa: WriteRingExtraMESAArgs;
+    get_memory_resource_properties_mesa: GetMemoryResourcePropertiesMESAArgs;
+    never;
+    never;
+    never;
+    get_physical_device_tool_properties: GetPhysicalDeviceToolPropertiesArgs;
+    create_private_data_slot: CreatePrivateDataSlotArgs;
+    destroy_private_data_slot: DestroyPrivateDataSlotArgs;
+    set_private_data: SetPrivateDataArgs;
+    get_private_data: GetPrivateDataArgs;
+    cmd_set_event2: CmdSetEvent2Args;
+    cmd_reset_event2: CmdResetEvent2Args;
+    cmd_wait_events2: CmdWaitEvents2Args;
+    cmd_pipeline_barrier2: CmdPipelineBarrier2Args;
+    cmd_write_timestamp2: CmdWriteTimestamp2Args;
+    queue_submit2: QueueSubmit2Args;
+    cmd_copy_buffer2: CmdCopyBuffer2Args;
+    cmd_copy_image2: CmdCopyImage2Args;
+    cmd_copy_buffer_to_image2: CmdCopyBufferToImage2Args;
+    cmd_copy_image_to_buffer2: CmdCopyImageToBuffer2Args;
+    cmd_blit_image2: CmdBlitImage2Args;
+    cmd_resolve_image2: CmdResolveImage2Args;
+    cmd_begin_rendering: CmdBeginRenderingArgs;
+    cmd_end_rendering: CmdEndRenderingArgs;
+    cmd_set_cull_mode: CmdSetCullModeArgs;
+    cmd_set_front_face: CmdSetFrontFaceArgs;
+    cmd_set_primitive_topology: CmdSetPrimitiveTopologyArgs;
+    cmd_set_viewport_with_count: CmdSetViewportWithCountArgs;
+    cmd_set_scissor_with_count: CmdSetScissorWithCountArgs;
+    cmd_bind_vertex_buffers2: CmdBindVertexBuffers2Args;
+    cmd_set_depth_test_enable: CmdSetDepthTestEnableArgs;
+    cmd_set_depth_write_enable: CmdSetDepthWriteEnableArgs;
+    cmd_set_depth_compare_op: CmdSetDepthCompareOpArgs;
+    cmd_set_depth_bounds_test_enable: CmdSetDepthBoundsTestEnableArgs;
+    cmd_set_stencil_test_enable: CmdSetStencilTestEnableArgs;
+    cmd_set_stencil_op: CmdSetStencilOpArgs;
+    cmd_set_rasterizer_discard_enable: CmdSetRasterizerDiscardEnableArgs;
+    cmd_set_depth_bias_enable: CmdSetDepthBiasEnableArgs;
+    cmd_set_primitive_restart_enable: CmdSetPrimitiveRestartEnableArgs;
+    get_device_buffer_memory_requirements: GetDeviceBufferMemoryRequirementsArgs;
+    get_device_image_memory_requirements: GetDeviceImageMemoryRequirementsArgs;
+        get_device_image_sparse_memory_requirements: GetDeviceImageSparseMemoryRequirementsArgs;
+    cmd_set_patch_control_points_ext: CmdSetPatchControlPointsEXTArgs;
+    cmd_set_logic_op_ext: CmdSetLogicOpEXTArgs;
+        get_physical_device_calibrateable_time_domains_khr: GetPhysicalDeviceCalibrateableTimeDomainsKHRArgs;
+    get_calibrated_timestamps_khr: GetCalibratedTimestampsKHRArgs;
+    cmd_set_line_stipple: CmdSetLineStippleArgs;
+    never;
+    never;
+    cmd_begin_conditional_rendering_ext: CmdBeginConditionalRenderingEXTArgs;
+    cmd_end_conditional_rendering_ext: CmdEndConditionalRenderingEXTArgs;
+    never;
+    never;
+    reset_fence_resource_mesa: ResetFenceResourceMESAArgs;
+    wait_semaphore_resource_mesa: WaitSemaphoreResourceMESAArgs;
+    import_semaphore_resource_mesa: ImportSemaphoreResourceMESAArgs;
+    cmd_draw_multi_ext: CmdDrawMultiEXTArgs;
+    cmd_draw_multi_indexed_ext: CmdDrawMultiIndexedEXTArgs;
+    cmd_push_descriptor_set: CmdPushDescriptorSetArgs;
+    never;
+    submit_virtqueue_seqno_mesa: SubmitVirtqueueSeqnoMESAArgs;
+    wait_virtqueue_seqno_mesa: WaitVirtqueueSeqnoMESAArgs;
+    wait_ring_seqno_mesa: WaitRingSeqnoMESAArgs;
+    cmd_set_color_write_enable_ext: CmdSetColorWriteEnableEXTArgs;
+    cmd_set_vertex_input_ext: CmdSetVertexInputEXTArgs;
+    cmd_set_tessellation_domain_origin_ext: CmdSetTessellationDomainOriginEXTArgs;
+    cmd_set_depth_clamp_enable_ext: CmdSetDepthClampEnableEXTArgs;
+    cmd_set_polygon_mode_ext: CmdSetPolygonModeEXTArgs;
+    cmd_set_rasterization_samples_ext: CmdSetRasterizationSamplesEXTArgs;
+    cmd_set_sample_mask_ext: CmdSetSampleMaskEXTArgs;
+    cmd_set_alpha_to_coverage_enable_ext: CmdSetAlphaToCoverageEnableEXTArgs;
+    cmd_set_alpha_to_one_enable_ext: CmdSetAlphaToOneEnableEXTArgs;
+    cmd_set_logic_op_enable_ext: CmdSetLogicOpEnableEXTArgs;
+    cmd_set_color_blend_enable_ext: CmdSetColorBlendEnableEXTArgs;
+    cmd_set_color_blend_equation_ext: CmdSetColorBlendEquationEXTArgs;
+    cmd_set_color_write_mask_ext: CmdSetColorWriteMaskEXTArgs;
+    cmd_set_rasterization_stream_ext: CmdSetRasterizationStreamEXTArgs;
+        cmd_set_conservative_rasterization_mode_ext: CmdSetConservativeRasterizationModeEXTArgs;
+        cmd_set_extra_primitive_overestimation_size_ext: CmdSetExtraPrimitiveOverestimationSizeEXTArgs;
+    cmd_set_depth_clip_enable_ext: CmdSetDepthClipEnableEXTArgs;
+    cmd_set_sample_locations_enable_ext: CmdSetSampleLocationsEnableEXTArgs;
+    cmd_set_color_blend_advanced_ext: CmdSetColorBlendAdvancedEXTArgs;
+    cmd_set_provoking_vertex_mode_ext: CmdSetProvokingVertexModeEXTArgs;
+    cmd_set_line_rasterization_mode_ext: CmdSetLineRasterizationModeEXTArgs;
+    cmd_set_line_stipple_enable_ext: CmdSetLineStippleEnableEXTArgs;
+    cmd_set_depth_clip_negative_one_to_one_ext: CmdSetDepthClipNegativeOneToOneEXTArgs;
+        get_physical_device_fragment_shading_rates_khr: GetPhysicalDeviceFragmentShadingRatesKHRArgs;
+    cmd_set_fragment_shading_rate_khr: CmdSetFragmentShadingRateKHRArgs;
+    cmd_bind_index_buffer2: CmdBindIndexBuffer2Args;
+    get_rendering_area_granularity: GetRenderingAreaGranularityArgs;
+    get_device_image_subresource_layout: GetDeviceImageSubresourceLayoutArgs;
+    get_image_subresource_layout2: GetImageSubresourceLayout2Args;
+    cmd_set_sample_locations_ext: CmdSetSampleLocationsEXTArgs;
+        get_physical_device_multisample_properties_ext: GetPhysicalDeviceMultisamplePropertiesEXTArgs;
+    never;
+    unmap_memory2: UnmapMemory2Args;
+    cmd_set_rendering_attachment_locations: CmdSetRenderingAttachmentLocationsArgs;
+        cmd_set_rendering_input_attachment_indices: CmdSetRenderingInputAttachmentIndicesArgs;
+    cmd_bind_descriptor_sets2: CmdBindDescriptorSets2Args;
+    cmd_push_constants2: CmdPushConstants2Args;
+    cmd_push_descriptor_set2: CmdPushDescriptorSet2Args;
+    never;
+    never;
+    never;
+    copy_image_to_image: CopyImageToImageArgs;
+    transition_image_layout: TransitionImageLayoutArgs;
+    copy_image_to_memory_mesa: CopyImageToMemoryMESAArgs;
+    copy_memory_to_image_mesa: CopyMemoryToImageMESAArgs;
+    create_deferred_operation_khr: CreateDeferredOperationKHRArgs;
+    destroy_deferred_operation_khr: DestroyDeferredOperationKHRArgs;
+        get_deferred_operation_max_concurrency_khr: GetDeferredOperationMaxConcurrencyKHRArgs;
+    get_deferred_operation_result_khr: GetDeferredOperationResultKHRArgs;
+    deferred_operation_join_khr: DeferredOperationJoinKHRArgs;
+    create_acceleration_structure_khr: CreateAccelerationStructureKHRArgs;
+    destroy_acceleration_structure_khr: DestroyAccelerationStructureKHRArgs;
+    cmd_build_acceleration_structures_khr: CmdBuildAccelerationStructuresKHRArgs;
+        cmd_build_acceleration_structures_indirect_khr: CmdBuildAccelerationStructuresIndirectKHRArgs;
+    never;
+    copy_acceleration_structure_khr: CopyAccelerationStructureKHRArgs;
+    never;
+    never;
+        write_acceleration_structures_properties_khr: WriteAccelerationStructuresPropertiesKHRArgs;
+    cmd_copy_acceleration_structure_khr: CmdCopyAccelerationStructureKHRArgs;
+        cmd_copy_acceleration_structure_to_memory_khr: CmdCopyAccelerationStructureToMemoryKHRArgs;
+        cmd_copy_memory_to_acceleration_structure_khr: CmdCopyMemoryToAccelerationStructureKHRArgs;
+        get_acceleration_structure_device_address_khr: GetAccelerationStructureDeviceAddressKHRArgs;
+        cmd_write_acceleration_structures_properties_khr: CmdWriteAccelerationStructuresPropertiesKHRArgs;
+        get_device_acceleration_structure_compatibility_khr: GetDeviceAccelerationStructureCompatibilityKHRArgs;
+        get_acceleration_structure_build_sizes_khr: GetAccelerationStructureBuildSizesKHRArgs;
+    cmd_trace_rays_khr: CmdTraceRaysKHRArgs;
+    create_ray_tracing_pipelines_khr: CreateRayTracingPipelinesKHRArgs;
+    get_ray_tracing_shader_group_handles_khr: GetRayTracingShaderGroupHandlesKHRArgs;
+        get_ray_tracing_capture_replay_shader_group_handles_khr: GetRayTracingCaptureReplayShaderGroupHandlesKHRArgs;
+    cmd_trace_rays_indirect_khr: CmdTraceRaysIndirectKHRArgs;
+        get_ray_tracing_shader_group_stack_size_khr: GetRayTracingShaderGroupStackSizeKHRArgs;
+        cmd_set_ray_tracing_pipeline_stack_size_khr: CmdSetRayTracingPipelineStackSizeKHRArgs;
+    cmd_trace_rays_indirect2_khr: CmdTraceRaysIndirect2KHRArgs;
+    cmd_set_depth_bias2_ext: CmdSetDepthBias2EXTArgs;
+        cmd_set_attachment_feedback_loop_enable_ext: CmdSetAttachmentFeedbackLoopEnableEXTArgs;
+    cmd_set_depth_clamp_range_ext: CmdSetDepthClampRangeEXTArgs;
 }

@@ -4,15 +4,19 @@
 //! Everything that follows from the registry. See the crate's documentation.
 
 pub mod args;
+#[cfg(feature = "host")]
+mod calls;
 pub(crate) mod chains;
 pub mod commands;
 pub mod decode;
 pub(crate) mod dispatch;
 pub mod encode;
 pub(crate) mod extensions;
+mod minima;
 mod nodes;
+#[cfg(feature = "host")]
 pub(crate) mod procs;
+#[cfg(feature = "reflect")]
 pub(crate) mod reflect;
-pub(crate) mod replies;
 mod scalars;
 pub(crate) mod types;

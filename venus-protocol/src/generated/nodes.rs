@@ -3,2275 +3,1305 @@
 
 //! The structures that may appear in `pNext` chains, one row each.
 
-use crate::generated::{decode, encode};
+use crate::generated::decode::*;
+use crate::generated::encode::*;
 use crate::vk;
-use crate::wire::{Announced, Node, node};
-
-pub(crate) static NODE_BUFFER_USAGE_FLAGS2_CREATE_INFO: Node = node!(
-    "VkBufferUsageFlags2CreateInfo", vk::BufferUsageFlags2CreateInfoKHR,
-    Announced::Extensions(&[&[471]]),
-    decode::decode_buffer_usage_flags2_create_info_body,
-    decode::decode_buffer_usage_flags2_create_info_body,
-    encode::encode_buffer_usage_flags2_create_info_body,
-    encode::encode_buffer_usage_flags2_create_info_body
-);
-
-pub(crate) static NODE_SHADER_MODULE_CREATE_INFO: Node = node!(
-    "VkShaderModuleCreateInfo", vk::ShaderModuleCreateInfo, Announced::Always,
-    decode::decode_shader_module_create_info_body,
-    decode::decode_shader_module_create_info_body,
-    encode::encode_shader_module_create_info_body,
-    encode::encode_shader_module_create_info_body
-);
-
-pub(crate) static NODE_PIPELINE_CREATE_FLAGS2_CREATE_INFO: Node = node!(
-    "VkPipelineCreateFlags2CreateInfo", vk::PipelineCreateFlags2CreateInfoKHR,
-    Announced::Extensions(&[&[471]]),
-    decode::decode_pipeline_create_flags2_create_info_body,
-    decode::decode_pipeline_create_flags2_create_info_body,
-    encode::encode_pipeline_create_flags2_create_info_body,
-    encode::encode_pipeline_create_flags2_create_info_body
-);
-
-pub(crate) static NODE_PIPELINE_LAYOUT_CREATE_INFO: Node = node!(
-    "VkPipelineLayoutCreateInfo", vk::PipelineLayoutCreateInfo, Announced::Always,
-    decode::decode_pipeline_layout_create_info_body,
-    decode::decode_pipeline_layout_create_info_body,
-    encode::encode_pipeline_layout_create_info_body,
-    encode::encode_pipeline_layout_create_info_body
-);
-
-pub(crate) static NODE_DEVICE_PRIVATE_DATA_CREATE_INFO: Node = node!(
-    "VkDevicePrivateDataCreateInfo", vk::DevicePrivateDataCreateInfo,
-    Announced::Extensions(&[&[296]]),
-    decode::decode_device_private_data_create_info_body,
-    decode::decode_device_private_data_create_info_body,
-    encode::encode_device_private_data_create_info_body,
-    encode::encode_device_private_data_create_info_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_PRIVATE_DATA_FEATURES: Node = node!(
-    "VkPhysicalDevicePrivateDataFeatures", vk::PhysicalDevicePrivateDataFeatures,
-    Announced::Extensions(&[&[296]]),
-    decode::decode_physical_device_private_data_features_body,
-    decode::decode_physical_device_private_data_features_partial_body,
-    encode::encode_physical_device_private_data_features_body,
-    encode::encode_physical_device_private_data_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_MULTI_DRAW_PROPERTIES_EXT: Node = node!(
-    "VkPhysicalDeviceMultiDrawPropertiesEXT", vk::PhysicalDeviceMultiDrawPropertiesEXT,
-    Announced::Extensions(&[&[393]]),
-    decode::decode_physical_device_multi_draw_properties_ext_body,
-    decode::decode_physical_device_multi_draw_properties_ext_partial_body,
-    encode::encode_physical_device_multi_draw_properties_ext_body,
-    encode::encode_physical_device_multi_draw_properties_ext_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_FEATURES2: Node = node!(
-    "VkPhysicalDeviceFeatures2", vk::PhysicalDeviceFeatures2, Announced::Always,
-    decode::decode_physical_device_features2_body,
-    decode::decode_physical_device_features2_partial_body,
-    encode::encode_physical_device_features2_body,
-    encode::encode_physical_device_features2_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_PUSH_DESCRIPTOR_PROPERTIES: Node = node!(
-    "VkPhysicalDevicePushDescriptorProperties",
-    vk::PhysicalDevicePushDescriptorPropertiesKHR, Announced::Extensions(&[&[81]]),
-    decode::decode_physical_device_push_descriptor_properties_body,
-    decode::decode_physical_device_push_descriptor_properties_partial_body,
-    encode::encode_physical_device_push_descriptor_properties_body,
-    encode::encode_physical_device_push_descriptor_properties_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_DRIVER_PROPERTIES: Node = node!(
-    "VkPhysicalDeviceDriverProperties", vk::PhysicalDeviceDriverProperties,
-    Announced::Always, decode::decode_physical_device_driver_properties_body,
-    decode::decode_physical_device_driver_properties_partial_body,
-    encode::encode_physical_device_driver_properties_body,
-    encode::encode_physical_device_driver_properties_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_VARIABLE_POINTERS_FEATURES: Node = node!(
-    "VkPhysicalDeviceVariablePointersFeatures",
-    vk::PhysicalDeviceVariablePointersFeatures, Announced::Always,
-    decode::decode_physical_device_variable_pointers_features_body,
-    decode::decode_physical_device_variable_pointers_features_partial_body,
-    encode::encode_physical_device_variable_pointers_features_body,
-    encode::encode_physical_device_variable_pointers_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_EXTERNAL_IMAGE_FORMAT_INFO: Node = node!(
-    "VkPhysicalDeviceExternalImageFormatInfo", vk::PhysicalDeviceExternalImageFormatInfo,
-    Announced::Always, decode::decode_physical_device_external_image_format_info_body,
-    decode::decode_physical_device_external_image_format_info_body,
-    encode::encode_physical_device_external_image_format_info_body,
-    encode::encode_physical_device_external_image_format_info_body
-);
-
-pub(crate) static NODE_EXTERNAL_IMAGE_FORMAT_PROPERTIES: Node = node!(
-    "VkExternalImageFormatProperties", vk::ExternalImageFormatProperties,
-    Announced::Always, decode::decode_external_image_format_properties_body,
-    decode::decode_external_image_format_properties_partial_body,
-    encode::encode_external_image_format_properties_body,
-    encode::encode_external_image_format_properties_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_ID_PROPERTIES: Node = node!(
-    "VkPhysicalDeviceIDProperties", vk::PhysicalDeviceIDProperties, Announced::Always,
-    decode::decode_physical_device_id_properties_body,
-    decode::decode_physical_device_id_properties_partial_body,
-    encode::encode_physical_device_id_properties_body,
-    encode::encode_physical_device_id_properties_partial_body
-);
-
-pub(crate) static NODE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO: Node = node!(
-    "VkExternalMemoryImageCreateInfo", vk::ExternalMemoryImageCreateInfo,
-    Announced::Always, decode::decode_external_memory_image_create_info_body,
-    decode::decode_external_memory_image_create_info_body,
-    encode::encode_external_memory_image_create_info_body,
-    encode::encode_external_memory_image_create_info_body
-);
-
-pub(crate) static NODE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO: Node = node!(
-    "VkExternalMemoryBufferCreateInfo", vk::ExternalMemoryBufferCreateInfo,
-    Announced::Always, decode::decode_external_memory_buffer_create_info_body,
-    decode::decode_external_memory_buffer_create_info_body,
-    encode::encode_external_memory_buffer_create_info_body,
-    encode::encode_external_memory_buffer_create_info_body
-);
-
-pub(crate) static NODE_EXPORT_MEMORY_ALLOCATE_INFO: Node = node!(
-    "VkExportMemoryAllocateInfo", vk::ExportMemoryAllocateInfo, Announced::Always,
-    decode::decode_export_memory_allocate_info_body,
-    decode::decode_export_memory_allocate_info_body,
-    encode::encode_export_memory_allocate_info_body,
-    encode::encode_export_memory_allocate_info_body
-);
-
-pub(crate) static NODE_EXPORT_SEMAPHORE_CREATE_INFO: Node = node!(
-    "VkExportSemaphoreCreateInfo", vk::ExportSemaphoreCreateInfo, Announced::Always,
-    decode::decode_export_semaphore_create_info_body,
-    decode::decode_export_semaphore_create_info_body,
-    encode::encode_export_semaphore_create_info_body,
-    encode::encode_export_semaphore_create_info_body
-);
-
-pub(crate) static NODE_EXPORT_FENCE_CREATE_INFO: Node = node!(
-    "VkExportFenceCreateInfo", vk::ExportFenceCreateInfo, Announced::Always,
-    decode::decode_export_fence_create_info_body,
-    decode::decode_export_fence_create_info_body,
-    encode::encode_export_fence_create_info_body,
-    encode::encode_export_fence_create_info_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_MULTIVIEW_FEATURES: Node = node!(
-    "VkPhysicalDeviceMultiviewFeatures", vk::PhysicalDeviceMultiviewFeatures,
-    Announced::Always, decode::decode_physical_device_multiview_features_body,
-    decode::decode_physical_device_multiview_features_partial_body,
-    encode::encode_physical_device_multiview_features_body,
-    encode::encode_physical_device_multiview_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_MULTIVIEW_PROPERTIES: Node = node!(
-    "VkPhysicalDeviceMultiviewProperties", vk::PhysicalDeviceMultiviewProperties,
-    Announced::Always, decode::decode_physical_device_multiview_properties_body,
-    decode::decode_physical_device_multiview_properties_partial_body,
-    encode::encode_physical_device_multiview_properties_body,
-    encode::encode_physical_device_multiview_properties_partial_body
-);
-
-pub(crate) static NODE_RENDER_PASS_MULTIVIEW_CREATE_INFO: Node = node!(
-    "VkRenderPassMultiviewCreateInfo", vk::RenderPassMultiviewCreateInfo,
-    Announced::Always, decode::decode_render_pass_multiview_create_info_body,
-    decode::decode_render_pass_multiview_create_info_body,
-    encode::encode_render_pass_multiview_create_info_body,
-    encode::encode_render_pass_multiview_create_info_body
-);
-
-pub(crate) static NODE_MEMORY_ALLOCATE_FLAGS_INFO: Node = node!(
-    "VkMemoryAllocateFlagsInfo", vk::MemoryAllocateFlagsInfo, Announced::Always,
-    decode::decode_memory_allocate_flags_info_body,
-    decode::decode_memory_allocate_flags_info_body,
-    encode::encode_memory_allocate_flags_info_body,
-    encode::encode_memory_allocate_flags_info_body
-);
-
-pub(crate) static NODE_BIND_BUFFER_MEMORY_DEVICE_GROUP_INFO: Node = node!(
-    "VkBindBufferMemoryDeviceGroupInfo", vk::BindBufferMemoryDeviceGroupInfo,
-    Announced::Always, decode::decode_bind_buffer_memory_device_group_info_body,
-    decode::decode_bind_buffer_memory_device_group_info_body,
-    encode::encode_bind_buffer_memory_device_group_info_body,
-    encode::encode_bind_buffer_memory_device_group_info_body
-);
-
-pub(crate) static NODE_BIND_IMAGE_MEMORY_DEVICE_GROUP_INFO: Node = node!(
-    "VkBindImageMemoryDeviceGroupInfo", vk::BindImageMemoryDeviceGroupInfo,
-    Announced::Always, decode::decode_bind_image_memory_device_group_info_body,
-    decode::decode_bind_image_memory_device_group_info_body,
-    encode::encode_bind_image_memory_device_group_info_body,
-    encode::encode_bind_image_memory_device_group_info_body
-);
-
-pub(crate) static NODE_DEVICE_GROUP_RENDER_PASS_BEGIN_INFO: Node = node!(
-    "VkDeviceGroupRenderPassBeginInfo", vk::DeviceGroupRenderPassBeginInfo,
-    Announced::Always, decode::decode_device_group_render_pass_begin_info_body,
-    decode::decode_device_group_render_pass_begin_info_body,
-    encode::encode_device_group_render_pass_begin_info_body,
-    encode::encode_device_group_render_pass_begin_info_body
-);
-
-pub(crate) static NODE_DEVICE_GROUP_COMMAND_BUFFER_BEGIN_INFO: Node = node!(
-    "VkDeviceGroupCommandBufferBeginInfo", vk::DeviceGroupCommandBufferBeginInfo,
-    Announced::Always, decode::decode_device_group_command_buffer_begin_info_body,
-    decode::decode_device_group_command_buffer_begin_info_body,
-    encode::encode_device_group_command_buffer_begin_info_body,
-    encode::encode_device_group_command_buffer_begin_info_body
-);
-
-pub(crate) static NODE_DEVICE_GROUP_SUBMIT_INFO: Node = node!(
-    "VkDeviceGroupSubmitInfo", vk::DeviceGroupSubmitInfo, Announced::Always,
-    decode::decode_device_group_submit_info_body,
-    decode::decode_device_group_submit_info_body,
-    encode::encode_device_group_submit_info_body,
-    encode::encode_device_group_submit_info_body
-);
-
-pub(crate) static NODE_DEVICE_GROUP_BIND_SPARSE_INFO: Node = node!(
-    "VkDeviceGroupBindSparseInfo", vk::DeviceGroupBindSparseInfo, Announced::Always,
-    decode::decode_device_group_bind_sparse_info_body,
-    decode::decode_device_group_bind_sparse_info_body,
-    encode::encode_device_group_bind_sparse_info_body,
-    encode::encode_device_group_bind_sparse_info_body
-);
-
-pub(crate) static NODE_DEVICE_GROUP_DEVICE_CREATE_INFO: Node = node!(
-    "VkDeviceGroupDeviceCreateInfo", vk::DeviceGroupDeviceCreateInfo, Announced::Always,
-    decode::decode_device_group_device_create_info_body,
-    decode::decode_device_group_device_create_info_body,
-    encode::encode_device_group_device_create_info_body,
-    encode::encode_device_group_device_create_info_body
-);
-
-pub(crate) static NODE_RENDER_PASS_INPUT_ATTACHMENT_ASPECT_CREATE_INFO: Node = node!(
-    "VkRenderPassInputAttachmentAspectCreateInfo",
-    vk::RenderPassInputAttachmentAspectCreateInfo, Announced::Always,
-    decode::decode_render_pass_input_attachment_aspect_create_info_body,
-    decode::decode_render_pass_input_attachment_aspect_create_info_body,
-    encode::encode_render_pass_input_attachment_aspect_create_info_body,
-    encode::encode_render_pass_input_attachment_aspect_create_info_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE16_BIT_STORAGE_FEATURES: Node = node!(
-    "VkPhysicalDevice16BitStorageFeatures", vk::PhysicalDevice16BitStorageFeatures,
-    Announced::Always, decode::decode_physical_device16_bit_storage_features_body,
-    decode::decode_physical_device16_bit_storage_features_partial_body,
-    encode::encode_physical_device16_bit_storage_features_body,
-    encode::encode_physical_device16_bit_storage_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_SUBGROUP_PROPERTIES: Node = node!(
-    "VkPhysicalDeviceSubgroupProperties", vk::PhysicalDeviceSubgroupProperties,
-    Announced::Always, decode::decode_physical_device_subgroup_properties_body,
-    decode::decode_physical_device_subgroup_properties_partial_body,
-    encode::encode_physical_device_subgroup_properties_body,
-    encode::encode_physical_device_subgroup_properties_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_SUBGROUP_EXTENDED_TYPES_FEATURES: Node = node!(
-    "VkPhysicalDeviceShaderSubgroupExtendedTypesFeatures",
-    vk::PhysicalDeviceShaderSubgroupExtendedTypesFeatures, Announced::Always,
-    decode::decode_physical_device_shader_subgroup_extended_types_features_body,
-    decode::decode_physical_device_shader_subgroup_extended_types_features_partial_body,
-    encode::encode_physical_device_shader_subgroup_extended_types_features_body,
-    encode::encode_physical_device_shader_subgroup_extended_types_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_POINT_CLIPPING_PROPERTIES: Node = node!(
-    "VkPhysicalDevicePointClippingProperties", vk::PhysicalDevicePointClippingProperties,
-    Announced::Always, decode::decode_physical_device_point_clipping_properties_body,
-    decode::decode_physical_device_point_clipping_properties_partial_body,
-    encode::encode_physical_device_point_clipping_properties_body,
-    encode::encode_physical_device_point_clipping_properties_partial_body
-);
-
-pub(crate) static NODE_MEMORY_DEDICATED_REQUIREMENTS: Node = node!(
-    "VkMemoryDedicatedRequirements", vk::MemoryDedicatedRequirements, Announced::Always,
-    decode::decode_memory_dedicated_requirements_body,
-    decode::decode_memory_dedicated_requirements_partial_body,
-    encode::encode_memory_dedicated_requirements_body,
-    encode::encode_memory_dedicated_requirements_partial_body
-);
-
-pub(crate) static NODE_MEMORY_DEDICATED_ALLOCATE_INFO: Node = node!(
-    "VkMemoryDedicatedAllocateInfo", vk::MemoryDedicatedAllocateInfo, Announced::Always,
-    decode::decode_memory_dedicated_allocate_info_body,
-    decode::decode_memory_dedicated_allocate_info_body,
-    encode::encode_memory_dedicated_allocate_info_body,
-    encode::encode_memory_dedicated_allocate_info_body
-);
-
-pub(crate) static NODE_IMAGE_VIEW_USAGE_CREATE_INFO: Node = node!(
-    "VkImageViewUsageCreateInfo", vk::ImageViewUsageCreateInfo, Announced::Always,
-    decode::decode_image_view_usage_create_info_body,
-    decode::decode_image_view_usage_create_info_body,
-    encode::encode_image_view_usage_create_info_body,
-    encode::encode_image_view_usage_create_info_body
-);
-
-pub(crate) static NODE_PIPELINE_TESSELLATION_DOMAIN_ORIGIN_STATE_CREATE_INFO: Node = node!(
-    "VkPipelineTessellationDomainOriginStateCreateInfo",
-    vk::PipelineTessellationDomainOriginStateCreateInfo, Announced::Always,
-    decode::decode_pipeline_tessellation_domain_origin_state_create_info_body,
-    decode::decode_pipeline_tessellation_domain_origin_state_create_info_body,
-    encode::encode_pipeline_tessellation_domain_origin_state_create_info_body,
-    encode::encode_pipeline_tessellation_domain_origin_state_create_info_body
-);
-
-pub(crate) static NODE_SAMPLER_YCBCR_CONVERSION_INFO: Node = node!(
-    "VkSamplerYcbcrConversionInfo", vk::SamplerYcbcrConversionInfo, Announced::Always,
-    decode::decode_sampler_ycbcr_conversion_info_body,
-    decode::decode_sampler_ycbcr_conversion_info_body,
-    encode::encode_sampler_ycbcr_conversion_info_body,
-    encode::encode_sampler_ycbcr_conversion_info_body
-);
-
-pub(crate) static NODE_BIND_IMAGE_PLANE_MEMORY_INFO: Node = node!(
-    "VkBindImagePlaneMemoryInfo", vk::BindImagePlaneMemoryInfo, Announced::Always,
-    decode::decode_bind_image_plane_memory_info_body,
-    decode::decode_bind_image_plane_memory_info_body,
-    encode::encode_bind_image_plane_memory_info_body,
-    encode::encode_bind_image_plane_memory_info_body
-);
-
-pub(crate) static NODE_IMAGE_PLANE_MEMORY_REQUIREMENTS_INFO: Node = node!(
-    "VkImagePlaneMemoryRequirementsInfo", vk::ImagePlaneMemoryRequirementsInfo,
-    Announced::Always, decode::decode_image_plane_memory_requirements_info_body,
-    decode::decode_image_plane_memory_requirements_info_body,
-    encode::encode_image_plane_memory_requirements_info_body,
-    encode::encode_image_plane_memory_requirements_info_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_SAMPLER_YCBCR_CONVERSION_FEATURES: Node = node!(
-    "VkPhysicalDeviceSamplerYcbcrConversionFeatures",
-    vk::PhysicalDeviceSamplerYcbcrConversionFeatures, Announced::Always,
-    decode::decode_physical_device_sampler_ycbcr_conversion_features_body,
-    decode::decode_physical_device_sampler_ycbcr_conversion_features_partial_body,
-    encode::encode_physical_device_sampler_ycbcr_conversion_features_body,
-    encode::encode_physical_device_sampler_ycbcr_conversion_features_partial_body
-);
-
-pub(crate) static NODE_SAMPLER_YCBCR_CONVERSION_IMAGE_FORMAT_PROPERTIES: Node = node!(
-    "VkSamplerYcbcrConversionImageFormatProperties",
-    vk::SamplerYcbcrConversionImageFormatProperties, Announced::Always,
-    decode::decode_sampler_ycbcr_conversion_image_format_properties_body,
-    decode::decode_sampler_ycbcr_conversion_image_format_properties_partial_body,
-    encode::encode_sampler_ycbcr_conversion_image_format_properties_body,
-    encode::encode_sampler_ycbcr_conversion_image_format_properties_partial_body
-);
-
-pub(crate) static NODE_PROTECTED_SUBMIT_INFO: Node = node!(
-    "VkProtectedSubmitInfo", vk::ProtectedSubmitInfo, Announced::Always,
-    decode::decode_protected_submit_info_body, decode::decode_protected_submit_info_body,
-    encode::encode_protected_submit_info_body, encode::encode_protected_submit_info_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_PROTECTED_MEMORY_FEATURES: Node = node!(
-    "VkPhysicalDeviceProtectedMemoryFeatures", vk::PhysicalDeviceProtectedMemoryFeatures,
-    Announced::Always, decode::decode_physical_device_protected_memory_features_body,
-    decode::decode_physical_device_protected_memory_features_partial_body,
-    encode::encode_physical_device_protected_memory_features_body,
-    encode::encode_physical_device_protected_memory_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_PROTECTED_MEMORY_PROPERTIES: Node = node!(
-    "VkPhysicalDeviceProtectedMemoryProperties",
-    vk::PhysicalDeviceProtectedMemoryProperties, Announced::Always,
-    decode::decode_physical_device_protected_memory_properties_body,
-    decode::decode_physical_device_protected_memory_properties_partial_body,
-    encode::encode_physical_device_protected_memory_properties_body,
-    encode::encode_physical_device_protected_memory_properties_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_SAMPLER_FILTER_MINMAX_PROPERTIES: Node = node!(
-    "VkPhysicalDeviceSamplerFilterMinmaxProperties",
-    vk::PhysicalDeviceSamplerFilterMinmaxProperties, Announced::Always,
-    decode::decode_physical_device_sampler_filter_minmax_properties_body,
-    decode::decode_physical_device_sampler_filter_minmax_properties_partial_body,
-    encode::encode_physical_device_sampler_filter_minmax_properties_body,
-    encode::encode_physical_device_sampler_filter_minmax_properties_partial_body
-);
-
-pub(crate) static NODE_SAMPLE_LOCATIONS_INFO_EXT: Node = node!(
-    "VkSampleLocationsInfoEXT", vk::SampleLocationsInfoEXT,
-    Announced::Extensions(&[&[144]]), decode::decode_sample_locations_info_ext_body,
-    decode::decode_sample_locations_info_ext_body,
-    encode::encode_sample_locations_info_ext_body,
-    encode::encode_sample_locations_info_ext_body
-);
-
-pub(crate) static NODE_RENDER_PASS_SAMPLE_LOCATIONS_BEGIN_INFO_EXT: Node = node!(
-    "VkRenderPassSampleLocationsBeginInfoEXT", vk::RenderPassSampleLocationsBeginInfoEXT,
-    Announced::Extensions(&[&[144]]),
-    decode::decode_render_pass_sample_locations_begin_info_ext_body,
-    decode::decode_render_pass_sample_locations_begin_info_ext_body,
-    encode::encode_render_pass_sample_locations_begin_info_ext_body,
-    encode::encode_render_pass_sample_locations_begin_info_ext_body
-);
-
-pub(crate) static NODE_PIPELINE_SAMPLE_LOCATIONS_STATE_CREATE_INFO_EXT: Node = node!(
-    "VkPipelineSampleLocationsStateCreateInfoEXT",
-    vk::PipelineSampleLocationsStateCreateInfoEXT, Announced::Extensions(&[&[144]]),
-    decode::decode_pipeline_sample_locations_state_create_info_ext_body,
-    decode::decode_pipeline_sample_locations_state_create_info_ext_body,
-    encode::encode_pipeline_sample_locations_state_create_info_ext_body,
-    encode::encode_pipeline_sample_locations_state_create_info_ext_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_SAMPLE_LOCATIONS_PROPERTIES_EXT: Node = node!(
-    "VkPhysicalDeviceSampleLocationsPropertiesEXT",
-    vk::PhysicalDeviceSampleLocationsPropertiesEXT, Announced::Extensions(&[&[144]]),
-    decode::decode_physical_device_sample_locations_properties_ext_body,
-    decode::decode_physical_device_sample_locations_properties_ext_partial_body,
-    encode::encode_physical_device_sample_locations_properties_ext_body,
-    encode::encode_physical_device_sample_locations_properties_ext_partial_body
-);
-
-pub(crate) static NODE_SAMPLER_REDUCTION_MODE_CREATE_INFO: Node = node!(
-    "VkSamplerReductionModeCreateInfo", vk::SamplerReductionModeCreateInfo,
-    Announced::Always, decode::decode_sampler_reduction_mode_create_info_body,
-    decode::decode_sampler_reduction_mode_create_info_body,
-    encode::encode_sampler_reduction_mode_create_info_body,
-    encode::encode_sampler_reduction_mode_create_info_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_BLEND_OPERATION_ADVANCED_FEATURES_EXT: Node = node!(
-    "VkPhysicalDeviceBlendOperationAdvancedFeaturesEXT",
-    vk::PhysicalDeviceBlendOperationAdvancedFeaturesEXT,
-    Announced::Extensions(&[&[149]]),
-    decode::decode_physical_device_blend_operation_advanced_features_ext_body,
-    decode::decode_physical_device_blend_operation_advanced_features_ext_partial_body,
-    encode::encode_physical_device_blend_operation_advanced_features_ext_body,
-    encode::encode_physical_device_blend_operation_advanced_features_ext_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_MULTI_DRAW_FEATURES_EXT: Node = node!(
-    "VkPhysicalDeviceMultiDrawFeaturesEXT", vk::PhysicalDeviceMultiDrawFeaturesEXT,
-    Announced::Extensions(&[&[393]]),
-    decode::decode_physical_device_multi_draw_features_ext_body,
-    decode::decode_physical_device_multi_draw_features_ext_partial_body,
-    encode::encode_physical_device_multi_draw_features_ext_body,
-    encode::encode_physical_device_multi_draw_features_ext_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_BLEND_OPERATION_ADVANCED_PROPERTIES_EXT: Node = node!(
-    "VkPhysicalDeviceBlendOperationAdvancedPropertiesEXT",
-    vk::PhysicalDeviceBlendOperationAdvancedPropertiesEXT,
-    Announced::Extensions(&[&[149]]),
-    decode::decode_physical_device_blend_operation_advanced_properties_ext_body,
-    decode::decode_physical_device_blend_operation_advanced_properties_ext_partial_body,
-    encode::encode_physical_device_blend_operation_advanced_properties_ext_body,
-    encode::encode_physical_device_blend_operation_advanced_properties_ext_partial_body
-);
-
-pub(crate) static NODE_PIPELINE_COLOR_BLEND_ADVANCED_STATE_CREATE_INFO_EXT: Node = node!(
-    "VkPipelineColorBlendAdvancedStateCreateInfoEXT",
-    vk::PipelineColorBlendAdvancedStateCreateInfoEXT, Announced::Extensions(&[&[149]]),
-    decode::decode_pipeline_color_blend_advanced_state_create_info_ext_body,
-    decode::decode_pipeline_color_blend_advanced_state_create_info_ext_body,
-    encode::encode_pipeline_color_blend_advanced_state_create_info_ext_body,
-    encode::encode_pipeline_color_blend_advanced_state_create_info_ext_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_INLINE_UNIFORM_BLOCK_FEATURES: Node = node!(
-    "VkPhysicalDeviceInlineUniformBlockFeatures",
-    vk::PhysicalDeviceInlineUniformBlockFeatures, Announced::Extensions(&[&[139]]),
-    decode::decode_physical_device_inline_uniform_block_features_body,
-    decode::decode_physical_device_inline_uniform_block_features_partial_body,
-    encode::encode_physical_device_inline_uniform_block_features_body,
-    encode::encode_physical_device_inline_uniform_block_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_INLINE_UNIFORM_BLOCK_PROPERTIES: Node = node!(
-    "VkPhysicalDeviceInlineUniformBlockProperties",
-    vk::PhysicalDeviceInlineUniformBlockProperties, Announced::Extensions(&[&[139]]),
-    decode::decode_physical_device_inline_uniform_block_properties_body,
-    decode::decode_physical_device_inline_uniform_block_properties_partial_body,
-    encode::encode_physical_device_inline_uniform_block_properties_body,
-    encode::encode_physical_device_inline_uniform_block_properties_partial_body
-);
-
-pub(crate) static NODE_WRITE_DESCRIPTOR_SET_INLINE_UNIFORM_BLOCK: Node = node!(
-    "VkWriteDescriptorSetInlineUniformBlock", vk::WriteDescriptorSetInlineUniformBlock,
-    Announced::Extensions(&[&[139]]),
-    decode::decode_write_descriptor_set_inline_uniform_block_body,
-    decode::decode_write_descriptor_set_inline_uniform_block_body,
-    encode::encode_write_descriptor_set_inline_uniform_block_body,
-    encode::encode_write_descriptor_set_inline_uniform_block_body
-);
-
-pub(crate) static NODE_DESCRIPTOR_POOL_INLINE_UNIFORM_BLOCK_CREATE_INFO: Node = node!(
-    "VkDescriptorPoolInlineUniformBlockCreateInfo",
-    vk::DescriptorPoolInlineUniformBlockCreateInfo, Announced::Extensions(&[&[139]]),
-    decode::decode_descriptor_pool_inline_uniform_block_create_info_body,
-    decode::decode_descriptor_pool_inline_uniform_block_create_info_body,
-    encode::encode_descriptor_pool_inline_uniform_block_create_info_body,
-    encode::encode_descriptor_pool_inline_uniform_block_create_info_body
-);
-
-pub(crate) static NODE_IMAGE_FORMAT_LIST_CREATE_INFO: Node = node!(
-    "VkImageFormatListCreateInfo", vk::ImageFormatListCreateInfo, Announced::Always,
-    decode::decode_image_format_list_create_info_body,
-    decode::decode_image_format_list_create_info_body,
-    encode::encode_image_format_list_create_info_body,
-    encode::encode_image_format_list_create_info_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_MAINTENANCE3_PROPERTIES: Node = node!(
-    "VkPhysicalDeviceMaintenance3Properties", vk::PhysicalDeviceMaintenance3Properties,
-    Announced::Always, decode::decode_physical_device_maintenance3_properties_body,
-    decode::decode_physical_device_maintenance3_properties_partial_body,
-    encode::encode_physical_device_maintenance3_properties_body,
-    encode::encode_physical_device_maintenance3_properties_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_MAINTENANCE4_FEATURES: Node = node!(
-    "VkPhysicalDeviceMaintenance4Features", vk::PhysicalDeviceMaintenance4Features,
-    Announced::Extensions(&[&[414]]),
-    decode::decode_physical_device_maintenance4_features_body,
-    decode::decode_physical_device_maintenance4_features_partial_body,
-    encode::encode_physical_device_maintenance4_features_body,
-    encode::encode_physical_device_maintenance4_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_MAINTENANCE4_PROPERTIES: Node = node!(
-    "VkPhysicalDeviceMaintenance4Properties", vk::PhysicalDeviceMaintenance4Properties,
-    Announced::Extensions(&[&[414]]),
-    decode::decode_physical_device_maintenance4_properties_body,
-    decode::decode_physical_device_maintenance4_properties_partial_body,
-    encode::encode_physical_device_maintenance4_properties_body,
-    encode::encode_physical_device_maintenance4_properties_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_MAINTENANCE5_FEATURES: Node = node!(
-    "VkPhysicalDeviceMaintenance5Features", vk::PhysicalDeviceMaintenance5FeaturesKHR,
-    Announced::Extensions(&[&[471]]),
-    decode::decode_physical_device_maintenance5_features_body,
-    decode::decode_physical_device_maintenance5_features_partial_body,
-    encode::encode_physical_device_maintenance5_features_body,
-    encode::encode_physical_device_maintenance5_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_MAINTENANCE5_PROPERTIES: Node = node!(
-    "VkPhysicalDeviceMaintenance5Properties",
-    vk::PhysicalDeviceMaintenance5PropertiesKHR, Announced::Extensions(&[&[471]]),
-    decode::decode_physical_device_maintenance5_properties_body,
-    decode::decode_physical_device_maintenance5_properties_partial_body,
-    encode::encode_physical_device_maintenance5_properties_body,
-    encode::encode_physical_device_maintenance5_properties_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_MAINTENANCE6_FEATURES: Node = node!(
-    "VkPhysicalDeviceMaintenance6Features", vk::PhysicalDeviceMaintenance6FeaturesKHR,
-    Announced::Extensions(&[&[546]]),
-    decode::decode_physical_device_maintenance6_features_body,
-    decode::decode_physical_device_maintenance6_features_partial_body,
-    encode::encode_physical_device_maintenance6_features_body,
-    encode::encode_physical_device_maintenance6_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_MAINTENANCE6_PROPERTIES: Node = node!(
-    "VkPhysicalDeviceMaintenance6Properties",
-    vk::PhysicalDeviceMaintenance6PropertiesKHR, Announced::Extensions(&[&[546]]),
-    decode::decode_physical_device_maintenance6_properties_body,
-    decode::decode_physical_device_maintenance6_properties_partial_body,
-    encode::encode_physical_device_maintenance6_properties_body,
-    encode::encode_physical_device_maintenance6_properties_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_MAINTENANCE7_FEATURES_KHR: Node = node!(
-    "VkPhysicalDeviceMaintenance7FeaturesKHR", vk::PhysicalDeviceMaintenance7FeaturesKHR,
-    Announced::Extensions(&[&[563]]),
-    decode::decode_physical_device_maintenance7_features_khr_body,
-    decode::decode_physical_device_maintenance7_features_khr_partial_body,
-    encode::encode_physical_device_maintenance7_features_khr_body,
-    encode::encode_physical_device_maintenance7_features_khr_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_MAINTENANCE7_PROPERTIES_KHR: Node = node!(
-    "VkPhysicalDeviceMaintenance7PropertiesKHR",
-    vk::PhysicalDeviceMaintenance7PropertiesKHR, Announced::Extensions(&[&[563]]),
-    decode::decode_physical_device_maintenance7_properties_khr_body,
-    decode::decode_physical_device_maintenance7_properties_khr_partial_body,
-    encode::encode_physical_device_maintenance7_properties_khr_body,
-    encode::encode_physical_device_maintenance7_properties_khr_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_DRAW_PARAMETERS_FEATURES: Node = node!(
-    "VkPhysicalDeviceShaderDrawParametersFeatures",
-    vk::PhysicalDeviceShaderDrawParametersFeatures, Announced::Always,
-    decode::decode_physical_device_shader_draw_parameters_features_body,
-    decode::decode_physical_device_shader_draw_parameters_features_partial_body,
-    encode::encode_physical_device_shader_draw_parameters_features_body,
-    encode::encode_physical_device_shader_draw_parameters_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES: Node = node!(
-    "VkPhysicalDeviceShaderFloat16Int8Features",
-    vk::PhysicalDeviceShaderFloat16Int8Features, Announced::Always,
-    decode::decode_physical_device_shader_float16_int8_features_body,
-    decode::decode_physical_device_shader_float16_int8_features_partial_body,
-    encode::encode_physical_device_shader_float16_int8_features_body,
-    encode::encode_physical_device_shader_float16_int8_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_FLOAT_CONTROLS_PROPERTIES: Node = node!(
-    "VkPhysicalDeviceFloatControlsProperties", vk::PhysicalDeviceFloatControlsProperties,
-    Announced::Always, decode::decode_physical_device_float_controls_properties_body,
-    decode::decode_physical_device_float_controls_properties_partial_body,
-    encode::encode_physical_device_float_controls_properties_body,
-    encode::encode_physical_device_float_controls_properties_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_HOST_QUERY_RESET_FEATURES: Node = node!(
-    "VkPhysicalDeviceHostQueryResetFeatures", vk::PhysicalDeviceHostQueryResetFeatures,
-    Announced::Always, decode::decode_physical_device_host_query_reset_features_body,
-    decode::decode_physical_device_host_query_reset_features_partial_body,
-    encode::encode_physical_device_host_query_reset_features_body,
-    encode::encode_physical_device_host_query_reset_features_partial_body
-);
-
-pub(crate) static NODE_DEVICE_QUEUE_GLOBAL_PRIORITY_CREATE_INFO: Node = node!(
-    "VkDeviceQueueGlobalPriorityCreateInfo", vk::DeviceQueueGlobalPriorityCreateInfoKHR,
-    Announced::Extensions(&[&[175], &[189]]),
-    decode::decode_device_queue_global_priority_create_info_body,
-    decode::decode_device_queue_global_priority_create_info_body,
-    encode::encode_device_queue_global_priority_create_info_body,
-    encode::encode_device_queue_global_priority_create_info_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_GLOBAL_PRIORITY_QUERY_FEATURES: Node = node!(
-    "VkPhysicalDeviceGlobalPriorityQueryFeatures",
-    vk::PhysicalDeviceGlobalPriorityQueryFeaturesKHR,
-    Announced::Extensions(&[&[189], &[389]]),
-    decode::decode_physical_device_global_priority_query_features_body,
-    decode::decode_physical_device_global_priority_query_features_partial_body,
-    encode::encode_physical_device_global_priority_query_features_body,
-    encode::encode_physical_device_global_priority_query_features_partial_body
-);
-
-pub(crate) static NODE_QUEUE_FAMILY_GLOBAL_PRIORITY_PROPERTIES: Node = node!(
-    "VkQueueFamilyGlobalPriorityProperties", vk::QueueFamilyGlobalPriorityPropertiesKHR,
-    Announced::Extensions(&[&[189], &[389]]),
-    decode::decode_queue_family_global_priority_properties_body,
-    decode::decode_queue_family_global_priority_properties_partial_body,
-    encode::encode_queue_family_global_priority_properties_body,
-    encode::encode_queue_family_global_priority_properties_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_CONSERVATIVE_RASTERIZATION_PROPERTIES_EXT: Node = node!(
-    "VkPhysicalDeviceConservativeRasterizationPropertiesEXT",
-    vk::PhysicalDeviceConservativeRasterizationPropertiesEXT,
-    Announced::Extensions(&[&[102]]),
-    decode::decode_physical_device_conservative_rasterization_properties_ext_body,
-    decode::decode_physical_device_conservative_rasterization_properties_ext_partial_body,
-    encode::encode_physical_device_conservative_rasterization_properties_ext_body,
-    encode::encode_physical_device_conservative_rasterization_properties_ext_partial_body
-);
-
-pub(crate) static NODE_PIPELINE_RASTERIZATION_CONSERVATIVE_STATE_CREATE_INFO_EXT: Node = node!(
-    "VkPipelineRasterizationConservativeStateCreateInfoEXT",
-    vk::PipelineRasterizationConservativeStateCreateInfoEXT,
-    Announced::Extensions(&[&[102]]),
-    decode::decode_pipeline_rasterization_conservative_state_create_info_ext_body,
-    decode::decode_pipeline_rasterization_conservative_state_create_info_ext_body,
-    encode::encode_pipeline_rasterization_conservative_state_create_info_ext_body,
-    encode::encode_pipeline_rasterization_conservative_state_create_info_ext_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_DESCRIPTOR_INDEXING_FEATURES: Node = node!(
-    "VkPhysicalDeviceDescriptorIndexingFeatures",
-    vk::PhysicalDeviceDescriptorIndexingFeatures, Announced::Always,
-    decode::decode_physical_device_descriptor_indexing_features_body,
-    decode::decode_physical_device_descriptor_indexing_features_partial_body,
-    encode::encode_physical_device_descriptor_indexing_features_body,
-    encode::encode_physical_device_descriptor_indexing_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_DESCRIPTOR_INDEXING_PROPERTIES: Node = node!(
-    "VkPhysicalDeviceDescriptorIndexingProperties",
-    vk::PhysicalDeviceDescriptorIndexingProperties, Announced::Always,
-    decode::decode_physical_device_descriptor_indexing_properties_body,
-    decode::decode_physical_device_descriptor_indexing_properties_partial_body,
-    encode::encode_physical_device_descriptor_indexing_properties_body,
-    encode::encode_physical_device_descriptor_indexing_properties_partial_body
-);
-
-pub(crate) static NODE_DESCRIPTOR_SET_LAYOUT_BINDING_FLAGS_CREATE_INFO: Node = node!(
-    "VkDescriptorSetLayoutBindingFlagsCreateInfo",
-    vk::DescriptorSetLayoutBindingFlagsCreateInfo, Announced::Always,
-    decode::decode_descriptor_set_layout_binding_flags_create_info_body,
-    decode::decode_descriptor_set_layout_binding_flags_create_info_body,
-    encode::encode_descriptor_set_layout_binding_flags_create_info_body,
-    encode::encode_descriptor_set_layout_binding_flags_create_info_body
-);
-
-pub(crate) static NODE_DESCRIPTOR_SET_VARIABLE_DESCRIPTOR_COUNT_ALLOCATE_INFO: Node = node!(
-    "VkDescriptorSetVariableDescriptorCountAllocateInfo",
-    vk::DescriptorSetVariableDescriptorCountAllocateInfo, Announced::Always,
-    decode::decode_descriptor_set_variable_descriptor_count_allocate_info_body,
-    decode::decode_descriptor_set_variable_descriptor_count_allocate_info_body,
-    encode::encode_descriptor_set_variable_descriptor_count_allocate_info_body,
-    encode::encode_descriptor_set_variable_descriptor_count_allocate_info_body
-);
-
-pub(crate) static NODE_DESCRIPTOR_SET_VARIABLE_DESCRIPTOR_COUNT_LAYOUT_SUPPORT: Node = node!(
-    "VkDescriptorSetVariableDescriptorCountLayoutSupport",
-    vk::DescriptorSetVariableDescriptorCountLayoutSupport, Announced::Always,
-    decode::decode_descriptor_set_variable_descriptor_count_layout_support_body,
-    decode::decode_descriptor_set_variable_descriptor_count_layout_support_partial_body,
-    encode::encode_descriptor_set_variable_descriptor_count_layout_support_body,
-    encode::encode_descriptor_set_variable_descriptor_count_layout_support_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES: Node = node!(
-    "VkPhysicalDeviceTimelineSemaphoreFeatures",
-    vk::PhysicalDeviceTimelineSemaphoreFeatures, Announced::Always,
-    decode::decode_physical_device_timeline_semaphore_features_body,
-    decode::decode_physical_device_timeline_semaphore_features_partial_body,
-    encode::encode_physical_device_timeline_semaphore_features_body,
-    encode::encode_physical_device_timeline_semaphore_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_PROPERTIES: Node = node!(
-    "VkPhysicalDeviceTimelineSemaphoreProperties",
-    vk::PhysicalDeviceTimelineSemaphoreProperties, Announced::Always,
-    decode::decode_physical_device_timeline_semaphore_properties_body,
-    decode::decode_physical_device_timeline_semaphore_properties_partial_body,
-    encode::encode_physical_device_timeline_semaphore_properties_body,
-    encode::encode_physical_device_timeline_semaphore_properties_partial_body
-);
-
-pub(crate) static NODE_SEMAPHORE_TYPE_CREATE_INFO: Node = node!(
-    "VkSemaphoreTypeCreateInfo", vk::SemaphoreTypeCreateInfo, Announced::Always,
-    decode::decode_semaphore_type_create_info_body,
-    decode::decode_semaphore_type_create_info_body,
-    encode::encode_semaphore_type_create_info_body,
-    encode::encode_semaphore_type_create_info_body
-);
-
-pub(crate) static NODE_TIMELINE_SEMAPHORE_SUBMIT_INFO: Node = node!(
-    "VkTimelineSemaphoreSubmitInfo", vk::TimelineSemaphoreSubmitInfo, Announced::Always,
-    decode::decode_timeline_semaphore_submit_info_body,
-    decode::decode_timeline_semaphore_submit_info_body,
-    encode::encode_timeline_semaphore_submit_info_body,
-    encode::encode_timeline_semaphore_submit_info_body
-);
-
-pub(crate) static NODE_PIPELINE_VERTEX_INPUT_DIVISOR_STATE_CREATE_INFO: Node = node!(
-    "VkPipelineVertexInputDivisorStateCreateInfo",
-    vk::PipelineVertexInputDivisorStateCreateInfoKHR,
-    Announced::Extensions(&[&[191], &[526]]),
-    decode::decode_pipeline_vertex_input_divisor_state_create_info_body,
-    decode::decode_pipeline_vertex_input_divisor_state_create_info_body,
-    encode::encode_pipeline_vertex_input_divisor_state_create_info_body,
-    encode::encode_pipeline_vertex_input_divisor_state_create_info_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_VERTEX_ATTRIBUTE_DIVISOR_PROPERTIES_EXT: Node = node!(
-    "VkPhysicalDeviceVertexAttributeDivisorPropertiesEXT",
-    vk::PhysicalDeviceVertexAttributeDivisorPropertiesEXT,
-    Announced::Extensions(&[&[191]]),
-    decode::decode_physical_device_vertex_attribute_divisor_properties_ext_body,
-    decode::decode_physical_device_vertex_attribute_divisor_properties_ext_partial_body,
-    encode::encode_physical_device_vertex_attribute_divisor_properties_ext_body,
-    encode::encode_physical_device_vertex_attribute_divisor_properties_ext_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_VERTEX_ATTRIBUTE_DIVISOR_PROPERTIES: Node = node!(
-    "VkPhysicalDeviceVertexAttributeDivisorProperties",
-    vk::PhysicalDeviceVertexAttributeDivisorPropertiesKHR,
-    Announced::Extensions(&[&[526]]),
-    decode::decode_physical_device_vertex_attribute_divisor_properties_body,
-    decode::decode_physical_device_vertex_attribute_divisor_properties_partial_body,
-    encode::encode_physical_device_vertex_attribute_divisor_properties_body,
-    encode::encode_physical_device_vertex_attribute_divisor_properties_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_PCI_BUS_INFO_PROPERTIES_EXT: Node = node!(
-    "VkPhysicalDevicePCIBusInfoPropertiesEXT", vk::PhysicalDevicePCIBusInfoPropertiesEXT,
-    Announced::Extensions(&[&[213]]),
-    decode::decode_physical_device_pci_bus_info_properties_ext_body,
-    decode::decode_physical_device_pci_bus_info_properties_ext_partial_body,
-    encode::encode_physical_device_pci_bus_info_properties_ext_body,
-    encode::encode_physical_device_pci_bus_info_properties_ext_partial_body
-);
-
-pub(crate) static NODE_COMMAND_BUFFER_INHERITANCE_CONDITIONAL_RENDERING_INFO_EXT: Node = node!(
-    "VkCommandBufferInheritanceConditionalRenderingInfoEXT",
-    vk::CommandBufferInheritanceConditionalRenderingInfoEXT,
-    Announced::Extensions(&[&[82]]),
-    decode::decode_command_buffer_inheritance_conditional_rendering_info_ext_body,
-    decode::decode_command_buffer_inheritance_conditional_rendering_info_ext_body,
-    encode::encode_command_buffer_inheritance_conditional_rendering_info_ext_body,
-    encode::encode_command_buffer_inheritance_conditional_rendering_info_ext_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE8_BIT_STORAGE_FEATURES: Node = node!(
-    "VkPhysicalDevice8BitStorageFeatures", vk::PhysicalDevice8BitStorageFeatures,
-    Announced::Always, decode::decode_physical_device8_bit_storage_features_body,
-    decode::decode_physical_device8_bit_storage_features_partial_body,
-    encode::encode_physical_device8_bit_storage_features_body,
-    encode::encode_physical_device8_bit_storage_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_CONDITIONAL_RENDERING_FEATURES_EXT: Node = node!(
-    "VkPhysicalDeviceConditionalRenderingFeaturesEXT",
-    vk::PhysicalDeviceConditionalRenderingFeaturesEXT, Announced::Extensions(&[&[82]]),
-    decode::decode_physical_device_conditional_rendering_features_ext_body,
-    decode::decode_physical_device_conditional_rendering_features_ext_partial_body,
-    encode::encode_physical_device_conditional_rendering_features_ext_body,
-    encode::encode_physical_device_conditional_rendering_features_ext_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_VULKAN_MEMORY_MODEL_FEATURES: Node = node!(
-    "VkPhysicalDeviceVulkanMemoryModelFeatures",
-    vk::PhysicalDeviceVulkanMemoryModelFeatures, Announced::Always,
-    decode::decode_physical_device_vulkan_memory_model_features_body,
-    decode::decode_physical_device_vulkan_memory_model_features_partial_body,
-    encode::encode_physical_device_vulkan_memory_model_features_body,
-    encode::encode_physical_device_vulkan_memory_model_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_ATOMIC_INT64_FEATURES: Node = node!(
-    "VkPhysicalDeviceShaderAtomicInt64Features",
-    vk::PhysicalDeviceShaderAtomicInt64Features, Announced::Always,
-    decode::decode_physical_device_shader_atomic_int64_features_body,
-    decode::decode_physical_device_shader_atomic_int64_features_partial_body,
-    encode::encode_physical_device_shader_atomic_int64_features_body,
-    encode::encode_physical_device_shader_atomic_int64_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_ATOMIC_FLOAT_FEATURES_EXT: Node = node!(
-    "VkPhysicalDeviceShaderAtomicFloatFeaturesEXT",
-    vk::PhysicalDeviceShaderAtomicFloatFeaturesEXT, Announced::Extensions(&[&[261]]),
-    decode::decode_physical_device_shader_atomic_float_features_ext_body,
-    decode::decode_physical_device_shader_atomic_float_features_ext_partial_body,
-    encode::encode_physical_device_shader_atomic_float_features_ext_body,
-    encode::encode_physical_device_shader_atomic_float_features_ext_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_ATOMIC_FLOAT2_FEATURES_EXT: Node = node!(
-    "VkPhysicalDeviceShaderAtomicFloat2FeaturesEXT",
-    vk::PhysicalDeviceShaderAtomicFloat2FeaturesEXT, Announced::Extensions(&[&[274]]),
-    decode::decode_physical_device_shader_atomic_float2_features_ext_body,
-    decode::decode_physical_device_shader_atomic_float2_features_ext_partial_body,
-    encode::encode_physical_device_shader_atomic_float2_features_ext_body,
-    encode::encode_physical_device_shader_atomic_float2_features_ext_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_VERTEX_ATTRIBUTE_DIVISOR_FEATURES: Node = node!(
-    "VkPhysicalDeviceVertexAttributeDivisorFeatures",
-    vk::PhysicalDeviceVertexAttributeDivisorFeaturesKHR,
-    Announced::Extensions(&[&[191], &[526]]),
-    decode::decode_physical_device_vertex_attribute_divisor_features_body,
-    decode::decode_physical_device_vertex_attribute_divisor_features_partial_body,
-    encode::encode_physical_device_vertex_attribute_divisor_features_body,
-    encode::encode_physical_device_vertex_attribute_divisor_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_DEPTH_STENCIL_RESOLVE_PROPERTIES: Node = node!(
-    "VkPhysicalDeviceDepthStencilResolveProperties",
-    vk::PhysicalDeviceDepthStencilResolveProperties, Announced::Always,
-    decode::decode_physical_device_depth_stencil_resolve_properties_body,
-    decode::decode_physical_device_depth_stencil_resolve_properties_partial_body,
-    encode::encode_physical_device_depth_stencil_resolve_properties_body,
-    encode::encode_physical_device_depth_stencil_resolve_properties_partial_body
-);
-
-pub(crate) static NODE_SUBPASS_DESCRIPTION_DEPTH_STENCIL_RESOLVE: Node = node!(
-    "VkSubpassDescriptionDepthStencilResolve", vk::SubpassDescriptionDepthStencilResolve,
-    Announced::Always, decode::decode_subpass_description_depth_stencil_resolve_body,
-    decode::decode_subpass_description_depth_stencil_resolve_body,
-    encode::encode_subpass_description_depth_stencil_resolve_body,
-    encode::encode_subpass_description_depth_stencil_resolve_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_TRANSFORM_FEEDBACK_FEATURES_EXT: Node = node!(
-    "VkPhysicalDeviceTransformFeedbackFeaturesEXT",
-    vk::PhysicalDeviceTransformFeedbackFeaturesEXT, Announced::Extensions(&[&[29]]),
-    decode::decode_physical_device_transform_feedback_features_ext_body,
-    decode::decode_physical_device_transform_feedback_features_ext_partial_body,
-    encode::encode_physical_device_transform_feedback_features_ext_body,
-    encode::encode_physical_device_transform_feedback_features_ext_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_TRANSFORM_FEEDBACK_PROPERTIES_EXT: Node = node!(
-    "VkPhysicalDeviceTransformFeedbackPropertiesEXT",
-    vk::PhysicalDeviceTransformFeedbackPropertiesEXT, Announced::Extensions(&[&[29]]),
-    decode::decode_physical_device_transform_feedback_properties_ext_body,
-    decode::decode_physical_device_transform_feedback_properties_ext_partial_body,
-    encode::encode_physical_device_transform_feedback_properties_ext_body,
-    encode::encode_physical_device_transform_feedback_properties_ext_partial_body
-);
-
-pub(crate) static NODE_PIPELINE_RASTERIZATION_STATE_STREAM_CREATE_INFO_EXT: Node = node!(
-    "VkPipelineRasterizationStateStreamCreateInfoEXT",
-    vk::PipelineRasterizationStateStreamCreateInfoEXT, Announced::Extensions(&[&[29]]),
-    decode::decode_pipeline_rasterization_state_stream_create_info_ext_body,
-    decode::decode_pipeline_rasterization_state_stream_create_info_ext_body,
-    encode::encode_pipeline_rasterization_state_stream_create_info_ext_body,
-    encode::encode_pipeline_rasterization_state_stream_create_info_ext_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_COMPUTE_SHADER_DERIVATIVES_FEATURES_KHR: Node = node!(
-    "VkPhysicalDeviceComputeShaderDerivativesFeaturesKHR",
-    vk::PhysicalDeviceComputeShaderDerivativesFeaturesNV,
-    Announced::Extensions(&[&[202], &[512]]),
-    decode::decode_physical_device_compute_shader_derivatives_features_khr_body,
-    decode::decode_physical_device_compute_shader_derivatives_features_khr_partial_body,
-    encode::encode_physical_device_compute_shader_derivatives_features_khr_body,
-    encode::encode_physical_device_compute_shader_derivatives_features_khr_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_COMPUTE_SHADER_DERIVATIVES_PROPERTIES_KHR: Node = node!(
-    "VkPhysicalDeviceComputeShaderDerivativesPropertiesKHR",
-    vk::PhysicalDeviceComputeShaderDerivativesPropertiesKHR,
-    Announced::Extensions(&[&[512]]),
-    decode::decode_physical_device_compute_shader_derivatives_properties_khr_body,
-    decode::decode_physical_device_compute_shader_derivatives_properties_khr_partial_body,
-    encode::encode_physical_device_compute_shader_derivatives_properties_khr_body,
-    encode::encode_physical_device_compute_shader_derivatives_properties_khr_partial_body
-);
-
-pub(crate) static NODE_WRITE_DESCRIPTOR_SET_ACCELERATION_STRUCTURE_KHR: Node = node!(
-    "VkWriteDescriptorSetAccelerationStructureKHR",
-    vk::WriteDescriptorSetAccelerationStructureKHR, Announced::Extensions(&[&[151]]),
-    decode::decode_write_descriptor_set_acceleration_structure_khr_body,
-    decode::decode_write_descriptor_set_acceleration_structure_khr_body,
-    encode::encode_write_descriptor_set_acceleration_structure_khr_body,
-    encode::encode_write_descriptor_set_acceleration_structure_khr_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_ACCELERATION_STRUCTURE_FEATURES_KHR: Node = node!(
-    "VkPhysicalDeviceAccelerationStructureFeaturesKHR",
-    vk::PhysicalDeviceAccelerationStructureFeaturesKHR, Announced::Extensions(&[&[151]]),
-    decode::decode_physical_device_acceleration_structure_features_khr_body,
-    decode::decode_physical_device_acceleration_structure_features_khr_partial_body,
-    encode::encode_physical_device_acceleration_structure_features_khr_body,
-    encode::encode_physical_device_acceleration_structure_features_khr_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_RAY_TRACING_PIPELINE_FEATURES_KHR: Node = node!(
-    "VkPhysicalDeviceRayTracingPipelineFeaturesKHR",
-    vk::PhysicalDeviceRayTracingPipelineFeaturesKHR, Announced::Extensions(&[&[348]]),
-    decode::decode_physical_device_ray_tracing_pipeline_features_khr_body,
-    decode::decode_physical_device_ray_tracing_pipeline_features_khr_partial_body,
-    encode::encode_physical_device_ray_tracing_pipeline_features_khr_body,
-    encode::encode_physical_device_ray_tracing_pipeline_features_khr_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_RAY_QUERY_FEATURES_KHR: Node = node!(
-    "VkPhysicalDeviceRayQueryFeaturesKHR", vk::PhysicalDeviceRayQueryFeaturesKHR,
-    Announced::Extensions(&[&[349]]),
-    decode::decode_physical_device_ray_query_features_khr_body,
-    decode::decode_physical_device_ray_query_features_khr_partial_body,
-    encode::encode_physical_device_ray_query_features_khr_body,
-    encode::encode_physical_device_ray_query_features_khr_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_ACCELERATION_STRUCTURE_PROPERTIES_KHR: Node = node!(
-    "VkPhysicalDeviceAccelerationStructurePropertiesKHR",
-    vk::PhysicalDeviceAccelerationStructurePropertiesKHR,
-    Announced::Extensions(&[&[151]]),
-    decode::decode_physical_device_acceleration_structure_properties_khr_body,
-    decode::decode_physical_device_acceleration_structure_properties_khr_partial_body,
-    encode::encode_physical_device_acceleration_structure_properties_khr_body,
-    encode::encode_physical_device_acceleration_structure_properties_khr_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_RAY_TRACING_PIPELINE_PROPERTIES_KHR: Node = node!(
-    "VkPhysicalDeviceRayTracingPipelinePropertiesKHR",
-    vk::PhysicalDeviceRayTracingPipelinePropertiesKHR, Announced::Extensions(&[&[348]]),
-    decode::decode_physical_device_ray_tracing_pipeline_properties_khr_body,
-    decode::decode_physical_device_ray_tracing_pipeline_properties_khr_partial_body,
-    encode::encode_physical_device_ray_tracing_pipeline_properties_khr_body,
-    encode::encode_physical_device_ray_tracing_pipeline_properties_khr_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_RAY_TRACING_MAINTENANCE1_FEATURES_KHR: Node = node!(
-    "VkPhysicalDeviceRayTracingMaintenance1FeaturesKHR",
-    vk::PhysicalDeviceRayTracingMaintenance1FeaturesKHR,
-    Announced::Extensions(&[&[387]]),
-    decode::decode_physical_device_ray_tracing_maintenance1_features_khr_body,
-    decode::decode_physical_device_ray_tracing_maintenance1_features_khr_partial_body,
-    encode::encode_physical_device_ray_tracing_maintenance1_features_khr_body,
-    encode::encode_physical_device_ray_tracing_maintenance1_features_khr_partial_body
-);
-
-pub(crate) static NODE_DRM_FORMAT_MODIFIER_PROPERTIES_LIST_EXT: Node = node!(
-    "VkDrmFormatModifierPropertiesListEXT", vk::DrmFormatModifierPropertiesListEXT,
-    Announced::Extensions(&[&[159]]),
-    decode::decode_drm_format_modifier_properties_list_ext_body,
-    decode::decode_drm_format_modifier_properties_list_ext_partial_body,
-    encode::encode_drm_format_modifier_properties_list_ext_body,
-    encode::encode_drm_format_modifier_properties_list_ext_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_IMAGE_DRM_FORMAT_MODIFIER_INFO_EXT: Node = node!(
-    "VkPhysicalDeviceImageDrmFormatModifierInfoEXT",
-    vk::PhysicalDeviceImageDrmFormatModifierInfoEXT, Announced::Extensions(&[&[159]]),
-    decode::decode_physical_device_image_drm_format_modifier_info_ext_body,
-    decode::decode_physical_device_image_drm_format_modifier_info_ext_body,
-    encode::encode_physical_device_image_drm_format_modifier_info_ext_body,
-    encode::encode_physical_device_image_drm_format_modifier_info_ext_body
-);
-
-pub(crate) static NODE_IMAGE_DRM_FORMAT_MODIFIER_LIST_CREATE_INFO_EXT: Node = node!(
-    "VkImageDrmFormatModifierListCreateInfoEXT",
-    vk::ImageDrmFormatModifierListCreateInfoEXT, Announced::Extensions(&[&[159]]),
-    decode::decode_image_drm_format_modifier_list_create_info_ext_body,
-    decode::decode_image_drm_format_modifier_list_create_info_ext_body,
-    encode::encode_image_drm_format_modifier_list_create_info_ext_body,
-    encode::encode_image_drm_format_modifier_list_create_info_ext_body
-);
-
-pub(crate) static NODE_IMAGE_DRM_FORMAT_MODIFIER_EXPLICIT_CREATE_INFO_EXT: Node = node!(
-    "VkImageDrmFormatModifierExplicitCreateInfoEXT",
-    vk::ImageDrmFormatModifierExplicitCreateInfoEXT, Announced::Extensions(&[&[159]]),
-    decode::decode_image_drm_format_modifier_explicit_create_info_ext_body,
-    decode::decode_image_drm_format_modifier_explicit_create_info_ext_body,
-    encode::encode_image_drm_format_modifier_explicit_create_info_ext_body,
-    encode::encode_image_drm_format_modifier_explicit_create_info_ext_body
-);
-
-pub(crate) static NODE_IMAGE_STENCIL_USAGE_CREATE_INFO: Node = node!(
-    "VkImageStencilUsageCreateInfo", vk::ImageStencilUsageCreateInfo, Announced::Always,
-    decode::decode_image_stencil_usage_create_info_body,
-    decode::decode_image_stencil_usage_create_info_body,
-    encode::encode_image_stencil_usage_create_info_body,
-    encode::encode_image_stencil_usage_create_info_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_SCALAR_BLOCK_LAYOUT_FEATURES: Node = node!(
-    "VkPhysicalDeviceScalarBlockLayoutFeatures",
-    vk::PhysicalDeviceScalarBlockLayoutFeatures, Announced::Always,
-    decode::decode_physical_device_scalar_block_layout_features_body,
-    decode::decode_physical_device_scalar_block_layout_features_partial_body,
-    encode::encode_physical_device_scalar_block_layout_features_body,
-    encode::encode_physical_device_scalar_block_layout_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_UNIFORM_BUFFER_STANDARD_LAYOUT_FEATURES: Node = node!(
-    "VkPhysicalDeviceUniformBufferStandardLayoutFeatures",
-    vk::PhysicalDeviceUniformBufferStandardLayoutFeatures, Announced::Always,
-    decode::decode_physical_device_uniform_buffer_standard_layout_features_body,
-    decode::decode_physical_device_uniform_buffer_standard_layout_features_partial_body,
-    encode::encode_physical_device_uniform_buffer_standard_layout_features_body,
-    encode::encode_physical_device_uniform_buffer_standard_layout_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_DEPTH_CLIP_ENABLE_FEATURES_EXT: Node = node!(
-    "VkPhysicalDeviceDepthClipEnableFeaturesEXT",
-    vk::PhysicalDeviceDepthClipEnableFeaturesEXT, Announced::Extensions(&[&[103]]),
-    decode::decode_physical_device_depth_clip_enable_features_ext_body,
-    decode::decode_physical_device_depth_clip_enable_features_ext_partial_body,
-    encode::encode_physical_device_depth_clip_enable_features_ext_body,
-    encode::encode_physical_device_depth_clip_enable_features_ext_partial_body
-);
-
-pub(crate) static NODE_PIPELINE_RASTERIZATION_DEPTH_CLIP_STATE_CREATE_INFO_EXT: Node = node!(
-    "VkPipelineRasterizationDepthClipStateCreateInfoEXT",
-    vk::PipelineRasterizationDepthClipStateCreateInfoEXT,
-    Announced::Extensions(&[&[103]]),
-    decode::decode_pipeline_rasterization_depth_clip_state_create_info_ext_body,
-    decode::decode_pipeline_rasterization_depth_clip_state_create_info_ext_body,
-    encode::encode_pipeline_rasterization_depth_clip_state_create_info_ext_body,
-    encode::encode_pipeline_rasterization_depth_clip_state_create_info_ext_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT: Node = node!(
-    "VkPhysicalDeviceMemoryBudgetPropertiesEXT",
-    vk::PhysicalDeviceMemoryBudgetPropertiesEXT, Announced::Extensions(&[&[238]]),
-    decode::decode_physical_device_memory_budget_properties_ext_body,
-    decode::decode_physical_device_memory_budget_properties_ext_partial_body,
-    encode::encode_physical_device_memory_budget_properties_ext_body,
-    encode::encode_physical_device_memory_budget_properties_ext_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_BUFFER_DEVICE_ADDRESS_FEATURES: Node = node!(
-    "VkPhysicalDeviceBufferDeviceAddressFeatures",
-    vk::PhysicalDeviceBufferDeviceAddressFeatures, Announced::Always,
-    decode::decode_physical_device_buffer_device_address_features_body,
-    decode::decode_physical_device_buffer_device_address_features_partial_body,
-    encode::encode_physical_device_buffer_device_address_features_body,
-    encode::encode_physical_device_buffer_device_address_features_partial_body
-);
-
-pub(crate) static NODE_BUFFER_OPAQUE_CAPTURE_ADDRESS_CREATE_INFO: Node = node!(
-    "VkBufferOpaqueCaptureAddressCreateInfo", vk::BufferOpaqueCaptureAddressCreateInfo,
-    Announced::Always, decode::decode_buffer_opaque_capture_address_create_info_body,
-    decode::decode_buffer_opaque_capture_address_create_info_body,
-    encode::encode_buffer_opaque_capture_address_create_info_body,
-    encode::encode_buffer_opaque_capture_address_create_info_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_IMAGE_VIEW_IMAGE_FORMAT_INFO_EXT: Node = node!(
-    "VkPhysicalDeviceImageViewImageFormatInfoEXT",
-    vk::PhysicalDeviceImageViewImageFormatInfoEXT, Announced::Extensions(&[&[171]]),
-    decode::decode_physical_device_image_view_image_format_info_ext_body,
-    decode::decode_physical_device_image_view_image_format_info_ext_body,
-    encode::encode_physical_device_image_view_image_format_info_ext_body,
-    encode::encode_physical_device_image_view_image_format_info_ext_body
-);
-
-pub(crate) static NODE_FILTER_CUBIC_IMAGE_VIEW_IMAGE_FORMAT_PROPERTIES_EXT: Node = node!(
-    "VkFilterCubicImageViewImageFormatPropertiesEXT",
-    vk::FilterCubicImageViewImageFormatPropertiesEXT, Announced::Extensions(&[&[171]]),
-    decode::decode_filter_cubic_image_view_image_format_properties_ext_body,
-    decode::decode_filter_cubic_image_view_image_format_properties_ext_partial_body,
-    encode::encode_filter_cubic_image_view_image_format_properties_ext_body,
-    encode::encode_filter_cubic_image_view_image_format_properties_ext_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_IMAGELESS_FRAMEBUFFER_FEATURES: Node = node!(
-    "VkPhysicalDeviceImagelessFramebufferFeatures",
-    vk::PhysicalDeviceImagelessFramebufferFeatures, Announced::Always,
-    decode::decode_physical_device_imageless_framebuffer_features_body,
-    decode::decode_physical_device_imageless_framebuffer_features_partial_body,
-    encode::encode_physical_device_imageless_framebuffer_features_body,
-    encode::encode_physical_device_imageless_framebuffer_features_partial_body
-);
-
-pub(crate) static NODE_FRAMEBUFFER_ATTACHMENTS_CREATE_INFO: Node = node!(
-    "VkFramebufferAttachmentsCreateInfo", vk::FramebufferAttachmentsCreateInfo,
-    Announced::Always, decode::decode_framebuffer_attachments_create_info_body,
-    decode::decode_framebuffer_attachments_create_info_body,
-    encode::encode_framebuffer_attachments_create_info_body,
-    encode::encode_framebuffer_attachments_create_info_body
-);
-
-pub(crate) static NODE_RENDER_PASS_ATTACHMENT_BEGIN_INFO: Node = node!(
-    "VkRenderPassAttachmentBeginInfo", vk::RenderPassAttachmentBeginInfo,
-    Announced::Always, decode::decode_render_pass_attachment_begin_info_body,
-    decode::decode_render_pass_attachment_begin_info_body,
-    encode::encode_render_pass_attachment_begin_info_body,
-    encode::encode_render_pass_attachment_begin_info_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_TEXTURE_COMPRESSION_ASTCHDR_FEATURES: Node = node!(
-    "VkPhysicalDeviceTextureCompressionASTCHDRFeatures",
-    vk::PhysicalDeviceTextureCompressionASTCHDRFeatures, Announced::Extensions(&[&[67]]),
-    decode::decode_physical_device_texture_compression_astchdr_features_body,
-    decode::decode_physical_device_texture_compression_astchdr_features_partial_body,
-    encode::encode_physical_device_texture_compression_astchdr_features_body,
-    encode::encode_physical_device_texture_compression_astchdr_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_YCBCR_IMAGE_ARRAYS_FEATURES_EXT: Node = node!(
-    "VkPhysicalDeviceYcbcrImageArraysFeaturesEXT",
-    vk::PhysicalDeviceYcbcrImageArraysFeaturesEXT, Announced::Extensions(&[&[253]]),
-    decode::decode_physical_device_ycbcr_image_arrays_features_ext_body,
-    decode::decode_physical_device_ycbcr_image_arrays_features_ext_partial_body,
-    encode::encode_physical_device_ycbcr_image_arrays_features_ext_body,
-    encode::encode_physical_device_ycbcr_image_arrays_features_ext_partial_body
-);
-
-pub(crate) static NODE_PIPELINE_CREATION_FEEDBACK_CREATE_INFO: Node = node!(
-    "VkPipelineCreationFeedbackCreateInfo", vk::PipelineCreationFeedbackCreateInfo,
-    Announced::Extensions(&[&[193]]),
-    decode::decode_pipeline_creation_feedback_create_info_body,
-    decode::decode_pipeline_creation_feedback_create_info_body,
-    encode::encode_pipeline_creation_feedback_create_info_body,
-    encode::encode_pipeline_creation_feedback_create_info_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_CLOCK_FEATURES_KHR: Node = node!(
-    "VkPhysicalDeviceShaderClockFeaturesKHR", vk::PhysicalDeviceShaderClockFeaturesKHR,
-    Announced::Extensions(&[&[182]]),
-    decode::decode_physical_device_shader_clock_features_khr_body,
-    decode::decode_physical_device_shader_clock_features_khr_partial_body,
-    encode::encode_physical_device_shader_clock_features_khr_body,
-    encode::encode_physical_device_shader_clock_features_khr_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_INDEX_TYPE_UINT8_FEATURES: Node = node!(
-    "VkPhysicalDeviceIndexTypeUint8Features",
-    vk::PhysicalDeviceIndexTypeUint8FeaturesKHR,
-    Announced::Extensions(&[&[266], &[534]]),
-    decode::decode_physical_device_index_type_uint8_features_body,
-    decode::decode_physical_device_index_type_uint8_features_partial_body,
-    encode::encode_physical_device_index_type_uint8_features_body,
-    encode::encode_physical_device_index_type_uint8_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_FRAGMENT_SHADER_INTERLOCK_FEATURES_EXT: Node = node!(
-    "VkPhysicalDeviceFragmentShaderInterlockFeaturesEXT",
-    vk::PhysicalDeviceFragmentShaderInterlockFeaturesEXT,
-    Announced::Extensions(&[&[252]]),
-    decode::decode_physical_device_fragment_shader_interlock_features_ext_body,
-    decode::decode_physical_device_fragment_shader_interlock_features_ext_partial_body,
-    encode::encode_physical_device_fragment_shader_interlock_features_ext_body,
-    encode::encode_physical_device_fragment_shader_interlock_features_ext_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_SEPARATE_DEPTH_STENCIL_LAYOUTS_FEATURES: Node = node!(
-    "VkPhysicalDeviceSeparateDepthStencilLayoutsFeatures",
-    vk::PhysicalDeviceSeparateDepthStencilLayoutsFeatures, Announced::Always,
-    decode::decode_physical_device_separate_depth_stencil_layouts_features_body,
-    decode::decode_physical_device_separate_depth_stencil_layouts_features_partial_body,
-    encode::encode_physical_device_separate_depth_stencil_layouts_features_body,
-    encode::encode_physical_device_separate_depth_stencil_layouts_features_partial_body
-);
-
-pub(crate) static NODE_ATTACHMENT_REFERENCE_STENCIL_LAYOUT: Node = node!(
-    "VkAttachmentReferenceStencilLayout", vk::AttachmentReferenceStencilLayout,
-    Announced::Always, decode::decode_attachment_reference_stencil_layout_body,
-    decode::decode_attachment_reference_stencil_layout_body,
-    encode::encode_attachment_reference_stencil_layout_body,
-    encode::encode_attachment_reference_stencil_layout_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_PRIMITIVE_TOPOLOGY_LIST_RESTART_FEATURES_EXT: Node = node!(
-    "VkPhysicalDevicePrimitiveTopologyListRestartFeaturesEXT",
-    vk::PhysicalDevicePrimitiveTopologyListRestartFeaturesEXT,
-    Announced::Extensions(&[&[357]]),
-    decode::decode_physical_device_primitive_topology_list_restart_features_ext_body,
-    decode::decode_physical_device_primitive_topology_list_restart_features_ext_partial_body,
-    encode::encode_physical_device_primitive_topology_list_restart_features_ext_body,
-    encode::encode_physical_device_primitive_topology_list_restart_features_ext_partial_body
-);
-
-pub(crate) static NODE_ATTACHMENT_DESCRIPTION_STENCIL_LAYOUT: Node = node!(
-    "VkAttachmentDescriptionStencilLayout", vk::AttachmentDescriptionStencilLayout,
-    Announced::Always, decode::decode_attachment_description_stencil_layout_body,
-    decode::decode_attachment_description_stencil_layout_body,
-    encode::encode_attachment_description_stencil_layout_body,
-    encode::encode_attachment_description_stencil_layout_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_DEMOTE_TO_HELPER_INVOCATION_FEATURES: Node = node!(
-    "VkPhysicalDeviceShaderDemoteToHelperInvocationFeatures",
-    vk::PhysicalDeviceShaderDemoteToHelperInvocationFeatures,
-    Announced::Extensions(&[&[277]]),
-    decode::decode_physical_device_shader_demote_to_helper_invocation_features_body,
-    decode::decode_physical_device_shader_demote_to_helper_invocation_features_partial_body,
-    encode::encode_physical_device_shader_demote_to_helper_invocation_features_body,
-    encode::encode_physical_device_shader_demote_to_helper_invocation_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_TEXEL_BUFFER_ALIGNMENT_FEATURES_EXT: Node = node!(
-    "VkPhysicalDeviceTexelBufferAlignmentFeaturesEXT",
-    vk::PhysicalDeviceTexelBufferAlignmentFeaturesEXT, Announced::Extensions(&[&[282]]),
-    decode::decode_physical_device_texel_buffer_alignment_features_ext_body,
-    decode::decode_physical_device_texel_buffer_alignment_features_ext_partial_body,
-    encode::encode_physical_device_texel_buffer_alignment_features_ext_body,
-    encode::encode_physical_device_texel_buffer_alignment_features_ext_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_TEXEL_BUFFER_ALIGNMENT_PROPERTIES: Node = node!(
-    "VkPhysicalDeviceTexelBufferAlignmentProperties",
-    vk::PhysicalDeviceTexelBufferAlignmentProperties, Announced::Extensions(&[&[282]]),
-    decode::decode_physical_device_texel_buffer_alignment_properties_body,
-    decode::decode_physical_device_texel_buffer_alignment_properties_partial_body,
-    encode::encode_physical_device_texel_buffer_alignment_properties_body,
-    encode::encode_physical_device_texel_buffer_alignment_properties_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES: Node = node!(
-    "VkPhysicalDeviceSubgroupSizeControlFeatures",
-    vk::PhysicalDeviceSubgroupSizeControlFeatures, Announced::Extensions(&[&[226]]),
-    decode::decode_physical_device_subgroup_size_control_features_body,
-    decode::decode_physical_device_subgroup_size_control_features_partial_body,
-    encode::encode_physical_device_subgroup_size_control_features_body,
-    encode::encode_physical_device_subgroup_size_control_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES: Node = node!(
-    "VkPhysicalDeviceSubgroupSizeControlProperties",
-    vk::PhysicalDeviceSubgroupSizeControlProperties, Announced::Extensions(&[&[226]]),
-    decode::decode_physical_device_subgroup_size_control_properties_body,
-    decode::decode_physical_device_subgroup_size_control_properties_partial_body,
-    encode::encode_physical_device_subgroup_size_control_properties_body,
-    encode::encode_physical_device_subgroup_size_control_properties_partial_body
-);
-
-pub(crate) static NODE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO: Node = node!(
-    "VkPipelineShaderStageRequiredSubgroupSizeCreateInfo",
-    vk::PipelineShaderStageRequiredSubgroupSizeCreateInfo,
-    Announced::Extensions(&[&[226]]),
-    decode::decode_pipeline_shader_stage_required_subgroup_size_create_info_body,
-    decode::decode_pipeline_shader_stage_required_subgroup_size_create_info_body,
-    encode::encode_pipeline_shader_stage_required_subgroup_size_create_info_body,
-    encode::encode_pipeline_shader_stage_required_subgroup_size_create_info_body
-);
-
-pub(crate) static NODE_MEMORY_OPAQUE_CAPTURE_ADDRESS_ALLOCATE_INFO: Node = node!(
-    "VkMemoryOpaqueCaptureAddressAllocateInfo",
-    vk::MemoryOpaqueCaptureAddressAllocateInfo, Announced::Always,
-    decode::decode_memory_opaque_capture_address_allocate_info_body,
-    decode::decode_memory_opaque_capture_address_allocate_info_body,
-    encode::encode_memory_opaque_capture_address_allocate_info_body,
-    encode::encode_memory_opaque_capture_address_allocate_info_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_LINE_RASTERIZATION_FEATURES: Node = node!(
-    "VkPhysicalDeviceLineRasterizationFeatures",
-    vk::PhysicalDeviceLineRasterizationFeaturesKHR,
-    Announced::Extensions(&[&[260], &[535]]),
-    decode::decode_physical_device_line_rasterization_features_body,
-    decode::decode_physical_device_line_rasterization_features_partial_body,
-    encode::encode_physical_device_line_rasterization_features_body,
-    encode::encode_physical_device_line_rasterization_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_LINE_RASTERIZATION_PROPERTIES: Node = node!(
-    "VkPhysicalDeviceLineRasterizationProperties",
-    vk::PhysicalDeviceLineRasterizationPropertiesKHR,
-    Announced::Extensions(&[&[260], &[535]]),
-    decode::decode_physical_device_line_rasterization_properties_body,
-    decode::decode_physical_device_line_rasterization_properties_partial_body,
-    encode::encode_physical_device_line_rasterization_properties_body,
-    encode::encode_physical_device_line_rasterization_properties_partial_body
-);
-
-pub(crate) static NODE_PIPELINE_RASTERIZATION_LINE_STATE_CREATE_INFO: Node = node!(
-    "VkPipelineRasterizationLineStateCreateInfo",
-    vk::PipelineRasterizationLineStateCreateInfoKHR,
-    Announced::Extensions(&[&[260], &[535]]),
-    decode::decode_pipeline_rasterization_line_state_create_info_body,
-    decode::decode_pipeline_rasterization_line_state_create_info_body,
-    encode::encode_pipeline_rasterization_line_state_create_info_body,
-    encode::encode_pipeline_rasterization_line_state_create_info_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_PIPELINE_CREATION_CACHE_CONTROL_FEATURES: Node = node!(
-    "VkPhysicalDevicePipelineCreationCacheControlFeatures",
-    vk::PhysicalDevicePipelineCreationCacheControlFeatures,
-    Announced::Extensions(&[&[298]]),
-    decode::decode_physical_device_pipeline_creation_cache_control_features_body,
-    decode::decode_physical_device_pipeline_creation_cache_control_features_partial_body,
-    encode::encode_physical_device_pipeline_creation_cache_control_features_body,
-    encode::encode_physical_device_pipeline_creation_cache_control_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_VULKAN11_FEATURES: Node = node!(
-    "VkPhysicalDeviceVulkan11Features", vk::PhysicalDeviceVulkan11Features,
-    Announced::Always, decode::decode_physical_device_vulkan11_features_body,
-    decode::decode_physical_device_vulkan11_features_partial_body,
-    encode::encode_physical_device_vulkan11_features_body,
-    encode::encode_physical_device_vulkan11_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_VULKAN11_PROPERTIES: Node = node!(
-    "VkPhysicalDeviceVulkan11Properties", vk::PhysicalDeviceVulkan11Properties,
-    Announced::Always, decode::decode_physical_device_vulkan11_properties_body,
-    decode::decode_physical_device_vulkan11_properties_partial_body,
-    encode::encode_physical_device_vulkan11_properties_body,
-    encode::encode_physical_device_vulkan11_properties_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_VULKAN12_FEATURES: Node = node!(
-    "VkPhysicalDeviceVulkan12Features", vk::PhysicalDeviceVulkan12Features,
-    Announced::Always, decode::decode_physical_device_vulkan12_features_body,
-    decode::decode_physical_device_vulkan12_features_partial_body,
-    encode::encode_physical_device_vulkan12_features_body,
-    encode::encode_physical_device_vulkan12_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_VULKAN12_PROPERTIES: Node = node!(
-    "VkPhysicalDeviceVulkan12Properties", vk::PhysicalDeviceVulkan12Properties,
-    Announced::Always, decode::decode_physical_device_vulkan12_properties_body,
-    decode::decode_physical_device_vulkan12_properties_partial_body,
-    encode::encode_physical_device_vulkan12_properties_body,
-    encode::encode_physical_device_vulkan12_properties_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_VULKAN13_FEATURES: Node = node!(
-    "VkPhysicalDeviceVulkan13Features", vk::PhysicalDeviceVulkan13Features,
-    Announced::Version(vk::make_api_version(0, 1, 3, 0)),
-    decode::decode_physical_device_vulkan13_features_body,
-    decode::decode_physical_device_vulkan13_features_partial_body,
-    encode::encode_physical_device_vulkan13_features_body,
-    encode::encode_physical_device_vulkan13_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_VULKAN13_PROPERTIES: Node = node!(
-    "VkPhysicalDeviceVulkan13Properties", vk::PhysicalDeviceVulkan13Properties,
-    Announced::Version(vk::make_api_version(0, 1, 3, 0)),
-    decode::decode_physical_device_vulkan13_properties_body,
-    decode::decode_physical_device_vulkan13_properties_partial_body,
-    encode::encode_physical_device_vulkan13_properties_body,
-    encode::encode_physical_device_vulkan13_properties_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_VULKAN14_FEATURES: Node = node!(
-    "VkPhysicalDeviceVulkan14Features", vk::PhysicalDeviceVulkan14Features,
-    Announced::Version(vk::make_api_version(0, 1, 4, 0)),
-    decode::decode_physical_device_vulkan14_features_body,
-    decode::decode_physical_device_vulkan14_features_partial_body,
-    encode::encode_physical_device_vulkan14_features_body,
-    encode::encode_physical_device_vulkan14_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_VULKAN14_PROPERTIES: Node = node!(
-    "VkPhysicalDeviceVulkan14Properties", vk::PhysicalDeviceVulkan14Properties,
-    Announced::Version(vk::make_api_version(0, 1, 4, 0)),
-    decode::decode_physical_device_vulkan14_properties_body,
-    decode::decode_physical_device_vulkan14_properties_partial_body,
-    encode::encode_physical_device_vulkan14_properties_body,
-    encode::encode_physical_device_vulkan14_properties_partial_body
-);
-
-pub(crate) static NODE_SAMPLER_CUSTOM_BORDER_COLOR_CREATE_INFO_EXT: Node = node!(
-    "VkSamplerCustomBorderColorCreateInfoEXT", vk::SamplerCustomBorderColorCreateInfoEXT,
-    Announced::Extensions(&[&[288]]),
-    decode::decode_sampler_custom_border_color_create_info_ext_body,
-    decode::decode_sampler_custom_border_color_create_info_ext_body,
-    encode::encode_sampler_custom_border_color_create_info_ext_body,
-    encode::encode_sampler_custom_border_color_create_info_ext_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_CUSTOM_BORDER_COLOR_PROPERTIES_EXT: Node = node!(
-    "VkPhysicalDeviceCustomBorderColorPropertiesEXT",
-    vk::PhysicalDeviceCustomBorderColorPropertiesEXT, Announced::Extensions(&[&[288]]),
-    decode::decode_physical_device_custom_border_color_properties_ext_body,
-    decode::decode_physical_device_custom_border_color_properties_ext_partial_body,
-    encode::encode_physical_device_custom_border_color_properties_ext_body,
-    encode::encode_physical_device_custom_border_color_properties_ext_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_CUSTOM_BORDER_COLOR_FEATURES_EXT: Node = node!(
-    "VkPhysicalDeviceCustomBorderColorFeaturesEXT",
-    vk::PhysicalDeviceCustomBorderColorFeaturesEXT, Announced::Extensions(&[&[288]]),
-    decode::decode_physical_device_custom_border_color_features_ext_body,
-    decode::decode_physical_device_custom_border_color_features_ext_partial_body,
-    encode::encode_physical_device_custom_border_color_features_ext_body,
-    encode::encode_physical_device_custom_border_color_features_ext_partial_body
-);
-
-pub(crate) static NODE_SAMPLER_BORDER_COLOR_COMPONENT_MAPPING_CREATE_INFO_EXT: Node = node!(
-    "VkSamplerBorderColorComponentMappingCreateInfoEXT",
-    vk::SamplerBorderColorComponentMappingCreateInfoEXT,
-    Announced::Extensions(&[&[412]]),
-    decode::decode_sampler_border_color_component_mapping_create_info_ext_body,
-    decode::decode_sampler_border_color_component_mapping_create_info_ext_body,
-    encode::encode_sampler_border_color_component_mapping_create_info_ext_body,
-    encode::encode_sampler_border_color_component_mapping_create_info_ext_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_BORDER_COLOR_SWIZZLE_FEATURES_EXT: Node = node!(
-    "VkPhysicalDeviceBorderColorSwizzleFeaturesEXT",
-    vk::PhysicalDeviceBorderColorSwizzleFeaturesEXT, Announced::Extensions(&[&[412]]),
-    decode::decode_physical_device_border_color_swizzle_features_ext_body,
-    decode::decode_physical_device_border_color_swizzle_features_ext_partial_body,
-    encode::encode_physical_device_border_color_swizzle_features_ext_body,
-    encode::encode_physical_device_border_color_swizzle_features_ext_partial_body
-);
-
-pub(crate) static NODE_PIPELINE_LIBRARY_CREATE_INFO_KHR: Node = node!(
-    "VkPipelineLibraryCreateInfoKHR", vk::PipelineLibraryCreateInfoKHR,
-    Announced::Extensions(&[&[291]]),
-    decode::decode_pipeline_library_create_info_khr_body,
-    decode::decode_pipeline_library_create_info_khr_body,
-    encode::encode_pipeline_library_create_info_khr_body,
-    encode::encode_pipeline_library_create_info_khr_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_EXTENDED_DYNAMIC_STATE_FEATURES_EXT: Node = node!(
-    "VkPhysicalDeviceExtendedDynamicStateFeaturesEXT",
-    vk::PhysicalDeviceExtendedDynamicStateFeaturesEXT, Announced::Extensions(&[&[268]]),
-    decode::decode_physical_device_extended_dynamic_state_features_ext_body,
-    decode::decode_physical_device_extended_dynamic_state_features_ext_partial_body,
-    encode::encode_physical_device_extended_dynamic_state_features_ext_body,
-    encode::encode_physical_device_extended_dynamic_state_features_ext_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_EXTENDED_DYNAMIC_STATE2_FEATURES_EXT: Node = node!(
-    "VkPhysicalDeviceExtendedDynamicState2FeaturesEXT",
-    vk::PhysicalDeviceExtendedDynamicState2FeaturesEXT, Announced::Extensions(&[&[378]]),
-    decode::decode_physical_device_extended_dynamic_state2_features_ext_body,
-    decode::decode_physical_device_extended_dynamic_state2_features_ext_partial_body,
-    encode::encode_physical_device_extended_dynamic_state2_features_ext_body,
-    encode::encode_physical_device_extended_dynamic_state2_features_ext_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_EXTENDED_DYNAMIC_STATE3_FEATURES_EXT: Node = node!(
-    "VkPhysicalDeviceExtendedDynamicState3FeaturesEXT",
-    vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT, Announced::Extensions(&[&[456]]),
-    decode::decode_physical_device_extended_dynamic_state3_features_ext_body,
-    decode::decode_physical_device_extended_dynamic_state3_features_ext_partial_body,
-    encode::encode_physical_device_extended_dynamic_state3_features_ext_body,
-    encode::encode_physical_device_extended_dynamic_state3_features_ext_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_EXTENDED_DYNAMIC_STATE3_PROPERTIES_EXT: Node = node!(
-    "VkPhysicalDeviceExtendedDynamicState3PropertiesEXT",
-    vk::PhysicalDeviceExtendedDynamicState3PropertiesEXT,
-    Announced::Extensions(&[&[456]]),
-    decode::decode_physical_device_extended_dynamic_state3_properties_ext_body,
-    decode::decode_physical_device_extended_dynamic_state3_properties_ext_partial_body,
-    encode::encode_physical_device_extended_dynamic_state3_properties_ext_body,
-    encode::encode_physical_device_extended_dynamic_state3_properties_ext_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_ZERO_INITIALIZE_WORKGROUP_MEMORY_FEATURES: Node = node!(
-    "VkPhysicalDeviceZeroInitializeWorkgroupMemoryFeatures",
-    vk::PhysicalDeviceZeroInitializeWorkgroupMemoryFeatures,
-    Announced::Extensions(&[&[326]]),
-    decode::decode_physical_device_zero_initialize_workgroup_memory_features_body,
-    decode::decode_physical_device_zero_initialize_workgroup_memory_features_partial_body,
-    encode::encode_physical_device_zero_initialize_workgroup_memory_features_body,
-    encode::encode_physical_device_zero_initialize_workgroup_memory_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_SUBGROUP_UNIFORM_CONTROL_FLOW_FEATURES_KHR: Node = node!(
-    "VkPhysicalDeviceShaderSubgroupUniformControlFlowFeaturesKHR",
-    vk::PhysicalDeviceShaderSubgroupUniformControlFlowFeaturesKHR,
-    Announced::Extensions(&[&[324]]),
-    decode::decode_physical_device_shader_subgroup_uniform_control_flow_features_khr_body,
-    decode::decode_physical_device_shader_subgroup_uniform_control_flow_features_khr_partial_body,
-    encode::encode_physical_device_shader_subgroup_uniform_control_flow_features_khr_body,
-    encode::encode_physical_device_shader_subgroup_uniform_control_flow_features_khr_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_ROBUSTNESS2_FEATURES_EXT: Node = node!(
-    "VkPhysicalDeviceRobustness2FeaturesEXT", vk::PhysicalDeviceRobustness2FeaturesEXT,
-    Announced::Extensions(&[&[287]]),
-    decode::decode_physical_device_robustness2_features_ext_body,
-    decode::decode_physical_device_robustness2_features_ext_partial_body,
-    encode::encode_physical_device_robustness2_features_ext_body,
-    encode::encode_physical_device_robustness2_features_ext_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_ROBUSTNESS2_PROPERTIES_EXT: Node = node!(
-    "VkPhysicalDeviceRobustness2PropertiesEXT",
-    vk::PhysicalDeviceRobustness2PropertiesEXT, Announced::Extensions(&[&[287]]),
-    decode::decode_physical_device_robustness2_properties_ext_body,
-    decode::decode_physical_device_robustness2_properties_ext_partial_body,
-    encode::encode_physical_device_robustness2_properties_ext_body,
-    encode::encode_physical_device_robustness2_properties_ext_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_IMAGE_ROBUSTNESS_FEATURES: Node = node!(
-    "VkPhysicalDeviceImageRobustnessFeatures", vk::PhysicalDeviceImageRobustnessFeatures,
-    Announced::Extensions(&[&[336]]),
-    decode::decode_physical_device_image_robustness_features_body,
-    decode::decode_physical_device_image_robustness_features_partial_body,
-    encode::encode_physical_device_image_robustness_features_body,
-    encode::encode_physical_device_image_robustness_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_WORKGROUP_MEMORY_EXPLICIT_LAYOUT_FEATURES_KHR: Node = node!(
-    "VkPhysicalDeviceWorkgroupMemoryExplicitLayoutFeaturesKHR",
-    vk::PhysicalDeviceWorkgroupMemoryExplicitLayoutFeaturesKHR,
-    Announced::Extensions(&[&[337]]),
-    decode::decode_physical_device_workgroup_memory_explicit_layout_features_khr_body,
-    decode::decode_physical_device_workgroup_memory_explicit_layout_features_khr_partial_body,
-    encode::encode_physical_device_workgroup_memory_explicit_layout_features_khr_body,
-    encode::encode_physical_device_workgroup_memory_explicit_layout_features_khr_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE4444_FORMATS_FEATURES_EXT: Node = node!(
-    "VkPhysicalDevice4444FormatsFeaturesEXT", vk::PhysicalDevice4444FormatsFeaturesEXT,
-    Announced::Extensions(&[&[341]]),
-    decode::decode_physical_device4444_formats_features_ext_body,
-    decode::decode_physical_device4444_formats_features_ext_partial_body,
-    encode::encode_physical_device4444_formats_features_ext_body,
-    encode::encode_physical_device4444_formats_features_ext_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_IMAGE_ATOMIC_INT64_FEATURES_EXT: Node = node!(
-    "VkPhysicalDeviceShaderImageAtomicInt64FeaturesEXT",
-    vk::PhysicalDeviceShaderImageAtomicInt64FeaturesEXT,
-    Announced::Extensions(&[&[235]]),
-    decode::decode_physical_device_shader_image_atomic_int64_features_ext_body,
-    decode::decode_physical_device_shader_image_atomic_int64_features_ext_partial_body,
-    encode::encode_physical_device_shader_image_atomic_int64_features_ext_body,
-    encode::encode_physical_device_shader_image_atomic_int64_features_ext_partial_body
-);
-
-pub(crate) static NODE_FRAGMENT_SHADING_RATE_ATTACHMENT_INFO_KHR: Node = node!(
-    "VkFragmentShadingRateAttachmentInfoKHR", vk::FragmentShadingRateAttachmentInfoKHR,
-    Announced::Extensions(&[&[227]]),
-    decode::decode_fragment_shading_rate_attachment_info_khr_body,
-    decode::decode_fragment_shading_rate_attachment_info_khr_body,
-    encode::encode_fragment_shading_rate_attachment_info_khr_body,
-    encode::encode_fragment_shading_rate_attachment_info_khr_body
-);
-
-pub(crate) static NODE_PIPELINE_FRAGMENT_SHADING_RATE_STATE_CREATE_INFO_KHR: Node = node!(
-    "VkPipelineFragmentShadingRateStateCreateInfoKHR",
-    vk::PipelineFragmentShadingRateStateCreateInfoKHR, Announced::Extensions(&[&[227]]),
-    decode::decode_pipeline_fragment_shading_rate_state_create_info_khr_body,
-    decode::decode_pipeline_fragment_shading_rate_state_create_info_khr_body,
-    encode::encode_pipeline_fragment_shading_rate_state_create_info_khr_body,
-    encode::encode_pipeline_fragment_shading_rate_state_create_info_khr_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_FRAGMENT_SHADING_RATE_FEATURES_KHR: Node = node!(
-    "VkPhysicalDeviceFragmentShadingRateFeaturesKHR",
-    vk::PhysicalDeviceFragmentShadingRateFeaturesKHR, Announced::Extensions(&[&[227]]),
-    decode::decode_physical_device_fragment_shading_rate_features_khr_body,
-    decode::decode_physical_device_fragment_shading_rate_features_khr_partial_body,
-    encode::encode_physical_device_fragment_shading_rate_features_khr_body,
-    encode::encode_physical_device_fragment_shading_rate_features_khr_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_FRAGMENT_SHADING_RATE_PROPERTIES_KHR: Node = node!(
-    "VkPhysicalDeviceFragmentShadingRatePropertiesKHR",
-    vk::PhysicalDeviceFragmentShadingRatePropertiesKHR, Announced::Extensions(&[&[227]]),
-    decode::decode_physical_device_fragment_shading_rate_properties_khr_body,
-    decode::decode_physical_device_fragment_shading_rate_properties_khr_partial_body,
-    encode::encode_physical_device_fragment_shading_rate_properties_khr_body,
-    encode::encode_physical_device_fragment_shading_rate_properties_khr_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_TERMINATE_INVOCATION_FEATURES: Node = node!(
-    "VkPhysicalDeviceShaderTerminateInvocationFeatures",
-    vk::PhysicalDeviceShaderTerminateInvocationFeatures,
-    Announced::Extensions(&[&[216]]),
-    decode::decode_physical_device_shader_terminate_invocation_features_body,
-    decode::decode_physical_device_shader_terminate_invocation_features_partial_body,
-    encode::encode_physical_device_shader_terminate_invocation_features_body,
-    encode::encode_physical_device_shader_terminate_invocation_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_IMAGE2_D_VIEW_OF3_D_FEATURES_EXT: Node = node!(
-    "VkPhysicalDeviceImage2DViewOf3DFeaturesEXT",
-    vk::PhysicalDeviceImage2DViewOf3DFeaturesEXT, Announced::Extensions(&[&[394]]),
-    decode::decode_physical_device_image2_d_view_of3_d_features_ext_body,
-    decode::decode_physical_device_image2_d_view_of3_d_features_ext_partial_body,
-    encode::encode_physical_device_image2_d_view_of3_d_features_ext_body,
-    encode::encode_physical_device_image2_d_view_of3_d_features_ext_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_ATTACHMENT_FEEDBACK_LOOP_DYNAMIC_STATE_FEATURES_EXT: Node = node!(
-    "VkPhysicalDeviceAttachmentFeedbackLoopDynamicStateFeaturesEXT",
-    vk::PhysicalDeviceAttachmentFeedbackLoopDynamicStateFeaturesEXT,
-    Announced::Extensions(&[&[525]]),
-    decode::decode_physical_device_attachment_feedback_loop_dynamic_state_features_ext_body,
-    decode::decode_physical_device_attachment_feedback_loop_dynamic_state_features_ext_partial_body,
-    encode::encode_physical_device_attachment_feedback_loop_dynamic_state_features_ext_body,
-    encode::encode_physical_device_attachment_feedback_loop_dynamic_state_features_ext_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_LEGACY_VERTEX_ATTRIBUTES_FEATURES_EXT: Node = node!(
-    "VkPhysicalDeviceLegacyVertexAttributesFeaturesEXT",
-    vk::PhysicalDeviceLegacyVertexAttributesFeaturesEXT,
-    Announced::Extensions(&[&[496]]),
-    decode::decode_physical_device_legacy_vertex_attributes_features_ext_body,
-    decode::decode_physical_device_legacy_vertex_attributes_features_ext_partial_body,
-    encode::encode_physical_device_legacy_vertex_attributes_features_ext_body,
-    encode::encode_physical_device_legacy_vertex_attributes_features_ext_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_LEGACY_VERTEX_ATTRIBUTES_PROPERTIES_EXT: Node = node!(
-    "VkPhysicalDeviceLegacyVertexAttributesPropertiesEXT",
-    vk::PhysicalDeviceLegacyVertexAttributesPropertiesEXT,
-    Announced::Extensions(&[&[496]]),
-    decode::decode_physical_device_legacy_vertex_attributes_properties_ext_body,
-    decode::decode_physical_device_legacy_vertex_attributes_properties_ext_partial_body,
-    encode::encode_physical_device_legacy_vertex_attributes_properties_ext_body,
-    encode::encode_physical_device_legacy_vertex_attributes_properties_ext_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_MUTABLE_DESCRIPTOR_TYPE_FEATURES_EXT: Node = node!(
-    "VkPhysicalDeviceMutableDescriptorTypeFeaturesEXT",
-    vk::PhysicalDeviceMutableDescriptorTypeFeaturesEXT,
-    Announced::Extensions(&[&[352], &[495]]),
-    decode::decode_physical_device_mutable_descriptor_type_features_ext_body,
-    decode::decode_physical_device_mutable_descriptor_type_features_ext_partial_body,
-    encode::encode_physical_device_mutable_descriptor_type_features_ext_body,
-    encode::encode_physical_device_mutable_descriptor_type_features_ext_partial_body
-);
-
-pub(crate) static NODE_MUTABLE_DESCRIPTOR_TYPE_CREATE_INFO_EXT: Node = node!(
-    "VkMutableDescriptorTypeCreateInfoEXT", vk::MutableDescriptorTypeCreateInfoEXT,
-    Announced::Extensions(&[&[352], &[495]]),
-    decode::decode_mutable_descriptor_type_create_info_ext_body,
-    decode::decode_mutable_descriptor_type_create_info_ext_body,
-    encode::encode_mutable_descriptor_type_create_info_ext_body,
-    encode::encode_mutable_descriptor_type_create_info_ext_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_DEPTH_CLIP_CONTROL_FEATURES_EXT: Node = node!(
-    "VkPhysicalDeviceDepthClipControlFeaturesEXT",
-    vk::PhysicalDeviceDepthClipControlFeaturesEXT, Announced::Extensions(&[&[356]]),
-    decode::decode_physical_device_depth_clip_control_features_ext_body,
-    decode::decode_physical_device_depth_clip_control_features_ext_partial_body,
-    encode::encode_physical_device_depth_clip_control_features_ext_body,
-    encode::encode_physical_device_depth_clip_control_features_ext_partial_body
-);
-
-pub(crate) static NODE_PIPELINE_VIEWPORT_DEPTH_CLIP_CONTROL_CREATE_INFO_EXT: Node = node!(
-    "VkPipelineViewportDepthClipControlCreateInfoEXT",
-    vk::PipelineViewportDepthClipControlCreateInfoEXT, Announced::Extensions(&[&[356]]),
-    decode::decode_pipeline_viewport_depth_clip_control_create_info_ext_body,
-    decode::decode_pipeline_viewport_depth_clip_control_create_info_ext_body,
-    encode::encode_pipeline_viewport_depth_clip_control_create_info_ext_body,
-    encode::encode_pipeline_viewport_depth_clip_control_create_info_ext_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_DEPTH_CLAMP_CONTROL_FEATURES_EXT: Node = node!(
-    "VkPhysicalDeviceDepthClampControlFeaturesEXT",
-    vk::PhysicalDeviceDepthClampControlFeaturesEXT, Announced::Extensions(&[&[583]]),
-    decode::decode_physical_device_depth_clamp_control_features_ext_body,
-    decode::decode_physical_device_depth_clamp_control_features_ext_partial_body,
-    encode::encode_physical_device_depth_clamp_control_features_ext_body,
-    encode::encode_physical_device_depth_clamp_control_features_ext_partial_body
-);
-
-pub(crate) static NODE_PIPELINE_VIEWPORT_DEPTH_CLAMP_CONTROL_CREATE_INFO_EXT: Node = node!(
-    "VkPipelineViewportDepthClampControlCreateInfoEXT",
-    vk::PipelineViewportDepthClampControlCreateInfoEXT, Announced::Extensions(&[&[583]]),
-    decode::decode_pipeline_viewport_depth_clamp_control_create_info_ext_body,
-    decode::decode_pipeline_viewport_depth_clamp_control_create_info_ext_body,
-    encode::encode_pipeline_viewport_depth_clamp_control_create_info_ext_body,
-    encode::encode_pipeline_viewport_depth_clamp_control_create_info_ext_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_VERTEX_INPUT_DYNAMIC_STATE_FEATURES_EXT: Node = node!(
-    "VkPhysicalDeviceVertexInputDynamicStateFeaturesEXT",
-    vk::PhysicalDeviceVertexInputDynamicStateFeaturesEXT,
-    Announced::Extensions(&[&[353]]),
-    decode::decode_physical_device_vertex_input_dynamic_state_features_ext_body,
-    decode::decode_physical_device_vertex_input_dynamic_state_features_ext_partial_body,
-    encode::encode_physical_device_vertex_input_dynamic_state_features_ext_body,
-    encode::encode_physical_device_vertex_input_dynamic_state_features_ext_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_COLOR_WRITE_ENABLE_FEATURES_EXT: Node = node!(
-    "VkPhysicalDeviceColorWriteEnableFeaturesEXT",
-    vk::PhysicalDeviceColorWriteEnableFeaturesEXT, Announced::Extensions(&[&[382]]),
-    decode::decode_physical_device_color_write_enable_features_ext_body,
-    decode::decode_physical_device_color_write_enable_features_ext_partial_body,
-    encode::encode_physical_device_color_write_enable_features_ext_body,
-    encode::encode_physical_device_color_write_enable_features_ext_partial_body
-);
-
-pub(crate) static NODE_PIPELINE_COLOR_WRITE_CREATE_INFO_EXT: Node = node!(
-    "VkPipelineColorWriteCreateInfoEXT", vk::PipelineColorWriteCreateInfoEXT,
-    Announced::Extensions(&[&[382]]),
-    decode::decode_pipeline_color_write_create_info_ext_body,
-    decode::decode_pipeline_color_write_create_info_ext_body,
-    encode::encode_pipeline_color_write_create_info_ext_body,
-    encode::encode_pipeline_color_write_create_info_ext_body
-);
-
-pub(crate) static NODE_MEMORY_BARRIER2: Node = node!(
-    "VkMemoryBarrier2", vk::MemoryBarrier2, Announced::Extensions(&[&[315]]),
-    decode::decode_memory_barrier2_body, decode::decode_memory_barrier2_body,
-    encode::encode_memory_barrier2_body, encode::encode_memory_barrier2_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_SYNCHRONIZATION2_FEATURES: Node = node!(
-    "VkPhysicalDeviceSynchronization2Features",
-    vk::PhysicalDeviceSynchronization2Features, Announced::Extensions(&[&[315]]),
-    decode::decode_physical_device_synchronization2_features_body,
-    decode::decode_physical_device_synchronization2_features_partial_body,
-    encode::encode_physical_device_synchronization2_features_body,
-    encode::encode_physical_device_synchronization2_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_HOST_IMAGE_COPY_FEATURES: Node = node!(
-    "VkPhysicalDeviceHostImageCopyFeatures", vk::PhysicalDeviceHostImageCopyFeaturesEXT,
-    Announced::Extensions(&[&[271]]),
-    decode::decode_physical_device_host_image_copy_features_body,
-    decode::decode_physical_device_host_image_copy_features_partial_body,
-    encode::encode_physical_device_host_image_copy_features_body,
-    encode::encode_physical_device_host_image_copy_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_HOST_IMAGE_COPY_PROPERTIES: Node = node!(
-    "VkPhysicalDeviceHostImageCopyProperties",
-    vk::PhysicalDeviceHostImageCopyPropertiesEXT, Announced::Extensions(&[&[271]]),
-    decode::decode_physical_device_host_image_copy_properties_body,
-    decode::decode_physical_device_host_image_copy_properties_partial_body,
-    encode::encode_physical_device_host_image_copy_properties_body,
-    encode::encode_physical_device_host_image_copy_properties_partial_body
-);
-
-pub(crate) static NODE_SUBRESOURCE_HOST_MEMCPY_SIZE: Node = node!(
-    "VkSubresourceHostMemcpySize", vk::SubresourceHostMemcpySizeEXT,
-    Announced::Extensions(&[&[271]]), decode::decode_subresource_host_memcpy_size_body,
-    decode::decode_subresource_host_memcpy_size_partial_body,
-    encode::encode_subresource_host_memcpy_size_body,
-    encode::encode_subresource_host_memcpy_size_partial_body
-);
-
-pub(crate) static NODE_HOST_IMAGE_COPY_DEVICE_PERFORMANCE_QUERY: Node = node!(
-    "VkHostImageCopyDevicePerformanceQuery", vk::HostImageCopyDevicePerformanceQueryEXT,
-    Announced::Extensions(&[&[271]]),
-    decode::decode_host_image_copy_device_performance_query_body,
-    decode::decode_host_image_copy_device_performance_query_partial_body,
-    encode::encode_host_image_copy_device_performance_query_body,
-    encode::encode_host_image_copy_device_performance_query_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_PRIMITIVES_GENERATED_QUERY_FEATURES_EXT: Node = node!(
-    "VkPhysicalDevicePrimitivesGeneratedQueryFeaturesEXT",
-    vk::PhysicalDevicePrimitivesGeneratedQueryFeaturesEXT,
-    Announced::Extensions(&[&[383]]),
-    decode::decode_physical_device_primitives_generated_query_features_ext_body,
-    decode::decode_physical_device_primitives_generated_query_features_ext_partial_body,
-    encode::encode_physical_device_primitives_generated_query_features_ext_body,
-    encode::encode_physical_device_primitives_generated_query_features_ext_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_LEGACY_DITHERING_FEATURES_EXT: Node = node!(
-    "VkPhysicalDeviceLegacyDitheringFeaturesEXT",
-    vk::PhysicalDeviceLegacyDitheringFeaturesEXT, Announced::Extensions(&[&[466]]),
-    decode::decode_physical_device_legacy_dithering_features_ext_body,
-    decode::decode_physical_device_legacy_dithering_features_ext_partial_body,
-    encode::encode_physical_device_legacy_dithering_features_ext_body,
-    encode::encode_physical_device_legacy_dithering_features_ext_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_PIPELINE_PROTECTED_ACCESS_FEATURES: Node = node!(
-    "VkPhysicalDevicePipelineProtectedAccessFeatures",
-    vk::PhysicalDevicePipelineProtectedAccessFeaturesEXT,
-    Announced::Extensions(&[&[467]]),
-    decode::decode_physical_device_pipeline_protected_access_features_body,
-    decode::decode_physical_device_pipeline_protected_access_features_partial_body,
-    encode::encode_physical_device_pipeline_protected_access_features_body,
-    encode::encode_physical_device_pipeline_protected_access_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_YCBCR2_PLANE444_FORMATS_FEATURES_EXT: Node = node!(
-    "VkPhysicalDeviceYcbcr2Plane444FormatsFeaturesEXT",
-    vk::PhysicalDeviceYcbcr2Plane444FormatsFeaturesEXT, Announced::Extensions(&[&[331]]),
-    decode::decode_physical_device_ycbcr2_plane444_formats_features_ext_body,
-    decode::decode_physical_device_ycbcr2_plane444_formats_features_ext_partial_body,
-    encode::encode_physical_device_ycbcr2_plane444_formats_features_ext_body,
-    encode::encode_physical_device_ycbcr2_plane444_formats_features_ext_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_PROVOKING_VERTEX_FEATURES_EXT: Node = node!(
-    "VkPhysicalDeviceProvokingVertexFeaturesEXT",
-    vk::PhysicalDeviceProvokingVertexFeaturesEXT, Announced::Extensions(&[&[255]]),
-    decode::decode_physical_device_provoking_vertex_features_ext_body,
-    decode::decode_physical_device_provoking_vertex_features_ext_partial_body,
-    encode::encode_physical_device_provoking_vertex_features_ext_body,
-    encode::encode_physical_device_provoking_vertex_features_ext_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_PROVOKING_VERTEX_PROPERTIES_EXT: Node = node!(
-    "VkPhysicalDeviceProvokingVertexPropertiesEXT",
-    vk::PhysicalDeviceProvokingVertexPropertiesEXT, Announced::Extensions(&[&[255]]),
-    decode::decode_physical_device_provoking_vertex_properties_ext_body,
-    decode::decode_physical_device_provoking_vertex_properties_ext_partial_body,
-    encode::encode_physical_device_provoking_vertex_properties_ext_body,
-    encode::encode_physical_device_provoking_vertex_properties_ext_partial_body
-);
-
-pub(crate) static NODE_PIPELINE_RASTERIZATION_PROVOKING_VERTEX_STATE_CREATE_INFO_EXT: Node = node!(
-    "VkPipelineRasterizationProvokingVertexStateCreateInfoEXT",
-    vk::PipelineRasterizationProvokingVertexStateCreateInfoEXT,
-    Announced::Extensions(&[&[255]]),
-    decode::decode_pipeline_rasterization_provoking_vertex_state_create_info_ext_body,
-    decode::decode_pipeline_rasterization_provoking_vertex_state_create_info_ext_body,
-    encode::encode_pipeline_rasterization_provoking_vertex_state_create_info_ext_body,
-    encode::encode_pipeline_rasterization_provoking_vertex_state_create_info_ext_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES: Node = node!(
-    "VkPhysicalDeviceShaderIntegerDotProductFeatures",
-    vk::PhysicalDeviceShaderIntegerDotProductFeatures, Announced::Extensions(&[&[281]]),
-    decode::decode_physical_device_shader_integer_dot_product_features_body,
-    decode::decode_physical_device_shader_integer_dot_product_features_partial_body,
-    encode::encode_physical_device_shader_integer_dot_product_features_body,
-    encode::encode_physical_device_shader_integer_dot_product_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_PROPERTIES: Node = node!(
-    "VkPhysicalDeviceShaderIntegerDotProductProperties",
-    vk::PhysicalDeviceShaderIntegerDotProductProperties,
-    Announced::Extensions(&[&[281]]),
-    decode::decode_physical_device_shader_integer_dot_product_properties_body,
-    decode::decode_physical_device_shader_integer_dot_product_properties_partial_body,
-    encode::encode_physical_device_shader_integer_dot_product_properties_body,
-    encode::encode_physical_device_shader_integer_dot_product_properties_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_FRAGMENT_SHADER_BARYCENTRIC_FEATURES_KHR: Node = node!(
-    "VkPhysicalDeviceFragmentShaderBarycentricFeaturesKHR",
-    vk::PhysicalDeviceFragmentShaderBarycentricFeaturesKHR,
-    Announced::Extensions(&[&[323]]),
-    decode::decode_physical_device_fragment_shader_barycentric_features_khr_body,
-    decode::decode_physical_device_fragment_shader_barycentric_features_khr_partial_body,
-    encode::encode_physical_device_fragment_shader_barycentric_features_khr_body,
-    encode::encode_physical_device_fragment_shader_barycentric_features_khr_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_FRAGMENT_SHADER_BARYCENTRIC_PROPERTIES_KHR: Node = node!(
-    "VkPhysicalDeviceFragmentShaderBarycentricPropertiesKHR",
-    vk::PhysicalDeviceFragmentShaderBarycentricPropertiesKHR,
-    Announced::Extensions(&[&[323]]),
-    decode::decode_physical_device_fragment_shader_barycentric_properties_khr_body,
-    decode::decode_physical_device_fragment_shader_barycentric_properties_khr_partial_body,
-    encode::encode_physical_device_fragment_shader_barycentric_properties_khr_body,
-    encode::encode_physical_device_fragment_shader_barycentric_properties_khr_partial_body
-);
-
-pub(crate) static NODE_FORMAT_PROPERTIES3: Node = node!(
-    "VkFormatProperties3", vk::FormatProperties3, Announced::Extensions(&[&[361]]),
-    decode::decode_format_properties3_body,
-    decode::decode_format_properties3_partial_body,
-    encode::encode_format_properties3_body,
-    encode::encode_format_properties3_partial_body
-);
-
-pub(crate) static NODE_DRM_FORMAT_MODIFIER_PROPERTIES_LIST2_EXT: Node = node!(
-    "VkDrmFormatModifierPropertiesList2EXT", vk::DrmFormatModifierPropertiesList2EXT,
-    Announced::Extensions(&[&[159, 361]]),
-    decode::decode_drm_format_modifier_properties_list2_ext_body,
-    decode::decode_drm_format_modifier_properties_list2_ext_partial_body,
-    encode::encode_drm_format_modifier_properties_list2_ext_body,
-    encode::encode_drm_format_modifier_properties_list2_ext_partial_body
-);
-
-pub(crate) static NODE_PIPELINE_RENDERING_CREATE_INFO: Node = node!(
-    "VkPipelineRenderingCreateInfo", vk::PipelineRenderingCreateInfo,
-    Announced::Extensions(&[&[45]]), decode::decode_pipeline_rendering_create_info_body,
-    decode::decode_pipeline_rendering_create_info_body,
-    encode::encode_pipeline_rendering_create_info_body,
-    encode::encode_pipeline_rendering_create_info_body
-);
-
-pub(crate) static NODE_RENDERING_FRAGMENT_SHADING_RATE_ATTACHMENT_INFO_KHR: Node = node!(
-    "VkRenderingFragmentShadingRateAttachmentInfoKHR",
-    vk::RenderingFragmentShadingRateAttachmentInfoKHR,
-    Announced::Extensions(&[&[227, 45]]),
-    decode::decode_rendering_fragment_shading_rate_attachment_info_khr_body,
-    decode::decode_rendering_fragment_shading_rate_attachment_info_khr_body,
-    encode::encode_rendering_fragment_shading_rate_attachment_info_khr_body,
-    encode::encode_rendering_fragment_shading_rate_attachment_info_khr_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_DYNAMIC_RENDERING_FEATURES: Node = node!(
-    "VkPhysicalDeviceDynamicRenderingFeatures",
-    vk::PhysicalDeviceDynamicRenderingFeatures, Announced::Extensions(&[&[45]]),
-    decode::decode_physical_device_dynamic_rendering_features_body,
-    decode::decode_physical_device_dynamic_rendering_features_partial_body,
-    encode::encode_physical_device_dynamic_rendering_features_body,
-    encode::encode_physical_device_dynamic_rendering_features_partial_body
-);
-
-pub(crate) static NODE_COMMAND_BUFFER_INHERITANCE_RENDERING_INFO: Node = node!(
-    "VkCommandBufferInheritanceRenderingInfo", vk::CommandBufferInheritanceRenderingInfo,
-    Announced::Extensions(&[&[45]]),
-    decode::decode_command_buffer_inheritance_rendering_info_body,
-    decode::decode_command_buffer_inheritance_rendering_info_body,
-    encode::encode_command_buffer_inheritance_rendering_info_body,
-    encode::encode_command_buffer_inheritance_rendering_info_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_IMAGE_VIEW_MIN_LOD_FEATURES_EXT: Node = node!(
-    "VkPhysicalDeviceImageViewMinLodFeaturesEXT",
-    vk::PhysicalDeviceImageViewMinLodFeaturesEXT, Announced::Extensions(&[&[392]]),
-    decode::decode_physical_device_image_view_min_lod_features_ext_body,
-    decode::decode_physical_device_image_view_min_lod_features_ext_partial_body,
-    encode::encode_physical_device_image_view_min_lod_features_ext_body,
-    encode::encode_physical_device_image_view_min_lod_features_ext_partial_body
-);
-
-pub(crate) static NODE_IMAGE_VIEW_MIN_LOD_CREATE_INFO_EXT: Node = node!(
-    "VkImageViewMinLodCreateInfoEXT", vk::ImageViewMinLodCreateInfoEXT,
-    Announced::Extensions(&[&[392]]),
-    decode::decode_image_view_min_lod_create_info_ext_body,
-    decode::decode_image_view_min_lod_create_info_ext_body,
-    encode::encode_image_view_min_lod_create_info_ext_body,
-    encode::encode_image_view_min_lod_create_info_ext_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_RASTERIZATION_ORDER_ATTACHMENT_ACCESS_FEATURES_EXT: Node = node!(
-    "VkPhysicalDeviceRasterizationOrderAttachmentAccessFeaturesEXT",
-    vk::PhysicalDeviceRasterizationOrderAttachmentAccessFeaturesEXT,
-    Announced::Extensions(&[&[343], &[464]]),
-    decode::decode_physical_device_rasterization_order_attachment_access_features_ext_body,
-    decode::decode_physical_device_rasterization_order_attachment_access_features_ext_partial_body,
-    encode::encode_physical_device_rasterization_order_attachment_access_features_ext_body,
-    encode::encode_physical_device_rasterization_order_attachment_access_features_ext_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_GRAPHICS_PIPELINE_LIBRARY_FEATURES_EXT: Node = node!(
-    "VkPhysicalDeviceGraphicsPipelineLibraryFeaturesEXT",
-    vk::PhysicalDeviceGraphicsPipelineLibraryFeaturesEXT,
-    Announced::Extensions(&[&[321]]),
-    decode::decode_physical_device_graphics_pipeline_library_features_ext_body,
-    decode::decode_physical_device_graphics_pipeline_library_features_ext_partial_body,
-    encode::encode_physical_device_graphics_pipeline_library_features_ext_body,
-    encode::encode_physical_device_graphics_pipeline_library_features_ext_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_GRAPHICS_PIPELINE_LIBRARY_PROPERTIES_EXT: Node = node!(
-    "VkPhysicalDeviceGraphicsPipelineLibraryPropertiesEXT",
-    vk::PhysicalDeviceGraphicsPipelineLibraryPropertiesEXT,
-    Announced::Extensions(&[&[321]]),
-    decode::decode_physical_device_graphics_pipeline_library_properties_ext_body,
-    decode::decode_physical_device_graphics_pipeline_library_properties_ext_partial_body,
-    encode::encode_physical_device_graphics_pipeline_library_properties_ext_body,
-    encode::encode_physical_device_graphics_pipeline_library_properties_ext_partial_body
-);
-
-pub(crate) static NODE_GRAPHICS_PIPELINE_LIBRARY_CREATE_INFO_EXT: Node = node!(
-    "VkGraphicsPipelineLibraryCreateInfoEXT", vk::GraphicsPipelineLibraryCreateInfoEXT,
-    Announced::Extensions(&[&[321]]),
-    decode::decode_graphics_pipeline_library_create_info_ext_body,
-    decode::decode_graphics_pipeline_library_create_info_ext_body,
-    encode::encode_graphics_pipeline_library_create_info_ext_body,
-    encode::encode_graphics_pipeline_library_create_info_ext_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_NESTED_COMMAND_BUFFER_FEATURES_EXT: Node = node!(
-    "VkPhysicalDeviceNestedCommandBufferFeaturesEXT",
-    vk::PhysicalDeviceNestedCommandBufferFeaturesEXT, Announced::Extensions(&[&[452]]),
-    decode::decode_physical_device_nested_command_buffer_features_ext_body,
-    decode::decode_physical_device_nested_command_buffer_features_ext_partial_body,
-    encode::encode_physical_device_nested_command_buffer_features_ext_body,
-    encode::encode_physical_device_nested_command_buffer_features_ext_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_NESTED_COMMAND_BUFFER_PROPERTIES_EXT: Node = node!(
-    "VkPhysicalDeviceNestedCommandBufferPropertiesEXT",
-    vk::PhysicalDeviceNestedCommandBufferPropertiesEXT, Announced::Extensions(&[&[452]]),
-    decode::decode_physical_device_nested_command_buffer_properties_ext_body,
-    decode::decode_physical_device_nested_command_buffer_properties_ext_partial_body,
-    encode::encode_physical_device_nested_command_buffer_properties_ext_body,
-    encode::encode_physical_device_nested_command_buffer_properties_ext_partial_body
-);
-
-pub(crate) static NODE_EXTERNAL_MEMORY_ACQUIRE_UNMODIFIED_EXT: Node = node!(
-    "VkExternalMemoryAcquireUnmodifiedEXT", vk::ExternalMemoryAcquireUnmodifiedEXT,
-    Announced::Extensions(&[&[454]]),
-    decode::decode_external_memory_acquire_unmodified_ext_body,
-    decode::decode_external_memory_acquire_unmodified_ext_body,
-    encode::encode_external_memory_acquire_unmodified_ext_body,
-    encode::encode_external_memory_acquire_unmodified_ext_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_NON_SEAMLESS_CUBE_MAP_FEATURES_EXT: Node = node!(
-    "VkPhysicalDeviceNonSeamlessCubeMapFeaturesEXT",
-    vk::PhysicalDeviceNonSeamlessCubeMapFeaturesEXT, Announced::Extensions(&[&[423]]),
-    decode::decode_physical_device_non_seamless_cube_map_features_ext_body,
-    decode::decode_physical_device_non_seamless_cube_map_features_ext_partial_body,
-    encode::encode_physical_device_non_seamless_cube_map_features_ext_body,
-    encode::encode_physical_device_non_seamless_cube_map_features_ext_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_PIPELINE_ROBUSTNESS_FEATURES: Node = node!(
-    "VkPhysicalDevicePipelineRobustnessFeatures",
-    vk::PhysicalDevicePipelineRobustnessFeaturesEXT, Announced::Extensions(&[&[69]]),
-    decode::decode_physical_device_pipeline_robustness_features_body,
-    decode::decode_physical_device_pipeline_robustness_features_partial_body,
-    encode::encode_physical_device_pipeline_robustness_features_body,
-    encode::encode_physical_device_pipeline_robustness_features_partial_body
-);
-
-pub(crate) static NODE_PIPELINE_ROBUSTNESS_CREATE_INFO: Node = node!(
-    "VkPipelineRobustnessCreateInfo", vk::PipelineRobustnessCreateInfoEXT,
-    Announced::Extensions(&[&[69]]), decode::decode_pipeline_robustness_create_info_body,
-    decode::decode_pipeline_robustness_create_info_body,
-    encode::encode_pipeline_robustness_create_info_body,
-    encode::encode_pipeline_robustness_create_info_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_PIPELINE_ROBUSTNESS_PROPERTIES: Node = node!(
-    "VkPhysicalDevicePipelineRobustnessProperties",
-    vk::PhysicalDevicePipelineRobustnessPropertiesEXT, Announced::Extensions(&[&[69]]),
-    decode::decode_physical_device_pipeline_robustness_properties_body,
-    decode::decode_physical_device_pipeline_robustness_properties_partial_body,
-    encode::encode_physical_device_pipeline_robustness_properties_body,
-    encode::encode_physical_device_pipeline_robustness_properties_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_ATTACHMENT_FEEDBACK_LOOP_LAYOUT_FEATURES_EXT: Node = node!(
-    "VkPhysicalDeviceAttachmentFeedbackLoopLayoutFeaturesEXT",
-    vk::PhysicalDeviceAttachmentFeedbackLoopLayoutFeaturesEXT,
-    Announced::Extensions(&[&[340]]),
-    decode::decode_physical_device_attachment_feedback_loop_layout_features_ext_body,
-    decode::decode_physical_device_attachment_feedback_loop_layout_features_ext_partial_body,
-    encode::encode_physical_device_attachment_feedback_loop_layout_features_ext_body,
-    encode::encode_physical_device_attachment_feedback_loop_layout_features_ext_partial_body
-);
-
-pub(crate) static NODE_DEPTH_BIAS_REPRESENTATION_INFO_EXT: Node = node!(
-    "VkDepthBiasRepresentationInfoEXT", vk::DepthBiasRepresentationInfoEXT,
-    Announced::Extensions(&[&[284]]),
-    decode::decode_depth_bias_representation_info_ext_body,
-    decode::decode_depth_bias_representation_info_ext_body,
-    encode::encode_depth_bias_representation_info_ext_body,
-    encode::encode_depth_bias_representation_info_ext_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_DYNAMIC_RENDERING_UNUSED_ATTACHMENTS_FEATURES_EXT: Node = node!(
-    "VkPhysicalDeviceDynamicRenderingUnusedAttachmentsFeaturesEXT",
-    vk::PhysicalDeviceDynamicRenderingUnusedAttachmentsFeaturesEXT,
-    Announced::Extensions(&[&[500]]),
-    decode::decode_physical_device_dynamic_rendering_unused_attachments_features_ext_body,
-    decode::decode_physical_device_dynamic_rendering_unused_attachments_features_ext_partial_body,
-    encode::encode_physical_device_dynamic_rendering_unused_attachments_features_ext_body,
-    encode::encode_physical_device_dynamic_rendering_unused_attachments_features_ext_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_DEPTH_BIAS_CONTROL_FEATURES_EXT: Node = node!(
-    "VkPhysicalDeviceDepthBiasControlFeaturesEXT",
-    vk::PhysicalDeviceDepthBiasControlFeaturesEXT, Announced::Extensions(&[&[284]]),
-    decode::decode_physical_device_depth_bias_control_features_ext_body,
-    decode::decode_physical_device_depth_bias_control_features_ext_partial_body,
-    encode::encode_physical_device_depth_bias_control_features_ext_body,
-    encode::encode_physical_device_depth_bias_control_features_ext_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_RAY_TRACING_POSITION_FETCH_FEATURES_KHR: Node = node!(
-    "VkPhysicalDeviceRayTracingPositionFetchFeaturesKHR",
-    vk::PhysicalDeviceRayTracingPositionFetchFeaturesKHR,
-    Announced::Extensions(&[&[482]]),
-    decode::decode_physical_device_ray_tracing_position_fetch_features_khr_body,
-    decode::decode_physical_device_ray_tracing_position_fetch_features_khr_partial_body,
-    encode::encode_physical_device_ray_tracing_position_fetch_features_khr_body,
-    encode::encode_physical_device_ray_tracing_position_fetch_features_khr_partial_body
-);
-
-pub(crate) static NODE_BIND_MEMORY_STATUS: Node = node!(
-    "VkBindMemoryStatus", vk::BindMemoryStatusKHR, Announced::Extensions(&[&[546]]),
-    decode::decode_bind_memory_status_body, decode::decode_bind_memory_status_body,
-    encode::encode_bind_memory_status_body, encode::encode_bind_memory_status_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_MAXIMAL_RECONVERGENCE_FEATURES_KHR: Node = node!(
-    "VkPhysicalDeviceShaderMaximalReconvergenceFeaturesKHR",
-    vk::PhysicalDeviceShaderMaximalReconvergenceFeaturesKHR,
-    Announced::Extensions(&[&[435]]),
-    decode::decode_physical_device_shader_maximal_reconvergence_features_khr_body,
-    decode::decode_physical_device_shader_maximal_reconvergence_features_khr_partial_body,
-    encode::encode_physical_device_shader_maximal_reconvergence_features_khr_body,
-    encode::encode_physical_device_shader_maximal_reconvergence_features_khr_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_SUBGROUP_ROTATE_FEATURES: Node = node!(
-    "VkPhysicalDeviceShaderSubgroupRotateFeatures",
-    vk::PhysicalDeviceShaderSubgroupRotateFeaturesKHR, Announced::Extensions(&[&[417]]),
-    decode::decode_physical_device_shader_subgroup_rotate_features_body,
-    decode::decode_physical_device_shader_subgroup_rotate_features_partial_body,
-    encode::encode_physical_device_shader_subgroup_rotate_features_body,
-    encode::encode_physical_device_shader_subgroup_rotate_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_EXPECT_ASSUME_FEATURES: Node = node!(
-    "VkPhysicalDeviceShaderExpectAssumeFeatures",
-    vk::PhysicalDeviceShaderExpectAssumeFeaturesKHR, Announced::Extensions(&[&[545]]),
-    decode::decode_physical_device_shader_expect_assume_features_body,
-    decode::decode_physical_device_shader_expect_assume_features_partial_body,
-    encode::encode_physical_device_shader_expect_assume_features_body,
-    encode::encode_physical_device_shader_expect_assume_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_FLOAT_CONTROLS2_FEATURES: Node = node!(
-    "VkPhysicalDeviceShaderFloatControls2Features",
-    vk::PhysicalDeviceShaderFloatControls2FeaturesKHR, Announced::Extensions(&[&[529]]),
-    decode::decode_physical_device_shader_float_controls2_features_body,
-    decode::decode_physical_device_shader_float_controls2_features_partial_body,
-    encode::encode_physical_device_shader_float_controls2_features_body,
-    encode::encode_physical_device_shader_float_controls2_features_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_DYNAMIC_RENDERING_LOCAL_READ_FEATURES: Node = node!(
-    "VkPhysicalDeviceDynamicRenderingLocalReadFeatures",
-    vk::PhysicalDeviceDynamicRenderingLocalReadFeaturesKHR,
-    Announced::Extensions(&[&[233]]),
-    decode::decode_physical_device_dynamic_rendering_local_read_features_body,
-    decode::decode_physical_device_dynamic_rendering_local_read_features_partial_body,
-    encode::encode_physical_device_dynamic_rendering_local_read_features_body,
-    encode::encode_physical_device_dynamic_rendering_local_read_features_partial_body
-);
-
-pub(crate) static NODE_RENDERING_ATTACHMENT_LOCATION_INFO: Node = node!(
-    "VkRenderingAttachmentLocationInfo", vk::RenderingAttachmentLocationInfoKHR,
-    Announced::Extensions(&[&[233]]),
-    decode::decode_rendering_attachment_location_info_body,
-    decode::decode_rendering_attachment_location_info_body,
-    encode::encode_rendering_attachment_location_info_body,
-    encode::encode_rendering_attachment_location_info_body
-);
-
-pub(crate) static NODE_RENDERING_INPUT_ATTACHMENT_INDEX_INFO: Node = node!(
-    "VkRenderingInputAttachmentIndexInfo", vk::RenderingInputAttachmentIndexInfoKHR,
-    Announced::Extensions(&[&[233]]),
-    decode::decode_rendering_input_attachment_index_info_body,
-    decode::decode_rendering_input_attachment_index_info_body,
-    encode::encode_rendering_input_attachment_index_info_body,
-    encode::encode_rendering_input_attachment_index_info_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_QUAD_CONTROL_FEATURES_KHR: Node = node!(
-    "VkPhysicalDeviceShaderQuadControlFeaturesKHR",
-    vk::PhysicalDeviceShaderQuadControlFeaturesKHR, Announced::Extensions(&[&[236]]),
-    decode::decode_physical_device_shader_quad_control_features_khr_body,
-    decode::decode_physical_device_shader_quad_control_features_khr_partial_body,
-    encode::encode_physical_device_shader_quad_control_features_khr_body,
-    encode::encode_physical_device_shader_quad_control_features_khr_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_SHADER_REPLICATED_COMPOSITES_FEATURES_EXT: Node = node!(
-    "VkPhysicalDeviceShaderReplicatedCompositesFeaturesEXT",
-    vk::PhysicalDeviceShaderReplicatedCompositesFeaturesEXT,
-    Announced::Extensions(&[&[565]]),
-    decode::decode_physical_device_shader_replicated_composites_features_ext_body,
-    decode::decode_physical_device_shader_replicated_composites_features_ext_partial_body,
-    encode::encode_physical_device_shader_replicated_composites_features_ext_body,
-    encode::encode_physical_device_shader_replicated_composites_features_ext_partial_body
-);
-
-pub(crate) static NODE_PHYSICAL_DEVICE_DEPTH_CLAMP_ZERO_ONE_FEATURES_KHR: Node = node!(
-    "VkPhysicalDeviceDepthClampZeroOneFeaturesKHR",
-    vk::PhysicalDeviceDepthClampZeroOneFeaturesEXT,
-    Announced::Extensions(&[&[422], &[605]]),
-    decode::decode_physical_device_depth_clamp_zero_one_features_khr_body,
-    decode::decode_physical_device_depth_clamp_zero_one_features_khr_partial_body,
-    encode::encode_physical_device_depth_clamp_zero_one_features_khr_body,
-    encode::encode_physical_device_depth_clamp_zero_one_features_khr_partial_body
-);
-
-pub(crate) static NODE_IMPORT_MEMORY_RESOURCE_INFO_MESA: Node = node!(
-    "VkImportMemoryResourceInfoMESA", vk::ImportMemoryResourceInfoMESA,
-    Announced::Always, decode::decode_import_memory_resource_info_mesa_body,
-    decode::decode_import_memory_resource_info_mesa_body,
-    encode::encode_import_memory_resource_info_mesa_body,
-    encode::encode_import_memory_resource_info_mesa_body
-);
-
-pub(crate) static NODE_MEMORY_RESOURCE_ALLOCATION_SIZE_PROPERTIES_MESA: Node = node!(
-    "VkMemoryResourceAllocationSizePropertiesMESA",
-    vk::MemoryResourceAllocationSizePropertiesMESA, Announced::Always,
-    decode::decode_memory_resource_allocation_size_properties_mesa_body,
-    decode::decode_memory_resource_allocation_size_properties_mesa_partial_body,
-    encode::encode_memory_resource_allocation_size_properties_mesa_body,
-    encode::encode_memory_resource_allocation_size_properties_mesa_partial_body
-);
-
-pub(crate) static NODE_DEVICE_QUEUE_TIMELINE_INFO_MESA: Node = node!(
-    "VkDeviceQueueTimelineInfoMESA", vk::DeviceQueueTimelineInfoMESA, Announced::Always,
-    decode::decode_device_queue_timeline_info_mesa_body,
-    decode::decode_device_queue_timeline_info_mesa_body,
-    encode::encode_device_queue_timeline_info_mesa_body,
-    encode::encode_device_queue_timeline_info_mesa_body
-);
-
-pub(crate) static NODE_RING_MONITOR_INFO_MESA: Node = node!(
-    "VkRingMonitorInfoMESA", vk::RingMonitorInfoMESA, Announced::Always,
-    decode::decode_ring_monitor_info_mesa_body,
-    decode::decode_ring_monitor_info_mesa_body,
-    encode::encode_ring_monitor_info_mesa_body,
-    encode::encode_ring_monitor_info_mesa_body
-);
-
-pub(crate) static NODE_RING_PRIORITY_INFO_MESA: Node = node!(
-    "VkRingPriorityInfoMESA", vk::RingPriorityInfoMESA, Announced::Always,
-    decode::decode_ring_priority_info_mesa_body,
-    decode::decode_ring_priority_info_mesa_body,
-    encode::encode_ring_priority_info_mesa_body,
-    encode::encode_ring_priority_info_mesa_body
-);
+use crate::wire::{Announced, nodes};
+
+nodes! {
+    NODE_BUFFER_USAGE_FLAGS2_CREATE_INFO =
+        "VkBufferUsageFlags2CreateInfo", vk::BufferUsageFlags2CreateInfoKHR,
+        Announced::Extensions(&[&[471]]), decode_buffer_usage_flags2_create_info_body,
+        encode_buffer_usage_flags2_create_info_body;
+    NODE_SHADER_MODULE_CREATE_INFO =
+        "VkShaderModuleCreateInfo", vk::ShaderModuleCreateInfo, Announced::Always,
+        decode_shader_module_create_info_body, encode_shader_module_create_info_body;
+    NODE_PIPELINE_CREATE_FLAGS2_CREATE_INFO =
+        "VkPipelineCreateFlags2CreateInfo", vk::PipelineCreateFlags2CreateInfoKHR,
+        Announced::Extensions(&[&[471]]), decode_pipeline_create_flags2_create_info_body,
+        encode_pipeline_create_flags2_create_info_body;
+    NODE_PIPELINE_LAYOUT_CREATE_INFO =
+        "VkPipelineLayoutCreateInfo", vk::PipelineLayoutCreateInfo, Announced::Always,
+        decode_pipeline_layout_create_info_body, encode_pipeline_layout_create_info_body;
+    NODE_DEVICE_PRIVATE_DATA_CREATE_INFO =
+        "VkDevicePrivateDataCreateInfo", vk::DevicePrivateDataCreateInfo,
+        Announced::Extensions(&[&[296]]), decode_device_private_data_create_info_body,
+        encode_device_private_data_create_info_body;
+    NODE_PHYSICAL_DEVICE_PRIVATE_DATA_FEATURES =
+        "VkPhysicalDevicePrivateDataFeatures", vk::PhysicalDevicePrivateDataFeatures,
+        Announced::Extensions(&[&[296]]),
+        decode_physical_device_private_data_features_body,
+        encode_physical_device_private_data_features_body, room;
+    NODE_PHYSICAL_DEVICE_MULTI_DRAW_PROPERTIES_EXT =
+        "VkPhysicalDeviceMultiDrawPropertiesEXT",
+        vk::PhysicalDeviceMultiDrawPropertiesEXT, Announced::Extensions(&[&[393]]),
+        decode_physical_device_multi_draw_properties_ext_body,
+        encode_physical_device_multi_draw_properties_ext_body, room;
+    NODE_PHYSICAL_DEVICE_FEATURES2 =
+        "VkPhysicalDeviceFeatures2", vk::PhysicalDeviceFeatures2, Announced::Always,
+        decode_physical_device_features2_body, encode_physical_device_features2_body,
+        room;
+    NODE_PHYSICAL_DEVICE_PUSH_DESCRIPTOR_PROPERTIES =
+        "VkPhysicalDevicePushDescriptorProperties",
+        vk::PhysicalDevicePushDescriptorPropertiesKHR, Announced::Extensions(&[&[81]]),
+        decode_physical_device_push_descriptor_properties_body,
+        encode_physical_device_push_descriptor_properties_body, room;
+    NODE_PHYSICAL_DEVICE_DRIVER_PROPERTIES =
+        "VkPhysicalDeviceDriverProperties", vk::PhysicalDeviceDriverProperties,
+        Announced::Always, decode_physical_device_driver_properties_body,
+        encode_physical_device_driver_properties_body, room;
+    NODE_PHYSICAL_DEVICE_VARIABLE_POINTERS_FEATURES =
+        "VkPhysicalDeviceVariablePointersFeatures",
+        vk::PhysicalDeviceVariablePointersFeatures, Announced::Always,
+        decode_physical_device_variable_pointers_features_body,
+        encode_physical_device_variable_pointers_features_body, room;
+    NODE_PHYSICAL_DEVICE_EXTERNAL_IMAGE_FORMAT_INFO =
+        "VkPhysicalDeviceExternalImageFormatInfo",
+        vk::PhysicalDeviceExternalImageFormatInfo, Announced::Always,
+        decode_physical_device_external_image_format_info_body,
+        encode_physical_device_external_image_format_info_body;
+    NODE_EXTERNAL_IMAGE_FORMAT_PROPERTIES =
+        "VkExternalImageFormatProperties", vk::ExternalImageFormatProperties,
+        Announced::Always, decode_external_image_format_properties_body,
+        encode_external_image_format_properties_body, room;
+    NODE_PHYSICAL_DEVICE_ID_PROPERTIES =
+        "VkPhysicalDeviceIDProperties", vk::PhysicalDeviceIDProperties,
+        Announced::Always, decode_physical_device_id_properties_body,
+        encode_physical_device_id_properties_body, room;
+    NODE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO =
+        "VkExternalMemoryImageCreateInfo", vk::ExternalMemoryImageCreateInfo,
+        Announced::Always, decode_external_memory_image_create_info_body,
+        encode_external_memory_image_create_info_body;
+    NODE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO =
+        "VkExternalMemoryBufferCreateInfo", vk::ExternalMemoryBufferCreateInfo,
+        Announced::Always, decode_external_memory_buffer_create_info_body,
+        encode_external_memory_buffer_create_info_body;
+    NODE_EXPORT_MEMORY_ALLOCATE_INFO =
+        "VkExportMemoryAllocateInfo", vk::ExportMemoryAllocateInfo, Announced::Always,
+        decode_export_memory_allocate_info_body, encode_export_memory_allocate_info_body;
+    NODE_EXPORT_SEMAPHORE_CREATE_INFO =
+        "VkExportSemaphoreCreateInfo", vk::ExportSemaphoreCreateInfo, Announced::Always,
+        decode_export_semaphore_create_info_body,
+        encode_export_semaphore_create_info_body;
+    NODE_EXPORT_FENCE_CREATE_INFO =
+        "VkExportFenceCreateInfo", vk::ExportFenceCreateInfo, Announced::Always,
+        decode_export_fence_create_info_body, encode_export_fence_create_info_body;
+    NODE_PHYSICAL_DEVICE_MULTIVIEW_FEATURES =
+        "VkPhysicalDeviceMultiviewFeatures", vk::PhysicalDeviceMultiviewFeatures,
+        Announced::Always, decode_physical_device_multiview_features_body,
+        encode_physical_device_multiview_features_body, room;
+    NODE_PHYSICAL_DEVICE_MULTIVIEW_PROPERTIES =
+        "VkPhysicalDeviceMultiviewProperties", vk::PhysicalDeviceMultiviewProperties,
+        Announced::Always, decode_physical_device_multiview_properties_body,
+        encode_physical_device_multiview_properties_body, room;
+    NODE_RENDER_PASS_MULTIVIEW_CREATE_INFO =
+        "VkRenderPassMultiviewCreateInfo", vk::RenderPassMultiviewCreateInfo,
+        Announced::Always, decode_render_pass_multiview_create_info_body,
+        encode_render_pass_multiview_create_info_body;
+    NODE_MEMORY_ALLOCATE_FLAGS_INFO =
+        "VkMemoryAllocateFlagsInfo", vk::MemoryAllocateFlagsInfo, Announced::Always,
+        decode_memory_allocate_flags_info_body, encode_memory_allocate_flags_info_body;
+    NODE_BIND_BUFFER_MEMORY_DEVICE_GROUP_INFO =
+        "VkBindBufferMemoryDeviceGroupInfo", vk::BindBufferMemoryDeviceGroupInfo,
+        Announced::Always, decode_bind_buffer_memory_device_group_info_body,
+        encode_bind_buffer_memory_device_group_info_body;
+    NODE_BIND_IMAGE_MEMORY_DEVICE_GROUP_INFO =
+        "VkBindImageMemoryDeviceGroupInfo", vk::BindImageMemoryDeviceGroupInfo,
+        Announced::Always, decode_bind_image_memory_device_group_info_body,
+        encode_bind_image_memory_device_group_info_body;
+    NODE_DEVICE_GROUP_RENDER_PASS_BEGIN_INFO =
+        "VkDeviceGroupRenderPassBeginInfo", vk::DeviceGroupRenderPassBeginInfo,
+        Announced::Always, decode_device_group_render_pass_begin_info_body,
+        encode_device_group_render_pass_begin_info_body;
+    NODE_DEVICE_GROUP_COMMAND_BUFFER_BEGIN_INFO =
+        "VkDeviceGroupCommandBufferBeginInfo", vk::DeviceGroupCommandBufferBeginInfo,
+        Announced::Always, decode_device_group_command_buffer_begin_info_body,
+        encode_device_group_command_buffer_begin_info_body;
+    NODE_DEVICE_GROUP_SUBMIT_INFO =
+        "VkDeviceGroupSubmitInfo", vk::DeviceGroupSubmitInfo, Announced::Always,
+        decode_device_group_submit_info_body, encode_device_group_submit_info_body;
+    NODE_DEVICE_GROUP_BIND_SPARSE_INFO =
+        "VkDeviceGroupBindSparseInfo", vk::DeviceGroupBindSparseInfo, Announced::Always,
+        decode_device_group_bind_sparse_info_body,
+        encode_device_group_bind_sparse_info_body;
+    NODE_DEVICE_GROUP_DEVICE_CREATE_INFO =
+        "VkDeviceGroupDeviceCreateInfo", vk::DeviceGroupDeviceCreateInfo,
+        Announced::Always, decode_device_group_device_create_info_body,
+        encode_device_group_device_create_info_body;
+    NODE_RENDER_PASS_INPUT_ATTACHMENT_ASPECT_CREATE_INFO =
+        "VkRenderPassInputAttachmentAspectCreateInfo",
+        vk::RenderPassInputAttachmentAspectCreateInfo, Announced::Always,
+        decode_render_pass_input_attachment_aspect_create_info_body,
+        encode_render_pass_input_attachment_aspect_create_info_body;
+    NODE_PHYSICAL_DEVICE16_BIT_STORAGE_FEATURES =
+        "VkPhysicalDevice16BitStorageFeatures", vk::PhysicalDevice16BitStorageFeatures,
+        Announced::Always, decode_physical_device16_bit_storage_features_body,
+        encode_physical_device16_bit_storage_features_body, room;
+    NODE_PHYSICAL_DEVICE_SUBGROUP_PROPERTIES =
+        "VkPhysicalDeviceSubgroupProperties", vk::PhysicalDeviceSubgroupProperties,
+        Announced::Always, decode_physical_device_subgroup_properties_body,
+        encode_physical_device_subgroup_properties_body, room;
+    NODE_PHYSICAL_DEVICE_SHADER_SUBGROUP_EXTENDED_TYPES_FEATURES =
+        "VkPhysicalDeviceShaderSubgroupExtendedTypesFeatures",
+        vk::PhysicalDeviceShaderSubgroupExtendedTypesFeatures, Announced::Always,
+        decode_physical_device_shader_subgroup_extended_types_features_body,
+        encode_physical_device_shader_subgroup_extended_types_features_body, room;
+    NODE_PHYSICAL_DEVICE_POINT_CLIPPING_PROPERTIES =
+        "VkPhysicalDevicePointClippingProperties",
+        vk::PhysicalDevicePointClippingProperties, Announced::Always,
+        decode_physical_device_point_clipping_properties_body,
+        encode_physical_device_point_clipping_properties_body, room;
+    NODE_MEMORY_DEDICATED_REQUIREMENTS =
+        "VkMemoryDedicatedRequirements", vk::MemoryDedicatedRequirements,
+        Announced::Always, decode_memory_dedicated_requirements_body,
+        encode_memory_dedicated_requirements_body, room;
+    NODE_MEMORY_DEDICATED_ALLOCATE_INFO =
+        "VkMemoryDedicatedAllocateInfo", vk::MemoryDedicatedAllocateInfo,
+        Announced::Always, decode_memory_dedicated_allocate_info_body,
+        encode_memory_dedicated_allocate_info_body;
+    NODE_IMAGE_VIEW_USAGE_CREATE_INFO =
+        "VkImageViewUsageCreateInfo", vk::ImageViewUsageCreateInfo, Announced::Always,
+        decode_image_view_usage_create_info_body,
+        encode_image_view_usage_create_info_body;
+    NODE_PIPELINE_TESSELLATION_DOMAIN_ORIGIN_STATE_CREATE_INFO =
+        "VkPipelineTessellationDomainOriginStateCreateInfo",
+        vk::PipelineTessellationDomainOriginStateCreateInfo, Announced::Always,
+        decode_pipeline_tessellation_domain_origin_state_create_info_body,
+        encode_pipeline_tessellation_domain_origin_state_create_info_body;
+    NODE_SAMPLER_YCBCR_CONVERSION_INFO =
+        "VkSamplerYcbcrConversionInfo", vk::SamplerYcbcrConversionInfo,
+        Announced::Always, decode_sampler_ycbcr_conversion_info_body,
+        encode_sampler_ycbcr_conversion_info_body;
+    NODE_BIND_IMAGE_PLANE_MEMORY_INFO =
+        "VkBindImagePlaneMemoryInfo", vk::BindImagePlaneMemoryInfo, Announced::Always,
+        decode_bind_image_plane_memory_info_body,
+        encode_bind_image_plane_memory_info_body;
+    NODE_IMAGE_PLANE_MEMORY_REQUIREMENTS_INFO =
+        "VkImagePlaneMemoryRequirementsInfo", vk::ImagePlaneMemoryRequirementsInfo,
+        Announced::Always, decode_image_plane_memory_requirements_info_body,
+        encode_image_plane_memory_requirements_info_body;
+    NODE_PHYSICAL_DEVICE_SAMPLER_YCBCR_CONVERSION_FEATURES =
+        "VkPhysicalDeviceSamplerYcbcrConversionFeatures",
+        vk::PhysicalDeviceSamplerYcbcrConversionFeatures, Announced::Always,
+        decode_physical_device_sampler_ycbcr_conversion_features_body,
+        encode_physical_device_sampler_ycbcr_conversion_features_body, room;
+    NODE_SAMPLER_YCBCR_CONVERSION_IMAGE_FORMAT_PROPERTIES =
+        "VkSamplerYcbcrConversionImageFormatProperties",
+        vk::SamplerYcbcrConversionImageFormatProperties, Announced::Always,
+        decode_sampler_ycbcr_conversion_image_format_properties_body,
+        encode_sampler_ycbcr_conversion_image_format_properties_body, room;
+    NODE_PROTECTED_SUBMIT_INFO =
+        "VkProtectedSubmitInfo", vk::ProtectedSubmitInfo, Announced::Always,
+        decode_protected_submit_info_body, encode_protected_submit_info_body;
+    NODE_PHYSICAL_DEVICE_PROTECTED_MEMORY_FEATURES =
+        "VkPhysicalDeviceProtectedMemoryFeatures",
+        vk::PhysicalDeviceProtectedMemoryFeatures, Announced::Always,
+        decode_physical_device_protected_memory_features_body,
+        encode_physical_device_protected_memory_features_body, room;
+    NODE_PHYSICAL_DEVICE_PROTECTED_MEMORY_PROPERTIES =
+        "VkPhysicalDeviceProtectedMemoryProperties",
+        vk::PhysicalDeviceProtectedMemoryProperties, Announced::Always,
+        decode_physical_device_protected_memory_properties_body,
+        encode_physical_device_protected_memory_properties_body, room;
+    NODE_PHYSICAL_DEVICE_SAMPLER_FILTER_MINMAX_PROPERTIES =
+        "VkPhysicalDeviceSamplerFilterMinmaxProperties",
+        vk::PhysicalDeviceSamplerFilterMinmaxProperties, Announced::Always,
+        decode_physical_device_sampler_filter_minmax_properties_body,
+        encode_physical_device_sampler_filter_minmax_properties_body, room;
+    NODE_SAMPLE_LOCATIONS_INFO_EXT =
+        "VkSampleLocationsInfoEXT", vk::SampleLocationsInfoEXT,
+        Announced::Extensions(&[&[144]]), decode_sample_locations_info_ext_body,
+        encode_sample_locations_info_ext_body;
+    NODE_RENDER_PASS_SAMPLE_LOCATIONS_BEGIN_INFO_EXT =
+        "VkRenderPassSampleLocationsBeginInfoEXT",
+        vk::RenderPassSampleLocationsBeginInfoEXT, Announced::Extensions(&[&[144]]),
+        decode_render_pass_sample_locations_begin_info_ext_body,
+        encode_render_pass_sample_locations_begin_info_ext_body;
+    NODE_PIPELINE_SAMPLE_LOCATIONS_STATE_CREATE_INFO_EXT =
+        "VkPipelineSampleLocationsStateCreateInfoEXT",
+        vk::PipelineSampleLocationsStateCreateInfoEXT, Announced::Extensions(&[&[144]]),
+        decode_pipeline_sample_locations_state_create_info_ext_body,
+        encode_pipeline_sample_locations_state_create_info_ext_body;
+    NODE_PHYSICAL_DEVICE_SAMPLE_LOCATIONS_PROPERTIES_EXT =
+        "VkPhysicalDeviceSampleLocationsPropertiesEXT",
+        vk::PhysicalDeviceSampleLocationsPropertiesEXT, Announced::Extensions(&[&[144]]),
+        decode_physical_device_sample_locations_properties_ext_body,
+        encode_physical_device_sample_locations_properties_ext_body, room;
+    NODE_SAMPLER_REDUCTION_MODE_CREATE_INFO =
+        "VkSamplerReductionModeCreateInfo", vk::SamplerReductionModeCreateInfo,
+        Announced::Always, decode_sampler_reduction_mode_create_info_body,
+        encode_sampler_reduction_mode_create_info_body;
+    NODE_PHYSICAL_DEVICE_BLEND_OPERATION_ADVANCED_FEATURES_EXT =
+        "VkPhysicalDeviceBlendOperationAdvancedFeaturesEXT",
+        vk::PhysicalDeviceBlendOperationAdvancedFeaturesEXT,
+        Announced::Extensions(&[&[149]]),
+        decode_physical_device_blend_operation_advanced_features_ext_body,
+        encode_physical_device_blend_operation_advanced_features_ext_body, room;
+    NODE_PHYSICAL_DEVICE_MULTI_DRAW_FEATURES_EXT =
+        "VkPhysicalDeviceMultiDrawFeaturesEXT", vk::PhysicalDeviceMultiDrawFeaturesEXT,
+        Announced::Extensions(&[&[393]]),
+        decode_physical_device_multi_draw_features_ext_body,
+        encode_physical_device_multi_draw_features_ext_body, room;
+    NODE_PHYSICAL_DEVICE_BLEND_OPERATION_ADVANCED_PROPERTIES_EXT =
+        "VkPhysicalDeviceBlendOperationAdvancedPropertiesEXT",
+        vk::PhysicalDeviceBlendOperationAdvancedPropertiesEXT,
+        Announced::Extensions(&[&[149]]),
+        decode_physical_device_blend_operation_advanced_properties_ext_body,
+        encode_physical_device_blend_operation_advanced_properties_ext_body, room;
+    NODE_PIPELINE_COLOR_BLEND_ADVANCED_STATE_CREATE_INFO_EXT =
+        "VkPipelineColorBlendAdvancedStateCreateInfoEXT",
+        vk::PipelineColorBlendAdvancedStateCreateInfoEXT,
+        Announced::Extensions(&[&[149]]),
+        decode_pipeline_color_blend_advanced_state_create_info_ext_body,
+        encode_pipeline_color_blend_advanced_state_create_info_ext_body;
+    NODE_PHYSICAL_DEVICE_INLINE_UNIFORM_BLOCK_FEATURES =
+        "VkPhysicalDeviceInlineUniformBlockFeatures",
+        vk::PhysicalDeviceInlineUniformBlockFeatures, Announced::Extensions(&[&[139]]),
+        decode_physical_device_inline_uniform_block_features_body,
+        encode_physical_device_inline_uniform_block_features_body, room;
+    NODE_PHYSICAL_DEVICE_INLINE_UNIFORM_BLOCK_PROPERTIES =
+        "VkPhysicalDeviceInlineUniformBlockProperties",
+        vk::PhysicalDeviceInlineUniformBlockProperties, Announced::Extensions(&[&[139]]),
+        decode_physical_device_inline_uniform_block_properties_body,
+        encode_physical_device_inline_uniform_block_properties_body, room;
+    NODE_WRITE_DESCRIPTOR_SET_INLINE_UNIFORM_BLOCK =
+        "VkWriteDescriptorSetInlineUniformBlock",
+        vk::WriteDescriptorSetInlineUniformBlock, Announced::Extensions(&[&[139]]),
+        decode_write_descriptor_set_inline_uniform_block_body,
+        encode_write_descriptor_set_inline_uniform_block_body;
+    NODE_DESCRIPTOR_POOL_INLINE_UNIFORM_BLOCK_CREATE_INFO =
+        "VkDescriptorPoolInlineUniformBlockCreateInfo",
+        vk::DescriptorPoolInlineUniformBlockCreateInfo, Announced::Extensions(&[&[139]]),
+        decode_descriptor_pool_inline_uniform_block_create_info_body,
+        encode_descriptor_pool_inline_uniform_block_create_info_body;
+    NODE_IMAGE_FORMAT_LIST_CREATE_INFO =
+        "VkImageFormatListCreateInfo", vk::ImageFormatListCreateInfo, Announced::Always,
+        decode_image_format_list_create_info_body,
+        encode_image_format_list_create_info_body;
+    NODE_PHYSICAL_DEVICE_MAINTENANCE3_PROPERTIES =
+        "VkPhysicalDeviceMaintenance3Properties",
+        vk::PhysicalDeviceMaintenance3Properties, Announced::Always,
+        decode_physical_device_maintenance3_properties_body,
+        encode_physical_device_maintenance3_properties_body, room;
+    NODE_PHYSICAL_DEVICE_MAINTENANCE4_FEATURES =
+        "VkPhysicalDeviceMaintenance4Features", vk::PhysicalDeviceMaintenance4Features,
+        Announced::Extensions(&[&[414]]),
+        decode_physical_device_maintenance4_features_body,
+        encode_physical_device_maintenance4_features_body, room;
+    NODE_PHYSICAL_DEVICE_MAINTENANCE4_PROPERTIES =
+        "VkPhysicalDeviceMaintenance4Properties",
+        vk::PhysicalDeviceMaintenance4Properties, Announced::Extensions(&[&[414]]),
+        decode_physical_device_maintenance4_properties_body,
+        encode_physical_device_maintenance4_properties_body, room;
+    NODE_PHYSICAL_DEVICE_MAINTENANCE5_FEATURES =
+        "VkPhysicalDeviceMaintenance5Features",
+        vk::PhysicalDeviceMaintenance5FeaturesKHR, Announced::Extensions(&[&[471]]),
+        decode_physical_device_maintenance5_features_body,
+        encode_physical_device_maintenance5_features_body, room;
+    NODE_PHYSICAL_DEVICE_MAINTENANCE5_PROPERTIES =
+        "VkPhysicalDeviceMaintenance5Properties",
+        vk::PhysicalDeviceMaintenance5PropertiesKHR, Announced::Extensions(&[&[471]]),
+        decode_physical_device_maintenance5_properties_body,
+        encode_physical_device_maintenance5_properties_body, room;
+    NODE_PHYSICAL_DEVICE_MAINTENANCE6_FEATURES =
+        "VkPhysicalDeviceMaintenance6Features",
+        vk::PhysicalDeviceMaintenance6FeaturesKHR, Announced::Extensions(&[&[546]]),
+        decode_physical_device_maintenance6_features_body,
+        encode_physical_device_maintenance6_features_body, room;
+    NODE_PHYSICAL_DEVICE_MAINTENANCE6_PROPERTIES =
+        "VkPhysicalDeviceMaintenance6Properties",
+        vk::PhysicalDeviceMaintenance6PropertiesKHR, Announced::Extensions(&[&[546]]),
+        decode_physical_device_maintenance6_properties_body,
+        encode_physical_device_maintenance6_properties_body, room;
+    NODE_PHYSICAL_DEVICE_MAINTENANCE7_FEATURES_KHR =
+        "VkPhysicalDeviceMaintenance7FeaturesKHR",
+        vk::PhysicalDeviceMaintenance7FeaturesKHR, Announced::Extensions(&[&[563]]),
+        decode_physical_device_maintenance7_features_khr_body,
+        encode_physical_device_maintenance7_features_khr_body, room;
+    NODE_PHYSICAL_DEVICE_MAINTENANCE7_PROPERTIES_KHR =
+        "VkPhysicalDeviceMaintenance7PropertiesKHR",
+        vk::PhysicalDeviceMaintenance7PropertiesKHR, Announced::Extensions(&[&[563]]),
+        decode_physical_device_maintenance7_properties_khr_body,
+        encode_physical_device_maintenance7_properties_khr_body, room;
+    NODE_PHYSICAL_DEVICE_SHADER_DRAW_PARAMETERS_FEATURES =
+        "VkPhysicalDeviceShaderDrawParametersFeatures",
+        vk::PhysicalDeviceShaderDrawParametersFeatures, Announced::Always,
+        decode_physical_device_shader_draw_parameters_features_body,
+        encode_physical_device_shader_draw_parameters_features_body, room;
+    NODE_PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES =
+        "VkPhysicalDeviceShaderFloat16Int8Features",
+        vk::PhysicalDeviceShaderFloat16Int8Features, Announced::Always,
+        decode_physical_device_shader_float16_int8_features_body,
+        encode_physical_device_shader_float16_int8_features_body, room;
+    NODE_PHYSICAL_DEVICE_FLOAT_CONTROLS_PROPERTIES =
+        "VkPhysicalDeviceFloatControlsProperties",
+        vk::PhysicalDeviceFloatControlsProperties, Announced::Always,
+        decode_physical_device_float_controls_properties_body,
+        encode_physical_device_float_controls_properties_body, room;
+    NODE_PHYSICAL_DEVICE_HOST_QUERY_RESET_FEATURES =
+        "VkPhysicalDeviceHostQueryResetFeatures",
+        vk::PhysicalDeviceHostQueryResetFeatures, Announced::Always,
+        decode_physical_device_host_query_reset_features_body,
+        encode_physical_device_host_query_reset_features_body, room;
+    NODE_DEVICE_QUEUE_GLOBAL_PRIORITY_CREATE_INFO =
+        "VkDeviceQueueGlobalPriorityCreateInfo",
+        vk::DeviceQueueGlobalPriorityCreateInfoKHR,
+        Announced::Extensions(&[&[175], &[189]]),
+        decode_device_queue_global_priority_create_info_body,
+        encode_device_queue_global_priority_create_info_body;
+    NODE_PHYSICAL_DEVICE_GLOBAL_PRIORITY_QUERY_FEATURES =
+        "VkPhysicalDeviceGlobalPriorityQueryFeatures",
+        vk::PhysicalDeviceGlobalPriorityQueryFeaturesKHR,
+        Announced::Extensions(&[&[189], &[389]]),
+        decode_physical_device_global_priority_query_features_body,
+        encode_physical_device_global_priority_query_features_body, room;
+    NODE_QUEUE_FAMILY_GLOBAL_PRIORITY_PROPERTIES =
+        "VkQueueFamilyGlobalPriorityProperties",
+        vk::QueueFamilyGlobalPriorityPropertiesKHR,
+        Announced::Extensions(&[&[189], &[389]]),
+        decode_queue_family_global_priority_properties_body,
+        encode_queue_family_global_priority_properties_body, room;
+    NODE_PHYSICAL_DEVICE_CONSERVATIVE_RASTERIZATION_PROPERTIES_EXT =
+        "VkPhysicalDeviceConservativeRasterizationPropertiesEXT",
+        vk::PhysicalDeviceConservativeRasterizationPropertiesEXT,
+        Announced::Extensions(&[&[102]]),
+        decode_physical_device_conservative_rasterization_properties_ext_body,
+        encode_physical_device_conservative_rasterization_properties_ext_body, room;
+    NODE_PIPELINE_RASTERIZATION_CONSERVATIVE_STATE_CREATE_INFO_EXT =
+        "VkPipelineRasterizationConservativeStateCreateInfoEXT",
+        vk::PipelineRasterizationConservativeStateCreateInfoEXT,
+        Announced::Extensions(&[&[102]]),
+        decode_pipeline_rasterization_conservative_state_create_info_ext_body,
+        encode_pipeline_rasterization_conservative_state_create_info_ext_body;
+    NODE_PHYSICAL_DEVICE_DESCRIPTOR_INDEXING_FEATURES =
+        "VkPhysicalDeviceDescriptorIndexingFeatures",
+        vk::PhysicalDeviceDescriptorIndexingFeatures, Announced::Always,
+        decode_physical_device_descriptor_indexing_features_body,
+        encode_physical_device_descriptor_indexing_features_body, room;
+    NODE_PHYSICAL_DEVICE_DESCRIPTOR_INDEXING_PROPERTIES =
+        "VkPhysicalDeviceDescriptorIndexingProperties",
+        vk::PhysicalDeviceDescriptorIndexingProperties, Announced::Always,
+        decode_physical_device_descriptor_indexing_properties_body,
+        encode_physical_device_descriptor_indexing_properties_body, room;
+    NODE_DESCRIPTOR_SET_LAYOUT_BINDING_FLAGS_CREATE_INFO =
+        "VkDescriptorSetLayoutBindingFlagsCreateInfo",
+        vk::DescriptorSetLayoutBindingFlagsCreateInfo, Announced::Always,
+        decode_descriptor_set_layout_binding_flags_create_info_body,
+        encode_descriptor_set_layout_binding_flags_create_info_body;
+    NODE_DESCRIPTOR_SET_VARIABLE_DESCRIPTOR_COUNT_ALLOCATE_INFO =
+        "VkDescriptorSetVariableDescriptorCountAllocateInfo",
+        vk::DescriptorSetVariableDescriptorCountAllocateInfo, Announced::Always,
+        decode_descriptor_set_variable_descriptor_count_allocate_info_body,
+        encode_descriptor_set_variable_descriptor_count_allocate_info_body;
+    NODE_DESCRIPTOR_SET_VARIABLE_DESCRIPTOR_COUNT_LAYOUT_SUPPORT =
+        "VkDescriptorSetVariableDescriptorCountLayoutSupport",
+        vk::DescriptorSetVariableDescriptorCountLayoutSupport, Announced::Always,
+        decode_descriptor_set_variable_descriptor_count_layout_support_body,
+        encode_descriptor_set_variable_descriptor_count_layout_support_body, room;
+    NODE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES =
+        "VkPhysicalDeviceTimelineSemaphoreFeatures",
+        vk::PhysicalDeviceTimelineSemaphoreFeatures, Announced::Always,
+        decode_physical_device_timeline_semaphore_features_body,
+        encode_physical_device_timeline_semaphore_features_body, room;
+    NODE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_PROPERTIES =
+        "VkPhysicalDeviceTimelineSemaphoreProperties",
+        vk::PhysicalDeviceTimelineSemaphoreProperties, Announced::Always,
+        decode_physical_device_timeline_semaphore_properties_body,
+        encode_physical_device_timeline_semaphore_properties_body, room;
+    NODE_SEMAPHORE_TYPE_CREATE_INFO =
+        "VkSemaphoreTypeCreateInfo", vk::SemaphoreTypeCreateInfo, Announced::Always,
+        decode_semaphore_type_create_info_body, encode_semaphore_type_create_info_body;
+    NODE_TIMELINE_SEMAPHORE_SUBMIT_INFO =
+        "VkTimelineSemaphoreSubmitInfo", vk::TimelineSemaphoreSubmitInfo,
+        Announced::Always, decode_timeline_semaphore_submit_info_body,
+        encode_timeline_semaphore_submit_info_body;
+    NODE_PIPELINE_VERTEX_INPUT_DIVISOR_STATE_CREATE_INFO =
+        "VkPipelineVertexInputDivisorStateCreateInfo",
+        vk::PipelineVertexInputDivisorStateCreateInfoKHR,
+        Announced::Extensions(&[&[191], &[526]]),
+        decode_pipeline_vertex_input_divisor_state_create_info_body,
+        encode_pipeline_vertex_input_divisor_state_create_info_body;
+    NODE_PHYSICAL_DEVICE_VERTEX_ATTRIBUTE_DIVISOR_PROPERTIES_EXT =
+        "VkPhysicalDeviceVertexAttributeDivisorPropertiesEXT",
+        vk::PhysicalDeviceVertexAttributeDivisorPropertiesEXT,
+        Announced::Extensions(&[&[191]]),
+        decode_physical_device_vertex_attribute_divisor_properties_ext_body,
+        encode_physical_device_vertex_attribute_divisor_properties_ext_body, room;
+    NODE_PHYSICAL_DEVICE_VERTEX_ATTRIBUTE_DIVISOR_PROPERTIES =
+        "VkPhysicalDeviceVertexAttributeDivisorProperties",
+        vk::PhysicalDeviceVertexAttributeDivisorPropertiesKHR,
+        Announced::Extensions(&[&[526]]),
+        decode_physical_device_vertex_attribute_divisor_properties_body,
+        encode_physical_device_vertex_attribute_divisor_properties_body, room;
+    NODE_PHYSICAL_DEVICE_PCI_BUS_INFO_PROPERTIES_EXT =
+        "VkPhysicalDevicePCIBusInfoPropertiesEXT",
+        vk::PhysicalDevicePCIBusInfoPropertiesEXT, Announced::Extensions(&[&[213]]),
+        decode_physical_device_pci_bus_info_properties_ext_body,
+        encode_physical_device_pci_bus_info_properties_ext_body, room;
+    NODE_COMMAND_BUFFER_INHERITANCE_CONDITIONAL_RENDERING_INFO_EXT =
+        "VkCommandBufferInheritanceConditionalRenderingInfoEXT",
+        vk::CommandBufferInheritanceConditionalRenderingInfoEXT,
+        Announced::Extensions(&[&[82]]),
+        decode_command_buffer_inheritance_conditional_rendering_info_ext_body,
+        encode_command_buffer_inheritance_conditional_rendering_info_ext_body;
+    NODE_PHYSICAL_DEVICE8_BIT_STORAGE_FEATURES =
+        "VkPhysicalDevice8BitStorageFeatures", vk::PhysicalDevice8BitStorageFeatures,
+        Announced::Always, decode_physical_device8_bit_storage_features_body,
+        encode_physical_device8_bit_storage_features_body, room;
+    NODE_PHYSICAL_DEVICE_CONDITIONAL_RENDERING_FEATURES_EXT =
+        "VkPhysicalDeviceConditionalRenderingFeaturesEXT",
+        vk::PhysicalDeviceConditionalRenderingFeaturesEXT,
+        Announced::Extensions(&[&[82]]),
+        decode_physical_device_conditional_rendering_features_ext_body,
+        encode_physical_device_conditional_rendering_features_ext_body, room;
+    NODE_PHYSICAL_DEVICE_VULKAN_MEMORY_MODEL_FEATURES =
+        "VkPhysicalDeviceVulkanMemoryModelFeatures",
+        vk::PhysicalDeviceVulkanMemoryModelFeatures, Announced::Always,
+        decode_physical_device_vulkan_memory_model_features_body,
+        encode_physical_device_vulkan_memory_model_features_body, room;
+    NODE_PHYSICAL_DEVICE_SHADER_ATOMIC_INT64_FEATURES =
+        "VkPhysicalDeviceShaderAtomicInt64Features",
+        vk::PhysicalDeviceShaderAtomicInt64Features, Announced::Always,
+        decode_physical_device_shader_atomic_int64_features_body,
+        encode_physical_device_shader_atomic_int64_features_body, room;
+    NODE_PHYSICAL_DEVICE_SHADER_ATOMIC_FLOAT_FEATURES_EXT =
+        "VkPhysicalDeviceShaderAtomicFloatFeaturesEXT",
+        vk::PhysicalDeviceShaderAtomicFloatFeaturesEXT, Announced::Extensions(&[&[261]]),
+        decode_physical_device_shader_atomic_float_features_ext_body,
+        encode_physical_device_shader_atomic_float_features_ext_body, room;
+    NODE_PHYSICAL_DEVICE_SHADER_ATOMIC_FLOAT2_FEATURES_EXT =
+        "VkPhysicalDeviceShaderAtomicFloat2FeaturesEXT",
+        vk::PhysicalDeviceShaderAtomicFloat2FeaturesEXT,
+        Announced::Extensions(&[&[274]]),
+        decode_physical_device_shader_atomic_float2_features_ext_body,
+        encode_physical_device_shader_atomic_float2_features_ext_body, room;
+    NODE_PHYSICAL_DEVICE_VERTEX_ATTRIBUTE_DIVISOR_FEATURES =
+        "VkPhysicalDeviceVertexAttributeDivisorFeatures",
+        vk::PhysicalDeviceVertexAttributeDivisorFeaturesKHR,
+        Announced::Extensions(&[&[191], &[526]]),
+        decode_physical_device_vertex_attribute_divisor_features_body,
+        encode_physical_device_vertex_attribute_divisor_features_body, room;
+    NODE_PHYSICAL_DEVICE_DEPTH_STENCIL_RESOLVE_PROPERTIES =
+        "VkPhysicalDeviceDepthStencilResolveProperties",
+        vk::PhysicalDeviceDepthStencilResolveProperties, Announced::Always,
+        decode_physical_device_depth_stencil_resolve_properties_body,
+        encode_physical_device_depth_stencil_resolve_properties_body, room;
+    NODE_SUBPASS_DESCRIPTION_DEPTH_STENCIL_RESOLVE =
+        "VkSubpassDescriptionDepthStencilResolve",
+        vk::SubpassDescriptionDepthStencilResolve, Announced::Always,
+        decode_subpass_description_depth_stencil_resolve_body,
+        encode_subpass_description_depth_stencil_resolve_body;
+    NODE_PHYSICAL_DEVICE_TRANSFORM_FEEDBACK_FEATURES_EXT =
+        "VkPhysicalDeviceTransformFeedbackFeaturesEXT",
+        vk::PhysicalDeviceTransformFeedbackFeaturesEXT, Announced::Extensions(&[&[29]]),
+        decode_physical_device_transform_feedback_features_ext_body,
+        encode_physical_device_transform_feedback_features_ext_body, room;
+    NODE_PHYSICAL_DEVICE_TRANSFORM_FEEDBACK_PROPERTIES_EXT =
+        "VkPhysicalDeviceTransformFeedbackPropertiesEXT",
+        vk::PhysicalDeviceTransformFeedbackPropertiesEXT,
+        Announced::Extensions(&[&[29]]),
+        decode_physical_device_transform_feedback_properties_ext_body,
+        encode_physical_device_transform_feedback_properties_ext_body, room;
+    NODE_PIPELINE_RASTERIZATION_STATE_STREAM_CREATE_INFO_EXT =
+        "VkPipelineRasterizationStateStreamCreateInfoEXT",
+        vk::PipelineRasterizationStateStreamCreateInfoEXT,
+        Announced::Extensions(&[&[29]]),
+        decode_pipeline_rasterization_state_stream_create_info_ext_body,
+        encode_pipeline_rasterization_state_stream_create_info_ext_body;
+    NODE_PHYSICAL_DEVICE_COMPUTE_SHADER_DERIVATIVES_FEATURES_KHR =
+        "VkPhysicalDeviceComputeShaderDerivativesFeaturesKHR",
+        vk::PhysicalDeviceComputeShaderDerivativesFeaturesNV,
+        Announced::Extensions(&[&[202], &[512]]),
+        decode_physical_device_compute_shader_derivatives_features_khr_body,
+        encode_physical_device_compute_shader_derivatives_features_khr_body, room;
+    NODE_PHYSICAL_DEVICE_COMPUTE_SHADER_DERIVATIVES_PROPERTIES_KHR =
+        "VkPhysicalDeviceComputeShaderDerivativesPropertiesKHR",
+        vk::PhysicalDeviceComputeShaderDerivativesPropertiesKHR,
+        Announced::Extensions(&[&[512]]),
+        decode_physical_device_compute_shader_derivatives_properties_khr_body,
+        encode_physical_device_compute_shader_derivatives_properties_khr_body, room;
+    NODE_WRITE_DESCRIPTOR_SET_ACCELERATION_STRUCTURE_KHR =
+        "VkWriteDescriptorSetAccelerationStructureKHR",
+        vk::WriteDescriptorSetAccelerationStructureKHR, Announced::Extensions(&[&[151]]),
+        decode_write_descriptor_set_acceleration_structure_khr_body,
+        encode_write_descriptor_set_acceleration_structure_khr_body;
+    NODE_PHYSICAL_DEVICE_ACCELERATION_STRUCTURE_FEATURES_KHR =
+        "VkPhysicalDeviceAccelerationStructureFeaturesKHR",
+        vk::PhysicalDeviceAccelerationStructureFeaturesKHR,
+        Announced::Extensions(&[&[151]]),
+        decode_physical_device_acceleration_structure_features_khr_body,
+        encode_physical_device_acceleration_structure_features_khr_body, room;
+    NODE_PHYSICAL_DEVICE_RAY_TRACING_PIPELINE_FEATURES_KHR =
+        "VkPhysicalDeviceRayTracingPipelineFeaturesKHR",
+        vk::PhysicalDeviceRayTracingPipelineFeaturesKHR,
+        Announced::Extensions(&[&[348]]),
+        decode_physical_device_ray_tracing_pipeline_features_khr_body,
+        encode_physical_device_ray_tracing_pipeline_features_khr_body, room;
+    NODE_PHYSICAL_DEVICE_RAY_QUERY_FEATURES_KHR =
+        "VkPhysicalDeviceRayQueryFeaturesKHR", vk::PhysicalDeviceRayQueryFeaturesKHR,
+        Announced::Extensions(&[&[349]]),
+        decode_physical_device_ray_query_features_khr_body,
+        encode_physical_device_ray_query_features_khr_body, room;
+    NODE_PHYSICAL_DEVICE_ACCELERATION_STRUCTURE_PROPERTIES_KHR =
+        "VkPhysicalDeviceAccelerationStructurePropertiesKHR",
+        vk::PhysicalDeviceAccelerationStructurePropertiesKHR,
+        Announced::Extensions(&[&[151]]),
+        decode_physical_device_acceleration_structure_properties_khr_body,
+        encode_physical_device_acceleration_structure_properties_khr_body, room;
+    NODE_PHYSICAL_DEVICE_RAY_TRACING_PIPELINE_PROPERTIES_KHR =
+        "VkPhysicalDeviceRayTracingPipelinePropertiesKHR",
+        vk::PhysicalDeviceRayTracingPipelinePropertiesKHR,
+        Announced::Extensions(&[&[348]]),
+        decode_physical_device_ray_tracing_pipeline_properties_khr_body,
+        encode_physical_device_ray_tracing_pipeline_properties_khr_body, room;
+    NODE_PHYSICAL_DEVICE_RAY_TRACING_MAINTENANCE1_FEATURES_KHR =
+        "VkPhysicalDeviceRayTracingMaintenance1FeaturesKHR",
+        vk::PhysicalDeviceRayTracingMaintenance1FeaturesKHR,
+        Announced::Extensions(&[&[387]]),
+        decode_physical_device_ray_tracing_maintenance1_features_khr_body,
+        encode_physical_device_ray_tracing_maintenance1_features_khr_body, room;
+    NODE_DRM_FORMAT_MODIFIER_PROPERTIES_LIST_EXT =
+        "VkDrmFormatModifierPropertiesListEXT", vk::DrmFormatModifierPropertiesListEXT,
+        Announced::Extensions(&[&[159]]),
+        decode_drm_format_modifier_properties_list_ext_body,
+        encode_drm_format_modifier_properties_list_ext_body,
+        decode_drm_format_modifier_properties_list_ext_partial_body,
+        encode_drm_format_modifier_properties_list_ext_partial_body;
+    NODE_PHYSICAL_DEVICE_IMAGE_DRM_FORMAT_MODIFIER_INFO_EXT =
+        "VkPhysicalDeviceImageDrmFormatModifierInfoEXT",
+        vk::PhysicalDeviceImageDrmFormatModifierInfoEXT,
+        Announced::Extensions(&[&[159]]),
+        decode_physical_device_image_drm_format_modifier_info_ext_body,
+        encode_physical_device_image_drm_format_modifier_info_ext_body;
+    NODE_IMAGE_DRM_FORMAT_MODIFIER_LIST_CREATE_INFO_EXT =
+        "VkImageDrmFormatModifierListCreateInfoEXT",
+        vk::ImageDrmFormatModifierListCreateInfoEXT, Announced::Extensions(&[&[159]]),
+        decode_image_drm_format_modifier_list_create_info_ext_body,
+        encode_image_drm_format_modifier_list_create_info_ext_body;
+    NODE_IMAGE_DRM_FORMAT_MODIFIER_EXPLICIT_CREATE_INFO_EXT =
+        "VkImageDrmFormatModifierExplicitCreateInfoEXT",
+        vk::ImageDrmFormatModifierExplicitCreateInfoEXT,
+        Announced::Extensions(&[&[159]]),
+        decode_image_drm_format_modifier_explicit_create_info_ext_body,
+        encode_image_drm_format_modifier_explicit_create_info_ext_body;
+    NODE_IMAGE_STENCIL_USAGE_CREATE_INFO =
+        "VkImageStencilUsageCreateInfo", vk::ImageStencilUsageCreateInfo,
+        Announced::Always, decode_image_stencil_usage_create_info_body,
+        encode_image_stencil_usage_create_info_body;
+    NODE_PHYSICAL_DEVICE_SCALAR_BLOCK_LAYOUT_FEATURES =
+        "VkPhysicalDeviceScalarBlockLayoutFeatures",
+        vk::PhysicalDeviceScalarBlockLayoutFeatures, Announced::Always,
+        decode_physical_device_scalar_block_layout_features_body,
+        encode_physical_device_scalar_block_layout_features_body, room;
+    NODE_PHYSICAL_DEVICE_UNIFORM_BUFFER_STANDARD_LAYOUT_FEATURES =
+        "VkPhysicalDeviceUniformBufferStandardLayoutFeatures",
+        vk::PhysicalDeviceUniformBufferStandardLayoutFeatures, Announced::Always,
+        decode_physical_device_uniform_buffer_standard_layout_features_body,
+        encode_physical_device_uniform_buffer_standard_layout_features_body, room;
+    NODE_PHYSICAL_DEVICE_DEPTH_CLIP_ENABLE_FEATURES_EXT =
+        "VkPhysicalDeviceDepthClipEnableFeaturesEXT",
+        vk::PhysicalDeviceDepthClipEnableFeaturesEXT, Announced::Extensions(&[&[103]]),
+        decode_physical_device_depth_clip_enable_features_ext_body,
+        encode_physical_device_depth_clip_enable_features_ext_body, room;
+    NODE_PIPELINE_RASTERIZATION_DEPTH_CLIP_STATE_CREATE_INFO_EXT =
+        "VkPipelineRasterizationDepthClipStateCreateInfoEXT",
+        vk::PipelineRasterizationDepthClipStateCreateInfoEXT,
+        Announced::Extensions(&[&[103]]),
+        decode_pipeline_rasterization_depth_clip_state_create_info_ext_body,
+        encode_pipeline_rasterization_depth_clip_state_create_info_ext_body;
+    NODE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT =
+        "VkPhysicalDeviceMemoryBudgetPropertiesEXT",
+        vk::PhysicalDeviceMemoryBudgetPropertiesEXT, Announced::Extensions(&[&[238]]),
+        decode_physical_device_memory_budget_properties_ext_body,
+        encode_physical_device_memory_budget_properties_ext_body, room;
+    NODE_PHYSICAL_DEVICE_BUFFER_DEVICE_ADDRESS_FEATURES =
+        "VkPhysicalDeviceBufferDeviceAddressFeatures",
+        vk::PhysicalDeviceBufferDeviceAddressFeatures, Announced::Always,
+        decode_physical_device_buffer_device_address_features_body,
+        encode_physical_device_buffer_device_address_features_body, room;
+    NODE_BUFFER_OPAQUE_CAPTURE_ADDRESS_CREATE_INFO =
+        "VkBufferOpaqueCaptureAddressCreateInfo",
+        vk::BufferOpaqueCaptureAddressCreateInfo, Announced::Always,
+        decode_buffer_opaque_capture_address_create_info_body,
+        encode_buffer_opaque_capture_address_create_info_body;
+    NODE_PHYSICAL_DEVICE_IMAGE_VIEW_IMAGE_FORMAT_INFO_EXT =
+        "VkPhysicalDeviceImageViewImageFormatInfoEXT",
+        vk::PhysicalDeviceImageViewImageFormatInfoEXT, Announced::Extensions(&[&[171]]),
+        decode_physical_device_image_view_image_format_info_ext_body,
+        encode_physical_device_image_view_image_format_info_ext_body;
+    NODE_FILTER_CUBIC_IMAGE_VIEW_IMAGE_FORMAT_PROPERTIES_EXT =
+        "VkFilterCubicImageViewImageFormatPropertiesEXT",
+        vk::FilterCubicImageViewImageFormatPropertiesEXT,
+        Announced::Extensions(&[&[171]]),
+        decode_filter_cubic_image_view_image_format_properties_ext_body,
+        encode_filter_cubic_image_view_image_format_properties_ext_body, room;
+    NODE_PHYSICAL_DEVICE_IMAGELESS_FRAMEBUFFER_FEATURES =
+        "VkPhysicalDeviceImagelessFramebufferFeatures",
+        vk::PhysicalDeviceImagelessFramebufferFeatures, Announced::Always,
+        decode_physical_device_imageless_framebuffer_features_body,
+        encode_physical_device_imageless_framebuffer_features_body, room;
+    NODE_FRAMEBUFFER_ATTACHMENTS_CREATE_INFO =
+        "VkFramebufferAttachmentsCreateInfo", vk::FramebufferAttachmentsCreateInfo,
+        Announced::Always, decode_framebuffer_attachments_create_info_body,
+        encode_framebuffer_attachments_create_info_body;
+    NODE_RENDER_PASS_ATTACHMENT_BEGIN_INFO =
+        "VkRenderPassAttachmentBeginInfo", vk::RenderPassAttachmentBeginInfo,
+        Announced::Always, decode_render_pass_attachment_begin_info_body,
+        encode_render_pass_attachment_begin_info_body;
+    NODE_PHYSICAL_DEVICE_TEXTURE_COMPRESSION_ASTCHDR_FEATURES =
+        "VkPhysicalDeviceTextureCompressionASTCHDRFeatures",
+        vk::PhysicalDeviceTextureCompressionASTCHDRFeatures,
+        Announced::Extensions(&[&[67]]),
+        decode_physical_device_texture_compression_astchdr_features_body,
+        encode_physical_device_texture_compression_astchdr_features_body, room;
+    NODE_PHYSICAL_DEVICE_YCBCR_IMAGE_ARRAYS_FEATURES_EXT =
+        "VkPhysicalDeviceYcbcrImageArraysFeaturesEXT",
+        vk::PhysicalDeviceYcbcrImageArraysFeaturesEXT, Announced::Extensions(&[&[253]]),
+        decode_physical_device_ycbcr_image_arrays_features_ext_body,
+        encode_physical_device_ycbcr_image_arrays_features_ext_body, room;
+    NODE_PIPELINE_CREATION_FEEDBACK_CREATE_INFO =
+        "VkPipelineCreationFeedbackCreateInfo", vk::PipelineCreationFeedbackCreateInfo,
+        Announced::Extensions(&[&[193]]),
+        decode_pipeline_creation_feedback_create_info_body,
+        encode_pipeline_creation_feedback_create_info_body;
+    NODE_PHYSICAL_DEVICE_SHADER_CLOCK_FEATURES_KHR =
+        "VkPhysicalDeviceShaderClockFeaturesKHR",
+        vk::PhysicalDeviceShaderClockFeaturesKHR, Announced::Extensions(&[&[182]]),
+        decode_physical_device_shader_clock_features_khr_body,
+        encode_physical_device_shader_clock_features_khr_body, room;
+    NODE_PHYSICAL_DEVICE_INDEX_TYPE_UINT8_FEATURES =
+        "VkPhysicalDeviceIndexTypeUint8Features",
+        vk::PhysicalDeviceIndexTypeUint8FeaturesKHR,
+        Announced::Extensions(&[&[266], &[534]]),
+        decode_physical_device_index_type_uint8_features_body,
+        encode_physical_device_index_type_uint8_features_body, room;
+    NODE_PHYSICAL_DEVICE_FRAGMENT_SHADER_INTERLOCK_FEATURES_EXT =
+        "VkPhysicalDeviceFragmentShaderInterlockFeaturesEXT",
+        vk::PhysicalDeviceFragmentShaderInterlockFeaturesEXT,
+        Announced::Extensions(&[&[252]]),
+        decode_physical_device_fragment_shader_interlock_features_ext_body,
+        encode_physical_device_fragment_shader_interlock_features_ext_body, room;
+    NODE_PHYSICAL_DEVICE_SEPARATE_DEPTH_STENCIL_LAYOUTS_FEATURES =
+        "VkPhysicalDeviceSeparateDepthStencilLayoutsFeatures",
+        vk::PhysicalDeviceSeparateDepthStencilLayoutsFeatures, Announced::Always,
+        decode_physical_device_separate_depth_stencil_layouts_features_body,
+        encode_physical_device_separate_depth_stencil_layouts_features_body, room;
+    NODE_ATTACHMENT_REFERENCE_STENCIL_LAYOUT =
+        "VkAttachmentReferenceStencilLayout", vk::AttachmentReferenceStencilLayout,
+        Announced::Always, decode_attachment_reference_stencil_layout_body,
+        encode_attachment_reference_stencil_layout_body;
+    NODE_PHYSICAL_DEVICE_PRIMITIVE_TOPOLOGY_LIST_RESTART_FEATURES_EXT =
+        "VkPhysicalDevicePrimitiveTopologyListRestartFeaturesEXT",
+        vk::PhysicalDevicePrimitiveTopologyListRestartFeaturesEXT,
+        Announced::Extensions(&[&[357]]),
+        decode_physical_device_primitive_topology_list_restart_features_ext_body,
+        encode_physical_device_primitive_topology_list_restart_features_ext_body, room;
+    NODE_ATTACHMENT_DESCRIPTION_STENCIL_LAYOUT =
+        "VkAttachmentDescriptionStencilLayout", vk::AttachmentDescriptionStencilLayout,
+        Announced::Always, decode_attachment_description_stencil_layout_body,
+        encode_attachment_description_stencil_layout_body;
+    NODE_PHYSICAL_DEVICE_SHADER_DEMOTE_TO_HELPER_INVOCATION_FEATURES =
+        "VkPhysicalDeviceShaderDemoteToHelperInvocationFeatures",
+        vk::PhysicalDeviceShaderDemoteToHelperInvocationFeatures,
+        Announced::Extensions(&[&[277]]),
+        decode_physical_device_shader_demote_to_helper_invocation_features_body,
+        encode_physical_device_shader_demote_to_helper_invocation_features_body, room;
+    NODE_PHYSICAL_DEVICE_TEXEL_BUFFER_ALIGNMENT_FEATURES_EXT =
+        "VkPhysicalDeviceTexelBufferAlignmentFeaturesEXT",
+        vk::PhysicalDeviceTexelBufferAlignmentFeaturesEXT,
+        Announced::Extensions(&[&[282]]),
+        decode_physical_device_texel_buffer_alignment_features_ext_body,
+        encode_physical_device_texel_buffer_alignment_features_ext_body, room;
+    NODE_PHYSICAL_DEVICE_TEXEL_BUFFER_ALIGNMENT_PROPERTIES =
+        "VkPhysicalDeviceTexelBufferAlignmentProperties",
+        vk::PhysicalDeviceTexelBufferAlignmentProperties,
+        Announced::Extensions(&[&[282]]),
+        decode_physical_device_texel_buffer_alignment_properties_body,
+        encode_physical_device_texel_buffer_alignment_properties_body, room;
+    NODE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES =
+        "VkPhysicalDeviceSubgroupSizeControlFeatures",
+        vk::PhysicalDeviceSubgroupSizeControlFeatures, Announced::Extensions(&[&[226]]),
+        decode_physical_device_subgroup_size_control_features_body,
+        encode_physical_device_subgroup_size_control_features_body, room;
+    NODE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES =
+        "VkPhysicalDeviceSubgroupSizeControlProperties",
+        vk::PhysicalDeviceSubgroupSizeControlProperties,
+        Announced::Extensions(&[&[226]]),
+        decode_physical_device_subgroup_size_control_properties_body,
+        encode_physical_device_subgroup_size_control_properties_body, room;
+    NODE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO =
+        "VkPipelineShaderStageRequiredSubgroupSizeCreateInfo",
+        vk::PipelineShaderStageRequiredSubgroupSizeCreateInfo,
+        Announced::Extensions(&[&[226]]),
+        decode_pipeline_shader_stage_required_subgroup_size_create_info_body,
+        encode_pipeline_shader_stage_required_subgroup_size_create_info_body;
+    NODE_MEMORY_OPAQUE_CAPTURE_ADDRESS_ALLOCATE_INFO =
+        "VkMemoryOpaqueCaptureAddressAllocateInfo",
+        vk::MemoryOpaqueCaptureAddressAllocateInfo, Announced::Always,
+        decode_memory_opaque_capture_address_allocate_info_body,
+        encode_memory_opaque_capture_address_allocate_info_body;
+    NODE_PHYSICAL_DEVICE_LINE_RASTERIZATION_FEATURES =
+        "VkPhysicalDeviceLineRasterizationFeatures",
+        vk::PhysicalDeviceLineRasterizationFeaturesKHR,
+        Announced::Extensions(&[&[260], &[535]]),
+        decode_physical_device_line_rasterization_features_body,
+        encode_physical_device_line_rasterization_features_body, room;
+    NODE_PHYSICAL_DEVICE_LINE_RASTERIZATION_PROPERTIES =
+        "VkPhysicalDeviceLineRasterizationProperties",
+        vk::PhysicalDeviceLineRasterizationPropertiesKHR,
+        Announced::Extensions(&[&[260], &[535]]),
+        decode_physical_device_line_rasterization_properties_body,
+        encode_physical_device_line_rasterization_properties_body, room;
+    NODE_PIPELINE_RASTERIZATION_LINE_STATE_CREATE_INFO =
+        "VkPipelineRasterizationLineStateCreateInfo",
+        vk::PipelineRasterizationLineStateCreateInfoKHR,
+        Announced::Extensions(&[&[260], &[535]]),
+        decode_pipeline_rasterization_line_state_create_info_body,
+        encode_pipeline_rasterization_line_state_create_info_body;
+    NODE_PHYSICAL_DEVICE_PIPELINE_CREATION_CACHE_CONTROL_FEATURES =
+        "VkPhysicalDevicePipelineCreationCacheControlFeatures",
+        vk::PhysicalDevicePipelineCreationCacheControlFeatures,
+        Announced::Extensions(&[&[298]]),
+        decode_physical_device_pipeline_creation_cache_control_features_body,
+        encode_physical_device_pipeline_creation_cache_control_features_body, room;
+    NODE_PHYSICAL_DEVICE_VULKAN11_FEATURES =
+        "VkPhysicalDeviceVulkan11Features", vk::PhysicalDeviceVulkan11Features,
+        Announced::Always, decode_physical_device_vulkan11_features_body,
+        encode_physical_device_vulkan11_features_body, room;
+    NODE_PHYSICAL_DEVICE_VULKAN11_PROPERTIES =
+        "VkPhysicalDeviceVulkan11Properties", vk::PhysicalDeviceVulkan11Properties,
+        Announced::Always, decode_physical_device_vulkan11_properties_body,
+        encode_physical_device_vulkan11_properties_body, room;
+    NODE_PHYSICAL_DEVICE_VULKAN12_FEATURES =
+        "VkPhysicalDeviceVulkan12Features", vk::PhysicalDeviceVulkan12Features,
+        Announced::Always, decode_physical_device_vulkan12_features_body,
+        encode_physical_device_vulkan12_features_body, room;
+    NODE_PHYSICAL_DEVICE_VULKAN12_PROPERTIES =
+        "VkPhysicalDeviceVulkan12Properties", vk::PhysicalDeviceVulkan12Properties,
+        Announced::Always, decode_physical_device_vulkan12_properties_body,
+        encode_physical_device_vulkan12_properties_body, room;
+    NODE_PHYSICAL_DEVICE_VULKAN13_FEATURES =
+        "VkPhysicalDeviceVulkan13Features", vk::PhysicalDeviceVulkan13Features,
+        Announced::Version(vk::make_api_version(0, 1, 3, 0)),
+        decode_physical_device_vulkan13_features_body,
+        encode_physical_device_vulkan13_features_body, room;
+    NODE_PHYSICAL_DEVICE_VULKAN13_PROPERTIES =
+        "VkPhysicalDeviceVulkan13Properties", vk::PhysicalDeviceVulkan13Properties,
+        Announced::Version(vk::make_api_version(0, 1, 3, 0)),
+        decode_physical_device_vulkan13_properties_body,
+        encode_physical_device_vulkan13_properties_body, room;
+    NODE_PHYSICAL_DEVICE_VULKAN14_FEATURES =
+        "VkPhysicalDeviceVulkan14Features", vk::PhysicalDeviceVulkan14Features,
+        Announced::Version(vk::make_api_version(0, 1, 4, 0)),
+        decode_physical_device_vulkan14_features_body,
+        encode_physical_device_vulkan14_features_body, room;
+    NODE_PHYSICAL_DEVICE_VULKAN14_PROPERTIES =
+        "VkPhysicalDeviceVulkan14Properties", vk::PhysicalDeviceVulkan14Properties,
+        Announced::Version(vk::make_api_version(0, 1, 4, 0)),
+        decode_physical_device_vulkan14_properties_body,
+        encode_physical_device_vulkan14_properties_body,
+        decode_physical_device_vulkan14_properties_partial_body,
+        encode_physical_device_vulkan14_properties_partial_body;
+    NODE_SAMPLER_CUSTOM_BORDER_COLOR_CREATE_INFO_EXT =
+        "VkSamplerCustomBorderColorCreateInfoEXT",
+        vk::SamplerCustomBorderColorCreateInfoEXT, Announced::Extensions(&[&[288]]),
+        decode_sampler_custom_border_color_create_info_ext_body,
+        encode_sampler_custom_border_color_create_info_ext_body;
+    NODE_PHYSICAL_DEVICE_CUSTOM_BORDER_COLOR_PROPERTIES_EXT =
+        "VkPhysicalDeviceCustomBorderColorPropertiesEXT",
+        vk::PhysicalDeviceCustomBorderColorPropertiesEXT,
+        Announced::Extensions(&[&[288]]),
+        decode_physical_device_custom_border_color_properties_ext_body,
+        encode_physical_device_custom_border_color_properties_ext_body, room;
+    NODE_PHYSICAL_DEVICE_CUSTOM_BORDER_COLOR_FEATURES_EXT =
+        "VkPhysicalDeviceCustomBorderColorFeaturesEXT",
+        vk::PhysicalDeviceCustomBorderColorFeaturesEXT, Announced::Extensions(&[&[288]]),
+        decode_physical_device_custom_border_color_features_ext_body,
+        encode_physical_device_custom_border_color_features_ext_body, room;
+    NODE_SAMPLER_BORDER_COLOR_COMPONENT_MAPPING_CREATE_INFO_EXT =
+        "VkSamplerBorderColorComponentMappingCreateInfoEXT",
+        vk::SamplerBorderColorComponentMappingCreateInfoEXT,
+        Announced::Extensions(&[&[412]]),
+        decode_sampler_border_color_component_mapping_create_info_ext_body,
+        encode_sampler_border_color_component_mapping_create_info_ext_body;
+    NODE_PHYSICAL_DEVICE_BORDER_COLOR_SWIZZLE_FEATURES_EXT =
+        "VkPhysicalDeviceBorderColorSwizzleFeaturesEXT",
+        vk::PhysicalDeviceBorderColorSwizzleFeaturesEXT,
+        Announced::Extensions(&[&[412]]),
+        decode_physical_device_border_color_swizzle_features_ext_body,
+        encode_physical_device_border_color_swizzle_features_ext_body, room;
+    NODE_PIPELINE_LIBRARY_CREATE_INFO_KHR =
+        "VkPipelineLibraryCreateInfoKHR", vk::PipelineLibraryCreateInfoKHR,
+        Announced::Extensions(&[&[291]]), decode_pipeline_library_create_info_khr_body,
+        encode_pipeline_library_create_info_khr_body;
+    NODE_PHYSICAL_DEVICE_EXTENDED_DYNAMIC_STATE_FEATURES_EXT =
+        "VkPhysicalDeviceExtendedDynamicStateFeaturesEXT",
+        vk::PhysicalDeviceExtendedDynamicStateFeaturesEXT,
+        Announced::Extensions(&[&[268]]),
+        decode_physical_device_extended_dynamic_state_features_ext_body,
+        encode_physical_device_extended_dynamic_state_features_ext_body, room;
+    NODE_PHYSICAL_DEVICE_EXTENDED_DYNAMIC_STATE2_FEATURES_EXT =
+        "VkPhysicalDeviceExtendedDynamicState2FeaturesEXT",
+        vk::PhysicalDeviceExtendedDynamicState2FeaturesEXT,
+        Announced::Extensions(&[&[378]]),
+        decode_physical_device_extended_dynamic_state2_features_ext_body,
+        encode_physical_device_extended_dynamic_state2_features_ext_body, room;
+    NODE_PHYSICAL_DEVICE_EXTENDED_DYNAMIC_STATE3_FEATURES_EXT =
+        "VkPhysicalDeviceExtendedDynamicState3FeaturesEXT",
+        vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT,
+        Announced::Extensions(&[&[456]]),
+        decode_physical_device_extended_dynamic_state3_features_ext_body,
+        encode_physical_device_extended_dynamic_state3_features_ext_body, room;
+    NODE_PHYSICAL_DEVICE_EXTENDED_DYNAMIC_STATE3_PROPERTIES_EXT =
+        "VkPhysicalDeviceExtendedDynamicState3PropertiesEXT",
+        vk::PhysicalDeviceExtendedDynamicState3PropertiesEXT,
+        Announced::Extensions(&[&[456]]),
+        decode_physical_device_extended_dynamic_state3_properties_ext_body,
+        encode_physical_device_extended_dynamic_state3_properties_ext_body, room;
+    NODE_PHYSICAL_DEVICE_ZERO_INITIALIZE_WORKGROUP_MEMORY_FEATURES =
+        "VkPhysicalDeviceZeroInitializeWorkgroupMemoryFeatures",
+        vk::PhysicalDeviceZeroInitializeWorkgroupMemoryFeatures,
+        Announced::Extensions(&[&[326]]),
+        decode_physical_device_zero_initialize_workgroup_memory_features_body,
+        encode_physical_device_zero_initialize_workgroup_memory_features_body, room;
+    NODE_PHYSICAL_DEVICE_SHADER_SUBGROUP_UNIFORM_CONTROL_FLOW_FEATURES_KHR =
+        "VkPhysicalDeviceShaderSubgroupUniformControlFlowFeaturesKHR",
+        vk::PhysicalDeviceShaderSubgroupUniformControlFlowFeaturesKHR,
+        Announced::Extensions(&[&[324]]),
+        decode_physical_device_shader_subgroup_uniform_control_flow_features_khr_body,
+        encode_physical_device_shader_subgroup_uniform_control_flow_features_khr_body,
+        room;
+    NODE_PHYSICAL_DEVICE_ROBUSTNESS2_FEATURES_EXT =
+        "VkPhysicalDeviceRobustness2FeaturesEXT",
+        vk::PhysicalDeviceRobustness2FeaturesEXT, Announced::Extensions(&[&[287]]),
+        decode_physical_device_robustness2_features_ext_body,
+        encode_physical_device_robustness2_features_ext_body, room;
+    NODE_PHYSICAL_DEVICE_ROBUSTNESS2_PROPERTIES_EXT =
+        "VkPhysicalDeviceRobustness2PropertiesEXT",
+        vk::PhysicalDeviceRobustness2PropertiesEXT, Announced::Extensions(&[&[287]]),
+        decode_physical_device_robustness2_properties_ext_body,
+        encode_physical_device_robustness2_properties_ext_body, room;
+    NODE_PHYSICAL_DEVICE_IMAGE_ROBUSTNESS_FEATURES =
+        "VkPhysicalDeviceImageRobustnessFeatures",
+        vk::PhysicalDeviceImageRobustnessFeatures, Announced::Extensions(&[&[336]]),
+        decode_physical_device_image_robustness_features_body,
+        encode_physical_device_image_robustness_features_body, room;
+    NODE_PHYSICAL_DEVICE_WORKGROUP_MEMORY_EXPLICIT_LAYOUT_FEATURES_KHR =
+        "VkPhysicalDeviceWorkgroupMemoryExplicitLayoutFeaturesKHR",
+        vk::PhysicalDeviceWorkgroupMemoryExplicitLayoutFeaturesKHR,
+        Announced::Extensions(&[&[337]]),
+        decode_physical_device_workgroup_memory_explicit_layout_features_khr_body,
+        encode_physical_device_workgroup_memory_explicit_layout_features_khr_body, room;
+    NODE_PHYSICAL_DEVICE4444_FORMATS_FEATURES_EXT =
+        "VkPhysicalDevice4444FormatsFeaturesEXT",
+        vk::PhysicalDevice4444FormatsFeaturesEXT, Announced::Extensions(&[&[341]]),
+        decode_physical_device4444_formats_features_ext_body,
+        encode_physical_device4444_formats_features_ext_body, room;
+    NODE_PHYSICAL_DEVICE_SHADER_IMAGE_ATOMIC_INT64_FEATURES_EXT =
+        "VkPhysicalDeviceShaderImageAtomicInt64FeaturesEXT",
+        vk::PhysicalDeviceShaderImageAtomicInt64FeaturesEXT,
+        Announced::Extensions(&[&[235]]),
+        decode_physical_device_shader_image_atomic_int64_features_ext_body,
+        encode_physical_device_shader_image_atomic_int64_features_ext_body, room;
+    NODE_FRAGMENT_SHADING_RATE_ATTACHMENT_INFO_KHR =
+        "VkFragmentShadingRateAttachmentInfoKHR",
+        vk::FragmentShadingRateAttachmentInfoKHR, Announced::Extensions(&[&[227]]),
+        decode_fragment_shading_rate_attachment_info_khr_body,
+        encode_fragment_shading_rate_attachment_info_khr_body;
+    NODE_PIPELINE_FRAGMENT_SHADING_RATE_STATE_CREATE_INFO_KHR =
+        "VkPipelineFragmentShadingRateStateCreateInfoKHR",
+        vk::PipelineFragmentShadingRateStateCreateInfoKHR,
+        Announced::Extensions(&[&[227]]),
+        decode_pipeline_fragment_shading_rate_state_create_info_khr_body,
+        encode_pipeline_fragment_shading_rate_state_create_info_khr_body;
+    NODE_PHYSICAL_DEVICE_FRAGMENT_SHADING_RATE_FEATURES_KHR =
+        "VkPhysicalDeviceFragmentShadingRateFeaturesKHR",
+        vk::PhysicalDeviceFragmentShadingRateFeaturesKHR,
+        Announced::Extensions(&[&[227]]),
+        decode_physical_device_fragment_shading_rate_features_khr_body,
+        encode_physical_device_fragment_shading_rate_features_khr_body, room;
+    NODE_PHYSICAL_DEVICE_FRAGMENT_SHADING_RATE_PROPERTIES_KHR =
+        "VkPhysicalDeviceFragmentShadingRatePropertiesKHR",
+        vk::PhysicalDeviceFragmentShadingRatePropertiesKHR,
+        Announced::Extensions(&[&[227]]),
+        decode_physical_device_fragment_shading_rate_properties_khr_body,
+        encode_physical_device_fragment_shading_rate_properties_khr_body, room;
+    NODE_PHYSICAL_DEVICE_SHADER_TERMINATE_INVOCATION_FEATURES =
+        "VkPhysicalDeviceShaderTerminateInvocationFeatures",
+        vk::PhysicalDeviceShaderTerminateInvocationFeatures,
+        Announced::Extensions(&[&[216]]),
+        decode_physical_device_shader_terminate_invocation_features_body,
+        encode_physical_device_shader_terminate_invocation_features_body, room;
+    NODE_PHYSICAL_DEVICE_IMAGE2_D_VIEW_OF3_D_FEATURES_EXT =
+        "VkPhysicalDeviceImage2DViewOf3DFeaturesEXT",
+        vk::PhysicalDeviceImage2DViewOf3DFeaturesEXT, Announced::Extensions(&[&[394]]),
+        decode_physical_device_image2_d_view_of3_d_features_ext_body,
+        encode_physical_device_image2_d_view_of3_d_features_ext_body, room;
+    NODE_PHYSICAL_DEVICE_ATTACHMENT_FEEDBACK_LOOP_DYNAMIC_STATE_FEATURES_EXT =
+        "VkPhysicalDeviceAttachmentFeedbackLoopDynamicStateFeaturesEXT",
+        vk::PhysicalDeviceAttachmentFeedbackLoopDynamicStateFeaturesEXT,
+        Announced::Extensions(&[&[525]]),
+        decode_physical_device_attachment_feedback_loop_dynamic_state_features_ext_body,
+        encode_physical_device_attachment_feedback_loop_dynamic_state_features_ext_body,
+        room;
+    NODE_PHYSICAL_DEVICE_LEGACY_VERTEX_ATTRIBUTES_FEATURES_EXT =
+        "VkPhysicalDeviceLegacyVertexAttributesFeaturesEXT",
+        vk::PhysicalDeviceLegacyVertexAttributesFeaturesEXT,
+        Announced::Extensions(&[&[496]]),
+        decode_physical_device_legacy_vertex_attributes_features_ext_body,
+        encode_physical_device_legacy_vertex_attributes_features_ext_body, room;
+    NODE_PHYSICAL_DEVICE_LEGACY_VERTEX_ATTRIBUTES_PROPERTIES_EXT =
+        "VkPhysicalDeviceLegacyVertexAttributesPropertiesEXT",
+        vk::PhysicalDeviceLegacyVertexAttributesPropertiesEXT,
+        Announced::Extensions(&[&[496]]),
+        decode_physical_device_legacy_vertex_attributes_properties_ext_body,
+        encode_physical_device_legacy_vertex_attributes_properties_ext_body, room;
+    NODE_PHYSICAL_DEVICE_MUTABLE_DESCRIPTOR_TYPE_FEATURES_EXT =
+        "VkPhysicalDeviceMutableDescriptorTypeFeaturesEXT",
+        vk::PhysicalDeviceMutableDescriptorTypeFeaturesEXT,
+        Announced::Extensions(&[&[352], &[495]]),
+        decode_physical_device_mutable_descriptor_type_features_ext_body,
+        encode_physical_device_mutable_descriptor_type_features_ext_body, room;
+    NODE_MUTABLE_DESCRIPTOR_TYPE_CREATE_INFO_EXT =
+        "VkMutableDescriptorTypeCreateInfoEXT", vk::MutableDescriptorTypeCreateInfoEXT,
+        Announced::Extensions(&[&[352], &[495]]),
+        decode_mutable_descriptor_type_create_info_ext_body,
+        encode_mutable_descriptor_type_create_info_ext_body;
+    NODE_PHYSICAL_DEVICE_DEPTH_CLIP_CONTROL_FEATURES_EXT =
+        "VkPhysicalDeviceDepthClipControlFeaturesEXT",
+        vk::PhysicalDeviceDepthClipControlFeaturesEXT, Announced::Extensions(&[&[356]]),
+        decode_physical_device_depth_clip_control_features_ext_body,
+        encode_physical_device_depth_clip_control_features_ext_body, room;
+    NODE_PIPELINE_VIEWPORT_DEPTH_CLIP_CONTROL_CREATE_INFO_EXT =
+        "VkPipelineViewportDepthClipControlCreateInfoEXT",
+        vk::PipelineViewportDepthClipControlCreateInfoEXT,
+        Announced::Extensions(&[&[356]]),
+        decode_pipeline_viewport_depth_clip_control_create_info_ext_body,
+        encode_pipeline_viewport_depth_clip_control_create_info_ext_body;
+    NODE_PHYSICAL_DEVICE_DEPTH_CLAMP_CONTROL_FEATURES_EXT =
+        "VkPhysicalDeviceDepthClampControlFeaturesEXT",
+        vk::PhysicalDeviceDepthClampControlFeaturesEXT, Announced::Extensions(&[&[583]]),
+        decode_physical_device_depth_clamp_control_features_ext_body,
+        encode_physical_device_depth_clamp_control_features_ext_body, room;
+    NODE_PIPELINE_VIEWPORT_DEPTH_CLAMP_CONTROL_CREATE_INFO_EXT =
+        "VkPipelineViewportDepthClampControlCreateInfoEXT",
+        vk::PipelineViewportDepthClampControlCreateInfoEXT,
+        Announced::Extensions(&[&[583]]),
+        decode_pipeline_viewport_depth_clamp_control_create_info_ext_body,
+        encode_pipeline_viewport_depth_clamp_control_create_info_ext_body;
+    NODE_PHYSICAL_DEVICE_VERTEX_INPUT_DYNAMIC_STATE_FEATURES_EXT =
+        "VkPhysicalDeviceVertexInputDynamicStateFeaturesEXT",
+        vk::PhysicalDeviceVertexInputDynamicStateFeaturesEXT,
+        Announced::Extensions(&[&[353]]),
+        decode_physical_device_vertex_input_dynamic_state_features_ext_body,
+        encode_physical_device_vertex_input_dynamic_state_features_ext_body, room;
+    NODE_PHYSICAL_DEVICE_COLOR_WRITE_ENABLE_FEATURES_EXT =
+        "VkPhysicalDeviceColorWriteEnableFeaturesEXT",
+        vk::PhysicalDeviceColorWriteEnableFeaturesEXT, Announced::Extensions(&[&[382]]),
+        decode_physical_device_color_write_enable_features_ext_body,
+        encode_physical_device_color_write_enable_features_ext_body, room;
+    NODE_PIPELINE_COLOR_WRITE_CREATE_INFO_EXT =
+        "VkPipelineColorWriteCreateInfoEXT", vk::PipelineColorWriteCreateInfoEXT,
+        Announced::Extensions(&[&[382]]),
+        decode_pipeline_color_write_create_info_ext_body,
+        encode_pipeline_color_write_create_info_ext_body;
+    NODE_MEMORY_BARRIER2 =
+        "VkMemoryBarrier2", vk::MemoryBarrier2, Announced::Extensions(&[&[315]]),
+        decode_memory_barrier2_body, encode_memory_barrier2_body;
+    NODE_PHYSICAL_DEVICE_SYNCHRONIZATION2_FEATURES =
+        "VkPhysicalDeviceSynchronization2Features",
+        vk::PhysicalDeviceSynchronization2Features, Announced::Extensions(&[&[315]]),
+        decode_physical_device_synchronization2_features_body,
+        encode_physical_device_synchronization2_features_body, room;
+    NODE_PHYSICAL_DEVICE_HOST_IMAGE_COPY_FEATURES =
+        "VkPhysicalDeviceHostImageCopyFeatures",
+        vk::PhysicalDeviceHostImageCopyFeaturesEXT, Announced::Extensions(&[&[271]]),
+        decode_physical_device_host_image_copy_features_body,
+        encode_physical_device_host_image_copy_features_body, room;
+    NODE_PHYSICAL_DEVICE_HOST_IMAGE_COPY_PROPERTIES =
+        "VkPhysicalDeviceHostImageCopyProperties",
+        vk::PhysicalDeviceHostImageCopyPropertiesEXT, Announced::Extensions(&[&[271]]),
+        decode_physical_device_host_image_copy_properties_body,
+        encode_physical_device_host_image_copy_properties_body,
+        decode_physical_device_host_image_copy_properties_partial_body,
+        encode_physical_device_host_image_copy_properties_partial_body;
+    NODE_SUBRESOURCE_HOST_MEMCPY_SIZE =
+        "VkSubresourceHostMemcpySize", vk::SubresourceHostMemcpySizeEXT,
+        Announced::Extensions(&[&[271]]), decode_subresource_host_memcpy_size_body,
+        encode_subresource_host_memcpy_size_body, room;
+    NODE_HOST_IMAGE_COPY_DEVICE_PERFORMANCE_QUERY =
+        "VkHostImageCopyDevicePerformanceQuery",
+        vk::HostImageCopyDevicePerformanceQueryEXT, Announced::Extensions(&[&[271]]),
+        decode_host_image_copy_device_performance_query_body,
+        encode_host_image_copy_device_performance_query_body, room;
+    NODE_PHYSICAL_DEVICE_PRIMITIVES_GENERATED_QUERY_FEATURES_EXT =
+        "VkPhysicalDevicePrimitivesGeneratedQueryFeaturesEXT",
+        vk::PhysicalDevicePrimitivesGeneratedQueryFeaturesEXT,
+        Announced::Extensions(&[&[383]]),
+        decode_physical_device_primitives_generated_query_features_ext_body,
+        encode_physical_device_primitives_generated_query_features_ext_body, room;
+    NODE_PHYSICAL_DEVICE_LEGACY_DITHERING_FEATURES_EXT =
+        "VkPhysicalDeviceLegacyDitheringFeaturesEXT",
+        vk::PhysicalDeviceLegacyDitheringFeaturesEXT, Announced::Extensions(&[&[466]]),
+        decode_physical_device_legacy_dithering_features_ext_body,
+        encode_physical_device_legacy_dithering_features_ext_body, room;
+    NODE_PHYSICAL_DEVICE_PIPELINE_PROTECTED_ACCESS_FEATURES =
+        "VkPhysicalDevicePipelineProtectedAccessFeatures",
+        vk::PhysicalDevicePipelineProtectedAccessFeaturesEXT,
+        Announced::Extensions(&[&[467]]),
+        decode_physical_device_pipeline_protected_access_features_body,
+        encode_physical_device_pipeline_protected_access_features_body, room;
+    NODE_PHYSICAL_DEVICE_YCBCR2_PLANE444_FORMATS_FEATURES_EXT =
+        "VkPhysicalDeviceYcbcr2Plane444FormatsFeaturesEXT",
+        vk::PhysicalDeviceYcbcr2Plane444FormatsFeaturesEXT,
+        Announced::Extensions(&[&[331]]),
+        decode_physical_device_ycbcr2_plane444_formats_features_ext_body,
+        encode_physical_device_ycbcr2_plane444_formats_features_ext_body, room;
+    NODE_PHYSICAL_DEVICE_PROVOKING_VERTEX_FEATURES_EXT =
+        "VkPhysicalDeviceProvokingVertexFeaturesEXT",
+        vk::PhysicalDeviceProvokingVertexFeaturesEXT, Announced::Extensions(&[&[255]]),
+        decode_physical_device_provoking_vertex_features_ext_body,
+        encode_physical_device_provoking_vertex_features_ext_body, room;
+    NODE_PHYSICAL_DEVICE_PROVOKING_VERTEX_PROPERTIES_EXT =
+        "VkPhysicalDeviceProvokingVertexPropertiesEXT",
+        vk::PhysicalDeviceProvokingVertexPropertiesEXT, Announced::Extensions(&[&[255]]),
+        decode_physical_device_provoking_vertex_properties_ext_body,
+        encode_physical_device_provoking_vertex_properties_ext_body, room;
+    NODE_PIPELINE_RASTERIZATION_PROVOKING_VERTEX_STATE_CREATE_INFO_EXT =
+        "VkPipelineRasterizationProvokingVertexStateCreateInfoEXT",
+        vk::PipelineRasterizationProvokingVertexStateCreateInfoEXT,
+        Announced::Extensions(&[&[255]]),
+        decode_pipeline_rasterization_provoking_vertex_state_create_info_ext_body,
+        encode_pipeline_rasterization_provoking_vertex_state_create_info_ext_body;
+    NODE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES =
+        "VkPhysicalDeviceShaderIntegerDotProductFeatures",
+        vk::PhysicalDeviceShaderIntegerDotProductFeatures,
+        Announced::Extensions(&[&[281]]),
+        decode_physical_device_shader_integer_dot_product_features_body,
+        encode_physical_device_shader_integer_dot_product_features_body, room;
+    NODE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_PROPERTIES =
+        "VkPhysicalDeviceShaderIntegerDotProductProperties",
+        vk::PhysicalDeviceShaderIntegerDotProductProperties,
+        Announced::Extensions(&[&[281]]),
+        decode_physical_device_shader_integer_dot_product_properties_body,
+        encode_physical_device_shader_integer_dot_product_properties_body, room;
+    NODE_PHYSICAL_DEVICE_FRAGMENT_SHADER_BARYCENTRIC_FEATURES_KHR =
+        "VkPhysicalDeviceFragmentShaderBarycentricFeaturesKHR",
+        vk::PhysicalDeviceFragmentShaderBarycentricFeaturesKHR,
+        Announced::Extensions(&[&[323]]),
+        decode_physical_device_fragment_shader_barycentric_features_khr_body,
+        encode_physical_device_fragment_shader_barycentric_features_khr_body, room;
+    NODE_PHYSICAL_DEVICE_FRAGMENT_SHADER_BARYCENTRIC_PROPERTIES_KHR =
+        "VkPhysicalDeviceFragmentShaderBarycentricPropertiesKHR",
+        vk::PhysicalDeviceFragmentShaderBarycentricPropertiesKHR,
+        Announced::Extensions(&[&[323]]),
+        decode_physical_device_fragment_shader_barycentric_properties_khr_body,
+        encode_physical_device_fragment_shader_barycentric_properties_khr_body, room;
+    NODE_FORMAT_PROPERTIES3 =
+        "VkFormatProperties3", vk::FormatProperties3, Announced::Extensions(&[&[361]]),
+        decode_format_properties3_body, encode_format_properties3_body, room;
+    NODE_DRM_FORMAT_MODIFIER_PROPERTIES_LIST2_EXT =
+        "VkDrmFormatModifierPropertiesList2EXT", vk::DrmFormatModifierPropertiesList2EXT,
+        Announced::Extensions(&[&[159, 361]]),
+        decode_drm_format_modifier_properties_list2_ext_body,
+        encode_drm_format_modifier_properties_list2_ext_body,
+        decode_drm_format_modifier_properties_list2_ext_partial_body,
+        encode_drm_format_modifier_properties_list2_ext_partial_body;
+    NODE_PIPELINE_RENDERING_CREATE_INFO =
+        "VkPipelineRenderingCreateInfo", vk::PipelineRenderingCreateInfo,
+        Announced::Extensions(&[&[45]]), decode_pipeline_rendering_create_info_body,
+        encode_pipeline_rendering_create_info_body;
+    NODE_RENDERING_FRAGMENT_SHADING_RATE_ATTACHMENT_INFO_KHR =
+        "VkRenderingFragmentShadingRateAttachmentInfoKHR",
+        vk::RenderingFragmentShadingRateAttachmentInfoKHR,
+        Announced::Extensions(&[&[227, 45]]),
+        decode_rendering_fragment_shading_rate_attachment_info_khr_body,
+        encode_rendering_fragment_shading_rate_attachment_info_khr_body;
+    NODE_PHYSICAL_DEVICE_DYNAMIC_RENDERING_FEATURES =
+        "VkPhysicalDeviceDynamicRenderingFeatures",
+        vk::PhysicalDeviceDynamicRenderingFeatures, Announced::Extensions(&[&[45]]),
+        decode_physical_device_dynamic_rendering_features_body,
+        encode_physical_device_dynamic_rendering_features_body, room;
+    NODE_COMMAND_BUFFER_INHERITANCE_RENDERING_INFO =
+        "VkCommandBufferInheritanceRenderingInfo",
+        vk::CommandBufferInheritanceRenderingInfo, Announced::Extensions(&[&[45]]),
+        decode_command_buffer_inheritance_rendering_info_body,
+        encode_command_buffer_inheritance_rendering_info_body;
+    NODE_PHYSICAL_DEVICE_IMAGE_VIEW_MIN_LOD_FEATURES_EXT =
+        "VkPhysicalDeviceImageViewMinLodFeaturesEXT",
+        vk::PhysicalDeviceImageViewMinLodFeaturesEXT, Announced::Extensions(&[&[392]]),
+        decode_physical_device_image_view_min_lod_features_ext_body,
+        encode_physical_device_image_view_min_lod_features_ext_body, room;
+    NODE_IMAGE_VIEW_MIN_LOD_CREATE_INFO_EXT =
+        "VkImageViewMinLodCreateInfoEXT", vk::ImageViewMinLodCreateInfoEXT,
+        Announced::Extensions(&[&[392]]), decode_image_view_min_lod_create_info_ext_body,
+        encode_image_view_min_lod_create_info_ext_body;
+    NODE_PHYSICAL_DEVICE_RASTERIZATION_ORDER_ATTACHMENT_ACCESS_FEATURES_EXT =
+        "VkPhysicalDeviceRasterizationOrderAttachmentAccessFeaturesEXT",
+        vk::PhysicalDeviceRasterizationOrderAttachmentAccessFeaturesEXT,
+        Announced::Extensions(&[&[343], &[464]]),
+        decode_physical_device_rasterization_order_attachment_access_features_ext_body,
+        encode_physical_device_rasterization_order_attachment_access_features_ext_body,
+        room;
+    NODE_PHYSICAL_DEVICE_GRAPHICS_PIPELINE_LIBRARY_FEATURES_EXT =
+        "VkPhysicalDeviceGraphicsPipelineLibraryFeaturesEXT",
+        vk::PhysicalDeviceGraphicsPipelineLibraryFeaturesEXT,
+        Announced::Extensions(&[&[321]]),
+        decode_physical_device_graphics_pipeline_library_features_ext_body,
+        encode_physical_device_graphics_pipeline_library_features_ext_body, room;
+    NODE_PHYSICAL_DEVICE_GRAPHICS_PIPELINE_LIBRARY_PROPERTIES_EXT =
+        "VkPhysicalDeviceGraphicsPipelineLibraryPropertiesEXT",
+        vk::PhysicalDeviceGraphicsPipelineLibraryPropertiesEXT,
+        Announced::Extensions(&[&[321]]),
+        decode_physical_device_graphics_pipeline_library_properties_ext_body,
+        encode_physical_device_graphics_pipeline_library_properties_ext_body, room;
+    NODE_GRAPHICS_PIPELINE_LIBRARY_CREATE_INFO_EXT =
+        "VkGraphicsPipelineLibraryCreateInfoEXT",
+        vk::GraphicsPipelineLibraryCreateInfoEXT, Announced::Extensions(&[&[321]]),
+        decode_graphics_pipeline_library_create_info_ext_body,
+        encode_graphics_pipeline_library_create_info_ext_body;
+    NODE_PHYSICAL_DEVICE_NESTED_COMMAND_BUFFER_FEATURES_EXT =
+        "VkPhysicalDeviceNestedCommandBufferFeaturesEXT",
+        vk::PhysicalDeviceNestedCommandBufferFeaturesEXT,
+        Announced::Extensions(&[&[452]]),
+        decode_physical_device_nested_command_buffer_features_ext_body,
+        encode_physical_device_nested_command_buffer_features_ext_body, room;
+    NODE_PHYSICAL_DEVICE_NESTED_COMMAND_BUFFER_PROPERTIES_EXT =
+        "VkPhysicalDeviceNestedCommandBufferPropertiesEXT",
+        vk::PhysicalDeviceNestedCommandBufferPropertiesEXT,
+        Announced::Extensions(&[&[452]]),
+        decode_physical_device_nested_command_buffer_properties_ext_body,
+        encode_physical_device_nested_command_buffer_properties_ext_body, room;
+    NODE_EXTERNAL_MEMORY_ACQUIRE_UNMODIFIED_EXT =
+        "VkExternalMemoryAcquireUnmodifiedEXT", vk::ExternalMemoryAcquireUnmodifiedEXT,
+        Announced::Extensions(&[&[454]]),
+        decode_external_memory_acquire_unmodified_ext_body,
+        encode_external_memory_acquire_unmodified_ext_body;
+    NODE_PHYSICAL_DEVICE_NON_SEAMLESS_CUBE_MAP_FEATURES_EXT =
+        "VkPhysicalDeviceNonSeamlessCubeMapFeaturesEXT",
+        vk::PhysicalDeviceNonSeamlessCubeMapFeaturesEXT,
+        Announced::Extensions(&[&[423]]),
+        decode_physical_device_non_seamless_cube_map_features_ext_body,
+        encode_physical_device_non_seamless_cube_map_features_ext_body, room;
+    NODE_PHYSICAL_DEVICE_PIPELINE_ROBUSTNESS_FEATURES =
+        "VkPhysicalDevicePipelineRobustnessFeatures",
+        vk::PhysicalDevicePipelineRobustnessFeaturesEXT, Announced::Extensions(&[&[69]]),
+        decode_physical_device_pipeline_robustness_features_body,
+        encode_physical_device_pipeline_robustness_features_body, room;
+    NODE_PIPELINE_ROBUSTNESS_CREATE_INFO =
+        "VkPipelineRobustnessCreateInfo", vk::PipelineRobustnessCreateInfoEXT,
+        Announced::Extensions(&[&[69]]), decode_pipeline_robustness_create_info_body,
+        encode_pipeline_robustness_create_info_body;
+    NODE_PHYSICAL_DEVICE_PIPELINE_ROBUSTNESS_PROPERTIES =
+        "VkPhysicalDevicePipelineRobustnessProperties",
+        vk::PhysicalDevicePipelineRobustnessPropertiesEXT,
+        Announced::Extensions(&[&[69]]),
+        decode_physical_device_pipeline_robustness_properties_body,
+        encode_physical_device_pipeline_robustness_properties_body, room;
+    NODE_PHYSICAL_DEVICE_ATTACHMENT_FEEDBACK_LOOP_LAYOUT_FEATURES_EXT =
+        "VkPhysicalDeviceAttachmentFeedbackLoopLayoutFeaturesEXT",
+        vk::PhysicalDeviceAttachmentFeedbackLoopLayoutFeaturesEXT,
+        Announced::Extensions(&[&[340]]),
+        decode_physical_device_attachment_feedback_loop_layout_features_ext_body,
+        encode_physical_device_attachment_feedback_loop_layout_features_ext_body, room;
+    NODE_DEPTH_BIAS_REPRESENTATION_INFO_EXT =
+        "VkDepthBiasRepresentationInfoEXT", vk::DepthBiasRepresentationInfoEXT,
+        Announced::Extensions(&[&[284]]), decode_depth_bias_representation_info_ext_body,
+        encode_depth_bias_representation_info_ext_body;
+    NODE_PHYSICAL_DEVICE_DYNAMIC_RENDERING_UNUSED_ATTACHMENTS_FEATURES_EXT =
+        "VkPhysicalDeviceDynamicRenderingUnusedAttachmentsFeaturesEXT",
+        vk::PhysicalDeviceDynamicRenderingUnusedAttachmentsFeaturesEXT,
+        Announced::Extensions(&[&[500]]),
+        decode_physical_device_dynamic_rendering_unused_attachments_features_ext_body,
+        encode_physical_device_dynamic_rendering_unused_attachments_features_ext_body,
+        room;
+    NODE_PHYSICAL_DEVICE_DEPTH_BIAS_CONTROL_FEATURES_EXT =
+        "VkPhysicalDeviceDepthBiasControlFeaturesEXT",
+        vk::PhysicalDeviceDepthBiasControlFeaturesEXT, Announced::Extensions(&[&[284]]),
+        decode_physical_device_depth_bias_control_features_ext_body,
+        encode_physical_device_depth_bias_control_features_ext_body, room;
+    NODE_PHYSICAL_DEVICE_RAY_TRACING_POSITION_FETCH_FEATURES_KHR =
+        "VkPhysicalDeviceRayTracingPositionFetchFeaturesKHR",
+        vk::PhysicalDeviceRayTracingPositionFetchFeaturesKHR,
+        Announced::Extensions(&[&[482]]),
+        decode_physical_device_ray_tracing_position_fetch_features_khr_body,
+        encode_physical_device_ray_tracing_position_fetch_features_khr_body, room;
+    NODE_BIND_MEMORY_STATUS =
+        "VkBindMemoryStatus", vk::BindMemoryStatusKHR, Announced::Extensions(&[&[546]]),
+        decode_bind_memory_status_body, encode_bind_memory_status_body;
+    NODE_PHYSICAL_DEVICE_SHADER_MAXIMAL_RECONVERGENCE_FEATURES_KHR =
+        "VkPhysicalDeviceShaderMaximalReconvergenceFeaturesKHR",
+        vk::PhysicalDeviceShaderMaximalReconvergenceFeaturesKHR,
+        Announced::Extensions(&[&[435]]),
+        decode_physical_device_shader_maximal_reconvergence_features_khr_body,
+        encode_physical_device_shader_maximal_reconvergence_features_khr_body, room;
+    NODE_PHYSICAL_DEVICE_SHADER_SUBGROUP_ROTATE_FEATURES =
+        "VkPhysicalDeviceShaderSubgroupRotateFeatures",
+        vk::PhysicalDeviceShaderSubgroupRotateFeaturesKHR,
+        Announced::Extensions(&[&[417]]),
+        decode_physical_device_shader_subgroup_rotate_features_body,
+        encode_physical_device_shader_subgroup_rotate_features_body, room;
+    NODE_PHYSICAL_DEVICE_SHADER_EXPECT_ASSUME_FEATURES =
+        "VkPhysicalDeviceShaderExpectAssumeFeatures",
+        vk::PhysicalDeviceShaderExpectAssumeFeaturesKHR,
+        Announced::Extensions(&[&[545]]),
+        decode_physical_device_shader_expect_assume_features_body,
+        encode_physical_device_shader_expect_assume_features_body, room;
+    NODE_PHYSICAL_DEVICE_SHADER_FLOAT_CONTROLS2_FEATURES =
+        "VkPhysicalDeviceShaderFloatControls2Features",
+        vk::PhysicalDeviceShaderFloatControls2FeaturesKHR,
+        Announced::Extensions(&[&[529]]),
+        decode_physical_device_shader_float_controls2_features_body,
+        encode_physical_device_shader_float_controls2_features_body, room;
+    NODE_PHYSICAL_DEVICE_DYNAMIC_RENDERING_LOCAL_READ_FEATURES =
+        "VkPhysicalDeviceDynamicRenderingLocalReadFeatures",
+        vk::PhysicalDeviceDynamicRenderingLocalReadFeaturesKHR,
+        Announced::Extensions(&[&[233]]),
+        decode_physical_device_dynamic_rendering_local_read_features_body,
+        encode_physical_device_dynamic_rendering_local_read_features_body, room;
+    NODE_RENDERING_ATTACHMENT_LOCATION_INFO =
+        "VkRenderingAttachmentLocationInfo", vk::RenderingAttachmentLocationInfoKHR,
+        Announced::Extensions(&[&[233]]), decode_rendering_attachment_location_info_body,
+        encode_rendering_attachment_location_info_body;
+    NODE_RENDERING_INPUT_ATTACHMENT_INDEX_INFO =
+        "VkRenderingInputAttachmentIndexInfo", vk::RenderingInputAttachmentIndexInfoKHR,
+        Announced::Extensions(&[&[233]]),
+        decode_rendering_input_attachment_index_info_body,
+        encode_rendering_input_attachment_index_info_body;
+    NODE_PHYSICAL_DEVICE_SHADER_QUAD_CONTROL_FEATURES_KHR =
+        "VkPhysicalDeviceShaderQuadControlFeaturesKHR",
+        vk::PhysicalDeviceShaderQuadControlFeaturesKHR, Announced::Extensions(&[&[236]]),
+        decode_physical_device_shader_quad_control_features_khr_body,
+        encode_physical_device_shader_quad_control_features_khr_body, room;
+    NODE_PHYSICAL_DEVICE_SHADER_REPLICATED_COMPOSITES_FEATURES_EXT =
+        "VkPhysicalDeviceShaderReplicatedCompositesFeaturesEXT",
+        vk::PhysicalDeviceShaderReplicatedCompositesFeaturesEXT,
+        Announced::Extensions(&[&[565]]),
+        decode_physical_device_shader_replicated_composites_features_ext_body,
+        encode_physical_device_shader_replicated_composites_features_ext_body, room;
+    NODE_PHYSICAL_DEVICE_DEPTH_CLAMP_ZERO_ONE_FEATURES_KHR =
+        "VkPhysicalDeviceDepthClampZeroOneFeaturesKHR",
+        vk::PhysicalDeviceDepthClampZeroOneFeaturesEXT,
+        Announced::Extensions(&[&[422], &[605]]),
+        decode_physical_device_depth_clamp_zero_one_features_khr_body,
+        encode_physical_device_depth_clamp_zero_one_features_khr_body, room;
+    NODE_IMPORT_MEMORY_RESOURCE_INFO_MESA =
+        "VkImportMemoryResourceInfoMESA", vk::ImportMemoryResourceInfoMESA,
+        Announced::Always, decode_import_memory_resource_info_mesa_body,
+        encode_import_memory_resource_info_mesa_body;
+    NODE_MEMORY_RESOURCE_ALLOCATION_SIZE_PROPERTIES_MESA =
+        "VkMemoryResourceAllocationSizePropertiesMESA",
+        vk::MemoryResourceAllocationSizePropertiesMESA, Announced::Always,
+        decode_memory_resource_allocation_size_properties_mesa_body,
+        encode_memory_resource_allocation_size_properties_mesa_body, room;
+    NODE_DEVICE_QUEUE_TIMELINE_INFO_MESA =
+        "VkDeviceQueueTimelineInfoMESA", vk::DeviceQueueTimelineInfoMESA,
+        Announced::Always, decode_device_queue_timeline_info_mesa_body,
+        encode_device_queue_timeline_info_mesa_body;
+    NODE_RING_MONITOR_INFO_MESA =
+        "VkRingMonitorInfoMESA", vk::RingMonitorInfoMESA, Announced::Always,
+        decode_ring_monitor_info_mesa_body, encode_ring_monitor_info_mesa_body;
+    NODE_RING_PRIORITY_INFO_MESA =
+        "VkRingPriorityInfoMESA", vk::RingPriorityInfoMESA, Announced::Always,
+        decode_ring_priority_info_mesa_body, encode_ring_priority_info_mesa_body;
+}

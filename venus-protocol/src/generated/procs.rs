@@ -7,525 +7,536 @@ use crate::procs::procs;
 use crate::vk;
 
 procs! {
-    create_instance: vk::PFN_vkCreateInstance = [c"vkCreateInstance"];
-    destroy_instance: vk::PFN_vkDestroyInstance = [c"vkDestroyInstance"];
+    create_instance: vk::PFN_vkCreateInstance = c"vkCreateInstance";
+    destroy_instance: vk::PFN_vkDestroyInstance = c"vkDestroyInstance";
     enumerate_physical_devices: vk::PFN_vkEnumeratePhysicalDevices =
-        [c"vkEnumeratePhysicalDevices"];
+        c"vkEnumeratePhysicalDevices";
     get_physical_device_features: vk::PFN_vkGetPhysicalDeviceFeatures =
-        [c"vkGetPhysicalDeviceFeatures"];
+        c"vkGetPhysicalDeviceFeatures";
     get_physical_device_format_properties: vk::PFN_vkGetPhysicalDeviceFormatProperties =
-        [c"vkGetPhysicalDeviceFormatProperties"];
+        c"vkGetPhysicalDeviceFormatProperties";
     get_physical_device_image_format_properties: vk::PFN_vkGetPhysicalDeviceImageFormatProperties =
-        [c"vkGetPhysicalDeviceImageFormatProperties"];
+        c"vkGetPhysicalDeviceImageFormatProperties";
     get_physical_device_properties: vk::PFN_vkGetPhysicalDeviceProperties =
-        [c"vkGetPhysicalDeviceProperties"];
+        c"vkGetPhysicalDeviceProperties";
     get_physical_device_queue_family_properties: vk::PFN_vkGetPhysicalDeviceQueueFamilyProperties =
-        [c"vkGetPhysicalDeviceQueueFamilyProperties"];
+        c"vkGetPhysicalDeviceQueueFamilyProperties";
     get_physical_device_memory_properties: vk::PFN_vkGetPhysicalDeviceMemoryProperties =
-        [c"vkGetPhysicalDeviceMemoryProperties"];
-    get_device_proc_addr: vk::PFN_vkGetDeviceProcAddr = [c"vkGetDeviceProcAddr"];
-    create_device: vk::PFN_vkCreateDevice = [c"vkCreateDevice"];
-    destroy_device: vk::PFN_vkDestroyDevice = [c"vkDestroyDevice"];
+        c"vkGetPhysicalDeviceMemoryProperties";
+    get_device_proc_addr: vk::PFN_vkGetDeviceProcAddr = c"vkGetDeviceProcAddr";
+    create_device: vk::PFN_vkCreateDevice = c"vkCreateDevice";
+    destroy_device: vk::PFN_vkDestroyDevice = c"vkDestroyDevice";
     enumerate_instance_extension_properties: vk::PFN_vkEnumerateInstanceExtensionProperties =
-        [c"vkEnumerateInstanceExtensionProperties"];
+        c"vkEnumerateInstanceExtensionProperties";
     enumerate_device_extension_properties: vk::PFN_vkEnumerateDeviceExtensionProperties =
-        [c"vkEnumerateDeviceExtensionProperties"];
+        c"vkEnumerateDeviceExtensionProperties";
     enumerate_instance_layer_properties: vk::PFN_vkEnumerateInstanceLayerProperties =
-        [c"vkEnumerateInstanceLayerProperties"];
+        c"vkEnumerateInstanceLayerProperties";
     enumerate_device_layer_properties: vk::PFN_vkEnumerateDeviceLayerProperties =
-        [c"vkEnumerateDeviceLayerProperties"];
-    get_device_queue: vk::PFN_vkGetDeviceQueue = [c"vkGetDeviceQueue"];
-    queue_submit: vk::PFN_vkQueueSubmit = [c"vkQueueSubmit"];
-    queue_wait_idle: vk::PFN_vkQueueWaitIdle = [c"vkQueueWaitIdle"];
-    device_wait_idle: vk::PFN_vkDeviceWaitIdle = [c"vkDeviceWaitIdle"];
-    allocate_memory: vk::PFN_vkAllocateMemory = [c"vkAllocateMemory"];
-    free_memory: vk::PFN_vkFreeMemory = [c"vkFreeMemory"];
-    map_memory: vk::PFN_vkMapMemory = [c"vkMapMemory"];
-    unmap_memory: vk::PFN_vkUnmapMemory = [c"vkUnmapMemory"];
+        c"vkEnumerateDeviceLayerProperties";
+    get_device_queue: vk::PFN_vkGetDeviceQueue = c"vkGetDeviceQueue";
+    queue_submit: vk::PFN_vkQueueSubmit = c"vkQueueSubmit";
+    queue_wait_idle: vk::PFN_vkQueueWaitIdle = c"vkQueueWaitIdle";
+    device_wait_idle: vk::PFN_vkDeviceWaitIdle = c"vkDeviceWaitIdle";
+    allocate_memory: vk::PFN_vkAllocateMemory = c"vkAllocateMemory";
+    free_memory: vk::PFN_vkFreeMemory = c"vkFreeMemory";
+    map_memory: vk::PFN_vkMapMemory = c"vkMapMemory";
+    unmap_memory: vk::PFN_vkUnmapMemory = c"vkUnmapMemory";
     flush_mapped_memory_ranges: vk::PFN_vkFlushMappedMemoryRanges =
-        [c"vkFlushMappedMemoryRanges"];
+        c"vkFlushMappedMemoryRanges";
     invalidate_mapped_memory_ranges: vk::PFN_vkInvalidateMappedMemoryRanges =
-        [c"vkInvalidateMappedMemoryRanges"];
+        c"vkInvalidateMappedMemoryRanges";
     get_device_memory_commitment: vk::PFN_vkGetDeviceMemoryCommitment =
-        [c"vkGetDeviceMemoryCommitment"];
-    bind_buffer_memory: vk::PFN_vkBindBufferMemory = [c"vkBindBufferMemory"];
-    bind_image_memory: vk::PFN_vkBindImageMemory = [c"vkBindImageMemory"];
+        c"vkGetDeviceMemoryCommitment";
+    bind_buffer_memory: vk::PFN_vkBindBufferMemory = c"vkBindBufferMemory";
+    bind_image_memory: vk::PFN_vkBindImageMemory = c"vkBindImageMemory";
     get_buffer_memory_requirements: vk::PFN_vkGetBufferMemoryRequirements =
-        [c"vkGetBufferMemoryRequirements"];
+        c"vkGetBufferMemoryRequirements";
     get_image_memory_requirements: vk::PFN_vkGetImageMemoryRequirements =
-        [c"vkGetImageMemoryRequirements"];
+        c"vkGetImageMemoryRequirements";
     get_image_sparse_memory_requirements: vk::PFN_vkGetImageSparseMemoryRequirements =
-        [c"vkGetImageSparseMemoryRequirements"];
+        c"vkGetImageSparseMemoryRequirements";
     get_physical_device_sparse_image_format_properties: vk::PFN_vkGetPhysicalDeviceSparseImageFormatProperties =
-        [c"vkGetPhysicalDeviceSparseImageFormatProperties"];
-    queue_bind_sparse: vk::PFN_vkQueueBindSparse = [c"vkQueueBindSparse"];
-    create_fence: vk::PFN_vkCreateFence = [c"vkCreateFence"];
-    destroy_fence: vk::PFN_vkDestroyFence = [c"vkDestroyFence"];
-    reset_fences: vk::PFN_vkResetFences = [c"vkResetFences"];
-    get_fence_status: vk::PFN_vkGetFenceStatus = [c"vkGetFenceStatus"];
-    wait_for_fences: vk::PFN_vkWaitForFences = [c"vkWaitForFences"];
-    create_semaphore: vk::PFN_vkCreateSemaphore = [c"vkCreateSemaphore"];
-    destroy_semaphore: vk::PFN_vkDestroySemaphore = [c"vkDestroySemaphore"];
-    create_event: vk::PFN_vkCreateEvent = [c"vkCreateEvent"];
-    destroy_event: vk::PFN_vkDestroyEvent = [c"vkDestroyEvent"];
-    get_event_status: vk::PFN_vkGetEventStatus = [c"vkGetEventStatus"];
-    set_event: vk::PFN_vkSetEvent = [c"vkSetEvent"];
-    reset_event: vk::PFN_vkResetEvent = [c"vkResetEvent"];
-    create_query_pool: vk::PFN_vkCreateQueryPool = [c"vkCreateQueryPool"];
-    destroy_query_pool: vk::PFN_vkDestroyQueryPool = [c"vkDestroyQueryPool"];
-    get_query_pool_results: vk::PFN_vkGetQueryPoolResults = [c"vkGetQueryPoolResults"];
-    create_buffer: vk::PFN_vkCreateBuffer = [c"vkCreateBuffer"];
-    destroy_buffer: vk::PFN_vkDestroyBuffer = [c"vkDestroyBuffer"];
-    create_buffer_view: vk::PFN_vkCreateBufferView = [c"vkCreateBufferView"];
-    destroy_buffer_view: vk::PFN_vkDestroyBufferView = [c"vkDestroyBufferView"];
-    create_image: vk::PFN_vkCreateImage = [c"vkCreateImage"];
-    destroy_image: vk::PFN_vkDestroyImage = [c"vkDestroyImage"];
+        c"vkGetPhysicalDeviceSparseImageFormatProperties";
+    queue_bind_sparse: vk::PFN_vkQueueBindSparse = c"vkQueueBindSparse";
+    create_fence: vk::PFN_vkCreateFence = c"vkCreateFence";
+    destroy_fence: vk::PFN_vkDestroyFence = c"vkDestroyFence";
+    reset_fences: vk::PFN_vkResetFences = c"vkResetFences";
+    get_fence_status: vk::PFN_vkGetFenceStatus = c"vkGetFenceStatus";
+    wait_for_fences: vk::PFN_vkWaitForFences = c"vkWaitForFences";
+    create_semaphore: vk::PFN_vkCreateSemaphore = c"vkCreateSemaphore";
+    destroy_semaphore: vk::PFN_vkDestroySemaphore = c"vkDestroySemaphore";
+    create_event: vk::PFN_vkCreateEvent = c"vkCreateEvent";
+    destroy_event: vk::PFN_vkDestroyEvent = c"vkDestroyEvent";
+    get_event_status: vk::PFN_vkGetEventStatus = c"vkGetEventStatus";
+    set_event: vk::PFN_vkSetEvent = c"vkSetEvent";
+    reset_event: vk::PFN_vkResetEvent = c"vkResetEvent";
+    create_query_pool: vk::PFN_vkCreateQueryPool = c"vkCreateQueryPool";
+    destroy_query_pool: vk::PFN_vkDestroyQueryPool = c"vkDestroyQueryPool";
+    get_query_pool_results: vk::PFN_vkGetQueryPoolResults = c"vkGetQueryPoolResults";
+    create_buffer: vk::PFN_vkCreateBuffer = c"vkCreateBuffer";
+    destroy_buffer: vk::PFN_vkDestroyBuffer = c"vkDestroyBuffer";
+    create_buffer_view: vk::PFN_vkCreateBufferView = c"vkCreateBufferView";
+    destroy_buffer_view: vk::PFN_vkDestroyBufferView = c"vkDestroyBufferView";
+    create_image: vk::PFN_vkCreateImage = c"vkCreateImage";
+    destroy_image: vk::PFN_vkDestroyImage = c"vkDestroyImage";
     get_image_subresource_layout: vk::PFN_vkGetImageSubresourceLayout =
-        [c"vkGetImageSubresourceLayout"];
-    create_image_view: vk::PFN_vkCreateImageView = [c"vkCreateImageView"];
-    destroy_image_view: vk::PFN_vkDestroyImageView = [c"vkDestroyImageView"];
-    create_shader_module: vk::PFN_vkCreateShaderModule = [c"vkCreateShaderModule"];
-    destroy_shader_module: vk::PFN_vkDestroyShaderModule = [c"vkDestroyShaderModule"];
-    create_pipeline_cache: vk::PFN_vkCreatePipelineCache = [c"vkCreatePipelineCache"];
-    destroy_pipeline_cache: vk::PFN_vkDestroyPipelineCache =
-        [c"vkDestroyPipelineCache"];
-    get_pipeline_cache_data: vk::PFN_vkGetPipelineCacheData =
-        [c"vkGetPipelineCacheData"];
-    merge_pipeline_caches: vk::PFN_vkMergePipelineCaches = [c"vkMergePipelineCaches"];
+        c"vkGetImageSubresourceLayout";
+    create_image_view: vk::PFN_vkCreateImageView = c"vkCreateImageView";
+    destroy_image_view: vk::PFN_vkDestroyImageView = c"vkDestroyImageView";
+    create_shader_module: vk::PFN_vkCreateShaderModule = c"vkCreateShaderModule";
+    destroy_shader_module: vk::PFN_vkDestroyShaderModule = c"vkDestroyShaderModule";
+    create_pipeline_cache: vk::PFN_vkCreatePipelineCache = c"vkCreatePipelineCache";
+    destroy_pipeline_cache: vk::PFN_vkDestroyPipelineCache = c"vkDestroyPipelineCache";
+    get_pipeline_cache_data: vk::PFN_vkGetPipelineCacheData = c"vkGetPipelineCacheData";
+    merge_pipeline_caches: vk::PFN_vkMergePipelineCaches = c"vkMergePipelineCaches";
     create_graphics_pipelines: vk::PFN_vkCreateGraphicsPipelines =
-        [c"vkCreateGraphicsPipelines"];
+        c"vkCreateGraphicsPipelines";
     create_compute_pipelines: vk::PFN_vkCreateComputePipelines =
-        [c"vkCreateComputePipelines"];
-    destroy_pipeline: vk::PFN_vkDestroyPipeline = [c"vkDestroyPipeline"];
-    create_pipeline_layout: vk::PFN_vkCreatePipelineLayout =
-        [c"vkCreatePipelineLayout"];
+        c"vkCreateComputePipelines";
+    destroy_pipeline: vk::PFN_vkDestroyPipeline = c"vkDestroyPipeline";
+    create_pipeline_layout: vk::PFN_vkCreatePipelineLayout = c"vkCreatePipelineLayout";
     destroy_pipeline_layout: vk::PFN_vkDestroyPipelineLayout =
-        [c"vkDestroyPipelineLayout"];
-    create_sampler: vk::PFN_vkCreateSampler = [c"vkCreateSampler"];
-    destroy_sampler: vk::PFN_vkDestroySampler = [c"vkDestroySampler"];
+        c"vkDestroyPipelineLayout";
+    create_sampler: vk::PFN_vkCreateSampler = c"vkCreateSampler";
+    destroy_sampler: vk::PFN_vkDestroySampler = c"vkDestroySampler";
     create_descriptor_set_layout: vk::PFN_vkCreateDescriptorSetLayout =
-        [c"vkCreateDescriptorSetLayout"];
+        c"vkCreateDescriptorSetLayout";
     destroy_descriptor_set_layout: vk::PFN_vkDestroyDescriptorSetLayout =
-        [c"vkDestroyDescriptorSetLayout"];
-    create_descriptor_pool: vk::PFN_vkCreateDescriptorPool =
-        [c"vkCreateDescriptorPool"];
+        c"vkDestroyDescriptorSetLayout";
+    create_descriptor_pool: vk::PFN_vkCreateDescriptorPool = c"vkCreateDescriptorPool";
     destroy_descriptor_pool: vk::PFN_vkDestroyDescriptorPool =
-        [c"vkDestroyDescriptorPool"];
-    reset_descriptor_pool: vk::PFN_vkResetDescriptorPool = [c"vkResetDescriptorPool"];
+        c"vkDestroyDescriptorPool";
+    reset_descriptor_pool: vk::PFN_vkResetDescriptorPool = c"vkResetDescriptorPool";
     allocate_descriptor_sets: vk::PFN_vkAllocateDescriptorSets =
-        [c"vkAllocateDescriptorSets"];
-    free_descriptor_sets: vk::PFN_vkFreeDescriptorSets = [c"vkFreeDescriptorSets"];
-    update_descriptor_sets: vk::PFN_vkUpdateDescriptorSets =
-        [c"vkUpdateDescriptorSets"];
-    create_framebuffer: vk::PFN_vkCreateFramebuffer = [c"vkCreateFramebuffer"];
-    destroy_framebuffer: vk::PFN_vkDestroyFramebuffer = [c"vkDestroyFramebuffer"];
-    create_render_pass: vk::PFN_vkCreateRenderPass = [c"vkCreateRenderPass"];
-    destroy_render_pass: vk::PFN_vkDestroyRenderPass = [c"vkDestroyRenderPass"];
+        c"vkAllocateDescriptorSets";
+    free_descriptor_sets: vk::PFN_vkFreeDescriptorSets = c"vkFreeDescriptorSets";
+    update_descriptor_sets: vk::PFN_vkUpdateDescriptorSets = c"vkUpdateDescriptorSets";
+    create_framebuffer: vk::PFN_vkCreateFramebuffer = c"vkCreateFramebuffer";
+    destroy_framebuffer: vk::PFN_vkDestroyFramebuffer = c"vkDestroyFramebuffer";
+    create_render_pass: vk::PFN_vkCreateRenderPass = c"vkCreateRenderPass";
+    destroy_render_pass: vk::PFN_vkDestroyRenderPass = c"vkDestroyRenderPass";
     get_render_area_granularity: vk::PFN_vkGetRenderAreaGranularity =
-        [c"vkGetRenderAreaGranularity"];
-    create_command_pool: vk::PFN_vkCreateCommandPool = [c"vkCreateCommandPool"];
-    destroy_command_pool: vk::PFN_vkDestroyCommandPool = [c"vkDestroyCommandPool"];
-    reset_command_pool: vk::PFN_vkResetCommandPool = [c"vkResetCommandPool"];
+        c"vkGetRenderAreaGranularity";
+    create_command_pool: vk::PFN_vkCreateCommandPool = c"vkCreateCommandPool";
+    destroy_command_pool: vk::PFN_vkDestroyCommandPool = c"vkDestroyCommandPool";
+    reset_command_pool: vk::PFN_vkResetCommandPool = c"vkResetCommandPool";
     allocate_command_buffers: vk::PFN_vkAllocateCommandBuffers =
-        [c"vkAllocateCommandBuffers"];
-    free_command_buffers: vk::PFN_vkFreeCommandBuffers = [c"vkFreeCommandBuffers"];
-    begin_command_buffer: vk::PFN_vkBeginCommandBuffer = [c"vkBeginCommandBuffer"];
-    end_command_buffer: vk::PFN_vkEndCommandBuffer = [c"vkEndCommandBuffer"];
-    reset_command_buffer: vk::PFN_vkResetCommandBuffer = [c"vkResetCommandBuffer"];
-    cmd_bind_pipeline: vk::PFN_vkCmdBindPipeline = [c"vkCmdBindPipeline"];
-    cmd_set_viewport: vk::PFN_vkCmdSetViewport = [c"vkCmdSetViewport"];
-    cmd_set_scissor: vk::PFN_vkCmdSetScissor = [c"vkCmdSetScissor"];
-    cmd_set_line_width: vk::PFN_vkCmdSetLineWidth = [c"vkCmdSetLineWidth"];
-    cmd_set_depth_bias: vk::PFN_vkCmdSetDepthBias = [c"vkCmdSetDepthBias"];
-    cmd_set_blend_constants: vk::PFN_vkCmdSetBlendConstants =
-        [c"vkCmdSetBlendConstants"];
-    cmd_set_depth_bounds: vk::PFN_vkCmdSetDepthBounds = [c"vkCmdSetDepthBounds"];
+        c"vkAllocateCommandBuffers";
+    free_command_buffers: vk::PFN_vkFreeCommandBuffers = c"vkFreeCommandBuffers";
+    begin_command_buffer: vk::PFN_vkBeginCommandBuffer = c"vkBeginCommandBuffer";
+    end_command_buffer: vk::PFN_vkEndCommandBuffer = c"vkEndCommandBuffer";
+    reset_command_buffer: vk::PFN_vkResetCommandBuffer = c"vkResetCommandBuffer";
+    cmd_bind_pipeline: vk::PFN_vkCmdBindPipeline = c"vkCmdBindPipeline";
+    cmd_set_viewport: vk::PFN_vkCmdSetViewport = c"vkCmdSetViewport";
+    cmd_set_scissor: vk::PFN_vkCmdSetScissor = c"vkCmdSetScissor";
+    cmd_set_line_width: vk::PFN_vkCmdSetLineWidth = c"vkCmdSetLineWidth";
+    cmd_set_depth_bias: vk::PFN_vkCmdSetDepthBias = c"vkCmdSetDepthBias";
+    cmd_set_blend_constants: vk::PFN_vkCmdSetBlendConstants = c"vkCmdSetBlendConstants";
+    cmd_set_depth_bounds: vk::PFN_vkCmdSetDepthBounds = c"vkCmdSetDepthBounds";
     cmd_set_stencil_compare_mask: vk::PFN_vkCmdSetStencilCompareMask =
-        [c"vkCmdSetStencilCompareMask"];
+        c"vkCmdSetStencilCompareMask";
     cmd_set_stencil_write_mask: vk::PFN_vkCmdSetStencilWriteMask =
-        [c"vkCmdSetStencilWriteMask"];
+        c"vkCmdSetStencilWriteMask";
     cmd_set_stencil_reference: vk::PFN_vkCmdSetStencilReference =
-        [c"vkCmdSetStencilReference"];
+        c"vkCmdSetStencilReference";
     cmd_bind_descriptor_sets: vk::PFN_vkCmdBindDescriptorSets =
-        [c"vkCmdBindDescriptorSets"];
-    cmd_bind_index_buffer: vk::PFN_vkCmdBindIndexBuffer = [c"vkCmdBindIndexBuffer"];
-    cmd_bind_vertex_buffers: vk::PFN_vkCmdBindVertexBuffers =
-        [c"vkCmdBindVertexBuffers"];
-    cmd_draw: vk::PFN_vkCmdDraw = [c"vkCmdDraw"];
-    cmd_draw_indexed: vk::PFN_vkCmdDrawIndexed = [c"vkCmdDrawIndexed"];
-    cmd_draw_indirect: vk::PFN_vkCmdDrawIndirect = [c"vkCmdDrawIndirect"];
+        c"vkCmdBindDescriptorSets";
+    cmd_bind_index_buffer: vk::PFN_vkCmdBindIndexBuffer = c"vkCmdBindIndexBuffer";
+    cmd_bind_vertex_buffers: vk::PFN_vkCmdBindVertexBuffers = c"vkCmdBindVertexBuffers";
+    cmd_draw: vk::PFN_vkCmdDraw = c"vkCmdDraw";
+    cmd_draw_indexed: vk::PFN_vkCmdDrawIndexed = c"vkCmdDrawIndexed";
+    cmd_draw_indirect: vk::PFN_vkCmdDrawIndirect = c"vkCmdDrawIndirect";
     cmd_draw_indexed_indirect: vk::PFN_vkCmdDrawIndexedIndirect =
-        [c"vkCmdDrawIndexedIndirect"];
-    cmd_dispatch: vk::PFN_vkCmdDispatch = [c"vkCmdDispatch"];
-    cmd_dispatch_indirect: vk::PFN_vkCmdDispatchIndirect = [c"vkCmdDispatchIndirect"];
-    cmd_copy_buffer: vk::PFN_vkCmdCopyBuffer = [c"vkCmdCopyBuffer"];
-    cmd_copy_image: vk::PFN_vkCmdCopyImage = [c"vkCmdCopyImage"];
-    cmd_blit_image: vk::PFN_vkCmdBlitImage = [c"vkCmdBlitImage"];
+        c"vkCmdDrawIndexedIndirect";
+    cmd_dispatch: vk::PFN_vkCmdDispatch = c"vkCmdDispatch";
+    cmd_dispatch_indirect: vk::PFN_vkCmdDispatchIndirect = c"vkCmdDispatchIndirect";
+    cmd_copy_buffer: vk::PFN_vkCmdCopyBuffer = c"vkCmdCopyBuffer";
+    cmd_copy_image: vk::PFN_vkCmdCopyImage = c"vkCmdCopyImage";
+    cmd_blit_image: vk::PFN_vkCmdBlitImage = c"vkCmdBlitImage";
     cmd_copy_buffer_to_image: vk::PFN_vkCmdCopyBufferToImage =
-        [c"vkCmdCopyBufferToImage"];
+        c"vkCmdCopyBufferToImage";
     cmd_copy_image_to_buffer: vk::PFN_vkCmdCopyImageToBuffer =
-        [c"vkCmdCopyImageToBuffer"];
-    cmd_update_buffer: vk::PFN_vkCmdUpdateBuffer = [c"vkCmdUpdateBuffer"];
-    cmd_fill_buffer: vk::PFN_vkCmdFillBuffer = [c"vkCmdFillBuffer"];
-    cmd_clear_color_image: vk::PFN_vkCmdClearColorImage = [c"vkCmdClearColorImage"];
+        c"vkCmdCopyImageToBuffer";
+    cmd_update_buffer: vk::PFN_vkCmdUpdateBuffer = c"vkCmdUpdateBuffer";
+    cmd_fill_buffer: vk::PFN_vkCmdFillBuffer = c"vkCmdFillBuffer";
+    cmd_clear_color_image: vk::PFN_vkCmdClearColorImage = c"vkCmdClearColorImage";
     cmd_clear_depth_stencil_image: vk::PFN_vkCmdClearDepthStencilImage =
-        [c"vkCmdClearDepthStencilImage"];
-    cmd_clear_attachments: vk::PFN_vkCmdClearAttachments = [c"vkCmdClearAttachments"];
-    cmd_resolve_image: vk::PFN_vkCmdResolveImage = [c"vkCmdResolveImage"];
-    cmd_set_event: vk::PFN_vkCmdSetEvent = [c"vkCmdSetEvent"];
-    cmd_reset_event: vk::PFN_vkCmdResetEvent = [c"vkCmdResetEvent"];
-    cmd_wait_events: vk::PFN_vkCmdWaitEvents = [c"vkCmdWaitEvents"];
-    cmd_pipeline_barrier: vk::PFN_vkCmdPipelineBarrier = [c"vkCmdPipelineBarrier"];
-    cmd_begin_query: vk::PFN_vkCmdBeginQuery = [c"vkCmdBeginQuery"];
-    cmd_end_query: vk::PFN_vkCmdEndQuery = [c"vkCmdEndQuery"];
-    cmd_reset_query_pool: vk::PFN_vkCmdResetQueryPool = [c"vkCmdResetQueryPool"];
-    cmd_write_timestamp: vk::PFN_vkCmdWriteTimestamp = [c"vkCmdWriteTimestamp"];
+        c"vkCmdClearDepthStencilImage";
+    cmd_clear_attachments: vk::PFN_vkCmdClearAttachments = c"vkCmdClearAttachments";
+    cmd_resolve_image: vk::PFN_vkCmdResolveImage = c"vkCmdResolveImage";
+    cmd_set_event: vk::PFN_vkCmdSetEvent = c"vkCmdSetEvent";
+    cmd_reset_event: vk::PFN_vkCmdResetEvent = c"vkCmdResetEvent";
+    cmd_wait_events: vk::PFN_vkCmdWaitEvents = c"vkCmdWaitEvents";
+    cmd_pipeline_barrier: vk::PFN_vkCmdPipelineBarrier = c"vkCmdPipelineBarrier";
+    cmd_begin_query: vk::PFN_vkCmdBeginQuery = c"vkCmdBeginQuery";
+    cmd_end_query: vk::PFN_vkCmdEndQuery = c"vkCmdEndQuery";
+    cmd_reset_query_pool: vk::PFN_vkCmdResetQueryPool = c"vkCmdResetQueryPool";
+    cmd_write_timestamp: vk::PFN_vkCmdWriteTimestamp = c"vkCmdWriteTimestamp";
     cmd_copy_query_pool_results: vk::PFN_vkCmdCopyQueryPoolResults =
-        [c"vkCmdCopyQueryPoolResults"];
-    cmd_push_constants: vk::PFN_vkCmdPushConstants = [c"vkCmdPushConstants"];
-    cmd_begin_render_pass: vk::PFN_vkCmdBeginRenderPass = [c"vkCmdBeginRenderPass"];
-    cmd_next_subpass: vk::PFN_vkCmdNextSubpass = [c"vkCmdNextSubpass"];
-    cmd_end_render_pass: vk::PFN_vkCmdEndRenderPass = [c"vkCmdEndRenderPass"];
-    cmd_execute_commands: vk::PFN_vkCmdExecuteCommands = [c"vkCmdExecuteCommands"];
+        c"vkCmdCopyQueryPoolResults";
+    cmd_push_constants: vk::PFN_vkCmdPushConstants = c"vkCmdPushConstants";
+    cmd_begin_render_pass: vk::PFN_vkCmdBeginRenderPass = c"vkCmdBeginRenderPass";
+    cmd_next_subpass: vk::PFN_vkCmdNextSubpass = c"vkCmdNextSubpass";
+    cmd_end_render_pass: vk::PFN_vkCmdEndRenderPass = c"vkCmdEndRenderPass";
+    cmd_execute_commands: vk::PFN_vkCmdExecuteCommands = c"vkCmdExecuteCommands";
     enumerate_instance_version: vk::PFN_vkEnumerateInstanceVersion =
-        [c"vkEnumerateInstanceVersion"];
+        c"vkEnumerateInstanceVersion";
     bind_buffer_memory2: vk::PFN_vkBindBufferMemory2 =
-        [c"vkBindBufferMemory2", c"vkBindBufferMemory2KHR"];
+        c"vkBindBufferMemory2", c"vkBindBufferMemory2KHR";
     bind_image_memory2: vk::PFN_vkBindImageMemory2 =
-        [c"vkBindImageMemory2", c"vkBindImageMemory2KHR"];
+        c"vkBindImageMemory2", c"vkBindImageMemory2KHR";
     get_device_group_peer_memory_features: vk::PFN_vkGetDeviceGroupPeerMemoryFeatures =
-        [c"vkGetDeviceGroupPeerMemoryFeatures", c"vkGetDeviceGroupPeerMemoryFeaturesKHR"];
+        c"vkGetDeviceGroupPeerMemoryFeatures", c"vkGetDeviceGroupPeerMemoryFeaturesKHR";
     cmd_set_device_mask: vk::PFN_vkCmdSetDeviceMask =
-        [c"vkCmdSetDeviceMask", c"vkCmdSetDeviceMaskKHR"];
+        c"vkCmdSetDeviceMask", c"vkCmdSetDeviceMaskKHR";
     cmd_dispatch_base: vk::PFN_vkCmdDispatchBase =
-        [c"vkCmdDispatchBase", c"vkCmdDispatchBaseKHR"];
+        c"vkCmdDispatchBase", c"vkCmdDispatchBaseKHR";
     enumerate_physical_device_groups: vk::PFN_vkEnumeratePhysicalDeviceGroups =
-        [c"vkEnumeratePhysicalDeviceGroups", c"vkEnumeratePhysicalDeviceGroupsKHR"];
+        c"vkEnumeratePhysicalDeviceGroups", c"vkEnumeratePhysicalDeviceGroupsKHR";
     get_image_memory_requirements2: vk::PFN_vkGetImageMemoryRequirements2 =
-        [c"vkGetImageMemoryRequirements2", c"vkGetImageMemoryRequirements2KHR"];
+        c"vkGetImageMemoryRequirements2", c"vkGetImageMemoryRequirements2KHR";
     get_buffer_memory_requirements2: vk::PFN_vkGetBufferMemoryRequirements2 =
-        [c"vkGetBufferMemoryRequirements2", c"vkGetBufferMemoryRequirements2KHR"];
+        c"vkGetBufferMemoryRequirements2", c"vkGetBufferMemoryRequirements2KHR";
     get_image_sparse_memory_requirements2: vk::PFN_vkGetImageSparseMemoryRequirements2 =
-        [c"vkGetImageSparseMemoryRequirements2", c"vkGetImageSparseMemoryRequirements2KHR"];
+        c"vkGetImageSparseMemoryRequirements2",
+        c"vkGetImageSparseMemoryRequirements2KHR";
     get_physical_device_features2: vk::PFN_vkGetPhysicalDeviceFeatures2 =
-        [c"vkGetPhysicalDeviceFeatures2", c"vkGetPhysicalDeviceFeatures2KHR"];
+        c"vkGetPhysicalDeviceFeatures2", c"vkGetPhysicalDeviceFeatures2KHR";
     get_physical_device_properties2: vk::PFN_vkGetPhysicalDeviceProperties2 =
-        [c"vkGetPhysicalDeviceProperties2", c"vkGetPhysicalDeviceProperties2KHR"];
+        c"vkGetPhysicalDeviceProperties2", c"vkGetPhysicalDeviceProperties2KHR";
     get_physical_device_format_properties2: vk::PFN_vkGetPhysicalDeviceFormatProperties2 =
-        [c"vkGetPhysicalDeviceFormatProperties2", c"vkGetPhysicalDeviceFormatProperties2KHR"];
+        c"vkGetPhysicalDeviceFormatProperties2",
+        c"vkGetPhysicalDeviceFormatProperties2KHR";
     get_physical_device_image_format_properties2: vk::PFN_vkGetPhysicalDeviceImageFormatProperties2 =
-        [c"vkGetPhysicalDeviceImageFormatProperties2", c"vkGetPhysicalDeviceImageFormatProperties2KHR"];
+        c"vkGetPhysicalDeviceImageFormatProperties2",
+        c"vkGetPhysicalDeviceImageFormatProperties2KHR";
     get_physical_device_queue_family_properties2: vk::PFN_vkGetPhysicalDeviceQueueFamilyProperties2 =
-        [c"vkGetPhysicalDeviceQueueFamilyProperties2", c"vkGetPhysicalDeviceQueueFamilyProperties2KHR"];
+        c"vkGetPhysicalDeviceQueueFamilyProperties2",
+        c"vkGetPhysicalDeviceQueueFamilyProperties2KHR";
     get_physical_device_memory_properties2: vk::PFN_vkGetPhysicalDeviceMemoryProperties2 =
-        [c"vkGetPhysicalDeviceMemoryProperties2", c"vkGetPhysicalDeviceMemoryProperties2KHR"];
+        c"vkGetPhysicalDeviceMemoryProperties2",
+        c"vkGetPhysicalDeviceMemoryProperties2KHR";
     get_physical_device_sparse_image_format_properties2: vk::PFN_vkGetPhysicalDeviceSparseImageFormatProperties2 =
-        [c"vkGetPhysicalDeviceSparseImageFormatProperties2", c"vkGetPhysicalDeviceSparseImageFormatProperties2KHR"];
+        c"vkGetPhysicalDeviceSparseImageFormatProperties2",
+        c"vkGetPhysicalDeviceSparseImageFormatProperties2KHR";
     trim_command_pool: vk::PFN_vkTrimCommandPool =
-        [c"vkTrimCommandPool", c"vkTrimCommandPoolKHR"];
-    get_device_queue2: vk::PFN_vkGetDeviceQueue2 = [c"vkGetDeviceQueue2"];
+        c"vkTrimCommandPool", c"vkTrimCommandPoolKHR";
+    get_device_queue2: vk::PFN_vkGetDeviceQueue2 = c"vkGetDeviceQueue2";
     create_sampler_ycbcr_conversion: vk::PFN_vkCreateSamplerYcbcrConversion =
-        [c"vkCreateSamplerYcbcrConversion", c"vkCreateSamplerYcbcrConversionKHR"];
+        c"vkCreateSamplerYcbcrConversion", c"vkCreateSamplerYcbcrConversionKHR";
     destroy_sampler_ycbcr_conversion: vk::PFN_vkDestroySamplerYcbcrConversion =
-        [c"vkDestroySamplerYcbcrConversion", c"vkDestroySamplerYcbcrConversionKHR"];
+        c"vkDestroySamplerYcbcrConversion", c"vkDestroySamplerYcbcrConversionKHR";
     create_descriptor_update_template: vk::PFN_vkCreateDescriptorUpdateTemplate =
-        [c"vkCreateDescriptorUpdateTemplate", c"vkCreateDescriptorUpdateTemplateKHR"];
+        c"vkCreateDescriptorUpdateTemplate", c"vkCreateDescriptorUpdateTemplateKHR";
     destroy_descriptor_update_template: vk::PFN_vkDestroyDescriptorUpdateTemplate =
-        [c"vkDestroyDescriptorUpdateTemplate", c"vkDestroyDescriptorUpdateTemplateKHR"];
+        c"vkDestroyDescriptorUpdateTemplate", c"vkDestroyDescriptorUpdateTemplateKHR";
     update_descriptor_set_with_template: vk::PFN_vkUpdateDescriptorSetWithTemplate =
-        [c"vkUpdateDescriptorSetWithTemplate", c"vkUpdateDescriptorSetWithTemplateKHR"];
+        c"vkUpdateDescriptorSetWithTemplate", c"vkUpdateDescriptorSetWithTemplateKHR";
     get_physical_device_external_buffer_properties: vk::PFN_vkGetPhysicalDeviceExternalBufferProperties =
-        [c"vkGetPhysicalDeviceExternalBufferProperties", c"vkGetPhysicalDeviceExternalBufferPropertiesKHR"];
+        c"vkGetPhysicalDeviceExternalBufferProperties",
+        c"vkGetPhysicalDeviceExternalBufferPropertiesKHR";
     get_physical_device_external_fence_properties: vk::PFN_vkGetPhysicalDeviceExternalFenceProperties =
-        [c"vkGetPhysicalDeviceExternalFenceProperties", c"vkGetPhysicalDeviceExternalFencePropertiesKHR"];
+        c"vkGetPhysicalDeviceExternalFenceProperties",
+        c"vkGetPhysicalDeviceExternalFencePropertiesKHR";
     get_physical_device_external_semaphore_properties: vk::PFN_vkGetPhysicalDeviceExternalSemaphoreProperties =
-        [c"vkGetPhysicalDeviceExternalSemaphoreProperties", c"vkGetPhysicalDeviceExternalSemaphorePropertiesKHR"];
+        c"vkGetPhysicalDeviceExternalSemaphoreProperties",
+        c"vkGetPhysicalDeviceExternalSemaphorePropertiesKHR";
     get_descriptor_set_layout_support: vk::PFN_vkGetDescriptorSetLayoutSupport =
-        [c"vkGetDescriptorSetLayoutSupport", c"vkGetDescriptorSetLayoutSupportKHR"];
+        c"vkGetDescriptorSetLayoutSupport", c"vkGetDescriptorSetLayoutSupportKHR";
     cmd_draw_indirect_count: vk::PFN_vkCmdDrawIndirectCount =
-        [c"vkCmdDrawIndirectCount", c"vkCmdDrawIndirectCountAMD", c"vkCmdDrawIndirectCountKHR"];
+        c"vkCmdDrawIndirectCount", c"vkCmdDrawIndirectCountAMD",
+        c"vkCmdDrawIndirectCountKHR";
     cmd_draw_indexed_indirect_count: vk::PFN_vkCmdDrawIndexedIndirectCount =
-        [c"vkCmdDrawIndexedIndirectCount", c"vkCmdDrawIndexedIndirectCountAMD", c"vkCmdDrawIndexedIndirectCountKHR"];
+        c"vkCmdDrawIndexedIndirectCount", c"vkCmdDrawIndexedIndirectCountAMD",
+        c"vkCmdDrawIndexedIndirectCountKHR";
     create_render_pass2: vk::PFN_vkCreateRenderPass2 =
-        [c"vkCreateRenderPass2", c"vkCreateRenderPass2KHR"];
+        c"vkCreateRenderPass2", c"vkCreateRenderPass2KHR";
     cmd_begin_render_pass2: vk::PFN_vkCmdBeginRenderPass2 =
-        [c"vkCmdBeginRenderPass2", c"vkCmdBeginRenderPass2KHR"];
+        c"vkCmdBeginRenderPass2", c"vkCmdBeginRenderPass2KHR";
     cmd_next_subpass2: vk::PFN_vkCmdNextSubpass2 =
-        [c"vkCmdNextSubpass2", c"vkCmdNextSubpass2KHR"];
+        c"vkCmdNextSubpass2", c"vkCmdNextSubpass2KHR";
     cmd_end_render_pass2: vk::PFN_vkCmdEndRenderPass2 =
-        [c"vkCmdEndRenderPass2", c"vkCmdEndRenderPass2KHR"];
+        c"vkCmdEndRenderPass2", c"vkCmdEndRenderPass2KHR";
     reset_query_pool: vk::PFN_vkResetQueryPool =
-        [c"vkResetQueryPool", c"vkResetQueryPoolEXT"];
+        c"vkResetQueryPool", c"vkResetQueryPoolEXT";
     get_semaphore_counter_value: vk::PFN_vkGetSemaphoreCounterValue =
-        [c"vkGetSemaphoreCounterValue", c"vkGetSemaphoreCounterValueKHR"];
+        c"vkGetSemaphoreCounterValue", c"vkGetSemaphoreCounterValueKHR";
     wait_semaphores: vk::PFN_vkWaitSemaphores =
-        [c"vkWaitSemaphores", c"vkWaitSemaphoresKHR"];
+        c"vkWaitSemaphores", c"vkWaitSemaphoresKHR";
     signal_semaphore: vk::PFN_vkSignalSemaphore =
-        [c"vkSignalSemaphore", c"vkSignalSemaphoreKHR"];
+        c"vkSignalSemaphore", c"vkSignalSemaphoreKHR";
     get_buffer_device_address: vk::PFN_vkGetBufferDeviceAddress =
-        [c"vkGetBufferDeviceAddress", c"vkGetBufferDeviceAddressEXT", c"vkGetBufferDeviceAddressKHR"];
+        c"vkGetBufferDeviceAddress", c"vkGetBufferDeviceAddressEXT",
+        c"vkGetBufferDeviceAddressKHR";
     get_buffer_opaque_capture_address: vk::PFN_vkGetBufferOpaqueCaptureAddress =
-        [c"vkGetBufferOpaqueCaptureAddress", c"vkGetBufferOpaqueCaptureAddressKHR"];
+        c"vkGetBufferOpaqueCaptureAddress", c"vkGetBufferOpaqueCaptureAddressKHR";
     get_device_memory_opaque_capture_address: vk::PFN_vkGetDeviceMemoryOpaqueCaptureAddress =
-        [c"vkGetDeviceMemoryOpaqueCaptureAddress", c"vkGetDeviceMemoryOpaqueCaptureAddressKHR"];
+        c"vkGetDeviceMemoryOpaqueCaptureAddress",
+        c"vkGetDeviceMemoryOpaqueCaptureAddressKHR";
     cmd_bind_transform_feedback_buffers_ext: vk::PFN_vkCmdBindTransformFeedbackBuffersEXT =
-        [c"vkCmdBindTransformFeedbackBuffersEXT"];
+        c"vkCmdBindTransformFeedbackBuffersEXT";
     cmd_begin_transform_feedback_ext: vk::PFN_vkCmdBeginTransformFeedbackEXT =
-        [c"vkCmdBeginTransformFeedbackEXT"];
+        c"vkCmdBeginTransformFeedbackEXT";
     cmd_end_transform_feedback_ext: vk::PFN_vkCmdEndTransformFeedbackEXT =
-        [c"vkCmdEndTransformFeedbackEXT"];
+        c"vkCmdEndTransformFeedbackEXT";
     cmd_begin_query_indexed_ext: vk::PFN_vkCmdBeginQueryIndexedEXT =
-        [c"vkCmdBeginQueryIndexedEXT"];
+        c"vkCmdBeginQueryIndexedEXT";
     cmd_end_query_indexed_ext: vk::PFN_vkCmdEndQueryIndexedEXT =
-        [c"vkCmdEndQueryIndexedEXT"];
+        c"vkCmdEndQueryIndexedEXT";
     cmd_draw_indirect_byte_count_ext: vk::PFN_vkCmdDrawIndirectByteCountEXT =
-        [c"vkCmdDrawIndirectByteCountEXT"];
+        c"vkCmdDrawIndirectByteCountEXT";
     get_image_drm_format_modifier_properties_ext: vk::PFN_vkGetImageDrmFormatModifierPropertiesEXT =
-        [c"vkGetImageDrmFormatModifierPropertiesEXT"];
-    get_memory_fd_khr: vk::PFN_vkGetMemoryFdKHR = [c"vkGetMemoryFdKHR"];
+        c"vkGetImageDrmFormatModifierPropertiesEXT";
+    get_memory_fd_khr: vk::PFN_vkGetMemoryFdKHR = c"vkGetMemoryFdKHR";
     get_memory_fd_properties_khr: vk::PFN_vkGetMemoryFdPropertiesKHR =
-        [c"vkGetMemoryFdPropertiesKHR"];
+        c"vkGetMemoryFdPropertiesKHR";
     get_physical_device_tool_properties: vk::PFN_vkGetPhysicalDeviceToolProperties =
-        [c"vkGetPhysicalDeviceToolProperties", c"vkGetPhysicalDeviceToolPropertiesEXT"];
+        c"vkGetPhysicalDeviceToolProperties", c"vkGetPhysicalDeviceToolPropertiesEXT";
     create_private_data_slot: vk::PFN_vkCreatePrivateDataSlot =
-        [c"vkCreatePrivateDataSlot", c"vkCreatePrivateDataSlotEXT"];
+        c"vkCreatePrivateDataSlot", c"vkCreatePrivateDataSlotEXT";
     destroy_private_data_slot: vk::PFN_vkDestroyPrivateDataSlot =
-        [c"vkDestroyPrivateDataSlot", c"vkDestroyPrivateDataSlotEXT"];
+        c"vkDestroyPrivateDataSlot", c"vkDestroyPrivateDataSlotEXT";
     set_private_data: vk::PFN_vkSetPrivateData =
-        [c"vkSetPrivateData", c"vkSetPrivateDataEXT"];
+        c"vkSetPrivateData", c"vkSetPrivateDataEXT";
     get_private_data: vk::PFN_vkGetPrivateData =
-        [c"vkGetPrivateData", c"vkGetPrivateDataEXT"];
-    cmd_set_event2: vk::PFN_vkCmdSetEvent2 = [c"vkCmdSetEvent2", c"vkCmdSetEvent2KHR"];
+        c"vkGetPrivateData", c"vkGetPrivateDataEXT";
+    cmd_set_event2: vk::PFN_vkCmdSetEvent2 = c"vkCmdSetEvent2", c"vkCmdSetEvent2KHR";
     cmd_reset_event2: vk::PFN_vkCmdResetEvent2 =
-        [c"vkCmdResetEvent2", c"vkCmdResetEvent2KHR"];
+        c"vkCmdResetEvent2", c"vkCmdResetEvent2KHR";
     cmd_wait_events2: vk::PFN_vkCmdWaitEvents2 =
-        [c"vkCmdWaitEvents2", c"vkCmdWaitEvents2KHR"];
+        c"vkCmdWaitEvents2", c"vkCmdWaitEvents2KHR";
     cmd_pipeline_barrier2: vk::PFN_vkCmdPipelineBarrier2 =
-        [c"vkCmdPipelineBarrier2", c"vkCmdPipelineBarrier2KHR"];
+        c"vkCmdPipelineBarrier2", c"vkCmdPipelineBarrier2KHR";
     cmd_write_timestamp2: vk::PFN_vkCmdWriteTimestamp2 =
-        [c"vkCmdWriteTimestamp2", c"vkCmdWriteTimestamp2KHR"];
-    queue_submit2: vk::PFN_vkQueueSubmit2 = [c"vkQueueSubmit2", c"vkQueueSubmit2KHR"];
+        c"vkCmdWriteTimestamp2", c"vkCmdWriteTimestamp2KHR";
+    queue_submit2: vk::PFN_vkQueueSubmit2 = c"vkQueueSubmit2", c"vkQueueSubmit2KHR";
     cmd_copy_buffer2: vk::PFN_vkCmdCopyBuffer2 =
-        [c"vkCmdCopyBuffer2", c"vkCmdCopyBuffer2KHR"];
+        c"vkCmdCopyBuffer2", c"vkCmdCopyBuffer2KHR";
     cmd_copy_image2: vk::PFN_vkCmdCopyImage2 =
-        [c"vkCmdCopyImage2", c"vkCmdCopyImage2KHR"];
+        c"vkCmdCopyImage2", c"vkCmdCopyImage2KHR";
     cmd_copy_buffer_to_image2: vk::PFN_vkCmdCopyBufferToImage2 =
-        [c"vkCmdCopyBufferToImage2", c"vkCmdCopyBufferToImage2KHR"];
+        c"vkCmdCopyBufferToImage2", c"vkCmdCopyBufferToImage2KHR";
     cmd_copy_image_to_buffer2: vk::PFN_vkCmdCopyImageToBuffer2 =
-        [c"vkCmdCopyImageToBuffer2", c"vkCmdCopyImageToBuffer2KHR"];
+        c"vkCmdCopyImageToBuffer2", c"vkCmdCopyImageToBuffer2KHR";
     cmd_blit_image2: vk::PFN_vkCmdBlitImage2 =
-        [c"vkCmdBlitImage2", c"vkCmdBlitImage2KHR"];
+        c"vkCmdBlitImage2", c"vkCmdBlitImage2KHR";
     cmd_resolve_image2: vk::PFN_vkCmdResolveImage2 =
-        [c"vkCmdResolveImage2", c"vkCmdResolveImage2KHR"];
+        c"vkCmdResolveImage2", c"vkCmdResolveImage2KHR";
     cmd_begin_rendering: vk::PFN_vkCmdBeginRendering =
-        [c"vkCmdBeginRendering", c"vkCmdBeginRenderingKHR"];
+        c"vkCmdBeginRendering", c"vkCmdBeginRenderingKHR";
     cmd_end_rendering: vk::PFN_vkCmdEndRendering =
-        [c"vkCmdEndRendering", c"vkCmdEndRenderingKHR"];
+        c"vkCmdEndRendering", c"vkCmdEndRenderingKHR";
     cmd_set_cull_mode: vk::PFN_vkCmdSetCullMode =
-        [c"vkCmdSetCullMode", c"vkCmdSetCullModeEXT"];
+        c"vkCmdSetCullMode", c"vkCmdSetCullModeEXT";
     cmd_set_front_face: vk::PFN_vkCmdSetFrontFace =
-        [c"vkCmdSetFrontFace", c"vkCmdSetFrontFaceEXT"];
+        c"vkCmdSetFrontFace", c"vkCmdSetFrontFaceEXT";
     cmd_set_primitive_topology: vk::PFN_vkCmdSetPrimitiveTopology =
-        [c"vkCmdSetPrimitiveTopology", c"vkCmdSetPrimitiveTopologyEXT"];
+        c"vkCmdSetPrimitiveTopology", c"vkCmdSetPrimitiveTopologyEXT";
     cmd_set_viewport_with_count: vk::PFN_vkCmdSetViewportWithCount =
-        [c"vkCmdSetViewportWithCount", c"vkCmdSetViewportWithCountEXT"];
+        c"vkCmdSetViewportWithCount", c"vkCmdSetViewportWithCountEXT";
     cmd_set_scissor_with_count: vk::PFN_vkCmdSetScissorWithCount =
-        [c"vkCmdSetScissorWithCount", c"vkCmdSetScissorWithCountEXT"];
+        c"vkCmdSetScissorWithCount", c"vkCmdSetScissorWithCountEXT";
     cmd_bind_vertex_buffers2: vk::PFN_vkCmdBindVertexBuffers2 =
-        [c"vkCmdBindVertexBuffers2", c"vkCmdBindVertexBuffers2EXT"];
+        c"vkCmdBindVertexBuffers2", c"vkCmdBindVertexBuffers2EXT";
     cmd_set_depth_test_enable: vk::PFN_vkCmdSetDepthTestEnable =
-        [c"vkCmdSetDepthTestEnable", c"vkCmdSetDepthTestEnableEXT"];
+        c"vkCmdSetDepthTestEnable", c"vkCmdSetDepthTestEnableEXT";
     cmd_set_depth_write_enable: vk::PFN_vkCmdSetDepthWriteEnable =
-        [c"vkCmdSetDepthWriteEnable", c"vkCmdSetDepthWriteEnableEXT"];
+        c"vkCmdSetDepthWriteEnable", c"vkCmdSetDepthWriteEnableEXT";
     cmd_set_depth_compare_op: vk::PFN_vkCmdSetDepthCompareOp =
-        [c"vkCmdSetDepthCompareOp", c"vkCmdSetDepthCompareOpEXT"];
+        c"vkCmdSetDepthCompareOp", c"vkCmdSetDepthCompareOpEXT";
     cmd_set_depth_bounds_test_enable: vk::PFN_vkCmdSetDepthBoundsTestEnable =
-        [c"vkCmdSetDepthBoundsTestEnable", c"vkCmdSetDepthBoundsTestEnableEXT"];
+        c"vkCmdSetDepthBoundsTestEnable", c"vkCmdSetDepthBoundsTestEnableEXT";
     cmd_set_stencil_test_enable: vk::PFN_vkCmdSetStencilTestEnable =
-        [c"vkCmdSetStencilTestEnable", c"vkCmdSetStencilTestEnableEXT"];
+        c"vkCmdSetStencilTestEnable", c"vkCmdSetStencilTestEnableEXT";
     cmd_set_stencil_op: vk::PFN_vkCmdSetStencilOp =
-        [c"vkCmdSetStencilOp", c"vkCmdSetStencilOpEXT"];
+        c"vkCmdSetStencilOp", c"vkCmdSetStencilOpEXT";
     cmd_set_rasterizer_discard_enable: vk::PFN_vkCmdSetRasterizerDiscardEnable =
-        [c"vkCmdSetRasterizerDiscardEnable", c"vkCmdSetRasterizerDiscardEnableEXT"];
+        c"vkCmdSetRasterizerDiscardEnable", c"vkCmdSetRasterizerDiscardEnableEXT";
     cmd_set_depth_bias_enable: vk::PFN_vkCmdSetDepthBiasEnable =
-        [c"vkCmdSetDepthBiasEnable", c"vkCmdSetDepthBiasEnableEXT"];
+        c"vkCmdSetDepthBiasEnable", c"vkCmdSetDepthBiasEnableEXT";
     cmd_set_primitive_restart_enable: vk::PFN_vkCmdSetPrimitiveRestartEnable =
-        [c"vkCmdSetPrimitiveRestartEnable", c"vkCmdSetPrimitiveRestartEnableEXT"];
+        c"vkCmdSetPrimitiveRestartEnable", c"vkCmdSetPrimitiveRestartEnableEXT";
     get_device_buffer_memory_requirements: vk::PFN_vkGetDeviceBufferMemoryRequirements =
-        [c"vkGetDeviceBufferMemoryRequirements", c"vkGetDeviceBufferMemoryRequirementsKHR"];
+        c"vkGetDeviceBufferMemoryRequirements",
+        c"vkGetDeviceBufferMemoryRequirementsKHR";
     get_device_image_memory_requirements: vk::PFN_vkGetDeviceImageMemoryRequirements =
-        [c"vkGetDeviceImageMemoryRequirements", c"vkGetDeviceImageMemoryRequirementsKHR"];
+        c"vkGetDeviceImageMemoryRequirements", c"vkGetDeviceImageMemoryRequirementsKHR";
     get_device_image_sparse_memory_requirements: vk::PFN_vkGetDeviceImageSparseMemoryRequirements =
-        [c"vkGetDeviceImageSparseMemoryRequirements", c"vkGetDeviceImageSparseMemoryRequirementsKHR"];
+        c"vkGetDeviceImageSparseMemoryRequirements",
+        c"vkGetDeviceImageSparseMemoryRequirementsKHR";
     cmd_set_patch_control_points_ext: vk::PFN_vkCmdSetPatchControlPointsEXT =
-        [c"vkCmdSetPatchControlPointsEXT"];
-    cmd_set_logic_op_ext: vk::PFN_vkCmdSetLogicOpEXT = [c"vkCmdSetLogicOpEXT"];
+        c"vkCmdSetPatchControlPointsEXT";
+    cmd_set_logic_op_ext: vk::PFN_vkCmdSetLogicOpEXT = c"vkCmdSetLogicOpEXT";
     get_physical_device_calibrateable_time_domains_khr: vk::PFN_vkGetPhysicalDeviceCalibrateableTimeDomainsKHR =
-        [c"vkGetPhysicalDeviceCalibrateableTimeDomainsKHR", c"vkGetPhysicalDeviceCalibrateableTimeDomainsEXT"];
+        c"vkGetPhysicalDeviceCalibrateableTimeDomainsKHR",
+        c"vkGetPhysicalDeviceCalibrateableTimeDomainsEXT";
     get_calibrated_timestamps_khr: vk::PFN_vkGetCalibratedTimestampsKHR =
-        [c"vkGetCalibratedTimestampsKHR", c"vkGetCalibratedTimestampsEXT"];
+        c"vkGetCalibratedTimestampsKHR", c"vkGetCalibratedTimestampsEXT";
     cmd_set_line_stipple: vk::PFN_vkCmdSetLineStippleKHR =
-        [c"vkCmdSetLineStipple", c"vkCmdSetLineStippleEXT", c"vkCmdSetLineStippleKHR"];
-    import_fence_fd_khr: vk::PFN_vkImportFenceFdKHR = [c"vkImportFenceFdKHR"];
-    get_fence_fd_khr: vk::PFN_vkGetFenceFdKHR = [c"vkGetFenceFdKHR"];
+        c"vkCmdSetLineStipple", c"vkCmdSetLineStippleEXT", c"vkCmdSetLineStippleKHR";
+    import_fence_fd_khr: vk::PFN_vkImportFenceFdKHR = c"vkImportFenceFdKHR";
+    get_fence_fd_khr: vk::PFN_vkGetFenceFdKHR = c"vkGetFenceFdKHR";
     cmd_begin_conditional_rendering_ext: vk::PFN_vkCmdBeginConditionalRenderingEXT =
-        [c"vkCmdBeginConditionalRenderingEXT"];
+        c"vkCmdBeginConditionalRenderingEXT";
     cmd_end_conditional_rendering_ext: vk::PFN_vkCmdEndConditionalRenderingEXT =
-        [c"vkCmdEndConditionalRenderingEXT"];
-    import_semaphore_fd_khr: vk::PFN_vkImportSemaphoreFdKHR =
-        [c"vkImportSemaphoreFdKHR"];
-    get_semaphore_fd_khr: vk::PFN_vkGetSemaphoreFdKHR = [c"vkGetSemaphoreFdKHR"];
-    cmd_draw_multi_ext: vk::PFN_vkCmdDrawMultiEXT = [c"vkCmdDrawMultiEXT"];
+        c"vkCmdEndConditionalRenderingEXT";
+    import_semaphore_fd_khr: vk::PFN_vkImportSemaphoreFdKHR = c"vkImportSemaphoreFdKHR";
+    get_semaphore_fd_khr: vk::PFN_vkGetSemaphoreFdKHR = c"vkGetSemaphoreFdKHR";
+    cmd_draw_multi_ext: vk::PFN_vkCmdDrawMultiEXT = c"vkCmdDrawMultiEXT";
     cmd_draw_multi_indexed_ext: vk::PFN_vkCmdDrawMultiIndexedEXT =
-        [c"vkCmdDrawMultiIndexedEXT"];
+        c"vkCmdDrawMultiIndexedEXT";
     cmd_push_descriptor_set: vk::PFN_vkCmdPushDescriptorSetKHR =
-        [c"vkCmdPushDescriptorSet", c"vkCmdPushDescriptorSetKHR"];
+        c"vkCmdPushDescriptorSet", c"vkCmdPushDescriptorSetKHR";
     cmd_push_descriptor_set_with_template: vk::PFN_vkCmdPushDescriptorSetWithTemplateKHR =
-        [c"vkCmdPushDescriptorSetWithTemplate", c"vkCmdPushDescriptorSetWithTemplateKHR"];
+        c"vkCmdPushDescriptorSetWithTemplate", c"vkCmdPushDescriptorSetWithTemplateKHR";
     cmd_set_color_write_enable_ext: vk::PFN_vkCmdSetColorWriteEnableEXT =
-        [c"vkCmdSetColorWriteEnableEXT"];
+        c"vkCmdSetColorWriteEnableEXT";
     cmd_set_vertex_input_ext: vk::PFN_vkCmdSetVertexInputEXT =
-        [c"vkCmdSetVertexInputEXT"];
+        c"vkCmdSetVertexInputEXT";
     cmd_set_tessellation_domain_origin_ext: vk::PFN_vkCmdSetTessellationDomainOriginEXT =
-        [c"vkCmdSetTessellationDomainOriginEXT"];
+        c"vkCmdSetTessellationDomainOriginEXT";
     cmd_set_depth_clamp_enable_ext: vk::PFN_vkCmdSetDepthClampEnableEXT =
-        [c"vkCmdSetDepthClampEnableEXT"];
+        c"vkCmdSetDepthClampEnableEXT";
     cmd_set_polygon_mode_ext: vk::PFN_vkCmdSetPolygonModeEXT =
-        [c"vkCmdSetPolygonModeEXT"];
+        c"vkCmdSetPolygonModeEXT";
     cmd_set_rasterization_samples_ext: vk::PFN_vkCmdSetRasterizationSamplesEXT =
-        [c"vkCmdSetRasterizationSamplesEXT"];
-    cmd_set_sample_mask_ext: vk::PFN_vkCmdSetSampleMaskEXT = [c"vkCmdSetSampleMaskEXT"];
+        c"vkCmdSetRasterizationSamplesEXT";
+    cmd_set_sample_mask_ext: vk::PFN_vkCmdSetSampleMaskEXT = c"vkCmdSetSampleMaskEXT";
     cmd_set_alpha_to_coverage_enable_ext: vk::PFN_vkCmdSetAlphaToCoverageEnableEXT =
-        [c"vkCmdSetAlphaToCoverageEnableEXT"];
+        c"vkCmdSetAlphaToCoverageEnableEXT";
     cmd_set_alpha_to_one_enable_ext: vk::PFN_vkCmdSetAlphaToOneEnableEXT =
-        [c"vkCmdSetAlphaToOneEnableEXT"];
+        c"vkCmdSetAlphaToOneEnableEXT";
     cmd_set_logic_op_enable_ext: vk::PFN_vkCmdSetLogicOpEnableEXT =
-        [c"vkCmdSetLogicOpEnableEXT"];
+        c"vkCmdSetLogicOpEnableEXT";
     cmd_set_color_blend_enable_ext: vk::PFN_vkCmdSetColorBlendEnableEXT =
-        [c"vkCmdSetColorBlendEnableEXT"];
+        c"vkCmdSetColorBlendEnableEXT";
     cmd_set_color_blend_equation_ext: vk::PFN_vkCmdSetColorBlendEquationEXT =
-        [c"vkCmdSetColorBlendEquationEXT"];
+        c"vkCmdSetColorBlendEquationEXT";
     cmd_set_color_write_mask_ext: vk::PFN_vkCmdSetColorWriteMaskEXT =
-        [c"vkCmdSetColorWriteMaskEXT"];
+        c"vkCmdSetColorWriteMaskEXT";
     cmd_set_rasterization_stream_ext: vk::PFN_vkCmdSetRasterizationStreamEXT =
-        [c"vkCmdSetRasterizationStreamEXT"];
+        c"vkCmdSetRasterizationStreamEXT";
     cmd_set_conservative_rasterization_mode_ext: vk::PFN_vkCmdSetConservativeRasterizationModeEXT =
-        [c"vkCmdSetConservativeRasterizationModeEXT"];
+        c"vkCmdSetConservativeRasterizationModeEXT";
     cmd_set_extra_primitive_overestimation_size_ext: vk::PFN_vkCmdSetExtraPrimitiveOverestimationSizeEXT =
-        [c"vkCmdSetExtraPrimitiveOverestimationSizeEXT"];
+        c"vkCmdSetExtraPrimitiveOverestimationSizeEXT";
     cmd_set_depth_clip_enable_ext: vk::PFN_vkCmdSetDepthClipEnableEXT =
-        [c"vkCmdSetDepthClipEnableEXT"];
+        c"vkCmdSetDepthClipEnableEXT";
     cmd_set_sample_locations_enable_ext: vk::PFN_vkCmdSetSampleLocationsEnableEXT =
-        [c"vkCmdSetSampleLocationsEnableEXT"];
+        c"vkCmdSetSampleLocationsEnableEXT";
     cmd_set_color_blend_advanced_ext: vk::PFN_vkCmdSetColorBlendAdvancedEXT =
-        [c"vkCmdSetColorBlendAdvancedEXT"];
+        c"vkCmdSetColorBlendAdvancedEXT";
     cmd_set_provoking_vertex_mode_ext: vk::PFN_vkCmdSetProvokingVertexModeEXT =
-        [c"vkCmdSetProvokingVertexModeEXT"];
+        c"vkCmdSetProvokingVertexModeEXT";
     cmd_set_line_rasterization_mode_ext: vk::PFN_vkCmdSetLineRasterizationModeEXT =
-        [c"vkCmdSetLineRasterizationModeEXT"];
+        c"vkCmdSetLineRasterizationModeEXT";
     cmd_set_line_stipple_enable_ext: vk::PFN_vkCmdSetLineStippleEnableEXT =
-        [c"vkCmdSetLineStippleEnableEXT"];
+        c"vkCmdSetLineStippleEnableEXT";
     cmd_set_depth_clip_negative_one_to_one_ext: vk::PFN_vkCmdSetDepthClipNegativeOneToOneEXT =
-        [c"vkCmdSetDepthClipNegativeOneToOneEXT"];
+        c"vkCmdSetDepthClipNegativeOneToOneEXT";
     get_physical_device_fragment_shading_rates_khr: vk::PFN_vkGetPhysicalDeviceFragmentShadingRatesKHR =
-        [c"vkGetPhysicalDeviceFragmentShadingRatesKHR"];
+        c"vkGetPhysicalDeviceFragmentShadingRatesKHR";
     cmd_set_fragment_shading_rate_khr: vk::PFN_vkCmdSetFragmentShadingRateKHR =
-        [c"vkCmdSetFragmentShadingRateKHR"];
+        c"vkCmdSetFragmentShadingRateKHR";
     cmd_bind_index_buffer2: vk::PFN_vkCmdBindIndexBuffer2KHR =
-        [c"vkCmdBindIndexBuffer2", c"vkCmdBindIndexBuffer2KHR"];
+        c"vkCmdBindIndexBuffer2", c"vkCmdBindIndexBuffer2KHR";
     get_rendering_area_granularity: vk::PFN_vkGetRenderingAreaGranularityKHR =
-        [c"vkGetRenderingAreaGranularity", c"vkGetRenderingAreaGranularityKHR"];
+        c"vkGetRenderingAreaGranularity", c"vkGetRenderingAreaGranularityKHR";
     get_device_image_subresource_layout: vk::PFN_vkGetDeviceImageSubresourceLayoutKHR =
-        [c"vkGetDeviceImageSubresourceLayout", c"vkGetDeviceImageSubresourceLayoutKHR"];
+        c"vkGetDeviceImageSubresourceLayout", c"vkGetDeviceImageSubresourceLayoutKHR";
     get_image_subresource_layout2: vk::PFN_vkGetImageSubresourceLayout2KHR =
-        [c"vkGetImageSubresourceLayout2", c"vkGetImageSubresourceLayout2EXT", c"vkGetImageSubresourceLayout2KHR"];
+        c"vkGetImageSubresourceLayout2", c"vkGetImageSubresourceLayout2EXT",
+        c"vkGetImageSubresourceLayout2KHR";
     cmd_set_sample_locations_ext: vk::PFN_vkCmdSetSampleLocationsEXT =
-        [c"vkCmdSetSampleLocationsEXT"];
+        c"vkCmdSetSampleLocationsEXT";
     get_physical_device_multisample_properties_ext: vk::PFN_vkGetPhysicalDeviceMultisamplePropertiesEXT =
-        [c"vkGetPhysicalDeviceMultisamplePropertiesEXT"];
-    map_memory2: vk::PFN_vkMapMemory2KHR = [c"vkMapMemory2", c"vkMapMemory2KHR"];
-    unmap_memory2: vk::PFN_vkUnmapMemory2KHR =
-        [c"vkUnmapMemory2", c"vkUnmapMemory2KHR"];
+        c"vkGetPhysicalDeviceMultisamplePropertiesEXT";
+    map_memory2: vk::PFN_vkMapMemory2KHR = c"vkMapMemory2", c"vkMapMemory2KHR";
+    unmap_memory2: vk::PFN_vkUnmapMemory2KHR = c"vkUnmapMemory2", c"vkUnmapMemory2KHR";
     cmd_set_rendering_attachment_locations: vk::PFN_vkCmdSetRenderingAttachmentLocationsKHR =
-        [c"vkCmdSetRenderingAttachmentLocations", c"vkCmdSetRenderingAttachmentLocationsKHR"];
+        c"vkCmdSetRenderingAttachmentLocations",
+        c"vkCmdSetRenderingAttachmentLocationsKHR";
     cmd_set_rendering_input_attachment_indices: vk::PFN_vkCmdSetRenderingInputAttachmentIndicesKHR =
-        [c"vkCmdSetRenderingInputAttachmentIndices", c"vkCmdSetRenderingInputAttachmentIndicesKHR"];
+        c"vkCmdSetRenderingInputAttachmentIndices",
+        c"vkCmdSetRenderingInputAttachmentIndicesKHR";
     cmd_bind_descriptor_sets2: vk::PFN_vkCmdBindDescriptorSets2KHR =
-        [c"vkCmdBindDescriptorSets2", c"vkCmdBindDescriptorSets2KHR"];
+        c"vkCmdBindDescriptorSets2", c"vkCmdBindDescriptorSets2KHR";
     cmd_push_constants2: vk::PFN_vkCmdPushConstants2KHR =
-        [c"vkCmdPushConstants2", c"vkCmdPushConstants2KHR"];
+        c"vkCmdPushConstants2", c"vkCmdPushConstants2KHR";
     cmd_push_descriptor_set2: vk::PFN_vkCmdPushDescriptorSet2KHR =
-        [c"vkCmdPushDescriptorSet2", c"vkCmdPushDescriptorSet2KHR"];
+        c"vkCmdPushDescriptorSet2", c"vkCmdPushDescriptorSet2KHR";
     cmd_push_descriptor_set_with_template2: vk::PFN_vkCmdPushDescriptorSetWithTemplate2KHR =
-        [c"vkCmdPushDescriptorSetWithTemplate2", c"vkCmdPushDescriptorSetWithTemplate2KHR"];
+        c"vkCmdPushDescriptorSetWithTemplate2",
+        c"vkCmdPushDescriptorSetWithTemplate2KHR";
     copy_memory_to_image: vk::PFN_vkCopyMemoryToImageEXT =
-        [c"vkCopyMemoryToImage", c"vkCopyMemoryToImageEXT"];
+        c"vkCopyMemoryToImage", c"vkCopyMemoryToImageEXT";
     copy_image_to_memory: vk::PFN_vkCopyImageToMemoryEXT =
-        [c"vkCopyImageToMemory", c"vkCopyImageToMemoryEXT"];
+        c"vkCopyImageToMemory", c"vkCopyImageToMemoryEXT";
     copy_image_to_image: vk::PFN_vkCopyImageToImageEXT =
-        [c"vkCopyImageToImage", c"vkCopyImageToImageEXT"];
+        c"vkCopyImageToImage", c"vkCopyImageToImageEXT";
     transition_image_layout: vk::PFN_vkTransitionImageLayoutEXT =
-        [c"vkTransitionImageLayout", c"vkTransitionImageLayoutEXT"];
+        c"vkTransitionImageLayout", c"vkTransitionImageLayoutEXT";
     create_deferred_operation_khr: vk::PFN_vkCreateDeferredOperationKHR =
-        [c"vkCreateDeferredOperationKHR"];
+        c"vkCreateDeferredOperationKHR";
     destroy_deferred_operation_khr: vk::PFN_vkDestroyDeferredOperationKHR =
-        [c"vkDestroyDeferredOperationKHR"];
+        c"vkDestroyDeferredOperationKHR";
     get_deferred_operation_max_concurrency_khr: vk::PFN_vkGetDeferredOperationMaxConcurrencyKHR =
-        [c"vkGetDeferredOperationMaxConcurrencyKHR"];
+        c"vkGetDeferredOperationMaxConcurrencyKHR";
     get_deferred_operation_result_khr: vk::PFN_vkGetDeferredOperationResultKHR =
-        [c"vkGetDeferredOperationResultKHR"];
+        c"vkGetDeferredOperationResultKHR";
     deferred_operation_join_khr: vk::PFN_vkDeferredOperationJoinKHR =
-        [c"vkDeferredOperationJoinKHR"];
+        c"vkDeferredOperationJoinKHR";
     create_acceleration_structure_khr: vk::PFN_vkCreateAccelerationStructureKHR =
-        [c"vkCreateAccelerationStructureKHR"];
+        c"vkCreateAccelerationStructureKHR";
     destroy_acceleration_structure_khr: vk::PFN_vkDestroyAccelerationStructureKHR =
-        [c"vkDestroyAccelerationStructureKHR"];
+        c"vkDestroyAccelerationStructureKHR";
     cmd_build_acceleration_structures_khr: vk::PFN_vkCmdBuildAccelerationStructuresKHR =
-        [c"vkCmdBuildAccelerationStructuresKHR"];
+        c"vkCmdBuildAccelerationStructuresKHR";
     cmd_build_acceleration_structures_indirect_khr: vk::PFN_vkCmdBuildAccelerationStructuresIndirectKHR =
-        [c"vkCmdBuildAccelerationStructuresIndirectKHR"];
+        c"vkCmdBuildAccelerationStructuresIndirectKHR";
     build_acceleration_structures_khr: vk::PFN_vkBuildAccelerationStructuresKHR =
-        [c"vkBuildAccelerationStructuresKHR"];
+        c"vkBuildAccelerationStructuresKHR";
     copy_acceleration_structure_khr: vk::PFN_vkCopyAccelerationStructureKHR =
-        [c"vkCopyAccelerationStructureKHR"];
+        c"vkCopyAccelerationStructureKHR";
     copy_acceleration_structure_to_memory_khr: vk::PFN_vkCopyAccelerationStructureToMemoryKHR =
-        [c"vkCopyAccelerationStructureToMemoryKHR"];
+        c"vkCopyAccelerationStructureToMemoryKHR";
     copy_memory_to_acceleration_structure_khr: vk::PFN_vkCopyMemoryToAccelerationStructureKHR =
-        [c"vkCopyMemoryToAccelerationStructureKHR"];
+        c"vkCopyMemoryToAccelerationStructureKHR";
     write_acceleration_structures_properties_khr: vk::PFN_vkWriteAccelerationStructuresPropertiesKHR =
-        [c"vkWriteAccelerationStructuresPropertiesKHR"];
+        c"vkWriteAccelerationStructuresPropertiesKHR";
     cmd_copy_acceleration_structure_khr: vk::PFN_vkCmdCopyAccelerationStructureKHR =
-        [c"vkCmdCopyAccelerationStructureKHR"];
+        c"vkCmdCopyAccelerationStructureKHR";
     cmd_copy_acceleration_structure_to_memory_khr: vk::PFN_vkCmdCopyAccelerationStructureToMemoryKHR =
-        [c"vkCmdCopyAccelerationStructureToMemoryKHR"];
+        c"vkCmdCopyAccelerationStructureToMemoryKHR";
     cmd_copy_memory_to_acceleration_structure_khr: vk::PFN_vkCmdCopyMemoryToAccelerationStructureKHR =
-        [c"vkCmdCopyMemoryToAccelerationStructureKHR"];
+        c"vkCmdCopyMemoryToAccelerationStructureKHR";
     get_acceleration_structure_device_address_khr: vk::PFN_vkGetAccelerationStructureDeviceAddressKHR =
-        [c"vkGetAccelerationStructureDeviceAddressKHR"];
+        c"vkGetAccelerationStructureDeviceAddressKHR";
     cmd_write_acceleration_structures_properties_khr: vk::PFN_vkCmdWriteAccelerationStructuresPropertiesKHR =
-        [c"vkCmdWriteAccelerationStructuresPropertiesKHR"];
+        c"vkCmdWriteAccelerationStructuresPropertiesKHR";
     get_device_acceleration_structure_compatibility_khr: vk::PFN_vkGetDeviceAccelerationStructureCompatibilityKHR =
-        [c"vkGetDeviceAccelerationStructureCompatibilityKHR"];
+        c"vkGetDeviceAccelerationStructureCompatibilityKHR";
     get_acceleration_structure_build_sizes_khr: vk::PFN_vkGetAccelerationStructureBuildSizesKHR =
-        [c"vkGetAccelerationStructureBuildSizesKHR"];
-    cmd_trace_rays_khr: vk::PFN_vkCmdTraceRaysKHR = [c"vkCmdTraceRaysKHR"];
+        c"vkGetAccelerationStructureBuildSizesKHR";
+    cmd_trace_rays_khr: vk::PFN_vkCmdTraceRaysKHR = c"vkCmdTraceRaysKHR";
     create_ray_tracing_pipelines_khr: vk::PFN_vkCreateRayTracingPipelinesKHR =
-        [c"vkCreateRayTracingPipelinesKHR"];
+        c"vkCreateRayTracingPipelinesKHR";
     get_ray_tracing_shader_group_handles_khr: vk::PFN_vkGetRayTracingShaderGroupHandlesKHR =
-        [c"vkGetRayTracingShaderGroupHandlesKHR", c"vkGetRayTracingShaderGroupHandlesNV"];
+        c"vkGetRayTracingShaderGroupHandlesKHR", c"vkGetRayTracingShaderGroupHandlesNV";
     get_ray_tracing_capture_replay_shader_group_handles_khr: vk::PFN_vkGetRayTracingCaptureReplayShaderGroupHandlesKHR =
-        [c"vkGetRayTracingCaptureReplayShaderGroupHandlesKHR"];
+        c"vkGetRayTracingCaptureReplayShaderGroupHandlesKHR";
     cmd_trace_rays_indirect_khr: vk::PFN_vkCmdTraceRaysIndirectKHR =
-        [c"vkCmdTraceRaysIndirectKHR"];
+        c"vkCmdTraceRaysIndirectKHR";
     get_ray_tracing_shader_group_stack_size_khr: vk::PFN_vkGetRayTracingShaderGroupStackSizeKHR =
-        [c"vkGetRayTracingShaderGroupStackSizeKHR"];
+        c"vkGetRayTracingShaderGroupStackSizeKHR";
     cmd_set_ray_tracing_pipeline_stack_size_khr: vk::PFN_vkCmdSetRayTracingPipelineStackSizeKHR =
-        [c"vkCmdSetRayTracingPipelineStackSizeKHR"];
+        c"vkCmdSetRayTracingPipelineStackSizeKHR";
     cmd_trace_rays_indirect2_khr: vk::PFN_vkCmdTraceRaysIndirect2KHR =
-        [c"vkCmdTraceRaysIndirect2KHR"];
-    cmd_set_depth_bias2_ext: vk::PFN_vkCmdSetDepthBias2EXT = [c"vkCmdSetDepthBias2EXT"];
+        c"vkCmdTraceRaysIndirect2KHR";
+    cmd_set_depth_bias2_ext: vk::PFN_vkCmdSetDepthBias2EXT = c"vkCmdSetDepthBias2EXT";
     cmd_set_attachment_feedback_loop_enable_ext: vk::PFN_vkCmdSetAttachmentFeedbackLoopEnableEXT =
-        [c"vkCmdSetAttachmentFeedbackLoopEnableEXT"];
+        c"vkCmdSetAttachmentFeedbackLoopEnableEXT";
     cmd_set_depth_clamp_range_ext: vk::PFN_vkCmdSetDepthClampRangeEXT =
-        [c"vkCmdSetDepthClampRangeEXT"];
+        c"vkCmdSetDepthClampRangeEXT";
 }

@@ -11,6 +11,7 @@ use core::mem::offset_of;
 use core::ptr;
 
 use crate::vk;
+use crate::wire::tagged_structures;
 
 /// `VkPhysicalDeviceMaintenance7FeaturesKHR`
 #[repr(C)]
@@ -29,7 +30,7 @@ pub struct PhysicalDeviceMaintenance7FeaturesKHR<'a> {
 impl Default for PhysicalDeviceMaintenance7FeaturesKHR<'_> {
     fn default() -> Self {
         Self {
-            s_type: vk::StructureType::from_raw(1000562000),
+            s_type: <Self as vk::TaggedStructure>::STRUCTURE_TYPE,
             p_next: ptr::null_mut(),
             maintenance7: Default::default(),
             _marker: PhantomData,
@@ -76,7 +77,7 @@ pub struct PhysicalDeviceMaintenance7PropertiesKHR<'a> {
 impl Default for PhysicalDeviceMaintenance7PropertiesKHR<'_> {
     fn default() -> Self {
         Self {
-            s_type: vk::StructureType::from_raw(1000562001),
+            s_type: <Self as vk::TaggedStructure>::STRUCTURE_TYPE,
             p_next: ptr::null_mut(),
             robust_fragment_shading_rate_attachment_access: Default::default(),
             separate_depth_stencil_attachment_access: Default::default(),
@@ -163,7 +164,7 @@ pub struct PhysicalDeviceComputeShaderDerivativesPropertiesKHR<'a> {
 impl Default for PhysicalDeviceComputeShaderDerivativesPropertiesKHR<'_> {
     fn default() -> Self {
         Self {
-            s_type: vk::StructureType::from_raw(1000511000),
+            s_type: <Self as vk::TaggedStructure>::STRUCTURE_TYPE,
             p_next: ptr::null_mut(),
             mesh_and_task_shader_derivatives: Default::default(),
             _marker: PhantomData,
@@ -245,7 +246,7 @@ pub struct PhysicalDeviceVulkan14Features<'a> {
 impl Default for PhysicalDeviceVulkan14Features<'_> {
     fn default() -> Self {
         Self {
-            s_type: vk::StructureType::from_raw(55),
+            s_type: <Self as vk::TaggedStructure>::STRUCTURE_TYPE,
             p_next: ptr::null_mut(),
             global_priority_query: Default::default(),
             shader_subgroup_rotate: Default::default(),
@@ -389,7 +390,7 @@ pub struct PhysicalDeviceVulkan14Properties<'a> {
 impl Default for PhysicalDeviceVulkan14Properties<'_> {
     fn default() -> Self {
         Self {
-            s_type: vk::StructureType::from_raw(56),
+            s_type: <Self as vk::TaggedStructure>::STRUCTURE_TYPE,
             p_next: ptr::null_mut(),
             line_sub_pixel_precision_bits: Default::default(),
             max_vertex_attrib_divisor: Default::default(),
@@ -545,7 +546,7 @@ pub struct PhysicalDeviceLegacyVertexAttributesFeaturesEXT<'a> {
 impl Default for PhysicalDeviceLegacyVertexAttributesFeaturesEXT<'_> {
     fn default() -> Self {
         Self {
-            s_type: vk::StructureType::from_raw(1000495000),
+            s_type: <Self as vk::TaggedStructure>::STRUCTURE_TYPE,
             p_next: ptr::null_mut(),
             legacy_vertex_attributes: Default::default(),
             _marker: PhantomData,
@@ -586,7 +587,7 @@ pub struct PhysicalDeviceLegacyVertexAttributesPropertiesEXT<'a> {
 impl Default for PhysicalDeviceLegacyVertexAttributesPropertiesEXT<'_> {
     fn default() -> Self {
         Self {
-            s_type: vk::StructureType::from_raw(1000495001),
+            s_type: <Self as vk::TaggedStructure>::STRUCTURE_TYPE,
             p_next: ptr::null_mut(),
             native_unaligned_performance: Default::default(),
             _marker: PhantomData,
@@ -628,7 +629,7 @@ pub struct PhysicalDeviceDepthClampControlFeaturesEXT<'a> {
 impl Default for PhysicalDeviceDepthClampControlFeaturesEXT<'_> {
     fn default() -> Self {
         Self {
-            s_type: vk::StructureType::from_raw(1000582000),
+            s_type: <Self as vk::TaggedStructure>::STRUCTURE_TYPE,
             p_next: ptr::null_mut(),
             depth_clamp_control: Default::default(),
             _marker: PhantomData,
@@ -665,7 +666,7 @@ pub struct PipelineViewportDepthClampControlCreateInfoEXT<'a> {
 impl Default for PipelineViewportDepthClampControlCreateInfoEXT<'_> {
     fn default() -> Self {
         Self {
-            s_type: vk::StructureType::from_raw(1000582001),
+            s_type: <Self as vk::TaggedStructure>::STRUCTURE_TYPE,
             p_next: ptr::null(),
             depth_clamp_mode: Default::default(),
             p_depth_clamp_range: ptr::null(),
@@ -723,7 +724,7 @@ pub struct PhysicalDeviceShaderReplicatedCompositesFeaturesEXT<'a> {
 impl Default for PhysicalDeviceShaderReplicatedCompositesFeaturesEXT<'_> {
     fn default() -> Self {
         Self {
-            s_type: vk::StructureType::from_raw(1000564000),
+            s_type: <Self as vk::TaggedStructure>::STRUCTURE_TYPE,
             p_next: ptr::null_mut(),
             shader_replicated_composites: Default::default(),
             _marker: PhantomData,
@@ -841,7 +842,7 @@ pub struct RingCreateInfoMESA<'a> {
 impl Default for RingCreateInfoMESA<'_> {
     fn default() -> Self {
         Self {
-            s_type: vk::StructureType::from_raw(1000384000),
+            s_type: <Self as vk::TaggedStructure>::STRUCTURE_TYPE,
             p_next: ptr::null(),
             flags: Default::default(),
             resource_id: Default::default(),
@@ -913,7 +914,7 @@ pub struct MemoryResourcePropertiesMESA<'a> {
 impl Default for MemoryResourcePropertiesMESA<'_> {
     fn default() -> Self {
         Self {
-            s_type: vk::StructureType::from_raw(1000384001),
+            s_type: <Self as vk::TaggedStructure>::STRUCTURE_TYPE,
             p_next: ptr::null_mut(),
             memory_type_bits: Default::default(),
             _marker: PhantomData,
@@ -946,7 +947,7 @@ pub struct ImportMemoryResourceInfoMESA<'a> {
 impl Default for ImportMemoryResourceInfoMESA<'_> {
     fn default() -> Self {
         Self {
-            s_type: vk::StructureType::from_raw(1000384002),
+            s_type: <Self as vk::TaggedStructure>::STRUCTURE_TYPE,
             p_next: ptr::null(),
             resource_id: Default::default(),
             _marker: PhantomData,
@@ -979,7 +980,7 @@ pub struct MemoryResourceAllocationSizePropertiesMESA<'a> {
 impl Default for MemoryResourceAllocationSizePropertiesMESA<'_> {
     fn default() -> Self {
         Self {
-            s_type: vk::StructureType::from_raw(1000384003),
+            s_type: <Self as vk::TaggedStructure>::STRUCTURE_TYPE,
             p_next: ptr::null_mut(),
             allocation_size: Default::default(),
             _marker: PhantomData,
@@ -1016,7 +1017,7 @@ pub struct ImportSemaphoreResourceInfoMESA<'a> {
 impl Default for ImportSemaphoreResourceInfoMESA<'_> {
     fn default() -> Self {
         Self {
-            s_type: vk::StructureType::from_raw(1000384004),
+            s_type: <Self as vk::TaggedStructure>::STRUCTURE_TYPE,
             p_next: ptr::null(),
             semaphore: Default::default(),
             resource_id: Default::default(),
@@ -1051,7 +1052,7 @@ pub struct DeviceQueueTimelineInfoMESA<'a> {
 impl Default for DeviceQueueTimelineInfoMESA<'_> {
     fn default() -> Self {
         Self {
-            s_type: vk::StructureType::from_raw(1000384005),
+            s_type: <Self as vk::TaggedStructure>::STRUCTURE_TYPE,
             p_next: ptr::null(),
             ring_idx: Default::default(),
             _marker: PhantomData,
@@ -1084,7 +1085,7 @@ pub struct RingMonitorInfoMESA<'a> {
 impl Default for RingMonitorInfoMESA<'_> {
     fn default() -> Self {
         Self {
-            s_type: vk::StructureType::from_raw(1000384006),
+            s_type: <Self as vk::TaggedStructure>::STRUCTURE_TYPE,
             p_next: ptr::null(),
             max_reporting_period_microseconds: Default::default(),
             _marker: PhantomData,
@@ -1119,7 +1120,7 @@ pub struct RingPriorityInfoMESA<'a> {
 impl Default for RingPriorityInfoMESA<'_> {
     fn default() -> Self {
         Self {
-            s_type: vk::StructureType::from_raw(1000384007),
+            s_type: <Self as vk::TaggedStructure>::STRUCTURE_TYPE,
             p_next: ptr::null(),
             priority: Default::default(),
             _marker: PhantomData,
@@ -1166,7 +1167,7 @@ pub struct CopyImageToMemoryInfoMESA<'a> {
 impl Default for CopyImageToMemoryInfoMESA<'_> {
     fn default() -> Self {
         Self {
-            s_type: vk::StructureType::from_raw(1000384008),
+            s_type: <Self as vk::TaggedStructure>::STRUCTURE_TYPE,
             p_next: ptr::null(),
             flags: Default::default(),
             src_image: Default::default(),
@@ -1210,7 +1211,7 @@ pub struct MemoryToImageCopyMESA<'a> {
 impl Default for MemoryToImageCopyMESA<'_> {
     fn default() -> Self {
         Self {
-            s_type: vk::StructureType::from_raw(1000384009),
+            s_type: <Self as vk::TaggedStructure>::STRUCTURE_TYPE,
             p_next: ptr::null(),
             data_size: Default::default(),
             p_data: ptr::null(),
@@ -1249,7 +1250,7 @@ pub struct CopyMemoryToImageInfoMESA<'a> {
 impl Default for CopyMemoryToImageInfoMESA<'_> {
     fn default() -> Self {
         Self {
-            s_type: vk::StructureType::from_raw(1000384010),
+            s_type: <Self as vk::TaggedStructure>::STRUCTURE_TYPE,
             p_next: ptr::null(),
             flags: Default::default(),
             dst_image: Default::default(),
@@ -1314,3 +1315,34 @@ pub type PFN_vkCmdSetDepthClampRangeEXT = unsafe extern "system" fn(
     depth_clamp_mode: DepthClampModeEXT,
     p_depth_clamp_range: *const DepthClampRangeEXT,
 );
+
+tagged_structures! {
+    PhysicalDeviceMaintenance7FeaturesKHR = vk::StructureType::from_raw(1000562000);
+    PhysicalDeviceMaintenance7PropertiesKHR = vk::StructureType::from_raw(1000562001);
+    PhysicalDeviceComputeShaderDerivativesPropertiesKHR =
+        vk::StructureType::from_raw(1000511000);
+    PhysicalDeviceVulkan14Features = vk::StructureType::from_raw(55);
+    PhysicalDeviceVulkan14Properties = vk::StructureType::from_raw(56);
+    PhysicalDeviceLegacyVertexAttributesFeaturesEXT =
+        vk::StructureType::from_raw(1000495000);
+    PhysicalDeviceLegacyVertexAttributesPropertiesEXT =
+        vk::StructureType::from_raw(1000495001);
+    PhysicalDeviceDepthClampControlFeaturesEXT =
+        vk::StructureType::from_raw(1000582000);
+    PipelineViewportDepthClampControlCreateInfoEXT =
+        vk::StructureType::from_raw(1000582001);
+    PhysicalDeviceShaderReplicatedCompositesFeaturesEXT =
+        vk::StructureType::from_raw(1000564000);
+    RingCreateInfoMESA = vk::StructureType::from_raw(1000384000);
+    MemoryResourcePropertiesMESA = vk::StructureType::from_raw(1000384001);
+    ImportMemoryResourceInfoMESA = vk::StructureType::from_raw(1000384002);
+    MemoryResourceAllocationSizePropertiesMESA =
+        vk::StructureType::from_raw(1000384003);
+    ImportSemaphoreResourceInfoMESA = vk::StructureType::from_raw(1000384004);
+    DeviceQueueTimelineInfoMESA = vk::StructureType::from_raw(1000384005);
+    RingMonitorInfoMESA = vk::StructureType::from_raw(1000384006);
+    RingPriorityInfoMESA = vk::StructureType::from_raw(1000384007);
+    CopyImageToMemoryInfoMESA = vk::StructureType::from_raw(1000384008);
+    MemoryToImageCopyMESA = vk::StructureType::from_raw(1000384009);
+    CopyMemoryToImageInfoMESA = vk::StructureType::from_raw(1000384010);
+}

@@ -3,7 +3,7 @@
 use core::ops::ControlFlow;
 
 use super::{Piece, Stop, Visitor, walk_reply, walk_request};
-use crate::wire::Member;
+use crate::wire::{DecodeError, Decoder, Member};
 
 /// The member that byte `offset` of a request belongs to: the innermost structure, union or command, and its member or
 /// parameter. The header belongs to none.
@@ -33,5 +33,15 @@ impl Visitor for Until {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         }
+    }
+}
+
+impl Decoder<'_> {
+    /// An error of the command whose header was read last, with the member that it concerns.
+    #[cold]
+    pub(crate) fn with_member(&self, mut error: DecodeError) -> DecodeError {
+        let (command, at) = self.command_bytes();
+        error.member = locate(command, error.blamed().saturating_sub(at));
+        error
     }
 }

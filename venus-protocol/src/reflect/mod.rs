@@ -10,8 +10,9 @@
 //! * name values as Vulkan spells them: [`EnumRow::display`];
 //! * print commands, or make them up, as the tests of the codec do.
 //!
-//! The tables describe the wire and nothing else: no Rust type, offset or function is in them. They are reached only
-//! on cold paths, so that a host pays for them with bytes on disk.
+//! The tables describe the wire and nothing else: no Rust type, offset or function is in them. What may follow what is
+//! told by the decoder's own tables, which say the same. They are reached only on cold paths, so that a host pays for them
+//! with bytes on disk.
 
 mod locate;
 mod names;
@@ -30,7 +31,7 @@ use ash::vk;
 use crate::generated::commands::{ALIASES, NOT_ENCODABLE};
 use crate::generated::reflect as rows;
 use crate::generated::reflect::tables::{COMMANDS, ENUMS, STRUCTS};
-use crate::wire::CommandType;
+use crate::wire::{ChainTable, CommandType};
 
 /// A command: its number, then its parameters in order.
 #[derive(Debug)]
@@ -65,8 +66,8 @@ pub struct StructRow {
     pub aliases: &'static [&'static str],
     /// For a chainable structure its `sType`, which travels first and is followed by the chain.
     pub s_type: Option<i32>,
-    /// What may follow in the chain of which it is the root.
-    pub children: &'static [&'static StructRow],
+    /// What may follow in the chain of which it is the root: see [`children`](Self::children).
+    pub(crate) chain: ChainTable,
     /// All members but `sType` and `pNext`.
     pub members: &'static [MemberRow],
 }
@@ -295,9 +296,15 @@ impl MemberRow {
 }
 
 impl StructRow {
+    /// What may follow in the chain of which it is the root, by `sType`.
+    pub fn children(&self) -> impl ExactSizeIterator<Item = &'static Self> + Clone {
+        self.chain.iter().map(|(_, node)| structure(node.name).expect("whatever follows in a chain has a row"))
+    }
+
     /// The structure of the given type among those that may follow this one.
     pub fn child(&self, s_type: i32) -> Option<&'static Self> {
-        self.children.iter().copied().find(|child| child.s_type == Some(s_type))
+        let index = self.chain.binary_search_by_key(&s_type, |(key, _)| *key).ok()?;
+        structure(self.chain.get(index)?.1.name)
     }
 }
 

@@ -9,7 +9,7 @@ use core::fmt;
 use core::ops::ControlFlow;
 
 use super::{Piece, Shape, Step, Stop, Visitor, walk_reply, walk_request};
-use crate::wire::Member;
+use crate::wire::{DecodeError, Member};
 
 /// The way from a parameter of a request to the innermost member that byte `offset` belongs to. The header has none.
 ///
@@ -24,6 +24,16 @@ pub fn path(bytes: &[u8], offset: usize) -> Option<String> {
 /// As [`path`], for a reply, where what the command returned is `return value`.
 pub fn path_reply(bytes: &[u8], offset: usize) -> Option<String> {
     Trail::to(offset, |trail| walk_reply(bytes, trail))
+}
+
+impl DecodeError {
+    /// The whole way to [`member`](Self::member) from the command's parameters on, as [`path`] writes it.
+    ///
+    /// `stream` is the buffer that was decoded and `at` where the command begins in it.
+    pub fn path(&self, stream: &[u8], at: usize) -> Option<String> {
+        self.member?;
+        path(stream.get(at..)?, self.blamed().saturating_sub(at))
+    }
 }
 
 /// Ends a walk at the item that reaches beyond a position, and knows the steps to it.

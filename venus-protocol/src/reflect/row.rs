@@ -8,6 +8,8 @@ pub(crate) use super::{
 
 use ash::vk;
 
+use crate::wire::{ChainTable, CommandType};
+
 pub(crate) const U8: Item = Item::Scalar(Scalar::U8);
 pub(crate) const U16: Item = Item::Scalar(Scalar::U16);
 pub(crate) const U32: Item = Item::Scalar(Scalar::U32);
@@ -33,6 +35,48 @@ pub(crate) const fn wide_bits(name: &'static str, values: &'static [(i64, &'stat
 
 pub(crate) const fn handle(name: &'static str, object_type: vk::ObjectType) -> HandleRow {
     HandleRow { name, object_type }
+}
+
+/// A structure without `sType`.
+pub(crate) const fn plain(name: &'static str, members: &'static [MemberRow]) -> StructRow {
+    StructRow { name, aliases: &[], s_type: None, chain: &[], members }
+}
+
+/// A structure with `sType`.
+pub(crate) const fn tagged(name: &'static str, s_type: vk::StructureType, members: &'static [MemberRow]) -> StructRow {
+    StructRow { name, aliases: &[], s_type: Some(s_type.as_raw()), chain: &[], members }
+}
+
+impl StructRow {
+    pub(crate) const fn followed_by(mut self, chain: ChainTable) -> Self {
+        self.chain = chain;
+        self
+    }
+
+    pub(crate) const fn aliases(mut self, aliases: &'static [&'static str]) -> Self {
+        self.aliases = aliases;
+        self
+    }
+}
+
+pub(crate) const fn command(command: CommandType, returns: Returns, params: &'static [MemberRow]) -> CommandRow {
+    CommandRow { command, returns, params }
+}
+
+/// The rows of all families at their numbers.
+#[expect(clippy::as_conversions, clippy::indexing_slicing, reason = "evaluated by the compiler")]
+pub(crate) const fn by_number<const N: usize>(families: &[&'static [CommandRow]]) -> [Option<&'static CommandRow>; N] {
+    let mut table = [None; N];
+    let mut family = 0;
+    while family < families.len() {
+        let mut rows = families[family];
+        while let [row, rest @ ..] = rows {
+            table[row.command.0 as usize] = Some(row);
+            rows = rest;
+        }
+        family += 1;
+    }
+    table
 }
 
 const fn member(name: &'static str, item: Item, shape: Shape) -> MemberRow {

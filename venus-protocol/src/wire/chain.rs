@@ -13,12 +13,16 @@
 use core::ffi::c_void;
 use core::fmt;
 
+use ash::vk::TaggedStructure;
+
 use super::{DecodeError, DecodeErrorKind, Decoder, Encoder, limits};
 
 /// A structure that may appear in chains: how to read and write its body.
 pub struct Node {
     /// Name in the registry.
     pub name: &'static str,
+    /// Its structure type.
+    pub s_type: i32,
     /// When a guest may send it.
     pub announced: Announced,
     /// Reads the full body, given the already decoded rest of the chain.
@@ -66,41 +70,101 @@ pub enum ChainMode {
     Partial,
 }
 
-/// One row: a structure's name, type, announcement, and its functions for bodies.
-macro_rules! node {
-    ($name:literal, $ty:ty, $announced:expr, $decode:path, $decode_partial:path, $encode:path, $encode_partial:path) => {
-        $crate::wire::Node {
+/// Declares [`Node`]s. A row has a structure's name, type and announcement, its functions for full bodies, and for
+/// partial ones: functions, `room` where such a body is empty, or nothing where a request never asks for the structure.
+macro_rules! nodes {
+    ($($node:ident = $name:literal, $ty:ty, $announced:expr, $decode:ident, $encode:ident $(, $partial:ident)*;)+) => {$(
+        pub(crate) static $node: $crate::wire::Node = $crate::wire::Node {
             name: $name,
+            s_type: <$ty as ash::vk::TaggedStructure>::STRUCTURE_TYPE.as_raw(),
             announced: $announced,
-            decode: |d, next| {
-                let body = $decode(d, next)?;
-                d.alloc_node(body)
-            },
-            decode_partial: |d, next| {
-                let body = $decode_partial(d, next)?;
-                d.alloc_node(body)
-            },
-            encode: |e, node| {
-                if let Some(node) = e.pointee(node.cast::<$ty>()) {
-                    $encode(e, node);
-                }
-            },
-            encode_partial: |e, node| {
-                if let Some(node) = e.pointee(node.cast::<$ty>()) {
-                    $encode_partial(e, node);
-                }
-            },
+            decode: $crate::wire::nodes!(@decode $ty, $decode),
+            decode_partial: $crate::wire::nodes!(@decode_partial $ty, $decode $(, $partial)*),
+            encode: $crate::wire::nodes!(@encode $ty, $encode),
+            encode_partial: $crate::wire::nodes!(@encode_partial $ty, $encode $(, $partial)*),
+        };
+    )+};
+    (@decode $ty:ty, $decode:ident) => {
+        |d, next| {
+            let body = $decode(d, next)?;
+            d.alloc_node(body)
         }
     };
+    (@decode_partial $ty:ty, $decode:ident) => { $crate::wire::nodes!(@decode $ty, $decode) };
+    (@decode_partial $ty:ty, $decode:ident, room) => { |d, next| d.alloc_room::<$ty>(next) };
+    (@decode_partial $ty:ty, $_full:ident, $decode:ident, $_encode:ident) => {
+        $crate::wire::nodes!(@decode $ty, $decode)
+    };
+    (@encode $ty:ty, $encode:ident) => {
+        |e, node| {
+            if let Some(node) = e.pointee(node.cast::<$ty>()) {
+                $encode(e, node);
+            }
+        }
+    };
+    (@encode_partial $ty:ty, $encode:ident) => { $crate::wire::nodes!(@encode $ty, $encode) };
+    (@encode_partial $ty:ty, $encode:ident, room) => { |_, _| {} };
+    (@encode_partial $ty:ty, $_full:ident, $_decode:ident, $encode:ident) => {
+        $crate::wire::nodes!(@encode $ty, $encode)
+    };
 }
-pub(crate) use node;
+pub(crate) use nodes;
+
+/// Says of structures that ash lacks that they are chainable, and what their type is.
+macro_rules! tagged_structures {
+    ($($name:ident = $s_type:expr;)+) => {$(
+        const _: () = {
+            assert!(core::mem::offset_of!($name, s_type) == core::mem::offset_of!(ash::vk::BaseInStructure, s_type));
+            assert!(core::mem::offset_of!($name, p_next) == core::mem::offset_of!(ash::vk::BaseInStructure, p_next));
+        };
+
+        // SAFETY: the structure begins with `sType` and `pNext`, as asserted above.
+        unsafe impl ash::vk::TaggedStructure for $name<'_> {
+            const STRUCTURE_TYPE: ash::vk::StructureType = $s_type;
+        }
+    )+};
+}
+pub(crate) use tagged_structures;
+
+/// Declares [`ChainTable`]s. A row has the root's name, the table whose nodes it knows as well, if any, and its own
+/// nodes.
+macro_rules! chain_tables {
+    ($($table:ident = $($node:ident),+ $(| $base:ident)?;)+) => {$(
+        pub(crate) static $table: $crate::wire::ChainTable = &{
+            const NODES: &[&$crate::wire::Node] = &[$(&$node),+];
+            const BASE: $crate::wire::ChainTable = $crate::wire::chain_tables!(@base $($base)?);
+            $crate::wire::merged::<{ NODES.len() + BASE.len() }>(BASE, NODES)
+        };
+    )+};
+    (@base) => { &[] };
+    (@base $base:ident) => { $base };
+}
+pub(crate) use chain_tables;
+
+/// A table of all nodes of another table and of those in `more`, both sorted by `sType`.
+#[expect(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "evaluated by the compiler")]
+pub(crate) const fn merged<const N: usize>(base: ChainTable, more: &[&'static Node]) -> [(i32, &'static Node); N] {
+    let first = if base.is_empty() { more[0] } else { base[0].1 };
+    let mut table = [(0, first); N];
+    let (mut left, mut right) = (0, 0);
+    while left + right < N {
+        let take_left = right == more.len() || (left < base.len() && base[left].0 < more[right].s_type);
+        table[left + right] = if take_left { base[left] } else { (more[right].s_type, more[right]) };
+        if take_left {
+            left += 1;
+        } else {
+            right += 1;
+        }
+    }
+    table
+}
 
 /// The members that all chainable structures begin with.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Link {
     s_type: i32,
-    p_next: *const Link,
+    p_next: *const Self,
 }
 
 fn find(table: ChainTable, s_type: i32) -> Option<&'static Node> {
@@ -146,6 +210,20 @@ impl<'a> Decoder<'a> {
     /// Moves a chain node into the arena and returns the untyped pointer that links it.
     pub fn alloc_node<T: Copy + 'a>(&mut self, node: T) -> Result<*mut c_void, DecodeError> {
         self.alloc(node).map(|node| core::ptr::from_mut(node).cast())
+    }
+
+    /// As [`alloc_node`](Self::alloc_node), for a structure of which nothing has travelled but its type.
+    pub(crate) fn alloc_room<T: TaggedStructure + Copy + Default + 'a>(
+        &mut self,
+        next: *mut c_void,
+    ) -> Result<*mut c_void, DecodeError> {
+        let node = core::ptr::from_mut(self.alloc(T::default())?);
+        let link: *mut Link = node.cast();
+        // SAFETY:
+        // - `node` was just allocated, is valid for writes, and nobody else refers to it.
+        // - A `TaggedStructure` begins with `sType` and `pNext`, which is what `Link` mirrors.
+        unsafe { (*link).p_next = next.cast_const().cast() };
+        Ok(node.cast())
     }
 }
 

@@ -1,11 +1,8 @@
 //! Command numbers, headers, and what all commands have in common.
 
-use core::fmt;
-
 use ash::vk;
 
 use super::{DecodeError, Decoder, Encoder};
-use crate::procs::Procs;
 
 /// `VkCommandTypeEXT`: a command's number on the wire.
 ///
@@ -16,28 +13,6 @@ pub struct CommandType(pub u32);
 impl CommandType {
     /// Stands for "no command" in errors. No command will ever have this number.
     pub const NONE: Self = Self(u32::MAX);
-
-    /// The canonical Vulkan name, `"unknown command"` if no command has this number.
-    pub fn name(self) -> &'static str {
-        usize::try_from(self.0)
-            .ok()
-            .and_then(|index| crate::generated::commands::NAMES.get(index))
-            .filter(|name| !name.is_empty())
-            .copied()
-            .unwrap_or("unknown command")
-    }
-}
-
-impl fmt::Debug for CommandType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CommandType({} {})", self.0, self.name())
-    }
-}
-
-impl fmt::Display for CommandType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
 }
 
 /// The first eight bytes of every request.
@@ -137,16 +112,41 @@ impl Returned for vk::Result {
     }
 }
 
+/// What a command has to say once it was called: what it returned, and its outputs.
+///
+/// Generated for commands with outputs. Where there are none, a reply is what the command returned.
+pub trait Reply<'a>: Sized {
+    /// Decodes what follows the command's number.
+    fn decode(decoder: &mut Decoder<'a>) -> Result<Self, DecodeError>;
+
+    /// Encodes what follows the command's number.
+    fn encode(&self, encoder: &mut Encoder);
+}
+
+impl<R: Returned> Reply<'_> for R {
+    fn decode(decoder: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Self::read(decoder)
+    }
+
+    fn encode(&self, encoder: &mut Encoder) {
+        self.write(encoder);
+    }
+}
+
 /// The arguments of one Vulkan command, on either side of the wire. Implemented by every generated `…Args`.
 pub trait Command<'a>: Sized {
     /// Number on the wire.
     const TYPE: CommandType;
     /// Canonical Vulkan name.
-    const NAME: &'static str;
+    const NAME: &'static str = Self::TYPE.name();
     /// Whether the registry lists `VK_ERROR_DEVICE_LOST` for it: lost without a reply, it ends the context.
-    const REPORTS_DEVICE_LOST: bool;
+    const REPORTS_DEVICE_LOST: bool = false;
     /// The command's return type.
     type Return: Returned;
+    /// What a reply to it holds.
+    type Reply<'r>: Reply<'r>
+    where
+        Self: 'r;
 
     /// Decodes the arguments that follow the header.
     fn decode(decoder: &mut Decoder<'a>) -> Result<Self, DecodeError>;
@@ -154,108 +154,39 @@ pub trait Command<'a>: Sized {
     /// Encodes header and arguments, as a guest sends them.
     fn encode(&self, encoder: &mut Encoder, flags: u32);
 
-    /// Encodes the reply from what the call left in the arguments, as a host sends it.
-    fn encode_reply(&self, encoder: &mut Encoder, returned: Self::Return);
+    /// The reply that these arguments amount to once the driver has filled them.
+    fn reply(&self, returned: Self::Return) -> Self::Reply<'_>;
 
-    /// The id of the object that the command acts on: its first parameter if that is a handle, else 0.
-    fn owner_id(&self) -> u64;
+    /// Decodes a reply, as a guest reads it.
+    fn decode_reply<'r>(decoder: &mut Decoder<'r>) -> Result<Self::Reply<'r>, DecodeError>
+    where
+        Self: 'r,
+    {
+        decoder.read_reply_header(Self::TYPE)?;
+        Self::Reply::decode(decoder)
+    }
 
-    /// Calls the driver's entry point; `None` if the driver has none.
-    ///
-    /// # Safety
-    ///
-    /// - Every handle in the arguments is a live handle of the driver that `procs` was loaded from, at the level
-    ///   (instance or device) that the command belongs to.
-    /// - What the specification demands of the application for this command holds, as far as the driver relies on
-    ///   it for memory safety.
-    unsafe fn call(&mut self, procs: &Procs) -> Option<Self::Return>;
+    /// Encodes a reply, as a host sends it.
+    #[inline]
+    fn encode_reply(encoder: &mut Encoder, reply: &Self::Reply<'_>) {
+        encoder.write(Self::TYPE.0);
+        reply.encode(encoder);
+    }
 }
 
-/// Implements [`Command`] by the generated functions of one command.
-macro_rules! impl_command {
-    (
-        $args:ident $(<$life:lifetime>)?, $constant:ident, $name:literal, $returns:ty,
-        device_lost: $lost:literal, owner: $owner:ident, slot: $slot:ident,
-        $decode:ident, $encode:ident, $encode_reply:ident
-    ) => {
-        impl<'a> $crate::wire::Command<'a> for $args $(<$life>)? {
-            const TYPE: CommandType = CommandType::$constant;
-            const NAME: &'static str = $name;
-            const REPORTS_DEVICE_LOST: bool = $lost;
-            type Return = $returns;
+/// In an implementation of [`Command`]: a command without outputs, whose reply is what it returned.
+macro_rules! returns {
+    ($returns:ty) => {
+        type Return = $returns;
+        type Reply<'r>
+            = $returns
+        where
+            Self: 'r;
 
-            #[inline]
-            fn decode(decoder: &mut Decoder<'a>) -> Result<Self, DecodeError> {
-                $decode(decoder)
-            }
-
-            fn encode(&self, encoder: &mut Encoder, flags: u32) {
-                $encode(encoder, flags, self);
-            }
-
-            #[inline]
-            fn encode_reply(&self, encoder: &mut Encoder, returned: $returns) {
-                $encode_reply(encoder, &self.reply(returned));
-            }
-
-            #[inline]
-            fn owner_id(&self) -> u64 {
-                impl_command!(@owner self $owner)
-            }
-
-            #[inline]
-            unsafe fn call(&mut self, procs: &$crate::procs::Procs) -> Option<$returns> {
-                impl_command!(@call self procs $slot)
-            }
-        }
-    };
-    (@owner $self:ident none) => { 0 };
-    (@owner $self:ident $owner:ident) => { $self.$owner.id };
-    (@call $self:ident $procs:ident none) => {{
-        let _ = $procs;
-        None
-    }};
-    (@call $self:ident $procs:ident $slot:ident) => {{
-        let function = $procs.$slot?;
-        // SAFETY: the caller keeps `Command::call`'s contract, which is the one `call_with` states.
-        Some(unsafe { $self.call_with(function) })
-    }};
-}
-pub(crate) use impl_command;
-
-/// Calls a driver's entry point with arguments made from decoded ones.
-macro_rules! call {
-    ($function:ident $(, $argument:expr)* $(,)?) => {
-        // SAFETY:
-        // - Handles and valid usage are the promise of the caller of `call_with`.
-        // - Every pointer leads to a decoded value, or to a slice as long as its length argument says; it is null
-        //   where the guest's was.
-        unsafe { $function($($argument),*) }
-    };
-}
-pub(crate) use call;
-
-/// The reply of a command without outputs, and its codec.
-macro_rules! bare_reply {
-    ($reply:ident, $constant:ident, $name:literal, $returns:ty, $encode:ident, $decode:ident) => {
-        #[doc = concat!("Reply to `", $name, "`.")]
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub struct $reply {
-            /// What the command returned.
-            pub returned: $returns,
-        }
-
-        #[doc = concat!("Encodes a reply to `", $name, "`.")]
-        pub fn $encode(e: &mut Encoder, reply: &$reply) {
-            e.write(CommandType::$constant.0);
-            $crate::wire::Returned::write(reply.returned, e);
-        }
-
-        #[doc = concat!("Decodes a reply to `", $name, "`.")]
-        pub fn $decode(d: &mut Decoder<'_>) -> Result<$reply, DecodeError> {
-            d.read_reply_header(CommandType::$constant)?;
-            Ok($reply { returned: $crate::wire::Returned::read(d)? })
+        #[inline]
+        fn reply(&self, returned: $returns) -> $returns {
+            returned
         }
     };
 }
-pub(crate) use bare_reply;
+pub(crate) use returns;

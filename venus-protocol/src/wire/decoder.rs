@@ -10,7 +10,6 @@ use super::{
     Arena, CommandHeader, CommandType, DecodeError, DecodeErrorKind, Handle, HandleError, HandleResolver, Handles,
     NewHandles, Scalar,
 };
-use crate::reflect::locate;
 
 type Result<T> = core::result::Result<T, DecodeError>;
 
@@ -114,12 +113,10 @@ impl<'a> Decoder<'a> {
         DecodeError { offset: self.offset(), kind, command: self.command, member: None }
     }
 
-    /// An error of the command whose header was read last, with the member that it concerns.
-    #[cold]
-    pub(crate) fn with_member(&self, mut error: DecodeError) -> DecodeError {
-        let command = self.bytes.get(self.command_at..).unwrap_or_default();
-        error.member = locate(command, error.blamed().saturating_sub(self.command_at));
-        error
+    /// The bytes from where the command begins whose header was read last, and that position.
+    #[cfg(feature = "reflect")]
+    pub(crate) fn command_bytes(&self) -> (&'a [u8], usize) {
+        (self.bytes.get(self.command_at..).unwrap_or_default(), self.command_at)
     }
 
     #[cold]
@@ -278,6 +275,11 @@ impl<'a> Decoder<'a> {
     /// As [`read_room`](Self::read_room), for an output that must be there.
     pub fn read_required_room<T: Copy + Default>(&mut self) -> Result<&'a mut T> {
         self.read_required(|_| Ok(T::default()))
+    }
+
+    /// Makes an item of which nothing travels.
+    pub fn read_nothing<T: Default>(&mut self) -> Result<T> {
+        Ok(T::default())
     }
 
     /// Reads a pointer that may be null, and what it points to.

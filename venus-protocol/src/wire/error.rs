@@ -1,12 +1,11 @@
-//! What can be wrong with bytes from the other side.
+//! What can be wrong with bytes from the other side. How it is put into words is `message.rs`'s business, which may look
+//! names up by reflection; nothing here does.
 
-use alloc::string::String;
 use core::fmt;
 
 use ash::vk;
 
 use super::{CommandType, HandleError};
-use crate::reflect::{self, EnumValue, OBJECT_TYPE, STRUCTURE_TYPE};
 
 /// The structure or command, and the member in it, that an error concerns. Both are spelled as in the registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,15 +42,8 @@ impl DecodeError {
         Self { offset, kind, command: CommandType::NONE, member: None }
     }
 
-    /// The whole way to [`member`](Self::member) from the command's parameters on, as [`reflect::path`] writes it.
-    ///
-    /// `stream` is the buffer that was decoded and `at` where the command begins in it.
-    pub fn path(&self, stream: &[u8], at: usize) -> Option<String> {
-        self.member?;
-        reflect::path(stream.get(at..)?, self.blamed().saturating_sub(at))
-    }
-
     /// A byte of the member that the error concerns.
+    #[cfg(feature = "reflect")]
     pub(crate) fn blamed(&self) -> usize {
         match self.kind {
             // What the arena had no room for is what was read before.
@@ -159,62 +151,3 @@ impl DecodeErrorKind {
         }
     }
 }
-
-impl fmt::Display for DecodeErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::Truncated { wanted, left } => write!(f, "{wanted} bytes wanted, {left} left"),
-            Self::UnknownCommand(id) => write!(f, "no command has number {id}"),
-            Self::NotEncodable(id) => write!(f, "command number {id} never travels"),
-            Self::WrongStructureType { expected, found } => {
-                write!(f, "sType is {}, must be {}", structure_type(found), structure_type(expected))
-            }
-            Self::UnknownChainNode { s_type } => {
-                write!(f, "{} is not allowed in this pNext chain", structure_type(s_type))
-            }
-            Self::ChainTooLong => f.write_str("pNext chain too long or nested too deep"),
-            Self::WrongUnionTag { tag } => write!(f, "union tag {tag} names no member"),
-            Self::CountMismatch { expected, found } => write!(f, "array count is {found}, must be {expected}"),
-            Self::NullPointer => f.write_str("null pointer not allowed here"),
-            Self::MustBeNull => f.write_str("only a null pointer can travel here"),
-            Self::EmptyString => f.write_str("string without its terminating NUL"),
-            Self::Handle { id, expected, error: HandleError::Unknown } => {
-                write!(f, "no object has id {id:#x} (wanted {})", object_type(expected))
-            }
-            Self::Handle { id, expected, error: HandleError::WrongType(found) } => {
-                write!(f, "object {id:#x} is {}, wanted {}", object_type(found), object_type(expected))
-            }
-            Self::Handle { id, expected, error: HandleError::OtherDevice } => {
-                let expected = expected.as_raw();
-                write!(f, "object {id:#x} of object type {expected} belongs to another device than the command acts on")
-            }
-            Self::Handle { id, error: HandleError::NullOwner, .. } => {
-                write!(f, "null handle (id {id:#x}) as the object the command acts on")
-            }
-            Self::SizeTooLarge { value } => write!(f, "size {value} does not fit this machine"),
-            Self::ArenaFull { limit_bytes } => write!(f, "command needs more than the {limit_bytes} bytes allowed"),
-        }
-    }
-}
-
-fn structure_type(s_type: i32) -> EnumValue<'static> {
-    STRUCTURE_TYPE.display(s_type.into())
-}
-
-fn object_type(object_type: vk::ObjectType) -> EnumValue<'static> {
-    OBJECT_TYPE.display(object_type.as_raw().into())
-}
-
-impl fmt::Display for DecodeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.command, self.member) {
-            (CommandType::NONE, _) => write!(f, "command header")?,
-            (command, None) => write!(f, "{command}")?,
-            (command, Some(member)) if member.owner == command.name() => write!(f, "{member}")?,
-            (command, Some(member)) => write!(f, "{command}: {member}")?,
-        }
-        write!(f, " at byte {}: {}", self.offset, self.kind)
-    }
-}
-
-impl core::error::Error for DecodeError {}

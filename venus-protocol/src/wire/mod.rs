@@ -23,11 +23,13 @@ pub mod limits;
 mod scalar;
 
 pub use arena::Arena;
-pub(crate) use chain::node;
 pub use chain::{Announced, ChainMode, ChainTable, DecodeBody, EncodeBody, Node};
-pub use command::{Command, CommandHeader, CommandType, Returned};
-pub(crate) use command::{bare_reply, call, impl_command};
-pub(crate) use count::{Count, as_mut_ptr_or_null, as_ptr_or_null, filled, packed_stride, to_ptr};
+pub(crate) use chain::{chain_tables, merged, nodes, tagged_structures};
+pub(crate) use command::returns;
+pub use command::{Command, CommandHeader, CommandType, Reply, Returned};
+#[cfg(feature = "host")]
+pub(crate) use count::packed_stride;
+pub(crate) use count::{Count, as_mut_ptr_or_null, as_ptr_or_null, filled, to_ptr};
 pub use decoder::Decoder;
 pub use encoder::Encoder;
 pub use error::{DecodeError, DecodeErrorKind, ErrorClass, Member};

@@ -2,7 +2,7 @@
 
 use venus_protocol::args::*;
 use venus_protocol::vk::{self, Handle as _};
-use venus_protocol::wire::{Arena, CommandType, Handle};
+use venus_protocol::wire::{Arena, Command as _, CommandType, Handle};
 
 use crate::bytes::{encoded, pointee, request, wire};
 
@@ -21,7 +21,7 @@ fn cmd_draw() {
     let (bytes, arena) = (wire(DRAW), Arena::default());
     assert_eq!(bytes.len(), 32);
     let mut decoder = request(&bytes, &arena, CommandType::CMD_DRAW, 0);
-    let args = decode_cmd_draw(&mut decoder).unwrap();
+    let args = CmdDrawArgs::decode(&mut decoder).unwrap();
     assert_eq!(decoder.remaining(), 0);
     assert_eq!(args.command_buffer, Handle::identity(0x10));
     assert_eq!((args.vertex_count, args.instance_count), (3, 1));
@@ -34,7 +34,7 @@ fn cmd_draw() {
         first_vertex: 0,
         first_instance: 0,
     };
-    assert_eq!(encoded(|e| encode_cmd_draw(e, 0, &args)), bytes);
+    assert_eq!(encoded(|e| args.encode(e, 0)), bytes);
 }
 
 const CLEAR: &str = "
@@ -61,7 +61,7 @@ fn cmd_clear_color_image() {
     let (bytes, arena) = (wire(CLEAR), Arena::default());
     assert_eq!(bytes.len(), 96);
     let mut decoder = request(&bytes, &arena, CommandType::CMD_CLEAR_COLOR_IMAGE, 0);
-    let args = decode_cmd_clear_color_image(&mut decoder).unwrap();
+    let args = CmdClearColorImageArgs::decode(&mut decoder).unwrap();
     assert_eq!(decoder.remaining(), 0);
     assert_eq!(args.command_buffer, Handle::identity(0x10));
     assert_eq!(args.image, Handle::identity(0x41));
@@ -90,7 +90,7 @@ fn cmd_clear_color_image() {
         range_count: 1,
         p_ranges: &[range],
     };
-    assert_eq!(encoded(|e| encode_cmd_clear_color_image(e, 0, &args)), bytes);
+    assert_eq!(encoded(|e| args.encode(e, 0)), bytes);
 }
 
 const PUSH_CONSTANTS: &str = "
@@ -111,7 +111,7 @@ fn cmd_push_constants() {
     let (bytes, arena) = (wire(PUSH_CONSTANTS), Arena::default());
     assert_eq!(bytes.len(), 52);
     let mut decoder = request(&bytes, &arena, CommandType::CMD_PUSH_CONSTANTS, 0);
-    let args = decode_cmd_push_constants(&mut decoder).unwrap();
+    let args = CmdPushConstantsArgs::decode(&mut decoder).unwrap();
     assert_eq!(decoder.remaining(), 0);
     assert_eq!(args.command_buffer, Handle::identity(0x10));
     assert_eq!(args.layout, Handle::identity(0x70));
@@ -127,7 +127,7 @@ fn cmd_push_constants() {
         size: 5,
         p_values: &[1, 2, 3, 4, 5],
     };
-    assert_eq!(encoded(|e| encode_cmd_push_constants(e, 0, &args)), bytes);
+    assert_eq!(encoded(|e| args.encode(e, 0)), bytes);
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn padding_is_not_looked_at() {
     let (mut bytes, arena) = (wire(PUSH_CONSTANTS), Arena::default());
     bytes[49..].copy_from_slice(&[0xaa; 3]);
     let mut decoder = request(&bytes, &arena, CommandType::CMD_PUSH_CONSTANTS, 0);
-    assert_eq!(decode_cmd_push_constants(&mut decoder).unwrap().p_values, [1, 2, 3, 4, 5]);
+    assert_eq!(CmdPushConstantsArgs::decode(&mut decoder).unwrap().p_values, [1, 2, 3, 4, 5]);
     assert_eq!(decoder.remaining(), 0);
 }
 
@@ -180,7 +180,7 @@ fn cmd_build_acceleration_structures() {
     let (bytes, arena) = (wire(BUILD), Arena::default());
     assert_eq!(bytes.len(), 188);
     let mut decoder = request(&bytes, &arena, CommandType::CMD_BUILD_ACCELERATION_STRUCTURES_KHR, 0);
-    let args = decode_cmd_build_acceleration_structures_khr(&mut decoder).unwrap();
+    let args = CmdBuildAccelerationStructuresKHRArgs::decode(&mut decoder).unwrap();
     assert_eq!(decoder.remaining(), 0);
     assert_eq!(args.command_buffer, Handle::identity(0x10));
     assert_eq!(args.info_count, 1);
@@ -232,5 +232,5 @@ fn cmd_build_acceleration_structures() {
         p_infos: &[info],
         pp_build_range_infos: &[&raw const range],
     };
-    assert_eq!(encoded(|e| encode_cmd_build_acceleration_structures_khr(e, 0, &args)), bytes);
+    assert_eq!(encoded(|e| args.encode(e, 0)), bytes);
 }

@@ -2,7 +2,7 @@
 
 use venus_protocol::args::*;
 use venus_protocol::vk::{self, Handle as _};
-use venus_protocol::wire::{Arena, CommandType, Handle};
+use venus_protocol::wire::{Arena, Command as _, CommandType, Handle};
 
 use crate::bytes::{encoded, pointee, request, wire};
 
@@ -34,7 +34,7 @@ fn update_descriptor_sets() {
     let (bytes, arena) = (wire(UPDATE), Arena::default());
     assert_eq!(bytes.len(), 124);
     let mut decoder = request(&bytes, &arena, CommandType::UPDATE_DESCRIPTOR_SETS, 0);
-    let args = decode_update_descriptor_sets(&mut decoder).unwrap();
+    let args = UpdateDescriptorSetsArgs::decode(&mut decoder).unwrap();
     assert_eq!(decoder.remaining(), 0);
     assert_eq!(args.device, Handle::identity(3));
     assert_eq!(args.descriptor_write_count, 1);
@@ -66,5 +66,5 @@ fn update_descriptor_sets() {
         descriptor_copy_count: 0,
         p_descriptor_copies: &[],
     };
-    assert_eq!(encoded(|e| encode_update_descriptor_sets(e, 0, &args)), bytes);
+    assert_eq!(encoded(|e| args.encode(e, 0)), bytes);
 }

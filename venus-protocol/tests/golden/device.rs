@@ -2,7 +2,7 @@
 
 use venus_protocol::args::*;
 use venus_protocol::vk::{self, Handle as _};
-use venus_protocol::wire::{Arena, CommandType, Handle, NewHandles};
+use venus_protocol::wire::{Arena, Command as _, CommandType, Handle, NewHandles};
 
 use crate::bytes::{elements, encoded, pointee, request, wire};
 
@@ -55,7 +55,7 @@ fn create_device() {
     let (bytes, arena) = (wire(CREATE_DEVICE), Arena::default());
     assert_eq!(bytes.len(), 220);
     let mut decoder = request(&bytes, &arena, CommandType::CREATE_DEVICE, 1);
-    let args = decode_create_device(&mut decoder).unwrap();
+    let args = CreateDeviceArgs::decode(&mut decoder).unwrap();
     assert_eq!(decoder.remaining(), 0);
     assert_eq!(args.physical_device, Handle::identity(2));
     let info = args.p_create_info;
@@ -106,7 +106,7 @@ fn create_device() {
         p_create_info: &info,
         p_device: NewHandles { ids: &mut [3], raws: &mut [vk::Device::null()] },
     };
-    assert_eq!(encoded(|e| encode_create_device(e, 1, &args)), bytes);
+    assert_eq!(encoded(|e| args.encode(e, 1)), bytes);
 }
 
 const ALLOCATE_MEMORY: &str = "
@@ -135,7 +135,7 @@ fn allocate_memory() {
     let (bytes, arena) = (wire(ALLOCATE_MEMORY), Arena::default());
     assert_eq!(bytes.len(), 116);
     let mut decoder = request(&bytes, &arena, CommandType::ALLOCATE_MEMORY, 1);
-    let args = decode_allocate_memory(&mut decoder).unwrap();
+    let args = AllocateMemoryArgs::decode(&mut decoder).unwrap();
     assert_eq!(decoder.remaining(), 0);
     assert_eq!(args.device, Handle::identity(3));
     let info = args.p_allocate_info;
@@ -163,5 +163,5 @@ fn allocate_memory() {
         p_allocate_info: &info,
         p_memory: NewHandles { ids: &mut [0x50], raws: &mut [vk::DeviceMemory::null()] },
     };
-    assert_eq!(encoded(|e| encode_allocate_memory(e, 1, &args)), bytes);
+    assert_eq!(encoded(|e| args.encode(e, 1)), bytes);
 }

@@ -2,7 +2,7 @@
 
 use venus_protocol::args::*;
 use venus_protocol::vk::{self, Handle as _};
-use venus_protocol::wire::{Arena, CommandType, NewHandles};
+use venus_protocol::wire::{Arena, Command as _, CommandType, NewHandles};
 
 use crate::bytes::{elements, encoded, pointee, reply, request, text, wire};
 
@@ -23,26 +23,26 @@ const VERSION_REPLY: &str = "
 fn enumerate_instance_version() {
     let (bytes, arena) = (wire(VERSION_REQUEST), Arena::default());
     let mut decoder = request(&bytes, &arena, CommandType::ENUMERATE_INSTANCE_VERSION, 1);
-    let args = decode_enumerate_instance_version(&mut decoder).unwrap();
+    let args = EnumerateInstanceVersionArgs::decode(&mut decoder).unwrap();
     assert_eq!(decoder.remaining(), 0);
     assert_eq!(*args.p_api_version, 0, "room for the version, zeroed");
 
     let args = EnumerateInstanceVersionArgs { p_api_version: &mut 0 };
-    assert_eq!(encoded(|e| encode_enumerate_instance_version(e, 1, &args)), bytes);
+    assert_eq!(encoded(|e| args.encode(e, 1)), bytes);
 }
 
 #[test]
 fn enumerate_instance_version_reply() {
     let (bytes, arena) = (wire(VERSION_REPLY), Arena::default());
     let mut decoder = reply(&bytes, &arena);
-    let decoded = decode_enumerate_instance_version_reply(&mut decoder).unwrap();
+    let decoded = EnumerateInstanceVersionArgs::decode_reply(&mut decoder).unwrap();
     assert_eq!(decoder.remaining(), 0);
     assert_eq!(decoded.returned, vk::Result::SUCCESS);
     assert_eq!(decoded.p_api_version, Some(&vk::make_api_version(0, 1, 4, 307)));
 
     let args = EnumerateInstanceVersionArgs { p_api_version: &mut vk::make_api_version(0, 1, 4, 307) };
     let by_hand = args.reply(vk::Result::SUCCESS);
-    assert_eq!(encoded(|e| encode_enumerate_instance_version_reply(e, &by_hand)), bytes);
+    assert_eq!(encoded(|e| EnumerateInstanceVersionArgs::encode_reply(e, &by_hand)), bytes);
 }
 
 const CREATE_REQUEST: &str = "
@@ -86,7 +86,7 @@ fn create_instance() {
     let (bytes, arena) = (wire(CREATE_REQUEST), Arena::default());
     assert_eq!(bytes.len(), 176);
     let mut decoder = request(&bytes, &arena, CommandType::CREATE_INSTANCE, 1);
-    let args = decode_create_instance(&mut decoder).unwrap();
+    let args = CreateInstanceArgs::decode(&mut decoder).unwrap();
     assert_eq!(decoder.remaining(), 0);
     let info = args.p_create_info;
     assert_eq!(info.s_type, vk::StructureType::INSTANCE_CREATE_INFO);
@@ -116,14 +116,14 @@ fn create_instance() {
         .enabled_extension_names(&extensions);
     let p_instance = NewHandles { ids: &mut [1], raws: &mut [vk::Instance::null()] };
     let args = CreateInstanceArgs { p_create_info: &info, p_instance };
-    assert_eq!(encoded(|e| encode_create_instance(e, 1, &args)), bytes);
+    assert_eq!(encoded(|e| args.encode(e, 1)), bytes);
 }
 
 #[test]
 fn create_instance_reply() {
     let (bytes, arena) = (wire(CREATE_REPLY), Arena::default());
     let mut decoder = reply(&bytes, &arena);
-    let decoded = decode_create_instance_reply(&mut decoder).unwrap();
+    let decoded = CreateInstanceArgs::decode_reply(&mut decoder).unwrap();
     assert_eq!(decoder.remaining(), 0);
     assert_eq!((decoded.returned, decoded.p_instance), (vk::Result::SUCCESS, Some(1)));
 
@@ -132,5 +132,5 @@ fn create_instance_reply() {
     let p_instance = NewHandles { ids: &mut [1], raws: &mut [vk::Instance::from_raw(0x7f00_1000)] };
     let args = CreateInstanceArgs { p_create_info: &info, p_instance };
     let by_hand = args.reply(vk::Result::SUCCESS);
-    assert_eq!(encoded(|e| encode_create_instance_reply(e, &by_hand)), bytes);
+    assert_eq!(encoded(|e| CreateInstanceArgs::encode_reply(e, &by_hand)), bytes);
 }

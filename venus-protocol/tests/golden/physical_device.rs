@@ -3,7 +3,7 @@
 use venus_protocol::args::*;
 use venus_protocol::encode::encode_physical_device_limits;
 use venus_protocol::vk;
-use venus_protocol::wire::{Arena, CommandType, Handle, NewHandles};
+use venus_protocol::wire::{Arena, Command as _, CommandType, Handle, NewHandles};
 
 use crate::bytes::{encoded, pointee, reply, request, wire};
 
@@ -161,7 +161,7 @@ fn get_physical_device_properties2() {
     let (bytes, arena) = (wire(PROPERTIES_REQUEST), Arena::default());
     assert_eq!(bytes.len(), 48);
     let mut decoder = request(&bytes, &arena, CommandType::GET_PHYSICAL_DEVICE_PROPERTIES2, 1);
-    let args = decode_get_physical_device_properties2(&mut decoder).unwrap();
+    let args = GetPhysicalDeviceProperties2Args::decode(&mut decoder).unwrap();
     assert_eq!(decoder.remaining(), 0);
     assert_eq!(args.physical_device, Handle::identity(2));
     assert_eq!(args.p_properties.s_type, vk::StructureType::PHYSICAL_DEVICE_PROPERTIES_2);
@@ -173,7 +173,7 @@ fn get_physical_device_properties2() {
     let mut node = vk::PhysicalDeviceMaintenance3Properties::default();
     let mut properties = vk::PhysicalDeviceProperties2 { p_next: (&raw mut node).cast(), ..Default::default() };
     let args = GetPhysicalDeviceProperties2Args { physical_device: Handle::identity(2), p_properties: &mut properties };
-    assert_eq!(encoded(|e| encode_get_physical_device_properties2(e, 1, &args)), bytes);
+    assert_eq!(encoded(|e| args.encode(e, 1)), bytes);
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn get_physical_device_properties2_reply() {
     let (bytes, arena) = (wire(PROPERTIES_REPLY), Arena::default());
     assert_eq!(bytes.len(), 916);
     let mut decoder = reply(&bytes, &arena);
-    let decoded = decode_get_physical_device_properties2_reply(&mut decoder).unwrap().p_properties.unwrap();
+    let decoded = GetPhysicalDeviceProperties2Args::decode_reply(&mut decoder).unwrap().p_properties.unwrap();
     assert_eq!(decoder.remaining(), 0);
     assert_eq!(decoded.s_type, vk::StructureType::PHYSICAL_DEVICE_PROPERTIES_2);
     let node: &vk::PhysicalDeviceMaintenance3Properties<'_> = pointee(decoded.p_next.cast_const().cast());
@@ -222,7 +222,7 @@ fn get_physical_device_properties2_reply() {
     );
     properties.p_next = (&raw mut node).cast();
     let args = GetPhysicalDeviceProperties2Args { physical_device: Handle::identity(2), p_properties: &mut properties };
-    assert_eq!(encoded(|e| encode_get_physical_device_properties2_reply(e, &args.reply(()))), bytes);
+    assert_eq!(encoded(|e| GetPhysicalDeviceProperties2Args::encode_reply(e, &args.reply(()))), bytes);
 }
 
 const MEMORY_PROPERTIES: &str = "
@@ -239,7 +239,7 @@ fn get_physical_device_memory_properties() {
     let (bytes, arena) = (wire(MEMORY_PROPERTIES), Arena::default());
     assert_eq!(bytes.len(), 40);
     let mut decoder = request(&bytes, &arena, CommandType::GET_PHYSICAL_DEVICE_MEMORY_PROPERTIES, 1);
-    let args = decode_get_physical_device_memory_properties(&mut decoder).unwrap();
+    let args = GetPhysicalDeviceMemoryPropertiesArgs::decode(&mut decoder).unwrap();
     assert_eq!(decoder.remaining(), 0);
     assert_eq!(args.physical_device, Handle::identity(2));
     assert_eq!(args.p_memory_properties.memory_type_count, 0, "room for the properties, zeroed");
@@ -250,7 +250,7 @@ fn get_physical_device_memory_properties() {
         physical_device: Handle::identity(2),
         p_memory_properties: &mut properties,
     };
-    assert_eq!(encoded(|e| encode_get_physical_device_memory_properties(e, 1, &args)), bytes);
+    assert_eq!(encoded(|e| args.encode(e, 1)), bytes);
 }
 
 const ENUMERATE_REQUEST: &str = "
@@ -278,7 +278,7 @@ fn enumerate_physical_devices() {
     let (bytes, arena) = (wire(ENUMERATE_REQUEST), Arena::default());
     assert_eq!(bytes.len(), 52);
     let mut decoder = request(&bytes, &arena, CommandType::ENUMERATE_PHYSICAL_DEVICES, 1);
-    let args = decode_enumerate_physical_devices(&mut decoder).unwrap();
+    let args = EnumeratePhysicalDevicesArgs::decode(&mut decoder).unwrap();
     assert_eq!(decoder.remaining(), 0);
     assert_eq!(args.instance, Handle::identity(1));
     assert_eq!(*args.p_physical_device_count, 2);
@@ -290,14 +290,14 @@ fn enumerate_physical_devices() {
         p_physical_device_count: &mut 2,
         p_physical_devices: NewHandles { ids: &mut [2, 5], raws: &mut [vk::PhysicalDevice::null(); 2] },
     };
-    assert_eq!(encoded(|e| encode_enumerate_physical_devices(e, 1, &args)), bytes);
+    assert_eq!(encoded(|e| args.encode(e, 1)), bytes);
 }
 
 #[test]
 fn enumerate_physical_devices_reply() {
     let (bytes, arena) = (wire(ENUMERATE_REPLY), Arena::default());
     let mut decoder = reply(&bytes, &arena);
-    let decoded = decode_enumerate_physical_devices_reply(&mut decoder).unwrap();
+    let decoded = EnumeratePhysicalDevicesArgs::decode_reply(&mut decoder).unwrap();
     assert_eq!(decoder.remaining(), 0);
     assert_eq!(decoded.returned, vk::Result::SUCCESS);
     assert_eq!(decoded.p_physical_device_count, Some(&1));
@@ -310,5 +310,5 @@ fn enumerate_physical_devices_reply() {
         p_physical_devices: NewHandles { ids: &mut [2, 5], raws: &mut [vk::PhysicalDevice::null(); 2] },
     };
     let by_hand = args.reply(vk::Result::SUCCESS);
-    assert_eq!(encoded(|e| encode_enumerate_physical_devices_reply(e, &by_hand)), bytes);
+    assert_eq!(encoded(|e| EnumeratePhysicalDevicesArgs::encode_reply(e, &by_hand)), bytes);
 }

@@ -2,7 +2,7 @@
 
 use venus_protocol::args::*;
 use venus_protocol::vk::{self, Handle as _};
-use venus_protocol::wire::{Arena, CommandType, Handle};
+use venus_protocol::wire::{Arena, Command as _, CommandType, Handle};
 
 use crate::bytes::{elements, encoded, reply, request, wire};
 
@@ -32,7 +32,7 @@ fn queue_submit() {
     let (bytes, arena) = (wire(SUBMIT), Arena::default());
     assert_eq!(bytes.len(), 112);
     let mut decoder = request(&bytes, &arena, CommandType::QUEUE_SUBMIT, 0);
-    let args = decode_queue_submit(&mut decoder).unwrap();
+    let args = QueueSubmitArgs::decode(&mut decoder).unwrap();
     assert_eq!(decoder.remaining(), 0);
     assert_eq!(args.queue, Handle::identity(4));
     assert_eq!(args.submit_count, 1);
@@ -58,7 +58,7 @@ fn queue_submit() {
         p_submits: &[submit],
         fence: Handle::identity(0x30),
     };
-    assert_eq!(encoded(|e| encode_queue_submit(e, 0, &args)), bytes);
+    assert_eq!(encoded(|e| args.encode(e, 0)), bytes);
 }
 
 const RESULTS_REQUEST: &str = "
@@ -86,7 +86,7 @@ fn get_query_pool_results() {
     let (bytes, arena) = (wire(RESULTS_REQUEST), Arena::default());
     assert_eq!(bytes.len(), 60);
     let mut decoder = request(&bytes, &arena, CommandType::GET_QUERY_POOL_RESULTS, 1);
-    let args = decode_get_query_pool_results(&mut decoder).unwrap();
+    let args = GetQueryPoolResultsArgs::decode(&mut decoder).unwrap();
     assert_eq!(decoder.remaining(), 0);
     assert_eq!(args.device, Handle::identity(3));
     assert_eq!(args.query_pool, Handle::identity(0x90));
@@ -97,7 +97,7 @@ fn get_query_pool_results() {
 
     let mut room = [0; 8];
     let args = results_args(&mut room);
-    assert_eq!(encoded(|e| encode_get_query_pool_results(e, 1, &args)), bytes);
+    assert_eq!(encoded(|e| args.encode(e, 1)), bytes);
 }
 
 fn results_args(p_data: &mut [u8]) -> GetQueryPoolResultsArgs<'_> {
@@ -117,7 +117,7 @@ fn results_args(p_data: &mut [u8]) -> GetQueryPoolResultsArgs<'_> {
 fn get_query_pool_results_reply() {
     let (bytes, arena) = (wire(RESULTS_REPLY), Arena::default());
     let mut decoder = reply(&bytes, &arena);
-    let decoded = decode_get_query_pool_results_reply(&mut decoder).unwrap();
+    let decoded = GetQueryPoolResultsArgs::decode_reply(&mut decoder).unwrap();
     assert_eq!(decoder.remaining(), 0);
     assert_eq!(decoded.returned, vk::Result::SUCCESS);
     assert_eq!(decoded.p_data, [0, 1, 2, 3, 4, 5, 6, 7]);
@@ -125,5 +125,5 @@ fn get_query_pool_results_reply() {
     let mut data = [0, 1, 2, 3, 4, 5, 6, 7];
     let args = results_args(&mut data);
     let by_hand = args.reply(vk::Result::SUCCESS);
-    assert_eq!(encoded(|e| encode_get_query_pool_results_reply(e, &by_hand)), bytes);
+    assert_eq!(encoded(|e| GetQueryPoolResultsArgs::encode_reply(e, &by_hand)), bytes);
 }

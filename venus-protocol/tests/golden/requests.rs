@@ -1,7 +1,7 @@
 //! One request of every other command: decodes, encodes to the same bytes, and gets a reply of the right length.
 
-use venus_protocol::verify::vectors;
 use venus_protocol::wire::Arena;
+use venus_verify::vectors;
 
 const REQUESTS: &str = include_str!("requests.tsv");
 

@@ -2,7 +2,7 @@
 
 use venus_protocol::args::*;
 use venus_protocol::vk;
-use venus_protocol::wire::{Arena, CommandType};
+use venus_protocol::wire::{Arena, Command as _, CommandType};
 
 use crate::bytes::{encoded, request, wire};
 
@@ -19,7 +19,7 @@ const SET_REPLY_STREAM: &str = "
 fn set_reply_command_stream() {
     let (bytes, arena) = (wire(SET_REPLY_STREAM), Arena::default());
     let mut decoder = request(&bytes, &arena, CommandType::SET_REPLY_COMMAND_STREAM_MESA, 0);
-    let args = decode_set_reply_command_stream_mesa(&mut decoder).unwrap();
+    let args = SetReplyCommandStreamMESAArgs::decode(&mut decoder).unwrap();
     assert_eq!(decoder.remaining(), 0);
     assert_eq!(args.p_stream.resource_id, 9);
     assert_eq!(args.p_stream.offset, 0);
@@ -27,5 +27,5 @@ fn set_reply_command_stream() {
 
     let stream = vk::CommandStreamDescriptionMESA { resource_id: 9, offset: 0, size: 1 << 20 };
     let args = SetReplyCommandStreamMESAArgs { p_stream: &stream };
-    assert_eq!(encoded(|e| encode_set_reply_command_stream_mesa(e, 0, &args)), bytes);
+    assert_eq!(encoded(|e| args.encode(e, 0)), bytes);
 }

@@ -1,7 +1,7 @@
 //! All prefixes and mutations of requests that are valid.
 
-use venus_protocol::verify::vectors::{self, Vector};
 use venus_protocol::wire::{Arena, DecodeError, DecodeErrorKind as Kind, ErrorClass};
+use venus_verify::vectors::{self, Vector};
 
 use crate::{ARENA_BYTES, check};
 

@@ -4,7 +4,7 @@
 //! random, down to values that mean nothing to Vulkan.
 
 use venus_protocol::reflect::{CommandRow, HandleRow, Item, MemberRow, Scalar, StructRow, UnionRow};
-use venus_protocol::verify::generate::{self, Choices, Role};
+use venus_verify::generate::{self, Choices, Role};
 
 /// A request of the given command. `size` bounds its arrays; with 0 everything that may be null is.
 pub(crate) fn request(row: &'static CommandRow, seed: u64, size: u64) -> Vec<u8> {
@@ -71,7 +71,7 @@ impl Choices for Random {
 
     /// Some of the structures that `root` knows, each once, in any order. Once in a while all of them.
     fn chain(&mut self, root: &'static StructRow, written: usize) -> Vec<&'static StructRow> {
-        let mut rest = root.children.to_vec();
+        let mut rest = root.children().collect::<Vec<_>>();
         let size = self.size(written);
         let all = size > 2 && self.below(16) == 0;
         let wanted = if all { rest.len() as u64 } else { self.below(size + 1) };

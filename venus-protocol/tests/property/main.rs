@@ -12,8 +12,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
 use venus_protocol::dispatch::{Visitor, visit_command};
 use venus_protocol::reflect::{self, CommandRow, Piece};
-use venus_protocol::verify::{check_reply, check_request};
 use venus_protocol::wire::{Arena, Command, CommandHeader, Decoder, ErrorClass, IdentityResolver, Member};
+use venus_verify::{check_reply, check_request};
 
 use generate::{reply, request};
 

@@ -39,12 +39,12 @@ Where to look for something that is named `vkXyz` or `VkXyz`:
 
 | what | where |
 |---|---|
-| arguments and reply of a command | `args/<family>.rs`: `XyzArgs`, `XyzReply`, `decode_xyz`, `encode_xyz`, and the same with `_reply` |
+| arguments and reply of a command | `args/<family>.rs`: `XyzArgs`, which implements `wire::Command`, and `XyzReply`, which implements `wire::Reply` |
 | a structure or union | `decode/<family>.rs`, `encode/<family>.rs`: `decode_xyz`, `encode_xyz` |
 | what may follow a structure | `chains.rs` |
 | a command's number | `commands.rs` |
 | the method that handles a command | `dispatch.rs` |
-| a driver's entry point | `procs.rs` |
+| a driver's entry point, and its arguments | `procs.rs`, `calls.rs` |
 | types that ash lacks | `types.rs` |
 | the members of a command or structure, as data | `reflect/<family>.rs` |
 | the names of values | `reflect/enums.rs`, `reflect/flags.rs`, `reflect/structure_type.rs` |
@@ -62,16 +62,15 @@ const SECTIONS: &[Section] = &[
     },
     Section {
         heading: "A structure that heads a chain",
-        text: "`sType`, then the chain, then the members. The members are a function of their own, the body, because in \
-               a chain all headers come before the first body. An array is read with the length that its count member \
-               gave. The rule below is why a guest's encoder looks before it follows a pointer.",
+        text: "`sType`, then the chain, then the members. Where the structure may follow in a chain itself, the members \
+               are a function of their own, the body, because in a chain all headers come before the first body. An \
+               array is read with the length that its count member gave. The rule below is why a guest's encoder looks \
+               before it follows a pointer.",
         quotes: &[
             Vk("type", "VkBufferCreateInfo"),
             Venus("struct=\"VkBufferCreateInfo\""),
             Rust("decode/buffer.rs", "pub fn decode_buffer_create_info<"),
-            Rust("decode/buffer.rs", "pub(crate) fn decode_buffer_create_info_body<"),
             Rust("encode/buffer.rs", "pub fn encode_buffer_create_info("),
-            Rust("encode/buffer.rs", "pub(crate) fn encode_buffer_create_info_body("),
         ],
     },
     Section {
@@ -80,18 +79,19 @@ const SECTIONS: &[Section] = &[
                guest may send it, and names its bodies.",
         quotes: &[
             Vk("type", "VkExternalMemoryBufferCreateInfo"),
-            Rust("chains.rs", "pub(crate) static BUFFER_CREATE_INFO:"),
-            Rust("nodes.rs", "pub(crate) static NODE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO:"),
+            Line("chains.rs", "    BUFFER_CREATE_INFO ="),
+            Line("nodes.rs", "    NODE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO ="),
         ],
     },
     Section {
         heading: "An output structure",
-        text: "A request carries it in partial form: only what the host needs to know to fill it, here nothing. The \
-               reply carries it in full.",
+        text: "A request carries it in partial form: only what the host needs to know to fill it, here nothing but that \
+               it is wanted. The reply carries it in full.",
         quotes: &[
             Vk("type", "VkMemoryRequirements"),
             Rust("decode/buffer.rs", "pub fn decode_memory_requirements("),
-            Rust("decode/buffer.rs", "pub fn decode_memory_requirements_partial("),
+            Vk("command", "vkGetBufferMemoryRequirements"),
+            Rust("args/buffer.rs", "impl<'a> Command<'a> for GetBufferMemoryRequirementsArgs<"),
         ],
     },
     Section {
@@ -116,29 +116,22 @@ const SECTIONS: &[Section] = &[
         heading: "A command",
         text: "The arguments are a struct whose fields borrow from the decoded bytes. `pAllocator` has no field: it can \
                only be null. The id of the buffer is the guest's choice; the host fills in the driver's handle. The last \
-               two rows tie the functions together and name the driver's entry point.",
+               rows are what the driver's entry point is called with, its names, and the method that handles the command.",
         quotes: &[
             Vk("command", "vkCreateBuffer"),
             Rust("args/buffer.rs", "pub struct CreateBufferArgs<"),
-            Rust("args/buffer.rs", "pub fn decode_create_buffer<"),
-            Rust("args/buffer.rs", "pub fn encode_create_buffer("),
+            Rust("args/buffer.rs", "impl<'a> Command<'a> for CreateBufferArgs<"),
             Rust("args/buffer.rs", "pub struct CreateBufferReply"),
-            Rust("args/buffer.rs", "pub fn encode_create_buffer_reply("),
-            Rust("args/buffer.rs", "pub fn decode_create_buffer_reply("),
-            Rust("args/buffer.rs", "impl CreateBufferArgs<"),
-            Rust("args/buffer.rs", "impl_command!(\n    CreateBufferArgs<"),
+            Rust("args/buffer.rs", "impl Reply<'_> for CreateBufferReply"),
+            Line("calls.rs", "    CreateBufferArgs<"),
             Line("procs.rs", "    create_buffer: "),
             Line("dispatch.rs", "    fn create_buffer("),
         ],
     },
     Section {
         heading: "A command without outputs",
-        text: "Its reply is the command's number and what it returned.",
-        quotes: &[
-            Vk("command", "vkCmdDraw"),
-            Rust("args/command_draw.rs", "pub fn decode_cmd_draw("),
-            Rust("args/command_draw.rs", "bare_reply!(\n    CmdDrawReply,"),
-        ],
+        text: "Its reply is the command's number and what it returned, which `returns!` says.",
+        quotes: &[Vk("command", "vkCmdDraw"), Rust("args/command_draw.rs", "impl Command<'_> for CmdDrawArgs")],
     },
     Section {
         heading: "The two-call idiom",
@@ -146,8 +139,7 @@ const SECTIONS: &[Section] = &[
                array of outputs is sent as a count alone, and comes back as long as the driver made it.",
         quotes: &[
             Vk("command", "vkGetPhysicalDeviceQueueFamilyProperties"),
-            Rust("args/physical_device.rs", "pub fn decode_get_physical_device_queue_family_properties<"),
-            Rust("args/physical_device.rs", "impl GetPhysicalDeviceQueueFamilyPropertiesArgs<"),
+            Rust("args/physical_device.rs", "impl<'a> Command<'a> for GetPhysicalDeviceQueueFamilyPropertiesArgs<"),
         ],
     },
     Section {
@@ -155,9 +147,9 @@ const SECTIONS: &[Section] = &[
         text: "Input bytes stay where they are in the stream. Of output bytes the request carries the count.",
         quotes: &[
             Vk("command", "vkCmdUpdateBuffer"),
-            Rust("args/command_transfer.rs", "pub fn decode_cmd_update_buffer<"),
+            Rust("args/command_transfer.rs", "impl<'a> Command<'a> for CmdUpdateBufferArgs<"),
             Vk("command", "vkGetQueryPoolResults"),
-            Rust("args/query_pool.rs", "pub fn decode_get_query_pool_results<"),
+            Rust("args/query_pool.rs", "impl<'a> Command<'a> for GetQueryPoolResultsArgs<"),
         ],
     },
     Section {
@@ -166,7 +158,7 @@ const SECTIONS: &[Section] = &[
         quotes: &[
             Vk("command", "vkCmdBuildAccelerationStructuresKHR"),
             Venus("param=\"ppBuildRangeInfos\""),
-            Rust("args/command_transfer.rs", "pub fn decode_cmd_build_acceleration_structures_khr<"),
+            Rust("args/command_transfer.rs", "impl<'a> Command<'a> for CmdBuildAccelerationStructuresKHRArgs<"),
         ],
     },
     Section {
@@ -175,8 +167,8 @@ const SECTIONS: &[Section] = &[
                what the guest claimed.",
         quotes: &[
             Vk("command", "vkCmdDrawMultiEXT"),
-            Rust("args/command_draw.rs", "pub fn encode_cmd_draw_multi_ext("),
-            Rust("args/command_draw.rs", "impl CmdDrawMultiEXTArgs<"),
+            Rust("args/command_draw.rs", "impl<'a> Command<'a> for CmdDrawMultiEXTArgs<"),
+            Line("calls.rs", "    CmdDrawMultiEXTArgs<"),
         ],
     },
     Section {
@@ -187,7 +179,7 @@ const SECTIONS: &[Section] = &[
             Line("commands.rs", "pub const TRIM_COMMAND_POOL:"),
             Line("commands.rs", "pub const TRIM_COMMAND_POOL_KHR:"),
             Line("procs.rs", "    trim_command_pool: "),
-            Rust("args/command_pool.rs", "pub use self::{\n    TrimCommandPoolArgs as"),
+            Rust("args/command_pool.rs", "pub use self::TrimCommandPoolArgs as"),
         ],
     },
     Section {
@@ -202,7 +194,7 @@ const SECTIONS: &[Section] = &[
                names of a value only the one that is no alias. A bitmask has those of its bits.",
         quotes: &[
             Rust("reflect/event.rs", "pub(crate) static EVENT_CREATE_INFO:"),
-            Rust("reflect/event.rs", "pub(crate) static VK_CREATE_EVENT:"),
+            Rust("reflect/event.rs", "pub(crate) static EVENT_COMMANDS:"),
             Venus("name=\"VkRingStatusFlagBitsMESA\" type=\"bitmask\""),
             Rust("reflect/flags.rs", "pub(crate) static RING_STATUS_FLAG_BITS_MESA:"),
             Rust("reflect/flags.rs", "pub(crate) static RING_STATUS_FLAGS_MESA:"),
@@ -215,6 +207,7 @@ const SECTIONS: &[Section] = &[
             Venus("name=\"VkRingPriorityInfoMESA\""),
             Rust("types.rs", "pub struct RingPriorityInfoMESA<"),
             Rust("types.rs", "impl Default for RingPriorityInfoMESA<"),
+            Line("types.rs", "    RingPriorityInfoMESA = "),
             Rust("types.rs", "const _: () = {\n    assert!(offset_of!(RingPriorityInfoMESA,"),
         ],
     },

@@ -8,10 +8,10 @@ use venus_protocol::args::{
     CmdEndRenderPassArgs, CmdPipelineBarrierArgs, CreateFramebufferArgs, CreateGraphicsPipelinesArgs, CreateImageArgs,
     CreateImageViewArgs, CreatePipelineLayoutArgs, CreateRenderPassArgs, DestroyFramebufferArgs, DestroyImageArgs,
     DestroyImageViewArgs, DestroyPipelineArgs, DestroyPipelineLayoutArgs, DestroyRenderPassArgs,
-    GetImageMemoryRequirementsArgs, decode_get_image_memory_requirements_reply,
+    GetImageMemoryRequirementsArgs,
 };
 use venus_protocol::vk;
-use venus_protocol::wire::Handle;
+use venus_protocol::wire::{Command as _, Handle};
 
 use crate::{Gpu, Guest, spirv};
 
@@ -195,7 +195,7 @@ fn image(gpu: &mut Gpu, size: u32) -> Result<Handle<vk::Image>> {
     let args = GetImageMemoryRequirementsArgs { device, image, p_memory_requirements: &mut requirements };
     let requirements = gpu
         .guest()
-        .call(&args, |reply| Ok(decode_get_image_memory_requirements_reply(reply)?.p_memory_requirements.copied()))?;
+        .call(&args, |reply| Ok(GetImageMemoryRequirementsArgs::decode_reply(reply)?.p_memory_requirements.copied()))?;
     let requirements = requirements.context("the reply lacks the memory requirements")?;
     let memory = gpu.allocate(&requirements, vk::MemoryPropertyFlags::empty())?;
     gpu.guest().succeed(&BindImageMemoryArgs { device, image, memory, memory_offset: 0 })?;

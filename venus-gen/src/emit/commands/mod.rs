@@ -1,6 +1,6 @@
 //! Arguments and replies of commands: their types, how they are decoded, encoded, and handed to a driver.
 //!
-//! Here are the types and what ties them together; [`request`], [`reply`] and [`call`] hold the functions.
+//! Here are the types and what ties them together; [`request`], [`reply`] and [`call`] have the rest.
 
 mod call;
 mod reply;
@@ -32,6 +32,17 @@ pub(crate) fn emit(codec: &Codec<'_>) -> Vec<FileBuilder> {
     [module].into_iter().chain(files.into_values()).collect()
 }
 
+/// Emits `calls.rs`.
+pub(super) fn emit_calls(codec: &Codec<'_>) -> FileBuilder {
+    let mut file = FileBuilder::new("calls.rs", "What drivers' entry points are called with, of the arguments `a`.")
+        .using_all_of("crate::generated::args");
+    let commands = codec.plan.commands.iter().map(|plan| (plan, &codec.model.commands[plan.index]));
+    let known = commands.filter(|(_, command)| !command.private);
+    let rows = known.map(|(plan, command)| Emitter { codec, command, plan }.call());
+    file.push(quote!(calls! { a; #(#rows;)* }));
+    file
+}
+
 fn command_file(family: &str) -> FileBuilder {
     FileBuilder::new(format!("args/{family}.rs"), format!("Commands of family `{family}`."))
         .exported_as("crate::generated::args")
@@ -46,24 +57,14 @@ struct Emitter<'c, 'm> {
 impl Emitter<'_, '_> {
     fn emit(&self, file: &mut FileBuilder) {
         file.push(self.args_struct());
-        file.push(self.decode());
-        file.push(self.encode());
-        if self.outputs().next().is_some() {
-            file.push(self.reply_struct());
-            file.push(self.encode_reply());
-            file.push(self.decode_reply());
-        } else {
-            file.push(self.bare_reply());
-        }
-        file.push(self.methods());
         file.push(self.implementation());
+        if self.has_outputs() {
+            file.push(self.reply_struct());
+            file.push(self.reply_implementation());
+        }
         for alias in &self.command.aliases {
             file.push(self.alias(alias));
         }
-    }
-
-    fn name(&self, pattern: &str) -> Ident {
-        ident(&pattern.replace("{}", &names::command_method(&self.command.name)))
     }
 
     fn args(&self) -> Ident {
@@ -81,6 +82,10 @@ impl Emitter<'_, '_> {
 
     fn outputs(&self) -> impl Iterator<Item = &Param> {
         self.fields().filter(|param| param.direction != Direction::In)
+    }
+
+    fn has_outputs(&self) -> bool {
+        self.outputs().next().is_some()
     }
 
     fn all_fields(&self) -> Vec<&Field> {
@@ -133,12 +138,17 @@ impl Emitter<'_, '_> {
         }
     }
 
-    fn borrows(types: impl Iterator<Item = TokenStream>) -> bool {
-        types.into_iter().any(|ty| ty.to_string().contains("'a"))
+    /// Whether a type holds what its field's type has in place, and so borrows if that does.
+    fn in_place_borrows(&self, field: &Field) -> bool {
+        self.codec.types.has_lifetime(&field.var.ty)
     }
 
+    /// Whether the arguments borrow: pointers lead to what was decoded.
     fn args_borrow(&self) -> bool {
-        Self::borrows(self.fields().map(|param| self.field_type(param)))
+        self.fields().any(|param| match param.field.shape {
+            Shape::Value | Shape::Fixed(_) | Shape::Chars(_) => self.in_place_borrows(&param.field),
+            _ => true,
+        })
     }
 
     fn args_struct(&self) -> TokenStream {
@@ -156,71 +166,59 @@ impl Emitter<'_, '_> {
         }
     }
 
-    /// A length, over local variables or over the fields of `args`.
-    fn length(&self, length: &Length, of_args: bool) -> TokenStream {
+    /// A length, over local variables or over the fields of `self`.
+    fn length(&self, length: &Length, of_self: bool) -> TokenStream {
         self.codec.length(length, &self.all_fields(), &|name| {
             let name = ident(&names::variable(name));
-            if of_args { quote!(args.#name) } else { quote!(#name) }
+            if of_self { quote!(self.#name) } else { quote!(#name) }
         })
-    }
-
-    /// `reply` and, for commands that drivers know, `call_with`.
-    fn methods(&self) -> TokenStream {
-        let (args, reply, returns) = (self.args(), self.reply(), self.returns());
-        let anonymous = generics(self.args_borrow(), &quote!('_));
-        let reply_anonymous = generics(self.reply_borrows(), &quote!('_));
-        let fields: Vec<_> = self.outputs().map(|param| self.reply_field(param)).collect();
-        let (returned, value) = match (self.command.returns, fields.is_empty()) {
-            (Returns::Nothing, false) => (quote!(_returned), quote!()),
-            _ => (quote!(returned), quote!(returned,)),
-        };
-        let call = (!self.command.private).then(|| self.call_with());
-        let docs = "The reply that these arguments amount to once the driver has filled them.";
-        quote! {
-            impl #args #anonymous {
-                #[doc = #docs]
-                pub fn reply(&self, #returned: #returns) -> #reply #reply_anonymous {
-                    #reply { #value #(#fields),* }
-                }
-                #call
-            }
-        }
     }
 
     fn implementation(&self) -> TokenStream {
         let (args, constant) = (self.args(), ident(&names::command_constant(&self.command.name)));
-        let borrows = self.args_borrow();
-        let generics = generics(borrows, &quote!('a));
-        let (decode, encode) = (self.name("decode_{}"), self.name("encode_{}"));
-        let (encode_reply, c_name, returns) = (self.name("encode_{}_reply"), &self.command.name, self.returns());
-        let lost = self.command.reports_device_lost;
-        let owner =
-            self.fields().next().filter(|param| param.field.shape == Shape::Value && param.field.handle().is_some());
-        let owner = owner.map_or(quote!(none), |param| {
-            let name = field_ident(&param.field);
-            quote!(#name)
+        let (of_trait, of_args) = lifetimes(self.args_borrow());
+        let lost = self.command.reports_device_lost.then(|| {
+            quote!(
+                const REPORTS_DEVICE_LOST: bool = true;
+            )
         });
-        let slot = if self.command.private { ident("none") } else { self.name("{}") };
+        let returns = self.returns();
+        let (types, reply) = match self.has_outputs() {
+            true => (self.reply_types(), self.reply_method()),
+            false => (quote!(returns!(#returns);), quote!()),
+        };
+        let (introduced, decode, encode) = (introduced(self.args_borrow()), self.decode(), self.encode());
         quote! {
-            impl_command!(
-                #args #generics, #constant, #c_name, #returns, device_lost: #lost, owner: #owner, slot: #slot,
-                #decode, #encode, #encode_reply
-            );
+            impl #introduced Command<#of_trait> for #args #of_args {
+                const TYPE: CommandType = CommandType::#constant;
+                #lost
+                #types
+                #decode
+                #encode
+                #reply
+            }
         }
     }
 
     /// Everything of this command under another of its names.
     fn alias(&self, alias: &str) -> TokenStream {
-        let rows = [
-            (self.args(), format_ident!("{}Args", names::command_type(alias))),
-            (self.reply(), format_ident!("{}Reply", names::command_type(alias))),
-        ];
-        let method = names::command_method(alias);
-        let functions = ["decode_{}", "encode_{}", "encode_{}_reply", "decode_{}_reply"]
-            .map(|pattern| (self.name(pattern), ident(&pattern.replace("{}", &method))));
-        let (from, to): (Vec<_>, Vec<_>) = rows.into_iter().chain(functions).unzip();
-        quote!(pub use self::{#(#from as #to),*};)
+        let (args, other_args) = (self.args(), format_ident!("{}Args", names::command_type(alias)));
+        if !self.has_outputs() {
+            return quote!(pub use self::#args as #other_args;);
+        }
+        let (reply, other_reply) = (self.reply(), format_ident!("{}Reply", names::command_type(alias)));
+        quote!(pub use self::{#args as #other_args, #reply as #other_reply};)
     }
+}
+
+/// The lifetime of a trait that is implemented, and the generics of what it is implemented for.
+fn lifetimes(borrows: bool) -> (TokenStream, TokenStream) {
+    if borrows { (quote!('a), quote!(<'a>)) } else { (quote!('_), quote!()) }
+}
+
+/// The generics that an implementation introduces.
+fn introduced(borrows: bool) -> TokenStream {
+    generics(borrows, &quote!('a))
 }
 
 fn optional(field: &Field, ty: TokenStream) -> TokenStream {

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{Emitter, generics};
+use super::{Emitter, generics, introduced, lifetimes};
 use crate::emit::codec::{Form, field_ident, is_scalar};
 use crate::emit::names::{self, ident};
 use crate::lower::{Direction, Param, Shape};
@@ -11,7 +11,7 @@ use crate::model::{Length, Returns};
 
 impl Emitter<'_, '_> {
     /// The type of an output's field in the reply.
-    pub(super) fn reply_type(&self, param: &Param) -> TokenStream {
+    fn reply_type(&self, param: &Param) -> TokenStream {
         let field = &param.field;
         let item = self.item(field);
         match &field.shape {
@@ -23,8 +23,9 @@ impl Emitter<'_, '_> {
         }
     }
 
-    pub(super) fn reply_borrows(&self) -> bool {
-        Self::borrows(self.outputs().map(|param| self.reply_type(param)))
+    /// Whether the reply borrows: all but the id of a single handle lead to what the driver filled.
+    fn reply_borrows(&self) -> bool {
+        self.outputs().any(|param| param.field.shape != Shape::Pointer || param.field.handle().is_none())
     }
 
     pub(super) fn reply_struct(&self) -> TokenStream {
@@ -46,87 +47,83 @@ impl Emitter<'_, '_> {
         }
     }
 
-    pub(super) fn encode_reply(&self) -> TokenStream {
-        let (function, reply) = (self.name("encode_{}_reply"), self.reply());
-        let anonymous = generics(self.reply_borrows(), &quote!('_));
-        let constant = ident(&names::command_constant(&self.command.name));
-        let docs = format!("Encodes a reply to `{}`.", self.command.name);
-        let returned = (self.command.returns != Returns::Nothing).then(|| quote!(e.write(reply.returned);));
-        let writes: Vec<_> = self
-            .outputs()
-            .map(|param| {
-                let name = field_ident(&param.field);
-                let encode = self.codec.item_encoder(&param.field.var.ty, Form::Full);
-                match &param.field.shape {
-                    Shape::Pointer if param.field.handle().is_some() => {
-                        quote!(e.write_optional(reply.#name.as_ref(), |e, id| e.write(*id));)
-                    }
-                    Shape::Pointer => quote!(e.write_optional(reply.#name, #encode);),
-                    Shape::Blob(_) => quote!(e.write_blob(reply.#name);),
-                    _ if param.field.handle().is_some() || is_scalar(&param.field.var.ty) => {
-                        quote!(e.write_scalars(reply.#name);)
-                    }
-                    _ => quote!(e.write_items(reply.#name, #encode);),
-                }
-            })
-            .collect();
-        let unused = returned.is_none() && writes.is_empty();
-        let reply_name = if unused { quote!(_reply) } else { quote!(reply) };
+    /// How the reply follows the command's number.
+    pub(super) fn reply_implementation(&self) -> TokenStream {
+        let reply = self.reply();
+        let (of_trait, of_reply) = lifetimes(self.reply_borrows());
+        let introduced = introduced(self.reply_borrows());
+        let returns = self.command.returns != Returns::Nothing;
+        let read_returned = returns.then(|| quote!(returned: d.read()?,));
+        let write_returned = returns.then(|| quote!(e.write(self.returned);));
+        let (reads, writes) =
+            (self.outputs().map(|p| self.read_output(p)), self.outputs().map(|p| self.write_output(p)));
         quote! {
-            #[doc = #docs]
-            pub fn #function(e: &mut Encoder, #reply_name: &#reply #anonymous) {
-                e.write(CommandType::#constant.0);
-                #returned
-                #(#writes)*
+            impl #introduced Reply<#of_trait> for #reply #of_reply {
+                fn decode(d: &mut Decoder<#of_trait>) -> Result<Self, DecodeError> {
+                    Ok(Self { #read_returned #(#reads),* })
+                }
+                fn encode(&self, e: &mut Encoder) {
+                    #write_returned
+                    #(#writes)*
+                }
             }
         }
     }
 
-    pub(super) fn decode_reply(&self) -> TokenStream {
-        let (function, reply) = (self.name("decode_{}_reply"), self.reply());
-        let borrows = self.reply_borrows();
-        let lifetime = generics(borrows, &quote!('a));
-        let decoder = if borrows { quote!(Decoder<'a>) } else { quote!(Decoder<'_>) };
-        let constant = ident(&names::command_constant(&self.command.name));
-        let docs = format!("Decodes a reply to `{}`.", self.command.name);
-        let returned = (self.command.returns != Returns::Nothing).then(|| quote!(let returned = d.read()?;));
-        let returned_name = returned.as_ref().map(|_| quote!(returned,));
-        let reads = self.outputs().map(|param| {
-            let name = field_ident(&param.field);
-            let (ty, codec) = (&param.field.var.ty, self.codec);
-            let (decode, bytes) = (codec.item_decoder(ty, Form::Full), codec.item_bytes(ty, Form::Full));
-            let value = match &param.field.shape {
-                Shape::Pointer if param.field.handle().is_some() => {
-                    quote!(d.read_optional(Decoder::read)?.map(|id| *id))
-                }
-                Shape::Pointer => quote!(d.read_optional(#decode)?.map(|v| &*v)),
-                Shape::Blob(_) => quote!(d.read_blob(d.peek_count(), true)?),
-                _ if param.field.handle().is_some() || is_scalar(ty) => quote!(d.read_scalars(d.peek_count(), true)?),
-                _ => quote!(d.read_items(d.peek_count(), true, #bytes, #decode)?),
-            };
-            quote!(let #name = #value;)
-        });
-        let names = self.outputs().map(|param| field_ident(&param.field));
-        quote! {
-            #[doc = #docs]
-            pub fn #function #lifetime(d: &mut #decoder) -> Result<#reply #lifetime, DecodeError> {
-                d.read_reply_header(CommandType::#constant)?;
-                #returned
-                #(#reads)*
-                Ok(#reply { #returned_name #(#names),* })
+    fn write_output(&self, param: &Param) -> TokenStream {
+        let field = &param.field;
+        let (name, encode) = (field_ident(field), self.codec.item_encoder(&field.var.ty, Form::Full));
+        match &field.shape {
+            Shape::Pointer if field.handle().is_some() => {
+                quote!(e.write_optional(self.#name.as_ref(), |e, id| e.write(*id));)
             }
+            Shape::Pointer => quote!(e.write_optional(self.#name, #encode);),
+            Shape::Blob(_) => quote!(e.write_blob(self.#name);),
+            _ if field.handle().is_some() || is_scalar(&field.var.ty) => quote!(e.write_scalars(self.#name);),
+            _ => quote!(e.write_items(self.#name, #encode);),
         }
     }
 
-    /// The reply of a command without outputs: its number and what it returned.
-    pub(super) fn bare_reply(&self) -> TokenStream {
-        let (reply, returns, c_name) = (self.reply(), self.returns(), &self.command.name);
-        let constant = ident(&names::command_constant(c_name));
-        let (encode, decode) = (self.name("encode_{}_reply"), self.name("decode_{}_reply"));
-        quote!(bare_reply!(#reply, #constant, #c_name, #returns, #encode, #decode);)
+    fn read_output(&self, param: &Param) -> TokenStream {
+        let (name, ty, codec) = (field_ident(&param.field), &param.field.var.ty, self.codec);
+        let (decode, bytes) = (codec.item_decoder(ty, Form::Full), codec.item_bytes(ty, Form::Full));
+        let value = match &param.field.shape {
+            Shape::Pointer if param.field.handle().is_some() => {
+                quote!(d.read_optional(Decoder::read)?.map(|id| *id))
+            }
+            Shape::Pointer => quote!(d.read_optional(#decode)?.map(|v| &*v)),
+            Shape::Blob(_) => quote!(d.read_blob(d.peek_count(), true)?),
+            _ if param.field.handle().is_some() || is_scalar(ty) => quote!(d.read_scalars(d.peek_count(), true)?),
+            _ => quote!(d.read_items(d.peek_count(), true, #bytes, #decode)?),
+        };
+        quote!(#name: #value)
     }
 
-    pub(super) fn reply_field(&self, param: &Param) -> TokenStream {
+    /// What the command returns and its reply, for a command with outputs.
+    pub(super) fn reply_types(&self) -> TokenStream {
+        let (reply, returns) = (self.reply(), self.returns());
+        let generics = generics(self.reply_borrows(), &quote!('r));
+        quote! {
+            type Return = #returns;
+            type Reply<'r> = #reply #generics where Self: 'r;
+        }
+    }
+
+    /// The method that makes the reply, for a command with outputs.
+    pub(super) fn reply_method(&self) -> TokenStream {
+        let (reply, returns) = (self.reply(), self.returns());
+        let generics = generics(self.reply_borrows(), &quote!('_));
+        let fields = self.outputs().map(|param| self.reply_field(param));
+        let (returned, value) = match self.command.returns {
+            Returns::Nothing => (quote!(_returned), quote!()),
+            _ => (quote!(returned), quote!(returned,)),
+        };
+        quote! {
+            fn reply(&self, #returned: #returns) -> #reply #generics { #reply { #value #(#fields),* } }
+        }
+    }
+
+    fn reply_field(&self, param: &Param) -> TokenStream {
         let field = &param.field;
         let name = field_ident(field);
         let is_handle = field.handle().is_some();
@@ -147,7 +144,7 @@ impl Emitter<'_, '_> {
         quote!(#name: #value)
     }
 
-    pub(super) fn is_output(&self, c_name: &str) -> bool {
+    fn is_output(&self, c_name: &str) -> bool {
         self.plan.params.iter().any(|param| param.field.var.name == *c_name && param.direction == Direction::InOut)
     }
 }

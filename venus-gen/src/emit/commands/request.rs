@@ -3,32 +3,33 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{Emitter, generics};
-use crate::emit::codec::{Form, encode_row, field_ident, is_scalar, mentions};
-use crate::emit::names::{self, ident};
+use super::{Emitter, lifetimes};
+use crate::emit::codec::{Form, encode_row, field_ident, is_scalar};
 use crate::lower::{Direction, Param, Partial, Shape};
 
 impl Emitter<'_, '_> {
     pub(super) fn decode(&self) -> TokenStream {
-        let (function, args) = (self.name("decode_{}"), self.args());
-        let borrows = self.args_borrow();
-        let (lifetime, generics_use) = (generics(borrows, &quote!('a)), generics(borrows, &quote!('a)));
-        let decoder = if borrows { quote!(Decoder<'a>) } else { quote!(Decoder<'_>) };
-        let docs = format!("Decodes the arguments of `{}`, which follow the header.", self.command.name);
-        let reads = self.plan.params.iter().enumerate().map(|(position, param)| {
-            let value = self.decode_param(position, param);
-            let name = field_ident(&param.field);
-            // A later argument asks a length for its value, which takes its type to be known.
-            let ty = param.field.is_length.then(|| self.field_type(param)).map(|ty| quote!(: #ty));
-            if param.field.shape == Shape::Null { quote!(#value;) } else { quote!(let #name #ty = #value;) }
-        });
-        let names = self.fields().map(|param| field_ident(&param.field));
+        let (lifetime, _) = lifetimes(self.args_borrow());
+        let params = || self.plan.params.iter().enumerate();
+        let is_plain = |param: &Param| param.field.shape != Shape::Null && !param.field.is_counted_by_sibling();
+        let body = if params().all(|(_, param)| is_plain(param)) {
+            let fields = params().map(|(position, param)| {
+                let (name, value) = (field_ident(&param.field), self.decode_param(position, param));
+                quote!(#name: #value)
+            });
+            quote!(Ok(Self { #(#fields),* }))
+        } else {
+            let reads = params().map(|(position, param)| {
+                let (name, value) = (field_ident(&param.field), self.decode_param(position, param));
+                // A later argument asks a length for its value, which takes its type to be known.
+                let ty = param.field.is_length.then(|| self.field_type(param)).map(|ty| quote!(: #ty));
+                if param.field.shape == Shape::Null { quote!(#value;) } else { quote!(let #name #ty = #value;) }
+            });
+            let names = self.fields().map(|param| field_ident(&param.field));
+            quote!(#(#reads)* Ok(Self { #(#names),* }))
+        };
         quote! {
-            #[doc = #docs]
-            pub fn #function #lifetime(d: &mut #decoder) -> Result<#args #generics_use, DecodeError> {
-                #(#reads)*
-                Ok(#args { #(#names),* })
-            }
+            fn decode(d: &mut Decoder<#lifetime>) -> Result<Self, DecodeError> { #body }
         }
     }
 
@@ -78,17 +79,10 @@ impl Emitter<'_, '_> {
     }
 
     pub(super) fn encode(&self) -> TokenStream {
-        let (function, args) = (self.name("encode_{}"), self.args());
-        let anonymous = generics(self.args_borrow(), &quote!('_));
-        let constant = ident(&names::command_constant(&self.command.name));
-        let docs = format!("Encodes a request of `{}`: header and arguments.", self.command.name);
-        let writes: Vec<_> = self.plan.params.iter().map(|param| self.encode_param(param)).collect();
-        let used = writes.iter().any(|write| mentions(write, "args"));
-        let args_name = if used { quote!(args) } else { quote!(_args) };
+        let writes = self.plan.params.iter().map(|param| self.encode_param(param));
         quote! {
-            #[doc = #docs]
-            pub fn #function(e: &mut Encoder, flags: u32, #args_name: &#args #anonymous) {
-                e.write_header(CommandType::#constant, flags);
+            fn encode(&self, e: &mut Encoder, flags: u32) {
+                e.write_header(Self::TYPE, flags);
                 #(#writes)*
             }
         }
@@ -103,48 +97,48 @@ impl Emitter<'_, '_> {
         let is_handle = field.handle().is_some();
         let scalar = is_scalar(&field.var.ty);
         let value = match (&field.shape, field.nullable, param.direction) {
-            (Shape::Pointer, true, Direction::In) => quote!(args.#name),
-            (Shape::Pointer, true, _) => quote!(args.#name.as_deref()),
-            (_, _, Direction::In) => quote!(Some(args.#name)),
-            _ => quote!(Some(&*args.#name)),
+            (Shape::Pointer, true, Direction::In) => quote!(self.#name),
+            (Shape::Pointer, true, _) => quote!(self.#name.as_deref()),
+            (_, _, Direction::In) => quote!(Some(self.#name)),
+            _ => quote!(Some(&*self.#name)),
         };
         match &field.shape {
             Shape::Null => quote!(e.write_null();),
-            Shape::Value if is_handle => quote!(e.write_handle_param(&args.#name);),
+            Shape::Value if is_handle => quote!(e.write_handle_param(&self.#name);),
             Shape::Value if scalar => match self.strided_by(field) {
                 Some(array) => {
                     let item = self.item(array);
-                    quote!(e.write(e.stride::<#item>(args.#name));)
+                    quote!(e.write(e.stride::<#item>(self.#name));)
                 }
-                None => quote!(e.write(args.#name);),
+                None => quote!(e.write(self.#name);),
             },
-            Shape::Value => quote!(#encode(e, &args.#name);),
-            Shape::Pointer if is_out && is_handle => quote!(e.write_new_handle(&args.#name);),
+            Shape::Value => quote!(#encode(e, &self.#name);),
+            Shape::Pointer if is_out && is_handle => quote!(e.write_new_handle(&self.#name);),
             Shape::Pointer if is_out && field.partial == Partial::Marker && !field.nullable => {
                 quote!(e.write_marker(true);)
             }
             Shape::Pointer if is_out && field.partial == Partial::Marker => {
-                quote!(e.write_marker(args.#name.is_some());)
+                quote!(e.write_marker(self.#name.is_some());)
             }
             Shape::Pointer => quote!(e.write_optional(#value, #encode);),
-            Shape::Array(_) if is_out && is_handle => quote!(e.write_new_handles(&args.#name);),
-            Shape::Array(_) if is_handle => quote!(e.write_handle_params(&args.#name);),
+            Shape::Array(_) if is_out && is_handle => quote!(e.write_new_handles(&self.#name);),
+            Shape::Array(_) if is_handle => quote!(e.write_handle_params(&self.#name);),
             Shape::Array(_) | Shape::Blob(_) if is_out && field.partial == Partial::Capacity => {
-                quote!(e.write_count(args.#name.len());)
+                quote!(e.write_count(self.#name.len());)
             }
-            Shape::Array(_) if scalar => quote!(e.write_scalars(args.#name);),
-            Shape::Array(_) => quote!(e.write_items(args.#name, #encode);),
+            Shape::Array(_) if scalar => quote!(e.write_scalars(self.#name);),
+            Shape::Array(_) => quote!(e.write_items(self.#name, #encode);),
             Shape::Rows(_, inner) => {
                 let inner = self.length(inner, true);
                 let row = encode_row(field, &encode, &inner);
-                quote!(e.write_rows(args.#name, |e, nth, items| #row);)
+                quote!(e.write_rows(self.#name, |e, nth, items| #row);)
             }
-            Shape::Blob(_) => quote!(e.write_blob(args.#name);),
-            Shape::Str => quote!(e.write_str(args.#name);),
-            Shape::Strs(_) => quote!(e.write_strs(args.#name);),
-            Shape::Fixed(_) if scalar => quote!(e.write_scalars(&args.#name);),
-            Shape::Fixed(_) => quote!(e.write_items(&args.#name, #encode);),
-            Shape::Chars(_) => quote!(e.write_chars(&args.#name);),
+            Shape::Blob(_) => quote!(e.write_blob(self.#name);),
+            Shape::Str => quote!(e.write_str(self.#name);),
+            Shape::Strs(_) => quote!(e.write_strs(self.#name);),
+            Shape::Fixed(_) if scalar => quote!(e.write_scalars(&self.#name);),
+            Shape::Fixed(_) => quote!(e.write_items(&self.#name, #encode);),
+            Shape::Chars(_) => quote!(e.write_chars(&self.#name);),
         }
     }
 }

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use proc_macro2::{Ident, Literal, TokenStream};
 use quote::quote;
 
+use super::chains;
 use super::codec::Codec;
 use super::file::FileBuilder;
 use super::names::{self, ident};
@@ -32,12 +33,17 @@ pub(super) fn emit(codec: &Codec<'_>) -> Vec<FileBuilder> {
         let file = families.entry(family).or_insert_with(|| family_file(family));
         file.push(union_row(codec, *id, union));
     }
+    let mut commands: BTreeMap<&str, Vec<TokenStream>> = BTreeMap::new();
     for command in &plan.commands {
-        let family = model.commands[command.index].family;
-        let file = families.entry(family).or_insert_with(|| family_file(family));
-        file.push(command_row(codec, command));
+        commands.entry(model.commands[command.index].family).or_default().push(command_row(codec, command));
     }
-    let mut files = vec![module(families.keys()), tables(codec)];
+    for (family, rows) in &commands {
+        let file = families.entry(family).or_insert_with(|| family_file(family));
+        let (table, count) = (commands_of(family), rows.len());
+        let count = Literal::usize_unsuffixed(count);
+        file.push(quote!(pub(crate) static #table: [CommandRow; #count] = [#(#rows),*];));
+    }
+    let mut files = vec![module(families.keys()), tables(codec, commands.keys())];
     files.extend(types::emit(codec));
     files.extend(families.into_values());
     files
@@ -49,7 +55,7 @@ fn family_file(family: &str) -> FileBuilder {
 }
 
 fn rows_file(path: String, docs: String) -> FileBuilder {
-    let mut file = FileBuilder::new(path, docs).exported_as(MODULE);
+    let mut file = FileBuilder::new(path, docs).shared_as(MODULE);
     file.push(quote!(
         use crate::reflect::row::*;
     ));
@@ -60,32 +66,29 @@ fn type_row(c_name: &str) -> Ident {
     ident(&names::type_row(c_name))
 }
 
-fn command_row_name(c_name: &str) -> Ident {
-    ident(&names::command_row(c_name))
+/// The name of the table of a family's commands.
+fn commands_of(family: &str) -> Ident {
+    ident(&format!("{}_COMMANDS", family.to_uppercase()))
 }
 
 fn struct_row(codec: &Codec<'_>, id: StructId, plan: &StructPlan) -> TokenStream {
     let structure = codec.model.structure(id);
     let (row, name, aliases) = (type_row(structure.name()), structure.name(), &structure.names[1..]);
-    let s_type = match structure.s_type() {
-        Some(s_type) => {
-            let s_type = Literal::i32_unsuffixed(s_type);
-            quote!(Some(#s_type))
-        }
-        None => quote!(None),
-    };
-    let children = codec.model.children(structure);
-    let children = children.iter().map(|child| type_row(codec.model.structure(*child).name()));
     let members = plan.fields.iter().map(|field| member(codec, field, Direction::In));
-    quote! {
-        pub(crate) static #row: StructRow = StructRow {
-            name: #name,
-            aliases: &[#(#aliases),*],
-            s_type: #s_type,
-            children: &[#(&#children),*],
-            members: &[#(#members),*],
-        };
-    }
+    let members = quote!(&[#(#members),*]);
+    let made = match &structure.chain {
+        Some(chain) => {
+            let s_type = codec.types.structure_type(id, chain);
+            quote!(tagged(#name, #s_type, #members))
+        }
+        None => quote!(plain(#name, #members)),
+    };
+    let chain = (!codec.model.children(structure).is_empty()).then(|| {
+        let table = chains::table_name(structure);
+        quote!(.followed_by(chains::#table))
+    });
+    let aliases = (!aliases.is_empty()).then(|| quote!(.aliases(&[#(#aliases),*])));
+    quote!(pub(crate) static #row: StructRow = #made #chain #aliases;)
 }
 
 fn union_row(codec: &Codec<'_>, id: UnionId, plan: &UnionPlan) -> TokenStream {
@@ -119,7 +122,7 @@ fn selector<'c>(codec: &'c Codec<'_>, id: UnionId) -> &'c str {
 
 fn command_row(codec: &Codec<'_>, plan: &CommandPlan) -> TokenStream {
     let command = &codec.model.commands[plan.index];
-    let (row, constant) = (command_row_name(&command.name), ident(&names::command_constant(&command.name)));
+    let constant = ident(&names::command_constant(&command.name));
     let returns = match command.returns {
         Returns::Nothing | Returns::Opaque => quote!(Returns::Nothing),
         Returns::Result => quote!(Returns::Result),
@@ -127,13 +130,7 @@ fn command_row(codec: &Codec<'_>, plan: &CommandPlan) -> TokenStream {
         Returns::U64 => quote!(Returns::U64),
     };
     let params = plan.params.iter().map(|param| member(codec, &param.field, param.direction));
-    quote! {
-        pub(crate) static #row: CommandRow = CommandRow {
-            command: CommandType::#constant,
-            returns: #returns,
-            params: &[#(#params),*],
-        };
-    }
+    quote!(command(CommandType::#constant, #returns, &[#(#params),*]))
 }
 
 /// One member or parameter, as a call of the function for its shape.
@@ -264,26 +261,18 @@ fn module<'f>(families: impl Iterator<Item = &'f &'f str>) -> FileBuilder {
 }
 
 /// `reflect/tables.rs`: what leads to the rows.
-fn tables(codec: &Codec<'_>) -> FileBuilder {
+fn tables<'f>(codec: &Codec<'_>, families: impl Iterator<Item = &'f &'f str>) -> FileBuilder {
     let mut file = FileBuilder::new("reflect/tables.rs", "All rows, by number and by name.").using_all_of(MODULE);
     file.push(quote!(
+        use crate::generated::commands::NAMES;
+        use crate::reflect::row::by_number;
         use crate::reflect::{CommandRow, EnumRow, StructRow};
     ));
     let (model, plan) = (codec.model, codec.plan);
-    let last = model.commands.iter().map(|command| command.id).max().unwrap_or(0);
-    let rows: BTreeMap<u32, Ident> = plan
-        .commands
-        .iter()
-        .map(|command| (command.id, command_row_name(&model.commands[command.index].name)))
-        .collect();
-    let commands = (0..=last).map(|id| match rows.get(&id) {
-        Some(row) => quote!(Some(&#row)),
-        None => quote!(None),
-    });
-    let count = Literal::u32_unsuffixed(last + 1);
+    let families = families.copied().map(commands_of);
     file.push(quote! {
         #[doc = "Encodable commands by number."]
-        pub(crate) static COMMANDS: [Option<&CommandRow>; #count] = [#(#commands),*];
+        pub(crate) static COMMANDS: [Option<&CommandRow>; NAMES.len()] = by_number(&[#(&#families),*]);
     });
     let mut structs: Vec<&str> = plan.structs.keys().map(|id| model.structure(*id).name()).collect();
     structs.sort_unstable();

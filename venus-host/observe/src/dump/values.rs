@@ -138,7 +138,7 @@ impl Writer<'_> {
             let name = reflect::STRUCTURE_TYPE.display(s_type.into());
             line(self.text, inner, |text| write!(text, "sType = {name}"));
         }
-        if !value.row.children.is_empty() {
+        if value.row.children().len() > 0 {
             pad(self.text, inner);
             self.text.push_str("pNext = ");
             if value.chain.is_empty() {

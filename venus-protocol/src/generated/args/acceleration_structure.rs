@@ -3,9 +3,6 @@
 
 //! Commands of family `acceleration_structure`.
 
-use core::ffi::c_void;
-use core::ptr;
-
 use crate::generated::decode::{
     decode_acceleration_structure_build_geometry_info_khr,
     decode_acceleration_structure_build_sizes_info_khr,
@@ -26,8 +23,8 @@ use crate::generated::encode::{
 };
 use crate::vk;
 use crate::wire::{
-    CommandType, Count, DecodeError, Decoder, Encoder, Handle, Handles, NewHandles,
-    as_mut_ptr_or_null, as_ptr_or_null, bare_reply, call, impl_command,
+    Command, CommandType, Count, DecodeError, Decoder, Encoder, Handle, Handles,
+    NewHandles, Reply, returns,
 };
 
 /// Arguments of `vkCreateAccelerationStructureKHR` (command 304).
@@ -40,35 +37,41 @@ pub struct CreateAccelerationStructureKHRArgs<'a> {
     pub p_acceleration_structure: NewHandles<'a, vk::AccelerationStructureKHR>,
 }
 
-/// Decodes the arguments of `vkCreateAccelerationStructureKHR`, which follow the header.
-pub fn decode_create_acceleration_structure_khr<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CreateAccelerationStructureKHRArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_create_info = d.read_required(decode_acceleration_structure_create_info_khr)?;
-    d.read_null()?;
-    let p_acceleration_structure = d.read_new_handle(false)?;
-    Ok(CreateAccelerationStructureKHRArgs {
-        device,
-        p_create_info,
-        p_acceleration_structure,
-    })
-}
+impl<'a> Command<'a> for CreateAccelerationStructureKHRArgs<'a> {
+    const TYPE: CommandType = CommandType::CREATE_ACCELERATION_STRUCTURE_KHR;
+    type Return = vk::Result;
+    type Reply<'r> = CreateAccelerationStructureKHRReply where Self: 'r;
 
-/// Encodes a request of `vkCreateAccelerationStructureKHR`: header and arguments.
-pub fn encode_create_acceleration_structure_khr(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CreateAccelerationStructureKHRArgs<'_>,
-) {
-    e.write_header(CommandType::CREATE_ACCELERATION_STRUCTURE_KHR, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(
-        Some(args.p_create_info),
-        encode_acceleration_structure_create_info_khr,
-    );
-    e.write_null();
-    e.write_new_handle(&args.p_acceleration_structure);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let p_create_info = d
+            .read_required(decode_acceleration_structure_create_info_khr)?;
+        d.read_null()?;
+        let p_acceleration_structure = d.read_new_handle(false)?;
+        Ok(Self {
+            device,
+            p_create_info,
+            p_acceleration_structure,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(
+            Some(self.p_create_info),
+            encode_acceleration_structure_create_info_khr,
+        );
+        e.write_null();
+        e.write_new_handle(&self.p_acceleration_structure);
+    }
+
+    fn reply(&self, returned: vk::Result) -> CreateAccelerationStructureKHRReply {
+        CreateAccelerationStructureKHRReply {
+            returned,
+            p_acceleration_structure: self.p_acceleration_structure.ids.first().copied(),
+        }
+    }
 }
 
 /// Reply to `vkCreateAccelerationStructureKHR`.
@@ -79,64 +82,19 @@ pub struct CreateAccelerationStructureKHRReply {
     pub p_acceleration_structure: Option<u64>,
 }
 
-/// Encodes a reply to `vkCreateAccelerationStructureKHR`.
-pub fn encode_create_acceleration_structure_khr_reply(
-    e: &mut Encoder,
-    reply: &CreateAccelerationStructureKHRReply,
-) {
-    e.write(CommandType::CREATE_ACCELERATION_STRUCTURE_KHR.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_acceleration_structure.as_ref(), |e, id| e.write(*id));
-}
-
-/// Decodes a reply to `vkCreateAccelerationStructureKHR`.
-pub fn decode_create_acceleration_structure_khr_reply(
-    d: &mut Decoder<'_>,
-) -> Result<CreateAccelerationStructureKHRReply, DecodeError> {
-    d.read_reply_header(CommandType::CREATE_ACCELERATION_STRUCTURE_KHR)?;
-    let returned = d.read()?;
-    let p_acceleration_structure = d.read_optional(Decoder::read)?.map(|id| *id);
-    Ok(CreateAccelerationStructureKHRReply {
-        returned,
-        p_acceleration_structure,
-    })
-}
-
-impl CreateAccelerationStructureKHRArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> CreateAccelerationStructureKHRReply {
-        CreateAccelerationStructureKHRReply {
-            returned,
-            p_acceleration_structure: self.p_acceleration_structure.ids.first().copied(),
-        }
+impl Reply<'_> for CreateAccelerationStructureKHRReply {
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_acceleration_structure: d.read_optional(Decoder::read)?.map(|id| *id),
+        })
     }
 
-    /// Calls `vkCreateAccelerationStructureKHR` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCreateAccelerationStructureKHR,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.p_create_info,
-            ptr::null(),
-            as_mut_ptr_or_null(self.p_acceleration_structure.raws),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(self.p_acceleration_structure.as_ref(), |e, id| e.write(*id));
     }
 }
-
-impl_command!(
-    CreateAccelerationStructureKHRArgs<'a>, CREATE_ACCELERATION_STRUCTURE_KHR,
-    "vkCreateAccelerationStructureKHR", vk::Result, device_lost: false, owner: device,
-    slot: create_acceleration_structure_khr, decode_create_acceleration_structure_khr,
-    encode_create_acceleration_structure_khr,
-    encode_create_acceleration_structure_khr_reply
-);
 
 /// Arguments of `vkDestroyAccelerationStructureKHR` (command 305).
 pub struct DestroyAccelerationStructureKHRArgs {
@@ -146,71 +104,27 @@ pub struct DestroyAccelerationStructureKHRArgs {
     pub acceleration_structure: Handle<vk::AccelerationStructureKHR>,
 }
 
-/// Decodes the arguments of `vkDestroyAccelerationStructureKHR`, which follow the header.
-pub fn decode_destroy_acceleration_structure_khr(
-    d: &mut Decoder<'_>,
-) -> Result<DestroyAccelerationStructureKHRArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let acceleration_structure = d.read_handle_param()?;
-    d.read_null()?;
-    Ok(DestroyAccelerationStructureKHRArgs {
-        device,
-        acceleration_structure,
-    })
-}
+impl Command<'_> for DestroyAccelerationStructureKHRArgs {
+    const TYPE: CommandType = CommandType::DESTROY_ACCELERATION_STRUCTURE_KHR;
+    returns!(());
 
-/// Encodes a request of `vkDestroyAccelerationStructureKHR`: header and arguments.
-pub fn encode_destroy_acceleration_structure_khr(
-    e: &mut Encoder,
-    flags: u32,
-    args: &DestroyAccelerationStructureKHRArgs,
-) {
-    e.write_header(CommandType::DESTROY_ACCELERATION_STRUCTURE_KHR, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.acceleration_structure);
-    e.write_null();
-}
-
-bare_reply!(
-    DestroyAccelerationStructureKHRReply, DESTROY_ACCELERATION_STRUCTURE_KHR,
-    "vkDestroyAccelerationStructureKHR", (),
-    encode_destroy_acceleration_structure_khr_reply,
-    decode_destroy_acceleration_structure_khr_reply
-);
-
-impl DestroyAccelerationStructureKHRArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> DestroyAccelerationStructureKHRReply {
-        DestroyAccelerationStructureKHRReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let acceleration_structure = d.read_handle_param()?;
+        d.read_null()?;
+        Ok(Self {
+            device,
+            acceleration_structure,
+        })
     }
 
-    /// Calls `vkDestroyAccelerationStructureKHR` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkDestroyAccelerationStructureKHR,
-    ) {
-        call!(
-            function,
-            self.device.raw,
-            self.acceleration_structure.raw,
-            ptr::null(),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.acceleration_structure);
+        e.write_null();
     }
 }
-
-impl_command!(
-    DestroyAccelerationStructureKHRArgs, DESTROY_ACCELERATION_STRUCTURE_KHR,
-    "vkDestroyAccelerationStructureKHR", (), device_lost: false, owner: device,
-    slot: destroy_acceleration_structure_khr, decode_destroy_acceleration_structure_khr,
-    encode_destroy_acceleration_structure_khr,
-    encode_destroy_acceleration_structure_khr_reply
-);
 
 /// Arguments of `vkCopyAccelerationStructureKHR` (command 309).
 pub struct CopyAccelerationStructureKHRArgs<'a> {
@@ -222,66 +136,25 @@ pub struct CopyAccelerationStructureKHRArgs<'a> {
     pub p_info: &'a vk::CopyAccelerationStructureInfoKHR<'a>,
 }
 
-/// Decodes the arguments of `vkCopyAccelerationStructureKHR`, which follow the header.
-pub fn decode_copy_acceleration_structure_khr<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CopyAccelerationStructureKHRArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let deferred_operation = d.read_handle_param()?;
-    let p_info = d.read_required(decode_copy_acceleration_structure_info_khr)?;
-    Ok(CopyAccelerationStructureKHRArgs {
-        device,
-        deferred_operation,
-        p_info,
-    })
-}
+impl<'a> Command<'a> for CopyAccelerationStructureKHRArgs<'a> {
+    const TYPE: CommandType = CommandType::COPY_ACCELERATION_STRUCTURE_KHR;
+    returns!(vk::Result);
 
-/// Encodes a request of `vkCopyAccelerationStructureKHR`: header and arguments.
-pub fn encode_copy_acceleration_structure_khr(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CopyAccelerationStructureKHRArgs<'_>,
-) {
-    e.write_header(CommandType::COPY_ACCELERATION_STRUCTURE_KHR, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.deferred_operation);
-    e.write_optional(Some(args.p_info), encode_copy_acceleration_structure_info_khr);
-}
-
-bare_reply!(
-    CopyAccelerationStructureKHRReply, COPY_ACCELERATION_STRUCTURE_KHR,
-    "vkCopyAccelerationStructureKHR", vk::Result,
-    encode_copy_acceleration_structure_khr_reply,
-    decode_copy_acceleration_structure_khr_reply
-);
-
-impl CopyAccelerationStructureKHRArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> CopyAccelerationStructureKHRReply {
-        CopyAccelerationStructureKHRReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            deferred_operation: d.read_handle_param()?,
+            p_info: d.read_required(decode_copy_acceleration_structure_info_khr)?,
+        })
     }
 
-    /// Calls `vkCopyAccelerationStructureKHR` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCopyAccelerationStructureKHR,
-    ) -> vk::Result {
-        call!(function, self.device.raw, self.deferred_operation.raw, self.p_info)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.deferred_operation);
+        e.write_optional(Some(self.p_info), encode_copy_acceleration_structure_info_khr);
     }
 }
-
-impl_command!(
-    CopyAccelerationStructureKHRArgs<'a>, COPY_ACCELERATION_STRUCTURE_KHR,
-    "vkCopyAccelerationStructureKHR", vk::Result, device_lost: false, owner: device,
-    slot: copy_acceleration_structure_khr, decode_copy_acceleration_structure_khr,
-    encode_copy_acceleration_structure_khr, encode_copy_acceleration_structure_khr_reply
-);
 
 /// Arguments of `vkWriteAccelerationStructuresPropertiesKHR` (command 312).
 pub struct WriteAccelerationStructuresPropertiesKHRArgs<'a> {
@@ -301,43 +174,51 @@ pub struct WriteAccelerationStructuresPropertiesKHRArgs<'a> {
     pub stride: usize,
 }
 
-/// Decodes the arguments of `vkWriteAccelerationStructuresPropertiesKHR`, which follow the header.
-pub fn decode_write_acceleration_structures_properties_khr<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<WriteAccelerationStructuresPropertiesKHRArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let acceleration_structure_count: u32 = d.read()?;
-    let p_acceleration_structures = d
-        .read_handle_params(acceleration_structure_count.count(), false)?;
-    let query_type = d.read()?;
-    let data_size: usize = d.read()?;
-    let p_data = d.read_capacity(data_size.count(), false)?;
-    let stride = d.read()?;
-    Ok(WriteAccelerationStructuresPropertiesKHRArgs {
-        device,
-        acceleration_structure_count,
-        p_acceleration_structures,
-        query_type,
-        data_size,
-        p_data,
-        stride,
-    })
-}
+impl<'a> Command<'a> for WriteAccelerationStructuresPropertiesKHRArgs<'a> {
+    const TYPE: CommandType = CommandType::WRITE_ACCELERATION_STRUCTURES_PROPERTIES_KHR;
+    type Return = vk::Result;
+    type Reply<'r> = WriteAccelerationStructuresPropertiesKHRReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkWriteAccelerationStructuresPropertiesKHR`: header and arguments.
-pub fn encode_write_acceleration_structures_properties_khr(
-    e: &mut Encoder,
-    flags: u32,
-    args: &WriteAccelerationStructuresPropertiesKHRArgs<'_>,
-) {
-    e.write_header(CommandType::WRITE_ACCELERATION_STRUCTURES_PROPERTIES_KHR, flags);
-    e.write_handle_param(&args.device);
-    e.write(args.acceleration_structure_count);
-    e.write_handle_params(&args.p_acceleration_structures);
-    e.write(args.query_type);
-    e.write(args.data_size);
-    e.write_count(args.p_data.len());
-    e.write(args.stride);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let acceleration_structure_count: u32 = d.read()?;
+        let p_acceleration_structures = d
+            .read_handle_params(acceleration_structure_count.count(), false)?;
+        let query_type = d.read()?;
+        let data_size: usize = d.read()?;
+        let p_data = d.read_capacity(data_size.count(), false)?;
+        let stride = d.read()?;
+        Ok(Self {
+            device,
+            acceleration_structure_count,
+            p_acceleration_structures,
+            query_type,
+            data_size,
+            p_data,
+            stride,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write(self.acceleration_structure_count);
+        e.write_handle_params(&self.p_acceleration_structures);
+        e.write(self.query_type);
+        e.write(self.data_size);
+        e.write_count(self.p_data.len());
+        e.write(self.stride);
+    }
+
+    fn reply(
+        &self,
+        returned: vk::Result,
+    ) -> WriteAccelerationStructuresPropertiesKHRReply<'_> {
+        WriteAccelerationStructuresPropertiesKHRReply {
+            returned,
+            p_data: &*self.p_data,
+        }
+    }
 }
 
 /// Reply to `vkWriteAccelerationStructuresPropertiesKHR`.
@@ -348,72 +229,19 @@ pub struct WriteAccelerationStructuresPropertiesKHRReply<'a> {
     pub p_data: &'a [u8],
 }
 
-/// Encodes a reply to `vkWriteAccelerationStructuresPropertiesKHR`.
-pub fn encode_write_acceleration_structures_properties_khr_reply(
-    e: &mut Encoder,
-    reply: &WriteAccelerationStructuresPropertiesKHRReply<'_>,
-) {
-    e.write(CommandType::WRITE_ACCELERATION_STRUCTURES_PROPERTIES_KHR.0);
-    e.write(reply.returned);
-    e.write_blob(reply.p_data);
-}
-
-/// Decodes a reply to `vkWriteAccelerationStructuresPropertiesKHR`.
-pub fn decode_write_acceleration_structures_properties_khr_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<WriteAccelerationStructuresPropertiesKHRReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::WRITE_ACCELERATION_STRUCTURES_PROPERTIES_KHR)?;
-    let returned = d.read()?;
-    let p_data = d.read_blob(d.peek_count(), true)?;
-    Ok(WriteAccelerationStructuresPropertiesKHRReply {
-        returned,
-        p_data,
-    })
-}
-
-impl WriteAccelerationStructuresPropertiesKHRArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(
-        &self,
-        returned: vk::Result,
-    ) -> WriteAccelerationStructuresPropertiesKHRReply<'_> {
-        WriteAccelerationStructuresPropertiesKHRReply {
-            returned,
-            p_data: &*self.p_data,
-        }
+impl<'a> Reply<'a> for WriteAccelerationStructuresPropertiesKHRReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_data: d.read_blob(d.peek_count(), true)?,
+        })
     }
 
-    /// Calls `vkWriteAccelerationStructuresPropertiesKHR` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkWriteAccelerationStructuresPropertiesKHR,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.acceleration_structure_count,
-            as_ptr_or_null(self.p_acceleration_structures.raws),
-            self.query_type,
-            self.data_size,
-            as_mut_ptr_or_null(self.p_data).cast::<c_void>(),
-            self.stride,
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_blob(self.p_data);
     }
 }
-
-impl_command!(
-    WriteAccelerationStructuresPropertiesKHRArgs<'a>,
-    WRITE_ACCELERATION_STRUCTURES_PROPERTIES_KHR,
-    "vkWriteAccelerationStructuresPropertiesKHR", vk::Result, device_lost: false,
-    owner: device, slot: write_acceleration_structures_properties_khr,
-    decode_write_acceleration_structures_properties_khr,
-    encode_write_acceleration_structures_properties_khr,
-    encode_write_acceleration_structures_properties_khr_reply
-);
 
 /// Arguments of `vkGetAccelerationStructureDeviceAddressKHR` (command 316).
 pub struct GetAccelerationStructureDeviceAddressKHRArgs<'a> {
@@ -423,70 +251,27 @@ pub struct GetAccelerationStructureDeviceAddressKHRArgs<'a> {
     pub p_info: &'a vk::AccelerationStructureDeviceAddressInfoKHR<'a>,
 }
 
-/// Decodes the arguments of `vkGetAccelerationStructureDeviceAddressKHR`, which follow the header.
-pub fn decode_get_acceleration_structure_device_address_khr<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetAccelerationStructureDeviceAddressKHRArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_info = d.read_required(decode_acceleration_structure_device_address_info_khr)?;
-    Ok(GetAccelerationStructureDeviceAddressKHRArgs {
-        device,
-        p_info,
-    })
-}
+impl<'a> Command<'a> for GetAccelerationStructureDeviceAddressKHRArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_ACCELERATION_STRUCTURE_DEVICE_ADDRESS_KHR;
+    returns!(u64);
 
-/// Encodes a request of `vkGetAccelerationStructureDeviceAddressKHR`: header and arguments.
-pub fn encode_get_acceleration_structure_device_address_khr(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetAccelerationStructureDeviceAddressKHRArgs<'_>,
-) {
-    e.write_header(CommandType::GET_ACCELERATION_STRUCTURE_DEVICE_ADDRESS_KHR, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(
-        Some(args.p_info),
-        encode_acceleration_structure_device_address_info_khr,
-    );
-}
-
-bare_reply!(
-    GetAccelerationStructureDeviceAddressKHRReply,
-    GET_ACCELERATION_STRUCTURE_DEVICE_ADDRESS_KHR,
-    "vkGetAccelerationStructureDeviceAddressKHR", u64,
-    encode_get_acceleration_structure_device_address_khr_reply,
-    decode_get_acceleration_structure_device_address_khr_reply
-);
-
-impl GetAccelerationStructureDeviceAddressKHRArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: u64) -> GetAccelerationStructureDeviceAddressKHRReply {
-        GetAccelerationStructureDeviceAddressKHRReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            p_info: d
+                .read_required(decode_acceleration_structure_device_address_info_khr)?,
+        })
     }
 
-    /// Calls `vkGetAccelerationStructureDeviceAddressKHR` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetAccelerationStructureDeviceAddressKHR,
-    ) -> u64 {
-        call!(function, self.device.raw, self.p_info)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(
+            Some(self.p_info),
+            encode_acceleration_structure_device_address_info_khr,
+        );
     }
 }
-
-impl_command!(
-    GetAccelerationStructureDeviceAddressKHRArgs<'a>,
-    GET_ACCELERATION_STRUCTURE_DEVICE_ADDRESS_KHR,
-    "vkGetAccelerationStructureDeviceAddressKHR", u64, device_lost: false, owner: device,
-    slot: get_acceleration_structure_device_address_khr,
-    decode_get_acceleration_structure_device_address_khr,
-    encode_get_acceleration_structure_device_address_khr,
-    encode_get_acceleration_structure_device_address_khr_reply
-);
 
 /// Arguments of `vkGetDeviceAccelerationStructureCompatibilityKHR` (command 318).
 pub struct GetDeviceAccelerationStructureCompatibilityKHRArgs<'a> {
@@ -498,37 +283,39 @@ pub struct GetDeviceAccelerationStructureCompatibilityKHRArgs<'a> {
     pub p_compatibility: &'a mut vk::AccelerationStructureCompatibilityKHR,
 }
 
-/// Decodes the arguments of `vkGetDeviceAccelerationStructureCompatibilityKHR`, which follow the header.
-pub fn decode_get_device_acceleration_structure_compatibility_khr<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetDeviceAccelerationStructureCompatibilityKHRArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_version_info = d
-        .read_required(decode_acceleration_structure_version_info_khr)?;
-    let p_compatibility = d.read_required_room()?;
-    Ok(GetDeviceAccelerationStructureCompatibilityKHRArgs {
-        device,
-        p_version_info,
-        p_compatibility,
-    })
-}
+impl<'a> Command<'a> for GetDeviceAccelerationStructureCompatibilityKHRArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_DEVICE_ACCELERATION_STRUCTURE_COMPATIBILITY_KHR;
+    type Return = ();
+    type Reply<'r> = GetDeviceAccelerationStructureCompatibilityKHRReply<'r>
+    where
+        Self: 'r;
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            p_version_info: d
+                .read_required(decode_acceleration_structure_version_info_khr)?,
+            p_compatibility: d.read_required_room()?,
+        })
+    }
 
-/// Encodes a request of `vkGetDeviceAccelerationStructureCompatibilityKHR`: header and arguments.
-pub fn encode_get_device_acceleration_structure_compatibility_khr(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetDeviceAccelerationStructureCompatibilityKHRArgs<'_>,
-) {
-    e.write_header(
-        CommandType::GET_DEVICE_ACCELERATION_STRUCTURE_COMPATIBILITY_KHR,
-        flags,
-    );
-    e.write_handle_param(&args.device);
-    e.write_optional(
-        Some(args.p_version_info),
-        encode_acceleration_structure_version_info_khr,
-    );
-    e.write_marker(true);
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(
+            Some(self.p_version_info),
+            encode_acceleration_structure_version_info_khr,
+        );
+        e.write_marker(true);
+    }
+
+    fn reply(
+        &self,
+        _returned: (),
+    ) -> GetDeviceAccelerationStructureCompatibilityKHRReply<'_> {
+        GetDeviceAccelerationStructureCompatibilityKHRReply {
+            p_compatibility: Some(&*self.p_compatibility),
+        }
+    }
 }
 
 /// Reply to `vkGetDeviceAccelerationStructureCompatibilityKHR`.
@@ -537,66 +324,17 @@ pub struct GetDeviceAccelerationStructureCompatibilityKHRReply<'a> {
     pub p_compatibility: Option<&'a vk::AccelerationStructureCompatibilityKHR>,
 }
 
-/// Encodes a reply to `vkGetDeviceAccelerationStructureCompatibilityKHR`.
-pub fn encode_get_device_acceleration_structure_compatibility_khr_reply(
-    e: &mut Encoder,
-    reply: &GetDeviceAccelerationStructureCompatibilityKHRReply<'_>,
-) {
-    e.write(CommandType::GET_DEVICE_ACCELERATION_STRUCTURE_COMPATIBILITY_KHR.0);
-    e.write_optional(reply.p_compatibility, |e, value| e.write(*value));
-}
-
-/// Decodes a reply to `vkGetDeviceAccelerationStructureCompatibilityKHR`.
-pub fn decode_get_device_acceleration_structure_compatibility_khr_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetDeviceAccelerationStructureCompatibilityKHRReply<'a>, DecodeError> {
-    d.read_reply_header(
-        CommandType::GET_DEVICE_ACCELERATION_STRUCTURE_COMPATIBILITY_KHR,
-    )?;
-    let p_compatibility = d.read_optional(Decoder::read)?.map(|v| &*v);
-    Ok(GetDeviceAccelerationStructureCompatibilityKHRReply {
-        p_compatibility,
-    })
-}
-
-impl GetDeviceAccelerationStructureCompatibilityKHRArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(
-        &self,
-        _returned: (),
-    ) -> GetDeviceAccelerationStructureCompatibilityKHRReply<'_> {
-        GetDeviceAccelerationStructureCompatibilityKHRReply {
-            p_compatibility: Some(&*self.p_compatibility),
-        }
+impl<'a> Reply<'a> for GetDeviceAccelerationStructureCompatibilityKHRReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_compatibility: d.read_optional(Decoder::read)?.map(|v| &*v),
+        })
     }
 
-    /// Calls `vkGetDeviceAccelerationStructureCompatibilityKHR` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetDeviceAccelerationStructureCompatibilityKHR,
-    ) {
-        call!(
-            function,
-            self.device.raw,
-            self.p_version_info,
-            &mut *self.p_compatibility,
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write_optional(self.p_compatibility, |e, value| e.write(*value));
     }
 }
-
-impl_command!(
-    GetDeviceAccelerationStructureCompatibilityKHRArgs<'a>,
-    GET_DEVICE_ACCELERATION_STRUCTURE_COMPATIBILITY_KHR,
-    "vkGetDeviceAccelerationStructureCompatibilityKHR", (), device_lost: false,
-    owner: device, slot: get_device_acceleration_structure_compatibility_khr,
-    decode_get_device_acceleration_structure_compatibility_khr,
-    encode_get_device_acceleration_structure_compatibility_khr,
-    encode_get_device_acceleration_structure_compatibility_khr_reply
-);
 
 /// Arguments of `vkGetAccelerationStructureBuildSizesKHR` (command 319).
 pub struct GetAccelerationStructureBuildSizesKHRArgs<'a> {
@@ -612,45 +350,49 @@ pub struct GetAccelerationStructureBuildSizesKHRArgs<'a> {
     pub p_size_info: &'a mut vk::AccelerationStructureBuildSizesInfoKHR<'a>,
 }
 
-/// Decodes the arguments of `vkGetAccelerationStructureBuildSizesKHR`, which follow the header.
-pub fn decode_get_acceleration_structure_build_sizes_khr<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetAccelerationStructureBuildSizesKHRArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let build_type = d.read()?;
-    let p_build_info: &'a vk::AccelerationStructureBuildGeometryInfoKHR<'a> = d
-        .read_required(decode_acceleration_structure_build_geometry_info_khr)?;
-    let p_max_primitive_counts = d
-        .read_scalars(p_build_info.geometry_count.count(), true)?;
-    let p_size_info = d
-        .read_required(decode_acceleration_structure_build_sizes_info_khr_partial)?;
-    Ok(GetAccelerationStructureBuildSizesKHRArgs {
-        device,
-        build_type,
-        p_build_info,
-        p_max_primitive_counts,
-        p_size_info,
-    })
-}
+impl<'a> Command<'a> for GetAccelerationStructureBuildSizesKHRArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_ACCELERATION_STRUCTURE_BUILD_SIZES_KHR;
+    type Return = ();
+    type Reply<'r> = GetAccelerationStructureBuildSizesKHRReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetAccelerationStructureBuildSizesKHR`: header and arguments.
-pub fn encode_get_acceleration_structure_build_sizes_khr(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetAccelerationStructureBuildSizesKHRArgs<'_>,
-) {
-    e.write_header(CommandType::GET_ACCELERATION_STRUCTURE_BUILD_SIZES_KHR, flags);
-    e.write_handle_param(&args.device);
-    e.write(args.build_type);
-    e.write_optional(
-        Some(args.p_build_info),
-        encode_acceleration_structure_build_geometry_info_khr,
-    );
-    e.write_scalars(args.p_max_primitive_counts);
-    e.write_optional(
-        Some(&*args.p_size_info),
-        encode_acceleration_structure_build_sizes_info_khr_partial,
-    );
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let build_type = d.read()?;
+        let p_build_info: &'a vk::AccelerationStructureBuildGeometryInfoKHR<'a> = d
+            .read_required(decode_acceleration_structure_build_geometry_info_khr)?;
+        let p_max_primitive_counts = d
+            .read_scalars(p_build_info.geometry_count.count(), true)?;
+        let p_size_info = d
+            .read_required(decode_acceleration_structure_build_sizes_info_khr_partial)?;
+        Ok(Self {
+            device,
+            build_type,
+            p_build_info,
+            p_max_primitive_counts,
+            p_size_info,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write(self.build_type);
+        e.write_optional(
+            Some(self.p_build_info),
+            encode_acceleration_structure_build_geometry_info_khr,
+        );
+        e.write_scalars(self.p_max_primitive_counts);
+        e.write_optional(
+            Some(&*self.p_size_info),
+            encode_acceleration_structure_build_sizes_info_khr_partial,
+        );
+    }
+
+    fn reply(&self, _returned: ()) -> GetAccelerationStructureBuildSizesKHRReply<'_> {
+        GetAccelerationStructureBuildSizesKHRReply {
+            p_size_info: Some(&*self.p_size_info),
+        }
+    }
 }
 
 /// Reply to `vkGetAccelerationStructureBuildSizesKHR`.
@@ -659,68 +401,19 @@ pub struct GetAccelerationStructureBuildSizesKHRReply<'a> {
     pub p_size_info: Option<&'a vk::AccelerationStructureBuildSizesInfoKHR<'a>>,
 }
 
-/// Encodes a reply to `vkGetAccelerationStructureBuildSizesKHR`.
-pub fn encode_get_acceleration_structure_build_sizes_khr_reply(
-    e: &mut Encoder,
-    reply: &GetAccelerationStructureBuildSizesKHRReply<'_>,
-) {
-    e.write(CommandType::GET_ACCELERATION_STRUCTURE_BUILD_SIZES_KHR.0);
-    e.write_optional(
-        reply.p_size_info,
-        encode_acceleration_structure_build_sizes_info_khr,
-    );
-}
-
-/// Decodes a reply to `vkGetAccelerationStructureBuildSizesKHR`.
-pub fn decode_get_acceleration_structure_build_sizes_khr_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetAccelerationStructureBuildSizesKHRReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_ACCELERATION_STRUCTURE_BUILD_SIZES_KHR)?;
-    let p_size_info = d
-        .read_optional(decode_acceleration_structure_build_sizes_info_khr)?
-        .map(|v| &*v);
-    Ok(GetAccelerationStructureBuildSizesKHRReply {
-        p_size_info,
-    })
-}
-
-impl GetAccelerationStructureBuildSizesKHRArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(
-        &self,
-        _returned: (),
-    ) -> GetAccelerationStructureBuildSizesKHRReply<'_> {
-        GetAccelerationStructureBuildSizesKHRReply {
-            p_size_info: Some(&*self.p_size_info),
-        }
+impl<'a> Reply<'a> for GetAccelerationStructureBuildSizesKHRReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_size_info: d
+                .read_optional(decode_acceleration_structure_build_sizes_info_khr)?
+                .map(|v| &*v),
+        })
     }
 
-    /// Calls `vkGetAccelerationStructureBuildSizesKHR` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetAccelerationStructureBuildSizesKHR,
-    ) {
-        call!(
-            function,
-            self.device.raw,
-            self.build_type,
-            self.p_build_info,
-            as_ptr_or_null(self.p_max_primitive_counts),
-            &mut *self.p_size_info,
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write_optional(
+            self.p_size_info,
+            encode_acceleration_structure_build_sizes_info_khr,
+        );
     }
 }
-
-impl_command!(
-    GetAccelerationStructureBuildSizesKHRArgs<'a>,
-    GET_ACCELERATION_STRUCTURE_BUILD_SIZES_KHR,
-    "vkGetAccelerationStructureBuildSizesKHR", (), device_lost: false, owner: device,
-    slot: get_acceleration_structure_build_sizes_khr,
-    decode_get_acceleration_structure_build_sizes_khr,
-    encode_get_acceleration_structure_build_sizes_khr,
-    encode_get_acceleration_structure_build_sizes_khr_reply
-);

@@ -3,26 +3,25 @@
 
 //! Commands of family `buffer`.
 
-use core::ptr;
-
 use crate::generated::decode::{
     decode_bind_buffer_memory_info, decode_buffer_create_info,
     decode_buffer_device_address_info, decode_buffer_memory_requirements_info2,
     decode_buffer_view_create_info, decode_device_buffer_memory_requirements,
     decode_memory_requirements, decode_memory_requirements2,
-    decode_memory_requirements2_partial, decode_memory_requirements_partial,
+    decode_memory_requirements2_partial,
 };
 use crate::generated::encode::{
     encode_bind_buffer_memory_info, encode_buffer_create_info,
     encode_buffer_device_address_info, encode_buffer_memory_requirements_info2,
     encode_buffer_view_create_info, encode_device_buffer_memory_requirements,
     encode_memory_requirements, encode_memory_requirements2,
-    encode_memory_requirements2_partial, encode_memory_requirements_partial,
+    encode_memory_requirements2_partial,
 };
+use crate::generated::minima;
 use crate::vk;
 use crate::wire::{
-    CommandType, Count, DecodeError, Decoder, Encoder, Handle, NewHandles,
-    as_mut_ptr_or_null, as_ptr_or_null, bare_reply, call, impl_command,
+    Command, CommandType, Count, DecodeError, Decoder, Encoder, Handle, NewHandles,
+    Reply, returns,
 };
 
 /// Arguments of `vkBindBufferMemory` (command 28).
@@ -37,71 +36,27 @@ pub struct BindBufferMemoryArgs {
     pub memory_offset: vk::DeviceSize,
 }
 
-/// Decodes the arguments of `vkBindBufferMemory`, which follow the header.
-pub fn decode_bind_buffer_memory(
-    d: &mut Decoder<'_>,
-) -> Result<BindBufferMemoryArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let buffer = d.read_handle_param()?;
-    let memory = d.read_handle_param()?;
-    let memory_offset = d.read()?;
-    Ok(BindBufferMemoryArgs {
-        device,
-        buffer,
-        memory,
-        memory_offset,
-    })
-}
+impl Command<'_> for BindBufferMemoryArgs {
+    const TYPE: CommandType = CommandType::BIND_BUFFER_MEMORY;
+    returns!(vk::Result);
 
-/// Encodes a request of `vkBindBufferMemory`: header and arguments.
-pub fn encode_bind_buffer_memory(
-    e: &mut Encoder,
-    flags: u32,
-    args: &BindBufferMemoryArgs,
-) {
-    e.write_header(CommandType::BIND_BUFFER_MEMORY, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.buffer);
-    e.write_handle_param(&args.memory);
-    e.write(args.memory_offset);
-}
-
-bare_reply!(
-    BindBufferMemoryReply, BIND_BUFFER_MEMORY, "vkBindBufferMemory", vk::Result,
-    encode_bind_buffer_memory_reply, decode_bind_buffer_memory_reply
-);
-
-impl BindBufferMemoryArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> BindBufferMemoryReply {
-        BindBufferMemoryReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            buffer: d.read_handle_param()?,
+            memory: d.read_handle_param()?,
+            memory_offset: d.read()?,
+        })
     }
 
-    /// Calls `vkBindBufferMemory` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkBindBufferMemory,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.buffer.raw,
-            self.memory.raw,
-            self.memory_offset,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.buffer);
+        e.write_handle_param(&self.memory);
+        e.write(self.memory_offset);
     }
 }
-
-impl_command!(
-    BindBufferMemoryArgs, BIND_BUFFER_MEMORY, "vkBindBufferMemory", vk::Result,
-    device_lost: false, owner: device, slot: bind_buffer_memory,
-    decode_bind_buffer_memory, encode_bind_buffer_memory,
-    encode_bind_buffer_memory_reply
-);
 
 /// Arguments of `vkGetBufferMemoryRequirements` (command 30).
 pub struct GetBufferMemoryRequirementsArgs<'a> {
@@ -113,33 +68,31 @@ pub struct GetBufferMemoryRequirementsArgs<'a> {
     pub p_memory_requirements: &'a mut vk::MemoryRequirements,
 }
 
-/// Decodes the arguments of `vkGetBufferMemoryRequirements`, which follow the header.
-pub fn decode_get_buffer_memory_requirements<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetBufferMemoryRequirementsArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let buffer = d.read_handle_param()?;
-    let p_memory_requirements = d.read_required(decode_memory_requirements_partial)?;
-    Ok(GetBufferMemoryRequirementsArgs {
-        device,
-        buffer,
-        p_memory_requirements,
-    })
-}
+impl<'a> Command<'a> for GetBufferMemoryRequirementsArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_BUFFER_MEMORY_REQUIREMENTS;
+    type Return = ();
+    type Reply<'r> = GetBufferMemoryRequirementsReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetBufferMemoryRequirements`: header and arguments.
-pub fn encode_get_buffer_memory_requirements(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetBufferMemoryRequirementsArgs<'_>,
-) {
-    e.write_header(CommandType::GET_BUFFER_MEMORY_REQUIREMENTS, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.buffer);
-    e.write_optional(
-        Some(&*args.p_memory_requirements),
-        encode_memory_requirements_partial,
-    );
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            buffer: d.read_handle_param()?,
+            p_memory_requirements: d.read_required(Decoder::read_nothing)?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.buffer);
+        e.write_optional(Some(&*self.p_memory_requirements), |_, _| {});
+    }
+
+    fn reply(&self, _returned: ()) -> GetBufferMemoryRequirementsReply<'_> {
+        GetBufferMemoryRequirementsReply {
+            p_memory_requirements: Some(&*self.p_memory_requirements),
+        }
+    }
 }
 
 /// Reply to `vkGetBufferMemoryRequirements`.
@@ -148,57 +101,19 @@ pub struct GetBufferMemoryRequirementsReply<'a> {
     pub p_memory_requirements: Option<&'a vk::MemoryRequirements>,
 }
 
-/// Encodes a reply to `vkGetBufferMemoryRequirements`.
-pub fn encode_get_buffer_memory_requirements_reply(
-    e: &mut Encoder,
-    reply: &GetBufferMemoryRequirementsReply<'_>,
-) {
-    e.write(CommandType::GET_BUFFER_MEMORY_REQUIREMENTS.0);
-    e.write_optional(reply.p_memory_requirements, encode_memory_requirements);
-}
-
-/// Decodes a reply to `vkGetBufferMemoryRequirements`.
-pub fn decode_get_buffer_memory_requirements_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetBufferMemoryRequirementsReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_BUFFER_MEMORY_REQUIREMENTS)?;
-    let p_memory_requirements = d
-        .read_optional(decode_memory_requirements)?
-        .map(|v| &*v);
-    Ok(GetBufferMemoryRequirementsReply {
-        p_memory_requirements,
-    })
-}
-
-impl GetBufferMemoryRequirementsArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, _returned: ()) -> GetBufferMemoryRequirementsReply<'_> {
-        GetBufferMemoryRequirementsReply {
-            p_memory_requirements: Some(&*self.p_memory_requirements),
-        }
+impl<'a> Reply<'a> for GetBufferMemoryRequirementsReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_memory_requirements: d
+                .read_optional(decode_memory_requirements)?
+                .map(|v| &*v),
+        })
     }
 
-    /// Calls `vkGetBufferMemoryRequirements` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkGetBufferMemoryRequirements) {
-        call!(
-            function,
-            self.device.raw,
-            self.buffer.raw,
-            &mut *self.p_memory_requirements,
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write_optional(self.p_memory_requirements, encode_memory_requirements);
     }
 }
-
-impl_command!(
-    GetBufferMemoryRequirementsArgs<'a>, GET_BUFFER_MEMORY_REQUIREMENTS,
-    "vkGetBufferMemoryRequirements", (), device_lost: false, owner: device,
-    slot: get_buffer_memory_requirements, decode_get_buffer_memory_requirements,
-    encode_get_buffer_memory_requirements, encode_get_buffer_memory_requirements_reply
-);
 
 /// Arguments of `vkCreateBuffer` (command 50).
 pub struct CreateBufferArgs<'a> {
@@ -210,28 +125,37 @@ pub struct CreateBufferArgs<'a> {
     pub p_buffer: NewHandles<'a, vk::Buffer>,
 }
 
-/// Decodes the arguments of `vkCreateBuffer`, which follow the header.
-pub fn decode_create_buffer<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CreateBufferArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_create_info = d.read_required(decode_buffer_create_info)?;
-    d.read_null()?;
-    let p_buffer = d.read_new_handle(false)?;
-    Ok(CreateBufferArgs {
-        device,
-        p_create_info,
-        p_buffer,
-    })
-}
+impl<'a> Command<'a> for CreateBufferArgs<'a> {
+    const TYPE: CommandType = CommandType::CREATE_BUFFER;
+    type Return = vk::Result;
+    type Reply<'r> = CreateBufferReply where Self: 'r;
 
-/// Encodes a request of `vkCreateBuffer`: header and arguments.
-pub fn encode_create_buffer(e: &mut Encoder, flags: u32, args: &CreateBufferArgs<'_>) {
-    e.write_header(CommandType::CREATE_BUFFER, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(Some(args.p_create_info), encode_buffer_create_info);
-    e.write_null();
-    e.write_new_handle(&args.p_buffer);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let p_create_info = d.read_required(decode_buffer_create_info)?;
+        d.read_null()?;
+        let p_buffer = d.read_new_handle(false)?;
+        Ok(Self {
+            device,
+            p_create_info,
+            p_buffer,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(Some(self.p_create_info), encode_buffer_create_info);
+        e.write_null();
+        e.write_new_handle(&self.p_buffer);
+    }
+
+    fn reply(&self, returned: vk::Result) -> CreateBufferReply {
+        CreateBufferReply {
+            returned,
+            p_buffer: self.p_buffer.ids.first().copied(),
+        }
+    }
 }
 
 /// Reply to `vkCreateBuffer`.
@@ -242,56 +166,19 @@ pub struct CreateBufferReply {
     pub p_buffer: Option<u64>,
 }
 
-/// Encodes a reply to `vkCreateBuffer`.
-pub fn encode_create_buffer_reply(e: &mut Encoder, reply: &CreateBufferReply) {
-    e.write(CommandType::CREATE_BUFFER.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_buffer.as_ref(), |e, id| e.write(*id));
-}
-
-/// Decodes a reply to `vkCreateBuffer`.
-pub fn decode_create_buffer_reply(
-    d: &mut Decoder<'_>,
-) -> Result<CreateBufferReply, DecodeError> {
-    d.read_reply_header(CommandType::CREATE_BUFFER)?;
-    let returned = d.read()?;
-    let p_buffer = d.read_optional(Decoder::read)?.map(|id| *id);
-    Ok(CreateBufferReply {
-        returned,
-        p_buffer,
-    })
-}
-
-impl CreateBufferArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> CreateBufferReply {
-        CreateBufferReply {
-            returned,
-            p_buffer: self.p_buffer.ids.first().copied(),
-        }
+impl Reply<'_> for CreateBufferReply {
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_buffer: d.read_optional(Decoder::read)?.map(|id| *id),
+        })
     }
 
-    /// Calls `vkCreateBuffer` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCreateBuffer) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.p_create_info,
-            ptr::null(),
-            as_mut_ptr_or_null(self.p_buffer.raws),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(self.p_buffer.as_ref(), |e, id| e.write(*id));
     }
 }
-
-impl_command!(
-    CreateBufferArgs<'a>, CREATE_BUFFER, "vkCreateBuffer", vk::Result,
-    device_lost: false, owner: device, slot: create_buffer, decode_create_buffer,
-    encode_create_buffer, encode_create_buffer_reply
-);
 
 /// Arguments of `vkDestroyBuffer` (command 51).
 pub struct DestroyBufferArgs {
@@ -301,53 +188,24 @@ pub struct DestroyBufferArgs {
     pub buffer: Handle<vk::Buffer>,
 }
 
-/// Decodes the arguments of `vkDestroyBuffer`, which follow the header.
-pub fn decode_destroy_buffer(
-    d: &mut Decoder<'_>,
-) -> Result<DestroyBufferArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let buffer = d.read_handle_param()?;
-    d.read_null()?;
-    Ok(DestroyBufferArgs {
-        device,
-        buffer,
-    })
-}
+impl Command<'_> for DestroyBufferArgs {
+    const TYPE: CommandType = CommandType::DESTROY_BUFFER;
+    returns!(());
 
-/// Encodes a request of `vkDestroyBuffer`: header and arguments.
-pub fn encode_destroy_buffer(e: &mut Encoder, flags: u32, args: &DestroyBufferArgs) {
-    e.write_header(CommandType::DESTROY_BUFFER, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.buffer);
-    e.write_null();
-}
-
-bare_reply!(
-    DestroyBufferReply, DESTROY_BUFFER, "vkDestroyBuffer", (),
-    encode_destroy_buffer_reply, decode_destroy_buffer_reply
-);
-
-impl DestroyBufferArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> DestroyBufferReply {
-        DestroyBufferReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let buffer = d.read_handle_param()?;
+        d.read_null()?;
+        Ok(Self { device, buffer })
     }
 
-    /// Calls `vkDestroyBuffer` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyBuffer) {
-        call!(function, self.device.raw, self.buffer.raw, ptr::null())
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.buffer);
+        e.write_null();
     }
 }
-
-impl_command!(
-    DestroyBufferArgs, DESTROY_BUFFER, "vkDestroyBuffer", (), device_lost: false,
-    owner: device, slot: destroy_buffer, decode_destroy_buffer, encode_destroy_buffer,
-    encode_destroy_buffer_reply
-);
 
 /// Arguments of `vkCreateBufferView` (command 52).
 pub struct CreateBufferViewArgs<'a> {
@@ -359,32 +217,37 @@ pub struct CreateBufferViewArgs<'a> {
     pub p_view: NewHandles<'a, vk::BufferView>,
 }
 
-/// Decodes the arguments of `vkCreateBufferView`, which follow the header.
-pub fn decode_create_buffer_view<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CreateBufferViewArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_create_info = d.read_required(decode_buffer_view_create_info)?;
-    d.read_null()?;
-    let p_view = d.read_new_handle(false)?;
-    Ok(CreateBufferViewArgs {
-        device,
-        p_create_info,
-        p_view,
-    })
-}
+impl<'a> Command<'a> for CreateBufferViewArgs<'a> {
+    const TYPE: CommandType = CommandType::CREATE_BUFFER_VIEW;
+    type Return = vk::Result;
+    type Reply<'r> = CreateBufferViewReply where Self: 'r;
 
-/// Encodes a request of `vkCreateBufferView`: header and arguments.
-pub fn encode_create_buffer_view(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CreateBufferViewArgs<'_>,
-) {
-    e.write_header(CommandType::CREATE_BUFFER_VIEW, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(Some(args.p_create_info), encode_buffer_view_create_info);
-    e.write_null();
-    e.write_new_handle(&args.p_view);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let p_create_info = d.read_required(decode_buffer_view_create_info)?;
+        d.read_null()?;
+        let p_view = d.read_new_handle(false)?;
+        Ok(Self {
+            device,
+            p_create_info,
+            p_view,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(Some(self.p_create_info), encode_buffer_view_create_info);
+        e.write_null();
+        e.write_new_handle(&self.p_view);
+    }
+
+    fn reply(&self, returned: vk::Result) -> CreateBufferViewReply {
+        CreateBufferViewReply {
+            returned,
+            p_view: self.p_view.ids.first().copied(),
+        }
+    }
 }
 
 /// Reply to `vkCreateBufferView`.
@@ -395,60 +258,19 @@ pub struct CreateBufferViewReply {
     pub p_view: Option<u64>,
 }
 
-/// Encodes a reply to `vkCreateBufferView`.
-pub fn encode_create_buffer_view_reply(e: &mut Encoder, reply: &CreateBufferViewReply) {
-    e.write(CommandType::CREATE_BUFFER_VIEW.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_view.as_ref(), |e, id| e.write(*id));
-}
-
-/// Decodes a reply to `vkCreateBufferView`.
-pub fn decode_create_buffer_view_reply(
-    d: &mut Decoder<'_>,
-) -> Result<CreateBufferViewReply, DecodeError> {
-    d.read_reply_header(CommandType::CREATE_BUFFER_VIEW)?;
-    let returned = d.read()?;
-    let p_view = d.read_optional(Decoder::read)?.map(|id| *id);
-    Ok(CreateBufferViewReply {
-        returned,
-        p_view,
-    })
-}
-
-impl CreateBufferViewArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> CreateBufferViewReply {
-        CreateBufferViewReply {
-            returned,
-            p_view: self.p_view.ids.first().copied(),
-        }
+impl Reply<'_> for CreateBufferViewReply {
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_view: d.read_optional(Decoder::read)?.map(|id| *id),
+        })
     }
 
-    /// Calls `vkCreateBufferView` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCreateBufferView,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.p_create_info,
-            ptr::null(),
-            as_mut_ptr_or_null(self.p_view.raws),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(self.p_view.as_ref(), |e, id| e.write(*id));
     }
 }
-
-impl_command!(
-    CreateBufferViewArgs<'a>, CREATE_BUFFER_VIEW, "vkCreateBufferView", vk::Result,
-    device_lost: false, owner: device, slot: create_buffer_view,
-    decode_create_buffer_view, encode_create_buffer_view,
-    encode_create_buffer_view_reply
-);
 
 /// Arguments of `vkDestroyBufferView` (command 53).
 pub struct DestroyBufferViewArgs {
@@ -458,58 +280,24 @@ pub struct DestroyBufferViewArgs {
     pub buffer_view: Handle<vk::BufferView>,
 }
 
-/// Decodes the arguments of `vkDestroyBufferView`, which follow the header.
-pub fn decode_destroy_buffer_view(
-    d: &mut Decoder<'_>,
-) -> Result<DestroyBufferViewArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let buffer_view = d.read_handle_param()?;
-    d.read_null()?;
-    Ok(DestroyBufferViewArgs {
-        device,
-        buffer_view,
-    })
-}
+impl Command<'_> for DestroyBufferViewArgs {
+    const TYPE: CommandType = CommandType::DESTROY_BUFFER_VIEW;
+    returns!(());
 
-/// Encodes a request of `vkDestroyBufferView`: header and arguments.
-pub fn encode_destroy_buffer_view(
-    e: &mut Encoder,
-    flags: u32,
-    args: &DestroyBufferViewArgs,
-) {
-    e.write_header(CommandType::DESTROY_BUFFER_VIEW, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.buffer_view);
-    e.write_null();
-}
-
-bare_reply!(
-    DestroyBufferViewReply, DESTROY_BUFFER_VIEW, "vkDestroyBufferView", (),
-    encode_destroy_buffer_view_reply, decode_destroy_buffer_view_reply
-);
-
-impl DestroyBufferViewArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> DestroyBufferViewReply {
-        DestroyBufferViewReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let buffer_view = d.read_handle_param()?;
+        d.read_null()?;
+        Ok(Self { device, buffer_view })
     }
 
-    /// Calls `vkDestroyBufferView` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyBufferView) {
-        call!(function, self.device.raw, self.buffer_view.raw, ptr::null())
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.buffer_view);
+        e.write_null();
     }
 }
-
-impl_command!(
-    DestroyBufferViewArgs, DESTROY_BUFFER_VIEW, "vkDestroyBufferView", (),
-    device_lost: false, owner: device, slot: destroy_buffer_view,
-    decode_destroy_buffer_view, encode_destroy_buffer_view,
-    encode_destroy_buffer_view_reply
-);
 
 /// Arguments of `vkBindBufferMemory2` (command 138).
 pub struct BindBufferMemory2Args<'a> {
@@ -521,77 +309,36 @@ pub struct BindBufferMemory2Args<'a> {
     pub p_bind_infos: &'a [vk::BindBufferMemoryInfo<'a>],
 }
 
-/// Decodes the arguments of `vkBindBufferMemory2`, which follow the header.
-pub fn decode_bind_buffer_memory2<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<BindBufferMemory2Args<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let bind_info_count: u32 = d.read()?;
-    let p_bind_infos = d
-        .read_items(bind_info_count.count(), false, 36, decode_bind_buffer_memory_info)?;
-    Ok(BindBufferMemory2Args {
-        device,
-        bind_info_count,
-        p_bind_infos,
-    })
-}
+impl<'a> Command<'a> for BindBufferMemory2Args<'a> {
+    const TYPE: CommandType = CommandType::BIND_BUFFER_MEMORY2;
+    returns!(vk::Result);
 
-/// Encodes a request of `vkBindBufferMemory2`: header and arguments.
-pub fn encode_bind_buffer_memory2(
-    e: &mut Encoder,
-    flags: u32,
-    args: &BindBufferMemory2Args<'_>,
-) {
-    e.write_header(CommandType::BIND_BUFFER_MEMORY2, flags);
-    e.write_handle_param(&args.device);
-    e.write(args.bind_info_count);
-    e.write_items(args.p_bind_infos, encode_bind_buffer_memory_info);
-}
-
-bare_reply!(
-    BindBufferMemory2Reply, BIND_BUFFER_MEMORY2, "vkBindBufferMemory2", vk::Result,
-    encode_bind_buffer_memory2_reply, decode_bind_buffer_memory2_reply
-);
-
-impl BindBufferMemory2Args<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> BindBufferMemory2Reply {
-        BindBufferMemory2Reply { returned }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let bind_info_count: u32 = d.read()?;
+        let p_bind_infos = d
+            .read_items(
+                bind_info_count.count(),
+                false,
+                minima::BIND_BUFFER_MEMORY_INFO,
+                decode_bind_buffer_memory_info,
+            )?;
+        Ok(Self {
+            device,
+            bind_info_count,
+            p_bind_infos,
+        })
     }
 
-    /// Calls `vkBindBufferMemory2` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkBindBufferMemory2,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.bind_info_count,
-            as_ptr_or_null(self.p_bind_infos),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write(self.bind_info_count);
+        e.write_items(self.p_bind_infos, encode_bind_buffer_memory_info);
     }
 }
 
-impl_command!(
-    BindBufferMemory2Args<'a>, BIND_BUFFER_MEMORY2, "vkBindBufferMemory2", vk::Result,
-    device_lost: false, owner: device, slot: bind_buffer_memory2,
-    decode_bind_buffer_memory2, encode_bind_buffer_memory2,
-    encode_bind_buffer_memory2_reply
-);
-
-pub use self::{
-    BindBufferMemory2Args as BindBufferMemory2KHRArgs,
-    BindBufferMemory2Reply as BindBufferMemory2KHRReply,
-    decode_bind_buffer_memory2 as decode_bind_buffer_memory2_khr,
-    encode_bind_buffer_memory2 as encode_bind_buffer_memory2_khr,
-    encode_bind_buffer_memory2_reply as encode_bind_buffer_memory2_khr_reply,
-    decode_bind_buffer_memory2_reply as decode_bind_buffer_memory2_khr_reply,
-};
+pub use self::BindBufferMemory2Args as BindBufferMemory2KHRArgs;
 
 /// Arguments of `vkGetBufferMemoryRequirements2` (command 145).
 pub struct GetBufferMemoryRequirements2Args<'a> {
@@ -603,33 +350,34 @@ pub struct GetBufferMemoryRequirements2Args<'a> {
     pub p_memory_requirements: &'a mut vk::MemoryRequirements2<'a>,
 }
 
-/// Decodes the arguments of `vkGetBufferMemoryRequirements2`, which follow the header.
-pub fn decode_get_buffer_memory_requirements2<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetBufferMemoryRequirements2Args<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_info = d.read_required(decode_buffer_memory_requirements_info2)?;
-    let p_memory_requirements = d.read_required(decode_memory_requirements2_partial)?;
-    Ok(GetBufferMemoryRequirements2Args {
-        device,
-        p_info,
-        p_memory_requirements,
-    })
-}
+impl<'a> Command<'a> for GetBufferMemoryRequirements2Args<'a> {
+    const TYPE: CommandType = CommandType::GET_BUFFER_MEMORY_REQUIREMENTS2;
+    type Return = ();
+    type Reply<'r> = GetBufferMemoryRequirements2Reply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetBufferMemoryRequirements2`: header and arguments.
-pub fn encode_get_buffer_memory_requirements2(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetBufferMemoryRequirements2Args<'_>,
-) {
-    e.write_header(CommandType::GET_BUFFER_MEMORY_REQUIREMENTS2, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(Some(args.p_info), encode_buffer_memory_requirements_info2);
-    e.write_optional(
-        Some(&*args.p_memory_requirements),
-        encode_memory_requirements2_partial,
-    );
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            p_info: d.read_required(decode_buffer_memory_requirements_info2)?,
+            p_memory_requirements: d.read_required(decode_memory_requirements2_partial)?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(Some(self.p_info), encode_buffer_memory_requirements_info2);
+        e.write_optional(
+            Some(&*self.p_memory_requirements),
+            encode_memory_requirements2_partial,
+        );
+    }
+
+    fn reply(&self, _returned: ()) -> GetBufferMemoryRequirements2Reply<'_> {
+        GetBufferMemoryRequirements2Reply {
+            p_memory_requirements: Some(&*self.p_memory_requirements),
+        }
+    }
 }
 
 /// Reply to `vkGetBufferMemoryRequirements2`.
@@ -638,68 +386,23 @@ pub struct GetBufferMemoryRequirements2Reply<'a> {
     pub p_memory_requirements: Option<&'a vk::MemoryRequirements2<'a>>,
 }
 
-/// Encodes a reply to `vkGetBufferMemoryRequirements2`.
-pub fn encode_get_buffer_memory_requirements2_reply(
-    e: &mut Encoder,
-    reply: &GetBufferMemoryRequirements2Reply<'_>,
-) {
-    e.write(CommandType::GET_BUFFER_MEMORY_REQUIREMENTS2.0);
-    e.write_optional(reply.p_memory_requirements, encode_memory_requirements2);
-}
-
-/// Decodes a reply to `vkGetBufferMemoryRequirements2`.
-pub fn decode_get_buffer_memory_requirements2_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetBufferMemoryRequirements2Reply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_BUFFER_MEMORY_REQUIREMENTS2)?;
-    let p_memory_requirements = d
-        .read_optional(decode_memory_requirements2)?
-        .map(|v| &*v);
-    Ok(GetBufferMemoryRequirements2Reply {
-        p_memory_requirements,
-    })
-}
-
-impl GetBufferMemoryRequirements2Args<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, _returned: ()) -> GetBufferMemoryRequirements2Reply<'_> {
-        GetBufferMemoryRequirements2Reply {
-            p_memory_requirements: Some(&*self.p_memory_requirements),
-        }
+impl<'a> Reply<'a> for GetBufferMemoryRequirements2Reply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_memory_requirements: d
+                .read_optional(decode_memory_requirements2)?
+                .map(|v| &*v),
+        })
     }
 
-    /// Calls `vkGetBufferMemoryRequirements2` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetBufferMemoryRequirements2,
-    ) {
-        call!(
-            function,
-            self.device.raw,
-            self.p_info,
-            &mut *self.p_memory_requirements,
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write_optional(self.p_memory_requirements, encode_memory_requirements2);
     }
 }
-
-impl_command!(
-    GetBufferMemoryRequirements2Args<'a>, GET_BUFFER_MEMORY_REQUIREMENTS2,
-    "vkGetBufferMemoryRequirements2", (), device_lost: false, owner: device,
-    slot: get_buffer_memory_requirements2, decode_get_buffer_memory_requirements2,
-    encode_get_buffer_memory_requirements2, encode_get_buffer_memory_requirements2_reply
-);
 
 pub use self::{
     GetBufferMemoryRequirements2Args as GetBufferMemoryRequirements2KHRArgs,
     GetBufferMemoryRequirements2Reply as GetBufferMemoryRequirements2KHRReply,
-    decode_get_buffer_memory_requirements2 as decode_get_buffer_memory_requirements2_khr,
-    encode_get_buffer_memory_requirements2 as encode_get_buffer_memory_requirements2_khr,
-    encode_get_buffer_memory_requirements2_reply as encode_get_buffer_memory_requirements2_khr_reply,
-    decode_get_buffer_memory_requirements2_reply as decode_get_buffer_memory_requirements2_khr_reply,
 };
 
 /// Arguments of `vkGetBufferDeviceAddress` (command 175).
@@ -710,78 +413,26 @@ pub struct GetBufferDeviceAddressArgs<'a> {
     pub p_info: &'a vk::BufferDeviceAddressInfo<'a>,
 }
 
-/// Decodes the arguments of `vkGetBufferDeviceAddress`, which follow the header.
-pub fn decode_get_buffer_device_address<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetBufferDeviceAddressArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_info = d.read_required(decode_buffer_device_address_info)?;
-    Ok(GetBufferDeviceAddressArgs {
-        device,
-        p_info,
-    })
-}
+impl<'a> Command<'a> for GetBufferDeviceAddressArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_BUFFER_DEVICE_ADDRESS;
+    returns!(u64);
 
-/// Encodes a request of `vkGetBufferDeviceAddress`: header and arguments.
-pub fn encode_get_buffer_device_address(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetBufferDeviceAddressArgs<'_>,
-) {
-    e.write_header(CommandType::GET_BUFFER_DEVICE_ADDRESS, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(Some(args.p_info), encode_buffer_device_address_info);
-}
-
-bare_reply!(
-    GetBufferDeviceAddressReply, GET_BUFFER_DEVICE_ADDRESS, "vkGetBufferDeviceAddress",
-    u64, encode_get_buffer_device_address_reply, decode_get_buffer_device_address_reply
-);
-
-impl GetBufferDeviceAddressArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: u64) -> GetBufferDeviceAddressReply {
-        GetBufferDeviceAddressReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            p_info: d.read_required(decode_buffer_device_address_info)?,
+        })
     }
 
-    /// Calls `vkGetBufferDeviceAddress` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetBufferDeviceAddress,
-    ) -> u64 {
-        call!(function, self.device.raw, self.p_info)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(Some(self.p_info), encode_buffer_device_address_info);
     }
 }
 
-impl_command!(
-    GetBufferDeviceAddressArgs<'a>, GET_BUFFER_DEVICE_ADDRESS,
-    "vkGetBufferDeviceAddress", u64, device_lost: false, owner: device,
-    slot: get_buffer_device_address, decode_get_buffer_device_address,
-    encode_get_buffer_device_address, encode_get_buffer_device_address_reply
-);
-
-pub use self::{
-    GetBufferDeviceAddressArgs as GetBufferDeviceAddressEXTArgs,
-    GetBufferDeviceAddressReply as GetBufferDeviceAddressEXTReply,
-    decode_get_buffer_device_address as decode_get_buffer_device_address_ext,
-    encode_get_buffer_device_address as encode_get_buffer_device_address_ext,
-    encode_get_buffer_device_address_reply as encode_get_buffer_device_address_ext_reply,
-    decode_get_buffer_device_address_reply as decode_get_buffer_device_address_ext_reply,
-};
-pub use self::{
-    GetBufferDeviceAddressArgs as GetBufferDeviceAddressKHRArgs,
-    GetBufferDeviceAddressReply as GetBufferDeviceAddressKHRReply,
-    decode_get_buffer_device_address as decode_get_buffer_device_address_khr,
-    encode_get_buffer_device_address as encode_get_buffer_device_address_khr,
-    encode_get_buffer_device_address_reply as encode_get_buffer_device_address_khr_reply,
-    decode_get_buffer_device_address_reply as decode_get_buffer_device_address_khr_reply,
-};
+pub use self::GetBufferDeviceAddressArgs as GetBufferDeviceAddressEXTArgs;
+pub use self::GetBufferDeviceAddressArgs as GetBufferDeviceAddressKHRArgs;
 
 /// Arguments of `vkGetBufferOpaqueCaptureAddress` (command 176).
 pub struct GetBufferOpaqueCaptureAddressArgs<'a> {
@@ -791,73 +442,25 @@ pub struct GetBufferOpaqueCaptureAddressArgs<'a> {
     pub p_info: &'a vk::BufferDeviceAddressInfo<'a>,
 }
 
-/// Decodes the arguments of `vkGetBufferOpaqueCaptureAddress`, which follow the header.
-pub fn decode_get_buffer_opaque_capture_address<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetBufferOpaqueCaptureAddressArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_info = d.read_required(decode_buffer_device_address_info)?;
-    Ok(GetBufferOpaqueCaptureAddressArgs {
-        device,
-        p_info,
-    })
-}
+impl<'a> Command<'a> for GetBufferOpaqueCaptureAddressArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_BUFFER_OPAQUE_CAPTURE_ADDRESS;
+    returns!(u64);
 
-/// Encodes a request of `vkGetBufferOpaqueCaptureAddress`: header and arguments.
-pub fn encode_get_buffer_opaque_capture_address(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetBufferOpaqueCaptureAddressArgs<'_>,
-) {
-    e.write_header(CommandType::GET_BUFFER_OPAQUE_CAPTURE_ADDRESS, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(Some(args.p_info), encode_buffer_device_address_info);
-}
-
-bare_reply!(
-    GetBufferOpaqueCaptureAddressReply, GET_BUFFER_OPAQUE_CAPTURE_ADDRESS,
-    "vkGetBufferOpaqueCaptureAddress", u64,
-    encode_get_buffer_opaque_capture_address_reply,
-    decode_get_buffer_opaque_capture_address_reply
-);
-
-impl GetBufferOpaqueCaptureAddressArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: u64) -> GetBufferOpaqueCaptureAddressReply {
-        GetBufferOpaqueCaptureAddressReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            p_info: d.read_required(decode_buffer_device_address_info)?,
+        })
     }
 
-    /// Calls `vkGetBufferOpaqueCaptureAddress` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetBufferOpaqueCaptureAddress,
-    ) -> u64 {
-        call!(function, self.device.raw, self.p_info)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(Some(self.p_info), encode_buffer_device_address_info);
     }
 }
 
-impl_command!(
-    GetBufferOpaqueCaptureAddressArgs<'a>, GET_BUFFER_OPAQUE_CAPTURE_ADDRESS,
-    "vkGetBufferOpaqueCaptureAddress", u64, device_lost: false, owner: device,
-    slot: get_buffer_opaque_capture_address, decode_get_buffer_opaque_capture_address,
-    encode_get_buffer_opaque_capture_address,
-    encode_get_buffer_opaque_capture_address_reply
-);
-
-pub use self::{
-    GetBufferOpaqueCaptureAddressArgs as GetBufferOpaqueCaptureAddressKHRArgs,
-    GetBufferOpaqueCaptureAddressReply as GetBufferOpaqueCaptureAddressKHRReply,
-    decode_get_buffer_opaque_capture_address as decode_get_buffer_opaque_capture_address_khr,
-    encode_get_buffer_opaque_capture_address as encode_get_buffer_opaque_capture_address_khr,
-    encode_get_buffer_opaque_capture_address_reply as encode_get_buffer_opaque_capture_address_khr_reply,
-    decode_get_buffer_opaque_capture_address_reply as decode_get_buffer_opaque_capture_address_khr_reply,
-};
+pub use self::GetBufferOpaqueCaptureAddressArgs as GetBufferOpaqueCaptureAddressKHRArgs;
 
 /// Arguments of `vkGetDeviceBufferMemoryRequirements` (command 230).
 pub struct GetDeviceBufferMemoryRequirementsArgs<'a> {
@@ -869,33 +472,34 @@ pub struct GetDeviceBufferMemoryRequirementsArgs<'a> {
     pub p_memory_requirements: &'a mut vk::MemoryRequirements2<'a>,
 }
 
-/// Decodes the arguments of `vkGetDeviceBufferMemoryRequirements`, which follow the header.
-pub fn decode_get_device_buffer_memory_requirements<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetDeviceBufferMemoryRequirementsArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_info = d.read_required(decode_device_buffer_memory_requirements)?;
-    let p_memory_requirements = d.read_required(decode_memory_requirements2_partial)?;
-    Ok(GetDeviceBufferMemoryRequirementsArgs {
-        device,
-        p_info,
-        p_memory_requirements,
-    })
-}
+impl<'a> Command<'a> for GetDeviceBufferMemoryRequirementsArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_DEVICE_BUFFER_MEMORY_REQUIREMENTS;
+    type Return = ();
+    type Reply<'r> = GetDeviceBufferMemoryRequirementsReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetDeviceBufferMemoryRequirements`: header and arguments.
-pub fn encode_get_device_buffer_memory_requirements(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetDeviceBufferMemoryRequirementsArgs<'_>,
-) {
-    e.write_header(CommandType::GET_DEVICE_BUFFER_MEMORY_REQUIREMENTS, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(Some(args.p_info), encode_device_buffer_memory_requirements);
-    e.write_optional(
-        Some(&*args.p_memory_requirements),
-        encode_memory_requirements2_partial,
-    );
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            p_info: d.read_required(decode_device_buffer_memory_requirements)?,
+            p_memory_requirements: d.read_required(decode_memory_requirements2_partial)?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(Some(self.p_info), encode_device_buffer_memory_requirements);
+        e.write_optional(
+            Some(&*self.p_memory_requirements),
+            encode_memory_requirements2_partial,
+        );
+    }
+
+    fn reply(&self, _returned: ()) -> GetDeviceBufferMemoryRequirementsReply<'_> {
+        GetDeviceBufferMemoryRequirementsReply {
+            p_memory_requirements: Some(&*self.p_memory_requirements),
+        }
+    }
 }
 
 /// Reply to `vkGetDeviceBufferMemoryRequirements`.
@@ -904,68 +508,21 @@ pub struct GetDeviceBufferMemoryRequirementsReply<'a> {
     pub p_memory_requirements: Option<&'a vk::MemoryRequirements2<'a>>,
 }
 
-/// Encodes a reply to `vkGetDeviceBufferMemoryRequirements`.
-pub fn encode_get_device_buffer_memory_requirements_reply(
-    e: &mut Encoder,
-    reply: &GetDeviceBufferMemoryRequirementsReply<'_>,
-) {
-    e.write(CommandType::GET_DEVICE_BUFFER_MEMORY_REQUIREMENTS.0);
-    e.write_optional(reply.p_memory_requirements, encode_memory_requirements2);
-}
-
-/// Decodes a reply to `vkGetDeviceBufferMemoryRequirements`.
-pub fn decode_get_device_buffer_memory_requirements_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetDeviceBufferMemoryRequirementsReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_DEVICE_BUFFER_MEMORY_REQUIREMENTS)?;
-    let p_memory_requirements = d
-        .read_optional(decode_memory_requirements2)?
-        .map(|v| &*v);
-    Ok(GetDeviceBufferMemoryRequirementsReply {
-        p_memory_requirements,
-    })
-}
-
-impl GetDeviceBufferMemoryRequirementsArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, _returned: ()) -> GetDeviceBufferMemoryRequirementsReply<'_> {
-        GetDeviceBufferMemoryRequirementsReply {
-            p_memory_requirements: Some(&*self.p_memory_requirements),
-        }
+impl<'a> Reply<'a> for GetDeviceBufferMemoryRequirementsReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_memory_requirements: d
+                .read_optional(decode_memory_requirements2)?
+                .map(|v| &*v),
+        })
     }
 
-    /// Calls `vkGetDeviceBufferMemoryRequirements` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetDeviceBufferMemoryRequirements,
-    ) {
-        call!(
-            function,
-            self.device.raw,
-            self.p_info,
-            &mut *self.p_memory_requirements,
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write_optional(self.p_memory_requirements, encode_memory_requirements2);
     }
 }
-
-impl_command!(
-    GetDeviceBufferMemoryRequirementsArgs<'a>, GET_DEVICE_BUFFER_MEMORY_REQUIREMENTS,
-    "vkGetDeviceBufferMemoryRequirements", (), device_lost: false, owner: device,
-    slot: get_device_buffer_memory_requirements,
-    decode_get_device_buffer_memory_requirements,
-    encode_get_device_buffer_memory_requirements,
-    encode_get_device_buffer_memory_requirements_reply
-);
 
 pub use self::{
     GetDeviceBufferMemoryRequirementsArgs as GetDeviceBufferMemoryRequirementsKHRArgs,
     GetDeviceBufferMemoryRequirementsReply as GetDeviceBufferMemoryRequirementsKHRReply,
-    decode_get_device_buffer_memory_requirements as decode_get_device_buffer_memory_requirements_khr,
-    encode_get_device_buffer_memory_requirements as encode_get_device_buffer_memory_requirements_khr,
-    encode_get_device_buffer_memory_requirements_reply as encode_get_device_buffer_memory_requirements_khr_reply,
-    decode_get_device_buffer_memory_requirements_reply as decode_get_device_buffer_memory_requirements_khr_reply,
 };

@@ -3,8 +3,6 @@
 
 //! Commands of family `command_buffer`.
 
-use core::ffi::c_void;
-
 use crate::generated::decode::{
     decode_bind_descriptor_sets_info, decode_buffer_memory_barrier,
     decode_command_buffer_begin_info, decode_dependency_info,
@@ -17,10 +15,10 @@ use crate::generated::encode::{
     encode_image_memory_barrier, encode_memory_barrier, encode_push_constants_info,
     encode_push_descriptor_set_info, encode_write_descriptor_set,
 };
+use crate::generated::minima;
 use crate::vk;
 use crate::wire::{
-    CommandType, Count, DecodeError, Decoder, Encoder, Handle, Handles, as_ptr_or_null,
-    bare_reply, call, impl_command,
+    Command, CommandType, Count, DecodeError, Decoder, Encoder, Handle, Handles, returns,
 };
 
 /// Arguments of `vkBeginCommandBuffer` (command 90).
@@ -31,61 +29,23 @@ pub struct BeginCommandBufferArgs<'a> {
     pub p_begin_info: &'a vk::CommandBufferBeginInfo<'a>,
 }
 
-/// Decodes the arguments of `vkBeginCommandBuffer`, which follow the header.
-pub fn decode_begin_command_buffer<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<BeginCommandBufferArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let p_begin_info = d.read_required(decode_command_buffer_begin_info)?;
-    Ok(BeginCommandBufferArgs {
-        command_buffer,
-        p_begin_info,
-    })
-}
+impl<'a> Command<'a> for BeginCommandBufferArgs<'a> {
+    const TYPE: CommandType = CommandType::BEGIN_COMMAND_BUFFER;
+    returns!(vk::Result);
 
-/// Encodes a request of `vkBeginCommandBuffer`: header and arguments.
-pub fn encode_begin_command_buffer(
-    e: &mut Encoder,
-    flags: u32,
-    args: &BeginCommandBufferArgs<'_>,
-) {
-    e.write_header(CommandType::BEGIN_COMMAND_BUFFER, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_optional(Some(args.p_begin_info), encode_command_buffer_begin_info);
-}
-
-bare_reply!(
-    BeginCommandBufferReply, BEGIN_COMMAND_BUFFER, "vkBeginCommandBuffer", vk::Result,
-    encode_begin_command_buffer_reply, decode_begin_command_buffer_reply
-);
-
-impl BeginCommandBufferArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> BeginCommandBufferReply {
-        BeginCommandBufferReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            p_begin_info: d.read_required(decode_command_buffer_begin_info)?,
+        })
     }
 
-    /// Calls `vkBeginCommandBuffer` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkBeginCommandBuffer,
-    ) -> vk::Result {
-        call!(function, self.command_buffer.raw, self.p_begin_info)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_optional(Some(self.p_begin_info), encode_command_buffer_begin_info);
     }
 }
-
-impl_command!(
-    BeginCommandBufferArgs<'a>, BEGIN_COMMAND_BUFFER, "vkBeginCommandBuffer", vk::Result,
-    device_lost: false, owner: command_buffer, slot: begin_command_buffer,
-    decode_begin_command_buffer, encode_begin_command_buffer,
-    encode_begin_command_buffer_reply
-);
 
 /// Arguments of `vkEndCommandBuffer` (command 91).
 pub struct EndCommandBufferArgs {
@@ -93,56 +53,21 @@ pub struct EndCommandBufferArgs {
     pub command_buffer: Handle<vk::CommandBuffer>,
 }
 
-/// Decodes the arguments of `vkEndCommandBuffer`, which follow the header.
-pub fn decode_end_command_buffer(
-    d: &mut Decoder<'_>,
-) -> Result<EndCommandBufferArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    Ok(EndCommandBufferArgs {
-        command_buffer,
-    })
-}
+impl Command<'_> for EndCommandBufferArgs {
+    const TYPE: CommandType = CommandType::END_COMMAND_BUFFER;
+    returns!(vk::Result);
 
-/// Encodes a request of `vkEndCommandBuffer`: header and arguments.
-pub fn encode_end_command_buffer(
-    e: &mut Encoder,
-    flags: u32,
-    args: &EndCommandBufferArgs,
-) {
-    e.write_header(CommandType::END_COMMAND_BUFFER, flags);
-    e.write_handle_param(&args.command_buffer);
-}
-
-bare_reply!(
-    EndCommandBufferReply, END_COMMAND_BUFFER, "vkEndCommandBuffer", vk::Result,
-    encode_end_command_buffer_reply, decode_end_command_buffer_reply
-);
-
-impl EndCommandBufferArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> EndCommandBufferReply {
-        EndCommandBufferReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+        })
     }
 
-    /// Calls `vkEndCommandBuffer` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkEndCommandBuffer,
-    ) -> vk::Result {
-        call!(function, self.command_buffer.raw)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
     }
 }
-
-impl_command!(
-    EndCommandBufferArgs, END_COMMAND_BUFFER, "vkEndCommandBuffer", vk::Result,
-    device_lost: false, owner: command_buffer, slot: end_command_buffer,
-    decode_end_command_buffer, encode_end_command_buffer,
-    encode_end_command_buffer_reply
-);
 
 /// Arguments of `vkResetCommandBuffer` (command 92).
 pub struct ResetCommandBufferArgs {
@@ -152,61 +77,23 @@ pub struct ResetCommandBufferArgs {
     pub flags: vk::CommandBufferResetFlags,
 }
 
-/// Decodes the arguments of `vkResetCommandBuffer`, which follow the header.
-pub fn decode_reset_command_buffer(
-    d: &mut Decoder<'_>,
-) -> Result<ResetCommandBufferArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let flags = d.read()?;
-    Ok(ResetCommandBufferArgs {
-        command_buffer,
-        flags,
-    })
-}
+impl Command<'_> for ResetCommandBufferArgs {
+    const TYPE: CommandType = CommandType::RESET_COMMAND_BUFFER;
+    returns!(vk::Result);
 
-/// Encodes a request of `vkResetCommandBuffer`: header and arguments.
-pub fn encode_reset_command_buffer(
-    e: &mut Encoder,
-    flags: u32,
-    args: &ResetCommandBufferArgs,
-) {
-    e.write_header(CommandType::RESET_COMMAND_BUFFER, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.flags);
-}
-
-bare_reply!(
-    ResetCommandBufferReply, RESET_COMMAND_BUFFER, "vkResetCommandBuffer", vk::Result,
-    encode_reset_command_buffer_reply, decode_reset_command_buffer_reply
-);
-
-impl ResetCommandBufferArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> ResetCommandBufferReply {
-        ResetCommandBufferReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            flags: d.read()?,
+        })
     }
 
-    /// Calls `vkResetCommandBuffer` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkResetCommandBuffer,
-    ) -> vk::Result {
-        call!(function, self.command_buffer.raw, self.flags)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.flags);
     }
 }
-
-impl_command!(
-    ResetCommandBufferArgs, RESET_COMMAND_BUFFER, "vkResetCommandBuffer", vk::Result,
-    device_lost: false, owner: command_buffer, slot: reset_command_buffer,
-    decode_reset_command_buffer, encode_reset_command_buffer,
-    encode_reset_command_buffer_reply
-);
 
 /// Arguments of `vkCmdBindPipeline` (command 93).
 pub struct CmdBindPipelineArgs {
@@ -218,63 +105,25 @@ pub struct CmdBindPipelineArgs {
     pub pipeline: Handle<vk::Pipeline>,
 }
 
-/// Decodes the arguments of `vkCmdBindPipeline`, which follow the header.
-pub fn decode_cmd_bind_pipeline(
-    d: &mut Decoder<'_>,
-) -> Result<CmdBindPipelineArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let pipeline_bind_point = d.read()?;
-    let pipeline = d.read_handle_param()?;
-    Ok(CmdBindPipelineArgs {
-        command_buffer,
-        pipeline_bind_point,
-        pipeline,
-    })
-}
+impl Command<'_> for CmdBindPipelineArgs {
+    const TYPE: CommandType = CommandType::CMD_BIND_PIPELINE;
+    returns!(());
 
-/// Encodes a request of `vkCmdBindPipeline`: header and arguments.
-pub fn encode_cmd_bind_pipeline(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdBindPipelineArgs,
-) {
-    e.write_header(CommandType::CMD_BIND_PIPELINE, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.pipeline_bind_point);
-    e.write_handle_param(&args.pipeline);
-}
-
-bare_reply!(
-    CmdBindPipelineReply, CMD_BIND_PIPELINE, "vkCmdBindPipeline", (),
-    encode_cmd_bind_pipeline_reply, decode_cmd_bind_pipeline_reply
-);
-
-impl CmdBindPipelineArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdBindPipelineReply {
-        CmdBindPipelineReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            pipeline_bind_point: d.read()?,
+            pipeline: d.read_handle_param()?,
+        })
     }
 
-    /// Calls `vkCmdBindPipeline` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdBindPipeline) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.pipeline_bind_point,
-            self.pipeline.raw,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.pipeline_bind_point);
+        e.write_handle_param(&self.pipeline);
     }
 }
-
-impl_command!(
-    CmdBindPipelineArgs, CMD_BIND_PIPELINE, "vkCmdBindPipeline", (), device_lost: false,
-    owner: command_buffer, slot: cmd_bind_pipeline, decode_cmd_bind_pipeline,
-    encode_cmd_bind_pipeline, encode_cmd_bind_pipeline_reply
-);
 
 /// Arguments of `vkCmdBindDescriptorSets` (command 103).
 pub struct CmdBindDescriptorSetsArgs<'a> {
@@ -296,86 +145,44 @@ pub struct CmdBindDescriptorSetsArgs<'a> {
     pub p_dynamic_offsets: &'a [u32],
 }
 
-/// Decodes the arguments of `vkCmdBindDescriptorSets`, which follow the header.
-pub fn decode_cmd_bind_descriptor_sets<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdBindDescriptorSetsArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let pipeline_bind_point = d.read()?;
-    let layout = d.read_handle_param()?;
-    let first_set = d.read()?;
-    let descriptor_set_count: u32 = d.read()?;
-    let p_descriptor_sets = d.read_handle_params(descriptor_set_count.count(), false)?;
-    let dynamic_offset_count: u32 = d.read()?;
-    let p_dynamic_offsets = d.read_scalars(dynamic_offset_count.count(), false)?;
-    Ok(CmdBindDescriptorSetsArgs {
-        command_buffer,
-        pipeline_bind_point,
-        layout,
-        first_set,
-        descriptor_set_count,
-        p_descriptor_sets,
-        dynamic_offset_count,
-        p_dynamic_offsets,
-    })
-}
+impl<'a> Command<'a> for CmdBindDescriptorSetsArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_BIND_DESCRIPTOR_SETS;
+    returns!(());
 
-/// Encodes a request of `vkCmdBindDescriptorSets`: header and arguments.
-pub fn encode_cmd_bind_descriptor_sets(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdBindDescriptorSetsArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_BIND_DESCRIPTOR_SETS, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.pipeline_bind_point);
-    e.write_handle_param(&args.layout);
-    e.write(args.first_set);
-    e.write(args.descriptor_set_count);
-    e.write_handle_params(&args.p_descriptor_sets);
-    e.write(args.dynamic_offset_count);
-    e.write_scalars(args.p_dynamic_offsets);
-}
-
-bare_reply!(
-    CmdBindDescriptorSetsReply, CMD_BIND_DESCRIPTOR_SETS, "vkCmdBindDescriptorSets", (),
-    encode_cmd_bind_descriptor_sets_reply, decode_cmd_bind_descriptor_sets_reply
-);
-
-impl CmdBindDescriptorSetsArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdBindDescriptorSetsReply {
-        CmdBindDescriptorSetsReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let command_buffer = d.read_owner()?;
+        let pipeline_bind_point = d.read()?;
+        let layout = d.read_handle_param()?;
+        let first_set = d.read()?;
+        let descriptor_set_count: u32 = d.read()?;
+        let p_descriptor_sets = d
+            .read_handle_params(descriptor_set_count.count(), false)?;
+        let dynamic_offset_count: u32 = d.read()?;
+        let p_dynamic_offsets = d.read_scalars(dynamic_offset_count.count(), false)?;
+        Ok(Self {
+            command_buffer,
+            pipeline_bind_point,
+            layout,
+            first_set,
+            descriptor_set_count,
+            p_descriptor_sets,
+            dynamic_offset_count,
+            p_dynamic_offsets,
+        })
     }
 
-    /// Calls `vkCmdBindDescriptorSets` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdBindDescriptorSets) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.pipeline_bind_point,
-            self.layout.raw,
-            self.first_set,
-            self.descriptor_set_count,
-            as_ptr_or_null(self.p_descriptor_sets.raws),
-            self.dynamic_offset_count,
-            as_ptr_or_null(self.p_dynamic_offsets),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.pipeline_bind_point);
+        e.write_handle_param(&self.layout);
+        e.write(self.first_set);
+        e.write(self.descriptor_set_count);
+        e.write_handle_params(&self.p_descriptor_sets);
+        e.write(self.dynamic_offset_count);
+        e.write_scalars(self.p_dynamic_offsets);
     }
 }
-
-impl_command!(
-    CmdBindDescriptorSetsArgs<'a>, CMD_BIND_DESCRIPTOR_SETS, "vkCmdBindDescriptorSets",
-    (), device_lost: false, owner: command_buffer, slot: cmd_bind_descriptor_sets,
-    decode_cmd_bind_descriptor_sets, encode_cmd_bind_descriptor_sets,
-    encode_cmd_bind_descriptor_sets_reply
-);
 
 /// Arguments of `vkCmdBindIndexBuffer` (command 104).
 pub struct CmdBindIndexBufferArgs {
@@ -389,70 +196,27 @@ pub struct CmdBindIndexBufferArgs {
     pub index_type: vk::IndexType,
 }
 
-/// Decodes the arguments of `vkCmdBindIndexBuffer`, which follow the header.
-pub fn decode_cmd_bind_index_buffer(
-    d: &mut Decoder<'_>,
-) -> Result<CmdBindIndexBufferArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let buffer = d.read_handle_param()?;
-    let offset = d.read()?;
-    let index_type = d.read()?;
-    Ok(CmdBindIndexBufferArgs {
-        command_buffer,
-        buffer,
-        offset,
-        index_type,
-    })
-}
+impl Command<'_> for CmdBindIndexBufferArgs {
+    const TYPE: CommandType = CommandType::CMD_BIND_INDEX_BUFFER;
+    returns!(());
 
-/// Encodes a request of `vkCmdBindIndexBuffer`: header and arguments.
-pub fn encode_cmd_bind_index_buffer(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdBindIndexBufferArgs,
-) {
-    e.write_header(CommandType::CMD_BIND_INDEX_BUFFER, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_handle_param(&args.buffer);
-    e.write(args.offset);
-    e.write(args.index_type);
-}
-
-bare_reply!(
-    CmdBindIndexBufferReply, CMD_BIND_INDEX_BUFFER, "vkCmdBindIndexBuffer", (),
-    encode_cmd_bind_index_buffer_reply, decode_cmd_bind_index_buffer_reply
-);
-
-impl CmdBindIndexBufferArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdBindIndexBufferReply {
-        CmdBindIndexBufferReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            buffer: d.read_handle_param()?,
+            offset: d.read()?,
+            index_type: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdBindIndexBuffer` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdBindIndexBuffer) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.buffer.raw,
-            self.offset,
-            self.index_type,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_handle_param(&self.buffer);
+        e.write(self.offset);
+        e.write(self.index_type);
     }
 }
-
-impl_command!(
-    CmdBindIndexBufferArgs, CMD_BIND_INDEX_BUFFER, "vkCmdBindIndexBuffer", (),
-    device_lost: false, owner: command_buffer, slot: cmd_bind_index_buffer,
-    decode_cmd_bind_index_buffer, encode_cmd_bind_index_buffer,
-    encode_cmd_bind_index_buffer_reply
-);
 
 /// Arguments of `vkCmdBindVertexBuffers` (command 105).
 pub struct CmdBindVertexBuffersArgs<'a> {
@@ -468,74 +232,34 @@ pub struct CmdBindVertexBuffersArgs<'a> {
     pub p_offsets: &'a [vk::DeviceSize],
 }
 
-/// Decodes the arguments of `vkCmdBindVertexBuffers`, which follow the header.
-pub fn decode_cmd_bind_vertex_buffers<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdBindVertexBuffersArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let first_binding = d.read()?;
-    let binding_count: u32 = d.read()?;
-    let p_buffers = d.read_handle_params(binding_count.count(), false)?;
-    let p_offsets = d.read_scalars(binding_count.count(), false)?;
-    Ok(CmdBindVertexBuffersArgs {
-        command_buffer,
-        first_binding,
-        binding_count,
-        p_buffers,
-        p_offsets,
-    })
-}
+impl<'a> Command<'a> for CmdBindVertexBuffersArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_BIND_VERTEX_BUFFERS;
+    returns!(());
 
-/// Encodes a request of `vkCmdBindVertexBuffers`: header and arguments.
-pub fn encode_cmd_bind_vertex_buffers(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdBindVertexBuffersArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_BIND_VERTEX_BUFFERS, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.first_binding);
-    e.write(args.binding_count);
-    e.write_handle_params(&args.p_buffers);
-    e.write_scalars(args.p_offsets);
-}
-
-bare_reply!(
-    CmdBindVertexBuffersReply, CMD_BIND_VERTEX_BUFFERS, "vkCmdBindVertexBuffers", (),
-    encode_cmd_bind_vertex_buffers_reply, decode_cmd_bind_vertex_buffers_reply
-);
-
-impl CmdBindVertexBuffersArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdBindVertexBuffersReply {
-        CmdBindVertexBuffersReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let command_buffer = d.read_owner()?;
+        let first_binding = d.read()?;
+        let binding_count: u32 = d.read()?;
+        let p_buffers = d.read_handle_params(binding_count.count(), false)?;
+        let p_offsets = d.read_scalars(binding_count.count(), false)?;
+        Ok(Self {
+            command_buffer,
+            first_binding,
+            binding_count,
+            p_buffers,
+            p_offsets,
+        })
     }
 
-    /// Calls `vkCmdBindVertexBuffers` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdBindVertexBuffers) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.first_binding,
-            self.binding_count,
-            as_ptr_or_null(self.p_buffers.raws),
-            as_ptr_or_null(self.p_offsets),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.first_binding);
+        e.write(self.binding_count);
+        e.write_handle_params(&self.p_buffers);
+        e.write_scalars(self.p_offsets);
     }
 }
-
-impl_command!(
-    CmdBindVertexBuffersArgs<'a>, CMD_BIND_VERTEX_BUFFERS, "vkCmdBindVertexBuffers", (),
-    device_lost: false, owner: command_buffer, slot: cmd_bind_vertex_buffers,
-    decode_cmd_bind_vertex_buffers, encode_cmd_bind_vertex_buffers,
-    encode_cmd_bind_vertex_buffers_reply
-);
 
 /// Arguments of `vkCmdResetEvent` (command 124).
 pub struct CmdResetEventArgs {
@@ -547,54 +271,25 @@ pub struct CmdResetEventArgs {
     pub stage_mask: vk::PipelineStageFlags,
 }
 
-/// Decodes the arguments of `vkCmdResetEvent`, which follow the header.
-pub fn decode_cmd_reset_event(
-    d: &mut Decoder<'_>,
-) -> Result<CmdResetEventArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let event = d.read_handle_param()?;
-    let stage_mask = d.read()?;
-    Ok(CmdResetEventArgs {
-        command_buffer,
-        event,
-        stage_mask,
-    })
-}
+impl Command<'_> for CmdResetEventArgs {
+    const TYPE: CommandType = CommandType::CMD_RESET_EVENT;
+    returns!(());
 
-/// Encodes a request of `vkCmdResetEvent`: header and arguments.
-pub fn encode_cmd_reset_event(e: &mut Encoder, flags: u32, args: &CmdResetEventArgs) {
-    e.write_header(CommandType::CMD_RESET_EVENT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_handle_param(&args.event);
-    e.write(args.stage_mask);
-}
-
-bare_reply!(
-    CmdResetEventReply, CMD_RESET_EVENT, "vkCmdResetEvent", (),
-    encode_cmd_reset_event_reply, decode_cmd_reset_event_reply
-);
-
-impl CmdResetEventArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdResetEventReply {
-        CmdResetEventReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            event: d.read_handle_param()?,
+            stage_mask: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdResetEvent` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdResetEvent) {
-        call!(function, self.command_buffer.raw, self.event.raw, self.stage_mask)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_handle_param(&self.event);
+        e.write(self.stage_mask);
     }
 }
-
-impl_command!(
-    CmdResetEventArgs, CMD_RESET_EVENT, "vkCmdResetEvent", (), device_lost: false,
-    owner: command_buffer, slot: cmd_reset_event, decode_cmd_reset_event,
-    encode_cmd_reset_event, encode_cmd_reset_event_reply
-);
 
 /// Arguments of `vkCmdWaitEvents` (command 125).
 pub struct CmdWaitEventsArgs<'a> {
@@ -622,108 +317,70 @@ pub struct CmdWaitEventsArgs<'a> {
     pub p_image_memory_barriers: &'a [vk::ImageMemoryBarrier<'a>],
 }
 
-/// Decodes the arguments of `vkCmdWaitEvents`, which follow the header.
-pub fn decode_cmd_wait_events<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdWaitEventsArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let event_count: u32 = d.read()?;
-    let p_events = d.read_handle_params(event_count.count(), false)?;
-    let src_stage_mask = d.read()?;
-    let dst_stage_mask = d.read()?;
-    let memory_barrier_count: u32 = d.read()?;
-    let p_memory_barriers = d
-        .read_items(memory_barrier_count.count(), false, 20, decode_memory_barrier)?;
-    let buffer_memory_barrier_count: u32 = d.read()?;
-    let p_buffer_memory_barriers = d
-        .read_items(
-            buffer_memory_barrier_count.count(),
-            false,
-            52,
-            decode_buffer_memory_barrier,
-        )?;
-    let image_memory_barrier_count: u32 = d.read()?;
-    let p_image_memory_barriers = d
-        .read_items(
-            image_memory_barrier_count.count(),
-            false,
-            64,
-            decode_image_memory_barrier,
-        )?;
-    Ok(CmdWaitEventsArgs {
-        command_buffer,
-        event_count,
-        p_events,
-        src_stage_mask,
-        dst_stage_mask,
-        memory_barrier_count,
-        p_memory_barriers,
-        buffer_memory_barrier_count,
-        p_buffer_memory_barriers,
-        image_memory_barrier_count,
-        p_image_memory_barriers,
-    })
-}
+impl<'a> Command<'a> for CmdWaitEventsArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_WAIT_EVENTS;
+    returns!(());
 
-/// Encodes a request of `vkCmdWaitEvents`: header and arguments.
-pub fn encode_cmd_wait_events(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdWaitEventsArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_WAIT_EVENTS, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.event_count);
-    e.write_handle_params(&args.p_events);
-    e.write(args.src_stage_mask);
-    e.write(args.dst_stage_mask);
-    e.write(args.memory_barrier_count);
-    e.write_items(args.p_memory_barriers, encode_memory_barrier);
-    e.write(args.buffer_memory_barrier_count);
-    e.write_items(args.p_buffer_memory_barriers, encode_buffer_memory_barrier);
-    e.write(args.image_memory_barrier_count);
-    e.write_items(args.p_image_memory_barriers, encode_image_memory_barrier);
-}
-
-bare_reply!(
-    CmdWaitEventsReply, CMD_WAIT_EVENTS, "vkCmdWaitEvents", (),
-    encode_cmd_wait_events_reply, decode_cmd_wait_events_reply
-);
-
-impl CmdWaitEventsArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdWaitEventsReply {
-        CmdWaitEventsReply { returned }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let command_buffer = d.read_owner()?;
+        let event_count: u32 = d.read()?;
+        let p_events = d.read_handle_params(event_count.count(), false)?;
+        let src_stage_mask = d.read()?;
+        let dst_stage_mask = d.read()?;
+        let memory_barrier_count: u32 = d.read()?;
+        let p_memory_barriers = d
+            .read_items(
+                memory_barrier_count.count(),
+                false,
+                minima::MEMORY_BARRIER,
+                decode_memory_barrier,
+            )?;
+        let buffer_memory_barrier_count: u32 = d.read()?;
+        let p_buffer_memory_barriers = d
+            .read_items(
+                buffer_memory_barrier_count.count(),
+                false,
+                minima::BUFFER_MEMORY_BARRIER,
+                decode_buffer_memory_barrier,
+            )?;
+        let image_memory_barrier_count: u32 = d.read()?;
+        let p_image_memory_barriers = d
+            .read_items(
+                image_memory_barrier_count.count(),
+                false,
+                minima::IMAGE_MEMORY_BARRIER,
+                decode_image_memory_barrier,
+            )?;
+        Ok(Self {
+            command_buffer,
+            event_count,
+            p_events,
+            src_stage_mask,
+            dst_stage_mask,
+            memory_barrier_count,
+            p_memory_barriers,
+            buffer_memory_barrier_count,
+            p_buffer_memory_barriers,
+            image_memory_barrier_count,
+            p_image_memory_barriers,
+        })
     }
 
-    /// Calls `vkCmdWaitEvents` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdWaitEvents) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.event_count,
-            as_ptr_or_null(self.p_events.raws),
-            self.src_stage_mask,
-            self.dst_stage_mask,
-            self.memory_barrier_count,
-            as_ptr_or_null(self.p_memory_barriers),
-            self.buffer_memory_barrier_count,
-            as_ptr_or_null(self.p_buffer_memory_barriers),
-            self.image_memory_barrier_count,
-            as_ptr_or_null(self.p_image_memory_barriers),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.event_count);
+        e.write_handle_params(&self.p_events);
+        e.write(self.src_stage_mask);
+        e.write(self.dst_stage_mask);
+        e.write(self.memory_barrier_count);
+        e.write_items(self.p_memory_barriers, encode_memory_barrier);
+        e.write(self.buffer_memory_barrier_count);
+        e.write_items(self.p_buffer_memory_barriers, encode_buffer_memory_barrier);
+        e.write(self.image_memory_barrier_count);
+        e.write_items(self.p_image_memory_barriers, encode_image_memory_barrier);
     }
 }
-
-impl_command!(
-    CmdWaitEventsArgs<'a>, CMD_WAIT_EVENTS, "vkCmdWaitEvents", (), device_lost: false,
-    owner: command_buffer, slot: cmd_wait_events, decode_cmd_wait_events,
-    encode_cmd_wait_events, encode_cmd_wait_events_reply
-);
 
 /// Arguments of `vkCmdPipelineBarrier` (command 126).
 pub struct CmdPipelineBarrierArgs<'a> {
@@ -749,107 +406,67 @@ pub struct CmdPipelineBarrierArgs<'a> {
     pub p_image_memory_barriers: &'a [vk::ImageMemoryBarrier<'a>],
 }
 
-/// Decodes the arguments of `vkCmdPipelineBarrier`, which follow the header.
-pub fn decode_cmd_pipeline_barrier<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdPipelineBarrierArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let src_stage_mask = d.read()?;
-    let dst_stage_mask = d.read()?;
-    let dependency_flags = d.read()?;
-    let memory_barrier_count: u32 = d.read()?;
-    let p_memory_barriers = d
-        .read_items(memory_barrier_count.count(), false, 20, decode_memory_barrier)?;
-    let buffer_memory_barrier_count: u32 = d.read()?;
-    let p_buffer_memory_barriers = d
-        .read_items(
-            buffer_memory_barrier_count.count(),
-            false,
-            52,
-            decode_buffer_memory_barrier,
-        )?;
-    let image_memory_barrier_count: u32 = d.read()?;
-    let p_image_memory_barriers = d
-        .read_items(
-            image_memory_barrier_count.count(),
-            false,
-            64,
-            decode_image_memory_barrier,
-        )?;
-    Ok(CmdPipelineBarrierArgs {
-        command_buffer,
-        src_stage_mask,
-        dst_stage_mask,
-        dependency_flags,
-        memory_barrier_count,
-        p_memory_barriers,
-        buffer_memory_barrier_count,
-        p_buffer_memory_barriers,
-        image_memory_barrier_count,
-        p_image_memory_barriers,
-    })
-}
+impl<'a> Command<'a> for CmdPipelineBarrierArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_PIPELINE_BARRIER;
+    returns!(());
 
-/// Encodes a request of `vkCmdPipelineBarrier`: header and arguments.
-pub fn encode_cmd_pipeline_barrier(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdPipelineBarrierArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_PIPELINE_BARRIER, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.src_stage_mask);
-    e.write(args.dst_stage_mask);
-    e.write(args.dependency_flags);
-    e.write(args.memory_barrier_count);
-    e.write_items(args.p_memory_barriers, encode_memory_barrier);
-    e.write(args.buffer_memory_barrier_count);
-    e.write_items(args.p_buffer_memory_barriers, encode_buffer_memory_barrier);
-    e.write(args.image_memory_barrier_count);
-    e.write_items(args.p_image_memory_barriers, encode_image_memory_barrier);
-}
-
-bare_reply!(
-    CmdPipelineBarrierReply, CMD_PIPELINE_BARRIER, "vkCmdPipelineBarrier", (),
-    encode_cmd_pipeline_barrier_reply, decode_cmd_pipeline_barrier_reply
-);
-
-impl CmdPipelineBarrierArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdPipelineBarrierReply {
-        CmdPipelineBarrierReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let command_buffer = d.read_owner()?;
+        let src_stage_mask = d.read()?;
+        let dst_stage_mask = d.read()?;
+        let dependency_flags = d.read()?;
+        let memory_barrier_count: u32 = d.read()?;
+        let p_memory_barriers = d
+            .read_items(
+                memory_barrier_count.count(),
+                false,
+                minima::MEMORY_BARRIER,
+                decode_memory_barrier,
+            )?;
+        let buffer_memory_barrier_count: u32 = d.read()?;
+        let p_buffer_memory_barriers = d
+            .read_items(
+                buffer_memory_barrier_count.count(),
+                false,
+                minima::BUFFER_MEMORY_BARRIER,
+                decode_buffer_memory_barrier,
+            )?;
+        let image_memory_barrier_count: u32 = d.read()?;
+        let p_image_memory_barriers = d
+            .read_items(
+                image_memory_barrier_count.count(),
+                false,
+                minima::IMAGE_MEMORY_BARRIER,
+                decode_image_memory_barrier,
+            )?;
+        Ok(Self {
+            command_buffer,
+            src_stage_mask,
+            dst_stage_mask,
+            dependency_flags,
+            memory_barrier_count,
+            p_memory_barriers,
+            buffer_memory_barrier_count,
+            p_buffer_memory_barriers,
+            image_memory_barrier_count,
+            p_image_memory_barriers,
+        })
     }
 
-    /// Calls `vkCmdPipelineBarrier` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdPipelineBarrier) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.src_stage_mask,
-            self.dst_stage_mask,
-            self.dependency_flags,
-            self.memory_barrier_count,
-            as_ptr_or_null(self.p_memory_barriers),
-            self.buffer_memory_barrier_count,
-            as_ptr_or_null(self.p_buffer_memory_barriers),
-            self.image_memory_barrier_count,
-            as_ptr_or_null(self.p_image_memory_barriers),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.src_stage_mask);
+        e.write(self.dst_stage_mask);
+        e.write(self.dependency_flags);
+        e.write(self.memory_barrier_count);
+        e.write_items(self.p_memory_barriers, encode_memory_barrier);
+        e.write(self.buffer_memory_barrier_count);
+        e.write_items(self.p_buffer_memory_barriers, encode_buffer_memory_barrier);
+        e.write(self.image_memory_barrier_count);
+        e.write_items(self.p_image_memory_barriers, encode_image_memory_barrier);
     }
 }
-
-impl_command!(
-    CmdPipelineBarrierArgs<'a>, CMD_PIPELINE_BARRIER, "vkCmdPipelineBarrier", (),
-    device_lost: false, owner: command_buffer, slot: cmd_pipeline_barrier,
-    decode_cmd_pipeline_barrier, encode_cmd_pipeline_barrier,
-    encode_cmd_pipeline_barrier_reply
-);
 
 /// Arguments of `vkCmdResetQueryPool` (command 129).
 pub struct CmdResetQueryPoolArgs {
@@ -863,68 +480,27 @@ pub struct CmdResetQueryPoolArgs {
     pub query_count: u32,
 }
 
-/// Decodes the arguments of `vkCmdResetQueryPool`, which follow the header.
-pub fn decode_cmd_reset_query_pool(
-    d: &mut Decoder<'_>,
-) -> Result<CmdResetQueryPoolArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let query_pool = d.read_handle_param()?;
-    let first_query = d.read()?;
-    let query_count = d.read()?;
-    Ok(CmdResetQueryPoolArgs {
-        command_buffer,
-        query_pool,
-        first_query,
-        query_count,
-    })
-}
+impl Command<'_> for CmdResetQueryPoolArgs {
+    const TYPE: CommandType = CommandType::CMD_RESET_QUERY_POOL;
+    returns!(());
 
-/// Encodes a request of `vkCmdResetQueryPool`: header and arguments.
-pub fn encode_cmd_reset_query_pool(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdResetQueryPoolArgs,
-) {
-    e.write_header(CommandType::CMD_RESET_QUERY_POOL, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_handle_param(&args.query_pool);
-    e.write(args.first_query);
-    e.write(args.query_count);
-}
-
-bare_reply!(
-    CmdResetQueryPoolReply, CMD_RESET_QUERY_POOL, "vkCmdResetQueryPool", (),
-    encode_cmd_reset_query_pool_reply, decode_cmd_reset_query_pool_reply
-);
-
-impl CmdResetQueryPoolArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdResetQueryPoolReply {
-        CmdResetQueryPoolReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            query_pool: d.read_handle_param()?,
+            first_query: d.read()?,
+            query_count: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdResetQueryPool` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdResetQueryPool) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.query_pool.raw,
-            self.first_query,
-            self.query_count,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_handle_param(&self.query_pool);
+        e.write(self.first_query);
+        e.write(self.query_count);
     }
 }
-
-impl_command!(
-    CmdResetQueryPoolArgs, CMD_RESET_QUERY_POOL, "vkCmdResetQueryPool", (),
-    device_lost: false, owner: command_buffer, slot: cmd_reset_query_pool,
-    decode_cmd_reset_query_pool, encode_cmd_reset_query_pool,
-    encode_cmd_reset_query_pool_reply
-);
 
 /// Arguments of `vkCmdPushConstants` (command 132).
 pub struct CmdPushConstantsArgs<'a> {
@@ -942,76 +518,37 @@ pub struct CmdPushConstantsArgs<'a> {
     pub p_values: &'a [u8],
 }
 
-/// Decodes the arguments of `vkCmdPushConstants`, which follow the header.
-pub fn decode_cmd_push_constants<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdPushConstantsArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let layout = d.read_handle_param()?;
-    let stage_flags = d.read()?;
-    let offset = d.read()?;
-    let size: u32 = d.read()?;
-    let p_values = d.read_blob(size.count(), false)?;
-    Ok(CmdPushConstantsArgs {
-        command_buffer,
-        layout,
-        stage_flags,
-        offset,
-        size,
-        p_values,
-    })
-}
+impl<'a> Command<'a> for CmdPushConstantsArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_PUSH_CONSTANTS;
+    returns!(());
 
-/// Encodes a request of `vkCmdPushConstants`: header and arguments.
-pub fn encode_cmd_push_constants(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdPushConstantsArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_PUSH_CONSTANTS, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_handle_param(&args.layout);
-    e.write(args.stage_flags);
-    e.write(args.offset);
-    e.write(args.size);
-    e.write_blob(args.p_values);
-}
-
-bare_reply!(
-    CmdPushConstantsReply, CMD_PUSH_CONSTANTS, "vkCmdPushConstants", (),
-    encode_cmd_push_constants_reply, decode_cmd_push_constants_reply
-);
-
-impl CmdPushConstantsArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdPushConstantsReply {
-        CmdPushConstantsReply { returned }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let command_buffer = d.read_owner()?;
+        let layout = d.read_handle_param()?;
+        let stage_flags = d.read()?;
+        let offset = d.read()?;
+        let size: u32 = d.read()?;
+        let p_values = d.read_blob(size.count(), false)?;
+        Ok(Self {
+            command_buffer,
+            layout,
+            stage_flags,
+            offset,
+            size,
+            p_values,
+        })
     }
 
-    /// Calls `vkCmdPushConstants` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdPushConstants) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.layout.raw,
-            self.stage_flags,
-            self.offset,
-            self.size,
-            as_ptr_or_null(self.p_values).cast::<c_void>(),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_handle_param(&self.layout);
+        e.write(self.stage_flags);
+        e.write(self.offset);
+        e.write(self.size);
+        e.write_blob(self.p_values);
     }
 }
-
-impl_command!(
-    CmdPushConstantsArgs<'a>, CMD_PUSH_CONSTANTS, "vkCmdPushConstants", (),
-    device_lost: false, owner: command_buffer, slot: cmd_push_constants,
-    decode_cmd_push_constants, encode_cmd_push_constants,
-    encode_cmd_push_constants_reply
-);
 
 /// Arguments of `vkCmdBindTransformFeedbackBuffersEXT` (command 181).
 pub struct CmdBindTransformFeedbackBuffersEXTArgs<'a> {
@@ -1029,85 +566,37 @@ pub struct CmdBindTransformFeedbackBuffersEXTArgs<'a> {
     pub p_sizes: &'a [vk::DeviceSize],
 }
 
-/// Decodes the arguments of `vkCmdBindTransformFeedbackBuffersEXT`, which follow the header.
-pub fn decode_cmd_bind_transform_feedback_buffers_ext<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdBindTransformFeedbackBuffersEXTArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let first_binding = d.read()?;
-    let binding_count: u32 = d.read()?;
-    let p_buffers = d.read_handle_params(binding_count.count(), false)?;
-    let p_offsets = d.read_scalars(binding_count.count(), false)?;
-    let p_sizes = d.read_scalars(binding_count.count(), true)?;
-    Ok(CmdBindTransformFeedbackBuffersEXTArgs {
-        command_buffer,
-        first_binding,
-        binding_count,
-        p_buffers,
-        p_offsets,
-        p_sizes,
-    })
-}
+impl<'a> Command<'a> for CmdBindTransformFeedbackBuffersEXTArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_BIND_TRANSFORM_FEEDBACK_BUFFERS_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdBindTransformFeedbackBuffersEXT`: header and arguments.
-pub fn encode_cmd_bind_transform_feedback_buffers_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdBindTransformFeedbackBuffersEXTArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_BIND_TRANSFORM_FEEDBACK_BUFFERS_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.first_binding);
-    e.write(args.binding_count);
-    e.write_handle_params(&args.p_buffers);
-    e.write_scalars(args.p_offsets);
-    e.write_scalars(args.p_sizes);
-}
-
-bare_reply!(
-    CmdBindTransformFeedbackBuffersEXTReply, CMD_BIND_TRANSFORM_FEEDBACK_BUFFERS_EXT,
-    "vkCmdBindTransformFeedbackBuffersEXT", (),
-    encode_cmd_bind_transform_feedback_buffers_ext_reply,
-    decode_cmd_bind_transform_feedback_buffers_ext_reply
-);
-
-impl CmdBindTransformFeedbackBuffersEXTArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdBindTransformFeedbackBuffersEXTReply {
-        CmdBindTransformFeedbackBuffersEXTReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let command_buffer = d.read_owner()?;
+        let first_binding = d.read()?;
+        let binding_count: u32 = d.read()?;
+        let p_buffers = d.read_handle_params(binding_count.count(), false)?;
+        let p_offsets = d.read_scalars(binding_count.count(), false)?;
+        let p_sizes = d.read_scalars(binding_count.count(), true)?;
+        Ok(Self {
+            command_buffer,
+            first_binding,
+            binding_count,
+            p_buffers,
+            p_offsets,
+            p_sizes,
+        })
     }
 
-    /// Calls `vkCmdBindTransformFeedbackBuffersEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCmdBindTransformFeedbackBuffersEXT,
-    ) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.first_binding,
-            self.binding_count,
-            as_ptr_or_null(self.p_buffers.raws),
-            as_ptr_or_null(self.p_offsets),
-            as_ptr_or_null(self.p_sizes),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.first_binding);
+        e.write(self.binding_count);
+        e.write_handle_params(&self.p_buffers);
+        e.write_scalars(self.p_offsets);
+        e.write_scalars(self.p_sizes);
     }
 }
-
-impl_command!(
-    CmdBindTransformFeedbackBuffersEXTArgs<'a>, CMD_BIND_TRANSFORM_FEEDBACK_BUFFERS_EXT,
-    "vkCmdBindTransformFeedbackBuffersEXT", (), device_lost: false,
-    owner: command_buffer, slot: cmd_bind_transform_feedback_buffers_ext,
-    decode_cmd_bind_transform_feedback_buffers_ext,
-    encode_cmd_bind_transform_feedback_buffers_ext,
-    encode_cmd_bind_transform_feedback_buffers_ext_reply
-);
 
 /// Arguments of `vkCmdResetEvent2` (command 202).
 pub struct CmdResetEvent2Args {
@@ -1119,63 +608,27 @@ pub struct CmdResetEvent2Args {
     pub stage_mask: vk::PipelineStageFlags2,
 }
 
-/// Decodes the arguments of `vkCmdResetEvent2`, which follow the header.
-pub fn decode_cmd_reset_event2(
-    d: &mut Decoder<'_>,
-) -> Result<CmdResetEvent2Args, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let event = d.read_handle_param()?;
-    let stage_mask = d.read()?;
-    Ok(CmdResetEvent2Args {
-        command_buffer,
-        event,
-        stage_mask,
-    })
-}
+impl Command<'_> for CmdResetEvent2Args {
+    const TYPE: CommandType = CommandType::CMD_RESET_EVENT2;
+    returns!(());
 
-/// Encodes a request of `vkCmdResetEvent2`: header and arguments.
-pub fn encode_cmd_reset_event2(e: &mut Encoder, flags: u32, args: &CmdResetEvent2Args) {
-    e.write_header(CommandType::CMD_RESET_EVENT2, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_handle_param(&args.event);
-    e.write(args.stage_mask);
-}
-
-bare_reply!(
-    CmdResetEvent2Reply, CMD_RESET_EVENT2, "vkCmdResetEvent2", (),
-    encode_cmd_reset_event2_reply, decode_cmd_reset_event2_reply
-);
-
-impl CmdResetEvent2Args {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdResetEvent2Reply {
-        CmdResetEvent2Reply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            event: d.read_handle_param()?,
+            stage_mask: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdResetEvent2` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdResetEvent2) {
-        call!(function, self.command_buffer.raw, self.event.raw, self.stage_mask)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_handle_param(&self.event);
+        e.write(self.stage_mask);
     }
 }
 
-impl_command!(
-    CmdResetEvent2Args, CMD_RESET_EVENT2, "vkCmdResetEvent2", (), device_lost: false,
-    owner: command_buffer, slot: cmd_reset_event2, decode_cmd_reset_event2,
-    encode_cmd_reset_event2, encode_cmd_reset_event2_reply
-);
-
-pub use self::{
-    CmdResetEvent2Args as CmdResetEvent2KHRArgs,
-    CmdResetEvent2Reply as CmdResetEvent2KHRReply,
-    decode_cmd_reset_event2 as decode_cmd_reset_event2_khr,
-    encode_cmd_reset_event2 as encode_cmd_reset_event2_khr,
-    encode_cmd_reset_event2_reply as encode_cmd_reset_event2_khr_reply,
-    decode_cmd_reset_event2_reply as decode_cmd_reset_event2_khr_reply,
-};
+pub use self::CmdResetEvent2Args as CmdResetEvent2KHRArgs;
 
 /// Arguments of `vkCmdWaitEvents2` (command 203).
 pub struct CmdWaitEvents2Args<'a> {
@@ -1189,77 +642,39 @@ pub struct CmdWaitEvents2Args<'a> {
     pub p_dependency_infos: &'a [vk::DependencyInfo<'a>],
 }
 
-/// Decodes the arguments of `vkCmdWaitEvents2`, which follow the header.
-pub fn decode_cmd_wait_events2<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdWaitEvents2Args<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let event_count: u32 = d.read()?;
-    let p_events = d.read_handle_params(event_count.count(), false)?;
-    let p_dependency_infos = d
-        .read_items(event_count.count(), false, 52, decode_dependency_info)?;
-    Ok(CmdWaitEvents2Args {
-        command_buffer,
-        event_count,
-        p_events,
-        p_dependency_infos,
-    })
-}
+impl<'a> Command<'a> for CmdWaitEvents2Args<'a> {
+    const TYPE: CommandType = CommandType::CMD_WAIT_EVENTS2;
+    returns!(());
 
-/// Encodes a request of `vkCmdWaitEvents2`: header and arguments.
-pub fn encode_cmd_wait_events2(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdWaitEvents2Args<'_>,
-) {
-    e.write_header(CommandType::CMD_WAIT_EVENTS2, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.event_count);
-    e.write_handle_params(&args.p_events);
-    e.write_items(args.p_dependency_infos, encode_dependency_info);
-}
-
-bare_reply!(
-    CmdWaitEvents2Reply, CMD_WAIT_EVENTS2, "vkCmdWaitEvents2", (),
-    encode_cmd_wait_events2_reply, decode_cmd_wait_events2_reply
-);
-
-impl CmdWaitEvents2Args<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdWaitEvents2Reply {
-        CmdWaitEvents2Reply { returned }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let command_buffer = d.read_owner()?;
+        let event_count: u32 = d.read()?;
+        let p_events = d.read_handle_params(event_count.count(), false)?;
+        let p_dependency_infos = d
+            .read_items(
+                event_count.count(),
+                false,
+                minima::DEPENDENCY_INFO,
+                decode_dependency_info,
+            )?;
+        Ok(Self {
+            command_buffer,
+            event_count,
+            p_events,
+            p_dependency_infos,
+        })
     }
 
-    /// Calls `vkCmdWaitEvents2` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdWaitEvents2) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.event_count,
-            as_ptr_or_null(self.p_events.raws),
-            as_ptr_or_null(self.p_dependency_infos),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.event_count);
+        e.write_handle_params(&self.p_events);
+        e.write_items(self.p_dependency_infos, encode_dependency_info);
     }
 }
 
-impl_command!(
-    CmdWaitEvents2Args<'a>, CMD_WAIT_EVENTS2, "vkCmdWaitEvents2", (), device_lost: false,
-    owner: command_buffer, slot: cmd_wait_events2, decode_cmd_wait_events2,
-    encode_cmd_wait_events2, encode_cmd_wait_events2_reply
-);
-
-pub use self::{
-    CmdWaitEvents2Args as CmdWaitEvents2KHRArgs,
-    CmdWaitEvents2Reply as CmdWaitEvents2KHRReply,
-    decode_cmd_wait_events2 as decode_cmd_wait_events2_khr,
-    encode_cmd_wait_events2 as encode_cmd_wait_events2_khr,
-    encode_cmd_wait_events2_reply as encode_cmd_wait_events2_khr_reply,
-    decode_cmd_wait_events2_reply as decode_cmd_wait_events2_khr_reply,
-};
+pub use self::CmdWaitEvents2Args as CmdWaitEvents2KHRArgs;
 
 /// Arguments of `vkCmdPipelineBarrier2` (command 204).
 pub struct CmdPipelineBarrier2Args<'a> {
@@ -1269,67 +684,25 @@ pub struct CmdPipelineBarrier2Args<'a> {
     pub p_dependency_info: &'a vk::DependencyInfo<'a>,
 }
 
-/// Decodes the arguments of `vkCmdPipelineBarrier2`, which follow the header.
-pub fn decode_cmd_pipeline_barrier2<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdPipelineBarrier2Args<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let p_dependency_info = d.read_required(decode_dependency_info)?;
-    Ok(CmdPipelineBarrier2Args {
-        command_buffer,
-        p_dependency_info,
-    })
-}
+impl<'a> Command<'a> for CmdPipelineBarrier2Args<'a> {
+    const TYPE: CommandType = CommandType::CMD_PIPELINE_BARRIER2;
+    returns!(());
 
-/// Encodes a request of `vkCmdPipelineBarrier2`: header and arguments.
-pub fn encode_cmd_pipeline_barrier2(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdPipelineBarrier2Args<'_>,
-) {
-    e.write_header(CommandType::CMD_PIPELINE_BARRIER2, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_optional(Some(args.p_dependency_info), encode_dependency_info);
-}
-
-bare_reply!(
-    CmdPipelineBarrier2Reply, CMD_PIPELINE_BARRIER2, "vkCmdPipelineBarrier2", (),
-    encode_cmd_pipeline_barrier2_reply, decode_cmd_pipeline_barrier2_reply
-);
-
-impl CmdPipelineBarrier2Args<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdPipelineBarrier2Reply {
-        CmdPipelineBarrier2Reply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            p_dependency_info: d.read_required(decode_dependency_info)?,
+        })
     }
 
-    /// Calls `vkCmdPipelineBarrier2` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdPipelineBarrier2) {
-        call!(function, self.command_buffer.raw, self.p_dependency_info)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_optional(Some(self.p_dependency_info), encode_dependency_info);
     }
 }
 
-impl_command!(
-    CmdPipelineBarrier2Args<'a>, CMD_PIPELINE_BARRIER2, "vkCmdPipelineBarrier2", (),
-    device_lost: false, owner: command_buffer, slot: cmd_pipeline_barrier2,
-    decode_cmd_pipeline_barrier2, encode_cmd_pipeline_barrier2,
-    encode_cmd_pipeline_barrier2_reply
-);
-
-pub use self::{
-    CmdPipelineBarrier2Args as CmdPipelineBarrier2KHRArgs,
-    CmdPipelineBarrier2Reply as CmdPipelineBarrier2KHRReply,
-    decode_cmd_pipeline_barrier2 as decode_cmd_pipeline_barrier2_khr,
-    encode_cmd_pipeline_barrier2 as encode_cmd_pipeline_barrier2_khr,
-    encode_cmd_pipeline_barrier2_reply as encode_cmd_pipeline_barrier2_khr_reply,
-    decode_cmd_pipeline_barrier2_reply as decode_cmd_pipeline_barrier2_khr_reply,
-};
+pub use self::CmdPipelineBarrier2Args as CmdPipelineBarrier2KHRArgs;
 
 /// Arguments of `vkCmdBindVertexBuffers2` (command 220).
 pub struct CmdBindVertexBuffers2Args<'a> {
@@ -1349,91 +722,42 @@ pub struct CmdBindVertexBuffers2Args<'a> {
     pub p_strides: &'a [vk::DeviceSize],
 }
 
-/// Decodes the arguments of `vkCmdBindVertexBuffers2`, which follow the header.
-pub fn decode_cmd_bind_vertex_buffers2<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdBindVertexBuffers2Args<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let first_binding = d.read()?;
-    let binding_count: u32 = d.read()?;
-    let p_buffers = d.read_handle_params(binding_count.count(), false)?;
-    let p_offsets = d.read_scalars(binding_count.count(), false)?;
-    let p_sizes = d.read_scalars(binding_count.count(), true)?;
-    let p_strides = d.read_scalars(binding_count.count(), true)?;
-    Ok(CmdBindVertexBuffers2Args {
-        command_buffer,
-        first_binding,
-        binding_count,
-        p_buffers,
-        p_offsets,
-        p_sizes,
-        p_strides,
-    })
-}
+impl<'a> Command<'a> for CmdBindVertexBuffers2Args<'a> {
+    const TYPE: CommandType = CommandType::CMD_BIND_VERTEX_BUFFERS2;
+    returns!(());
 
-/// Encodes a request of `vkCmdBindVertexBuffers2`: header and arguments.
-pub fn encode_cmd_bind_vertex_buffers2(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdBindVertexBuffers2Args<'_>,
-) {
-    e.write_header(CommandType::CMD_BIND_VERTEX_BUFFERS2, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.first_binding);
-    e.write(args.binding_count);
-    e.write_handle_params(&args.p_buffers);
-    e.write_scalars(args.p_offsets);
-    e.write_scalars(args.p_sizes);
-    e.write_scalars(args.p_strides);
-}
-
-bare_reply!(
-    CmdBindVertexBuffers2Reply, CMD_BIND_VERTEX_BUFFERS2, "vkCmdBindVertexBuffers2", (),
-    encode_cmd_bind_vertex_buffers2_reply, decode_cmd_bind_vertex_buffers2_reply
-);
-
-impl CmdBindVertexBuffers2Args<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdBindVertexBuffers2Reply {
-        CmdBindVertexBuffers2Reply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let command_buffer = d.read_owner()?;
+        let first_binding = d.read()?;
+        let binding_count: u32 = d.read()?;
+        let p_buffers = d.read_handle_params(binding_count.count(), false)?;
+        let p_offsets = d.read_scalars(binding_count.count(), false)?;
+        let p_sizes = d.read_scalars(binding_count.count(), true)?;
+        let p_strides = d.read_scalars(binding_count.count(), true)?;
+        Ok(Self {
+            command_buffer,
+            first_binding,
+            binding_count,
+            p_buffers,
+            p_offsets,
+            p_sizes,
+            p_strides,
+        })
     }
 
-    /// Calls `vkCmdBindVertexBuffers2` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdBindVertexBuffers2) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.first_binding,
-            self.binding_count,
-            as_ptr_or_null(self.p_buffers.raws),
-            as_ptr_or_null(self.p_offsets),
-            as_ptr_or_null(self.p_sizes),
-            as_ptr_or_null(self.p_strides),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.first_binding);
+        e.write(self.binding_count);
+        e.write_handle_params(&self.p_buffers);
+        e.write_scalars(self.p_offsets);
+        e.write_scalars(self.p_sizes);
+        e.write_scalars(self.p_strides);
     }
 }
 
-impl_command!(
-    CmdBindVertexBuffers2Args<'a>, CMD_BIND_VERTEX_BUFFERS2, "vkCmdBindVertexBuffers2",
-    (), device_lost: false, owner: command_buffer, slot: cmd_bind_vertex_buffers2,
-    decode_cmd_bind_vertex_buffers2, encode_cmd_bind_vertex_buffers2,
-    encode_cmd_bind_vertex_buffers2_reply
-);
-
-pub use self::{
-    CmdBindVertexBuffers2Args as CmdBindVertexBuffers2EXTArgs,
-    CmdBindVertexBuffers2Reply as CmdBindVertexBuffers2EXTReply,
-    decode_cmd_bind_vertex_buffers2 as decode_cmd_bind_vertex_buffers2_ext,
-    encode_cmd_bind_vertex_buffers2 as encode_cmd_bind_vertex_buffers2_ext,
-    encode_cmd_bind_vertex_buffers2_reply as encode_cmd_bind_vertex_buffers2_ext_reply,
-    decode_cmd_bind_vertex_buffers2_reply as decode_cmd_bind_vertex_buffers2_ext_reply,
-};
+pub use self::CmdBindVertexBuffers2Args as CmdBindVertexBuffers2EXTArgs;
 
 /// Arguments of `vkCmdPushDescriptorSet` (command 249).
 pub struct CmdPushDescriptorSetArgs<'a> {
@@ -1451,93 +775,45 @@ pub struct CmdPushDescriptorSetArgs<'a> {
     pub p_descriptor_writes: &'a [vk::WriteDescriptorSet<'a>],
 }
 
-/// Decodes the arguments of `vkCmdPushDescriptorSet`, which follow the header.
-pub fn decode_cmd_push_descriptor_set<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdPushDescriptorSetArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let pipeline_bind_point = d.read()?;
-    let layout = d.read_handle_param()?;
-    let set = d.read()?;
-    let descriptor_write_count: u32 = d.read()?;
-    let p_descriptor_writes = d
-        .read_items(
-            descriptor_write_count.count(),
-            false,
-            60,
-            decode_write_descriptor_set,
-        )?;
-    Ok(CmdPushDescriptorSetArgs {
-        command_buffer,
-        pipeline_bind_point,
-        layout,
-        set,
-        descriptor_write_count,
-        p_descriptor_writes,
-    })
-}
+impl<'a> Command<'a> for CmdPushDescriptorSetArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_PUSH_DESCRIPTOR_SET;
+    returns!(());
 
-/// Encodes a request of `vkCmdPushDescriptorSet`: header and arguments.
-pub fn encode_cmd_push_descriptor_set(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdPushDescriptorSetArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_PUSH_DESCRIPTOR_SET, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.pipeline_bind_point);
-    e.write_handle_param(&args.layout);
-    e.write(args.set);
-    e.write(args.descriptor_write_count);
-    e.write_items(args.p_descriptor_writes, encode_write_descriptor_set);
-}
-
-bare_reply!(
-    CmdPushDescriptorSetReply, CMD_PUSH_DESCRIPTOR_SET, "vkCmdPushDescriptorSet", (),
-    encode_cmd_push_descriptor_set_reply, decode_cmd_push_descriptor_set_reply
-);
-
-impl CmdPushDescriptorSetArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdPushDescriptorSetReply {
-        CmdPushDescriptorSetReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let command_buffer = d.read_owner()?;
+        let pipeline_bind_point = d.read()?;
+        let layout = d.read_handle_param()?;
+        let set = d.read()?;
+        let descriptor_write_count: u32 = d.read()?;
+        let p_descriptor_writes = d
+            .read_items(
+                descriptor_write_count.count(),
+                false,
+                minima::WRITE_DESCRIPTOR_SET,
+                decode_write_descriptor_set,
+            )?;
+        Ok(Self {
+            command_buffer,
+            pipeline_bind_point,
+            layout,
+            set,
+            descriptor_write_count,
+            p_descriptor_writes,
+        })
     }
 
-    /// Calls `vkCmdPushDescriptorSet` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdPushDescriptorSetKHR) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.pipeline_bind_point,
-            self.layout.raw,
-            self.set,
-            self.descriptor_write_count,
-            as_ptr_or_null(self.p_descriptor_writes),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.pipeline_bind_point);
+        e.write_handle_param(&self.layout);
+        e.write(self.set);
+        e.write(self.descriptor_write_count);
+        e.write_items(self.p_descriptor_writes, encode_write_descriptor_set);
     }
 }
 
-impl_command!(
-    CmdPushDescriptorSetArgs<'a>, CMD_PUSH_DESCRIPTOR_SET, "vkCmdPushDescriptorSet", (),
-    device_lost: false, owner: command_buffer, slot: cmd_push_descriptor_set,
-    decode_cmd_push_descriptor_set, encode_cmd_push_descriptor_set,
-    encode_cmd_push_descriptor_set_reply
-);
-
-pub use self::{
-    CmdPushDescriptorSetArgs as CmdPushDescriptorSetKHRArgs,
-    CmdPushDescriptorSetReply as CmdPushDescriptorSetKHRReply,
-    decode_cmd_push_descriptor_set as decode_cmd_push_descriptor_set_khr,
-    encode_cmd_push_descriptor_set as encode_cmd_push_descriptor_set_khr,
-    encode_cmd_push_descriptor_set_reply as encode_cmd_push_descriptor_set_khr_reply,
-    decode_cmd_push_descriptor_set_reply as decode_cmd_push_descriptor_set_khr_reply,
-};
+pub use self::CmdPushDescriptorSetArgs as CmdPushDescriptorSetKHRArgs;
 
 /// Arguments of `vkCmdBindIndexBuffer2` (command 279).
 pub struct CmdBindIndexBuffer2Args {
@@ -1553,83 +829,31 @@ pub struct CmdBindIndexBuffer2Args {
     pub index_type: vk::IndexType,
 }
 
-/// Decodes the arguments of `vkCmdBindIndexBuffer2`, which follow the header.
-pub fn decode_cmd_bind_index_buffer2(
-    d: &mut Decoder<'_>,
-) -> Result<CmdBindIndexBuffer2Args, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let buffer = d.read_handle_param()?;
-    let offset = d.read()?;
-    let size = d.read()?;
-    let index_type = d.read()?;
-    Ok(CmdBindIndexBuffer2Args {
-        command_buffer,
-        buffer,
-        offset,
-        size,
-        index_type,
-    })
-}
+impl Command<'_> for CmdBindIndexBuffer2Args {
+    const TYPE: CommandType = CommandType::CMD_BIND_INDEX_BUFFER2;
+    returns!(());
 
-/// Encodes a request of `vkCmdBindIndexBuffer2`: header and arguments.
-pub fn encode_cmd_bind_index_buffer2(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdBindIndexBuffer2Args,
-) {
-    e.write_header(CommandType::CMD_BIND_INDEX_BUFFER2, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_handle_param(&args.buffer);
-    e.write(args.offset);
-    e.write(args.size);
-    e.write(args.index_type);
-}
-
-bare_reply!(
-    CmdBindIndexBuffer2Reply, CMD_BIND_INDEX_BUFFER2, "vkCmdBindIndexBuffer2", (),
-    encode_cmd_bind_index_buffer2_reply, decode_cmd_bind_index_buffer2_reply
-);
-
-impl CmdBindIndexBuffer2Args {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdBindIndexBuffer2Reply {
-        CmdBindIndexBuffer2Reply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            buffer: d.read_handle_param()?,
+            offset: d.read()?,
+            size: d.read()?,
+            index_type: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdBindIndexBuffer2` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdBindIndexBuffer2KHR) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.buffer.raw,
-            self.offset,
-            self.size,
-            self.index_type,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_handle_param(&self.buffer);
+        e.write(self.offset);
+        e.write(self.size);
+        e.write(self.index_type);
     }
 }
 
-impl_command!(
-    CmdBindIndexBuffer2Args, CMD_BIND_INDEX_BUFFER2, "vkCmdBindIndexBuffer2", (),
-    device_lost: false, owner: command_buffer, slot: cmd_bind_index_buffer2,
-    decode_cmd_bind_index_buffer2, encode_cmd_bind_index_buffer2,
-    encode_cmd_bind_index_buffer2_reply
-);
-
-pub use self::{
-    CmdBindIndexBuffer2Args as CmdBindIndexBuffer2KHRArgs,
-    CmdBindIndexBuffer2Reply as CmdBindIndexBuffer2KHRReply,
-    decode_cmd_bind_index_buffer2 as decode_cmd_bind_index_buffer2_khr,
-    encode_cmd_bind_index_buffer2 as encode_cmd_bind_index_buffer2_khr,
-    encode_cmd_bind_index_buffer2_reply as encode_cmd_bind_index_buffer2_khr_reply,
-    decode_cmd_bind_index_buffer2_reply as decode_cmd_bind_index_buffer2_khr_reply,
-};
+pub use self::CmdBindIndexBuffer2Args as CmdBindIndexBuffer2KHRArgs;
 
 /// Arguments of `vkCmdBindDescriptorSets2` (command 289).
 pub struct CmdBindDescriptorSets2Args<'a> {
@@ -1639,70 +863,29 @@ pub struct CmdBindDescriptorSets2Args<'a> {
     pub p_bind_descriptor_sets_info: &'a vk::BindDescriptorSetsInfoKHR<'a>,
 }
 
-/// Decodes the arguments of `vkCmdBindDescriptorSets2`, which follow the header.
-pub fn decode_cmd_bind_descriptor_sets2<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdBindDescriptorSets2Args<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let p_bind_descriptor_sets_info = d.read_required(decode_bind_descriptor_sets_info)?;
-    Ok(CmdBindDescriptorSets2Args {
-        command_buffer,
-        p_bind_descriptor_sets_info,
-    })
-}
+impl<'a> Command<'a> for CmdBindDescriptorSets2Args<'a> {
+    const TYPE: CommandType = CommandType::CMD_BIND_DESCRIPTOR_SETS2;
+    returns!(());
 
-/// Encodes a request of `vkCmdBindDescriptorSets2`: header and arguments.
-pub fn encode_cmd_bind_descriptor_sets2(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdBindDescriptorSets2Args<'_>,
-) {
-    e.write_header(CommandType::CMD_BIND_DESCRIPTOR_SETS2, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_optional(
-        Some(args.p_bind_descriptor_sets_info),
-        encode_bind_descriptor_sets_info,
-    );
-}
-
-bare_reply!(
-    CmdBindDescriptorSets2Reply, CMD_BIND_DESCRIPTOR_SETS2, "vkCmdBindDescriptorSets2",
-    (), encode_cmd_bind_descriptor_sets2_reply, decode_cmd_bind_descriptor_sets2_reply
-);
-
-impl CmdBindDescriptorSets2Args<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdBindDescriptorSets2Reply {
-        CmdBindDescriptorSets2Reply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            p_bind_descriptor_sets_info: d
+                .read_required(decode_bind_descriptor_sets_info)?,
+        })
     }
 
-    /// Calls `vkCmdBindDescriptorSets2` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdBindDescriptorSets2KHR) {
-        call!(function, self.command_buffer.raw, self.p_bind_descriptor_sets_info)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_optional(
+            Some(self.p_bind_descriptor_sets_info),
+            encode_bind_descriptor_sets_info,
+        );
     }
 }
 
-impl_command!(
-    CmdBindDescriptorSets2Args<'a>, CMD_BIND_DESCRIPTOR_SETS2,
-    "vkCmdBindDescriptorSets2", (), device_lost: false, owner: command_buffer,
-    slot: cmd_bind_descriptor_sets2, decode_cmd_bind_descriptor_sets2,
-    encode_cmd_bind_descriptor_sets2, encode_cmd_bind_descriptor_sets2_reply
-);
-
-pub use self::{
-    CmdBindDescriptorSets2Args as CmdBindDescriptorSets2KHRArgs,
-    CmdBindDescriptorSets2Reply as CmdBindDescriptorSets2KHRReply,
-    decode_cmd_bind_descriptor_sets2 as decode_cmd_bind_descriptor_sets2_khr,
-    encode_cmd_bind_descriptor_sets2 as encode_cmd_bind_descriptor_sets2_khr,
-    encode_cmd_bind_descriptor_sets2_reply as encode_cmd_bind_descriptor_sets2_khr_reply,
-    decode_cmd_bind_descriptor_sets2_reply as decode_cmd_bind_descriptor_sets2_khr_reply,
-};
+pub use self::CmdBindDescriptorSets2Args as CmdBindDescriptorSets2KHRArgs;
 
 /// Arguments of `vkCmdPushConstants2` (command 290).
 pub struct CmdPushConstants2Args<'a> {
@@ -1712,65 +895,25 @@ pub struct CmdPushConstants2Args<'a> {
     pub p_push_constants_info: &'a vk::PushConstantsInfoKHR<'a>,
 }
 
-/// Decodes the arguments of `vkCmdPushConstants2`, which follow the header.
-pub fn decode_cmd_push_constants2<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdPushConstants2Args<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let p_push_constants_info = d.read_required(decode_push_constants_info)?;
-    Ok(CmdPushConstants2Args {
-        command_buffer,
-        p_push_constants_info,
-    })
-}
+impl<'a> Command<'a> for CmdPushConstants2Args<'a> {
+    const TYPE: CommandType = CommandType::CMD_PUSH_CONSTANTS2;
+    returns!(());
 
-/// Encodes a request of `vkCmdPushConstants2`: header and arguments.
-pub fn encode_cmd_push_constants2(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdPushConstants2Args<'_>,
-) {
-    e.write_header(CommandType::CMD_PUSH_CONSTANTS2, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_optional(Some(args.p_push_constants_info), encode_push_constants_info);
-}
-
-bare_reply!(
-    CmdPushConstants2Reply, CMD_PUSH_CONSTANTS2, "vkCmdPushConstants2", (),
-    encode_cmd_push_constants2_reply, decode_cmd_push_constants2_reply
-);
-
-impl CmdPushConstants2Args<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdPushConstants2Reply {
-        CmdPushConstants2Reply { returned }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            p_push_constants_info: d.read_required(decode_push_constants_info)?,
+        })
     }
 
-    /// Calls `vkCmdPushConstants2` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdPushConstants2KHR) {
-        call!(function, self.command_buffer.raw, self.p_push_constants_info)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_optional(Some(self.p_push_constants_info), encode_push_constants_info);
     }
 }
 
-impl_command!(
-    CmdPushConstants2Args<'a>, CMD_PUSH_CONSTANTS2, "vkCmdPushConstants2", (),
-    device_lost: false, owner: command_buffer, slot: cmd_push_constants2,
-    decode_cmd_push_constants2, encode_cmd_push_constants2,
-    encode_cmd_push_constants2_reply
-);
-
-pub use self::{
-    CmdPushConstants2Args as CmdPushConstants2KHRArgs,
-    CmdPushConstants2Reply as CmdPushConstants2KHRReply,
-    decode_cmd_push_constants2 as decode_cmd_push_constants2_khr,
-    encode_cmd_push_constants2 as encode_cmd_push_constants2_khr,
-    encode_cmd_push_constants2_reply as encode_cmd_push_constants2_khr_reply,
-    decode_cmd_push_constants2_reply as decode_cmd_push_constants2_khr_reply,
-};
+pub use self::CmdPushConstants2Args as CmdPushConstants2KHRArgs;
 
 /// Arguments of `vkCmdPushDescriptorSet2` (command 291).
 pub struct CmdPushDescriptorSet2Args<'a> {
@@ -1780,67 +923,25 @@ pub struct CmdPushDescriptorSet2Args<'a> {
     pub p_push_descriptor_set_info: &'a vk::PushDescriptorSetInfoKHR<'a>,
 }
 
-/// Decodes the arguments of `vkCmdPushDescriptorSet2`, which follow the header.
-pub fn decode_cmd_push_descriptor_set2<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdPushDescriptorSet2Args<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let p_push_descriptor_set_info = d.read_required(decode_push_descriptor_set_info)?;
-    Ok(CmdPushDescriptorSet2Args {
-        command_buffer,
-        p_push_descriptor_set_info,
-    })
-}
+impl<'a> Command<'a> for CmdPushDescriptorSet2Args<'a> {
+    const TYPE: CommandType = CommandType::CMD_PUSH_DESCRIPTOR_SET2;
+    returns!(());
 
-/// Encodes a request of `vkCmdPushDescriptorSet2`: header and arguments.
-pub fn encode_cmd_push_descriptor_set2(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdPushDescriptorSet2Args<'_>,
-) {
-    e.write_header(CommandType::CMD_PUSH_DESCRIPTOR_SET2, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_optional(
-        Some(args.p_push_descriptor_set_info),
-        encode_push_descriptor_set_info,
-    );
-}
-
-bare_reply!(
-    CmdPushDescriptorSet2Reply, CMD_PUSH_DESCRIPTOR_SET2, "vkCmdPushDescriptorSet2", (),
-    encode_cmd_push_descriptor_set2_reply, decode_cmd_push_descriptor_set2_reply
-);
-
-impl CmdPushDescriptorSet2Args<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdPushDescriptorSet2Reply {
-        CmdPushDescriptorSet2Reply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            p_push_descriptor_set_info: d.read_required(decode_push_descriptor_set_info)?,
+        })
     }
 
-    /// Calls `vkCmdPushDescriptorSet2` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdPushDescriptorSet2KHR) {
-        call!(function, self.command_buffer.raw, self.p_push_descriptor_set_info)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_optional(
+            Some(self.p_push_descriptor_set_info),
+            encode_push_descriptor_set_info,
+        );
     }
 }
 
-impl_command!(
-    CmdPushDescriptorSet2Args<'a>, CMD_PUSH_DESCRIPTOR_SET2, "vkCmdPushDescriptorSet2",
-    (), device_lost: false, owner: command_buffer, slot: cmd_push_descriptor_set2,
-    decode_cmd_push_descriptor_set2, encode_cmd_push_descriptor_set2,
-    encode_cmd_push_descriptor_set2_reply
-);
-
-pub use self::{
-    CmdPushDescriptorSet2Args as CmdPushDescriptorSet2KHRArgs,
-    CmdPushDescriptorSet2Reply as CmdPushDescriptorSet2KHRReply,
-    decode_cmd_push_descriptor_set2 as decode_cmd_push_descriptor_set2_khr,
-    encode_cmd_push_descriptor_set2 as encode_cmd_push_descriptor_set2_khr,
-    encode_cmd_push_descriptor_set2_reply as encode_cmd_push_descriptor_set2_khr_reply,
-    decode_cmd_push_descriptor_set2_reply as decode_cmd_push_descriptor_set2_khr_reply,
-};
+pub use self::CmdPushDescriptorSet2Args as CmdPushDescriptorSet2KHRArgs;

@@ -3,8 +3,6 @@
 
 //! Commands of family `command_draw`.
 
-use core::ptr;
-
 use crate::generated::decode::{
     decode_conditional_rendering_begin_info_ext, decode_multi_draw_indexed_info_ext,
     decode_multi_draw_info_ext, decode_render_pass_begin_info, decode_rendering_info,
@@ -17,10 +15,10 @@ use crate::generated::encode::{
     encode_strided_device_address_region_khr, encode_subpass_begin_info,
     encode_subpass_end_info,
 };
+use crate::generated::minima;
 use crate::vk;
 use crate::wire::{
-    CommandType, Count, DecodeError, Decoder, Encoder, Handle, Handles, as_ptr_or_null,
-    bare_reply, call, impl_command, packed_stride,
+    Command, CommandType, Count, DecodeError, Decoder, Encoder, Handle, Handles, returns,
 };
 
 /// Arguments of `vkCmdDraw` (command 106).
@@ -37,64 +35,29 @@ pub struct CmdDrawArgs {
     pub first_instance: u32,
 }
 
-/// Decodes the arguments of `vkCmdDraw`, which follow the header.
-pub fn decode_cmd_draw(d: &mut Decoder<'_>) -> Result<CmdDrawArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let vertex_count = d.read()?;
-    let instance_count = d.read()?;
-    let first_vertex = d.read()?;
-    let first_instance = d.read()?;
-    Ok(CmdDrawArgs {
-        command_buffer,
-        vertex_count,
-        instance_count,
-        first_vertex,
-        first_instance,
-    })
-}
+impl Command<'_> for CmdDrawArgs {
+    const TYPE: CommandType = CommandType::CMD_DRAW;
+    returns!(());
 
-/// Encodes a request of `vkCmdDraw`: header and arguments.
-pub fn encode_cmd_draw(e: &mut Encoder, flags: u32, args: &CmdDrawArgs) {
-    e.write_header(CommandType::CMD_DRAW, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.vertex_count);
-    e.write(args.instance_count);
-    e.write(args.first_vertex);
-    e.write(args.first_instance);
-}
-
-bare_reply!(
-    CmdDrawReply, CMD_DRAW, "vkCmdDraw", (), encode_cmd_draw_reply,
-    decode_cmd_draw_reply
-);
-
-impl CmdDrawArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdDrawReply {
-        CmdDrawReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            vertex_count: d.read()?,
+            instance_count: d.read()?,
+            first_vertex: d.read()?,
+            first_instance: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdDraw` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdDraw) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.vertex_count,
-            self.instance_count,
-            self.first_vertex,
-            self.first_instance,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.vertex_count);
+        e.write(self.instance_count);
+        e.write(self.first_vertex);
+        e.write(self.first_instance);
     }
 }
-
-impl_command!(
-    CmdDrawArgs, CMD_DRAW, "vkCmdDraw", (), device_lost: false, owner: command_buffer,
-    slot: cmd_draw, decode_cmd_draw, encode_cmd_draw, encode_cmd_draw_reply
-);
 
 /// Arguments of `vkCmdDrawIndexed` (command 107).
 pub struct CmdDrawIndexedArgs {
@@ -112,71 +75,31 @@ pub struct CmdDrawIndexedArgs {
     pub first_instance: u32,
 }
 
-/// Decodes the arguments of `vkCmdDrawIndexed`, which follow the header.
-pub fn decode_cmd_draw_indexed(
-    d: &mut Decoder<'_>,
-) -> Result<CmdDrawIndexedArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let index_count = d.read()?;
-    let instance_count = d.read()?;
-    let first_index = d.read()?;
-    let vertex_offset = d.read()?;
-    let first_instance = d.read()?;
-    Ok(CmdDrawIndexedArgs {
-        command_buffer,
-        index_count,
-        instance_count,
-        first_index,
-        vertex_offset,
-        first_instance,
-    })
-}
+impl Command<'_> for CmdDrawIndexedArgs {
+    const TYPE: CommandType = CommandType::CMD_DRAW_INDEXED;
+    returns!(());
 
-/// Encodes a request of `vkCmdDrawIndexed`: header and arguments.
-pub fn encode_cmd_draw_indexed(e: &mut Encoder, flags: u32, args: &CmdDrawIndexedArgs) {
-    e.write_header(CommandType::CMD_DRAW_INDEXED, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.index_count);
-    e.write(args.instance_count);
-    e.write(args.first_index);
-    e.write(args.vertex_offset);
-    e.write(args.first_instance);
-}
-
-bare_reply!(
-    CmdDrawIndexedReply, CMD_DRAW_INDEXED, "vkCmdDrawIndexed", (),
-    encode_cmd_draw_indexed_reply, decode_cmd_draw_indexed_reply
-);
-
-impl CmdDrawIndexedArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdDrawIndexedReply {
-        CmdDrawIndexedReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            index_count: d.read()?,
+            instance_count: d.read()?,
+            first_index: d.read()?,
+            vertex_offset: d.read()?,
+            first_instance: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdDrawIndexed` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdDrawIndexed) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.index_count,
-            self.instance_count,
-            self.first_index,
-            self.vertex_offset,
-            self.first_instance,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.index_count);
+        e.write(self.instance_count);
+        e.write(self.first_index);
+        e.write(self.vertex_offset);
+        e.write(self.first_instance);
     }
 }
-
-impl_command!(
-    CmdDrawIndexedArgs, CMD_DRAW_INDEXED, "vkCmdDrawIndexed", (), device_lost: false,
-    owner: command_buffer, slot: cmd_draw_indexed, decode_cmd_draw_indexed,
-    encode_cmd_draw_indexed, encode_cmd_draw_indexed_reply
-);
 
 /// Arguments of `vkCmdDrawIndirect` (command 108).
 pub struct CmdDrawIndirectArgs {
@@ -192,71 +115,29 @@ pub struct CmdDrawIndirectArgs {
     pub stride: u32,
 }
 
-/// Decodes the arguments of `vkCmdDrawIndirect`, which follow the header.
-pub fn decode_cmd_draw_indirect(
-    d: &mut Decoder<'_>,
-) -> Result<CmdDrawIndirectArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let buffer = d.read_handle_param()?;
-    let offset = d.read()?;
-    let draw_count = d.read()?;
-    let stride = d.read()?;
-    Ok(CmdDrawIndirectArgs {
-        command_buffer,
-        buffer,
-        offset,
-        draw_count,
-        stride,
-    })
-}
+impl Command<'_> for CmdDrawIndirectArgs {
+    const TYPE: CommandType = CommandType::CMD_DRAW_INDIRECT;
+    returns!(());
 
-/// Encodes a request of `vkCmdDrawIndirect`: header and arguments.
-pub fn encode_cmd_draw_indirect(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdDrawIndirectArgs,
-) {
-    e.write_header(CommandType::CMD_DRAW_INDIRECT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_handle_param(&args.buffer);
-    e.write(args.offset);
-    e.write(args.draw_count);
-    e.write(args.stride);
-}
-
-bare_reply!(
-    CmdDrawIndirectReply, CMD_DRAW_INDIRECT, "vkCmdDrawIndirect", (),
-    encode_cmd_draw_indirect_reply, decode_cmd_draw_indirect_reply
-);
-
-impl CmdDrawIndirectArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdDrawIndirectReply {
-        CmdDrawIndirectReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            buffer: d.read_handle_param()?,
+            offset: d.read()?,
+            draw_count: d.read()?,
+            stride: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdDrawIndirect` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdDrawIndirect) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.buffer.raw,
-            self.offset,
-            self.draw_count,
-            self.stride,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_handle_param(&self.buffer);
+        e.write(self.offset);
+        e.write(self.draw_count);
+        e.write(self.stride);
     }
 }
-
-impl_command!(
-    CmdDrawIndirectArgs, CMD_DRAW_INDIRECT, "vkCmdDrawIndirect", (), device_lost: false,
-    owner: command_buffer, slot: cmd_draw_indirect, decode_cmd_draw_indirect,
-    encode_cmd_draw_indirect, encode_cmd_draw_indirect_reply
-);
 
 /// Arguments of `vkCmdDrawIndexedIndirect` (command 109).
 pub struct CmdDrawIndexedIndirectArgs {
@@ -272,74 +153,29 @@ pub struct CmdDrawIndexedIndirectArgs {
     pub stride: u32,
 }
 
-/// Decodes the arguments of `vkCmdDrawIndexedIndirect`, which follow the header.
-pub fn decode_cmd_draw_indexed_indirect(
-    d: &mut Decoder<'_>,
-) -> Result<CmdDrawIndexedIndirectArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let buffer = d.read_handle_param()?;
-    let offset = d.read()?;
-    let draw_count = d.read()?;
-    let stride = d.read()?;
-    Ok(CmdDrawIndexedIndirectArgs {
-        command_buffer,
-        buffer,
-        offset,
-        draw_count,
-        stride,
-    })
-}
+impl Command<'_> for CmdDrawIndexedIndirectArgs {
+    const TYPE: CommandType = CommandType::CMD_DRAW_INDEXED_INDIRECT;
+    returns!(());
 
-/// Encodes a request of `vkCmdDrawIndexedIndirect`: header and arguments.
-pub fn encode_cmd_draw_indexed_indirect(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdDrawIndexedIndirectArgs,
-) {
-    e.write_header(CommandType::CMD_DRAW_INDEXED_INDIRECT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_handle_param(&args.buffer);
-    e.write(args.offset);
-    e.write(args.draw_count);
-    e.write(args.stride);
-}
-
-bare_reply!(
-    CmdDrawIndexedIndirectReply, CMD_DRAW_INDEXED_INDIRECT, "vkCmdDrawIndexedIndirect",
-    (), encode_cmd_draw_indexed_indirect_reply, decode_cmd_draw_indexed_indirect_reply
-);
-
-impl CmdDrawIndexedIndirectArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdDrawIndexedIndirectReply {
-        CmdDrawIndexedIndirectReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            buffer: d.read_handle_param()?,
+            offset: d.read()?,
+            draw_count: d.read()?,
+            stride: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdDrawIndexedIndirect` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdDrawIndexedIndirect) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.buffer.raw,
-            self.offset,
-            self.draw_count,
-            self.stride,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_handle_param(&self.buffer);
+        e.write(self.offset);
+        e.write(self.draw_count);
+        e.write(self.stride);
     }
 }
-
-impl_command!(
-    CmdDrawIndexedIndirectArgs, CMD_DRAW_INDEXED_INDIRECT, "vkCmdDrawIndexedIndirect",
-    (), device_lost: false, owner: command_buffer, slot: cmd_draw_indexed_indirect,
-    decode_cmd_draw_indexed_indirect, encode_cmd_draw_indexed_indirect,
-    encode_cmd_draw_indexed_indirect_reply
-);
 
 /// Arguments of `vkCmdDispatch` (command 110).
 pub struct CmdDispatchArgs {
@@ -353,61 +189,27 @@ pub struct CmdDispatchArgs {
     pub group_count_z: u32,
 }
 
-/// Decodes the arguments of `vkCmdDispatch`, which follow the header.
-pub fn decode_cmd_dispatch(d: &mut Decoder<'_>) -> Result<CmdDispatchArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let group_count_x = d.read()?;
-    let group_count_y = d.read()?;
-    let group_count_z = d.read()?;
-    Ok(CmdDispatchArgs {
-        command_buffer,
-        group_count_x,
-        group_count_y,
-        group_count_z,
-    })
-}
+impl Command<'_> for CmdDispatchArgs {
+    const TYPE: CommandType = CommandType::CMD_DISPATCH;
+    returns!(());
 
-/// Encodes a request of `vkCmdDispatch`: header and arguments.
-pub fn encode_cmd_dispatch(e: &mut Encoder, flags: u32, args: &CmdDispatchArgs) {
-    e.write_header(CommandType::CMD_DISPATCH, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.group_count_x);
-    e.write(args.group_count_y);
-    e.write(args.group_count_z);
-}
-
-bare_reply!(
-    CmdDispatchReply, CMD_DISPATCH, "vkCmdDispatch", (), encode_cmd_dispatch_reply,
-    decode_cmd_dispatch_reply
-);
-
-impl CmdDispatchArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdDispatchReply {
-        CmdDispatchReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            group_count_x: d.read()?,
+            group_count_y: d.read()?,
+            group_count_z: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdDispatch` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdDispatch) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.group_count_x,
-            self.group_count_y,
-            self.group_count_z,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.group_count_x);
+        e.write(self.group_count_y);
+        e.write(self.group_count_z);
     }
 }
-
-impl_command!(
-    CmdDispatchArgs, CMD_DISPATCH, "vkCmdDispatch", (), device_lost: false,
-    owner: command_buffer, slot: cmd_dispatch, decode_cmd_dispatch, encode_cmd_dispatch,
-    encode_cmd_dispatch_reply
-);
 
 /// Arguments of `vkCmdDispatchIndirect` (command 111).
 pub struct CmdDispatchIndirectArgs {
@@ -419,61 +221,25 @@ pub struct CmdDispatchIndirectArgs {
     pub offset: vk::DeviceSize,
 }
 
-/// Decodes the arguments of `vkCmdDispatchIndirect`, which follow the header.
-pub fn decode_cmd_dispatch_indirect(
-    d: &mut Decoder<'_>,
-) -> Result<CmdDispatchIndirectArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let buffer = d.read_handle_param()?;
-    let offset = d.read()?;
-    Ok(CmdDispatchIndirectArgs {
-        command_buffer,
-        buffer,
-        offset,
-    })
-}
+impl Command<'_> for CmdDispatchIndirectArgs {
+    const TYPE: CommandType = CommandType::CMD_DISPATCH_INDIRECT;
+    returns!(());
 
-/// Encodes a request of `vkCmdDispatchIndirect`: header and arguments.
-pub fn encode_cmd_dispatch_indirect(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdDispatchIndirectArgs,
-) {
-    e.write_header(CommandType::CMD_DISPATCH_INDIRECT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_handle_param(&args.buffer);
-    e.write(args.offset);
-}
-
-bare_reply!(
-    CmdDispatchIndirectReply, CMD_DISPATCH_INDIRECT, "vkCmdDispatchIndirect", (),
-    encode_cmd_dispatch_indirect_reply, decode_cmd_dispatch_indirect_reply
-);
-
-impl CmdDispatchIndirectArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdDispatchIndirectReply {
-        CmdDispatchIndirectReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            buffer: d.read_handle_param()?,
+            offset: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdDispatchIndirect` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdDispatchIndirect) {
-        call!(function, self.command_buffer.raw, self.buffer.raw, self.offset)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_handle_param(&self.buffer);
+        e.write(self.offset);
     }
 }
-
-impl_command!(
-    CmdDispatchIndirectArgs, CMD_DISPATCH_INDIRECT, "vkCmdDispatchIndirect", (),
-    device_lost: false, owner: command_buffer, slot: cmd_dispatch_indirect,
-    decode_cmd_dispatch_indirect, encode_cmd_dispatch_indirect,
-    encode_cmd_dispatch_indirect_reply
-);
 
 /// Arguments of `vkCmdBeginQuery` (command 127).
 pub struct CmdBeginQueryArgs {
@@ -487,63 +253,27 @@ pub struct CmdBeginQueryArgs {
     pub flags: vk::QueryControlFlags,
 }
 
-/// Decodes the arguments of `vkCmdBeginQuery`, which follow the header.
-pub fn decode_cmd_begin_query(
-    d: &mut Decoder<'_>,
-) -> Result<CmdBeginQueryArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let query_pool = d.read_handle_param()?;
-    let query = d.read()?;
-    let flags = d.read()?;
-    Ok(CmdBeginQueryArgs {
-        command_buffer,
-        query_pool,
-        query,
-        flags,
-    })
-}
+impl Command<'_> for CmdBeginQueryArgs {
+    const TYPE: CommandType = CommandType::CMD_BEGIN_QUERY;
+    returns!(());
 
-/// Encodes a request of `vkCmdBeginQuery`: header and arguments.
-pub fn encode_cmd_begin_query(e: &mut Encoder, flags: u32, args: &CmdBeginQueryArgs) {
-    e.write_header(CommandType::CMD_BEGIN_QUERY, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_handle_param(&args.query_pool);
-    e.write(args.query);
-    e.write(args.flags);
-}
-
-bare_reply!(
-    CmdBeginQueryReply, CMD_BEGIN_QUERY, "vkCmdBeginQuery", (),
-    encode_cmd_begin_query_reply, decode_cmd_begin_query_reply
-);
-
-impl CmdBeginQueryArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdBeginQueryReply {
-        CmdBeginQueryReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            query_pool: d.read_handle_param()?,
+            query: d.read()?,
+            flags: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdBeginQuery` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdBeginQuery) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.query_pool.raw,
-            self.query,
-            self.flags,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_handle_param(&self.query_pool);
+        e.write(self.query);
+        e.write(self.flags);
     }
 }
-
-impl_command!(
-    CmdBeginQueryArgs, CMD_BEGIN_QUERY, "vkCmdBeginQuery", (), device_lost: false,
-    owner: command_buffer, slot: cmd_begin_query, decode_cmd_begin_query,
-    encode_cmd_begin_query, encode_cmd_begin_query_reply
-);
 
 /// Arguments of `vkCmdEndQuery` (command 128).
 pub struct CmdEndQueryArgs {
@@ -555,54 +285,25 @@ pub struct CmdEndQueryArgs {
     pub query: u32,
 }
 
-/// Decodes the arguments of `vkCmdEndQuery`, which follow the header.
-pub fn decode_cmd_end_query(
-    d: &mut Decoder<'_>,
-) -> Result<CmdEndQueryArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let query_pool = d.read_handle_param()?;
-    let query = d.read()?;
-    Ok(CmdEndQueryArgs {
-        command_buffer,
-        query_pool,
-        query,
-    })
-}
+impl Command<'_> for CmdEndQueryArgs {
+    const TYPE: CommandType = CommandType::CMD_END_QUERY;
+    returns!(());
 
-/// Encodes a request of `vkCmdEndQuery`: header and arguments.
-pub fn encode_cmd_end_query(e: &mut Encoder, flags: u32, args: &CmdEndQueryArgs) {
-    e.write_header(CommandType::CMD_END_QUERY, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_handle_param(&args.query_pool);
-    e.write(args.query);
-}
-
-bare_reply!(
-    CmdEndQueryReply, CMD_END_QUERY, "vkCmdEndQuery", (), encode_cmd_end_query_reply,
-    decode_cmd_end_query_reply
-);
-
-impl CmdEndQueryArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdEndQueryReply {
-        CmdEndQueryReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            query_pool: d.read_handle_param()?,
+            query: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdEndQuery` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdEndQuery) {
-        call!(function, self.command_buffer.raw, self.query_pool.raw, self.query)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_handle_param(&self.query_pool);
+        e.write(self.query);
     }
 }
-
-impl_command!(
-    CmdEndQueryArgs, CMD_END_QUERY, "vkCmdEndQuery", (), device_lost: false,
-    owner: command_buffer, slot: cmd_end_query, decode_cmd_end_query,
-    encode_cmd_end_query, encode_cmd_end_query_reply
-);
 
 /// Arguments of `vkCmdBeginRenderPass` (command 133).
 pub struct CmdBeginRenderPassArgs<'a> {
@@ -614,66 +315,25 @@ pub struct CmdBeginRenderPassArgs<'a> {
     pub contents: vk::SubpassContents,
 }
 
-/// Decodes the arguments of `vkCmdBeginRenderPass`, which follow the header.
-pub fn decode_cmd_begin_render_pass<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdBeginRenderPassArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let p_render_pass_begin = d.read_required(decode_render_pass_begin_info)?;
-    let contents = d.read()?;
-    Ok(CmdBeginRenderPassArgs {
-        command_buffer,
-        p_render_pass_begin,
-        contents,
-    })
-}
+impl<'a> Command<'a> for CmdBeginRenderPassArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_BEGIN_RENDER_PASS;
+    returns!(());
 
-/// Encodes a request of `vkCmdBeginRenderPass`: header and arguments.
-pub fn encode_cmd_begin_render_pass(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdBeginRenderPassArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_BEGIN_RENDER_PASS, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_optional(Some(args.p_render_pass_begin), encode_render_pass_begin_info);
-    e.write(args.contents);
-}
-
-bare_reply!(
-    CmdBeginRenderPassReply, CMD_BEGIN_RENDER_PASS, "vkCmdBeginRenderPass", (),
-    encode_cmd_begin_render_pass_reply, decode_cmd_begin_render_pass_reply
-);
-
-impl CmdBeginRenderPassArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdBeginRenderPassReply {
-        CmdBeginRenderPassReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            p_render_pass_begin: d.read_required(decode_render_pass_begin_info)?,
+            contents: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdBeginRenderPass` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdBeginRenderPass) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.p_render_pass_begin,
-            self.contents,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_optional(Some(self.p_render_pass_begin), encode_render_pass_begin_info);
+        e.write(self.contents);
     }
 }
-
-impl_command!(
-    CmdBeginRenderPassArgs<'a>, CMD_BEGIN_RENDER_PASS, "vkCmdBeginRenderPass", (),
-    device_lost: false, owner: command_buffer, slot: cmd_begin_render_pass,
-    decode_cmd_begin_render_pass, encode_cmd_begin_render_pass,
-    encode_cmd_begin_render_pass_reply
-);
 
 /// Arguments of `vkCmdNextSubpass` (command 134).
 pub struct CmdNextSubpassArgs {
@@ -683,51 +343,23 @@ pub struct CmdNextSubpassArgs {
     pub contents: vk::SubpassContents,
 }
 
-/// Decodes the arguments of `vkCmdNextSubpass`, which follow the header.
-pub fn decode_cmd_next_subpass(
-    d: &mut Decoder<'_>,
-) -> Result<CmdNextSubpassArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let contents = d.read()?;
-    Ok(CmdNextSubpassArgs {
-        command_buffer,
-        contents,
-    })
-}
+impl Command<'_> for CmdNextSubpassArgs {
+    const TYPE: CommandType = CommandType::CMD_NEXT_SUBPASS;
+    returns!(());
 
-/// Encodes a request of `vkCmdNextSubpass`: header and arguments.
-pub fn encode_cmd_next_subpass(e: &mut Encoder, flags: u32, args: &CmdNextSubpassArgs) {
-    e.write_header(CommandType::CMD_NEXT_SUBPASS, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.contents);
-}
-
-bare_reply!(
-    CmdNextSubpassReply, CMD_NEXT_SUBPASS, "vkCmdNextSubpass", (),
-    encode_cmd_next_subpass_reply, decode_cmd_next_subpass_reply
-);
-
-impl CmdNextSubpassArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdNextSubpassReply {
-        CmdNextSubpassReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            contents: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdNextSubpass` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdNextSubpass) {
-        call!(function, self.command_buffer.raw, self.contents)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.contents);
     }
 }
-
-impl_command!(
-    CmdNextSubpassArgs, CMD_NEXT_SUBPASS, "vkCmdNextSubpass", (), device_lost: false,
-    owner: command_buffer, slot: cmd_next_subpass, decode_cmd_next_subpass,
-    encode_cmd_next_subpass, encode_cmd_next_subpass_reply
-);
 
 /// Arguments of `vkCmdEndRenderPass` (command 135).
 pub struct CmdEndRenderPassArgs {
@@ -735,53 +367,21 @@ pub struct CmdEndRenderPassArgs {
     pub command_buffer: Handle<vk::CommandBuffer>,
 }
 
-/// Decodes the arguments of `vkCmdEndRenderPass`, which follow the header.
-pub fn decode_cmd_end_render_pass(
-    d: &mut Decoder<'_>,
-) -> Result<CmdEndRenderPassArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    Ok(CmdEndRenderPassArgs {
-        command_buffer,
-    })
-}
+impl Command<'_> for CmdEndRenderPassArgs {
+    const TYPE: CommandType = CommandType::CMD_END_RENDER_PASS;
+    returns!(());
 
-/// Encodes a request of `vkCmdEndRenderPass`: header and arguments.
-pub fn encode_cmd_end_render_pass(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdEndRenderPassArgs,
-) {
-    e.write_header(CommandType::CMD_END_RENDER_PASS, flags);
-    e.write_handle_param(&args.command_buffer);
-}
-
-bare_reply!(
-    CmdEndRenderPassReply, CMD_END_RENDER_PASS, "vkCmdEndRenderPass", (),
-    encode_cmd_end_render_pass_reply, decode_cmd_end_render_pass_reply
-);
-
-impl CmdEndRenderPassArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdEndRenderPassReply {
-        CmdEndRenderPassReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+        })
     }
 
-    /// Calls `vkCmdEndRenderPass` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdEndRenderPass) {
-        call!(function, self.command_buffer.raw)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
     }
 }
-
-impl_command!(
-    CmdEndRenderPassArgs, CMD_END_RENDER_PASS, "vkCmdEndRenderPass", (),
-    device_lost: false, owner: command_buffer, slot: cmd_end_render_pass,
-    decode_cmd_end_render_pass, encode_cmd_end_render_pass,
-    encode_cmd_end_render_pass_reply
-);
 
 /// Arguments of `vkCmdExecuteCommands` (command 136).
 pub struct CmdExecuteCommandsArgs<'a> {
@@ -793,66 +393,29 @@ pub struct CmdExecuteCommandsArgs<'a> {
     pub p_command_buffers: Handles<'a, vk::CommandBuffer>,
 }
 
-/// Decodes the arguments of `vkCmdExecuteCommands`, which follow the header.
-pub fn decode_cmd_execute_commands<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdExecuteCommandsArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let command_buffer_count: u32 = d.read()?;
-    let p_command_buffers = d.read_handle_params(command_buffer_count.count(), false)?;
-    Ok(CmdExecuteCommandsArgs {
-        command_buffer,
-        command_buffer_count,
-        p_command_buffers,
-    })
-}
+impl<'a> Command<'a> for CmdExecuteCommandsArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_EXECUTE_COMMANDS;
+    returns!(());
 
-/// Encodes a request of `vkCmdExecuteCommands`: header and arguments.
-pub fn encode_cmd_execute_commands(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdExecuteCommandsArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_EXECUTE_COMMANDS, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.command_buffer_count);
-    e.write_handle_params(&args.p_command_buffers);
-}
-
-bare_reply!(
-    CmdExecuteCommandsReply, CMD_EXECUTE_COMMANDS, "vkCmdExecuteCommands", (),
-    encode_cmd_execute_commands_reply, decode_cmd_execute_commands_reply
-);
-
-impl CmdExecuteCommandsArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdExecuteCommandsReply {
-        CmdExecuteCommandsReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let command_buffer = d.read_owner()?;
+        let command_buffer_count: u32 = d.read()?;
+        let p_command_buffers = d
+            .read_handle_params(command_buffer_count.count(), false)?;
+        Ok(Self {
+            command_buffer,
+            command_buffer_count,
+            p_command_buffers,
+        })
     }
 
-    /// Calls `vkCmdExecuteCommands` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdExecuteCommands) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.command_buffer_count,
-            as_ptr_or_null(self.p_command_buffers.raws),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.command_buffer_count);
+        e.write_handle_params(&self.p_command_buffers);
     }
 }
-
-impl_command!(
-    CmdExecuteCommandsArgs<'a>, CMD_EXECUTE_COMMANDS, "vkCmdExecuteCommands", (),
-    device_lost: false, owner: command_buffer, slot: cmd_execute_commands,
-    decode_cmd_execute_commands, encode_cmd_execute_commands,
-    encode_cmd_execute_commands_reply
-);
 
 /// Arguments of `vkCmdDispatchBase` (command 142).
 pub struct CmdDispatchBaseArgs {
@@ -872,88 +435,35 @@ pub struct CmdDispatchBaseArgs {
     pub group_count_z: u32,
 }
 
-/// Decodes the arguments of `vkCmdDispatchBase`, which follow the header.
-pub fn decode_cmd_dispatch_base(
-    d: &mut Decoder<'_>,
-) -> Result<CmdDispatchBaseArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let base_group_x = d.read()?;
-    let base_group_y = d.read()?;
-    let base_group_z = d.read()?;
-    let group_count_x = d.read()?;
-    let group_count_y = d.read()?;
-    let group_count_z = d.read()?;
-    Ok(CmdDispatchBaseArgs {
-        command_buffer,
-        base_group_x,
-        base_group_y,
-        base_group_z,
-        group_count_x,
-        group_count_y,
-        group_count_z,
-    })
-}
+impl Command<'_> for CmdDispatchBaseArgs {
+    const TYPE: CommandType = CommandType::CMD_DISPATCH_BASE;
+    returns!(());
 
-/// Encodes a request of `vkCmdDispatchBase`: header and arguments.
-pub fn encode_cmd_dispatch_base(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdDispatchBaseArgs,
-) {
-    e.write_header(CommandType::CMD_DISPATCH_BASE, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.base_group_x);
-    e.write(args.base_group_y);
-    e.write(args.base_group_z);
-    e.write(args.group_count_x);
-    e.write(args.group_count_y);
-    e.write(args.group_count_z);
-}
-
-bare_reply!(
-    CmdDispatchBaseReply, CMD_DISPATCH_BASE, "vkCmdDispatchBase", (),
-    encode_cmd_dispatch_base_reply, decode_cmd_dispatch_base_reply
-);
-
-impl CmdDispatchBaseArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdDispatchBaseReply {
-        CmdDispatchBaseReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            base_group_x: d.read()?,
+            base_group_y: d.read()?,
+            base_group_z: d.read()?,
+            group_count_x: d.read()?,
+            group_count_y: d.read()?,
+            group_count_z: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdDispatchBase` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdDispatchBase) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.base_group_x,
-            self.base_group_y,
-            self.base_group_z,
-            self.group_count_x,
-            self.group_count_y,
-            self.group_count_z,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.base_group_x);
+        e.write(self.base_group_y);
+        e.write(self.base_group_z);
+        e.write(self.group_count_x);
+        e.write(self.group_count_y);
+        e.write(self.group_count_z);
     }
 }
 
-impl_command!(
-    CmdDispatchBaseArgs, CMD_DISPATCH_BASE, "vkCmdDispatchBase", (), device_lost: false,
-    owner: command_buffer, slot: cmd_dispatch_base, decode_cmd_dispatch_base,
-    encode_cmd_dispatch_base, encode_cmd_dispatch_base_reply
-);
-
-pub use self::{
-    CmdDispatchBaseArgs as CmdDispatchBaseKHRArgs,
-    CmdDispatchBaseReply as CmdDispatchBaseKHRReply,
-    decode_cmd_dispatch_base as decode_cmd_dispatch_base_khr,
-    encode_cmd_dispatch_base as encode_cmd_dispatch_base_khr,
-    encode_cmd_dispatch_base_reply as encode_cmd_dispatch_base_khr_reply,
-    decode_cmd_dispatch_base_reply as decode_cmd_dispatch_base_khr_reply,
-};
+pub use self::CmdDispatchBaseArgs as CmdDispatchBaseKHRArgs;
 
 /// Arguments of `vkCmdDrawIndirectCount` (command 165).
 pub struct CmdDrawIndirectCountArgs {
@@ -973,99 +483,36 @@ pub struct CmdDrawIndirectCountArgs {
     pub stride: u32,
 }
 
-/// Decodes the arguments of `vkCmdDrawIndirectCount`, which follow the header.
-pub fn decode_cmd_draw_indirect_count(
-    d: &mut Decoder<'_>,
-) -> Result<CmdDrawIndirectCountArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let buffer = d.read_handle_param()?;
-    let offset = d.read()?;
-    let count_buffer = d.read_handle_param()?;
-    let count_buffer_offset = d.read()?;
-    let max_draw_count = d.read()?;
-    let stride = d.read()?;
-    Ok(CmdDrawIndirectCountArgs {
-        command_buffer,
-        buffer,
-        offset,
-        count_buffer,
-        count_buffer_offset,
-        max_draw_count,
-        stride,
-    })
-}
+impl Command<'_> for CmdDrawIndirectCountArgs {
+    const TYPE: CommandType = CommandType::CMD_DRAW_INDIRECT_COUNT;
+    returns!(());
 
-/// Encodes a request of `vkCmdDrawIndirectCount`: header and arguments.
-pub fn encode_cmd_draw_indirect_count(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdDrawIndirectCountArgs,
-) {
-    e.write_header(CommandType::CMD_DRAW_INDIRECT_COUNT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_handle_param(&args.buffer);
-    e.write(args.offset);
-    e.write_handle_param(&args.count_buffer);
-    e.write(args.count_buffer_offset);
-    e.write(args.max_draw_count);
-    e.write(args.stride);
-}
-
-bare_reply!(
-    CmdDrawIndirectCountReply, CMD_DRAW_INDIRECT_COUNT, "vkCmdDrawIndirectCount", (),
-    encode_cmd_draw_indirect_count_reply, decode_cmd_draw_indirect_count_reply
-);
-
-impl CmdDrawIndirectCountArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdDrawIndirectCountReply {
-        CmdDrawIndirectCountReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            buffer: d.read_handle_param()?,
+            offset: d.read()?,
+            count_buffer: d.read_handle_param()?,
+            count_buffer_offset: d.read()?,
+            max_draw_count: d.read()?,
+            stride: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdDrawIndirectCount` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdDrawIndirectCount) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.buffer.raw,
-            self.offset,
-            self.count_buffer.raw,
-            self.count_buffer_offset,
-            self.max_draw_count,
-            self.stride,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_handle_param(&self.buffer);
+        e.write(self.offset);
+        e.write_handle_param(&self.count_buffer);
+        e.write(self.count_buffer_offset);
+        e.write(self.max_draw_count);
+        e.write(self.stride);
     }
 }
 
-impl_command!(
-    CmdDrawIndirectCountArgs, CMD_DRAW_INDIRECT_COUNT, "vkCmdDrawIndirectCount", (),
-    device_lost: false, owner: command_buffer, slot: cmd_draw_indirect_count,
-    decode_cmd_draw_indirect_count, encode_cmd_draw_indirect_count,
-    encode_cmd_draw_indirect_count_reply
-);
-
-pub use self::{
-    CmdDrawIndirectCountArgs as CmdDrawIndirectCountAMDArgs,
-    CmdDrawIndirectCountReply as CmdDrawIndirectCountAMDReply,
-    decode_cmd_draw_indirect_count as decode_cmd_draw_indirect_count_amd,
-    encode_cmd_draw_indirect_count as encode_cmd_draw_indirect_count_amd,
-    encode_cmd_draw_indirect_count_reply as encode_cmd_draw_indirect_count_amd_reply,
-    decode_cmd_draw_indirect_count_reply as decode_cmd_draw_indirect_count_amd_reply,
-};
-pub use self::{
-    CmdDrawIndirectCountArgs as CmdDrawIndirectCountKHRArgs,
-    CmdDrawIndirectCountReply as CmdDrawIndirectCountKHRReply,
-    decode_cmd_draw_indirect_count as decode_cmd_draw_indirect_count_khr,
-    encode_cmd_draw_indirect_count as encode_cmd_draw_indirect_count_khr,
-    encode_cmd_draw_indirect_count_reply as encode_cmd_draw_indirect_count_khr_reply,
-    decode_cmd_draw_indirect_count_reply as decode_cmd_draw_indirect_count_khr_reply,
-};
+pub use self::CmdDrawIndirectCountArgs as CmdDrawIndirectCountAMDArgs;
+pub use self::CmdDrawIndirectCountArgs as CmdDrawIndirectCountKHRArgs;
 
 /// Arguments of `vkCmdDrawIndexedIndirectCount` (command 166).
 pub struct CmdDrawIndexedIndirectCountArgs {
@@ -1085,100 +532,36 @@ pub struct CmdDrawIndexedIndirectCountArgs {
     pub stride: u32,
 }
 
-/// Decodes the arguments of `vkCmdDrawIndexedIndirectCount`, which follow the header.
-pub fn decode_cmd_draw_indexed_indirect_count(
-    d: &mut Decoder<'_>,
-) -> Result<CmdDrawIndexedIndirectCountArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let buffer = d.read_handle_param()?;
-    let offset = d.read()?;
-    let count_buffer = d.read_handle_param()?;
-    let count_buffer_offset = d.read()?;
-    let max_draw_count = d.read()?;
-    let stride = d.read()?;
-    Ok(CmdDrawIndexedIndirectCountArgs {
-        command_buffer,
-        buffer,
-        offset,
-        count_buffer,
-        count_buffer_offset,
-        max_draw_count,
-        stride,
-    })
-}
+impl Command<'_> for CmdDrawIndexedIndirectCountArgs {
+    const TYPE: CommandType = CommandType::CMD_DRAW_INDEXED_INDIRECT_COUNT;
+    returns!(());
 
-/// Encodes a request of `vkCmdDrawIndexedIndirectCount`: header and arguments.
-pub fn encode_cmd_draw_indexed_indirect_count(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdDrawIndexedIndirectCountArgs,
-) {
-    e.write_header(CommandType::CMD_DRAW_INDEXED_INDIRECT_COUNT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_handle_param(&args.buffer);
-    e.write(args.offset);
-    e.write_handle_param(&args.count_buffer);
-    e.write(args.count_buffer_offset);
-    e.write(args.max_draw_count);
-    e.write(args.stride);
-}
-
-bare_reply!(
-    CmdDrawIndexedIndirectCountReply, CMD_DRAW_INDEXED_INDIRECT_COUNT,
-    "vkCmdDrawIndexedIndirectCount", (), encode_cmd_draw_indexed_indirect_count_reply,
-    decode_cmd_draw_indexed_indirect_count_reply
-);
-
-impl CmdDrawIndexedIndirectCountArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdDrawIndexedIndirectCountReply {
-        CmdDrawIndexedIndirectCountReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            buffer: d.read_handle_param()?,
+            offset: d.read()?,
+            count_buffer: d.read_handle_param()?,
+            count_buffer_offset: d.read()?,
+            max_draw_count: d.read()?,
+            stride: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdDrawIndexedIndirectCount` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdDrawIndexedIndirectCount) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.buffer.raw,
-            self.offset,
-            self.count_buffer.raw,
-            self.count_buffer_offset,
-            self.max_draw_count,
-            self.stride,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_handle_param(&self.buffer);
+        e.write(self.offset);
+        e.write_handle_param(&self.count_buffer);
+        e.write(self.count_buffer_offset);
+        e.write(self.max_draw_count);
+        e.write(self.stride);
     }
 }
 
-impl_command!(
-    CmdDrawIndexedIndirectCountArgs, CMD_DRAW_INDEXED_INDIRECT_COUNT,
-    "vkCmdDrawIndexedIndirectCount", (), device_lost: false, owner: command_buffer,
-    slot: cmd_draw_indexed_indirect_count, decode_cmd_draw_indexed_indirect_count,
-    encode_cmd_draw_indexed_indirect_count, encode_cmd_draw_indexed_indirect_count_reply
-);
-
-pub use self::{
-    CmdDrawIndexedIndirectCountArgs as CmdDrawIndexedIndirectCountAMDArgs,
-    CmdDrawIndexedIndirectCountReply as CmdDrawIndexedIndirectCountAMDReply,
-    decode_cmd_draw_indexed_indirect_count as decode_cmd_draw_indexed_indirect_count_amd,
-    encode_cmd_draw_indexed_indirect_count as encode_cmd_draw_indexed_indirect_count_amd,
-    encode_cmd_draw_indexed_indirect_count_reply as encode_cmd_draw_indexed_indirect_count_amd_reply,
-    decode_cmd_draw_indexed_indirect_count_reply as decode_cmd_draw_indexed_indirect_count_amd_reply,
-};
-pub use self::{
-    CmdDrawIndexedIndirectCountArgs as CmdDrawIndexedIndirectCountKHRArgs,
-    CmdDrawIndexedIndirectCountReply as CmdDrawIndexedIndirectCountKHRReply,
-    decode_cmd_draw_indexed_indirect_count as decode_cmd_draw_indexed_indirect_count_khr,
-    encode_cmd_draw_indexed_indirect_count as encode_cmd_draw_indexed_indirect_count_khr,
-    encode_cmd_draw_indexed_indirect_count_reply as encode_cmd_draw_indexed_indirect_count_khr_reply,
-    decode_cmd_draw_indexed_indirect_count_reply as decode_cmd_draw_indexed_indirect_count_khr_reply,
-};
+pub use self::CmdDrawIndexedIndirectCountArgs as CmdDrawIndexedIndirectCountAMDArgs;
+pub use self::CmdDrawIndexedIndirectCountArgs as CmdDrawIndexedIndirectCountKHRArgs;
 
 /// Arguments of `vkCmdBeginRenderPass2` (command 168).
 pub struct CmdBeginRenderPass2Args<'a> {
@@ -1190,75 +573,27 @@ pub struct CmdBeginRenderPass2Args<'a> {
     pub p_subpass_begin_info: &'a vk::SubpassBeginInfo<'a>,
 }
 
-/// Decodes the arguments of `vkCmdBeginRenderPass2`, which follow the header.
-pub fn decode_cmd_begin_render_pass2<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdBeginRenderPass2Args<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let p_render_pass_begin = d.read_required(decode_render_pass_begin_info)?;
-    let p_subpass_begin_info = d.read_required(decode_subpass_begin_info)?;
-    Ok(CmdBeginRenderPass2Args {
-        command_buffer,
-        p_render_pass_begin,
-        p_subpass_begin_info,
-    })
-}
+impl<'a> Command<'a> for CmdBeginRenderPass2Args<'a> {
+    const TYPE: CommandType = CommandType::CMD_BEGIN_RENDER_PASS2;
+    returns!(());
 
-/// Encodes a request of `vkCmdBeginRenderPass2`: header and arguments.
-pub fn encode_cmd_begin_render_pass2(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdBeginRenderPass2Args<'_>,
-) {
-    e.write_header(CommandType::CMD_BEGIN_RENDER_PASS2, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_optional(Some(args.p_render_pass_begin), encode_render_pass_begin_info);
-    e.write_optional(Some(args.p_subpass_begin_info), encode_subpass_begin_info);
-}
-
-bare_reply!(
-    CmdBeginRenderPass2Reply, CMD_BEGIN_RENDER_PASS2, "vkCmdBeginRenderPass2", (),
-    encode_cmd_begin_render_pass2_reply, decode_cmd_begin_render_pass2_reply
-);
-
-impl CmdBeginRenderPass2Args<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdBeginRenderPass2Reply {
-        CmdBeginRenderPass2Reply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            p_render_pass_begin: d.read_required(decode_render_pass_begin_info)?,
+            p_subpass_begin_info: d.read_required(decode_subpass_begin_info)?,
+        })
     }
 
-    /// Calls `vkCmdBeginRenderPass2` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdBeginRenderPass2) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.p_render_pass_begin,
-            self.p_subpass_begin_info,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_optional(Some(self.p_render_pass_begin), encode_render_pass_begin_info);
+        e.write_optional(Some(self.p_subpass_begin_info), encode_subpass_begin_info);
     }
 }
 
-impl_command!(
-    CmdBeginRenderPass2Args<'a>, CMD_BEGIN_RENDER_PASS2, "vkCmdBeginRenderPass2", (),
-    device_lost: false, owner: command_buffer, slot: cmd_begin_render_pass2,
-    decode_cmd_begin_render_pass2, encode_cmd_begin_render_pass2,
-    encode_cmd_begin_render_pass2_reply
-);
-
-pub use self::{
-    CmdBeginRenderPass2Args as CmdBeginRenderPass2KHRArgs,
-    CmdBeginRenderPass2Reply as CmdBeginRenderPass2KHRReply,
-    decode_cmd_begin_render_pass2 as decode_cmd_begin_render_pass2_khr,
-    encode_cmd_begin_render_pass2 as encode_cmd_begin_render_pass2_khr,
-    encode_cmd_begin_render_pass2_reply as encode_cmd_begin_render_pass2_khr_reply,
-    decode_cmd_begin_render_pass2_reply as decode_cmd_begin_render_pass2_khr_reply,
-};
+pub use self::CmdBeginRenderPass2Args as CmdBeginRenderPass2KHRArgs;
 
 /// Arguments of `vkCmdNextSubpass2` (command 169).
 pub struct CmdNextSubpass2Args<'a> {
@@ -1270,72 +605,27 @@ pub struct CmdNextSubpass2Args<'a> {
     pub p_subpass_end_info: &'a vk::SubpassEndInfo<'a>,
 }
 
-/// Decodes the arguments of `vkCmdNextSubpass2`, which follow the header.
-pub fn decode_cmd_next_subpass2<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdNextSubpass2Args<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let p_subpass_begin_info = d.read_required(decode_subpass_begin_info)?;
-    let p_subpass_end_info = d.read_required(decode_subpass_end_info)?;
-    Ok(CmdNextSubpass2Args {
-        command_buffer,
-        p_subpass_begin_info,
-        p_subpass_end_info,
-    })
-}
+impl<'a> Command<'a> for CmdNextSubpass2Args<'a> {
+    const TYPE: CommandType = CommandType::CMD_NEXT_SUBPASS2;
+    returns!(());
 
-/// Encodes a request of `vkCmdNextSubpass2`: header and arguments.
-pub fn encode_cmd_next_subpass2(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdNextSubpass2Args<'_>,
-) {
-    e.write_header(CommandType::CMD_NEXT_SUBPASS2, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_optional(Some(args.p_subpass_begin_info), encode_subpass_begin_info);
-    e.write_optional(Some(args.p_subpass_end_info), encode_subpass_end_info);
-}
-
-bare_reply!(
-    CmdNextSubpass2Reply, CMD_NEXT_SUBPASS2, "vkCmdNextSubpass2", (),
-    encode_cmd_next_subpass2_reply, decode_cmd_next_subpass2_reply
-);
-
-impl CmdNextSubpass2Args<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdNextSubpass2Reply {
-        CmdNextSubpass2Reply { returned }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            p_subpass_begin_info: d.read_required(decode_subpass_begin_info)?,
+            p_subpass_end_info: d.read_required(decode_subpass_end_info)?,
+        })
     }
 
-    /// Calls `vkCmdNextSubpass2` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdNextSubpass2) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.p_subpass_begin_info,
-            self.p_subpass_end_info,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_optional(Some(self.p_subpass_begin_info), encode_subpass_begin_info);
+        e.write_optional(Some(self.p_subpass_end_info), encode_subpass_end_info);
     }
 }
 
-impl_command!(
-    CmdNextSubpass2Args<'a>, CMD_NEXT_SUBPASS2, "vkCmdNextSubpass2", (),
-    device_lost: false, owner: command_buffer, slot: cmd_next_subpass2,
-    decode_cmd_next_subpass2, encode_cmd_next_subpass2, encode_cmd_next_subpass2_reply
-);
-
-pub use self::{
-    CmdNextSubpass2Args as CmdNextSubpass2KHRArgs,
-    CmdNextSubpass2Reply as CmdNextSubpass2KHRReply,
-    decode_cmd_next_subpass2 as decode_cmd_next_subpass2_khr,
-    encode_cmd_next_subpass2 as encode_cmd_next_subpass2_khr,
-    encode_cmd_next_subpass2_reply as encode_cmd_next_subpass2_khr_reply,
-    decode_cmd_next_subpass2_reply as decode_cmd_next_subpass2_khr_reply,
-};
+pub use self::CmdNextSubpass2Args as CmdNextSubpass2KHRArgs;
 
 /// Arguments of `vkCmdEndRenderPass2` (command 170).
 pub struct CmdEndRenderPass2Args<'a> {
@@ -1345,65 +635,25 @@ pub struct CmdEndRenderPass2Args<'a> {
     pub p_subpass_end_info: &'a vk::SubpassEndInfo<'a>,
 }
 
-/// Decodes the arguments of `vkCmdEndRenderPass2`, which follow the header.
-pub fn decode_cmd_end_render_pass2<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdEndRenderPass2Args<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let p_subpass_end_info = d.read_required(decode_subpass_end_info)?;
-    Ok(CmdEndRenderPass2Args {
-        command_buffer,
-        p_subpass_end_info,
-    })
-}
+impl<'a> Command<'a> for CmdEndRenderPass2Args<'a> {
+    const TYPE: CommandType = CommandType::CMD_END_RENDER_PASS2;
+    returns!(());
 
-/// Encodes a request of `vkCmdEndRenderPass2`: header and arguments.
-pub fn encode_cmd_end_render_pass2(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdEndRenderPass2Args<'_>,
-) {
-    e.write_header(CommandType::CMD_END_RENDER_PASS2, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_optional(Some(args.p_subpass_end_info), encode_subpass_end_info);
-}
-
-bare_reply!(
-    CmdEndRenderPass2Reply, CMD_END_RENDER_PASS2, "vkCmdEndRenderPass2", (),
-    encode_cmd_end_render_pass2_reply, decode_cmd_end_render_pass2_reply
-);
-
-impl CmdEndRenderPass2Args<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdEndRenderPass2Reply {
-        CmdEndRenderPass2Reply { returned }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            p_subpass_end_info: d.read_required(decode_subpass_end_info)?,
+        })
     }
 
-    /// Calls `vkCmdEndRenderPass2` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdEndRenderPass2) {
-        call!(function, self.command_buffer.raw, self.p_subpass_end_info)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_optional(Some(self.p_subpass_end_info), encode_subpass_end_info);
     }
 }
 
-impl_command!(
-    CmdEndRenderPass2Args<'a>, CMD_END_RENDER_PASS2, "vkCmdEndRenderPass2", (),
-    device_lost: false, owner: command_buffer, slot: cmd_end_render_pass2,
-    decode_cmd_end_render_pass2, encode_cmd_end_render_pass2,
-    encode_cmd_end_render_pass2_reply
-);
-
-pub use self::{
-    CmdEndRenderPass2Args as CmdEndRenderPass2KHRArgs,
-    CmdEndRenderPass2Reply as CmdEndRenderPass2KHRReply,
-    decode_cmd_end_render_pass2 as decode_cmd_end_render_pass2_khr,
-    encode_cmd_end_render_pass2 as encode_cmd_end_render_pass2_khr,
-    encode_cmd_end_render_pass2_reply as encode_cmd_end_render_pass2_khr_reply,
-    decode_cmd_end_render_pass2_reply as decode_cmd_end_render_pass2_khr_reply,
-};
+pub use self::CmdEndRenderPass2Args as CmdEndRenderPass2KHRArgs;
 
 /// Arguments of `vkCmdBeginTransformFeedbackEXT` (command 182).
 pub struct CmdBeginTransformFeedbackEXTArgs<'a> {
@@ -1419,79 +669,36 @@ pub struct CmdBeginTransformFeedbackEXTArgs<'a> {
     pub p_counter_buffer_offsets: &'a [vk::DeviceSize],
 }
 
-/// Decodes the arguments of `vkCmdBeginTransformFeedbackEXT`, which follow the header.
-pub fn decode_cmd_begin_transform_feedback_ext<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdBeginTransformFeedbackEXTArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let first_counter_buffer = d.read()?;
-    let counter_buffer_count: u32 = d.read()?;
-    let p_counter_buffers = d.read_handle_params(counter_buffer_count.count(), true)?;
-    let p_counter_buffer_offsets = d.read_scalars(counter_buffer_count.count(), true)?;
-    Ok(CmdBeginTransformFeedbackEXTArgs {
-        command_buffer,
-        first_counter_buffer,
-        counter_buffer_count,
-        p_counter_buffers,
-        p_counter_buffer_offsets,
-    })
-}
+impl<'a> Command<'a> for CmdBeginTransformFeedbackEXTArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_BEGIN_TRANSFORM_FEEDBACK_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdBeginTransformFeedbackEXT`: header and arguments.
-pub fn encode_cmd_begin_transform_feedback_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdBeginTransformFeedbackEXTArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_BEGIN_TRANSFORM_FEEDBACK_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.first_counter_buffer);
-    e.write(args.counter_buffer_count);
-    e.write_handle_params(&args.p_counter_buffers);
-    e.write_scalars(args.p_counter_buffer_offsets);
-}
-
-bare_reply!(
-    CmdBeginTransformFeedbackEXTReply, CMD_BEGIN_TRANSFORM_FEEDBACK_EXT,
-    "vkCmdBeginTransformFeedbackEXT", (), encode_cmd_begin_transform_feedback_ext_reply,
-    decode_cmd_begin_transform_feedback_ext_reply
-);
-
-impl CmdBeginTransformFeedbackEXTArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdBeginTransformFeedbackEXTReply {
-        CmdBeginTransformFeedbackEXTReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let command_buffer = d.read_owner()?;
+        let first_counter_buffer = d.read()?;
+        let counter_buffer_count: u32 = d.read()?;
+        let p_counter_buffers = d
+            .read_handle_params(counter_buffer_count.count(), true)?;
+        let p_counter_buffer_offsets = d
+            .read_scalars(counter_buffer_count.count(), true)?;
+        Ok(Self {
+            command_buffer,
+            first_counter_buffer,
+            counter_buffer_count,
+            p_counter_buffers,
+            p_counter_buffer_offsets,
+        })
     }
 
-    /// Calls `vkCmdBeginTransformFeedbackEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCmdBeginTransformFeedbackEXT,
-    ) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.first_counter_buffer,
-            self.counter_buffer_count,
-            as_ptr_or_null(self.p_counter_buffers.raws),
-            as_ptr_or_null(self.p_counter_buffer_offsets),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.first_counter_buffer);
+        e.write(self.counter_buffer_count);
+        e.write_handle_params(&self.p_counter_buffers);
+        e.write_scalars(self.p_counter_buffer_offsets);
     }
 }
-
-impl_command!(
-    CmdBeginTransformFeedbackEXTArgs<'a>, CMD_BEGIN_TRANSFORM_FEEDBACK_EXT,
-    "vkCmdBeginTransformFeedbackEXT", (), device_lost: false, owner: command_buffer,
-    slot: cmd_begin_transform_feedback_ext, decode_cmd_begin_transform_feedback_ext,
-    encode_cmd_begin_transform_feedback_ext,
-    encode_cmd_begin_transform_feedback_ext_reply
-);
 
 /// Arguments of `vkCmdEndTransformFeedbackEXT` (command 183).
 pub struct CmdEndTransformFeedbackEXTArgs<'a> {
@@ -1507,75 +714,36 @@ pub struct CmdEndTransformFeedbackEXTArgs<'a> {
     pub p_counter_buffer_offsets: &'a [vk::DeviceSize],
 }
 
-/// Decodes the arguments of `vkCmdEndTransformFeedbackEXT`, which follow the header.
-pub fn decode_cmd_end_transform_feedback_ext<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdEndTransformFeedbackEXTArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let first_counter_buffer = d.read()?;
-    let counter_buffer_count: u32 = d.read()?;
-    let p_counter_buffers = d.read_handle_params(counter_buffer_count.count(), true)?;
-    let p_counter_buffer_offsets = d.read_scalars(counter_buffer_count.count(), true)?;
-    Ok(CmdEndTransformFeedbackEXTArgs {
-        command_buffer,
-        first_counter_buffer,
-        counter_buffer_count,
-        p_counter_buffers,
-        p_counter_buffer_offsets,
-    })
-}
+impl<'a> Command<'a> for CmdEndTransformFeedbackEXTArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_END_TRANSFORM_FEEDBACK_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdEndTransformFeedbackEXT`: header and arguments.
-pub fn encode_cmd_end_transform_feedback_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdEndTransformFeedbackEXTArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_END_TRANSFORM_FEEDBACK_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.first_counter_buffer);
-    e.write(args.counter_buffer_count);
-    e.write_handle_params(&args.p_counter_buffers);
-    e.write_scalars(args.p_counter_buffer_offsets);
-}
-
-bare_reply!(
-    CmdEndTransformFeedbackEXTReply, CMD_END_TRANSFORM_FEEDBACK_EXT,
-    "vkCmdEndTransformFeedbackEXT", (), encode_cmd_end_transform_feedback_ext_reply,
-    decode_cmd_end_transform_feedback_ext_reply
-);
-
-impl CmdEndTransformFeedbackEXTArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdEndTransformFeedbackEXTReply {
-        CmdEndTransformFeedbackEXTReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let command_buffer = d.read_owner()?;
+        let first_counter_buffer = d.read()?;
+        let counter_buffer_count: u32 = d.read()?;
+        let p_counter_buffers = d
+            .read_handle_params(counter_buffer_count.count(), true)?;
+        let p_counter_buffer_offsets = d
+            .read_scalars(counter_buffer_count.count(), true)?;
+        Ok(Self {
+            command_buffer,
+            first_counter_buffer,
+            counter_buffer_count,
+            p_counter_buffers,
+            p_counter_buffer_offsets,
+        })
     }
 
-    /// Calls `vkCmdEndTransformFeedbackEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdEndTransformFeedbackEXT) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.first_counter_buffer,
-            self.counter_buffer_count,
-            as_ptr_or_null(self.p_counter_buffers.raws),
-            as_ptr_or_null(self.p_counter_buffer_offsets),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.first_counter_buffer);
+        e.write(self.counter_buffer_count);
+        e.write_handle_params(&self.p_counter_buffers);
+        e.write_scalars(self.p_counter_buffer_offsets);
     }
 }
-
-impl_command!(
-    CmdEndTransformFeedbackEXTArgs<'a>, CMD_END_TRANSFORM_FEEDBACK_EXT,
-    "vkCmdEndTransformFeedbackEXT", (), device_lost: false, owner: command_buffer,
-    slot: cmd_end_transform_feedback_ext, decode_cmd_end_transform_feedback_ext,
-    encode_cmd_end_transform_feedback_ext, encode_cmd_end_transform_feedback_ext_reply
-);
 
 /// Arguments of `vkCmdBeginQueryIndexedEXT` (command 184).
 pub struct CmdBeginQueryIndexedEXTArgs {
@@ -1591,75 +759,29 @@ pub struct CmdBeginQueryIndexedEXTArgs {
     pub index: u32,
 }
 
-/// Decodes the arguments of `vkCmdBeginQueryIndexedEXT`, which follow the header.
-pub fn decode_cmd_begin_query_indexed_ext(
-    d: &mut Decoder<'_>,
-) -> Result<CmdBeginQueryIndexedEXTArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let query_pool = d.read_handle_param()?;
-    let query = d.read()?;
-    let flags = d.read()?;
-    let index = d.read()?;
-    Ok(CmdBeginQueryIndexedEXTArgs {
-        command_buffer,
-        query_pool,
-        query,
-        flags,
-        index,
-    })
-}
+impl Command<'_> for CmdBeginQueryIndexedEXTArgs {
+    const TYPE: CommandType = CommandType::CMD_BEGIN_QUERY_INDEXED_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdBeginQueryIndexedEXT`: header and arguments.
-pub fn encode_cmd_begin_query_indexed_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdBeginQueryIndexedEXTArgs,
-) {
-    e.write_header(CommandType::CMD_BEGIN_QUERY_INDEXED_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_handle_param(&args.query_pool);
-    e.write(args.query);
-    e.write(args.flags);
-    e.write(args.index);
-}
-
-bare_reply!(
-    CmdBeginQueryIndexedEXTReply, CMD_BEGIN_QUERY_INDEXED_EXT,
-    "vkCmdBeginQueryIndexedEXT", (), encode_cmd_begin_query_indexed_ext_reply,
-    decode_cmd_begin_query_indexed_ext_reply
-);
-
-impl CmdBeginQueryIndexedEXTArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdBeginQueryIndexedEXTReply {
-        CmdBeginQueryIndexedEXTReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            query_pool: d.read_handle_param()?,
+            query: d.read()?,
+            flags: d.read()?,
+            index: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdBeginQueryIndexedEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdBeginQueryIndexedEXT) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.query_pool.raw,
-            self.query,
-            self.flags,
-            self.index,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_handle_param(&self.query_pool);
+        e.write(self.query);
+        e.write(self.flags);
+        e.write(self.index);
     }
 }
-
-impl_command!(
-    CmdBeginQueryIndexedEXTArgs, CMD_BEGIN_QUERY_INDEXED_EXT,
-    "vkCmdBeginQueryIndexedEXT", (), device_lost: false, owner: command_buffer,
-    slot: cmd_begin_query_indexed_ext, decode_cmd_begin_query_indexed_ext,
-    encode_cmd_begin_query_indexed_ext, encode_cmd_begin_query_indexed_ext_reply
-);
 
 /// Arguments of `vkCmdEndQueryIndexedEXT` (command 185).
 pub struct CmdEndQueryIndexedEXTArgs {
@@ -1673,70 +795,27 @@ pub struct CmdEndQueryIndexedEXTArgs {
     pub index: u32,
 }
 
-/// Decodes the arguments of `vkCmdEndQueryIndexedEXT`, which follow the header.
-pub fn decode_cmd_end_query_indexed_ext(
-    d: &mut Decoder<'_>,
-) -> Result<CmdEndQueryIndexedEXTArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let query_pool = d.read_handle_param()?;
-    let query = d.read()?;
-    let index = d.read()?;
-    Ok(CmdEndQueryIndexedEXTArgs {
-        command_buffer,
-        query_pool,
-        query,
-        index,
-    })
-}
+impl Command<'_> for CmdEndQueryIndexedEXTArgs {
+    const TYPE: CommandType = CommandType::CMD_END_QUERY_INDEXED_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdEndQueryIndexedEXT`: header and arguments.
-pub fn encode_cmd_end_query_indexed_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdEndQueryIndexedEXTArgs,
-) {
-    e.write_header(CommandType::CMD_END_QUERY_INDEXED_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_handle_param(&args.query_pool);
-    e.write(args.query);
-    e.write(args.index);
-}
-
-bare_reply!(
-    CmdEndQueryIndexedEXTReply, CMD_END_QUERY_INDEXED_EXT, "vkCmdEndQueryIndexedEXT", (),
-    encode_cmd_end_query_indexed_ext_reply, decode_cmd_end_query_indexed_ext_reply
-);
-
-impl CmdEndQueryIndexedEXTArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdEndQueryIndexedEXTReply {
-        CmdEndQueryIndexedEXTReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            query_pool: d.read_handle_param()?,
+            query: d.read()?,
+            index: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdEndQueryIndexedEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdEndQueryIndexedEXT) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.query_pool.raw,
-            self.query,
-            self.index,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_handle_param(&self.query_pool);
+        e.write(self.query);
+        e.write(self.index);
     }
 }
-
-impl_command!(
-    CmdEndQueryIndexedEXTArgs, CMD_END_QUERY_INDEXED_EXT, "vkCmdEndQueryIndexedEXT", (),
-    device_lost: false, owner: command_buffer, slot: cmd_end_query_indexed_ext,
-    decode_cmd_end_query_indexed_ext, encode_cmd_end_query_indexed_ext,
-    encode_cmd_end_query_indexed_ext_reply
-);
 
 /// Arguments of `vkCmdDrawIndirectByteCountEXT` (command 186).
 pub struct CmdDrawIndirectByteCountEXTArgs {
@@ -1756,84 +835,33 @@ pub struct CmdDrawIndirectByteCountEXTArgs {
     pub vertex_stride: u32,
 }
 
-/// Decodes the arguments of `vkCmdDrawIndirectByteCountEXT`, which follow the header.
-pub fn decode_cmd_draw_indirect_byte_count_ext(
-    d: &mut Decoder<'_>,
-) -> Result<CmdDrawIndirectByteCountEXTArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let instance_count = d.read()?;
-    let first_instance = d.read()?;
-    let counter_buffer = d.read_handle_param()?;
-    let counter_buffer_offset = d.read()?;
-    let counter_offset = d.read()?;
-    let vertex_stride = d.read()?;
-    Ok(CmdDrawIndirectByteCountEXTArgs {
-        command_buffer,
-        instance_count,
-        first_instance,
-        counter_buffer,
-        counter_buffer_offset,
-        counter_offset,
-        vertex_stride,
-    })
-}
+impl Command<'_> for CmdDrawIndirectByteCountEXTArgs {
+    const TYPE: CommandType = CommandType::CMD_DRAW_INDIRECT_BYTE_COUNT_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdDrawIndirectByteCountEXT`: header and arguments.
-pub fn encode_cmd_draw_indirect_byte_count_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdDrawIndirectByteCountEXTArgs,
-) {
-    e.write_header(CommandType::CMD_DRAW_INDIRECT_BYTE_COUNT_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.instance_count);
-    e.write(args.first_instance);
-    e.write_handle_param(&args.counter_buffer);
-    e.write(args.counter_buffer_offset);
-    e.write(args.counter_offset);
-    e.write(args.vertex_stride);
-}
-
-bare_reply!(
-    CmdDrawIndirectByteCountEXTReply, CMD_DRAW_INDIRECT_BYTE_COUNT_EXT,
-    "vkCmdDrawIndirectByteCountEXT", (), encode_cmd_draw_indirect_byte_count_ext_reply,
-    decode_cmd_draw_indirect_byte_count_ext_reply
-);
-
-impl CmdDrawIndirectByteCountEXTArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdDrawIndirectByteCountEXTReply {
-        CmdDrawIndirectByteCountEXTReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            instance_count: d.read()?,
+            first_instance: d.read()?,
+            counter_buffer: d.read_handle_param()?,
+            counter_buffer_offset: d.read()?,
+            counter_offset: d.read()?,
+            vertex_stride: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdDrawIndirectByteCountEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdDrawIndirectByteCountEXT) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.instance_count,
-            self.first_instance,
-            self.counter_buffer.raw,
-            self.counter_buffer_offset,
-            self.counter_offset,
-            self.vertex_stride,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.instance_count);
+        e.write(self.first_instance);
+        e.write_handle_param(&self.counter_buffer);
+        e.write(self.counter_buffer_offset);
+        e.write(self.counter_offset);
+        e.write(self.vertex_stride);
     }
 }
-
-impl_command!(
-    CmdDrawIndirectByteCountEXTArgs, CMD_DRAW_INDIRECT_BYTE_COUNT_EXT,
-    "vkCmdDrawIndirectByteCountEXT", (), device_lost: false, owner: command_buffer,
-    slot: cmd_draw_indirect_byte_count_ext, decode_cmd_draw_indirect_byte_count_ext,
-    encode_cmd_draw_indirect_byte_count_ext,
-    encode_cmd_draw_indirect_byte_count_ext_reply
-);
 
 /// Arguments of `vkCmdBeginRendering` (command 213).
 pub struct CmdBeginRenderingArgs<'a> {
@@ -1843,65 +871,25 @@ pub struct CmdBeginRenderingArgs<'a> {
     pub p_rendering_info: &'a vk::RenderingInfo<'a>,
 }
 
-/// Decodes the arguments of `vkCmdBeginRendering`, which follow the header.
-pub fn decode_cmd_begin_rendering<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdBeginRenderingArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let p_rendering_info = d.read_required(decode_rendering_info)?;
-    Ok(CmdBeginRenderingArgs {
-        command_buffer,
-        p_rendering_info,
-    })
-}
+impl<'a> Command<'a> for CmdBeginRenderingArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_BEGIN_RENDERING;
+    returns!(());
 
-/// Encodes a request of `vkCmdBeginRendering`: header and arguments.
-pub fn encode_cmd_begin_rendering(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdBeginRenderingArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_BEGIN_RENDERING, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_optional(Some(args.p_rendering_info), encode_rendering_info);
-}
-
-bare_reply!(
-    CmdBeginRenderingReply, CMD_BEGIN_RENDERING, "vkCmdBeginRendering", (),
-    encode_cmd_begin_rendering_reply, decode_cmd_begin_rendering_reply
-);
-
-impl CmdBeginRenderingArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdBeginRenderingReply {
-        CmdBeginRenderingReply { returned }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            p_rendering_info: d.read_required(decode_rendering_info)?,
+        })
     }
 
-    /// Calls `vkCmdBeginRendering` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdBeginRendering) {
-        call!(function, self.command_buffer.raw, self.p_rendering_info)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_optional(Some(self.p_rendering_info), encode_rendering_info);
     }
 }
 
-impl_command!(
-    CmdBeginRenderingArgs<'a>, CMD_BEGIN_RENDERING, "vkCmdBeginRendering", (),
-    device_lost: false, owner: command_buffer, slot: cmd_begin_rendering,
-    decode_cmd_begin_rendering, encode_cmd_begin_rendering,
-    encode_cmd_begin_rendering_reply
-);
-
-pub use self::{
-    CmdBeginRenderingArgs as CmdBeginRenderingKHRArgs,
-    CmdBeginRenderingReply as CmdBeginRenderingKHRReply,
-    decode_cmd_begin_rendering as decode_cmd_begin_rendering_khr,
-    encode_cmd_begin_rendering as encode_cmd_begin_rendering_khr,
-    encode_cmd_begin_rendering_reply as encode_cmd_begin_rendering_khr_reply,
-    decode_cmd_begin_rendering_reply as decode_cmd_begin_rendering_khr_reply,
-};
+pub use self::CmdBeginRenderingArgs as CmdBeginRenderingKHRArgs;
 
 /// Arguments of `vkCmdEndRendering` (command 214).
 pub struct CmdEndRenderingArgs {
@@ -1909,61 +897,23 @@ pub struct CmdEndRenderingArgs {
     pub command_buffer: Handle<vk::CommandBuffer>,
 }
 
-/// Decodes the arguments of `vkCmdEndRendering`, which follow the header.
-pub fn decode_cmd_end_rendering(
-    d: &mut Decoder<'_>,
-) -> Result<CmdEndRenderingArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    Ok(CmdEndRenderingArgs {
-        command_buffer,
-    })
-}
+impl Command<'_> for CmdEndRenderingArgs {
+    const TYPE: CommandType = CommandType::CMD_END_RENDERING;
+    returns!(());
 
-/// Encodes a request of `vkCmdEndRendering`: header and arguments.
-pub fn encode_cmd_end_rendering(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdEndRenderingArgs,
-) {
-    e.write_header(CommandType::CMD_END_RENDERING, flags);
-    e.write_handle_param(&args.command_buffer);
-}
-
-bare_reply!(
-    CmdEndRenderingReply, CMD_END_RENDERING, "vkCmdEndRendering", (),
-    encode_cmd_end_rendering_reply, decode_cmd_end_rendering_reply
-);
-
-impl CmdEndRenderingArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdEndRenderingReply {
-        CmdEndRenderingReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+        })
     }
 
-    /// Calls `vkCmdEndRendering` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdEndRendering) {
-        call!(function, self.command_buffer.raw)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
     }
 }
 
-impl_command!(
-    CmdEndRenderingArgs, CMD_END_RENDERING, "vkCmdEndRendering", (), device_lost: false,
-    owner: command_buffer, slot: cmd_end_rendering, decode_cmd_end_rendering,
-    encode_cmd_end_rendering, encode_cmd_end_rendering_reply
-);
-
-pub use self::{
-    CmdEndRenderingArgs as CmdEndRenderingKHRArgs,
-    CmdEndRenderingReply as CmdEndRenderingKHRReply,
-    decode_cmd_end_rendering as decode_cmd_end_rendering_khr,
-    encode_cmd_end_rendering as encode_cmd_end_rendering_khr,
-    encode_cmd_end_rendering_reply as encode_cmd_end_rendering_khr_reply,
-    decode_cmd_end_rendering_reply as decode_cmd_end_rendering_khr_reply,
-};
+pub use self::CmdEndRenderingArgs as CmdEndRenderingKHRArgs;
 
 /// Arguments of `vkCmdBeginConditionalRenderingEXT` (command 240).
 pub struct CmdBeginConditionalRenderingEXTArgs<'a> {
@@ -1973,69 +923,27 @@ pub struct CmdBeginConditionalRenderingEXTArgs<'a> {
     pub p_conditional_rendering_begin: &'a vk::ConditionalRenderingBeginInfoEXT<'a>,
 }
 
-/// Decodes the arguments of `vkCmdBeginConditionalRenderingEXT`, which follow the header.
-pub fn decode_cmd_begin_conditional_rendering_ext<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdBeginConditionalRenderingEXTArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let p_conditional_rendering_begin = d
-        .read_required(decode_conditional_rendering_begin_info_ext)?;
-    Ok(CmdBeginConditionalRenderingEXTArgs {
-        command_buffer,
-        p_conditional_rendering_begin,
-    })
-}
+impl<'a> Command<'a> for CmdBeginConditionalRenderingEXTArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_BEGIN_CONDITIONAL_RENDERING_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdBeginConditionalRenderingEXT`: header and arguments.
-pub fn encode_cmd_begin_conditional_rendering_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdBeginConditionalRenderingEXTArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_BEGIN_CONDITIONAL_RENDERING_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_optional(
-        Some(args.p_conditional_rendering_begin),
-        encode_conditional_rendering_begin_info_ext,
-    );
-}
-
-bare_reply!(
-    CmdBeginConditionalRenderingEXTReply, CMD_BEGIN_CONDITIONAL_RENDERING_EXT,
-    "vkCmdBeginConditionalRenderingEXT", (),
-    encode_cmd_begin_conditional_rendering_ext_reply,
-    decode_cmd_begin_conditional_rendering_ext_reply
-);
-
-impl CmdBeginConditionalRenderingEXTArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdBeginConditionalRenderingEXTReply {
-        CmdBeginConditionalRenderingEXTReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            p_conditional_rendering_begin: d
+                .read_required(decode_conditional_rendering_begin_info_ext)?,
+        })
     }
 
-    /// Calls `vkCmdBeginConditionalRenderingEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCmdBeginConditionalRenderingEXT,
-    ) {
-        call!(function, self.command_buffer.raw, self.p_conditional_rendering_begin)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_optional(
+            Some(self.p_conditional_rendering_begin),
+            encode_conditional_rendering_begin_info_ext,
+        );
     }
 }
-
-impl_command!(
-    CmdBeginConditionalRenderingEXTArgs<'a>, CMD_BEGIN_CONDITIONAL_RENDERING_EXT,
-    "vkCmdBeginConditionalRenderingEXT", (), device_lost: false, owner: command_buffer,
-    slot: cmd_begin_conditional_rendering_ext,
-    decode_cmd_begin_conditional_rendering_ext,
-    encode_cmd_begin_conditional_rendering_ext,
-    encode_cmd_begin_conditional_rendering_ext_reply
-);
 
 /// Arguments of `vkCmdEndConditionalRenderingEXT` (command 241).
 pub struct CmdEndConditionalRenderingEXTArgs {
@@ -2043,61 +951,21 @@ pub struct CmdEndConditionalRenderingEXTArgs {
     pub command_buffer: Handle<vk::CommandBuffer>,
 }
 
-/// Decodes the arguments of `vkCmdEndConditionalRenderingEXT`, which follow the header.
-pub fn decode_cmd_end_conditional_rendering_ext(
-    d: &mut Decoder<'_>,
-) -> Result<CmdEndConditionalRenderingEXTArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    Ok(CmdEndConditionalRenderingEXTArgs {
-        command_buffer,
-    })
-}
+impl Command<'_> for CmdEndConditionalRenderingEXTArgs {
+    const TYPE: CommandType = CommandType::CMD_END_CONDITIONAL_RENDERING_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdEndConditionalRenderingEXT`: header and arguments.
-pub fn encode_cmd_end_conditional_rendering_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdEndConditionalRenderingEXTArgs,
-) {
-    e.write_header(CommandType::CMD_END_CONDITIONAL_RENDERING_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-}
-
-bare_reply!(
-    CmdEndConditionalRenderingEXTReply, CMD_END_CONDITIONAL_RENDERING_EXT,
-    "vkCmdEndConditionalRenderingEXT", (),
-    encode_cmd_end_conditional_rendering_ext_reply,
-    decode_cmd_end_conditional_rendering_ext_reply
-);
-
-impl CmdEndConditionalRenderingEXTArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdEndConditionalRenderingEXTReply {
-        CmdEndConditionalRenderingEXTReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+        })
     }
 
-    /// Calls `vkCmdEndConditionalRenderingEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCmdEndConditionalRenderingEXT,
-    ) {
-        call!(function, self.command_buffer.raw)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
     }
 }
-
-impl_command!(
-    CmdEndConditionalRenderingEXTArgs, CMD_END_CONDITIONAL_RENDERING_EXT,
-    "vkCmdEndConditionalRenderingEXT", (), device_lost: false, owner: command_buffer,
-    slot: cmd_end_conditional_rendering_ext, decode_cmd_end_conditional_rendering_ext,
-    encode_cmd_end_conditional_rendering_ext,
-    encode_cmd_end_conditional_rendering_ext_reply
-);
 
 /// Arguments of `vkCmdDrawMultiEXT` (command 247).
 pub struct CmdDrawMultiEXTArgs<'a> {
@@ -2115,77 +983,43 @@ pub struct CmdDrawMultiEXTArgs<'a> {
     pub stride: u32,
 }
 
-/// Decodes the arguments of `vkCmdDrawMultiEXT`, which follow the header.
-pub fn decode_cmd_draw_multi_ext<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdDrawMultiEXTArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let draw_count: u32 = d.read()?;
-    let p_vertex_info = d
-        .read_items(draw_count.count(), true, 8, decode_multi_draw_info_ext)?;
-    let instance_count = d.read()?;
-    let first_instance = d.read()?;
-    let stride = d.read()?;
-    Ok(CmdDrawMultiEXTArgs {
-        command_buffer,
-        draw_count,
-        p_vertex_info,
-        instance_count,
-        first_instance,
-        stride,
-    })
-}
+impl<'a> Command<'a> for CmdDrawMultiEXTArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_DRAW_MULTI_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdDrawMultiEXT`: header and arguments.
-pub fn encode_cmd_draw_multi_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdDrawMultiEXTArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_DRAW_MULTI_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.draw_count);
-    e.write_items(args.p_vertex_info, encode_multi_draw_info_ext);
-    e.write(args.instance_count);
-    e.write(args.first_instance);
-    e.write(e.stride::<vk::MultiDrawInfoEXT>(args.stride));
-}
-
-bare_reply!(
-    CmdDrawMultiEXTReply, CMD_DRAW_MULTI_EXT, "vkCmdDrawMultiEXT", (),
-    encode_cmd_draw_multi_ext_reply, decode_cmd_draw_multi_ext_reply
-);
-
-impl CmdDrawMultiEXTArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdDrawMultiEXTReply {
-        CmdDrawMultiEXTReply { returned }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let command_buffer = d.read_owner()?;
+        let draw_count: u32 = d.read()?;
+        let p_vertex_info = d
+            .read_items(
+                draw_count.count(),
+                true,
+                minima::MULTI_DRAW_INFO_EXT,
+                decode_multi_draw_info_ext,
+            )?;
+        let instance_count = d.read()?;
+        let first_instance = d.read()?;
+        let stride = d.read()?;
+        Ok(Self {
+            command_buffer,
+            draw_count,
+            p_vertex_info,
+            instance_count,
+            first_instance,
+            stride,
+        })
     }
 
-    /// Calls `vkCmdDrawMultiEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdDrawMultiEXT) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.draw_count,
-            as_ptr_or_null(self.p_vertex_info),
-            self.instance_count,
-            self.first_instance,
-            packed_stride::<vk::MultiDrawInfoEXT>(),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.draw_count);
+        e.write_items(self.p_vertex_info, encode_multi_draw_info_ext);
+        e.write(self.instance_count);
+        e.write(self.first_instance);
+        e.write(e.stride::<vk::MultiDrawInfoEXT>(self.stride));
     }
 }
-
-impl_command!(
-    CmdDrawMultiEXTArgs<'a>, CMD_DRAW_MULTI_EXT, "vkCmdDrawMultiEXT", (),
-    device_lost: false, owner: command_buffer, slot: cmd_draw_multi_ext,
-    decode_cmd_draw_multi_ext, encode_cmd_draw_multi_ext,
-    encode_cmd_draw_multi_ext_reply
-);
 
 /// Arguments of `vkCmdDrawMultiIndexedEXT` (command 248).
 pub struct CmdDrawMultiIndexedEXTArgs<'a> {
@@ -2205,83 +1039,46 @@ pub struct CmdDrawMultiIndexedEXTArgs<'a> {
     pub p_vertex_offset: Option<&'a i32>,
 }
 
-/// Decodes the arguments of `vkCmdDrawMultiIndexedEXT`, which follow the header.
-pub fn decode_cmd_draw_multi_indexed_ext<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdDrawMultiIndexedEXTArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let draw_count: u32 = d.read()?;
-    let p_index_info = d
-        .read_items(draw_count.count(), true, 12, decode_multi_draw_indexed_info_ext)?;
-    let instance_count = d.read()?;
-    let first_instance = d.read()?;
-    let stride = d.read()?;
-    let p_vertex_offset = d.read_optional(Decoder::read)?.map(|v| &*v);
-    Ok(CmdDrawMultiIndexedEXTArgs {
-        command_buffer,
-        draw_count,
-        p_index_info,
-        instance_count,
-        first_instance,
-        stride,
-        p_vertex_offset,
-    })
-}
+impl<'a> Command<'a> for CmdDrawMultiIndexedEXTArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_DRAW_MULTI_INDEXED_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdDrawMultiIndexedEXT`: header and arguments.
-pub fn encode_cmd_draw_multi_indexed_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdDrawMultiIndexedEXTArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_DRAW_MULTI_INDEXED_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.draw_count);
-    e.write_items(args.p_index_info, encode_multi_draw_indexed_info_ext);
-    e.write(args.instance_count);
-    e.write(args.first_instance);
-    e.write(e.stride::<vk::MultiDrawIndexedInfoEXT>(args.stride));
-    e.write_optional(args.p_vertex_offset, |e, value| e.write(*value));
-}
-
-bare_reply!(
-    CmdDrawMultiIndexedEXTReply, CMD_DRAW_MULTI_INDEXED_EXT, "vkCmdDrawMultiIndexedEXT",
-    (), encode_cmd_draw_multi_indexed_ext_reply, decode_cmd_draw_multi_indexed_ext_reply
-);
-
-impl CmdDrawMultiIndexedEXTArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdDrawMultiIndexedEXTReply {
-        CmdDrawMultiIndexedEXTReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let command_buffer = d.read_owner()?;
+        let draw_count: u32 = d.read()?;
+        let p_index_info = d
+            .read_items(
+                draw_count.count(),
+                true,
+                minima::MULTI_DRAW_INDEXED_INFO_EXT,
+                decode_multi_draw_indexed_info_ext,
+            )?;
+        let instance_count = d.read()?;
+        let first_instance = d.read()?;
+        let stride = d.read()?;
+        let p_vertex_offset = d.read_optional(Decoder::read)?.map(|v| &*v);
+        Ok(Self {
+            command_buffer,
+            draw_count,
+            p_index_info,
+            instance_count,
+            first_instance,
+            stride,
+            p_vertex_offset,
+        })
     }
 
-    /// Calls `vkCmdDrawMultiIndexedEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdDrawMultiIndexedEXT) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.draw_count,
-            as_ptr_or_null(self.p_index_info),
-            self.instance_count,
-            self.first_instance,
-            packed_stride::<vk::MultiDrawIndexedInfoEXT>(),
-            self.p_vertex_offset.map_or(ptr::null(), ptr::from_ref),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.draw_count);
+        e.write_items(self.p_index_info, encode_multi_draw_indexed_info_ext);
+        e.write(self.instance_count);
+        e.write(self.first_instance);
+        e.write(e.stride::<vk::MultiDrawIndexedInfoEXT>(self.stride));
+        e.write_optional(self.p_vertex_offset, |e, value| e.write(*value));
     }
 }
-
-impl_command!(
-    CmdDrawMultiIndexedEXTArgs<'a>, CMD_DRAW_MULTI_INDEXED_EXT,
-    "vkCmdDrawMultiIndexedEXT", (), device_lost: false, owner: command_buffer,
-    slot: cmd_draw_multi_indexed_ext, decode_cmd_draw_multi_indexed_ext,
-    encode_cmd_draw_multi_indexed_ext, encode_cmd_draw_multi_indexed_ext_reply
-);
 
 /// Arguments of `vkCmdTraceRaysKHR` (command 320).
 pub struct CmdTraceRaysKHRArgs<'a> {
@@ -2303,100 +1100,51 @@ pub struct CmdTraceRaysKHRArgs<'a> {
     pub depth: u32,
 }
 
-/// Decodes the arguments of `vkCmdTraceRaysKHR`, which follow the header.
-pub fn decode_cmd_trace_rays_khr<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdTraceRaysKHRArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let p_raygen_shader_binding_table = d
-        .read_required(decode_strided_device_address_region_khr)?;
-    let p_miss_shader_binding_table = d
-        .read_required(decode_strided_device_address_region_khr)?;
-    let p_hit_shader_binding_table = d
-        .read_required(decode_strided_device_address_region_khr)?;
-    let p_callable_shader_binding_table = d
-        .read_required(decode_strided_device_address_region_khr)?;
-    let width = d.read()?;
-    let height = d.read()?;
-    let depth = d.read()?;
-    Ok(CmdTraceRaysKHRArgs {
-        command_buffer,
-        p_raygen_shader_binding_table,
-        p_miss_shader_binding_table,
-        p_hit_shader_binding_table,
-        p_callable_shader_binding_table,
-        width,
-        height,
-        depth,
-    })
-}
+impl<'a> Command<'a> for CmdTraceRaysKHRArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_TRACE_RAYS_KHR;
+    returns!(());
 
-/// Encodes a request of `vkCmdTraceRaysKHR`: header and arguments.
-pub fn encode_cmd_trace_rays_khr(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdTraceRaysKHRArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_TRACE_RAYS_KHR, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_optional(
-        Some(args.p_raygen_shader_binding_table),
-        encode_strided_device_address_region_khr,
-    );
-    e.write_optional(
-        Some(args.p_miss_shader_binding_table),
-        encode_strided_device_address_region_khr,
-    );
-    e.write_optional(
-        Some(args.p_hit_shader_binding_table),
-        encode_strided_device_address_region_khr,
-    );
-    e.write_optional(
-        Some(args.p_callable_shader_binding_table),
-        encode_strided_device_address_region_khr,
-    );
-    e.write(args.width);
-    e.write(args.height);
-    e.write(args.depth);
-}
-
-bare_reply!(
-    CmdTraceRaysKHRReply, CMD_TRACE_RAYS_KHR, "vkCmdTraceRaysKHR", (),
-    encode_cmd_trace_rays_khr_reply, decode_cmd_trace_rays_khr_reply
-);
-
-impl CmdTraceRaysKHRArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdTraceRaysKHRReply {
-        CmdTraceRaysKHRReply { returned }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            p_raygen_shader_binding_table: d
+                .read_required(decode_strided_device_address_region_khr)?,
+            p_miss_shader_binding_table: d
+                .read_required(decode_strided_device_address_region_khr)?,
+            p_hit_shader_binding_table: d
+                .read_required(decode_strided_device_address_region_khr)?,
+            p_callable_shader_binding_table: d
+                .read_required(decode_strided_device_address_region_khr)?,
+            width: d.read()?,
+            height: d.read()?,
+            depth: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdTraceRaysKHR` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdTraceRaysKHR) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.p_raygen_shader_binding_table,
-            self.p_miss_shader_binding_table,
-            self.p_hit_shader_binding_table,
-            self.p_callable_shader_binding_table,
-            self.width,
-            self.height,
-            self.depth,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_optional(
+            Some(self.p_raygen_shader_binding_table),
+            encode_strided_device_address_region_khr,
+        );
+        e.write_optional(
+            Some(self.p_miss_shader_binding_table),
+            encode_strided_device_address_region_khr,
+        );
+        e.write_optional(
+            Some(self.p_hit_shader_binding_table),
+            encode_strided_device_address_region_khr,
+        );
+        e.write_optional(
+            Some(self.p_callable_shader_binding_table),
+            encode_strided_device_address_region_khr,
+        );
+        e.write(self.width);
+        e.write(self.height);
+        e.write(self.depth);
     }
 }
-
-impl_command!(
-    CmdTraceRaysKHRArgs<'a>, CMD_TRACE_RAYS_KHR, "vkCmdTraceRaysKHR", (),
-    device_lost: false, owner: command_buffer, slot: cmd_trace_rays_khr,
-    decode_cmd_trace_rays_khr, encode_cmd_trace_rays_khr,
-    encode_cmd_trace_rays_khr_reply
-);
 
 /// Arguments of `vkCmdTraceRaysIndirectKHR` (command 324).
 pub struct CmdTraceRaysIndirectKHRArgs<'a> {
@@ -2414,95 +1162,47 @@ pub struct CmdTraceRaysIndirectKHRArgs<'a> {
     pub indirect_device_address: vk::DeviceAddress,
 }
 
-/// Decodes the arguments of `vkCmdTraceRaysIndirectKHR`, which follow the header.
-pub fn decode_cmd_trace_rays_indirect_khr<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdTraceRaysIndirectKHRArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let p_raygen_shader_binding_table = d
-        .read_required(decode_strided_device_address_region_khr)?;
-    let p_miss_shader_binding_table = d
-        .read_required(decode_strided_device_address_region_khr)?;
-    let p_hit_shader_binding_table = d
-        .read_required(decode_strided_device_address_region_khr)?;
-    let p_callable_shader_binding_table = d
-        .read_required(decode_strided_device_address_region_khr)?;
-    let indirect_device_address = d.read()?;
-    Ok(CmdTraceRaysIndirectKHRArgs {
-        command_buffer,
-        p_raygen_shader_binding_table,
-        p_miss_shader_binding_table,
-        p_hit_shader_binding_table,
-        p_callable_shader_binding_table,
-        indirect_device_address,
-    })
-}
+impl<'a> Command<'a> for CmdTraceRaysIndirectKHRArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_TRACE_RAYS_INDIRECT_KHR;
+    returns!(());
 
-/// Encodes a request of `vkCmdTraceRaysIndirectKHR`: header and arguments.
-pub fn encode_cmd_trace_rays_indirect_khr(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdTraceRaysIndirectKHRArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_TRACE_RAYS_INDIRECT_KHR, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_optional(
-        Some(args.p_raygen_shader_binding_table),
-        encode_strided_device_address_region_khr,
-    );
-    e.write_optional(
-        Some(args.p_miss_shader_binding_table),
-        encode_strided_device_address_region_khr,
-    );
-    e.write_optional(
-        Some(args.p_hit_shader_binding_table),
-        encode_strided_device_address_region_khr,
-    );
-    e.write_optional(
-        Some(args.p_callable_shader_binding_table),
-        encode_strided_device_address_region_khr,
-    );
-    e.write(args.indirect_device_address);
-}
-
-bare_reply!(
-    CmdTraceRaysIndirectKHRReply, CMD_TRACE_RAYS_INDIRECT_KHR,
-    "vkCmdTraceRaysIndirectKHR", (), encode_cmd_trace_rays_indirect_khr_reply,
-    decode_cmd_trace_rays_indirect_khr_reply
-);
-
-impl CmdTraceRaysIndirectKHRArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdTraceRaysIndirectKHRReply {
-        CmdTraceRaysIndirectKHRReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            p_raygen_shader_binding_table: d
+                .read_required(decode_strided_device_address_region_khr)?,
+            p_miss_shader_binding_table: d
+                .read_required(decode_strided_device_address_region_khr)?,
+            p_hit_shader_binding_table: d
+                .read_required(decode_strided_device_address_region_khr)?,
+            p_callable_shader_binding_table: d
+                .read_required(decode_strided_device_address_region_khr)?,
+            indirect_device_address: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdTraceRaysIndirectKHR` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdTraceRaysIndirectKHR) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.p_raygen_shader_binding_table,
-            self.p_miss_shader_binding_table,
-            self.p_hit_shader_binding_table,
-            self.p_callable_shader_binding_table,
-            self.indirect_device_address,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_optional(
+            Some(self.p_raygen_shader_binding_table),
+            encode_strided_device_address_region_khr,
+        );
+        e.write_optional(
+            Some(self.p_miss_shader_binding_table),
+            encode_strided_device_address_region_khr,
+        );
+        e.write_optional(
+            Some(self.p_hit_shader_binding_table),
+            encode_strided_device_address_region_khr,
+        );
+        e.write_optional(
+            Some(self.p_callable_shader_binding_table),
+            encode_strided_device_address_region_khr,
+        );
+        e.write(self.indirect_device_address);
     }
 }
-
-impl_command!(
-    CmdTraceRaysIndirectKHRArgs<'a>, CMD_TRACE_RAYS_INDIRECT_KHR,
-    "vkCmdTraceRaysIndirectKHR", (), device_lost: false, owner: command_buffer,
-    slot: cmd_trace_rays_indirect_khr, decode_cmd_trace_rays_indirect_khr,
-    encode_cmd_trace_rays_indirect_khr, encode_cmd_trace_rays_indirect_khr_reply
-);
 
 /// Arguments of `vkCmdTraceRaysIndirect2KHR` (command 327).
 pub struct CmdTraceRaysIndirect2KHRArgs {
@@ -2512,56 +1212,20 @@ pub struct CmdTraceRaysIndirect2KHRArgs {
     pub indirect_device_address: vk::DeviceAddress,
 }
 
-/// Decodes the arguments of `vkCmdTraceRaysIndirect2KHR`, which follow the header.
-pub fn decode_cmd_trace_rays_indirect2_khr(
-    d: &mut Decoder<'_>,
-) -> Result<CmdTraceRaysIndirect2KHRArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let indirect_device_address = d.read()?;
-    Ok(CmdTraceRaysIndirect2KHRArgs {
-        command_buffer,
-        indirect_device_address,
-    })
-}
+impl Command<'_> for CmdTraceRaysIndirect2KHRArgs {
+    const TYPE: CommandType = CommandType::CMD_TRACE_RAYS_INDIRECT2_KHR;
+    returns!(());
 
-/// Encodes a request of `vkCmdTraceRaysIndirect2KHR`: header and arguments.
-pub fn encode_cmd_trace_rays_indirect2_khr(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdTraceRaysIndirect2KHRArgs,
-) {
-    e.write_header(CommandType::CMD_TRACE_RAYS_INDIRECT2_KHR, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.indirect_device_address);
-}
-
-bare_reply!(
-    CmdTraceRaysIndirect2KHRReply, CMD_TRACE_RAYS_INDIRECT2_KHR,
-    "vkCmdTraceRaysIndirect2KHR", (), encode_cmd_trace_rays_indirect2_khr_reply,
-    decode_cmd_trace_rays_indirect2_khr_reply
-);
-
-impl CmdTraceRaysIndirect2KHRArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdTraceRaysIndirect2KHRReply {
-        CmdTraceRaysIndirect2KHRReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            indirect_device_address: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdTraceRaysIndirect2KHR` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdTraceRaysIndirect2KHR) {
-        call!(function, self.command_buffer.raw, self.indirect_device_address)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.indirect_device_address);
     }
 }
-
-impl_command!(
-    CmdTraceRaysIndirect2KHRArgs, CMD_TRACE_RAYS_INDIRECT2_KHR,
-    "vkCmdTraceRaysIndirect2KHR", (), device_lost: false, owner: command_buffer,
-    slot: cmd_trace_rays_indirect2_khr, decode_cmd_trace_rays_indirect2_khr,
-    encode_cmd_trace_rays_indirect2_khr, encode_cmd_trace_rays_indirect2_khr_reply
-);

@@ -3,8 +3,6 @@
 
 //! Commands of family `command_dynamic_state`.
 
-use core::ptr;
-
 use crate::generated::decode::{
     decode_color_blend_advanced_ext, decode_color_blend_equation_ext,
     decode_depth_bias_info_ext, decode_depth_clamp_range_ext, decode_rect2_d,
@@ -15,10 +13,10 @@ use crate::generated::encode::{
     encode_depth_bias_info_ext, encode_depth_clamp_range_ext, encode_rect2_d,
     encode_viewport,
 };
+use crate::generated::minima;
 use crate::vk;
 use crate::wire::{
-    CommandType, Count, DecodeError, Decoder, Encoder, Handle, as_ptr_or_null,
-    bare_reply, call, impl_command,
+    Command, CommandType, Count, DecodeError, Decoder, Encoder, Handle, returns,
 };
 
 /// Arguments of `vkCmdSetViewport` (command 94).
@@ -33,67 +31,37 @@ pub struct CmdSetViewportArgs<'a> {
     pub p_viewports: &'a [vk::Viewport],
 }
 
-/// Decodes the arguments of `vkCmdSetViewport`, which follow the header.
-pub fn decode_cmd_set_viewport<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdSetViewportArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let first_viewport = d.read()?;
-    let viewport_count: u32 = d.read()?;
-    let p_viewports = d.read_items(viewport_count.count(), false, 24, decode_viewport)?;
-    Ok(CmdSetViewportArgs {
-        command_buffer,
-        first_viewport,
-        viewport_count,
-        p_viewports,
-    })
-}
+impl<'a> Command<'a> for CmdSetViewportArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_SET_VIEWPORT;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetViewport`: header and arguments.
-pub fn encode_cmd_set_viewport(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetViewportArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_SET_VIEWPORT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.first_viewport);
-    e.write(args.viewport_count);
-    e.write_items(args.p_viewports, encode_viewport);
-}
-
-bare_reply!(
-    CmdSetViewportReply, CMD_SET_VIEWPORT, "vkCmdSetViewport", (),
-    encode_cmd_set_viewport_reply, decode_cmd_set_viewport_reply
-);
-
-impl CmdSetViewportArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetViewportReply {
-        CmdSetViewportReply { returned }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let command_buffer = d.read_owner()?;
+        let first_viewport = d.read()?;
+        let viewport_count: u32 = d.read()?;
+        let p_viewports = d
+            .read_items(
+                viewport_count.count(),
+                false,
+                minima::VIEWPORT,
+                decode_viewport,
+            )?;
+        Ok(Self {
+            command_buffer,
+            first_viewport,
+            viewport_count,
+            p_viewports,
+        })
     }
 
-    /// Calls `vkCmdSetViewport` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetViewport) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.first_viewport,
-            self.viewport_count,
-            as_ptr_or_null(self.p_viewports),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.first_viewport);
+        e.write(self.viewport_count);
+        e.write_items(self.p_viewports, encode_viewport);
     }
 }
-
-impl_command!(
-    CmdSetViewportArgs<'a>, CMD_SET_VIEWPORT, "vkCmdSetViewport", (), device_lost: false,
-    owner: command_buffer, slot: cmd_set_viewport, decode_cmd_set_viewport,
-    encode_cmd_set_viewport, encode_cmd_set_viewport_reply
-);
 
 /// Arguments of `vkCmdSetScissor` (command 95).
 pub struct CmdSetScissorArgs<'a> {
@@ -107,67 +75,32 @@ pub struct CmdSetScissorArgs<'a> {
     pub p_scissors: &'a [vk::Rect2D],
 }
 
-/// Decodes the arguments of `vkCmdSetScissor`, which follow the header.
-pub fn decode_cmd_set_scissor<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdSetScissorArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let first_scissor = d.read()?;
-    let scissor_count: u32 = d.read()?;
-    let p_scissors = d.read_items(scissor_count.count(), false, 16, decode_rect2_d)?;
-    Ok(CmdSetScissorArgs {
-        command_buffer,
-        first_scissor,
-        scissor_count,
-        p_scissors,
-    })
-}
+impl<'a> Command<'a> for CmdSetScissorArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_SET_SCISSOR;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetScissor`: header and arguments.
-pub fn encode_cmd_set_scissor(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetScissorArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_SET_SCISSOR, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.first_scissor);
-    e.write(args.scissor_count);
-    e.write_items(args.p_scissors, encode_rect2_d);
-}
-
-bare_reply!(
-    CmdSetScissorReply, CMD_SET_SCISSOR, "vkCmdSetScissor", (),
-    encode_cmd_set_scissor_reply, decode_cmd_set_scissor_reply
-);
-
-impl CmdSetScissorArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetScissorReply {
-        CmdSetScissorReply { returned }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let command_buffer = d.read_owner()?;
+        let first_scissor = d.read()?;
+        let scissor_count: u32 = d.read()?;
+        let p_scissors = d
+            .read_items(scissor_count.count(), false, minima::RECT2_D, decode_rect2_d)?;
+        Ok(Self {
+            command_buffer,
+            first_scissor,
+            scissor_count,
+            p_scissors,
+        })
     }
 
-    /// Calls `vkCmdSetScissor` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetScissor) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.first_scissor,
-            self.scissor_count,
-            as_ptr_or_null(self.p_scissors),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.first_scissor);
+        e.write(self.scissor_count);
+        e.write_items(self.p_scissors, encode_rect2_d);
     }
 }
-
-impl_command!(
-    CmdSetScissorArgs<'a>, CMD_SET_SCISSOR, "vkCmdSetScissor", (), device_lost: false,
-    owner: command_buffer, slot: cmd_set_scissor, decode_cmd_set_scissor,
-    encode_cmd_set_scissor, encode_cmd_set_scissor_reply
-);
 
 /// Arguments of `vkCmdSetLineWidth` (command 96).
 pub struct CmdSetLineWidthArgs {
@@ -177,55 +110,23 @@ pub struct CmdSetLineWidthArgs {
     pub line_width: f32,
 }
 
-/// Decodes the arguments of `vkCmdSetLineWidth`, which follow the header.
-pub fn decode_cmd_set_line_width(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetLineWidthArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let line_width = d.read()?;
-    Ok(CmdSetLineWidthArgs {
-        command_buffer,
-        line_width,
-    })
-}
+impl Command<'_> for CmdSetLineWidthArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_LINE_WIDTH;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetLineWidth`: header and arguments.
-pub fn encode_cmd_set_line_width(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetLineWidthArgs,
-) {
-    e.write_header(CommandType::CMD_SET_LINE_WIDTH, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.line_width);
-}
-
-bare_reply!(
-    CmdSetLineWidthReply, CMD_SET_LINE_WIDTH, "vkCmdSetLineWidth", (),
-    encode_cmd_set_line_width_reply, decode_cmd_set_line_width_reply
-);
-
-impl CmdSetLineWidthArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetLineWidthReply {
-        CmdSetLineWidthReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            line_width: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetLineWidth` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetLineWidth) {
-        call!(function, self.command_buffer.raw, self.line_width)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.line_width);
     }
 }
-
-impl_command!(
-    CmdSetLineWidthArgs, CMD_SET_LINE_WIDTH, "vkCmdSetLineWidth", (), device_lost: false,
-    owner: command_buffer, slot: cmd_set_line_width, decode_cmd_set_line_width,
-    encode_cmd_set_line_width, encode_cmd_set_line_width_reply
-);
 
 /// Arguments of `vkCmdSetDepthBias` (command 97).
 pub struct CmdSetDepthBiasArgs {
@@ -239,67 +140,27 @@ pub struct CmdSetDepthBiasArgs {
     pub depth_bias_slope_factor: f32,
 }
 
-/// Decodes the arguments of `vkCmdSetDepthBias`, which follow the header.
-pub fn decode_cmd_set_depth_bias(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetDepthBiasArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let depth_bias_constant_factor = d.read()?;
-    let depth_bias_clamp = d.read()?;
-    let depth_bias_slope_factor = d.read()?;
-    Ok(CmdSetDepthBiasArgs {
-        command_buffer,
-        depth_bias_constant_factor,
-        depth_bias_clamp,
-        depth_bias_slope_factor,
-    })
-}
+impl Command<'_> for CmdSetDepthBiasArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_DEPTH_BIAS;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetDepthBias`: header and arguments.
-pub fn encode_cmd_set_depth_bias(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetDepthBiasArgs,
-) {
-    e.write_header(CommandType::CMD_SET_DEPTH_BIAS, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.depth_bias_constant_factor);
-    e.write(args.depth_bias_clamp);
-    e.write(args.depth_bias_slope_factor);
-}
-
-bare_reply!(
-    CmdSetDepthBiasReply, CMD_SET_DEPTH_BIAS, "vkCmdSetDepthBias", (),
-    encode_cmd_set_depth_bias_reply, decode_cmd_set_depth_bias_reply
-);
-
-impl CmdSetDepthBiasArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetDepthBiasReply {
-        CmdSetDepthBiasReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            depth_bias_constant_factor: d.read()?,
+            depth_bias_clamp: d.read()?,
+            depth_bias_slope_factor: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetDepthBias` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetDepthBias) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.depth_bias_constant_factor,
-            self.depth_bias_clamp,
-            self.depth_bias_slope_factor,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.depth_bias_constant_factor);
+        e.write(self.depth_bias_clamp);
+        e.write(self.depth_bias_slope_factor);
     }
 }
-
-impl_command!(
-    CmdSetDepthBiasArgs, CMD_SET_DEPTH_BIAS, "vkCmdSetDepthBias", (), device_lost: false,
-    owner: command_buffer, slot: cmd_set_depth_bias, decode_cmd_set_depth_bias,
-    encode_cmd_set_depth_bias, encode_cmd_set_depth_bias_reply
-);
 
 /// Arguments of `vkCmdSetDepthBounds` (command 99).
 pub struct CmdSetDepthBoundsArgs {
@@ -311,64 +172,25 @@ pub struct CmdSetDepthBoundsArgs {
     pub max_depth_bounds: f32,
 }
 
-/// Decodes the arguments of `vkCmdSetDepthBounds`, which follow the header.
-pub fn decode_cmd_set_depth_bounds(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetDepthBoundsArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let min_depth_bounds = d.read()?;
-    let max_depth_bounds = d.read()?;
-    Ok(CmdSetDepthBoundsArgs {
-        command_buffer,
-        min_depth_bounds,
-        max_depth_bounds,
-    })
-}
+impl Command<'_> for CmdSetDepthBoundsArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_DEPTH_BOUNDS;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetDepthBounds`: header and arguments.
-pub fn encode_cmd_set_depth_bounds(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetDepthBoundsArgs,
-) {
-    e.write_header(CommandType::CMD_SET_DEPTH_BOUNDS, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.min_depth_bounds);
-    e.write(args.max_depth_bounds);
-}
-
-bare_reply!(
-    CmdSetDepthBoundsReply, CMD_SET_DEPTH_BOUNDS, "vkCmdSetDepthBounds", (),
-    encode_cmd_set_depth_bounds_reply, decode_cmd_set_depth_bounds_reply
-);
-
-impl CmdSetDepthBoundsArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetDepthBoundsReply {
-        CmdSetDepthBoundsReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            min_depth_bounds: d.read()?,
+            max_depth_bounds: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetDepthBounds` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetDepthBounds) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.min_depth_bounds,
-            self.max_depth_bounds,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.min_depth_bounds);
+        e.write(self.max_depth_bounds);
     }
 }
-
-impl_command!(
-    CmdSetDepthBoundsArgs, CMD_SET_DEPTH_BOUNDS, "vkCmdSetDepthBounds", (),
-    device_lost: false, owner: command_buffer, slot: cmd_set_depth_bounds,
-    decode_cmd_set_depth_bounds, encode_cmd_set_depth_bounds,
-    encode_cmd_set_depth_bounds_reply
-);
 
 /// Arguments of `vkCmdSetStencilCompareMask` (command 100).
 pub struct CmdSetStencilCompareMaskArgs {
@@ -380,62 +202,25 @@ pub struct CmdSetStencilCompareMaskArgs {
     pub compare_mask: u32,
 }
 
-/// Decodes the arguments of `vkCmdSetStencilCompareMask`, which follow the header.
-pub fn decode_cmd_set_stencil_compare_mask(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetStencilCompareMaskArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let face_mask = d.read()?;
-    let compare_mask = d.read()?;
-    Ok(CmdSetStencilCompareMaskArgs {
-        command_buffer,
-        face_mask,
-        compare_mask,
-    })
-}
+impl Command<'_> for CmdSetStencilCompareMaskArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_STENCIL_COMPARE_MASK;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetStencilCompareMask`: header and arguments.
-pub fn encode_cmd_set_stencil_compare_mask(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetStencilCompareMaskArgs,
-) {
-    e.write_header(CommandType::CMD_SET_STENCIL_COMPARE_MASK, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.face_mask);
-    e.write(args.compare_mask);
-}
-
-bare_reply!(
-    CmdSetStencilCompareMaskReply, CMD_SET_STENCIL_COMPARE_MASK,
-    "vkCmdSetStencilCompareMask", (), encode_cmd_set_stencil_compare_mask_reply,
-    decode_cmd_set_stencil_compare_mask_reply
-);
-
-impl CmdSetStencilCompareMaskArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetStencilCompareMaskReply {
-        CmdSetStencilCompareMaskReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            face_mask: d.read()?,
+            compare_mask: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetStencilCompareMask` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetStencilCompareMask) {
-        call!(function, self.command_buffer.raw, self.face_mask, self.compare_mask)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.face_mask);
+        e.write(self.compare_mask);
     }
 }
-
-impl_command!(
-    CmdSetStencilCompareMaskArgs, CMD_SET_STENCIL_COMPARE_MASK,
-    "vkCmdSetStencilCompareMask", (), device_lost: false, owner: command_buffer,
-    slot: cmd_set_stencil_compare_mask, decode_cmd_set_stencil_compare_mask,
-    encode_cmd_set_stencil_compare_mask, encode_cmd_set_stencil_compare_mask_reply
-);
 
 /// Arguments of `vkCmdSetStencilWriteMask` (command 101).
 pub struct CmdSetStencilWriteMaskArgs {
@@ -447,61 +232,25 @@ pub struct CmdSetStencilWriteMaskArgs {
     pub write_mask: u32,
 }
 
-/// Decodes the arguments of `vkCmdSetStencilWriteMask`, which follow the header.
-pub fn decode_cmd_set_stencil_write_mask(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetStencilWriteMaskArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let face_mask = d.read()?;
-    let write_mask = d.read()?;
-    Ok(CmdSetStencilWriteMaskArgs {
-        command_buffer,
-        face_mask,
-        write_mask,
-    })
-}
+impl Command<'_> for CmdSetStencilWriteMaskArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_STENCIL_WRITE_MASK;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetStencilWriteMask`: header and arguments.
-pub fn encode_cmd_set_stencil_write_mask(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetStencilWriteMaskArgs,
-) {
-    e.write_header(CommandType::CMD_SET_STENCIL_WRITE_MASK, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.face_mask);
-    e.write(args.write_mask);
-}
-
-bare_reply!(
-    CmdSetStencilWriteMaskReply, CMD_SET_STENCIL_WRITE_MASK, "vkCmdSetStencilWriteMask",
-    (), encode_cmd_set_stencil_write_mask_reply, decode_cmd_set_stencil_write_mask_reply
-);
-
-impl CmdSetStencilWriteMaskArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetStencilWriteMaskReply {
-        CmdSetStencilWriteMaskReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            face_mask: d.read()?,
+            write_mask: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetStencilWriteMask` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetStencilWriteMask) {
-        call!(function, self.command_buffer.raw, self.face_mask, self.write_mask)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.face_mask);
+        e.write(self.write_mask);
     }
 }
-
-impl_command!(
-    CmdSetStencilWriteMaskArgs, CMD_SET_STENCIL_WRITE_MASK, "vkCmdSetStencilWriteMask",
-    (), device_lost: false, owner: command_buffer, slot: cmd_set_stencil_write_mask,
-    decode_cmd_set_stencil_write_mask, encode_cmd_set_stencil_write_mask,
-    encode_cmd_set_stencil_write_mask_reply
-);
 
 /// Arguments of `vkCmdSetStencilReference` (command 102).
 pub struct CmdSetStencilReferenceArgs {
@@ -513,61 +262,25 @@ pub struct CmdSetStencilReferenceArgs {
     pub reference: u32,
 }
 
-/// Decodes the arguments of `vkCmdSetStencilReference`, which follow the header.
-pub fn decode_cmd_set_stencil_reference(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetStencilReferenceArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let face_mask = d.read()?;
-    let reference = d.read()?;
-    Ok(CmdSetStencilReferenceArgs {
-        command_buffer,
-        face_mask,
-        reference,
-    })
-}
+impl Command<'_> for CmdSetStencilReferenceArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_STENCIL_REFERENCE;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetStencilReference`: header and arguments.
-pub fn encode_cmd_set_stencil_reference(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetStencilReferenceArgs,
-) {
-    e.write_header(CommandType::CMD_SET_STENCIL_REFERENCE, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.face_mask);
-    e.write(args.reference);
-}
-
-bare_reply!(
-    CmdSetStencilReferenceReply, CMD_SET_STENCIL_REFERENCE, "vkCmdSetStencilReference",
-    (), encode_cmd_set_stencil_reference_reply, decode_cmd_set_stencil_reference_reply
-);
-
-impl CmdSetStencilReferenceArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetStencilReferenceReply {
-        CmdSetStencilReferenceReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            face_mask: d.read()?,
+            reference: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetStencilReference` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetStencilReference) {
-        call!(function, self.command_buffer.raw, self.face_mask, self.reference)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.face_mask);
+        e.write(self.reference);
     }
 }
-
-impl_command!(
-    CmdSetStencilReferenceArgs, CMD_SET_STENCIL_REFERENCE, "vkCmdSetStencilReference",
-    (), device_lost: false, owner: command_buffer, slot: cmd_set_stencil_reference,
-    decode_cmd_set_stencil_reference, encode_cmd_set_stencil_reference,
-    encode_cmd_set_stencil_reference_reply
-);
 
 /// Arguments of `vkCmdSetViewportWithCount` (command 218).
 pub struct CmdSetViewportWithCountArgs<'a> {
@@ -579,76 +292,36 @@ pub struct CmdSetViewportWithCountArgs<'a> {
     pub p_viewports: &'a [vk::Viewport],
 }
 
-/// Decodes the arguments of `vkCmdSetViewportWithCount`, which follow the header.
-pub fn decode_cmd_set_viewport_with_count<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdSetViewportWithCountArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let viewport_count: u32 = d.read()?;
-    let p_viewports = d.read_items(viewport_count.count(), false, 24, decode_viewport)?;
-    Ok(CmdSetViewportWithCountArgs {
-        command_buffer,
-        viewport_count,
-        p_viewports,
-    })
-}
+impl<'a> Command<'a> for CmdSetViewportWithCountArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_SET_VIEWPORT_WITH_COUNT;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetViewportWithCount`: header and arguments.
-pub fn encode_cmd_set_viewport_with_count(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetViewportWithCountArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_SET_VIEWPORT_WITH_COUNT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.viewport_count);
-    e.write_items(args.p_viewports, encode_viewport);
-}
-
-bare_reply!(
-    CmdSetViewportWithCountReply, CMD_SET_VIEWPORT_WITH_COUNT,
-    "vkCmdSetViewportWithCount", (), encode_cmd_set_viewport_with_count_reply,
-    decode_cmd_set_viewport_with_count_reply
-);
-
-impl CmdSetViewportWithCountArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetViewportWithCountReply {
-        CmdSetViewportWithCountReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let command_buffer = d.read_owner()?;
+        let viewport_count: u32 = d.read()?;
+        let p_viewports = d
+            .read_items(
+                viewport_count.count(),
+                false,
+                minima::VIEWPORT,
+                decode_viewport,
+            )?;
+        Ok(Self {
+            command_buffer,
+            viewport_count,
+            p_viewports,
+        })
     }
 
-    /// Calls `vkCmdSetViewportWithCount` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetViewportWithCount) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.viewport_count,
-            as_ptr_or_null(self.p_viewports),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.viewport_count);
+        e.write_items(self.p_viewports, encode_viewport);
     }
 }
 
-impl_command!(
-    CmdSetViewportWithCountArgs<'a>, CMD_SET_VIEWPORT_WITH_COUNT,
-    "vkCmdSetViewportWithCount", (), device_lost: false, owner: command_buffer,
-    slot: cmd_set_viewport_with_count, decode_cmd_set_viewport_with_count,
-    encode_cmd_set_viewport_with_count, encode_cmd_set_viewport_with_count_reply
-);
-
-pub use self::{
-    CmdSetViewportWithCountArgs as CmdSetViewportWithCountEXTArgs,
-    CmdSetViewportWithCountReply as CmdSetViewportWithCountEXTReply,
-    decode_cmd_set_viewport_with_count as decode_cmd_set_viewport_with_count_ext,
-    encode_cmd_set_viewport_with_count as encode_cmd_set_viewport_with_count_ext,
-    encode_cmd_set_viewport_with_count_reply as encode_cmd_set_viewport_with_count_ext_reply,
-    decode_cmd_set_viewport_with_count_reply as decode_cmd_set_viewport_with_count_ext_reply,
-};
+pub use self::CmdSetViewportWithCountArgs as CmdSetViewportWithCountEXTArgs;
 
 /// Arguments of `vkCmdSetScissorWithCount` (command 219).
 pub struct CmdSetScissorWithCountArgs<'a> {
@@ -660,75 +333,31 @@ pub struct CmdSetScissorWithCountArgs<'a> {
     pub p_scissors: &'a [vk::Rect2D],
 }
 
-/// Decodes the arguments of `vkCmdSetScissorWithCount`, which follow the header.
-pub fn decode_cmd_set_scissor_with_count<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdSetScissorWithCountArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let scissor_count: u32 = d.read()?;
-    let p_scissors = d.read_items(scissor_count.count(), false, 16, decode_rect2_d)?;
-    Ok(CmdSetScissorWithCountArgs {
-        command_buffer,
-        scissor_count,
-        p_scissors,
-    })
-}
+impl<'a> Command<'a> for CmdSetScissorWithCountArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_SET_SCISSOR_WITH_COUNT;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetScissorWithCount`: header and arguments.
-pub fn encode_cmd_set_scissor_with_count(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetScissorWithCountArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_SET_SCISSOR_WITH_COUNT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.scissor_count);
-    e.write_items(args.p_scissors, encode_rect2_d);
-}
-
-bare_reply!(
-    CmdSetScissorWithCountReply, CMD_SET_SCISSOR_WITH_COUNT, "vkCmdSetScissorWithCount",
-    (), encode_cmd_set_scissor_with_count_reply, decode_cmd_set_scissor_with_count_reply
-);
-
-impl CmdSetScissorWithCountArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetScissorWithCountReply {
-        CmdSetScissorWithCountReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let command_buffer = d.read_owner()?;
+        let scissor_count: u32 = d.read()?;
+        let p_scissors = d
+            .read_items(scissor_count.count(), false, minima::RECT2_D, decode_rect2_d)?;
+        Ok(Self {
+            command_buffer,
+            scissor_count,
+            p_scissors,
+        })
     }
 
-    /// Calls `vkCmdSetScissorWithCount` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetScissorWithCount) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.scissor_count,
-            as_ptr_or_null(self.p_scissors),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.scissor_count);
+        e.write_items(self.p_scissors, encode_rect2_d);
     }
 }
 
-impl_command!(
-    CmdSetScissorWithCountArgs<'a>, CMD_SET_SCISSOR_WITH_COUNT,
-    "vkCmdSetScissorWithCount", (), device_lost: false, owner: command_buffer,
-    slot: cmd_set_scissor_with_count, decode_cmd_set_scissor_with_count,
-    encode_cmd_set_scissor_with_count, encode_cmd_set_scissor_with_count_reply
-);
-
-pub use self::{
-    CmdSetScissorWithCountArgs as CmdSetScissorWithCountEXTArgs,
-    CmdSetScissorWithCountReply as CmdSetScissorWithCountEXTReply,
-    decode_cmd_set_scissor_with_count as decode_cmd_set_scissor_with_count_ext,
-    encode_cmd_set_scissor_with_count as encode_cmd_set_scissor_with_count_ext,
-    encode_cmd_set_scissor_with_count_reply as encode_cmd_set_scissor_with_count_ext_reply,
-    decode_cmd_set_scissor_with_count_reply as decode_cmd_set_scissor_with_count_ext_reply,
-};
+pub use self::CmdSetScissorWithCountArgs as CmdSetScissorWithCountEXTArgs;
 
 /// Arguments of `vkCmdSetDepthTestEnable` (command 221).
 pub struct CmdSetDepthTestEnableArgs {
@@ -738,67 +367,25 @@ pub struct CmdSetDepthTestEnableArgs {
     pub depth_test_enable: vk::Bool32,
 }
 
-/// Decodes the arguments of `vkCmdSetDepthTestEnable`, which follow the header.
-pub fn decode_cmd_set_depth_test_enable(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetDepthTestEnableArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let depth_test_enable = d.read()?;
-    Ok(CmdSetDepthTestEnableArgs {
-        command_buffer,
-        depth_test_enable,
-    })
-}
+impl Command<'_> for CmdSetDepthTestEnableArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_DEPTH_TEST_ENABLE;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetDepthTestEnable`: header and arguments.
-pub fn encode_cmd_set_depth_test_enable(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetDepthTestEnableArgs,
-) {
-    e.write_header(CommandType::CMD_SET_DEPTH_TEST_ENABLE, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.depth_test_enable);
-}
-
-bare_reply!(
-    CmdSetDepthTestEnableReply, CMD_SET_DEPTH_TEST_ENABLE, "vkCmdSetDepthTestEnable", (),
-    encode_cmd_set_depth_test_enable_reply, decode_cmd_set_depth_test_enable_reply
-);
-
-impl CmdSetDepthTestEnableArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetDepthTestEnableReply {
-        CmdSetDepthTestEnableReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            depth_test_enable: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetDepthTestEnable` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetDepthTestEnable) {
-        call!(function, self.command_buffer.raw, self.depth_test_enable)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.depth_test_enable);
     }
 }
 
-impl_command!(
-    CmdSetDepthTestEnableArgs, CMD_SET_DEPTH_TEST_ENABLE, "vkCmdSetDepthTestEnable", (),
-    device_lost: false, owner: command_buffer, slot: cmd_set_depth_test_enable,
-    decode_cmd_set_depth_test_enable, encode_cmd_set_depth_test_enable,
-    encode_cmd_set_depth_test_enable_reply
-);
-
-pub use self::{
-    CmdSetDepthTestEnableArgs as CmdSetDepthTestEnableEXTArgs,
-    CmdSetDepthTestEnableReply as CmdSetDepthTestEnableEXTReply,
-    decode_cmd_set_depth_test_enable as decode_cmd_set_depth_test_enable_ext,
-    encode_cmd_set_depth_test_enable as encode_cmd_set_depth_test_enable_ext,
-    encode_cmd_set_depth_test_enable_reply as encode_cmd_set_depth_test_enable_ext_reply,
-    decode_cmd_set_depth_test_enable_reply as decode_cmd_set_depth_test_enable_ext_reply,
-};
+pub use self::CmdSetDepthTestEnableArgs as CmdSetDepthTestEnableEXTArgs;
 
 /// Arguments of `vkCmdSetDepthWriteEnable` (command 222).
 pub struct CmdSetDepthWriteEnableArgs {
@@ -808,67 +395,25 @@ pub struct CmdSetDepthWriteEnableArgs {
     pub depth_write_enable: vk::Bool32,
 }
 
-/// Decodes the arguments of `vkCmdSetDepthWriteEnable`, which follow the header.
-pub fn decode_cmd_set_depth_write_enable(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetDepthWriteEnableArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let depth_write_enable = d.read()?;
-    Ok(CmdSetDepthWriteEnableArgs {
-        command_buffer,
-        depth_write_enable,
-    })
-}
+impl Command<'_> for CmdSetDepthWriteEnableArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_DEPTH_WRITE_ENABLE;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetDepthWriteEnable`: header and arguments.
-pub fn encode_cmd_set_depth_write_enable(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetDepthWriteEnableArgs,
-) {
-    e.write_header(CommandType::CMD_SET_DEPTH_WRITE_ENABLE, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.depth_write_enable);
-}
-
-bare_reply!(
-    CmdSetDepthWriteEnableReply, CMD_SET_DEPTH_WRITE_ENABLE, "vkCmdSetDepthWriteEnable",
-    (), encode_cmd_set_depth_write_enable_reply, decode_cmd_set_depth_write_enable_reply
-);
-
-impl CmdSetDepthWriteEnableArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetDepthWriteEnableReply {
-        CmdSetDepthWriteEnableReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            depth_write_enable: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetDepthWriteEnable` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetDepthWriteEnable) {
-        call!(function, self.command_buffer.raw, self.depth_write_enable)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.depth_write_enable);
     }
 }
 
-impl_command!(
-    CmdSetDepthWriteEnableArgs, CMD_SET_DEPTH_WRITE_ENABLE, "vkCmdSetDepthWriteEnable",
-    (), device_lost: false, owner: command_buffer, slot: cmd_set_depth_write_enable,
-    decode_cmd_set_depth_write_enable, encode_cmd_set_depth_write_enable,
-    encode_cmd_set_depth_write_enable_reply
-);
-
-pub use self::{
-    CmdSetDepthWriteEnableArgs as CmdSetDepthWriteEnableEXTArgs,
-    CmdSetDepthWriteEnableReply as CmdSetDepthWriteEnableEXTReply,
-    decode_cmd_set_depth_write_enable as decode_cmd_set_depth_write_enable_ext,
-    encode_cmd_set_depth_write_enable as encode_cmd_set_depth_write_enable_ext,
-    encode_cmd_set_depth_write_enable_reply as encode_cmd_set_depth_write_enable_ext_reply,
-    decode_cmd_set_depth_write_enable_reply as decode_cmd_set_depth_write_enable_ext_reply,
-};
+pub use self::CmdSetDepthWriteEnableArgs as CmdSetDepthWriteEnableEXTArgs;
 
 /// Arguments of `vkCmdSetDepthCompareOp` (command 223).
 pub struct CmdSetDepthCompareOpArgs {
@@ -878,67 +423,25 @@ pub struct CmdSetDepthCompareOpArgs {
     pub depth_compare_op: vk::CompareOp,
 }
 
-/// Decodes the arguments of `vkCmdSetDepthCompareOp`, which follow the header.
-pub fn decode_cmd_set_depth_compare_op(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetDepthCompareOpArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let depth_compare_op = d.read()?;
-    Ok(CmdSetDepthCompareOpArgs {
-        command_buffer,
-        depth_compare_op,
-    })
-}
+impl Command<'_> for CmdSetDepthCompareOpArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_DEPTH_COMPARE_OP;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetDepthCompareOp`: header and arguments.
-pub fn encode_cmd_set_depth_compare_op(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetDepthCompareOpArgs,
-) {
-    e.write_header(CommandType::CMD_SET_DEPTH_COMPARE_OP, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.depth_compare_op);
-}
-
-bare_reply!(
-    CmdSetDepthCompareOpReply, CMD_SET_DEPTH_COMPARE_OP, "vkCmdSetDepthCompareOp", (),
-    encode_cmd_set_depth_compare_op_reply, decode_cmd_set_depth_compare_op_reply
-);
-
-impl CmdSetDepthCompareOpArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetDepthCompareOpReply {
-        CmdSetDepthCompareOpReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            depth_compare_op: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetDepthCompareOp` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetDepthCompareOp) {
-        call!(function, self.command_buffer.raw, self.depth_compare_op)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.depth_compare_op);
     }
 }
 
-impl_command!(
-    CmdSetDepthCompareOpArgs, CMD_SET_DEPTH_COMPARE_OP, "vkCmdSetDepthCompareOp", (),
-    device_lost: false, owner: command_buffer, slot: cmd_set_depth_compare_op,
-    decode_cmd_set_depth_compare_op, encode_cmd_set_depth_compare_op,
-    encode_cmd_set_depth_compare_op_reply
-);
-
-pub use self::{
-    CmdSetDepthCompareOpArgs as CmdSetDepthCompareOpEXTArgs,
-    CmdSetDepthCompareOpReply as CmdSetDepthCompareOpEXTReply,
-    decode_cmd_set_depth_compare_op as decode_cmd_set_depth_compare_op_ext,
-    encode_cmd_set_depth_compare_op as encode_cmd_set_depth_compare_op_ext,
-    encode_cmd_set_depth_compare_op_reply as encode_cmd_set_depth_compare_op_ext_reply,
-    decode_cmd_set_depth_compare_op_reply as decode_cmd_set_depth_compare_op_ext_reply,
-};
+pub use self::CmdSetDepthCompareOpArgs as CmdSetDepthCompareOpEXTArgs;
 
 /// Arguments of `vkCmdSetDepthBoundsTestEnable` (command 224).
 pub struct CmdSetDepthBoundsTestEnableArgs {
@@ -948,69 +451,25 @@ pub struct CmdSetDepthBoundsTestEnableArgs {
     pub depth_bounds_test_enable: vk::Bool32,
 }
 
-/// Decodes the arguments of `vkCmdSetDepthBoundsTestEnable`, which follow the header.
-pub fn decode_cmd_set_depth_bounds_test_enable(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetDepthBoundsTestEnableArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let depth_bounds_test_enable = d.read()?;
-    Ok(CmdSetDepthBoundsTestEnableArgs {
-        command_buffer,
-        depth_bounds_test_enable,
-    })
-}
+impl Command<'_> for CmdSetDepthBoundsTestEnableArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_DEPTH_BOUNDS_TEST_ENABLE;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetDepthBoundsTestEnable`: header and arguments.
-pub fn encode_cmd_set_depth_bounds_test_enable(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetDepthBoundsTestEnableArgs,
-) {
-    e.write_header(CommandType::CMD_SET_DEPTH_BOUNDS_TEST_ENABLE, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.depth_bounds_test_enable);
-}
-
-bare_reply!(
-    CmdSetDepthBoundsTestEnableReply, CMD_SET_DEPTH_BOUNDS_TEST_ENABLE,
-    "vkCmdSetDepthBoundsTestEnable", (), encode_cmd_set_depth_bounds_test_enable_reply,
-    decode_cmd_set_depth_bounds_test_enable_reply
-);
-
-impl CmdSetDepthBoundsTestEnableArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetDepthBoundsTestEnableReply {
-        CmdSetDepthBoundsTestEnableReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            depth_bounds_test_enable: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetDepthBoundsTestEnable` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetDepthBoundsTestEnable) {
-        call!(function, self.command_buffer.raw, self.depth_bounds_test_enable)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.depth_bounds_test_enable);
     }
 }
 
-impl_command!(
-    CmdSetDepthBoundsTestEnableArgs, CMD_SET_DEPTH_BOUNDS_TEST_ENABLE,
-    "vkCmdSetDepthBoundsTestEnable", (), device_lost: false, owner: command_buffer,
-    slot: cmd_set_depth_bounds_test_enable, decode_cmd_set_depth_bounds_test_enable,
-    encode_cmd_set_depth_bounds_test_enable,
-    encode_cmd_set_depth_bounds_test_enable_reply
-);
-
-pub use self::{
-    CmdSetDepthBoundsTestEnableArgs as CmdSetDepthBoundsTestEnableEXTArgs,
-    CmdSetDepthBoundsTestEnableReply as CmdSetDepthBoundsTestEnableEXTReply,
-    decode_cmd_set_depth_bounds_test_enable as decode_cmd_set_depth_bounds_test_enable_ext,
-    encode_cmd_set_depth_bounds_test_enable as encode_cmd_set_depth_bounds_test_enable_ext,
-    encode_cmd_set_depth_bounds_test_enable_reply as encode_cmd_set_depth_bounds_test_enable_ext_reply,
-    decode_cmd_set_depth_bounds_test_enable_reply as decode_cmd_set_depth_bounds_test_enable_ext_reply,
-};
+pub use self::CmdSetDepthBoundsTestEnableArgs as CmdSetDepthBoundsTestEnableEXTArgs;
 
 /// Arguments of `vkCmdSetStencilTestEnable` (command 225).
 pub struct CmdSetStencilTestEnableArgs {
@@ -1020,68 +479,25 @@ pub struct CmdSetStencilTestEnableArgs {
     pub stencil_test_enable: vk::Bool32,
 }
 
-/// Decodes the arguments of `vkCmdSetStencilTestEnable`, which follow the header.
-pub fn decode_cmd_set_stencil_test_enable(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetStencilTestEnableArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let stencil_test_enable = d.read()?;
-    Ok(CmdSetStencilTestEnableArgs {
-        command_buffer,
-        stencil_test_enable,
-    })
-}
+impl Command<'_> for CmdSetStencilTestEnableArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_STENCIL_TEST_ENABLE;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetStencilTestEnable`: header and arguments.
-pub fn encode_cmd_set_stencil_test_enable(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetStencilTestEnableArgs,
-) {
-    e.write_header(CommandType::CMD_SET_STENCIL_TEST_ENABLE, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.stencil_test_enable);
-}
-
-bare_reply!(
-    CmdSetStencilTestEnableReply, CMD_SET_STENCIL_TEST_ENABLE,
-    "vkCmdSetStencilTestEnable", (), encode_cmd_set_stencil_test_enable_reply,
-    decode_cmd_set_stencil_test_enable_reply
-);
-
-impl CmdSetStencilTestEnableArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetStencilTestEnableReply {
-        CmdSetStencilTestEnableReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            stencil_test_enable: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetStencilTestEnable` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetStencilTestEnable) {
-        call!(function, self.command_buffer.raw, self.stencil_test_enable)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.stencil_test_enable);
     }
 }
 
-impl_command!(
-    CmdSetStencilTestEnableArgs, CMD_SET_STENCIL_TEST_ENABLE,
-    "vkCmdSetStencilTestEnable", (), device_lost: false, owner: command_buffer,
-    slot: cmd_set_stencil_test_enable, decode_cmd_set_stencil_test_enable,
-    encode_cmd_set_stencil_test_enable, encode_cmd_set_stencil_test_enable_reply
-);
-
-pub use self::{
-    CmdSetStencilTestEnableArgs as CmdSetStencilTestEnableEXTArgs,
-    CmdSetStencilTestEnableReply as CmdSetStencilTestEnableEXTReply,
-    decode_cmd_set_stencil_test_enable as decode_cmd_set_stencil_test_enable_ext,
-    encode_cmd_set_stencil_test_enable as encode_cmd_set_stencil_test_enable_ext,
-    encode_cmd_set_stencil_test_enable_reply as encode_cmd_set_stencil_test_enable_ext_reply,
-    decode_cmd_set_stencil_test_enable_reply as decode_cmd_set_stencil_test_enable_ext_reply,
-};
+pub use self::CmdSetStencilTestEnableArgs as CmdSetStencilTestEnableEXTArgs;
 
 /// Arguments of `vkCmdSetStencilOp` (command 226).
 pub struct CmdSetStencilOpArgs {
@@ -1099,84 +515,33 @@ pub struct CmdSetStencilOpArgs {
     pub compare_op: vk::CompareOp,
 }
 
-/// Decodes the arguments of `vkCmdSetStencilOp`, which follow the header.
-pub fn decode_cmd_set_stencil_op(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetStencilOpArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let face_mask = d.read()?;
-    let fail_op = d.read()?;
-    let pass_op = d.read()?;
-    let depth_fail_op = d.read()?;
-    let compare_op = d.read()?;
-    Ok(CmdSetStencilOpArgs {
-        command_buffer,
-        face_mask,
-        fail_op,
-        pass_op,
-        depth_fail_op,
-        compare_op,
-    })
-}
+impl Command<'_> for CmdSetStencilOpArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_STENCIL_OP;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetStencilOp`: header and arguments.
-pub fn encode_cmd_set_stencil_op(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetStencilOpArgs,
-) {
-    e.write_header(CommandType::CMD_SET_STENCIL_OP, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.face_mask);
-    e.write(args.fail_op);
-    e.write(args.pass_op);
-    e.write(args.depth_fail_op);
-    e.write(args.compare_op);
-}
-
-bare_reply!(
-    CmdSetStencilOpReply, CMD_SET_STENCIL_OP, "vkCmdSetStencilOp", (),
-    encode_cmd_set_stencil_op_reply, decode_cmd_set_stencil_op_reply
-);
-
-impl CmdSetStencilOpArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetStencilOpReply {
-        CmdSetStencilOpReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            face_mask: d.read()?,
+            fail_op: d.read()?,
+            pass_op: d.read()?,
+            depth_fail_op: d.read()?,
+            compare_op: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetStencilOp` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetStencilOp) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.face_mask,
-            self.fail_op,
-            self.pass_op,
-            self.depth_fail_op,
-            self.compare_op,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.face_mask);
+        e.write(self.fail_op);
+        e.write(self.pass_op);
+        e.write(self.depth_fail_op);
+        e.write(self.compare_op);
     }
 }
 
-impl_command!(
-    CmdSetStencilOpArgs, CMD_SET_STENCIL_OP, "vkCmdSetStencilOp", (), device_lost: false,
-    owner: command_buffer, slot: cmd_set_stencil_op, decode_cmd_set_stencil_op,
-    encode_cmd_set_stencil_op, encode_cmd_set_stencil_op_reply
-);
-
-pub use self::{
-    CmdSetStencilOpArgs as CmdSetStencilOpEXTArgs,
-    CmdSetStencilOpReply as CmdSetStencilOpEXTReply,
-    decode_cmd_set_stencil_op as decode_cmd_set_stencil_op_ext,
-    encode_cmd_set_stencil_op as encode_cmd_set_stencil_op_ext,
-    encode_cmd_set_stencil_op_reply as encode_cmd_set_stencil_op_ext_reply,
-    decode_cmd_set_stencil_op_reply as decode_cmd_set_stencil_op_ext_reply,
-};
+pub use self::CmdSetStencilOpArgs as CmdSetStencilOpEXTArgs;
 
 /// Arguments of `vkCmdSetDepthBiasEnable` (command 228).
 pub struct CmdSetDepthBiasEnableArgs {
@@ -1186,67 +551,25 @@ pub struct CmdSetDepthBiasEnableArgs {
     pub depth_bias_enable: vk::Bool32,
 }
 
-/// Decodes the arguments of `vkCmdSetDepthBiasEnable`, which follow the header.
-pub fn decode_cmd_set_depth_bias_enable(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetDepthBiasEnableArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let depth_bias_enable = d.read()?;
-    Ok(CmdSetDepthBiasEnableArgs {
-        command_buffer,
-        depth_bias_enable,
-    })
-}
+impl Command<'_> for CmdSetDepthBiasEnableArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_DEPTH_BIAS_ENABLE;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetDepthBiasEnable`: header and arguments.
-pub fn encode_cmd_set_depth_bias_enable(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetDepthBiasEnableArgs,
-) {
-    e.write_header(CommandType::CMD_SET_DEPTH_BIAS_ENABLE, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.depth_bias_enable);
-}
-
-bare_reply!(
-    CmdSetDepthBiasEnableReply, CMD_SET_DEPTH_BIAS_ENABLE, "vkCmdSetDepthBiasEnable", (),
-    encode_cmd_set_depth_bias_enable_reply, decode_cmd_set_depth_bias_enable_reply
-);
-
-impl CmdSetDepthBiasEnableArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetDepthBiasEnableReply {
-        CmdSetDepthBiasEnableReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            depth_bias_enable: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetDepthBiasEnable` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetDepthBiasEnable) {
-        call!(function, self.command_buffer.raw, self.depth_bias_enable)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.depth_bias_enable);
     }
 }
 
-impl_command!(
-    CmdSetDepthBiasEnableArgs, CMD_SET_DEPTH_BIAS_ENABLE, "vkCmdSetDepthBiasEnable", (),
-    device_lost: false, owner: command_buffer, slot: cmd_set_depth_bias_enable,
-    decode_cmd_set_depth_bias_enable, encode_cmd_set_depth_bias_enable,
-    encode_cmd_set_depth_bias_enable_reply
-);
-
-pub use self::{
-    CmdSetDepthBiasEnableArgs as CmdSetDepthBiasEnableEXTArgs,
-    CmdSetDepthBiasEnableReply as CmdSetDepthBiasEnableEXTReply,
-    decode_cmd_set_depth_bias_enable as decode_cmd_set_depth_bias_enable_ext,
-    encode_cmd_set_depth_bias_enable as encode_cmd_set_depth_bias_enable_ext,
-    encode_cmd_set_depth_bias_enable_reply as encode_cmd_set_depth_bias_enable_ext_reply,
-    decode_cmd_set_depth_bias_enable_reply as decode_cmd_set_depth_bias_enable_ext_reply,
-};
+pub use self::CmdSetDepthBiasEnableArgs as CmdSetDepthBiasEnableEXTArgs;
 
 /// Arguments of `vkCmdSetLineStipple` (command 237).
 pub struct CmdSetLineStippleArgs {
@@ -1258,81 +581,28 @@ pub struct CmdSetLineStippleArgs {
     pub line_stipple_pattern: u16,
 }
 
-/// Decodes the arguments of `vkCmdSetLineStipple`, which follow the header.
-pub fn decode_cmd_set_line_stipple(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetLineStippleArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let line_stipple_factor = d.read()?;
-    let line_stipple_pattern = d.read()?;
-    Ok(CmdSetLineStippleArgs {
-        command_buffer,
-        line_stipple_factor,
-        line_stipple_pattern,
-    })
-}
+impl Command<'_> for CmdSetLineStippleArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_LINE_STIPPLE;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetLineStipple`: header and arguments.
-pub fn encode_cmd_set_line_stipple(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetLineStippleArgs,
-) {
-    e.write_header(CommandType::CMD_SET_LINE_STIPPLE, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.line_stipple_factor);
-    e.write(args.line_stipple_pattern);
-}
-
-bare_reply!(
-    CmdSetLineStippleReply, CMD_SET_LINE_STIPPLE, "vkCmdSetLineStipple", (),
-    encode_cmd_set_line_stipple_reply, decode_cmd_set_line_stipple_reply
-);
-
-impl CmdSetLineStippleArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetLineStippleReply {
-        CmdSetLineStippleReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            line_stipple_factor: d.read()?,
+            line_stipple_pattern: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetLineStipple` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetLineStippleKHR) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.line_stipple_factor,
-            self.line_stipple_pattern,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.line_stipple_factor);
+        e.write(self.line_stipple_pattern);
     }
 }
 
-impl_command!(
-    CmdSetLineStippleArgs, CMD_SET_LINE_STIPPLE, "vkCmdSetLineStipple", (),
-    device_lost: false, owner: command_buffer, slot: cmd_set_line_stipple,
-    decode_cmd_set_line_stipple, encode_cmd_set_line_stipple,
-    encode_cmd_set_line_stipple_reply
-);
-
-pub use self::{
-    CmdSetLineStippleArgs as CmdSetLineStippleEXTArgs,
-    CmdSetLineStippleReply as CmdSetLineStippleEXTReply,
-    decode_cmd_set_line_stipple as decode_cmd_set_line_stipple_ext,
-    encode_cmd_set_line_stipple as encode_cmd_set_line_stipple_ext,
-    encode_cmd_set_line_stipple_reply as encode_cmd_set_line_stipple_ext_reply,
-    decode_cmd_set_line_stipple_reply as decode_cmd_set_line_stipple_ext_reply,
-};
-pub use self::{
-    CmdSetLineStippleArgs as CmdSetLineStippleKHRArgs,
-    CmdSetLineStippleReply as CmdSetLineStippleKHRReply,
-    decode_cmd_set_line_stipple as decode_cmd_set_line_stipple_khr,
-    encode_cmd_set_line_stipple as encode_cmd_set_line_stipple_khr,
-    encode_cmd_set_line_stipple_reply as encode_cmd_set_line_stipple_khr_reply,
-    decode_cmd_set_line_stipple_reply as decode_cmd_set_line_stipple_khr_reply,
-};
+pub use self::CmdSetLineStippleArgs as CmdSetLineStippleEXTArgs;
+pub use self::CmdSetLineStippleArgs as CmdSetLineStippleKHRArgs;
 
 /// Arguments of `vkCmdSetColorWriteEnableEXT` (command 254).
 pub struct CmdSetColorWriteEnableEXTArgs<'a> {
@@ -1344,67 +614,28 @@ pub struct CmdSetColorWriteEnableEXTArgs<'a> {
     pub p_color_write_enables: &'a [vk::Bool32],
 }
 
-/// Decodes the arguments of `vkCmdSetColorWriteEnableEXT`, which follow the header.
-pub fn decode_cmd_set_color_write_enable_ext<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdSetColorWriteEnableEXTArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let attachment_count: u32 = d.read()?;
-    let p_color_write_enables = d.read_scalars(attachment_count.count(), false)?;
-    Ok(CmdSetColorWriteEnableEXTArgs {
-        command_buffer,
-        attachment_count,
-        p_color_write_enables,
-    })
-}
+impl<'a> Command<'a> for CmdSetColorWriteEnableEXTArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_SET_COLOR_WRITE_ENABLE_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetColorWriteEnableEXT`: header and arguments.
-pub fn encode_cmd_set_color_write_enable_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetColorWriteEnableEXTArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_SET_COLOR_WRITE_ENABLE_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.attachment_count);
-    e.write_scalars(args.p_color_write_enables);
-}
-
-bare_reply!(
-    CmdSetColorWriteEnableEXTReply, CMD_SET_COLOR_WRITE_ENABLE_EXT,
-    "vkCmdSetColorWriteEnableEXT", (), encode_cmd_set_color_write_enable_ext_reply,
-    decode_cmd_set_color_write_enable_ext_reply
-);
-
-impl CmdSetColorWriteEnableEXTArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetColorWriteEnableEXTReply {
-        CmdSetColorWriteEnableEXTReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let command_buffer = d.read_owner()?;
+        let attachment_count: u32 = d.read()?;
+        let p_color_write_enables = d.read_scalars(attachment_count.count(), false)?;
+        Ok(Self {
+            command_buffer,
+            attachment_count,
+            p_color_write_enables,
+        })
     }
 
-    /// Calls `vkCmdSetColorWriteEnableEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetColorWriteEnableEXT) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.attachment_count,
-            as_ptr_or_null(self.p_color_write_enables),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.attachment_count);
+        e.write_scalars(self.p_color_write_enables);
     }
 }
-
-impl_command!(
-    CmdSetColorWriteEnableEXTArgs<'a>, CMD_SET_COLOR_WRITE_ENABLE_EXT,
-    "vkCmdSetColorWriteEnableEXT", (), device_lost: false, owner: command_buffer,
-    slot: cmd_set_color_write_enable_ext, decode_cmd_set_color_write_enable_ext,
-    encode_cmd_set_color_write_enable_ext, encode_cmd_set_color_write_enable_ext_reply
-);
 
 /// Arguments of `vkCmdSetDepthClampEnableEXT` (command 257).
 pub struct CmdSetDepthClampEnableEXTArgs {
@@ -1414,59 +645,23 @@ pub struct CmdSetDepthClampEnableEXTArgs {
     pub depth_clamp_enable: vk::Bool32,
 }
 
-/// Decodes the arguments of `vkCmdSetDepthClampEnableEXT`, which follow the header.
-pub fn decode_cmd_set_depth_clamp_enable_ext(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetDepthClampEnableEXTArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let depth_clamp_enable = d.read()?;
-    Ok(CmdSetDepthClampEnableEXTArgs {
-        command_buffer,
-        depth_clamp_enable,
-    })
-}
+impl Command<'_> for CmdSetDepthClampEnableEXTArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_DEPTH_CLAMP_ENABLE_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetDepthClampEnableEXT`: header and arguments.
-pub fn encode_cmd_set_depth_clamp_enable_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetDepthClampEnableEXTArgs,
-) {
-    e.write_header(CommandType::CMD_SET_DEPTH_CLAMP_ENABLE_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.depth_clamp_enable);
-}
-
-bare_reply!(
-    CmdSetDepthClampEnableEXTReply, CMD_SET_DEPTH_CLAMP_ENABLE_EXT,
-    "vkCmdSetDepthClampEnableEXT", (), encode_cmd_set_depth_clamp_enable_ext_reply,
-    decode_cmd_set_depth_clamp_enable_ext_reply
-);
-
-impl CmdSetDepthClampEnableEXTArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetDepthClampEnableEXTReply {
-        CmdSetDepthClampEnableEXTReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            depth_clamp_enable: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetDepthClampEnableEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetDepthClampEnableEXT) {
-        call!(function, self.command_buffer.raw, self.depth_clamp_enable)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.depth_clamp_enable);
     }
 }
-
-impl_command!(
-    CmdSetDepthClampEnableEXTArgs, CMD_SET_DEPTH_CLAMP_ENABLE_EXT,
-    "vkCmdSetDepthClampEnableEXT", (), device_lost: false, owner: command_buffer,
-    slot: cmd_set_depth_clamp_enable_ext, decode_cmd_set_depth_clamp_enable_ext,
-    encode_cmd_set_depth_clamp_enable_ext, encode_cmd_set_depth_clamp_enable_ext_reply
-);
 
 /// Arguments of `vkCmdSetRasterizationSamplesEXT` (command 259).
 pub struct CmdSetRasterizationSamplesEXTArgs {
@@ -1476,64 +671,23 @@ pub struct CmdSetRasterizationSamplesEXTArgs {
     pub rasterization_samples: vk::SampleCountFlags,
 }
 
-/// Decodes the arguments of `vkCmdSetRasterizationSamplesEXT`, which follow the header.
-pub fn decode_cmd_set_rasterization_samples_ext(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetRasterizationSamplesEXTArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let rasterization_samples = d.read()?;
-    Ok(CmdSetRasterizationSamplesEXTArgs {
-        command_buffer,
-        rasterization_samples,
-    })
-}
+impl Command<'_> for CmdSetRasterizationSamplesEXTArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_RASTERIZATION_SAMPLES_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetRasterizationSamplesEXT`: header and arguments.
-pub fn encode_cmd_set_rasterization_samples_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetRasterizationSamplesEXTArgs,
-) {
-    e.write_header(CommandType::CMD_SET_RASTERIZATION_SAMPLES_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.rasterization_samples);
-}
-
-bare_reply!(
-    CmdSetRasterizationSamplesEXTReply, CMD_SET_RASTERIZATION_SAMPLES_EXT,
-    "vkCmdSetRasterizationSamplesEXT", (),
-    encode_cmd_set_rasterization_samples_ext_reply,
-    decode_cmd_set_rasterization_samples_ext_reply
-);
-
-impl CmdSetRasterizationSamplesEXTArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetRasterizationSamplesEXTReply {
-        CmdSetRasterizationSamplesEXTReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            rasterization_samples: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetRasterizationSamplesEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCmdSetRasterizationSamplesEXT,
-    ) {
-        call!(function, self.command_buffer.raw, self.rasterization_samples)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.rasterization_samples);
     }
 }
-
-impl_command!(
-    CmdSetRasterizationSamplesEXTArgs, CMD_SET_RASTERIZATION_SAMPLES_EXT,
-    "vkCmdSetRasterizationSamplesEXT", (), device_lost: false, owner: command_buffer,
-    slot: cmd_set_rasterization_samples_ext, decode_cmd_set_rasterization_samples_ext,
-    encode_cmd_set_rasterization_samples_ext,
-    encode_cmd_set_rasterization_samples_ext_reply
-);
 
 /// Arguments of `vkCmdSetColorBlendEnableEXT` (command 264).
 pub struct CmdSetColorBlendEnableEXTArgs<'a> {
@@ -1547,71 +701,31 @@ pub struct CmdSetColorBlendEnableEXTArgs<'a> {
     pub p_color_blend_enables: &'a [vk::Bool32],
 }
 
-/// Decodes the arguments of `vkCmdSetColorBlendEnableEXT`, which follow the header.
-pub fn decode_cmd_set_color_blend_enable_ext<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdSetColorBlendEnableEXTArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let first_attachment = d.read()?;
-    let attachment_count: u32 = d.read()?;
-    let p_color_blend_enables = d.read_scalars(attachment_count.count(), false)?;
-    Ok(CmdSetColorBlendEnableEXTArgs {
-        command_buffer,
-        first_attachment,
-        attachment_count,
-        p_color_blend_enables,
-    })
-}
+impl<'a> Command<'a> for CmdSetColorBlendEnableEXTArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_SET_COLOR_BLEND_ENABLE_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetColorBlendEnableEXT`: header and arguments.
-pub fn encode_cmd_set_color_blend_enable_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetColorBlendEnableEXTArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_SET_COLOR_BLEND_ENABLE_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.first_attachment);
-    e.write(args.attachment_count);
-    e.write_scalars(args.p_color_blend_enables);
-}
-
-bare_reply!(
-    CmdSetColorBlendEnableEXTReply, CMD_SET_COLOR_BLEND_ENABLE_EXT,
-    "vkCmdSetColorBlendEnableEXT", (), encode_cmd_set_color_blend_enable_ext_reply,
-    decode_cmd_set_color_blend_enable_ext_reply
-);
-
-impl CmdSetColorBlendEnableEXTArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetColorBlendEnableEXTReply {
-        CmdSetColorBlendEnableEXTReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let command_buffer = d.read_owner()?;
+        let first_attachment = d.read()?;
+        let attachment_count: u32 = d.read()?;
+        let p_color_blend_enables = d.read_scalars(attachment_count.count(), false)?;
+        Ok(Self {
+            command_buffer,
+            first_attachment,
+            attachment_count,
+            p_color_blend_enables,
+        })
     }
 
-    /// Calls `vkCmdSetColorBlendEnableEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetColorBlendEnableEXT) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.first_attachment,
-            self.attachment_count,
-            as_ptr_or_null(self.p_color_blend_enables),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.first_attachment);
+        e.write(self.attachment_count);
+        e.write_scalars(self.p_color_blend_enables);
     }
 }
-
-impl_command!(
-    CmdSetColorBlendEnableEXTArgs<'a>, CMD_SET_COLOR_BLEND_ENABLE_EXT,
-    "vkCmdSetColorBlendEnableEXT", (), device_lost: false, owner: command_buffer,
-    slot: cmd_set_color_blend_enable_ext, decode_cmd_set_color_blend_enable_ext,
-    encode_cmd_set_color_blend_enable_ext, encode_cmd_set_color_blend_enable_ext_reply
-);
 
 /// Arguments of `vkCmdSetColorBlendEquationEXT` (command 265).
 pub struct CmdSetColorBlendEquationEXTArgs<'a> {
@@ -1625,78 +739,37 @@ pub struct CmdSetColorBlendEquationEXTArgs<'a> {
     pub p_color_blend_equations: &'a [vk::ColorBlendEquationEXT],
 }
 
-/// Decodes the arguments of `vkCmdSetColorBlendEquationEXT`, which follow the header.
-pub fn decode_cmd_set_color_blend_equation_ext<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdSetColorBlendEquationEXTArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let first_attachment = d.read()?;
-    let attachment_count: u32 = d.read()?;
-    let p_color_blend_equations = d
-        .read_items(
-            attachment_count.count(),
-            false,
-            24,
-            decode_color_blend_equation_ext,
-        )?;
-    Ok(CmdSetColorBlendEquationEXTArgs {
-        command_buffer,
-        first_attachment,
-        attachment_count,
-        p_color_blend_equations,
-    })
-}
+impl<'a> Command<'a> for CmdSetColorBlendEquationEXTArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_SET_COLOR_BLEND_EQUATION_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetColorBlendEquationEXT`: header and arguments.
-pub fn encode_cmd_set_color_blend_equation_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetColorBlendEquationEXTArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_SET_COLOR_BLEND_EQUATION_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.first_attachment);
-    e.write(args.attachment_count);
-    e.write_items(args.p_color_blend_equations, encode_color_blend_equation_ext);
-}
-
-bare_reply!(
-    CmdSetColorBlendEquationEXTReply, CMD_SET_COLOR_BLEND_EQUATION_EXT,
-    "vkCmdSetColorBlendEquationEXT", (), encode_cmd_set_color_blend_equation_ext_reply,
-    decode_cmd_set_color_blend_equation_ext_reply
-);
-
-impl CmdSetColorBlendEquationEXTArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetColorBlendEquationEXTReply {
-        CmdSetColorBlendEquationEXTReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let command_buffer = d.read_owner()?;
+        let first_attachment = d.read()?;
+        let attachment_count: u32 = d.read()?;
+        let p_color_blend_equations = d
+            .read_items(
+                attachment_count.count(),
+                false,
+                minima::COLOR_BLEND_EQUATION_EXT,
+                decode_color_blend_equation_ext,
+            )?;
+        Ok(Self {
+            command_buffer,
+            first_attachment,
+            attachment_count,
+            p_color_blend_equations,
+        })
     }
 
-    /// Calls `vkCmdSetColorBlendEquationEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetColorBlendEquationEXT) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.first_attachment,
-            self.attachment_count,
-            as_ptr_or_null(self.p_color_blend_equations),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.first_attachment);
+        e.write(self.attachment_count);
+        e.write_items(self.p_color_blend_equations, encode_color_blend_equation_ext);
     }
 }
-
-impl_command!(
-    CmdSetColorBlendEquationEXTArgs<'a>, CMD_SET_COLOR_BLEND_EQUATION_EXT,
-    "vkCmdSetColorBlendEquationEXT", (), device_lost: false, owner: command_buffer,
-    slot: cmd_set_color_blend_equation_ext, decode_cmd_set_color_blend_equation_ext,
-    encode_cmd_set_color_blend_equation_ext,
-    encode_cmd_set_color_blend_equation_ext_reply
-);
 
 /// Arguments of `vkCmdSetColorWriteMaskEXT` (command 266).
 pub struct CmdSetColorWriteMaskEXTArgs<'a> {
@@ -1710,71 +783,31 @@ pub struct CmdSetColorWriteMaskEXTArgs<'a> {
     pub p_color_write_masks: &'a [vk::ColorComponentFlags],
 }
 
-/// Decodes the arguments of `vkCmdSetColorWriteMaskEXT`, which follow the header.
-pub fn decode_cmd_set_color_write_mask_ext<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdSetColorWriteMaskEXTArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let first_attachment = d.read()?;
-    let attachment_count: u32 = d.read()?;
-    let p_color_write_masks = d.read_scalars(attachment_count.count(), false)?;
-    Ok(CmdSetColorWriteMaskEXTArgs {
-        command_buffer,
-        first_attachment,
-        attachment_count,
-        p_color_write_masks,
-    })
-}
+impl<'a> Command<'a> for CmdSetColorWriteMaskEXTArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_SET_COLOR_WRITE_MASK_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetColorWriteMaskEXT`: header and arguments.
-pub fn encode_cmd_set_color_write_mask_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetColorWriteMaskEXTArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_SET_COLOR_WRITE_MASK_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.first_attachment);
-    e.write(args.attachment_count);
-    e.write_scalars(args.p_color_write_masks);
-}
-
-bare_reply!(
-    CmdSetColorWriteMaskEXTReply, CMD_SET_COLOR_WRITE_MASK_EXT,
-    "vkCmdSetColorWriteMaskEXT", (), encode_cmd_set_color_write_mask_ext_reply,
-    decode_cmd_set_color_write_mask_ext_reply
-);
-
-impl CmdSetColorWriteMaskEXTArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetColorWriteMaskEXTReply {
-        CmdSetColorWriteMaskEXTReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let command_buffer = d.read_owner()?;
+        let first_attachment = d.read()?;
+        let attachment_count: u32 = d.read()?;
+        let p_color_write_masks = d.read_scalars(attachment_count.count(), false)?;
+        Ok(Self {
+            command_buffer,
+            first_attachment,
+            attachment_count,
+            p_color_write_masks,
+        })
     }
 
-    /// Calls `vkCmdSetColorWriteMaskEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetColorWriteMaskEXT) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.first_attachment,
-            self.attachment_count,
-            as_ptr_or_null(self.p_color_write_masks),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.first_attachment);
+        e.write(self.attachment_count);
+        e.write_scalars(self.p_color_write_masks);
     }
 }
-
-impl_command!(
-    CmdSetColorWriteMaskEXTArgs<'a>, CMD_SET_COLOR_WRITE_MASK_EXT,
-    "vkCmdSetColorWriteMaskEXT", (), device_lost: false, owner: command_buffer,
-    slot: cmd_set_color_write_mask_ext, decode_cmd_set_color_write_mask_ext,
-    encode_cmd_set_color_write_mask_ext, encode_cmd_set_color_write_mask_ext_reply
-);
 
 /// Arguments of `vkCmdSetRasterizationStreamEXT` (command 267).
 pub struct CmdSetRasterizationStreamEXTArgs {
@@ -1784,63 +817,23 @@ pub struct CmdSetRasterizationStreamEXTArgs {
     pub rasterization_stream: u32,
 }
 
-/// Decodes the arguments of `vkCmdSetRasterizationStreamEXT`, which follow the header.
-pub fn decode_cmd_set_rasterization_stream_ext(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetRasterizationStreamEXTArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let rasterization_stream = d.read()?;
-    Ok(CmdSetRasterizationStreamEXTArgs {
-        command_buffer,
-        rasterization_stream,
-    })
-}
+impl Command<'_> for CmdSetRasterizationStreamEXTArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_RASTERIZATION_STREAM_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetRasterizationStreamEXT`: header and arguments.
-pub fn encode_cmd_set_rasterization_stream_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetRasterizationStreamEXTArgs,
-) {
-    e.write_header(CommandType::CMD_SET_RASTERIZATION_STREAM_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.rasterization_stream);
-}
-
-bare_reply!(
-    CmdSetRasterizationStreamEXTReply, CMD_SET_RASTERIZATION_STREAM_EXT,
-    "vkCmdSetRasterizationStreamEXT", (), encode_cmd_set_rasterization_stream_ext_reply,
-    decode_cmd_set_rasterization_stream_ext_reply
-);
-
-impl CmdSetRasterizationStreamEXTArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetRasterizationStreamEXTReply {
-        CmdSetRasterizationStreamEXTReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            rasterization_stream: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetRasterizationStreamEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCmdSetRasterizationStreamEXT,
-    ) {
-        call!(function, self.command_buffer.raw, self.rasterization_stream)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.rasterization_stream);
     }
 }
-
-impl_command!(
-    CmdSetRasterizationStreamEXTArgs, CMD_SET_RASTERIZATION_STREAM_EXT,
-    "vkCmdSetRasterizationStreamEXT", (), device_lost: false, owner: command_buffer,
-    slot: cmd_set_rasterization_stream_ext, decode_cmd_set_rasterization_stream_ext,
-    encode_cmd_set_rasterization_stream_ext,
-    encode_cmd_set_rasterization_stream_ext_reply
-);
 
 /// Arguments of `vkCmdSetDepthClipEnableEXT` (command 270).
 pub struct CmdSetDepthClipEnableEXTArgs {
@@ -1850,59 +843,23 @@ pub struct CmdSetDepthClipEnableEXTArgs {
     pub depth_clip_enable: vk::Bool32,
 }
 
-/// Decodes the arguments of `vkCmdSetDepthClipEnableEXT`, which follow the header.
-pub fn decode_cmd_set_depth_clip_enable_ext(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetDepthClipEnableEXTArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let depth_clip_enable = d.read()?;
-    Ok(CmdSetDepthClipEnableEXTArgs {
-        command_buffer,
-        depth_clip_enable,
-    })
-}
+impl Command<'_> for CmdSetDepthClipEnableEXTArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_DEPTH_CLIP_ENABLE_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetDepthClipEnableEXT`: header and arguments.
-pub fn encode_cmd_set_depth_clip_enable_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetDepthClipEnableEXTArgs,
-) {
-    e.write_header(CommandType::CMD_SET_DEPTH_CLIP_ENABLE_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.depth_clip_enable);
-}
-
-bare_reply!(
-    CmdSetDepthClipEnableEXTReply, CMD_SET_DEPTH_CLIP_ENABLE_EXT,
-    "vkCmdSetDepthClipEnableEXT", (), encode_cmd_set_depth_clip_enable_ext_reply,
-    decode_cmd_set_depth_clip_enable_ext_reply
-);
-
-impl CmdSetDepthClipEnableEXTArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetDepthClipEnableEXTReply {
-        CmdSetDepthClipEnableEXTReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            depth_clip_enable: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetDepthClipEnableEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetDepthClipEnableEXT) {
-        call!(function, self.command_buffer.raw, self.depth_clip_enable)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.depth_clip_enable);
     }
 }
-
-impl_command!(
-    CmdSetDepthClipEnableEXTArgs, CMD_SET_DEPTH_CLIP_ENABLE_EXT,
-    "vkCmdSetDepthClipEnableEXT", (), device_lost: false, owner: command_buffer,
-    slot: cmd_set_depth_clip_enable_ext, decode_cmd_set_depth_clip_enable_ext,
-    encode_cmd_set_depth_clip_enable_ext, encode_cmd_set_depth_clip_enable_ext_reply
-);
 
 /// Arguments of `vkCmdSetColorBlendAdvancedEXT` (command 272).
 pub struct CmdSetColorBlendAdvancedEXTArgs<'a> {
@@ -1916,78 +873,37 @@ pub struct CmdSetColorBlendAdvancedEXTArgs<'a> {
     pub p_color_blend_advanced: &'a [vk::ColorBlendAdvancedEXT],
 }
 
-/// Decodes the arguments of `vkCmdSetColorBlendAdvancedEXT`, which follow the header.
-pub fn decode_cmd_set_color_blend_advanced_ext<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdSetColorBlendAdvancedEXTArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let first_attachment = d.read()?;
-    let attachment_count: u32 = d.read()?;
-    let p_color_blend_advanced = d
-        .read_items(
-            attachment_count.count(),
-            false,
-            20,
-            decode_color_blend_advanced_ext,
-        )?;
-    Ok(CmdSetColorBlendAdvancedEXTArgs {
-        command_buffer,
-        first_attachment,
-        attachment_count,
-        p_color_blend_advanced,
-    })
-}
+impl<'a> Command<'a> for CmdSetColorBlendAdvancedEXTArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_SET_COLOR_BLEND_ADVANCED_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetColorBlendAdvancedEXT`: header and arguments.
-pub fn encode_cmd_set_color_blend_advanced_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetColorBlendAdvancedEXTArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_SET_COLOR_BLEND_ADVANCED_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.first_attachment);
-    e.write(args.attachment_count);
-    e.write_items(args.p_color_blend_advanced, encode_color_blend_advanced_ext);
-}
-
-bare_reply!(
-    CmdSetColorBlendAdvancedEXTReply, CMD_SET_COLOR_BLEND_ADVANCED_EXT,
-    "vkCmdSetColorBlendAdvancedEXT", (), encode_cmd_set_color_blend_advanced_ext_reply,
-    decode_cmd_set_color_blend_advanced_ext_reply
-);
-
-impl CmdSetColorBlendAdvancedEXTArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetColorBlendAdvancedEXTReply {
-        CmdSetColorBlendAdvancedEXTReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let command_buffer = d.read_owner()?;
+        let first_attachment = d.read()?;
+        let attachment_count: u32 = d.read()?;
+        let p_color_blend_advanced = d
+            .read_items(
+                attachment_count.count(),
+                false,
+                minima::COLOR_BLEND_ADVANCED_EXT,
+                decode_color_blend_advanced_ext,
+            )?;
+        Ok(Self {
+            command_buffer,
+            first_attachment,
+            attachment_count,
+            p_color_blend_advanced,
+        })
     }
 
-    /// Calls `vkCmdSetColorBlendAdvancedEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetColorBlendAdvancedEXT) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.first_attachment,
-            self.attachment_count,
-            as_ptr_or_null(self.p_color_blend_advanced),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.first_attachment);
+        e.write(self.attachment_count);
+        e.write_items(self.p_color_blend_advanced, encode_color_blend_advanced_ext);
     }
 }
-
-impl_command!(
-    CmdSetColorBlendAdvancedEXTArgs<'a>, CMD_SET_COLOR_BLEND_ADVANCED_EXT,
-    "vkCmdSetColorBlendAdvancedEXT", (), device_lost: false, owner: command_buffer,
-    slot: cmd_set_color_blend_advanced_ext, decode_cmd_set_color_blend_advanced_ext,
-    encode_cmd_set_color_blend_advanced_ext,
-    encode_cmd_set_color_blend_advanced_ext_reply
-);
 
 /// Arguments of `vkCmdSetLineRasterizationModeEXT` (command 274).
 pub struct CmdSetLineRasterizationModeEXTArgs {
@@ -1997,65 +913,23 @@ pub struct CmdSetLineRasterizationModeEXTArgs {
     pub line_rasterization_mode: vk::LineRasterizationModeKHR,
 }
 
-/// Decodes the arguments of `vkCmdSetLineRasterizationModeEXT`, which follow the header.
-pub fn decode_cmd_set_line_rasterization_mode_ext(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetLineRasterizationModeEXTArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let line_rasterization_mode = d.read()?;
-    Ok(CmdSetLineRasterizationModeEXTArgs {
-        command_buffer,
-        line_rasterization_mode,
-    })
-}
+impl Command<'_> for CmdSetLineRasterizationModeEXTArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_LINE_RASTERIZATION_MODE_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetLineRasterizationModeEXT`: header and arguments.
-pub fn encode_cmd_set_line_rasterization_mode_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetLineRasterizationModeEXTArgs,
-) {
-    e.write_header(CommandType::CMD_SET_LINE_RASTERIZATION_MODE_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.line_rasterization_mode);
-}
-
-bare_reply!(
-    CmdSetLineRasterizationModeEXTReply, CMD_SET_LINE_RASTERIZATION_MODE_EXT,
-    "vkCmdSetLineRasterizationModeEXT", (),
-    encode_cmd_set_line_rasterization_mode_ext_reply,
-    decode_cmd_set_line_rasterization_mode_ext_reply
-);
-
-impl CmdSetLineRasterizationModeEXTArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetLineRasterizationModeEXTReply {
-        CmdSetLineRasterizationModeEXTReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            line_rasterization_mode: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetLineRasterizationModeEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCmdSetLineRasterizationModeEXT,
-    ) {
-        call!(function, self.command_buffer.raw, self.line_rasterization_mode)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.line_rasterization_mode);
     }
 }
-
-impl_command!(
-    CmdSetLineRasterizationModeEXTArgs, CMD_SET_LINE_RASTERIZATION_MODE_EXT,
-    "vkCmdSetLineRasterizationModeEXT", (), device_lost: false, owner: command_buffer,
-    slot: cmd_set_line_rasterization_mode_ext,
-    decode_cmd_set_line_rasterization_mode_ext,
-    encode_cmd_set_line_rasterization_mode_ext,
-    encode_cmd_set_line_rasterization_mode_ext_reply
-);
 
 /// Arguments of `vkCmdSetLineStippleEnableEXT` (command 275).
 pub struct CmdSetLineStippleEnableEXTArgs {
@@ -2065,59 +939,23 @@ pub struct CmdSetLineStippleEnableEXTArgs {
     pub stippled_line_enable: vk::Bool32,
 }
 
-/// Decodes the arguments of `vkCmdSetLineStippleEnableEXT`, which follow the header.
-pub fn decode_cmd_set_line_stipple_enable_ext(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetLineStippleEnableEXTArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let stippled_line_enable = d.read()?;
-    Ok(CmdSetLineStippleEnableEXTArgs {
-        command_buffer,
-        stippled_line_enable,
-    })
-}
+impl Command<'_> for CmdSetLineStippleEnableEXTArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_LINE_STIPPLE_ENABLE_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetLineStippleEnableEXT`: header and arguments.
-pub fn encode_cmd_set_line_stipple_enable_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetLineStippleEnableEXTArgs,
-) {
-    e.write_header(CommandType::CMD_SET_LINE_STIPPLE_ENABLE_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.stippled_line_enable);
-}
-
-bare_reply!(
-    CmdSetLineStippleEnableEXTReply, CMD_SET_LINE_STIPPLE_ENABLE_EXT,
-    "vkCmdSetLineStippleEnableEXT", (), encode_cmd_set_line_stipple_enable_ext_reply,
-    decode_cmd_set_line_stipple_enable_ext_reply
-);
-
-impl CmdSetLineStippleEnableEXTArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetLineStippleEnableEXTReply {
-        CmdSetLineStippleEnableEXTReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            stippled_line_enable: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetLineStippleEnableEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetLineStippleEnableEXT) {
-        call!(function, self.command_buffer.raw, self.stippled_line_enable)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.stippled_line_enable);
     }
 }
-
-impl_command!(
-    CmdSetLineStippleEnableEXTArgs, CMD_SET_LINE_STIPPLE_ENABLE_EXT,
-    "vkCmdSetLineStippleEnableEXT", (), device_lost: false, owner: command_buffer,
-    slot: cmd_set_line_stipple_enable_ext, decode_cmd_set_line_stipple_enable_ext,
-    encode_cmd_set_line_stipple_enable_ext, encode_cmd_set_line_stipple_enable_ext_reply
-);
 
 /// Arguments of `vkCmdSetDepthClipNegativeOneToOneEXT` (command 276).
 pub struct CmdSetDepthClipNegativeOneToOneEXTArgs {
@@ -2127,65 +965,23 @@ pub struct CmdSetDepthClipNegativeOneToOneEXTArgs {
     pub negative_one_to_one: vk::Bool32,
 }
 
-/// Decodes the arguments of `vkCmdSetDepthClipNegativeOneToOneEXT`, which follow the header.
-pub fn decode_cmd_set_depth_clip_negative_one_to_one_ext(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetDepthClipNegativeOneToOneEXTArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let negative_one_to_one = d.read()?;
-    Ok(CmdSetDepthClipNegativeOneToOneEXTArgs {
-        command_buffer,
-        negative_one_to_one,
-    })
-}
+impl Command<'_> for CmdSetDepthClipNegativeOneToOneEXTArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_DEPTH_CLIP_NEGATIVE_ONE_TO_ONE_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetDepthClipNegativeOneToOneEXT`: header and arguments.
-pub fn encode_cmd_set_depth_clip_negative_one_to_one_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetDepthClipNegativeOneToOneEXTArgs,
-) {
-    e.write_header(CommandType::CMD_SET_DEPTH_CLIP_NEGATIVE_ONE_TO_ONE_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.negative_one_to_one);
-}
-
-bare_reply!(
-    CmdSetDepthClipNegativeOneToOneEXTReply, CMD_SET_DEPTH_CLIP_NEGATIVE_ONE_TO_ONE_EXT,
-    "vkCmdSetDepthClipNegativeOneToOneEXT", (),
-    encode_cmd_set_depth_clip_negative_one_to_one_ext_reply,
-    decode_cmd_set_depth_clip_negative_one_to_one_ext_reply
-);
-
-impl CmdSetDepthClipNegativeOneToOneEXTArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetDepthClipNegativeOneToOneEXTReply {
-        CmdSetDepthClipNegativeOneToOneEXTReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            negative_one_to_one: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetDepthClipNegativeOneToOneEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCmdSetDepthClipNegativeOneToOneEXT,
-    ) {
-        call!(function, self.command_buffer.raw, self.negative_one_to_one)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.negative_one_to_one);
     }
 }
-
-impl_command!(
-    CmdSetDepthClipNegativeOneToOneEXTArgs, CMD_SET_DEPTH_CLIP_NEGATIVE_ONE_TO_ONE_EXT,
-    "vkCmdSetDepthClipNegativeOneToOneEXT", (), device_lost: false,
-    owner: command_buffer, slot: cmd_set_depth_clip_negative_one_to_one_ext,
-    decode_cmd_set_depth_clip_negative_one_to_one_ext,
-    encode_cmd_set_depth_clip_negative_one_to_one_ext,
-    encode_cmd_set_depth_clip_negative_one_to_one_ext_reply
-);
 
 /// Arguments of `vkCmdSetDepthBias2EXT` (command 328).
 pub struct CmdSetDepthBias2EXTArgs<'a> {
@@ -2195,58 +991,23 @@ pub struct CmdSetDepthBias2EXTArgs<'a> {
     pub p_depth_bias_info: &'a vk::DepthBiasInfoEXT<'a>,
 }
 
-/// Decodes the arguments of `vkCmdSetDepthBias2EXT`, which follow the header.
-pub fn decode_cmd_set_depth_bias2_ext<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdSetDepthBias2EXTArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let p_depth_bias_info = d.read_required(decode_depth_bias_info_ext)?;
-    Ok(CmdSetDepthBias2EXTArgs {
-        command_buffer,
-        p_depth_bias_info,
-    })
-}
+impl<'a> Command<'a> for CmdSetDepthBias2EXTArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_SET_DEPTH_BIAS2_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetDepthBias2EXT`: header and arguments.
-pub fn encode_cmd_set_depth_bias2_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetDepthBias2EXTArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_SET_DEPTH_BIAS2_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_optional(Some(args.p_depth_bias_info), encode_depth_bias_info_ext);
-}
-
-bare_reply!(
-    CmdSetDepthBias2EXTReply, CMD_SET_DEPTH_BIAS2_EXT, "vkCmdSetDepthBias2EXT", (),
-    encode_cmd_set_depth_bias2_ext_reply, decode_cmd_set_depth_bias2_ext_reply
-);
-
-impl CmdSetDepthBias2EXTArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetDepthBias2EXTReply {
-        CmdSetDepthBias2EXTReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            p_depth_bias_info: d.read_required(decode_depth_bias_info_ext)?,
+        })
     }
 
-    /// Calls `vkCmdSetDepthBias2EXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetDepthBias2EXT) {
-        call!(function, self.command_buffer.raw, self.p_depth_bias_info)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_optional(Some(self.p_depth_bias_info), encode_depth_bias_info_ext);
     }
 }
-
-impl_command!(
-    CmdSetDepthBias2EXTArgs<'a>, CMD_SET_DEPTH_BIAS2_EXT, "vkCmdSetDepthBias2EXT", (),
-    device_lost: false, owner: command_buffer, slot: cmd_set_depth_bias2_ext,
-    decode_cmd_set_depth_bias2_ext, encode_cmd_set_depth_bias2_ext,
-    encode_cmd_set_depth_bias2_ext_reply
-);
 
 /// Arguments of `vkCmdSetDepthClampRangeEXT` (command 330).
 pub struct CmdSetDepthClampRangeEXTArgs<'a> {
@@ -2258,66 +1019,24 @@ pub struct CmdSetDepthClampRangeEXTArgs<'a> {
     pub p_depth_clamp_range: Option<&'a vk::DepthClampRangeEXT>,
 }
 
-/// Decodes the arguments of `vkCmdSetDepthClampRangeEXT`, which follow the header.
-pub fn decode_cmd_set_depth_clamp_range_ext<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdSetDepthClampRangeEXTArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let depth_clamp_mode = d.read()?;
-    let p_depth_clamp_range = d
-        .read_optional(decode_depth_clamp_range_ext)?
-        .map(|v| &*v);
-    Ok(CmdSetDepthClampRangeEXTArgs {
-        command_buffer,
-        depth_clamp_mode,
-        p_depth_clamp_range,
-    })
-}
+impl<'a> Command<'a> for CmdSetDepthClampRangeEXTArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_SET_DEPTH_CLAMP_RANGE_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetDepthClampRangeEXT`: header and arguments.
-pub fn encode_cmd_set_depth_clamp_range_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetDepthClampRangeEXTArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_SET_DEPTH_CLAMP_RANGE_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.depth_clamp_mode);
-    e.write_optional(args.p_depth_clamp_range, encode_depth_clamp_range_ext);
-}
-
-bare_reply!(
-    CmdSetDepthClampRangeEXTReply, CMD_SET_DEPTH_CLAMP_RANGE_EXT,
-    "vkCmdSetDepthClampRangeEXT", (), encode_cmd_set_depth_clamp_range_ext_reply,
-    decode_cmd_set_depth_clamp_range_ext_reply
-);
-
-impl CmdSetDepthClampRangeEXTArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetDepthClampRangeEXTReply {
-        CmdSetDepthClampRangeEXTReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            depth_clamp_mode: d.read()?,
+            p_depth_clamp_range: d
+                .read_optional(decode_depth_clamp_range_ext)?
+                .map(|v| &*v),
+        })
     }
 
-    /// Calls `vkCmdSetDepthClampRangeEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetDepthClampRangeEXT) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.depth_clamp_mode,
-            self.p_depth_clamp_range.map_or(ptr::null(), ptr::from_ref),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.depth_clamp_mode);
+        e.write_optional(self.p_depth_clamp_range, encode_depth_clamp_range_ext);
     }
 }
-
-impl_command!(
-    CmdSetDepthClampRangeEXTArgs<'a>, CMD_SET_DEPTH_CLAMP_RANGE_EXT,
-    "vkCmdSetDepthClampRangeEXT", (), device_lost: false, owner: command_buffer,
-    slot: cmd_set_depth_clamp_range_ext, decode_cmd_set_depth_clamp_range_ext,
-    encode_cmd_set_depth_clamp_range_ext, encode_cmd_set_depth_clamp_range_ext_reply
-);

@@ -3,8 +3,6 @@
 
 //! Commands of family `command_pool`.
 
-use core::ptr;
-
 use crate::generated::decode::{
     decode_command_buffer_allocate_info, decode_command_pool_create_info,
 };
@@ -13,8 +11,8 @@ use crate::generated::encode::{
 };
 use crate::vk;
 use crate::wire::{
-    CommandType, Count, DecodeError, Decoder, Encoder, Handle, Handles, NewHandles,
-    as_mut_ptr_or_null, as_ptr_or_null, bare_reply, call, impl_command,
+    Command, CommandType, Count, DecodeError, Decoder, Encoder, Handle, Handles,
+    NewHandles, Reply, returns,
 };
 
 /// Arguments of `vkCreateCommandPool` (command 85).
@@ -27,32 +25,37 @@ pub struct CreateCommandPoolArgs<'a> {
     pub p_command_pool: NewHandles<'a, vk::CommandPool>,
 }
 
-/// Decodes the arguments of `vkCreateCommandPool`, which follow the header.
-pub fn decode_create_command_pool<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CreateCommandPoolArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_create_info = d.read_required(decode_command_pool_create_info)?;
-    d.read_null()?;
-    let p_command_pool = d.read_new_handle(false)?;
-    Ok(CreateCommandPoolArgs {
-        device,
-        p_create_info,
-        p_command_pool,
-    })
-}
+impl<'a> Command<'a> for CreateCommandPoolArgs<'a> {
+    const TYPE: CommandType = CommandType::CREATE_COMMAND_POOL;
+    type Return = vk::Result;
+    type Reply<'r> = CreateCommandPoolReply where Self: 'r;
 
-/// Encodes a request of `vkCreateCommandPool`: header and arguments.
-pub fn encode_create_command_pool(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CreateCommandPoolArgs<'_>,
-) {
-    e.write_header(CommandType::CREATE_COMMAND_POOL, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(Some(args.p_create_info), encode_command_pool_create_info);
-    e.write_null();
-    e.write_new_handle(&args.p_command_pool);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let p_create_info = d.read_required(decode_command_pool_create_info)?;
+        d.read_null()?;
+        let p_command_pool = d.read_new_handle(false)?;
+        Ok(Self {
+            device,
+            p_create_info,
+            p_command_pool,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(Some(self.p_create_info), encode_command_pool_create_info);
+        e.write_null();
+        e.write_new_handle(&self.p_command_pool);
+    }
+
+    fn reply(&self, returned: vk::Result) -> CreateCommandPoolReply {
+        CreateCommandPoolReply {
+            returned,
+            p_command_pool: self.p_command_pool.ids.first().copied(),
+        }
+    }
 }
 
 /// Reply to `vkCreateCommandPool`.
@@ -63,63 +66,19 @@ pub struct CreateCommandPoolReply {
     pub p_command_pool: Option<u64>,
 }
 
-/// Encodes a reply to `vkCreateCommandPool`.
-pub fn encode_create_command_pool_reply(
-    e: &mut Encoder,
-    reply: &CreateCommandPoolReply,
-) {
-    e.write(CommandType::CREATE_COMMAND_POOL.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_command_pool.as_ref(), |e, id| e.write(*id));
-}
-
-/// Decodes a reply to `vkCreateCommandPool`.
-pub fn decode_create_command_pool_reply(
-    d: &mut Decoder<'_>,
-) -> Result<CreateCommandPoolReply, DecodeError> {
-    d.read_reply_header(CommandType::CREATE_COMMAND_POOL)?;
-    let returned = d.read()?;
-    let p_command_pool = d.read_optional(Decoder::read)?.map(|id| *id);
-    Ok(CreateCommandPoolReply {
-        returned,
-        p_command_pool,
-    })
-}
-
-impl CreateCommandPoolArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> CreateCommandPoolReply {
-        CreateCommandPoolReply {
-            returned,
-            p_command_pool: self.p_command_pool.ids.first().copied(),
-        }
+impl Reply<'_> for CreateCommandPoolReply {
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_command_pool: d.read_optional(Decoder::read)?.map(|id| *id),
+        })
     }
 
-    /// Calls `vkCreateCommandPool` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCreateCommandPool,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.p_create_info,
-            ptr::null(),
-            as_mut_ptr_or_null(self.p_command_pool.raws),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(self.p_command_pool.as_ref(), |e, id| e.write(*id));
     }
 }
-
-impl_command!(
-    CreateCommandPoolArgs<'a>, CREATE_COMMAND_POOL, "vkCreateCommandPool", vk::Result,
-    device_lost: false, owner: device, slot: create_command_pool,
-    decode_create_command_pool, encode_create_command_pool,
-    encode_create_command_pool_reply
-);
 
 /// Arguments of `vkDestroyCommandPool` (command 86).
 pub struct DestroyCommandPoolArgs {
@@ -129,60 +88,24 @@ pub struct DestroyCommandPoolArgs {
     pub command_pool: Handle<vk::CommandPool>,
 }
 
-/// Decodes the arguments of `vkDestroyCommandPool`, which follow the header.
-pub fn decode_destroy_command_pool(
-    d: &mut Decoder<'_>,
-) -> Result<DestroyCommandPoolArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let command_pool = d.read_handle_param()?;
-    d.read_null()?;
-    Ok(DestroyCommandPoolArgs {
-        device,
-        command_pool,
-    })
-}
+impl Command<'_> for DestroyCommandPoolArgs {
+    const TYPE: CommandType = CommandType::DESTROY_COMMAND_POOL;
+    returns!(());
 
-/// Encodes a request of `vkDestroyCommandPool`: header and arguments.
-pub fn encode_destroy_command_pool(
-    e: &mut Encoder,
-    flags: u32,
-    args: &DestroyCommandPoolArgs,
-) {
-    e.write_header(CommandType::DESTROY_COMMAND_POOL, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.command_pool);
-    e.write_null();
-}
-
-bare_reply!(
-    DestroyCommandPoolReply, DESTROY_COMMAND_POOL, "vkDestroyCommandPool", (),
-    encode_destroy_command_pool_reply, decode_destroy_command_pool_reply
-);
-
-impl DestroyCommandPoolArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> DestroyCommandPoolReply {
-        DestroyCommandPoolReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let command_pool = d.read_handle_param()?;
+        d.read_null()?;
+        Ok(Self { device, command_pool })
     }
 
-    /// Calls `vkDestroyCommandPool` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyCommandPool) {
-        call!(function, self.device.raw, self.command_pool.raw, ptr::null())
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.command_pool);
+        e.write_null();
     }
 }
-
-impl_command!(
-    DestroyCommandPoolArgs, DESTROY_COMMAND_POOL, "vkDestroyCommandPool", (),
-    device_lost: false, owner: device, slot: destroy_command_pool,
-    decode_destroy_command_pool, encode_destroy_command_pool,
-    encode_destroy_command_pool_reply
-);
 
 /// Arguments of `vkResetCommandPool` (command 87).
 pub struct ResetCommandPoolArgs {
@@ -194,62 +117,25 @@ pub struct ResetCommandPoolArgs {
     pub flags: vk::CommandPoolResetFlags,
 }
 
-/// Decodes the arguments of `vkResetCommandPool`, which follow the header.
-pub fn decode_reset_command_pool(
-    d: &mut Decoder<'_>,
-) -> Result<ResetCommandPoolArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let command_pool = d.read_handle_param()?;
-    let flags = d.read()?;
-    Ok(ResetCommandPoolArgs {
-        device,
-        command_pool,
-        flags,
-    })
-}
+impl Command<'_> for ResetCommandPoolArgs {
+    const TYPE: CommandType = CommandType::RESET_COMMAND_POOL;
+    returns!(vk::Result);
 
-/// Encodes a request of `vkResetCommandPool`: header and arguments.
-pub fn encode_reset_command_pool(
-    e: &mut Encoder,
-    flags: u32,
-    args: &ResetCommandPoolArgs,
-) {
-    e.write_header(CommandType::RESET_COMMAND_POOL, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.command_pool);
-    e.write(args.flags);
-}
-
-bare_reply!(
-    ResetCommandPoolReply, RESET_COMMAND_POOL, "vkResetCommandPool", vk::Result,
-    encode_reset_command_pool_reply, decode_reset_command_pool_reply
-);
-
-impl ResetCommandPoolArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> ResetCommandPoolReply {
-        ResetCommandPoolReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            command_pool: d.read_handle_param()?,
+            flags: d.read()?,
+        })
     }
 
-    /// Calls `vkResetCommandPool` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkResetCommandPool,
-    ) -> vk::Result {
-        call!(function, self.device.raw, self.command_pool.raw, self.flags)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.command_pool);
+        e.write(self.flags);
     }
 }
-
-impl_command!(
-    ResetCommandPoolArgs, RESET_COMMAND_POOL, "vkResetCommandPool", vk::Result,
-    device_lost: false, owner: device, slot: reset_command_pool,
-    decode_reset_command_pool, encode_reset_command_pool,
-    encode_reset_command_pool_reply
-);
 
 /// Arguments of `vkAllocateCommandBuffers` (command 88).
 pub struct AllocateCommandBuffersArgs<'a> {
@@ -261,32 +147,40 @@ pub struct AllocateCommandBuffersArgs<'a> {
     pub p_command_buffers: NewHandles<'a, vk::CommandBuffer>,
 }
 
-/// Decodes the arguments of `vkAllocateCommandBuffers`, which follow the header.
-pub fn decode_allocate_command_buffers<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<AllocateCommandBuffersArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_allocate_info: &'a vk::CommandBufferAllocateInfo<'a> = d
-        .read_required(decode_command_buffer_allocate_info)?;
-    let p_command_buffers = d
-        .read_new_handles(p_allocate_info.command_buffer_count.count(), false)?;
-    Ok(AllocateCommandBuffersArgs {
-        device,
-        p_allocate_info,
-        p_command_buffers,
-    })
-}
+impl<'a> Command<'a> for AllocateCommandBuffersArgs<'a> {
+    const TYPE: CommandType = CommandType::ALLOCATE_COMMAND_BUFFERS;
+    type Return = vk::Result;
+    type Reply<'r> = AllocateCommandBuffersReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkAllocateCommandBuffers`: header and arguments.
-pub fn encode_allocate_command_buffers(
-    e: &mut Encoder,
-    flags: u32,
-    args: &AllocateCommandBuffersArgs<'_>,
-) {
-    e.write_header(CommandType::ALLOCATE_COMMAND_BUFFERS, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(Some(args.p_allocate_info), encode_command_buffer_allocate_info);
-    e.write_new_handles(&args.p_command_buffers);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let p_allocate_info: &'a vk::CommandBufferAllocateInfo<'a> = d
+            .read_required(decode_command_buffer_allocate_info)?;
+        let p_command_buffers = d
+            .read_new_handles(p_allocate_info.command_buffer_count.count(), false)?;
+        Ok(Self {
+            device,
+            p_allocate_info,
+            p_command_buffers,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(
+            Some(self.p_allocate_info),
+            encode_command_buffer_allocate_info,
+        );
+        e.write_new_handles(&self.p_command_buffers);
+    }
+
+    fn reply(&self, returned: vk::Result) -> AllocateCommandBuffersReply<'_> {
+        AllocateCommandBuffersReply {
+            returned,
+            p_command_buffers: &*self.p_command_buffers.ids,
+        }
+    }
 }
 
 /// Reply to `vkAllocateCommandBuffers`.
@@ -297,62 +191,19 @@ pub struct AllocateCommandBuffersReply<'a> {
     pub p_command_buffers: &'a [u64],
 }
 
-/// Encodes a reply to `vkAllocateCommandBuffers`.
-pub fn encode_allocate_command_buffers_reply(
-    e: &mut Encoder,
-    reply: &AllocateCommandBuffersReply<'_>,
-) {
-    e.write(CommandType::ALLOCATE_COMMAND_BUFFERS.0);
-    e.write(reply.returned);
-    e.write_scalars(reply.p_command_buffers);
-}
-
-/// Decodes a reply to `vkAllocateCommandBuffers`.
-pub fn decode_allocate_command_buffers_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<AllocateCommandBuffersReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::ALLOCATE_COMMAND_BUFFERS)?;
-    let returned = d.read()?;
-    let p_command_buffers = d.read_scalars(d.peek_count(), true)?;
-    Ok(AllocateCommandBuffersReply {
-        returned,
-        p_command_buffers,
-    })
-}
-
-impl AllocateCommandBuffersArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> AllocateCommandBuffersReply<'_> {
-        AllocateCommandBuffersReply {
-            returned,
-            p_command_buffers: &*self.p_command_buffers.ids,
-        }
+impl<'a> Reply<'a> for AllocateCommandBuffersReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_command_buffers: d.read_scalars(d.peek_count(), true)?,
+        })
     }
 
-    /// Calls `vkAllocateCommandBuffers` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkAllocateCommandBuffers,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.p_allocate_info,
-            as_mut_ptr_or_null(self.p_command_buffers.raws),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_scalars(self.p_command_buffers);
     }
 }
-
-impl_command!(
-    AllocateCommandBuffersArgs<'a>, ALLOCATE_COMMAND_BUFFERS, "vkAllocateCommandBuffers",
-    vk::Result, device_lost: false, owner: device, slot: allocate_command_buffers,
-    decode_allocate_command_buffers, encode_allocate_command_buffers,
-    encode_allocate_command_buffers_reply
-);
 
 /// Arguments of `vkFreeCommandBuffers` (command 89).
 pub struct FreeCommandBuffersArgs<'a> {
@@ -366,70 +217,32 @@ pub struct FreeCommandBuffersArgs<'a> {
     pub p_command_buffers: Handles<'a, vk::CommandBuffer>,
 }
 
-/// Decodes the arguments of `vkFreeCommandBuffers`, which follow the header.
-pub fn decode_free_command_buffers<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<FreeCommandBuffersArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let command_pool = d.read_handle_param()?;
-    let command_buffer_count: u32 = d.read()?;
-    let p_command_buffers = d.read_handle_params(command_buffer_count.count(), true)?;
-    Ok(FreeCommandBuffersArgs {
-        device,
-        command_pool,
-        command_buffer_count,
-        p_command_buffers,
-    })
-}
+impl<'a> Command<'a> for FreeCommandBuffersArgs<'a> {
+    const TYPE: CommandType = CommandType::FREE_COMMAND_BUFFERS;
+    returns!(());
 
-/// Encodes a request of `vkFreeCommandBuffers`: header and arguments.
-pub fn encode_free_command_buffers(
-    e: &mut Encoder,
-    flags: u32,
-    args: &FreeCommandBuffersArgs<'_>,
-) {
-    e.write_header(CommandType::FREE_COMMAND_BUFFERS, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.command_pool);
-    e.write(args.command_buffer_count);
-    e.write_handle_params(&args.p_command_buffers);
-}
-
-bare_reply!(
-    FreeCommandBuffersReply, FREE_COMMAND_BUFFERS, "vkFreeCommandBuffers", (),
-    encode_free_command_buffers_reply, decode_free_command_buffers_reply
-);
-
-impl FreeCommandBuffersArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> FreeCommandBuffersReply {
-        FreeCommandBuffersReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let command_pool = d.read_handle_param()?;
+        let command_buffer_count: u32 = d.read()?;
+        let p_command_buffers = d
+            .read_handle_params(command_buffer_count.count(), true)?;
+        Ok(Self {
+            device,
+            command_pool,
+            command_buffer_count,
+            p_command_buffers,
+        })
     }
 
-    /// Calls `vkFreeCommandBuffers` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkFreeCommandBuffers) {
-        call!(
-            function,
-            self.device.raw,
-            self.command_pool.raw,
-            self.command_buffer_count,
-            as_ptr_or_null(self.p_command_buffers.raws),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.command_pool);
+        e.write(self.command_buffer_count);
+        e.write_handle_params(&self.p_command_buffers);
     }
 }
-
-impl_command!(
-    FreeCommandBuffersArgs<'a>, FREE_COMMAND_BUFFERS, "vkFreeCommandBuffers", (),
-    device_lost: false, owner: device, slot: free_command_buffers,
-    decode_free_command_buffers, encode_free_command_buffers,
-    encode_free_command_buffers_reply
-);
 
 /// Arguments of `vkTrimCommandPool` (command 154).
 pub struct TrimCommandPoolArgs {
@@ -441,64 +254,24 @@ pub struct TrimCommandPoolArgs {
     pub flags: vk::CommandPoolTrimFlags,
 }
 
-/// Decodes the arguments of `vkTrimCommandPool`, which follow the header.
-pub fn decode_trim_command_pool(
-    d: &mut Decoder<'_>,
-) -> Result<TrimCommandPoolArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let command_pool = d.read_handle_param()?;
-    let flags = d.read()?;
-    Ok(TrimCommandPoolArgs {
-        device,
-        command_pool,
-        flags,
-    })
-}
+impl Command<'_> for TrimCommandPoolArgs {
+    const TYPE: CommandType = CommandType::TRIM_COMMAND_POOL;
+    returns!(());
 
-/// Encodes a request of `vkTrimCommandPool`: header and arguments.
-pub fn encode_trim_command_pool(
-    e: &mut Encoder,
-    flags: u32,
-    args: &TrimCommandPoolArgs,
-) {
-    e.write_header(CommandType::TRIM_COMMAND_POOL, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.command_pool);
-    e.write(args.flags);
-}
-
-bare_reply!(
-    TrimCommandPoolReply, TRIM_COMMAND_POOL, "vkTrimCommandPool", (),
-    encode_trim_command_pool_reply, decode_trim_command_pool_reply
-);
-
-impl TrimCommandPoolArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> TrimCommandPoolReply {
-        TrimCommandPoolReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            command_pool: d.read_handle_param()?,
+            flags: d.read()?,
+        })
     }
 
-    /// Calls `vkTrimCommandPool` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkTrimCommandPool) {
-        call!(function, self.device.raw, self.command_pool.raw, self.flags)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.command_pool);
+        e.write(self.flags);
     }
 }
 
-impl_command!(
-    TrimCommandPoolArgs, TRIM_COMMAND_POOL, "vkTrimCommandPool", (), device_lost: false,
-    owner: device, slot: trim_command_pool, decode_trim_command_pool,
-    encode_trim_command_pool, encode_trim_command_pool_reply
-);
-
-pub use self::{
-    TrimCommandPoolArgs as TrimCommandPoolKHRArgs,
-    TrimCommandPoolReply as TrimCommandPoolKHRReply,
-    decode_trim_command_pool as decode_trim_command_pool_khr,
-    encode_trim_command_pool as encode_trim_command_pool_khr,
-    encode_trim_command_pool_reply as encode_trim_command_pool_khr_reply,
-    decode_trim_command_pool_reply as decode_trim_command_pool_khr_reply,
-};
+pub use self::TrimCommandPoolArgs as TrimCommandPoolKHRArgs;

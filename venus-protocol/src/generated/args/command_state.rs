@@ -15,10 +15,10 @@ use crate::generated::encode::{
     encode_vertex_input_attribute_description2_ext,
     encode_vertex_input_binding_description2_ext,
 };
+use crate::generated::minima;
 use crate::vk;
 use crate::wire::{
-    CommandType, Count, DecodeError, Decoder, Encoder, Handle, as_ptr_or_null,
-    bare_reply, call, impl_command,
+    Command, CommandType, Count, DecodeError, Decoder, Encoder, Handle, returns,
 };
 
 /// Arguments of `vkCmdSetBlendConstants` (command 98).
@@ -29,58 +29,23 @@ pub struct CmdSetBlendConstantsArgs {
     pub blend_constants: [f32; 4],
 }
 
-/// Decodes the arguments of `vkCmdSetBlendConstants`, which follow the header.
-pub fn decode_cmd_set_blend_constants(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetBlendConstantsArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let blend_constants = d.read_fixed()?;
-    Ok(CmdSetBlendConstantsArgs {
-        command_buffer,
-        blend_constants,
-    })
-}
+impl Command<'_> for CmdSetBlendConstantsArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_BLEND_CONSTANTS;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetBlendConstants`: header and arguments.
-pub fn encode_cmd_set_blend_constants(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetBlendConstantsArgs,
-) {
-    e.write_header(CommandType::CMD_SET_BLEND_CONSTANTS, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_scalars(&args.blend_constants);
-}
-
-bare_reply!(
-    CmdSetBlendConstantsReply, CMD_SET_BLEND_CONSTANTS, "vkCmdSetBlendConstants", (),
-    encode_cmd_set_blend_constants_reply, decode_cmd_set_blend_constants_reply
-);
-
-impl CmdSetBlendConstantsArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetBlendConstantsReply {
-        CmdSetBlendConstantsReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            blend_constants: d.read_fixed()?,
+        })
     }
 
-    /// Calls `vkCmdSetBlendConstants` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetBlendConstants) {
-        call!(function, self.command_buffer.raw, &self.blend_constants)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_scalars(&self.blend_constants);
     }
 }
-
-impl_command!(
-    CmdSetBlendConstantsArgs, CMD_SET_BLEND_CONSTANTS, "vkCmdSetBlendConstants", (),
-    device_lost: false, owner: command_buffer, slot: cmd_set_blend_constants,
-    decode_cmd_set_blend_constants, encode_cmd_set_blend_constants,
-    encode_cmd_set_blend_constants_reply
-);
 
 /// Arguments of `vkCmdSetEvent` (command 123).
 pub struct CmdSetEventArgs {
@@ -92,54 +57,25 @@ pub struct CmdSetEventArgs {
     pub stage_mask: vk::PipelineStageFlags,
 }
 
-/// Decodes the arguments of `vkCmdSetEvent`, which follow the header.
-pub fn decode_cmd_set_event(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetEventArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let event = d.read_handle_param()?;
-    let stage_mask = d.read()?;
-    Ok(CmdSetEventArgs {
-        command_buffer,
-        event,
-        stage_mask,
-    })
-}
+impl Command<'_> for CmdSetEventArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_EVENT;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetEvent`: header and arguments.
-pub fn encode_cmd_set_event(e: &mut Encoder, flags: u32, args: &CmdSetEventArgs) {
-    e.write_header(CommandType::CMD_SET_EVENT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_handle_param(&args.event);
-    e.write(args.stage_mask);
-}
-
-bare_reply!(
-    CmdSetEventReply, CMD_SET_EVENT, "vkCmdSetEvent", (), encode_cmd_set_event_reply,
-    decode_cmd_set_event_reply
-);
-
-impl CmdSetEventArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetEventReply {
-        CmdSetEventReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            event: d.read_handle_param()?,
+            stage_mask: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetEvent` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetEvent) {
-        call!(function, self.command_buffer.raw, self.event.raw, self.stage_mask)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_handle_param(&self.event);
+        e.write(self.stage_mask);
     }
 }
-
-impl_command!(
-    CmdSetEventArgs, CMD_SET_EVENT, "vkCmdSetEvent", (), device_lost: false,
-    owner: command_buffer, slot: cmd_set_event, decode_cmd_set_event,
-    encode_cmd_set_event, encode_cmd_set_event_reply
-);
 
 /// Arguments of `vkCmdSetDeviceMask` (command 141).
 pub struct CmdSetDeviceMaskArgs {
@@ -149,65 +85,25 @@ pub struct CmdSetDeviceMaskArgs {
     pub device_mask: u32,
 }
 
-/// Decodes the arguments of `vkCmdSetDeviceMask`, which follow the header.
-pub fn decode_cmd_set_device_mask(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetDeviceMaskArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let device_mask = d.read()?;
-    Ok(CmdSetDeviceMaskArgs {
-        command_buffer,
-        device_mask,
-    })
-}
+impl Command<'_> for CmdSetDeviceMaskArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_DEVICE_MASK;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetDeviceMask`: header and arguments.
-pub fn encode_cmd_set_device_mask(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetDeviceMaskArgs,
-) {
-    e.write_header(CommandType::CMD_SET_DEVICE_MASK, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.device_mask);
-}
-
-bare_reply!(
-    CmdSetDeviceMaskReply, CMD_SET_DEVICE_MASK, "vkCmdSetDeviceMask", (),
-    encode_cmd_set_device_mask_reply, decode_cmd_set_device_mask_reply
-);
-
-impl CmdSetDeviceMaskArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetDeviceMaskReply {
-        CmdSetDeviceMaskReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            device_mask: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetDeviceMask` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetDeviceMask) {
-        call!(function, self.command_buffer.raw, self.device_mask)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.device_mask);
     }
 }
 
-impl_command!(
-    CmdSetDeviceMaskArgs, CMD_SET_DEVICE_MASK, "vkCmdSetDeviceMask", (),
-    device_lost: false, owner: command_buffer, slot: cmd_set_device_mask,
-    decode_cmd_set_device_mask, encode_cmd_set_device_mask,
-    encode_cmd_set_device_mask_reply
-);
-
-pub use self::{
-    CmdSetDeviceMaskArgs as CmdSetDeviceMaskKHRArgs,
-    CmdSetDeviceMaskReply as CmdSetDeviceMaskKHRReply,
-    decode_cmd_set_device_mask as decode_cmd_set_device_mask_khr,
-    encode_cmd_set_device_mask as encode_cmd_set_device_mask_khr,
-    encode_cmd_set_device_mask_reply as encode_cmd_set_device_mask_khr_reply,
-    decode_cmd_set_device_mask_reply as decode_cmd_set_device_mask_khr_reply,
-};
+pub use self::CmdSetDeviceMaskArgs as CmdSetDeviceMaskKHRArgs;
 
 /// Arguments of `vkCmdSetEvent2` (command 201).
 pub struct CmdSetEvent2Args<'a> {
@@ -219,67 +115,27 @@ pub struct CmdSetEvent2Args<'a> {
     pub p_dependency_info: &'a vk::DependencyInfo<'a>,
 }
 
-/// Decodes the arguments of `vkCmdSetEvent2`, which follow the header.
-pub fn decode_cmd_set_event2<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdSetEvent2Args<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let event = d.read_handle_param()?;
-    let p_dependency_info = d.read_required(decode_dependency_info)?;
-    Ok(CmdSetEvent2Args {
-        command_buffer,
-        event,
-        p_dependency_info,
-    })
-}
+impl<'a> Command<'a> for CmdSetEvent2Args<'a> {
+    const TYPE: CommandType = CommandType::CMD_SET_EVENT2;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetEvent2`: header and arguments.
-pub fn encode_cmd_set_event2(e: &mut Encoder, flags: u32, args: &CmdSetEvent2Args<'_>) {
-    e.write_header(CommandType::CMD_SET_EVENT2, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_handle_param(&args.event);
-    e.write_optional(Some(args.p_dependency_info), encode_dependency_info);
-}
-
-bare_reply!(
-    CmdSetEvent2Reply, CMD_SET_EVENT2, "vkCmdSetEvent2", (), encode_cmd_set_event2_reply,
-    decode_cmd_set_event2_reply
-);
-
-impl CmdSetEvent2Args<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetEvent2Reply {
-        CmdSetEvent2Reply { returned }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            event: d.read_handle_param()?,
+            p_dependency_info: d.read_required(decode_dependency_info)?,
+        })
     }
 
-    /// Calls `vkCmdSetEvent2` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetEvent2) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.event.raw,
-            self.p_dependency_info,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_handle_param(&self.event);
+        e.write_optional(Some(self.p_dependency_info), encode_dependency_info);
     }
 }
 
-impl_command!(
-    CmdSetEvent2Args<'a>, CMD_SET_EVENT2, "vkCmdSetEvent2", (), device_lost: false,
-    owner: command_buffer, slot: cmd_set_event2, decode_cmd_set_event2,
-    encode_cmd_set_event2, encode_cmd_set_event2_reply
-);
-
-pub use self::{
-    CmdSetEvent2Args as CmdSetEvent2KHRArgs, CmdSetEvent2Reply as CmdSetEvent2KHRReply,
-    decode_cmd_set_event2 as decode_cmd_set_event2_khr,
-    encode_cmd_set_event2 as encode_cmd_set_event2_khr,
-    encode_cmd_set_event2_reply as encode_cmd_set_event2_khr_reply,
-    decode_cmd_set_event2_reply as decode_cmd_set_event2_khr_reply,
-};
+pub use self::CmdSetEvent2Args as CmdSetEvent2KHRArgs;
 
 /// Arguments of `vkCmdSetCullMode` (command 215).
 pub struct CmdSetCullModeArgs {
@@ -289,60 +145,25 @@ pub struct CmdSetCullModeArgs {
     pub cull_mode: vk::CullModeFlags,
 }
 
-/// Decodes the arguments of `vkCmdSetCullMode`, which follow the header.
-pub fn decode_cmd_set_cull_mode(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetCullModeArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let cull_mode = d.read()?;
-    Ok(CmdSetCullModeArgs {
-        command_buffer,
-        cull_mode,
-    })
-}
+impl Command<'_> for CmdSetCullModeArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_CULL_MODE;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetCullMode`: header and arguments.
-pub fn encode_cmd_set_cull_mode(e: &mut Encoder, flags: u32, args: &CmdSetCullModeArgs) {
-    e.write_header(CommandType::CMD_SET_CULL_MODE, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.cull_mode);
-}
-
-bare_reply!(
-    CmdSetCullModeReply, CMD_SET_CULL_MODE, "vkCmdSetCullMode", (),
-    encode_cmd_set_cull_mode_reply, decode_cmd_set_cull_mode_reply
-);
-
-impl CmdSetCullModeArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetCullModeReply {
-        CmdSetCullModeReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            cull_mode: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetCullMode` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetCullMode) {
-        call!(function, self.command_buffer.raw, self.cull_mode)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.cull_mode);
     }
 }
 
-impl_command!(
-    CmdSetCullModeArgs, CMD_SET_CULL_MODE, "vkCmdSetCullMode", (), device_lost: false,
-    owner: command_buffer, slot: cmd_set_cull_mode, decode_cmd_set_cull_mode,
-    encode_cmd_set_cull_mode, encode_cmd_set_cull_mode_reply
-);
-
-pub use self::{
-    CmdSetCullModeArgs as CmdSetCullModeEXTArgs,
-    CmdSetCullModeReply as CmdSetCullModeEXTReply,
-    decode_cmd_set_cull_mode as decode_cmd_set_cull_mode_ext,
-    encode_cmd_set_cull_mode as encode_cmd_set_cull_mode_ext,
-    encode_cmd_set_cull_mode_reply as encode_cmd_set_cull_mode_ext_reply,
-    decode_cmd_set_cull_mode_reply as decode_cmd_set_cull_mode_ext_reply,
-};
+pub use self::CmdSetCullModeArgs as CmdSetCullModeEXTArgs;
 
 /// Arguments of `vkCmdSetFrontFace` (command 216).
 pub struct CmdSetFrontFaceArgs {
@@ -352,64 +173,25 @@ pub struct CmdSetFrontFaceArgs {
     pub front_face: vk::FrontFace,
 }
 
-/// Decodes the arguments of `vkCmdSetFrontFace`, which follow the header.
-pub fn decode_cmd_set_front_face(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetFrontFaceArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let front_face = d.read()?;
-    Ok(CmdSetFrontFaceArgs {
-        command_buffer,
-        front_face,
-    })
-}
+impl Command<'_> for CmdSetFrontFaceArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_FRONT_FACE;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetFrontFace`: header and arguments.
-pub fn encode_cmd_set_front_face(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetFrontFaceArgs,
-) {
-    e.write_header(CommandType::CMD_SET_FRONT_FACE, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.front_face);
-}
-
-bare_reply!(
-    CmdSetFrontFaceReply, CMD_SET_FRONT_FACE, "vkCmdSetFrontFace", (),
-    encode_cmd_set_front_face_reply, decode_cmd_set_front_face_reply
-);
-
-impl CmdSetFrontFaceArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetFrontFaceReply {
-        CmdSetFrontFaceReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            front_face: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetFrontFace` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetFrontFace) {
-        call!(function, self.command_buffer.raw, self.front_face)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.front_face);
     }
 }
 
-impl_command!(
-    CmdSetFrontFaceArgs, CMD_SET_FRONT_FACE, "vkCmdSetFrontFace", (), device_lost: false,
-    owner: command_buffer, slot: cmd_set_front_face, decode_cmd_set_front_face,
-    encode_cmd_set_front_face, encode_cmd_set_front_face_reply
-);
-
-pub use self::{
-    CmdSetFrontFaceArgs as CmdSetFrontFaceEXTArgs,
-    CmdSetFrontFaceReply as CmdSetFrontFaceEXTReply,
-    decode_cmd_set_front_face as decode_cmd_set_front_face_ext,
-    encode_cmd_set_front_face as encode_cmd_set_front_face_ext,
-    encode_cmd_set_front_face_reply as encode_cmd_set_front_face_ext_reply,
-    decode_cmd_set_front_face_reply as decode_cmd_set_front_face_ext_reply,
-};
+pub use self::CmdSetFrontFaceArgs as CmdSetFrontFaceEXTArgs;
 
 /// Arguments of `vkCmdSetPrimitiveTopology` (command 217).
 pub struct CmdSetPrimitiveTopologyArgs {
@@ -419,68 +201,25 @@ pub struct CmdSetPrimitiveTopologyArgs {
     pub primitive_topology: vk::PrimitiveTopology,
 }
 
-/// Decodes the arguments of `vkCmdSetPrimitiveTopology`, which follow the header.
-pub fn decode_cmd_set_primitive_topology(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetPrimitiveTopologyArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let primitive_topology = d.read()?;
-    Ok(CmdSetPrimitiveTopologyArgs {
-        command_buffer,
-        primitive_topology,
-    })
-}
+impl Command<'_> for CmdSetPrimitiveTopologyArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_PRIMITIVE_TOPOLOGY;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetPrimitiveTopology`: header and arguments.
-pub fn encode_cmd_set_primitive_topology(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetPrimitiveTopologyArgs,
-) {
-    e.write_header(CommandType::CMD_SET_PRIMITIVE_TOPOLOGY, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.primitive_topology);
-}
-
-bare_reply!(
-    CmdSetPrimitiveTopologyReply, CMD_SET_PRIMITIVE_TOPOLOGY,
-    "vkCmdSetPrimitiveTopology", (), encode_cmd_set_primitive_topology_reply,
-    decode_cmd_set_primitive_topology_reply
-);
-
-impl CmdSetPrimitiveTopologyArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetPrimitiveTopologyReply {
-        CmdSetPrimitiveTopologyReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            primitive_topology: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetPrimitiveTopology` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetPrimitiveTopology) {
-        call!(function, self.command_buffer.raw, self.primitive_topology)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.primitive_topology);
     }
 }
 
-impl_command!(
-    CmdSetPrimitiveTopologyArgs, CMD_SET_PRIMITIVE_TOPOLOGY, "vkCmdSetPrimitiveTopology",
-    (), device_lost: false, owner: command_buffer, slot: cmd_set_primitive_topology,
-    decode_cmd_set_primitive_topology, encode_cmd_set_primitive_topology,
-    encode_cmd_set_primitive_topology_reply
-);
-
-pub use self::{
-    CmdSetPrimitiveTopologyArgs as CmdSetPrimitiveTopologyEXTArgs,
-    CmdSetPrimitiveTopologyReply as CmdSetPrimitiveTopologyEXTReply,
-    decode_cmd_set_primitive_topology as decode_cmd_set_primitive_topology_ext,
-    encode_cmd_set_primitive_topology as encode_cmd_set_primitive_topology_ext,
-    encode_cmd_set_primitive_topology_reply as encode_cmd_set_primitive_topology_ext_reply,
-    decode_cmd_set_primitive_topology_reply as decode_cmd_set_primitive_topology_ext_reply,
-};
+pub use self::CmdSetPrimitiveTopologyArgs as CmdSetPrimitiveTopologyEXTArgs;
 
 /// Arguments of `vkCmdSetRasterizerDiscardEnable` (command 227).
 pub struct CmdSetRasterizerDiscardEnableArgs {
@@ -490,73 +229,25 @@ pub struct CmdSetRasterizerDiscardEnableArgs {
     pub rasterizer_discard_enable: vk::Bool32,
 }
 
-/// Decodes the arguments of `vkCmdSetRasterizerDiscardEnable`, which follow the header.
-pub fn decode_cmd_set_rasterizer_discard_enable(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetRasterizerDiscardEnableArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let rasterizer_discard_enable = d.read()?;
-    Ok(CmdSetRasterizerDiscardEnableArgs {
-        command_buffer,
-        rasterizer_discard_enable,
-    })
-}
+impl Command<'_> for CmdSetRasterizerDiscardEnableArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_RASTERIZER_DISCARD_ENABLE;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetRasterizerDiscardEnable`: header and arguments.
-pub fn encode_cmd_set_rasterizer_discard_enable(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetRasterizerDiscardEnableArgs,
-) {
-    e.write_header(CommandType::CMD_SET_RASTERIZER_DISCARD_ENABLE, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.rasterizer_discard_enable);
-}
-
-bare_reply!(
-    CmdSetRasterizerDiscardEnableReply, CMD_SET_RASTERIZER_DISCARD_ENABLE,
-    "vkCmdSetRasterizerDiscardEnable", (),
-    encode_cmd_set_rasterizer_discard_enable_reply,
-    decode_cmd_set_rasterizer_discard_enable_reply
-);
-
-impl CmdSetRasterizerDiscardEnableArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetRasterizerDiscardEnableReply {
-        CmdSetRasterizerDiscardEnableReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            rasterizer_discard_enable: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetRasterizerDiscardEnable` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCmdSetRasterizerDiscardEnable,
-    ) {
-        call!(function, self.command_buffer.raw, self.rasterizer_discard_enable)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.rasterizer_discard_enable);
     }
 }
 
-impl_command!(
-    CmdSetRasterizerDiscardEnableArgs, CMD_SET_RASTERIZER_DISCARD_ENABLE,
-    "vkCmdSetRasterizerDiscardEnable", (), device_lost: false, owner: command_buffer,
-    slot: cmd_set_rasterizer_discard_enable, decode_cmd_set_rasterizer_discard_enable,
-    encode_cmd_set_rasterizer_discard_enable,
-    encode_cmd_set_rasterizer_discard_enable_reply
-);
-
-pub use self::{
-    CmdSetRasterizerDiscardEnableArgs as CmdSetRasterizerDiscardEnableEXTArgs,
-    CmdSetRasterizerDiscardEnableReply as CmdSetRasterizerDiscardEnableEXTReply,
-    decode_cmd_set_rasterizer_discard_enable as decode_cmd_set_rasterizer_discard_enable_ext,
-    encode_cmd_set_rasterizer_discard_enable as encode_cmd_set_rasterizer_discard_enable_ext,
-    encode_cmd_set_rasterizer_discard_enable_reply as encode_cmd_set_rasterizer_discard_enable_ext_reply,
-    decode_cmd_set_rasterizer_discard_enable_reply as decode_cmd_set_rasterizer_discard_enable_ext_reply,
-};
+pub use self::CmdSetRasterizerDiscardEnableArgs as CmdSetRasterizerDiscardEnableEXTArgs;
 
 /// Arguments of `vkCmdSetPrimitiveRestartEnable` (command 229).
 pub struct CmdSetPrimitiveRestartEnableArgs {
@@ -566,72 +257,25 @@ pub struct CmdSetPrimitiveRestartEnableArgs {
     pub primitive_restart_enable: vk::Bool32,
 }
 
-/// Decodes the arguments of `vkCmdSetPrimitiveRestartEnable`, which follow the header.
-pub fn decode_cmd_set_primitive_restart_enable(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetPrimitiveRestartEnableArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let primitive_restart_enable = d.read()?;
-    Ok(CmdSetPrimitiveRestartEnableArgs {
-        command_buffer,
-        primitive_restart_enable,
-    })
-}
+impl Command<'_> for CmdSetPrimitiveRestartEnableArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_PRIMITIVE_RESTART_ENABLE;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetPrimitiveRestartEnable`: header and arguments.
-pub fn encode_cmd_set_primitive_restart_enable(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetPrimitiveRestartEnableArgs,
-) {
-    e.write_header(CommandType::CMD_SET_PRIMITIVE_RESTART_ENABLE, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.primitive_restart_enable);
-}
-
-bare_reply!(
-    CmdSetPrimitiveRestartEnableReply, CMD_SET_PRIMITIVE_RESTART_ENABLE,
-    "vkCmdSetPrimitiveRestartEnable", (), encode_cmd_set_primitive_restart_enable_reply,
-    decode_cmd_set_primitive_restart_enable_reply
-);
-
-impl CmdSetPrimitiveRestartEnableArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetPrimitiveRestartEnableReply {
-        CmdSetPrimitiveRestartEnableReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            primitive_restart_enable: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetPrimitiveRestartEnable` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCmdSetPrimitiveRestartEnable,
-    ) {
-        call!(function, self.command_buffer.raw, self.primitive_restart_enable)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.primitive_restart_enable);
     }
 }
 
-impl_command!(
-    CmdSetPrimitiveRestartEnableArgs, CMD_SET_PRIMITIVE_RESTART_ENABLE,
-    "vkCmdSetPrimitiveRestartEnable", (), device_lost: false, owner: command_buffer,
-    slot: cmd_set_primitive_restart_enable, decode_cmd_set_primitive_restart_enable,
-    encode_cmd_set_primitive_restart_enable,
-    encode_cmd_set_primitive_restart_enable_reply
-);
-
-pub use self::{
-    CmdSetPrimitiveRestartEnableArgs as CmdSetPrimitiveRestartEnableEXTArgs,
-    CmdSetPrimitiveRestartEnableReply as CmdSetPrimitiveRestartEnableEXTReply,
-    decode_cmd_set_primitive_restart_enable as decode_cmd_set_primitive_restart_enable_ext,
-    encode_cmd_set_primitive_restart_enable as encode_cmd_set_primitive_restart_enable_ext,
-    encode_cmd_set_primitive_restart_enable_reply as encode_cmd_set_primitive_restart_enable_ext_reply,
-    decode_cmd_set_primitive_restart_enable_reply as decode_cmd_set_primitive_restart_enable_ext_reply,
-};
+pub use self::CmdSetPrimitiveRestartEnableArgs as CmdSetPrimitiveRestartEnableEXTArgs;
 
 /// Arguments of `vkCmdSetPatchControlPointsEXT` (command 233).
 pub struct CmdSetPatchControlPointsEXTArgs {
@@ -641,60 +285,23 @@ pub struct CmdSetPatchControlPointsEXTArgs {
     pub patch_control_points: u32,
 }
 
-/// Decodes the arguments of `vkCmdSetPatchControlPointsEXT`, which follow the header.
-pub fn decode_cmd_set_patch_control_points_ext(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetPatchControlPointsEXTArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let patch_control_points = d.read()?;
-    Ok(CmdSetPatchControlPointsEXTArgs {
-        command_buffer,
-        patch_control_points,
-    })
-}
+impl Command<'_> for CmdSetPatchControlPointsEXTArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_PATCH_CONTROL_POINTS_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetPatchControlPointsEXT`: header and arguments.
-pub fn encode_cmd_set_patch_control_points_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetPatchControlPointsEXTArgs,
-) {
-    e.write_header(CommandType::CMD_SET_PATCH_CONTROL_POINTS_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.patch_control_points);
-}
-
-bare_reply!(
-    CmdSetPatchControlPointsEXTReply, CMD_SET_PATCH_CONTROL_POINTS_EXT,
-    "vkCmdSetPatchControlPointsEXT", (), encode_cmd_set_patch_control_points_ext_reply,
-    decode_cmd_set_patch_control_points_ext_reply
-);
-
-impl CmdSetPatchControlPointsEXTArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetPatchControlPointsEXTReply {
-        CmdSetPatchControlPointsEXTReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            patch_control_points: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetPatchControlPointsEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetPatchControlPointsEXT) {
-        call!(function, self.command_buffer.raw, self.patch_control_points)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.patch_control_points);
     }
 }
-
-impl_command!(
-    CmdSetPatchControlPointsEXTArgs, CMD_SET_PATCH_CONTROL_POINTS_EXT,
-    "vkCmdSetPatchControlPointsEXT", (), device_lost: false, owner: command_buffer,
-    slot: cmd_set_patch_control_points_ext, decode_cmd_set_patch_control_points_ext,
-    encode_cmd_set_patch_control_points_ext,
-    encode_cmd_set_patch_control_points_ext_reply
-);
 
 /// Arguments of `vkCmdSetLogicOpEXT` (command 234).
 pub struct CmdSetLogicOpEXTArgs {
@@ -704,56 +311,23 @@ pub struct CmdSetLogicOpEXTArgs {
     pub logic_op: vk::LogicOp,
 }
 
-/// Decodes the arguments of `vkCmdSetLogicOpEXT`, which follow the header.
-pub fn decode_cmd_set_logic_op_ext(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetLogicOpEXTArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let logic_op = d.read()?;
-    Ok(CmdSetLogicOpEXTArgs {
-        command_buffer,
-        logic_op,
-    })
-}
+impl Command<'_> for CmdSetLogicOpEXTArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_LOGIC_OP_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetLogicOpEXT`: header and arguments.
-pub fn encode_cmd_set_logic_op_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetLogicOpEXTArgs,
-) {
-    e.write_header(CommandType::CMD_SET_LOGIC_OP_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.logic_op);
-}
-
-bare_reply!(
-    CmdSetLogicOpEXTReply, CMD_SET_LOGIC_OP_EXT, "vkCmdSetLogicOpEXT", (),
-    encode_cmd_set_logic_op_ext_reply, decode_cmd_set_logic_op_ext_reply
-);
-
-impl CmdSetLogicOpEXTArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetLogicOpEXTReply {
-        CmdSetLogicOpEXTReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            logic_op: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetLogicOpEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetLogicOpEXT) {
-        call!(function, self.command_buffer.raw, self.logic_op)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.logic_op);
     }
 }
-
-impl_command!(
-    CmdSetLogicOpEXTArgs, CMD_SET_LOGIC_OP_EXT, "vkCmdSetLogicOpEXT", (),
-    device_lost: false, owner: command_buffer, slot: cmd_set_logic_op_ext,
-    decode_cmd_set_logic_op_ext, encode_cmd_set_logic_op_ext,
-    encode_cmd_set_logic_op_ext_reply
-);
 
 /// Arguments of `vkCmdSetVertexInputEXT` (command 255).
 pub struct CmdSetVertexInputEXTArgs<'a> {
@@ -771,92 +345,52 @@ pub struct CmdSetVertexInputEXTArgs<'a> {
     >],
 }
 
-/// Decodes the arguments of `vkCmdSetVertexInputEXT`, which follow the header.
-pub fn decode_cmd_set_vertex_input_ext<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdSetVertexInputEXTArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let vertex_binding_description_count: u32 = d.read()?;
-    let p_vertex_binding_descriptions = d
-        .read_items(
-            vertex_binding_description_count.count(),
-            false,
-            28,
-            decode_vertex_input_binding_description2_ext,
-        )?;
-    let vertex_attribute_description_count: u32 = d.read()?;
-    let p_vertex_attribute_descriptions = d
-        .read_items(
-            vertex_attribute_description_count.count(),
-            false,
-            28,
-            decode_vertex_input_attribute_description2_ext,
-        )?;
-    Ok(CmdSetVertexInputEXTArgs {
-        command_buffer,
-        vertex_binding_description_count,
-        p_vertex_binding_descriptions,
-        vertex_attribute_description_count,
-        p_vertex_attribute_descriptions,
-    })
-}
+impl<'a> Command<'a> for CmdSetVertexInputEXTArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_SET_VERTEX_INPUT_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetVertexInputEXT`: header and arguments.
-pub fn encode_cmd_set_vertex_input_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetVertexInputEXTArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_SET_VERTEX_INPUT_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.vertex_binding_description_count);
-    e.write_items(
-        args.p_vertex_binding_descriptions,
-        encode_vertex_input_binding_description2_ext,
-    );
-    e.write(args.vertex_attribute_description_count);
-    e.write_items(
-        args.p_vertex_attribute_descriptions,
-        encode_vertex_input_attribute_description2_ext,
-    );
-}
-
-bare_reply!(
-    CmdSetVertexInputEXTReply, CMD_SET_VERTEX_INPUT_EXT, "vkCmdSetVertexInputEXT", (),
-    encode_cmd_set_vertex_input_ext_reply, decode_cmd_set_vertex_input_ext_reply
-);
-
-impl CmdSetVertexInputEXTArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetVertexInputEXTReply {
-        CmdSetVertexInputEXTReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let command_buffer = d.read_owner()?;
+        let vertex_binding_description_count: u32 = d.read()?;
+        let p_vertex_binding_descriptions = d
+            .read_items(
+                vertex_binding_description_count.count(),
+                false,
+                minima::VERTEX_INPUT_BINDING_DESCRIPTION2_EXT,
+                decode_vertex_input_binding_description2_ext,
+            )?;
+        let vertex_attribute_description_count: u32 = d.read()?;
+        let p_vertex_attribute_descriptions = d
+            .read_items(
+                vertex_attribute_description_count.count(),
+                false,
+                minima::VERTEX_INPUT_ATTRIBUTE_DESCRIPTION2_EXT,
+                decode_vertex_input_attribute_description2_ext,
+            )?;
+        Ok(Self {
+            command_buffer,
+            vertex_binding_description_count,
+            p_vertex_binding_descriptions,
+            vertex_attribute_description_count,
+            p_vertex_attribute_descriptions,
+        })
     }
 
-    /// Calls `vkCmdSetVertexInputEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetVertexInputEXT) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.vertex_binding_description_count,
-            as_ptr_or_null(self.p_vertex_binding_descriptions),
-            self.vertex_attribute_description_count,
-            as_ptr_or_null(self.p_vertex_attribute_descriptions),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.vertex_binding_description_count);
+        e.write_items(
+            self.p_vertex_binding_descriptions,
+            encode_vertex_input_binding_description2_ext,
+        );
+        e.write(self.vertex_attribute_description_count);
+        e.write_items(
+            self.p_vertex_attribute_descriptions,
+            encode_vertex_input_attribute_description2_ext,
+        );
     }
 }
-
-impl_command!(
-    CmdSetVertexInputEXTArgs<'a>, CMD_SET_VERTEX_INPUT_EXT, "vkCmdSetVertexInputEXT", (),
-    device_lost: false, owner: command_buffer, slot: cmd_set_vertex_input_ext,
-    decode_cmd_set_vertex_input_ext, encode_cmd_set_vertex_input_ext,
-    encode_cmd_set_vertex_input_ext_reply
-);
 
 /// Arguments of `vkCmdSetTessellationDomainOriginEXT` (command 256).
 pub struct CmdSetTessellationDomainOriginEXTArgs {
@@ -866,65 +400,23 @@ pub struct CmdSetTessellationDomainOriginEXTArgs {
     pub domain_origin: vk::TessellationDomainOrigin,
 }
 
-/// Decodes the arguments of `vkCmdSetTessellationDomainOriginEXT`, which follow the header.
-pub fn decode_cmd_set_tessellation_domain_origin_ext(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetTessellationDomainOriginEXTArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let domain_origin = d.read()?;
-    Ok(CmdSetTessellationDomainOriginEXTArgs {
-        command_buffer,
-        domain_origin,
-    })
-}
+impl Command<'_> for CmdSetTessellationDomainOriginEXTArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_TESSELLATION_DOMAIN_ORIGIN_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetTessellationDomainOriginEXT`: header and arguments.
-pub fn encode_cmd_set_tessellation_domain_origin_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetTessellationDomainOriginEXTArgs,
-) {
-    e.write_header(CommandType::CMD_SET_TESSELLATION_DOMAIN_ORIGIN_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.domain_origin);
-}
-
-bare_reply!(
-    CmdSetTessellationDomainOriginEXTReply, CMD_SET_TESSELLATION_DOMAIN_ORIGIN_EXT,
-    "vkCmdSetTessellationDomainOriginEXT", (),
-    encode_cmd_set_tessellation_domain_origin_ext_reply,
-    decode_cmd_set_tessellation_domain_origin_ext_reply
-);
-
-impl CmdSetTessellationDomainOriginEXTArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetTessellationDomainOriginEXTReply {
-        CmdSetTessellationDomainOriginEXTReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            domain_origin: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetTessellationDomainOriginEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCmdSetTessellationDomainOriginEXT,
-    ) {
-        call!(function, self.command_buffer.raw, self.domain_origin)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.domain_origin);
     }
 }
-
-impl_command!(
-    CmdSetTessellationDomainOriginEXTArgs, CMD_SET_TESSELLATION_DOMAIN_ORIGIN_EXT,
-    "vkCmdSetTessellationDomainOriginEXT", (), device_lost: false, owner: command_buffer,
-    slot: cmd_set_tessellation_domain_origin_ext,
-    decode_cmd_set_tessellation_domain_origin_ext,
-    encode_cmd_set_tessellation_domain_origin_ext,
-    encode_cmd_set_tessellation_domain_origin_ext_reply
-);
 
 /// Arguments of `vkCmdSetPolygonModeEXT` (command 258).
 pub struct CmdSetPolygonModeEXTArgs {
@@ -934,58 +426,23 @@ pub struct CmdSetPolygonModeEXTArgs {
     pub polygon_mode: vk::PolygonMode,
 }
 
-/// Decodes the arguments of `vkCmdSetPolygonModeEXT`, which follow the header.
-pub fn decode_cmd_set_polygon_mode_ext(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetPolygonModeEXTArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let polygon_mode = d.read()?;
-    Ok(CmdSetPolygonModeEXTArgs {
-        command_buffer,
-        polygon_mode,
-    })
-}
+impl Command<'_> for CmdSetPolygonModeEXTArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_POLYGON_MODE_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetPolygonModeEXT`: header and arguments.
-pub fn encode_cmd_set_polygon_mode_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetPolygonModeEXTArgs,
-) {
-    e.write_header(CommandType::CMD_SET_POLYGON_MODE_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.polygon_mode);
-}
-
-bare_reply!(
-    CmdSetPolygonModeEXTReply, CMD_SET_POLYGON_MODE_EXT, "vkCmdSetPolygonModeEXT", (),
-    encode_cmd_set_polygon_mode_ext_reply, decode_cmd_set_polygon_mode_ext_reply
-);
-
-impl CmdSetPolygonModeEXTArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetPolygonModeEXTReply {
-        CmdSetPolygonModeEXTReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            polygon_mode: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetPolygonModeEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetPolygonModeEXT) {
-        call!(function, self.command_buffer.raw, self.polygon_mode)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.polygon_mode);
     }
 }
-
-impl_command!(
-    CmdSetPolygonModeEXTArgs, CMD_SET_POLYGON_MODE_EXT, "vkCmdSetPolygonModeEXT", (),
-    device_lost: false, owner: command_buffer, slot: cmd_set_polygon_mode_ext,
-    decode_cmd_set_polygon_mode_ext, encode_cmd_set_polygon_mode_ext,
-    encode_cmd_set_polygon_mode_ext_reply
-);
 
 /// Arguments of `vkCmdSetSampleMaskEXT` (command 260).
 pub struct CmdSetSampleMaskEXTArgs<'a> {
@@ -997,67 +454,29 @@ pub struct CmdSetSampleMaskEXTArgs<'a> {
     pub p_sample_mask: &'a [vk::SampleMask],
 }
 
-/// Decodes the arguments of `vkCmdSetSampleMaskEXT`, which follow the header.
-pub fn decode_cmd_set_sample_mask_ext<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdSetSampleMaskEXTArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let samples: vk::SampleCountFlags = d.read()?;
-    let p_sample_mask = d
-        .read_scalars(u64::from(samples.as_raw().wrapping_add(31) / 32), false)?;
-    Ok(CmdSetSampleMaskEXTArgs {
-        command_buffer,
-        samples,
-        p_sample_mask,
-    })
-}
+impl<'a> Command<'a> for CmdSetSampleMaskEXTArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_SET_SAMPLE_MASK_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetSampleMaskEXT`: header and arguments.
-pub fn encode_cmd_set_sample_mask_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetSampleMaskEXTArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_SET_SAMPLE_MASK_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.samples);
-    e.write_scalars(args.p_sample_mask);
-}
-
-bare_reply!(
-    CmdSetSampleMaskEXTReply, CMD_SET_SAMPLE_MASK_EXT, "vkCmdSetSampleMaskEXT", (),
-    encode_cmd_set_sample_mask_ext_reply, decode_cmd_set_sample_mask_ext_reply
-);
-
-impl CmdSetSampleMaskEXTArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetSampleMaskEXTReply {
-        CmdSetSampleMaskEXTReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let command_buffer = d.read_owner()?;
+        let samples: vk::SampleCountFlags = d.read()?;
+        let p_sample_mask = d
+            .read_scalars(u64::from(samples.as_raw().wrapping_add(31) / 32), false)?;
+        Ok(Self {
+            command_buffer,
+            samples,
+            p_sample_mask,
+        })
     }
 
-    /// Calls `vkCmdSetSampleMaskEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetSampleMaskEXT) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.samples,
-            as_ptr_or_null(self.p_sample_mask),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.samples);
+        e.write_scalars(self.p_sample_mask);
     }
 }
-
-impl_command!(
-    CmdSetSampleMaskEXTArgs<'a>, CMD_SET_SAMPLE_MASK_EXT, "vkCmdSetSampleMaskEXT", (),
-    device_lost: false, owner: command_buffer, slot: cmd_set_sample_mask_ext,
-    decode_cmd_set_sample_mask_ext, encode_cmd_set_sample_mask_ext,
-    encode_cmd_set_sample_mask_ext_reply
-);
 
 /// Arguments of `vkCmdSetAlphaToCoverageEnableEXT` (command 261).
 pub struct CmdSetAlphaToCoverageEnableEXTArgs {
@@ -1067,65 +486,23 @@ pub struct CmdSetAlphaToCoverageEnableEXTArgs {
     pub alpha_to_coverage_enable: vk::Bool32,
 }
 
-/// Decodes the arguments of `vkCmdSetAlphaToCoverageEnableEXT`, which follow the header.
-pub fn decode_cmd_set_alpha_to_coverage_enable_ext(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetAlphaToCoverageEnableEXTArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let alpha_to_coverage_enable = d.read()?;
-    Ok(CmdSetAlphaToCoverageEnableEXTArgs {
-        command_buffer,
-        alpha_to_coverage_enable,
-    })
-}
+impl Command<'_> for CmdSetAlphaToCoverageEnableEXTArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_ALPHA_TO_COVERAGE_ENABLE_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetAlphaToCoverageEnableEXT`: header and arguments.
-pub fn encode_cmd_set_alpha_to_coverage_enable_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetAlphaToCoverageEnableEXTArgs,
-) {
-    e.write_header(CommandType::CMD_SET_ALPHA_TO_COVERAGE_ENABLE_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.alpha_to_coverage_enable);
-}
-
-bare_reply!(
-    CmdSetAlphaToCoverageEnableEXTReply, CMD_SET_ALPHA_TO_COVERAGE_ENABLE_EXT,
-    "vkCmdSetAlphaToCoverageEnableEXT", (),
-    encode_cmd_set_alpha_to_coverage_enable_ext_reply,
-    decode_cmd_set_alpha_to_coverage_enable_ext_reply
-);
-
-impl CmdSetAlphaToCoverageEnableEXTArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetAlphaToCoverageEnableEXTReply {
-        CmdSetAlphaToCoverageEnableEXTReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            alpha_to_coverage_enable: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetAlphaToCoverageEnableEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCmdSetAlphaToCoverageEnableEXT,
-    ) {
-        call!(function, self.command_buffer.raw, self.alpha_to_coverage_enable)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.alpha_to_coverage_enable);
     }
 }
-
-impl_command!(
-    CmdSetAlphaToCoverageEnableEXTArgs, CMD_SET_ALPHA_TO_COVERAGE_ENABLE_EXT,
-    "vkCmdSetAlphaToCoverageEnableEXT", (), device_lost: false, owner: command_buffer,
-    slot: cmd_set_alpha_to_coverage_enable_ext,
-    decode_cmd_set_alpha_to_coverage_enable_ext,
-    encode_cmd_set_alpha_to_coverage_enable_ext,
-    encode_cmd_set_alpha_to_coverage_enable_ext_reply
-);
 
 /// Arguments of `vkCmdSetAlphaToOneEnableEXT` (command 262).
 pub struct CmdSetAlphaToOneEnableEXTArgs {
@@ -1135,59 +512,23 @@ pub struct CmdSetAlphaToOneEnableEXTArgs {
     pub alpha_to_one_enable: vk::Bool32,
 }
 
-/// Decodes the arguments of `vkCmdSetAlphaToOneEnableEXT`, which follow the header.
-pub fn decode_cmd_set_alpha_to_one_enable_ext(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetAlphaToOneEnableEXTArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let alpha_to_one_enable = d.read()?;
-    Ok(CmdSetAlphaToOneEnableEXTArgs {
-        command_buffer,
-        alpha_to_one_enable,
-    })
-}
+impl Command<'_> for CmdSetAlphaToOneEnableEXTArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_ALPHA_TO_ONE_ENABLE_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetAlphaToOneEnableEXT`: header and arguments.
-pub fn encode_cmd_set_alpha_to_one_enable_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetAlphaToOneEnableEXTArgs,
-) {
-    e.write_header(CommandType::CMD_SET_ALPHA_TO_ONE_ENABLE_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.alpha_to_one_enable);
-}
-
-bare_reply!(
-    CmdSetAlphaToOneEnableEXTReply, CMD_SET_ALPHA_TO_ONE_ENABLE_EXT,
-    "vkCmdSetAlphaToOneEnableEXT", (), encode_cmd_set_alpha_to_one_enable_ext_reply,
-    decode_cmd_set_alpha_to_one_enable_ext_reply
-);
-
-impl CmdSetAlphaToOneEnableEXTArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetAlphaToOneEnableEXTReply {
-        CmdSetAlphaToOneEnableEXTReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            alpha_to_one_enable: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetAlphaToOneEnableEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetAlphaToOneEnableEXT) {
-        call!(function, self.command_buffer.raw, self.alpha_to_one_enable)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.alpha_to_one_enable);
     }
 }
-
-impl_command!(
-    CmdSetAlphaToOneEnableEXTArgs, CMD_SET_ALPHA_TO_ONE_ENABLE_EXT,
-    "vkCmdSetAlphaToOneEnableEXT", (), device_lost: false, owner: command_buffer,
-    slot: cmd_set_alpha_to_one_enable_ext, decode_cmd_set_alpha_to_one_enable_ext,
-    encode_cmd_set_alpha_to_one_enable_ext, encode_cmd_set_alpha_to_one_enable_ext_reply
-);
 
 /// Arguments of `vkCmdSetLogicOpEnableEXT` (command 263).
 pub struct CmdSetLogicOpEnableEXTArgs {
@@ -1197,59 +538,23 @@ pub struct CmdSetLogicOpEnableEXTArgs {
     pub logic_op_enable: vk::Bool32,
 }
 
-/// Decodes the arguments of `vkCmdSetLogicOpEnableEXT`, which follow the header.
-pub fn decode_cmd_set_logic_op_enable_ext(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetLogicOpEnableEXTArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let logic_op_enable = d.read()?;
-    Ok(CmdSetLogicOpEnableEXTArgs {
-        command_buffer,
-        logic_op_enable,
-    })
-}
+impl Command<'_> for CmdSetLogicOpEnableEXTArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_LOGIC_OP_ENABLE_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetLogicOpEnableEXT`: header and arguments.
-pub fn encode_cmd_set_logic_op_enable_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetLogicOpEnableEXTArgs,
-) {
-    e.write_header(CommandType::CMD_SET_LOGIC_OP_ENABLE_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.logic_op_enable);
-}
-
-bare_reply!(
-    CmdSetLogicOpEnableEXTReply, CMD_SET_LOGIC_OP_ENABLE_EXT, "vkCmdSetLogicOpEnableEXT",
-    (), encode_cmd_set_logic_op_enable_ext_reply,
-    decode_cmd_set_logic_op_enable_ext_reply
-);
-
-impl CmdSetLogicOpEnableEXTArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetLogicOpEnableEXTReply {
-        CmdSetLogicOpEnableEXTReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            logic_op_enable: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetLogicOpEnableEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetLogicOpEnableEXT) {
-        call!(function, self.command_buffer.raw, self.logic_op_enable)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.logic_op_enable);
     }
 }
-
-impl_command!(
-    CmdSetLogicOpEnableEXTArgs, CMD_SET_LOGIC_OP_ENABLE_EXT, "vkCmdSetLogicOpEnableEXT",
-    (), device_lost: false, owner: command_buffer, slot: cmd_set_logic_op_enable_ext,
-    decode_cmd_set_logic_op_enable_ext, encode_cmd_set_logic_op_enable_ext,
-    encode_cmd_set_logic_op_enable_ext_reply
-);
 
 /// Arguments of `vkCmdSetConservativeRasterizationModeEXT` (command 268).
 pub struct CmdSetConservativeRasterizationModeEXTArgs {
@@ -1259,71 +564,23 @@ pub struct CmdSetConservativeRasterizationModeEXTArgs {
     pub conservative_rasterization_mode: vk::ConservativeRasterizationModeEXT,
 }
 
-/// Decodes the arguments of `vkCmdSetConservativeRasterizationModeEXT`, which follow the header.
-pub fn decode_cmd_set_conservative_rasterization_mode_ext(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetConservativeRasterizationModeEXTArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let conservative_rasterization_mode = d.read()?;
-    Ok(CmdSetConservativeRasterizationModeEXTArgs {
-        command_buffer,
-        conservative_rasterization_mode,
-    })
-}
+impl Command<'_> for CmdSetConservativeRasterizationModeEXTArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_CONSERVATIVE_RASTERIZATION_MODE_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetConservativeRasterizationModeEXT`: header and arguments.
-pub fn encode_cmd_set_conservative_rasterization_mode_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetConservativeRasterizationModeEXTArgs,
-) {
-    e.write_header(CommandType::CMD_SET_CONSERVATIVE_RASTERIZATION_MODE_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.conservative_rasterization_mode);
-}
-
-bare_reply!(
-    CmdSetConservativeRasterizationModeEXTReply,
-    CMD_SET_CONSERVATIVE_RASTERIZATION_MODE_EXT,
-    "vkCmdSetConservativeRasterizationModeEXT", (),
-    encode_cmd_set_conservative_rasterization_mode_ext_reply,
-    decode_cmd_set_conservative_rasterization_mode_ext_reply
-);
-
-impl CmdSetConservativeRasterizationModeEXTArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetConservativeRasterizationModeEXTReply {
-        CmdSetConservativeRasterizationModeEXTReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            conservative_rasterization_mode: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetConservativeRasterizationModeEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCmdSetConservativeRasterizationModeEXT,
-    ) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.conservative_rasterization_mode,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.conservative_rasterization_mode);
     }
 }
-
-impl_command!(
-    CmdSetConservativeRasterizationModeEXTArgs,
-    CMD_SET_CONSERVATIVE_RASTERIZATION_MODE_EXT,
-    "vkCmdSetConservativeRasterizationModeEXT", (), device_lost: false,
-    owner: command_buffer, slot: cmd_set_conservative_rasterization_mode_ext,
-    decode_cmd_set_conservative_rasterization_mode_ext,
-    encode_cmd_set_conservative_rasterization_mode_ext,
-    encode_cmd_set_conservative_rasterization_mode_ext_reply
-);
 
 /// Arguments of `vkCmdSetExtraPrimitiveOverestimationSizeEXT` (command 269).
 pub struct CmdSetExtraPrimitiveOverestimationSizeEXTArgs {
@@ -1333,71 +590,23 @@ pub struct CmdSetExtraPrimitiveOverestimationSizeEXTArgs {
     pub extra_primitive_overestimation_size: f32,
 }
 
-/// Decodes the arguments of `vkCmdSetExtraPrimitiveOverestimationSizeEXT`, which follow the header.
-pub fn decode_cmd_set_extra_primitive_overestimation_size_ext(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetExtraPrimitiveOverestimationSizeEXTArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let extra_primitive_overestimation_size = d.read()?;
-    Ok(CmdSetExtraPrimitiveOverestimationSizeEXTArgs {
-        command_buffer,
-        extra_primitive_overestimation_size,
-    })
-}
+impl Command<'_> for CmdSetExtraPrimitiveOverestimationSizeEXTArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_EXTRA_PRIMITIVE_OVERESTIMATION_SIZE_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetExtraPrimitiveOverestimationSizeEXT`: header and arguments.
-pub fn encode_cmd_set_extra_primitive_overestimation_size_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetExtraPrimitiveOverestimationSizeEXTArgs,
-) {
-    e.write_header(CommandType::CMD_SET_EXTRA_PRIMITIVE_OVERESTIMATION_SIZE_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.extra_primitive_overestimation_size);
-}
-
-bare_reply!(
-    CmdSetExtraPrimitiveOverestimationSizeEXTReply,
-    CMD_SET_EXTRA_PRIMITIVE_OVERESTIMATION_SIZE_EXT,
-    "vkCmdSetExtraPrimitiveOverestimationSizeEXT", (),
-    encode_cmd_set_extra_primitive_overestimation_size_ext_reply,
-    decode_cmd_set_extra_primitive_overestimation_size_ext_reply
-);
-
-impl CmdSetExtraPrimitiveOverestimationSizeEXTArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetExtraPrimitiveOverestimationSizeEXTReply {
-        CmdSetExtraPrimitiveOverestimationSizeEXTReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            extra_primitive_overestimation_size: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetExtraPrimitiveOverestimationSizeEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCmdSetExtraPrimitiveOverestimationSizeEXT,
-    ) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.extra_primitive_overestimation_size,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.extra_primitive_overestimation_size);
     }
 }
-
-impl_command!(
-    CmdSetExtraPrimitiveOverestimationSizeEXTArgs,
-    CMD_SET_EXTRA_PRIMITIVE_OVERESTIMATION_SIZE_EXT,
-    "vkCmdSetExtraPrimitiveOverestimationSizeEXT", (), device_lost: false,
-    owner: command_buffer, slot: cmd_set_extra_primitive_overestimation_size_ext,
-    decode_cmd_set_extra_primitive_overestimation_size_ext,
-    encode_cmd_set_extra_primitive_overestimation_size_ext,
-    encode_cmd_set_extra_primitive_overestimation_size_ext_reply
-);
 
 /// Arguments of `vkCmdSetSampleLocationsEnableEXT` (command 271).
 pub struct CmdSetSampleLocationsEnableEXTArgs {
@@ -1407,65 +616,23 @@ pub struct CmdSetSampleLocationsEnableEXTArgs {
     pub sample_locations_enable: vk::Bool32,
 }
 
-/// Decodes the arguments of `vkCmdSetSampleLocationsEnableEXT`, which follow the header.
-pub fn decode_cmd_set_sample_locations_enable_ext(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetSampleLocationsEnableEXTArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let sample_locations_enable = d.read()?;
-    Ok(CmdSetSampleLocationsEnableEXTArgs {
-        command_buffer,
-        sample_locations_enable,
-    })
-}
+impl Command<'_> for CmdSetSampleLocationsEnableEXTArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_SAMPLE_LOCATIONS_ENABLE_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetSampleLocationsEnableEXT`: header and arguments.
-pub fn encode_cmd_set_sample_locations_enable_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetSampleLocationsEnableEXTArgs,
-) {
-    e.write_header(CommandType::CMD_SET_SAMPLE_LOCATIONS_ENABLE_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.sample_locations_enable);
-}
-
-bare_reply!(
-    CmdSetSampleLocationsEnableEXTReply, CMD_SET_SAMPLE_LOCATIONS_ENABLE_EXT,
-    "vkCmdSetSampleLocationsEnableEXT", (),
-    encode_cmd_set_sample_locations_enable_ext_reply,
-    decode_cmd_set_sample_locations_enable_ext_reply
-);
-
-impl CmdSetSampleLocationsEnableEXTArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetSampleLocationsEnableEXTReply {
-        CmdSetSampleLocationsEnableEXTReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            sample_locations_enable: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetSampleLocationsEnableEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCmdSetSampleLocationsEnableEXT,
-    ) {
-        call!(function, self.command_buffer.raw, self.sample_locations_enable)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.sample_locations_enable);
     }
 }
-
-impl_command!(
-    CmdSetSampleLocationsEnableEXTArgs, CMD_SET_SAMPLE_LOCATIONS_ENABLE_EXT,
-    "vkCmdSetSampleLocationsEnableEXT", (), device_lost: false, owner: command_buffer,
-    slot: cmd_set_sample_locations_enable_ext,
-    decode_cmd_set_sample_locations_enable_ext,
-    encode_cmd_set_sample_locations_enable_ext,
-    encode_cmd_set_sample_locations_enable_ext_reply
-);
 
 /// Arguments of `vkCmdSetProvokingVertexModeEXT` (command 273).
 pub struct CmdSetProvokingVertexModeEXTArgs {
@@ -1475,63 +642,23 @@ pub struct CmdSetProvokingVertexModeEXTArgs {
     pub provoking_vertex_mode: vk::ProvokingVertexModeEXT,
 }
 
-/// Decodes the arguments of `vkCmdSetProvokingVertexModeEXT`, which follow the header.
-pub fn decode_cmd_set_provoking_vertex_mode_ext(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetProvokingVertexModeEXTArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let provoking_vertex_mode = d.read()?;
-    Ok(CmdSetProvokingVertexModeEXTArgs {
-        command_buffer,
-        provoking_vertex_mode,
-    })
-}
+impl Command<'_> for CmdSetProvokingVertexModeEXTArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_PROVOKING_VERTEX_MODE_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetProvokingVertexModeEXT`: header and arguments.
-pub fn encode_cmd_set_provoking_vertex_mode_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetProvokingVertexModeEXTArgs,
-) {
-    e.write_header(CommandType::CMD_SET_PROVOKING_VERTEX_MODE_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.provoking_vertex_mode);
-}
-
-bare_reply!(
-    CmdSetProvokingVertexModeEXTReply, CMD_SET_PROVOKING_VERTEX_MODE_EXT,
-    "vkCmdSetProvokingVertexModeEXT", (), encode_cmd_set_provoking_vertex_mode_ext_reply,
-    decode_cmd_set_provoking_vertex_mode_ext_reply
-);
-
-impl CmdSetProvokingVertexModeEXTArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetProvokingVertexModeEXTReply {
-        CmdSetProvokingVertexModeEXTReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            provoking_vertex_mode: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetProvokingVertexModeEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCmdSetProvokingVertexModeEXT,
-    ) {
-        call!(function, self.command_buffer.raw, self.provoking_vertex_mode)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.provoking_vertex_mode);
     }
 }
-
-impl_command!(
-    CmdSetProvokingVertexModeEXTArgs, CMD_SET_PROVOKING_VERTEX_MODE_EXT,
-    "vkCmdSetProvokingVertexModeEXT", (), device_lost: false, owner: command_buffer,
-    slot: cmd_set_provoking_vertex_mode_ext, decode_cmd_set_provoking_vertex_mode_ext,
-    encode_cmd_set_provoking_vertex_mode_ext,
-    encode_cmd_set_provoking_vertex_mode_ext_reply
-);
 
 /// Arguments of `vkCmdSetFragmentShadingRateKHR` (command 278).
 pub struct CmdSetFragmentShadingRateKHRArgs<'a> {
@@ -1543,71 +670,25 @@ pub struct CmdSetFragmentShadingRateKHRArgs<'a> {
     pub combiner_ops: [vk::FragmentShadingRateCombinerOpKHR; 2],
 }
 
-/// Decodes the arguments of `vkCmdSetFragmentShadingRateKHR`, which follow the header.
-pub fn decode_cmd_set_fragment_shading_rate_khr<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdSetFragmentShadingRateKHRArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let p_fragment_size = d.read_required(decode_extent2_d)?;
-    let combiner_ops = d.read_fixed()?;
-    Ok(CmdSetFragmentShadingRateKHRArgs {
-        command_buffer,
-        p_fragment_size,
-        combiner_ops,
-    })
-}
+impl<'a> Command<'a> for CmdSetFragmentShadingRateKHRArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_SET_FRAGMENT_SHADING_RATE_KHR;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetFragmentShadingRateKHR`: header and arguments.
-pub fn encode_cmd_set_fragment_shading_rate_khr(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetFragmentShadingRateKHRArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_SET_FRAGMENT_SHADING_RATE_KHR, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_optional(Some(args.p_fragment_size), encode_extent2_d);
-    e.write_scalars(&args.combiner_ops);
-}
-
-bare_reply!(
-    CmdSetFragmentShadingRateKHRReply, CMD_SET_FRAGMENT_SHADING_RATE_KHR,
-    "vkCmdSetFragmentShadingRateKHR", (), encode_cmd_set_fragment_shading_rate_khr_reply,
-    decode_cmd_set_fragment_shading_rate_khr_reply
-);
-
-impl CmdSetFragmentShadingRateKHRArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetFragmentShadingRateKHRReply {
-        CmdSetFragmentShadingRateKHRReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            p_fragment_size: d.read_required(decode_extent2_d)?,
+            combiner_ops: d.read_fixed()?,
+        })
     }
 
-    /// Calls `vkCmdSetFragmentShadingRateKHR` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCmdSetFragmentShadingRateKHR,
-    ) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.p_fragment_size,
-            &self.combiner_ops,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_optional(Some(self.p_fragment_size), encode_extent2_d);
+        e.write_scalars(&self.combiner_ops);
     }
 }
-
-impl_command!(
-    CmdSetFragmentShadingRateKHRArgs<'a>, CMD_SET_FRAGMENT_SHADING_RATE_KHR,
-    "vkCmdSetFragmentShadingRateKHR", (), device_lost: false, owner: command_buffer,
-    slot: cmd_set_fragment_shading_rate_khr, decode_cmd_set_fragment_shading_rate_khr,
-    encode_cmd_set_fragment_shading_rate_khr,
-    encode_cmd_set_fragment_shading_rate_khr_reply
-);
 
 /// Arguments of `vkCmdSetSampleLocationsEXT` (command 283).
 pub struct CmdSetSampleLocationsEXTArgs<'a> {
@@ -1617,62 +698,26 @@ pub struct CmdSetSampleLocationsEXTArgs<'a> {
     pub p_sample_locations_info: &'a vk::SampleLocationsInfoEXT<'a>,
 }
 
-/// Decodes the arguments of `vkCmdSetSampleLocationsEXT`, which follow the header.
-pub fn decode_cmd_set_sample_locations_ext<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdSetSampleLocationsEXTArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let p_sample_locations_info = d.read_required(decode_sample_locations_info_ext)?;
-    Ok(CmdSetSampleLocationsEXTArgs {
-        command_buffer,
-        p_sample_locations_info,
-    })
-}
+impl<'a> Command<'a> for CmdSetSampleLocationsEXTArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_SET_SAMPLE_LOCATIONS_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetSampleLocationsEXT`: header and arguments.
-pub fn encode_cmd_set_sample_locations_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetSampleLocationsEXTArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_SET_SAMPLE_LOCATIONS_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_optional(
-        Some(args.p_sample_locations_info),
-        encode_sample_locations_info_ext,
-    );
-}
-
-bare_reply!(
-    CmdSetSampleLocationsEXTReply, CMD_SET_SAMPLE_LOCATIONS_EXT,
-    "vkCmdSetSampleLocationsEXT", (), encode_cmd_set_sample_locations_ext_reply,
-    decode_cmd_set_sample_locations_ext_reply
-);
-
-impl CmdSetSampleLocationsEXTArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetSampleLocationsEXTReply {
-        CmdSetSampleLocationsEXTReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            p_sample_locations_info: d.read_required(decode_sample_locations_info_ext)?,
+        })
     }
 
-    /// Calls `vkCmdSetSampleLocationsEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdSetSampleLocationsEXT) {
-        call!(function, self.command_buffer.raw, self.p_sample_locations_info)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_optional(
+            Some(self.p_sample_locations_info),
+            encode_sample_locations_info_ext,
+        );
     }
 }
-
-impl_command!(
-    CmdSetSampleLocationsEXTArgs<'a>, CMD_SET_SAMPLE_LOCATIONS_EXT,
-    "vkCmdSetSampleLocationsEXT", (), device_lost: false, owner: command_buffer,
-    slot: cmd_set_sample_locations_ext, decode_cmd_set_sample_locations_ext,
-    encode_cmd_set_sample_locations_ext, encode_cmd_set_sample_locations_ext_reply
-);
 
 /// Arguments of `vkCmdSetRenderingAttachmentLocations` (command 287).
 pub struct CmdSetRenderingAttachmentLocationsArgs<'a> {
@@ -1682,77 +727,28 @@ pub struct CmdSetRenderingAttachmentLocationsArgs<'a> {
     pub p_location_info: &'a vk::RenderingAttachmentLocationInfoKHR<'a>,
 }
 
-/// Decodes the arguments of `vkCmdSetRenderingAttachmentLocations`, which follow the header.
-pub fn decode_cmd_set_rendering_attachment_locations<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdSetRenderingAttachmentLocationsArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let p_location_info = d.read_required(decode_rendering_attachment_location_info)?;
-    Ok(CmdSetRenderingAttachmentLocationsArgs {
-        command_buffer,
-        p_location_info,
-    })
-}
+impl<'a> Command<'a> for CmdSetRenderingAttachmentLocationsArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_SET_RENDERING_ATTACHMENT_LOCATIONS;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetRenderingAttachmentLocations`: header and arguments.
-pub fn encode_cmd_set_rendering_attachment_locations(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetRenderingAttachmentLocationsArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_SET_RENDERING_ATTACHMENT_LOCATIONS, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_optional(
-        Some(args.p_location_info),
-        encode_rendering_attachment_location_info,
-    );
-}
-
-bare_reply!(
-    CmdSetRenderingAttachmentLocationsReply, CMD_SET_RENDERING_ATTACHMENT_LOCATIONS,
-    "vkCmdSetRenderingAttachmentLocations", (),
-    encode_cmd_set_rendering_attachment_locations_reply,
-    decode_cmd_set_rendering_attachment_locations_reply
-);
-
-impl CmdSetRenderingAttachmentLocationsArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetRenderingAttachmentLocationsReply {
-        CmdSetRenderingAttachmentLocationsReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            p_location_info: d.read_required(decode_rendering_attachment_location_info)?,
+        })
     }
 
-    /// Calls `vkCmdSetRenderingAttachmentLocations` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCmdSetRenderingAttachmentLocationsKHR,
-    ) {
-        call!(function, self.command_buffer.raw, self.p_location_info)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_optional(
+            Some(self.p_location_info),
+            encode_rendering_attachment_location_info,
+        );
     }
 }
 
-impl_command!(
-    CmdSetRenderingAttachmentLocationsArgs<'a>, CMD_SET_RENDERING_ATTACHMENT_LOCATIONS,
-    "vkCmdSetRenderingAttachmentLocations", (), device_lost: false,
-    owner: command_buffer, slot: cmd_set_rendering_attachment_locations,
-    decode_cmd_set_rendering_attachment_locations,
-    encode_cmd_set_rendering_attachment_locations,
-    encode_cmd_set_rendering_attachment_locations_reply
-);
-
-pub use self::{
-    CmdSetRenderingAttachmentLocationsArgs as CmdSetRenderingAttachmentLocationsKHRArgs,
-    CmdSetRenderingAttachmentLocationsReply as CmdSetRenderingAttachmentLocationsKHRReply,
-    decode_cmd_set_rendering_attachment_locations as decode_cmd_set_rendering_attachment_locations_khr,
-    encode_cmd_set_rendering_attachment_locations as encode_cmd_set_rendering_attachment_locations_khr,
-    encode_cmd_set_rendering_attachment_locations_reply as encode_cmd_set_rendering_attachment_locations_khr_reply,
-    decode_cmd_set_rendering_attachment_locations_reply as decode_cmd_set_rendering_attachment_locations_khr_reply,
-};
+pub use self::CmdSetRenderingAttachmentLocationsArgs as CmdSetRenderingAttachmentLocationsKHRArgs;
 
 /// Arguments of `vkCmdSetRenderingInputAttachmentIndices` (command 288).
 pub struct CmdSetRenderingInputAttachmentIndicesArgs<'a> {
@@ -1762,80 +758,29 @@ pub struct CmdSetRenderingInputAttachmentIndicesArgs<'a> {
     pub p_input_attachment_index_info: &'a vk::RenderingInputAttachmentIndexInfoKHR<'a>,
 }
 
-/// Decodes the arguments of `vkCmdSetRenderingInputAttachmentIndices`, which follow the header.
-pub fn decode_cmd_set_rendering_input_attachment_indices<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdSetRenderingInputAttachmentIndicesArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let p_input_attachment_index_info = d
-        .read_required(decode_rendering_input_attachment_index_info)?;
-    Ok(CmdSetRenderingInputAttachmentIndicesArgs {
-        command_buffer,
-        p_input_attachment_index_info,
-    })
-}
+impl<'a> Command<'a> for CmdSetRenderingInputAttachmentIndicesArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_SET_RENDERING_INPUT_ATTACHMENT_INDICES;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetRenderingInputAttachmentIndices`: header and arguments.
-pub fn encode_cmd_set_rendering_input_attachment_indices(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetRenderingInputAttachmentIndicesArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_SET_RENDERING_INPUT_ATTACHMENT_INDICES, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_optional(
-        Some(args.p_input_attachment_index_info),
-        encode_rendering_input_attachment_index_info,
-    );
-}
-
-bare_reply!(
-    CmdSetRenderingInputAttachmentIndicesReply,
-    CMD_SET_RENDERING_INPUT_ATTACHMENT_INDICES,
-    "vkCmdSetRenderingInputAttachmentIndices", (),
-    encode_cmd_set_rendering_input_attachment_indices_reply,
-    decode_cmd_set_rendering_input_attachment_indices_reply
-);
-
-impl CmdSetRenderingInputAttachmentIndicesArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetRenderingInputAttachmentIndicesReply {
-        CmdSetRenderingInputAttachmentIndicesReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            p_input_attachment_index_info: d
+                .read_required(decode_rendering_input_attachment_index_info)?,
+        })
     }
 
-    /// Calls `vkCmdSetRenderingInputAttachmentIndices` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCmdSetRenderingInputAttachmentIndicesKHR,
-    ) {
-        call!(function, self.command_buffer.raw, self.p_input_attachment_index_info)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_optional(
+            Some(self.p_input_attachment_index_info),
+            encode_rendering_input_attachment_index_info,
+        );
     }
 }
 
-impl_command!(
-    CmdSetRenderingInputAttachmentIndicesArgs<'a>,
-    CMD_SET_RENDERING_INPUT_ATTACHMENT_INDICES,
-    "vkCmdSetRenderingInputAttachmentIndices", (), device_lost: false,
-    owner: command_buffer, slot: cmd_set_rendering_input_attachment_indices,
-    decode_cmd_set_rendering_input_attachment_indices,
-    encode_cmd_set_rendering_input_attachment_indices,
-    encode_cmd_set_rendering_input_attachment_indices_reply
-);
-
-pub use self::{
-    CmdSetRenderingInputAttachmentIndicesArgs as CmdSetRenderingInputAttachmentIndicesKHRArgs,
-    CmdSetRenderingInputAttachmentIndicesReply as CmdSetRenderingInputAttachmentIndicesKHRReply,
-    decode_cmd_set_rendering_input_attachment_indices as decode_cmd_set_rendering_input_attachment_indices_khr,
-    encode_cmd_set_rendering_input_attachment_indices as encode_cmd_set_rendering_input_attachment_indices_khr,
-    encode_cmd_set_rendering_input_attachment_indices_reply as encode_cmd_set_rendering_input_attachment_indices_khr_reply,
-    decode_cmd_set_rendering_input_attachment_indices_reply as decode_cmd_set_rendering_input_attachment_indices_khr_reply,
-};
+pub use self::CmdSetRenderingInputAttachmentIndicesArgs as CmdSetRenderingInputAttachmentIndicesKHRArgs;
 
 /// Arguments of `vkCmdSetRayTracingPipelineStackSizeKHR` (command 326).
 pub struct CmdSetRayTracingPipelineStackSizeKHRArgs {
@@ -1845,67 +790,23 @@ pub struct CmdSetRayTracingPipelineStackSizeKHRArgs {
     pub pipeline_stack_size: u32,
 }
 
-/// Decodes the arguments of `vkCmdSetRayTracingPipelineStackSizeKHR`, which follow the header.
-pub fn decode_cmd_set_ray_tracing_pipeline_stack_size_khr(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetRayTracingPipelineStackSizeKHRArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let pipeline_stack_size = d.read()?;
-    Ok(CmdSetRayTracingPipelineStackSizeKHRArgs {
-        command_buffer,
-        pipeline_stack_size,
-    })
-}
+impl Command<'_> for CmdSetRayTracingPipelineStackSizeKHRArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_RAY_TRACING_PIPELINE_STACK_SIZE_KHR;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetRayTracingPipelineStackSizeKHR`: header and arguments.
-pub fn encode_cmd_set_ray_tracing_pipeline_stack_size_khr(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetRayTracingPipelineStackSizeKHRArgs,
-) {
-    e.write_header(CommandType::CMD_SET_RAY_TRACING_PIPELINE_STACK_SIZE_KHR, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.pipeline_stack_size);
-}
-
-bare_reply!(
-    CmdSetRayTracingPipelineStackSizeKHRReply,
-    CMD_SET_RAY_TRACING_PIPELINE_STACK_SIZE_KHR,
-    "vkCmdSetRayTracingPipelineStackSizeKHR", (),
-    encode_cmd_set_ray_tracing_pipeline_stack_size_khr_reply,
-    decode_cmd_set_ray_tracing_pipeline_stack_size_khr_reply
-);
-
-impl CmdSetRayTracingPipelineStackSizeKHRArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetRayTracingPipelineStackSizeKHRReply {
-        CmdSetRayTracingPipelineStackSizeKHRReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            pipeline_stack_size: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetRayTracingPipelineStackSizeKHR` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCmdSetRayTracingPipelineStackSizeKHR,
-    ) {
-        call!(function, self.command_buffer.raw, self.pipeline_stack_size)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.pipeline_stack_size);
     }
 }
-
-impl_command!(
-    CmdSetRayTracingPipelineStackSizeKHRArgs,
-    CMD_SET_RAY_TRACING_PIPELINE_STACK_SIZE_KHR,
-    "vkCmdSetRayTracingPipelineStackSizeKHR", (), device_lost: false,
-    owner: command_buffer, slot: cmd_set_ray_tracing_pipeline_stack_size_khr,
-    decode_cmd_set_ray_tracing_pipeline_stack_size_khr,
-    encode_cmd_set_ray_tracing_pipeline_stack_size_khr,
-    encode_cmd_set_ray_tracing_pipeline_stack_size_khr_reply
-);
 
 /// Arguments of `vkCmdSetAttachmentFeedbackLoopEnableEXT` (command 329).
 pub struct CmdSetAttachmentFeedbackLoopEnableEXTArgs {
@@ -1915,64 +816,20 @@ pub struct CmdSetAttachmentFeedbackLoopEnableEXTArgs {
     pub aspect_mask: vk::ImageAspectFlags,
 }
 
-/// Decodes the arguments of `vkCmdSetAttachmentFeedbackLoopEnableEXT`, which follow the header.
-pub fn decode_cmd_set_attachment_feedback_loop_enable_ext(
-    d: &mut Decoder<'_>,
-) -> Result<CmdSetAttachmentFeedbackLoopEnableEXTArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let aspect_mask = d.read()?;
-    Ok(CmdSetAttachmentFeedbackLoopEnableEXTArgs {
-        command_buffer,
-        aspect_mask,
-    })
-}
+impl Command<'_> for CmdSetAttachmentFeedbackLoopEnableEXTArgs {
+    const TYPE: CommandType = CommandType::CMD_SET_ATTACHMENT_FEEDBACK_LOOP_ENABLE_EXT;
+    returns!(());
 
-/// Encodes a request of `vkCmdSetAttachmentFeedbackLoopEnableEXT`: header and arguments.
-pub fn encode_cmd_set_attachment_feedback_loop_enable_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdSetAttachmentFeedbackLoopEnableEXTArgs,
-) {
-    e.write_header(CommandType::CMD_SET_ATTACHMENT_FEEDBACK_LOOP_ENABLE_EXT, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.aspect_mask);
-}
-
-bare_reply!(
-    CmdSetAttachmentFeedbackLoopEnableEXTReply,
-    CMD_SET_ATTACHMENT_FEEDBACK_LOOP_ENABLE_EXT,
-    "vkCmdSetAttachmentFeedbackLoopEnableEXT", (),
-    encode_cmd_set_attachment_feedback_loop_enable_ext_reply,
-    decode_cmd_set_attachment_feedback_loop_enable_ext_reply
-);
-
-impl CmdSetAttachmentFeedbackLoopEnableEXTArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdSetAttachmentFeedbackLoopEnableEXTReply {
-        CmdSetAttachmentFeedbackLoopEnableEXTReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            aspect_mask: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdSetAttachmentFeedbackLoopEnableEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCmdSetAttachmentFeedbackLoopEnableEXT,
-    ) {
-        call!(function, self.command_buffer.raw, self.aspect_mask)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.aspect_mask);
     }
 }
-
-impl_command!(
-    CmdSetAttachmentFeedbackLoopEnableEXTArgs,
-    CMD_SET_ATTACHMENT_FEEDBACK_LOOP_ENABLE_EXT,
-    "vkCmdSetAttachmentFeedbackLoopEnableEXT", (), device_lost: false,
-    owner: command_buffer, slot: cmd_set_attachment_feedback_loop_enable_ext,
-    decode_cmd_set_attachment_feedback_loop_enable_ext,
-    encode_cmd_set_attachment_feedback_loop_enable_ext,
-    encode_cmd_set_attachment_feedback_loop_enable_ext_reply
-);

@@ -3,9 +3,6 @@
 
 //! Commands of family `command_transfer`.
 
-use core::ffi::c_void;
-use core::ptr;
-
 use crate::generated::decode::{
     decode_acceleration_structure_build_geometry_info_khr,
     decode_acceleration_structure_build_range_info_khr, decode_blit_image_info2,
@@ -32,10 +29,10 @@ use crate::generated::encode::{
     encode_image_copy, encode_image_resolve, encode_image_subresource_range,
     encode_resolve_image_info2,
 };
+use crate::generated::minima;
 use crate::vk;
 use crate::wire::{
-    CommandType, Count, DecodeError, Decoder, Encoder, Handle, Handles, as_ptr_or_null,
-    bare_reply, call, impl_command,
+    Command, CommandType, Count, DecodeError, Decoder, Encoder, Handle, Handles, returns,
 };
 
 /// Arguments of `vkCmdCopyBuffer` (command 112).
@@ -52,71 +49,40 @@ pub struct CmdCopyBufferArgs<'a> {
     pub p_regions: &'a [vk::BufferCopy],
 }
 
-/// Decodes the arguments of `vkCmdCopyBuffer`, which follow the header.
-pub fn decode_cmd_copy_buffer<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdCopyBufferArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let src_buffer = d.read_handle_param()?;
-    let dst_buffer = d.read_handle_param()?;
-    let region_count: u32 = d.read()?;
-    let p_regions = d.read_items(region_count.count(), false, 24, decode_buffer_copy)?;
-    Ok(CmdCopyBufferArgs {
-        command_buffer,
-        src_buffer,
-        dst_buffer,
-        region_count,
-        p_regions,
-    })
-}
+impl<'a> Command<'a> for CmdCopyBufferArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_COPY_BUFFER;
+    returns!(());
 
-/// Encodes a request of `vkCmdCopyBuffer`: header and arguments.
-pub fn encode_cmd_copy_buffer(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdCopyBufferArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_COPY_BUFFER, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_handle_param(&args.src_buffer);
-    e.write_handle_param(&args.dst_buffer);
-    e.write(args.region_count);
-    e.write_items(args.p_regions, encode_buffer_copy);
-}
-
-bare_reply!(
-    CmdCopyBufferReply, CMD_COPY_BUFFER, "vkCmdCopyBuffer", (),
-    encode_cmd_copy_buffer_reply, decode_cmd_copy_buffer_reply
-);
-
-impl CmdCopyBufferArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdCopyBufferReply {
-        CmdCopyBufferReply { returned }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let command_buffer = d.read_owner()?;
+        let src_buffer = d.read_handle_param()?;
+        let dst_buffer = d.read_handle_param()?;
+        let region_count: u32 = d.read()?;
+        let p_regions = d
+            .read_items(
+                region_count.count(),
+                false,
+                minima::BUFFER_COPY,
+                decode_buffer_copy,
+            )?;
+        Ok(Self {
+            command_buffer,
+            src_buffer,
+            dst_buffer,
+            region_count,
+            p_regions,
+        })
     }
 
-    /// Calls `vkCmdCopyBuffer` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdCopyBuffer) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.src_buffer.raw,
-            self.dst_buffer.raw,
-            self.region_count,
-            as_ptr_or_null(self.p_regions),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_handle_param(&self.src_buffer);
+        e.write_handle_param(&self.dst_buffer);
+        e.write(self.region_count);
+        e.write_items(self.p_regions, encode_buffer_copy);
     }
 }
-
-impl_command!(
-    CmdCopyBufferArgs<'a>, CMD_COPY_BUFFER, "vkCmdCopyBuffer", (), device_lost: false,
-    owner: command_buffer, slot: cmd_copy_buffer, decode_cmd_copy_buffer,
-    encode_cmd_copy_buffer, encode_cmd_copy_buffer_reply
-);
 
 /// Arguments of `vkCmdCopyImage` (command 113).
 pub struct CmdCopyImageArgs<'a> {
@@ -136,75 +102,46 @@ pub struct CmdCopyImageArgs<'a> {
     pub p_regions: &'a [vk::ImageCopy],
 }
 
-/// Decodes the arguments of `vkCmdCopyImage`, which follow the header.
-pub fn decode_cmd_copy_image<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdCopyImageArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let src_image = d.read_handle_param()?;
-    let src_image_layout = d.read()?;
-    let dst_image = d.read_handle_param()?;
-    let dst_image_layout = d.read()?;
-    let region_count: u32 = d.read()?;
-    let p_regions = d.read_items(region_count.count(), false, 68, decode_image_copy)?;
-    Ok(CmdCopyImageArgs {
-        command_buffer,
-        src_image,
-        src_image_layout,
-        dst_image,
-        dst_image_layout,
-        region_count,
-        p_regions,
-    })
-}
+impl<'a> Command<'a> for CmdCopyImageArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_COPY_IMAGE;
+    returns!(());
 
-/// Encodes a request of `vkCmdCopyImage`: header and arguments.
-pub fn encode_cmd_copy_image(e: &mut Encoder, flags: u32, args: &CmdCopyImageArgs<'_>) {
-    e.write_header(CommandType::CMD_COPY_IMAGE, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_handle_param(&args.src_image);
-    e.write(args.src_image_layout);
-    e.write_handle_param(&args.dst_image);
-    e.write(args.dst_image_layout);
-    e.write(args.region_count);
-    e.write_items(args.p_regions, encode_image_copy);
-}
-
-bare_reply!(
-    CmdCopyImageReply, CMD_COPY_IMAGE, "vkCmdCopyImage", (), encode_cmd_copy_image_reply,
-    decode_cmd_copy_image_reply
-);
-
-impl CmdCopyImageArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdCopyImageReply {
-        CmdCopyImageReply { returned }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let command_buffer = d.read_owner()?;
+        let src_image = d.read_handle_param()?;
+        let src_image_layout = d.read()?;
+        let dst_image = d.read_handle_param()?;
+        let dst_image_layout = d.read()?;
+        let region_count: u32 = d.read()?;
+        let p_regions = d
+            .read_items(
+                region_count.count(),
+                false,
+                minima::IMAGE_COPY,
+                decode_image_copy,
+            )?;
+        Ok(Self {
+            command_buffer,
+            src_image,
+            src_image_layout,
+            dst_image,
+            dst_image_layout,
+            region_count,
+            p_regions,
+        })
     }
 
-    /// Calls `vkCmdCopyImage` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdCopyImage) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.src_image.raw,
-            self.src_image_layout,
-            self.dst_image.raw,
-            self.dst_image_layout,
-            self.region_count,
-            as_ptr_or_null(self.p_regions),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_handle_param(&self.src_image);
+        e.write(self.src_image_layout);
+        e.write_handle_param(&self.dst_image);
+        e.write(self.dst_image_layout);
+        e.write(self.region_count);
+        e.write_items(self.p_regions, encode_image_copy);
     }
 }
-
-impl_command!(
-    CmdCopyImageArgs<'a>, CMD_COPY_IMAGE, "vkCmdCopyImage", (), device_lost: false,
-    owner: command_buffer, slot: cmd_copy_image, decode_cmd_copy_image,
-    encode_cmd_copy_image, encode_cmd_copy_image_reply
-);
 
 /// Arguments of `vkCmdBlitImage` (command 114).
 pub struct CmdBlitImageArgs<'a> {
@@ -226,79 +163,49 @@ pub struct CmdBlitImageArgs<'a> {
     pub filter: vk::Filter,
 }
 
-/// Decodes the arguments of `vkCmdBlitImage`, which follow the header.
-pub fn decode_cmd_blit_image<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdBlitImageArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let src_image = d.read_handle_param()?;
-    let src_image_layout = d.read()?;
-    let dst_image = d.read_handle_param()?;
-    let dst_image_layout = d.read()?;
-    let region_count: u32 = d.read()?;
-    let p_regions = d.read_items(region_count.count(), false, 96, decode_image_blit)?;
-    let filter = d.read()?;
-    Ok(CmdBlitImageArgs {
-        command_buffer,
-        src_image,
-        src_image_layout,
-        dst_image,
-        dst_image_layout,
-        region_count,
-        p_regions,
-        filter,
-    })
-}
+impl<'a> Command<'a> for CmdBlitImageArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_BLIT_IMAGE;
+    returns!(());
 
-/// Encodes a request of `vkCmdBlitImage`: header and arguments.
-pub fn encode_cmd_blit_image(e: &mut Encoder, flags: u32, args: &CmdBlitImageArgs<'_>) {
-    e.write_header(CommandType::CMD_BLIT_IMAGE, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_handle_param(&args.src_image);
-    e.write(args.src_image_layout);
-    e.write_handle_param(&args.dst_image);
-    e.write(args.dst_image_layout);
-    e.write(args.region_count);
-    e.write_items(args.p_regions, encode_image_blit);
-    e.write(args.filter);
-}
-
-bare_reply!(
-    CmdBlitImageReply, CMD_BLIT_IMAGE, "vkCmdBlitImage", (), encode_cmd_blit_image_reply,
-    decode_cmd_blit_image_reply
-);
-
-impl CmdBlitImageArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdBlitImageReply {
-        CmdBlitImageReply { returned }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let command_buffer = d.read_owner()?;
+        let src_image = d.read_handle_param()?;
+        let src_image_layout = d.read()?;
+        let dst_image = d.read_handle_param()?;
+        let dst_image_layout = d.read()?;
+        let region_count: u32 = d.read()?;
+        let p_regions = d
+            .read_items(
+                region_count.count(),
+                false,
+                minima::IMAGE_BLIT,
+                decode_image_blit,
+            )?;
+        let filter = d.read()?;
+        Ok(Self {
+            command_buffer,
+            src_image,
+            src_image_layout,
+            dst_image,
+            dst_image_layout,
+            region_count,
+            p_regions,
+            filter,
+        })
     }
 
-    /// Calls `vkCmdBlitImage` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdBlitImage) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.src_image.raw,
-            self.src_image_layout,
-            self.dst_image.raw,
-            self.dst_image_layout,
-            self.region_count,
-            as_ptr_or_null(self.p_regions),
-            self.filter,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_handle_param(&self.src_image);
+        e.write(self.src_image_layout);
+        e.write_handle_param(&self.dst_image);
+        e.write(self.dst_image_layout);
+        e.write(self.region_count);
+        e.write_items(self.p_regions, encode_image_blit);
+        e.write(self.filter);
     }
 }
-
-impl_command!(
-    CmdBlitImageArgs<'a>, CMD_BLIT_IMAGE, "vkCmdBlitImage", (), device_lost: false,
-    owner: command_buffer, slot: cmd_blit_image, decode_cmd_blit_image,
-    encode_cmd_blit_image, encode_cmd_blit_image_reply
-);
 
 /// Arguments of `vkCmdCopyBufferToImage` (command 115).
 pub struct CmdCopyBufferToImageArgs<'a> {
@@ -316,79 +223,43 @@ pub struct CmdCopyBufferToImageArgs<'a> {
     pub p_regions: &'a [vk::BufferImageCopy],
 }
 
-/// Decodes the arguments of `vkCmdCopyBufferToImage`, which follow the header.
-pub fn decode_cmd_copy_buffer_to_image<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdCopyBufferToImageArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let src_buffer = d.read_handle_param()?;
-    let dst_image = d.read_handle_param()?;
-    let dst_image_layout = d.read()?;
-    let region_count: u32 = d.read()?;
-    let p_regions = d
-        .read_items(region_count.count(), false, 56, decode_buffer_image_copy)?;
-    Ok(CmdCopyBufferToImageArgs {
-        command_buffer,
-        src_buffer,
-        dst_image,
-        dst_image_layout,
-        region_count,
-        p_regions,
-    })
-}
+impl<'a> Command<'a> for CmdCopyBufferToImageArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_COPY_BUFFER_TO_IMAGE;
+    returns!(());
 
-/// Encodes a request of `vkCmdCopyBufferToImage`: header and arguments.
-pub fn encode_cmd_copy_buffer_to_image(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdCopyBufferToImageArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_COPY_BUFFER_TO_IMAGE, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_handle_param(&args.src_buffer);
-    e.write_handle_param(&args.dst_image);
-    e.write(args.dst_image_layout);
-    e.write(args.region_count);
-    e.write_items(args.p_regions, encode_buffer_image_copy);
-}
-
-bare_reply!(
-    CmdCopyBufferToImageReply, CMD_COPY_BUFFER_TO_IMAGE, "vkCmdCopyBufferToImage", (),
-    encode_cmd_copy_buffer_to_image_reply, decode_cmd_copy_buffer_to_image_reply
-);
-
-impl CmdCopyBufferToImageArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdCopyBufferToImageReply {
-        CmdCopyBufferToImageReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let command_buffer = d.read_owner()?;
+        let src_buffer = d.read_handle_param()?;
+        let dst_image = d.read_handle_param()?;
+        let dst_image_layout = d.read()?;
+        let region_count: u32 = d.read()?;
+        let p_regions = d
+            .read_items(
+                region_count.count(),
+                false,
+                minima::BUFFER_IMAGE_COPY,
+                decode_buffer_image_copy,
+            )?;
+        Ok(Self {
+            command_buffer,
+            src_buffer,
+            dst_image,
+            dst_image_layout,
+            region_count,
+            p_regions,
+        })
     }
 
-    /// Calls `vkCmdCopyBufferToImage` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdCopyBufferToImage) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.src_buffer.raw,
-            self.dst_image.raw,
-            self.dst_image_layout,
-            self.region_count,
-            as_ptr_or_null(self.p_regions),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_handle_param(&self.src_buffer);
+        e.write_handle_param(&self.dst_image);
+        e.write(self.dst_image_layout);
+        e.write(self.region_count);
+        e.write_items(self.p_regions, encode_buffer_image_copy);
     }
 }
-
-impl_command!(
-    CmdCopyBufferToImageArgs<'a>, CMD_COPY_BUFFER_TO_IMAGE, "vkCmdCopyBufferToImage", (),
-    device_lost: false, owner: command_buffer, slot: cmd_copy_buffer_to_image,
-    decode_cmd_copy_buffer_to_image, encode_cmd_copy_buffer_to_image,
-    encode_cmd_copy_buffer_to_image_reply
-);
 
 /// Arguments of `vkCmdCopyImageToBuffer` (command 116).
 pub struct CmdCopyImageToBufferArgs<'a> {
@@ -406,79 +277,43 @@ pub struct CmdCopyImageToBufferArgs<'a> {
     pub p_regions: &'a [vk::BufferImageCopy],
 }
 
-/// Decodes the arguments of `vkCmdCopyImageToBuffer`, which follow the header.
-pub fn decode_cmd_copy_image_to_buffer<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdCopyImageToBufferArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let src_image = d.read_handle_param()?;
-    let src_image_layout = d.read()?;
-    let dst_buffer = d.read_handle_param()?;
-    let region_count: u32 = d.read()?;
-    let p_regions = d
-        .read_items(region_count.count(), false, 56, decode_buffer_image_copy)?;
-    Ok(CmdCopyImageToBufferArgs {
-        command_buffer,
-        src_image,
-        src_image_layout,
-        dst_buffer,
-        region_count,
-        p_regions,
-    })
-}
+impl<'a> Command<'a> for CmdCopyImageToBufferArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_COPY_IMAGE_TO_BUFFER;
+    returns!(());
 
-/// Encodes a request of `vkCmdCopyImageToBuffer`: header and arguments.
-pub fn encode_cmd_copy_image_to_buffer(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdCopyImageToBufferArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_COPY_IMAGE_TO_BUFFER, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_handle_param(&args.src_image);
-    e.write(args.src_image_layout);
-    e.write_handle_param(&args.dst_buffer);
-    e.write(args.region_count);
-    e.write_items(args.p_regions, encode_buffer_image_copy);
-}
-
-bare_reply!(
-    CmdCopyImageToBufferReply, CMD_COPY_IMAGE_TO_BUFFER, "vkCmdCopyImageToBuffer", (),
-    encode_cmd_copy_image_to_buffer_reply, decode_cmd_copy_image_to_buffer_reply
-);
-
-impl CmdCopyImageToBufferArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdCopyImageToBufferReply {
-        CmdCopyImageToBufferReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let command_buffer = d.read_owner()?;
+        let src_image = d.read_handle_param()?;
+        let src_image_layout = d.read()?;
+        let dst_buffer = d.read_handle_param()?;
+        let region_count: u32 = d.read()?;
+        let p_regions = d
+            .read_items(
+                region_count.count(),
+                false,
+                minima::BUFFER_IMAGE_COPY,
+                decode_buffer_image_copy,
+            )?;
+        Ok(Self {
+            command_buffer,
+            src_image,
+            src_image_layout,
+            dst_buffer,
+            region_count,
+            p_regions,
+        })
     }
 
-    /// Calls `vkCmdCopyImageToBuffer` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdCopyImageToBuffer) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.src_image.raw,
-            self.src_image_layout,
-            self.dst_buffer.raw,
-            self.region_count,
-            as_ptr_or_null(self.p_regions),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_handle_param(&self.src_image);
+        e.write(self.src_image_layout);
+        e.write_handle_param(&self.dst_buffer);
+        e.write(self.region_count);
+        e.write_items(self.p_regions, encode_buffer_image_copy);
     }
 }
-
-impl_command!(
-    CmdCopyImageToBufferArgs<'a>, CMD_COPY_IMAGE_TO_BUFFER, "vkCmdCopyImageToBuffer", (),
-    device_lost: false, owner: command_buffer, slot: cmd_copy_image_to_buffer,
-    decode_cmd_copy_image_to_buffer, encode_cmd_copy_image_to_buffer,
-    encode_cmd_copy_image_to_buffer_reply
-);
 
 /// Arguments of `vkCmdUpdateBuffer` (command 117).
 pub struct CmdUpdateBufferArgs<'a> {
@@ -494,71 +329,34 @@ pub struct CmdUpdateBufferArgs<'a> {
     pub p_data: &'a [u8],
 }
 
-/// Decodes the arguments of `vkCmdUpdateBuffer`, which follow the header.
-pub fn decode_cmd_update_buffer<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdUpdateBufferArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let dst_buffer = d.read_handle_param()?;
-    let dst_offset = d.read()?;
-    let data_size: vk::DeviceSize = d.read()?;
-    let p_data = d.read_blob(data_size.count(), false)?;
-    Ok(CmdUpdateBufferArgs {
-        command_buffer,
-        dst_buffer,
-        dst_offset,
-        data_size,
-        p_data,
-    })
-}
+impl<'a> Command<'a> for CmdUpdateBufferArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_UPDATE_BUFFER;
+    returns!(());
 
-/// Encodes a request of `vkCmdUpdateBuffer`: header and arguments.
-pub fn encode_cmd_update_buffer(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdUpdateBufferArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_UPDATE_BUFFER, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_handle_param(&args.dst_buffer);
-    e.write(args.dst_offset);
-    e.write(args.data_size);
-    e.write_blob(args.p_data);
-}
-
-bare_reply!(
-    CmdUpdateBufferReply, CMD_UPDATE_BUFFER, "vkCmdUpdateBuffer", (),
-    encode_cmd_update_buffer_reply, decode_cmd_update_buffer_reply
-);
-
-impl CmdUpdateBufferArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdUpdateBufferReply {
-        CmdUpdateBufferReply { returned }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let command_buffer = d.read_owner()?;
+        let dst_buffer = d.read_handle_param()?;
+        let dst_offset = d.read()?;
+        let data_size: vk::DeviceSize = d.read()?;
+        let p_data = d.read_blob(data_size.count(), false)?;
+        Ok(Self {
+            command_buffer,
+            dst_buffer,
+            dst_offset,
+            data_size,
+            p_data,
+        })
     }
 
-    /// Calls `vkCmdUpdateBuffer` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdUpdateBuffer) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.dst_buffer.raw,
-            self.dst_offset,
-            self.data_size,
-            as_ptr_or_null(self.p_data).cast::<c_void>(),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_handle_param(&self.dst_buffer);
+        e.write(self.dst_offset);
+        e.write(self.data_size);
+        e.write_blob(self.p_data);
     }
 }
-
-impl_command!(
-    CmdUpdateBufferArgs<'a>, CMD_UPDATE_BUFFER, "vkCmdUpdateBuffer", (),
-    device_lost: false, owner: command_buffer, slot: cmd_update_buffer,
-    decode_cmd_update_buffer, encode_cmd_update_buffer, encode_cmd_update_buffer_reply
-);
 
 /// Arguments of `vkCmdFillBuffer` (command 118).
 pub struct CmdFillBufferArgs {
@@ -574,67 +372,29 @@ pub struct CmdFillBufferArgs {
     pub data: u32,
 }
 
-/// Decodes the arguments of `vkCmdFillBuffer`, which follow the header.
-pub fn decode_cmd_fill_buffer(
-    d: &mut Decoder<'_>,
-) -> Result<CmdFillBufferArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let dst_buffer = d.read_handle_param()?;
-    let dst_offset = d.read()?;
-    let size = d.read()?;
-    let data = d.read()?;
-    Ok(CmdFillBufferArgs {
-        command_buffer,
-        dst_buffer,
-        dst_offset,
-        size,
-        data,
-    })
-}
+impl Command<'_> for CmdFillBufferArgs {
+    const TYPE: CommandType = CommandType::CMD_FILL_BUFFER;
+    returns!(());
 
-/// Encodes a request of `vkCmdFillBuffer`: header and arguments.
-pub fn encode_cmd_fill_buffer(e: &mut Encoder, flags: u32, args: &CmdFillBufferArgs) {
-    e.write_header(CommandType::CMD_FILL_BUFFER, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_handle_param(&args.dst_buffer);
-    e.write(args.dst_offset);
-    e.write(args.size);
-    e.write(args.data);
-}
-
-bare_reply!(
-    CmdFillBufferReply, CMD_FILL_BUFFER, "vkCmdFillBuffer", (),
-    encode_cmd_fill_buffer_reply, decode_cmd_fill_buffer_reply
-);
-
-impl CmdFillBufferArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdFillBufferReply {
-        CmdFillBufferReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            dst_buffer: d.read_handle_param()?,
+            dst_offset: d.read()?,
+            size: d.read()?,
+            data: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdFillBuffer` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdFillBuffer) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.dst_buffer.raw,
-            self.dst_offset,
-            self.size,
-            self.data,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_handle_param(&self.dst_buffer);
+        e.write(self.dst_offset);
+        e.write(self.size);
+        e.write(self.data);
     }
 }
-
-impl_command!(
-    CmdFillBufferArgs, CMD_FILL_BUFFER, "vkCmdFillBuffer", (), device_lost: false,
-    owner: command_buffer, slot: cmd_fill_buffer, decode_cmd_fill_buffer,
-    encode_cmd_fill_buffer, encode_cmd_fill_buffer_reply
-);
 
 /// Arguments of `vkCmdClearColorImage` (command 119).
 pub struct CmdClearColorImageArgs<'a> {
@@ -652,79 +412,43 @@ pub struct CmdClearColorImageArgs<'a> {
     pub p_ranges: &'a [vk::ImageSubresourceRange],
 }
 
-/// Decodes the arguments of `vkCmdClearColorImage`, which follow the header.
-pub fn decode_cmd_clear_color_image<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdClearColorImageArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let image = d.read_handle_param()?;
-    let image_layout = d.read()?;
-    let p_color = d.read_optional(decode_clear_color_value)?.map(|v| &*v);
-    let range_count: u32 = d.read()?;
-    let p_ranges = d
-        .read_items(range_count.count(), false, 20, decode_image_subresource_range)?;
-    Ok(CmdClearColorImageArgs {
-        command_buffer,
-        image,
-        image_layout,
-        p_color,
-        range_count,
-        p_ranges,
-    })
-}
+impl<'a> Command<'a> for CmdClearColorImageArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_CLEAR_COLOR_IMAGE;
+    returns!(());
 
-/// Encodes a request of `vkCmdClearColorImage`: header and arguments.
-pub fn encode_cmd_clear_color_image(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdClearColorImageArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_CLEAR_COLOR_IMAGE, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_handle_param(&args.image);
-    e.write(args.image_layout);
-    e.write_optional(args.p_color, encode_clear_color_value);
-    e.write(args.range_count);
-    e.write_items(args.p_ranges, encode_image_subresource_range);
-}
-
-bare_reply!(
-    CmdClearColorImageReply, CMD_CLEAR_COLOR_IMAGE, "vkCmdClearColorImage", (),
-    encode_cmd_clear_color_image_reply, decode_cmd_clear_color_image_reply
-);
-
-impl CmdClearColorImageArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdClearColorImageReply {
-        CmdClearColorImageReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let command_buffer = d.read_owner()?;
+        let image = d.read_handle_param()?;
+        let image_layout = d.read()?;
+        let p_color = d.read_optional(decode_clear_color_value)?.map(|v| &*v);
+        let range_count: u32 = d.read()?;
+        let p_ranges = d
+            .read_items(
+                range_count.count(),
+                false,
+                minima::IMAGE_SUBRESOURCE_RANGE,
+                decode_image_subresource_range,
+            )?;
+        Ok(Self {
+            command_buffer,
+            image,
+            image_layout,
+            p_color,
+            range_count,
+            p_ranges,
+        })
     }
 
-    /// Calls `vkCmdClearColorImage` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdClearColorImage) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.image.raw,
-            self.image_layout,
-            self.p_color.map_or(ptr::null(), ptr::from_ref),
-            self.range_count,
-            as_ptr_or_null(self.p_ranges),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_handle_param(&self.image);
+        e.write(self.image_layout);
+        e.write_optional(self.p_color, encode_clear_color_value);
+        e.write(self.range_count);
+        e.write_items(self.p_ranges, encode_image_subresource_range);
     }
 }
-
-impl_command!(
-    CmdClearColorImageArgs<'a>, CMD_CLEAR_COLOR_IMAGE, "vkCmdClearColorImage", (),
-    device_lost: false, owner: command_buffer, slot: cmd_clear_color_image,
-    decode_cmd_clear_color_image, encode_cmd_clear_color_image,
-    encode_cmd_clear_color_image_reply
-);
 
 /// Arguments of `vkCmdClearDepthStencilImage` (command 120).
 pub struct CmdClearDepthStencilImageArgs<'a> {
@@ -742,80 +466,43 @@ pub struct CmdClearDepthStencilImageArgs<'a> {
     pub p_ranges: &'a [vk::ImageSubresourceRange],
 }
 
-/// Decodes the arguments of `vkCmdClearDepthStencilImage`, which follow the header.
-pub fn decode_cmd_clear_depth_stencil_image<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdClearDepthStencilImageArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let image = d.read_handle_param()?;
-    let image_layout = d.read()?;
-    let p_depth_stencil = d.read_required(decode_clear_depth_stencil_value)?;
-    let range_count: u32 = d.read()?;
-    let p_ranges = d
-        .read_items(range_count.count(), false, 20, decode_image_subresource_range)?;
-    Ok(CmdClearDepthStencilImageArgs {
-        command_buffer,
-        image,
-        image_layout,
-        p_depth_stencil,
-        range_count,
-        p_ranges,
-    })
-}
+impl<'a> Command<'a> for CmdClearDepthStencilImageArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_CLEAR_DEPTH_STENCIL_IMAGE;
+    returns!(());
 
-/// Encodes a request of `vkCmdClearDepthStencilImage`: header and arguments.
-pub fn encode_cmd_clear_depth_stencil_image(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdClearDepthStencilImageArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_CLEAR_DEPTH_STENCIL_IMAGE, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_handle_param(&args.image);
-    e.write(args.image_layout);
-    e.write_optional(Some(args.p_depth_stencil), encode_clear_depth_stencil_value);
-    e.write(args.range_count);
-    e.write_items(args.p_ranges, encode_image_subresource_range);
-}
-
-bare_reply!(
-    CmdClearDepthStencilImageReply, CMD_CLEAR_DEPTH_STENCIL_IMAGE,
-    "vkCmdClearDepthStencilImage", (), encode_cmd_clear_depth_stencil_image_reply,
-    decode_cmd_clear_depth_stencil_image_reply
-);
-
-impl CmdClearDepthStencilImageArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdClearDepthStencilImageReply {
-        CmdClearDepthStencilImageReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let command_buffer = d.read_owner()?;
+        let image = d.read_handle_param()?;
+        let image_layout = d.read()?;
+        let p_depth_stencil = d.read_required(decode_clear_depth_stencil_value)?;
+        let range_count: u32 = d.read()?;
+        let p_ranges = d
+            .read_items(
+                range_count.count(),
+                false,
+                minima::IMAGE_SUBRESOURCE_RANGE,
+                decode_image_subresource_range,
+            )?;
+        Ok(Self {
+            command_buffer,
+            image,
+            image_layout,
+            p_depth_stencil,
+            range_count,
+            p_ranges,
+        })
     }
 
-    /// Calls `vkCmdClearDepthStencilImage` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdClearDepthStencilImage) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.image.raw,
-            self.image_layout,
-            self.p_depth_stencil,
-            self.range_count,
-            as_ptr_or_null(self.p_ranges),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_handle_param(&self.image);
+        e.write(self.image_layout);
+        e.write_optional(Some(self.p_depth_stencil), encode_clear_depth_stencil_value);
+        e.write(self.range_count);
+        e.write_items(self.p_ranges, encode_image_subresource_range);
     }
 }
-
-impl_command!(
-    CmdClearDepthStencilImageArgs<'a>, CMD_CLEAR_DEPTH_STENCIL_IMAGE,
-    "vkCmdClearDepthStencilImage", (), device_lost: false, owner: command_buffer,
-    slot: cmd_clear_depth_stencil_image, decode_cmd_clear_depth_stencil_image,
-    encode_cmd_clear_depth_stencil_image, encode_cmd_clear_depth_stencil_image_reply
-);
 
 /// Arguments of `vkCmdClearAttachments` (command 121).
 pub struct CmdClearAttachmentsArgs<'a> {
@@ -831,75 +518,46 @@ pub struct CmdClearAttachmentsArgs<'a> {
     pub p_rects: &'a [vk::ClearRect],
 }
 
-/// Decodes the arguments of `vkCmdClearAttachments`, which follow the header.
-pub fn decode_cmd_clear_attachments<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdClearAttachmentsArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let attachment_count: u32 = d.read()?;
-    let p_attachments = d
-        .read_items(attachment_count.count(), false, 20, decode_clear_attachment)?;
-    let rect_count: u32 = d.read()?;
-    let p_rects = d.read_items(rect_count.count(), false, 24, decode_clear_rect)?;
-    Ok(CmdClearAttachmentsArgs {
-        command_buffer,
-        attachment_count,
-        p_attachments,
-        rect_count,
-        p_rects,
-    })
-}
+impl<'a> Command<'a> for CmdClearAttachmentsArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_CLEAR_ATTACHMENTS;
+    returns!(());
 
-/// Encodes a request of `vkCmdClearAttachments`: header and arguments.
-pub fn encode_cmd_clear_attachments(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdClearAttachmentsArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_CLEAR_ATTACHMENTS, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.attachment_count);
-    e.write_items(args.p_attachments, encode_clear_attachment);
-    e.write(args.rect_count);
-    e.write_items(args.p_rects, encode_clear_rect);
-}
-
-bare_reply!(
-    CmdClearAttachmentsReply, CMD_CLEAR_ATTACHMENTS, "vkCmdClearAttachments", (),
-    encode_cmd_clear_attachments_reply, decode_cmd_clear_attachments_reply
-);
-
-impl CmdClearAttachmentsArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdClearAttachmentsReply {
-        CmdClearAttachmentsReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let command_buffer = d.read_owner()?;
+        let attachment_count: u32 = d.read()?;
+        let p_attachments = d
+            .read_items(
+                attachment_count.count(),
+                false,
+                minima::CLEAR_ATTACHMENT,
+                decode_clear_attachment,
+            )?;
+        let rect_count: u32 = d.read()?;
+        let p_rects = d
+            .read_items(
+                rect_count.count(),
+                false,
+                minima::CLEAR_RECT,
+                decode_clear_rect,
+            )?;
+        Ok(Self {
+            command_buffer,
+            attachment_count,
+            p_attachments,
+            rect_count,
+            p_rects,
+        })
     }
 
-    /// Calls `vkCmdClearAttachments` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdClearAttachments) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.attachment_count,
-            as_ptr_or_null(self.p_attachments),
-            self.rect_count,
-            as_ptr_or_null(self.p_rects),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.attachment_count);
+        e.write_items(self.p_attachments, encode_clear_attachment);
+        e.write(self.rect_count);
+        e.write_items(self.p_rects, encode_clear_rect);
     }
 }
-
-impl_command!(
-    CmdClearAttachmentsArgs<'a>, CMD_CLEAR_ATTACHMENTS, "vkCmdClearAttachments", (),
-    device_lost: false, owner: command_buffer, slot: cmd_clear_attachments,
-    decode_cmd_clear_attachments, encode_cmd_clear_attachments,
-    encode_cmd_clear_attachments_reply
-);
 
 /// Arguments of `vkCmdResolveImage` (command 122).
 pub struct CmdResolveImageArgs<'a> {
@@ -919,79 +577,46 @@ pub struct CmdResolveImageArgs<'a> {
     pub p_regions: &'a [vk::ImageResolve],
 }
 
-/// Decodes the arguments of `vkCmdResolveImage`, which follow the header.
-pub fn decode_cmd_resolve_image<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdResolveImageArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let src_image = d.read_handle_param()?;
-    let src_image_layout = d.read()?;
-    let dst_image = d.read_handle_param()?;
-    let dst_image_layout = d.read()?;
-    let region_count: u32 = d.read()?;
-    let p_regions = d.read_items(region_count.count(), false, 68, decode_image_resolve)?;
-    Ok(CmdResolveImageArgs {
-        command_buffer,
-        src_image,
-        src_image_layout,
-        dst_image,
-        dst_image_layout,
-        region_count,
-        p_regions,
-    })
-}
+impl<'a> Command<'a> for CmdResolveImageArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_RESOLVE_IMAGE;
+    returns!(());
 
-/// Encodes a request of `vkCmdResolveImage`: header and arguments.
-pub fn encode_cmd_resolve_image(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdResolveImageArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_RESOLVE_IMAGE, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_handle_param(&args.src_image);
-    e.write(args.src_image_layout);
-    e.write_handle_param(&args.dst_image);
-    e.write(args.dst_image_layout);
-    e.write(args.region_count);
-    e.write_items(args.p_regions, encode_image_resolve);
-}
-
-bare_reply!(
-    CmdResolveImageReply, CMD_RESOLVE_IMAGE, "vkCmdResolveImage", (),
-    encode_cmd_resolve_image_reply, decode_cmd_resolve_image_reply
-);
-
-impl CmdResolveImageArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdResolveImageReply {
-        CmdResolveImageReply { returned }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let command_buffer = d.read_owner()?;
+        let src_image = d.read_handle_param()?;
+        let src_image_layout = d.read()?;
+        let dst_image = d.read_handle_param()?;
+        let dst_image_layout = d.read()?;
+        let region_count: u32 = d.read()?;
+        let p_regions = d
+            .read_items(
+                region_count.count(),
+                false,
+                minima::IMAGE_RESOLVE,
+                decode_image_resolve,
+            )?;
+        Ok(Self {
+            command_buffer,
+            src_image,
+            src_image_layout,
+            dst_image,
+            dst_image_layout,
+            region_count,
+            p_regions,
+        })
     }
 
-    /// Calls `vkCmdResolveImage` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdResolveImage) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.src_image.raw,
-            self.src_image_layout,
-            self.dst_image.raw,
-            self.dst_image_layout,
-            self.region_count,
-            as_ptr_or_null(self.p_regions),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_handle_param(&self.src_image);
+        e.write(self.src_image_layout);
+        e.write_handle_param(&self.dst_image);
+        e.write(self.dst_image_layout);
+        e.write(self.region_count);
+        e.write_items(self.p_regions, encode_image_resolve);
     }
 }
-
-impl_command!(
-    CmdResolveImageArgs<'a>, CMD_RESOLVE_IMAGE, "vkCmdResolveImage", (),
-    device_lost: false, owner: command_buffer, slot: cmd_resolve_image,
-    decode_cmd_resolve_image, encode_cmd_resolve_image, encode_cmd_resolve_image_reply
-);
 
 /// Arguments of `vkCmdWriteTimestamp` (command 130).
 pub struct CmdWriteTimestampArgs {
@@ -1005,68 +630,27 @@ pub struct CmdWriteTimestampArgs {
     pub query: u32,
 }
 
-/// Decodes the arguments of `vkCmdWriteTimestamp`, which follow the header.
-pub fn decode_cmd_write_timestamp(
-    d: &mut Decoder<'_>,
-) -> Result<CmdWriteTimestampArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let pipeline_stage = d.read()?;
-    let query_pool = d.read_handle_param()?;
-    let query = d.read()?;
-    Ok(CmdWriteTimestampArgs {
-        command_buffer,
-        pipeline_stage,
-        query_pool,
-        query,
-    })
-}
+impl Command<'_> for CmdWriteTimestampArgs {
+    const TYPE: CommandType = CommandType::CMD_WRITE_TIMESTAMP;
+    returns!(());
 
-/// Encodes a request of `vkCmdWriteTimestamp`: header and arguments.
-pub fn encode_cmd_write_timestamp(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdWriteTimestampArgs,
-) {
-    e.write_header(CommandType::CMD_WRITE_TIMESTAMP, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.pipeline_stage);
-    e.write_handle_param(&args.query_pool);
-    e.write(args.query);
-}
-
-bare_reply!(
-    CmdWriteTimestampReply, CMD_WRITE_TIMESTAMP, "vkCmdWriteTimestamp", (),
-    encode_cmd_write_timestamp_reply, decode_cmd_write_timestamp_reply
-);
-
-impl CmdWriteTimestampArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdWriteTimestampReply {
-        CmdWriteTimestampReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            pipeline_stage: d.read()?,
+            query_pool: d.read_handle_param()?,
+            query: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdWriteTimestamp` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdWriteTimestamp) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.pipeline_stage,
-            self.query_pool.raw,
-            self.query,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.pipeline_stage);
+        e.write_handle_param(&self.query_pool);
+        e.write(self.query);
     }
 }
-
-impl_command!(
-    CmdWriteTimestampArgs, CMD_WRITE_TIMESTAMP, "vkCmdWriteTimestamp", (),
-    device_lost: false, owner: command_buffer, slot: cmd_write_timestamp,
-    decode_cmd_write_timestamp, encode_cmd_write_timestamp,
-    encode_cmd_write_timestamp_reply
-);
 
 /// Arguments of `vkCmdCopyQueryPoolResults` (command 131).
 pub struct CmdCopyQueryPoolResultsArgs {
@@ -1088,87 +672,35 @@ pub struct CmdCopyQueryPoolResultsArgs {
     pub flags: vk::QueryResultFlags,
 }
 
-/// Decodes the arguments of `vkCmdCopyQueryPoolResults`, which follow the header.
-pub fn decode_cmd_copy_query_pool_results(
-    d: &mut Decoder<'_>,
-) -> Result<CmdCopyQueryPoolResultsArgs, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let query_pool = d.read_handle_param()?;
-    let first_query = d.read()?;
-    let query_count = d.read()?;
-    let dst_buffer = d.read_handle_param()?;
-    let dst_offset = d.read()?;
-    let stride = d.read()?;
-    let flags = d.read()?;
-    Ok(CmdCopyQueryPoolResultsArgs {
-        command_buffer,
-        query_pool,
-        first_query,
-        query_count,
-        dst_buffer,
-        dst_offset,
-        stride,
-        flags,
-    })
-}
+impl Command<'_> for CmdCopyQueryPoolResultsArgs {
+    const TYPE: CommandType = CommandType::CMD_COPY_QUERY_POOL_RESULTS;
+    returns!(());
 
-/// Encodes a request of `vkCmdCopyQueryPoolResults`: header and arguments.
-pub fn encode_cmd_copy_query_pool_results(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdCopyQueryPoolResultsArgs,
-) {
-    e.write_header(CommandType::CMD_COPY_QUERY_POOL_RESULTS, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_handle_param(&args.query_pool);
-    e.write(args.first_query);
-    e.write(args.query_count);
-    e.write_handle_param(&args.dst_buffer);
-    e.write(args.dst_offset);
-    e.write(args.stride);
-    e.write(args.flags);
-}
-
-bare_reply!(
-    CmdCopyQueryPoolResultsReply, CMD_COPY_QUERY_POOL_RESULTS,
-    "vkCmdCopyQueryPoolResults", (), encode_cmd_copy_query_pool_results_reply,
-    decode_cmd_copy_query_pool_results_reply
-);
-
-impl CmdCopyQueryPoolResultsArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdCopyQueryPoolResultsReply {
-        CmdCopyQueryPoolResultsReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            query_pool: d.read_handle_param()?,
+            first_query: d.read()?,
+            query_count: d.read()?,
+            dst_buffer: d.read_handle_param()?,
+            dst_offset: d.read()?,
+            stride: d.read()?,
+            flags: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdCopyQueryPoolResults` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdCopyQueryPoolResults) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.query_pool.raw,
-            self.first_query,
-            self.query_count,
-            self.dst_buffer.raw,
-            self.dst_offset,
-            self.stride,
-            self.flags,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_handle_param(&self.query_pool);
+        e.write(self.first_query);
+        e.write(self.query_count);
+        e.write_handle_param(&self.dst_buffer);
+        e.write(self.dst_offset);
+        e.write(self.stride);
+        e.write(self.flags);
     }
 }
-
-impl_command!(
-    CmdCopyQueryPoolResultsArgs, CMD_COPY_QUERY_POOL_RESULTS,
-    "vkCmdCopyQueryPoolResults", (), device_lost: false, owner: command_buffer,
-    slot: cmd_copy_query_pool_results, decode_cmd_copy_query_pool_results,
-    encode_cmd_copy_query_pool_results, encode_cmd_copy_query_pool_results_reply
-);
 
 /// Arguments of `vkCmdWriteTimestamp2` (command 205).
 pub struct CmdWriteTimestamp2Args {
@@ -1182,79 +714,29 @@ pub struct CmdWriteTimestamp2Args {
     pub query: u32,
 }
 
-/// Decodes the arguments of `vkCmdWriteTimestamp2`, which follow the header.
-pub fn decode_cmd_write_timestamp2(
-    d: &mut Decoder<'_>,
-) -> Result<CmdWriteTimestamp2Args, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let stage = d.read()?;
-    let query_pool = d.read_handle_param()?;
-    let query = d.read()?;
-    Ok(CmdWriteTimestamp2Args {
-        command_buffer,
-        stage,
-        query_pool,
-        query,
-    })
-}
+impl Command<'_> for CmdWriteTimestamp2Args {
+    const TYPE: CommandType = CommandType::CMD_WRITE_TIMESTAMP2;
+    returns!(());
 
-/// Encodes a request of `vkCmdWriteTimestamp2`: header and arguments.
-pub fn encode_cmd_write_timestamp2(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdWriteTimestamp2Args,
-) {
-    e.write_header(CommandType::CMD_WRITE_TIMESTAMP2, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.stage);
-    e.write_handle_param(&args.query_pool);
-    e.write(args.query);
-}
-
-bare_reply!(
-    CmdWriteTimestamp2Reply, CMD_WRITE_TIMESTAMP2, "vkCmdWriteTimestamp2", (),
-    encode_cmd_write_timestamp2_reply, decode_cmd_write_timestamp2_reply
-);
-
-impl CmdWriteTimestamp2Args {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdWriteTimestamp2Reply {
-        CmdWriteTimestamp2Reply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            stage: d.read()?,
+            query_pool: d.read_handle_param()?,
+            query: d.read()?,
+        })
     }
 
-    /// Calls `vkCmdWriteTimestamp2` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdWriteTimestamp2) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.stage,
-            self.query_pool.raw,
-            self.query,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.stage);
+        e.write_handle_param(&self.query_pool);
+        e.write(self.query);
     }
 }
 
-impl_command!(
-    CmdWriteTimestamp2Args, CMD_WRITE_TIMESTAMP2, "vkCmdWriteTimestamp2", (),
-    device_lost: false, owner: command_buffer, slot: cmd_write_timestamp2,
-    decode_cmd_write_timestamp2, encode_cmd_write_timestamp2,
-    encode_cmd_write_timestamp2_reply
-);
-
-pub use self::{
-    CmdWriteTimestamp2Args as CmdWriteTimestamp2KHRArgs,
-    CmdWriteTimestamp2Reply as CmdWriteTimestamp2KHRReply,
-    decode_cmd_write_timestamp2 as decode_cmd_write_timestamp2_khr,
-    encode_cmd_write_timestamp2 as encode_cmd_write_timestamp2_khr,
-    encode_cmd_write_timestamp2_reply as encode_cmd_write_timestamp2_khr_reply,
-    decode_cmd_write_timestamp2_reply as decode_cmd_write_timestamp2_khr_reply,
-};
+pub use self::CmdWriteTimestamp2Args as CmdWriteTimestamp2KHRArgs;
 
 /// Arguments of `vkCmdCopyBuffer2` (command 207).
 pub struct CmdCopyBuffer2Args<'a> {
@@ -1264,64 +746,25 @@ pub struct CmdCopyBuffer2Args<'a> {
     pub p_copy_buffer_info: &'a vk::CopyBufferInfo2<'a>,
 }
 
-/// Decodes the arguments of `vkCmdCopyBuffer2`, which follow the header.
-pub fn decode_cmd_copy_buffer2<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdCopyBuffer2Args<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let p_copy_buffer_info = d.read_required(decode_copy_buffer_info2)?;
-    Ok(CmdCopyBuffer2Args {
-        command_buffer,
-        p_copy_buffer_info,
-    })
-}
+impl<'a> Command<'a> for CmdCopyBuffer2Args<'a> {
+    const TYPE: CommandType = CommandType::CMD_COPY_BUFFER2;
+    returns!(());
 
-/// Encodes a request of `vkCmdCopyBuffer2`: header and arguments.
-pub fn encode_cmd_copy_buffer2(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdCopyBuffer2Args<'_>,
-) {
-    e.write_header(CommandType::CMD_COPY_BUFFER2, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_optional(Some(args.p_copy_buffer_info), encode_copy_buffer_info2);
-}
-
-bare_reply!(
-    CmdCopyBuffer2Reply, CMD_COPY_BUFFER2, "vkCmdCopyBuffer2", (),
-    encode_cmd_copy_buffer2_reply, decode_cmd_copy_buffer2_reply
-);
-
-impl CmdCopyBuffer2Args<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdCopyBuffer2Reply {
-        CmdCopyBuffer2Reply { returned }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            p_copy_buffer_info: d.read_required(decode_copy_buffer_info2)?,
+        })
     }
 
-    /// Calls `vkCmdCopyBuffer2` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdCopyBuffer2) {
-        call!(function, self.command_buffer.raw, self.p_copy_buffer_info)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_optional(Some(self.p_copy_buffer_info), encode_copy_buffer_info2);
     }
 }
 
-impl_command!(
-    CmdCopyBuffer2Args<'a>, CMD_COPY_BUFFER2, "vkCmdCopyBuffer2", (), device_lost: false,
-    owner: command_buffer, slot: cmd_copy_buffer2, decode_cmd_copy_buffer2,
-    encode_cmd_copy_buffer2, encode_cmd_copy_buffer2_reply
-);
-
-pub use self::{
-    CmdCopyBuffer2Args as CmdCopyBuffer2KHRArgs,
-    CmdCopyBuffer2Reply as CmdCopyBuffer2KHRReply,
-    decode_cmd_copy_buffer2 as decode_cmd_copy_buffer2_khr,
-    encode_cmd_copy_buffer2 as encode_cmd_copy_buffer2_khr,
-    encode_cmd_copy_buffer2_reply as encode_cmd_copy_buffer2_khr_reply,
-    decode_cmd_copy_buffer2_reply as decode_cmd_copy_buffer2_khr_reply,
-};
+pub use self::CmdCopyBuffer2Args as CmdCopyBuffer2KHRArgs;
 
 /// Arguments of `vkCmdCopyImage2` (command 208).
 pub struct CmdCopyImage2Args<'a> {
@@ -1331,64 +774,25 @@ pub struct CmdCopyImage2Args<'a> {
     pub p_copy_image_info: &'a vk::CopyImageInfo2<'a>,
 }
 
-/// Decodes the arguments of `vkCmdCopyImage2`, which follow the header.
-pub fn decode_cmd_copy_image2<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdCopyImage2Args<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let p_copy_image_info = d.read_required(decode_copy_image_info2)?;
-    Ok(CmdCopyImage2Args {
-        command_buffer,
-        p_copy_image_info,
-    })
-}
+impl<'a> Command<'a> for CmdCopyImage2Args<'a> {
+    const TYPE: CommandType = CommandType::CMD_COPY_IMAGE2;
+    returns!(());
 
-/// Encodes a request of `vkCmdCopyImage2`: header and arguments.
-pub fn encode_cmd_copy_image2(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdCopyImage2Args<'_>,
-) {
-    e.write_header(CommandType::CMD_COPY_IMAGE2, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_optional(Some(args.p_copy_image_info), encode_copy_image_info2);
-}
-
-bare_reply!(
-    CmdCopyImage2Reply, CMD_COPY_IMAGE2, "vkCmdCopyImage2", (),
-    encode_cmd_copy_image2_reply, decode_cmd_copy_image2_reply
-);
-
-impl CmdCopyImage2Args<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdCopyImage2Reply {
-        CmdCopyImage2Reply { returned }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            p_copy_image_info: d.read_required(decode_copy_image_info2)?,
+        })
     }
 
-    /// Calls `vkCmdCopyImage2` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdCopyImage2) {
-        call!(function, self.command_buffer.raw, self.p_copy_image_info)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_optional(Some(self.p_copy_image_info), encode_copy_image_info2);
     }
 }
 
-impl_command!(
-    CmdCopyImage2Args<'a>, CMD_COPY_IMAGE2, "vkCmdCopyImage2", (), device_lost: false,
-    owner: command_buffer, slot: cmd_copy_image2, decode_cmd_copy_image2,
-    encode_cmd_copy_image2, encode_cmd_copy_image2_reply
-);
-
-pub use self::{
-    CmdCopyImage2Args as CmdCopyImage2KHRArgs,
-    CmdCopyImage2Reply as CmdCopyImage2KHRReply,
-    decode_cmd_copy_image2 as decode_cmd_copy_image2_khr,
-    encode_cmd_copy_image2 as encode_cmd_copy_image2_khr,
-    encode_cmd_copy_image2_reply as encode_cmd_copy_image2_khr_reply,
-    decode_cmd_copy_image2_reply as decode_cmd_copy_image2_khr_reply,
-};
+pub use self::CmdCopyImage2Args as CmdCopyImage2KHRArgs;
 
 /// Arguments of `vkCmdCopyBufferToImage2` (command 209).
 pub struct CmdCopyBufferToImage2Args<'a> {
@@ -1398,71 +802,29 @@ pub struct CmdCopyBufferToImage2Args<'a> {
     pub p_copy_buffer_to_image_info: &'a vk::CopyBufferToImageInfo2<'a>,
 }
 
-/// Decodes the arguments of `vkCmdCopyBufferToImage2`, which follow the header.
-pub fn decode_cmd_copy_buffer_to_image2<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdCopyBufferToImage2Args<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let p_copy_buffer_to_image_info = d
-        .read_required(decode_copy_buffer_to_image_info2)?;
-    Ok(CmdCopyBufferToImage2Args {
-        command_buffer,
-        p_copy_buffer_to_image_info,
-    })
-}
+impl<'a> Command<'a> for CmdCopyBufferToImage2Args<'a> {
+    const TYPE: CommandType = CommandType::CMD_COPY_BUFFER_TO_IMAGE2;
+    returns!(());
 
-/// Encodes a request of `vkCmdCopyBufferToImage2`: header and arguments.
-pub fn encode_cmd_copy_buffer_to_image2(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdCopyBufferToImage2Args<'_>,
-) {
-    e.write_header(CommandType::CMD_COPY_BUFFER_TO_IMAGE2, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_optional(
-        Some(args.p_copy_buffer_to_image_info),
-        encode_copy_buffer_to_image_info2,
-    );
-}
-
-bare_reply!(
-    CmdCopyBufferToImage2Reply, CMD_COPY_BUFFER_TO_IMAGE2, "vkCmdCopyBufferToImage2", (),
-    encode_cmd_copy_buffer_to_image2_reply, decode_cmd_copy_buffer_to_image2_reply
-);
-
-impl CmdCopyBufferToImage2Args<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdCopyBufferToImage2Reply {
-        CmdCopyBufferToImage2Reply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            p_copy_buffer_to_image_info: d
+                .read_required(decode_copy_buffer_to_image_info2)?,
+        })
     }
 
-    /// Calls `vkCmdCopyBufferToImage2` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdCopyBufferToImage2) {
-        call!(function, self.command_buffer.raw, self.p_copy_buffer_to_image_info)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_optional(
+            Some(self.p_copy_buffer_to_image_info),
+            encode_copy_buffer_to_image_info2,
+        );
     }
 }
 
-impl_command!(
-    CmdCopyBufferToImage2Args<'a>, CMD_COPY_BUFFER_TO_IMAGE2, "vkCmdCopyBufferToImage2",
-    (), device_lost: false, owner: command_buffer, slot: cmd_copy_buffer_to_image2,
-    decode_cmd_copy_buffer_to_image2, encode_cmd_copy_buffer_to_image2,
-    encode_cmd_copy_buffer_to_image2_reply
-);
-
-pub use self::{
-    CmdCopyBufferToImage2Args as CmdCopyBufferToImage2KHRArgs,
-    CmdCopyBufferToImage2Reply as CmdCopyBufferToImage2KHRReply,
-    decode_cmd_copy_buffer_to_image2 as decode_cmd_copy_buffer_to_image2_khr,
-    encode_cmd_copy_buffer_to_image2 as encode_cmd_copy_buffer_to_image2_khr,
-    encode_cmd_copy_buffer_to_image2_reply as encode_cmd_copy_buffer_to_image2_khr_reply,
-    decode_cmd_copy_buffer_to_image2_reply as decode_cmd_copy_buffer_to_image2_khr_reply,
-};
+pub use self::CmdCopyBufferToImage2Args as CmdCopyBufferToImage2KHRArgs;
 
 /// Arguments of `vkCmdCopyImageToBuffer2` (command 210).
 pub struct CmdCopyImageToBuffer2Args<'a> {
@@ -1472,71 +834,29 @@ pub struct CmdCopyImageToBuffer2Args<'a> {
     pub p_copy_image_to_buffer_info: &'a vk::CopyImageToBufferInfo2<'a>,
 }
 
-/// Decodes the arguments of `vkCmdCopyImageToBuffer2`, which follow the header.
-pub fn decode_cmd_copy_image_to_buffer2<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdCopyImageToBuffer2Args<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let p_copy_image_to_buffer_info = d
-        .read_required(decode_copy_image_to_buffer_info2)?;
-    Ok(CmdCopyImageToBuffer2Args {
-        command_buffer,
-        p_copy_image_to_buffer_info,
-    })
-}
+impl<'a> Command<'a> for CmdCopyImageToBuffer2Args<'a> {
+    const TYPE: CommandType = CommandType::CMD_COPY_IMAGE_TO_BUFFER2;
+    returns!(());
 
-/// Encodes a request of `vkCmdCopyImageToBuffer2`: header and arguments.
-pub fn encode_cmd_copy_image_to_buffer2(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdCopyImageToBuffer2Args<'_>,
-) {
-    e.write_header(CommandType::CMD_COPY_IMAGE_TO_BUFFER2, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_optional(
-        Some(args.p_copy_image_to_buffer_info),
-        encode_copy_image_to_buffer_info2,
-    );
-}
-
-bare_reply!(
-    CmdCopyImageToBuffer2Reply, CMD_COPY_IMAGE_TO_BUFFER2, "vkCmdCopyImageToBuffer2", (),
-    encode_cmd_copy_image_to_buffer2_reply, decode_cmd_copy_image_to_buffer2_reply
-);
-
-impl CmdCopyImageToBuffer2Args<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdCopyImageToBuffer2Reply {
-        CmdCopyImageToBuffer2Reply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            p_copy_image_to_buffer_info: d
+                .read_required(decode_copy_image_to_buffer_info2)?,
+        })
     }
 
-    /// Calls `vkCmdCopyImageToBuffer2` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdCopyImageToBuffer2) {
-        call!(function, self.command_buffer.raw, self.p_copy_image_to_buffer_info)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_optional(
+            Some(self.p_copy_image_to_buffer_info),
+            encode_copy_image_to_buffer_info2,
+        );
     }
 }
 
-impl_command!(
-    CmdCopyImageToBuffer2Args<'a>, CMD_COPY_IMAGE_TO_BUFFER2, "vkCmdCopyImageToBuffer2",
-    (), device_lost: false, owner: command_buffer, slot: cmd_copy_image_to_buffer2,
-    decode_cmd_copy_image_to_buffer2, encode_cmd_copy_image_to_buffer2,
-    encode_cmd_copy_image_to_buffer2_reply
-);
-
-pub use self::{
-    CmdCopyImageToBuffer2Args as CmdCopyImageToBuffer2KHRArgs,
-    CmdCopyImageToBuffer2Reply as CmdCopyImageToBuffer2KHRReply,
-    decode_cmd_copy_image_to_buffer2 as decode_cmd_copy_image_to_buffer2_khr,
-    encode_cmd_copy_image_to_buffer2 as encode_cmd_copy_image_to_buffer2_khr,
-    encode_cmd_copy_image_to_buffer2_reply as encode_cmd_copy_image_to_buffer2_khr_reply,
-    decode_cmd_copy_image_to_buffer2_reply as decode_cmd_copy_image_to_buffer2_khr_reply,
-};
+pub use self::CmdCopyImageToBuffer2Args as CmdCopyImageToBuffer2KHRArgs;
 
 /// Arguments of `vkCmdBlitImage2` (command 211).
 pub struct CmdBlitImage2Args<'a> {
@@ -1546,64 +866,25 @@ pub struct CmdBlitImage2Args<'a> {
     pub p_blit_image_info: &'a vk::BlitImageInfo2<'a>,
 }
 
-/// Decodes the arguments of `vkCmdBlitImage2`, which follow the header.
-pub fn decode_cmd_blit_image2<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdBlitImage2Args<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let p_blit_image_info = d.read_required(decode_blit_image_info2)?;
-    Ok(CmdBlitImage2Args {
-        command_buffer,
-        p_blit_image_info,
-    })
-}
+impl<'a> Command<'a> for CmdBlitImage2Args<'a> {
+    const TYPE: CommandType = CommandType::CMD_BLIT_IMAGE2;
+    returns!(());
 
-/// Encodes a request of `vkCmdBlitImage2`: header and arguments.
-pub fn encode_cmd_blit_image2(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdBlitImage2Args<'_>,
-) {
-    e.write_header(CommandType::CMD_BLIT_IMAGE2, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_optional(Some(args.p_blit_image_info), encode_blit_image_info2);
-}
-
-bare_reply!(
-    CmdBlitImage2Reply, CMD_BLIT_IMAGE2, "vkCmdBlitImage2", (),
-    encode_cmd_blit_image2_reply, decode_cmd_blit_image2_reply
-);
-
-impl CmdBlitImage2Args<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdBlitImage2Reply {
-        CmdBlitImage2Reply { returned }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            p_blit_image_info: d.read_required(decode_blit_image_info2)?,
+        })
     }
 
-    /// Calls `vkCmdBlitImage2` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdBlitImage2) {
-        call!(function, self.command_buffer.raw, self.p_blit_image_info)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_optional(Some(self.p_blit_image_info), encode_blit_image_info2);
     }
 }
 
-impl_command!(
-    CmdBlitImage2Args<'a>, CMD_BLIT_IMAGE2, "vkCmdBlitImage2", (), device_lost: false,
-    owner: command_buffer, slot: cmd_blit_image2, decode_cmd_blit_image2,
-    encode_cmd_blit_image2, encode_cmd_blit_image2_reply
-);
-
-pub use self::{
-    CmdBlitImage2Args as CmdBlitImage2KHRArgs,
-    CmdBlitImage2Reply as CmdBlitImage2KHRReply,
-    decode_cmd_blit_image2 as decode_cmd_blit_image2_khr,
-    encode_cmd_blit_image2 as encode_cmd_blit_image2_khr,
-    encode_cmd_blit_image2_reply as encode_cmd_blit_image2_khr_reply,
-    decode_cmd_blit_image2_reply as decode_cmd_blit_image2_khr_reply,
-};
+pub use self::CmdBlitImage2Args as CmdBlitImage2KHRArgs;
 
 /// Arguments of `vkCmdResolveImage2` (command 212).
 pub struct CmdResolveImage2Args<'a> {
@@ -1613,65 +894,25 @@ pub struct CmdResolveImage2Args<'a> {
     pub p_resolve_image_info: &'a vk::ResolveImageInfo2<'a>,
 }
 
-/// Decodes the arguments of `vkCmdResolveImage2`, which follow the header.
-pub fn decode_cmd_resolve_image2<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdResolveImage2Args<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let p_resolve_image_info = d.read_required(decode_resolve_image_info2)?;
-    Ok(CmdResolveImage2Args {
-        command_buffer,
-        p_resolve_image_info,
-    })
-}
+impl<'a> Command<'a> for CmdResolveImage2Args<'a> {
+    const TYPE: CommandType = CommandType::CMD_RESOLVE_IMAGE2;
+    returns!(());
 
-/// Encodes a request of `vkCmdResolveImage2`: header and arguments.
-pub fn encode_cmd_resolve_image2(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdResolveImage2Args<'_>,
-) {
-    e.write_header(CommandType::CMD_RESOLVE_IMAGE2, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_optional(Some(args.p_resolve_image_info), encode_resolve_image_info2);
-}
-
-bare_reply!(
-    CmdResolveImage2Reply, CMD_RESOLVE_IMAGE2, "vkCmdResolveImage2", (),
-    encode_cmd_resolve_image2_reply, decode_cmd_resolve_image2_reply
-);
-
-impl CmdResolveImage2Args<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdResolveImage2Reply {
-        CmdResolveImage2Reply { returned }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            p_resolve_image_info: d.read_required(decode_resolve_image_info2)?,
+        })
     }
 
-    /// Calls `vkCmdResolveImage2` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCmdResolveImage2) {
-        call!(function, self.command_buffer.raw, self.p_resolve_image_info)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_optional(Some(self.p_resolve_image_info), encode_resolve_image_info2);
     }
 }
 
-impl_command!(
-    CmdResolveImage2Args<'a>, CMD_RESOLVE_IMAGE2, "vkCmdResolveImage2", (),
-    device_lost: false, owner: command_buffer, slot: cmd_resolve_image2,
-    decode_cmd_resolve_image2, encode_cmd_resolve_image2,
-    encode_cmd_resolve_image2_reply
-);
-
-pub use self::{
-    CmdResolveImage2Args as CmdResolveImage2KHRArgs,
-    CmdResolveImage2Reply as CmdResolveImage2KHRReply,
-    decode_cmd_resolve_image2 as decode_cmd_resolve_image2_khr,
-    encode_cmd_resolve_image2 as encode_cmd_resolve_image2_khr,
-    encode_cmd_resolve_image2_reply as encode_cmd_resolve_image2_khr_reply,
-    decode_cmd_resolve_image2_reply as decode_cmd_resolve_image2_khr_reply,
-};
+pub use self::CmdResolveImage2Args as CmdResolveImage2KHRArgs;
 
 /// Arguments of `vkCmdBuildAccelerationStructuresKHR` (command 306).
 pub struct CmdBuildAccelerationStructuresKHRArgs<'a> {
@@ -1685,107 +926,69 @@ pub struct CmdBuildAccelerationStructuresKHRArgs<'a> {
     pub pp_build_range_infos: &'a [*const vk::AccelerationStructureBuildRangeInfoKHR],
 }
 
-/// Decodes the arguments of `vkCmdBuildAccelerationStructuresKHR`, which follow the header.
-pub fn decode_cmd_build_acceleration_structures_khr<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdBuildAccelerationStructuresKHRArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let info_count: u32 = d.read()?;
-    let p_infos: &'a [vk::AccelerationStructureBuildGeometryInfoKHR<'a>] = d
-        .read_items(
-            info_count.count(),
-            false,
-            72,
-            decode_acceleration_structure_build_geometry_info_khr,
-        )?;
-    let pp_build_range_infos = d
-        .read_rows(
-            info_count.count(),
-            false,
-            |d, nth| {
-                d
-                    .read_items(
-                        p_infos.get(nth).map_or(0, |info| info.geometry_count.count()),
-                        false,
-                        16,
-                        decode_acceleration_structure_build_range_info_khr,
+impl<'a> Command<'a> for CmdBuildAccelerationStructuresKHRArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_BUILD_ACCELERATION_STRUCTURES_KHR;
+    returns!(());
+
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let command_buffer = d.read_owner()?;
+        let info_count: u32 = d.read()?;
+        let p_infos: &'a [vk::AccelerationStructureBuildGeometryInfoKHR<'a>] = d
+            .read_items(
+                info_count.count(),
+                false,
+                minima::ACCELERATION_STRUCTURE_BUILD_GEOMETRY_INFO_KHR,
+                decode_acceleration_structure_build_geometry_info_khr,
+            )?;
+        let pp_build_range_infos = d
+            .read_rows(
+                info_count.count(),
+                false,
+                |d, nth| {
+                    d
+                        .read_items(
+                            p_infos
+                                .get(nth)
+                                .map_or(0, |info| info.geometry_count.count()),
+                            false,
+                            minima::ACCELERATION_STRUCTURE_BUILD_RANGE_INFO_KHR,
+                            decode_acceleration_structure_build_range_info_khr,
+                        )
+                        .map(|items| &*items)
+                },
+            )?;
+        Ok(Self {
+            command_buffer,
+            info_count,
+            p_infos,
+            pp_build_range_infos,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.info_count);
+        e.write_items(
+            self.p_infos,
+            encode_acceleration_structure_build_geometry_info_khr,
+        );
+        e.write_rows(
+            self.pp_build_range_infos,
+            |e, nth, items| {
+                e
+                    .write_items_at(
+                        items,
+                        self
+                            .p_infos
+                            .get(nth)
+                            .map_or(0, |info| info.geometry_count.count()),
+                        encode_acceleration_structure_build_range_info_khr,
                     )
-                    .map(|items| &*items)
             },
-        )?;
-    Ok(CmdBuildAccelerationStructuresKHRArgs {
-        command_buffer,
-        info_count,
-        p_infos,
-        pp_build_range_infos,
-    })
-}
-
-/// Encodes a request of `vkCmdBuildAccelerationStructuresKHR`: header and arguments.
-pub fn encode_cmd_build_acceleration_structures_khr(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdBuildAccelerationStructuresKHRArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_BUILD_ACCELERATION_STRUCTURES_KHR, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.info_count);
-    e.write_items(args.p_infos, encode_acceleration_structure_build_geometry_info_khr);
-    e.write_rows(
-        args.pp_build_range_infos,
-        |e, nth, items| {
-            e
-                .write_items_at(
-                    items,
-                    args.p_infos.get(nth).map_or(0, |info| info.geometry_count.count()),
-                    encode_acceleration_structure_build_range_info_khr,
-                )
-        },
-    );
-}
-
-bare_reply!(
-    CmdBuildAccelerationStructuresKHRReply, CMD_BUILD_ACCELERATION_STRUCTURES_KHR,
-    "vkCmdBuildAccelerationStructuresKHR", (),
-    encode_cmd_build_acceleration_structures_khr_reply,
-    decode_cmd_build_acceleration_structures_khr_reply
-);
-
-impl CmdBuildAccelerationStructuresKHRArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdBuildAccelerationStructuresKHRReply {
-        CmdBuildAccelerationStructuresKHRReply {
-            returned,
-        }
-    }
-
-    /// Calls `vkCmdBuildAccelerationStructuresKHR` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCmdBuildAccelerationStructuresKHR,
-    ) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.info_count,
-            as_ptr_or_null(self.p_infos),
-            as_ptr_or_null(self.pp_build_range_infos),
-        )
+        );
     }
 }
-
-impl_command!(
-    CmdBuildAccelerationStructuresKHRArgs<'a>, CMD_BUILD_ACCELERATION_STRUCTURES_KHR,
-    "vkCmdBuildAccelerationStructuresKHR", (), device_lost: false, owner: command_buffer,
-    slot: cmd_build_acceleration_structures_khr,
-    decode_cmd_build_acceleration_structures_khr,
-    encode_cmd_build_acceleration_structures_khr,
-    encode_cmd_build_acceleration_structures_khr_reply
-);
 
 /// Arguments of `vkCmdBuildAccelerationStructuresIndirectKHR` (command 307).
 pub struct CmdBuildAccelerationStructuresIndirectKHRArgs<'a> {
@@ -1803,114 +1006,72 @@ pub struct CmdBuildAccelerationStructuresIndirectKHRArgs<'a> {
     pub pp_max_primitive_counts: &'a [*const u32],
 }
 
-/// Decodes the arguments of `vkCmdBuildAccelerationStructuresIndirectKHR`, which follow the header.
-pub fn decode_cmd_build_acceleration_structures_indirect_khr<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdBuildAccelerationStructuresIndirectKHRArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let info_count: u32 = d.read()?;
-    let p_infos: &'a [vk::AccelerationStructureBuildGeometryInfoKHR<'a>] = d
-        .read_items(
-            info_count.count(),
-            false,
-            72,
-            decode_acceleration_structure_build_geometry_info_khr,
-        )?;
-    let p_indirect_device_addresses = d.read_scalars(info_count.count(), false)?;
-    let p_indirect_strides = d.read_scalars(info_count.count(), false)?;
-    let pp_max_primitive_counts = d
-        .read_rows(
-            info_count.count(),
-            false,
-            |d, nth| {
-                d
-                    .read_scalars(
-                        p_infos.get(nth).map_or(0, |info| info.geometry_count.count()),
-                        false,
+impl<'a> Command<'a> for CmdBuildAccelerationStructuresIndirectKHRArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_BUILD_ACCELERATION_STRUCTURES_INDIRECT_KHR;
+    returns!(());
+
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let command_buffer = d.read_owner()?;
+        let info_count: u32 = d.read()?;
+        let p_infos: &'a [vk::AccelerationStructureBuildGeometryInfoKHR<'a>] = d
+            .read_items(
+                info_count.count(),
+                false,
+                minima::ACCELERATION_STRUCTURE_BUILD_GEOMETRY_INFO_KHR,
+                decode_acceleration_structure_build_geometry_info_khr,
+            )?;
+        let p_indirect_device_addresses = d.read_scalars(info_count.count(), false)?;
+        let p_indirect_strides = d.read_scalars(info_count.count(), false)?;
+        let pp_max_primitive_counts = d
+            .read_rows(
+                info_count.count(),
+                false,
+                |d, nth| {
+                    d
+                        .read_scalars(
+                            p_infos
+                                .get(nth)
+                                .map_or(0, |info| info.geometry_count.count()),
+                            false,
+                        )
+                        .map(|items| &*items)
+                },
+            )?;
+        Ok(Self {
+            command_buffer,
+            info_count,
+            p_infos,
+            p_indirect_device_addresses,
+            p_indirect_strides,
+            pp_max_primitive_counts,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.info_count);
+        e.write_items(
+            self.p_infos,
+            encode_acceleration_structure_build_geometry_info_khr,
+        );
+        e.write_scalars(self.p_indirect_device_addresses);
+        e.write_scalars(self.p_indirect_strides);
+        e.write_rows(
+            self.pp_max_primitive_counts,
+            |e, nth, items| {
+                e
+                    .write_scalars_at(
+                        items,
+                        self
+                            .p_infos
+                            .get(nth)
+                            .map_or(0, |info| info.geometry_count.count()),
                     )
-                    .map(|items| &*items)
             },
-        )?;
-    Ok(CmdBuildAccelerationStructuresIndirectKHRArgs {
-        command_buffer,
-        info_count,
-        p_infos,
-        p_indirect_device_addresses,
-        p_indirect_strides,
-        pp_max_primitive_counts,
-    })
-}
-
-/// Encodes a request of `vkCmdBuildAccelerationStructuresIndirectKHR`: header and arguments.
-pub fn encode_cmd_build_acceleration_structures_indirect_khr(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdBuildAccelerationStructuresIndirectKHRArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_BUILD_ACCELERATION_STRUCTURES_INDIRECT_KHR, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.info_count);
-    e.write_items(args.p_infos, encode_acceleration_structure_build_geometry_info_khr);
-    e.write_scalars(args.p_indirect_device_addresses);
-    e.write_scalars(args.p_indirect_strides);
-    e.write_rows(
-        args.pp_max_primitive_counts,
-        |e, nth, items| {
-            e
-                .write_scalars_at(
-                    items,
-                    args.p_infos.get(nth).map_or(0, |info| info.geometry_count.count()),
-                )
-        },
-    );
-}
-
-bare_reply!(
-    CmdBuildAccelerationStructuresIndirectKHRReply,
-    CMD_BUILD_ACCELERATION_STRUCTURES_INDIRECT_KHR,
-    "vkCmdBuildAccelerationStructuresIndirectKHR", (),
-    encode_cmd_build_acceleration_structures_indirect_khr_reply,
-    decode_cmd_build_acceleration_structures_indirect_khr_reply
-);
-
-impl CmdBuildAccelerationStructuresIndirectKHRArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdBuildAccelerationStructuresIndirectKHRReply {
-        CmdBuildAccelerationStructuresIndirectKHRReply {
-            returned,
-        }
-    }
-
-    /// Calls `vkCmdBuildAccelerationStructuresIndirectKHR` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCmdBuildAccelerationStructuresIndirectKHR,
-    ) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.info_count,
-            as_ptr_or_null(self.p_infos),
-            as_ptr_or_null(self.p_indirect_device_addresses),
-            as_ptr_or_null(self.p_indirect_strides),
-            as_ptr_or_null(self.pp_max_primitive_counts),
-        )
+        );
     }
 }
-
-impl_command!(
-    CmdBuildAccelerationStructuresIndirectKHRArgs<'a>,
-    CMD_BUILD_ACCELERATION_STRUCTURES_INDIRECT_KHR,
-    "vkCmdBuildAccelerationStructuresIndirectKHR", (), device_lost: false,
-    owner: command_buffer, slot: cmd_build_acceleration_structures_indirect_khr,
-    decode_cmd_build_acceleration_structures_indirect_khr,
-    encode_cmd_build_acceleration_structures_indirect_khr,
-    encode_cmd_build_acceleration_structures_indirect_khr_reply
-);
 
 /// Arguments of `vkCmdCopyAccelerationStructureKHR` (command 313).
 pub struct CmdCopyAccelerationStructureKHRArgs<'a> {
@@ -1920,65 +1081,23 @@ pub struct CmdCopyAccelerationStructureKHRArgs<'a> {
     pub p_info: &'a vk::CopyAccelerationStructureInfoKHR<'a>,
 }
 
-/// Decodes the arguments of `vkCmdCopyAccelerationStructureKHR`, which follow the header.
-pub fn decode_cmd_copy_acceleration_structure_khr<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdCopyAccelerationStructureKHRArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let p_info = d.read_required(decode_copy_acceleration_structure_info_khr)?;
-    Ok(CmdCopyAccelerationStructureKHRArgs {
-        command_buffer,
-        p_info,
-    })
-}
+impl<'a> Command<'a> for CmdCopyAccelerationStructureKHRArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_COPY_ACCELERATION_STRUCTURE_KHR;
+    returns!(());
 
-/// Encodes a request of `vkCmdCopyAccelerationStructureKHR`: header and arguments.
-pub fn encode_cmd_copy_acceleration_structure_khr(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdCopyAccelerationStructureKHRArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_COPY_ACCELERATION_STRUCTURE_KHR, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_optional(Some(args.p_info), encode_copy_acceleration_structure_info_khr);
-}
-
-bare_reply!(
-    CmdCopyAccelerationStructureKHRReply, CMD_COPY_ACCELERATION_STRUCTURE_KHR,
-    "vkCmdCopyAccelerationStructureKHR", (),
-    encode_cmd_copy_acceleration_structure_khr_reply,
-    decode_cmd_copy_acceleration_structure_khr_reply
-);
-
-impl CmdCopyAccelerationStructureKHRArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdCopyAccelerationStructureKHRReply {
-        CmdCopyAccelerationStructureKHRReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            p_info: d.read_required(decode_copy_acceleration_structure_info_khr)?,
+        })
     }
 
-    /// Calls `vkCmdCopyAccelerationStructureKHR` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCmdCopyAccelerationStructureKHR,
-    ) {
-        call!(function, self.command_buffer.raw, self.p_info)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_optional(Some(self.p_info), encode_copy_acceleration_structure_info_khr);
     }
 }
-
-impl_command!(
-    CmdCopyAccelerationStructureKHRArgs<'a>, CMD_COPY_ACCELERATION_STRUCTURE_KHR,
-    "vkCmdCopyAccelerationStructureKHR", (), device_lost: false, owner: command_buffer,
-    slot: cmd_copy_acceleration_structure_khr,
-    decode_cmd_copy_acceleration_structure_khr,
-    encode_cmd_copy_acceleration_structure_khr,
-    encode_cmd_copy_acceleration_structure_khr_reply
-);
 
 /// Arguments of `vkCmdCopyAccelerationStructureToMemoryKHR` (command 314).
 pub struct CmdCopyAccelerationStructureToMemoryKHRArgs<'a> {
@@ -1988,70 +1107,27 @@ pub struct CmdCopyAccelerationStructureToMemoryKHRArgs<'a> {
     pub p_info: &'a vk::CopyAccelerationStructureToMemoryInfoKHR<'a>,
 }
 
-/// Decodes the arguments of `vkCmdCopyAccelerationStructureToMemoryKHR`, which follow the header.
-pub fn decode_cmd_copy_acceleration_structure_to_memory_khr<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdCopyAccelerationStructureToMemoryKHRArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let p_info = d.read_required(decode_copy_acceleration_structure_to_memory_info_khr)?;
-    Ok(CmdCopyAccelerationStructureToMemoryKHRArgs {
-        command_buffer,
-        p_info,
-    })
-}
+impl<'a> Command<'a> for CmdCopyAccelerationStructureToMemoryKHRArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_COPY_ACCELERATION_STRUCTURE_TO_MEMORY_KHR;
+    returns!(());
 
-/// Encodes a request of `vkCmdCopyAccelerationStructureToMemoryKHR`: header and arguments.
-pub fn encode_cmd_copy_acceleration_structure_to_memory_khr(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdCopyAccelerationStructureToMemoryKHRArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_COPY_ACCELERATION_STRUCTURE_TO_MEMORY_KHR, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_optional(
-        Some(args.p_info),
-        encode_copy_acceleration_structure_to_memory_info_khr,
-    );
-}
-
-bare_reply!(
-    CmdCopyAccelerationStructureToMemoryKHRReply,
-    CMD_COPY_ACCELERATION_STRUCTURE_TO_MEMORY_KHR,
-    "vkCmdCopyAccelerationStructureToMemoryKHR", (),
-    encode_cmd_copy_acceleration_structure_to_memory_khr_reply,
-    decode_cmd_copy_acceleration_structure_to_memory_khr_reply
-);
-
-impl CmdCopyAccelerationStructureToMemoryKHRArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdCopyAccelerationStructureToMemoryKHRReply {
-        CmdCopyAccelerationStructureToMemoryKHRReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            p_info: d
+                .read_required(decode_copy_acceleration_structure_to_memory_info_khr)?,
+        })
     }
 
-    /// Calls `vkCmdCopyAccelerationStructureToMemoryKHR` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCmdCopyAccelerationStructureToMemoryKHR,
-    ) {
-        call!(function, self.command_buffer.raw, self.p_info)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_optional(
+            Some(self.p_info),
+            encode_copy_acceleration_structure_to_memory_info_khr,
+        );
     }
 }
-
-impl_command!(
-    CmdCopyAccelerationStructureToMemoryKHRArgs<'a>,
-    CMD_COPY_ACCELERATION_STRUCTURE_TO_MEMORY_KHR,
-    "vkCmdCopyAccelerationStructureToMemoryKHR", (), device_lost: false,
-    owner: command_buffer, slot: cmd_copy_acceleration_structure_to_memory_khr,
-    decode_cmd_copy_acceleration_structure_to_memory_khr,
-    encode_cmd_copy_acceleration_structure_to_memory_khr,
-    encode_cmd_copy_acceleration_structure_to_memory_khr_reply
-);
 
 /// Arguments of `vkCmdCopyMemoryToAccelerationStructureKHR` (command 315).
 pub struct CmdCopyMemoryToAccelerationStructureKHRArgs<'a> {
@@ -2061,70 +1137,27 @@ pub struct CmdCopyMemoryToAccelerationStructureKHRArgs<'a> {
     pub p_info: &'a vk::CopyMemoryToAccelerationStructureInfoKHR<'a>,
 }
 
-/// Decodes the arguments of `vkCmdCopyMemoryToAccelerationStructureKHR`, which follow the header.
-pub fn decode_cmd_copy_memory_to_acceleration_structure_khr<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdCopyMemoryToAccelerationStructureKHRArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let p_info = d.read_required(decode_copy_memory_to_acceleration_structure_info_khr)?;
-    Ok(CmdCopyMemoryToAccelerationStructureKHRArgs {
-        command_buffer,
-        p_info,
-    })
-}
+impl<'a> Command<'a> for CmdCopyMemoryToAccelerationStructureKHRArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_COPY_MEMORY_TO_ACCELERATION_STRUCTURE_KHR;
+    returns!(());
 
-/// Encodes a request of `vkCmdCopyMemoryToAccelerationStructureKHR`: header and arguments.
-pub fn encode_cmd_copy_memory_to_acceleration_structure_khr(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdCopyMemoryToAccelerationStructureKHRArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_COPY_MEMORY_TO_ACCELERATION_STRUCTURE_KHR, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write_optional(
-        Some(args.p_info),
-        encode_copy_memory_to_acceleration_structure_info_khr,
-    );
-}
-
-bare_reply!(
-    CmdCopyMemoryToAccelerationStructureKHRReply,
-    CMD_COPY_MEMORY_TO_ACCELERATION_STRUCTURE_KHR,
-    "vkCmdCopyMemoryToAccelerationStructureKHR", (),
-    encode_cmd_copy_memory_to_acceleration_structure_khr_reply,
-    decode_cmd_copy_memory_to_acceleration_structure_khr_reply
-);
-
-impl CmdCopyMemoryToAccelerationStructureKHRArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CmdCopyMemoryToAccelerationStructureKHRReply {
-        CmdCopyMemoryToAccelerationStructureKHRReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command_buffer: d.read_owner()?,
+            p_info: d
+                .read_required(decode_copy_memory_to_acceleration_structure_info_khr)?,
+        })
     }
 
-    /// Calls `vkCmdCopyMemoryToAccelerationStructureKHR` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCmdCopyMemoryToAccelerationStructureKHR,
-    ) {
-        call!(function, self.command_buffer.raw, self.p_info)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write_optional(
+            Some(self.p_info),
+            encode_copy_memory_to_acceleration_structure_info_khr,
+        );
     }
 }
-
-impl_command!(
-    CmdCopyMemoryToAccelerationStructureKHRArgs<'a>,
-    CMD_COPY_MEMORY_TO_ACCELERATION_STRUCTURE_KHR,
-    "vkCmdCopyMemoryToAccelerationStructureKHR", (), device_lost: false,
-    owner: command_buffer, slot: cmd_copy_memory_to_acceleration_structure_khr,
-    decode_cmd_copy_memory_to_acceleration_structure_khr,
-    encode_cmd_copy_memory_to_acceleration_structure_khr,
-    encode_cmd_copy_memory_to_acceleration_structure_khr_reply
-);
 
 /// Arguments of `vkCmdWriteAccelerationStructuresPropertiesKHR` (command 317).
 pub struct CmdWriteAccelerationStructuresPropertiesKHRArgs<'a> {
@@ -2142,88 +1175,35 @@ pub struct CmdWriteAccelerationStructuresPropertiesKHRArgs<'a> {
     pub first_query: u32,
 }
 
-/// Decodes the arguments of `vkCmdWriteAccelerationStructuresPropertiesKHR`, which follow the header.
-pub fn decode_cmd_write_acceleration_structures_properties_khr<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CmdWriteAccelerationStructuresPropertiesKHRArgs<'a>, DecodeError> {
-    let command_buffer = d.read_owner()?;
-    let acceleration_structure_count: u32 = d.read()?;
-    let p_acceleration_structures = d
-        .read_handle_params(acceleration_structure_count.count(), false)?;
-    let query_type = d.read()?;
-    let query_pool = d.read_handle_param()?;
-    let first_query = d.read()?;
-    Ok(CmdWriteAccelerationStructuresPropertiesKHRArgs {
-        command_buffer,
-        acceleration_structure_count,
-        p_acceleration_structures,
-        query_type,
-        query_pool,
-        first_query,
-    })
-}
+impl<'a> Command<'a> for CmdWriteAccelerationStructuresPropertiesKHRArgs<'a> {
+    const TYPE: CommandType = CommandType::CMD_WRITE_ACCELERATION_STRUCTURES_PROPERTIES_KHR;
+    returns!(());
 
-/// Encodes a request of `vkCmdWriteAccelerationStructuresPropertiesKHR`: header and arguments.
-pub fn encode_cmd_write_acceleration_structures_properties_khr(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CmdWriteAccelerationStructuresPropertiesKHRArgs<'_>,
-) {
-    e.write_header(CommandType::CMD_WRITE_ACCELERATION_STRUCTURES_PROPERTIES_KHR, flags);
-    e.write_handle_param(&args.command_buffer);
-    e.write(args.acceleration_structure_count);
-    e.write_handle_params(&args.p_acceleration_structures);
-    e.write(args.query_type);
-    e.write_handle_param(&args.query_pool);
-    e.write(args.first_query);
-}
-
-bare_reply!(
-    CmdWriteAccelerationStructuresPropertiesKHRReply,
-    CMD_WRITE_ACCELERATION_STRUCTURES_PROPERTIES_KHR,
-    "vkCmdWriteAccelerationStructuresPropertiesKHR", (),
-    encode_cmd_write_acceleration_structures_properties_khr_reply,
-    decode_cmd_write_acceleration_structures_properties_khr_reply
-);
-
-impl CmdWriteAccelerationStructuresPropertiesKHRArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(
-        &self,
-        returned: (),
-    ) -> CmdWriteAccelerationStructuresPropertiesKHRReply {
-        CmdWriteAccelerationStructuresPropertiesKHRReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let command_buffer = d.read_owner()?;
+        let acceleration_structure_count: u32 = d.read()?;
+        let p_acceleration_structures = d
+            .read_handle_params(acceleration_structure_count.count(), false)?;
+        let query_type = d.read()?;
+        let query_pool = d.read_handle_param()?;
+        let first_query = d.read()?;
+        Ok(Self {
+            command_buffer,
+            acceleration_structure_count,
+            p_acceleration_structures,
+            query_type,
+            query_pool,
+            first_query,
+        })
     }
 
-    /// Calls `vkCmdWriteAccelerationStructuresPropertiesKHR` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCmdWriteAccelerationStructuresPropertiesKHR,
-    ) {
-        call!(
-            function,
-            self.command_buffer.raw,
-            self.acceleration_structure_count,
-            as_ptr_or_null(self.p_acceleration_structures.raws),
-            self.query_type,
-            self.query_pool.raw,
-            self.first_query,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.command_buffer);
+        e.write(self.acceleration_structure_count);
+        e.write_handle_params(&self.p_acceleration_structures);
+        e.write(self.query_type);
+        e.write_handle_param(&self.query_pool);
+        e.write(self.first_query);
     }
 }
-
-impl_command!(
-    CmdWriteAccelerationStructuresPropertiesKHRArgs<'a>,
-    CMD_WRITE_ACCELERATION_STRUCTURES_PROPERTIES_KHR,
-    "vkCmdWriteAccelerationStructuresPropertiesKHR", (), device_lost: false,
-    owner: command_buffer, slot: cmd_write_acceleration_structures_properties_khr,
-    decode_cmd_write_acceleration_structures_properties_khr,
-    encode_cmd_write_acceleration_structures_properties_khr,
-    encode_cmd_write_acceleration_structures_properties_khr_reply
-);

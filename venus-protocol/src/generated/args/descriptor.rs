@@ -3,8 +3,6 @@
 
 //! Commands of family `descriptor`.
 
-use core::ptr;
-
 use crate::generated::decode::{
     decode_copy_descriptor_set, decode_descriptor_pool_create_info,
     decode_descriptor_set_allocate_info, decode_descriptor_set_layout_create_info,
@@ -17,10 +15,11 @@ use crate::generated::encode::{
     encode_descriptor_set_layout_support, encode_descriptor_set_layout_support_partial,
     encode_descriptor_update_template_create_info, encode_write_descriptor_set,
 };
+use crate::generated::minima;
 use crate::vk;
 use crate::wire::{
-    CommandType, Count, DecodeError, Decoder, Encoder, Handle, Handles, NewHandles,
-    as_mut_ptr_or_null, as_ptr_or_null, bare_reply, call, impl_command,
+    Command, CommandType, Count, DecodeError, Decoder, Encoder, Handle, Handles,
+    NewHandles, Reply, returns,
 };
 
 /// Arguments of `vkCreateDescriptorSetLayout` (command 72).
@@ -33,32 +32,40 @@ pub struct CreateDescriptorSetLayoutArgs<'a> {
     pub p_set_layout: NewHandles<'a, vk::DescriptorSetLayout>,
 }
 
-/// Decodes the arguments of `vkCreateDescriptorSetLayout`, which follow the header.
-pub fn decode_create_descriptor_set_layout<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CreateDescriptorSetLayoutArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_create_info = d.read_required(decode_descriptor_set_layout_create_info)?;
-    d.read_null()?;
-    let p_set_layout = d.read_new_handle(false)?;
-    Ok(CreateDescriptorSetLayoutArgs {
-        device,
-        p_create_info,
-        p_set_layout,
-    })
-}
+impl<'a> Command<'a> for CreateDescriptorSetLayoutArgs<'a> {
+    const TYPE: CommandType = CommandType::CREATE_DESCRIPTOR_SET_LAYOUT;
+    type Return = vk::Result;
+    type Reply<'r> = CreateDescriptorSetLayoutReply where Self: 'r;
 
-/// Encodes a request of `vkCreateDescriptorSetLayout`: header and arguments.
-pub fn encode_create_descriptor_set_layout(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CreateDescriptorSetLayoutArgs<'_>,
-) {
-    e.write_header(CommandType::CREATE_DESCRIPTOR_SET_LAYOUT, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(Some(args.p_create_info), encode_descriptor_set_layout_create_info);
-    e.write_null();
-    e.write_new_handle(&args.p_set_layout);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let p_create_info = d.read_required(decode_descriptor_set_layout_create_info)?;
+        d.read_null()?;
+        let p_set_layout = d.read_new_handle(false)?;
+        Ok(Self {
+            device,
+            p_create_info,
+            p_set_layout,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(
+            Some(self.p_create_info),
+            encode_descriptor_set_layout_create_info,
+        );
+        e.write_null();
+        e.write_new_handle(&self.p_set_layout);
+    }
+
+    fn reply(&self, returned: vk::Result) -> CreateDescriptorSetLayoutReply {
+        CreateDescriptorSetLayoutReply {
+            returned,
+            p_set_layout: self.p_set_layout.ids.first().copied(),
+        }
+    }
 }
 
 /// Reply to `vkCreateDescriptorSetLayout`.
@@ -69,63 +76,19 @@ pub struct CreateDescriptorSetLayoutReply {
     pub p_set_layout: Option<u64>,
 }
 
-/// Encodes a reply to `vkCreateDescriptorSetLayout`.
-pub fn encode_create_descriptor_set_layout_reply(
-    e: &mut Encoder,
-    reply: &CreateDescriptorSetLayoutReply,
-) {
-    e.write(CommandType::CREATE_DESCRIPTOR_SET_LAYOUT.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_set_layout.as_ref(), |e, id| e.write(*id));
-}
-
-/// Decodes a reply to `vkCreateDescriptorSetLayout`.
-pub fn decode_create_descriptor_set_layout_reply(
-    d: &mut Decoder<'_>,
-) -> Result<CreateDescriptorSetLayoutReply, DecodeError> {
-    d.read_reply_header(CommandType::CREATE_DESCRIPTOR_SET_LAYOUT)?;
-    let returned = d.read()?;
-    let p_set_layout = d.read_optional(Decoder::read)?.map(|id| *id);
-    Ok(CreateDescriptorSetLayoutReply {
-        returned,
-        p_set_layout,
-    })
-}
-
-impl CreateDescriptorSetLayoutArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> CreateDescriptorSetLayoutReply {
-        CreateDescriptorSetLayoutReply {
-            returned,
-            p_set_layout: self.p_set_layout.ids.first().copied(),
-        }
+impl Reply<'_> for CreateDescriptorSetLayoutReply {
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_set_layout: d.read_optional(Decoder::read)?.map(|id| *id),
+        })
     }
 
-    /// Calls `vkCreateDescriptorSetLayout` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCreateDescriptorSetLayout,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.p_create_info,
-            ptr::null(),
-            as_mut_ptr_or_null(self.p_set_layout.raws),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(self.p_set_layout.as_ref(), |e, id| e.write(*id));
     }
 }
-
-impl_command!(
-    CreateDescriptorSetLayoutArgs<'a>, CREATE_DESCRIPTOR_SET_LAYOUT,
-    "vkCreateDescriptorSetLayout", vk::Result, device_lost: false, owner: device,
-    slot: create_descriptor_set_layout, decode_create_descriptor_set_layout,
-    encode_create_descriptor_set_layout, encode_create_descriptor_set_layout_reply
-);
 
 /// Arguments of `vkDestroyDescriptorSetLayout` (command 73).
 pub struct DestroyDescriptorSetLayoutArgs {
@@ -135,61 +98,27 @@ pub struct DestroyDescriptorSetLayoutArgs {
     pub descriptor_set_layout: Handle<vk::DescriptorSetLayout>,
 }
 
-/// Decodes the arguments of `vkDestroyDescriptorSetLayout`, which follow the header.
-pub fn decode_destroy_descriptor_set_layout(
-    d: &mut Decoder<'_>,
-) -> Result<DestroyDescriptorSetLayoutArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let descriptor_set_layout = d.read_handle_param()?;
-    d.read_null()?;
-    Ok(DestroyDescriptorSetLayoutArgs {
-        device,
-        descriptor_set_layout,
-    })
-}
+impl Command<'_> for DestroyDescriptorSetLayoutArgs {
+    const TYPE: CommandType = CommandType::DESTROY_DESCRIPTOR_SET_LAYOUT;
+    returns!(());
 
-/// Encodes a request of `vkDestroyDescriptorSetLayout`: header and arguments.
-pub fn encode_destroy_descriptor_set_layout(
-    e: &mut Encoder,
-    flags: u32,
-    args: &DestroyDescriptorSetLayoutArgs,
-) {
-    e.write_header(CommandType::DESTROY_DESCRIPTOR_SET_LAYOUT, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.descriptor_set_layout);
-    e.write_null();
-}
-
-bare_reply!(
-    DestroyDescriptorSetLayoutReply, DESTROY_DESCRIPTOR_SET_LAYOUT,
-    "vkDestroyDescriptorSetLayout", (), encode_destroy_descriptor_set_layout_reply,
-    decode_destroy_descriptor_set_layout_reply
-);
-
-impl DestroyDescriptorSetLayoutArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> DestroyDescriptorSetLayoutReply {
-        DestroyDescriptorSetLayoutReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let descriptor_set_layout = d.read_handle_param()?;
+        d.read_null()?;
+        Ok(Self {
+            device,
+            descriptor_set_layout,
+        })
     }
 
-    /// Calls `vkDestroyDescriptorSetLayout` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyDescriptorSetLayout) {
-        call!(function, self.device.raw, self.descriptor_set_layout.raw, ptr::null())
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.descriptor_set_layout);
+        e.write_null();
     }
 }
-
-impl_command!(
-    DestroyDescriptorSetLayoutArgs, DESTROY_DESCRIPTOR_SET_LAYOUT,
-    "vkDestroyDescriptorSetLayout", (), device_lost: false, owner: device,
-    slot: destroy_descriptor_set_layout, decode_destroy_descriptor_set_layout,
-    encode_destroy_descriptor_set_layout, encode_destroy_descriptor_set_layout_reply
-);
 
 /// Arguments of `vkCreateDescriptorPool` (command 74).
 pub struct CreateDescriptorPoolArgs<'a> {
@@ -201,32 +130,37 @@ pub struct CreateDescriptorPoolArgs<'a> {
     pub p_descriptor_pool: NewHandles<'a, vk::DescriptorPool>,
 }
 
-/// Decodes the arguments of `vkCreateDescriptorPool`, which follow the header.
-pub fn decode_create_descriptor_pool<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CreateDescriptorPoolArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_create_info = d.read_required(decode_descriptor_pool_create_info)?;
-    d.read_null()?;
-    let p_descriptor_pool = d.read_new_handle(false)?;
-    Ok(CreateDescriptorPoolArgs {
-        device,
-        p_create_info,
-        p_descriptor_pool,
-    })
-}
+impl<'a> Command<'a> for CreateDescriptorPoolArgs<'a> {
+    const TYPE: CommandType = CommandType::CREATE_DESCRIPTOR_POOL;
+    type Return = vk::Result;
+    type Reply<'r> = CreateDescriptorPoolReply where Self: 'r;
 
-/// Encodes a request of `vkCreateDescriptorPool`: header and arguments.
-pub fn encode_create_descriptor_pool(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CreateDescriptorPoolArgs<'_>,
-) {
-    e.write_header(CommandType::CREATE_DESCRIPTOR_POOL, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(Some(args.p_create_info), encode_descriptor_pool_create_info);
-    e.write_null();
-    e.write_new_handle(&args.p_descriptor_pool);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let p_create_info = d.read_required(decode_descriptor_pool_create_info)?;
+        d.read_null()?;
+        let p_descriptor_pool = d.read_new_handle(false)?;
+        Ok(Self {
+            device,
+            p_create_info,
+            p_descriptor_pool,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(Some(self.p_create_info), encode_descriptor_pool_create_info);
+        e.write_null();
+        e.write_new_handle(&self.p_descriptor_pool);
+    }
+
+    fn reply(&self, returned: vk::Result) -> CreateDescriptorPoolReply {
+        CreateDescriptorPoolReply {
+            returned,
+            p_descriptor_pool: self.p_descriptor_pool.ids.first().copied(),
+        }
+    }
 }
 
 /// Reply to `vkCreateDescriptorPool`.
@@ -237,63 +171,19 @@ pub struct CreateDescriptorPoolReply {
     pub p_descriptor_pool: Option<u64>,
 }
 
-/// Encodes a reply to `vkCreateDescriptorPool`.
-pub fn encode_create_descriptor_pool_reply(
-    e: &mut Encoder,
-    reply: &CreateDescriptorPoolReply,
-) {
-    e.write(CommandType::CREATE_DESCRIPTOR_POOL.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_descriptor_pool.as_ref(), |e, id| e.write(*id));
-}
-
-/// Decodes a reply to `vkCreateDescriptorPool`.
-pub fn decode_create_descriptor_pool_reply(
-    d: &mut Decoder<'_>,
-) -> Result<CreateDescriptorPoolReply, DecodeError> {
-    d.read_reply_header(CommandType::CREATE_DESCRIPTOR_POOL)?;
-    let returned = d.read()?;
-    let p_descriptor_pool = d.read_optional(Decoder::read)?.map(|id| *id);
-    Ok(CreateDescriptorPoolReply {
-        returned,
-        p_descriptor_pool,
-    })
-}
-
-impl CreateDescriptorPoolArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> CreateDescriptorPoolReply {
-        CreateDescriptorPoolReply {
-            returned,
-            p_descriptor_pool: self.p_descriptor_pool.ids.first().copied(),
-        }
+impl Reply<'_> for CreateDescriptorPoolReply {
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_descriptor_pool: d.read_optional(Decoder::read)?.map(|id| *id),
+        })
     }
 
-    /// Calls `vkCreateDescriptorPool` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCreateDescriptorPool,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.p_create_info,
-            ptr::null(),
-            as_mut_ptr_or_null(self.p_descriptor_pool.raws),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(self.p_descriptor_pool.as_ref(), |e, id| e.write(*id));
     }
 }
-
-impl_command!(
-    CreateDescriptorPoolArgs<'a>, CREATE_DESCRIPTOR_POOL, "vkCreateDescriptorPool",
-    vk::Result, device_lost: false, owner: device, slot: create_descriptor_pool,
-    decode_create_descriptor_pool, encode_create_descriptor_pool,
-    encode_create_descriptor_pool_reply
-);
 
 /// Arguments of `vkDestroyDescriptorPool` (command 75).
 pub struct DestroyDescriptorPoolArgs {
@@ -303,60 +193,24 @@ pub struct DestroyDescriptorPoolArgs {
     pub descriptor_pool: Handle<vk::DescriptorPool>,
 }
 
-/// Decodes the arguments of `vkDestroyDescriptorPool`, which follow the header.
-pub fn decode_destroy_descriptor_pool(
-    d: &mut Decoder<'_>,
-) -> Result<DestroyDescriptorPoolArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let descriptor_pool = d.read_handle_param()?;
-    d.read_null()?;
-    Ok(DestroyDescriptorPoolArgs {
-        device,
-        descriptor_pool,
-    })
-}
+impl Command<'_> for DestroyDescriptorPoolArgs {
+    const TYPE: CommandType = CommandType::DESTROY_DESCRIPTOR_POOL;
+    returns!(());
 
-/// Encodes a request of `vkDestroyDescriptorPool`: header and arguments.
-pub fn encode_destroy_descriptor_pool(
-    e: &mut Encoder,
-    flags: u32,
-    args: &DestroyDescriptorPoolArgs,
-) {
-    e.write_header(CommandType::DESTROY_DESCRIPTOR_POOL, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.descriptor_pool);
-    e.write_null();
-}
-
-bare_reply!(
-    DestroyDescriptorPoolReply, DESTROY_DESCRIPTOR_POOL, "vkDestroyDescriptorPool", (),
-    encode_destroy_descriptor_pool_reply, decode_destroy_descriptor_pool_reply
-);
-
-impl DestroyDescriptorPoolArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> DestroyDescriptorPoolReply {
-        DestroyDescriptorPoolReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let descriptor_pool = d.read_handle_param()?;
+        d.read_null()?;
+        Ok(Self { device, descriptor_pool })
     }
 
-    /// Calls `vkDestroyDescriptorPool` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyDescriptorPool) {
-        call!(function, self.device.raw, self.descriptor_pool.raw, ptr::null())
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.descriptor_pool);
+        e.write_null();
     }
 }
-
-impl_command!(
-    DestroyDescriptorPoolArgs, DESTROY_DESCRIPTOR_POOL, "vkDestroyDescriptorPool", (),
-    device_lost: false, owner: device, slot: destroy_descriptor_pool,
-    decode_destroy_descriptor_pool, encode_destroy_descriptor_pool,
-    encode_destroy_descriptor_pool_reply
-);
 
 /// Arguments of `vkResetDescriptorPool` (command 76).
 pub struct ResetDescriptorPoolArgs {
@@ -368,64 +222,25 @@ pub struct ResetDescriptorPoolArgs {
     pub flags: vk::DescriptorPoolResetFlags,
 }
 
-/// Decodes the arguments of `vkResetDescriptorPool`, which follow the header.
-pub fn decode_reset_descriptor_pool(
-    d: &mut Decoder<'_>,
-) -> Result<ResetDescriptorPoolArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let descriptor_pool = d.read_handle_param()?;
-    let flags = d.read()?;
-    Ok(ResetDescriptorPoolArgs {
-        device,
-        descriptor_pool,
-        flags,
-    })
-}
+impl Command<'_> for ResetDescriptorPoolArgs {
+    const TYPE: CommandType = CommandType::RESET_DESCRIPTOR_POOL;
+    returns!(vk::Result);
 
-/// Encodes a request of `vkResetDescriptorPool`: header and arguments.
-pub fn encode_reset_descriptor_pool(
-    e: &mut Encoder,
-    flags: u32,
-    args: &ResetDescriptorPoolArgs,
-) {
-    e.write_header(CommandType::RESET_DESCRIPTOR_POOL, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.descriptor_pool);
-    e.write(args.flags);
-}
-
-bare_reply!(
-    ResetDescriptorPoolReply, RESET_DESCRIPTOR_POOL, "vkResetDescriptorPool", vk::Result,
-    encode_reset_descriptor_pool_reply, decode_reset_descriptor_pool_reply
-);
-
-impl ResetDescriptorPoolArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> ResetDescriptorPoolReply {
-        ResetDescriptorPoolReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            descriptor_pool: d.read_handle_param()?,
+            flags: d.read()?,
+        })
     }
 
-    /// Calls `vkResetDescriptorPool` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkResetDescriptorPool,
-    ) -> vk::Result {
-        call!(function, self.device.raw, self.descriptor_pool.raw, self.flags)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.descriptor_pool);
+        e.write(self.flags);
     }
 }
-
-impl_command!(
-    ResetDescriptorPoolArgs, RESET_DESCRIPTOR_POOL, "vkResetDescriptorPool", vk::Result,
-    device_lost: false, owner: device, slot: reset_descriptor_pool,
-    decode_reset_descriptor_pool, encode_reset_descriptor_pool,
-    encode_reset_descriptor_pool_reply
-);
 
 /// Arguments of `vkAllocateDescriptorSets` (command 77).
 pub struct AllocateDescriptorSetsArgs<'a> {
@@ -437,32 +252,40 @@ pub struct AllocateDescriptorSetsArgs<'a> {
     pub p_descriptor_sets: NewHandles<'a, vk::DescriptorSet>,
 }
 
-/// Decodes the arguments of `vkAllocateDescriptorSets`, which follow the header.
-pub fn decode_allocate_descriptor_sets<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<AllocateDescriptorSetsArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_allocate_info: &'a vk::DescriptorSetAllocateInfo<'a> = d
-        .read_required(decode_descriptor_set_allocate_info)?;
-    let p_descriptor_sets = d
-        .read_new_handles(p_allocate_info.descriptor_set_count.count(), false)?;
-    Ok(AllocateDescriptorSetsArgs {
-        device,
-        p_allocate_info,
-        p_descriptor_sets,
-    })
-}
+impl<'a> Command<'a> for AllocateDescriptorSetsArgs<'a> {
+    const TYPE: CommandType = CommandType::ALLOCATE_DESCRIPTOR_SETS;
+    type Return = vk::Result;
+    type Reply<'r> = AllocateDescriptorSetsReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkAllocateDescriptorSets`: header and arguments.
-pub fn encode_allocate_descriptor_sets(
-    e: &mut Encoder,
-    flags: u32,
-    args: &AllocateDescriptorSetsArgs<'_>,
-) {
-    e.write_header(CommandType::ALLOCATE_DESCRIPTOR_SETS, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(Some(args.p_allocate_info), encode_descriptor_set_allocate_info);
-    e.write_new_handles(&args.p_descriptor_sets);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let p_allocate_info: &'a vk::DescriptorSetAllocateInfo<'a> = d
+            .read_required(decode_descriptor_set_allocate_info)?;
+        let p_descriptor_sets = d
+            .read_new_handles(p_allocate_info.descriptor_set_count.count(), false)?;
+        Ok(Self {
+            device,
+            p_allocate_info,
+            p_descriptor_sets,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(
+            Some(self.p_allocate_info),
+            encode_descriptor_set_allocate_info,
+        );
+        e.write_new_handles(&self.p_descriptor_sets);
+    }
+
+    fn reply(&self, returned: vk::Result) -> AllocateDescriptorSetsReply<'_> {
+        AllocateDescriptorSetsReply {
+            returned,
+            p_descriptor_sets: &*self.p_descriptor_sets.ids,
+        }
+    }
 }
 
 /// Reply to `vkAllocateDescriptorSets`.
@@ -473,62 +296,19 @@ pub struct AllocateDescriptorSetsReply<'a> {
     pub p_descriptor_sets: &'a [u64],
 }
 
-/// Encodes a reply to `vkAllocateDescriptorSets`.
-pub fn encode_allocate_descriptor_sets_reply(
-    e: &mut Encoder,
-    reply: &AllocateDescriptorSetsReply<'_>,
-) {
-    e.write(CommandType::ALLOCATE_DESCRIPTOR_SETS.0);
-    e.write(reply.returned);
-    e.write_scalars(reply.p_descriptor_sets);
-}
-
-/// Decodes a reply to `vkAllocateDescriptorSets`.
-pub fn decode_allocate_descriptor_sets_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<AllocateDescriptorSetsReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::ALLOCATE_DESCRIPTOR_SETS)?;
-    let returned = d.read()?;
-    let p_descriptor_sets = d.read_scalars(d.peek_count(), true)?;
-    Ok(AllocateDescriptorSetsReply {
-        returned,
-        p_descriptor_sets,
-    })
-}
-
-impl AllocateDescriptorSetsArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> AllocateDescriptorSetsReply<'_> {
-        AllocateDescriptorSetsReply {
-            returned,
-            p_descriptor_sets: &*self.p_descriptor_sets.ids,
-        }
+impl<'a> Reply<'a> for AllocateDescriptorSetsReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_descriptor_sets: d.read_scalars(d.peek_count(), true)?,
+        })
     }
 
-    /// Calls `vkAllocateDescriptorSets` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkAllocateDescriptorSets,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.p_allocate_info,
-            as_mut_ptr_or_null(self.p_descriptor_sets.raws),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_scalars(self.p_descriptor_sets);
     }
 }
-
-impl_command!(
-    AllocateDescriptorSetsArgs<'a>, ALLOCATE_DESCRIPTOR_SETS, "vkAllocateDescriptorSets",
-    vk::Result, device_lost: false, owner: device, slot: allocate_descriptor_sets,
-    decode_allocate_descriptor_sets, encode_allocate_descriptor_sets,
-    encode_allocate_descriptor_sets_reply
-);
 
 /// Arguments of `vkFreeDescriptorSets` (command 78).
 pub struct FreeDescriptorSetsArgs<'a> {
@@ -542,73 +322,32 @@ pub struct FreeDescriptorSetsArgs<'a> {
     pub p_descriptor_sets: Handles<'a, vk::DescriptorSet>,
 }
 
-/// Decodes the arguments of `vkFreeDescriptorSets`, which follow the header.
-pub fn decode_free_descriptor_sets<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<FreeDescriptorSetsArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let descriptor_pool = d.read_handle_param()?;
-    let descriptor_set_count: u32 = d.read()?;
-    let p_descriptor_sets = d.read_handle_params(descriptor_set_count.count(), true)?;
-    Ok(FreeDescriptorSetsArgs {
-        device,
-        descriptor_pool,
-        descriptor_set_count,
-        p_descriptor_sets,
-    })
-}
+impl<'a> Command<'a> for FreeDescriptorSetsArgs<'a> {
+    const TYPE: CommandType = CommandType::FREE_DESCRIPTOR_SETS;
+    returns!(vk::Result);
 
-/// Encodes a request of `vkFreeDescriptorSets`: header and arguments.
-pub fn encode_free_descriptor_sets(
-    e: &mut Encoder,
-    flags: u32,
-    args: &FreeDescriptorSetsArgs<'_>,
-) {
-    e.write_header(CommandType::FREE_DESCRIPTOR_SETS, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.descriptor_pool);
-    e.write(args.descriptor_set_count);
-    e.write_handle_params(&args.p_descriptor_sets);
-}
-
-bare_reply!(
-    FreeDescriptorSetsReply, FREE_DESCRIPTOR_SETS, "vkFreeDescriptorSets", vk::Result,
-    encode_free_descriptor_sets_reply, decode_free_descriptor_sets_reply
-);
-
-impl FreeDescriptorSetsArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> FreeDescriptorSetsReply {
-        FreeDescriptorSetsReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let descriptor_pool = d.read_handle_param()?;
+        let descriptor_set_count: u32 = d.read()?;
+        let p_descriptor_sets = d
+            .read_handle_params(descriptor_set_count.count(), true)?;
+        Ok(Self {
+            device,
+            descriptor_pool,
+            descriptor_set_count,
+            p_descriptor_sets,
+        })
     }
 
-    /// Calls `vkFreeDescriptorSets` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkFreeDescriptorSets,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.descriptor_pool.raw,
-            self.descriptor_set_count,
-            as_ptr_or_null(self.p_descriptor_sets.raws),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.descriptor_pool);
+        e.write(self.descriptor_set_count);
+        e.write_handle_params(&self.p_descriptor_sets);
     }
 }
-
-impl_command!(
-    FreeDescriptorSetsArgs<'a>, FREE_DESCRIPTOR_SETS, "vkFreeDescriptorSets", vk::Result,
-    device_lost: false, owner: device, slot: free_descriptor_sets,
-    decode_free_descriptor_sets, encode_free_descriptor_sets,
-    encode_free_descriptor_sets_reply
-);
 
 /// Arguments of `vkUpdateDescriptorSets` (command 79).
 pub struct UpdateDescriptorSetsArgs<'a> {
@@ -624,86 +363,46 @@ pub struct UpdateDescriptorSetsArgs<'a> {
     pub p_descriptor_copies: &'a [vk::CopyDescriptorSet<'a>],
 }
 
-/// Decodes the arguments of `vkUpdateDescriptorSets`, which follow the header.
-pub fn decode_update_descriptor_sets<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<UpdateDescriptorSetsArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let descriptor_write_count: u32 = d.read()?;
-    let p_descriptor_writes = d
-        .read_items(
-            descriptor_write_count.count(),
-            false,
-            60,
-            decode_write_descriptor_set,
-        )?;
-    let descriptor_copy_count: u32 = d.read()?;
-    let p_descriptor_copies = d
-        .read_items(
-            descriptor_copy_count.count(),
-            false,
-            48,
-            decode_copy_descriptor_set,
-        )?;
-    Ok(UpdateDescriptorSetsArgs {
-        device,
-        descriptor_write_count,
-        p_descriptor_writes,
-        descriptor_copy_count,
-        p_descriptor_copies,
-    })
-}
+impl<'a> Command<'a> for UpdateDescriptorSetsArgs<'a> {
+    const TYPE: CommandType = CommandType::UPDATE_DESCRIPTOR_SETS;
+    returns!(());
 
-/// Encodes a request of `vkUpdateDescriptorSets`: header and arguments.
-pub fn encode_update_descriptor_sets(
-    e: &mut Encoder,
-    flags: u32,
-    args: &UpdateDescriptorSetsArgs<'_>,
-) {
-    e.write_header(CommandType::UPDATE_DESCRIPTOR_SETS, flags);
-    e.write_handle_param(&args.device);
-    e.write(args.descriptor_write_count);
-    e.write_items(args.p_descriptor_writes, encode_write_descriptor_set);
-    e.write(args.descriptor_copy_count);
-    e.write_items(args.p_descriptor_copies, encode_copy_descriptor_set);
-}
-
-bare_reply!(
-    UpdateDescriptorSetsReply, UPDATE_DESCRIPTOR_SETS, "vkUpdateDescriptorSets", (),
-    encode_update_descriptor_sets_reply, decode_update_descriptor_sets_reply
-);
-
-impl UpdateDescriptorSetsArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> UpdateDescriptorSetsReply {
-        UpdateDescriptorSetsReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let descriptor_write_count: u32 = d.read()?;
+        let p_descriptor_writes = d
+            .read_items(
+                descriptor_write_count.count(),
+                false,
+                minima::WRITE_DESCRIPTOR_SET,
+                decode_write_descriptor_set,
+            )?;
+        let descriptor_copy_count: u32 = d.read()?;
+        let p_descriptor_copies = d
+            .read_items(
+                descriptor_copy_count.count(),
+                false,
+                minima::COPY_DESCRIPTOR_SET,
+                decode_copy_descriptor_set,
+            )?;
+        Ok(Self {
+            device,
+            descriptor_write_count,
+            p_descriptor_writes,
+            descriptor_copy_count,
+            p_descriptor_copies,
+        })
     }
 
-    /// Calls `vkUpdateDescriptorSets` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkUpdateDescriptorSets) {
-        call!(
-            function,
-            self.device.raw,
-            self.descriptor_write_count,
-            as_ptr_or_null(self.p_descriptor_writes),
-            self.descriptor_copy_count,
-            as_ptr_or_null(self.p_descriptor_copies),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write(self.descriptor_write_count);
+        e.write_items(self.p_descriptor_writes, encode_write_descriptor_set);
+        e.write(self.descriptor_copy_count);
+        e.write_items(self.p_descriptor_copies, encode_copy_descriptor_set);
     }
 }
-
-impl_command!(
-    UpdateDescriptorSetsArgs<'a>, UPDATE_DESCRIPTOR_SETS, "vkUpdateDescriptorSets", (),
-    device_lost: false, owner: device, slot: update_descriptor_sets,
-    decode_update_descriptor_sets, encode_update_descriptor_sets,
-    encode_update_descriptor_sets_reply
-);
 
 /// Arguments of `vkCreateDescriptorUpdateTemplate` (command 158).
 pub struct CreateDescriptorUpdateTemplateArgs<'a> {
@@ -715,35 +414,45 @@ pub struct CreateDescriptorUpdateTemplateArgs<'a> {
     pub p_descriptor_update_template: NewHandles<'a, vk::DescriptorUpdateTemplate>,
 }
 
-/// Decodes the arguments of `vkCreateDescriptorUpdateTemplate`, which follow the header.
-pub fn decode_create_descriptor_update_template<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CreateDescriptorUpdateTemplateArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_create_info = d.read_required(decode_descriptor_update_template_create_info)?;
-    d.read_null()?;
-    let p_descriptor_update_template = d.read_new_handle(false)?;
-    Ok(CreateDescriptorUpdateTemplateArgs {
-        device,
-        p_create_info,
-        p_descriptor_update_template,
-    })
-}
+impl<'a> Command<'a> for CreateDescriptorUpdateTemplateArgs<'a> {
+    const TYPE: CommandType = CommandType::CREATE_DESCRIPTOR_UPDATE_TEMPLATE;
+    type Return = vk::Result;
+    type Reply<'r> = CreateDescriptorUpdateTemplateReply where Self: 'r;
 
-/// Encodes a request of `vkCreateDescriptorUpdateTemplate`: header and arguments.
-pub fn encode_create_descriptor_update_template(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CreateDescriptorUpdateTemplateArgs<'_>,
-) {
-    e.write_header(CommandType::CREATE_DESCRIPTOR_UPDATE_TEMPLATE, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(
-        Some(args.p_create_info),
-        encode_descriptor_update_template_create_info,
-    );
-    e.write_null();
-    e.write_new_handle(&args.p_descriptor_update_template);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let p_create_info = d
+            .read_required(decode_descriptor_update_template_create_info)?;
+        d.read_null()?;
+        let p_descriptor_update_template = d.read_new_handle(false)?;
+        Ok(Self {
+            device,
+            p_create_info,
+            p_descriptor_update_template,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(
+            Some(self.p_create_info),
+            encode_descriptor_update_template_create_info,
+        );
+        e.write_null();
+        e.write_new_handle(&self.p_descriptor_update_template);
+    }
+
+    fn reply(&self, returned: vk::Result) -> CreateDescriptorUpdateTemplateReply {
+        CreateDescriptorUpdateTemplateReply {
+            returned,
+            p_descriptor_update_template: self
+                .p_descriptor_update_template
+                .ids
+                .first()
+                .copied(),
+        }
+    }
 }
 
 /// Reply to `vkCreateDescriptorUpdateTemplate`.
@@ -754,76 +463,26 @@ pub struct CreateDescriptorUpdateTemplateReply {
     pub p_descriptor_update_template: Option<u64>,
 }
 
-/// Encodes a reply to `vkCreateDescriptorUpdateTemplate`.
-pub fn encode_create_descriptor_update_template_reply(
-    e: &mut Encoder,
-    reply: &CreateDescriptorUpdateTemplateReply,
-) {
-    e.write(CommandType::CREATE_DESCRIPTOR_UPDATE_TEMPLATE.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_descriptor_update_template.as_ref(), |e, id| e.write(*id));
-}
-
-/// Decodes a reply to `vkCreateDescriptorUpdateTemplate`.
-pub fn decode_create_descriptor_update_template_reply(
-    d: &mut Decoder<'_>,
-) -> Result<CreateDescriptorUpdateTemplateReply, DecodeError> {
-    d.read_reply_header(CommandType::CREATE_DESCRIPTOR_UPDATE_TEMPLATE)?;
-    let returned = d.read()?;
-    let p_descriptor_update_template = d.read_optional(Decoder::read)?.map(|id| *id);
-    Ok(CreateDescriptorUpdateTemplateReply {
-        returned,
-        p_descriptor_update_template,
-    })
-}
-
-impl CreateDescriptorUpdateTemplateArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> CreateDescriptorUpdateTemplateReply {
-        CreateDescriptorUpdateTemplateReply {
-            returned,
-            p_descriptor_update_template: self
-                .p_descriptor_update_template
-                .ids
-                .first()
-                .copied(),
-        }
+impl Reply<'_> for CreateDescriptorUpdateTemplateReply {
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_descriptor_update_template: d.read_optional(Decoder::read)?.map(|id| *id),
+        })
     }
 
-    /// Calls `vkCreateDescriptorUpdateTemplate` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCreateDescriptorUpdateTemplate,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.p_create_info,
-            ptr::null(),
-            as_mut_ptr_or_null(self.p_descriptor_update_template.raws),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(
+            self.p_descriptor_update_template.as_ref(),
+            |e, id| e.write(*id),
+        );
     }
 }
-
-impl_command!(
-    CreateDescriptorUpdateTemplateArgs<'a>, CREATE_DESCRIPTOR_UPDATE_TEMPLATE,
-    "vkCreateDescriptorUpdateTemplate", vk::Result, device_lost: false, owner: device,
-    slot: create_descriptor_update_template, decode_create_descriptor_update_template,
-    encode_create_descriptor_update_template,
-    encode_create_descriptor_update_template_reply
-);
 
 pub use self::{
     CreateDescriptorUpdateTemplateArgs as CreateDescriptorUpdateTemplateKHRArgs,
     CreateDescriptorUpdateTemplateReply as CreateDescriptorUpdateTemplateKHRReply,
-    decode_create_descriptor_update_template as decode_create_descriptor_update_template_khr,
-    encode_create_descriptor_update_template as encode_create_descriptor_update_template_khr,
-    encode_create_descriptor_update_template_reply as encode_create_descriptor_update_template_khr_reply,
-    decode_create_descriptor_update_template_reply as decode_create_descriptor_update_template_khr_reply,
 };
 
 /// Arguments of `vkDestroyDescriptorUpdateTemplate` (command 159).
@@ -834,80 +493,29 @@ pub struct DestroyDescriptorUpdateTemplateArgs {
     pub descriptor_update_template: Handle<vk::DescriptorUpdateTemplate>,
 }
 
-/// Decodes the arguments of `vkDestroyDescriptorUpdateTemplate`, which follow the header.
-pub fn decode_destroy_descriptor_update_template(
-    d: &mut Decoder<'_>,
-) -> Result<DestroyDescriptorUpdateTemplateArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let descriptor_update_template = d.read_handle_param()?;
-    d.read_null()?;
-    Ok(DestroyDescriptorUpdateTemplateArgs {
-        device,
-        descriptor_update_template,
-    })
-}
+impl Command<'_> for DestroyDescriptorUpdateTemplateArgs {
+    const TYPE: CommandType = CommandType::DESTROY_DESCRIPTOR_UPDATE_TEMPLATE;
+    returns!(());
 
-/// Encodes a request of `vkDestroyDescriptorUpdateTemplate`: header and arguments.
-pub fn encode_destroy_descriptor_update_template(
-    e: &mut Encoder,
-    flags: u32,
-    args: &DestroyDescriptorUpdateTemplateArgs,
-) {
-    e.write_header(CommandType::DESTROY_DESCRIPTOR_UPDATE_TEMPLATE, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.descriptor_update_template);
-    e.write_null();
-}
-
-bare_reply!(
-    DestroyDescriptorUpdateTemplateReply, DESTROY_DESCRIPTOR_UPDATE_TEMPLATE,
-    "vkDestroyDescriptorUpdateTemplate", (),
-    encode_destroy_descriptor_update_template_reply,
-    decode_destroy_descriptor_update_template_reply
-);
-
-impl DestroyDescriptorUpdateTemplateArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> DestroyDescriptorUpdateTemplateReply {
-        DestroyDescriptorUpdateTemplateReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let descriptor_update_template = d.read_handle_param()?;
+        d.read_null()?;
+        Ok(Self {
+            device,
+            descriptor_update_template,
+        })
     }
 
-    /// Calls `vkDestroyDescriptorUpdateTemplate` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkDestroyDescriptorUpdateTemplate,
-    ) {
-        call!(
-            function,
-            self.device.raw,
-            self.descriptor_update_template.raw,
-            ptr::null(),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.descriptor_update_template);
+        e.write_null();
     }
 }
 
-impl_command!(
-    DestroyDescriptorUpdateTemplateArgs, DESTROY_DESCRIPTOR_UPDATE_TEMPLATE,
-    "vkDestroyDescriptorUpdateTemplate", (), device_lost: false, owner: device,
-    slot: destroy_descriptor_update_template, decode_destroy_descriptor_update_template,
-    encode_destroy_descriptor_update_template,
-    encode_destroy_descriptor_update_template_reply
-);
-
-pub use self::{
-    DestroyDescriptorUpdateTemplateArgs as DestroyDescriptorUpdateTemplateKHRArgs,
-    DestroyDescriptorUpdateTemplateReply as DestroyDescriptorUpdateTemplateKHRReply,
-    decode_destroy_descriptor_update_template as decode_destroy_descriptor_update_template_khr,
-    encode_destroy_descriptor_update_template as encode_destroy_descriptor_update_template_khr,
-    encode_destroy_descriptor_update_template_reply as encode_destroy_descriptor_update_template_khr_reply,
-    decode_destroy_descriptor_update_template_reply as decode_destroy_descriptor_update_template_khr_reply,
-};
+pub use self::DestroyDescriptorUpdateTemplateArgs as DestroyDescriptorUpdateTemplateKHRArgs;
 
 /// Arguments of `vkGetDescriptorSetLayoutSupport` (command 164).
 pub struct GetDescriptorSetLayoutSupportArgs<'a> {
@@ -919,33 +527,37 @@ pub struct GetDescriptorSetLayoutSupportArgs<'a> {
     pub p_support: &'a mut vk::DescriptorSetLayoutSupport<'a>,
 }
 
-/// Decodes the arguments of `vkGetDescriptorSetLayoutSupport`, which follow the header.
-pub fn decode_get_descriptor_set_layout_support<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetDescriptorSetLayoutSupportArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_create_info = d.read_required(decode_descriptor_set_layout_create_info)?;
-    let p_support = d.read_required(decode_descriptor_set_layout_support_partial)?;
-    Ok(GetDescriptorSetLayoutSupportArgs {
-        device,
-        p_create_info,
-        p_support,
-    })
-}
+impl<'a> Command<'a> for GetDescriptorSetLayoutSupportArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_DESCRIPTOR_SET_LAYOUT_SUPPORT;
+    type Return = ();
+    type Reply<'r> = GetDescriptorSetLayoutSupportReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetDescriptorSetLayoutSupport`: header and arguments.
-pub fn encode_get_descriptor_set_layout_support(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetDescriptorSetLayoutSupportArgs<'_>,
-) {
-    e.write_header(CommandType::GET_DESCRIPTOR_SET_LAYOUT_SUPPORT, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(Some(args.p_create_info), encode_descriptor_set_layout_create_info);
-    e.write_optional(
-        Some(&*args.p_support),
-        encode_descriptor_set_layout_support_partial,
-    );
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            p_create_info: d.read_required(decode_descriptor_set_layout_create_info)?,
+            p_support: d.read_required(decode_descriptor_set_layout_support_partial)?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(
+            Some(self.p_create_info),
+            encode_descriptor_set_layout_create_info,
+        );
+        e.write_optional(
+            Some(&*self.p_support),
+            encode_descriptor_set_layout_support_partial,
+        );
+    }
+
+    fn reply(&self, _returned: ()) -> GetDescriptorSetLayoutSupportReply<'_> {
+        GetDescriptorSetLayoutSupportReply {
+            p_support: Some(&*self.p_support),
+        }
+    }
 }
 
 /// Reply to `vkGetDescriptorSetLayoutSupport`.
@@ -954,60 +566,21 @@ pub struct GetDescriptorSetLayoutSupportReply<'a> {
     pub p_support: Option<&'a vk::DescriptorSetLayoutSupport<'a>>,
 }
 
-/// Encodes a reply to `vkGetDescriptorSetLayoutSupport`.
-pub fn encode_get_descriptor_set_layout_support_reply(
-    e: &mut Encoder,
-    reply: &GetDescriptorSetLayoutSupportReply<'_>,
-) {
-    e.write(CommandType::GET_DESCRIPTOR_SET_LAYOUT_SUPPORT.0);
-    e.write_optional(reply.p_support, encode_descriptor_set_layout_support);
-}
-
-/// Decodes a reply to `vkGetDescriptorSetLayoutSupport`.
-pub fn decode_get_descriptor_set_layout_support_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetDescriptorSetLayoutSupportReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_DESCRIPTOR_SET_LAYOUT_SUPPORT)?;
-    let p_support = d.read_optional(decode_descriptor_set_layout_support)?.map(|v| &*v);
-    Ok(GetDescriptorSetLayoutSupportReply {
-        p_support,
-    })
-}
-
-impl GetDescriptorSetLayoutSupportArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, _returned: ()) -> GetDescriptorSetLayoutSupportReply<'_> {
-        GetDescriptorSetLayoutSupportReply {
-            p_support: Some(&*self.p_support),
-        }
+impl<'a> Reply<'a> for GetDescriptorSetLayoutSupportReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_support: d
+                .read_optional(decode_descriptor_set_layout_support)?
+                .map(|v| &*v),
+        })
     }
 
-    /// Calls `vkGetDescriptorSetLayoutSupport` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetDescriptorSetLayoutSupport,
-    ) {
-        call!(function, self.device.raw, self.p_create_info, &mut *self.p_support)
+    fn encode(&self, e: &mut Encoder) {
+        e.write_optional(self.p_support, encode_descriptor_set_layout_support);
     }
 }
-
-impl_command!(
-    GetDescriptorSetLayoutSupportArgs<'a>, GET_DESCRIPTOR_SET_LAYOUT_SUPPORT,
-    "vkGetDescriptorSetLayoutSupport", (), device_lost: false, owner: device,
-    slot: get_descriptor_set_layout_support, decode_get_descriptor_set_layout_support,
-    encode_get_descriptor_set_layout_support,
-    encode_get_descriptor_set_layout_support_reply
-);
 
 pub use self::{
     GetDescriptorSetLayoutSupportArgs as GetDescriptorSetLayoutSupportKHRArgs,
     GetDescriptorSetLayoutSupportReply as GetDescriptorSetLayoutSupportKHRReply,
-    decode_get_descriptor_set_layout_support as decode_get_descriptor_set_layout_support_khr,
-    encode_get_descriptor_set_layout_support as encode_get_descriptor_set_layout_support_khr,
-    encode_get_descriptor_set_layout_support_reply as encode_get_descriptor_set_layout_support_khr_reply,
-    decode_get_descriptor_set_layout_support_reply as decode_get_descriptor_set_layout_support_khr_reply,
 };

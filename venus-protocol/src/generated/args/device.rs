@@ -3,18 +3,17 @@
 
 //! Commands of family `device`.
 
-use core::ptr;
-
 use crate::generated::decode::{
     decode_calibrated_timestamp_info_khr, decode_device_create_info,
 };
 use crate::generated::encode::{
     encode_calibrated_timestamp_info_khr, encode_device_create_info,
 };
+use crate::generated::minima;
 use crate::vk;
 use crate::wire::{
-    CommandType, Count, DecodeError, Decoder, Encoder, Handle, NewHandles,
-    as_mut_ptr_or_null, as_ptr_or_null, bare_reply, call, impl_command,
+    Command, CommandType, Count, DecodeError, Decoder, Encoder, Handle, NewHandles,
+    Reply, returns,
 };
 
 /// Arguments of `vkCreateDevice` (command 11).
@@ -27,28 +26,38 @@ pub struct CreateDeviceArgs<'a> {
     pub p_device: NewHandles<'a, vk::Device>,
 }
 
-/// Decodes the arguments of `vkCreateDevice`, which follow the header.
-pub fn decode_create_device<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CreateDeviceArgs<'a>, DecodeError> {
-    let physical_device = d.read_owner()?;
-    let p_create_info = d.read_required(decode_device_create_info)?;
-    d.read_null()?;
-    let p_device = d.read_new_handle(false)?;
-    Ok(CreateDeviceArgs {
-        physical_device,
-        p_create_info,
-        p_device,
-    })
-}
+impl<'a> Command<'a> for CreateDeviceArgs<'a> {
+    const TYPE: CommandType = CommandType::CREATE_DEVICE;
+    const REPORTS_DEVICE_LOST: bool = true;
+    type Return = vk::Result;
+    type Reply<'r> = CreateDeviceReply where Self: 'r;
 
-/// Encodes a request of `vkCreateDevice`: header and arguments.
-pub fn encode_create_device(e: &mut Encoder, flags: u32, args: &CreateDeviceArgs<'_>) {
-    e.write_header(CommandType::CREATE_DEVICE, flags);
-    e.write_handle_param(&args.physical_device);
-    e.write_optional(Some(args.p_create_info), encode_device_create_info);
-    e.write_null();
-    e.write_new_handle(&args.p_device);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let physical_device = d.read_owner()?;
+        let p_create_info = d.read_required(decode_device_create_info)?;
+        d.read_null()?;
+        let p_device = d.read_new_handle(false)?;
+        Ok(Self {
+            physical_device,
+            p_create_info,
+            p_device,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.physical_device);
+        e.write_optional(Some(self.p_create_info), encode_device_create_info);
+        e.write_null();
+        e.write_new_handle(&self.p_device);
+    }
+
+    fn reply(&self, returned: vk::Result) -> CreateDeviceReply {
+        CreateDeviceReply {
+            returned,
+            p_device: self.p_device.ids.first().copied(),
+        }
+    }
 }
 
 /// Reply to `vkCreateDevice`.
@@ -59,56 +68,19 @@ pub struct CreateDeviceReply {
     pub p_device: Option<u64>,
 }
 
-/// Encodes a reply to `vkCreateDevice`.
-pub fn encode_create_device_reply(e: &mut Encoder, reply: &CreateDeviceReply) {
-    e.write(CommandType::CREATE_DEVICE.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_device.as_ref(), |e, id| e.write(*id));
-}
-
-/// Decodes a reply to `vkCreateDevice`.
-pub fn decode_create_device_reply(
-    d: &mut Decoder<'_>,
-) -> Result<CreateDeviceReply, DecodeError> {
-    d.read_reply_header(CommandType::CREATE_DEVICE)?;
-    let returned = d.read()?;
-    let p_device = d.read_optional(Decoder::read)?.map(|id| *id);
-    Ok(CreateDeviceReply {
-        returned,
-        p_device,
-    })
-}
-
-impl CreateDeviceArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> CreateDeviceReply {
-        CreateDeviceReply {
-            returned,
-            p_device: self.p_device.ids.first().copied(),
-        }
+impl Reply<'_> for CreateDeviceReply {
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_device: d.read_optional(Decoder::read)?.map(|id| *id),
+        })
     }
 
-    /// Calls `vkCreateDevice` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCreateDevice) -> vk::Result {
-        call!(
-            function,
-            self.physical_device.raw,
-            self.p_create_info,
-            ptr::null(),
-            as_mut_ptr_or_null(self.p_device.raws),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(self.p_device.as_ref(), |e, id| e.write(*id));
     }
 }
-
-impl_command!(
-    CreateDeviceArgs<'a>, CREATE_DEVICE, "vkCreateDevice", vk::Result, device_lost: true,
-    owner: physical_device, slot: create_device, decode_create_device,
-    encode_create_device, encode_create_device_reply
-);
 
 /// Arguments of `vkDestroyDevice` (command 12).
 pub struct DestroyDeviceArgs {
@@ -116,48 +88,22 @@ pub struct DestroyDeviceArgs {
     pub device: Handle<vk::Device>,
 }
 
-/// Decodes the arguments of `vkDestroyDevice`, which follow the header.
-pub fn decode_destroy_device(
-    d: &mut Decoder<'_>,
-) -> Result<DestroyDeviceArgs, DecodeError> {
-    let device = d.read_owner()?;
-    d.read_null()?;
-    Ok(DestroyDeviceArgs { device })
-}
+impl Command<'_> for DestroyDeviceArgs {
+    const TYPE: CommandType = CommandType::DESTROY_DEVICE;
+    returns!(());
 
-/// Encodes a request of `vkDestroyDevice`: header and arguments.
-pub fn encode_destroy_device(e: &mut Encoder, flags: u32, args: &DestroyDeviceArgs) {
-    e.write_header(CommandType::DESTROY_DEVICE, flags);
-    e.write_handle_param(&args.device);
-    e.write_null();
-}
-
-bare_reply!(
-    DestroyDeviceReply, DESTROY_DEVICE, "vkDestroyDevice", (),
-    encode_destroy_device_reply, decode_destroy_device_reply
-);
-
-impl DestroyDeviceArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> DestroyDeviceReply {
-        DestroyDeviceReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        d.read_null()?;
+        Ok(Self { device })
     }
 
-    /// Calls `vkDestroyDevice` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyDevice) {
-        call!(function, self.device.raw, ptr::null())
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_null();
     }
 }
-
-impl_command!(
-    DestroyDeviceArgs, DESTROY_DEVICE, "vkDestroyDevice", (), device_lost: false,
-    owner: device, slot: destroy_device, decode_destroy_device, encode_destroy_device,
-    encode_destroy_device_reply
-);
 
 /// Arguments of `vkDeviceWaitIdle` (command 20).
 pub struct DeviceWaitIdleArgs {
@@ -165,49 +111,20 @@ pub struct DeviceWaitIdleArgs {
     pub device: Handle<vk::Device>,
 }
 
-/// Decodes the arguments of `vkDeviceWaitIdle`, which follow the header.
-pub fn decode_device_wait_idle(
-    d: &mut Decoder<'_>,
-) -> Result<DeviceWaitIdleArgs, DecodeError> {
-    let device = d.read_owner()?;
-    Ok(DeviceWaitIdleArgs { device })
-}
+impl Command<'_> for DeviceWaitIdleArgs {
+    const TYPE: CommandType = CommandType::DEVICE_WAIT_IDLE;
+    const REPORTS_DEVICE_LOST: bool = true;
+    returns!(vk::Result);
 
-/// Encodes a request of `vkDeviceWaitIdle`: header and arguments.
-pub fn encode_device_wait_idle(e: &mut Encoder, flags: u32, args: &DeviceWaitIdleArgs) {
-    e.write_header(CommandType::DEVICE_WAIT_IDLE, flags);
-    e.write_handle_param(&args.device);
-}
-
-bare_reply!(
-    DeviceWaitIdleReply, DEVICE_WAIT_IDLE, "vkDeviceWaitIdle", vk::Result,
-    encode_device_wait_idle_reply, decode_device_wait_idle_reply
-);
-
-impl DeviceWaitIdleArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> DeviceWaitIdleReply {
-        DeviceWaitIdleReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { device: d.read_owner()? })
     }
 
-    /// Calls `vkDeviceWaitIdle` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkDeviceWaitIdle,
-    ) -> vk::Result {
-        call!(function, self.device.raw)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
     }
 }
-
-impl_command!(
-    DeviceWaitIdleArgs, DEVICE_WAIT_IDLE, "vkDeviceWaitIdle", vk::Result,
-    device_lost: true, owner: device, slot: device_wait_idle, decode_device_wait_idle,
-    encode_device_wait_idle, encode_device_wait_idle_reply
-);
 
 /// Arguments of `vkGetCalibratedTimestampsKHR` (command 236).
 pub struct GetCalibratedTimestampsKHRArgs<'a> {
@@ -223,42 +140,48 @@ pub struct GetCalibratedTimestampsKHRArgs<'a> {
     pub p_max_deviation: &'a mut u64,
 }
 
-/// Decodes the arguments of `vkGetCalibratedTimestampsKHR`, which follow the header.
-pub fn decode_get_calibrated_timestamps_khr<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetCalibratedTimestampsKHRArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let timestamp_count: u32 = d.read()?;
-    let p_timestamp_infos = d
-        .read_items(
-            timestamp_count.count(),
-            false,
-            16,
-            decode_calibrated_timestamp_info_khr,
-        )?;
-    let p_timestamps = d.read_capacity(timestamp_count.count(), false)?;
-    let p_max_deviation = d.read_required_room()?;
-    Ok(GetCalibratedTimestampsKHRArgs {
-        device,
-        timestamp_count,
-        p_timestamp_infos,
-        p_timestamps,
-        p_max_deviation,
-    })
-}
+impl<'a> Command<'a> for GetCalibratedTimestampsKHRArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_CALIBRATED_TIMESTAMPS_KHR;
+    type Return = vk::Result;
+    type Reply<'r> = GetCalibratedTimestampsKHRReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetCalibratedTimestampsKHR`: header and arguments.
-pub fn encode_get_calibrated_timestamps_khr(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetCalibratedTimestampsKHRArgs<'_>,
-) {
-    e.write_header(CommandType::GET_CALIBRATED_TIMESTAMPS_KHR, flags);
-    e.write_handle_param(&args.device);
-    e.write(args.timestamp_count);
-    e.write_items(args.p_timestamp_infos, encode_calibrated_timestamp_info_khr);
-    e.write_count(args.p_timestamps.len());
-    e.write_marker(true);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let timestamp_count: u32 = d.read()?;
+        let p_timestamp_infos = d
+            .read_items(
+                timestamp_count.count(),
+                false,
+                minima::CALIBRATED_TIMESTAMP_INFO_KHR,
+                decode_calibrated_timestamp_info_khr,
+            )?;
+        let p_timestamps = d.read_capacity(timestamp_count.count(), false)?;
+        let p_max_deviation = d.read_required_room()?;
+        Ok(Self {
+            device,
+            timestamp_count,
+            p_timestamp_infos,
+            p_timestamps,
+            p_max_deviation,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write(self.timestamp_count);
+        e.write_items(self.p_timestamp_infos, encode_calibrated_timestamp_info_khr);
+        e.write_count(self.p_timestamps.len());
+        e.write_marker(true);
+    }
+
+    fn reply(&self, returned: vk::Result) -> GetCalibratedTimestampsKHRReply<'_> {
+        GetCalibratedTimestampsKHRReply {
+            returned,
+            p_timestamps: &*self.p_timestamps,
+            p_max_deviation: Some(&*self.p_max_deviation),
+        }
+    }
 }
 
 /// Reply to `vkGetCalibratedTimestampsKHR`.
@@ -271,76 +194,25 @@ pub struct GetCalibratedTimestampsKHRReply<'a> {
     pub p_max_deviation: Option<&'a u64>,
 }
 
-/// Encodes a reply to `vkGetCalibratedTimestampsKHR`.
-pub fn encode_get_calibrated_timestamps_khr_reply(
-    e: &mut Encoder,
-    reply: &GetCalibratedTimestampsKHRReply<'_>,
-) {
-    e.write(CommandType::GET_CALIBRATED_TIMESTAMPS_KHR.0);
-    e.write(reply.returned);
-    e.write_scalars(reply.p_timestamps);
-    e.write_optional(reply.p_max_deviation, |e, value| e.write(*value));
-}
-
-/// Decodes a reply to `vkGetCalibratedTimestampsKHR`.
-pub fn decode_get_calibrated_timestamps_khr_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetCalibratedTimestampsKHRReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_CALIBRATED_TIMESTAMPS_KHR)?;
-    let returned = d.read()?;
-    let p_timestamps = d.read_scalars(d.peek_count(), true)?;
-    let p_max_deviation = d.read_optional(Decoder::read)?.map(|v| &*v);
-    Ok(GetCalibratedTimestampsKHRReply {
-        returned,
-        p_timestamps,
-        p_max_deviation,
-    })
-}
-
-impl GetCalibratedTimestampsKHRArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> GetCalibratedTimestampsKHRReply<'_> {
-        GetCalibratedTimestampsKHRReply {
-            returned,
-            p_timestamps: &*self.p_timestamps,
-            p_max_deviation: Some(&*self.p_max_deviation),
-        }
+impl<'a> Reply<'a> for GetCalibratedTimestampsKHRReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_timestamps: d.read_scalars(d.peek_count(), true)?,
+            p_max_deviation: d.read_optional(Decoder::read)?.map(|v| &*v),
+        })
     }
 
-    /// Calls `vkGetCalibratedTimestampsKHR` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetCalibratedTimestampsKHR,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.timestamp_count,
-            as_ptr_or_null(self.p_timestamp_infos),
-            as_mut_ptr_or_null(self.p_timestamps),
-            &mut *self.p_max_deviation,
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_scalars(self.p_timestamps);
+        e.write_optional(self.p_max_deviation, |e, value| e.write(*value));
     }
 }
-
-impl_command!(
-    GetCalibratedTimestampsKHRArgs<'a>, GET_CALIBRATED_TIMESTAMPS_KHR,
-    "vkGetCalibratedTimestampsKHR", vk::Result, device_lost: false, owner: device,
-    slot: get_calibrated_timestamps_khr, decode_get_calibrated_timestamps_khr,
-    encode_get_calibrated_timestamps_khr, encode_get_calibrated_timestamps_khr_reply
-);
 
 pub use self::{
     GetCalibratedTimestampsKHRArgs as GetCalibratedTimestampsEXTArgs,
     GetCalibratedTimestampsKHRReply as GetCalibratedTimestampsEXTReply,
-    decode_get_calibrated_timestamps_khr as decode_get_calibrated_timestamps_ext,
-    encode_get_calibrated_timestamps_khr as encode_get_calibrated_timestamps_ext,
-    encode_get_calibrated_timestamps_khr_reply as encode_get_calibrated_timestamps_ext_reply,
-    decode_get_calibrated_timestamps_khr_reply as decode_get_calibrated_timestamps_ext_reply,
 };
 
 /// Arguments of `vkCreateDeferredOperationKHR` (command 299).
@@ -351,29 +223,34 @@ pub struct CreateDeferredOperationKHRArgs<'a> {
     pub p_deferred_operation: NewHandles<'a, vk::DeferredOperationKHR>,
 }
 
-/// Decodes the arguments of `vkCreateDeferredOperationKHR`, which follow the header.
-pub fn decode_create_deferred_operation_khr<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CreateDeferredOperationKHRArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    d.read_null()?;
-    let p_deferred_operation = d.read_new_handle(false)?;
-    Ok(CreateDeferredOperationKHRArgs {
-        device,
-        p_deferred_operation,
-    })
-}
+impl<'a> Command<'a> for CreateDeferredOperationKHRArgs<'a> {
+    const TYPE: CommandType = CommandType::CREATE_DEFERRED_OPERATION_KHR;
+    type Return = vk::Result;
+    type Reply<'r> = CreateDeferredOperationKHRReply where Self: 'r;
 
-/// Encodes a request of `vkCreateDeferredOperationKHR`: header and arguments.
-pub fn encode_create_deferred_operation_khr(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CreateDeferredOperationKHRArgs<'_>,
-) {
-    e.write_header(CommandType::CREATE_DEFERRED_OPERATION_KHR, flags);
-    e.write_handle_param(&args.device);
-    e.write_null();
-    e.write_new_handle(&args.p_deferred_operation);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        d.read_null()?;
+        let p_deferred_operation = d.read_new_handle(false)?;
+        Ok(Self {
+            device,
+            p_deferred_operation,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_null();
+        e.write_new_handle(&self.p_deferred_operation);
+    }
+
+    fn reply(&self, returned: vk::Result) -> CreateDeferredOperationKHRReply {
+        CreateDeferredOperationKHRReply {
+            returned,
+            p_deferred_operation: self.p_deferred_operation.ids.first().copied(),
+        }
+    }
 }
 
 /// Reply to `vkCreateDeferredOperationKHR`.
@@ -384,62 +261,19 @@ pub struct CreateDeferredOperationKHRReply {
     pub p_deferred_operation: Option<u64>,
 }
 
-/// Encodes a reply to `vkCreateDeferredOperationKHR`.
-pub fn encode_create_deferred_operation_khr_reply(
-    e: &mut Encoder,
-    reply: &CreateDeferredOperationKHRReply,
-) {
-    e.write(CommandType::CREATE_DEFERRED_OPERATION_KHR.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_deferred_operation.as_ref(), |e, id| e.write(*id));
-}
-
-/// Decodes a reply to `vkCreateDeferredOperationKHR`.
-pub fn decode_create_deferred_operation_khr_reply(
-    d: &mut Decoder<'_>,
-) -> Result<CreateDeferredOperationKHRReply, DecodeError> {
-    d.read_reply_header(CommandType::CREATE_DEFERRED_OPERATION_KHR)?;
-    let returned = d.read()?;
-    let p_deferred_operation = d.read_optional(Decoder::read)?.map(|id| *id);
-    Ok(CreateDeferredOperationKHRReply {
-        returned,
-        p_deferred_operation,
-    })
-}
-
-impl CreateDeferredOperationKHRArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> CreateDeferredOperationKHRReply {
-        CreateDeferredOperationKHRReply {
-            returned,
-            p_deferred_operation: self.p_deferred_operation.ids.first().copied(),
-        }
+impl Reply<'_> for CreateDeferredOperationKHRReply {
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_deferred_operation: d.read_optional(Decoder::read)?.map(|id| *id),
+        })
     }
 
-    /// Calls `vkCreateDeferredOperationKHR` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCreateDeferredOperationKHR,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            ptr::null(),
-            as_mut_ptr_or_null(self.p_deferred_operation.raws),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(self.p_deferred_operation.as_ref(), |e, id| e.write(*id));
     }
 }
-
-impl_command!(
-    CreateDeferredOperationKHRArgs<'a>, CREATE_DEFERRED_OPERATION_KHR,
-    "vkCreateDeferredOperationKHR", vk::Result, device_lost: false, owner: device,
-    slot: create_deferred_operation_khr, decode_create_deferred_operation_khr,
-    encode_create_deferred_operation_khr, encode_create_deferred_operation_khr_reply
-);
 
 /// Arguments of `vkDestroyDeferredOperationKHR` (command 300).
 pub struct DestroyDeferredOperationKHRArgs {
@@ -449,61 +283,24 @@ pub struct DestroyDeferredOperationKHRArgs {
     pub operation: Handle<vk::DeferredOperationKHR>,
 }
 
-/// Decodes the arguments of `vkDestroyDeferredOperationKHR`, which follow the header.
-pub fn decode_destroy_deferred_operation_khr(
-    d: &mut Decoder<'_>,
-) -> Result<DestroyDeferredOperationKHRArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let operation = d.read_handle_param()?;
-    d.read_null()?;
-    Ok(DestroyDeferredOperationKHRArgs {
-        device,
-        operation,
-    })
-}
+impl Command<'_> for DestroyDeferredOperationKHRArgs {
+    const TYPE: CommandType = CommandType::DESTROY_DEFERRED_OPERATION_KHR;
+    returns!(());
 
-/// Encodes a request of `vkDestroyDeferredOperationKHR`: header and arguments.
-pub fn encode_destroy_deferred_operation_khr(
-    e: &mut Encoder,
-    flags: u32,
-    args: &DestroyDeferredOperationKHRArgs,
-) {
-    e.write_header(CommandType::DESTROY_DEFERRED_OPERATION_KHR, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.operation);
-    e.write_null();
-}
-
-bare_reply!(
-    DestroyDeferredOperationKHRReply, DESTROY_DEFERRED_OPERATION_KHR,
-    "vkDestroyDeferredOperationKHR", (), encode_destroy_deferred_operation_khr_reply,
-    decode_destroy_deferred_operation_khr_reply
-);
-
-impl DestroyDeferredOperationKHRArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> DestroyDeferredOperationKHRReply {
-        DestroyDeferredOperationKHRReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let operation = d.read_handle_param()?;
+        d.read_null()?;
+        Ok(Self { device, operation })
     }
 
-    /// Calls `vkDestroyDeferredOperationKHR` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyDeferredOperationKHR) {
-        call!(function, self.device.raw, self.operation.raw, ptr::null())
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.operation);
+        e.write_null();
     }
 }
-
-impl_command!(
-    DestroyDeferredOperationKHRArgs, DESTROY_DEFERRED_OPERATION_KHR,
-    "vkDestroyDeferredOperationKHR", (), device_lost: false, owner: device,
-    slot: destroy_deferred_operation_khr, decode_destroy_deferred_operation_khr,
-    encode_destroy_deferred_operation_khr, encode_destroy_deferred_operation_khr_reply
-);
 
 /// Arguments of `vkGetDeferredOperationMaxConcurrencyKHR` (command 301).
 pub struct GetDeferredOperationMaxConcurrencyKHRArgs {
@@ -513,67 +310,23 @@ pub struct GetDeferredOperationMaxConcurrencyKHRArgs {
     pub operation: Handle<vk::DeferredOperationKHR>,
 }
 
-/// Decodes the arguments of `vkGetDeferredOperationMaxConcurrencyKHR`, which follow the header.
-pub fn decode_get_deferred_operation_max_concurrency_khr(
-    d: &mut Decoder<'_>,
-) -> Result<GetDeferredOperationMaxConcurrencyKHRArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let operation = d.read_handle_param()?;
-    Ok(GetDeferredOperationMaxConcurrencyKHRArgs {
-        device,
-        operation,
-    })
-}
+impl Command<'_> for GetDeferredOperationMaxConcurrencyKHRArgs {
+    const TYPE: CommandType = CommandType::GET_DEFERRED_OPERATION_MAX_CONCURRENCY_KHR;
+    returns!(u32);
 
-/// Encodes a request of `vkGetDeferredOperationMaxConcurrencyKHR`: header and arguments.
-pub fn encode_get_deferred_operation_max_concurrency_khr(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetDeferredOperationMaxConcurrencyKHRArgs,
-) {
-    e.write_header(CommandType::GET_DEFERRED_OPERATION_MAX_CONCURRENCY_KHR, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.operation);
-}
-
-bare_reply!(
-    GetDeferredOperationMaxConcurrencyKHRReply,
-    GET_DEFERRED_OPERATION_MAX_CONCURRENCY_KHR,
-    "vkGetDeferredOperationMaxConcurrencyKHR", u32,
-    encode_get_deferred_operation_max_concurrency_khr_reply,
-    decode_get_deferred_operation_max_concurrency_khr_reply
-);
-
-impl GetDeferredOperationMaxConcurrencyKHRArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: u32) -> GetDeferredOperationMaxConcurrencyKHRReply {
-        GetDeferredOperationMaxConcurrencyKHRReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            operation: d.read_handle_param()?,
+        })
     }
 
-    /// Calls `vkGetDeferredOperationMaxConcurrencyKHR` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetDeferredOperationMaxConcurrencyKHR,
-    ) -> u32 {
-        call!(function, self.device.raw, self.operation.raw)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.operation);
     }
 }
-
-impl_command!(
-    GetDeferredOperationMaxConcurrencyKHRArgs,
-    GET_DEFERRED_OPERATION_MAX_CONCURRENCY_KHR,
-    "vkGetDeferredOperationMaxConcurrencyKHR", u32, device_lost: false, owner: device,
-    slot: get_deferred_operation_max_concurrency_khr,
-    decode_get_deferred_operation_max_concurrency_khr,
-    encode_get_deferred_operation_max_concurrency_khr,
-    encode_get_deferred_operation_max_concurrency_khr_reply
-);
 
 /// Arguments of `vkGetDeferredOperationResultKHR` (command 302).
 pub struct GetDeferredOperationResultKHRArgs {
@@ -583,64 +336,23 @@ pub struct GetDeferredOperationResultKHRArgs {
     pub operation: Handle<vk::DeferredOperationKHR>,
 }
 
-/// Decodes the arguments of `vkGetDeferredOperationResultKHR`, which follow the header.
-pub fn decode_get_deferred_operation_result_khr(
-    d: &mut Decoder<'_>,
-) -> Result<GetDeferredOperationResultKHRArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let operation = d.read_handle_param()?;
-    Ok(GetDeferredOperationResultKHRArgs {
-        device,
-        operation,
-    })
-}
+impl Command<'_> for GetDeferredOperationResultKHRArgs {
+    const TYPE: CommandType = CommandType::GET_DEFERRED_OPERATION_RESULT_KHR;
+    returns!(vk::Result);
 
-/// Encodes a request of `vkGetDeferredOperationResultKHR`: header and arguments.
-pub fn encode_get_deferred_operation_result_khr(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetDeferredOperationResultKHRArgs,
-) {
-    e.write_header(CommandType::GET_DEFERRED_OPERATION_RESULT_KHR, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.operation);
-}
-
-bare_reply!(
-    GetDeferredOperationResultKHRReply, GET_DEFERRED_OPERATION_RESULT_KHR,
-    "vkGetDeferredOperationResultKHR", vk::Result,
-    encode_get_deferred_operation_result_khr_reply,
-    decode_get_deferred_operation_result_khr_reply
-);
-
-impl GetDeferredOperationResultKHRArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> GetDeferredOperationResultKHRReply {
-        GetDeferredOperationResultKHRReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            operation: d.read_handle_param()?,
+        })
     }
 
-    /// Calls `vkGetDeferredOperationResultKHR` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetDeferredOperationResultKHR,
-    ) -> vk::Result {
-        call!(function, self.device.raw, self.operation.raw)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.operation);
     }
 }
-
-impl_command!(
-    GetDeferredOperationResultKHRArgs, GET_DEFERRED_OPERATION_RESULT_KHR,
-    "vkGetDeferredOperationResultKHR", vk::Result, device_lost: false, owner: device,
-    slot: get_deferred_operation_result_khr, decode_get_deferred_operation_result_khr,
-    encode_get_deferred_operation_result_khr,
-    encode_get_deferred_operation_result_khr_reply
-);
 
 /// Arguments of `vkDeferredOperationJoinKHR` (command 303).
 pub struct DeferredOperationJoinKHRArgs {
@@ -650,59 +362,20 @@ pub struct DeferredOperationJoinKHRArgs {
     pub operation: Handle<vk::DeferredOperationKHR>,
 }
 
-/// Decodes the arguments of `vkDeferredOperationJoinKHR`, which follow the header.
-pub fn decode_deferred_operation_join_khr(
-    d: &mut Decoder<'_>,
-) -> Result<DeferredOperationJoinKHRArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let operation = d.read_handle_param()?;
-    Ok(DeferredOperationJoinKHRArgs {
-        device,
-        operation,
-    })
-}
+impl Command<'_> for DeferredOperationJoinKHRArgs {
+    const TYPE: CommandType = CommandType::DEFERRED_OPERATION_JOIN_KHR;
+    returns!(vk::Result);
 
-/// Encodes a request of `vkDeferredOperationJoinKHR`: header and arguments.
-pub fn encode_deferred_operation_join_khr(
-    e: &mut Encoder,
-    flags: u32,
-    args: &DeferredOperationJoinKHRArgs,
-) {
-    e.write_header(CommandType::DEFERRED_OPERATION_JOIN_KHR, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.operation);
-}
-
-bare_reply!(
-    DeferredOperationJoinKHRReply, DEFERRED_OPERATION_JOIN_KHR,
-    "vkDeferredOperationJoinKHR", vk::Result, encode_deferred_operation_join_khr_reply,
-    decode_deferred_operation_join_khr_reply
-);
-
-impl DeferredOperationJoinKHRArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> DeferredOperationJoinKHRReply {
-        DeferredOperationJoinKHRReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            operation: d.read_handle_param()?,
+        })
     }
 
-    /// Calls `vkDeferredOperationJoinKHR` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkDeferredOperationJoinKHR,
-    ) -> vk::Result {
-        call!(function, self.device.raw, self.operation.raw)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.operation);
     }
 }
-
-impl_command!(
-    DeferredOperationJoinKHRArgs, DEFERRED_OPERATION_JOIN_KHR,
-    "vkDeferredOperationJoinKHR", vk::Result, device_lost: false, owner: device,
-    slot: deferred_operation_join_khr, decode_deferred_operation_join_khr,
-    encode_deferred_operation_join_khr, encode_deferred_operation_join_khr_reply
-);

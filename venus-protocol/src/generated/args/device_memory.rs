@@ -3,8 +3,6 @@
 
 //! Commands of family `device_memory`.
 
-use core::ptr;
-
 use crate::generated::decode::{
     decode_device_memory_opaque_capture_address_info, decode_mapped_memory_range,
     decode_memory_allocate_info, decode_memory_resource_properties_mesa,
@@ -15,10 +13,11 @@ use crate::generated::encode::{
     encode_memory_allocate_info, encode_memory_resource_properties_mesa,
     encode_memory_resource_properties_mesa_partial, encode_memory_unmap_info,
 };
+use crate::generated::minima;
 use crate::vk;
 use crate::wire::{
-    CommandType, Count, DecodeError, Decoder, Encoder, Handle, NewHandles,
-    as_mut_ptr_or_null, as_ptr_or_null, bare_reply, call, impl_command,
+    Command, CommandType, Count, DecodeError, Decoder, Encoder, Handle, NewHandles,
+    Reply, returns,
 };
 
 /// Arguments of `vkAllocateMemory` (command 21).
@@ -31,32 +30,37 @@ pub struct AllocateMemoryArgs<'a> {
     pub p_memory: NewHandles<'a, vk::DeviceMemory>,
 }
 
-/// Decodes the arguments of `vkAllocateMemory`, which follow the header.
-pub fn decode_allocate_memory<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<AllocateMemoryArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_allocate_info = d.read_required(decode_memory_allocate_info)?;
-    d.read_null()?;
-    let p_memory = d.read_new_handle(false)?;
-    Ok(AllocateMemoryArgs {
-        device,
-        p_allocate_info,
-        p_memory,
-    })
-}
+impl<'a> Command<'a> for AllocateMemoryArgs<'a> {
+    const TYPE: CommandType = CommandType::ALLOCATE_MEMORY;
+    type Return = vk::Result;
+    type Reply<'r> = AllocateMemoryReply where Self: 'r;
 
-/// Encodes a request of `vkAllocateMemory`: header and arguments.
-pub fn encode_allocate_memory(
-    e: &mut Encoder,
-    flags: u32,
-    args: &AllocateMemoryArgs<'_>,
-) {
-    e.write_header(CommandType::ALLOCATE_MEMORY, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(Some(args.p_allocate_info), encode_memory_allocate_info);
-    e.write_null();
-    e.write_new_handle(&args.p_memory);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let p_allocate_info = d.read_required(decode_memory_allocate_info)?;
+        d.read_null()?;
+        let p_memory = d.read_new_handle(false)?;
+        Ok(Self {
+            device,
+            p_allocate_info,
+            p_memory,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(Some(self.p_allocate_info), encode_memory_allocate_info);
+        e.write_null();
+        e.write_new_handle(&self.p_memory);
+    }
+
+    fn reply(&self, returned: vk::Result) -> AllocateMemoryReply {
+        AllocateMemoryReply {
+            returned,
+            p_memory: self.p_memory.ids.first().copied(),
+        }
+    }
 }
 
 /// Reply to `vkAllocateMemory`.
@@ -67,59 +71,19 @@ pub struct AllocateMemoryReply {
     pub p_memory: Option<u64>,
 }
 
-/// Encodes a reply to `vkAllocateMemory`.
-pub fn encode_allocate_memory_reply(e: &mut Encoder, reply: &AllocateMemoryReply) {
-    e.write(CommandType::ALLOCATE_MEMORY.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_memory.as_ref(), |e, id| e.write(*id));
-}
-
-/// Decodes a reply to `vkAllocateMemory`.
-pub fn decode_allocate_memory_reply(
-    d: &mut Decoder<'_>,
-) -> Result<AllocateMemoryReply, DecodeError> {
-    d.read_reply_header(CommandType::ALLOCATE_MEMORY)?;
-    let returned = d.read()?;
-    let p_memory = d.read_optional(Decoder::read)?.map(|id| *id);
-    Ok(AllocateMemoryReply {
-        returned,
-        p_memory,
-    })
-}
-
-impl AllocateMemoryArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> AllocateMemoryReply {
-        AllocateMemoryReply {
-            returned,
-            p_memory: self.p_memory.ids.first().copied(),
-        }
+impl Reply<'_> for AllocateMemoryReply {
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_memory: d.read_optional(Decoder::read)?.map(|id| *id),
+        })
     }
 
-    /// Calls `vkAllocateMemory` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkAllocateMemory,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.p_allocate_info,
-            ptr::null(),
-            as_mut_ptr_or_null(self.p_memory.raws),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(self.p_memory.as_ref(), |e, id| e.write(*id));
     }
 }
-
-impl_command!(
-    AllocateMemoryArgs<'a>, ALLOCATE_MEMORY, "vkAllocateMemory", vk::Result,
-    device_lost: false, owner: device, slot: allocate_memory, decode_allocate_memory,
-    encode_allocate_memory, encode_allocate_memory_reply
-);
 
 /// Arguments of `vkFreeMemory` (command 22).
 pub struct FreeMemoryArgs {
@@ -129,47 +93,24 @@ pub struct FreeMemoryArgs {
     pub memory: Handle<vk::DeviceMemory>,
 }
 
-/// Decodes the arguments of `vkFreeMemory`, which follow the header.
-pub fn decode_free_memory(d: &mut Decoder<'_>) -> Result<FreeMemoryArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let memory = d.read_handle_param()?;
-    d.read_null()?;
-    Ok(FreeMemoryArgs { device, memory })
-}
+impl Command<'_> for FreeMemoryArgs {
+    const TYPE: CommandType = CommandType::FREE_MEMORY;
+    returns!(());
 
-/// Encodes a request of `vkFreeMemory`: header and arguments.
-pub fn encode_free_memory(e: &mut Encoder, flags: u32, args: &FreeMemoryArgs) {
-    e.write_header(CommandType::FREE_MEMORY, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.memory);
-    e.write_null();
-}
-
-bare_reply!(
-    FreeMemoryReply, FREE_MEMORY, "vkFreeMemory", (), encode_free_memory_reply,
-    decode_free_memory_reply
-);
-
-impl FreeMemoryArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> FreeMemoryReply {
-        FreeMemoryReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let memory = d.read_handle_param()?;
+        d.read_null()?;
+        Ok(Self { device, memory })
     }
 
-    /// Calls `vkFreeMemory` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkFreeMemory) {
-        call!(function, self.device.raw, self.memory.raw, ptr::null())
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.memory);
+        e.write_null();
     }
 }
-
-impl_command!(
-    FreeMemoryArgs, FREE_MEMORY, "vkFreeMemory", (), device_lost: false, owner: device,
-    slot: free_memory, decode_free_memory, encode_free_memory, encode_free_memory_reply
-);
 
 /// Arguments of `vkUnmapMemory` (command 24).
 pub struct UnmapMemoryArgs {
@@ -179,46 +120,23 @@ pub struct UnmapMemoryArgs {
     pub memory: Handle<vk::DeviceMemory>,
 }
 
-/// Decodes the arguments of `vkUnmapMemory`, which follow the header.
-pub fn decode_unmap_memory(d: &mut Decoder<'_>) -> Result<UnmapMemoryArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let memory = d.read_handle_param()?;
-    Ok(UnmapMemoryArgs { device, memory })
-}
+impl Command<'_> for UnmapMemoryArgs {
+    const TYPE: CommandType = CommandType::UNMAP_MEMORY;
+    returns!(());
 
-/// Encodes a request of `vkUnmapMemory`: header and arguments.
-pub fn encode_unmap_memory(e: &mut Encoder, flags: u32, args: &UnmapMemoryArgs) {
-    e.write_header(CommandType::UNMAP_MEMORY, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.memory);
-}
-
-bare_reply!(
-    UnmapMemoryReply, UNMAP_MEMORY, "vkUnmapMemory", (), encode_unmap_memory_reply,
-    decode_unmap_memory_reply
-);
-
-impl UnmapMemoryArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> UnmapMemoryReply {
-        UnmapMemoryReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            memory: d.read_handle_param()?,
+        })
     }
 
-    /// Calls `vkUnmapMemory` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkUnmapMemory) {
-        call!(function, self.device.raw, self.memory.raw)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.memory);
     }
 }
-
-impl_command!(
-    UnmapMemoryArgs, UNMAP_MEMORY, "vkUnmapMemory", (), device_lost: false,
-    owner: device, slot: unmap_memory, decode_unmap_memory, encode_unmap_memory,
-    encode_unmap_memory_reply
-);
 
 /// Arguments of `vkFlushMappedMemoryRanges` (command 25).
 pub struct FlushMappedMemoryRangesArgs<'a> {
@@ -230,71 +148,34 @@ pub struct FlushMappedMemoryRangesArgs<'a> {
     pub p_memory_ranges: &'a [vk::MappedMemoryRange<'a>],
 }
 
-/// Decodes the arguments of `vkFlushMappedMemoryRanges`, which follow the header.
-pub fn decode_flush_mapped_memory_ranges<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<FlushMappedMemoryRangesArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let memory_range_count: u32 = d.read()?;
-    let p_memory_ranges = d
-        .read_items(memory_range_count.count(), false, 36, decode_mapped_memory_range)?;
-    Ok(FlushMappedMemoryRangesArgs {
-        device,
-        memory_range_count,
-        p_memory_ranges,
-    })
-}
+impl<'a> Command<'a> for FlushMappedMemoryRangesArgs<'a> {
+    const TYPE: CommandType = CommandType::FLUSH_MAPPED_MEMORY_RANGES;
+    returns!(vk::Result);
 
-/// Encodes a request of `vkFlushMappedMemoryRanges`: header and arguments.
-pub fn encode_flush_mapped_memory_ranges(
-    e: &mut Encoder,
-    flags: u32,
-    args: &FlushMappedMemoryRangesArgs<'_>,
-) {
-    e.write_header(CommandType::FLUSH_MAPPED_MEMORY_RANGES, flags);
-    e.write_handle_param(&args.device);
-    e.write(args.memory_range_count);
-    e.write_items(args.p_memory_ranges, encode_mapped_memory_range);
-}
-
-bare_reply!(
-    FlushMappedMemoryRangesReply, FLUSH_MAPPED_MEMORY_RANGES,
-    "vkFlushMappedMemoryRanges", vk::Result, encode_flush_mapped_memory_ranges_reply,
-    decode_flush_mapped_memory_ranges_reply
-);
-
-impl FlushMappedMemoryRangesArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> FlushMappedMemoryRangesReply {
-        FlushMappedMemoryRangesReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let memory_range_count: u32 = d.read()?;
+        let p_memory_ranges = d
+            .read_items(
+                memory_range_count.count(),
+                false,
+                minima::MAPPED_MEMORY_RANGE,
+                decode_mapped_memory_range,
+            )?;
+        Ok(Self {
+            device,
+            memory_range_count,
+            p_memory_ranges,
+        })
     }
 
-    /// Calls `vkFlushMappedMemoryRanges` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkFlushMappedMemoryRanges,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.memory_range_count,
-            as_ptr_or_null(self.p_memory_ranges),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write(self.memory_range_count);
+        e.write_items(self.p_memory_ranges, encode_mapped_memory_range);
     }
 }
-
-impl_command!(
-    FlushMappedMemoryRangesArgs<'a>, FLUSH_MAPPED_MEMORY_RANGES,
-    "vkFlushMappedMemoryRanges", vk::Result, device_lost: false, owner: device,
-    slot: flush_mapped_memory_ranges, decode_flush_mapped_memory_ranges,
-    encode_flush_mapped_memory_ranges, encode_flush_mapped_memory_ranges_reply
-);
 
 /// Arguments of `vkInvalidateMappedMemoryRanges` (command 26).
 pub struct InvalidateMappedMemoryRangesArgs<'a> {
@@ -306,72 +187,34 @@ pub struct InvalidateMappedMemoryRangesArgs<'a> {
     pub p_memory_ranges: &'a [vk::MappedMemoryRange<'a>],
 }
 
-/// Decodes the arguments of `vkInvalidateMappedMemoryRanges`, which follow the header.
-pub fn decode_invalidate_mapped_memory_ranges<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<InvalidateMappedMemoryRangesArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let memory_range_count: u32 = d.read()?;
-    let p_memory_ranges = d
-        .read_items(memory_range_count.count(), false, 36, decode_mapped_memory_range)?;
-    Ok(InvalidateMappedMemoryRangesArgs {
-        device,
-        memory_range_count,
-        p_memory_ranges,
-    })
-}
+impl<'a> Command<'a> for InvalidateMappedMemoryRangesArgs<'a> {
+    const TYPE: CommandType = CommandType::INVALIDATE_MAPPED_MEMORY_RANGES;
+    returns!(vk::Result);
 
-/// Encodes a request of `vkInvalidateMappedMemoryRanges`: header and arguments.
-pub fn encode_invalidate_mapped_memory_ranges(
-    e: &mut Encoder,
-    flags: u32,
-    args: &InvalidateMappedMemoryRangesArgs<'_>,
-) {
-    e.write_header(CommandType::INVALIDATE_MAPPED_MEMORY_RANGES, flags);
-    e.write_handle_param(&args.device);
-    e.write(args.memory_range_count);
-    e.write_items(args.p_memory_ranges, encode_mapped_memory_range);
-}
-
-bare_reply!(
-    InvalidateMappedMemoryRangesReply, INVALIDATE_MAPPED_MEMORY_RANGES,
-    "vkInvalidateMappedMemoryRanges", vk::Result,
-    encode_invalidate_mapped_memory_ranges_reply,
-    decode_invalidate_mapped_memory_ranges_reply
-);
-
-impl InvalidateMappedMemoryRangesArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> InvalidateMappedMemoryRangesReply {
-        InvalidateMappedMemoryRangesReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let memory_range_count: u32 = d.read()?;
+        let p_memory_ranges = d
+            .read_items(
+                memory_range_count.count(),
+                false,
+                minima::MAPPED_MEMORY_RANGE,
+                decode_mapped_memory_range,
+            )?;
+        Ok(Self {
+            device,
+            memory_range_count,
+            p_memory_ranges,
+        })
     }
 
-    /// Calls `vkInvalidateMappedMemoryRanges` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkInvalidateMappedMemoryRanges,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.memory_range_count,
-            as_ptr_or_null(self.p_memory_ranges),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write(self.memory_range_count);
+        e.write_items(self.p_memory_ranges, encode_mapped_memory_range);
     }
 }
-
-impl_command!(
-    InvalidateMappedMemoryRangesArgs<'a>, INVALIDATE_MAPPED_MEMORY_RANGES,
-    "vkInvalidateMappedMemoryRanges", vk::Result, device_lost: false, owner: device,
-    slot: invalidate_mapped_memory_ranges, decode_invalidate_mapped_memory_ranges,
-    encode_invalidate_mapped_memory_ranges, encode_invalidate_mapped_memory_ranges_reply
-);
 
 /// Arguments of `vkGetDeviceMemoryCommitment` (command 27).
 pub struct GetDeviceMemoryCommitmentArgs<'a> {
@@ -383,30 +226,31 @@ pub struct GetDeviceMemoryCommitmentArgs<'a> {
     pub p_committed_memory_in_bytes: &'a mut vk::DeviceSize,
 }
 
-/// Decodes the arguments of `vkGetDeviceMemoryCommitment`, which follow the header.
-pub fn decode_get_device_memory_commitment<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetDeviceMemoryCommitmentArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let memory = d.read_handle_param()?;
-    let p_committed_memory_in_bytes = d.read_required_room()?;
-    Ok(GetDeviceMemoryCommitmentArgs {
-        device,
-        memory,
-        p_committed_memory_in_bytes,
-    })
-}
+impl<'a> Command<'a> for GetDeviceMemoryCommitmentArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_DEVICE_MEMORY_COMMITMENT;
+    type Return = ();
+    type Reply<'r> = GetDeviceMemoryCommitmentReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetDeviceMemoryCommitment`: header and arguments.
-pub fn encode_get_device_memory_commitment(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetDeviceMemoryCommitmentArgs<'_>,
-) {
-    e.write_header(CommandType::GET_DEVICE_MEMORY_COMMITMENT, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.memory);
-    e.write_marker(true);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            memory: d.read_handle_param()?,
+            p_committed_memory_in_bytes: d.read_required_room()?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.memory);
+        e.write_marker(true);
+    }
+
+    fn reply(&self, _returned: ()) -> GetDeviceMemoryCommitmentReply<'_> {
+        GetDeviceMemoryCommitmentReply {
+            p_committed_memory_in_bytes: Some(&*self.p_committed_memory_in_bytes),
+        }
+    }
 }
 
 /// Reply to `vkGetDeviceMemoryCommitment`.
@@ -415,55 +259,17 @@ pub struct GetDeviceMemoryCommitmentReply<'a> {
     pub p_committed_memory_in_bytes: Option<&'a vk::DeviceSize>,
 }
 
-/// Encodes a reply to `vkGetDeviceMemoryCommitment`.
-pub fn encode_get_device_memory_commitment_reply(
-    e: &mut Encoder,
-    reply: &GetDeviceMemoryCommitmentReply<'_>,
-) {
-    e.write(CommandType::GET_DEVICE_MEMORY_COMMITMENT.0);
-    e.write_optional(reply.p_committed_memory_in_bytes, |e, value| e.write(*value));
-}
-
-/// Decodes a reply to `vkGetDeviceMemoryCommitment`.
-pub fn decode_get_device_memory_commitment_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetDeviceMemoryCommitmentReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_DEVICE_MEMORY_COMMITMENT)?;
-    let p_committed_memory_in_bytes = d.read_optional(Decoder::read)?.map(|v| &*v);
-    Ok(GetDeviceMemoryCommitmentReply {
-        p_committed_memory_in_bytes,
-    })
-}
-
-impl GetDeviceMemoryCommitmentArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, _returned: ()) -> GetDeviceMemoryCommitmentReply<'_> {
-        GetDeviceMemoryCommitmentReply {
-            p_committed_memory_in_bytes: Some(&*self.p_committed_memory_in_bytes),
-        }
+impl<'a> Reply<'a> for GetDeviceMemoryCommitmentReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_committed_memory_in_bytes: d.read_optional(Decoder::read)?.map(|v| &*v),
+        })
     }
 
-    /// Calls `vkGetDeviceMemoryCommitment` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkGetDeviceMemoryCommitment) {
-        call!(
-            function,
-            self.device.raw,
-            self.memory.raw,
-            &mut *self.p_committed_memory_in_bytes,
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write_optional(self.p_committed_memory_in_bytes, |e, value| e.write(*value));
     }
 }
-
-impl_command!(
-    GetDeviceMemoryCommitmentArgs<'a>, GET_DEVICE_MEMORY_COMMITMENT,
-    "vkGetDeviceMemoryCommitment", (), device_lost: false, owner: device,
-    slot: get_device_memory_commitment, decode_get_device_memory_commitment,
-    encode_get_device_memory_commitment, encode_get_device_memory_commitment_reply
-);
 
 /// Arguments of `vkGetDeviceGroupPeerMemoryFeatures` (command 140).
 pub struct GetDeviceGroupPeerMemoryFeaturesArgs<'a> {
@@ -479,36 +285,35 @@ pub struct GetDeviceGroupPeerMemoryFeaturesArgs<'a> {
     pub p_peer_memory_features: &'a mut vk::PeerMemoryFeatureFlags,
 }
 
-/// Decodes the arguments of `vkGetDeviceGroupPeerMemoryFeatures`, which follow the header.
-pub fn decode_get_device_group_peer_memory_features<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetDeviceGroupPeerMemoryFeaturesArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let heap_index = d.read()?;
-    let local_device_index = d.read()?;
-    let remote_device_index = d.read()?;
-    let p_peer_memory_features = d.read_required_room()?;
-    Ok(GetDeviceGroupPeerMemoryFeaturesArgs {
-        device,
-        heap_index,
-        local_device_index,
-        remote_device_index,
-        p_peer_memory_features,
-    })
-}
+impl<'a> Command<'a> for GetDeviceGroupPeerMemoryFeaturesArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_DEVICE_GROUP_PEER_MEMORY_FEATURES;
+    type Return = ();
+    type Reply<'r> = GetDeviceGroupPeerMemoryFeaturesReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetDeviceGroupPeerMemoryFeatures`: header and arguments.
-pub fn encode_get_device_group_peer_memory_features(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetDeviceGroupPeerMemoryFeaturesArgs<'_>,
-) {
-    e.write_header(CommandType::GET_DEVICE_GROUP_PEER_MEMORY_FEATURES, flags);
-    e.write_handle_param(&args.device);
-    e.write(args.heap_index);
-    e.write(args.local_device_index);
-    e.write(args.remote_device_index);
-    e.write_marker(true);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            heap_index: d.read()?,
+            local_device_index: d.read()?,
+            remote_device_index: d.read()?,
+            p_peer_memory_features: d.read_required_room()?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write(self.heap_index);
+        e.write(self.local_device_index);
+        e.write(self.remote_device_index);
+        e.write_marker(true);
+    }
+
+    fn reply(&self, _returned: ()) -> GetDeviceGroupPeerMemoryFeaturesReply<'_> {
+        GetDeviceGroupPeerMemoryFeaturesReply {
+            p_peer_memory_features: Some(&*self.p_peer_memory_features),
+        }
+    }
 }
 
 /// Reply to `vkGetDeviceGroupPeerMemoryFeatures`.
@@ -517,70 +322,21 @@ pub struct GetDeviceGroupPeerMemoryFeaturesReply<'a> {
     pub p_peer_memory_features: Option<&'a vk::PeerMemoryFeatureFlags>,
 }
 
-/// Encodes a reply to `vkGetDeviceGroupPeerMemoryFeatures`.
-pub fn encode_get_device_group_peer_memory_features_reply(
-    e: &mut Encoder,
-    reply: &GetDeviceGroupPeerMemoryFeaturesReply<'_>,
-) {
-    e.write(CommandType::GET_DEVICE_GROUP_PEER_MEMORY_FEATURES.0);
-    e.write_optional(reply.p_peer_memory_features, |e, value| e.write(*value));
-}
-
-/// Decodes a reply to `vkGetDeviceGroupPeerMemoryFeatures`.
-pub fn decode_get_device_group_peer_memory_features_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetDeviceGroupPeerMemoryFeaturesReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_DEVICE_GROUP_PEER_MEMORY_FEATURES)?;
-    let p_peer_memory_features = d.read_optional(Decoder::read)?.map(|v| &*v);
-    Ok(GetDeviceGroupPeerMemoryFeaturesReply {
-        p_peer_memory_features,
-    })
-}
-
-impl GetDeviceGroupPeerMemoryFeaturesArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, _returned: ()) -> GetDeviceGroupPeerMemoryFeaturesReply<'_> {
-        GetDeviceGroupPeerMemoryFeaturesReply {
-            p_peer_memory_features: Some(&*self.p_peer_memory_features),
-        }
+impl<'a> Reply<'a> for GetDeviceGroupPeerMemoryFeaturesReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_peer_memory_features: d.read_optional(Decoder::read)?.map(|v| &*v),
+        })
     }
 
-    /// Calls `vkGetDeviceGroupPeerMemoryFeatures` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetDeviceGroupPeerMemoryFeatures,
-    ) {
-        call!(
-            function,
-            self.device.raw,
-            self.heap_index,
-            self.local_device_index,
-            self.remote_device_index,
-            &mut *self.p_peer_memory_features,
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write_optional(self.p_peer_memory_features, |e, value| e.write(*value));
     }
 }
-
-impl_command!(
-    GetDeviceGroupPeerMemoryFeaturesArgs<'a>, GET_DEVICE_GROUP_PEER_MEMORY_FEATURES,
-    "vkGetDeviceGroupPeerMemoryFeatures", (), device_lost: false, owner: device,
-    slot: get_device_group_peer_memory_features,
-    decode_get_device_group_peer_memory_features,
-    encode_get_device_group_peer_memory_features,
-    encode_get_device_group_peer_memory_features_reply
-);
 
 pub use self::{
     GetDeviceGroupPeerMemoryFeaturesArgs as GetDeviceGroupPeerMemoryFeaturesKHRArgs,
     GetDeviceGroupPeerMemoryFeaturesReply as GetDeviceGroupPeerMemoryFeaturesKHRReply,
-    decode_get_device_group_peer_memory_features as decode_get_device_group_peer_memory_features_khr,
-    encode_get_device_group_peer_memory_features as encode_get_device_group_peer_memory_features_khr,
-    encode_get_device_group_peer_memory_features_reply as encode_get_device_group_peer_memory_features_khr_reply,
-    decode_get_device_group_peer_memory_features_reply as decode_get_device_group_peer_memory_features_khr_reply,
 };
 
 /// Arguments of `vkGetDeviceMemoryOpaqueCaptureAddress` (command 177).
@@ -591,78 +347,28 @@ pub struct GetDeviceMemoryOpaqueCaptureAddressArgs<'a> {
     pub p_info: &'a vk::DeviceMemoryOpaqueCaptureAddressInfo<'a>,
 }
 
-/// Decodes the arguments of `vkGetDeviceMemoryOpaqueCaptureAddress`, which follow the header.
-pub fn decode_get_device_memory_opaque_capture_address<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetDeviceMemoryOpaqueCaptureAddressArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_info = d.read_required(decode_device_memory_opaque_capture_address_info)?;
-    Ok(GetDeviceMemoryOpaqueCaptureAddressArgs {
-        device,
-        p_info,
-    })
-}
+impl<'a> Command<'a> for GetDeviceMemoryOpaqueCaptureAddressArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_DEVICE_MEMORY_OPAQUE_CAPTURE_ADDRESS;
+    returns!(u64);
 
-/// Encodes a request of `vkGetDeviceMemoryOpaqueCaptureAddress`: header and arguments.
-pub fn encode_get_device_memory_opaque_capture_address(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetDeviceMemoryOpaqueCaptureAddressArgs<'_>,
-) {
-    e.write_header(CommandType::GET_DEVICE_MEMORY_OPAQUE_CAPTURE_ADDRESS, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(
-        Some(args.p_info),
-        encode_device_memory_opaque_capture_address_info,
-    );
-}
-
-bare_reply!(
-    GetDeviceMemoryOpaqueCaptureAddressReply, GET_DEVICE_MEMORY_OPAQUE_CAPTURE_ADDRESS,
-    "vkGetDeviceMemoryOpaqueCaptureAddress", u64,
-    encode_get_device_memory_opaque_capture_address_reply,
-    decode_get_device_memory_opaque_capture_address_reply
-);
-
-impl GetDeviceMemoryOpaqueCaptureAddressArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: u64) -> GetDeviceMemoryOpaqueCaptureAddressReply {
-        GetDeviceMemoryOpaqueCaptureAddressReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            p_info: d.read_required(decode_device_memory_opaque_capture_address_info)?,
+        })
     }
 
-    /// Calls `vkGetDeviceMemoryOpaqueCaptureAddress` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetDeviceMemoryOpaqueCaptureAddress,
-    ) -> u64 {
-        call!(function, self.device.raw, self.p_info)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(
+            Some(self.p_info),
+            encode_device_memory_opaque_capture_address_info,
+        );
     }
 }
 
-impl_command!(
-    GetDeviceMemoryOpaqueCaptureAddressArgs<'a>,
-    GET_DEVICE_MEMORY_OPAQUE_CAPTURE_ADDRESS, "vkGetDeviceMemoryOpaqueCaptureAddress",
-    u64, device_lost: false, owner: device,
-    slot: get_device_memory_opaque_capture_address,
-    decode_get_device_memory_opaque_capture_address,
-    encode_get_device_memory_opaque_capture_address,
-    encode_get_device_memory_opaque_capture_address_reply
-);
-
-pub use self::{
-    GetDeviceMemoryOpaqueCaptureAddressArgs as GetDeviceMemoryOpaqueCaptureAddressKHRArgs,
-    GetDeviceMemoryOpaqueCaptureAddressReply as GetDeviceMemoryOpaqueCaptureAddressKHRReply,
-    decode_get_device_memory_opaque_capture_address as decode_get_device_memory_opaque_capture_address_khr,
-    encode_get_device_memory_opaque_capture_address as encode_get_device_memory_opaque_capture_address_khr,
-    encode_get_device_memory_opaque_capture_address_reply as encode_get_device_memory_opaque_capture_address_khr_reply,
-    decode_get_device_memory_opaque_capture_address_reply as decode_get_device_memory_opaque_capture_address_khr_reply,
-};
+pub use self::GetDeviceMemoryOpaqueCaptureAddressArgs as GetDeviceMemoryOpaqueCaptureAddressKHRArgs;
 
 /// Arguments of `vkGetMemoryResourcePropertiesMESA` (command 192).
 pub struct GetMemoryResourcePropertiesMESAArgs<'a> {
@@ -674,34 +380,36 @@ pub struct GetMemoryResourcePropertiesMESAArgs<'a> {
     pub p_memory_resource_properties: &'a mut vk::MemoryResourcePropertiesMESA<'a>,
 }
 
-/// Decodes the arguments of `vkGetMemoryResourcePropertiesMESA`, which follow the header.
-pub fn decode_get_memory_resource_properties_mesa<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetMemoryResourcePropertiesMESAArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let resource_id = d.read()?;
-    let p_memory_resource_properties = d
-        .read_required(decode_memory_resource_properties_mesa_partial)?;
-    Ok(GetMemoryResourcePropertiesMESAArgs {
-        device,
-        resource_id,
-        p_memory_resource_properties,
-    })
-}
+impl<'a> Command<'a> for GetMemoryResourcePropertiesMESAArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_MEMORY_RESOURCE_PROPERTIES_MESA;
+    type Return = vk::Result;
+    type Reply<'r> = GetMemoryResourcePropertiesMESAReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetMemoryResourcePropertiesMESA`: header and arguments.
-pub fn encode_get_memory_resource_properties_mesa(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetMemoryResourcePropertiesMESAArgs<'_>,
-) {
-    e.write_header(CommandType::GET_MEMORY_RESOURCE_PROPERTIES_MESA, flags);
-    e.write_handle_param(&args.device);
-    e.write(args.resource_id);
-    e.write_optional(
-        Some(&*args.p_memory_resource_properties),
-        encode_memory_resource_properties_mesa_partial,
-    );
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            resource_id: d.read()?,
+            p_memory_resource_properties: d
+                .read_required(decode_memory_resource_properties_mesa_partial)?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write(self.resource_id);
+        e.write_optional(
+            Some(&*self.p_memory_resource_properties),
+            encode_memory_resource_properties_mesa_partial,
+        );
+    }
+
+    fn reply(&self, returned: vk::Result) -> GetMemoryResourcePropertiesMESAReply<'_> {
+        GetMemoryResourcePropertiesMESAReply {
+            returned,
+            p_memory_resource_properties: Some(&*self.p_memory_resource_properties),
+        }
+    }
 }
 
 /// Reply to `vkGetMemoryResourcePropertiesMESA`.
@@ -712,54 +420,24 @@ pub struct GetMemoryResourcePropertiesMESAReply<'a> {
     pub p_memory_resource_properties: Option<&'a vk::MemoryResourcePropertiesMESA<'a>>,
 }
 
-/// Encodes a reply to `vkGetMemoryResourcePropertiesMESA`.
-pub fn encode_get_memory_resource_properties_mesa_reply(
-    e: &mut Encoder,
-    reply: &GetMemoryResourcePropertiesMESAReply<'_>,
-) {
-    e.write(CommandType::GET_MEMORY_RESOURCE_PROPERTIES_MESA.0);
-    e.write(reply.returned);
-    e.write_optional(
-        reply.p_memory_resource_properties,
-        encode_memory_resource_properties_mesa,
-    );
-}
+impl<'a> Reply<'a> for GetMemoryResourcePropertiesMESAReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_memory_resource_properties: d
+                .read_optional(decode_memory_resource_properties_mesa)?
+                .map(|v| &*v),
+        })
+    }
 
-/// Decodes a reply to `vkGetMemoryResourcePropertiesMESA`.
-pub fn decode_get_memory_resource_properties_mesa_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetMemoryResourcePropertiesMESAReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_MEMORY_RESOURCE_PROPERTIES_MESA)?;
-    let returned = d.read()?;
-    let p_memory_resource_properties = d
-        .read_optional(decode_memory_resource_properties_mesa)?
-        .map(|v| &*v);
-    Ok(GetMemoryResourcePropertiesMESAReply {
-        returned,
-        p_memory_resource_properties,
-    })
-}
-
-impl GetMemoryResourcePropertiesMESAArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(
-        &self,
-        returned: vk::Result,
-    ) -> GetMemoryResourcePropertiesMESAReply<'_> {
-        GetMemoryResourcePropertiesMESAReply {
-            returned,
-            p_memory_resource_properties: Some(&*self.p_memory_resource_properties),
-        }
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(
+            self.p_memory_resource_properties,
+            encode_memory_resource_properties_mesa,
+        );
     }
 }
-
-impl_command!(
-    GetMemoryResourcePropertiesMESAArgs<'a>, GET_MEMORY_RESOURCE_PROPERTIES_MESA,
-    "vkGetMemoryResourcePropertiesMESA", vk::Result, device_lost: false, owner: device,
-    slot: none, decode_get_memory_resource_properties_mesa,
-    encode_get_memory_resource_properties_mesa,
-    encode_get_memory_resource_properties_mesa_reply
-);
 
 /// Arguments of `vkUnmapMemory2` (command 286).
 pub struct UnmapMemory2Args<'a> {
@@ -769,59 +447,22 @@ pub struct UnmapMemory2Args<'a> {
     pub p_memory_unmap_info: &'a vk::MemoryUnmapInfoKHR<'a>,
 }
 
-/// Decodes the arguments of `vkUnmapMemory2`, which follow the header.
-pub fn decode_unmap_memory2<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<UnmapMemory2Args<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_memory_unmap_info = d.read_required(decode_memory_unmap_info)?;
-    Ok(UnmapMemory2Args {
-        device,
-        p_memory_unmap_info,
-    })
-}
+impl<'a> Command<'a> for UnmapMemory2Args<'a> {
+    const TYPE: CommandType = CommandType::UNMAP_MEMORY2;
+    returns!(vk::Result);
 
-/// Encodes a request of `vkUnmapMemory2`: header and arguments.
-pub fn encode_unmap_memory2(e: &mut Encoder, flags: u32, args: &UnmapMemory2Args<'_>) {
-    e.write_header(CommandType::UNMAP_MEMORY2, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(Some(args.p_memory_unmap_info), encode_memory_unmap_info);
-}
-
-bare_reply!(
-    UnmapMemory2Reply, UNMAP_MEMORY2, "vkUnmapMemory2", vk::Result,
-    encode_unmap_memory2_reply, decode_unmap_memory2_reply
-);
-
-impl UnmapMemory2Args<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> UnmapMemory2Reply {
-        UnmapMemory2Reply { returned }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            p_memory_unmap_info: d.read_required(decode_memory_unmap_info)?,
+        })
     }
 
-    /// Calls `vkUnmapMemory2` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkUnmapMemory2KHR,
-    ) -> vk::Result {
-        call!(function, self.device.raw, self.p_memory_unmap_info)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(Some(self.p_memory_unmap_info), encode_memory_unmap_info);
     }
 }
 
-impl_command!(
-    UnmapMemory2Args<'a>, UNMAP_MEMORY2, "vkUnmapMemory2", vk::Result,
-    device_lost: false, owner: device, slot: unmap_memory2, decode_unmap_memory2,
-    encode_unmap_memory2, encode_unmap_memory2_reply
-);
-
-pub use self::{
-    UnmapMemory2Args as UnmapMemory2KHRArgs, UnmapMemory2Reply as UnmapMemory2KHRReply,
-    decode_unmap_memory2 as decode_unmap_memory2_khr,
-    encode_unmap_memory2 as encode_unmap_memory2_khr,
-    encode_unmap_memory2_reply as encode_unmap_memory2_khr_reply,
-    decode_unmap_memory2_reply as decode_unmap_memory2_khr_reply,
-};
+pub use self::UnmapMemory2Args as UnmapMemory2KHRArgs;

@@ -3,14 +3,12 @@
 
 //! Commands of family `event`.
 
-use core::ptr;
-
 use crate::generated::decode::decode_event_create_info;
 use crate::generated::encode::encode_event_create_info;
 use crate::vk;
 use crate::wire::{
-    CommandType, DecodeError, Decoder, Encoder, Handle, NewHandles, as_mut_ptr_or_null,
-    bare_reply, call, impl_command,
+    Command, CommandType, DecodeError, Decoder, Encoder, Handle, NewHandles, Reply,
+    returns,
 };
 
 /// Arguments of `vkCreateEvent` (command 42).
@@ -23,28 +21,37 @@ pub struct CreateEventArgs<'a> {
     pub p_event: NewHandles<'a, vk::Event>,
 }
 
-/// Decodes the arguments of `vkCreateEvent`, which follow the header.
-pub fn decode_create_event<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CreateEventArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_create_info = d.read_required(decode_event_create_info)?;
-    d.read_null()?;
-    let p_event = d.read_new_handle(false)?;
-    Ok(CreateEventArgs {
-        device,
-        p_create_info,
-        p_event,
-    })
-}
+impl<'a> Command<'a> for CreateEventArgs<'a> {
+    const TYPE: CommandType = CommandType::CREATE_EVENT;
+    type Return = vk::Result;
+    type Reply<'r> = CreateEventReply where Self: 'r;
 
-/// Encodes a request of `vkCreateEvent`: header and arguments.
-pub fn encode_create_event(e: &mut Encoder, flags: u32, args: &CreateEventArgs<'_>) {
-    e.write_header(CommandType::CREATE_EVENT, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(Some(args.p_create_info), encode_event_create_info);
-    e.write_null();
-    e.write_new_handle(&args.p_event);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let p_create_info = d.read_required(decode_event_create_info)?;
+        d.read_null()?;
+        let p_event = d.read_new_handle(false)?;
+        Ok(Self {
+            device,
+            p_create_info,
+            p_event,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(Some(self.p_create_info), encode_event_create_info);
+        e.write_null();
+        e.write_new_handle(&self.p_event);
+    }
+
+    fn reply(&self, returned: vk::Result) -> CreateEventReply {
+        CreateEventReply {
+            returned,
+            p_event: self.p_event.ids.first().copied(),
+        }
+    }
 }
 
 /// Reply to `vkCreateEvent`.
@@ -55,56 +62,19 @@ pub struct CreateEventReply {
     pub p_event: Option<u64>,
 }
 
-/// Encodes a reply to `vkCreateEvent`.
-pub fn encode_create_event_reply(e: &mut Encoder, reply: &CreateEventReply) {
-    e.write(CommandType::CREATE_EVENT.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_event.as_ref(), |e, id| e.write(*id));
-}
-
-/// Decodes a reply to `vkCreateEvent`.
-pub fn decode_create_event_reply(
-    d: &mut Decoder<'_>,
-) -> Result<CreateEventReply, DecodeError> {
-    d.read_reply_header(CommandType::CREATE_EVENT)?;
-    let returned = d.read()?;
-    let p_event = d.read_optional(Decoder::read)?.map(|id| *id);
-    Ok(CreateEventReply {
-        returned,
-        p_event,
-    })
-}
-
-impl CreateEventArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> CreateEventReply {
-        CreateEventReply {
-            returned,
-            p_event: self.p_event.ids.first().copied(),
-        }
+impl Reply<'_> for CreateEventReply {
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_event: d.read_optional(Decoder::read)?.map(|id| *id),
+        })
     }
 
-    /// Calls `vkCreateEvent` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCreateEvent) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.p_create_info,
-            ptr::null(),
-            as_mut_ptr_or_null(self.p_event.raws),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(self.p_event.as_ref(), |e, id| e.write(*id));
     }
 }
-
-impl_command!(
-    CreateEventArgs<'a>, CREATE_EVENT, "vkCreateEvent", vk::Result, device_lost: false,
-    owner: device, slot: create_event, decode_create_event, encode_create_event,
-    encode_create_event_reply
-);
 
 /// Arguments of `vkDestroyEvent` (command 43).
 pub struct DestroyEventArgs {
@@ -114,50 +84,24 @@ pub struct DestroyEventArgs {
     pub event: Handle<vk::Event>,
 }
 
-/// Decodes the arguments of `vkDestroyEvent`, which follow the header.
-pub fn decode_destroy_event(
-    d: &mut Decoder<'_>,
-) -> Result<DestroyEventArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let event = d.read_handle_param()?;
-    d.read_null()?;
-    Ok(DestroyEventArgs { device, event })
-}
+impl Command<'_> for DestroyEventArgs {
+    const TYPE: CommandType = CommandType::DESTROY_EVENT;
+    returns!(());
 
-/// Encodes a request of `vkDestroyEvent`: header and arguments.
-pub fn encode_destroy_event(e: &mut Encoder, flags: u32, args: &DestroyEventArgs) {
-    e.write_header(CommandType::DESTROY_EVENT, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.event);
-    e.write_null();
-}
-
-bare_reply!(
-    DestroyEventReply, DESTROY_EVENT, "vkDestroyEvent", (), encode_destroy_event_reply,
-    decode_destroy_event_reply
-);
-
-impl DestroyEventArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> DestroyEventReply {
-        DestroyEventReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let event = d.read_handle_param()?;
+        d.read_null()?;
+        Ok(Self { device, event })
     }
 
-    /// Calls `vkDestroyEvent` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyEvent) {
-        call!(function, self.device.raw, self.event.raw, ptr::null())
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.event);
+        e.write_null();
     }
 }
-
-impl_command!(
-    DestroyEventArgs, DESTROY_EVENT, "vkDestroyEvent", (), device_lost: false,
-    owner: device, slot: destroy_event, decode_destroy_event, encode_destroy_event,
-    encode_destroy_event_reply
-);
 
 /// Arguments of `vkGetEventStatus` (command 44).
 pub struct GetEventStatusArgs {
@@ -167,54 +111,24 @@ pub struct GetEventStatusArgs {
     pub event: Handle<vk::Event>,
 }
 
-/// Decodes the arguments of `vkGetEventStatus`, which follow the header.
-pub fn decode_get_event_status(
-    d: &mut Decoder<'_>,
-) -> Result<GetEventStatusArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let event = d.read_handle_param()?;
-    Ok(GetEventStatusArgs {
-        device,
-        event,
-    })
-}
+impl Command<'_> for GetEventStatusArgs {
+    const TYPE: CommandType = CommandType::GET_EVENT_STATUS;
+    const REPORTS_DEVICE_LOST: bool = true;
+    returns!(vk::Result);
 
-/// Encodes a request of `vkGetEventStatus`: header and arguments.
-pub fn encode_get_event_status(e: &mut Encoder, flags: u32, args: &GetEventStatusArgs) {
-    e.write_header(CommandType::GET_EVENT_STATUS, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.event);
-}
-
-bare_reply!(
-    GetEventStatusReply, GET_EVENT_STATUS, "vkGetEventStatus", vk::Result,
-    encode_get_event_status_reply, decode_get_event_status_reply
-);
-
-impl GetEventStatusArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> GetEventStatusReply {
-        GetEventStatusReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            event: d.read_handle_param()?,
+        })
     }
 
-    /// Calls `vkGetEventStatus` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetEventStatus,
-    ) -> vk::Result {
-        call!(function, self.device.raw, self.event.raw)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.event);
     }
 }
-
-impl_command!(
-    GetEventStatusArgs, GET_EVENT_STATUS, "vkGetEventStatus", vk::Result,
-    device_lost: true, owner: device, slot: get_event_status, decode_get_event_status,
-    encode_get_event_status, encode_get_event_status_reply
-);
 
 /// Arguments of `vkSetEvent` (command 45).
 pub struct SetEventArgs {
@@ -224,45 +138,23 @@ pub struct SetEventArgs {
     pub event: Handle<vk::Event>,
 }
 
-/// Decodes the arguments of `vkSetEvent`, which follow the header.
-pub fn decode_set_event(d: &mut Decoder<'_>) -> Result<SetEventArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let event = d.read_handle_param()?;
-    Ok(SetEventArgs { device, event })
-}
+impl Command<'_> for SetEventArgs {
+    const TYPE: CommandType = CommandType::SET_EVENT;
+    returns!(vk::Result);
 
-/// Encodes a request of `vkSetEvent`: header and arguments.
-pub fn encode_set_event(e: &mut Encoder, flags: u32, args: &SetEventArgs) {
-    e.write_header(CommandType::SET_EVENT, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.event);
-}
-
-bare_reply!(
-    SetEventReply, SET_EVENT, "vkSetEvent", vk::Result, encode_set_event_reply,
-    decode_set_event_reply
-);
-
-impl SetEventArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> SetEventReply {
-        SetEventReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            event: d.read_handle_param()?,
+        })
     }
 
-    /// Calls `vkSetEvent` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkSetEvent) -> vk::Result {
-        call!(function, self.device.raw, self.event.raw)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.event);
     }
 }
-
-impl_command!(
-    SetEventArgs, SET_EVENT, "vkSetEvent", vk::Result, device_lost: false, owner: device,
-    slot: set_event, decode_set_event, encode_set_event, encode_set_event_reply
-);
 
 /// Arguments of `vkResetEvent` (command 46).
 pub struct ResetEventArgs {
@@ -272,43 +164,20 @@ pub struct ResetEventArgs {
     pub event: Handle<vk::Event>,
 }
 
-/// Decodes the arguments of `vkResetEvent`, which follow the header.
-pub fn decode_reset_event(d: &mut Decoder<'_>) -> Result<ResetEventArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let event = d.read_handle_param()?;
-    Ok(ResetEventArgs { device, event })
-}
+impl Command<'_> for ResetEventArgs {
+    const TYPE: CommandType = CommandType::RESET_EVENT;
+    returns!(vk::Result);
 
-/// Encodes a request of `vkResetEvent`: header and arguments.
-pub fn encode_reset_event(e: &mut Encoder, flags: u32, args: &ResetEventArgs) {
-    e.write_header(CommandType::RESET_EVENT, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.event);
-}
-
-bare_reply!(
-    ResetEventReply, RESET_EVENT, "vkResetEvent", vk::Result, encode_reset_event_reply,
-    decode_reset_event_reply
-);
-
-impl ResetEventArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> ResetEventReply {
-        ResetEventReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            event: d.read_handle_param()?,
+        })
     }
 
-    /// Calls `vkResetEvent` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkResetEvent) -> vk::Result {
-        call!(function, self.device.raw, self.event.raw)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.event);
     }
 }
-
-impl_command!(
-    ResetEventArgs, RESET_EVENT, "vkResetEvent", vk::Result, device_lost: false,
-    owner: device, slot: reset_event, decode_reset_event, encode_reset_event,
-    encode_reset_event_reply
-);

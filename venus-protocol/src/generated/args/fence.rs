@@ -3,14 +3,12 @@
 
 //! Commands of family `fence`.
 
-use core::ptr;
-
 use crate::generated::decode::decode_fence_create_info;
 use crate::generated::encode::encode_fence_create_info;
 use crate::vk;
 use crate::wire::{
-    CommandType, Count, DecodeError, Decoder, Encoder, Handle, Handles, NewHandles,
-    as_mut_ptr_or_null, as_ptr_or_null, bare_reply, call, impl_command,
+    Command, CommandType, Count, DecodeError, Decoder, Encoder, Handle, Handles,
+    NewHandles, Reply, returns,
 };
 
 /// Arguments of `vkCreateFence` (command 35).
@@ -23,28 +21,37 @@ pub struct CreateFenceArgs<'a> {
     pub p_fence: NewHandles<'a, vk::Fence>,
 }
 
-/// Decodes the arguments of `vkCreateFence`, which follow the header.
-pub fn decode_create_fence<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CreateFenceArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_create_info = d.read_required(decode_fence_create_info)?;
-    d.read_null()?;
-    let p_fence = d.read_new_handle(false)?;
-    Ok(CreateFenceArgs {
-        device,
-        p_create_info,
-        p_fence,
-    })
-}
+impl<'a> Command<'a> for CreateFenceArgs<'a> {
+    const TYPE: CommandType = CommandType::CREATE_FENCE;
+    type Return = vk::Result;
+    type Reply<'r> = CreateFenceReply where Self: 'r;
 
-/// Encodes a request of `vkCreateFence`: header and arguments.
-pub fn encode_create_fence(e: &mut Encoder, flags: u32, args: &CreateFenceArgs<'_>) {
-    e.write_header(CommandType::CREATE_FENCE, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(Some(args.p_create_info), encode_fence_create_info);
-    e.write_null();
-    e.write_new_handle(&args.p_fence);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let p_create_info = d.read_required(decode_fence_create_info)?;
+        d.read_null()?;
+        let p_fence = d.read_new_handle(false)?;
+        Ok(Self {
+            device,
+            p_create_info,
+            p_fence,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(Some(self.p_create_info), encode_fence_create_info);
+        e.write_null();
+        e.write_new_handle(&self.p_fence);
+    }
+
+    fn reply(&self, returned: vk::Result) -> CreateFenceReply {
+        CreateFenceReply {
+            returned,
+            p_fence: self.p_fence.ids.first().copied(),
+        }
+    }
 }
 
 /// Reply to `vkCreateFence`.
@@ -55,56 +62,19 @@ pub struct CreateFenceReply {
     pub p_fence: Option<u64>,
 }
 
-/// Encodes a reply to `vkCreateFence`.
-pub fn encode_create_fence_reply(e: &mut Encoder, reply: &CreateFenceReply) {
-    e.write(CommandType::CREATE_FENCE.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_fence.as_ref(), |e, id| e.write(*id));
-}
-
-/// Decodes a reply to `vkCreateFence`.
-pub fn decode_create_fence_reply(
-    d: &mut Decoder<'_>,
-) -> Result<CreateFenceReply, DecodeError> {
-    d.read_reply_header(CommandType::CREATE_FENCE)?;
-    let returned = d.read()?;
-    let p_fence = d.read_optional(Decoder::read)?.map(|id| *id);
-    Ok(CreateFenceReply {
-        returned,
-        p_fence,
-    })
-}
-
-impl CreateFenceArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> CreateFenceReply {
-        CreateFenceReply {
-            returned,
-            p_fence: self.p_fence.ids.first().copied(),
-        }
+impl Reply<'_> for CreateFenceReply {
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_fence: d.read_optional(Decoder::read)?.map(|id| *id),
+        })
     }
 
-    /// Calls `vkCreateFence` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCreateFence) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.p_create_info,
-            ptr::null(),
-            as_mut_ptr_or_null(self.p_fence.raws),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(self.p_fence.as_ref(), |e, id| e.write(*id));
     }
 }
-
-impl_command!(
-    CreateFenceArgs<'a>, CREATE_FENCE, "vkCreateFence", vk::Result, device_lost: false,
-    owner: device, slot: create_fence, decode_create_fence, encode_create_fence,
-    encode_create_fence_reply
-);
 
 /// Arguments of `vkDestroyFence` (command 36).
 pub struct DestroyFenceArgs {
@@ -114,50 +84,24 @@ pub struct DestroyFenceArgs {
     pub fence: Handle<vk::Fence>,
 }
 
-/// Decodes the arguments of `vkDestroyFence`, which follow the header.
-pub fn decode_destroy_fence(
-    d: &mut Decoder<'_>,
-) -> Result<DestroyFenceArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let fence = d.read_handle_param()?;
-    d.read_null()?;
-    Ok(DestroyFenceArgs { device, fence })
-}
+impl Command<'_> for DestroyFenceArgs {
+    const TYPE: CommandType = CommandType::DESTROY_FENCE;
+    returns!(());
 
-/// Encodes a request of `vkDestroyFence`: header and arguments.
-pub fn encode_destroy_fence(e: &mut Encoder, flags: u32, args: &DestroyFenceArgs) {
-    e.write_header(CommandType::DESTROY_FENCE, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.fence);
-    e.write_null();
-}
-
-bare_reply!(
-    DestroyFenceReply, DESTROY_FENCE, "vkDestroyFence", (), encode_destroy_fence_reply,
-    decode_destroy_fence_reply
-);
-
-impl DestroyFenceArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> DestroyFenceReply {
-        DestroyFenceReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let fence = d.read_handle_param()?;
+        d.read_null()?;
+        Ok(Self { device, fence })
     }
 
-    /// Calls `vkDestroyFence` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyFence) {
-        call!(function, self.device.raw, self.fence.raw, ptr::null())
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.fence);
+        e.write_null();
     }
 }
-
-impl_command!(
-    DestroyFenceArgs, DESTROY_FENCE, "vkDestroyFence", (), device_lost: false,
-    owner: device, slot: destroy_fence, decode_destroy_fence, encode_destroy_fence,
-    encode_destroy_fence_reply
-);
 
 /// Arguments of `vkResetFences` (command 37).
 pub struct ResetFencesArgs<'a> {
@@ -169,59 +113,28 @@ pub struct ResetFencesArgs<'a> {
     pub p_fences: Handles<'a, vk::Fence>,
 }
 
-/// Decodes the arguments of `vkResetFences`, which follow the header.
-pub fn decode_reset_fences<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<ResetFencesArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let fence_count: u32 = d.read()?;
-    let p_fences = d.read_handle_params(fence_count.count(), false)?;
-    Ok(ResetFencesArgs {
-        device,
-        fence_count,
-        p_fences,
-    })
-}
+impl<'a> Command<'a> for ResetFencesArgs<'a> {
+    const TYPE: CommandType = CommandType::RESET_FENCES;
+    returns!(vk::Result);
 
-/// Encodes a request of `vkResetFences`: header and arguments.
-pub fn encode_reset_fences(e: &mut Encoder, flags: u32, args: &ResetFencesArgs<'_>) {
-    e.write_header(CommandType::RESET_FENCES, flags);
-    e.write_handle_param(&args.device);
-    e.write(args.fence_count);
-    e.write_handle_params(&args.p_fences);
-}
-
-bare_reply!(
-    ResetFencesReply, RESET_FENCES, "vkResetFences", vk::Result,
-    encode_reset_fences_reply, decode_reset_fences_reply
-);
-
-impl ResetFencesArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> ResetFencesReply {
-        ResetFencesReply { returned }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let fence_count: u32 = d.read()?;
+        let p_fences = d.read_handle_params(fence_count.count(), false)?;
+        Ok(Self {
+            device,
+            fence_count,
+            p_fences,
+        })
     }
 
-    /// Calls `vkResetFences` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkResetFences) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.fence_count,
-            as_ptr_or_null(self.p_fences.raws),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write(self.fence_count);
+        e.write_handle_params(&self.p_fences);
     }
 }
-
-impl_command!(
-    ResetFencesArgs<'a>, RESET_FENCES, "vkResetFences", vk::Result, device_lost: false,
-    owner: device, slot: reset_fences, decode_reset_fences, encode_reset_fences,
-    encode_reset_fences_reply
-);
 
 /// Arguments of `vkGetFenceStatus` (command 38).
 pub struct GetFenceStatusArgs {
@@ -231,54 +144,24 @@ pub struct GetFenceStatusArgs {
     pub fence: Handle<vk::Fence>,
 }
 
-/// Decodes the arguments of `vkGetFenceStatus`, which follow the header.
-pub fn decode_get_fence_status(
-    d: &mut Decoder<'_>,
-) -> Result<GetFenceStatusArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let fence = d.read_handle_param()?;
-    Ok(GetFenceStatusArgs {
-        device,
-        fence,
-    })
-}
+impl Command<'_> for GetFenceStatusArgs {
+    const TYPE: CommandType = CommandType::GET_FENCE_STATUS;
+    const REPORTS_DEVICE_LOST: bool = true;
+    returns!(vk::Result);
 
-/// Encodes a request of `vkGetFenceStatus`: header and arguments.
-pub fn encode_get_fence_status(e: &mut Encoder, flags: u32, args: &GetFenceStatusArgs) {
-    e.write_header(CommandType::GET_FENCE_STATUS, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.fence);
-}
-
-bare_reply!(
-    GetFenceStatusReply, GET_FENCE_STATUS, "vkGetFenceStatus", vk::Result,
-    encode_get_fence_status_reply, decode_get_fence_status_reply
-);
-
-impl GetFenceStatusArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> GetFenceStatusReply {
-        GetFenceStatusReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            fence: d.read_handle_param()?,
+        })
     }
 
-    /// Calls `vkGetFenceStatus` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetFenceStatus,
-    ) -> vk::Result {
-        call!(function, self.device.raw, self.fence.raw)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.fence);
     }
 }
-
-impl_command!(
-    GetFenceStatusArgs, GET_FENCE_STATUS, "vkGetFenceStatus", vk::Result,
-    device_lost: true, owner: device, slot: get_fence_status, decode_get_fence_status,
-    encode_get_fence_status, encode_get_fence_status_reply
-);
 
 /// Arguments of `vkWaitForFences` (command 39).
 pub struct WaitForFencesArgs<'a> {
@@ -294,71 +177,35 @@ pub struct WaitForFencesArgs<'a> {
     pub timeout: u64,
 }
 
-/// Decodes the arguments of `vkWaitForFences`, which follow the header.
-pub fn decode_wait_for_fences<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<WaitForFencesArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let fence_count: u32 = d.read()?;
-    let p_fences = d.read_handle_params(fence_count.count(), false)?;
-    let wait_all = d.read()?;
-    let timeout = d.read()?;
-    Ok(WaitForFencesArgs {
-        device,
-        fence_count,
-        p_fences,
-        wait_all,
-        timeout,
-    })
-}
+impl<'a> Command<'a> for WaitForFencesArgs<'a> {
+    const TYPE: CommandType = CommandType::WAIT_FOR_FENCES;
+    const REPORTS_DEVICE_LOST: bool = true;
+    returns!(vk::Result);
 
-/// Encodes a request of `vkWaitForFences`: header and arguments.
-pub fn encode_wait_for_fences(
-    e: &mut Encoder,
-    flags: u32,
-    args: &WaitForFencesArgs<'_>,
-) {
-    e.write_header(CommandType::WAIT_FOR_FENCES, flags);
-    e.write_handle_param(&args.device);
-    e.write(args.fence_count);
-    e.write_handle_params(&args.p_fences);
-    e.write(args.wait_all);
-    e.write(args.timeout);
-}
-
-bare_reply!(
-    WaitForFencesReply, WAIT_FOR_FENCES, "vkWaitForFences", vk::Result,
-    encode_wait_for_fences_reply, decode_wait_for_fences_reply
-);
-
-impl WaitForFencesArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> WaitForFencesReply {
-        WaitForFencesReply { returned }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let fence_count: u32 = d.read()?;
+        let p_fences = d.read_handle_params(fence_count.count(), false)?;
+        let wait_all = d.read()?;
+        let timeout = d.read()?;
+        Ok(Self {
+            device,
+            fence_count,
+            p_fences,
+            wait_all,
+            timeout,
+        })
     }
 
-    /// Calls `vkWaitForFences` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkWaitForFences) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.fence_count,
-            as_ptr_or_null(self.p_fences.raws),
-            self.wait_all,
-            self.timeout,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write(self.fence_count);
+        e.write_handle_params(&self.p_fences);
+        e.write(self.wait_all);
+        e.write(self.timeout);
     }
 }
-
-impl_command!(
-    WaitForFencesArgs<'a>, WAIT_FOR_FENCES, "vkWaitForFences", vk::Result,
-    device_lost: true, owner: device, slot: wait_for_fences, decode_wait_for_fences,
-    encode_wait_for_fences, encode_wait_for_fences_reply
-);
 
 /// Arguments of `vkResetFenceResourceMESA` (command 244).
 pub struct ResetFenceResourceMESAArgs {
@@ -368,45 +215,20 @@ pub struct ResetFenceResourceMESAArgs {
     pub fence: Handle<vk::Fence>,
 }
 
-/// Decodes the arguments of `vkResetFenceResourceMESA`, which follow the header.
-pub fn decode_reset_fence_resource_mesa(
-    d: &mut Decoder<'_>,
-) -> Result<ResetFenceResourceMESAArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let fence = d.read_handle_param()?;
-    Ok(ResetFenceResourceMESAArgs {
-        device,
-        fence,
-    })
-}
+impl Command<'_> for ResetFenceResourceMESAArgs {
+    const TYPE: CommandType = CommandType::RESET_FENCE_RESOURCE_MESA;
+    returns!(());
 
-/// Encodes a request of `vkResetFenceResourceMESA`: header and arguments.
-pub fn encode_reset_fence_resource_mesa(
-    e: &mut Encoder,
-    flags: u32,
-    args: &ResetFenceResourceMESAArgs,
-) {
-    e.write_header(CommandType::RESET_FENCE_RESOURCE_MESA, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.fence);
-}
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            fence: d.read_handle_param()?,
+        })
+    }
 
-bare_reply!(
-    ResetFenceResourceMESAReply, RESET_FENCE_RESOURCE_MESA, "vkResetFenceResourceMESA",
-    (), encode_reset_fence_resource_mesa_reply, decode_reset_fence_resource_mesa_reply
-);
-
-impl ResetFenceResourceMESAArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> ResetFenceResourceMESAReply {
-        ResetFenceResourceMESAReply {
-            returned,
-        }
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.fence);
     }
 }
-
-impl_command!(
-    ResetFenceResourceMESAArgs, RESET_FENCE_RESOURCE_MESA, "vkResetFenceResourceMESA",
-    (), device_lost: false, owner: device, slot: none, decode_reset_fence_resource_mesa,
-    encode_reset_fence_resource_mesa, encode_reset_fence_resource_mesa_reply
-);

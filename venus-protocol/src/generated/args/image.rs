@@ -3,8 +3,6 @@
 
 //! Commands of family `image`.
 
-use core::ptr;
-
 use crate::generated::decode::{
     decode_bind_image_memory_info, decode_copy_image_to_image_info,
     decode_copy_image_to_memory_info_mesa, decode_copy_memory_to_image_info_mesa,
@@ -16,12 +14,9 @@ use crate::generated::decode::{
     decode_image_sparse_memory_requirements_info2, decode_image_subresource,
     decode_image_subresource2, decode_image_view_create_info, decode_memory_requirements,
     decode_memory_requirements2, decode_memory_requirements2_partial,
-    decode_memory_requirements_partial, decode_sparse_image_memory_requirements,
-    decode_sparse_image_memory_requirements2,
-    decode_sparse_image_memory_requirements2_partial,
-    decode_sparse_image_memory_requirements_partial, decode_subresource_layout,
+    decode_sparse_image_memory_requirements, decode_sparse_image_memory_requirements2,
+    decode_sparse_image_memory_requirements2_partial, decode_subresource_layout,
     decode_subresource_layout2, decode_subresource_layout2_partial,
-    decode_subresource_layout_partial,
 };
 use crate::generated::encode::{
     encode_bind_image_memory_info, encode_copy_image_to_image_info,
@@ -34,17 +29,15 @@ use crate::generated::encode::{
     encode_image_sparse_memory_requirements_info2, encode_image_subresource,
     encode_image_subresource2, encode_image_view_create_info, encode_memory_requirements,
     encode_memory_requirements2, encode_memory_requirements2_partial,
-    encode_memory_requirements_partial, encode_sparse_image_memory_requirements,
-    encode_sparse_image_memory_requirements2,
-    encode_sparse_image_memory_requirements2_partial,
-    encode_sparse_image_memory_requirements_partial, encode_subresource_layout,
+    encode_sparse_image_memory_requirements, encode_sparse_image_memory_requirements2,
+    encode_sparse_image_memory_requirements2_partial, encode_subresource_layout,
     encode_subresource_layout2, encode_subresource_layout2_partial,
-    encode_subresource_layout_partial,
 };
+use crate::generated::minima;
 use crate::vk;
 use crate::wire::{
-    CommandType, Count, DecodeError, Decoder, Encoder, Handle, NewHandles,
-    as_mut_ptr_or_null, as_ptr_or_null, bare_reply, call, filled, impl_command,
+    Command, CommandType, Count, DecodeError, Decoder, Encoder, Handle, NewHandles,
+    Reply, filled, returns,
 };
 
 /// Arguments of `vkBindImageMemory` (command 29).
@@ -59,70 +52,27 @@ pub struct BindImageMemoryArgs {
     pub memory_offset: vk::DeviceSize,
 }
 
-/// Decodes the arguments of `vkBindImageMemory`, which follow the header.
-pub fn decode_bind_image_memory(
-    d: &mut Decoder<'_>,
-) -> Result<BindImageMemoryArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let image = d.read_handle_param()?;
-    let memory = d.read_handle_param()?;
-    let memory_offset = d.read()?;
-    Ok(BindImageMemoryArgs {
-        device,
-        image,
-        memory,
-        memory_offset,
-    })
-}
+impl Command<'_> for BindImageMemoryArgs {
+    const TYPE: CommandType = CommandType::BIND_IMAGE_MEMORY;
+    returns!(vk::Result);
 
-/// Encodes a request of `vkBindImageMemory`: header and arguments.
-pub fn encode_bind_image_memory(
-    e: &mut Encoder,
-    flags: u32,
-    args: &BindImageMemoryArgs,
-) {
-    e.write_header(CommandType::BIND_IMAGE_MEMORY, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.image);
-    e.write_handle_param(&args.memory);
-    e.write(args.memory_offset);
-}
-
-bare_reply!(
-    BindImageMemoryReply, BIND_IMAGE_MEMORY, "vkBindImageMemory", vk::Result,
-    encode_bind_image_memory_reply, decode_bind_image_memory_reply
-);
-
-impl BindImageMemoryArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> BindImageMemoryReply {
-        BindImageMemoryReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            image: d.read_handle_param()?,
+            memory: d.read_handle_param()?,
+            memory_offset: d.read()?,
+        })
     }
 
-    /// Calls `vkBindImageMemory` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkBindImageMemory,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.image.raw,
-            self.memory.raw,
-            self.memory_offset,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.image);
+        e.write_handle_param(&self.memory);
+        e.write(self.memory_offset);
     }
 }
-
-impl_command!(
-    BindImageMemoryArgs, BIND_IMAGE_MEMORY, "vkBindImageMemory", vk::Result,
-    device_lost: false, owner: device, slot: bind_image_memory, decode_bind_image_memory,
-    encode_bind_image_memory, encode_bind_image_memory_reply
-);
 
 /// Arguments of `vkGetImageMemoryRequirements` (command 31).
 pub struct GetImageMemoryRequirementsArgs<'a> {
@@ -134,33 +84,31 @@ pub struct GetImageMemoryRequirementsArgs<'a> {
     pub p_memory_requirements: &'a mut vk::MemoryRequirements,
 }
 
-/// Decodes the arguments of `vkGetImageMemoryRequirements`, which follow the header.
-pub fn decode_get_image_memory_requirements<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetImageMemoryRequirementsArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let image = d.read_handle_param()?;
-    let p_memory_requirements = d.read_required(decode_memory_requirements_partial)?;
-    Ok(GetImageMemoryRequirementsArgs {
-        device,
-        image,
-        p_memory_requirements,
-    })
-}
+impl<'a> Command<'a> for GetImageMemoryRequirementsArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_IMAGE_MEMORY_REQUIREMENTS;
+    type Return = ();
+    type Reply<'r> = GetImageMemoryRequirementsReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetImageMemoryRequirements`: header and arguments.
-pub fn encode_get_image_memory_requirements(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetImageMemoryRequirementsArgs<'_>,
-) {
-    e.write_header(CommandType::GET_IMAGE_MEMORY_REQUIREMENTS, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.image);
-    e.write_optional(
-        Some(&*args.p_memory_requirements),
-        encode_memory_requirements_partial,
-    );
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            image: d.read_handle_param()?,
+            p_memory_requirements: d.read_required(Decoder::read_nothing)?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.image);
+        e.write_optional(Some(&*self.p_memory_requirements), |_, _| {});
+    }
+
+    fn reply(&self, _returned: ()) -> GetImageMemoryRequirementsReply<'_> {
+        GetImageMemoryRequirementsReply {
+            p_memory_requirements: Some(&*self.p_memory_requirements),
+        }
+    }
 }
 
 /// Reply to `vkGetImageMemoryRequirements`.
@@ -169,57 +117,19 @@ pub struct GetImageMemoryRequirementsReply<'a> {
     pub p_memory_requirements: Option<&'a vk::MemoryRequirements>,
 }
 
-/// Encodes a reply to `vkGetImageMemoryRequirements`.
-pub fn encode_get_image_memory_requirements_reply(
-    e: &mut Encoder,
-    reply: &GetImageMemoryRequirementsReply<'_>,
-) {
-    e.write(CommandType::GET_IMAGE_MEMORY_REQUIREMENTS.0);
-    e.write_optional(reply.p_memory_requirements, encode_memory_requirements);
-}
-
-/// Decodes a reply to `vkGetImageMemoryRequirements`.
-pub fn decode_get_image_memory_requirements_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetImageMemoryRequirementsReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_IMAGE_MEMORY_REQUIREMENTS)?;
-    let p_memory_requirements = d
-        .read_optional(decode_memory_requirements)?
-        .map(|v| &*v);
-    Ok(GetImageMemoryRequirementsReply {
-        p_memory_requirements,
-    })
-}
-
-impl GetImageMemoryRequirementsArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, _returned: ()) -> GetImageMemoryRequirementsReply<'_> {
-        GetImageMemoryRequirementsReply {
-            p_memory_requirements: Some(&*self.p_memory_requirements),
-        }
+impl<'a> Reply<'a> for GetImageMemoryRequirementsReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_memory_requirements: d
+                .read_optional(decode_memory_requirements)?
+                .map(|v| &*v),
+        })
     }
 
-    /// Calls `vkGetImageMemoryRequirements` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkGetImageMemoryRequirements) {
-        call!(
-            function,
-            self.device.raw,
-            self.image.raw,
-            &mut *self.p_memory_requirements,
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write_optional(self.p_memory_requirements, encode_memory_requirements);
     }
 }
-
-impl_command!(
-    GetImageMemoryRequirementsArgs<'a>, GET_IMAGE_MEMORY_REQUIREMENTS,
-    "vkGetImageMemoryRequirements", (), device_lost: false, owner: device,
-    slot: get_image_memory_requirements, decode_get_image_memory_requirements,
-    encode_get_image_memory_requirements, encode_get_image_memory_requirements_reply
-);
 
 /// Arguments of `vkGetImageSparseMemoryRequirements` (command 32).
 pub struct GetImageSparseMemoryRequirementsArgs<'a> {
@@ -233,88 +143,43 @@ pub struct GetImageSparseMemoryRequirementsArgs<'a> {
     pub p_sparse_memory_requirements: &'a mut [vk::SparseImageMemoryRequirements],
 }
 
-/// Decodes the arguments of `vkGetImageSparseMemoryRequirements`, which follow the header.
-pub fn decode_get_image_sparse_memory_requirements<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetImageSparseMemoryRequirementsArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let image = d.read_handle_param()?;
-    let p_sparse_memory_requirement_count: &'a mut u32 = d.read_required(Decoder::read)?;
-    let p_sparse_memory_requirements = d
-        .read_items(
-            p_sparse_memory_requirement_count.count(),
-            true,
-            0,
-            decode_sparse_image_memory_requirements_partial,
-        )?;
-    Ok(GetImageSparseMemoryRequirementsArgs {
-        device,
-        image,
-        p_sparse_memory_requirement_count,
-        p_sparse_memory_requirements,
-    })
-}
+impl<'a> Command<'a> for GetImageSparseMemoryRequirementsArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_IMAGE_SPARSE_MEMORY_REQUIREMENTS;
+    type Return = ();
+    type Reply<'r> = GetImageSparseMemoryRequirementsReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetImageSparseMemoryRequirements`: header and arguments.
-pub fn encode_get_image_sparse_memory_requirements(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetImageSparseMemoryRequirementsArgs<'_>,
-) {
-    e.write_header(CommandType::GET_IMAGE_SPARSE_MEMORY_REQUIREMENTS, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.image);
-    e.write_optional(
-        Some(&*args.p_sparse_memory_requirement_count),
-        |e, value| e.write(*value),
-    );
-    e.write_items(
-        args.p_sparse_memory_requirements,
-        encode_sparse_image_memory_requirements_partial,
-    );
-}
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let image = d.read_handle_param()?;
+        let p_sparse_memory_requirement_count: &'a mut u32 = d
+            .read_required(Decoder::read)?;
+        let p_sparse_memory_requirements = d
+            .read_items(
+                p_sparse_memory_requirement_count.count(),
+                true,
+                0,
+                Decoder::read_nothing,
+            )?;
+        Ok(Self {
+            device,
+            image,
+            p_sparse_memory_requirement_count,
+            p_sparse_memory_requirements,
+        })
+    }
 
-/// Reply to `vkGetImageSparseMemoryRequirements`.
-pub struct GetImageSparseMemoryRequirementsReply<'a> {
-    /// `pSparseMemoryRequirementCount`
-    pub p_sparse_memory_requirement_count: Option<&'a u32>,
-    /// `pSparseMemoryRequirements`
-    pub p_sparse_memory_requirements: &'a [vk::SparseImageMemoryRequirements],
-}
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.image);
+        e.write_optional(
+            Some(&*self.p_sparse_memory_requirement_count),
+            |e, value| e.write(*value),
+        );
+        e.write_items(self.p_sparse_memory_requirements, |_, _| {});
+    }
 
-/// Encodes a reply to `vkGetImageSparseMemoryRequirements`.
-pub fn encode_get_image_sparse_memory_requirements_reply(
-    e: &mut Encoder,
-    reply: &GetImageSparseMemoryRequirementsReply<'_>,
-) {
-    e.write(CommandType::GET_IMAGE_SPARSE_MEMORY_REQUIREMENTS.0);
-    e.write_optional(
-        reply.p_sparse_memory_requirement_count,
-        |e, value| e.write(*value),
-    );
-    e.write_items(
-        reply.p_sparse_memory_requirements,
-        encode_sparse_image_memory_requirements,
-    );
-}
-
-/// Decodes a reply to `vkGetImageSparseMemoryRequirements`.
-pub fn decode_get_image_sparse_memory_requirements_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetImageSparseMemoryRequirementsReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_IMAGE_SPARSE_MEMORY_REQUIREMENTS)?;
-    let p_sparse_memory_requirement_count = d.read_optional(Decoder::read)?.map(|v| &*v);
-    let p_sparse_memory_requirements = d
-        .read_items(d.peek_count(), true, 48, decode_sparse_image_memory_requirements)?;
-    Ok(GetImageSparseMemoryRequirementsReply {
-        p_sparse_memory_requirement_count,
-        p_sparse_memory_requirements,
-    })
-}
-
-impl GetImageSparseMemoryRequirementsArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, _returned: ()) -> GetImageSparseMemoryRequirementsReply<'_> {
+    fn reply(&self, _returned: ()) -> GetImageSparseMemoryRequirementsReply<'_> {
         GetImageSparseMemoryRequirementsReply {
             p_sparse_memory_requirement_count: Some(
                 &*self.p_sparse_memory_requirement_count,
@@ -325,34 +190,43 @@ impl GetImageSparseMemoryRequirementsArgs<'_> {
             ),
         }
     }
-
-    /// Calls `vkGetImageSparseMemoryRequirements` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetImageSparseMemoryRequirements,
-    ) {
-        call!(
-            function,
-            self.device.raw,
-            self.image.raw,
-            &mut *self.p_sparse_memory_requirement_count,
-            as_mut_ptr_or_null(self.p_sparse_memory_requirements),
-        )
-    }
 }
 
-impl_command!(
-    GetImageSparseMemoryRequirementsArgs<'a>, GET_IMAGE_SPARSE_MEMORY_REQUIREMENTS,
-    "vkGetImageSparseMemoryRequirements", (), device_lost: false, owner: device,
-    slot: get_image_sparse_memory_requirements,
-    decode_get_image_sparse_memory_requirements,
-    encode_get_image_sparse_memory_requirements,
-    encode_get_image_sparse_memory_requirements_reply
-);
+/// Reply to `vkGetImageSparseMemoryRequirements`.
+pub struct GetImageSparseMemoryRequirementsReply<'a> {
+    /// `pSparseMemoryRequirementCount`
+    pub p_sparse_memory_requirement_count: Option<&'a u32>,
+    /// `pSparseMemoryRequirements`
+    pub p_sparse_memory_requirements: &'a [vk::SparseImageMemoryRequirements],
+}
+
+impl<'a> Reply<'a> for GetImageSparseMemoryRequirementsReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_sparse_memory_requirement_count: d
+                .read_optional(Decoder::read)?
+                .map(|v| &*v),
+            p_sparse_memory_requirements: d
+                .read_items(
+                    d.peek_count(),
+                    true,
+                    minima::SPARSE_IMAGE_MEMORY_REQUIREMENTS,
+                    decode_sparse_image_memory_requirements,
+                )?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder) {
+        e.write_optional(
+            self.p_sparse_memory_requirement_count,
+            |e, value| e.write(*value),
+        );
+        e.write_items(
+            self.p_sparse_memory_requirements,
+            encode_sparse_image_memory_requirements,
+        );
+    }
+}
 
 /// Arguments of `vkCreateImage` (command 54).
 pub struct CreateImageArgs<'a> {
@@ -364,28 +238,37 @@ pub struct CreateImageArgs<'a> {
     pub p_image: NewHandles<'a, vk::Image>,
 }
 
-/// Decodes the arguments of `vkCreateImage`, which follow the header.
-pub fn decode_create_image<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CreateImageArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_create_info = d.read_required(decode_image_create_info)?;
-    d.read_null()?;
-    let p_image = d.read_new_handle(false)?;
-    Ok(CreateImageArgs {
-        device,
-        p_create_info,
-        p_image,
-    })
-}
+impl<'a> Command<'a> for CreateImageArgs<'a> {
+    const TYPE: CommandType = CommandType::CREATE_IMAGE;
+    type Return = vk::Result;
+    type Reply<'r> = CreateImageReply where Self: 'r;
 
-/// Encodes a request of `vkCreateImage`: header and arguments.
-pub fn encode_create_image(e: &mut Encoder, flags: u32, args: &CreateImageArgs<'_>) {
-    e.write_header(CommandType::CREATE_IMAGE, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(Some(args.p_create_info), encode_image_create_info);
-    e.write_null();
-    e.write_new_handle(&args.p_image);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let p_create_info = d.read_required(decode_image_create_info)?;
+        d.read_null()?;
+        let p_image = d.read_new_handle(false)?;
+        Ok(Self {
+            device,
+            p_create_info,
+            p_image,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(Some(self.p_create_info), encode_image_create_info);
+        e.write_null();
+        e.write_new_handle(&self.p_image);
+    }
+
+    fn reply(&self, returned: vk::Result) -> CreateImageReply {
+        CreateImageReply {
+            returned,
+            p_image: self.p_image.ids.first().copied(),
+        }
+    }
 }
 
 /// Reply to `vkCreateImage`.
@@ -396,56 +279,19 @@ pub struct CreateImageReply {
     pub p_image: Option<u64>,
 }
 
-/// Encodes a reply to `vkCreateImage`.
-pub fn encode_create_image_reply(e: &mut Encoder, reply: &CreateImageReply) {
-    e.write(CommandType::CREATE_IMAGE.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_image.as_ref(), |e, id| e.write(*id));
-}
-
-/// Decodes a reply to `vkCreateImage`.
-pub fn decode_create_image_reply(
-    d: &mut Decoder<'_>,
-) -> Result<CreateImageReply, DecodeError> {
-    d.read_reply_header(CommandType::CREATE_IMAGE)?;
-    let returned = d.read()?;
-    let p_image = d.read_optional(Decoder::read)?.map(|id| *id);
-    Ok(CreateImageReply {
-        returned,
-        p_image,
-    })
-}
-
-impl CreateImageArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> CreateImageReply {
-        CreateImageReply {
-            returned,
-            p_image: self.p_image.ids.first().copied(),
-        }
+impl Reply<'_> for CreateImageReply {
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_image: d.read_optional(Decoder::read)?.map(|id| *id),
+        })
     }
 
-    /// Calls `vkCreateImage` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCreateImage) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.p_create_info,
-            ptr::null(),
-            as_mut_ptr_or_null(self.p_image.raws),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(self.p_image.as_ref(), |e, id| e.write(*id));
     }
 }
-
-impl_command!(
-    CreateImageArgs<'a>, CREATE_IMAGE, "vkCreateImage", vk::Result, device_lost: false,
-    owner: device, slot: create_image, decode_create_image, encode_create_image,
-    encode_create_image_reply
-);
 
 /// Arguments of `vkDestroyImage` (command 55).
 pub struct DestroyImageArgs {
@@ -455,50 +301,24 @@ pub struct DestroyImageArgs {
     pub image: Handle<vk::Image>,
 }
 
-/// Decodes the arguments of `vkDestroyImage`, which follow the header.
-pub fn decode_destroy_image(
-    d: &mut Decoder<'_>,
-) -> Result<DestroyImageArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let image = d.read_handle_param()?;
-    d.read_null()?;
-    Ok(DestroyImageArgs { device, image })
-}
+impl Command<'_> for DestroyImageArgs {
+    const TYPE: CommandType = CommandType::DESTROY_IMAGE;
+    returns!(());
 
-/// Encodes a request of `vkDestroyImage`: header and arguments.
-pub fn encode_destroy_image(e: &mut Encoder, flags: u32, args: &DestroyImageArgs) {
-    e.write_header(CommandType::DESTROY_IMAGE, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.image);
-    e.write_null();
-}
-
-bare_reply!(
-    DestroyImageReply, DESTROY_IMAGE, "vkDestroyImage", (), encode_destroy_image_reply,
-    decode_destroy_image_reply
-);
-
-impl DestroyImageArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> DestroyImageReply {
-        DestroyImageReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let image = d.read_handle_param()?;
+        d.read_null()?;
+        Ok(Self { device, image })
     }
 
-    /// Calls `vkDestroyImage` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyImage) {
-        call!(function, self.device.raw, self.image.raw, ptr::null())
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.image);
+        e.write_null();
     }
 }
-
-impl_command!(
-    DestroyImageArgs, DESTROY_IMAGE, "vkDestroyImage", (), device_lost: false,
-    owner: device, slot: destroy_image, decode_destroy_image, encode_destroy_image,
-    encode_destroy_image_reply
-);
 
 /// Arguments of `vkGetImageSubresourceLayout` (command 56).
 pub struct GetImageSubresourceLayoutArgs<'a> {
@@ -512,33 +332,33 @@ pub struct GetImageSubresourceLayoutArgs<'a> {
     pub p_layout: &'a mut vk::SubresourceLayout,
 }
 
-/// Decodes the arguments of `vkGetImageSubresourceLayout`, which follow the header.
-pub fn decode_get_image_subresource_layout<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetImageSubresourceLayoutArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let image = d.read_handle_param()?;
-    let p_subresource = d.read_required(decode_image_subresource)?;
-    let p_layout = d.read_required(decode_subresource_layout_partial)?;
-    Ok(GetImageSubresourceLayoutArgs {
-        device,
-        image,
-        p_subresource,
-        p_layout,
-    })
-}
+impl<'a> Command<'a> for GetImageSubresourceLayoutArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_IMAGE_SUBRESOURCE_LAYOUT;
+    type Return = ();
+    type Reply<'r> = GetImageSubresourceLayoutReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetImageSubresourceLayout`: header and arguments.
-pub fn encode_get_image_subresource_layout(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetImageSubresourceLayoutArgs<'_>,
-) {
-    e.write_header(CommandType::GET_IMAGE_SUBRESOURCE_LAYOUT, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.image);
-    e.write_optional(Some(args.p_subresource), encode_image_subresource);
-    e.write_optional(Some(&*args.p_layout), encode_subresource_layout_partial);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            image: d.read_handle_param()?,
+            p_subresource: d.read_required(decode_image_subresource)?,
+            p_layout: d.read_required(Decoder::read_nothing)?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.image);
+        e.write_optional(Some(self.p_subresource), encode_image_subresource);
+        e.write_optional(Some(&*self.p_layout), |_, _| {});
+    }
+
+    fn reply(&self, _returned: ()) -> GetImageSubresourceLayoutReply<'_> {
+        GetImageSubresourceLayoutReply {
+            p_layout: Some(&*self.p_layout),
+        }
+    }
 }
 
 /// Reply to `vkGetImageSubresourceLayout`.
@@ -547,56 +367,17 @@ pub struct GetImageSubresourceLayoutReply<'a> {
     pub p_layout: Option<&'a vk::SubresourceLayout>,
 }
 
-/// Encodes a reply to `vkGetImageSubresourceLayout`.
-pub fn encode_get_image_subresource_layout_reply(
-    e: &mut Encoder,
-    reply: &GetImageSubresourceLayoutReply<'_>,
-) {
-    e.write(CommandType::GET_IMAGE_SUBRESOURCE_LAYOUT.0);
-    e.write_optional(reply.p_layout, encode_subresource_layout);
-}
-
-/// Decodes a reply to `vkGetImageSubresourceLayout`.
-pub fn decode_get_image_subresource_layout_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetImageSubresourceLayoutReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_IMAGE_SUBRESOURCE_LAYOUT)?;
-    let p_layout = d.read_optional(decode_subresource_layout)?.map(|v| &*v);
-    Ok(GetImageSubresourceLayoutReply {
-        p_layout,
-    })
-}
-
-impl GetImageSubresourceLayoutArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, _returned: ()) -> GetImageSubresourceLayoutReply<'_> {
-        GetImageSubresourceLayoutReply {
-            p_layout: Some(&*self.p_layout),
-        }
+impl<'a> Reply<'a> for GetImageSubresourceLayoutReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_layout: d.read_optional(decode_subresource_layout)?.map(|v| &*v),
+        })
     }
 
-    /// Calls `vkGetImageSubresourceLayout` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkGetImageSubresourceLayout) {
-        call!(
-            function,
-            self.device.raw,
-            self.image.raw,
-            self.p_subresource,
-            &mut *self.p_layout,
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write_optional(self.p_layout, encode_subresource_layout);
     }
 }
-
-impl_command!(
-    GetImageSubresourceLayoutArgs<'a>, GET_IMAGE_SUBRESOURCE_LAYOUT,
-    "vkGetImageSubresourceLayout", (), device_lost: false, owner: device,
-    slot: get_image_subresource_layout, decode_get_image_subresource_layout,
-    encode_get_image_subresource_layout, encode_get_image_subresource_layout_reply
-);
 
 /// Arguments of `vkCreateImageView` (command 57).
 pub struct CreateImageViewArgs<'a> {
@@ -608,32 +389,37 @@ pub struct CreateImageViewArgs<'a> {
     pub p_view: NewHandles<'a, vk::ImageView>,
 }
 
-/// Decodes the arguments of `vkCreateImageView`, which follow the header.
-pub fn decode_create_image_view<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CreateImageViewArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_create_info = d.read_required(decode_image_view_create_info)?;
-    d.read_null()?;
-    let p_view = d.read_new_handle(false)?;
-    Ok(CreateImageViewArgs {
-        device,
-        p_create_info,
-        p_view,
-    })
-}
+impl<'a> Command<'a> for CreateImageViewArgs<'a> {
+    const TYPE: CommandType = CommandType::CREATE_IMAGE_VIEW;
+    type Return = vk::Result;
+    type Reply<'r> = CreateImageViewReply where Self: 'r;
 
-/// Encodes a request of `vkCreateImageView`: header and arguments.
-pub fn encode_create_image_view(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CreateImageViewArgs<'_>,
-) {
-    e.write_header(CommandType::CREATE_IMAGE_VIEW, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(Some(args.p_create_info), encode_image_view_create_info);
-    e.write_null();
-    e.write_new_handle(&args.p_view);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let p_create_info = d.read_required(decode_image_view_create_info)?;
+        d.read_null()?;
+        let p_view = d.read_new_handle(false)?;
+        Ok(Self {
+            device,
+            p_create_info,
+            p_view,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(Some(self.p_create_info), encode_image_view_create_info);
+        e.write_null();
+        e.write_new_handle(&self.p_view);
+    }
+
+    fn reply(&self, returned: vk::Result) -> CreateImageViewReply {
+        CreateImageViewReply {
+            returned,
+            p_view: self.p_view.ids.first().copied(),
+        }
+    }
 }
 
 /// Reply to `vkCreateImageView`.
@@ -644,59 +430,19 @@ pub struct CreateImageViewReply {
     pub p_view: Option<u64>,
 }
 
-/// Encodes a reply to `vkCreateImageView`.
-pub fn encode_create_image_view_reply(e: &mut Encoder, reply: &CreateImageViewReply) {
-    e.write(CommandType::CREATE_IMAGE_VIEW.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_view.as_ref(), |e, id| e.write(*id));
-}
-
-/// Decodes a reply to `vkCreateImageView`.
-pub fn decode_create_image_view_reply(
-    d: &mut Decoder<'_>,
-) -> Result<CreateImageViewReply, DecodeError> {
-    d.read_reply_header(CommandType::CREATE_IMAGE_VIEW)?;
-    let returned = d.read()?;
-    let p_view = d.read_optional(Decoder::read)?.map(|id| *id);
-    Ok(CreateImageViewReply {
-        returned,
-        p_view,
-    })
-}
-
-impl CreateImageViewArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> CreateImageViewReply {
-        CreateImageViewReply {
-            returned,
-            p_view: self.p_view.ids.first().copied(),
-        }
+impl Reply<'_> for CreateImageViewReply {
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_view: d.read_optional(Decoder::read)?.map(|id| *id),
+        })
     }
 
-    /// Calls `vkCreateImageView` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCreateImageView,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.p_create_info,
-            ptr::null(),
-            as_mut_ptr_or_null(self.p_view.raws),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(self.p_view.as_ref(), |e, id| e.write(*id));
     }
 }
-
-impl_command!(
-    CreateImageViewArgs<'a>, CREATE_IMAGE_VIEW, "vkCreateImageView", vk::Result,
-    device_lost: false, owner: device, slot: create_image_view, decode_create_image_view,
-    encode_create_image_view, encode_create_image_view_reply
-);
 
 /// Arguments of `vkDestroyImageView` (command 58).
 pub struct DestroyImageViewArgs {
@@ -706,58 +452,24 @@ pub struct DestroyImageViewArgs {
     pub image_view: Handle<vk::ImageView>,
 }
 
-/// Decodes the arguments of `vkDestroyImageView`, which follow the header.
-pub fn decode_destroy_image_view(
-    d: &mut Decoder<'_>,
-) -> Result<DestroyImageViewArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let image_view = d.read_handle_param()?;
-    d.read_null()?;
-    Ok(DestroyImageViewArgs {
-        device,
-        image_view,
-    })
-}
+impl Command<'_> for DestroyImageViewArgs {
+    const TYPE: CommandType = CommandType::DESTROY_IMAGE_VIEW;
+    returns!(());
 
-/// Encodes a request of `vkDestroyImageView`: header and arguments.
-pub fn encode_destroy_image_view(
-    e: &mut Encoder,
-    flags: u32,
-    args: &DestroyImageViewArgs,
-) {
-    e.write_header(CommandType::DESTROY_IMAGE_VIEW, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.image_view);
-    e.write_null();
-}
-
-bare_reply!(
-    DestroyImageViewReply, DESTROY_IMAGE_VIEW, "vkDestroyImageView", (),
-    encode_destroy_image_view_reply, decode_destroy_image_view_reply
-);
-
-impl DestroyImageViewArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> DestroyImageViewReply {
-        DestroyImageViewReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let image_view = d.read_handle_param()?;
+        d.read_null()?;
+        Ok(Self { device, image_view })
     }
 
-    /// Calls `vkDestroyImageView` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyImageView) {
-        call!(function, self.device.raw, self.image_view.raw, ptr::null())
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.image_view);
+        e.write_null();
     }
 }
-
-impl_command!(
-    DestroyImageViewArgs, DESTROY_IMAGE_VIEW, "vkDestroyImageView", (),
-    device_lost: false, owner: device, slot: destroy_image_view,
-    decode_destroy_image_view, encode_destroy_image_view,
-    encode_destroy_image_view_reply
-);
 
 /// Arguments of `vkBindImageMemory2` (command 139).
 pub struct BindImageMemory2Args<'a> {
@@ -769,77 +481,36 @@ pub struct BindImageMemory2Args<'a> {
     pub p_bind_infos: &'a [vk::BindImageMemoryInfo<'a>],
 }
 
-/// Decodes the arguments of `vkBindImageMemory2`, which follow the header.
-pub fn decode_bind_image_memory2<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<BindImageMemory2Args<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let bind_info_count: u32 = d.read()?;
-    let p_bind_infos = d
-        .read_items(bind_info_count.count(), false, 36, decode_bind_image_memory_info)?;
-    Ok(BindImageMemory2Args {
-        device,
-        bind_info_count,
-        p_bind_infos,
-    })
-}
+impl<'a> Command<'a> for BindImageMemory2Args<'a> {
+    const TYPE: CommandType = CommandType::BIND_IMAGE_MEMORY2;
+    returns!(vk::Result);
 
-/// Encodes a request of `vkBindImageMemory2`: header and arguments.
-pub fn encode_bind_image_memory2(
-    e: &mut Encoder,
-    flags: u32,
-    args: &BindImageMemory2Args<'_>,
-) {
-    e.write_header(CommandType::BIND_IMAGE_MEMORY2, flags);
-    e.write_handle_param(&args.device);
-    e.write(args.bind_info_count);
-    e.write_items(args.p_bind_infos, encode_bind_image_memory_info);
-}
-
-bare_reply!(
-    BindImageMemory2Reply, BIND_IMAGE_MEMORY2, "vkBindImageMemory2", vk::Result,
-    encode_bind_image_memory2_reply, decode_bind_image_memory2_reply
-);
-
-impl BindImageMemory2Args<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> BindImageMemory2Reply {
-        BindImageMemory2Reply { returned }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let bind_info_count: u32 = d.read()?;
+        let p_bind_infos = d
+            .read_items(
+                bind_info_count.count(),
+                false,
+                minima::BIND_IMAGE_MEMORY_INFO,
+                decode_bind_image_memory_info,
+            )?;
+        Ok(Self {
+            device,
+            bind_info_count,
+            p_bind_infos,
+        })
     }
 
-    /// Calls `vkBindImageMemory2` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkBindImageMemory2,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.bind_info_count,
-            as_ptr_or_null(self.p_bind_infos),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write(self.bind_info_count);
+        e.write_items(self.p_bind_infos, encode_bind_image_memory_info);
     }
 }
 
-impl_command!(
-    BindImageMemory2Args<'a>, BIND_IMAGE_MEMORY2, "vkBindImageMemory2", vk::Result,
-    device_lost: false, owner: device, slot: bind_image_memory2,
-    decode_bind_image_memory2, encode_bind_image_memory2,
-    encode_bind_image_memory2_reply
-);
-
-pub use self::{
-    BindImageMemory2Args as BindImageMemory2KHRArgs,
-    BindImageMemory2Reply as BindImageMemory2KHRReply,
-    decode_bind_image_memory2 as decode_bind_image_memory2_khr,
-    encode_bind_image_memory2 as encode_bind_image_memory2_khr,
-    encode_bind_image_memory2_reply as encode_bind_image_memory2_khr_reply,
-    decode_bind_image_memory2_reply as decode_bind_image_memory2_khr_reply,
-};
+pub use self::BindImageMemory2Args as BindImageMemory2KHRArgs;
 
 /// Arguments of `vkGetImageMemoryRequirements2` (command 144).
 pub struct GetImageMemoryRequirements2Args<'a> {
@@ -851,33 +522,34 @@ pub struct GetImageMemoryRequirements2Args<'a> {
     pub p_memory_requirements: &'a mut vk::MemoryRequirements2<'a>,
 }
 
-/// Decodes the arguments of `vkGetImageMemoryRequirements2`, which follow the header.
-pub fn decode_get_image_memory_requirements2<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetImageMemoryRequirements2Args<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_info = d.read_required(decode_image_memory_requirements_info2)?;
-    let p_memory_requirements = d.read_required(decode_memory_requirements2_partial)?;
-    Ok(GetImageMemoryRequirements2Args {
-        device,
-        p_info,
-        p_memory_requirements,
-    })
-}
+impl<'a> Command<'a> for GetImageMemoryRequirements2Args<'a> {
+    const TYPE: CommandType = CommandType::GET_IMAGE_MEMORY_REQUIREMENTS2;
+    type Return = ();
+    type Reply<'r> = GetImageMemoryRequirements2Reply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetImageMemoryRequirements2`: header and arguments.
-pub fn encode_get_image_memory_requirements2(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetImageMemoryRequirements2Args<'_>,
-) {
-    e.write_header(CommandType::GET_IMAGE_MEMORY_REQUIREMENTS2, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(Some(args.p_info), encode_image_memory_requirements_info2);
-    e.write_optional(
-        Some(&*args.p_memory_requirements),
-        encode_memory_requirements2_partial,
-    );
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            p_info: d.read_required(decode_image_memory_requirements_info2)?,
+            p_memory_requirements: d.read_required(decode_memory_requirements2_partial)?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(Some(self.p_info), encode_image_memory_requirements_info2);
+        e.write_optional(
+            Some(&*self.p_memory_requirements),
+            encode_memory_requirements2_partial,
+        );
+    }
+
+    fn reply(&self, _returned: ()) -> GetImageMemoryRequirements2Reply<'_> {
+        GetImageMemoryRequirements2Reply {
+            p_memory_requirements: Some(&*self.p_memory_requirements),
+        }
+    }
 }
 
 /// Reply to `vkGetImageMemoryRequirements2`.
@@ -886,65 +558,23 @@ pub struct GetImageMemoryRequirements2Reply<'a> {
     pub p_memory_requirements: Option<&'a vk::MemoryRequirements2<'a>>,
 }
 
-/// Encodes a reply to `vkGetImageMemoryRequirements2`.
-pub fn encode_get_image_memory_requirements2_reply(
-    e: &mut Encoder,
-    reply: &GetImageMemoryRequirements2Reply<'_>,
-) {
-    e.write(CommandType::GET_IMAGE_MEMORY_REQUIREMENTS2.0);
-    e.write_optional(reply.p_memory_requirements, encode_memory_requirements2);
-}
-
-/// Decodes a reply to `vkGetImageMemoryRequirements2`.
-pub fn decode_get_image_memory_requirements2_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetImageMemoryRequirements2Reply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_IMAGE_MEMORY_REQUIREMENTS2)?;
-    let p_memory_requirements = d
-        .read_optional(decode_memory_requirements2)?
-        .map(|v| &*v);
-    Ok(GetImageMemoryRequirements2Reply {
-        p_memory_requirements,
-    })
-}
-
-impl GetImageMemoryRequirements2Args<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, _returned: ()) -> GetImageMemoryRequirements2Reply<'_> {
-        GetImageMemoryRequirements2Reply {
-            p_memory_requirements: Some(&*self.p_memory_requirements),
-        }
+impl<'a> Reply<'a> for GetImageMemoryRequirements2Reply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_memory_requirements: d
+                .read_optional(decode_memory_requirements2)?
+                .map(|v| &*v),
+        })
     }
 
-    /// Calls `vkGetImageMemoryRequirements2` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkGetImageMemoryRequirements2) {
-        call!(
-            function,
-            self.device.raw,
-            self.p_info,
-            &mut *self.p_memory_requirements,
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write_optional(self.p_memory_requirements, encode_memory_requirements2);
     }
 }
-
-impl_command!(
-    GetImageMemoryRequirements2Args<'a>, GET_IMAGE_MEMORY_REQUIREMENTS2,
-    "vkGetImageMemoryRequirements2", (), device_lost: false, owner: device,
-    slot: get_image_memory_requirements2, decode_get_image_memory_requirements2,
-    encode_get_image_memory_requirements2, encode_get_image_memory_requirements2_reply
-);
 
 pub use self::{
     GetImageMemoryRequirements2Args as GetImageMemoryRequirements2KHRArgs,
     GetImageMemoryRequirements2Reply as GetImageMemoryRequirements2KHRReply,
-    decode_get_image_memory_requirements2 as decode_get_image_memory_requirements2_khr,
-    encode_get_image_memory_requirements2 as encode_get_image_memory_requirements2_khr,
-    encode_get_image_memory_requirements2_reply as encode_get_image_memory_requirements2_khr_reply,
-    decode_get_image_memory_requirements2_reply as decode_get_image_memory_requirements2_khr_reply,
 };
 
 /// Arguments of `vkGetImageSparseMemoryRequirements2` (command 146).
@@ -959,88 +589,49 @@ pub struct GetImageSparseMemoryRequirements2Args<'a> {
     pub p_sparse_memory_requirements: &'a mut [vk::SparseImageMemoryRequirements2<'a>],
 }
 
-/// Decodes the arguments of `vkGetImageSparseMemoryRequirements2`, which follow the header.
-pub fn decode_get_image_sparse_memory_requirements2<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetImageSparseMemoryRequirements2Args<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_info = d.read_required(decode_image_sparse_memory_requirements_info2)?;
-    let p_sparse_memory_requirement_count: &'a mut u32 = d.read_required(Decoder::read)?;
-    let p_sparse_memory_requirements = d
-        .read_items(
-            p_sparse_memory_requirement_count.count(),
-            true,
-            12,
-            decode_sparse_image_memory_requirements2_partial,
-        )?;
-    Ok(GetImageSparseMemoryRequirements2Args {
-        device,
-        p_info,
-        p_sparse_memory_requirement_count,
-        p_sparse_memory_requirements,
-    })
-}
+impl<'a> Command<'a> for GetImageSparseMemoryRequirements2Args<'a> {
+    const TYPE: CommandType = CommandType::GET_IMAGE_SPARSE_MEMORY_REQUIREMENTS2;
+    type Return = ();
+    type Reply<'r> = GetImageSparseMemoryRequirements2Reply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetImageSparseMemoryRequirements2`: header and arguments.
-pub fn encode_get_image_sparse_memory_requirements2(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetImageSparseMemoryRequirements2Args<'_>,
-) {
-    e.write_header(CommandType::GET_IMAGE_SPARSE_MEMORY_REQUIREMENTS2, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(Some(args.p_info), encode_image_sparse_memory_requirements_info2);
-    e.write_optional(
-        Some(&*args.p_sparse_memory_requirement_count),
-        |e, value| e.write(*value),
-    );
-    e.write_items(
-        args.p_sparse_memory_requirements,
-        encode_sparse_image_memory_requirements2_partial,
-    );
-}
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let p_info = d.read_required(decode_image_sparse_memory_requirements_info2)?;
+        let p_sparse_memory_requirement_count: &'a mut u32 = d
+            .read_required(Decoder::read)?;
+        let p_sparse_memory_requirements = d
+            .read_items(
+                p_sparse_memory_requirement_count.count(),
+                true,
+                minima::SPARSE_IMAGE_MEMORY_REQUIREMENTS2_PARTIAL,
+                decode_sparse_image_memory_requirements2_partial,
+            )?;
+        Ok(Self {
+            device,
+            p_info,
+            p_sparse_memory_requirement_count,
+            p_sparse_memory_requirements,
+        })
+    }
 
-/// Reply to `vkGetImageSparseMemoryRequirements2`.
-pub struct GetImageSparseMemoryRequirements2Reply<'a> {
-    /// `pSparseMemoryRequirementCount`
-    pub p_sparse_memory_requirement_count: Option<&'a u32>,
-    /// `pSparseMemoryRequirements`
-    pub p_sparse_memory_requirements: &'a [vk::SparseImageMemoryRequirements2<'a>],
-}
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(
+            Some(self.p_info),
+            encode_image_sparse_memory_requirements_info2,
+        );
+        e.write_optional(
+            Some(&*self.p_sparse_memory_requirement_count),
+            |e, value| e.write(*value),
+        );
+        e.write_items(
+            self.p_sparse_memory_requirements,
+            encode_sparse_image_memory_requirements2_partial,
+        );
+    }
 
-/// Encodes a reply to `vkGetImageSparseMemoryRequirements2`.
-pub fn encode_get_image_sparse_memory_requirements2_reply(
-    e: &mut Encoder,
-    reply: &GetImageSparseMemoryRequirements2Reply<'_>,
-) {
-    e.write(CommandType::GET_IMAGE_SPARSE_MEMORY_REQUIREMENTS2.0);
-    e.write_optional(
-        reply.p_sparse_memory_requirement_count,
-        |e, value| e.write(*value),
-    );
-    e.write_items(
-        reply.p_sparse_memory_requirements,
-        encode_sparse_image_memory_requirements2,
-    );
-}
-
-/// Decodes a reply to `vkGetImageSparseMemoryRequirements2`.
-pub fn decode_get_image_sparse_memory_requirements2_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetImageSparseMemoryRequirements2Reply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_IMAGE_SPARSE_MEMORY_REQUIREMENTS2)?;
-    let p_sparse_memory_requirement_count = d.read_optional(Decoder::read)?.map(|v| &*v);
-    let p_sparse_memory_requirements = d
-        .read_items(d.peek_count(), true, 60, decode_sparse_image_memory_requirements2)?;
-    Ok(GetImageSparseMemoryRequirements2Reply {
-        p_sparse_memory_requirement_count,
-        p_sparse_memory_requirements,
-    })
-}
-
-impl GetImageSparseMemoryRequirements2Args<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, _returned: ()) -> GetImageSparseMemoryRequirements2Reply<'_> {
+    fn reply(&self, _returned: ()) -> GetImageSparseMemoryRequirements2Reply<'_> {
         GetImageSparseMemoryRequirements2Reply {
             p_sparse_memory_requirement_count: Some(
                 &*self.p_sparse_memory_requirement_count,
@@ -1051,42 +642,47 @@ impl GetImageSparseMemoryRequirements2Args<'_> {
             ),
         }
     }
-
-    /// Calls `vkGetImageSparseMemoryRequirements2` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetImageSparseMemoryRequirements2,
-    ) {
-        call!(
-            function,
-            self.device.raw,
-            self.p_info,
-            &mut *self.p_sparse_memory_requirement_count,
-            as_mut_ptr_or_null(self.p_sparse_memory_requirements),
-        )
-    }
 }
 
-impl_command!(
-    GetImageSparseMemoryRequirements2Args<'a>, GET_IMAGE_SPARSE_MEMORY_REQUIREMENTS2,
-    "vkGetImageSparseMemoryRequirements2", (), device_lost: false, owner: device,
-    slot: get_image_sparse_memory_requirements2,
-    decode_get_image_sparse_memory_requirements2,
-    encode_get_image_sparse_memory_requirements2,
-    encode_get_image_sparse_memory_requirements2_reply
-);
+/// Reply to `vkGetImageSparseMemoryRequirements2`.
+pub struct GetImageSparseMemoryRequirements2Reply<'a> {
+    /// `pSparseMemoryRequirementCount`
+    pub p_sparse_memory_requirement_count: Option<&'a u32>,
+    /// `pSparseMemoryRequirements`
+    pub p_sparse_memory_requirements: &'a [vk::SparseImageMemoryRequirements2<'a>],
+}
+
+impl<'a> Reply<'a> for GetImageSparseMemoryRequirements2Reply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_sparse_memory_requirement_count: d
+                .read_optional(Decoder::read)?
+                .map(|v| &*v),
+            p_sparse_memory_requirements: d
+                .read_items(
+                    d.peek_count(),
+                    true,
+                    minima::SPARSE_IMAGE_MEMORY_REQUIREMENTS2,
+                    decode_sparse_image_memory_requirements2,
+                )?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder) {
+        e.write_optional(
+            self.p_sparse_memory_requirement_count,
+            |e, value| e.write(*value),
+        );
+        e.write_items(
+            self.p_sparse_memory_requirements,
+            encode_sparse_image_memory_requirements2,
+        );
+    }
+}
 
 pub use self::{
     GetImageSparseMemoryRequirements2Args as GetImageSparseMemoryRequirements2KHRArgs,
     GetImageSparseMemoryRequirements2Reply as GetImageSparseMemoryRequirements2KHRReply,
-    decode_get_image_sparse_memory_requirements2 as decode_get_image_sparse_memory_requirements2_khr,
-    encode_get_image_sparse_memory_requirements2 as encode_get_image_sparse_memory_requirements2_khr,
-    encode_get_image_sparse_memory_requirements2_reply as encode_get_image_sparse_memory_requirements2_khr_reply,
-    decode_get_image_sparse_memory_requirements2_reply as decode_get_image_sparse_memory_requirements2_khr_reply,
 };
 
 /// Arguments of `vkGetImageDrmFormatModifierPropertiesEXT` (command 187).
@@ -1099,34 +695,39 @@ pub struct GetImageDrmFormatModifierPropertiesEXTArgs<'a> {
     pub p_properties: &'a mut vk::ImageDrmFormatModifierPropertiesEXT<'a>,
 }
 
-/// Decodes the arguments of `vkGetImageDrmFormatModifierPropertiesEXT`, which follow the header.
-pub fn decode_get_image_drm_format_modifier_properties_ext<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetImageDrmFormatModifierPropertiesEXTArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let image = d.read_handle_param()?;
-    let p_properties = d
-        .read_required(decode_image_drm_format_modifier_properties_ext_partial)?;
-    Ok(GetImageDrmFormatModifierPropertiesEXTArgs {
-        device,
-        image,
-        p_properties,
-    })
-}
+impl<'a> Command<'a> for GetImageDrmFormatModifierPropertiesEXTArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_IMAGE_DRM_FORMAT_MODIFIER_PROPERTIES_EXT;
+    type Return = vk::Result;
+    type Reply<'r> = GetImageDrmFormatModifierPropertiesEXTReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetImageDrmFormatModifierPropertiesEXT`: header and arguments.
-pub fn encode_get_image_drm_format_modifier_properties_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetImageDrmFormatModifierPropertiesEXTArgs<'_>,
-) {
-    e.write_header(CommandType::GET_IMAGE_DRM_FORMAT_MODIFIER_PROPERTIES_EXT, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.image);
-    e.write_optional(
-        Some(&*args.p_properties),
-        encode_image_drm_format_modifier_properties_ext_partial,
-    );
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            image: d.read_handle_param()?,
+            p_properties: d
+                .read_required(decode_image_drm_format_modifier_properties_ext_partial)?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.image);
+        e.write_optional(
+            Some(&*self.p_properties),
+            encode_image_drm_format_modifier_properties_ext_partial,
+        );
+    }
+
+    fn reply(
+        &self,
+        returned: vk::Result,
+    ) -> GetImageDrmFormatModifierPropertiesEXTReply<'_> {
+        GetImageDrmFormatModifierPropertiesEXTReply {
+            returned,
+            p_properties: Some(&*self.p_properties),
+        }
+    }
 }
 
 /// Reply to `vkGetImageDrmFormatModifierPropertiesEXT`.
@@ -1137,68 +738,24 @@ pub struct GetImageDrmFormatModifierPropertiesEXTReply<'a> {
     pub p_properties: Option<&'a vk::ImageDrmFormatModifierPropertiesEXT<'a>>,
 }
 
-/// Encodes a reply to `vkGetImageDrmFormatModifierPropertiesEXT`.
-pub fn encode_get_image_drm_format_modifier_properties_ext_reply(
-    e: &mut Encoder,
-    reply: &GetImageDrmFormatModifierPropertiesEXTReply<'_>,
-) {
-    e.write(CommandType::GET_IMAGE_DRM_FORMAT_MODIFIER_PROPERTIES_EXT.0);
-    e.write(reply.returned);
-    e.write_optional(
-        reply.p_properties,
-        encode_image_drm_format_modifier_properties_ext,
-    );
-}
-
-/// Decodes a reply to `vkGetImageDrmFormatModifierPropertiesEXT`.
-pub fn decode_get_image_drm_format_modifier_properties_ext_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetImageDrmFormatModifierPropertiesEXTReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_IMAGE_DRM_FORMAT_MODIFIER_PROPERTIES_EXT)?;
-    let returned = d.read()?;
-    let p_properties = d
-        .read_optional(decode_image_drm_format_modifier_properties_ext)?
-        .map(|v| &*v);
-    Ok(GetImageDrmFormatModifierPropertiesEXTReply {
-        returned,
-        p_properties,
-    })
-}
-
-impl GetImageDrmFormatModifierPropertiesEXTArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(
-        &self,
-        returned: vk::Result,
-    ) -> GetImageDrmFormatModifierPropertiesEXTReply<'_> {
-        GetImageDrmFormatModifierPropertiesEXTReply {
-            returned,
-            p_properties: Some(&*self.p_properties),
-        }
+impl<'a> Reply<'a> for GetImageDrmFormatModifierPropertiesEXTReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_properties: d
+                .read_optional(decode_image_drm_format_modifier_properties_ext)?
+                .map(|v| &*v),
+        })
     }
 
-    /// Calls `vkGetImageDrmFormatModifierPropertiesEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetImageDrmFormatModifierPropertiesEXT,
-    ) -> vk::Result {
-        call!(function, self.device.raw, self.image.raw, &mut *self.p_properties)
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(
+            self.p_properties,
+            encode_image_drm_format_modifier_properties_ext,
+        );
     }
 }
-
-impl_command!(
-    GetImageDrmFormatModifierPropertiesEXTArgs<'a>,
-    GET_IMAGE_DRM_FORMAT_MODIFIER_PROPERTIES_EXT,
-    "vkGetImageDrmFormatModifierPropertiesEXT", vk::Result, device_lost: false,
-    owner: device, slot: get_image_drm_format_modifier_properties_ext,
-    decode_get_image_drm_format_modifier_properties_ext,
-    encode_get_image_drm_format_modifier_properties_ext,
-    encode_get_image_drm_format_modifier_properties_ext_reply
-);
 
 /// Arguments of `vkGetDeviceImageMemoryRequirements` (command 231).
 pub struct GetDeviceImageMemoryRequirementsArgs<'a> {
@@ -1210,33 +767,34 @@ pub struct GetDeviceImageMemoryRequirementsArgs<'a> {
     pub p_memory_requirements: &'a mut vk::MemoryRequirements2<'a>,
 }
 
-/// Decodes the arguments of `vkGetDeviceImageMemoryRequirements`, which follow the header.
-pub fn decode_get_device_image_memory_requirements<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetDeviceImageMemoryRequirementsArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_info = d.read_required(decode_device_image_memory_requirements)?;
-    let p_memory_requirements = d.read_required(decode_memory_requirements2_partial)?;
-    Ok(GetDeviceImageMemoryRequirementsArgs {
-        device,
-        p_info,
-        p_memory_requirements,
-    })
-}
+impl<'a> Command<'a> for GetDeviceImageMemoryRequirementsArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_DEVICE_IMAGE_MEMORY_REQUIREMENTS;
+    type Return = ();
+    type Reply<'r> = GetDeviceImageMemoryRequirementsReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetDeviceImageMemoryRequirements`: header and arguments.
-pub fn encode_get_device_image_memory_requirements(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetDeviceImageMemoryRequirementsArgs<'_>,
-) {
-    e.write_header(CommandType::GET_DEVICE_IMAGE_MEMORY_REQUIREMENTS, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(Some(args.p_info), encode_device_image_memory_requirements);
-    e.write_optional(
-        Some(&*args.p_memory_requirements),
-        encode_memory_requirements2_partial,
-    );
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            p_info: d.read_required(decode_device_image_memory_requirements)?,
+            p_memory_requirements: d.read_required(decode_memory_requirements2_partial)?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(Some(self.p_info), encode_device_image_memory_requirements);
+        e.write_optional(
+            Some(&*self.p_memory_requirements),
+            encode_memory_requirements2_partial,
+        );
+    }
+
+    fn reply(&self, _returned: ()) -> GetDeviceImageMemoryRequirementsReply<'_> {
+        GetDeviceImageMemoryRequirementsReply {
+            p_memory_requirements: Some(&*self.p_memory_requirements),
+        }
+    }
 }
 
 /// Reply to `vkGetDeviceImageMemoryRequirements`.
@@ -1245,70 +803,23 @@ pub struct GetDeviceImageMemoryRequirementsReply<'a> {
     pub p_memory_requirements: Option<&'a vk::MemoryRequirements2<'a>>,
 }
 
-/// Encodes a reply to `vkGetDeviceImageMemoryRequirements`.
-pub fn encode_get_device_image_memory_requirements_reply(
-    e: &mut Encoder,
-    reply: &GetDeviceImageMemoryRequirementsReply<'_>,
-) {
-    e.write(CommandType::GET_DEVICE_IMAGE_MEMORY_REQUIREMENTS.0);
-    e.write_optional(reply.p_memory_requirements, encode_memory_requirements2);
-}
-
-/// Decodes a reply to `vkGetDeviceImageMemoryRequirements`.
-pub fn decode_get_device_image_memory_requirements_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetDeviceImageMemoryRequirementsReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_DEVICE_IMAGE_MEMORY_REQUIREMENTS)?;
-    let p_memory_requirements = d
-        .read_optional(decode_memory_requirements2)?
-        .map(|v| &*v);
-    Ok(GetDeviceImageMemoryRequirementsReply {
-        p_memory_requirements,
-    })
-}
-
-impl GetDeviceImageMemoryRequirementsArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, _returned: ()) -> GetDeviceImageMemoryRequirementsReply<'_> {
-        GetDeviceImageMemoryRequirementsReply {
-            p_memory_requirements: Some(&*self.p_memory_requirements),
-        }
+impl<'a> Reply<'a> for GetDeviceImageMemoryRequirementsReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_memory_requirements: d
+                .read_optional(decode_memory_requirements2)?
+                .map(|v| &*v),
+        })
     }
 
-    /// Calls `vkGetDeviceImageMemoryRequirements` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetDeviceImageMemoryRequirements,
-    ) {
-        call!(
-            function,
-            self.device.raw,
-            self.p_info,
-            &mut *self.p_memory_requirements,
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write_optional(self.p_memory_requirements, encode_memory_requirements2);
     }
 }
-
-impl_command!(
-    GetDeviceImageMemoryRequirementsArgs<'a>, GET_DEVICE_IMAGE_MEMORY_REQUIREMENTS,
-    "vkGetDeviceImageMemoryRequirements", (), device_lost: false, owner: device,
-    slot: get_device_image_memory_requirements,
-    decode_get_device_image_memory_requirements,
-    encode_get_device_image_memory_requirements,
-    encode_get_device_image_memory_requirements_reply
-);
 
 pub use self::{
     GetDeviceImageMemoryRequirementsArgs as GetDeviceImageMemoryRequirementsKHRArgs,
     GetDeviceImageMemoryRequirementsReply as GetDeviceImageMemoryRequirementsKHRReply,
-    decode_get_device_image_memory_requirements as decode_get_device_image_memory_requirements_khr,
-    encode_get_device_image_memory_requirements as encode_get_device_image_memory_requirements_khr,
-    encode_get_device_image_memory_requirements_reply as encode_get_device_image_memory_requirements_khr_reply,
-    decode_get_device_image_memory_requirements_reply as decode_get_device_image_memory_requirements_khr_reply,
 };
 
 /// Arguments of `vkGetDeviceImageSparseMemoryRequirements` (command 232).
@@ -1323,91 +834,46 @@ pub struct GetDeviceImageSparseMemoryRequirementsArgs<'a> {
     pub p_sparse_memory_requirements: &'a mut [vk::SparseImageMemoryRequirements2<'a>],
 }
 
-/// Decodes the arguments of `vkGetDeviceImageSparseMemoryRequirements`, which follow the header.
-pub fn decode_get_device_image_sparse_memory_requirements<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetDeviceImageSparseMemoryRequirementsArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_info = d.read_required(decode_device_image_memory_requirements)?;
-    let p_sparse_memory_requirement_count: &'a mut u32 = d.read_required(Decoder::read)?;
-    let p_sparse_memory_requirements = d
-        .read_items(
-            p_sparse_memory_requirement_count.count(),
-            true,
-            12,
-            decode_sparse_image_memory_requirements2_partial,
-        )?;
-    Ok(GetDeviceImageSparseMemoryRequirementsArgs {
-        device,
-        p_info,
-        p_sparse_memory_requirement_count,
-        p_sparse_memory_requirements,
-    })
-}
+impl<'a> Command<'a> for GetDeviceImageSparseMemoryRequirementsArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_DEVICE_IMAGE_SPARSE_MEMORY_REQUIREMENTS;
+    type Return = ();
+    type Reply<'r> = GetDeviceImageSparseMemoryRequirementsReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetDeviceImageSparseMemoryRequirements`: header and arguments.
-pub fn encode_get_device_image_sparse_memory_requirements(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetDeviceImageSparseMemoryRequirementsArgs<'_>,
-) {
-    e.write_header(CommandType::GET_DEVICE_IMAGE_SPARSE_MEMORY_REQUIREMENTS, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(Some(args.p_info), encode_device_image_memory_requirements);
-    e.write_optional(
-        Some(&*args.p_sparse_memory_requirement_count),
-        |e, value| e.write(*value),
-    );
-    e.write_items(
-        args.p_sparse_memory_requirements,
-        encode_sparse_image_memory_requirements2_partial,
-    );
-}
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let p_info = d.read_required(decode_device_image_memory_requirements)?;
+        let p_sparse_memory_requirement_count: &'a mut u32 = d
+            .read_required(Decoder::read)?;
+        let p_sparse_memory_requirements = d
+            .read_items(
+                p_sparse_memory_requirement_count.count(),
+                true,
+                minima::SPARSE_IMAGE_MEMORY_REQUIREMENTS2_PARTIAL,
+                decode_sparse_image_memory_requirements2_partial,
+            )?;
+        Ok(Self {
+            device,
+            p_info,
+            p_sparse_memory_requirement_count,
+            p_sparse_memory_requirements,
+        })
+    }
 
-/// Reply to `vkGetDeviceImageSparseMemoryRequirements`.
-pub struct GetDeviceImageSparseMemoryRequirementsReply<'a> {
-    /// `pSparseMemoryRequirementCount`
-    pub p_sparse_memory_requirement_count: Option<&'a u32>,
-    /// `pSparseMemoryRequirements`
-    pub p_sparse_memory_requirements: &'a [vk::SparseImageMemoryRequirements2<'a>],
-}
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(Some(self.p_info), encode_device_image_memory_requirements);
+        e.write_optional(
+            Some(&*self.p_sparse_memory_requirement_count),
+            |e, value| e.write(*value),
+        );
+        e.write_items(
+            self.p_sparse_memory_requirements,
+            encode_sparse_image_memory_requirements2_partial,
+        );
+    }
 
-/// Encodes a reply to `vkGetDeviceImageSparseMemoryRequirements`.
-pub fn encode_get_device_image_sparse_memory_requirements_reply(
-    e: &mut Encoder,
-    reply: &GetDeviceImageSparseMemoryRequirementsReply<'_>,
-) {
-    e.write(CommandType::GET_DEVICE_IMAGE_SPARSE_MEMORY_REQUIREMENTS.0);
-    e.write_optional(
-        reply.p_sparse_memory_requirement_count,
-        |e, value| e.write(*value),
-    );
-    e.write_items(
-        reply.p_sparse_memory_requirements,
-        encode_sparse_image_memory_requirements2,
-    );
-}
-
-/// Decodes a reply to `vkGetDeviceImageSparseMemoryRequirements`.
-pub fn decode_get_device_image_sparse_memory_requirements_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetDeviceImageSparseMemoryRequirementsReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_DEVICE_IMAGE_SPARSE_MEMORY_REQUIREMENTS)?;
-    let p_sparse_memory_requirement_count = d.read_optional(Decoder::read)?.map(|v| &*v);
-    let p_sparse_memory_requirements = d
-        .read_items(d.peek_count(), true, 60, decode_sparse_image_memory_requirements2)?;
-    Ok(GetDeviceImageSparseMemoryRequirementsReply {
-        p_sparse_memory_requirement_count,
-        p_sparse_memory_requirements,
-    })
-}
-
-impl GetDeviceImageSparseMemoryRequirementsArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(
-        &self,
-        _returned: (),
-    ) -> GetDeviceImageSparseMemoryRequirementsReply<'_> {
+    fn reply(&self, _returned: ()) -> GetDeviceImageSparseMemoryRequirementsReply<'_> {
         GetDeviceImageSparseMemoryRequirementsReply {
             p_sparse_memory_requirement_count: Some(
                 &*self.p_sparse_memory_requirement_count,
@@ -1418,43 +884,47 @@ impl GetDeviceImageSparseMemoryRequirementsArgs<'_> {
             ),
         }
     }
-
-    /// Calls `vkGetDeviceImageSparseMemoryRequirements` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetDeviceImageSparseMemoryRequirements,
-    ) {
-        call!(
-            function,
-            self.device.raw,
-            self.p_info,
-            &mut *self.p_sparse_memory_requirement_count,
-            as_mut_ptr_or_null(self.p_sparse_memory_requirements),
-        )
-    }
 }
 
-impl_command!(
-    GetDeviceImageSparseMemoryRequirementsArgs<'a>,
-    GET_DEVICE_IMAGE_SPARSE_MEMORY_REQUIREMENTS,
-    "vkGetDeviceImageSparseMemoryRequirements", (), device_lost: false, owner: device,
-    slot: get_device_image_sparse_memory_requirements,
-    decode_get_device_image_sparse_memory_requirements,
-    encode_get_device_image_sparse_memory_requirements,
-    encode_get_device_image_sparse_memory_requirements_reply
-);
+/// Reply to `vkGetDeviceImageSparseMemoryRequirements`.
+pub struct GetDeviceImageSparseMemoryRequirementsReply<'a> {
+    /// `pSparseMemoryRequirementCount`
+    pub p_sparse_memory_requirement_count: Option<&'a u32>,
+    /// `pSparseMemoryRequirements`
+    pub p_sparse_memory_requirements: &'a [vk::SparseImageMemoryRequirements2<'a>],
+}
+
+impl<'a> Reply<'a> for GetDeviceImageSparseMemoryRequirementsReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_sparse_memory_requirement_count: d
+                .read_optional(Decoder::read)?
+                .map(|v| &*v),
+            p_sparse_memory_requirements: d
+                .read_items(
+                    d.peek_count(),
+                    true,
+                    minima::SPARSE_IMAGE_MEMORY_REQUIREMENTS2,
+                    decode_sparse_image_memory_requirements2,
+                )?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder) {
+        e.write_optional(
+            self.p_sparse_memory_requirement_count,
+            |e, value| e.write(*value),
+        );
+        e.write_items(
+            self.p_sparse_memory_requirements,
+            encode_sparse_image_memory_requirements2,
+        );
+    }
+}
 
 pub use self::{
     GetDeviceImageSparseMemoryRequirementsArgs as GetDeviceImageSparseMemoryRequirementsKHRArgs,
     GetDeviceImageSparseMemoryRequirementsReply as GetDeviceImageSparseMemoryRequirementsKHRReply,
-    decode_get_device_image_sparse_memory_requirements as decode_get_device_image_sparse_memory_requirements_khr,
-    encode_get_device_image_sparse_memory_requirements as encode_get_device_image_sparse_memory_requirements_khr,
-    encode_get_device_image_sparse_memory_requirements_reply as encode_get_device_image_sparse_memory_requirements_khr_reply,
-    decode_get_device_image_sparse_memory_requirements_reply as decode_get_device_image_sparse_memory_requirements_khr_reply,
 };
 
 /// Arguments of `vkGetDeviceImageSubresourceLayout` (command 281).
@@ -1467,30 +937,31 @@ pub struct GetDeviceImageSubresourceLayoutArgs<'a> {
     pub p_layout: &'a mut vk::SubresourceLayout2KHR<'a>,
 }
 
-/// Decodes the arguments of `vkGetDeviceImageSubresourceLayout`, which follow the header.
-pub fn decode_get_device_image_subresource_layout<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetDeviceImageSubresourceLayoutArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_info = d.read_required(decode_device_image_subresource_info)?;
-    let p_layout = d.read_required(decode_subresource_layout2_partial)?;
-    Ok(GetDeviceImageSubresourceLayoutArgs {
-        device,
-        p_info,
-        p_layout,
-    })
-}
+impl<'a> Command<'a> for GetDeviceImageSubresourceLayoutArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_DEVICE_IMAGE_SUBRESOURCE_LAYOUT;
+    type Return = ();
+    type Reply<'r> = GetDeviceImageSubresourceLayoutReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetDeviceImageSubresourceLayout`: header and arguments.
-pub fn encode_get_device_image_subresource_layout(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetDeviceImageSubresourceLayoutArgs<'_>,
-) {
-    e.write_header(CommandType::GET_DEVICE_IMAGE_SUBRESOURCE_LAYOUT, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(Some(args.p_info), encode_device_image_subresource_info);
-    e.write_optional(Some(&*args.p_layout), encode_subresource_layout2_partial);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            p_info: d.read_required(decode_device_image_subresource_info)?,
+            p_layout: d.read_required(decode_subresource_layout2_partial)?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(Some(self.p_info), encode_device_image_subresource_info);
+        e.write_optional(Some(&*self.p_layout), encode_subresource_layout2_partial);
+    }
+
+    fn reply(&self, _returned: ()) -> GetDeviceImageSubresourceLayoutReply<'_> {
+        GetDeviceImageSubresourceLayoutReply {
+            p_layout: Some(&*self.p_layout),
+        }
+    }
 }
 
 /// Reply to `vkGetDeviceImageSubresourceLayout`.
@@ -1499,63 +970,21 @@ pub struct GetDeviceImageSubresourceLayoutReply<'a> {
     pub p_layout: Option<&'a vk::SubresourceLayout2KHR<'a>>,
 }
 
-/// Encodes a reply to `vkGetDeviceImageSubresourceLayout`.
-pub fn encode_get_device_image_subresource_layout_reply(
-    e: &mut Encoder,
-    reply: &GetDeviceImageSubresourceLayoutReply<'_>,
-) {
-    e.write(CommandType::GET_DEVICE_IMAGE_SUBRESOURCE_LAYOUT.0);
-    e.write_optional(reply.p_layout, encode_subresource_layout2);
-}
-
-/// Decodes a reply to `vkGetDeviceImageSubresourceLayout`.
-pub fn decode_get_device_image_subresource_layout_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetDeviceImageSubresourceLayoutReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_DEVICE_IMAGE_SUBRESOURCE_LAYOUT)?;
-    let p_layout = d.read_optional(decode_subresource_layout2)?.map(|v| &*v);
-    Ok(GetDeviceImageSubresourceLayoutReply {
-        p_layout,
-    })
-}
-
-impl GetDeviceImageSubresourceLayoutArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, _returned: ()) -> GetDeviceImageSubresourceLayoutReply<'_> {
-        GetDeviceImageSubresourceLayoutReply {
-            p_layout: Some(&*self.p_layout),
-        }
+impl<'a> Reply<'a> for GetDeviceImageSubresourceLayoutReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_layout: d.read_optional(decode_subresource_layout2)?.map(|v| &*v),
+        })
     }
 
-    /// Calls `vkGetDeviceImageSubresourceLayout` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetDeviceImageSubresourceLayoutKHR,
-    ) {
-        call!(function, self.device.raw, self.p_info, &mut *self.p_layout)
+    fn encode(&self, e: &mut Encoder) {
+        e.write_optional(self.p_layout, encode_subresource_layout2);
     }
 }
-
-impl_command!(
-    GetDeviceImageSubresourceLayoutArgs<'a>, GET_DEVICE_IMAGE_SUBRESOURCE_LAYOUT,
-    "vkGetDeviceImageSubresourceLayout", (), device_lost: false, owner: device,
-    slot: get_device_image_subresource_layout,
-    decode_get_device_image_subresource_layout,
-    encode_get_device_image_subresource_layout,
-    encode_get_device_image_subresource_layout_reply
-);
 
 pub use self::{
     GetDeviceImageSubresourceLayoutArgs as GetDeviceImageSubresourceLayoutKHRArgs,
     GetDeviceImageSubresourceLayoutReply as GetDeviceImageSubresourceLayoutKHRReply,
-    decode_get_device_image_subresource_layout as decode_get_device_image_subresource_layout_khr,
-    encode_get_device_image_subresource_layout as encode_get_device_image_subresource_layout_khr,
-    encode_get_device_image_subresource_layout_reply as encode_get_device_image_subresource_layout_khr_reply,
-    decode_get_device_image_subresource_layout_reply as decode_get_device_image_subresource_layout_khr_reply,
 };
 
 /// Arguments of `vkGetImageSubresourceLayout2` (command 282).
@@ -1570,33 +999,33 @@ pub struct GetImageSubresourceLayout2Args<'a> {
     pub p_layout: &'a mut vk::SubresourceLayout2KHR<'a>,
 }
 
-/// Decodes the arguments of `vkGetImageSubresourceLayout2`, which follow the header.
-pub fn decode_get_image_subresource_layout2<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetImageSubresourceLayout2Args<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let image = d.read_handle_param()?;
-    let p_subresource = d.read_required(decode_image_subresource2)?;
-    let p_layout = d.read_required(decode_subresource_layout2_partial)?;
-    Ok(GetImageSubresourceLayout2Args {
-        device,
-        image,
-        p_subresource,
-        p_layout,
-    })
-}
+impl<'a> Command<'a> for GetImageSubresourceLayout2Args<'a> {
+    const TYPE: CommandType = CommandType::GET_IMAGE_SUBRESOURCE_LAYOUT2;
+    type Return = ();
+    type Reply<'r> = GetImageSubresourceLayout2Reply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetImageSubresourceLayout2`: header and arguments.
-pub fn encode_get_image_subresource_layout2(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetImageSubresourceLayout2Args<'_>,
-) {
-    e.write_header(CommandType::GET_IMAGE_SUBRESOURCE_LAYOUT2, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.image);
-    e.write_optional(Some(args.p_subresource), encode_image_subresource2);
-    e.write_optional(Some(&*args.p_layout), encode_subresource_layout2_partial);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            image: d.read_handle_param()?,
+            p_subresource: d.read_required(decode_image_subresource2)?,
+            p_layout: d.read_required(decode_subresource_layout2_partial)?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.image);
+        e.write_optional(Some(self.p_subresource), encode_image_subresource2);
+        e.write_optional(Some(&*self.p_layout), encode_subresource_layout2_partial);
+    }
+
+    fn reply(&self, _returned: ()) -> GetImageSubresourceLayout2Reply<'_> {
+        GetImageSubresourceLayout2Reply {
+            p_layout: Some(&*self.p_layout),
+        }
+    }
 }
 
 /// Reply to `vkGetImageSubresourceLayout2`.
@@ -1605,75 +1034,25 @@ pub struct GetImageSubresourceLayout2Reply<'a> {
     pub p_layout: Option<&'a vk::SubresourceLayout2KHR<'a>>,
 }
 
-/// Encodes a reply to `vkGetImageSubresourceLayout2`.
-pub fn encode_get_image_subresource_layout2_reply(
-    e: &mut Encoder,
-    reply: &GetImageSubresourceLayout2Reply<'_>,
-) {
-    e.write(CommandType::GET_IMAGE_SUBRESOURCE_LAYOUT2.0);
-    e.write_optional(reply.p_layout, encode_subresource_layout2);
-}
-
-/// Decodes a reply to `vkGetImageSubresourceLayout2`.
-pub fn decode_get_image_subresource_layout2_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetImageSubresourceLayout2Reply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_IMAGE_SUBRESOURCE_LAYOUT2)?;
-    let p_layout = d.read_optional(decode_subresource_layout2)?.map(|v| &*v);
-    Ok(GetImageSubresourceLayout2Reply {
-        p_layout,
-    })
-}
-
-impl GetImageSubresourceLayout2Args<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, _returned: ()) -> GetImageSubresourceLayout2Reply<'_> {
-        GetImageSubresourceLayout2Reply {
-            p_layout: Some(&*self.p_layout),
-        }
+impl<'a> Reply<'a> for GetImageSubresourceLayout2Reply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_layout: d.read_optional(decode_subresource_layout2)?.map(|v| &*v),
+        })
     }
 
-    /// Calls `vkGetImageSubresourceLayout2` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetImageSubresourceLayout2KHR,
-    ) {
-        call!(
-            function,
-            self.device.raw,
-            self.image.raw,
-            self.p_subresource,
-            &mut *self.p_layout,
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write_optional(self.p_layout, encode_subresource_layout2);
     }
 }
-
-impl_command!(
-    GetImageSubresourceLayout2Args<'a>, GET_IMAGE_SUBRESOURCE_LAYOUT2,
-    "vkGetImageSubresourceLayout2", (), device_lost: false, owner: device,
-    slot: get_image_subresource_layout2, decode_get_image_subresource_layout2,
-    encode_get_image_subresource_layout2, encode_get_image_subresource_layout2_reply
-);
 
 pub use self::{
     GetImageSubresourceLayout2Args as GetImageSubresourceLayout2EXTArgs,
     GetImageSubresourceLayout2Reply as GetImageSubresourceLayout2EXTReply,
-    decode_get_image_subresource_layout2 as decode_get_image_subresource_layout2_ext,
-    encode_get_image_subresource_layout2 as encode_get_image_subresource_layout2_ext,
-    encode_get_image_subresource_layout2_reply as encode_get_image_subresource_layout2_ext_reply,
-    decode_get_image_subresource_layout2_reply as decode_get_image_subresource_layout2_ext_reply,
 };
 pub use self::{
     GetImageSubresourceLayout2Args as GetImageSubresourceLayout2KHRArgs,
     GetImageSubresourceLayout2Reply as GetImageSubresourceLayout2KHRReply,
-    decode_get_image_subresource_layout2 as decode_get_image_subresource_layout2_khr,
-    encode_get_image_subresource_layout2 as encode_get_image_subresource_layout2_khr,
-    encode_get_image_subresource_layout2_reply as encode_get_image_subresource_layout2_khr_reply,
-    decode_get_image_subresource_layout2_reply as decode_get_image_subresource_layout2_khr_reply,
 };
 
 /// Arguments of `vkCopyImageToImage` (command 295).
@@ -1684,71 +1063,28 @@ pub struct CopyImageToImageArgs<'a> {
     pub p_copy_image_to_image_info: &'a vk::CopyImageToImageInfoEXT<'a>,
 }
 
-/// Decodes the arguments of `vkCopyImageToImage`, which follow the header.
-pub fn decode_copy_image_to_image<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CopyImageToImageArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_copy_image_to_image_info = d.read_required(decode_copy_image_to_image_info)?;
-    Ok(CopyImageToImageArgs {
-        device,
-        p_copy_image_to_image_info,
-    })
-}
+impl<'a> Command<'a> for CopyImageToImageArgs<'a> {
+    const TYPE: CommandType = CommandType::COPY_IMAGE_TO_IMAGE;
+    returns!(vk::Result);
 
-/// Encodes a request of `vkCopyImageToImage`: header and arguments.
-pub fn encode_copy_image_to_image(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CopyImageToImageArgs<'_>,
-) {
-    e.write_header(CommandType::COPY_IMAGE_TO_IMAGE, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(
-        Some(args.p_copy_image_to_image_info),
-        encode_copy_image_to_image_info,
-    );
-}
-
-bare_reply!(
-    CopyImageToImageReply, COPY_IMAGE_TO_IMAGE, "vkCopyImageToImage", vk::Result,
-    encode_copy_image_to_image_reply, decode_copy_image_to_image_reply
-);
-
-impl CopyImageToImageArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> CopyImageToImageReply {
-        CopyImageToImageReply { returned }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            p_copy_image_to_image_info: d.read_required(decode_copy_image_to_image_info)?,
+        })
     }
 
-    /// Calls `vkCopyImageToImage` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCopyImageToImageEXT,
-    ) -> vk::Result {
-        call!(function, self.device.raw, self.p_copy_image_to_image_info)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(
+            Some(self.p_copy_image_to_image_info),
+            encode_copy_image_to_image_info,
+        );
     }
 }
 
-impl_command!(
-    CopyImageToImageArgs<'a>, COPY_IMAGE_TO_IMAGE, "vkCopyImageToImage", vk::Result,
-    device_lost: false, owner: device, slot: copy_image_to_image,
-    decode_copy_image_to_image, encode_copy_image_to_image,
-    encode_copy_image_to_image_reply
-);
-
-pub use self::{
-    CopyImageToImageArgs as CopyImageToImageEXTArgs,
-    CopyImageToImageReply as CopyImageToImageEXTReply,
-    decode_copy_image_to_image as decode_copy_image_to_image_ext,
-    encode_copy_image_to_image as encode_copy_image_to_image_ext,
-    encode_copy_image_to_image_reply as encode_copy_image_to_image_ext_reply,
-    decode_copy_image_to_image_reply as decode_copy_image_to_image_ext_reply,
-};
+pub use self::CopyImageToImageArgs as CopyImageToImageEXTArgs;
 
 /// Arguments of `vkTransitionImageLayout` (command 296).
 pub struct TransitionImageLayoutArgs<'a> {
@@ -1760,85 +1096,36 @@ pub struct TransitionImageLayoutArgs<'a> {
     pub p_transitions: &'a [vk::HostImageLayoutTransitionInfoEXT<'a>],
 }
 
-/// Decodes the arguments of `vkTransitionImageLayout`, which follow the header.
-pub fn decode_transition_image_layout<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<TransitionImageLayoutArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let transition_count: u32 = d.read()?;
-    let p_transitions = d
-        .read_items(
-            transition_count.count(),
-            false,
-            48,
-            decode_host_image_layout_transition_info,
-        )?;
-    Ok(TransitionImageLayoutArgs {
-        device,
-        transition_count,
-        p_transitions,
-    })
-}
+impl<'a> Command<'a> for TransitionImageLayoutArgs<'a> {
+    const TYPE: CommandType = CommandType::TRANSITION_IMAGE_LAYOUT;
+    returns!(vk::Result);
 
-/// Encodes a request of `vkTransitionImageLayout`: header and arguments.
-pub fn encode_transition_image_layout(
-    e: &mut Encoder,
-    flags: u32,
-    args: &TransitionImageLayoutArgs<'_>,
-) {
-    e.write_header(CommandType::TRANSITION_IMAGE_LAYOUT, flags);
-    e.write_handle_param(&args.device);
-    e.write(args.transition_count);
-    e.write_items(args.p_transitions, encode_host_image_layout_transition_info);
-}
-
-bare_reply!(
-    TransitionImageLayoutReply, TRANSITION_IMAGE_LAYOUT, "vkTransitionImageLayout",
-    vk::Result, encode_transition_image_layout_reply,
-    decode_transition_image_layout_reply
-);
-
-impl TransitionImageLayoutArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> TransitionImageLayoutReply {
-        TransitionImageLayoutReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let transition_count: u32 = d.read()?;
+        let p_transitions = d
+            .read_items(
+                transition_count.count(),
+                false,
+                minima::HOST_IMAGE_LAYOUT_TRANSITION_INFO,
+                decode_host_image_layout_transition_info,
+            )?;
+        Ok(Self {
+            device,
+            transition_count,
+            p_transitions,
+        })
     }
 
-    /// Calls `vkTransitionImageLayout` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkTransitionImageLayoutEXT,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.transition_count,
-            as_ptr_or_null(self.p_transitions),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write(self.transition_count);
+        e.write_items(self.p_transitions, encode_host_image_layout_transition_info);
     }
 }
 
-impl_command!(
-    TransitionImageLayoutArgs<'a>, TRANSITION_IMAGE_LAYOUT, "vkTransitionImageLayout",
-    vk::Result, device_lost: false, owner: device, slot: transition_image_layout,
-    decode_transition_image_layout, encode_transition_image_layout,
-    encode_transition_image_layout_reply
-);
-
-pub use self::{
-    TransitionImageLayoutArgs as TransitionImageLayoutEXTArgs,
-    TransitionImageLayoutReply as TransitionImageLayoutEXTReply,
-    decode_transition_image_layout as decode_transition_image_layout_ext,
-    encode_transition_image_layout as encode_transition_image_layout_ext,
-    encode_transition_image_layout_reply as encode_transition_image_layout_ext_reply,
-    decode_transition_image_layout_reply as decode_transition_image_layout_ext_reply,
-};
+pub use self::TransitionImageLayoutArgs as TransitionImageLayoutEXTArgs;
 
 /// Arguments of `vkCopyImageToMemoryMESA` (command 297).
 pub struct CopyImageToMemoryMESAArgs<'a> {
@@ -1852,37 +1139,42 @@ pub struct CopyImageToMemoryMESAArgs<'a> {
     pub p_data: &'a mut [u8],
 }
 
-/// Decodes the arguments of `vkCopyImageToMemoryMESA`, which follow the header.
-pub fn decode_copy_image_to_memory_mesa<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CopyImageToMemoryMESAArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_copy_image_to_memory_info = d
-        .read_required(decode_copy_image_to_memory_info_mesa)?;
-    let data_size: usize = d.read()?;
-    let p_data = d.read_capacity(data_size.count(), false)?;
-    Ok(CopyImageToMemoryMESAArgs {
-        device,
-        p_copy_image_to_memory_info,
-        data_size,
-        p_data,
-    })
-}
+impl<'a> Command<'a> for CopyImageToMemoryMESAArgs<'a> {
+    const TYPE: CommandType = CommandType::COPY_IMAGE_TO_MEMORY_MESA;
+    type Return = vk::Result;
+    type Reply<'r> = CopyImageToMemoryMESAReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkCopyImageToMemoryMESA`: header and arguments.
-pub fn encode_copy_image_to_memory_mesa(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CopyImageToMemoryMESAArgs<'_>,
-) {
-    e.write_header(CommandType::COPY_IMAGE_TO_MEMORY_MESA, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(
-        Some(args.p_copy_image_to_memory_info),
-        encode_copy_image_to_memory_info_mesa,
-    );
-    e.write(args.data_size);
-    e.write_count(args.p_data.len());
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let p_copy_image_to_memory_info = d
+            .read_required(decode_copy_image_to_memory_info_mesa)?;
+        let data_size: usize = d.read()?;
+        let p_data = d.read_capacity(data_size.count(), false)?;
+        Ok(Self {
+            device,
+            p_copy_image_to_memory_info,
+            data_size,
+            p_data,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(
+            Some(self.p_copy_image_to_memory_info),
+            encode_copy_image_to_memory_info_mesa,
+        );
+        e.write(self.data_size);
+        e.write_count(self.p_data.len());
+    }
+
+    fn reply(&self, returned: vk::Result) -> CopyImageToMemoryMESAReply<'_> {
+        CopyImageToMemoryMESAReply {
+            returned,
+            p_data: &*self.p_data,
+        }
+    }
 }
 
 /// Reply to `vkCopyImageToMemoryMESA`.
@@ -1893,45 +1185,19 @@ pub struct CopyImageToMemoryMESAReply<'a> {
     pub p_data: &'a [u8],
 }
 
-/// Encodes a reply to `vkCopyImageToMemoryMESA`.
-pub fn encode_copy_image_to_memory_mesa_reply(
-    e: &mut Encoder,
-    reply: &CopyImageToMemoryMESAReply<'_>,
-) {
-    e.write(CommandType::COPY_IMAGE_TO_MEMORY_MESA.0);
-    e.write(reply.returned);
-    e.write_blob(reply.p_data);
-}
+impl<'a> Reply<'a> for CopyImageToMemoryMESAReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_data: d.read_blob(d.peek_count(), true)?,
+        })
+    }
 
-/// Decodes a reply to `vkCopyImageToMemoryMESA`.
-pub fn decode_copy_image_to_memory_mesa_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CopyImageToMemoryMESAReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::COPY_IMAGE_TO_MEMORY_MESA)?;
-    let returned = d.read()?;
-    let p_data = d.read_blob(d.peek_count(), true)?;
-    Ok(CopyImageToMemoryMESAReply {
-        returned,
-        p_data,
-    })
-}
-
-impl CopyImageToMemoryMESAArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> CopyImageToMemoryMESAReply<'_> {
-        CopyImageToMemoryMESAReply {
-            returned,
-            p_data: &*self.p_data,
-        }
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_blob(self.p_data);
     }
 }
-
-impl_command!(
-    CopyImageToMemoryMESAArgs<'a>, COPY_IMAGE_TO_MEMORY_MESA, "vkCopyImageToMemoryMESA",
-    vk::Result, device_lost: false, owner: device, slot: none,
-    decode_copy_image_to_memory_mesa, encode_copy_image_to_memory_mesa,
-    encode_copy_image_to_memory_mesa_reply
-);
 
 /// Arguments of `vkCopyMemoryToImageMESA` (command 298).
 pub struct CopyMemoryToImageMESAArgs<'a> {
@@ -1941,51 +1207,24 @@ pub struct CopyMemoryToImageMESAArgs<'a> {
     pub p_copy_memory_to_image_info: &'a vk::CopyMemoryToImageInfoMESA<'a>,
 }
 
-/// Decodes the arguments of `vkCopyMemoryToImageMESA`, which follow the header.
-pub fn decode_copy_memory_to_image_mesa<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CopyMemoryToImageMESAArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_copy_memory_to_image_info = d
-        .read_required(decode_copy_memory_to_image_info_mesa)?;
-    Ok(CopyMemoryToImageMESAArgs {
-        device,
-        p_copy_memory_to_image_info,
-    })
-}
+impl<'a> Command<'a> for CopyMemoryToImageMESAArgs<'a> {
+    const TYPE: CommandType = CommandType::COPY_MEMORY_TO_IMAGE_MESA;
+    returns!(vk::Result);
 
-/// Encodes a request of `vkCopyMemoryToImageMESA`: header and arguments.
-pub fn encode_copy_memory_to_image_mesa(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CopyMemoryToImageMESAArgs<'_>,
-) {
-    e.write_header(CommandType::COPY_MEMORY_TO_IMAGE_MESA, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(
-        Some(args.p_copy_memory_to_image_info),
-        encode_copy_memory_to_image_info_mesa,
-    );
-}
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            p_copy_memory_to_image_info: d
+                .read_required(decode_copy_memory_to_image_info_mesa)?,
+        })
+    }
 
-bare_reply!(
-    CopyMemoryToImageMESAReply, COPY_MEMORY_TO_IMAGE_MESA, "vkCopyMemoryToImageMESA",
-    vk::Result, encode_copy_memory_to_image_mesa_reply,
-    decode_copy_memory_to_image_mesa_reply
-);
-
-impl CopyMemoryToImageMESAArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> CopyMemoryToImageMESAReply {
-        CopyMemoryToImageMESAReply {
-            returned,
-        }
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(
+            Some(self.p_copy_memory_to_image_info),
+            encode_copy_memory_to_image_info_mesa,
+        );
     }
 }
-
-impl_command!(
-    CopyMemoryToImageMESAArgs<'a>, COPY_MEMORY_TO_IMAGE_MESA, "vkCopyMemoryToImageMESA",
-    vk::Result, device_lost: false, owner: device, slot: none,
-    decode_copy_memory_to_image_mesa, encode_copy_memory_to_image_mesa,
-    encode_copy_memory_to_image_mesa_reply
-);

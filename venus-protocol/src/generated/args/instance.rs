@@ -4,20 +4,18 @@
 //! Commands of family `instance`.
 
 use core::ffi::CStr;
-use core::ptr;
 
 use crate::generated::decode::{
-    decode_extension_properties, decode_extension_properties_partial,
-    decode_instance_create_info, decode_layer_properties, decode_layer_properties_partial,
+    decode_extension_properties, decode_instance_create_info, decode_layer_properties,
 };
 use crate::generated::encode::{
-    encode_extension_properties, encode_extension_properties_partial,
-    encode_instance_create_info, encode_layer_properties, encode_layer_properties_partial,
+    encode_extension_properties, encode_instance_create_info, encode_layer_properties,
 };
+use crate::generated::minima;
 use crate::vk;
 use crate::wire::{
-    CommandType, Count, DecodeError, Decoder, Encoder, Handle, NewHandles,
-    as_mut_ptr_or_null, bare_reply, call, filled, impl_command,
+    Command, CommandType, Count, DecodeError, Decoder, Encoder, Handle, NewHandles,
+    Reply, filled, returns,
 };
 
 /// Arguments of `vkCreateInstance` (command 0).
@@ -28,29 +26,31 @@ pub struct CreateInstanceArgs<'a> {
     pub p_instance: NewHandles<'a, vk::Instance>,
 }
 
-/// Decodes the arguments of `vkCreateInstance`, which follow the header.
-pub fn decode_create_instance<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CreateInstanceArgs<'a>, DecodeError> {
-    let p_create_info = d.read_required(decode_instance_create_info)?;
-    d.read_null()?;
-    let p_instance = d.read_new_handle(false)?;
-    Ok(CreateInstanceArgs {
-        p_create_info,
-        p_instance,
-    })
-}
+impl<'a> Command<'a> for CreateInstanceArgs<'a> {
+    const TYPE: CommandType = CommandType::CREATE_INSTANCE;
+    type Return = vk::Result;
+    type Reply<'r> = CreateInstanceReply where Self: 'r;
 
-/// Encodes a request of `vkCreateInstance`: header and arguments.
-pub fn encode_create_instance(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CreateInstanceArgs<'_>,
-) {
-    e.write_header(CommandType::CREATE_INSTANCE, flags);
-    e.write_optional(Some(args.p_create_info), encode_instance_create_info);
-    e.write_null();
-    e.write_new_handle(&args.p_instance);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let p_create_info = d.read_required(decode_instance_create_info)?;
+        d.read_null()?;
+        let p_instance = d.read_new_handle(false)?;
+        Ok(Self { p_create_info, p_instance })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_optional(Some(self.p_create_info), encode_instance_create_info);
+        e.write_null();
+        e.write_new_handle(&self.p_instance);
+    }
+
+    fn reply(&self, returned: vk::Result) -> CreateInstanceReply {
+        CreateInstanceReply {
+            returned,
+            p_instance: self.p_instance.ids.first().copied(),
+        }
+    }
 }
 
 /// Reply to `vkCreateInstance`.
@@ -61,58 +61,19 @@ pub struct CreateInstanceReply {
     pub p_instance: Option<u64>,
 }
 
-/// Encodes a reply to `vkCreateInstance`.
-pub fn encode_create_instance_reply(e: &mut Encoder, reply: &CreateInstanceReply) {
-    e.write(CommandType::CREATE_INSTANCE.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_instance.as_ref(), |e, id| e.write(*id));
-}
-
-/// Decodes a reply to `vkCreateInstance`.
-pub fn decode_create_instance_reply(
-    d: &mut Decoder<'_>,
-) -> Result<CreateInstanceReply, DecodeError> {
-    d.read_reply_header(CommandType::CREATE_INSTANCE)?;
-    let returned = d.read()?;
-    let p_instance = d.read_optional(Decoder::read)?.map(|id| *id);
-    Ok(CreateInstanceReply {
-        returned,
-        p_instance,
-    })
-}
-
-impl CreateInstanceArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> CreateInstanceReply {
-        CreateInstanceReply {
-            returned,
-            p_instance: self.p_instance.ids.first().copied(),
-        }
+impl Reply<'_> for CreateInstanceReply {
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_instance: d.read_optional(Decoder::read)?.map(|id| *id),
+        })
     }
 
-    /// Calls `vkCreateInstance` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCreateInstance,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.p_create_info,
-            ptr::null(),
-            as_mut_ptr_or_null(self.p_instance.raws),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(self.p_instance.as_ref(), |e, id| e.write(*id));
     }
 }
-
-impl_command!(
-    CreateInstanceArgs<'a>, CREATE_INSTANCE, "vkCreateInstance", vk::Result,
-    device_lost: false, owner: none, slot: create_instance, decode_create_instance,
-    encode_create_instance, encode_create_instance_reply
-);
 
 /// Arguments of `vkDestroyInstance` (command 1).
 pub struct DestroyInstanceArgs {
@@ -120,48 +81,22 @@ pub struct DestroyInstanceArgs {
     pub instance: Handle<vk::Instance>,
 }
 
-/// Decodes the arguments of `vkDestroyInstance`, which follow the header.
-pub fn decode_destroy_instance(
-    d: &mut Decoder<'_>,
-) -> Result<DestroyInstanceArgs, DecodeError> {
-    let instance = d.read_owner()?;
-    d.read_null()?;
-    Ok(DestroyInstanceArgs { instance })
-}
+impl Command<'_> for DestroyInstanceArgs {
+    const TYPE: CommandType = CommandType::DESTROY_INSTANCE;
+    returns!(());
 
-/// Encodes a request of `vkDestroyInstance`: header and arguments.
-pub fn encode_destroy_instance(e: &mut Encoder, flags: u32, args: &DestroyInstanceArgs) {
-    e.write_header(CommandType::DESTROY_INSTANCE, flags);
-    e.write_handle_param(&args.instance);
-    e.write_null();
-}
-
-bare_reply!(
-    DestroyInstanceReply, DESTROY_INSTANCE, "vkDestroyInstance", (),
-    encode_destroy_instance_reply, decode_destroy_instance_reply
-);
-
-impl DestroyInstanceArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> DestroyInstanceReply {
-        DestroyInstanceReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let instance = d.read_owner()?;
+        d.read_null()?;
+        Ok(Self { instance })
     }
 
-    /// Calls `vkDestroyInstance` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyInstance) {
-        call!(function, self.instance.raw, ptr::null())
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.instance);
+        e.write_null();
     }
 }
-
-impl_command!(
-    DestroyInstanceArgs, DESTROY_INSTANCE, "vkDestroyInstance", (), device_lost: false,
-    owner: instance, slot: destroy_instance, decode_destroy_instance,
-    encode_destroy_instance, encode_destroy_instance_reply
-);
 
 /// Arguments of `vkEnumerateInstanceExtensionProperties` (command 13).
 pub struct EnumerateInstanceExtensionPropertiesArgs<'a> {
@@ -173,36 +108,40 @@ pub struct EnumerateInstanceExtensionPropertiesArgs<'a> {
     pub p_properties: &'a mut [vk::ExtensionProperties],
 }
 
-/// Decodes the arguments of `vkEnumerateInstanceExtensionProperties`, which follow the header.
-pub fn decode_enumerate_instance_extension_properties<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<EnumerateInstanceExtensionPropertiesArgs<'a>, DecodeError> {
-    let p_layer_name = d.read_str()?;
-    let p_property_count: &'a mut u32 = d.read_required(Decoder::read)?;
-    let p_properties = d
-        .read_items(
-            p_property_count.count(),
-            true,
-            0,
-            decode_extension_properties_partial,
-        )?;
-    Ok(EnumerateInstanceExtensionPropertiesArgs {
-        p_layer_name,
-        p_property_count,
-        p_properties,
-    })
-}
+impl<'a> Command<'a> for EnumerateInstanceExtensionPropertiesArgs<'a> {
+    const TYPE: CommandType = CommandType::ENUMERATE_INSTANCE_EXTENSION_PROPERTIES;
+    type Return = vk::Result;
+    type Reply<'r> = EnumerateInstanceExtensionPropertiesReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkEnumerateInstanceExtensionProperties`: header and arguments.
-pub fn encode_enumerate_instance_extension_properties(
-    e: &mut Encoder,
-    flags: u32,
-    args: &EnumerateInstanceExtensionPropertiesArgs<'_>,
-) {
-    e.write_header(CommandType::ENUMERATE_INSTANCE_EXTENSION_PROPERTIES, flags);
-    e.write_str(args.p_layer_name);
-    e.write_optional(Some(&*args.p_property_count), |e, value| e.write(*value));
-    e.write_items(args.p_properties, encode_extension_properties_partial);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let p_layer_name = d.read_str()?;
+        let p_property_count: &'a mut u32 = d.read_required(Decoder::read)?;
+        let p_properties = d
+            .read_items(p_property_count.count(), true, 0, Decoder::read_nothing)?;
+        Ok(Self {
+            p_layer_name,
+            p_property_count,
+            p_properties,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_str(self.p_layer_name);
+        e.write_optional(Some(&*self.p_property_count), |e, value| e.write(*value));
+        e.write_items(self.p_properties, |_, _| {});
+    }
+
+    fn reply(
+        &self,
+        returned: vk::Result,
+    ) -> EnumerateInstanceExtensionPropertiesReply<'_> {
+        EnumerateInstanceExtensionPropertiesReply {
+            returned,
+            p_property_count: Some(&*self.p_property_count),
+            p_properties: filled(&*self.p_properties, self.p_property_count.count()),
+        }
+    }
 }
 
 /// Reply to `vkEnumerateInstanceExtensionProperties`.
@@ -215,73 +154,27 @@ pub struct EnumerateInstanceExtensionPropertiesReply<'a> {
     pub p_properties: &'a [vk::ExtensionProperties],
 }
 
-/// Encodes a reply to `vkEnumerateInstanceExtensionProperties`.
-pub fn encode_enumerate_instance_extension_properties_reply(
-    e: &mut Encoder,
-    reply: &EnumerateInstanceExtensionPropertiesReply<'_>,
-) {
-    e.write(CommandType::ENUMERATE_INSTANCE_EXTENSION_PROPERTIES.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_property_count, |e, value| e.write(*value));
-    e.write_items(reply.p_properties, encode_extension_properties);
-}
-
-/// Decodes a reply to `vkEnumerateInstanceExtensionProperties`.
-pub fn decode_enumerate_instance_extension_properties_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<EnumerateInstanceExtensionPropertiesReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::ENUMERATE_INSTANCE_EXTENSION_PROPERTIES)?;
-    let returned = d.read()?;
-    let p_property_count = d.read_optional(Decoder::read)?.map(|v| &*v);
-    let p_properties = d
-        .read_items(d.peek_count(), true, 268, decode_extension_properties)?;
-    Ok(EnumerateInstanceExtensionPropertiesReply {
-        returned,
-        p_property_count,
-        p_properties,
-    })
-}
-
-impl EnumerateInstanceExtensionPropertiesArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(
-        &self,
-        returned: vk::Result,
-    ) -> EnumerateInstanceExtensionPropertiesReply<'_> {
-        EnumerateInstanceExtensionPropertiesReply {
-            returned,
-            p_property_count: Some(&*self.p_property_count),
-            p_properties: filled(&*self.p_properties, self.p_property_count.count()),
-        }
+impl<'a> Reply<'a> for EnumerateInstanceExtensionPropertiesReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_property_count: d.read_optional(Decoder::read)?.map(|v| &*v),
+            p_properties: d
+                .read_items(
+                    d.peek_count(),
+                    true,
+                    minima::EXTENSION_PROPERTIES,
+                    decode_extension_properties,
+                )?,
+        })
     }
 
-    /// Calls `vkEnumerateInstanceExtensionProperties` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkEnumerateInstanceExtensionProperties,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.p_layer_name.map_or(ptr::null(), CStr::as_ptr),
-            &mut *self.p_property_count,
-            as_mut_ptr_or_null(self.p_properties),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(self.p_property_count, |e, value| e.write(*value));
+        e.write_items(self.p_properties, encode_extension_properties);
     }
 }
-
-impl_command!(
-    EnumerateInstanceExtensionPropertiesArgs<'a>,
-    ENUMERATE_INSTANCE_EXTENSION_PROPERTIES, "vkEnumerateInstanceExtensionProperties",
-    vk::Result, device_lost: false, owner: none,
-    slot: enumerate_instance_extension_properties,
-    decode_enumerate_instance_extension_properties,
-    encode_enumerate_instance_extension_properties,
-    encode_enumerate_instance_extension_properties_reply
-);
 
 /// Arguments of `vkEnumerateInstanceLayerProperties` (command 15).
 pub struct EnumerateInstanceLayerPropertiesArgs<'a> {
@@ -291,28 +184,34 @@ pub struct EnumerateInstanceLayerPropertiesArgs<'a> {
     pub p_properties: &'a mut [vk::LayerProperties],
 }
 
-/// Decodes the arguments of `vkEnumerateInstanceLayerProperties`, which follow the header.
-pub fn decode_enumerate_instance_layer_properties<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<EnumerateInstanceLayerPropertiesArgs<'a>, DecodeError> {
-    let p_property_count: &'a mut u32 = d.read_required(Decoder::read)?;
-    let p_properties = d
-        .read_items(p_property_count.count(), true, 0, decode_layer_properties_partial)?;
-    Ok(EnumerateInstanceLayerPropertiesArgs {
-        p_property_count,
-        p_properties,
-    })
-}
+impl<'a> Command<'a> for EnumerateInstanceLayerPropertiesArgs<'a> {
+    const TYPE: CommandType = CommandType::ENUMERATE_INSTANCE_LAYER_PROPERTIES;
+    type Return = vk::Result;
+    type Reply<'r> = EnumerateInstanceLayerPropertiesReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkEnumerateInstanceLayerProperties`: header and arguments.
-pub fn encode_enumerate_instance_layer_properties(
-    e: &mut Encoder,
-    flags: u32,
-    args: &EnumerateInstanceLayerPropertiesArgs<'_>,
-) {
-    e.write_header(CommandType::ENUMERATE_INSTANCE_LAYER_PROPERTIES, flags);
-    e.write_optional(Some(&*args.p_property_count), |e, value| e.write(*value));
-    e.write_items(args.p_properties, encode_layer_properties_partial);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let p_property_count: &'a mut u32 = d.read_required(Decoder::read)?;
+        let p_properties = d
+            .read_items(p_property_count.count(), true, 0, Decoder::read_nothing)?;
+        Ok(Self {
+            p_property_count,
+            p_properties,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_optional(Some(&*self.p_property_count), |e, value| e.write(*value));
+        e.write_items(self.p_properties, |_, _| {});
+    }
+
+    fn reply(&self, returned: vk::Result) -> EnumerateInstanceLayerPropertiesReply<'_> {
+        EnumerateInstanceLayerPropertiesReply {
+            returned,
+            p_property_count: Some(&*self.p_property_count),
+            p_properties: filled(&*self.p_properties, self.p_property_count.count()),
+        }
+    }
 }
 
 /// Reply to `vkEnumerateInstanceLayerProperties`.
@@ -325,70 +224,27 @@ pub struct EnumerateInstanceLayerPropertiesReply<'a> {
     pub p_properties: &'a [vk::LayerProperties],
 }
 
-/// Encodes a reply to `vkEnumerateInstanceLayerProperties`.
-pub fn encode_enumerate_instance_layer_properties_reply(
-    e: &mut Encoder,
-    reply: &EnumerateInstanceLayerPropertiesReply<'_>,
-) {
-    e.write(CommandType::ENUMERATE_INSTANCE_LAYER_PROPERTIES.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_property_count, |e, value| e.write(*value));
-    e.write_items(reply.p_properties, encode_layer_properties);
-}
-
-/// Decodes a reply to `vkEnumerateInstanceLayerProperties`.
-pub fn decode_enumerate_instance_layer_properties_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<EnumerateInstanceLayerPropertiesReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::ENUMERATE_INSTANCE_LAYER_PROPERTIES)?;
-    let returned = d.read()?;
-    let p_property_count = d.read_optional(Decoder::read)?.map(|v| &*v);
-    let p_properties = d.read_items(d.peek_count(), true, 536, decode_layer_properties)?;
-    Ok(EnumerateInstanceLayerPropertiesReply {
-        returned,
-        p_property_count,
-        p_properties,
-    })
-}
-
-impl EnumerateInstanceLayerPropertiesArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(
-        &self,
-        returned: vk::Result,
-    ) -> EnumerateInstanceLayerPropertiesReply<'_> {
-        EnumerateInstanceLayerPropertiesReply {
-            returned,
-            p_property_count: Some(&*self.p_property_count),
-            p_properties: filled(&*self.p_properties, self.p_property_count.count()),
-        }
+impl<'a> Reply<'a> for EnumerateInstanceLayerPropertiesReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_property_count: d.read_optional(Decoder::read)?.map(|v| &*v),
+            p_properties: d
+                .read_items(
+                    d.peek_count(),
+                    true,
+                    minima::LAYER_PROPERTIES,
+                    decode_layer_properties,
+                )?,
+        })
     }
 
-    /// Calls `vkEnumerateInstanceLayerProperties` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkEnumerateInstanceLayerProperties,
-    ) -> vk::Result {
-        call!(
-            function,
-            &mut *self.p_property_count,
-            as_mut_ptr_or_null(self.p_properties),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(self.p_property_count, |e, value| e.write(*value));
+        e.write_items(self.p_properties, encode_layer_properties);
     }
 }
-
-impl_command!(
-    EnumerateInstanceLayerPropertiesArgs<'a>, ENUMERATE_INSTANCE_LAYER_PROPERTIES,
-    "vkEnumerateInstanceLayerProperties", vk::Result, device_lost: false, owner: none,
-    slot: enumerate_instance_layer_properties,
-    decode_enumerate_instance_layer_properties,
-    encode_enumerate_instance_layer_properties,
-    encode_enumerate_instance_layer_properties_reply
-);
 
 /// Arguments of `vkEnumerateInstanceVersion` (command 137).
 pub struct EnumerateInstanceVersionArgs<'a> {
@@ -396,24 +252,28 @@ pub struct EnumerateInstanceVersionArgs<'a> {
     pub p_api_version: &'a mut u32,
 }
 
-/// Decodes the arguments of `vkEnumerateInstanceVersion`, which follow the header.
-pub fn decode_enumerate_instance_version<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<EnumerateInstanceVersionArgs<'a>, DecodeError> {
-    let p_api_version = d.read_required_room()?;
-    Ok(EnumerateInstanceVersionArgs {
-        p_api_version,
-    })
-}
+impl<'a> Command<'a> for EnumerateInstanceVersionArgs<'a> {
+    const TYPE: CommandType = CommandType::ENUMERATE_INSTANCE_VERSION;
+    type Return = vk::Result;
+    type Reply<'r> = EnumerateInstanceVersionReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkEnumerateInstanceVersion`: header and arguments.
-pub fn encode_enumerate_instance_version(
-    e: &mut Encoder,
-    flags: u32,
-    _args: &EnumerateInstanceVersionArgs<'_>,
-) {
-    e.write_header(CommandType::ENUMERATE_INSTANCE_VERSION, flags);
-    e.write_marker(true);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_api_version: d.read_required_room()?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_marker(true);
+    }
+
+    fn reply(&self, returned: vk::Result) -> EnumerateInstanceVersionReply<'_> {
+        EnumerateInstanceVersionReply {
+            returned,
+            p_api_version: Some(&*self.p_api_version),
+        }
+    }
 }
 
 /// Reply to `vkEnumerateInstanceVersion`.
@@ -424,54 +284,16 @@ pub struct EnumerateInstanceVersionReply<'a> {
     pub p_api_version: Option<&'a u32>,
 }
 
-/// Encodes a reply to `vkEnumerateInstanceVersion`.
-pub fn encode_enumerate_instance_version_reply(
-    e: &mut Encoder,
-    reply: &EnumerateInstanceVersionReply<'_>,
-) {
-    e.write(CommandType::ENUMERATE_INSTANCE_VERSION.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_api_version, |e, value| e.write(*value));
-}
-
-/// Decodes a reply to `vkEnumerateInstanceVersion`.
-pub fn decode_enumerate_instance_version_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<EnumerateInstanceVersionReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::ENUMERATE_INSTANCE_VERSION)?;
-    let returned = d.read()?;
-    let p_api_version = d.read_optional(Decoder::read)?.map(|v| &*v);
-    Ok(EnumerateInstanceVersionReply {
-        returned,
-        p_api_version,
-    })
-}
-
-impl EnumerateInstanceVersionArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> EnumerateInstanceVersionReply<'_> {
-        EnumerateInstanceVersionReply {
-            returned,
-            p_api_version: Some(&*self.p_api_version),
-        }
+impl<'a> Reply<'a> for EnumerateInstanceVersionReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_api_version: d.read_optional(Decoder::read)?.map(|v| &*v),
+        })
     }
 
-    /// Calls `vkEnumerateInstanceVersion` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkEnumerateInstanceVersion,
-    ) -> vk::Result {
-        call!(function, &mut *self.p_api_version)
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(self.p_api_version, |e, value| e.write(*value));
     }
 }
-
-impl_command!(
-    EnumerateInstanceVersionArgs<'a>, ENUMERATE_INSTANCE_VERSION,
-    "vkEnumerateInstanceVersion", vk::Result, device_lost: false, owner: none,
-    slot: enumerate_instance_version, decode_enumerate_instance_version,
-    encode_enumerate_instance_version, encode_enumerate_instance_version_reply
-);

@@ -4,24 +4,20 @@
 //! Commands of family `physical_device`.
 
 use core::ffi::CStr;
-use core::ptr;
 
 use crate::generated::decode::{
-    decode_extension_properties, decode_extension_properties_partial,
-    decode_external_buffer_properties, decode_external_buffer_properties_partial,
-    decode_external_fence_properties, decode_external_fence_properties_partial,
-    decode_external_semaphore_properties, decode_external_semaphore_properties_partial,
-    decode_format_properties, decode_format_properties2,
-    decode_format_properties2_partial, decode_format_properties_partial,
+    decode_extension_properties, decode_external_buffer_properties,
+    decode_external_buffer_properties_partial, decode_external_fence_properties,
+    decode_external_fence_properties_partial, decode_external_semaphore_properties,
+    decode_external_semaphore_properties_partial, decode_format_properties,
+    decode_format_properties2, decode_format_properties2_partial,
     decode_image_format_properties, decode_image_format_properties2,
-    decode_image_format_properties2_partial, decode_image_format_properties_partial,
-    decode_layer_properties, decode_layer_properties_partial,
+    decode_image_format_properties2_partial, decode_layer_properties,
     decode_multisample_properties_ext, decode_multisample_properties_ext_partial,
     decode_physical_device_external_buffer_info,
     decode_physical_device_external_fence_info,
     decode_physical_device_external_semaphore_info, decode_physical_device_features,
     decode_physical_device_features2, decode_physical_device_features2_partial,
-    decode_physical_device_features_partial,
     decode_physical_device_fragment_shading_rate_khr,
     decode_physical_device_fragment_shading_rate_khr_partial,
     decode_physical_device_group_properties,
@@ -31,32 +27,26 @@ use crate::generated::decode::{
     decode_physical_device_memory_properties2_partial,
     decode_physical_device_memory_properties_partial, decode_physical_device_properties,
     decode_physical_device_properties2, decode_physical_device_properties2_partial,
-    decode_physical_device_properties_partial,
     decode_physical_device_sparse_image_format_info2,
     decode_physical_device_tool_properties,
     decode_physical_device_tool_properties_partial, decode_queue_family_properties,
     decode_queue_family_properties2, decode_queue_family_properties2_partial,
-    decode_queue_family_properties_partial, decode_sparse_image_format_properties,
-    decode_sparse_image_format_properties2,
+    decode_sparse_image_format_properties, decode_sparse_image_format_properties2,
     decode_sparse_image_format_properties2_partial,
-    decode_sparse_image_format_properties_partial,
 };
 use crate::generated::encode::{
-    encode_extension_properties, encode_extension_properties_partial,
-    encode_external_buffer_properties, encode_external_buffer_properties_partial,
-    encode_external_fence_properties, encode_external_fence_properties_partial,
-    encode_external_semaphore_properties, encode_external_semaphore_properties_partial,
-    encode_format_properties, encode_format_properties2,
-    encode_format_properties2_partial, encode_format_properties_partial,
+    encode_extension_properties, encode_external_buffer_properties,
+    encode_external_buffer_properties_partial, encode_external_fence_properties,
+    encode_external_fence_properties_partial, encode_external_semaphore_properties,
+    encode_external_semaphore_properties_partial, encode_format_properties,
+    encode_format_properties2, encode_format_properties2_partial,
     encode_image_format_properties, encode_image_format_properties2,
-    encode_image_format_properties2_partial, encode_image_format_properties_partial,
-    encode_layer_properties, encode_layer_properties_partial,
+    encode_image_format_properties2_partial, encode_layer_properties,
     encode_multisample_properties_ext, encode_multisample_properties_ext_partial,
     encode_physical_device_external_buffer_info,
     encode_physical_device_external_fence_info,
     encode_physical_device_external_semaphore_info, encode_physical_device_features,
     encode_physical_device_features2, encode_physical_device_features2_partial,
-    encode_physical_device_features_partial,
     encode_physical_device_fragment_shading_rate_khr,
     encode_physical_device_fragment_shading_rate_khr_partial,
     encode_physical_device_group_properties,
@@ -66,20 +56,18 @@ use crate::generated::encode::{
     encode_physical_device_memory_properties2_partial,
     encode_physical_device_memory_properties_partial, encode_physical_device_properties,
     encode_physical_device_properties2, encode_physical_device_properties2_partial,
-    encode_physical_device_properties_partial,
     encode_physical_device_sparse_image_format_info2,
     encode_physical_device_tool_properties,
     encode_physical_device_tool_properties_partial, encode_queue_family_properties,
     encode_queue_family_properties2, encode_queue_family_properties2_partial,
-    encode_queue_family_properties_partial, encode_sparse_image_format_properties,
-    encode_sparse_image_format_properties2,
+    encode_sparse_image_format_properties, encode_sparse_image_format_properties2,
     encode_sparse_image_format_properties2_partial,
-    encode_sparse_image_format_properties_partial,
 };
+use crate::generated::minima;
 use crate::vk;
 use crate::wire::{
-    CommandType, Count, DecodeError, Decoder, Encoder, Handle, NewHandles,
-    as_mut_ptr_or_null, call, filled, impl_command,
+    Command, CommandType, Count, DecodeError, Decoder, Encoder, Handle, NewHandles,
+    Reply, filled,
 };
 
 /// Arguments of `vkEnumeratePhysicalDevices` (command 2).
@@ -92,30 +80,43 @@ pub struct EnumeratePhysicalDevicesArgs<'a> {
     pub p_physical_devices: NewHandles<'a, vk::PhysicalDevice>,
 }
 
-/// Decodes the arguments of `vkEnumeratePhysicalDevices`, which follow the header.
-pub fn decode_enumerate_physical_devices<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<EnumeratePhysicalDevicesArgs<'a>, DecodeError> {
-    let instance = d.read_owner()?;
-    let p_physical_device_count: &'a mut u32 = d.read_required(Decoder::read)?;
-    let p_physical_devices = d.read_new_handles(p_physical_device_count.count(), true)?;
-    Ok(EnumeratePhysicalDevicesArgs {
-        instance,
-        p_physical_device_count,
-        p_physical_devices,
-    })
-}
+impl<'a> Command<'a> for EnumeratePhysicalDevicesArgs<'a> {
+    const TYPE: CommandType = CommandType::ENUMERATE_PHYSICAL_DEVICES;
+    type Return = vk::Result;
+    type Reply<'r> = EnumeratePhysicalDevicesReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkEnumeratePhysicalDevices`: header and arguments.
-pub fn encode_enumerate_physical_devices(
-    e: &mut Encoder,
-    flags: u32,
-    args: &EnumeratePhysicalDevicesArgs<'_>,
-) {
-    e.write_header(CommandType::ENUMERATE_PHYSICAL_DEVICES, flags);
-    e.write_handle_param(&args.instance);
-    e.write_optional(Some(&*args.p_physical_device_count), |e, value| e.write(*value));
-    e.write_new_handles(&args.p_physical_devices);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let instance = d.read_owner()?;
+        let p_physical_device_count: &'a mut u32 = d.read_required(Decoder::read)?;
+        let p_physical_devices = d
+            .read_new_handles(p_physical_device_count.count(), true)?;
+        Ok(Self {
+            instance,
+            p_physical_device_count,
+            p_physical_devices,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.instance);
+        e.write_optional(
+            Some(&*self.p_physical_device_count),
+            |e, value| e.write(*value),
+        );
+        e.write_new_handles(&self.p_physical_devices);
+    }
+
+    fn reply(&self, returned: vk::Result) -> EnumeratePhysicalDevicesReply<'_> {
+        EnumeratePhysicalDevicesReply {
+            returned,
+            p_physical_device_count: Some(&*self.p_physical_device_count),
+            p_physical_devices: filled(
+                &*self.p_physical_devices.ids,
+                self.p_physical_device_count.count(),
+            ),
+        }
+    }
 }
 
 /// Reply to `vkEnumeratePhysicalDevices`.
@@ -128,69 +129,21 @@ pub struct EnumeratePhysicalDevicesReply<'a> {
     pub p_physical_devices: &'a [u64],
 }
 
-/// Encodes a reply to `vkEnumeratePhysicalDevices`.
-pub fn encode_enumerate_physical_devices_reply(
-    e: &mut Encoder,
-    reply: &EnumeratePhysicalDevicesReply<'_>,
-) {
-    e.write(CommandType::ENUMERATE_PHYSICAL_DEVICES.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_physical_device_count, |e, value| e.write(*value));
-    e.write_scalars(reply.p_physical_devices);
-}
-
-/// Decodes a reply to `vkEnumeratePhysicalDevices`.
-pub fn decode_enumerate_physical_devices_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<EnumeratePhysicalDevicesReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::ENUMERATE_PHYSICAL_DEVICES)?;
-    let returned = d.read()?;
-    let p_physical_device_count = d.read_optional(Decoder::read)?.map(|v| &*v);
-    let p_physical_devices = d.read_scalars(d.peek_count(), true)?;
-    Ok(EnumeratePhysicalDevicesReply {
-        returned,
-        p_physical_device_count,
-        p_physical_devices,
-    })
-}
-
-impl EnumeratePhysicalDevicesArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> EnumeratePhysicalDevicesReply<'_> {
-        EnumeratePhysicalDevicesReply {
-            returned,
-            p_physical_device_count: Some(&*self.p_physical_device_count),
-            p_physical_devices: filled(
-                &*self.p_physical_devices.ids,
-                self.p_physical_device_count.count(),
-            ),
-        }
+impl<'a> Reply<'a> for EnumeratePhysicalDevicesReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_physical_device_count: d.read_optional(Decoder::read)?.map(|v| &*v),
+            p_physical_devices: d.read_scalars(d.peek_count(), true)?,
+        })
     }
 
-    /// Calls `vkEnumeratePhysicalDevices` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkEnumeratePhysicalDevices,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.instance.raw,
-            &mut *self.p_physical_device_count,
-            as_mut_ptr_or_null(self.p_physical_devices.raws),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(self.p_physical_device_count, |e, value| e.write(*value));
+        e.write_scalars(self.p_physical_devices);
     }
 }
-
-impl_command!(
-    EnumeratePhysicalDevicesArgs<'a>, ENUMERATE_PHYSICAL_DEVICES,
-    "vkEnumeratePhysicalDevices", vk::Result, device_lost: false, owner: instance,
-    slot: enumerate_physical_devices, decode_enumerate_physical_devices,
-    encode_enumerate_physical_devices, encode_enumerate_physical_devices_reply
-);
 
 /// Arguments of `vkGetPhysicalDeviceFeatures` (command 3).
 pub struct GetPhysicalDeviceFeaturesArgs<'a> {
@@ -200,27 +153,29 @@ pub struct GetPhysicalDeviceFeaturesArgs<'a> {
     pub p_features: &'a mut vk::PhysicalDeviceFeatures,
 }
 
-/// Decodes the arguments of `vkGetPhysicalDeviceFeatures`, which follow the header.
-pub fn decode_get_physical_device_features<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceFeaturesArgs<'a>, DecodeError> {
-    let physical_device = d.read_owner()?;
-    let p_features = d.read_required(decode_physical_device_features_partial)?;
-    Ok(GetPhysicalDeviceFeaturesArgs {
-        physical_device,
-        p_features,
-    })
-}
+impl<'a> Command<'a> for GetPhysicalDeviceFeaturesArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_PHYSICAL_DEVICE_FEATURES;
+    type Return = ();
+    type Reply<'r> = GetPhysicalDeviceFeaturesReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetPhysicalDeviceFeatures`: header and arguments.
-pub fn encode_get_physical_device_features(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetPhysicalDeviceFeaturesArgs<'_>,
-) {
-    e.write_header(CommandType::GET_PHYSICAL_DEVICE_FEATURES, flags);
-    e.write_handle_param(&args.physical_device);
-    e.write_optional(Some(&*args.p_features), encode_physical_device_features_partial);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            physical_device: d.read_owner()?,
+            p_features: d.read_required(Decoder::read_nothing)?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.physical_device);
+        e.write_optional(Some(&*self.p_features), |_, _| {});
+    }
+
+    fn reply(&self, _returned: ()) -> GetPhysicalDeviceFeaturesReply<'_> {
+        GetPhysicalDeviceFeaturesReply {
+            p_features: Some(&*self.p_features),
+        }
+    }
 }
 
 /// Reply to `vkGetPhysicalDeviceFeatures`.
@@ -229,50 +184,17 @@ pub struct GetPhysicalDeviceFeaturesReply<'a> {
     pub p_features: Option<&'a vk::PhysicalDeviceFeatures>,
 }
 
-/// Encodes a reply to `vkGetPhysicalDeviceFeatures`.
-pub fn encode_get_physical_device_features_reply(
-    e: &mut Encoder,
-    reply: &GetPhysicalDeviceFeaturesReply<'_>,
-) {
-    e.write(CommandType::GET_PHYSICAL_DEVICE_FEATURES.0);
-    e.write_optional(reply.p_features, encode_physical_device_features);
-}
-
-/// Decodes a reply to `vkGetPhysicalDeviceFeatures`.
-pub fn decode_get_physical_device_features_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceFeaturesReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_PHYSICAL_DEVICE_FEATURES)?;
-    let p_features = d.read_optional(decode_physical_device_features)?.map(|v| &*v);
-    Ok(GetPhysicalDeviceFeaturesReply {
-        p_features,
-    })
-}
-
-impl GetPhysicalDeviceFeaturesArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, _returned: ()) -> GetPhysicalDeviceFeaturesReply<'_> {
-        GetPhysicalDeviceFeaturesReply {
-            p_features: Some(&*self.p_features),
-        }
+impl<'a> Reply<'a> for GetPhysicalDeviceFeaturesReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_features: d.read_optional(decode_physical_device_features)?.map(|v| &*v),
+        })
     }
 
-    /// Calls `vkGetPhysicalDeviceFeatures` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkGetPhysicalDeviceFeatures) {
-        call!(function, self.physical_device.raw, &mut *self.p_features)
+    fn encode(&self, e: &mut Encoder) {
+        e.write_optional(self.p_features, encode_physical_device_features);
     }
 }
-
-impl_command!(
-    GetPhysicalDeviceFeaturesArgs<'a>, GET_PHYSICAL_DEVICE_FEATURES,
-    "vkGetPhysicalDeviceFeatures", (), device_lost: false, owner: physical_device,
-    slot: get_physical_device_features, decode_get_physical_device_features,
-    encode_get_physical_device_features, encode_get_physical_device_features_reply
-);
 
 /// Arguments of `vkGetPhysicalDeviceFormatProperties` (command 4).
 pub struct GetPhysicalDeviceFormatPropertiesArgs<'a> {
@@ -284,30 +206,31 @@ pub struct GetPhysicalDeviceFormatPropertiesArgs<'a> {
     pub p_format_properties: &'a mut vk::FormatProperties,
 }
 
-/// Decodes the arguments of `vkGetPhysicalDeviceFormatProperties`, which follow the header.
-pub fn decode_get_physical_device_format_properties<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceFormatPropertiesArgs<'a>, DecodeError> {
-    let physical_device = d.read_owner()?;
-    let format = d.read()?;
-    let p_format_properties = d.read_required(decode_format_properties_partial)?;
-    Ok(GetPhysicalDeviceFormatPropertiesArgs {
-        physical_device,
-        format,
-        p_format_properties,
-    })
-}
+impl<'a> Command<'a> for GetPhysicalDeviceFormatPropertiesArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_PHYSICAL_DEVICE_FORMAT_PROPERTIES;
+    type Return = ();
+    type Reply<'r> = GetPhysicalDeviceFormatPropertiesReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetPhysicalDeviceFormatProperties`: header and arguments.
-pub fn encode_get_physical_device_format_properties(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetPhysicalDeviceFormatPropertiesArgs<'_>,
-) {
-    e.write_header(CommandType::GET_PHYSICAL_DEVICE_FORMAT_PROPERTIES, flags);
-    e.write_handle_param(&args.physical_device);
-    e.write(args.format);
-    e.write_optional(Some(&*args.p_format_properties), encode_format_properties_partial);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            physical_device: d.read_owner()?,
+            format: d.read()?,
+            p_format_properties: d.read_required(Decoder::read_nothing)?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.physical_device);
+        e.write(self.format);
+        e.write_optional(Some(&*self.p_format_properties), |_, _| {});
+    }
+
+    fn reply(&self, _returned: ()) -> GetPhysicalDeviceFormatPropertiesReply<'_> {
+        GetPhysicalDeviceFormatPropertiesReply {
+            p_format_properties: Some(&*self.p_format_properties),
+        }
+    }
 }
 
 /// Reply to `vkGetPhysicalDeviceFormatProperties`.
@@ -316,60 +239,17 @@ pub struct GetPhysicalDeviceFormatPropertiesReply<'a> {
     pub p_format_properties: Option<&'a vk::FormatProperties>,
 }
 
-/// Encodes a reply to `vkGetPhysicalDeviceFormatProperties`.
-pub fn encode_get_physical_device_format_properties_reply(
-    e: &mut Encoder,
-    reply: &GetPhysicalDeviceFormatPropertiesReply<'_>,
-) {
-    e.write(CommandType::GET_PHYSICAL_DEVICE_FORMAT_PROPERTIES.0);
-    e.write_optional(reply.p_format_properties, encode_format_properties);
-}
-
-/// Decodes a reply to `vkGetPhysicalDeviceFormatProperties`.
-pub fn decode_get_physical_device_format_properties_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceFormatPropertiesReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_PHYSICAL_DEVICE_FORMAT_PROPERTIES)?;
-    let p_format_properties = d.read_optional(decode_format_properties)?.map(|v| &*v);
-    Ok(GetPhysicalDeviceFormatPropertiesReply {
-        p_format_properties,
-    })
-}
-
-impl GetPhysicalDeviceFormatPropertiesArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, _returned: ()) -> GetPhysicalDeviceFormatPropertiesReply<'_> {
-        GetPhysicalDeviceFormatPropertiesReply {
-            p_format_properties: Some(&*self.p_format_properties),
-        }
+impl<'a> Reply<'a> for GetPhysicalDeviceFormatPropertiesReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_format_properties: d.read_optional(decode_format_properties)?.map(|v| &*v),
+        })
     }
 
-    /// Calls `vkGetPhysicalDeviceFormatProperties` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetPhysicalDeviceFormatProperties,
-    ) {
-        call!(
-            function,
-            self.physical_device.raw,
-            self.format,
-            &mut *self.p_format_properties,
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write_optional(self.p_format_properties, encode_format_properties);
     }
 }
-
-impl_command!(
-    GetPhysicalDeviceFormatPropertiesArgs<'a>, GET_PHYSICAL_DEVICE_FORMAT_PROPERTIES,
-    "vkGetPhysicalDeviceFormatProperties", (), device_lost: false,
-    owner: physical_device, slot: get_physical_device_format_properties,
-    decode_get_physical_device_format_properties,
-    encode_get_physical_device_format_properties,
-    encode_get_physical_device_format_properties_reply
-);
 
 /// Arguments of `vkGetPhysicalDeviceImageFormatProperties` (command 5).
 pub struct GetPhysicalDeviceImageFormatPropertiesArgs<'a> {
@@ -389,46 +269,43 @@ pub struct GetPhysicalDeviceImageFormatPropertiesArgs<'a> {
     pub p_image_format_properties: &'a mut vk::ImageFormatProperties,
 }
 
-/// Decodes the arguments of `vkGetPhysicalDeviceImageFormatProperties`, which follow the header.
-pub fn decode_get_physical_device_image_format_properties<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceImageFormatPropertiesArgs<'a>, DecodeError> {
-    let physical_device = d.read_owner()?;
-    let format = d.read()?;
-    let ty = d.read()?;
-    let tiling = d.read()?;
-    let usage = d.read()?;
-    let flags = d.read()?;
-    let p_image_format_properties = d
-        .read_required(decode_image_format_properties_partial)?;
-    Ok(GetPhysicalDeviceImageFormatPropertiesArgs {
-        physical_device,
-        format,
-        ty,
-        tiling,
-        usage,
-        flags,
-        p_image_format_properties,
-    })
-}
+impl<'a> Command<'a> for GetPhysicalDeviceImageFormatPropertiesArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_PHYSICAL_DEVICE_IMAGE_FORMAT_PROPERTIES;
+    type Return = vk::Result;
+    type Reply<'r> = GetPhysicalDeviceImageFormatPropertiesReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetPhysicalDeviceImageFormatProperties`: header and arguments.
-pub fn encode_get_physical_device_image_format_properties(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetPhysicalDeviceImageFormatPropertiesArgs<'_>,
-) {
-    e.write_header(CommandType::GET_PHYSICAL_DEVICE_IMAGE_FORMAT_PROPERTIES, flags);
-    e.write_handle_param(&args.physical_device);
-    e.write(args.format);
-    e.write(args.ty);
-    e.write(args.tiling);
-    e.write(args.usage);
-    e.write(args.flags);
-    e.write_optional(
-        Some(&*args.p_image_format_properties),
-        encode_image_format_properties_partial,
-    );
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            physical_device: d.read_owner()?,
+            format: d.read()?,
+            ty: d.read()?,
+            tiling: d.read()?,
+            usage: d.read()?,
+            flags: d.read()?,
+            p_image_format_properties: d.read_required(Decoder::read_nothing)?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.physical_device);
+        e.write(self.format);
+        e.write(self.ty);
+        e.write(self.tiling);
+        e.write(self.usage);
+        e.write(self.flags);
+        e.write_optional(Some(&*self.p_image_format_properties), |_, _| {});
+    }
+
+    fn reply(
+        &self,
+        returned: vk::Result,
+    ) -> GetPhysicalDeviceImageFormatPropertiesReply<'_> {
+        GetPhysicalDeviceImageFormatPropertiesReply {
+            returned,
+            p_image_format_properties: Some(&*self.p_image_format_properties),
+        }
+    }
 }
 
 /// Reply to `vkGetPhysicalDeviceImageFormatProperties`.
@@ -439,74 +316,21 @@ pub struct GetPhysicalDeviceImageFormatPropertiesReply<'a> {
     pub p_image_format_properties: Option<&'a vk::ImageFormatProperties>,
 }
 
-/// Encodes a reply to `vkGetPhysicalDeviceImageFormatProperties`.
-pub fn encode_get_physical_device_image_format_properties_reply(
-    e: &mut Encoder,
-    reply: &GetPhysicalDeviceImageFormatPropertiesReply<'_>,
-) {
-    e.write(CommandType::GET_PHYSICAL_DEVICE_IMAGE_FORMAT_PROPERTIES.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_image_format_properties, encode_image_format_properties);
-}
-
-/// Decodes a reply to `vkGetPhysicalDeviceImageFormatProperties`.
-pub fn decode_get_physical_device_image_format_properties_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceImageFormatPropertiesReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_PHYSICAL_DEVICE_IMAGE_FORMAT_PROPERTIES)?;
-    let returned = d.read()?;
-    let p_image_format_properties = d
-        .read_optional(decode_image_format_properties)?
-        .map(|v| &*v);
-    Ok(GetPhysicalDeviceImageFormatPropertiesReply {
-        returned,
-        p_image_format_properties,
-    })
-}
-
-impl GetPhysicalDeviceImageFormatPropertiesArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(
-        &self,
-        returned: vk::Result,
-    ) -> GetPhysicalDeviceImageFormatPropertiesReply<'_> {
-        GetPhysicalDeviceImageFormatPropertiesReply {
-            returned,
-            p_image_format_properties: Some(&*self.p_image_format_properties),
-        }
+impl<'a> Reply<'a> for GetPhysicalDeviceImageFormatPropertiesReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_image_format_properties: d
+                .read_optional(decode_image_format_properties)?
+                .map(|v| &*v),
+        })
     }
 
-    /// Calls `vkGetPhysicalDeviceImageFormatProperties` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetPhysicalDeviceImageFormatProperties,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.physical_device.raw,
-            self.format,
-            self.ty,
-            self.tiling,
-            self.usage,
-            self.flags,
-            &mut *self.p_image_format_properties,
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(self.p_image_format_properties, encode_image_format_properties);
     }
 }
-
-impl_command!(
-    GetPhysicalDeviceImageFormatPropertiesArgs<'a>,
-    GET_PHYSICAL_DEVICE_IMAGE_FORMAT_PROPERTIES,
-    "vkGetPhysicalDeviceImageFormatProperties", vk::Result, device_lost: false,
-    owner: physical_device, slot: get_physical_device_image_format_properties,
-    decode_get_physical_device_image_format_properties,
-    encode_get_physical_device_image_format_properties,
-    encode_get_physical_device_image_format_properties_reply
-);
 
 /// Arguments of `vkGetPhysicalDeviceProperties` (command 6).
 pub struct GetPhysicalDevicePropertiesArgs<'a> {
@@ -516,30 +340,29 @@ pub struct GetPhysicalDevicePropertiesArgs<'a> {
     pub p_properties: &'a mut vk::PhysicalDeviceProperties,
 }
 
-/// Decodes the arguments of `vkGetPhysicalDeviceProperties`, which follow the header.
-pub fn decode_get_physical_device_properties<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDevicePropertiesArgs<'a>, DecodeError> {
-    let physical_device = d.read_owner()?;
-    let p_properties = d.read_required(decode_physical_device_properties_partial)?;
-    Ok(GetPhysicalDevicePropertiesArgs {
-        physical_device,
-        p_properties,
-    })
-}
+impl<'a> Command<'a> for GetPhysicalDevicePropertiesArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_PHYSICAL_DEVICE_PROPERTIES;
+    type Return = ();
+    type Reply<'r> = GetPhysicalDevicePropertiesReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetPhysicalDeviceProperties`: header and arguments.
-pub fn encode_get_physical_device_properties(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetPhysicalDevicePropertiesArgs<'_>,
-) {
-    e.write_header(CommandType::GET_PHYSICAL_DEVICE_PROPERTIES, flags);
-    e.write_handle_param(&args.physical_device);
-    e.write_optional(
-        Some(&*args.p_properties),
-        encode_physical_device_properties_partial,
-    );
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            physical_device: d.read_owner()?,
+            p_properties: d.read_required(Decoder::read_nothing)?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.physical_device);
+        e.write_optional(Some(&*self.p_properties), |_, _| {});
+    }
+
+    fn reply(&self, _returned: ()) -> GetPhysicalDevicePropertiesReply<'_> {
+        GetPhysicalDevicePropertiesReply {
+            p_properties: Some(&*self.p_properties),
+        }
+    }
 }
 
 /// Reply to `vkGetPhysicalDeviceProperties`.
@@ -548,50 +371,19 @@ pub struct GetPhysicalDevicePropertiesReply<'a> {
     pub p_properties: Option<&'a vk::PhysicalDeviceProperties>,
 }
 
-/// Encodes a reply to `vkGetPhysicalDeviceProperties`.
-pub fn encode_get_physical_device_properties_reply(
-    e: &mut Encoder,
-    reply: &GetPhysicalDevicePropertiesReply<'_>,
-) {
-    e.write(CommandType::GET_PHYSICAL_DEVICE_PROPERTIES.0);
-    e.write_optional(reply.p_properties, encode_physical_device_properties);
-}
-
-/// Decodes a reply to `vkGetPhysicalDeviceProperties`.
-pub fn decode_get_physical_device_properties_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDevicePropertiesReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_PHYSICAL_DEVICE_PROPERTIES)?;
-    let p_properties = d.read_optional(decode_physical_device_properties)?.map(|v| &*v);
-    Ok(GetPhysicalDevicePropertiesReply {
-        p_properties,
-    })
-}
-
-impl GetPhysicalDevicePropertiesArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, _returned: ()) -> GetPhysicalDevicePropertiesReply<'_> {
-        GetPhysicalDevicePropertiesReply {
-            p_properties: Some(&*self.p_properties),
-        }
+impl<'a> Reply<'a> for GetPhysicalDevicePropertiesReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_properties: d
+                .read_optional(decode_physical_device_properties)?
+                .map(|v| &*v),
+        })
     }
 
-    /// Calls `vkGetPhysicalDeviceProperties` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkGetPhysicalDeviceProperties) {
-        call!(function, self.physical_device.raw, &mut *self.p_properties)
+    fn encode(&self, e: &mut Encoder) {
+        e.write_optional(self.p_properties, encode_physical_device_properties);
     }
 }
-
-impl_command!(
-    GetPhysicalDevicePropertiesArgs<'a>, GET_PHYSICAL_DEVICE_PROPERTIES,
-    "vkGetPhysicalDeviceProperties", (), device_lost: false, owner: physical_device,
-    slot: get_physical_device_properties, decode_get_physical_device_properties,
-    encode_get_physical_device_properties, encode_get_physical_device_properties_reply
-);
 
 /// Arguments of `vkGetPhysicalDeviceQueueFamilyProperties` (command 7).
 pub struct GetPhysicalDeviceQueueFamilyPropertiesArgs<'a> {
@@ -603,42 +395,47 @@ pub struct GetPhysicalDeviceQueueFamilyPropertiesArgs<'a> {
     pub p_queue_family_properties: &'a mut [vk::QueueFamilyProperties],
 }
 
-/// Decodes the arguments of `vkGetPhysicalDeviceQueueFamilyProperties`, which follow the header.
-pub fn decode_get_physical_device_queue_family_properties<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceQueueFamilyPropertiesArgs<'a>, DecodeError> {
-    let physical_device = d.read_owner()?;
-    let p_queue_family_property_count: &'a mut u32 = d.read_required(Decoder::read)?;
-    let p_queue_family_properties = d
-        .read_items(
-            p_queue_family_property_count.count(),
-            true,
-            0,
-            decode_queue_family_properties_partial,
-        )?;
-    Ok(GetPhysicalDeviceQueueFamilyPropertiesArgs {
-        physical_device,
-        p_queue_family_property_count,
-        p_queue_family_properties,
-    })
-}
+impl<'a> Command<'a> for GetPhysicalDeviceQueueFamilyPropertiesArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_PHYSICAL_DEVICE_QUEUE_FAMILY_PROPERTIES;
+    type Return = ();
+    type Reply<'r> = GetPhysicalDeviceQueueFamilyPropertiesReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetPhysicalDeviceQueueFamilyProperties`: header and arguments.
-pub fn encode_get_physical_device_queue_family_properties(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetPhysicalDeviceQueueFamilyPropertiesArgs<'_>,
-) {
-    e.write_header(CommandType::GET_PHYSICAL_DEVICE_QUEUE_FAMILY_PROPERTIES, flags);
-    e.write_handle_param(&args.physical_device);
-    e.write_optional(
-        Some(&*args.p_queue_family_property_count),
-        |e, value| e.write(*value),
-    );
-    e.write_items(
-        args.p_queue_family_properties,
-        encode_queue_family_properties_partial,
-    );
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let physical_device = d.read_owner()?;
+        let p_queue_family_property_count: &'a mut u32 = d.read_required(Decoder::read)?;
+        let p_queue_family_properties = d
+            .read_items(
+                p_queue_family_property_count.count(),
+                true,
+                0,
+                Decoder::read_nothing,
+            )?;
+        Ok(Self {
+            physical_device,
+            p_queue_family_property_count,
+            p_queue_family_properties,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.physical_device);
+        e.write_optional(
+            Some(&*self.p_queue_family_property_count),
+            |e, value| e.write(*value),
+        );
+        e.write_items(self.p_queue_family_properties, |_, _| {});
+    }
+
+    fn reply(&self, _returned: ()) -> GetPhysicalDeviceQueueFamilyPropertiesReply<'_> {
+        GetPhysicalDeviceQueueFamilyPropertiesReply {
+            p_queue_family_property_count: Some(&*self.p_queue_family_property_count),
+            p_queue_family_properties: filled(
+                &*self.p_queue_family_properties,
+                self.p_queue_family_property_count.count(),
+            ),
+        }
+    }
 }
 
 /// Reply to `vkGetPhysicalDeviceQueueFamilyProperties`.
@@ -649,72 +446,25 @@ pub struct GetPhysicalDeviceQueueFamilyPropertiesReply<'a> {
     pub p_queue_family_properties: &'a [vk::QueueFamilyProperties],
 }
 
-/// Encodes a reply to `vkGetPhysicalDeviceQueueFamilyProperties`.
-pub fn encode_get_physical_device_queue_family_properties_reply(
-    e: &mut Encoder,
-    reply: &GetPhysicalDeviceQueueFamilyPropertiesReply<'_>,
-) {
-    e.write(CommandType::GET_PHYSICAL_DEVICE_QUEUE_FAMILY_PROPERTIES.0);
-    e.write_optional(reply.p_queue_family_property_count, |e, value| e.write(*value));
-    e.write_items(reply.p_queue_family_properties, encode_queue_family_properties);
-}
-
-/// Decodes a reply to `vkGetPhysicalDeviceQueueFamilyProperties`.
-pub fn decode_get_physical_device_queue_family_properties_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceQueueFamilyPropertiesReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_PHYSICAL_DEVICE_QUEUE_FAMILY_PROPERTIES)?;
-    let p_queue_family_property_count = d.read_optional(Decoder::read)?.map(|v| &*v);
-    let p_queue_family_properties = d
-        .read_items(d.peek_count(), true, 24, decode_queue_family_properties)?;
-    Ok(GetPhysicalDeviceQueueFamilyPropertiesReply {
-        p_queue_family_property_count,
-        p_queue_family_properties,
-    })
-}
-
-impl GetPhysicalDeviceQueueFamilyPropertiesArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(
-        &self,
-        _returned: (),
-    ) -> GetPhysicalDeviceQueueFamilyPropertiesReply<'_> {
-        GetPhysicalDeviceQueueFamilyPropertiesReply {
-            p_queue_family_property_count: Some(&*self.p_queue_family_property_count),
-            p_queue_family_properties: filled(
-                &*self.p_queue_family_properties,
-                self.p_queue_family_property_count.count(),
-            ),
-        }
+impl<'a> Reply<'a> for GetPhysicalDeviceQueueFamilyPropertiesReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_queue_family_property_count: d.read_optional(Decoder::read)?.map(|v| &*v),
+            p_queue_family_properties: d
+                .read_items(
+                    d.peek_count(),
+                    true,
+                    minima::QUEUE_FAMILY_PROPERTIES,
+                    decode_queue_family_properties,
+                )?,
+        })
     }
 
-    /// Calls `vkGetPhysicalDeviceQueueFamilyProperties` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetPhysicalDeviceQueueFamilyProperties,
-    ) {
-        call!(
-            function,
-            self.physical_device.raw,
-            &mut *self.p_queue_family_property_count,
-            as_mut_ptr_or_null(self.p_queue_family_properties),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write_optional(self.p_queue_family_property_count, |e, value| e.write(*value));
+        e.write_items(self.p_queue_family_properties, encode_queue_family_properties);
     }
 }
-
-impl_command!(
-    GetPhysicalDeviceQueueFamilyPropertiesArgs<'a>,
-    GET_PHYSICAL_DEVICE_QUEUE_FAMILY_PROPERTIES,
-    "vkGetPhysicalDeviceQueueFamilyProperties", (), device_lost: false,
-    owner: physical_device, slot: get_physical_device_queue_family_properties,
-    decode_get_physical_device_queue_family_properties,
-    encode_get_physical_device_queue_family_properties,
-    encode_get_physical_device_queue_family_properties_reply
-);
 
 /// Arguments of `vkGetPhysicalDeviceMemoryProperties` (command 8).
 pub struct GetPhysicalDeviceMemoryPropertiesArgs<'a> {
@@ -724,31 +474,33 @@ pub struct GetPhysicalDeviceMemoryPropertiesArgs<'a> {
     pub p_memory_properties: &'a mut vk::PhysicalDeviceMemoryProperties,
 }
 
-/// Decodes the arguments of `vkGetPhysicalDeviceMemoryProperties`, which follow the header.
-pub fn decode_get_physical_device_memory_properties<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceMemoryPropertiesArgs<'a>, DecodeError> {
-    let physical_device = d.read_owner()?;
-    let p_memory_properties = d
-        .read_required(decode_physical_device_memory_properties_partial)?;
-    Ok(GetPhysicalDeviceMemoryPropertiesArgs {
-        physical_device,
-        p_memory_properties,
-    })
-}
+impl<'a> Command<'a> for GetPhysicalDeviceMemoryPropertiesArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_PHYSICAL_DEVICE_MEMORY_PROPERTIES;
+    type Return = ();
+    type Reply<'r> = GetPhysicalDeviceMemoryPropertiesReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetPhysicalDeviceMemoryProperties`: header and arguments.
-pub fn encode_get_physical_device_memory_properties(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetPhysicalDeviceMemoryPropertiesArgs<'_>,
-) {
-    e.write_header(CommandType::GET_PHYSICAL_DEVICE_MEMORY_PROPERTIES, flags);
-    e.write_handle_param(&args.physical_device);
-    e.write_optional(
-        Some(&*args.p_memory_properties),
-        encode_physical_device_memory_properties_partial,
-    );
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            physical_device: d.read_owner()?,
+            p_memory_properties: d
+                .read_required(decode_physical_device_memory_properties_partial)?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.physical_device);
+        e.write_optional(
+            Some(&*self.p_memory_properties),
+            encode_physical_device_memory_properties_partial,
+        );
+    }
+
+    fn reply(&self, _returned: ()) -> GetPhysicalDeviceMemoryPropertiesReply<'_> {
+        GetPhysicalDeviceMemoryPropertiesReply {
+            p_memory_properties: Some(&*self.p_memory_properties),
+        }
+    }
 }
 
 /// Reply to `vkGetPhysicalDeviceMemoryProperties`.
@@ -757,60 +509,22 @@ pub struct GetPhysicalDeviceMemoryPropertiesReply<'a> {
     pub p_memory_properties: Option<&'a vk::PhysicalDeviceMemoryProperties>,
 }
 
-/// Encodes a reply to `vkGetPhysicalDeviceMemoryProperties`.
-pub fn encode_get_physical_device_memory_properties_reply(
-    e: &mut Encoder,
-    reply: &GetPhysicalDeviceMemoryPropertiesReply<'_>,
-) {
-    e.write(CommandType::GET_PHYSICAL_DEVICE_MEMORY_PROPERTIES.0);
-    e.write_optional(
-        reply.p_memory_properties,
-        encode_physical_device_memory_properties,
-    );
-}
-
-/// Decodes a reply to `vkGetPhysicalDeviceMemoryProperties`.
-pub fn decode_get_physical_device_memory_properties_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceMemoryPropertiesReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_PHYSICAL_DEVICE_MEMORY_PROPERTIES)?;
-    let p_memory_properties = d
-        .read_optional(decode_physical_device_memory_properties)?
-        .map(|v| &*v);
-    Ok(GetPhysicalDeviceMemoryPropertiesReply {
-        p_memory_properties,
-    })
-}
-
-impl GetPhysicalDeviceMemoryPropertiesArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, _returned: ()) -> GetPhysicalDeviceMemoryPropertiesReply<'_> {
-        GetPhysicalDeviceMemoryPropertiesReply {
-            p_memory_properties: Some(&*self.p_memory_properties),
-        }
+impl<'a> Reply<'a> for GetPhysicalDeviceMemoryPropertiesReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_memory_properties: d
+                .read_optional(decode_physical_device_memory_properties)?
+                .map(|v| &*v),
+        })
     }
 
-    /// Calls `vkGetPhysicalDeviceMemoryProperties` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetPhysicalDeviceMemoryProperties,
-    ) {
-        call!(function, self.physical_device.raw, &mut *self.p_memory_properties)
+    fn encode(&self, e: &mut Encoder) {
+        e.write_optional(
+            self.p_memory_properties,
+            encode_physical_device_memory_properties,
+        );
     }
 }
-
-impl_command!(
-    GetPhysicalDeviceMemoryPropertiesArgs<'a>, GET_PHYSICAL_DEVICE_MEMORY_PROPERTIES,
-    "vkGetPhysicalDeviceMemoryProperties", (), device_lost: false,
-    owner: physical_device, slot: get_physical_device_memory_properties,
-    decode_get_physical_device_memory_properties,
-    encode_get_physical_device_memory_properties,
-    encode_get_physical_device_memory_properties_reply
-);
 
 /// Arguments of `vkEnumerateDeviceExtensionProperties` (command 14).
 pub struct EnumerateDeviceExtensionPropertiesArgs<'a> {
@@ -824,39 +538,43 @@ pub struct EnumerateDeviceExtensionPropertiesArgs<'a> {
     pub p_properties: &'a mut [vk::ExtensionProperties],
 }
 
-/// Decodes the arguments of `vkEnumerateDeviceExtensionProperties`, which follow the header.
-pub fn decode_enumerate_device_extension_properties<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<EnumerateDeviceExtensionPropertiesArgs<'a>, DecodeError> {
-    let physical_device = d.read_owner()?;
-    let p_layer_name = d.read_str()?;
-    let p_property_count: &'a mut u32 = d.read_required(Decoder::read)?;
-    let p_properties = d
-        .read_items(
-            p_property_count.count(),
-            true,
-            0,
-            decode_extension_properties_partial,
-        )?;
-    Ok(EnumerateDeviceExtensionPropertiesArgs {
-        physical_device,
-        p_layer_name,
-        p_property_count,
-        p_properties,
-    })
-}
+impl<'a> Command<'a> for EnumerateDeviceExtensionPropertiesArgs<'a> {
+    const TYPE: CommandType = CommandType::ENUMERATE_DEVICE_EXTENSION_PROPERTIES;
+    type Return = vk::Result;
+    type Reply<'r> = EnumerateDeviceExtensionPropertiesReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkEnumerateDeviceExtensionProperties`: header and arguments.
-pub fn encode_enumerate_device_extension_properties(
-    e: &mut Encoder,
-    flags: u32,
-    args: &EnumerateDeviceExtensionPropertiesArgs<'_>,
-) {
-    e.write_header(CommandType::ENUMERATE_DEVICE_EXTENSION_PROPERTIES, flags);
-    e.write_handle_param(&args.physical_device);
-    e.write_str(args.p_layer_name);
-    e.write_optional(Some(&*args.p_property_count), |e, value| e.write(*value));
-    e.write_items(args.p_properties, encode_extension_properties_partial);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let physical_device = d.read_owner()?;
+        let p_layer_name = d.read_str()?;
+        let p_property_count: &'a mut u32 = d.read_required(Decoder::read)?;
+        let p_properties = d
+            .read_items(p_property_count.count(), true, 0, Decoder::read_nothing)?;
+        Ok(Self {
+            physical_device,
+            p_layer_name,
+            p_property_count,
+            p_properties,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.physical_device);
+        e.write_str(self.p_layer_name);
+        e.write_optional(Some(&*self.p_property_count), |e, value| e.write(*value));
+        e.write_items(self.p_properties, |_, _| {});
+    }
+
+    fn reply(
+        &self,
+        returned: vk::Result,
+    ) -> EnumerateDeviceExtensionPropertiesReply<'_> {
+        EnumerateDeviceExtensionPropertiesReply {
+            returned,
+            p_property_count: Some(&*self.p_property_count),
+            p_properties: filled(&*self.p_properties, self.p_property_count.count()),
+        }
+    }
 }
 
 /// Reply to `vkEnumerateDeviceExtensionProperties`.
@@ -869,73 +587,27 @@ pub struct EnumerateDeviceExtensionPropertiesReply<'a> {
     pub p_properties: &'a [vk::ExtensionProperties],
 }
 
-/// Encodes a reply to `vkEnumerateDeviceExtensionProperties`.
-pub fn encode_enumerate_device_extension_properties_reply(
-    e: &mut Encoder,
-    reply: &EnumerateDeviceExtensionPropertiesReply<'_>,
-) {
-    e.write(CommandType::ENUMERATE_DEVICE_EXTENSION_PROPERTIES.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_property_count, |e, value| e.write(*value));
-    e.write_items(reply.p_properties, encode_extension_properties);
-}
-
-/// Decodes a reply to `vkEnumerateDeviceExtensionProperties`.
-pub fn decode_enumerate_device_extension_properties_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<EnumerateDeviceExtensionPropertiesReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::ENUMERATE_DEVICE_EXTENSION_PROPERTIES)?;
-    let returned = d.read()?;
-    let p_property_count = d.read_optional(Decoder::read)?.map(|v| &*v);
-    let p_properties = d
-        .read_items(d.peek_count(), true, 268, decode_extension_properties)?;
-    Ok(EnumerateDeviceExtensionPropertiesReply {
-        returned,
-        p_property_count,
-        p_properties,
-    })
-}
-
-impl EnumerateDeviceExtensionPropertiesArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(
-        &self,
-        returned: vk::Result,
-    ) -> EnumerateDeviceExtensionPropertiesReply<'_> {
-        EnumerateDeviceExtensionPropertiesReply {
-            returned,
-            p_property_count: Some(&*self.p_property_count),
-            p_properties: filled(&*self.p_properties, self.p_property_count.count()),
-        }
+impl<'a> Reply<'a> for EnumerateDeviceExtensionPropertiesReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_property_count: d.read_optional(Decoder::read)?.map(|v| &*v),
+            p_properties: d
+                .read_items(
+                    d.peek_count(),
+                    true,
+                    minima::EXTENSION_PROPERTIES,
+                    decode_extension_properties,
+                )?,
+        })
     }
 
-    /// Calls `vkEnumerateDeviceExtensionProperties` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkEnumerateDeviceExtensionProperties,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.physical_device.raw,
-            self.p_layer_name.map_or(ptr::null(), CStr::as_ptr),
-            &mut *self.p_property_count,
-            as_mut_ptr_or_null(self.p_properties),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(self.p_property_count, |e, value| e.write(*value));
+        e.write_items(self.p_properties, encode_extension_properties);
     }
 }
-
-impl_command!(
-    EnumerateDeviceExtensionPropertiesArgs<'a>, ENUMERATE_DEVICE_EXTENSION_PROPERTIES,
-    "vkEnumerateDeviceExtensionProperties", vk::Result, device_lost: false,
-    owner: physical_device, slot: enumerate_device_extension_properties,
-    decode_enumerate_device_extension_properties,
-    encode_enumerate_device_extension_properties,
-    encode_enumerate_device_extension_properties_reply
-);
 
 /// Arguments of `vkEnumerateDeviceLayerProperties` (command 16).
 pub struct EnumerateDeviceLayerPropertiesArgs<'a> {
@@ -947,31 +619,37 @@ pub struct EnumerateDeviceLayerPropertiesArgs<'a> {
     pub p_properties: &'a mut [vk::LayerProperties],
 }
 
-/// Decodes the arguments of `vkEnumerateDeviceLayerProperties`, which follow the header.
-pub fn decode_enumerate_device_layer_properties<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<EnumerateDeviceLayerPropertiesArgs<'a>, DecodeError> {
-    let physical_device = d.read_owner()?;
-    let p_property_count: &'a mut u32 = d.read_required(Decoder::read)?;
-    let p_properties = d
-        .read_items(p_property_count.count(), true, 0, decode_layer_properties_partial)?;
-    Ok(EnumerateDeviceLayerPropertiesArgs {
-        physical_device,
-        p_property_count,
-        p_properties,
-    })
-}
+impl<'a> Command<'a> for EnumerateDeviceLayerPropertiesArgs<'a> {
+    const TYPE: CommandType = CommandType::ENUMERATE_DEVICE_LAYER_PROPERTIES;
+    type Return = vk::Result;
+    type Reply<'r> = EnumerateDeviceLayerPropertiesReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkEnumerateDeviceLayerProperties`: header and arguments.
-pub fn encode_enumerate_device_layer_properties(
-    e: &mut Encoder,
-    flags: u32,
-    args: &EnumerateDeviceLayerPropertiesArgs<'_>,
-) {
-    e.write_header(CommandType::ENUMERATE_DEVICE_LAYER_PROPERTIES, flags);
-    e.write_handle_param(&args.physical_device);
-    e.write_optional(Some(&*args.p_property_count), |e, value| e.write(*value));
-    e.write_items(args.p_properties, encode_layer_properties_partial);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let physical_device = d.read_owner()?;
+        let p_property_count: &'a mut u32 = d.read_required(Decoder::read)?;
+        let p_properties = d
+            .read_items(p_property_count.count(), true, 0, Decoder::read_nothing)?;
+        Ok(Self {
+            physical_device,
+            p_property_count,
+            p_properties,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.physical_device);
+        e.write_optional(Some(&*self.p_property_count), |e, value| e.write(*value));
+        e.write_items(self.p_properties, |_, _| {});
+    }
+
+    fn reply(&self, returned: vk::Result) -> EnumerateDeviceLayerPropertiesReply<'_> {
+        EnumerateDeviceLayerPropertiesReply {
+            returned,
+            p_property_count: Some(&*self.p_property_count),
+            p_properties: filled(&*self.p_properties, self.p_property_count.count()),
+        }
+    }
 }
 
 /// Reply to `vkEnumerateDeviceLayerProperties`.
@@ -984,70 +662,27 @@ pub struct EnumerateDeviceLayerPropertiesReply<'a> {
     pub p_properties: &'a [vk::LayerProperties],
 }
 
-/// Encodes a reply to `vkEnumerateDeviceLayerProperties`.
-pub fn encode_enumerate_device_layer_properties_reply(
-    e: &mut Encoder,
-    reply: &EnumerateDeviceLayerPropertiesReply<'_>,
-) {
-    e.write(CommandType::ENUMERATE_DEVICE_LAYER_PROPERTIES.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_property_count, |e, value| e.write(*value));
-    e.write_items(reply.p_properties, encode_layer_properties);
-}
-
-/// Decodes a reply to `vkEnumerateDeviceLayerProperties`.
-pub fn decode_enumerate_device_layer_properties_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<EnumerateDeviceLayerPropertiesReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::ENUMERATE_DEVICE_LAYER_PROPERTIES)?;
-    let returned = d.read()?;
-    let p_property_count = d.read_optional(Decoder::read)?.map(|v| &*v);
-    let p_properties = d.read_items(d.peek_count(), true, 536, decode_layer_properties)?;
-    Ok(EnumerateDeviceLayerPropertiesReply {
-        returned,
-        p_property_count,
-        p_properties,
-    })
-}
-
-impl EnumerateDeviceLayerPropertiesArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(
-        &self,
-        returned: vk::Result,
-    ) -> EnumerateDeviceLayerPropertiesReply<'_> {
-        EnumerateDeviceLayerPropertiesReply {
-            returned,
-            p_property_count: Some(&*self.p_property_count),
-            p_properties: filled(&*self.p_properties, self.p_property_count.count()),
-        }
+impl<'a> Reply<'a> for EnumerateDeviceLayerPropertiesReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_property_count: d.read_optional(Decoder::read)?.map(|v| &*v),
+            p_properties: d
+                .read_items(
+                    d.peek_count(),
+                    true,
+                    minima::LAYER_PROPERTIES,
+                    decode_layer_properties,
+                )?,
+        })
     }
 
-    /// Calls `vkEnumerateDeviceLayerProperties` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkEnumerateDeviceLayerProperties,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.physical_device.raw,
-            &mut *self.p_property_count,
-            as_mut_ptr_or_null(self.p_properties),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(self.p_property_count, |e, value| e.write(*value));
+        e.write_items(self.p_properties, encode_layer_properties);
     }
 }
-
-impl_command!(
-    EnumerateDeviceLayerPropertiesArgs<'a>, ENUMERATE_DEVICE_LAYER_PROPERTIES,
-    "vkEnumerateDeviceLayerProperties", vk::Result, device_lost: false,
-    owner: physical_device, slot: enumerate_device_layer_properties,
-    decode_enumerate_device_layer_properties, encode_enumerate_device_layer_properties,
-    encode_enumerate_device_layer_properties_reply
-);
 
 /// Arguments of `vkGetPhysicalDeviceSparseImageFormatProperties` (command 33).
 pub struct GetPhysicalDeviceSparseImageFormatPropertiesArgs<'a> {
@@ -1069,54 +704,55 @@ pub struct GetPhysicalDeviceSparseImageFormatPropertiesArgs<'a> {
     pub p_properties: &'a mut [vk::SparseImageFormatProperties],
 }
 
-/// Decodes the arguments of `vkGetPhysicalDeviceSparseImageFormatProperties`, which follow the header.
-pub fn decode_get_physical_device_sparse_image_format_properties<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceSparseImageFormatPropertiesArgs<'a>, DecodeError> {
-    let physical_device = d.read_owner()?;
-    let format = d.read()?;
-    let ty = d.read()?;
-    let samples = d.read()?;
-    let usage = d.read()?;
-    let tiling = d.read()?;
-    let p_property_count: &'a mut u32 = d.read_required(Decoder::read)?;
-    let p_properties = d
-        .read_items(
-            p_property_count.count(),
-            true,
-            0,
-            decode_sparse_image_format_properties_partial,
-        )?;
-    Ok(GetPhysicalDeviceSparseImageFormatPropertiesArgs {
-        physical_device,
-        format,
-        ty,
-        samples,
-        usage,
-        tiling,
-        p_property_count,
-        p_properties,
-    })
-}
+impl<'a> Command<'a> for GetPhysicalDeviceSparseImageFormatPropertiesArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_PHYSICAL_DEVICE_SPARSE_IMAGE_FORMAT_PROPERTIES;
+    type Return = ();
+    type Reply<'r> = GetPhysicalDeviceSparseImageFormatPropertiesReply<'r>
+    where
+        Self: 'r;
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let physical_device = d.read_owner()?;
+        let format = d.read()?;
+        let ty = d.read()?;
+        let samples = d.read()?;
+        let usage = d.read()?;
+        let tiling = d.read()?;
+        let p_property_count: &'a mut u32 = d.read_required(Decoder::read)?;
+        let p_properties = d
+            .read_items(p_property_count.count(), true, 0, Decoder::read_nothing)?;
+        Ok(Self {
+            physical_device,
+            format,
+            ty,
+            samples,
+            usage,
+            tiling,
+            p_property_count,
+            p_properties,
+        })
+    }
 
-/// Encodes a request of `vkGetPhysicalDeviceSparseImageFormatProperties`: header and arguments.
-pub fn encode_get_physical_device_sparse_image_format_properties(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetPhysicalDeviceSparseImageFormatPropertiesArgs<'_>,
-) {
-    e.write_header(
-        CommandType::GET_PHYSICAL_DEVICE_SPARSE_IMAGE_FORMAT_PROPERTIES,
-        flags,
-    );
-    e.write_handle_param(&args.physical_device);
-    e.write(args.format);
-    e.write(args.ty);
-    e.write(args.samples);
-    e.write(args.usage);
-    e.write(args.tiling);
-    e.write_optional(Some(&*args.p_property_count), |e, value| e.write(*value));
-    e.write_items(args.p_properties, encode_sparse_image_format_properties_partial);
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.physical_device);
+        e.write(self.format);
+        e.write(self.ty);
+        e.write(self.samples);
+        e.write(self.usage);
+        e.write(self.tiling);
+        e.write_optional(Some(&*self.p_property_count), |e, value| e.write(*value));
+        e.write_items(self.p_properties, |_, _| {});
+    }
+
+    fn reply(
+        &self,
+        _returned: (),
+    ) -> GetPhysicalDeviceSparseImageFormatPropertiesReply<'_> {
+        GetPhysicalDeviceSparseImageFormatPropertiesReply {
+            p_property_count: Some(&*self.p_property_count),
+            p_properties: filled(&*self.p_properties, self.p_property_count.count()),
+        }
+    }
 }
 
 /// Reply to `vkGetPhysicalDeviceSparseImageFormatProperties`.
@@ -1127,76 +763,25 @@ pub struct GetPhysicalDeviceSparseImageFormatPropertiesReply<'a> {
     pub p_properties: &'a [vk::SparseImageFormatProperties],
 }
 
-/// Encodes a reply to `vkGetPhysicalDeviceSparseImageFormatProperties`.
-pub fn encode_get_physical_device_sparse_image_format_properties_reply(
-    e: &mut Encoder,
-    reply: &GetPhysicalDeviceSparseImageFormatPropertiesReply<'_>,
-) {
-    e.write(CommandType::GET_PHYSICAL_DEVICE_SPARSE_IMAGE_FORMAT_PROPERTIES.0);
-    e.write_optional(reply.p_property_count, |e, value| e.write(*value));
-    e.write_items(reply.p_properties, encode_sparse_image_format_properties);
-}
-
-/// Decodes a reply to `vkGetPhysicalDeviceSparseImageFormatProperties`.
-pub fn decode_get_physical_device_sparse_image_format_properties_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceSparseImageFormatPropertiesReply<'a>, DecodeError> {
-    d.read_reply_header(
-        CommandType::GET_PHYSICAL_DEVICE_SPARSE_IMAGE_FORMAT_PROPERTIES,
-    )?;
-    let p_property_count = d.read_optional(Decoder::read)?.map(|v| &*v);
-    let p_properties = d
-        .read_items(d.peek_count(), true, 20, decode_sparse_image_format_properties)?;
-    Ok(GetPhysicalDeviceSparseImageFormatPropertiesReply {
-        p_property_count,
-        p_properties,
-    })
-}
-
-impl GetPhysicalDeviceSparseImageFormatPropertiesArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(
-        &self,
-        _returned: (),
-    ) -> GetPhysicalDeviceSparseImageFormatPropertiesReply<'_> {
-        GetPhysicalDeviceSparseImageFormatPropertiesReply {
-            p_property_count: Some(&*self.p_property_count),
-            p_properties: filled(&*self.p_properties, self.p_property_count.count()),
-        }
+impl<'a> Reply<'a> for GetPhysicalDeviceSparseImageFormatPropertiesReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_property_count: d.read_optional(Decoder::read)?.map(|v| &*v),
+            p_properties: d
+                .read_items(
+                    d.peek_count(),
+                    true,
+                    minima::SPARSE_IMAGE_FORMAT_PROPERTIES,
+                    decode_sparse_image_format_properties,
+                )?,
+        })
     }
 
-    /// Calls `vkGetPhysicalDeviceSparseImageFormatProperties` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetPhysicalDeviceSparseImageFormatProperties,
-    ) {
-        call!(
-            function,
-            self.physical_device.raw,
-            self.format,
-            self.ty,
-            self.samples,
-            self.usage,
-            self.tiling,
-            &mut *self.p_property_count,
-            as_mut_ptr_or_null(self.p_properties),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write_optional(self.p_property_count, |e, value| e.write(*value));
+        e.write_items(self.p_properties, encode_sparse_image_format_properties);
     }
 }
-
-impl_command!(
-    GetPhysicalDeviceSparseImageFormatPropertiesArgs<'a>,
-    GET_PHYSICAL_DEVICE_SPARSE_IMAGE_FORMAT_PROPERTIES,
-    "vkGetPhysicalDeviceSparseImageFormatProperties", (), device_lost: false,
-    owner: physical_device, slot: get_physical_device_sparse_image_format_properties,
-    decode_get_physical_device_sparse_image_format_properties,
-    encode_get_physical_device_sparse_image_format_properties,
-    encode_get_physical_device_sparse_image_format_properties_reply
-);
 
 /// Arguments of `vkEnumeratePhysicalDeviceGroups` (command 143).
 pub struct EnumeratePhysicalDeviceGroupsArgs<'a> {
@@ -1210,42 +795,51 @@ pub struct EnumeratePhysicalDeviceGroupsArgs<'a> {
     >],
 }
 
-/// Decodes the arguments of `vkEnumeratePhysicalDeviceGroups`, which follow the header.
-pub fn decode_enumerate_physical_device_groups<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<EnumeratePhysicalDeviceGroupsArgs<'a>, DecodeError> {
-    let instance = d.read_owner()?;
-    let p_physical_device_group_count: &'a mut u32 = d.read_required(Decoder::read)?;
-    let p_physical_device_group_properties = d
-        .read_items(
-            p_physical_device_group_count.count(),
-            true,
-            276,
-            decode_physical_device_group_properties_partial,
-        )?;
-    Ok(EnumeratePhysicalDeviceGroupsArgs {
-        instance,
-        p_physical_device_group_count,
-        p_physical_device_group_properties,
-    })
-}
+impl<'a> Command<'a> for EnumeratePhysicalDeviceGroupsArgs<'a> {
+    const TYPE: CommandType = CommandType::ENUMERATE_PHYSICAL_DEVICE_GROUPS;
+    type Return = vk::Result;
+    type Reply<'r> = EnumeratePhysicalDeviceGroupsReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkEnumeratePhysicalDeviceGroups`: header and arguments.
-pub fn encode_enumerate_physical_device_groups(
-    e: &mut Encoder,
-    flags: u32,
-    args: &EnumeratePhysicalDeviceGroupsArgs<'_>,
-) {
-    e.write_header(CommandType::ENUMERATE_PHYSICAL_DEVICE_GROUPS, flags);
-    e.write_handle_param(&args.instance);
-    e.write_optional(
-        Some(&*args.p_physical_device_group_count),
-        |e, value| e.write(*value),
-    );
-    e.write_items(
-        args.p_physical_device_group_properties,
-        encode_physical_device_group_properties_partial,
-    );
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let instance = d.read_owner()?;
+        let p_physical_device_group_count: &'a mut u32 = d.read_required(Decoder::read)?;
+        let p_physical_device_group_properties = d
+            .read_items(
+                p_physical_device_group_count.count(),
+                true,
+                minima::PHYSICAL_DEVICE_GROUP_PROPERTIES_PARTIAL,
+                decode_physical_device_group_properties_partial,
+            )?;
+        Ok(Self {
+            instance,
+            p_physical_device_group_count,
+            p_physical_device_group_properties,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.instance);
+        e.write_optional(
+            Some(&*self.p_physical_device_group_count),
+            |e, value| e.write(*value),
+        );
+        e.write_items(
+            self.p_physical_device_group_properties,
+            encode_physical_device_group_properties_partial,
+        );
+    }
+
+    fn reply(&self, returned: vk::Result) -> EnumeratePhysicalDeviceGroupsReply<'_> {
+        EnumeratePhysicalDeviceGroupsReply {
+            returned,
+            p_physical_device_group_count: Some(&*self.p_physical_device_group_count),
+            p_physical_device_group_properties: filled(
+                &*self.p_physical_device_group_properties,
+                self.p_physical_device_group_count.count(),
+            ),
+        }
+    }
 }
 
 /// Reply to `vkEnumeratePhysicalDeviceGroups`.
@@ -1258,82 +852,34 @@ pub struct EnumeratePhysicalDeviceGroupsReply<'a> {
     pub p_physical_device_group_properties: &'a [vk::PhysicalDeviceGroupProperties<'a>],
 }
 
-/// Encodes a reply to `vkEnumeratePhysicalDeviceGroups`.
-pub fn encode_enumerate_physical_device_groups_reply(
-    e: &mut Encoder,
-    reply: &EnumeratePhysicalDeviceGroupsReply<'_>,
-) {
-    e.write(CommandType::ENUMERATE_PHYSICAL_DEVICE_GROUPS.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_physical_device_group_count, |e, value| e.write(*value));
-    e.write_items(
-        reply.p_physical_device_group_properties,
-        encode_physical_device_group_properties,
-    );
-}
-
-/// Decodes a reply to `vkEnumeratePhysicalDeviceGroups`.
-pub fn decode_enumerate_physical_device_groups_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<EnumeratePhysicalDeviceGroupsReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::ENUMERATE_PHYSICAL_DEVICE_GROUPS)?;
-    let returned = d.read()?;
-    let p_physical_device_group_count = d.read_optional(Decoder::read)?.map(|v| &*v);
-    let p_physical_device_group_properties = d
-        .read_items(d.peek_count(), true, 284, decode_physical_device_group_properties)?;
-    Ok(EnumeratePhysicalDeviceGroupsReply {
-        returned,
-        p_physical_device_group_count,
-        p_physical_device_group_properties,
-    })
-}
-
-impl EnumeratePhysicalDeviceGroupsArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> EnumeratePhysicalDeviceGroupsReply<'_> {
-        EnumeratePhysicalDeviceGroupsReply {
-            returned,
-            p_physical_device_group_count: Some(&*self.p_physical_device_group_count),
-            p_physical_device_group_properties: filled(
-                &*self.p_physical_device_group_properties,
-                self.p_physical_device_group_count.count(),
-            ),
-        }
+impl<'a> Reply<'a> for EnumeratePhysicalDeviceGroupsReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_physical_device_group_count: d.read_optional(Decoder::read)?.map(|v| &*v),
+            p_physical_device_group_properties: d
+                .read_items(
+                    d.peek_count(),
+                    true,
+                    minima::PHYSICAL_DEVICE_GROUP_PROPERTIES,
+                    decode_physical_device_group_properties,
+                )?,
+        })
     }
 
-    /// Calls `vkEnumeratePhysicalDeviceGroups` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkEnumeratePhysicalDeviceGroups,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.instance.raw,
-            &mut *self.p_physical_device_group_count,
-            as_mut_ptr_or_null(self.p_physical_device_group_properties),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(self.p_physical_device_group_count, |e, value| e.write(*value));
+        e.write_items(
+            self.p_physical_device_group_properties,
+            encode_physical_device_group_properties,
+        );
     }
 }
-
-impl_command!(
-    EnumeratePhysicalDeviceGroupsArgs<'a>, ENUMERATE_PHYSICAL_DEVICE_GROUPS,
-    "vkEnumeratePhysicalDeviceGroups", vk::Result, device_lost: false, owner: instance,
-    slot: enumerate_physical_device_groups, decode_enumerate_physical_device_groups,
-    encode_enumerate_physical_device_groups,
-    encode_enumerate_physical_device_groups_reply
-);
 
 pub use self::{
     EnumeratePhysicalDeviceGroupsArgs as EnumeratePhysicalDeviceGroupsKHRArgs,
     EnumeratePhysicalDeviceGroupsReply as EnumeratePhysicalDeviceGroupsKHRReply,
-    decode_enumerate_physical_device_groups as decode_enumerate_physical_device_groups_khr,
-    encode_enumerate_physical_device_groups as encode_enumerate_physical_device_groups_khr,
-    encode_enumerate_physical_device_groups_reply as encode_enumerate_physical_device_groups_khr_reply,
-    decode_enumerate_physical_device_groups_reply as decode_enumerate_physical_device_groups_khr_reply,
 };
 
 /// Arguments of `vkGetPhysicalDeviceFeatures2` (command 147).
@@ -1344,27 +890,32 @@ pub struct GetPhysicalDeviceFeatures2Args<'a> {
     pub p_features: &'a mut vk::PhysicalDeviceFeatures2<'a>,
 }
 
-/// Decodes the arguments of `vkGetPhysicalDeviceFeatures2`, which follow the header.
-pub fn decode_get_physical_device_features2<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceFeatures2Args<'a>, DecodeError> {
-    let physical_device = d.read_owner()?;
-    let p_features = d.read_required(decode_physical_device_features2_partial)?;
-    Ok(GetPhysicalDeviceFeatures2Args {
-        physical_device,
-        p_features,
-    })
-}
+impl<'a> Command<'a> for GetPhysicalDeviceFeatures2Args<'a> {
+    const TYPE: CommandType = CommandType::GET_PHYSICAL_DEVICE_FEATURES2;
+    type Return = ();
+    type Reply<'r> = GetPhysicalDeviceFeatures2Reply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetPhysicalDeviceFeatures2`: header and arguments.
-pub fn encode_get_physical_device_features2(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetPhysicalDeviceFeatures2Args<'_>,
-) {
-    e.write_header(CommandType::GET_PHYSICAL_DEVICE_FEATURES2, flags);
-    e.write_handle_param(&args.physical_device);
-    e.write_optional(Some(&*args.p_features), encode_physical_device_features2_partial);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            physical_device: d.read_owner()?,
+            p_features: d.read_required(decode_physical_device_features2_partial)?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.physical_device);
+        e.write_optional(
+            Some(&*self.p_features),
+            encode_physical_device_features2_partial,
+        );
+    }
+
+    fn reply(&self, _returned: ()) -> GetPhysicalDeviceFeatures2Reply<'_> {
+        GetPhysicalDeviceFeatures2Reply {
+            p_features: Some(&*self.p_features),
+        }
+    }
 }
 
 /// Reply to `vkGetPhysicalDeviceFeatures2`.
@@ -1373,58 +924,21 @@ pub struct GetPhysicalDeviceFeatures2Reply<'a> {
     pub p_features: Option<&'a vk::PhysicalDeviceFeatures2<'a>>,
 }
 
-/// Encodes a reply to `vkGetPhysicalDeviceFeatures2`.
-pub fn encode_get_physical_device_features2_reply(
-    e: &mut Encoder,
-    reply: &GetPhysicalDeviceFeatures2Reply<'_>,
-) {
-    e.write(CommandType::GET_PHYSICAL_DEVICE_FEATURES2.0);
-    e.write_optional(reply.p_features, encode_physical_device_features2);
-}
-
-/// Decodes a reply to `vkGetPhysicalDeviceFeatures2`.
-pub fn decode_get_physical_device_features2_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceFeatures2Reply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_PHYSICAL_DEVICE_FEATURES2)?;
-    let p_features = d.read_optional(decode_physical_device_features2)?.map(|v| &*v);
-    Ok(GetPhysicalDeviceFeatures2Reply {
-        p_features,
-    })
-}
-
-impl GetPhysicalDeviceFeatures2Args<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, _returned: ()) -> GetPhysicalDeviceFeatures2Reply<'_> {
-        GetPhysicalDeviceFeatures2Reply {
-            p_features: Some(&*self.p_features),
-        }
+impl<'a> Reply<'a> for GetPhysicalDeviceFeatures2Reply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_features: d.read_optional(decode_physical_device_features2)?.map(|v| &*v),
+        })
     }
 
-    /// Calls `vkGetPhysicalDeviceFeatures2` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkGetPhysicalDeviceFeatures2) {
-        call!(function, self.physical_device.raw, &mut *self.p_features)
+    fn encode(&self, e: &mut Encoder) {
+        e.write_optional(self.p_features, encode_physical_device_features2);
     }
 }
-
-impl_command!(
-    GetPhysicalDeviceFeatures2Args<'a>, GET_PHYSICAL_DEVICE_FEATURES2,
-    "vkGetPhysicalDeviceFeatures2", (), device_lost: false, owner: physical_device,
-    slot: get_physical_device_features2, decode_get_physical_device_features2,
-    encode_get_physical_device_features2, encode_get_physical_device_features2_reply
-);
 
 pub use self::{
     GetPhysicalDeviceFeatures2Args as GetPhysicalDeviceFeatures2KHRArgs,
     GetPhysicalDeviceFeatures2Reply as GetPhysicalDeviceFeatures2KHRReply,
-    decode_get_physical_device_features2 as decode_get_physical_device_features2_khr,
-    encode_get_physical_device_features2 as encode_get_physical_device_features2_khr,
-    encode_get_physical_device_features2_reply as encode_get_physical_device_features2_khr_reply,
-    decode_get_physical_device_features2_reply as decode_get_physical_device_features2_khr_reply,
 };
 
 /// Arguments of `vkGetPhysicalDeviceProperties2` (command 148).
@@ -1435,30 +949,32 @@ pub struct GetPhysicalDeviceProperties2Args<'a> {
     pub p_properties: &'a mut vk::PhysicalDeviceProperties2<'a>,
 }
 
-/// Decodes the arguments of `vkGetPhysicalDeviceProperties2`, which follow the header.
-pub fn decode_get_physical_device_properties2<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceProperties2Args<'a>, DecodeError> {
-    let physical_device = d.read_owner()?;
-    let p_properties = d.read_required(decode_physical_device_properties2_partial)?;
-    Ok(GetPhysicalDeviceProperties2Args {
-        physical_device,
-        p_properties,
-    })
-}
+impl<'a> Command<'a> for GetPhysicalDeviceProperties2Args<'a> {
+    const TYPE: CommandType = CommandType::GET_PHYSICAL_DEVICE_PROPERTIES2;
+    type Return = ();
+    type Reply<'r> = GetPhysicalDeviceProperties2Reply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetPhysicalDeviceProperties2`: header and arguments.
-pub fn encode_get_physical_device_properties2(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetPhysicalDeviceProperties2Args<'_>,
-) {
-    e.write_header(CommandType::GET_PHYSICAL_DEVICE_PROPERTIES2, flags);
-    e.write_handle_param(&args.physical_device);
-    e.write_optional(
-        Some(&*args.p_properties),
-        encode_physical_device_properties2_partial,
-    );
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            physical_device: d.read_owner()?,
+            p_properties: d.read_required(decode_physical_device_properties2_partial)?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.physical_device);
+        e.write_optional(
+            Some(&*self.p_properties),
+            encode_physical_device_properties2_partial,
+        );
+    }
+
+    fn reply(&self, _returned: ()) -> GetPhysicalDeviceProperties2Reply<'_> {
+        GetPhysicalDeviceProperties2Reply {
+            p_properties: Some(&*self.p_properties),
+        }
+    }
 }
 
 /// Reply to `vkGetPhysicalDeviceProperties2`.
@@ -1467,61 +983,23 @@ pub struct GetPhysicalDeviceProperties2Reply<'a> {
     pub p_properties: Option<&'a vk::PhysicalDeviceProperties2<'a>>,
 }
 
-/// Encodes a reply to `vkGetPhysicalDeviceProperties2`.
-pub fn encode_get_physical_device_properties2_reply(
-    e: &mut Encoder,
-    reply: &GetPhysicalDeviceProperties2Reply<'_>,
-) {
-    e.write(CommandType::GET_PHYSICAL_DEVICE_PROPERTIES2.0);
-    e.write_optional(reply.p_properties, encode_physical_device_properties2);
-}
-
-/// Decodes a reply to `vkGetPhysicalDeviceProperties2`.
-pub fn decode_get_physical_device_properties2_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceProperties2Reply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_PHYSICAL_DEVICE_PROPERTIES2)?;
-    let p_properties = d.read_optional(decode_physical_device_properties2)?.map(|v| &*v);
-    Ok(GetPhysicalDeviceProperties2Reply {
-        p_properties,
-    })
-}
-
-impl GetPhysicalDeviceProperties2Args<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, _returned: ()) -> GetPhysicalDeviceProperties2Reply<'_> {
-        GetPhysicalDeviceProperties2Reply {
-            p_properties: Some(&*self.p_properties),
-        }
+impl<'a> Reply<'a> for GetPhysicalDeviceProperties2Reply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_properties: d
+                .read_optional(decode_physical_device_properties2)?
+                .map(|v| &*v),
+        })
     }
 
-    /// Calls `vkGetPhysicalDeviceProperties2` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetPhysicalDeviceProperties2,
-    ) {
-        call!(function, self.physical_device.raw, &mut *self.p_properties)
+    fn encode(&self, e: &mut Encoder) {
+        e.write_optional(self.p_properties, encode_physical_device_properties2);
     }
 }
-
-impl_command!(
-    GetPhysicalDeviceProperties2Args<'a>, GET_PHYSICAL_DEVICE_PROPERTIES2,
-    "vkGetPhysicalDeviceProperties2", (), device_lost: false, owner: physical_device,
-    slot: get_physical_device_properties2, decode_get_physical_device_properties2,
-    encode_get_physical_device_properties2, encode_get_physical_device_properties2_reply
-);
 
 pub use self::{
     GetPhysicalDeviceProperties2Args as GetPhysicalDeviceProperties2KHRArgs,
     GetPhysicalDeviceProperties2Reply as GetPhysicalDeviceProperties2KHRReply,
-    decode_get_physical_device_properties2 as decode_get_physical_device_properties2_khr,
-    encode_get_physical_device_properties2 as encode_get_physical_device_properties2_khr,
-    encode_get_physical_device_properties2_reply as encode_get_physical_device_properties2_khr_reply,
-    decode_get_physical_device_properties2_reply as decode_get_physical_device_properties2_khr_reply,
 };
 
 /// Arguments of `vkGetPhysicalDeviceFormatProperties2` (command 149).
@@ -1534,33 +1012,34 @@ pub struct GetPhysicalDeviceFormatProperties2Args<'a> {
     pub p_format_properties: &'a mut vk::FormatProperties2<'a>,
 }
 
-/// Decodes the arguments of `vkGetPhysicalDeviceFormatProperties2`, which follow the header.
-pub fn decode_get_physical_device_format_properties2<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceFormatProperties2Args<'a>, DecodeError> {
-    let physical_device = d.read_owner()?;
-    let format = d.read()?;
-    let p_format_properties = d.read_required(decode_format_properties2_partial)?;
-    Ok(GetPhysicalDeviceFormatProperties2Args {
-        physical_device,
-        format,
-        p_format_properties,
-    })
-}
+impl<'a> Command<'a> for GetPhysicalDeviceFormatProperties2Args<'a> {
+    const TYPE: CommandType = CommandType::GET_PHYSICAL_DEVICE_FORMAT_PROPERTIES2;
+    type Return = ();
+    type Reply<'r> = GetPhysicalDeviceFormatProperties2Reply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetPhysicalDeviceFormatProperties2`: header and arguments.
-pub fn encode_get_physical_device_format_properties2(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetPhysicalDeviceFormatProperties2Args<'_>,
-) {
-    e.write_header(CommandType::GET_PHYSICAL_DEVICE_FORMAT_PROPERTIES2, flags);
-    e.write_handle_param(&args.physical_device);
-    e.write(args.format);
-    e.write_optional(
-        Some(&*args.p_format_properties),
-        encode_format_properties2_partial,
-    );
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            physical_device: d.read_owner()?,
+            format: d.read()?,
+            p_format_properties: d.read_required(decode_format_properties2_partial)?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.physical_device);
+        e.write(self.format);
+        e.write_optional(
+            Some(&*self.p_format_properties),
+            encode_format_properties2_partial,
+        );
+    }
+
+    fn reply(&self, _returned: ()) -> GetPhysicalDeviceFormatProperties2Reply<'_> {
+        GetPhysicalDeviceFormatProperties2Reply {
+            p_format_properties: Some(&*self.p_format_properties),
+        }
+    }
 }
 
 /// Reply to `vkGetPhysicalDeviceFormatProperties2`.
@@ -1569,68 +1048,21 @@ pub struct GetPhysicalDeviceFormatProperties2Reply<'a> {
     pub p_format_properties: Option<&'a vk::FormatProperties2<'a>>,
 }
 
-/// Encodes a reply to `vkGetPhysicalDeviceFormatProperties2`.
-pub fn encode_get_physical_device_format_properties2_reply(
-    e: &mut Encoder,
-    reply: &GetPhysicalDeviceFormatProperties2Reply<'_>,
-) {
-    e.write(CommandType::GET_PHYSICAL_DEVICE_FORMAT_PROPERTIES2.0);
-    e.write_optional(reply.p_format_properties, encode_format_properties2);
-}
-
-/// Decodes a reply to `vkGetPhysicalDeviceFormatProperties2`.
-pub fn decode_get_physical_device_format_properties2_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceFormatProperties2Reply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_PHYSICAL_DEVICE_FORMAT_PROPERTIES2)?;
-    let p_format_properties = d.read_optional(decode_format_properties2)?.map(|v| &*v);
-    Ok(GetPhysicalDeviceFormatProperties2Reply {
-        p_format_properties,
-    })
-}
-
-impl GetPhysicalDeviceFormatProperties2Args<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, _returned: ()) -> GetPhysicalDeviceFormatProperties2Reply<'_> {
-        GetPhysicalDeviceFormatProperties2Reply {
-            p_format_properties: Some(&*self.p_format_properties),
-        }
+impl<'a> Reply<'a> for GetPhysicalDeviceFormatProperties2Reply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_format_properties: d.read_optional(decode_format_properties2)?.map(|v| &*v),
+        })
     }
 
-    /// Calls `vkGetPhysicalDeviceFormatProperties2` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetPhysicalDeviceFormatProperties2,
-    ) {
-        call!(
-            function,
-            self.physical_device.raw,
-            self.format,
-            &mut *self.p_format_properties,
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write_optional(self.p_format_properties, encode_format_properties2);
     }
 }
-
-impl_command!(
-    GetPhysicalDeviceFormatProperties2Args<'a>, GET_PHYSICAL_DEVICE_FORMAT_PROPERTIES2,
-    "vkGetPhysicalDeviceFormatProperties2", (), device_lost: false,
-    owner: physical_device, slot: get_physical_device_format_properties2,
-    decode_get_physical_device_format_properties2,
-    encode_get_physical_device_format_properties2,
-    encode_get_physical_device_format_properties2_reply
-);
 
 pub use self::{
     GetPhysicalDeviceFormatProperties2Args as GetPhysicalDeviceFormatProperties2KHRArgs,
     GetPhysicalDeviceFormatProperties2Reply as GetPhysicalDeviceFormatProperties2KHRReply,
-    decode_get_physical_device_format_properties2 as decode_get_physical_device_format_properties2_khr,
-    encode_get_physical_device_format_properties2 as encode_get_physical_device_format_properties2_khr,
-    encode_get_physical_device_format_properties2_reply as encode_get_physical_device_format_properties2_khr_reply,
-    decode_get_physical_device_format_properties2_reply as decode_get_physical_device_format_properties2_khr_reply,
 };
 
 /// Arguments of `vkGetPhysicalDeviceImageFormatProperties2` (command 150).
@@ -1643,38 +1075,43 @@ pub struct GetPhysicalDeviceImageFormatProperties2Args<'a> {
     pub p_image_format_properties: &'a mut vk::ImageFormatProperties2<'a>,
 }
 
-/// Decodes the arguments of `vkGetPhysicalDeviceImageFormatProperties2`, which follow the header.
-pub fn decode_get_physical_device_image_format_properties2<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceImageFormatProperties2Args<'a>, DecodeError> {
-    let physical_device = d.read_owner()?;
-    let p_image_format_info = d
-        .read_required(decode_physical_device_image_format_info2)?;
-    let p_image_format_properties = d
-        .read_required(decode_image_format_properties2_partial)?;
-    Ok(GetPhysicalDeviceImageFormatProperties2Args {
-        physical_device,
-        p_image_format_info,
-        p_image_format_properties,
-    })
-}
+impl<'a> Command<'a> for GetPhysicalDeviceImageFormatProperties2Args<'a> {
+    const TYPE: CommandType = CommandType::GET_PHYSICAL_DEVICE_IMAGE_FORMAT_PROPERTIES2;
+    type Return = vk::Result;
+    type Reply<'r> = GetPhysicalDeviceImageFormatProperties2Reply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetPhysicalDeviceImageFormatProperties2`: header and arguments.
-pub fn encode_get_physical_device_image_format_properties2(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetPhysicalDeviceImageFormatProperties2Args<'_>,
-) {
-    e.write_header(CommandType::GET_PHYSICAL_DEVICE_IMAGE_FORMAT_PROPERTIES2, flags);
-    e.write_handle_param(&args.physical_device);
-    e.write_optional(
-        Some(args.p_image_format_info),
-        encode_physical_device_image_format_info2,
-    );
-    e.write_optional(
-        Some(&*args.p_image_format_properties),
-        encode_image_format_properties2_partial,
-    );
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            physical_device: d.read_owner()?,
+            p_image_format_info: d
+                .read_required(decode_physical_device_image_format_info2)?,
+            p_image_format_properties: d
+                .read_required(decode_image_format_properties2_partial)?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.physical_device);
+        e.write_optional(
+            Some(self.p_image_format_info),
+            encode_physical_device_image_format_info2,
+        );
+        e.write_optional(
+            Some(&*self.p_image_format_properties),
+            encode_image_format_properties2_partial,
+        );
+    }
+
+    fn reply(
+        &self,
+        returned: vk::Result,
+    ) -> GetPhysicalDeviceImageFormatProperties2Reply<'_> {
+        GetPhysicalDeviceImageFormatProperties2Reply {
+            returned,
+            p_image_format_properties: Some(&*self.p_image_format_properties),
+        }
+    }
 }
 
 /// Reply to `vkGetPhysicalDeviceImageFormatProperties2`.
@@ -1685,78 +1122,28 @@ pub struct GetPhysicalDeviceImageFormatProperties2Reply<'a> {
     pub p_image_format_properties: Option<&'a vk::ImageFormatProperties2<'a>>,
 }
 
-/// Encodes a reply to `vkGetPhysicalDeviceImageFormatProperties2`.
-pub fn encode_get_physical_device_image_format_properties2_reply(
-    e: &mut Encoder,
-    reply: &GetPhysicalDeviceImageFormatProperties2Reply<'_>,
-) {
-    e.write(CommandType::GET_PHYSICAL_DEVICE_IMAGE_FORMAT_PROPERTIES2.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_image_format_properties, encode_image_format_properties2);
-}
-
-/// Decodes a reply to `vkGetPhysicalDeviceImageFormatProperties2`.
-pub fn decode_get_physical_device_image_format_properties2_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceImageFormatProperties2Reply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_PHYSICAL_DEVICE_IMAGE_FORMAT_PROPERTIES2)?;
-    let returned = d.read()?;
-    let p_image_format_properties = d
-        .read_optional(decode_image_format_properties2)?
-        .map(|v| &*v);
-    Ok(GetPhysicalDeviceImageFormatProperties2Reply {
-        returned,
-        p_image_format_properties,
-    })
-}
-
-impl GetPhysicalDeviceImageFormatProperties2Args<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(
-        &self,
-        returned: vk::Result,
-    ) -> GetPhysicalDeviceImageFormatProperties2Reply<'_> {
-        GetPhysicalDeviceImageFormatProperties2Reply {
-            returned,
-            p_image_format_properties: Some(&*self.p_image_format_properties),
-        }
+impl<'a> Reply<'a> for GetPhysicalDeviceImageFormatProperties2Reply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_image_format_properties: d
+                .read_optional(decode_image_format_properties2)?
+                .map(|v| &*v),
+        })
     }
 
-    /// Calls `vkGetPhysicalDeviceImageFormatProperties2` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetPhysicalDeviceImageFormatProperties2,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.physical_device.raw,
-            self.p_image_format_info,
-            &mut *self.p_image_format_properties,
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(
+            self.p_image_format_properties,
+            encode_image_format_properties2,
+        );
     }
 }
-
-impl_command!(
-    GetPhysicalDeviceImageFormatProperties2Args<'a>,
-    GET_PHYSICAL_DEVICE_IMAGE_FORMAT_PROPERTIES2,
-    "vkGetPhysicalDeviceImageFormatProperties2", vk::Result, device_lost: false,
-    owner: physical_device, slot: get_physical_device_image_format_properties2,
-    decode_get_physical_device_image_format_properties2,
-    encode_get_physical_device_image_format_properties2,
-    encode_get_physical_device_image_format_properties2_reply
-);
 
 pub use self::{
     GetPhysicalDeviceImageFormatProperties2Args as GetPhysicalDeviceImageFormatProperties2KHRArgs,
     GetPhysicalDeviceImageFormatProperties2Reply as GetPhysicalDeviceImageFormatProperties2KHRReply,
-    decode_get_physical_device_image_format_properties2 as decode_get_physical_device_image_format_properties2_khr,
-    encode_get_physical_device_image_format_properties2 as encode_get_physical_device_image_format_properties2_khr,
-    encode_get_physical_device_image_format_properties2_reply as encode_get_physical_device_image_format_properties2_khr_reply,
-    decode_get_physical_device_image_format_properties2_reply as decode_get_physical_device_image_format_properties2_khr_reply,
 };
 
 /// Arguments of `vkGetPhysicalDeviceQueueFamilyProperties2` (command 151).
@@ -1769,42 +1156,50 @@ pub struct GetPhysicalDeviceQueueFamilyProperties2Args<'a> {
     pub p_queue_family_properties: &'a mut [vk::QueueFamilyProperties2<'a>],
 }
 
-/// Decodes the arguments of `vkGetPhysicalDeviceQueueFamilyProperties2`, which follow the header.
-pub fn decode_get_physical_device_queue_family_properties2<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceQueueFamilyProperties2Args<'a>, DecodeError> {
-    let physical_device = d.read_owner()?;
-    let p_queue_family_property_count: &'a mut u32 = d.read_required(Decoder::read)?;
-    let p_queue_family_properties = d
-        .read_items(
-            p_queue_family_property_count.count(),
-            true,
-            12,
-            decode_queue_family_properties2_partial,
-        )?;
-    Ok(GetPhysicalDeviceQueueFamilyProperties2Args {
-        physical_device,
-        p_queue_family_property_count,
-        p_queue_family_properties,
-    })
-}
+impl<'a> Command<'a> for GetPhysicalDeviceQueueFamilyProperties2Args<'a> {
+    const TYPE: CommandType = CommandType::GET_PHYSICAL_DEVICE_QUEUE_FAMILY_PROPERTIES2;
+    type Return = ();
+    type Reply<'r> = GetPhysicalDeviceQueueFamilyProperties2Reply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetPhysicalDeviceQueueFamilyProperties2`: header and arguments.
-pub fn encode_get_physical_device_queue_family_properties2(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetPhysicalDeviceQueueFamilyProperties2Args<'_>,
-) {
-    e.write_header(CommandType::GET_PHYSICAL_DEVICE_QUEUE_FAMILY_PROPERTIES2, flags);
-    e.write_handle_param(&args.physical_device);
-    e.write_optional(
-        Some(&*args.p_queue_family_property_count),
-        |e, value| e.write(*value),
-    );
-    e.write_items(
-        args.p_queue_family_properties,
-        encode_queue_family_properties2_partial,
-    );
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let physical_device = d.read_owner()?;
+        let p_queue_family_property_count: &'a mut u32 = d.read_required(Decoder::read)?;
+        let p_queue_family_properties = d
+            .read_items(
+                p_queue_family_property_count.count(),
+                true,
+                minima::QUEUE_FAMILY_PROPERTIES2_PARTIAL,
+                decode_queue_family_properties2_partial,
+            )?;
+        Ok(Self {
+            physical_device,
+            p_queue_family_property_count,
+            p_queue_family_properties,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.physical_device);
+        e.write_optional(
+            Some(&*self.p_queue_family_property_count),
+            |e, value| e.write(*value),
+        );
+        e.write_items(
+            self.p_queue_family_properties,
+            encode_queue_family_properties2_partial,
+        );
+    }
+
+    fn reply(&self, _returned: ()) -> GetPhysicalDeviceQueueFamilyProperties2Reply<'_> {
+        GetPhysicalDeviceQueueFamilyProperties2Reply {
+            p_queue_family_property_count: Some(&*self.p_queue_family_property_count),
+            p_queue_family_properties: filled(
+                &*self.p_queue_family_properties,
+                self.p_queue_family_property_count.count(),
+            ),
+        }
+    }
 }
 
 /// Reply to `vkGetPhysicalDeviceQueueFamilyProperties2`.
@@ -1815,80 +1210,29 @@ pub struct GetPhysicalDeviceQueueFamilyProperties2Reply<'a> {
     pub p_queue_family_properties: &'a [vk::QueueFamilyProperties2<'a>],
 }
 
-/// Encodes a reply to `vkGetPhysicalDeviceQueueFamilyProperties2`.
-pub fn encode_get_physical_device_queue_family_properties2_reply(
-    e: &mut Encoder,
-    reply: &GetPhysicalDeviceQueueFamilyProperties2Reply<'_>,
-) {
-    e.write(CommandType::GET_PHYSICAL_DEVICE_QUEUE_FAMILY_PROPERTIES2.0);
-    e.write_optional(reply.p_queue_family_property_count, |e, value| e.write(*value));
-    e.write_items(reply.p_queue_family_properties, encode_queue_family_properties2);
-}
-
-/// Decodes a reply to `vkGetPhysicalDeviceQueueFamilyProperties2`.
-pub fn decode_get_physical_device_queue_family_properties2_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceQueueFamilyProperties2Reply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_PHYSICAL_DEVICE_QUEUE_FAMILY_PROPERTIES2)?;
-    let p_queue_family_property_count = d.read_optional(Decoder::read)?.map(|v| &*v);
-    let p_queue_family_properties = d
-        .read_items(d.peek_count(), true, 36, decode_queue_family_properties2)?;
-    Ok(GetPhysicalDeviceQueueFamilyProperties2Reply {
-        p_queue_family_property_count,
-        p_queue_family_properties,
-    })
-}
-
-impl GetPhysicalDeviceQueueFamilyProperties2Args<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(
-        &self,
-        _returned: (),
-    ) -> GetPhysicalDeviceQueueFamilyProperties2Reply<'_> {
-        GetPhysicalDeviceQueueFamilyProperties2Reply {
-            p_queue_family_property_count: Some(&*self.p_queue_family_property_count),
-            p_queue_family_properties: filled(
-                &*self.p_queue_family_properties,
-                self.p_queue_family_property_count.count(),
-            ),
-        }
+impl<'a> Reply<'a> for GetPhysicalDeviceQueueFamilyProperties2Reply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_queue_family_property_count: d.read_optional(Decoder::read)?.map(|v| &*v),
+            p_queue_family_properties: d
+                .read_items(
+                    d.peek_count(),
+                    true,
+                    minima::QUEUE_FAMILY_PROPERTIES2,
+                    decode_queue_family_properties2,
+                )?,
+        })
     }
 
-    /// Calls `vkGetPhysicalDeviceQueueFamilyProperties2` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetPhysicalDeviceQueueFamilyProperties2,
-    ) {
-        call!(
-            function,
-            self.physical_device.raw,
-            &mut *self.p_queue_family_property_count,
-            as_mut_ptr_or_null(self.p_queue_family_properties),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write_optional(self.p_queue_family_property_count, |e, value| e.write(*value));
+        e.write_items(self.p_queue_family_properties, encode_queue_family_properties2);
     }
 }
-
-impl_command!(
-    GetPhysicalDeviceQueueFamilyProperties2Args<'a>,
-    GET_PHYSICAL_DEVICE_QUEUE_FAMILY_PROPERTIES2,
-    "vkGetPhysicalDeviceQueueFamilyProperties2", (), device_lost: false,
-    owner: physical_device, slot: get_physical_device_queue_family_properties2,
-    decode_get_physical_device_queue_family_properties2,
-    encode_get_physical_device_queue_family_properties2,
-    encode_get_physical_device_queue_family_properties2_reply
-);
 
 pub use self::{
     GetPhysicalDeviceQueueFamilyProperties2Args as GetPhysicalDeviceQueueFamilyProperties2KHRArgs,
     GetPhysicalDeviceQueueFamilyProperties2Reply as GetPhysicalDeviceQueueFamilyProperties2KHRReply,
-    decode_get_physical_device_queue_family_properties2 as decode_get_physical_device_queue_family_properties2_khr,
-    encode_get_physical_device_queue_family_properties2 as encode_get_physical_device_queue_family_properties2_khr,
-    encode_get_physical_device_queue_family_properties2_reply as encode_get_physical_device_queue_family_properties2_khr_reply,
-    decode_get_physical_device_queue_family_properties2_reply as decode_get_physical_device_queue_family_properties2_khr_reply,
 };
 
 /// Arguments of `vkGetPhysicalDeviceMemoryProperties2` (command 152).
@@ -1899,31 +1243,33 @@ pub struct GetPhysicalDeviceMemoryProperties2Args<'a> {
     pub p_memory_properties: &'a mut vk::PhysicalDeviceMemoryProperties2<'a>,
 }
 
-/// Decodes the arguments of `vkGetPhysicalDeviceMemoryProperties2`, which follow the header.
-pub fn decode_get_physical_device_memory_properties2<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceMemoryProperties2Args<'a>, DecodeError> {
-    let physical_device = d.read_owner()?;
-    let p_memory_properties = d
-        .read_required(decode_physical_device_memory_properties2_partial)?;
-    Ok(GetPhysicalDeviceMemoryProperties2Args {
-        physical_device,
-        p_memory_properties,
-    })
-}
+impl<'a> Command<'a> for GetPhysicalDeviceMemoryProperties2Args<'a> {
+    const TYPE: CommandType = CommandType::GET_PHYSICAL_DEVICE_MEMORY_PROPERTIES2;
+    type Return = ();
+    type Reply<'r> = GetPhysicalDeviceMemoryProperties2Reply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetPhysicalDeviceMemoryProperties2`: header and arguments.
-pub fn encode_get_physical_device_memory_properties2(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetPhysicalDeviceMemoryProperties2Args<'_>,
-) {
-    e.write_header(CommandType::GET_PHYSICAL_DEVICE_MEMORY_PROPERTIES2, flags);
-    e.write_handle_param(&args.physical_device);
-    e.write_optional(
-        Some(&*args.p_memory_properties),
-        encode_physical_device_memory_properties2_partial,
-    );
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            physical_device: d.read_owner()?,
+            p_memory_properties: d
+                .read_required(decode_physical_device_memory_properties2_partial)?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.physical_device);
+        e.write_optional(
+            Some(&*self.p_memory_properties),
+            encode_physical_device_memory_properties2_partial,
+        );
+    }
+
+    fn reply(&self, _returned: ()) -> GetPhysicalDeviceMemoryProperties2Reply<'_> {
+        GetPhysicalDeviceMemoryProperties2Reply {
+            p_memory_properties: Some(&*self.p_memory_properties),
+        }
+    }
 }
 
 /// Reply to `vkGetPhysicalDeviceMemoryProperties2`.
@@ -1932,68 +1278,26 @@ pub struct GetPhysicalDeviceMemoryProperties2Reply<'a> {
     pub p_memory_properties: Option<&'a vk::PhysicalDeviceMemoryProperties2<'a>>,
 }
 
-/// Encodes a reply to `vkGetPhysicalDeviceMemoryProperties2`.
-pub fn encode_get_physical_device_memory_properties2_reply(
-    e: &mut Encoder,
-    reply: &GetPhysicalDeviceMemoryProperties2Reply<'_>,
-) {
-    e.write(CommandType::GET_PHYSICAL_DEVICE_MEMORY_PROPERTIES2.0);
-    e.write_optional(
-        reply.p_memory_properties,
-        encode_physical_device_memory_properties2,
-    );
-}
-
-/// Decodes a reply to `vkGetPhysicalDeviceMemoryProperties2`.
-pub fn decode_get_physical_device_memory_properties2_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceMemoryProperties2Reply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_PHYSICAL_DEVICE_MEMORY_PROPERTIES2)?;
-    let p_memory_properties = d
-        .read_optional(decode_physical_device_memory_properties2)?
-        .map(|v| &*v);
-    Ok(GetPhysicalDeviceMemoryProperties2Reply {
-        p_memory_properties,
-    })
-}
-
-impl GetPhysicalDeviceMemoryProperties2Args<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, _returned: ()) -> GetPhysicalDeviceMemoryProperties2Reply<'_> {
-        GetPhysicalDeviceMemoryProperties2Reply {
-            p_memory_properties: Some(&*self.p_memory_properties),
-        }
+impl<'a> Reply<'a> for GetPhysicalDeviceMemoryProperties2Reply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_memory_properties: d
+                .read_optional(decode_physical_device_memory_properties2)?
+                .map(|v| &*v),
+        })
     }
 
-    /// Calls `vkGetPhysicalDeviceMemoryProperties2` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetPhysicalDeviceMemoryProperties2,
-    ) {
-        call!(function, self.physical_device.raw, &mut *self.p_memory_properties)
+    fn encode(&self, e: &mut Encoder) {
+        e.write_optional(
+            self.p_memory_properties,
+            encode_physical_device_memory_properties2,
+        );
     }
 }
-
-impl_command!(
-    GetPhysicalDeviceMemoryProperties2Args<'a>, GET_PHYSICAL_DEVICE_MEMORY_PROPERTIES2,
-    "vkGetPhysicalDeviceMemoryProperties2", (), device_lost: false,
-    owner: physical_device, slot: get_physical_device_memory_properties2,
-    decode_get_physical_device_memory_properties2,
-    encode_get_physical_device_memory_properties2,
-    encode_get_physical_device_memory_properties2_reply
-);
 
 pub use self::{
     GetPhysicalDeviceMemoryProperties2Args as GetPhysicalDeviceMemoryProperties2KHRArgs,
     GetPhysicalDeviceMemoryProperties2Reply as GetPhysicalDeviceMemoryProperties2KHRReply,
-    decode_get_physical_device_memory_properties2 as decode_get_physical_device_memory_properties2_khr,
-    encode_get_physical_device_memory_properties2 as encode_get_physical_device_memory_properties2_khr,
-    encode_get_physical_device_memory_properties2_reply as encode_get_physical_device_memory_properties2_khr_reply,
-    decode_get_physical_device_memory_properties2_reply as decode_get_physical_device_memory_properties2_khr_reply,
 };
 
 /// Arguments of `vkGetPhysicalDeviceSparseImageFormatProperties2` (command 153).
@@ -2008,46 +1312,52 @@ pub struct GetPhysicalDeviceSparseImageFormatProperties2Args<'a> {
     pub p_properties: &'a mut [vk::SparseImageFormatProperties2<'a>],
 }
 
-/// Decodes the arguments of `vkGetPhysicalDeviceSparseImageFormatProperties2`, which follow the header.
-pub fn decode_get_physical_device_sparse_image_format_properties2<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceSparseImageFormatProperties2Args<'a>, DecodeError> {
-    let physical_device = d.read_owner()?;
-    let p_format_info = d
-        .read_required(decode_physical_device_sparse_image_format_info2)?;
-    let p_property_count: &'a mut u32 = d.read_required(Decoder::read)?;
-    let p_properties = d
-        .read_items(
-            p_property_count.count(),
-            true,
-            12,
-            decode_sparse_image_format_properties2_partial,
-        )?;
-    Ok(GetPhysicalDeviceSparseImageFormatProperties2Args {
-        physical_device,
-        p_format_info,
-        p_property_count,
-        p_properties,
-    })
-}
+impl<'a> Command<'a> for GetPhysicalDeviceSparseImageFormatProperties2Args<'a> {
+    const TYPE: CommandType = CommandType::GET_PHYSICAL_DEVICE_SPARSE_IMAGE_FORMAT_PROPERTIES2;
+    type Return = ();
+    type Reply<'r> = GetPhysicalDeviceSparseImageFormatProperties2Reply<'r>
+    where
+        Self: 'r;
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let physical_device = d.read_owner()?;
+        let p_format_info = d
+            .read_required(decode_physical_device_sparse_image_format_info2)?;
+        let p_property_count: &'a mut u32 = d.read_required(Decoder::read)?;
+        let p_properties = d
+            .read_items(
+                p_property_count.count(),
+                true,
+                minima::SPARSE_IMAGE_FORMAT_PROPERTIES2_PARTIAL,
+                decode_sparse_image_format_properties2_partial,
+            )?;
+        Ok(Self {
+            physical_device,
+            p_format_info,
+            p_property_count,
+            p_properties,
+        })
+    }
 
-/// Encodes a request of `vkGetPhysicalDeviceSparseImageFormatProperties2`: header and arguments.
-pub fn encode_get_physical_device_sparse_image_format_properties2(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetPhysicalDeviceSparseImageFormatProperties2Args<'_>,
-) {
-    e.write_header(
-        CommandType::GET_PHYSICAL_DEVICE_SPARSE_IMAGE_FORMAT_PROPERTIES2,
-        flags,
-    );
-    e.write_handle_param(&args.physical_device);
-    e.write_optional(
-        Some(args.p_format_info),
-        encode_physical_device_sparse_image_format_info2,
-    );
-    e.write_optional(Some(&*args.p_property_count), |e, value| e.write(*value));
-    e.write_items(args.p_properties, encode_sparse_image_format_properties2_partial);
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.physical_device);
+        e.write_optional(
+            Some(self.p_format_info),
+            encode_physical_device_sparse_image_format_info2,
+        );
+        e.write_optional(Some(&*self.p_property_count), |e, value| e.write(*value));
+        e.write_items(self.p_properties, encode_sparse_image_format_properties2_partial);
+    }
+
+    fn reply(
+        &self,
+        _returned: (),
+    ) -> GetPhysicalDeviceSparseImageFormatProperties2Reply<'_> {
+        GetPhysicalDeviceSparseImageFormatProperties2Reply {
+            p_property_count: Some(&*self.p_property_count),
+            p_properties: filled(&*self.p_properties, self.p_property_count.count()),
+        }
+    }
 }
 
 /// Reply to `vkGetPhysicalDeviceSparseImageFormatProperties2`.
@@ -2058,80 +1368,29 @@ pub struct GetPhysicalDeviceSparseImageFormatProperties2Reply<'a> {
     pub p_properties: &'a [vk::SparseImageFormatProperties2<'a>],
 }
 
-/// Encodes a reply to `vkGetPhysicalDeviceSparseImageFormatProperties2`.
-pub fn encode_get_physical_device_sparse_image_format_properties2_reply(
-    e: &mut Encoder,
-    reply: &GetPhysicalDeviceSparseImageFormatProperties2Reply<'_>,
-) {
-    e.write(CommandType::GET_PHYSICAL_DEVICE_SPARSE_IMAGE_FORMAT_PROPERTIES2.0);
-    e.write_optional(reply.p_property_count, |e, value| e.write(*value));
-    e.write_items(reply.p_properties, encode_sparse_image_format_properties2);
-}
-
-/// Decodes a reply to `vkGetPhysicalDeviceSparseImageFormatProperties2`.
-pub fn decode_get_physical_device_sparse_image_format_properties2_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceSparseImageFormatProperties2Reply<'a>, DecodeError> {
-    d.read_reply_header(
-        CommandType::GET_PHYSICAL_DEVICE_SPARSE_IMAGE_FORMAT_PROPERTIES2,
-    )?;
-    let p_property_count = d.read_optional(Decoder::read)?.map(|v| &*v);
-    let p_properties = d
-        .read_items(d.peek_count(), true, 32, decode_sparse_image_format_properties2)?;
-    Ok(GetPhysicalDeviceSparseImageFormatProperties2Reply {
-        p_property_count,
-        p_properties,
-    })
-}
-
-impl GetPhysicalDeviceSparseImageFormatProperties2Args<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(
-        &self,
-        _returned: (),
-    ) -> GetPhysicalDeviceSparseImageFormatProperties2Reply<'_> {
-        GetPhysicalDeviceSparseImageFormatProperties2Reply {
-            p_property_count: Some(&*self.p_property_count),
-            p_properties: filled(&*self.p_properties, self.p_property_count.count()),
-        }
+impl<'a> Reply<'a> for GetPhysicalDeviceSparseImageFormatProperties2Reply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_property_count: d.read_optional(Decoder::read)?.map(|v| &*v),
+            p_properties: d
+                .read_items(
+                    d.peek_count(),
+                    true,
+                    minima::SPARSE_IMAGE_FORMAT_PROPERTIES2,
+                    decode_sparse_image_format_properties2,
+                )?,
+        })
     }
 
-    /// Calls `vkGetPhysicalDeviceSparseImageFormatProperties2` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetPhysicalDeviceSparseImageFormatProperties2,
-    ) {
-        call!(
-            function,
-            self.physical_device.raw,
-            self.p_format_info,
-            &mut *self.p_property_count,
-            as_mut_ptr_or_null(self.p_properties),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write_optional(self.p_property_count, |e, value| e.write(*value));
+        e.write_items(self.p_properties, encode_sparse_image_format_properties2);
     }
 }
-
-impl_command!(
-    GetPhysicalDeviceSparseImageFormatProperties2Args<'a>,
-    GET_PHYSICAL_DEVICE_SPARSE_IMAGE_FORMAT_PROPERTIES2,
-    "vkGetPhysicalDeviceSparseImageFormatProperties2", (), device_lost: false,
-    owner: physical_device, slot: get_physical_device_sparse_image_format_properties2,
-    decode_get_physical_device_sparse_image_format_properties2,
-    encode_get_physical_device_sparse_image_format_properties2,
-    encode_get_physical_device_sparse_image_format_properties2_reply
-);
 
 pub use self::{
     GetPhysicalDeviceSparseImageFormatProperties2Args as GetPhysicalDeviceSparseImageFormatProperties2KHRArgs,
     GetPhysicalDeviceSparseImageFormatProperties2Reply as GetPhysicalDeviceSparseImageFormatProperties2KHRReply,
-    decode_get_physical_device_sparse_image_format_properties2 as decode_get_physical_device_sparse_image_format_properties2_khr,
-    encode_get_physical_device_sparse_image_format_properties2 as encode_get_physical_device_sparse_image_format_properties2_khr,
-    encode_get_physical_device_sparse_image_format_properties2_reply as encode_get_physical_device_sparse_image_format_properties2_khr_reply,
-    decode_get_physical_device_sparse_image_format_properties2_reply as decode_get_physical_device_sparse_image_format_properties2_khr_reply,
 };
 
 /// Arguments of `vkGetPhysicalDeviceExternalBufferProperties` (command 161).
@@ -2144,38 +1403,42 @@ pub struct GetPhysicalDeviceExternalBufferPropertiesArgs<'a> {
     pub p_external_buffer_properties: &'a mut vk::ExternalBufferProperties<'a>,
 }
 
-/// Decodes the arguments of `vkGetPhysicalDeviceExternalBufferProperties`, which follow the header.
-pub fn decode_get_physical_device_external_buffer_properties<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceExternalBufferPropertiesArgs<'a>, DecodeError> {
-    let physical_device = d.read_owner()?;
-    let p_external_buffer_info = d
-        .read_required(decode_physical_device_external_buffer_info)?;
-    let p_external_buffer_properties = d
-        .read_required(decode_external_buffer_properties_partial)?;
-    Ok(GetPhysicalDeviceExternalBufferPropertiesArgs {
-        physical_device,
-        p_external_buffer_info,
-        p_external_buffer_properties,
-    })
-}
+impl<'a> Command<'a> for GetPhysicalDeviceExternalBufferPropertiesArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_PHYSICAL_DEVICE_EXTERNAL_BUFFER_PROPERTIES;
+    type Return = ();
+    type Reply<'r> = GetPhysicalDeviceExternalBufferPropertiesReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetPhysicalDeviceExternalBufferProperties`: header and arguments.
-pub fn encode_get_physical_device_external_buffer_properties(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetPhysicalDeviceExternalBufferPropertiesArgs<'_>,
-) {
-    e.write_header(CommandType::GET_PHYSICAL_DEVICE_EXTERNAL_BUFFER_PROPERTIES, flags);
-    e.write_handle_param(&args.physical_device);
-    e.write_optional(
-        Some(args.p_external_buffer_info),
-        encode_physical_device_external_buffer_info,
-    );
-    e.write_optional(
-        Some(&*args.p_external_buffer_properties),
-        encode_external_buffer_properties_partial,
-    );
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            physical_device: d.read_owner()?,
+            p_external_buffer_info: d
+                .read_required(decode_physical_device_external_buffer_info)?,
+            p_external_buffer_properties: d
+                .read_required(decode_external_buffer_properties_partial)?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.physical_device);
+        e.write_optional(
+            Some(self.p_external_buffer_info),
+            encode_physical_device_external_buffer_info,
+        );
+        e.write_optional(
+            Some(&*self.p_external_buffer_properties),
+            encode_external_buffer_properties_partial,
+        );
+    }
+
+    fn reply(
+        &self,
+        _returned: (),
+    ) -> GetPhysicalDeviceExternalBufferPropertiesReply<'_> {
+        GetPhysicalDeviceExternalBufferPropertiesReply {
+            p_external_buffer_properties: Some(&*self.p_external_buffer_properties),
+        }
+    }
 }
 
 /// Reply to `vkGetPhysicalDeviceExternalBufferProperties`.
@@ -2184,77 +1447,26 @@ pub struct GetPhysicalDeviceExternalBufferPropertiesReply<'a> {
     pub p_external_buffer_properties: Option<&'a vk::ExternalBufferProperties<'a>>,
 }
 
-/// Encodes a reply to `vkGetPhysicalDeviceExternalBufferProperties`.
-pub fn encode_get_physical_device_external_buffer_properties_reply(
-    e: &mut Encoder,
-    reply: &GetPhysicalDeviceExternalBufferPropertiesReply<'_>,
-) {
-    e.write(CommandType::GET_PHYSICAL_DEVICE_EXTERNAL_BUFFER_PROPERTIES.0);
-    e.write_optional(
-        reply.p_external_buffer_properties,
-        encode_external_buffer_properties,
-    );
-}
-
-/// Decodes a reply to `vkGetPhysicalDeviceExternalBufferProperties`.
-pub fn decode_get_physical_device_external_buffer_properties_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceExternalBufferPropertiesReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_PHYSICAL_DEVICE_EXTERNAL_BUFFER_PROPERTIES)?;
-    let p_external_buffer_properties = d
-        .read_optional(decode_external_buffer_properties)?
-        .map(|v| &*v);
-    Ok(GetPhysicalDeviceExternalBufferPropertiesReply {
-        p_external_buffer_properties,
-    })
-}
-
-impl GetPhysicalDeviceExternalBufferPropertiesArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(
-        &self,
-        _returned: (),
-    ) -> GetPhysicalDeviceExternalBufferPropertiesReply<'_> {
-        GetPhysicalDeviceExternalBufferPropertiesReply {
-            p_external_buffer_properties: Some(&*self.p_external_buffer_properties),
-        }
+impl<'a> Reply<'a> for GetPhysicalDeviceExternalBufferPropertiesReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_external_buffer_properties: d
+                .read_optional(decode_external_buffer_properties)?
+                .map(|v| &*v),
+        })
     }
 
-    /// Calls `vkGetPhysicalDeviceExternalBufferProperties` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetPhysicalDeviceExternalBufferProperties,
-    ) {
-        call!(
-            function,
-            self.physical_device.raw,
-            self.p_external_buffer_info,
-            &mut *self.p_external_buffer_properties,
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write_optional(
+            self.p_external_buffer_properties,
+            encode_external_buffer_properties,
+        );
     }
 }
-
-impl_command!(
-    GetPhysicalDeviceExternalBufferPropertiesArgs<'a>,
-    GET_PHYSICAL_DEVICE_EXTERNAL_BUFFER_PROPERTIES,
-    "vkGetPhysicalDeviceExternalBufferProperties", (), device_lost: false,
-    owner: physical_device, slot: get_physical_device_external_buffer_properties,
-    decode_get_physical_device_external_buffer_properties,
-    encode_get_physical_device_external_buffer_properties,
-    encode_get_physical_device_external_buffer_properties_reply
-);
 
 pub use self::{
     GetPhysicalDeviceExternalBufferPropertiesArgs as GetPhysicalDeviceExternalBufferPropertiesKHRArgs,
     GetPhysicalDeviceExternalBufferPropertiesReply as GetPhysicalDeviceExternalBufferPropertiesKHRReply,
-    decode_get_physical_device_external_buffer_properties as decode_get_physical_device_external_buffer_properties_khr,
-    encode_get_physical_device_external_buffer_properties as encode_get_physical_device_external_buffer_properties_khr,
-    encode_get_physical_device_external_buffer_properties_reply as encode_get_physical_device_external_buffer_properties_khr_reply,
-    decode_get_physical_device_external_buffer_properties_reply as decode_get_physical_device_external_buffer_properties_khr_reply,
 };
 
 /// Arguments of `vkGetPhysicalDeviceExternalFenceProperties` (command 162).
@@ -2267,38 +1479,39 @@ pub struct GetPhysicalDeviceExternalFencePropertiesArgs<'a> {
     pub p_external_fence_properties: &'a mut vk::ExternalFenceProperties<'a>,
 }
 
-/// Decodes the arguments of `vkGetPhysicalDeviceExternalFenceProperties`, which follow the header.
-pub fn decode_get_physical_device_external_fence_properties<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceExternalFencePropertiesArgs<'a>, DecodeError> {
-    let physical_device = d.read_owner()?;
-    let p_external_fence_info = d
-        .read_required(decode_physical_device_external_fence_info)?;
-    let p_external_fence_properties = d
-        .read_required(decode_external_fence_properties_partial)?;
-    Ok(GetPhysicalDeviceExternalFencePropertiesArgs {
-        physical_device,
-        p_external_fence_info,
-        p_external_fence_properties,
-    })
-}
+impl<'a> Command<'a> for GetPhysicalDeviceExternalFencePropertiesArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_PHYSICAL_DEVICE_EXTERNAL_FENCE_PROPERTIES;
+    type Return = ();
+    type Reply<'r> = GetPhysicalDeviceExternalFencePropertiesReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetPhysicalDeviceExternalFenceProperties`: header and arguments.
-pub fn encode_get_physical_device_external_fence_properties(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetPhysicalDeviceExternalFencePropertiesArgs<'_>,
-) {
-    e.write_header(CommandType::GET_PHYSICAL_DEVICE_EXTERNAL_FENCE_PROPERTIES, flags);
-    e.write_handle_param(&args.physical_device);
-    e.write_optional(
-        Some(args.p_external_fence_info),
-        encode_physical_device_external_fence_info,
-    );
-    e.write_optional(
-        Some(&*args.p_external_fence_properties),
-        encode_external_fence_properties_partial,
-    );
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            physical_device: d.read_owner()?,
+            p_external_fence_info: d
+                .read_required(decode_physical_device_external_fence_info)?,
+            p_external_fence_properties: d
+                .read_required(decode_external_fence_properties_partial)?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.physical_device);
+        e.write_optional(
+            Some(self.p_external_fence_info),
+            encode_physical_device_external_fence_info,
+        );
+        e.write_optional(
+            Some(&*self.p_external_fence_properties),
+            encode_external_fence_properties_partial,
+        );
+    }
+
+    fn reply(&self, _returned: ()) -> GetPhysicalDeviceExternalFencePropertiesReply<'_> {
+        GetPhysicalDeviceExternalFencePropertiesReply {
+            p_external_fence_properties: Some(&*self.p_external_fence_properties),
+        }
+    }
 }
 
 /// Reply to `vkGetPhysicalDeviceExternalFenceProperties`.
@@ -2307,77 +1520,26 @@ pub struct GetPhysicalDeviceExternalFencePropertiesReply<'a> {
     pub p_external_fence_properties: Option<&'a vk::ExternalFenceProperties<'a>>,
 }
 
-/// Encodes a reply to `vkGetPhysicalDeviceExternalFenceProperties`.
-pub fn encode_get_physical_device_external_fence_properties_reply(
-    e: &mut Encoder,
-    reply: &GetPhysicalDeviceExternalFencePropertiesReply<'_>,
-) {
-    e.write(CommandType::GET_PHYSICAL_DEVICE_EXTERNAL_FENCE_PROPERTIES.0);
-    e.write_optional(
-        reply.p_external_fence_properties,
-        encode_external_fence_properties,
-    );
-}
-
-/// Decodes a reply to `vkGetPhysicalDeviceExternalFenceProperties`.
-pub fn decode_get_physical_device_external_fence_properties_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceExternalFencePropertiesReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_PHYSICAL_DEVICE_EXTERNAL_FENCE_PROPERTIES)?;
-    let p_external_fence_properties = d
-        .read_optional(decode_external_fence_properties)?
-        .map(|v| &*v);
-    Ok(GetPhysicalDeviceExternalFencePropertiesReply {
-        p_external_fence_properties,
-    })
-}
-
-impl GetPhysicalDeviceExternalFencePropertiesArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(
-        &self,
-        _returned: (),
-    ) -> GetPhysicalDeviceExternalFencePropertiesReply<'_> {
-        GetPhysicalDeviceExternalFencePropertiesReply {
-            p_external_fence_properties: Some(&*self.p_external_fence_properties),
-        }
+impl<'a> Reply<'a> for GetPhysicalDeviceExternalFencePropertiesReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_external_fence_properties: d
+                .read_optional(decode_external_fence_properties)?
+                .map(|v| &*v),
+        })
     }
 
-    /// Calls `vkGetPhysicalDeviceExternalFenceProperties` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetPhysicalDeviceExternalFenceProperties,
-    ) {
-        call!(
-            function,
-            self.physical_device.raw,
-            self.p_external_fence_info,
-            &mut *self.p_external_fence_properties,
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write_optional(
+            self.p_external_fence_properties,
+            encode_external_fence_properties,
+        );
     }
 }
-
-impl_command!(
-    GetPhysicalDeviceExternalFencePropertiesArgs<'a>,
-    GET_PHYSICAL_DEVICE_EXTERNAL_FENCE_PROPERTIES,
-    "vkGetPhysicalDeviceExternalFenceProperties", (), device_lost: false,
-    owner: physical_device, slot: get_physical_device_external_fence_properties,
-    decode_get_physical_device_external_fence_properties,
-    encode_get_physical_device_external_fence_properties,
-    encode_get_physical_device_external_fence_properties_reply
-);
 
 pub use self::{
     GetPhysicalDeviceExternalFencePropertiesArgs as GetPhysicalDeviceExternalFencePropertiesKHRArgs,
     GetPhysicalDeviceExternalFencePropertiesReply as GetPhysicalDeviceExternalFencePropertiesKHRReply,
-    decode_get_physical_device_external_fence_properties as decode_get_physical_device_external_fence_properties_khr,
-    encode_get_physical_device_external_fence_properties as encode_get_physical_device_external_fence_properties_khr,
-    encode_get_physical_device_external_fence_properties_reply as encode_get_physical_device_external_fence_properties_khr_reply,
-    decode_get_physical_device_external_fence_properties_reply as decode_get_physical_device_external_fence_properties_khr_reply,
 };
 
 /// Arguments of `vkGetPhysicalDeviceExternalSemaphoreProperties` (command 163).
@@ -2390,41 +1552,43 @@ pub struct GetPhysicalDeviceExternalSemaphorePropertiesArgs<'a> {
     pub p_external_semaphore_properties: &'a mut vk::ExternalSemaphoreProperties<'a>,
 }
 
-/// Decodes the arguments of `vkGetPhysicalDeviceExternalSemaphoreProperties`, which follow the header.
-pub fn decode_get_physical_device_external_semaphore_properties<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceExternalSemaphorePropertiesArgs<'a>, DecodeError> {
-    let physical_device = d.read_owner()?;
-    let p_external_semaphore_info = d
-        .read_required(decode_physical_device_external_semaphore_info)?;
-    let p_external_semaphore_properties = d
-        .read_required(decode_external_semaphore_properties_partial)?;
-    Ok(GetPhysicalDeviceExternalSemaphorePropertiesArgs {
-        physical_device,
-        p_external_semaphore_info,
-        p_external_semaphore_properties,
-    })
-}
+impl<'a> Command<'a> for GetPhysicalDeviceExternalSemaphorePropertiesArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_PHYSICAL_DEVICE_EXTERNAL_SEMAPHORE_PROPERTIES;
+    type Return = ();
+    type Reply<'r> = GetPhysicalDeviceExternalSemaphorePropertiesReply<'r>
+    where
+        Self: 'r;
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            physical_device: d.read_owner()?,
+            p_external_semaphore_info: d
+                .read_required(decode_physical_device_external_semaphore_info)?,
+            p_external_semaphore_properties: d
+                .read_required(decode_external_semaphore_properties_partial)?,
+        })
+    }
 
-/// Encodes a request of `vkGetPhysicalDeviceExternalSemaphoreProperties`: header and arguments.
-pub fn encode_get_physical_device_external_semaphore_properties(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetPhysicalDeviceExternalSemaphorePropertiesArgs<'_>,
-) {
-    e.write_header(
-        CommandType::GET_PHYSICAL_DEVICE_EXTERNAL_SEMAPHORE_PROPERTIES,
-        flags,
-    );
-    e.write_handle_param(&args.physical_device);
-    e.write_optional(
-        Some(args.p_external_semaphore_info),
-        encode_physical_device_external_semaphore_info,
-    );
-    e.write_optional(
-        Some(&*args.p_external_semaphore_properties),
-        encode_external_semaphore_properties_partial,
-    );
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.physical_device);
+        e.write_optional(
+            Some(self.p_external_semaphore_info),
+            encode_physical_device_external_semaphore_info,
+        );
+        e.write_optional(
+            Some(&*self.p_external_semaphore_properties),
+            encode_external_semaphore_properties_partial,
+        );
+    }
+
+    fn reply(
+        &self,
+        _returned: (),
+    ) -> GetPhysicalDeviceExternalSemaphorePropertiesReply<'_> {
+        GetPhysicalDeviceExternalSemaphorePropertiesReply {
+            p_external_semaphore_properties: Some(&*self.p_external_semaphore_properties),
+        }
+    }
 }
 
 /// Reply to `vkGetPhysicalDeviceExternalSemaphoreProperties`.
@@ -2433,77 +1597,26 @@ pub struct GetPhysicalDeviceExternalSemaphorePropertiesReply<'a> {
     pub p_external_semaphore_properties: Option<&'a vk::ExternalSemaphoreProperties<'a>>,
 }
 
-/// Encodes a reply to `vkGetPhysicalDeviceExternalSemaphoreProperties`.
-pub fn encode_get_physical_device_external_semaphore_properties_reply(
-    e: &mut Encoder,
-    reply: &GetPhysicalDeviceExternalSemaphorePropertiesReply<'_>,
-) {
-    e.write(CommandType::GET_PHYSICAL_DEVICE_EXTERNAL_SEMAPHORE_PROPERTIES.0);
-    e.write_optional(
-        reply.p_external_semaphore_properties,
-        encode_external_semaphore_properties,
-    );
-}
-
-/// Decodes a reply to `vkGetPhysicalDeviceExternalSemaphoreProperties`.
-pub fn decode_get_physical_device_external_semaphore_properties_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceExternalSemaphorePropertiesReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_PHYSICAL_DEVICE_EXTERNAL_SEMAPHORE_PROPERTIES)?;
-    let p_external_semaphore_properties = d
-        .read_optional(decode_external_semaphore_properties)?
-        .map(|v| &*v);
-    Ok(GetPhysicalDeviceExternalSemaphorePropertiesReply {
-        p_external_semaphore_properties,
-    })
-}
-
-impl GetPhysicalDeviceExternalSemaphorePropertiesArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(
-        &self,
-        _returned: (),
-    ) -> GetPhysicalDeviceExternalSemaphorePropertiesReply<'_> {
-        GetPhysicalDeviceExternalSemaphorePropertiesReply {
-            p_external_semaphore_properties: Some(&*self.p_external_semaphore_properties),
-        }
+impl<'a> Reply<'a> for GetPhysicalDeviceExternalSemaphorePropertiesReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_external_semaphore_properties: d
+                .read_optional(decode_external_semaphore_properties)?
+                .map(|v| &*v),
+        })
     }
 
-    /// Calls `vkGetPhysicalDeviceExternalSemaphoreProperties` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetPhysicalDeviceExternalSemaphoreProperties,
-    ) {
-        call!(
-            function,
-            self.physical_device.raw,
-            self.p_external_semaphore_info,
-            &mut *self.p_external_semaphore_properties,
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write_optional(
+            self.p_external_semaphore_properties,
+            encode_external_semaphore_properties,
+        );
     }
 }
-
-impl_command!(
-    GetPhysicalDeviceExternalSemaphorePropertiesArgs<'a>,
-    GET_PHYSICAL_DEVICE_EXTERNAL_SEMAPHORE_PROPERTIES,
-    "vkGetPhysicalDeviceExternalSemaphoreProperties", (), device_lost: false,
-    owner: physical_device, slot: get_physical_device_external_semaphore_properties,
-    decode_get_physical_device_external_semaphore_properties,
-    encode_get_physical_device_external_semaphore_properties,
-    encode_get_physical_device_external_semaphore_properties_reply
-);
 
 pub use self::{
     GetPhysicalDeviceExternalSemaphorePropertiesArgs as GetPhysicalDeviceExternalSemaphorePropertiesKHRArgs,
     GetPhysicalDeviceExternalSemaphorePropertiesReply as GetPhysicalDeviceExternalSemaphorePropertiesKHRReply,
-    decode_get_physical_device_external_semaphore_properties as decode_get_physical_device_external_semaphore_properties_khr,
-    encode_get_physical_device_external_semaphore_properties as encode_get_physical_device_external_semaphore_properties_khr,
-    encode_get_physical_device_external_semaphore_properties_reply as encode_get_physical_device_external_semaphore_properties_khr_reply,
-    decode_get_physical_device_external_semaphore_properties_reply as decode_get_physical_device_external_semaphore_properties_khr_reply,
 };
 
 /// Arguments of `vkGetPhysicalDeviceToolProperties` (command 196).
@@ -2516,39 +1629,48 @@ pub struct GetPhysicalDeviceToolPropertiesArgs<'a> {
     pub p_tool_properties: &'a mut [vk::PhysicalDeviceToolProperties<'a>],
 }
 
-/// Decodes the arguments of `vkGetPhysicalDeviceToolProperties`, which follow the header.
-pub fn decode_get_physical_device_tool_properties<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceToolPropertiesArgs<'a>, DecodeError> {
-    let physical_device = d.read_owner()?;
-    let p_tool_count: &'a mut u32 = d.read_required(Decoder::read)?;
-    let p_tool_properties = d
-        .read_items(
-            p_tool_count.count(),
-            true,
-            12,
-            decode_physical_device_tool_properties_partial,
-        )?;
-    Ok(GetPhysicalDeviceToolPropertiesArgs {
-        physical_device,
-        p_tool_count,
-        p_tool_properties,
-    })
-}
+impl<'a> Command<'a> for GetPhysicalDeviceToolPropertiesArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_PHYSICAL_DEVICE_TOOL_PROPERTIES;
+    type Return = vk::Result;
+    type Reply<'r> = GetPhysicalDeviceToolPropertiesReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetPhysicalDeviceToolProperties`: header and arguments.
-pub fn encode_get_physical_device_tool_properties(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetPhysicalDeviceToolPropertiesArgs<'_>,
-) {
-    e.write_header(CommandType::GET_PHYSICAL_DEVICE_TOOL_PROPERTIES, flags);
-    e.write_handle_param(&args.physical_device);
-    e.write_optional(Some(&*args.p_tool_count), |e, value| e.write(*value));
-    e.write_items(
-        args.p_tool_properties,
-        encode_physical_device_tool_properties_partial,
-    );
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let physical_device = d.read_owner()?;
+        let p_tool_count: &'a mut u32 = d.read_required(Decoder::read)?;
+        let p_tool_properties = d
+            .read_items(
+                p_tool_count.count(),
+                true,
+                minima::PHYSICAL_DEVICE_TOOL_PROPERTIES_PARTIAL,
+                decode_physical_device_tool_properties_partial,
+            )?;
+        Ok(Self {
+            physical_device,
+            p_tool_count,
+            p_tool_properties,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.physical_device);
+        e.write_optional(Some(&*self.p_tool_count), |e, value| e.write(*value));
+        e.write_items(
+            self.p_tool_properties,
+            encode_physical_device_tool_properties_partial,
+        );
+    }
+
+    fn reply(&self, returned: vk::Result) -> GetPhysicalDeviceToolPropertiesReply<'_> {
+        GetPhysicalDeviceToolPropertiesReply {
+            returned,
+            p_tool_count: Some(&*self.p_tool_count),
+            p_tool_properties: filled(
+                &*self.p_tool_properties,
+                self.p_tool_count.count(),
+            ),
+        }
+    }
 }
 
 /// Reply to `vkGetPhysicalDeviceToolProperties`.
@@ -2561,83 +1683,31 @@ pub struct GetPhysicalDeviceToolPropertiesReply<'a> {
     pub p_tool_properties: &'a [vk::PhysicalDeviceToolProperties<'a>],
 }
 
-/// Encodes a reply to `vkGetPhysicalDeviceToolProperties`.
-pub fn encode_get_physical_device_tool_properties_reply(
-    e: &mut Encoder,
-    reply: &GetPhysicalDeviceToolPropertiesReply<'_>,
-) {
-    e.write(CommandType::GET_PHYSICAL_DEVICE_TOOL_PROPERTIES.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_tool_count, |e, value| e.write(*value));
-    e.write_items(reply.p_tool_properties, encode_physical_device_tool_properties);
-}
-
-/// Decodes a reply to `vkGetPhysicalDeviceToolProperties`.
-pub fn decode_get_physical_device_tool_properties_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceToolPropertiesReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_PHYSICAL_DEVICE_TOOL_PROPERTIES)?;
-    let returned = d.read()?;
-    let p_tool_count = d.read_optional(Decoder::read)?.map(|v| &*v);
-    let p_tool_properties = d
-        .read_items(d.peek_count(), true, 1072, decode_physical_device_tool_properties)?;
-    Ok(GetPhysicalDeviceToolPropertiesReply {
-        returned,
-        p_tool_count,
-        p_tool_properties,
-    })
-}
-
-impl GetPhysicalDeviceToolPropertiesArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(
-        &self,
-        returned: vk::Result,
-    ) -> GetPhysicalDeviceToolPropertiesReply<'_> {
-        GetPhysicalDeviceToolPropertiesReply {
-            returned,
-            p_tool_count: Some(&*self.p_tool_count),
-            p_tool_properties: filled(
-                &*self.p_tool_properties,
-                self.p_tool_count.count(),
-            ),
-        }
+impl<'a> Reply<'a> for GetPhysicalDeviceToolPropertiesReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_tool_count: d.read_optional(Decoder::read)?.map(|v| &*v),
+            p_tool_properties: d
+                .read_items(
+                    d.peek_count(),
+                    true,
+                    minima::PHYSICAL_DEVICE_TOOL_PROPERTIES,
+                    decode_physical_device_tool_properties,
+                )?,
+        })
     }
 
-    /// Calls `vkGetPhysicalDeviceToolProperties` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetPhysicalDeviceToolProperties,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.physical_device.raw,
-            &mut *self.p_tool_count,
-            as_mut_ptr_or_null(self.p_tool_properties),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(self.p_tool_count, |e, value| e.write(*value));
+        e.write_items(self.p_tool_properties, encode_physical_device_tool_properties);
     }
 }
-
-impl_command!(
-    GetPhysicalDeviceToolPropertiesArgs<'a>, GET_PHYSICAL_DEVICE_TOOL_PROPERTIES,
-    "vkGetPhysicalDeviceToolProperties", vk::Result, device_lost: false,
-    owner: physical_device, slot: get_physical_device_tool_properties,
-    decode_get_physical_device_tool_properties,
-    encode_get_physical_device_tool_properties,
-    encode_get_physical_device_tool_properties_reply
-);
 
 pub use self::{
     GetPhysicalDeviceToolPropertiesArgs as GetPhysicalDeviceToolPropertiesEXTArgs,
     GetPhysicalDeviceToolPropertiesReply as GetPhysicalDeviceToolPropertiesEXTReply,
-    decode_get_physical_device_tool_properties as decode_get_physical_device_tool_properties_ext,
-    encode_get_physical_device_tool_properties as encode_get_physical_device_tool_properties_ext,
-    encode_get_physical_device_tool_properties_reply as encode_get_physical_device_tool_properties_ext_reply,
-    decode_get_physical_device_tool_properties_reply as decode_get_physical_device_tool_properties_ext_reply,
 };
 
 /// Arguments of `vkGetPhysicalDeviceCalibrateableTimeDomainsKHR` (command 235).
@@ -2650,76 +1720,31 @@ pub struct GetPhysicalDeviceCalibrateableTimeDomainsKHRArgs<'a> {
     pub p_time_domains: &'a mut [vk::TimeDomainKHR],
 }
 
-/// Decodes the arguments of `vkGetPhysicalDeviceCalibrateableTimeDomainsKHR`, which follow the header.
-pub fn decode_get_physical_device_calibrateable_time_domains_khr<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceCalibrateableTimeDomainsKHRArgs<'a>, DecodeError> {
-    let physical_device = d.read_owner()?;
-    let p_time_domain_count: &'a mut u32 = d.read_required(Decoder::read)?;
-    let p_time_domains = d.read_capacity(p_time_domain_count.count(), true)?;
-    Ok(GetPhysicalDeviceCalibrateableTimeDomainsKHRArgs {
-        physical_device,
-        p_time_domain_count,
-        p_time_domains,
-    })
-}
+impl<'a> Command<'a> for GetPhysicalDeviceCalibrateableTimeDomainsKHRArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_PHYSICAL_DEVICE_CALIBRATEABLE_TIME_DOMAINS_KHR;
+    type Return = vk::Result;
+    type Reply<'r> = GetPhysicalDeviceCalibrateableTimeDomainsKHRReply<'r>
+    where
+        Self: 'r;
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let physical_device = d.read_owner()?;
+        let p_time_domain_count: &'a mut u32 = d.read_required(Decoder::read)?;
+        let p_time_domains = d.read_capacity(p_time_domain_count.count(), true)?;
+        Ok(Self {
+            physical_device,
+            p_time_domain_count,
+            p_time_domains,
+        })
+    }
 
-/// Encodes a request of `vkGetPhysicalDeviceCalibrateableTimeDomainsKHR`: header and arguments.
-pub fn encode_get_physical_device_calibrateable_time_domains_khr(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetPhysicalDeviceCalibrateableTimeDomainsKHRArgs<'_>,
-) {
-    e.write_header(
-        CommandType::GET_PHYSICAL_DEVICE_CALIBRATEABLE_TIME_DOMAINS_KHR,
-        flags,
-    );
-    e.write_handle_param(&args.physical_device);
-    e.write_optional(Some(&*args.p_time_domain_count), |e, value| e.write(*value));
-    e.write_count(args.p_time_domains.len());
-}
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.physical_device);
+        e.write_optional(Some(&*self.p_time_domain_count), |e, value| e.write(*value));
+        e.write_count(self.p_time_domains.len());
+    }
 
-/// Reply to `vkGetPhysicalDeviceCalibrateableTimeDomainsKHR`.
-pub struct GetPhysicalDeviceCalibrateableTimeDomainsKHRReply<'a> {
-    /// What the command returned.
-    pub returned: vk::Result,
-    /// `pTimeDomainCount`
-    pub p_time_domain_count: Option<&'a u32>,
-    /// `pTimeDomains`
-    pub p_time_domains: &'a [vk::TimeDomainKHR],
-}
-
-/// Encodes a reply to `vkGetPhysicalDeviceCalibrateableTimeDomainsKHR`.
-pub fn encode_get_physical_device_calibrateable_time_domains_khr_reply(
-    e: &mut Encoder,
-    reply: &GetPhysicalDeviceCalibrateableTimeDomainsKHRReply<'_>,
-) {
-    e.write(CommandType::GET_PHYSICAL_DEVICE_CALIBRATEABLE_TIME_DOMAINS_KHR.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_time_domain_count, |e, value| e.write(*value));
-    e.write_scalars(reply.p_time_domains);
-}
-
-/// Decodes a reply to `vkGetPhysicalDeviceCalibrateableTimeDomainsKHR`.
-pub fn decode_get_physical_device_calibrateable_time_domains_khr_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceCalibrateableTimeDomainsKHRReply<'a>, DecodeError> {
-    d.read_reply_header(
-        CommandType::GET_PHYSICAL_DEVICE_CALIBRATEABLE_TIME_DOMAINS_KHR,
-    )?;
-    let returned = d.read()?;
-    let p_time_domain_count = d.read_optional(Decoder::read)?.map(|v| &*v);
-    let p_time_domains = d.read_scalars(d.peek_count(), true)?;
-    Ok(GetPhysicalDeviceCalibrateableTimeDomainsKHRReply {
-        returned,
-        p_time_domain_count,
-        p_time_domains,
-    })
-}
-
-impl GetPhysicalDeviceCalibrateableTimeDomainsKHRArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(
+    fn reply(
         &self,
         returned: vk::Result,
     ) -> GetPhysicalDeviceCalibrateableTimeDomainsKHRReply<'_> {
@@ -2732,42 +1757,37 @@ impl GetPhysicalDeviceCalibrateableTimeDomainsKHRArgs<'_> {
             ),
         }
     }
-
-    /// Calls `vkGetPhysicalDeviceCalibrateableTimeDomainsKHR` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetPhysicalDeviceCalibrateableTimeDomainsKHR,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.physical_device.raw,
-            &mut *self.p_time_domain_count,
-            as_mut_ptr_or_null(self.p_time_domains),
-        )
-    }
 }
 
-impl_command!(
-    GetPhysicalDeviceCalibrateableTimeDomainsKHRArgs<'a>,
-    GET_PHYSICAL_DEVICE_CALIBRATEABLE_TIME_DOMAINS_KHR,
-    "vkGetPhysicalDeviceCalibrateableTimeDomainsKHR", vk::Result, device_lost: false,
-    owner: physical_device, slot: get_physical_device_calibrateable_time_domains_khr,
-    decode_get_physical_device_calibrateable_time_domains_khr,
-    encode_get_physical_device_calibrateable_time_domains_khr,
-    encode_get_physical_device_calibrateable_time_domains_khr_reply
-);
+/// Reply to `vkGetPhysicalDeviceCalibrateableTimeDomainsKHR`.
+pub struct GetPhysicalDeviceCalibrateableTimeDomainsKHRReply<'a> {
+    /// What the command returned.
+    pub returned: vk::Result,
+    /// `pTimeDomainCount`
+    pub p_time_domain_count: Option<&'a u32>,
+    /// `pTimeDomains`
+    pub p_time_domains: &'a [vk::TimeDomainKHR],
+}
+
+impl<'a> Reply<'a> for GetPhysicalDeviceCalibrateableTimeDomainsKHRReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_time_domain_count: d.read_optional(Decoder::read)?.map(|v| &*v),
+            p_time_domains: d.read_scalars(d.peek_count(), true)?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(self.p_time_domain_count, |e, value| e.write(*value));
+        e.write_scalars(self.p_time_domains);
+    }
+}
 
 pub use self::{
     GetPhysicalDeviceCalibrateableTimeDomainsKHRArgs as GetPhysicalDeviceCalibrateableTimeDomainsEXTArgs,
     GetPhysicalDeviceCalibrateableTimeDomainsKHRReply as GetPhysicalDeviceCalibrateableTimeDomainsEXTReply,
-    decode_get_physical_device_calibrateable_time_domains_khr as decode_get_physical_device_calibrateable_time_domains_ext,
-    encode_get_physical_device_calibrateable_time_domains_khr as encode_get_physical_device_calibrateable_time_domains_ext,
-    encode_get_physical_device_calibrateable_time_domains_khr_reply as encode_get_physical_device_calibrateable_time_domains_ext_reply,
-    decode_get_physical_device_calibrateable_time_domains_khr_reply as decode_get_physical_device_calibrateable_time_domains_ext_reply,
 };
 
 /// Arguments of `vkGetPhysicalDeviceFragmentShadingRatesKHR` (command 277).
@@ -2780,92 +1800,42 @@ pub struct GetPhysicalDeviceFragmentShadingRatesKHRArgs<'a> {
     pub p_fragment_shading_rates: &'a mut [vk::PhysicalDeviceFragmentShadingRateKHR<'a>],
 }
 
-/// Decodes the arguments of `vkGetPhysicalDeviceFragmentShadingRatesKHR`, which follow the header.
-pub fn decode_get_physical_device_fragment_shading_rates_khr<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceFragmentShadingRatesKHRArgs<'a>, DecodeError> {
-    let physical_device = d.read_owner()?;
-    let p_fragment_shading_rate_count: &'a mut u32 = d.read_required(Decoder::read)?;
-    let p_fragment_shading_rates = d
-        .read_items(
-            p_fragment_shading_rate_count.count(),
-            true,
-            12,
-            decode_physical_device_fragment_shading_rate_khr_partial,
-        )?;
-    Ok(GetPhysicalDeviceFragmentShadingRatesKHRArgs {
-        physical_device,
-        p_fragment_shading_rate_count,
-        p_fragment_shading_rates,
-    })
-}
+impl<'a> Command<'a> for GetPhysicalDeviceFragmentShadingRatesKHRArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_PHYSICAL_DEVICE_FRAGMENT_SHADING_RATES_KHR;
+    type Return = vk::Result;
+    type Reply<'r> = GetPhysicalDeviceFragmentShadingRatesKHRReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetPhysicalDeviceFragmentShadingRatesKHR`: header and arguments.
-pub fn encode_get_physical_device_fragment_shading_rates_khr(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetPhysicalDeviceFragmentShadingRatesKHRArgs<'_>,
-) {
-    e.write_header(CommandType::GET_PHYSICAL_DEVICE_FRAGMENT_SHADING_RATES_KHR, flags);
-    e.write_handle_param(&args.physical_device);
-    e.write_optional(
-        Some(&*args.p_fragment_shading_rate_count),
-        |e, value| e.write(*value),
-    );
-    e.write_items(
-        args.p_fragment_shading_rates,
-        encode_physical_device_fragment_shading_rate_khr_partial,
-    );
-}
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let physical_device = d.read_owner()?;
+        let p_fragment_shading_rate_count: &'a mut u32 = d.read_required(Decoder::read)?;
+        let p_fragment_shading_rates = d
+            .read_items(
+                p_fragment_shading_rate_count.count(),
+                true,
+                minima::PHYSICAL_DEVICE_FRAGMENT_SHADING_RATE_KHR_PARTIAL,
+                decode_physical_device_fragment_shading_rate_khr_partial,
+            )?;
+        Ok(Self {
+            physical_device,
+            p_fragment_shading_rate_count,
+            p_fragment_shading_rates,
+        })
+    }
 
-/// Reply to `vkGetPhysicalDeviceFragmentShadingRatesKHR`.
-pub struct GetPhysicalDeviceFragmentShadingRatesKHRReply<'a> {
-    /// What the command returned.
-    pub returned: vk::Result,
-    /// `pFragmentShadingRateCount`
-    pub p_fragment_shading_rate_count: Option<&'a u32>,
-    /// `pFragmentShadingRates`
-    pub p_fragment_shading_rates: &'a [vk::PhysicalDeviceFragmentShadingRateKHR<'a>],
-}
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.physical_device);
+        e.write_optional(
+            Some(&*self.p_fragment_shading_rate_count),
+            |e, value| e.write(*value),
+        );
+        e.write_items(
+            self.p_fragment_shading_rates,
+            encode_physical_device_fragment_shading_rate_khr_partial,
+        );
+    }
 
-/// Encodes a reply to `vkGetPhysicalDeviceFragmentShadingRatesKHR`.
-pub fn encode_get_physical_device_fragment_shading_rates_khr_reply(
-    e: &mut Encoder,
-    reply: &GetPhysicalDeviceFragmentShadingRatesKHRReply<'_>,
-) {
-    e.write(CommandType::GET_PHYSICAL_DEVICE_FRAGMENT_SHADING_RATES_KHR.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_fragment_shading_rate_count, |e, value| e.write(*value));
-    e.write_items(
-        reply.p_fragment_shading_rates,
-        encode_physical_device_fragment_shading_rate_khr,
-    );
-}
-
-/// Decodes a reply to `vkGetPhysicalDeviceFragmentShadingRatesKHR`.
-pub fn decode_get_physical_device_fragment_shading_rates_khr_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceFragmentShadingRatesKHRReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_PHYSICAL_DEVICE_FRAGMENT_SHADING_RATES_KHR)?;
-    let returned = d.read()?;
-    let p_fragment_shading_rate_count = d.read_optional(Decoder::read)?.map(|v| &*v);
-    let p_fragment_shading_rates = d
-        .read_items(
-            d.peek_count(),
-            true,
-            24,
-            decode_physical_device_fragment_shading_rate_khr,
-        )?;
-    Ok(GetPhysicalDeviceFragmentShadingRatesKHRReply {
-        returned,
-        p_fragment_shading_rate_count,
-        p_fragment_shading_rates,
-    })
-}
-
-impl GetPhysicalDeviceFragmentShadingRatesKHRArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(
+    fn reply(
         &self,
         returned: vk::Result,
     ) -> GetPhysicalDeviceFragmentShadingRatesKHRReply<'_> {
@@ -2878,34 +1848,42 @@ impl GetPhysicalDeviceFragmentShadingRatesKHRArgs<'_> {
             ),
         }
     }
-
-    /// Calls `vkGetPhysicalDeviceFragmentShadingRatesKHR` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetPhysicalDeviceFragmentShadingRatesKHR,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.physical_device.raw,
-            &mut *self.p_fragment_shading_rate_count,
-            as_mut_ptr_or_null(self.p_fragment_shading_rates),
-        )
-    }
 }
 
-impl_command!(
-    GetPhysicalDeviceFragmentShadingRatesKHRArgs<'a>,
-    GET_PHYSICAL_DEVICE_FRAGMENT_SHADING_RATES_KHR,
-    "vkGetPhysicalDeviceFragmentShadingRatesKHR", vk::Result, device_lost: false,
-    owner: physical_device, slot: get_physical_device_fragment_shading_rates_khr,
-    decode_get_physical_device_fragment_shading_rates_khr,
-    encode_get_physical_device_fragment_shading_rates_khr,
-    encode_get_physical_device_fragment_shading_rates_khr_reply
-);
+/// Reply to `vkGetPhysicalDeviceFragmentShadingRatesKHR`.
+pub struct GetPhysicalDeviceFragmentShadingRatesKHRReply<'a> {
+    /// What the command returned.
+    pub returned: vk::Result,
+    /// `pFragmentShadingRateCount`
+    pub p_fragment_shading_rate_count: Option<&'a u32>,
+    /// `pFragmentShadingRates`
+    pub p_fragment_shading_rates: &'a [vk::PhysicalDeviceFragmentShadingRateKHR<'a>],
+}
+
+impl<'a> Reply<'a> for GetPhysicalDeviceFragmentShadingRatesKHRReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_fragment_shading_rate_count: d.read_optional(Decoder::read)?.map(|v| &*v),
+            p_fragment_shading_rates: d
+                .read_items(
+                    d.peek_count(),
+                    true,
+                    minima::PHYSICAL_DEVICE_FRAGMENT_SHADING_RATE_KHR,
+                    decode_physical_device_fragment_shading_rate_khr,
+                )?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(self.p_fragment_shading_rate_count, |e, value| e.write(*value));
+        e.write_items(
+            self.p_fragment_shading_rates,
+            encode_physical_device_fragment_shading_rate_khr,
+        );
+    }
+}
 
 /// Arguments of `vkGetPhysicalDeviceMultisamplePropertiesEXT` (command 284).
 pub struct GetPhysicalDeviceMultisamplePropertiesEXTArgs<'a> {
@@ -2917,34 +1895,38 @@ pub struct GetPhysicalDeviceMultisamplePropertiesEXTArgs<'a> {
     pub p_multisample_properties: &'a mut vk::MultisamplePropertiesEXT<'a>,
 }
 
-/// Decodes the arguments of `vkGetPhysicalDeviceMultisamplePropertiesEXT`, which follow the header.
-pub fn decode_get_physical_device_multisample_properties_ext<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceMultisamplePropertiesEXTArgs<'a>, DecodeError> {
-    let physical_device = d.read_owner()?;
-    let samples = d.read()?;
-    let p_multisample_properties = d
-        .read_required(decode_multisample_properties_ext_partial)?;
-    Ok(GetPhysicalDeviceMultisamplePropertiesEXTArgs {
-        physical_device,
-        samples,
-        p_multisample_properties,
-    })
-}
+impl<'a> Command<'a> for GetPhysicalDeviceMultisamplePropertiesEXTArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_PHYSICAL_DEVICE_MULTISAMPLE_PROPERTIES_EXT;
+    type Return = ();
+    type Reply<'r> = GetPhysicalDeviceMultisamplePropertiesEXTReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetPhysicalDeviceMultisamplePropertiesEXT`: header and arguments.
-pub fn encode_get_physical_device_multisample_properties_ext(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetPhysicalDeviceMultisamplePropertiesEXTArgs<'_>,
-) {
-    e.write_header(CommandType::GET_PHYSICAL_DEVICE_MULTISAMPLE_PROPERTIES_EXT, flags);
-    e.write_handle_param(&args.physical_device);
-    e.write(args.samples);
-    e.write_optional(
-        Some(&*args.p_multisample_properties),
-        encode_multisample_properties_ext_partial,
-    );
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            physical_device: d.read_owner()?,
+            samples: d.read()?,
+            p_multisample_properties: d
+                .read_required(decode_multisample_properties_ext_partial)?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.physical_device);
+        e.write(self.samples);
+        e.write_optional(
+            Some(&*self.p_multisample_properties),
+            encode_multisample_properties_ext_partial,
+        );
+    }
+
+    fn reply(
+        &self,
+        _returned: (),
+    ) -> GetPhysicalDeviceMultisamplePropertiesEXTReply<'_> {
+        GetPhysicalDeviceMultisamplePropertiesEXTReply {
+            p_multisample_properties: Some(&*self.p_multisample_properties),
+        }
+    }
 }
 
 /// Reply to `vkGetPhysicalDeviceMultisamplePropertiesEXT`.
@@ -2953,63 +1935,19 @@ pub struct GetPhysicalDeviceMultisamplePropertiesEXTReply<'a> {
     pub p_multisample_properties: Option<&'a vk::MultisamplePropertiesEXT<'a>>,
 }
 
-/// Encodes a reply to `vkGetPhysicalDeviceMultisamplePropertiesEXT`.
-pub fn encode_get_physical_device_multisample_properties_ext_reply(
-    e: &mut Encoder,
-    reply: &GetPhysicalDeviceMultisamplePropertiesEXTReply<'_>,
-) {
-    e.write(CommandType::GET_PHYSICAL_DEVICE_MULTISAMPLE_PROPERTIES_EXT.0);
-    e.write_optional(reply.p_multisample_properties, encode_multisample_properties_ext);
-}
-
-/// Decodes a reply to `vkGetPhysicalDeviceMultisamplePropertiesEXT`.
-pub fn decode_get_physical_device_multisample_properties_ext_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPhysicalDeviceMultisamplePropertiesEXTReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_PHYSICAL_DEVICE_MULTISAMPLE_PROPERTIES_EXT)?;
-    let p_multisample_properties = d
-        .read_optional(decode_multisample_properties_ext)?
-        .map(|v| &*v);
-    Ok(GetPhysicalDeviceMultisamplePropertiesEXTReply {
-        p_multisample_properties,
-    })
-}
-
-impl GetPhysicalDeviceMultisamplePropertiesEXTArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(
-        &self,
-        _returned: (),
-    ) -> GetPhysicalDeviceMultisamplePropertiesEXTReply<'_> {
-        GetPhysicalDeviceMultisamplePropertiesEXTReply {
-            p_multisample_properties: Some(&*self.p_multisample_properties),
-        }
+impl<'a> Reply<'a> for GetPhysicalDeviceMultisamplePropertiesEXTReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_multisample_properties: d
+                .read_optional(decode_multisample_properties_ext)?
+                .map(|v| &*v),
+        })
     }
 
-    /// Calls `vkGetPhysicalDeviceMultisamplePropertiesEXT` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetPhysicalDeviceMultisamplePropertiesEXT,
-    ) {
-        call!(
-            function,
-            self.physical_device.raw,
-            self.samples,
-            &mut *self.p_multisample_properties,
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write_optional(
+            self.p_multisample_properties,
+            encode_multisample_properties_ext,
+        );
     }
 }
-
-impl_command!(
-    GetPhysicalDeviceMultisamplePropertiesEXTArgs<'a>,
-    GET_PHYSICAL_DEVICE_MULTISAMPLE_PROPERTIES_EXT,
-    "vkGetPhysicalDeviceMultisamplePropertiesEXT", (), device_lost: false,
-    owner: physical_device, slot: get_physical_device_multisample_properties_ext,
-    decode_get_physical_device_multisample_properties_ext,
-    encode_get_physical_device_multisample_properties_ext,
-    encode_get_physical_device_multisample_properties_ext_reply
-);

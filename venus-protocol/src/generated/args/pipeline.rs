@@ -3,9 +3,6 @@
 
 //! Commands of family `pipeline`.
 
-use core::ffi::c_void;
-use core::ptr;
-
 use crate::generated::decode::{
     decode_compute_pipeline_create_info, decode_graphics_pipeline_create_info,
     decode_pipeline_cache_create_info, decode_pipeline_layout_create_info,
@@ -16,10 +13,11 @@ use crate::generated::encode::{
     encode_pipeline_cache_create_info, encode_pipeline_layout_create_info,
     encode_ray_tracing_pipeline_create_info_khr,
 };
+use crate::generated::minima;
 use crate::vk;
 use crate::wire::{
-    CommandType, Count, DecodeError, Decoder, Encoder, Handle, Handles, NewHandles,
-    as_mut_ptr_or_null, as_ptr_or_null, bare_reply, call, filled, impl_command,
+    Command, CommandType, Count, DecodeError, Decoder, Encoder, Handle, Handles,
+    NewHandles, Reply, filled, returns,
 };
 
 /// Arguments of `vkCreatePipelineCache` (command 61).
@@ -32,32 +30,37 @@ pub struct CreatePipelineCacheArgs<'a> {
     pub p_pipeline_cache: NewHandles<'a, vk::PipelineCache>,
 }
 
-/// Decodes the arguments of `vkCreatePipelineCache`, which follow the header.
-pub fn decode_create_pipeline_cache<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CreatePipelineCacheArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_create_info = d.read_required(decode_pipeline_cache_create_info)?;
-    d.read_null()?;
-    let p_pipeline_cache = d.read_new_handle(false)?;
-    Ok(CreatePipelineCacheArgs {
-        device,
-        p_create_info,
-        p_pipeline_cache,
-    })
-}
+impl<'a> Command<'a> for CreatePipelineCacheArgs<'a> {
+    const TYPE: CommandType = CommandType::CREATE_PIPELINE_CACHE;
+    type Return = vk::Result;
+    type Reply<'r> = CreatePipelineCacheReply where Self: 'r;
 
-/// Encodes a request of `vkCreatePipelineCache`: header and arguments.
-pub fn encode_create_pipeline_cache(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CreatePipelineCacheArgs<'_>,
-) {
-    e.write_header(CommandType::CREATE_PIPELINE_CACHE, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(Some(args.p_create_info), encode_pipeline_cache_create_info);
-    e.write_null();
-    e.write_new_handle(&args.p_pipeline_cache);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let p_create_info = d.read_required(decode_pipeline_cache_create_info)?;
+        d.read_null()?;
+        let p_pipeline_cache = d.read_new_handle(false)?;
+        Ok(Self {
+            device,
+            p_create_info,
+            p_pipeline_cache,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(Some(self.p_create_info), encode_pipeline_cache_create_info);
+        e.write_null();
+        e.write_new_handle(&self.p_pipeline_cache);
+    }
+
+    fn reply(&self, returned: vk::Result) -> CreatePipelineCacheReply {
+        CreatePipelineCacheReply {
+            returned,
+            p_pipeline_cache: self.p_pipeline_cache.ids.first().copied(),
+        }
+    }
 }
 
 /// Reply to `vkCreatePipelineCache`.
@@ -68,63 +71,19 @@ pub struct CreatePipelineCacheReply {
     pub p_pipeline_cache: Option<u64>,
 }
 
-/// Encodes a reply to `vkCreatePipelineCache`.
-pub fn encode_create_pipeline_cache_reply(
-    e: &mut Encoder,
-    reply: &CreatePipelineCacheReply,
-) {
-    e.write(CommandType::CREATE_PIPELINE_CACHE.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_pipeline_cache.as_ref(), |e, id| e.write(*id));
-}
-
-/// Decodes a reply to `vkCreatePipelineCache`.
-pub fn decode_create_pipeline_cache_reply(
-    d: &mut Decoder<'_>,
-) -> Result<CreatePipelineCacheReply, DecodeError> {
-    d.read_reply_header(CommandType::CREATE_PIPELINE_CACHE)?;
-    let returned = d.read()?;
-    let p_pipeline_cache = d.read_optional(Decoder::read)?.map(|id| *id);
-    Ok(CreatePipelineCacheReply {
-        returned,
-        p_pipeline_cache,
-    })
-}
-
-impl CreatePipelineCacheArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> CreatePipelineCacheReply {
-        CreatePipelineCacheReply {
-            returned,
-            p_pipeline_cache: self.p_pipeline_cache.ids.first().copied(),
-        }
+impl Reply<'_> for CreatePipelineCacheReply {
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_pipeline_cache: d.read_optional(Decoder::read)?.map(|id| *id),
+        })
     }
 
-    /// Calls `vkCreatePipelineCache` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCreatePipelineCache,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.p_create_info,
-            ptr::null(),
-            as_mut_ptr_or_null(self.p_pipeline_cache.raws),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(self.p_pipeline_cache.as_ref(), |e, id| e.write(*id));
     }
 }
-
-impl_command!(
-    CreatePipelineCacheArgs<'a>, CREATE_PIPELINE_CACHE, "vkCreatePipelineCache",
-    vk::Result, device_lost: false, owner: device, slot: create_pipeline_cache,
-    decode_create_pipeline_cache, encode_create_pipeline_cache,
-    encode_create_pipeline_cache_reply
-);
 
 /// Arguments of `vkDestroyPipelineCache` (command 62).
 pub struct DestroyPipelineCacheArgs {
@@ -134,60 +93,24 @@ pub struct DestroyPipelineCacheArgs {
     pub pipeline_cache: Handle<vk::PipelineCache>,
 }
 
-/// Decodes the arguments of `vkDestroyPipelineCache`, which follow the header.
-pub fn decode_destroy_pipeline_cache(
-    d: &mut Decoder<'_>,
-) -> Result<DestroyPipelineCacheArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let pipeline_cache = d.read_handle_param()?;
-    d.read_null()?;
-    Ok(DestroyPipelineCacheArgs {
-        device,
-        pipeline_cache,
-    })
-}
+impl Command<'_> for DestroyPipelineCacheArgs {
+    const TYPE: CommandType = CommandType::DESTROY_PIPELINE_CACHE;
+    returns!(());
 
-/// Encodes a request of `vkDestroyPipelineCache`: header and arguments.
-pub fn encode_destroy_pipeline_cache(
-    e: &mut Encoder,
-    flags: u32,
-    args: &DestroyPipelineCacheArgs,
-) {
-    e.write_header(CommandType::DESTROY_PIPELINE_CACHE, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.pipeline_cache);
-    e.write_null();
-}
-
-bare_reply!(
-    DestroyPipelineCacheReply, DESTROY_PIPELINE_CACHE, "vkDestroyPipelineCache", (),
-    encode_destroy_pipeline_cache_reply, decode_destroy_pipeline_cache_reply
-);
-
-impl DestroyPipelineCacheArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> DestroyPipelineCacheReply {
-        DestroyPipelineCacheReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let pipeline_cache = d.read_handle_param()?;
+        d.read_null()?;
+        Ok(Self { device, pipeline_cache })
     }
 
-    /// Calls `vkDestroyPipelineCache` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyPipelineCache) {
-        call!(function, self.device.raw, self.pipeline_cache.raw, ptr::null())
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.pipeline_cache);
+        e.write_null();
     }
 }
-
-impl_command!(
-    DestroyPipelineCacheArgs, DESTROY_PIPELINE_CACHE, "vkDestroyPipelineCache", (),
-    device_lost: false, owner: device, slot: destroy_pipeline_cache,
-    decode_destroy_pipeline_cache, encode_destroy_pipeline_cache,
-    encode_destroy_pipeline_cache_reply
-);
 
 /// Arguments of `vkGetPipelineCacheData` (command 63).
 pub struct GetPipelineCacheDataArgs<'a> {
@@ -201,33 +124,39 @@ pub struct GetPipelineCacheDataArgs<'a> {
     pub p_data: &'a mut [u8],
 }
 
-/// Decodes the arguments of `vkGetPipelineCacheData`, which follow the header.
-pub fn decode_get_pipeline_cache_data<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPipelineCacheDataArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let pipeline_cache = d.read_handle_param()?;
-    let p_data_size: &'a mut usize = d.read_required(Decoder::read)?;
-    let p_data = d.read_capacity(p_data_size.count(), true)?;
-    Ok(GetPipelineCacheDataArgs {
-        device,
-        pipeline_cache,
-        p_data_size,
-        p_data,
-    })
-}
+impl<'a> Command<'a> for GetPipelineCacheDataArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_PIPELINE_CACHE_DATA;
+    type Return = vk::Result;
+    type Reply<'r> = GetPipelineCacheDataReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetPipelineCacheData`: header and arguments.
-pub fn encode_get_pipeline_cache_data(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetPipelineCacheDataArgs<'_>,
-) {
-    e.write_header(CommandType::GET_PIPELINE_CACHE_DATA, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.pipeline_cache);
-    e.write_optional(Some(&*args.p_data_size), |e, value| e.write(*value));
-    e.write_count(args.p_data.len());
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let pipeline_cache = d.read_handle_param()?;
+        let p_data_size: &'a mut usize = d.read_required(Decoder::read)?;
+        let p_data = d.read_capacity(p_data_size.count(), true)?;
+        Ok(Self {
+            device,
+            pipeline_cache,
+            p_data_size,
+            p_data,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.pipeline_cache);
+        e.write_optional(Some(&*self.p_data_size), |e, value| e.write(*value));
+        e.write_count(self.p_data.len());
+    }
+
+    fn reply(&self, returned: vk::Result) -> GetPipelineCacheDataReply<'_> {
+        GetPipelineCacheDataReply {
+            returned,
+            p_data_size: Some(&*self.p_data_size),
+            p_data: filled(&*self.p_data, self.p_data_size.count()),
+        }
+    }
 }
 
 /// Reply to `vkGetPipelineCacheData`.
@@ -240,67 +169,21 @@ pub struct GetPipelineCacheDataReply<'a> {
     pub p_data: &'a [u8],
 }
 
-/// Encodes a reply to `vkGetPipelineCacheData`.
-pub fn encode_get_pipeline_cache_data_reply(
-    e: &mut Encoder,
-    reply: &GetPipelineCacheDataReply<'_>,
-) {
-    e.write(CommandType::GET_PIPELINE_CACHE_DATA.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_data_size, |e, value| e.write(*value));
-    e.write_blob(reply.p_data);
-}
-
-/// Decodes a reply to `vkGetPipelineCacheData`.
-pub fn decode_get_pipeline_cache_data_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPipelineCacheDataReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_PIPELINE_CACHE_DATA)?;
-    let returned = d.read()?;
-    let p_data_size = d.read_optional(Decoder::read)?.map(|v| &*v);
-    let p_data = d.read_blob(d.peek_count(), true)?;
-    Ok(GetPipelineCacheDataReply {
-        returned,
-        p_data_size,
-        p_data,
-    })
-}
-
-impl GetPipelineCacheDataArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> GetPipelineCacheDataReply<'_> {
-        GetPipelineCacheDataReply {
-            returned,
-            p_data_size: Some(&*self.p_data_size),
-            p_data: filled(&*self.p_data, self.p_data_size.count()),
-        }
+impl<'a> Reply<'a> for GetPipelineCacheDataReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_data_size: d.read_optional(Decoder::read)?.map(|v| &*v),
+            p_data: d.read_blob(d.peek_count(), true)?,
+        })
     }
 
-    /// Calls `vkGetPipelineCacheData` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetPipelineCacheData,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.pipeline_cache.raw,
-            &mut *self.p_data_size,
-            as_mut_ptr_or_null(self.p_data).cast::<c_void>(),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(self.p_data_size, |e, value| e.write(*value));
+        e.write_blob(self.p_data);
     }
 }
-
-impl_command!(
-    GetPipelineCacheDataArgs<'a>, GET_PIPELINE_CACHE_DATA, "vkGetPipelineCacheData",
-    vk::Result, device_lost: false, owner: device, slot: get_pipeline_cache_data,
-    decode_get_pipeline_cache_data, encode_get_pipeline_cache_data,
-    encode_get_pipeline_cache_data_reply
-);
 
 /// Arguments of `vkMergePipelineCaches` (command 64).
 pub struct MergePipelineCachesArgs<'a> {
@@ -314,73 +197,31 @@ pub struct MergePipelineCachesArgs<'a> {
     pub p_src_caches: Handles<'a, vk::PipelineCache>,
 }
 
-/// Decodes the arguments of `vkMergePipelineCaches`, which follow the header.
-pub fn decode_merge_pipeline_caches<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<MergePipelineCachesArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let dst_cache = d.read_handle_param()?;
-    let src_cache_count: u32 = d.read()?;
-    let p_src_caches = d.read_handle_params(src_cache_count.count(), false)?;
-    Ok(MergePipelineCachesArgs {
-        device,
-        dst_cache,
-        src_cache_count,
-        p_src_caches,
-    })
-}
+impl<'a> Command<'a> for MergePipelineCachesArgs<'a> {
+    const TYPE: CommandType = CommandType::MERGE_PIPELINE_CACHES;
+    returns!(vk::Result);
 
-/// Encodes a request of `vkMergePipelineCaches`: header and arguments.
-pub fn encode_merge_pipeline_caches(
-    e: &mut Encoder,
-    flags: u32,
-    args: &MergePipelineCachesArgs<'_>,
-) {
-    e.write_header(CommandType::MERGE_PIPELINE_CACHES, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.dst_cache);
-    e.write(args.src_cache_count);
-    e.write_handle_params(&args.p_src_caches);
-}
-
-bare_reply!(
-    MergePipelineCachesReply, MERGE_PIPELINE_CACHES, "vkMergePipelineCaches", vk::Result,
-    encode_merge_pipeline_caches_reply, decode_merge_pipeline_caches_reply
-);
-
-impl MergePipelineCachesArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> MergePipelineCachesReply {
-        MergePipelineCachesReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let dst_cache = d.read_handle_param()?;
+        let src_cache_count: u32 = d.read()?;
+        let p_src_caches = d.read_handle_params(src_cache_count.count(), false)?;
+        Ok(Self {
+            device,
+            dst_cache,
+            src_cache_count,
+            p_src_caches,
+        })
     }
 
-    /// Calls `vkMergePipelineCaches` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkMergePipelineCaches,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.dst_cache.raw,
-            self.src_cache_count,
-            as_ptr_or_null(self.p_src_caches.raws),
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.dst_cache);
+        e.write(self.src_cache_count);
+        e.write_handle_params(&self.p_src_caches);
     }
 }
-
-impl_command!(
-    MergePipelineCachesArgs<'a>, MERGE_PIPELINE_CACHES, "vkMergePipelineCaches",
-    vk::Result, device_lost: false, owner: device, slot: merge_pipeline_caches,
-    decode_merge_pipeline_caches, encode_merge_pipeline_caches,
-    encode_merge_pipeline_caches_reply
-);
 
 /// Arguments of `vkCreateGraphicsPipelines` (command 65).
 pub struct CreateGraphicsPipelinesArgs<'a> {
@@ -396,44 +237,49 @@ pub struct CreateGraphicsPipelinesArgs<'a> {
     pub p_pipelines: NewHandles<'a, vk::Pipeline>,
 }
 
-/// Decodes the arguments of `vkCreateGraphicsPipelines`, which follow the header.
-pub fn decode_create_graphics_pipelines<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CreateGraphicsPipelinesArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let pipeline_cache = d.read_handle_param()?;
-    let create_info_count: u32 = d.read()?;
-    let p_create_infos = d
-        .read_items(
-            create_info_count.count(),
-            false,
-            132,
-            decode_graphics_pipeline_create_info,
-        )?;
-    d.read_null()?;
-    let p_pipelines = d.read_new_handles(create_info_count.count(), false)?;
-    Ok(CreateGraphicsPipelinesArgs {
-        device,
-        pipeline_cache,
-        create_info_count,
-        p_create_infos,
-        p_pipelines,
-    })
-}
+impl<'a> Command<'a> for CreateGraphicsPipelinesArgs<'a> {
+    const TYPE: CommandType = CommandType::CREATE_GRAPHICS_PIPELINES;
+    type Return = vk::Result;
+    type Reply<'r> = CreateGraphicsPipelinesReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkCreateGraphicsPipelines`: header and arguments.
-pub fn encode_create_graphics_pipelines(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CreateGraphicsPipelinesArgs<'_>,
-) {
-    e.write_header(CommandType::CREATE_GRAPHICS_PIPELINES, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.pipeline_cache);
-    e.write(args.create_info_count);
-    e.write_items(args.p_create_infos, encode_graphics_pipeline_create_info);
-    e.write_null();
-    e.write_new_handles(&args.p_pipelines);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let pipeline_cache = d.read_handle_param()?;
+        let create_info_count: u32 = d.read()?;
+        let p_create_infos = d
+            .read_items(
+                create_info_count.count(),
+                false,
+                minima::GRAPHICS_PIPELINE_CREATE_INFO,
+                decode_graphics_pipeline_create_info,
+            )?;
+        d.read_null()?;
+        let p_pipelines = d.read_new_handles(create_info_count.count(), false)?;
+        Ok(Self {
+            device,
+            pipeline_cache,
+            create_info_count,
+            p_create_infos,
+            p_pipelines,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.pipeline_cache);
+        e.write(self.create_info_count);
+        e.write_items(self.p_create_infos, encode_graphics_pipeline_create_info);
+        e.write_null();
+        e.write_new_handles(&self.p_pipelines);
+    }
+
+    fn reply(&self, returned: vk::Result) -> CreateGraphicsPipelinesReply<'_> {
+        CreateGraphicsPipelinesReply {
+            returned,
+            p_pipelines: &*self.p_pipelines.ids,
+        }
+    }
 }
 
 /// Reply to `vkCreateGraphicsPipelines`.
@@ -444,65 +290,19 @@ pub struct CreateGraphicsPipelinesReply<'a> {
     pub p_pipelines: &'a [u64],
 }
 
-/// Encodes a reply to `vkCreateGraphicsPipelines`.
-pub fn encode_create_graphics_pipelines_reply(
-    e: &mut Encoder,
-    reply: &CreateGraphicsPipelinesReply<'_>,
-) {
-    e.write(CommandType::CREATE_GRAPHICS_PIPELINES.0);
-    e.write(reply.returned);
-    e.write_scalars(reply.p_pipelines);
-}
-
-/// Decodes a reply to `vkCreateGraphicsPipelines`.
-pub fn decode_create_graphics_pipelines_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CreateGraphicsPipelinesReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::CREATE_GRAPHICS_PIPELINES)?;
-    let returned = d.read()?;
-    let p_pipelines = d.read_scalars(d.peek_count(), true)?;
-    Ok(CreateGraphicsPipelinesReply {
-        returned,
-        p_pipelines,
-    })
-}
-
-impl CreateGraphicsPipelinesArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> CreateGraphicsPipelinesReply<'_> {
-        CreateGraphicsPipelinesReply {
-            returned,
-            p_pipelines: &*self.p_pipelines.ids,
-        }
+impl<'a> Reply<'a> for CreateGraphicsPipelinesReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_pipelines: d.read_scalars(d.peek_count(), true)?,
+        })
     }
 
-    /// Calls `vkCreateGraphicsPipelines` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCreateGraphicsPipelines,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.pipeline_cache.raw,
-            self.create_info_count,
-            as_ptr_or_null(self.p_create_infos),
-            ptr::null(),
-            as_mut_ptr_or_null(self.p_pipelines.raws),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_scalars(self.p_pipelines);
     }
 }
-
-impl_command!(
-    CreateGraphicsPipelinesArgs<'a>, CREATE_GRAPHICS_PIPELINES,
-    "vkCreateGraphicsPipelines", vk::Result, device_lost: false, owner: device,
-    slot: create_graphics_pipelines, decode_create_graphics_pipelines,
-    encode_create_graphics_pipelines, encode_create_graphics_pipelines_reply
-);
 
 /// Arguments of `vkCreateComputePipelines` (command 66).
 pub struct CreateComputePipelinesArgs<'a> {
@@ -518,44 +318,49 @@ pub struct CreateComputePipelinesArgs<'a> {
     pub p_pipelines: NewHandles<'a, vk::Pipeline>,
 }
 
-/// Decodes the arguments of `vkCreateComputePipelines`, which follow the header.
-pub fn decode_create_compute_pipelines<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CreateComputePipelinesArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let pipeline_cache = d.read_handle_param()?;
-    let create_info_count: u32 = d.read()?;
-    let p_create_infos = d
-        .read_items(
-            create_info_count.count(),
-            false,
-            80,
-            decode_compute_pipeline_create_info,
-        )?;
-    d.read_null()?;
-    let p_pipelines = d.read_new_handles(create_info_count.count(), false)?;
-    Ok(CreateComputePipelinesArgs {
-        device,
-        pipeline_cache,
-        create_info_count,
-        p_create_infos,
-        p_pipelines,
-    })
-}
+impl<'a> Command<'a> for CreateComputePipelinesArgs<'a> {
+    const TYPE: CommandType = CommandType::CREATE_COMPUTE_PIPELINES;
+    type Return = vk::Result;
+    type Reply<'r> = CreateComputePipelinesReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkCreateComputePipelines`: header and arguments.
-pub fn encode_create_compute_pipelines(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CreateComputePipelinesArgs<'_>,
-) {
-    e.write_header(CommandType::CREATE_COMPUTE_PIPELINES, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.pipeline_cache);
-    e.write(args.create_info_count);
-    e.write_items(args.p_create_infos, encode_compute_pipeline_create_info);
-    e.write_null();
-    e.write_new_handles(&args.p_pipelines);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let pipeline_cache = d.read_handle_param()?;
+        let create_info_count: u32 = d.read()?;
+        let p_create_infos = d
+            .read_items(
+                create_info_count.count(),
+                false,
+                minima::COMPUTE_PIPELINE_CREATE_INFO,
+                decode_compute_pipeline_create_info,
+            )?;
+        d.read_null()?;
+        let p_pipelines = d.read_new_handles(create_info_count.count(), false)?;
+        Ok(Self {
+            device,
+            pipeline_cache,
+            create_info_count,
+            p_create_infos,
+            p_pipelines,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.pipeline_cache);
+        e.write(self.create_info_count);
+        e.write_items(self.p_create_infos, encode_compute_pipeline_create_info);
+        e.write_null();
+        e.write_new_handles(&self.p_pipelines);
+    }
+
+    fn reply(&self, returned: vk::Result) -> CreateComputePipelinesReply<'_> {
+        CreateComputePipelinesReply {
+            returned,
+            p_pipelines: &*self.p_pipelines.ids,
+        }
+    }
 }
 
 /// Reply to `vkCreateComputePipelines`.
@@ -566,65 +371,19 @@ pub struct CreateComputePipelinesReply<'a> {
     pub p_pipelines: &'a [u64],
 }
 
-/// Encodes a reply to `vkCreateComputePipelines`.
-pub fn encode_create_compute_pipelines_reply(
-    e: &mut Encoder,
-    reply: &CreateComputePipelinesReply<'_>,
-) {
-    e.write(CommandType::CREATE_COMPUTE_PIPELINES.0);
-    e.write(reply.returned);
-    e.write_scalars(reply.p_pipelines);
-}
-
-/// Decodes a reply to `vkCreateComputePipelines`.
-pub fn decode_create_compute_pipelines_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CreateComputePipelinesReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::CREATE_COMPUTE_PIPELINES)?;
-    let returned = d.read()?;
-    let p_pipelines = d.read_scalars(d.peek_count(), true)?;
-    Ok(CreateComputePipelinesReply {
-        returned,
-        p_pipelines,
-    })
-}
-
-impl CreateComputePipelinesArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> CreateComputePipelinesReply<'_> {
-        CreateComputePipelinesReply {
-            returned,
-            p_pipelines: &*self.p_pipelines.ids,
-        }
+impl<'a> Reply<'a> for CreateComputePipelinesReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_pipelines: d.read_scalars(d.peek_count(), true)?,
+        })
     }
 
-    /// Calls `vkCreateComputePipelines` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCreateComputePipelines,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.pipeline_cache.raw,
-            self.create_info_count,
-            as_ptr_or_null(self.p_create_infos),
-            ptr::null(),
-            as_mut_ptr_or_null(self.p_pipelines.raws),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_scalars(self.p_pipelines);
     }
 }
-
-impl_command!(
-    CreateComputePipelinesArgs<'a>, CREATE_COMPUTE_PIPELINES, "vkCreateComputePipelines",
-    vk::Result, device_lost: false, owner: device, slot: create_compute_pipelines,
-    decode_create_compute_pipelines, encode_create_compute_pipelines,
-    encode_create_compute_pipelines_reply
-);
 
 /// Arguments of `vkDestroyPipeline` (command 67).
 pub struct DestroyPipelineArgs {
@@ -634,53 +393,24 @@ pub struct DestroyPipelineArgs {
     pub pipeline: Handle<vk::Pipeline>,
 }
 
-/// Decodes the arguments of `vkDestroyPipeline`, which follow the header.
-pub fn decode_destroy_pipeline(
-    d: &mut Decoder<'_>,
-) -> Result<DestroyPipelineArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let pipeline = d.read_handle_param()?;
-    d.read_null()?;
-    Ok(DestroyPipelineArgs {
-        device,
-        pipeline,
-    })
-}
+impl Command<'_> for DestroyPipelineArgs {
+    const TYPE: CommandType = CommandType::DESTROY_PIPELINE;
+    returns!(());
 
-/// Encodes a request of `vkDestroyPipeline`: header and arguments.
-pub fn encode_destroy_pipeline(e: &mut Encoder, flags: u32, args: &DestroyPipelineArgs) {
-    e.write_header(CommandType::DESTROY_PIPELINE, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.pipeline);
-    e.write_null();
-}
-
-bare_reply!(
-    DestroyPipelineReply, DESTROY_PIPELINE, "vkDestroyPipeline", (),
-    encode_destroy_pipeline_reply, decode_destroy_pipeline_reply
-);
-
-impl DestroyPipelineArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> DestroyPipelineReply {
-        DestroyPipelineReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let pipeline = d.read_handle_param()?;
+        d.read_null()?;
+        Ok(Self { device, pipeline })
     }
 
-    /// Calls `vkDestroyPipeline` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyPipeline) {
-        call!(function, self.device.raw, self.pipeline.raw, ptr::null())
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.pipeline);
+        e.write_null();
     }
 }
-
-impl_command!(
-    DestroyPipelineArgs, DESTROY_PIPELINE, "vkDestroyPipeline", (), device_lost: false,
-    owner: device, slot: destroy_pipeline, decode_destroy_pipeline,
-    encode_destroy_pipeline, encode_destroy_pipeline_reply
-);
 
 /// Arguments of `vkCreatePipelineLayout` (command 68).
 pub struct CreatePipelineLayoutArgs<'a> {
@@ -692,32 +422,37 @@ pub struct CreatePipelineLayoutArgs<'a> {
     pub p_pipeline_layout: NewHandles<'a, vk::PipelineLayout>,
 }
 
-/// Decodes the arguments of `vkCreatePipelineLayout`, which follow the header.
-pub fn decode_create_pipeline_layout<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CreatePipelineLayoutArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_create_info = d.read_required(decode_pipeline_layout_create_info)?;
-    d.read_null()?;
-    let p_pipeline_layout = d.read_new_handle(false)?;
-    Ok(CreatePipelineLayoutArgs {
-        device,
-        p_create_info,
-        p_pipeline_layout,
-    })
-}
+impl<'a> Command<'a> for CreatePipelineLayoutArgs<'a> {
+    const TYPE: CommandType = CommandType::CREATE_PIPELINE_LAYOUT;
+    type Return = vk::Result;
+    type Reply<'r> = CreatePipelineLayoutReply where Self: 'r;
 
-/// Encodes a request of `vkCreatePipelineLayout`: header and arguments.
-pub fn encode_create_pipeline_layout(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CreatePipelineLayoutArgs<'_>,
-) {
-    e.write_header(CommandType::CREATE_PIPELINE_LAYOUT, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(Some(args.p_create_info), encode_pipeline_layout_create_info);
-    e.write_null();
-    e.write_new_handle(&args.p_pipeline_layout);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let p_create_info = d.read_required(decode_pipeline_layout_create_info)?;
+        d.read_null()?;
+        let p_pipeline_layout = d.read_new_handle(false)?;
+        Ok(Self {
+            device,
+            p_create_info,
+            p_pipeline_layout,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(Some(self.p_create_info), encode_pipeline_layout_create_info);
+        e.write_null();
+        e.write_new_handle(&self.p_pipeline_layout);
+    }
+
+    fn reply(&self, returned: vk::Result) -> CreatePipelineLayoutReply {
+        CreatePipelineLayoutReply {
+            returned,
+            p_pipeline_layout: self.p_pipeline_layout.ids.first().copied(),
+        }
+    }
 }
 
 /// Reply to `vkCreatePipelineLayout`.
@@ -728,63 +463,19 @@ pub struct CreatePipelineLayoutReply {
     pub p_pipeline_layout: Option<u64>,
 }
 
-/// Encodes a reply to `vkCreatePipelineLayout`.
-pub fn encode_create_pipeline_layout_reply(
-    e: &mut Encoder,
-    reply: &CreatePipelineLayoutReply,
-) {
-    e.write(CommandType::CREATE_PIPELINE_LAYOUT.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_pipeline_layout.as_ref(), |e, id| e.write(*id));
-}
-
-/// Decodes a reply to `vkCreatePipelineLayout`.
-pub fn decode_create_pipeline_layout_reply(
-    d: &mut Decoder<'_>,
-) -> Result<CreatePipelineLayoutReply, DecodeError> {
-    d.read_reply_header(CommandType::CREATE_PIPELINE_LAYOUT)?;
-    let returned = d.read()?;
-    let p_pipeline_layout = d.read_optional(Decoder::read)?.map(|id| *id);
-    Ok(CreatePipelineLayoutReply {
-        returned,
-        p_pipeline_layout,
-    })
-}
-
-impl CreatePipelineLayoutArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> CreatePipelineLayoutReply {
-        CreatePipelineLayoutReply {
-            returned,
-            p_pipeline_layout: self.p_pipeline_layout.ids.first().copied(),
-        }
+impl Reply<'_> for CreatePipelineLayoutReply {
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_pipeline_layout: d.read_optional(Decoder::read)?.map(|id| *id),
+        })
     }
 
-    /// Calls `vkCreatePipelineLayout` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCreatePipelineLayout,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.p_create_info,
-            ptr::null(),
-            as_mut_ptr_or_null(self.p_pipeline_layout.raws),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(self.p_pipeline_layout.as_ref(), |e, id| e.write(*id));
     }
 }
-
-impl_command!(
-    CreatePipelineLayoutArgs<'a>, CREATE_PIPELINE_LAYOUT, "vkCreatePipelineLayout",
-    vk::Result, device_lost: false, owner: device, slot: create_pipeline_layout,
-    decode_create_pipeline_layout, encode_create_pipeline_layout,
-    encode_create_pipeline_layout_reply
-);
 
 /// Arguments of `vkDestroyPipelineLayout` (command 69).
 pub struct DestroyPipelineLayoutArgs {
@@ -794,60 +485,24 @@ pub struct DestroyPipelineLayoutArgs {
     pub pipeline_layout: Handle<vk::PipelineLayout>,
 }
 
-/// Decodes the arguments of `vkDestroyPipelineLayout`, which follow the header.
-pub fn decode_destroy_pipeline_layout(
-    d: &mut Decoder<'_>,
-) -> Result<DestroyPipelineLayoutArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let pipeline_layout = d.read_handle_param()?;
-    d.read_null()?;
-    Ok(DestroyPipelineLayoutArgs {
-        device,
-        pipeline_layout,
-    })
-}
+impl Command<'_> for DestroyPipelineLayoutArgs {
+    const TYPE: CommandType = CommandType::DESTROY_PIPELINE_LAYOUT;
+    returns!(());
 
-/// Encodes a request of `vkDestroyPipelineLayout`: header and arguments.
-pub fn encode_destroy_pipeline_layout(
-    e: &mut Encoder,
-    flags: u32,
-    args: &DestroyPipelineLayoutArgs,
-) {
-    e.write_header(CommandType::DESTROY_PIPELINE_LAYOUT, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.pipeline_layout);
-    e.write_null();
-}
-
-bare_reply!(
-    DestroyPipelineLayoutReply, DESTROY_PIPELINE_LAYOUT, "vkDestroyPipelineLayout", (),
-    encode_destroy_pipeline_layout_reply, decode_destroy_pipeline_layout_reply
-);
-
-impl DestroyPipelineLayoutArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> DestroyPipelineLayoutReply {
-        DestroyPipelineLayoutReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let pipeline_layout = d.read_handle_param()?;
+        d.read_null()?;
+        Ok(Self { device, pipeline_layout })
     }
 
-    /// Calls `vkDestroyPipelineLayout` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyPipelineLayout) {
-        call!(function, self.device.raw, self.pipeline_layout.raw, ptr::null())
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.pipeline_layout);
+        e.write_null();
     }
 }
-
-impl_command!(
-    DestroyPipelineLayoutArgs, DESTROY_PIPELINE_LAYOUT, "vkDestroyPipelineLayout", (),
-    device_lost: false, owner: device, slot: destroy_pipeline_layout,
-    decode_destroy_pipeline_layout, encode_destroy_pipeline_layout,
-    encode_destroy_pipeline_layout_reply
-);
 
 /// Arguments of `vkCreateRayTracingPipelinesKHR` (command 321).
 pub struct CreateRayTracingPipelinesKHRArgs<'a> {
@@ -865,47 +520,52 @@ pub struct CreateRayTracingPipelinesKHRArgs<'a> {
     pub p_pipelines: NewHandles<'a, vk::Pipeline>,
 }
 
-/// Decodes the arguments of `vkCreateRayTracingPipelinesKHR`, which follow the header.
-pub fn decode_create_ray_tracing_pipelines_khr<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CreateRayTracingPipelinesKHRArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let deferred_operation = d.read_handle_param()?;
-    let pipeline_cache = d.read_handle_param()?;
-    let create_info_count: u32 = d.read()?;
-    let p_create_infos = d
-        .read_items(
-            create_info_count.count(),
-            false,
-            88,
-            decode_ray_tracing_pipeline_create_info_khr,
-        )?;
-    d.read_null()?;
-    let p_pipelines = d.read_new_handles(create_info_count.count(), false)?;
-    Ok(CreateRayTracingPipelinesKHRArgs {
-        device,
-        deferred_operation,
-        pipeline_cache,
-        create_info_count,
-        p_create_infos,
-        p_pipelines,
-    })
-}
+impl<'a> Command<'a> for CreateRayTracingPipelinesKHRArgs<'a> {
+    const TYPE: CommandType = CommandType::CREATE_RAY_TRACING_PIPELINES_KHR;
+    type Return = vk::Result;
+    type Reply<'r> = CreateRayTracingPipelinesKHRReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkCreateRayTracingPipelinesKHR`: header and arguments.
-pub fn encode_create_ray_tracing_pipelines_khr(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CreateRayTracingPipelinesKHRArgs<'_>,
-) {
-    e.write_header(CommandType::CREATE_RAY_TRACING_PIPELINES_KHR, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.deferred_operation);
-    e.write_handle_param(&args.pipeline_cache);
-    e.write(args.create_info_count);
-    e.write_items(args.p_create_infos, encode_ray_tracing_pipeline_create_info_khr);
-    e.write_null();
-    e.write_new_handles(&args.p_pipelines);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let deferred_operation = d.read_handle_param()?;
+        let pipeline_cache = d.read_handle_param()?;
+        let create_info_count: u32 = d.read()?;
+        let p_create_infos = d
+            .read_items(
+                create_info_count.count(),
+                false,
+                minima::RAY_TRACING_PIPELINE_CREATE_INFO_KHR,
+                decode_ray_tracing_pipeline_create_info_khr,
+            )?;
+        d.read_null()?;
+        let p_pipelines = d.read_new_handles(create_info_count.count(), false)?;
+        Ok(Self {
+            device,
+            deferred_operation,
+            pipeline_cache,
+            create_info_count,
+            p_create_infos,
+            p_pipelines,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.deferred_operation);
+        e.write_handle_param(&self.pipeline_cache);
+        e.write(self.create_info_count);
+        e.write_items(self.p_create_infos, encode_ray_tracing_pipeline_create_info_khr);
+        e.write_null();
+        e.write_new_handles(&self.p_pipelines);
+    }
+
+    fn reply(&self, returned: vk::Result) -> CreateRayTracingPipelinesKHRReply<'_> {
+        CreateRayTracingPipelinesKHRReply {
+            returned,
+            p_pipelines: &*self.p_pipelines.ids,
+        }
+    }
 }
 
 /// Reply to `vkCreateRayTracingPipelinesKHR`.
@@ -916,67 +576,19 @@ pub struct CreateRayTracingPipelinesKHRReply<'a> {
     pub p_pipelines: &'a [u64],
 }
 
-/// Encodes a reply to `vkCreateRayTracingPipelinesKHR`.
-pub fn encode_create_ray_tracing_pipelines_khr_reply(
-    e: &mut Encoder,
-    reply: &CreateRayTracingPipelinesKHRReply<'_>,
-) {
-    e.write(CommandType::CREATE_RAY_TRACING_PIPELINES_KHR.0);
-    e.write(reply.returned);
-    e.write_scalars(reply.p_pipelines);
-}
-
-/// Decodes a reply to `vkCreateRayTracingPipelinesKHR`.
-pub fn decode_create_ray_tracing_pipelines_khr_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CreateRayTracingPipelinesKHRReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::CREATE_RAY_TRACING_PIPELINES_KHR)?;
-    let returned = d.read()?;
-    let p_pipelines = d.read_scalars(d.peek_count(), true)?;
-    Ok(CreateRayTracingPipelinesKHRReply {
-        returned,
-        p_pipelines,
-    })
-}
-
-impl CreateRayTracingPipelinesKHRArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> CreateRayTracingPipelinesKHRReply<'_> {
-        CreateRayTracingPipelinesKHRReply {
-            returned,
-            p_pipelines: &*self.p_pipelines.ids,
-        }
+impl<'a> Reply<'a> for CreateRayTracingPipelinesKHRReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_pipelines: d.read_scalars(d.peek_count(), true)?,
+        })
     }
 
-    /// Calls `vkCreateRayTracingPipelinesKHR` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCreateRayTracingPipelinesKHR,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.deferred_operation.raw,
-            self.pipeline_cache.raw,
-            self.create_info_count,
-            as_ptr_or_null(self.p_create_infos),
-            ptr::null(),
-            as_mut_ptr_or_null(self.p_pipelines.raws),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_scalars(self.p_pipelines);
     }
 }
-
-impl_command!(
-    CreateRayTracingPipelinesKHRArgs<'a>, CREATE_RAY_TRACING_PIPELINES_KHR,
-    "vkCreateRayTracingPipelinesKHR", vk::Result, device_lost: false, owner: device,
-    slot: create_ray_tracing_pipelines_khr, decode_create_ray_tracing_pipelines_khr,
-    encode_create_ray_tracing_pipelines_khr,
-    encode_create_ray_tracing_pipelines_khr_reply
-);
 
 /// Arguments of `vkGetRayTracingShaderGroupHandlesKHR` (command 322).
 pub struct GetRayTracingShaderGroupHandlesKHRArgs<'a> {
@@ -994,39 +606,47 @@ pub struct GetRayTracingShaderGroupHandlesKHRArgs<'a> {
     pub p_data: &'a mut [u8],
 }
 
-/// Decodes the arguments of `vkGetRayTracingShaderGroupHandlesKHR`, which follow the header.
-pub fn decode_get_ray_tracing_shader_group_handles_khr<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetRayTracingShaderGroupHandlesKHRArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let pipeline = d.read_handle_param()?;
-    let first_group = d.read()?;
-    let group_count = d.read()?;
-    let data_size: usize = d.read()?;
-    let p_data = d.read_capacity(data_size.count(), false)?;
-    Ok(GetRayTracingShaderGroupHandlesKHRArgs {
-        device,
-        pipeline,
-        first_group,
-        group_count,
-        data_size,
-        p_data,
-    })
-}
+impl<'a> Command<'a> for GetRayTracingShaderGroupHandlesKHRArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_RAY_TRACING_SHADER_GROUP_HANDLES_KHR;
+    type Return = vk::Result;
+    type Reply<'r> = GetRayTracingShaderGroupHandlesKHRReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetRayTracingShaderGroupHandlesKHR`: header and arguments.
-pub fn encode_get_ray_tracing_shader_group_handles_khr(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetRayTracingShaderGroupHandlesKHRArgs<'_>,
-) {
-    e.write_header(CommandType::GET_RAY_TRACING_SHADER_GROUP_HANDLES_KHR, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.pipeline);
-    e.write(args.first_group);
-    e.write(args.group_count);
-    e.write(args.data_size);
-    e.write_count(args.p_data.len());
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let pipeline = d.read_handle_param()?;
+        let first_group = d.read()?;
+        let group_count = d.read()?;
+        let data_size: usize = d.read()?;
+        let p_data = d.read_capacity(data_size.count(), false)?;
+        Ok(Self {
+            device,
+            pipeline,
+            first_group,
+            group_count,
+            data_size,
+            p_data,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.pipeline);
+        e.write(self.first_group);
+        e.write(self.group_count);
+        e.write(self.data_size);
+        e.write_count(self.p_data.len());
+    }
+
+    fn reply(
+        &self,
+        returned: vk::Result,
+    ) -> GetRayTracingShaderGroupHandlesKHRReply<'_> {
+        GetRayTracingShaderGroupHandlesKHRReply {
+            returned,
+            p_data: &*self.p_data,
+        }
+    }
 }
 
 /// Reply to `vkGetRayTracingShaderGroupHandlesKHR`.
@@ -1037,78 +657,23 @@ pub struct GetRayTracingShaderGroupHandlesKHRReply<'a> {
     pub p_data: &'a [u8],
 }
 
-/// Encodes a reply to `vkGetRayTracingShaderGroupHandlesKHR`.
-pub fn encode_get_ray_tracing_shader_group_handles_khr_reply(
-    e: &mut Encoder,
-    reply: &GetRayTracingShaderGroupHandlesKHRReply<'_>,
-) {
-    e.write(CommandType::GET_RAY_TRACING_SHADER_GROUP_HANDLES_KHR.0);
-    e.write(reply.returned);
-    e.write_blob(reply.p_data);
-}
-
-/// Decodes a reply to `vkGetRayTracingShaderGroupHandlesKHR`.
-pub fn decode_get_ray_tracing_shader_group_handles_khr_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetRayTracingShaderGroupHandlesKHRReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_RAY_TRACING_SHADER_GROUP_HANDLES_KHR)?;
-    let returned = d.read()?;
-    let p_data = d.read_blob(d.peek_count(), true)?;
-    Ok(GetRayTracingShaderGroupHandlesKHRReply {
-        returned,
-        p_data,
-    })
-}
-
-impl GetRayTracingShaderGroupHandlesKHRArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(
-        &self,
-        returned: vk::Result,
-    ) -> GetRayTracingShaderGroupHandlesKHRReply<'_> {
-        GetRayTracingShaderGroupHandlesKHRReply {
-            returned,
-            p_data: &*self.p_data,
-        }
+impl<'a> Reply<'a> for GetRayTracingShaderGroupHandlesKHRReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_data: d.read_blob(d.peek_count(), true)?,
+        })
     }
 
-    /// Calls `vkGetRayTracingShaderGroupHandlesKHR` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetRayTracingShaderGroupHandlesKHR,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.pipeline.raw,
-            self.first_group,
-            self.group_count,
-            self.data_size,
-            as_mut_ptr_or_null(self.p_data).cast::<c_void>(),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_blob(self.p_data);
     }
 }
-
-impl_command!(
-    GetRayTracingShaderGroupHandlesKHRArgs<'a>, GET_RAY_TRACING_SHADER_GROUP_HANDLES_KHR,
-    "vkGetRayTracingShaderGroupHandlesKHR", vk::Result, device_lost: false,
-    owner: device, slot: get_ray_tracing_shader_group_handles_khr,
-    decode_get_ray_tracing_shader_group_handles_khr,
-    encode_get_ray_tracing_shader_group_handles_khr,
-    encode_get_ray_tracing_shader_group_handles_khr_reply
-);
 
 pub use self::{
     GetRayTracingShaderGroupHandlesKHRArgs as GetRayTracingShaderGroupHandlesNVArgs,
     GetRayTracingShaderGroupHandlesKHRReply as GetRayTracingShaderGroupHandlesNVReply,
-    decode_get_ray_tracing_shader_group_handles_khr as decode_get_ray_tracing_shader_group_handles_nv,
-    encode_get_ray_tracing_shader_group_handles_khr as encode_get_ray_tracing_shader_group_handles_nv,
-    encode_get_ray_tracing_shader_group_handles_khr_reply as encode_get_ray_tracing_shader_group_handles_nv_reply,
-    decode_get_ray_tracing_shader_group_handles_khr_reply as decode_get_ray_tracing_shader_group_handles_nv_reply,
 };
 
 /// Arguments of `vkGetRayTracingCaptureReplayShaderGroupHandlesKHR` (command 323).
@@ -1127,42 +692,48 @@ pub struct GetRayTracingCaptureReplayShaderGroupHandlesKHRArgs<'a> {
     pub p_data: &'a mut [u8],
 }
 
-/// Decodes the arguments of `vkGetRayTracingCaptureReplayShaderGroupHandlesKHR`, which follow the header.
-pub fn decode_get_ray_tracing_capture_replay_shader_group_handles_khr<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetRayTracingCaptureReplayShaderGroupHandlesKHRArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let pipeline = d.read_handle_param()?;
-    let first_group = d.read()?;
-    let group_count = d.read()?;
-    let data_size: usize = d.read()?;
-    let p_data = d.read_capacity(data_size.count(), false)?;
-    Ok(GetRayTracingCaptureReplayShaderGroupHandlesKHRArgs {
-        device,
-        pipeline,
-        first_group,
-        group_count,
-        data_size,
-        p_data,
-    })
-}
+impl<'a> Command<'a> for GetRayTracingCaptureReplayShaderGroupHandlesKHRArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_RAY_TRACING_CAPTURE_REPLAY_SHADER_GROUP_HANDLES_KHR;
+    type Return = vk::Result;
+    type Reply<'r> = GetRayTracingCaptureReplayShaderGroupHandlesKHRReply<'r>
+    where
+        Self: 'r;
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let pipeline = d.read_handle_param()?;
+        let first_group = d.read()?;
+        let group_count = d.read()?;
+        let data_size: usize = d.read()?;
+        let p_data = d.read_capacity(data_size.count(), false)?;
+        Ok(Self {
+            device,
+            pipeline,
+            first_group,
+            group_count,
+            data_size,
+            p_data,
+        })
+    }
 
-/// Encodes a request of `vkGetRayTracingCaptureReplayShaderGroupHandlesKHR`: header and arguments.
-pub fn encode_get_ray_tracing_capture_replay_shader_group_handles_khr(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetRayTracingCaptureReplayShaderGroupHandlesKHRArgs<'_>,
-) {
-    e.write_header(
-        CommandType::GET_RAY_TRACING_CAPTURE_REPLAY_SHADER_GROUP_HANDLES_KHR,
-        flags,
-    );
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.pipeline);
-    e.write(args.first_group);
-    e.write(args.group_count);
-    e.write(args.data_size);
-    e.write_count(args.p_data.len());
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.pipeline);
+        e.write(self.first_group);
+        e.write(self.group_count);
+        e.write(self.data_size);
+        e.write_count(self.p_data.len());
+    }
+
+    fn reply(
+        &self,
+        returned: vk::Result,
+    ) -> GetRayTracingCaptureReplayShaderGroupHandlesKHRReply<'_> {
+        GetRayTracingCaptureReplayShaderGroupHandlesKHRReply {
+            returned,
+            p_data: &*self.p_data,
+        }
+    }
 }
 
 /// Reply to `vkGetRayTracingCaptureReplayShaderGroupHandlesKHR`.
@@ -1173,73 +744,19 @@ pub struct GetRayTracingCaptureReplayShaderGroupHandlesKHRReply<'a> {
     pub p_data: &'a [u8],
 }
 
-/// Encodes a reply to `vkGetRayTracingCaptureReplayShaderGroupHandlesKHR`.
-pub fn encode_get_ray_tracing_capture_replay_shader_group_handles_khr_reply(
-    e: &mut Encoder,
-    reply: &GetRayTracingCaptureReplayShaderGroupHandlesKHRReply<'_>,
-) {
-    e.write(CommandType::GET_RAY_TRACING_CAPTURE_REPLAY_SHADER_GROUP_HANDLES_KHR.0);
-    e.write(reply.returned);
-    e.write_blob(reply.p_data);
-}
-
-/// Decodes a reply to `vkGetRayTracingCaptureReplayShaderGroupHandlesKHR`.
-pub fn decode_get_ray_tracing_capture_replay_shader_group_handles_khr_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetRayTracingCaptureReplayShaderGroupHandlesKHRReply<'a>, DecodeError> {
-    d.read_reply_header(
-        CommandType::GET_RAY_TRACING_CAPTURE_REPLAY_SHADER_GROUP_HANDLES_KHR,
-    )?;
-    let returned = d.read()?;
-    let p_data = d.read_blob(d.peek_count(), true)?;
-    Ok(GetRayTracingCaptureReplayShaderGroupHandlesKHRReply {
-        returned,
-        p_data,
-    })
-}
-
-impl GetRayTracingCaptureReplayShaderGroupHandlesKHRArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(
-        &self,
-        returned: vk::Result,
-    ) -> GetRayTracingCaptureReplayShaderGroupHandlesKHRReply<'_> {
-        GetRayTracingCaptureReplayShaderGroupHandlesKHRReply {
-            returned,
-            p_data: &*self.p_data,
-        }
+impl<'a> Reply<'a> for GetRayTracingCaptureReplayShaderGroupHandlesKHRReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_data: d.read_blob(d.peek_count(), true)?,
+        })
     }
 
-    /// Calls `vkGetRayTracingCaptureReplayShaderGroupHandlesKHR` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetRayTracingCaptureReplayShaderGroupHandlesKHR,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.pipeline.raw,
-            self.first_group,
-            self.group_count,
-            self.data_size,
-            as_mut_ptr_or_null(self.p_data).cast::<c_void>(),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_blob(self.p_data);
     }
 }
-
-impl_command!(
-    GetRayTracingCaptureReplayShaderGroupHandlesKHRArgs<'a>,
-    GET_RAY_TRACING_CAPTURE_REPLAY_SHADER_GROUP_HANDLES_KHR,
-    "vkGetRayTracingCaptureReplayShaderGroupHandlesKHR", vk::Result, device_lost: false,
-    owner: device, slot: get_ray_tracing_capture_replay_shader_group_handles_khr,
-    decode_get_ray_tracing_capture_replay_shader_group_handles_khr,
-    encode_get_ray_tracing_capture_replay_shader_group_handles_khr,
-    encode_get_ray_tracing_capture_replay_shader_group_handles_khr_reply
-);
 
 /// Arguments of `vkGetRayTracingShaderGroupStackSizeKHR` (command 325).
 pub struct GetRayTracingShaderGroupStackSizeKHRArgs {
@@ -1253,76 +770,24 @@ pub struct GetRayTracingShaderGroupStackSizeKHRArgs {
     pub group_shader: vk::ShaderGroupShaderKHR,
 }
 
-/// Decodes the arguments of `vkGetRayTracingShaderGroupStackSizeKHR`, which follow the header.
-pub fn decode_get_ray_tracing_shader_group_stack_size_khr(
-    d: &mut Decoder<'_>,
-) -> Result<GetRayTracingShaderGroupStackSizeKHRArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let pipeline = d.read_handle_param()?;
-    let group = d.read()?;
-    let group_shader = d.read()?;
-    Ok(GetRayTracingShaderGroupStackSizeKHRArgs {
-        device,
-        pipeline,
-        group,
-        group_shader,
-    })
-}
+impl Command<'_> for GetRayTracingShaderGroupStackSizeKHRArgs {
+    const TYPE: CommandType = CommandType::GET_RAY_TRACING_SHADER_GROUP_STACK_SIZE_KHR;
+    returns!(u64);
 
-/// Encodes a request of `vkGetRayTracingShaderGroupStackSizeKHR`: header and arguments.
-pub fn encode_get_ray_tracing_shader_group_stack_size_khr(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetRayTracingShaderGroupStackSizeKHRArgs,
-) {
-    e.write_header(CommandType::GET_RAY_TRACING_SHADER_GROUP_STACK_SIZE_KHR, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.pipeline);
-    e.write(args.group);
-    e.write(args.group_shader);
-}
-
-bare_reply!(
-    GetRayTracingShaderGroupStackSizeKHRReply,
-    GET_RAY_TRACING_SHADER_GROUP_STACK_SIZE_KHR,
-    "vkGetRayTracingShaderGroupStackSizeKHR", u64,
-    encode_get_ray_tracing_shader_group_stack_size_khr_reply,
-    decode_get_ray_tracing_shader_group_stack_size_khr_reply
-);
-
-impl GetRayTracingShaderGroupStackSizeKHRArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: u64) -> GetRayTracingShaderGroupStackSizeKHRReply {
-        GetRayTracingShaderGroupStackSizeKHRReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            pipeline: d.read_handle_param()?,
+            group: d.read()?,
+            group_shader: d.read()?,
+        })
     }
 
-    /// Calls `vkGetRayTracingShaderGroupStackSizeKHR` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetRayTracingShaderGroupStackSizeKHR,
-    ) -> u64 {
-        call!(
-            function,
-            self.device.raw,
-            self.pipeline.raw,
-            self.group,
-            self.group_shader,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.pipeline);
+        e.write(self.group);
+        e.write(self.group_shader);
     }
 }
-
-impl_command!(
-    GetRayTracingShaderGroupStackSizeKHRArgs,
-    GET_RAY_TRACING_SHADER_GROUP_STACK_SIZE_KHR,
-    "vkGetRayTracingShaderGroupStackSizeKHR", u64, device_lost: false, owner: device,
-    slot: get_ray_tracing_shader_group_stack_size_khr,
-    decode_get_ray_tracing_shader_group_stack_size_khr,
-    encode_get_ray_tracing_shader_group_stack_size_khr,
-    encode_get_ray_tracing_shader_group_stack_size_khr_reply
-);

@@ -3,14 +3,12 @@
 
 //! Commands of family `private_data`.
 
-use core::ptr;
-
 use crate::generated::decode::decode_private_data_slot_create_info;
 use crate::generated::encode::encode_private_data_slot_create_info;
 use crate::vk;
 use crate::wire::{
-    CommandType, DecodeError, Decoder, Encoder, Handle, NewHandles, as_mut_ptr_or_null,
-    bare_reply, call, impl_command,
+    Command, CommandType, DecodeError, Decoder, Encoder, Handle, NewHandles, Reply,
+    returns,
 };
 
 /// Arguments of `vkCreatePrivateDataSlot` (command 197).
@@ -23,32 +21,37 @@ pub struct CreatePrivateDataSlotArgs<'a> {
     pub p_private_data_slot: NewHandles<'a, vk::PrivateDataSlot>,
 }
 
-/// Decodes the arguments of `vkCreatePrivateDataSlot`, which follow the header.
-pub fn decode_create_private_data_slot<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CreatePrivateDataSlotArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_create_info = d.read_required(decode_private_data_slot_create_info)?;
-    d.read_null()?;
-    let p_private_data_slot = d.read_new_handle(false)?;
-    Ok(CreatePrivateDataSlotArgs {
-        device,
-        p_create_info,
-        p_private_data_slot,
-    })
-}
+impl<'a> Command<'a> for CreatePrivateDataSlotArgs<'a> {
+    const TYPE: CommandType = CommandType::CREATE_PRIVATE_DATA_SLOT;
+    type Return = vk::Result;
+    type Reply<'r> = CreatePrivateDataSlotReply where Self: 'r;
 
-/// Encodes a request of `vkCreatePrivateDataSlot`: header and arguments.
-pub fn encode_create_private_data_slot(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CreatePrivateDataSlotArgs<'_>,
-) {
-    e.write_header(CommandType::CREATE_PRIVATE_DATA_SLOT, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(Some(args.p_create_info), encode_private_data_slot_create_info);
-    e.write_null();
-    e.write_new_handle(&args.p_private_data_slot);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let p_create_info = d.read_required(decode_private_data_slot_create_info)?;
+        d.read_null()?;
+        let p_private_data_slot = d.read_new_handle(false)?;
+        Ok(Self {
+            device,
+            p_create_info,
+            p_private_data_slot,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(Some(self.p_create_info), encode_private_data_slot_create_info);
+        e.write_null();
+        e.write_new_handle(&self.p_private_data_slot);
+    }
+
+    fn reply(&self, returned: vk::Result) -> CreatePrivateDataSlotReply {
+        CreatePrivateDataSlotReply {
+            returned,
+            p_private_data_slot: self.p_private_data_slot.ids.first().copied(),
+        }
+    }
 }
 
 /// Reply to `vkCreatePrivateDataSlot`.
@@ -59,71 +62,23 @@ pub struct CreatePrivateDataSlotReply {
     pub p_private_data_slot: Option<u64>,
 }
 
-/// Encodes a reply to `vkCreatePrivateDataSlot`.
-pub fn encode_create_private_data_slot_reply(
-    e: &mut Encoder,
-    reply: &CreatePrivateDataSlotReply,
-) {
-    e.write(CommandType::CREATE_PRIVATE_DATA_SLOT.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_private_data_slot.as_ref(), |e, id| e.write(*id));
-}
-
-/// Decodes a reply to `vkCreatePrivateDataSlot`.
-pub fn decode_create_private_data_slot_reply(
-    d: &mut Decoder<'_>,
-) -> Result<CreatePrivateDataSlotReply, DecodeError> {
-    d.read_reply_header(CommandType::CREATE_PRIVATE_DATA_SLOT)?;
-    let returned = d.read()?;
-    let p_private_data_slot = d.read_optional(Decoder::read)?.map(|id| *id);
-    Ok(CreatePrivateDataSlotReply {
-        returned,
-        p_private_data_slot,
-    })
-}
-
-impl CreatePrivateDataSlotArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> CreatePrivateDataSlotReply {
-        CreatePrivateDataSlotReply {
-            returned,
-            p_private_data_slot: self.p_private_data_slot.ids.first().copied(),
-        }
+impl Reply<'_> for CreatePrivateDataSlotReply {
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_private_data_slot: d.read_optional(Decoder::read)?.map(|id| *id),
+        })
     }
 
-    /// Calls `vkCreatePrivateDataSlot` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCreatePrivateDataSlot,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.p_create_info,
-            ptr::null(),
-            as_mut_ptr_or_null(self.p_private_data_slot.raws),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(self.p_private_data_slot.as_ref(), |e, id| e.write(*id));
     }
 }
-
-impl_command!(
-    CreatePrivateDataSlotArgs<'a>, CREATE_PRIVATE_DATA_SLOT, "vkCreatePrivateDataSlot",
-    vk::Result, device_lost: false, owner: device, slot: create_private_data_slot,
-    decode_create_private_data_slot, encode_create_private_data_slot,
-    encode_create_private_data_slot_reply
-);
 
 pub use self::{
     CreatePrivateDataSlotArgs as CreatePrivateDataSlotEXTArgs,
     CreatePrivateDataSlotReply as CreatePrivateDataSlotEXTReply,
-    decode_create_private_data_slot as decode_create_private_data_slot_ext,
-    encode_create_private_data_slot as encode_create_private_data_slot_ext,
-    encode_create_private_data_slot_reply as encode_create_private_data_slot_ext_reply,
-    decode_create_private_data_slot_reply as decode_create_private_data_slot_ext_reply,
 };
 
 /// Arguments of `vkDestroyPrivateDataSlot` (command 198).
@@ -134,69 +89,26 @@ pub struct DestroyPrivateDataSlotArgs {
     pub private_data_slot: Handle<vk::PrivateDataSlot>,
 }
 
-/// Decodes the arguments of `vkDestroyPrivateDataSlot`, which follow the header.
-pub fn decode_destroy_private_data_slot(
-    d: &mut Decoder<'_>,
-) -> Result<DestroyPrivateDataSlotArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let private_data_slot = d.read_handle_param()?;
-    d.read_null()?;
-    Ok(DestroyPrivateDataSlotArgs {
-        device,
-        private_data_slot,
-    })
-}
+impl Command<'_> for DestroyPrivateDataSlotArgs {
+    const TYPE: CommandType = CommandType::DESTROY_PRIVATE_DATA_SLOT;
+    returns!(());
 
-/// Encodes a request of `vkDestroyPrivateDataSlot`: header and arguments.
-pub fn encode_destroy_private_data_slot(
-    e: &mut Encoder,
-    flags: u32,
-    args: &DestroyPrivateDataSlotArgs,
-) {
-    e.write_header(CommandType::DESTROY_PRIVATE_DATA_SLOT, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.private_data_slot);
-    e.write_null();
-}
-
-bare_reply!(
-    DestroyPrivateDataSlotReply, DESTROY_PRIVATE_DATA_SLOT, "vkDestroyPrivateDataSlot",
-    (), encode_destroy_private_data_slot_reply, decode_destroy_private_data_slot_reply
-);
-
-impl DestroyPrivateDataSlotArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> DestroyPrivateDataSlotReply {
-        DestroyPrivateDataSlotReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let private_data_slot = d.read_handle_param()?;
+        d.read_null()?;
+        Ok(Self { device, private_data_slot })
     }
 
-    /// Calls `vkDestroyPrivateDataSlot` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyPrivateDataSlot) {
-        call!(function, self.device.raw, self.private_data_slot.raw, ptr::null())
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.private_data_slot);
+        e.write_null();
     }
 }
 
-impl_command!(
-    DestroyPrivateDataSlotArgs, DESTROY_PRIVATE_DATA_SLOT, "vkDestroyPrivateDataSlot",
-    (), device_lost: false, owner: device, slot: destroy_private_data_slot,
-    decode_destroy_private_data_slot, encode_destroy_private_data_slot,
-    encode_destroy_private_data_slot_reply
-);
-
-pub use self::{
-    DestroyPrivateDataSlotArgs as DestroyPrivateDataSlotEXTArgs,
-    DestroyPrivateDataSlotReply as DestroyPrivateDataSlotEXTReply,
-    decode_destroy_private_data_slot as decode_destroy_private_data_slot_ext,
-    encode_destroy_private_data_slot as encode_destroy_private_data_slot_ext,
-    encode_destroy_private_data_slot_reply as encode_destroy_private_data_slot_ext_reply,
-    decode_destroy_private_data_slot_reply as decode_destroy_private_data_slot_ext_reply,
-};
+pub use self::DestroyPrivateDataSlotArgs as DestroyPrivateDataSlotEXTArgs;
 
 /// Arguments of `vkSetPrivateData` (command 199).
 pub struct SetPrivateDataArgs {
@@ -212,79 +124,31 @@ pub struct SetPrivateDataArgs {
     pub data: u64,
 }
 
-/// Decodes the arguments of `vkSetPrivateData`, which follow the header.
-pub fn decode_set_private_data(
-    d: &mut Decoder<'_>,
-) -> Result<SetPrivateDataArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let object_type = d.read()?;
-    let object_handle = d.read()?;
-    let private_data_slot = d.read_handle_param()?;
-    let data = d.read()?;
-    Ok(SetPrivateDataArgs {
-        device,
-        object_type,
-        object_handle,
-        private_data_slot,
-        data,
-    })
-}
+impl Command<'_> for SetPrivateDataArgs {
+    const TYPE: CommandType = CommandType::SET_PRIVATE_DATA;
+    returns!(vk::Result);
 
-/// Encodes a request of `vkSetPrivateData`: header and arguments.
-pub fn encode_set_private_data(e: &mut Encoder, flags: u32, args: &SetPrivateDataArgs) {
-    e.write_header(CommandType::SET_PRIVATE_DATA, flags);
-    e.write_handle_param(&args.device);
-    e.write(args.object_type);
-    e.write(args.object_handle);
-    e.write_handle_param(&args.private_data_slot);
-    e.write(args.data);
-}
-
-bare_reply!(
-    SetPrivateDataReply, SET_PRIVATE_DATA, "vkSetPrivateData", vk::Result,
-    encode_set_private_data_reply, decode_set_private_data_reply
-);
-
-impl SetPrivateDataArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> SetPrivateDataReply {
-        SetPrivateDataReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            object_type: d.read()?,
+            object_handle: d.read()?,
+            private_data_slot: d.read_handle_param()?,
+            data: d.read()?,
+        })
     }
 
-    /// Calls `vkSetPrivateData` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkSetPrivateData,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.object_type,
-            self.object_handle,
-            self.private_data_slot.raw,
-            self.data,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write(self.object_type);
+        e.write(self.object_handle);
+        e.write_handle_param(&self.private_data_slot);
+        e.write(self.data);
     }
 }
 
-impl_command!(
-    SetPrivateDataArgs, SET_PRIVATE_DATA, "vkSetPrivateData", vk::Result,
-    device_lost: false, owner: device, slot: set_private_data, decode_set_private_data,
-    encode_set_private_data, encode_set_private_data_reply
-);
-
-pub use self::{
-    SetPrivateDataArgs as SetPrivateDataEXTArgs,
-    SetPrivateDataReply as SetPrivateDataEXTReply,
-    decode_set_private_data as decode_set_private_data_ext,
-    encode_set_private_data as encode_set_private_data_ext,
-    encode_set_private_data_reply as encode_set_private_data_ext_reply,
-    decode_set_private_data_reply as decode_set_private_data_ext_reply,
-};
+pub use self::SetPrivateDataArgs as SetPrivateDataEXTArgs;
 
 /// Arguments of `vkGetPrivateData` (command 200).
 pub struct GetPrivateDataArgs<'a> {
@@ -300,36 +164,35 @@ pub struct GetPrivateDataArgs<'a> {
     pub p_data: &'a mut u64,
 }
 
-/// Decodes the arguments of `vkGetPrivateData`, which follow the header.
-pub fn decode_get_private_data<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPrivateDataArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let object_type = d.read()?;
-    let object_handle = d.read()?;
-    let private_data_slot = d.read_handle_param()?;
-    let p_data = d.read_required_room()?;
-    Ok(GetPrivateDataArgs {
-        device,
-        object_type,
-        object_handle,
-        private_data_slot,
-        p_data,
-    })
-}
+impl<'a> Command<'a> for GetPrivateDataArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_PRIVATE_DATA;
+    type Return = ();
+    type Reply<'r> = GetPrivateDataReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetPrivateData`: header and arguments.
-pub fn encode_get_private_data(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetPrivateDataArgs<'_>,
-) {
-    e.write_header(CommandType::GET_PRIVATE_DATA, flags);
-    e.write_handle_param(&args.device);
-    e.write(args.object_type);
-    e.write(args.object_handle);
-    e.write_handle_param(&args.private_data_slot);
-    e.write_marker(true);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            object_type: d.read()?,
+            object_handle: d.read()?,
+            private_data_slot: d.read_handle_param()?,
+            p_data: d.read_required_room()?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write(self.object_type);
+        e.write(self.object_handle);
+        e.write_handle_param(&self.private_data_slot);
+        e.write_marker(true);
+    }
+
+    fn reply(&self, _returned: ()) -> GetPrivateDataReply<'_> {
+        GetPrivateDataReply {
+            p_data: Some(&*self.p_data),
+        }
+    }
 }
 
 /// Reply to `vkGetPrivateData`.
@@ -338,57 +201,19 @@ pub struct GetPrivateDataReply<'a> {
     pub p_data: Option<&'a u64>,
 }
 
-/// Encodes a reply to `vkGetPrivateData`.
-pub fn encode_get_private_data_reply(e: &mut Encoder, reply: &GetPrivateDataReply<'_>) {
-    e.write(CommandType::GET_PRIVATE_DATA.0);
-    e.write_optional(reply.p_data, |e, value| e.write(*value));
-}
-
-/// Decodes a reply to `vkGetPrivateData`.
-pub fn decode_get_private_data_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetPrivateDataReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_PRIVATE_DATA)?;
-    let p_data = d.read_optional(Decoder::read)?.map(|v| &*v);
-    Ok(GetPrivateDataReply { p_data })
-}
-
-impl GetPrivateDataArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, _returned: ()) -> GetPrivateDataReply<'_> {
-        GetPrivateDataReply {
-            p_data: Some(&*self.p_data),
-        }
+impl<'a> Reply<'a> for GetPrivateDataReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_data: d.read_optional(Decoder::read)?.map(|v| &*v),
+        })
     }
 
-    /// Calls `vkGetPrivateData` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkGetPrivateData) {
-        call!(
-            function,
-            self.device.raw,
-            self.object_type,
-            self.object_handle,
-            self.private_data_slot.raw,
-            &mut *self.p_data,
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write_optional(self.p_data, |e, value| e.write(*value));
     }
 }
-
-impl_command!(
-    GetPrivateDataArgs<'a>, GET_PRIVATE_DATA, "vkGetPrivateData", (), device_lost: false,
-    owner: device, slot: get_private_data, decode_get_private_data,
-    encode_get_private_data, encode_get_private_data_reply
-);
 
 pub use self::{
     GetPrivateDataArgs as GetPrivateDataEXTArgs,
     GetPrivateDataReply as GetPrivateDataEXTReply,
-    decode_get_private_data as decode_get_private_data_ext,
-    encode_get_private_data as encode_get_private_data_ext,
-    encode_get_private_data_reply as encode_get_private_data_ext_reply,
-    decode_get_private_data_reply as decode_get_private_data_ext_reply,
 };

@@ -3,15 +3,12 @@
 
 //! Commands of family `query_pool`.
 
-use core::ffi::c_void;
-use core::ptr;
-
 use crate::generated::decode::decode_query_pool_create_info;
 use crate::generated::encode::encode_query_pool_create_info;
 use crate::vk;
 use crate::wire::{
-    CommandType, Count, DecodeError, Decoder, Encoder, Handle, NewHandles,
-    as_mut_ptr_or_null, bare_reply, call, impl_command,
+    Command, CommandType, Count, DecodeError, Decoder, Encoder, Handle, NewHandles,
+    Reply, returns,
 };
 
 /// Arguments of `vkCreateQueryPool` (command 47).
@@ -24,32 +21,37 @@ pub struct CreateQueryPoolArgs<'a> {
     pub p_query_pool: NewHandles<'a, vk::QueryPool>,
 }
 
-/// Decodes the arguments of `vkCreateQueryPool`, which follow the header.
-pub fn decode_create_query_pool<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CreateQueryPoolArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_create_info = d.read_required(decode_query_pool_create_info)?;
-    d.read_null()?;
-    let p_query_pool = d.read_new_handle(false)?;
-    Ok(CreateQueryPoolArgs {
-        device,
-        p_create_info,
-        p_query_pool,
-    })
-}
+impl<'a> Command<'a> for CreateQueryPoolArgs<'a> {
+    const TYPE: CommandType = CommandType::CREATE_QUERY_POOL;
+    type Return = vk::Result;
+    type Reply<'r> = CreateQueryPoolReply where Self: 'r;
 
-/// Encodes a request of `vkCreateQueryPool`: header and arguments.
-pub fn encode_create_query_pool(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CreateQueryPoolArgs<'_>,
-) {
-    e.write_header(CommandType::CREATE_QUERY_POOL, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(Some(args.p_create_info), encode_query_pool_create_info);
-    e.write_null();
-    e.write_new_handle(&args.p_query_pool);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let p_create_info = d.read_required(decode_query_pool_create_info)?;
+        d.read_null()?;
+        let p_query_pool = d.read_new_handle(false)?;
+        Ok(Self {
+            device,
+            p_create_info,
+            p_query_pool,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(Some(self.p_create_info), encode_query_pool_create_info);
+        e.write_null();
+        e.write_new_handle(&self.p_query_pool);
+    }
+
+    fn reply(&self, returned: vk::Result) -> CreateQueryPoolReply {
+        CreateQueryPoolReply {
+            returned,
+            p_query_pool: self.p_query_pool.ids.first().copied(),
+        }
+    }
 }
 
 /// Reply to `vkCreateQueryPool`.
@@ -60,59 +62,19 @@ pub struct CreateQueryPoolReply {
     pub p_query_pool: Option<u64>,
 }
 
-/// Encodes a reply to `vkCreateQueryPool`.
-pub fn encode_create_query_pool_reply(e: &mut Encoder, reply: &CreateQueryPoolReply) {
-    e.write(CommandType::CREATE_QUERY_POOL.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_query_pool.as_ref(), |e, id| e.write(*id));
-}
-
-/// Decodes a reply to `vkCreateQueryPool`.
-pub fn decode_create_query_pool_reply(
-    d: &mut Decoder<'_>,
-) -> Result<CreateQueryPoolReply, DecodeError> {
-    d.read_reply_header(CommandType::CREATE_QUERY_POOL)?;
-    let returned = d.read()?;
-    let p_query_pool = d.read_optional(Decoder::read)?.map(|id| *id);
-    Ok(CreateQueryPoolReply {
-        returned,
-        p_query_pool,
-    })
-}
-
-impl CreateQueryPoolArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> CreateQueryPoolReply {
-        CreateQueryPoolReply {
-            returned,
-            p_query_pool: self.p_query_pool.ids.first().copied(),
-        }
+impl Reply<'_> for CreateQueryPoolReply {
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_query_pool: d.read_optional(Decoder::read)?.map(|id| *id),
+        })
     }
 
-    /// Calls `vkCreateQueryPool` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCreateQueryPool,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.p_create_info,
-            ptr::null(),
-            as_mut_ptr_or_null(self.p_query_pool.raws),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(self.p_query_pool.as_ref(), |e, id| e.write(*id));
     }
 }
-
-impl_command!(
-    CreateQueryPoolArgs<'a>, CREATE_QUERY_POOL, "vkCreateQueryPool", vk::Result,
-    device_lost: false, owner: device, slot: create_query_pool, decode_create_query_pool,
-    encode_create_query_pool, encode_create_query_pool_reply
-);
 
 /// Arguments of `vkDestroyQueryPool` (command 48).
 pub struct DestroyQueryPoolArgs {
@@ -122,58 +84,24 @@ pub struct DestroyQueryPoolArgs {
     pub query_pool: Handle<vk::QueryPool>,
 }
 
-/// Decodes the arguments of `vkDestroyQueryPool`, which follow the header.
-pub fn decode_destroy_query_pool(
-    d: &mut Decoder<'_>,
-) -> Result<DestroyQueryPoolArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let query_pool = d.read_handle_param()?;
-    d.read_null()?;
-    Ok(DestroyQueryPoolArgs {
-        device,
-        query_pool,
-    })
-}
+impl Command<'_> for DestroyQueryPoolArgs {
+    const TYPE: CommandType = CommandType::DESTROY_QUERY_POOL;
+    returns!(());
 
-/// Encodes a request of `vkDestroyQueryPool`: header and arguments.
-pub fn encode_destroy_query_pool(
-    e: &mut Encoder,
-    flags: u32,
-    args: &DestroyQueryPoolArgs,
-) {
-    e.write_header(CommandType::DESTROY_QUERY_POOL, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.query_pool);
-    e.write_null();
-}
-
-bare_reply!(
-    DestroyQueryPoolReply, DESTROY_QUERY_POOL, "vkDestroyQueryPool", (),
-    encode_destroy_query_pool_reply, decode_destroy_query_pool_reply
-);
-
-impl DestroyQueryPoolArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> DestroyQueryPoolReply {
-        DestroyQueryPoolReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let query_pool = d.read_handle_param()?;
+        d.read_null()?;
+        Ok(Self { device, query_pool })
     }
 
-    /// Calls `vkDestroyQueryPool` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyQueryPool) {
-        call!(function, self.device.raw, self.query_pool.raw, ptr::null())
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.query_pool);
+        e.write_null();
     }
 }
-
-impl_command!(
-    DestroyQueryPoolArgs, DESTROY_QUERY_POOL, "vkDestroyQueryPool", (),
-    device_lost: false, owner: device, slot: destroy_query_pool,
-    decode_destroy_query_pool, encode_destroy_query_pool,
-    encode_destroy_query_pool_reply
-);
 
 /// Arguments of `vkGetQueryPoolResults` (command 49).
 pub struct GetQueryPoolResultsArgs<'a> {
@@ -195,45 +123,51 @@ pub struct GetQueryPoolResultsArgs<'a> {
     pub flags: vk::QueryResultFlags,
 }
 
-/// Decodes the arguments of `vkGetQueryPoolResults`, which follow the header.
-pub fn decode_get_query_pool_results<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetQueryPoolResultsArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let query_pool = d.read_handle_param()?;
-    let first_query = d.read()?;
-    let query_count = d.read()?;
-    let data_size: usize = d.read()?;
-    let p_data = d.read_capacity(data_size.count(), false)?;
-    let stride = d.read()?;
-    let flags = d.read()?;
-    Ok(GetQueryPoolResultsArgs {
-        device,
-        query_pool,
-        first_query,
-        query_count,
-        data_size,
-        p_data,
-        stride,
-        flags,
-    })
-}
+impl<'a> Command<'a> for GetQueryPoolResultsArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_QUERY_POOL_RESULTS;
+    const REPORTS_DEVICE_LOST: bool = true;
+    type Return = vk::Result;
+    type Reply<'r> = GetQueryPoolResultsReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetQueryPoolResults`: header and arguments.
-pub fn encode_get_query_pool_results(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetQueryPoolResultsArgs<'_>,
-) {
-    e.write_header(CommandType::GET_QUERY_POOL_RESULTS, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.query_pool);
-    e.write(args.first_query);
-    e.write(args.query_count);
-    e.write(args.data_size);
-    e.write_count(args.p_data.len());
-    e.write(args.stride);
-    e.write(args.flags);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let query_pool = d.read_handle_param()?;
+        let first_query = d.read()?;
+        let query_count = d.read()?;
+        let data_size: usize = d.read()?;
+        let p_data = d.read_capacity(data_size.count(), false)?;
+        let stride = d.read()?;
+        let flags = d.read()?;
+        Ok(Self {
+            device,
+            query_pool,
+            first_query,
+            query_count,
+            data_size,
+            p_data,
+            stride,
+            flags,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.query_pool);
+        e.write(self.first_query);
+        e.write(self.query_count);
+        e.write(self.data_size);
+        e.write_count(self.p_data.len());
+        e.write(self.stride);
+        e.write(self.flags);
+    }
+
+    fn reply(&self, returned: vk::Result) -> GetQueryPoolResultsReply<'_> {
+        GetQueryPoolResultsReply {
+            returned,
+            p_data: &*self.p_data,
+        }
+    }
 }
 
 /// Reply to `vkGetQueryPoolResults`.
@@ -244,67 +178,19 @@ pub struct GetQueryPoolResultsReply<'a> {
     pub p_data: &'a [u8],
 }
 
-/// Encodes a reply to `vkGetQueryPoolResults`.
-pub fn encode_get_query_pool_results_reply(
-    e: &mut Encoder,
-    reply: &GetQueryPoolResultsReply<'_>,
-) {
-    e.write(CommandType::GET_QUERY_POOL_RESULTS.0);
-    e.write(reply.returned);
-    e.write_blob(reply.p_data);
-}
-
-/// Decodes a reply to `vkGetQueryPoolResults`.
-pub fn decode_get_query_pool_results_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetQueryPoolResultsReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_QUERY_POOL_RESULTS)?;
-    let returned = d.read()?;
-    let p_data = d.read_blob(d.peek_count(), true)?;
-    Ok(GetQueryPoolResultsReply {
-        returned,
-        p_data,
-    })
-}
-
-impl GetQueryPoolResultsArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> GetQueryPoolResultsReply<'_> {
-        GetQueryPoolResultsReply {
-            returned,
-            p_data: &*self.p_data,
-        }
+impl<'a> Reply<'a> for GetQueryPoolResultsReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_data: d.read_blob(d.peek_count(), true)?,
+        })
     }
 
-    /// Calls `vkGetQueryPoolResults` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetQueryPoolResults,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.query_pool.raw,
-            self.first_query,
-            self.query_count,
-            self.data_size,
-            as_mut_ptr_or_null(self.p_data).cast::<c_void>(),
-            self.stride,
-            self.flags,
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_blob(self.p_data);
     }
 }
-
-impl_command!(
-    GetQueryPoolResultsArgs<'a>, GET_QUERY_POOL_RESULTS, "vkGetQueryPoolResults",
-    vk::Result, device_lost: true, owner: device, slot: get_query_pool_results,
-    decode_get_query_pool_results, encode_get_query_pool_results,
-    encode_get_query_pool_results_reply
-);
 
 /// Arguments of `vkResetQueryPool` (command 171).
 pub struct ResetQueryPoolArgs {
@@ -318,69 +204,26 @@ pub struct ResetQueryPoolArgs {
     pub query_count: u32,
 }
 
-/// Decodes the arguments of `vkResetQueryPool`, which follow the header.
-pub fn decode_reset_query_pool(
-    d: &mut Decoder<'_>,
-) -> Result<ResetQueryPoolArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let query_pool = d.read_handle_param()?;
-    let first_query = d.read()?;
-    let query_count = d.read()?;
-    Ok(ResetQueryPoolArgs {
-        device,
-        query_pool,
-        first_query,
-        query_count,
-    })
-}
+impl Command<'_> for ResetQueryPoolArgs {
+    const TYPE: CommandType = CommandType::RESET_QUERY_POOL;
+    returns!(());
 
-/// Encodes a request of `vkResetQueryPool`: header and arguments.
-pub fn encode_reset_query_pool(e: &mut Encoder, flags: u32, args: &ResetQueryPoolArgs) {
-    e.write_header(CommandType::RESET_QUERY_POOL, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.query_pool);
-    e.write(args.first_query);
-    e.write(args.query_count);
-}
-
-bare_reply!(
-    ResetQueryPoolReply, RESET_QUERY_POOL, "vkResetQueryPool", (),
-    encode_reset_query_pool_reply, decode_reset_query_pool_reply
-);
-
-impl ResetQueryPoolArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> ResetQueryPoolReply {
-        ResetQueryPoolReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            query_pool: d.read_handle_param()?,
+            first_query: d.read()?,
+            query_count: d.read()?,
+        })
     }
 
-    /// Calls `vkResetQueryPool` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkResetQueryPool) {
-        call!(
-            function,
-            self.device.raw,
-            self.query_pool.raw,
-            self.first_query,
-            self.query_count,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.query_pool);
+        e.write(self.first_query);
+        e.write(self.query_count);
     }
 }
 
-impl_command!(
-    ResetQueryPoolArgs, RESET_QUERY_POOL, "vkResetQueryPool", (), device_lost: false,
-    owner: device, slot: reset_query_pool, decode_reset_query_pool,
-    encode_reset_query_pool, encode_reset_query_pool_reply
-);
-
-pub use self::{
-    ResetQueryPoolArgs as ResetQueryPoolEXTArgs,
-    ResetQueryPoolReply as ResetQueryPoolEXTReply,
-    decode_reset_query_pool as decode_reset_query_pool_ext,
-    encode_reset_query_pool as encode_reset_query_pool_ext,
-    encode_reset_query_pool_reply as encode_reset_query_pool_ext_reply,
-    decode_reset_query_pool_reply as decode_reset_query_pool_ext_reply,
-};
+pub use self::ResetQueryPoolArgs as ResetQueryPoolEXTArgs;

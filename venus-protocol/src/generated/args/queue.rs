@@ -11,10 +11,11 @@ use crate::generated::encode::{
     encode_bind_sparse_info, encode_device_queue_info2, encode_submit_info,
     encode_submit_info2,
 };
+use crate::generated::minima;
 use crate::vk;
 use crate::wire::{
-    CommandType, Count, DecodeError, Decoder, Encoder, Handle, NewHandles,
-    as_mut_ptr_or_null, as_ptr_or_null, bare_reply, call, impl_command,
+    Command, CommandType, Count, DecodeError, Decoder, Encoder, Handle, NewHandles,
+    Reply, returns,
 };
 
 /// Arguments of `vkGetDeviceQueue` (command 17).
@@ -29,33 +30,33 @@ pub struct GetDeviceQueueArgs<'a> {
     pub p_queue: NewHandles<'a, vk::Queue>,
 }
 
-/// Decodes the arguments of `vkGetDeviceQueue`, which follow the header.
-pub fn decode_get_device_queue<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetDeviceQueueArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let queue_family_index = d.read()?;
-    let queue_index = d.read()?;
-    let p_queue = d.read_new_handle(false)?;
-    Ok(GetDeviceQueueArgs {
-        device,
-        queue_family_index,
-        queue_index,
-        p_queue,
-    })
-}
+impl<'a> Command<'a> for GetDeviceQueueArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_DEVICE_QUEUE;
+    type Return = ();
+    type Reply<'r> = GetDeviceQueueReply where Self: 'r;
 
-/// Encodes a request of `vkGetDeviceQueue`: header and arguments.
-pub fn encode_get_device_queue(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetDeviceQueueArgs<'_>,
-) {
-    e.write_header(CommandType::GET_DEVICE_QUEUE, flags);
-    e.write_handle_param(&args.device);
-    e.write(args.queue_family_index);
-    e.write(args.queue_index);
-    e.write_new_handle(&args.p_queue);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            queue_family_index: d.read()?,
+            queue_index: d.read()?,
+            p_queue: d.read_new_handle(false)?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write(self.queue_family_index);
+        e.write(self.queue_index);
+        e.write_new_handle(&self.p_queue);
+    }
+
+    fn reply(&self, _returned: ()) -> GetDeviceQueueReply {
+        GetDeviceQueueReply {
+            p_queue: self.p_queue.ids.first().copied(),
+        }
+    }
 }
 
 /// Reply to `vkGetDeviceQueue`.
@@ -64,50 +65,17 @@ pub struct GetDeviceQueueReply {
     pub p_queue: Option<u64>,
 }
 
-/// Encodes a reply to `vkGetDeviceQueue`.
-pub fn encode_get_device_queue_reply(e: &mut Encoder, reply: &GetDeviceQueueReply) {
-    e.write(CommandType::GET_DEVICE_QUEUE.0);
-    e.write_optional(reply.p_queue.as_ref(), |e, id| e.write(*id));
-}
-
-/// Decodes a reply to `vkGetDeviceQueue`.
-pub fn decode_get_device_queue_reply(
-    d: &mut Decoder<'_>,
-) -> Result<GetDeviceQueueReply, DecodeError> {
-    d.read_reply_header(CommandType::GET_DEVICE_QUEUE)?;
-    let p_queue = d.read_optional(Decoder::read)?.map(|id| *id);
-    Ok(GetDeviceQueueReply { p_queue })
-}
-
-impl GetDeviceQueueArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, _returned: ()) -> GetDeviceQueueReply {
-        GetDeviceQueueReply {
-            p_queue: self.p_queue.ids.first().copied(),
-        }
+impl Reply<'_> for GetDeviceQueueReply {
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_queue: d.read_optional(Decoder::read)?.map(|id| *id),
+        })
     }
 
-    /// Calls `vkGetDeviceQueue` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkGetDeviceQueue) {
-        call!(
-            function,
-            self.device.raw,
-            self.queue_family_index,
-            self.queue_index,
-            as_mut_ptr_or_null(self.p_queue.raws),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write_optional(self.p_queue.as_ref(), |e, id| e.write(*id));
     }
 }
-
-impl_command!(
-    GetDeviceQueueArgs<'a>, GET_DEVICE_QUEUE, "vkGetDeviceQueue", (), device_lost: false,
-    owner: device, slot: get_device_queue, decode_get_device_queue,
-    encode_get_device_queue, encode_get_device_queue_reply
-);
 
 /// Arguments of `vkQueueSubmit` (command 18).
 pub struct QueueSubmitArgs<'a> {
@@ -121,63 +89,38 @@ pub struct QueueSubmitArgs<'a> {
     pub fence: Handle<vk::Fence>,
 }
 
-/// Decodes the arguments of `vkQueueSubmit`, which follow the header.
-pub fn decode_queue_submit<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<QueueSubmitArgs<'a>, DecodeError> {
-    let queue = d.read_owner()?;
-    let submit_count: u32 = d.read()?;
-    let p_submits = d.read_items(submit_count.count(), false, 56, decode_submit_info)?;
-    let fence = d.read_handle_param()?;
-    Ok(QueueSubmitArgs {
-        queue,
-        submit_count,
-        p_submits,
-        fence,
-    })
-}
+impl<'a> Command<'a> for QueueSubmitArgs<'a> {
+    const TYPE: CommandType = CommandType::QUEUE_SUBMIT;
+    const REPORTS_DEVICE_LOST: bool = true;
+    returns!(vk::Result);
 
-/// Encodes a request of `vkQueueSubmit`: header and arguments.
-pub fn encode_queue_submit(e: &mut Encoder, flags: u32, args: &QueueSubmitArgs<'_>) {
-    e.write_header(CommandType::QUEUE_SUBMIT, flags);
-    e.write_handle_param(&args.queue);
-    e.write(args.submit_count);
-    e.write_items(args.p_submits, encode_submit_info);
-    e.write_handle_param(&args.fence);
-}
-
-bare_reply!(
-    QueueSubmitReply, QUEUE_SUBMIT, "vkQueueSubmit", vk::Result,
-    encode_queue_submit_reply, decode_queue_submit_reply
-);
-
-impl QueueSubmitArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> QueueSubmitReply {
-        QueueSubmitReply { returned }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let queue = d.read_owner()?;
+        let submit_count: u32 = d.read()?;
+        let p_submits = d
+            .read_items(
+                submit_count.count(),
+                false,
+                minima::SUBMIT_INFO,
+                decode_submit_info,
+            )?;
+        let fence = d.read_handle_param()?;
+        Ok(Self {
+            queue,
+            submit_count,
+            p_submits,
+            fence,
+        })
     }
 
-    /// Calls `vkQueueSubmit` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkQueueSubmit) -> vk::Result {
-        call!(
-            function,
-            self.queue.raw,
-            self.submit_count,
-            as_ptr_or_null(self.p_submits),
-            self.fence.raw,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.queue);
+        e.write(self.submit_count);
+        e.write_items(self.p_submits, encode_submit_info);
+        e.write_handle_param(&self.fence);
     }
 }
-
-impl_command!(
-    QueueSubmitArgs<'a>, QUEUE_SUBMIT, "vkQueueSubmit", vk::Result, device_lost: true,
-    owner: queue, slot: queue_submit, decode_queue_submit, encode_queue_submit,
-    encode_queue_submit_reply
-);
 
 /// Arguments of `vkQueueWaitIdle` (command 19).
 pub struct QueueWaitIdleArgs {
@@ -185,46 +128,20 @@ pub struct QueueWaitIdleArgs {
     pub queue: Handle<vk::Queue>,
 }
 
-/// Decodes the arguments of `vkQueueWaitIdle`, which follow the header.
-pub fn decode_queue_wait_idle(
-    d: &mut Decoder<'_>,
-) -> Result<QueueWaitIdleArgs, DecodeError> {
-    let queue = d.read_owner()?;
-    Ok(QueueWaitIdleArgs { queue })
-}
+impl Command<'_> for QueueWaitIdleArgs {
+    const TYPE: CommandType = CommandType::QUEUE_WAIT_IDLE;
+    const REPORTS_DEVICE_LOST: bool = true;
+    returns!(vk::Result);
 
-/// Encodes a request of `vkQueueWaitIdle`: header and arguments.
-pub fn encode_queue_wait_idle(e: &mut Encoder, flags: u32, args: &QueueWaitIdleArgs) {
-    e.write_header(CommandType::QUEUE_WAIT_IDLE, flags);
-    e.write_handle_param(&args.queue);
-}
-
-bare_reply!(
-    QueueWaitIdleReply, QUEUE_WAIT_IDLE, "vkQueueWaitIdle", vk::Result,
-    encode_queue_wait_idle_reply, decode_queue_wait_idle_reply
-);
-
-impl QueueWaitIdleArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> QueueWaitIdleReply {
-        QueueWaitIdleReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { queue: d.read_owner()? })
     }
 
-    /// Calls `vkQueueWaitIdle` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkQueueWaitIdle) -> vk::Result {
-        call!(function, self.queue.raw)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.queue);
     }
 }
-
-impl_command!(
-    QueueWaitIdleArgs, QUEUE_WAIT_IDLE, "vkQueueWaitIdle", vk::Result, device_lost: true,
-    owner: queue, slot: queue_wait_idle, decode_queue_wait_idle, encode_queue_wait_idle,
-    encode_queue_wait_idle_reply
-);
 
 /// Arguments of `vkQueueBindSparse` (command 34).
 pub struct QueueBindSparseArgs<'a> {
@@ -238,71 +155,38 @@ pub struct QueueBindSparseArgs<'a> {
     pub fence: Handle<vk::Fence>,
 }
 
-/// Decodes the arguments of `vkQueueBindSparse`, which follow the header.
-pub fn decode_queue_bind_sparse<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<QueueBindSparseArgs<'a>, DecodeError> {
-    let queue = d.read_owner()?;
-    let bind_info_count: u32 = d.read()?;
-    let p_bind_info = d
-        .read_items(bind_info_count.count(), false, 72, decode_bind_sparse_info)?;
-    let fence = d.read_handle_param()?;
-    Ok(QueueBindSparseArgs {
-        queue,
-        bind_info_count,
-        p_bind_info,
-        fence,
-    })
-}
+impl<'a> Command<'a> for QueueBindSparseArgs<'a> {
+    const TYPE: CommandType = CommandType::QUEUE_BIND_SPARSE;
+    const REPORTS_DEVICE_LOST: bool = true;
+    returns!(vk::Result);
 
-/// Encodes a request of `vkQueueBindSparse`: header and arguments.
-pub fn encode_queue_bind_sparse(
-    e: &mut Encoder,
-    flags: u32,
-    args: &QueueBindSparseArgs<'_>,
-) {
-    e.write_header(CommandType::QUEUE_BIND_SPARSE, flags);
-    e.write_handle_param(&args.queue);
-    e.write(args.bind_info_count);
-    e.write_items(args.p_bind_info, encode_bind_sparse_info);
-    e.write_handle_param(&args.fence);
-}
-
-bare_reply!(
-    QueueBindSparseReply, QUEUE_BIND_SPARSE, "vkQueueBindSparse", vk::Result,
-    encode_queue_bind_sparse_reply, decode_queue_bind_sparse_reply
-);
-
-impl QueueBindSparseArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> QueueBindSparseReply {
-        QueueBindSparseReply { returned }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let queue = d.read_owner()?;
+        let bind_info_count: u32 = d.read()?;
+        let p_bind_info = d
+            .read_items(
+                bind_info_count.count(),
+                false,
+                minima::BIND_SPARSE_INFO,
+                decode_bind_sparse_info,
+            )?;
+        let fence = d.read_handle_param()?;
+        Ok(Self {
+            queue,
+            bind_info_count,
+            p_bind_info,
+            fence,
+        })
     }
 
-    /// Calls `vkQueueBindSparse` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkQueueBindSparse,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.queue.raw,
-            self.bind_info_count,
-            as_ptr_or_null(self.p_bind_info),
-            self.fence.raw,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.queue);
+        e.write(self.bind_info_count);
+        e.write_items(self.p_bind_info, encode_bind_sparse_info);
+        e.write_handle_param(&self.fence);
     }
 }
-
-impl_command!(
-    QueueBindSparseArgs<'a>, QUEUE_BIND_SPARSE, "vkQueueBindSparse", vk::Result,
-    device_lost: true, owner: queue, slot: queue_bind_sparse, decode_queue_bind_sparse,
-    encode_queue_bind_sparse, encode_queue_bind_sparse_reply
-);
 
 /// Arguments of `vkGetDeviceQueue2` (command 155).
 pub struct GetDeviceQueue2Args<'a> {
@@ -314,30 +198,31 @@ pub struct GetDeviceQueue2Args<'a> {
     pub p_queue: NewHandles<'a, vk::Queue>,
 }
 
-/// Decodes the arguments of `vkGetDeviceQueue2`, which follow the header.
-pub fn decode_get_device_queue2<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetDeviceQueue2Args<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_queue_info = d.read_required(decode_device_queue_info2)?;
-    let p_queue = d.read_new_handle(false)?;
-    Ok(GetDeviceQueue2Args {
-        device,
-        p_queue_info,
-        p_queue,
-    })
-}
+impl<'a> Command<'a> for GetDeviceQueue2Args<'a> {
+    const TYPE: CommandType = CommandType::GET_DEVICE_QUEUE2;
+    type Return = ();
+    type Reply<'r> = GetDeviceQueue2Reply where Self: 'r;
 
-/// Encodes a request of `vkGetDeviceQueue2`: header and arguments.
-pub fn encode_get_device_queue2(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetDeviceQueue2Args<'_>,
-) {
-    e.write_header(CommandType::GET_DEVICE_QUEUE2, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(Some(args.p_queue_info), encode_device_queue_info2);
-    e.write_new_handle(&args.p_queue);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            p_queue_info: d.read_required(decode_device_queue_info2)?,
+            p_queue: d.read_new_handle(false)?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(Some(self.p_queue_info), encode_device_queue_info2);
+        e.write_new_handle(&self.p_queue);
+    }
+
+    fn reply(&self, _returned: ()) -> GetDeviceQueue2Reply {
+        GetDeviceQueue2Reply {
+            p_queue: self.p_queue.ids.first().copied(),
+        }
+    }
 }
 
 /// Reply to `vkGetDeviceQueue2`.
@@ -346,49 +231,17 @@ pub struct GetDeviceQueue2Reply {
     pub p_queue: Option<u64>,
 }
 
-/// Encodes a reply to `vkGetDeviceQueue2`.
-pub fn encode_get_device_queue2_reply(e: &mut Encoder, reply: &GetDeviceQueue2Reply) {
-    e.write(CommandType::GET_DEVICE_QUEUE2.0);
-    e.write_optional(reply.p_queue.as_ref(), |e, id| e.write(*id));
-}
-
-/// Decodes a reply to `vkGetDeviceQueue2`.
-pub fn decode_get_device_queue2_reply(
-    d: &mut Decoder<'_>,
-) -> Result<GetDeviceQueue2Reply, DecodeError> {
-    d.read_reply_header(CommandType::GET_DEVICE_QUEUE2)?;
-    let p_queue = d.read_optional(Decoder::read)?.map(|id| *id);
-    Ok(GetDeviceQueue2Reply { p_queue })
-}
-
-impl GetDeviceQueue2Args<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, _returned: ()) -> GetDeviceQueue2Reply {
-        GetDeviceQueue2Reply {
-            p_queue: self.p_queue.ids.first().copied(),
-        }
+impl Reply<'_> for GetDeviceQueue2Reply {
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_queue: d.read_optional(Decoder::read)?.map(|id| *id),
+        })
     }
 
-    /// Calls `vkGetDeviceQueue2` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkGetDeviceQueue2) {
-        call!(
-            function,
-            self.device.raw,
-            self.p_queue_info,
-            as_mut_ptr_or_null(self.p_queue.raws),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write_optional(self.p_queue.as_ref(), |e, id| e.write(*id));
     }
 }
-
-impl_command!(
-    GetDeviceQueue2Args<'a>, GET_DEVICE_QUEUE2, "vkGetDeviceQueue2", (),
-    device_lost: false, owner: device, slot: get_device_queue2, decode_get_device_queue2,
-    encode_get_device_queue2, encode_get_device_queue2_reply
-);
 
 /// Arguments of `vkQueueSubmit2` (command 206).
 pub struct QueueSubmit2Args<'a> {
@@ -402,68 +255,37 @@ pub struct QueueSubmit2Args<'a> {
     pub fence: Handle<vk::Fence>,
 }
 
-/// Decodes the arguments of `vkQueueSubmit2`, which follow the header.
-pub fn decode_queue_submit2<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<QueueSubmit2Args<'a>, DecodeError> {
-    let queue = d.read_owner()?;
-    let submit_count: u32 = d.read()?;
-    let p_submits = d.read_items(submit_count.count(), false, 52, decode_submit_info2)?;
-    let fence = d.read_handle_param()?;
-    Ok(QueueSubmit2Args {
-        queue,
-        submit_count,
-        p_submits,
-        fence,
-    })
-}
+impl<'a> Command<'a> for QueueSubmit2Args<'a> {
+    const TYPE: CommandType = CommandType::QUEUE_SUBMIT2;
+    const REPORTS_DEVICE_LOST: bool = true;
+    returns!(vk::Result);
 
-/// Encodes a request of `vkQueueSubmit2`: header and arguments.
-pub fn encode_queue_submit2(e: &mut Encoder, flags: u32, args: &QueueSubmit2Args<'_>) {
-    e.write_header(CommandType::QUEUE_SUBMIT2, flags);
-    e.write_handle_param(&args.queue);
-    e.write(args.submit_count);
-    e.write_items(args.p_submits, encode_submit_info2);
-    e.write_handle_param(&args.fence);
-}
-
-bare_reply!(
-    QueueSubmit2Reply, QUEUE_SUBMIT2, "vkQueueSubmit2", vk::Result,
-    encode_queue_submit2_reply, decode_queue_submit2_reply
-);
-
-impl QueueSubmit2Args<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> QueueSubmit2Reply {
-        QueueSubmit2Reply { returned }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let queue = d.read_owner()?;
+        let submit_count: u32 = d.read()?;
+        let p_submits = d
+            .read_items(
+                submit_count.count(),
+                false,
+                minima::SUBMIT_INFO2,
+                decode_submit_info2,
+            )?;
+        let fence = d.read_handle_param()?;
+        Ok(Self {
+            queue,
+            submit_count,
+            p_submits,
+            fence,
+        })
     }
 
-    /// Calls `vkQueueSubmit2` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkQueueSubmit2) -> vk::Result {
-        call!(
-            function,
-            self.queue.raw,
-            self.submit_count,
-            as_ptr_or_null(self.p_submits),
-            self.fence.raw,
-        )
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.queue);
+        e.write(self.submit_count);
+        e.write_items(self.p_submits, encode_submit_info2);
+        e.write_handle_param(&self.fence);
     }
 }
 
-impl_command!(
-    QueueSubmit2Args<'a>, QUEUE_SUBMIT2, "vkQueueSubmit2", vk::Result, device_lost: true,
-    owner: queue, slot: queue_submit2, decode_queue_submit2, encode_queue_submit2,
-    encode_queue_submit2_reply
-);
-
-pub use self::{
-    QueueSubmit2Args as QueueSubmit2KHRArgs, QueueSubmit2Reply as QueueSubmit2KHRReply,
-    decode_queue_submit2 as decode_queue_submit2_khr,
-    encode_queue_submit2 as encode_queue_submit2_khr,
-    encode_queue_submit2_reply as encode_queue_submit2_khr_reply,
-    decode_queue_submit2_reply as decode_queue_submit2_khr_reply,
-};
+pub use self::QueueSubmit2Args as QueueSubmit2KHRArgs;

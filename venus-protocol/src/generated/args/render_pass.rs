@@ -3,22 +3,18 @@
 
 //! Commands of family `render_pass`.
 
-use core::ptr;
-
 use crate::generated::decode::{
-    decode_extent2_d, decode_extent2_d_partial, decode_framebuffer_create_info,
-    decode_render_pass_create_info, decode_render_pass_create_info2,
-    decode_rendering_area_info,
+    decode_extent2_d, decode_framebuffer_create_info, decode_render_pass_create_info,
+    decode_render_pass_create_info2, decode_rendering_area_info,
 };
 use crate::generated::encode::{
-    encode_extent2_d, encode_extent2_d_partial, encode_framebuffer_create_info,
-    encode_render_pass_create_info, encode_render_pass_create_info2,
-    encode_rendering_area_info,
+    encode_extent2_d, encode_framebuffer_create_info, encode_render_pass_create_info,
+    encode_render_pass_create_info2, encode_rendering_area_info,
 };
 use crate::vk;
 use crate::wire::{
-    CommandType, DecodeError, Decoder, Encoder, Handle, NewHandles, as_mut_ptr_or_null,
-    bare_reply, call, impl_command,
+    Command, CommandType, DecodeError, Decoder, Encoder, Handle, NewHandles, Reply,
+    returns,
 };
 
 /// Arguments of `vkCreateFramebuffer` (command 80).
@@ -31,32 +27,37 @@ pub struct CreateFramebufferArgs<'a> {
     pub p_framebuffer: NewHandles<'a, vk::Framebuffer>,
 }
 
-/// Decodes the arguments of `vkCreateFramebuffer`, which follow the header.
-pub fn decode_create_framebuffer<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CreateFramebufferArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_create_info = d.read_required(decode_framebuffer_create_info)?;
-    d.read_null()?;
-    let p_framebuffer = d.read_new_handle(false)?;
-    Ok(CreateFramebufferArgs {
-        device,
-        p_create_info,
-        p_framebuffer,
-    })
-}
+impl<'a> Command<'a> for CreateFramebufferArgs<'a> {
+    const TYPE: CommandType = CommandType::CREATE_FRAMEBUFFER;
+    type Return = vk::Result;
+    type Reply<'r> = CreateFramebufferReply where Self: 'r;
 
-/// Encodes a request of `vkCreateFramebuffer`: header and arguments.
-pub fn encode_create_framebuffer(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CreateFramebufferArgs<'_>,
-) {
-    e.write_header(CommandType::CREATE_FRAMEBUFFER, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(Some(args.p_create_info), encode_framebuffer_create_info);
-    e.write_null();
-    e.write_new_handle(&args.p_framebuffer);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let p_create_info = d.read_required(decode_framebuffer_create_info)?;
+        d.read_null()?;
+        let p_framebuffer = d.read_new_handle(false)?;
+        Ok(Self {
+            device,
+            p_create_info,
+            p_framebuffer,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(Some(self.p_create_info), encode_framebuffer_create_info);
+        e.write_null();
+        e.write_new_handle(&self.p_framebuffer);
+    }
+
+    fn reply(&self, returned: vk::Result) -> CreateFramebufferReply {
+        CreateFramebufferReply {
+            returned,
+            p_framebuffer: self.p_framebuffer.ids.first().copied(),
+        }
+    }
 }
 
 /// Reply to `vkCreateFramebuffer`.
@@ -67,60 +68,19 @@ pub struct CreateFramebufferReply {
     pub p_framebuffer: Option<u64>,
 }
 
-/// Encodes a reply to `vkCreateFramebuffer`.
-pub fn encode_create_framebuffer_reply(e: &mut Encoder, reply: &CreateFramebufferReply) {
-    e.write(CommandType::CREATE_FRAMEBUFFER.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_framebuffer.as_ref(), |e, id| e.write(*id));
-}
-
-/// Decodes a reply to `vkCreateFramebuffer`.
-pub fn decode_create_framebuffer_reply(
-    d: &mut Decoder<'_>,
-) -> Result<CreateFramebufferReply, DecodeError> {
-    d.read_reply_header(CommandType::CREATE_FRAMEBUFFER)?;
-    let returned = d.read()?;
-    let p_framebuffer = d.read_optional(Decoder::read)?.map(|id| *id);
-    Ok(CreateFramebufferReply {
-        returned,
-        p_framebuffer,
-    })
-}
-
-impl CreateFramebufferArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> CreateFramebufferReply {
-        CreateFramebufferReply {
-            returned,
-            p_framebuffer: self.p_framebuffer.ids.first().copied(),
-        }
+impl Reply<'_> for CreateFramebufferReply {
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_framebuffer: d.read_optional(Decoder::read)?.map(|id| *id),
+        })
     }
 
-    /// Calls `vkCreateFramebuffer` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCreateFramebuffer,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.p_create_info,
-            ptr::null(),
-            as_mut_ptr_or_null(self.p_framebuffer.raws),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(self.p_framebuffer.as_ref(), |e, id| e.write(*id));
     }
 }
-
-impl_command!(
-    CreateFramebufferArgs<'a>, CREATE_FRAMEBUFFER, "vkCreateFramebuffer", vk::Result,
-    device_lost: false, owner: device, slot: create_framebuffer,
-    decode_create_framebuffer, encode_create_framebuffer,
-    encode_create_framebuffer_reply
-);
 
 /// Arguments of `vkDestroyFramebuffer` (command 81).
 pub struct DestroyFramebufferArgs {
@@ -130,60 +90,24 @@ pub struct DestroyFramebufferArgs {
     pub framebuffer: Handle<vk::Framebuffer>,
 }
 
-/// Decodes the arguments of `vkDestroyFramebuffer`, which follow the header.
-pub fn decode_destroy_framebuffer(
-    d: &mut Decoder<'_>,
-) -> Result<DestroyFramebufferArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let framebuffer = d.read_handle_param()?;
-    d.read_null()?;
-    Ok(DestroyFramebufferArgs {
-        device,
-        framebuffer,
-    })
-}
+impl Command<'_> for DestroyFramebufferArgs {
+    const TYPE: CommandType = CommandType::DESTROY_FRAMEBUFFER;
+    returns!(());
 
-/// Encodes a request of `vkDestroyFramebuffer`: header and arguments.
-pub fn encode_destroy_framebuffer(
-    e: &mut Encoder,
-    flags: u32,
-    args: &DestroyFramebufferArgs,
-) {
-    e.write_header(CommandType::DESTROY_FRAMEBUFFER, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.framebuffer);
-    e.write_null();
-}
-
-bare_reply!(
-    DestroyFramebufferReply, DESTROY_FRAMEBUFFER, "vkDestroyFramebuffer", (),
-    encode_destroy_framebuffer_reply, decode_destroy_framebuffer_reply
-);
-
-impl DestroyFramebufferArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> DestroyFramebufferReply {
-        DestroyFramebufferReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let framebuffer = d.read_handle_param()?;
+        d.read_null()?;
+        Ok(Self { device, framebuffer })
     }
 
-    /// Calls `vkDestroyFramebuffer` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyFramebuffer) {
-        call!(function, self.device.raw, self.framebuffer.raw, ptr::null())
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.framebuffer);
+        e.write_null();
     }
 }
-
-impl_command!(
-    DestroyFramebufferArgs, DESTROY_FRAMEBUFFER, "vkDestroyFramebuffer", (),
-    device_lost: false, owner: device, slot: destroy_framebuffer,
-    decode_destroy_framebuffer, encode_destroy_framebuffer,
-    encode_destroy_framebuffer_reply
-);
 
 /// Arguments of `vkCreateRenderPass` (command 82).
 pub struct CreateRenderPassArgs<'a> {
@@ -195,32 +119,37 @@ pub struct CreateRenderPassArgs<'a> {
     pub p_render_pass: NewHandles<'a, vk::RenderPass>,
 }
 
-/// Decodes the arguments of `vkCreateRenderPass`, which follow the header.
-pub fn decode_create_render_pass<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CreateRenderPassArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_create_info = d.read_required(decode_render_pass_create_info)?;
-    d.read_null()?;
-    let p_render_pass = d.read_new_handle(false)?;
-    Ok(CreateRenderPassArgs {
-        device,
-        p_create_info,
-        p_render_pass,
-    })
-}
+impl<'a> Command<'a> for CreateRenderPassArgs<'a> {
+    const TYPE: CommandType = CommandType::CREATE_RENDER_PASS;
+    type Return = vk::Result;
+    type Reply<'r> = CreateRenderPassReply where Self: 'r;
 
-/// Encodes a request of `vkCreateRenderPass`: header and arguments.
-pub fn encode_create_render_pass(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CreateRenderPassArgs<'_>,
-) {
-    e.write_header(CommandType::CREATE_RENDER_PASS, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(Some(args.p_create_info), encode_render_pass_create_info);
-    e.write_null();
-    e.write_new_handle(&args.p_render_pass);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let p_create_info = d.read_required(decode_render_pass_create_info)?;
+        d.read_null()?;
+        let p_render_pass = d.read_new_handle(false)?;
+        Ok(Self {
+            device,
+            p_create_info,
+            p_render_pass,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(Some(self.p_create_info), encode_render_pass_create_info);
+        e.write_null();
+        e.write_new_handle(&self.p_render_pass);
+    }
+
+    fn reply(&self, returned: vk::Result) -> CreateRenderPassReply {
+        CreateRenderPassReply {
+            returned,
+            p_render_pass: self.p_render_pass.ids.first().copied(),
+        }
+    }
 }
 
 /// Reply to `vkCreateRenderPass`.
@@ -231,60 +160,19 @@ pub struct CreateRenderPassReply {
     pub p_render_pass: Option<u64>,
 }
 
-/// Encodes a reply to `vkCreateRenderPass`.
-pub fn encode_create_render_pass_reply(e: &mut Encoder, reply: &CreateRenderPassReply) {
-    e.write(CommandType::CREATE_RENDER_PASS.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_render_pass.as_ref(), |e, id| e.write(*id));
-}
-
-/// Decodes a reply to `vkCreateRenderPass`.
-pub fn decode_create_render_pass_reply(
-    d: &mut Decoder<'_>,
-) -> Result<CreateRenderPassReply, DecodeError> {
-    d.read_reply_header(CommandType::CREATE_RENDER_PASS)?;
-    let returned = d.read()?;
-    let p_render_pass = d.read_optional(Decoder::read)?.map(|id| *id);
-    Ok(CreateRenderPassReply {
-        returned,
-        p_render_pass,
-    })
-}
-
-impl CreateRenderPassArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> CreateRenderPassReply {
-        CreateRenderPassReply {
-            returned,
-            p_render_pass: self.p_render_pass.ids.first().copied(),
-        }
+impl Reply<'_> for CreateRenderPassReply {
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_render_pass: d.read_optional(Decoder::read)?.map(|id| *id),
+        })
     }
 
-    /// Calls `vkCreateRenderPass` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCreateRenderPass,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.p_create_info,
-            ptr::null(),
-            as_mut_ptr_or_null(self.p_render_pass.raws),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(self.p_render_pass.as_ref(), |e, id| e.write(*id));
     }
 }
-
-impl_command!(
-    CreateRenderPassArgs<'a>, CREATE_RENDER_PASS, "vkCreateRenderPass", vk::Result,
-    device_lost: false, owner: device, slot: create_render_pass,
-    decode_create_render_pass, encode_create_render_pass,
-    encode_create_render_pass_reply
-);
 
 /// Arguments of `vkDestroyRenderPass` (command 83).
 pub struct DestroyRenderPassArgs {
@@ -294,58 +182,24 @@ pub struct DestroyRenderPassArgs {
     pub render_pass: Handle<vk::RenderPass>,
 }
 
-/// Decodes the arguments of `vkDestroyRenderPass`, which follow the header.
-pub fn decode_destroy_render_pass(
-    d: &mut Decoder<'_>,
-) -> Result<DestroyRenderPassArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let render_pass = d.read_handle_param()?;
-    d.read_null()?;
-    Ok(DestroyRenderPassArgs {
-        device,
-        render_pass,
-    })
-}
+impl Command<'_> for DestroyRenderPassArgs {
+    const TYPE: CommandType = CommandType::DESTROY_RENDER_PASS;
+    returns!(());
 
-/// Encodes a request of `vkDestroyRenderPass`: header and arguments.
-pub fn encode_destroy_render_pass(
-    e: &mut Encoder,
-    flags: u32,
-    args: &DestroyRenderPassArgs,
-) {
-    e.write_header(CommandType::DESTROY_RENDER_PASS, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.render_pass);
-    e.write_null();
-}
-
-bare_reply!(
-    DestroyRenderPassReply, DESTROY_RENDER_PASS, "vkDestroyRenderPass", (),
-    encode_destroy_render_pass_reply, decode_destroy_render_pass_reply
-);
-
-impl DestroyRenderPassArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> DestroyRenderPassReply {
-        DestroyRenderPassReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let render_pass = d.read_handle_param()?;
+        d.read_null()?;
+        Ok(Self { device, render_pass })
     }
 
-    /// Calls `vkDestroyRenderPass` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyRenderPass) {
-        call!(function, self.device.raw, self.render_pass.raw, ptr::null())
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.render_pass);
+        e.write_null();
     }
 }
-
-impl_command!(
-    DestroyRenderPassArgs, DESTROY_RENDER_PASS, "vkDestroyRenderPass", (),
-    device_lost: false, owner: device, slot: destroy_render_pass,
-    decode_destroy_render_pass, encode_destroy_render_pass,
-    encode_destroy_render_pass_reply
-);
 
 /// Arguments of `vkGetRenderAreaGranularity` (command 84).
 pub struct GetRenderAreaGranularityArgs<'a> {
@@ -357,30 +211,31 @@ pub struct GetRenderAreaGranularityArgs<'a> {
     pub p_granularity: &'a mut vk::Extent2D,
 }
 
-/// Decodes the arguments of `vkGetRenderAreaGranularity`, which follow the header.
-pub fn decode_get_render_area_granularity<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetRenderAreaGranularityArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let render_pass = d.read_handle_param()?;
-    let p_granularity = d.read_required(decode_extent2_d_partial)?;
-    Ok(GetRenderAreaGranularityArgs {
-        device,
-        render_pass,
-        p_granularity,
-    })
-}
+impl<'a> Command<'a> for GetRenderAreaGranularityArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_RENDER_AREA_GRANULARITY;
+    type Return = ();
+    type Reply<'r> = GetRenderAreaGranularityReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetRenderAreaGranularity`: header and arguments.
-pub fn encode_get_render_area_granularity(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetRenderAreaGranularityArgs<'_>,
-) {
-    e.write_header(CommandType::GET_RENDER_AREA_GRANULARITY, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.render_pass);
-    e.write_optional(Some(&*args.p_granularity), encode_extent2_d_partial);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            render_pass: d.read_handle_param()?,
+            p_granularity: d.read_required(Decoder::read_nothing)?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.render_pass);
+        e.write_optional(Some(&*self.p_granularity), |_, _| {});
+    }
+
+    fn reply(&self, _returned: ()) -> GetRenderAreaGranularityReply<'_> {
+        GetRenderAreaGranularityReply {
+            p_granularity: Some(&*self.p_granularity),
+        }
+    }
 }
 
 /// Reply to `vkGetRenderAreaGranularity`.
@@ -389,55 +244,17 @@ pub struct GetRenderAreaGranularityReply<'a> {
     pub p_granularity: Option<&'a vk::Extent2D>,
 }
 
-/// Encodes a reply to `vkGetRenderAreaGranularity`.
-pub fn encode_get_render_area_granularity_reply(
-    e: &mut Encoder,
-    reply: &GetRenderAreaGranularityReply<'_>,
-) {
-    e.write(CommandType::GET_RENDER_AREA_GRANULARITY.0);
-    e.write_optional(reply.p_granularity, encode_extent2_d);
-}
-
-/// Decodes a reply to `vkGetRenderAreaGranularity`.
-pub fn decode_get_render_area_granularity_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetRenderAreaGranularityReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_RENDER_AREA_GRANULARITY)?;
-    let p_granularity = d.read_optional(decode_extent2_d)?.map(|v| &*v);
-    Ok(GetRenderAreaGranularityReply {
-        p_granularity,
-    })
-}
-
-impl GetRenderAreaGranularityArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, _returned: ()) -> GetRenderAreaGranularityReply<'_> {
-        GetRenderAreaGranularityReply {
-            p_granularity: Some(&*self.p_granularity),
-        }
+impl<'a> Reply<'a> for GetRenderAreaGranularityReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_granularity: d.read_optional(decode_extent2_d)?.map(|v| &*v),
+        })
     }
 
-    /// Calls `vkGetRenderAreaGranularity` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkGetRenderAreaGranularity) {
-        call!(
-            function,
-            self.device.raw,
-            self.render_pass.raw,
-            &mut *self.p_granularity,
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write_optional(self.p_granularity, encode_extent2_d);
     }
 }
-
-impl_command!(
-    GetRenderAreaGranularityArgs<'a>, GET_RENDER_AREA_GRANULARITY,
-    "vkGetRenderAreaGranularity", (), device_lost: false, owner: device,
-    slot: get_render_area_granularity, decode_get_render_area_granularity,
-    encode_get_render_area_granularity, encode_get_render_area_granularity_reply
-);
 
 /// Arguments of `vkCreateRenderPass2` (command 167).
 pub struct CreateRenderPass2Args<'a> {
@@ -449,32 +266,37 @@ pub struct CreateRenderPass2Args<'a> {
     pub p_render_pass: NewHandles<'a, vk::RenderPass>,
 }
 
-/// Decodes the arguments of `vkCreateRenderPass2`, which follow the header.
-pub fn decode_create_render_pass2<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CreateRenderPass2Args<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_create_info = d.read_required(decode_render_pass_create_info2)?;
-    d.read_null()?;
-    let p_render_pass = d.read_new_handle(false)?;
-    Ok(CreateRenderPass2Args {
-        device,
-        p_create_info,
-        p_render_pass,
-    })
-}
+impl<'a> Command<'a> for CreateRenderPass2Args<'a> {
+    const TYPE: CommandType = CommandType::CREATE_RENDER_PASS2;
+    type Return = vk::Result;
+    type Reply<'r> = CreateRenderPass2Reply where Self: 'r;
 
-/// Encodes a request of `vkCreateRenderPass2`: header and arguments.
-pub fn encode_create_render_pass2(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CreateRenderPass2Args<'_>,
-) {
-    e.write_header(CommandType::CREATE_RENDER_PASS2, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(Some(args.p_create_info), encode_render_pass_create_info2);
-    e.write_null();
-    e.write_new_handle(&args.p_render_pass);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let p_create_info = d.read_required(decode_render_pass_create_info2)?;
+        d.read_null()?;
+        let p_render_pass = d.read_new_handle(false)?;
+        Ok(Self {
+            device,
+            p_create_info,
+            p_render_pass,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(Some(self.p_create_info), encode_render_pass_create_info2);
+        e.write_null();
+        e.write_new_handle(&self.p_render_pass);
+    }
+
+    fn reply(&self, returned: vk::Result) -> CreateRenderPass2Reply {
+        CreateRenderPass2Reply {
+            returned,
+            p_render_pass: self.p_render_pass.ids.first().copied(),
+        }
+    }
 }
 
 /// Reply to `vkCreateRenderPass2`.
@@ -485,71 +307,23 @@ pub struct CreateRenderPass2Reply {
     pub p_render_pass: Option<u64>,
 }
 
-/// Encodes a reply to `vkCreateRenderPass2`.
-pub fn encode_create_render_pass2_reply(
-    e: &mut Encoder,
-    reply: &CreateRenderPass2Reply,
-) {
-    e.write(CommandType::CREATE_RENDER_PASS2.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_render_pass.as_ref(), |e, id| e.write(*id));
-}
-
-/// Decodes a reply to `vkCreateRenderPass2`.
-pub fn decode_create_render_pass2_reply(
-    d: &mut Decoder<'_>,
-) -> Result<CreateRenderPass2Reply, DecodeError> {
-    d.read_reply_header(CommandType::CREATE_RENDER_PASS2)?;
-    let returned = d.read()?;
-    let p_render_pass = d.read_optional(Decoder::read)?.map(|id| *id);
-    Ok(CreateRenderPass2Reply {
-        returned,
-        p_render_pass,
-    })
-}
-
-impl CreateRenderPass2Args<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> CreateRenderPass2Reply {
-        CreateRenderPass2Reply {
-            returned,
-            p_render_pass: self.p_render_pass.ids.first().copied(),
-        }
+impl Reply<'_> for CreateRenderPass2Reply {
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_render_pass: d.read_optional(Decoder::read)?.map(|id| *id),
+        })
     }
 
-    /// Calls `vkCreateRenderPass2` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCreateRenderPass2,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.p_create_info,
-            ptr::null(),
-            as_mut_ptr_or_null(self.p_render_pass.raws),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(self.p_render_pass.as_ref(), |e, id| e.write(*id));
     }
 }
-
-impl_command!(
-    CreateRenderPass2Args<'a>, CREATE_RENDER_PASS2, "vkCreateRenderPass2", vk::Result,
-    device_lost: false, owner: device, slot: create_render_pass2,
-    decode_create_render_pass2, encode_create_render_pass2,
-    encode_create_render_pass2_reply
-);
 
 pub use self::{
     CreateRenderPass2Args as CreateRenderPass2KHRArgs,
     CreateRenderPass2Reply as CreateRenderPass2KHRReply,
-    decode_create_render_pass2 as decode_create_render_pass2_khr,
-    encode_create_render_pass2 as encode_create_render_pass2_khr,
-    encode_create_render_pass2_reply as encode_create_render_pass2_khr_reply,
-    decode_create_render_pass2_reply as decode_create_render_pass2_khr_reply,
 };
 
 /// Arguments of `vkGetRenderingAreaGranularity` (command 280).
@@ -562,30 +336,31 @@ pub struct GetRenderingAreaGranularityArgs<'a> {
     pub p_granularity: &'a mut vk::Extent2D,
 }
 
-/// Decodes the arguments of `vkGetRenderingAreaGranularity`, which follow the header.
-pub fn decode_get_rendering_area_granularity<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetRenderingAreaGranularityArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_rendering_area_info = d.read_required(decode_rendering_area_info)?;
-    let p_granularity = d.read_required(decode_extent2_d_partial)?;
-    Ok(GetRenderingAreaGranularityArgs {
-        device,
-        p_rendering_area_info,
-        p_granularity,
-    })
-}
+impl<'a> Command<'a> for GetRenderingAreaGranularityArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_RENDERING_AREA_GRANULARITY;
+    type Return = ();
+    type Reply<'r> = GetRenderingAreaGranularityReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetRenderingAreaGranularity`: header and arguments.
-pub fn encode_get_rendering_area_granularity(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetRenderingAreaGranularityArgs<'_>,
-) {
-    e.write_header(CommandType::GET_RENDERING_AREA_GRANULARITY, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(Some(args.p_rendering_area_info), encode_rendering_area_info);
-    e.write_optional(Some(&*args.p_granularity), encode_extent2_d_partial);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            p_rendering_area_info: d.read_required(decode_rendering_area_info)?,
+            p_granularity: d.read_required(Decoder::read_nothing)?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(Some(self.p_rendering_area_info), encode_rendering_area_info);
+        e.write_optional(Some(&*self.p_granularity), |_, _| {});
+    }
+
+    fn reply(&self, _returned: ()) -> GetRenderingAreaGranularityReply<'_> {
+        GetRenderingAreaGranularityReply {
+            p_granularity: Some(&*self.p_granularity),
+        }
+    }
 }
 
 /// Reply to `vkGetRenderingAreaGranularity`.
@@ -594,64 +369,19 @@ pub struct GetRenderingAreaGranularityReply<'a> {
     pub p_granularity: Option<&'a vk::Extent2D>,
 }
 
-/// Encodes a reply to `vkGetRenderingAreaGranularity`.
-pub fn encode_get_rendering_area_granularity_reply(
-    e: &mut Encoder,
-    reply: &GetRenderingAreaGranularityReply<'_>,
-) {
-    e.write(CommandType::GET_RENDERING_AREA_GRANULARITY.0);
-    e.write_optional(reply.p_granularity, encode_extent2_d);
-}
-
-/// Decodes a reply to `vkGetRenderingAreaGranularity`.
-pub fn decode_get_rendering_area_granularity_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetRenderingAreaGranularityReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_RENDERING_AREA_GRANULARITY)?;
-    let p_granularity = d.read_optional(decode_extent2_d)?.map(|v| &*v);
-    Ok(GetRenderingAreaGranularityReply {
-        p_granularity,
-    })
-}
-
-impl GetRenderingAreaGranularityArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, _returned: ()) -> GetRenderingAreaGranularityReply<'_> {
-        GetRenderingAreaGranularityReply {
-            p_granularity: Some(&*self.p_granularity),
-        }
+impl<'a> Reply<'a> for GetRenderingAreaGranularityReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_granularity: d.read_optional(decode_extent2_d)?.map(|v| &*v),
+        })
     }
 
-    /// Calls `vkGetRenderingAreaGranularity` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetRenderingAreaGranularityKHR,
-    ) {
-        call!(
-            function,
-            self.device.raw,
-            self.p_rendering_area_info,
-            &mut *self.p_granularity,
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write_optional(self.p_granularity, encode_extent2_d);
     }
 }
-
-impl_command!(
-    GetRenderingAreaGranularityArgs<'a>, GET_RENDERING_AREA_GRANULARITY,
-    "vkGetRenderingAreaGranularity", (), device_lost: false, owner: device,
-    slot: get_rendering_area_granularity, decode_get_rendering_area_granularity,
-    encode_get_rendering_area_granularity, encode_get_rendering_area_granularity_reply
-);
 
 pub use self::{
     GetRenderingAreaGranularityArgs as GetRenderingAreaGranularityKHRArgs,
     GetRenderingAreaGranularityReply as GetRenderingAreaGranularityKHRReply,
-    decode_get_rendering_area_granularity as decode_get_rendering_area_granularity_khr,
-    encode_get_rendering_area_granularity as encode_get_rendering_area_granularity_khr,
-    encode_get_rendering_area_granularity_reply as encode_get_rendering_area_granularity_khr_reply,
-    decode_get_rendering_area_granularity_reply as decode_get_rendering_area_granularity_khr_reply,
 };

@@ -3,8 +3,6 @@
 
 //! Commands of family `sampler`.
 
-use core::ptr;
-
 use crate::generated::decode::{
     decode_sampler_create_info, decode_sampler_ycbcr_conversion_create_info,
 };
@@ -13,8 +11,8 @@ use crate::generated::encode::{
 };
 use crate::vk;
 use crate::wire::{
-    CommandType, DecodeError, Decoder, Encoder, Handle, NewHandles, as_mut_ptr_or_null,
-    bare_reply, call, impl_command,
+    Command, CommandType, DecodeError, Decoder, Encoder, Handle, NewHandles, Reply,
+    returns,
 };
 
 /// Arguments of `vkCreateSampler` (command 70).
@@ -27,28 +25,37 @@ pub struct CreateSamplerArgs<'a> {
     pub p_sampler: NewHandles<'a, vk::Sampler>,
 }
 
-/// Decodes the arguments of `vkCreateSampler`, which follow the header.
-pub fn decode_create_sampler<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CreateSamplerArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_create_info = d.read_required(decode_sampler_create_info)?;
-    d.read_null()?;
-    let p_sampler = d.read_new_handle(false)?;
-    Ok(CreateSamplerArgs {
-        device,
-        p_create_info,
-        p_sampler,
-    })
-}
+impl<'a> Command<'a> for CreateSamplerArgs<'a> {
+    const TYPE: CommandType = CommandType::CREATE_SAMPLER;
+    type Return = vk::Result;
+    type Reply<'r> = CreateSamplerReply where Self: 'r;
 
-/// Encodes a request of `vkCreateSampler`: header and arguments.
-pub fn encode_create_sampler(e: &mut Encoder, flags: u32, args: &CreateSamplerArgs<'_>) {
-    e.write_header(CommandType::CREATE_SAMPLER, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(Some(args.p_create_info), encode_sampler_create_info);
-    e.write_null();
-    e.write_new_handle(&args.p_sampler);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let p_create_info = d.read_required(decode_sampler_create_info)?;
+        d.read_null()?;
+        let p_sampler = d.read_new_handle(false)?;
+        Ok(Self {
+            device,
+            p_create_info,
+            p_sampler,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(Some(self.p_create_info), encode_sampler_create_info);
+        e.write_null();
+        e.write_new_handle(&self.p_sampler);
+    }
+
+    fn reply(&self, returned: vk::Result) -> CreateSamplerReply {
+        CreateSamplerReply {
+            returned,
+            p_sampler: self.p_sampler.ids.first().copied(),
+        }
+    }
 }
 
 /// Reply to `vkCreateSampler`.
@@ -59,56 +66,19 @@ pub struct CreateSamplerReply {
     pub p_sampler: Option<u64>,
 }
 
-/// Encodes a reply to `vkCreateSampler`.
-pub fn encode_create_sampler_reply(e: &mut Encoder, reply: &CreateSamplerReply) {
-    e.write(CommandType::CREATE_SAMPLER.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_sampler.as_ref(), |e, id| e.write(*id));
-}
-
-/// Decodes a reply to `vkCreateSampler`.
-pub fn decode_create_sampler_reply(
-    d: &mut Decoder<'_>,
-) -> Result<CreateSamplerReply, DecodeError> {
-    d.read_reply_header(CommandType::CREATE_SAMPLER)?;
-    let returned = d.read()?;
-    let p_sampler = d.read_optional(Decoder::read)?.map(|id| *id);
-    Ok(CreateSamplerReply {
-        returned,
-        p_sampler,
-    })
-}
-
-impl CreateSamplerArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> CreateSamplerReply {
-        CreateSamplerReply {
-            returned,
-            p_sampler: self.p_sampler.ids.first().copied(),
-        }
+impl Reply<'_> for CreateSamplerReply {
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_sampler: d.read_optional(Decoder::read)?.map(|id| *id),
+        })
     }
 
-    /// Calls `vkCreateSampler` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkCreateSampler) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.p_create_info,
-            ptr::null(),
-            as_mut_ptr_or_null(self.p_sampler.raws),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(self.p_sampler.as_ref(), |e, id| e.write(*id));
     }
 }
-
-impl_command!(
-    CreateSamplerArgs<'a>, CREATE_SAMPLER, "vkCreateSampler", vk::Result,
-    device_lost: false, owner: device, slot: create_sampler, decode_create_sampler,
-    encode_create_sampler, encode_create_sampler_reply
-);
 
 /// Arguments of `vkDestroySampler` (command 71).
 pub struct DestroySamplerArgs {
@@ -118,53 +88,24 @@ pub struct DestroySamplerArgs {
     pub sampler: Handle<vk::Sampler>,
 }
 
-/// Decodes the arguments of `vkDestroySampler`, which follow the header.
-pub fn decode_destroy_sampler(
-    d: &mut Decoder<'_>,
-) -> Result<DestroySamplerArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let sampler = d.read_handle_param()?;
-    d.read_null()?;
-    Ok(DestroySamplerArgs {
-        device,
-        sampler,
-    })
-}
+impl Command<'_> for DestroySamplerArgs {
+    const TYPE: CommandType = CommandType::DESTROY_SAMPLER;
+    returns!(());
 
-/// Encodes a request of `vkDestroySampler`: header and arguments.
-pub fn encode_destroy_sampler(e: &mut Encoder, flags: u32, args: &DestroySamplerArgs) {
-    e.write_header(CommandType::DESTROY_SAMPLER, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.sampler);
-    e.write_null();
-}
-
-bare_reply!(
-    DestroySamplerReply, DESTROY_SAMPLER, "vkDestroySampler", (),
-    encode_destroy_sampler_reply, decode_destroy_sampler_reply
-);
-
-impl DestroySamplerArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> DestroySamplerReply {
-        DestroySamplerReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let sampler = d.read_handle_param()?;
+        d.read_null()?;
+        Ok(Self { device, sampler })
     }
 
-    /// Calls `vkDestroySampler` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroySampler) {
-        call!(function, self.device.raw, self.sampler.raw, ptr::null())
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.sampler);
+        e.write_null();
     }
 }
-
-impl_command!(
-    DestroySamplerArgs, DESTROY_SAMPLER, "vkDestroySampler", (), device_lost: false,
-    owner: device, slot: destroy_sampler, decode_destroy_sampler, encode_destroy_sampler,
-    encode_destroy_sampler_reply
-);
 
 /// Arguments of `vkCreateSamplerYcbcrConversion` (command 156).
 pub struct CreateSamplerYcbcrConversionArgs<'a> {
@@ -176,35 +117,41 @@ pub struct CreateSamplerYcbcrConversionArgs<'a> {
     pub p_ycbcr_conversion: NewHandles<'a, vk::SamplerYcbcrConversion>,
 }
 
-/// Decodes the arguments of `vkCreateSamplerYcbcrConversion`, which follow the header.
-pub fn decode_create_sampler_ycbcr_conversion<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CreateSamplerYcbcrConversionArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_create_info = d.read_required(decode_sampler_ycbcr_conversion_create_info)?;
-    d.read_null()?;
-    let p_ycbcr_conversion = d.read_new_handle(false)?;
-    Ok(CreateSamplerYcbcrConversionArgs {
-        device,
-        p_create_info,
-        p_ycbcr_conversion,
-    })
-}
+impl<'a> Command<'a> for CreateSamplerYcbcrConversionArgs<'a> {
+    const TYPE: CommandType = CommandType::CREATE_SAMPLER_YCBCR_CONVERSION;
+    type Return = vk::Result;
+    type Reply<'r> = CreateSamplerYcbcrConversionReply where Self: 'r;
 
-/// Encodes a request of `vkCreateSamplerYcbcrConversion`: header and arguments.
-pub fn encode_create_sampler_ycbcr_conversion(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CreateSamplerYcbcrConversionArgs<'_>,
-) {
-    e.write_header(CommandType::CREATE_SAMPLER_YCBCR_CONVERSION, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(
-        Some(args.p_create_info),
-        encode_sampler_ycbcr_conversion_create_info,
-    );
-    e.write_null();
-    e.write_new_handle(&args.p_ycbcr_conversion);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let p_create_info = d
+            .read_required(decode_sampler_ycbcr_conversion_create_info)?;
+        d.read_null()?;
+        let p_ycbcr_conversion = d.read_new_handle(false)?;
+        Ok(Self {
+            device,
+            p_create_info,
+            p_ycbcr_conversion,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(
+            Some(self.p_create_info),
+            encode_sampler_ycbcr_conversion_create_info,
+        );
+        e.write_null();
+        e.write_new_handle(&self.p_ycbcr_conversion);
+    }
+
+    fn reply(&self, returned: vk::Result) -> CreateSamplerYcbcrConversionReply {
+        CreateSamplerYcbcrConversionReply {
+            returned,
+            p_ycbcr_conversion: self.p_ycbcr_conversion.ids.first().copied(),
+        }
+    }
 }
 
 /// Reply to `vkCreateSamplerYcbcrConversion`.
@@ -215,71 +162,23 @@ pub struct CreateSamplerYcbcrConversionReply {
     pub p_ycbcr_conversion: Option<u64>,
 }
 
-/// Encodes a reply to `vkCreateSamplerYcbcrConversion`.
-pub fn encode_create_sampler_ycbcr_conversion_reply(
-    e: &mut Encoder,
-    reply: &CreateSamplerYcbcrConversionReply,
-) {
-    e.write(CommandType::CREATE_SAMPLER_YCBCR_CONVERSION.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_ycbcr_conversion.as_ref(), |e, id| e.write(*id));
-}
-
-/// Decodes a reply to `vkCreateSamplerYcbcrConversion`.
-pub fn decode_create_sampler_ycbcr_conversion_reply(
-    d: &mut Decoder<'_>,
-) -> Result<CreateSamplerYcbcrConversionReply, DecodeError> {
-    d.read_reply_header(CommandType::CREATE_SAMPLER_YCBCR_CONVERSION)?;
-    let returned = d.read()?;
-    let p_ycbcr_conversion = d.read_optional(Decoder::read)?.map(|id| *id);
-    Ok(CreateSamplerYcbcrConversionReply {
-        returned,
-        p_ycbcr_conversion,
-    })
-}
-
-impl CreateSamplerYcbcrConversionArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> CreateSamplerYcbcrConversionReply {
-        CreateSamplerYcbcrConversionReply {
-            returned,
-            p_ycbcr_conversion: self.p_ycbcr_conversion.ids.first().copied(),
-        }
+impl Reply<'_> for CreateSamplerYcbcrConversionReply {
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_ycbcr_conversion: d.read_optional(Decoder::read)?.map(|id| *id),
+        })
     }
 
-    /// Calls `vkCreateSamplerYcbcrConversion` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCreateSamplerYcbcrConversion,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.p_create_info,
-            ptr::null(),
-            as_mut_ptr_or_null(self.p_ycbcr_conversion.raws),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(self.p_ycbcr_conversion.as_ref(), |e, id| e.write(*id));
     }
 }
-
-impl_command!(
-    CreateSamplerYcbcrConversionArgs<'a>, CREATE_SAMPLER_YCBCR_CONVERSION,
-    "vkCreateSamplerYcbcrConversion", vk::Result, device_lost: false, owner: device,
-    slot: create_sampler_ycbcr_conversion, decode_create_sampler_ycbcr_conversion,
-    encode_create_sampler_ycbcr_conversion, encode_create_sampler_ycbcr_conversion_reply
-);
 
 pub use self::{
     CreateSamplerYcbcrConversionArgs as CreateSamplerYcbcrConversionKHRArgs,
     CreateSamplerYcbcrConversionReply as CreateSamplerYcbcrConversionKHRReply,
-    decode_create_sampler_ycbcr_conversion as decode_create_sampler_ycbcr_conversion_khr,
-    encode_create_sampler_ycbcr_conversion as encode_create_sampler_ycbcr_conversion_khr,
-    encode_create_sampler_ycbcr_conversion_reply as encode_create_sampler_ycbcr_conversion_khr_reply,
-    decode_create_sampler_ycbcr_conversion_reply as decode_create_sampler_ycbcr_conversion_khr_reply,
 };
 
 /// Arguments of `vkDestroySamplerYcbcrConversion` (command 157).
@@ -290,71 +189,23 @@ pub struct DestroySamplerYcbcrConversionArgs {
     pub ycbcr_conversion: Handle<vk::SamplerYcbcrConversion>,
 }
 
-/// Decodes the arguments of `vkDestroySamplerYcbcrConversion`, which follow the header.
-pub fn decode_destroy_sampler_ycbcr_conversion(
-    d: &mut Decoder<'_>,
-) -> Result<DestroySamplerYcbcrConversionArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let ycbcr_conversion = d.read_handle_param()?;
-    d.read_null()?;
-    Ok(DestroySamplerYcbcrConversionArgs {
-        device,
-        ycbcr_conversion,
-    })
-}
+impl Command<'_> for DestroySamplerYcbcrConversionArgs {
+    const TYPE: CommandType = CommandType::DESTROY_SAMPLER_YCBCR_CONVERSION;
+    returns!(());
 
-/// Encodes a request of `vkDestroySamplerYcbcrConversion`: header and arguments.
-pub fn encode_destroy_sampler_ycbcr_conversion(
-    e: &mut Encoder,
-    flags: u32,
-    args: &DestroySamplerYcbcrConversionArgs,
-) {
-    e.write_header(CommandType::DESTROY_SAMPLER_YCBCR_CONVERSION, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.ycbcr_conversion);
-    e.write_null();
-}
-
-bare_reply!(
-    DestroySamplerYcbcrConversionReply, DESTROY_SAMPLER_YCBCR_CONVERSION,
-    "vkDestroySamplerYcbcrConversion", (), encode_destroy_sampler_ycbcr_conversion_reply,
-    decode_destroy_sampler_ycbcr_conversion_reply
-);
-
-impl DestroySamplerYcbcrConversionArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> DestroySamplerYcbcrConversionReply {
-        DestroySamplerYcbcrConversionReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let ycbcr_conversion = d.read_handle_param()?;
+        d.read_null()?;
+        Ok(Self { device, ycbcr_conversion })
     }
 
-    /// Calls `vkDestroySamplerYcbcrConversion` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkDestroySamplerYcbcrConversion,
-    ) {
-        call!(function, self.device.raw, self.ycbcr_conversion.raw, ptr::null())
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.ycbcr_conversion);
+        e.write_null();
     }
 }
 
-impl_command!(
-    DestroySamplerYcbcrConversionArgs, DESTROY_SAMPLER_YCBCR_CONVERSION,
-    "vkDestroySamplerYcbcrConversion", (), device_lost: false, owner: device,
-    slot: destroy_sampler_ycbcr_conversion, decode_destroy_sampler_ycbcr_conversion,
-    encode_destroy_sampler_ycbcr_conversion,
-    encode_destroy_sampler_ycbcr_conversion_reply
-);
-
-pub use self::{
-    DestroySamplerYcbcrConversionArgs as DestroySamplerYcbcrConversionKHRArgs,
-    DestroySamplerYcbcrConversionReply as DestroySamplerYcbcrConversionKHRReply,
-    decode_destroy_sampler_ycbcr_conversion as decode_destroy_sampler_ycbcr_conversion_khr,
-    encode_destroy_sampler_ycbcr_conversion as encode_destroy_sampler_ycbcr_conversion_khr,
-    encode_destroy_sampler_ycbcr_conversion_reply as encode_destroy_sampler_ycbcr_conversion_khr_reply,
-    decode_destroy_sampler_ycbcr_conversion_reply as decode_destroy_sampler_ycbcr_conversion_khr_reply,
-};
+pub use self::DestroySamplerYcbcrConversionArgs as DestroySamplerYcbcrConversionKHRArgs;

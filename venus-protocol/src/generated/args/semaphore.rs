@@ -3,8 +3,6 @@
 
 //! Commands of family `semaphore`.
 
-use core::ptr;
-
 use crate::generated::decode::{
     decode_import_semaphore_resource_info_mesa, decode_semaphore_create_info,
     decode_semaphore_signal_info, decode_semaphore_wait_info,
@@ -15,8 +13,8 @@ use crate::generated::encode::{
 };
 use crate::vk;
 use crate::wire::{
-    CommandType, DecodeError, Decoder, Encoder, Handle, NewHandles, as_mut_ptr_or_null,
-    bare_reply, call, impl_command,
+    Command, CommandType, DecodeError, Decoder, Encoder, Handle, NewHandles, Reply,
+    returns,
 };
 
 /// Arguments of `vkCreateSemaphore` (command 40).
@@ -29,32 +27,37 @@ pub struct CreateSemaphoreArgs<'a> {
     pub p_semaphore: NewHandles<'a, vk::Semaphore>,
 }
 
-/// Decodes the arguments of `vkCreateSemaphore`, which follow the header.
-pub fn decode_create_semaphore<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CreateSemaphoreArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_create_info = d.read_required(decode_semaphore_create_info)?;
-    d.read_null()?;
-    let p_semaphore = d.read_new_handle(false)?;
-    Ok(CreateSemaphoreArgs {
-        device,
-        p_create_info,
-        p_semaphore,
-    })
-}
+impl<'a> Command<'a> for CreateSemaphoreArgs<'a> {
+    const TYPE: CommandType = CommandType::CREATE_SEMAPHORE;
+    type Return = vk::Result;
+    type Reply<'r> = CreateSemaphoreReply where Self: 'r;
 
-/// Encodes a request of `vkCreateSemaphore`: header and arguments.
-pub fn encode_create_semaphore(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CreateSemaphoreArgs<'_>,
-) {
-    e.write_header(CommandType::CREATE_SEMAPHORE, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(Some(args.p_create_info), encode_semaphore_create_info);
-    e.write_null();
-    e.write_new_handle(&args.p_semaphore);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let p_create_info = d.read_required(decode_semaphore_create_info)?;
+        d.read_null()?;
+        let p_semaphore = d.read_new_handle(false)?;
+        Ok(Self {
+            device,
+            p_create_info,
+            p_semaphore,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(Some(self.p_create_info), encode_semaphore_create_info);
+        e.write_null();
+        e.write_new_handle(&self.p_semaphore);
+    }
+
+    fn reply(&self, returned: vk::Result) -> CreateSemaphoreReply {
+        CreateSemaphoreReply {
+            returned,
+            p_semaphore: self.p_semaphore.ids.first().copied(),
+        }
+    }
 }
 
 /// Reply to `vkCreateSemaphore`.
@@ -65,59 +68,19 @@ pub struct CreateSemaphoreReply {
     pub p_semaphore: Option<u64>,
 }
 
-/// Encodes a reply to `vkCreateSemaphore`.
-pub fn encode_create_semaphore_reply(e: &mut Encoder, reply: &CreateSemaphoreReply) {
-    e.write(CommandType::CREATE_SEMAPHORE.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_semaphore.as_ref(), |e, id| e.write(*id));
-}
-
-/// Decodes a reply to `vkCreateSemaphore`.
-pub fn decode_create_semaphore_reply(
-    d: &mut Decoder<'_>,
-) -> Result<CreateSemaphoreReply, DecodeError> {
-    d.read_reply_header(CommandType::CREATE_SEMAPHORE)?;
-    let returned = d.read()?;
-    let p_semaphore = d.read_optional(Decoder::read)?.map(|id| *id);
-    Ok(CreateSemaphoreReply {
-        returned,
-        p_semaphore,
-    })
-}
-
-impl CreateSemaphoreArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> CreateSemaphoreReply {
-        CreateSemaphoreReply {
-            returned,
-            p_semaphore: self.p_semaphore.ids.first().copied(),
-        }
+impl Reply<'_> for CreateSemaphoreReply {
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_semaphore: d.read_optional(Decoder::read)?.map(|id| *id),
+        })
     }
 
-    /// Calls `vkCreateSemaphore` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCreateSemaphore,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.p_create_info,
-            ptr::null(),
-            as_mut_ptr_or_null(self.p_semaphore.raws),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(self.p_semaphore.as_ref(), |e, id| e.write(*id));
     }
 }
-
-impl_command!(
-    CreateSemaphoreArgs<'a>, CREATE_SEMAPHORE, "vkCreateSemaphore", vk::Result,
-    device_lost: false, owner: device, slot: create_semaphore, decode_create_semaphore,
-    encode_create_semaphore, encode_create_semaphore_reply
-);
 
 /// Arguments of `vkDestroySemaphore` (command 41).
 pub struct DestroySemaphoreArgs {
@@ -127,57 +90,24 @@ pub struct DestroySemaphoreArgs {
     pub semaphore: Handle<vk::Semaphore>,
 }
 
-/// Decodes the arguments of `vkDestroySemaphore`, which follow the header.
-pub fn decode_destroy_semaphore(
-    d: &mut Decoder<'_>,
-) -> Result<DestroySemaphoreArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let semaphore = d.read_handle_param()?;
-    d.read_null()?;
-    Ok(DestroySemaphoreArgs {
-        device,
-        semaphore,
-    })
-}
+impl Command<'_> for DestroySemaphoreArgs {
+    const TYPE: CommandType = CommandType::DESTROY_SEMAPHORE;
+    returns!(());
 
-/// Encodes a request of `vkDestroySemaphore`: header and arguments.
-pub fn encode_destroy_semaphore(
-    e: &mut Encoder,
-    flags: u32,
-    args: &DestroySemaphoreArgs,
-) {
-    e.write_header(CommandType::DESTROY_SEMAPHORE, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.semaphore);
-    e.write_null();
-}
-
-bare_reply!(
-    DestroySemaphoreReply, DESTROY_SEMAPHORE, "vkDestroySemaphore", (),
-    encode_destroy_semaphore_reply, decode_destroy_semaphore_reply
-);
-
-impl DestroySemaphoreArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> DestroySemaphoreReply {
-        DestroySemaphoreReply { returned }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let semaphore = d.read_handle_param()?;
+        d.read_null()?;
+        Ok(Self { device, semaphore })
     }
 
-    /// Calls `vkDestroySemaphore` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroySemaphore) {
-        call!(function, self.device.raw, self.semaphore.raw, ptr::null())
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.semaphore);
+        e.write_null();
     }
 }
-
-impl_command!(
-    DestroySemaphoreArgs, DESTROY_SEMAPHORE, "vkDestroySemaphore", (),
-    device_lost: false, owner: device, slot: destroy_semaphore, decode_destroy_semaphore,
-    encode_destroy_semaphore, encode_destroy_semaphore_reply
-);
 
 /// Arguments of `vkGetSemaphoreCounterValue` (command 172).
 pub struct GetSemaphoreCounterValueArgs<'a> {
@@ -189,30 +119,33 @@ pub struct GetSemaphoreCounterValueArgs<'a> {
     pub p_value: &'a mut u64,
 }
 
-/// Decodes the arguments of `vkGetSemaphoreCounterValue`, which follow the header.
-pub fn decode_get_semaphore_counter_value<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetSemaphoreCounterValueArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let semaphore = d.read_handle_param()?;
-    let p_value = d.read_required_room()?;
-    Ok(GetSemaphoreCounterValueArgs {
-        device,
-        semaphore,
-        p_value,
-    })
-}
+impl<'a> Command<'a> for GetSemaphoreCounterValueArgs<'a> {
+    const TYPE: CommandType = CommandType::GET_SEMAPHORE_COUNTER_VALUE;
+    const REPORTS_DEVICE_LOST: bool = true;
+    type Return = vk::Result;
+    type Reply<'r> = GetSemaphoreCounterValueReply<'r> where Self: 'r;
 
-/// Encodes a request of `vkGetSemaphoreCounterValue`: header and arguments.
-pub fn encode_get_semaphore_counter_value(
-    e: &mut Encoder,
-    flags: u32,
-    args: &GetSemaphoreCounterValueArgs<'_>,
-) {
-    e.write_header(CommandType::GET_SEMAPHORE_COUNTER_VALUE, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.semaphore);
-    e.write_marker(true);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            semaphore: d.read_handle_param()?,
+            p_value: d.read_required_room()?,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.semaphore);
+        e.write_marker(true);
+    }
+
+    fn reply(&self, returned: vk::Result) -> GetSemaphoreCounterValueReply<'_> {
+        GetSemaphoreCounterValueReply {
+            returned,
+            p_value: Some(&*self.p_value),
+        }
+    }
 }
 
 /// Reply to `vkGetSemaphoreCounterValue`.
@@ -223,65 +156,23 @@ pub struct GetSemaphoreCounterValueReply<'a> {
     pub p_value: Option<&'a u64>,
 }
 
-/// Encodes a reply to `vkGetSemaphoreCounterValue`.
-pub fn encode_get_semaphore_counter_value_reply(
-    e: &mut Encoder,
-    reply: &GetSemaphoreCounterValueReply<'_>,
-) {
-    e.write(CommandType::GET_SEMAPHORE_COUNTER_VALUE.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_value, |e, value| e.write(*value));
-}
-
-/// Decodes a reply to `vkGetSemaphoreCounterValue`.
-pub fn decode_get_semaphore_counter_value_reply<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<GetSemaphoreCounterValueReply<'a>, DecodeError> {
-    d.read_reply_header(CommandType::GET_SEMAPHORE_COUNTER_VALUE)?;
-    let returned = d.read()?;
-    let p_value = d.read_optional(Decoder::read)?.map(|v| &*v);
-    Ok(GetSemaphoreCounterValueReply {
-        returned,
-        p_value,
-    })
-}
-
-impl GetSemaphoreCounterValueArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> GetSemaphoreCounterValueReply<'_> {
-        GetSemaphoreCounterValueReply {
-            returned,
-            p_value: Some(&*self.p_value),
-        }
+impl<'a> Reply<'a> for GetSemaphoreCounterValueReply<'a> {
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_value: d.read_optional(Decoder::read)?.map(|v| &*v),
+        })
     }
 
-    /// Calls `vkGetSemaphoreCounterValue` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkGetSemaphoreCounterValue,
-    ) -> vk::Result {
-        call!(function, self.device.raw, self.semaphore.raw, &mut *self.p_value)
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(self.p_value, |e, value| e.write(*value));
     }
 }
-
-impl_command!(
-    GetSemaphoreCounterValueArgs<'a>, GET_SEMAPHORE_COUNTER_VALUE,
-    "vkGetSemaphoreCounterValue", vk::Result, device_lost: true, owner: device,
-    slot: get_semaphore_counter_value, decode_get_semaphore_counter_value,
-    encode_get_semaphore_counter_value, encode_get_semaphore_counter_value_reply
-);
 
 pub use self::{
     GetSemaphoreCounterValueArgs as GetSemaphoreCounterValueKHRArgs,
     GetSemaphoreCounterValueReply as GetSemaphoreCounterValueKHRReply,
-    decode_get_semaphore_counter_value as decode_get_semaphore_counter_value_khr,
-    encode_get_semaphore_counter_value as encode_get_semaphore_counter_value_khr,
-    encode_get_semaphore_counter_value_reply as encode_get_semaphore_counter_value_khr_reply,
-    decode_get_semaphore_counter_value_reply as decode_get_semaphore_counter_value_khr_reply,
 };
 
 /// Arguments of `vkWaitSemaphores` (command 173).
@@ -294,70 +185,28 @@ pub struct WaitSemaphoresArgs<'a> {
     pub timeout: u64,
 }
 
-/// Decodes the arguments of `vkWaitSemaphores`, which follow the header.
-pub fn decode_wait_semaphores<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<WaitSemaphoresArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_wait_info = d.read_required(decode_semaphore_wait_info)?;
-    let timeout = d.read()?;
-    Ok(WaitSemaphoresArgs {
-        device,
-        p_wait_info,
-        timeout,
-    })
-}
+impl<'a> Command<'a> for WaitSemaphoresArgs<'a> {
+    const TYPE: CommandType = CommandType::WAIT_SEMAPHORES;
+    const REPORTS_DEVICE_LOST: bool = true;
+    returns!(vk::Result);
 
-/// Encodes a request of `vkWaitSemaphores`: header and arguments.
-pub fn encode_wait_semaphores(
-    e: &mut Encoder,
-    flags: u32,
-    args: &WaitSemaphoresArgs<'_>,
-) {
-    e.write_header(CommandType::WAIT_SEMAPHORES, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(Some(args.p_wait_info), encode_semaphore_wait_info);
-    e.write(args.timeout);
-}
-
-bare_reply!(
-    WaitSemaphoresReply, WAIT_SEMAPHORES, "vkWaitSemaphores", vk::Result,
-    encode_wait_semaphores_reply, decode_wait_semaphores_reply
-);
-
-impl WaitSemaphoresArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> WaitSemaphoresReply {
-        WaitSemaphoresReply { returned }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            p_wait_info: d.read_required(decode_semaphore_wait_info)?,
+            timeout: d.read()?,
+        })
     }
 
-    /// Calls `vkWaitSemaphores` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkWaitSemaphores,
-    ) -> vk::Result {
-        call!(function, self.device.raw, self.p_wait_info, self.timeout)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(Some(self.p_wait_info), encode_semaphore_wait_info);
+        e.write(self.timeout);
     }
 }
 
-impl_command!(
-    WaitSemaphoresArgs<'a>, WAIT_SEMAPHORES, "vkWaitSemaphores", vk::Result,
-    device_lost: true, owner: device, slot: wait_semaphores, decode_wait_semaphores,
-    encode_wait_semaphores, encode_wait_semaphores_reply
-);
-
-pub use self::{
-    WaitSemaphoresArgs as WaitSemaphoresKHRArgs,
-    WaitSemaphoresReply as WaitSemaphoresKHRReply,
-    decode_wait_semaphores as decode_wait_semaphores_khr,
-    encode_wait_semaphores as encode_wait_semaphores_khr,
-    encode_wait_semaphores_reply as encode_wait_semaphores_khr_reply,
-    decode_wait_semaphores_reply as decode_wait_semaphores_khr_reply,
-};
+pub use self::WaitSemaphoresArgs as WaitSemaphoresKHRArgs;
 
 /// Arguments of `vkSignalSemaphore` (command 174).
 pub struct SignalSemaphoreArgs<'a> {
@@ -367,67 +216,25 @@ pub struct SignalSemaphoreArgs<'a> {
     pub p_signal_info: &'a vk::SemaphoreSignalInfo<'a>,
 }
 
-/// Decodes the arguments of `vkSignalSemaphore`, which follow the header.
-pub fn decode_signal_semaphore<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<SignalSemaphoreArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_signal_info = d.read_required(decode_semaphore_signal_info)?;
-    Ok(SignalSemaphoreArgs {
-        device,
-        p_signal_info,
-    })
-}
+impl<'a> Command<'a> for SignalSemaphoreArgs<'a> {
+    const TYPE: CommandType = CommandType::SIGNAL_SEMAPHORE;
+    returns!(vk::Result);
 
-/// Encodes a request of `vkSignalSemaphore`: header and arguments.
-pub fn encode_signal_semaphore(
-    e: &mut Encoder,
-    flags: u32,
-    args: &SignalSemaphoreArgs<'_>,
-) {
-    e.write_header(CommandType::SIGNAL_SEMAPHORE, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(Some(args.p_signal_info), encode_semaphore_signal_info);
-}
-
-bare_reply!(
-    SignalSemaphoreReply, SIGNAL_SEMAPHORE, "vkSignalSemaphore", vk::Result,
-    encode_signal_semaphore_reply, decode_signal_semaphore_reply
-);
-
-impl SignalSemaphoreArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> SignalSemaphoreReply {
-        SignalSemaphoreReply { returned }
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            p_signal_info: d.read_required(decode_semaphore_signal_info)?,
+        })
     }
 
-    /// Calls `vkSignalSemaphore` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkSignalSemaphore,
-    ) -> vk::Result {
-        call!(function, self.device.raw, self.p_signal_info)
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(Some(self.p_signal_info), encode_semaphore_signal_info);
     }
 }
 
-impl_command!(
-    SignalSemaphoreArgs<'a>, SIGNAL_SEMAPHORE, "vkSignalSemaphore", vk::Result,
-    device_lost: false, owner: device, slot: signal_semaphore, decode_signal_semaphore,
-    encode_signal_semaphore, encode_signal_semaphore_reply
-);
-
-pub use self::{
-    SignalSemaphoreArgs as SignalSemaphoreKHRArgs,
-    SignalSemaphoreReply as SignalSemaphoreKHRReply,
-    decode_signal_semaphore as decode_signal_semaphore_khr,
-    encode_signal_semaphore as encode_signal_semaphore_khr,
-    encode_signal_semaphore_reply as encode_signal_semaphore_khr_reply,
-    decode_signal_semaphore_reply as decode_signal_semaphore_khr_reply,
-};
+pub use self::SignalSemaphoreArgs as SignalSemaphoreKHRArgs;
 
 /// Arguments of `vkWaitSemaphoreResourceMESA` (command 245).
 pub struct WaitSemaphoreResourceMESAArgs {
@@ -437,50 +244,23 @@ pub struct WaitSemaphoreResourceMESAArgs {
     pub semaphore: Handle<vk::Semaphore>,
 }
 
-/// Decodes the arguments of `vkWaitSemaphoreResourceMESA`, which follow the header.
-pub fn decode_wait_semaphore_resource_mesa(
-    d: &mut Decoder<'_>,
-) -> Result<WaitSemaphoreResourceMESAArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let semaphore = d.read_handle_param()?;
-    Ok(WaitSemaphoreResourceMESAArgs {
-        device,
-        semaphore,
-    })
-}
+impl Command<'_> for WaitSemaphoreResourceMESAArgs {
+    const TYPE: CommandType = CommandType::WAIT_SEMAPHORE_RESOURCE_MESA;
+    returns!(());
 
-/// Encodes a request of `vkWaitSemaphoreResourceMESA`: header and arguments.
-pub fn encode_wait_semaphore_resource_mesa(
-    e: &mut Encoder,
-    flags: u32,
-    args: &WaitSemaphoreResourceMESAArgs,
-) {
-    e.write_header(CommandType::WAIT_SEMAPHORE_RESOURCE_MESA, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.semaphore);
-}
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            semaphore: d.read_handle_param()?,
+        })
+    }
 
-bare_reply!(
-    WaitSemaphoreResourceMESAReply, WAIT_SEMAPHORE_RESOURCE_MESA,
-    "vkWaitSemaphoreResourceMESA", (), encode_wait_semaphore_resource_mesa_reply,
-    decode_wait_semaphore_resource_mesa_reply
-);
-
-impl WaitSemaphoreResourceMESAArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> WaitSemaphoreResourceMESAReply {
-        WaitSemaphoreResourceMESAReply {
-            returned,
-        }
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.semaphore);
     }
 }
-
-impl_command!(
-    WaitSemaphoreResourceMESAArgs, WAIT_SEMAPHORE_RESOURCE_MESA,
-    "vkWaitSemaphoreResourceMESA", (), device_lost: false, owner: device, slot: none,
-    decode_wait_semaphore_resource_mesa, encode_wait_semaphore_resource_mesa,
-    encode_wait_semaphore_resource_mesa_reply
-);
 
 /// Arguments of `vkImportSemaphoreResourceMESA` (command 246).
 pub struct ImportSemaphoreResourceMESAArgs<'a> {
@@ -490,51 +270,24 @@ pub struct ImportSemaphoreResourceMESAArgs<'a> {
     pub p_import_semaphore_resource_info: &'a vk::ImportSemaphoreResourceInfoMESA<'a>,
 }
 
-/// Decodes the arguments of `vkImportSemaphoreResourceMESA`, which follow the header.
-pub fn decode_import_semaphore_resource_mesa<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<ImportSemaphoreResourceMESAArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_import_semaphore_resource_info = d
-        .read_required(decode_import_semaphore_resource_info_mesa)?;
-    Ok(ImportSemaphoreResourceMESAArgs {
-        device,
-        p_import_semaphore_resource_info,
-    })
-}
+impl<'a> Command<'a> for ImportSemaphoreResourceMESAArgs<'a> {
+    const TYPE: CommandType = CommandType::IMPORT_SEMAPHORE_RESOURCE_MESA;
+    returns!(());
 
-/// Encodes a request of `vkImportSemaphoreResourceMESA`: header and arguments.
-pub fn encode_import_semaphore_resource_mesa(
-    e: &mut Encoder,
-    flags: u32,
-    args: &ImportSemaphoreResourceMESAArgs<'_>,
-) {
-    e.write_header(CommandType::IMPORT_SEMAPHORE_RESOURCE_MESA, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(
-        Some(args.p_import_semaphore_resource_info),
-        encode_import_semaphore_resource_info_mesa,
-    );
-}
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: d.read_owner()?,
+            p_import_semaphore_resource_info: d
+                .read_required(decode_import_semaphore_resource_info_mesa)?,
+        })
+    }
 
-bare_reply!(
-    ImportSemaphoreResourceMESAReply, IMPORT_SEMAPHORE_RESOURCE_MESA,
-    "vkImportSemaphoreResourceMESA", (), encode_import_semaphore_resource_mesa_reply,
-    decode_import_semaphore_resource_mesa_reply
-);
-
-impl ImportSemaphoreResourceMESAArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> ImportSemaphoreResourceMESAReply {
-        ImportSemaphoreResourceMESAReply {
-            returned,
-        }
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(
+            Some(self.p_import_semaphore_resource_info),
+            encode_import_semaphore_resource_info_mesa,
+        );
     }
 }
-
-impl_command!(
-    ImportSemaphoreResourceMESAArgs<'a>, IMPORT_SEMAPHORE_RESOURCE_MESA,
-    "vkImportSemaphoreResourceMESA", (), device_lost: false, owner: device, slot: none,
-    decode_import_semaphore_resource_mesa, encode_import_semaphore_resource_mesa,
-    encode_import_semaphore_resource_mesa_reply
-);

@@ -3,14 +3,12 @@
 
 //! Commands of family `shader_module`.
 
-use core::ptr;
-
 use crate::generated::decode::decode_shader_module_create_info;
 use crate::generated::encode::encode_shader_module_create_info;
 use crate::vk;
 use crate::wire::{
-    CommandType, DecodeError, Decoder, Encoder, Handle, NewHandles, as_mut_ptr_or_null,
-    bare_reply, call, impl_command,
+    Command, CommandType, DecodeError, Decoder, Encoder, Handle, NewHandles, Reply,
+    returns,
 };
 
 /// Arguments of `vkCreateShaderModule` (command 59).
@@ -23,32 +21,37 @@ pub struct CreateShaderModuleArgs<'a> {
     pub p_shader_module: NewHandles<'a, vk::ShaderModule>,
 }
 
-/// Decodes the arguments of `vkCreateShaderModule`, which follow the header.
-pub fn decode_create_shader_module<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CreateShaderModuleArgs<'a>, DecodeError> {
-    let device = d.read_owner()?;
-    let p_create_info = d.read_required(decode_shader_module_create_info)?;
-    d.read_null()?;
-    let p_shader_module = d.read_new_handle(false)?;
-    Ok(CreateShaderModuleArgs {
-        device,
-        p_create_info,
-        p_shader_module,
-    })
-}
+impl<'a> Command<'a> for CreateShaderModuleArgs<'a> {
+    const TYPE: CommandType = CommandType::CREATE_SHADER_MODULE;
+    type Return = vk::Result;
+    type Reply<'r> = CreateShaderModuleReply where Self: 'r;
 
-/// Encodes a request of `vkCreateShaderModule`: header and arguments.
-pub fn encode_create_shader_module(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CreateShaderModuleArgs<'_>,
-) {
-    e.write_header(CommandType::CREATE_SHADER_MODULE, flags);
-    e.write_handle_param(&args.device);
-    e.write_optional(Some(args.p_create_info), encode_shader_module_create_info);
-    e.write_null();
-    e.write_new_handle(&args.p_shader_module);
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let p_create_info = d.read_required(decode_shader_module_create_info)?;
+        d.read_null()?;
+        let p_shader_module = d.read_new_handle(false)?;
+        Ok(Self {
+            device,
+            p_create_info,
+            p_shader_module,
+        })
+    }
+
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_optional(Some(self.p_create_info), encode_shader_module_create_info);
+        e.write_null();
+        e.write_new_handle(&self.p_shader_module);
+    }
+
+    fn reply(&self, returned: vk::Result) -> CreateShaderModuleReply {
+        CreateShaderModuleReply {
+            returned,
+            p_shader_module: self.p_shader_module.ids.first().copied(),
+        }
+    }
 }
 
 /// Reply to `vkCreateShaderModule`.
@@ -59,63 +62,19 @@ pub struct CreateShaderModuleReply {
     pub p_shader_module: Option<u64>,
 }
 
-/// Encodes a reply to `vkCreateShaderModule`.
-pub fn encode_create_shader_module_reply(
-    e: &mut Encoder,
-    reply: &CreateShaderModuleReply,
-) {
-    e.write(CommandType::CREATE_SHADER_MODULE.0);
-    e.write(reply.returned);
-    e.write_optional(reply.p_shader_module.as_ref(), |e, id| e.write(*id));
-}
-
-/// Decodes a reply to `vkCreateShaderModule`.
-pub fn decode_create_shader_module_reply(
-    d: &mut Decoder<'_>,
-) -> Result<CreateShaderModuleReply, DecodeError> {
-    d.read_reply_header(CommandType::CREATE_SHADER_MODULE)?;
-    let returned = d.read()?;
-    let p_shader_module = d.read_optional(Decoder::read)?.map(|id| *id);
-    Ok(CreateShaderModuleReply {
-        returned,
-        p_shader_module,
-    })
-}
-
-impl CreateShaderModuleArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: vk::Result) -> CreateShaderModuleReply {
-        CreateShaderModuleReply {
-            returned,
-            p_shader_module: self.p_shader_module.ids.first().copied(),
-        }
+impl Reply<'_> for CreateShaderModuleReply {
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            returned: d.read()?,
+            p_shader_module: d.read_optional(Decoder::read)?.map(|id| *id),
+        })
     }
 
-    /// Calls `vkCreateShaderModule` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(
-        &mut self,
-        function: vk::PFN_vkCreateShaderModule,
-    ) -> vk::Result {
-        call!(
-            function,
-            self.device.raw,
-            self.p_create_info,
-            ptr::null(),
-            as_mut_ptr_or_null(self.p_shader_module.raws),
-        )
+    fn encode(&self, e: &mut Encoder) {
+        e.write(self.returned);
+        e.write_optional(self.p_shader_module.as_ref(), |e, id| e.write(*id));
     }
 }
-
-impl_command!(
-    CreateShaderModuleArgs<'a>, CREATE_SHADER_MODULE, "vkCreateShaderModule", vk::Result,
-    device_lost: false, owner: device, slot: create_shader_module,
-    decode_create_shader_module, encode_create_shader_module,
-    encode_create_shader_module_reply
-);
 
 /// Arguments of `vkDestroyShaderModule` (command 60).
 pub struct DestroyShaderModuleArgs {
@@ -125,57 +84,21 @@ pub struct DestroyShaderModuleArgs {
     pub shader_module: Handle<vk::ShaderModule>,
 }
 
-/// Decodes the arguments of `vkDestroyShaderModule`, which follow the header.
-pub fn decode_destroy_shader_module(
-    d: &mut Decoder<'_>,
-) -> Result<DestroyShaderModuleArgs, DecodeError> {
-    let device = d.read_owner()?;
-    let shader_module = d.read_handle_param()?;
-    d.read_null()?;
-    Ok(DestroyShaderModuleArgs {
-        device,
-        shader_module,
-    })
-}
+impl Command<'_> for DestroyShaderModuleArgs {
+    const TYPE: CommandType = CommandType::DESTROY_SHADER_MODULE;
+    returns!(());
 
-/// Encodes a request of `vkDestroyShaderModule`: header and arguments.
-pub fn encode_destroy_shader_module(
-    e: &mut Encoder,
-    flags: u32,
-    args: &DestroyShaderModuleArgs,
-) {
-    e.write_header(CommandType::DESTROY_SHADER_MODULE, flags);
-    e.write_handle_param(&args.device);
-    e.write_handle_param(&args.shader_module);
-    e.write_null();
-}
-
-bare_reply!(
-    DestroyShaderModuleReply, DESTROY_SHADER_MODULE, "vkDestroyShaderModule", (),
-    encode_destroy_shader_module_reply, decode_destroy_shader_module_reply
-);
-
-impl DestroyShaderModuleArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> DestroyShaderModuleReply {
-        DestroyShaderModuleReply {
-            returned,
-        }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let device = d.read_owner()?;
+        let shader_module = d.read_handle_param()?;
+        d.read_null()?;
+        Ok(Self { device, shader_module })
     }
 
-    /// Calls `vkDestroyShaderModule` with these arguments.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Command::call`](crate::wire::Command::call).
-    pub unsafe fn call_with(&mut self, function: vk::PFN_vkDestroyShaderModule) {
-        call!(function, self.device.raw, self.shader_module.raw, ptr::null())
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_handle_param(&self.device);
+        e.write_handle_param(&self.shader_module);
+        e.write_null();
     }
 }
-
-impl_command!(
-    DestroyShaderModuleArgs, DESTROY_SHADER_MODULE, "vkDestroyShaderModule", (),
-    device_lost: false, owner: device, slot: destroy_shader_module,
-    decode_destroy_shader_module, encode_destroy_shader_module,
-    encode_destroy_shader_module_reply
-);

@@ -11,10 +11,9 @@ use crate::generated::encode::{
     encode_command_stream_dependency_mesa, encode_command_stream_description_mesa,
     encode_ring_create_info_mesa,
 };
+use crate::generated::minima;
 use crate::vk;
-use crate::wire::{
-    CommandType, Count, DecodeError, Decoder, Encoder, bare_reply, impl_command,
-};
+use crate::wire::{Command, CommandType, Count, DecodeError, Decoder, Encoder, returns};
 
 /// Arguments of `vkSetReplyCommandStreamMESA` (command 178).
 pub struct SetReplyCommandStreamMESAArgs<'a> {
@@ -22,47 +21,21 @@ pub struct SetReplyCommandStreamMESAArgs<'a> {
     pub p_stream: &'a vk::CommandStreamDescriptionMESA,
 }
 
-/// Decodes the arguments of `vkSetReplyCommandStreamMESA`, which follow the header.
-pub fn decode_set_reply_command_stream_mesa<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<SetReplyCommandStreamMESAArgs<'a>, DecodeError> {
-    let p_stream = d.read_required(decode_command_stream_description_mesa)?;
-    Ok(SetReplyCommandStreamMESAArgs {
-        p_stream,
-    })
-}
+impl<'a> Command<'a> for SetReplyCommandStreamMESAArgs<'a> {
+    const TYPE: CommandType = CommandType::SET_REPLY_COMMAND_STREAM_MESA;
+    returns!(());
 
-/// Encodes a request of `vkSetReplyCommandStreamMESA`: header and arguments.
-pub fn encode_set_reply_command_stream_mesa(
-    e: &mut Encoder,
-    flags: u32,
-    args: &SetReplyCommandStreamMESAArgs<'_>,
-) {
-    e.write_header(CommandType::SET_REPLY_COMMAND_STREAM_MESA, flags);
-    e.write_optional(Some(args.p_stream), encode_command_stream_description_mesa);
-}
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            p_stream: d.read_required(decode_command_stream_description_mesa)?,
+        })
+    }
 
-bare_reply!(
-    SetReplyCommandStreamMESAReply, SET_REPLY_COMMAND_STREAM_MESA,
-    "vkSetReplyCommandStreamMESA", (), encode_set_reply_command_stream_mesa_reply,
-    decode_set_reply_command_stream_mesa_reply
-);
-
-impl SetReplyCommandStreamMESAArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> SetReplyCommandStreamMESAReply {
-        SetReplyCommandStreamMESAReply {
-            returned,
-        }
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write_optional(Some(self.p_stream), encode_command_stream_description_mesa);
     }
 }
-
-impl_command!(
-    SetReplyCommandStreamMESAArgs<'a>, SET_REPLY_COMMAND_STREAM_MESA,
-    "vkSetReplyCommandStreamMESA", (), device_lost: false, owner: none, slot: none,
-    decode_set_reply_command_stream_mesa, encode_set_reply_command_stream_mesa,
-    encode_set_reply_command_stream_mesa_reply
-);
 
 /// Arguments of `vkSeekReplyCommandStreamMESA` (command 179).
 pub struct SeekReplyCommandStreamMESAArgs {
@@ -70,47 +43,19 @@ pub struct SeekReplyCommandStreamMESAArgs {
     pub position: usize,
 }
 
-/// Decodes the arguments of `vkSeekReplyCommandStreamMESA`, which follow the header.
-pub fn decode_seek_reply_command_stream_mesa(
-    d: &mut Decoder<'_>,
-) -> Result<SeekReplyCommandStreamMESAArgs, DecodeError> {
-    let position = d.read()?;
-    Ok(SeekReplyCommandStreamMESAArgs {
-        position,
-    })
-}
+impl Command<'_> for SeekReplyCommandStreamMESAArgs {
+    const TYPE: CommandType = CommandType::SEEK_REPLY_COMMAND_STREAM_MESA;
+    returns!(());
 
-/// Encodes a request of `vkSeekReplyCommandStreamMESA`: header and arguments.
-pub fn encode_seek_reply_command_stream_mesa(
-    e: &mut Encoder,
-    flags: u32,
-    args: &SeekReplyCommandStreamMESAArgs,
-) {
-    e.write_header(CommandType::SEEK_REPLY_COMMAND_STREAM_MESA, flags);
-    e.write(args.position);
-}
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { position: d.read()? })
+    }
 
-bare_reply!(
-    SeekReplyCommandStreamMESAReply, SEEK_REPLY_COMMAND_STREAM_MESA,
-    "vkSeekReplyCommandStreamMESA", (), encode_seek_reply_command_stream_mesa_reply,
-    decode_seek_reply_command_stream_mesa_reply
-);
-
-impl SeekReplyCommandStreamMESAArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> SeekReplyCommandStreamMESAReply {
-        SeekReplyCommandStreamMESAReply {
-            returned,
-        }
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write(self.position);
     }
 }
-
-impl_command!(
-    SeekReplyCommandStreamMESAArgs, SEEK_REPLY_COMMAND_STREAM_MESA,
-    "vkSeekReplyCommandStreamMESA", (), device_lost: false, owner: none, slot: none,
-    decode_seek_reply_command_stream_mesa, encode_seek_reply_command_stream_mesa,
-    encode_seek_reply_command_stream_mesa_reply
-);
 
 /// Arguments of `vkExecuteCommandStreamsMESA` (command 180).
 pub struct ExecuteCommandStreamsMESAArgs<'a> {
@@ -128,74 +73,49 @@ pub struct ExecuteCommandStreamsMESAArgs<'a> {
     pub flags: vk::CommandStreamExecutionFlagsMESA,
 }
 
-/// Decodes the arguments of `vkExecuteCommandStreamsMESA`, which follow the header.
-pub fn decode_execute_command_streams_mesa<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<ExecuteCommandStreamsMESAArgs<'a>, DecodeError> {
-    let stream_count: u32 = d.read()?;
-    let p_streams = d
-        .read_items(
-            stream_count.count(),
-            false,
-            20,
-            decode_command_stream_description_mesa,
-        )?;
-    let p_reply_positions = d.read_scalars(stream_count.count(), true)?;
-    let dependency_count: u32 = d.read()?;
-    let p_dependencies = d
-        .read_items(
-            dependency_count.count(),
-            false,
-            8,
-            decode_command_stream_dependency_mesa,
-        )?;
-    let flags = d.read()?;
-    Ok(ExecuteCommandStreamsMESAArgs {
-        stream_count,
-        p_streams,
-        p_reply_positions,
-        dependency_count,
-        p_dependencies,
-        flags,
-    })
-}
+impl<'a> Command<'a> for ExecuteCommandStreamsMESAArgs<'a> {
+    const TYPE: CommandType = CommandType::EXECUTE_COMMAND_STREAMS_MESA;
+    returns!(());
 
-/// Encodes a request of `vkExecuteCommandStreamsMESA`: header and arguments.
-pub fn encode_execute_command_streams_mesa(
-    e: &mut Encoder,
-    flags: u32,
-    args: &ExecuteCommandStreamsMESAArgs<'_>,
-) {
-    e.write_header(CommandType::EXECUTE_COMMAND_STREAMS_MESA, flags);
-    e.write(args.stream_count);
-    e.write_items(args.p_streams, encode_command_stream_description_mesa);
-    e.write_scalars(args.p_reply_positions);
-    e.write(args.dependency_count);
-    e.write_items(args.p_dependencies, encode_command_stream_dependency_mesa);
-    e.write(args.flags);
-}
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let stream_count: u32 = d.read()?;
+        let p_streams = d
+            .read_items(
+                stream_count.count(),
+                false,
+                minima::COMMAND_STREAM_DESCRIPTION_MESA,
+                decode_command_stream_description_mesa,
+            )?;
+        let p_reply_positions = d.read_scalars(stream_count.count(), true)?;
+        let dependency_count: u32 = d.read()?;
+        let p_dependencies = d
+            .read_items(
+                dependency_count.count(),
+                false,
+                minima::COMMAND_STREAM_DEPENDENCY_MESA,
+                decode_command_stream_dependency_mesa,
+            )?;
+        let flags = d.read()?;
+        Ok(Self {
+            stream_count,
+            p_streams,
+            p_reply_positions,
+            dependency_count,
+            p_dependencies,
+            flags,
+        })
+    }
 
-bare_reply!(
-    ExecuteCommandStreamsMESAReply, EXECUTE_COMMAND_STREAMS_MESA,
-    "vkExecuteCommandStreamsMESA", (), encode_execute_command_streams_mesa_reply,
-    decode_execute_command_streams_mesa_reply
-);
-
-impl ExecuteCommandStreamsMESAArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> ExecuteCommandStreamsMESAReply {
-        ExecuteCommandStreamsMESAReply {
-            returned,
-        }
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write(self.stream_count);
+        e.write_items(self.p_streams, encode_command_stream_description_mesa);
+        e.write_scalars(self.p_reply_positions);
+        e.write(self.dependency_count);
+        e.write_items(self.p_dependencies, encode_command_stream_dependency_mesa);
+        e.write(self.flags);
     }
 }
-
-impl_command!(
-    ExecuteCommandStreamsMESAArgs<'a>, EXECUTE_COMMAND_STREAMS_MESA,
-    "vkExecuteCommandStreamsMESA", (), device_lost: false, owner: none, slot: none,
-    decode_execute_command_streams_mesa, encode_execute_command_streams_mesa,
-    encode_execute_command_streams_mesa_reply
-);
 
 /// Arguments of `vkCreateRingMESA` (command 188).
 pub struct CreateRingMESAArgs<'a> {
@@ -205,46 +125,23 @@ pub struct CreateRingMESAArgs<'a> {
     pub p_create_info: &'a vk::RingCreateInfoMESA<'a>,
 }
 
-/// Decodes the arguments of `vkCreateRingMESA`, which follow the header.
-pub fn decode_create_ring_mesa<'a>(
-    d: &mut Decoder<'a>,
-) -> Result<CreateRingMESAArgs<'a>, DecodeError> {
-    let ring = d.read()?;
-    let p_create_info = d.read_required(decode_ring_create_info_mesa)?;
-    Ok(CreateRingMESAArgs {
-        ring,
-        p_create_info,
-    })
-}
+impl<'a> Command<'a> for CreateRingMESAArgs<'a> {
+    const TYPE: CommandType = CommandType::CREATE_RING_MESA;
+    returns!(());
 
-/// Encodes a request of `vkCreateRingMESA`: header and arguments.
-pub fn encode_create_ring_mesa(
-    e: &mut Encoder,
-    flags: u32,
-    args: &CreateRingMESAArgs<'_>,
-) {
-    e.write_header(CommandType::CREATE_RING_MESA, flags);
-    e.write(args.ring);
-    e.write_optional(Some(args.p_create_info), encode_ring_create_info_mesa);
-}
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            ring: d.read()?,
+            p_create_info: d.read_required(decode_ring_create_info_mesa)?,
+        })
+    }
 
-bare_reply!(
-    CreateRingMESAReply, CREATE_RING_MESA, "vkCreateRingMESA", (),
-    encode_create_ring_mesa_reply, decode_create_ring_mesa_reply
-);
-
-impl CreateRingMESAArgs<'_> {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> CreateRingMESAReply {
-        CreateRingMESAReply { returned }
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write(self.ring);
+        e.write_optional(Some(self.p_create_info), encode_ring_create_info_mesa);
     }
 }
-
-impl_command!(
-    CreateRingMESAArgs<'a>, CREATE_RING_MESA, "vkCreateRingMESA", (), device_lost: false,
-    owner: none, slot: none, decode_create_ring_mesa, encode_create_ring_mesa,
-    encode_create_ring_mesa_reply
-);
 
 /// Arguments of `vkDestroyRingMESA` (command 189).
 pub struct DestroyRingMESAArgs {
@@ -252,41 +149,19 @@ pub struct DestroyRingMESAArgs {
     pub ring: u64,
 }
 
-/// Decodes the arguments of `vkDestroyRingMESA`, which follow the header.
-pub fn decode_destroy_ring_mesa(
-    d: &mut Decoder<'_>,
-) -> Result<DestroyRingMESAArgs, DecodeError> {
-    let ring = d.read()?;
-    Ok(DestroyRingMESAArgs { ring })
-}
+impl Command<'_> for DestroyRingMESAArgs {
+    const TYPE: CommandType = CommandType::DESTROY_RING_MESA;
+    returns!(());
 
-/// Encodes a request of `vkDestroyRingMESA`: header and arguments.
-pub fn encode_destroy_ring_mesa(
-    e: &mut Encoder,
-    flags: u32,
-    args: &DestroyRingMESAArgs,
-) {
-    e.write_header(CommandType::DESTROY_RING_MESA, flags);
-    e.write(args.ring);
-}
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { ring: d.read()? })
+    }
 
-bare_reply!(
-    DestroyRingMESAReply, DESTROY_RING_MESA, "vkDestroyRingMESA", (),
-    encode_destroy_ring_mesa_reply, decode_destroy_ring_mesa_reply
-);
-
-impl DestroyRingMESAArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> DestroyRingMESAReply {
-        DestroyRingMESAReply { returned }
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write(self.ring);
     }
 }
-
-impl_command!(
-    DestroyRingMESAArgs, DESTROY_RING_MESA, "vkDestroyRingMESA", (), device_lost: false,
-    owner: none, slot: none, decode_destroy_ring_mesa, encode_destroy_ring_mesa,
-    encode_destroy_ring_mesa_reply
-);
 
 /// Arguments of `vkNotifyRingMESA` (command 190).
 pub struct NotifyRingMESAArgs {
@@ -298,45 +173,25 @@ pub struct NotifyRingMESAArgs {
     pub flags: vk::RingNotifyFlagsMESA,
 }
 
-/// Decodes the arguments of `vkNotifyRingMESA`, which follow the header.
-pub fn decode_notify_ring_mesa(
-    d: &mut Decoder<'_>,
-) -> Result<NotifyRingMESAArgs, DecodeError> {
-    let ring = d.read()?;
-    let seqno = d.read()?;
-    let flags = d.read()?;
-    Ok(NotifyRingMESAArgs {
-        ring,
-        seqno,
-        flags,
-    })
-}
+impl Command<'_> for NotifyRingMESAArgs {
+    const TYPE: CommandType = CommandType::NOTIFY_RING_MESA;
+    returns!(());
 
-/// Encodes a request of `vkNotifyRingMESA`: header and arguments.
-pub fn encode_notify_ring_mesa(e: &mut Encoder, flags: u32, args: &NotifyRingMESAArgs) {
-    e.write_header(CommandType::NOTIFY_RING_MESA, flags);
-    e.write(args.ring);
-    e.write(args.seqno);
-    e.write(args.flags);
-}
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            ring: d.read()?,
+            seqno: d.read()?,
+            flags: d.read()?,
+        })
+    }
 
-bare_reply!(
-    NotifyRingMESAReply, NOTIFY_RING_MESA, "vkNotifyRingMESA", (),
-    encode_notify_ring_mesa_reply, decode_notify_ring_mesa_reply
-);
-
-impl NotifyRingMESAArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> NotifyRingMESAReply {
-        NotifyRingMESAReply { returned }
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write(self.ring);
+        e.write(self.seqno);
+        e.write(self.flags);
     }
 }
-
-impl_command!(
-    NotifyRingMESAArgs, NOTIFY_RING_MESA, "vkNotifyRingMESA", (), device_lost: false,
-    owner: none, slot: none, decode_notify_ring_mesa, encode_notify_ring_mesa,
-    encode_notify_ring_mesa_reply
-);
 
 /// Arguments of `vkWriteRingExtraMESA` (command 191).
 pub struct WriteRingExtraMESAArgs {
@@ -348,51 +203,25 @@ pub struct WriteRingExtraMESAArgs {
     pub value: u32,
 }
 
-/// Decodes the arguments of `vkWriteRingExtraMESA`, which follow the header.
-pub fn decode_write_ring_extra_mesa(
-    d: &mut Decoder<'_>,
-) -> Result<WriteRingExtraMESAArgs, DecodeError> {
-    let ring = d.read()?;
-    let offset = d.read()?;
-    let value = d.read()?;
-    Ok(WriteRingExtraMESAArgs {
-        ring,
-        offset,
-        value,
-    })
-}
+impl Command<'_> for WriteRingExtraMESAArgs {
+    const TYPE: CommandType = CommandType::WRITE_RING_EXTRA_MESA;
+    returns!(());
 
-/// Encodes a request of `vkWriteRingExtraMESA`: header and arguments.
-pub fn encode_write_ring_extra_mesa(
-    e: &mut Encoder,
-    flags: u32,
-    args: &WriteRingExtraMESAArgs,
-) {
-    e.write_header(CommandType::WRITE_RING_EXTRA_MESA, flags);
-    e.write(args.ring);
-    e.write(args.offset);
-    e.write(args.value);
-}
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            ring: d.read()?,
+            offset: d.read()?,
+            value: d.read()?,
+        })
+    }
 
-bare_reply!(
-    WriteRingExtraMESAReply, WRITE_RING_EXTRA_MESA, "vkWriteRingExtraMESA", (),
-    encode_write_ring_extra_mesa_reply, decode_write_ring_extra_mesa_reply
-);
-
-impl WriteRingExtraMESAArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> WriteRingExtraMESAReply {
-        WriteRingExtraMESAReply {
-            returned,
-        }
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write(self.ring);
+        e.write(self.offset);
+        e.write(self.value);
     }
 }
-
-impl_command!(
-    WriteRingExtraMESAArgs, WRITE_RING_EXTRA_MESA, "vkWriteRingExtraMESA", (),
-    device_lost: false, owner: none, slot: none, decode_write_ring_extra_mesa,
-    encode_write_ring_extra_mesa, encode_write_ring_extra_mesa_reply
-);
 
 /// Arguments of `vkSubmitVirtqueueSeqnoMESA` (command 251).
 pub struct SubmitVirtqueueSeqnoMESAArgs {
@@ -402,50 +231,23 @@ pub struct SubmitVirtqueueSeqnoMESAArgs {
     pub seqno: u64,
 }
 
-/// Decodes the arguments of `vkSubmitVirtqueueSeqnoMESA`, which follow the header.
-pub fn decode_submit_virtqueue_seqno_mesa(
-    d: &mut Decoder<'_>,
-) -> Result<SubmitVirtqueueSeqnoMESAArgs, DecodeError> {
-    let ring = d.read()?;
-    let seqno = d.read()?;
-    Ok(SubmitVirtqueueSeqnoMESAArgs {
-        ring,
-        seqno,
-    })
-}
+impl Command<'_> for SubmitVirtqueueSeqnoMESAArgs {
+    const TYPE: CommandType = CommandType::SUBMIT_VIRTQUEUE_SEQNO_MESA;
+    returns!(());
 
-/// Encodes a request of `vkSubmitVirtqueueSeqnoMESA`: header and arguments.
-pub fn encode_submit_virtqueue_seqno_mesa(
-    e: &mut Encoder,
-    flags: u32,
-    args: &SubmitVirtqueueSeqnoMESAArgs,
-) {
-    e.write_header(CommandType::SUBMIT_VIRTQUEUE_SEQNO_MESA, flags);
-    e.write(args.ring);
-    e.write(args.seqno);
-}
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            ring: d.read()?,
+            seqno: d.read()?,
+        })
+    }
 
-bare_reply!(
-    SubmitVirtqueueSeqnoMESAReply, SUBMIT_VIRTQUEUE_SEQNO_MESA,
-    "vkSubmitVirtqueueSeqnoMESA", (), encode_submit_virtqueue_seqno_mesa_reply,
-    decode_submit_virtqueue_seqno_mesa_reply
-);
-
-impl SubmitVirtqueueSeqnoMESAArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> SubmitVirtqueueSeqnoMESAReply {
-        SubmitVirtqueueSeqnoMESAReply {
-            returned,
-        }
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write(self.ring);
+        e.write(self.seqno);
     }
 }
-
-impl_command!(
-    SubmitVirtqueueSeqnoMESAArgs, SUBMIT_VIRTQUEUE_SEQNO_MESA,
-    "vkSubmitVirtqueueSeqnoMESA", (), device_lost: false, owner: none, slot: none,
-    decode_submit_virtqueue_seqno_mesa, encode_submit_virtqueue_seqno_mesa,
-    encode_submit_virtqueue_seqno_mesa_reply
-);
 
 /// Arguments of `vkWaitVirtqueueSeqnoMESA` (command 252).
 pub struct WaitVirtqueueSeqnoMESAArgs {
@@ -453,45 +255,19 @@ pub struct WaitVirtqueueSeqnoMESAArgs {
     pub seqno: u64,
 }
 
-/// Decodes the arguments of `vkWaitVirtqueueSeqnoMESA`, which follow the header.
-pub fn decode_wait_virtqueue_seqno_mesa(
-    d: &mut Decoder<'_>,
-) -> Result<WaitVirtqueueSeqnoMESAArgs, DecodeError> {
-    let seqno = d.read()?;
-    Ok(WaitVirtqueueSeqnoMESAArgs {
-        seqno,
-    })
-}
+impl Command<'_> for WaitVirtqueueSeqnoMESAArgs {
+    const TYPE: CommandType = CommandType::WAIT_VIRTQUEUE_SEQNO_MESA;
+    returns!(());
 
-/// Encodes a request of `vkWaitVirtqueueSeqnoMESA`: header and arguments.
-pub fn encode_wait_virtqueue_seqno_mesa(
-    e: &mut Encoder,
-    flags: u32,
-    args: &WaitVirtqueueSeqnoMESAArgs,
-) {
-    e.write_header(CommandType::WAIT_VIRTQUEUE_SEQNO_MESA, flags);
-    e.write(args.seqno);
-}
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { seqno: d.read()? })
+    }
 
-bare_reply!(
-    WaitVirtqueueSeqnoMESAReply, WAIT_VIRTQUEUE_SEQNO_MESA, "vkWaitVirtqueueSeqnoMESA",
-    (), encode_wait_virtqueue_seqno_mesa_reply, decode_wait_virtqueue_seqno_mesa_reply
-);
-
-impl WaitVirtqueueSeqnoMESAArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> WaitVirtqueueSeqnoMESAReply {
-        WaitVirtqueueSeqnoMESAReply {
-            returned,
-        }
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write(self.seqno);
     }
 }
-
-impl_command!(
-    WaitVirtqueueSeqnoMESAArgs, WAIT_VIRTQUEUE_SEQNO_MESA, "vkWaitVirtqueueSeqnoMESA",
-    (), device_lost: false, owner: none, slot: none, decode_wait_virtqueue_seqno_mesa,
-    encode_wait_virtqueue_seqno_mesa, encode_wait_virtqueue_seqno_mesa_reply
-);
 
 /// Arguments of `vkWaitRingSeqnoMESA` (command 253).
 pub struct WaitRingSeqnoMESAArgs {
@@ -501,43 +277,20 @@ pub struct WaitRingSeqnoMESAArgs {
     pub seqno: u64,
 }
 
-/// Decodes the arguments of `vkWaitRingSeqnoMESA`, which follow the header.
-pub fn decode_wait_ring_seqno_mesa(
-    d: &mut Decoder<'_>,
-) -> Result<WaitRingSeqnoMESAArgs, DecodeError> {
-    let ring = d.read()?;
-    let seqno = d.read()?;
-    Ok(WaitRingSeqnoMESAArgs {
-        ring,
-        seqno,
-    })
-}
+impl Command<'_> for WaitRingSeqnoMESAArgs {
+    const TYPE: CommandType = CommandType::WAIT_RING_SEQNO_MESA;
+    returns!(());
 
-/// Encodes a request of `vkWaitRingSeqnoMESA`: header and arguments.
-pub fn encode_wait_ring_seqno_mesa(
-    e: &mut Encoder,
-    flags: u32,
-    args: &WaitRingSeqnoMESAArgs,
-) {
-    e.write_header(CommandType::WAIT_RING_SEQNO_MESA, flags);
-    e.write(args.ring);
-    e.write(args.seqno);
-}
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            ring: d.read()?,
+            seqno: d.read()?,
+        })
+    }
 
-bare_reply!(
-    WaitRingSeqnoMESAReply, WAIT_RING_SEQNO_MESA, "vkWaitRingSeqnoMESA", (),
-    encode_wait_ring_seqno_mesa_reply, decode_wait_ring_seqno_mesa_reply
-);
-
-impl WaitRingSeqnoMESAArgs {
-    /// The reply that these arguments amount to once the driver has filled them.
-    pub fn reply(&self, returned: ()) -> WaitRingSeqnoMESAReply {
-        WaitRingSeqnoMESAReply { returned }
+    fn encode(&self, e: &mut Encoder, flags: u32) {
+        e.write_header(Self::TYPE, flags);
+        e.write(self.ring);
+        e.write(self.seqno);
     }
 }
-
-impl_command!(
-    WaitRingSeqnoMESAArgs, WAIT_RING_SEQNO_MESA, "vkWaitRingSeqnoMESA", (),
-    device_lost: false, owner: none, slot: none, decode_wait_ring_seqno_mesa,
-    encode_wait_ring_seqno_mesa, encode_wait_ring_seqno_mesa_reply
-);

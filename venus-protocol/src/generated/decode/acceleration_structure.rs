@@ -3,8 +3,6 @@
 
 //! Decoders of the structures of family `acceleration_structure`.
 
-use core::ffi::c_void;
-
 use crate::generated::decode::{
     decode_device_or_host_address_const_khr, decode_device_or_host_address_khr,
 };
@@ -17,14 +15,6 @@ pub fn decode_acceleration_structure_create_info_khr<'a>(
 ) -> Result<vk::AccelerationStructureCreateInfoKHR<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::ACCELERATION_STRUCTURE_CREATE_INFO_KHR)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_acceleration_structure_create_info_khr_body(d, next)
-}
-
-/// The members of `VkAccelerationStructureCreateInfoKHR`, which follow its chain.
-pub(crate) fn decode_acceleration_structure_create_info_khr_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::AccelerationStructureCreateInfoKHR<'a>, DecodeError> {
     Ok(vk::AccelerationStructureCreateInfoKHR {
         p_next: next.cast_const(),
         create_flags: d.read()?,
@@ -43,14 +33,6 @@ pub fn decode_acceleration_structure_device_address_info_khr<'a>(
 ) -> Result<vk::AccelerationStructureDeviceAddressInfoKHR<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::ACCELERATION_STRUCTURE_DEVICE_ADDRESS_INFO_KHR)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_acceleration_structure_device_address_info_khr_body(d, next)
-}
-
-/// The members of `VkAccelerationStructureDeviceAddressInfoKHR`, which follow its chain.
-pub(crate) fn decode_acceleration_structure_device_address_info_khr_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::AccelerationStructureDeviceAddressInfoKHR<'a>, DecodeError> {
     Ok(vk::AccelerationStructureDeviceAddressInfoKHR {
         p_next: next.cast_const(),
         acceleration_structure: d.read_handle()?,
@@ -64,14 +46,6 @@ pub fn decode_acceleration_structure_version_info_khr<'a>(
 ) -> Result<vk::AccelerationStructureVersionInfoKHR<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::ACCELERATION_STRUCTURE_VERSION_INFO_KHR)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_acceleration_structure_version_info_khr_body(d, next)
-}
-
-/// The members of `VkAccelerationStructureVersionInfoKHR`, which follow its chain.
-pub(crate) fn decode_acceleration_structure_version_info_khr_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::AccelerationStructureVersionInfoKHR<'a>, DecodeError> {
     Ok(vk::AccelerationStructureVersionInfoKHR {
         p_next: next.cast_const(),
         p_version_data: as_ptr_or_null(d.read_scalars::<u8>(32, false)?).cast(),
@@ -85,14 +59,6 @@ pub fn decode_copy_acceleration_structure_info_khr<'a>(
 ) -> Result<vk::CopyAccelerationStructureInfoKHR<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::COPY_ACCELERATION_STRUCTURE_INFO_KHR)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_copy_acceleration_structure_info_khr_body(d, next)
-}
-
-/// The members of `VkCopyAccelerationStructureInfoKHR`, which follow its chain.
-pub(crate) fn decode_copy_acceleration_structure_info_khr_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::CopyAccelerationStructureInfoKHR<'a>, DecodeError> {
     Ok(vk::CopyAccelerationStructureInfoKHR {
         p_next: next.cast_const(),
         src: d.read_handle()?,
@@ -108,14 +74,6 @@ pub fn decode_copy_acceleration_structure_to_memory_info_khr<'a>(
 ) -> Result<vk::CopyAccelerationStructureToMemoryInfoKHR<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::COPY_ACCELERATION_STRUCTURE_TO_MEMORY_INFO_KHR)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_copy_acceleration_structure_to_memory_info_khr_body(d, next)
-}
-
-/// The members of `VkCopyAccelerationStructureToMemoryInfoKHR`, which follow its chain.
-pub(crate) fn decode_copy_acceleration_structure_to_memory_info_khr_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::CopyAccelerationStructureToMemoryInfoKHR<'a>, DecodeError> {
     Ok(vk::CopyAccelerationStructureToMemoryInfoKHR {
         p_next: next.cast_const(),
         src: d.read_handle()?,
@@ -131,14 +89,6 @@ pub fn decode_copy_memory_to_acceleration_structure_info_khr<'a>(
 ) -> Result<vk::CopyMemoryToAccelerationStructureInfoKHR<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::COPY_MEMORY_TO_ACCELERATION_STRUCTURE_INFO_KHR)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_copy_memory_to_acceleration_structure_info_khr_body(d, next)
-}
-
-/// The members of `VkCopyMemoryToAccelerationStructureInfoKHR`, which follow its chain.
-pub(crate) fn decode_copy_memory_to_acceleration_structure_info_khr_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::CopyMemoryToAccelerationStructureInfoKHR<'a>, DecodeError> {
     Ok(vk::CopyMemoryToAccelerationStructureInfoKHR {
         p_next: next.cast_const(),
         src: decode_device_or_host_address_const_khr(d)?,
@@ -154,14 +104,6 @@ pub fn decode_acceleration_structure_build_sizes_info_khr<'a>(
 ) -> Result<vk::AccelerationStructureBuildSizesInfoKHR<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::ACCELERATION_STRUCTURE_BUILD_SIZES_INFO_KHR)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_acceleration_structure_build_sizes_info_khr_body(d, next)
-}
-
-/// The members of `VkAccelerationStructureBuildSizesInfoKHR`, which follow its chain.
-pub(crate) fn decode_acceleration_structure_build_sizes_info_khr_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::AccelerationStructureBuildSizesInfoKHR<'a>, DecodeError> {
     Ok(vk::AccelerationStructureBuildSizesInfoKHR {
         p_next: next.cast_const(),
         acceleration_structure_size: d.read()?,
@@ -177,14 +119,6 @@ pub fn decode_acceleration_structure_build_sizes_info_khr_partial<'a>(
 ) -> Result<vk::AccelerationStructureBuildSizesInfoKHR<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::ACCELERATION_STRUCTURE_BUILD_SIZES_INFO_KHR)?;
     let next = d.read_chain(&[], ChainMode::Partial)?;
-    decode_acceleration_structure_build_sizes_info_khr_partial_body(d, next)
-}
-
-/// The members of `VkAccelerationStructureBuildSizesInfoKHR`, which follow its chain.
-pub(crate) fn decode_acceleration_structure_build_sizes_info_khr_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::AccelerationStructureBuildSizesInfoKHR<'a>, DecodeError> {
     Ok(vk::AccelerationStructureBuildSizesInfoKHR {
         p_next: next.cast_const(),
         ..Default::default()

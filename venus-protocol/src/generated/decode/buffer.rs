@@ -20,13 +20,6 @@ pub fn decode_memory_requirements(
     })
 }
 
-/// Decodes what a request tells of an output `VkMemoryRequirements`.
-pub fn decode_memory_requirements_partial(
-    _d: &mut Decoder<'_>,
-) -> Result<vk::MemoryRequirements, DecodeError> {
-    Ok(vk::MemoryRequirements::default())
-}
-
 /// The members of `VkBufferUsageFlags2CreateInfo`, which follow its chain.
 pub(crate) fn decode_buffer_usage_flags2_create_info_body<'a>(
     d: &mut Decoder<'a>,
@@ -45,14 +38,6 @@ pub fn decode_buffer_create_info<'a>(
 ) -> Result<vk::BufferCreateInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::BUFFER_CREATE_INFO)?;
     let next = d.read_chain(chains::BUFFER_CREATE_INFO, ChainMode::Full)?;
-    decode_buffer_create_info_body(d, next)
-}
-
-/// The members of `VkBufferCreateInfo`, which follow its chain.
-pub(crate) fn decode_buffer_create_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::BufferCreateInfo<'a>, DecodeError> {
     let mut v = vk::BufferCreateInfo {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -74,14 +59,6 @@ pub fn decode_buffer_view_create_info<'a>(
 ) -> Result<vk::BufferViewCreateInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::BUFFER_VIEW_CREATE_INFO)?;
     let next = d.read_chain(chains::BUFFER_VIEW_CREATE_INFO, ChainMode::Full)?;
-    decode_buffer_view_create_info_body(d, next)
-}
-
-/// The members of `VkBufferViewCreateInfo`, which follow its chain.
-pub(crate) fn decode_buffer_view_create_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::BufferViewCreateInfo<'a>, DecodeError> {
     Ok(vk::BufferViewCreateInfo {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -111,14 +88,6 @@ pub fn decode_bind_buffer_memory_info<'a>(
 ) -> Result<vk::BindBufferMemoryInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::BIND_BUFFER_MEMORY_INFO)?;
     let next = d.read_chain(chains::BIND_BUFFER_MEMORY_INFO, ChainMode::Full)?;
-    decode_bind_buffer_memory_info_body(d, next)
-}
-
-/// The members of `VkBindBufferMemoryInfo`, which follow its chain.
-pub(crate) fn decode_bind_buffer_memory_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::BindBufferMemoryInfo<'a>, DecodeError> {
     Ok(vk::BindBufferMemoryInfo {
         p_next: next.cast_const(),
         buffer: d.read_handle()?,
@@ -150,14 +119,6 @@ pub fn decode_buffer_memory_requirements_info2<'a>(
 ) -> Result<vk::BufferMemoryRequirementsInfo2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::BUFFER_MEMORY_REQUIREMENTS_INFO_2)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_buffer_memory_requirements_info2_body(d, next)
-}
-
-/// The members of `VkBufferMemoryRequirementsInfo2`, which follow its chain.
-pub(crate) fn decode_buffer_memory_requirements_info2_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::BufferMemoryRequirementsInfo2<'a>, DecodeError> {
     Ok(vk::BufferMemoryRequirementsInfo2 {
         p_next: next.cast_const(),
         buffer: d.read_handle()?,
@@ -171,14 +132,6 @@ pub fn decode_device_buffer_memory_requirements<'a>(
 ) -> Result<vk::DeviceBufferMemoryRequirements<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::DEVICE_BUFFER_MEMORY_REQUIREMENTS)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_device_buffer_memory_requirements_body(d, next)
-}
-
-/// The members of `VkDeviceBufferMemoryRequirements`, which follow its chain.
-pub(crate) fn decode_device_buffer_memory_requirements_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::DeviceBufferMemoryRequirements<'a>, DecodeError> {
     Ok(vk::DeviceBufferMemoryRequirements {
         p_next: next.cast_const(),
         p_create_info: d.read_required(decode_buffer_create_info)?,
@@ -192,14 +145,6 @@ pub fn decode_buffer_device_address_info<'a>(
 ) -> Result<vk::BufferDeviceAddressInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::BUFFER_DEVICE_ADDRESS_INFO)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_buffer_device_address_info_body(d, next)
-}
-
-/// The members of `VkBufferDeviceAddressInfo`, which follow its chain.
-pub(crate) fn decode_buffer_device_address_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::BufferDeviceAddressInfo<'a>, DecodeError> {
     Ok(vk::BufferDeviceAddressInfo {
         p_next: next.cast_const(),
         buffer: d.read_handle()?,

@@ -9,7 +9,7 @@ use crate::generated::decode::{
     decode_extent2_d, decode_extent3_d, decode_image_subresource_range, decode_offset3_d,
     decode_rect2_d, decode_write_descriptor_set,
 };
-use crate::generated::chains;
+use crate::generated::{chains, minima};
 use crate::vk;
 use crate::wire::{ChainMode, Count, DecodeError, Decoder, as_ptr_or_null, to_ptr};
 
@@ -40,14 +40,6 @@ pub fn decode_memory_barrier<'a>(
 ) -> Result<vk::MemoryBarrier<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::MEMORY_BARRIER)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_memory_barrier_body(d, next)
-}
-
-/// The members of `VkMemoryBarrier`, which follow its chain.
-pub(crate) fn decode_memory_barrier_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::MemoryBarrier<'a>, DecodeError> {
     Ok(vk::MemoryBarrier {
         p_next: next.cast_const(),
         src_access_mask: d.read()?,
@@ -62,14 +54,6 @@ pub fn decode_buffer_memory_barrier<'a>(
 ) -> Result<vk::BufferMemoryBarrier<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::BUFFER_MEMORY_BARRIER)?;
     let next = d.read_chain(chains::BUFFER_MEMORY_BARRIER, ChainMode::Full)?;
-    decode_buffer_memory_barrier_body(d, next)
-}
-
-/// The members of `VkBufferMemoryBarrier`, which follow its chain.
-pub(crate) fn decode_buffer_memory_barrier_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::BufferMemoryBarrier<'a>, DecodeError> {
     Ok(vk::BufferMemoryBarrier {
         p_next: next.cast_const(),
         src_access_mask: d.read()?,
@@ -89,14 +73,6 @@ pub fn decode_image_memory_barrier<'a>(
 ) -> Result<vk::ImageMemoryBarrier<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::IMAGE_MEMORY_BARRIER)?;
     let next = d.read_chain(chains::IMAGE_MEMORY_BARRIER, ChainMode::Full)?;
-    decode_image_memory_barrier_body(d, next)
-}
-
-/// The members of `VkImageMemoryBarrier`, which follow its chain.
-pub(crate) fn decode_image_memory_barrier_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::ImageMemoryBarrier<'a>, DecodeError> {
     Ok(vk::ImageMemoryBarrier {
         p_next: next.cast_const(),
         src_access_mask: d.read()?,
@@ -135,9 +111,9 @@ pub fn decode_image_copy(d: &mut Decoder<'_>) -> Result<vk::ImageCopy, DecodeErr
 pub fn decode_image_blit(d: &mut Decoder<'_>) -> Result<vk::ImageBlit, DecodeError> {
     Ok(vk::ImageBlit {
         src_subresource: decode_image_subresource_layers(d)?,
-        src_offsets: d.read_fixed_items(12, decode_offset3_d)?,
+        src_offsets: d.read_fixed_items(minima::OFFSET3_D, decode_offset3_d)?,
         dst_subresource: decode_image_subresource_layers(d)?,
-        dst_offsets: d.read_fixed_items(12, decode_offset3_d)?,
+        dst_offsets: d.read_fixed_items(minima::OFFSET3_D, decode_offset3_d)?,
     })
 }
 
@@ -174,14 +150,6 @@ pub fn decode_command_buffer_inheritance_info<'a>(
 ) -> Result<vk::CommandBufferInheritanceInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::COMMAND_BUFFER_INHERITANCE_INFO)?;
     let next = d.read_chain(chains::COMMAND_BUFFER_INHERITANCE_INFO, ChainMode::Full)?;
-    decode_command_buffer_inheritance_info_body(d, next)
-}
-
-/// The members of `VkCommandBufferInheritanceInfo`, which follow its chain.
-pub(crate) fn decode_command_buffer_inheritance_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::CommandBufferInheritanceInfo<'a>, DecodeError> {
     Ok(vk::CommandBufferInheritanceInfo {
         p_next: next.cast_const(),
         render_pass: d.read_handle()?,
@@ -200,14 +168,6 @@ pub fn decode_command_buffer_begin_info<'a>(
 ) -> Result<vk::CommandBufferBeginInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::COMMAND_BUFFER_BEGIN_INFO)?;
     let next = d.read_chain(chains::COMMAND_BUFFER_BEGIN_INFO, ChainMode::Full)?;
-    decode_command_buffer_begin_info_body(d, next)
-}
-
-/// The members of `VkCommandBufferBeginInfo`, which follow its chain.
-pub(crate) fn decode_command_buffer_begin_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::CommandBufferBeginInfo<'a>, DecodeError> {
     Ok(vk::CommandBufferBeginInfo {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -224,14 +184,6 @@ pub fn decode_render_pass_begin_info<'a>(
 ) -> Result<vk::RenderPassBeginInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::RENDER_PASS_BEGIN_INFO)?;
     let next = d.read_chain(chains::RENDER_PASS_BEGIN_INFO, ChainMode::Full)?;
-    decode_render_pass_begin_info_body(d, next)
-}
-
-/// The members of `VkRenderPassBeginInfo`, which follow its chain.
-pub(crate) fn decode_render_pass_begin_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::RenderPassBeginInfo<'a>, DecodeError> {
     let mut v = vk::RenderPassBeginInfo {
         p_next: next.cast_const(),
         render_pass: d.read_handle()?,
@@ -241,7 +193,13 @@ pub(crate) fn decode_render_pass_begin_info_body<'a>(
         ..Default::default()
     };
     v.p_clear_values = as_ptr_or_null(
-        d.read_items(v.clear_value_count.count(), true, 12, decode_clear_value)?,
+        d
+            .read_items(
+                v.clear_value_count.count(),
+                true,
+                minima::CLEAR_VALUE,
+                decode_clear_value,
+            )?,
     );
     Ok(v)
 }
@@ -300,7 +258,13 @@ pub(crate) fn decode_device_group_render_pass_begin_info_body<'a>(
         ..Default::default()
     };
     v.p_device_render_areas = as_ptr_or_null(
-        d.read_items(v.device_render_area_count.count(), false, 16, decode_rect2_d)?,
+        d
+            .read_items(
+                v.device_render_area_count.count(),
+                false,
+                minima::RECT2_D,
+                decode_rect2_d,
+            )?,
     );
     Ok(v)
 }
@@ -323,14 +287,6 @@ pub fn decode_conditional_rendering_begin_info_ext<'a>(
 ) -> Result<vk::ConditionalRenderingBeginInfoEXT<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::CONDITIONAL_RENDERING_BEGIN_INFO_EXT)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_conditional_rendering_begin_info_ext_body(d, next)
-}
-
-/// The members of `VkConditionalRenderingBeginInfoEXT`, which follow its chain.
-pub(crate) fn decode_conditional_rendering_begin_info_ext_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::ConditionalRenderingBeginInfoEXT<'a>, DecodeError> {
     Ok(vk::ConditionalRenderingBeginInfoEXT {
         p_next: next.cast_const(),
         buffer: d.read_handle()?,
@@ -376,7 +332,7 @@ pub(crate) fn decode_sample_locations_info_ext_body<'a>(
             .read_items(
                 v.sample_locations_count.count(),
                 false,
-                8,
+                minima::SAMPLE_LOCATION_EXT,
                 decode_sample_location_ext,
             )?,
     );
@@ -420,7 +376,7 @@ pub(crate) fn decode_render_pass_sample_locations_begin_info_ext_body<'a>(
             .read_items(
                 v.attachment_initial_sample_locations_count.count(),
                 false,
-                40,
+                minima::ATTACHMENT_SAMPLE_LOCATIONS_EXT,
                 decode_attachment_sample_locations_ext,
             )?,
     );
@@ -430,7 +386,7 @@ pub(crate) fn decode_render_pass_sample_locations_begin_info_ext_body<'a>(
             .read_items(
                 v.post_subpass_sample_locations_count.count(),
                 false,
-                40,
+                minima::SUBPASS_SAMPLE_LOCATIONS_EXT,
                 decode_subpass_sample_locations_ext,
             )?,
     );
@@ -443,14 +399,6 @@ pub fn decode_subpass_begin_info<'a>(
 ) -> Result<vk::SubpassBeginInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::SUBPASS_BEGIN_INFO)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_subpass_begin_info_body(d, next)
-}
-
-/// The members of `VkSubpassBeginInfo`, which follow its chain.
-pub(crate) fn decode_subpass_begin_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::SubpassBeginInfo<'a>, DecodeError> {
     Ok(vk::SubpassBeginInfo {
         p_next: next.cast_const(),
         contents: d.read()?,
@@ -464,14 +412,6 @@ pub fn decode_subpass_end_info<'a>(
 ) -> Result<vk::SubpassEndInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::SUBPASS_END_INFO)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_subpass_end_info_body(d, next)
-}
-
-/// The members of `VkSubpassEndInfo`, which follow its chain.
-pub(crate) fn decode_subpass_end_info_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::SubpassEndInfo<'a>, DecodeError> {
     Ok(vk::SubpassEndInfo {
         p_next: next.cast_const(),
         ..Default::default()
@@ -523,14 +463,6 @@ pub fn decode_acceleration_structure_geometry_triangles_data_khr<'a>(
         vk::StructureType::ACCELERATION_STRUCTURE_GEOMETRY_TRIANGLES_DATA_KHR,
     )?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_acceleration_structure_geometry_triangles_data_khr_body(d, next)
-}
-
-/// The members of `VkAccelerationStructureGeometryTrianglesDataKHR`, which follow its chain.
-pub(crate) fn decode_acceleration_structure_geometry_triangles_data_khr_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::AccelerationStructureGeometryTrianglesDataKHR<'a>, DecodeError> {
     Ok(vk::AccelerationStructureGeometryTrianglesDataKHR {
         p_next: next.cast_const(),
         vertex_format: d.read()?,
@@ -550,14 +482,6 @@ pub fn decode_acceleration_structure_geometry_aabbs_data_khr<'a>(
 ) -> Result<vk::AccelerationStructureGeometryAabbsDataKHR<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::ACCELERATION_STRUCTURE_GEOMETRY_AABBS_DATA_KHR)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_acceleration_structure_geometry_aabbs_data_khr_body(d, next)
-}
-
-/// The members of `VkAccelerationStructureGeometryAabbsDataKHR`, which follow its chain.
-pub(crate) fn decode_acceleration_structure_geometry_aabbs_data_khr_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::AccelerationStructureGeometryAabbsDataKHR<'a>, DecodeError> {
     Ok(vk::AccelerationStructureGeometryAabbsDataKHR {
         p_next: next.cast_const(),
         data: decode_device_or_host_address_const_khr(d)?,
@@ -574,14 +498,6 @@ pub fn decode_acceleration_structure_geometry_instances_data_khr<'a>(
         vk::StructureType::ACCELERATION_STRUCTURE_GEOMETRY_INSTANCES_DATA_KHR,
     )?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_acceleration_structure_geometry_instances_data_khr_body(d, next)
-}
-
-/// The members of `VkAccelerationStructureGeometryInstancesDataKHR`, which follow its chain.
-pub(crate) fn decode_acceleration_structure_geometry_instances_data_khr_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::AccelerationStructureGeometryInstancesDataKHR<'a>, DecodeError> {
     Ok(vk::AccelerationStructureGeometryInstancesDataKHR {
         p_next: next.cast_const(),
         array_of_pointers: d.read()?,
@@ -596,14 +512,6 @@ pub fn decode_acceleration_structure_geometry_khr<'a>(
 ) -> Result<vk::AccelerationStructureGeometryKHR<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::ACCELERATION_STRUCTURE_GEOMETRY_KHR)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_acceleration_structure_geometry_khr_body(d, next)
-}
-
-/// The members of `VkAccelerationStructureGeometryKHR`, which follow its chain.
-pub(crate) fn decode_acceleration_structure_geometry_khr_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::AccelerationStructureGeometryKHR<'a>, DecodeError> {
     Ok(vk::AccelerationStructureGeometryKHR {
         p_next: next.cast_const(),
         geometry_type: d.read()?,
@@ -619,14 +527,6 @@ pub fn decode_acceleration_structure_build_geometry_info_khr<'a>(
 ) -> Result<vk::AccelerationStructureBuildGeometryInfoKHR<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::ACCELERATION_STRUCTURE_BUILD_GEOMETRY_INFO_KHR)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_acceleration_structure_build_geometry_info_khr_body(d, next)
-}
-
-/// The members of `VkAccelerationStructureBuildGeometryInfoKHR`, which follow its chain.
-pub(crate) fn decode_acceleration_structure_build_geometry_info_khr_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::AccelerationStructureBuildGeometryInfoKHR<'a>, DecodeError> {
     let mut v = vk::AccelerationStructureBuildGeometryInfoKHR {
         p_next: next.cast_const(),
         ty: d.read()?,
@@ -642,7 +542,7 @@ pub(crate) fn decode_acceleration_structure_build_geometry_info_khr_body<'a>(
             .read_items(
                 v.geometry_count.count(),
                 true,
-                52,
+                minima::ACCELERATION_STRUCTURE_GEOMETRY_KHR,
                 decode_acceleration_structure_geometry_khr,
             )?,
     );
@@ -656,7 +556,7 @@ pub(crate) fn decode_acceleration_structure_build_geometry_info_khr_body<'a>(
                         .read_items(
                             1,
                             false,
-                            52,
+                            minima::ACCELERATION_STRUCTURE_GEOMETRY_KHR,
                             decode_acceleration_structure_geometry_khr,
                         )
                         .map(|items| &*items)
@@ -712,14 +612,6 @@ pub fn decode_buffer_copy2<'a>(
 ) -> Result<vk::BufferCopy2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::BUFFER_COPY_2)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_buffer_copy2_body(d, next)
-}
-
-/// The members of `VkBufferCopy2`, which follow its chain.
-pub(crate) fn decode_buffer_copy2_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::BufferCopy2<'a>, DecodeError> {
     Ok(vk::BufferCopy2 {
         p_next: next.cast_const(),
         src_offset: d.read()?,
@@ -735,14 +627,6 @@ pub fn decode_image_copy2<'a>(
 ) -> Result<vk::ImageCopy2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::IMAGE_COPY_2)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_image_copy2_body(d, next)
-}
-
-/// The members of `VkImageCopy2`, which follow its chain.
-pub(crate) fn decode_image_copy2_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::ImageCopy2<'a>, DecodeError> {
     Ok(vk::ImageCopy2 {
         p_next: next.cast_const(),
         src_subresource: decode_image_subresource_layers(d)?,
@@ -760,20 +644,12 @@ pub fn decode_image_blit2<'a>(
 ) -> Result<vk::ImageBlit2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::IMAGE_BLIT_2)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_image_blit2_body(d, next)
-}
-
-/// The members of `VkImageBlit2`, which follow its chain.
-pub(crate) fn decode_image_blit2_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::ImageBlit2<'a>, DecodeError> {
     Ok(vk::ImageBlit2 {
         p_next: next.cast_const(),
         src_subresource: decode_image_subresource_layers(d)?,
-        src_offsets: d.read_fixed_items(12, decode_offset3_d)?,
+        src_offsets: d.read_fixed_items(minima::OFFSET3_D, decode_offset3_d)?,
         dst_subresource: decode_image_subresource_layers(d)?,
-        dst_offsets: d.read_fixed_items(12, decode_offset3_d)?,
+        dst_offsets: d.read_fixed_items(minima::OFFSET3_D, decode_offset3_d)?,
         ..Default::default()
     })
 }
@@ -784,14 +660,6 @@ pub fn decode_buffer_image_copy2<'a>(
 ) -> Result<vk::BufferImageCopy2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::BUFFER_IMAGE_COPY_2)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_buffer_image_copy2_body(d, next)
-}
-
-/// The members of `VkBufferImageCopy2`, which follow its chain.
-pub(crate) fn decode_buffer_image_copy2_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::BufferImageCopy2<'a>, DecodeError> {
     Ok(vk::BufferImageCopy2 {
         p_next: next.cast_const(),
         buffer_offset: d.read()?,
@@ -810,14 +678,6 @@ pub fn decode_image_resolve2<'a>(
 ) -> Result<vk::ImageResolve2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::IMAGE_RESOLVE_2)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_image_resolve2_body(d, next)
-}
-
-/// The members of `VkImageResolve2`, which follow its chain.
-pub(crate) fn decode_image_resolve2_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::ImageResolve2<'a>, DecodeError> {
     Ok(vk::ImageResolve2 {
         p_next: next.cast_const(),
         src_subresource: decode_image_subresource_layers(d)?,
@@ -835,14 +695,6 @@ pub fn decode_copy_buffer_info2<'a>(
 ) -> Result<vk::CopyBufferInfo2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::COPY_BUFFER_INFO_2)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_copy_buffer_info2_body(d, next)
-}
-
-/// The members of `VkCopyBufferInfo2`, which follow its chain.
-pub(crate) fn decode_copy_buffer_info2_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::CopyBufferInfo2<'a>, DecodeError> {
     let mut v = vk::CopyBufferInfo2 {
         p_next: next.cast_const(),
         src_buffer: d.read_handle()?,
@@ -851,7 +703,13 @@ pub(crate) fn decode_copy_buffer_info2_body<'a>(
         ..Default::default()
     };
     v.p_regions = as_ptr_or_null(
-        d.read_items(v.region_count.count(), false, 36, decode_buffer_copy2)?,
+        d
+            .read_items(
+                v.region_count.count(),
+                false,
+                minima::BUFFER_COPY2,
+                decode_buffer_copy2,
+            )?,
     );
     Ok(v)
 }
@@ -862,14 +720,6 @@ pub fn decode_copy_image_info2<'a>(
 ) -> Result<vk::CopyImageInfo2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::COPY_IMAGE_INFO_2)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_copy_image_info2_body(d, next)
-}
-
-/// The members of `VkCopyImageInfo2`, which follow its chain.
-pub(crate) fn decode_copy_image_info2_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::CopyImageInfo2<'a>, DecodeError> {
     let mut v = vk::CopyImageInfo2 {
         p_next: next.cast_const(),
         src_image: d.read_handle()?,
@@ -880,7 +730,13 @@ pub(crate) fn decode_copy_image_info2_body<'a>(
         ..Default::default()
     };
     v.p_regions = as_ptr_or_null(
-        d.read_items(v.region_count.count(), false, 80, decode_image_copy2)?,
+        d
+            .read_items(
+                v.region_count.count(),
+                false,
+                minima::IMAGE_COPY2,
+                decode_image_copy2,
+            )?,
     );
     Ok(v)
 }
@@ -891,14 +747,6 @@ pub fn decode_blit_image_info2<'a>(
 ) -> Result<vk::BlitImageInfo2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::BLIT_IMAGE_INFO_2)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_blit_image_info2_body(d, next)
-}
-
-/// The members of `VkBlitImageInfo2`, which follow its chain.
-pub(crate) fn decode_blit_image_info2_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::BlitImageInfo2<'a>, DecodeError> {
     let mut v = vk::BlitImageInfo2 {
         p_next: next.cast_const(),
         src_image: d.read_handle()?,
@@ -909,7 +757,13 @@ pub(crate) fn decode_blit_image_info2_body<'a>(
         ..Default::default()
     };
     v.p_regions = as_ptr_or_null(
-        d.read_items(v.region_count.count(), false, 108, decode_image_blit2)?,
+        d
+            .read_items(
+                v.region_count.count(),
+                false,
+                minima::IMAGE_BLIT2,
+                decode_image_blit2,
+            )?,
     );
     v.filter = d.read()?;
     Ok(v)
@@ -921,14 +775,6 @@ pub fn decode_copy_buffer_to_image_info2<'a>(
 ) -> Result<vk::CopyBufferToImageInfo2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::COPY_BUFFER_TO_IMAGE_INFO_2)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_copy_buffer_to_image_info2_body(d, next)
-}
-
-/// The members of `VkCopyBufferToImageInfo2`, which follow its chain.
-pub(crate) fn decode_copy_buffer_to_image_info2_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::CopyBufferToImageInfo2<'a>, DecodeError> {
     let mut v = vk::CopyBufferToImageInfo2 {
         p_next: next.cast_const(),
         src_buffer: d.read_handle()?,
@@ -938,7 +784,13 @@ pub(crate) fn decode_copy_buffer_to_image_info2_body<'a>(
         ..Default::default()
     };
     v.p_regions = as_ptr_or_null(
-        d.read_items(v.region_count.count(), false, 68, decode_buffer_image_copy2)?,
+        d
+            .read_items(
+                v.region_count.count(),
+                false,
+                minima::BUFFER_IMAGE_COPY2,
+                decode_buffer_image_copy2,
+            )?,
     );
     Ok(v)
 }
@@ -949,14 +801,6 @@ pub fn decode_copy_image_to_buffer_info2<'a>(
 ) -> Result<vk::CopyImageToBufferInfo2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::COPY_IMAGE_TO_BUFFER_INFO_2)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_copy_image_to_buffer_info2_body(d, next)
-}
-
-/// The members of `VkCopyImageToBufferInfo2`, which follow its chain.
-pub(crate) fn decode_copy_image_to_buffer_info2_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::CopyImageToBufferInfo2<'a>, DecodeError> {
     let mut v = vk::CopyImageToBufferInfo2 {
         p_next: next.cast_const(),
         src_image: d.read_handle()?,
@@ -966,7 +810,13 @@ pub(crate) fn decode_copy_image_to_buffer_info2_body<'a>(
         ..Default::default()
     };
     v.p_regions = as_ptr_or_null(
-        d.read_items(v.region_count.count(), false, 68, decode_buffer_image_copy2)?,
+        d
+            .read_items(
+                v.region_count.count(),
+                false,
+                minima::BUFFER_IMAGE_COPY2,
+                decode_buffer_image_copy2,
+            )?,
     );
     Ok(v)
 }
@@ -977,14 +827,6 @@ pub fn decode_resolve_image_info2<'a>(
 ) -> Result<vk::ResolveImageInfo2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::RESOLVE_IMAGE_INFO_2)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_resolve_image_info2_body(d, next)
-}
-
-/// The members of `VkResolveImageInfo2`, which follow its chain.
-pub(crate) fn decode_resolve_image_info2_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::ResolveImageInfo2<'a>, DecodeError> {
     let mut v = vk::ResolveImageInfo2 {
         p_next: next.cast_const(),
         src_image: d.read_handle()?,
@@ -995,7 +837,13 @@ pub(crate) fn decode_resolve_image_info2_body<'a>(
         ..Default::default()
     };
     v.p_regions = as_ptr_or_null(
-        d.read_items(v.region_count.count(), false, 80, decode_image_resolve2)?,
+        d
+            .read_items(
+                v.region_count.count(),
+                false,
+                minima::IMAGE_RESOLVE2,
+                decode_image_resolve2,
+            )?,
     );
     Ok(v)
 }
@@ -1006,14 +854,6 @@ pub fn decode_vertex_input_binding_description2_ext<'a>(
 ) -> Result<vk::VertexInputBindingDescription2EXT<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::VERTEX_INPUT_BINDING_DESCRIPTION_2_EXT)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_vertex_input_binding_description2_ext_body(d, next)
-}
-
-/// The members of `VkVertexInputBindingDescription2EXT`, which follow its chain.
-pub(crate) fn decode_vertex_input_binding_description2_ext_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::VertexInputBindingDescription2EXT<'a>, DecodeError> {
     Ok(vk::VertexInputBindingDescription2EXT {
         p_next: next,
         binding: d.read()?,
@@ -1030,14 +870,6 @@ pub fn decode_vertex_input_attribute_description2_ext<'a>(
 ) -> Result<vk::VertexInputAttributeDescription2EXT<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::VERTEX_INPUT_ATTRIBUTE_DESCRIPTION_2_EXT)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_vertex_input_attribute_description2_ext_body(d, next)
-}
-
-/// The members of `VkVertexInputAttributeDescription2EXT`, which follow its chain.
-pub(crate) fn decode_vertex_input_attribute_description2_ext_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::VertexInputAttributeDescription2EXT<'a>, DecodeError> {
     Ok(vk::VertexInputAttributeDescription2EXT {
         p_next: next,
         location: d.read()?,
@@ -1078,14 +910,6 @@ pub fn decode_image_memory_barrier2<'a>(
 ) -> Result<vk::ImageMemoryBarrier2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::IMAGE_MEMORY_BARRIER_2)?;
     let next = d.read_chain(chains::IMAGE_MEMORY_BARRIER2, ChainMode::Full)?;
-    decode_image_memory_barrier2_body(d, next)
-}
-
-/// The members of `VkImageMemoryBarrier2`, which follow its chain.
-pub(crate) fn decode_image_memory_barrier2_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::ImageMemoryBarrier2<'a>, DecodeError> {
     Ok(vk::ImageMemoryBarrier2 {
         p_next: next.cast_const(),
         src_stage_mask: d.read()?,
@@ -1108,14 +932,6 @@ pub fn decode_buffer_memory_barrier2<'a>(
 ) -> Result<vk::BufferMemoryBarrier2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::BUFFER_MEMORY_BARRIER_2)?;
     let next = d.read_chain(chains::BUFFER_MEMORY_BARRIER2, ChainMode::Full)?;
-    decode_buffer_memory_barrier2_body(d, next)
-}
-
-/// The members of `VkBufferMemoryBarrier2`, which follow its chain.
-pub(crate) fn decode_buffer_memory_barrier2_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::BufferMemoryBarrier2<'a>, DecodeError> {
     Ok(vk::BufferMemoryBarrier2 {
         p_next: next.cast_const(),
         src_stage_mask: d.read()?,
@@ -1137,14 +953,6 @@ pub fn decode_dependency_info<'a>(
 ) -> Result<vk::DependencyInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::DEPENDENCY_INFO)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_dependency_info_body(d, next)
-}
-
-/// The members of `VkDependencyInfo`, which follow its chain.
-pub(crate) fn decode_dependency_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::DependencyInfo<'a>, DecodeError> {
     let mut v = vk::DependencyInfo {
         p_next: next.cast_const(),
         dependency_flags: d.read()?,
@@ -1152,7 +960,13 @@ pub(crate) fn decode_dependency_info_body<'a>(
         ..Default::default()
     };
     v.p_memory_barriers = as_ptr_or_null(
-        d.read_items(v.memory_barrier_count.count(), false, 44, decode_memory_barrier2)?,
+        d
+            .read_items(
+                v.memory_barrier_count.count(),
+                false,
+                minima::MEMORY_BARRIER2,
+                decode_memory_barrier2,
+            )?,
     );
     v.buffer_memory_barrier_count = d.read()?;
     v.p_buffer_memory_barriers = as_ptr_or_null(
@@ -1160,7 +974,7 @@ pub(crate) fn decode_dependency_info_body<'a>(
             .read_items(
                 v.buffer_memory_barrier_count.count(),
                 false,
-                76,
+                minima::BUFFER_MEMORY_BARRIER2,
                 decode_buffer_memory_barrier2,
             )?,
     );
@@ -1170,7 +984,7 @@ pub(crate) fn decode_dependency_info_body<'a>(
             .read_items(
                 v.image_memory_barrier_count.count(),
                 false,
-                88,
+                minima::IMAGE_MEMORY_BARRIER2,
                 decode_image_memory_barrier2,
             )?,
     );
@@ -1183,14 +997,6 @@ pub fn decode_rendering_info<'a>(
 ) -> Result<vk::RenderingInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::RENDERING_INFO)?;
     let next = d.read_chain(chains::RENDERING_INFO, ChainMode::Full)?;
-    decode_rendering_info_body(d, next)
-}
-
-/// The members of `VkRenderingInfo`, which follow its chain.
-pub(crate) fn decode_rendering_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::RenderingInfo<'a>, DecodeError> {
     let mut v = vk::RenderingInfo {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -1205,7 +1011,7 @@ pub(crate) fn decode_rendering_info_body<'a>(
             .read_items(
                 v.color_attachment_count.count(),
                 false,
-                60,
+                minima::RENDERING_ATTACHMENT_INFO,
                 decode_rendering_attachment_info,
             )?,
     );
@@ -1220,14 +1026,6 @@ pub fn decode_rendering_attachment_info<'a>(
 ) -> Result<vk::RenderingAttachmentInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::RENDERING_ATTACHMENT_INFO)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_rendering_attachment_info_body(d, next)
-}
-
-/// The members of `VkRenderingAttachmentInfo`, which follow its chain.
-pub(crate) fn decode_rendering_attachment_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::RenderingAttachmentInfo<'a>, DecodeError> {
     Ok(vk::RenderingAttachmentInfo {
         p_next: next.cast_const(),
         image_view: d.read_handle()?,
@@ -1295,14 +1093,6 @@ pub fn decode_depth_bias_info_ext<'a>(
 ) -> Result<vk::DepthBiasInfoEXT<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::DEPTH_BIAS_INFO_EXT)?;
     let next = d.read_chain(chains::DEPTH_BIAS_INFO_EXT, ChainMode::Full)?;
-    decode_depth_bias_info_ext_body(d, next)
-}
-
-/// The members of `VkDepthBiasInfoEXT`, which follow its chain.
-pub(crate) fn decode_depth_bias_info_ext_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::DepthBiasInfoEXT<'a>, DecodeError> {
     Ok(vk::DepthBiasInfoEXT {
         p_next: next.cast_const(),
         depth_bias_constant_factor: d.read()?,
@@ -1331,14 +1121,6 @@ pub fn decode_bind_descriptor_sets_info<'a>(
 ) -> Result<vk::BindDescriptorSetsInfoKHR<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::from_raw(1000545003))?;
     let next = d.read_chain(chains::BIND_DESCRIPTOR_SETS_INFO, ChainMode::Full)?;
-    decode_bind_descriptor_sets_info_body(d, next)
-}
-
-/// The members of `VkBindDescriptorSetsInfo`, which follow its chain.
-pub(crate) fn decode_bind_descriptor_sets_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::BindDescriptorSetsInfoKHR<'a>, DecodeError> {
     let mut v = vk::BindDescriptorSetsInfoKHR {
         p_next: next.cast_const(),
         stage_flags: d.read()?,
@@ -1363,14 +1145,6 @@ pub fn decode_push_constants_info<'a>(
 ) -> Result<vk::PushConstantsInfoKHR<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::from_raw(1000545004))?;
     let next = d.read_chain(chains::PUSH_CONSTANTS_INFO, ChainMode::Full)?;
-    decode_push_constants_info_body(d, next)
-}
-
-/// The members of `VkPushConstantsInfo`, which follow its chain.
-pub(crate) fn decode_push_constants_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PushConstantsInfoKHR<'a>, DecodeError> {
     let mut v = vk::PushConstantsInfoKHR {
         p_next: next.cast_const(),
         layout: d.read_handle()?,
@@ -1389,14 +1163,6 @@ pub fn decode_push_descriptor_set_info<'a>(
 ) -> Result<vk::PushDescriptorSetInfoKHR<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::from_raw(1000545005))?;
     let next = d.read_chain(chains::PUSH_DESCRIPTOR_SET_INFO, ChainMode::Full)?;
-    decode_push_descriptor_set_info_body(d, next)
-}
-
-/// The members of `VkPushDescriptorSetInfo`, which follow its chain.
-pub(crate) fn decode_push_descriptor_set_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PushDescriptorSetInfoKHR<'a>, DecodeError> {
     let mut v = vk::PushDescriptorSetInfoKHR {
         p_next: next.cast_const(),
         stage_flags: d.read()?,
@@ -1410,7 +1176,7 @@ pub(crate) fn decode_push_descriptor_set_info_body<'a>(
             .read_items(
                 v.descriptor_write_count.count(),
                 false,
-                60,
+                minima::WRITE_DESCRIPTOR_SET,
                 decode_write_descriptor_set,
             )?,
     );

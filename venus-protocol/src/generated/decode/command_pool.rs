@@ -3,8 +3,6 @@
 
 //! Decoders of the structures of family `command_pool`.
 
-use core::ffi::c_void;
-
 use crate::vk;
 use crate::wire::{ChainMode, DecodeError, Decoder};
 
@@ -14,14 +12,6 @@ pub fn decode_command_pool_create_info<'a>(
 ) -> Result<vk::CommandPoolCreateInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::COMMAND_POOL_CREATE_INFO)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_command_pool_create_info_body(d, next)
-}
-
-/// The members of `VkCommandPoolCreateInfo`, which follow its chain.
-pub(crate) fn decode_command_pool_create_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::CommandPoolCreateInfo<'a>, DecodeError> {
     Ok(vk::CommandPoolCreateInfo {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -36,14 +26,6 @@ pub fn decode_command_buffer_allocate_info<'a>(
 ) -> Result<vk::CommandBufferAllocateInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::COMMAND_BUFFER_ALLOCATE_INFO)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_command_buffer_allocate_info_body(d, next)
-}
-
-/// The members of `VkCommandBufferAllocateInfo`, which follow its chain.
-pub(crate) fn decode_command_buffer_allocate_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::CommandBufferAllocateInfo<'a>, DecodeError> {
     Ok(vk::CommandBufferAllocateInfo {
         p_next: next.cast_const(),
         command_pool: d.read_handle()?,

@@ -5,7 +5,7 @@
 
 use core::ffi::c_void;
 
-use crate::generated::chains;
+use crate::generated::{chains, minima};
 use crate::vk;
 use crate::wire::{ChainMode, Count, DecodeError, Decoder, as_ptr_or_null};
 
@@ -37,14 +37,6 @@ pub fn decode_write_descriptor_set<'a>(
 ) -> Result<vk::WriteDescriptorSet<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::WRITE_DESCRIPTOR_SET)?;
     let next = d.read_chain(chains::WRITE_DESCRIPTOR_SET, ChainMode::Full)?;
-    decode_write_descriptor_set_body(d, next)
-}
-
-/// The members of `VkWriteDescriptorSet`, which follow its chain.
-pub(crate) fn decode_write_descriptor_set_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::WriteDescriptorSet<'a>, DecodeError> {
     let mut v = vk::WriteDescriptorSet {
         p_next: next.cast_const(),
         dst_set: d.read_handle()?,
@@ -55,14 +47,20 @@ pub(crate) fn decode_write_descriptor_set_body<'a>(
         ..Default::default()
     };
     v.p_image_info = as_ptr_or_null(
-        d.read_items(v.descriptor_count.count(), true, 20, decode_descriptor_image_info)?,
+        d
+            .read_items(
+                v.descriptor_count.count(),
+                true,
+                minima::DESCRIPTOR_IMAGE_INFO,
+                decode_descriptor_image_info,
+            )?,
     );
     v.p_buffer_info = as_ptr_or_null(
         d
             .read_items(
                 v.descriptor_count.count(),
                 true,
-                24,
+                minima::DESCRIPTOR_BUFFER_INFO,
                 decode_descriptor_buffer_info,
             )?,
     );
@@ -78,14 +76,6 @@ pub fn decode_copy_descriptor_set<'a>(
 ) -> Result<vk::CopyDescriptorSet<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::COPY_DESCRIPTOR_SET)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_copy_descriptor_set_body(d, next)
-}
-
-/// The members of `VkCopyDescriptorSet`, which follow its chain.
-pub(crate) fn decode_copy_descriptor_set_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::CopyDescriptorSet<'a>, DecodeError> {
     Ok(vk::CopyDescriptorSet {
         p_next: next.cast_const(),
         src_set: d.read_handle()?,
@@ -122,14 +112,6 @@ pub fn decode_descriptor_set_layout_create_info<'a>(
 ) -> Result<vk::DescriptorSetLayoutCreateInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::DESCRIPTOR_SET_LAYOUT_CREATE_INFO)?;
     let next = d.read_chain(chains::DESCRIPTOR_SET_LAYOUT_CREATE_INFO, ChainMode::Full)?;
-    decode_descriptor_set_layout_create_info_body(d, next)
-}
-
-/// The members of `VkDescriptorSetLayoutCreateInfo`, which follow its chain.
-pub(crate) fn decode_descriptor_set_layout_create_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::DescriptorSetLayoutCreateInfo<'a>, DecodeError> {
     let mut v = vk::DescriptorSetLayoutCreateInfo {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -141,7 +123,7 @@ pub(crate) fn decode_descriptor_set_layout_create_info_body<'a>(
             .read_items(
                 v.binding_count.count(),
                 false,
-                24,
+                minima::DESCRIPTOR_SET_LAYOUT_BINDING,
                 decode_descriptor_set_layout_binding,
             )?,
     );
@@ -164,14 +146,6 @@ pub fn decode_descriptor_pool_create_info<'a>(
 ) -> Result<vk::DescriptorPoolCreateInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::DESCRIPTOR_POOL_CREATE_INFO)?;
     let next = d.read_chain(chains::DESCRIPTOR_POOL_CREATE_INFO, ChainMode::Full)?;
-    decode_descriptor_pool_create_info_body(d, next)
-}
-
-/// The members of `VkDescriptorPoolCreateInfo`, which follow its chain.
-pub(crate) fn decode_descriptor_pool_create_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::DescriptorPoolCreateInfo<'a>, DecodeError> {
     let mut v = vk::DescriptorPoolCreateInfo {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -180,7 +154,13 @@ pub(crate) fn decode_descriptor_pool_create_info_body<'a>(
         ..Default::default()
     };
     v.p_pool_sizes = as_ptr_or_null(
-        d.read_items(v.pool_size_count.count(), false, 8, decode_descriptor_pool_size)?,
+        d
+            .read_items(
+                v.pool_size_count.count(),
+                false,
+                minima::DESCRIPTOR_POOL_SIZE,
+                decode_descriptor_pool_size,
+            )?,
     );
     Ok(v)
 }
@@ -191,14 +171,6 @@ pub fn decode_descriptor_set_allocate_info<'a>(
 ) -> Result<vk::DescriptorSetAllocateInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::DESCRIPTOR_SET_ALLOCATE_INFO)?;
     let next = d.read_chain(chains::DESCRIPTOR_SET_ALLOCATE_INFO, ChainMode::Full)?;
-    decode_descriptor_set_allocate_info_body(d, next)
-}
-
-/// The members of `VkDescriptorSetAllocateInfo`, which follow its chain.
-pub(crate) fn decode_descriptor_set_allocate_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::DescriptorSetAllocateInfo<'a>, DecodeError> {
     let mut v = vk::DescriptorSetAllocateInfo {
         p_next: next.cast_const(),
         descriptor_pool: d.read_handle()?,
@@ -231,14 +203,6 @@ pub fn decode_descriptor_update_template_create_info<'a>(
 ) -> Result<vk::DescriptorUpdateTemplateCreateInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::DESCRIPTOR_UPDATE_TEMPLATE_CREATE_INFO)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_descriptor_update_template_create_info_body(d, next)
-}
-
-/// The members of `VkDescriptorUpdateTemplateCreateInfo`, which follow its chain.
-pub(crate) fn decode_descriptor_update_template_create_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::DescriptorUpdateTemplateCreateInfo<'a>, DecodeError> {
     let mut v = vk::DescriptorUpdateTemplateCreateInfo {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -250,7 +214,7 @@ pub(crate) fn decode_descriptor_update_template_create_info_body<'a>(
             .read_items(
                 v.descriptor_update_entry_count.count(),
                 false,
-                32,
+                minima::DESCRIPTOR_UPDATE_TEMPLATE_ENTRY,
                 decode_descriptor_update_template_entry,
             )?,
     );
@@ -294,14 +258,6 @@ pub fn decode_descriptor_set_layout_support<'a>(
 ) -> Result<vk::DescriptorSetLayoutSupport<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::DESCRIPTOR_SET_LAYOUT_SUPPORT)?;
     let next = d.read_chain(chains::DESCRIPTOR_SET_LAYOUT_SUPPORT, ChainMode::Full)?;
-    decode_descriptor_set_layout_support_body(d, next)
-}
-
-/// The members of `VkDescriptorSetLayoutSupport`, which follow its chain.
-pub(crate) fn decode_descriptor_set_layout_support_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::DescriptorSetLayoutSupport<'a>, DecodeError> {
     Ok(vk::DescriptorSetLayoutSupport {
         p_next: next,
         supported: d.read()?,
@@ -315,14 +271,6 @@ pub fn decode_descriptor_set_layout_support_partial<'a>(
 ) -> Result<vk::DescriptorSetLayoutSupport<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::DESCRIPTOR_SET_LAYOUT_SUPPORT)?;
     let next = d.read_chain(chains::DESCRIPTOR_SET_LAYOUT_SUPPORT, ChainMode::Partial)?;
-    decode_descriptor_set_layout_support_partial_body(d, next)
-}
-
-/// The members of `VkDescriptorSetLayoutSupport`, which follow its chain.
-pub(crate) fn decode_descriptor_set_layout_support_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::DescriptorSetLayoutSupport<'a>, DecodeError> {
     Ok(vk::DescriptorSetLayoutSupport {
         p_next: next,
         ..Default::default()
@@ -367,19 +315,6 @@ pub(crate) fn decode_descriptor_set_variable_descriptor_count_layout_support_bod
     Ok(vk::DescriptorSetVariableDescriptorCountLayoutSupport {
         p_next: next,
         max_variable_descriptor_count: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkDescriptorSetVariableDescriptorCountLayoutSupport`, which follow its chain.
-pub(crate) fn decode_descriptor_set_variable_descriptor_count_layout_support_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::DescriptorSetVariableDescriptorCountLayoutSupport<'a>, DecodeError> {
-    Ok(vk::DescriptorSetVariableDescriptorCountLayoutSupport {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -429,7 +364,7 @@ pub(crate) fn decode_mutable_descriptor_type_create_info_ext_body<'a>(
             .read_items(
                 v.mutable_descriptor_type_list_count.count(),
                 false,
-                12,
+                minima::MUTABLE_DESCRIPTOR_TYPE_LIST_EXT,
                 decode_mutable_descriptor_type_list_ext,
             )?,
     );

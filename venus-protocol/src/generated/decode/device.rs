@@ -5,10 +5,8 @@
 
 use core::ffi::c_void;
 
-use crate::generated::decode::{
-    decode_physical_device_features, decode_physical_device_features_partial,
-};
-use crate::generated::chains;
+use crate::generated::decode::decode_physical_device_features;
+use crate::generated::{chains, minima};
 use crate::vk;
 use crate::wire::{ChainMode, Count, DecodeError, Decoder, as_ptr_or_null, to_ptr};
 
@@ -18,14 +16,6 @@ pub fn decode_device_queue_create_info<'a>(
 ) -> Result<vk::DeviceQueueCreateInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::DEVICE_QUEUE_CREATE_INFO)?;
     let next = d.read_chain(chains::DEVICE_QUEUE_CREATE_INFO, ChainMode::Full)?;
-    decode_device_queue_create_info_body(d, next)
-}
-
-/// The members of `VkDeviceQueueCreateInfo`, which follow its chain.
-pub(crate) fn decode_device_queue_create_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::DeviceQueueCreateInfo<'a>, DecodeError> {
     let mut v = vk::DeviceQueueCreateInfo {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -43,14 +33,6 @@ pub fn decode_device_create_info<'a>(
 ) -> Result<vk::DeviceCreateInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::DEVICE_CREATE_INFO)?;
     let next = d.read_chain(chains::DEVICE_CREATE_INFO, ChainMode::Full)?;
-    decode_device_create_info_body(d, next)
-}
-
-/// The members of `VkDeviceCreateInfo`, which follow its chain.
-pub(crate) fn decode_device_create_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::DeviceCreateInfo<'a>, DecodeError> {
     let mut v = vk::DeviceCreateInfo {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -62,7 +44,7 @@ pub(crate) fn decode_device_create_info_body<'a>(
             .read_items(
                 v.queue_create_info_count.count(),
                 false,
-                32,
+                minima::DEVICE_QUEUE_CREATE_INFO,
                 decode_device_queue_create_info,
             )?,
     );
@@ -117,17 +99,8 @@ pub fn decode_physical_device_features2_partial<'a>(
 ) -> Result<vk::PhysicalDeviceFeatures2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::PHYSICAL_DEVICE_FEATURES_2)?;
     let next = d.read_chain(chains::PHYSICAL_DEVICE_FEATURES2, ChainMode::Partial)?;
-    decode_physical_device_features2_partial_body(d, next)
-}
-
-/// The members of `VkPhysicalDeviceFeatures2`, which follow its chain.
-pub(crate) fn decode_physical_device_features2_partial_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceFeatures2<'a>, DecodeError> {
     Ok(vk::PhysicalDeviceFeatures2 {
         p_next: next,
-        features: decode_physical_device_features_partial(d)?,
         ..Default::default()
     })
 }
@@ -166,14 +139,6 @@ pub fn decode_calibrated_timestamp_info_khr<'a>(
 ) -> Result<vk::CalibratedTimestampInfoKHR<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::CALIBRATED_TIMESTAMP_INFO_KHR)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_calibrated_timestamp_info_khr_body(d, next)
-}
-
-/// The members of `VkCalibratedTimestampInfoKHR`, which follow its chain.
-pub(crate) fn decode_calibrated_timestamp_info_khr_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::CalibratedTimestampInfoKHR<'a>, DecodeError> {
     Ok(vk::CalibratedTimestampInfoKHR {
         p_next: next.cast_const(),
         time_domain: d.read()?,

@@ -15,14 +15,6 @@ pub fn decode_memory_allocate_info<'a>(
 ) -> Result<vk::MemoryAllocateInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::MEMORY_ALLOCATE_INFO)?;
     let next = d.read_chain(chains::MEMORY_ALLOCATE_INFO, ChainMode::Full)?;
-    decode_memory_allocate_info_body(d, next)
-}
-
-/// The members of `VkMemoryAllocateInfo`, which follow its chain.
-pub(crate) fn decode_memory_allocate_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::MemoryAllocateInfo<'a>, DecodeError> {
     Ok(vk::MemoryAllocateInfo {
         p_next: next.cast_const(),
         allocation_size: d.read()?,
@@ -37,14 +29,6 @@ pub fn decode_mapped_memory_range<'a>(
 ) -> Result<vk::MappedMemoryRange<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::MAPPED_MEMORY_RANGE)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_mapped_memory_range_body(d, next)
-}
-
-/// The members of `VkMappedMemoryRange`, which follow its chain.
-pub(crate) fn decode_mapped_memory_range_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::MappedMemoryRange<'a>, DecodeError> {
     Ok(vk::MappedMemoryRange {
         p_next: next.cast_const(),
         memory: d.read_handle()?,
@@ -110,14 +94,6 @@ pub fn decode_device_memory_opaque_capture_address_info<'a>(
 ) -> Result<vk::DeviceMemoryOpaqueCaptureAddressInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::DEVICE_MEMORY_OPAQUE_CAPTURE_ADDRESS_INFO)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_device_memory_opaque_capture_address_info_body(d, next)
-}
-
-/// The members of `VkDeviceMemoryOpaqueCaptureAddressInfo`, which follow its chain.
-pub(crate) fn decode_device_memory_opaque_capture_address_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::DeviceMemoryOpaqueCaptureAddressInfo<'a>, DecodeError> {
     Ok(vk::DeviceMemoryOpaqueCaptureAddressInfo {
         p_next: next.cast_const(),
         memory: d.read_handle()?,
@@ -131,14 +107,6 @@ pub fn decode_memory_unmap_info<'a>(
 ) -> Result<vk::MemoryUnmapInfoKHR<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::from_raw(1000271001))?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_memory_unmap_info_body(d, next)
-}
-
-/// The members of `VkMemoryUnmapInfo`, which follow its chain.
-pub(crate) fn decode_memory_unmap_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::MemoryUnmapInfoKHR<'a>, DecodeError> {
     Ok(vk::MemoryUnmapInfoKHR {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -151,16 +119,10 @@ pub(crate) fn decode_memory_unmap_info_body<'a>(
 pub fn decode_memory_resource_properties_mesa<'a>(
     d: &mut Decoder<'a>,
 ) -> Result<vk::MemoryResourcePropertiesMESA<'a>, DecodeError> {
-    d.expect_s_type(vk::StructureType::from_raw(1000384001))?;
+    d.expect_s_type(
+        <vk::MemoryResourcePropertiesMESA as vk::TaggedStructure>::STRUCTURE_TYPE,
+    )?;
     let next = d.read_chain(chains::MEMORY_RESOURCE_PROPERTIES_MESA, ChainMode::Full)?;
-    decode_memory_resource_properties_mesa_body(d, next)
-}
-
-/// The members of `VkMemoryResourcePropertiesMESA`, which follow its chain.
-pub(crate) fn decode_memory_resource_properties_mesa_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::MemoryResourcePropertiesMESA<'a>, DecodeError> {
     Ok(vk::MemoryResourcePropertiesMESA {
         p_next: next,
         memory_type_bits: d.read()?,
@@ -172,17 +134,11 @@ pub(crate) fn decode_memory_resource_properties_mesa_body<'a>(
 pub fn decode_memory_resource_properties_mesa_partial<'a>(
     d: &mut Decoder<'a>,
 ) -> Result<vk::MemoryResourcePropertiesMESA<'a>, DecodeError> {
-    d.expect_s_type(vk::StructureType::from_raw(1000384001))?;
+    d.expect_s_type(
+        <vk::MemoryResourcePropertiesMESA as vk::TaggedStructure>::STRUCTURE_TYPE,
+    )?;
     let next = d
         .read_chain(chains::MEMORY_RESOURCE_PROPERTIES_MESA, ChainMode::Partial)?;
-    decode_memory_resource_properties_mesa_partial_body(d, next)
-}
-
-/// The members of `VkMemoryResourcePropertiesMESA`, which follow its chain.
-pub(crate) fn decode_memory_resource_properties_mesa_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::MemoryResourcePropertiesMESA<'a>, DecodeError> {
     Ok(vk::MemoryResourcePropertiesMESA {
         p_next: next,
         ..Default::default()
@@ -209,17 +165,6 @@ pub(crate) fn decode_memory_resource_allocation_size_properties_mesa_body<'a>(
     Ok(vk::MemoryResourceAllocationSizePropertiesMESA {
         p_next: next,
         allocation_size: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkMemoryResourceAllocationSizePropertiesMESA`, which follow its chain.
-pub(crate) fn decode_memory_resource_allocation_size_properties_mesa_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::MemoryResourceAllocationSizePropertiesMESA<'a>, DecodeError> {
-    Ok(vk::MemoryResourceAllocationSizePropertiesMESA {
-        p_next: next,
         ..Default::default()
     })
 }

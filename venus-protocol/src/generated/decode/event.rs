@@ -3,8 +3,6 @@
 
 //! Decoders of the structures of family `event`.
 
-use core::ffi::c_void;
-
 use crate::vk;
 use crate::wire::{ChainMode, DecodeError, Decoder};
 
@@ -14,14 +12,6 @@ pub fn decode_event_create_info<'a>(
 ) -> Result<vk::EventCreateInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::EVENT_CREATE_INFO)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_event_create_info_body(d, next)
-}
-
-/// The members of `VkEventCreateInfo`, which follow its chain.
-pub(crate) fn decode_event_create_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::EventCreateInfo<'a>, DecodeError> {
     Ok(vk::EventCreateInfo {
         p_next: next.cast_const(),
         flags: d.read()?,

@@ -20,17 +20,6 @@ pub(crate) fn decode_physical_device_private_data_features_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDevicePrivateDataFeatures`, which follow its chain.
-pub(crate) fn decode_physical_device_private_data_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDevicePrivateDataFeatures<'a>, DecodeError> {
-    Ok(vk::PhysicalDevicePrivateDataFeatures {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceVariablePointersFeatures`, which follow its chain.
 pub(crate) fn decode_physical_device_variable_pointers_features_body<'a>(
     d: &mut Decoder<'a>,
@@ -40,17 +29,6 @@ pub(crate) fn decode_physical_device_variable_pointers_features_body<'a>(
         p_next: next,
         variable_pointers_storage_buffer: d.read()?,
         variable_pointers: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceVariablePointersFeatures`, which follow its chain.
-pub(crate) fn decode_physical_device_variable_pointers_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceVariablePointersFeatures<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceVariablePointersFeatures {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -65,17 +43,6 @@ pub(crate) fn decode_physical_device_multiview_features_body<'a>(
         multiview: d.read()?,
         multiview_geometry_shader: d.read()?,
         multiview_tessellation_shader: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceMultiviewFeatures`, which follow its chain.
-pub(crate) fn decode_physical_device_multiview_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceMultiviewFeatures<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceMultiviewFeatures {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -95,17 +62,6 @@ pub(crate) fn decode_physical_device16_bit_storage_features_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDevice16BitStorageFeatures`, which follow its chain.
-pub(crate) fn decode_physical_device16_bit_storage_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDevice16BitStorageFeatures<'a>, DecodeError> {
-    Ok(vk::PhysicalDevice16BitStorageFeatures {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceShaderSubgroupExtendedTypesFeatures`, which follow its chain.
 pub(crate) fn decode_physical_device_shader_subgroup_extended_types_features_body<'a>(
     d: &mut Decoder<'a>,
@@ -114,19 +70,6 @@ pub(crate) fn decode_physical_device_shader_subgroup_extended_types_features_bod
     Ok(vk::PhysicalDeviceShaderSubgroupExtendedTypesFeatures {
         p_next: next,
         shader_subgroup_extended_types: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceShaderSubgroupExtendedTypesFeatures`, which follow its chain.
-pub(crate) fn decode_physical_device_shader_subgroup_extended_types_features_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceShaderSubgroupExtendedTypesFeatures<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceShaderSubgroupExtendedTypesFeatures {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -143,17 +86,6 @@ pub(crate) fn decode_physical_device_sampler_ycbcr_conversion_features_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceSamplerYcbcrConversionFeatures`, which follow its chain.
-pub(crate) fn decode_physical_device_sampler_ycbcr_conversion_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceSamplerYcbcrConversionFeatures<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceSamplerYcbcrConversionFeatures {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceProtectedMemoryFeatures`, which follow its chain.
 pub(crate) fn decode_physical_device_protected_memory_features_body<'a>(
     d: &mut Decoder<'a>,
@@ -162,17 +94,6 @@ pub(crate) fn decode_physical_device_protected_memory_features_body<'a>(
     Ok(vk::PhysicalDeviceProtectedMemoryFeatures {
         p_next: next,
         protected_memory: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceProtectedMemoryFeatures`, which follow its chain.
-pub(crate) fn decode_physical_device_protected_memory_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceProtectedMemoryFeatures<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceProtectedMemoryFeatures {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -189,19 +110,6 @@ pub(crate) fn decode_physical_device_blend_operation_advanced_features_ext_body<
     })
 }
 
-/// The members of `VkPhysicalDeviceBlendOperationAdvancedFeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_blend_operation_advanced_features_ext_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceBlendOperationAdvancedFeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceBlendOperationAdvancedFeaturesEXT {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceMultiDrawFeaturesEXT`, which follow its chain.
 pub(crate) fn decode_physical_device_multi_draw_features_ext_body<'a>(
     d: &mut Decoder<'a>,
@@ -210,17 +118,6 @@ pub(crate) fn decode_physical_device_multi_draw_features_ext_body<'a>(
     Ok(vk::PhysicalDeviceMultiDrawFeaturesEXT {
         p_next: next,
         multi_draw: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceMultiDrawFeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_multi_draw_features_ext_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceMultiDrawFeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceMultiDrawFeaturesEXT {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -238,17 +135,6 @@ pub(crate) fn decode_physical_device_inline_uniform_block_features_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceInlineUniformBlockFeatures`, which follow its chain.
-pub(crate) fn decode_physical_device_inline_uniform_block_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceInlineUniformBlockFeatures<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceInlineUniformBlockFeatures {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceMaintenance4Features`, which follow its chain.
 pub(crate) fn decode_physical_device_maintenance4_features_body<'a>(
     d: &mut Decoder<'a>,
@@ -257,17 +143,6 @@ pub(crate) fn decode_physical_device_maintenance4_features_body<'a>(
     Ok(vk::PhysicalDeviceMaintenance4Features {
         p_next: next,
         maintenance4: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceMaintenance4Features`, which follow its chain.
-pub(crate) fn decode_physical_device_maintenance4_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceMaintenance4Features<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceMaintenance4Features {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -284,17 +159,6 @@ pub(crate) fn decode_physical_device_maintenance5_features_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceMaintenance5Features`, which follow its chain.
-pub(crate) fn decode_physical_device_maintenance5_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceMaintenance5FeaturesKHR<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceMaintenance5FeaturesKHR {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceMaintenance6Features`, which follow its chain.
 pub(crate) fn decode_physical_device_maintenance6_features_body<'a>(
     d: &mut Decoder<'a>,
@@ -303,17 +167,6 @@ pub(crate) fn decode_physical_device_maintenance6_features_body<'a>(
     Ok(vk::PhysicalDeviceMaintenance6FeaturesKHR {
         p_next: next,
         maintenance6: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceMaintenance6Features`, which follow its chain.
-pub(crate) fn decode_physical_device_maintenance6_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceMaintenance6FeaturesKHR<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceMaintenance6FeaturesKHR {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -330,17 +183,6 @@ pub(crate) fn decode_physical_device_maintenance7_features_khr_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceMaintenance7FeaturesKHR`, which follow its chain.
-pub(crate) fn decode_physical_device_maintenance7_features_khr_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceMaintenance7FeaturesKHR<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceMaintenance7FeaturesKHR {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceShaderDrawParametersFeatures`, which follow its chain.
 pub(crate) fn decode_physical_device_shader_draw_parameters_features_body<'a>(
     d: &mut Decoder<'a>,
@@ -349,17 +191,6 @@ pub(crate) fn decode_physical_device_shader_draw_parameters_features_body<'a>(
     Ok(vk::PhysicalDeviceShaderDrawParametersFeatures {
         p_next: next,
         shader_draw_parameters: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceShaderDrawParametersFeatures`, which follow its chain.
-pub(crate) fn decode_physical_device_shader_draw_parameters_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceShaderDrawParametersFeatures<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceShaderDrawParametersFeatures {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -377,17 +208,6 @@ pub(crate) fn decode_physical_device_shader_float16_int8_features_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceShaderFloat16Int8Features`, which follow its chain.
-pub(crate) fn decode_physical_device_shader_float16_int8_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceShaderFloat16Int8Features<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceShaderFloat16Int8Features {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceHostQueryResetFeatures`, which follow its chain.
 pub(crate) fn decode_physical_device_host_query_reset_features_body<'a>(
     d: &mut Decoder<'a>,
@@ -400,17 +220,6 @@ pub(crate) fn decode_physical_device_host_query_reset_features_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceHostQueryResetFeatures`, which follow its chain.
-pub(crate) fn decode_physical_device_host_query_reset_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceHostQueryResetFeatures<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceHostQueryResetFeatures {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceGlobalPriorityQueryFeatures`, which follow its chain.
 pub(crate) fn decode_physical_device_global_priority_query_features_body<'a>(
     d: &mut Decoder<'a>,
@@ -419,17 +228,6 @@ pub(crate) fn decode_physical_device_global_priority_query_features_body<'a>(
     Ok(vk::PhysicalDeviceGlobalPriorityQueryFeaturesKHR {
         p_next: next,
         global_priority_query: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceGlobalPriorityQueryFeatures`, which follow its chain.
-pub(crate) fn decode_physical_device_global_priority_query_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceGlobalPriorityQueryFeaturesKHR<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceGlobalPriorityQueryFeaturesKHR {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -465,17 +263,6 @@ pub(crate) fn decode_physical_device_descriptor_indexing_features_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceDescriptorIndexingFeatures`, which follow its chain.
-pub(crate) fn decode_physical_device_descriptor_indexing_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceDescriptorIndexingFeatures<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceDescriptorIndexingFeatures {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceTimelineSemaphoreFeatures`, which follow its chain.
 pub(crate) fn decode_physical_device_timeline_semaphore_features_body<'a>(
     d: &mut Decoder<'a>,
@@ -484,17 +271,6 @@ pub(crate) fn decode_physical_device_timeline_semaphore_features_body<'a>(
     Ok(vk::PhysicalDeviceTimelineSemaphoreFeatures {
         p_next: next,
         timeline_semaphore: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceTimelineSemaphoreFeatures`, which follow its chain.
-pub(crate) fn decode_physical_device_timeline_semaphore_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceTimelineSemaphoreFeatures<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceTimelineSemaphoreFeatures {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -513,17 +289,6 @@ pub(crate) fn decode_physical_device8_bit_storage_features_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDevice8BitStorageFeatures`, which follow its chain.
-pub(crate) fn decode_physical_device8_bit_storage_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDevice8BitStorageFeatures<'a>, DecodeError> {
-    Ok(vk::PhysicalDevice8BitStorageFeatures {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceConditionalRenderingFeaturesEXT`, which follow its chain.
 pub(crate) fn decode_physical_device_conditional_rendering_features_ext_body<'a>(
     d: &mut Decoder<'a>,
@@ -533,17 +298,6 @@ pub(crate) fn decode_physical_device_conditional_rendering_features_ext_body<'a>
         p_next: next,
         conditional_rendering: d.read()?,
         inherited_conditional_rendering: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceConditionalRenderingFeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_conditional_rendering_features_ext_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceConditionalRenderingFeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceConditionalRenderingFeaturesEXT {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -562,17 +316,6 @@ pub(crate) fn decode_physical_device_vulkan_memory_model_features_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceVulkanMemoryModelFeatures`, which follow its chain.
-pub(crate) fn decode_physical_device_vulkan_memory_model_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceVulkanMemoryModelFeatures<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceVulkanMemoryModelFeatures {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceShaderAtomicInt64Features`, which follow its chain.
 pub(crate) fn decode_physical_device_shader_atomic_int64_features_body<'a>(
     d: &mut Decoder<'a>,
@@ -582,17 +325,6 @@ pub(crate) fn decode_physical_device_shader_atomic_int64_features_body<'a>(
         p_next: next,
         shader_buffer_int64_atomics: d.read()?,
         shader_shared_int64_atomics: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceShaderAtomicInt64Features`, which follow its chain.
-pub(crate) fn decode_physical_device_shader_atomic_int64_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceShaderAtomicInt64Features<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceShaderAtomicInt64Features {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -620,17 +352,6 @@ pub(crate) fn decode_physical_device_shader_atomic_float_features_ext_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceShaderAtomicFloatFeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_shader_atomic_float_features_ext_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceShaderAtomicFloatFeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceShaderAtomicFloatFeaturesEXT {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceShaderAtomicFloat2FeaturesEXT`, which follow its chain.
 pub(crate) fn decode_physical_device_shader_atomic_float2_features_ext_body<'a>(
     d: &mut Decoder<'a>,
@@ -654,17 +375,6 @@ pub(crate) fn decode_physical_device_shader_atomic_float2_features_ext_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceShaderAtomicFloat2FeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_shader_atomic_float2_features_ext_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceShaderAtomicFloat2FeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceShaderAtomicFloat2FeaturesEXT {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceVertexAttributeDivisorFeatures`, which follow its chain.
 pub(crate) fn decode_physical_device_vertex_attribute_divisor_features_body<'a>(
     d: &mut Decoder<'a>,
@@ -674,17 +384,6 @@ pub(crate) fn decode_physical_device_vertex_attribute_divisor_features_body<'a>(
         p_next: next,
         vertex_attribute_instance_rate_divisor: d.read()?,
         vertex_attribute_instance_rate_zero_divisor: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceVertexAttributeDivisorFeatures`, which follow its chain.
-pub(crate) fn decode_physical_device_vertex_attribute_divisor_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceVertexAttributeDivisorFeaturesKHR<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceVertexAttributeDivisorFeaturesKHR {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -702,17 +401,6 @@ pub(crate) fn decode_physical_device_transform_feedback_features_ext_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceTransformFeedbackFeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_transform_feedback_features_ext_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceTransformFeedbackFeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceTransformFeedbackFeaturesEXT {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceComputeShaderDerivativesFeaturesKHR`, which follow its chain.
 pub(crate) fn decode_physical_device_compute_shader_derivatives_features_khr_body<'a>(
     d: &mut Decoder<'a>,
@@ -722,19 +410,6 @@ pub(crate) fn decode_physical_device_compute_shader_derivatives_features_khr_bod
         p_next: next,
         compute_derivative_group_quads: d.read()?,
         compute_derivative_group_linear: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceComputeShaderDerivativesFeaturesKHR`, which follow its chain.
-pub(crate) fn decode_physical_device_compute_shader_derivatives_features_khr_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceComputeShaderDerivativesFeaturesNV<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceComputeShaderDerivativesFeaturesNV {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -755,19 +430,6 @@ pub(crate) fn decode_physical_device_acceleration_structure_features_khr_body<'a
     })
 }
 
-/// The members of `VkPhysicalDeviceAccelerationStructureFeaturesKHR`, which follow its chain.
-pub(crate) fn decode_physical_device_acceleration_structure_features_khr_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceAccelerationStructureFeaturesKHR<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceAccelerationStructureFeaturesKHR {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceRayTracingPipelineFeaturesKHR`, which follow its chain.
 pub(crate) fn decode_physical_device_ray_tracing_pipeline_features_khr_body<'a>(
     d: &mut Decoder<'a>,
@@ -784,17 +446,6 @@ pub(crate) fn decode_physical_device_ray_tracing_pipeline_features_khr_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceRayTracingPipelineFeaturesKHR`, which follow its chain.
-pub(crate) fn decode_physical_device_ray_tracing_pipeline_features_khr_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceRayTracingPipelineFeaturesKHR<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceRayTracingPipelineFeaturesKHR {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceRayQueryFeaturesKHR`, which follow its chain.
 pub(crate) fn decode_physical_device_ray_query_features_khr_body<'a>(
     d: &mut Decoder<'a>,
@@ -803,17 +454,6 @@ pub(crate) fn decode_physical_device_ray_query_features_khr_body<'a>(
     Ok(vk::PhysicalDeviceRayQueryFeaturesKHR {
         p_next: next,
         ray_query: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceRayQueryFeaturesKHR`, which follow its chain.
-pub(crate) fn decode_physical_device_ray_query_features_khr_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceRayQueryFeaturesKHR<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceRayQueryFeaturesKHR {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -831,19 +471,6 @@ pub(crate) fn decode_physical_device_ray_tracing_maintenance1_features_khr_body<
     })
 }
 
-/// The members of `VkPhysicalDeviceRayTracingMaintenance1FeaturesKHR`, which follow its chain.
-pub(crate) fn decode_physical_device_ray_tracing_maintenance1_features_khr_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceRayTracingMaintenance1FeaturesKHR<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceRayTracingMaintenance1FeaturesKHR {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceScalarBlockLayoutFeatures`, which follow its chain.
 pub(crate) fn decode_physical_device_scalar_block_layout_features_body<'a>(
     d: &mut Decoder<'a>,
@@ -852,17 +479,6 @@ pub(crate) fn decode_physical_device_scalar_block_layout_features_body<'a>(
     Ok(vk::PhysicalDeviceScalarBlockLayoutFeatures {
         p_next: next,
         scalar_block_layout: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceScalarBlockLayoutFeatures`, which follow its chain.
-pub(crate) fn decode_physical_device_scalar_block_layout_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceScalarBlockLayoutFeatures<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceScalarBlockLayoutFeatures {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -879,19 +495,6 @@ pub(crate) fn decode_physical_device_uniform_buffer_standard_layout_features_bod
     })
 }
 
-/// The members of `VkPhysicalDeviceUniformBufferStandardLayoutFeatures`, which follow its chain.
-pub(crate) fn decode_physical_device_uniform_buffer_standard_layout_features_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceUniformBufferStandardLayoutFeatures<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceUniformBufferStandardLayoutFeatures {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceDepthClipEnableFeaturesEXT`, which follow its chain.
 pub(crate) fn decode_physical_device_depth_clip_enable_features_ext_body<'a>(
     d: &mut Decoder<'a>,
@@ -900,17 +503,6 @@ pub(crate) fn decode_physical_device_depth_clip_enable_features_ext_body<'a>(
     Ok(vk::PhysicalDeviceDepthClipEnableFeaturesEXT {
         p_next: next,
         depth_clip_enable: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceDepthClipEnableFeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_depth_clip_enable_features_ext_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceDepthClipEnableFeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceDepthClipEnableFeaturesEXT {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -929,17 +521,6 @@ pub(crate) fn decode_physical_device_buffer_device_address_features_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceBufferDeviceAddressFeatures`, which follow its chain.
-pub(crate) fn decode_physical_device_buffer_device_address_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceBufferDeviceAddressFeatures<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceBufferDeviceAddressFeatures {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceImagelessFramebufferFeatures`, which follow its chain.
 pub(crate) fn decode_physical_device_imageless_framebuffer_features_body<'a>(
     d: &mut Decoder<'a>,
@@ -948,17 +529,6 @@ pub(crate) fn decode_physical_device_imageless_framebuffer_features_body<'a>(
     Ok(vk::PhysicalDeviceImagelessFramebufferFeatures {
         p_next: next,
         imageless_framebuffer: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceImagelessFramebufferFeatures`, which follow its chain.
-pub(crate) fn decode_physical_device_imageless_framebuffer_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceImagelessFramebufferFeatures<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceImagelessFramebufferFeatures {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -975,19 +545,6 @@ pub(crate) fn decode_physical_device_texture_compression_astchdr_features_body<'
     })
 }
 
-/// The members of `VkPhysicalDeviceTextureCompressionASTCHDRFeatures`, which follow its chain.
-pub(crate) fn decode_physical_device_texture_compression_astchdr_features_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceTextureCompressionASTCHDRFeatures<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceTextureCompressionASTCHDRFeatures {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceYcbcrImageArraysFeaturesEXT`, which follow its chain.
 pub(crate) fn decode_physical_device_ycbcr_image_arrays_features_ext_body<'a>(
     d: &mut Decoder<'a>,
@@ -996,17 +553,6 @@ pub(crate) fn decode_physical_device_ycbcr_image_arrays_features_ext_body<'a>(
     Ok(vk::PhysicalDeviceYcbcrImageArraysFeaturesEXT {
         p_next: next,
         ycbcr_image_arrays: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceYcbcrImageArraysFeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_ycbcr_image_arrays_features_ext_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceYcbcrImageArraysFeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceYcbcrImageArraysFeaturesEXT {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -1024,17 +570,6 @@ pub(crate) fn decode_physical_device_shader_clock_features_khr_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceShaderClockFeaturesKHR`, which follow its chain.
-pub(crate) fn decode_physical_device_shader_clock_features_khr_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceShaderClockFeaturesKHR<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceShaderClockFeaturesKHR {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceIndexTypeUint8Features`, which follow its chain.
 pub(crate) fn decode_physical_device_index_type_uint8_features_body<'a>(
     d: &mut Decoder<'a>,
@@ -1043,17 +578,6 @@ pub(crate) fn decode_physical_device_index_type_uint8_features_body<'a>(
     Ok(vk::PhysicalDeviceIndexTypeUint8FeaturesKHR {
         p_next: next,
         index_type_uint8: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceIndexTypeUint8Features`, which follow its chain.
-pub(crate) fn decode_physical_device_index_type_uint8_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceIndexTypeUint8FeaturesKHR<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceIndexTypeUint8FeaturesKHR {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -1072,19 +596,6 @@ pub(crate) fn decode_physical_device_fragment_shader_interlock_features_ext_body
     })
 }
 
-/// The members of `VkPhysicalDeviceFragmentShaderInterlockFeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_fragment_shader_interlock_features_ext_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceFragmentShaderInterlockFeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceFragmentShaderInterlockFeaturesEXT {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceSeparateDepthStencilLayoutsFeatures`, which follow its chain.
 pub(crate) fn decode_physical_device_separate_depth_stencil_layouts_features_body<'a>(
     d: &mut Decoder<'a>,
@@ -1093,19 +604,6 @@ pub(crate) fn decode_physical_device_separate_depth_stencil_layouts_features_bod
     Ok(vk::PhysicalDeviceSeparateDepthStencilLayoutsFeatures {
         p_next: next,
         separate_depth_stencil_layouts: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceSeparateDepthStencilLayoutsFeatures`, which follow its chain.
-pub(crate) fn decode_physical_device_separate_depth_stencil_layouts_features_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceSeparateDepthStencilLayoutsFeatures<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceSeparateDepthStencilLayoutsFeatures {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -1125,19 +623,6 @@ pub(crate) fn decode_physical_device_primitive_topology_list_restart_features_ex
     })
 }
 
-/// The members of `VkPhysicalDevicePrimitiveTopologyListRestartFeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_primitive_topology_list_restart_features_ext_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDevicePrimitiveTopologyListRestartFeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDevicePrimitiveTopologyListRestartFeaturesEXT {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceShaderDemoteToHelperInvocationFeatures`, which follow its chain.
 pub(crate) fn decode_physical_device_shader_demote_to_helper_invocation_features_body<
     'a,
@@ -1148,19 +633,6 @@ pub(crate) fn decode_physical_device_shader_demote_to_helper_invocation_features
     Ok(vk::PhysicalDeviceShaderDemoteToHelperInvocationFeatures {
         p_next: next,
         shader_demote_to_helper_invocation: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceShaderDemoteToHelperInvocationFeatures`, which follow its chain.
-pub(crate) fn decode_physical_device_shader_demote_to_helper_invocation_features_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceShaderDemoteToHelperInvocationFeatures<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceShaderDemoteToHelperInvocationFeatures {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -1177,19 +649,6 @@ pub(crate) fn decode_physical_device_texel_buffer_alignment_features_ext_body<'a
     })
 }
 
-/// The members of `VkPhysicalDeviceTexelBufferAlignmentFeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_texel_buffer_alignment_features_ext_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceTexelBufferAlignmentFeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceTexelBufferAlignmentFeaturesEXT {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceSubgroupSizeControlFeatures`, which follow its chain.
 pub(crate) fn decode_physical_device_subgroup_size_control_features_body<'a>(
     d: &mut Decoder<'a>,
@@ -1199,17 +658,6 @@ pub(crate) fn decode_physical_device_subgroup_size_control_features_body<'a>(
         p_next: next,
         subgroup_size_control: d.read()?,
         compute_full_subgroups: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceSubgroupSizeControlFeatures`, which follow its chain.
-pub(crate) fn decode_physical_device_subgroup_size_control_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceSubgroupSizeControlFeatures<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceSubgroupSizeControlFeatures {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -1231,17 +679,6 @@ pub(crate) fn decode_physical_device_line_rasterization_features_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceLineRasterizationFeatures`, which follow its chain.
-pub(crate) fn decode_physical_device_line_rasterization_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceLineRasterizationFeaturesKHR<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceLineRasterizationFeaturesKHR {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDevicePipelineCreationCacheControlFeatures`, which follow its chain.
 pub(crate) fn decode_physical_device_pipeline_creation_cache_control_features_body<'a>(
     d: &mut Decoder<'a>,
@@ -1250,19 +687,6 @@ pub(crate) fn decode_physical_device_pipeline_creation_cache_control_features_bo
     Ok(vk::PhysicalDevicePipelineCreationCacheControlFeatures {
         p_next: next,
         pipeline_creation_cache_control: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDevicePipelineCreationCacheControlFeatures`, which follow its chain.
-pub(crate) fn decode_physical_device_pipeline_creation_cache_control_features_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDevicePipelineCreationCacheControlFeatures<'a>, DecodeError> {
-    Ok(vk::PhysicalDevicePipelineCreationCacheControlFeatures {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -1286,17 +710,6 @@ pub(crate) fn decode_physical_device_vulkan11_features_body<'a>(
         protected_memory: d.read()?,
         sampler_ycbcr_conversion: d.read()?,
         shader_draw_parameters: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceVulkan11Features`, which follow its chain.
-pub(crate) fn decode_physical_device_vulkan11_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceVulkan11Features<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceVulkan11Features {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -1359,17 +772,6 @@ pub(crate) fn decode_physical_device_vulkan12_features_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceVulkan12Features`, which follow its chain.
-pub(crate) fn decode_physical_device_vulkan12_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceVulkan12Features<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceVulkan12Features {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceVulkan13Features`, which follow its chain.
 pub(crate) fn decode_physical_device_vulkan13_features_body<'a>(
     d: &mut Decoder<'a>,
@@ -1392,17 +794,6 @@ pub(crate) fn decode_physical_device_vulkan13_features_body<'a>(
         dynamic_rendering: d.read()?,
         shader_integer_dot_product: d.read()?,
         maintenance4: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceVulkan13Features`, which follow its chain.
-pub(crate) fn decode_physical_device_vulkan13_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceVulkan13Features<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceVulkan13Features {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -1439,17 +830,6 @@ pub(crate) fn decode_physical_device_vulkan14_features_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceVulkan14Features`, which follow its chain.
-pub(crate) fn decode_physical_device_vulkan14_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceVulkan14Features<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceVulkan14Features {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceCustomBorderColorFeaturesEXT`, which follow its chain.
 pub(crate) fn decode_physical_device_custom_border_color_features_ext_body<'a>(
     d: &mut Decoder<'a>,
@@ -1459,17 +839,6 @@ pub(crate) fn decode_physical_device_custom_border_color_features_ext_body<'a>(
         p_next: next,
         custom_border_colors: d.read()?,
         custom_border_color_without_format: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceCustomBorderColorFeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_custom_border_color_features_ext_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceCustomBorderColorFeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceCustomBorderColorFeaturesEXT {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -1487,17 +856,6 @@ pub(crate) fn decode_physical_device_border_color_swizzle_features_ext_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceBorderColorSwizzleFeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_border_color_swizzle_features_ext_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceBorderColorSwizzleFeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceBorderColorSwizzleFeaturesEXT {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceExtendedDynamicStateFeaturesEXT`, which follow its chain.
 pub(crate) fn decode_physical_device_extended_dynamic_state_features_ext_body<'a>(
     d: &mut Decoder<'a>,
@@ -1506,19 +864,6 @@ pub(crate) fn decode_physical_device_extended_dynamic_state_features_ext_body<'a
     Ok(vk::PhysicalDeviceExtendedDynamicStateFeaturesEXT {
         p_next: next,
         extended_dynamic_state: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceExtendedDynamicStateFeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_extended_dynamic_state_features_ext_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceExtendedDynamicStateFeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceExtendedDynamicStateFeaturesEXT {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -1533,19 +878,6 @@ pub(crate) fn decode_physical_device_extended_dynamic_state2_features_ext_body<'
         extended_dynamic_state2: d.read()?,
         extended_dynamic_state2_logic_op: d.read()?,
         extended_dynamic_state2_patch_control_points: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceExtendedDynamicState2FeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_extended_dynamic_state2_features_ext_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceExtendedDynamicState2FeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceExtendedDynamicState2FeaturesEXT {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -1592,19 +924,6 @@ pub(crate) fn decode_physical_device_extended_dynamic_state3_features_ext_body<'
     })
 }
 
-/// The members of `VkPhysicalDeviceExtendedDynamicState3FeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_extended_dynamic_state3_features_ext_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceZeroInitializeWorkgroupMemoryFeatures`, which follow its chain.
 pub(crate) fn decode_physical_device_zero_initialize_workgroup_memory_features_body<'a>(
     d: &mut Decoder<'a>,
@@ -1613,19 +932,6 @@ pub(crate) fn decode_physical_device_zero_initialize_workgroup_memory_features_b
     Ok(vk::PhysicalDeviceZeroInitializeWorkgroupMemoryFeatures {
         p_next: next,
         shader_zero_initialize_workgroup_memory: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceZeroInitializeWorkgroupMemoryFeatures`, which follow its chain.
-pub(crate) fn decode_physical_device_zero_initialize_workgroup_memory_features_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceZeroInitializeWorkgroupMemoryFeatures<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceZeroInitializeWorkgroupMemoryFeatures {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -1647,22 +953,6 @@ pub(crate) fn decode_physical_device_shader_subgroup_uniform_control_flow_featur
     })
 }
 
-/// The members of `VkPhysicalDeviceShaderSubgroupUniformControlFlowFeaturesKHR`, which follow its chain.
-pub(crate) fn decode_physical_device_shader_subgroup_uniform_control_flow_features_khr_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<
-    vk::PhysicalDeviceShaderSubgroupUniformControlFlowFeaturesKHR<'a>,
-    DecodeError,
-> {
-    Ok(vk::PhysicalDeviceShaderSubgroupUniformControlFlowFeaturesKHR {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceRobustness2FeaturesEXT`, which follow its chain.
 pub(crate) fn decode_physical_device_robustness2_features_ext_body<'a>(
     d: &mut Decoder<'a>,
@@ -1677,17 +967,6 @@ pub(crate) fn decode_physical_device_robustness2_features_ext_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceRobustness2FeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_robustness2_features_ext_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceRobustness2FeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceRobustness2FeaturesEXT {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceImageRobustnessFeatures`, which follow its chain.
 pub(crate) fn decode_physical_device_image_robustness_features_body<'a>(
     d: &mut Decoder<'a>,
@@ -1696,17 +975,6 @@ pub(crate) fn decode_physical_device_image_robustness_features_body<'a>(
     Ok(vk::PhysicalDeviceImageRobustnessFeatures {
         p_next: next,
         robust_image_access: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceImageRobustnessFeatures`, which follow its chain.
-pub(crate) fn decode_physical_device_image_robustness_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceImageRobustnessFeatures<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceImageRobustnessFeatures {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -1731,22 +999,6 @@ pub(crate) fn decode_physical_device_workgroup_memory_explicit_layout_features_k
     })
 }
 
-/// The members of `VkPhysicalDeviceWorkgroupMemoryExplicitLayoutFeaturesKHR`, which follow its chain.
-pub(crate) fn decode_physical_device_workgroup_memory_explicit_layout_features_khr_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<
-    vk::PhysicalDeviceWorkgroupMemoryExplicitLayoutFeaturesKHR<'a>,
-    DecodeError,
-> {
-    Ok(vk::PhysicalDeviceWorkgroupMemoryExplicitLayoutFeaturesKHR {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDevice4444FormatsFeaturesEXT`, which follow its chain.
 pub(crate) fn decode_physical_device4444_formats_features_ext_body<'a>(
     d: &mut Decoder<'a>,
@@ -1760,17 +1012,6 @@ pub(crate) fn decode_physical_device4444_formats_features_ext_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDevice4444FormatsFeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device4444_formats_features_ext_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDevice4444FormatsFeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDevice4444FormatsFeaturesEXT {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceShaderImageAtomicInt64FeaturesEXT`, which follow its chain.
 pub(crate) fn decode_physical_device_shader_image_atomic_int64_features_ext_body<'a>(
     d: &mut Decoder<'a>,
@@ -1780,19 +1021,6 @@ pub(crate) fn decode_physical_device_shader_image_atomic_int64_features_ext_body
         p_next: next,
         shader_image_int64_atomics: d.read()?,
         sparse_image_int64_atomics: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceShaderImageAtomicInt64FeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_shader_image_atomic_int64_features_ext_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceShaderImageAtomicInt64FeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceShaderImageAtomicInt64FeaturesEXT {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -1811,17 +1039,6 @@ pub(crate) fn decode_physical_device_fragment_shading_rate_features_khr_body<'a>
     })
 }
 
-/// The members of `VkPhysicalDeviceFragmentShadingRateFeaturesKHR`, which follow its chain.
-pub(crate) fn decode_physical_device_fragment_shading_rate_features_khr_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceFragmentShadingRateFeaturesKHR<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceFragmentShadingRateFeaturesKHR {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceShaderTerminateInvocationFeatures`, which follow its chain.
 pub(crate) fn decode_physical_device_shader_terminate_invocation_features_body<'a>(
     d: &mut Decoder<'a>,
@@ -1830,19 +1047,6 @@ pub(crate) fn decode_physical_device_shader_terminate_invocation_features_body<'
     Ok(vk::PhysicalDeviceShaderTerminateInvocationFeatures {
         p_next: next,
         shader_terminate_invocation: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceShaderTerminateInvocationFeatures`, which follow its chain.
-pub(crate) fn decode_physical_device_shader_terminate_invocation_features_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceShaderTerminateInvocationFeatures<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceShaderTerminateInvocationFeatures {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -1856,17 +1060,6 @@ pub(crate) fn decode_physical_device_image2_d_view_of3_d_features_ext_body<'a>(
         p_next: next,
         image2_d_view_of3_d: d.read()?,
         sampler2_d_view_of3_d: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceImage2DViewOf3DFeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_image2_d_view_of3_d_features_ext_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceImage2DViewOf3DFeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceImage2DViewOf3DFeaturesEXT {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -1888,22 +1081,6 @@ pub(crate) fn decode_physical_device_attachment_feedback_loop_dynamic_state_feat
     })
 }
 
-/// The members of `VkPhysicalDeviceAttachmentFeedbackLoopDynamicStateFeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_attachment_feedback_loop_dynamic_state_features_ext_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<
-    vk::PhysicalDeviceAttachmentFeedbackLoopDynamicStateFeaturesEXT<'a>,
-    DecodeError,
-> {
-    Ok(vk::PhysicalDeviceAttachmentFeedbackLoopDynamicStateFeaturesEXT {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceLegacyVertexAttributesFeaturesEXT`, which follow its chain.
 pub(crate) fn decode_physical_device_legacy_vertex_attributes_features_ext_body<'a>(
     d: &mut Decoder<'a>,
@@ -1912,19 +1089,6 @@ pub(crate) fn decode_physical_device_legacy_vertex_attributes_features_ext_body<
     Ok(vk::PhysicalDeviceLegacyVertexAttributesFeaturesEXT {
         p_next: next,
         legacy_vertex_attributes: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceLegacyVertexAttributesFeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_legacy_vertex_attributes_features_ext_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceLegacyVertexAttributesFeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceLegacyVertexAttributesFeaturesEXT {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -1941,19 +1105,6 @@ pub(crate) fn decode_physical_device_mutable_descriptor_type_features_ext_body<'
     })
 }
 
-/// The members of `VkPhysicalDeviceMutableDescriptorTypeFeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_mutable_descriptor_type_features_ext_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceMutableDescriptorTypeFeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceMutableDescriptorTypeFeaturesEXT {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceDepthClipControlFeaturesEXT`, which follow its chain.
 pub(crate) fn decode_physical_device_depth_clip_control_features_ext_body<'a>(
     d: &mut Decoder<'a>,
@@ -1962,17 +1113,6 @@ pub(crate) fn decode_physical_device_depth_clip_control_features_ext_body<'a>(
     Ok(vk::PhysicalDeviceDepthClipControlFeaturesEXT {
         p_next: next,
         depth_clip_control: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceDepthClipControlFeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_depth_clip_control_features_ext_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceDepthClipControlFeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceDepthClipControlFeaturesEXT {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -1989,17 +1129,6 @@ pub(crate) fn decode_physical_device_depth_clamp_control_features_ext_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceDepthClampControlFeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_depth_clamp_control_features_ext_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceDepthClampControlFeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceDepthClampControlFeaturesEXT {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceVertexInputDynamicStateFeaturesEXT`, which follow its chain.
 pub(crate) fn decode_physical_device_vertex_input_dynamic_state_features_ext_body<'a>(
     d: &mut Decoder<'a>,
@@ -2008,19 +1137,6 @@ pub(crate) fn decode_physical_device_vertex_input_dynamic_state_features_ext_bod
     Ok(vk::PhysicalDeviceVertexInputDynamicStateFeaturesEXT {
         p_next: next,
         vertex_input_dynamic_state: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceVertexInputDynamicStateFeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_vertex_input_dynamic_state_features_ext_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceVertexInputDynamicStateFeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceVertexInputDynamicStateFeaturesEXT {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -2037,17 +1153,6 @@ pub(crate) fn decode_physical_device_color_write_enable_features_ext_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceColorWriteEnableFeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_color_write_enable_features_ext_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceColorWriteEnableFeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceColorWriteEnableFeaturesEXT {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceSynchronization2Features`, which follow its chain.
 pub(crate) fn decode_physical_device_synchronization2_features_body<'a>(
     d: &mut Decoder<'a>,
@@ -2060,17 +1165,6 @@ pub(crate) fn decode_physical_device_synchronization2_features_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceSynchronization2Features`, which follow its chain.
-pub(crate) fn decode_physical_device_synchronization2_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceSynchronization2Features<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceSynchronization2Features {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceHostImageCopyFeatures`, which follow its chain.
 pub(crate) fn decode_physical_device_host_image_copy_features_body<'a>(
     d: &mut Decoder<'a>,
@@ -2079,17 +1173,6 @@ pub(crate) fn decode_physical_device_host_image_copy_features_body<'a>(
     Ok(vk::PhysicalDeviceHostImageCopyFeaturesEXT {
         p_next: next,
         host_image_copy: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceHostImageCopyFeatures`, which follow its chain.
-pub(crate) fn decode_physical_device_host_image_copy_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceHostImageCopyFeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceHostImageCopyFeaturesEXT {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -2108,19 +1191,6 @@ pub(crate) fn decode_physical_device_primitives_generated_query_features_ext_bod
     })
 }
 
-/// The members of `VkPhysicalDevicePrimitivesGeneratedQueryFeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_primitives_generated_query_features_ext_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDevicePrimitivesGeneratedQueryFeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDevicePrimitivesGeneratedQueryFeaturesEXT {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceLegacyDitheringFeaturesEXT`, which follow its chain.
 pub(crate) fn decode_physical_device_legacy_dithering_features_ext_body<'a>(
     d: &mut Decoder<'a>,
@@ -2129,17 +1199,6 @@ pub(crate) fn decode_physical_device_legacy_dithering_features_ext_body<'a>(
     Ok(vk::PhysicalDeviceLegacyDitheringFeaturesEXT {
         p_next: next,
         legacy_dithering: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceLegacyDitheringFeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_legacy_dithering_features_ext_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceLegacyDitheringFeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceLegacyDitheringFeaturesEXT {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -2156,17 +1215,6 @@ pub(crate) fn decode_physical_device_pipeline_protected_access_features_body<'a>
     })
 }
 
-/// The members of `VkPhysicalDevicePipelineProtectedAccessFeatures`, which follow its chain.
-pub(crate) fn decode_physical_device_pipeline_protected_access_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDevicePipelineProtectedAccessFeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDevicePipelineProtectedAccessFeaturesEXT {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceYcbcr2Plane444FormatsFeaturesEXT`, which follow its chain.
 pub(crate) fn decode_physical_device_ycbcr2_plane444_formats_features_ext_body<'a>(
     d: &mut Decoder<'a>,
@@ -2175,19 +1223,6 @@ pub(crate) fn decode_physical_device_ycbcr2_plane444_formats_features_ext_body<'
     Ok(vk::PhysicalDeviceYcbcr2Plane444FormatsFeaturesEXT {
         p_next: next,
         ycbcr2plane444_formats: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceYcbcr2Plane444FormatsFeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_ycbcr2_plane444_formats_features_ext_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceYcbcr2Plane444FormatsFeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceYcbcr2Plane444FormatsFeaturesEXT {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -2205,17 +1240,6 @@ pub(crate) fn decode_physical_device_provoking_vertex_features_ext_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceProvokingVertexFeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_provoking_vertex_features_ext_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceProvokingVertexFeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceProvokingVertexFeaturesEXT {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceShaderIntegerDotProductFeatures`, which follow its chain.
 pub(crate) fn decode_physical_device_shader_integer_dot_product_features_body<'a>(
     d: &mut Decoder<'a>,
@@ -2224,19 +1248,6 @@ pub(crate) fn decode_physical_device_shader_integer_dot_product_features_body<'a
     Ok(vk::PhysicalDeviceShaderIntegerDotProductFeatures {
         p_next: next,
         shader_integer_dot_product: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceShaderIntegerDotProductFeatures`, which follow its chain.
-pub(crate) fn decode_physical_device_shader_integer_dot_product_features_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceShaderIntegerDotProductFeatures<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceShaderIntegerDotProductFeatures {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -2253,19 +1264,6 @@ pub(crate) fn decode_physical_device_fragment_shader_barycentric_features_khr_bo
     })
 }
 
-/// The members of `VkPhysicalDeviceFragmentShaderBarycentricFeaturesKHR`, which follow its chain.
-pub(crate) fn decode_physical_device_fragment_shader_barycentric_features_khr_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceFragmentShaderBarycentricFeaturesKHR<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceFragmentShaderBarycentricFeaturesKHR {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceDynamicRenderingFeatures`, which follow its chain.
 pub(crate) fn decode_physical_device_dynamic_rendering_features_body<'a>(
     d: &mut Decoder<'a>,
@@ -2278,17 +1276,6 @@ pub(crate) fn decode_physical_device_dynamic_rendering_features_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceDynamicRenderingFeatures`, which follow its chain.
-pub(crate) fn decode_physical_device_dynamic_rendering_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceDynamicRenderingFeatures<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceDynamicRenderingFeatures {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceImageViewMinLodFeaturesEXT`, which follow its chain.
 pub(crate) fn decode_physical_device_image_view_min_lod_features_ext_body<'a>(
     d: &mut Decoder<'a>,
@@ -2297,17 +1284,6 @@ pub(crate) fn decode_physical_device_image_view_min_lod_features_ext_body<'a>(
     Ok(vk::PhysicalDeviceImageViewMinLodFeaturesEXT {
         p_next: next,
         min_lod: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceImageViewMinLodFeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_image_view_min_lod_features_ext_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceImageViewMinLodFeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceImageViewMinLodFeaturesEXT {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -2331,22 +1307,6 @@ pub(crate) fn decode_physical_device_rasterization_order_attachment_access_featu
     })
 }
 
-/// The members of `VkPhysicalDeviceRasterizationOrderAttachmentAccessFeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_rasterization_order_attachment_access_features_ext_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<
-    vk::PhysicalDeviceRasterizationOrderAttachmentAccessFeaturesEXT<'a>,
-    DecodeError,
-> {
-    Ok(vk::PhysicalDeviceRasterizationOrderAttachmentAccessFeaturesEXT {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceGraphicsPipelineLibraryFeaturesEXT`, which follow its chain.
 pub(crate) fn decode_physical_device_graphics_pipeline_library_features_ext_body<'a>(
     d: &mut Decoder<'a>,
@@ -2355,19 +1315,6 @@ pub(crate) fn decode_physical_device_graphics_pipeline_library_features_ext_body
     Ok(vk::PhysicalDeviceGraphicsPipelineLibraryFeaturesEXT {
         p_next: next,
         graphics_pipeline_library: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceGraphicsPipelineLibraryFeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_graphics_pipeline_library_features_ext_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceGraphicsPipelineLibraryFeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceGraphicsPipelineLibraryFeaturesEXT {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -2386,17 +1333,6 @@ pub(crate) fn decode_physical_device_nested_command_buffer_features_ext_body<'a>
     })
 }
 
-/// The members of `VkPhysicalDeviceNestedCommandBufferFeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_nested_command_buffer_features_ext_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceNestedCommandBufferFeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceNestedCommandBufferFeaturesEXT {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceNonSeamlessCubeMapFeaturesEXT`, which follow its chain.
 pub(crate) fn decode_physical_device_non_seamless_cube_map_features_ext_body<'a>(
     d: &mut Decoder<'a>,
@@ -2405,17 +1341,6 @@ pub(crate) fn decode_physical_device_non_seamless_cube_map_features_ext_body<'a>
     Ok(vk::PhysicalDeviceNonSeamlessCubeMapFeaturesEXT {
         p_next: next,
         non_seamless_cube_map: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceNonSeamlessCubeMapFeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_non_seamless_cube_map_features_ext_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceNonSeamlessCubeMapFeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceNonSeamlessCubeMapFeaturesEXT {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -2432,17 +1357,6 @@ pub(crate) fn decode_physical_device_pipeline_robustness_features_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDevicePipelineRobustnessFeatures`, which follow its chain.
-pub(crate) fn decode_physical_device_pipeline_robustness_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDevicePipelineRobustnessFeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDevicePipelineRobustnessFeaturesEXT {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceAttachmentFeedbackLoopLayoutFeaturesEXT`, which follow its chain.
 pub(crate) fn decode_physical_device_attachment_feedback_loop_layout_features_ext_body<
     'a,
@@ -2453,19 +1367,6 @@ pub(crate) fn decode_physical_device_attachment_feedback_loop_layout_features_ex
     Ok(vk::PhysicalDeviceAttachmentFeedbackLoopLayoutFeaturesEXT {
         p_next: next,
         attachment_feedback_loop_layout: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceAttachmentFeedbackLoopLayoutFeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_attachment_feedback_loop_layout_features_ext_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceAttachmentFeedbackLoopLayoutFeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceAttachmentFeedbackLoopLayoutFeaturesEXT {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -2487,22 +1388,6 @@ pub(crate) fn decode_physical_device_dynamic_rendering_unused_attachments_featur
     })
 }
 
-/// The members of `VkPhysicalDeviceDynamicRenderingUnusedAttachmentsFeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_dynamic_rendering_unused_attachments_features_ext_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<
-    vk::PhysicalDeviceDynamicRenderingUnusedAttachmentsFeaturesEXT<'a>,
-    DecodeError,
-> {
-    Ok(vk::PhysicalDeviceDynamicRenderingUnusedAttachmentsFeaturesEXT {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceDepthBiasControlFeaturesEXT`, which follow its chain.
 pub(crate) fn decode_physical_device_depth_bias_control_features_ext_body<'a>(
     d: &mut Decoder<'a>,
@@ -2514,17 +1399,6 @@ pub(crate) fn decode_physical_device_depth_bias_control_features_ext_body<'a>(
         least_representable_value_force_unorm_representation: d.read()?,
         float_representation: d.read()?,
         depth_bias_exact: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceDepthBiasControlFeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_depth_bias_control_features_ext_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceDepthBiasControlFeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceDepthBiasControlFeaturesEXT {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -2541,19 +1415,6 @@ pub(crate) fn decode_physical_device_ray_tracing_position_fetch_features_khr_bod
     })
 }
 
-/// The members of `VkPhysicalDeviceRayTracingPositionFetchFeaturesKHR`, which follow its chain.
-pub(crate) fn decode_physical_device_ray_tracing_position_fetch_features_khr_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceRayTracingPositionFetchFeaturesKHR<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceRayTracingPositionFetchFeaturesKHR {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceShaderMaximalReconvergenceFeaturesKHR`, which follow its chain.
 pub(crate) fn decode_physical_device_shader_maximal_reconvergence_features_khr_body<'a>(
     d: &mut Decoder<'a>,
@@ -2562,19 +1423,6 @@ pub(crate) fn decode_physical_device_shader_maximal_reconvergence_features_khr_b
     Ok(vk::PhysicalDeviceShaderMaximalReconvergenceFeaturesKHR {
         p_next: next,
         shader_maximal_reconvergence: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceShaderMaximalReconvergenceFeaturesKHR`, which follow its chain.
-pub(crate) fn decode_physical_device_shader_maximal_reconvergence_features_khr_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceShaderMaximalReconvergenceFeaturesKHR<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceShaderMaximalReconvergenceFeaturesKHR {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -2592,17 +1440,6 @@ pub(crate) fn decode_physical_device_shader_subgroup_rotate_features_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceShaderSubgroupRotateFeatures`, which follow its chain.
-pub(crate) fn decode_physical_device_shader_subgroup_rotate_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceShaderSubgroupRotateFeaturesKHR<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceShaderSubgroupRotateFeaturesKHR {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceShaderExpectAssumeFeatures`, which follow its chain.
 pub(crate) fn decode_physical_device_shader_expect_assume_features_body<'a>(
     d: &mut Decoder<'a>,
@@ -2611,17 +1448,6 @@ pub(crate) fn decode_physical_device_shader_expect_assume_features_body<'a>(
     Ok(vk::PhysicalDeviceShaderExpectAssumeFeaturesKHR {
         p_next: next,
         shader_expect_assume: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceShaderExpectAssumeFeatures`, which follow its chain.
-pub(crate) fn decode_physical_device_shader_expect_assume_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceShaderExpectAssumeFeaturesKHR<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceShaderExpectAssumeFeaturesKHR {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -2638,17 +1464,6 @@ pub(crate) fn decode_physical_device_shader_float_controls2_features_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceShaderFloatControls2Features`, which follow its chain.
-pub(crate) fn decode_physical_device_shader_float_controls2_features_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceShaderFloatControls2FeaturesKHR<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceShaderFloatControls2FeaturesKHR {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceDynamicRenderingLocalReadFeatures`, which follow its chain.
 pub(crate) fn decode_physical_device_dynamic_rendering_local_read_features_body<'a>(
     d: &mut Decoder<'a>,
@@ -2657,19 +1472,6 @@ pub(crate) fn decode_physical_device_dynamic_rendering_local_read_features_body<
     Ok(vk::PhysicalDeviceDynamicRenderingLocalReadFeaturesKHR {
         p_next: next,
         dynamic_rendering_local_read: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceDynamicRenderingLocalReadFeatures`, which follow its chain.
-pub(crate) fn decode_physical_device_dynamic_rendering_local_read_features_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceDynamicRenderingLocalReadFeaturesKHR<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceDynamicRenderingLocalReadFeaturesKHR {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -2686,17 +1488,6 @@ pub(crate) fn decode_physical_device_shader_quad_control_features_khr_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceShaderQuadControlFeaturesKHR`, which follow its chain.
-pub(crate) fn decode_physical_device_shader_quad_control_features_khr_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceShaderQuadControlFeaturesKHR<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceShaderQuadControlFeaturesKHR {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceShaderReplicatedCompositesFeaturesEXT`, which follow its chain.
 pub(crate) fn decode_physical_device_shader_replicated_composites_features_ext_body<'a>(
     d: &mut Decoder<'a>,
@@ -2709,19 +1500,6 @@ pub(crate) fn decode_physical_device_shader_replicated_composites_features_ext_b
     })
 }
 
-/// The members of `VkPhysicalDeviceShaderReplicatedCompositesFeaturesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_shader_replicated_composites_features_ext_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceShaderReplicatedCompositesFeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceShaderReplicatedCompositesFeaturesEXT {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceDepthClampZeroOneFeaturesKHR`, which follow its chain.
 pub(crate) fn decode_physical_device_depth_clamp_zero_one_features_khr_body<'a>(
     d: &mut Decoder<'a>,
@@ -2730,17 +1508,6 @@ pub(crate) fn decode_physical_device_depth_clamp_zero_one_features_khr_body<'a>(
     Ok(vk::PhysicalDeviceDepthClampZeroOneFeaturesEXT {
         p_next: next,
         depth_clamp_zero_one: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceDepthClampZeroOneFeaturesKHR`, which follow its chain.
-pub(crate) fn decode_physical_device_depth_clamp_zero_one_features_khr_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceDepthClampZeroOneFeaturesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceDepthClampZeroOneFeaturesEXT {
-        p_next: next,
         ..Default::default()
     })
 }

@@ -15,14 +15,6 @@ pub fn decode_fence_create_info<'a>(
 ) -> Result<vk::FenceCreateInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::FENCE_CREATE_INFO)?;
     let next = d.read_chain(chains::FENCE_CREATE_INFO, ChainMode::Full)?;
-    decode_fence_create_info_body(d, next)
-}
-
-/// The members of `VkFenceCreateInfo`, which follow its chain.
-pub(crate) fn decode_fence_create_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::FenceCreateInfo<'a>, DecodeError> {
     Ok(vk::FenceCreateInfo {
         p_next: next.cast_const(),
         flags: d.read()?,

@@ -6,12 +6,11 @@
 use core::ffi::c_void;
 
 use crate::generated::decode::{
-    decode_extent3_d, decode_extent3_d_partial, decode_image_copy2,
-    decode_image_subresource, decode_image_subresource_layers,
-    decode_memory_requirements, decode_memory_requirements_partial, decode_offset3_d,
+    decode_extent3_d, decode_image_copy2, decode_image_subresource,
+    decode_image_subresource_layers, decode_memory_requirements, decode_offset3_d,
     decode_rect2_d,
 };
-use crate::generated::chains;
+use crate::generated::{chains, minima};
 use crate::vk;
 use crate::wire::{ChainMode, Count, DecodeError, Decoder, as_ptr_or_null};
 
@@ -38,16 +37,6 @@ pub fn decode_sparse_image_format_properties(
     })
 }
 
-/// Decodes what a request tells of an output `VkSparseImageFormatProperties`.
-pub fn decode_sparse_image_format_properties_partial(
-    d: &mut Decoder<'_>,
-) -> Result<vk::SparseImageFormatProperties, DecodeError> {
-    Ok(vk::SparseImageFormatProperties {
-        image_granularity: decode_extent3_d_partial(d)?,
-        ..Default::default()
-    })
-}
-
 /// Decodes `VkSparseImageMemoryRequirements`.
 pub fn decode_sparse_image_memory_requirements(
     d: &mut Decoder<'_>,
@@ -58,16 +47,6 @@ pub fn decode_sparse_image_memory_requirements(
         image_mip_tail_size: d.read()?,
         image_mip_tail_offset: d.read()?,
         image_mip_tail_stride: d.read()?,
-    })
-}
-
-/// Decodes what a request tells of an output `VkSparseImageMemoryRequirements`.
-pub fn decode_sparse_image_memory_requirements_partial(
-    d: &mut Decoder<'_>,
-) -> Result<vk::SparseImageMemoryRequirements, DecodeError> {
-    Ok(vk::SparseImageMemoryRequirements {
-        format_properties: decode_sparse_image_format_properties_partial(d)?,
-        ..Default::default()
     })
 }
 
@@ -90,14 +69,6 @@ pub fn decode_image_create_info<'a>(
 ) -> Result<vk::ImageCreateInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::IMAGE_CREATE_INFO)?;
     let next = d.read_chain(chains::IMAGE_CREATE_INFO, ChainMode::Full)?;
-    decode_image_create_info_body(d, next)
-}
-
-/// The members of `VkImageCreateInfo`, which follow its chain.
-pub(crate) fn decode_image_create_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::ImageCreateInfo<'a>, DecodeError> {
     let mut v = vk::ImageCreateInfo {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -133,27 +104,12 @@ pub fn decode_subresource_layout(
     })
 }
 
-/// Decodes what a request tells of an output `VkSubresourceLayout`.
-pub fn decode_subresource_layout_partial(
-    _d: &mut Decoder<'_>,
-) -> Result<vk::SubresourceLayout, DecodeError> {
-    Ok(vk::SubresourceLayout::default())
-}
-
 /// Decodes `VkImageViewCreateInfo`.
 pub fn decode_image_view_create_info<'a>(
     d: &mut Decoder<'a>,
 ) -> Result<vk::ImageViewCreateInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::IMAGE_VIEW_CREATE_INFO)?;
     let next = d.read_chain(chains::IMAGE_VIEW_CREATE_INFO, ChainMode::Full)?;
-    decode_image_view_create_info_body(d, next)
-}
-
-/// The members of `VkImageViewCreateInfo`, which follow its chain.
-pub(crate) fn decode_image_view_create_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::ImageViewCreateInfo<'a>, DecodeError> {
     Ok(vk::ImageViewCreateInfo {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -184,14 +140,6 @@ pub fn decode_bind_image_memory_info<'a>(
 ) -> Result<vk::BindImageMemoryInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::BIND_IMAGE_MEMORY_INFO)?;
     let next = d.read_chain(chains::BIND_IMAGE_MEMORY_INFO, ChainMode::Full)?;
-    decode_bind_image_memory_info_body(d, next)
-}
-
-/// The members of `VkBindImageMemoryInfo`, which follow its chain.
-pub(crate) fn decode_bind_image_memory_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::BindImageMemoryInfo<'a>, DecodeError> {
     Ok(vk::BindImageMemoryInfo {
         p_next: next.cast_const(),
         image: d.read_handle()?,
@@ -220,7 +168,7 @@ pub(crate) fn decode_bind_image_memory_device_group_info_body<'a>(
             .read_items(
                 v.split_instance_bind_region_count.count(),
                 false,
-                16,
+                minima::RECT2_D,
                 decode_rect2_d,
             )?,
     );
@@ -233,14 +181,6 @@ pub fn decode_image_memory_requirements_info2<'a>(
 ) -> Result<vk::ImageMemoryRequirementsInfo2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::IMAGE_MEMORY_REQUIREMENTS_INFO_2)?;
     let next = d.read_chain(chains::IMAGE_MEMORY_REQUIREMENTS_INFO2, ChainMode::Full)?;
-    decode_image_memory_requirements_info2_body(d, next)
-}
-
-/// The members of `VkImageMemoryRequirementsInfo2`, which follow its chain.
-pub(crate) fn decode_image_memory_requirements_info2_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::ImageMemoryRequirementsInfo2<'a>, DecodeError> {
     Ok(vk::ImageMemoryRequirementsInfo2 {
         p_next: next.cast_const(),
         image: d.read_handle()?,
@@ -254,14 +194,6 @@ pub fn decode_image_sparse_memory_requirements_info2<'a>(
 ) -> Result<vk::ImageSparseMemoryRequirementsInfo2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::IMAGE_SPARSE_MEMORY_REQUIREMENTS_INFO_2)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_image_sparse_memory_requirements_info2_body(d, next)
-}
-
-/// The members of `VkImageSparseMemoryRequirementsInfo2`, which follow its chain.
-pub(crate) fn decode_image_sparse_memory_requirements_info2_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::ImageSparseMemoryRequirementsInfo2<'a>, DecodeError> {
     Ok(vk::ImageSparseMemoryRequirementsInfo2 {
         p_next: next.cast_const(),
         image: d.read_handle()?,
@@ -275,14 +207,6 @@ pub fn decode_device_image_memory_requirements<'a>(
 ) -> Result<vk::DeviceImageMemoryRequirements<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::DEVICE_IMAGE_MEMORY_REQUIREMENTS)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_device_image_memory_requirements_body(d, next)
-}
-
-/// The members of `VkDeviceImageMemoryRequirements`, which follow its chain.
-pub(crate) fn decode_device_image_memory_requirements_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::DeviceImageMemoryRequirements<'a>, DecodeError> {
     Ok(vk::DeviceImageMemoryRequirements {
         p_next: next.cast_const(),
         p_create_info: d.read_required(decode_image_create_info)?,
@@ -297,14 +221,6 @@ pub fn decode_memory_requirements2<'a>(
 ) -> Result<vk::MemoryRequirements2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::MEMORY_REQUIREMENTS_2)?;
     let next = d.read_chain(chains::MEMORY_REQUIREMENTS2, ChainMode::Full)?;
-    decode_memory_requirements2_body(d, next)
-}
-
-/// The members of `VkMemoryRequirements2`, which follow its chain.
-pub(crate) fn decode_memory_requirements2_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::MemoryRequirements2<'a>, DecodeError> {
     Ok(vk::MemoryRequirements2 {
         p_next: next,
         memory_requirements: decode_memory_requirements(d)?,
@@ -318,17 +234,8 @@ pub fn decode_memory_requirements2_partial<'a>(
 ) -> Result<vk::MemoryRequirements2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::MEMORY_REQUIREMENTS_2)?;
     let next = d.read_chain(chains::MEMORY_REQUIREMENTS2, ChainMode::Partial)?;
-    decode_memory_requirements2_partial_body(d, next)
-}
-
-/// The members of `VkMemoryRequirements2`, which follow its chain.
-pub(crate) fn decode_memory_requirements2_partial_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::MemoryRequirements2<'a>, DecodeError> {
     Ok(vk::MemoryRequirements2 {
         p_next: next,
-        memory_requirements: decode_memory_requirements_partial(d)?,
         ..Default::default()
     })
 }
@@ -339,14 +246,6 @@ pub fn decode_sparse_image_memory_requirements2<'a>(
 ) -> Result<vk::SparseImageMemoryRequirements2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::SPARSE_IMAGE_MEMORY_REQUIREMENTS_2)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_sparse_image_memory_requirements2_body(d, next)
-}
-
-/// The members of `VkSparseImageMemoryRequirements2`, which follow its chain.
-pub(crate) fn decode_sparse_image_memory_requirements2_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::SparseImageMemoryRequirements2<'a>, DecodeError> {
     Ok(vk::SparseImageMemoryRequirements2 {
         p_next: next,
         memory_requirements: decode_sparse_image_memory_requirements(d)?,
@@ -360,17 +259,8 @@ pub fn decode_sparse_image_memory_requirements2_partial<'a>(
 ) -> Result<vk::SparseImageMemoryRequirements2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::SPARSE_IMAGE_MEMORY_REQUIREMENTS_2)?;
     let next = d.read_chain(&[], ChainMode::Partial)?;
-    decode_sparse_image_memory_requirements2_partial_body(d, next)
-}
-
-/// The members of `VkSparseImageMemoryRequirements2`, which follow its chain.
-pub(crate) fn decode_sparse_image_memory_requirements2_partial_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::SparseImageMemoryRequirements2<'a>, DecodeError> {
     Ok(vk::SparseImageMemoryRequirements2 {
         p_next: next,
-        memory_requirements: decode_sparse_image_memory_requirements_partial(d)?,
         ..Default::default()
     })
 }
@@ -384,17 +274,6 @@ pub(crate) fn decode_memory_dedicated_requirements_body<'a>(
         p_next: next,
         prefers_dedicated_allocation: d.read()?,
         requires_dedicated_allocation: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkMemoryDedicatedRequirements`, which follow its chain.
-pub(crate) fn decode_memory_dedicated_requirements_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::MemoryDedicatedRequirements<'a>, DecodeError> {
-    Ok(vk::MemoryDedicatedRequirements {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -495,7 +374,7 @@ pub(crate) fn decode_image_drm_format_modifier_explicit_create_info_ext_body<'a>
             .read_items(
                 v.drm_format_modifier_plane_count.count(),
                 false,
-                40,
+                minima::SUBRESOURCE_LAYOUT,
                 decode_subresource_layout,
             )?,
     );
@@ -508,14 +387,6 @@ pub fn decode_image_drm_format_modifier_properties_ext<'a>(
 ) -> Result<vk::ImageDrmFormatModifierPropertiesEXT<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::IMAGE_DRM_FORMAT_MODIFIER_PROPERTIES_EXT)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_image_drm_format_modifier_properties_ext_body(d, next)
-}
-
-/// The members of `VkImageDrmFormatModifierPropertiesEXT`, which follow its chain.
-pub(crate) fn decode_image_drm_format_modifier_properties_ext_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::ImageDrmFormatModifierPropertiesEXT<'a>, DecodeError> {
     Ok(vk::ImageDrmFormatModifierPropertiesEXT {
         p_next: next,
         drm_format_modifier: d.read()?,
@@ -529,14 +400,6 @@ pub fn decode_image_drm_format_modifier_properties_ext_partial<'a>(
 ) -> Result<vk::ImageDrmFormatModifierPropertiesEXT<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::IMAGE_DRM_FORMAT_MODIFIER_PROPERTIES_EXT)?;
     let next = d.read_chain(&[], ChainMode::Partial)?;
-    decode_image_drm_format_modifier_properties_ext_partial_body(d, next)
-}
-
-/// The members of `VkImageDrmFormatModifierPropertiesEXT`, which follow its chain.
-pub(crate) fn decode_image_drm_format_modifier_properties_ext_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::ImageDrmFormatModifierPropertiesEXT<'a>, DecodeError> {
     Ok(vk::ImageDrmFormatModifierPropertiesEXT {
         p_next: next,
         ..Default::default()
@@ -561,14 +424,6 @@ pub fn decode_copy_image_to_image_info<'a>(
 ) -> Result<vk::CopyImageToImageInfoEXT<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::from_raw(1000270007))?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_copy_image_to_image_info_body(d, next)
-}
-
-/// The members of `VkCopyImageToImageInfo`, which follow its chain.
-pub(crate) fn decode_copy_image_to_image_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::CopyImageToImageInfoEXT<'a>, DecodeError> {
     let mut v = vk::CopyImageToImageInfoEXT {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -580,7 +435,13 @@ pub(crate) fn decode_copy_image_to_image_info_body<'a>(
         ..Default::default()
     };
     v.p_regions = as_ptr_or_null(
-        d.read_items(v.region_count.count(), false, 80, decode_image_copy2)?,
+        d
+            .read_items(
+                v.region_count.count(),
+                false,
+                minima::IMAGE_COPY2,
+                decode_image_copy2,
+            )?,
     );
     Ok(v)
 }
@@ -591,14 +452,6 @@ pub fn decode_host_image_layout_transition_info<'a>(
 ) -> Result<vk::HostImageLayoutTransitionInfoEXT<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::from_raw(1000270006))?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_host_image_layout_transition_info_body(d, next)
-}
-
-/// The members of `VkHostImageLayoutTransitionInfo`, which follow its chain.
-pub(crate) fn decode_host_image_layout_transition_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::HostImageLayoutTransitionInfoEXT<'a>, DecodeError> {
     Ok(vk::HostImageLayoutTransitionInfoEXT {
         p_next: next.cast_const(),
         image: d.read_handle()?,
@@ -621,17 +474,6 @@ pub(crate) fn decode_subresource_host_memcpy_size_body<'a>(
     })
 }
 
-/// The members of `VkSubresourceHostMemcpySize`, which follow its chain.
-pub(crate) fn decode_subresource_host_memcpy_size_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::SubresourceHostMemcpySizeEXT<'a>, DecodeError> {
-    Ok(vk::SubresourceHostMemcpySizeEXT {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkImageViewMinLodCreateInfoEXT`, which follow its chain.
 pub(crate) fn decode_image_view_min_lod_create_info_ext_body<'a>(
     d: &mut Decoder<'a>,
@@ -650,14 +492,6 @@ pub fn decode_image_subresource2<'a>(
 ) -> Result<vk::ImageSubresource2KHR<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::from_raw(1000338003))?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_image_subresource2_body(d, next)
-}
-
-/// The members of `VkImageSubresource2`, which follow its chain.
-pub(crate) fn decode_image_subresource2_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::ImageSubresource2KHR<'a>, DecodeError> {
     Ok(vk::ImageSubresource2KHR {
         p_next: next,
         image_subresource: decode_image_subresource(d)?,
@@ -671,14 +505,6 @@ pub fn decode_subresource_layout2<'a>(
 ) -> Result<vk::SubresourceLayout2KHR<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::from_raw(1000338002))?;
     let next = d.read_chain(chains::SUBRESOURCE_LAYOUT2, ChainMode::Full)?;
-    decode_subresource_layout2_body(d, next)
-}
-
-/// The members of `VkSubresourceLayout2`, which follow its chain.
-pub(crate) fn decode_subresource_layout2_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::SubresourceLayout2KHR<'a>, DecodeError> {
     Ok(vk::SubresourceLayout2KHR {
         p_next: next,
         subresource_layout: decode_subresource_layout(d)?,
@@ -692,17 +518,8 @@ pub fn decode_subresource_layout2_partial<'a>(
 ) -> Result<vk::SubresourceLayout2KHR<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::from_raw(1000338002))?;
     let next = d.read_chain(chains::SUBRESOURCE_LAYOUT2, ChainMode::Partial)?;
-    decode_subresource_layout2_partial_body(d, next)
-}
-
-/// The members of `VkSubresourceLayout2`, which follow its chain.
-pub(crate) fn decode_subresource_layout2_partial_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::SubresourceLayout2KHR<'a>, DecodeError> {
     Ok(vk::SubresourceLayout2KHR {
         p_next: next,
-        subresource_layout: decode_subresource_layout_partial(d)?,
         ..Default::default()
     })
 }
@@ -713,14 +530,6 @@ pub fn decode_device_image_subresource_info<'a>(
 ) -> Result<vk::DeviceImageSubresourceInfoKHR<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::from_raw(1000470004))?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_device_image_subresource_info_body(d, next)
-}
-
-/// The members of `VkDeviceImageSubresourceInfo`, which follow its chain.
-pub(crate) fn decode_device_image_subresource_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::DeviceImageSubresourceInfoKHR<'a>, DecodeError> {
     Ok(vk::DeviceImageSubresourceInfoKHR {
         p_next: next.cast_const(),
         p_create_info: d.read_required(decode_image_create_info)?,
@@ -733,16 +542,10 @@ pub(crate) fn decode_device_image_subresource_info_body<'a>(
 pub fn decode_copy_image_to_memory_info_mesa<'a>(
     d: &mut Decoder<'a>,
 ) -> Result<vk::CopyImageToMemoryInfoMESA<'a>, DecodeError> {
-    d.expect_s_type(vk::StructureType::from_raw(1000384008))?;
+    d.expect_s_type(
+        <vk::CopyImageToMemoryInfoMESA as vk::TaggedStructure>::STRUCTURE_TYPE,
+    )?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_copy_image_to_memory_info_mesa_body(d, next)
-}
-
-/// The members of `VkCopyImageToMemoryInfoMESA`, which follow its chain.
-pub(crate) fn decode_copy_image_to_memory_info_mesa_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::CopyImageToMemoryInfoMESA<'a>, DecodeError> {
     Ok(vk::CopyImageToMemoryInfoMESA {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -761,16 +564,8 @@ pub(crate) fn decode_copy_image_to_memory_info_mesa_body<'a>(
 pub fn decode_memory_to_image_copy_mesa<'a>(
     d: &mut Decoder<'a>,
 ) -> Result<vk::MemoryToImageCopyMESA<'a>, DecodeError> {
-    d.expect_s_type(vk::StructureType::from_raw(1000384009))?;
+    d.expect_s_type(<vk::MemoryToImageCopyMESA as vk::TaggedStructure>::STRUCTURE_TYPE)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_memory_to_image_copy_mesa_body(d, next)
-}
-
-/// The members of `VkMemoryToImageCopyMESA`, which follow its chain.
-pub(crate) fn decode_memory_to_image_copy_mesa_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::MemoryToImageCopyMESA<'a>, DecodeError> {
     let mut v = vk::MemoryToImageCopyMESA {
         p_next: next.cast_const(),
         data_size: d.read()?,
@@ -789,16 +584,10 @@ pub(crate) fn decode_memory_to_image_copy_mesa_body<'a>(
 pub fn decode_copy_memory_to_image_info_mesa<'a>(
     d: &mut Decoder<'a>,
 ) -> Result<vk::CopyMemoryToImageInfoMESA<'a>, DecodeError> {
-    d.expect_s_type(vk::StructureType::from_raw(1000384010))?;
+    d.expect_s_type(
+        <vk::CopyMemoryToImageInfoMESA as vk::TaggedStructure>::STRUCTURE_TYPE,
+    )?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_copy_memory_to_image_info_mesa_body(d, next)
-}
-
-/// The members of `VkCopyMemoryToImageInfoMESA`, which follow its chain.
-pub(crate) fn decode_copy_memory_to_image_info_mesa_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::CopyMemoryToImageInfoMESA<'a>, DecodeError> {
     let mut v = vk::CopyMemoryToImageInfoMESA {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -812,7 +601,7 @@ pub(crate) fn decode_copy_memory_to_image_info_mesa_body<'a>(
             .read_items(
                 v.region_count.count(),
                 false,
-                76,
+                minima::MEMORY_TO_IMAGE_COPY_MESA,
                 decode_memory_to_image_copy_mesa,
             )?,
     );

@@ -3,8 +3,6 @@
 
 //! Decoders of the structures of family `instance`.
 
-use core::ffi::c_void;
-
 use crate::vk;
 use crate::wire::{ChainMode, Count, DecodeError, Decoder, as_ptr_or_null, to_ptr};
 
@@ -16,13 +14,6 @@ pub fn decode_extension_properties(
         extension_name: d.read_chars()?,
         spec_version: d.read()?,
     })
-}
-
-/// Decodes what a request tells of an output `VkExtensionProperties`.
-pub fn decode_extension_properties_partial(
-    _d: &mut Decoder<'_>,
-) -> Result<vk::ExtensionProperties, DecodeError> {
-    Ok(vk::ExtensionProperties::default())
 }
 
 /// Decodes `VkLayerProperties`.
@@ -37,27 +28,12 @@ pub fn decode_layer_properties(
     })
 }
 
-/// Decodes what a request tells of an output `VkLayerProperties`.
-pub fn decode_layer_properties_partial(
-    _d: &mut Decoder<'_>,
-) -> Result<vk::LayerProperties, DecodeError> {
-    Ok(vk::LayerProperties::default())
-}
-
 /// Decodes `VkApplicationInfo`.
 pub fn decode_application_info<'a>(
     d: &mut Decoder<'a>,
 ) -> Result<vk::ApplicationInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::APPLICATION_INFO)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_application_info_body(d, next)
-}
-
-/// The members of `VkApplicationInfo`, which follow its chain.
-pub(crate) fn decode_application_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::ApplicationInfo<'a>, DecodeError> {
     Ok(vk::ApplicationInfo {
         p_next: next.cast_const(),
         p_application_name: d.read_str_ptr()?,
@@ -75,14 +51,6 @@ pub fn decode_instance_create_info<'a>(
 ) -> Result<vk::InstanceCreateInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::INSTANCE_CREATE_INFO)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_instance_create_info_body(d, next)
-}
-
-/// The members of `VkInstanceCreateInfo`, which follow its chain.
-pub(crate) fn decode_instance_create_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::InstanceCreateInfo<'a>, DecodeError> {
     let mut v = vk::InstanceCreateInfo {
         p_next: next.cast_const(),
         flags: d.read()?,

@@ -5,11 +5,8 @@
 
 use core::ffi::c_void;
 
-use crate::generated::decode::{
-    decode_extent2_d, decode_extent2_d_partial, decode_sparse_image_format_properties,
-    decode_sparse_image_format_properties_partial,
-};
-use crate::generated::chains;
+use crate::generated::decode::{decode_extent2_d, decode_sparse_image_format_properties};
+use crate::generated::{chains, minima};
 use crate::vk;
 use crate::wire::{
     ChainMode, Count, DecodeError, Decoder, as_mut_ptr_or_null, as_ptr_or_null,
@@ -22,13 +19,6 @@ pub fn decode_extent3_d(d: &mut Decoder<'_>) -> Result<vk::Extent3D, DecodeError
         height: d.read()?,
         depth: d.read()?,
     })
-}
-
-/// Decodes what a request tells of an output `VkExtent3D`.
-pub fn decode_extent3_d_partial(
-    _d: &mut Decoder<'_>,
-) -> Result<vk::Extent3D, DecodeError> {
-    Ok(vk::Extent3D::default())
 }
 
 /// Decodes `VkPhysicalDeviceProperties`.
@@ -48,17 +38,6 @@ pub fn decode_physical_device_properties(
     })
 }
 
-/// Decodes what a request tells of an output `VkPhysicalDeviceProperties`.
-pub fn decode_physical_device_properties_partial(
-    d: &mut Decoder<'_>,
-) -> Result<vk::PhysicalDeviceProperties, DecodeError> {
-    Ok(vk::PhysicalDeviceProperties {
-        limits: decode_physical_device_limits_partial(d)?,
-        sparse_properties: decode_physical_device_sparse_properties_partial(d)?,
-        ..Default::default()
-    })
-}
-
 /// Decodes `VkQueueFamilyProperties`.
 pub fn decode_queue_family_properties(
     d: &mut Decoder<'_>,
@@ -71,25 +50,15 @@ pub fn decode_queue_family_properties(
     })
 }
 
-/// Decodes what a request tells of an output `VkQueueFamilyProperties`.
-pub fn decode_queue_family_properties_partial(
-    d: &mut Decoder<'_>,
-) -> Result<vk::QueueFamilyProperties, DecodeError> {
-    Ok(vk::QueueFamilyProperties {
-        min_image_transfer_granularity: decode_extent3_d_partial(d)?,
-        ..Default::default()
-    })
-}
-
 /// Decodes `VkPhysicalDeviceMemoryProperties`.
 pub fn decode_physical_device_memory_properties(
     d: &mut Decoder<'_>,
 ) -> Result<vk::PhysicalDeviceMemoryProperties, DecodeError> {
     Ok(vk::PhysicalDeviceMemoryProperties {
         memory_type_count: d.read()?,
-        memory_types: d.read_fixed_items(8, decode_memory_type)?,
+        memory_types: d.read_fixed_items(minima::MEMORY_TYPE, decode_memory_type)?,
         memory_heap_count: d.read()?,
-        memory_heaps: d.read_fixed_items(12, decode_memory_heap)?,
+        memory_heaps: d.read_fixed_items(minima::MEMORY_HEAP, decode_memory_heap)?,
     })
 }
 
@@ -98,8 +67,8 @@ pub fn decode_physical_device_memory_properties_partial(
     d: &mut Decoder<'_>,
 ) -> Result<vk::PhysicalDeviceMemoryProperties, DecodeError> {
     Ok(vk::PhysicalDeviceMemoryProperties {
-        memory_types: d.read_fixed_items(0, decode_memory_type_partial)?,
-        memory_heaps: d.read_fixed_items(0, decode_memory_heap_partial)?,
+        memory_types: d.read_fixed_items(0, Decoder::read_nothing)?,
+        memory_heaps: d.read_fixed_items(0, Decoder::read_nothing)?,
         ..Default::default()
     })
 }
@@ -112,26 +81,12 @@ pub fn decode_memory_type(d: &mut Decoder<'_>) -> Result<vk::MemoryType, DecodeE
     })
 }
 
-/// Decodes what a request tells of an output `VkMemoryType`.
-pub fn decode_memory_type_partial(
-    _d: &mut Decoder<'_>,
-) -> Result<vk::MemoryType, DecodeError> {
-    Ok(vk::MemoryType::default())
-}
-
 /// Decodes `VkMemoryHeap`.
 pub fn decode_memory_heap(d: &mut Decoder<'_>) -> Result<vk::MemoryHeap, DecodeError> {
     Ok(vk::MemoryHeap {
         size: d.read()?,
         flags: d.read()?,
     })
-}
-
-/// Decodes what a request tells of an output `VkMemoryHeap`.
-pub fn decode_memory_heap_partial(
-    _d: &mut Decoder<'_>,
-) -> Result<vk::MemoryHeap, DecodeError> {
-    Ok(vk::MemoryHeap::default())
 }
 
 /// Decodes `VkFormatProperties`.
@@ -145,13 +100,6 @@ pub fn decode_format_properties(
     })
 }
 
-/// Decodes what a request tells of an output `VkFormatProperties`.
-pub fn decode_format_properties_partial(
-    _d: &mut Decoder<'_>,
-) -> Result<vk::FormatProperties, DecodeError> {
-    Ok(vk::FormatProperties::default())
-}
-
 /// Decodes `VkImageFormatProperties`.
 pub fn decode_image_format_properties(
     d: &mut Decoder<'_>,
@@ -162,16 +110,6 @@ pub fn decode_image_format_properties(
         max_array_layers: d.read()?,
         sample_counts: d.read()?,
         max_resource_size: d.read()?,
-    })
-}
-
-/// Decodes what a request tells of an output `VkImageFormatProperties`.
-pub fn decode_image_format_properties_partial(
-    d: &mut Decoder<'_>,
-) -> Result<vk::ImageFormatProperties, DecodeError> {
-    Ok(vk::ImageFormatProperties {
-        max_extent: decode_extent3_d_partial(d)?,
-        ..Default::default()
     })
 }
 
@@ -238,13 +176,6 @@ pub fn decode_physical_device_features(
     })
 }
 
-/// Decodes what a request tells of an output `VkPhysicalDeviceFeatures`.
-pub fn decode_physical_device_features_partial(
-    _d: &mut Decoder<'_>,
-) -> Result<vk::PhysicalDeviceFeatures, DecodeError> {
-    Ok(vk::PhysicalDeviceFeatures::default())
-}
-
 /// Decodes `VkPhysicalDeviceSparseProperties`.
 pub fn decode_physical_device_sparse_properties(
     d: &mut Decoder<'_>,
@@ -256,13 +187,6 @@ pub fn decode_physical_device_sparse_properties(
         residency_aligned_mip_size: d.read()?,
         residency_non_resident_strict: d.read()?,
     })
-}
-
-/// Decodes what a request tells of an output `VkPhysicalDeviceSparseProperties`.
-pub fn decode_physical_device_sparse_properties_partial(
-    _d: &mut Decoder<'_>,
-) -> Result<vk::PhysicalDeviceSparseProperties, DecodeError> {
-    Ok(vk::PhysicalDeviceSparseProperties::default())
 }
 
 /// Decodes `VkPhysicalDeviceLimits`.
@@ -379,27 +303,12 @@ pub fn decode_physical_device_limits(
     })
 }
 
-/// Decodes what a request tells of an output `VkPhysicalDeviceLimits`.
-pub fn decode_physical_device_limits_partial(
-    _d: &mut Decoder<'_>,
-) -> Result<vk::PhysicalDeviceLimits, DecodeError> {
-    Ok(vk::PhysicalDeviceLimits::default())
-}
-
 /// Decodes `VkPhysicalDeviceProperties2`.
 pub fn decode_physical_device_properties2<'a>(
     d: &mut Decoder<'a>,
 ) -> Result<vk::PhysicalDeviceProperties2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::PHYSICAL_DEVICE_PROPERTIES_2)?;
     let next = d.read_chain(chains::PHYSICAL_DEVICE_PROPERTIES2, ChainMode::Full)?;
-    decode_physical_device_properties2_body(d, next)
-}
-
-/// The members of `VkPhysicalDeviceProperties2`, which follow its chain.
-pub(crate) fn decode_physical_device_properties2_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceProperties2<'a>, DecodeError> {
     Ok(vk::PhysicalDeviceProperties2 {
         p_next: next,
         properties: decode_physical_device_properties(d)?,
@@ -413,17 +322,8 @@ pub fn decode_physical_device_properties2_partial<'a>(
 ) -> Result<vk::PhysicalDeviceProperties2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::PHYSICAL_DEVICE_PROPERTIES_2)?;
     let next = d.read_chain(chains::PHYSICAL_DEVICE_PROPERTIES2, ChainMode::Partial)?;
-    decode_physical_device_properties2_partial_body(d, next)
-}
-
-/// The members of `VkPhysicalDeviceProperties2`, which follow its chain.
-pub(crate) fn decode_physical_device_properties2_partial_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceProperties2<'a>, DecodeError> {
     Ok(vk::PhysicalDeviceProperties2 {
         p_next: next,
-        properties: decode_physical_device_properties_partial(d)?,
         ..Default::default()
     })
 }
@@ -434,14 +334,6 @@ pub fn decode_format_properties2<'a>(
 ) -> Result<vk::FormatProperties2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::FORMAT_PROPERTIES_2)?;
     let next = d.read_chain(chains::FORMAT_PROPERTIES2, ChainMode::Full)?;
-    decode_format_properties2_body(d, next)
-}
-
-/// The members of `VkFormatProperties2`, which follow its chain.
-pub(crate) fn decode_format_properties2_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::FormatProperties2<'a>, DecodeError> {
     Ok(vk::FormatProperties2 {
         p_next: next,
         format_properties: decode_format_properties(d)?,
@@ -455,17 +347,8 @@ pub fn decode_format_properties2_partial<'a>(
 ) -> Result<vk::FormatProperties2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::FORMAT_PROPERTIES_2)?;
     let next = d.read_chain(chains::FORMAT_PROPERTIES2, ChainMode::Partial)?;
-    decode_format_properties2_partial_body(d, next)
-}
-
-/// The members of `VkFormatProperties2`, which follow its chain.
-pub(crate) fn decode_format_properties2_partial_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::FormatProperties2<'a>, DecodeError> {
     Ok(vk::FormatProperties2 {
         p_next: next,
-        format_properties: decode_format_properties_partial(d)?,
         ..Default::default()
     })
 }
@@ -476,14 +359,6 @@ pub fn decode_image_format_properties2<'a>(
 ) -> Result<vk::ImageFormatProperties2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::IMAGE_FORMAT_PROPERTIES_2)?;
     let next = d.read_chain(chains::IMAGE_FORMAT_PROPERTIES2, ChainMode::Full)?;
-    decode_image_format_properties2_body(d, next)
-}
-
-/// The members of `VkImageFormatProperties2`, which follow its chain.
-pub(crate) fn decode_image_format_properties2_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::ImageFormatProperties2<'a>, DecodeError> {
     Ok(vk::ImageFormatProperties2 {
         p_next: next,
         image_format_properties: decode_image_format_properties(d)?,
@@ -497,17 +372,8 @@ pub fn decode_image_format_properties2_partial<'a>(
 ) -> Result<vk::ImageFormatProperties2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::IMAGE_FORMAT_PROPERTIES_2)?;
     let next = d.read_chain(chains::IMAGE_FORMAT_PROPERTIES2, ChainMode::Partial)?;
-    decode_image_format_properties2_partial_body(d, next)
-}
-
-/// The members of `VkImageFormatProperties2`, which follow its chain.
-pub(crate) fn decode_image_format_properties2_partial_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::ImageFormatProperties2<'a>, DecodeError> {
     Ok(vk::ImageFormatProperties2 {
         p_next: next,
-        image_format_properties: decode_image_format_properties_partial(d)?,
         ..Default::default()
     })
 }
@@ -519,14 +385,6 @@ pub fn decode_physical_device_image_format_info2<'a>(
     d.expect_s_type(vk::StructureType::PHYSICAL_DEVICE_IMAGE_FORMAT_INFO_2)?;
     let next = d
         .read_chain(chains::PHYSICAL_DEVICE_IMAGE_FORMAT_INFO2, ChainMode::Full)?;
-    decode_physical_device_image_format_info2_body(d, next)
-}
-
-/// The members of `VkPhysicalDeviceImageFormatInfo2`, which follow its chain.
-pub(crate) fn decode_physical_device_image_format_info2_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceImageFormatInfo2<'a>, DecodeError> {
     Ok(vk::PhysicalDeviceImageFormatInfo2 {
         p_next: next.cast_const(),
         format: d.read()?,
@@ -544,14 +402,6 @@ pub fn decode_queue_family_properties2<'a>(
 ) -> Result<vk::QueueFamilyProperties2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::QUEUE_FAMILY_PROPERTIES_2)?;
     let next = d.read_chain(chains::QUEUE_FAMILY_PROPERTIES2, ChainMode::Full)?;
-    decode_queue_family_properties2_body(d, next)
-}
-
-/// The members of `VkQueueFamilyProperties2`, which follow its chain.
-pub(crate) fn decode_queue_family_properties2_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::QueueFamilyProperties2<'a>, DecodeError> {
     Ok(vk::QueueFamilyProperties2 {
         p_next: next,
         queue_family_properties: decode_queue_family_properties(d)?,
@@ -565,17 +415,8 @@ pub fn decode_queue_family_properties2_partial<'a>(
 ) -> Result<vk::QueueFamilyProperties2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::QUEUE_FAMILY_PROPERTIES_2)?;
     let next = d.read_chain(chains::QUEUE_FAMILY_PROPERTIES2, ChainMode::Partial)?;
-    decode_queue_family_properties2_partial_body(d, next)
-}
-
-/// The members of `VkQueueFamilyProperties2`, which follow its chain.
-pub(crate) fn decode_queue_family_properties2_partial_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::QueueFamilyProperties2<'a>, DecodeError> {
     Ok(vk::QueueFamilyProperties2 {
         p_next: next,
-        queue_family_properties: decode_queue_family_properties_partial(d)?,
         ..Default::default()
     })
 }
@@ -587,14 +428,6 @@ pub fn decode_physical_device_memory_properties2<'a>(
     d.expect_s_type(vk::StructureType::PHYSICAL_DEVICE_MEMORY_PROPERTIES_2)?;
     let next = d
         .read_chain(chains::PHYSICAL_DEVICE_MEMORY_PROPERTIES2, ChainMode::Full)?;
-    decode_physical_device_memory_properties2_body(d, next)
-}
-
-/// The members of `VkPhysicalDeviceMemoryProperties2`, which follow its chain.
-pub(crate) fn decode_physical_device_memory_properties2_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceMemoryProperties2<'a>, DecodeError> {
     Ok(vk::PhysicalDeviceMemoryProperties2 {
         p_next: next,
         memory_properties: decode_physical_device_memory_properties(d)?,
@@ -609,14 +442,6 @@ pub fn decode_physical_device_memory_properties2_partial<'a>(
     d.expect_s_type(vk::StructureType::PHYSICAL_DEVICE_MEMORY_PROPERTIES_2)?;
     let next = d
         .read_chain(chains::PHYSICAL_DEVICE_MEMORY_PROPERTIES2, ChainMode::Partial)?;
-    decode_physical_device_memory_properties2_partial_body(d, next)
-}
-
-/// The members of `VkPhysicalDeviceMemoryProperties2`, which follow its chain.
-pub(crate) fn decode_physical_device_memory_properties2_partial_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceMemoryProperties2<'a>, DecodeError> {
     Ok(vk::PhysicalDeviceMemoryProperties2 {
         p_next: next,
         memory_properties: decode_physical_device_memory_properties_partial(d)?,
@@ -630,14 +455,6 @@ pub fn decode_sparse_image_format_properties2<'a>(
 ) -> Result<vk::SparseImageFormatProperties2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::SPARSE_IMAGE_FORMAT_PROPERTIES_2)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_sparse_image_format_properties2_body(d, next)
-}
-
-/// The members of `VkSparseImageFormatProperties2`, which follow its chain.
-pub(crate) fn decode_sparse_image_format_properties2_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::SparseImageFormatProperties2<'a>, DecodeError> {
     Ok(vk::SparseImageFormatProperties2 {
         p_next: next,
         properties: decode_sparse_image_format_properties(d)?,
@@ -651,17 +468,8 @@ pub fn decode_sparse_image_format_properties2_partial<'a>(
 ) -> Result<vk::SparseImageFormatProperties2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::SPARSE_IMAGE_FORMAT_PROPERTIES_2)?;
     let next = d.read_chain(&[], ChainMode::Partial)?;
-    decode_sparse_image_format_properties2_partial_body(d, next)
-}
-
-/// The members of `VkSparseImageFormatProperties2`, which follow its chain.
-pub(crate) fn decode_sparse_image_format_properties2_partial_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::SparseImageFormatProperties2<'a>, DecodeError> {
     Ok(vk::SparseImageFormatProperties2 {
         p_next: next,
-        properties: decode_sparse_image_format_properties_partial(d)?,
         ..Default::default()
     })
 }
@@ -672,14 +480,6 @@ pub fn decode_physical_device_sparse_image_format_info2<'a>(
 ) -> Result<vk::PhysicalDeviceSparseImageFormatInfo2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::PHYSICAL_DEVICE_SPARSE_IMAGE_FORMAT_INFO_2)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_physical_device_sparse_image_format_info2_body(d, next)
-}
-
-/// The members of `VkPhysicalDeviceSparseImageFormatInfo2`, which follow its chain.
-pub(crate) fn decode_physical_device_sparse_image_format_info2_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceSparseImageFormatInfo2<'a>, DecodeError> {
     Ok(vk::PhysicalDeviceSparseImageFormatInfo2 {
         p_next: next.cast_const(),
         format: d.read()?,
@@ -700,13 +500,6 @@ pub fn decode_external_memory_properties(
         export_from_imported_handle_types: d.read()?,
         compatible_handle_types: d.read()?,
     })
-}
-
-/// Decodes what a request tells of an output `VkExternalMemoryProperties`.
-pub fn decode_external_memory_properties_partial(
-    _d: &mut Decoder<'_>,
-) -> Result<vk::ExternalMemoryProperties, DecodeError> {
-    Ok(vk::ExternalMemoryProperties::default())
 }
 
 /// The members of `VkPhysicalDeviceExternalImageFormatInfo`, which follow its chain.
@@ -733,18 +526,6 @@ pub(crate) fn decode_external_image_format_properties_body<'a>(
     })
 }
 
-/// The members of `VkExternalImageFormatProperties`, which follow its chain.
-pub(crate) fn decode_external_image_format_properties_partial_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::ExternalImageFormatProperties<'a>, DecodeError> {
-    Ok(vk::ExternalImageFormatProperties {
-        p_next: next,
-        external_memory_properties: decode_external_memory_properties_partial(d)?,
-        ..Default::default()
-    })
-}
-
 /// Decodes `VkPhysicalDeviceExternalBufferInfo`.
 pub fn decode_physical_device_external_buffer_info<'a>(
     d: &mut Decoder<'a>,
@@ -752,14 +533,6 @@ pub fn decode_physical_device_external_buffer_info<'a>(
     d.expect_s_type(vk::StructureType::PHYSICAL_DEVICE_EXTERNAL_BUFFER_INFO)?;
     let next = d
         .read_chain(chains::PHYSICAL_DEVICE_EXTERNAL_BUFFER_INFO, ChainMode::Full)?;
-    decode_physical_device_external_buffer_info_body(d, next)
-}
-
-/// The members of `VkPhysicalDeviceExternalBufferInfo`, which follow its chain.
-pub(crate) fn decode_physical_device_external_buffer_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceExternalBufferInfo<'a>, DecodeError> {
     Ok(vk::PhysicalDeviceExternalBufferInfo {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -775,14 +548,6 @@ pub fn decode_external_buffer_properties<'a>(
 ) -> Result<vk::ExternalBufferProperties<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::EXTERNAL_BUFFER_PROPERTIES)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_external_buffer_properties_body(d, next)
-}
-
-/// The members of `VkExternalBufferProperties`, which follow its chain.
-pub(crate) fn decode_external_buffer_properties_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::ExternalBufferProperties<'a>, DecodeError> {
     Ok(vk::ExternalBufferProperties {
         p_next: next,
         external_memory_properties: decode_external_memory_properties(d)?,
@@ -796,17 +561,8 @@ pub fn decode_external_buffer_properties_partial<'a>(
 ) -> Result<vk::ExternalBufferProperties<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::EXTERNAL_BUFFER_PROPERTIES)?;
     let next = d.read_chain(&[], ChainMode::Partial)?;
-    decode_external_buffer_properties_partial_body(d, next)
-}
-
-/// The members of `VkExternalBufferProperties`, which follow its chain.
-pub(crate) fn decode_external_buffer_properties_partial_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::ExternalBufferProperties<'a>, DecodeError> {
     Ok(vk::ExternalBufferProperties {
         p_next: next,
-        external_memory_properties: decode_external_memory_properties_partial(d)?,
         ..Default::default()
     })
 }
@@ -818,14 +574,6 @@ pub fn decode_physical_device_external_semaphore_info<'a>(
     d.expect_s_type(vk::StructureType::PHYSICAL_DEVICE_EXTERNAL_SEMAPHORE_INFO)?;
     let next = d
         .read_chain(chains::PHYSICAL_DEVICE_EXTERNAL_SEMAPHORE_INFO, ChainMode::Full)?;
-    decode_physical_device_external_semaphore_info_body(d, next)
-}
-
-/// The members of `VkPhysicalDeviceExternalSemaphoreInfo`, which follow its chain.
-pub(crate) fn decode_physical_device_external_semaphore_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceExternalSemaphoreInfo<'a>, DecodeError> {
     Ok(vk::PhysicalDeviceExternalSemaphoreInfo {
         p_next: next.cast_const(),
         handle_type: d.read()?,
@@ -839,14 +587,6 @@ pub fn decode_external_semaphore_properties<'a>(
 ) -> Result<vk::ExternalSemaphoreProperties<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::EXTERNAL_SEMAPHORE_PROPERTIES)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_external_semaphore_properties_body(d, next)
-}
-
-/// The members of `VkExternalSemaphoreProperties`, which follow its chain.
-pub(crate) fn decode_external_semaphore_properties_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::ExternalSemaphoreProperties<'a>, DecodeError> {
     Ok(vk::ExternalSemaphoreProperties {
         p_next: next,
         export_from_imported_handle_types: d.read()?,
@@ -862,14 +602,6 @@ pub fn decode_external_semaphore_properties_partial<'a>(
 ) -> Result<vk::ExternalSemaphoreProperties<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::EXTERNAL_SEMAPHORE_PROPERTIES)?;
     let next = d.read_chain(&[], ChainMode::Partial)?;
-    decode_external_semaphore_properties_partial_body(d, next)
-}
-
-/// The members of `VkExternalSemaphoreProperties`, which follow its chain.
-pub(crate) fn decode_external_semaphore_properties_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::ExternalSemaphoreProperties<'a>, DecodeError> {
     Ok(vk::ExternalSemaphoreProperties {
         p_next: next,
         ..Default::default()
@@ -882,14 +614,6 @@ pub fn decode_physical_device_external_fence_info<'a>(
 ) -> Result<vk::PhysicalDeviceExternalFenceInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::PHYSICAL_DEVICE_EXTERNAL_FENCE_INFO)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_physical_device_external_fence_info_body(d, next)
-}
-
-/// The members of `VkPhysicalDeviceExternalFenceInfo`, which follow its chain.
-pub(crate) fn decode_physical_device_external_fence_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceExternalFenceInfo<'a>, DecodeError> {
     Ok(vk::PhysicalDeviceExternalFenceInfo {
         p_next: next.cast_const(),
         handle_type: d.read()?,
@@ -903,14 +627,6 @@ pub fn decode_external_fence_properties<'a>(
 ) -> Result<vk::ExternalFenceProperties<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::EXTERNAL_FENCE_PROPERTIES)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_external_fence_properties_body(d, next)
-}
-
-/// The members of `VkExternalFenceProperties`, which follow its chain.
-pub(crate) fn decode_external_fence_properties_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::ExternalFenceProperties<'a>, DecodeError> {
     Ok(vk::ExternalFenceProperties {
         p_next: next,
         export_from_imported_handle_types: d.read()?,
@@ -926,14 +642,6 @@ pub fn decode_external_fence_properties_partial<'a>(
 ) -> Result<vk::ExternalFenceProperties<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::EXTERNAL_FENCE_PROPERTIES)?;
     let next = d.read_chain(&[], ChainMode::Partial)?;
-    decode_external_fence_properties_partial_body(d, next)
-}
-
-/// The members of `VkExternalFenceProperties`, which follow its chain.
-pub(crate) fn decode_external_fence_properties_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::ExternalFenceProperties<'a>, DecodeError> {
     Ok(vk::ExternalFenceProperties {
         p_next: next,
         ..Default::default()
@@ -946,14 +654,6 @@ pub fn decode_physical_device_group_properties<'a>(
 ) -> Result<vk::PhysicalDeviceGroupProperties<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::PHYSICAL_DEVICE_GROUP_PROPERTIES)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_physical_device_group_properties_body(d, next)
-}
-
-/// The members of `VkPhysicalDeviceGroupProperties`, which follow its chain.
-pub(crate) fn decode_physical_device_group_properties_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceGroupProperties<'a>, DecodeError> {
     Ok(vk::PhysicalDeviceGroupProperties {
         p_next: next,
         physical_device_count: d.read()?,
@@ -969,14 +669,6 @@ pub fn decode_physical_device_group_properties_partial<'a>(
 ) -> Result<vk::PhysicalDeviceGroupProperties<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::PHYSICAL_DEVICE_GROUP_PROPERTIES)?;
     let next = d.read_chain(&[], ChainMode::Partial)?;
-    decode_physical_device_group_properties_partial_body(d, next)
-}
-
-/// The members of `VkPhysicalDeviceGroupProperties`, which follow its chain.
-pub(crate) fn decode_physical_device_group_properties_partial_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceGroupProperties<'a>, DecodeError> {
     Ok(vk::PhysicalDeviceGroupProperties {
         p_next: next,
         physical_devices: d.read_fixed_items(8, Decoder::read_id)?,
@@ -996,31 +688,12 @@ pub(crate) fn decode_sampler_ycbcr_conversion_image_format_properties_body<'a>(
     })
 }
 
-/// The members of `VkSamplerYcbcrConversionImageFormatProperties`, which follow its chain.
-pub(crate) fn decode_sampler_ycbcr_conversion_image_format_properties_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::SamplerYcbcrConversionImageFormatProperties<'a>, DecodeError> {
-    Ok(vk::SamplerYcbcrConversionImageFormatProperties {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// Decodes `VkMultisamplePropertiesEXT`.
 pub fn decode_multisample_properties_ext<'a>(
     d: &mut Decoder<'a>,
 ) -> Result<vk::MultisamplePropertiesEXT<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::MULTISAMPLE_PROPERTIES_EXT)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_multisample_properties_ext_body(d, next)
-}
-
-/// The members of `VkMultisamplePropertiesEXT`, which follow its chain.
-pub(crate) fn decode_multisample_properties_ext_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::MultisamplePropertiesEXT<'a>, DecodeError> {
     Ok(vk::MultisamplePropertiesEXT {
         p_next: next,
         max_sample_location_grid_size: decode_extent2_d(d)?,
@@ -1034,17 +707,8 @@ pub fn decode_multisample_properties_ext_partial<'a>(
 ) -> Result<vk::MultisamplePropertiesEXT<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::MULTISAMPLE_PROPERTIES_EXT)?;
     let next = d.read_chain(&[], ChainMode::Partial)?;
-    decode_multisample_properties_ext_partial_body(d, next)
-}
-
-/// The members of `VkMultisamplePropertiesEXT`, which follow its chain.
-pub(crate) fn decode_multisample_properties_ext_partial_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::MultisamplePropertiesEXT<'a>, DecodeError> {
     Ok(vk::MultisamplePropertiesEXT {
         p_next: next,
-        max_sample_location_grid_size: decode_extent2_d_partial(d)?,
         ..Default::default()
     })
 }
@@ -1058,17 +722,6 @@ pub(crate) fn decode_queue_family_global_priority_properties_body<'a>(
         p_next: next,
         priority_count: d.read()?,
         priorities: d.read_fixed()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkQueueFamilyGlobalPriorityProperties`, which follow its chain.
-pub(crate) fn decode_queue_family_global_priority_properties_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::QueueFamilyGlobalPriorityPropertiesKHR<'a>, DecodeError> {
-    Ok(vk::QueueFamilyGlobalPriorityPropertiesKHR {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -1088,7 +741,7 @@ pub(crate) fn decode_drm_format_modifier_properties_list_ext_body<'a>(
             .read_items(
                 v.drm_format_modifier_count.count(),
                 true,
-                16,
+                minima::DRM_FORMAT_MODIFIER_PROPERTIES_EXT,
                 decode_drm_format_modifier_properties_ext,
             )?,
     );
@@ -1111,7 +764,7 @@ pub(crate) fn decode_drm_format_modifier_properties_list_ext_partial_body<'a>(
                 v.drm_format_modifier_count.count(),
                 true,
                 0,
-                decode_drm_format_modifier_properties_ext_partial,
+                Decoder::read_nothing,
             )?,
     );
     Ok(v)
@@ -1126,13 +779,6 @@ pub fn decode_drm_format_modifier_properties_ext(
         drm_format_modifier_plane_count: d.read()?,
         drm_format_modifier_tiling_features: d.read()?,
     })
-}
-
-/// Decodes what a request tells of an output `VkDrmFormatModifierPropertiesEXT`.
-pub fn decode_drm_format_modifier_properties_ext_partial(
-    _d: &mut Decoder<'_>,
-) -> Result<vk::DrmFormatModifierPropertiesEXT, DecodeError> {
-    Ok(vk::DrmFormatModifierPropertiesEXT::default())
 }
 
 /// The members of `VkPhysicalDeviceImageDrmFormatModifierInfoEXT`, which follow its chain.
@@ -1166,17 +812,6 @@ pub(crate) fn decode_physical_device_memory_budget_properties_ext_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceMemoryBudgetPropertiesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_memory_budget_properties_ext_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceMemoryBudgetPropertiesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceMemoryBudgetPropertiesEXT {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceImageViewImageFormatInfoEXT`, which follow its chain.
 pub(crate) fn decode_physical_device_image_view_image_format_info_ext_body<'a>(
     d: &mut Decoder<'a>,
@@ -1202,33 +837,12 @@ pub(crate) fn decode_filter_cubic_image_view_image_format_properties_ext_body<'a
     })
 }
 
-/// The members of `VkFilterCubicImageViewImageFormatPropertiesEXT`, which follow its chain.
-pub(crate) fn decode_filter_cubic_image_view_image_format_properties_ext_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::FilterCubicImageViewImageFormatPropertiesEXT<'a>, DecodeError> {
-    Ok(vk::FilterCubicImageViewImageFormatPropertiesEXT {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// Decodes `VkPhysicalDeviceToolProperties`.
 pub fn decode_physical_device_tool_properties<'a>(
     d: &mut Decoder<'a>,
 ) -> Result<vk::PhysicalDeviceToolProperties<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::PHYSICAL_DEVICE_TOOL_PROPERTIES)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_physical_device_tool_properties_body(d, next)
-}
-
-/// The members of `VkPhysicalDeviceToolProperties`, which follow its chain.
-pub(crate) fn decode_physical_device_tool_properties_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceToolProperties<'a>, DecodeError> {
     Ok(vk::PhysicalDeviceToolProperties {
         p_next: next,
         name: d.read_chars()?,
@@ -1246,14 +860,6 @@ pub fn decode_physical_device_tool_properties_partial<'a>(
 ) -> Result<vk::PhysicalDeviceToolProperties<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::PHYSICAL_DEVICE_TOOL_PROPERTIES)?;
     let next = d.read_chain(&[], ChainMode::Partial)?;
-    decode_physical_device_tool_properties_partial_body(d, next)
-}
-
-/// The members of `VkPhysicalDeviceToolProperties`, which follow its chain.
-pub(crate) fn decode_physical_device_tool_properties_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceToolProperties<'a>, DecodeError> {
     Ok(vk::PhysicalDeviceToolProperties {
         p_next: next,
         ..Default::default()
@@ -1266,14 +872,6 @@ pub fn decode_physical_device_fragment_shading_rate_khr<'a>(
 ) -> Result<vk::PhysicalDeviceFragmentShadingRateKHR<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::PHYSICAL_DEVICE_FRAGMENT_SHADING_RATE_KHR)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_physical_device_fragment_shading_rate_khr_body(d, next)
-}
-
-/// The members of `VkPhysicalDeviceFragmentShadingRateKHR`, which follow its chain.
-pub(crate) fn decode_physical_device_fragment_shading_rate_khr_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceFragmentShadingRateKHR<'a>, DecodeError> {
     Ok(vk::PhysicalDeviceFragmentShadingRateKHR {
         p_next: next,
         sample_counts: d.read()?,
@@ -1288,17 +886,8 @@ pub fn decode_physical_device_fragment_shading_rate_khr_partial<'a>(
 ) -> Result<vk::PhysicalDeviceFragmentShadingRateKHR<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::PHYSICAL_DEVICE_FRAGMENT_SHADING_RATE_KHR)?;
     let next = d.read_chain(&[], ChainMode::Partial)?;
-    decode_physical_device_fragment_shading_rate_khr_partial_body(d, next)
-}
-
-/// The members of `VkPhysicalDeviceFragmentShadingRateKHR`, which follow its chain.
-pub(crate) fn decode_physical_device_fragment_shading_rate_khr_partial_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceFragmentShadingRateKHR<'a>, DecodeError> {
     Ok(vk::PhysicalDeviceFragmentShadingRateKHR {
         p_next: next,
-        fragment_size: decode_extent2_d_partial(d)?,
         ..Default::default()
     })
 }
@@ -1316,17 +905,6 @@ pub(crate) fn decode_host_image_copy_device_performance_query_body<'a>(
     })
 }
 
-/// The members of `VkHostImageCopyDevicePerformanceQuery`, which follow its chain.
-pub(crate) fn decode_host_image_copy_device_performance_query_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::HostImageCopyDevicePerformanceQueryEXT<'a>, DecodeError> {
-    Ok(vk::HostImageCopyDevicePerformanceQueryEXT {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkFormatProperties3`, which follow its chain.
 pub(crate) fn decode_format_properties3_body<'a>(
     d: &mut Decoder<'a>,
@@ -1337,17 +915,6 @@ pub(crate) fn decode_format_properties3_body<'a>(
         linear_tiling_features: d.read()?,
         optimal_tiling_features: d.read()?,
         buffer_features: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkFormatProperties3`, which follow its chain.
-pub(crate) fn decode_format_properties3_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::FormatProperties3<'a>, DecodeError> {
-    Ok(vk::FormatProperties3 {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -1367,7 +934,7 @@ pub(crate) fn decode_drm_format_modifier_properties_list2_ext_body<'a>(
             .read_items(
                 v.drm_format_modifier_count.count(),
                 true,
-                20,
+                minima::DRM_FORMAT_MODIFIER_PROPERTIES2_EXT,
                 decode_drm_format_modifier_properties2_ext,
             )?,
     );
@@ -1390,7 +957,7 @@ pub(crate) fn decode_drm_format_modifier_properties_list2_ext_partial_body<'a>(
                 v.drm_format_modifier_count.count(),
                 true,
                 0,
-                decode_drm_format_modifier_properties2_ext_partial,
+                Decoder::read_nothing,
             )?,
     );
     Ok(v)
@@ -1405,11 +972,4 @@ pub fn decode_drm_format_modifier_properties2_ext(
         drm_format_modifier_plane_count: d.read()?,
         drm_format_modifier_tiling_features: d.read()?,
     })
-}
-
-/// Decodes what a request tells of an output `VkDrmFormatModifierProperties2EXT`.
-pub fn decode_drm_format_modifier_properties2_ext_partial(
-    _d: &mut Decoder<'_>,
-) -> Result<vk::DrmFormatModifierProperties2EXT, DecodeError> {
-    Ok(vk::DrmFormatModifierProperties2EXT::default())
 }

@@ -8,7 +8,7 @@ use core::ffi::c_void;
 use crate::generated::decode::{
     decode_depth_clamp_range_ext, decode_sample_locations_info_ext,
 };
-use crate::generated::chains;
+use crate::generated::{chains, minima};
 use crate::vk;
 use crate::wire::{
     ChainMode, Count, DecodeError, Decoder, as_mut_ptr_or_null, as_ptr_or_null, to_ptr,
@@ -28,13 +28,6 @@ pub fn decode_extent2_d(d: &mut Decoder<'_>) -> Result<vk::Extent2D, DecodeError
         width: d.read()?,
         height: d.read()?,
     })
-}
-
-/// Decodes what a request tells of an output `VkExtent2D`.
-pub fn decode_extent2_d_partial(
-    _d: &mut Decoder<'_>,
-) -> Result<vk::Extent2D, DecodeError> {
-    Ok(vk::Extent2D::default())
 }
 
 /// Decodes `VkViewport`.
@@ -81,7 +74,7 @@ pub fn decode_specialization_info<'a>(
             .read_items(
                 v.map_entry_count.count(),
                 false,
-                16,
+                minima::SPECIALIZATION_MAP_ENTRY,
                 decode_specialization_map_entry,
             )?,
     );
@@ -96,14 +89,6 @@ pub fn decode_pipeline_shader_stage_create_info<'a>(
 ) -> Result<vk::PipelineShaderStageCreateInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::PIPELINE_SHADER_STAGE_CREATE_INFO)?;
     let next = d.read_chain(chains::PIPELINE_SHADER_STAGE_CREATE_INFO, ChainMode::Full)?;
-    decode_pipeline_shader_stage_create_info_body(d, next)
-}
-
-/// The members of `VkPipelineShaderStageCreateInfo`, which follow its chain.
-pub(crate) fn decode_pipeline_shader_stage_create_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PipelineShaderStageCreateInfo<'a>, DecodeError> {
     Ok(vk::PipelineShaderStageCreateInfo {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -121,14 +106,6 @@ pub fn decode_compute_pipeline_create_info<'a>(
 ) -> Result<vk::ComputePipelineCreateInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::COMPUTE_PIPELINE_CREATE_INFO)?;
     let next = d.read_chain(chains::COMPUTE_PIPELINE_CREATE_INFO, ChainMode::Full)?;
-    decode_compute_pipeline_create_info_body(d, next)
-}
-
-/// The members of `VkComputePipelineCreateInfo`, which follow its chain.
-pub(crate) fn decode_compute_pipeline_create_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::ComputePipelineCreateInfo<'a>, DecodeError> {
     Ok(vk::ComputePipelineCreateInfo {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -182,14 +159,6 @@ pub fn decode_pipeline_vertex_input_state_create_info<'a>(
     d.expect_s_type(vk::StructureType::PIPELINE_VERTEX_INPUT_STATE_CREATE_INFO)?;
     let next = d
         .read_chain(chains::PIPELINE_VERTEX_INPUT_STATE_CREATE_INFO, ChainMode::Full)?;
-    decode_pipeline_vertex_input_state_create_info_body(d, next)
-}
-
-/// The members of `VkPipelineVertexInputStateCreateInfo`, which follow its chain.
-pub(crate) fn decode_pipeline_vertex_input_state_create_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PipelineVertexInputStateCreateInfo<'a>, DecodeError> {
     let mut v = vk::PipelineVertexInputStateCreateInfo {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -201,7 +170,7 @@ pub(crate) fn decode_pipeline_vertex_input_state_create_info_body<'a>(
             .read_items(
                 v.vertex_binding_description_count.count(),
                 false,
-                12,
+                minima::VERTEX_INPUT_BINDING_DESCRIPTION,
                 decode_vertex_input_binding_description,
             )?,
     );
@@ -211,7 +180,7 @@ pub(crate) fn decode_pipeline_vertex_input_state_create_info_body<'a>(
             .read_items(
                 v.vertex_attribute_description_count.count(),
                 false,
-                16,
+                minima::VERTEX_INPUT_ATTRIBUTE_DESCRIPTION,
                 decode_vertex_input_attribute_description,
             )?,
     );
@@ -224,14 +193,6 @@ pub fn decode_pipeline_input_assembly_state_create_info<'a>(
 ) -> Result<vk::PipelineInputAssemblyStateCreateInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::PIPELINE_INPUT_ASSEMBLY_STATE_CREATE_INFO)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_pipeline_input_assembly_state_create_info_body(d, next)
-}
-
-/// The members of `VkPipelineInputAssemblyStateCreateInfo`, which follow its chain.
-pub(crate) fn decode_pipeline_input_assembly_state_create_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PipelineInputAssemblyStateCreateInfo<'a>, DecodeError> {
     Ok(vk::PipelineInputAssemblyStateCreateInfo {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -248,14 +209,6 @@ pub fn decode_pipeline_tessellation_state_create_info<'a>(
     d.expect_s_type(vk::StructureType::PIPELINE_TESSELLATION_STATE_CREATE_INFO)?;
     let next = d
         .read_chain(chains::PIPELINE_TESSELLATION_STATE_CREATE_INFO, ChainMode::Full)?;
-    decode_pipeline_tessellation_state_create_info_body(d, next)
-}
-
-/// The members of `VkPipelineTessellationStateCreateInfo`, which follow its chain.
-pub(crate) fn decode_pipeline_tessellation_state_create_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PipelineTessellationStateCreateInfo<'a>, DecodeError> {
     Ok(vk::PipelineTessellationStateCreateInfo {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -271,14 +224,6 @@ pub fn decode_pipeline_viewport_state_create_info<'a>(
     d.expect_s_type(vk::StructureType::PIPELINE_VIEWPORT_STATE_CREATE_INFO)?;
     let next = d
         .read_chain(chains::PIPELINE_VIEWPORT_STATE_CREATE_INFO, ChainMode::Full)?;
-    decode_pipeline_viewport_state_create_info_body(d, next)
-}
-
-/// The members of `VkPipelineViewportStateCreateInfo`, which follow its chain.
-pub(crate) fn decode_pipeline_viewport_state_create_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PipelineViewportStateCreateInfo<'a>, DecodeError> {
     let mut v = vk::PipelineViewportStateCreateInfo {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -286,11 +231,11 @@ pub(crate) fn decode_pipeline_viewport_state_create_info_body<'a>(
         ..Default::default()
     };
     v.p_viewports = as_ptr_or_null(
-        d.read_items(v.viewport_count.count(), true, 24, decode_viewport)?,
+        d.read_items(v.viewport_count.count(), true, minima::VIEWPORT, decode_viewport)?,
     );
     v.scissor_count = d.read()?;
     v.p_scissors = as_ptr_or_null(
-        d.read_items(v.scissor_count.count(), true, 16, decode_rect2_d)?,
+        d.read_items(v.scissor_count.count(), true, minima::RECT2_D, decode_rect2_d)?,
     );
     Ok(v)
 }
@@ -302,14 +247,6 @@ pub fn decode_pipeline_rasterization_state_create_info<'a>(
     d.expect_s_type(vk::StructureType::PIPELINE_RASTERIZATION_STATE_CREATE_INFO)?;
     let next = d
         .read_chain(chains::PIPELINE_RASTERIZATION_STATE_CREATE_INFO, ChainMode::Full)?;
-    decode_pipeline_rasterization_state_create_info_body(d, next)
-}
-
-/// The members of `VkPipelineRasterizationStateCreateInfo`, which follow its chain.
-pub(crate) fn decode_pipeline_rasterization_state_create_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PipelineRasterizationStateCreateInfo<'a>, DecodeError> {
     Ok(vk::PipelineRasterizationStateCreateInfo {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -334,14 +271,6 @@ pub fn decode_pipeline_multisample_state_create_info<'a>(
     d.expect_s_type(vk::StructureType::PIPELINE_MULTISAMPLE_STATE_CREATE_INFO)?;
     let next = d
         .read_chain(chains::PIPELINE_MULTISAMPLE_STATE_CREATE_INFO, ChainMode::Full)?;
-    decode_pipeline_multisample_state_create_info_body(d, next)
-}
-
-/// The members of `VkPipelineMultisampleStateCreateInfo`, which follow its chain.
-pub(crate) fn decode_pipeline_multisample_state_create_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PipelineMultisampleStateCreateInfo<'a>, DecodeError> {
     let mut v = vk::PipelineMultisampleStateCreateInfo {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -385,14 +314,6 @@ pub fn decode_pipeline_color_blend_state_create_info<'a>(
     d.expect_s_type(vk::StructureType::PIPELINE_COLOR_BLEND_STATE_CREATE_INFO)?;
     let next = d
         .read_chain(chains::PIPELINE_COLOR_BLEND_STATE_CREATE_INFO, ChainMode::Full)?;
-    decode_pipeline_color_blend_state_create_info_body(d, next)
-}
-
-/// The members of `VkPipelineColorBlendStateCreateInfo`, which follow its chain.
-pub(crate) fn decode_pipeline_color_blend_state_create_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PipelineColorBlendStateCreateInfo<'a>, DecodeError> {
     let mut v = vk::PipelineColorBlendStateCreateInfo {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -406,7 +327,7 @@ pub(crate) fn decode_pipeline_color_blend_state_create_info_body<'a>(
             .read_items(
                 v.attachment_count.count(),
                 true,
-                32,
+                minima::PIPELINE_COLOR_BLEND_ATTACHMENT_STATE,
                 decode_pipeline_color_blend_attachment_state,
             )?,
     );
@@ -420,14 +341,6 @@ pub fn decode_pipeline_dynamic_state_create_info<'a>(
 ) -> Result<vk::PipelineDynamicStateCreateInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::PIPELINE_DYNAMIC_STATE_CREATE_INFO)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_pipeline_dynamic_state_create_info_body(d, next)
-}
-
-/// The members of `VkPipelineDynamicStateCreateInfo`, which follow its chain.
-pub(crate) fn decode_pipeline_dynamic_state_create_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PipelineDynamicStateCreateInfo<'a>, DecodeError> {
     let mut v = vk::PipelineDynamicStateCreateInfo {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -461,14 +374,6 @@ pub fn decode_pipeline_depth_stencil_state_create_info<'a>(
 ) -> Result<vk::PipelineDepthStencilStateCreateInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::PIPELINE_DEPTH_STENCIL_STATE_CREATE_INFO)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_pipeline_depth_stencil_state_create_info_body(d, next)
-}
-
-/// The members of `VkPipelineDepthStencilStateCreateInfo`, which follow its chain.
-pub(crate) fn decode_pipeline_depth_stencil_state_create_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PipelineDepthStencilStateCreateInfo<'a>, DecodeError> {
     Ok(vk::PipelineDepthStencilStateCreateInfo {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -491,14 +396,6 @@ pub fn decode_graphics_pipeline_create_info<'a>(
 ) -> Result<vk::GraphicsPipelineCreateInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::GRAPHICS_PIPELINE_CREATE_INFO)?;
     let next = d.read_chain(chains::GRAPHICS_PIPELINE_CREATE_INFO, ChainMode::Full)?;
-    decode_graphics_pipeline_create_info_body(d, next)
-}
-
-/// The members of `VkGraphicsPipelineCreateInfo`, which follow its chain.
-pub(crate) fn decode_graphics_pipeline_create_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::GraphicsPipelineCreateInfo<'a>, DecodeError> {
     let mut v = vk::GraphicsPipelineCreateInfo {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -510,7 +407,7 @@ pub(crate) fn decode_graphics_pipeline_create_info_body<'a>(
             .read_items(
                 v.stage_count.count(),
                 true,
-                44,
+                minima::PIPELINE_SHADER_STAGE_CREATE_INFO,
                 decode_pipeline_shader_stage_create_info,
             )?,
     );
@@ -555,14 +452,6 @@ pub fn decode_pipeline_cache_create_info<'a>(
 ) -> Result<vk::PipelineCacheCreateInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::PIPELINE_CACHE_CREATE_INFO)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_pipeline_cache_create_info_body(d, next)
-}
-
-/// The members of `VkPipelineCacheCreateInfo`, which follow its chain.
-pub(crate) fn decode_pipeline_cache_create_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PipelineCacheCreateInfo<'a>, DecodeError> {
     let mut v = vk::PipelineCacheCreateInfo {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -612,7 +501,7 @@ pub(crate) fn decode_pipeline_layout_create_info_body<'a>(
             .read_items(
                 v.push_constant_range_count.count(),
                 false,
-                12,
+                minima::PUSH_CONSTANT_RANGE,
                 decode_push_constant_range,
             )?,
     );
@@ -697,7 +586,7 @@ pub(crate) fn decode_pipeline_vertex_input_divisor_state_create_info_body<'a>(
             .read_items(
                 v.vertex_binding_divisor_count.count(),
                 false,
-                8,
+                minima::VERTEX_INPUT_BINDING_DIVISOR_DESCRIPTION,
                 decode_vertex_input_binding_divisor_description,
             )?,
     );
@@ -723,14 +612,6 @@ pub fn decode_ray_tracing_shader_group_create_info_khr<'a>(
 ) -> Result<vk::RayTracingShaderGroupCreateInfoKHR<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::RAY_TRACING_SHADER_GROUP_CREATE_INFO_KHR)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_ray_tracing_shader_group_create_info_khr_body(d, next)
-}
-
-/// The members of `VkRayTracingShaderGroupCreateInfoKHR`, which follow its chain.
-pub(crate) fn decode_ray_tracing_shader_group_create_info_khr_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::RayTracingShaderGroupCreateInfoKHR<'a>, DecodeError> {
     let v = vk::RayTracingShaderGroupCreateInfoKHR {
         p_next: next.cast_const(),
         ty: d.read()?,
@@ -751,14 +632,6 @@ pub fn decode_ray_tracing_pipeline_create_info_khr<'a>(
     d.expect_s_type(vk::StructureType::RAY_TRACING_PIPELINE_CREATE_INFO_KHR)?;
     let next = d
         .read_chain(chains::RAY_TRACING_PIPELINE_CREATE_INFO_KHR, ChainMode::Full)?;
-    decode_ray_tracing_pipeline_create_info_khr_body(d, next)
-}
-
-/// The members of `VkRayTracingPipelineCreateInfoKHR`, which follow its chain.
-pub(crate) fn decode_ray_tracing_pipeline_create_info_khr_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::RayTracingPipelineCreateInfoKHR<'a>, DecodeError> {
     let mut v = vk::RayTracingPipelineCreateInfoKHR {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -770,7 +643,7 @@ pub(crate) fn decode_ray_tracing_pipeline_create_info_khr_body<'a>(
             .read_items(
                 v.stage_count.count(),
                 false,
-                44,
+                minima::PIPELINE_SHADER_STAGE_CREATE_INFO,
                 decode_pipeline_shader_stage_create_info,
             )?,
     );
@@ -780,7 +653,7 @@ pub(crate) fn decode_ray_tracing_pipeline_create_info_khr_body<'a>(
             .read_items(
                 v.group_count.count(),
                 false,
-                40,
+                minima::RAY_TRACING_SHADER_GROUP_CREATE_INFO_KHR,
                 decode_ray_tracing_shader_group_create_info_khr,
             )?,
     );
@@ -838,7 +711,7 @@ pub(crate) fn decode_pipeline_creation_feedback_create_info_body<'a>(
             .read_items(
                 v.pipeline_stage_creation_feedback_count.count(),
                 false,
-                12,
+                minima::PIPELINE_CREATION_FEEDBACK,
                 decode_pipeline_creation_feedback,
             )?,
     );
@@ -878,14 +751,6 @@ pub fn decode_ray_tracing_pipeline_interface_create_info_khr<'a>(
 ) -> Result<vk::RayTracingPipelineInterfaceCreateInfoKHR<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::RAY_TRACING_PIPELINE_INTERFACE_CREATE_INFO_KHR)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_ray_tracing_pipeline_interface_create_info_khr_body(d, next)
-}
-
-/// The members of `VkRayTracingPipelineInterfaceCreateInfoKHR`, which follow its chain.
-pub(crate) fn decode_ray_tracing_pipeline_interface_create_info_khr_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::RayTracingPipelineInterfaceCreateInfoKHR<'a>, DecodeError> {
     Ok(vk::RayTracingPipelineInterfaceCreateInfoKHR {
         p_next: next.cast_const(),
         max_pipeline_ray_payload_size: d.read()?,

@@ -3,8 +3,6 @@
 
 //! Decoders of the structures of family `private_data`.
 
-use core::ffi::c_void;
-
 use crate::vk;
 use crate::wire::{ChainMode, DecodeError, Decoder};
 
@@ -14,14 +12,6 @@ pub fn decode_private_data_slot_create_info<'a>(
 ) -> Result<vk::PrivateDataSlotCreateInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::PRIVATE_DATA_SLOT_CREATE_INFO)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_private_data_slot_create_info_body(d, next)
-}
-
-/// The members of `VkPrivateDataSlotCreateInfo`, which follow its chain.
-pub(crate) fn decode_private_data_slot_create_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PrivateDataSlotCreateInfo<'a>, DecodeError> {
     Ok(vk::PrivateDataSlotCreateInfo {
         p_next: next.cast_const(),
         flags: d.read()?,

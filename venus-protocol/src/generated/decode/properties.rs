@@ -5,7 +5,7 @@
 
 use core::ffi::c_void;
 
-use crate::generated::decode::{decode_extent2_d, decode_extent2_d_partial};
+use crate::generated::decode::decode_extent2_d;
 use crate::vk;
 use crate::wire::{Count, DecodeError, Decoder, as_mut_ptr_or_null};
 
@@ -17,17 +17,6 @@ pub(crate) fn decode_physical_device_multi_draw_properties_ext_body<'a>(
     Ok(vk::PhysicalDeviceMultiDrawPropertiesEXT {
         p_next: next,
         max_multi_draw_count: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceMultiDrawPropertiesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_multi_draw_properties_ext_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceMultiDrawPropertiesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceMultiDrawPropertiesEXT {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -44,17 +33,6 @@ pub(crate) fn decode_physical_device_push_descriptor_properties_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDevicePushDescriptorProperties`, which follow its chain.
-pub(crate) fn decode_physical_device_push_descriptor_properties_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDevicePushDescriptorPropertiesKHR<'a>, DecodeError> {
-    Ok(vk::PhysicalDevicePushDescriptorPropertiesKHR {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// Decodes `VkConformanceVersion`.
 pub fn decode_conformance_version(
     d: &mut Decoder<'_>,
@@ -65,13 +43,6 @@ pub fn decode_conformance_version(
         subminor: d.read()?,
         patch: d.read()?,
     })
-}
-
-/// Decodes what a request tells of an output `VkConformanceVersion`.
-pub fn decode_conformance_version_partial(
-    _d: &mut Decoder<'_>,
-) -> Result<vk::ConformanceVersion, DecodeError> {
-    Ok(vk::ConformanceVersion::default())
 }
 
 /// The members of `VkPhysicalDeviceDriverProperties`, which follow its chain.
@@ -85,18 +56,6 @@ pub(crate) fn decode_physical_device_driver_properties_body<'a>(
         driver_name: d.read_chars()?,
         driver_info: d.read_chars()?,
         conformance_version: decode_conformance_version(d)?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceDriverProperties`, which follow its chain.
-pub(crate) fn decode_physical_device_driver_properties_partial_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceDriverProperties<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceDriverProperties {
-        p_next: next,
-        conformance_version: decode_conformance_version_partial(d)?,
         ..Default::default()
     })
 }
@@ -117,17 +76,6 @@ pub(crate) fn decode_physical_device_id_properties_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceIDProperties`, which follow its chain.
-pub(crate) fn decode_physical_device_id_properties_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceIDProperties<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceIDProperties {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceMultiviewProperties`, which follow its chain.
 pub(crate) fn decode_physical_device_multiview_properties_body<'a>(
     d: &mut Decoder<'a>,
@@ -137,17 +85,6 @@ pub(crate) fn decode_physical_device_multiview_properties_body<'a>(
         p_next: next,
         max_multiview_view_count: d.read()?,
         max_multiview_instance_index: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceMultiviewProperties`, which follow its chain.
-pub(crate) fn decode_physical_device_multiview_properties_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceMultiviewProperties<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceMultiviewProperties {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -167,17 +104,6 @@ pub(crate) fn decode_physical_device_subgroup_properties_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceSubgroupProperties`, which follow its chain.
-pub(crate) fn decode_physical_device_subgroup_properties_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceSubgroupProperties<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceSubgroupProperties {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDevicePointClippingProperties`, which follow its chain.
 pub(crate) fn decode_physical_device_point_clipping_properties_body<'a>(
     d: &mut Decoder<'a>,
@@ -190,17 +116,6 @@ pub(crate) fn decode_physical_device_point_clipping_properties_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDevicePointClippingProperties`, which follow its chain.
-pub(crate) fn decode_physical_device_point_clipping_properties_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDevicePointClippingProperties<'a>, DecodeError> {
-    Ok(vk::PhysicalDevicePointClippingProperties {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceProtectedMemoryProperties`, which follow its chain.
 pub(crate) fn decode_physical_device_protected_memory_properties_body<'a>(
     d: &mut Decoder<'a>,
@@ -209,17 +124,6 @@ pub(crate) fn decode_physical_device_protected_memory_properties_body<'a>(
     Ok(vk::PhysicalDeviceProtectedMemoryProperties {
         p_next: next,
         protected_no_fault: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceProtectedMemoryProperties`, which follow its chain.
-pub(crate) fn decode_physical_device_protected_memory_properties_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceProtectedMemoryProperties<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceProtectedMemoryProperties {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -237,17 +141,6 @@ pub(crate) fn decode_physical_device_sampler_filter_minmax_properties_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceSamplerFilterMinmaxProperties`, which follow its chain.
-pub(crate) fn decode_physical_device_sampler_filter_minmax_properties_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceSamplerFilterMinmaxProperties<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceSamplerFilterMinmaxProperties {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceSampleLocationsPropertiesEXT`, which follow its chain.
 pub(crate) fn decode_physical_device_sample_locations_properties_ext_body<'a>(
     d: &mut Decoder<'a>,
@@ -260,18 +153,6 @@ pub(crate) fn decode_physical_device_sample_locations_properties_ext_body<'a>(
         sample_location_coordinate_range: d.read_fixed()?,
         sample_location_sub_pixel_bits: d.read()?,
         variable_sample_locations: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceSampleLocationsPropertiesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_sample_locations_properties_ext_partial_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceSampleLocationsPropertiesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceSampleLocationsPropertiesEXT {
-        p_next: next,
-        max_sample_location_grid_size: decode_extent2_d_partial(d)?,
         ..Default::default()
     })
 }
@@ -293,19 +174,6 @@ pub(crate) fn decode_physical_device_blend_operation_advanced_properties_ext_bod
     })
 }
 
-/// The members of `VkPhysicalDeviceBlendOperationAdvancedPropertiesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_blend_operation_advanced_properties_ext_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceBlendOperationAdvancedPropertiesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceBlendOperationAdvancedPropertiesEXT {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceInlineUniformBlockProperties`, which follow its chain.
 pub(crate) fn decode_physical_device_inline_uniform_block_properties_body<'a>(
     d: &mut Decoder<'a>,
@@ -318,17 +186,6 @@ pub(crate) fn decode_physical_device_inline_uniform_block_properties_body<'a>(
         max_per_stage_descriptor_update_after_bind_inline_uniform_blocks: d.read()?,
         max_descriptor_set_inline_uniform_blocks: d.read()?,
         max_descriptor_set_update_after_bind_inline_uniform_blocks: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceInlineUniformBlockProperties`, which follow its chain.
-pub(crate) fn decode_physical_device_inline_uniform_block_properties_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceInlineUniformBlockProperties<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceInlineUniformBlockProperties {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -346,17 +203,6 @@ pub(crate) fn decode_physical_device_maintenance3_properties_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceMaintenance3Properties`, which follow its chain.
-pub(crate) fn decode_physical_device_maintenance3_properties_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceMaintenance3Properties<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceMaintenance3Properties {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceMaintenance4Properties`, which follow its chain.
 pub(crate) fn decode_physical_device_maintenance4_properties_body<'a>(
     d: &mut Decoder<'a>,
@@ -365,17 +211,6 @@ pub(crate) fn decode_physical_device_maintenance4_properties_body<'a>(
     Ok(vk::PhysicalDeviceMaintenance4Properties {
         p_next: next,
         max_buffer_size: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceMaintenance4Properties`, which follow its chain.
-pub(crate) fn decode_physical_device_maintenance4_properties_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceMaintenance4Properties<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceMaintenance4Properties {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -397,17 +232,6 @@ pub(crate) fn decode_physical_device_maintenance5_properties_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceMaintenance5Properties`, which follow its chain.
-pub(crate) fn decode_physical_device_maintenance5_properties_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceMaintenance5PropertiesKHR<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceMaintenance5PropertiesKHR {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceMaintenance6Properties`, which follow its chain.
 pub(crate) fn decode_physical_device_maintenance6_properties_body<'a>(
     d: &mut Decoder<'a>,
@@ -418,17 +242,6 @@ pub(crate) fn decode_physical_device_maintenance6_properties_body<'a>(
         block_texel_view_compatible_multiple_layers: d.read()?,
         max_combined_image_sampler_descriptor_count: d.read()?,
         fragment_shading_rate_clamp_combiner_inputs: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceMaintenance6Properties`, which follow its chain.
-pub(crate) fn decode_physical_device_maintenance6_properties_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceMaintenance6PropertiesKHR<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceMaintenance6PropertiesKHR {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -448,17 +261,6 @@ pub(crate) fn decode_physical_device_maintenance7_properties_khr_body<'a>(
         max_descriptor_set_update_after_bind_total_uniform_buffers_dynamic: d.read()?,
         max_descriptor_set_update_after_bind_total_storage_buffers_dynamic: d.read()?,
         max_descriptor_set_update_after_bind_total_buffers_dynamic: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceMaintenance7PropertiesKHR`, which follow its chain.
-pub(crate) fn decode_physical_device_maintenance7_properties_khr_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceMaintenance7PropertiesKHR<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceMaintenance7PropertiesKHR {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -491,17 +293,6 @@ pub(crate) fn decode_physical_device_float_controls_properties_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceFloatControlsProperties`, which follow its chain.
-pub(crate) fn decode_physical_device_float_controls_properties_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceFloatControlsProperties<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceFloatControlsProperties {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceConservativeRasterizationPropertiesEXT`, which follow its chain.
 pub(crate) fn decode_physical_device_conservative_rasterization_properties_ext_body<'a>(
     d: &mut Decoder<'a>,
@@ -518,19 +309,6 @@ pub(crate) fn decode_physical_device_conservative_rasterization_properties_ext_b
         degenerate_lines_rasterized: d.read()?,
         fully_covered_fragment_shader_input_variable: d.read()?,
         conservative_rasterization_post_depth_coverage: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceConservativeRasterizationPropertiesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_conservative_rasterization_properties_ext_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceConservativeRasterizationPropertiesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceConservativeRasterizationPropertiesEXT {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -569,17 +347,6 @@ pub(crate) fn decode_physical_device_descriptor_indexing_properties_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceDescriptorIndexingProperties`, which follow its chain.
-pub(crate) fn decode_physical_device_descriptor_indexing_properties_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceDescriptorIndexingProperties<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceDescriptorIndexingProperties {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceTimelineSemaphoreProperties`, which follow its chain.
 pub(crate) fn decode_physical_device_timeline_semaphore_properties_body<'a>(
     d: &mut Decoder<'a>,
@@ -588,17 +355,6 @@ pub(crate) fn decode_physical_device_timeline_semaphore_properties_body<'a>(
     Ok(vk::PhysicalDeviceTimelineSemaphoreProperties {
         p_next: next,
         max_timeline_semaphore_value_difference: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceTimelineSemaphoreProperties`, which follow its chain.
-pub(crate) fn decode_physical_device_timeline_semaphore_properties_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceTimelineSemaphoreProperties<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceTimelineSemaphoreProperties {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -615,19 +371,6 @@ pub(crate) fn decode_physical_device_vertex_attribute_divisor_properties_ext_bod
     })
 }
 
-/// The members of `VkPhysicalDeviceVertexAttributeDivisorPropertiesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_vertex_attribute_divisor_properties_ext_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceVertexAttributeDivisorPropertiesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceVertexAttributeDivisorPropertiesEXT {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceVertexAttributeDivisorProperties`, which follow its chain.
 pub(crate) fn decode_physical_device_vertex_attribute_divisor_properties_body<'a>(
     d: &mut Decoder<'a>,
@@ -637,19 +380,6 @@ pub(crate) fn decode_physical_device_vertex_attribute_divisor_properties_body<'a
         p_next: next,
         max_vertex_attrib_divisor: d.read()?,
         supports_non_zero_first_instance: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceVertexAttributeDivisorProperties`, which follow its chain.
-pub(crate) fn decode_physical_device_vertex_attribute_divisor_properties_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceVertexAttributeDivisorPropertiesKHR<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceVertexAttributeDivisorPropertiesKHR {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -669,17 +399,6 @@ pub(crate) fn decode_physical_device_pci_bus_info_properties_ext_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDevicePCIBusInfoPropertiesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_pci_bus_info_properties_ext_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDevicePCIBusInfoPropertiesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDevicePCIBusInfoPropertiesEXT {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceDepthStencilResolveProperties`, which follow its chain.
 pub(crate) fn decode_physical_device_depth_stencil_resolve_properties_body<'a>(
     d: &mut Decoder<'a>,
@@ -691,17 +410,6 @@ pub(crate) fn decode_physical_device_depth_stencil_resolve_properties_body<'a>(
         supported_stencil_resolve_modes: d.read()?,
         independent_resolve_none: d.read()?,
         independent_resolve: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceDepthStencilResolveProperties`, which follow its chain.
-pub(crate) fn decode_physical_device_depth_stencil_resolve_properties_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceDepthStencilResolveProperties<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceDepthStencilResolveProperties {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -727,17 +435,6 @@ pub(crate) fn decode_physical_device_transform_feedback_properties_ext_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceTransformFeedbackPropertiesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_transform_feedback_properties_ext_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceTransformFeedbackPropertiesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceTransformFeedbackPropertiesEXT {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceComputeShaderDerivativesPropertiesKHR`, which follow its chain.
 pub(crate) fn decode_physical_device_compute_shader_derivatives_properties_khr_body<'a>(
     d: &mut Decoder<'a>,
@@ -746,19 +443,6 @@ pub(crate) fn decode_physical_device_compute_shader_derivatives_properties_khr_b
     Ok(vk::PhysicalDeviceComputeShaderDerivativesPropertiesKHR {
         p_next: next,
         mesh_and_task_shader_derivatives: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceComputeShaderDerivativesPropertiesKHR`, which follow its chain.
-pub(crate) fn decode_physical_device_compute_shader_derivatives_properties_khr_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceComputeShaderDerivativesPropertiesKHR<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceComputeShaderDerivativesPropertiesKHR {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -782,19 +466,6 @@ pub(crate) fn decode_physical_device_acceleration_structure_properties_khr_body<
     })
 }
 
-/// The members of `VkPhysicalDeviceAccelerationStructurePropertiesKHR`, which follow its chain.
-pub(crate) fn decode_physical_device_acceleration_structure_properties_khr_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceAccelerationStructurePropertiesKHR<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceAccelerationStructurePropertiesKHR {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceRayTracingPipelinePropertiesKHR`, which follow its chain.
 pub(crate) fn decode_physical_device_ray_tracing_pipeline_properties_khr_body<'a>(
     d: &mut Decoder<'a>,
@@ -814,19 +485,6 @@ pub(crate) fn decode_physical_device_ray_tracing_pipeline_properties_khr_body<'a
     })
 }
 
-/// The members of `VkPhysicalDeviceRayTracingPipelinePropertiesKHR`, which follow its chain.
-pub(crate) fn decode_physical_device_ray_tracing_pipeline_properties_khr_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceRayTracingPipelinePropertiesKHR<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceRayTracingPipelinePropertiesKHR {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceTexelBufferAlignmentProperties`, which follow its chain.
 pub(crate) fn decode_physical_device_texel_buffer_alignment_properties_body<'a>(
     d: &mut Decoder<'a>,
@@ -838,17 +496,6 @@ pub(crate) fn decode_physical_device_texel_buffer_alignment_properties_body<'a>(
         storage_texel_buffer_offset_single_texel_alignment: d.read()?,
         uniform_texel_buffer_offset_alignment_bytes: d.read()?,
         uniform_texel_buffer_offset_single_texel_alignment: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceTexelBufferAlignmentProperties`, which follow its chain.
-pub(crate) fn decode_physical_device_texel_buffer_alignment_properties_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceTexelBufferAlignmentProperties<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceTexelBufferAlignmentProperties {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -868,17 +515,6 @@ pub(crate) fn decode_physical_device_subgroup_size_control_properties_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceSubgroupSizeControlProperties`, which follow its chain.
-pub(crate) fn decode_physical_device_subgroup_size_control_properties_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceSubgroupSizeControlProperties<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceSubgroupSizeControlProperties {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceLineRasterizationProperties`, which follow its chain.
 pub(crate) fn decode_physical_device_line_rasterization_properties_body<'a>(
     d: &mut Decoder<'a>,
@@ -887,17 +523,6 @@ pub(crate) fn decode_physical_device_line_rasterization_properties_body<'a>(
     Ok(vk::PhysicalDeviceLineRasterizationPropertiesKHR {
         p_next: next,
         line_sub_pixel_precision_bits: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceLineRasterizationProperties`, which follow its chain.
-pub(crate) fn decode_physical_device_line_rasterization_properties_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceLineRasterizationPropertiesKHR<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceLineRasterizationPropertiesKHR {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -924,17 +549,6 @@ pub(crate) fn decode_physical_device_vulkan11_properties_body<'a>(
         protected_no_fault: d.read()?,
         max_per_set_descriptors: d.read()?,
         max_memory_allocation_size: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceVulkan11Properties`, which follow its chain.
-pub(crate) fn decode_physical_device_vulkan11_properties_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceVulkan11Properties<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceVulkan11Properties {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -1002,18 +616,6 @@ pub(crate) fn decode_physical_device_vulkan12_properties_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceVulkan12Properties`, which follow its chain.
-pub(crate) fn decode_physical_device_vulkan12_properties_partial_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceVulkan12Properties<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceVulkan12Properties {
-        p_next: next,
-        conformance_version: decode_conformance_version_partial(d)?,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceVulkan13Properties`, which follow its chain.
 pub(crate) fn decode_physical_device_vulkan13_properties_body<'a>(
     d: &mut Decoder<'a>,
@@ -1076,17 +678,6 @@ pub(crate) fn decode_physical_device_vulkan13_properties_body<'a>(
         uniform_texel_buffer_offset_alignment_bytes: d.read()?,
         uniform_texel_buffer_offset_single_texel_alignment: d.read()?,
         max_buffer_size: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceVulkan13Properties`, which follow its chain.
-pub(crate) fn decode_physical_device_vulkan13_properties_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceVulkan13Properties<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceVulkan13Properties {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -1164,17 +755,6 @@ pub(crate) fn decode_physical_device_custom_border_color_properties_ext_body<'a>
     })
 }
 
-/// The members of `VkPhysicalDeviceCustomBorderColorPropertiesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_custom_border_color_properties_ext_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceCustomBorderColorPropertiesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceCustomBorderColorPropertiesEXT {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceExtendedDynamicState3PropertiesEXT`, which follow its chain.
 pub(crate) fn decode_physical_device_extended_dynamic_state3_properties_ext_body<'a>(
     d: &mut Decoder<'a>,
@@ -1183,19 +763,6 @@ pub(crate) fn decode_physical_device_extended_dynamic_state3_properties_ext_body
     Ok(vk::PhysicalDeviceExtendedDynamicState3PropertiesEXT {
         p_next: next,
         dynamic_primitive_topology_unrestricted: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceExtendedDynamicState3PropertiesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_extended_dynamic_state3_properties_ext_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceExtendedDynamicState3PropertiesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceExtendedDynamicState3PropertiesEXT {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -1209,17 +776,6 @@ pub(crate) fn decode_physical_device_robustness2_properties_ext_body<'a>(
         p_next: next,
         robust_storage_buffer_access_size_alignment: d.read()?,
         robust_uniform_buffer_access_size_alignment: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceRobustness2PropertiesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_robustness2_properties_ext_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceRobustness2PropertiesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceRobustness2PropertiesEXT {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -1252,22 +808,6 @@ pub(crate) fn decode_physical_device_fragment_shading_rate_properties_khr_body<'
     })
 }
 
-/// The members of `VkPhysicalDeviceFragmentShadingRatePropertiesKHR`, which follow its chain.
-pub(crate) fn decode_physical_device_fragment_shading_rate_properties_khr_partial_body<
-    'a,
->(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceFragmentShadingRatePropertiesKHR<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceFragmentShadingRatePropertiesKHR {
-        p_next: next,
-        min_fragment_shading_rate_attachment_texel_size: decode_extent2_d_partial(d)?,
-        max_fragment_shading_rate_attachment_texel_size: decode_extent2_d_partial(d)?,
-        max_fragment_size: decode_extent2_d_partial(d)?,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceLegacyVertexAttributesPropertiesEXT`, which follow its chain.
 pub(crate) fn decode_physical_device_legacy_vertex_attributes_properties_ext_body<'a>(
     d: &mut Decoder<'a>,
@@ -1276,19 +816,6 @@ pub(crate) fn decode_physical_device_legacy_vertex_attributes_properties_ext_bod
     Ok(vk::PhysicalDeviceLegacyVertexAttributesPropertiesEXT {
         p_next: next,
         native_unaligned_performance: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceLegacyVertexAttributesPropertiesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_legacy_vertex_attributes_properties_ext_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceLegacyVertexAttributesPropertiesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceLegacyVertexAttributesPropertiesEXT {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -1348,17 +875,6 @@ pub(crate) fn decode_physical_device_provoking_vertex_properties_ext_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceProvokingVertexPropertiesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_provoking_vertex_properties_ext_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceProvokingVertexPropertiesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceProvokingVertexPropertiesEXT {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceShaderIntegerDotProductProperties`, which follow its chain.
 pub(crate) fn decode_physical_device_shader_integer_dot_product_properties_body<'a>(
     d: &mut Decoder<'a>,
@@ -1410,19 +926,6 @@ pub(crate) fn decode_physical_device_shader_integer_dot_product_properties_body<
     })
 }
 
-/// The members of `VkPhysicalDeviceShaderIntegerDotProductProperties`, which follow its chain.
-pub(crate) fn decode_physical_device_shader_integer_dot_product_properties_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceShaderIntegerDotProductProperties<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceShaderIntegerDotProductProperties {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceFragmentShaderBarycentricPropertiesKHR`, which follow its chain.
 pub(crate) fn decode_physical_device_fragment_shader_barycentric_properties_khr_body<'a>(
     d: &mut Decoder<'a>,
@@ -1431,19 +934,6 @@ pub(crate) fn decode_physical_device_fragment_shader_barycentric_properties_khr_
     Ok(vk::PhysicalDeviceFragmentShaderBarycentricPropertiesKHR {
         p_next: next,
         tri_strip_vertex_order_independent_of_provoking_vertex: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceFragmentShaderBarycentricPropertiesKHR`, which follow its chain.
-pub(crate) fn decode_physical_device_fragment_shader_barycentric_properties_khr_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceFragmentShaderBarycentricPropertiesKHR<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceFragmentShaderBarycentricPropertiesKHR {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -1461,19 +951,6 @@ pub(crate) fn decode_physical_device_graphics_pipeline_library_properties_ext_bo
     })
 }
 
-/// The members of `VkPhysicalDeviceGraphicsPipelineLibraryPropertiesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_graphics_pipeline_library_properties_ext_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceGraphicsPipelineLibraryPropertiesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceGraphicsPipelineLibraryPropertiesEXT {
-        p_next: next,
-        ..Default::default()
-    })
-}
-
 /// The members of `VkPhysicalDeviceNestedCommandBufferPropertiesEXT`, which follow its chain.
 pub(crate) fn decode_physical_device_nested_command_buffer_properties_ext_body<'a>(
     d: &mut Decoder<'a>,
@@ -1482,19 +959,6 @@ pub(crate) fn decode_physical_device_nested_command_buffer_properties_ext_body<'
     Ok(vk::PhysicalDeviceNestedCommandBufferPropertiesEXT {
         p_next: next,
         max_command_buffer_nesting_level: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDeviceNestedCommandBufferPropertiesEXT`, which follow its chain.
-pub(crate) fn decode_physical_device_nested_command_buffer_properties_ext_partial_body<
-    'a,
->(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDeviceNestedCommandBufferPropertiesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDeviceNestedCommandBufferPropertiesEXT {
-        p_next: next,
         ..Default::default()
     })
 }
@@ -1510,17 +974,6 @@ pub(crate) fn decode_physical_device_pipeline_robustness_properties_body<'a>(
         default_robustness_uniform_buffers: d.read()?,
         default_robustness_vertex_inputs: d.read()?,
         default_robustness_images: d.read()?,
-        ..Default::default()
-    })
-}
-
-/// The members of `VkPhysicalDevicePipelineRobustnessProperties`, which follow its chain.
-pub(crate) fn decode_physical_device_pipeline_robustness_properties_partial_body<'a>(
-    _d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::PhysicalDevicePipelineRobustnessPropertiesEXT<'a>, DecodeError> {
-    Ok(vk::PhysicalDevicePipelineRobustnessPropertiesEXT {
-        p_next: next,
         ..Default::default()
     })
 }

@@ -6,7 +6,7 @@
 use core::ffi::c_void;
 
 use crate::generated::decode::decode_extent3_d;
-use crate::generated::chains;
+use crate::generated::{chains, minima};
 use crate::vk;
 use crate::wire::{ChainMode, Count, DecodeError, Decoder, as_ptr_or_null};
 
@@ -67,7 +67,13 @@ pub fn decode_sparse_buffer_memory_bind_info<'a>(
         ..Default::default()
     };
     v.p_binds = as_ptr_or_null(
-        d.read_items(v.bind_count.count(), false, 36, decode_sparse_memory_bind)?,
+        d
+            .read_items(
+                v.bind_count.count(),
+                false,
+                minima::SPARSE_MEMORY_BIND,
+                decode_sparse_memory_bind,
+            )?,
     );
     Ok(v)
 }
@@ -82,7 +88,13 @@ pub fn decode_sparse_image_opaque_memory_bind_info<'a>(
         ..Default::default()
     };
     v.p_binds = as_ptr_or_null(
-        d.read_items(v.bind_count.count(), false, 36, decode_sparse_memory_bind)?,
+        d
+            .read_items(
+                v.bind_count.count(),
+                false,
+                minima::SPARSE_MEMORY_BIND,
+                decode_sparse_memory_bind,
+            )?,
     );
     Ok(v)
 }
@@ -97,7 +109,13 @@ pub fn decode_sparse_image_memory_bind_info<'a>(
         ..Default::default()
     };
     v.p_binds = as_ptr_or_null(
-        d.read_items(v.bind_count.count(), false, 56, decode_sparse_image_memory_bind)?,
+        d
+            .read_items(
+                v.bind_count.count(),
+                false,
+                minima::SPARSE_IMAGE_MEMORY_BIND,
+                decode_sparse_image_memory_bind,
+            )?,
     );
     Ok(v)
 }
@@ -108,14 +126,6 @@ pub fn decode_bind_sparse_info<'a>(
 ) -> Result<vk::BindSparseInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::BIND_SPARSE_INFO)?;
     let next = d.read_chain(chains::BIND_SPARSE_INFO, ChainMode::Full)?;
-    decode_bind_sparse_info_body(d, next)
-}
-
-/// The members of `VkBindSparseInfo`, which follow its chain.
-pub(crate) fn decode_bind_sparse_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::BindSparseInfo<'a>, DecodeError> {
     let mut v = vk::BindSparseInfo {
         p_next: next.cast_const(),
         wait_semaphore_count: d.read()?,
@@ -130,7 +140,7 @@ pub(crate) fn decode_bind_sparse_info_body<'a>(
             .read_items(
                 v.buffer_bind_count.count(),
                 false,
-                20,
+                minima::SPARSE_BUFFER_MEMORY_BIND_INFO,
                 decode_sparse_buffer_memory_bind_info,
             )?,
     );
@@ -140,7 +150,7 @@ pub(crate) fn decode_bind_sparse_info_body<'a>(
             .read_items(
                 v.image_opaque_bind_count.count(),
                 false,
-                20,
+                minima::SPARSE_IMAGE_OPAQUE_MEMORY_BIND_INFO,
                 decode_sparse_image_opaque_memory_bind_info,
             )?,
     );
@@ -150,7 +160,7 @@ pub(crate) fn decode_bind_sparse_info_body<'a>(
             .read_items(
                 v.image_bind_count.count(),
                 false,
-                20,
+                minima::SPARSE_IMAGE_MEMORY_BIND_INFO,
                 decode_sparse_image_memory_bind_info,
             )?,
     );
@@ -167,14 +177,6 @@ pub fn decode_submit_info<'a>(
 ) -> Result<vk::SubmitInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::SUBMIT_INFO)?;
     let next = d.read_chain(chains::SUBMIT_INFO, ChainMode::Full)?;
-    decode_submit_info_body(d, next)
-}
-
-/// The members of `VkSubmitInfo`, which follow its chain.
-pub(crate) fn decode_submit_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::SubmitInfo<'a>, DecodeError> {
     let mut v = vk::SubmitInfo {
         p_next: next.cast_const(),
         wait_semaphore_count: d.read()?,
@@ -252,14 +254,6 @@ pub fn decode_device_queue_info2<'a>(
 ) -> Result<vk::DeviceQueueInfo2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::DEVICE_QUEUE_INFO_2)?;
     let next = d.read_chain(chains::DEVICE_QUEUE_INFO2, ChainMode::Full)?;
-    decode_device_queue_info2_body(d, next)
-}
-
-/// The members of `VkDeviceQueueInfo2`, which follow its chain.
-pub(crate) fn decode_device_queue_info2_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::DeviceQueueInfo2<'a>, DecodeError> {
     Ok(vk::DeviceQueueInfo2 {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -295,14 +289,6 @@ pub fn decode_semaphore_submit_info<'a>(
 ) -> Result<vk::SemaphoreSubmitInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::SEMAPHORE_SUBMIT_INFO)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_semaphore_submit_info_body(d, next)
-}
-
-/// The members of `VkSemaphoreSubmitInfo`, which follow its chain.
-pub(crate) fn decode_semaphore_submit_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::SemaphoreSubmitInfo<'a>, DecodeError> {
     Ok(vk::SemaphoreSubmitInfo {
         p_next: next.cast_const(),
         semaphore: d.read_handle()?,
@@ -319,14 +305,6 @@ pub fn decode_command_buffer_submit_info<'a>(
 ) -> Result<vk::CommandBufferSubmitInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::COMMAND_BUFFER_SUBMIT_INFO)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_command_buffer_submit_info_body(d, next)
-}
-
-/// The members of `VkCommandBufferSubmitInfo`, which follow its chain.
-pub(crate) fn decode_command_buffer_submit_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::CommandBufferSubmitInfo<'a>, DecodeError> {
     Ok(vk::CommandBufferSubmitInfo {
         p_next: next.cast_const(),
         command_buffer: d.read_handle()?,
@@ -341,14 +319,6 @@ pub fn decode_submit_info2<'a>(
 ) -> Result<vk::SubmitInfo2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::SUBMIT_INFO_2)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_submit_info2_body(d, next)
-}
-
-/// The members of `VkSubmitInfo2`, which follow its chain.
-pub(crate) fn decode_submit_info2_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::SubmitInfo2<'a>, DecodeError> {
     let mut v = vk::SubmitInfo2 {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -360,7 +330,7 @@ pub(crate) fn decode_submit_info2_body<'a>(
             .read_items(
                 v.wait_semaphore_info_count.count(),
                 false,
-                40,
+                minima::SEMAPHORE_SUBMIT_INFO,
                 decode_semaphore_submit_info,
             )?,
     );
@@ -370,7 +340,7 @@ pub(crate) fn decode_submit_info2_body<'a>(
             .read_items(
                 v.command_buffer_info_count.count(),
                 false,
-                24,
+                minima::COMMAND_BUFFER_SUBMIT_INFO,
                 decode_command_buffer_submit_info,
             )?,
     );
@@ -380,7 +350,7 @@ pub(crate) fn decode_submit_info2_body<'a>(
             .read_items(
                 v.signal_semaphore_info_count.count(),
                 false,
-                40,
+                minima::SEMAPHORE_SUBMIT_INFO,
                 decode_semaphore_submit_info,
             )?,
     );

@@ -6,7 +6,7 @@
 use core::ffi::c_void;
 
 use crate::generated::decode::decode_extent2_d;
-use crate::generated::chains;
+use crate::generated::{chains, minima};
 use crate::vk;
 use crate::wire::{ChainMode, Count, DecodeError, Decoder, as_ptr_or_null, to_ptr};
 
@@ -52,7 +52,7 @@ pub fn decode_subpass_description<'a>(
             .read_items(
                 v.input_attachment_count.count(),
                 false,
-                8,
+                minima::ATTACHMENT_REFERENCE,
                 decode_attachment_reference,
             )?,
     );
@@ -62,7 +62,7 @@ pub fn decode_subpass_description<'a>(
             .read_items(
                 v.color_attachment_count.count(),
                 false,
-                8,
+                minima::ATTACHMENT_REFERENCE,
                 decode_attachment_reference,
             )?,
     );
@@ -71,7 +71,7 @@ pub fn decode_subpass_description<'a>(
             .read_items(
                 v.color_attachment_count.count(),
                 true,
-                8,
+                minima::ATTACHMENT_REFERENCE,
                 decode_attachment_reference,
             )?,
     );
@@ -104,14 +104,6 @@ pub fn decode_render_pass_create_info<'a>(
 ) -> Result<vk::RenderPassCreateInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::RENDER_PASS_CREATE_INFO)?;
     let next = d.read_chain(chains::RENDER_PASS_CREATE_INFO, ChainMode::Full)?;
-    decode_render_pass_create_info_body(d, next)
-}
-
-/// The members of `VkRenderPassCreateInfo`, which follow its chain.
-pub(crate) fn decode_render_pass_create_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::RenderPassCreateInfo<'a>, DecodeError> {
     let mut v = vk::RenderPassCreateInfo {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -123,17 +115,29 @@ pub(crate) fn decode_render_pass_create_info_body<'a>(
             .read_items(
                 v.attachment_count.count(),
                 false,
-                36,
+                minima::ATTACHMENT_DESCRIPTION,
                 decode_attachment_description,
             )?,
     );
     v.subpass_count = d.read()?;
     v.p_subpasses = as_ptr_or_null(
-        d.read_items(v.subpass_count.count(), false, 60, decode_subpass_description)?,
+        d
+            .read_items(
+                v.subpass_count.count(),
+                false,
+                minima::SUBPASS_DESCRIPTION,
+                decode_subpass_description,
+            )?,
     );
     v.dependency_count = d.read()?;
     v.p_dependencies = as_ptr_or_null(
-        d.read_items(v.dependency_count.count(), false, 28, decode_subpass_dependency)?,
+        d
+            .read_items(
+                v.dependency_count.count(),
+                false,
+                minima::SUBPASS_DEPENDENCY,
+                decode_subpass_dependency,
+            )?,
     );
     Ok(v)
 }
@@ -144,14 +148,6 @@ pub fn decode_framebuffer_create_info<'a>(
 ) -> Result<vk::FramebufferCreateInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::FRAMEBUFFER_CREATE_INFO)?;
     let next = d.read_chain(chains::FRAMEBUFFER_CREATE_INFO, ChainMode::Full)?;
-    decode_framebuffer_create_info_body(d, next)
-}
-
-/// The members of `VkFramebufferCreateInfo`, which follow its chain.
-pub(crate) fn decode_framebuffer_create_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::FramebufferCreateInfo<'a>, DecodeError> {
     let mut v = vk::FramebufferCreateInfo {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -214,7 +210,7 @@ pub(crate) fn decode_render_pass_input_attachment_aspect_create_info_body<'a>(
             .read_items(
                 v.aspect_reference_count.count(),
                 false,
-                12,
+                minima::INPUT_ATTACHMENT_ASPECT_REFERENCE,
                 decode_input_attachment_aspect_reference,
             )?,
     );
@@ -227,14 +223,6 @@ pub fn decode_rendering_area_info<'a>(
 ) -> Result<vk::RenderingAreaInfoKHR<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::from_raw(1000470003))?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_rendering_area_info_body(d, next)
-}
-
-/// The members of `VkRenderingAreaInfo`, which follow its chain.
-pub(crate) fn decode_rendering_area_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::RenderingAreaInfoKHR<'a>, DecodeError> {
     let mut v = vk::RenderingAreaInfoKHR {
         p_next: next.cast_const(),
         view_mask: d.read()?,
@@ -255,14 +243,6 @@ pub fn decode_attachment_description2<'a>(
 ) -> Result<vk::AttachmentDescription2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::ATTACHMENT_DESCRIPTION_2)?;
     let next = d.read_chain(chains::ATTACHMENT_DESCRIPTION2, ChainMode::Full)?;
-    decode_attachment_description2_body(d, next)
-}
-
-/// The members of `VkAttachmentDescription2`, which follow its chain.
-pub(crate) fn decode_attachment_description2_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::AttachmentDescription2<'a>, DecodeError> {
     Ok(vk::AttachmentDescription2 {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -284,14 +264,6 @@ pub fn decode_attachment_reference2<'a>(
 ) -> Result<vk::AttachmentReference2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::ATTACHMENT_REFERENCE_2)?;
     let next = d.read_chain(chains::ATTACHMENT_REFERENCE2, ChainMode::Full)?;
-    decode_attachment_reference2_body(d, next)
-}
-
-/// The members of `VkAttachmentReference2`, which follow its chain.
-pub(crate) fn decode_attachment_reference2_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::AttachmentReference2<'a>, DecodeError> {
     Ok(vk::AttachmentReference2 {
         p_next: next.cast_const(),
         attachment: d.read()?,
@@ -307,14 +279,6 @@ pub fn decode_subpass_description2<'a>(
 ) -> Result<vk::SubpassDescription2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::SUBPASS_DESCRIPTION_2)?;
     let next = d.read_chain(chains::SUBPASS_DESCRIPTION2, ChainMode::Full)?;
-    decode_subpass_description2_body(d, next)
-}
-
-/// The members of `VkSubpassDescription2`, which follow its chain.
-pub(crate) fn decode_subpass_description2_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::SubpassDescription2<'a>, DecodeError> {
     let mut v = vk::SubpassDescription2 {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -328,7 +292,7 @@ pub(crate) fn decode_subpass_description2_body<'a>(
             .read_items(
                 v.input_attachment_count.count(),
                 false,
-                24,
+                minima::ATTACHMENT_REFERENCE2,
                 decode_attachment_reference2,
             )?,
     );
@@ -338,7 +302,7 @@ pub(crate) fn decode_subpass_description2_body<'a>(
             .read_items(
                 v.color_attachment_count.count(),
                 false,
-                24,
+                minima::ATTACHMENT_REFERENCE2,
                 decode_attachment_reference2,
             )?,
     );
@@ -347,7 +311,7 @@ pub(crate) fn decode_subpass_description2_body<'a>(
             .read_items(
                 v.color_attachment_count.count(),
                 true,
-                24,
+                minima::ATTACHMENT_REFERENCE2,
                 decode_attachment_reference2,
             )?,
     );
@@ -367,14 +331,6 @@ pub fn decode_subpass_dependency2<'a>(
 ) -> Result<vk::SubpassDependency2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::SUBPASS_DEPENDENCY_2)?;
     let next = d.read_chain(chains::SUBPASS_DEPENDENCY2, ChainMode::Full)?;
-    decode_subpass_dependency2_body(d, next)
-}
-
-/// The members of `VkSubpassDependency2`, which follow its chain.
-pub(crate) fn decode_subpass_dependency2_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::SubpassDependency2<'a>, DecodeError> {
     Ok(vk::SubpassDependency2 {
         p_next: next.cast_const(),
         src_subpass: d.read()?,
@@ -395,14 +351,6 @@ pub fn decode_render_pass_create_info2<'a>(
 ) -> Result<vk::RenderPassCreateInfo2<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::RENDER_PASS_CREATE_INFO_2)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_render_pass_create_info2_body(d, next)
-}
-
-/// The members of `VkRenderPassCreateInfo2`, which follow its chain.
-pub(crate) fn decode_render_pass_create_info2_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::RenderPassCreateInfo2<'a>, DecodeError> {
     let mut v = vk::RenderPassCreateInfo2 {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -414,17 +362,29 @@ pub(crate) fn decode_render_pass_create_info2_body<'a>(
             .read_items(
                 v.attachment_count.count(),
                 false,
-                48,
+                minima::ATTACHMENT_DESCRIPTION2,
                 decode_attachment_description2,
             )?,
     );
     v.subpass_count = d.read()?;
     v.p_subpasses = as_ptr_or_null(
-        d.read_items(v.subpass_count.count(), false, 76, decode_subpass_description2)?,
+        d
+            .read_items(
+                v.subpass_count.count(),
+                false,
+                minima::SUBPASS_DESCRIPTION2,
+                decode_subpass_description2,
+            )?,
     );
     v.dependency_count = d.read()?;
     v.p_dependencies = as_ptr_or_null(
-        d.read_items(v.dependency_count.count(), false, 44, decode_subpass_dependency2)?,
+        d
+            .read_items(
+                v.dependency_count.count(),
+                false,
+                minima::SUBPASS_DEPENDENCY2,
+                decode_subpass_dependency2,
+            )?,
     );
     v.correlated_view_mask_count = d.read()?;
     v.p_correlated_view_masks = as_ptr_or_null(
@@ -464,7 +424,7 @@ pub(crate) fn decode_framebuffer_attachments_create_info_body<'a>(
             .read_items(
                 v.attachment_image_info_count.count(),
                 false,
-                44,
+                minima::FRAMEBUFFER_ATTACHMENT_IMAGE_INFO,
                 decode_framebuffer_attachment_image_info,
             )?,
     );
@@ -477,14 +437,6 @@ pub fn decode_framebuffer_attachment_image_info<'a>(
 ) -> Result<vk::FramebufferAttachmentImageInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::FRAMEBUFFER_ATTACHMENT_IMAGE_INFO)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_framebuffer_attachment_image_info_body(d, next)
-}
-
-/// The members of `VkFramebufferAttachmentImageInfo`, which follow its chain.
-pub(crate) fn decode_framebuffer_attachment_image_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::FramebufferAttachmentImageInfo<'a>, DecodeError> {
     let mut v = vk::FramebufferAttachmentImageInfo {
         p_next: next.cast_const(),
         flags: d.read()?,

@@ -16,14 +16,6 @@ pub fn decode_sampler_create_info<'a>(
 ) -> Result<vk::SamplerCreateInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::SAMPLER_CREATE_INFO)?;
     let next = d.read_chain(chains::SAMPLER_CREATE_INFO, ChainMode::Full)?;
-    decode_sampler_create_info_body(d, next)
-}
-
-/// The members of `VkSamplerCreateInfo`, which follow its chain.
-pub(crate) fn decode_sampler_create_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::SamplerCreateInfo<'a>, DecodeError> {
     Ok(vk::SamplerCreateInfo {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -52,14 +44,6 @@ pub fn decode_sampler_ycbcr_conversion_create_info<'a>(
 ) -> Result<vk::SamplerYcbcrConversionCreateInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::SAMPLER_YCBCR_CONVERSION_CREATE_INFO)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_sampler_ycbcr_conversion_create_info_body(d, next)
-}
-
-/// The members of `VkSamplerYcbcrConversionCreateInfo`, which follow its chain.
-pub(crate) fn decode_sampler_ycbcr_conversion_create_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::SamplerYcbcrConversionCreateInfo<'a>, DecodeError> {
     Ok(vk::SamplerYcbcrConversionCreateInfo {
         p_next: next.cast_const(),
         format: d.read()?,

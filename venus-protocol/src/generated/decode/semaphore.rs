@@ -15,14 +15,6 @@ pub fn decode_semaphore_create_info<'a>(
 ) -> Result<vk::SemaphoreCreateInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::SEMAPHORE_CREATE_INFO)?;
     let next = d.read_chain(chains::SEMAPHORE_CREATE_INFO, ChainMode::Full)?;
-    decode_semaphore_create_info_body(d, next)
-}
-
-/// The members of `VkSemaphoreCreateInfo`, which follow its chain.
-pub(crate) fn decode_semaphore_create_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::SemaphoreCreateInfo<'a>, DecodeError> {
     Ok(vk::SemaphoreCreateInfo {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -61,14 +53,6 @@ pub fn decode_semaphore_wait_info<'a>(
 ) -> Result<vk::SemaphoreWaitInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::SEMAPHORE_WAIT_INFO)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_semaphore_wait_info_body(d, next)
-}
-
-/// The members of `VkSemaphoreWaitInfo`, which follow its chain.
-pub(crate) fn decode_semaphore_wait_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::SemaphoreWaitInfo<'a>, DecodeError> {
     let mut v = vk::SemaphoreWaitInfo {
         p_next: next.cast_const(),
         flags: d.read()?,
@@ -86,14 +70,6 @@ pub fn decode_semaphore_signal_info<'a>(
 ) -> Result<vk::SemaphoreSignalInfo<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::SEMAPHORE_SIGNAL_INFO)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_semaphore_signal_info_body(d, next)
-}
-
-/// The members of `VkSemaphoreSignalInfo`, which follow its chain.
-pub(crate) fn decode_semaphore_signal_info_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::SemaphoreSignalInfo<'a>, DecodeError> {
     Ok(vk::SemaphoreSignalInfo {
         p_next: next.cast_const(),
         semaphore: d.read_handle()?,
@@ -106,16 +82,10 @@ pub(crate) fn decode_semaphore_signal_info_body<'a>(
 pub fn decode_import_semaphore_resource_info_mesa<'a>(
     d: &mut Decoder<'a>,
 ) -> Result<vk::ImportSemaphoreResourceInfoMESA<'a>, DecodeError> {
-    d.expect_s_type(vk::StructureType::from_raw(1000384004))?;
+    d.expect_s_type(
+        <vk::ImportSemaphoreResourceInfoMESA as vk::TaggedStructure>::STRUCTURE_TYPE,
+    )?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    decode_import_semaphore_resource_info_mesa_body(d, next)
-}
-
-/// The members of `VkImportSemaphoreResourceInfoMESA`, which follow its chain.
-pub(crate) fn decode_import_semaphore_resource_info_mesa_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::ImportSemaphoreResourceInfoMESA<'a>, DecodeError> {
     Ok(vk::ImportSemaphoreResourceInfoMESA {
         p_next: next.cast_const(),
         semaphore: d.read_handle()?,

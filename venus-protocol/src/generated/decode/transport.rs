@@ -34,16 +34,8 @@ pub fn decode_command_stream_dependency_mesa(
 pub fn decode_ring_create_info_mesa<'a>(
     d: &mut Decoder<'a>,
 ) -> Result<vk::RingCreateInfoMESA<'a>, DecodeError> {
-    d.expect_s_type(vk::StructureType::from_raw(1000384000))?;
+    d.expect_s_type(<vk::RingCreateInfoMESA as vk::TaggedStructure>::STRUCTURE_TYPE)?;
     let next = d.read_chain(chains::RING_CREATE_INFO_MESA, ChainMode::Full)?;
-    decode_ring_create_info_mesa_body(d, next)
-}
-
-/// The members of `VkRingCreateInfoMESA`, which follow its chain.
-pub(crate) fn decode_ring_create_info_mesa_body<'a>(
-    d: &mut Decoder<'a>,
-    next: *mut c_void,
-) -> Result<vk::RingCreateInfoMESA<'a>, DecodeError> {
     Ok(vk::RingCreateInfoMESA {
         p_next: next.cast_const(),
         flags: d.read()?,

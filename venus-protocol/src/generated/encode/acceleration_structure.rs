@@ -16,14 +16,6 @@ pub fn encode_acceleration_structure_create_info_khr(
 ) {
     e.write(vk::StructureType::ACCELERATION_STRUCTURE_CREATE_INFO_KHR);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_acceleration_structure_create_info_khr_body(e, v);
-}
-
-/// The members of `VkAccelerationStructureCreateInfoKHR`, which follow its chain.
-pub(crate) fn encode_acceleration_structure_create_info_khr_body(
-    e: &mut Encoder,
-    v: &vk::AccelerationStructureCreateInfoKHR<'_>,
-) {
     e.write(v.create_flags);
     e.write_handle(v.buffer);
     e.write(v.offset);
@@ -39,14 +31,6 @@ pub fn encode_acceleration_structure_device_address_info_khr(
 ) {
     e.write(vk::StructureType::ACCELERATION_STRUCTURE_DEVICE_ADDRESS_INFO_KHR);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_acceleration_structure_device_address_info_khr_body(e, v);
-}
-
-/// The members of `VkAccelerationStructureDeviceAddressInfoKHR`, which follow its chain.
-pub(crate) fn encode_acceleration_structure_device_address_info_khr_body(
-    e: &mut Encoder,
-    v: &vk::AccelerationStructureDeviceAddressInfoKHR<'_>,
-) {
     e.write_handle(v.acceleration_structure);
 }
 
@@ -57,14 +41,6 @@ pub fn encode_acceleration_structure_version_info_khr(
 ) {
     e.write(vk::StructureType::ACCELERATION_STRUCTURE_VERSION_INFO_KHR);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_acceleration_structure_version_info_khr_body(e, v);
-}
-
-/// The members of `VkAccelerationStructureVersionInfoKHR`, which follow its chain.
-pub(crate) fn encode_acceleration_structure_version_info_khr_body(
-    e: &mut Encoder,
-    v: &vk::AccelerationStructureVersionInfoKHR<'_>,
-) {
     e.write_scalars_at(v.p_version_data.cast::<u8>(), 32);
 }
 
@@ -75,14 +51,6 @@ pub fn encode_copy_acceleration_structure_info_khr(
 ) {
     e.write(vk::StructureType::COPY_ACCELERATION_STRUCTURE_INFO_KHR);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_copy_acceleration_structure_info_khr_body(e, v);
-}
-
-/// The members of `VkCopyAccelerationStructureInfoKHR`, which follow its chain.
-pub(crate) fn encode_copy_acceleration_structure_info_khr_body(
-    e: &mut Encoder,
-    v: &vk::CopyAccelerationStructureInfoKHR<'_>,
-) {
     e.write_handle(v.src);
     e.write_handle(v.dst);
     e.write(v.mode);
@@ -95,14 +63,6 @@ pub fn encode_copy_acceleration_structure_to_memory_info_khr(
 ) {
     e.write(vk::StructureType::COPY_ACCELERATION_STRUCTURE_TO_MEMORY_INFO_KHR);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_copy_acceleration_structure_to_memory_info_khr_body(e, v);
-}
-
-/// The members of `VkCopyAccelerationStructureToMemoryInfoKHR`, which follow its chain.
-pub(crate) fn encode_copy_acceleration_structure_to_memory_info_khr_body(
-    e: &mut Encoder,
-    v: &vk::CopyAccelerationStructureToMemoryInfoKHR<'_>,
-) {
     e.write_handle(v.src);
     encode_device_or_host_address_khr(e, &v.dst);
     e.write(v.mode);
@@ -115,14 +75,6 @@ pub fn encode_copy_memory_to_acceleration_structure_info_khr(
 ) {
     e.write(vk::StructureType::COPY_MEMORY_TO_ACCELERATION_STRUCTURE_INFO_KHR);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_copy_memory_to_acceleration_structure_info_khr_body(e, v);
-}
-
-/// The members of `VkCopyMemoryToAccelerationStructureInfoKHR`, which follow its chain.
-pub(crate) fn encode_copy_memory_to_acceleration_structure_info_khr_body(
-    e: &mut Encoder,
-    v: &vk::CopyMemoryToAccelerationStructureInfoKHR<'_>,
-) {
     encode_device_or_host_address_const_khr(e, &v.src);
     e.write_handle(v.dst);
     e.write(v.mode);
@@ -135,14 +87,6 @@ pub fn encode_acceleration_structure_build_sizes_info_khr(
 ) {
     e.write(vk::StructureType::ACCELERATION_STRUCTURE_BUILD_SIZES_INFO_KHR);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_acceleration_structure_build_sizes_info_khr_body(e, v);
-}
-
-/// The members of `VkAccelerationStructureBuildSizesInfoKHR`, which follow its chain.
-pub(crate) fn encode_acceleration_structure_build_sizes_info_khr_body(
-    e: &mut Encoder,
-    v: &vk::AccelerationStructureBuildSizesInfoKHR<'_>,
-) {
     e.write(v.acceleration_structure_size);
     e.write(v.update_scratch_size);
     e.write(v.build_scratch_size);
@@ -155,11 +99,4 @@ pub fn encode_acceleration_structure_build_sizes_info_khr_partial(
 ) {
     e.write(vk::StructureType::ACCELERATION_STRUCTURE_BUILD_SIZES_INFO_KHR);
     e.write_chain(v.p_next, &[], ChainMode::Partial);
-    encode_acceleration_structure_build_sizes_info_khr_partial_body(e, v);
 }
-
-/// The members of `VkAccelerationStructureBuildSizesInfoKHR`, which follow its chain.
-pub(crate) fn encode_acceleration_structure_build_sizes_info_khr_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::AccelerationStructureBuildSizesInfoKHR<'_>,
-) {}

@@ -14,12 +14,6 @@ pub fn encode_memory_requirements(e: &mut Encoder, v: &vk::MemoryRequirements) {
     e.write(v.memory_type_bits);
 }
 
-/// Encodes what a request tells of an output `VkMemoryRequirements`.
-pub fn encode_memory_requirements_partial(
-    _e: &mut Encoder,
-    _v: &vk::MemoryRequirements,
-) {}
-
 /// The members of `VkBufferUsageFlags2CreateInfo`, which follow its chain.
 pub(crate) fn encode_buffer_usage_flags2_create_info_body(
     e: &mut Encoder,
@@ -32,14 +26,6 @@ pub(crate) fn encode_buffer_usage_flags2_create_info_body(
 pub fn encode_buffer_create_info(e: &mut Encoder, v: &vk::BufferCreateInfo<'_>) {
     e.write(vk::StructureType::BUFFER_CREATE_INFO);
     e.write_chain(v.p_next, chains::BUFFER_CREATE_INFO, ChainMode::Full);
-    encode_buffer_create_info_body(e, v);
-}
-
-/// The members of `VkBufferCreateInfo`, which follow its chain.
-pub(crate) fn encode_buffer_create_info_body(
-    e: &mut Encoder,
-    v: &vk::BufferCreateInfo<'_>,
-) {
     e.write(v.flags);
     e.write(v.size);
     e.write(v.usage);
@@ -48,7 +34,7 @@ pub(crate) fn encode_buffer_create_info_body(
     e.write_scalars_at(
         e
             .followed(
-                v.sharing_mode == vk::SharingMode::from_raw(1),
+                v.sharing_mode == vk::SharingMode::CONCURRENT,
                 v.p_queue_family_indices,
             ),
         v.queue_family_index_count.count(),
@@ -62,14 +48,6 @@ pub fn encode_buffer_view_create_info(
 ) {
     e.write(vk::StructureType::BUFFER_VIEW_CREATE_INFO);
     e.write_chain(v.p_next, chains::BUFFER_VIEW_CREATE_INFO, ChainMode::Full);
-    encode_buffer_view_create_info_body(e, v);
-}
-
-/// The members of `VkBufferViewCreateInfo`, which follow its chain.
-pub(crate) fn encode_buffer_view_create_info_body(
-    e: &mut Encoder,
-    v: &vk::BufferViewCreateInfo<'_>,
-) {
     e.write(v.flags);
     e.write_handle(v.buffer);
     e.write(v.format);
@@ -92,14 +70,6 @@ pub fn encode_bind_buffer_memory_info(
 ) {
     e.write(vk::StructureType::BIND_BUFFER_MEMORY_INFO);
     e.write_chain(v.p_next, chains::BIND_BUFFER_MEMORY_INFO, ChainMode::Full);
-    encode_bind_buffer_memory_info_body(e, v);
-}
-
-/// The members of `VkBindBufferMemoryInfo`, which follow its chain.
-pub(crate) fn encode_bind_buffer_memory_info_body(
-    e: &mut Encoder,
-    v: &vk::BindBufferMemoryInfo<'_>,
-) {
     e.write_handle(v.buffer);
     e.write_handle(v.memory);
     e.write(v.memory_offset);
@@ -121,14 +91,6 @@ pub fn encode_buffer_memory_requirements_info2(
 ) {
     e.write(vk::StructureType::BUFFER_MEMORY_REQUIREMENTS_INFO_2);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_buffer_memory_requirements_info2_body(e, v);
-}
-
-/// The members of `VkBufferMemoryRequirementsInfo2`, which follow its chain.
-pub(crate) fn encode_buffer_memory_requirements_info2_body(
-    e: &mut Encoder,
-    v: &vk::BufferMemoryRequirementsInfo2<'_>,
-) {
     e.write_handle(v.buffer);
 }
 
@@ -139,14 +101,6 @@ pub fn encode_device_buffer_memory_requirements(
 ) {
     e.write(vk::StructureType::DEVICE_BUFFER_MEMORY_REQUIREMENTS);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_device_buffer_memory_requirements_body(e, v);
-}
-
-/// The members of `VkDeviceBufferMemoryRequirements`, which follow its chain.
-pub(crate) fn encode_device_buffer_memory_requirements_body(
-    e: &mut Encoder,
-    v: &vk::DeviceBufferMemoryRequirements<'_>,
-) {
     e.write_pointer(v.p_create_info, encode_buffer_create_info);
 }
 
@@ -157,14 +111,6 @@ pub fn encode_buffer_device_address_info(
 ) {
     e.write(vk::StructureType::BUFFER_DEVICE_ADDRESS_INFO);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_buffer_device_address_info_body(e, v);
-}
-
-/// The members of `VkBufferDeviceAddressInfo`, which follow its chain.
-pub(crate) fn encode_buffer_device_address_info_body(
-    e: &mut Encoder,
-    v: &vk::BufferDeviceAddressInfo<'_>,
-) {
     e.write_handle(v.buffer);
 }
 

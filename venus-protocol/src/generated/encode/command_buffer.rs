@@ -30,11 +30,6 @@ pub fn encode_image_subresource_layers(e: &mut Encoder, v: &vk::ImageSubresource
 pub fn encode_memory_barrier(e: &mut Encoder, v: &vk::MemoryBarrier<'_>) {
     e.write(vk::StructureType::MEMORY_BARRIER);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_memory_barrier_body(e, v);
-}
-
-/// The members of `VkMemoryBarrier`, which follow its chain.
-pub(crate) fn encode_memory_barrier_body(e: &mut Encoder, v: &vk::MemoryBarrier<'_>) {
     e.write(v.src_access_mask);
     e.write(v.dst_access_mask);
 }
@@ -43,14 +38,6 @@ pub(crate) fn encode_memory_barrier_body(e: &mut Encoder, v: &vk::MemoryBarrier<
 pub fn encode_buffer_memory_barrier(e: &mut Encoder, v: &vk::BufferMemoryBarrier<'_>) {
     e.write(vk::StructureType::BUFFER_MEMORY_BARRIER);
     e.write_chain(v.p_next, chains::BUFFER_MEMORY_BARRIER, ChainMode::Full);
-    encode_buffer_memory_barrier_body(e, v);
-}
-
-/// The members of `VkBufferMemoryBarrier`, which follow its chain.
-pub(crate) fn encode_buffer_memory_barrier_body(
-    e: &mut Encoder,
-    v: &vk::BufferMemoryBarrier<'_>,
-) {
     e.write(v.src_access_mask);
     e.write(v.dst_access_mask);
     e.write(v.src_queue_family_index);
@@ -64,14 +51,6 @@ pub(crate) fn encode_buffer_memory_barrier_body(
 pub fn encode_image_memory_barrier(e: &mut Encoder, v: &vk::ImageMemoryBarrier<'_>) {
     e.write(vk::StructureType::IMAGE_MEMORY_BARRIER);
     e.write_chain(v.p_next, chains::IMAGE_MEMORY_BARRIER, ChainMode::Full);
-    encode_image_memory_barrier_body(e, v);
-}
-
-/// The members of `VkImageMemoryBarrier`, which follow its chain.
-pub(crate) fn encode_image_memory_barrier_body(
-    e: &mut Encoder,
-    v: &vk::ImageMemoryBarrier<'_>,
-) {
     e.write(v.src_access_mask);
     e.write(v.dst_access_mask);
     e.write(v.old_layout);
@@ -132,14 +111,6 @@ pub fn encode_command_buffer_inheritance_info(
 ) {
     e.write(vk::StructureType::COMMAND_BUFFER_INHERITANCE_INFO);
     e.write_chain(v.p_next, chains::COMMAND_BUFFER_INHERITANCE_INFO, ChainMode::Full);
-    encode_command_buffer_inheritance_info_body(e, v);
-}
-
-/// The members of `VkCommandBufferInheritanceInfo`, which follow its chain.
-pub(crate) fn encode_command_buffer_inheritance_info_body(
-    e: &mut Encoder,
-    v: &vk::CommandBufferInheritanceInfo<'_>,
-) {
     e.write_handle(v.render_pass);
     e.write(v.subpass);
     e.write_handle(v.framebuffer);
@@ -155,14 +126,6 @@ pub fn encode_command_buffer_begin_info(
 ) {
     e.write(vk::StructureType::COMMAND_BUFFER_BEGIN_INFO);
     e.write_chain(v.p_next, chains::COMMAND_BUFFER_BEGIN_INFO, ChainMode::Full);
-    encode_command_buffer_begin_info_body(e, v);
-}
-
-/// The members of `VkCommandBufferBeginInfo`, which follow its chain.
-pub(crate) fn encode_command_buffer_begin_info_body(
-    e: &mut Encoder,
-    v: &vk::CommandBufferBeginInfo<'_>,
-) {
     e.write(v.flags);
     e.write_pointer(v.p_inheritance_info, encode_command_buffer_inheritance_info);
 }
@@ -171,14 +134,6 @@ pub(crate) fn encode_command_buffer_begin_info_body(
 pub fn encode_render_pass_begin_info(e: &mut Encoder, v: &vk::RenderPassBeginInfo<'_>) {
     e.write(vk::StructureType::RENDER_PASS_BEGIN_INFO);
     e.write_chain(v.p_next, chains::RENDER_PASS_BEGIN_INFO, ChainMode::Full);
-    encode_render_pass_begin_info_body(e, v);
-}
-
-/// The members of `VkRenderPassBeginInfo`, which follow its chain.
-pub(crate) fn encode_render_pass_begin_info_body(
-    e: &mut Encoder,
-    v: &vk::RenderPassBeginInfo<'_>,
-) {
     e.write_handle(v.render_pass);
     e.write_handle(v.framebuffer);
     encode_rect2_d(e, &v.render_area);
@@ -247,14 +202,6 @@ pub fn encode_conditional_rendering_begin_info_ext(
 ) {
     e.write(vk::StructureType::CONDITIONAL_RENDERING_BEGIN_INFO_EXT);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_conditional_rendering_begin_info_ext_body(e, v);
-}
-
-/// The members of `VkConditionalRenderingBeginInfoEXT`, which follow its chain.
-pub(crate) fn encode_conditional_rendering_begin_info_ext_body(
-    e: &mut Encoder,
-    v: &vk::ConditionalRenderingBeginInfoEXT<'_>,
-) {
     e.write_handle(v.buffer);
     e.write(v.offset);
     e.write(v.flags);
@@ -332,14 +279,6 @@ pub(crate) fn encode_render_pass_sample_locations_begin_info_ext_body(
 pub fn encode_subpass_begin_info(e: &mut Encoder, v: &vk::SubpassBeginInfo<'_>) {
     e.write(vk::StructureType::SUBPASS_BEGIN_INFO);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_subpass_begin_info_body(e, v);
-}
-
-/// The members of `VkSubpassBeginInfo`, which follow its chain.
-pub(crate) fn encode_subpass_begin_info_body(
-    e: &mut Encoder,
-    v: &vk::SubpassBeginInfo<'_>,
-) {
     e.write(v.contents);
 }
 
@@ -347,14 +286,7 @@ pub(crate) fn encode_subpass_begin_info_body(
 pub fn encode_subpass_end_info(e: &mut Encoder, v: &vk::SubpassEndInfo<'_>) {
     e.write(vk::StructureType::SUBPASS_END_INFO);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_subpass_end_info_body(e, v);
 }
-
-/// The members of `VkSubpassEndInfo`, which follow its chain.
-pub(crate) fn encode_subpass_end_info_body(
-    _e: &mut Encoder,
-    _v: &vk::SubpassEndInfo<'_>,
-) {}
 
 /// The members of `VkCommandBufferInheritanceConditionalRenderingInfoEXT`, which follow its chain.
 pub(crate) fn encode_command_buffer_inheritance_conditional_rendering_info_ext_body(
@@ -390,14 +322,6 @@ pub fn encode_acceleration_structure_geometry_triangles_data_khr(
 ) {
     e.write(vk::StructureType::ACCELERATION_STRUCTURE_GEOMETRY_TRIANGLES_DATA_KHR);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_acceleration_structure_geometry_triangles_data_khr_body(e, v);
-}
-
-/// The members of `VkAccelerationStructureGeometryTrianglesDataKHR`, which follow its chain.
-pub(crate) fn encode_acceleration_structure_geometry_triangles_data_khr_body(
-    e: &mut Encoder,
-    v: &vk::AccelerationStructureGeometryTrianglesDataKHR<'_>,
-) {
     e.write(v.vertex_format);
     encode_device_or_host_address_const_khr(e, &v.vertex_data);
     e.write(v.vertex_stride);
@@ -414,14 +338,6 @@ pub fn encode_acceleration_structure_geometry_aabbs_data_khr(
 ) {
     e.write(vk::StructureType::ACCELERATION_STRUCTURE_GEOMETRY_AABBS_DATA_KHR);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_acceleration_structure_geometry_aabbs_data_khr_body(e, v);
-}
-
-/// The members of `VkAccelerationStructureGeometryAabbsDataKHR`, which follow its chain.
-pub(crate) fn encode_acceleration_structure_geometry_aabbs_data_khr_body(
-    e: &mut Encoder,
-    v: &vk::AccelerationStructureGeometryAabbsDataKHR<'_>,
-) {
     encode_device_or_host_address_const_khr(e, &v.data);
     e.write(v.stride);
 }
@@ -433,14 +349,6 @@ pub fn encode_acceleration_structure_geometry_instances_data_khr(
 ) {
     e.write(vk::StructureType::ACCELERATION_STRUCTURE_GEOMETRY_INSTANCES_DATA_KHR);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_acceleration_structure_geometry_instances_data_khr_body(e, v);
-}
-
-/// The members of `VkAccelerationStructureGeometryInstancesDataKHR`, which follow its chain.
-pub(crate) fn encode_acceleration_structure_geometry_instances_data_khr_body(
-    e: &mut Encoder,
-    v: &vk::AccelerationStructureGeometryInstancesDataKHR<'_>,
-) {
     e.write(v.array_of_pointers);
     encode_device_or_host_address_const_khr(e, &v.data);
 }
@@ -452,14 +360,6 @@ pub fn encode_acceleration_structure_geometry_khr(
 ) {
     e.write(vk::StructureType::ACCELERATION_STRUCTURE_GEOMETRY_KHR);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_acceleration_structure_geometry_khr_body(e, v);
-}
-
-/// The members of `VkAccelerationStructureGeometryKHR`, which follow its chain.
-pub(crate) fn encode_acceleration_structure_geometry_khr_body(
-    e: &mut Encoder,
-    v: &vk::AccelerationStructureGeometryKHR<'_>,
-) {
     e.write(v.geometry_type);
     encode_acceleration_structure_geometry_data_khr(e, &v.geometry, v.geometry_type);
     e.write(v.flags);
@@ -472,14 +372,6 @@ pub fn encode_acceleration_structure_build_geometry_info_khr(
 ) {
     e.write(vk::StructureType::ACCELERATION_STRUCTURE_BUILD_GEOMETRY_INFO_KHR);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_acceleration_structure_build_geometry_info_khr_body(e, v);
-}
-
-/// The members of `VkAccelerationStructureBuildGeometryInfoKHR`, which follow its chain.
-pub(crate) fn encode_acceleration_structure_build_geometry_info_khr_body(
-    e: &mut Encoder,
-    v: &vk::AccelerationStructureBuildGeometryInfoKHR<'_>,
-) {
     e.write(v.ty);
     e.write(v.flags);
     e.write(v.mode);
@@ -535,11 +427,6 @@ pub fn encode_color_blend_advanced_ext(e: &mut Encoder, v: &vk::ColorBlendAdvanc
 pub fn encode_buffer_copy2(e: &mut Encoder, v: &vk::BufferCopy2<'_>) {
     e.write(vk::StructureType::BUFFER_COPY_2);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_buffer_copy2_body(e, v);
-}
-
-/// The members of `VkBufferCopy2`, which follow its chain.
-pub(crate) fn encode_buffer_copy2_body(e: &mut Encoder, v: &vk::BufferCopy2<'_>) {
     e.write(v.src_offset);
     e.write(v.dst_offset);
     e.write(v.size);
@@ -549,11 +436,6 @@ pub(crate) fn encode_buffer_copy2_body(e: &mut Encoder, v: &vk::BufferCopy2<'_>)
 pub fn encode_image_copy2(e: &mut Encoder, v: &vk::ImageCopy2<'_>) {
     e.write(vk::StructureType::IMAGE_COPY_2);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_image_copy2_body(e, v);
-}
-
-/// The members of `VkImageCopy2`, which follow its chain.
-pub(crate) fn encode_image_copy2_body(e: &mut Encoder, v: &vk::ImageCopy2<'_>) {
     encode_image_subresource_layers(e, &v.src_subresource);
     encode_offset3_d(e, &v.src_offset);
     encode_image_subresource_layers(e, &v.dst_subresource);
@@ -565,11 +447,6 @@ pub(crate) fn encode_image_copy2_body(e: &mut Encoder, v: &vk::ImageCopy2<'_>) {
 pub fn encode_image_blit2(e: &mut Encoder, v: &vk::ImageBlit2<'_>) {
     e.write(vk::StructureType::IMAGE_BLIT_2);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_image_blit2_body(e, v);
-}
-
-/// The members of `VkImageBlit2`, which follow its chain.
-pub(crate) fn encode_image_blit2_body(e: &mut Encoder, v: &vk::ImageBlit2<'_>) {
     encode_image_subresource_layers(e, &v.src_subresource);
     e.write_items(&v.src_offsets, encode_offset3_d);
     encode_image_subresource_layers(e, &v.dst_subresource);
@@ -580,14 +457,6 @@ pub(crate) fn encode_image_blit2_body(e: &mut Encoder, v: &vk::ImageBlit2<'_>) {
 pub fn encode_buffer_image_copy2(e: &mut Encoder, v: &vk::BufferImageCopy2<'_>) {
     e.write(vk::StructureType::BUFFER_IMAGE_COPY_2);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_buffer_image_copy2_body(e, v);
-}
-
-/// The members of `VkBufferImageCopy2`, which follow its chain.
-pub(crate) fn encode_buffer_image_copy2_body(
-    e: &mut Encoder,
-    v: &vk::BufferImageCopy2<'_>,
-) {
     e.write(v.buffer_offset);
     e.write(v.buffer_row_length);
     e.write(v.buffer_image_height);
@@ -600,11 +469,6 @@ pub(crate) fn encode_buffer_image_copy2_body(
 pub fn encode_image_resolve2(e: &mut Encoder, v: &vk::ImageResolve2<'_>) {
     e.write(vk::StructureType::IMAGE_RESOLVE_2);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_image_resolve2_body(e, v);
-}
-
-/// The members of `VkImageResolve2`, which follow its chain.
-pub(crate) fn encode_image_resolve2_body(e: &mut Encoder, v: &vk::ImageResolve2<'_>) {
     encode_image_subresource_layers(e, &v.src_subresource);
     encode_offset3_d(e, &v.src_offset);
     encode_image_subresource_layers(e, &v.dst_subresource);
@@ -616,14 +480,6 @@ pub(crate) fn encode_image_resolve2_body(e: &mut Encoder, v: &vk::ImageResolve2<
 pub fn encode_copy_buffer_info2(e: &mut Encoder, v: &vk::CopyBufferInfo2<'_>) {
     e.write(vk::StructureType::COPY_BUFFER_INFO_2);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_copy_buffer_info2_body(e, v);
-}
-
-/// The members of `VkCopyBufferInfo2`, which follow its chain.
-pub(crate) fn encode_copy_buffer_info2_body(
-    e: &mut Encoder,
-    v: &vk::CopyBufferInfo2<'_>,
-) {
     e.write_handle(v.src_buffer);
     e.write_handle(v.dst_buffer);
     e.write(v.region_count);
@@ -634,11 +490,6 @@ pub(crate) fn encode_copy_buffer_info2_body(
 pub fn encode_copy_image_info2(e: &mut Encoder, v: &vk::CopyImageInfo2<'_>) {
     e.write(vk::StructureType::COPY_IMAGE_INFO_2);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_copy_image_info2_body(e, v);
-}
-
-/// The members of `VkCopyImageInfo2`, which follow its chain.
-pub(crate) fn encode_copy_image_info2_body(e: &mut Encoder, v: &vk::CopyImageInfo2<'_>) {
     e.write_handle(v.src_image);
     e.write(v.src_image_layout);
     e.write_handle(v.dst_image);
@@ -651,11 +502,6 @@ pub(crate) fn encode_copy_image_info2_body(e: &mut Encoder, v: &vk::CopyImageInf
 pub fn encode_blit_image_info2(e: &mut Encoder, v: &vk::BlitImageInfo2<'_>) {
     e.write(vk::StructureType::BLIT_IMAGE_INFO_2);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_blit_image_info2_body(e, v);
-}
-
-/// The members of `VkBlitImageInfo2`, which follow its chain.
-pub(crate) fn encode_blit_image_info2_body(e: &mut Encoder, v: &vk::BlitImageInfo2<'_>) {
     e.write_handle(v.src_image);
     e.write(v.src_image_layout);
     e.write_handle(v.dst_image);
@@ -672,14 +518,6 @@ pub fn encode_copy_buffer_to_image_info2(
 ) {
     e.write(vk::StructureType::COPY_BUFFER_TO_IMAGE_INFO_2);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_copy_buffer_to_image_info2_body(e, v);
-}
-
-/// The members of `VkCopyBufferToImageInfo2`, which follow its chain.
-pub(crate) fn encode_copy_buffer_to_image_info2_body(
-    e: &mut Encoder,
-    v: &vk::CopyBufferToImageInfo2<'_>,
-) {
     e.write_handle(v.src_buffer);
     e.write_handle(v.dst_image);
     e.write(v.dst_image_layout);
@@ -694,14 +532,6 @@ pub fn encode_copy_image_to_buffer_info2(
 ) {
     e.write(vk::StructureType::COPY_IMAGE_TO_BUFFER_INFO_2);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_copy_image_to_buffer_info2_body(e, v);
-}
-
-/// The members of `VkCopyImageToBufferInfo2`, which follow its chain.
-pub(crate) fn encode_copy_image_to_buffer_info2_body(
-    e: &mut Encoder,
-    v: &vk::CopyImageToBufferInfo2<'_>,
-) {
     e.write_handle(v.src_image);
     e.write(v.src_image_layout);
     e.write_handle(v.dst_buffer);
@@ -713,14 +543,6 @@ pub(crate) fn encode_copy_image_to_buffer_info2_body(
 pub fn encode_resolve_image_info2(e: &mut Encoder, v: &vk::ResolveImageInfo2<'_>) {
     e.write(vk::StructureType::RESOLVE_IMAGE_INFO_2);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_resolve_image_info2_body(e, v);
-}
-
-/// The members of `VkResolveImageInfo2`, which follow its chain.
-pub(crate) fn encode_resolve_image_info2_body(
-    e: &mut Encoder,
-    v: &vk::ResolveImageInfo2<'_>,
-) {
     e.write_handle(v.src_image);
     e.write(v.src_image_layout);
     e.write_handle(v.dst_image);
@@ -736,14 +558,6 @@ pub fn encode_vertex_input_binding_description2_ext(
 ) {
     e.write(vk::StructureType::VERTEX_INPUT_BINDING_DESCRIPTION_2_EXT);
     e.write_chain(v.p_next.cast_const(), &[], ChainMode::Full);
-    encode_vertex_input_binding_description2_ext_body(e, v);
-}
-
-/// The members of `VkVertexInputBindingDescription2EXT`, which follow its chain.
-pub(crate) fn encode_vertex_input_binding_description2_ext_body(
-    e: &mut Encoder,
-    v: &vk::VertexInputBindingDescription2EXT<'_>,
-) {
     e.write(v.binding);
     e.write(v.stride);
     e.write(v.input_rate);
@@ -757,14 +571,6 @@ pub fn encode_vertex_input_attribute_description2_ext(
 ) {
     e.write(vk::StructureType::VERTEX_INPUT_ATTRIBUTE_DESCRIPTION_2_EXT);
     e.write_chain(v.p_next.cast_const(), &[], ChainMode::Full);
-    encode_vertex_input_attribute_description2_ext_body(e, v);
-}
-
-/// The members of `VkVertexInputAttributeDescription2EXT`, which follow its chain.
-pub(crate) fn encode_vertex_input_attribute_description2_ext_body(
-    e: &mut Encoder,
-    v: &vk::VertexInputAttributeDescription2EXT<'_>,
-) {
     e.write(v.location);
     e.write(v.binding);
     e.write(v.format);
@@ -790,14 +596,6 @@ pub(crate) fn encode_memory_barrier2_body(e: &mut Encoder, v: &vk::MemoryBarrier
 pub fn encode_image_memory_barrier2(e: &mut Encoder, v: &vk::ImageMemoryBarrier2<'_>) {
     e.write(vk::StructureType::IMAGE_MEMORY_BARRIER_2);
     e.write_chain(v.p_next, chains::IMAGE_MEMORY_BARRIER2, ChainMode::Full);
-    encode_image_memory_barrier2_body(e, v);
-}
-
-/// The members of `VkImageMemoryBarrier2`, which follow its chain.
-pub(crate) fn encode_image_memory_barrier2_body(
-    e: &mut Encoder,
-    v: &vk::ImageMemoryBarrier2<'_>,
-) {
     e.write(v.src_stage_mask);
     e.write(v.src_access_mask);
     e.write(v.dst_stage_mask);
@@ -814,14 +612,6 @@ pub(crate) fn encode_image_memory_barrier2_body(
 pub fn encode_buffer_memory_barrier2(e: &mut Encoder, v: &vk::BufferMemoryBarrier2<'_>) {
     e.write(vk::StructureType::BUFFER_MEMORY_BARRIER_2);
     e.write_chain(v.p_next, chains::BUFFER_MEMORY_BARRIER2, ChainMode::Full);
-    encode_buffer_memory_barrier2_body(e, v);
-}
-
-/// The members of `VkBufferMemoryBarrier2`, which follow its chain.
-pub(crate) fn encode_buffer_memory_barrier2_body(
-    e: &mut Encoder,
-    v: &vk::BufferMemoryBarrier2<'_>,
-) {
     e.write(v.src_stage_mask);
     e.write(v.src_access_mask);
     e.write(v.dst_stage_mask);
@@ -837,11 +627,6 @@ pub(crate) fn encode_buffer_memory_barrier2_body(
 pub fn encode_dependency_info(e: &mut Encoder, v: &vk::DependencyInfo<'_>) {
     e.write(vk::StructureType::DEPENDENCY_INFO);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_dependency_info_body(e, v);
-}
-
-/// The members of `VkDependencyInfo`, which follow its chain.
-pub(crate) fn encode_dependency_info_body(e: &mut Encoder, v: &vk::DependencyInfo<'_>) {
     e.write(v.dependency_flags);
     e.write(v.memory_barrier_count);
     e.write_items_at(
@@ -867,11 +652,6 @@ pub(crate) fn encode_dependency_info_body(e: &mut Encoder, v: &vk::DependencyInf
 pub fn encode_rendering_info(e: &mut Encoder, v: &vk::RenderingInfo<'_>) {
     e.write(vk::StructureType::RENDERING_INFO);
     e.write_chain(v.p_next, chains::RENDERING_INFO, ChainMode::Full);
-    encode_rendering_info_body(e, v);
-}
-
-/// The members of `VkRenderingInfo`, which follow its chain.
-pub(crate) fn encode_rendering_info_body(e: &mut Encoder, v: &vk::RenderingInfo<'_>) {
     e.write(v.flags);
     encode_rect2_d(e, &v.render_area);
     e.write(v.layer_count);
@@ -893,14 +673,6 @@ pub fn encode_rendering_attachment_info(
 ) {
     e.write(vk::StructureType::RENDERING_ATTACHMENT_INFO);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_rendering_attachment_info_body(e, v);
-}
-
-/// The members of `VkRenderingAttachmentInfo`, which follow its chain.
-pub(crate) fn encode_rendering_attachment_info_body(
-    e: &mut Encoder,
-    v: &vk::RenderingAttachmentInfo<'_>,
-) {
     e.write_handle(v.image_view);
     e.write(v.image_layout);
     e.write(v.resolve_mode);
@@ -947,14 +719,6 @@ pub(crate) fn encode_external_memory_acquire_unmodified_ext_body(
 pub fn encode_depth_bias_info_ext(e: &mut Encoder, v: &vk::DepthBiasInfoEXT<'_>) {
     e.write(vk::StructureType::DEPTH_BIAS_INFO_EXT);
     e.write_chain(v.p_next, chains::DEPTH_BIAS_INFO_EXT, ChainMode::Full);
-    encode_depth_bias_info_ext_body(e, v);
-}
-
-/// The members of `VkDepthBiasInfoEXT`, which follow its chain.
-pub(crate) fn encode_depth_bias_info_ext_body(
-    e: &mut Encoder,
-    v: &vk::DepthBiasInfoEXT<'_>,
-) {
     e.write(v.depth_bias_constant_factor);
     e.write(v.depth_bias_clamp);
     e.write(v.depth_bias_slope_factor);
@@ -976,14 +740,6 @@ pub fn encode_bind_descriptor_sets_info(
 ) {
     e.write(vk::StructureType::from_raw(1000545003));
     e.write_chain(v.p_next, chains::BIND_DESCRIPTOR_SETS_INFO, ChainMode::Full);
-    encode_bind_descriptor_sets_info_body(e, v);
-}
-
-/// The members of `VkBindDescriptorSetsInfo`, which follow its chain.
-pub(crate) fn encode_bind_descriptor_sets_info_body(
-    e: &mut Encoder,
-    v: &vk::BindDescriptorSetsInfoKHR<'_>,
-) {
     e.write(v.stage_flags);
     e.write_handle(v.layout);
     e.write(v.first_set);
@@ -997,14 +753,6 @@ pub(crate) fn encode_bind_descriptor_sets_info_body(
 pub fn encode_push_constants_info(e: &mut Encoder, v: &vk::PushConstantsInfoKHR<'_>) {
     e.write(vk::StructureType::from_raw(1000545004));
     e.write_chain(v.p_next, chains::PUSH_CONSTANTS_INFO, ChainMode::Full);
-    encode_push_constants_info_body(e, v);
-}
-
-/// The members of `VkPushConstantsInfo`, which follow its chain.
-pub(crate) fn encode_push_constants_info_body(
-    e: &mut Encoder,
-    v: &vk::PushConstantsInfoKHR<'_>,
-) {
     e.write_handle(v.layout);
     e.write(v.stage_flags);
     e.write(v.offset);
@@ -1019,14 +767,6 @@ pub fn encode_push_descriptor_set_info(
 ) {
     e.write(vk::StructureType::from_raw(1000545005));
     e.write_chain(v.p_next, chains::PUSH_DESCRIPTOR_SET_INFO, ChainMode::Full);
-    encode_push_descriptor_set_info_body(e, v);
-}
-
-/// The members of `VkPushDescriptorSetInfo`, which follow its chain.
-pub(crate) fn encode_push_descriptor_set_info_body(
-    e: &mut Encoder,
-    v: &vk::PushDescriptorSetInfoKHR<'_>,
-) {
     e.write(v.stage_flags);
     e.write_handle(v.layout);
     e.write(v.set);

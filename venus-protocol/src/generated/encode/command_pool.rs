@@ -13,14 +13,6 @@ pub fn encode_command_pool_create_info(
 ) {
     e.write(vk::StructureType::COMMAND_POOL_CREATE_INFO);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_command_pool_create_info_body(e, v);
-}
-
-/// The members of `VkCommandPoolCreateInfo`, which follow its chain.
-pub(crate) fn encode_command_pool_create_info_body(
-    e: &mut Encoder,
-    v: &vk::CommandPoolCreateInfo<'_>,
-) {
     e.write(v.flags);
     e.write(v.queue_family_index);
 }
@@ -32,14 +24,6 @@ pub fn encode_command_buffer_allocate_info(
 ) {
     e.write(vk::StructureType::COMMAND_BUFFER_ALLOCATE_INFO);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_command_buffer_allocate_info_body(e, v);
-}
-
-/// The members of `VkCommandBufferAllocateInfo`, which follow its chain.
-pub(crate) fn encode_command_buffer_allocate_info_body(
-    e: &mut Encoder,
-    v: &vk::CommandBufferAllocateInfo<'_>,
-) {
     e.write_handle(v.command_pool);
     e.write(v.level);
     e.write(v.command_buffer_count);

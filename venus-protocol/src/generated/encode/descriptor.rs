@@ -25,14 +25,6 @@ pub fn encode_descriptor_image_info(e: &mut Encoder, v: &vk::DescriptorImageInfo
 pub fn encode_write_descriptor_set(e: &mut Encoder, v: &vk::WriteDescriptorSet<'_>) {
     e.write(vk::StructureType::WRITE_DESCRIPTOR_SET);
     e.write_chain(v.p_next, chains::WRITE_DESCRIPTOR_SET, ChainMode::Full);
-    encode_write_descriptor_set_body(e, v);
-}
-
-/// The members of `VkWriteDescriptorSet`, which follow its chain.
-pub(crate) fn encode_write_descriptor_set_body(
-    e: &mut Encoder,
-    v: &vk::WriteDescriptorSet<'_>,
-) {
     e.write_handle(v.dst_set);
     e.write(v.dst_binding);
     e.write(v.dst_array_element);
@@ -55,14 +47,6 @@ pub(crate) fn encode_write_descriptor_set_body(
 pub fn encode_copy_descriptor_set(e: &mut Encoder, v: &vk::CopyDescriptorSet<'_>) {
     e.write(vk::StructureType::COPY_DESCRIPTOR_SET);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_copy_descriptor_set_body(e, v);
-}
-
-/// The members of `VkCopyDescriptorSet`, which follow its chain.
-pub(crate) fn encode_copy_descriptor_set_body(
-    e: &mut Encoder,
-    v: &vk::CopyDescriptorSet<'_>,
-) {
     e.write_handle(v.src_set);
     e.write(v.src_binding);
     e.write(v.src_array_element);
@@ -91,14 +75,6 @@ pub fn encode_descriptor_set_layout_create_info(
 ) {
     e.write(vk::StructureType::DESCRIPTOR_SET_LAYOUT_CREATE_INFO);
     e.write_chain(v.p_next, chains::DESCRIPTOR_SET_LAYOUT_CREATE_INFO, ChainMode::Full);
-    encode_descriptor_set_layout_create_info_body(e, v);
-}
-
-/// The members of `VkDescriptorSetLayoutCreateInfo`, which follow its chain.
-pub(crate) fn encode_descriptor_set_layout_create_info_body(
-    e: &mut Encoder,
-    v: &vk::DescriptorSetLayoutCreateInfo<'_>,
-) {
     e.write(v.flags);
     e.write(v.binding_count);
     e.write_items_at(
@@ -121,14 +97,6 @@ pub fn encode_descriptor_pool_create_info(
 ) {
     e.write(vk::StructureType::DESCRIPTOR_POOL_CREATE_INFO);
     e.write_chain(v.p_next, chains::DESCRIPTOR_POOL_CREATE_INFO, ChainMode::Full);
-    encode_descriptor_pool_create_info_body(e, v);
-}
-
-/// The members of `VkDescriptorPoolCreateInfo`, which follow its chain.
-pub(crate) fn encode_descriptor_pool_create_info_body(
-    e: &mut Encoder,
-    v: &vk::DescriptorPoolCreateInfo<'_>,
-) {
     e.write(v.flags);
     e.write(v.max_sets);
     e.write(v.pool_size_count);
@@ -146,14 +114,6 @@ pub fn encode_descriptor_set_allocate_info(
 ) {
     e.write(vk::StructureType::DESCRIPTOR_SET_ALLOCATE_INFO);
     e.write_chain(v.p_next, chains::DESCRIPTOR_SET_ALLOCATE_INFO, ChainMode::Full);
-    encode_descriptor_set_allocate_info_body(e, v);
-}
-
-/// The members of `VkDescriptorSetAllocateInfo`, which follow its chain.
-pub(crate) fn encode_descriptor_set_allocate_info_body(
-    e: &mut Encoder,
-    v: &vk::DescriptorSetAllocateInfo<'_>,
-) {
     e.write_handle(v.descriptor_pool);
     e.write(v.descriptor_set_count);
     e.write_handles_at(v.p_set_layouts, v.descriptor_set_count.count());
@@ -179,14 +139,6 @@ pub fn encode_descriptor_update_template_create_info(
 ) {
     e.write(vk::StructureType::DESCRIPTOR_UPDATE_TEMPLATE_CREATE_INFO);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_descriptor_update_template_create_info_body(e, v);
-}
-
-/// The members of `VkDescriptorUpdateTemplateCreateInfo`, which follow its chain.
-pub(crate) fn encode_descriptor_update_template_create_info_body(
-    e: &mut Encoder,
-    v: &vk::DescriptorUpdateTemplateCreateInfo<'_>,
-) {
     e.write(v.flags);
     e.write(v.descriptor_update_entry_count);
     e.write_items_at(
@@ -229,14 +181,6 @@ pub fn encode_descriptor_set_layout_support(
         chains::DESCRIPTOR_SET_LAYOUT_SUPPORT,
         ChainMode::Full,
     );
-    encode_descriptor_set_layout_support_body(e, v);
-}
-
-/// The members of `VkDescriptorSetLayoutSupport`, which follow its chain.
-pub(crate) fn encode_descriptor_set_layout_support_body(
-    e: &mut Encoder,
-    v: &vk::DescriptorSetLayoutSupport<'_>,
-) {
     e.write(v.supported);
 }
 
@@ -251,14 +195,7 @@ pub fn encode_descriptor_set_layout_support_partial(
         chains::DESCRIPTOR_SET_LAYOUT_SUPPORT,
         ChainMode::Partial,
     );
-    encode_descriptor_set_layout_support_partial_body(e, v);
 }
-
-/// The members of `VkDescriptorSetLayoutSupport`, which follow its chain.
-pub(crate) fn encode_descriptor_set_layout_support_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::DescriptorSetLayoutSupport<'_>,
-) {}
 
 /// The members of `VkDescriptorSetLayoutBindingFlagsCreateInfo`, which follow its chain.
 pub(crate) fn encode_descriptor_set_layout_binding_flags_create_info_body(
@@ -285,12 +222,6 @@ pub(crate) fn encode_descriptor_set_variable_descriptor_count_layout_support_bod
 ) {
     e.write(v.max_variable_descriptor_count);
 }
-
-/// The members of `VkDescriptorSetVariableDescriptorCountLayoutSupport`, which follow its chain.
-pub(crate) fn encode_descriptor_set_variable_descriptor_count_layout_support_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::DescriptorSetVariableDescriptorCountLayoutSupport<'_>,
-) {}
 
 /// The members of `VkWriteDescriptorSetAccelerationStructureKHR`, which follow its chain.
 pub(crate) fn encode_write_descriptor_set_acceleration_structure_khr_body(

@@ -3,9 +3,7 @@
 
 //! Encoders of the structures of family `device`.
 
-use crate::generated::encode::{
-    encode_physical_device_features, encode_physical_device_features_partial,
-};
+use crate::generated::encode::encode_physical_device_features;
 use crate::generated::chains;
 use crate::vk;
 use crate::wire::{ChainMode, Count, Encoder};
@@ -17,14 +15,6 @@ pub fn encode_device_queue_create_info(
 ) {
     e.write(vk::StructureType::DEVICE_QUEUE_CREATE_INFO);
     e.write_chain(v.p_next, chains::DEVICE_QUEUE_CREATE_INFO, ChainMode::Full);
-    encode_device_queue_create_info_body(e, v);
-}
-
-/// The members of `VkDeviceQueueCreateInfo`, which follow its chain.
-pub(crate) fn encode_device_queue_create_info_body(
-    e: &mut Encoder,
-    v: &vk::DeviceQueueCreateInfo<'_>,
-) {
     e.write(v.flags);
     e.write(v.queue_family_index);
     e.write(v.queue_count);
@@ -35,14 +25,6 @@ pub(crate) fn encode_device_queue_create_info_body(
 pub fn encode_device_create_info(e: &mut Encoder, v: &vk::DeviceCreateInfo<'_>) {
     e.write(vk::StructureType::DEVICE_CREATE_INFO);
     e.write_chain(v.p_next, chains::DEVICE_CREATE_INFO, ChainMode::Full);
-    encode_device_create_info_body(e, v);
-}
-
-/// The members of `VkDeviceCreateInfo`, which follow its chain.
-pub(crate) fn encode_device_create_info_body(
-    e: &mut Encoder,
-    v: &vk::DeviceCreateInfo<'_>,
-) {
     e.write(v.flags);
     e.write(v.queue_create_info_count);
     e.write_items_at(
@@ -98,15 +80,6 @@ pub fn encode_physical_device_features2_partial(
         chains::PHYSICAL_DEVICE_FEATURES2,
         ChainMode::Partial,
     );
-    encode_physical_device_features2_partial_body(e, v);
-}
-
-/// The members of `VkPhysicalDeviceFeatures2`, which follow its chain.
-pub(crate) fn encode_physical_device_features2_partial_body(
-    e: &mut Encoder,
-    v: &vk::PhysicalDeviceFeatures2<'_>,
-) {
-    encode_physical_device_features_partial(e, &v.features);
 }
 
 /// The members of `VkDeviceGroupDeviceCreateInfo`, which follow its chain.
@@ -133,13 +106,5 @@ pub fn encode_calibrated_timestamp_info_khr(
 ) {
     e.write(vk::StructureType::CALIBRATED_TIMESTAMP_INFO_KHR);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_calibrated_timestamp_info_khr_body(e, v);
-}
-
-/// The members of `VkCalibratedTimestampInfoKHR`, which follow its chain.
-pub(crate) fn encode_calibrated_timestamp_info_khr_body(
-    e: &mut Encoder,
-    v: &vk::CalibratedTimestampInfoKHR<'_>,
-) {
     e.write(v.time_domain);
 }

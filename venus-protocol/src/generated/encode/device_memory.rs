@@ -11,14 +11,6 @@ use crate::wire::{ChainMode, Encoder};
 pub fn encode_memory_allocate_info(e: &mut Encoder, v: &vk::MemoryAllocateInfo<'_>) {
     e.write(vk::StructureType::MEMORY_ALLOCATE_INFO);
     e.write_chain(v.p_next, chains::MEMORY_ALLOCATE_INFO, ChainMode::Full);
-    encode_memory_allocate_info_body(e, v);
-}
-
-/// The members of `VkMemoryAllocateInfo`, which follow its chain.
-pub(crate) fn encode_memory_allocate_info_body(
-    e: &mut Encoder,
-    v: &vk::MemoryAllocateInfo<'_>,
-) {
     e.write(v.allocation_size);
     e.write(v.memory_type_index);
 }
@@ -27,14 +19,6 @@ pub(crate) fn encode_memory_allocate_info_body(
 pub fn encode_mapped_memory_range(e: &mut Encoder, v: &vk::MappedMemoryRange<'_>) {
     e.write(vk::StructureType::MAPPED_MEMORY_RANGE);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_mapped_memory_range_body(e, v);
-}
-
-/// The members of `VkMappedMemoryRange`, which follow its chain.
-pub(crate) fn encode_mapped_memory_range_body(
-    e: &mut Encoder,
-    v: &vk::MappedMemoryRange<'_>,
-) {
     e.write_handle(v.memory);
     e.write(v.offset);
     e.write(v.size);
@@ -81,14 +65,6 @@ pub fn encode_device_memory_opaque_capture_address_info(
 ) {
     e.write(vk::StructureType::DEVICE_MEMORY_OPAQUE_CAPTURE_ADDRESS_INFO);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_device_memory_opaque_capture_address_info_body(e, v);
-}
-
-/// The members of `VkDeviceMemoryOpaqueCaptureAddressInfo`, which follow its chain.
-pub(crate) fn encode_device_memory_opaque_capture_address_info_body(
-    e: &mut Encoder,
-    v: &vk::DeviceMemoryOpaqueCaptureAddressInfo<'_>,
-) {
     e.write_handle(v.memory);
 }
 
@@ -96,14 +72,6 @@ pub(crate) fn encode_device_memory_opaque_capture_address_info_body(
 pub fn encode_memory_unmap_info(e: &mut Encoder, v: &vk::MemoryUnmapInfoKHR<'_>) {
     e.write(vk::StructureType::from_raw(1000271001));
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_memory_unmap_info_body(e, v);
-}
-
-/// The members of `VkMemoryUnmapInfo`, which follow its chain.
-pub(crate) fn encode_memory_unmap_info_body(
-    e: &mut Encoder,
-    v: &vk::MemoryUnmapInfoKHR<'_>,
-) {
     e.write(v.flags);
     e.write_handle(v.memory);
 }
@@ -113,20 +81,12 @@ pub fn encode_memory_resource_properties_mesa(
     e: &mut Encoder,
     v: &vk::MemoryResourcePropertiesMESA<'_>,
 ) {
-    e.write(vk::StructureType::from_raw(1000384001));
+    e.write(<vk::MemoryResourcePropertiesMESA as vk::TaggedStructure>::STRUCTURE_TYPE);
     e.write_chain(
         v.p_next.cast_const(),
         chains::MEMORY_RESOURCE_PROPERTIES_MESA,
         ChainMode::Full,
     );
-    encode_memory_resource_properties_mesa_body(e, v);
-}
-
-/// The members of `VkMemoryResourcePropertiesMESA`, which follow its chain.
-pub(crate) fn encode_memory_resource_properties_mesa_body(
-    e: &mut Encoder,
-    v: &vk::MemoryResourcePropertiesMESA<'_>,
-) {
     e.write(v.memory_type_bits);
 }
 
@@ -135,20 +95,13 @@ pub fn encode_memory_resource_properties_mesa_partial(
     e: &mut Encoder,
     v: &vk::MemoryResourcePropertiesMESA<'_>,
 ) {
-    e.write(vk::StructureType::from_raw(1000384001));
+    e.write(<vk::MemoryResourcePropertiesMESA as vk::TaggedStructure>::STRUCTURE_TYPE);
     e.write_chain(
         v.p_next.cast_const(),
         chains::MEMORY_RESOURCE_PROPERTIES_MESA,
         ChainMode::Partial,
     );
-    encode_memory_resource_properties_mesa_partial_body(e, v);
 }
-
-/// The members of `VkMemoryResourcePropertiesMESA`, which follow its chain.
-pub(crate) fn encode_memory_resource_properties_mesa_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::MemoryResourcePropertiesMESA<'_>,
-) {}
 
 /// The members of `VkImportMemoryResourceInfoMESA`, which follow its chain.
 pub(crate) fn encode_import_memory_resource_info_mesa_body(
@@ -165,9 +118,3 @@ pub(crate) fn encode_memory_resource_allocation_size_properties_mesa_body(
 ) {
     e.write(v.allocation_size);
 }
-
-/// The members of `VkMemoryResourceAllocationSizePropertiesMESA`, which follow its chain.
-pub(crate) fn encode_memory_resource_allocation_size_properties_mesa_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::MemoryResourceAllocationSizePropertiesMESA<'_>,
-) {}

@@ -10,13 +10,5 @@ use crate::wire::{ChainMode, Encoder};
 pub fn encode_event_create_info(e: &mut Encoder, v: &vk::EventCreateInfo<'_>) {
     e.write(vk::StructureType::EVENT_CREATE_INFO);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_event_create_info_body(e, v);
-}
-
-/// The members of `VkEventCreateInfo`, which follow its chain.
-pub(crate) fn encode_event_create_info_body(
-    e: &mut Encoder,
-    v: &vk::EventCreateInfo<'_>,
-) {
     e.write(v.flags);
 }

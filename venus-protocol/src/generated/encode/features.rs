@@ -14,12 +14,6 @@ pub(crate) fn encode_physical_device_private_data_features_body(
     e.write(v.private_data);
 }
 
-/// The members of `VkPhysicalDevicePrivateDataFeatures`, which follow its chain.
-pub(crate) fn encode_physical_device_private_data_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDevicePrivateDataFeatures<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceVariablePointersFeatures`, which follow its chain.
 pub(crate) fn encode_physical_device_variable_pointers_features_body(
     e: &mut Encoder,
@@ -28,12 +22,6 @@ pub(crate) fn encode_physical_device_variable_pointers_features_body(
     e.write(v.variable_pointers_storage_buffer);
     e.write(v.variable_pointers);
 }
-
-/// The members of `VkPhysicalDeviceVariablePointersFeatures`, which follow its chain.
-pub(crate) fn encode_physical_device_variable_pointers_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceVariablePointersFeatures<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceMultiviewFeatures`, which follow its chain.
 pub(crate) fn encode_physical_device_multiview_features_body(
@@ -44,12 +32,6 @@ pub(crate) fn encode_physical_device_multiview_features_body(
     e.write(v.multiview_geometry_shader);
     e.write(v.multiview_tessellation_shader);
 }
-
-/// The members of `VkPhysicalDeviceMultiviewFeatures`, which follow its chain.
-pub(crate) fn encode_physical_device_multiview_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceMultiviewFeatures<'_>,
-) {}
 
 /// The members of `VkPhysicalDevice16BitStorageFeatures`, which follow its chain.
 pub(crate) fn encode_physical_device16_bit_storage_features_body(
@@ -62,12 +44,6 @@ pub(crate) fn encode_physical_device16_bit_storage_features_body(
     e.write(v.storage_input_output16);
 }
 
-/// The members of `VkPhysicalDevice16BitStorageFeatures`, which follow its chain.
-pub(crate) fn encode_physical_device16_bit_storage_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDevice16BitStorageFeatures<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceShaderSubgroupExtendedTypesFeatures`, which follow its chain.
 pub(crate) fn encode_physical_device_shader_subgroup_extended_types_features_body(
     e: &mut Encoder,
@@ -75,12 +51,6 @@ pub(crate) fn encode_physical_device_shader_subgroup_extended_types_features_bod
 ) {
     e.write(v.shader_subgroup_extended_types);
 }
-
-/// The members of `VkPhysicalDeviceShaderSubgroupExtendedTypesFeatures`, which follow its chain.
-pub(crate) fn encode_physical_device_shader_subgroup_extended_types_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceShaderSubgroupExtendedTypesFeatures<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceSamplerYcbcrConversionFeatures`, which follow its chain.
 pub(crate) fn encode_physical_device_sampler_ycbcr_conversion_features_body(
@@ -90,12 +60,6 @@ pub(crate) fn encode_physical_device_sampler_ycbcr_conversion_features_body(
     e.write(v.sampler_ycbcr_conversion);
 }
 
-/// The members of `VkPhysicalDeviceSamplerYcbcrConversionFeatures`, which follow its chain.
-pub(crate) fn encode_physical_device_sampler_ycbcr_conversion_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceSamplerYcbcrConversionFeatures<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceProtectedMemoryFeatures`, which follow its chain.
 pub(crate) fn encode_physical_device_protected_memory_features_body(
     e: &mut Encoder,
@@ -103,12 +67,6 @@ pub(crate) fn encode_physical_device_protected_memory_features_body(
 ) {
     e.write(v.protected_memory);
 }
-
-/// The members of `VkPhysicalDeviceProtectedMemoryFeatures`, which follow its chain.
-pub(crate) fn encode_physical_device_protected_memory_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceProtectedMemoryFeatures<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceBlendOperationAdvancedFeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_blend_operation_advanced_features_ext_body(
@@ -118,12 +76,6 @@ pub(crate) fn encode_physical_device_blend_operation_advanced_features_ext_body(
     e.write(v.advanced_blend_coherent_operations);
 }
 
-/// The members of `VkPhysicalDeviceBlendOperationAdvancedFeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_blend_operation_advanced_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceBlendOperationAdvancedFeaturesEXT<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceMultiDrawFeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_multi_draw_features_ext_body(
     e: &mut Encoder,
@@ -131,12 +83,6 @@ pub(crate) fn encode_physical_device_multi_draw_features_ext_body(
 ) {
     e.write(v.multi_draw);
 }
-
-/// The members of `VkPhysicalDeviceMultiDrawFeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_multi_draw_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceMultiDrawFeaturesEXT<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceInlineUniformBlockFeatures`, which follow its chain.
 pub(crate) fn encode_physical_device_inline_uniform_block_features_body(
@@ -147,12 +93,6 @@ pub(crate) fn encode_physical_device_inline_uniform_block_features_body(
     e.write(v.descriptor_binding_inline_uniform_block_update_after_bind);
 }
 
-/// The members of `VkPhysicalDeviceInlineUniformBlockFeatures`, which follow its chain.
-pub(crate) fn encode_physical_device_inline_uniform_block_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceInlineUniformBlockFeatures<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceMaintenance4Features`, which follow its chain.
 pub(crate) fn encode_physical_device_maintenance4_features_body(
     e: &mut Encoder,
@@ -160,12 +100,6 @@ pub(crate) fn encode_physical_device_maintenance4_features_body(
 ) {
     e.write(v.maintenance4);
 }
-
-/// The members of `VkPhysicalDeviceMaintenance4Features`, which follow its chain.
-pub(crate) fn encode_physical_device_maintenance4_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceMaintenance4Features<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceMaintenance5Features`, which follow its chain.
 pub(crate) fn encode_physical_device_maintenance5_features_body(
@@ -175,12 +109,6 @@ pub(crate) fn encode_physical_device_maintenance5_features_body(
     e.write(v.maintenance5);
 }
 
-/// The members of `VkPhysicalDeviceMaintenance5Features`, which follow its chain.
-pub(crate) fn encode_physical_device_maintenance5_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceMaintenance5FeaturesKHR<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceMaintenance6Features`, which follow its chain.
 pub(crate) fn encode_physical_device_maintenance6_features_body(
     e: &mut Encoder,
@@ -188,12 +116,6 @@ pub(crate) fn encode_physical_device_maintenance6_features_body(
 ) {
     e.write(v.maintenance6);
 }
-
-/// The members of `VkPhysicalDeviceMaintenance6Features`, which follow its chain.
-pub(crate) fn encode_physical_device_maintenance6_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceMaintenance6FeaturesKHR<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceMaintenance7FeaturesKHR`, which follow its chain.
 pub(crate) fn encode_physical_device_maintenance7_features_khr_body(
@@ -203,12 +125,6 @@ pub(crate) fn encode_physical_device_maintenance7_features_khr_body(
     e.write(v.maintenance7);
 }
 
-/// The members of `VkPhysicalDeviceMaintenance7FeaturesKHR`, which follow its chain.
-pub(crate) fn encode_physical_device_maintenance7_features_khr_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceMaintenance7FeaturesKHR<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceShaderDrawParametersFeatures`, which follow its chain.
 pub(crate) fn encode_physical_device_shader_draw_parameters_features_body(
     e: &mut Encoder,
@@ -216,12 +132,6 @@ pub(crate) fn encode_physical_device_shader_draw_parameters_features_body(
 ) {
     e.write(v.shader_draw_parameters);
 }
-
-/// The members of `VkPhysicalDeviceShaderDrawParametersFeatures`, which follow its chain.
-pub(crate) fn encode_physical_device_shader_draw_parameters_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceShaderDrawParametersFeatures<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceShaderFloat16Int8Features`, which follow its chain.
 pub(crate) fn encode_physical_device_shader_float16_int8_features_body(
@@ -232,12 +142,6 @@ pub(crate) fn encode_physical_device_shader_float16_int8_features_body(
     e.write(v.shader_int8);
 }
 
-/// The members of `VkPhysicalDeviceShaderFloat16Int8Features`, which follow its chain.
-pub(crate) fn encode_physical_device_shader_float16_int8_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceShaderFloat16Int8Features<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceHostQueryResetFeatures`, which follow its chain.
 pub(crate) fn encode_physical_device_host_query_reset_features_body(
     e: &mut Encoder,
@@ -246,12 +150,6 @@ pub(crate) fn encode_physical_device_host_query_reset_features_body(
     e.write(v.host_query_reset);
 }
 
-/// The members of `VkPhysicalDeviceHostQueryResetFeatures`, which follow its chain.
-pub(crate) fn encode_physical_device_host_query_reset_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceHostQueryResetFeatures<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceGlobalPriorityQueryFeatures`, which follow its chain.
 pub(crate) fn encode_physical_device_global_priority_query_features_body(
     e: &mut Encoder,
@@ -259,12 +157,6 @@ pub(crate) fn encode_physical_device_global_priority_query_features_body(
 ) {
     e.write(v.global_priority_query);
 }
-
-/// The members of `VkPhysicalDeviceGlobalPriorityQueryFeatures`, which follow its chain.
-pub(crate) fn encode_physical_device_global_priority_query_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceGlobalPriorityQueryFeaturesKHR<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceDescriptorIndexingFeatures`, which follow its chain.
 pub(crate) fn encode_physical_device_descriptor_indexing_features_body(
@@ -293,12 +185,6 @@ pub(crate) fn encode_physical_device_descriptor_indexing_features_body(
     e.write(v.runtime_descriptor_array);
 }
 
-/// The members of `VkPhysicalDeviceDescriptorIndexingFeatures`, which follow its chain.
-pub(crate) fn encode_physical_device_descriptor_indexing_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceDescriptorIndexingFeatures<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceTimelineSemaphoreFeatures`, which follow its chain.
 pub(crate) fn encode_physical_device_timeline_semaphore_features_body(
     e: &mut Encoder,
@@ -306,12 +192,6 @@ pub(crate) fn encode_physical_device_timeline_semaphore_features_body(
 ) {
     e.write(v.timeline_semaphore);
 }
-
-/// The members of `VkPhysicalDeviceTimelineSemaphoreFeatures`, which follow its chain.
-pub(crate) fn encode_physical_device_timeline_semaphore_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceTimelineSemaphoreFeatures<'_>,
-) {}
 
 /// The members of `VkPhysicalDevice8BitStorageFeatures`, which follow its chain.
 pub(crate) fn encode_physical_device8_bit_storage_features_body(
@@ -323,12 +203,6 @@ pub(crate) fn encode_physical_device8_bit_storage_features_body(
     e.write(v.storage_push_constant8);
 }
 
-/// The members of `VkPhysicalDevice8BitStorageFeatures`, which follow its chain.
-pub(crate) fn encode_physical_device8_bit_storage_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDevice8BitStorageFeatures<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceConditionalRenderingFeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_conditional_rendering_features_ext_body(
     e: &mut Encoder,
@@ -337,12 +211,6 @@ pub(crate) fn encode_physical_device_conditional_rendering_features_ext_body(
     e.write(v.conditional_rendering);
     e.write(v.inherited_conditional_rendering);
 }
-
-/// The members of `VkPhysicalDeviceConditionalRenderingFeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_conditional_rendering_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceConditionalRenderingFeaturesEXT<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceVulkanMemoryModelFeatures`, which follow its chain.
 pub(crate) fn encode_physical_device_vulkan_memory_model_features_body(
@@ -354,12 +222,6 @@ pub(crate) fn encode_physical_device_vulkan_memory_model_features_body(
     e.write(v.vulkan_memory_model_availability_visibility_chains);
 }
 
-/// The members of `VkPhysicalDeviceVulkanMemoryModelFeatures`, which follow its chain.
-pub(crate) fn encode_physical_device_vulkan_memory_model_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceVulkanMemoryModelFeatures<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceShaderAtomicInt64Features`, which follow its chain.
 pub(crate) fn encode_physical_device_shader_atomic_int64_features_body(
     e: &mut Encoder,
@@ -368,12 +230,6 @@ pub(crate) fn encode_physical_device_shader_atomic_int64_features_body(
     e.write(v.shader_buffer_int64_atomics);
     e.write(v.shader_shared_int64_atomics);
 }
-
-/// The members of `VkPhysicalDeviceShaderAtomicInt64Features`, which follow its chain.
-pub(crate) fn encode_physical_device_shader_atomic_int64_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceShaderAtomicInt64Features<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceShaderAtomicFloatFeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_shader_atomic_float_features_ext_body(
@@ -394,12 +250,6 @@ pub(crate) fn encode_physical_device_shader_atomic_float_features_ext_body(
     e.write(v.sparse_image_float32_atomic_add);
 }
 
-/// The members of `VkPhysicalDeviceShaderAtomicFloatFeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_shader_atomic_float_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceShaderAtomicFloatFeaturesEXT<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceShaderAtomicFloat2FeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_shader_atomic_float2_features_ext_body(
     e: &mut Encoder,
@@ -419,12 +269,6 @@ pub(crate) fn encode_physical_device_shader_atomic_float2_features_ext_body(
     e.write(v.sparse_image_float32_atomic_min_max);
 }
 
-/// The members of `VkPhysicalDeviceShaderAtomicFloat2FeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_shader_atomic_float2_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceShaderAtomicFloat2FeaturesEXT<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceVertexAttributeDivisorFeatures`, which follow its chain.
 pub(crate) fn encode_physical_device_vertex_attribute_divisor_features_body(
     e: &mut Encoder,
@@ -433,12 +277,6 @@ pub(crate) fn encode_physical_device_vertex_attribute_divisor_features_body(
     e.write(v.vertex_attribute_instance_rate_divisor);
     e.write(v.vertex_attribute_instance_rate_zero_divisor);
 }
-
-/// The members of `VkPhysicalDeviceVertexAttributeDivisorFeatures`, which follow its chain.
-pub(crate) fn encode_physical_device_vertex_attribute_divisor_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceVertexAttributeDivisorFeaturesKHR<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceTransformFeedbackFeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_transform_feedback_features_ext_body(
@@ -449,12 +287,6 @@ pub(crate) fn encode_physical_device_transform_feedback_features_ext_body(
     e.write(v.geometry_streams);
 }
 
-/// The members of `VkPhysicalDeviceTransformFeedbackFeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_transform_feedback_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceTransformFeedbackFeaturesEXT<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceComputeShaderDerivativesFeaturesKHR`, which follow its chain.
 pub(crate) fn encode_physical_device_compute_shader_derivatives_features_khr_body(
     e: &mut Encoder,
@@ -463,12 +295,6 @@ pub(crate) fn encode_physical_device_compute_shader_derivatives_features_khr_bod
     e.write(v.compute_derivative_group_quads);
     e.write(v.compute_derivative_group_linear);
 }
-
-/// The members of `VkPhysicalDeviceComputeShaderDerivativesFeaturesKHR`, which follow its chain.
-pub(crate) fn encode_physical_device_compute_shader_derivatives_features_khr_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceComputeShaderDerivativesFeaturesNV<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceAccelerationStructureFeaturesKHR`, which follow its chain.
 pub(crate) fn encode_physical_device_acceleration_structure_features_khr_body(
@@ -482,12 +308,6 @@ pub(crate) fn encode_physical_device_acceleration_structure_features_khr_body(
     e.write(v.descriptor_binding_acceleration_structure_update_after_bind);
 }
 
-/// The members of `VkPhysicalDeviceAccelerationStructureFeaturesKHR`, which follow its chain.
-pub(crate) fn encode_physical_device_acceleration_structure_features_khr_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceAccelerationStructureFeaturesKHR<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceRayTracingPipelineFeaturesKHR`, which follow its chain.
 pub(crate) fn encode_physical_device_ray_tracing_pipeline_features_khr_body(
     e: &mut Encoder,
@@ -500,12 +320,6 @@ pub(crate) fn encode_physical_device_ray_tracing_pipeline_features_khr_body(
     e.write(v.ray_traversal_primitive_culling);
 }
 
-/// The members of `VkPhysicalDeviceRayTracingPipelineFeaturesKHR`, which follow its chain.
-pub(crate) fn encode_physical_device_ray_tracing_pipeline_features_khr_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceRayTracingPipelineFeaturesKHR<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceRayQueryFeaturesKHR`, which follow its chain.
 pub(crate) fn encode_physical_device_ray_query_features_khr_body(
     e: &mut Encoder,
@@ -513,12 +327,6 @@ pub(crate) fn encode_physical_device_ray_query_features_khr_body(
 ) {
     e.write(v.ray_query);
 }
-
-/// The members of `VkPhysicalDeviceRayQueryFeaturesKHR`, which follow its chain.
-pub(crate) fn encode_physical_device_ray_query_features_khr_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceRayQueryFeaturesKHR<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceRayTracingMaintenance1FeaturesKHR`, which follow its chain.
 pub(crate) fn encode_physical_device_ray_tracing_maintenance1_features_khr_body(
@@ -529,12 +337,6 @@ pub(crate) fn encode_physical_device_ray_tracing_maintenance1_features_khr_body(
     e.write(v.ray_tracing_pipeline_trace_rays_indirect2);
 }
 
-/// The members of `VkPhysicalDeviceRayTracingMaintenance1FeaturesKHR`, which follow its chain.
-pub(crate) fn encode_physical_device_ray_tracing_maintenance1_features_khr_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceRayTracingMaintenance1FeaturesKHR<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceScalarBlockLayoutFeatures`, which follow its chain.
 pub(crate) fn encode_physical_device_scalar_block_layout_features_body(
     e: &mut Encoder,
@@ -542,12 +344,6 @@ pub(crate) fn encode_physical_device_scalar_block_layout_features_body(
 ) {
     e.write(v.scalar_block_layout);
 }
-
-/// The members of `VkPhysicalDeviceScalarBlockLayoutFeatures`, which follow its chain.
-pub(crate) fn encode_physical_device_scalar_block_layout_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceScalarBlockLayoutFeatures<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceUniformBufferStandardLayoutFeatures`, which follow its chain.
 pub(crate) fn encode_physical_device_uniform_buffer_standard_layout_features_body(
@@ -557,12 +353,6 @@ pub(crate) fn encode_physical_device_uniform_buffer_standard_layout_features_bod
     e.write(v.uniform_buffer_standard_layout);
 }
 
-/// The members of `VkPhysicalDeviceUniformBufferStandardLayoutFeatures`, which follow its chain.
-pub(crate) fn encode_physical_device_uniform_buffer_standard_layout_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceUniformBufferStandardLayoutFeatures<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceDepthClipEnableFeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_depth_clip_enable_features_ext_body(
     e: &mut Encoder,
@@ -570,12 +360,6 @@ pub(crate) fn encode_physical_device_depth_clip_enable_features_ext_body(
 ) {
     e.write(v.depth_clip_enable);
 }
-
-/// The members of `VkPhysicalDeviceDepthClipEnableFeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_depth_clip_enable_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceDepthClipEnableFeaturesEXT<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceBufferDeviceAddressFeatures`, which follow its chain.
 pub(crate) fn encode_physical_device_buffer_device_address_features_body(
@@ -587,12 +371,6 @@ pub(crate) fn encode_physical_device_buffer_device_address_features_body(
     e.write(v.buffer_device_address_multi_device);
 }
 
-/// The members of `VkPhysicalDeviceBufferDeviceAddressFeatures`, which follow its chain.
-pub(crate) fn encode_physical_device_buffer_device_address_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceBufferDeviceAddressFeatures<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceImagelessFramebufferFeatures`, which follow its chain.
 pub(crate) fn encode_physical_device_imageless_framebuffer_features_body(
     e: &mut Encoder,
@@ -600,12 +378,6 @@ pub(crate) fn encode_physical_device_imageless_framebuffer_features_body(
 ) {
     e.write(v.imageless_framebuffer);
 }
-
-/// The members of `VkPhysicalDeviceImagelessFramebufferFeatures`, which follow its chain.
-pub(crate) fn encode_physical_device_imageless_framebuffer_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceImagelessFramebufferFeatures<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceTextureCompressionASTCHDRFeatures`, which follow its chain.
 pub(crate) fn encode_physical_device_texture_compression_astchdr_features_body(
@@ -615,12 +387,6 @@ pub(crate) fn encode_physical_device_texture_compression_astchdr_features_body(
     e.write(v.texture_compression_astc_hdr);
 }
 
-/// The members of `VkPhysicalDeviceTextureCompressionASTCHDRFeatures`, which follow its chain.
-pub(crate) fn encode_physical_device_texture_compression_astchdr_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceTextureCompressionASTCHDRFeatures<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceYcbcrImageArraysFeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_ycbcr_image_arrays_features_ext_body(
     e: &mut Encoder,
@@ -628,12 +394,6 @@ pub(crate) fn encode_physical_device_ycbcr_image_arrays_features_ext_body(
 ) {
     e.write(v.ycbcr_image_arrays);
 }
-
-/// The members of `VkPhysicalDeviceYcbcrImageArraysFeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_ycbcr_image_arrays_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceYcbcrImageArraysFeaturesEXT<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceShaderClockFeaturesKHR`, which follow its chain.
 pub(crate) fn encode_physical_device_shader_clock_features_khr_body(
@@ -644,12 +404,6 @@ pub(crate) fn encode_physical_device_shader_clock_features_khr_body(
     e.write(v.shader_device_clock);
 }
 
-/// The members of `VkPhysicalDeviceShaderClockFeaturesKHR`, which follow its chain.
-pub(crate) fn encode_physical_device_shader_clock_features_khr_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceShaderClockFeaturesKHR<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceIndexTypeUint8Features`, which follow its chain.
 pub(crate) fn encode_physical_device_index_type_uint8_features_body(
     e: &mut Encoder,
@@ -657,12 +411,6 @@ pub(crate) fn encode_physical_device_index_type_uint8_features_body(
 ) {
     e.write(v.index_type_uint8);
 }
-
-/// The members of `VkPhysicalDeviceIndexTypeUint8Features`, which follow its chain.
-pub(crate) fn encode_physical_device_index_type_uint8_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceIndexTypeUint8FeaturesKHR<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceFragmentShaderInterlockFeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_fragment_shader_interlock_features_ext_body(
@@ -674,12 +422,6 @@ pub(crate) fn encode_physical_device_fragment_shader_interlock_features_ext_body
     e.write(v.fragment_shader_shading_rate_interlock);
 }
 
-/// The members of `VkPhysicalDeviceFragmentShaderInterlockFeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_fragment_shader_interlock_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceFragmentShaderInterlockFeaturesEXT<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceSeparateDepthStencilLayoutsFeatures`, which follow its chain.
 pub(crate) fn encode_physical_device_separate_depth_stencil_layouts_features_body(
     e: &mut Encoder,
@@ -687,12 +429,6 @@ pub(crate) fn encode_physical_device_separate_depth_stencil_layouts_features_bod
 ) {
     e.write(v.separate_depth_stencil_layouts);
 }
-
-/// The members of `VkPhysicalDeviceSeparateDepthStencilLayoutsFeatures`, which follow its chain.
-pub(crate) fn encode_physical_device_separate_depth_stencil_layouts_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceSeparateDepthStencilLayoutsFeatures<'_>,
-) {}
 
 /// The members of `VkPhysicalDevicePrimitiveTopologyListRestartFeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_primitive_topology_list_restart_features_ext_body(
@@ -703,12 +439,6 @@ pub(crate) fn encode_physical_device_primitive_topology_list_restart_features_ex
     e.write(v.primitive_topology_patch_list_restart);
 }
 
-/// The members of `VkPhysicalDevicePrimitiveTopologyListRestartFeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_primitive_topology_list_restart_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDevicePrimitiveTopologyListRestartFeaturesEXT<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceShaderDemoteToHelperInvocationFeatures`, which follow its chain.
 pub(crate) fn encode_physical_device_shader_demote_to_helper_invocation_features_body(
     e: &mut Encoder,
@@ -716,12 +446,6 @@ pub(crate) fn encode_physical_device_shader_demote_to_helper_invocation_features
 ) {
     e.write(v.shader_demote_to_helper_invocation);
 }
-
-/// The members of `VkPhysicalDeviceShaderDemoteToHelperInvocationFeatures`, which follow its chain.
-pub(crate) fn encode_physical_device_shader_demote_to_helper_invocation_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceShaderDemoteToHelperInvocationFeatures<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceTexelBufferAlignmentFeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_texel_buffer_alignment_features_ext_body(
@@ -731,12 +455,6 @@ pub(crate) fn encode_physical_device_texel_buffer_alignment_features_ext_body(
     e.write(v.texel_buffer_alignment);
 }
 
-/// The members of `VkPhysicalDeviceTexelBufferAlignmentFeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_texel_buffer_alignment_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceTexelBufferAlignmentFeaturesEXT<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceSubgroupSizeControlFeatures`, which follow its chain.
 pub(crate) fn encode_physical_device_subgroup_size_control_features_body(
     e: &mut Encoder,
@@ -745,12 +463,6 @@ pub(crate) fn encode_physical_device_subgroup_size_control_features_body(
     e.write(v.subgroup_size_control);
     e.write(v.compute_full_subgroups);
 }
-
-/// The members of `VkPhysicalDeviceSubgroupSizeControlFeatures`, which follow its chain.
-pub(crate) fn encode_physical_device_subgroup_size_control_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceSubgroupSizeControlFeatures<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceLineRasterizationFeatures`, which follow its chain.
 pub(crate) fn encode_physical_device_line_rasterization_features_body(
@@ -765,12 +477,6 @@ pub(crate) fn encode_physical_device_line_rasterization_features_body(
     e.write(v.stippled_smooth_lines);
 }
 
-/// The members of `VkPhysicalDeviceLineRasterizationFeatures`, which follow its chain.
-pub(crate) fn encode_physical_device_line_rasterization_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceLineRasterizationFeaturesKHR<'_>,
-) {}
-
 /// The members of `VkPhysicalDevicePipelineCreationCacheControlFeatures`, which follow its chain.
 pub(crate) fn encode_physical_device_pipeline_creation_cache_control_features_body(
     e: &mut Encoder,
@@ -778,12 +484,6 @@ pub(crate) fn encode_physical_device_pipeline_creation_cache_control_features_bo
 ) {
     e.write(v.pipeline_creation_cache_control);
 }
-
-/// The members of `VkPhysicalDevicePipelineCreationCacheControlFeatures`, which follow its chain.
-pub(crate) fn encode_physical_device_pipeline_creation_cache_control_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDevicePipelineCreationCacheControlFeatures<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceVulkan11Features`, which follow its chain.
 pub(crate) fn encode_physical_device_vulkan11_features_body(
@@ -803,12 +503,6 @@ pub(crate) fn encode_physical_device_vulkan11_features_body(
     e.write(v.sampler_ycbcr_conversion);
     e.write(v.shader_draw_parameters);
 }
-
-/// The members of `VkPhysicalDeviceVulkan11Features`, which follow its chain.
-pub(crate) fn encode_physical_device_vulkan11_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceVulkan11Features<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceVulkan12Features`, which follow its chain.
 pub(crate) fn encode_physical_device_vulkan12_features_body(
@@ -864,12 +558,6 @@ pub(crate) fn encode_physical_device_vulkan12_features_body(
     e.write(v.subgroup_broadcast_dynamic_id);
 }
 
-/// The members of `VkPhysicalDeviceVulkan12Features`, which follow its chain.
-pub(crate) fn encode_physical_device_vulkan12_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceVulkan12Features<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceVulkan13Features`, which follow its chain.
 pub(crate) fn encode_physical_device_vulkan13_features_body(
     e: &mut Encoder,
@@ -891,12 +579,6 @@ pub(crate) fn encode_physical_device_vulkan13_features_body(
     e.write(v.shader_integer_dot_product);
     e.write(v.maintenance4);
 }
-
-/// The members of `VkPhysicalDeviceVulkan13Features`, which follow its chain.
-pub(crate) fn encode_physical_device_vulkan13_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceVulkan13Features<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceVulkan14Features`, which follow its chain.
 pub(crate) fn encode_physical_device_vulkan14_features_body(
@@ -926,12 +608,6 @@ pub(crate) fn encode_physical_device_vulkan14_features_body(
     e.write(v.push_descriptor);
 }
 
-/// The members of `VkPhysicalDeviceVulkan14Features`, which follow its chain.
-pub(crate) fn encode_physical_device_vulkan14_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceVulkan14Features<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceCustomBorderColorFeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_custom_border_color_features_ext_body(
     e: &mut Encoder,
@@ -940,12 +616,6 @@ pub(crate) fn encode_physical_device_custom_border_color_features_ext_body(
     e.write(v.custom_border_colors);
     e.write(v.custom_border_color_without_format);
 }
-
-/// The members of `VkPhysicalDeviceCustomBorderColorFeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_custom_border_color_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceCustomBorderColorFeaturesEXT<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceBorderColorSwizzleFeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_border_color_swizzle_features_ext_body(
@@ -956,12 +626,6 @@ pub(crate) fn encode_physical_device_border_color_swizzle_features_ext_body(
     e.write(v.border_color_swizzle_from_image);
 }
 
-/// The members of `VkPhysicalDeviceBorderColorSwizzleFeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_border_color_swizzle_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceBorderColorSwizzleFeaturesEXT<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceExtendedDynamicStateFeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_extended_dynamic_state_features_ext_body(
     e: &mut Encoder,
@@ -969,12 +633,6 @@ pub(crate) fn encode_physical_device_extended_dynamic_state_features_ext_body(
 ) {
     e.write(v.extended_dynamic_state);
 }
-
-/// The members of `VkPhysicalDeviceExtendedDynamicStateFeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_extended_dynamic_state_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceExtendedDynamicStateFeaturesEXT<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceExtendedDynamicState2FeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_extended_dynamic_state2_features_ext_body(
@@ -985,12 +643,6 @@ pub(crate) fn encode_physical_device_extended_dynamic_state2_features_ext_body(
     e.write(v.extended_dynamic_state2_logic_op);
     e.write(v.extended_dynamic_state2_patch_control_points);
 }
-
-/// The members of `VkPhysicalDeviceExtendedDynamicState2FeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_extended_dynamic_state2_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceExtendedDynamicState2FeaturesEXT<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceExtendedDynamicState3FeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_extended_dynamic_state3_features_ext_body(
@@ -1030,12 +682,6 @@ pub(crate) fn encode_physical_device_extended_dynamic_state3_features_ext_body(
     e.write(v.extended_dynamic_state3_shading_rate_image_enable);
 }
 
-/// The members of `VkPhysicalDeviceExtendedDynamicState3FeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_extended_dynamic_state3_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceExtendedDynamicState3FeaturesEXT<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceZeroInitializeWorkgroupMemoryFeatures`, which follow its chain.
 pub(crate) fn encode_physical_device_zero_initialize_workgroup_memory_features_body(
     e: &mut Encoder,
@@ -1044,12 +690,6 @@ pub(crate) fn encode_physical_device_zero_initialize_workgroup_memory_features_b
     e.write(v.shader_zero_initialize_workgroup_memory);
 }
 
-/// The members of `VkPhysicalDeviceZeroInitializeWorkgroupMemoryFeatures`, which follow its chain.
-pub(crate) fn encode_physical_device_zero_initialize_workgroup_memory_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceZeroInitializeWorkgroupMemoryFeatures<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceShaderSubgroupUniformControlFlowFeaturesKHR`, which follow its chain.
 pub(crate) fn encode_physical_device_shader_subgroup_uniform_control_flow_features_khr_body(
     e: &mut Encoder,
@@ -1057,12 +697,6 @@ pub(crate) fn encode_physical_device_shader_subgroup_uniform_control_flow_featur
 ) {
     e.write(v.shader_subgroup_uniform_control_flow);
 }
-
-/// The members of `VkPhysicalDeviceShaderSubgroupUniformControlFlowFeaturesKHR`, which follow its chain.
-pub(crate) fn encode_physical_device_shader_subgroup_uniform_control_flow_features_khr_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceShaderSubgroupUniformControlFlowFeaturesKHR<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceRobustness2FeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_robustness2_features_ext_body(
@@ -1074,12 +708,6 @@ pub(crate) fn encode_physical_device_robustness2_features_ext_body(
     e.write(v.null_descriptor);
 }
 
-/// The members of `VkPhysicalDeviceRobustness2FeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_robustness2_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceRobustness2FeaturesEXT<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceImageRobustnessFeatures`, which follow its chain.
 pub(crate) fn encode_physical_device_image_robustness_features_body(
     e: &mut Encoder,
@@ -1087,12 +715,6 @@ pub(crate) fn encode_physical_device_image_robustness_features_body(
 ) {
     e.write(v.robust_image_access);
 }
-
-/// The members of `VkPhysicalDeviceImageRobustnessFeatures`, which follow its chain.
-pub(crate) fn encode_physical_device_image_robustness_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceImageRobustnessFeatures<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceWorkgroupMemoryExplicitLayoutFeaturesKHR`, which follow its chain.
 pub(crate) fn encode_physical_device_workgroup_memory_explicit_layout_features_khr_body(
@@ -1105,12 +727,6 @@ pub(crate) fn encode_physical_device_workgroup_memory_explicit_layout_features_k
     e.write(v.workgroup_memory_explicit_layout16_bit_access);
 }
 
-/// The members of `VkPhysicalDeviceWorkgroupMemoryExplicitLayoutFeaturesKHR`, which follow its chain.
-pub(crate) fn encode_physical_device_workgroup_memory_explicit_layout_features_khr_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceWorkgroupMemoryExplicitLayoutFeaturesKHR<'_>,
-) {}
-
 /// The members of `VkPhysicalDevice4444FormatsFeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device4444_formats_features_ext_body(
     e: &mut Encoder,
@@ -1120,12 +736,6 @@ pub(crate) fn encode_physical_device4444_formats_features_ext_body(
     e.write(v.format_a4b4g4r4);
 }
 
-/// The members of `VkPhysicalDevice4444FormatsFeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device4444_formats_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDevice4444FormatsFeaturesEXT<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceShaderImageAtomicInt64FeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_shader_image_atomic_int64_features_ext_body(
     e: &mut Encoder,
@@ -1134,12 +744,6 @@ pub(crate) fn encode_physical_device_shader_image_atomic_int64_features_ext_body
     e.write(v.shader_image_int64_atomics);
     e.write(v.sparse_image_int64_atomics);
 }
-
-/// The members of `VkPhysicalDeviceShaderImageAtomicInt64FeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_shader_image_atomic_int64_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceShaderImageAtomicInt64FeaturesEXT<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceFragmentShadingRateFeaturesKHR`, which follow its chain.
 pub(crate) fn encode_physical_device_fragment_shading_rate_features_khr_body(
@@ -1151,12 +755,6 @@ pub(crate) fn encode_physical_device_fragment_shading_rate_features_khr_body(
     e.write(v.attachment_fragment_shading_rate);
 }
 
-/// The members of `VkPhysicalDeviceFragmentShadingRateFeaturesKHR`, which follow its chain.
-pub(crate) fn encode_physical_device_fragment_shading_rate_features_khr_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceFragmentShadingRateFeaturesKHR<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceShaderTerminateInvocationFeatures`, which follow its chain.
 pub(crate) fn encode_physical_device_shader_terminate_invocation_features_body(
     e: &mut Encoder,
@@ -1164,12 +762,6 @@ pub(crate) fn encode_physical_device_shader_terminate_invocation_features_body(
 ) {
     e.write(v.shader_terminate_invocation);
 }
-
-/// The members of `VkPhysicalDeviceShaderTerminateInvocationFeatures`, which follow its chain.
-pub(crate) fn encode_physical_device_shader_terminate_invocation_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceShaderTerminateInvocationFeatures<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceImage2DViewOf3DFeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_image2_d_view_of3_d_features_ext_body(
@@ -1180,12 +772,6 @@ pub(crate) fn encode_physical_device_image2_d_view_of3_d_features_ext_body(
     e.write(v.sampler2_d_view_of3_d);
 }
 
-/// The members of `VkPhysicalDeviceImage2DViewOf3DFeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_image2_d_view_of3_d_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceImage2DViewOf3DFeaturesEXT<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceAttachmentFeedbackLoopDynamicStateFeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_attachment_feedback_loop_dynamic_state_features_ext_body(
     e: &mut Encoder,
@@ -1193,12 +779,6 @@ pub(crate) fn encode_physical_device_attachment_feedback_loop_dynamic_state_feat
 ) {
     e.write(v.attachment_feedback_loop_dynamic_state);
 }
-
-/// The members of `VkPhysicalDeviceAttachmentFeedbackLoopDynamicStateFeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_attachment_feedback_loop_dynamic_state_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceAttachmentFeedbackLoopDynamicStateFeaturesEXT<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceLegacyVertexAttributesFeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_legacy_vertex_attributes_features_ext_body(
@@ -1208,12 +788,6 @@ pub(crate) fn encode_physical_device_legacy_vertex_attributes_features_ext_body(
     e.write(v.legacy_vertex_attributes);
 }
 
-/// The members of `VkPhysicalDeviceLegacyVertexAttributesFeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_legacy_vertex_attributes_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceLegacyVertexAttributesFeaturesEXT<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceMutableDescriptorTypeFeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_mutable_descriptor_type_features_ext_body(
     e: &mut Encoder,
@@ -1221,12 +795,6 @@ pub(crate) fn encode_physical_device_mutable_descriptor_type_features_ext_body(
 ) {
     e.write(v.mutable_descriptor_type);
 }
-
-/// The members of `VkPhysicalDeviceMutableDescriptorTypeFeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_mutable_descriptor_type_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceMutableDescriptorTypeFeaturesEXT<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceDepthClipControlFeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_depth_clip_control_features_ext_body(
@@ -1236,12 +804,6 @@ pub(crate) fn encode_physical_device_depth_clip_control_features_ext_body(
     e.write(v.depth_clip_control);
 }
 
-/// The members of `VkPhysicalDeviceDepthClipControlFeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_depth_clip_control_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceDepthClipControlFeaturesEXT<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceDepthClampControlFeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_depth_clamp_control_features_ext_body(
     e: &mut Encoder,
@@ -1249,12 +811,6 @@ pub(crate) fn encode_physical_device_depth_clamp_control_features_ext_body(
 ) {
     e.write(v.depth_clamp_control);
 }
-
-/// The members of `VkPhysicalDeviceDepthClampControlFeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_depth_clamp_control_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceDepthClampControlFeaturesEXT<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceVertexInputDynamicStateFeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_vertex_input_dynamic_state_features_ext_body(
@@ -1264,12 +820,6 @@ pub(crate) fn encode_physical_device_vertex_input_dynamic_state_features_ext_bod
     e.write(v.vertex_input_dynamic_state);
 }
 
-/// The members of `VkPhysicalDeviceVertexInputDynamicStateFeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_vertex_input_dynamic_state_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceVertexInputDynamicStateFeaturesEXT<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceColorWriteEnableFeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_color_write_enable_features_ext_body(
     e: &mut Encoder,
@@ -1277,12 +827,6 @@ pub(crate) fn encode_physical_device_color_write_enable_features_ext_body(
 ) {
     e.write(v.color_write_enable);
 }
-
-/// The members of `VkPhysicalDeviceColorWriteEnableFeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_color_write_enable_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceColorWriteEnableFeaturesEXT<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceSynchronization2Features`, which follow its chain.
 pub(crate) fn encode_physical_device_synchronization2_features_body(
@@ -1292,12 +836,6 @@ pub(crate) fn encode_physical_device_synchronization2_features_body(
     e.write(v.synchronization2);
 }
 
-/// The members of `VkPhysicalDeviceSynchronization2Features`, which follow its chain.
-pub(crate) fn encode_physical_device_synchronization2_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceSynchronization2Features<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceHostImageCopyFeatures`, which follow its chain.
 pub(crate) fn encode_physical_device_host_image_copy_features_body(
     e: &mut Encoder,
@@ -1305,12 +843,6 @@ pub(crate) fn encode_physical_device_host_image_copy_features_body(
 ) {
     e.write(v.host_image_copy);
 }
-
-/// The members of `VkPhysicalDeviceHostImageCopyFeatures`, which follow its chain.
-pub(crate) fn encode_physical_device_host_image_copy_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceHostImageCopyFeaturesEXT<'_>,
-) {}
 
 /// The members of `VkPhysicalDevicePrimitivesGeneratedQueryFeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_primitives_generated_query_features_ext_body(
@@ -1322,12 +854,6 @@ pub(crate) fn encode_physical_device_primitives_generated_query_features_ext_bod
     e.write(v.primitives_generated_query_with_non_zero_streams);
 }
 
-/// The members of `VkPhysicalDevicePrimitivesGeneratedQueryFeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_primitives_generated_query_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDevicePrimitivesGeneratedQueryFeaturesEXT<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceLegacyDitheringFeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_legacy_dithering_features_ext_body(
     e: &mut Encoder,
@@ -1335,12 +861,6 @@ pub(crate) fn encode_physical_device_legacy_dithering_features_ext_body(
 ) {
     e.write(v.legacy_dithering);
 }
-
-/// The members of `VkPhysicalDeviceLegacyDitheringFeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_legacy_dithering_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceLegacyDitheringFeaturesEXT<'_>,
-) {}
 
 /// The members of `VkPhysicalDevicePipelineProtectedAccessFeatures`, which follow its chain.
 pub(crate) fn encode_physical_device_pipeline_protected_access_features_body(
@@ -1350,12 +870,6 @@ pub(crate) fn encode_physical_device_pipeline_protected_access_features_body(
     e.write(v.pipeline_protected_access);
 }
 
-/// The members of `VkPhysicalDevicePipelineProtectedAccessFeatures`, which follow its chain.
-pub(crate) fn encode_physical_device_pipeline_protected_access_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDevicePipelineProtectedAccessFeaturesEXT<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceYcbcr2Plane444FormatsFeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_ycbcr2_plane444_formats_features_ext_body(
     e: &mut Encoder,
@@ -1363,12 +877,6 @@ pub(crate) fn encode_physical_device_ycbcr2_plane444_formats_features_ext_body(
 ) {
     e.write(v.ycbcr2plane444_formats);
 }
-
-/// The members of `VkPhysicalDeviceYcbcr2Plane444FormatsFeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_ycbcr2_plane444_formats_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceYcbcr2Plane444FormatsFeaturesEXT<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceProvokingVertexFeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_provoking_vertex_features_ext_body(
@@ -1379,12 +887,6 @@ pub(crate) fn encode_physical_device_provoking_vertex_features_ext_body(
     e.write(v.transform_feedback_preserves_provoking_vertex);
 }
 
-/// The members of `VkPhysicalDeviceProvokingVertexFeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_provoking_vertex_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceProvokingVertexFeaturesEXT<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceShaderIntegerDotProductFeatures`, which follow its chain.
 pub(crate) fn encode_physical_device_shader_integer_dot_product_features_body(
     e: &mut Encoder,
@@ -1392,12 +894,6 @@ pub(crate) fn encode_physical_device_shader_integer_dot_product_features_body(
 ) {
     e.write(v.shader_integer_dot_product);
 }
-
-/// The members of `VkPhysicalDeviceShaderIntegerDotProductFeatures`, which follow its chain.
-pub(crate) fn encode_physical_device_shader_integer_dot_product_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceShaderIntegerDotProductFeatures<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceFragmentShaderBarycentricFeaturesKHR`, which follow its chain.
 pub(crate) fn encode_physical_device_fragment_shader_barycentric_features_khr_body(
@@ -1407,12 +903,6 @@ pub(crate) fn encode_physical_device_fragment_shader_barycentric_features_khr_bo
     e.write(v.fragment_shader_barycentric);
 }
 
-/// The members of `VkPhysicalDeviceFragmentShaderBarycentricFeaturesKHR`, which follow its chain.
-pub(crate) fn encode_physical_device_fragment_shader_barycentric_features_khr_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceFragmentShaderBarycentricFeaturesKHR<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceDynamicRenderingFeatures`, which follow its chain.
 pub(crate) fn encode_physical_device_dynamic_rendering_features_body(
     e: &mut Encoder,
@@ -1421,12 +911,6 @@ pub(crate) fn encode_physical_device_dynamic_rendering_features_body(
     e.write(v.dynamic_rendering);
 }
 
-/// The members of `VkPhysicalDeviceDynamicRenderingFeatures`, which follow its chain.
-pub(crate) fn encode_physical_device_dynamic_rendering_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceDynamicRenderingFeatures<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceImageViewMinLodFeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_image_view_min_lod_features_ext_body(
     e: &mut Encoder,
@@ -1434,12 +918,6 @@ pub(crate) fn encode_physical_device_image_view_min_lod_features_ext_body(
 ) {
     e.write(v.min_lod);
 }
-
-/// The members of `VkPhysicalDeviceImageViewMinLodFeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_image_view_min_lod_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceImageViewMinLodFeaturesEXT<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceRasterizationOrderAttachmentAccessFeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_rasterization_order_attachment_access_features_ext_body(
@@ -1451,12 +929,6 @@ pub(crate) fn encode_physical_device_rasterization_order_attachment_access_featu
     e.write(v.rasterization_order_stencil_attachment_access);
 }
 
-/// The members of `VkPhysicalDeviceRasterizationOrderAttachmentAccessFeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_rasterization_order_attachment_access_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceRasterizationOrderAttachmentAccessFeaturesEXT<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceGraphicsPipelineLibraryFeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_graphics_pipeline_library_features_ext_body(
     e: &mut Encoder,
@@ -1464,12 +936,6 @@ pub(crate) fn encode_physical_device_graphics_pipeline_library_features_ext_body
 ) {
     e.write(v.graphics_pipeline_library);
 }
-
-/// The members of `VkPhysicalDeviceGraphicsPipelineLibraryFeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_graphics_pipeline_library_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceGraphicsPipelineLibraryFeaturesEXT<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceNestedCommandBufferFeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_nested_command_buffer_features_ext_body(
@@ -1481,12 +947,6 @@ pub(crate) fn encode_physical_device_nested_command_buffer_features_ext_body(
     e.write(v.nested_command_buffer_simultaneous_use);
 }
 
-/// The members of `VkPhysicalDeviceNestedCommandBufferFeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_nested_command_buffer_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceNestedCommandBufferFeaturesEXT<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceNonSeamlessCubeMapFeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_non_seamless_cube_map_features_ext_body(
     e: &mut Encoder,
@@ -1494,12 +954,6 @@ pub(crate) fn encode_physical_device_non_seamless_cube_map_features_ext_body(
 ) {
     e.write(v.non_seamless_cube_map);
 }
-
-/// The members of `VkPhysicalDeviceNonSeamlessCubeMapFeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_non_seamless_cube_map_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceNonSeamlessCubeMapFeaturesEXT<'_>,
-) {}
 
 /// The members of `VkPhysicalDevicePipelineRobustnessFeatures`, which follow its chain.
 pub(crate) fn encode_physical_device_pipeline_robustness_features_body(
@@ -1509,12 +963,6 @@ pub(crate) fn encode_physical_device_pipeline_robustness_features_body(
     e.write(v.pipeline_robustness);
 }
 
-/// The members of `VkPhysicalDevicePipelineRobustnessFeatures`, which follow its chain.
-pub(crate) fn encode_physical_device_pipeline_robustness_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDevicePipelineRobustnessFeaturesEXT<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceAttachmentFeedbackLoopLayoutFeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_attachment_feedback_loop_layout_features_ext_body(
     e: &mut Encoder,
@@ -1523,12 +971,6 @@ pub(crate) fn encode_physical_device_attachment_feedback_loop_layout_features_ex
     e.write(v.attachment_feedback_loop_layout);
 }
 
-/// The members of `VkPhysicalDeviceAttachmentFeedbackLoopLayoutFeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_attachment_feedback_loop_layout_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceAttachmentFeedbackLoopLayoutFeaturesEXT<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceDynamicRenderingUnusedAttachmentsFeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_dynamic_rendering_unused_attachments_features_ext_body(
     e: &mut Encoder,
@@ -1536,12 +978,6 @@ pub(crate) fn encode_physical_device_dynamic_rendering_unused_attachments_featur
 ) {
     e.write(v.dynamic_rendering_unused_attachments);
 }
-
-/// The members of `VkPhysicalDeviceDynamicRenderingUnusedAttachmentsFeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_dynamic_rendering_unused_attachments_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceDynamicRenderingUnusedAttachmentsFeaturesEXT<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceDepthBiasControlFeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_depth_bias_control_features_ext_body(
@@ -1554,12 +990,6 @@ pub(crate) fn encode_physical_device_depth_bias_control_features_ext_body(
     e.write(v.depth_bias_exact);
 }
 
-/// The members of `VkPhysicalDeviceDepthBiasControlFeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_depth_bias_control_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceDepthBiasControlFeaturesEXT<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceRayTracingPositionFetchFeaturesKHR`, which follow its chain.
 pub(crate) fn encode_physical_device_ray_tracing_position_fetch_features_khr_body(
     e: &mut Encoder,
@@ -1568,12 +998,6 @@ pub(crate) fn encode_physical_device_ray_tracing_position_fetch_features_khr_bod
     e.write(v.ray_tracing_position_fetch);
 }
 
-/// The members of `VkPhysicalDeviceRayTracingPositionFetchFeaturesKHR`, which follow its chain.
-pub(crate) fn encode_physical_device_ray_tracing_position_fetch_features_khr_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceRayTracingPositionFetchFeaturesKHR<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceShaderMaximalReconvergenceFeaturesKHR`, which follow its chain.
 pub(crate) fn encode_physical_device_shader_maximal_reconvergence_features_khr_body(
     e: &mut Encoder,
@@ -1581,12 +1005,6 @@ pub(crate) fn encode_physical_device_shader_maximal_reconvergence_features_khr_b
 ) {
     e.write(v.shader_maximal_reconvergence);
 }
-
-/// The members of `VkPhysicalDeviceShaderMaximalReconvergenceFeaturesKHR`, which follow its chain.
-pub(crate) fn encode_physical_device_shader_maximal_reconvergence_features_khr_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceShaderMaximalReconvergenceFeaturesKHR<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceShaderSubgroupRotateFeatures`, which follow its chain.
 pub(crate) fn encode_physical_device_shader_subgroup_rotate_features_body(
@@ -1597,12 +1015,6 @@ pub(crate) fn encode_physical_device_shader_subgroup_rotate_features_body(
     e.write(v.shader_subgroup_rotate_clustered);
 }
 
-/// The members of `VkPhysicalDeviceShaderSubgroupRotateFeatures`, which follow its chain.
-pub(crate) fn encode_physical_device_shader_subgroup_rotate_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceShaderSubgroupRotateFeaturesKHR<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceShaderExpectAssumeFeatures`, which follow its chain.
 pub(crate) fn encode_physical_device_shader_expect_assume_features_body(
     e: &mut Encoder,
@@ -1610,12 +1022,6 @@ pub(crate) fn encode_physical_device_shader_expect_assume_features_body(
 ) {
     e.write(v.shader_expect_assume);
 }
-
-/// The members of `VkPhysicalDeviceShaderExpectAssumeFeatures`, which follow its chain.
-pub(crate) fn encode_physical_device_shader_expect_assume_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceShaderExpectAssumeFeaturesKHR<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceShaderFloatControls2Features`, which follow its chain.
 pub(crate) fn encode_physical_device_shader_float_controls2_features_body(
@@ -1625,12 +1031,6 @@ pub(crate) fn encode_physical_device_shader_float_controls2_features_body(
     e.write(v.shader_float_controls2);
 }
 
-/// The members of `VkPhysicalDeviceShaderFloatControls2Features`, which follow its chain.
-pub(crate) fn encode_physical_device_shader_float_controls2_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceShaderFloatControls2FeaturesKHR<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceDynamicRenderingLocalReadFeatures`, which follow its chain.
 pub(crate) fn encode_physical_device_dynamic_rendering_local_read_features_body(
     e: &mut Encoder,
@@ -1638,12 +1038,6 @@ pub(crate) fn encode_physical_device_dynamic_rendering_local_read_features_body(
 ) {
     e.write(v.dynamic_rendering_local_read);
 }
-
-/// The members of `VkPhysicalDeviceDynamicRenderingLocalReadFeatures`, which follow its chain.
-pub(crate) fn encode_physical_device_dynamic_rendering_local_read_features_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceDynamicRenderingLocalReadFeaturesKHR<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceShaderQuadControlFeaturesKHR`, which follow its chain.
 pub(crate) fn encode_physical_device_shader_quad_control_features_khr_body(
@@ -1653,12 +1047,6 @@ pub(crate) fn encode_physical_device_shader_quad_control_features_khr_body(
     e.write(v.shader_quad_control);
 }
 
-/// The members of `VkPhysicalDeviceShaderQuadControlFeaturesKHR`, which follow its chain.
-pub(crate) fn encode_physical_device_shader_quad_control_features_khr_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceShaderQuadControlFeaturesKHR<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceShaderReplicatedCompositesFeaturesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_shader_replicated_composites_features_ext_body(
     e: &mut Encoder,
@@ -1667,12 +1055,6 @@ pub(crate) fn encode_physical_device_shader_replicated_composites_features_ext_b
     e.write(v.shader_replicated_composites);
 }
 
-/// The members of `VkPhysicalDeviceShaderReplicatedCompositesFeaturesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_shader_replicated_composites_features_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceShaderReplicatedCompositesFeaturesEXT<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceDepthClampZeroOneFeaturesKHR`, which follow its chain.
 pub(crate) fn encode_physical_device_depth_clamp_zero_one_features_khr_body(
     e: &mut Encoder,
@@ -1680,9 +1062,3 @@ pub(crate) fn encode_physical_device_depth_clamp_zero_one_features_khr_body(
 ) {
     e.write(v.depth_clamp_zero_one);
 }
-
-/// The members of `VkPhysicalDeviceDepthClampZeroOneFeaturesKHR`, which follow its chain.
-pub(crate) fn encode_physical_device_depth_clamp_zero_one_features_khr_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceDepthClampZeroOneFeaturesEXT<'_>,
-) {}

@@ -11,14 +11,6 @@ use crate::wire::{ChainMode, Encoder};
 pub fn encode_fence_create_info(e: &mut Encoder, v: &vk::FenceCreateInfo<'_>) {
     e.write(vk::StructureType::FENCE_CREATE_INFO);
     e.write_chain(v.p_next, chains::FENCE_CREATE_INFO, ChainMode::Full);
-    encode_fence_create_info_body(e, v);
-}
-
-/// The members of `VkFenceCreateInfo`, which follow its chain.
-pub(crate) fn encode_fence_create_info_body(
-    e: &mut Encoder,
-    v: &vk::FenceCreateInfo<'_>,
-) {
     e.write(v.flags);
 }
 

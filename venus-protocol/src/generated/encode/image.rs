@@ -4,9 +4,8 @@
 //! Encoders of the structures of family `image`.
 
 use crate::generated::encode::{
-    encode_extent3_d, encode_extent3_d_partial, encode_image_copy2,
-    encode_image_subresource, encode_image_subresource_layers,
-    encode_memory_requirements, encode_memory_requirements_partial, encode_offset3_d,
+    encode_extent3_d, encode_image_copy2, encode_image_subresource,
+    encode_image_subresource_layers, encode_memory_requirements, encode_offset3_d,
     encode_rect2_d,
 };
 use crate::generated::chains;
@@ -31,14 +30,6 @@ pub fn encode_sparse_image_format_properties(
     e.write(v.flags);
 }
 
-/// Encodes what a request tells of an output `VkSparseImageFormatProperties`.
-pub fn encode_sparse_image_format_properties_partial(
-    e: &mut Encoder,
-    v: &vk::SparseImageFormatProperties,
-) {
-    encode_extent3_d_partial(e, &v.image_granularity);
-}
-
 /// Encodes `VkSparseImageMemoryRequirements`.
 pub fn encode_sparse_image_memory_requirements(
     e: &mut Encoder,
@@ -49,14 +40,6 @@ pub fn encode_sparse_image_memory_requirements(
     e.write(v.image_mip_tail_size);
     e.write(v.image_mip_tail_offset);
     e.write(v.image_mip_tail_stride);
-}
-
-/// Encodes what a request tells of an output `VkSparseImageMemoryRequirements`.
-pub fn encode_sparse_image_memory_requirements_partial(
-    e: &mut Encoder,
-    v: &vk::SparseImageMemoryRequirements,
-) {
-    encode_sparse_image_format_properties_partial(e, &v.format_properties);
 }
 
 /// Encodes `VkImageSubresourceRange`.
@@ -72,14 +55,6 @@ pub fn encode_image_subresource_range(e: &mut Encoder, v: &vk::ImageSubresourceR
 pub fn encode_image_create_info(e: &mut Encoder, v: &vk::ImageCreateInfo<'_>) {
     e.write(vk::StructureType::IMAGE_CREATE_INFO);
     e.write_chain(v.p_next, chains::IMAGE_CREATE_INFO, ChainMode::Full);
-    encode_image_create_info_body(e, v);
-}
-
-/// The members of `VkImageCreateInfo`, which follow its chain.
-pub(crate) fn encode_image_create_info_body(
-    e: &mut Encoder,
-    v: &vk::ImageCreateInfo<'_>,
-) {
     e.write(v.flags);
     e.write(v.image_type);
     e.write(v.format);
@@ -94,7 +69,7 @@ pub(crate) fn encode_image_create_info_body(
     e.write_scalars_at(
         e
             .followed(
-                v.sharing_mode == vk::SharingMode::from_raw(1),
+                v.sharing_mode == vk::SharingMode::CONCURRENT,
                 v.p_queue_family_indices,
             ),
         v.queue_family_index_count.count(),
@@ -111,21 +86,10 @@ pub fn encode_subresource_layout(e: &mut Encoder, v: &vk::SubresourceLayout) {
     e.write(v.depth_pitch);
 }
 
-/// Encodes what a request tells of an output `VkSubresourceLayout`.
-pub fn encode_subresource_layout_partial(_e: &mut Encoder, _v: &vk::SubresourceLayout) {}
-
 /// Encodes `VkImageViewCreateInfo`.
 pub fn encode_image_view_create_info(e: &mut Encoder, v: &vk::ImageViewCreateInfo<'_>) {
     e.write(vk::StructureType::IMAGE_VIEW_CREATE_INFO);
     e.write_chain(v.p_next, chains::IMAGE_VIEW_CREATE_INFO, ChainMode::Full);
-    encode_image_view_create_info_body(e, v);
-}
-
-/// The members of `VkImageViewCreateInfo`, which follow its chain.
-pub(crate) fn encode_image_view_create_info_body(
-    e: &mut Encoder,
-    v: &vk::ImageViewCreateInfo<'_>,
-) {
     e.write(v.flags);
     e.write_handle(v.image);
     e.write(v.view_type);
@@ -146,14 +110,6 @@ pub(crate) fn encode_external_memory_image_create_info_body(
 pub fn encode_bind_image_memory_info(e: &mut Encoder, v: &vk::BindImageMemoryInfo<'_>) {
     e.write(vk::StructureType::BIND_IMAGE_MEMORY_INFO);
     e.write_chain(v.p_next, chains::BIND_IMAGE_MEMORY_INFO, ChainMode::Full);
-    encode_bind_image_memory_info_body(e, v);
-}
-
-/// The members of `VkBindImageMemoryInfo`, which follow its chain.
-pub(crate) fn encode_bind_image_memory_info_body(
-    e: &mut Encoder,
-    v: &vk::BindImageMemoryInfo<'_>,
-) {
     e.write_handle(v.image);
     e.write_handle(v.memory);
     e.write(v.memory_offset);
@@ -181,14 +137,6 @@ pub fn encode_image_memory_requirements_info2(
 ) {
     e.write(vk::StructureType::IMAGE_MEMORY_REQUIREMENTS_INFO_2);
     e.write_chain(v.p_next, chains::IMAGE_MEMORY_REQUIREMENTS_INFO2, ChainMode::Full);
-    encode_image_memory_requirements_info2_body(e, v);
-}
-
-/// The members of `VkImageMemoryRequirementsInfo2`, which follow its chain.
-pub(crate) fn encode_image_memory_requirements_info2_body(
-    e: &mut Encoder,
-    v: &vk::ImageMemoryRequirementsInfo2<'_>,
-) {
     e.write_handle(v.image);
 }
 
@@ -199,14 +147,6 @@ pub fn encode_image_sparse_memory_requirements_info2(
 ) {
     e.write(vk::StructureType::IMAGE_SPARSE_MEMORY_REQUIREMENTS_INFO_2);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_image_sparse_memory_requirements_info2_body(e, v);
-}
-
-/// The members of `VkImageSparseMemoryRequirementsInfo2`, which follow its chain.
-pub(crate) fn encode_image_sparse_memory_requirements_info2_body(
-    e: &mut Encoder,
-    v: &vk::ImageSparseMemoryRequirementsInfo2<'_>,
-) {
     e.write_handle(v.image);
 }
 
@@ -217,14 +157,6 @@ pub fn encode_device_image_memory_requirements(
 ) {
     e.write(vk::StructureType::DEVICE_IMAGE_MEMORY_REQUIREMENTS);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_device_image_memory_requirements_body(e, v);
-}
-
-/// The members of `VkDeviceImageMemoryRequirements`, which follow its chain.
-pub(crate) fn encode_device_image_memory_requirements_body(
-    e: &mut Encoder,
-    v: &vk::DeviceImageMemoryRequirements<'_>,
-) {
     e.write_pointer(v.p_create_info, encode_image_create_info);
     e.write(v.plane_aspect);
 }
@@ -233,14 +165,6 @@ pub(crate) fn encode_device_image_memory_requirements_body(
 pub fn encode_memory_requirements2(e: &mut Encoder, v: &vk::MemoryRequirements2<'_>) {
     e.write(vk::StructureType::MEMORY_REQUIREMENTS_2);
     e.write_chain(v.p_next.cast_const(), chains::MEMORY_REQUIREMENTS2, ChainMode::Full);
-    encode_memory_requirements2_body(e, v);
-}
-
-/// The members of `VkMemoryRequirements2`, which follow its chain.
-pub(crate) fn encode_memory_requirements2_body(
-    e: &mut Encoder,
-    v: &vk::MemoryRequirements2<'_>,
-) {
     encode_memory_requirements(e, &v.memory_requirements);
 }
 
@@ -255,15 +179,6 @@ pub fn encode_memory_requirements2_partial(
         chains::MEMORY_REQUIREMENTS2,
         ChainMode::Partial,
     );
-    encode_memory_requirements2_partial_body(e, v);
-}
-
-/// The members of `VkMemoryRequirements2`, which follow its chain.
-pub(crate) fn encode_memory_requirements2_partial_body(
-    e: &mut Encoder,
-    v: &vk::MemoryRequirements2<'_>,
-) {
-    encode_memory_requirements_partial(e, &v.memory_requirements);
 }
 
 /// Encodes `VkSparseImageMemoryRequirements2`.
@@ -273,14 +188,6 @@ pub fn encode_sparse_image_memory_requirements2(
 ) {
     e.write(vk::StructureType::SPARSE_IMAGE_MEMORY_REQUIREMENTS_2);
     e.write_chain(v.p_next.cast_const(), &[], ChainMode::Full);
-    encode_sparse_image_memory_requirements2_body(e, v);
-}
-
-/// The members of `VkSparseImageMemoryRequirements2`, which follow its chain.
-pub(crate) fn encode_sparse_image_memory_requirements2_body(
-    e: &mut Encoder,
-    v: &vk::SparseImageMemoryRequirements2<'_>,
-) {
     encode_sparse_image_memory_requirements(e, &v.memory_requirements);
 }
 
@@ -291,15 +198,6 @@ pub fn encode_sparse_image_memory_requirements2_partial(
 ) {
     e.write(vk::StructureType::SPARSE_IMAGE_MEMORY_REQUIREMENTS_2);
     e.write_chain(v.p_next.cast_const(), &[], ChainMode::Partial);
-    encode_sparse_image_memory_requirements2_partial_body(e, v);
-}
-
-/// The members of `VkSparseImageMemoryRequirements2`, which follow its chain.
-pub(crate) fn encode_sparse_image_memory_requirements2_partial_body(
-    e: &mut Encoder,
-    v: &vk::SparseImageMemoryRequirements2<'_>,
-) {
-    encode_sparse_image_memory_requirements_partial(e, &v.memory_requirements);
 }
 
 /// The members of `VkMemoryDedicatedRequirements`, which follow its chain.
@@ -310,12 +208,6 @@ pub(crate) fn encode_memory_dedicated_requirements_body(
     e.write(v.prefers_dedicated_allocation);
     e.write(v.requires_dedicated_allocation);
 }
-
-/// The members of `VkMemoryDedicatedRequirements`, which follow its chain.
-pub(crate) fn encode_memory_dedicated_requirements_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::MemoryDedicatedRequirements<'_>,
-) {}
 
 /// The members of `VkImageViewUsageCreateInfo`, which follow its chain.
 pub(crate) fn encode_image_view_usage_create_info_body(
@@ -388,14 +280,6 @@ pub fn encode_image_drm_format_modifier_properties_ext(
 ) {
     e.write(vk::StructureType::IMAGE_DRM_FORMAT_MODIFIER_PROPERTIES_EXT);
     e.write_chain(v.p_next.cast_const(), &[], ChainMode::Full);
-    encode_image_drm_format_modifier_properties_ext_body(e, v);
-}
-
-/// The members of `VkImageDrmFormatModifierPropertiesEXT`, which follow its chain.
-pub(crate) fn encode_image_drm_format_modifier_properties_ext_body(
-    e: &mut Encoder,
-    v: &vk::ImageDrmFormatModifierPropertiesEXT<'_>,
-) {
     e.write(v.drm_format_modifier);
 }
 
@@ -406,14 +290,7 @@ pub fn encode_image_drm_format_modifier_properties_ext_partial(
 ) {
     e.write(vk::StructureType::IMAGE_DRM_FORMAT_MODIFIER_PROPERTIES_EXT);
     e.write_chain(v.p_next.cast_const(), &[], ChainMode::Partial);
-    encode_image_drm_format_modifier_properties_ext_partial_body(e, v);
 }
-
-/// The members of `VkImageDrmFormatModifierPropertiesEXT`, which follow its chain.
-pub(crate) fn encode_image_drm_format_modifier_properties_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::ImageDrmFormatModifierPropertiesEXT<'_>,
-) {}
 
 /// The members of `VkImageStencilUsageCreateInfo`, which follow its chain.
 pub(crate) fn encode_image_stencil_usage_create_info_body(
@@ -430,14 +307,6 @@ pub fn encode_copy_image_to_image_info(
 ) {
     e.write(vk::StructureType::from_raw(1000270007));
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_copy_image_to_image_info_body(e, v);
-}
-
-/// The members of `VkCopyImageToImageInfo`, which follow its chain.
-pub(crate) fn encode_copy_image_to_image_info_body(
-    e: &mut Encoder,
-    v: &vk::CopyImageToImageInfoEXT<'_>,
-) {
     e.write(v.flags);
     e.write_handle(v.src_image);
     e.write(v.src_image_layout);
@@ -454,14 +323,6 @@ pub fn encode_host_image_layout_transition_info(
 ) {
     e.write(vk::StructureType::from_raw(1000270006));
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_host_image_layout_transition_info_body(e, v);
-}
-
-/// The members of `VkHostImageLayoutTransitionInfo`, which follow its chain.
-pub(crate) fn encode_host_image_layout_transition_info_body(
-    e: &mut Encoder,
-    v: &vk::HostImageLayoutTransitionInfoEXT<'_>,
-) {
     e.write_handle(v.image);
     e.write(v.old_layout);
     e.write(v.new_layout);
@@ -476,12 +337,6 @@ pub(crate) fn encode_subresource_host_memcpy_size_body(
     e.write(v.size);
 }
 
-/// The members of `VkSubresourceHostMemcpySize`, which follow its chain.
-pub(crate) fn encode_subresource_host_memcpy_size_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::SubresourceHostMemcpySizeEXT<'_>,
-) {}
-
 /// The members of `VkImageViewMinLodCreateInfoEXT`, which follow its chain.
 pub(crate) fn encode_image_view_min_lod_create_info_ext_body(
     e: &mut Encoder,
@@ -494,14 +349,6 @@ pub(crate) fn encode_image_view_min_lod_create_info_ext_body(
 pub fn encode_image_subresource2(e: &mut Encoder, v: &vk::ImageSubresource2KHR<'_>) {
     e.write(vk::StructureType::from_raw(1000338003));
     e.write_chain(v.p_next.cast_const(), &[], ChainMode::Full);
-    encode_image_subresource2_body(e, v);
-}
-
-/// The members of `VkImageSubresource2`, which follow its chain.
-pub(crate) fn encode_image_subresource2_body(
-    e: &mut Encoder,
-    v: &vk::ImageSubresource2KHR<'_>,
-) {
     encode_image_subresource(e, &v.image_subresource);
 }
 
@@ -509,14 +356,6 @@ pub(crate) fn encode_image_subresource2_body(
 pub fn encode_subresource_layout2(e: &mut Encoder, v: &vk::SubresourceLayout2KHR<'_>) {
     e.write(vk::StructureType::from_raw(1000338002));
     e.write_chain(v.p_next.cast_const(), chains::SUBRESOURCE_LAYOUT2, ChainMode::Full);
-    encode_subresource_layout2_body(e, v);
-}
-
-/// The members of `VkSubresourceLayout2`, which follow its chain.
-pub(crate) fn encode_subresource_layout2_body(
-    e: &mut Encoder,
-    v: &vk::SubresourceLayout2KHR<'_>,
-) {
     encode_subresource_layout(e, &v.subresource_layout);
 }
 
@@ -531,15 +370,6 @@ pub fn encode_subresource_layout2_partial(
         chains::SUBRESOURCE_LAYOUT2,
         ChainMode::Partial,
     );
-    encode_subresource_layout2_partial_body(e, v);
-}
-
-/// The members of `VkSubresourceLayout2`, which follow its chain.
-pub(crate) fn encode_subresource_layout2_partial_body(
-    e: &mut Encoder,
-    v: &vk::SubresourceLayout2KHR<'_>,
-) {
-    encode_subresource_layout_partial(e, &v.subresource_layout);
 }
 
 /// Encodes `VkDeviceImageSubresourceInfo`.
@@ -549,14 +379,6 @@ pub fn encode_device_image_subresource_info(
 ) {
     e.write(vk::StructureType::from_raw(1000470004));
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_device_image_subresource_info_body(e, v);
-}
-
-/// The members of `VkDeviceImageSubresourceInfo`, which follow its chain.
-pub(crate) fn encode_device_image_subresource_info_body(
-    e: &mut Encoder,
-    v: &vk::DeviceImageSubresourceInfoKHR<'_>,
-) {
     e.write_pointer(v.p_create_info, encode_image_create_info);
     e.write_pointer(v.p_subresource, encode_image_subresource2);
 }
@@ -566,16 +388,8 @@ pub fn encode_copy_image_to_memory_info_mesa(
     e: &mut Encoder,
     v: &vk::CopyImageToMemoryInfoMESA<'_>,
 ) {
-    e.write(vk::StructureType::from_raw(1000384008));
+    e.write(<vk::CopyImageToMemoryInfoMESA as vk::TaggedStructure>::STRUCTURE_TYPE);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_copy_image_to_memory_info_mesa_body(e, v);
-}
-
-/// The members of `VkCopyImageToMemoryInfoMESA`, which follow its chain.
-pub(crate) fn encode_copy_image_to_memory_info_mesa_body(
-    e: &mut Encoder,
-    v: &vk::CopyImageToMemoryInfoMESA<'_>,
-) {
     e.write(v.flags);
     e.write_handle(v.src_image);
     e.write(v.src_image_layout);
@@ -591,16 +405,8 @@ pub fn encode_memory_to_image_copy_mesa(
     e: &mut Encoder,
     v: &vk::MemoryToImageCopyMESA<'_>,
 ) {
-    e.write(vk::StructureType::from_raw(1000384009));
+    e.write(<vk::MemoryToImageCopyMESA as vk::TaggedStructure>::STRUCTURE_TYPE);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_memory_to_image_copy_mesa_body(e, v);
-}
-
-/// The members of `VkMemoryToImageCopyMESA`, which follow its chain.
-pub(crate) fn encode_memory_to_image_copy_mesa_body(
-    e: &mut Encoder,
-    v: &vk::MemoryToImageCopyMESA<'_>,
-) {
     e.write(v.data_size);
     e.write_void_at(v.p_data, v.data_size.count());
     e.write(v.memory_row_length);
@@ -615,16 +421,8 @@ pub fn encode_copy_memory_to_image_info_mesa(
     e: &mut Encoder,
     v: &vk::CopyMemoryToImageInfoMESA<'_>,
 ) {
-    e.write(vk::StructureType::from_raw(1000384010));
+    e.write(<vk::CopyMemoryToImageInfoMESA as vk::TaggedStructure>::STRUCTURE_TYPE);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_copy_memory_to_image_info_mesa_body(e, v);
-}
-
-/// The members of `VkCopyMemoryToImageInfoMESA`, which follow its chain.
-pub(crate) fn encode_copy_memory_to_image_info_mesa_body(
-    e: &mut Encoder,
-    v: &vk::CopyMemoryToImageInfoMESA<'_>,
-) {
     e.write(v.flags);
     e.write_handle(v.dst_image);
     e.write(v.dst_image_layout);

@@ -12,12 +12,6 @@ pub fn encode_extension_properties(e: &mut Encoder, v: &vk::ExtensionProperties)
     e.write(v.spec_version);
 }
 
-/// Encodes what a request tells of an output `VkExtensionProperties`.
-pub fn encode_extension_properties_partial(
-    _e: &mut Encoder,
-    _v: &vk::ExtensionProperties,
-) {}
-
 /// Encodes `VkLayerProperties`.
 pub fn encode_layer_properties(e: &mut Encoder, v: &vk::LayerProperties) {
     e.write_chars(&v.layer_name);
@@ -26,21 +20,10 @@ pub fn encode_layer_properties(e: &mut Encoder, v: &vk::LayerProperties) {
     e.write_chars(&v.description);
 }
 
-/// Encodes what a request tells of an output `VkLayerProperties`.
-pub fn encode_layer_properties_partial(_e: &mut Encoder, _v: &vk::LayerProperties) {}
-
 /// Encodes `VkApplicationInfo`.
 pub fn encode_application_info(e: &mut Encoder, v: &vk::ApplicationInfo<'_>) {
     e.write(vk::StructureType::APPLICATION_INFO);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_application_info_body(e, v);
-}
-
-/// The members of `VkApplicationInfo`, which follow its chain.
-pub(crate) fn encode_application_info_body(
-    e: &mut Encoder,
-    v: &vk::ApplicationInfo<'_>,
-) {
     e.write_str_ptr(v.p_application_name);
     e.write(v.application_version);
     e.write_str_ptr(v.p_engine_name);
@@ -52,14 +35,6 @@ pub(crate) fn encode_application_info_body(
 pub fn encode_instance_create_info(e: &mut Encoder, v: &vk::InstanceCreateInfo<'_>) {
     e.write(vk::StructureType::INSTANCE_CREATE_INFO);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_instance_create_info_body(e, v);
-}
-
-/// The members of `VkInstanceCreateInfo`, which follow its chain.
-pub(crate) fn encode_instance_create_info_body(
-    e: &mut Encoder,
-    v: &vk::InstanceCreateInfo<'_>,
-) {
     e.write(v.flags);
     e.write_pointer(v.p_application_info, encode_application_info);
     e.write(v.enabled_layer_count);

@@ -3,10 +3,7 @@
 
 //! Encoders of the structures of family `physical_device`.
 
-use crate::generated::encode::{
-    encode_extent2_d, encode_extent2_d_partial, encode_sparse_image_format_properties,
-    encode_sparse_image_format_properties_partial,
-};
+use crate::generated::encode::{encode_extent2_d, encode_sparse_image_format_properties};
 use crate::generated::chains;
 use crate::vk;
 use crate::wire::{ChainMode, Count, Encoder};
@@ -17,9 +14,6 @@ pub fn encode_extent3_d(e: &mut Encoder, v: &vk::Extent3D) {
     e.write(v.height);
     e.write(v.depth);
 }
-
-/// Encodes what a request tells of an output `VkExtent3D`.
-pub fn encode_extent3_d_partial(_e: &mut Encoder, _v: &vk::Extent3D) {}
 
 /// Encodes `VkPhysicalDeviceProperties`.
 pub fn encode_physical_device_properties(
@@ -37,29 +31,12 @@ pub fn encode_physical_device_properties(
     encode_physical_device_sparse_properties(e, &v.sparse_properties);
 }
 
-/// Encodes what a request tells of an output `VkPhysicalDeviceProperties`.
-pub fn encode_physical_device_properties_partial(
-    e: &mut Encoder,
-    v: &vk::PhysicalDeviceProperties,
-) {
-    encode_physical_device_limits_partial(e, &v.limits);
-    encode_physical_device_sparse_properties_partial(e, &v.sparse_properties);
-}
-
 /// Encodes `VkQueueFamilyProperties`.
 pub fn encode_queue_family_properties(e: &mut Encoder, v: &vk::QueueFamilyProperties) {
     e.write(v.queue_flags);
     e.write(v.queue_count);
     e.write(v.timestamp_valid_bits);
     encode_extent3_d(e, &v.min_image_transfer_granularity);
-}
-
-/// Encodes what a request tells of an output `VkQueueFamilyProperties`.
-pub fn encode_queue_family_properties_partial(
-    e: &mut Encoder,
-    v: &vk::QueueFamilyProperties,
-) {
-    encode_extent3_d_partial(e, &v.min_image_transfer_granularity);
 }
 
 /// Encodes `VkPhysicalDeviceMemoryProperties`.
@@ -78,8 +55,8 @@ pub fn encode_physical_device_memory_properties_partial(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceMemoryProperties,
 ) {
-    e.write_items(&v.memory_types, encode_memory_type_partial);
-    e.write_items(&v.memory_heaps, encode_memory_heap_partial);
+    e.write_items(&v.memory_types, |_, _| {});
+    e.write_items(&v.memory_heaps, |_, _| {});
 }
 
 /// Encodes `VkMemoryType`.
@@ -88,17 +65,11 @@ pub fn encode_memory_type(e: &mut Encoder, v: &vk::MemoryType) {
     e.write(v.heap_index);
 }
 
-/// Encodes what a request tells of an output `VkMemoryType`.
-pub fn encode_memory_type_partial(_e: &mut Encoder, _v: &vk::MemoryType) {}
-
 /// Encodes `VkMemoryHeap`.
 pub fn encode_memory_heap(e: &mut Encoder, v: &vk::MemoryHeap) {
     e.write(v.size);
     e.write(v.flags);
 }
-
-/// Encodes what a request tells of an output `VkMemoryHeap`.
-pub fn encode_memory_heap_partial(_e: &mut Encoder, _v: &vk::MemoryHeap) {}
 
 /// Encodes `VkFormatProperties`.
 pub fn encode_format_properties(e: &mut Encoder, v: &vk::FormatProperties) {
@@ -107,9 +78,6 @@ pub fn encode_format_properties(e: &mut Encoder, v: &vk::FormatProperties) {
     e.write(v.buffer_features);
 }
 
-/// Encodes what a request tells of an output `VkFormatProperties`.
-pub fn encode_format_properties_partial(_e: &mut Encoder, _v: &vk::FormatProperties) {}
-
 /// Encodes `VkImageFormatProperties`.
 pub fn encode_image_format_properties(e: &mut Encoder, v: &vk::ImageFormatProperties) {
     encode_extent3_d(e, &v.max_extent);
@@ -117,14 +85,6 @@ pub fn encode_image_format_properties(e: &mut Encoder, v: &vk::ImageFormatProper
     e.write(v.max_array_layers);
     e.write(v.sample_counts);
     e.write(v.max_resource_size);
-}
-
-/// Encodes what a request tells of an output `VkImageFormatProperties`.
-pub fn encode_image_format_properties_partial(
-    e: &mut Encoder,
-    v: &vk::ImageFormatProperties,
-) {
-    encode_extent3_d_partial(e, &v.max_extent);
 }
 
 /// Encodes `VkPhysicalDeviceFeatures`.
@@ -186,12 +146,6 @@ pub fn encode_physical_device_features(e: &mut Encoder, v: &vk::PhysicalDeviceFe
     e.write(v.inherited_queries);
 }
 
-/// Encodes what a request tells of an output `VkPhysicalDeviceFeatures`.
-pub fn encode_physical_device_features_partial(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceFeatures,
-) {}
-
 /// Encodes `VkPhysicalDeviceSparseProperties`.
 pub fn encode_physical_device_sparse_properties(
     e: &mut Encoder,
@@ -203,12 +157,6 @@ pub fn encode_physical_device_sparse_properties(
     e.write(v.residency_aligned_mip_size);
     e.write(v.residency_non_resident_strict);
 }
-
-/// Encodes what a request tells of an output `VkPhysicalDeviceSparseProperties`.
-pub fn encode_physical_device_sparse_properties_partial(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceSparseProperties,
-) {}
 
 /// Encodes `VkPhysicalDeviceLimits`.
 pub fn encode_physical_device_limits(e: &mut Encoder, v: &vk::PhysicalDeviceLimits) {
@@ -320,12 +268,6 @@ pub fn encode_physical_device_limits(e: &mut Encoder, v: &vk::PhysicalDeviceLimi
     e.write(v.non_coherent_atom_size);
 }
 
-/// Encodes what a request tells of an output `VkPhysicalDeviceLimits`.
-pub fn encode_physical_device_limits_partial(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceLimits,
-) {}
-
 /// Encodes `VkPhysicalDeviceProperties2`.
 pub fn encode_physical_device_properties2(
     e: &mut Encoder,
@@ -337,14 +279,6 @@ pub fn encode_physical_device_properties2(
         chains::PHYSICAL_DEVICE_PROPERTIES2,
         ChainMode::Full,
     );
-    encode_physical_device_properties2_body(e, v);
-}
-
-/// The members of `VkPhysicalDeviceProperties2`, which follow its chain.
-pub(crate) fn encode_physical_device_properties2_body(
-    e: &mut Encoder,
-    v: &vk::PhysicalDeviceProperties2<'_>,
-) {
     encode_physical_device_properties(e, &v.properties);
 }
 
@@ -359,29 +293,12 @@ pub fn encode_physical_device_properties2_partial(
         chains::PHYSICAL_DEVICE_PROPERTIES2,
         ChainMode::Partial,
     );
-    encode_physical_device_properties2_partial_body(e, v);
-}
-
-/// The members of `VkPhysicalDeviceProperties2`, which follow its chain.
-pub(crate) fn encode_physical_device_properties2_partial_body(
-    e: &mut Encoder,
-    v: &vk::PhysicalDeviceProperties2<'_>,
-) {
-    encode_physical_device_properties_partial(e, &v.properties);
 }
 
 /// Encodes `VkFormatProperties2`.
 pub fn encode_format_properties2(e: &mut Encoder, v: &vk::FormatProperties2<'_>) {
     e.write(vk::StructureType::FORMAT_PROPERTIES_2);
     e.write_chain(v.p_next.cast_const(), chains::FORMAT_PROPERTIES2, ChainMode::Full);
-    encode_format_properties2_body(e, v);
-}
-
-/// The members of `VkFormatProperties2`, which follow its chain.
-pub(crate) fn encode_format_properties2_body(
-    e: &mut Encoder,
-    v: &vk::FormatProperties2<'_>,
-) {
     encode_format_properties(e, &v.format_properties);
 }
 
@@ -392,15 +309,6 @@ pub fn encode_format_properties2_partial(
 ) {
     e.write(vk::StructureType::FORMAT_PROPERTIES_2);
     e.write_chain(v.p_next.cast_const(), chains::FORMAT_PROPERTIES2, ChainMode::Partial);
-    encode_format_properties2_partial_body(e, v);
-}
-
-/// The members of `VkFormatProperties2`, which follow its chain.
-pub(crate) fn encode_format_properties2_partial_body(
-    e: &mut Encoder,
-    v: &vk::FormatProperties2<'_>,
-) {
-    encode_format_properties_partial(e, &v.format_properties);
 }
 
 /// Encodes `VkImageFormatProperties2`.
@@ -414,14 +322,6 @@ pub fn encode_image_format_properties2(
         chains::IMAGE_FORMAT_PROPERTIES2,
         ChainMode::Full,
     );
-    encode_image_format_properties2_body(e, v);
-}
-
-/// The members of `VkImageFormatProperties2`, which follow its chain.
-pub(crate) fn encode_image_format_properties2_body(
-    e: &mut Encoder,
-    v: &vk::ImageFormatProperties2<'_>,
-) {
     encode_image_format_properties(e, &v.image_format_properties);
 }
 
@@ -436,15 +336,6 @@ pub fn encode_image_format_properties2_partial(
         chains::IMAGE_FORMAT_PROPERTIES2,
         ChainMode::Partial,
     );
-    encode_image_format_properties2_partial_body(e, v);
-}
-
-/// The members of `VkImageFormatProperties2`, which follow its chain.
-pub(crate) fn encode_image_format_properties2_partial_body(
-    e: &mut Encoder,
-    v: &vk::ImageFormatProperties2<'_>,
-) {
-    encode_image_format_properties_partial(e, &v.image_format_properties);
 }
 
 /// Encodes `VkPhysicalDeviceImageFormatInfo2`.
@@ -454,14 +345,6 @@ pub fn encode_physical_device_image_format_info2(
 ) {
     e.write(vk::StructureType::PHYSICAL_DEVICE_IMAGE_FORMAT_INFO_2);
     e.write_chain(v.p_next, chains::PHYSICAL_DEVICE_IMAGE_FORMAT_INFO2, ChainMode::Full);
-    encode_physical_device_image_format_info2_body(e, v);
-}
-
-/// The members of `VkPhysicalDeviceImageFormatInfo2`, which follow its chain.
-pub(crate) fn encode_physical_device_image_format_info2_body(
-    e: &mut Encoder,
-    v: &vk::PhysicalDeviceImageFormatInfo2<'_>,
-) {
     e.write(v.format);
     e.write(v.ty);
     e.write(v.tiling);
@@ -480,14 +363,6 @@ pub fn encode_queue_family_properties2(
         chains::QUEUE_FAMILY_PROPERTIES2,
         ChainMode::Full,
     );
-    encode_queue_family_properties2_body(e, v);
-}
-
-/// The members of `VkQueueFamilyProperties2`, which follow its chain.
-pub(crate) fn encode_queue_family_properties2_body(
-    e: &mut Encoder,
-    v: &vk::QueueFamilyProperties2<'_>,
-) {
     encode_queue_family_properties(e, &v.queue_family_properties);
 }
 
@@ -502,15 +377,6 @@ pub fn encode_queue_family_properties2_partial(
         chains::QUEUE_FAMILY_PROPERTIES2,
         ChainMode::Partial,
     );
-    encode_queue_family_properties2_partial_body(e, v);
-}
-
-/// The members of `VkQueueFamilyProperties2`, which follow its chain.
-pub(crate) fn encode_queue_family_properties2_partial_body(
-    e: &mut Encoder,
-    v: &vk::QueueFamilyProperties2<'_>,
-) {
-    encode_queue_family_properties_partial(e, &v.queue_family_properties);
 }
 
 /// Encodes `VkPhysicalDeviceMemoryProperties2`.
@@ -524,14 +390,6 @@ pub fn encode_physical_device_memory_properties2(
         chains::PHYSICAL_DEVICE_MEMORY_PROPERTIES2,
         ChainMode::Full,
     );
-    encode_physical_device_memory_properties2_body(e, v);
-}
-
-/// The members of `VkPhysicalDeviceMemoryProperties2`, which follow its chain.
-pub(crate) fn encode_physical_device_memory_properties2_body(
-    e: &mut Encoder,
-    v: &vk::PhysicalDeviceMemoryProperties2<'_>,
-) {
     encode_physical_device_memory_properties(e, &v.memory_properties);
 }
 
@@ -546,14 +404,6 @@ pub fn encode_physical_device_memory_properties2_partial(
         chains::PHYSICAL_DEVICE_MEMORY_PROPERTIES2,
         ChainMode::Partial,
     );
-    encode_physical_device_memory_properties2_partial_body(e, v);
-}
-
-/// The members of `VkPhysicalDeviceMemoryProperties2`, which follow its chain.
-pub(crate) fn encode_physical_device_memory_properties2_partial_body(
-    e: &mut Encoder,
-    v: &vk::PhysicalDeviceMemoryProperties2<'_>,
-) {
     encode_physical_device_memory_properties_partial(e, &v.memory_properties);
 }
 
@@ -564,14 +414,6 @@ pub fn encode_sparse_image_format_properties2(
 ) {
     e.write(vk::StructureType::SPARSE_IMAGE_FORMAT_PROPERTIES_2);
     e.write_chain(v.p_next.cast_const(), &[], ChainMode::Full);
-    encode_sparse_image_format_properties2_body(e, v);
-}
-
-/// The members of `VkSparseImageFormatProperties2`, which follow its chain.
-pub(crate) fn encode_sparse_image_format_properties2_body(
-    e: &mut Encoder,
-    v: &vk::SparseImageFormatProperties2<'_>,
-) {
     encode_sparse_image_format_properties(e, &v.properties);
 }
 
@@ -582,15 +424,6 @@ pub fn encode_sparse_image_format_properties2_partial(
 ) {
     e.write(vk::StructureType::SPARSE_IMAGE_FORMAT_PROPERTIES_2);
     e.write_chain(v.p_next.cast_const(), &[], ChainMode::Partial);
-    encode_sparse_image_format_properties2_partial_body(e, v);
-}
-
-/// The members of `VkSparseImageFormatProperties2`, which follow its chain.
-pub(crate) fn encode_sparse_image_format_properties2_partial_body(
-    e: &mut Encoder,
-    v: &vk::SparseImageFormatProperties2<'_>,
-) {
-    encode_sparse_image_format_properties_partial(e, &v.properties);
 }
 
 /// Encodes `VkPhysicalDeviceSparseImageFormatInfo2`.
@@ -600,14 +433,6 @@ pub fn encode_physical_device_sparse_image_format_info2(
 ) {
     e.write(vk::StructureType::PHYSICAL_DEVICE_SPARSE_IMAGE_FORMAT_INFO_2);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_physical_device_sparse_image_format_info2_body(e, v);
-}
-
-/// The members of `VkPhysicalDeviceSparseImageFormatInfo2`, which follow its chain.
-pub(crate) fn encode_physical_device_sparse_image_format_info2_body(
-    e: &mut Encoder,
-    v: &vk::PhysicalDeviceSparseImageFormatInfo2<'_>,
-) {
     e.write(v.format);
     e.write(v.ty);
     e.write(v.samples);
@@ -625,12 +450,6 @@ pub fn encode_external_memory_properties(
     e.write(v.compatible_handle_types);
 }
 
-/// Encodes what a request tells of an output `VkExternalMemoryProperties`.
-pub fn encode_external_memory_properties_partial(
-    _e: &mut Encoder,
-    _v: &vk::ExternalMemoryProperties,
-) {}
-
 /// The members of `VkPhysicalDeviceExternalImageFormatInfo`, which follow its chain.
 pub(crate) fn encode_physical_device_external_image_format_info_body(
     e: &mut Encoder,
@@ -647,14 +466,6 @@ pub(crate) fn encode_external_image_format_properties_body(
     encode_external_memory_properties(e, &v.external_memory_properties);
 }
 
-/// The members of `VkExternalImageFormatProperties`, which follow its chain.
-pub(crate) fn encode_external_image_format_properties_partial_body(
-    e: &mut Encoder,
-    v: &vk::ExternalImageFormatProperties<'_>,
-) {
-    encode_external_memory_properties_partial(e, &v.external_memory_properties);
-}
-
 /// Encodes `VkPhysicalDeviceExternalBufferInfo`.
 pub fn encode_physical_device_external_buffer_info(
     e: &mut Encoder,
@@ -666,14 +477,6 @@ pub fn encode_physical_device_external_buffer_info(
         chains::PHYSICAL_DEVICE_EXTERNAL_BUFFER_INFO,
         ChainMode::Full,
     );
-    encode_physical_device_external_buffer_info_body(e, v);
-}
-
-/// The members of `VkPhysicalDeviceExternalBufferInfo`, which follow its chain.
-pub(crate) fn encode_physical_device_external_buffer_info_body(
-    e: &mut Encoder,
-    v: &vk::PhysicalDeviceExternalBufferInfo<'_>,
-) {
     e.write(v.flags);
     e.write(v.usage);
     e.write(v.handle_type);
@@ -686,14 +489,6 @@ pub fn encode_external_buffer_properties(
 ) {
     e.write(vk::StructureType::EXTERNAL_BUFFER_PROPERTIES);
     e.write_chain(v.p_next.cast_const(), &[], ChainMode::Full);
-    encode_external_buffer_properties_body(e, v);
-}
-
-/// The members of `VkExternalBufferProperties`, which follow its chain.
-pub(crate) fn encode_external_buffer_properties_body(
-    e: &mut Encoder,
-    v: &vk::ExternalBufferProperties<'_>,
-) {
     encode_external_memory_properties(e, &v.external_memory_properties);
 }
 
@@ -704,15 +499,6 @@ pub fn encode_external_buffer_properties_partial(
 ) {
     e.write(vk::StructureType::EXTERNAL_BUFFER_PROPERTIES);
     e.write_chain(v.p_next.cast_const(), &[], ChainMode::Partial);
-    encode_external_buffer_properties_partial_body(e, v);
-}
-
-/// The members of `VkExternalBufferProperties`, which follow its chain.
-pub(crate) fn encode_external_buffer_properties_partial_body(
-    e: &mut Encoder,
-    v: &vk::ExternalBufferProperties<'_>,
-) {
-    encode_external_memory_properties_partial(e, &v.external_memory_properties);
 }
 
 /// Encodes `VkPhysicalDeviceExternalSemaphoreInfo`.
@@ -726,14 +512,6 @@ pub fn encode_physical_device_external_semaphore_info(
         chains::PHYSICAL_DEVICE_EXTERNAL_SEMAPHORE_INFO,
         ChainMode::Full,
     );
-    encode_physical_device_external_semaphore_info_body(e, v);
-}
-
-/// The members of `VkPhysicalDeviceExternalSemaphoreInfo`, which follow its chain.
-pub(crate) fn encode_physical_device_external_semaphore_info_body(
-    e: &mut Encoder,
-    v: &vk::PhysicalDeviceExternalSemaphoreInfo<'_>,
-) {
     e.write(v.handle_type);
 }
 
@@ -744,14 +522,6 @@ pub fn encode_external_semaphore_properties(
 ) {
     e.write(vk::StructureType::EXTERNAL_SEMAPHORE_PROPERTIES);
     e.write_chain(v.p_next.cast_const(), &[], ChainMode::Full);
-    encode_external_semaphore_properties_body(e, v);
-}
-
-/// The members of `VkExternalSemaphoreProperties`, which follow its chain.
-pub(crate) fn encode_external_semaphore_properties_body(
-    e: &mut Encoder,
-    v: &vk::ExternalSemaphoreProperties<'_>,
-) {
     e.write(v.export_from_imported_handle_types);
     e.write(v.compatible_handle_types);
     e.write(v.external_semaphore_features);
@@ -764,14 +534,7 @@ pub fn encode_external_semaphore_properties_partial(
 ) {
     e.write(vk::StructureType::EXTERNAL_SEMAPHORE_PROPERTIES);
     e.write_chain(v.p_next.cast_const(), &[], ChainMode::Partial);
-    encode_external_semaphore_properties_partial_body(e, v);
 }
-
-/// The members of `VkExternalSemaphoreProperties`, which follow its chain.
-pub(crate) fn encode_external_semaphore_properties_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::ExternalSemaphoreProperties<'_>,
-) {}
 
 /// Encodes `VkPhysicalDeviceExternalFenceInfo`.
 pub fn encode_physical_device_external_fence_info(
@@ -780,14 +543,6 @@ pub fn encode_physical_device_external_fence_info(
 ) {
     e.write(vk::StructureType::PHYSICAL_DEVICE_EXTERNAL_FENCE_INFO);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_physical_device_external_fence_info_body(e, v);
-}
-
-/// The members of `VkPhysicalDeviceExternalFenceInfo`, which follow its chain.
-pub(crate) fn encode_physical_device_external_fence_info_body(
-    e: &mut Encoder,
-    v: &vk::PhysicalDeviceExternalFenceInfo<'_>,
-) {
     e.write(v.handle_type);
 }
 
@@ -798,14 +553,6 @@ pub fn encode_external_fence_properties(
 ) {
     e.write(vk::StructureType::EXTERNAL_FENCE_PROPERTIES);
     e.write_chain(v.p_next.cast_const(), &[], ChainMode::Full);
-    encode_external_fence_properties_body(e, v);
-}
-
-/// The members of `VkExternalFenceProperties`, which follow its chain.
-pub(crate) fn encode_external_fence_properties_body(
-    e: &mut Encoder,
-    v: &vk::ExternalFenceProperties<'_>,
-) {
     e.write(v.export_from_imported_handle_types);
     e.write(v.compatible_handle_types);
     e.write(v.external_fence_features);
@@ -818,14 +565,7 @@ pub fn encode_external_fence_properties_partial(
 ) {
     e.write(vk::StructureType::EXTERNAL_FENCE_PROPERTIES);
     e.write_chain(v.p_next.cast_const(), &[], ChainMode::Partial);
-    encode_external_fence_properties_partial_body(e, v);
 }
-
-/// The members of `VkExternalFenceProperties`, which follow its chain.
-pub(crate) fn encode_external_fence_properties_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::ExternalFenceProperties<'_>,
-) {}
 
 /// Encodes `VkPhysicalDeviceGroupProperties`.
 pub fn encode_physical_device_group_properties(
@@ -834,14 +574,6 @@ pub fn encode_physical_device_group_properties(
 ) {
     e.write(vk::StructureType::PHYSICAL_DEVICE_GROUP_PROPERTIES);
     e.write_chain(v.p_next.cast_const(), &[], ChainMode::Full);
-    encode_physical_device_group_properties_body(e, v);
-}
-
-/// The members of `VkPhysicalDeviceGroupProperties`, which follow its chain.
-pub(crate) fn encode_physical_device_group_properties_body(
-    e: &mut Encoder,
-    v: &vk::PhysicalDeviceGroupProperties<'_>,
-) {
     e.write(v.physical_device_count);
     e.write_handles(&v.physical_devices);
     e.write(v.subset_allocation);
@@ -854,14 +586,6 @@ pub fn encode_physical_device_group_properties_partial(
 ) {
     e.write(vk::StructureType::PHYSICAL_DEVICE_GROUP_PROPERTIES);
     e.write_chain(v.p_next.cast_const(), &[], ChainMode::Partial);
-    encode_physical_device_group_properties_partial_body(e, v);
-}
-
-/// The members of `VkPhysicalDeviceGroupProperties`, which follow its chain.
-pub(crate) fn encode_physical_device_group_properties_partial_body(
-    e: &mut Encoder,
-    v: &vk::PhysicalDeviceGroupProperties<'_>,
-) {
     e.write_handles(&v.physical_devices);
 }
 
@@ -873,12 +597,6 @@ pub(crate) fn encode_sampler_ycbcr_conversion_image_format_properties_body(
     e.write(v.combined_image_sampler_descriptor_count);
 }
 
-/// The members of `VkSamplerYcbcrConversionImageFormatProperties`, which follow its chain.
-pub(crate) fn encode_sampler_ycbcr_conversion_image_format_properties_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::SamplerYcbcrConversionImageFormatProperties<'_>,
-) {}
-
 /// Encodes `VkMultisamplePropertiesEXT`.
 pub fn encode_multisample_properties_ext(
     e: &mut Encoder,
@@ -886,14 +604,6 @@ pub fn encode_multisample_properties_ext(
 ) {
     e.write(vk::StructureType::MULTISAMPLE_PROPERTIES_EXT);
     e.write_chain(v.p_next.cast_const(), &[], ChainMode::Full);
-    encode_multisample_properties_ext_body(e, v);
-}
-
-/// The members of `VkMultisamplePropertiesEXT`, which follow its chain.
-pub(crate) fn encode_multisample_properties_ext_body(
-    e: &mut Encoder,
-    v: &vk::MultisamplePropertiesEXT<'_>,
-) {
     encode_extent2_d(e, &v.max_sample_location_grid_size);
 }
 
@@ -904,15 +614,6 @@ pub fn encode_multisample_properties_ext_partial(
 ) {
     e.write(vk::StructureType::MULTISAMPLE_PROPERTIES_EXT);
     e.write_chain(v.p_next.cast_const(), &[], ChainMode::Partial);
-    encode_multisample_properties_ext_partial_body(e, v);
-}
-
-/// The members of `VkMultisamplePropertiesEXT`, which follow its chain.
-pub(crate) fn encode_multisample_properties_ext_partial_body(
-    e: &mut Encoder,
-    v: &vk::MultisamplePropertiesEXT<'_>,
-) {
-    encode_extent2_d_partial(e, &v.max_sample_location_grid_size);
 }
 
 /// The members of `VkQueueFamilyGlobalPriorityProperties`, which follow its chain.
@@ -923,12 +624,6 @@ pub(crate) fn encode_queue_family_global_priority_properties_body(
     e.write(v.priority_count);
     e.write_scalars(&v.priorities);
 }
-
-/// The members of `VkQueueFamilyGlobalPriorityProperties`, which follow its chain.
-pub(crate) fn encode_queue_family_global_priority_properties_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::QueueFamilyGlobalPriorityPropertiesKHR<'_>,
-) {}
 
 /// The members of `VkDrmFormatModifierPropertiesListEXT`, which follow its chain.
 pub(crate) fn encode_drm_format_modifier_properties_list_ext_body(
@@ -952,7 +647,7 @@ pub(crate) fn encode_drm_format_modifier_properties_list_ext_partial_body(
     e.write_items_at(
         v.p_drm_format_modifier_properties.cast_const(),
         v.drm_format_modifier_count.count(),
-        encode_drm_format_modifier_properties_ext_partial,
+        |_, _| {},
     );
 }
 
@@ -966,12 +661,6 @@ pub fn encode_drm_format_modifier_properties_ext(
     e.write(v.drm_format_modifier_tiling_features);
 }
 
-/// Encodes what a request tells of an output `VkDrmFormatModifierPropertiesEXT`.
-pub fn encode_drm_format_modifier_properties_ext_partial(
-    _e: &mut Encoder,
-    _v: &vk::DrmFormatModifierPropertiesEXT,
-) {}
-
 /// The members of `VkPhysicalDeviceImageDrmFormatModifierInfoEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_image_drm_format_modifier_info_ext_body(
     e: &mut Encoder,
@@ -983,7 +672,7 @@ pub(crate) fn encode_physical_device_image_drm_format_modifier_info_ext_body(
     e.write_scalars_at(
         e
             .followed(
-                v.sharing_mode == vk::SharingMode::from_raw(1),
+                v.sharing_mode == vk::SharingMode::CONCURRENT,
                 v.p_queue_family_indices,
             ),
         v.queue_family_index_count.count(),
@@ -998,12 +687,6 @@ pub(crate) fn encode_physical_device_memory_budget_properties_ext_body(
     e.write_scalars(&v.heap_budget);
     e.write_scalars(&v.heap_usage);
 }
-
-/// The members of `VkPhysicalDeviceMemoryBudgetPropertiesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_memory_budget_properties_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceMemoryBudgetPropertiesEXT<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceImageViewImageFormatInfoEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_image_view_image_format_info_ext_body(
@@ -1022,12 +705,6 @@ pub(crate) fn encode_filter_cubic_image_view_image_format_properties_ext_body(
     e.write(v.filter_cubic_minmax);
 }
 
-/// The members of `VkFilterCubicImageViewImageFormatPropertiesEXT`, which follow its chain.
-pub(crate) fn encode_filter_cubic_image_view_image_format_properties_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::FilterCubicImageViewImageFormatPropertiesEXT<'_>,
-) {}
-
 /// Encodes `VkPhysicalDeviceToolProperties`.
 pub fn encode_physical_device_tool_properties(
     e: &mut Encoder,
@@ -1035,14 +712,6 @@ pub fn encode_physical_device_tool_properties(
 ) {
     e.write(vk::StructureType::PHYSICAL_DEVICE_TOOL_PROPERTIES);
     e.write_chain(v.p_next.cast_const(), &[], ChainMode::Full);
-    encode_physical_device_tool_properties_body(e, v);
-}
-
-/// The members of `VkPhysicalDeviceToolProperties`, which follow its chain.
-pub(crate) fn encode_physical_device_tool_properties_body(
-    e: &mut Encoder,
-    v: &vk::PhysicalDeviceToolProperties<'_>,
-) {
     e.write_chars(&v.name);
     e.write_chars(&v.version);
     e.write(v.purposes);
@@ -1057,14 +726,7 @@ pub fn encode_physical_device_tool_properties_partial(
 ) {
     e.write(vk::StructureType::PHYSICAL_DEVICE_TOOL_PROPERTIES);
     e.write_chain(v.p_next.cast_const(), &[], ChainMode::Partial);
-    encode_physical_device_tool_properties_partial_body(e, v);
 }
-
-/// The members of `VkPhysicalDeviceToolProperties`, which follow its chain.
-pub(crate) fn encode_physical_device_tool_properties_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceToolProperties<'_>,
-) {}
 
 /// Encodes `VkPhysicalDeviceFragmentShadingRateKHR`.
 pub fn encode_physical_device_fragment_shading_rate_khr(
@@ -1073,14 +735,6 @@ pub fn encode_physical_device_fragment_shading_rate_khr(
 ) {
     e.write(vk::StructureType::PHYSICAL_DEVICE_FRAGMENT_SHADING_RATE_KHR);
     e.write_chain(v.p_next.cast_const(), &[], ChainMode::Full);
-    encode_physical_device_fragment_shading_rate_khr_body(e, v);
-}
-
-/// The members of `VkPhysicalDeviceFragmentShadingRateKHR`, which follow its chain.
-pub(crate) fn encode_physical_device_fragment_shading_rate_khr_body(
-    e: &mut Encoder,
-    v: &vk::PhysicalDeviceFragmentShadingRateKHR<'_>,
-) {
     e.write(v.sample_counts);
     encode_extent2_d(e, &v.fragment_size);
 }
@@ -1092,15 +746,6 @@ pub fn encode_physical_device_fragment_shading_rate_khr_partial(
 ) {
     e.write(vk::StructureType::PHYSICAL_DEVICE_FRAGMENT_SHADING_RATE_KHR);
     e.write_chain(v.p_next.cast_const(), &[], ChainMode::Partial);
-    encode_physical_device_fragment_shading_rate_khr_partial_body(e, v);
-}
-
-/// The members of `VkPhysicalDeviceFragmentShadingRateKHR`, which follow its chain.
-pub(crate) fn encode_physical_device_fragment_shading_rate_khr_partial_body(
-    e: &mut Encoder,
-    v: &vk::PhysicalDeviceFragmentShadingRateKHR<'_>,
-) {
-    encode_extent2_d_partial(e, &v.fragment_size);
 }
 
 /// The members of `VkHostImageCopyDevicePerformanceQuery`, which follow its chain.
@@ -1112,12 +757,6 @@ pub(crate) fn encode_host_image_copy_device_performance_query_body(
     e.write(v.identical_memory_layout);
 }
 
-/// The members of `VkHostImageCopyDevicePerformanceQuery`, which follow its chain.
-pub(crate) fn encode_host_image_copy_device_performance_query_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::HostImageCopyDevicePerformanceQueryEXT<'_>,
-) {}
-
 /// The members of `VkFormatProperties3`, which follow its chain.
 pub(crate) fn encode_format_properties3_body(
     e: &mut Encoder,
@@ -1127,12 +766,6 @@ pub(crate) fn encode_format_properties3_body(
     e.write(v.optimal_tiling_features);
     e.write(v.buffer_features);
 }
-
-/// The members of `VkFormatProperties3`, which follow its chain.
-pub(crate) fn encode_format_properties3_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::FormatProperties3<'_>,
-) {}
 
 /// The members of `VkDrmFormatModifierPropertiesList2EXT`, which follow its chain.
 pub(crate) fn encode_drm_format_modifier_properties_list2_ext_body(
@@ -1156,7 +789,7 @@ pub(crate) fn encode_drm_format_modifier_properties_list2_ext_partial_body(
     e.write_items_at(
         v.p_drm_format_modifier_properties.cast_const(),
         v.drm_format_modifier_count.count(),
-        encode_drm_format_modifier_properties2_ext_partial,
+        |_, _| {},
     );
 }
 
@@ -1169,9 +802,3 @@ pub fn encode_drm_format_modifier_properties2_ext(
     e.write(v.drm_format_modifier_plane_count);
     e.write(v.drm_format_modifier_tiling_features);
 }
-
-/// Encodes what a request tells of an output `VkDrmFormatModifierProperties2EXT`.
-pub fn encode_drm_format_modifier_properties2_ext_partial(
-    _e: &mut Encoder,
-    _v: &vk::DrmFormatModifierProperties2EXT,
-) {}

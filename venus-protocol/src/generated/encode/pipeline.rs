@@ -22,9 +22,6 @@ pub fn encode_extent2_d(e: &mut Encoder, v: &vk::Extent2D) {
     e.write(v.height);
 }
 
-/// Encodes what a request tells of an output `VkExtent2D`.
-pub fn encode_extent2_d_partial(_e: &mut Encoder, _v: &vk::Extent2D) {}
-
 /// Encodes `VkViewport`.
 pub fn encode_viewport(e: &mut Encoder, v: &vk::Viewport) {
     e.write(v.x);
@@ -67,14 +64,6 @@ pub fn encode_pipeline_shader_stage_create_info(
 ) {
     e.write(vk::StructureType::PIPELINE_SHADER_STAGE_CREATE_INFO);
     e.write_chain(v.p_next, chains::PIPELINE_SHADER_STAGE_CREATE_INFO, ChainMode::Full);
-    encode_pipeline_shader_stage_create_info_body(e, v);
-}
-
-/// The members of `VkPipelineShaderStageCreateInfo`, which follow its chain.
-pub(crate) fn encode_pipeline_shader_stage_create_info_body(
-    e: &mut Encoder,
-    v: &vk::PipelineShaderStageCreateInfo<'_>,
-) {
     e.write(v.flags);
     e.write(v.stage);
     e.write_handle(v.module);
@@ -89,14 +78,6 @@ pub fn encode_compute_pipeline_create_info(
 ) {
     e.write(vk::StructureType::COMPUTE_PIPELINE_CREATE_INFO);
     e.write_chain(v.p_next, chains::COMPUTE_PIPELINE_CREATE_INFO, ChainMode::Full);
-    encode_compute_pipeline_create_info_body(e, v);
-}
-
-/// The members of `VkComputePipelineCreateInfo`, which follow its chain.
-pub(crate) fn encode_compute_pipeline_create_info_body(
-    e: &mut Encoder,
-    v: &vk::ComputePipelineCreateInfo<'_>,
-) {
     e.write(v.flags);
     encode_pipeline_shader_stage_create_info(e, &v.stage);
     e.write_handle(v.layout);
@@ -144,14 +125,6 @@ pub fn encode_pipeline_vertex_input_state_create_info(
         chains::PIPELINE_VERTEX_INPUT_STATE_CREATE_INFO,
         ChainMode::Full,
     );
-    encode_pipeline_vertex_input_state_create_info_body(e, v);
-}
-
-/// The members of `VkPipelineVertexInputStateCreateInfo`, which follow its chain.
-pub(crate) fn encode_pipeline_vertex_input_state_create_info_body(
-    e: &mut Encoder,
-    v: &vk::PipelineVertexInputStateCreateInfo<'_>,
-) {
     e.write(v.flags);
     e.write(v.vertex_binding_description_count);
     e.write_items_at(
@@ -174,14 +147,6 @@ pub fn encode_pipeline_input_assembly_state_create_info(
 ) {
     e.write(vk::StructureType::PIPELINE_INPUT_ASSEMBLY_STATE_CREATE_INFO);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_pipeline_input_assembly_state_create_info_body(e, v);
-}
-
-/// The members of `VkPipelineInputAssemblyStateCreateInfo`, which follow its chain.
-pub(crate) fn encode_pipeline_input_assembly_state_create_info_body(
-    e: &mut Encoder,
-    v: &vk::PipelineInputAssemblyStateCreateInfo<'_>,
-) {
     e.write(v.flags);
     e.write(v.topology);
     e.write(v.primitive_restart_enable);
@@ -198,14 +163,6 @@ pub fn encode_pipeline_tessellation_state_create_info(
         chains::PIPELINE_TESSELLATION_STATE_CREATE_INFO,
         ChainMode::Full,
     );
-    encode_pipeline_tessellation_state_create_info_body(e, v);
-}
-
-/// The members of `VkPipelineTessellationStateCreateInfo`, which follow its chain.
-pub(crate) fn encode_pipeline_tessellation_state_create_info_body(
-    e: &mut Encoder,
-    v: &vk::PipelineTessellationStateCreateInfo<'_>,
-) {
     e.write(v.flags);
     e.write(v.patch_control_points);
 }
@@ -221,14 +178,6 @@ pub fn encode_pipeline_viewport_state_create_info(
         chains::PIPELINE_VIEWPORT_STATE_CREATE_INFO,
         ChainMode::Full,
     );
-    encode_pipeline_viewport_state_create_info_body(e, v);
-}
-
-/// The members of `VkPipelineViewportStateCreateInfo`, which follow its chain.
-pub(crate) fn encode_pipeline_viewport_state_create_info_body(
-    e: &mut Encoder,
-    v: &vk::PipelineViewportStateCreateInfo<'_>,
-) {
     e.write(v.flags);
     e.write(v.viewport_count);
     e.write_items_at(v.p_viewports, v.viewport_count.count(), encode_viewport);
@@ -247,14 +196,6 @@ pub fn encode_pipeline_rasterization_state_create_info(
         chains::PIPELINE_RASTERIZATION_STATE_CREATE_INFO,
         ChainMode::Full,
     );
-    encode_pipeline_rasterization_state_create_info_body(e, v);
-}
-
-/// The members of `VkPipelineRasterizationStateCreateInfo`, which follow its chain.
-pub(crate) fn encode_pipeline_rasterization_state_create_info_body(
-    e: &mut Encoder,
-    v: &vk::PipelineRasterizationStateCreateInfo<'_>,
-) {
     e.write(v.flags);
     e.write(v.depth_clamp_enable);
     e.write(v.rasterizer_discard_enable);
@@ -279,14 +220,6 @@ pub fn encode_pipeline_multisample_state_create_info(
         chains::PIPELINE_MULTISAMPLE_STATE_CREATE_INFO,
         ChainMode::Full,
     );
-    encode_pipeline_multisample_state_create_info_body(e, v);
-}
-
-/// The members of `VkPipelineMultisampleStateCreateInfo`, which follow its chain.
-pub(crate) fn encode_pipeline_multisample_state_create_info_body(
-    e: &mut Encoder,
-    v: &vk::PipelineMultisampleStateCreateInfo<'_>,
-) {
     e.write(v.flags);
     e.write(v.rasterization_samples);
     e.write(v.sample_shading_enable);
@@ -325,14 +258,6 @@ pub fn encode_pipeline_color_blend_state_create_info(
         chains::PIPELINE_COLOR_BLEND_STATE_CREATE_INFO,
         ChainMode::Full,
     );
-    encode_pipeline_color_blend_state_create_info_body(e, v);
-}
-
-/// The members of `VkPipelineColorBlendStateCreateInfo`, which follow its chain.
-pub(crate) fn encode_pipeline_color_blend_state_create_info_body(
-    e: &mut Encoder,
-    v: &vk::PipelineColorBlendStateCreateInfo<'_>,
-) {
     e.write(v.flags);
     e.write(v.logic_op_enable);
     e.write(v.logic_op);
@@ -352,14 +277,6 @@ pub fn encode_pipeline_dynamic_state_create_info(
 ) {
     e.write(vk::StructureType::PIPELINE_DYNAMIC_STATE_CREATE_INFO);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_pipeline_dynamic_state_create_info_body(e, v);
-}
-
-/// The members of `VkPipelineDynamicStateCreateInfo`, which follow its chain.
-pub(crate) fn encode_pipeline_dynamic_state_create_info_body(
-    e: &mut Encoder,
-    v: &vk::PipelineDynamicStateCreateInfo<'_>,
-) {
     e.write(v.flags);
     e.write(v.dynamic_state_count);
     e.write_scalars_at(v.p_dynamic_states, v.dynamic_state_count.count());
@@ -383,14 +300,6 @@ pub fn encode_pipeline_depth_stencil_state_create_info(
 ) {
     e.write(vk::StructureType::PIPELINE_DEPTH_STENCIL_STATE_CREATE_INFO);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_pipeline_depth_stencil_state_create_info_body(e, v);
-}
-
-/// The members of `VkPipelineDepthStencilStateCreateInfo`, which follow its chain.
-pub(crate) fn encode_pipeline_depth_stencil_state_create_info_body(
-    e: &mut Encoder,
-    v: &vk::PipelineDepthStencilStateCreateInfo<'_>,
-) {
     e.write(v.flags);
     e.write(v.depth_test_enable);
     e.write(v.depth_write_enable);
@@ -410,14 +319,6 @@ pub fn encode_graphics_pipeline_create_info(
 ) {
     e.write(vk::StructureType::GRAPHICS_PIPELINE_CREATE_INFO);
     e.write_chain(v.p_next, chains::GRAPHICS_PIPELINE_CREATE_INFO, ChainMode::Full);
-    encode_graphics_pipeline_create_info_body(e, v);
-}
-
-/// The members of `VkGraphicsPipelineCreateInfo`, which follow its chain.
-pub(crate) fn encode_graphics_pipeline_create_info_body(
-    e: &mut Encoder,
-    v: &vk::GraphicsPipelineCreateInfo<'_>,
-) {
     e.write(v.flags);
     e.write(v.stage_count);
     e.write_items_at(
@@ -469,14 +370,6 @@ pub fn encode_pipeline_cache_create_info(
 ) {
     e.write(vk::StructureType::PIPELINE_CACHE_CREATE_INFO);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_pipeline_cache_create_info_body(e, v);
-}
-
-/// The members of `VkPipelineCacheCreateInfo`, which follow its chain.
-pub(crate) fn encode_pipeline_cache_create_info_body(
-    e: &mut Encoder,
-    v: &vk::PipelineCacheCreateInfo<'_>,
-) {
     e.write(v.flags);
     e.write(v.initial_data_size);
     e.write_void_at(v.p_initial_data, v.initial_data_size.count());
@@ -590,14 +483,6 @@ pub fn encode_ray_tracing_shader_group_create_info_khr(
 ) {
     e.write(vk::StructureType::RAY_TRACING_SHADER_GROUP_CREATE_INFO_KHR);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_ray_tracing_shader_group_create_info_khr_body(e, v);
-}
-
-/// The members of `VkRayTracingShaderGroupCreateInfoKHR`, which follow its chain.
-pub(crate) fn encode_ray_tracing_shader_group_create_info_khr_body(
-    e: &mut Encoder,
-    v: &vk::RayTracingShaderGroupCreateInfoKHR<'_>,
-) {
     e.write(v.ty);
     e.write(v.general_shader);
     e.write(v.closest_hit_shader);
@@ -617,14 +502,6 @@ pub fn encode_ray_tracing_pipeline_create_info_khr(
         chains::RAY_TRACING_PIPELINE_CREATE_INFO_KHR,
         ChainMode::Full,
     );
-    encode_ray_tracing_pipeline_create_info_khr_body(e, v);
-}
-
-/// The members of `VkRayTracingPipelineCreateInfoKHR`, which follow its chain.
-pub(crate) fn encode_ray_tracing_pipeline_create_info_khr_body(
-    e: &mut Encoder,
-    v: &vk::RayTracingPipelineCreateInfoKHR<'_>,
-) {
     e.write(v.flags);
     e.write(v.stage_count);
     e.write_items_at(
@@ -711,14 +588,6 @@ pub fn encode_ray_tracing_pipeline_interface_create_info_khr(
 ) {
     e.write(vk::StructureType::RAY_TRACING_PIPELINE_INTERFACE_CREATE_INFO_KHR);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_ray_tracing_pipeline_interface_create_info_khr_body(e, v);
-}
-
-/// The members of `VkRayTracingPipelineInterfaceCreateInfoKHR`, which follow its chain.
-pub(crate) fn encode_ray_tracing_pipeline_interface_create_info_khr_body(
-    e: &mut Encoder,
-    v: &vk::RayTracingPipelineInterfaceCreateInfoKHR<'_>,
-) {
     e.write(v.max_pipeline_ray_payload_size);
     e.write(v.max_pipeline_ray_hit_attribute_size);
 }

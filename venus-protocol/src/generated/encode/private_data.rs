@@ -13,13 +13,5 @@ pub fn encode_private_data_slot_create_info(
 ) {
     e.write(vk::StructureType::PRIVATE_DATA_SLOT_CREATE_INFO);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_private_data_slot_create_info_body(e, v);
-}
-
-/// The members of `VkPrivateDataSlotCreateInfo`, which follow its chain.
-pub(crate) fn encode_private_data_slot_create_info_body(
-    e: &mut Encoder,
-    v: &vk::PrivateDataSlotCreateInfo<'_>,
-) {
     e.write(v.flags);
 }

@@ -3,7 +3,7 @@
 
 //! Encoders of the structures of family `properties`.
 
-use crate::generated::encode::{encode_extent2_d, encode_extent2_d_partial};
+use crate::generated::encode::encode_extent2_d;
 use crate::vk;
 use crate::wire::{Count, Encoder};
 
@@ -15,12 +15,6 @@ pub(crate) fn encode_physical_device_multi_draw_properties_ext_body(
     e.write(v.max_multi_draw_count);
 }
 
-/// The members of `VkPhysicalDeviceMultiDrawPropertiesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_multi_draw_properties_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceMultiDrawPropertiesEXT<'_>,
-) {}
-
 /// The members of `VkPhysicalDevicePushDescriptorProperties`, which follow its chain.
 pub(crate) fn encode_physical_device_push_descriptor_properties_body(
     e: &mut Encoder,
@@ -29,12 +23,6 @@ pub(crate) fn encode_physical_device_push_descriptor_properties_body(
     e.write(v.max_push_descriptors);
 }
 
-/// The members of `VkPhysicalDevicePushDescriptorProperties`, which follow its chain.
-pub(crate) fn encode_physical_device_push_descriptor_properties_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDevicePushDescriptorPropertiesKHR<'_>,
-) {}
-
 /// Encodes `VkConformanceVersion`.
 pub fn encode_conformance_version(e: &mut Encoder, v: &vk::ConformanceVersion) {
     e.write(v.major);
@@ -42,12 +30,6 @@ pub fn encode_conformance_version(e: &mut Encoder, v: &vk::ConformanceVersion) {
     e.write(v.subminor);
     e.write(v.patch);
 }
-
-/// Encodes what a request tells of an output `VkConformanceVersion`.
-pub fn encode_conformance_version_partial(
-    _e: &mut Encoder,
-    _v: &vk::ConformanceVersion,
-) {}
 
 /// The members of `VkPhysicalDeviceDriverProperties`, which follow its chain.
 pub(crate) fn encode_physical_device_driver_properties_body(
@@ -58,14 +40,6 @@ pub(crate) fn encode_physical_device_driver_properties_body(
     e.write_chars(&v.driver_name);
     e.write_chars(&v.driver_info);
     encode_conformance_version(e, &v.conformance_version);
-}
-
-/// The members of `VkPhysicalDeviceDriverProperties`, which follow its chain.
-pub(crate) fn encode_physical_device_driver_properties_partial_body(
-    e: &mut Encoder,
-    v: &vk::PhysicalDeviceDriverProperties<'_>,
-) {
-    encode_conformance_version_partial(e, &v.conformance_version);
 }
 
 /// The members of `VkPhysicalDeviceIDProperties`, which follow its chain.
@@ -80,12 +54,6 @@ pub(crate) fn encode_physical_device_id_properties_body(
     e.write(v.device_luid_valid);
 }
 
-/// The members of `VkPhysicalDeviceIDProperties`, which follow its chain.
-pub(crate) fn encode_physical_device_id_properties_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceIDProperties<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceMultiviewProperties`, which follow its chain.
 pub(crate) fn encode_physical_device_multiview_properties_body(
     e: &mut Encoder,
@@ -94,12 +62,6 @@ pub(crate) fn encode_physical_device_multiview_properties_body(
     e.write(v.max_multiview_view_count);
     e.write(v.max_multiview_instance_index);
 }
-
-/// The members of `VkPhysicalDeviceMultiviewProperties`, which follow its chain.
-pub(crate) fn encode_physical_device_multiview_properties_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceMultiviewProperties<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceSubgroupProperties`, which follow its chain.
 pub(crate) fn encode_physical_device_subgroup_properties_body(
@@ -112,12 +74,6 @@ pub(crate) fn encode_physical_device_subgroup_properties_body(
     e.write(v.quad_operations_in_all_stages);
 }
 
-/// The members of `VkPhysicalDeviceSubgroupProperties`, which follow its chain.
-pub(crate) fn encode_physical_device_subgroup_properties_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceSubgroupProperties<'_>,
-) {}
-
 /// The members of `VkPhysicalDevicePointClippingProperties`, which follow its chain.
 pub(crate) fn encode_physical_device_point_clipping_properties_body(
     e: &mut Encoder,
@@ -125,12 +81,6 @@ pub(crate) fn encode_physical_device_point_clipping_properties_body(
 ) {
     e.write(v.point_clipping_behavior);
 }
-
-/// The members of `VkPhysicalDevicePointClippingProperties`, which follow its chain.
-pub(crate) fn encode_physical_device_point_clipping_properties_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDevicePointClippingProperties<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceProtectedMemoryProperties`, which follow its chain.
 pub(crate) fn encode_physical_device_protected_memory_properties_body(
@@ -140,12 +90,6 @@ pub(crate) fn encode_physical_device_protected_memory_properties_body(
     e.write(v.protected_no_fault);
 }
 
-/// The members of `VkPhysicalDeviceProtectedMemoryProperties`, which follow its chain.
-pub(crate) fn encode_physical_device_protected_memory_properties_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceProtectedMemoryProperties<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceSamplerFilterMinmaxProperties`, which follow its chain.
 pub(crate) fn encode_physical_device_sampler_filter_minmax_properties_body(
     e: &mut Encoder,
@@ -154,12 +98,6 @@ pub(crate) fn encode_physical_device_sampler_filter_minmax_properties_body(
     e.write(v.filter_minmax_single_component_formats);
     e.write(v.filter_minmax_image_component_mapping);
 }
-
-/// The members of `VkPhysicalDeviceSamplerFilterMinmaxProperties`, which follow its chain.
-pub(crate) fn encode_physical_device_sampler_filter_minmax_properties_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceSamplerFilterMinmaxProperties<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceSampleLocationsPropertiesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_sample_locations_properties_ext_body(
@@ -171,14 +109,6 @@ pub(crate) fn encode_physical_device_sample_locations_properties_ext_body(
     e.write_scalars(&v.sample_location_coordinate_range);
     e.write(v.sample_location_sub_pixel_bits);
     e.write(v.variable_sample_locations);
-}
-
-/// The members of `VkPhysicalDeviceSampleLocationsPropertiesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_sample_locations_properties_ext_partial_body(
-    e: &mut Encoder,
-    v: &vk::PhysicalDeviceSampleLocationsPropertiesEXT<'_>,
-) {
-    encode_extent2_d_partial(e, &v.max_sample_location_grid_size);
 }
 
 /// The members of `VkPhysicalDeviceBlendOperationAdvancedPropertiesEXT`, which follow its chain.
@@ -194,12 +124,6 @@ pub(crate) fn encode_physical_device_blend_operation_advanced_properties_ext_bod
     e.write(v.advanced_blend_all_operations);
 }
 
-/// The members of `VkPhysicalDeviceBlendOperationAdvancedPropertiesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_blend_operation_advanced_properties_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceBlendOperationAdvancedPropertiesEXT<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceInlineUniformBlockProperties`, which follow its chain.
 pub(crate) fn encode_physical_device_inline_uniform_block_properties_body(
     e: &mut Encoder,
@@ -212,12 +136,6 @@ pub(crate) fn encode_physical_device_inline_uniform_block_properties_body(
     e.write(v.max_descriptor_set_update_after_bind_inline_uniform_blocks);
 }
 
-/// The members of `VkPhysicalDeviceInlineUniformBlockProperties`, which follow its chain.
-pub(crate) fn encode_physical_device_inline_uniform_block_properties_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceInlineUniformBlockProperties<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceMaintenance3Properties`, which follow its chain.
 pub(crate) fn encode_physical_device_maintenance3_properties_body(
     e: &mut Encoder,
@@ -227,12 +145,6 @@ pub(crate) fn encode_physical_device_maintenance3_properties_body(
     e.write(v.max_memory_allocation_size);
 }
 
-/// The members of `VkPhysicalDeviceMaintenance3Properties`, which follow its chain.
-pub(crate) fn encode_physical_device_maintenance3_properties_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceMaintenance3Properties<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceMaintenance4Properties`, which follow its chain.
 pub(crate) fn encode_physical_device_maintenance4_properties_body(
     e: &mut Encoder,
@@ -240,12 +152,6 @@ pub(crate) fn encode_physical_device_maintenance4_properties_body(
 ) {
     e.write(v.max_buffer_size);
 }
-
-/// The members of `VkPhysicalDeviceMaintenance4Properties`, which follow its chain.
-pub(crate) fn encode_physical_device_maintenance4_properties_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceMaintenance4Properties<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceMaintenance5Properties`, which follow its chain.
 pub(crate) fn encode_physical_device_maintenance5_properties_body(
@@ -260,12 +166,6 @@ pub(crate) fn encode_physical_device_maintenance5_properties_body(
     e.write(v.non_strict_wide_lines_use_parallelogram);
 }
 
-/// The members of `VkPhysicalDeviceMaintenance5Properties`, which follow its chain.
-pub(crate) fn encode_physical_device_maintenance5_properties_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceMaintenance5PropertiesKHR<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceMaintenance6Properties`, which follow its chain.
 pub(crate) fn encode_physical_device_maintenance6_properties_body(
     e: &mut Encoder,
@@ -275,12 +175,6 @@ pub(crate) fn encode_physical_device_maintenance6_properties_body(
     e.write(v.max_combined_image_sampler_descriptor_count);
     e.write(v.fragment_shading_rate_clamp_combiner_inputs);
 }
-
-/// The members of `VkPhysicalDeviceMaintenance6Properties`, which follow its chain.
-pub(crate) fn encode_physical_device_maintenance6_properties_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceMaintenance6PropertiesKHR<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceMaintenance7PropertiesKHR`, which follow its chain.
 pub(crate) fn encode_physical_device_maintenance7_properties_khr_body(
@@ -296,12 +190,6 @@ pub(crate) fn encode_physical_device_maintenance7_properties_khr_body(
     e.write(v.max_descriptor_set_update_after_bind_total_storage_buffers_dynamic);
     e.write(v.max_descriptor_set_update_after_bind_total_buffers_dynamic);
 }
-
-/// The members of `VkPhysicalDeviceMaintenance7PropertiesKHR`, which follow its chain.
-pub(crate) fn encode_physical_device_maintenance7_properties_khr_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceMaintenance7PropertiesKHR<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceFloatControlsProperties`, which follow its chain.
 pub(crate) fn encode_physical_device_float_controls_properties_body(
@@ -327,12 +215,6 @@ pub(crate) fn encode_physical_device_float_controls_properties_body(
     e.write(v.shader_rounding_mode_rtz_float64);
 }
 
-/// The members of `VkPhysicalDeviceFloatControlsProperties`, which follow its chain.
-pub(crate) fn encode_physical_device_float_controls_properties_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceFloatControlsProperties<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceConservativeRasterizationPropertiesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_conservative_rasterization_properties_ext_body(
     e: &mut Encoder,
@@ -348,12 +230,6 @@ pub(crate) fn encode_physical_device_conservative_rasterization_properties_ext_b
     e.write(v.fully_covered_fragment_shader_input_variable);
     e.write(v.conservative_rasterization_post_depth_coverage);
 }
-
-/// The members of `VkPhysicalDeviceConservativeRasterizationPropertiesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_conservative_rasterization_properties_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceConservativeRasterizationPropertiesEXT<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceDescriptorIndexingProperties`, which follow its chain.
 pub(crate) fn encode_physical_device_descriptor_indexing_properties_body(
@@ -385,12 +261,6 @@ pub(crate) fn encode_physical_device_descriptor_indexing_properties_body(
     e.write(v.max_descriptor_set_update_after_bind_input_attachments);
 }
 
-/// The members of `VkPhysicalDeviceDescriptorIndexingProperties`, which follow its chain.
-pub(crate) fn encode_physical_device_descriptor_indexing_properties_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceDescriptorIndexingProperties<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceTimelineSemaphoreProperties`, which follow its chain.
 pub(crate) fn encode_physical_device_timeline_semaphore_properties_body(
     e: &mut Encoder,
@@ -398,12 +268,6 @@ pub(crate) fn encode_physical_device_timeline_semaphore_properties_body(
 ) {
     e.write(v.max_timeline_semaphore_value_difference);
 }
-
-/// The members of `VkPhysicalDeviceTimelineSemaphoreProperties`, which follow its chain.
-pub(crate) fn encode_physical_device_timeline_semaphore_properties_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceTimelineSemaphoreProperties<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceVertexAttributeDivisorPropertiesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_vertex_attribute_divisor_properties_ext_body(
@@ -413,12 +277,6 @@ pub(crate) fn encode_physical_device_vertex_attribute_divisor_properties_ext_bod
     e.write(v.max_vertex_attrib_divisor);
 }
 
-/// The members of `VkPhysicalDeviceVertexAttributeDivisorPropertiesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_vertex_attribute_divisor_properties_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceVertexAttributeDivisorPropertiesEXT<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceVertexAttributeDivisorProperties`, which follow its chain.
 pub(crate) fn encode_physical_device_vertex_attribute_divisor_properties_body(
     e: &mut Encoder,
@@ -427,12 +285,6 @@ pub(crate) fn encode_physical_device_vertex_attribute_divisor_properties_body(
     e.write(v.max_vertex_attrib_divisor);
     e.write(v.supports_non_zero_first_instance);
 }
-
-/// The members of `VkPhysicalDeviceVertexAttributeDivisorProperties`, which follow its chain.
-pub(crate) fn encode_physical_device_vertex_attribute_divisor_properties_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceVertexAttributeDivisorPropertiesKHR<'_>,
-) {}
 
 /// The members of `VkPhysicalDevicePCIBusInfoPropertiesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_pci_bus_info_properties_ext_body(
@@ -445,12 +297,6 @@ pub(crate) fn encode_physical_device_pci_bus_info_properties_ext_body(
     e.write(v.pci_function);
 }
 
-/// The members of `VkPhysicalDevicePCIBusInfoPropertiesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_pci_bus_info_properties_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDevicePCIBusInfoPropertiesEXT<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceDepthStencilResolveProperties`, which follow its chain.
 pub(crate) fn encode_physical_device_depth_stencil_resolve_properties_body(
     e: &mut Encoder,
@@ -461,12 +307,6 @@ pub(crate) fn encode_physical_device_depth_stencil_resolve_properties_body(
     e.write(v.independent_resolve_none);
     e.write(v.independent_resolve);
 }
-
-/// The members of `VkPhysicalDeviceDepthStencilResolveProperties`, which follow its chain.
-pub(crate) fn encode_physical_device_depth_stencil_resolve_properties_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceDepthStencilResolveProperties<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceTransformFeedbackPropertiesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_transform_feedback_properties_ext_body(
@@ -485,12 +325,6 @@ pub(crate) fn encode_physical_device_transform_feedback_properties_ext_body(
     e.write(v.transform_feedback_draw);
 }
 
-/// The members of `VkPhysicalDeviceTransformFeedbackPropertiesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_transform_feedback_properties_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceTransformFeedbackPropertiesEXT<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceComputeShaderDerivativesPropertiesKHR`, which follow its chain.
 pub(crate) fn encode_physical_device_compute_shader_derivatives_properties_khr_body(
     e: &mut Encoder,
@@ -498,12 +332,6 @@ pub(crate) fn encode_physical_device_compute_shader_derivatives_properties_khr_b
 ) {
     e.write(v.mesh_and_task_shader_derivatives);
 }
-
-/// The members of `VkPhysicalDeviceComputeShaderDerivativesPropertiesKHR`, which follow its chain.
-pub(crate) fn encode_physical_device_compute_shader_derivatives_properties_khr_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceComputeShaderDerivativesPropertiesKHR<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceAccelerationStructurePropertiesKHR`, which follow its chain.
 pub(crate) fn encode_physical_device_acceleration_structure_properties_khr_body(
@@ -520,12 +348,6 @@ pub(crate) fn encode_physical_device_acceleration_structure_properties_khr_body(
     e.write(v.min_acceleration_structure_scratch_offset_alignment);
 }
 
-/// The members of `VkPhysicalDeviceAccelerationStructurePropertiesKHR`, which follow its chain.
-pub(crate) fn encode_physical_device_acceleration_structure_properties_khr_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceAccelerationStructurePropertiesKHR<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceRayTracingPipelinePropertiesKHR`, which follow its chain.
 pub(crate) fn encode_physical_device_ray_tracing_pipeline_properties_khr_body(
     e: &mut Encoder,
@@ -541,12 +363,6 @@ pub(crate) fn encode_physical_device_ray_tracing_pipeline_properties_khr_body(
     e.write(v.max_ray_hit_attribute_size);
 }
 
-/// The members of `VkPhysicalDeviceRayTracingPipelinePropertiesKHR`, which follow its chain.
-pub(crate) fn encode_physical_device_ray_tracing_pipeline_properties_khr_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceRayTracingPipelinePropertiesKHR<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceTexelBufferAlignmentProperties`, which follow its chain.
 pub(crate) fn encode_physical_device_texel_buffer_alignment_properties_body(
     e: &mut Encoder,
@@ -557,12 +373,6 @@ pub(crate) fn encode_physical_device_texel_buffer_alignment_properties_body(
     e.write(v.uniform_texel_buffer_offset_alignment_bytes);
     e.write(v.uniform_texel_buffer_offset_single_texel_alignment);
 }
-
-/// The members of `VkPhysicalDeviceTexelBufferAlignmentProperties`, which follow its chain.
-pub(crate) fn encode_physical_device_texel_buffer_alignment_properties_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceTexelBufferAlignmentProperties<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceSubgroupSizeControlProperties`, which follow its chain.
 pub(crate) fn encode_physical_device_subgroup_size_control_properties_body(
@@ -575,12 +385,6 @@ pub(crate) fn encode_physical_device_subgroup_size_control_properties_body(
     e.write(v.required_subgroup_size_stages);
 }
 
-/// The members of `VkPhysicalDeviceSubgroupSizeControlProperties`, which follow its chain.
-pub(crate) fn encode_physical_device_subgroup_size_control_properties_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceSubgroupSizeControlProperties<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceLineRasterizationProperties`, which follow its chain.
 pub(crate) fn encode_physical_device_line_rasterization_properties_body(
     e: &mut Encoder,
@@ -588,12 +392,6 @@ pub(crate) fn encode_physical_device_line_rasterization_properties_body(
 ) {
     e.write(v.line_sub_pixel_precision_bits);
 }
-
-/// The members of `VkPhysicalDeviceLineRasterizationProperties`, which follow its chain.
-pub(crate) fn encode_physical_device_line_rasterization_properties_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceLineRasterizationPropertiesKHR<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceVulkan11Properties`, which follow its chain.
 pub(crate) fn encode_physical_device_vulkan11_properties_body(
@@ -616,12 +414,6 @@ pub(crate) fn encode_physical_device_vulkan11_properties_body(
     e.write(v.max_per_set_descriptors);
     e.write(v.max_memory_allocation_size);
 }
-
-/// The members of `VkPhysicalDeviceVulkan11Properties`, which follow its chain.
-pub(crate) fn encode_physical_device_vulkan11_properties_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceVulkan11Properties<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceVulkan12Properties`, which follow its chain.
 pub(crate) fn encode_physical_device_vulkan12_properties_body(
@@ -680,14 +472,6 @@ pub(crate) fn encode_physical_device_vulkan12_properties_body(
     e.write(v.filter_minmax_image_component_mapping);
     e.write(v.max_timeline_semaphore_value_difference);
     e.write(v.framebuffer_integer_color_sample_counts);
-}
-
-/// The members of `VkPhysicalDeviceVulkan12Properties`, which follow its chain.
-pub(crate) fn encode_physical_device_vulkan12_properties_partial_body(
-    e: &mut Encoder,
-    v: &vk::PhysicalDeviceVulkan12Properties<'_>,
-) {
-    encode_conformance_version_partial(e, &v.conformance_version);
 }
 
 /// The members of `VkPhysicalDeviceVulkan13Properties`, which follow its chain.
@@ -757,12 +541,6 @@ pub(crate) fn encode_physical_device_vulkan13_properties_body(
     e.write(v.max_buffer_size);
 }
 
-/// The members of `VkPhysicalDeviceVulkan13Properties`, which follow its chain.
-pub(crate) fn encode_physical_device_vulkan13_properties_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceVulkan13Properties<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceVulkan14Properties`, which follow its chain.
 pub(crate) fn encode_physical_device_vulkan14_properties_body(
     e: &mut Encoder,
@@ -826,12 +604,6 @@ pub(crate) fn encode_physical_device_custom_border_color_properties_ext_body(
     e.write(v.max_custom_border_color_samplers);
 }
 
-/// The members of `VkPhysicalDeviceCustomBorderColorPropertiesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_custom_border_color_properties_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceCustomBorderColorPropertiesEXT<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceExtendedDynamicState3PropertiesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_extended_dynamic_state3_properties_ext_body(
     e: &mut Encoder,
@@ -839,12 +611,6 @@ pub(crate) fn encode_physical_device_extended_dynamic_state3_properties_ext_body
 ) {
     e.write(v.dynamic_primitive_topology_unrestricted);
 }
-
-/// The members of `VkPhysicalDeviceExtendedDynamicState3PropertiesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_extended_dynamic_state3_properties_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceExtendedDynamicState3PropertiesEXT<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceRobustness2PropertiesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_robustness2_properties_ext_body(
@@ -854,12 +620,6 @@ pub(crate) fn encode_physical_device_robustness2_properties_ext_body(
     e.write(v.robust_storage_buffer_access_size_alignment);
     e.write(v.robust_uniform_buffer_access_size_alignment);
 }
-
-/// The members of `VkPhysicalDeviceRobustness2PropertiesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_robustness2_properties_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceRobustness2PropertiesEXT<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceFragmentShadingRatePropertiesKHR`, which follow its chain.
 pub(crate) fn encode_physical_device_fragment_shading_rate_properties_khr_body(
@@ -885,16 +645,6 @@ pub(crate) fn encode_physical_device_fragment_shading_rate_properties_khr_body(
     e.write(v.fragment_shading_rate_strict_multiply_combiner);
 }
 
-/// The members of `VkPhysicalDeviceFragmentShadingRatePropertiesKHR`, which follow its chain.
-pub(crate) fn encode_physical_device_fragment_shading_rate_properties_khr_partial_body(
-    e: &mut Encoder,
-    v: &vk::PhysicalDeviceFragmentShadingRatePropertiesKHR<'_>,
-) {
-    encode_extent2_d_partial(e, &v.min_fragment_shading_rate_attachment_texel_size);
-    encode_extent2_d_partial(e, &v.max_fragment_shading_rate_attachment_texel_size);
-    encode_extent2_d_partial(e, &v.max_fragment_size);
-}
-
 /// The members of `VkPhysicalDeviceLegacyVertexAttributesPropertiesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_legacy_vertex_attributes_properties_ext_body(
     e: &mut Encoder,
@@ -902,12 +652,6 @@ pub(crate) fn encode_physical_device_legacy_vertex_attributes_properties_ext_bod
 ) {
     e.write(v.native_unaligned_performance);
 }
-
-/// The members of `VkPhysicalDeviceLegacyVertexAttributesPropertiesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_legacy_vertex_attributes_properties_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceLegacyVertexAttributesPropertiesEXT<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceHostImageCopyProperties`, which follow its chain.
 pub(crate) fn encode_physical_device_host_image_copy_properties_body(
@@ -953,12 +697,6 @@ pub(crate) fn encode_physical_device_provoking_vertex_properties_ext_body(
     e.write(v.provoking_vertex_mode_per_pipeline);
     e.write(v.transform_feedback_preserves_triangle_fan_provoking_vertex);
 }
-
-/// The members of `VkPhysicalDeviceProvokingVertexPropertiesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_provoking_vertex_properties_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceProvokingVertexPropertiesEXT<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceShaderIntegerDotProductProperties`, which follow its chain.
 pub(crate) fn encode_physical_device_shader_integer_dot_product_properties_body(
@@ -1012,12 +750,6 @@ pub(crate) fn encode_physical_device_shader_integer_dot_product_properties_body(
     );
 }
 
-/// The members of `VkPhysicalDeviceShaderIntegerDotProductProperties`, which follow its chain.
-pub(crate) fn encode_physical_device_shader_integer_dot_product_properties_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceShaderIntegerDotProductProperties<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceFragmentShaderBarycentricPropertiesKHR`, which follow its chain.
 pub(crate) fn encode_physical_device_fragment_shader_barycentric_properties_khr_body(
     e: &mut Encoder,
@@ -1025,12 +757,6 @@ pub(crate) fn encode_physical_device_fragment_shader_barycentric_properties_khr_
 ) {
     e.write(v.tri_strip_vertex_order_independent_of_provoking_vertex);
 }
-
-/// The members of `VkPhysicalDeviceFragmentShaderBarycentricPropertiesKHR`, which follow its chain.
-pub(crate) fn encode_physical_device_fragment_shader_barycentric_properties_khr_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceFragmentShaderBarycentricPropertiesKHR<'_>,
-) {}
 
 /// The members of `VkPhysicalDeviceGraphicsPipelineLibraryPropertiesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_graphics_pipeline_library_properties_ext_body(
@@ -1041,12 +767,6 @@ pub(crate) fn encode_physical_device_graphics_pipeline_library_properties_ext_bo
     e.write(v.graphics_pipeline_library_independent_interpolation_decoration);
 }
 
-/// The members of `VkPhysicalDeviceGraphicsPipelineLibraryPropertiesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_graphics_pipeline_library_properties_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceGraphicsPipelineLibraryPropertiesEXT<'_>,
-) {}
-
 /// The members of `VkPhysicalDeviceNestedCommandBufferPropertiesEXT`, which follow its chain.
 pub(crate) fn encode_physical_device_nested_command_buffer_properties_ext_body(
     e: &mut Encoder,
@@ -1054,12 +774,6 @@ pub(crate) fn encode_physical_device_nested_command_buffer_properties_ext_body(
 ) {
     e.write(v.max_command_buffer_nesting_level);
 }
-
-/// The members of `VkPhysicalDeviceNestedCommandBufferPropertiesEXT`, which follow its chain.
-pub(crate) fn encode_physical_device_nested_command_buffer_properties_ext_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDeviceNestedCommandBufferPropertiesEXT<'_>,
-) {}
 
 /// The members of `VkPhysicalDevicePipelineRobustnessProperties`, which follow its chain.
 pub(crate) fn encode_physical_device_pipeline_robustness_properties_body(
@@ -1071,9 +785,3 @@ pub(crate) fn encode_physical_device_pipeline_robustness_properties_body(
     e.write(v.default_robustness_vertex_inputs);
     e.write(v.default_robustness_images);
 }
-
-/// The members of `VkPhysicalDevicePipelineRobustnessProperties`, which follow its chain.
-pub(crate) fn encode_physical_device_pipeline_robustness_properties_partial_body(
-    _e: &mut Encoder,
-    _v: &vk::PhysicalDevicePipelineRobustnessPropertiesEXT<'_>,
-) {}

@@ -10,14 +10,6 @@ use crate::wire::{ChainMode, Encoder};
 pub fn encode_query_pool_create_info(e: &mut Encoder, v: &vk::QueryPoolCreateInfo<'_>) {
     e.write(vk::StructureType::QUERY_POOL_CREATE_INFO);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_query_pool_create_info_body(e, v);
-}
-
-/// The members of `VkQueryPoolCreateInfo`, which follow its chain.
-pub(crate) fn encode_query_pool_create_info_body(
-    e: &mut Encoder,
-    v: &vk::QueryPoolCreateInfo<'_>,
-) {
     e.write(v.flags);
     e.write(v.query_type);
     e.write(v.query_count);

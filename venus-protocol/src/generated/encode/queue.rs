@@ -75,11 +75,6 @@ pub fn encode_sparse_image_memory_bind_info(
 pub fn encode_bind_sparse_info(e: &mut Encoder, v: &vk::BindSparseInfo<'_>) {
     e.write(vk::StructureType::BIND_SPARSE_INFO);
     e.write_chain(v.p_next, chains::BIND_SPARSE_INFO, ChainMode::Full);
-    encode_bind_sparse_info_body(e, v);
-}
-
-/// The members of `VkBindSparseInfo`, which follow its chain.
-pub(crate) fn encode_bind_sparse_info_body(e: &mut Encoder, v: &vk::BindSparseInfo<'_>) {
     e.write(v.wait_semaphore_count);
     e.write_handles_at(v.p_wait_semaphores, v.wait_semaphore_count.count());
     e.write(v.buffer_bind_count);
@@ -108,11 +103,6 @@ pub(crate) fn encode_bind_sparse_info_body(e: &mut Encoder, v: &vk::BindSparseIn
 pub fn encode_submit_info(e: &mut Encoder, v: &vk::SubmitInfo<'_>) {
     e.write(vk::StructureType::SUBMIT_INFO);
     e.write_chain(v.p_next, chains::SUBMIT_INFO, ChainMode::Full);
-    encode_submit_info_body(e, v);
-}
-
-/// The members of `VkSubmitInfo`, which follow its chain.
-pub(crate) fn encode_submit_info_body(e: &mut Encoder, v: &vk::SubmitInfo<'_>) {
     e.write(v.wait_semaphore_count);
     e.write_handles_at(v.p_wait_semaphores, v.wait_semaphore_count.count());
     e.write_scalars_at(v.p_wait_dst_stage_mask, v.wait_semaphore_count.count());
@@ -162,14 +152,6 @@ pub(crate) fn encode_protected_submit_info_body(
 pub fn encode_device_queue_info2(e: &mut Encoder, v: &vk::DeviceQueueInfo2<'_>) {
     e.write(vk::StructureType::DEVICE_QUEUE_INFO_2);
     e.write_chain(v.p_next, chains::DEVICE_QUEUE_INFO2, ChainMode::Full);
-    encode_device_queue_info2_body(e, v);
-}
-
-/// The members of `VkDeviceQueueInfo2`, which follow its chain.
-pub(crate) fn encode_device_queue_info2_body(
-    e: &mut Encoder,
-    v: &vk::DeviceQueueInfo2<'_>,
-) {
     e.write(v.flags);
     e.write(v.queue_family_index);
     e.write(v.queue_index);
@@ -193,14 +175,6 @@ pub(crate) fn encode_timeline_semaphore_submit_info_body(
 pub fn encode_semaphore_submit_info(e: &mut Encoder, v: &vk::SemaphoreSubmitInfo<'_>) {
     e.write(vk::StructureType::SEMAPHORE_SUBMIT_INFO);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_semaphore_submit_info_body(e, v);
-}
-
-/// The members of `VkSemaphoreSubmitInfo`, which follow its chain.
-pub(crate) fn encode_semaphore_submit_info_body(
-    e: &mut Encoder,
-    v: &vk::SemaphoreSubmitInfo<'_>,
-) {
     e.write_handle(v.semaphore);
     e.write(v.value);
     e.write(v.stage_mask);
@@ -214,14 +188,6 @@ pub fn encode_command_buffer_submit_info(
 ) {
     e.write(vk::StructureType::COMMAND_BUFFER_SUBMIT_INFO);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_command_buffer_submit_info_body(e, v);
-}
-
-/// The members of `VkCommandBufferSubmitInfo`, which follow its chain.
-pub(crate) fn encode_command_buffer_submit_info_body(
-    e: &mut Encoder,
-    v: &vk::CommandBufferSubmitInfo<'_>,
-) {
     e.write_handle(v.command_buffer);
     e.write(v.device_mask);
 }
@@ -230,11 +196,6 @@ pub(crate) fn encode_command_buffer_submit_info_body(
 pub fn encode_submit_info2(e: &mut Encoder, v: &vk::SubmitInfo2<'_>) {
     e.write(vk::StructureType::SUBMIT_INFO_2);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_submit_info2_body(e, v);
-}
-
-/// The members of `VkSubmitInfo2`, which follow its chain.
-pub(crate) fn encode_submit_info2_body(e: &mut Encoder, v: &vk::SubmitInfo2<'_>) {
     e.write(v.flags);
     e.write(v.wait_semaphore_info_count);
     e.write_items_at(

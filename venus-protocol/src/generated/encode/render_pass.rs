@@ -71,14 +71,6 @@ pub fn encode_render_pass_create_info(
 ) {
     e.write(vk::StructureType::RENDER_PASS_CREATE_INFO);
     e.write_chain(v.p_next, chains::RENDER_PASS_CREATE_INFO, ChainMode::Full);
-    encode_render_pass_create_info_body(e, v);
-}
-
-/// The members of `VkRenderPassCreateInfo`, which follow its chain.
-pub(crate) fn encode_render_pass_create_info_body(
-    e: &mut Encoder,
-    v: &vk::RenderPassCreateInfo<'_>,
-) {
     e.write(v.flags);
     e.write(v.attachment_count);
     e.write_items_at(
@@ -103,21 +95,13 @@ pub fn encode_framebuffer_create_info(
 ) {
     e.write(vk::StructureType::FRAMEBUFFER_CREATE_INFO);
     e.write_chain(v.p_next, chains::FRAMEBUFFER_CREATE_INFO, ChainMode::Full);
-    encode_framebuffer_create_info_body(e, v);
-}
-
-/// The members of `VkFramebufferCreateInfo`, which follow its chain.
-pub(crate) fn encode_framebuffer_create_info_body(
-    e: &mut Encoder,
-    v: &vk::FramebufferCreateInfo<'_>,
-) {
     e.write(v.flags);
     e.write_handle(v.render_pass);
     e.write(v.attachment_count);
     e.write_handles_at(
         e
             .followed(
-                !v.flags.intersects(vk::FramebufferCreateFlags::from_raw(1)),
+                !v.flags.intersects(vk::FramebufferCreateFlags::IMAGELESS),
                 v.p_attachments,
             ),
         v.attachment_count.count(),
@@ -167,14 +151,6 @@ pub(crate) fn encode_render_pass_input_attachment_aspect_create_info_body(
 pub fn encode_rendering_area_info(e: &mut Encoder, v: &vk::RenderingAreaInfoKHR<'_>) {
     e.write(vk::StructureType::from_raw(1000470003));
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_rendering_area_info_body(e, v);
-}
-
-/// The members of `VkRenderingAreaInfo`, which follow its chain.
-pub(crate) fn encode_rendering_area_info_body(
-    e: &mut Encoder,
-    v: &vk::RenderingAreaInfoKHR<'_>,
-) {
     e.write(v.view_mask);
     e.write(v.color_attachment_count);
     e.write_scalars_at(v.p_color_attachment_formats, v.color_attachment_count.count());
@@ -189,14 +165,6 @@ pub fn encode_attachment_description2(
 ) {
     e.write(vk::StructureType::ATTACHMENT_DESCRIPTION_2);
     e.write_chain(v.p_next, chains::ATTACHMENT_DESCRIPTION2, ChainMode::Full);
-    encode_attachment_description2_body(e, v);
-}
-
-/// The members of `VkAttachmentDescription2`, which follow its chain.
-pub(crate) fn encode_attachment_description2_body(
-    e: &mut Encoder,
-    v: &vk::AttachmentDescription2<'_>,
-) {
     e.write(v.flags);
     e.write(v.format);
     e.write(v.samples);
@@ -212,14 +180,6 @@ pub(crate) fn encode_attachment_description2_body(
 pub fn encode_attachment_reference2(e: &mut Encoder, v: &vk::AttachmentReference2<'_>) {
     e.write(vk::StructureType::ATTACHMENT_REFERENCE_2);
     e.write_chain(v.p_next, chains::ATTACHMENT_REFERENCE2, ChainMode::Full);
-    encode_attachment_reference2_body(e, v);
-}
-
-/// The members of `VkAttachmentReference2`, which follow its chain.
-pub(crate) fn encode_attachment_reference2_body(
-    e: &mut Encoder,
-    v: &vk::AttachmentReference2<'_>,
-) {
     e.write(v.attachment);
     e.write(v.layout);
     e.write(v.aspect_mask);
@@ -229,14 +189,6 @@ pub(crate) fn encode_attachment_reference2_body(
 pub fn encode_subpass_description2(e: &mut Encoder, v: &vk::SubpassDescription2<'_>) {
     e.write(vk::StructureType::SUBPASS_DESCRIPTION_2);
     e.write_chain(v.p_next, chains::SUBPASS_DESCRIPTION2, ChainMode::Full);
-    encode_subpass_description2_body(e, v);
-}
-
-/// The members of `VkSubpassDescription2`, which follow its chain.
-pub(crate) fn encode_subpass_description2_body(
-    e: &mut Encoder,
-    v: &vk::SubpassDescription2<'_>,
-) {
     e.write(v.flags);
     e.write(v.pipeline_bind_point);
     e.write(v.view_mask);
@@ -266,14 +218,6 @@ pub(crate) fn encode_subpass_description2_body(
 pub fn encode_subpass_dependency2(e: &mut Encoder, v: &vk::SubpassDependency2<'_>) {
     e.write(vk::StructureType::SUBPASS_DEPENDENCY_2);
     e.write_chain(v.p_next, chains::SUBPASS_DEPENDENCY2, ChainMode::Full);
-    encode_subpass_dependency2_body(e, v);
-}
-
-/// The members of `VkSubpassDependency2`, which follow its chain.
-pub(crate) fn encode_subpass_dependency2_body(
-    e: &mut Encoder,
-    v: &vk::SubpassDependency2<'_>,
-) {
     e.write(v.src_subpass);
     e.write(v.dst_subpass);
     e.write(v.src_stage_mask);
@@ -291,14 +235,6 @@ pub fn encode_render_pass_create_info2(
 ) {
     e.write(vk::StructureType::RENDER_PASS_CREATE_INFO_2);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_render_pass_create_info2_body(e, v);
-}
-
-/// The members of `VkRenderPassCreateInfo2`, which follow its chain.
-pub(crate) fn encode_render_pass_create_info2_body(
-    e: &mut Encoder,
-    v: &vk::RenderPassCreateInfo2<'_>,
-) {
     e.write(v.flags);
     e.write(v.attachment_count);
     e.write_items_at(
@@ -352,14 +288,6 @@ pub fn encode_framebuffer_attachment_image_info(
 ) {
     e.write(vk::StructureType::FRAMEBUFFER_ATTACHMENT_IMAGE_INFO);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_framebuffer_attachment_image_info_body(e, v);
-}
-
-/// The members of `VkFramebufferAttachmentImageInfo`, which follow its chain.
-pub(crate) fn encode_framebuffer_attachment_image_info_body(
-    e: &mut Encoder,
-    v: &vk::FramebufferAttachmentImageInfo<'_>,
-) {
     e.write(v.flags);
     e.write(v.usage);
     e.write(v.width);

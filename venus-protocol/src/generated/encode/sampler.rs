@@ -12,14 +12,6 @@ use crate::wire::{ChainMode, Encoder};
 pub fn encode_sampler_create_info(e: &mut Encoder, v: &vk::SamplerCreateInfo<'_>) {
     e.write(vk::StructureType::SAMPLER_CREATE_INFO);
     e.write_chain(v.p_next, chains::SAMPLER_CREATE_INFO, ChainMode::Full);
-    encode_sampler_create_info_body(e, v);
-}
-
-/// The members of `VkSamplerCreateInfo`, which follow its chain.
-pub(crate) fn encode_sampler_create_info_body(
-    e: &mut Encoder,
-    v: &vk::SamplerCreateInfo<'_>,
-) {
     e.write(v.flags);
     e.write(v.mag_filter);
     e.write(v.min_filter);
@@ -45,14 +37,6 @@ pub fn encode_sampler_ycbcr_conversion_create_info(
 ) {
     e.write(vk::StructureType::SAMPLER_YCBCR_CONVERSION_CREATE_INFO);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_sampler_ycbcr_conversion_create_info_body(e, v);
-}
-
-/// The members of `VkSamplerYcbcrConversionCreateInfo`, which follow its chain.
-pub(crate) fn encode_sampler_ycbcr_conversion_create_info_body(
-    e: &mut Encoder,
-    v: &vk::SamplerYcbcrConversionCreateInfo<'_>,
-) {
     e.write(v.format);
     e.write(v.ycbcr_model);
     e.write(v.ycbcr_range);

@@ -11,14 +11,6 @@ use crate::wire::{ChainMode, Count, Encoder};
 pub fn encode_semaphore_create_info(e: &mut Encoder, v: &vk::SemaphoreCreateInfo<'_>) {
     e.write(vk::StructureType::SEMAPHORE_CREATE_INFO);
     e.write_chain(v.p_next, chains::SEMAPHORE_CREATE_INFO, ChainMode::Full);
-    encode_semaphore_create_info_body(e, v);
-}
-
-/// The members of `VkSemaphoreCreateInfo`, which follow its chain.
-pub(crate) fn encode_semaphore_create_info_body(
-    e: &mut Encoder,
-    v: &vk::SemaphoreCreateInfo<'_>,
-) {
     e.write(v.flags);
 }
 
@@ -43,14 +35,6 @@ pub(crate) fn encode_semaphore_type_create_info_body(
 pub fn encode_semaphore_wait_info(e: &mut Encoder, v: &vk::SemaphoreWaitInfo<'_>) {
     e.write(vk::StructureType::SEMAPHORE_WAIT_INFO);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_semaphore_wait_info_body(e, v);
-}
-
-/// The members of `VkSemaphoreWaitInfo`, which follow its chain.
-pub(crate) fn encode_semaphore_wait_info_body(
-    e: &mut Encoder,
-    v: &vk::SemaphoreWaitInfo<'_>,
-) {
     e.write(v.flags);
     e.write(v.semaphore_count);
     e.write_handles_at(v.p_semaphores, v.semaphore_count.count());
@@ -61,14 +45,6 @@ pub(crate) fn encode_semaphore_wait_info_body(
 pub fn encode_semaphore_signal_info(e: &mut Encoder, v: &vk::SemaphoreSignalInfo<'_>) {
     e.write(vk::StructureType::SEMAPHORE_SIGNAL_INFO);
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_semaphore_signal_info_body(e, v);
-}
-
-/// The members of `VkSemaphoreSignalInfo`, which follow its chain.
-pub(crate) fn encode_semaphore_signal_info_body(
-    e: &mut Encoder,
-    v: &vk::SemaphoreSignalInfo<'_>,
-) {
     e.write_handle(v.semaphore);
     e.write(v.value);
 }
@@ -78,16 +54,10 @@ pub fn encode_import_semaphore_resource_info_mesa(
     e: &mut Encoder,
     v: &vk::ImportSemaphoreResourceInfoMESA<'_>,
 ) {
-    e.write(vk::StructureType::from_raw(1000384004));
+    e.write(
+        <vk::ImportSemaphoreResourceInfoMESA as vk::TaggedStructure>::STRUCTURE_TYPE,
+    );
     e.write_chain(v.p_next, &[], ChainMode::Full);
-    encode_import_semaphore_resource_info_mesa_body(e, v);
-}
-
-/// The members of `VkImportSemaphoreResourceInfoMESA`, which follow its chain.
-pub(crate) fn encode_import_semaphore_resource_info_mesa_body(
-    e: &mut Encoder,
-    v: &vk::ImportSemaphoreResourceInfoMESA<'_>,
-) {
     e.write_handle(v.semaphore);
     e.write(v.resource_id);
 }

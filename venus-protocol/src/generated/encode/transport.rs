@@ -28,16 +28,8 @@ pub fn encode_command_stream_dependency_mesa(
 
 /// Encodes `VkRingCreateInfoMESA`.
 pub fn encode_ring_create_info_mesa(e: &mut Encoder, v: &vk::RingCreateInfoMESA<'_>) {
-    e.write(vk::StructureType::from_raw(1000384000));
+    e.write(<vk::RingCreateInfoMESA as vk::TaggedStructure>::STRUCTURE_TYPE);
     e.write_chain(v.p_next, chains::RING_CREATE_INFO_MESA, ChainMode::Full);
-    encode_ring_create_info_mesa_body(e, v);
-}
-
-/// The members of `VkRingCreateInfoMESA`, which follow its chain.
-pub(crate) fn encode_ring_create_info_mesa_body(
-    e: &mut Encoder,
-    v: &vk::RingCreateInfoMESA<'_>,
-) {
     e.write(v.flags);
     e.write(v.resource_id);
     e.write(v.offset);

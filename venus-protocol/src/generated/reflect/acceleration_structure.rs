@@ -11,15 +11,14 @@ use crate::generated::reflect::{
     DEFERRED_OPERATION_KHR, DEVICE, DEVICE_OR_HOST_ADDRESS_CONST_KHR,
     DEVICE_OR_HOST_ADDRESS_KHR, QUERY_TYPE,
 };
+use crate::vk;
 use crate::wire::CommandType;
 use crate::reflect::row::*;
 
-pub(crate) static ACCELERATION_STRUCTURE_CREATE_INFO_KHR: StructRow = StructRow {
-    name: "VkAccelerationStructureCreateInfoKHR",
-    aliases: &[],
-    s_type: Some(1000150017),
-    children: &[],
-    members: &[
+pub(crate) static ACCELERATION_STRUCTURE_CREATE_INFO_KHR: StructRow = tagged(
+    "VkAccelerationStructureCreateInfoKHR",
+    vk::StructureType::ACCELERATION_STRUCTURE_CREATE_INFO_KHR,
+    &[
         value("createFlags", Item::Enum(&ACCELERATION_STRUCTURE_CREATE_FLAGS_KHR)),
         value("buffer", Item::Handle(&BUFFER)),
         value("offset", DEVICE_SIZE),
@@ -27,163 +26,162 @@ pub(crate) static ACCELERATION_STRUCTURE_CREATE_INFO_KHR: StructRow = StructRow 
         value("type", Item::Enum(&ACCELERATION_STRUCTURE_TYPE_KHR)),
         value("deviceAddress", DEVICE_ADDRESS),
     ],
-};
+);
 
-pub(crate) static ACCELERATION_STRUCTURE_DEVICE_ADDRESS_INFO_KHR: StructRow = StructRow {
-    name: "VkAccelerationStructureDeviceAddressInfoKHR",
-    aliases: &[],
-    s_type: Some(1000150002),
-    children: &[],
-    members: &[value("accelerationStructure", Item::Handle(&ACCELERATION_STRUCTURE_KHR))],
-};
+pub(crate) static ACCELERATION_STRUCTURE_DEVICE_ADDRESS_INFO_KHR: StructRow = tagged(
+    "VkAccelerationStructureDeviceAddressInfoKHR",
+    vk::StructureType::ACCELERATION_STRUCTURE_DEVICE_ADDRESS_INFO_KHR,
+    &[value("accelerationStructure", Item::Handle(&ACCELERATION_STRUCTURE_KHR))],
+);
 
-pub(crate) static ACCELERATION_STRUCTURE_VERSION_INFO_KHR: StructRow = StructRow {
-    name: "VkAccelerationStructureVersionInfoKHR",
-    aliases: &[],
-    s_type: Some(1000150009),
-    children: &[],
-    members: &[array("pVersionData", U8, &Literal(32))],
-};
+pub(crate) static ACCELERATION_STRUCTURE_VERSION_INFO_KHR: StructRow = tagged(
+    "VkAccelerationStructureVersionInfoKHR",
+    vk::StructureType::ACCELERATION_STRUCTURE_VERSION_INFO_KHR,
+    &[array("pVersionData", U8, &Literal(32))],
+);
 
-pub(crate) static COPY_ACCELERATION_STRUCTURE_INFO_KHR: StructRow = StructRow {
-    name: "VkCopyAccelerationStructureInfoKHR",
-    aliases: &[],
-    s_type: Some(1000150010),
-    children: &[],
-    members: &[
+pub(crate) static COPY_ACCELERATION_STRUCTURE_INFO_KHR: StructRow = tagged(
+    "VkCopyAccelerationStructureInfoKHR",
+    vk::StructureType::COPY_ACCELERATION_STRUCTURE_INFO_KHR,
+    &[
         value("src", Item::Handle(&ACCELERATION_STRUCTURE_KHR)),
         value("dst", Item::Handle(&ACCELERATION_STRUCTURE_KHR)),
         value("mode", Item::Enum(&COPY_ACCELERATION_STRUCTURE_MODE_KHR)),
     ],
-};
+);
 
-pub(crate) static COPY_ACCELERATION_STRUCTURE_TO_MEMORY_INFO_KHR: StructRow = StructRow {
-    name: "VkCopyAccelerationStructureToMemoryInfoKHR",
-    aliases: &[],
-    s_type: Some(1000150011),
-    children: &[],
-    members: &[
+pub(crate) static COPY_ACCELERATION_STRUCTURE_TO_MEMORY_INFO_KHR: StructRow = tagged(
+    "VkCopyAccelerationStructureToMemoryInfoKHR",
+    vk::StructureType::COPY_ACCELERATION_STRUCTURE_TO_MEMORY_INFO_KHR,
+    &[
         value("src", Item::Handle(&ACCELERATION_STRUCTURE_KHR)),
         value("dst", Item::Union(&DEVICE_OR_HOST_ADDRESS_KHR)),
         value("mode", Item::Enum(&COPY_ACCELERATION_STRUCTURE_MODE_KHR)),
     ],
-};
+);
 
-pub(crate) static COPY_MEMORY_TO_ACCELERATION_STRUCTURE_INFO_KHR: StructRow = StructRow {
-    name: "VkCopyMemoryToAccelerationStructureInfoKHR",
-    aliases: &[],
-    s_type: Some(1000150012),
-    children: &[],
-    members: &[
+pub(crate) static COPY_MEMORY_TO_ACCELERATION_STRUCTURE_INFO_KHR: StructRow = tagged(
+    "VkCopyMemoryToAccelerationStructureInfoKHR",
+    vk::StructureType::COPY_MEMORY_TO_ACCELERATION_STRUCTURE_INFO_KHR,
+    &[
         value("src", Item::Union(&DEVICE_OR_HOST_ADDRESS_CONST_KHR)),
         value("dst", Item::Handle(&ACCELERATION_STRUCTURE_KHR)),
         value("mode", Item::Enum(&COPY_ACCELERATION_STRUCTURE_MODE_KHR)),
     ],
-};
+);
 
-pub(crate) static ACCELERATION_STRUCTURE_BUILD_SIZES_INFO_KHR: StructRow = StructRow {
-    name: "VkAccelerationStructureBuildSizesInfoKHR",
-    aliases: &[],
-    s_type: Some(1000150020),
-    children: &[],
-    members: &[
+pub(crate) static ACCELERATION_STRUCTURE_BUILD_SIZES_INFO_KHR: StructRow = tagged(
+    "VkAccelerationStructureBuildSizesInfoKHR",
+    vk::StructureType::ACCELERATION_STRUCTURE_BUILD_SIZES_INFO_KHR,
+    &[
         value("accelerationStructureSize", DEVICE_SIZE),
         value("updateScratchSize", DEVICE_SIZE),
         value("buildScratchSize", DEVICE_SIZE),
     ],
-};
+);
 
-pub(crate) static VK_CREATE_ACCELERATION_STRUCTURE_KHR: CommandRow = CommandRow {
-    command: CommandType::CREATE_ACCELERATION_STRUCTURE_KHR,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pCreateInfo", Item::Struct(&ACCELERATION_STRUCTURE_CREATE_INFO_KHR)),
-        null("pAllocator"),
-        pointer("pAccelerationStructure", Item::Handle(&ACCELERATION_STRUCTURE_KHR))
-            .out(),
-    ],
-};
-
-pub(crate) static VK_DESTROY_ACCELERATION_STRUCTURE_KHR: CommandRow = CommandRow {
-    command: CommandType::DESTROY_ACCELERATION_STRUCTURE_KHR,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("accelerationStructure", Item::Handle(&ACCELERATION_STRUCTURE_KHR)),
-        null("pAllocator"),
-    ],
-};
-
-pub(crate) static VK_COPY_ACCELERATION_STRUCTURE_KHR: CommandRow = CommandRow {
-    command: CommandType::COPY_ACCELERATION_STRUCTURE_KHR,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("deferredOperation", Item::Handle(&DEFERRED_OPERATION_KHR)),
-        pointer("pInfo", Item::Struct(&COPY_ACCELERATION_STRUCTURE_INFO_KHR)),
-    ],
-};
-
-pub(crate) static VK_WRITE_ACCELERATION_STRUCTURES_PROPERTIES_KHR: CommandRow = CommandRow {
-    command: CommandType::WRITE_ACCELERATION_STRUCTURES_PROPERTIES_KHR,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("accelerationStructureCount", U32).counts(),
-        array(
-            "pAccelerationStructures",
-            Item::Handle(&ACCELERATION_STRUCTURE_KHR),
-            &Sibling("accelerationStructureCount"),
-        ),
-        value("queryType", Item::Enum(&QUERY_TYPE)),
-        value("dataSize", SIZE).counts(),
-        blob("pData", &Sibling("dataSize")).out(),
-        value("stride", SIZE),
-    ],
-};
-
-pub(crate) static VK_GET_ACCELERATION_STRUCTURE_DEVICE_ADDRESS_KHR: CommandRow = CommandRow {
-    command: CommandType::GET_ACCELERATION_STRUCTURE_DEVICE_ADDRESS_KHR,
-    returns: Returns::U64,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pInfo", Item::Struct(&ACCELERATION_STRUCTURE_DEVICE_ADDRESS_INFO_KHR)),
-    ],
-};
-
-pub(crate) static VK_GET_DEVICE_ACCELERATION_STRUCTURE_COMPATIBILITY_KHR: CommandRow = CommandRow {
-    command: CommandType::GET_DEVICE_ACCELERATION_STRUCTURE_COMPATIBILITY_KHR,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pVersionInfo", Item::Struct(&ACCELERATION_STRUCTURE_VERSION_INFO_KHR)),
-        pointer("pCompatibility", Item::Enum(&ACCELERATION_STRUCTURE_COMPATIBILITY_KHR))
-            .out(),
-    ],
-};
-
-pub(crate) static VK_GET_ACCELERATION_STRUCTURE_BUILD_SIZES_KHR: CommandRow = CommandRow {
-    command: CommandType::GET_ACCELERATION_STRUCTURE_BUILD_SIZES_KHR,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("buildType", Item::Enum(&ACCELERATION_STRUCTURE_BUILD_TYPE_KHR)),
-        pointer(
-                "pBuildInfo",
-                Item::Struct(&ACCELERATION_STRUCTURE_BUILD_GEOMETRY_INFO_KHR),
-            )
-            .counts(),
-        array(
-                "pMaxPrimitiveCounts",
-                U32,
-                &Through {
-                    pointer: "pBuildInfo",
-                    member: "geometryCount",
-                },
-            )
-            .nullable(),
-        pointer("pSizeInfo", Item::Struct(&ACCELERATION_STRUCTURE_BUILD_SIZES_INFO_KHR))
-            .out(),
-    ],
-};
+pub(crate) static ACCELERATION_STRUCTURE_COMMANDS: [CommandRow; 7] = [
+    command(
+        CommandType::CREATE_ACCELERATION_STRUCTURE_KHR,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer(
+                "pCreateInfo",
+                Item::Struct(&ACCELERATION_STRUCTURE_CREATE_INFO_KHR),
+            ),
+            null("pAllocator"),
+            pointer("pAccelerationStructure", Item::Handle(&ACCELERATION_STRUCTURE_KHR))
+                .out(),
+        ],
+    ),
+    command(
+        CommandType::DESTROY_ACCELERATION_STRUCTURE_KHR,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("accelerationStructure", Item::Handle(&ACCELERATION_STRUCTURE_KHR)),
+            null("pAllocator"),
+        ],
+    ),
+    command(
+        CommandType::COPY_ACCELERATION_STRUCTURE_KHR,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("deferredOperation", Item::Handle(&DEFERRED_OPERATION_KHR)),
+            pointer("pInfo", Item::Struct(&COPY_ACCELERATION_STRUCTURE_INFO_KHR)),
+        ],
+    ),
+    command(
+        CommandType::WRITE_ACCELERATION_STRUCTURES_PROPERTIES_KHR,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("accelerationStructureCount", U32).counts(),
+            array(
+                "pAccelerationStructures",
+                Item::Handle(&ACCELERATION_STRUCTURE_KHR),
+                &Sibling("accelerationStructureCount"),
+            ),
+            value("queryType", Item::Enum(&QUERY_TYPE)),
+            value("dataSize", SIZE).counts(),
+            blob("pData", &Sibling("dataSize")).out(),
+            value("stride", SIZE),
+        ],
+    ),
+    command(
+        CommandType::GET_ACCELERATION_STRUCTURE_DEVICE_ADDRESS_KHR,
+        Returns::U64,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer(
+                "pInfo",
+                Item::Struct(&ACCELERATION_STRUCTURE_DEVICE_ADDRESS_INFO_KHR),
+            ),
+        ],
+    ),
+    command(
+        CommandType::GET_DEVICE_ACCELERATION_STRUCTURE_COMPATIBILITY_KHR,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer(
+                "pVersionInfo",
+                Item::Struct(&ACCELERATION_STRUCTURE_VERSION_INFO_KHR),
+            ),
+            pointer(
+                    "pCompatibility",
+                    Item::Enum(&ACCELERATION_STRUCTURE_COMPATIBILITY_KHR),
+                )
+                .out(),
+        ],
+    ),
+    command(
+        CommandType::GET_ACCELERATION_STRUCTURE_BUILD_SIZES_KHR,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("buildType", Item::Enum(&ACCELERATION_STRUCTURE_BUILD_TYPE_KHR)),
+            pointer(
+                    "pBuildInfo",
+                    Item::Struct(&ACCELERATION_STRUCTURE_BUILD_GEOMETRY_INFO_KHR),
+                )
+                .counts(),
+            array(
+                    "pMaxPrimitiveCounts",
+                    U32,
+                    &Through {
+                        pointer: "pBuildInfo",
+                        member: "geometryCount",
+                    },
+                )
+                .nullable(),
+            pointer(
+                    "pSizeInfo",
+                    Item::Struct(&ACCELERATION_STRUCTURE_BUILD_SIZES_INFO_KHR),
+                )
+                .out(),
+        ],
+    ),
+];

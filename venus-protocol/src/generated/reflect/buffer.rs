@@ -8,244 +8,222 @@ use crate::generated::reflect::{
     BUFFER_VIEW_CREATE_FLAGS, DEVICE, DEVICE_MEMORY, EXTERNAL_MEMORY_HANDLE_TYPE_FLAGS,
     FORMAT, MEMORY_REQUIREMENTS2, RESULT, SHARING_MODE,
 };
+use crate::generated::chains;
+use crate::vk;
 use crate::wire::CommandType;
 use crate::reflect::row::*;
 
-pub(crate) static MEMORY_REQUIREMENTS: StructRow = StructRow {
-    name: "VkMemoryRequirements",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static MEMORY_REQUIREMENTS: StructRow = plain(
+    "VkMemoryRequirements",
+    &[
         value("size", DEVICE_SIZE),
         value("alignment", DEVICE_SIZE),
         value("memoryTypeBits", U32),
     ],
-};
+);
 
-pub(crate) static BUFFER_USAGE_FLAGS2_CREATE_INFO: StructRow = StructRow {
-    name: "VkBufferUsageFlags2CreateInfo",
-    aliases: &["VkBufferUsageFlags2CreateInfoKHR"],
-    s_type: Some(1000470006),
-    children: &[],
-    members: &[value("usage", Item::Enum(&BUFFER_USAGE_FLAGS2))],
-};
+pub(crate) static BUFFER_USAGE_FLAGS2_CREATE_INFO: StructRow = tagged(
+        "VkBufferUsageFlags2CreateInfo",
+        vk::StructureType::from_raw(1000470006),
+        &[value("usage", Item::Enum(&BUFFER_USAGE_FLAGS2))],
+    )
+    .aliases(&["VkBufferUsageFlags2CreateInfoKHR"]);
 
-pub(crate) static BUFFER_CREATE_INFO: StructRow = StructRow {
-    name: "VkBufferCreateInfo",
-    aliases: &[],
-    s_type: Some(12),
-    children: &[
-        &BUFFER_USAGE_FLAGS2_CREATE_INFO,
-        &EXTERNAL_MEMORY_BUFFER_CREATE_INFO,
-        &BUFFER_OPAQUE_CAPTURE_ADDRESS_CREATE_INFO,
-    ],
-    members: &[
-        value("flags", Item::Enum(&BUFFER_CREATE_FLAGS)),
-        value("size", DEVICE_SIZE),
-        value("usage", Item::Enum(&BUFFER_USAGE_FLAGS)),
-        value("sharingMode", Item::Enum(&SHARING_MODE)),
-        value("queueFamilyIndexCount", U32).counts(),
-        array("pQueueFamilyIndices", U32, &Sibling("queueFamilyIndexCount")).nullable(),
-    ],
-};
+pub(crate) static BUFFER_CREATE_INFO: StructRow = tagged(
+        "VkBufferCreateInfo",
+        vk::StructureType::BUFFER_CREATE_INFO,
+        &[
+            value("flags", Item::Enum(&BUFFER_CREATE_FLAGS)),
+            value("size", DEVICE_SIZE),
+            value("usage", Item::Enum(&BUFFER_USAGE_FLAGS)),
+            value("sharingMode", Item::Enum(&SHARING_MODE)),
+            value("queueFamilyIndexCount", U32).counts(),
+            array("pQueueFamilyIndices", U32, &Sibling("queueFamilyIndexCount"))
+                .nullable(),
+        ],
+    )
+    .followed_by(chains::BUFFER_CREATE_INFO);
 
-pub(crate) static BUFFER_VIEW_CREATE_INFO: StructRow = StructRow {
-    name: "VkBufferViewCreateInfo",
-    aliases: &[],
-    s_type: Some(13),
-    children: &[&BUFFER_USAGE_FLAGS2_CREATE_INFO],
-    members: &[
-        value("flags", Item::Enum(&BUFFER_VIEW_CREATE_FLAGS)),
-        value("buffer", Item::Handle(&BUFFER)),
-        value("format", Item::Enum(&FORMAT)),
-        value("offset", DEVICE_SIZE),
-        value("range", DEVICE_SIZE),
-    ],
-};
+pub(crate) static BUFFER_VIEW_CREATE_INFO: StructRow = tagged(
+        "VkBufferViewCreateInfo",
+        vk::StructureType::BUFFER_VIEW_CREATE_INFO,
+        &[
+            value("flags", Item::Enum(&BUFFER_VIEW_CREATE_FLAGS)),
+            value("buffer", Item::Handle(&BUFFER)),
+            value("format", Item::Enum(&FORMAT)),
+            value("offset", DEVICE_SIZE),
+            value("range", DEVICE_SIZE),
+        ],
+    )
+    .followed_by(chains::BUFFER_VIEW_CREATE_INFO);
 
-pub(crate) static EXTERNAL_MEMORY_BUFFER_CREATE_INFO: StructRow = StructRow {
-    name: "VkExternalMemoryBufferCreateInfo",
-    aliases: &["VkExternalMemoryBufferCreateInfoKHR"],
-    s_type: Some(1000072000),
-    children: &[],
-    members: &[value("handleTypes", Item::Enum(&EXTERNAL_MEMORY_HANDLE_TYPE_FLAGS))],
-};
+pub(crate) static EXTERNAL_MEMORY_BUFFER_CREATE_INFO: StructRow = tagged(
+        "VkExternalMemoryBufferCreateInfo",
+        vk::StructureType::EXTERNAL_MEMORY_BUFFER_CREATE_INFO,
+        &[value("handleTypes", Item::Enum(&EXTERNAL_MEMORY_HANDLE_TYPE_FLAGS))],
+    )
+    .aliases(&["VkExternalMemoryBufferCreateInfoKHR"]);
 
-pub(crate) static BIND_BUFFER_MEMORY_INFO: StructRow = StructRow {
-    name: "VkBindBufferMemoryInfo",
-    aliases: &["VkBindBufferMemoryInfoKHR"],
-    s_type: Some(1000157000),
-    children: &[&BIND_BUFFER_MEMORY_DEVICE_GROUP_INFO, &BIND_MEMORY_STATUS],
-    members: &[
-        value("buffer", Item::Handle(&BUFFER)),
-        value("memory", Item::Handle(&DEVICE_MEMORY)),
-        value("memoryOffset", DEVICE_SIZE),
-    ],
-};
+pub(crate) static BIND_BUFFER_MEMORY_INFO: StructRow = tagged(
+        "VkBindBufferMemoryInfo",
+        vk::StructureType::BIND_BUFFER_MEMORY_INFO,
+        &[
+            value("buffer", Item::Handle(&BUFFER)),
+            value("memory", Item::Handle(&DEVICE_MEMORY)),
+            value("memoryOffset", DEVICE_SIZE),
+        ],
+    )
+    .followed_by(chains::BIND_BUFFER_MEMORY_INFO)
+    .aliases(&["VkBindBufferMemoryInfoKHR"]);
 
-pub(crate) static BIND_BUFFER_MEMORY_DEVICE_GROUP_INFO: StructRow = StructRow {
-    name: "VkBindBufferMemoryDeviceGroupInfo",
-    aliases: &["VkBindBufferMemoryDeviceGroupInfoKHR"],
-    s_type: Some(1000060013),
-    children: &[],
-    members: &[
-        value("deviceIndexCount", U32).counts(),
-        array("pDeviceIndices", U32, &Sibling("deviceIndexCount")),
-    ],
-};
+pub(crate) static BIND_BUFFER_MEMORY_DEVICE_GROUP_INFO: StructRow = tagged(
+        "VkBindBufferMemoryDeviceGroupInfo",
+        vk::StructureType::BIND_BUFFER_MEMORY_DEVICE_GROUP_INFO,
+        &[
+            value("deviceIndexCount", U32).counts(),
+            array("pDeviceIndices", U32, &Sibling("deviceIndexCount")),
+        ],
+    )
+    .aliases(&["VkBindBufferMemoryDeviceGroupInfoKHR"]);
 
-pub(crate) static BUFFER_MEMORY_REQUIREMENTS_INFO2: StructRow = StructRow {
-    name: "VkBufferMemoryRequirementsInfo2",
-    aliases: &["VkBufferMemoryRequirementsInfo2KHR"],
-    s_type: Some(1000146000),
-    children: &[],
-    members: &[value("buffer", Item::Handle(&BUFFER))],
-};
+pub(crate) static BUFFER_MEMORY_REQUIREMENTS_INFO2: StructRow = tagged(
+        "VkBufferMemoryRequirementsInfo2",
+        vk::StructureType::BUFFER_MEMORY_REQUIREMENTS_INFO_2,
+        &[value("buffer", Item::Handle(&BUFFER))],
+    )
+    .aliases(&["VkBufferMemoryRequirementsInfo2KHR"]);
 
-pub(crate) static DEVICE_BUFFER_MEMORY_REQUIREMENTS: StructRow = StructRow {
-    name: "VkDeviceBufferMemoryRequirements",
-    aliases: &["VkDeviceBufferMemoryRequirementsKHR"],
-    s_type: Some(1000413002),
-    children: &[],
-    members: &[pointer("pCreateInfo", Item::Struct(&BUFFER_CREATE_INFO))],
-};
+pub(crate) static DEVICE_BUFFER_MEMORY_REQUIREMENTS: StructRow = tagged(
+        "VkDeviceBufferMemoryRequirements",
+        vk::StructureType::DEVICE_BUFFER_MEMORY_REQUIREMENTS,
+        &[pointer("pCreateInfo", Item::Struct(&BUFFER_CREATE_INFO))],
+    )
+    .aliases(&["VkDeviceBufferMemoryRequirementsKHR"]);
 
-pub(crate) static BUFFER_DEVICE_ADDRESS_INFO: StructRow = StructRow {
-    name: "VkBufferDeviceAddressInfo",
-    aliases: &["VkBufferDeviceAddressInfoKHR", "VkBufferDeviceAddressInfoEXT"],
-    s_type: Some(1000244001),
-    children: &[],
-    members: &[value("buffer", Item::Handle(&BUFFER))],
-};
+pub(crate) static BUFFER_DEVICE_ADDRESS_INFO: StructRow = tagged(
+        "VkBufferDeviceAddressInfo",
+        vk::StructureType::BUFFER_DEVICE_ADDRESS_INFO,
+        &[value("buffer", Item::Handle(&BUFFER))],
+    )
+    .aliases(&["VkBufferDeviceAddressInfoKHR", "VkBufferDeviceAddressInfoEXT"]);
 
-pub(crate) static BUFFER_OPAQUE_CAPTURE_ADDRESS_CREATE_INFO: StructRow = StructRow {
-    name: "VkBufferOpaqueCaptureAddressCreateInfo",
-    aliases: &["VkBufferOpaqueCaptureAddressCreateInfoKHR"],
-    s_type: Some(1000257002),
-    children: &[],
-    members: &[value("opaqueCaptureAddress", U64)],
-};
+pub(crate) static BUFFER_OPAQUE_CAPTURE_ADDRESS_CREATE_INFO: StructRow = tagged(
+        "VkBufferOpaqueCaptureAddressCreateInfo",
+        vk::StructureType::BUFFER_OPAQUE_CAPTURE_ADDRESS_CREATE_INFO,
+        &[value("opaqueCaptureAddress", U64)],
+    )
+    .aliases(&["VkBufferOpaqueCaptureAddressCreateInfoKHR"]);
 
-pub(crate) static BIND_MEMORY_STATUS: StructRow = StructRow {
-    name: "VkBindMemoryStatus",
-    aliases: &["VkBindMemoryStatusKHR"],
-    s_type: Some(1000545002),
-    children: &[],
-    members: &[pointer("pResult", Item::Enum(&RESULT))],
-};
+pub(crate) static BIND_MEMORY_STATUS: StructRow = tagged(
+        "VkBindMemoryStatus",
+        vk::StructureType::from_raw(1000545002),
+        &[pointer("pResult", Item::Enum(&RESULT))],
+    )
+    .aliases(&["VkBindMemoryStatusKHR"]);
 
-pub(crate) static VK_BIND_BUFFER_MEMORY: CommandRow = CommandRow {
-    command: CommandType::BIND_BUFFER_MEMORY,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("buffer", Item::Handle(&BUFFER)),
-        value("memory", Item::Handle(&DEVICE_MEMORY)),
-        value("memoryOffset", DEVICE_SIZE),
-    ],
-};
-
-pub(crate) static VK_GET_BUFFER_MEMORY_REQUIREMENTS: CommandRow = CommandRow {
-    command: CommandType::GET_BUFFER_MEMORY_REQUIREMENTS,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("buffer", Item::Handle(&BUFFER)),
-        pointer("pMemoryRequirements", Item::Struct(&MEMORY_REQUIREMENTS)).out(),
-    ],
-};
-
-pub(crate) static VK_CREATE_BUFFER: CommandRow = CommandRow {
-    command: CommandType::CREATE_BUFFER,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pCreateInfo", Item::Struct(&BUFFER_CREATE_INFO)),
-        null("pAllocator"),
-        pointer("pBuffer", Item::Handle(&BUFFER)).out(),
-    ],
-};
-
-pub(crate) static VK_DESTROY_BUFFER: CommandRow = CommandRow {
-    command: CommandType::DESTROY_BUFFER,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("buffer", Item::Handle(&BUFFER)),
-        null("pAllocator"),
-    ],
-};
-
-pub(crate) static VK_CREATE_BUFFER_VIEW: CommandRow = CommandRow {
-    command: CommandType::CREATE_BUFFER_VIEW,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pCreateInfo", Item::Struct(&BUFFER_VIEW_CREATE_INFO)),
-        null("pAllocator"),
-        pointer("pView", Item::Handle(&BUFFER_VIEW)).out(),
-    ],
-};
-
-pub(crate) static VK_DESTROY_BUFFER_VIEW: CommandRow = CommandRow {
-    command: CommandType::DESTROY_BUFFER_VIEW,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("bufferView", Item::Handle(&BUFFER_VIEW)),
-        null("pAllocator"),
-    ],
-};
-
-pub(crate) static VK_BIND_BUFFER_MEMORY2: CommandRow = CommandRow {
-    command: CommandType::BIND_BUFFER_MEMORY2,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("bindInfoCount", U32).counts(),
-        array(
-            "pBindInfos",
-            Item::Struct(&BIND_BUFFER_MEMORY_INFO),
-            &Sibling("bindInfoCount"),
-        ),
-    ],
-};
-
-pub(crate) static VK_GET_BUFFER_MEMORY_REQUIREMENTS2: CommandRow = CommandRow {
-    command: CommandType::GET_BUFFER_MEMORY_REQUIREMENTS2,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pInfo", Item::Struct(&BUFFER_MEMORY_REQUIREMENTS_INFO2)),
-        pointer("pMemoryRequirements", Item::Struct(&MEMORY_REQUIREMENTS2)).out(),
-    ],
-};
-
-pub(crate) static VK_GET_BUFFER_DEVICE_ADDRESS: CommandRow = CommandRow {
-    command: CommandType::GET_BUFFER_DEVICE_ADDRESS,
-    returns: Returns::U64,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pInfo", Item::Struct(&BUFFER_DEVICE_ADDRESS_INFO)),
-    ],
-};
-
-pub(crate) static VK_GET_BUFFER_OPAQUE_CAPTURE_ADDRESS: CommandRow = CommandRow {
-    command: CommandType::GET_BUFFER_OPAQUE_CAPTURE_ADDRESS,
-    returns: Returns::U64,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pInfo", Item::Struct(&BUFFER_DEVICE_ADDRESS_INFO)),
-    ],
-};
-
-pub(crate) static VK_GET_DEVICE_BUFFER_MEMORY_REQUIREMENTS: CommandRow = CommandRow {
-    command: CommandType::GET_DEVICE_BUFFER_MEMORY_REQUIREMENTS,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pInfo", Item::Struct(&DEVICE_BUFFER_MEMORY_REQUIREMENTS)),
-        pointer("pMemoryRequirements", Item::Struct(&MEMORY_REQUIREMENTS2)).out(),
-    ],
-};
+pub(crate) static BUFFER_COMMANDS: [CommandRow; 11] = [
+    command(
+        CommandType::BIND_BUFFER_MEMORY,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("buffer", Item::Handle(&BUFFER)),
+            value("memory", Item::Handle(&DEVICE_MEMORY)),
+            value("memoryOffset", DEVICE_SIZE),
+        ],
+    ),
+    command(
+        CommandType::GET_BUFFER_MEMORY_REQUIREMENTS,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("buffer", Item::Handle(&BUFFER)),
+            pointer("pMemoryRequirements", Item::Struct(&MEMORY_REQUIREMENTS)).out(),
+        ],
+    ),
+    command(
+        CommandType::CREATE_BUFFER,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pCreateInfo", Item::Struct(&BUFFER_CREATE_INFO)),
+            null("pAllocator"),
+            pointer("pBuffer", Item::Handle(&BUFFER)).out(),
+        ],
+    ),
+    command(
+        CommandType::DESTROY_BUFFER,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("buffer", Item::Handle(&BUFFER)),
+            null("pAllocator"),
+        ],
+    ),
+    command(
+        CommandType::CREATE_BUFFER_VIEW,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pCreateInfo", Item::Struct(&BUFFER_VIEW_CREATE_INFO)),
+            null("pAllocator"),
+            pointer("pView", Item::Handle(&BUFFER_VIEW)).out(),
+        ],
+    ),
+    command(
+        CommandType::DESTROY_BUFFER_VIEW,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("bufferView", Item::Handle(&BUFFER_VIEW)),
+            null("pAllocator"),
+        ],
+    ),
+    command(
+        CommandType::BIND_BUFFER_MEMORY2,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("bindInfoCount", U32).counts(),
+            array(
+                "pBindInfos",
+                Item::Struct(&BIND_BUFFER_MEMORY_INFO),
+                &Sibling("bindInfoCount"),
+            ),
+        ],
+    ),
+    command(
+        CommandType::GET_BUFFER_MEMORY_REQUIREMENTS2,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pInfo", Item::Struct(&BUFFER_MEMORY_REQUIREMENTS_INFO2)),
+            pointer("pMemoryRequirements", Item::Struct(&MEMORY_REQUIREMENTS2)).out(),
+        ],
+    ),
+    command(
+        CommandType::GET_BUFFER_DEVICE_ADDRESS,
+        Returns::U64,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pInfo", Item::Struct(&BUFFER_DEVICE_ADDRESS_INFO)),
+        ],
+    ),
+    command(
+        CommandType::GET_BUFFER_OPAQUE_CAPTURE_ADDRESS,
+        Returns::U64,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pInfo", Item::Struct(&BUFFER_DEVICE_ADDRESS_INFO)),
+        ],
+    ),
+    command(
+        CommandType::GET_DEVICE_BUFFER_MEMORY_REQUIREMENTS,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pInfo", Item::Struct(&DEVICE_BUFFER_MEMORY_REQUIREMENTS)),
+            pointer("pMemoryRequirements", Item::Struct(&MEMORY_REQUIREMENTS2)).out(),
+        ],
+    ),
+];

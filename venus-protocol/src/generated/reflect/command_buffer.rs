@@ -17,8 +17,8 @@ use crate::generated::reflect::{
     FRAMEBUFFER, FRONT_FACE, GEOMETRY_FLAGS_KHR, GEOMETRY_TYPE_KHR, IMAGE,
     IMAGE_ASPECT_FLAGS, IMAGE_LAYOUT, IMAGE_SUBRESOURCE_RANGE, IMAGE_VIEW, INDEX_TYPE,
     LINE_RASTERIZATION_MODE, LOGIC_OP, OFFSET3_D, PIPELINE, PIPELINE_BIND_POINT,
-    PIPELINE_LAYOUT, PIPELINE_LAYOUT_CREATE_INFO, PIPELINE_STAGE_FLAGS,
-    PIPELINE_STAGE_FLAGS2, PIPELINE_STAGE_FLAG_BITS, POLYGON_MODE, PRIMITIVE_TOPOLOGY,
+    PIPELINE_LAYOUT, PIPELINE_STAGE_FLAGS, PIPELINE_STAGE_FLAGS2,
+    PIPELINE_STAGE_FLAG_BITS, POLYGON_MODE, PRIMITIVE_TOPOLOGY,
     PROVOKING_VERTEX_MODE_EXT, QUERY_CONTROL_FLAGS, QUERY_PIPELINE_STATISTIC_FLAGS,
     QUERY_POOL, QUERY_RESULT_FLAGS, QUERY_TYPE, RECT2_D,
     RENDERING_ATTACHMENT_LOCATION_INFO, RENDERING_FLAGS,
@@ -27,123 +27,103 @@ use crate::generated::reflect::{
     SUBPASS_CONTENTS, TESSELLATION_DOMAIN_ORIGIN, VERTEX_INPUT_RATE, VIEWPORT,
     WRITE_DESCRIPTOR_SET,
 };
+use crate::generated::chains;
+use crate::vk;
 use crate::wire::CommandType;
 use crate::reflect::row::*;
 
-pub(crate) static CLEAR_RECT: StructRow = StructRow {
-    name: "VkClearRect",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static CLEAR_RECT: StructRow = plain(
+    "VkClearRect",
+    &[
         value("rect", Item::Struct(&RECT2_D)),
         value("baseArrayLayer", U32),
         value("layerCount", U32),
     ],
-};
+);
 
-pub(crate) static IMAGE_SUBRESOURCE_LAYERS: StructRow = StructRow {
-    name: "VkImageSubresourceLayers",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static IMAGE_SUBRESOURCE_LAYERS: StructRow = plain(
+    "VkImageSubresourceLayers",
+    &[
         value("aspectMask", Item::Enum(&IMAGE_ASPECT_FLAGS)),
         value("mipLevel", U32),
         value("baseArrayLayer", U32),
         value("layerCount", U32),
     ],
-};
+);
 
-pub(crate) static MEMORY_BARRIER: StructRow = StructRow {
-    name: "VkMemoryBarrier",
-    aliases: &[],
-    s_type: Some(46),
-    children: &[],
-    members: &[
+pub(crate) static MEMORY_BARRIER: StructRow = tagged(
+    "VkMemoryBarrier",
+    vk::StructureType::MEMORY_BARRIER,
+    &[
         value("srcAccessMask", Item::Enum(&ACCESS_FLAGS)),
         value("dstAccessMask", Item::Enum(&ACCESS_FLAGS)),
     ],
-};
+);
 
-pub(crate) static BUFFER_MEMORY_BARRIER: StructRow = StructRow {
-    name: "VkBufferMemoryBarrier",
-    aliases: &[],
-    s_type: Some(44),
-    children: &[&EXTERNAL_MEMORY_ACQUIRE_UNMODIFIED_EXT],
-    members: &[
-        value("srcAccessMask", Item::Enum(&ACCESS_FLAGS)),
-        value("dstAccessMask", Item::Enum(&ACCESS_FLAGS)),
-        value("srcQueueFamilyIndex", U32),
-        value("dstQueueFamilyIndex", U32),
-        value("buffer", Item::Handle(&BUFFER)),
-        value("offset", DEVICE_SIZE),
-        value("size", DEVICE_SIZE),
-    ],
-};
+pub(crate) static BUFFER_MEMORY_BARRIER: StructRow = tagged(
+        "VkBufferMemoryBarrier",
+        vk::StructureType::BUFFER_MEMORY_BARRIER,
+        &[
+            value("srcAccessMask", Item::Enum(&ACCESS_FLAGS)),
+            value("dstAccessMask", Item::Enum(&ACCESS_FLAGS)),
+            value("srcQueueFamilyIndex", U32),
+            value("dstQueueFamilyIndex", U32),
+            value("buffer", Item::Handle(&BUFFER)),
+            value("offset", DEVICE_SIZE),
+            value("size", DEVICE_SIZE),
+        ],
+    )
+    .followed_by(chains::BUFFER_MEMORY_BARRIER);
 
-pub(crate) static IMAGE_MEMORY_BARRIER: StructRow = StructRow {
-    name: "VkImageMemoryBarrier",
-    aliases: &[],
-    s_type: Some(45),
-    children: &[&SAMPLE_LOCATIONS_INFO_EXT, &EXTERNAL_MEMORY_ACQUIRE_UNMODIFIED_EXT],
-    members: &[
-        value("srcAccessMask", Item::Enum(&ACCESS_FLAGS)),
-        value("dstAccessMask", Item::Enum(&ACCESS_FLAGS)),
-        value("oldLayout", Item::Enum(&IMAGE_LAYOUT)),
-        value("newLayout", Item::Enum(&IMAGE_LAYOUT)),
-        value("srcQueueFamilyIndex", U32),
-        value("dstQueueFamilyIndex", U32),
-        value("image", Item::Handle(&IMAGE)),
-        value("subresourceRange", Item::Struct(&IMAGE_SUBRESOURCE_RANGE)),
-    ],
-};
+pub(crate) static IMAGE_MEMORY_BARRIER: StructRow = tagged(
+        "VkImageMemoryBarrier",
+        vk::StructureType::IMAGE_MEMORY_BARRIER,
+        &[
+            value("srcAccessMask", Item::Enum(&ACCESS_FLAGS)),
+            value("dstAccessMask", Item::Enum(&ACCESS_FLAGS)),
+            value("oldLayout", Item::Enum(&IMAGE_LAYOUT)),
+            value("newLayout", Item::Enum(&IMAGE_LAYOUT)),
+            value("srcQueueFamilyIndex", U32),
+            value("dstQueueFamilyIndex", U32),
+            value("image", Item::Handle(&IMAGE)),
+            value("subresourceRange", Item::Struct(&IMAGE_SUBRESOURCE_RANGE)),
+        ],
+    )
+    .followed_by(chains::IMAGE_MEMORY_BARRIER);
 
-pub(crate) static BUFFER_COPY: StructRow = StructRow {
-    name: "VkBufferCopy",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static BUFFER_COPY: StructRow = plain(
+    "VkBufferCopy",
+    &[
         value("srcOffset", DEVICE_SIZE),
         value("dstOffset", DEVICE_SIZE),
         value("size", DEVICE_SIZE),
     ],
-};
+);
 
-pub(crate) static IMAGE_COPY: StructRow = StructRow {
-    name: "VkImageCopy",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static IMAGE_COPY: StructRow = plain(
+    "VkImageCopy",
+    &[
         value("srcSubresource", Item::Struct(&IMAGE_SUBRESOURCE_LAYERS)),
         value("srcOffset", Item::Struct(&OFFSET3_D)),
         value("dstSubresource", Item::Struct(&IMAGE_SUBRESOURCE_LAYERS)),
         value("dstOffset", Item::Struct(&OFFSET3_D)),
         value("extent", Item::Struct(&EXTENT3_D)),
     ],
-};
+);
 
-pub(crate) static IMAGE_BLIT: StructRow = StructRow {
-    name: "VkImageBlit",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static IMAGE_BLIT: StructRow = plain(
+    "VkImageBlit",
+    &[
         value("srcSubresource", Item::Struct(&IMAGE_SUBRESOURCE_LAYERS)),
         fixed("srcOffsets", Item::Struct(&OFFSET3_D), 2),
         value("dstSubresource", Item::Struct(&IMAGE_SUBRESOURCE_LAYERS)),
         fixed("dstOffsets", Item::Struct(&OFFSET3_D), 2),
     ],
-};
+);
 
-pub(crate) static BUFFER_IMAGE_COPY: StructRow = StructRow {
-    name: "VkBufferImageCopy",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static BUFFER_IMAGE_COPY: StructRow = plain(
+    "VkBufferImageCopy",
+    &[
         value("bufferOffset", DEVICE_SIZE),
         value("bufferRowLength", U32),
         value("bufferImageHeight", U32),
@@ -151,163 +131,123 @@ pub(crate) static BUFFER_IMAGE_COPY: StructRow = StructRow {
         value("imageOffset", Item::Struct(&OFFSET3_D)),
         value("imageExtent", Item::Struct(&EXTENT3_D)),
     ],
-};
+);
 
-pub(crate) static IMAGE_RESOLVE: StructRow = StructRow {
-    name: "VkImageResolve",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static IMAGE_RESOLVE: StructRow = plain(
+    "VkImageResolve",
+    &[
         value("srcSubresource", Item::Struct(&IMAGE_SUBRESOURCE_LAYERS)),
         value("srcOffset", Item::Struct(&OFFSET3_D)),
         value("dstSubresource", Item::Struct(&IMAGE_SUBRESOURCE_LAYERS)),
         value("dstOffset", Item::Struct(&OFFSET3_D)),
         value("extent", Item::Struct(&EXTENT3_D)),
     ],
-};
+);
 
-pub(crate) static COMMAND_BUFFER_INHERITANCE_INFO: StructRow = StructRow {
-    name: "VkCommandBufferInheritanceInfo",
-    aliases: &[],
-    s_type: Some(41),
-    children: &[
-        &COMMAND_BUFFER_INHERITANCE_CONDITIONAL_RENDERING_INFO_EXT,
-        &COMMAND_BUFFER_INHERITANCE_RENDERING_INFO,
-        &RENDERING_ATTACHMENT_LOCATION_INFO,
-        &RENDERING_INPUT_ATTACHMENT_INDEX_INFO,
-    ],
-    members: &[
-        value("renderPass", Item::Handle(&RENDER_PASS)),
-        value("subpass", U32),
-        value("framebuffer", Item::Handle(&FRAMEBUFFER)),
-        value("occlusionQueryEnable", BOOL32),
-        value("queryFlags", Item::Enum(&QUERY_CONTROL_FLAGS)),
-        value("pipelineStatistics", Item::Enum(&QUERY_PIPELINE_STATISTIC_FLAGS)),
-    ],
-};
+pub(crate) static COMMAND_BUFFER_INHERITANCE_INFO: StructRow = tagged(
+        "VkCommandBufferInheritanceInfo",
+        vk::StructureType::COMMAND_BUFFER_INHERITANCE_INFO,
+        &[
+            value("renderPass", Item::Handle(&RENDER_PASS)),
+            value("subpass", U32),
+            value("framebuffer", Item::Handle(&FRAMEBUFFER)),
+            value("occlusionQueryEnable", BOOL32),
+            value("queryFlags", Item::Enum(&QUERY_CONTROL_FLAGS)),
+            value("pipelineStatistics", Item::Enum(&QUERY_PIPELINE_STATISTIC_FLAGS)),
+        ],
+    )
+    .followed_by(chains::COMMAND_BUFFER_INHERITANCE_INFO);
 
-pub(crate) static COMMAND_BUFFER_BEGIN_INFO: StructRow = StructRow {
-    name: "VkCommandBufferBeginInfo",
-    aliases: &[],
-    s_type: Some(42),
-    children: &[&DEVICE_GROUP_COMMAND_BUFFER_BEGIN_INFO],
-    members: &[
-        value("flags", Item::Enum(&COMMAND_BUFFER_USAGE_FLAGS)),
-        pointer("pInheritanceInfo", Item::Struct(&COMMAND_BUFFER_INHERITANCE_INFO))
-            .nullable(),
-    ],
-};
+pub(crate) static COMMAND_BUFFER_BEGIN_INFO: StructRow = tagged(
+        "VkCommandBufferBeginInfo",
+        vk::StructureType::COMMAND_BUFFER_BEGIN_INFO,
+        &[
+            value("flags", Item::Enum(&COMMAND_BUFFER_USAGE_FLAGS)),
+            pointer("pInheritanceInfo", Item::Struct(&COMMAND_BUFFER_INHERITANCE_INFO))
+                .nullable(),
+        ],
+    )
+    .followed_by(chains::COMMAND_BUFFER_BEGIN_INFO);
 
-pub(crate) static RENDER_PASS_BEGIN_INFO: StructRow = StructRow {
-    name: "VkRenderPassBeginInfo",
-    aliases: &[],
-    s_type: Some(43),
-    children: &[
-        &DEVICE_GROUP_RENDER_PASS_BEGIN_INFO,
-        &RENDER_PASS_SAMPLE_LOCATIONS_BEGIN_INFO_EXT,
-        &RENDER_PASS_ATTACHMENT_BEGIN_INFO,
-    ],
-    members: &[
-        value("renderPass", Item::Handle(&RENDER_PASS)),
-        value("framebuffer", Item::Handle(&FRAMEBUFFER)),
-        value("renderArea", Item::Struct(&RECT2_D)),
-        value("clearValueCount", U32).counts(),
-        array("pClearValues", Item::Union(&CLEAR_VALUE), &Sibling("clearValueCount"))
-            .nullable(),
-    ],
-};
+pub(crate) static RENDER_PASS_BEGIN_INFO: StructRow = tagged(
+        "VkRenderPassBeginInfo",
+        vk::StructureType::RENDER_PASS_BEGIN_INFO,
+        &[
+            value("renderPass", Item::Handle(&RENDER_PASS)),
+            value("framebuffer", Item::Handle(&FRAMEBUFFER)),
+            value("renderArea", Item::Struct(&RECT2_D)),
+            value("clearValueCount", U32).counts(),
+            array("pClearValues", Item::Union(&CLEAR_VALUE), &Sibling("clearValueCount"))
+                .nullable(),
+        ],
+    )
+    .followed_by(chains::RENDER_PASS_BEGIN_INFO);
 
-pub(crate) static CLEAR_DEPTH_STENCIL_VALUE: StructRow = StructRow {
-    name: "VkClearDepthStencilValue",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[value("depth", F32), value("stencil", U32)],
-};
+pub(crate) static CLEAR_DEPTH_STENCIL_VALUE: StructRow = plain(
+    "VkClearDepthStencilValue",
+    &[value("depth", F32), value("stencil", U32)],
+);
 
-pub(crate) static CLEAR_ATTACHMENT: StructRow = StructRow {
-    name: "VkClearAttachment",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static CLEAR_ATTACHMENT: StructRow = plain(
+    "VkClearAttachment",
+    &[
         value("aspectMask", Item::Enum(&IMAGE_ASPECT_FLAGS)),
         value("colorAttachment", U32),
         value("clearValue", Item::Union(&CLEAR_VALUE)),
     ],
-};
+);
 
-pub(crate) static MULTI_DRAW_INFO_EXT: StructRow = StructRow {
-    name: "VkMultiDrawInfoEXT",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[value("firstVertex", U32), value("vertexCount", U32)],
-};
+pub(crate) static MULTI_DRAW_INFO_EXT: StructRow = plain(
+    "VkMultiDrawInfoEXT",
+    &[value("firstVertex", U32), value("vertexCount", U32)],
+);
 
-pub(crate) static MULTI_DRAW_INDEXED_INFO_EXT: StructRow = StructRow {
-    name: "VkMultiDrawIndexedInfoEXT",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
-        value("firstIndex", U32),
-        value("indexCount", U32),
-        value("vertexOffset", I32),
-    ],
-};
+pub(crate) static MULTI_DRAW_INDEXED_INFO_EXT: StructRow = plain(
+    "VkMultiDrawIndexedInfoEXT",
+    &[value("firstIndex", U32), value("indexCount", U32), value("vertexOffset", I32)],
+);
 
-pub(crate) static DEVICE_GROUP_RENDER_PASS_BEGIN_INFO: StructRow = StructRow {
-    name: "VkDeviceGroupRenderPassBeginInfo",
-    aliases: &["VkDeviceGroupRenderPassBeginInfoKHR"],
-    s_type: Some(1000060003),
-    children: &[],
-    members: &[
-        value("deviceMask", U32),
-        value("deviceRenderAreaCount", U32).counts(),
-        array(
-            "pDeviceRenderAreas",
-            Item::Struct(&RECT2_D),
-            &Sibling("deviceRenderAreaCount"),
-        ),
-    ],
-};
+pub(crate) static DEVICE_GROUP_RENDER_PASS_BEGIN_INFO: StructRow = tagged(
+        "VkDeviceGroupRenderPassBeginInfo",
+        vk::StructureType::DEVICE_GROUP_RENDER_PASS_BEGIN_INFO,
+        &[
+            value("deviceMask", U32),
+            value("deviceRenderAreaCount", U32).counts(),
+            array(
+                "pDeviceRenderAreas",
+                Item::Struct(&RECT2_D),
+                &Sibling("deviceRenderAreaCount"),
+            ),
+        ],
+    )
+    .aliases(&["VkDeviceGroupRenderPassBeginInfoKHR"]);
 
-pub(crate) static DEVICE_GROUP_COMMAND_BUFFER_BEGIN_INFO: StructRow = StructRow {
-    name: "VkDeviceGroupCommandBufferBeginInfo",
-    aliases: &["VkDeviceGroupCommandBufferBeginInfoKHR"],
-    s_type: Some(1000060004),
-    children: &[],
-    members: &[value("deviceMask", U32)],
-};
+pub(crate) static DEVICE_GROUP_COMMAND_BUFFER_BEGIN_INFO: StructRow = tagged(
+        "VkDeviceGroupCommandBufferBeginInfo",
+        vk::StructureType::DEVICE_GROUP_COMMAND_BUFFER_BEGIN_INFO,
+        &[value("deviceMask", U32)],
+    )
+    .aliases(&["VkDeviceGroupCommandBufferBeginInfoKHR"]);
 
-pub(crate) static CONDITIONAL_RENDERING_BEGIN_INFO_EXT: StructRow = StructRow {
-    name: "VkConditionalRenderingBeginInfoEXT",
-    aliases: &[],
-    s_type: Some(1000081002),
-    children: &[],
-    members: &[
+pub(crate) static CONDITIONAL_RENDERING_BEGIN_INFO_EXT: StructRow = tagged(
+    "VkConditionalRenderingBeginInfoEXT",
+    vk::StructureType::CONDITIONAL_RENDERING_BEGIN_INFO_EXT,
+    &[
         value("buffer", Item::Handle(&BUFFER)),
         value("offset", DEVICE_SIZE),
         value("flags", Item::Enum(&CONDITIONAL_RENDERING_FLAGS_EXT)),
     ],
-};
+);
 
-pub(crate) static SAMPLE_LOCATION_EXT: StructRow = StructRow {
-    name: "VkSampleLocationEXT",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[value("x", F32), value("y", F32)],
-};
+pub(crate) static SAMPLE_LOCATION_EXT: StructRow = plain(
+    "VkSampleLocationEXT",
+    &[value("x", F32), value("y", F32)],
+);
 
-pub(crate) static SAMPLE_LOCATIONS_INFO_EXT: StructRow = StructRow {
-    name: "VkSampleLocationsInfoEXT",
-    aliases: &[],
-    s_type: Some(1000143000),
-    children: &[],
-    members: &[
+pub(crate) static SAMPLE_LOCATIONS_INFO_EXT: StructRow = tagged(
+    "VkSampleLocationsInfoEXT",
+    vk::StructureType::SAMPLE_LOCATIONS_INFO_EXT,
+    &[
         value("sampleLocationsPerPixel", Item::Enum(&SAMPLE_COUNT_FLAG_BITS)),
         value("sampleLocationGridSize", Item::Struct(&EXTENT2_D)),
         value("sampleLocationsCount", U32).counts(),
@@ -317,36 +257,28 @@ pub(crate) static SAMPLE_LOCATIONS_INFO_EXT: StructRow = StructRow {
             &Sibling("sampleLocationsCount"),
         ),
     ],
-};
+);
 
-pub(crate) static ATTACHMENT_SAMPLE_LOCATIONS_EXT: StructRow = StructRow {
-    name: "VkAttachmentSampleLocationsEXT",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static ATTACHMENT_SAMPLE_LOCATIONS_EXT: StructRow = plain(
+    "VkAttachmentSampleLocationsEXT",
+    &[
         value("attachmentIndex", U32),
         value("sampleLocationsInfo", Item::Struct(&SAMPLE_LOCATIONS_INFO_EXT)),
     ],
-};
+);
 
-pub(crate) static SUBPASS_SAMPLE_LOCATIONS_EXT: StructRow = StructRow {
-    name: "VkSubpassSampleLocationsEXT",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static SUBPASS_SAMPLE_LOCATIONS_EXT: StructRow = plain(
+    "VkSubpassSampleLocationsEXT",
+    &[
         value("subpassIndex", U32),
         value("sampleLocationsInfo", Item::Struct(&SAMPLE_LOCATIONS_INFO_EXT)),
     ],
-};
+);
 
-pub(crate) static RENDER_PASS_SAMPLE_LOCATIONS_BEGIN_INFO_EXT: StructRow = StructRow {
-    name: "VkRenderPassSampleLocationsBeginInfoEXT",
-    aliases: &[],
-    s_type: Some(1000143001),
-    children: &[],
-    members: &[
+pub(crate) static RENDER_PASS_SAMPLE_LOCATIONS_BEGIN_INFO_EXT: StructRow = tagged(
+    "VkRenderPassSampleLocationsBeginInfoEXT",
+    vk::StructureType::RENDER_PASS_SAMPLE_LOCATIONS_BEGIN_INFO_EXT,
+    &[
         value("attachmentInitialSampleLocationsCount", U32).counts(),
         array(
             "pAttachmentInitialSampleLocations",
@@ -360,61 +292,51 @@ pub(crate) static RENDER_PASS_SAMPLE_LOCATIONS_BEGIN_INFO_EXT: StructRow = Struc
             &Sibling("postSubpassSampleLocationsCount"),
         ),
     ],
-};
+);
 
-pub(crate) static SUBPASS_BEGIN_INFO: StructRow = StructRow {
-    name: "VkSubpassBeginInfo",
-    aliases: &["VkSubpassBeginInfoKHR"],
-    s_type: Some(1000109005),
-    children: &[],
-    members: &[value("contents", Item::Enum(&SUBPASS_CONTENTS))],
-};
+pub(crate) static SUBPASS_BEGIN_INFO: StructRow = tagged(
+        "VkSubpassBeginInfo",
+        vk::StructureType::SUBPASS_BEGIN_INFO,
+        &[value("contents", Item::Enum(&SUBPASS_CONTENTS))],
+    )
+    .aliases(&["VkSubpassBeginInfoKHR"]);
 
-pub(crate) static SUBPASS_END_INFO: StructRow = StructRow {
-    name: "VkSubpassEndInfo",
-    aliases: &["VkSubpassEndInfoKHR"],
-    s_type: Some(1000109006),
-    children: &[],
-    members: &[],
-};
+pub(crate) static SUBPASS_END_INFO: StructRow = tagged(
+        "VkSubpassEndInfo",
+        vk::StructureType::SUBPASS_END_INFO,
+        &[],
+    )
+    .aliases(&["VkSubpassEndInfoKHR"]);
 
-pub(crate) static COMMAND_BUFFER_INHERITANCE_CONDITIONAL_RENDERING_INFO_EXT: StructRow = StructRow {
-    name: "VkCommandBufferInheritanceConditionalRenderingInfoEXT",
-    aliases: &[],
-    s_type: Some(1000081000),
-    children: &[],
-    members: &[value("conditionalRenderingEnable", BOOL32)],
-};
+pub(crate) static COMMAND_BUFFER_INHERITANCE_CONDITIONAL_RENDERING_INFO_EXT: StructRow = tagged(
+    "VkCommandBufferInheritanceConditionalRenderingInfoEXT",
+    vk::StructureType::COMMAND_BUFFER_INHERITANCE_CONDITIONAL_RENDERING_INFO_EXT,
+    &[value("conditionalRenderingEnable", BOOL32)],
+);
 
-pub(crate) static STRIDED_DEVICE_ADDRESS_REGION_KHR: StructRow = StructRow {
-    name: "VkStridedDeviceAddressRegionKHR",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static STRIDED_DEVICE_ADDRESS_REGION_KHR: StructRow = plain(
+    "VkStridedDeviceAddressRegionKHR",
+    &[
         value("deviceAddress", DEVICE_ADDRESS),
         value("stride", DEVICE_SIZE),
         value("size", DEVICE_SIZE),
     ],
-};
+);
 
-pub(crate) static RENDER_PASS_ATTACHMENT_BEGIN_INFO: StructRow = StructRow {
-    name: "VkRenderPassAttachmentBeginInfo",
-    aliases: &["VkRenderPassAttachmentBeginInfoKHR"],
-    s_type: Some(1000108003),
-    children: &[],
-    members: &[
-        value("attachmentCount", U32).counts(),
-        array("pAttachments", Item::Handle(&IMAGE_VIEW), &Sibling("attachmentCount")),
-    ],
-};
+pub(crate) static RENDER_PASS_ATTACHMENT_BEGIN_INFO: StructRow = tagged(
+        "VkRenderPassAttachmentBeginInfo",
+        vk::StructureType::RENDER_PASS_ATTACHMENT_BEGIN_INFO,
+        &[
+            value("attachmentCount", U32).counts(),
+            array("pAttachments", Item::Handle(&IMAGE_VIEW), &Sibling("attachmentCount")),
+        ],
+    )
+    .aliases(&["VkRenderPassAttachmentBeginInfoKHR"]);
 
-pub(crate) static ACCELERATION_STRUCTURE_GEOMETRY_TRIANGLES_DATA_KHR: StructRow = StructRow {
-    name: "VkAccelerationStructureGeometryTrianglesDataKHR",
-    aliases: &[],
-    s_type: Some(1000150005),
-    children: &[],
-    members: &[
+pub(crate) static ACCELERATION_STRUCTURE_GEOMETRY_TRIANGLES_DATA_KHR: StructRow = tagged(
+    "VkAccelerationStructureGeometryTrianglesDataKHR",
+    vk::StructureType::ACCELERATION_STRUCTURE_GEOMETRY_TRIANGLES_DATA_KHR,
+    &[
         value("vertexFormat", Item::Enum(&FORMAT)),
         value("vertexData", Item::Union(&DEVICE_OR_HOST_ADDRESS_CONST_KHR)),
         value("vertexStride", DEVICE_SIZE),
@@ -423,48 +345,40 @@ pub(crate) static ACCELERATION_STRUCTURE_GEOMETRY_TRIANGLES_DATA_KHR: StructRow 
         value("indexData", Item::Union(&DEVICE_OR_HOST_ADDRESS_CONST_KHR)),
         value("transformData", Item::Union(&DEVICE_OR_HOST_ADDRESS_CONST_KHR)),
     ],
-};
+);
 
-pub(crate) static ACCELERATION_STRUCTURE_GEOMETRY_AABBS_DATA_KHR: StructRow = StructRow {
-    name: "VkAccelerationStructureGeometryAabbsDataKHR",
-    aliases: &[],
-    s_type: Some(1000150003),
-    children: &[],
-    members: &[
+pub(crate) static ACCELERATION_STRUCTURE_GEOMETRY_AABBS_DATA_KHR: StructRow = tagged(
+    "VkAccelerationStructureGeometryAabbsDataKHR",
+    vk::StructureType::ACCELERATION_STRUCTURE_GEOMETRY_AABBS_DATA_KHR,
+    &[
         value("data", Item::Union(&DEVICE_OR_HOST_ADDRESS_CONST_KHR)),
         value("stride", DEVICE_SIZE),
     ],
-};
+);
 
-pub(crate) static ACCELERATION_STRUCTURE_GEOMETRY_INSTANCES_DATA_KHR: StructRow = StructRow {
-    name: "VkAccelerationStructureGeometryInstancesDataKHR",
-    aliases: &[],
-    s_type: Some(1000150004),
-    children: &[],
-    members: &[
+pub(crate) static ACCELERATION_STRUCTURE_GEOMETRY_INSTANCES_DATA_KHR: StructRow = tagged(
+    "VkAccelerationStructureGeometryInstancesDataKHR",
+    vk::StructureType::ACCELERATION_STRUCTURE_GEOMETRY_INSTANCES_DATA_KHR,
+    &[
         value("arrayOfPointers", BOOL32),
         value("data", Item::Union(&DEVICE_OR_HOST_ADDRESS_CONST_KHR)),
     ],
-};
+);
 
-pub(crate) static ACCELERATION_STRUCTURE_GEOMETRY_KHR: StructRow = StructRow {
-    name: "VkAccelerationStructureGeometryKHR",
-    aliases: &[],
-    s_type: Some(1000150006),
-    children: &[],
-    members: &[
+pub(crate) static ACCELERATION_STRUCTURE_GEOMETRY_KHR: StructRow = tagged(
+    "VkAccelerationStructureGeometryKHR",
+    vk::StructureType::ACCELERATION_STRUCTURE_GEOMETRY_KHR,
+    &[
         value("geometryType", Item::Enum(&GEOMETRY_TYPE_KHR)),
         value("geometry", Item::Union(&ACCELERATION_STRUCTURE_GEOMETRY_DATA_KHR)),
         value("flags", Item::Enum(&GEOMETRY_FLAGS_KHR)),
     ],
-};
+);
 
-pub(crate) static ACCELERATION_STRUCTURE_BUILD_GEOMETRY_INFO_KHR: StructRow = StructRow {
-    name: "VkAccelerationStructureBuildGeometryInfoKHR",
-    aliases: &[],
-    s_type: Some(1000150000),
-    children: &[],
-    members: &[
+pub(crate) static ACCELERATION_STRUCTURE_BUILD_GEOMETRY_INFO_KHR: StructRow = tagged(
+    "VkAccelerationStructureBuildGeometryInfoKHR",
+    vk::StructureType::ACCELERATION_STRUCTURE_BUILD_GEOMETRY_INFO_KHR,
+    &[
         value("type", Item::Enum(&ACCELERATION_STRUCTURE_TYPE_KHR)),
         value("flags", Item::Enum(&BUILD_ACCELERATION_STRUCTURE_FLAGS_KHR)),
         value("mode", Item::Enum(&BUILD_ACCELERATION_STRUCTURE_MODE_KHR)),
@@ -485,27 +399,21 @@ pub(crate) static ACCELERATION_STRUCTURE_BUILD_GEOMETRY_INFO_KHR: StructRow = St
             .nullable(),
         value("scratchData", Item::Union(&DEVICE_OR_HOST_ADDRESS_KHR)),
     ],
-};
+);
 
-pub(crate) static ACCELERATION_STRUCTURE_BUILD_RANGE_INFO_KHR: StructRow = StructRow {
-    name: "VkAccelerationStructureBuildRangeInfoKHR",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static ACCELERATION_STRUCTURE_BUILD_RANGE_INFO_KHR: StructRow = plain(
+    "VkAccelerationStructureBuildRangeInfoKHR",
+    &[
         value("primitiveCount", U32),
         value("primitiveOffset", U32),
         value("firstVertex", U32),
         value("transformOffset", U32),
     ],
-};
+);
 
-pub(crate) static COLOR_BLEND_EQUATION_EXT: StructRow = StructRow {
-    name: "VkColorBlendEquationEXT",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static COLOR_BLEND_EQUATION_EXT: StructRow = plain(
+    "VkColorBlendEquationEXT",
+    &[
         value("srcColorBlendFactor", Item::Enum(&BLEND_FACTOR)),
         value("dstColorBlendFactor", Item::Enum(&BLEND_FACTOR)),
         value("colorBlendOp", Item::Enum(&BLEND_OP)),
@@ -513,445 +421,411 @@ pub(crate) static COLOR_BLEND_EQUATION_EXT: StructRow = StructRow {
         value("dstAlphaBlendFactor", Item::Enum(&BLEND_FACTOR)),
         value("alphaBlendOp", Item::Enum(&BLEND_OP)),
     ],
-};
+);
 
-pub(crate) static COLOR_BLEND_ADVANCED_EXT: StructRow = StructRow {
-    name: "VkColorBlendAdvancedEXT",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static COLOR_BLEND_ADVANCED_EXT: StructRow = plain(
+    "VkColorBlendAdvancedEXT",
+    &[
         value("advancedBlendOp", Item::Enum(&BLEND_OP)),
         value("srcPremultiplied", BOOL32),
         value("dstPremultiplied", BOOL32),
         value("blendOverlap", Item::Enum(&BLEND_OVERLAP_EXT)),
         value("clampResults", BOOL32),
     ],
-};
+);
 
-pub(crate) static BUFFER_COPY2: StructRow = StructRow {
-    name: "VkBufferCopy2",
-    aliases: &["VkBufferCopy2KHR"],
-    s_type: Some(1000337006),
-    children: &[],
-    members: &[
-        value("srcOffset", DEVICE_SIZE),
-        value("dstOffset", DEVICE_SIZE),
-        value("size", DEVICE_SIZE),
-    ],
-};
+pub(crate) static BUFFER_COPY2: StructRow = tagged(
+        "VkBufferCopy2",
+        vk::StructureType::BUFFER_COPY_2,
+        &[
+            value("srcOffset", DEVICE_SIZE),
+            value("dstOffset", DEVICE_SIZE),
+            value("size", DEVICE_SIZE),
+        ],
+    )
+    .aliases(&["VkBufferCopy2KHR"]);
 
-pub(crate) static IMAGE_COPY2: StructRow = StructRow {
-    name: "VkImageCopy2",
-    aliases: &["VkImageCopy2KHR"],
-    s_type: Some(1000337007),
-    children: &[],
-    members: &[
-        value("srcSubresource", Item::Struct(&IMAGE_SUBRESOURCE_LAYERS)),
-        value("srcOffset", Item::Struct(&OFFSET3_D)),
-        value("dstSubresource", Item::Struct(&IMAGE_SUBRESOURCE_LAYERS)),
-        value("dstOffset", Item::Struct(&OFFSET3_D)),
-        value("extent", Item::Struct(&EXTENT3_D)),
-    ],
-};
+pub(crate) static IMAGE_COPY2: StructRow = tagged(
+        "VkImageCopy2",
+        vk::StructureType::IMAGE_COPY_2,
+        &[
+            value("srcSubresource", Item::Struct(&IMAGE_SUBRESOURCE_LAYERS)),
+            value("srcOffset", Item::Struct(&OFFSET3_D)),
+            value("dstSubresource", Item::Struct(&IMAGE_SUBRESOURCE_LAYERS)),
+            value("dstOffset", Item::Struct(&OFFSET3_D)),
+            value("extent", Item::Struct(&EXTENT3_D)),
+        ],
+    )
+    .aliases(&["VkImageCopy2KHR"]);
 
-pub(crate) static IMAGE_BLIT2: StructRow = StructRow {
-    name: "VkImageBlit2",
-    aliases: &["VkImageBlit2KHR"],
-    s_type: Some(1000337008),
-    children: &[],
-    members: &[
-        value("srcSubresource", Item::Struct(&IMAGE_SUBRESOURCE_LAYERS)),
-        fixed("srcOffsets", Item::Struct(&OFFSET3_D), 2),
-        value("dstSubresource", Item::Struct(&IMAGE_SUBRESOURCE_LAYERS)),
-        fixed("dstOffsets", Item::Struct(&OFFSET3_D), 2),
-    ],
-};
+pub(crate) static IMAGE_BLIT2: StructRow = tagged(
+        "VkImageBlit2",
+        vk::StructureType::IMAGE_BLIT_2,
+        &[
+            value("srcSubresource", Item::Struct(&IMAGE_SUBRESOURCE_LAYERS)),
+            fixed("srcOffsets", Item::Struct(&OFFSET3_D), 2),
+            value("dstSubresource", Item::Struct(&IMAGE_SUBRESOURCE_LAYERS)),
+            fixed("dstOffsets", Item::Struct(&OFFSET3_D), 2),
+        ],
+    )
+    .aliases(&["VkImageBlit2KHR"]);
 
-pub(crate) static BUFFER_IMAGE_COPY2: StructRow = StructRow {
-    name: "VkBufferImageCopy2",
-    aliases: &["VkBufferImageCopy2KHR"],
-    s_type: Some(1000337009),
-    children: &[],
-    members: &[
-        value("bufferOffset", DEVICE_SIZE),
-        value("bufferRowLength", U32),
-        value("bufferImageHeight", U32),
-        value("imageSubresource", Item::Struct(&IMAGE_SUBRESOURCE_LAYERS)),
-        value("imageOffset", Item::Struct(&OFFSET3_D)),
-        value("imageExtent", Item::Struct(&EXTENT3_D)),
-    ],
-};
+pub(crate) static BUFFER_IMAGE_COPY2: StructRow = tagged(
+        "VkBufferImageCopy2",
+        vk::StructureType::BUFFER_IMAGE_COPY_2,
+        &[
+            value("bufferOffset", DEVICE_SIZE),
+            value("bufferRowLength", U32),
+            value("bufferImageHeight", U32),
+            value("imageSubresource", Item::Struct(&IMAGE_SUBRESOURCE_LAYERS)),
+            value("imageOffset", Item::Struct(&OFFSET3_D)),
+            value("imageExtent", Item::Struct(&EXTENT3_D)),
+        ],
+    )
+    .aliases(&["VkBufferImageCopy2KHR"]);
 
-pub(crate) static IMAGE_RESOLVE2: StructRow = StructRow {
-    name: "VkImageResolve2",
-    aliases: &["VkImageResolve2KHR"],
-    s_type: Some(1000337010),
-    children: &[],
-    members: &[
-        value("srcSubresource", Item::Struct(&IMAGE_SUBRESOURCE_LAYERS)),
-        value("srcOffset", Item::Struct(&OFFSET3_D)),
-        value("dstSubresource", Item::Struct(&IMAGE_SUBRESOURCE_LAYERS)),
-        value("dstOffset", Item::Struct(&OFFSET3_D)),
-        value("extent", Item::Struct(&EXTENT3_D)),
-    ],
-};
+pub(crate) static IMAGE_RESOLVE2: StructRow = tagged(
+        "VkImageResolve2",
+        vk::StructureType::IMAGE_RESOLVE_2,
+        &[
+            value("srcSubresource", Item::Struct(&IMAGE_SUBRESOURCE_LAYERS)),
+            value("srcOffset", Item::Struct(&OFFSET3_D)),
+            value("dstSubresource", Item::Struct(&IMAGE_SUBRESOURCE_LAYERS)),
+            value("dstOffset", Item::Struct(&OFFSET3_D)),
+            value("extent", Item::Struct(&EXTENT3_D)),
+        ],
+    )
+    .aliases(&["VkImageResolve2KHR"]);
 
-pub(crate) static COPY_BUFFER_INFO2: StructRow = StructRow {
-    name: "VkCopyBufferInfo2",
-    aliases: &["VkCopyBufferInfo2KHR"],
-    s_type: Some(1000337000),
-    children: &[],
-    members: &[
-        value("srcBuffer", Item::Handle(&BUFFER)),
-        value("dstBuffer", Item::Handle(&BUFFER)),
-        value("regionCount", U32).counts(),
-        array("pRegions", Item::Struct(&BUFFER_COPY2), &Sibling("regionCount")),
-    ],
-};
+pub(crate) static COPY_BUFFER_INFO2: StructRow = tagged(
+        "VkCopyBufferInfo2",
+        vk::StructureType::COPY_BUFFER_INFO_2,
+        &[
+            value("srcBuffer", Item::Handle(&BUFFER)),
+            value("dstBuffer", Item::Handle(&BUFFER)),
+            value("regionCount", U32).counts(),
+            array("pRegions", Item::Struct(&BUFFER_COPY2), &Sibling("regionCount")),
+        ],
+    )
+    .aliases(&["VkCopyBufferInfo2KHR"]);
 
-pub(crate) static COPY_IMAGE_INFO2: StructRow = StructRow {
-    name: "VkCopyImageInfo2",
-    aliases: &["VkCopyImageInfo2KHR"],
-    s_type: Some(1000337001),
-    children: &[],
-    members: &[
-        value("srcImage", Item::Handle(&IMAGE)),
-        value("srcImageLayout", Item::Enum(&IMAGE_LAYOUT)),
-        value("dstImage", Item::Handle(&IMAGE)),
-        value("dstImageLayout", Item::Enum(&IMAGE_LAYOUT)),
-        value("regionCount", U32).counts(),
-        array("pRegions", Item::Struct(&IMAGE_COPY2), &Sibling("regionCount")),
-    ],
-};
+pub(crate) static COPY_IMAGE_INFO2: StructRow = tagged(
+        "VkCopyImageInfo2",
+        vk::StructureType::COPY_IMAGE_INFO_2,
+        &[
+            value("srcImage", Item::Handle(&IMAGE)),
+            value("srcImageLayout", Item::Enum(&IMAGE_LAYOUT)),
+            value("dstImage", Item::Handle(&IMAGE)),
+            value("dstImageLayout", Item::Enum(&IMAGE_LAYOUT)),
+            value("regionCount", U32).counts(),
+            array("pRegions", Item::Struct(&IMAGE_COPY2), &Sibling("regionCount")),
+        ],
+    )
+    .aliases(&["VkCopyImageInfo2KHR"]);
 
-pub(crate) static BLIT_IMAGE_INFO2: StructRow = StructRow {
-    name: "VkBlitImageInfo2",
-    aliases: &["VkBlitImageInfo2KHR"],
-    s_type: Some(1000337004),
-    children: &[],
-    members: &[
-        value("srcImage", Item::Handle(&IMAGE)),
-        value("srcImageLayout", Item::Enum(&IMAGE_LAYOUT)),
-        value("dstImage", Item::Handle(&IMAGE)),
-        value("dstImageLayout", Item::Enum(&IMAGE_LAYOUT)),
-        value("regionCount", U32).counts(),
-        array("pRegions", Item::Struct(&IMAGE_BLIT2), &Sibling("regionCount")),
-        value("filter", Item::Enum(&FILTER)),
-    ],
-};
+pub(crate) static BLIT_IMAGE_INFO2: StructRow = tagged(
+        "VkBlitImageInfo2",
+        vk::StructureType::BLIT_IMAGE_INFO_2,
+        &[
+            value("srcImage", Item::Handle(&IMAGE)),
+            value("srcImageLayout", Item::Enum(&IMAGE_LAYOUT)),
+            value("dstImage", Item::Handle(&IMAGE)),
+            value("dstImageLayout", Item::Enum(&IMAGE_LAYOUT)),
+            value("regionCount", U32).counts(),
+            array("pRegions", Item::Struct(&IMAGE_BLIT2), &Sibling("regionCount")),
+            value("filter", Item::Enum(&FILTER)),
+        ],
+    )
+    .aliases(&["VkBlitImageInfo2KHR"]);
 
-pub(crate) static COPY_BUFFER_TO_IMAGE_INFO2: StructRow = StructRow {
-    name: "VkCopyBufferToImageInfo2",
-    aliases: &["VkCopyBufferToImageInfo2KHR"],
-    s_type: Some(1000337002),
-    children: &[],
-    members: &[
-        value("srcBuffer", Item::Handle(&BUFFER)),
-        value("dstImage", Item::Handle(&IMAGE)),
-        value("dstImageLayout", Item::Enum(&IMAGE_LAYOUT)),
-        value("regionCount", U32).counts(),
-        array("pRegions", Item::Struct(&BUFFER_IMAGE_COPY2), &Sibling("regionCount")),
-    ],
-};
+pub(crate) static COPY_BUFFER_TO_IMAGE_INFO2: StructRow = tagged(
+        "VkCopyBufferToImageInfo2",
+        vk::StructureType::COPY_BUFFER_TO_IMAGE_INFO_2,
+        &[
+            value("srcBuffer", Item::Handle(&BUFFER)),
+            value("dstImage", Item::Handle(&IMAGE)),
+            value("dstImageLayout", Item::Enum(&IMAGE_LAYOUT)),
+            value("regionCount", U32).counts(),
+            array("pRegions", Item::Struct(&BUFFER_IMAGE_COPY2), &Sibling("regionCount")),
+        ],
+    )
+    .aliases(&["VkCopyBufferToImageInfo2KHR"]);
 
-pub(crate) static COPY_IMAGE_TO_BUFFER_INFO2: StructRow = StructRow {
-    name: "VkCopyImageToBufferInfo2",
-    aliases: &["VkCopyImageToBufferInfo2KHR"],
-    s_type: Some(1000337003),
-    children: &[],
-    members: &[
-        value("srcImage", Item::Handle(&IMAGE)),
-        value("srcImageLayout", Item::Enum(&IMAGE_LAYOUT)),
-        value("dstBuffer", Item::Handle(&BUFFER)),
-        value("regionCount", U32).counts(),
-        array("pRegions", Item::Struct(&BUFFER_IMAGE_COPY2), &Sibling("regionCount")),
-    ],
-};
+pub(crate) static COPY_IMAGE_TO_BUFFER_INFO2: StructRow = tagged(
+        "VkCopyImageToBufferInfo2",
+        vk::StructureType::COPY_IMAGE_TO_BUFFER_INFO_2,
+        &[
+            value("srcImage", Item::Handle(&IMAGE)),
+            value("srcImageLayout", Item::Enum(&IMAGE_LAYOUT)),
+            value("dstBuffer", Item::Handle(&BUFFER)),
+            value("regionCount", U32).counts(),
+            array("pRegions", Item::Struct(&BUFFER_IMAGE_COPY2), &Sibling("regionCount")),
+        ],
+    )
+    .aliases(&["VkCopyImageToBufferInfo2KHR"]);
 
-pub(crate) static RESOLVE_IMAGE_INFO2: StructRow = StructRow {
-    name: "VkResolveImageInfo2",
-    aliases: &["VkResolveImageInfo2KHR"],
-    s_type: Some(1000337005),
-    children: &[],
-    members: &[
-        value("srcImage", Item::Handle(&IMAGE)),
-        value("srcImageLayout", Item::Enum(&IMAGE_LAYOUT)),
-        value("dstImage", Item::Handle(&IMAGE)),
-        value("dstImageLayout", Item::Enum(&IMAGE_LAYOUT)),
-        value("regionCount", U32).counts(),
-        array("pRegions", Item::Struct(&IMAGE_RESOLVE2), &Sibling("regionCount")),
-    ],
-};
+pub(crate) static RESOLVE_IMAGE_INFO2: StructRow = tagged(
+        "VkResolveImageInfo2",
+        vk::StructureType::RESOLVE_IMAGE_INFO_2,
+        &[
+            value("srcImage", Item::Handle(&IMAGE)),
+            value("srcImageLayout", Item::Enum(&IMAGE_LAYOUT)),
+            value("dstImage", Item::Handle(&IMAGE)),
+            value("dstImageLayout", Item::Enum(&IMAGE_LAYOUT)),
+            value("regionCount", U32).counts(),
+            array("pRegions", Item::Struct(&IMAGE_RESOLVE2), &Sibling("regionCount")),
+        ],
+    )
+    .aliases(&["VkResolveImageInfo2KHR"]);
 
-pub(crate) static VERTEX_INPUT_BINDING_DESCRIPTION2_EXT: StructRow = StructRow {
-    name: "VkVertexInputBindingDescription2EXT",
-    aliases: &[],
-    s_type: Some(1000352001),
-    children: &[],
-    members: &[
+pub(crate) static VERTEX_INPUT_BINDING_DESCRIPTION2_EXT: StructRow = tagged(
+    "VkVertexInputBindingDescription2EXT",
+    vk::StructureType::VERTEX_INPUT_BINDING_DESCRIPTION_2_EXT,
+    &[
         value("binding", U32),
         value("stride", U32),
         value("inputRate", Item::Enum(&VERTEX_INPUT_RATE)),
         value("divisor", U32),
     ],
-};
+);
 
-pub(crate) static VERTEX_INPUT_ATTRIBUTE_DESCRIPTION2_EXT: StructRow = StructRow {
-    name: "VkVertexInputAttributeDescription2EXT",
-    aliases: &[],
-    s_type: Some(1000352002),
-    children: &[],
-    members: &[
+pub(crate) static VERTEX_INPUT_ATTRIBUTE_DESCRIPTION2_EXT: StructRow = tagged(
+    "VkVertexInputAttributeDescription2EXT",
+    vk::StructureType::VERTEX_INPUT_ATTRIBUTE_DESCRIPTION_2_EXT,
+    &[
         value("location", U32),
         value("binding", U32),
         value("format", Item::Enum(&FORMAT)),
         value("offset", U32),
     ],
-};
+);
 
-pub(crate) static MEMORY_BARRIER2: StructRow = StructRow {
-    name: "VkMemoryBarrier2",
-    aliases: &["VkMemoryBarrier2KHR"],
-    s_type: Some(1000314000),
-    children: &[],
-    members: &[
-        value("srcStageMask", Item::Enum(&PIPELINE_STAGE_FLAGS2)),
-        value("srcAccessMask", Item::Enum(&ACCESS_FLAGS2)),
-        value("dstStageMask", Item::Enum(&PIPELINE_STAGE_FLAGS2)),
-        value("dstAccessMask", Item::Enum(&ACCESS_FLAGS2)),
-    ],
-};
+pub(crate) static MEMORY_BARRIER2: StructRow = tagged(
+        "VkMemoryBarrier2",
+        vk::StructureType::MEMORY_BARRIER_2,
+        &[
+            value("srcStageMask", Item::Enum(&PIPELINE_STAGE_FLAGS2)),
+            value("srcAccessMask", Item::Enum(&ACCESS_FLAGS2)),
+            value("dstStageMask", Item::Enum(&PIPELINE_STAGE_FLAGS2)),
+            value("dstAccessMask", Item::Enum(&ACCESS_FLAGS2)),
+        ],
+    )
+    .aliases(&["VkMemoryBarrier2KHR"]);
 
-pub(crate) static IMAGE_MEMORY_BARRIER2: StructRow = StructRow {
-    name: "VkImageMemoryBarrier2",
-    aliases: &["VkImageMemoryBarrier2KHR"],
-    s_type: Some(1000314002),
-    children: &[&SAMPLE_LOCATIONS_INFO_EXT, &EXTERNAL_MEMORY_ACQUIRE_UNMODIFIED_EXT],
-    members: &[
-        value("srcStageMask", Item::Enum(&PIPELINE_STAGE_FLAGS2)),
-        value("srcAccessMask", Item::Enum(&ACCESS_FLAGS2)),
-        value("dstStageMask", Item::Enum(&PIPELINE_STAGE_FLAGS2)),
-        value("dstAccessMask", Item::Enum(&ACCESS_FLAGS2)),
-        value("oldLayout", Item::Enum(&IMAGE_LAYOUT)),
-        value("newLayout", Item::Enum(&IMAGE_LAYOUT)),
-        value("srcQueueFamilyIndex", U32),
-        value("dstQueueFamilyIndex", U32),
-        value("image", Item::Handle(&IMAGE)),
-        value("subresourceRange", Item::Struct(&IMAGE_SUBRESOURCE_RANGE)),
-    ],
-};
+pub(crate) static IMAGE_MEMORY_BARRIER2: StructRow = tagged(
+        "VkImageMemoryBarrier2",
+        vk::StructureType::IMAGE_MEMORY_BARRIER_2,
+        &[
+            value("srcStageMask", Item::Enum(&PIPELINE_STAGE_FLAGS2)),
+            value("srcAccessMask", Item::Enum(&ACCESS_FLAGS2)),
+            value("dstStageMask", Item::Enum(&PIPELINE_STAGE_FLAGS2)),
+            value("dstAccessMask", Item::Enum(&ACCESS_FLAGS2)),
+            value("oldLayout", Item::Enum(&IMAGE_LAYOUT)),
+            value("newLayout", Item::Enum(&IMAGE_LAYOUT)),
+            value("srcQueueFamilyIndex", U32),
+            value("dstQueueFamilyIndex", U32),
+            value("image", Item::Handle(&IMAGE)),
+            value("subresourceRange", Item::Struct(&IMAGE_SUBRESOURCE_RANGE)),
+        ],
+    )
+    .followed_by(chains::IMAGE_MEMORY_BARRIER2)
+    .aliases(&["VkImageMemoryBarrier2KHR"]);
 
-pub(crate) static BUFFER_MEMORY_BARRIER2: StructRow = StructRow {
-    name: "VkBufferMemoryBarrier2",
-    aliases: &["VkBufferMemoryBarrier2KHR"],
-    s_type: Some(1000314001),
-    children: &[&EXTERNAL_MEMORY_ACQUIRE_UNMODIFIED_EXT],
-    members: &[
-        value("srcStageMask", Item::Enum(&PIPELINE_STAGE_FLAGS2)),
-        value("srcAccessMask", Item::Enum(&ACCESS_FLAGS2)),
-        value("dstStageMask", Item::Enum(&PIPELINE_STAGE_FLAGS2)),
-        value("dstAccessMask", Item::Enum(&ACCESS_FLAGS2)),
-        value("srcQueueFamilyIndex", U32),
-        value("dstQueueFamilyIndex", U32),
-        value("buffer", Item::Handle(&BUFFER)),
-        value("offset", DEVICE_SIZE),
-        value("size", DEVICE_SIZE),
-    ],
-};
+pub(crate) static BUFFER_MEMORY_BARRIER2: StructRow = tagged(
+        "VkBufferMemoryBarrier2",
+        vk::StructureType::BUFFER_MEMORY_BARRIER_2,
+        &[
+            value("srcStageMask", Item::Enum(&PIPELINE_STAGE_FLAGS2)),
+            value("srcAccessMask", Item::Enum(&ACCESS_FLAGS2)),
+            value("dstStageMask", Item::Enum(&PIPELINE_STAGE_FLAGS2)),
+            value("dstAccessMask", Item::Enum(&ACCESS_FLAGS2)),
+            value("srcQueueFamilyIndex", U32),
+            value("dstQueueFamilyIndex", U32),
+            value("buffer", Item::Handle(&BUFFER)),
+            value("offset", DEVICE_SIZE),
+            value("size", DEVICE_SIZE),
+        ],
+    )
+    .followed_by(chains::BUFFER_MEMORY_BARRIER2)
+    .aliases(&["VkBufferMemoryBarrier2KHR"]);
 
-pub(crate) static DEPENDENCY_INFO: StructRow = StructRow {
-    name: "VkDependencyInfo",
-    aliases: &["VkDependencyInfoKHR"],
-    s_type: Some(1000314003),
-    children: &[],
-    members: &[
-        value("dependencyFlags", Item::Enum(&DEPENDENCY_FLAGS)),
-        value("memoryBarrierCount", U32).counts(),
-        array(
-            "pMemoryBarriers",
-            Item::Struct(&MEMORY_BARRIER2),
-            &Sibling("memoryBarrierCount"),
-        ),
-        value("bufferMemoryBarrierCount", U32).counts(),
-        array(
-            "pBufferMemoryBarriers",
-            Item::Struct(&BUFFER_MEMORY_BARRIER2),
-            &Sibling("bufferMemoryBarrierCount"),
-        ),
-        value("imageMemoryBarrierCount", U32).counts(),
-        array(
-            "pImageMemoryBarriers",
-            Item::Struct(&IMAGE_MEMORY_BARRIER2),
-            &Sibling("imageMemoryBarrierCount"),
-        ),
-    ],
-};
+pub(crate) static DEPENDENCY_INFO: StructRow = tagged(
+        "VkDependencyInfo",
+        vk::StructureType::DEPENDENCY_INFO,
+        &[
+            value("dependencyFlags", Item::Enum(&DEPENDENCY_FLAGS)),
+            value("memoryBarrierCount", U32).counts(),
+            array(
+                "pMemoryBarriers",
+                Item::Struct(&MEMORY_BARRIER2),
+                &Sibling("memoryBarrierCount"),
+            ),
+            value("bufferMemoryBarrierCount", U32).counts(),
+            array(
+                "pBufferMemoryBarriers",
+                Item::Struct(&BUFFER_MEMORY_BARRIER2),
+                &Sibling("bufferMemoryBarrierCount"),
+            ),
+            value("imageMemoryBarrierCount", U32).counts(),
+            array(
+                "pImageMemoryBarriers",
+                Item::Struct(&IMAGE_MEMORY_BARRIER2),
+                &Sibling("imageMemoryBarrierCount"),
+            ),
+        ],
+    )
+    .aliases(&["VkDependencyInfoKHR"]);
 
-pub(crate) static RENDERING_INFO: StructRow = StructRow {
-    name: "VkRenderingInfo",
-    aliases: &["VkRenderingInfoKHR"],
-    s_type: Some(1000044000),
-    children: &[
-        &DEVICE_GROUP_RENDER_PASS_BEGIN_INFO,
-        &RENDERING_FRAGMENT_SHADING_RATE_ATTACHMENT_INFO_KHR,
-    ],
-    members: &[
-        value("flags", Item::Enum(&RENDERING_FLAGS)),
-        value("renderArea", Item::Struct(&RECT2_D)),
-        value("layerCount", U32),
-        value("viewMask", U32),
-        value("colorAttachmentCount", U32).counts(),
-        array(
-            "pColorAttachments",
-            Item::Struct(&RENDERING_ATTACHMENT_INFO),
-            &Sibling("colorAttachmentCount"),
-        ),
-        pointer("pDepthAttachment", Item::Struct(&RENDERING_ATTACHMENT_INFO)).nullable(),
-        pointer("pStencilAttachment", Item::Struct(&RENDERING_ATTACHMENT_INFO))
-            .nullable(),
-    ],
-};
+pub(crate) static RENDERING_INFO: StructRow = tagged(
+        "VkRenderingInfo",
+        vk::StructureType::RENDERING_INFO,
+        &[
+            value("flags", Item::Enum(&RENDERING_FLAGS)),
+            value("renderArea", Item::Struct(&RECT2_D)),
+            value("layerCount", U32),
+            value("viewMask", U32),
+            value("colorAttachmentCount", U32).counts(),
+            array(
+                "pColorAttachments",
+                Item::Struct(&RENDERING_ATTACHMENT_INFO),
+                &Sibling("colorAttachmentCount"),
+            ),
+            pointer("pDepthAttachment", Item::Struct(&RENDERING_ATTACHMENT_INFO))
+                .nullable(),
+            pointer("pStencilAttachment", Item::Struct(&RENDERING_ATTACHMENT_INFO))
+                .nullable(),
+        ],
+    )
+    .followed_by(chains::RENDERING_INFO)
+    .aliases(&["VkRenderingInfoKHR"]);
 
-pub(crate) static RENDERING_ATTACHMENT_INFO: StructRow = StructRow {
-    name: "VkRenderingAttachmentInfo",
-    aliases: &["VkRenderingAttachmentInfoKHR"],
-    s_type: Some(1000044001),
-    children: &[],
-    members: &[
-        value("imageView", Item::Handle(&IMAGE_VIEW)),
-        value("imageLayout", Item::Enum(&IMAGE_LAYOUT)),
-        value("resolveMode", Item::Enum(&RESOLVE_MODE_FLAG_BITS)),
-        value("resolveImageView", Item::Handle(&IMAGE_VIEW)),
-        value("resolveImageLayout", Item::Enum(&IMAGE_LAYOUT)),
-        value("loadOp", Item::Enum(&ATTACHMENT_LOAD_OP)),
-        value("storeOp", Item::Enum(&ATTACHMENT_STORE_OP)),
-        value("clearValue", Item::Union(&CLEAR_VALUE)),
-    ],
-};
+pub(crate) static RENDERING_ATTACHMENT_INFO: StructRow = tagged(
+        "VkRenderingAttachmentInfo",
+        vk::StructureType::RENDERING_ATTACHMENT_INFO,
+        &[
+            value("imageView", Item::Handle(&IMAGE_VIEW)),
+            value("imageLayout", Item::Enum(&IMAGE_LAYOUT)),
+            value("resolveMode", Item::Enum(&RESOLVE_MODE_FLAG_BITS)),
+            value("resolveImageView", Item::Handle(&IMAGE_VIEW)),
+            value("resolveImageLayout", Item::Enum(&IMAGE_LAYOUT)),
+            value("loadOp", Item::Enum(&ATTACHMENT_LOAD_OP)),
+            value("storeOp", Item::Enum(&ATTACHMENT_STORE_OP)),
+            value("clearValue", Item::Union(&CLEAR_VALUE)),
+        ],
+    )
+    .aliases(&["VkRenderingAttachmentInfoKHR"]);
 
-pub(crate) static RENDERING_FRAGMENT_SHADING_RATE_ATTACHMENT_INFO_KHR: StructRow = StructRow {
-    name: "VkRenderingFragmentShadingRateAttachmentInfoKHR",
-    aliases: &[],
-    s_type: Some(1000044006),
-    children: &[],
-    members: &[
+pub(crate) static RENDERING_FRAGMENT_SHADING_RATE_ATTACHMENT_INFO_KHR: StructRow = tagged(
+    "VkRenderingFragmentShadingRateAttachmentInfoKHR",
+    vk::StructureType::RENDERING_FRAGMENT_SHADING_RATE_ATTACHMENT_INFO_KHR,
+    &[
         value("imageView", Item::Handle(&IMAGE_VIEW)),
         value("imageLayout", Item::Enum(&IMAGE_LAYOUT)),
         value("shadingRateAttachmentTexelSize", Item::Struct(&EXTENT2_D)),
     ],
-};
+);
 
-pub(crate) static COMMAND_BUFFER_INHERITANCE_RENDERING_INFO: StructRow = StructRow {
-    name: "VkCommandBufferInheritanceRenderingInfo",
-    aliases: &["VkCommandBufferInheritanceRenderingInfoKHR"],
-    s_type: Some(1000044004),
-    children: &[],
-    members: &[
-        value("flags", Item::Enum(&RENDERING_FLAGS)),
-        value("viewMask", U32),
-        value("colorAttachmentCount", U32).counts(),
-        array(
-            "pColorAttachmentFormats",
-            Item::Enum(&FORMAT),
-            &Sibling("colorAttachmentCount"),
-        ),
-        value("depthAttachmentFormat", Item::Enum(&FORMAT)),
-        value("stencilAttachmentFormat", Item::Enum(&FORMAT)),
-        value("rasterizationSamples", Item::Enum(&SAMPLE_COUNT_FLAG_BITS)),
-    ],
-};
+pub(crate) static COMMAND_BUFFER_INHERITANCE_RENDERING_INFO: StructRow = tagged(
+        "VkCommandBufferInheritanceRenderingInfo",
+        vk::StructureType::COMMAND_BUFFER_INHERITANCE_RENDERING_INFO,
+        &[
+            value("flags", Item::Enum(&RENDERING_FLAGS)),
+            value("viewMask", U32),
+            value("colorAttachmentCount", U32).counts(),
+            array(
+                "pColorAttachmentFormats",
+                Item::Enum(&FORMAT),
+                &Sibling("colorAttachmentCount"),
+            ),
+            value("depthAttachmentFormat", Item::Enum(&FORMAT)),
+            value("stencilAttachmentFormat", Item::Enum(&FORMAT)),
+            value("rasterizationSamples", Item::Enum(&SAMPLE_COUNT_FLAG_BITS)),
+        ],
+    )
+    .aliases(&["VkCommandBufferInheritanceRenderingInfoKHR"]);
 
-pub(crate) static EXTERNAL_MEMORY_ACQUIRE_UNMODIFIED_EXT: StructRow = StructRow {
-    name: "VkExternalMemoryAcquireUnmodifiedEXT",
-    aliases: &[],
-    s_type: Some(1000453000),
-    children: &[],
-    members: &[value("acquireUnmodifiedMemory", BOOL32)],
-};
+pub(crate) static EXTERNAL_MEMORY_ACQUIRE_UNMODIFIED_EXT: StructRow = tagged(
+    "VkExternalMemoryAcquireUnmodifiedEXT",
+    vk::StructureType::EXTERNAL_MEMORY_ACQUIRE_UNMODIFIED_EXT,
+    &[value("acquireUnmodifiedMemory", BOOL32)],
+);
 
-pub(crate) static DEPTH_BIAS_INFO_EXT: StructRow = StructRow {
-    name: "VkDepthBiasInfoEXT",
-    aliases: &[],
-    s_type: Some(1000283001),
-    children: &[&DEPTH_BIAS_REPRESENTATION_INFO_EXT],
-    members: &[
-        value("depthBiasConstantFactor", F32),
-        value("depthBiasClamp", F32),
-        value("depthBiasSlopeFactor", F32),
-    ],
-};
+pub(crate) static DEPTH_BIAS_INFO_EXT: StructRow = tagged(
+        "VkDepthBiasInfoEXT",
+        vk::StructureType::DEPTH_BIAS_INFO_EXT,
+        &[
+            value("depthBiasConstantFactor", F32),
+            value("depthBiasClamp", F32),
+            value("depthBiasSlopeFactor", F32),
+        ],
+    )
+    .followed_by(chains::DEPTH_BIAS_INFO_EXT);
 
-pub(crate) static DEPTH_BIAS_REPRESENTATION_INFO_EXT: StructRow = StructRow {
-    name: "VkDepthBiasRepresentationInfoEXT",
-    aliases: &[],
-    s_type: Some(1000283002),
-    children: &[],
-    members: &[
+pub(crate) static DEPTH_BIAS_REPRESENTATION_INFO_EXT: StructRow = tagged(
+    "VkDepthBiasRepresentationInfoEXT",
+    vk::StructureType::DEPTH_BIAS_REPRESENTATION_INFO_EXT,
+    &[
         value("depthBiasRepresentation", Item::Enum(&DEPTH_BIAS_REPRESENTATION_EXT)),
         value("depthBiasExact", BOOL32),
     ],
-};
+);
 
-pub(crate) static BIND_DESCRIPTOR_SETS_INFO: StructRow = StructRow {
-    name: "VkBindDescriptorSetsInfo",
-    aliases: &["VkBindDescriptorSetsInfoKHR"],
-    s_type: Some(1000545003),
-    children: &[&PIPELINE_LAYOUT_CREATE_INFO],
-    members: &[
-        value("stageFlags", Item::Enum(&SHADER_STAGE_FLAGS)),
-        value("layout", Item::Handle(&PIPELINE_LAYOUT)),
-        value("firstSet", U32),
-        value("descriptorSetCount", U32).counts(),
-        array(
-            "pDescriptorSets",
-            Item::Handle(&DESCRIPTOR_SET),
-            &Sibling("descriptorSetCount"),
-        ),
-        value("dynamicOffsetCount", U32).counts(),
-        array("pDynamicOffsets", U32, &Sibling("dynamicOffsetCount")).nullable(),
-    ],
-};
+pub(crate) static BIND_DESCRIPTOR_SETS_INFO: StructRow = tagged(
+        "VkBindDescriptorSetsInfo",
+        vk::StructureType::from_raw(1000545003),
+        &[
+            value("stageFlags", Item::Enum(&SHADER_STAGE_FLAGS)),
+            value("layout", Item::Handle(&PIPELINE_LAYOUT)),
+            value("firstSet", U32),
+            value("descriptorSetCount", U32).counts(),
+            array(
+                "pDescriptorSets",
+                Item::Handle(&DESCRIPTOR_SET),
+                &Sibling("descriptorSetCount"),
+            ),
+            value("dynamicOffsetCount", U32).counts(),
+            array("pDynamicOffsets", U32, &Sibling("dynamicOffsetCount")).nullable(),
+        ],
+    )
+    .followed_by(chains::BIND_DESCRIPTOR_SETS_INFO)
+    .aliases(&["VkBindDescriptorSetsInfoKHR"]);
 
-pub(crate) static PUSH_CONSTANTS_INFO: StructRow = StructRow {
-    name: "VkPushConstantsInfo",
-    aliases: &["VkPushConstantsInfoKHR"],
-    s_type: Some(1000545004),
-    children: &[&PIPELINE_LAYOUT_CREATE_INFO],
-    members: &[
-        value("layout", Item::Handle(&PIPELINE_LAYOUT)),
-        value("stageFlags", Item::Enum(&SHADER_STAGE_FLAGS)),
-        value("offset", U32),
-        value("size", U32).counts(),
-        blob("pValues", &Sibling("size")),
-    ],
-};
+pub(crate) static PUSH_CONSTANTS_INFO: StructRow = tagged(
+        "VkPushConstantsInfo",
+        vk::StructureType::from_raw(1000545004),
+        &[
+            value("layout", Item::Handle(&PIPELINE_LAYOUT)),
+            value("stageFlags", Item::Enum(&SHADER_STAGE_FLAGS)),
+            value("offset", U32),
+            value("size", U32).counts(),
+            blob("pValues", &Sibling("size")),
+        ],
+    )
+    .followed_by(chains::PUSH_CONSTANTS_INFO)
+    .aliases(&["VkPushConstantsInfoKHR"]);
 
-pub(crate) static PUSH_DESCRIPTOR_SET_INFO: StructRow = StructRow {
-    name: "VkPushDescriptorSetInfo",
-    aliases: &["VkPushDescriptorSetInfoKHR"],
-    s_type: Some(1000545005),
-    children: &[&PIPELINE_LAYOUT_CREATE_INFO],
-    members: &[
-        value("stageFlags", Item::Enum(&SHADER_STAGE_FLAGS)),
-        value("layout", Item::Handle(&PIPELINE_LAYOUT)),
-        value("set", U32),
-        value("descriptorWriteCount", U32).counts(),
-        array(
-            "pDescriptorWrites",
-            Item::Struct(&WRITE_DESCRIPTOR_SET),
-            &Sibling("descriptorWriteCount"),
-        ),
-    ],
-};
+pub(crate) static PUSH_DESCRIPTOR_SET_INFO: StructRow = tagged(
+        "VkPushDescriptorSetInfo",
+        vk::StructureType::from_raw(1000545005),
+        &[
+            value("stageFlags", Item::Enum(&SHADER_STAGE_FLAGS)),
+            value("layout", Item::Handle(&PIPELINE_LAYOUT)),
+            value("set", U32),
+            value("descriptorWriteCount", U32).counts(),
+            array(
+                "pDescriptorWrites",
+                Item::Struct(&WRITE_DESCRIPTOR_SET),
+                &Sibling("descriptorWriteCount"),
+            ),
+        ],
+    )
+    .followed_by(chains::PUSH_DESCRIPTOR_SET_INFO)
+    .aliases(&["VkPushDescriptorSetInfoKHR"]);
 
-pub(crate) static DEPTH_CLAMP_RANGE_EXT: StructRow = StructRow {
-    name: "VkDepthClampRangeEXT",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[value("minDepthClamp", F32), value("maxDepthClamp", F32)],
-};
+pub(crate) static DEPTH_CLAMP_RANGE_EXT: StructRow = plain(
+    "VkDepthClampRangeEXT",
+    &[value("minDepthClamp", F32), value("maxDepthClamp", F32)],
+);
 
 pub(crate) static CLEAR_COLOR_VALUE: UnionRow = UnionRow {
     name: "VkClearColorValue",
@@ -1009,1621 +883,1511 @@ pub(crate) static ACCELERATION_STRUCTURE_GEOMETRY_DATA_KHR: UnionRow = UnionRow 
     ],
 };
 
-pub(crate) static VK_BEGIN_COMMAND_BUFFER: CommandRow = CommandRow {
-    command: CommandType::BEGIN_COMMAND_BUFFER,
-    returns: Returns::Result,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        pointer("pBeginInfo", Item::Struct(&COMMAND_BUFFER_BEGIN_INFO)),
-    ],
-};
-
-pub(crate) static VK_END_COMMAND_BUFFER: CommandRow = CommandRow {
-    command: CommandType::END_COMMAND_BUFFER,
-    returns: Returns::Result,
-    params: &[value("commandBuffer", Item::Handle(&COMMAND_BUFFER))],
-};
-
-pub(crate) static VK_RESET_COMMAND_BUFFER: CommandRow = CommandRow {
-    command: CommandType::RESET_COMMAND_BUFFER,
-    returns: Returns::Result,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("flags", Item::Enum(&COMMAND_BUFFER_RESET_FLAGS)),
-    ],
-};
-
-pub(crate) static VK_CMD_BIND_PIPELINE: CommandRow = CommandRow {
-    command: CommandType::CMD_BIND_PIPELINE,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("pipelineBindPoint", Item::Enum(&PIPELINE_BIND_POINT)),
-        value("pipeline", Item::Handle(&PIPELINE)),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_VIEWPORT: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_VIEWPORT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("firstViewport", U32),
-        value("viewportCount", U32).counts(),
-        array("pViewports", Item::Struct(&VIEWPORT), &Sibling("viewportCount")),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_SCISSOR: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_SCISSOR,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("firstScissor", U32),
-        value("scissorCount", U32).counts(),
-        array("pScissors", Item::Struct(&RECT2_D), &Sibling("scissorCount")),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_LINE_WIDTH: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_LINE_WIDTH,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("lineWidth", F32),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_DEPTH_BIAS: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_DEPTH_BIAS,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("depthBiasConstantFactor", F32),
-        value("depthBiasClamp", F32),
-        value("depthBiasSlopeFactor", F32),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_BLEND_CONSTANTS: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_BLEND_CONSTANTS,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        fixed("blendConstants", F32, 4),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_DEPTH_BOUNDS: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_DEPTH_BOUNDS,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("minDepthBounds", F32),
-        value("maxDepthBounds", F32),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_STENCIL_COMPARE_MASK: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_STENCIL_COMPARE_MASK,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("faceMask", Item::Enum(&STENCIL_FACE_FLAGS)),
-        value("compareMask", U32),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_STENCIL_WRITE_MASK: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_STENCIL_WRITE_MASK,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("faceMask", Item::Enum(&STENCIL_FACE_FLAGS)),
-        value("writeMask", U32),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_STENCIL_REFERENCE: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_STENCIL_REFERENCE,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("faceMask", Item::Enum(&STENCIL_FACE_FLAGS)),
-        value("reference", U32),
-    ],
-};
-
-pub(crate) static VK_CMD_BIND_DESCRIPTOR_SETS: CommandRow = CommandRow {
-    command: CommandType::CMD_BIND_DESCRIPTOR_SETS,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("pipelineBindPoint", Item::Enum(&PIPELINE_BIND_POINT)),
-        value("layout", Item::Handle(&PIPELINE_LAYOUT)),
-        value("firstSet", U32),
-        value("descriptorSetCount", U32).counts(),
-        array(
-            "pDescriptorSets",
-            Item::Handle(&DESCRIPTOR_SET),
-            &Sibling("descriptorSetCount"),
-        ),
-        value("dynamicOffsetCount", U32).counts(),
-        array("pDynamicOffsets", U32, &Sibling("dynamicOffsetCount")),
-    ],
-};
-
-pub(crate) static VK_CMD_BIND_INDEX_BUFFER: CommandRow = CommandRow {
-    command: CommandType::CMD_BIND_INDEX_BUFFER,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("buffer", Item::Handle(&BUFFER)),
-        value("offset", DEVICE_SIZE),
-        value("indexType", Item::Enum(&INDEX_TYPE)),
-    ],
-};
-
-pub(crate) static VK_CMD_BIND_VERTEX_BUFFERS: CommandRow = CommandRow {
-    command: CommandType::CMD_BIND_VERTEX_BUFFERS,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("firstBinding", U32),
-        value("bindingCount", U32).counts(),
-        array("pBuffers", Item::Handle(&BUFFER), &Sibling("bindingCount")),
-        array("pOffsets", DEVICE_SIZE, &Sibling("bindingCount")),
-    ],
-};
-
-pub(crate) static VK_CMD_DRAW: CommandRow = CommandRow {
-    command: CommandType::CMD_DRAW,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("vertexCount", U32),
-        value("instanceCount", U32),
-        value("firstVertex", U32),
-        value("firstInstance", U32),
-    ],
-};
-
-pub(crate) static VK_CMD_DRAW_INDEXED: CommandRow = CommandRow {
-    command: CommandType::CMD_DRAW_INDEXED,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("indexCount", U32),
-        value("instanceCount", U32),
-        value("firstIndex", U32),
-        value("vertexOffset", I32),
-        value("firstInstance", U32),
-    ],
-};
-
-pub(crate) static VK_CMD_DRAW_INDIRECT: CommandRow = CommandRow {
-    command: CommandType::CMD_DRAW_INDIRECT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("buffer", Item::Handle(&BUFFER)),
-        value("offset", DEVICE_SIZE),
-        value("drawCount", U32),
-        value("stride", U32),
-    ],
-};
-
-pub(crate) static VK_CMD_DRAW_INDEXED_INDIRECT: CommandRow = CommandRow {
-    command: CommandType::CMD_DRAW_INDEXED_INDIRECT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("buffer", Item::Handle(&BUFFER)),
-        value("offset", DEVICE_SIZE),
-        value("drawCount", U32),
-        value("stride", U32),
-    ],
-};
-
-pub(crate) static VK_CMD_DISPATCH: CommandRow = CommandRow {
-    command: CommandType::CMD_DISPATCH,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("groupCountX", U32),
-        value("groupCountY", U32),
-        value("groupCountZ", U32),
-    ],
-};
-
-pub(crate) static VK_CMD_DISPATCH_INDIRECT: CommandRow = CommandRow {
-    command: CommandType::CMD_DISPATCH_INDIRECT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("buffer", Item::Handle(&BUFFER)),
-        value("offset", DEVICE_SIZE),
-    ],
-};
-
-pub(crate) static VK_CMD_COPY_BUFFER: CommandRow = CommandRow {
-    command: CommandType::CMD_COPY_BUFFER,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("srcBuffer", Item::Handle(&BUFFER)),
-        value("dstBuffer", Item::Handle(&BUFFER)),
-        value("regionCount", U32).counts(),
-        array("pRegions", Item::Struct(&BUFFER_COPY), &Sibling("regionCount")),
-    ],
-};
-
-pub(crate) static VK_CMD_COPY_IMAGE: CommandRow = CommandRow {
-    command: CommandType::CMD_COPY_IMAGE,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("srcImage", Item::Handle(&IMAGE)),
-        value("srcImageLayout", Item::Enum(&IMAGE_LAYOUT)),
-        value("dstImage", Item::Handle(&IMAGE)),
-        value("dstImageLayout", Item::Enum(&IMAGE_LAYOUT)),
-        value("regionCount", U32).counts(),
-        array("pRegions", Item::Struct(&IMAGE_COPY), &Sibling("regionCount")),
-    ],
-};
-
-pub(crate) static VK_CMD_BLIT_IMAGE: CommandRow = CommandRow {
-    command: CommandType::CMD_BLIT_IMAGE,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("srcImage", Item::Handle(&IMAGE)),
-        value("srcImageLayout", Item::Enum(&IMAGE_LAYOUT)),
-        value("dstImage", Item::Handle(&IMAGE)),
-        value("dstImageLayout", Item::Enum(&IMAGE_LAYOUT)),
-        value("regionCount", U32).counts(),
-        array("pRegions", Item::Struct(&IMAGE_BLIT), &Sibling("regionCount")),
-        value("filter", Item::Enum(&FILTER)),
-    ],
-};
-
-pub(crate) static VK_CMD_COPY_BUFFER_TO_IMAGE: CommandRow = CommandRow {
-    command: CommandType::CMD_COPY_BUFFER_TO_IMAGE,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("srcBuffer", Item::Handle(&BUFFER)),
-        value("dstImage", Item::Handle(&IMAGE)),
-        value("dstImageLayout", Item::Enum(&IMAGE_LAYOUT)),
-        value("regionCount", U32).counts(),
-        array("pRegions", Item::Struct(&BUFFER_IMAGE_COPY), &Sibling("regionCount")),
-    ],
-};
-
-pub(crate) static VK_CMD_COPY_IMAGE_TO_BUFFER: CommandRow = CommandRow {
-    command: CommandType::CMD_COPY_IMAGE_TO_BUFFER,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("srcImage", Item::Handle(&IMAGE)),
-        value("srcImageLayout", Item::Enum(&IMAGE_LAYOUT)),
-        value("dstBuffer", Item::Handle(&BUFFER)),
-        value("regionCount", U32).counts(),
-        array("pRegions", Item::Struct(&BUFFER_IMAGE_COPY), &Sibling("regionCount")),
-    ],
-};
-
-pub(crate) static VK_CMD_UPDATE_BUFFER: CommandRow = CommandRow {
-    command: CommandType::CMD_UPDATE_BUFFER,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("dstBuffer", Item::Handle(&BUFFER)),
-        value("dstOffset", DEVICE_SIZE),
-        value("dataSize", DEVICE_SIZE).counts(),
-        blob("pData", &Sibling("dataSize")),
-    ],
-};
-
-pub(crate) static VK_CMD_FILL_BUFFER: CommandRow = CommandRow {
-    command: CommandType::CMD_FILL_BUFFER,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("dstBuffer", Item::Handle(&BUFFER)),
-        value("dstOffset", DEVICE_SIZE),
-        value("size", DEVICE_SIZE),
-        value("data", U32),
-    ],
-};
-
-pub(crate) static VK_CMD_CLEAR_COLOR_IMAGE: CommandRow = CommandRow {
-    command: CommandType::CMD_CLEAR_COLOR_IMAGE,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("image", Item::Handle(&IMAGE)),
-        value("imageLayout", Item::Enum(&IMAGE_LAYOUT)),
-        pointer("pColor", Item::Union(&CLEAR_COLOR_VALUE)).nullable(),
-        value("rangeCount", U32).counts(),
-        array("pRanges", Item::Struct(&IMAGE_SUBRESOURCE_RANGE), &Sibling("rangeCount")),
-    ],
-};
-
-pub(crate) static VK_CMD_CLEAR_DEPTH_STENCIL_IMAGE: CommandRow = CommandRow {
-    command: CommandType::CMD_CLEAR_DEPTH_STENCIL_IMAGE,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("image", Item::Handle(&IMAGE)),
-        value("imageLayout", Item::Enum(&IMAGE_LAYOUT)),
-        pointer("pDepthStencil", Item::Struct(&CLEAR_DEPTH_STENCIL_VALUE)),
-        value("rangeCount", U32).counts(),
-        array("pRanges", Item::Struct(&IMAGE_SUBRESOURCE_RANGE), &Sibling("rangeCount")),
-    ],
-};
-
-pub(crate) static VK_CMD_CLEAR_ATTACHMENTS: CommandRow = CommandRow {
-    command: CommandType::CMD_CLEAR_ATTACHMENTS,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("attachmentCount", U32).counts(),
-        array(
-            "pAttachments",
-            Item::Struct(&CLEAR_ATTACHMENT),
-            &Sibling("attachmentCount"),
-        ),
-        value("rectCount", U32).counts(),
-        array("pRects", Item::Struct(&CLEAR_RECT), &Sibling("rectCount")),
-    ],
-};
-
-pub(crate) static VK_CMD_RESOLVE_IMAGE: CommandRow = CommandRow {
-    command: CommandType::CMD_RESOLVE_IMAGE,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("srcImage", Item::Handle(&IMAGE)),
-        value("srcImageLayout", Item::Enum(&IMAGE_LAYOUT)),
-        value("dstImage", Item::Handle(&IMAGE)),
-        value("dstImageLayout", Item::Enum(&IMAGE_LAYOUT)),
-        value("regionCount", U32).counts(),
-        array("pRegions", Item::Struct(&IMAGE_RESOLVE), &Sibling("regionCount")),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_EVENT: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_EVENT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("event", Item::Handle(&EVENT)),
-        value("stageMask", Item::Enum(&PIPELINE_STAGE_FLAGS)),
-    ],
-};
-
-pub(crate) static VK_CMD_RESET_EVENT: CommandRow = CommandRow {
-    command: CommandType::CMD_RESET_EVENT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("event", Item::Handle(&EVENT)),
-        value("stageMask", Item::Enum(&PIPELINE_STAGE_FLAGS)),
-    ],
-};
-
-pub(crate) static VK_CMD_WAIT_EVENTS: CommandRow = CommandRow {
-    command: CommandType::CMD_WAIT_EVENTS,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("eventCount", U32).counts(),
-        array("pEvents", Item::Handle(&EVENT), &Sibling("eventCount")),
-        value("srcStageMask", Item::Enum(&PIPELINE_STAGE_FLAGS)),
-        value("dstStageMask", Item::Enum(&PIPELINE_STAGE_FLAGS)),
-        value("memoryBarrierCount", U32).counts(),
-        array(
-            "pMemoryBarriers",
-            Item::Struct(&MEMORY_BARRIER),
-            &Sibling("memoryBarrierCount"),
-        ),
-        value("bufferMemoryBarrierCount", U32).counts(),
-        array(
-            "pBufferMemoryBarriers",
-            Item::Struct(&BUFFER_MEMORY_BARRIER),
-            &Sibling("bufferMemoryBarrierCount"),
-        ),
-        value("imageMemoryBarrierCount", U32).counts(),
-        array(
-            "pImageMemoryBarriers",
-            Item::Struct(&IMAGE_MEMORY_BARRIER),
-            &Sibling("imageMemoryBarrierCount"),
-        ),
-    ],
-};
-
-pub(crate) static VK_CMD_PIPELINE_BARRIER: CommandRow = CommandRow {
-    command: CommandType::CMD_PIPELINE_BARRIER,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("srcStageMask", Item::Enum(&PIPELINE_STAGE_FLAGS)),
-        value("dstStageMask", Item::Enum(&PIPELINE_STAGE_FLAGS)),
-        value("dependencyFlags", Item::Enum(&DEPENDENCY_FLAGS)),
-        value("memoryBarrierCount", U32).counts(),
-        array(
-            "pMemoryBarriers",
-            Item::Struct(&MEMORY_BARRIER),
-            &Sibling("memoryBarrierCount"),
-        ),
-        value("bufferMemoryBarrierCount", U32).counts(),
-        array(
-            "pBufferMemoryBarriers",
-            Item::Struct(&BUFFER_MEMORY_BARRIER),
-            &Sibling("bufferMemoryBarrierCount"),
-        ),
-        value("imageMemoryBarrierCount", U32).counts(),
-        array(
-            "pImageMemoryBarriers",
-            Item::Struct(&IMAGE_MEMORY_BARRIER),
-            &Sibling("imageMemoryBarrierCount"),
-        ),
-    ],
-};
-
-pub(crate) static VK_CMD_BEGIN_QUERY: CommandRow = CommandRow {
-    command: CommandType::CMD_BEGIN_QUERY,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("queryPool", Item::Handle(&QUERY_POOL)),
-        value("query", U32),
-        value("flags", Item::Enum(&QUERY_CONTROL_FLAGS)),
-    ],
-};
-
-pub(crate) static VK_CMD_END_QUERY: CommandRow = CommandRow {
-    command: CommandType::CMD_END_QUERY,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("queryPool", Item::Handle(&QUERY_POOL)),
-        value("query", U32),
-    ],
-};
-
-pub(crate) static VK_CMD_RESET_QUERY_POOL: CommandRow = CommandRow {
-    command: CommandType::CMD_RESET_QUERY_POOL,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("queryPool", Item::Handle(&QUERY_POOL)),
-        value("firstQuery", U32),
-        value("queryCount", U32),
-    ],
-};
-
-pub(crate) static VK_CMD_WRITE_TIMESTAMP: CommandRow = CommandRow {
-    command: CommandType::CMD_WRITE_TIMESTAMP,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("pipelineStage", Item::Enum(&PIPELINE_STAGE_FLAG_BITS)),
-        value("queryPool", Item::Handle(&QUERY_POOL)),
-        value("query", U32),
-    ],
-};
-
-pub(crate) static VK_CMD_COPY_QUERY_POOL_RESULTS: CommandRow = CommandRow {
-    command: CommandType::CMD_COPY_QUERY_POOL_RESULTS,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("queryPool", Item::Handle(&QUERY_POOL)),
-        value("firstQuery", U32),
-        value("queryCount", U32),
-        value("dstBuffer", Item::Handle(&BUFFER)),
-        value("dstOffset", DEVICE_SIZE),
-        value("stride", DEVICE_SIZE),
-        value("flags", Item::Enum(&QUERY_RESULT_FLAGS)),
-    ],
-};
-
-pub(crate) static VK_CMD_PUSH_CONSTANTS: CommandRow = CommandRow {
-    command: CommandType::CMD_PUSH_CONSTANTS,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("layout", Item::Handle(&PIPELINE_LAYOUT)),
-        value("stageFlags", Item::Enum(&SHADER_STAGE_FLAGS)),
-        value("offset", U32),
-        value("size", U32).counts(),
-        blob("pValues", &Sibling("size")),
-    ],
-};
-
-pub(crate) static VK_CMD_BEGIN_RENDER_PASS: CommandRow = CommandRow {
-    command: CommandType::CMD_BEGIN_RENDER_PASS,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        pointer("pRenderPassBegin", Item::Struct(&RENDER_PASS_BEGIN_INFO)),
-        value("contents", Item::Enum(&SUBPASS_CONTENTS)),
-    ],
-};
-
-pub(crate) static VK_CMD_NEXT_SUBPASS: CommandRow = CommandRow {
-    command: CommandType::CMD_NEXT_SUBPASS,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("contents", Item::Enum(&SUBPASS_CONTENTS)),
-    ],
-};
-
-pub(crate) static VK_CMD_END_RENDER_PASS: CommandRow = CommandRow {
-    command: CommandType::CMD_END_RENDER_PASS,
-    returns: Returns::Nothing,
-    params: &[value("commandBuffer", Item::Handle(&COMMAND_BUFFER))],
-};
-
-pub(crate) static VK_CMD_EXECUTE_COMMANDS: CommandRow = CommandRow {
-    command: CommandType::CMD_EXECUTE_COMMANDS,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("commandBufferCount", U32).counts(),
-        array(
-            "pCommandBuffers",
-            Item::Handle(&COMMAND_BUFFER),
-            &Sibling("commandBufferCount"),
-        ),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_DEVICE_MASK: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_DEVICE_MASK,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("deviceMask", U32),
-    ],
-};
-
-pub(crate) static VK_CMD_DISPATCH_BASE: CommandRow = CommandRow {
-    command: CommandType::CMD_DISPATCH_BASE,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("baseGroupX", U32),
-        value("baseGroupY", U32),
-        value("baseGroupZ", U32),
-        value("groupCountX", U32),
-        value("groupCountY", U32),
-        value("groupCountZ", U32),
-    ],
-};
-
-pub(crate) static VK_CMD_DRAW_INDIRECT_COUNT: CommandRow = CommandRow {
-    command: CommandType::CMD_DRAW_INDIRECT_COUNT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("buffer", Item::Handle(&BUFFER)),
-        value("offset", DEVICE_SIZE),
-        value("countBuffer", Item::Handle(&BUFFER)),
-        value("countBufferOffset", DEVICE_SIZE),
-        value("maxDrawCount", U32),
-        value("stride", U32),
-    ],
-};
-
-pub(crate) static VK_CMD_DRAW_INDEXED_INDIRECT_COUNT: CommandRow = CommandRow {
-    command: CommandType::CMD_DRAW_INDEXED_INDIRECT_COUNT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("buffer", Item::Handle(&BUFFER)),
-        value("offset", DEVICE_SIZE),
-        value("countBuffer", Item::Handle(&BUFFER)),
-        value("countBufferOffset", DEVICE_SIZE),
-        value("maxDrawCount", U32),
-        value("stride", U32),
-    ],
-};
-
-pub(crate) static VK_CMD_BEGIN_RENDER_PASS2: CommandRow = CommandRow {
-    command: CommandType::CMD_BEGIN_RENDER_PASS2,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        pointer("pRenderPassBegin", Item::Struct(&RENDER_PASS_BEGIN_INFO)),
-        pointer("pSubpassBeginInfo", Item::Struct(&SUBPASS_BEGIN_INFO)),
-    ],
-};
-
-pub(crate) static VK_CMD_NEXT_SUBPASS2: CommandRow = CommandRow {
-    command: CommandType::CMD_NEXT_SUBPASS2,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        pointer("pSubpassBeginInfo", Item::Struct(&SUBPASS_BEGIN_INFO)),
-        pointer("pSubpassEndInfo", Item::Struct(&SUBPASS_END_INFO)),
-    ],
-};
-
-pub(crate) static VK_CMD_END_RENDER_PASS2: CommandRow = CommandRow {
-    command: CommandType::CMD_END_RENDER_PASS2,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        pointer("pSubpassEndInfo", Item::Struct(&SUBPASS_END_INFO)),
-    ],
-};
-
-pub(crate) static VK_CMD_BIND_TRANSFORM_FEEDBACK_BUFFERS_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_BIND_TRANSFORM_FEEDBACK_BUFFERS_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("firstBinding", U32),
-        value("bindingCount", U32).counts(),
-        array("pBuffers", Item::Handle(&BUFFER), &Sibling("bindingCount")),
-        array("pOffsets", DEVICE_SIZE, &Sibling("bindingCount")),
-        array("pSizes", DEVICE_SIZE, &Sibling("bindingCount")).nullable(),
-    ],
-};
-
-pub(crate) static VK_CMD_BEGIN_TRANSFORM_FEEDBACK_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_BEGIN_TRANSFORM_FEEDBACK_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("firstCounterBuffer", U32),
-        value("counterBufferCount", U32).counts(),
-        array("pCounterBuffers", Item::Handle(&BUFFER), &Sibling("counterBufferCount"))
-            .nullable(),
-        array("pCounterBufferOffsets", DEVICE_SIZE, &Sibling("counterBufferCount"))
-            .nullable(),
-    ],
-};
-
-pub(crate) static VK_CMD_END_TRANSFORM_FEEDBACK_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_END_TRANSFORM_FEEDBACK_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("firstCounterBuffer", U32),
-        value("counterBufferCount", U32).counts(),
-        array("pCounterBuffers", Item::Handle(&BUFFER), &Sibling("counterBufferCount"))
-            .nullable(),
-        array("pCounterBufferOffsets", DEVICE_SIZE, &Sibling("counterBufferCount"))
-            .nullable(),
-    ],
-};
-
-pub(crate) static VK_CMD_BEGIN_QUERY_INDEXED_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_BEGIN_QUERY_INDEXED_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("queryPool", Item::Handle(&QUERY_POOL)),
-        value("query", U32),
-        value("flags", Item::Enum(&QUERY_CONTROL_FLAGS)),
-        value("index", U32),
-    ],
-};
-
-pub(crate) static VK_CMD_END_QUERY_INDEXED_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_END_QUERY_INDEXED_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("queryPool", Item::Handle(&QUERY_POOL)),
-        value("query", U32),
-        value("index", U32),
-    ],
-};
-
-pub(crate) static VK_CMD_DRAW_INDIRECT_BYTE_COUNT_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_DRAW_INDIRECT_BYTE_COUNT_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("instanceCount", U32),
-        value("firstInstance", U32),
-        value("counterBuffer", Item::Handle(&BUFFER)),
-        value("counterBufferOffset", DEVICE_SIZE),
-        value("counterOffset", U32),
-        value("vertexStride", U32),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_EVENT2: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_EVENT2,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("event", Item::Handle(&EVENT)),
-        pointer("pDependencyInfo", Item::Struct(&DEPENDENCY_INFO)),
-    ],
-};
-
-pub(crate) static VK_CMD_RESET_EVENT2: CommandRow = CommandRow {
-    command: CommandType::CMD_RESET_EVENT2,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("event", Item::Handle(&EVENT)),
-        value("stageMask", Item::Enum(&PIPELINE_STAGE_FLAGS2)),
-    ],
-};
-
-pub(crate) static VK_CMD_WAIT_EVENTS2: CommandRow = CommandRow {
-    command: CommandType::CMD_WAIT_EVENTS2,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("eventCount", U32).counts(),
-        array("pEvents", Item::Handle(&EVENT), &Sibling("eventCount")),
-        array("pDependencyInfos", Item::Struct(&DEPENDENCY_INFO), &Sibling("eventCount")),
-    ],
-};
-
-pub(crate) static VK_CMD_PIPELINE_BARRIER2: CommandRow = CommandRow {
-    command: CommandType::CMD_PIPELINE_BARRIER2,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        pointer("pDependencyInfo", Item::Struct(&DEPENDENCY_INFO)),
-    ],
-};
-
-pub(crate) static VK_CMD_WRITE_TIMESTAMP2: CommandRow = CommandRow {
-    command: CommandType::CMD_WRITE_TIMESTAMP2,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("stage", Item::Enum(&PIPELINE_STAGE_FLAGS2)),
-        value("queryPool", Item::Handle(&QUERY_POOL)),
-        value("query", U32),
-    ],
-};
-
-pub(crate) static VK_CMD_COPY_BUFFER2: CommandRow = CommandRow {
-    command: CommandType::CMD_COPY_BUFFER2,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        pointer("pCopyBufferInfo", Item::Struct(&COPY_BUFFER_INFO2)),
-    ],
-};
-
-pub(crate) static VK_CMD_COPY_IMAGE2: CommandRow = CommandRow {
-    command: CommandType::CMD_COPY_IMAGE2,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        pointer("pCopyImageInfo", Item::Struct(&COPY_IMAGE_INFO2)),
-    ],
-};
-
-pub(crate) static VK_CMD_COPY_BUFFER_TO_IMAGE2: CommandRow = CommandRow {
-    command: CommandType::CMD_COPY_BUFFER_TO_IMAGE2,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        pointer("pCopyBufferToImageInfo", Item::Struct(&COPY_BUFFER_TO_IMAGE_INFO2)),
-    ],
-};
-
-pub(crate) static VK_CMD_COPY_IMAGE_TO_BUFFER2: CommandRow = CommandRow {
-    command: CommandType::CMD_COPY_IMAGE_TO_BUFFER2,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        pointer("pCopyImageToBufferInfo", Item::Struct(&COPY_IMAGE_TO_BUFFER_INFO2)),
-    ],
-};
-
-pub(crate) static VK_CMD_BLIT_IMAGE2: CommandRow = CommandRow {
-    command: CommandType::CMD_BLIT_IMAGE2,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        pointer("pBlitImageInfo", Item::Struct(&BLIT_IMAGE_INFO2)),
-    ],
-};
-
-pub(crate) static VK_CMD_RESOLVE_IMAGE2: CommandRow = CommandRow {
-    command: CommandType::CMD_RESOLVE_IMAGE2,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        pointer("pResolveImageInfo", Item::Struct(&RESOLVE_IMAGE_INFO2)),
-    ],
-};
-
-pub(crate) static VK_CMD_BEGIN_RENDERING: CommandRow = CommandRow {
-    command: CommandType::CMD_BEGIN_RENDERING,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        pointer("pRenderingInfo", Item::Struct(&RENDERING_INFO)),
-    ],
-};
-
-pub(crate) static VK_CMD_END_RENDERING: CommandRow = CommandRow {
-    command: CommandType::CMD_END_RENDERING,
-    returns: Returns::Nothing,
-    params: &[value("commandBuffer", Item::Handle(&COMMAND_BUFFER))],
-};
-
-pub(crate) static VK_CMD_SET_CULL_MODE: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_CULL_MODE,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("cullMode", Item::Enum(&CULL_MODE_FLAGS)),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_FRONT_FACE: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_FRONT_FACE,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("frontFace", Item::Enum(&FRONT_FACE)),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_PRIMITIVE_TOPOLOGY: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_PRIMITIVE_TOPOLOGY,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("primitiveTopology", Item::Enum(&PRIMITIVE_TOPOLOGY)),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_VIEWPORT_WITH_COUNT: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_VIEWPORT_WITH_COUNT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("viewportCount", U32).counts(),
-        array("pViewports", Item::Struct(&VIEWPORT), &Sibling("viewportCount")),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_SCISSOR_WITH_COUNT: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_SCISSOR_WITH_COUNT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("scissorCount", U32).counts(),
-        array("pScissors", Item::Struct(&RECT2_D), &Sibling("scissorCount")),
-    ],
-};
-
-pub(crate) static VK_CMD_BIND_VERTEX_BUFFERS2: CommandRow = CommandRow {
-    command: CommandType::CMD_BIND_VERTEX_BUFFERS2,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("firstBinding", U32),
-        value("bindingCount", U32).counts(),
-        array("pBuffers", Item::Handle(&BUFFER), &Sibling("bindingCount")),
-        array("pOffsets", DEVICE_SIZE, &Sibling("bindingCount")),
-        array("pSizes", DEVICE_SIZE, &Sibling("bindingCount")).nullable(),
-        array("pStrides", DEVICE_SIZE, &Sibling("bindingCount")).nullable(),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_DEPTH_TEST_ENABLE: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_DEPTH_TEST_ENABLE,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("depthTestEnable", BOOL32),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_DEPTH_WRITE_ENABLE: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_DEPTH_WRITE_ENABLE,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("depthWriteEnable", BOOL32),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_DEPTH_COMPARE_OP: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_DEPTH_COMPARE_OP,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("depthCompareOp", Item::Enum(&COMPARE_OP)),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_DEPTH_BOUNDS_TEST_ENABLE: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_DEPTH_BOUNDS_TEST_ENABLE,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("depthBoundsTestEnable", BOOL32),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_STENCIL_TEST_ENABLE: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_STENCIL_TEST_ENABLE,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("stencilTestEnable", BOOL32),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_STENCIL_OP: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_STENCIL_OP,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("faceMask", Item::Enum(&STENCIL_FACE_FLAGS)),
-        value("failOp", Item::Enum(&STENCIL_OP)),
-        value("passOp", Item::Enum(&STENCIL_OP)),
-        value("depthFailOp", Item::Enum(&STENCIL_OP)),
-        value("compareOp", Item::Enum(&COMPARE_OP)),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_RASTERIZER_DISCARD_ENABLE: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_RASTERIZER_DISCARD_ENABLE,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("rasterizerDiscardEnable", BOOL32),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_DEPTH_BIAS_ENABLE: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_DEPTH_BIAS_ENABLE,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("depthBiasEnable", BOOL32),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_PRIMITIVE_RESTART_ENABLE: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_PRIMITIVE_RESTART_ENABLE,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("primitiveRestartEnable", BOOL32),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_PATCH_CONTROL_POINTS_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_PATCH_CONTROL_POINTS_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("patchControlPoints", U32),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_LOGIC_OP_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_LOGIC_OP_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("logicOp", Item::Enum(&LOGIC_OP)),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_LINE_STIPPLE: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_LINE_STIPPLE,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("lineStippleFactor", U32),
-        value("lineStipplePattern", U16),
-    ],
-};
-
-pub(crate) static VK_CMD_BEGIN_CONDITIONAL_RENDERING_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_BEGIN_CONDITIONAL_RENDERING_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        pointer(
-            "pConditionalRenderingBegin",
-            Item::Struct(&CONDITIONAL_RENDERING_BEGIN_INFO_EXT),
-        ),
-    ],
-};
-
-pub(crate) static VK_CMD_END_CONDITIONAL_RENDERING_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_END_CONDITIONAL_RENDERING_EXT,
-    returns: Returns::Nothing,
-    params: &[value("commandBuffer", Item::Handle(&COMMAND_BUFFER))],
-};
-
-pub(crate) static VK_CMD_DRAW_MULTI_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_DRAW_MULTI_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("drawCount", U32).counts(),
-        array("pVertexInfo", Item::Struct(&MULTI_DRAW_INFO_EXT), &Sibling("drawCount"))
-            .nullable(),
-        value("instanceCount", U32),
-        value("firstInstance", U32),
-        value("stride", U32),
-    ],
-};
-
-pub(crate) static VK_CMD_DRAW_MULTI_INDEXED_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_DRAW_MULTI_INDEXED_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("drawCount", U32).counts(),
-        array(
-                "pIndexInfo",
-                Item::Struct(&MULTI_DRAW_INDEXED_INFO_EXT),
-                &Sibling("drawCount"),
-            )
-            .nullable(),
-        value("instanceCount", U32),
-        value("firstInstance", U32),
-        value("stride", U32),
-        pointer("pVertexOffset", I32).nullable(),
-    ],
-};
-
-pub(crate) static VK_CMD_PUSH_DESCRIPTOR_SET: CommandRow = CommandRow {
-    command: CommandType::CMD_PUSH_DESCRIPTOR_SET,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("pipelineBindPoint", Item::Enum(&PIPELINE_BIND_POINT)),
-        value("layout", Item::Handle(&PIPELINE_LAYOUT)),
-        value("set", U32),
-        value("descriptorWriteCount", U32).counts(),
-        array(
-            "pDescriptorWrites",
-            Item::Struct(&WRITE_DESCRIPTOR_SET),
-            &Sibling("descriptorWriteCount"),
-        ),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_COLOR_WRITE_ENABLE_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_COLOR_WRITE_ENABLE_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("attachmentCount", U32).counts(),
-        array("pColorWriteEnables", BOOL32, &Sibling("attachmentCount")),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_VERTEX_INPUT_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_VERTEX_INPUT_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("vertexBindingDescriptionCount", U32).counts(),
-        array(
-            "pVertexBindingDescriptions",
-            Item::Struct(&VERTEX_INPUT_BINDING_DESCRIPTION2_EXT),
-            &Sibling("vertexBindingDescriptionCount"),
-        ),
-        value("vertexAttributeDescriptionCount", U32).counts(),
-        array(
-            "pVertexAttributeDescriptions",
-            Item::Struct(&VERTEX_INPUT_ATTRIBUTE_DESCRIPTION2_EXT),
-            &Sibling("vertexAttributeDescriptionCount"),
-        ),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_TESSELLATION_DOMAIN_ORIGIN_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_TESSELLATION_DOMAIN_ORIGIN_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("domainOrigin", Item::Enum(&TESSELLATION_DOMAIN_ORIGIN)),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_DEPTH_CLAMP_ENABLE_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_DEPTH_CLAMP_ENABLE_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("depthClampEnable", BOOL32),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_POLYGON_MODE_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_POLYGON_MODE_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("polygonMode", Item::Enum(&POLYGON_MODE)),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_RASTERIZATION_SAMPLES_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_RASTERIZATION_SAMPLES_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("rasterizationSamples", Item::Enum(&SAMPLE_COUNT_FLAG_BITS)),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_SAMPLE_MASK_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_SAMPLE_MASK_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("samples", Item::Enum(&SAMPLE_COUNT_FLAG_BITS)).counts(),
-        array(
-            "pSampleMask",
-            U32,
-            &Quotient {
-                sibling: "samples",
-                add: 31,
-                by: 32,
-            },
-        ),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_ALPHA_TO_COVERAGE_ENABLE_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_ALPHA_TO_COVERAGE_ENABLE_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("alphaToCoverageEnable", BOOL32),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_ALPHA_TO_ONE_ENABLE_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_ALPHA_TO_ONE_ENABLE_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("alphaToOneEnable", BOOL32),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_LOGIC_OP_ENABLE_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_LOGIC_OP_ENABLE_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("logicOpEnable", BOOL32),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_COLOR_BLEND_ENABLE_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_COLOR_BLEND_ENABLE_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("firstAttachment", U32),
-        value("attachmentCount", U32).counts(),
-        array("pColorBlendEnables", BOOL32, &Sibling("attachmentCount")),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_COLOR_BLEND_EQUATION_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_COLOR_BLEND_EQUATION_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("firstAttachment", U32),
-        value("attachmentCount", U32).counts(),
-        array(
-            "pColorBlendEquations",
-            Item::Struct(&COLOR_BLEND_EQUATION_EXT),
-            &Sibling("attachmentCount"),
-        ),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_COLOR_WRITE_MASK_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_COLOR_WRITE_MASK_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("firstAttachment", U32),
-        value("attachmentCount", U32).counts(),
-        array(
-            "pColorWriteMasks",
-            Item::Enum(&COLOR_COMPONENT_FLAGS),
-            &Sibling("attachmentCount"),
-        ),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_RASTERIZATION_STREAM_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_RASTERIZATION_STREAM_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("rasterizationStream", U32),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_CONSERVATIVE_RASTERIZATION_MODE_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_CONSERVATIVE_RASTERIZATION_MODE_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value(
-            "conservativeRasterizationMode",
-            Item::Enum(&CONSERVATIVE_RASTERIZATION_MODE_EXT),
-        ),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_EXTRA_PRIMITIVE_OVERESTIMATION_SIZE_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_EXTRA_PRIMITIVE_OVERESTIMATION_SIZE_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("extraPrimitiveOverestimationSize", F32),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_DEPTH_CLIP_ENABLE_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_DEPTH_CLIP_ENABLE_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("depthClipEnable", BOOL32),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_SAMPLE_LOCATIONS_ENABLE_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_SAMPLE_LOCATIONS_ENABLE_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("sampleLocationsEnable", BOOL32),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_COLOR_BLEND_ADVANCED_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_COLOR_BLEND_ADVANCED_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("firstAttachment", U32),
-        value("attachmentCount", U32).counts(),
-        array(
-            "pColorBlendAdvanced",
-            Item::Struct(&COLOR_BLEND_ADVANCED_EXT),
-            &Sibling("attachmentCount"),
-        ),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_PROVOKING_VERTEX_MODE_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_PROVOKING_VERTEX_MODE_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("provokingVertexMode", Item::Enum(&PROVOKING_VERTEX_MODE_EXT)),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_LINE_RASTERIZATION_MODE_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_LINE_RASTERIZATION_MODE_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("lineRasterizationMode", Item::Enum(&LINE_RASTERIZATION_MODE)),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_LINE_STIPPLE_ENABLE_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_LINE_STIPPLE_ENABLE_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("stippledLineEnable", BOOL32),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_DEPTH_CLIP_NEGATIVE_ONE_TO_ONE_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_DEPTH_CLIP_NEGATIVE_ONE_TO_ONE_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("negativeOneToOne", BOOL32),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_FRAGMENT_SHADING_RATE_KHR: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_FRAGMENT_SHADING_RATE_KHR,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        pointer("pFragmentSize", Item::Struct(&EXTENT2_D)),
-        fixed("combinerOps", Item::Enum(&FRAGMENT_SHADING_RATE_COMBINER_OP_KHR), 2),
-    ],
-};
-
-pub(crate) static VK_CMD_BIND_INDEX_BUFFER2: CommandRow = CommandRow {
-    command: CommandType::CMD_BIND_INDEX_BUFFER2,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("buffer", Item::Handle(&BUFFER)),
-        value("offset", DEVICE_SIZE),
-        value("size", DEVICE_SIZE),
-        value("indexType", Item::Enum(&INDEX_TYPE)),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_SAMPLE_LOCATIONS_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_SAMPLE_LOCATIONS_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        pointer("pSampleLocationsInfo", Item::Struct(&SAMPLE_LOCATIONS_INFO_EXT)),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_RENDERING_ATTACHMENT_LOCATIONS: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_RENDERING_ATTACHMENT_LOCATIONS,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        pointer("pLocationInfo", Item::Struct(&RENDERING_ATTACHMENT_LOCATION_INFO)),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_RENDERING_INPUT_ATTACHMENT_INDICES: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_RENDERING_INPUT_ATTACHMENT_INDICES,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        pointer(
-            "pInputAttachmentIndexInfo",
-            Item::Struct(&RENDERING_INPUT_ATTACHMENT_INDEX_INFO),
-        ),
-    ],
-};
-
-pub(crate) static VK_CMD_BIND_DESCRIPTOR_SETS2: CommandRow = CommandRow {
-    command: CommandType::CMD_BIND_DESCRIPTOR_SETS2,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        pointer("pBindDescriptorSetsInfo", Item::Struct(&BIND_DESCRIPTOR_SETS_INFO)),
-    ],
-};
-
-pub(crate) static VK_CMD_PUSH_CONSTANTS2: CommandRow = CommandRow {
-    command: CommandType::CMD_PUSH_CONSTANTS2,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        pointer("pPushConstantsInfo", Item::Struct(&PUSH_CONSTANTS_INFO)),
-    ],
-};
-
-pub(crate) static VK_CMD_PUSH_DESCRIPTOR_SET2: CommandRow = CommandRow {
-    command: CommandType::CMD_PUSH_DESCRIPTOR_SET2,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        pointer("pPushDescriptorSetInfo", Item::Struct(&PUSH_DESCRIPTOR_SET_INFO)),
-    ],
-};
-
-pub(crate) static VK_CMD_BUILD_ACCELERATION_STRUCTURES_KHR: CommandRow = CommandRow {
-    command: CommandType::CMD_BUILD_ACCELERATION_STRUCTURES_KHR,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("infoCount", U32).counts(),
-        array(
-                "pInfos",
-                Item::Struct(&ACCELERATION_STRUCTURE_BUILD_GEOMETRY_INFO_KHR),
-                &Sibling("infoCount"),
-            )
-            .counts(),
-        rows(
-            "ppBuildRangeInfos",
-            Item::Struct(&ACCELERATION_STRUCTURE_BUILD_RANGE_INFO_KHR),
-            &[
-                Sibling("infoCount"),
-                OfRow {
-                    array: "pInfos",
-                    member: "geometryCount",
+pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 140] = [
+    command(
+        CommandType::BEGIN_COMMAND_BUFFER,
+        Returns::Result,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            pointer("pBeginInfo", Item::Struct(&COMMAND_BUFFER_BEGIN_INFO)),
+        ],
+    ),
+    command(
+        CommandType::END_COMMAND_BUFFER,
+        Returns::Result,
+        &[value("commandBuffer", Item::Handle(&COMMAND_BUFFER))],
+    ),
+    command(
+        CommandType::RESET_COMMAND_BUFFER,
+        Returns::Result,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("flags", Item::Enum(&COMMAND_BUFFER_RESET_FLAGS)),
+        ],
+    ),
+    command(
+        CommandType::CMD_BIND_PIPELINE,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("pipelineBindPoint", Item::Enum(&PIPELINE_BIND_POINT)),
+            value("pipeline", Item::Handle(&PIPELINE)),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_VIEWPORT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("firstViewport", U32),
+            value("viewportCount", U32).counts(),
+            array("pViewports", Item::Struct(&VIEWPORT), &Sibling("viewportCount")),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_SCISSOR,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("firstScissor", U32),
+            value("scissorCount", U32).counts(),
+            array("pScissors", Item::Struct(&RECT2_D), &Sibling("scissorCount")),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_LINE_WIDTH,
+        Returns::Nothing,
+        &[value("commandBuffer", Item::Handle(&COMMAND_BUFFER)), value("lineWidth", F32)],
+    ),
+    command(
+        CommandType::CMD_SET_DEPTH_BIAS,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("depthBiasConstantFactor", F32),
+            value("depthBiasClamp", F32),
+            value("depthBiasSlopeFactor", F32),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_BLEND_CONSTANTS,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            fixed("blendConstants", F32, 4),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_DEPTH_BOUNDS,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("minDepthBounds", F32),
+            value("maxDepthBounds", F32),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_STENCIL_COMPARE_MASK,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("faceMask", Item::Enum(&STENCIL_FACE_FLAGS)),
+            value("compareMask", U32),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_STENCIL_WRITE_MASK,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("faceMask", Item::Enum(&STENCIL_FACE_FLAGS)),
+            value("writeMask", U32),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_STENCIL_REFERENCE,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("faceMask", Item::Enum(&STENCIL_FACE_FLAGS)),
+            value("reference", U32),
+        ],
+    ),
+    command(
+        CommandType::CMD_BIND_DESCRIPTOR_SETS,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("pipelineBindPoint", Item::Enum(&PIPELINE_BIND_POINT)),
+            value("layout", Item::Handle(&PIPELINE_LAYOUT)),
+            value("firstSet", U32),
+            value("descriptorSetCount", U32).counts(),
+            array(
+                "pDescriptorSets",
+                Item::Handle(&DESCRIPTOR_SET),
+                &Sibling("descriptorSetCount"),
+            ),
+            value("dynamicOffsetCount", U32).counts(),
+            array("pDynamicOffsets", U32, &Sibling("dynamicOffsetCount")),
+        ],
+    ),
+    command(
+        CommandType::CMD_BIND_INDEX_BUFFER,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("buffer", Item::Handle(&BUFFER)),
+            value("offset", DEVICE_SIZE),
+            value("indexType", Item::Enum(&INDEX_TYPE)),
+        ],
+    ),
+    command(
+        CommandType::CMD_BIND_VERTEX_BUFFERS,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("firstBinding", U32),
+            value("bindingCount", U32).counts(),
+            array("pBuffers", Item::Handle(&BUFFER), &Sibling("bindingCount")),
+            array("pOffsets", DEVICE_SIZE, &Sibling("bindingCount")),
+        ],
+    ),
+    command(
+        CommandType::CMD_DRAW,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("vertexCount", U32),
+            value("instanceCount", U32),
+            value("firstVertex", U32),
+            value("firstInstance", U32),
+        ],
+    ),
+    command(
+        CommandType::CMD_DRAW_INDEXED,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("indexCount", U32),
+            value("instanceCount", U32),
+            value("firstIndex", U32),
+            value("vertexOffset", I32),
+            value("firstInstance", U32),
+        ],
+    ),
+    command(
+        CommandType::CMD_DRAW_INDIRECT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("buffer", Item::Handle(&BUFFER)),
+            value("offset", DEVICE_SIZE),
+            value("drawCount", U32),
+            value("stride", U32),
+        ],
+    ),
+    command(
+        CommandType::CMD_DRAW_INDEXED_INDIRECT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("buffer", Item::Handle(&BUFFER)),
+            value("offset", DEVICE_SIZE),
+            value("drawCount", U32),
+            value("stride", U32),
+        ],
+    ),
+    command(
+        CommandType::CMD_DISPATCH,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("groupCountX", U32),
+            value("groupCountY", U32),
+            value("groupCountZ", U32),
+        ],
+    ),
+    command(
+        CommandType::CMD_DISPATCH_INDIRECT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("buffer", Item::Handle(&BUFFER)),
+            value("offset", DEVICE_SIZE),
+        ],
+    ),
+    command(
+        CommandType::CMD_COPY_BUFFER,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("srcBuffer", Item::Handle(&BUFFER)),
+            value("dstBuffer", Item::Handle(&BUFFER)),
+            value("regionCount", U32).counts(),
+            array("pRegions", Item::Struct(&BUFFER_COPY), &Sibling("regionCount")),
+        ],
+    ),
+    command(
+        CommandType::CMD_COPY_IMAGE,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("srcImage", Item::Handle(&IMAGE)),
+            value("srcImageLayout", Item::Enum(&IMAGE_LAYOUT)),
+            value("dstImage", Item::Handle(&IMAGE)),
+            value("dstImageLayout", Item::Enum(&IMAGE_LAYOUT)),
+            value("regionCount", U32).counts(),
+            array("pRegions", Item::Struct(&IMAGE_COPY), &Sibling("regionCount")),
+        ],
+    ),
+    command(
+        CommandType::CMD_BLIT_IMAGE,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("srcImage", Item::Handle(&IMAGE)),
+            value("srcImageLayout", Item::Enum(&IMAGE_LAYOUT)),
+            value("dstImage", Item::Handle(&IMAGE)),
+            value("dstImageLayout", Item::Enum(&IMAGE_LAYOUT)),
+            value("regionCount", U32).counts(),
+            array("pRegions", Item::Struct(&IMAGE_BLIT), &Sibling("regionCount")),
+            value("filter", Item::Enum(&FILTER)),
+        ],
+    ),
+    command(
+        CommandType::CMD_COPY_BUFFER_TO_IMAGE,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("srcBuffer", Item::Handle(&BUFFER)),
+            value("dstImage", Item::Handle(&IMAGE)),
+            value("dstImageLayout", Item::Enum(&IMAGE_LAYOUT)),
+            value("regionCount", U32).counts(),
+            array("pRegions", Item::Struct(&BUFFER_IMAGE_COPY), &Sibling("regionCount")),
+        ],
+    ),
+    command(
+        CommandType::CMD_COPY_IMAGE_TO_BUFFER,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("srcImage", Item::Handle(&IMAGE)),
+            value("srcImageLayout", Item::Enum(&IMAGE_LAYOUT)),
+            value("dstBuffer", Item::Handle(&BUFFER)),
+            value("regionCount", U32).counts(),
+            array("pRegions", Item::Struct(&BUFFER_IMAGE_COPY), &Sibling("regionCount")),
+        ],
+    ),
+    command(
+        CommandType::CMD_UPDATE_BUFFER,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("dstBuffer", Item::Handle(&BUFFER)),
+            value("dstOffset", DEVICE_SIZE),
+            value("dataSize", DEVICE_SIZE).counts(),
+            blob("pData", &Sibling("dataSize")),
+        ],
+    ),
+    command(
+        CommandType::CMD_FILL_BUFFER,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("dstBuffer", Item::Handle(&BUFFER)),
+            value("dstOffset", DEVICE_SIZE),
+            value("size", DEVICE_SIZE),
+            value("data", U32),
+        ],
+    ),
+    command(
+        CommandType::CMD_CLEAR_COLOR_IMAGE,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("image", Item::Handle(&IMAGE)),
+            value("imageLayout", Item::Enum(&IMAGE_LAYOUT)),
+            pointer("pColor", Item::Union(&CLEAR_COLOR_VALUE)).nullable(),
+            value("rangeCount", U32).counts(),
+            array(
+                "pRanges",
+                Item::Struct(&IMAGE_SUBRESOURCE_RANGE),
+                &Sibling("rangeCount"),
+            ),
+        ],
+    ),
+    command(
+        CommandType::CMD_CLEAR_DEPTH_STENCIL_IMAGE,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("image", Item::Handle(&IMAGE)),
+            value("imageLayout", Item::Enum(&IMAGE_LAYOUT)),
+            pointer("pDepthStencil", Item::Struct(&CLEAR_DEPTH_STENCIL_VALUE)),
+            value("rangeCount", U32).counts(),
+            array(
+                "pRanges",
+                Item::Struct(&IMAGE_SUBRESOURCE_RANGE),
+                &Sibling("rangeCount"),
+            ),
+        ],
+    ),
+    command(
+        CommandType::CMD_CLEAR_ATTACHMENTS,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("attachmentCount", U32).counts(),
+            array(
+                "pAttachments",
+                Item::Struct(&CLEAR_ATTACHMENT),
+                &Sibling("attachmentCount"),
+            ),
+            value("rectCount", U32).counts(),
+            array("pRects", Item::Struct(&CLEAR_RECT), &Sibling("rectCount")),
+        ],
+    ),
+    command(
+        CommandType::CMD_RESOLVE_IMAGE,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("srcImage", Item::Handle(&IMAGE)),
+            value("srcImageLayout", Item::Enum(&IMAGE_LAYOUT)),
+            value("dstImage", Item::Handle(&IMAGE)),
+            value("dstImageLayout", Item::Enum(&IMAGE_LAYOUT)),
+            value("regionCount", U32).counts(),
+            array("pRegions", Item::Struct(&IMAGE_RESOLVE), &Sibling("regionCount")),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_EVENT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("event", Item::Handle(&EVENT)),
+            value("stageMask", Item::Enum(&PIPELINE_STAGE_FLAGS)),
+        ],
+    ),
+    command(
+        CommandType::CMD_RESET_EVENT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("event", Item::Handle(&EVENT)),
+            value("stageMask", Item::Enum(&PIPELINE_STAGE_FLAGS)),
+        ],
+    ),
+    command(
+        CommandType::CMD_WAIT_EVENTS,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("eventCount", U32).counts(),
+            array("pEvents", Item::Handle(&EVENT), &Sibling("eventCount")),
+            value("srcStageMask", Item::Enum(&PIPELINE_STAGE_FLAGS)),
+            value("dstStageMask", Item::Enum(&PIPELINE_STAGE_FLAGS)),
+            value("memoryBarrierCount", U32).counts(),
+            array(
+                "pMemoryBarriers",
+                Item::Struct(&MEMORY_BARRIER),
+                &Sibling("memoryBarrierCount"),
+            ),
+            value("bufferMemoryBarrierCount", U32).counts(),
+            array(
+                "pBufferMemoryBarriers",
+                Item::Struct(&BUFFER_MEMORY_BARRIER),
+                &Sibling("bufferMemoryBarrierCount"),
+            ),
+            value("imageMemoryBarrierCount", U32).counts(),
+            array(
+                "pImageMemoryBarriers",
+                Item::Struct(&IMAGE_MEMORY_BARRIER),
+                &Sibling("imageMemoryBarrierCount"),
+            ),
+        ],
+    ),
+    command(
+        CommandType::CMD_PIPELINE_BARRIER,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("srcStageMask", Item::Enum(&PIPELINE_STAGE_FLAGS)),
+            value("dstStageMask", Item::Enum(&PIPELINE_STAGE_FLAGS)),
+            value("dependencyFlags", Item::Enum(&DEPENDENCY_FLAGS)),
+            value("memoryBarrierCount", U32).counts(),
+            array(
+                "pMemoryBarriers",
+                Item::Struct(&MEMORY_BARRIER),
+                &Sibling("memoryBarrierCount"),
+            ),
+            value("bufferMemoryBarrierCount", U32).counts(),
+            array(
+                "pBufferMemoryBarriers",
+                Item::Struct(&BUFFER_MEMORY_BARRIER),
+                &Sibling("bufferMemoryBarrierCount"),
+            ),
+            value("imageMemoryBarrierCount", U32).counts(),
+            array(
+                "pImageMemoryBarriers",
+                Item::Struct(&IMAGE_MEMORY_BARRIER),
+                &Sibling("imageMemoryBarrierCount"),
+            ),
+        ],
+    ),
+    command(
+        CommandType::CMD_BEGIN_QUERY,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("queryPool", Item::Handle(&QUERY_POOL)),
+            value("query", U32),
+            value("flags", Item::Enum(&QUERY_CONTROL_FLAGS)),
+        ],
+    ),
+    command(
+        CommandType::CMD_END_QUERY,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("queryPool", Item::Handle(&QUERY_POOL)),
+            value("query", U32),
+        ],
+    ),
+    command(
+        CommandType::CMD_RESET_QUERY_POOL,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("queryPool", Item::Handle(&QUERY_POOL)),
+            value("firstQuery", U32),
+            value("queryCount", U32),
+        ],
+    ),
+    command(
+        CommandType::CMD_WRITE_TIMESTAMP,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("pipelineStage", Item::Enum(&PIPELINE_STAGE_FLAG_BITS)),
+            value("queryPool", Item::Handle(&QUERY_POOL)),
+            value("query", U32),
+        ],
+    ),
+    command(
+        CommandType::CMD_COPY_QUERY_POOL_RESULTS,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("queryPool", Item::Handle(&QUERY_POOL)),
+            value("firstQuery", U32),
+            value("queryCount", U32),
+            value("dstBuffer", Item::Handle(&BUFFER)),
+            value("dstOffset", DEVICE_SIZE),
+            value("stride", DEVICE_SIZE),
+            value("flags", Item::Enum(&QUERY_RESULT_FLAGS)),
+        ],
+    ),
+    command(
+        CommandType::CMD_PUSH_CONSTANTS,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("layout", Item::Handle(&PIPELINE_LAYOUT)),
+            value("stageFlags", Item::Enum(&SHADER_STAGE_FLAGS)),
+            value("offset", U32),
+            value("size", U32).counts(),
+            blob("pValues", &Sibling("size")),
+        ],
+    ),
+    command(
+        CommandType::CMD_BEGIN_RENDER_PASS,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            pointer("pRenderPassBegin", Item::Struct(&RENDER_PASS_BEGIN_INFO)),
+            value("contents", Item::Enum(&SUBPASS_CONTENTS)),
+        ],
+    ),
+    command(
+        CommandType::CMD_NEXT_SUBPASS,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("contents", Item::Enum(&SUBPASS_CONTENTS)),
+        ],
+    ),
+    command(
+        CommandType::CMD_END_RENDER_PASS,
+        Returns::Nothing,
+        &[value("commandBuffer", Item::Handle(&COMMAND_BUFFER))],
+    ),
+    command(
+        CommandType::CMD_EXECUTE_COMMANDS,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBufferCount", U32).counts(),
+            array(
+                "pCommandBuffers",
+                Item::Handle(&COMMAND_BUFFER),
+                &Sibling("commandBufferCount"),
+            ),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_DEVICE_MASK,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("deviceMask", U32),
+        ],
+    ),
+    command(
+        CommandType::CMD_DISPATCH_BASE,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("baseGroupX", U32),
+            value("baseGroupY", U32),
+            value("baseGroupZ", U32),
+            value("groupCountX", U32),
+            value("groupCountY", U32),
+            value("groupCountZ", U32),
+        ],
+    ),
+    command(
+        CommandType::CMD_DRAW_INDIRECT_COUNT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("buffer", Item::Handle(&BUFFER)),
+            value("offset", DEVICE_SIZE),
+            value("countBuffer", Item::Handle(&BUFFER)),
+            value("countBufferOffset", DEVICE_SIZE),
+            value("maxDrawCount", U32),
+            value("stride", U32),
+        ],
+    ),
+    command(
+        CommandType::CMD_DRAW_INDEXED_INDIRECT_COUNT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("buffer", Item::Handle(&BUFFER)),
+            value("offset", DEVICE_SIZE),
+            value("countBuffer", Item::Handle(&BUFFER)),
+            value("countBufferOffset", DEVICE_SIZE),
+            value("maxDrawCount", U32),
+            value("stride", U32),
+        ],
+    ),
+    command(
+        CommandType::CMD_BEGIN_RENDER_PASS2,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            pointer("pRenderPassBegin", Item::Struct(&RENDER_PASS_BEGIN_INFO)),
+            pointer("pSubpassBeginInfo", Item::Struct(&SUBPASS_BEGIN_INFO)),
+        ],
+    ),
+    command(
+        CommandType::CMD_NEXT_SUBPASS2,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            pointer("pSubpassBeginInfo", Item::Struct(&SUBPASS_BEGIN_INFO)),
+            pointer("pSubpassEndInfo", Item::Struct(&SUBPASS_END_INFO)),
+        ],
+    ),
+    command(
+        CommandType::CMD_END_RENDER_PASS2,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            pointer("pSubpassEndInfo", Item::Struct(&SUBPASS_END_INFO)),
+        ],
+    ),
+    command(
+        CommandType::CMD_BIND_TRANSFORM_FEEDBACK_BUFFERS_EXT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("firstBinding", U32),
+            value("bindingCount", U32).counts(),
+            array("pBuffers", Item::Handle(&BUFFER), &Sibling("bindingCount")),
+            array("pOffsets", DEVICE_SIZE, &Sibling("bindingCount")),
+            array("pSizes", DEVICE_SIZE, &Sibling("bindingCount")).nullable(),
+        ],
+    ),
+    command(
+        CommandType::CMD_BEGIN_TRANSFORM_FEEDBACK_EXT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("firstCounterBuffer", U32),
+            value("counterBufferCount", U32).counts(),
+            array(
+                    "pCounterBuffers",
+                    Item::Handle(&BUFFER),
+                    &Sibling("counterBufferCount"),
+                )
+                .nullable(),
+            array("pCounterBufferOffsets", DEVICE_SIZE, &Sibling("counterBufferCount"))
+                .nullable(),
+        ],
+    ),
+    command(
+        CommandType::CMD_END_TRANSFORM_FEEDBACK_EXT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("firstCounterBuffer", U32),
+            value("counterBufferCount", U32).counts(),
+            array(
+                    "pCounterBuffers",
+                    Item::Handle(&BUFFER),
+                    &Sibling("counterBufferCount"),
+                )
+                .nullable(),
+            array("pCounterBufferOffsets", DEVICE_SIZE, &Sibling("counterBufferCount"))
+                .nullable(),
+        ],
+    ),
+    command(
+        CommandType::CMD_BEGIN_QUERY_INDEXED_EXT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("queryPool", Item::Handle(&QUERY_POOL)),
+            value("query", U32),
+            value("flags", Item::Enum(&QUERY_CONTROL_FLAGS)),
+            value("index", U32),
+        ],
+    ),
+    command(
+        CommandType::CMD_END_QUERY_INDEXED_EXT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("queryPool", Item::Handle(&QUERY_POOL)),
+            value("query", U32),
+            value("index", U32),
+        ],
+    ),
+    command(
+        CommandType::CMD_DRAW_INDIRECT_BYTE_COUNT_EXT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("instanceCount", U32),
+            value("firstInstance", U32),
+            value("counterBuffer", Item::Handle(&BUFFER)),
+            value("counterBufferOffset", DEVICE_SIZE),
+            value("counterOffset", U32),
+            value("vertexStride", U32),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_EVENT2,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("event", Item::Handle(&EVENT)),
+            pointer("pDependencyInfo", Item::Struct(&DEPENDENCY_INFO)),
+        ],
+    ),
+    command(
+        CommandType::CMD_RESET_EVENT2,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("event", Item::Handle(&EVENT)),
+            value("stageMask", Item::Enum(&PIPELINE_STAGE_FLAGS2)),
+        ],
+    ),
+    command(
+        CommandType::CMD_WAIT_EVENTS2,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("eventCount", U32).counts(),
+            array("pEvents", Item::Handle(&EVENT), &Sibling("eventCount")),
+            array(
+                "pDependencyInfos",
+                Item::Struct(&DEPENDENCY_INFO),
+                &Sibling("eventCount"),
+            ),
+        ],
+    ),
+    command(
+        CommandType::CMD_PIPELINE_BARRIER2,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            pointer("pDependencyInfo", Item::Struct(&DEPENDENCY_INFO)),
+        ],
+    ),
+    command(
+        CommandType::CMD_WRITE_TIMESTAMP2,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("stage", Item::Enum(&PIPELINE_STAGE_FLAGS2)),
+            value("queryPool", Item::Handle(&QUERY_POOL)),
+            value("query", U32),
+        ],
+    ),
+    command(
+        CommandType::CMD_COPY_BUFFER2,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            pointer("pCopyBufferInfo", Item::Struct(&COPY_BUFFER_INFO2)),
+        ],
+    ),
+    command(
+        CommandType::CMD_COPY_IMAGE2,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            pointer("pCopyImageInfo", Item::Struct(&COPY_IMAGE_INFO2)),
+        ],
+    ),
+    command(
+        CommandType::CMD_COPY_BUFFER_TO_IMAGE2,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            pointer("pCopyBufferToImageInfo", Item::Struct(&COPY_BUFFER_TO_IMAGE_INFO2)),
+        ],
+    ),
+    command(
+        CommandType::CMD_COPY_IMAGE_TO_BUFFER2,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            pointer("pCopyImageToBufferInfo", Item::Struct(&COPY_IMAGE_TO_BUFFER_INFO2)),
+        ],
+    ),
+    command(
+        CommandType::CMD_BLIT_IMAGE2,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            pointer("pBlitImageInfo", Item::Struct(&BLIT_IMAGE_INFO2)),
+        ],
+    ),
+    command(
+        CommandType::CMD_RESOLVE_IMAGE2,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            pointer("pResolveImageInfo", Item::Struct(&RESOLVE_IMAGE_INFO2)),
+        ],
+    ),
+    command(
+        CommandType::CMD_BEGIN_RENDERING,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            pointer("pRenderingInfo", Item::Struct(&RENDERING_INFO)),
+        ],
+    ),
+    command(
+        CommandType::CMD_END_RENDERING,
+        Returns::Nothing,
+        &[value("commandBuffer", Item::Handle(&COMMAND_BUFFER))],
+    ),
+    command(
+        CommandType::CMD_SET_CULL_MODE,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("cullMode", Item::Enum(&CULL_MODE_FLAGS)),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_FRONT_FACE,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("frontFace", Item::Enum(&FRONT_FACE)),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_PRIMITIVE_TOPOLOGY,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("primitiveTopology", Item::Enum(&PRIMITIVE_TOPOLOGY)),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_VIEWPORT_WITH_COUNT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("viewportCount", U32).counts(),
+            array("pViewports", Item::Struct(&VIEWPORT), &Sibling("viewportCount")),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_SCISSOR_WITH_COUNT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("scissorCount", U32).counts(),
+            array("pScissors", Item::Struct(&RECT2_D), &Sibling("scissorCount")),
+        ],
+    ),
+    command(
+        CommandType::CMD_BIND_VERTEX_BUFFERS2,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("firstBinding", U32),
+            value("bindingCount", U32).counts(),
+            array("pBuffers", Item::Handle(&BUFFER), &Sibling("bindingCount")),
+            array("pOffsets", DEVICE_SIZE, &Sibling("bindingCount")),
+            array("pSizes", DEVICE_SIZE, &Sibling("bindingCount")).nullable(),
+            array("pStrides", DEVICE_SIZE, &Sibling("bindingCount")).nullable(),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_DEPTH_TEST_ENABLE,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("depthTestEnable", BOOL32),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_DEPTH_WRITE_ENABLE,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("depthWriteEnable", BOOL32),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_DEPTH_COMPARE_OP,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("depthCompareOp", Item::Enum(&COMPARE_OP)),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_DEPTH_BOUNDS_TEST_ENABLE,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("depthBoundsTestEnable", BOOL32),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_STENCIL_TEST_ENABLE,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("stencilTestEnable", BOOL32),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_STENCIL_OP,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("faceMask", Item::Enum(&STENCIL_FACE_FLAGS)),
+            value("failOp", Item::Enum(&STENCIL_OP)),
+            value("passOp", Item::Enum(&STENCIL_OP)),
+            value("depthFailOp", Item::Enum(&STENCIL_OP)),
+            value("compareOp", Item::Enum(&COMPARE_OP)),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_RASTERIZER_DISCARD_ENABLE,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("rasterizerDiscardEnable", BOOL32),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_DEPTH_BIAS_ENABLE,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("depthBiasEnable", BOOL32),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_PRIMITIVE_RESTART_ENABLE,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("primitiveRestartEnable", BOOL32),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_PATCH_CONTROL_POINTS_EXT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("patchControlPoints", U32),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_LOGIC_OP_EXT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("logicOp", Item::Enum(&LOGIC_OP)),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_LINE_STIPPLE,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("lineStippleFactor", U32),
+            value("lineStipplePattern", U16),
+        ],
+    ),
+    command(
+        CommandType::CMD_BEGIN_CONDITIONAL_RENDERING_EXT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            pointer(
+                "pConditionalRenderingBegin",
+                Item::Struct(&CONDITIONAL_RENDERING_BEGIN_INFO_EXT),
+            ),
+        ],
+    ),
+    command(
+        CommandType::CMD_END_CONDITIONAL_RENDERING_EXT,
+        Returns::Nothing,
+        &[value("commandBuffer", Item::Handle(&COMMAND_BUFFER))],
+    ),
+    command(
+        CommandType::CMD_DRAW_MULTI_EXT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("drawCount", U32).counts(),
+            array(
+                    "pVertexInfo",
+                    Item::Struct(&MULTI_DRAW_INFO_EXT),
+                    &Sibling("drawCount"),
+                )
+                .nullable(),
+            value("instanceCount", U32),
+            value("firstInstance", U32),
+            value("stride", U32),
+        ],
+    ),
+    command(
+        CommandType::CMD_DRAW_MULTI_INDEXED_EXT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("drawCount", U32).counts(),
+            array(
+                    "pIndexInfo",
+                    Item::Struct(&MULTI_DRAW_INDEXED_INFO_EXT),
+                    &Sibling("drawCount"),
+                )
+                .nullable(),
+            value("instanceCount", U32),
+            value("firstInstance", U32),
+            value("stride", U32),
+            pointer("pVertexOffset", I32).nullable(),
+        ],
+    ),
+    command(
+        CommandType::CMD_PUSH_DESCRIPTOR_SET,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("pipelineBindPoint", Item::Enum(&PIPELINE_BIND_POINT)),
+            value("layout", Item::Handle(&PIPELINE_LAYOUT)),
+            value("set", U32),
+            value("descriptorWriteCount", U32).counts(),
+            array(
+                "pDescriptorWrites",
+                Item::Struct(&WRITE_DESCRIPTOR_SET),
+                &Sibling("descriptorWriteCount"),
+            ),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_COLOR_WRITE_ENABLE_EXT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("attachmentCount", U32).counts(),
+            array("pColorWriteEnables", BOOL32, &Sibling("attachmentCount")),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_VERTEX_INPUT_EXT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("vertexBindingDescriptionCount", U32).counts(),
+            array(
+                "pVertexBindingDescriptions",
+                Item::Struct(&VERTEX_INPUT_BINDING_DESCRIPTION2_EXT),
+                &Sibling("vertexBindingDescriptionCount"),
+            ),
+            value("vertexAttributeDescriptionCount", U32).counts(),
+            array(
+                "pVertexAttributeDescriptions",
+                Item::Struct(&VERTEX_INPUT_ATTRIBUTE_DESCRIPTION2_EXT),
+                &Sibling("vertexAttributeDescriptionCount"),
+            ),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_TESSELLATION_DOMAIN_ORIGIN_EXT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("domainOrigin", Item::Enum(&TESSELLATION_DOMAIN_ORIGIN)),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_DEPTH_CLAMP_ENABLE_EXT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("depthClampEnable", BOOL32),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_POLYGON_MODE_EXT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("polygonMode", Item::Enum(&POLYGON_MODE)),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_RASTERIZATION_SAMPLES_EXT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("rasterizationSamples", Item::Enum(&SAMPLE_COUNT_FLAG_BITS)),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_SAMPLE_MASK_EXT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("samples", Item::Enum(&SAMPLE_COUNT_FLAG_BITS)).counts(),
+            array(
+                "pSampleMask",
+                U32,
+                &Quotient {
+                    sibling: "samples",
+                    add: 31,
+                    by: 32,
                 },
-            ],
-        ),
-    ],
-};
-
-pub(crate) static VK_CMD_BUILD_ACCELERATION_STRUCTURES_INDIRECT_KHR: CommandRow = CommandRow {
-    command: CommandType::CMD_BUILD_ACCELERATION_STRUCTURES_INDIRECT_KHR,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("infoCount", U32).counts(),
-        array(
-                "pInfos",
-                Item::Struct(&ACCELERATION_STRUCTURE_BUILD_GEOMETRY_INFO_KHR),
-                &Sibling("infoCount"),
-            )
-            .counts(),
-        array("pIndirectDeviceAddresses", DEVICE_ADDRESS, &Sibling("infoCount")),
-        array("pIndirectStrides", U32, &Sibling("infoCount")),
-        rows(
-            "ppMaxPrimitiveCounts",
-            U32,
-            &[
-                Sibling("infoCount"),
-                OfRow {
-                    array: "pInfos",
-                    member: "geometryCount",
-                },
-            ],
-        ),
-    ],
-};
-
-pub(crate) static VK_CMD_COPY_ACCELERATION_STRUCTURE_KHR: CommandRow = CommandRow {
-    command: CommandType::CMD_COPY_ACCELERATION_STRUCTURE_KHR,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        pointer("pInfo", Item::Struct(&COPY_ACCELERATION_STRUCTURE_INFO_KHR)),
-    ],
-};
-
-pub(crate) static VK_CMD_COPY_ACCELERATION_STRUCTURE_TO_MEMORY_KHR: CommandRow = CommandRow {
-    command: CommandType::CMD_COPY_ACCELERATION_STRUCTURE_TO_MEMORY_KHR,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        pointer("pInfo", Item::Struct(&COPY_ACCELERATION_STRUCTURE_TO_MEMORY_INFO_KHR)),
-    ],
-};
-
-pub(crate) static VK_CMD_COPY_MEMORY_TO_ACCELERATION_STRUCTURE_KHR: CommandRow = CommandRow {
-    command: CommandType::CMD_COPY_MEMORY_TO_ACCELERATION_STRUCTURE_KHR,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        pointer("pInfo", Item::Struct(&COPY_MEMORY_TO_ACCELERATION_STRUCTURE_INFO_KHR)),
-    ],
-};
-
-pub(crate) static VK_CMD_WRITE_ACCELERATION_STRUCTURES_PROPERTIES_KHR: CommandRow = CommandRow {
-    command: CommandType::CMD_WRITE_ACCELERATION_STRUCTURES_PROPERTIES_KHR,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("accelerationStructureCount", U32).counts(),
-        array(
-            "pAccelerationStructures",
-            Item::Handle(&ACCELERATION_STRUCTURE_KHR),
-            &Sibling("accelerationStructureCount"),
-        ),
-        value("queryType", Item::Enum(&QUERY_TYPE)),
-        value("queryPool", Item::Handle(&QUERY_POOL)),
-        value("firstQuery", U32),
-    ],
-};
-
-pub(crate) static VK_CMD_TRACE_RAYS_KHR: CommandRow = CommandRow {
-    command: CommandType::CMD_TRACE_RAYS_KHR,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        pointer(
-            "pRaygenShaderBindingTable",
-            Item::Struct(&STRIDED_DEVICE_ADDRESS_REGION_KHR),
-        ),
-        pointer(
-            "pMissShaderBindingTable",
-            Item::Struct(&STRIDED_DEVICE_ADDRESS_REGION_KHR),
-        ),
-        pointer(
-            "pHitShaderBindingTable",
-            Item::Struct(&STRIDED_DEVICE_ADDRESS_REGION_KHR),
-        ),
-        pointer(
-            "pCallableShaderBindingTable",
-            Item::Struct(&STRIDED_DEVICE_ADDRESS_REGION_KHR),
-        ),
-        value("width", U32),
-        value("height", U32),
-        value("depth", U32),
-    ],
-};
-
-pub(crate) static VK_CMD_TRACE_RAYS_INDIRECT_KHR: CommandRow = CommandRow {
-    command: CommandType::CMD_TRACE_RAYS_INDIRECT_KHR,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        pointer(
-            "pRaygenShaderBindingTable",
-            Item::Struct(&STRIDED_DEVICE_ADDRESS_REGION_KHR),
-        ),
-        pointer(
-            "pMissShaderBindingTable",
-            Item::Struct(&STRIDED_DEVICE_ADDRESS_REGION_KHR),
-        ),
-        pointer(
-            "pHitShaderBindingTable",
-            Item::Struct(&STRIDED_DEVICE_ADDRESS_REGION_KHR),
-        ),
-        pointer(
-            "pCallableShaderBindingTable",
-            Item::Struct(&STRIDED_DEVICE_ADDRESS_REGION_KHR),
-        ),
-        value("indirectDeviceAddress", DEVICE_ADDRESS),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_RAY_TRACING_PIPELINE_STACK_SIZE_KHR: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_RAY_TRACING_PIPELINE_STACK_SIZE_KHR,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("pipelineStackSize", U32),
-    ],
-};
-
-pub(crate) static VK_CMD_TRACE_RAYS_INDIRECT2_KHR: CommandRow = CommandRow {
-    command: CommandType::CMD_TRACE_RAYS_INDIRECT2_KHR,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("indirectDeviceAddress", DEVICE_ADDRESS),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_DEPTH_BIAS2_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_DEPTH_BIAS2_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        pointer("pDepthBiasInfo", Item::Struct(&DEPTH_BIAS_INFO_EXT)),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_ATTACHMENT_FEEDBACK_LOOP_ENABLE_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_ATTACHMENT_FEEDBACK_LOOP_ENABLE_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("aspectMask", Item::Enum(&IMAGE_ASPECT_FLAGS)),
-    ],
-};
-
-pub(crate) static VK_CMD_SET_DEPTH_CLAMP_RANGE_EXT: CommandRow = CommandRow {
-    command: CommandType::CMD_SET_DEPTH_CLAMP_RANGE_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("depthClampMode", Item::Enum(&DEPTH_CLAMP_MODE_EXT)),
-        pointer("pDepthClampRange", Item::Struct(&DEPTH_CLAMP_RANGE_EXT)).nullable(),
-    ],
-};
+            ),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_ALPHA_TO_COVERAGE_ENABLE_EXT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("alphaToCoverageEnable", BOOL32),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_ALPHA_TO_ONE_ENABLE_EXT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("alphaToOneEnable", BOOL32),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_LOGIC_OP_ENABLE_EXT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("logicOpEnable", BOOL32),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_COLOR_BLEND_ENABLE_EXT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("firstAttachment", U32),
+            value("attachmentCount", U32).counts(),
+            array("pColorBlendEnables", BOOL32, &Sibling("attachmentCount")),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_COLOR_BLEND_EQUATION_EXT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("firstAttachment", U32),
+            value("attachmentCount", U32).counts(),
+            array(
+                "pColorBlendEquations",
+                Item::Struct(&COLOR_BLEND_EQUATION_EXT),
+                &Sibling("attachmentCount"),
+            ),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_COLOR_WRITE_MASK_EXT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("firstAttachment", U32),
+            value("attachmentCount", U32).counts(),
+            array(
+                "pColorWriteMasks",
+                Item::Enum(&COLOR_COMPONENT_FLAGS),
+                &Sibling("attachmentCount"),
+            ),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_RASTERIZATION_STREAM_EXT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("rasterizationStream", U32),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_CONSERVATIVE_RASTERIZATION_MODE_EXT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value(
+                "conservativeRasterizationMode",
+                Item::Enum(&CONSERVATIVE_RASTERIZATION_MODE_EXT),
+            ),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_EXTRA_PRIMITIVE_OVERESTIMATION_SIZE_EXT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("extraPrimitiveOverestimationSize", F32),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_DEPTH_CLIP_ENABLE_EXT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("depthClipEnable", BOOL32),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_SAMPLE_LOCATIONS_ENABLE_EXT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("sampleLocationsEnable", BOOL32),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_COLOR_BLEND_ADVANCED_EXT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("firstAttachment", U32),
+            value("attachmentCount", U32).counts(),
+            array(
+                "pColorBlendAdvanced",
+                Item::Struct(&COLOR_BLEND_ADVANCED_EXT),
+                &Sibling("attachmentCount"),
+            ),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_PROVOKING_VERTEX_MODE_EXT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("provokingVertexMode", Item::Enum(&PROVOKING_VERTEX_MODE_EXT)),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_LINE_RASTERIZATION_MODE_EXT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("lineRasterizationMode", Item::Enum(&LINE_RASTERIZATION_MODE)),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_LINE_STIPPLE_ENABLE_EXT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("stippledLineEnable", BOOL32),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_DEPTH_CLIP_NEGATIVE_ONE_TO_ONE_EXT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("negativeOneToOne", BOOL32),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_FRAGMENT_SHADING_RATE_KHR,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            pointer("pFragmentSize", Item::Struct(&EXTENT2_D)),
+            fixed("combinerOps", Item::Enum(&FRAGMENT_SHADING_RATE_COMBINER_OP_KHR), 2),
+        ],
+    ),
+    command(
+        CommandType::CMD_BIND_INDEX_BUFFER2,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("buffer", Item::Handle(&BUFFER)),
+            value("offset", DEVICE_SIZE),
+            value("size", DEVICE_SIZE),
+            value("indexType", Item::Enum(&INDEX_TYPE)),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_SAMPLE_LOCATIONS_EXT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            pointer("pSampleLocationsInfo", Item::Struct(&SAMPLE_LOCATIONS_INFO_EXT)),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_RENDERING_ATTACHMENT_LOCATIONS,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            pointer("pLocationInfo", Item::Struct(&RENDERING_ATTACHMENT_LOCATION_INFO)),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_RENDERING_INPUT_ATTACHMENT_INDICES,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            pointer(
+                "pInputAttachmentIndexInfo",
+                Item::Struct(&RENDERING_INPUT_ATTACHMENT_INDEX_INFO),
+            ),
+        ],
+    ),
+    command(
+        CommandType::CMD_BIND_DESCRIPTOR_SETS2,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            pointer("pBindDescriptorSetsInfo", Item::Struct(&BIND_DESCRIPTOR_SETS_INFO)),
+        ],
+    ),
+    command(
+        CommandType::CMD_PUSH_CONSTANTS2,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            pointer("pPushConstantsInfo", Item::Struct(&PUSH_CONSTANTS_INFO)),
+        ],
+    ),
+    command(
+        CommandType::CMD_PUSH_DESCRIPTOR_SET2,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            pointer("pPushDescriptorSetInfo", Item::Struct(&PUSH_DESCRIPTOR_SET_INFO)),
+        ],
+    ),
+    command(
+        CommandType::CMD_BUILD_ACCELERATION_STRUCTURES_KHR,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("infoCount", U32).counts(),
+            array(
+                    "pInfos",
+                    Item::Struct(&ACCELERATION_STRUCTURE_BUILD_GEOMETRY_INFO_KHR),
+                    &Sibling("infoCount"),
+                )
+                .counts(),
+            rows(
+                "ppBuildRangeInfos",
+                Item::Struct(&ACCELERATION_STRUCTURE_BUILD_RANGE_INFO_KHR),
+                &[
+                    Sibling("infoCount"),
+                    OfRow {
+                        array: "pInfos",
+                        member: "geometryCount",
+                    },
+                ],
+            ),
+        ],
+    ),
+    command(
+        CommandType::CMD_BUILD_ACCELERATION_STRUCTURES_INDIRECT_KHR,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("infoCount", U32).counts(),
+            array(
+                    "pInfos",
+                    Item::Struct(&ACCELERATION_STRUCTURE_BUILD_GEOMETRY_INFO_KHR),
+                    &Sibling("infoCount"),
+                )
+                .counts(),
+            array("pIndirectDeviceAddresses", DEVICE_ADDRESS, &Sibling("infoCount")),
+            array("pIndirectStrides", U32, &Sibling("infoCount")),
+            rows(
+                "ppMaxPrimitiveCounts",
+                U32,
+                &[
+                    Sibling("infoCount"),
+                    OfRow {
+                        array: "pInfos",
+                        member: "geometryCount",
+                    },
+                ],
+            ),
+        ],
+    ),
+    command(
+        CommandType::CMD_COPY_ACCELERATION_STRUCTURE_KHR,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            pointer("pInfo", Item::Struct(&COPY_ACCELERATION_STRUCTURE_INFO_KHR)),
+        ],
+    ),
+    command(
+        CommandType::CMD_COPY_ACCELERATION_STRUCTURE_TO_MEMORY_KHR,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            pointer(
+                "pInfo",
+                Item::Struct(&COPY_ACCELERATION_STRUCTURE_TO_MEMORY_INFO_KHR),
+            ),
+        ],
+    ),
+    command(
+        CommandType::CMD_COPY_MEMORY_TO_ACCELERATION_STRUCTURE_KHR,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            pointer(
+                "pInfo",
+                Item::Struct(&COPY_MEMORY_TO_ACCELERATION_STRUCTURE_INFO_KHR),
+            ),
+        ],
+    ),
+    command(
+        CommandType::CMD_WRITE_ACCELERATION_STRUCTURES_PROPERTIES_KHR,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("accelerationStructureCount", U32).counts(),
+            array(
+                "pAccelerationStructures",
+                Item::Handle(&ACCELERATION_STRUCTURE_KHR),
+                &Sibling("accelerationStructureCount"),
+            ),
+            value("queryType", Item::Enum(&QUERY_TYPE)),
+            value("queryPool", Item::Handle(&QUERY_POOL)),
+            value("firstQuery", U32),
+        ],
+    ),
+    command(
+        CommandType::CMD_TRACE_RAYS_KHR,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            pointer(
+                "pRaygenShaderBindingTable",
+                Item::Struct(&STRIDED_DEVICE_ADDRESS_REGION_KHR),
+            ),
+            pointer(
+                "pMissShaderBindingTable",
+                Item::Struct(&STRIDED_DEVICE_ADDRESS_REGION_KHR),
+            ),
+            pointer(
+                "pHitShaderBindingTable",
+                Item::Struct(&STRIDED_DEVICE_ADDRESS_REGION_KHR),
+            ),
+            pointer(
+                "pCallableShaderBindingTable",
+                Item::Struct(&STRIDED_DEVICE_ADDRESS_REGION_KHR),
+            ),
+            value("width", U32),
+            value("height", U32),
+            value("depth", U32),
+        ],
+    ),
+    command(
+        CommandType::CMD_TRACE_RAYS_INDIRECT_KHR,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            pointer(
+                "pRaygenShaderBindingTable",
+                Item::Struct(&STRIDED_DEVICE_ADDRESS_REGION_KHR),
+            ),
+            pointer(
+                "pMissShaderBindingTable",
+                Item::Struct(&STRIDED_DEVICE_ADDRESS_REGION_KHR),
+            ),
+            pointer(
+                "pHitShaderBindingTable",
+                Item::Struct(&STRIDED_DEVICE_ADDRESS_REGION_KHR),
+            ),
+            pointer(
+                "pCallableShaderBindingTable",
+                Item::Struct(&STRIDED_DEVICE_ADDRESS_REGION_KHR),
+            ),
+            value("indirectDeviceAddress", DEVICE_ADDRESS),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_RAY_TRACING_PIPELINE_STACK_SIZE_KHR,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("pipelineStackSize", U32),
+        ],
+    ),
+    command(
+        CommandType::CMD_TRACE_RAYS_INDIRECT2_KHR,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("indirectDeviceAddress", DEVICE_ADDRESS),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_DEPTH_BIAS2_EXT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            pointer("pDepthBiasInfo", Item::Struct(&DEPTH_BIAS_INFO_EXT)),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_ATTACHMENT_FEEDBACK_LOOP_ENABLE_EXT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("aspectMask", Item::Enum(&IMAGE_ASPECT_FLAGS)),
+        ],
+    ),
+    command(
+        CommandType::CMD_SET_DEPTH_CLAMP_RANGE_EXT,
+        Returns::Nothing,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("depthClampMode", Item::Enum(&DEPTH_CLAMP_MODE_EXT)),
+            pointer("pDepthClampRange", Item::Struct(&DEPTH_CLAMP_RANGE_EXT)).nullable(),
+        ],
+    ),
+];

@@ -7,103 +7,98 @@ use crate::generated::reflect::{
     COMMAND_BUFFER, COMMAND_BUFFER_LEVEL, COMMAND_POOL, COMMAND_POOL_CREATE_FLAGS,
     COMMAND_POOL_RESET_FLAGS, COMMAND_POOL_TRIM_FLAGS, DEVICE,
 };
+use crate::vk;
 use crate::wire::CommandType;
 use crate::reflect::row::*;
 
-pub(crate) static COMMAND_POOL_CREATE_INFO: StructRow = StructRow {
-    name: "VkCommandPoolCreateInfo",
-    aliases: &[],
-    s_type: Some(39),
-    children: &[],
-    members: &[
+pub(crate) static COMMAND_POOL_CREATE_INFO: StructRow = tagged(
+    "VkCommandPoolCreateInfo",
+    vk::StructureType::COMMAND_POOL_CREATE_INFO,
+    &[
         value("flags", Item::Enum(&COMMAND_POOL_CREATE_FLAGS)),
         value("queueFamilyIndex", U32),
     ],
-};
+);
 
-pub(crate) static COMMAND_BUFFER_ALLOCATE_INFO: StructRow = StructRow {
-    name: "VkCommandBufferAllocateInfo",
-    aliases: &[],
-    s_type: Some(40),
-    children: &[],
-    members: &[
+pub(crate) static COMMAND_BUFFER_ALLOCATE_INFO: StructRow = tagged(
+    "VkCommandBufferAllocateInfo",
+    vk::StructureType::COMMAND_BUFFER_ALLOCATE_INFO,
+    &[
         value("commandPool", Item::Handle(&COMMAND_POOL)),
         value("level", Item::Enum(&COMMAND_BUFFER_LEVEL)),
         value("commandBufferCount", U32),
     ],
-};
+);
 
-pub(crate) static VK_CREATE_COMMAND_POOL: CommandRow = CommandRow {
-    command: CommandType::CREATE_COMMAND_POOL,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pCreateInfo", Item::Struct(&COMMAND_POOL_CREATE_INFO)),
-        null("pAllocator"),
-        pointer("pCommandPool", Item::Handle(&COMMAND_POOL)).out(),
-    ],
-};
-
-pub(crate) static VK_DESTROY_COMMAND_POOL: CommandRow = CommandRow {
-    command: CommandType::DESTROY_COMMAND_POOL,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("commandPool", Item::Handle(&COMMAND_POOL)),
-        null("pAllocator"),
-    ],
-};
-
-pub(crate) static VK_RESET_COMMAND_POOL: CommandRow = CommandRow {
-    command: CommandType::RESET_COMMAND_POOL,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("commandPool", Item::Handle(&COMMAND_POOL)),
-        value("flags", Item::Enum(&COMMAND_POOL_RESET_FLAGS)),
-    ],
-};
-
-pub(crate) static VK_ALLOCATE_COMMAND_BUFFERS: CommandRow = CommandRow {
-    command: CommandType::ALLOCATE_COMMAND_BUFFERS,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pAllocateInfo", Item::Struct(&COMMAND_BUFFER_ALLOCATE_INFO)).counts(),
-        array(
-                "pCommandBuffers",
-                Item::Handle(&COMMAND_BUFFER),
-                &Through {
-                    pointer: "pAllocateInfo",
-                    member: "commandBufferCount",
-                },
-            )
-            .out(),
-    ],
-};
-
-pub(crate) static VK_FREE_COMMAND_BUFFERS: CommandRow = CommandRow {
-    command: CommandType::FREE_COMMAND_BUFFERS,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("commandPool", Item::Handle(&COMMAND_POOL)),
-        value("commandBufferCount", U32).counts(),
-        array(
-                "pCommandBuffers",
-                Item::Handle(&COMMAND_BUFFER),
-                &Sibling("commandBufferCount"),
-            )
-            .nullable(),
-    ],
-};
-
-pub(crate) static VK_TRIM_COMMAND_POOL: CommandRow = CommandRow {
-    command: CommandType::TRIM_COMMAND_POOL,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("commandPool", Item::Handle(&COMMAND_POOL)),
-        value("flags", Item::Enum(&COMMAND_POOL_TRIM_FLAGS)),
-    ],
-};
+pub(crate) static COMMAND_POOL_COMMANDS: [CommandRow; 6] = [
+    command(
+        CommandType::CREATE_COMMAND_POOL,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pCreateInfo", Item::Struct(&COMMAND_POOL_CREATE_INFO)),
+            null("pAllocator"),
+            pointer("pCommandPool", Item::Handle(&COMMAND_POOL)).out(),
+        ],
+    ),
+    command(
+        CommandType::DESTROY_COMMAND_POOL,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("commandPool", Item::Handle(&COMMAND_POOL)),
+            null("pAllocator"),
+        ],
+    ),
+    command(
+        CommandType::RESET_COMMAND_POOL,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("commandPool", Item::Handle(&COMMAND_POOL)),
+            value("flags", Item::Enum(&COMMAND_POOL_RESET_FLAGS)),
+        ],
+    ),
+    command(
+        CommandType::ALLOCATE_COMMAND_BUFFERS,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pAllocateInfo", Item::Struct(&COMMAND_BUFFER_ALLOCATE_INFO))
+                .counts(),
+            array(
+                    "pCommandBuffers",
+                    Item::Handle(&COMMAND_BUFFER),
+                    &Through {
+                        pointer: "pAllocateInfo",
+                        member: "commandBufferCount",
+                    },
+                )
+                .out(),
+        ],
+    ),
+    command(
+        CommandType::FREE_COMMAND_BUFFERS,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("commandPool", Item::Handle(&COMMAND_POOL)),
+            value("commandBufferCount", U32).counts(),
+            array(
+                    "pCommandBuffers",
+                    Item::Handle(&COMMAND_BUFFER),
+                    &Sibling("commandBufferCount"),
+                )
+                .nullable(),
+        ],
+    ),
+    command(
+        CommandType::TRIM_COMMAND_POOL,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("commandPool", Item::Handle(&COMMAND_POOL)),
+            value("flags", Item::Enum(&COMMAND_POOL_TRIM_FLAGS)),
+        ],
+    ),
+];

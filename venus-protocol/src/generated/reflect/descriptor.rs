@@ -11,74 +11,64 @@ use crate::generated::reflect::{
     DESCRIPTOR_UPDATE_TEMPLATE_TYPE, DEVICE, IMAGE_LAYOUT, IMAGE_VIEW,
     PIPELINE_BIND_POINT, PIPELINE_LAYOUT, SAMPLER, SHADER_STAGE_FLAGS,
 };
+use crate::generated::chains;
+use crate::vk;
 use crate::wire::CommandType;
 use crate::reflect::row::*;
 
-pub(crate) static DESCRIPTOR_BUFFER_INFO: StructRow = StructRow {
-    name: "VkDescriptorBufferInfo",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static DESCRIPTOR_BUFFER_INFO: StructRow = plain(
+    "VkDescriptorBufferInfo",
+    &[
         value("buffer", Item::Handle(&BUFFER)),
         value("offset", DEVICE_SIZE),
         value("range", DEVICE_SIZE),
     ],
-};
+);
 
-pub(crate) static DESCRIPTOR_IMAGE_INFO: StructRow = StructRow {
-    name: "VkDescriptorImageInfo",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static DESCRIPTOR_IMAGE_INFO: StructRow = plain(
+    "VkDescriptorImageInfo",
+    &[
         value("sampler", Item::Handle(&SAMPLER)),
         value("imageView", Item::Handle(&IMAGE_VIEW)),
         value("imageLayout", Item::Enum(&IMAGE_LAYOUT)),
     ],
-};
+);
 
-pub(crate) static WRITE_DESCRIPTOR_SET: StructRow = StructRow {
-    name: "VkWriteDescriptorSet",
-    aliases: &[],
-    s_type: Some(35),
-    children: &[
-        &WRITE_DESCRIPTOR_SET_INLINE_UNIFORM_BLOCK,
-        &WRITE_DESCRIPTOR_SET_ACCELERATION_STRUCTURE_KHR,
-    ],
-    members: &[
-        value("dstSet", Item::Handle(&DESCRIPTOR_SET)),
-        value("dstBinding", U32),
-        value("dstArrayElement", U32),
-        value("descriptorCount", U32).counts(),
-        value("descriptorType", Item::Enum(&DESCRIPTOR_TYPE)),
-        array(
-                "pImageInfo",
-                Item::Struct(&DESCRIPTOR_IMAGE_INFO),
-                &Sibling("descriptorCount"),
-            )
-            .nullable(),
-        array(
-                "pBufferInfo",
-                Item::Struct(&DESCRIPTOR_BUFFER_INFO),
-                &Sibling("descriptorCount"),
-            )
-            .nullable(),
-        array(
-                "pTexelBufferView",
-                Item::Handle(&BUFFER_VIEW),
-                &Sibling("descriptorCount"),
-            )
-            .nullable(),
-    ],
-};
+pub(crate) static WRITE_DESCRIPTOR_SET: StructRow = tagged(
+        "VkWriteDescriptorSet",
+        vk::StructureType::WRITE_DESCRIPTOR_SET,
+        &[
+            value("dstSet", Item::Handle(&DESCRIPTOR_SET)),
+            value("dstBinding", U32),
+            value("dstArrayElement", U32),
+            value("descriptorCount", U32).counts(),
+            value("descriptorType", Item::Enum(&DESCRIPTOR_TYPE)),
+            array(
+                    "pImageInfo",
+                    Item::Struct(&DESCRIPTOR_IMAGE_INFO),
+                    &Sibling("descriptorCount"),
+                )
+                .nullable(),
+            array(
+                    "pBufferInfo",
+                    Item::Struct(&DESCRIPTOR_BUFFER_INFO),
+                    &Sibling("descriptorCount"),
+                )
+                .nullable(),
+            array(
+                    "pTexelBufferView",
+                    Item::Handle(&BUFFER_VIEW),
+                    &Sibling("descriptorCount"),
+                )
+                .nullable(),
+        ],
+    )
+    .followed_by(chains::WRITE_DESCRIPTOR_SET);
 
-pub(crate) static COPY_DESCRIPTOR_SET: StructRow = StructRow {
-    name: "VkCopyDescriptorSet",
-    aliases: &[],
-    s_type: Some(36),
-    children: &[],
-    members: &[
+pub(crate) static COPY_DESCRIPTOR_SET: StructRow = tagged(
+    "VkCopyDescriptorSet",
+    vk::StructureType::COPY_DESCRIPTOR_SET,
+    &[
         value("srcSet", Item::Handle(&DESCRIPTOR_SET)),
         value("srcBinding", U32),
         value("srcArrayElement", U32),
@@ -87,14 +77,11 @@ pub(crate) static COPY_DESCRIPTOR_SET: StructRow = StructRow {
         value("dstArrayElement", U32),
         value("descriptorCount", U32),
     ],
-};
+);
 
-pub(crate) static DESCRIPTOR_SET_LAYOUT_BINDING: StructRow = StructRow {
-    name: "VkDescriptorSetLayoutBinding",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static DESCRIPTOR_SET_LAYOUT_BINDING: StructRow = plain(
+    "VkDescriptorSetLayoutBinding",
+    &[
         value("binding", U32),
         value("descriptorType", Item::Enum(&DESCRIPTOR_TYPE)),
         value("descriptorCount", U32).counts(),
@@ -102,174 +89,149 @@ pub(crate) static DESCRIPTOR_SET_LAYOUT_BINDING: StructRow = StructRow {
         array("pImmutableSamplers", Item::Handle(&SAMPLER), &Sibling("descriptorCount"))
             .nullable(),
     ],
-};
+);
 
-pub(crate) static DESCRIPTOR_SET_LAYOUT_CREATE_INFO: StructRow = StructRow {
-    name: "VkDescriptorSetLayoutCreateInfo",
-    aliases: &[],
-    s_type: Some(32),
-    children: &[
-        &DESCRIPTOR_SET_LAYOUT_BINDING_FLAGS_CREATE_INFO,
-        &MUTABLE_DESCRIPTOR_TYPE_CREATE_INFO_EXT,
-    ],
-    members: &[
-        value("flags", Item::Enum(&DESCRIPTOR_SET_LAYOUT_CREATE_FLAGS)),
-        value("bindingCount", U32).counts(),
-        array(
-            "pBindings",
-            Item::Struct(&DESCRIPTOR_SET_LAYOUT_BINDING),
-            &Sibling("bindingCount"),
-        ),
-    ],
-};
+pub(crate) static DESCRIPTOR_SET_LAYOUT_CREATE_INFO: StructRow = tagged(
+        "VkDescriptorSetLayoutCreateInfo",
+        vk::StructureType::DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
+        &[
+            value("flags", Item::Enum(&DESCRIPTOR_SET_LAYOUT_CREATE_FLAGS)),
+            value("bindingCount", U32).counts(),
+            array(
+                "pBindings",
+                Item::Struct(&DESCRIPTOR_SET_LAYOUT_BINDING),
+                &Sibling("bindingCount"),
+            ),
+        ],
+    )
+    .followed_by(chains::DESCRIPTOR_SET_LAYOUT_CREATE_INFO);
 
-pub(crate) static DESCRIPTOR_POOL_SIZE: StructRow = StructRow {
-    name: "VkDescriptorPoolSize",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
-        value("type", Item::Enum(&DESCRIPTOR_TYPE)),
-        value("descriptorCount", U32),
-    ],
-};
+pub(crate) static DESCRIPTOR_POOL_SIZE: StructRow = plain(
+    "VkDescriptorPoolSize",
+    &[value("type", Item::Enum(&DESCRIPTOR_TYPE)), value("descriptorCount", U32)],
+);
 
-pub(crate) static DESCRIPTOR_POOL_CREATE_INFO: StructRow = StructRow {
-    name: "VkDescriptorPoolCreateInfo",
-    aliases: &[],
-    s_type: Some(33),
-    children: &[
-        &DESCRIPTOR_POOL_INLINE_UNIFORM_BLOCK_CREATE_INFO,
-        &MUTABLE_DESCRIPTOR_TYPE_CREATE_INFO_EXT,
-    ],
-    members: &[
-        value("flags", Item::Enum(&DESCRIPTOR_POOL_CREATE_FLAGS)),
-        value("maxSets", U32),
-        value("poolSizeCount", U32).counts(),
-        array(
-            "pPoolSizes",
-            Item::Struct(&DESCRIPTOR_POOL_SIZE),
-            &Sibling("poolSizeCount"),
-        ),
-    ],
-};
+pub(crate) static DESCRIPTOR_POOL_CREATE_INFO: StructRow = tagged(
+        "VkDescriptorPoolCreateInfo",
+        vk::StructureType::DESCRIPTOR_POOL_CREATE_INFO,
+        &[
+            value("flags", Item::Enum(&DESCRIPTOR_POOL_CREATE_FLAGS)),
+            value("maxSets", U32),
+            value("poolSizeCount", U32).counts(),
+            array(
+                "pPoolSizes",
+                Item::Struct(&DESCRIPTOR_POOL_SIZE),
+                &Sibling("poolSizeCount"),
+            ),
+        ],
+    )
+    .followed_by(chains::DESCRIPTOR_POOL_CREATE_INFO);
 
-pub(crate) static DESCRIPTOR_SET_ALLOCATE_INFO: StructRow = StructRow {
-    name: "VkDescriptorSetAllocateInfo",
-    aliases: &[],
-    s_type: Some(34),
-    children: &[&DESCRIPTOR_SET_VARIABLE_DESCRIPTOR_COUNT_ALLOCATE_INFO],
-    members: &[
-        value("descriptorPool", Item::Handle(&DESCRIPTOR_POOL)),
-        value("descriptorSetCount", U32).counts(),
-        array(
-            "pSetLayouts",
-            Item::Handle(&DESCRIPTOR_SET_LAYOUT),
-            &Sibling("descriptorSetCount"),
-        ),
-    ],
-};
+pub(crate) static DESCRIPTOR_SET_ALLOCATE_INFO: StructRow = tagged(
+        "VkDescriptorSetAllocateInfo",
+        vk::StructureType::DESCRIPTOR_SET_ALLOCATE_INFO,
+        &[
+            value("descriptorPool", Item::Handle(&DESCRIPTOR_POOL)),
+            value("descriptorSetCount", U32).counts(),
+            array(
+                "pSetLayouts",
+                Item::Handle(&DESCRIPTOR_SET_LAYOUT),
+                &Sibling("descriptorSetCount"),
+            ),
+        ],
+    )
+    .followed_by(chains::DESCRIPTOR_SET_ALLOCATE_INFO);
 
-pub(crate) static DESCRIPTOR_UPDATE_TEMPLATE_ENTRY: StructRow = StructRow {
-    name: "VkDescriptorUpdateTemplateEntry",
-    aliases: &["VkDescriptorUpdateTemplateEntryKHR"],
-    s_type: None,
-    children: &[],
-    members: &[
-        value("dstBinding", U32),
-        value("dstArrayElement", U32),
-        value("descriptorCount", U32),
-        value("descriptorType", Item::Enum(&DESCRIPTOR_TYPE)),
-        value("offset", SIZE),
-        value("stride", SIZE),
-    ],
-};
+pub(crate) static DESCRIPTOR_UPDATE_TEMPLATE_ENTRY: StructRow = plain(
+        "VkDescriptorUpdateTemplateEntry",
+        &[
+            value("dstBinding", U32),
+            value("dstArrayElement", U32),
+            value("descriptorCount", U32),
+            value("descriptorType", Item::Enum(&DESCRIPTOR_TYPE)),
+            value("offset", SIZE),
+            value("stride", SIZE),
+        ],
+    )
+    .aliases(&["VkDescriptorUpdateTemplateEntryKHR"]);
 
-pub(crate) static DESCRIPTOR_UPDATE_TEMPLATE_CREATE_INFO: StructRow = StructRow {
-    name: "VkDescriptorUpdateTemplateCreateInfo",
-    aliases: &["VkDescriptorUpdateTemplateCreateInfoKHR"],
-    s_type: Some(1000085000),
-    children: &[],
-    members: &[
-        value("flags", Item::Enum(&DESCRIPTOR_UPDATE_TEMPLATE_CREATE_FLAGS)),
-        value("descriptorUpdateEntryCount", U32).counts(),
-        array(
-            "pDescriptorUpdateEntries",
-            Item::Struct(&DESCRIPTOR_UPDATE_TEMPLATE_ENTRY),
-            &Sibling("descriptorUpdateEntryCount"),
-        ),
-        value("templateType", Item::Enum(&DESCRIPTOR_UPDATE_TEMPLATE_TYPE)),
-        value("descriptorSetLayout", Item::Handle(&DESCRIPTOR_SET_LAYOUT)),
-        value("pipelineBindPoint", Item::Enum(&PIPELINE_BIND_POINT)),
-        value("pipelineLayout", Item::Handle(&PIPELINE_LAYOUT)),
-        value("set", U32),
-    ],
-};
+pub(crate) static DESCRIPTOR_UPDATE_TEMPLATE_CREATE_INFO: StructRow = tagged(
+        "VkDescriptorUpdateTemplateCreateInfo",
+        vk::StructureType::DESCRIPTOR_UPDATE_TEMPLATE_CREATE_INFO,
+        &[
+            value("flags", Item::Enum(&DESCRIPTOR_UPDATE_TEMPLATE_CREATE_FLAGS)),
+            value("descriptorUpdateEntryCount", U32).counts(),
+            array(
+                "pDescriptorUpdateEntries",
+                Item::Struct(&DESCRIPTOR_UPDATE_TEMPLATE_ENTRY),
+                &Sibling("descriptorUpdateEntryCount"),
+            ),
+            value("templateType", Item::Enum(&DESCRIPTOR_UPDATE_TEMPLATE_TYPE)),
+            value("descriptorSetLayout", Item::Handle(&DESCRIPTOR_SET_LAYOUT)),
+            value("pipelineBindPoint", Item::Enum(&PIPELINE_BIND_POINT)),
+            value("pipelineLayout", Item::Handle(&PIPELINE_LAYOUT)),
+            value("set", U32),
+        ],
+    )
+    .aliases(&["VkDescriptorUpdateTemplateCreateInfoKHR"]);
 
-pub(crate) static WRITE_DESCRIPTOR_SET_INLINE_UNIFORM_BLOCK: StructRow = StructRow {
-    name: "VkWriteDescriptorSetInlineUniformBlock",
-    aliases: &["VkWriteDescriptorSetInlineUniformBlockEXT"],
-    s_type: Some(1000138002),
-    children: &[],
-    members: &[value("dataSize", U32).counts(), blob("pData", &Sibling("dataSize"))],
-};
+pub(crate) static WRITE_DESCRIPTOR_SET_INLINE_UNIFORM_BLOCK: StructRow = tagged(
+        "VkWriteDescriptorSetInlineUniformBlock",
+        vk::StructureType::WRITE_DESCRIPTOR_SET_INLINE_UNIFORM_BLOCK,
+        &[value("dataSize", U32).counts(), blob("pData", &Sibling("dataSize"))],
+    )
+    .aliases(&["VkWriteDescriptorSetInlineUniformBlockEXT"]);
 
-pub(crate) static DESCRIPTOR_POOL_INLINE_UNIFORM_BLOCK_CREATE_INFO: StructRow = StructRow {
-    name: "VkDescriptorPoolInlineUniformBlockCreateInfo",
-    aliases: &["VkDescriptorPoolInlineUniformBlockCreateInfoEXT"],
-    s_type: Some(1000138003),
-    children: &[],
-    members: &[value("maxInlineUniformBlockBindings", U32)],
-};
+pub(crate) static DESCRIPTOR_POOL_INLINE_UNIFORM_BLOCK_CREATE_INFO: StructRow = tagged(
+        "VkDescriptorPoolInlineUniformBlockCreateInfo",
+        vk::StructureType::DESCRIPTOR_POOL_INLINE_UNIFORM_BLOCK_CREATE_INFO,
+        &[value("maxInlineUniformBlockBindings", U32)],
+    )
+    .aliases(&["VkDescriptorPoolInlineUniformBlockCreateInfoEXT"]);
 
-pub(crate) static DESCRIPTOR_SET_LAYOUT_SUPPORT: StructRow = StructRow {
-    name: "VkDescriptorSetLayoutSupport",
-    aliases: &["VkDescriptorSetLayoutSupportKHR"],
-    s_type: Some(1000168001),
-    children: &[&DESCRIPTOR_SET_VARIABLE_DESCRIPTOR_COUNT_LAYOUT_SUPPORT],
-    members: &[value("supported", BOOL32)],
-};
+pub(crate) static DESCRIPTOR_SET_LAYOUT_SUPPORT: StructRow = tagged(
+        "VkDescriptorSetLayoutSupport",
+        vk::StructureType::DESCRIPTOR_SET_LAYOUT_SUPPORT,
+        &[value("supported", BOOL32)],
+    )
+    .followed_by(chains::DESCRIPTOR_SET_LAYOUT_SUPPORT)
+    .aliases(&["VkDescriptorSetLayoutSupportKHR"]);
 
-pub(crate) static DESCRIPTOR_SET_LAYOUT_BINDING_FLAGS_CREATE_INFO: StructRow = StructRow {
-    name: "VkDescriptorSetLayoutBindingFlagsCreateInfo",
-    aliases: &["VkDescriptorSetLayoutBindingFlagsCreateInfoEXT"],
-    s_type: Some(1000161000),
-    children: &[],
-    members: &[
-        value("bindingCount", U32).counts(),
-        array(
-            "pBindingFlags",
-            Item::Enum(&DESCRIPTOR_BINDING_FLAGS),
-            &Sibling("bindingCount"),
-        ),
-    ],
-};
+pub(crate) static DESCRIPTOR_SET_LAYOUT_BINDING_FLAGS_CREATE_INFO: StructRow = tagged(
+        "VkDescriptorSetLayoutBindingFlagsCreateInfo",
+        vk::StructureType::DESCRIPTOR_SET_LAYOUT_BINDING_FLAGS_CREATE_INFO,
+        &[
+            value("bindingCount", U32).counts(),
+            array(
+                "pBindingFlags",
+                Item::Enum(&DESCRIPTOR_BINDING_FLAGS),
+                &Sibling("bindingCount"),
+            ),
+        ],
+    )
+    .aliases(&["VkDescriptorSetLayoutBindingFlagsCreateInfoEXT"]);
 
-pub(crate) static DESCRIPTOR_SET_VARIABLE_DESCRIPTOR_COUNT_ALLOCATE_INFO: StructRow = StructRow {
-    name: "VkDescriptorSetVariableDescriptorCountAllocateInfo",
-    aliases: &["VkDescriptorSetVariableDescriptorCountAllocateInfoEXT"],
-    s_type: Some(1000161003),
-    children: &[],
-    members: &[
-        value("descriptorSetCount", U32).counts(),
-        array("pDescriptorCounts", U32, &Sibling("descriptorSetCount")),
-    ],
-};
+pub(crate) static DESCRIPTOR_SET_VARIABLE_DESCRIPTOR_COUNT_ALLOCATE_INFO: StructRow = tagged(
+        "VkDescriptorSetVariableDescriptorCountAllocateInfo",
+        vk::StructureType::DESCRIPTOR_SET_VARIABLE_DESCRIPTOR_COUNT_ALLOCATE_INFO,
+        &[
+            value("descriptorSetCount", U32).counts(),
+            array("pDescriptorCounts", U32, &Sibling("descriptorSetCount")),
+        ],
+    )
+    .aliases(&["VkDescriptorSetVariableDescriptorCountAllocateInfoEXT"]);
 
-pub(crate) static DESCRIPTOR_SET_VARIABLE_DESCRIPTOR_COUNT_LAYOUT_SUPPORT: StructRow = StructRow {
-    name: "VkDescriptorSetVariableDescriptorCountLayoutSupport",
-    aliases: &["VkDescriptorSetVariableDescriptorCountLayoutSupportEXT"],
-    s_type: Some(1000161004),
-    children: &[],
-    members: &[value("maxVariableDescriptorCount", U32)],
-};
+pub(crate) static DESCRIPTOR_SET_VARIABLE_DESCRIPTOR_COUNT_LAYOUT_SUPPORT: StructRow = tagged(
+        "VkDescriptorSetVariableDescriptorCountLayoutSupport",
+        vk::StructureType::DESCRIPTOR_SET_VARIABLE_DESCRIPTOR_COUNT_LAYOUT_SUPPORT,
+        &[value("maxVariableDescriptorCount", U32)],
+    )
+    .aliases(&["VkDescriptorSetVariableDescriptorCountLayoutSupportEXT"]);
 
-pub(crate) static WRITE_DESCRIPTOR_SET_ACCELERATION_STRUCTURE_KHR: StructRow = StructRow {
-    name: "VkWriteDescriptorSetAccelerationStructureKHR",
-    aliases: &[],
-    s_type: Some(1000150007),
-    children: &[],
-    members: &[
+pub(crate) static WRITE_DESCRIPTOR_SET_ACCELERATION_STRUCTURE_KHR: StructRow = tagged(
+    "VkWriteDescriptorSetAccelerationStructureKHR",
+    vk::StructureType::WRITE_DESCRIPTOR_SET_ACCELERATION_STRUCTURE_KHR,
+    &[
         value("accelerationStructureCount", U32).counts(),
         array(
             "pAccelerationStructures",
@@ -277,172 +239,168 @@ pub(crate) static WRITE_DESCRIPTOR_SET_ACCELERATION_STRUCTURE_KHR: StructRow = S
             &Sibling("accelerationStructureCount"),
         ),
     ],
-};
+);
 
-pub(crate) static MUTABLE_DESCRIPTOR_TYPE_LIST_EXT: StructRow = StructRow {
-    name: "VkMutableDescriptorTypeListEXT",
-    aliases: &["VkMutableDescriptorTypeListVALVE"],
-    s_type: None,
-    children: &[],
-    members: &[
-        value("descriptorTypeCount", U32).counts(),
-        array(
-            "pDescriptorTypes",
-            Item::Enum(&DESCRIPTOR_TYPE),
-            &Sibling("descriptorTypeCount"),
-        ),
-    ],
-};
+pub(crate) static MUTABLE_DESCRIPTOR_TYPE_LIST_EXT: StructRow = plain(
+        "VkMutableDescriptorTypeListEXT",
+        &[
+            value("descriptorTypeCount", U32).counts(),
+            array(
+                "pDescriptorTypes",
+                Item::Enum(&DESCRIPTOR_TYPE),
+                &Sibling("descriptorTypeCount"),
+            ),
+        ],
+    )
+    .aliases(&["VkMutableDescriptorTypeListVALVE"]);
 
-pub(crate) static MUTABLE_DESCRIPTOR_TYPE_CREATE_INFO_EXT: StructRow = StructRow {
-    name: "VkMutableDescriptorTypeCreateInfoEXT",
-    aliases: &["VkMutableDescriptorTypeCreateInfoVALVE"],
-    s_type: Some(1000351002),
-    children: &[],
-    members: &[
-        value("mutableDescriptorTypeListCount", U32).counts(),
-        array(
-            "pMutableDescriptorTypeLists",
-            Item::Struct(&MUTABLE_DESCRIPTOR_TYPE_LIST_EXT),
-            &Sibling("mutableDescriptorTypeListCount"),
-        ),
-    ],
-};
+pub(crate) static MUTABLE_DESCRIPTOR_TYPE_CREATE_INFO_EXT: StructRow = tagged(
+        "VkMutableDescriptorTypeCreateInfoEXT",
+        vk::StructureType::MUTABLE_DESCRIPTOR_TYPE_CREATE_INFO_EXT,
+        &[
+            value("mutableDescriptorTypeListCount", U32).counts(),
+            array(
+                "pMutableDescriptorTypeLists",
+                Item::Struct(&MUTABLE_DESCRIPTOR_TYPE_LIST_EXT),
+                &Sibling("mutableDescriptorTypeListCount"),
+            ),
+        ],
+    )
+    .aliases(&["VkMutableDescriptorTypeCreateInfoVALVE"]);
 
-pub(crate) static VK_CREATE_DESCRIPTOR_SET_LAYOUT: CommandRow = CommandRow {
-    command: CommandType::CREATE_DESCRIPTOR_SET_LAYOUT,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pCreateInfo", Item::Struct(&DESCRIPTOR_SET_LAYOUT_CREATE_INFO)),
-        null("pAllocator"),
-        pointer("pSetLayout", Item::Handle(&DESCRIPTOR_SET_LAYOUT)).out(),
-    ],
-};
-
-pub(crate) static VK_DESTROY_DESCRIPTOR_SET_LAYOUT: CommandRow = CommandRow {
-    command: CommandType::DESTROY_DESCRIPTOR_SET_LAYOUT,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("descriptorSetLayout", Item::Handle(&DESCRIPTOR_SET_LAYOUT)),
-        null("pAllocator"),
-    ],
-};
-
-pub(crate) static VK_CREATE_DESCRIPTOR_POOL: CommandRow = CommandRow {
-    command: CommandType::CREATE_DESCRIPTOR_POOL,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pCreateInfo", Item::Struct(&DESCRIPTOR_POOL_CREATE_INFO)),
-        null("pAllocator"),
-        pointer("pDescriptorPool", Item::Handle(&DESCRIPTOR_POOL)).out(),
-    ],
-};
-
-pub(crate) static VK_DESTROY_DESCRIPTOR_POOL: CommandRow = CommandRow {
-    command: CommandType::DESTROY_DESCRIPTOR_POOL,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("descriptorPool", Item::Handle(&DESCRIPTOR_POOL)),
-        null("pAllocator"),
-    ],
-};
-
-pub(crate) static VK_RESET_DESCRIPTOR_POOL: CommandRow = CommandRow {
-    command: CommandType::RESET_DESCRIPTOR_POOL,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("descriptorPool", Item::Handle(&DESCRIPTOR_POOL)),
-        value("flags", Item::Enum(&DESCRIPTOR_POOL_RESET_FLAGS)),
-    ],
-};
-
-pub(crate) static VK_ALLOCATE_DESCRIPTOR_SETS: CommandRow = CommandRow {
-    command: CommandType::ALLOCATE_DESCRIPTOR_SETS,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pAllocateInfo", Item::Struct(&DESCRIPTOR_SET_ALLOCATE_INFO)).counts(),
-        array(
-                "pDescriptorSets",
-                Item::Handle(&DESCRIPTOR_SET),
-                &Through {
-                    pointer: "pAllocateInfo",
-                    member: "descriptorSetCount",
-                },
-            )
-            .out(),
-    ],
-};
-
-pub(crate) static VK_FREE_DESCRIPTOR_SETS: CommandRow = CommandRow {
-    command: CommandType::FREE_DESCRIPTOR_SETS,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("descriptorPool", Item::Handle(&DESCRIPTOR_POOL)),
-        value("descriptorSetCount", U32).counts(),
-        array(
-                "pDescriptorSets",
-                Item::Handle(&DESCRIPTOR_SET),
-                &Sibling("descriptorSetCount"),
-            )
-            .nullable(),
-    ],
-};
-
-pub(crate) static VK_UPDATE_DESCRIPTOR_SETS: CommandRow = CommandRow {
-    command: CommandType::UPDATE_DESCRIPTOR_SETS,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("descriptorWriteCount", U32).counts(),
-        array(
-            "pDescriptorWrites",
-            Item::Struct(&WRITE_DESCRIPTOR_SET),
-            &Sibling("descriptorWriteCount"),
-        ),
-        value("descriptorCopyCount", U32).counts(),
-        array(
-            "pDescriptorCopies",
-            Item::Struct(&COPY_DESCRIPTOR_SET),
-            &Sibling("descriptorCopyCount"),
-        ),
-    ],
-};
-
-pub(crate) static VK_CREATE_DESCRIPTOR_UPDATE_TEMPLATE: CommandRow = CommandRow {
-    command: CommandType::CREATE_DESCRIPTOR_UPDATE_TEMPLATE,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pCreateInfo", Item::Struct(&DESCRIPTOR_UPDATE_TEMPLATE_CREATE_INFO)),
-        null("pAllocator"),
-        pointer("pDescriptorUpdateTemplate", Item::Handle(&DESCRIPTOR_UPDATE_TEMPLATE))
-            .out(),
-    ],
-};
-
-pub(crate) static VK_DESTROY_DESCRIPTOR_UPDATE_TEMPLATE: CommandRow = CommandRow {
-    command: CommandType::DESTROY_DESCRIPTOR_UPDATE_TEMPLATE,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("descriptorUpdateTemplate", Item::Handle(&DESCRIPTOR_UPDATE_TEMPLATE)),
-        null("pAllocator"),
-    ],
-};
-
-pub(crate) static VK_GET_DESCRIPTOR_SET_LAYOUT_SUPPORT: CommandRow = CommandRow {
-    command: CommandType::GET_DESCRIPTOR_SET_LAYOUT_SUPPORT,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pCreateInfo", Item::Struct(&DESCRIPTOR_SET_LAYOUT_CREATE_INFO)),
-        pointer("pSupport", Item::Struct(&DESCRIPTOR_SET_LAYOUT_SUPPORT)).out(),
-    ],
-};
+pub(crate) static DESCRIPTOR_COMMANDS: [CommandRow; 11] = [
+    command(
+        CommandType::CREATE_DESCRIPTOR_SET_LAYOUT,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pCreateInfo", Item::Struct(&DESCRIPTOR_SET_LAYOUT_CREATE_INFO)),
+            null("pAllocator"),
+            pointer("pSetLayout", Item::Handle(&DESCRIPTOR_SET_LAYOUT)).out(),
+        ],
+    ),
+    command(
+        CommandType::DESTROY_DESCRIPTOR_SET_LAYOUT,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("descriptorSetLayout", Item::Handle(&DESCRIPTOR_SET_LAYOUT)),
+            null("pAllocator"),
+        ],
+    ),
+    command(
+        CommandType::CREATE_DESCRIPTOR_POOL,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pCreateInfo", Item::Struct(&DESCRIPTOR_POOL_CREATE_INFO)),
+            null("pAllocator"),
+            pointer("pDescriptorPool", Item::Handle(&DESCRIPTOR_POOL)).out(),
+        ],
+    ),
+    command(
+        CommandType::DESTROY_DESCRIPTOR_POOL,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("descriptorPool", Item::Handle(&DESCRIPTOR_POOL)),
+            null("pAllocator"),
+        ],
+    ),
+    command(
+        CommandType::RESET_DESCRIPTOR_POOL,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("descriptorPool", Item::Handle(&DESCRIPTOR_POOL)),
+            value("flags", Item::Enum(&DESCRIPTOR_POOL_RESET_FLAGS)),
+        ],
+    ),
+    command(
+        CommandType::ALLOCATE_DESCRIPTOR_SETS,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pAllocateInfo", Item::Struct(&DESCRIPTOR_SET_ALLOCATE_INFO))
+                .counts(),
+            array(
+                    "pDescriptorSets",
+                    Item::Handle(&DESCRIPTOR_SET),
+                    &Through {
+                        pointer: "pAllocateInfo",
+                        member: "descriptorSetCount",
+                    },
+                )
+                .out(),
+        ],
+    ),
+    command(
+        CommandType::FREE_DESCRIPTOR_SETS,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("descriptorPool", Item::Handle(&DESCRIPTOR_POOL)),
+            value("descriptorSetCount", U32).counts(),
+            array(
+                    "pDescriptorSets",
+                    Item::Handle(&DESCRIPTOR_SET),
+                    &Sibling("descriptorSetCount"),
+                )
+                .nullable(),
+        ],
+    ),
+    command(
+        CommandType::UPDATE_DESCRIPTOR_SETS,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("descriptorWriteCount", U32).counts(),
+            array(
+                "pDescriptorWrites",
+                Item::Struct(&WRITE_DESCRIPTOR_SET),
+                &Sibling("descriptorWriteCount"),
+            ),
+            value("descriptorCopyCount", U32).counts(),
+            array(
+                "pDescriptorCopies",
+                Item::Struct(&COPY_DESCRIPTOR_SET),
+                &Sibling("descriptorCopyCount"),
+            ),
+        ],
+    ),
+    command(
+        CommandType::CREATE_DESCRIPTOR_UPDATE_TEMPLATE,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer(
+                "pCreateInfo",
+                Item::Struct(&DESCRIPTOR_UPDATE_TEMPLATE_CREATE_INFO),
+            ),
+            null("pAllocator"),
+            pointer(
+                    "pDescriptorUpdateTemplate",
+                    Item::Handle(&DESCRIPTOR_UPDATE_TEMPLATE),
+                )
+                .out(),
+        ],
+    ),
+    command(
+        CommandType::DESTROY_DESCRIPTOR_UPDATE_TEMPLATE,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("descriptorUpdateTemplate", Item::Handle(&DESCRIPTOR_UPDATE_TEMPLATE)),
+            null("pAllocator"),
+        ],
+    ),
+    command(
+        CommandType::GET_DESCRIPTOR_SET_LAYOUT_SUPPORT,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pCreateInfo", Item::Struct(&DESCRIPTOR_SET_LAYOUT_CREATE_INFO)),
+            pointer("pSupport", Item::Struct(&DESCRIPTOR_SET_LAYOUT_SUPPORT)).out(),
+        ],
+    ),
+];

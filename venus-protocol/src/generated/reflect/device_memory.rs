@@ -7,224 +7,193 @@ use crate::generated::reflect::{
     BUFFER, DEVICE, DEVICE_MEMORY, EXTERNAL_MEMORY_HANDLE_TYPE_FLAGS, IMAGE,
     MEMORY_ALLOCATE_FLAGS, MEMORY_UNMAP_FLAGS, PEER_MEMORY_FEATURE_FLAGS,
 };
+use crate::generated::chains;
+use crate::vk;
 use crate::wire::CommandType;
 use crate::reflect::row::*;
 
-pub(crate) static MEMORY_ALLOCATE_INFO: StructRow = StructRow {
-    name: "VkMemoryAllocateInfo",
-    aliases: &[],
-    s_type: Some(5),
-    children: &[
-        &EXPORT_MEMORY_ALLOCATE_INFO,
-        &MEMORY_ALLOCATE_FLAGS_INFO,
-        &MEMORY_DEDICATED_ALLOCATE_INFO,
-        &MEMORY_OPAQUE_CAPTURE_ADDRESS_ALLOCATE_INFO,
-        &IMPORT_MEMORY_RESOURCE_INFO_MESA,
-    ],
-    members: &[value("allocationSize", DEVICE_SIZE), value("memoryTypeIndex", U32)],
-};
+pub(crate) static MEMORY_ALLOCATE_INFO: StructRow = tagged(
+        "VkMemoryAllocateInfo",
+        vk::StructureType::MEMORY_ALLOCATE_INFO,
+        &[value("allocationSize", DEVICE_SIZE), value("memoryTypeIndex", U32)],
+    )
+    .followed_by(chains::MEMORY_ALLOCATE_INFO);
 
-pub(crate) static MAPPED_MEMORY_RANGE: StructRow = StructRow {
-    name: "VkMappedMemoryRange",
-    aliases: &[],
-    s_type: Some(6),
-    children: &[],
-    members: &[
+pub(crate) static MAPPED_MEMORY_RANGE: StructRow = tagged(
+    "VkMappedMemoryRange",
+    vk::StructureType::MAPPED_MEMORY_RANGE,
+    &[
         value("memory", Item::Handle(&DEVICE_MEMORY)),
         value("offset", DEVICE_SIZE),
         value("size", DEVICE_SIZE),
     ],
-};
+);
 
-pub(crate) static EXPORT_MEMORY_ALLOCATE_INFO: StructRow = StructRow {
-    name: "VkExportMemoryAllocateInfo",
-    aliases: &["VkExportMemoryAllocateInfoKHR"],
-    s_type: Some(1000072002),
-    children: &[],
-    members: &[value("handleTypes", Item::Enum(&EXTERNAL_MEMORY_HANDLE_TYPE_FLAGS))],
-};
+pub(crate) static EXPORT_MEMORY_ALLOCATE_INFO: StructRow = tagged(
+        "VkExportMemoryAllocateInfo",
+        vk::StructureType::EXPORT_MEMORY_ALLOCATE_INFO,
+        &[value("handleTypes", Item::Enum(&EXTERNAL_MEMORY_HANDLE_TYPE_FLAGS))],
+    )
+    .aliases(&["VkExportMemoryAllocateInfoKHR"]);
 
-pub(crate) static MEMORY_ALLOCATE_FLAGS_INFO: StructRow = StructRow {
-    name: "VkMemoryAllocateFlagsInfo",
-    aliases: &["VkMemoryAllocateFlagsInfoKHR"],
-    s_type: Some(1000060000),
-    children: &[],
-    members: &[
-        value("flags", Item::Enum(&MEMORY_ALLOCATE_FLAGS)),
-        value("deviceMask", U32),
-    ],
-};
+pub(crate) static MEMORY_ALLOCATE_FLAGS_INFO: StructRow = tagged(
+        "VkMemoryAllocateFlagsInfo",
+        vk::StructureType::MEMORY_ALLOCATE_FLAGS_INFO,
+        &[value("flags", Item::Enum(&MEMORY_ALLOCATE_FLAGS)), value("deviceMask", U32)],
+    )
+    .aliases(&["VkMemoryAllocateFlagsInfoKHR"]);
 
-pub(crate) static MEMORY_DEDICATED_ALLOCATE_INFO: StructRow = StructRow {
-    name: "VkMemoryDedicatedAllocateInfo",
-    aliases: &["VkMemoryDedicatedAllocateInfoKHR"],
-    s_type: Some(1000127001),
-    children: &[],
-    members: &[
-        value("image", Item::Handle(&IMAGE)),
-        value("buffer", Item::Handle(&BUFFER)),
-    ],
-};
+pub(crate) static MEMORY_DEDICATED_ALLOCATE_INFO: StructRow = tagged(
+        "VkMemoryDedicatedAllocateInfo",
+        vk::StructureType::MEMORY_DEDICATED_ALLOCATE_INFO,
+        &[value("image", Item::Handle(&IMAGE)), value("buffer", Item::Handle(&BUFFER))],
+    )
+    .aliases(&["VkMemoryDedicatedAllocateInfoKHR"]);
 
-pub(crate) static MEMORY_OPAQUE_CAPTURE_ADDRESS_ALLOCATE_INFO: StructRow = StructRow {
-    name: "VkMemoryOpaqueCaptureAddressAllocateInfo",
-    aliases: &["VkMemoryOpaqueCaptureAddressAllocateInfoKHR"],
-    s_type: Some(1000257003),
-    children: &[],
-    members: &[value("opaqueCaptureAddress", U64)],
-};
+pub(crate) static MEMORY_OPAQUE_CAPTURE_ADDRESS_ALLOCATE_INFO: StructRow = tagged(
+        "VkMemoryOpaqueCaptureAddressAllocateInfo",
+        vk::StructureType::MEMORY_OPAQUE_CAPTURE_ADDRESS_ALLOCATE_INFO,
+        &[value("opaqueCaptureAddress", U64)],
+    )
+    .aliases(&["VkMemoryOpaqueCaptureAddressAllocateInfoKHR"]);
 
-pub(crate) static DEVICE_MEMORY_OPAQUE_CAPTURE_ADDRESS_INFO: StructRow = StructRow {
-    name: "VkDeviceMemoryOpaqueCaptureAddressInfo",
-    aliases: &["VkDeviceMemoryOpaqueCaptureAddressInfoKHR"],
-    s_type: Some(1000257004),
-    children: &[],
-    members: &[value("memory", Item::Handle(&DEVICE_MEMORY))],
-};
+pub(crate) static DEVICE_MEMORY_OPAQUE_CAPTURE_ADDRESS_INFO: StructRow = tagged(
+        "VkDeviceMemoryOpaqueCaptureAddressInfo",
+        vk::StructureType::DEVICE_MEMORY_OPAQUE_CAPTURE_ADDRESS_INFO,
+        &[value("memory", Item::Handle(&DEVICE_MEMORY))],
+    )
+    .aliases(&["VkDeviceMemoryOpaqueCaptureAddressInfoKHR"]);
 
-pub(crate) static MEMORY_UNMAP_INFO: StructRow = StructRow {
-    name: "VkMemoryUnmapInfo",
-    aliases: &["VkMemoryUnmapInfoKHR"],
-    s_type: Some(1000271001),
-    children: &[],
-    members: &[
-        value("flags", Item::Enum(&MEMORY_UNMAP_FLAGS)),
-        value("memory", Item::Handle(&DEVICE_MEMORY)),
-    ],
-};
+pub(crate) static MEMORY_UNMAP_INFO: StructRow = tagged(
+        "VkMemoryUnmapInfo",
+        vk::StructureType::from_raw(1000271001),
+        &[
+            value("flags", Item::Enum(&MEMORY_UNMAP_FLAGS)),
+            value("memory", Item::Handle(&DEVICE_MEMORY)),
+        ],
+    )
+    .aliases(&["VkMemoryUnmapInfoKHR"]);
 
-pub(crate) static MEMORY_RESOURCE_PROPERTIES_MESA: StructRow = StructRow {
-    name: "VkMemoryResourcePropertiesMESA",
-    aliases: &[],
-    s_type: Some(1000384001),
-    children: &[&MEMORY_RESOURCE_ALLOCATION_SIZE_PROPERTIES_MESA],
-    members: &[value("memoryTypeBits", U32)],
-};
+pub(crate) static MEMORY_RESOURCE_PROPERTIES_MESA: StructRow = tagged(
+        "VkMemoryResourcePropertiesMESA",
+        <vk::MemoryResourcePropertiesMESA as vk::TaggedStructure>::STRUCTURE_TYPE,
+        &[value("memoryTypeBits", U32)],
+    )
+    .followed_by(chains::MEMORY_RESOURCE_PROPERTIES_MESA);
 
-pub(crate) static IMPORT_MEMORY_RESOURCE_INFO_MESA: StructRow = StructRow {
-    name: "VkImportMemoryResourceInfoMESA",
-    aliases: &[],
-    s_type: Some(1000384002),
-    children: &[],
-    members: &[value("resourceId", U32)],
-};
+pub(crate) static IMPORT_MEMORY_RESOURCE_INFO_MESA: StructRow = tagged(
+    "VkImportMemoryResourceInfoMESA",
+    <vk::ImportMemoryResourceInfoMESA as vk::TaggedStructure>::STRUCTURE_TYPE,
+    &[value("resourceId", U32)],
+);
 
-pub(crate) static MEMORY_RESOURCE_ALLOCATION_SIZE_PROPERTIES_MESA: StructRow = StructRow {
-    name: "VkMemoryResourceAllocationSizePropertiesMESA",
-    aliases: &[],
-    s_type: Some(1000384003),
-    children: &[],
-    members: &[value("allocationSize", U64)],
-};
+pub(crate) static MEMORY_RESOURCE_ALLOCATION_SIZE_PROPERTIES_MESA: StructRow = tagged(
+    "VkMemoryResourceAllocationSizePropertiesMESA",
+    <vk::MemoryResourceAllocationSizePropertiesMESA as vk::TaggedStructure>::STRUCTURE_TYPE,
+    &[value("allocationSize", U64)],
+);
 
-pub(crate) static VK_ALLOCATE_MEMORY: CommandRow = CommandRow {
-    command: CommandType::ALLOCATE_MEMORY,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pAllocateInfo", Item::Struct(&MEMORY_ALLOCATE_INFO)),
-        null("pAllocator"),
-        pointer("pMemory", Item::Handle(&DEVICE_MEMORY)).out(),
-    ],
-};
-
-pub(crate) static VK_FREE_MEMORY: CommandRow = CommandRow {
-    command: CommandType::FREE_MEMORY,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("memory", Item::Handle(&DEVICE_MEMORY)),
-        null("pAllocator"),
-    ],
-};
-
-pub(crate) static VK_UNMAP_MEMORY: CommandRow = CommandRow {
-    command: CommandType::UNMAP_MEMORY,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("memory", Item::Handle(&DEVICE_MEMORY)),
-    ],
-};
-
-pub(crate) static VK_FLUSH_MAPPED_MEMORY_RANGES: CommandRow = CommandRow {
-    command: CommandType::FLUSH_MAPPED_MEMORY_RANGES,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("memoryRangeCount", U32).counts(),
-        array(
-            "pMemoryRanges",
-            Item::Struct(&MAPPED_MEMORY_RANGE),
-            &Sibling("memoryRangeCount"),
-        ),
-    ],
-};
-
-pub(crate) static VK_INVALIDATE_MAPPED_MEMORY_RANGES: CommandRow = CommandRow {
-    command: CommandType::INVALIDATE_MAPPED_MEMORY_RANGES,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("memoryRangeCount", U32).counts(),
-        array(
-            "pMemoryRanges",
-            Item::Struct(&MAPPED_MEMORY_RANGE),
-            &Sibling("memoryRangeCount"),
-        ),
-    ],
-};
-
-pub(crate) static VK_GET_DEVICE_MEMORY_COMMITMENT: CommandRow = CommandRow {
-    command: CommandType::GET_DEVICE_MEMORY_COMMITMENT,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("memory", Item::Handle(&DEVICE_MEMORY)),
-        pointer("pCommittedMemoryInBytes", DEVICE_SIZE).out(),
-    ],
-};
-
-pub(crate) static VK_GET_DEVICE_GROUP_PEER_MEMORY_FEATURES: CommandRow = CommandRow {
-    command: CommandType::GET_DEVICE_GROUP_PEER_MEMORY_FEATURES,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("heapIndex", U32),
-        value("localDeviceIndex", U32),
-        value("remoteDeviceIndex", U32),
-        pointer("pPeerMemoryFeatures", Item::Enum(&PEER_MEMORY_FEATURE_FLAGS)).out(),
-    ],
-};
-
-pub(crate) static VK_GET_DEVICE_MEMORY_OPAQUE_CAPTURE_ADDRESS: CommandRow = CommandRow {
-    command: CommandType::GET_DEVICE_MEMORY_OPAQUE_CAPTURE_ADDRESS,
-    returns: Returns::U64,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pInfo", Item::Struct(&DEVICE_MEMORY_OPAQUE_CAPTURE_ADDRESS_INFO)),
-    ],
-};
-
-pub(crate) static VK_GET_MEMORY_RESOURCE_PROPERTIES_MESA: CommandRow = CommandRow {
-    command: CommandType::GET_MEMORY_RESOURCE_PROPERTIES_MESA,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("resourceId", U32),
-        pointer(
-                "pMemoryResourceProperties",
-                Item::Struct(&MEMORY_RESOURCE_PROPERTIES_MESA),
-            )
-            .out(),
-    ],
-};
-
-pub(crate) static VK_UNMAP_MEMORY2: CommandRow = CommandRow {
-    command: CommandType::UNMAP_MEMORY2,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pMemoryUnmapInfo", Item::Struct(&MEMORY_UNMAP_INFO)),
-    ],
-};
+pub(crate) static DEVICE_MEMORY_COMMANDS: [CommandRow; 10] = [
+    command(
+        CommandType::ALLOCATE_MEMORY,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pAllocateInfo", Item::Struct(&MEMORY_ALLOCATE_INFO)),
+            null("pAllocator"),
+            pointer("pMemory", Item::Handle(&DEVICE_MEMORY)).out(),
+        ],
+    ),
+    command(
+        CommandType::FREE_MEMORY,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("memory", Item::Handle(&DEVICE_MEMORY)),
+            null("pAllocator"),
+        ],
+    ),
+    command(
+        CommandType::UNMAP_MEMORY,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("memory", Item::Handle(&DEVICE_MEMORY)),
+        ],
+    ),
+    command(
+        CommandType::FLUSH_MAPPED_MEMORY_RANGES,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("memoryRangeCount", U32).counts(),
+            array(
+                "pMemoryRanges",
+                Item::Struct(&MAPPED_MEMORY_RANGE),
+                &Sibling("memoryRangeCount"),
+            ),
+        ],
+    ),
+    command(
+        CommandType::INVALIDATE_MAPPED_MEMORY_RANGES,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("memoryRangeCount", U32).counts(),
+            array(
+                "pMemoryRanges",
+                Item::Struct(&MAPPED_MEMORY_RANGE),
+                &Sibling("memoryRangeCount"),
+            ),
+        ],
+    ),
+    command(
+        CommandType::GET_DEVICE_MEMORY_COMMITMENT,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("memory", Item::Handle(&DEVICE_MEMORY)),
+            pointer("pCommittedMemoryInBytes", DEVICE_SIZE).out(),
+        ],
+    ),
+    command(
+        CommandType::GET_DEVICE_GROUP_PEER_MEMORY_FEATURES,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("heapIndex", U32),
+            value("localDeviceIndex", U32),
+            value("remoteDeviceIndex", U32),
+            pointer("pPeerMemoryFeatures", Item::Enum(&PEER_MEMORY_FEATURE_FLAGS)).out(),
+        ],
+    ),
+    command(
+        CommandType::GET_DEVICE_MEMORY_OPAQUE_CAPTURE_ADDRESS,
+        Returns::U64,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pInfo", Item::Struct(&DEVICE_MEMORY_OPAQUE_CAPTURE_ADDRESS_INFO)),
+        ],
+    ),
+    command(
+        CommandType::GET_MEMORY_RESOURCE_PROPERTIES_MESA,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("resourceId", U32),
+            pointer(
+                    "pMemoryResourceProperties",
+                    Item::Struct(&MEMORY_RESOURCE_PROPERTIES_MESA),
+                )
+                .out(),
+        ],
+    ),
+    command(
+        CommandType::UNMAP_MEMORY2,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pMemoryUnmapInfo", Item::Struct(&MEMORY_UNMAP_INFO)),
+        ],
+    ),
+];

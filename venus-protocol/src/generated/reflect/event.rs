@@ -4,61 +4,49 @@
 //! What travels of family `event`.
 
 use crate::generated::reflect::{DEVICE, EVENT, EVENT_CREATE_FLAGS};
+use crate::vk;
 use crate::wire::CommandType;
 use crate::reflect::row::*;
 
-pub(crate) static EVENT_CREATE_INFO: StructRow = StructRow {
-    name: "VkEventCreateInfo",
-    aliases: &[],
-    s_type: Some(10),
-    children: &[],
-    members: &[value("flags", Item::Enum(&EVENT_CREATE_FLAGS))],
-};
+pub(crate) static EVENT_CREATE_INFO: StructRow = tagged(
+    "VkEventCreateInfo",
+    vk::StructureType::EVENT_CREATE_INFO,
+    &[value("flags", Item::Enum(&EVENT_CREATE_FLAGS))],
+);
 
-pub(crate) static VK_CREATE_EVENT: CommandRow = CommandRow {
-    command: CommandType::CREATE_EVENT,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pCreateInfo", Item::Struct(&EVENT_CREATE_INFO)),
-        null("pAllocator"),
-        pointer("pEvent", Item::Handle(&EVENT)).out(),
-    ],
-};
-
-pub(crate) static VK_DESTROY_EVENT: CommandRow = CommandRow {
-    command: CommandType::DESTROY_EVENT,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("event", Item::Handle(&EVENT)),
-        null("pAllocator"),
-    ],
-};
-
-pub(crate) static VK_GET_EVENT_STATUS: CommandRow = CommandRow {
-    command: CommandType::GET_EVENT_STATUS,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("event", Item::Handle(&EVENT)),
-    ],
-};
-
-pub(crate) static VK_SET_EVENT: CommandRow = CommandRow {
-    command: CommandType::SET_EVENT,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("event", Item::Handle(&EVENT)),
-    ],
-};
-
-pub(crate) static VK_RESET_EVENT: CommandRow = CommandRow {
-    command: CommandType::RESET_EVENT,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("event", Item::Handle(&EVENT)),
-    ],
-};
+pub(crate) static EVENT_COMMANDS: [CommandRow; 5] = [
+    command(
+        CommandType::CREATE_EVENT,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pCreateInfo", Item::Struct(&EVENT_CREATE_INFO)),
+            null("pAllocator"),
+            pointer("pEvent", Item::Handle(&EVENT)).out(),
+        ],
+    ),
+    command(
+        CommandType::DESTROY_EVENT,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("event", Item::Handle(&EVENT)),
+            null("pAllocator"),
+        ],
+    ),
+    command(
+        CommandType::GET_EVENT_STATUS,
+        Returns::Result,
+        &[value("device", Item::Handle(&DEVICE)), value("event", Item::Handle(&EVENT))],
+    ),
+    command(
+        CommandType::SET_EVENT,
+        Returns::Result,
+        &[value("device", Item::Handle(&DEVICE)), value("event", Item::Handle(&EVENT))],
+    ),
+    command(
+        CommandType::RESET_EVENT,
+        Returns::Result,
+        &[value("device", Item::Handle(&DEVICE)), value("event", Item::Handle(&EVENT))],
+    ),
+];

@@ -3,266 +3,242 @@
 
 //! What travels of family `features`.
 
+use crate::vk;
 use crate::reflect::row::*;
 
-pub(crate) static PHYSICAL_DEVICE_PRIVATE_DATA_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDevicePrivateDataFeatures",
-    aliases: &["VkPhysicalDevicePrivateDataFeaturesEXT"],
-    s_type: Some(1000295000),
-    children: &[],
-    members: &[value("privateData", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_PRIVATE_DATA_FEATURES: StructRow = tagged(
+        "VkPhysicalDevicePrivateDataFeatures",
+        vk::StructureType::PHYSICAL_DEVICE_PRIVATE_DATA_FEATURES,
+        &[value("privateData", BOOL32)],
+    )
+    .aliases(&["VkPhysicalDevicePrivateDataFeaturesEXT"]);
 
-pub(crate) static PHYSICAL_DEVICE_VARIABLE_POINTERS_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceVariablePointersFeatures",
-    aliases: &[
-        "VkPhysicalDeviceVariablePointersFeaturesKHR",
-        "VkPhysicalDeviceVariablePointerFeaturesKHR",
-        "VkPhysicalDeviceVariablePointerFeatures",
-    ],
-    s_type: Some(1000120000),
-    children: &[],
-    members: &[
-        value("variablePointersStorageBuffer", BOOL32),
-        value("variablePointers", BOOL32),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_VARIABLE_POINTERS_FEATURES: StructRow = tagged(
+        "VkPhysicalDeviceVariablePointersFeatures",
+        vk::StructureType::PHYSICAL_DEVICE_VARIABLE_POINTERS_FEATURES,
+        &[
+            value("variablePointersStorageBuffer", BOOL32),
+            value("variablePointers", BOOL32),
+        ],
+    )
+    .aliases(
+        &[
+            "VkPhysicalDeviceVariablePointersFeaturesKHR",
+            "VkPhysicalDeviceVariablePointerFeaturesKHR",
+            "VkPhysicalDeviceVariablePointerFeatures",
+        ],
+    );
 
-pub(crate) static PHYSICAL_DEVICE_MULTIVIEW_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceMultiviewFeatures",
-    aliases: &["VkPhysicalDeviceMultiviewFeaturesKHR"],
-    s_type: Some(1000053001),
-    children: &[],
-    members: &[
-        value("multiview", BOOL32),
-        value("multiviewGeometryShader", BOOL32),
-        value("multiviewTessellationShader", BOOL32),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_MULTIVIEW_FEATURES: StructRow = tagged(
+        "VkPhysicalDeviceMultiviewFeatures",
+        vk::StructureType::PHYSICAL_DEVICE_MULTIVIEW_FEATURES,
+        &[
+            value("multiview", BOOL32),
+            value("multiviewGeometryShader", BOOL32),
+            value("multiviewTessellationShader", BOOL32),
+        ],
+    )
+    .aliases(&["VkPhysicalDeviceMultiviewFeaturesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE16_BIT_STORAGE_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDevice16BitStorageFeatures",
-    aliases: &["VkPhysicalDevice16BitStorageFeaturesKHR"],
-    s_type: Some(1000083000),
-    children: &[],
-    members: &[
-        value("storageBuffer16BitAccess", BOOL32),
-        value("uniformAndStorageBuffer16BitAccess", BOOL32),
-        value("storagePushConstant16", BOOL32),
-        value("storageInputOutput16", BOOL32),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE16_BIT_STORAGE_FEATURES: StructRow = tagged(
+        "VkPhysicalDevice16BitStorageFeatures",
+        vk::StructureType::PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES,
+        &[
+            value("storageBuffer16BitAccess", BOOL32),
+            value("uniformAndStorageBuffer16BitAccess", BOOL32),
+            value("storagePushConstant16", BOOL32),
+            value("storageInputOutput16", BOOL32),
+        ],
+    )
+    .aliases(&["VkPhysicalDevice16BitStorageFeaturesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_SHADER_SUBGROUP_EXTENDED_TYPES_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceShaderSubgroupExtendedTypesFeatures",
-    aliases: &["VkPhysicalDeviceShaderSubgroupExtendedTypesFeaturesKHR"],
-    s_type: Some(1000175000),
-    children: &[],
-    members: &[value("shaderSubgroupExtendedTypes", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_SHADER_SUBGROUP_EXTENDED_TYPES_FEATURES: StructRow = tagged(
+        "VkPhysicalDeviceShaderSubgroupExtendedTypesFeatures",
+        vk::StructureType::PHYSICAL_DEVICE_SHADER_SUBGROUP_EXTENDED_TYPES_FEATURES,
+        &[value("shaderSubgroupExtendedTypes", BOOL32)],
+    )
+    .aliases(&["VkPhysicalDeviceShaderSubgroupExtendedTypesFeaturesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_SAMPLER_YCBCR_CONVERSION_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceSamplerYcbcrConversionFeatures",
-    aliases: &["VkPhysicalDeviceSamplerYcbcrConversionFeaturesKHR"],
-    s_type: Some(1000156004),
-    children: &[],
-    members: &[value("samplerYcbcrConversion", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_SAMPLER_YCBCR_CONVERSION_FEATURES: StructRow = tagged(
+        "VkPhysicalDeviceSamplerYcbcrConversionFeatures",
+        vk::StructureType::PHYSICAL_DEVICE_SAMPLER_YCBCR_CONVERSION_FEATURES,
+        &[value("samplerYcbcrConversion", BOOL32)],
+    )
+    .aliases(&["VkPhysicalDeviceSamplerYcbcrConversionFeaturesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_PROTECTED_MEMORY_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceProtectedMemoryFeatures",
-    aliases: &[],
-    s_type: Some(1000145001),
-    children: &[],
-    members: &[value("protectedMemory", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_PROTECTED_MEMORY_FEATURES: StructRow = tagged(
+    "VkPhysicalDeviceProtectedMemoryFeatures",
+    vk::StructureType::PHYSICAL_DEVICE_PROTECTED_MEMORY_FEATURES,
+    &[value("protectedMemory", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_BLEND_OPERATION_ADVANCED_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceBlendOperationAdvancedFeaturesEXT",
-    aliases: &[],
-    s_type: Some(1000148000),
-    children: &[],
-    members: &[value("advancedBlendCoherentOperations", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_BLEND_OPERATION_ADVANCED_FEATURES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceBlendOperationAdvancedFeaturesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_BLEND_OPERATION_ADVANCED_FEATURES_EXT,
+    &[value("advancedBlendCoherentOperations", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_MULTI_DRAW_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceMultiDrawFeaturesEXT",
-    aliases: &[],
-    s_type: Some(1000392000),
-    children: &[],
-    members: &[value("multiDraw", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_MULTI_DRAW_FEATURES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceMultiDrawFeaturesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_MULTI_DRAW_FEATURES_EXT,
+    &[value("multiDraw", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_INLINE_UNIFORM_BLOCK_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceInlineUniformBlockFeatures",
-    aliases: &["VkPhysicalDeviceInlineUniformBlockFeaturesEXT"],
-    s_type: Some(1000138000),
-    children: &[],
-    members: &[
-        value("inlineUniformBlock", BOOL32),
-        value("descriptorBindingInlineUniformBlockUpdateAfterBind", BOOL32),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_INLINE_UNIFORM_BLOCK_FEATURES: StructRow = tagged(
+        "VkPhysicalDeviceInlineUniformBlockFeatures",
+        vk::StructureType::PHYSICAL_DEVICE_INLINE_UNIFORM_BLOCK_FEATURES,
+        &[
+            value("inlineUniformBlock", BOOL32),
+            value("descriptorBindingInlineUniformBlockUpdateAfterBind", BOOL32),
+        ],
+    )
+    .aliases(&["VkPhysicalDeviceInlineUniformBlockFeaturesEXT"]);
 
-pub(crate) static PHYSICAL_DEVICE_MAINTENANCE4_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceMaintenance4Features",
-    aliases: &["VkPhysicalDeviceMaintenance4FeaturesKHR"],
-    s_type: Some(1000413000),
-    children: &[],
-    members: &[value("maintenance4", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_MAINTENANCE4_FEATURES: StructRow = tagged(
+        "VkPhysicalDeviceMaintenance4Features",
+        vk::StructureType::PHYSICAL_DEVICE_MAINTENANCE_4_FEATURES,
+        &[value("maintenance4", BOOL32)],
+    )
+    .aliases(&["VkPhysicalDeviceMaintenance4FeaturesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_MAINTENANCE5_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceMaintenance5Features",
-    aliases: &["VkPhysicalDeviceMaintenance5FeaturesKHR"],
-    s_type: Some(1000470000),
-    children: &[],
-    members: &[value("maintenance5", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_MAINTENANCE5_FEATURES: StructRow = tagged(
+        "VkPhysicalDeviceMaintenance5Features",
+        vk::StructureType::from_raw(1000470000),
+        &[value("maintenance5", BOOL32)],
+    )
+    .aliases(&["VkPhysicalDeviceMaintenance5FeaturesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_MAINTENANCE6_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceMaintenance6Features",
-    aliases: &["VkPhysicalDeviceMaintenance6FeaturesKHR"],
-    s_type: Some(1000545000),
-    children: &[],
-    members: &[value("maintenance6", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_MAINTENANCE6_FEATURES: StructRow = tagged(
+        "VkPhysicalDeviceMaintenance6Features",
+        vk::StructureType::from_raw(1000545000),
+        &[value("maintenance6", BOOL32)],
+    )
+    .aliases(&["VkPhysicalDeviceMaintenance6FeaturesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_MAINTENANCE7_FEATURES_KHR: StructRow = StructRow {
-    name: "VkPhysicalDeviceMaintenance7FeaturesKHR",
-    aliases: &[],
-    s_type: Some(1000562000),
-    children: &[],
-    members: &[value("maintenance7", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_MAINTENANCE7_FEATURES_KHR: StructRow = tagged(
+    "VkPhysicalDeviceMaintenance7FeaturesKHR",
+    <vk::PhysicalDeviceMaintenance7FeaturesKHR as vk::TaggedStructure>::STRUCTURE_TYPE,
+    &[value("maintenance7", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_SHADER_DRAW_PARAMETERS_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceShaderDrawParametersFeatures",
-    aliases: &["VkPhysicalDeviceShaderDrawParameterFeatures"],
-    s_type: Some(1000063000),
-    children: &[],
-    members: &[value("shaderDrawParameters", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_SHADER_DRAW_PARAMETERS_FEATURES: StructRow = tagged(
+        "VkPhysicalDeviceShaderDrawParametersFeatures",
+        vk::StructureType::PHYSICAL_DEVICE_SHADER_DRAW_PARAMETERS_FEATURES,
+        &[value("shaderDrawParameters", BOOL32)],
+    )
+    .aliases(&["VkPhysicalDeviceShaderDrawParameterFeatures"]);
 
-pub(crate) static PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceShaderFloat16Int8Features",
-    aliases: &[
-        "VkPhysicalDeviceShaderFloat16Int8FeaturesKHR",
-        "VkPhysicalDeviceFloat16Int8FeaturesKHR",
-    ],
-    s_type: Some(1000082000),
-    children: &[],
-    members: &[value("shaderFloat16", BOOL32), value("shaderInt8", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES: StructRow = tagged(
+        "VkPhysicalDeviceShaderFloat16Int8Features",
+        vk::StructureType::PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES,
+        &[value("shaderFloat16", BOOL32), value("shaderInt8", BOOL32)],
+    )
+    .aliases(
+        &[
+            "VkPhysicalDeviceShaderFloat16Int8FeaturesKHR",
+            "VkPhysicalDeviceFloat16Int8FeaturesKHR",
+        ],
+    );
 
-pub(crate) static PHYSICAL_DEVICE_HOST_QUERY_RESET_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceHostQueryResetFeatures",
-    aliases: &["VkPhysicalDeviceHostQueryResetFeaturesEXT"],
-    s_type: Some(1000261000),
-    children: &[],
-    members: &[value("hostQueryReset", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_HOST_QUERY_RESET_FEATURES: StructRow = tagged(
+        "VkPhysicalDeviceHostQueryResetFeatures",
+        vk::StructureType::PHYSICAL_DEVICE_HOST_QUERY_RESET_FEATURES,
+        &[value("hostQueryReset", BOOL32)],
+    )
+    .aliases(&["VkPhysicalDeviceHostQueryResetFeaturesEXT"]);
 
-pub(crate) static PHYSICAL_DEVICE_GLOBAL_PRIORITY_QUERY_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceGlobalPriorityQueryFeatures",
-    aliases: &[
-        "VkPhysicalDeviceGlobalPriorityQueryFeaturesKHR",
-        "VkPhysicalDeviceGlobalPriorityQueryFeaturesEXT",
-    ],
-    s_type: Some(1000388000),
-    children: &[],
-    members: &[value("globalPriorityQuery", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_GLOBAL_PRIORITY_QUERY_FEATURES: StructRow = tagged(
+        "VkPhysicalDeviceGlobalPriorityQueryFeatures",
+        vk::StructureType::from_raw(1000388000),
+        &[value("globalPriorityQuery", BOOL32)],
+    )
+    .aliases(
+        &[
+            "VkPhysicalDeviceGlobalPriorityQueryFeaturesKHR",
+            "VkPhysicalDeviceGlobalPriorityQueryFeaturesEXT",
+        ],
+    );
 
-pub(crate) static PHYSICAL_DEVICE_DESCRIPTOR_INDEXING_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceDescriptorIndexingFeatures",
-    aliases: &["VkPhysicalDeviceDescriptorIndexingFeaturesEXT"],
-    s_type: Some(1000161001),
-    children: &[],
-    members: &[
-        value("shaderInputAttachmentArrayDynamicIndexing", BOOL32),
-        value("shaderUniformTexelBufferArrayDynamicIndexing", BOOL32),
-        value("shaderStorageTexelBufferArrayDynamicIndexing", BOOL32),
-        value("shaderUniformBufferArrayNonUniformIndexing", BOOL32),
-        value("shaderSampledImageArrayNonUniformIndexing", BOOL32),
-        value("shaderStorageBufferArrayNonUniformIndexing", BOOL32),
-        value("shaderStorageImageArrayNonUniformIndexing", BOOL32),
-        value("shaderInputAttachmentArrayNonUniformIndexing", BOOL32),
-        value("shaderUniformTexelBufferArrayNonUniformIndexing", BOOL32),
-        value("shaderStorageTexelBufferArrayNonUniformIndexing", BOOL32),
-        value("descriptorBindingUniformBufferUpdateAfterBind", BOOL32),
-        value("descriptorBindingSampledImageUpdateAfterBind", BOOL32),
-        value("descriptorBindingStorageImageUpdateAfterBind", BOOL32),
-        value("descriptorBindingStorageBufferUpdateAfterBind", BOOL32),
-        value("descriptorBindingUniformTexelBufferUpdateAfterBind", BOOL32),
-        value("descriptorBindingStorageTexelBufferUpdateAfterBind", BOOL32),
-        value("descriptorBindingUpdateUnusedWhilePending", BOOL32),
-        value("descriptorBindingPartiallyBound", BOOL32),
-        value("descriptorBindingVariableDescriptorCount", BOOL32),
-        value("runtimeDescriptorArray", BOOL32),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_DESCRIPTOR_INDEXING_FEATURES: StructRow = tagged(
+        "VkPhysicalDeviceDescriptorIndexingFeatures",
+        vk::StructureType::PHYSICAL_DEVICE_DESCRIPTOR_INDEXING_FEATURES,
+        &[
+            value("shaderInputAttachmentArrayDynamicIndexing", BOOL32),
+            value("shaderUniformTexelBufferArrayDynamicIndexing", BOOL32),
+            value("shaderStorageTexelBufferArrayDynamicIndexing", BOOL32),
+            value("shaderUniformBufferArrayNonUniformIndexing", BOOL32),
+            value("shaderSampledImageArrayNonUniformIndexing", BOOL32),
+            value("shaderStorageBufferArrayNonUniformIndexing", BOOL32),
+            value("shaderStorageImageArrayNonUniformIndexing", BOOL32),
+            value("shaderInputAttachmentArrayNonUniformIndexing", BOOL32),
+            value("shaderUniformTexelBufferArrayNonUniformIndexing", BOOL32),
+            value("shaderStorageTexelBufferArrayNonUniformIndexing", BOOL32),
+            value("descriptorBindingUniformBufferUpdateAfterBind", BOOL32),
+            value("descriptorBindingSampledImageUpdateAfterBind", BOOL32),
+            value("descriptorBindingStorageImageUpdateAfterBind", BOOL32),
+            value("descriptorBindingStorageBufferUpdateAfterBind", BOOL32),
+            value("descriptorBindingUniformTexelBufferUpdateAfterBind", BOOL32),
+            value("descriptorBindingStorageTexelBufferUpdateAfterBind", BOOL32),
+            value("descriptorBindingUpdateUnusedWhilePending", BOOL32),
+            value("descriptorBindingPartiallyBound", BOOL32),
+            value("descriptorBindingVariableDescriptorCount", BOOL32),
+            value("runtimeDescriptorArray", BOOL32),
+        ],
+    )
+    .aliases(&["VkPhysicalDeviceDescriptorIndexingFeaturesEXT"]);
 
-pub(crate) static PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceTimelineSemaphoreFeatures",
-    aliases: &["VkPhysicalDeviceTimelineSemaphoreFeaturesKHR"],
-    s_type: Some(1000207000),
-    children: &[],
-    members: &[value("timelineSemaphore", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES: StructRow = tagged(
+        "VkPhysicalDeviceTimelineSemaphoreFeatures",
+        vk::StructureType::PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES,
+        &[value("timelineSemaphore", BOOL32)],
+    )
+    .aliases(&["VkPhysicalDeviceTimelineSemaphoreFeaturesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE8_BIT_STORAGE_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDevice8BitStorageFeatures",
-    aliases: &["VkPhysicalDevice8BitStorageFeaturesKHR"],
-    s_type: Some(1000177000),
-    children: &[],
-    members: &[
-        value("storageBuffer8BitAccess", BOOL32),
-        value("uniformAndStorageBuffer8BitAccess", BOOL32),
-        value("storagePushConstant8", BOOL32),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE8_BIT_STORAGE_FEATURES: StructRow = tagged(
+        "VkPhysicalDevice8BitStorageFeatures",
+        vk::StructureType::PHYSICAL_DEVICE_8BIT_STORAGE_FEATURES,
+        &[
+            value("storageBuffer8BitAccess", BOOL32),
+            value("uniformAndStorageBuffer8BitAccess", BOOL32),
+            value("storagePushConstant8", BOOL32),
+        ],
+    )
+    .aliases(&["VkPhysicalDevice8BitStorageFeaturesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_CONDITIONAL_RENDERING_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceConditionalRenderingFeaturesEXT",
-    aliases: &[],
-    s_type: Some(1000081001),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_CONDITIONAL_RENDERING_FEATURES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceConditionalRenderingFeaturesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_CONDITIONAL_RENDERING_FEATURES_EXT,
+    &[
         value("conditionalRendering", BOOL32),
         value("inheritedConditionalRendering", BOOL32),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_VULKAN_MEMORY_MODEL_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceVulkanMemoryModelFeatures",
-    aliases: &["VkPhysicalDeviceVulkanMemoryModelFeaturesKHR"],
-    s_type: Some(1000211000),
-    children: &[],
-    members: &[
-        value("vulkanMemoryModel", BOOL32),
-        value("vulkanMemoryModelDeviceScope", BOOL32),
-        value("vulkanMemoryModelAvailabilityVisibilityChains", BOOL32),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_VULKAN_MEMORY_MODEL_FEATURES: StructRow = tagged(
+        "VkPhysicalDeviceVulkanMemoryModelFeatures",
+        vk::StructureType::PHYSICAL_DEVICE_VULKAN_MEMORY_MODEL_FEATURES,
+        &[
+            value("vulkanMemoryModel", BOOL32),
+            value("vulkanMemoryModelDeviceScope", BOOL32),
+            value("vulkanMemoryModelAvailabilityVisibilityChains", BOOL32),
+        ],
+    )
+    .aliases(&["VkPhysicalDeviceVulkanMemoryModelFeaturesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_SHADER_ATOMIC_INT64_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceShaderAtomicInt64Features",
-    aliases: &["VkPhysicalDeviceShaderAtomicInt64FeaturesKHR"],
-    s_type: Some(1000180000),
-    children: &[],
-    members: &[
-        value("shaderBufferInt64Atomics", BOOL32),
-        value("shaderSharedInt64Atomics", BOOL32),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_SHADER_ATOMIC_INT64_FEATURES: StructRow = tagged(
+        "VkPhysicalDeviceShaderAtomicInt64Features",
+        vk::StructureType::PHYSICAL_DEVICE_SHADER_ATOMIC_INT64_FEATURES,
+        &[
+            value("shaderBufferInt64Atomics", BOOL32),
+            value("shaderSharedInt64Atomics", BOOL32),
+        ],
+    )
+    .aliases(&["VkPhysicalDeviceShaderAtomicInt64FeaturesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_SHADER_ATOMIC_FLOAT_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceShaderAtomicFloatFeaturesEXT",
-    aliases: &[],
-    s_type: Some(1000260000),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_SHADER_ATOMIC_FLOAT_FEATURES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceShaderAtomicFloatFeaturesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_SHADER_ATOMIC_FLOAT_FEATURES_EXT,
+    &[
         value("shaderBufferFloat32Atomics", BOOL32),
         value("shaderBufferFloat32AtomicAdd", BOOL32),
         value("shaderBufferFloat64Atomics", BOOL32),
@@ -276,14 +252,12 @@ pub(crate) static PHYSICAL_DEVICE_SHADER_ATOMIC_FLOAT_FEATURES_EXT: StructRow = 
         value("sparseImageFloat32Atomics", BOOL32),
         value("sparseImageFloat32AtomicAdd", BOOL32),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_SHADER_ATOMIC_FLOAT2_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceShaderAtomicFloat2FeaturesEXT",
-    aliases: &[],
-    s_type: Some(1000273000),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_SHADER_ATOMIC_FLOAT2_FEATURES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceShaderAtomicFloat2FeaturesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_SHADER_ATOMIC_FLOAT_2_FEATURES_EXT,
+    &[
         value("shaderBufferFloat16Atomics", BOOL32),
         value("shaderBufferFloat16AtomicAdd", BOOL32),
         value("shaderBufferFloat16AtomicMinMax", BOOL32),
@@ -297,257 +271,223 @@ pub(crate) static PHYSICAL_DEVICE_SHADER_ATOMIC_FLOAT2_FEATURES_EXT: StructRow =
         value("shaderImageFloat32AtomicMinMax", BOOL32),
         value("sparseImageFloat32AtomicMinMax", BOOL32),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_VERTEX_ATTRIBUTE_DIVISOR_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceVertexAttributeDivisorFeatures",
-    aliases: &[
-        "VkPhysicalDeviceVertexAttributeDivisorFeaturesKHR",
-        "VkPhysicalDeviceVertexAttributeDivisorFeaturesEXT",
-    ],
-    s_type: Some(1000190002),
-    children: &[],
-    members: &[
-        value("vertexAttributeInstanceRateDivisor", BOOL32),
-        value("vertexAttributeInstanceRateZeroDivisor", BOOL32),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_VERTEX_ATTRIBUTE_DIVISOR_FEATURES: StructRow = tagged(
+        "VkPhysicalDeviceVertexAttributeDivisorFeatures",
+        vk::StructureType::from_raw(1000190002),
+        &[
+            value("vertexAttributeInstanceRateDivisor", BOOL32),
+            value("vertexAttributeInstanceRateZeroDivisor", BOOL32),
+        ],
+    )
+    .aliases(
+        &[
+            "VkPhysicalDeviceVertexAttributeDivisorFeaturesKHR",
+            "VkPhysicalDeviceVertexAttributeDivisorFeaturesEXT",
+        ],
+    );
 
-pub(crate) static PHYSICAL_DEVICE_TRANSFORM_FEEDBACK_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceTransformFeedbackFeaturesEXT",
-    aliases: &[],
-    s_type: Some(1000028000),
-    children: &[],
-    members: &[value("transformFeedback", BOOL32), value("geometryStreams", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_TRANSFORM_FEEDBACK_FEATURES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceTransformFeedbackFeaturesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_TRANSFORM_FEEDBACK_FEATURES_EXT,
+    &[value("transformFeedback", BOOL32), value("geometryStreams", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_COMPUTE_SHADER_DERIVATIVES_FEATURES_KHR: StructRow = StructRow {
-    name: "VkPhysicalDeviceComputeShaderDerivativesFeaturesKHR",
-    aliases: &["VkPhysicalDeviceComputeShaderDerivativesFeaturesNV"],
-    s_type: Some(1000201000),
-    children: &[],
-    members: &[
-        value("computeDerivativeGroupQuads", BOOL32),
-        value("computeDerivativeGroupLinear", BOOL32),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_COMPUTE_SHADER_DERIVATIVES_FEATURES_KHR: StructRow = tagged(
+        "VkPhysicalDeviceComputeShaderDerivativesFeaturesKHR",
+        vk::StructureType::from_raw(1000201000),
+        &[
+            value("computeDerivativeGroupQuads", BOOL32),
+            value("computeDerivativeGroupLinear", BOOL32),
+        ],
+    )
+    .aliases(&["VkPhysicalDeviceComputeShaderDerivativesFeaturesNV"]);
 
-pub(crate) static PHYSICAL_DEVICE_ACCELERATION_STRUCTURE_FEATURES_KHR: StructRow = StructRow {
-    name: "VkPhysicalDeviceAccelerationStructureFeaturesKHR",
-    aliases: &[],
-    s_type: Some(1000150013),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_ACCELERATION_STRUCTURE_FEATURES_KHR: StructRow = tagged(
+    "VkPhysicalDeviceAccelerationStructureFeaturesKHR",
+    vk::StructureType::PHYSICAL_DEVICE_ACCELERATION_STRUCTURE_FEATURES_KHR,
+    &[
         value("accelerationStructure", BOOL32),
         value("accelerationStructureCaptureReplay", BOOL32),
         value("accelerationStructureIndirectBuild", BOOL32),
         value("accelerationStructureHostCommands", BOOL32),
         value("descriptorBindingAccelerationStructureUpdateAfterBind", BOOL32),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_RAY_TRACING_PIPELINE_FEATURES_KHR: StructRow = StructRow {
-    name: "VkPhysicalDeviceRayTracingPipelineFeaturesKHR",
-    aliases: &[],
-    s_type: Some(1000347000),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_RAY_TRACING_PIPELINE_FEATURES_KHR: StructRow = tagged(
+    "VkPhysicalDeviceRayTracingPipelineFeaturesKHR",
+    vk::StructureType::PHYSICAL_DEVICE_RAY_TRACING_PIPELINE_FEATURES_KHR,
+    &[
         value("rayTracingPipeline", BOOL32),
         value("rayTracingPipelineShaderGroupHandleCaptureReplay", BOOL32),
         value("rayTracingPipelineShaderGroupHandleCaptureReplayMixed", BOOL32),
         value("rayTracingPipelineTraceRaysIndirect", BOOL32),
         value("rayTraversalPrimitiveCulling", BOOL32),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_RAY_QUERY_FEATURES_KHR: StructRow = StructRow {
-    name: "VkPhysicalDeviceRayQueryFeaturesKHR",
-    aliases: &[],
-    s_type: Some(1000348013),
-    children: &[],
-    members: &[value("rayQuery", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_RAY_QUERY_FEATURES_KHR: StructRow = tagged(
+    "VkPhysicalDeviceRayQueryFeaturesKHR",
+    vk::StructureType::PHYSICAL_DEVICE_RAY_QUERY_FEATURES_KHR,
+    &[value("rayQuery", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_RAY_TRACING_MAINTENANCE1_FEATURES_KHR: StructRow = StructRow {
-    name: "VkPhysicalDeviceRayTracingMaintenance1FeaturesKHR",
-    aliases: &[],
-    s_type: Some(1000386000),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_RAY_TRACING_MAINTENANCE1_FEATURES_KHR: StructRow = tagged(
+    "VkPhysicalDeviceRayTracingMaintenance1FeaturesKHR",
+    vk::StructureType::PHYSICAL_DEVICE_RAY_TRACING_MAINTENANCE_1_FEATURES_KHR,
+    &[
         value("rayTracingMaintenance1", BOOL32),
         value("rayTracingPipelineTraceRaysIndirect2", BOOL32),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_SCALAR_BLOCK_LAYOUT_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceScalarBlockLayoutFeatures",
-    aliases: &["VkPhysicalDeviceScalarBlockLayoutFeaturesEXT"],
-    s_type: Some(1000221000),
-    children: &[],
-    members: &[value("scalarBlockLayout", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_SCALAR_BLOCK_LAYOUT_FEATURES: StructRow = tagged(
+        "VkPhysicalDeviceScalarBlockLayoutFeatures",
+        vk::StructureType::PHYSICAL_DEVICE_SCALAR_BLOCK_LAYOUT_FEATURES,
+        &[value("scalarBlockLayout", BOOL32)],
+    )
+    .aliases(&["VkPhysicalDeviceScalarBlockLayoutFeaturesEXT"]);
 
-pub(crate) static PHYSICAL_DEVICE_UNIFORM_BUFFER_STANDARD_LAYOUT_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceUniformBufferStandardLayoutFeatures",
-    aliases: &["VkPhysicalDeviceUniformBufferStandardLayoutFeaturesKHR"],
-    s_type: Some(1000253000),
-    children: &[],
-    members: &[value("uniformBufferStandardLayout", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_UNIFORM_BUFFER_STANDARD_LAYOUT_FEATURES: StructRow = tagged(
+        "VkPhysicalDeviceUniformBufferStandardLayoutFeatures",
+        vk::StructureType::PHYSICAL_DEVICE_UNIFORM_BUFFER_STANDARD_LAYOUT_FEATURES,
+        &[value("uniformBufferStandardLayout", BOOL32)],
+    )
+    .aliases(&["VkPhysicalDeviceUniformBufferStandardLayoutFeaturesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_DEPTH_CLIP_ENABLE_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceDepthClipEnableFeaturesEXT",
-    aliases: &[],
-    s_type: Some(1000102000),
-    children: &[],
-    members: &[value("depthClipEnable", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_DEPTH_CLIP_ENABLE_FEATURES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceDepthClipEnableFeaturesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_DEPTH_CLIP_ENABLE_FEATURES_EXT,
+    &[value("depthClipEnable", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_BUFFER_DEVICE_ADDRESS_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceBufferDeviceAddressFeatures",
-    aliases: &["VkPhysicalDeviceBufferDeviceAddressFeaturesKHR"],
-    s_type: Some(1000257000),
-    children: &[],
-    members: &[
-        value("bufferDeviceAddress", BOOL32),
-        value("bufferDeviceAddressCaptureReplay", BOOL32),
-        value("bufferDeviceAddressMultiDevice", BOOL32),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_BUFFER_DEVICE_ADDRESS_FEATURES: StructRow = tagged(
+        "VkPhysicalDeviceBufferDeviceAddressFeatures",
+        vk::StructureType::PHYSICAL_DEVICE_BUFFER_DEVICE_ADDRESS_FEATURES,
+        &[
+            value("bufferDeviceAddress", BOOL32),
+            value("bufferDeviceAddressCaptureReplay", BOOL32),
+            value("bufferDeviceAddressMultiDevice", BOOL32),
+        ],
+    )
+    .aliases(&["VkPhysicalDeviceBufferDeviceAddressFeaturesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_IMAGELESS_FRAMEBUFFER_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceImagelessFramebufferFeatures",
-    aliases: &["VkPhysicalDeviceImagelessFramebufferFeaturesKHR"],
-    s_type: Some(1000108000),
-    children: &[],
-    members: &[value("imagelessFramebuffer", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_IMAGELESS_FRAMEBUFFER_FEATURES: StructRow = tagged(
+        "VkPhysicalDeviceImagelessFramebufferFeatures",
+        vk::StructureType::PHYSICAL_DEVICE_IMAGELESS_FRAMEBUFFER_FEATURES,
+        &[value("imagelessFramebuffer", BOOL32)],
+    )
+    .aliases(&["VkPhysicalDeviceImagelessFramebufferFeaturesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_TEXTURE_COMPRESSION_ASTCHDR_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceTextureCompressionASTCHDRFeatures",
-    aliases: &["VkPhysicalDeviceTextureCompressionASTCHDRFeaturesEXT"],
-    s_type: Some(1000066000),
-    children: &[],
-    members: &[value("textureCompressionASTC_HDR", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_TEXTURE_COMPRESSION_ASTCHDR_FEATURES: StructRow = tagged(
+        "VkPhysicalDeviceTextureCompressionASTCHDRFeatures",
+        vk::StructureType::PHYSICAL_DEVICE_TEXTURE_COMPRESSION_ASTC_HDR_FEATURES,
+        &[value("textureCompressionASTC_HDR", BOOL32)],
+    )
+    .aliases(&["VkPhysicalDeviceTextureCompressionASTCHDRFeaturesEXT"]);
 
-pub(crate) static PHYSICAL_DEVICE_YCBCR_IMAGE_ARRAYS_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceYcbcrImageArraysFeaturesEXT",
-    aliases: &[],
-    s_type: Some(1000252000),
-    children: &[],
-    members: &[value("ycbcrImageArrays", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_YCBCR_IMAGE_ARRAYS_FEATURES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceYcbcrImageArraysFeaturesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_YCBCR_IMAGE_ARRAYS_FEATURES_EXT,
+    &[value("ycbcrImageArrays", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_SHADER_CLOCK_FEATURES_KHR: StructRow = StructRow {
-    name: "VkPhysicalDeviceShaderClockFeaturesKHR",
-    aliases: &[],
-    s_type: Some(1000181000),
-    children: &[],
-    members: &[value("shaderSubgroupClock", BOOL32), value("shaderDeviceClock", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_SHADER_CLOCK_FEATURES_KHR: StructRow = tagged(
+    "VkPhysicalDeviceShaderClockFeaturesKHR",
+    vk::StructureType::PHYSICAL_DEVICE_SHADER_CLOCK_FEATURES_KHR,
+    &[value("shaderSubgroupClock", BOOL32), value("shaderDeviceClock", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_INDEX_TYPE_UINT8_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceIndexTypeUint8Features",
-    aliases: &[
-        "VkPhysicalDeviceIndexTypeUint8FeaturesKHR",
-        "VkPhysicalDeviceIndexTypeUint8FeaturesEXT",
-    ],
-    s_type: Some(1000265000),
-    children: &[],
-    members: &[value("indexTypeUint8", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_INDEX_TYPE_UINT8_FEATURES: StructRow = tagged(
+        "VkPhysicalDeviceIndexTypeUint8Features",
+        vk::StructureType::from_raw(1000265000),
+        &[value("indexTypeUint8", BOOL32)],
+    )
+    .aliases(
+        &[
+            "VkPhysicalDeviceIndexTypeUint8FeaturesKHR",
+            "VkPhysicalDeviceIndexTypeUint8FeaturesEXT",
+        ],
+    );
 
-pub(crate) static PHYSICAL_DEVICE_FRAGMENT_SHADER_INTERLOCK_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceFragmentShaderInterlockFeaturesEXT",
-    aliases: &[],
-    s_type: Some(1000251000),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_FRAGMENT_SHADER_INTERLOCK_FEATURES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceFragmentShaderInterlockFeaturesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_FRAGMENT_SHADER_INTERLOCK_FEATURES_EXT,
+    &[
         value("fragmentShaderSampleInterlock", BOOL32),
         value("fragmentShaderPixelInterlock", BOOL32),
         value("fragmentShaderShadingRateInterlock", BOOL32),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_SEPARATE_DEPTH_STENCIL_LAYOUTS_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceSeparateDepthStencilLayoutsFeatures",
-    aliases: &["VkPhysicalDeviceSeparateDepthStencilLayoutsFeaturesKHR"],
-    s_type: Some(1000241000),
-    children: &[],
-    members: &[value("separateDepthStencilLayouts", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_SEPARATE_DEPTH_STENCIL_LAYOUTS_FEATURES: StructRow = tagged(
+        "VkPhysicalDeviceSeparateDepthStencilLayoutsFeatures",
+        vk::StructureType::PHYSICAL_DEVICE_SEPARATE_DEPTH_STENCIL_LAYOUTS_FEATURES,
+        &[value("separateDepthStencilLayouts", BOOL32)],
+    )
+    .aliases(&["VkPhysicalDeviceSeparateDepthStencilLayoutsFeaturesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_PRIMITIVE_TOPOLOGY_LIST_RESTART_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDevicePrimitiveTopologyListRestartFeaturesEXT",
-    aliases: &[],
-    s_type: Some(1000356000),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_PRIMITIVE_TOPOLOGY_LIST_RESTART_FEATURES_EXT: StructRow = tagged(
+    "VkPhysicalDevicePrimitiveTopologyListRestartFeaturesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_PRIMITIVE_TOPOLOGY_LIST_RESTART_FEATURES_EXT,
+    &[
         value("primitiveTopologyListRestart", BOOL32),
         value("primitiveTopologyPatchListRestart", BOOL32),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_SHADER_DEMOTE_TO_HELPER_INVOCATION_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceShaderDemoteToHelperInvocationFeatures",
-    aliases: &["VkPhysicalDeviceShaderDemoteToHelperInvocationFeaturesEXT"],
-    s_type: Some(1000276000),
-    children: &[],
-    members: &[value("shaderDemoteToHelperInvocation", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_SHADER_DEMOTE_TO_HELPER_INVOCATION_FEATURES: StructRow = tagged(
+        "VkPhysicalDeviceShaderDemoteToHelperInvocationFeatures",
+        vk::StructureType::PHYSICAL_DEVICE_SHADER_DEMOTE_TO_HELPER_INVOCATION_FEATURES,
+        &[value("shaderDemoteToHelperInvocation", BOOL32)],
+    )
+    .aliases(&["VkPhysicalDeviceShaderDemoteToHelperInvocationFeaturesEXT"]);
 
-pub(crate) static PHYSICAL_DEVICE_TEXEL_BUFFER_ALIGNMENT_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceTexelBufferAlignmentFeaturesEXT",
-    aliases: &[],
-    s_type: Some(1000281000),
-    children: &[],
-    members: &[value("texelBufferAlignment", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_TEXEL_BUFFER_ALIGNMENT_FEATURES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceTexelBufferAlignmentFeaturesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_TEXEL_BUFFER_ALIGNMENT_FEATURES_EXT,
+    &[value("texelBufferAlignment", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceSubgroupSizeControlFeatures",
-    aliases: &["VkPhysicalDeviceSubgroupSizeControlFeaturesEXT"],
-    s_type: Some(1000225002),
-    children: &[],
-    members: &[
-        value("subgroupSizeControl", BOOL32),
-        value("computeFullSubgroups", BOOL32),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES: StructRow = tagged(
+        "VkPhysicalDeviceSubgroupSizeControlFeatures",
+        vk::StructureType::PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES,
+        &[value("subgroupSizeControl", BOOL32), value("computeFullSubgroups", BOOL32)],
+    )
+    .aliases(&["VkPhysicalDeviceSubgroupSizeControlFeaturesEXT"]);
 
-pub(crate) static PHYSICAL_DEVICE_LINE_RASTERIZATION_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceLineRasterizationFeatures",
-    aliases: &[
-        "VkPhysicalDeviceLineRasterizationFeaturesKHR",
-        "VkPhysicalDeviceLineRasterizationFeaturesEXT",
-    ],
-    s_type: Some(1000259000),
-    children: &[],
-    members: &[
-        value("rectangularLines", BOOL32),
-        value("bresenhamLines", BOOL32),
-        value("smoothLines", BOOL32),
-        value("stippledRectangularLines", BOOL32),
-        value("stippledBresenhamLines", BOOL32),
-        value("stippledSmoothLines", BOOL32),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_LINE_RASTERIZATION_FEATURES: StructRow = tagged(
+        "VkPhysicalDeviceLineRasterizationFeatures",
+        vk::StructureType::from_raw(1000259000),
+        &[
+            value("rectangularLines", BOOL32),
+            value("bresenhamLines", BOOL32),
+            value("smoothLines", BOOL32),
+            value("stippledRectangularLines", BOOL32),
+            value("stippledBresenhamLines", BOOL32),
+            value("stippledSmoothLines", BOOL32),
+        ],
+    )
+    .aliases(
+        &[
+            "VkPhysicalDeviceLineRasterizationFeaturesKHR",
+            "VkPhysicalDeviceLineRasterizationFeaturesEXT",
+        ],
+    );
 
-pub(crate) static PHYSICAL_DEVICE_PIPELINE_CREATION_CACHE_CONTROL_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDevicePipelineCreationCacheControlFeatures",
-    aliases: &["VkPhysicalDevicePipelineCreationCacheControlFeaturesEXT"],
-    s_type: Some(1000297000),
-    children: &[],
-    members: &[value("pipelineCreationCacheControl", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_PIPELINE_CREATION_CACHE_CONTROL_FEATURES: StructRow = tagged(
+        "VkPhysicalDevicePipelineCreationCacheControlFeatures",
+        vk::StructureType::PHYSICAL_DEVICE_PIPELINE_CREATION_CACHE_CONTROL_FEATURES,
+        &[value("pipelineCreationCacheControl", BOOL32)],
+    )
+    .aliases(&["VkPhysicalDevicePipelineCreationCacheControlFeaturesEXT"]);
 
-pub(crate) static PHYSICAL_DEVICE_VULKAN11_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceVulkan11Features",
-    aliases: &[],
-    s_type: Some(49),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_VULKAN11_FEATURES: StructRow = tagged(
+    "VkPhysicalDeviceVulkan11Features",
+    vk::StructureType::PHYSICAL_DEVICE_VULKAN_1_1_FEATURES,
+    &[
         value("storageBuffer16BitAccess", BOOL32),
         value("uniformAndStorageBuffer16BitAccess", BOOL32),
         value("storagePushConstant16", BOOL32),
@@ -561,14 +501,12 @@ pub(crate) static PHYSICAL_DEVICE_VULKAN11_FEATURES: StructRow = StructRow {
         value("samplerYcbcrConversion", BOOL32),
         value("shaderDrawParameters", BOOL32),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_VULKAN12_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceVulkan12Features",
-    aliases: &[],
-    s_type: Some(51),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_VULKAN12_FEATURES: StructRow = tagged(
+    "VkPhysicalDeviceVulkan12Features",
+    vk::StructureType::PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
+    &[
         value("samplerMirrorClampToEdge", BOOL32),
         value("drawIndirectCount", BOOL32),
         value("storageBuffer8BitAccess", BOOL32),
@@ -617,14 +555,12 @@ pub(crate) static PHYSICAL_DEVICE_VULKAN12_FEATURES: StructRow = StructRow {
         value("shaderOutputLayer", BOOL32),
         value("subgroupBroadcastDynamicId", BOOL32),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_VULKAN13_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceVulkan13Features",
-    aliases: &[],
-    s_type: Some(53),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_VULKAN13_FEATURES: StructRow = tagged(
+    "VkPhysicalDeviceVulkan13Features",
+    vk::StructureType::PHYSICAL_DEVICE_VULKAN_1_3_FEATURES,
+    &[
         value("robustImageAccess", BOOL32),
         value("inlineUniformBlock", BOOL32),
         value("descriptorBindingInlineUniformBlockUpdateAfterBind", BOOL32),
@@ -641,14 +577,12 @@ pub(crate) static PHYSICAL_DEVICE_VULKAN13_FEATURES: StructRow = StructRow {
         value("shaderIntegerDotProduct", BOOL32),
         value("maintenance4", BOOL32),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_VULKAN14_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceVulkan14Features",
-    aliases: &[],
-    s_type: Some(55),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_VULKAN14_FEATURES: StructRow = tagged(
+    "VkPhysicalDeviceVulkan14Features",
+    <vk::PhysicalDeviceVulkan14Features as vk::TaggedStructure>::STRUCTURE_TYPE,
+    &[
         value("globalPriorityQuery", BOOL32),
         value("shaderSubgroupRotate", BOOL32),
         value("shaderSubgroupRotateClustered", BOOL32),
@@ -671,56 +605,43 @@ pub(crate) static PHYSICAL_DEVICE_VULKAN14_FEATURES: StructRow = StructRow {
         value("hostImageCopy", BOOL32),
         value("pushDescriptor", BOOL32),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_CUSTOM_BORDER_COLOR_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceCustomBorderColorFeaturesEXT",
-    aliases: &[],
-    s_type: Some(1000287002),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_CUSTOM_BORDER_COLOR_FEATURES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceCustomBorderColorFeaturesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_CUSTOM_BORDER_COLOR_FEATURES_EXT,
+    &[
         value("customBorderColors", BOOL32),
         value("customBorderColorWithoutFormat", BOOL32),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_BORDER_COLOR_SWIZZLE_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceBorderColorSwizzleFeaturesEXT",
-    aliases: &[],
-    s_type: Some(1000411000),
-    children: &[],
-    members: &[
-        value("borderColorSwizzle", BOOL32),
-        value("borderColorSwizzleFromImage", BOOL32),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_BORDER_COLOR_SWIZZLE_FEATURES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceBorderColorSwizzleFeaturesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_BORDER_COLOR_SWIZZLE_FEATURES_EXT,
+    &[value("borderColorSwizzle", BOOL32), value("borderColorSwizzleFromImage", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_EXTENDED_DYNAMIC_STATE_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceExtendedDynamicStateFeaturesEXT",
-    aliases: &[],
-    s_type: Some(1000267000),
-    children: &[],
-    members: &[value("extendedDynamicState", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_EXTENDED_DYNAMIC_STATE_FEATURES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceExtendedDynamicStateFeaturesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_EXTENDED_DYNAMIC_STATE_FEATURES_EXT,
+    &[value("extendedDynamicState", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_EXTENDED_DYNAMIC_STATE2_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceExtendedDynamicState2FeaturesEXT",
-    aliases: &[],
-    s_type: Some(1000377000),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_EXTENDED_DYNAMIC_STATE2_FEATURES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceExtendedDynamicState2FeaturesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_EXTENDED_DYNAMIC_STATE_2_FEATURES_EXT,
+    &[
         value("extendedDynamicState2", BOOL32),
         value("extendedDynamicState2LogicOp", BOOL32),
         value("extendedDynamicState2PatchControlPoints", BOOL32),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_EXTENDED_DYNAMIC_STATE3_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceExtendedDynamicState3FeaturesEXT",
-    aliases: &[],
-    s_type: Some(1000455000),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_EXTENDED_DYNAMIC_STATE3_FEATURES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceExtendedDynamicState3FeaturesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_EXTENDED_DYNAMIC_STATE_3_FEATURES_EXT,
+    &[
         value("extendedDynamicState3TessellationDomainOrigin", BOOL32),
         value("extendedDynamicState3DepthClampEnable", BOOL32),
         value("extendedDynamicState3PolygonMode", BOOL32),
@@ -753,403 +674,327 @@ pub(crate) static PHYSICAL_DEVICE_EXTENDED_DYNAMIC_STATE3_FEATURES_EXT: StructRo
         value("extendedDynamicState3RepresentativeFragmentTestEnable", BOOL32),
         value("extendedDynamicState3ShadingRateImageEnable", BOOL32),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_ZERO_INITIALIZE_WORKGROUP_MEMORY_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceZeroInitializeWorkgroupMemoryFeatures",
-    aliases: &["VkPhysicalDeviceZeroInitializeWorkgroupMemoryFeaturesKHR"],
-    s_type: Some(1000325000),
-    children: &[],
-    members: &[value("shaderZeroInitializeWorkgroupMemory", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_ZERO_INITIALIZE_WORKGROUP_MEMORY_FEATURES: StructRow = tagged(
+        "VkPhysicalDeviceZeroInitializeWorkgroupMemoryFeatures",
+        vk::StructureType::PHYSICAL_DEVICE_ZERO_INITIALIZE_WORKGROUP_MEMORY_FEATURES,
+        &[value("shaderZeroInitializeWorkgroupMemory", BOOL32)],
+    )
+    .aliases(&["VkPhysicalDeviceZeroInitializeWorkgroupMemoryFeaturesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_SHADER_SUBGROUP_UNIFORM_CONTROL_FLOW_FEATURES_KHR: StructRow = StructRow {
-    name: "VkPhysicalDeviceShaderSubgroupUniformControlFlowFeaturesKHR",
-    aliases: &[],
-    s_type: Some(1000323000),
-    children: &[],
-    members: &[value("shaderSubgroupUniformControlFlow", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_SHADER_SUBGROUP_UNIFORM_CONTROL_FLOW_FEATURES_KHR: StructRow = tagged(
+    "VkPhysicalDeviceShaderSubgroupUniformControlFlowFeaturesKHR",
+    vk::StructureType::PHYSICAL_DEVICE_SHADER_SUBGROUP_UNIFORM_CONTROL_FLOW_FEATURES_KHR,
+    &[value("shaderSubgroupUniformControlFlow", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_ROBUSTNESS2_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceRobustness2FeaturesEXT",
-    aliases: &[],
-    s_type: Some(1000286000),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_ROBUSTNESS2_FEATURES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceRobustness2FeaturesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_ROBUSTNESS_2_FEATURES_EXT,
+    &[
         value("robustBufferAccess2", BOOL32),
         value("robustImageAccess2", BOOL32),
         value("nullDescriptor", BOOL32),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_IMAGE_ROBUSTNESS_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceImageRobustnessFeatures",
-    aliases: &["VkPhysicalDeviceImageRobustnessFeaturesEXT"],
-    s_type: Some(1000335000),
-    children: &[],
-    members: &[value("robustImageAccess", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_IMAGE_ROBUSTNESS_FEATURES: StructRow = tagged(
+        "VkPhysicalDeviceImageRobustnessFeatures",
+        vk::StructureType::PHYSICAL_DEVICE_IMAGE_ROBUSTNESS_FEATURES,
+        &[value("robustImageAccess", BOOL32)],
+    )
+    .aliases(&["VkPhysicalDeviceImageRobustnessFeaturesEXT"]);
 
-pub(crate) static PHYSICAL_DEVICE_WORKGROUP_MEMORY_EXPLICIT_LAYOUT_FEATURES_KHR: StructRow = StructRow {
-    name: "VkPhysicalDeviceWorkgroupMemoryExplicitLayoutFeaturesKHR",
-    aliases: &[],
-    s_type: Some(1000336000),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_WORKGROUP_MEMORY_EXPLICIT_LAYOUT_FEATURES_KHR: StructRow = tagged(
+    "VkPhysicalDeviceWorkgroupMemoryExplicitLayoutFeaturesKHR",
+    vk::StructureType::PHYSICAL_DEVICE_WORKGROUP_MEMORY_EXPLICIT_LAYOUT_FEATURES_KHR,
+    &[
         value("workgroupMemoryExplicitLayout", BOOL32),
         value("workgroupMemoryExplicitLayoutScalarBlockLayout", BOOL32),
         value("workgroupMemoryExplicitLayout8BitAccess", BOOL32),
         value("workgroupMemoryExplicitLayout16BitAccess", BOOL32),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE4444_FORMATS_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDevice4444FormatsFeaturesEXT",
-    aliases: &[],
-    s_type: Some(1000340000),
-    children: &[],
-    members: &[value("formatA4R4G4B4", BOOL32), value("formatA4B4G4R4", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE4444_FORMATS_FEATURES_EXT: StructRow = tagged(
+    "VkPhysicalDevice4444FormatsFeaturesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_4444_FORMATS_FEATURES_EXT,
+    &[value("formatA4R4G4B4", BOOL32), value("formatA4B4G4R4", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_SHADER_IMAGE_ATOMIC_INT64_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceShaderImageAtomicInt64FeaturesEXT",
-    aliases: &[],
-    s_type: Some(1000234000),
-    children: &[],
-    members: &[
-        value("shaderImageInt64Atomics", BOOL32),
-        value("sparseImageInt64Atomics", BOOL32),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_SHADER_IMAGE_ATOMIC_INT64_FEATURES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceShaderImageAtomicInt64FeaturesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_SHADER_IMAGE_ATOMIC_INT64_FEATURES_EXT,
+    &[value("shaderImageInt64Atomics", BOOL32), value("sparseImageInt64Atomics", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_FRAGMENT_SHADING_RATE_FEATURES_KHR: StructRow = StructRow {
-    name: "VkPhysicalDeviceFragmentShadingRateFeaturesKHR",
-    aliases: &[],
-    s_type: Some(1000226003),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_FRAGMENT_SHADING_RATE_FEATURES_KHR: StructRow = tagged(
+    "VkPhysicalDeviceFragmentShadingRateFeaturesKHR",
+    vk::StructureType::PHYSICAL_DEVICE_FRAGMENT_SHADING_RATE_FEATURES_KHR,
+    &[
         value("pipelineFragmentShadingRate", BOOL32),
         value("primitiveFragmentShadingRate", BOOL32),
         value("attachmentFragmentShadingRate", BOOL32),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_SHADER_TERMINATE_INVOCATION_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceShaderTerminateInvocationFeatures",
-    aliases: &["VkPhysicalDeviceShaderTerminateInvocationFeaturesKHR"],
-    s_type: Some(1000215000),
-    children: &[],
-    members: &[value("shaderTerminateInvocation", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_SHADER_TERMINATE_INVOCATION_FEATURES: StructRow = tagged(
+        "VkPhysicalDeviceShaderTerminateInvocationFeatures",
+        vk::StructureType::PHYSICAL_DEVICE_SHADER_TERMINATE_INVOCATION_FEATURES,
+        &[value("shaderTerminateInvocation", BOOL32)],
+    )
+    .aliases(&["VkPhysicalDeviceShaderTerminateInvocationFeaturesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_IMAGE2_D_VIEW_OF3_D_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceImage2DViewOf3DFeaturesEXT",
-    aliases: &[],
-    s_type: Some(1000393000),
-    children: &[],
-    members: &[value("image2DViewOf3D", BOOL32), value("sampler2DViewOf3D", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_IMAGE2_D_VIEW_OF3_D_FEATURES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceImage2DViewOf3DFeaturesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_IMAGE_2D_VIEW_OF_3D_FEATURES_EXT,
+    &[value("image2DViewOf3D", BOOL32), value("sampler2DViewOf3D", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_ATTACHMENT_FEEDBACK_LOOP_DYNAMIC_STATE_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceAttachmentFeedbackLoopDynamicStateFeaturesEXT",
-    aliases: &[],
-    s_type: Some(1000524000),
-    children: &[],
-    members: &[value("attachmentFeedbackLoopDynamicState", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_ATTACHMENT_FEEDBACK_LOOP_DYNAMIC_STATE_FEATURES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceAttachmentFeedbackLoopDynamicStateFeaturesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_ATTACHMENT_FEEDBACK_LOOP_DYNAMIC_STATE_FEATURES_EXT,
+    &[value("attachmentFeedbackLoopDynamicState", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_LEGACY_VERTEX_ATTRIBUTES_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceLegacyVertexAttributesFeaturesEXT",
-    aliases: &[],
-    s_type: Some(1000495000),
-    children: &[],
-    members: &[value("legacyVertexAttributes", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_LEGACY_VERTEX_ATTRIBUTES_FEATURES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceLegacyVertexAttributesFeaturesEXT",
+    <vk::PhysicalDeviceLegacyVertexAttributesFeaturesEXT as vk::TaggedStructure>::STRUCTURE_TYPE,
+    &[value("legacyVertexAttributes", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_MUTABLE_DESCRIPTOR_TYPE_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceMutableDescriptorTypeFeaturesEXT",
-    aliases: &["VkPhysicalDeviceMutableDescriptorTypeFeaturesVALVE"],
-    s_type: Some(1000351000),
-    children: &[],
-    members: &[value("mutableDescriptorType", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_MUTABLE_DESCRIPTOR_TYPE_FEATURES_EXT: StructRow = tagged(
+        "VkPhysicalDeviceMutableDescriptorTypeFeaturesEXT",
+        vk::StructureType::PHYSICAL_DEVICE_MUTABLE_DESCRIPTOR_TYPE_FEATURES_EXT,
+        &[value("mutableDescriptorType", BOOL32)],
+    )
+    .aliases(&["VkPhysicalDeviceMutableDescriptorTypeFeaturesVALVE"]);
 
-pub(crate) static PHYSICAL_DEVICE_DEPTH_CLIP_CONTROL_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceDepthClipControlFeaturesEXT",
-    aliases: &[],
-    s_type: Some(1000355000),
-    children: &[],
-    members: &[value("depthClipControl", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_DEPTH_CLIP_CONTROL_FEATURES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceDepthClipControlFeaturesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_DEPTH_CLIP_CONTROL_FEATURES_EXT,
+    &[value("depthClipControl", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_DEPTH_CLAMP_CONTROL_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceDepthClampControlFeaturesEXT",
-    aliases: &[],
-    s_type: Some(1000582000),
-    children: &[],
-    members: &[value("depthClampControl", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_DEPTH_CLAMP_CONTROL_FEATURES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceDepthClampControlFeaturesEXT",
+    <vk::PhysicalDeviceDepthClampControlFeaturesEXT as vk::TaggedStructure>::STRUCTURE_TYPE,
+    &[value("depthClampControl", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_VERTEX_INPUT_DYNAMIC_STATE_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceVertexInputDynamicStateFeaturesEXT",
-    aliases: &[],
-    s_type: Some(1000352000),
-    children: &[],
-    members: &[value("vertexInputDynamicState", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_VERTEX_INPUT_DYNAMIC_STATE_FEATURES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceVertexInputDynamicStateFeaturesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_VERTEX_INPUT_DYNAMIC_STATE_FEATURES_EXT,
+    &[value("vertexInputDynamicState", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_COLOR_WRITE_ENABLE_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceColorWriteEnableFeaturesEXT",
-    aliases: &[],
-    s_type: Some(1000381000),
-    children: &[],
-    members: &[value("colorWriteEnable", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_COLOR_WRITE_ENABLE_FEATURES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceColorWriteEnableFeaturesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_COLOR_WRITE_ENABLE_FEATURES_EXT,
+    &[value("colorWriteEnable", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_SYNCHRONIZATION2_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceSynchronization2Features",
-    aliases: &["VkPhysicalDeviceSynchronization2FeaturesKHR"],
-    s_type: Some(1000314007),
-    children: &[],
-    members: &[value("synchronization2", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_SYNCHRONIZATION2_FEATURES: StructRow = tagged(
+        "VkPhysicalDeviceSynchronization2Features",
+        vk::StructureType::PHYSICAL_DEVICE_SYNCHRONIZATION_2_FEATURES,
+        &[value("synchronization2", BOOL32)],
+    )
+    .aliases(&["VkPhysicalDeviceSynchronization2FeaturesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_HOST_IMAGE_COPY_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceHostImageCopyFeatures",
-    aliases: &["VkPhysicalDeviceHostImageCopyFeaturesEXT"],
-    s_type: Some(1000270000),
-    children: &[],
-    members: &[value("hostImageCopy", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_HOST_IMAGE_COPY_FEATURES: StructRow = tagged(
+        "VkPhysicalDeviceHostImageCopyFeatures",
+        vk::StructureType::from_raw(1000270000),
+        &[value("hostImageCopy", BOOL32)],
+    )
+    .aliases(&["VkPhysicalDeviceHostImageCopyFeaturesEXT"]);
 
-pub(crate) static PHYSICAL_DEVICE_PRIMITIVES_GENERATED_QUERY_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDevicePrimitivesGeneratedQueryFeaturesEXT",
-    aliases: &[],
-    s_type: Some(1000382000),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_PRIMITIVES_GENERATED_QUERY_FEATURES_EXT: StructRow = tagged(
+    "VkPhysicalDevicePrimitivesGeneratedQueryFeaturesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_PRIMITIVES_GENERATED_QUERY_FEATURES_EXT,
+    &[
         value("primitivesGeneratedQuery", BOOL32),
         value("primitivesGeneratedQueryWithRasterizerDiscard", BOOL32),
         value("primitivesGeneratedQueryWithNonZeroStreams", BOOL32),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_LEGACY_DITHERING_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceLegacyDitheringFeaturesEXT",
-    aliases: &[],
-    s_type: Some(1000465000),
-    children: &[],
-    members: &[value("legacyDithering", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_LEGACY_DITHERING_FEATURES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceLegacyDitheringFeaturesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_LEGACY_DITHERING_FEATURES_EXT,
+    &[value("legacyDithering", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_PIPELINE_PROTECTED_ACCESS_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDevicePipelineProtectedAccessFeatures",
-    aliases: &["VkPhysicalDevicePipelineProtectedAccessFeaturesEXT"],
-    s_type: Some(1000466000),
-    children: &[],
-    members: &[value("pipelineProtectedAccess", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_PIPELINE_PROTECTED_ACCESS_FEATURES: StructRow = tagged(
+        "VkPhysicalDevicePipelineProtectedAccessFeatures",
+        vk::StructureType::from_raw(1000466000),
+        &[value("pipelineProtectedAccess", BOOL32)],
+    )
+    .aliases(&["VkPhysicalDevicePipelineProtectedAccessFeaturesEXT"]);
 
-pub(crate) static PHYSICAL_DEVICE_YCBCR2_PLANE444_FORMATS_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceYcbcr2Plane444FormatsFeaturesEXT",
-    aliases: &[],
-    s_type: Some(1000330000),
-    children: &[],
-    members: &[value("ycbcr2plane444Formats", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_YCBCR2_PLANE444_FORMATS_FEATURES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceYcbcr2Plane444FormatsFeaturesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_YCBCR_2_PLANE_444_FORMATS_FEATURES_EXT,
+    &[value("ycbcr2plane444Formats", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_PROVOKING_VERTEX_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceProvokingVertexFeaturesEXT",
-    aliases: &[],
-    s_type: Some(1000254000),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_PROVOKING_VERTEX_FEATURES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceProvokingVertexFeaturesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_PROVOKING_VERTEX_FEATURES_EXT,
+    &[
         value("provokingVertexLast", BOOL32),
         value("transformFeedbackPreservesProvokingVertex", BOOL32),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceShaderIntegerDotProductFeatures",
-    aliases: &["VkPhysicalDeviceShaderIntegerDotProductFeaturesKHR"],
-    s_type: Some(1000280000),
-    children: &[],
-    members: &[value("shaderIntegerDotProduct", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES: StructRow = tagged(
+        "VkPhysicalDeviceShaderIntegerDotProductFeatures",
+        vk::StructureType::PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES,
+        &[value("shaderIntegerDotProduct", BOOL32)],
+    )
+    .aliases(&["VkPhysicalDeviceShaderIntegerDotProductFeaturesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_FRAGMENT_SHADER_BARYCENTRIC_FEATURES_KHR: StructRow = StructRow {
-    name: "VkPhysicalDeviceFragmentShaderBarycentricFeaturesKHR",
-    aliases: &["VkPhysicalDeviceFragmentShaderBarycentricFeaturesNV"],
-    s_type: Some(1000203000),
-    children: &[],
-    members: &[value("fragmentShaderBarycentric", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_FRAGMENT_SHADER_BARYCENTRIC_FEATURES_KHR: StructRow = tagged(
+        "VkPhysicalDeviceFragmentShaderBarycentricFeaturesKHR",
+        vk::StructureType::PHYSICAL_DEVICE_FRAGMENT_SHADER_BARYCENTRIC_FEATURES_KHR,
+        &[value("fragmentShaderBarycentric", BOOL32)],
+    )
+    .aliases(&["VkPhysicalDeviceFragmentShaderBarycentricFeaturesNV"]);
 
-pub(crate) static PHYSICAL_DEVICE_DYNAMIC_RENDERING_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceDynamicRenderingFeatures",
-    aliases: &["VkPhysicalDeviceDynamicRenderingFeaturesKHR"],
-    s_type: Some(1000044003),
-    children: &[],
-    members: &[value("dynamicRendering", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_DYNAMIC_RENDERING_FEATURES: StructRow = tagged(
+        "VkPhysicalDeviceDynamicRenderingFeatures",
+        vk::StructureType::PHYSICAL_DEVICE_DYNAMIC_RENDERING_FEATURES,
+        &[value("dynamicRendering", BOOL32)],
+    )
+    .aliases(&["VkPhysicalDeviceDynamicRenderingFeaturesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_IMAGE_VIEW_MIN_LOD_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceImageViewMinLodFeaturesEXT",
-    aliases: &[],
-    s_type: Some(1000391000),
-    children: &[],
-    members: &[value("minLod", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_IMAGE_VIEW_MIN_LOD_FEATURES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceImageViewMinLodFeaturesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_IMAGE_VIEW_MIN_LOD_FEATURES_EXT,
+    &[value("minLod", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_RASTERIZATION_ORDER_ATTACHMENT_ACCESS_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceRasterizationOrderAttachmentAccessFeaturesEXT",
-    aliases: &["VkPhysicalDeviceRasterizationOrderAttachmentAccessFeaturesARM"],
-    s_type: Some(1000342000),
-    children: &[],
-    members: &[
-        value("rasterizationOrderColorAttachmentAccess", BOOL32),
-        value("rasterizationOrderDepthAttachmentAccess", BOOL32),
-        value("rasterizationOrderStencilAttachmentAccess", BOOL32),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_RASTERIZATION_ORDER_ATTACHMENT_ACCESS_FEATURES_EXT: StructRow = tagged(
+        "VkPhysicalDeviceRasterizationOrderAttachmentAccessFeaturesEXT",
+        vk::StructureType::PHYSICAL_DEVICE_RASTERIZATION_ORDER_ATTACHMENT_ACCESS_FEATURES_EXT,
+        &[
+            value("rasterizationOrderColorAttachmentAccess", BOOL32),
+            value("rasterizationOrderDepthAttachmentAccess", BOOL32),
+            value("rasterizationOrderStencilAttachmentAccess", BOOL32),
+        ],
+    )
+    .aliases(&["VkPhysicalDeviceRasterizationOrderAttachmentAccessFeaturesARM"]);
 
-pub(crate) static PHYSICAL_DEVICE_GRAPHICS_PIPELINE_LIBRARY_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceGraphicsPipelineLibraryFeaturesEXT",
-    aliases: &[],
-    s_type: Some(1000320000),
-    children: &[],
-    members: &[value("graphicsPipelineLibrary", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_GRAPHICS_PIPELINE_LIBRARY_FEATURES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceGraphicsPipelineLibraryFeaturesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_GRAPHICS_PIPELINE_LIBRARY_FEATURES_EXT,
+    &[value("graphicsPipelineLibrary", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_NESTED_COMMAND_BUFFER_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceNestedCommandBufferFeaturesEXT",
-    aliases: &[],
-    s_type: Some(1000451000),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_NESTED_COMMAND_BUFFER_FEATURES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceNestedCommandBufferFeaturesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_NESTED_COMMAND_BUFFER_FEATURES_EXT,
+    &[
         value("nestedCommandBuffer", BOOL32),
         value("nestedCommandBufferRendering", BOOL32),
         value("nestedCommandBufferSimultaneousUse", BOOL32),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_NON_SEAMLESS_CUBE_MAP_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceNonSeamlessCubeMapFeaturesEXT",
-    aliases: &[],
-    s_type: Some(1000422000),
-    children: &[],
-    members: &[value("nonSeamlessCubeMap", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_NON_SEAMLESS_CUBE_MAP_FEATURES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceNonSeamlessCubeMapFeaturesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_NON_SEAMLESS_CUBE_MAP_FEATURES_EXT,
+    &[value("nonSeamlessCubeMap", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_PIPELINE_ROBUSTNESS_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDevicePipelineRobustnessFeatures",
-    aliases: &["VkPhysicalDevicePipelineRobustnessFeaturesEXT"],
-    s_type: Some(1000068001),
-    children: &[],
-    members: &[value("pipelineRobustness", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_PIPELINE_ROBUSTNESS_FEATURES: StructRow = tagged(
+        "VkPhysicalDevicePipelineRobustnessFeatures",
+        vk::StructureType::from_raw(1000068001),
+        &[value("pipelineRobustness", BOOL32)],
+    )
+    .aliases(&["VkPhysicalDevicePipelineRobustnessFeaturesEXT"]);
 
-pub(crate) static PHYSICAL_DEVICE_ATTACHMENT_FEEDBACK_LOOP_LAYOUT_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceAttachmentFeedbackLoopLayoutFeaturesEXT",
-    aliases: &[],
-    s_type: Some(1000339000),
-    children: &[],
-    members: &[value("attachmentFeedbackLoopLayout", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_ATTACHMENT_FEEDBACK_LOOP_LAYOUT_FEATURES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceAttachmentFeedbackLoopLayoutFeaturesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_ATTACHMENT_FEEDBACK_LOOP_LAYOUT_FEATURES_EXT,
+    &[value("attachmentFeedbackLoopLayout", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_DYNAMIC_RENDERING_UNUSED_ATTACHMENTS_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceDynamicRenderingUnusedAttachmentsFeaturesEXT",
-    aliases: &[],
-    s_type: Some(1000499000),
-    children: &[],
-    members: &[value("dynamicRenderingUnusedAttachments", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_DYNAMIC_RENDERING_UNUSED_ATTACHMENTS_FEATURES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceDynamicRenderingUnusedAttachmentsFeaturesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_DYNAMIC_RENDERING_UNUSED_ATTACHMENTS_FEATURES_EXT,
+    &[value("dynamicRenderingUnusedAttachments", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_DEPTH_BIAS_CONTROL_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceDepthBiasControlFeaturesEXT",
-    aliases: &[],
-    s_type: Some(1000283000),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_DEPTH_BIAS_CONTROL_FEATURES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceDepthBiasControlFeaturesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_DEPTH_BIAS_CONTROL_FEATURES_EXT,
+    &[
         value("depthBiasControl", BOOL32),
         value("leastRepresentableValueForceUnormRepresentation", BOOL32),
         value("floatRepresentation", BOOL32),
         value("depthBiasExact", BOOL32),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_RAY_TRACING_POSITION_FETCH_FEATURES_KHR: StructRow = StructRow {
-    name: "VkPhysicalDeviceRayTracingPositionFetchFeaturesKHR",
-    aliases: &[],
-    s_type: Some(1000481000),
-    children: &[],
-    members: &[value("rayTracingPositionFetch", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_RAY_TRACING_POSITION_FETCH_FEATURES_KHR: StructRow = tagged(
+    "VkPhysicalDeviceRayTracingPositionFetchFeaturesKHR",
+    vk::StructureType::PHYSICAL_DEVICE_RAY_TRACING_POSITION_FETCH_FEATURES_KHR,
+    &[value("rayTracingPositionFetch", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_SHADER_MAXIMAL_RECONVERGENCE_FEATURES_KHR: StructRow = StructRow {
-    name: "VkPhysicalDeviceShaderMaximalReconvergenceFeaturesKHR",
-    aliases: &[],
-    s_type: Some(1000434000),
-    children: &[],
-    members: &[value("shaderMaximalReconvergence", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_SHADER_MAXIMAL_RECONVERGENCE_FEATURES_KHR: StructRow = tagged(
+    "VkPhysicalDeviceShaderMaximalReconvergenceFeaturesKHR",
+    vk::StructureType::PHYSICAL_DEVICE_SHADER_MAXIMAL_RECONVERGENCE_FEATURES_KHR,
+    &[value("shaderMaximalReconvergence", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_SHADER_SUBGROUP_ROTATE_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceShaderSubgroupRotateFeatures",
-    aliases: &["VkPhysicalDeviceShaderSubgroupRotateFeaturesKHR"],
-    s_type: Some(1000416000),
-    children: &[],
-    members: &[
-        value("shaderSubgroupRotate", BOOL32),
-        value("shaderSubgroupRotateClustered", BOOL32),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_SHADER_SUBGROUP_ROTATE_FEATURES: StructRow = tagged(
+        "VkPhysicalDeviceShaderSubgroupRotateFeatures",
+        vk::StructureType::from_raw(1000416000),
+        &[
+            value("shaderSubgroupRotate", BOOL32),
+            value("shaderSubgroupRotateClustered", BOOL32),
+        ],
+    )
+    .aliases(&["VkPhysicalDeviceShaderSubgroupRotateFeaturesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_SHADER_EXPECT_ASSUME_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceShaderExpectAssumeFeatures",
-    aliases: &["VkPhysicalDeviceShaderExpectAssumeFeaturesKHR"],
-    s_type: Some(1000544000),
-    children: &[],
-    members: &[value("shaderExpectAssume", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_SHADER_EXPECT_ASSUME_FEATURES: StructRow = tagged(
+        "VkPhysicalDeviceShaderExpectAssumeFeatures",
+        vk::StructureType::from_raw(1000544000),
+        &[value("shaderExpectAssume", BOOL32)],
+    )
+    .aliases(&["VkPhysicalDeviceShaderExpectAssumeFeaturesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_SHADER_FLOAT_CONTROLS2_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceShaderFloatControls2Features",
-    aliases: &["VkPhysicalDeviceShaderFloatControls2FeaturesKHR"],
-    s_type: Some(1000528000),
-    children: &[],
-    members: &[value("shaderFloatControls2", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_SHADER_FLOAT_CONTROLS2_FEATURES: StructRow = tagged(
+        "VkPhysicalDeviceShaderFloatControls2Features",
+        vk::StructureType::from_raw(1000528000),
+        &[value("shaderFloatControls2", BOOL32)],
+    )
+    .aliases(&["VkPhysicalDeviceShaderFloatControls2FeaturesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_DYNAMIC_RENDERING_LOCAL_READ_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceDynamicRenderingLocalReadFeatures",
-    aliases: &["VkPhysicalDeviceDynamicRenderingLocalReadFeaturesKHR"],
-    s_type: Some(1000232000),
-    children: &[],
-    members: &[value("dynamicRenderingLocalRead", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_DYNAMIC_RENDERING_LOCAL_READ_FEATURES: StructRow = tagged(
+        "VkPhysicalDeviceDynamicRenderingLocalReadFeatures",
+        vk::StructureType::from_raw(1000232000),
+        &[value("dynamicRenderingLocalRead", BOOL32)],
+    )
+    .aliases(&["VkPhysicalDeviceDynamicRenderingLocalReadFeaturesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_SHADER_QUAD_CONTROL_FEATURES_KHR: StructRow = StructRow {
-    name: "VkPhysicalDeviceShaderQuadControlFeaturesKHR",
-    aliases: &[],
-    s_type: Some(1000235000),
-    children: &[],
-    members: &[value("shaderQuadControl", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_SHADER_QUAD_CONTROL_FEATURES_KHR: StructRow = tagged(
+    "VkPhysicalDeviceShaderQuadControlFeaturesKHR",
+    vk::StructureType::PHYSICAL_DEVICE_SHADER_QUAD_CONTROL_FEATURES_KHR,
+    &[value("shaderQuadControl", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_SHADER_REPLICATED_COMPOSITES_FEATURES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceShaderReplicatedCompositesFeaturesEXT",
-    aliases: &[],
-    s_type: Some(1000564000),
-    children: &[],
-    members: &[value("shaderReplicatedComposites", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_SHADER_REPLICATED_COMPOSITES_FEATURES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceShaderReplicatedCompositesFeaturesEXT",
+    <vk::PhysicalDeviceShaderReplicatedCompositesFeaturesEXT as vk::TaggedStructure>::STRUCTURE_TYPE,
+    &[value("shaderReplicatedComposites", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_DEPTH_CLAMP_ZERO_ONE_FEATURES_KHR: StructRow = StructRow {
-    name: "VkPhysicalDeviceDepthClampZeroOneFeaturesKHR",
-    aliases: &["VkPhysicalDeviceDepthClampZeroOneFeaturesEXT"],
-    s_type: Some(1000421000),
-    children: &[],
-    members: &[value("depthClampZeroOne", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_DEPTH_CLAMP_ZERO_ONE_FEATURES_KHR: StructRow = tagged(
+        "VkPhysicalDeviceDepthClampZeroOneFeaturesKHR",
+        vk::StructureType::from_raw(1000421000),
+        &[value("depthClampZeroOne", BOOL32)],
+    )
+    .aliases(&["VkPhysicalDeviceDepthClampZeroOneFeaturesEXT"]);

@@ -6,82 +6,73 @@
 use crate::generated::reflect::{
     DEVICE, EXTERNAL_FENCE_HANDLE_TYPE_FLAGS, FENCE, FENCE_CREATE_FLAGS,
 };
+use crate::generated::chains;
+use crate::vk;
 use crate::wire::CommandType;
 use crate::reflect::row::*;
 
-pub(crate) static FENCE_CREATE_INFO: StructRow = StructRow {
-    name: "VkFenceCreateInfo",
-    aliases: &[],
-    s_type: Some(8),
-    children: &[&EXPORT_FENCE_CREATE_INFO],
-    members: &[value("flags", Item::Enum(&FENCE_CREATE_FLAGS))],
-};
+pub(crate) static FENCE_CREATE_INFO: StructRow = tagged(
+        "VkFenceCreateInfo",
+        vk::StructureType::FENCE_CREATE_INFO,
+        &[value("flags", Item::Enum(&FENCE_CREATE_FLAGS))],
+    )
+    .followed_by(chains::FENCE_CREATE_INFO);
 
-pub(crate) static EXPORT_FENCE_CREATE_INFO: StructRow = StructRow {
-    name: "VkExportFenceCreateInfo",
-    aliases: &["VkExportFenceCreateInfoKHR"],
-    s_type: Some(1000113000),
-    children: &[],
-    members: &[value("handleTypes", Item::Enum(&EXTERNAL_FENCE_HANDLE_TYPE_FLAGS))],
-};
+pub(crate) static EXPORT_FENCE_CREATE_INFO: StructRow = tagged(
+        "VkExportFenceCreateInfo",
+        vk::StructureType::EXPORT_FENCE_CREATE_INFO,
+        &[value("handleTypes", Item::Enum(&EXTERNAL_FENCE_HANDLE_TYPE_FLAGS))],
+    )
+    .aliases(&["VkExportFenceCreateInfoKHR"]);
 
-pub(crate) static VK_CREATE_FENCE: CommandRow = CommandRow {
-    command: CommandType::CREATE_FENCE,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pCreateInfo", Item::Struct(&FENCE_CREATE_INFO)),
-        null("pAllocator"),
-        pointer("pFence", Item::Handle(&FENCE)).out(),
-    ],
-};
-
-pub(crate) static VK_DESTROY_FENCE: CommandRow = CommandRow {
-    command: CommandType::DESTROY_FENCE,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("fence", Item::Handle(&FENCE)),
-        null("pAllocator"),
-    ],
-};
-
-pub(crate) static VK_RESET_FENCES: CommandRow = CommandRow {
-    command: CommandType::RESET_FENCES,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("fenceCount", U32).counts(),
-        array("pFences", Item::Handle(&FENCE), &Sibling("fenceCount")),
-    ],
-};
-
-pub(crate) static VK_GET_FENCE_STATUS: CommandRow = CommandRow {
-    command: CommandType::GET_FENCE_STATUS,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("fence", Item::Handle(&FENCE)),
-    ],
-};
-
-pub(crate) static VK_WAIT_FOR_FENCES: CommandRow = CommandRow {
-    command: CommandType::WAIT_FOR_FENCES,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("fenceCount", U32).counts(),
-        array("pFences", Item::Handle(&FENCE), &Sibling("fenceCount")),
-        value("waitAll", BOOL32),
-        value("timeout", U64),
-    ],
-};
-
-pub(crate) static VK_RESET_FENCE_RESOURCE_MESA: CommandRow = CommandRow {
-    command: CommandType::RESET_FENCE_RESOURCE_MESA,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("fence", Item::Handle(&FENCE)),
-    ],
-};
+pub(crate) static FENCE_COMMANDS: [CommandRow; 6] = [
+    command(
+        CommandType::CREATE_FENCE,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pCreateInfo", Item::Struct(&FENCE_CREATE_INFO)),
+            null("pAllocator"),
+            pointer("pFence", Item::Handle(&FENCE)).out(),
+        ],
+    ),
+    command(
+        CommandType::DESTROY_FENCE,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("fence", Item::Handle(&FENCE)),
+            null("pAllocator"),
+        ],
+    ),
+    command(
+        CommandType::RESET_FENCES,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("fenceCount", U32).counts(),
+            array("pFences", Item::Handle(&FENCE), &Sibling("fenceCount")),
+        ],
+    ),
+    command(
+        CommandType::GET_FENCE_STATUS,
+        Returns::Result,
+        &[value("device", Item::Handle(&DEVICE)), value("fence", Item::Handle(&FENCE))],
+    ),
+    command(
+        CommandType::WAIT_FOR_FENCES,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("fenceCount", U32).counts(),
+            array("pFences", Item::Handle(&FENCE), &Sibling("fenceCount")),
+            value("waitAll", BOOL32),
+            value("timeout", U64),
+        ],
+    ),
+    command(
+        CommandType::RESET_FENCE_RESOURCE_MESA,
+        Returns::Nothing,
+        &[value("device", Item::Handle(&DEVICE)), value("fence", Item::Handle(&FENCE))],
+    ),
+];

@@ -4,7 +4,7 @@
 //! What travels of family `image`.
 
 use crate::generated::reflect::{
-    BIND_MEMORY_STATUS, COMPONENT_SWIZZLE, DEVICE, DEVICE_MEMORY, EXTENT3_D,
+    COMPONENT_SWIZZLE, DEVICE, DEVICE_MEMORY, EXTENT3_D,
     EXTERNAL_MEMORY_HANDLE_TYPE_FLAGS, FORMAT, HOST_IMAGE_COPY_FLAGS, IMAGE,
     IMAGE_ASPECT_FLAGS, IMAGE_ASPECT_FLAG_BITS, IMAGE_COPY2, IMAGE_CREATE_FLAGS,
     IMAGE_LAYOUT, IMAGE_SUBRESOURCE, IMAGE_SUBRESOURCE_LAYERS, IMAGE_TILING, IMAGE_TYPE,
@@ -12,280 +12,235 @@ use crate::generated::reflect::{
     MEMORY_REQUIREMENTS, OFFSET3_D, RECT2_D, SAMPLER_YCBCR_CONVERSION,
     SAMPLE_COUNT_FLAG_BITS, SHARING_MODE, SPARSE_IMAGE_FORMAT_FLAGS,
 };
+use crate::generated::chains;
+use crate::vk;
 use crate::wire::CommandType;
 use crate::reflect::row::*;
 
-pub(crate) static COMPONENT_MAPPING: StructRow = StructRow {
-    name: "VkComponentMapping",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static COMPONENT_MAPPING: StructRow = plain(
+    "VkComponentMapping",
+    &[
         value("r", Item::Enum(&COMPONENT_SWIZZLE)),
         value("g", Item::Enum(&COMPONENT_SWIZZLE)),
         value("b", Item::Enum(&COMPONENT_SWIZZLE)),
         value("a", Item::Enum(&COMPONENT_SWIZZLE)),
     ],
-};
+);
 
-pub(crate) static SPARSE_IMAGE_FORMAT_PROPERTIES: StructRow = StructRow {
-    name: "VkSparseImageFormatProperties",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static SPARSE_IMAGE_FORMAT_PROPERTIES: StructRow = plain(
+    "VkSparseImageFormatProperties",
+    &[
         value("aspectMask", Item::Enum(&IMAGE_ASPECT_FLAGS)),
         value("imageGranularity", Item::Struct(&EXTENT3_D)),
         value("flags", Item::Enum(&SPARSE_IMAGE_FORMAT_FLAGS)),
     ],
-};
+);
 
-pub(crate) static SPARSE_IMAGE_MEMORY_REQUIREMENTS: StructRow = StructRow {
-    name: "VkSparseImageMemoryRequirements",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static SPARSE_IMAGE_MEMORY_REQUIREMENTS: StructRow = plain(
+    "VkSparseImageMemoryRequirements",
+    &[
         value("formatProperties", Item::Struct(&SPARSE_IMAGE_FORMAT_PROPERTIES)),
         value("imageMipTailFirstLod", U32),
         value("imageMipTailSize", DEVICE_SIZE),
         value("imageMipTailOffset", DEVICE_SIZE),
         value("imageMipTailStride", DEVICE_SIZE),
     ],
-};
+);
 
-pub(crate) static IMAGE_SUBRESOURCE_RANGE: StructRow = StructRow {
-    name: "VkImageSubresourceRange",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static IMAGE_SUBRESOURCE_RANGE: StructRow = plain(
+    "VkImageSubresourceRange",
+    &[
         value("aspectMask", Item::Enum(&IMAGE_ASPECT_FLAGS)),
         value("baseMipLevel", U32),
         value("levelCount", U32),
         value("baseArrayLayer", U32),
         value("layerCount", U32),
     ],
-};
+);
 
-pub(crate) static IMAGE_CREATE_INFO: StructRow = StructRow {
-    name: "VkImageCreateInfo",
-    aliases: &[],
-    s_type: Some(14),
-    children: &[
-        &EXTERNAL_MEMORY_IMAGE_CREATE_INFO,
-        &IMAGE_FORMAT_LIST_CREATE_INFO,
-        &IMAGE_DRM_FORMAT_MODIFIER_LIST_CREATE_INFO_EXT,
-        &IMAGE_DRM_FORMAT_MODIFIER_EXPLICIT_CREATE_INFO_EXT,
-        &IMAGE_STENCIL_USAGE_CREATE_INFO,
-    ],
-    members: &[
-        value("flags", Item::Enum(&IMAGE_CREATE_FLAGS)),
-        value("imageType", Item::Enum(&IMAGE_TYPE)),
-        value("format", Item::Enum(&FORMAT)),
-        value("extent", Item::Struct(&EXTENT3_D)),
-        value("mipLevels", U32),
-        value("arrayLayers", U32),
-        value("samples", Item::Enum(&SAMPLE_COUNT_FLAG_BITS)),
-        value("tiling", Item::Enum(&IMAGE_TILING)),
-        value("usage", Item::Enum(&IMAGE_USAGE_FLAGS)),
-        value("sharingMode", Item::Enum(&SHARING_MODE)),
-        value("queueFamilyIndexCount", U32).counts(),
-        array("pQueueFamilyIndices", U32, &Sibling("queueFamilyIndexCount")).nullable(),
-        value("initialLayout", Item::Enum(&IMAGE_LAYOUT)),
-    ],
-};
+pub(crate) static IMAGE_CREATE_INFO: StructRow = tagged(
+        "VkImageCreateInfo",
+        vk::StructureType::IMAGE_CREATE_INFO,
+        &[
+            value("flags", Item::Enum(&IMAGE_CREATE_FLAGS)),
+            value("imageType", Item::Enum(&IMAGE_TYPE)),
+            value("format", Item::Enum(&FORMAT)),
+            value("extent", Item::Struct(&EXTENT3_D)),
+            value("mipLevels", U32),
+            value("arrayLayers", U32),
+            value("samples", Item::Enum(&SAMPLE_COUNT_FLAG_BITS)),
+            value("tiling", Item::Enum(&IMAGE_TILING)),
+            value("usage", Item::Enum(&IMAGE_USAGE_FLAGS)),
+            value("sharingMode", Item::Enum(&SHARING_MODE)),
+            value("queueFamilyIndexCount", U32).counts(),
+            array("pQueueFamilyIndices", U32, &Sibling("queueFamilyIndexCount"))
+                .nullable(),
+            value("initialLayout", Item::Enum(&IMAGE_LAYOUT)),
+        ],
+    )
+    .followed_by(chains::IMAGE_CREATE_INFO);
 
-pub(crate) static SUBRESOURCE_LAYOUT: StructRow = StructRow {
-    name: "VkSubresourceLayout",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static SUBRESOURCE_LAYOUT: StructRow = plain(
+    "VkSubresourceLayout",
+    &[
         value("offset", DEVICE_SIZE),
         value("size", DEVICE_SIZE),
         value("rowPitch", DEVICE_SIZE),
         value("arrayPitch", DEVICE_SIZE),
         value("depthPitch", DEVICE_SIZE),
     ],
-};
+);
 
-pub(crate) static IMAGE_VIEW_CREATE_INFO: StructRow = StructRow {
-    name: "VkImageViewCreateInfo",
-    aliases: &[],
-    s_type: Some(15),
-    children: &[
-        &IMAGE_VIEW_USAGE_CREATE_INFO,
-        &SAMPLER_YCBCR_CONVERSION_INFO,
-        &IMAGE_VIEW_MIN_LOD_CREATE_INFO_EXT,
-    ],
-    members: &[
-        value("flags", Item::Enum(&IMAGE_VIEW_CREATE_FLAGS)),
-        value("image", Item::Handle(&IMAGE)),
-        value("viewType", Item::Enum(&IMAGE_VIEW_TYPE)),
-        value("format", Item::Enum(&FORMAT)),
-        value("components", Item::Struct(&COMPONENT_MAPPING)),
-        value("subresourceRange", Item::Struct(&IMAGE_SUBRESOURCE_RANGE)),
-    ],
-};
+pub(crate) static IMAGE_VIEW_CREATE_INFO: StructRow = tagged(
+        "VkImageViewCreateInfo",
+        vk::StructureType::IMAGE_VIEW_CREATE_INFO,
+        &[
+            value("flags", Item::Enum(&IMAGE_VIEW_CREATE_FLAGS)),
+            value("image", Item::Handle(&IMAGE)),
+            value("viewType", Item::Enum(&IMAGE_VIEW_TYPE)),
+            value("format", Item::Enum(&FORMAT)),
+            value("components", Item::Struct(&COMPONENT_MAPPING)),
+            value("subresourceRange", Item::Struct(&IMAGE_SUBRESOURCE_RANGE)),
+        ],
+    )
+    .followed_by(chains::IMAGE_VIEW_CREATE_INFO);
 
-pub(crate) static EXTERNAL_MEMORY_IMAGE_CREATE_INFO: StructRow = StructRow {
-    name: "VkExternalMemoryImageCreateInfo",
-    aliases: &["VkExternalMemoryImageCreateInfoKHR"],
-    s_type: Some(1000072001),
-    children: &[],
-    members: &[value("handleTypes", Item::Enum(&EXTERNAL_MEMORY_HANDLE_TYPE_FLAGS))],
-};
+pub(crate) static EXTERNAL_MEMORY_IMAGE_CREATE_INFO: StructRow = tagged(
+        "VkExternalMemoryImageCreateInfo",
+        vk::StructureType::EXTERNAL_MEMORY_IMAGE_CREATE_INFO,
+        &[value("handleTypes", Item::Enum(&EXTERNAL_MEMORY_HANDLE_TYPE_FLAGS))],
+    )
+    .aliases(&["VkExternalMemoryImageCreateInfoKHR"]);
 
-pub(crate) static BIND_IMAGE_MEMORY_INFO: StructRow = StructRow {
-    name: "VkBindImageMemoryInfo",
-    aliases: &["VkBindImageMemoryInfoKHR"],
-    s_type: Some(1000157001),
-    children: &[
-        &BIND_IMAGE_MEMORY_DEVICE_GROUP_INFO,
-        &BIND_IMAGE_PLANE_MEMORY_INFO,
-        &BIND_MEMORY_STATUS,
-    ],
-    members: &[
-        value("image", Item::Handle(&IMAGE)),
-        value("memory", Item::Handle(&DEVICE_MEMORY)),
-        value("memoryOffset", DEVICE_SIZE),
-    ],
-};
+pub(crate) static BIND_IMAGE_MEMORY_INFO: StructRow = tagged(
+        "VkBindImageMemoryInfo",
+        vk::StructureType::BIND_IMAGE_MEMORY_INFO,
+        &[
+            value("image", Item::Handle(&IMAGE)),
+            value("memory", Item::Handle(&DEVICE_MEMORY)),
+            value("memoryOffset", DEVICE_SIZE),
+        ],
+    )
+    .followed_by(chains::BIND_IMAGE_MEMORY_INFO)
+    .aliases(&["VkBindImageMemoryInfoKHR"]);
 
-pub(crate) static BIND_IMAGE_MEMORY_DEVICE_GROUP_INFO: StructRow = StructRow {
-    name: "VkBindImageMemoryDeviceGroupInfo",
-    aliases: &["VkBindImageMemoryDeviceGroupInfoKHR"],
-    s_type: Some(1000060014),
-    children: &[],
-    members: &[
-        value("deviceIndexCount", U32).counts(),
-        array("pDeviceIndices", U32, &Sibling("deviceIndexCount")),
-        value("splitInstanceBindRegionCount", U32).counts(),
-        array(
-            "pSplitInstanceBindRegions",
-            Item::Struct(&RECT2_D),
-            &Sibling("splitInstanceBindRegionCount"),
-        ),
-    ],
-};
+pub(crate) static BIND_IMAGE_MEMORY_DEVICE_GROUP_INFO: StructRow = tagged(
+        "VkBindImageMemoryDeviceGroupInfo",
+        vk::StructureType::BIND_IMAGE_MEMORY_DEVICE_GROUP_INFO,
+        &[
+            value("deviceIndexCount", U32).counts(),
+            array("pDeviceIndices", U32, &Sibling("deviceIndexCount")),
+            value("splitInstanceBindRegionCount", U32).counts(),
+            array(
+                "pSplitInstanceBindRegions",
+                Item::Struct(&RECT2_D),
+                &Sibling("splitInstanceBindRegionCount"),
+            ),
+        ],
+    )
+    .aliases(&["VkBindImageMemoryDeviceGroupInfoKHR"]);
 
-pub(crate) static IMAGE_MEMORY_REQUIREMENTS_INFO2: StructRow = StructRow {
-    name: "VkImageMemoryRequirementsInfo2",
-    aliases: &["VkImageMemoryRequirementsInfo2KHR"],
-    s_type: Some(1000146001),
-    children: &[&IMAGE_PLANE_MEMORY_REQUIREMENTS_INFO],
-    members: &[value("image", Item::Handle(&IMAGE))],
-};
+pub(crate) static IMAGE_MEMORY_REQUIREMENTS_INFO2: StructRow = tagged(
+        "VkImageMemoryRequirementsInfo2",
+        vk::StructureType::IMAGE_MEMORY_REQUIREMENTS_INFO_2,
+        &[value("image", Item::Handle(&IMAGE))],
+    )
+    .followed_by(chains::IMAGE_MEMORY_REQUIREMENTS_INFO2)
+    .aliases(&["VkImageMemoryRequirementsInfo2KHR"]);
 
-pub(crate) static IMAGE_SPARSE_MEMORY_REQUIREMENTS_INFO2: StructRow = StructRow {
-    name: "VkImageSparseMemoryRequirementsInfo2",
-    aliases: &["VkImageSparseMemoryRequirementsInfo2KHR"],
-    s_type: Some(1000146002),
-    children: &[],
-    members: &[value("image", Item::Handle(&IMAGE))],
-};
+pub(crate) static IMAGE_SPARSE_MEMORY_REQUIREMENTS_INFO2: StructRow = tagged(
+        "VkImageSparseMemoryRequirementsInfo2",
+        vk::StructureType::IMAGE_SPARSE_MEMORY_REQUIREMENTS_INFO_2,
+        &[value("image", Item::Handle(&IMAGE))],
+    )
+    .aliases(&["VkImageSparseMemoryRequirementsInfo2KHR"]);
 
-pub(crate) static DEVICE_IMAGE_MEMORY_REQUIREMENTS: StructRow = StructRow {
-    name: "VkDeviceImageMemoryRequirements",
-    aliases: &["VkDeviceImageMemoryRequirementsKHR"],
-    s_type: Some(1000413003),
-    children: &[],
-    members: &[
-        pointer("pCreateInfo", Item::Struct(&IMAGE_CREATE_INFO)),
-        value("planeAspect", Item::Enum(&IMAGE_ASPECT_FLAG_BITS)),
-    ],
-};
+pub(crate) static DEVICE_IMAGE_MEMORY_REQUIREMENTS: StructRow = tagged(
+        "VkDeviceImageMemoryRequirements",
+        vk::StructureType::DEVICE_IMAGE_MEMORY_REQUIREMENTS,
+        &[
+            pointer("pCreateInfo", Item::Struct(&IMAGE_CREATE_INFO)),
+            value("planeAspect", Item::Enum(&IMAGE_ASPECT_FLAG_BITS)),
+        ],
+    )
+    .aliases(&["VkDeviceImageMemoryRequirementsKHR"]);
 
-pub(crate) static MEMORY_REQUIREMENTS2: StructRow = StructRow {
-    name: "VkMemoryRequirements2",
-    aliases: &["VkMemoryRequirements2KHR"],
-    s_type: Some(1000146003),
-    children: &[&MEMORY_DEDICATED_REQUIREMENTS],
-    members: &[value("memoryRequirements", Item::Struct(&MEMORY_REQUIREMENTS))],
-};
+pub(crate) static MEMORY_REQUIREMENTS2: StructRow = tagged(
+        "VkMemoryRequirements2",
+        vk::StructureType::MEMORY_REQUIREMENTS_2,
+        &[value("memoryRequirements", Item::Struct(&MEMORY_REQUIREMENTS))],
+    )
+    .followed_by(chains::MEMORY_REQUIREMENTS2)
+    .aliases(&["VkMemoryRequirements2KHR"]);
 
-pub(crate) static SPARSE_IMAGE_MEMORY_REQUIREMENTS2: StructRow = StructRow {
-    name: "VkSparseImageMemoryRequirements2",
-    aliases: &["VkSparseImageMemoryRequirements2KHR"],
-    s_type: Some(1000146004),
-    children: &[],
-    members: &[
-        value("memoryRequirements", Item::Struct(&SPARSE_IMAGE_MEMORY_REQUIREMENTS)),
-    ],
-};
+pub(crate) static SPARSE_IMAGE_MEMORY_REQUIREMENTS2: StructRow = tagged(
+        "VkSparseImageMemoryRequirements2",
+        vk::StructureType::SPARSE_IMAGE_MEMORY_REQUIREMENTS_2,
+        &[value("memoryRequirements", Item::Struct(&SPARSE_IMAGE_MEMORY_REQUIREMENTS))],
+    )
+    .aliases(&["VkSparseImageMemoryRequirements2KHR"]);
 
-pub(crate) static MEMORY_DEDICATED_REQUIREMENTS: StructRow = StructRow {
-    name: "VkMemoryDedicatedRequirements",
-    aliases: &["VkMemoryDedicatedRequirementsKHR"],
-    s_type: Some(1000127000),
-    children: &[],
-    members: &[
-        value("prefersDedicatedAllocation", BOOL32),
-        value("requiresDedicatedAllocation", BOOL32),
-    ],
-};
+pub(crate) static MEMORY_DEDICATED_REQUIREMENTS: StructRow = tagged(
+        "VkMemoryDedicatedRequirements",
+        vk::StructureType::MEMORY_DEDICATED_REQUIREMENTS,
+        &[
+            value("prefersDedicatedAllocation", BOOL32),
+            value("requiresDedicatedAllocation", BOOL32),
+        ],
+    )
+    .aliases(&["VkMemoryDedicatedRequirementsKHR"]);
 
-pub(crate) static IMAGE_VIEW_USAGE_CREATE_INFO: StructRow = StructRow {
-    name: "VkImageViewUsageCreateInfo",
-    aliases: &["VkImageViewUsageCreateInfoKHR"],
-    s_type: Some(1000117002),
-    children: &[],
-    members: &[value("usage", Item::Enum(&IMAGE_USAGE_FLAGS))],
-};
+pub(crate) static IMAGE_VIEW_USAGE_CREATE_INFO: StructRow = tagged(
+        "VkImageViewUsageCreateInfo",
+        vk::StructureType::IMAGE_VIEW_USAGE_CREATE_INFO,
+        &[value("usage", Item::Enum(&IMAGE_USAGE_FLAGS))],
+    )
+    .aliases(&["VkImageViewUsageCreateInfoKHR"]);
 
-pub(crate) static SAMPLER_YCBCR_CONVERSION_INFO: StructRow = StructRow {
-    name: "VkSamplerYcbcrConversionInfo",
-    aliases: &["VkSamplerYcbcrConversionInfoKHR"],
-    s_type: Some(1000156001),
-    children: &[],
-    members: &[value("conversion", Item::Handle(&SAMPLER_YCBCR_CONVERSION))],
-};
+pub(crate) static SAMPLER_YCBCR_CONVERSION_INFO: StructRow = tagged(
+        "VkSamplerYcbcrConversionInfo",
+        vk::StructureType::SAMPLER_YCBCR_CONVERSION_INFO,
+        &[value("conversion", Item::Handle(&SAMPLER_YCBCR_CONVERSION))],
+    )
+    .aliases(&["VkSamplerYcbcrConversionInfoKHR"]);
 
-pub(crate) static BIND_IMAGE_PLANE_MEMORY_INFO: StructRow = StructRow {
-    name: "VkBindImagePlaneMemoryInfo",
-    aliases: &["VkBindImagePlaneMemoryInfoKHR"],
-    s_type: Some(1000156002),
-    children: &[],
-    members: &[value("planeAspect", Item::Enum(&IMAGE_ASPECT_FLAG_BITS))],
-};
+pub(crate) static BIND_IMAGE_PLANE_MEMORY_INFO: StructRow = tagged(
+        "VkBindImagePlaneMemoryInfo",
+        vk::StructureType::BIND_IMAGE_PLANE_MEMORY_INFO,
+        &[value("planeAspect", Item::Enum(&IMAGE_ASPECT_FLAG_BITS))],
+    )
+    .aliases(&["VkBindImagePlaneMemoryInfoKHR"]);
 
-pub(crate) static IMAGE_PLANE_MEMORY_REQUIREMENTS_INFO: StructRow = StructRow {
-    name: "VkImagePlaneMemoryRequirementsInfo",
-    aliases: &["VkImagePlaneMemoryRequirementsInfoKHR"],
-    s_type: Some(1000156003),
-    children: &[],
-    members: &[value("planeAspect", Item::Enum(&IMAGE_ASPECT_FLAG_BITS))],
-};
+pub(crate) static IMAGE_PLANE_MEMORY_REQUIREMENTS_INFO: StructRow = tagged(
+        "VkImagePlaneMemoryRequirementsInfo",
+        vk::StructureType::IMAGE_PLANE_MEMORY_REQUIREMENTS_INFO,
+        &[value("planeAspect", Item::Enum(&IMAGE_ASPECT_FLAG_BITS))],
+    )
+    .aliases(&["VkImagePlaneMemoryRequirementsInfoKHR"]);
 
-pub(crate) static IMAGE_FORMAT_LIST_CREATE_INFO: StructRow = StructRow {
-    name: "VkImageFormatListCreateInfo",
-    aliases: &["VkImageFormatListCreateInfoKHR"],
-    s_type: Some(1000147000),
-    children: &[],
-    members: &[
-        value("viewFormatCount", U32).counts(),
-        array("pViewFormats", Item::Enum(&FORMAT), &Sibling("viewFormatCount")),
-    ],
-};
+pub(crate) static IMAGE_FORMAT_LIST_CREATE_INFO: StructRow = tagged(
+        "VkImageFormatListCreateInfo",
+        vk::StructureType::IMAGE_FORMAT_LIST_CREATE_INFO,
+        &[
+            value("viewFormatCount", U32).counts(),
+            array("pViewFormats", Item::Enum(&FORMAT), &Sibling("viewFormatCount")),
+        ],
+    )
+    .aliases(&["VkImageFormatListCreateInfoKHR"]);
 
-pub(crate) static IMAGE_DRM_FORMAT_MODIFIER_LIST_CREATE_INFO_EXT: StructRow = StructRow {
-    name: "VkImageDrmFormatModifierListCreateInfoEXT",
-    aliases: &[],
-    s_type: Some(1000158003),
-    children: &[],
-    members: &[
+pub(crate) static IMAGE_DRM_FORMAT_MODIFIER_LIST_CREATE_INFO_EXT: StructRow = tagged(
+    "VkImageDrmFormatModifierListCreateInfoEXT",
+    vk::StructureType::IMAGE_DRM_FORMAT_MODIFIER_LIST_CREATE_INFO_EXT,
+    &[
         value("drmFormatModifierCount", U32).counts(),
         array("pDrmFormatModifiers", U64, &Sibling("drmFormatModifierCount")),
     ],
-};
+);
 
-pub(crate) static IMAGE_DRM_FORMAT_MODIFIER_EXPLICIT_CREATE_INFO_EXT: StructRow = StructRow {
-    name: "VkImageDrmFormatModifierExplicitCreateInfoEXT",
-    aliases: &[],
-    s_type: Some(1000158004),
-    children: &[],
-    members: &[
+pub(crate) static IMAGE_DRM_FORMAT_MODIFIER_EXPLICIT_CREATE_INFO_EXT: StructRow = tagged(
+    "VkImageDrmFormatModifierExplicitCreateInfoEXT",
+    vk::StructureType::IMAGE_DRM_FORMAT_MODIFIER_EXPLICIT_CREATE_INFO_EXT,
+    &[
         value("drmFormatModifier", U64),
         value("drmFormatModifierPlaneCount", U32).counts(),
         array(
@@ -294,102 +249,90 @@ pub(crate) static IMAGE_DRM_FORMAT_MODIFIER_EXPLICIT_CREATE_INFO_EXT: StructRow 
             &Sibling("drmFormatModifierPlaneCount"),
         ),
     ],
-};
+);
 
-pub(crate) static IMAGE_DRM_FORMAT_MODIFIER_PROPERTIES_EXT: StructRow = StructRow {
-    name: "VkImageDrmFormatModifierPropertiesEXT",
-    aliases: &[],
-    s_type: Some(1000158005),
-    children: &[],
-    members: &[value("drmFormatModifier", U64)],
-};
+pub(crate) static IMAGE_DRM_FORMAT_MODIFIER_PROPERTIES_EXT: StructRow = tagged(
+    "VkImageDrmFormatModifierPropertiesEXT",
+    vk::StructureType::IMAGE_DRM_FORMAT_MODIFIER_PROPERTIES_EXT,
+    &[value("drmFormatModifier", U64)],
+);
 
-pub(crate) static IMAGE_STENCIL_USAGE_CREATE_INFO: StructRow = StructRow {
-    name: "VkImageStencilUsageCreateInfo",
-    aliases: &["VkImageStencilUsageCreateInfoEXT"],
-    s_type: Some(1000246000),
-    children: &[],
-    members: &[value("stencilUsage", Item::Enum(&IMAGE_USAGE_FLAGS))],
-};
+pub(crate) static IMAGE_STENCIL_USAGE_CREATE_INFO: StructRow = tagged(
+        "VkImageStencilUsageCreateInfo",
+        vk::StructureType::IMAGE_STENCIL_USAGE_CREATE_INFO,
+        &[value("stencilUsage", Item::Enum(&IMAGE_USAGE_FLAGS))],
+    )
+    .aliases(&["VkImageStencilUsageCreateInfoEXT"]);
 
-pub(crate) static COPY_IMAGE_TO_IMAGE_INFO: StructRow = StructRow {
-    name: "VkCopyImageToImageInfo",
-    aliases: &["VkCopyImageToImageInfoEXT"],
-    s_type: Some(1000270007),
-    children: &[],
-    members: &[
-        value("flags", Item::Enum(&HOST_IMAGE_COPY_FLAGS)),
-        value("srcImage", Item::Handle(&IMAGE)),
-        value("srcImageLayout", Item::Enum(&IMAGE_LAYOUT)),
-        value("dstImage", Item::Handle(&IMAGE)),
-        value("dstImageLayout", Item::Enum(&IMAGE_LAYOUT)),
-        value("regionCount", U32).counts(),
-        array("pRegions", Item::Struct(&IMAGE_COPY2), &Sibling("regionCount")),
-    ],
-};
+pub(crate) static COPY_IMAGE_TO_IMAGE_INFO: StructRow = tagged(
+        "VkCopyImageToImageInfo",
+        vk::StructureType::from_raw(1000270007),
+        &[
+            value("flags", Item::Enum(&HOST_IMAGE_COPY_FLAGS)),
+            value("srcImage", Item::Handle(&IMAGE)),
+            value("srcImageLayout", Item::Enum(&IMAGE_LAYOUT)),
+            value("dstImage", Item::Handle(&IMAGE)),
+            value("dstImageLayout", Item::Enum(&IMAGE_LAYOUT)),
+            value("regionCount", U32).counts(),
+            array("pRegions", Item::Struct(&IMAGE_COPY2), &Sibling("regionCount")),
+        ],
+    )
+    .aliases(&["VkCopyImageToImageInfoEXT"]);
 
-pub(crate) static HOST_IMAGE_LAYOUT_TRANSITION_INFO: StructRow = StructRow {
-    name: "VkHostImageLayoutTransitionInfo",
-    aliases: &["VkHostImageLayoutTransitionInfoEXT"],
-    s_type: Some(1000270006),
-    children: &[],
-    members: &[
-        value("image", Item::Handle(&IMAGE)),
-        value("oldLayout", Item::Enum(&IMAGE_LAYOUT)),
-        value("newLayout", Item::Enum(&IMAGE_LAYOUT)),
-        value("subresourceRange", Item::Struct(&IMAGE_SUBRESOURCE_RANGE)),
-    ],
-};
+pub(crate) static HOST_IMAGE_LAYOUT_TRANSITION_INFO: StructRow = tagged(
+        "VkHostImageLayoutTransitionInfo",
+        vk::StructureType::from_raw(1000270006),
+        &[
+            value("image", Item::Handle(&IMAGE)),
+            value("oldLayout", Item::Enum(&IMAGE_LAYOUT)),
+            value("newLayout", Item::Enum(&IMAGE_LAYOUT)),
+            value("subresourceRange", Item::Struct(&IMAGE_SUBRESOURCE_RANGE)),
+        ],
+    )
+    .aliases(&["VkHostImageLayoutTransitionInfoEXT"]);
 
-pub(crate) static SUBRESOURCE_HOST_MEMCPY_SIZE: StructRow = StructRow {
-    name: "VkSubresourceHostMemcpySize",
-    aliases: &["VkSubresourceHostMemcpySizeEXT"],
-    s_type: Some(1000270008),
-    children: &[],
-    members: &[value("size", DEVICE_SIZE)],
-};
+pub(crate) static SUBRESOURCE_HOST_MEMCPY_SIZE: StructRow = tagged(
+        "VkSubresourceHostMemcpySize",
+        vk::StructureType::from_raw(1000270008),
+        &[value("size", DEVICE_SIZE)],
+    )
+    .aliases(&["VkSubresourceHostMemcpySizeEXT"]);
 
-pub(crate) static IMAGE_VIEW_MIN_LOD_CREATE_INFO_EXT: StructRow = StructRow {
-    name: "VkImageViewMinLodCreateInfoEXT",
-    aliases: &[],
-    s_type: Some(1000391001),
-    children: &[],
-    members: &[value("minLod", F32)],
-};
+pub(crate) static IMAGE_VIEW_MIN_LOD_CREATE_INFO_EXT: StructRow = tagged(
+    "VkImageViewMinLodCreateInfoEXT",
+    vk::StructureType::IMAGE_VIEW_MIN_LOD_CREATE_INFO_EXT,
+    &[value("minLod", F32)],
+);
 
-pub(crate) static IMAGE_SUBRESOURCE2: StructRow = StructRow {
-    name: "VkImageSubresource2",
-    aliases: &["VkImageSubresource2KHR", "VkImageSubresource2EXT"],
-    s_type: Some(1000338003),
-    children: &[],
-    members: &[value("imageSubresource", Item::Struct(&IMAGE_SUBRESOURCE))],
-};
+pub(crate) static IMAGE_SUBRESOURCE2: StructRow = tagged(
+        "VkImageSubresource2",
+        vk::StructureType::from_raw(1000338003),
+        &[value("imageSubresource", Item::Struct(&IMAGE_SUBRESOURCE))],
+    )
+    .aliases(&["VkImageSubresource2KHR", "VkImageSubresource2EXT"]);
 
-pub(crate) static SUBRESOURCE_LAYOUT2: StructRow = StructRow {
-    name: "VkSubresourceLayout2",
-    aliases: &["VkSubresourceLayout2KHR", "VkSubresourceLayout2EXT"],
-    s_type: Some(1000338002),
-    children: &[&SUBRESOURCE_HOST_MEMCPY_SIZE],
-    members: &[value("subresourceLayout", Item::Struct(&SUBRESOURCE_LAYOUT))],
-};
+pub(crate) static SUBRESOURCE_LAYOUT2: StructRow = tagged(
+        "VkSubresourceLayout2",
+        vk::StructureType::from_raw(1000338002),
+        &[value("subresourceLayout", Item::Struct(&SUBRESOURCE_LAYOUT))],
+    )
+    .followed_by(chains::SUBRESOURCE_LAYOUT2)
+    .aliases(&["VkSubresourceLayout2KHR", "VkSubresourceLayout2EXT"]);
 
-pub(crate) static DEVICE_IMAGE_SUBRESOURCE_INFO: StructRow = StructRow {
-    name: "VkDeviceImageSubresourceInfo",
-    aliases: &["VkDeviceImageSubresourceInfoKHR"],
-    s_type: Some(1000470004),
-    children: &[],
-    members: &[
-        pointer("pCreateInfo", Item::Struct(&IMAGE_CREATE_INFO)),
-        pointer("pSubresource", Item::Struct(&IMAGE_SUBRESOURCE2)),
-    ],
-};
+pub(crate) static DEVICE_IMAGE_SUBRESOURCE_INFO: StructRow = tagged(
+        "VkDeviceImageSubresourceInfo",
+        vk::StructureType::from_raw(1000470004),
+        &[
+            pointer("pCreateInfo", Item::Struct(&IMAGE_CREATE_INFO)),
+            pointer("pSubresource", Item::Struct(&IMAGE_SUBRESOURCE2)),
+        ],
+    )
+    .aliases(&["VkDeviceImageSubresourceInfoKHR"]);
 
-pub(crate) static COPY_IMAGE_TO_MEMORY_INFO_MESA: StructRow = StructRow {
-    name: "VkCopyImageToMemoryInfoMESA",
-    aliases: &[],
-    s_type: Some(1000384008),
-    children: &[],
-    members: &[
+pub(crate) static COPY_IMAGE_TO_MEMORY_INFO_MESA: StructRow = tagged(
+    "VkCopyImageToMemoryInfoMESA",
+    <vk::CopyImageToMemoryInfoMESA as vk::TaggedStructure>::STRUCTURE_TYPE,
+    &[
         value("flags", Item::Enum(&HOST_IMAGE_COPY_FLAGS)),
         value("srcImage", Item::Handle(&IMAGE)),
         value("srcImageLayout", Item::Enum(&IMAGE_LAYOUT)),
@@ -399,14 +342,12 @@ pub(crate) static COPY_IMAGE_TO_MEMORY_INFO_MESA: StructRow = StructRow {
         value("imageOffset", Item::Struct(&OFFSET3_D)),
         value("imageExtent", Item::Struct(&EXTENT3_D)),
     ],
-};
+);
 
-pub(crate) static MEMORY_TO_IMAGE_COPY_MESA: StructRow = StructRow {
-    name: "VkMemoryToImageCopyMESA",
-    aliases: &[],
-    s_type: Some(1000384009),
-    children: &[],
-    members: &[
+pub(crate) static MEMORY_TO_IMAGE_COPY_MESA: StructRow = tagged(
+    "VkMemoryToImageCopyMESA",
+    <vk::MemoryToImageCopyMESA as vk::TaggedStructure>::STRUCTURE_TYPE,
+    &[
         value("dataSize", SIZE).counts(),
         blob("pData", &Sibling("dataSize")),
         value("memoryRowLength", U32),
@@ -415,14 +356,12 @@ pub(crate) static MEMORY_TO_IMAGE_COPY_MESA: StructRow = StructRow {
         value("imageOffset", Item::Struct(&OFFSET3_D)),
         value("imageExtent", Item::Struct(&EXTENT3_D)),
     ],
-};
+);
 
-pub(crate) static COPY_MEMORY_TO_IMAGE_INFO_MESA: StructRow = StructRow {
-    name: "VkCopyMemoryToImageInfoMESA",
-    aliases: &[],
-    s_type: Some(1000384010),
-    children: &[],
-    members: &[
+pub(crate) static COPY_MEMORY_TO_IMAGE_INFO_MESA: StructRow = tagged(
+    "VkCopyMemoryToImageInfoMESA",
+    <vk::CopyMemoryToImageInfoMESA as vk::TaggedStructure>::STRUCTURE_TYPE,
+    &[
         value("flags", Item::Enum(&HOST_IMAGE_COPY_FLAGS)),
         value("dstImage", Item::Handle(&IMAGE)),
         value("dstImageLayout", Item::Enum(&IMAGE_LAYOUT)),
@@ -433,238 +372,230 @@ pub(crate) static COPY_MEMORY_TO_IMAGE_INFO_MESA: StructRow = StructRow {
             &Sibling("regionCount"),
         ),
     ],
-};
+);
 
-pub(crate) static VK_BIND_IMAGE_MEMORY: CommandRow = CommandRow {
-    command: CommandType::BIND_IMAGE_MEMORY,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("image", Item::Handle(&IMAGE)),
-        value("memory", Item::Handle(&DEVICE_MEMORY)),
-        value("memoryOffset", DEVICE_SIZE),
-    ],
-};
-
-pub(crate) static VK_GET_IMAGE_MEMORY_REQUIREMENTS: CommandRow = CommandRow {
-    command: CommandType::GET_IMAGE_MEMORY_REQUIREMENTS,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("image", Item::Handle(&IMAGE)),
-        pointer("pMemoryRequirements", Item::Struct(&MEMORY_REQUIREMENTS)).out(),
-    ],
-};
-
-pub(crate) static VK_GET_IMAGE_SPARSE_MEMORY_REQUIREMENTS: CommandRow = CommandRow {
-    command: CommandType::GET_IMAGE_SPARSE_MEMORY_REQUIREMENTS,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("image", Item::Handle(&IMAGE)),
-        pointer("pSparseMemoryRequirementCount", U32).counts().in_out(),
-        array(
-                "pSparseMemoryRequirements",
-                Item::Struct(&SPARSE_IMAGE_MEMORY_REQUIREMENTS),
-                &Sibling("pSparseMemoryRequirementCount"),
-            )
-            .nullable()
-            .out(),
-    ],
-};
-
-pub(crate) static VK_CREATE_IMAGE: CommandRow = CommandRow {
-    command: CommandType::CREATE_IMAGE,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pCreateInfo", Item::Struct(&IMAGE_CREATE_INFO)),
-        null("pAllocator"),
-        pointer("pImage", Item::Handle(&IMAGE)).out(),
-    ],
-};
-
-pub(crate) static VK_DESTROY_IMAGE: CommandRow = CommandRow {
-    command: CommandType::DESTROY_IMAGE,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("image", Item::Handle(&IMAGE)),
-        null("pAllocator"),
-    ],
-};
-
-pub(crate) static VK_GET_IMAGE_SUBRESOURCE_LAYOUT: CommandRow = CommandRow {
-    command: CommandType::GET_IMAGE_SUBRESOURCE_LAYOUT,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("image", Item::Handle(&IMAGE)),
-        pointer("pSubresource", Item::Struct(&IMAGE_SUBRESOURCE)),
-        pointer("pLayout", Item::Struct(&SUBRESOURCE_LAYOUT)).out(),
-    ],
-};
-
-pub(crate) static VK_CREATE_IMAGE_VIEW: CommandRow = CommandRow {
-    command: CommandType::CREATE_IMAGE_VIEW,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pCreateInfo", Item::Struct(&IMAGE_VIEW_CREATE_INFO)),
-        null("pAllocator"),
-        pointer("pView", Item::Handle(&IMAGE_VIEW)).out(),
-    ],
-};
-
-pub(crate) static VK_DESTROY_IMAGE_VIEW: CommandRow = CommandRow {
-    command: CommandType::DESTROY_IMAGE_VIEW,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("imageView", Item::Handle(&IMAGE_VIEW)),
-        null("pAllocator"),
-    ],
-};
-
-pub(crate) static VK_BIND_IMAGE_MEMORY2: CommandRow = CommandRow {
-    command: CommandType::BIND_IMAGE_MEMORY2,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("bindInfoCount", U32).counts(),
-        array(
-            "pBindInfos",
-            Item::Struct(&BIND_IMAGE_MEMORY_INFO),
-            &Sibling("bindInfoCount"),
-        ),
-    ],
-};
-
-pub(crate) static VK_GET_IMAGE_MEMORY_REQUIREMENTS2: CommandRow = CommandRow {
-    command: CommandType::GET_IMAGE_MEMORY_REQUIREMENTS2,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pInfo", Item::Struct(&IMAGE_MEMORY_REQUIREMENTS_INFO2)),
-        pointer("pMemoryRequirements", Item::Struct(&MEMORY_REQUIREMENTS2)).out(),
-    ],
-};
-
-pub(crate) static VK_GET_IMAGE_SPARSE_MEMORY_REQUIREMENTS2: CommandRow = CommandRow {
-    command: CommandType::GET_IMAGE_SPARSE_MEMORY_REQUIREMENTS2,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pInfo", Item::Struct(&IMAGE_SPARSE_MEMORY_REQUIREMENTS_INFO2)),
-        pointer("pSparseMemoryRequirementCount", U32).counts().in_out(),
-        array(
-                "pSparseMemoryRequirements",
-                Item::Struct(&SPARSE_IMAGE_MEMORY_REQUIREMENTS2),
-                &Sibling("pSparseMemoryRequirementCount"),
-            )
-            .nullable()
-            .out(),
-    ],
-};
-
-pub(crate) static VK_GET_IMAGE_DRM_FORMAT_MODIFIER_PROPERTIES_EXT: CommandRow = CommandRow {
-    command: CommandType::GET_IMAGE_DRM_FORMAT_MODIFIER_PROPERTIES_EXT,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("image", Item::Handle(&IMAGE)),
-        pointer("pProperties", Item::Struct(&IMAGE_DRM_FORMAT_MODIFIER_PROPERTIES_EXT))
-            .out(),
-    ],
-};
-
-pub(crate) static VK_GET_DEVICE_IMAGE_MEMORY_REQUIREMENTS: CommandRow = CommandRow {
-    command: CommandType::GET_DEVICE_IMAGE_MEMORY_REQUIREMENTS,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pInfo", Item::Struct(&DEVICE_IMAGE_MEMORY_REQUIREMENTS)),
-        pointer("pMemoryRequirements", Item::Struct(&MEMORY_REQUIREMENTS2)).out(),
-    ],
-};
-
-pub(crate) static VK_GET_DEVICE_IMAGE_SPARSE_MEMORY_REQUIREMENTS: CommandRow = CommandRow {
-    command: CommandType::GET_DEVICE_IMAGE_SPARSE_MEMORY_REQUIREMENTS,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pInfo", Item::Struct(&DEVICE_IMAGE_MEMORY_REQUIREMENTS)),
-        pointer("pSparseMemoryRequirementCount", U32).counts().in_out(),
-        array(
-                "pSparseMemoryRequirements",
-                Item::Struct(&SPARSE_IMAGE_MEMORY_REQUIREMENTS2),
-                &Sibling("pSparseMemoryRequirementCount"),
-            )
-            .nullable()
-            .out(),
-    ],
-};
-
-pub(crate) static VK_GET_DEVICE_IMAGE_SUBRESOURCE_LAYOUT: CommandRow = CommandRow {
-    command: CommandType::GET_DEVICE_IMAGE_SUBRESOURCE_LAYOUT,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pInfo", Item::Struct(&DEVICE_IMAGE_SUBRESOURCE_INFO)),
-        pointer("pLayout", Item::Struct(&SUBRESOURCE_LAYOUT2)).out(),
-    ],
-};
-
-pub(crate) static VK_GET_IMAGE_SUBRESOURCE_LAYOUT2: CommandRow = CommandRow {
-    command: CommandType::GET_IMAGE_SUBRESOURCE_LAYOUT2,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("image", Item::Handle(&IMAGE)),
-        pointer("pSubresource", Item::Struct(&IMAGE_SUBRESOURCE2)),
-        pointer("pLayout", Item::Struct(&SUBRESOURCE_LAYOUT2)).out(),
-    ],
-};
-
-pub(crate) static VK_COPY_IMAGE_TO_IMAGE: CommandRow = CommandRow {
-    command: CommandType::COPY_IMAGE_TO_IMAGE,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pCopyImageToImageInfo", Item::Struct(&COPY_IMAGE_TO_IMAGE_INFO)),
-    ],
-};
-
-pub(crate) static VK_TRANSITION_IMAGE_LAYOUT: CommandRow = CommandRow {
-    command: CommandType::TRANSITION_IMAGE_LAYOUT,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("transitionCount", U32).counts(),
-        array(
-            "pTransitions",
-            Item::Struct(&HOST_IMAGE_LAYOUT_TRANSITION_INFO),
-            &Sibling("transitionCount"),
-        ),
-    ],
-};
-
-pub(crate) static VK_COPY_IMAGE_TO_MEMORY_MESA: CommandRow = CommandRow {
-    command: CommandType::COPY_IMAGE_TO_MEMORY_MESA,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pCopyImageToMemoryInfo", Item::Struct(&COPY_IMAGE_TO_MEMORY_INFO_MESA)),
-        value("dataSize", SIZE).counts(),
-        blob("pData", &Sibling("dataSize")).out(),
-    ],
-};
-
-pub(crate) static VK_COPY_MEMORY_TO_IMAGE_MESA: CommandRow = CommandRow {
-    command: CommandType::COPY_MEMORY_TO_IMAGE_MESA,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pCopyMemoryToImageInfo", Item::Struct(&COPY_MEMORY_TO_IMAGE_INFO_MESA)),
-    ],
-};
+pub(crate) static IMAGE_COMMANDS: [CommandRow; 20] = [
+    command(
+        CommandType::BIND_IMAGE_MEMORY,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("image", Item::Handle(&IMAGE)),
+            value("memory", Item::Handle(&DEVICE_MEMORY)),
+            value("memoryOffset", DEVICE_SIZE),
+        ],
+    ),
+    command(
+        CommandType::GET_IMAGE_MEMORY_REQUIREMENTS,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("image", Item::Handle(&IMAGE)),
+            pointer("pMemoryRequirements", Item::Struct(&MEMORY_REQUIREMENTS)).out(),
+        ],
+    ),
+    command(
+        CommandType::GET_IMAGE_SPARSE_MEMORY_REQUIREMENTS,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("image", Item::Handle(&IMAGE)),
+            pointer("pSparseMemoryRequirementCount", U32).counts().in_out(),
+            array(
+                    "pSparseMemoryRequirements",
+                    Item::Struct(&SPARSE_IMAGE_MEMORY_REQUIREMENTS),
+                    &Sibling("pSparseMemoryRequirementCount"),
+                )
+                .nullable()
+                .out(),
+        ],
+    ),
+    command(
+        CommandType::CREATE_IMAGE,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pCreateInfo", Item::Struct(&IMAGE_CREATE_INFO)),
+            null("pAllocator"),
+            pointer("pImage", Item::Handle(&IMAGE)).out(),
+        ],
+    ),
+    command(
+        CommandType::DESTROY_IMAGE,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("image", Item::Handle(&IMAGE)),
+            null("pAllocator"),
+        ],
+    ),
+    command(
+        CommandType::GET_IMAGE_SUBRESOURCE_LAYOUT,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("image", Item::Handle(&IMAGE)),
+            pointer("pSubresource", Item::Struct(&IMAGE_SUBRESOURCE)),
+            pointer("pLayout", Item::Struct(&SUBRESOURCE_LAYOUT)).out(),
+        ],
+    ),
+    command(
+        CommandType::CREATE_IMAGE_VIEW,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pCreateInfo", Item::Struct(&IMAGE_VIEW_CREATE_INFO)),
+            null("pAllocator"),
+            pointer("pView", Item::Handle(&IMAGE_VIEW)).out(),
+        ],
+    ),
+    command(
+        CommandType::DESTROY_IMAGE_VIEW,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("imageView", Item::Handle(&IMAGE_VIEW)),
+            null("pAllocator"),
+        ],
+    ),
+    command(
+        CommandType::BIND_IMAGE_MEMORY2,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("bindInfoCount", U32).counts(),
+            array(
+                "pBindInfos",
+                Item::Struct(&BIND_IMAGE_MEMORY_INFO),
+                &Sibling("bindInfoCount"),
+            ),
+        ],
+    ),
+    command(
+        CommandType::GET_IMAGE_MEMORY_REQUIREMENTS2,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pInfo", Item::Struct(&IMAGE_MEMORY_REQUIREMENTS_INFO2)),
+            pointer("pMemoryRequirements", Item::Struct(&MEMORY_REQUIREMENTS2)).out(),
+        ],
+    ),
+    command(
+        CommandType::GET_IMAGE_SPARSE_MEMORY_REQUIREMENTS2,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pInfo", Item::Struct(&IMAGE_SPARSE_MEMORY_REQUIREMENTS_INFO2)),
+            pointer("pSparseMemoryRequirementCount", U32).counts().in_out(),
+            array(
+                    "pSparseMemoryRequirements",
+                    Item::Struct(&SPARSE_IMAGE_MEMORY_REQUIREMENTS2),
+                    &Sibling("pSparseMemoryRequirementCount"),
+                )
+                .nullable()
+                .out(),
+        ],
+    ),
+    command(
+        CommandType::GET_IMAGE_DRM_FORMAT_MODIFIER_PROPERTIES_EXT,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("image", Item::Handle(&IMAGE)),
+            pointer(
+                    "pProperties",
+                    Item::Struct(&IMAGE_DRM_FORMAT_MODIFIER_PROPERTIES_EXT),
+                )
+                .out(),
+        ],
+    ),
+    command(
+        CommandType::GET_DEVICE_IMAGE_MEMORY_REQUIREMENTS,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pInfo", Item::Struct(&DEVICE_IMAGE_MEMORY_REQUIREMENTS)),
+            pointer("pMemoryRequirements", Item::Struct(&MEMORY_REQUIREMENTS2)).out(),
+        ],
+    ),
+    command(
+        CommandType::GET_DEVICE_IMAGE_SPARSE_MEMORY_REQUIREMENTS,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pInfo", Item::Struct(&DEVICE_IMAGE_MEMORY_REQUIREMENTS)),
+            pointer("pSparseMemoryRequirementCount", U32).counts().in_out(),
+            array(
+                    "pSparseMemoryRequirements",
+                    Item::Struct(&SPARSE_IMAGE_MEMORY_REQUIREMENTS2),
+                    &Sibling("pSparseMemoryRequirementCount"),
+                )
+                .nullable()
+                .out(),
+        ],
+    ),
+    command(
+        CommandType::GET_DEVICE_IMAGE_SUBRESOURCE_LAYOUT,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pInfo", Item::Struct(&DEVICE_IMAGE_SUBRESOURCE_INFO)),
+            pointer("pLayout", Item::Struct(&SUBRESOURCE_LAYOUT2)).out(),
+        ],
+    ),
+    command(
+        CommandType::GET_IMAGE_SUBRESOURCE_LAYOUT2,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("image", Item::Handle(&IMAGE)),
+            pointer("pSubresource", Item::Struct(&IMAGE_SUBRESOURCE2)),
+            pointer("pLayout", Item::Struct(&SUBRESOURCE_LAYOUT2)).out(),
+        ],
+    ),
+    command(
+        CommandType::COPY_IMAGE_TO_IMAGE,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pCopyImageToImageInfo", Item::Struct(&COPY_IMAGE_TO_IMAGE_INFO)),
+        ],
+    ),
+    command(
+        CommandType::TRANSITION_IMAGE_LAYOUT,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("transitionCount", U32).counts(),
+            array(
+                "pTransitions",
+                Item::Struct(&HOST_IMAGE_LAYOUT_TRANSITION_INFO),
+                &Sibling("transitionCount"),
+            ),
+        ],
+    ),
+    command(
+        CommandType::COPY_IMAGE_TO_MEMORY_MESA,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer(
+                "pCopyImageToMemoryInfo",
+                Item::Struct(&COPY_IMAGE_TO_MEMORY_INFO_MESA),
+            ),
+            value("dataSize", SIZE).counts(),
+            blob("pData", &Sibling("dataSize")).out(),
+        ],
+    ),
+    command(
+        CommandType::COPY_MEMORY_TO_IMAGE_MESA,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer(
+                "pCopyMemoryToImageInfo",
+                Item::Struct(&COPY_MEMORY_TO_IMAGE_INFO_MESA),
+            ),
+        ],
+    ),
+];

@@ -4,50 +4,41 @@
 //! What travels of family `instance`.
 
 use crate::generated::reflect::{INSTANCE, INSTANCE_CREATE_FLAGS};
+use crate::vk;
 use crate::wire::CommandType;
 use crate::reflect::row::*;
 
-pub(crate) static EXTENSION_PROPERTIES: StructRow = StructRow {
-    name: "VkExtensionProperties",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[chars("extensionName", 256), value("specVersion", U32)],
-};
+pub(crate) static EXTENSION_PROPERTIES: StructRow = plain(
+    "VkExtensionProperties",
+    &[chars("extensionName", 256), value("specVersion", U32)],
+);
 
-pub(crate) static LAYER_PROPERTIES: StructRow = StructRow {
-    name: "VkLayerProperties",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static LAYER_PROPERTIES: StructRow = plain(
+    "VkLayerProperties",
+    &[
         chars("layerName", 256),
         value("specVersion", U32),
         value("implementationVersion", U32),
         chars("description", 256),
     ],
-};
+);
 
-pub(crate) static APPLICATION_INFO: StructRow = StructRow {
-    name: "VkApplicationInfo",
-    aliases: &[],
-    s_type: Some(0),
-    children: &[],
-    members: &[
+pub(crate) static APPLICATION_INFO: StructRow = tagged(
+    "VkApplicationInfo",
+    vk::StructureType::APPLICATION_INFO,
+    &[
         string("pApplicationName"),
         value("applicationVersion", U32),
         string("pEngineName"),
         value("engineVersion", U32),
         value("apiVersion", U32),
     ],
-};
+);
 
-pub(crate) static INSTANCE_CREATE_INFO: StructRow = StructRow {
-    name: "VkInstanceCreateInfo",
-    aliases: &[],
-    s_type: Some(1),
-    children: &[],
-    members: &[
+pub(crate) static INSTANCE_CREATE_INFO: StructRow = tagged(
+    "VkInstanceCreateInfo",
+    vk::StructureType::INSTANCE_CREATE_INFO,
+    &[
         value("flags", Item::Enum(&INSTANCE_CREATE_FLAGS)),
         pointer("pApplicationInfo", Item::Struct(&APPLICATION_INFO)).nullable(),
         value("enabledLayerCount", U32).counts(),
@@ -55,53 +46,55 @@ pub(crate) static INSTANCE_CREATE_INFO: StructRow = StructRow {
         value("enabledExtensionCount", U32).counts(),
         strings("ppEnabledExtensionNames", &Sibling("enabledExtensionCount")),
     ],
-};
+);
 
-pub(crate) static VK_CREATE_INSTANCE: CommandRow = CommandRow {
-    command: CommandType::CREATE_INSTANCE,
-    returns: Returns::Result,
-    params: &[
-        pointer("pCreateInfo", Item::Struct(&INSTANCE_CREATE_INFO)),
-        null("pAllocator"),
-        pointer("pInstance", Item::Handle(&INSTANCE)).out(),
-    ],
-};
-
-pub(crate) static VK_DESTROY_INSTANCE: CommandRow = CommandRow {
-    command: CommandType::DESTROY_INSTANCE,
-    returns: Returns::Nothing,
-    params: &[value("instance", Item::Handle(&INSTANCE)), null("pAllocator")],
-};
-
-pub(crate) static VK_ENUMERATE_INSTANCE_EXTENSION_PROPERTIES: CommandRow = CommandRow {
-    command: CommandType::ENUMERATE_INSTANCE_EXTENSION_PROPERTIES,
-    returns: Returns::Result,
-    params: &[
-        string("pLayerName"),
-        pointer("pPropertyCount", U32).counts().in_out(),
-        array(
-                "pProperties",
-                Item::Struct(&EXTENSION_PROPERTIES),
-                &Sibling("pPropertyCount"),
-            )
-            .nullable()
-            .out(),
-    ],
-};
-
-pub(crate) static VK_ENUMERATE_INSTANCE_LAYER_PROPERTIES: CommandRow = CommandRow {
-    command: CommandType::ENUMERATE_INSTANCE_LAYER_PROPERTIES,
-    returns: Returns::Result,
-    params: &[
-        pointer("pPropertyCount", U32).counts().in_out(),
-        array("pProperties", Item::Struct(&LAYER_PROPERTIES), &Sibling("pPropertyCount"))
-            .nullable()
-            .out(),
-    ],
-};
-
-pub(crate) static VK_ENUMERATE_INSTANCE_VERSION: CommandRow = CommandRow {
-    command: CommandType::ENUMERATE_INSTANCE_VERSION,
-    returns: Returns::Result,
-    params: &[pointer("pApiVersion", U32).out()],
-};
+pub(crate) static INSTANCE_COMMANDS: [CommandRow; 5] = [
+    command(
+        CommandType::CREATE_INSTANCE,
+        Returns::Result,
+        &[
+            pointer("pCreateInfo", Item::Struct(&INSTANCE_CREATE_INFO)),
+            null("pAllocator"),
+            pointer("pInstance", Item::Handle(&INSTANCE)).out(),
+        ],
+    ),
+    command(
+        CommandType::DESTROY_INSTANCE,
+        Returns::Nothing,
+        &[value("instance", Item::Handle(&INSTANCE)), null("pAllocator")],
+    ),
+    command(
+        CommandType::ENUMERATE_INSTANCE_EXTENSION_PROPERTIES,
+        Returns::Result,
+        &[
+            string("pLayerName"),
+            pointer("pPropertyCount", U32).counts().in_out(),
+            array(
+                    "pProperties",
+                    Item::Struct(&EXTENSION_PROPERTIES),
+                    &Sibling("pPropertyCount"),
+                )
+                .nullable()
+                .out(),
+        ],
+    ),
+    command(
+        CommandType::ENUMERATE_INSTANCE_LAYER_PROPERTIES,
+        Returns::Result,
+        &[
+            pointer("pPropertyCount", U32).counts().in_out(),
+            array(
+                    "pProperties",
+                    Item::Struct(&LAYER_PROPERTIES),
+                    &Sibling("pPropertyCount"),
+                )
+                .nullable()
+                .out(),
+        ],
+    ),
+    command(
+        CommandType::ENUMERATE_INSTANCE_VERSION,
+        Returns::Result,
+        &[pointer("pApiVersion", U32).out()],
+    ),
+];

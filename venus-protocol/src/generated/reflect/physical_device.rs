@@ -4,78 +4,32 @@
 //! What travels of family `physical_device`.
 
 use crate::generated::reflect::{
-    BUFFER_CREATE_FLAGS, BUFFER_USAGE_FLAGS, BUFFER_USAGE_FLAGS2_CREATE_INFO,
-    EXTENSION_PROPERTIES, EXTENT2_D, EXTERNAL_FENCE_FEATURE_FLAGS,
-    EXTERNAL_FENCE_HANDLE_TYPE_FLAGS, EXTERNAL_FENCE_HANDLE_TYPE_FLAG_BITS,
-    EXTERNAL_MEMORY_FEATURE_FLAGS, EXTERNAL_MEMORY_HANDLE_TYPE_FLAGS,
-    EXTERNAL_MEMORY_HANDLE_TYPE_FLAG_BITS, EXTERNAL_SEMAPHORE_FEATURE_FLAGS,
-    EXTERNAL_SEMAPHORE_HANDLE_TYPE_FLAGS, EXTERNAL_SEMAPHORE_HANDLE_TYPE_FLAG_BITS,
-    FORMAT, FORMAT_FEATURE_FLAGS, FORMAT_FEATURE_FLAGS2, IMAGE_CREATE_FLAGS,
-    IMAGE_FORMAT_LIST_CREATE_INFO, IMAGE_STENCIL_USAGE_CREATE_INFO, IMAGE_TILING,
-    IMAGE_TYPE, IMAGE_USAGE_FLAGS, IMAGE_VIEW_TYPE, INSTANCE, LAYER_PROPERTIES,
-    MEMORY_HEAP_FLAGS, MEMORY_PROPERTY_FLAGS, PHYSICAL_DEVICE,
-    PHYSICAL_DEVICE_ACCELERATION_STRUCTURE_PROPERTIES_KHR,
-    PHYSICAL_DEVICE_BLEND_OPERATION_ADVANCED_PROPERTIES_EXT,
-    PHYSICAL_DEVICE_COMPUTE_SHADER_DERIVATIVES_PROPERTIES_KHR,
-    PHYSICAL_DEVICE_CONSERVATIVE_RASTERIZATION_PROPERTIES_EXT,
-    PHYSICAL_DEVICE_CUSTOM_BORDER_COLOR_PROPERTIES_EXT,
-    PHYSICAL_DEVICE_DEPTH_STENCIL_RESOLVE_PROPERTIES,
-    PHYSICAL_DEVICE_DESCRIPTOR_INDEXING_PROPERTIES, PHYSICAL_DEVICE_DRIVER_PROPERTIES,
-    PHYSICAL_DEVICE_EXTENDED_DYNAMIC_STATE3_PROPERTIES_EXT, PHYSICAL_DEVICE_FEATURES2,
-    PHYSICAL_DEVICE_FLOAT_CONTROLS_PROPERTIES,
-    PHYSICAL_DEVICE_FRAGMENT_SHADER_BARYCENTRIC_PROPERTIES_KHR,
-    PHYSICAL_DEVICE_FRAGMENT_SHADING_RATE_PROPERTIES_KHR,
-    PHYSICAL_DEVICE_GRAPHICS_PIPELINE_LIBRARY_PROPERTIES_EXT,
-    PHYSICAL_DEVICE_HOST_IMAGE_COPY_PROPERTIES, PHYSICAL_DEVICE_ID_PROPERTIES,
-    PHYSICAL_DEVICE_INLINE_UNIFORM_BLOCK_PROPERTIES,
-    PHYSICAL_DEVICE_LEGACY_VERTEX_ATTRIBUTES_PROPERTIES_EXT,
-    PHYSICAL_DEVICE_LINE_RASTERIZATION_PROPERTIES,
-    PHYSICAL_DEVICE_MAINTENANCE3_PROPERTIES, PHYSICAL_DEVICE_MAINTENANCE4_PROPERTIES,
-    PHYSICAL_DEVICE_MAINTENANCE5_PROPERTIES, PHYSICAL_DEVICE_MAINTENANCE6_PROPERTIES,
-    PHYSICAL_DEVICE_MAINTENANCE7_PROPERTIES_KHR, PHYSICAL_DEVICE_MULTIVIEW_PROPERTIES,
-    PHYSICAL_DEVICE_MULTI_DRAW_PROPERTIES_EXT,
-    PHYSICAL_DEVICE_NESTED_COMMAND_BUFFER_PROPERTIES_EXT,
-    PHYSICAL_DEVICE_PCI_BUS_INFO_PROPERTIES_EXT,
-    PHYSICAL_DEVICE_PIPELINE_ROBUSTNESS_PROPERTIES,
-    PHYSICAL_DEVICE_POINT_CLIPPING_PROPERTIES,
-    PHYSICAL_DEVICE_PROTECTED_MEMORY_PROPERTIES,
-    PHYSICAL_DEVICE_PROVOKING_VERTEX_PROPERTIES_EXT,
-    PHYSICAL_DEVICE_PUSH_DESCRIPTOR_PROPERTIES,
-    PHYSICAL_DEVICE_RAY_TRACING_PIPELINE_PROPERTIES_KHR,
-    PHYSICAL_DEVICE_ROBUSTNESS2_PROPERTIES_EXT,
-    PHYSICAL_DEVICE_SAMPLER_FILTER_MINMAX_PROPERTIES,
-    PHYSICAL_DEVICE_SAMPLE_LOCATIONS_PROPERTIES_EXT,
-    PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_PROPERTIES,
-    PHYSICAL_DEVICE_SUBGROUP_PROPERTIES,
-    PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES,
-    PHYSICAL_DEVICE_TEXEL_BUFFER_ALIGNMENT_PROPERTIES,
-    PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_PROPERTIES,
-    PHYSICAL_DEVICE_TRANSFORM_FEEDBACK_PROPERTIES_EXT, PHYSICAL_DEVICE_TYPE,
-    PHYSICAL_DEVICE_VERTEX_ATTRIBUTE_DIVISOR_PROPERTIES,
-    PHYSICAL_DEVICE_VERTEX_ATTRIBUTE_DIVISOR_PROPERTIES_EXT,
-    PHYSICAL_DEVICE_VULKAN11_PROPERTIES, PHYSICAL_DEVICE_VULKAN12_PROPERTIES,
-    PHYSICAL_DEVICE_VULKAN13_PROPERTIES, PHYSICAL_DEVICE_VULKAN14_PROPERTIES,
-    QUEUE_FLAGS, QUEUE_GLOBAL_PRIORITY, SAMPLE_COUNT_FLAGS, SAMPLE_COUNT_FLAG_BITS,
-    SEMAPHORE_TYPE_CREATE_INFO, SHARING_MODE, SPARSE_IMAGE_FORMAT_PROPERTIES,
+    BUFFER_CREATE_FLAGS, BUFFER_USAGE_FLAGS, EXTENSION_PROPERTIES, EXTENT2_D,
+    EXTERNAL_FENCE_FEATURE_FLAGS, EXTERNAL_FENCE_HANDLE_TYPE_FLAGS,
+    EXTERNAL_FENCE_HANDLE_TYPE_FLAG_BITS, EXTERNAL_MEMORY_FEATURE_FLAGS,
+    EXTERNAL_MEMORY_HANDLE_TYPE_FLAGS, EXTERNAL_MEMORY_HANDLE_TYPE_FLAG_BITS,
+    EXTERNAL_SEMAPHORE_FEATURE_FLAGS, EXTERNAL_SEMAPHORE_HANDLE_TYPE_FLAGS,
+    EXTERNAL_SEMAPHORE_HANDLE_TYPE_FLAG_BITS, FORMAT, FORMAT_FEATURE_FLAGS,
+    FORMAT_FEATURE_FLAGS2, IMAGE_CREATE_FLAGS, IMAGE_TILING, IMAGE_TYPE,
+    IMAGE_USAGE_FLAGS, IMAGE_VIEW_TYPE, INSTANCE, LAYER_PROPERTIES, MEMORY_HEAP_FLAGS,
+    MEMORY_PROPERTY_FLAGS, PHYSICAL_DEVICE, PHYSICAL_DEVICE_FEATURES2,
+    PHYSICAL_DEVICE_TYPE, QUEUE_FLAGS, QUEUE_GLOBAL_PRIORITY, SAMPLE_COUNT_FLAGS,
+    SAMPLE_COUNT_FLAG_BITS, SHARING_MODE, SPARSE_IMAGE_FORMAT_PROPERTIES,
     TIME_DOMAIN_KHR, TOOL_PURPOSE_FLAGS,
 };
+use crate::generated::chains;
+use crate::vk;
 use crate::wire::CommandType;
 use crate::reflect::row::*;
 
-pub(crate) static EXTENT3_D: StructRow = StructRow {
-    name: "VkExtent3D",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[value("width", U32), value("height", U32), value("depth", U32)],
-};
+pub(crate) static EXTENT3_D: StructRow = plain(
+    "VkExtent3D",
+    &[value("width", U32), value("height", U32), value("depth", U32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_PROPERTIES: StructRow = StructRow {
-    name: "VkPhysicalDeviceProperties",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_PROPERTIES: StructRow = plain(
+    "VkPhysicalDeviceProperties",
+    &[
         value("apiVersion", U32),
         value("driverVersion", U32),
         value("vendorID", U32),
@@ -86,88 +40,64 @@ pub(crate) static PHYSICAL_DEVICE_PROPERTIES: StructRow = StructRow {
         value("limits", Item::Struct(&PHYSICAL_DEVICE_LIMITS)),
         value("sparseProperties", Item::Struct(&PHYSICAL_DEVICE_SPARSE_PROPERTIES)),
     ],
-};
+);
 
-pub(crate) static QUEUE_FAMILY_PROPERTIES: StructRow = StructRow {
-    name: "VkQueueFamilyProperties",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static QUEUE_FAMILY_PROPERTIES: StructRow = plain(
+    "VkQueueFamilyProperties",
+    &[
         value("queueFlags", Item::Enum(&QUEUE_FLAGS)),
         value("queueCount", U32),
         value("timestampValidBits", U32),
         value("minImageTransferGranularity", Item::Struct(&EXTENT3_D)),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_MEMORY_PROPERTIES: StructRow = StructRow {
-    name: "VkPhysicalDeviceMemoryProperties",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_MEMORY_PROPERTIES: StructRow = plain(
+    "VkPhysicalDeviceMemoryProperties",
+    &[
         value("memoryTypeCount", U32),
         fixed("memoryTypes", Item::Struct(&MEMORY_TYPE), 32),
         value("memoryHeapCount", U32),
         fixed("memoryHeaps", Item::Struct(&MEMORY_HEAP), 16),
     ],
-};
+);
 
-pub(crate) static MEMORY_TYPE: StructRow = StructRow {
-    name: "VkMemoryType",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static MEMORY_TYPE: StructRow = plain(
+    "VkMemoryType",
+    &[
         value("propertyFlags", Item::Enum(&MEMORY_PROPERTY_FLAGS)),
         value("heapIndex", U32),
     ],
-};
+);
 
-pub(crate) static MEMORY_HEAP: StructRow = StructRow {
-    name: "VkMemoryHeap",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
-        value("size", DEVICE_SIZE),
-        value("flags", Item::Enum(&MEMORY_HEAP_FLAGS)),
-    ],
-};
+pub(crate) static MEMORY_HEAP: StructRow = plain(
+    "VkMemoryHeap",
+    &[value("size", DEVICE_SIZE), value("flags", Item::Enum(&MEMORY_HEAP_FLAGS))],
+);
 
-pub(crate) static FORMAT_PROPERTIES: StructRow = StructRow {
-    name: "VkFormatProperties",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static FORMAT_PROPERTIES: StructRow = plain(
+    "VkFormatProperties",
+    &[
         value("linearTilingFeatures", Item::Enum(&FORMAT_FEATURE_FLAGS)),
         value("optimalTilingFeatures", Item::Enum(&FORMAT_FEATURE_FLAGS)),
         value("bufferFeatures", Item::Enum(&FORMAT_FEATURE_FLAGS)),
     ],
-};
+);
 
-pub(crate) static IMAGE_FORMAT_PROPERTIES: StructRow = StructRow {
-    name: "VkImageFormatProperties",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static IMAGE_FORMAT_PROPERTIES: StructRow = plain(
+    "VkImageFormatProperties",
+    &[
         value("maxExtent", Item::Struct(&EXTENT3_D)),
         value("maxMipLevels", U32),
         value("maxArrayLayers", U32),
         value("sampleCounts", Item::Enum(&SAMPLE_COUNT_FLAGS)),
         value("maxResourceSize", DEVICE_SIZE),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_FEATURES: StructRow = StructRow {
-    name: "VkPhysicalDeviceFeatures",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_FEATURES: StructRow = plain(
+    "VkPhysicalDeviceFeatures",
+    &[
         value("robustBufferAccess", BOOL32),
         value("fullDrawIndexUint32", BOOL32),
         value("imageCubeArray", BOOL32),
@@ -224,28 +154,22 @@ pub(crate) static PHYSICAL_DEVICE_FEATURES: StructRow = StructRow {
         value("variableMultisampleRate", BOOL32),
         value("inheritedQueries", BOOL32),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_SPARSE_PROPERTIES: StructRow = StructRow {
-    name: "VkPhysicalDeviceSparseProperties",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_SPARSE_PROPERTIES: StructRow = plain(
+    "VkPhysicalDeviceSparseProperties",
+    &[
         value("residencyStandard2DBlockShape", BOOL32),
         value("residencyStandard2DMultisampleBlockShape", BOOL32),
         value("residencyStandard3DBlockShape", BOOL32),
         value("residencyAlignedMipSize", BOOL32),
         value("residencyNonResidentStrict", BOOL32),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_LIMITS: StructRow = StructRow {
-    name: "VkPhysicalDeviceLimits",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_LIMITS: StructRow = plain(
+    "VkPhysicalDeviceLimits",
+    &[
         value("maxImageDimension1D", U32),
         value("maxImageDimension2D", U32),
         value("maxImageDimension3D", U32),
@@ -353,304 +277,226 @@ pub(crate) static PHYSICAL_DEVICE_LIMITS: StructRow = StructRow {
         value("optimalBufferCopyRowPitchAlignment", DEVICE_SIZE),
         value("nonCoherentAtomSize", DEVICE_SIZE),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_PROPERTIES2: StructRow = StructRow {
-    name: "VkPhysicalDeviceProperties2",
-    aliases: &["VkPhysicalDeviceProperties2KHR"],
-    s_type: Some(1000059001),
-    children: &[
-        &PHYSICAL_DEVICE_MULTI_DRAW_PROPERTIES_EXT,
-        &PHYSICAL_DEVICE_PUSH_DESCRIPTOR_PROPERTIES,
-        &PHYSICAL_DEVICE_DRIVER_PROPERTIES,
-        &PHYSICAL_DEVICE_ID_PROPERTIES,
-        &PHYSICAL_DEVICE_MULTIVIEW_PROPERTIES,
-        &PHYSICAL_DEVICE_SUBGROUP_PROPERTIES,
-        &PHYSICAL_DEVICE_POINT_CLIPPING_PROPERTIES,
-        &PHYSICAL_DEVICE_PROTECTED_MEMORY_PROPERTIES,
-        &PHYSICAL_DEVICE_SAMPLER_FILTER_MINMAX_PROPERTIES,
-        &PHYSICAL_DEVICE_SAMPLE_LOCATIONS_PROPERTIES_EXT,
-        &PHYSICAL_DEVICE_BLEND_OPERATION_ADVANCED_PROPERTIES_EXT,
-        &PHYSICAL_DEVICE_INLINE_UNIFORM_BLOCK_PROPERTIES,
-        &PHYSICAL_DEVICE_MAINTENANCE3_PROPERTIES,
-        &PHYSICAL_DEVICE_MAINTENANCE4_PROPERTIES,
-        &PHYSICAL_DEVICE_MAINTENANCE5_PROPERTIES,
-        &PHYSICAL_DEVICE_MAINTENANCE6_PROPERTIES,
-        &PHYSICAL_DEVICE_MAINTENANCE7_PROPERTIES_KHR,
-        &PHYSICAL_DEVICE_FLOAT_CONTROLS_PROPERTIES,
-        &PHYSICAL_DEVICE_CONSERVATIVE_RASTERIZATION_PROPERTIES_EXT,
-        &PHYSICAL_DEVICE_DESCRIPTOR_INDEXING_PROPERTIES,
-        &PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_PROPERTIES,
-        &PHYSICAL_DEVICE_VERTEX_ATTRIBUTE_DIVISOR_PROPERTIES_EXT,
-        &PHYSICAL_DEVICE_VERTEX_ATTRIBUTE_DIVISOR_PROPERTIES,
-        &PHYSICAL_DEVICE_PCI_BUS_INFO_PROPERTIES_EXT,
-        &PHYSICAL_DEVICE_DEPTH_STENCIL_RESOLVE_PROPERTIES,
-        &PHYSICAL_DEVICE_TRANSFORM_FEEDBACK_PROPERTIES_EXT,
-        &PHYSICAL_DEVICE_COMPUTE_SHADER_DERIVATIVES_PROPERTIES_KHR,
-        &PHYSICAL_DEVICE_ACCELERATION_STRUCTURE_PROPERTIES_KHR,
-        &PHYSICAL_DEVICE_RAY_TRACING_PIPELINE_PROPERTIES_KHR,
-        &PHYSICAL_DEVICE_TEXEL_BUFFER_ALIGNMENT_PROPERTIES,
-        &PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES,
-        &PHYSICAL_DEVICE_LINE_RASTERIZATION_PROPERTIES,
-        &PHYSICAL_DEVICE_VULKAN11_PROPERTIES,
-        &PHYSICAL_DEVICE_VULKAN12_PROPERTIES,
-        &PHYSICAL_DEVICE_VULKAN13_PROPERTIES,
-        &PHYSICAL_DEVICE_VULKAN14_PROPERTIES,
-        &PHYSICAL_DEVICE_CUSTOM_BORDER_COLOR_PROPERTIES_EXT,
-        &PHYSICAL_DEVICE_EXTENDED_DYNAMIC_STATE3_PROPERTIES_EXT,
-        &PHYSICAL_DEVICE_ROBUSTNESS2_PROPERTIES_EXT,
-        &PHYSICAL_DEVICE_FRAGMENT_SHADING_RATE_PROPERTIES_KHR,
-        &PHYSICAL_DEVICE_LEGACY_VERTEX_ATTRIBUTES_PROPERTIES_EXT,
-        &PHYSICAL_DEVICE_HOST_IMAGE_COPY_PROPERTIES,
-        &PHYSICAL_DEVICE_PROVOKING_VERTEX_PROPERTIES_EXT,
-        &PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_PROPERTIES,
-        &PHYSICAL_DEVICE_FRAGMENT_SHADER_BARYCENTRIC_PROPERTIES_KHR,
-        &PHYSICAL_DEVICE_GRAPHICS_PIPELINE_LIBRARY_PROPERTIES_EXT,
-        &PHYSICAL_DEVICE_NESTED_COMMAND_BUFFER_PROPERTIES_EXT,
-        &PHYSICAL_DEVICE_PIPELINE_ROBUSTNESS_PROPERTIES,
-    ],
-    members: &[value("properties", Item::Struct(&PHYSICAL_DEVICE_PROPERTIES))],
-};
+pub(crate) static PHYSICAL_DEVICE_PROPERTIES2: StructRow = tagged(
+        "VkPhysicalDeviceProperties2",
+        vk::StructureType::PHYSICAL_DEVICE_PROPERTIES_2,
+        &[value("properties", Item::Struct(&PHYSICAL_DEVICE_PROPERTIES))],
+    )
+    .followed_by(chains::PHYSICAL_DEVICE_PROPERTIES2)
+    .aliases(&["VkPhysicalDeviceProperties2KHR"]);
 
-pub(crate) static FORMAT_PROPERTIES2: StructRow = StructRow {
-    name: "VkFormatProperties2",
-    aliases: &["VkFormatProperties2KHR"],
-    s_type: Some(1000059002),
-    children: &[
-        &DRM_FORMAT_MODIFIER_PROPERTIES_LIST_EXT,
-        &FORMAT_PROPERTIES3,
-        &DRM_FORMAT_MODIFIER_PROPERTIES_LIST2_EXT,
-    ],
-    members: &[value("formatProperties", Item::Struct(&FORMAT_PROPERTIES))],
-};
+pub(crate) static FORMAT_PROPERTIES2: StructRow = tagged(
+        "VkFormatProperties2",
+        vk::StructureType::FORMAT_PROPERTIES_2,
+        &[value("formatProperties", Item::Struct(&FORMAT_PROPERTIES))],
+    )
+    .followed_by(chains::FORMAT_PROPERTIES2)
+    .aliases(&["VkFormatProperties2KHR"]);
 
-pub(crate) static IMAGE_FORMAT_PROPERTIES2: StructRow = StructRow {
-    name: "VkImageFormatProperties2",
-    aliases: &["VkImageFormatProperties2KHR"],
-    s_type: Some(1000059003),
-    children: &[
-        &EXTERNAL_IMAGE_FORMAT_PROPERTIES,
-        &SAMPLER_YCBCR_CONVERSION_IMAGE_FORMAT_PROPERTIES,
-        &FILTER_CUBIC_IMAGE_VIEW_IMAGE_FORMAT_PROPERTIES_EXT,
-        &HOST_IMAGE_COPY_DEVICE_PERFORMANCE_QUERY,
-    ],
-    members: &[value("imageFormatProperties", Item::Struct(&IMAGE_FORMAT_PROPERTIES))],
-};
+pub(crate) static IMAGE_FORMAT_PROPERTIES2: StructRow = tagged(
+        "VkImageFormatProperties2",
+        vk::StructureType::IMAGE_FORMAT_PROPERTIES_2,
+        &[value("imageFormatProperties", Item::Struct(&IMAGE_FORMAT_PROPERTIES))],
+    )
+    .followed_by(chains::IMAGE_FORMAT_PROPERTIES2)
+    .aliases(&["VkImageFormatProperties2KHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_IMAGE_FORMAT_INFO2: StructRow = StructRow {
-    name: "VkPhysicalDeviceImageFormatInfo2",
-    aliases: &["VkPhysicalDeviceImageFormatInfo2KHR"],
-    s_type: Some(1000059004),
-    children: &[
-        &PHYSICAL_DEVICE_EXTERNAL_IMAGE_FORMAT_INFO,
-        &IMAGE_FORMAT_LIST_CREATE_INFO,
-        &PHYSICAL_DEVICE_IMAGE_DRM_FORMAT_MODIFIER_INFO_EXT,
-        &IMAGE_STENCIL_USAGE_CREATE_INFO,
-        &PHYSICAL_DEVICE_IMAGE_VIEW_IMAGE_FORMAT_INFO_EXT,
-    ],
-    members: &[
-        value("format", Item::Enum(&FORMAT)),
-        value("type", Item::Enum(&IMAGE_TYPE)),
-        value("tiling", Item::Enum(&IMAGE_TILING)),
-        value("usage", Item::Enum(&IMAGE_USAGE_FLAGS)),
-        value("flags", Item::Enum(&IMAGE_CREATE_FLAGS)),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_IMAGE_FORMAT_INFO2: StructRow = tagged(
+        "VkPhysicalDeviceImageFormatInfo2",
+        vk::StructureType::PHYSICAL_DEVICE_IMAGE_FORMAT_INFO_2,
+        &[
+            value("format", Item::Enum(&FORMAT)),
+            value("type", Item::Enum(&IMAGE_TYPE)),
+            value("tiling", Item::Enum(&IMAGE_TILING)),
+            value("usage", Item::Enum(&IMAGE_USAGE_FLAGS)),
+            value("flags", Item::Enum(&IMAGE_CREATE_FLAGS)),
+        ],
+    )
+    .followed_by(chains::PHYSICAL_DEVICE_IMAGE_FORMAT_INFO2)
+    .aliases(&["VkPhysicalDeviceImageFormatInfo2KHR"]);
 
-pub(crate) static QUEUE_FAMILY_PROPERTIES2: StructRow = StructRow {
-    name: "VkQueueFamilyProperties2",
-    aliases: &["VkQueueFamilyProperties2KHR"],
-    s_type: Some(1000059005),
-    children: &[&QUEUE_FAMILY_GLOBAL_PRIORITY_PROPERTIES],
-    members: &[value("queueFamilyProperties", Item::Struct(&QUEUE_FAMILY_PROPERTIES))],
-};
+pub(crate) static QUEUE_FAMILY_PROPERTIES2: StructRow = tagged(
+        "VkQueueFamilyProperties2",
+        vk::StructureType::QUEUE_FAMILY_PROPERTIES_2,
+        &[value("queueFamilyProperties", Item::Struct(&QUEUE_FAMILY_PROPERTIES))],
+    )
+    .followed_by(chains::QUEUE_FAMILY_PROPERTIES2)
+    .aliases(&["VkQueueFamilyProperties2KHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_MEMORY_PROPERTIES2: StructRow = StructRow {
-    name: "VkPhysicalDeviceMemoryProperties2",
-    aliases: &["VkPhysicalDeviceMemoryProperties2KHR"],
-    s_type: Some(1000059006),
-    children: &[&PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT],
-    members: &[
-        value("memoryProperties", Item::Struct(&PHYSICAL_DEVICE_MEMORY_PROPERTIES)),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_MEMORY_PROPERTIES2: StructRow = tagged(
+        "VkPhysicalDeviceMemoryProperties2",
+        vk::StructureType::PHYSICAL_DEVICE_MEMORY_PROPERTIES_2,
+        &[value("memoryProperties", Item::Struct(&PHYSICAL_DEVICE_MEMORY_PROPERTIES))],
+    )
+    .followed_by(chains::PHYSICAL_DEVICE_MEMORY_PROPERTIES2)
+    .aliases(&["VkPhysicalDeviceMemoryProperties2KHR"]);
 
-pub(crate) static SPARSE_IMAGE_FORMAT_PROPERTIES2: StructRow = StructRow {
-    name: "VkSparseImageFormatProperties2",
-    aliases: &["VkSparseImageFormatProperties2KHR"],
-    s_type: Some(1000059007),
-    children: &[],
-    members: &[value("properties", Item::Struct(&SPARSE_IMAGE_FORMAT_PROPERTIES))],
-};
+pub(crate) static SPARSE_IMAGE_FORMAT_PROPERTIES2: StructRow = tagged(
+        "VkSparseImageFormatProperties2",
+        vk::StructureType::SPARSE_IMAGE_FORMAT_PROPERTIES_2,
+        &[value("properties", Item::Struct(&SPARSE_IMAGE_FORMAT_PROPERTIES))],
+    )
+    .aliases(&["VkSparseImageFormatProperties2KHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_SPARSE_IMAGE_FORMAT_INFO2: StructRow = StructRow {
-    name: "VkPhysicalDeviceSparseImageFormatInfo2",
-    aliases: &["VkPhysicalDeviceSparseImageFormatInfo2KHR"],
-    s_type: Some(1000059008),
-    children: &[],
-    members: &[
-        value("format", Item::Enum(&FORMAT)),
-        value("type", Item::Enum(&IMAGE_TYPE)),
-        value("samples", Item::Enum(&SAMPLE_COUNT_FLAG_BITS)),
-        value("usage", Item::Enum(&IMAGE_USAGE_FLAGS)),
-        value("tiling", Item::Enum(&IMAGE_TILING)),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_SPARSE_IMAGE_FORMAT_INFO2: StructRow = tagged(
+        "VkPhysicalDeviceSparseImageFormatInfo2",
+        vk::StructureType::PHYSICAL_DEVICE_SPARSE_IMAGE_FORMAT_INFO_2,
+        &[
+            value("format", Item::Enum(&FORMAT)),
+            value("type", Item::Enum(&IMAGE_TYPE)),
+            value("samples", Item::Enum(&SAMPLE_COUNT_FLAG_BITS)),
+            value("usage", Item::Enum(&IMAGE_USAGE_FLAGS)),
+            value("tiling", Item::Enum(&IMAGE_TILING)),
+        ],
+    )
+    .aliases(&["VkPhysicalDeviceSparseImageFormatInfo2KHR"]);
 
-pub(crate) static EXTERNAL_MEMORY_PROPERTIES: StructRow = StructRow {
-    name: "VkExternalMemoryProperties",
-    aliases: &["VkExternalMemoryPropertiesKHR"],
-    s_type: None,
-    children: &[],
-    members: &[
-        value("externalMemoryFeatures", Item::Enum(&EXTERNAL_MEMORY_FEATURE_FLAGS)),
-        value(
-            "exportFromImportedHandleTypes",
-            Item::Enum(&EXTERNAL_MEMORY_HANDLE_TYPE_FLAGS),
-        ),
-        value("compatibleHandleTypes", Item::Enum(&EXTERNAL_MEMORY_HANDLE_TYPE_FLAGS)),
-    ],
-};
+pub(crate) static EXTERNAL_MEMORY_PROPERTIES: StructRow = plain(
+        "VkExternalMemoryProperties",
+        &[
+            value("externalMemoryFeatures", Item::Enum(&EXTERNAL_MEMORY_FEATURE_FLAGS)),
+            value(
+                "exportFromImportedHandleTypes",
+                Item::Enum(&EXTERNAL_MEMORY_HANDLE_TYPE_FLAGS),
+            ),
+            value(
+                "compatibleHandleTypes",
+                Item::Enum(&EXTERNAL_MEMORY_HANDLE_TYPE_FLAGS),
+            ),
+        ],
+    )
+    .aliases(&["VkExternalMemoryPropertiesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_EXTERNAL_IMAGE_FORMAT_INFO: StructRow = StructRow {
-    name: "VkPhysicalDeviceExternalImageFormatInfo",
-    aliases: &["VkPhysicalDeviceExternalImageFormatInfoKHR"],
-    s_type: Some(1000071000),
-    children: &[],
-    members: &[value("handleType", Item::Enum(&EXTERNAL_MEMORY_HANDLE_TYPE_FLAG_BITS))],
-};
+pub(crate) static PHYSICAL_DEVICE_EXTERNAL_IMAGE_FORMAT_INFO: StructRow = tagged(
+        "VkPhysicalDeviceExternalImageFormatInfo",
+        vk::StructureType::PHYSICAL_DEVICE_EXTERNAL_IMAGE_FORMAT_INFO,
+        &[value("handleType", Item::Enum(&EXTERNAL_MEMORY_HANDLE_TYPE_FLAG_BITS))],
+    )
+    .aliases(&["VkPhysicalDeviceExternalImageFormatInfoKHR"]);
 
-pub(crate) static EXTERNAL_IMAGE_FORMAT_PROPERTIES: StructRow = StructRow {
-    name: "VkExternalImageFormatProperties",
-    aliases: &["VkExternalImageFormatPropertiesKHR"],
-    s_type: Some(1000071001),
-    children: &[],
-    members: &[
-        value("externalMemoryProperties", Item::Struct(&EXTERNAL_MEMORY_PROPERTIES)),
-    ],
-};
+pub(crate) static EXTERNAL_IMAGE_FORMAT_PROPERTIES: StructRow = tagged(
+        "VkExternalImageFormatProperties",
+        vk::StructureType::EXTERNAL_IMAGE_FORMAT_PROPERTIES,
+        &[value("externalMemoryProperties", Item::Struct(&EXTERNAL_MEMORY_PROPERTIES))],
+    )
+    .aliases(&["VkExternalImageFormatPropertiesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_EXTERNAL_BUFFER_INFO: StructRow = StructRow {
-    name: "VkPhysicalDeviceExternalBufferInfo",
-    aliases: &["VkPhysicalDeviceExternalBufferInfoKHR"],
-    s_type: Some(1000071002),
-    children: &[&BUFFER_USAGE_FLAGS2_CREATE_INFO],
-    members: &[
-        value("flags", Item::Enum(&BUFFER_CREATE_FLAGS)),
-        value("usage", Item::Enum(&BUFFER_USAGE_FLAGS)),
-        value("handleType", Item::Enum(&EXTERNAL_MEMORY_HANDLE_TYPE_FLAG_BITS)),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_EXTERNAL_BUFFER_INFO: StructRow = tagged(
+        "VkPhysicalDeviceExternalBufferInfo",
+        vk::StructureType::PHYSICAL_DEVICE_EXTERNAL_BUFFER_INFO,
+        &[
+            value("flags", Item::Enum(&BUFFER_CREATE_FLAGS)),
+            value("usage", Item::Enum(&BUFFER_USAGE_FLAGS)),
+            value("handleType", Item::Enum(&EXTERNAL_MEMORY_HANDLE_TYPE_FLAG_BITS)),
+        ],
+    )
+    .followed_by(chains::PHYSICAL_DEVICE_EXTERNAL_BUFFER_INFO)
+    .aliases(&["VkPhysicalDeviceExternalBufferInfoKHR"]);
 
-pub(crate) static EXTERNAL_BUFFER_PROPERTIES: StructRow = StructRow {
-    name: "VkExternalBufferProperties",
-    aliases: &["VkExternalBufferPropertiesKHR"],
-    s_type: Some(1000071003),
-    children: &[],
-    members: &[
-        value("externalMemoryProperties", Item::Struct(&EXTERNAL_MEMORY_PROPERTIES)),
-    ],
-};
+pub(crate) static EXTERNAL_BUFFER_PROPERTIES: StructRow = tagged(
+        "VkExternalBufferProperties",
+        vk::StructureType::EXTERNAL_BUFFER_PROPERTIES,
+        &[value("externalMemoryProperties", Item::Struct(&EXTERNAL_MEMORY_PROPERTIES))],
+    )
+    .aliases(&["VkExternalBufferPropertiesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_EXTERNAL_SEMAPHORE_INFO: StructRow = StructRow {
-    name: "VkPhysicalDeviceExternalSemaphoreInfo",
-    aliases: &["VkPhysicalDeviceExternalSemaphoreInfoKHR"],
-    s_type: Some(1000076000),
-    children: &[&SEMAPHORE_TYPE_CREATE_INFO],
-    members: &[
-        value("handleType", Item::Enum(&EXTERNAL_SEMAPHORE_HANDLE_TYPE_FLAG_BITS)),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_EXTERNAL_SEMAPHORE_INFO: StructRow = tagged(
+        "VkPhysicalDeviceExternalSemaphoreInfo",
+        vk::StructureType::PHYSICAL_DEVICE_EXTERNAL_SEMAPHORE_INFO,
+        &[value("handleType", Item::Enum(&EXTERNAL_SEMAPHORE_HANDLE_TYPE_FLAG_BITS))],
+    )
+    .followed_by(chains::PHYSICAL_DEVICE_EXTERNAL_SEMAPHORE_INFO)
+    .aliases(&["VkPhysicalDeviceExternalSemaphoreInfoKHR"]);
 
-pub(crate) static EXTERNAL_SEMAPHORE_PROPERTIES: StructRow = StructRow {
-    name: "VkExternalSemaphoreProperties",
-    aliases: &["VkExternalSemaphorePropertiesKHR"],
-    s_type: Some(1000076001),
-    children: &[],
-    members: &[
-        value(
-            "exportFromImportedHandleTypes",
-            Item::Enum(&EXTERNAL_SEMAPHORE_HANDLE_TYPE_FLAGS),
-        ),
-        value(
-            "compatibleHandleTypes",
-            Item::Enum(&EXTERNAL_SEMAPHORE_HANDLE_TYPE_FLAGS),
-        ),
-        value("externalSemaphoreFeatures", Item::Enum(&EXTERNAL_SEMAPHORE_FEATURE_FLAGS)),
-    ],
-};
+pub(crate) static EXTERNAL_SEMAPHORE_PROPERTIES: StructRow = tagged(
+        "VkExternalSemaphoreProperties",
+        vk::StructureType::EXTERNAL_SEMAPHORE_PROPERTIES,
+        &[
+            value(
+                "exportFromImportedHandleTypes",
+                Item::Enum(&EXTERNAL_SEMAPHORE_HANDLE_TYPE_FLAGS),
+            ),
+            value(
+                "compatibleHandleTypes",
+                Item::Enum(&EXTERNAL_SEMAPHORE_HANDLE_TYPE_FLAGS),
+            ),
+            value(
+                "externalSemaphoreFeatures",
+                Item::Enum(&EXTERNAL_SEMAPHORE_FEATURE_FLAGS),
+            ),
+        ],
+    )
+    .aliases(&["VkExternalSemaphorePropertiesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_EXTERNAL_FENCE_INFO: StructRow = StructRow {
-    name: "VkPhysicalDeviceExternalFenceInfo",
-    aliases: &["VkPhysicalDeviceExternalFenceInfoKHR"],
-    s_type: Some(1000112000),
-    children: &[],
-    members: &[value("handleType", Item::Enum(&EXTERNAL_FENCE_HANDLE_TYPE_FLAG_BITS))],
-};
+pub(crate) static PHYSICAL_DEVICE_EXTERNAL_FENCE_INFO: StructRow = tagged(
+        "VkPhysicalDeviceExternalFenceInfo",
+        vk::StructureType::PHYSICAL_DEVICE_EXTERNAL_FENCE_INFO,
+        &[value("handleType", Item::Enum(&EXTERNAL_FENCE_HANDLE_TYPE_FLAG_BITS))],
+    )
+    .aliases(&["VkPhysicalDeviceExternalFenceInfoKHR"]);
 
-pub(crate) static EXTERNAL_FENCE_PROPERTIES: StructRow = StructRow {
-    name: "VkExternalFenceProperties",
-    aliases: &["VkExternalFencePropertiesKHR"],
-    s_type: Some(1000112001),
-    children: &[],
-    members: &[
-        value(
-            "exportFromImportedHandleTypes",
-            Item::Enum(&EXTERNAL_FENCE_HANDLE_TYPE_FLAGS),
-        ),
-        value("compatibleHandleTypes", Item::Enum(&EXTERNAL_FENCE_HANDLE_TYPE_FLAGS)),
-        value("externalFenceFeatures", Item::Enum(&EXTERNAL_FENCE_FEATURE_FLAGS)),
-    ],
-};
+pub(crate) static EXTERNAL_FENCE_PROPERTIES: StructRow = tagged(
+        "VkExternalFenceProperties",
+        vk::StructureType::EXTERNAL_FENCE_PROPERTIES,
+        &[
+            value(
+                "exportFromImportedHandleTypes",
+                Item::Enum(&EXTERNAL_FENCE_HANDLE_TYPE_FLAGS),
+            ),
+            value(
+                "compatibleHandleTypes",
+                Item::Enum(&EXTERNAL_FENCE_HANDLE_TYPE_FLAGS),
+            ),
+            value("externalFenceFeatures", Item::Enum(&EXTERNAL_FENCE_FEATURE_FLAGS)),
+        ],
+    )
+    .aliases(&["VkExternalFencePropertiesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_GROUP_PROPERTIES: StructRow = StructRow {
-    name: "VkPhysicalDeviceGroupProperties",
-    aliases: &["VkPhysicalDeviceGroupPropertiesKHR"],
-    s_type: Some(1000070000),
-    children: &[],
-    members: &[
-        value("physicalDeviceCount", U32),
-        fixed("physicalDevices", Item::Handle(&PHYSICAL_DEVICE), 32),
-        value("subsetAllocation", BOOL32),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_GROUP_PROPERTIES: StructRow = tagged(
+        "VkPhysicalDeviceGroupProperties",
+        vk::StructureType::PHYSICAL_DEVICE_GROUP_PROPERTIES,
+        &[
+            value("physicalDeviceCount", U32),
+            fixed("physicalDevices", Item::Handle(&PHYSICAL_DEVICE), 32),
+            value("subsetAllocation", BOOL32),
+        ],
+    )
+    .aliases(&["VkPhysicalDeviceGroupPropertiesKHR"]);
 
-pub(crate) static SAMPLER_YCBCR_CONVERSION_IMAGE_FORMAT_PROPERTIES: StructRow = StructRow {
-    name: "VkSamplerYcbcrConversionImageFormatProperties",
-    aliases: &["VkSamplerYcbcrConversionImageFormatPropertiesKHR"],
-    s_type: Some(1000156005),
-    children: &[],
-    members: &[value("combinedImageSamplerDescriptorCount", U32)],
-};
+pub(crate) static SAMPLER_YCBCR_CONVERSION_IMAGE_FORMAT_PROPERTIES: StructRow = tagged(
+        "VkSamplerYcbcrConversionImageFormatProperties",
+        vk::StructureType::SAMPLER_YCBCR_CONVERSION_IMAGE_FORMAT_PROPERTIES,
+        &[value("combinedImageSamplerDescriptorCount", U32)],
+    )
+    .aliases(&["VkSamplerYcbcrConversionImageFormatPropertiesKHR"]);
 
-pub(crate) static MULTISAMPLE_PROPERTIES_EXT: StructRow = StructRow {
-    name: "VkMultisamplePropertiesEXT",
-    aliases: &[],
-    s_type: Some(1000143004),
-    children: &[],
-    members: &[value("maxSampleLocationGridSize", Item::Struct(&EXTENT2_D))],
-};
+pub(crate) static MULTISAMPLE_PROPERTIES_EXT: StructRow = tagged(
+    "VkMultisamplePropertiesEXT",
+    vk::StructureType::MULTISAMPLE_PROPERTIES_EXT,
+    &[value("maxSampleLocationGridSize", Item::Struct(&EXTENT2_D))],
+);
 
-pub(crate) static QUEUE_FAMILY_GLOBAL_PRIORITY_PROPERTIES: StructRow = StructRow {
-    name: "VkQueueFamilyGlobalPriorityProperties",
-    aliases: &[
-        "VkQueueFamilyGlobalPriorityPropertiesKHR",
-        "VkQueueFamilyGlobalPriorityPropertiesEXT",
-    ],
-    s_type: Some(1000388001),
-    children: &[],
-    members: &[
-        value("priorityCount", U32),
-        fixed("priorities", Item::Enum(&QUEUE_GLOBAL_PRIORITY), 16),
-    ],
-};
+pub(crate) static QUEUE_FAMILY_GLOBAL_PRIORITY_PROPERTIES: StructRow = tagged(
+        "VkQueueFamilyGlobalPriorityProperties",
+        vk::StructureType::from_raw(1000388001),
+        &[
+            value("priorityCount", U32),
+            fixed("priorities", Item::Enum(&QUEUE_GLOBAL_PRIORITY), 16),
+        ],
+    )
+    .aliases(
+        &[
+            "VkQueueFamilyGlobalPriorityPropertiesKHR",
+            "VkQueueFamilyGlobalPriorityPropertiesEXT",
+        ],
+    );
 
-pub(crate) static DRM_FORMAT_MODIFIER_PROPERTIES_LIST_EXT: StructRow = StructRow {
-    name: "VkDrmFormatModifierPropertiesListEXT",
-    aliases: &[],
-    s_type: Some(1000158000),
-    children: &[],
-    members: &[
+pub(crate) static DRM_FORMAT_MODIFIER_PROPERTIES_LIST_EXT: StructRow = tagged(
+    "VkDrmFormatModifierPropertiesListEXT",
+    vk::StructureType::DRM_FORMAT_MODIFIER_PROPERTIES_LIST_EXT,
+    &[
         value("drmFormatModifierCount", U32).counts(),
         array(
                 "pDrmFormatModifierProperties",
@@ -659,111 +505,90 @@ pub(crate) static DRM_FORMAT_MODIFIER_PROPERTIES_LIST_EXT: StructRow = StructRow
             )
             .nullable(),
     ],
-};
+);
 
-pub(crate) static DRM_FORMAT_MODIFIER_PROPERTIES_EXT: StructRow = StructRow {
-    name: "VkDrmFormatModifierPropertiesEXT",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static DRM_FORMAT_MODIFIER_PROPERTIES_EXT: StructRow = plain(
+    "VkDrmFormatModifierPropertiesEXT",
+    &[
         value("drmFormatModifier", U64),
         value("drmFormatModifierPlaneCount", U32),
         value("drmFormatModifierTilingFeatures", Item::Enum(&FORMAT_FEATURE_FLAGS)),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_IMAGE_DRM_FORMAT_MODIFIER_INFO_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceImageDrmFormatModifierInfoEXT",
-    aliases: &[],
-    s_type: Some(1000158002),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_IMAGE_DRM_FORMAT_MODIFIER_INFO_EXT: StructRow = tagged(
+    "VkPhysicalDeviceImageDrmFormatModifierInfoEXT",
+    vk::StructureType::PHYSICAL_DEVICE_IMAGE_DRM_FORMAT_MODIFIER_INFO_EXT,
+    &[
         value("drmFormatModifier", U64),
         value("sharingMode", Item::Enum(&SHARING_MODE)),
         value("queueFamilyIndexCount", U32).counts(),
         array("pQueueFamilyIndices", U32, &Sibling("queueFamilyIndexCount")).nullable(),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceMemoryBudgetPropertiesEXT",
-    aliases: &[],
-    s_type: Some(1000237000),
-    children: &[],
-    members: &[fixed("heapBudget", DEVICE_SIZE, 16), fixed("heapUsage", DEVICE_SIZE, 16)],
-};
+pub(crate) static PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceMemoryBudgetPropertiesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT,
+    &[fixed("heapBudget", DEVICE_SIZE, 16), fixed("heapUsage", DEVICE_SIZE, 16)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_IMAGE_VIEW_IMAGE_FORMAT_INFO_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceImageViewImageFormatInfoEXT",
-    aliases: &[],
-    s_type: Some(1000170000),
-    children: &[],
-    members: &[value("imageViewType", Item::Enum(&IMAGE_VIEW_TYPE))],
-};
+pub(crate) static PHYSICAL_DEVICE_IMAGE_VIEW_IMAGE_FORMAT_INFO_EXT: StructRow = tagged(
+    "VkPhysicalDeviceImageViewImageFormatInfoEXT",
+    vk::StructureType::PHYSICAL_DEVICE_IMAGE_VIEW_IMAGE_FORMAT_INFO_EXT,
+    &[value("imageViewType", Item::Enum(&IMAGE_VIEW_TYPE))],
+);
 
-pub(crate) static FILTER_CUBIC_IMAGE_VIEW_IMAGE_FORMAT_PROPERTIES_EXT: StructRow = StructRow {
-    name: "VkFilterCubicImageViewImageFormatPropertiesEXT",
-    aliases: &[],
-    s_type: Some(1000170001),
-    children: &[],
-    members: &[value("filterCubic", BOOL32), value("filterCubicMinmax", BOOL32)],
-};
+pub(crate) static FILTER_CUBIC_IMAGE_VIEW_IMAGE_FORMAT_PROPERTIES_EXT: StructRow = tagged(
+    "VkFilterCubicImageViewImageFormatPropertiesEXT",
+    vk::StructureType::FILTER_CUBIC_IMAGE_VIEW_IMAGE_FORMAT_PROPERTIES_EXT,
+    &[value("filterCubic", BOOL32), value("filterCubicMinmax", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_TOOL_PROPERTIES: StructRow = StructRow {
-    name: "VkPhysicalDeviceToolProperties",
-    aliases: &["VkPhysicalDeviceToolPropertiesEXT"],
-    s_type: Some(1000245000),
-    children: &[],
-    members: &[
-        chars("name", 256),
-        chars("version", 256),
-        value("purposes", Item::Enum(&TOOL_PURPOSE_FLAGS)),
-        chars("description", 256),
-        chars("layer", 256),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_TOOL_PROPERTIES: StructRow = tagged(
+        "VkPhysicalDeviceToolProperties",
+        vk::StructureType::PHYSICAL_DEVICE_TOOL_PROPERTIES,
+        &[
+            chars("name", 256),
+            chars("version", 256),
+            value("purposes", Item::Enum(&TOOL_PURPOSE_FLAGS)),
+            chars("description", 256),
+            chars("layer", 256),
+        ],
+    )
+    .aliases(&["VkPhysicalDeviceToolPropertiesEXT"]);
 
-pub(crate) static PHYSICAL_DEVICE_FRAGMENT_SHADING_RATE_KHR: StructRow = StructRow {
-    name: "VkPhysicalDeviceFragmentShadingRateKHR",
-    aliases: &[],
-    s_type: Some(1000226004),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_FRAGMENT_SHADING_RATE_KHR: StructRow = tagged(
+    "VkPhysicalDeviceFragmentShadingRateKHR",
+    vk::StructureType::PHYSICAL_DEVICE_FRAGMENT_SHADING_RATE_KHR,
+    &[
         value("sampleCounts", Item::Enum(&SAMPLE_COUNT_FLAGS)),
         value("fragmentSize", Item::Struct(&EXTENT2_D)),
     ],
-};
+);
 
-pub(crate) static HOST_IMAGE_COPY_DEVICE_PERFORMANCE_QUERY: StructRow = StructRow {
-    name: "VkHostImageCopyDevicePerformanceQuery",
-    aliases: &["VkHostImageCopyDevicePerformanceQueryEXT"],
-    s_type: Some(1000270009),
-    children: &[],
-    members: &[
-        value("optimalDeviceAccess", BOOL32),
-        value("identicalMemoryLayout", BOOL32),
-    ],
-};
+pub(crate) static HOST_IMAGE_COPY_DEVICE_PERFORMANCE_QUERY: StructRow = tagged(
+        "VkHostImageCopyDevicePerformanceQuery",
+        vk::StructureType::from_raw(1000270009),
+        &[value("optimalDeviceAccess", BOOL32), value("identicalMemoryLayout", BOOL32)],
+    )
+    .aliases(&["VkHostImageCopyDevicePerformanceQueryEXT"]);
 
-pub(crate) static FORMAT_PROPERTIES3: StructRow = StructRow {
-    name: "VkFormatProperties3",
-    aliases: &["VkFormatProperties3KHR"],
-    s_type: Some(1000360000),
-    children: &[],
-    members: &[
-        value("linearTilingFeatures", Item::Enum(&FORMAT_FEATURE_FLAGS2)),
-        value("optimalTilingFeatures", Item::Enum(&FORMAT_FEATURE_FLAGS2)),
-        value("bufferFeatures", Item::Enum(&FORMAT_FEATURE_FLAGS2)),
-    ],
-};
+pub(crate) static FORMAT_PROPERTIES3: StructRow = tagged(
+        "VkFormatProperties3",
+        vk::StructureType::FORMAT_PROPERTIES_3,
+        &[
+            value("linearTilingFeatures", Item::Enum(&FORMAT_FEATURE_FLAGS2)),
+            value("optimalTilingFeatures", Item::Enum(&FORMAT_FEATURE_FLAGS2)),
+            value("bufferFeatures", Item::Enum(&FORMAT_FEATURE_FLAGS2)),
+        ],
+    )
+    .aliases(&["VkFormatProperties3KHR"]);
 
-pub(crate) static DRM_FORMAT_MODIFIER_PROPERTIES_LIST2_EXT: StructRow = StructRow {
-    name: "VkDrmFormatModifierPropertiesList2EXT",
-    aliases: &[],
-    s_type: Some(1000158006),
-    children: &[],
-    members: &[
+pub(crate) static DRM_FORMAT_MODIFIER_PROPERTIES_LIST2_EXT: StructRow = tagged(
+    "VkDrmFormatModifierPropertiesList2EXT",
+    vk::StructureType::DRM_FORMAT_MODIFIER_PROPERTIES_LIST_2_EXT,
+    &[
         value("drmFormatModifierCount", U32).counts(),
         array(
                 "pDrmFormatModifierProperties",
@@ -772,347 +597,347 @@ pub(crate) static DRM_FORMAT_MODIFIER_PROPERTIES_LIST2_EXT: StructRow = StructRo
             )
             .nullable(),
     ],
-};
+);
 
-pub(crate) static DRM_FORMAT_MODIFIER_PROPERTIES2_EXT: StructRow = StructRow {
-    name: "VkDrmFormatModifierProperties2EXT",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static DRM_FORMAT_MODIFIER_PROPERTIES2_EXT: StructRow = plain(
+    "VkDrmFormatModifierProperties2EXT",
+    &[
         value("drmFormatModifier", U64),
         value("drmFormatModifierPlaneCount", U32),
         value("drmFormatModifierTilingFeatures", Item::Enum(&FORMAT_FEATURE_FLAGS2)),
     ],
-};
+);
 
-pub(crate) static VK_ENUMERATE_PHYSICAL_DEVICES: CommandRow = CommandRow {
-    command: CommandType::ENUMERATE_PHYSICAL_DEVICES,
-    returns: Returns::Result,
-    params: &[
-        value("instance", Item::Handle(&INSTANCE)),
-        pointer("pPhysicalDeviceCount", U32).counts().in_out(),
-        array(
-                "pPhysicalDevices",
-                Item::Handle(&PHYSICAL_DEVICE),
-                &Sibling("pPhysicalDeviceCount"),
-            )
-            .nullable()
-            .out(),
-    ],
-};
-
-pub(crate) static VK_GET_PHYSICAL_DEVICE_FEATURES: CommandRow = CommandRow {
-    command: CommandType::GET_PHYSICAL_DEVICE_FEATURES,
-    returns: Returns::Nothing,
-    params: &[
-        value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
-        pointer("pFeatures", Item::Struct(&PHYSICAL_DEVICE_FEATURES)).out(),
-    ],
-};
-
-pub(crate) static VK_GET_PHYSICAL_DEVICE_FORMAT_PROPERTIES: CommandRow = CommandRow {
-    command: CommandType::GET_PHYSICAL_DEVICE_FORMAT_PROPERTIES,
-    returns: Returns::Nothing,
-    params: &[
-        value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
-        value("format", Item::Enum(&FORMAT)),
-        pointer("pFormatProperties", Item::Struct(&FORMAT_PROPERTIES)).out(),
-    ],
-};
-
-pub(crate) static VK_GET_PHYSICAL_DEVICE_IMAGE_FORMAT_PROPERTIES: CommandRow = CommandRow {
-    command: CommandType::GET_PHYSICAL_DEVICE_IMAGE_FORMAT_PROPERTIES,
-    returns: Returns::Result,
-    params: &[
-        value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
-        value("format", Item::Enum(&FORMAT)),
-        value("type", Item::Enum(&IMAGE_TYPE)),
-        value("tiling", Item::Enum(&IMAGE_TILING)),
-        value("usage", Item::Enum(&IMAGE_USAGE_FLAGS)),
-        value("flags", Item::Enum(&IMAGE_CREATE_FLAGS)),
-        pointer("pImageFormatProperties", Item::Struct(&IMAGE_FORMAT_PROPERTIES)).out(),
-    ],
-};
-
-pub(crate) static VK_GET_PHYSICAL_DEVICE_PROPERTIES: CommandRow = CommandRow {
-    command: CommandType::GET_PHYSICAL_DEVICE_PROPERTIES,
-    returns: Returns::Nothing,
-    params: &[
-        value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
-        pointer("pProperties", Item::Struct(&PHYSICAL_DEVICE_PROPERTIES)).out(),
-    ],
-};
-
-pub(crate) static VK_GET_PHYSICAL_DEVICE_QUEUE_FAMILY_PROPERTIES: CommandRow = CommandRow {
-    command: CommandType::GET_PHYSICAL_DEVICE_QUEUE_FAMILY_PROPERTIES,
-    returns: Returns::Nothing,
-    params: &[
-        value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
-        pointer("pQueueFamilyPropertyCount", U32).counts().in_out(),
-        array(
-                "pQueueFamilyProperties",
-                Item::Struct(&QUEUE_FAMILY_PROPERTIES),
-                &Sibling("pQueueFamilyPropertyCount"),
-            )
-            .nullable()
-            .out(),
-    ],
-};
-
-pub(crate) static VK_GET_PHYSICAL_DEVICE_MEMORY_PROPERTIES: CommandRow = CommandRow {
-    command: CommandType::GET_PHYSICAL_DEVICE_MEMORY_PROPERTIES,
-    returns: Returns::Nothing,
-    params: &[
-        value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
-        pointer("pMemoryProperties", Item::Struct(&PHYSICAL_DEVICE_MEMORY_PROPERTIES))
-            .out(),
-    ],
-};
-
-pub(crate) static VK_ENUMERATE_DEVICE_EXTENSION_PROPERTIES: CommandRow = CommandRow {
-    command: CommandType::ENUMERATE_DEVICE_EXTENSION_PROPERTIES,
-    returns: Returns::Result,
-    params: &[
-        value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
-        string("pLayerName"),
-        pointer("pPropertyCount", U32).counts().in_out(),
-        array(
-                "pProperties",
-                Item::Struct(&EXTENSION_PROPERTIES),
-                &Sibling("pPropertyCount"),
-            )
-            .nullable()
-            .out(),
-    ],
-};
-
-pub(crate) static VK_ENUMERATE_DEVICE_LAYER_PROPERTIES: CommandRow = CommandRow {
-    command: CommandType::ENUMERATE_DEVICE_LAYER_PROPERTIES,
-    returns: Returns::Result,
-    params: &[
-        value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
-        pointer("pPropertyCount", U32).counts().in_out(),
-        array("pProperties", Item::Struct(&LAYER_PROPERTIES), &Sibling("pPropertyCount"))
-            .nullable()
-            .out(),
-    ],
-};
-
-pub(crate) static VK_GET_PHYSICAL_DEVICE_SPARSE_IMAGE_FORMAT_PROPERTIES: CommandRow = CommandRow {
-    command: CommandType::GET_PHYSICAL_DEVICE_SPARSE_IMAGE_FORMAT_PROPERTIES,
-    returns: Returns::Nothing,
-    params: &[
-        value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
-        value("format", Item::Enum(&FORMAT)),
-        value("type", Item::Enum(&IMAGE_TYPE)),
-        value("samples", Item::Enum(&SAMPLE_COUNT_FLAG_BITS)),
-        value("usage", Item::Enum(&IMAGE_USAGE_FLAGS)),
-        value("tiling", Item::Enum(&IMAGE_TILING)),
-        pointer("pPropertyCount", U32).counts().in_out(),
-        array(
-                "pProperties",
-                Item::Struct(&SPARSE_IMAGE_FORMAT_PROPERTIES),
-                &Sibling("pPropertyCount"),
-            )
-            .nullable()
-            .out(),
-    ],
-};
-
-pub(crate) static VK_ENUMERATE_PHYSICAL_DEVICE_GROUPS: CommandRow = CommandRow {
-    command: CommandType::ENUMERATE_PHYSICAL_DEVICE_GROUPS,
-    returns: Returns::Result,
-    params: &[
-        value("instance", Item::Handle(&INSTANCE)),
-        pointer("pPhysicalDeviceGroupCount", U32).counts().in_out(),
-        array(
-                "pPhysicalDeviceGroupProperties",
-                Item::Struct(&PHYSICAL_DEVICE_GROUP_PROPERTIES),
-                &Sibling("pPhysicalDeviceGroupCount"),
-            )
-            .nullable()
-            .out(),
-    ],
-};
-
-pub(crate) static VK_GET_PHYSICAL_DEVICE_FEATURES2: CommandRow = CommandRow {
-    command: CommandType::GET_PHYSICAL_DEVICE_FEATURES2,
-    returns: Returns::Nothing,
-    params: &[
-        value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
-        pointer("pFeatures", Item::Struct(&PHYSICAL_DEVICE_FEATURES2)).out(),
-    ],
-};
-
-pub(crate) static VK_GET_PHYSICAL_DEVICE_PROPERTIES2: CommandRow = CommandRow {
-    command: CommandType::GET_PHYSICAL_DEVICE_PROPERTIES2,
-    returns: Returns::Nothing,
-    params: &[
-        value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
-        pointer("pProperties", Item::Struct(&PHYSICAL_DEVICE_PROPERTIES2)).out(),
-    ],
-};
-
-pub(crate) static VK_GET_PHYSICAL_DEVICE_FORMAT_PROPERTIES2: CommandRow = CommandRow {
-    command: CommandType::GET_PHYSICAL_DEVICE_FORMAT_PROPERTIES2,
-    returns: Returns::Nothing,
-    params: &[
-        value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
-        value("format", Item::Enum(&FORMAT)),
-        pointer("pFormatProperties", Item::Struct(&FORMAT_PROPERTIES2)).out(),
-    ],
-};
-
-pub(crate) static VK_GET_PHYSICAL_DEVICE_IMAGE_FORMAT_PROPERTIES2: CommandRow = CommandRow {
-    command: CommandType::GET_PHYSICAL_DEVICE_IMAGE_FORMAT_PROPERTIES2,
-    returns: Returns::Result,
-    params: &[
-        value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
-        pointer("pImageFormatInfo", Item::Struct(&PHYSICAL_DEVICE_IMAGE_FORMAT_INFO2)),
-        pointer("pImageFormatProperties", Item::Struct(&IMAGE_FORMAT_PROPERTIES2)).out(),
-    ],
-};
-
-pub(crate) static VK_GET_PHYSICAL_DEVICE_QUEUE_FAMILY_PROPERTIES2: CommandRow = CommandRow {
-    command: CommandType::GET_PHYSICAL_DEVICE_QUEUE_FAMILY_PROPERTIES2,
-    returns: Returns::Nothing,
-    params: &[
-        value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
-        pointer("pQueueFamilyPropertyCount", U32).counts().in_out(),
-        array(
-                "pQueueFamilyProperties",
-                Item::Struct(&QUEUE_FAMILY_PROPERTIES2),
-                &Sibling("pQueueFamilyPropertyCount"),
-            )
-            .nullable()
-            .out(),
-    ],
-};
-
-pub(crate) static VK_GET_PHYSICAL_DEVICE_MEMORY_PROPERTIES2: CommandRow = CommandRow {
-    command: CommandType::GET_PHYSICAL_DEVICE_MEMORY_PROPERTIES2,
-    returns: Returns::Nothing,
-    params: &[
-        value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
-        pointer("pMemoryProperties", Item::Struct(&PHYSICAL_DEVICE_MEMORY_PROPERTIES2))
-            .out(),
-    ],
-};
-
-pub(crate) static VK_GET_PHYSICAL_DEVICE_SPARSE_IMAGE_FORMAT_PROPERTIES2: CommandRow = CommandRow {
-    command: CommandType::GET_PHYSICAL_DEVICE_SPARSE_IMAGE_FORMAT_PROPERTIES2,
-    returns: Returns::Nothing,
-    params: &[
-        value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
-        pointer("pFormatInfo", Item::Struct(&PHYSICAL_DEVICE_SPARSE_IMAGE_FORMAT_INFO2)),
-        pointer("pPropertyCount", U32).counts().in_out(),
-        array(
-                "pProperties",
-                Item::Struct(&SPARSE_IMAGE_FORMAT_PROPERTIES2),
-                &Sibling("pPropertyCount"),
-            )
-            .nullable()
-            .out(),
-    ],
-};
-
-pub(crate) static VK_GET_PHYSICAL_DEVICE_EXTERNAL_BUFFER_PROPERTIES: CommandRow = CommandRow {
-    command: CommandType::GET_PHYSICAL_DEVICE_EXTERNAL_BUFFER_PROPERTIES,
-    returns: Returns::Nothing,
-    params: &[
-        value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
-        pointer(
-            "pExternalBufferInfo",
-            Item::Struct(&PHYSICAL_DEVICE_EXTERNAL_BUFFER_INFO),
-        ),
-        pointer("pExternalBufferProperties", Item::Struct(&EXTERNAL_BUFFER_PROPERTIES))
-            .out(),
-    ],
-};
-
-pub(crate) static VK_GET_PHYSICAL_DEVICE_EXTERNAL_FENCE_PROPERTIES: CommandRow = CommandRow {
-    command: CommandType::GET_PHYSICAL_DEVICE_EXTERNAL_FENCE_PROPERTIES,
-    returns: Returns::Nothing,
-    params: &[
-        value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
-        pointer(
-            "pExternalFenceInfo",
-            Item::Struct(&PHYSICAL_DEVICE_EXTERNAL_FENCE_INFO),
-        ),
-        pointer("pExternalFenceProperties", Item::Struct(&EXTERNAL_FENCE_PROPERTIES))
-            .out(),
-    ],
-};
-
-pub(crate) static VK_GET_PHYSICAL_DEVICE_EXTERNAL_SEMAPHORE_PROPERTIES: CommandRow = CommandRow {
-    command: CommandType::GET_PHYSICAL_DEVICE_EXTERNAL_SEMAPHORE_PROPERTIES,
-    returns: Returns::Nothing,
-    params: &[
-        value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
-        pointer(
-            "pExternalSemaphoreInfo",
-            Item::Struct(&PHYSICAL_DEVICE_EXTERNAL_SEMAPHORE_INFO),
-        ),
-        pointer(
-                "pExternalSemaphoreProperties",
-                Item::Struct(&EXTERNAL_SEMAPHORE_PROPERTIES),
-            )
-            .out(),
-    ],
-};
-
-pub(crate) static VK_GET_PHYSICAL_DEVICE_TOOL_PROPERTIES: CommandRow = CommandRow {
-    command: CommandType::GET_PHYSICAL_DEVICE_TOOL_PROPERTIES,
-    returns: Returns::Result,
-    params: &[
-        value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
-        pointer("pToolCount", U32).counts().in_out(),
-        array(
-                "pToolProperties",
-                Item::Struct(&PHYSICAL_DEVICE_TOOL_PROPERTIES),
-                &Sibling("pToolCount"),
-            )
-            .nullable()
-            .out(),
-    ],
-};
-
-pub(crate) static VK_GET_PHYSICAL_DEVICE_CALIBRATEABLE_TIME_DOMAINS_KHR: CommandRow = CommandRow {
-    command: CommandType::GET_PHYSICAL_DEVICE_CALIBRATEABLE_TIME_DOMAINS_KHR,
-    returns: Returns::Result,
-    params: &[
-        value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
-        pointer("pTimeDomainCount", U32).counts().in_out(),
-        array("pTimeDomains", Item::Enum(&TIME_DOMAIN_KHR), &Sibling("pTimeDomainCount"))
-            .nullable()
-            .out(),
-    ],
-};
-
-pub(crate) static VK_GET_PHYSICAL_DEVICE_FRAGMENT_SHADING_RATES_KHR: CommandRow = CommandRow {
-    command: CommandType::GET_PHYSICAL_DEVICE_FRAGMENT_SHADING_RATES_KHR,
-    returns: Returns::Result,
-    params: &[
-        value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
-        pointer("pFragmentShadingRateCount", U32).counts().in_out(),
-        array(
-                "pFragmentShadingRates",
-                Item::Struct(&PHYSICAL_DEVICE_FRAGMENT_SHADING_RATE_KHR),
-                &Sibling("pFragmentShadingRateCount"),
-            )
-            .nullable()
-            .out(),
-    ],
-};
-
-pub(crate) static VK_GET_PHYSICAL_DEVICE_MULTISAMPLE_PROPERTIES_EXT: CommandRow = CommandRow {
-    command: CommandType::GET_PHYSICAL_DEVICE_MULTISAMPLE_PROPERTIES_EXT,
-    returns: Returns::Nothing,
-    params: &[
-        value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
-        value("samples", Item::Enum(&SAMPLE_COUNT_FLAG_BITS)),
-        pointer("pMultisampleProperties", Item::Struct(&MULTISAMPLE_PROPERTIES_EXT))
-            .out(),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_COMMANDS: [CommandRow; 25] = [
+    command(
+        CommandType::ENUMERATE_PHYSICAL_DEVICES,
+        Returns::Result,
+        &[
+            value("instance", Item::Handle(&INSTANCE)),
+            pointer("pPhysicalDeviceCount", U32).counts().in_out(),
+            array(
+                    "pPhysicalDevices",
+                    Item::Handle(&PHYSICAL_DEVICE),
+                    &Sibling("pPhysicalDeviceCount"),
+                )
+                .nullable()
+                .out(),
+        ],
+    ),
+    command(
+        CommandType::GET_PHYSICAL_DEVICE_FEATURES,
+        Returns::Nothing,
+        &[
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            pointer("pFeatures", Item::Struct(&PHYSICAL_DEVICE_FEATURES)).out(),
+        ],
+    ),
+    command(
+        CommandType::GET_PHYSICAL_DEVICE_FORMAT_PROPERTIES,
+        Returns::Nothing,
+        &[
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            value("format", Item::Enum(&FORMAT)),
+            pointer("pFormatProperties", Item::Struct(&FORMAT_PROPERTIES)).out(),
+        ],
+    ),
+    command(
+        CommandType::GET_PHYSICAL_DEVICE_IMAGE_FORMAT_PROPERTIES,
+        Returns::Result,
+        &[
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            value("format", Item::Enum(&FORMAT)),
+            value("type", Item::Enum(&IMAGE_TYPE)),
+            value("tiling", Item::Enum(&IMAGE_TILING)),
+            value("usage", Item::Enum(&IMAGE_USAGE_FLAGS)),
+            value("flags", Item::Enum(&IMAGE_CREATE_FLAGS)),
+            pointer("pImageFormatProperties", Item::Struct(&IMAGE_FORMAT_PROPERTIES))
+                .out(),
+        ],
+    ),
+    command(
+        CommandType::GET_PHYSICAL_DEVICE_PROPERTIES,
+        Returns::Nothing,
+        &[
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            pointer("pProperties", Item::Struct(&PHYSICAL_DEVICE_PROPERTIES)).out(),
+        ],
+    ),
+    command(
+        CommandType::GET_PHYSICAL_DEVICE_QUEUE_FAMILY_PROPERTIES,
+        Returns::Nothing,
+        &[
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            pointer("pQueueFamilyPropertyCount", U32).counts().in_out(),
+            array(
+                    "pQueueFamilyProperties",
+                    Item::Struct(&QUEUE_FAMILY_PROPERTIES),
+                    &Sibling("pQueueFamilyPropertyCount"),
+                )
+                .nullable()
+                .out(),
+        ],
+    ),
+    command(
+        CommandType::GET_PHYSICAL_DEVICE_MEMORY_PROPERTIES,
+        Returns::Nothing,
+        &[
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            pointer(
+                    "pMemoryProperties",
+                    Item::Struct(&PHYSICAL_DEVICE_MEMORY_PROPERTIES),
+                )
+                .out(),
+        ],
+    ),
+    command(
+        CommandType::ENUMERATE_DEVICE_EXTENSION_PROPERTIES,
+        Returns::Result,
+        &[
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            string("pLayerName"),
+            pointer("pPropertyCount", U32).counts().in_out(),
+            array(
+                    "pProperties",
+                    Item::Struct(&EXTENSION_PROPERTIES),
+                    &Sibling("pPropertyCount"),
+                )
+                .nullable()
+                .out(),
+        ],
+    ),
+    command(
+        CommandType::ENUMERATE_DEVICE_LAYER_PROPERTIES,
+        Returns::Result,
+        &[
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            pointer("pPropertyCount", U32).counts().in_out(),
+            array(
+                    "pProperties",
+                    Item::Struct(&LAYER_PROPERTIES),
+                    &Sibling("pPropertyCount"),
+                )
+                .nullable()
+                .out(),
+        ],
+    ),
+    command(
+        CommandType::GET_PHYSICAL_DEVICE_SPARSE_IMAGE_FORMAT_PROPERTIES,
+        Returns::Nothing,
+        &[
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            value("format", Item::Enum(&FORMAT)),
+            value("type", Item::Enum(&IMAGE_TYPE)),
+            value("samples", Item::Enum(&SAMPLE_COUNT_FLAG_BITS)),
+            value("usage", Item::Enum(&IMAGE_USAGE_FLAGS)),
+            value("tiling", Item::Enum(&IMAGE_TILING)),
+            pointer("pPropertyCount", U32).counts().in_out(),
+            array(
+                    "pProperties",
+                    Item::Struct(&SPARSE_IMAGE_FORMAT_PROPERTIES),
+                    &Sibling("pPropertyCount"),
+                )
+                .nullable()
+                .out(),
+        ],
+    ),
+    command(
+        CommandType::ENUMERATE_PHYSICAL_DEVICE_GROUPS,
+        Returns::Result,
+        &[
+            value("instance", Item::Handle(&INSTANCE)),
+            pointer("pPhysicalDeviceGroupCount", U32).counts().in_out(),
+            array(
+                    "pPhysicalDeviceGroupProperties",
+                    Item::Struct(&PHYSICAL_DEVICE_GROUP_PROPERTIES),
+                    &Sibling("pPhysicalDeviceGroupCount"),
+                )
+                .nullable()
+                .out(),
+        ],
+    ),
+    command(
+        CommandType::GET_PHYSICAL_DEVICE_FEATURES2,
+        Returns::Nothing,
+        &[
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            pointer("pFeatures", Item::Struct(&PHYSICAL_DEVICE_FEATURES2)).out(),
+        ],
+    ),
+    command(
+        CommandType::GET_PHYSICAL_DEVICE_PROPERTIES2,
+        Returns::Nothing,
+        &[
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            pointer("pProperties", Item::Struct(&PHYSICAL_DEVICE_PROPERTIES2)).out(),
+        ],
+    ),
+    command(
+        CommandType::GET_PHYSICAL_DEVICE_FORMAT_PROPERTIES2,
+        Returns::Nothing,
+        &[
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            value("format", Item::Enum(&FORMAT)),
+            pointer("pFormatProperties", Item::Struct(&FORMAT_PROPERTIES2)).out(),
+        ],
+    ),
+    command(
+        CommandType::GET_PHYSICAL_DEVICE_IMAGE_FORMAT_PROPERTIES2,
+        Returns::Result,
+        &[
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            pointer(
+                "pImageFormatInfo",
+                Item::Struct(&PHYSICAL_DEVICE_IMAGE_FORMAT_INFO2),
+            ),
+            pointer("pImageFormatProperties", Item::Struct(&IMAGE_FORMAT_PROPERTIES2))
+                .out(),
+        ],
+    ),
+    command(
+        CommandType::GET_PHYSICAL_DEVICE_QUEUE_FAMILY_PROPERTIES2,
+        Returns::Nothing,
+        &[
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            pointer("pQueueFamilyPropertyCount", U32).counts().in_out(),
+            array(
+                    "pQueueFamilyProperties",
+                    Item::Struct(&QUEUE_FAMILY_PROPERTIES2),
+                    &Sibling("pQueueFamilyPropertyCount"),
+                )
+                .nullable()
+                .out(),
+        ],
+    ),
+    command(
+        CommandType::GET_PHYSICAL_DEVICE_MEMORY_PROPERTIES2,
+        Returns::Nothing,
+        &[
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            pointer(
+                    "pMemoryProperties",
+                    Item::Struct(&PHYSICAL_DEVICE_MEMORY_PROPERTIES2),
+                )
+                .out(),
+        ],
+    ),
+    command(
+        CommandType::GET_PHYSICAL_DEVICE_SPARSE_IMAGE_FORMAT_PROPERTIES2,
+        Returns::Nothing,
+        &[
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            pointer(
+                "pFormatInfo",
+                Item::Struct(&PHYSICAL_DEVICE_SPARSE_IMAGE_FORMAT_INFO2),
+            ),
+            pointer("pPropertyCount", U32).counts().in_out(),
+            array(
+                    "pProperties",
+                    Item::Struct(&SPARSE_IMAGE_FORMAT_PROPERTIES2),
+                    &Sibling("pPropertyCount"),
+                )
+                .nullable()
+                .out(),
+        ],
+    ),
+    command(
+        CommandType::GET_PHYSICAL_DEVICE_EXTERNAL_BUFFER_PROPERTIES,
+        Returns::Nothing,
+        &[
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            pointer(
+                "pExternalBufferInfo",
+                Item::Struct(&PHYSICAL_DEVICE_EXTERNAL_BUFFER_INFO),
+            ),
+            pointer(
+                    "pExternalBufferProperties",
+                    Item::Struct(&EXTERNAL_BUFFER_PROPERTIES),
+                )
+                .out(),
+        ],
+    ),
+    command(
+        CommandType::GET_PHYSICAL_DEVICE_EXTERNAL_FENCE_PROPERTIES,
+        Returns::Nothing,
+        &[
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            pointer(
+                "pExternalFenceInfo",
+                Item::Struct(&PHYSICAL_DEVICE_EXTERNAL_FENCE_INFO),
+            ),
+            pointer("pExternalFenceProperties", Item::Struct(&EXTERNAL_FENCE_PROPERTIES))
+                .out(),
+        ],
+    ),
+    command(
+        CommandType::GET_PHYSICAL_DEVICE_EXTERNAL_SEMAPHORE_PROPERTIES,
+        Returns::Nothing,
+        &[
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            pointer(
+                "pExternalSemaphoreInfo",
+                Item::Struct(&PHYSICAL_DEVICE_EXTERNAL_SEMAPHORE_INFO),
+            ),
+            pointer(
+                    "pExternalSemaphoreProperties",
+                    Item::Struct(&EXTERNAL_SEMAPHORE_PROPERTIES),
+                )
+                .out(),
+        ],
+    ),
+    command(
+        CommandType::GET_PHYSICAL_DEVICE_TOOL_PROPERTIES,
+        Returns::Result,
+        &[
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            pointer("pToolCount", U32).counts().in_out(),
+            array(
+                    "pToolProperties",
+                    Item::Struct(&PHYSICAL_DEVICE_TOOL_PROPERTIES),
+                    &Sibling("pToolCount"),
+                )
+                .nullable()
+                .out(),
+        ],
+    ),
+    command(
+        CommandType::GET_PHYSICAL_DEVICE_CALIBRATEABLE_TIME_DOMAINS_KHR,
+        Returns::Result,
+        &[
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            pointer("pTimeDomainCount", U32).counts().in_out(),
+            array(
+                    "pTimeDomains",
+                    Item::Enum(&TIME_DOMAIN_KHR),
+                    &Sibling("pTimeDomainCount"),
+                )
+                .nullable()
+                .out(),
+        ],
+    ),
+    command(
+        CommandType::GET_PHYSICAL_DEVICE_FRAGMENT_SHADING_RATES_KHR,
+        Returns::Result,
+        &[
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            pointer("pFragmentShadingRateCount", U32).counts().in_out(),
+            array(
+                    "pFragmentShadingRates",
+                    Item::Struct(&PHYSICAL_DEVICE_FRAGMENT_SHADING_RATE_KHR),
+                    &Sibling("pFragmentShadingRateCount"),
+                )
+                .nullable()
+                .out(),
+        ],
+    ),
+    command(
+        CommandType::GET_PHYSICAL_DEVICE_MULTISAMPLE_PROPERTIES_EXT,
+        Returns::Nothing,
+        &[
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            value("samples", Item::Enum(&SAMPLE_COUNT_FLAG_BITS)),
+            pointer("pMultisampleProperties", Item::Struct(&MULTISAMPLE_PROPERTIES_EXT))
+                .out(),
+        ],
+    ),
+];

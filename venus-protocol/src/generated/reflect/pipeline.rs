@@ -6,9 +6,8 @@
 use crate::generated::reflect::{
     BLEND_FACTOR, BLEND_OP, BLEND_OVERLAP_EXT, COLOR_COMPONENT_FLAGS, COMPARE_OP,
     CONSERVATIVE_RASTERIZATION_MODE_EXT, CULL_MODE_FLAGS, DEFERRED_OPERATION_KHR,
-    DEPTH_BIAS_REPRESENTATION_INFO_EXT, DEPTH_CLAMP_MODE_EXT, DEPTH_CLAMP_RANGE_EXT,
-    DESCRIPTOR_SET_LAYOUT, DEVICE, DYNAMIC_STATE, FORMAT,
-    FRAGMENT_SHADING_RATE_COMBINER_OP_KHR, FRONT_FACE,
+    DEPTH_CLAMP_MODE_EXT, DEPTH_CLAMP_RANGE_EXT, DESCRIPTOR_SET_LAYOUT, DEVICE,
+    DYNAMIC_STATE, FORMAT, FRAGMENT_SHADING_RATE_COMBINER_OP_KHR, FRONT_FACE,
     GRAPHICS_PIPELINE_LIBRARY_FLAGS_EXT, LINE_RASTERIZATION_MODE, LOGIC_OP, PIPELINE,
     PIPELINE_CACHE, PIPELINE_CACHE_CREATE_FLAGS, PIPELINE_COLOR_BLEND_STATE_CREATE_FLAGS,
     PIPELINE_CREATE_FLAGS, PIPELINE_CREATE_FLAGS2, PIPELINE_CREATION_FEEDBACK_FLAGS,
@@ -25,34 +24,27 @@ use crate::generated::reflect::{
     POLYGON_MODE, PRIMITIVE_TOPOLOGY, PROVOKING_VERTEX_MODE_EXT,
     RAY_TRACING_SHADER_GROUP_TYPE_KHR, RENDER_PASS, SAMPLE_COUNT_FLAG_BITS,
     SAMPLE_LOCATIONS_INFO_EXT, SHADER_GROUP_SHADER_KHR, SHADER_MODULE,
-    SHADER_MODULE_CREATE_INFO, SHADER_STAGE_FLAGS, SHADER_STAGE_FLAG_BITS, STENCIL_OP,
-    TESSELLATION_DOMAIN_ORIGIN, VERTEX_INPUT_RATE,
+    SHADER_STAGE_FLAGS, SHADER_STAGE_FLAG_BITS, STENCIL_OP, TESSELLATION_DOMAIN_ORIGIN,
+    VERTEX_INPUT_RATE,
 };
+use crate::generated::chains;
+use crate::vk;
 use crate::wire::CommandType;
 use crate::reflect::row::*;
 
-pub(crate) static OFFSET2_D: StructRow = StructRow {
-    name: "VkOffset2D",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[value("x", I32), value("y", I32)],
-};
+pub(crate) static OFFSET2_D: StructRow = plain(
+    "VkOffset2D",
+    &[value("x", I32), value("y", I32)],
+);
 
-pub(crate) static EXTENT2_D: StructRow = StructRow {
-    name: "VkExtent2D",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[value("width", U32), value("height", U32)],
-};
+pub(crate) static EXTENT2_D: StructRow = plain(
+    "VkExtent2D",
+    &[value("width", U32), value("height", U32)],
+);
 
-pub(crate) static VIEWPORT: StructRow = StructRow {
-    name: "VkViewport",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static VIEWPORT: StructRow = plain(
+    "VkViewport",
+    &[
         value("x", F32),
         value("y", F32),
         value("width", F32),
@@ -60,33 +52,24 @@ pub(crate) static VIEWPORT: StructRow = StructRow {
         value("minDepth", F32),
         value("maxDepth", F32),
     ],
-};
+);
 
-pub(crate) static RECT2_D: StructRow = StructRow {
-    name: "VkRect2D",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static RECT2_D: StructRow = plain(
+    "VkRect2D",
+    &[
         value("offset", Item::Struct(&OFFSET2_D)),
         value("extent", Item::Struct(&EXTENT2_D)),
     ],
-};
+);
 
-pub(crate) static SPECIALIZATION_MAP_ENTRY: StructRow = StructRow {
-    name: "VkSpecializationMapEntry",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[value("constantID", U32), value("offset", U32), value("size", SIZE)],
-};
+pub(crate) static SPECIALIZATION_MAP_ENTRY: StructRow = plain(
+    "VkSpecializationMapEntry",
+    &[value("constantID", U32), value("offset", U32), value("size", SIZE)],
+);
 
-pub(crate) static SPECIALIZATION_INFO: StructRow = StructRow {
-    name: "VkSpecializationInfo",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static SPECIALIZATION_INFO: StructRow = plain(
+    "VkSpecializationInfo",
+    &[
         value("mapEntryCount", U32).counts(),
         array(
             "pMapEntries",
@@ -96,198 +79,162 @@ pub(crate) static SPECIALIZATION_INFO: StructRow = StructRow {
         value("dataSize", SIZE).counts(),
         blob("pData", &Sibling("dataSize")),
     ],
-};
+);
 
-pub(crate) static PIPELINE_SHADER_STAGE_CREATE_INFO: StructRow = StructRow {
-    name: "VkPipelineShaderStageCreateInfo",
-    aliases: &[],
-    s_type: Some(18),
-    children: &[
-        &SHADER_MODULE_CREATE_INFO,
-        &PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO,
-        &PIPELINE_ROBUSTNESS_CREATE_INFO,
-    ],
-    members: &[
-        value("flags", Item::Enum(&PIPELINE_SHADER_STAGE_CREATE_FLAGS)),
-        value("stage", Item::Enum(&SHADER_STAGE_FLAG_BITS)),
-        value("module", Item::Handle(&SHADER_MODULE)),
-        string("pName"),
-        pointer("pSpecializationInfo", Item::Struct(&SPECIALIZATION_INFO)).nullable(),
-    ],
-};
+pub(crate) static PIPELINE_SHADER_STAGE_CREATE_INFO: StructRow = tagged(
+        "VkPipelineShaderStageCreateInfo",
+        vk::StructureType::PIPELINE_SHADER_STAGE_CREATE_INFO,
+        &[
+            value("flags", Item::Enum(&PIPELINE_SHADER_STAGE_CREATE_FLAGS)),
+            value("stage", Item::Enum(&SHADER_STAGE_FLAG_BITS)),
+            value("module", Item::Handle(&SHADER_MODULE)),
+            string("pName"),
+            pointer("pSpecializationInfo", Item::Struct(&SPECIALIZATION_INFO)).nullable(),
+        ],
+    )
+    .followed_by(chains::PIPELINE_SHADER_STAGE_CREATE_INFO);
 
-pub(crate) static COMPUTE_PIPELINE_CREATE_INFO: StructRow = StructRow {
-    name: "VkComputePipelineCreateInfo",
-    aliases: &[],
-    s_type: Some(29),
-    children: &[
-        &PIPELINE_CREATE_FLAGS2_CREATE_INFO,
-        &PIPELINE_CREATION_FEEDBACK_CREATE_INFO,
-        &PIPELINE_ROBUSTNESS_CREATE_INFO,
-    ],
-    members: &[
-        value("flags", Item::Enum(&PIPELINE_CREATE_FLAGS)),
-        value("stage", Item::Struct(&PIPELINE_SHADER_STAGE_CREATE_INFO)),
-        value("layout", Item::Handle(&PIPELINE_LAYOUT)),
-        value("basePipelineHandle", Item::Handle(&PIPELINE)),
-        value("basePipelineIndex", I32),
-    ],
-};
+pub(crate) static COMPUTE_PIPELINE_CREATE_INFO: StructRow = tagged(
+        "VkComputePipelineCreateInfo",
+        vk::StructureType::COMPUTE_PIPELINE_CREATE_INFO,
+        &[
+            value("flags", Item::Enum(&PIPELINE_CREATE_FLAGS)),
+            value("stage", Item::Struct(&PIPELINE_SHADER_STAGE_CREATE_INFO)),
+            value("layout", Item::Handle(&PIPELINE_LAYOUT)),
+            value("basePipelineHandle", Item::Handle(&PIPELINE)),
+            value("basePipelineIndex", I32),
+        ],
+    )
+    .followed_by(chains::COMPUTE_PIPELINE_CREATE_INFO);
 
-pub(crate) static PIPELINE_CREATE_FLAGS2_CREATE_INFO: StructRow = StructRow {
-    name: "VkPipelineCreateFlags2CreateInfo",
-    aliases: &["VkPipelineCreateFlags2CreateInfoKHR"],
-    s_type: Some(1000470005),
-    children: &[],
-    members: &[value("flags", Item::Enum(&PIPELINE_CREATE_FLAGS2))],
-};
+pub(crate) static PIPELINE_CREATE_FLAGS2_CREATE_INFO: StructRow = tagged(
+        "VkPipelineCreateFlags2CreateInfo",
+        vk::StructureType::from_raw(1000470005),
+        &[value("flags", Item::Enum(&PIPELINE_CREATE_FLAGS2))],
+    )
+    .aliases(&["VkPipelineCreateFlags2CreateInfoKHR"]);
 
-pub(crate) static VERTEX_INPUT_BINDING_DESCRIPTION: StructRow = StructRow {
-    name: "VkVertexInputBindingDescription",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static VERTEX_INPUT_BINDING_DESCRIPTION: StructRow = plain(
+    "VkVertexInputBindingDescription",
+    &[
         value("binding", U32),
         value("stride", U32),
         value("inputRate", Item::Enum(&VERTEX_INPUT_RATE)),
     ],
-};
+);
 
-pub(crate) static VERTEX_INPUT_ATTRIBUTE_DESCRIPTION: StructRow = StructRow {
-    name: "VkVertexInputAttributeDescription",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static VERTEX_INPUT_ATTRIBUTE_DESCRIPTION: StructRow = plain(
+    "VkVertexInputAttributeDescription",
+    &[
         value("location", U32),
         value("binding", U32),
         value("format", Item::Enum(&FORMAT)),
         value("offset", U32),
     ],
-};
+);
 
-pub(crate) static PIPELINE_VERTEX_INPUT_STATE_CREATE_INFO: StructRow = StructRow {
-    name: "VkPipelineVertexInputStateCreateInfo",
-    aliases: &[],
-    s_type: Some(19),
-    children: &[&PIPELINE_VERTEX_INPUT_DIVISOR_STATE_CREATE_INFO],
-    members: &[
-        value("flags", Item::Enum(&PIPELINE_VERTEX_INPUT_STATE_CREATE_FLAGS)),
-        value("vertexBindingDescriptionCount", U32).counts(),
-        array(
-            "pVertexBindingDescriptions",
-            Item::Struct(&VERTEX_INPUT_BINDING_DESCRIPTION),
-            &Sibling("vertexBindingDescriptionCount"),
-        ),
-        value("vertexAttributeDescriptionCount", U32).counts(),
-        array(
-            "pVertexAttributeDescriptions",
-            Item::Struct(&VERTEX_INPUT_ATTRIBUTE_DESCRIPTION),
-            &Sibling("vertexAttributeDescriptionCount"),
-        ),
-    ],
-};
+pub(crate) static PIPELINE_VERTEX_INPUT_STATE_CREATE_INFO: StructRow = tagged(
+        "VkPipelineVertexInputStateCreateInfo",
+        vk::StructureType::PIPELINE_VERTEX_INPUT_STATE_CREATE_INFO,
+        &[
+            value("flags", Item::Enum(&PIPELINE_VERTEX_INPUT_STATE_CREATE_FLAGS)),
+            value("vertexBindingDescriptionCount", U32).counts(),
+            array(
+                "pVertexBindingDescriptions",
+                Item::Struct(&VERTEX_INPUT_BINDING_DESCRIPTION),
+                &Sibling("vertexBindingDescriptionCount"),
+            ),
+            value("vertexAttributeDescriptionCount", U32).counts(),
+            array(
+                "pVertexAttributeDescriptions",
+                Item::Struct(&VERTEX_INPUT_ATTRIBUTE_DESCRIPTION),
+                &Sibling("vertexAttributeDescriptionCount"),
+            ),
+        ],
+    )
+    .followed_by(chains::PIPELINE_VERTEX_INPUT_STATE_CREATE_INFO);
 
-pub(crate) static PIPELINE_INPUT_ASSEMBLY_STATE_CREATE_INFO: StructRow = StructRow {
-    name: "VkPipelineInputAssemblyStateCreateInfo",
-    aliases: &[],
-    s_type: Some(20),
-    children: &[],
-    members: &[
+pub(crate) static PIPELINE_INPUT_ASSEMBLY_STATE_CREATE_INFO: StructRow = tagged(
+    "VkPipelineInputAssemblyStateCreateInfo",
+    vk::StructureType::PIPELINE_INPUT_ASSEMBLY_STATE_CREATE_INFO,
+    &[
         value("flags", Item::Enum(&PIPELINE_INPUT_ASSEMBLY_STATE_CREATE_FLAGS)),
         value("topology", Item::Enum(&PRIMITIVE_TOPOLOGY)),
         value("primitiveRestartEnable", BOOL32),
     ],
-};
+);
 
-pub(crate) static PIPELINE_TESSELLATION_STATE_CREATE_INFO: StructRow = StructRow {
-    name: "VkPipelineTessellationStateCreateInfo",
-    aliases: &[],
-    s_type: Some(21),
-    children: &[&PIPELINE_TESSELLATION_DOMAIN_ORIGIN_STATE_CREATE_INFO],
-    members: &[
-        value("flags", Item::Enum(&PIPELINE_TESSELLATION_STATE_CREATE_FLAGS)),
-        value("patchControlPoints", U32),
-    ],
-};
+pub(crate) static PIPELINE_TESSELLATION_STATE_CREATE_INFO: StructRow = tagged(
+        "VkPipelineTessellationStateCreateInfo",
+        vk::StructureType::PIPELINE_TESSELLATION_STATE_CREATE_INFO,
+        &[
+            value("flags", Item::Enum(&PIPELINE_TESSELLATION_STATE_CREATE_FLAGS)),
+            value("patchControlPoints", U32),
+        ],
+    )
+    .followed_by(chains::PIPELINE_TESSELLATION_STATE_CREATE_INFO);
 
-pub(crate) static PIPELINE_VIEWPORT_STATE_CREATE_INFO: StructRow = StructRow {
-    name: "VkPipelineViewportStateCreateInfo",
-    aliases: &[],
-    s_type: Some(22),
-    children: &[
-        &PIPELINE_VIEWPORT_DEPTH_CLIP_CONTROL_CREATE_INFO_EXT,
-        &PIPELINE_VIEWPORT_DEPTH_CLAMP_CONTROL_CREATE_INFO_EXT,
-    ],
-    members: &[
-        value("flags", Item::Enum(&PIPELINE_VIEWPORT_STATE_CREATE_FLAGS)),
-        value("viewportCount", U32).counts(),
-        array("pViewports", Item::Struct(&VIEWPORT), &Sibling("viewportCount"))
-            .nullable(),
-        value("scissorCount", U32).counts(),
-        array("pScissors", Item::Struct(&RECT2_D), &Sibling("scissorCount")).nullable(),
-    ],
-};
+pub(crate) static PIPELINE_VIEWPORT_STATE_CREATE_INFO: StructRow = tagged(
+        "VkPipelineViewportStateCreateInfo",
+        vk::StructureType::PIPELINE_VIEWPORT_STATE_CREATE_INFO,
+        &[
+            value("flags", Item::Enum(&PIPELINE_VIEWPORT_STATE_CREATE_FLAGS)),
+            value("viewportCount", U32).counts(),
+            array("pViewports", Item::Struct(&VIEWPORT), &Sibling("viewportCount"))
+                .nullable(),
+            value("scissorCount", U32).counts(),
+            array("pScissors", Item::Struct(&RECT2_D), &Sibling("scissorCount"))
+                .nullable(),
+        ],
+    )
+    .followed_by(chains::PIPELINE_VIEWPORT_STATE_CREATE_INFO);
 
-pub(crate) static PIPELINE_RASTERIZATION_STATE_CREATE_INFO: StructRow = StructRow {
-    name: "VkPipelineRasterizationStateCreateInfo",
-    aliases: &[],
-    s_type: Some(23),
-    children: &[
-        &PIPELINE_RASTERIZATION_CONSERVATIVE_STATE_CREATE_INFO_EXT,
-        &PIPELINE_RASTERIZATION_STATE_STREAM_CREATE_INFO_EXT,
-        &PIPELINE_RASTERIZATION_DEPTH_CLIP_STATE_CREATE_INFO_EXT,
-        &PIPELINE_RASTERIZATION_LINE_STATE_CREATE_INFO,
-        &PIPELINE_RASTERIZATION_PROVOKING_VERTEX_STATE_CREATE_INFO_EXT,
-        &DEPTH_BIAS_REPRESENTATION_INFO_EXT,
-    ],
-    members: &[
-        value("flags", Item::Enum(&PIPELINE_RASTERIZATION_STATE_CREATE_FLAGS)),
-        value("depthClampEnable", BOOL32),
-        value("rasterizerDiscardEnable", BOOL32),
-        value("polygonMode", Item::Enum(&POLYGON_MODE)),
-        value("cullMode", Item::Enum(&CULL_MODE_FLAGS)),
-        value("frontFace", Item::Enum(&FRONT_FACE)),
-        value("depthBiasEnable", BOOL32),
-        value("depthBiasConstantFactor", F32),
-        value("depthBiasClamp", F32),
-        value("depthBiasSlopeFactor", F32),
-        value("lineWidth", F32),
-    ],
-};
+pub(crate) static PIPELINE_RASTERIZATION_STATE_CREATE_INFO: StructRow = tagged(
+        "VkPipelineRasterizationStateCreateInfo",
+        vk::StructureType::PIPELINE_RASTERIZATION_STATE_CREATE_INFO,
+        &[
+            value("flags", Item::Enum(&PIPELINE_RASTERIZATION_STATE_CREATE_FLAGS)),
+            value("depthClampEnable", BOOL32),
+            value("rasterizerDiscardEnable", BOOL32),
+            value("polygonMode", Item::Enum(&POLYGON_MODE)),
+            value("cullMode", Item::Enum(&CULL_MODE_FLAGS)),
+            value("frontFace", Item::Enum(&FRONT_FACE)),
+            value("depthBiasEnable", BOOL32),
+            value("depthBiasConstantFactor", F32),
+            value("depthBiasClamp", F32),
+            value("depthBiasSlopeFactor", F32),
+            value("lineWidth", F32),
+        ],
+    )
+    .followed_by(chains::PIPELINE_RASTERIZATION_STATE_CREATE_INFO);
 
-pub(crate) static PIPELINE_MULTISAMPLE_STATE_CREATE_INFO: StructRow = StructRow {
-    name: "VkPipelineMultisampleStateCreateInfo",
-    aliases: &[],
-    s_type: Some(24),
-    children: &[&PIPELINE_SAMPLE_LOCATIONS_STATE_CREATE_INFO_EXT],
-    members: &[
-        value("flags", Item::Enum(&PIPELINE_MULTISAMPLE_STATE_CREATE_FLAGS)),
-        value("rasterizationSamples", Item::Enum(&SAMPLE_COUNT_FLAG_BITS)).counts(),
-        value("sampleShadingEnable", BOOL32),
-        value("minSampleShading", F32),
-        array(
-                "pSampleMask",
-                U32,
-                &Quotient {
-                    sibling: "rasterizationSamples",
-                    add: 31,
-                    by: 32,
-                },
-            )
-            .nullable(),
-        value("alphaToCoverageEnable", BOOL32),
-        value("alphaToOneEnable", BOOL32),
-    ],
-};
+pub(crate) static PIPELINE_MULTISAMPLE_STATE_CREATE_INFO: StructRow = tagged(
+        "VkPipelineMultisampleStateCreateInfo",
+        vk::StructureType::PIPELINE_MULTISAMPLE_STATE_CREATE_INFO,
+        &[
+            value("flags", Item::Enum(&PIPELINE_MULTISAMPLE_STATE_CREATE_FLAGS)),
+            value("rasterizationSamples", Item::Enum(&SAMPLE_COUNT_FLAG_BITS)).counts(),
+            value("sampleShadingEnable", BOOL32),
+            value("minSampleShading", F32),
+            array(
+                    "pSampleMask",
+                    U32,
+                    &Quotient {
+                        sibling: "rasterizationSamples",
+                        add: 31,
+                        by: 32,
+                    },
+                )
+                .nullable(),
+            value("alphaToCoverageEnable", BOOL32),
+            value("alphaToOneEnable", BOOL32),
+        ],
+    )
+    .followed_by(chains::PIPELINE_MULTISAMPLE_STATE_CREATE_INFO);
 
-pub(crate) static PIPELINE_COLOR_BLEND_ATTACHMENT_STATE: StructRow = StructRow {
-    name: "VkPipelineColorBlendAttachmentState",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static PIPELINE_COLOR_BLEND_ATTACHMENT_STATE: StructRow = plain(
+    "VkPipelineColorBlendAttachmentState",
+    &[
         value("blendEnable", BOOL32),
         value("srcColorBlendFactor", Item::Enum(&BLEND_FACTOR)),
         value("dstColorBlendFactor", Item::Enum(&BLEND_FACTOR)),
@@ -297,37 +244,31 @@ pub(crate) static PIPELINE_COLOR_BLEND_ATTACHMENT_STATE: StructRow = StructRow {
         value("alphaBlendOp", Item::Enum(&BLEND_OP)),
         value("colorWriteMask", Item::Enum(&COLOR_COMPONENT_FLAGS)),
     ],
-};
+);
 
-pub(crate) static PIPELINE_COLOR_BLEND_STATE_CREATE_INFO: StructRow = StructRow {
-    name: "VkPipelineColorBlendStateCreateInfo",
-    aliases: &[],
-    s_type: Some(26),
-    children: &[
-        &PIPELINE_COLOR_BLEND_ADVANCED_STATE_CREATE_INFO_EXT,
-        &PIPELINE_COLOR_WRITE_CREATE_INFO_EXT,
-    ],
-    members: &[
-        value("flags", Item::Enum(&PIPELINE_COLOR_BLEND_STATE_CREATE_FLAGS)),
-        value("logicOpEnable", BOOL32),
-        value("logicOp", Item::Enum(&LOGIC_OP)),
-        value("attachmentCount", U32).counts(),
-        array(
-                "pAttachments",
-                Item::Struct(&PIPELINE_COLOR_BLEND_ATTACHMENT_STATE),
-                &Sibling("attachmentCount"),
-            )
-            .nullable(),
-        fixed("blendConstants", F32, 4),
-    ],
-};
+pub(crate) static PIPELINE_COLOR_BLEND_STATE_CREATE_INFO: StructRow = tagged(
+        "VkPipelineColorBlendStateCreateInfo",
+        vk::StructureType::PIPELINE_COLOR_BLEND_STATE_CREATE_INFO,
+        &[
+            value("flags", Item::Enum(&PIPELINE_COLOR_BLEND_STATE_CREATE_FLAGS)),
+            value("logicOpEnable", BOOL32),
+            value("logicOp", Item::Enum(&LOGIC_OP)),
+            value("attachmentCount", U32).counts(),
+            array(
+                    "pAttachments",
+                    Item::Struct(&PIPELINE_COLOR_BLEND_ATTACHMENT_STATE),
+                    &Sibling("attachmentCount"),
+                )
+                .nullable(),
+            fixed("blendConstants", F32, 4),
+        ],
+    )
+    .followed_by(chains::PIPELINE_COLOR_BLEND_STATE_CREATE_INFO);
 
-pub(crate) static PIPELINE_DYNAMIC_STATE_CREATE_INFO: StructRow = StructRow {
-    name: "VkPipelineDynamicStateCreateInfo",
-    aliases: &[],
-    s_type: Some(27),
-    children: &[],
-    members: &[
+pub(crate) static PIPELINE_DYNAMIC_STATE_CREATE_INFO: StructRow = tagged(
+    "VkPipelineDynamicStateCreateInfo",
+    vk::StructureType::PIPELINE_DYNAMIC_STATE_CREATE_INFO,
+    &[
         value("flags", Item::Enum(&PIPELINE_DYNAMIC_STATE_CREATE_FLAGS)),
         value("dynamicStateCount", U32).counts(),
         array(
@@ -336,14 +277,11 @@ pub(crate) static PIPELINE_DYNAMIC_STATE_CREATE_INFO: StructRow = StructRow {
             &Sibling("dynamicStateCount"),
         ),
     ],
-};
+);
 
-pub(crate) static STENCIL_OP_STATE: StructRow = StructRow {
-    name: "VkStencilOpState",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static STENCIL_OP_STATE: StructRow = plain(
+    "VkStencilOpState",
+    &[
         value("failOp", Item::Enum(&STENCIL_OP)),
         value("passOp", Item::Enum(&STENCIL_OP)),
         value("depthFailOp", Item::Enum(&STENCIL_OP)),
@@ -352,14 +290,12 @@ pub(crate) static STENCIL_OP_STATE: StructRow = StructRow {
         value("writeMask", U32),
         value("reference", U32),
     ],
-};
+);
 
-pub(crate) static PIPELINE_DEPTH_STENCIL_STATE_CREATE_INFO: StructRow = StructRow {
-    name: "VkPipelineDepthStencilStateCreateInfo",
-    aliases: &[],
-    s_type: Some(25),
-    children: &[],
-    members: &[
+pub(crate) static PIPELINE_DEPTH_STENCIL_STATE_CREATE_INFO: StructRow = tagged(
+    "VkPipelineDepthStencilStateCreateInfo",
+    vk::StructureType::PIPELINE_DEPTH_STENCIL_STATE_CREATE_INFO,
+    &[
         value("flags", Item::Enum(&PIPELINE_DEPTH_STENCIL_STATE_CREATE_FLAGS)),
         value("depthTestEnable", BOOL32),
         value("depthWriteEnable", BOOL32),
@@ -371,109 +307,91 @@ pub(crate) static PIPELINE_DEPTH_STENCIL_STATE_CREATE_INFO: StructRow = StructRo
         value("minDepthBounds", F32),
         value("maxDepthBounds", F32),
     ],
-};
+);
 
-pub(crate) static GRAPHICS_PIPELINE_CREATE_INFO: StructRow = StructRow {
-    name: "VkGraphicsPipelineCreateInfo",
-    aliases: &[],
-    s_type: Some(28),
-    children: &[
-        &PIPELINE_CREATE_FLAGS2_CREATE_INFO,
-        &PIPELINE_CREATION_FEEDBACK_CREATE_INFO,
-        &PIPELINE_LIBRARY_CREATE_INFO_KHR,
-        &PIPELINE_FRAGMENT_SHADING_RATE_STATE_CREATE_INFO_KHR,
-        &PIPELINE_RENDERING_CREATE_INFO,
-        &GRAPHICS_PIPELINE_LIBRARY_CREATE_INFO_EXT,
-        &PIPELINE_ROBUSTNESS_CREATE_INFO,
-        &RENDERING_ATTACHMENT_LOCATION_INFO,
-        &RENDERING_INPUT_ATTACHMENT_INDEX_INFO,
-    ],
-    members: &[
-        value("flags", Item::Enum(&PIPELINE_CREATE_FLAGS)),
-        value("stageCount", U32).counts(),
-        array(
-                "pStages",
-                Item::Struct(&PIPELINE_SHADER_STAGE_CREATE_INFO),
-                &Sibling("stageCount"),
-            )
-            .nullable(),
-        pointer(
-                "pVertexInputState",
-                Item::Struct(&PIPELINE_VERTEX_INPUT_STATE_CREATE_INFO),
-            )
-            .nullable(),
-        pointer(
-                "pInputAssemblyState",
-                Item::Struct(&PIPELINE_INPUT_ASSEMBLY_STATE_CREATE_INFO),
-            )
-            .nullable(),
-        pointer(
-                "pTessellationState",
-                Item::Struct(&PIPELINE_TESSELLATION_STATE_CREATE_INFO),
-            )
-            .nullable(),
-        pointer("pViewportState", Item::Struct(&PIPELINE_VIEWPORT_STATE_CREATE_INFO))
-            .nullable(),
-        pointer(
-                "pRasterizationState",
-                Item::Struct(&PIPELINE_RASTERIZATION_STATE_CREATE_INFO),
-            )
-            .nullable(),
-        pointer(
-                "pMultisampleState",
-                Item::Struct(&PIPELINE_MULTISAMPLE_STATE_CREATE_INFO),
-            )
-            .nullable(),
-        pointer(
-                "pDepthStencilState",
-                Item::Struct(&PIPELINE_DEPTH_STENCIL_STATE_CREATE_INFO),
-            )
-            .nullable(),
-        pointer(
-                "pColorBlendState",
-                Item::Struct(&PIPELINE_COLOR_BLEND_STATE_CREATE_INFO),
-            )
-            .nullable(),
-        pointer("pDynamicState", Item::Struct(&PIPELINE_DYNAMIC_STATE_CREATE_INFO))
-            .nullable(),
-        value("layout", Item::Handle(&PIPELINE_LAYOUT)),
-        value("renderPass", Item::Handle(&RENDER_PASS)),
-        value("subpass", U32),
-        value("basePipelineHandle", Item::Handle(&PIPELINE)),
-        value("basePipelineIndex", I32),
-    ],
-};
+pub(crate) static GRAPHICS_PIPELINE_CREATE_INFO: StructRow = tagged(
+        "VkGraphicsPipelineCreateInfo",
+        vk::StructureType::GRAPHICS_PIPELINE_CREATE_INFO,
+        &[
+            value("flags", Item::Enum(&PIPELINE_CREATE_FLAGS)),
+            value("stageCount", U32).counts(),
+            array(
+                    "pStages",
+                    Item::Struct(&PIPELINE_SHADER_STAGE_CREATE_INFO),
+                    &Sibling("stageCount"),
+                )
+                .nullable(),
+            pointer(
+                    "pVertexInputState",
+                    Item::Struct(&PIPELINE_VERTEX_INPUT_STATE_CREATE_INFO),
+                )
+                .nullable(),
+            pointer(
+                    "pInputAssemblyState",
+                    Item::Struct(&PIPELINE_INPUT_ASSEMBLY_STATE_CREATE_INFO),
+                )
+                .nullable(),
+            pointer(
+                    "pTessellationState",
+                    Item::Struct(&PIPELINE_TESSELLATION_STATE_CREATE_INFO),
+                )
+                .nullable(),
+            pointer("pViewportState", Item::Struct(&PIPELINE_VIEWPORT_STATE_CREATE_INFO))
+                .nullable(),
+            pointer(
+                    "pRasterizationState",
+                    Item::Struct(&PIPELINE_RASTERIZATION_STATE_CREATE_INFO),
+                )
+                .nullable(),
+            pointer(
+                    "pMultisampleState",
+                    Item::Struct(&PIPELINE_MULTISAMPLE_STATE_CREATE_INFO),
+                )
+                .nullable(),
+            pointer(
+                    "pDepthStencilState",
+                    Item::Struct(&PIPELINE_DEPTH_STENCIL_STATE_CREATE_INFO),
+                )
+                .nullable(),
+            pointer(
+                    "pColorBlendState",
+                    Item::Struct(&PIPELINE_COLOR_BLEND_STATE_CREATE_INFO),
+                )
+                .nullable(),
+            pointer("pDynamicState", Item::Struct(&PIPELINE_DYNAMIC_STATE_CREATE_INFO))
+                .nullable(),
+            value("layout", Item::Handle(&PIPELINE_LAYOUT)),
+            value("renderPass", Item::Handle(&RENDER_PASS)),
+            value("subpass", U32),
+            value("basePipelineHandle", Item::Handle(&PIPELINE)),
+            value("basePipelineIndex", I32),
+        ],
+    )
+    .followed_by(chains::GRAPHICS_PIPELINE_CREATE_INFO);
 
-pub(crate) static PIPELINE_CACHE_CREATE_INFO: StructRow = StructRow {
-    name: "VkPipelineCacheCreateInfo",
-    aliases: &[],
-    s_type: Some(17),
-    children: &[],
-    members: &[
+pub(crate) static PIPELINE_CACHE_CREATE_INFO: StructRow = tagged(
+    "VkPipelineCacheCreateInfo",
+    vk::StructureType::PIPELINE_CACHE_CREATE_INFO,
+    &[
         value("flags", Item::Enum(&PIPELINE_CACHE_CREATE_FLAGS)),
         value("initialDataSize", SIZE).counts(),
         blob("pInitialData", &Sibling("initialDataSize")),
     ],
-};
+);
 
-pub(crate) static PUSH_CONSTANT_RANGE: StructRow = StructRow {
-    name: "VkPushConstantRange",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static PUSH_CONSTANT_RANGE: StructRow = plain(
+    "VkPushConstantRange",
+    &[
         value("stageFlags", Item::Enum(&SHADER_STAGE_FLAGS)),
         value("offset", U32),
         value("size", U32),
     ],
-};
+);
 
-pub(crate) static PIPELINE_LAYOUT_CREATE_INFO: StructRow = StructRow {
-    name: "VkPipelineLayoutCreateInfo",
-    aliases: &[],
-    s_type: Some(30),
-    children: &[],
-    members: &[
+pub(crate) static PIPELINE_LAYOUT_CREATE_INFO: StructRow = tagged(
+    "VkPipelineLayoutCreateInfo",
+    vk::StructureType::PIPELINE_LAYOUT_CREATE_INFO,
+    &[
         value("flags", Item::Enum(&PIPELINE_LAYOUT_CREATE_FLAGS)),
         value("setLayoutCount", U32).counts(),
         array(
@@ -488,45 +406,38 @@ pub(crate) static PIPELINE_LAYOUT_CREATE_INFO: StructRow = StructRow {
             &Sibling("pushConstantRangeCount"),
         ),
     ],
-};
+);
 
-pub(crate) static PIPELINE_TESSELLATION_DOMAIN_ORIGIN_STATE_CREATE_INFO: StructRow = StructRow {
-    name: "VkPipelineTessellationDomainOriginStateCreateInfo",
-    aliases: &["VkPipelineTessellationDomainOriginStateCreateInfoKHR"],
-    s_type: Some(1000117003),
-    children: &[],
-    members: &[value("domainOrigin", Item::Enum(&TESSELLATION_DOMAIN_ORIGIN))],
-};
+pub(crate) static PIPELINE_TESSELLATION_DOMAIN_ORIGIN_STATE_CREATE_INFO: StructRow = tagged(
+        "VkPipelineTessellationDomainOriginStateCreateInfo",
+        vk::StructureType::PIPELINE_TESSELLATION_DOMAIN_ORIGIN_STATE_CREATE_INFO,
+        &[value("domainOrigin", Item::Enum(&TESSELLATION_DOMAIN_ORIGIN))],
+    )
+    .aliases(&["VkPipelineTessellationDomainOriginStateCreateInfoKHR"]);
 
-pub(crate) static PIPELINE_SAMPLE_LOCATIONS_STATE_CREATE_INFO_EXT: StructRow = StructRow {
-    name: "VkPipelineSampleLocationsStateCreateInfoEXT",
-    aliases: &[],
-    s_type: Some(1000143002),
-    children: &[],
-    members: &[
+pub(crate) static PIPELINE_SAMPLE_LOCATIONS_STATE_CREATE_INFO_EXT: StructRow = tagged(
+    "VkPipelineSampleLocationsStateCreateInfoEXT",
+    vk::StructureType::PIPELINE_SAMPLE_LOCATIONS_STATE_CREATE_INFO_EXT,
+    &[
         value("sampleLocationsEnable", BOOL32),
         value("sampleLocationsInfo", Item::Struct(&SAMPLE_LOCATIONS_INFO_EXT)),
     ],
-};
+);
 
-pub(crate) static PIPELINE_COLOR_BLEND_ADVANCED_STATE_CREATE_INFO_EXT: StructRow = StructRow {
-    name: "VkPipelineColorBlendAdvancedStateCreateInfoEXT",
-    aliases: &[],
-    s_type: Some(1000148002),
-    children: &[],
-    members: &[
+pub(crate) static PIPELINE_COLOR_BLEND_ADVANCED_STATE_CREATE_INFO_EXT: StructRow = tagged(
+    "VkPipelineColorBlendAdvancedStateCreateInfoEXT",
+    vk::StructureType::PIPELINE_COLOR_BLEND_ADVANCED_STATE_CREATE_INFO_EXT,
+    &[
         value("srcPremultiplied", BOOL32),
         value("dstPremultiplied", BOOL32),
         value("blendOverlap", Item::Enum(&BLEND_OVERLAP_EXT)),
     ],
-};
+);
 
-pub(crate) static PIPELINE_RASTERIZATION_CONSERVATIVE_STATE_CREATE_INFO_EXT: StructRow = StructRow {
-    name: "VkPipelineRasterizationConservativeStateCreateInfoEXT",
-    aliases: &[],
-    s_type: Some(1000101001),
-    children: &[],
-    members: &[
+pub(crate) static PIPELINE_RASTERIZATION_CONSERVATIVE_STATE_CREATE_INFO_EXT: StructRow = tagged(
+    "VkPipelineRasterizationConservativeStateCreateInfoEXT",
+    vk::StructureType::PIPELINE_RASTERIZATION_CONSERVATIVE_STATE_CREATE_INFO_EXT,
+    &[
         value(
             "flags",
             Item::Enum(&PIPELINE_RASTERIZATION_CONSERVATIVE_STATE_CREATE_FLAGS_EXT),
@@ -537,57 +448,54 @@ pub(crate) static PIPELINE_RASTERIZATION_CONSERVATIVE_STATE_CREATE_INFO_EXT: Str
         ),
         value("extraPrimitiveOverestimationSize", F32),
     ],
-};
+);
 
-pub(crate) static VERTEX_INPUT_BINDING_DIVISOR_DESCRIPTION: StructRow = StructRow {
-    name: "VkVertexInputBindingDivisorDescription",
-    aliases: &[
-        "VkVertexInputBindingDivisorDescriptionKHR",
-        "VkVertexInputBindingDivisorDescriptionEXT",
-    ],
-    s_type: None,
-    children: &[],
-    members: &[value("binding", U32), value("divisor", U32)],
-};
+pub(crate) static VERTEX_INPUT_BINDING_DIVISOR_DESCRIPTION: StructRow = plain(
+        "VkVertexInputBindingDivisorDescription",
+        &[value("binding", U32), value("divisor", U32)],
+    )
+    .aliases(
+        &[
+            "VkVertexInputBindingDivisorDescriptionKHR",
+            "VkVertexInputBindingDivisorDescriptionEXT",
+        ],
+    );
 
-pub(crate) static PIPELINE_VERTEX_INPUT_DIVISOR_STATE_CREATE_INFO: StructRow = StructRow {
-    name: "VkPipelineVertexInputDivisorStateCreateInfo",
-    aliases: &[
-        "VkPipelineVertexInputDivisorStateCreateInfoKHR",
-        "VkPipelineVertexInputDivisorStateCreateInfoEXT",
-    ],
-    s_type: Some(1000190001),
-    children: &[],
-    members: &[
-        value("vertexBindingDivisorCount", U32).counts(),
-        array(
-            "pVertexBindingDivisors",
-            Item::Struct(&VERTEX_INPUT_BINDING_DIVISOR_DESCRIPTION),
-            &Sibling("vertexBindingDivisorCount"),
-        ),
-    ],
-};
+pub(crate) static PIPELINE_VERTEX_INPUT_DIVISOR_STATE_CREATE_INFO: StructRow = tagged(
+        "VkPipelineVertexInputDivisorStateCreateInfo",
+        vk::StructureType::from_raw(1000190001),
+        &[
+            value("vertexBindingDivisorCount", U32).counts(),
+            array(
+                "pVertexBindingDivisors",
+                Item::Struct(&VERTEX_INPUT_BINDING_DIVISOR_DESCRIPTION),
+                &Sibling("vertexBindingDivisorCount"),
+            ),
+        ],
+    )
+    .aliases(
+        &[
+            "VkPipelineVertexInputDivisorStateCreateInfoKHR",
+            "VkPipelineVertexInputDivisorStateCreateInfoEXT",
+        ],
+    );
 
-pub(crate) static PIPELINE_RASTERIZATION_STATE_STREAM_CREATE_INFO_EXT: StructRow = StructRow {
-    name: "VkPipelineRasterizationStateStreamCreateInfoEXT",
-    aliases: &[],
-    s_type: Some(1000028002),
-    children: &[],
-    members: &[
+pub(crate) static PIPELINE_RASTERIZATION_STATE_STREAM_CREATE_INFO_EXT: StructRow = tagged(
+    "VkPipelineRasterizationStateStreamCreateInfoEXT",
+    vk::StructureType::PIPELINE_RASTERIZATION_STATE_STREAM_CREATE_INFO_EXT,
+    &[
         value(
             "flags",
             Item::Enum(&PIPELINE_RASTERIZATION_STATE_STREAM_CREATE_FLAGS_EXT),
         ),
         value("rasterizationStream", U32),
     ],
-};
+);
 
-pub(crate) static RAY_TRACING_SHADER_GROUP_CREATE_INFO_KHR: StructRow = StructRow {
-    name: "VkRayTracingShaderGroupCreateInfoKHR",
-    aliases: &[],
-    s_type: Some(1000150016),
-    children: &[],
-    members: &[
+pub(crate) static RAY_TRACING_SHADER_GROUP_CREATE_INFO_KHR: StructRow = tagged(
+    "VkRayTracingShaderGroupCreateInfoKHR",
+    vk::StructureType::RAY_TRACING_SHADER_GROUP_CREATE_INFO_KHR,
+    &[
         value("type", Item::Enum(&RAY_TRACING_SHADER_GROUP_TYPE_KHR)),
         value("generalShader", U32),
         value("closestHitShader", U32),
@@ -595,411 +503,379 @@ pub(crate) static RAY_TRACING_SHADER_GROUP_CREATE_INFO_KHR: StructRow = StructRo
         value("intersectionShader", U32),
         null("pShaderGroupCaptureReplayHandle"),
     ],
-};
+);
 
-pub(crate) static RAY_TRACING_PIPELINE_CREATE_INFO_KHR: StructRow = StructRow {
-    name: "VkRayTracingPipelineCreateInfoKHR",
-    aliases: &[],
-    s_type: Some(1000150015),
-    children: &[
-        &PIPELINE_CREATE_FLAGS2_CREATE_INFO,
-        &PIPELINE_CREATION_FEEDBACK_CREATE_INFO,
-        &PIPELINE_ROBUSTNESS_CREATE_INFO,
-    ],
-    members: &[
-        value("flags", Item::Enum(&PIPELINE_CREATE_FLAGS)),
-        value("stageCount", U32).counts(),
-        array(
-            "pStages",
-            Item::Struct(&PIPELINE_SHADER_STAGE_CREATE_INFO),
-            &Sibling("stageCount"),
-        ),
-        value("groupCount", U32).counts(),
-        array(
-            "pGroups",
-            Item::Struct(&RAY_TRACING_SHADER_GROUP_CREATE_INFO_KHR),
-            &Sibling("groupCount"),
-        ),
-        value("maxPipelineRayRecursionDepth", U32),
-        pointer("pLibraryInfo", Item::Struct(&PIPELINE_LIBRARY_CREATE_INFO_KHR))
-            .nullable(),
-        pointer(
-                "pLibraryInterface",
-                Item::Struct(&RAY_TRACING_PIPELINE_INTERFACE_CREATE_INFO_KHR),
-            )
-            .nullable(),
-        pointer("pDynamicState", Item::Struct(&PIPELINE_DYNAMIC_STATE_CREATE_INFO))
-            .nullable(),
-        value("layout", Item::Handle(&PIPELINE_LAYOUT)),
-        value("basePipelineHandle", Item::Handle(&PIPELINE)),
-        value("basePipelineIndex", I32),
-    ],
-};
+pub(crate) static RAY_TRACING_PIPELINE_CREATE_INFO_KHR: StructRow = tagged(
+        "VkRayTracingPipelineCreateInfoKHR",
+        vk::StructureType::RAY_TRACING_PIPELINE_CREATE_INFO_KHR,
+        &[
+            value("flags", Item::Enum(&PIPELINE_CREATE_FLAGS)),
+            value("stageCount", U32).counts(),
+            array(
+                "pStages",
+                Item::Struct(&PIPELINE_SHADER_STAGE_CREATE_INFO),
+                &Sibling("stageCount"),
+            ),
+            value("groupCount", U32).counts(),
+            array(
+                "pGroups",
+                Item::Struct(&RAY_TRACING_SHADER_GROUP_CREATE_INFO_KHR),
+                &Sibling("groupCount"),
+            ),
+            value("maxPipelineRayRecursionDepth", U32),
+            pointer("pLibraryInfo", Item::Struct(&PIPELINE_LIBRARY_CREATE_INFO_KHR))
+                .nullable(),
+            pointer(
+                    "pLibraryInterface",
+                    Item::Struct(&RAY_TRACING_PIPELINE_INTERFACE_CREATE_INFO_KHR),
+                )
+                .nullable(),
+            pointer("pDynamicState", Item::Struct(&PIPELINE_DYNAMIC_STATE_CREATE_INFO))
+                .nullable(),
+            value("layout", Item::Handle(&PIPELINE_LAYOUT)),
+            value("basePipelineHandle", Item::Handle(&PIPELINE)),
+            value("basePipelineIndex", I32),
+        ],
+    )
+    .followed_by(chains::RAY_TRACING_PIPELINE_CREATE_INFO_KHR);
 
-pub(crate) static PIPELINE_RASTERIZATION_DEPTH_CLIP_STATE_CREATE_INFO_EXT: StructRow = StructRow {
-    name: "VkPipelineRasterizationDepthClipStateCreateInfoEXT",
-    aliases: &[],
-    s_type: Some(1000102001),
-    children: &[],
-    members: &[
+pub(crate) static PIPELINE_RASTERIZATION_DEPTH_CLIP_STATE_CREATE_INFO_EXT: StructRow = tagged(
+    "VkPipelineRasterizationDepthClipStateCreateInfoEXT",
+    vk::StructureType::PIPELINE_RASTERIZATION_DEPTH_CLIP_STATE_CREATE_INFO_EXT,
+    &[
         value(
             "flags",
             Item::Enum(&PIPELINE_RASTERIZATION_DEPTH_CLIP_STATE_CREATE_FLAGS_EXT),
         ),
         value("depthClipEnable", BOOL32),
     ],
-};
+);
 
-pub(crate) static PIPELINE_CREATION_FEEDBACK: StructRow = StructRow {
-    name: "VkPipelineCreationFeedback",
-    aliases: &["VkPipelineCreationFeedbackEXT"],
-    s_type: None,
-    children: &[],
-    members: &[
-        value("flags", Item::Enum(&PIPELINE_CREATION_FEEDBACK_FLAGS)),
-        value("duration", U64),
-    ],
-};
+pub(crate) static PIPELINE_CREATION_FEEDBACK: StructRow = plain(
+        "VkPipelineCreationFeedback",
+        &[
+            value("flags", Item::Enum(&PIPELINE_CREATION_FEEDBACK_FLAGS)),
+            value("duration", U64),
+        ],
+    )
+    .aliases(&["VkPipelineCreationFeedbackEXT"]);
 
-pub(crate) static PIPELINE_CREATION_FEEDBACK_CREATE_INFO: StructRow = StructRow {
-    name: "VkPipelineCreationFeedbackCreateInfo",
-    aliases: &["VkPipelineCreationFeedbackCreateInfoEXT"],
-    s_type: Some(1000192000),
-    children: &[],
-    members: &[
-        pointer("pPipelineCreationFeedback", Item::Struct(&PIPELINE_CREATION_FEEDBACK)),
-        value("pipelineStageCreationFeedbackCount", U32).counts(),
-        array(
-            "pPipelineStageCreationFeedbacks",
-            Item::Struct(&PIPELINE_CREATION_FEEDBACK),
-            &Sibling("pipelineStageCreationFeedbackCount"),
-        ),
-    ],
-};
+pub(crate) static PIPELINE_CREATION_FEEDBACK_CREATE_INFO: StructRow = tagged(
+        "VkPipelineCreationFeedbackCreateInfo",
+        vk::StructureType::PIPELINE_CREATION_FEEDBACK_CREATE_INFO,
+        &[
+            pointer(
+                "pPipelineCreationFeedback",
+                Item::Struct(&PIPELINE_CREATION_FEEDBACK),
+            ),
+            value("pipelineStageCreationFeedbackCount", U32).counts(),
+            array(
+                "pPipelineStageCreationFeedbacks",
+                Item::Struct(&PIPELINE_CREATION_FEEDBACK),
+                &Sibling("pipelineStageCreationFeedbackCount"),
+            ),
+        ],
+    )
+    .aliases(&["VkPipelineCreationFeedbackCreateInfoEXT"]);
 
-pub(crate) static PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO: StructRow = StructRow {
-    name: "VkPipelineShaderStageRequiredSubgroupSizeCreateInfo",
-    aliases: &[
-        "VkPipelineShaderStageRequiredSubgroupSizeCreateInfoEXT",
-        "VkShaderRequiredSubgroupSizeCreateInfoEXT",
-    ],
-    s_type: Some(1000225001),
-    children: &[],
-    members: &[value("requiredSubgroupSize", U32)],
-};
+pub(crate) static PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO: StructRow = tagged(
+        "VkPipelineShaderStageRequiredSubgroupSizeCreateInfo",
+        vk::StructureType::PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO,
+        &[value("requiredSubgroupSize", U32)],
+    )
+    .aliases(
+        &[
+            "VkPipelineShaderStageRequiredSubgroupSizeCreateInfoEXT",
+            "VkShaderRequiredSubgroupSizeCreateInfoEXT",
+        ],
+    );
 
-pub(crate) static PIPELINE_RASTERIZATION_LINE_STATE_CREATE_INFO: StructRow = StructRow {
-    name: "VkPipelineRasterizationLineStateCreateInfo",
-    aliases: &[
-        "VkPipelineRasterizationLineStateCreateInfoKHR",
-        "VkPipelineRasterizationLineStateCreateInfoEXT",
-    ],
-    s_type: Some(1000259001),
-    children: &[],
-    members: &[
-        value("lineRasterizationMode", Item::Enum(&LINE_RASTERIZATION_MODE)),
-        value("stippledLineEnable", BOOL32),
-        value("lineStippleFactor", U32),
-        value("lineStipplePattern", U16),
-    ],
-};
+pub(crate) static PIPELINE_RASTERIZATION_LINE_STATE_CREATE_INFO: StructRow = tagged(
+        "VkPipelineRasterizationLineStateCreateInfo",
+        vk::StructureType::from_raw(1000259001),
+        &[
+            value("lineRasterizationMode", Item::Enum(&LINE_RASTERIZATION_MODE)),
+            value("stippledLineEnable", BOOL32),
+            value("lineStippleFactor", U32),
+            value("lineStipplePattern", U16),
+        ],
+    )
+    .aliases(
+        &[
+            "VkPipelineRasterizationLineStateCreateInfoKHR",
+            "VkPipelineRasterizationLineStateCreateInfoEXT",
+        ],
+    );
 
-pub(crate) static RAY_TRACING_PIPELINE_INTERFACE_CREATE_INFO_KHR: StructRow = StructRow {
-    name: "VkRayTracingPipelineInterfaceCreateInfoKHR",
-    aliases: &[],
-    s_type: Some(1000150018),
-    children: &[],
-    members: &[
+pub(crate) static RAY_TRACING_PIPELINE_INTERFACE_CREATE_INFO_KHR: StructRow = tagged(
+    "VkRayTracingPipelineInterfaceCreateInfoKHR",
+    vk::StructureType::RAY_TRACING_PIPELINE_INTERFACE_CREATE_INFO_KHR,
+    &[
         value("maxPipelineRayPayloadSize", U32),
         value("maxPipelineRayHitAttributeSize", U32),
     ],
-};
+);
 
-pub(crate) static PIPELINE_LIBRARY_CREATE_INFO_KHR: StructRow = StructRow {
-    name: "VkPipelineLibraryCreateInfoKHR",
-    aliases: &[],
-    s_type: Some(1000290000),
-    children: &[],
-    members: &[
+pub(crate) static PIPELINE_LIBRARY_CREATE_INFO_KHR: StructRow = tagged(
+    "VkPipelineLibraryCreateInfoKHR",
+    vk::StructureType::PIPELINE_LIBRARY_CREATE_INFO_KHR,
+    &[
         value("libraryCount", U32).counts(),
         array("pLibraries", Item::Handle(&PIPELINE), &Sibling("libraryCount")),
     ],
-};
+);
 
-pub(crate) static PIPELINE_FRAGMENT_SHADING_RATE_STATE_CREATE_INFO_KHR: StructRow = StructRow {
-    name: "VkPipelineFragmentShadingRateStateCreateInfoKHR",
-    aliases: &[],
-    s_type: Some(1000226001),
-    children: &[],
-    members: &[
+pub(crate) static PIPELINE_FRAGMENT_SHADING_RATE_STATE_CREATE_INFO_KHR: StructRow = tagged(
+    "VkPipelineFragmentShadingRateStateCreateInfoKHR",
+    vk::StructureType::PIPELINE_FRAGMENT_SHADING_RATE_STATE_CREATE_INFO_KHR,
+    &[
         value("fragmentSize", Item::Struct(&EXTENT2_D)),
         fixed("combinerOps", Item::Enum(&FRAGMENT_SHADING_RATE_COMBINER_OP_KHR), 2),
     ],
-};
+);
 
-pub(crate) static PIPELINE_VIEWPORT_DEPTH_CLIP_CONTROL_CREATE_INFO_EXT: StructRow = StructRow {
-    name: "VkPipelineViewportDepthClipControlCreateInfoEXT",
-    aliases: &[],
-    s_type: Some(1000355001),
-    children: &[],
-    members: &[value("negativeOneToOne", BOOL32)],
-};
+pub(crate) static PIPELINE_VIEWPORT_DEPTH_CLIP_CONTROL_CREATE_INFO_EXT: StructRow = tagged(
+    "VkPipelineViewportDepthClipControlCreateInfoEXT",
+    vk::StructureType::PIPELINE_VIEWPORT_DEPTH_CLIP_CONTROL_CREATE_INFO_EXT,
+    &[value("negativeOneToOne", BOOL32)],
+);
 
-pub(crate) static PIPELINE_VIEWPORT_DEPTH_CLAMP_CONTROL_CREATE_INFO_EXT: StructRow = StructRow {
-    name: "VkPipelineViewportDepthClampControlCreateInfoEXT",
-    aliases: &[],
-    s_type: Some(1000582001),
-    children: &[],
-    members: &[
+pub(crate) static PIPELINE_VIEWPORT_DEPTH_CLAMP_CONTROL_CREATE_INFO_EXT: StructRow = tagged(
+    "VkPipelineViewportDepthClampControlCreateInfoEXT",
+    <vk::PipelineViewportDepthClampControlCreateInfoEXT as vk::TaggedStructure>::STRUCTURE_TYPE,
+    &[
         value("depthClampMode", Item::Enum(&DEPTH_CLAMP_MODE_EXT)),
         pointer("pDepthClampRange", Item::Struct(&DEPTH_CLAMP_RANGE_EXT)).nullable(),
     ],
-};
+);
 
-pub(crate) static PIPELINE_COLOR_WRITE_CREATE_INFO_EXT: StructRow = StructRow {
-    name: "VkPipelineColorWriteCreateInfoEXT",
-    aliases: &[],
-    s_type: Some(1000381001),
-    children: &[],
-    members: &[
+pub(crate) static PIPELINE_COLOR_WRITE_CREATE_INFO_EXT: StructRow = tagged(
+    "VkPipelineColorWriteCreateInfoEXT",
+    vk::StructureType::PIPELINE_COLOR_WRITE_CREATE_INFO_EXT,
+    &[
         value("attachmentCount", U32).counts(),
         array("pColorWriteEnables", BOOL32, &Sibling("attachmentCount")),
     ],
-};
+);
 
-pub(crate) static PIPELINE_RASTERIZATION_PROVOKING_VERTEX_STATE_CREATE_INFO_EXT: StructRow = StructRow {
-    name: "VkPipelineRasterizationProvokingVertexStateCreateInfoEXT",
-    aliases: &[],
-    s_type: Some(1000254001),
-    children: &[],
-    members: &[value("provokingVertexMode", Item::Enum(&PROVOKING_VERTEX_MODE_EXT))],
-};
+pub(crate) static PIPELINE_RASTERIZATION_PROVOKING_VERTEX_STATE_CREATE_INFO_EXT: StructRow = tagged(
+    "VkPipelineRasterizationProvokingVertexStateCreateInfoEXT",
+    vk::StructureType::PIPELINE_RASTERIZATION_PROVOKING_VERTEX_STATE_CREATE_INFO_EXT,
+    &[value("provokingVertexMode", Item::Enum(&PROVOKING_VERTEX_MODE_EXT))],
+);
 
-pub(crate) static PIPELINE_RENDERING_CREATE_INFO: StructRow = StructRow {
-    name: "VkPipelineRenderingCreateInfo",
-    aliases: &["VkPipelineRenderingCreateInfoKHR"],
-    s_type: Some(1000044002),
-    children: &[],
-    members: &[
-        value("viewMask", U32),
-        value("colorAttachmentCount", U32).counts(),
-        array(
-                "pColorAttachmentFormats",
-                Item::Enum(&FORMAT),
-                &Sibling("colorAttachmentCount"),
-            )
-            .nullable(),
-        value("depthAttachmentFormat", Item::Enum(&FORMAT)),
-        value("stencilAttachmentFormat", Item::Enum(&FORMAT)),
-    ],
-};
+pub(crate) static PIPELINE_RENDERING_CREATE_INFO: StructRow = tagged(
+        "VkPipelineRenderingCreateInfo",
+        vk::StructureType::PIPELINE_RENDERING_CREATE_INFO,
+        &[
+            value("viewMask", U32),
+            value("colorAttachmentCount", U32).counts(),
+            array(
+                    "pColorAttachmentFormats",
+                    Item::Enum(&FORMAT),
+                    &Sibling("colorAttachmentCount"),
+                )
+                .nullable(),
+            value("depthAttachmentFormat", Item::Enum(&FORMAT)),
+            value("stencilAttachmentFormat", Item::Enum(&FORMAT)),
+        ],
+    )
+    .aliases(&["VkPipelineRenderingCreateInfoKHR"]);
 
-pub(crate) static GRAPHICS_PIPELINE_LIBRARY_CREATE_INFO_EXT: StructRow = StructRow {
-    name: "VkGraphicsPipelineLibraryCreateInfoEXT",
-    aliases: &[],
-    s_type: Some(1000320002),
-    children: &[],
-    members: &[value("flags", Item::Enum(&GRAPHICS_PIPELINE_LIBRARY_FLAGS_EXT))],
-};
+pub(crate) static GRAPHICS_PIPELINE_LIBRARY_CREATE_INFO_EXT: StructRow = tagged(
+    "VkGraphicsPipelineLibraryCreateInfoEXT",
+    vk::StructureType::GRAPHICS_PIPELINE_LIBRARY_CREATE_INFO_EXT,
+    &[value("flags", Item::Enum(&GRAPHICS_PIPELINE_LIBRARY_FLAGS_EXT))],
+);
 
-pub(crate) static PIPELINE_ROBUSTNESS_CREATE_INFO: StructRow = StructRow {
-    name: "VkPipelineRobustnessCreateInfo",
-    aliases: &["VkPipelineRobustnessCreateInfoEXT"],
-    s_type: Some(1000068000),
-    children: &[],
-    members: &[
-        value("storageBuffers", Item::Enum(&PIPELINE_ROBUSTNESS_BUFFER_BEHAVIOR)),
-        value("uniformBuffers", Item::Enum(&PIPELINE_ROBUSTNESS_BUFFER_BEHAVIOR)),
-        value("vertexInputs", Item::Enum(&PIPELINE_ROBUSTNESS_BUFFER_BEHAVIOR)),
-        value("images", Item::Enum(&PIPELINE_ROBUSTNESS_IMAGE_BEHAVIOR)),
-    ],
-};
+pub(crate) static PIPELINE_ROBUSTNESS_CREATE_INFO: StructRow = tagged(
+        "VkPipelineRobustnessCreateInfo",
+        vk::StructureType::from_raw(1000068000),
+        &[
+            value("storageBuffers", Item::Enum(&PIPELINE_ROBUSTNESS_BUFFER_BEHAVIOR)),
+            value("uniformBuffers", Item::Enum(&PIPELINE_ROBUSTNESS_BUFFER_BEHAVIOR)),
+            value("vertexInputs", Item::Enum(&PIPELINE_ROBUSTNESS_BUFFER_BEHAVIOR)),
+            value("images", Item::Enum(&PIPELINE_ROBUSTNESS_IMAGE_BEHAVIOR)),
+        ],
+    )
+    .aliases(&["VkPipelineRobustnessCreateInfoEXT"]);
 
-pub(crate) static RENDERING_ATTACHMENT_LOCATION_INFO: StructRow = StructRow {
-    name: "VkRenderingAttachmentLocationInfo",
-    aliases: &["VkRenderingAttachmentLocationInfoKHR"],
-    s_type: Some(1000232001),
-    children: &[],
-    members: &[
-        value("colorAttachmentCount", U32).counts(),
-        array("pColorAttachmentLocations", U32, &Sibling("colorAttachmentCount"))
-            .nullable(),
-    ],
-};
+pub(crate) static RENDERING_ATTACHMENT_LOCATION_INFO: StructRow = tagged(
+        "VkRenderingAttachmentLocationInfo",
+        vk::StructureType::from_raw(1000232001),
+        &[
+            value("colorAttachmentCount", U32).counts(),
+            array("pColorAttachmentLocations", U32, &Sibling("colorAttachmentCount"))
+                .nullable(),
+        ],
+    )
+    .aliases(&["VkRenderingAttachmentLocationInfoKHR"]);
 
-pub(crate) static RENDERING_INPUT_ATTACHMENT_INDEX_INFO: StructRow = StructRow {
-    name: "VkRenderingInputAttachmentIndexInfo",
-    aliases: &["VkRenderingInputAttachmentIndexInfoKHR"],
-    s_type: Some(1000232002),
-    children: &[],
-    members: &[
-        value("colorAttachmentCount", U32).counts(),
-        array("pColorAttachmentInputIndices", U32, &Sibling("colorAttachmentCount"))
-            .nullable(),
-        pointer("pDepthInputAttachmentIndex", U32).nullable(),
-        pointer("pStencilInputAttachmentIndex", U32).nullable(),
-    ],
-};
+pub(crate) static RENDERING_INPUT_ATTACHMENT_INDEX_INFO: StructRow = tagged(
+        "VkRenderingInputAttachmentIndexInfo",
+        vk::StructureType::from_raw(1000232002),
+        &[
+            value("colorAttachmentCount", U32).counts(),
+            array("pColorAttachmentInputIndices", U32, &Sibling("colorAttachmentCount"))
+                .nullable(),
+            pointer("pDepthInputAttachmentIndex", U32).nullable(),
+            pointer("pStencilInputAttachmentIndex", U32).nullable(),
+        ],
+    )
+    .aliases(&["VkRenderingInputAttachmentIndexInfoKHR"]);
 
-pub(crate) static VK_CREATE_PIPELINE_CACHE: CommandRow = CommandRow {
-    command: CommandType::CREATE_PIPELINE_CACHE,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pCreateInfo", Item::Struct(&PIPELINE_CACHE_CREATE_INFO)),
-        null("pAllocator"),
-        pointer("pPipelineCache", Item::Handle(&PIPELINE_CACHE)).out(),
-    ],
-};
-
-pub(crate) static VK_DESTROY_PIPELINE_CACHE: CommandRow = CommandRow {
-    command: CommandType::DESTROY_PIPELINE_CACHE,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("pipelineCache", Item::Handle(&PIPELINE_CACHE)),
-        null("pAllocator"),
-    ],
-};
-
-pub(crate) static VK_GET_PIPELINE_CACHE_DATA: CommandRow = CommandRow {
-    command: CommandType::GET_PIPELINE_CACHE_DATA,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("pipelineCache", Item::Handle(&PIPELINE_CACHE)),
-        pointer("pDataSize", SIZE).counts().in_out(),
-        blob("pData", &Sibling("pDataSize")).nullable().out(),
-    ],
-};
-
-pub(crate) static VK_MERGE_PIPELINE_CACHES: CommandRow = CommandRow {
-    command: CommandType::MERGE_PIPELINE_CACHES,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("dstCache", Item::Handle(&PIPELINE_CACHE)),
-        value("srcCacheCount", U32).counts(),
-        array("pSrcCaches", Item::Handle(&PIPELINE_CACHE), &Sibling("srcCacheCount")),
-    ],
-};
-
-pub(crate) static VK_CREATE_GRAPHICS_PIPELINES: CommandRow = CommandRow {
-    command: CommandType::CREATE_GRAPHICS_PIPELINES,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("pipelineCache", Item::Handle(&PIPELINE_CACHE)),
-        value("createInfoCount", U32).counts(),
-        array(
-            "pCreateInfos",
-            Item::Struct(&GRAPHICS_PIPELINE_CREATE_INFO),
-            &Sibling("createInfoCount"),
-        ),
-        null("pAllocator"),
-        array("pPipelines", Item::Handle(&PIPELINE), &Sibling("createInfoCount")).out(),
-    ],
-};
-
-pub(crate) static VK_CREATE_COMPUTE_PIPELINES: CommandRow = CommandRow {
-    command: CommandType::CREATE_COMPUTE_PIPELINES,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("pipelineCache", Item::Handle(&PIPELINE_CACHE)),
-        value("createInfoCount", U32).counts(),
-        array(
-            "pCreateInfos",
-            Item::Struct(&COMPUTE_PIPELINE_CREATE_INFO),
-            &Sibling("createInfoCount"),
-        ),
-        null("pAllocator"),
-        array("pPipelines", Item::Handle(&PIPELINE), &Sibling("createInfoCount")).out(),
-    ],
-};
-
-pub(crate) static VK_DESTROY_PIPELINE: CommandRow = CommandRow {
-    command: CommandType::DESTROY_PIPELINE,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("pipeline", Item::Handle(&PIPELINE)),
-        null("pAllocator"),
-    ],
-};
-
-pub(crate) static VK_CREATE_PIPELINE_LAYOUT: CommandRow = CommandRow {
-    command: CommandType::CREATE_PIPELINE_LAYOUT,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pCreateInfo", Item::Struct(&PIPELINE_LAYOUT_CREATE_INFO)),
-        null("pAllocator"),
-        pointer("pPipelineLayout", Item::Handle(&PIPELINE_LAYOUT)).out(),
-    ],
-};
-
-pub(crate) static VK_DESTROY_PIPELINE_LAYOUT: CommandRow = CommandRow {
-    command: CommandType::DESTROY_PIPELINE_LAYOUT,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("pipelineLayout", Item::Handle(&PIPELINE_LAYOUT)),
-        null("pAllocator"),
-    ],
-};
-
-pub(crate) static VK_CREATE_RAY_TRACING_PIPELINES_KHR: CommandRow = CommandRow {
-    command: CommandType::CREATE_RAY_TRACING_PIPELINES_KHR,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("deferredOperation", Item::Handle(&DEFERRED_OPERATION_KHR)),
-        value("pipelineCache", Item::Handle(&PIPELINE_CACHE)),
-        value("createInfoCount", U32).counts(),
-        array(
-            "pCreateInfos",
-            Item::Struct(&RAY_TRACING_PIPELINE_CREATE_INFO_KHR),
-            &Sibling("createInfoCount"),
-        ),
-        null("pAllocator"),
-        array("pPipelines", Item::Handle(&PIPELINE), &Sibling("createInfoCount")).out(),
-    ],
-};
-
-pub(crate) static VK_GET_RAY_TRACING_SHADER_GROUP_HANDLES_KHR: CommandRow = CommandRow {
-    command: CommandType::GET_RAY_TRACING_SHADER_GROUP_HANDLES_KHR,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("pipeline", Item::Handle(&PIPELINE)),
-        value("firstGroup", U32),
-        value("groupCount", U32),
-        value("dataSize", SIZE).counts(),
-        blob("pData", &Sibling("dataSize")).out(),
-    ],
-};
-
-pub(crate) static VK_GET_RAY_TRACING_CAPTURE_REPLAY_SHADER_GROUP_HANDLES_KHR: CommandRow = CommandRow {
-    command: CommandType::GET_RAY_TRACING_CAPTURE_REPLAY_SHADER_GROUP_HANDLES_KHR,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("pipeline", Item::Handle(&PIPELINE)),
-        value("firstGroup", U32),
-        value("groupCount", U32),
-        value("dataSize", SIZE).counts(),
-        blob("pData", &Sibling("dataSize")).out(),
-    ],
-};
-
-pub(crate) static VK_GET_RAY_TRACING_SHADER_GROUP_STACK_SIZE_KHR: CommandRow = CommandRow {
-    command: CommandType::GET_RAY_TRACING_SHADER_GROUP_STACK_SIZE_KHR,
-    returns: Returns::U64,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("pipeline", Item::Handle(&PIPELINE)),
-        value("group", U32),
-        value("groupShader", Item::Enum(&SHADER_GROUP_SHADER_KHR)),
-    ],
-};
+pub(crate) static PIPELINE_COMMANDS: [CommandRow; 13] = [
+    command(
+        CommandType::CREATE_PIPELINE_CACHE,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pCreateInfo", Item::Struct(&PIPELINE_CACHE_CREATE_INFO)),
+            null("pAllocator"),
+            pointer("pPipelineCache", Item::Handle(&PIPELINE_CACHE)).out(),
+        ],
+    ),
+    command(
+        CommandType::DESTROY_PIPELINE_CACHE,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("pipelineCache", Item::Handle(&PIPELINE_CACHE)),
+            null("pAllocator"),
+        ],
+    ),
+    command(
+        CommandType::GET_PIPELINE_CACHE_DATA,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("pipelineCache", Item::Handle(&PIPELINE_CACHE)),
+            pointer("pDataSize", SIZE).counts().in_out(),
+            blob("pData", &Sibling("pDataSize")).nullable().out(),
+        ],
+    ),
+    command(
+        CommandType::MERGE_PIPELINE_CACHES,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("dstCache", Item::Handle(&PIPELINE_CACHE)),
+            value("srcCacheCount", U32).counts(),
+            array("pSrcCaches", Item::Handle(&PIPELINE_CACHE), &Sibling("srcCacheCount")),
+        ],
+    ),
+    command(
+        CommandType::CREATE_GRAPHICS_PIPELINES,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("pipelineCache", Item::Handle(&PIPELINE_CACHE)),
+            value("createInfoCount", U32).counts(),
+            array(
+                "pCreateInfos",
+                Item::Struct(&GRAPHICS_PIPELINE_CREATE_INFO),
+                &Sibling("createInfoCount"),
+            ),
+            null("pAllocator"),
+            array("pPipelines", Item::Handle(&PIPELINE), &Sibling("createInfoCount"))
+                .out(),
+        ],
+    ),
+    command(
+        CommandType::CREATE_COMPUTE_PIPELINES,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("pipelineCache", Item::Handle(&PIPELINE_CACHE)),
+            value("createInfoCount", U32).counts(),
+            array(
+                "pCreateInfos",
+                Item::Struct(&COMPUTE_PIPELINE_CREATE_INFO),
+                &Sibling("createInfoCount"),
+            ),
+            null("pAllocator"),
+            array("pPipelines", Item::Handle(&PIPELINE), &Sibling("createInfoCount"))
+                .out(),
+        ],
+    ),
+    command(
+        CommandType::DESTROY_PIPELINE,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("pipeline", Item::Handle(&PIPELINE)),
+            null("pAllocator"),
+        ],
+    ),
+    command(
+        CommandType::CREATE_PIPELINE_LAYOUT,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pCreateInfo", Item::Struct(&PIPELINE_LAYOUT_CREATE_INFO)),
+            null("pAllocator"),
+            pointer("pPipelineLayout", Item::Handle(&PIPELINE_LAYOUT)).out(),
+        ],
+    ),
+    command(
+        CommandType::DESTROY_PIPELINE_LAYOUT,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("pipelineLayout", Item::Handle(&PIPELINE_LAYOUT)),
+            null("pAllocator"),
+        ],
+    ),
+    command(
+        CommandType::CREATE_RAY_TRACING_PIPELINES_KHR,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("deferredOperation", Item::Handle(&DEFERRED_OPERATION_KHR)),
+            value("pipelineCache", Item::Handle(&PIPELINE_CACHE)),
+            value("createInfoCount", U32).counts(),
+            array(
+                "pCreateInfos",
+                Item::Struct(&RAY_TRACING_PIPELINE_CREATE_INFO_KHR),
+                &Sibling("createInfoCount"),
+            ),
+            null("pAllocator"),
+            array("pPipelines", Item::Handle(&PIPELINE), &Sibling("createInfoCount"))
+                .out(),
+        ],
+    ),
+    command(
+        CommandType::GET_RAY_TRACING_SHADER_GROUP_HANDLES_KHR,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("pipeline", Item::Handle(&PIPELINE)),
+            value("firstGroup", U32),
+            value("groupCount", U32),
+            value("dataSize", SIZE).counts(),
+            blob("pData", &Sibling("dataSize")).out(),
+        ],
+    ),
+    command(
+        CommandType::GET_RAY_TRACING_CAPTURE_REPLAY_SHADER_GROUP_HANDLES_KHR,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("pipeline", Item::Handle(&PIPELINE)),
+            value("firstGroup", U32),
+            value("groupCount", U32),
+            value("dataSize", SIZE).counts(),
+            blob("pData", &Sibling("dataSize")).out(),
+        ],
+    ),
+    command(
+        CommandType::GET_RAY_TRACING_SHADER_GROUP_STACK_SIZE_KHR,
+        Returns::U64,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("pipeline", Item::Handle(&PIPELINE)),
+            value("group", U32),
+            value("groupShader", Item::Enum(&SHADER_GROUP_SHADER_KHR)),
+        ],
+    ),
+];

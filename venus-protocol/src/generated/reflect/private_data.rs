@@ -6,58 +6,57 @@
 use crate::generated::reflect::{
     DEVICE, OBJECT_TYPE, PRIVATE_DATA_SLOT, PRIVATE_DATA_SLOT_CREATE_FLAGS,
 };
+use crate::vk;
 use crate::wire::CommandType;
 use crate::reflect::row::*;
 
-pub(crate) static PRIVATE_DATA_SLOT_CREATE_INFO: StructRow = StructRow {
-    name: "VkPrivateDataSlotCreateInfo",
-    aliases: &["VkPrivateDataSlotCreateInfoEXT"],
-    s_type: Some(1000295002),
-    children: &[],
-    members: &[value("flags", Item::Enum(&PRIVATE_DATA_SLOT_CREATE_FLAGS))],
-};
+pub(crate) static PRIVATE_DATA_SLOT_CREATE_INFO: StructRow = tagged(
+        "VkPrivateDataSlotCreateInfo",
+        vk::StructureType::PRIVATE_DATA_SLOT_CREATE_INFO,
+        &[value("flags", Item::Enum(&PRIVATE_DATA_SLOT_CREATE_FLAGS))],
+    )
+    .aliases(&["VkPrivateDataSlotCreateInfoEXT"]);
 
-pub(crate) static VK_CREATE_PRIVATE_DATA_SLOT: CommandRow = CommandRow {
-    command: CommandType::CREATE_PRIVATE_DATA_SLOT,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pCreateInfo", Item::Struct(&PRIVATE_DATA_SLOT_CREATE_INFO)),
-        null("pAllocator"),
-        pointer("pPrivateDataSlot", Item::Handle(&PRIVATE_DATA_SLOT)).out(),
-    ],
-};
-
-pub(crate) static VK_DESTROY_PRIVATE_DATA_SLOT: CommandRow = CommandRow {
-    command: CommandType::DESTROY_PRIVATE_DATA_SLOT,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("privateDataSlot", Item::Handle(&PRIVATE_DATA_SLOT)),
-        null("pAllocator"),
-    ],
-};
-
-pub(crate) static VK_SET_PRIVATE_DATA: CommandRow = CommandRow {
-    command: CommandType::SET_PRIVATE_DATA,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("objectType", Item::Enum(&OBJECT_TYPE)),
-        value("objectHandle", U64),
-        value("privateDataSlot", Item::Handle(&PRIVATE_DATA_SLOT)),
-        value("data", U64),
-    ],
-};
-
-pub(crate) static VK_GET_PRIVATE_DATA: CommandRow = CommandRow {
-    command: CommandType::GET_PRIVATE_DATA,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("objectType", Item::Enum(&OBJECT_TYPE)),
-        value("objectHandle", U64),
-        value("privateDataSlot", Item::Handle(&PRIVATE_DATA_SLOT)),
-        pointer("pData", U64).out(),
-    ],
-};
+pub(crate) static PRIVATE_DATA_COMMANDS: [CommandRow; 4] = [
+    command(
+        CommandType::CREATE_PRIVATE_DATA_SLOT,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pCreateInfo", Item::Struct(&PRIVATE_DATA_SLOT_CREATE_INFO)),
+            null("pAllocator"),
+            pointer("pPrivateDataSlot", Item::Handle(&PRIVATE_DATA_SLOT)).out(),
+        ],
+    ),
+    command(
+        CommandType::DESTROY_PRIVATE_DATA_SLOT,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("privateDataSlot", Item::Handle(&PRIVATE_DATA_SLOT)),
+            null("pAllocator"),
+        ],
+    ),
+    command(
+        CommandType::SET_PRIVATE_DATA,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("objectType", Item::Enum(&OBJECT_TYPE)),
+            value("objectHandle", U64),
+            value("privateDataSlot", Item::Handle(&PRIVATE_DATA_SLOT)),
+            value("data", U64),
+        ],
+    ),
+    command(
+        CommandType::GET_PRIVATE_DATA,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("objectType", Item::Enum(&OBJECT_TYPE)),
+            value("objectHandle", U64),
+            value("privateDataSlot", Item::Handle(&PRIVATE_DATA_SLOT)),
+            pointer("pData", U64).out(),
+        ],
+    ),
+];

@@ -9,135 +9,115 @@ use crate::generated::reflect::{
     SAMPLE_COUNT_FLAGS, SAMPLE_COUNT_FLAG_BITS, SHADER_FLOAT_CONTROLS_INDEPENDENCE,
     SHADER_STAGE_FLAGS, SUBGROUP_FEATURE_FLAGS,
 };
+use crate::vk;
 use crate::reflect::row::*;
 
-pub(crate) static PHYSICAL_DEVICE_MULTI_DRAW_PROPERTIES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceMultiDrawPropertiesEXT",
-    aliases: &[],
-    s_type: Some(1000392001),
-    children: &[],
-    members: &[value("maxMultiDrawCount", U32)],
-};
+pub(crate) static PHYSICAL_DEVICE_MULTI_DRAW_PROPERTIES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceMultiDrawPropertiesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_MULTI_DRAW_PROPERTIES_EXT,
+    &[value("maxMultiDrawCount", U32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_PUSH_DESCRIPTOR_PROPERTIES: StructRow = StructRow {
-    name: "VkPhysicalDevicePushDescriptorProperties",
-    aliases: &["VkPhysicalDevicePushDescriptorPropertiesKHR"],
-    s_type: Some(1000080000),
-    children: &[],
-    members: &[value("maxPushDescriptors", U32)],
-};
+pub(crate) static PHYSICAL_DEVICE_PUSH_DESCRIPTOR_PROPERTIES: StructRow = tagged(
+        "VkPhysicalDevicePushDescriptorProperties",
+        vk::StructureType::from_raw(1000080000),
+        &[value("maxPushDescriptors", U32)],
+    )
+    .aliases(&["VkPhysicalDevicePushDescriptorPropertiesKHR"]);
 
-pub(crate) static CONFORMANCE_VERSION: StructRow = StructRow {
-    name: "VkConformanceVersion",
-    aliases: &["VkConformanceVersionKHR"],
-    s_type: None,
-    children: &[],
-    members: &[
-        value("major", U8),
-        value("minor", U8),
-        value("subminor", U8),
-        value("patch", U8),
-    ],
-};
+pub(crate) static CONFORMANCE_VERSION: StructRow = plain(
+        "VkConformanceVersion",
+        &[
+            value("major", U8),
+            value("minor", U8),
+            value("subminor", U8),
+            value("patch", U8),
+        ],
+    )
+    .aliases(&["VkConformanceVersionKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_DRIVER_PROPERTIES: StructRow = StructRow {
-    name: "VkPhysicalDeviceDriverProperties",
-    aliases: &["VkPhysicalDeviceDriverPropertiesKHR"],
-    s_type: Some(1000196000),
-    children: &[],
-    members: &[
-        value("driverID", Item::Enum(&DRIVER_ID)),
-        chars("driverName", 256),
-        chars("driverInfo", 256),
-        value("conformanceVersion", Item::Struct(&CONFORMANCE_VERSION)),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_DRIVER_PROPERTIES: StructRow = tagged(
+        "VkPhysicalDeviceDriverProperties",
+        vk::StructureType::PHYSICAL_DEVICE_DRIVER_PROPERTIES,
+        &[
+            value("driverID", Item::Enum(&DRIVER_ID)),
+            chars("driverName", 256),
+            chars("driverInfo", 256),
+            value("conformanceVersion", Item::Struct(&CONFORMANCE_VERSION)),
+        ],
+    )
+    .aliases(&["VkPhysicalDeviceDriverPropertiesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_ID_PROPERTIES: StructRow = StructRow {
-    name: "VkPhysicalDeviceIDProperties",
-    aliases: &["VkPhysicalDeviceIDPropertiesKHR"],
-    s_type: Some(1000071004),
-    children: &[],
-    members: &[
-        fixed("deviceUUID", U8, 16),
-        fixed("driverUUID", U8, 16),
-        fixed("deviceLUID", U8, 8),
-        value("deviceNodeMask", U32),
-        value("deviceLUIDValid", BOOL32),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_ID_PROPERTIES: StructRow = tagged(
+        "VkPhysicalDeviceIDProperties",
+        vk::StructureType::PHYSICAL_DEVICE_ID_PROPERTIES,
+        &[
+            fixed("deviceUUID", U8, 16),
+            fixed("driverUUID", U8, 16),
+            fixed("deviceLUID", U8, 8),
+            value("deviceNodeMask", U32),
+            value("deviceLUIDValid", BOOL32),
+        ],
+    )
+    .aliases(&["VkPhysicalDeviceIDPropertiesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_MULTIVIEW_PROPERTIES: StructRow = StructRow {
-    name: "VkPhysicalDeviceMultiviewProperties",
-    aliases: &["VkPhysicalDeviceMultiviewPropertiesKHR"],
-    s_type: Some(1000053002),
-    children: &[],
-    members: &[
-        value("maxMultiviewViewCount", U32),
-        value("maxMultiviewInstanceIndex", U32),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_MULTIVIEW_PROPERTIES: StructRow = tagged(
+        "VkPhysicalDeviceMultiviewProperties",
+        vk::StructureType::PHYSICAL_DEVICE_MULTIVIEW_PROPERTIES,
+        &[value("maxMultiviewViewCount", U32), value("maxMultiviewInstanceIndex", U32)],
+    )
+    .aliases(&["VkPhysicalDeviceMultiviewPropertiesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_SUBGROUP_PROPERTIES: StructRow = StructRow {
-    name: "VkPhysicalDeviceSubgroupProperties",
-    aliases: &[],
-    s_type: Some(1000094000),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_SUBGROUP_PROPERTIES: StructRow = tagged(
+    "VkPhysicalDeviceSubgroupProperties",
+    vk::StructureType::PHYSICAL_DEVICE_SUBGROUP_PROPERTIES,
+    &[
         value("subgroupSize", U32),
         value("supportedStages", Item::Enum(&SHADER_STAGE_FLAGS)),
         value("supportedOperations", Item::Enum(&SUBGROUP_FEATURE_FLAGS)),
         value("quadOperationsInAllStages", BOOL32),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_POINT_CLIPPING_PROPERTIES: StructRow = StructRow {
-    name: "VkPhysicalDevicePointClippingProperties",
-    aliases: &["VkPhysicalDevicePointClippingPropertiesKHR"],
-    s_type: Some(1000117000),
-    children: &[],
-    members: &[value("pointClippingBehavior", Item::Enum(&POINT_CLIPPING_BEHAVIOR))],
-};
+pub(crate) static PHYSICAL_DEVICE_POINT_CLIPPING_PROPERTIES: StructRow = tagged(
+        "VkPhysicalDevicePointClippingProperties",
+        vk::StructureType::PHYSICAL_DEVICE_POINT_CLIPPING_PROPERTIES,
+        &[value("pointClippingBehavior", Item::Enum(&POINT_CLIPPING_BEHAVIOR))],
+    )
+    .aliases(&["VkPhysicalDevicePointClippingPropertiesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_PROTECTED_MEMORY_PROPERTIES: StructRow = StructRow {
-    name: "VkPhysicalDeviceProtectedMemoryProperties",
-    aliases: &[],
-    s_type: Some(1000145002),
-    children: &[],
-    members: &[value("protectedNoFault", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_PROTECTED_MEMORY_PROPERTIES: StructRow = tagged(
+    "VkPhysicalDeviceProtectedMemoryProperties",
+    vk::StructureType::PHYSICAL_DEVICE_PROTECTED_MEMORY_PROPERTIES,
+    &[value("protectedNoFault", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_SAMPLER_FILTER_MINMAX_PROPERTIES: StructRow = StructRow {
-    name: "VkPhysicalDeviceSamplerFilterMinmaxProperties",
-    aliases: &["VkPhysicalDeviceSamplerFilterMinmaxPropertiesEXT"],
-    s_type: Some(1000130000),
-    children: &[],
-    members: &[
-        value("filterMinmaxSingleComponentFormats", BOOL32),
-        value("filterMinmaxImageComponentMapping", BOOL32),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_SAMPLER_FILTER_MINMAX_PROPERTIES: StructRow = tagged(
+        "VkPhysicalDeviceSamplerFilterMinmaxProperties",
+        vk::StructureType::PHYSICAL_DEVICE_SAMPLER_FILTER_MINMAX_PROPERTIES,
+        &[
+            value("filterMinmaxSingleComponentFormats", BOOL32),
+            value("filterMinmaxImageComponentMapping", BOOL32),
+        ],
+    )
+    .aliases(&["VkPhysicalDeviceSamplerFilterMinmaxPropertiesEXT"]);
 
-pub(crate) static PHYSICAL_DEVICE_SAMPLE_LOCATIONS_PROPERTIES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceSampleLocationsPropertiesEXT",
-    aliases: &[],
-    s_type: Some(1000143003),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_SAMPLE_LOCATIONS_PROPERTIES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceSampleLocationsPropertiesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_SAMPLE_LOCATIONS_PROPERTIES_EXT,
+    &[
         value("sampleLocationSampleCounts", Item::Enum(&SAMPLE_COUNT_FLAGS)),
         value("maxSampleLocationGridSize", Item::Struct(&EXTENT2_D)),
         fixed("sampleLocationCoordinateRange", F32, 2),
         value("sampleLocationSubPixelBits", U32),
         value("variableSampleLocations", BOOL32),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_BLEND_OPERATION_ADVANCED_PROPERTIES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceBlendOperationAdvancedPropertiesEXT",
-    aliases: &[],
-    s_type: Some(1000148001),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_BLEND_OPERATION_ADVANCED_PROPERTIES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceBlendOperationAdvancedPropertiesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_BLEND_OPERATION_ADVANCED_PROPERTIES_EXT,
+    &[
         value("advancedBlendMaxColorAttachments", U32),
         value("advancedBlendIndependentBlend", BOOL32),
         value("advancedBlendNonPremultipliedSrcColor", BOOL32),
@@ -145,74 +125,67 @@ pub(crate) static PHYSICAL_DEVICE_BLEND_OPERATION_ADVANCED_PROPERTIES_EXT: Struc
         value("advancedBlendCorrelatedOverlap", BOOL32),
         value("advancedBlendAllOperations", BOOL32),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_INLINE_UNIFORM_BLOCK_PROPERTIES: StructRow = StructRow {
-    name: "VkPhysicalDeviceInlineUniformBlockProperties",
-    aliases: &["VkPhysicalDeviceInlineUniformBlockPropertiesEXT"],
-    s_type: Some(1000138001),
-    children: &[],
-    members: &[
-        value("maxInlineUniformBlockSize", U32),
-        value("maxPerStageDescriptorInlineUniformBlocks", U32),
-        value("maxPerStageDescriptorUpdateAfterBindInlineUniformBlocks", U32),
-        value("maxDescriptorSetInlineUniformBlocks", U32),
-        value("maxDescriptorSetUpdateAfterBindInlineUniformBlocks", U32),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_INLINE_UNIFORM_BLOCK_PROPERTIES: StructRow = tagged(
+        "VkPhysicalDeviceInlineUniformBlockProperties",
+        vk::StructureType::PHYSICAL_DEVICE_INLINE_UNIFORM_BLOCK_PROPERTIES,
+        &[
+            value("maxInlineUniformBlockSize", U32),
+            value("maxPerStageDescriptorInlineUniformBlocks", U32),
+            value("maxPerStageDescriptorUpdateAfterBindInlineUniformBlocks", U32),
+            value("maxDescriptorSetInlineUniformBlocks", U32),
+            value("maxDescriptorSetUpdateAfterBindInlineUniformBlocks", U32),
+        ],
+    )
+    .aliases(&["VkPhysicalDeviceInlineUniformBlockPropertiesEXT"]);
 
-pub(crate) static PHYSICAL_DEVICE_MAINTENANCE3_PROPERTIES: StructRow = StructRow {
-    name: "VkPhysicalDeviceMaintenance3Properties",
-    aliases: &["VkPhysicalDeviceMaintenance3PropertiesKHR"],
-    s_type: Some(1000168000),
-    children: &[],
-    members: &[
-        value("maxPerSetDescriptors", U32),
-        value("maxMemoryAllocationSize", DEVICE_SIZE),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_MAINTENANCE3_PROPERTIES: StructRow = tagged(
+        "VkPhysicalDeviceMaintenance3Properties",
+        vk::StructureType::PHYSICAL_DEVICE_MAINTENANCE_3_PROPERTIES,
+        &[
+            value("maxPerSetDescriptors", U32),
+            value("maxMemoryAllocationSize", DEVICE_SIZE),
+        ],
+    )
+    .aliases(&["VkPhysicalDeviceMaintenance3PropertiesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_MAINTENANCE4_PROPERTIES: StructRow = StructRow {
-    name: "VkPhysicalDeviceMaintenance4Properties",
-    aliases: &["VkPhysicalDeviceMaintenance4PropertiesKHR"],
-    s_type: Some(1000413001),
-    children: &[],
-    members: &[value("maxBufferSize", DEVICE_SIZE)],
-};
+pub(crate) static PHYSICAL_DEVICE_MAINTENANCE4_PROPERTIES: StructRow = tagged(
+        "VkPhysicalDeviceMaintenance4Properties",
+        vk::StructureType::PHYSICAL_DEVICE_MAINTENANCE_4_PROPERTIES,
+        &[value("maxBufferSize", DEVICE_SIZE)],
+    )
+    .aliases(&["VkPhysicalDeviceMaintenance4PropertiesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_MAINTENANCE5_PROPERTIES: StructRow = StructRow {
-    name: "VkPhysicalDeviceMaintenance5Properties",
-    aliases: &["VkPhysicalDeviceMaintenance5PropertiesKHR"],
-    s_type: Some(1000470001),
-    children: &[],
-    members: &[
-        value("earlyFragmentMultisampleCoverageAfterSampleCounting", BOOL32),
-        value("earlyFragmentSampleMaskTestBeforeSampleCounting", BOOL32),
-        value("depthStencilSwizzleOneSupport", BOOL32),
-        value("polygonModePointSize", BOOL32),
-        value("nonStrictSinglePixelWideLinesUseParallelogram", BOOL32),
-        value("nonStrictWideLinesUseParallelogram", BOOL32),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_MAINTENANCE5_PROPERTIES: StructRow = tagged(
+        "VkPhysicalDeviceMaintenance5Properties",
+        vk::StructureType::from_raw(1000470001),
+        &[
+            value("earlyFragmentMultisampleCoverageAfterSampleCounting", BOOL32),
+            value("earlyFragmentSampleMaskTestBeforeSampleCounting", BOOL32),
+            value("depthStencilSwizzleOneSupport", BOOL32),
+            value("polygonModePointSize", BOOL32),
+            value("nonStrictSinglePixelWideLinesUseParallelogram", BOOL32),
+            value("nonStrictWideLinesUseParallelogram", BOOL32),
+        ],
+    )
+    .aliases(&["VkPhysicalDeviceMaintenance5PropertiesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_MAINTENANCE6_PROPERTIES: StructRow = StructRow {
-    name: "VkPhysicalDeviceMaintenance6Properties",
-    aliases: &["VkPhysicalDeviceMaintenance6PropertiesKHR"],
-    s_type: Some(1000545001),
-    children: &[],
-    members: &[
-        value("blockTexelViewCompatibleMultipleLayers", BOOL32),
-        value("maxCombinedImageSamplerDescriptorCount", U32),
-        value("fragmentShadingRateClampCombinerInputs", BOOL32),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_MAINTENANCE6_PROPERTIES: StructRow = tagged(
+        "VkPhysicalDeviceMaintenance6Properties",
+        vk::StructureType::from_raw(1000545001),
+        &[
+            value("blockTexelViewCompatibleMultipleLayers", BOOL32),
+            value("maxCombinedImageSamplerDescriptorCount", U32),
+            value("fragmentShadingRateClampCombinerInputs", BOOL32),
+        ],
+    )
+    .aliases(&["VkPhysicalDeviceMaintenance6PropertiesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_MAINTENANCE7_PROPERTIES_KHR: StructRow = StructRow {
-    name: "VkPhysicalDeviceMaintenance7PropertiesKHR",
-    aliases: &[],
-    s_type: Some(1000562001),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_MAINTENANCE7_PROPERTIES_KHR: StructRow = tagged(
+    "VkPhysicalDeviceMaintenance7PropertiesKHR",
+    <vk::PhysicalDeviceMaintenance7PropertiesKHR as vk::TaggedStructure>::STRUCTURE_TYPE,
+    &[
         value("robustFragmentShadingRateAttachmentAccess", BOOL32),
         value("separateDepthStencilAttachmentAccess", BOOL32),
         value("maxDescriptorSetTotalUniformBuffersDynamic", U32),
@@ -222,46 +195,43 @@ pub(crate) static PHYSICAL_DEVICE_MAINTENANCE7_PROPERTIES_KHR: StructRow = Struc
         value("maxDescriptorSetUpdateAfterBindTotalStorageBuffersDynamic", U32),
         value("maxDescriptorSetUpdateAfterBindTotalBuffersDynamic", U32),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_FLOAT_CONTROLS_PROPERTIES: StructRow = StructRow {
-    name: "VkPhysicalDeviceFloatControlsProperties",
-    aliases: &["VkPhysicalDeviceFloatControlsPropertiesKHR"],
-    s_type: Some(1000197000),
-    children: &[],
-    members: &[
-        value(
-            "denormBehaviorIndependence",
-            Item::Enum(&SHADER_FLOAT_CONTROLS_INDEPENDENCE),
-        ),
-        value(
-            "roundingModeIndependence",
-            Item::Enum(&SHADER_FLOAT_CONTROLS_INDEPENDENCE),
-        ),
-        value("shaderSignedZeroInfNanPreserveFloat16", BOOL32),
-        value("shaderSignedZeroInfNanPreserveFloat32", BOOL32),
-        value("shaderSignedZeroInfNanPreserveFloat64", BOOL32),
-        value("shaderDenormPreserveFloat16", BOOL32),
-        value("shaderDenormPreserveFloat32", BOOL32),
-        value("shaderDenormPreserveFloat64", BOOL32),
-        value("shaderDenormFlushToZeroFloat16", BOOL32),
-        value("shaderDenormFlushToZeroFloat32", BOOL32),
-        value("shaderDenormFlushToZeroFloat64", BOOL32),
-        value("shaderRoundingModeRTEFloat16", BOOL32),
-        value("shaderRoundingModeRTEFloat32", BOOL32),
-        value("shaderRoundingModeRTEFloat64", BOOL32),
-        value("shaderRoundingModeRTZFloat16", BOOL32),
-        value("shaderRoundingModeRTZFloat32", BOOL32),
-        value("shaderRoundingModeRTZFloat64", BOOL32),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_FLOAT_CONTROLS_PROPERTIES: StructRow = tagged(
+        "VkPhysicalDeviceFloatControlsProperties",
+        vk::StructureType::PHYSICAL_DEVICE_FLOAT_CONTROLS_PROPERTIES,
+        &[
+            value(
+                "denormBehaviorIndependence",
+                Item::Enum(&SHADER_FLOAT_CONTROLS_INDEPENDENCE),
+            ),
+            value(
+                "roundingModeIndependence",
+                Item::Enum(&SHADER_FLOAT_CONTROLS_INDEPENDENCE),
+            ),
+            value("shaderSignedZeroInfNanPreserveFloat16", BOOL32),
+            value("shaderSignedZeroInfNanPreserveFloat32", BOOL32),
+            value("shaderSignedZeroInfNanPreserveFloat64", BOOL32),
+            value("shaderDenormPreserveFloat16", BOOL32),
+            value("shaderDenormPreserveFloat32", BOOL32),
+            value("shaderDenormPreserveFloat64", BOOL32),
+            value("shaderDenormFlushToZeroFloat16", BOOL32),
+            value("shaderDenormFlushToZeroFloat32", BOOL32),
+            value("shaderDenormFlushToZeroFloat64", BOOL32),
+            value("shaderRoundingModeRTEFloat16", BOOL32),
+            value("shaderRoundingModeRTEFloat32", BOOL32),
+            value("shaderRoundingModeRTEFloat64", BOOL32),
+            value("shaderRoundingModeRTZFloat16", BOOL32),
+            value("shaderRoundingModeRTZFloat32", BOOL32),
+            value("shaderRoundingModeRTZFloat64", BOOL32),
+        ],
+    )
+    .aliases(&["VkPhysicalDeviceFloatControlsPropertiesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_CONSERVATIVE_RASTERIZATION_PROPERTIES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceConservativeRasterizationPropertiesEXT",
-    aliases: &[],
-    s_type: Some(1000101000),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_CONSERVATIVE_RASTERIZATION_PROPERTIES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceConservativeRasterizationPropertiesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_CONSERVATIVE_RASTERIZATION_PROPERTIES_EXT,
+    &[
         value("primitiveOverestimationSize", F32),
         value("maxExtraPrimitiveOverestimationSize", F32),
         value("extraPrimitiveOverestimationSizeGranularity", F32),
@@ -272,99 +242,89 @@ pub(crate) static PHYSICAL_DEVICE_CONSERVATIVE_RASTERIZATION_PROPERTIES_EXT: Str
         value("fullyCoveredFragmentShaderInputVariable", BOOL32),
         value("conservativeRasterizationPostDepthCoverage", BOOL32),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_DESCRIPTOR_INDEXING_PROPERTIES: StructRow = StructRow {
-    name: "VkPhysicalDeviceDescriptorIndexingProperties",
-    aliases: &["VkPhysicalDeviceDescriptorIndexingPropertiesEXT"],
-    s_type: Some(1000161002),
-    children: &[],
-    members: &[
-        value("maxUpdateAfterBindDescriptorsInAllPools", U32),
-        value("shaderUniformBufferArrayNonUniformIndexingNative", BOOL32),
-        value("shaderSampledImageArrayNonUniformIndexingNative", BOOL32),
-        value("shaderStorageBufferArrayNonUniformIndexingNative", BOOL32),
-        value("shaderStorageImageArrayNonUniformIndexingNative", BOOL32),
-        value("shaderInputAttachmentArrayNonUniformIndexingNative", BOOL32),
-        value("robustBufferAccessUpdateAfterBind", BOOL32),
-        value("quadDivergentImplicitLod", BOOL32),
-        value("maxPerStageDescriptorUpdateAfterBindSamplers", U32),
-        value("maxPerStageDescriptorUpdateAfterBindUniformBuffers", U32),
-        value("maxPerStageDescriptorUpdateAfterBindStorageBuffers", U32),
-        value("maxPerStageDescriptorUpdateAfterBindSampledImages", U32),
-        value("maxPerStageDescriptorUpdateAfterBindStorageImages", U32),
-        value("maxPerStageDescriptorUpdateAfterBindInputAttachments", U32),
-        value("maxPerStageUpdateAfterBindResources", U32),
-        value("maxDescriptorSetUpdateAfterBindSamplers", U32),
-        value("maxDescriptorSetUpdateAfterBindUniformBuffers", U32),
-        value("maxDescriptorSetUpdateAfterBindUniformBuffersDynamic", U32),
-        value("maxDescriptorSetUpdateAfterBindStorageBuffers", U32),
-        value("maxDescriptorSetUpdateAfterBindStorageBuffersDynamic", U32),
-        value("maxDescriptorSetUpdateAfterBindSampledImages", U32),
-        value("maxDescriptorSetUpdateAfterBindStorageImages", U32),
-        value("maxDescriptorSetUpdateAfterBindInputAttachments", U32),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_DESCRIPTOR_INDEXING_PROPERTIES: StructRow = tagged(
+        "VkPhysicalDeviceDescriptorIndexingProperties",
+        vk::StructureType::PHYSICAL_DEVICE_DESCRIPTOR_INDEXING_PROPERTIES,
+        &[
+            value("maxUpdateAfterBindDescriptorsInAllPools", U32),
+            value("shaderUniformBufferArrayNonUniformIndexingNative", BOOL32),
+            value("shaderSampledImageArrayNonUniformIndexingNative", BOOL32),
+            value("shaderStorageBufferArrayNonUniformIndexingNative", BOOL32),
+            value("shaderStorageImageArrayNonUniformIndexingNative", BOOL32),
+            value("shaderInputAttachmentArrayNonUniformIndexingNative", BOOL32),
+            value("robustBufferAccessUpdateAfterBind", BOOL32),
+            value("quadDivergentImplicitLod", BOOL32),
+            value("maxPerStageDescriptorUpdateAfterBindSamplers", U32),
+            value("maxPerStageDescriptorUpdateAfterBindUniformBuffers", U32),
+            value("maxPerStageDescriptorUpdateAfterBindStorageBuffers", U32),
+            value("maxPerStageDescriptorUpdateAfterBindSampledImages", U32),
+            value("maxPerStageDescriptorUpdateAfterBindStorageImages", U32),
+            value("maxPerStageDescriptorUpdateAfterBindInputAttachments", U32),
+            value("maxPerStageUpdateAfterBindResources", U32),
+            value("maxDescriptorSetUpdateAfterBindSamplers", U32),
+            value("maxDescriptorSetUpdateAfterBindUniformBuffers", U32),
+            value("maxDescriptorSetUpdateAfterBindUniformBuffersDynamic", U32),
+            value("maxDescriptorSetUpdateAfterBindStorageBuffers", U32),
+            value("maxDescriptorSetUpdateAfterBindStorageBuffersDynamic", U32),
+            value("maxDescriptorSetUpdateAfterBindSampledImages", U32),
+            value("maxDescriptorSetUpdateAfterBindStorageImages", U32),
+            value("maxDescriptorSetUpdateAfterBindInputAttachments", U32),
+        ],
+    )
+    .aliases(&["VkPhysicalDeviceDescriptorIndexingPropertiesEXT"]);
 
-pub(crate) static PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_PROPERTIES: StructRow = StructRow {
-    name: "VkPhysicalDeviceTimelineSemaphoreProperties",
-    aliases: &["VkPhysicalDeviceTimelineSemaphorePropertiesKHR"],
-    s_type: Some(1000207001),
-    children: &[],
-    members: &[value("maxTimelineSemaphoreValueDifference", U64)],
-};
+pub(crate) static PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_PROPERTIES: StructRow = tagged(
+        "VkPhysicalDeviceTimelineSemaphoreProperties",
+        vk::StructureType::PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_PROPERTIES,
+        &[value("maxTimelineSemaphoreValueDifference", U64)],
+    )
+    .aliases(&["VkPhysicalDeviceTimelineSemaphorePropertiesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_VERTEX_ATTRIBUTE_DIVISOR_PROPERTIES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceVertexAttributeDivisorPropertiesEXT",
-    aliases: &[],
-    s_type: Some(1000190000),
-    children: &[],
-    members: &[value("maxVertexAttribDivisor", U32)],
-};
+pub(crate) static PHYSICAL_DEVICE_VERTEX_ATTRIBUTE_DIVISOR_PROPERTIES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceVertexAttributeDivisorPropertiesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_VERTEX_ATTRIBUTE_DIVISOR_PROPERTIES_EXT,
+    &[value("maxVertexAttribDivisor", U32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_VERTEX_ATTRIBUTE_DIVISOR_PROPERTIES: StructRow = StructRow {
-    name: "VkPhysicalDeviceVertexAttributeDivisorProperties",
-    aliases: &["VkPhysicalDeviceVertexAttributeDivisorPropertiesKHR"],
-    s_type: Some(1000525000),
-    children: &[],
-    members: &[
-        value("maxVertexAttribDivisor", U32),
-        value("supportsNonZeroFirstInstance", BOOL32),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_VERTEX_ATTRIBUTE_DIVISOR_PROPERTIES: StructRow = tagged(
+        "VkPhysicalDeviceVertexAttributeDivisorProperties",
+        vk::StructureType::from_raw(1000525000),
+        &[
+            value("maxVertexAttribDivisor", U32),
+            value("supportsNonZeroFirstInstance", BOOL32),
+        ],
+    )
+    .aliases(&["VkPhysicalDeviceVertexAttributeDivisorPropertiesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_PCI_BUS_INFO_PROPERTIES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDevicePCIBusInfoPropertiesEXT",
-    aliases: &[],
-    s_type: Some(1000212000),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_PCI_BUS_INFO_PROPERTIES_EXT: StructRow = tagged(
+    "VkPhysicalDevicePCIBusInfoPropertiesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_PCI_BUS_INFO_PROPERTIES_EXT,
+    &[
         value("pciDomain", U32),
         value("pciBus", U32),
         value("pciDevice", U32),
         value("pciFunction", U32),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_DEPTH_STENCIL_RESOLVE_PROPERTIES: StructRow = StructRow {
-    name: "VkPhysicalDeviceDepthStencilResolveProperties",
-    aliases: &["VkPhysicalDeviceDepthStencilResolvePropertiesKHR"],
-    s_type: Some(1000199000),
-    children: &[],
-    members: &[
-        value("supportedDepthResolveModes", Item::Enum(&RESOLVE_MODE_FLAGS)),
-        value("supportedStencilResolveModes", Item::Enum(&RESOLVE_MODE_FLAGS)),
-        value("independentResolveNone", BOOL32),
-        value("independentResolve", BOOL32),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_DEPTH_STENCIL_RESOLVE_PROPERTIES: StructRow = tagged(
+        "VkPhysicalDeviceDepthStencilResolveProperties",
+        vk::StructureType::PHYSICAL_DEVICE_DEPTH_STENCIL_RESOLVE_PROPERTIES,
+        &[
+            value("supportedDepthResolveModes", Item::Enum(&RESOLVE_MODE_FLAGS)),
+            value("supportedStencilResolveModes", Item::Enum(&RESOLVE_MODE_FLAGS)),
+            value("independentResolveNone", BOOL32),
+            value("independentResolve", BOOL32),
+        ],
+    )
+    .aliases(&["VkPhysicalDeviceDepthStencilResolvePropertiesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_TRANSFORM_FEEDBACK_PROPERTIES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceTransformFeedbackPropertiesEXT",
-    aliases: &[],
-    s_type: Some(1000028001),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_TRANSFORM_FEEDBACK_PROPERTIES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceTransformFeedbackPropertiesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_TRANSFORM_FEEDBACK_PROPERTIES_EXT,
+    &[
         value("maxTransformFeedbackStreams", U32),
         value("maxTransformFeedbackBuffers", U32),
         value("maxTransformFeedbackBufferSize", DEVICE_SIZE),
@@ -376,22 +336,18 @@ pub(crate) static PHYSICAL_DEVICE_TRANSFORM_FEEDBACK_PROPERTIES_EXT: StructRow =
         value("transformFeedbackRasterizationStreamSelect", BOOL32),
         value("transformFeedbackDraw", BOOL32),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_COMPUTE_SHADER_DERIVATIVES_PROPERTIES_KHR: StructRow = StructRow {
-    name: "VkPhysicalDeviceComputeShaderDerivativesPropertiesKHR",
-    aliases: &[],
-    s_type: Some(1000511000),
-    children: &[],
-    members: &[value("meshAndTaskShaderDerivatives", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_COMPUTE_SHADER_DERIVATIVES_PROPERTIES_KHR: StructRow = tagged(
+    "VkPhysicalDeviceComputeShaderDerivativesPropertiesKHR",
+    <vk::PhysicalDeviceComputeShaderDerivativesPropertiesKHR as vk::TaggedStructure>::STRUCTURE_TYPE,
+    &[value("meshAndTaskShaderDerivatives", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_ACCELERATION_STRUCTURE_PROPERTIES_KHR: StructRow = StructRow {
-    name: "VkPhysicalDeviceAccelerationStructurePropertiesKHR",
-    aliases: &[],
-    s_type: Some(1000150014),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_ACCELERATION_STRUCTURE_PROPERTIES_KHR: StructRow = tagged(
+    "VkPhysicalDeviceAccelerationStructurePropertiesKHR",
+    vk::StructureType::PHYSICAL_DEVICE_ACCELERATION_STRUCTURE_PROPERTIES_KHR,
+    &[
         value("maxGeometryCount", U64),
         value("maxInstanceCount", U64),
         value("maxPrimitiveCount", U64),
@@ -401,14 +357,12 @@ pub(crate) static PHYSICAL_DEVICE_ACCELERATION_STRUCTURE_PROPERTIES_KHR: StructR
         value("maxDescriptorSetUpdateAfterBindAccelerationStructures", U32),
         value("minAccelerationStructureScratchOffsetAlignment", U32),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_RAY_TRACING_PIPELINE_PROPERTIES_KHR: StructRow = StructRow {
-    name: "VkPhysicalDeviceRayTracingPipelinePropertiesKHR",
-    aliases: &[],
-    s_type: Some(1000347001),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_RAY_TRACING_PIPELINE_PROPERTIES_KHR: StructRow = tagged(
+    "VkPhysicalDeviceRayTracingPipelinePropertiesKHR",
+    vk::StructureType::PHYSICAL_DEVICE_RAY_TRACING_PIPELINE_PROPERTIES_KHR,
+    &[
         value("shaderGroupHandleSize", U32),
         value("maxRayRecursionDepth", U32),
         value("maxShaderGroupStride", U32),
@@ -418,51 +372,48 @@ pub(crate) static PHYSICAL_DEVICE_RAY_TRACING_PIPELINE_PROPERTIES_KHR: StructRow
         value("shaderGroupHandleAlignment", U32),
         value("maxRayHitAttributeSize", U32),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_TEXEL_BUFFER_ALIGNMENT_PROPERTIES: StructRow = StructRow {
-    name: "VkPhysicalDeviceTexelBufferAlignmentProperties",
-    aliases: &["VkPhysicalDeviceTexelBufferAlignmentPropertiesEXT"],
-    s_type: Some(1000281001),
-    children: &[],
-    members: &[
-        value("storageTexelBufferOffsetAlignmentBytes", DEVICE_SIZE),
-        value("storageTexelBufferOffsetSingleTexelAlignment", BOOL32),
-        value("uniformTexelBufferOffsetAlignmentBytes", DEVICE_SIZE),
-        value("uniformTexelBufferOffsetSingleTexelAlignment", BOOL32),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_TEXEL_BUFFER_ALIGNMENT_PROPERTIES: StructRow = tagged(
+        "VkPhysicalDeviceTexelBufferAlignmentProperties",
+        vk::StructureType::PHYSICAL_DEVICE_TEXEL_BUFFER_ALIGNMENT_PROPERTIES,
+        &[
+            value("storageTexelBufferOffsetAlignmentBytes", DEVICE_SIZE),
+            value("storageTexelBufferOffsetSingleTexelAlignment", BOOL32),
+            value("uniformTexelBufferOffsetAlignmentBytes", DEVICE_SIZE),
+            value("uniformTexelBufferOffsetSingleTexelAlignment", BOOL32),
+        ],
+    )
+    .aliases(&["VkPhysicalDeviceTexelBufferAlignmentPropertiesEXT"]);
 
-pub(crate) static PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES: StructRow = StructRow {
-    name: "VkPhysicalDeviceSubgroupSizeControlProperties",
-    aliases: &["VkPhysicalDeviceSubgroupSizeControlPropertiesEXT"],
-    s_type: Some(1000225000),
-    children: &[],
-    members: &[
-        value("minSubgroupSize", U32),
-        value("maxSubgroupSize", U32),
-        value("maxComputeWorkgroupSubgroups", U32),
-        value("requiredSubgroupSizeStages", Item::Enum(&SHADER_STAGE_FLAGS)),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES: StructRow = tagged(
+        "VkPhysicalDeviceSubgroupSizeControlProperties",
+        vk::StructureType::PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES,
+        &[
+            value("minSubgroupSize", U32),
+            value("maxSubgroupSize", U32),
+            value("maxComputeWorkgroupSubgroups", U32),
+            value("requiredSubgroupSizeStages", Item::Enum(&SHADER_STAGE_FLAGS)),
+        ],
+    )
+    .aliases(&["VkPhysicalDeviceSubgroupSizeControlPropertiesEXT"]);
 
-pub(crate) static PHYSICAL_DEVICE_LINE_RASTERIZATION_PROPERTIES: StructRow = StructRow {
-    name: "VkPhysicalDeviceLineRasterizationProperties",
-    aliases: &[
-        "VkPhysicalDeviceLineRasterizationPropertiesKHR",
-        "VkPhysicalDeviceLineRasterizationPropertiesEXT",
-    ],
-    s_type: Some(1000259002),
-    children: &[],
-    members: &[value("lineSubPixelPrecisionBits", U32)],
-};
+pub(crate) static PHYSICAL_DEVICE_LINE_RASTERIZATION_PROPERTIES: StructRow = tagged(
+        "VkPhysicalDeviceLineRasterizationProperties",
+        vk::StructureType::from_raw(1000259002),
+        &[value("lineSubPixelPrecisionBits", U32)],
+    )
+    .aliases(
+        &[
+            "VkPhysicalDeviceLineRasterizationPropertiesKHR",
+            "VkPhysicalDeviceLineRasterizationPropertiesEXT",
+        ],
+    );
 
-pub(crate) static PHYSICAL_DEVICE_VULKAN11_PROPERTIES: StructRow = StructRow {
-    name: "VkPhysicalDeviceVulkan11Properties",
-    aliases: &[],
-    s_type: Some(50),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_VULKAN11_PROPERTIES: StructRow = tagged(
+    "VkPhysicalDeviceVulkan11Properties",
+    vk::StructureType::PHYSICAL_DEVICE_VULKAN_1_1_PROPERTIES,
+    &[
         fixed("deviceUUID", U8, 16),
         fixed("driverUUID", U8, 16),
         fixed("deviceLUID", U8, 8),
@@ -479,14 +430,12 @@ pub(crate) static PHYSICAL_DEVICE_VULKAN11_PROPERTIES: StructRow = StructRow {
         value("maxPerSetDescriptors", U32),
         value("maxMemoryAllocationSize", DEVICE_SIZE),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_VULKAN12_PROPERTIES: StructRow = StructRow {
-    name: "VkPhysicalDeviceVulkan12Properties",
-    aliases: &[],
-    s_type: Some(52),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_VULKAN12_PROPERTIES: StructRow = tagged(
+    "VkPhysicalDeviceVulkan12Properties",
+    vk::StructureType::PHYSICAL_DEVICE_VULKAN_1_2_PROPERTIES,
+    &[
         value("driverID", Item::Enum(&DRIVER_ID)),
         chars("driverName", 256),
         chars("driverInfo", 256),
@@ -546,14 +495,12 @@ pub(crate) static PHYSICAL_DEVICE_VULKAN12_PROPERTIES: StructRow = StructRow {
         value("maxTimelineSemaphoreValueDifference", U64),
         value("framebufferIntegerColorSampleCounts", Item::Enum(&SAMPLE_COUNT_FLAGS)),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_VULKAN13_PROPERTIES: StructRow = StructRow {
-    name: "VkPhysicalDeviceVulkan13Properties",
-    aliases: &[],
-    s_type: Some(54),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_VULKAN13_PROPERTIES: StructRow = tagged(
+    "VkPhysicalDeviceVulkan13Properties",
+    vk::StructureType::PHYSICAL_DEVICE_VULKAN_1_3_PROPERTIES,
+    &[
         value("minSubgroupSize", U32),
         value("maxSubgroupSize", U32),
         value("maxComputeWorkgroupSubgroups", U32),
@@ -621,14 +568,12 @@ pub(crate) static PHYSICAL_DEVICE_VULKAN13_PROPERTIES: StructRow = StructRow {
         value("uniformTexelBufferOffsetSingleTexelAlignment", BOOL32),
         value("maxBufferSize", DEVICE_SIZE),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_VULKAN14_PROPERTIES: StructRow = StructRow {
-    name: "VkPhysicalDeviceVulkan14Properties",
-    aliases: &[],
-    s_type: Some(56),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_VULKAN14_PROPERTIES: StructRow = tagged(
+    "VkPhysicalDeviceVulkan14Properties",
+    <vk::PhysicalDeviceVulkan14Properties as vk::TaggedStructure>::STRUCTURE_TYPE,
+    &[
         value("lineSubPixelPrecisionBits", U32),
         value("maxVertexAttribDivisor", U32),
         value("supportsNonZeroFirstInstance", BOOL32),
@@ -677,41 +622,33 @@ pub(crate) static PHYSICAL_DEVICE_VULKAN14_PROPERTIES: StructRow = StructRow {
         fixed("optimalTilingLayoutUUID", U8, 16),
         value("identicalMemoryTypeRequirements", BOOL32),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_CUSTOM_BORDER_COLOR_PROPERTIES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceCustomBorderColorPropertiesEXT",
-    aliases: &[],
-    s_type: Some(1000287001),
-    children: &[],
-    members: &[value("maxCustomBorderColorSamplers", U32)],
-};
+pub(crate) static PHYSICAL_DEVICE_CUSTOM_BORDER_COLOR_PROPERTIES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceCustomBorderColorPropertiesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_CUSTOM_BORDER_COLOR_PROPERTIES_EXT,
+    &[value("maxCustomBorderColorSamplers", U32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_EXTENDED_DYNAMIC_STATE3_PROPERTIES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceExtendedDynamicState3PropertiesEXT",
-    aliases: &[],
-    s_type: Some(1000455001),
-    children: &[],
-    members: &[value("dynamicPrimitiveTopologyUnrestricted", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_EXTENDED_DYNAMIC_STATE3_PROPERTIES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceExtendedDynamicState3PropertiesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_EXTENDED_DYNAMIC_STATE_3_PROPERTIES_EXT,
+    &[value("dynamicPrimitiveTopologyUnrestricted", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_ROBUSTNESS2_PROPERTIES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceRobustness2PropertiesEXT",
-    aliases: &[],
-    s_type: Some(1000286001),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_ROBUSTNESS2_PROPERTIES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceRobustness2PropertiesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_ROBUSTNESS_2_PROPERTIES_EXT,
+    &[
         value("robustStorageBufferAccessSizeAlignment", DEVICE_SIZE),
         value("robustUniformBufferAccessSizeAlignment", DEVICE_SIZE),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_FRAGMENT_SHADING_RATE_PROPERTIES_KHR: StructRow = StructRow {
-    name: "VkPhysicalDeviceFragmentShadingRatePropertiesKHR",
-    aliases: &[],
-    s_type: Some(1000226002),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_FRAGMENT_SHADING_RATE_PROPERTIES_KHR: StructRow = tagged(
+    "VkPhysicalDeviceFragmentShadingRatePropertiesKHR",
+    vk::StructureType::PHYSICAL_DEVICE_FRAGMENT_SHADING_RATE_PROPERTIES_KHR,
+    &[
         value("minFragmentShadingRateAttachmentTexelSize", Item::Struct(&EXTENT2_D)),
         value("maxFragmentShadingRateAttachmentTexelSize", Item::Struct(&EXTENT2_D)),
         value("maxFragmentShadingRateAttachmentTexelSizeAspectRatio", U32),
@@ -733,157 +670,171 @@ pub(crate) static PHYSICAL_DEVICE_FRAGMENT_SHADING_RATE_PROPERTIES_KHR: StructRo
         value("fragmentShadingRateWithCustomSampleLocations", BOOL32),
         value("fragmentShadingRateStrictMultiplyCombiner", BOOL32),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_LEGACY_VERTEX_ATTRIBUTES_PROPERTIES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceLegacyVertexAttributesPropertiesEXT",
-    aliases: &[],
-    s_type: Some(1000495001),
-    children: &[],
-    members: &[value("nativeUnalignedPerformance", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_LEGACY_VERTEX_ATTRIBUTES_PROPERTIES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceLegacyVertexAttributesPropertiesEXT",
+    <vk::PhysicalDeviceLegacyVertexAttributesPropertiesEXT as vk::TaggedStructure>::STRUCTURE_TYPE,
+    &[value("nativeUnalignedPerformance", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_HOST_IMAGE_COPY_PROPERTIES: StructRow = StructRow {
-    name: "VkPhysicalDeviceHostImageCopyProperties",
-    aliases: &["VkPhysicalDeviceHostImageCopyPropertiesEXT"],
-    s_type: Some(1000270001),
-    children: &[],
-    members: &[
-        value("copySrcLayoutCount", U32).counts(),
-        array(
-                "pCopySrcLayouts",
-                Item::Enum(&IMAGE_LAYOUT),
-                &Sibling("copySrcLayoutCount"),
-            )
-            .nullable(),
-        value("copyDstLayoutCount", U32).counts(),
-        array(
-                "pCopyDstLayouts",
-                Item::Enum(&IMAGE_LAYOUT),
-                &Sibling("copyDstLayoutCount"),
-            )
-            .nullable(),
-        fixed("optimalTilingLayoutUUID", U8, 16),
-        value("identicalMemoryTypeRequirements", BOOL32),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_HOST_IMAGE_COPY_PROPERTIES: StructRow = tagged(
+        "VkPhysicalDeviceHostImageCopyProperties",
+        vk::StructureType::from_raw(1000270001),
+        &[
+            value("copySrcLayoutCount", U32).counts(),
+            array(
+                    "pCopySrcLayouts",
+                    Item::Enum(&IMAGE_LAYOUT),
+                    &Sibling("copySrcLayoutCount"),
+                )
+                .nullable(),
+            value("copyDstLayoutCount", U32).counts(),
+            array(
+                    "pCopyDstLayouts",
+                    Item::Enum(&IMAGE_LAYOUT),
+                    &Sibling("copyDstLayoutCount"),
+                )
+                .nullable(),
+            fixed("optimalTilingLayoutUUID", U8, 16),
+            value("identicalMemoryTypeRequirements", BOOL32),
+        ],
+    )
+    .aliases(&["VkPhysicalDeviceHostImageCopyPropertiesEXT"]);
 
-pub(crate) static PHYSICAL_DEVICE_PROVOKING_VERTEX_PROPERTIES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceProvokingVertexPropertiesEXT",
-    aliases: &[],
-    s_type: Some(1000254002),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_PROVOKING_VERTEX_PROPERTIES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceProvokingVertexPropertiesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_PROVOKING_VERTEX_PROPERTIES_EXT,
+    &[
         value("provokingVertexModePerPipeline", BOOL32),
         value("transformFeedbackPreservesTriangleFanProvokingVertex", BOOL32),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_PROPERTIES: StructRow = StructRow {
-    name: "VkPhysicalDeviceShaderIntegerDotProductProperties",
-    aliases: &["VkPhysicalDeviceShaderIntegerDotProductPropertiesKHR"],
-    s_type: Some(1000280001),
-    children: &[],
-    members: &[
-        value("integerDotProduct8BitUnsignedAccelerated", BOOL32),
-        value("integerDotProduct8BitSignedAccelerated", BOOL32),
-        value("integerDotProduct8BitMixedSignednessAccelerated", BOOL32),
-        value("integerDotProduct4x8BitPackedUnsignedAccelerated", BOOL32),
-        value("integerDotProduct4x8BitPackedSignedAccelerated", BOOL32),
-        value("integerDotProduct4x8BitPackedMixedSignednessAccelerated", BOOL32),
-        value("integerDotProduct16BitUnsignedAccelerated", BOOL32),
-        value("integerDotProduct16BitSignedAccelerated", BOOL32),
-        value("integerDotProduct16BitMixedSignednessAccelerated", BOOL32),
-        value("integerDotProduct32BitUnsignedAccelerated", BOOL32),
-        value("integerDotProduct32BitSignedAccelerated", BOOL32),
-        value("integerDotProduct32BitMixedSignednessAccelerated", BOOL32),
-        value("integerDotProduct64BitUnsignedAccelerated", BOOL32),
-        value("integerDotProduct64BitSignedAccelerated", BOOL32),
-        value("integerDotProduct64BitMixedSignednessAccelerated", BOOL32),
-        value("integerDotProductAccumulatingSaturating8BitUnsignedAccelerated", BOOL32),
-        value("integerDotProductAccumulatingSaturating8BitSignedAccelerated", BOOL32),
-        value(
-            "integerDotProductAccumulatingSaturating8BitMixedSignednessAccelerated",
-            BOOL32,
-        ),
-        value(
-            "integerDotProductAccumulatingSaturating4x8BitPackedUnsignedAccelerated",
-            BOOL32,
-        ),
-        value(
-            "integerDotProductAccumulatingSaturating4x8BitPackedSignedAccelerated",
-            BOOL32,
-        ),
-        value(
-            "integerDotProductAccumulatingSaturating4x8BitPackedMixedSignednessAccelerated",
-            BOOL32,
-        ),
-        value("integerDotProductAccumulatingSaturating16BitUnsignedAccelerated", BOOL32),
-        value("integerDotProductAccumulatingSaturating16BitSignedAccelerated", BOOL32),
-        value(
-            "integerDotProductAccumulatingSaturating16BitMixedSignednessAccelerated",
-            BOOL32,
-        ),
-        value("integerDotProductAccumulatingSaturating32BitUnsignedAccelerated", BOOL32),
-        value("integerDotProductAccumulatingSaturating32BitSignedAccelerated", BOOL32),
-        value(
-            "integerDotProductAccumulatingSaturating32BitMixedSignednessAccelerated",
-            BOOL32,
-        ),
-        value("integerDotProductAccumulatingSaturating64BitUnsignedAccelerated", BOOL32),
-        value("integerDotProductAccumulatingSaturating64BitSignedAccelerated", BOOL32),
-        value(
-            "integerDotProductAccumulatingSaturating64BitMixedSignednessAccelerated",
-            BOOL32,
-        ),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_PROPERTIES: StructRow = tagged(
+        "VkPhysicalDeviceShaderIntegerDotProductProperties",
+        vk::StructureType::PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_PROPERTIES,
+        &[
+            value("integerDotProduct8BitUnsignedAccelerated", BOOL32),
+            value("integerDotProduct8BitSignedAccelerated", BOOL32),
+            value("integerDotProduct8BitMixedSignednessAccelerated", BOOL32),
+            value("integerDotProduct4x8BitPackedUnsignedAccelerated", BOOL32),
+            value("integerDotProduct4x8BitPackedSignedAccelerated", BOOL32),
+            value("integerDotProduct4x8BitPackedMixedSignednessAccelerated", BOOL32),
+            value("integerDotProduct16BitUnsignedAccelerated", BOOL32),
+            value("integerDotProduct16BitSignedAccelerated", BOOL32),
+            value("integerDotProduct16BitMixedSignednessAccelerated", BOOL32),
+            value("integerDotProduct32BitUnsignedAccelerated", BOOL32),
+            value("integerDotProduct32BitSignedAccelerated", BOOL32),
+            value("integerDotProduct32BitMixedSignednessAccelerated", BOOL32),
+            value("integerDotProduct64BitUnsignedAccelerated", BOOL32),
+            value("integerDotProduct64BitSignedAccelerated", BOOL32),
+            value("integerDotProduct64BitMixedSignednessAccelerated", BOOL32),
+            value(
+                "integerDotProductAccumulatingSaturating8BitUnsignedAccelerated",
+                BOOL32,
+            ),
+            value(
+                "integerDotProductAccumulatingSaturating8BitSignedAccelerated",
+                BOOL32,
+            ),
+            value(
+                "integerDotProductAccumulatingSaturating8BitMixedSignednessAccelerated",
+                BOOL32,
+            ),
+            value(
+                "integerDotProductAccumulatingSaturating4x8BitPackedUnsignedAccelerated",
+                BOOL32,
+            ),
+            value(
+                "integerDotProductAccumulatingSaturating4x8BitPackedSignedAccelerated",
+                BOOL32,
+            ),
+            value(
+                "integerDotProductAccumulatingSaturating4x8BitPackedMixedSignednessAccelerated",
+                BOOL32,
+            ),
+            value(
+                "integerDotProductAccumulatingSaturating16BitUnsignedAccelerated",
+                BOOL32,
+            ),
+            value(
+                "integerDotProductAccumulatingSaturating16BitSignedAccelerated",
+                BOOL32,
+            ),
+            value(
+                "integerDotProductAccumulatingSaturating16BitMixedSignednessAccelerated",
+                BOOL32,
+            ),
+            value(
+                "integerDotProductAccumulatingSaturating32BitUnsignedAccelerated",
+                BOOL32,
+            ),
+            value(
+                "integerDotProductAccumulatingSaturating32BitSignedAccelerated",
+                BOOL32,
+            ),
+            value(
+                "integerDotProductAccumulatingSaturating32BitMixedSignednessAccelerated",
+                BOOL32,
+            ),
+            value(
+                "integerDotProductAccumulatingSaturating64BitUnsignedAccelerated",
+                BOOL32,
+            ),
+            value(
+                "integerDotProductAccumulatingSaturating64BitSignedAccelerated",
+                BOOL32,
+            ),
+            value(
+                "integerDotProductAccumulatingSaturating64BitMixedSignednessAccelerated",
+                BOOL32,
+            ),
+        ],
+    )
+    .aliases(&["VkPhysicalDeviceShaderIntegerDotProductPropertiesKHR"]);
 
-pub(crate) static PHYSICAL_DEVICE_FRAGMENT_SHADER_BARYCENTRIC_PROPERTIES_KHR: StructRow = StructRow {
-    name: "VkPhysicalDeviceFragmentShaderBarycentricPropertiesKHR",
-    aliases: &[],
-    s_type: Some(1000322000),
-    children: &[],
-    members: &[value("triStripVertexOrderIndependentOfProvokingVertex", BOOL32)],
-};
+pub(crate) static PHYSICAL_DEVICE_FRAGMENT_SHADER_BARYCENTRIC_PROPERTIES_KHR: StructRow = tagged(
+    "VkPhysicalDeviceFragmentShaderBarycentricPropertiesKHR",
+    vk::StructureType::PHYSICAL_DEVICE_FRAGMENT_SHADER_BARYCENTRIC_PROPERTIES_KHR,
+    &[value("triStripVertexOrderIndependentOfProvokingVertex", BOOL32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_GRAPHICS_PIPELINE_LIBRARY_PROPERTIES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceGraphicsPipelineLibraryPropertiesEXT",
-    aliases: &[],
-    s_type: Some(1000320001),
-    children: &[],
-    members: &[
+pub(crate) static PHYSICAL_DEVICE_GRAPHICS_PIPELINE_LIBRARY_PROPERTIES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceGraphicsPipelineLibraryPropertiesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_GRAPHICS_PIPELINE_LIBRARY_PROPERTIES_EXT,
+    &[
         value("graphicsPipelineLibraryFastLinking", BOOL32),
         value("graphicsPipelineLibraryIndependentInterpolationDecoration", BOOL32),
     ],
-};
+);
 
-pub(crate) static PHYSICAL_DEVICE_NESTED_COMMAND_BUFFER_PROPERTIES_EXT: StructRow = StructRow {
-    name: "VkPhysicalDeviceNestedCommandBufferPropertiesEXT",
-    aliases: &[],
-    s_type: Some(1000451001),
-    children: &[],
-    members: &[value("maxCommandBufferNestingLevel", U32)],
-};
+pub(crate) static PHYSICAL_DEVICE_NESTED_COMMAND_BUFFER_PROPERTIES_EXT: StructRow = tagged(
+    "VkPhysicalDeviceNestedCommandBufferPropertiesEXT",
+    vk::StructureType::PHYSICAL_DEVICE_NESTED_COMMAND_BUFFER_PROPERTIES_EXT,
+    &[value("maxCommandBufferNestingLevel", U32)],
+);
 
-pub(crate) static PHYSICAL_DEVICE_PIPELINE_ROBUSTNESS_PROPERTIES: StructRow = StructRow {
-    name: "VkPhysicalDevicePipelineRobustnessProperties",
-    aliases: &["VkPhysicalDevicePipelineRobustnessPropertiesEXT"],
-    s_type: Some(1000068002),
-    children: &[],
-    members: &[
-        value(
-            "defaultRobustnessStorageBuffers",
-            Item::Enum(&PIPELINE_ROBUSTNESS_BUFFER_BEHAVIOR),
-        ),
-        value(
-            "defaultRobustnessUniformBuffers",
-            Item::Enum(&PIPELINE_ROBUSTNESS_BUFFER_BEHAVIOR),
-        ),
-        value(
-            "defaultRobustnessVertexInputs",
-            Item::Enum(&PIPELINE_ROBUSTNESS_BUFFER_BEHAVIOR),
-        ),
-        value("defaultRobustnessImages", Item::Enum(&PIPELINE_ROBUSTNESS_IMAGE_BEHAVIOR)),
-    ],
-};
+pub(crate) static PHYSICAL_DEVICE_PIPELINE_ROBUSTNESS_PROPERTIES: StructRow = tagged(
+        "VkPhysicalDevicePipelineRobustnessProperties",
+        vk::StructureType::from_raw(1000068002),
+        &[
+            value(
+                "defaultRobustnessStorageBuffers",
+                Item::Enum(&PIPELINE_ROBUSTNESS_BUFFER_BEHAVIOR),
+            ),
+            value(
+                "defaultRobustnessUniformBuffers",
+                Item::Enum(&PIPELINE_ROBUSTNESS_BUFFER_BEHAVIOR),
+            ),
+            value(
+                "defaultRobustnessVertexInputs",
+                Item::Enum(&PIPELINE_ROBUSTNESS_BUFFER_BEHAVIOR),
+            ),
+            value(
+                "defaultRobustnessImages",
+                Item::Enum(&PIPELINE_ROBUSTNESS_IMAGE_BEHAVIOR),
+            ),
+        ],
+    )
+    .aliases(&["VkPhysicalDevicePipelineRobustnessPropertiesEXT"]);

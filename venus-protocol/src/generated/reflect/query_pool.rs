@@ -7,65 +7,63 @@ use crate::generated::reflect::{
     DEVICE, QUERY_PIPELINE_STATISTIC_FLAGS, QUERY_POOL, QUERY_POOL_CREATE_FLAGS,
     QUERY_RESULT_FLAGS, QUERY_TYPE,
 };
+use crate::vk;
 use crate::wire::CommandType;
 use crate::reflect::row::*;
 
-pub(crate) static QUERY_POOL_CREATE_INFO: StructRow = StructRow {
-    name: "VkQueryPoolCreateInfo",
-    aliases: &[],
-    s_type: Some(11),
-    children: &[],
-    members: &[
+pub(crate) static QUERY_POOL_CREATE_INFO: StructRow = tagged(
+    "VkQueryPoolCreateInfo",
+    vk::StructureType::QUERY_POOL_CREATE_INFO,
+    &[
         value("flags", Item::Enum(&QUERY_POOL_CREATE_FLAGS)),
         value("queryType", Item::Enum(&QUERY_TYPE)),
         value("queryCount", U32),
         value("pipelineStatistics", Item::Enum(&QUERY_PIPELINE_STATISTIC_FLAGS)),
     ],
-};
+);
 
-pub(crate) static VK_CREATE_QUERY_POOL: CommandRow = CommandRow {
-    command: CommandType::CREATE_QUERY_POOL,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pCreateInfo", Item::Struct(&QUERY_POOL_CREATE_INFO)),
-        null("pAllocator"),
-        pointer("pQueryPool", Item::Handle(&QUERY_POOL)).out(),
-    ],
-};
-
-pub(crate) static VK_DESTROY_QUERY_POOL: CommandRow = CommandRow {
-    command: CommandType::DESTROY_QUERY_POOL,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("queryPool", Item::Handle(&QUERY_POOL)),
-        null("pAllocator"),
-    ],
-};
-
-pub(crate) static VK_GET_QUERY_POOL_RESULTS: CommandRow = CommandRow {
-    command: CommandType::GET_QUERY_POOL_RESULTS,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("queryPool", Item::Handle(&QUERY_POOL)),
-        value("firstQuery", U32),
-        value("queryCount", U32),
-        value("dataSize", SIZE).counts(),
-        blob("pData", &Sibling("dataSize")).out(),
-        value("stride", DEVICE_SIZE),
-        value("flags", Item::Enum(&QUERY_RESULT_FLAGS)),
-    ],
-};
-
-pub(crate) static VK_RESET_QUERY_POOL: CommandRow = CommandRow {
-    command: CommandType::RESET_QUERY_POOL,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("queryPool", Item::Handle(&QUERY_POOL)),
-        value("firstQuery", U32),
-        value("queryCount", U32),
-    ],
-};
+pub(crate) static QUERY_POOL_COMMANDS: [CommandRow; 4] = [
+    command(
+        CommandType::CREATE_QUERY_POOL,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pCreateInfo", Item::Struct(&QUERY_POOL_CREATE_INFO)),
+            null("pAllocator"),
+            pointer("pQueryPool", Item::Handle(&QUERY_POOL)).out(),
+        ],
+    ),
+    command(
+        CommandType::DESTROY_QUERY_POOL,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("queryPool", Item::Handle(&QUERY_POOL)),
+            null("pAllocator"),
+        ],
+    ),
+    command(
+        CommandType::GET_QUERY_POOL_RESULTS,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("queryPool", Item::Handle(&QUERY_POOL)),
+            value("firstQuery", U32),
+            value("queryCount", U32),
+            value("dataSize", SIZE).counts(),
+            blob("pData", &Sibling("dataSize")).out(),
+            value("stride", DEVICE_SIZE),
+            value("flags", Item::Enum(&QUERY_RESULT_FLAGS)),
+        ],
+    ),
+    command(
+        CommandType::RESET_QUERY_POOL,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("queryPool", Item::Handle(&QUERY_POOL)),
+            value("firstQuery", U32),
+            value("queryCount", U32),
+        ],
+    ),
+];

@@ -8,49 +8,39 @@ use crate::generated::reflect::{
     FENCE, IMAGE, IMAGE_ASPECT_FLAGS, PIPELINE_STAGE_FLAGS, PIPELINE_STAGE_FLAGS2, QUEUE,
     SEMAPHORE, SPARSE_MEMORY_BIND_FLAGS, SUBMIT_FLAGS,
 };
+use crate::generated::chains;
+use crate::vk;
 use crate::wire::CommandType;
 use crate::reflect::row::*;
 
-pub(crate) static OFFSET3_D: StructRow = StructRow {
-    name: "VkOffset3D",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[value("x", I32), value("y", I32), value("z", I32)],
-};
+pub(crate) static OFFSET3_D: StructRow = plain(
+    "VkOffset3D",
+    &[value("x", I32), value("y", I32), value("z", I32)],
+);
 
-pub(crate) static IMAGE_SUBRESOURCE: StructRow = StructRow {
-    name: "VkImageSubresource",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static IMAGE_SUBRESOURCE: StructRow = plain(
+    "VkImageSubresource",
+    &[
         value("aspectMask", Item::Enum(&IMAGE_ASPECT_FLAGS)),
         value("mipLevel", U32),
         value("arrayLayer", U32),
     ],
-};
+);
 
-pub(crate) static SPARSE_MEMORY_BIND: StructRow = StructRow {
-    name: "VkSparseMemoryBind",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static SPARSE_MEMORY_BIND: StructRow = plain(
+    "VkSparseMemoryBind",
+    &[
         value("resourceOffset", DEVICE_SIZE),
         value("size", DEVICE_SIZE),
         value("memory", Item::Handle(&DEVICE_MEMORY)),
         value("memoryOffset", DEVICE_SIZE),
         value("flags", Item::Enum(&SPARSE_MEMORY_BIND_FLAGS)),
     ],
-};
+);
 
-pub(crate) static SPARSE_IMAGE_MEMORY_BIND: StructRow = StructRow {
-    name: "VkSparseImageMemoryBind",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static SPARSE_IMAGE_MEMORY_BIND: StructRow = plain(
+    "VkSparseImageMemoryBind",
+    &[
         value("subresource", Item::Struct(&IMAGE_SUBRESOURCE)),
         value("offset", Item::Struct(&OFFSET3_D)),
         value("extent", Item::Struct(&EXTENT3_D)),
@@ -58,293 +48,268 @@ pub(crate) static SPARSE_IMAGE_MEMORY_BIND: StructRow = StructRow {
         value("memoryOffset", DEVICE_SIZE),
         value("flags", Item::Enum(&SPARSE_MEMORY_BIND_FLAGS)),
     ],
-};
+);
 
-pub(crate) static SPARSE_BUFFER_MEMORY_BIND_INFO: StructRow = StructRow {
-    name: "VkSparseBufferMemoryBindInfo",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static SPARSE_BUFFER_MEMORY_BIND_INFO: StructRow = plain(
+    "VkSparseBufferMemoryBindInfo",
+    &[
         value("buffer", Item::Handle(&BUFFER)),
         value("bindCount", U32).counts(),
         array("pBinds", Item::Struct(&SPARSE_MEMORY_BIND), &Sibling("bindCount")),
     ],
-};
+);
 
-pub(crate) static SPARSE_IMAGE_OPAQUE_MEMORY_BIND_INFO: StructRow = StructRow {
-    name: "VkSparseImageOpaqueMemoryBindInfo",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static SPARSE_IMAGE_OPAQUE_MEMORY_BIND_INFO: StructRow = plain(
+    "VkSparseImageOpaqueMemoryBindInfo",
+    &[
         value("image", Item::Handle(&IMAGE)),
         value("bindCount", U32).counts(),
         array("pBinds", Item::Struct(&SPARSE_MEMORY_BIND), &Sibling("bindCount")),
     ],
-};
+);
 
-pub(crate) static SPARSE_IMAGE_MEMORY_BIND_INFO: StructRow = StructRow {
-    name: "VkSparseImageMemoryBindInfo",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static SPARSE_IMAGE_MEMORY_BIND_INFO: StructRow = plain(
+    "VkSparseImageMemoryBindInfo",
+    &[
         value("image", Item::Handle(&IMAGE)),
         value("bindCount", U32).counts(),
         array("pBinds", Item::Struct(&SPARSE_IMAGE_MEMORY_BIND), &Sibling("bindCount")),
     ],
-};
+);
 
-pub(crate) static BIND_SPARSE_INFO: StructRow = StructRow {
-    name: "VkBindSparseInfo",
-    aliases: &[],
-    s_type: Some(7),
-    children: &[&DEVICE_GROUP_BIND_SPARSE_INFO, &TIMELINE_SEMAPHORE_SUBMIT_INFO],
-    members: &[
-        value("waitSemaphoreCount", U32).counts(),
-        array(
-            "pWaitSemaphores",
-            Item::Handle(&SEMAPHORE),
-            &Sibling("waitSemaphoreCount"),
-        ),
-        value("bufferBindCount", U32).counts(),
-        array(
-            "pBufferBinds",
-            Item::Struct(&SPARSE_BUFFER_MEMORY_BIND_INFO),
-            &Sibling("bufferBindCount"),
-        ),
-        value("imageOpaqueBindCount", U32).counts(),
-        array(
-            "pImageOpaqueBinds",
-            Item::Struct(&SPARSE_IMAGE_OPAQUE_MEMORY_BIND_INFO),
-            &Sibling("imageOpaqueBindCount"),
-        ),
-        value("imageBindCount", U32).counts(),
-        array(
-            "pImageBinds",
-            Item::Struct(&SPARSE_IMAGE_MEMORY_BIND_INFO),
-            &Sibling("imageBindCount"),
-        ),
-        value("signalSemaphoreCount", U32).counts(),
-        array(
-            "pSignalSemaphores",
-            Item::Handle(&SEMAPHORE),
-            &Sibling("signalSemaphoreCount"),
-        ),
-    ],
-};
+pub(crate) static BIND_SPARSE_INFO: StructRow = tagged(
+        "VkBindSparseInfo",
+        vk::StructureType::BIND_SPARSE_INFO,
+        &[
+            value("waitSemaphoreCount", U32).counts(),
+            array(
+                "pWaitSemaphores",
+                Item::Handle(&SEMAPHORE),
+                &Sibling("waitSemaphoreCount"),
+            ),
+            value("bufferBindCount", U32).counts(),
+            array(
+                "pBufferBinds",
+                Item::Struct(&SPARSE_BUFFER_MEMORY_BIND_INFO),
+                &Sibling("bufferBindCount"),
+            ),
+            value("imageOpaqueBindCount", U32).counts(),
+            array(
+                "pImageOpaqueBinds",
+                Item::Struct(&SPARSE_IMAGE_OPAQUE_MEMORY_BIND_INFO),
+                &Sibling("imageOpaqueBindCount"),
+            ),
+            value("imageBindCount", U32).counts(),
+            array(
+                "pImageBinds",
+                Item::Struct(&SPARSE_IMAGE_MEMORY_BIND_INFO),
+                &Sibling("imageBindCount"),
+            ),
+            value("signalSemaphoreCount", U32).counts(),
+            array(
+                "pSignalSemaphores",
+                Item::Handle(&SEMAPHORE),
+                &Sibling("signalSemaphoreCount"),
+            ),
+        ],
+    )
+    .followed_by(chains::BIND_SPARSE_INFO);
 
-pub(crate) static SUBMIT_INFO: StructRow = StructRow {
-    name: "VkSubmitInfo",
-    aliases: &[],
-    s_type: Some(4),
-    children: &[
-        &DEVICE_GROUP_SUBMIT_INFO,
-        &PROTECTED_SUBMIT_INFO,
-        &TIMELINE_SEMAPHORE_SUBMIT_INFO,
-    ],
-    members: &[
-        value("waitSemaphoreCount", U32).counts(),
-        array(
-            "pWaitSemaphores",
-            Item::Handle(&SEMAPHORE),
-            &Sibling("waitSemaphoreCount"),
-        ),
-        array(
-            "pWaitDstStageMask",
-            Item::Enum(&PIPELINE_STAGE_FLAGS),
-            &Sibling("waitSemaphoreCount"),
-        ),
-        value("commandBufferCount", U32).counts(),
-        array(
-            "pCommandBuffers",
-            Item::Handle(&COMMAND_BUFFER),
-            &Sibling("commandBufferCount"),
-        ),
-        value("signalSemaphoreCount", U32).counts(),
-        array(
-            "pSignalSemaphores",
-            Item::Handle(&SEMAPHORE),
-            &Sibling("signalSemaphoreCount"),
-        ),
-    ],
-};
+pub(crate) static SUBMIT_INFO: StructRow = tagged(
+        "VkSubmitInfo",
+        vk::StructureType::SUBMIT_INFO,
+        &[
+            value("waitSemaphoreCount", U32).counts(),
+            array(
+                "pWaitSemaphores",
+                Item::Handle(&SEMAPHORE),
+                &Sibling("waitSemaphoreCount"),
+            ),
+            array(
+                "pWaitDstStageMask",
+                Item::Enum(&PIPELINE_STAGE_FLAGS),
+                &Sibling("waitSemaphoreCount"),
+            ),
+            value("commandBufferCount", U32).counts(),
+            array(
+                "pCommandBuffers",
+                Item::Handle(&COMMAND_BUFFER),
+                &Sibling("commandBufferCount"),
+            ),
+            value("signalSemaphoreCount", U32).counts(),
+            array(
+                "pSignalSemaphores",
+                Item::Handle(&SEMAPHORE),
+                &Sibling("signalSemaphoreCount"),
+            ),
+        ],
+    )
+    .followed_by(chains::SUBMIT_INFO);
 
-pub(crate) static DEVICE_GROUP_SUBMIT_INFO: StructRow = StructRow {
-    name: "VkDeviceGroupSubmitInfo",
-    aliases: &["VkDeviceGroupSubmitInfoKHR"],
-    s_type: Some(1000060005),
-    children: &[],
-    members: &[
-        value("waitSemaphoreCount", U32).counts(),
-        array("pWaitSemaphoreDeviceIndices", U32, &Sibling("waitSemaphoreCount")),
-        value("commandBufferCount", U32).counts(),
-        array("pCommandBufferDeviceMasks", U32, &Sibling("commandBufferCount")),
-        value("signalSemaphoreCount", U32).counts(),
-        array("pSignalSemaphoreDeviceIndices", U32, &Sibling("signalSemaphoreCount")),
-    ],
-};
+pub(crate) static DEVICE_GROUP_SUBMIT_INFO: StructRow = tagged(
+        "VkDeviceGroupSubmitInfo",
+        vk::StructureType::DEVICE_GROUP_SUBMIT_INFO,
+        &[
+            value("waitSemaphoreCount", U32).counts(),
+            array("pWaitSemaphoreDeviceIndices", U32, &Sibling("waitSemaphoreCount")),
+            value("commandBufferCount", U32).counts(),
+            array("pCommandBufferDeviceMasks", U32, &Sibling("commandBufferCount")),
+            value("signalSemaphoreCount", U32).counts(),
+            array("pSignalSemaphoreDeviceIndices", U32, &Sibling("signalSemaphoreCount")),
+        ],
+    )
+    .aliases(&["VkDeviceGroupSubmitInfoKHR"]);
 
-pub(crate) static DEVICE_GROUP_BIND_SPARSE_INFO: StructRow = StructRow {
-    name: "VkDeviceGroupBindSparseInfo",
-    aliases: &["VkDeviceGroupBindSparseInfoKHR"],
-    s_type: Some(1000060006),
-    children: &[],
-    members: &[value("resourceDeviceIndex", U32), value("memoryDeviceIndex", U32)],
-};
+pub(crate) static DEVICE_GROUP_BIND_SPARSE_INFO: StructRow = tagged(
+        "VkDeviceGroupBindSparseInfo",
+        vk::StructureType::DEVICE_GROUP_BIND_SPARSE_INFO,
+        &[value("resourceDeviceIndex", U32), value("memoryDeviceIndex", U32)],
+    )
+    .aliases(&["VkDeviceGroupBindSparseInfoKHR"]);
 
-pub(crate) static PROTECTED_SUBMIT_INFO: StructRow = StructRow {
-    name: "VkProtectedSubmitInfo",
-    aliases: &[],
-    s_type: Some(1000145000),
-    children: &[],
-    members: &[value("protectedSubmit", BOOL32)],
-};
+pub(crate) static PROTECTED_SUBMIT_INFO: StructRow = tagged(
+    "VkProtectedSubmitInfo",
+    vk::StructureType::PROTECTED_SUBMIT_INFO,
+    &[value("protectedSubmit", BOOL32)],
+);
 
-pub(crate) static DEVICE_QUEUE_INFO2: StructRow = StructRow {
-    name: "VkDeviceQueueInfo2",
-    aliases: &[],
-    s_type: Some(1000145003),
-    children: &[&DEVICE_QUEUE_TIMELINE_INFO_MESA],
-    members: &[
-        value("flags", Item::Enum(&DEVICE_QUEUE_CREATE_FLAGS)),
-        value("queueFamilyIndex", U32),
-        value("queueIndex", U32),
-    ],
-};
+pub(crate) static DEVICE_QUEUE_INFO2: StructRow = tagged(
+        "VkDeviceQueueInfo2",
+        vk::StructureType::DEVICE_QUEUE_INFO_2,
+        &[
+            value("flags", Item::Enum(&DEVICE_QUEUE_CREATE_FLAGS)),
+            value("queueFamilyIndex", U32),
+            value("queueIndex", U32),
+        ],
+    )
+    .followed_by(chains::DEVICE_QUEUE_INFO2);
 
-pub(crate) static TIMELINE_SEMAPHORE_SUBMIT_INFO: StructRow = StructRow {
-    name: "VkTimelineSemaphoreSubmitInfo",
-    aliases: &["VkTimelineSemaphoreSubmitInfoKHR"],
-    s_type: Some(1000207003),
-    children: &[],
-    members: &[
-        value("waitSemaphoreValueCount", U32).counts(),
-        array("pWaitSemaphoreValues", U64, &Sibling("waitSemaphoreValueCount"))
-            .nullable(),
-        value("signalSemaphoreValueCount", U32).counts(),
-        array("pSignalSemaphoreValues", U64, &Sibling("signalSemaphoreValueCount"))
-            .nullable(),
-    ],
-};
+pub(crate) static TIMELINE_SEMAPHORE_SUBMIT_INFO: StructRow = tagged(
+        "VkTimelineSemaphoreSubmitInfo",
+        vk::StructureType::TIMELINE_SEMAPHORE_SUBMIT_INFO,
+        &[
+            value("waitSemaphoreValueCount", U32).counts(),
+            array("pWaitSemaphoreValues", U64, &Sibling("waitSemaphoreValueCount"))
+                .nullable(),
+            value("signalSemaphoreValueCount", U32).counts(),
+            array("pSignalSemaphoreValues", U64, &Sibling("signalSemaphoreValueCount"))
+                .nullable(),
+        ],
+    )
+    .aliases(&["VkTimelineSemaphoreSubmitInfoKHR"]);
 
-pub(crate) static SEMAPHORE_SUBMIT_INFO: StructRow = StructRow {
-    name: "VkSemaphoreSubmitInfo",
-    aliases: &["VkSemaphoreSubmitInfoKHR"],
-    s_type: Some(1000314005),
-    children: &[],
-    members: &[
-        value("semaphore", Item::Handle(&SEMAPHORE)),
-        value("value", U64),
-        value("stageMask", Item::Enum(&PIPELINE_STAGE_FLAGS2)),
-        value("deviceIndex", U32),
-    ],
-};
+pub(crate) static SEMAPHORE_SUBMIT_INFO: StructRow = tagged(
+        "VkSemaphoreSubmitInfo",
+        vk::StructureType::SEMAPHORE_SUBMIT_INFO,
+        &[
+            value("semaphore", Item::Handle(&SEMAPHORE)),
+            value("value", U64),
+            value("stageMask", Item::Enum(&PIPELINE_STAGE_FLAGS2)),
+            value("deviceIndex", U32),
+        ],
+    )
+    .aliases(&["VkSemaphoreSubmitInfoKHR"]);
 
-pub(crate) static COMMAND_BUFFER_SUBMIT_INFO: StructRow = StructRow {
-    name: "VkCommandBufferSubmitInfo",
-    aliases: &["VkCommandBufferSubmitInfoKHR"],
-    s_type: Some(1000314006),
-    children: &[],
-    members: &[
-        value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-        value("deviceMask", U32),
-    ],
-};
+pub(crate) static COMMAND_BUFFER_SUBMIT_INFO: StructRow = tagged(
+        "VkCommandBufferSubmitInfo",
+        vk::StructureType::COMMAND_BUFFER_SUBMIT_INFO,
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("deviceMask", U32),
+        ],
+    )
+    .aliases(&["VkCommandBufferSubmitInfoKHR"]);
 
-pub(crate) static SUBMIT_INFO2: StructRow = StructRow {
-    name: "VkSubmitInfo2",
-    aliases: &["VkSubmitInfo2KHR"],
-    s_type: Some(1000314004),
-    children: &[],
-    members: &[
-        value("flags", Item::Enum(&SUBMIT_FLAGS)),
-        value("waitSemaphoreInfoCount", U32).counts(),
-        array(
-            "pWaitSemaphoreInfos",
-            Item::Struct(&SEMAPHORE_SUBMIT_INFO),
-            &Sibling("waitSemaphoreInfoCount"),
-        ),
-        value("commandBufferInfoCount", U32).counts(),
-        array(
-            "pCommandBufferInfos",
-            Item::Struct(&COMMAND_BUFFER_SUBMIT_INFO),
-            &Sibling("commandBufferInfoCount"),
-        ),
-        value("signalSemaphoreInfoCount", U32).counts(),
-        array(
-            "pSignalSemaphoreInfos",
-            Item::Struct(&SEMAPHORE_SUBMIT_INFO),
-            &Sibling("signalSemaphoreInfoCount"),
-        ),
-    ],
-};
+pub(crate) static SUBMIT_INFO2: StructRow = tagged(
+        "VkSubmitInfo2",
+        vk::StructureType::SUBMIT_INFO_2,
+        &[
+            value("flags", Item::Enum(&SUBMIT_FLAGS)),
+            value("waitSemaphoreInfoCount", U32).counts(),
+            array(
+                "pWaitSemaphoreInfos",
+                Item::Struct(&SEMAPHORE_SUBMIT_INFO),
+                &Sibling("waitSemaphoreInfoCount"),
+            ),
+            value("commandBufferInfoCount", U32).counts(),
+            array(
+                "pCommandBufferInfos",
+                Item::Struct(&COMMAND_BUFFER_SUBMIT_INFO),
+                &Sibling("commandBufferInfoCount"),
+            ),
+            value("signalSemaphoreInfoCount", U32).counts(),
+            array(
+                "pSignalSemaphoreInfos",
+                Item::Struct(&SEMAPHORE_SUBMIT_INFO),
+                &Sibling("signalSemaphoreInfoCount"),
+            ),
+        ],
+    )
+    .aliases(&["VkSubmitInfo2KHR"]);
 
-pub(crate) static DEVICE_QUEUE_TIMELINE_INFO_MESA: StructRow = StructRow {
-    name: "VkDeviceQueueTimelineInfoMESA",
-    aliases: &[],
-    s_type: Some(1000384005),
-    children: &[],
-    members: &[value("ringIdx", U32)],
-};
+pub(crate) static DEVICE_QUEUE_TIMELINE_INFO_MESA: StructRow = tagged(
+    "VkDeviceQueueTimelineInfoMESA",
+    <vk::DeviceQueueTimelineInfoMESA as vk::TaggedStructure>::STRUCTURE_TYPE,
+    &[value("ringIdx", U32)],
+);
 
-pub(crate) static VK_GET_DEVICE_QUEUE: CommandRow = CommandRow {
-    command: CommandType::GET_DEVICE_QUEUE,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("queueFamilyIndex", U32),
-        value("queueIndex", U32),
-        pointer("pQueue", Item::Handle(&QUEUE)).out(),
-    ],
-};
-
-pub(crate) static VK_QUEUE_SUBMIT: CommandRow = CommandRow {
-    command: CommandType::QUEUE_SUBMIT,
-    returns: Returns::Result,
-    params: &[
-        value("queue", Item::Handle(&QUEUE)),
-        value("submitCount", U32).counts(),
-        array("pSubmits", Item::Struct(&SUBMIT_INFO), &Sibling("submitCount")),
-        value("fence", Item::Handle(&FENCE)),
-    ],
-};
-
-pub(crate) static VK_QUEUE_WAIT_IDLE: CommandRow = CommandRow {
-    command: CommandType::QUEUE_WAIT_IDLE,
-    returns: Returns::Result,
-    params: &[value("queue", Item::Handle(&QUEUE))],
-};
-
-pub(crate) static VK_QUEUE_BIND_SPARSE: CommandRow = CommandRow {
-    command: CommandType::QUEUE_BIND_SPARSE,
-    returns: Returns::Result,
-    params: &[
-        value("queue", Item::Handle(&QUEUE)),
-        value("bindInfoCount", U32).counts(),
-        array("pBindInfo", Item::Struct(&BIND_SPARSE_INFO), &Sibling("bindInfoCount")),
-        value("fence", Item::Handle(&FENCE)),
-    ],
-};
-
-pub(crate) static VK_GET_DEVICE_QUEUE2: CommandRow = CommandRow {
-    command: CommandType::GET_DEVICE_QUEUE2,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pQueueInfo", Item::Struct(&DEVICE_QUEUE_INFO2)),
-        pointer("pQueue", Item::Handle(&QUEUE)).out(),
-    ],
-};
-
-pub(crate) static VK_QUEUE_SUBMIT2: CommandRow = CommandRow {
-    command: CommandType::QUEUE_SUBMIT2,
-    returns: Returns::Result,
-    params: &[
-        value("queue", Item::Handle(&QUEUE)),
-        value("submitCount", U32).counts(),
-        array("pSubmits", Item::Struct(&SUBMIT_INFO2), &Sibling("submitCount")),
-        value("fence", Item::Handle(&FENCE)),
-    ],
-};
+pub(crate) static QUEUE_COMMANDS: [CommandRow; 6] = [
+    command(
+        CommandType::GET_DEVICE_QUEUE,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("queueFamilyIndex", U32),
+            value("queueIndex", U32),
+            pointer("pQueue", Item::Handle(&QUEUE)).out(),
+        ],
+    ),
+    command(
+        CommandType::QUEUE_SUBMIT,
+        Returns::Result,
+        &[
+            value("queue", Item::Handle(&QUEUE)),
+            value("submitCount", U32).counts(),
+            array("pSubmits", Item::Struct(&SUBMIT_INFO), &Sibling("submitCount")),
+            value("fence", Item::Handle(&FENCE)),
+        ],
+    ),
+    command(
+        CommandType::QUEUE_WAIT_IDLE,
+        Returns::Result,
+        &[value("queue", Item::Handle(&QUEUE))],
+    ),
+    command(
+        CommandType::QUEUE_BIND_SPARSE,
+        Returns::Result,
+        &[
+            value("queue", Item::Handle(&QUEUE)),
+            value("bindInfoCount", U32).counts(),
+            array(
+                "pBindInfo",
+                Item::Struct(&BIND_SPARSE_INFO),
+                &Sibling("bindInfoCount"),
+            ),
+            value("fence", Item::Handle(&FENCE)),
+        ],
+    ),
+    command(
+        CommandType::GET_DEVICE_QUEUE2,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pQueueInfo", Item::Struct(&DEVICE_QUEUE_INFO2)),
+            pointer("pQueue", Item::Handle(&QUEUE)).out(),
+        ],
+    ),
+    command(
+        CommandType::QUEUE_SUBMIT2,
+        Returns::Result,
+        &[
+            value("queue", Item::Handle(&QUEUE)),
+            value("submitCount", U32).counts(),
+            array("pSubmits", Item::Struct(&SUBMIT_INFO2), &Sibling("submitCount")),
+            value("fence", Item::Handle(&FENCE)),
+        ],
+    ),
+];

@@ -7,19 +7,17 @@ use crate::generated::reflect::{
     ACCESS_FLAGS, ATTACHMENT_DESCRIPTION_FLAGS, ATTACHMENT_LOAD_OP, ATTACHMENT_STORE_OP,
     DEPENDENCY_FLAGS, DEVICE, EXTENT2_D, FORMAT, FRAMEBUFFER, FRAMEBUFFER_CREATE_FLAGS,
     IMAGE_ASPECT_FLAGS, IMAGE_CREATE_FLAGS, IMAGE_LAYOUT, IMAGE_USAGE_FLAGS, IMAGE_VIEW,
-    MEMORY_BARRIER2, PIPELINE_BIND_POINT, PIPELINE_STAGE_FLAGS, RENDER_PASS,
-    RENDER_PASS_CREATE_FLAGS, RESOLVE_MODE_FLAG_BITS, SAMPLE_COUNT_FLAG_BITS,
-    SUBPASS_DESCRIPTION_FLAGS,
+    PIPELINE_BIND_POINT, PIPELINE_STAGE_FLAGS, RENDER_PASS, RENDER_PASS_CREATE_FLAGS,
+    RESOLVE_MODE_FLAG_BITS, SAMPLE_COUNT_FLAG_BITS, SUBPASS_DESCRIPTION_FLAGS,
 };
+use crate::generated::chains;
+use crate::vk;
 use crate::wire::CommandType;
 use crate::reflect::row::*;
 
-pub(crate) static ATTACHMENT_DESCRIPTION: StructRow = StructRow {
-    name: "VkAttachmentDescription",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static ATTACHMENT_DESCRIPTION: StructRow = plain(
+    "VkAttachmentDescription",
+    &[
         value("flags", Item::Enum(&ATTACHMENT_DESCRIPTION_FLAGS)),
         value("format", Item::Enum(&FORMAT)),
         value("samples", Item::Enum(&SAMPLE_COUNT_FLAG_BITS)),
@@ -30,22 +28,16 @@ pub(crate) static ATTACHMENT_DESCRIPTION: StructRow = StructRow {
         value("initialLayout", Item::Enum(&IMAGE_LAYOUT)),
         value("finalLayout", Item::Enum(&IMAGE_LAYOUT)),
     ],
-};
+);
 
-pub(crate) static ATTACHMENT_REFERENCE: StructRow = StructRow {
-    name: "VkAttachmentReference",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[value("attachment", U32), value("layout", Item::Enum(&IMAGE_LAYOUT))],
-};
+pub(crate) static ATTACHMENT_REFERENCE: StructRow = plain(
+    "VkAttachmentReference",
+    &[value("attachment", U32), value("layout", Item::Enum(&IMAGE_LAYOUT))],
+);
 
-pub(crate) static SUBPASS_DESCRIPTION: StructRow = StructRow {
-    name: "VkSubpassDescription",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static SUBPASS_DESCRIPTION: StructRow = plain(
+    "VkSubpassDescription",
+    &[
         value("flags", Item::Enum(&SUBPASS_DESCRIPTION_FLAGS)),
         value("pipelineBindPoint", Item::Enum(&PIPELINE_BIND_POINT)),
         value("inputAttachmentCount", U32).counts(),
@@ -71,14 +63,11 @@ pub(crate) static SUBPASS_DESCRIPTION: StructRow = StructRow {
         value("preserveAttachmentCount", U32).counts(),
         array("pPreserveAttachments", U32, &Sibling("preserveAttachmentCount")),
     ],
-};
+);
 
-pub(crate) static SUBPASS_DEPENDENCY: StructRow = StructRow {
-    name: "VkSubpassDependency",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[
+pub(crate) static SUBPASS_DEPENDENCY: StructRow = plain(
+    "VkSubpassDependency",
+    &[
         value("srcSubpass", U32),
         value("dstSubpass", U32),
         value("srcStageMask", Item::Enum(&PIPELINE_STAGE_FLAGS)),
@@ -87,375 +76,353 @@ pub(crate) static SUBPASS_DEPENDENCY: StructRow = StructRow {
         value("dstAccessMask", Item::Enum(&ACCESS_FLAGS)),
         value("dependencyFlags", Item::Enum(&DEPENDENCY_FLAGS)),
     ],
-};
+);
 
-pub(crate) static RENDER_PASS_CREATE_INFO: StructRow = StructRow {
-    name: "VkRenderPassCreateInfo",
-    aliases: &[],
-    s_type: Some(38),
-    children: &[
-        &RENDER_PASS_MULTIVIEW_CREATE_INFO,
-        &RENDER_PASS_INPUT_ATTACHMENT_ASPECT_CREATE_INFO,
-    ],
-    members: &[
-        value("flags", Item::Enum(&RENDER_PASS_CREATE_FLAGS)),
-        value("attachmentCount", U32).counts(),
-        array(
-            "pAttachments",
-            Item::Struct(&ATTACHMENT_DESCRIPTION),
-            &Sibling("attachmentCount"),
-        ),
-        value("subpassCount", U32).counts(),
-        array(
-            "pSubpasses",
-            Item::Struct(&SUBPASS_DESCRIPTION),
-            &Sibling("subpassCount"),
-        ),
-        value("dependencyCount", U32).counts(),
-        array(
-            "pDependencies",
-            Item::Struct(&SUBPASS_DEPENDENCY),
-            &Sibling("dependencyCount"),
-        ),
-    ],
-};
+pub(crate) static RENDER_PASS_CREATE_INFO: StructRow = tagged(
+        "VkRenderPassCreateInfo",
+        vk::StructureType::RENDER_PASS_CREATE_INFO,
+        &[
+            value("flags", Item::Enum(&RENDER_PASS_CREATE_FLAGS)),
+            value("attachmentCount", U32).counts(),
+            array(
+                "pAttachments",
+                Item::Struct(&ATTACHMENT_DESCRIPTION),
+                &Sibling("attachmentCount"),
+            ),
+            value("subpassCount", U32).counts(),
+            array(
+                "pSubpasses",
+                Item::Struct(&SUBPASS_DESCRIPTION),
+                &Sibling("subpassCount"),
+            ),
+            value("dependencyCount", U32).counts(),
+            array(
+                "pDependencies",
+                Item::Struct(&SUBPASS_DEPENDENCY),
+                &Sibling("dependencyCount"),
+            ),
+        ],
+    )
+    .followed_by(chains::RENDER_PASS_CREATE_INFO);
 
-pub(crate) static FRAMEBUFFER_CREATE_INFO: StructRow = StructRow {
-    name: "VkFramebufferCreateInfo",
-    aliases: &[],
-    s_type: Some(37),
-    children: &[&FRAMEBUFFER_ATTACHMENTS_CREATE_INFO],
-    members: &[
-        value("flags", Item::Enum(&FRAMEBUFFER_CREATE_FLAGS)),
-        value("renderPass", Item::Handle(&RENDER_PASS)),
-        value("attachmentCount", U32).counts(),
-        array("pAttachments", Item::Handle(&IMAGE_VIEW), &Sibling("attachmentCount"))
-            .nullable(),
-        value("width", U32),
-        value("height", U32),
-        value("layers", U32),
-    ],
-};
+pub(crate) static FRAMEBUFFER_CREATE_INFO: StructRow = tagged(
+        "VkFramebufferCreateInfo",
+        vk::StructureType::FRAMEBUFFER_CREATE_INFO,
+        &[
+            value("flags", Item::Enum(&FRAMEBUFFER_CREATE_FLAGS)),
+            value("renderPass", Item::Handle(&RENDER_PASS)),
+            value("attachmentCount", U32).counts(),
+            array("pAttachments", Item::Handle(&IMAGE_VIEW), &Sibling("attachmentCount"))
+                .nullable(),
+            value("width", U32),
+            value("height", U32),
+            value("layers", U32),
+        ],
+    )
+    .followed_by(chains::FRAMEBUFFER_CREATE_INFO);
 
-pub(crate) static RENDER_PASS_MULTIVIEW_CREATE_INFO: StructRow = StructRow {
-    name: "VkRenderPassMultiviewCreateInfo",
-    aliases: &["VkRenderPassMultiviewCreateInfoKHR"],
-    s_type: Some(1000053000),
-    children: &[],
-    members: &[
-        value("subpassCount", U32).counts(),
-        array("pViewMasks", U32, &Sibling("subpassCount")),
-        value("dependencyCount", U32).counts(),
-        array("pViewOffsets", I32, &Sibling("dependencyCount")),
-        value("correlationMaskCount", U32).counts(),
-        array("pCorrelationMasks", U32, &Sibling("correlationMaskCount")),
-    ],
-};
+pub(crate) static RENDER_PASS_MULTIVIEW_CREATE_INFO: StructRow = tagged(
+        "VkRenderPassMultiviewCreateInfo",
+        vk::StructureType::RENDER_PASS_MULTIVIEW_CREATE_INFO,
+        &[
+            value("subpassCount", U32).counts(),
+            array("pViewMasks", U32, &Sibling("subpassCount")),
+            value("dependencyCount", U32).counts(),
+            array("pViewOffsets", I32, &Sibling("dependencyCount")),
+            value("correlationMaskCount", U32).counts(),
+            array("pCorrelationMasks", U32, &Sibling("correlationMaskCount")),
+        ],
+    )
+    .aliases(&["VkRenderPassMultiviewCreateInfoKHR"]);
 
-pub(crate) static INPUT_ATTACHMENT_ASPECT_REFERENCE: StructRow = StructRow {
-    name: "VkInputAttachmentAspectReference",
-    aliases: &["VkInputAttachmentAspectReferenceKHR"],
-    s_type: None,
-    children: &[],
-    members: &[
-        value("subpass", U32),
-        value("inputAttachmentIndex", U32),
-        value("aspectMask", Item::Enum(&IMAGE_ASPECT_FLAGS)),
-    ],
-};
+pub(crate) static INPUT_ATTACHMENT_ASPECT_REFERENCE: StructRow = plain(
+        "VkInputAttachmentAspectReference",
+        &[
+            value("subpass", U32),
+            value("inputAttachmentIndex", U32),
+            value("aspectMask", Item::Enum(&IMAGE_ASPECT_FLAGS)),
+        ],
+    )
+    .aliases(&["VkInputAttachmentAspectReferenceKHR"]);
 
-pub(crate) static RENDER_PASS_INPUT_ATTACHMENT_ASPECT_CREATE_INFO: StructRow = StructRow {
-    name: "VkRenderPassInputAttachmentAspectCreateInfo",
-    aliases: &["VkRenderPassInputAttachmentAspectCreateInfoKHR"],
-    s_type: Some(1000117001),
-    children: &[],
-    members: &[
-        value("aspectReferenceCount", U32).counts(),
-        array(
-            "pAspectReferences",
-            Item::Struct(&INPUT_ATTACHMENT_ASPECT_REFERENCE),
-            &Sibling("aspectReferenceCount"),
-        ),
-    ],
-};
+pub(crate) static RENDER_PASS_INPUT_ATTACHMENT_ASPECT_CREATE_INFO: StructRow = tagged(
+        "VkRenderPassInputAttachmentAspectCreateInfo",
+        vk::StructureType::RENDER_PASS_INPUT_ATTACHMENT_ASPECT_CREATE_INFO,
+        &[
+            value("aspectReferenceCount", U32).counts(),
+            array(
+                "pAspectReferences",
+                Item::Struct(&INPUT_ATTACHMENT_ASPECT_REFERENCE),
+                &Sibling("aspectReferenceCount"),
+            ),
+        ],
+    )
+    .aliases(&["VkRenderPassInputAttachmentAspectCreateInfoKHR"]);
 
-pub(crate) static RENDERING_AREA_INFO: StructRow = StructRow {
-    name: "VkRenderingAreaInfo",
-    aliases: &["VkRenderingAreaInfoKHR"],
-    s_type: Some(1000470003),
-    children: &[],
-    members: &[
-        value("viewMask", U32),
-        value("colorAttachmentCount", U32).counts(),
-        array(
-                "pColorAttachmentFormats",
-                Item::Enum(&FORMAT),
-                &Sibling("colorAttachmentCount"),
-            )
-            .nullable(),
-        value("depthAttachmentFormat", Item::Enum(&FORMAT)),
-        value("stencilAttachmentFormat", Item::Enum(&FORMAT)),
-    ],
-};
+pub(crate) static RENDERING_AREA_INFO: StructRow = tagged(
+        "VkRenderingAreaInfo",
+        vk::StructureType::from_raw(1000470003),
+        &[
+            value("viewMask", U32),
+            value("colorAttachmentCount", U32).counts(),
+            array(
+                    "pColorAttachmentFormats",
+                    Item::Enum(&FORMAT),
+                    &Sibling("colorAttachmentCount"),
+                )
+                .nullable(),
+            value("depthAttachmentFormat", Item::Enum(&FORMAT)),
+            value("stencilAttachmentFormat", Item::Enum(&FORMAT)),
+        ],
+    )
+    .aliases(&["VkRenderingAreaInfoKHR"]);
 
-pub(crate) static ATTACHMENT_DESCRIPTION2: StructRow = StructRow {
-    name: "VkAttachmentDescription2",
-    aliases: &["VkAttachmentDescription2KHR"],
-    s_type: Some(1000109000),
-    children: &[&ATTACHMENT_DESCRIPTION_STENCIL_LAYOUT],
-    members: &[
-        value("flags", Item::Enum(&ATTACHMENT_DESCRIPTION_FLAGS)),
-        value("format", Item::Enum(&FORMAT)),
-        value("samples", Item::Enum(&SAMPLE_COUNT_FLAG_BITS)),
-        value("loadOp", Item::Enum(&ATTACHMENT_LOAD_OP)),
-        value("storeOp", Item::Enum(&ATTACHMENT_STORE_OP)),
-        value("stencilLoadOp", Item::Enum(&ATTACHMENT_LOAD_OP)),
-        value("stencilStoreOp", Item::Enum(&ATTACHMENT_STORE_OP)),
-        value("initialLayout", Item::Enum(&IMAGE_LAYOUT)),
-        value("finalLayout", Item::Enum(&IMAGE_LAYOUT)),
-    ],
-};
+pub(crate) static ATTACHMENT_DESCRIPTION2: StructRow = tagged(
+        "VkAttachmentDescription2",
+        vk::StructureType::ATTACHMENT_DESCRIPTION_2,
+        &[
+            value("flags", Item::Enum(&ATTACHMENT_DESCRIPTION_FLAGS)),
+            value("format", Item::Enum(&FORMAT)),
+            value("samples", Item::Enum(&SAMPLE_COUNT_FLAG_BITS)),
+            value("loadOp", Item::Enum(&ATTACHMENT_LOAD_OP)),
+            value("storeOp", Item::Enum(&ATTACHMENT_STORE_OP)),
+            value("stencilLoadOp", Item::Enum(&ATTACHMENT_LOAD_OP)),
+            value("stencilStoreOp", Item::Enum(&ATTACHMENT_STORE_OP)),
+            value("initialLayout", Item::Enum(&IMAGE_LAYOUT)),
+            value("finalLayout", Item::Enum(&IMAGE_LAYOUT)),
+        ],
+    )
+    .followed_by(chains::ATTACHMENT_DESCRIPTION2)
+    .aliases(&["VkAttachmentDescription2KHR"]);
 
-pub(crate) static ATTACHMENT_REFERENCE2: StructRow = StructRow {
-    name: "VkAttachmentReference2",
-    aliases: &["VkAttachmentReference2KHR"],
-    s_type: Some(1000109001),
-    children: &[&ATTACHMENT_REFERENCE_STENCIL_LAYOUT],
-    members: &[
-        value("attachment", U32),
-        value("layout", Item::Enum(&IMAGE_LAYOUT)),
-        value("aspectMask", Item::Enum(&IMAGE_ASPECT_FLAGS)),
-    ],
-};
+pub(crate) static ATTACHMENT_REFERENCE2: StructRow = tagged(
+        "VkAttachmentReference2",
+        vk::StructureType::ATTACHMENT_REFERENCE_2,
+        &[
+            value("attachment", U32),
+            value("layout", Item::Enum(&IMAGE_LAYOUT)),
+            value("aspectMask", Item::Enum(&IMAGE_ASPECT_FLAGS)),
+        ],
+    )
+    .followed_by(chains::ATTACHMENT_REFERENCE2)
+    .aliases(&["VkAttachmentReference2KHR"]);
 
-pub(crate) static SUBPASS_DESCRIPTION2: StructRow = StructRow {
-    name: "VkSubpassDescription2",
-    aliases: &["VkSubpassDescription2KHR"],
-    s_type: Some(1000109002),
-    children: &[
-        &SUBPASS_DESCRIPTION_DEPTH_STENCIL_RESOLVE,
-        &FRAGMENT_SHADING_RATE_ATTACHMENT_INFO_KHR,
-    ],
-    members: &[
-        value("flags", Item::Enum(&SUBPASS_DESCRIPTION_FLAGS)),
-        value("pipelineBindPoint", Item::Enum(&PIPELINE_BIND_POINT)),
-        value("viewMask", U32),
-        value("inputAttachmentCount", U32).counts(),
-        array(
-            "pInputAttachments",
-            Item::Struct(&ATTACHMENT_REFERENCE2),
-            &Sibling("inputAttachmentCount"),
-        ),
-        value("colorAttachmentCount", U32).counts(),
-        array(
-            "pColorAttachments",
-            Item::Struct(&ATTACHMENT_REFERENCE2),
-            &Sibling("colorAttachmentCount"),
-        ),
-        array(
-                "pResolveAttachments",
+pub(crate) static SUBPASS_DESCRIPTION2: StructRow = tagged(
+        "VkSubpassDescription2",
+        vk::StructureType::SUBPASS_DESCRIPTION_2,
+        &[
+            value("flags", Item::Enum(&SUBPASS_DESCRIPTION_FLAGS)),
+            value("pipelineBindPoint", Item::Enum(&PIPELINE_BIND_POINT)),
+            value("viewMask", U32),
+            value("inputAttachmentCount", U32).counts(),
+            array(
+                "pInputAttachments",
+                Item::Struct(&ATTACHMENT_REFERENCE2),
+                &Sibling("inputAttachmentCount"),
+            ),
+            value("colorAttachmentCount", U32).counts(),
+            array(
+                "pColorAttachments",
                 Item::Struct(&ATTACHMENT_REFERENCE2),
                 &Sibling("colorAttachmentCount"),
-            )
-            .nullable(),
-        pointer("pDepthStencilAttachment", Item::Struct(&ATTACHMENT_REFERENCE2))
-            .nullable(),
-        value("preserveAttachmentCount", U32).counts(),
-        array("pPreserveAttachments", U32, &Sibling("preserveAttachmentCount")),
-    ],
-};
+            ),
+            array(
+                    "pResolveAttachments",
+                    Item::Struct(&ATTACHMENT_REFERENCE2),
+                    &Sibling("colorAttachmentCount"),
+                )
+                .nullable(),
+            pointer("pDepthStencilAttachment", Item::Struct(&ATTACHMENT_REFERENCE2))
+                .nullable(),
+            value("preserveAttachmentCount", U32).counts(),
+            array("pPreserveAttachments", U32, &Sibling("preserveAttachmentCount")),
+        ],
+    )
+    .followed_by(chains::SUBPASS_DESCRIPTION2)
+    .aliases(&["VkSubpassDescription2KHR"]);
 
-pub(crate) static SUBPASS_DEPENDENCY2: StructRow = StructRow {
-    name: "VkSubpassDependency2",
-    aliases: &["VkSubpassDependency2KHR"],
-    s_type: Some(1000109003),
-    children: &[&MEMORY_BARRIER2],
-    members: &[
-        value("srcSubpass", U32),
-        value("dstSubpass", U32),
-        value("srcStageMask", Item::Enum(&PIPELINE_STAGE_FLAGS)),
-        value("dstStageMask", Item::Enum(&PIPELINE_STAGE_FLAGS)),
-        value("srcAccessMask", Item::Enum(&ACCESS_FLAGS)),
-        value("dstAccessMask", Item::Enum(&ACCESS_FLAGS)),
-        value("dependencyFlags", Item::Enum(&DEPENDENCY_FLAGS)),
-        value("viewOffset", I32),
-    ],
-};
+pub(crate) static SUBPASS_DEPENDENCY2: StructRow = tagged(
+        "VkSubpassDependency2",
+        vk::StructureType::SUBPASS_DEPENDENCY_2,
+        &[
+            value("srcSubpass", U32),
+            value("dstSubpass", U32),
+            value("srcStageMask", Item::Enum(&PIPELINE_STAGE_FLAGS)),
+            value("dstStageMask", Item::Enum(&PIPELINE_STAGE_FLAGS)),
+            value("srcAccessMask", Item::Enum(&ACCESS_FLAGS)),
+            value("dstAccessMask", Item::Enum(&ACCESS_FLAGS)),
+            value("dependencyFlags", Item::Enum(&DEPENDENCY_FLAGS)),
+            value("viewOffset", I32),
+        ],
+    )
+    .followed_by(chains::SUBPASS_DEPENDENCY2)
+    .aliases(&["VkSubpassDependency2KHR"]);
 
-pub(crate) static RENDER_PASS_CREATE_INFO2: StructRow = StructRow {
-    name: "VkRenderPassCreateInfo2",
-    aliases: &["VkRenderPassCreateInfo2KHR"],
-    s_type: Some(1000109004),
-    children: &[],
-    members: &[
-        value("flags", Item::Enum(&RENDER_PASS_CREATE_FLAGS)),
-        value("attachmentCount", U32).counts(),
-        array(
-            "pAttachments",
-            Item::Struct(&ATTACHMENT_DESCRIPTION2),
-            &Sibling("attachmentCount"),
-        ),
-        value("subpassCount", U32).counts(),
-        array(
-            "pSubpasses",
-            Item::Struct(&SUBPASS_DESCRIPTION2),
-            &Sibling("subpassCount"),
-        ),
-        value("dependencyCount", U32).counts(),
-        array(
-            "pDependencies",
-            Item::Struct(&SUBPASS_DEPENDENCY2),
-            &Sibling("dependencyCount"),
-        ),
-        value("correlatedViewMaskCount", U32).counts(),
-        array("pCorrelatedViewMasks", U32, &Sibling("correlatedViewMaskCount")),
-    ],
-};
+pub(crate) static RENDER_PASS_CREATE_INFO2: StructRow = tagged(
+        "VkRenderPassCreateInfo2",
+        vk::StructureType::RENDER_PASS_CREATE_INFO_2,
+        &[
+            value("flags", Item::Enum(&RENDER_PASS_CREATE_FLAGS)),
+            value("attachmentCount", U32).counts(),
+            array(
+                "pAttachments",
+                Item::Struct(&ATTACHMENT_DESCRIPTION2),
+                &Sibling("attachmentCount"),
+            ),
+            value("subpassCount", U32).counts(),
+            array(
+                "pSubpasses",
+                Item::Struct(&SUBPASS_DESCRIPTION2),
+                &Sibling("subpassCount"),
+            ),
+            value("dependencyCount", U32).counts(),
+            array(
+                "pDependencies",
+                Item::Struct(&SUBPASS_DEPENDENCY2),
+                &Sibling("dependencyCount"),
+            ),
+            value("correlatedViewMaskCount", U32).counts(),
+            array("pCorrelatedViewMasks", U32, &Sibling("correlatedViewMaskCount")),
+        ],
+    )
+    .aliases(&["VkRenderPassCreateInfo2KHR"]);
 
-pub(crate) static SUBPASS_DESCRIPTION_DEPTH_STENCIL_RESOLVE: StructRow = StructRow {
-    name: "VkSubpassDescriptionDepthStencilResolve",
-    aliases: &["VkSubpassDescriptionDepthStencilResolveKHR"],
-    s_type: Some(1000199001),
-    children: &[],
-    members: &[
-        value("depthResolveMode", Item::Enum(&RESOLVE_MODE_FLAG_BITS)),
-        value("stencilResolveMode", Item::Enum(&RESOLVE_MODE_FLAG_BITS)),
-        pointer("pDepthStencilResolveAttachment", Item::Struct(&ATTACHMENT_REFERENCE2))
-            .nullable(),
-    ],
-};
+pub(crate) static SUBPASS_DESCRIPTION_DEPTH_STENCIL_RESOLVE: StructRow = tagged(
+        "VkSubpassDescriptionDepthStencilResolve",
+        vk::StructureType::SUBPASS_DESCRIPTION_DEPTH_STENCIL_RESOLVE,
+        &[
+            value("depthResolveMode", Item::Enum(&RESOLVE_MODE_FLAG_BITS)),
+            value("stencilResolveMode", Item::Enum(&RESOLVE_MODE_FLAG_BITS)),
+            pointer(
+                    "pDepthStencilResolveAttachment",
+                    Item::Struct(&ATTACHMENT_REFERENCE2),
+                )
+                .nullable(),
+        ],
+    )
+    .aliases(&["VkSubpassDescriptionDepthStencilResolveKHR"]);
 
-pub(crate) static FRAMEBUFFER_ATTACHMENTS_CREATE_INFO: StructRow = StructRow {
-    name: "VkFramebufferAttachmentsCreateInfo",
-    aliases: &["VkFramebufferAttachmentsCreateInfoKHR"],
-    s_type: Some(1000108001),
-    children: &[],
-    members: &[
-        value("attachmentImageInfoCount", U32).counts(),
-        array(
-            "pAttachmentImageInfos",
-            Item::Struct(&FRAMEBUFFER_ATTACHMENT_IMAGE_INFO),
-            &Sibling("attachmentImageInfoCount"),
-        ),
-    ],
-};
+pub(crate) static FRAMEBUFFER_ATTACHMENTS_CREATE_INFO: StructRow = tagged(
+        "VkFramebufferAttachmentsCreateInfo",
+        vk::StructureType::FRAMEBUFFER_ATTACHMENTS_CREATE_INFO,
+        &[
+            value("attachmentImageInfoCount", U32).counts(),
+            array(
+                "pAttachmentImageInfos",
+                Item::Struct(&FRAMEBUFFER_ATTACHMENT_IMAGE_INFO),
+                &Sibling("attachmentImageInfoCount"),
+            ),
+        ],
+    )
+    .aliases(&["VkFramebufferAttachmentsCreateInfoKHR"]);
 
-pub(crate) static FRAMEBUFFER_ATTACHMENT_IMAGE_INFO: StructRow = StructRow {
-    name: "VkFramebufferAttachmentImageInfo",
-    aliases: &["VkFramebufferAttachmentImageInfoKHR"],
-    s_type: Some(1000108002),
-    children: &[],
-    members: &[
-        value("flags", Item::Enum(&IMAGE_CREATE_FLAGS)),
-        value("usage", Item::Enum(&IMAGE_USAGE_FLAGS)),
-        value("width", U32),
-        value("height", U32),
-        value("layerCount", U32),
-        value("viewFormatCount", U32).counts(),
-        array("pViewFormats", Item::Enum(&FORMAT), &Sibling("viewFormatCount")),
-    ],
-};
+pub(crate) static FRAMEBUFFER_ATTACHMENT_IMAGE_INFO: StructRow = tagged(
+        "VkFramebufferAttachmentImageInfo",
+        vk::StructureType::FRAMEBUFFER_ATTACHMENT_IMAGE_INFO,
+        &[
+            value("flags", Item::Enum(&IMAGE_CREATE_FLAGS)),
+            value("usage", Item::Enum(&IMAGE_USAGE_FLAGS)),
+            value("width", U32),
+            value("height", U32),
+            value("layerCount", U32),
+            value("viewFormatCount", U32).counts(),
+            array("pViewFormats", Item::Enum(&FORMAT), &Sibling("viewFormatCount")),
+        ],
+    )
+    .aliases(&["VkFramebufferAttachmentImageInfoKHR"]);
 
-pub(crate) static ATTACHMENT_REFERENCE_STENCIL_LAYOUT: StructRow = StructRow {
-    name: "VkAttachmentReferenceStencilLayout",
-    aliases: &["VkAttachmentReferenceStencilLayoutKHR"],
-    s_type: Some(1000241001),
-    children: &[],
-    members: &[value("stencilLayout", Item::Enum(&IMAGE_LAYOUT))],
-};
+pub(crate) static ATTACHMENT_REFERENCE_STENCIL_LAYOUT: StructRow = tagged(
+        "VkAttachmentReferenceStencilLayout",
+        vk::StructureType::ATTACHMENT_REFERENCE_STENCIL_LAYOUT,
+        &[value("stencilLayout", Item::Enum(&IMAGE_LAYOUT))],
+    )
+    .aliases(&["VkAttachmentReferenceStencilLayoutKHR"]);
 
-pub(crate) static ATTACHMENT_DESCRIPTION_STENCIL_LAYOUT: StructRow = StructRow {
-    name: "VkAttachmentDescriptionStencilLayout",
-    aliases: &["VkAttachmentDescriptionStencilLayoutKHR"],
-    s_type: Some(1000241002),
-    children: &[],
-    members: &[
-        value("stencilInitialLayout", Item::Enum(&IMAGE_LAYOUT)),
-        value("stencilFinalLayout", Item::Enum(&IMAGE_LAYOUT)),
-    ],
-};
+pub(crate) static ATTACHMENT_DESCRIPTION_STENCIL_LAYOUT: StructRow = tagged(
+        "VkAttachmentDescriptionStencilLayout",
+        vk::StructureType::ATTACHMENT_DESCRIPTION_STENCIL_LAYOUT,
+        &[
+            value("stencilInitialLayout", Item::Enum(&IMAGE_LAYOUT)),
+            value("stencilFinalLayout", Item::Enum(&IMAGE_LAYOUT)),
+        ],
+    )
+    .aliases(&["VkAttachmentDescriptionStencilLayoutKHR"]);
 
-pub(crate) static FRAGMENT_SHADING_RATE_ATTACHMENT_INFO_KHR: StructRow = StructRow {
-    name: "VkFragmentShadingRateAttachmentInfoKHR",
-    aliases: &[],
-    s_type: Some(1000226000),
-    children: &[],
-    members: &[
+pub(crate) static FRAGMENT_SHADING_RATE_ATTACHMENT_INFO_KHR: StructRow = tagged(
+    "VkFragmentShadingRateAttachmentInfoKHR",
+    vk::StructureType::FRAGMENT_SHADING_RATE_ATTACHMENT_INFO_KHR,
+    &[
         pointer("pFragmentShadingRateAttachment", Item::Struct(&ATTACHMENT_REFERENCE2))
             .nullable(),
         value("shadingRateAttachmentTexelSize", Item::Struct(&EXTENT2_D)),
     ],
-};
+);
 
-pub(crate) static VK_CREATE_FRAMEBUFFER: CommandRow = CommandRow {
-    command: CommandType::CREATE_FRAMEBUFFER,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pCreateInfo", Item::Struct(&FRAMEBUFFER_CREATE_INFO)),
-        null("pAllocator"),
-        pointer("pFramebuffer", Item::Handle(&FRAMEBUFFER)).out(),
-    ],
-};
-
-pub(crate) static VK_DESTROY_FRAMEBUFFER: CommandRow = CommandRow {
-    command: CommandType::DESTROY_FRAMEBUFFER,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("framebuffer", Item::Handle(&FRAMEBUFFER)),
-        null("pAllocator"),
-    ],
-};
-
-pub(crate) static VK_CREATE_RENDER_PASS: CommandRow = CommandRow {
-    command: CommandType::CREATE_RENDER_PASS,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pCreateInfo", Item::Struct(&RENDER_PASS_CREATE_INFO)),
-        null("pAllocator"),
-        pointer("pRenderPass", Item::Handle(&RENDER_PASS)).out(),
-    ],
-};
-
-pub(crate) static VK_DESTROY_RENDER_PASS: CommandRow = CommandRow {
-    command: CommandType::DESTROY_RENDER_PASS,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("renderPass", Item::Handle(&RENDER_PASS)),
-        null("pAllocator"),
-    ],
-};
-
-pub(crate) static VK_GET_RENDER_AREA_GRANULARITY: CommandRow = CommandRow {
-    command: CommandType::GET_RENDER_AREA_GRANULARITY,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("renderPass", Item::Handle(&RENDER_PASS)),
-        pointer("pGranularity", Item::Struct(&EXTENT2_D)).out(),
-    ],
-};
-
-pub(crate) static VK_CREATE_RENDER_PASS2: CommandRow = CommandRow {
-    command: CommandType::CREATE_RENDER_PASS2,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pCreateInfo", Item::Struct(&RENDER_PASS_CREATE_INFO2)),
-        null("pAllocator"),
-        pointer("pRenderPass", Item::Handle(&RENDER_PASS)).out(),
-    ],
-};
-
-pub(crate) static VK_GET_RENDERING_AREA_GRANULARITY: CommandRow = CommandRow {
-    command: CommandType::GET_RENDERING_AREA_GRANULARITY,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pRenderingAreaInfo", Item::Struct(&RENDERING_AREA_INFO)),
-        pointer("pGranularity", Item::Struct(&EXTENT2_D)).out(),
-    ],
-};
+pub(crate) static RENDER_PASS_COMMANDS: [CommandRow; 7] = [
+    command(
+        CommandType::CREATE_FRAMEBUFFER,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pCreateInfo", Item::Struct(&FRAMEBUFFER_CREATE_INFO)),
+            null("pAllocator"),
+            pointer("pFramebuffer", Item::Handle(&FRAMEBUFFER)).out(),
+        ],
+    ),
+    command(
+        CommandType::DESTROY_FRAMEBUFFER,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("framebuffer", Item::Handle(&FRAMEBUFFER)),
+            null("pAllocator"),
+        ],
+    ),
+    command(
+        CommandType::CREATE_RENDER_PASS,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pCreateInfo", Item::Struct(&RENDER_PASS_CREATE_INFO)),
+            null("pAllocator"),
+            pointer("pRenderPass", Item::Handle(&RENDER_PASS)).out(),
+        ],
+    ),
+    command(
+        CommandType::DESTROY_RENDER_PASS,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("renderPass", Item::Handle(&RENDER_PASS)),
+            null("pAllocator"),
+        ],
+    ),
+    command(
+        CommandType::GET_RENDER_AREA_GRANULARITY,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("renderPass", Item::Handle(&RENDER_PASS)),
+            pointer("pGranularity", Item::Struct(&EXTENT2_D)).out(),
+        ],
+    ),
+    command(
+        CommandType::CREATE_RENDER_PASS2,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pCreateInfo", Item::Struct(&RENDER_PASS_CREATE_INFO2)),
+            null("pAllocator"),
+            pointer("pRenderPass", Item::Handle(&RENDER_PASS)).out(),
+        ],
+    ),
+    command(
+        CommandType::GET_RENDERING_AREA_GRANULARITY,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pRenderingAreaInfo", Item::Struct(&RENDERING_AREA_INFO)),
+            pointer("pGranularity", Item::Struct(&EXTENT2_D)).out(),
+        ],
+    ),
+];

@@ -7,126 +7,112 @@ use crate::generated::reflect::{
     BORDER_COLOR, CHROMA_LOCATION, CLEAR_COLOR_VALUE, COMPARE_OP, COMPONENT_MAPPING,
     DEVICE, FILTER, FORMAT, SAMPLER, SAMPLER_ADDRESS_MODE, SAMPLER_CREATE_FLAGS,
     SAMPLER_MIPMAP_MODE, SAMPLER_REDUCTION_MODE, SAMPLER_YCBCR_CONVERSION,
-    SAMPLER_YCBCR_CONVERSION_INFO, SAMPLER_YCBCR_MODEL_CONVERSION, SAMPLER_YCBCR_RANGE,
+    SAMPLER_YCBCR_MODEL_CONVERSION, SAMPLER_YCBCR_RANGE,
 };
+use crate::generated::chains;
+use crate::vk;
 use crate::wire::CommandType;
 use crate::reflect::row::*;
 
-pub(crate) static SAMPLER_CREATE_INFO: StructRow = StructRow {
-    name: "VkSamplerCreateInfo",
-    aliases: &[],
-    s_type: Some(31),
-    children: &[
-        &SAMPLER_YCBCR_CONVERSION_INFO,
-        &SAMPLER_REDUCTION_MODE_CREATE_INFO,
-        &SAMPLER_CUSTOM_BORDER_COLOR_CREATE_INFO_EXT,
-        &SAMPLER_BORDER_COLOR_COMPONENT_MAPPING_CREATE_INFO_EXT,
-    ],
-    members: &[
-        value("flags", Item::Enum(&SAMPLER_CREATE_FLAGS)),
-        value("magFilter", Item::Enum(&FILTER)),
-        value("minFilter", Item::Enum(&FILTER)),
-        value("mipmapMode", Item::Enum(&SAMPLER_MIPMAP_MODE)),
-        value("addressModeU", Item::Enum(&SAMPLER_ADDRESS_MODE)),
-        value("addressModeV", Item::Enum(&SAMPLER_ADDRESS_MODE)),
-        value("addressModeW", Item::Enum(&SAMPLER_ADDRESS_MODE)),
-        value("mipLodBias", F32),
-        value("anisotropyEnable", BOOL32),
-        value("maxAnisotropy", F32),
-        value("compareEnable", BOOL32),
-        value("compareOp", Item::Enum(&COMPARE_OP)),
-        value("minLod", F32),
-        value("maxLod", F32),
-        value("borderColor", Item::Enum(&BORDER_COLOR)),
-        value("unnormalizedCoordinates", BOOL32),
-    ],
-};
+pub(crate) static SAMPLER_CREATE_INFO: StructRow = tagged(
+        "VkSamplerCreateInfo",
+        vk::StructureType::SAMPLER_CREATE_INFO,
+        &[
+            value("flags", Item::Enum(&SAMPLER_CREATE_FLAGS)),
+            value("magFilter", Item::Enum(&FILTER)),
+            value("minFilter", Item::Enum(&FILTER)),
+            value("mipmapMode", Item::Enum(&SAMPLER_MIPMAP_MODE)),
+            value("addressModeU", Item::Enum(&SAMPLER_ADDRESS_MODE)),
+            value("addressModeV", Item::Enum(&SAMPLER_ADDRESS_MODE)),
+            value("addressModeW", Item::Enum(&SAMPLER_ADDRESS_MODE)),
+            value("mipLodBias", F32),
+            value("anisotropyEnable", BOOL32),
+            value("maxAnisotropy", F32),
+            value("compareEnable", BOOL32),
+            value("compareOp", Item::Enum(&COMPARE_OP)),
+            value("minLod", F32),
+            value("maxLod", F32),
+            value("borderColor", Item::Enum(&BORDER_COLOR)),
+            value("unnormalizedCoordinates", BOOL32),
+        ],
+    )
+    .followed_by(chains::SAMPLER_CREATE_INFO);
 
-pub(crate) static SAMPLER_YCBCR_CONVERSION_CREATE_INFO: StructRow = StructRow {
-    name: "VkSamplerYcbcrConversionCreateInfo",
-    aliases: &["VkSamplerYcbcrConversionCreateInfoKHR"],
-    s_type: Some(1000156000),
-    children: &[],
-    members: &[
-        value("format", Item::Enum(&FORMAT)),
-        value("ycbcrModel", Item::Enum(&SAMPLER_YCBCR_MODEL_CONVERSION)),
-        value("ycbcrRange", Item::Enum(&SAMPLER_YCBCR_RANGE)),
-        value("components", Item::Struct(&COMPONENT_MAPPING)),
-        value("xChromaOffset", Item::Enum(&CHROMA_LOCATION)),
-        value("yChromaOffset", Item::Enum(&CHROMA_LOCATION)),
-        value("chromaFilter", Item::Enum(&FILTER)),
-        value("forceExplicitReconstruction", BOOL32),
-    ],
-};
+pub(crate) static SAMPLER_YCBCR_CONVERSION_CREATE_INFO: StructRow = tagged(
+        "VkSamplerYcbcrConversionCreateInfo",
+        vk::StructureType::SAMPLER_YCBCR_CONVERSION_CREATE_INFO,
+        &[
+            value("format", Item::Enum(&FORMAT)),
+            value("ycbcrModel", Item::Enum(&SAMPLER_YCBCR_MODEL_CONVERSION)),
+            value("ycbcrRange", Item::Enum(&SAMPLER_YCBCR_RANGE)),
+            value("components", Item::Struct(&COMPONENT_MAPPING)),
+            value("xChromaOffset", Item::Enum(&CHROMA_LOCATION)),
+            value("yChromaOffset", Item::Enum(&CHROMA_LOCATION)),
+            value("chromaFilter", Item::Enum(&FILTER)),
+            value("forceExplicitReconstruction", BOOL32),
+        ],
+    )
+    .aliases(&["VkSamplerYcbcrConversionCreateInfoKHR"]);
 
-pub(crate) static SAMPLER_REDUCTION_MODE_CREATE_INFO: StructRow = StructRow {
-    name: "VkSamplerReductionModeCreateInfo",
-    aliases: &["VkSamplerReductionModeCreateInfoEXT"],
-    s_type: Some(1000130001),
-    children: &[],
-    members: &[value("reductionMode", Item::Enum(&SAMPLER_REDUCTION_MODE))],
-};
+pub(crate) static SAMPLER_REDUCTION_MODE_CREATE_INFO: StructRow = tagged(
+        "VkSamplerReductionModeCreateInfo",
+        vk::StructureType::SAMPLER_REDUCTION_MODE_CREATE_INFO,
+        &[value("reductionMode", Item::Enum(&SAMPLER_REDUCTION_MODE))],
+    )
+    .aliases(&["VkSamplerReductionModeCreateInfoEXT"]);
 
-pub(crate) static SAMPLER_CUSTOM_BORDER_COLOR_CREATE_INFO_EXT: StructRow = StructRow {
-    name: "VkSamplerCustomBorderColorCreateInfoEXT",
-    aliases: &[],
-    s_type: Some(1000287000),
-    children: &[],
-    members: &[
+pub(crate) static SAMPLER_CUSTOM_BORDER_COLOR_CREATE_INFO_EXT: StructRow = tagged(
+    "VkSamplerCustomBorderColorCreateInfoEXT",
+    vk::StructureType::SAMPLER_CUSTOM_BORDER_COLOR_CREATE_INFO_EXT,
+    &[
         value("customBorderColor", Item::Union(&CLEAR_COLOR_VALUE)),
         value("format", Item::Enum(&FORMAT)),
     ],
-};
+);
 
-pub(crate) static SAMPLER_BORDER_COLOR_COMPONENT_MAPPING_CREATE_INFO_EXT: StructRow = StructRow {
-    name: "VkSamplerBorderColorComponentMappingCreateInfoEXT",
-    aliases: &[],
-    s_type: Some(1000411001),
-    children: &[],
-    members: &[
-        value("components", Item::Struct(&COMPONENT_MAPPING)),
-        value("srgb", BOOL32),
-    ],
-};
+pub(crate) static SAMPLER_BORDER_COLOR_COMPONENT_MAPPING_CREATE_INFO_EXT: StructRow = tagged(
+    "VkSamplerBorderColorComponentMappingCreateInfoEXT",
+    vk::StructureType::SAMPLER_BORDER_COLOR_COMPONENT_MAPPING_CREATE_INFO_EXT,
+    &[value("components", Item::Struct(&COMPONENT_MAPPING)), value("srgb", BOOL32)],
+);
 
-pub(crate) static VK_CREATE_SAMPLER: CommandRow = CommandRow {
-    command: CommandType::CREATE_SAMPLER,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pCreateInfo", Item::Struct(&SAMPLER_CREATE_INFO)),
-        null("pAllocator"),
-        pointer("pSampler", Item::Handle(&SAMPLER)).out(),
-    ],
-};
-
-pub(crate) static VK_DESTROY_SAMPLER: CommandRow = CommandRow {
-    command: CommandType::DESTROY_SAMPLER,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("sampler", Item::Handle(&SAMPLER)),
-        null("pAllocator"),
-    ],
-};
-
-pub(crate) static VK_CREATE_SAMPLER_YCBCR_CONVERSION: CommandRow = CommandRow {
-    command: CommandType::CREATE_SAMPLER_YCBCR_CONVERSION,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pCreateInfo", Item::Struct(&SAMPLER_YCBCR_CONVERSION_CREATE_INFO)),
-        null("pAllocator"),
-        pointer("pYcbcrConversion", Item::Handle(&SAMPLER_YCBCR_CONVERSION)).out(),
-    ],
-};
-
-pub(crate) static VK_DESTROY_SAMPLER_YCBCR_CONVERSION: CommandRow = CommandRow {
-    command: CommandType::DESTROY_SAMPLER_YCBCR_CONVERSION,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("ycbcrConversion", Item::Handle(&SAMPLER_YCBCR_CONVERSION)),
-        null("pAllocator"),
-    ],
-};
+pub(crate) static SAMPLER_COMMANDS: [CommandRow; 4] = [
+    command(
+        CommandType::CREATE_SAMPLER,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pCreateInfo", Item::Struct(&SAMPLER_CREATE_INFO)),
+            null("pAllocator"),
+            pointer("pSampler", Item::Handle(&SAMPLER)).out(),
+        ],
+    ),
+    command(
+        CommandType::DESTROY_SAMPLER,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("sampler", Item::Handle(&SAMPLER)),
+            null("pAllocator"),
+        ],
+    ),
+    command(
+        CommandType::CREATE_SAMPLER_YCBCR_CONVERSION,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pCreateInfo", Item::Struct(&SAMPLER_YCBCR_CONVERSION_CREATE_INFO)),
+            null("pAllocator"),
+            pointer("pYcbcrConversion", Item::Handle(&SAMPLER_YCBCR_CONVERSION)).out(),
+        ],
+    ),
+    command(
+        CommandType::DESTROY_SAMPLER_YCBCR_CONVERSION,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("ycbcrConversion", Item::Handle(&SAMPLER_YCBCR_CONVERSION)),
+            null("pAllocator"),
+        ],
+    ),
+];

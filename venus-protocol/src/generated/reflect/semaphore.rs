@@ -7,132 +7,123 @@ use crate::generated::reflect::{
     DEVICE, EXTERNAL_SEMAPHORE_HANDLE_TYPE_FLAGS, SEMAPHORE, SEMAPHORE_CREATE_FLAGS,
     SEMAPHORE_TYPE, SEMAPHORE_WAIT_FLAGS,
 };
+use crate::generated::chains;
+use crate::vk;
 use crate::wire::CommandType;
 use crate::reflect::row::*;
 
-pub(crate) static SEMAPHORE_CREATE_INFO: StructRow = StructRow {
-    name: "VkSemaphoreCreateInfo",
-    aliases: &[],
-    s_type: Some(9),
-    children: &[&EXPORT_SEMAPHORE_CREATE_INFO, &SEMAPHORE_TYPE_CREATE_INFO],
-    members: &[value("flags", Item::Enum(&SEMAPHORE_CREATE_FLAGS))],
-};
+pub(crate) static SEMAPHORE_CREATE_INFO: StructRow = tagged(
+        "VkSemaphoreCreateInfo",
+        vk::StructureType::SEMAPHORE_CREATE_INFO,
+        &[value("flags", Item::Enum(&SEMAPHORE_CREATE_FLAGS))],
+    )
+    .followed_by(chains::SEMAPHORE_CREATE_INFO);
 
-pub(crate) static EXPORT_SEMAPHORE_CREATE_INFO: StructRow = StructRow {
-    name: "VkExportSemaphoreCreateInfo",
-    aliases: &["VkExportSemaphoreCreateInfoKHR"],
-    s_type: Some(1000077000),
-    children: &[],
-    members: &[value("handleTypes", Item::Enum(&EXTERNAL_SEMAPHORE_HANDLE_TYPE_FLAGS))],
-};
+pub(crate) static EXPORT_SEMAPHORE_CREATE_INFO: StructRow = tagged(
+        "VkExportSemaphoreCreateInfo",
+        vk::StructureType::EXPORT_SEMAPHORE_CREATE_INFO,
+        &[value("handleTypes", Item::Enum(&EXTERNAL_SEMAPHORE_HANDLE_TYPE_FLAGS))],
+    )
+    .aliases(&["VkExportSemaphoreCreateInfoKHR"]);
 
-pub(crate) static SEMAPHORE_TYPE_CREATE_INFO: StructRow = StructRow {
-    name: "VkSemaphoreTypeCreateInfo",
-    aliases: &["VkSemaphoreTypeCreateInfoKHR"],
-    s_type: Some(1000207002),
-    children: &[],
-    members: &[
-        value("semaphoreType", Item::Enum(&SEMAPHORE_TYPE)),
-        value("initialValue", U64),
-    ],
-};
+pub(crate) static SEMAPHORE_TYPE_CREATE_INFO: StructRow = tagged(
+        "VkSemaphoreTypeCreateInfo",
+        vk::StructureType::SEMAPHORE_TYPE_CREATE_INFO,
+        &[
+            value("semaphoreType", Item::Enum(&SEMAPHORE_TYPE)),
+            value("initialValue", U64),
+        ],
+    )
+    .aliases(&["VkSemaphoreTypeCreateInfoKHR"]);
 
-pub(crate) static SEMAPHORE_WAIT_INFO: StructRow = StructRow {
-    name: "VkSemaphoreWaitInfo",
-    aliases: &["VkSemaphoreWaitInfoKHR"],
-    s_type: Some(1000207004),
-    children: &[],
-    members: &[
-        value("flags", Item::Enum(&SEMAPHORE_WAIT_FLAGS)),
-        value("semaphoreCount", U32).counts(),
-        array("pSemaphores", Item::Handle(&SEMAPHORE), &Sibling("semaphoreCount")),
-        array("pValues", U64, &Sibling("semaphoreCount")),
-    ],
-};
+pub(crate) static SEMAPHORE_WAIT_INFO: StructRow = tagged(
+        "VkSemaphoreWaitInfo",
+        vk::StructureType::SEMAPHORE_WAIT_INFO,
+        &[
+            value("flags", Item::Enum(&SEMAPHORE_WAIT_FLAGS)),
+            value("semaphoreCount", U32).counts(),
+            array("pSemaphores", Item::Handle(&SEMAPHORE), &Sibling("semaphoreCount")),
+            array("pValues", U64, &Sibling("semaphoreCount")),
+        ],
+    )
+    .aliases(&["VkSemaphoreWaitInfoKHR"]);
 
-pub(crate) static SEMAPHORE_SIGNAL_INFO: StructRow = StructRow {
-    name: "VkSemaphoreSignalInfo",
-    aliases: &["VkSemaphoreSignalInfoKHR"],
-    s_type: Some(1000207005),
-    children: &[],
-    members: &[value("semaphore", Item::Handle(&SEMAPHORE)), value("value", U64)],
-};
+pub(crate) static SEMAPHORE_SIGNAL_INFO: StructRow = tagged(
+        "VkSemaphoreSignalInfo",
+        vk::StructureType::SEMAPHORE_SIGNAL_INFO,
+        &[value("semaphore", Item::Handle(&SEMAPHORE)), value("value", U64)],
+    )
+    .aliases(&["VkSemaphoreSignalInfoKHR"]);
 
-pub(crate) static IMPORT_SEMAPHORE_RESOURCE_INFO_MESA: StructRow = StructRow {
-    name: "VkImportSemaphoreResourceInfoMESA",
-    aliases: &[],
-    s_type: Some(1000384004),
-    children: &[],
-    members: &[value("semaphore", Item::Handle(&SEMAPHORE)), value("resourceId", U32)],
-};
+pub(crate) static IMPORT_SEMAPHORE_RESOURCE_INFO_MESA: StructRow = tagged(
+    "VkImportSemaphoreResourceInfoMESA",
+    <vk::ImportSemaphoreResourceInfoMESA as vk::TaggedStructure>::STRUCTURE_TYPE,
+    &[value("semaphore", Item::Handle(&SEMAPHORE)), value("resourceId", U32)],
+);
 
-pub(crate) static VK_CREATE_SEMAPHORE: CommandRow = CommandRow {
-    command: CommandType::CREATE_SEMAPHORE,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pCreateInfo", Item::Struct(&SEMAPHORE_CREATE_INFO)),
-        null("pAllocator"),
-        pointer("pSemaphore", Item::Handle(&SEMAPHORE)).out(),
-    ],
-};
-
-pub(crate) static VK_DESTROY_SEMAPHORE: CommandRow = CommandRow {
-    command: CommandType::DESTROY_SEMAPHORE,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("semaphore", Item::Handle(&SEMAPHORE)),
-        null("pAllocator"),
-    ],
-};
-
-pub(crate) static VK_GET_SEMAPHORE_COUNTER_VALUE: CommandRow = CommandRow {
-    command: CommandType::GET_SEMAPHORE_COUNTER_VALUE,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("semaphore", Item::Handle(&SEMAPHORE)),
-        pointer("pValue", U64).out(),
-    ],
-};
-
-pub(crate) static VK_WAIT_SEMAPHORES: CommandRow = CommandRow {
-    command: CommandType::WAIT_SEMAPHORES,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pWaitInfo", Item::Struct(&SEMAPHORE_WAIT_INFO)),
-        value("timeout", U64),
-    ],
-};
-
-pub(crate) static VK_SIGNAL_SEMAPHORE: CommandRow = CommandRow {
-    command: CommandType::SIGNAL_SEMAPHORE,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pSignalInfo", Item::Struct(&SEMAPHORE_SIGNAL_INFO)),
-    ],
-};
-
-pub(crate) static VK_WAIT_SEMAPHORE_RESOURCE_MESA: CommandRow = CommandRow {
-    command: CommandType::WAIT_SEMAPHORE_RESOURCE_MESA,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("semaphore", Item::Handle(&SEMAPHORE)),
-    ],
-};
-
-pub(crate) static VK_IMPORT_SEMAPHORE_RESOURCE_MESA: CommandRow = CommandRow {
-    command: CommandType::IMPORT_SEMAPHORE_RESOURCE_MESA,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer(
-            "pImportSemaphoreResourceInfo",
-            Item::Struct(&IMPORT_SEMAPHORE_RESOURCE_INFO_MESA),
-        ),
-    ],
-};
+pub(crate) static SEMAPHORE_COMMANDS: [CommandRow; 7] = [
+    command(
+        CommandType::CREATE_SEMAPHORE,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pCreateInfo", Item::Struct(&SEMAPHORE_CREATE_INFO)),
+            null("pAllocator"),
+            pointer("pSemaphore", Item::Handle(&SEMAPHORE)).out(),
+        ],
+    ),
+    command(
+        CommandType::DESTROY_SEMAPHORE,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("semaphore", Item::Handle(&SEMAPHORE)),
+            null("pAllocator"),
+        ],
+    ),
+    command(
+        CommandType::GET_SEMAPHORE_COUNTER_VALUE,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("semaphore", Item::Handle(&SEMAPHORE)),
+            pointer("pValue", U64).out(),
+        ],
+    ),
+    command(
+        CommandType::WAIT_SEMAPHORES,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pWaitInfo", Item::Struct(&SEMAPHORE_WAIT_INFO)),
+            value("timeout", U64),
+        ],
+    ),
+    command(
+        CommandType::SIGNAL_SEMAPHORE,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pSignalInfo", Item::Struct(&SEMAPHORE_SIGNAL_INFO)),
+        ],
+    ),
+    command(
+        CommandType::WAIT_SEMAPHORE_RESOURCE_MESA,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("semaphore", Item::Handle(&SEMAPHORE)),
+        ],
+    ),
+    command(
+        CommandType::IMPORT_SEMAPHORE_RESOURCE_MESA,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer(
+                "pImportSemaphoreResourceInfo",
+                Item::Struct(&IMPORT_SEMAPHORE_RESOURCE_INFO_MESA),
+            ),
+        ],
+    ),
+];

@@ -4,15 +4,14 @@
 //! What travels of family `shader_module`.
 
 use crate::generated::reflect::{DEVICE, SHADER_MODULE, SHADER_MODULE_CREATE_FLAGS};
+use crate::vk;
 use crate::wire::CommandType;
 use crate::reflect::row::*;
 
-pub(crate) static SHADER_MODULE_CREATE_INFO: StructRow = StructRow {
-    name: "VkShaderModuleCreateInfo",
-    aliases: &[],
-    s_type: Some(16),
-    children: &[],
-    members: &[
+pub(crate) static SHADER_MODULE_CREATE_INFO: StructRow = tagged(
+    "VkShaderModuleCreateInfo",
+    vk::StructureType::SHADER_MODULE_CREATE_INFO,
+    &[
         value("flags", Item::Enum(&SHADER_MODULE_CREATE_FLAGS)),
         value("codeSize", SIZE).counts(),
         array(
@@ -25,25 +24,26 @@ pub(crate) static SHADER_MODULE_CREATE_INFO: StructRow = StructRow {
             },
         ),
     ],
-};
+);
 
-pub(crate) static VK_CREATE_SHADER_MODULE: CommandRow = CommandRow {
-    command: CommandType::CREATE_SHADER_MODULE,
-    returns: Returns::Result,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        pointer("pCreateInfo", Item::Struct(&SHADER_MODULE_CREATE_INFO)),
-        null("pAllocator"),
-        pointer("pShaderModule", Item::Handle(&SHADER_MODULE)).out(),
-    ],
-};
-
-pub(crate) static VK_DESTROY_SHADER_MODULE: CommandRow = CommandRow {
-    command: CommandType::DESTROY_SHADER_MODULE,
-    returns: Returns::Nothing,
-    params: &[
-        value("device", Item::Handle(&DEVICE)),
-        value("shaderModule", Item::Handle(&SHADER_MODULE)),
-        null("pAllocator"),
-    ],
-};
+pub(crate) static SHADER_MODULE_COMMANDS: [CommandRow; 2] = [
+    command(
+        CommandType::CREATE_SHADER_MODULE,
+        Returns::Result,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            pointer("pCreateInfo", Item::Struct(&SHADER_MODULE_CREATE_INFO)),
+            null("pAllocator"),
+            pointer("pShaderModule", Item::Handle(&SHADER_MODULE)).out(),
+        ],
+    ),
+    command(
+        CommandType::DESTROY_SHADER_MODULE,
+        Returns::Nothing,
+        &[
+            value("device", Item::Handle(&DEVICE)),
+            value("shaderModule", Item::Handle(&SHADER_MODULE)),
+            null("pAllocator"),
+        ],
+    ),
+];

@@ -6,140 +6,120 @@
 use crate::generated::reflect::{
     COMMAND_STREAM_EXECUTION_FLAGS_MESA, RING_CREATE_FLAGS_MESA, RING_NOTIFY_FLAGS_MESA,
 };
+use crate::generated::chains;
+use crate::vk;
 use crate::wire::CommandType;
 use crate::reflect::row::*;
 
-pub(crate) static COMMAND_STREAM_DESCRIPTION_MESA: StructRow = StructRow {
-    name: "VkCommandStreamDescriptionMESA",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[value("resourceId", U32), value("offset", SIZE), value("size", SIZE)],
-};
+pub(crate) static COMMAND_STREAM_DESCRIPTION_MESA: StructRow = plain(
+    "VkCommandStreamDescriptionMESA",
+    &[value("resourceId", U32), value("offset", SIZE), value("size", SIZE)],
+);
 
-pub(crate) static COMMAND_STREAM_DEPENDENCY_MESA: StructRow = StructRow {
-    name: "VkCommandStreamDependencyMESA",
-    aliases: &[],
-    s_type: None,
-    children: &[],
-    members: &[value("srcCommandStream", U32), value("dstCommandStream", U32)],
-};
+pub(crate) static COMMAND_STREAM_DEPENDENCY_MESA: StructRow = plain(
+    "VkCommandStreamDependencyMESA",
+    &[value("srcCommandStream", U32), value("dstCommandStream", U32)],
+);
 
-pub(crate) static RING_CREATE_INFO_MESA: StructRow = StructRow {
-    name: "VkRingCreateInfoMESA",
-    aliases: &[],
-    s_type: Some(1000384000),
-    children: &[&RING_MONITOR_INFO_MESA, &RING_PRIORITY_INFO_MESA],
-    members: &[
-        value("flags", Item::Enum(&RING_CREATE_FLAGS_MESA)),
-        value("resourceId", U32),
-        value("offset", SIZE),
-        value("size", SIZE),
-        value("idleTimeout", U64),
-        value("headOffset", SIZE),
-        value("tailOffset", SIZE),
-        value("statusOffset", SIZE),
-        value("bufferOffset", SIZE),
-        value("bufferSize", SIZE),
-        value("extraOffset", SIZE),
-        value("extraSize", SIZE),
-    ],
-};
+pub(crate) static RING_CREATE_INFO_MESA: StructRow = tagged(
+        "VkRingCreateInfoMESA",
+        <vk::RingCreateInfoMESA as vk::TaggedStructure>::STRUCTURE_TYPE,
+        &[
+            value("flags", Item::Enum(&RING_CREATE_FLAGS_MESA)),
+            value("resourceId", U32),
+            value("offset", SIZE),
+            value("size", SIZE),
+            value("idleTimeout", U64),
+            value("headOffset", SIZE),
+            value("tailOffset", SIZE),
+            value("statusOffset", SIZE),
+            value("bufferOffset", SIZE),
+            value("bufferSize", SIZE),
+            value("extraOffset", SIZE),
+            value("extraSize", SIZE),
+        ],
+    )
+    .followed_by(chains::RING_CREATE_INFO_MESA);
 
-pub(crate) static RING_MONITOR_INFO_MESA: StructRow = StructRow {
-    name: "VkRingMonitorInfoMESA",
-    aliases: &[],
-    s_type: Some(1000384006),
-    children: &[],
-    members: &[value("maxReportingPeriodMicroseconds", U32)],
-};
+pub(crate) static RING_MONITOR_INFO_MESA: StructRow = tagged(
+    "VkRingMonitorInfoMESA",
+    <vk::RingMonitorInfoMESA as vk::TaggedStructure>::STRUCTURE_TYPE,
+    &[value("maxReportingPeriodMicroseconds", U32)],
+);
 
-pub(crate) static RING_PRIORITY_INFO_MESA: StructRow = StructRow {
-    name: "VkRingPriorityInfoMESA",
-    aliases: &[],
-    s_type: Some(1000384007),
-    children: &[],
-    members: &[value("priority", I32)],
-};
+pub(crate) static RING_PRIORITY_INFO_MESA: StructRow = tagged(
+    "VkRingPriorityInfoMESA",
+    <vk::RingPriorityInfoMESA as vk::TaggedStructure>::STRUCTURE_TYPE,
+    &[value("priority", I32)],
+);
 
-pub(crate) static VK_SET_REPLY_COMMAND_STREAM_MESA: CommandRow = CommandRow {
-    command: CommandType::SET_REPLY_COMMAND_STREAM_MESA,
-    returns: Returns::Nothing,
-    params: &[pointer("pStream", Item::Struct(&COMMAND_STREAM_DESCRIPTION_MESA))],
-};
-
-pub(crate) static VK_SEEK_REPLY_COMMAND_STREAM_MESA: CommandRow = CommandRow {
-    command: CommandType::SEEK_REPLY_COMMAND_STREAM_MESA,
-    returns: Returns::Nothing,
-    params: &[value("position", SIZE)],
-};
-
-pub(crate) static VK_EXECUTE_COMMAND_STREAMS_MESA: CommandRow = CommandRow {
-    command: CommandType::EXECUTE_COMMAND_STREAMS_MESA,
-    returns: Returns::Nothing,
-    params: &[
-        value("streamCount", U32).counts(),
-        array(
-            "pStreams",
-            Item::Struct(&COMMAND_STREAM_DESCRIPTION_MESA),
-            &Sibling("streamCount"),
-        ),
-        array("pReplyPositions", SIZE, &Sibling("streamCount")).nullable(),
-        value("dependencyCount", U32).counts(),
-        array(
-            "pDependencies",
-            Item::Struct(&COMMAND_STREAM_DEPENDENCY_MESA),
-            &Sibling("dependencyCount"),
-        ),
-        value("flags", Item::Enum(&COMMAND_STREAM_EXECUTION_FLAGS_MESA)),
-    ],
-};
-
-pub(crate) static VK_CREATE_RING_MESA: CommandRow = CommandRow {
-    command: CommandType::CREATE_RING_MESA,
-    returns: Returns::Nothing,
-    params: &[
-        value("ring", U64),
-        pointer("pCreateInfo", Item::Struct(&RING_CREATE_INFO_MESA)),
-    ],
-};
-
-pub(crate) static VK_DESTROY_RING_MESA: CommandRow = CommandRow {
-    command: CommandType::DESTROY_RING_MESA,
-    returns: Returns::Nothing,
-    params: &[value("ring", U64)],
-};
-
-pub(crate) static VK_NOTIFY_RING_MESA: CommandRow = CommandRow {
-    command: CommandType::NOTIFY_RING_MESA,
-    returns: Returns::Nothing,
-    params: &[
-        value("ring", U64),
-        value("seqno", U32),
-        value("flags", Item::Enum(&RING_NOTIFY_FLAGS_MESA)),
-    ],
-};
-
-pub(crate) static VK_WRITE_RING_EXTRA_MESA: CommandRow = CommandRow {
-    command: CommandType::WRITE_RING_EXTRA_MESA,
-    returns: Returns::Nothing,
-    params: &[value("ring", U64), value("offset", SIZE), value("value", U32)],
-};
-
-pub(crate) static VK_SUBMIT_VIRTQUEUE_SEQNO_MESA: CommandRow = CommandRow {
-    command: CommandType::SUBMIT_VIRTQUEUE_SEQNO_MESA,
-    returns: Returns::Nothing,
-    params: &[value("ring", U64), value("seqno", U64)],
-};
-
-pub(crate) static VK_WAIT_VIRTQUEUE_SEQNO_MESA: CommandRow = CommandRow {
-    command: CommandType::WAIT_VIRTQUEUE_SEQNO_MESA,
-    returns: Returns::Nothing,
-    params: &[value("seqno", U64)],
-};
-
-pub(crate) static VK_WAIT_RING_SEQNO_MESA: CommandRow = CommandRow {
-    command: CommandType::WAIT_RING_SEQNO_MESA,
-    returns: Returns::Nothing,
-    params: &[value("ring", U64), value("seqno", U64)],
-};
+pub(crate) static TRANSPORT_COMMANDS: [CommandRow; 10] = [
+    command(
+        CommandType::SET_REPLY_COMMAND_STREAM_MESA,
+        Returns::Nothing,
+        &[pointer("pStream", Item::Struct(&COMMAND_STREAM_DESCRIPTION_MESA))],
+    ),
+    command(
+        CommandType::SEEK_REPLY_COMMAND_STREAM_MESA,
+        Returns::Nothing,
+        &[value("position", SIZE)],
+    ),
+    command(
+        CommandType::EXECUTE_COMMAND_STREAMS_MESA,
+        Returns::Nothing,
+        &[
+            value("streamCount", U32).counts(),
+            array(
+                "pStreams",
+                Item::Struct(&COMMAND_STREAM_DESCRIPTION_MESA),
+                &Sibling("streamCount"),
+            ),
+            array("pReplyPositions", SIZE, &Sibling("streamCount")).nullable(),
+            value("dependencyCount", U32).counts(),
+            array(
+                "pDependencies",
+                Item::Struct(&COMMAND_STREAM_DEPENDENCY_MESA),
+                &Sibling("dependencyCount"),
+            ),
+            value("flags", Item::Enum(&COMMAND_STREAM_EXECUTION_FLAGS_MESA)),
+        ],
+    ),
+    command(
+        CommandType::CREATE_RING_MESA,
+        Returns::Nothing,
+        &[
+            value("ring", U64),
+            pointer("pCreateInfo", Item::Struct(&RING_CREATE_INFO_MESA)),
+        ],
+    ),
+    command(CommandType::DESTROY_RING_MESA, Returns::Nothing, &[value("ring", U64)]),
+    command(
+        CommandType::NOTIFY_RING_MESA,
+        Returns::Nothing,
+        &[
+            value("ring", U64),
+            value("seqno", U32),
+            value("flags", Item::Enum(&RING_NOTIFY_FLAGS_MESA)),
+        ],
+    ),
+    command(
+        CommandType::WRITE_RING_EXTRA_MESA,
+        Returns::Nothing,
+        &[value("ring", U64), value("offset", SIZE), value("value", U32)],
+    ),
+    command(
+        CommandType::SUBMIT_VIRTQUEUE_SEQNO_MESA,
+        Returns::Nothing,
+        &[value("ring", U64), value("seqno", U64)],
+    ),
+    command(
+        CommandType::WAIT_VIRTQUEUE_SEQNO_MESA,
+        Returns::Nothing,
+        &[value("seqno", U64)],
+    ),
+    command(
+        CommandType::WAIT_RING_SEQNO_MESA,
+        Returns::Nothing,
+        &[value("ring", U64), value("seqno", U64)],
+    ),
+];

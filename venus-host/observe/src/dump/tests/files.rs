@@ -2,10 +2,8 @@
 
 use std::io;
 
-use venus_protocol::{
-    verify::vectors,
-    wire::{CommandHeader, CommandType},
-};
+use venus_protocol::wire::{CommandHeader, CommandType};
+use venus_verify::vectors;
 
 use super::{Bytes, RING, buffer_reply, create_buffer, destroy_buffer, print, push_constants, wait_idle};
 use crate::{

@@ -4,12 +4,11 @@
 //! choose, chains hold distinct structures that their root knows, padding is zero. Everything else is up to
 //! [`Choices`]: the codec's tests choose at random, a host's tests choose what a driver would be glad to see.
 //!
-//! Meant for tests: it panics where the tables contradict themselves.
+//! It panics where the tables contradict themselves.
 
-use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
+use std::collections::BTreeMap;
 
-use crate::reflect::{
+use venus_protocol::reflect::{
     Choice, CommandRow, Direction, HandleRow, Item, Length, MemberRow, Partial, Returns, Shape, StructRow, UnionRow,
 };
 

@@ -4,15 +4,14 @@
 //! requests come in the files that [`vectors`] reads; [`generate`] makes others up.
 
 pub mod generate;
+mod least;
 pub mod vectors;
 
-use alloc::vec::Vec;
-use core::fmt;
+use std::fmt;
 
-use crate::dispatch::{Visitor, visit_command};
-use crate::generated::replies::REPLIES;
-use crate::reflect::{locate, locate_reply};
-use crate::wire::{
+use venus_protocol::dispatch::{Visitor, visit_command};
+use venus_protocol::reflect::{self, locate, locate_reply};
+use venus_protocol::wire::{
     Arena, Command, CommandHeader, CommandType, DecodeError, DecodeErrorKind, Decoder, Encoder, IdentityResolver,
     Member, Returned,
 };
@@ -73,7 +72,7 @@ impl fmt::Display for Mismatch {
     }
 }
 
-impl core::error::Error for Mismatch {}
+impl std::error::Error for Mismatch {}
 
 /// Decodes one request, encodes it again, and makes a reply for it. Ids resolve to themselves.
 ///
@@ -84,7 +83,7 @@ pub fn check_request(bytes: &[u8], arena: &Arena) -> Result<Verified, Mismatch> 
     let mut decoder = Decoder::new(bytes, arena, &IdentityResolver);
     let outcome = visit_command(&mut RoundTrip, &mut decoder).map_err(Mismatch::Request)?;
     let command = decoder.command();
-    compare(command, &decoder, &outcome.request, bytes, locate)?;
+    compare(command, decoder.offset(), &outcome.request, bytes, locate)?;
     Ok(Verified { command, request_bytes: bytes.len(), reply: outcome.reply })
 }
 
@@ -93,42 +92,50 @@ pub fn check_request(bytes: &[u8], arena: &Arena) -> Result<Verified, Mismatch> 
 /// # Errors
 ///
 /// The first thing that does not come back as it was. Pad bytes must be zero.
+///
+/// # Panics
+///
+/// If the shortest request of the command does not decode, which leads to the command's types.
 pub fn check_reply(command: CommandType, bytes: &[u8], arena: &Arena) -> Result<(), Mismatch> {
-    let mut decoder = Decoder::new(bytes, arena, &IdentityResolver);
-    let index = usize::try_from(command.0).ok();
-    let Some(recode) = index.and_then(|index| REPLIES.get(index).copied().flatten()) else {
-        return Err(Mismatch::Reply(decoder.error(DecodeErrorKind::NotEncodable(command.0))));
+    let Some(row) = reflect::command(command) else {
+        return Err(Mismatch::Reply(DecodeError::new(0, DecodeErrorKind::NotEncodable(command.0))));
     };
-    // SAFETY: the only values given to this encoder are ones that the decoder returned.
-    let mut encoder = unsafe { Encoder::new() };
-    recode(&mut decoder, &mut encoder).map_err(Mismatch::Reply)?;
-    compare(command, &decoder, encoder.bytes(), bytes, locate_reply)
+    let (request, request_arena) = (least::request(row), Arena::default());
+    let mut decoder = Decoder::new(&request, &request_arena, &IdentityResolver);
+    let recoded = visit_command(&mut RecodeReply { bytes, arena }, &mut decoder).expect("the shortest request decodes");
+    let (consumed, encoded) = recoded.map_err(Mismatch::Reply)?;
+    compare(command, consumed, &encoded, bytes, locate_reply)
 }
 
-/// Decodes a reply and encodes it again.
-pub(crate) type Recode = fn(&mut Decoder<'_>, &mut Encoder) -> Result<(), DecodeError>;
-
-/// The codec of one command's replies.
-macro_rules! recode {
-    ($decode:ident, $encode:ident) => {
-        Some(|decoder, encoder| {
-            $encode(encoder, &$decode(decoder)?);
-            Ok(())
-        })
-    };
+/// Decodes a reply to the command that is visited, whose arguments do not matter, and encodes it again.
+struct RecodeReply<'b> {
+    bytes: &'b [u8],
+    arena: &'b Arena,
 }
-pub(crate) use recode;
+
+impl Visitor for RecodeReply<'_> {
+    /// How many bytes were decoded, and what they were encoded to.
+    type Output = Result<(usize, Vec<u8>), DecodeError>;
+
+    fn visit<'a, C: Command<'a>>(&mut self, _header: CommandHeader, _args: C) -> Self::Output {
+        // SAFETY: the only values given to this encoder are ones that the decoder returned.
+        let mut encoder = unsafe { Encoder::new() };
+        let mut decoder = Decoder::new(self.bytes, self.arena, &IdentityResolver);
+        C::encode_reply(&mut encoder, &C::decode_reply(&mut decoder)?);
+        Ok((decoder.offset(), encoder.bytes().to_vec()))
+    }
+}
 
 /// Fails unless all bytes were decoded and encoded to the same.
 fn compare(
     command: CommandType,
-    decoder: &Decoder<'_>,
+    consumed: usize,
     encoded: &[u8],
     bytes: &[u8],
     locate: fn(&[u8], usize) -> Option<Member>,
 ) -> Result<(), Mismatch> {
-    if decoder.remaining() > 0 {
-        return Err(Mismatch::Trailing { command, consumed: decoder.offset(), len: bytes.len() });
+    if consumed < bytes.len() {
+        return Err(Mismatch::Trailing { command, consumed, len: bytes.len() });
     }
     if encoded != bytes {
         let differs = encoded.iter().zip(bytes).position(|(left, right)| left != right);
@@ -155,7 +162,7 @@ impl Visitor for RoundTrip {
         let request = encoder.bytes().to_vec();
         encoder.clear();
         if header.wants_reply() {
-            args.encode_reply(&mut encoder, C::Return::success());
+            C::encode_reply(&mut encoder, &args.reply(C::Return::success()));
         }
         Outcome { request, reply: encoder.bytes().to_vec() }
     }

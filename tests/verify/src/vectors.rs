@@ -10,14 +10,11 @@
 //! | `reply_bytes` | length of the successful reply, 0 if the request asks for none |
 //! | `request_hex` | the request |
 
-use alloc::borrow::ToOwned;
-use alloc::format;
-use alloc::string::{String, ToString};
-use alloc::vec::Vec;
-use core::fmt;
+use std::fmt;
+
+use venus_protocol::wire::Arena;
 
 use super::{Mismatch, check_request};
-use crate::wire::Arena;
 
 /// One row of a vector file.
 #[derive(Clone, Debug, PartialEq, Eq)]
