@@ -2,9 +2,10 @@
 
 #![cfg(target_os = "linux")]
 
-mod guest;
+use std::{os::unix::net::UnixStream, thread};
 
-use guest::{Guest, until};
+use venus_guest::bare::{Guest, command, until};
+use venus_host::vtest::{SessionOptions, serve_connection};
 
 fn count(path: &str) -> usize {
     std::fs::read_dir(path).unwrap().count()
@@ -30,20 +31,20 @@ fn a_hundred_connections_leave_no_descriptor_thread_or_mapping() {
 
 /// A guest that makes one of everything and leaves without tidying up.
 fn connection() {
-    let (mut guest, host) = Guest::start();
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let host = thread::spawn(move || drop(serve_connection(theirs, SessionOptions::default())));
+    let mut guest = Guest::over(ours);
     guest.shake_hands();
     let mut ring = guest.create_ring(1, 4096);
     let (reply_resource, _reply) = guest.create_shmem(4096);
-    ring.send(&[178, 1, 1, 0, reply_resource, 0, 0, 8, 0]);
+    ring.send(&command::asking(command::set_reply_stream(reply_resource, 0, 8)));
     guest.notify(&ring);
     ring.until_drained();
     assert_ne!(mappings(), 0, "what lives is seen, so that what is left behind would be");
     let sync = guest.create_sync(0);
-    guest.send(&[5, 23, 0, u32::MAX, sync, 1, 0]);
-    assert_eq!(guest.receive(2), [0, 23]);
-    let _fd = guest.receive_fd();
+    let _event = guest.sync_event(sync, 1);
     // The ring's last command waits for something that never comes.
-    ring.send(&[252, 0, 1, 0]);
+    ring.send(&command::wait_virtqueue_seqno(1));
     guest.notify(&ring);
     drop(guest);
     host.join().unwrap();

@@ -14,8 +14,11 @@
 //! for the reply, which the host writes to shared memory. [`Guest::submit_direct`] goes through the socket, which is
 //! for commands about rings.
 //!
+//! For tests of hosts there is also a guest in single messages, which says wrong things if it is told to: [`bare`].
+//!
 //! Whatever the host answers is checked: a test must fail with words, not with a crash.
 
+pub mod bare;
 mod capset;
 mod gpu;
 mod memory;

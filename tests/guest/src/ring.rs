@@ -19,18 +19,18 @@ use venus_protocol::vk;
 
 use super::Shmem;
 
-const HEAD_OFFSET: usize = 0;
-const TAIL_OFFSET: usize = 64;
-const STATUS_OFFSET: usize = 128;
-const BUFFER_OFFSET: usize = 192;
-const EXTRA_BYTES: usize = 4;
+pub(super) const HEAD_OFFSET: usize = 0;
+pub(super) const TAIL_OFFSET: usize = 64;
+pub(super) const STATUS_OFFSET: usize = 128;
+pub(super) const BUFFER_OFFSET: usize = 192;
+pub(super) const EXTRA_BYTES: usize = 4;
 
 /// The host sleeps and has to be notified.
-const STATUS_IDLE: u32 = 0x1;
+pub const STATUS_IDLE: u32 = 0x1;
 /// The host has given up on this context.
-const STATUS_FATAL: u32 = 0x2;
+pub const STATUS_FATAL: u32 = 0x2;
 /// The host set this since we last cleared it.
-const STATUS_ALIVE: u32 = 0x4;
+pub const STATUS_ALIVE: u32 = 0x4;
 
 /// How long the host polls an empty ring before it sleeps, and the least time between two notifications. The protocol
 /// relies on the two being the same.

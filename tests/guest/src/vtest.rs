@@ -21,35 +21,35 @@ use super::Capset;
 /// How long the host may take for an answer. Creating a blob waits for the ring, which may be compiling pipelines.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The protocol version that Mesa's Venus driver speaks.
-const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 3;
 /// The capability set, and the kind of context, that is Venus.
-const CAPSET_VENUS: u32 = 4;
+pub(super) const CAPSET_VENUS: u32 = 4;
 /// Parameter of `GET_PARAM`: how many timelines there may be.
 const PARAM_MAX_TIMELINES: u32 = 1;
 /// `RESOURCE_CREATE_BLOB`'s type: the host's own memory.
-const BLOB_HOST3D: u32 = 2;
+pub(super) const BLOB_HOST3D: u32 = 2;
 /// `SUBMIT_CMD2`'s batch flag: `ring_idx` is valid.
 const BATCH_RING_IDX: u32 = 1;
 /// `SYNC_WAIT`'s timeout that stands for none; we keep time ourselves.
 const WAIT_FOREVER: u32 = u32::MAX;
 
 /// Kinds of messages.
-mod kind {
-    pub(super) const RESOURCE_UNREF: u32 = 3;
-    pub(super) const RESOURCE_BUSY_WAIT: u32 = 7;
-    pub(super) const CREATE_RENDERER: u32 = 8;
-    pub(super) const PING_PROTOCOL_VERSION: u32 = 10;
-    pub(super) const PROTOCOL_VERSION: u32 = 11;
-    pub(super) const GET_PARAM: u32 = 15;
-    pub(super) const GET_CAPSET: u32 = 16;
-    pub(super) const CONTEXT_INIT: u32 = 17;
-    pub(super) const RESOURCE_CREATE_BLOB: u32 = 18;
-    pub(super) const SYNC_CREATE: u32 = 19;
-    pub(super) const SYNC_UNREF: u32 = 20;
-    pub(super) const SYNC_READ: u32 = 21;
-    pub(super) const SYNC_WRITE: u32 = 22;
-    pub(super) const SYNC_WAIT: u32 = 23;
-    pub(super) const SUBMIT_CMD2: u32 = 24;
+pub(super) mod kind {
+    pub(crate) const RESOURCE_UNREF: u32 = 3;
+    pub(crate) const RESOURCE_BUSY_WAIT: u32 = 7;
+    pub(crate) const CREATE_RENDERER: u32 = 8;
+    pub(crate) const PING_PROTOCOL_VERSION: u32 = 10;
+    pub(crate) const PROTOCOL_VERSION: u32 = 11;
+    pub(crate) const GET_PARAM: u32 = 15;
+    pub(crate) const GET_CAPSET: u32 = 16;
+    pub(crate) const CONTEXT_INIT: u32 = 17;
+    pub(crate) const RESOURCE_CREATE_BLOB: u32 = 18;
+    pub(crate) const SYNC_CREATE: u32 = 19;
+    pub(crate) const SYNC_UNREF: u32 = 20;
+    pub(crate) const SYNC_READ: u32 = 21;
+    pub(crate) const SYNC_WRITE: u32 = 22;
+    pub(crate) const SYNC_WAIT: u32 = 23;
+    pub(crate) const SUBMIT_CMD2: u32 = 24;
 }
 
 /// What a blob may be used for.
@@ -159,7 +159,7 @@ impl Connection {
         let [resource] = self
             .receive(kind::RESOURCE_CREATE_BLOB)
             .with_context(|| format!("creating a blob of {size} bytes for object {blob_id}"))?;
-        Ok((ResourceId(resource), self.receive_fd()?))
+        Ok((ResourceId(resource), receive_fd(&self.socket)?))
     }
 
     /// Gives a blob back. It has to be unmapped already.
@@ -193,7 +193,7 @@ impl Connection {
         let [low, high] = halves(point.value);
         self.send(kind::SYNC_WAIT, &[WAIT_ALL, WAIT_FOREVER, point.sync.0, low, high])?;
         self.receive::<0>(kind::SYNC_WAIT)?;
-        let event = self.receive_fd()?;
+        let event = receive_fd(&self.socket)?;
         readable(&event, timeout)
     }
 
@@ -272,40 +272,41 @@ impl Connection {
     fn receive_bytes(&mut self, bytes: &mut [u8]) -> Result<()> {
         self.socket.read_exact(bytes).context("the host closed the connection or does not answer")
     }
+}
 
-    fn receive_fd(&mut self) -> Result<OwnedFd> {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-        let mut byte = [0];
-        let received = loop {
-            let buffers = &mut [IoSliceMut::new(&mut byte)];
-            match recvmsg(&self.socket, buffers, &mut ancillary, RecvFlags::empty()) {
-                Err(Errno::INTR) => {}
-                received => break received.context("receiving a descriptor")?,
-            }
-        };
-        ensure!(received.bytes == 1, "the host closed the connection instead of sending a descriptor");
-        for message in ancillary.drain() {
-            if let RecvAncillaryMessage::ScmRights(fds) = message
-                && let Some(fd) = fds.last()
-            {
-                // Afterwards, since macOS has no flag for it: guests start no programs.
-                fcntl_setfd(&fd, FdFlags::CLOEXEC).context("keeping a descriptor to ourselves")?;
-                return Ok(fd);
-            }
+/// Receives a descriptor and the byte that it comes with.
+pub(super) fn receive_fd(socket: &UnixStream) -> Result<OwnedFd> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let mut byte = [0];
+    let received = loop {
+        let buffers = &mut [IoSliceMut::new(&mut byte)];
+        match recvmsg(socket, buffers, &mut ancillary, RecvFlags::empty()) {
+            Err(Errno::INTR) => {}
+            received => break received.context("receiving a descriptor")?,
         }
-        bail!("the host sent no descriptor")
+    };
+    ensure!(received.bytes == 1, "the host closed the connection instead of sending a descriptor");
+    for message in ancillary.drain() {
+        if let RecvAncillaryMessage::ScmRights(fds) = message
+            && let Some(fd) = fds.last()
+        {
+            // Afterwards, since macOS has no flag for it: guests start no programs.
+            fcntl_setfd(&fd, FdFlags::CLOEXEC).context("keeping a descriptor to ourselves")?;
+            return Ok(fd);
+        }
     }
+    bail!("the host sent no descriptor")
 }
 
 /// Low and high half.
-fn halves(value: u64) -> [u32; 2] {
+pub(super) fn halves(value: u64) -> [u32; 2] {
     let [a, b, c, d, e, f, g, h] = value.to_le_bytes();
     [u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h])]
 }
 
 /// Whether there is something to read within `timeout`.
-fn readable(fd: &impl std::os::fd::AsFd, timeout: Duration) -> Result<bool> {
+pub(super) fn readable(fd: &impl std::os::fd::AsFd, timeout: Duration) -> Result<bool> {
     let timeout = Timespec::try_from(timeout).context("a time-out")?;
     loop {
         match poll(&mut [PollFd::new(fd, PollFlags::IN)], Some(&timeout)) {

@@ -1,16 +1,13 @@
 //! `venus serve` as a program: processes, sockets, ends.
 
-#[path = "../../tests/guest/mod.rs"]
-mod guest;
-
 use std::{
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
-use guest::{Guest, until};
 use tempfile::TempDir;
+use venus_guest::bare::{Guest, until};
 
 /// A running server.
 struct Server {
@@ -32,8 +29,7 @@ impl Server {
     fn connect(&self) -> Guest {
         let mut guest = Guest::over(UnixStream::connect(&self.path).unwrap());
         guest.shake_hands();
-        guest.send(&[0, 10]);
-        assert_eq!(guest.receive(2), [0, 10]);
+        guest.ping();
         guest
     }
 }
@@ -151,10 +147,9 @@ fn a_worker_says_how_its_guest_ended() {
 mod in_proc {
     use std::time::Duration;
 
-    use super::{
-        Server,
-        guest::{Guest, STATUS_IDLE, until},
-    };
+    use venus_guest::bare::{STATUS_IDLE, command, until};
+
+    use super::Server;
 
     impl Server {
         /// Process ids of the server's children, dead ones that nobody waited for included.
@@ -181,7 +176,7 @@ mod in_proc {
         assert_eq!(server.descriptors(), idle, "the server keeps nothing of its guests");
         for guest in &mut guests {
             let mut ring = guest.create_ring(1, 4096);
-            ring.send(&[179, 0, 0, 0]);
+            ring.send(&command::seek_reply_stream(0));
         }
         drop(guests);
         until("all workers are gone", || server.workers().is_empty());
@@ -223,7 +218,7 @@ mod in_proc {
         let mut ring = guest.create_ring(1, 4096);
         // A short heartbeat, which must rest, too.
         let (second, memory) = guest.create_shmem(4096 + 196);
-        guest.submit_and_wait(&Guest::create_ring_command(2, second, 4096, Some(20_000)));
+        guest.submit_and_wait(&command::create_ring(2, second, 4096, Some(20_000)));
         until("both rings are idle", || (ring.status() & memory.word(128)) & STATUS_IDLE != 0);
         std::thread::sleep(Duration::from_millis(50));
         let [worker] = server.workers()[..] else { panic!("one worker") };
@@ -232,7 +227,7 @@ mod in_proc {
         assert_eq!(sleeps(worker), before);
 
         let (reply_resource, reply) = guest.create_shmem(4096);
-        ring.send(&[178, 1, 1, 0, reply_resource, 0, 0, 8, 0]);
+        ring.send(&command::asking(command::set_reply_stream(reply_resource, 0, 8)));
         guest.notify(&ring);
         ring.until_drained();
         assert_eq!(reply.word(0), 178);

@@ -1,7 +1,5 @@
 //! Traces of workers: switched by a signal, and left by one that is killed.
 
-#[path = "../../tests/guest/mod.rs"]
-mod guest;
 #[path = "../../observe/tests/perfetto/mod.rs"]
 mod perfetto;
 
@@ -13,9 +11,9 @@ use std::{
     time::Instant,
 };
 
-use guest::{Guest, PATIENCE, until};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+use venus_guest::bare::{Guest, PATIENCE, command, until};
 
 /// Ends with the test.
 struct Server(Child);
@@ -61,9 +59,9 @@ fn a_signal_switches_a_workers_tracer_and_a_killed_worker_leaves_its_trace() {
     let deadline = Instant::now() + PATIENCE;
     while so_far().named("vkNotifyRingMESA").count() == 0 {
         assert!(Instant::now() < deadline, "the tracer stays off");
-        guest.submit_and_wait(&[190, 0, 5, 0, 0, 0]);
+        guest.submit_and_wait(&command::notify_ring(5, 0));
     }
-    ring.send(&[252, 0, 1, 0]);
+    ring.send(&command::wait_virtqueue_seqno(1));
     guest.notify(&ring);
     until("the ring waits", || so_far().has_begun("wait direct submission"));
     kill_process(writer(&file), Signal::KILL).unwrap();

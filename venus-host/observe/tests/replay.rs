@@ -1,11 +1,8 @@
 //! Recordings of guests that need no driver, replayed: whole, cut, damaged.
 
-#[path = "../../tests/guest/mod.rs"]
-mod guest;
-
 use std::{fs, io::Cursor, os::unix::net::UnixStream, path::Path, thread, time::Duration};
 
-use guest::{Guest, halves};
+use venus_guest::bare::{Guest, STATUS_FATAL, command, message, until};
 use venus_host::{
     driver::Config,
     vtest::{SessionOptions, serve_connection},
@@ -51,24 +48,22 @@ fn busy(guest: &mut Guest) {
     let mut other = guest.create_ring(2, 4096);
     let (reply, _replies) = guest.create_shmem(4096);
     let (stream, memory) = guest.create_shmem(4096);
-    // vkSeekReplyCommandStreamMESA with a reply, in a stream of its own.
-    for (index, word) in [179, 1, 8, 0].into_iter().enumerate() {
-        memory.set_word(4 * index as u64, word);
-    }
-    for round in 1..=3_u32 {
-        one.send(&[178, 0, 1, 0, reply, 0, 0, 64, 0]);
-        one.send(&[252, 0, round, 0]);
-        one.send(&[179, 1, 0, 0]);
-        one.send(&[180, 0, 1, 1, 0, stream, 0, 0, 16, 0, 1, 0, 16, 0, 0, 0, 0, 0]);
+    // With a reply, in a stream of its own.
+    let seek = command::asking(command::seek_reply_stream(8));
+    memory.set_words(0, &seek);
+    for round in 1..=3 {
+        one.send(&command::set_reply_stream(reply, 0, 64));
+        one.send(&command::wait_virtqueue_seqno(round));
+        one.send(&command::asking(command::seek_reply_stream(0)));
+        one.send(&command::execute(stream, 0, 4 * seek.len(), Some(16)));
         guest.notify(&one);
-        let [low, high] = halves(1);
-        guest.submit(&[251, 0, low, high, round, 0]);
-        guest.submit(&[253, 0, low, high, one.tail, 0]);
-        other.send(&[178, 0, 1, 0, reply, 64, 0, 64, 0]);
+        guest.submit(&command::submit_virtqueue_seqno(1, round));
+        guest.submit(&command::wait_ring_seqno(1, one.tail));
+        other.send(&command::set_reply_stream(reply, 64, 64));
         guest.notify(&other);
-        guest.submit_and_wait(&[253, 0, 2, 0, other.tail, 0]);
+        guest.submit_and_wait(&command::wait_ring_seqno(2, other.tail));
     }
-    guest.send(&[1, 3, stream]);
+    guest.send(&message::unref_resource(stream));
     // Makes the host wait until all of it is done.
     guest.submit_and_wait(&[]);
 }
@@ -139,8 +134,8 @@ fn a_damaged_recording_ends_where_the_damage_is() {
 fn a_lost_context_is_lost_again() {
     let bytes = record(|guest| {
         let mut ring = guest.create_ring(1, 4096);
-        ring.send(&[179, 0, 7, 0]);
-        guest::until("the context is lost", || ring.status() & guest::STATUS_FATAL != 0);
+        ring.send(&command::seek_reply_stream(7));
+        until("the context is lost", || ring.status() & STATUS_FATAL != 0);
     });
     let report = replay_bytes(&bytes, &options()).unwrap();
     assert!(report.is_equal(true), "{report}");
@@ -151,9 +146,9 @@ fn a_lost_context_is_lost_again() {
 fn a_guest_that_left_in_the_middle_of_a_wait_is_replayed_to_the_end() {
     let bytes = record(|guest| {
         let mut ring = guest.create_ring(1, 4096);
-        ring.send(&[252, 0, 1, 0]);
+        ring.send(&command::wait_virtqueue_seqno(1));
         guest.notify(&ring);
-        guest::until("it waits", || {
+        until("it waits", || {
             thread::sleep(Duration::from_millis(20));
             true
         });

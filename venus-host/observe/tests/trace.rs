@@ -1,7 +1,5 @@
 //! Traces: what a tool that goes by Perfetto's schema finds in them. No driver is needed.
 
-#[path = "../../tests/guest/mod.rs"]
-mod guest;
 mod perfetto;
 
 use std::{
@@ -11,9 +9,9 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use guest::{Guest, halves, until};
 use perfetto::{Argument, Trace};
 use tempfile::TempDir;
+use venus_guest::bare::{Guest, STATUS_FATAL, STATUS_IDLE, command, until};
 use venus_host::vtest::{SessionOptions, serve_connection};
 use venus_observe::{
     recording::{self, Event, Reader},
@@ -65,27 +63,24 @@ impl Host {
     }
 }
 
-/// vkSetReplyCommandStreamMESA.
-fn set_reply_stream(resource: u32, size: u32) -> Vec<u32> {
-    vec![178, 0, 1, 0, resource, 0, 0, size, 0]
+/// Lets ring 5 go on that waits for submission `seqno`, and waits for the ring.
+fn submission(seqno: u64, tail: u32) -> Vec<u32> {
+    [command::submit_virtqueue_seqno(5, seqno), command::wait_ring_seqno(5, tail)].concat()
 }
 
 /// A ring that has executed a command, slept, and waited for a direct submission, which has waited for the ring.
 fn play(guest: &mut Guest, host: &Host) {
     let mut ring = guest.create_ring(5, 4096);
     let (reply, _memory) = guest.create_shmem(64);
-    ring.send(&set_reply_stream(reply, 64));
+    ring.send(&command::set_reply_stream(reply, 0, 64));
     guest.notify(&ring);
     ring.until_drained();
-    until("idle", || ring.status() & guest::STATUS_IDLE != 0);
-    // vkWaitVirtqueueSeqnoMESA, vkSeekReplyCommandStreamMESA.
-    ring.send(&[252, 0, 1, 0, 179, 0, 8, 0]);
+    until("idle", || ring.status() & STATUS_IDLE != 0);
+    ring.send(&[command::wait_virtqueue_seqno(1), command::seek_reply_stream(8)].concat());
     guest.notify(&ring);
     until("the ring waits", || host.so_far().has_begun("wait direct submission"));
-    // vkSubmitVirtqueueSeqnoMESA, vkWaitRingSeqnoMESA.
-    guest.submit_and_wait(&[251, 0, 5, 0, 1, 0, 253, 0, 5, 0, ring.tail, 0]);
-    let [low, high] = halves(ring.id);
-    guest.submit_and_wait(&[189, 0, low, high]);
+    guest.submit_and_wait(&submission(1, ring.tail));
+    guest.submit_and_wait(&command::destroy_ring(ring.id));
 }
 
 #[test]
@@ -139,13 +134,13 @@ fn counters_follow_the_context() {
     let mut ring = guest.create_ring(5, 4096);
     guest.create_shmem(8192);
     // The ring waits for what does not come for now, and the rest is not executed.
-    ring.send(&[252, 0, 1, 0, 252, 0, 1, 0]);
+    ring.send(&[command::wait_virtqueue_seqno(1), command::wait_virtqueue_seqno(1)].concat());
     guest.notify(&ring);
     let last = |name: &str| host.so_far().counters.get(name).and_then(|values| values.last().copied());
     until("the ring is seen to be filled", || last("ring 0x5 fill") == Some(32));
     assert_eq!(last("plain shared memory"), Some(4096 + 196 + 8192));
     assert_eq!(last("objects"), Some(0));
-    guest.submit(&[251, 0, 5, 0, 1, 0]);
+    guest.submit(&command::submit_virtqueue_seqno(5, 1));
     until("the ring is seen to be empty", || last("ring 0x5 fill") == Some(0));
     let (trace, _) = host.finish(guest);
     assert!(trace.counters["commands per second"].iter().any(|rate| *rate > 0));
@@ -161,15 +156,15 @@ fn a_tracer_is_switched_off_and_on() {
     let mut ring = guest.create_ring(5, 4096);
     assert!(host.so_far().slices.is_empty());
     // The ring is in the middle of a command when tracing begins, and in the middle of another when it ends.
-    ring.send(&[252, 0, 1, 0]);
+    ring.send(&command::wait_virtqueue_seqno(1));
     guest.notify(&ring);
     assert!(host.switch.toggle());
-    guest.submit_and_wait(&[251, 0, 5, 0, 1, 0, 253, 0, 5, 0, ring.tail, 0]);
-    ring.send(&[252, 0, 2, 0]);
+    guest.submit_and_wait(&submission(1, ring.tail));
+    ring.send(&command::wait_virtqueue_seqno(2));
     guest.notify(&ring);
     until("the second wait has begun", || host.so_far().has_begun("wait direct submission"));
     assert!(!host.switch.toggle());
-    guest.submit_and_wait(&[251, 0, 5, 0, 2, 0, 253, 0, 5, 0, ring.tail, 0]);
+    guest.submit_and_wait(&submission(2, ring.tail));
     until("the second wait is written to its end", || commands(&host, "vkWaitVirtqueueSeqnoMESA") >= 1);
     let submissions = commands(&host, "vkSubmitVirtqueueSeqnoMESA");
     assert!(submissions <= 1, "{submissions} submissions, of which one was made while the tracer was on");
@@ -206,7 +201,7 @@ fn what_ends_a_context_is_in_its_trace() {
     let (mut guest, host) = Host::start(true, false);
     let ring = guest.create_ring(5, 4096);
     guest.submit_and_wait(&[0xffff, 0]);
-    until("fatal", || ring.status() & guest::STATUS_FATAL != 0);
+    until("fatal", || ring.status() & STATUS_FATAL != 0);
     let (trace, _) = host.finish(guest);
     assert_eq!(trace.only("no command").track, "direct submissions");
     let [(name, arguments)] = &trace.instants[..] else { panic!("{:?}", trace.instants) };
