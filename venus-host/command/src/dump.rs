@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use venus_observe::{
-    dump::{self, Detail, Filter, Input, Options},
+    dump::{self, Detail, Filter, FilterError, Input, Options},
     recording::ReadError,
 };
 
@@ -101,32 +101,32 @@ pub(super) struct DumpArgs {
 }
 
 /// Has a filter look at a value of the command line.
-fn checked(value: &str, set: impl FnOnce(&mut Filter) -> Result<(), String>) -> Result<String, String> {
+fn checked(value: &str, set: impl FnOnce(&mut Filter) -> Result<(), FilterError>) -> Result<String, FilterError> {
     set(&mut Filter::default()).map(|()| value.to_owned())
 }
 
-fn command_pattern(value: &str) -> Result<String, String> {
+fn command_pattern(value: &str) -> Result<String, FilterError> {
     checked(value, |filter| filter.add_command(value))
 }
 
-fn object_id(value: &str) -> Result<String, String> {
+fn object_id(value: &str) -> Result<String, FilterError> {
     checked(value, |filter| filter.add_object(value))
 }
 
-fn source(value: &str) -> Result<String, String> {
+fn source(value: &str) -> Result<String, FilterError> {
     checked(value, |filter| filter.add_source(value))
 }
 
-fn time(value: &str) -> Result<String, String> {
+fn time(value: &str) -> Result<String, FilterError> {
     checked(value, |filter| filter.set_time(Some(value), None))
 }
 
-fn range(value: &str) -> Result<String, String> {
+fn range(value: &str) -> Result<String, FilterError> {
     checked(value, |filter| filter.set_range(value))
 }
 
 impl DumpArgs {
-    fn filter(&self) -> Result<Filter, String> {
+    fn filter(&self) -> Result<Filter, FilterError> {
         let mut filter = Filter::default();
         self.command.iter().try_for_each(|pattern| filter.add_command(pattern))?;
         self.object.iter().try_for_each(|id| filter.add_object(id))?;
@@ -139,7 +139,7 @@ impl DumpArgs {
         Ok(filter)
     }
 
-    fn options(&self) -> Result<Options, String> {
+    fn options(&self) -> Result<Options, FilterError> {
         let detail = match (self.brief, self.full) {
             (true, _) => Detail::Brief,
             (_, true) => Detail::Full,
@@ -150,7 +150,7 @@ impl DumpArgs {
 }
 
 pub(super) fn run(args: &DumpArgs) -> Result<ExitCode, anyhow::Error> {
-    let options = args.options().map_err(anyhow::Error::msg)?;
+    let options = args.options()?;
     if args.file == Path::new("-") {
         return print(args, &options, io::stdin().lock(), None);
     }

@@ -22,12 +22,11 @@
 //! recording:
 //!
 //! ```no_run
-//! # use venus_host::{HostError, context::{Context, Options}, driver::Config};
-//! # use venus_observe::{recording, trace};
-//! # fn serve() -> Result<(), HostError> {
+//! # use venus_host::{context::{Context, Options}, driver::Config};
+//! # use venus_observe::{CreateError, recording, trace};
+//! # fn serve() -> Result<(), CreateError> {
 //! let driver = Config::default();
-//! let mut settings = recording::Settings::new("/tmp/recordings");
-//! settings.memory = true;
+//! let settings = recording::Settings::new("/tmp/recordings").memory(true);
 //! let recorder = recording::Recorder::create(&settings, "vkcube", &driver)?;
 //! let tracer = trace::Tracer::create(&trace::Settings::new("/tmp/traces"), "vkcube")?;
 //! let context = Context::new(Options::new("vkcube", driver).observer(recorder).observer(tracer));
@@ -44,6 +43,12 @@
 //! own chunks ask for within limits; what it holds is checked where it is used. A replay gives every command to a
 //! context, which checks it as if a guest had sent it.
 //!
+//! # Errors
+//!
+//! Each room has its own: [`CreateError`] where an observer has no file to write to, [`recording::ReadError`] where a
+//! file cannot be read as a recording, [`replay::ReplayError`] where a replay has no report, [`dump::FilterError`] where
+//! a filter cannot be understood. That a recording is cut or damaged is no error, but its [`recording::Ending`].
+//!
 //! An observer never hurts its guest: when a disk is full, what it writes ends with a line in the log, and the guest
 //! goes on.
 
@@ -55,6 +60,7 @@
 )]
 
 pub mod dump;
+mod file;
 pub mod recording;
 pub mod replay;
 pub mod trace;
@@ -62,6 +68,8 @@ pub mod trace;
 use std::sync::Arc;
 
 use venus_host::{driver, endpoint::Observer};
+
+pub use self::file::CreateError;
 
 /// What to write down of each guest, for a server of many.
 #[derive(Debug, Clone, Default)]

@@ -10,6 +10,30 @@ use venus_protocol::{
 use super::units;
 use crate::recording::Source;
 
+/// Why a filter cannot be understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FilterError {
+    /// A pattern that no name of a command matches.
+    #[error("no command that travels is matched by `{0}`")]
+    NoCommand(String),
+    /// Something else than the id of an object.
+    #[error("`{0}` is no number; write it like 18 or 0x12")]
+    NoNumber(String),
+    /// Something else than an endpoint.
+    #[error("`{0}` is no number; write it like 18 or 0x12, or `direct`")]
+    NoSource(String),
+    /// Something else than a time.
+    #[error("`{0}` is no time; write it like 1.5s, 200ms, 30us or 500ns")]
+    NoTime(String),
+    /// Something else than a range of numbers.
+    #[error("`{0}` is no range; write it like #10..#20, 10.. or 15")]
+    NoRange(String),
+    /// A range without numbers.
+    #[error("the range is empty")]
+    EmptyRange,
+}
+
 /// What to show: everything, as long as nothing is set.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
@@ -32,7 +56,7 @@ impl Filter {
     /// # Errors
     ///
     /// No command is matched.
-    pub fn add_command(&mut self, pattern: &str) -> Result<(), String> {
+    pub fn add_command(&mut self, pattern: &str) -> Result<(), FilterError> {
         let given = pattern;
         let (pattern, is_shown) = match given.strip_prefix('!') {
             Some(hidden) => (Pattern::new(hidden), false),
@@ -49,7 +73,7 @@ impl Filter {
                 matched = true;
             }
         }
-        if matched { Ok(()) } else { Err(format!("no command that travels is matched by `{given}`")) }
+        if matched { Ok(()) } else { Err(FilterError::NoCommand(given.to_owned())) }
     }
 
     /// Shows the commands that name the object with this id.
@@ -57,8 +81,9 @@ impl Filter {
     /// # Errors
     ///
     /// That is no number.
-    pub fn add_object(&mut self, id: &str) -> Result<(), String> {
-        self.objects.push(units::parse_number(id)?);
+    pub fn add_object(&mut self, id: &str) -> Result<(), FilterError> {
+        let id = units::parse_number(id).ok_or_else(|| FilterError::NoNumber(id.trim().to_owned()))?;
+        self.objects.push(id);
         Ok(())
     }
 
@@ -67,10 +92,10 @@ impl Filter {
     /// # Errors
     ///
     /// That is neither.
-    pub fn add_source(&mut self, source: &str) -> Result<(), String> {
+    pub fn add_source(&mut self, source: &str) -> Result<(), FilterError> {
         self.sources.push(match source {
             "direct" => Source::Direct,
-            id => Source::Ring(units::parse_number(id).map_err(|error| format!("{error}, or `direct`"))?),
+            id => Source::Ring(units::parse_number(id).ok_or_else(|| FilterError::NoSource(id.trim().to_owned()))?),
         });
         Ok(())
     }
@@ -80,9 +105,10 @@ impl Filter {
     /// # Errors
     ///
     /// Those are no times.
-    pub fn set_time(&mut self, from: Option<&str>, to: Option<&str>) -> Result<(), String> {
-        let from = from.map(units::parse_duration).transpose()?;
-        let to = to.map(units::parse_duration).transpose()?;
+    pub fn set_time(&mut self, from: Option<&str>, to: Option<&str>) -> Result<(), FilterError> {
+        let parse = |text: &str| units::parse_duration(text).ok_or_else(|| FilterError::NoTime(text.trim().to_owned()));
+        let from = from.map(parse).transpose()?;
+        let to = to.map(parse).transpose()?;
         if from.is_some() || to.is_some() {
             self.time = Some(from.unwrap_or(0)..=to.unwrap_or(u64::MAX));
         }
@@ -94,14 +120,14 @@ impl Filter {
     /// # Errors
     ///
     /// That is no range.
-    pub fn set_range(&mut self, range: &str) -> Result<(), String> {
+    pub fn set_range(&mut self, range: &str) -> Result<(), FilterError> {
         let number = |text: &str, otherwise| match text.trim().trim_start_matches('#') {
             "" => Ok(otherwise),
-            digits => digits.parse().map_err(|_| format!("`{range}` is no range; write it like #10..#20, 10.. or 15")),
+            digits => digits.parse().map_err(|_| FilterError::NoRange(range.to_owned())),
         };
         self.numbers = Some(match range.split_once("..") {
             Some((first, last)) => number(first, 0)?..=number(last.trim_start_matches('='), u64::MAX)?,
-            None if range.trim().is_empty() => return Err("the range is empty".to_owned()),
+            None if range.trim().is_empty() => return Err(FilterError::EmptyRange),
             None => {
                 let only = number(range, 0)?;
                 only..=only
@@ -209,7 +235,7 @@ mod tests {
         assert!(filter.covers_command(Some(CommandType::QUEUE_SUBMIT2), None));
         assert!(!filter.covers_command(Some(CommandType::QUEUE_SUBMIT), None));
         assert!(!filter.covers_command(None, None));
-        assert!(filter.add_command("vkMakeCoffee").unwrap_err().contains("`vkMakeCoffee`"));
+        assert!(filter.add_command("vkMakeCoffee").unwrap_err().to_string().contains("`vkMakeCoffee`"));
     }
 
     #[test]

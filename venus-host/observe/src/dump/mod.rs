@@ -93,7 +93,7 @@ use std::{
     io::{self, Cursor, Read, Write},
 };
 
-pub use self::filter::Filter;
+pub use self::filter::{Filter, FilterError};
 use self::follow::Follower;
 use crate::recording::{Ending, MAGIC, ReadError, Reader};
 
@@ -161,6 +161,7 @@ impl Options {
 
 /// What to print.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Input<R> {
     /// A recording.
     Recording(Reader<io::Chain<Cursor<Vec<u8>>, R>>),
@@ -193,6 +194,7 @@ impl<R: Read> Input<R> {
 
 /// How the printing ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum End {
     /// The whole recording is printed, and it is complete.
     Recording(Ending),

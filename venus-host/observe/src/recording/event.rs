@@ -7,7 +7,6 @@
 use std::{borrow::Cow, fmt};
 
 use serde::{Deserialize, Serialize};
-
 use venus_host::endpoint::{Place, Source};
 
 /// Version of the format that this program writes, and the only one that it reads.
@@ -15,6 +14,7 @@ pub const VERSION: u32 = 1;
 
 /// What stands at the beginning of a recording: what was recorded, and by what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Header {
     /// The context's name: the guest program's.
     pub name: String,
@@ -31,6 +31,7 @@ pub struct Header {
 /// One thing that happened. The order in the file is the order in which things happened: a record before another one
 /// was over before the other began.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Record<'a> {
     /// Nanoseconds since the recording began.
     pub time_ns: u64,
@@ -62,6 +63,7 @@ pub(crate) const STOPPED: &str = "the context is being destroyed";
 
 /// How a command ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Outcome {
     /// It was executed. What the driver said is in the reply, if the guest asked for one.
     Done,
@@ -73,6 +75,7 @@ pub enum Outcome {
 
 /// What can happen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Event<'a> {
     /// A command was decoded and is about to be executed. Its number is how many `Begin`s there were before.
     Begin {

@@ -35,7 +35,7 @@ mod memory;
 mod reader;
 mod recorder;
 
-pub(crate) use self::{event::STOPPED, recorder::create_file};
+pub(crate) use self::event::STOPPED;
 pub use self::{
     event::{Bytes, Event, Header, Outcome, Record, VERSION},
     reader::{Ending, ReadError, Reader},

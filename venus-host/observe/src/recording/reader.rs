@@ -35,6 +35,7 @@ pub enum ReadError {
 
 /// How a recording ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Ending {
     /// The guest left; the recording is complete.
     Complete,

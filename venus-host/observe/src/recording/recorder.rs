@@ -11,7 +11,7 @@
 use std::{
     error::Error,
     fmt,
-    fs::{self, File, OpenOptions},
+    fs::File,
     io::{self, Write as _},
     mem,
     path::{Path, PathBuf},
@@ -24,6 +24,12 @@ use std::{
 };
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
+use venus_host::{
+    driver,
+    endpoint::{self, BlobRequest, Command, EndpointObserver, Observer, Place, Source},
+    error::HostError,
+    resource::{Blob, ResourceId},
+};
 use venus_protocol::wire::CommandType;
 
 use super::{
@@ -32,12 +38,7 @@ use super::{
     format,
     memory::Memories,
 };
-use venus_host::{
-    driver,
-    endpoint::{self, BlobRequest, Command, EndpointObserver, Observer, Place, Source},
-    error::HostError,
-    resource::{Blob, ResourceId},
-};
+use crate::file::{self, CreateError};
 
 /// How often the buffer is written even if no chunk is full.
 const PERIOD: Duration = Duration::from_millis(100);
@@ -47,9 +48,6 @@ const UNWRITTEN_BYTES: usize = 64 << 20;
 
 /// How much of the bytes that are no command is kept.
 const UNDECODABLE_BYTES: usize = 64 << 10;
-
-/// Names of guest programs in names of files are cut to this many characters.
-const NAME_CHARS: usize = 40;
 
 /// How to record.
 #[derive(Debug, Clone, Default)]
@@ -130,11 +128,10 @@ impl Recorder {
     /// # Errors
     ///
     /// The folder or the file cannot be made, or the thread.
-    pub fn create(settings: &Settings, name: &str, driver: &driver::Config) -> Result<Arc<Self>, HostError> {
+    pub fn create(settings: &Settings, name: &str, driver: &driver::Config) -> Result<Arc<Self>, CreateError> {
         let folder = &settings.folder;
-        let fail = |error| HostError::io(format!("cannot record into {}", folder.display()), error);
-        fs::create_dir_all(folder).map_err(fail)?;
-        let (path, mut file) = create_file(folder, name, EXTENSION).map_err(fail)?;
+        let fail = |error| CreateError::new("record", folder, error);
+        let (path, mut file) = file::create(folder, name, EXTENSION).map_err(fail)?;
         let started = Instant::now();
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let header = Header {
@@ -328,24 +325,6 @@ impl Shared {
         state.buffer = Vec::new();
         tracing::error!("cannot write to {}, the recording ends here: {error}", self.path.display());
         self.written.notify_all();
-    }
-}
-
-/// Makes a file for a context, called after the guest program.
-pub(crate) fn create_file(folder: &Path, name: &str, extension: &str) -> io::Result<(PathBuf, File)> {
-    let name: String = name.chars().take(NAME_CHARS).map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    let name = if name.is_empty() { "guest" } else { &name };
-    let process = std::process::id();
-    let mut number = 0_u32;
-    loop {
-        let path = folder.join(format!("{name}-{process}-{number}.{extension}"));
-        match OpenOptions::new().append(true).create_new(true).open(&path) {
-            Ok(file) => return Ok((path, file)),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < u32::MAX => {
-                number = number.saturating_add(1);
-            }
-            Err(error) => return Err(error),
-        }
     }
 }
 

@@ -3,15 +3,15 @@
 use std::{fs, path::PathBuf};
 
 use tempfile::TempDir;
-use venus_protocol::wire::{CommandHeader, CommandType};
-
-use super::{Ending, Event, Outcome, ReadError, Reader, Recorder, Settings};
 use venus_host::{
     driver,
     endpoint::{self, BlobRequest, Command, Observer as _, Place, Source},
     error::HostError,
     resource::{BlobFlags, ResourceId},
 };
+use venus_protocol::wire::{CommandHeader, CommandType};
+
+use super::{Ending, Event, Outcome, ReadError, Reader, Recorder, Settings};
 
 const HEADER: CommandHeader = CommandHeader { command: CommandType::CREATE_BUFFER, flags: 1 };
 

@@ -12,6 +12,7 @@ use std::{
     path::PathBuf,
 };
 
+use venus_host::resource::HostMapping;
 use venus_protocol::{
     reflect::{
         self,
@@ -22,7 +23,6 @@ use venus_protocol::{
 };
 
 use super::request::{handles, member, param, param_number, structure, structures};
-use venus_host::resource::HostMapping;
 
 /// Bytes of a texel in the formats that can be saved.
 const TEXEL: usize = 4;

@@ -25,10 +25,10 @@ use std::{
 };
 
 use parking_lot::{Condvar, Mutex};
+use venus_host::context::Feed;
 use venus_protocol::{reflect::value::Request, vk, wire::CommandType};
 
 use super::request;
-use venus_host::context::Feed;
 
 /// How long a command waits for work at most. Work of a CPU driver takes seconds.
 const LIMIT: Duration = Duration::from_secs(10);

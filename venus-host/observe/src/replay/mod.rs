@@ -59,6 +59,10 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use venus_host::{
+    context::{self, Feed},
+    driver,
+};
 
 pub use self::report::{MemberDifference, Report, ResultDifference, Seconds};
 use self::{
@@ -72,11 +76,6 @@ use self::{
     stage::Threads,
 };
 use crate::recording::{ReadError, Reader, Source};
-use venus_host::{
-    HostError,
-    context::{self, Feed},
-    driver,
-};
 
 /// Records between two reports of progress.
 const PROGRESS_RECORDS: u32 = 256;
@@ -135,6 +134,7 @@ impl Options {
 
 /// How far a replay is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Progress {
     /// Bytes of the recording that were read.
     pub bytes: u64,
@@ -155,9 +155,9 @@ pub enum ReplayError {
     /// The records are well-formed and make no sense.
     #[error("the recording makes no sense: {0}")]
     Damaged(String),
-    /// This host cannot do what a replay needs.
-    #[error(transparent)]
-    Host(#[from] HostError),
+    /// The system has no thread for an endpoint.
+    #[error("cannot start a thread to replay on: {0}")]
+    Thread(#[source] io::Error),
     /// Something does not come to an end. Threads are left behind, which end with the process.
     #[error("{what} has not come to an end for {} s; it waits for {waits_for}", after.as_secs())]
     Stalled {

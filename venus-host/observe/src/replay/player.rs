@@ -14,6 +14,12 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use venus_host::{
+    context::Feed,
+    endpoint::{self, EndpointObserver, Observer, Place, Source},
+    error::{Fatal, HostError},
+    resource::{Blob, BlobKind, HostMapping, ResourceId},
+};
 use venus_protocol::wire::CommandType;
 
 use super::{
@@ -29,12 +35,6 @@ use super::{
     sequencer::is_interrupted,
 };
 use crate::recording::Outcome;
-use venus_host::{
-    context::Feed,
-    endpoint::{self, EndpointObserver, Observer, Place, Source},
-    error::{Fatal, HostError},
-    resource::{Blob, BlobKind, HostMapping, ResourceId},
-};
 
 /// How long a command is executed again and again until the driver is where it was when it was recorded.
 const CATCH_UP: Duration = Duration::from_secs(10);

@@ -26,6 +26,7 @@ const KEPT_NOTES: usize = 100;
 
 /// What a replay did, and how that compares with the recording.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Report {
     /// Commands that were executed and whose end is in the recording.
     pub commands: u64,
@@ -65,6 +66,7 @@ pub struct Report {
 
 /// A result that is not what was recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ResultDifference {
     /// The command's number, if it was a command.
     pub number: Option<u64>,
@@ -78,6 +80,7 @@ pub struct ResultDifference {
 
 /// A member that has another value in some replies.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MemberDifference {
     /// In how many places.
     pub count: u64,

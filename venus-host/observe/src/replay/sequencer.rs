@@ -13,6 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use venus_host::limits;
 use venus_protocol::wire::CommandType;
 
 use super::{
@@ -22,7 +23,6 @@ use super::{
     request,
 };
 use crate::recording::{Event, Outcome, Place, Record, STOPPED, Source};
-use venus_host::limits;
 
 /// Where the jobs are done. The real one is [`super::stage`]; that of the tests only takes notes.
 pub(super) trait Stage {

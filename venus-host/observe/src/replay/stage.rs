@@ -6,6 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use venus_host::{
+    context::{Context, FedRing, Feed},
+    limits,
+    resource::{BlobFlags, ResourceId},
+};
+
 use super::{
     ReplayError,
     job::{End, Task},
@@ -14,12 +20,6 @@ use super::{
     sequencer::Stage,
 };
 use crate::recording::{Place, Source};
-use venus_host::{
-    HostError,
-    context::{Context, FedRing, Feed},
-    limits,
-    resource::{BlobFlags, ResourceId},
-};
 
 /// How often a thread looks whether its ring is there, and the end whether a thread is gone.
 const LOOK: Duration = Duration::from_micros(200);
@@ -64,7 +64,7 @@ impl Threads {
 
     fn spawn(&mut self, name: String, lane: LaneId, body: impl FnOnce() + Send + 'static) -> Result<(), ReplayError> {
         let thread = thread::Builder::new().name(name).spawn(body);
-        self.threads.push((lane, thread.map_err(|error| HostError::io("cannot start a thread to replay on", error))?));
+        self.threads.push((lane, thread.map_err(ReplayError::Thread)?));
         Ok(())
     }
 }

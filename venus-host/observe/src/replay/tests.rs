@@ -2,15 +2,16 @@
 
 use std::fs;
 
-use venus_protocol::wire::{CommandHeader, CommandType};
-
-use super::*;
-use crate::recording::{Recorder, Settings};
 use venus_host::{
+    HostError,
     driver::Config,
     endpoint::{BlobRequest, Command, Observer as _, Outcome, Place, Source},
     resource::{BlobFlags, ResourceId},
 };
+use venus_protocol::wire::{CommandHeader, CommandType};
+
+use super::*;
+use crate::recording::{Recorder, Settings};
 
 const RING: u64 = 0x10;
 

@@ -2,7 +2,6 @@
 //! endpoints have no part in it.
 
 use parking_lot::Mutex;
-
 use venus_host::endpoint::{RingSample, Sampler};
 
 /// What is counted.

@@ -4,6 +4,7 @@
 //! asks for. A sequence says every word once and then goes on by number.
 
 use hashbrown::HashMap;
+use venus_host::endpoint::{Rest, Span};
 use venus_protocol::{
     reflect::{self, Returns},
     wire::CommandType,
@@ -16,7 +17,6 @@ use super::{
         TracePacket, TracePacketDefaults, TrackEvent, TrackEventDefaults,
     },
 };
-use venus_host::endpoint::{Rest, Span};
 
 /// A word in two parts, so that most need no memory of their own.
 type Word = (&'static str, &'static str);

@@ -13,10 +13,10 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use venus_host::endpoint::{self, EndpointObserver, Place, Rest, Source, Span};
 use venus_protocol::wire::CommandType;
 
 use super::{system, tracer::Core};
-use venus_host::endpoint::{self, EndpointObserver, Place, Rest, Source, Span};
 
 /// How many events wait to be written, per track. A command that is forwarded makes four, so this is a burst of 32 000
 /// commands while the writer does not get to work.

@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 
 use parking_lot::Mutex;
+use venus_host::limits;
 
 use super::system;
-use venus_host::limits;
 
 /// How many events wait to be written. Fences come by the frame, not by the command.
 const EVENTS: usize = 1 << 14;

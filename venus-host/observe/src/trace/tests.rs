@@ -7,14 +7,14 @@ mod perfetto;
 use std::{fs, sync::Arc};
 
 use tempfile::TempDir;
-use venus_protocol::wire::{CommandHeader, CommandType};
-
-use self::perfetto::{Argument, Trace};
-use super::{EXTENSION, Settings, Switch, Tracer, endpoint::EVENTS};
 use venus_host::{
     endpoint::{Command, EndpointObserver, Observer as _, Outcome, Place, Rest, Source, Span},
     limits,
 };
+use venus_protocol::wire::{CommandHeader, CommandType};
+
+use self::perfetto::{Argument, Trace};
+use super::{EXTENSION, Settings, Switch, Tracer, endpoint::EVENTS};
 
 const RING: Source = Source::Ring(0x55);
 

@@ -1,7 +1,7 @@
 //! A context's tracer: what the endpoints and the writer share.
 
 use std::{
-    fmt, fs,
+    fmt,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -11,6 +11,7 @@ use std::{
 };
 
 use parking_lot::{Condvar, Mutex};
+use venus_host::endpoint::{EndpointObserver, Observer, Sampler, Source};
 
 use super::{
     EXTENSION, Settings, Switch,
@@ -19,11 +20,7 @@ use super::{
     fences::{self, Fences},
     writer::Writer,
 };
-use crate::recording;
-use venus_host::{
-    endpoint::{EndpointObserver, Observer, Sampler, Source},
-    error::HostError,
-};
+use crate::file::{self, CreateError};
 
 /// Writes the trace of one context.
 pub struct Tracer {
@@ -70,11 +67,10 @@ impl Tracer {
     /// # Errors
     ///
     /// The folder or the file cannot be made, or the thread.
-    pub fn create(settings: &Settings, name: &str) -> Result<Arc<Self>, HostError> {
+    pub fn create(settings: &Settings, name: &str) -> Result<Arc<Self>, CreateError> {
         let folder = &settings.folder;
-        let fail = |error| HostError::io(format!("cannot trace into {}", folder.display()), error);
-        fs::create_dir_all(folder).map_err(fail)?;
-        let (path, file) = recording::create_file(folder, name, EXTENSION).map_err(fail)?;
+        let fail = |error| CreateError::new("trace", folder, error);
+        let (path, file) = file::create(folder, name, EXTENSION).map_err(fail)?;
         let state = if settings.switch.is_on() { "" } else { ", which is off for now" };
         tracing::info!("tracing {name} into {}{state}", path.display());
         let core = Arc::new(Core {

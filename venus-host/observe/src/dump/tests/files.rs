@@ -2,6 +2,10 @@
 
 use std::io;
 
+use venus_host::{
+    driver,
+    endpoint::{Command, Observer as _, Outcome, Place},
+};
 use venus_protocol::wire::{CommandHeader, CommandType};
 use venus_verify::vectors;
 
@@ -9,10 +13,6 @@ use super::{Bytes, RING, buffer_reply, create_buffer, destroy_buffer, print, pus
 use crate::{
     dump::{Detail, End, Input, Options, dump},
     recording::{Ending, Recorder, Settings},
-};
-use venus_host::{
-    driver,
-    endpoint::{Command, Observer as _, Outcome, Place},
 };
 
 fn dump_bytes(bytes: &[u8], options: &Options) -> (String, Option<End>) {
