@@ -24,6 +24,10 @@
 //! devices, instance), and unmaps shared memory last.
 
 #![deny(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::as_conversions, clippy::arithmetic_side_effects)
+)]
 
 mod attribution;
 mod capset;
@@ -99,7 +103,7 @@ impl Options {
     }
 
     fn take_observers(&mut self) -> Observers {
-        let attribution = self.driver.validate.then(|| Arc::new(Attribution) as Arc<dyn Observer>);
+        let attribution = self.driver.validate.then(|| -> Arc<dyn Observer> { Arc::new(Attribution) });
         Observers::new(attribution.into_iter().chain(std::mem::take(&mut self.observers)))
     }
 }
