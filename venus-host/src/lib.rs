@@ -64,6 +64,12 @@
 //! table's, no allocation, no formatting, no system call. What could cost is done once per batch (clocks, enter and
 //! leave) or once per object.
 
+// Nothing here panics because of what a guest sent.
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::as_conversions, clippy::arithmetic_side_effects)
+)]
+
 pub mod context;
 pub mod driver;
 pub mod endpoint;

@@ -5,6 +5,14 @@
 
 #![deny(unsafe_code)]
 
+use std::time::{Duration, Instant};
+
+/// The moment that is `after` from now, for a wait that ends then.
+pub(crate) fn deadline(after: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(after).unwrap_or(now)
+}
+
 /// Asks the system to end this thread's short sleeps on time. Best effort.
 ///
 /// Linux may end them 50 us late by default, macOS a millisecond: it joins the wake-ups of threads that nobody called

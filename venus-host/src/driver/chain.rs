@@ -89,7 +89,7 @@ children! {
 }
 
 const fn private(n: i32) -> vk::StructureType {
-    vk::StructureType::from_raw(1_000_384_000 + n)
+    vk::StructureType::from_raw(1_000_384_000_i32.saturating_add(n))
 }
 
 /// What every node begins with.

@@ -19,7 +19,7 @@ use super::{
     memory::MappedAllocations,
     sync::{Orphans, Queue},
 };
-use crate::error::APPLICATION;
+use crate::{error::APPLICATION, thread::deadline};
 
 /// A live `VkDevice`. Destroyed explicitly, by `driver/destroy.rs`, after everything that belongs to it.
 pub(crate) struct Device {
@@ -312,7 +312,7 @@ impl Device {
     /// Waits until no queue has work; `false` if that takes longer than `limit`, which vkDeviceWaitIdle cannot tell. A
     /// lost device has no work.
     pub(crate) fn wait_idle(&self, limit: Duration) -> bool {
-        let deadline = Instant::now() + limit;
+        let deadline = deadline(limit);
         self.queues.iter().all(|queue| self.wait_queue(queue, deadline))
     }
 
@@ -373,7 +373,7 @@ pub(super) unsafe fn slice<'a, T>(pointer: *const T, len: u32) -> &'a [T] {
         return &[];
     }
     // SAFETY: by this function's own contract.
-    unsafe { std::slice::from_raw_parts(pointer, len as usize) }
+    unsafe { std::slice::from_raw_parts(pointer, usize::try_from(len).unwrap_or_default()) }
 }
 
 /// Queues that the guest asks for.
@@ -397,7 +397,8 @@ fn queue_requests(info: &vk::DeviceCreateInfo<'_>) -> Vec<QueueRequest> {
 fn check_queue_requests(requests: &[QueueRequest], families: &[vk::QueueFamilyProperties]) -> Result<(), Failure> {
     let mut totals = BTreeMap::<u32, u64>::new();
     for request in requests {
-        *totals.entry(request.family).or_default() += u64::from(request.count);
+        let total = totals.entry(request.family).or_default();
+        *total = total.saturating_add(request.count.into());
     }
     for (family, total) in totals {
         let known = usize::try_from(family).ok().and_then(|index| families.get(index));

@@ -184,7 +184,8 @@ pub(crate) fn properties(extension: &Extension) -> vk::ExtensionProperties {
     // The last byte stays 0: names are shorter than the array.
     let room = properties.extension_name.len().saturating_sub(1);
     for (to, from) in properties.extension_name.iter_mut().take(room).zip(extension.name.bytes()) {
-        *to = from as std::ffi::c_char;
+        // The names are ASCII, whichever sign a C character has.
+        *to = std::ffi::c_char::try_from(from).unwrap_or_default();
     }
     properties
 }

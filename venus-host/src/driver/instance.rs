@@ -52,7 +52,7 @@ impl FromStr for GpuChoice {
 fn parse_uuid(text: &str) -> Option<[u8; vk::UUID_SIZE]> {
     let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b'-').collect();
     let mut uuid = [0; vk::UUID_SIZE];
-    if digits.len() != 2 * uuid.len() {
+    if digits.len() != 2 * vk::UUID_SIZE {
         return None;
     }
     for (byte, pair) in uuid.iter_mut().zip(digits.chunks_exact(2)) {
@@ -235,10 +235,10 @@ impl Instance {
         let mut count = 0;
         // SAFETY: the instance is live; without an array only the count is written.
         unsafe { call(self.raw(), &mut count, std::ptr::null_mut()) }.result()?;
-        let mut groups = vec![vk::PhysicalDeviceGroupProperties::default(); count as usize];
+        let mut groups = vec![vk::PhysicalDeviceGroupProperties::default(); usize::try_from(count).unwrap_or_default()];
         // SAFETY: as above; the array has `count` elements.
         unsafe { call(self.raw(), &mut count, groups.as_mut_ptr()) }.result()?;
-        groups.truncate(count as usize);
+        groups.truncate(usize::try_from(count).unwrap_or_default());
         let plain = |group: vk::PhysicalDeviceGroupProperties<'_>| Group {
             count: group.physical_device_count,
             devices: group.physical_devices,

@@ -119,13 +119,14 @@ impl Findings {
                 return;
             }
             let count = kinds.entry(message.rule.clone().into_owned()).or_insert(0);
-            *count += 1;
-            *count - 1
+            let before = *count;
+            *count = before.saturating_add(1);
+            before
         };
         if before >= limits::LOGGED_FINDINGS {
             return;
         }
-        let line = line(message, cause, before + 1 == limits::LOGGED_FINDINGS);
+        let line = line(message, cause, before.saturating_add(1) == limits::LOGGED_FINDINGS);
         let context = &*self.context;
         if message.is_error {
             tracing::error!(context, "{line}");

@@ -19,10 +19,6 @@
 //! in `handlers/`.
 
 #![deny(unsafe_code)]
-#![cfg_attr(
-    not(test),
-    deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::as_conversions, clippy::arithmetic_side_effects)
-)]
 
 mod cache;
 mod class;

@@ -12,11 +12,6 @@
 //! | [`mapping`] | a mapped memory file, and the only raw access to it |
 //! | [`table`] | ids to resources |
 
-#![cfg_attr(
-    not(test),
-    deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::as_conversions, clippy::arithmetic_side_effects)
-)]
-
 pub(crate) mod blob;
 pub(crate) mod file;
 pub(crate) mod mapping;

@@ -21,10 +21,6 @@
 //! asked for, until its guest leaves.
 
 #![deny(unsafe_code)]
-#![cfg_attr(
-    not(test),
-    deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::as_conversions, clippy::arithmetic_side_effects)
-)]
 
 mod batch;
 mod framing;

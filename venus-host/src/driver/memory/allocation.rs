@@ -150,7 +150,7 @@ impl Memory {
                 })?);
                 // Exported once, by the flag above, so it is empty.
                 let memory = mapped.get_or_init(|| memory);
-                let storage = BlobStorage::Pointer(HostMapping::of(Arc::clone(memory) as _));
+                let storage = BlobStorage::Pointer(HostMapping::of(Arc::<Mapped>::clone(memory)));
                 Blob { storage, size: *size, map_info: self.map_info() }
             }
         };

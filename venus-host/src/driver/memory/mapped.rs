@@ -122,7 +122,7 @@ pub(super) fn map(device: &ash::Device, raw: vk::DeviceMemory, size: u64) -> Res
     let address: *mut c_void = address.map_err(|result| format!("vkMapMemory: {result}"))?;
     let page = usize::try_from(host_page_size()).unwrap_or(usize::MAX);
     match NonNull::new(address.cast::<u8>()) {
-        Some(start) if start.addr().get() % page == 0 => Ok((start, len)),
+        Some(start) if start.addr().get().is_multiple_of(page) => Ok((start, len)),
         _ => {
             // SAFETY: mapped above.
             unsafe { device.unmap_memory(raw) };

@@ -181,7 +181,7 @@ impl MemoryPlan {
 
 /// The types of `memory` with the given index order.
 pub(crate) fn types(memory: &vk::PhysicalDeviceMemoryProperties) -> impl Iterator<Item = (u32, vk::MemoryType)> {
-    (0..).zip(memory.memory_types.iter().copied()).take(memory.memory_type_count as usize)
+    (0..).zip(memory.memory_types.iter().copied()).take(usize::try_from(memory.memory_type_count).unwrap_or_default())
 }
 
 /// Whether a guest can map memory of this type without flushing: the only kind of mapping that Venus has.

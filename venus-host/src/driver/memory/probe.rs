@@ -266,7 +266,7 @@ pub(crate) fn check_fill(physical: &PhysicalDevice) -> Result<u32, String> {
     }
     let probe = Probe::new(physical).map_err(|result| format!("vkCreateDevice: {result}"))?;
     let size = plan.round_up(1).ok_or("the granularity is out of range")?;
-    let mut seen = 0;
+    let mut seen = 0_u32;
     for (index, _) in types(plan.driver_view()).filter(|(index, _)| plan.shareable().contains(*index)) {
         let file = MemoryFile::create(size).map_err(|error| error.to_string())?;
         let mapping = file.map().map_err(|error| error.to_string())?;
@@ -285,7 +285,7 @@ pub(crate) fn check_fill(physical: &PhysicalDevice) -> Result<u32, String> {
                 "memory type {index}: what the GPU wrote did not arrive in a second mapping of the file"
             ));
         }
-        seen += 1;
+        seen = seen.saturating_add(1);
     }
     Ok(seen)
 }

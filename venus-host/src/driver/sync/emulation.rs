@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use venus_protocol::vk;
 
-use crate::{driver::Device, limits};
+use crate::{driver::Device, limits, thread::deadline};
 
 /// How long the end of a device waits for its orphans. The device is idle by then, so this never passes unless the GPU
 /// hangs.
@@ -61,7 +61,7 @@ impl Orphans {
 
     /// Frees all, for a device that is about to go.
     pub(crate) fn free_all(&mut self, device: &Device) {
-        let deadline = Instant::now() + LAST_WAIT;
+        let deadline = deadline(LAST_WAIT);
         for orphan in self.0.drain(..) {
             let left = deadline.saturating_duration_since(Instant::now());
             if device.wait_fence(orphan.fence, left) == Ok(false) {

@@ -10,14 +10,19 @@ use std::{
     fmt,
     sync::Arc,
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use parking_lot::{Condvar, Mutex};
 use venus_protocol::vk;
 
 use super::Queue;
-use crate::{HostError, driver::Device, limits, thread::AutoreleasePool};
+use crate::{
+    HostError,
+    driver::Device,
+    limits,
+    thread::{AutoreleasePool, deadline},
+};
 
 /// Tells whoever asked for a fence that it is done. Called without any lock held.
 pub(crate) type Retire = Box<dyn FnOnce() + Send>;
@@ -62,7 +67,7 @@ impl Timelines {
         let index = index.ok_or(BindError::OutOfRange(ring_idx))?;
         let mut bound = self.bound.lock();
         if bound.len() <= index {
-            bound.resize_with(index + 1, || None);
+            bound.resize_with(index.saturating_add(1), || None);
         }
         match bound.get_mut(index) {
             Some(slot @ None) => *slot = Some(Arc::new(Timeline::new(ring_idx, device, queue))),
@@ -196,7 +201,7 @@ impl Timeline {
             Ok(fence) => fence,
             Err(result) => return refused(result),
         };
-        match self.device.submit_fence(&self.queue, fence, Instant::now() + limit) {
+        match self.device.submit_fence(&self.queue, fence, deadline(limit)) {
             Some(Ok(())) => Wait::For(fence),
             Some(Err(result)) => {
                 self.device.destroy_fence(fence);
