@@ -1,90 +1,147 @@
-//! `cargo xtask tidy`: which room of the sources may import what.
+//! `cargo xtask tidy`: which room of the sources may use what.
 //!
-//! Data flows one way through the workspace (see `ARCHITECTURE.md`), and an import against the stream is a change of
-//! design. The rules are rows of [`rules::RULES`]; this module is the grep that applies them.
+//! ```text
+//! plan      the rooms, their floors, and what each may use: data
+//! names     every path that a file names: imports taken apart, code, bodies of macros
+//! sources   the modules of a crate, and which of them, or which other crate, a path leads to
+//! check     the plan against the sources
+//! ```
+//!
+//! Data flows one way through the workspace, and a use against the stream is a change of design. A room that the plan
+//! does not know, a row about a room that is not there, and an exception that nobody needs are errors, too. What was found
+//! is a table in `ARCHITECTURE.md`.
 
-mod rules;
+mod check;
+mod names;
+mod plan;
+mod sources;
 
 use anyhow::{Context as _, Result, ensure};
-use rules::{RULES, Rule};
-use std::path::{Path, PathBuf};
+use check::Report;
+use plan::{CRATES, Crate, EXCEPTIONS, OFFLINE, Room};
+use sources::Sources;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::Path;
 use testbed::workspace;
 
-/// Check which room of the sources imports what.
+/// Where the table stands, and between which lines.
+const PAGE: &str = "ARCHITECTURE.md";
+const BEGIN: &str = "<!-- rooms: written by `cargo xtask tidy --write` -->\n";
+const END: &str = "<!-- end of rooms -->";
+
+/// Check which room of the sources uses what.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Write the table of rooms into ARCHITECTURE.md instead of checking that it is fresh.
+    #[arg(long)]
+    write: bool,
+}
 
-pub(crate) fn run(_args: &Args) -> Result<()> {
-    let violations = check(&workspace())?;
-    for violation in &violations {
-        eprintln!("{violation}\n");
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let root = workspace();
+    let (mut problems, table) = check(&root)?;
+    problems.extend(unplanned(&std::fs::read_to_string(root.join("Cargo.toml")).context("reading Cargo.toml")?));
+    problems.extend(offline(&root)?);
+    problems.extend(page(&root, &table, args.write)?);
+    for problem in &problems {
+        eprintln!("{problem}\n");
     }
-    ensure!(violations.is_empty(), "{} imports go against the plan of the rooms", violations.len());
-    eprintln!("{} rules hold", RULES.len());
+    ensure!(problems.is_empty(), "{} things are not as the plan of the rooms has them", problems.len());
+    let rooms: usize = CRATES.iter().map(|krate| krate.rooms.len()).sum();
+    eprintln!("{rooms} rooms of {} crates are as planned, with {} exceptions", CRATES.len(), EXCEPTIONS.len());
     Ok(())
 }
 
-/// Applies every rule to the files of its room and describes each line that breaks one.
-fn check(workspace: &Path) -> Result<Vec<String>> {
-    let mut violations = Vec::new();
-    for rule in RULES {
-        let mut files = Vec::new();
-        for room in rule.rooms {
-            rust_files(&workspace.join(room), &mut files)?;
-        }
-        for file in files {
-            let name = file.strip_prefix(workspace).unwrap_or(&file).display().to_string().replace('\\', "/");
-            if rule.except.iter().any(|except| name.starts_with(except)) {
-                continue;
+/// What is wrong in any crate, and the table of all.
+fn check(root: &Path) -> Result<(Vec<String>, String)> {
+    let (mut problems, mut tables, mut single) = (Vec::new(), String::new(), String::new());
+    for krate in CRATES {
+        let report = check::check(krate, EXCEPTIONS, &Sources::read(root, krate.folder, krate.name)?);
+        match krate.rooms {
+            [room] => {
+                let _ = writeln!(single, "| `{}` | {} |", krate.folder, may_use(room, &report));
             }
-            let text = std::fs::read_to_string(&file).with_context(|| format!("reading {name}"))?;
-            violations.extend(broken_lines(rule, &text).into_iter().map(|(line, word)| {
-                let Rule { room, why, .. } = rule;
-                format!("{name}:{line}: `{word}` must not be used in {room}\n  why: {why}")
-            }));
+            rooms => table(&mut tables, krate, rooms, &report),
+        }
+        problems.extend(report.problems);
+    }
+    let _ = write!(tables, "\n| crate of one room | may use |\n|---|---|\n{single}");
+    Ok((problems, tables))
+}
+
+/// The rooms of a crate, from the roof to the cellar.
+fn table(text: &mut String, krate: &Crate, rooms: &[Room], report: &Report) {
+    let _ = writeln!(text, "\n| room of `{}` | floor | may use | used by |\n|---|--:|---|---|", krate.folder);
+    let mut rooms: Vec<_> = rooms.iter().collect();
+    rooms.sort_by_key(|room| (std::cmp::Reverse(room.floor), room.name));
+    for room in rooms {
+        let users = report.used.iter().filter(|(_, used)| used.contains(room.name));
+        let users: Vec<String> = users.map(|(user, _)| format!("`{user}`")).collect();
+        let may = may_use(room, report);
+        let _ = writeln!(text, "| `{}` | {} | {may} | {} |", room.name, room.floor, users.join(", "));
+    }
+    for row in EXCEPTIONS.iter().filter(|row| row.krate == krate.name) {
+        let _ = writeln!(text, "\nException: `{}` uses `{}`: {}.", row.from, row.to, row.why);
+    }
+}
+
+/// What a room may use; what it does not is in brackets.
+fn may_use(room: &Room, report: &Report) -> String {
+    let uses = |name: &str| report.used.get(room.name).is_some_and(|used| used.contains(name));
+    let show = |&name: &&str| if uses(name) { format!("`{name}`") } else { format!("(`{name}`)") };
+    room.rooms.iter().chain(room.crates).map(show).collect::<Vec<_>>().join(", ")
+}
+
+/// Members of the workspace that the plan does not know.
+fn unplanned(manifest: &str) -> Vec<String> {
+    let members = manifest.split_once("members = [").and_then(|(_, rest)| rest.split_once(']'));
+    let members = members.map_or("", |(members, _)| members).split(',').map(|member| member.trim().trim_matches('"'));
+    let unknown = members.filter(|member| !member.is_empty() && CRATES.iter().all(|krate| krate.folder != *member));
+    unknown.map(|member| format!("{member} is in no plan: add a crate to xtask/src/tidy/plan.rs")).collect()
+}
+
+/// Writes the table, or says that it is stale.
+fn page(root: &Path, table: &str, write: bool) -> Result<Option<String>> {
+    let path = root.join(PAGE);
+    let page = std::fs::read_to_string(&path).with_context(|| format!("reading {PAGE}"))?;
+    let fresh = with_table(&page, table)?;
+    if write && fresh != page {
+        std::fs::write(&path, &fresh).with_context(|| format!("writing {PAGE}"))?;
+        return Ok(None);
+    }
+    let stale = || format!("{PAGE}: the table of rooms is stale; run `cargo xtask tidy --write`");
+    Ok((fresh != page).then(stale))
+}
+
+fn with_table(page: &str, table: &str) -> Result<String> {
+    let markers = || format!("{PAGE} needs the lines `{}` and `{END}`, in this order", BEGIN.trim_end());
+    let (head, rest) = page.split_once(BEGIN).with_context(markers)?;
+    let (_, tail) = rest.split_once(END).with_context(markers)?;
+    Ok(format!("{head}{BEGIN}{table}\n{END}{tail}"))
+}
+
+/// Where a chore or a test tells cargo to do without the network: it would depend on what was downloaded before.
+fn offline(root: &Path) -> Result<Vec<String>> {
+    let mut files = Vec::new();
+    for folder in OFFLINE.folders {
+        sources::rust_files(&root.join(folder), &mut files)?;
+    }
+    let mut problems = Vec::new();
+    let mut known = BTreeSet::new();
+    for file in files {
+        let name = file.strip_prefix(root)?.to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(&file).with_context(|| format!("reading {name}"))?;
+        let Some(line) = text.lines().position(|line| line.contains(OFFLINE.word)) else { continue };
+        if let Some((place, _)) = OFFLINE.places.iter().find(|(place, _)| *place == name) {
+            known.insert(*place);
+        } else {
+            problems.push(format!("{name}:{}: {}\n  why: {}", line + 1, OFFLINE.word, OFFLINE.why));
         }
     }
-    Ok(violations)
-}
-
-/// Collects the Rust files at `path`: itself, or everything below it. A room that does not exist has none.
-fn rust_files(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    if path.is_file() {
-        files.push(path.to_owned());
-    } else if path.is_dir() {
-        let entries = std::fs::read_dir(path).with_context(|| format!("listing {}", path.display()))?;
-        let mut paths: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
-        paths.sort();
-        for path in paths {
-            if path.is_dir() || path.extension().is_some_and(|extension| extension == "rs") {
-                rust_files(&path, files)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Line numbers at which a rule's words stand in code, with the word. Comments are free to name anything, and so are
-/// unit tests, which stand at the end of a file.
-fn broken_lines(rule: &Rule, text: &str) -> Vec<(usize, &'static str)> {
-    let code = text.lines().take_while(|line| !line.starts_with("#[cfg(test)]"));
-    let numbered = code.enumerate().map(|(index, line)| (index + 1, line.split("//").next().unwrap_or_default()));
-    numbered
-        .filter_map(|(number, line)| {
-            let word = rule.forbidden.iter().find(|word| holds_word(line, word))?;
-            Some((number, *word))
-        })
-        .collect()
-}
-
-/// Whether `word` stands in `line` as whole identifiers: `libc` is in `libc::c_int` and not in `libclang`.
-fn holds_word(line: &str, word: &str) -> bool {
-    let identifier = |character: char| character.is_alphanumeric() || character == '_';
-    line.match_indices(word).any(|(start, _)| {
-        let before = line[..start].chars().next_back();
-        let after = line[start + word.len()..].chars().next();
-        !before.is_some_and(identifier) && !after.is_some_and(identifier)
-    })
+    let gone = OFFLINE.places.iter().filter(|(place, _)| !known.contains(place));
+    problems.extend(gone.map(|(place, _)| format!("{place} no longer says {}: drop its row", OFFLINE.word)));
+    Ok(problems)
 }
 
 #[cfg(test)]
@@ -93,26 +150,19 @@ mod tests {
 
     #[test]
     fn the_workspace_is_tidy() {
-        let violations = check(&workspace()).unwrap();
-        assert!(violations.is_empty(), "{}", violations.join("\n"));
+        run(&Args { write: false }).expect("the rooms are as planned; run `cargo xtask tidy`");
     }
 
     #[test]
-    fn words_are_found_in_code_only() {
-        let rule = Rule { room: "a room", rooms: &[], except: &[], forbidden: &["libc", "std::fs"], why: "a reason" };
-        let text =
-            "use std::fs::File; // libc\nlet libclang = 1;\n/// libc\nlibc::close(3);\n#[cfg(test)]\nuse libc;\n";
-        assert_eq!(broken_lines(&rule, text), [(1, "std::fs"), (4, "libc")]);
+    fn every_member_of_the_workspace_is_planned() {
+        let manifest = "[workspace]\nmembers = [\n  \"venus-host\",\n  \"attic\"\n]\n";
+        assert_eq!(unplanned(manifest), ["attic is in no plan: add a crate to xtask/src/tidy/plan.rs"]);
     }
 
     #[test]
-    fn a_line_in_the_wrong_room_is_named_with_the_reason() {
-        let folder = tempfile::tempdir().unwrap();
-        let room = folder.path().join("venus-protocol/src/wire");
-        std::fs::create_dir_all(&room).unwrap();
-        std::fs::write(room.join("cursor.rs"), "//! Reads.\nuse std::fs::File;\n").unwrap();
-        let violations = check(folder.path()).unwrap();
-        assert_eq!(violations.len(), 1, "{violations:?}");
-        assert!(violations[0].starts_with("venus-protocol/src/wire/cursor.rs:2: `std::fs` must not be used in"));
+    fn the_table_stands_between_its_lines() {
+        let page = format!("before\n{BEGIN}old\n{END}\nafter\n");
+        assert_eq!(with_table(&page, "new").unwrap(), format!("before\n{BEGIN}new\n{END}\nafter\n"));
+        assert!(with_table("before", "new").is_err());
     }
 }

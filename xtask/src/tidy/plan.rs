@@ -1,0 +1,607 @@
+//! The plan of the house, as data: which rooms there are, on which floor, and what each may use.
+//!
+//! A room is a module of a crate with all that is below it, unless that is a room of its own. It may use the rooms that its
+//! row names, all of them on lower floors, and of other crates what its row or its crate names. The standard library is
+//! there for all, without what a crate forbids.
+
+/// A crate with its rooms.
+#[derive(Debug)]
+pub(super) struct Crate {
+    /// As code calls it.
+    pub(super) name: &'static str,
+    /// Where it is, from the workspace's root.
+    pub(super) folder: &'static str,
+    /// What each of its rooms may use of other crates.
+    pub(super) shared: &'static [&'static str],
+    /// What none may, unless its own row names it.
+    pub(super) forbidden: &'static [&'static str],
+    /// Why it is forbidden.
+    pub(super) why: &'static str,
+    pub(super) rooms: &'static [Room],
+}
+
+/// A room.
+#[derive(Debug)]
+pub(super) struct Room {
+    /// How rows and messages call it.
+    pub(super) name: &'static str,
+    /// Its modules, with `/`, where it is not the one of its name; `""` is the crate's root alone, `*` all of the crate.
+    pub(super) modules: &'static [&'static str],
+    pub(super) floor: u8,
+    /// Rooms of this crate that it may use.
+    pub(super) rooms: &'static [&'static str],
+    /// What it may use of other crates: paths, for all that lies below.
+    pub(super) crates: &'static [&'static str],
+    /// What its tests may use beside that; `*` for all rooms of the crate.
+    pub(super) tests: &'static [&'static str],
+    /// What the room is for, as the reason to refuse something.
+    pub(super) why: &'static str,
+}
+
+impl Crate {
+    /// The room that a module, or something in one, belongs to.
+    pub(super) fn room_of(&self, path: &[String]) -> Option<&'static Room> {
+        let depths = self.rooms.iter().filter_map(|room| Some((room.depth(path)?, room)));
+        depths.max_by_key(|(depth, _)| *depth).map(|(_, room)| room)
+    }
+}
+
+impl Room {
+    /// How many steps of the way to a module are the room's own; nothing where the module is not in the room.
+    pub(super) fn depth(&self, path: &[String]) -> Option<usize> {
+        let own = std::slice::from_ref(&self.name);
+        let modules = if self.modules.is_empty() { own } else { self.modules };
+        let depths = modules.iter().filter_map(|module| match *module {
+            "*" => Some(0),
+            "" => path.is_empty().then_some(0),
+            module => {
+                let steps: Vec<&str> = module.split('/').collect();
+                (path.len() >= steps.len() && steps.iter().zip(path).all(|(step, part)| step == part))
+                    .then_some(steps.len())
+            }
+        });
+        depths.max()
+    }
+}
+
+/// A use against the plan that stands for now. One that nothing needs any more is an error.
+#[derive(Debug)]
+pub(super) struct Exception {
+    pub(super) krate: &'static str,
+    pub(super) from: &'static str,
+    /// A room, or a path of another crate.
+    pub(super) to: &'static str,
+    pub(super) why: &'static str,
+}
+
+/// A word that must not stand in chores and tests.
+#[derive(Debug)]
+pub(super) struct Word {
+    pub(super) word: &'static str,
+    pub(super) folders: &'static [&'static str],
+    /// Where it stands all the same, and why.
+    pub(super) places: &'static [(&'static str, &'static str)],
+    pub(super) why: &'static str,
+}
+
+pub(super) const OFFLINE: Word = Word {
+    word: concat!('"', "--off", "line", '"'),
+    folders: &["xtask/src", "tests", "venus-gen/tests", "venus-protocol/tests", "venus-host"],
+    places: &[
+        ("xtask/src/check_macos.rs", "the root has no network, and the crates were put into it just before"),
+        ("venus-gen/tests/common/mod.rs", "asks for nothing but ash, which these tests depend on themselves"),
+        ("venus-gen/tests/compile.rs", "builds with nothing but what these tests depend on themselves"),
+    ],
+    why: "a chore or a test must not depend on what an earlier command happened to download",
+};
+
+/// A room without walls, for rows to say what is theirs.
+const ROOM: Room = Room { name: "", modules: &[], floor: 0, rooms: &[], crates: &[], tests: &[], why: "" };
+
+/// Every crate, in the order in which data flows.
+pub(super) const CRATES: &[Crate] =
+    &[GEN, PROTOCOL, HOST, OBSERVE, COMMAND, GUEST, MOCK_DRIVER, VERIFY, TESTBED, TESTS, BENCH, XTASK];
+
+/// What makes tokens.
+const TOKENS: &[&str] = &["heck", "prettyplease", "proc_macro2", "quote", "syn"];
+
+const GEN: Crate = Crate {
+    name: "venus_gen",
+    folder: "venus-gen",
+    shared: &["thiserror"],
+    forbidden: &[
+        "std::fs",
+        "std::env",
+        "std::io",
+        "std::net",
+        "std::os",
+        "std::path",
+        "std::process",
+        "std::thread",
+        "std::time",
+        "std::collections::HashMap",
+        "std::collections::HashSet",
+    ],
+    why: "the generator is a pure function from text to text with the same output every time: xtask reads and writes \
+          files, and maps are BTreeMap or Vec in registry order",
+    rooms: &[
+        Room {
+            name: "lib.rs",
+            modules: &[""],
+            floor: 6,
+            rooms: &["emit", "lower", "resolve", "model", "parse", "diag"],
+            why: "the pipeline, readable in one screen: what a step does is in its room",
+            ..ROOM
+        },
+        Room {
+            name: "emit",
+            floor: 5,
+            rooms: &["lower", "model", "diag"],
+            crates: TOKENS,
+            why: "emitters print a plan; a look back at the XML would decide something a second time",
+            ..ROOM
+        },
+        Room {
+            name: "lower",
+            floor: 4,
+            rooms: &["resolve", "model", "diag"],
+            why: "decisions about the wire are made from the resolved model alone, and make no tokens",
+            ..ROOM
+        },
+        Room {
+            name: "resolve",
+            floor: 3,
+            rooms: &["parse", "model", "diag"],
+            why: "passes over the model make no tokens; how a thing looks in Rust is decided in `emit`",
+            ..ROOM
+        },
+        Room {
+            name: "parse",
+            floor: 2,
+            rooms: &["xml", "diag"],
+            why: "parsing turns text into records and decides nothing; meaning is given in `resolve`",
+            ..ROOM
+        },
+        Room {
+            name: "reduce",
+            floor: 2,
+            rooms: &["xml", "diag"],
+            why: "the registry is reduced as it is written, not as it is understood",
+            ..ROOM
+        },
+        Room {
+            name: "model",
+            floor: 1,
+            rooms: &["diag"],
+            why: "the model is plain data that knows neither XML nor the wire nor Rust's syntax",
+            ..ROOM
+        },
+        Room {
+            name: "xml",
+            floor: 1,
+            rooms: &["diag"],
+            crates: &["quick_xml"],
+            why: "XML ends here and in the readers above; everything after them works on plain records",
+            ..ROOM
+        },
+        Room { name: "diag", why: "a diagnostic is a place and a text", ..ROOM },
+    ],
+};
+
+const PROTOCOL: Crate = Crate {
+    name: "venus_protocol",
+    folder: "venus-protocol",
+    shared: &["ash::vk"],
+    forbidden: &["alloc::alloc"],
+    why: "memory is reached through the helpers of `wire` alone, where the proofs are",
+    rooms: &[
+        Room {
+            name: "lib.rs",
+            modules: &["", "generated", "generated/extensions"],
+            floor: 6,
+            rooms: &["codec", "wire", "vk"],
+            why: "the map of the rooms, and what the protocol covers",
+            ..ROOM
+        },
+        Room {
+            name: "message",
+            floor: 5,
+            rooms: &["reflect", "wire"],
+            why: "what things are called in print; nothing on the way of a command asks",
+            ..ROOM
+        },
+        Room {
+            name: "reflect",
+            modules: &["reflect", "generated/reflect"],
+            floor: 4,
+            rooms: &["codec", "wire", "vk"],
+            why: "tables describe what travels; nothing on the way of a command reads them",
+            ..ROOM
+        },
+        Room {
+            name: "dispatch",
+            modules: &["dispatch", "generated/dispatch"],
+            floor: 4,
+            rooms: &["codec", "wire", "vk"],
+            why: "a command goes to whoever handles it, by its number",
+            ..ROOM
+        },
+        Room {
+            name: "procs",
+            modules: &["procs", "generated/procs", "generated/calls"],
+            floor: 4,
+            rooms: &["codec", "wire", "vk"],
+            why: "decoded arguments are ready for a driver's entry points, whosever these are",
+            ..ROOM
+        },
+        Room {
+            name: "codec",
+            modules: &[
+                "generated/args",
+                "generated/chains",
+                "generated/decode",
+                "generated/encode",
+                "generated/minima",
+                "generated/nodes",
+                "generated/scalars",
+            ],
+            floor: 3,
+            rooms: &["wire", "vk"],
+            why: "commands and structures are sequences of what `wire` reads and writes; structures hold each other by chains",
+            ..ROOM
+        },
+        Room {
+            name: "vk",
+            modules: &["vk", "generated/types"],
+            floor: 2,
+            rooms: &["wire"],
+            why: "types are ash's, and what ash lacks is like them",
+            ..ROOM
+        },
+        Room {
+            name: "wire",
+            modules: &["wire", "generated/commands"],
+            floor: 1,
+            crates: &["bumpalo"],
+            why: "one primitive at a cursor; which follows which is the codec's",
+            ..ROOM
+        },
+    ],
+};
+
+const HOST: Crate = Crate {
+    name: "venus_host",
+    folder: "venus-host",
+    shared: &["foldhash", "hashbrown", "parking_lot", "thiserror", "tracing"],
+    forbidden: &["std::env", "std::net", "std::os::unix::net", "std::process"],
+    why: "only a server has sockets and starts programs, and only a command reads its environment",
+    rooms: &[
+        Room {
+            name: "lib.rs",
+            modules: &[""],
+            floor: 8,
+            rooms: &["error"],
+            why: "the map of the rooms, and the names that everybody needs",
+            ..ROOM
+        },
+        Room {
+            name: "vtest",
+            floor: 7,
+            rooms: &["context", "endpoint", "driver", "resource", "error", "limits", "thread"],
+            crates: &["rustix", "std::os::unix::net", "std::process"],
+            why: "a transport moves bytes between a guest and its context; what they mean is decided behind `context`",
+            ..ROOM
+        },
+        Room {
+            name: "context",
+            floor: 6,
+            rooms: &["handlers", "endpoint", "object", "ring", "driver", "resource", "error", "limits", "thread"],
+            crates: &["venus_protocol"],
+            why: "a context knows no sockets, and calls Vulkan through the driver room alone",
+            ..ROOM
+        },
+        Room {
+            name: "handlers",
+            floor: 5,
+            rooms: &["endpoint", "object", "driver", "resource", "error", "limits"],
+            crates: &["venus_protocol"],
+            why: "handlers are policy over objects and driver calls; bytes, sockets and shared memory were dealt with before",
+            ..ROOM
+        },
+        Room {
+            name: "endpoint",
+            floor: 4,
+            rooms: &["object", "ring", "driver", "resource", "error", "limits"],
+            crates: &["venus_protocol"],
+            why: "an endpoint is where commands come in; what they do is decided in the rooms above",
+            ..ROOM
+        },
+        Room {
+            name: "object",
+            floor: 3,
+            rooms: &["driver", "error"],
+            crates: &["venus_protocol::vk", "venus_protocol::wire"],
+            why: "the table turns ids into handles, and lets the driver free what is gone; commands are unknown to it",
+            ..ROOM
+        },
+        Room {
+            name: "ring",
+            floor: 3,
+            rooms: &["resource", "error", "limits", "thread"],
+            why: "a ring copies bytes out of shared memory; what they mean is decided above",
+            ..ROOM
+        },
+        Room {
+            name: "driver",
+            floor: 2,
+            rooms: &["resource", "error", "limits", "thread"],
+            crates: &["ash", "rustix", "std::env", "venus_protocol"],
+            why: "the driver room calls Vulkan with Vulkan's own handles; guests and their ids are unknown to it",
+            ..ROOM
+        },
+        Room {
+            name: "resource",
+            floor: 1,
+            rooms: &["error", "limits"],
+            crates: &["rustix"],
+            why: "memory that is shared knows neither what it holds nor who made it",
+            ..ROOM
+        },
+        Room {
+            name: "error",
+            crates: &["venus_protocol::vk", "venus_protocol::wire", "venus_protocol::reflect"],
+            why: "an error is said in the words of the protocol, and by everybody",
+            ..ROOM
+        },
+        Room { name: "limits", why: "a limit is a number with a reason", ..ROOM },
+        Room { name: "thread", crates: &["rustix"], why: "what threads need on one system and not on another", ..ROOM },
+    ],
+};
+
+const OBSERVE: Crate = Crate {
+    name: "venus_observe",
+    folder: "venus-host/observe",
+    shared: &["foldhash", "hashbrown", "parking_lot", "thiserror", "tracing"],
+    forbidden: &["std::net", "std::os::unix::net", "std::process", "std::env"],
+    why: "who looks on needs no sockets and starts no programs",
+    rooms: &[
+        Room {
+            name: "lib.rs",
+            modules: &["", "test_memory"],
+            floor: 3,
+            rooms: &["recording", "trace"],
+            crates: &["venus_host"],
+            why: "the map of the rooms, and the settings of who looks on",
+            ..ROOM
+        },
+        Room {
+            name: "replay",
+            floor: 2,
+            rooms: &["recording"],
+            crates: &[
+                "png",
+                "venus_protocol",
+                "venus_host::HostError",
+                "venus_host::context",
+                "venus_host::driver",
+                "venus_host::endpoint",
+                "venus_host::error",
+                "venus_host::limits",
+                "venus_host::resource",
+            ],
+            tests: &["tempfile", "lib.rs"],
+            why: "a player feeds a context as an embedder does: all that a recording holds goes through the interpreter",
+            ..ROOM
+        },
+        Room {
+            name: "dump",
+            floor: 2,
+            rooms: &["recording"],
+            crates: &["serde", "serde_json", "venus_protocol::reflect", "venus_protocol::wire", "venus_host::limits"],
+            tests: &["tempfile", "venus_host", "venus_verify"],
+            why: "the printer works from the tables alone, on any machine, with no driver",
+            ..ROOM
+        },
+        Room {
+            name: "trace",
+            floor: 2,
+            rooms: &["recording"],
+            crates: &[
+                "prost",
+                "rustix",
+                "venus_protocol::reflect",
+                "venus_protocol::wire",
+                "venus_host::endpoint",
+                "venus_host::error",
+                "venus_host::limits",
+            ],
+            tests: &["tempfile"],
+            why: "a tracer is told what happens; it asks the tables for names, and no context",
+            ..ROOM
+        },
+        Room {
+            name: "recording",
+            floor: 1,
+            crates: &[
+                "crc32fast",
+                "lz4_flex",
+                "postcard",
+                "serde",
+                "serde_bytes",
+                "std::process::id",
+                "venus_protocol::wire",
+                "venus_host::driver",
+                "venus_host::endpoint",
+                "venus_host::error",
+                "venus_host::resource",
+            ],
+            tests: &["tempfile", "lib.rs"],
+            why: "a recording is bytes and when they came; what they mean is for those who read it",
+            ..ROOM
+        },
+    ],
+};
+
+const COMMAND: Crate = Crate {
+    name: "venus_command",
+    folder: "venus-host/command",
+    shared: &[],
+    forbidden: &[],
+    why: "",
+    rooms: &[Room {
+        name: "all of it",
+        modules: &["*"],
+        crates: &[
+            "anyhow",
+            "clap",
+            "clap_complete",
+            "clap_mangen",
+            "indicatif",
+            "rustix",
+            "serde_json",
+            "signal_hook",
+            "tracing",
+            "tracing_subscriber",
+            "venus_host",
+            "venus_observe",
+        ],
+        tests: &["tempfile"],
+        why: "the command is words for people; what they ask for is done by the libraries",
+        ..ROOM
+    }],
+};
+
+const GUEST: Crate = Crate {
+    name: "venus_guest",
+    folder: "tests/guest",
+    shared: &[],
+    forbidden: &[],
+    why: "",
+    rooms: &[Room {
+        name: "all of it",
+        modules: &["*"],
+        crates: &["anyhow", "clap", "png", "rustix", "venus_protocol"],
+        tests: &["tempfile"],
+        why: "the guest shares the protocol with a host, and nothing else: it speaks to any",
+        ..ROOM
+    }],
+};
+
+const MOCK_DRIVER: Crate = Crate {
+    name: "mock_driver",
+    folder: "tests/mock-driver",
+    shared: &[],
+    forbidden: &[],
+    why: "",
+    rooms: &[Room {
+        name: "all of it",
+        modules: &["*"],
+        crates: &["parking_lot", "tempfile", "venus_protocol"],
+        why: "a driver does not know who calls it",
+        ..ROOM
+    }],
+};
+
+const VERIFY: Crate = Crate {
+    name: "venus_verify",
+    folder: "tests/verify",
+    shared: &[],
+    forbidden: &[],
+    why: "",
+    rooms: &[Room {
+        name: "all of it",
+        modules: &["*"],
+        crates: &["venus_protocol"],
+        why: "the codec is checked against bytes and tables, by nobody who uses it",
+        ..ROOM
+    }],
+};
+
+const TESTS: Crate = Crate {
+    name: "venus_tests",
+    folder: "tests",
+    shared: &[],
+    forbidden: &[],
+    why: "",
+    rooms: &[Room {
+        name: "all of it",
+        modules: &["*"],
+        crates: &["anyhow", "clap", "venus_protocol", "venus_verify"],
+        why: "what end-to-end tests share is about bytes; whoever executes them is another program",
+        ..ROOM
+    }],
+};
+
+const TESTBED: Crate = Crate {
+    name: "testbed",
+    folder: "tests/testbed",
+    shared: &[],
+    forbidden: &[],
+    why: "",
+    rooms: &[Room {
+        name: "all of it",
+        modules: &["*"],
+        crates: &["anyhow", "clap", "indicatif", "png", "rustix", "serde_json", "sha2", "tempfile"],
+        why: "chores must build on a day when the generated code does not: what is under test is built when it is needed",
+        ..ROOM
+    }],
+};
+
+const BENCH: Crate = Crate {
+    name: "bench",
+    folder: "tests/bench",
+    shared: &[],
+    forbidden: &[],
+    why: "",
+    rooms: &[Room {
+        name: "all of it",
+        modules: &["*"],
+        crates: &[
+            "anyhow",
+            "clap",
+            "foldhash",
+            "hashbrown",
+            "parking_lot",
+            "serde_json",
+            "tempfile",
+            "testbed",
+            "venus_guest",
+            "venus_protocol",
+        ],
+        why: "hosts are measured from outside, so that any can be",
+        ..ROOM
+    }],
+};
+
+const XTASK: Crate = Crate {
+    name: "xtask",
+    folder: "xtask",
+    shared: &[],
+    forbidden: &[],
+    why: "",
+    rooms: &[Room {
+        name: "all of it",
+        modules: &["*"],
+        crates: &[
+            "anyhow",
+            "clap",
+            "proc_macro2",
+            "serde_json",
+            "sha2",
+            "similar",
+            "syn",
+            "tempfile",
+            "testbed",
+            "venus_gen",
+        ],
+        why: "what regenerates the protocol crate must build on a day when that does not",
+        ..ROOM
+    }],
+};
+
+pub(super) const EXCEPTIONS: &[Exception] = &[Exception {
+    krate: "venus_protocol",
+    from: "wire",
+    to: "vk",
+    why: "the macro that makes scalars of enumerations names them as the supplemented types, of which `codec` calls it",
+}];
