@@ -121,7 +121,7 @@ pub(crate) fn check_ray_tracing(
 }
 
 /// What the driver reports of each stage: it writes as many reports as there are stages.
-fn check_feedback(command: &'static str, info: &impl chain::Root, stages: u32) -> Result<(), Fatal> {
+fn check_feedback(command: &'static str, info: &impl vk::TaggedStructure, stages: u32) -> Result<(), Fatal> {
     chain::find_all::<vk::PipelineCreationFeedbackCreateInfo<'_>>(info).try_for_each(|feedback| {
         equal_or_none(
             command,
@@ -249,7 +249,7 @@ pub(crate) fn sanitize_sparse_binds(args: &mut QueueBindSparseArgs<'_>) {
 
 /// Drops timeline values that do not come in pairs with semaphores. That is legal where no semaphore is a timeline,
 /// and they are ignored then; some drivers look at them all the same.
-fn trim_values(root: &impl chain::Root, waits: u32, signals: u32) {
+fn trim_values(root: &impl vk::TaggedStructure, waits: u32, signals: u32) {
     for node in chain::nodes::<vk::TimelineSemaphoreSubmitInfo<'_>>(root) {
         // SAFETY: (and for the write below) the node is the decoder's, in memory that it gave out for writing, and
         // nothing else refers to it now: the only way to it is this chain, whose command the callers borrow mutably.
