@@ -2,10 +2,37 @@
 
 use venus_protocol::wire::{CommandHeader, CommandType, Decoder};
 
-use super::{Command, Endpoint, EndpointObservers, Outcome, Place, Span};
+use super::{Command, Endpoint, EndpointObservers, Origin, Outcome, Place, Position, Span};
 use crate::{error::Interrupt, resource::ResourceId, ring::Rest};
 
 impl EndpointObservers {
+    /// The endpoint turns to the command at `place`.
+    #[cold]
+    fn approach(&mut self, place: Place) {
+        self.tell(|observer| observer.approach(place));
+    }
+
+    /// The command is decoded.
+    #[cold]
+    fn begin(&mut self, mut command: Command<'_>) {
+        self.tell(|observer| {
+            let number = observer.begin(&command);
+            command.number = command.number.or(number);
+        });
+    }
+
+    /// The command that began at `place` is over.
+    #[cold]
+    fn end(&mut self, place: Place, outcome: Outcome<'_>, reply: &[u8]) {
+        self.tell_end(|observer| observer.end(place, outcome, reply));
+    }
+
+    /// There is no command at `place`.
+    #[cold]
+    fn undecodable(&mut self, place: Place, bytes: &[u8], reason: &Interrupt) {
+        self.tell_end(|observer| observer.undecodable(place, bytes, reason));
+    }
+
     /// A part of the current command begins.
     #[cold]
     pub(crate) fn enter_span(&mut self, span: Span) {
@@ -28,16 +55,16 @@ impl EndpointObservers {
     }
 }
 
-impl Endpoint {
-    /// Where the current command stands.
-    fn place(&self) -> Place {
-        Place {
-            source: self.origin.source(),
-            depth: u8::from(self.position.is_indirect),
-            position: self.position.base.wrapping_add(self.position.at),
-        }
+/// Where the current command of an endpoint stands.
+fn place(origin: &Origin, position: &Position) -> Place {
+    Place {
+        source: origin.source(),
+        depth: u8::from(position.is_indirect),
+        position: position.base.wrapping_add(position.at),
     }
+}
 
+impl Endpoint {
     pub(super) fn tell_enter(&mut self) {
         if let Some(observers) = &mut self.observers {
             observers.tell(|observer| observer.enter());
@@ -46,33 +73,28 @@ impl Endpoint {
 
     #[inline]
     pub(super) fn tell_approach(&mut self) {
-        let place = self.place();
         if let Some(observers) = &mut self.observers {
-            observers.tell(|observer| observer.approach(place));
+            observers.approach(place(&self.origin, &self.position));
         }
     }
 
     #[inline]
     pub(super) fn tell_begin(&mut self, header: CommandHeader, decoder: &Decoder<'_>) {
-        let place = self.place();
         if let Some(observers) = &mut self.observers {
-            let mut command = Command::new(place, header, decoder.consumed());
-            observers.tell(|observer| {
-                let number = observer.begin(&command);
-                command.number = command.number.or(number);
-            });
+            let place = place(&self.origin, &self.position);
+            observers.begin(Command::new(place, header, decoder.consumed()));
         }
     }
 
     /// The current command is over. `rest` is what was left of the stream when the endpoint turned to it.
     #[inline]
     pub(crate) fn tell_end(&mut self, outcome: Result<(), &Interrupt>, reply: &[u8], rest: &[u8]) {
-        let place = self.place();
-        let has_begun = self.position.command != CommandType::NONE;
         let Some(observers) = &mut self.observers else { return };
+        let place = place(&self.origin, &self.position);
+        let has_begun = self.position.command != CommandType::NONE;
         match outcome {
-            Err(reason) if !has_begun => observers.tell_end(|observer| observer.undecodable(place, rest, reason)),
-            outcome => observers.tell_end(|observer| observer.end(place, Outcome::of(outcome), reply)),
+            Err(reason) if !has_begun => observers.undecodable(place, rest, reason),
+            outcome => observers.end(place, Outcome::of(outcome), reply),
         }
     }
 
