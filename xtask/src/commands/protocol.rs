@@ -1,6 +1,6 @@
 //! The protocol's names, from the generated tables.
 
-use super::source::{constant, elements, field, last_name, number, parse, string};
+use super::source::{constant, elements, last_name, number, parse, string};
 use anyhow::{Context as _, Result, ensure};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -103,11 +103,14 @@ fn pair<A, B>(
 fn extensions(root: &Path) -> Result<Vec<Extension>> {
     let file = parse(root, EXTENSIONS)?;
     let rows = elements(constant(&file, "EXTENSIONS")?);
-    let extension = |row| {
+    // `Extension::new(name, number, version)`
+    let extension = |row: &syn::Expr| {
+        let syn::Expr::Call(call) = row else { return None };
+        let mut arguments = call.args.iter();
         Some(Extension {
-            name: string(field(row, "name")?)?,
-            number: number(field(row, "number")?)?,
-            version: number(field(row, "spec_version")?)?,
+            name: string(arguments.next()?)?,
+            number: number(arguments.next()?)?,
+            version: number(arguments.next()?)?,
         })
     };
     let found: Option<Vec<Extension>> = rows.into_iter().map(extension).collect();
