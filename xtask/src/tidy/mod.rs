@@ -1,25 +1,16 @@
 //! `cargo xtask tidy`: which room of the sources may use what.
 //!
-//! ```text
-//! plan      the rooms, their floors, and what each may use: data
-//! names     every path that a file names: imports taken apart, code, bodies of macros
-//! sources   the modules of a crate, and which of them, or which other crate, a path leads to
-//! check     the plan against the sources
-//! ```
+//! [`plan`] has the rooms, their floors, and what each may use; the crate [`rooms`] proves it from the sources.
 //!
 //! Data flows one way through the workspace, and a use against the stream is a change of design. A room that the plan
 //! does not know, a row about a room that is not there, and an exception that nobody needs are errors, too. What was found
 //! is a table in `ARCHITECTURE.md`.
 
-mod check;
-mod names;
 mod plan;
-mod sources;
 
 use anyhow::{Context as _, Result, ensure};
-use check::Report;
-use plan::{CRATES, Crate, EXCEPTIONS, OFFLINE, Room};
-use sources::Sources;
+use plan::{CRATES, EXCEPTIONS, OFFLINE};
+use rooms::{Crate, Report, Room, Sources, rust_files};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -57,7 +48,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 fn check(root: &Path) -> Result<(Vec<String>, String)> {
     let (mut problems, mut tables, mut single) = (Vec::new(), String::new(), String::new());
     for krate in CRATES {
-        let report = check::check(krate, EXCEPTIONS, &Sources::read(root, krate.folder, krate.name)?);
+        let report = rooms::check(krate, EXCEPTIONS, &Sources::read(root, krate.folder, krate.name)?);
         match krate.rooms {
             [room] => {
                 let _ = writeln!(single, "| `{}` | {} |", krate.folder, may_use(room, &report));
@@ -125,7 +116,7 @@ fn with_table(page: &str, table: &str) -> Result<String> {
 fn offline(root: &Path) -> Result<Vec<String>> {
     let mut files = Vec::new();
     for folder in OFFLINE.folders {
-        sources::rust_files(&root.join(folder), &mut files)?;
+        rust_files(&root.join(folder), &mut files)?;
     }
     let mut problems = Vec::new();
     let mut known = BTreeSet::new();

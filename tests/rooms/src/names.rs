@@ -9,43 +9,43 @@ use syn::visit::{self, Visit};
 use syn::{Attribute, ImplItemFn, Item, ItemMod, ItemUse, Macro, Meta, Path, UseTree, VisRestricted};
 
 /// Where a module lies in its crate; the crate's root is empty.
-pub(super) type Module = Vec<String>;
+pub(crate) type Module = Vec<String>;
 
 /// A path that stands somewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Named {
-    pub(super) line: usize,
+pub(crate) struct Named {
+    pub(crate) line: usize,
     /// As it is written; what a glob names is the path before it.
-    pub(super) path: Vec<String>,
+    pub(crate) path: Vec<String>,
     /// Everything below the path is named.
-    pub(super) glob: bool,
+    pub(crate) glob: bool,
     /// The module that it stands in.
-    pub(super) module: Module,
+    pub(crate) module: Module,
     /// Only tests are compiled with it.
-    pub(super) test: bool,
+    pub(crate) test: bool,
 }
 
 /// What an import calls something in its module.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Alias {
-    pub(super) module: Module,
-    pub(super) name: String,
-    pub(super) path: Vec<String>,
+pub(crate) struct Alias {
+    pub(crate) module: Module,
+    pub(crate) name: String,
+    pub(crate) path: Vec<String>,
 }
 
 /// All of it, of one file.
 #[derive(Debug, Default)]
-pub(super) struct Names {
-    pub(super) paths: Vec<Named>,
-    pub(super) aliases: Vec<Alias>,
+pub(crate) struct Names {
+    pub(crate) paths: Vec<Named>,
+    pub(crate) aliases: Vec<Alias>,
     /// Modules that are declared: here, or in a file of their own.
-    pub(super) modules: Vec<Module>,
+    pub(crate) modules: Vec<Module>,
     /// Those of them that only tests are compiled with.
-    pub(super) tests: Vec<Module>,
+    pub(crate) tests: Vec<Module>,
 }
 
 /// Reads a file, which is the module `module`.
-pub(super) fn read(text: &str, module: Module) -> syn::Result<Names> {
+pub(crate) fn read(text: &str, module: Module) -> syn::Result<Names> {
     let file = syn::parse_file(text)?;
     let mut reader = Reader { names: Names::default(), module, test: false };
     reader.visit_file(&file);

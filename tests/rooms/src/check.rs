@@ -1,24 +1,25 @@
 //! The plan against the sources: who names what may not be named, and whether the plan is that of this house at all.
 
-use super::plan::{Crate, Exception, Room};
-use super::sources::{Sources, Target};
+use crate::plan::{Crate, Exception, Room};
+use crate::sources::{Sources, Target};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What every room may use.
 const EVERYWHERE: [&str; 3] = ["std", "core", "alloc"];
 /// Among what tests may use: every room of the crate.
-pub(super) const ALL_ROOMS: &str = "*";
+pub const ALL_ROOMS: &str = "*";
 
 /// What was found in one crate.
 #[derive(Debug, Default)]
-pub(super) struct Report {
-    pub(super) problems: Vec<String>,
+pub struct Report {
+    /// What is wrong, for a person.
+    pub problems: Vec<String>,
     /// What each room uses outside of tests: rooms, and of other crates what its row names.
-    pub(super) used: BTreeMap<&'static str, BTreeSet<String>>,
+    pub used: BTreeMap<&'static str, BTreeSet<String>>,
 }
 
 /// Looks at every path of a crate.
-pub(super) fn check(krate: &Crate, exceptions: &[Exception], sources: &Sources) -> Report {
+pub fn check(krate: &Crate, exceptions: &[Exception], sources: &Sources) -> Report {
     let mut checker =
         Checker { krate, exceptions, report: Report::default(), edges: Edges::new(), needed: BTreeSet::new() };
     checker.plan(sources);

@@ -1,6 +1,6 @@
 //! The sources of one crate, and what a path in them leads to.
 
-use super::names::{self, Module, Named, Names};
+use crate::names::{self, Module, Named, Names};
 use anyhow::{Context as _, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -10,16 +10,16 @@ const STANDARD: [&str; 4] = ["std", "core", "alloc", "proc_macro"];
 
 /// One file.
 #[derive(Debug)]
-pub(super) struct File {
+pub(crate) struct File {
     /// Its path from the workspace's root.
-    pub(super) name: String,
-    pub(super) module: Module,
-    pub(super) paths: Vec<Named>,
+    pub(crate) name: String,
+    pub(crate) module: Module,
+    pub(crate) paths: Vec<Named>,
 }
 
 /// What a path leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Target {
+pub(crate) enum Target {
     /// Something of this crate, from its root.
     Own(Vec<String>),
     /// Something of another crate, whose name comes first.
@@ -28,10 +28,10 @@ pub(super) enum Target {
 
 /// The files of a crate.
 #[derive(Debug, Default)]
-pub(super) struct Sources {
+pub struct Sources {
     /// As code calls it.
     krate: String,
-    pub(super) files: Vec<File>,
+    pub(crate) files: Vec<File>,
     /// Crates that it may name.
     others: BTreeSet<String>,
     modules: BTreeSet<Module>,
@@ -40,8 +40,12 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    /// Reads the crate in `folder`, which is below `workspace`.
-    pub(super) fn read(workspace: &Path, folder: &str, krate: &str) -> Result<Self> {
+    /// Reads the crate in `folder`, which is below `workspace`; `krate` is how code calls it.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read or parsed.
+    pub fn read(workspace: &Path, folder: &str, krate: &str) -> Result<Self> {
         let manifest = workspace.join(folder).join("Cargo.toml");
         let manifest = std::fs::read_to_string(&manifest).with_context(|| format!("reading {}", manifest.display()))?;
         let mut sources = Self::new(krate, dependencies(&manifest));
@@ -56,13 +60,13 @@ impl Sources {
         Ok(sources)
     }
 
-    pub(super) fn new(krate: &str, dependencies: impl IntoIterator<Item = String>) -> Self {
+    pub(crate) fn new(krate: &str, dependencies: impl IntoIterator<Item = String>) -> Self {
         let others = dependencies.into_iter().chain(STANDARD.map(str::to_owned)).collect();
         Self { krate: krate.to_owned(), others, modules: [Module::new()].into(), ..Self::default() }
     }
 
     /// Adds a file that lies `below` the source folder.
-    pub(super) fn add(&mut self, name: &str, below: &str, text: &str) -> Result<()> {
+    pub(crate) fn add(&mut self, name: &str, below: &str, text: &str) -> Result<()> {
         let module = module_of(below);
         let Names { paths, aliases, modules, tests } =
             names::read(text, module.clone()).with_context(|| format!("parsing {name}"))?;
@@ -77,17 +81,17 @@ impl Sources {
     }
 
     /// Every module, in a file of its own or not; the root only where it has a file.
-    pub(super) fn modules(&self) -> impl Iterator<Item = &Module> {
+    pub(crate) fn modules(&self) -> impl Iterator<Item = &Module> {
         self.modules.iter().filter(|module| !module.is_empty() || self.files.iter().any(|file| file.module.is_empty()))
     }
 
     /// Whether only tests are compiled with something that a file names.
-    pub(super) fn is_for_tests(&self, named: &Named) -> bool {
+    pub(crate) fn is_for_tests(&self, named: &Named) -> bool {
         named.test || self.tests.iter().any(|module| named.module.starts_with(module))
     }
 
     /// What a path leads to from the module that it stands in; nothing for what a type or a prelude holds.
-    pub(super) fn resolve(&self, named: &Named) -> Option<Target> {
+    pub(crate) fn resolve(&self, named: &Named) -> Option<Target> {
         /// Longer ways than this are circles.
         const STEPS: usize = 8;
         self.lookup(&named.module, &named.path, STEPS)
@@ -177,7 +181,11 @@ fn dependencies(manifest: &str) -> BTreeSet<String> {
 }
 
 /// Collects the Rust files below a folder, by name.
-pub(super) fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+///
+/// # Errors
+///
+/// A folder cannot be listed.
+pub fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     let entries = std::fs::read_dir(folder).with_context(|| format!("listing {}", folder.display()))?;
     let mut paths: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
     paths.sort();
