@@ -1,8 +1,8 @@
-//! What lanes carry: things to do, and what the recording says of their ends.
+//! What workers carry: things to do, and what the recording says of their ends.
 
 use venus_protocol::wire::CommandHeader;
 
-use super::lanes::{Job, Label};
+use super::workers::{Job, Label};
 use crate::recording::{Outcome, Place};
 
 /// A recorded command.

@@ -7,7 +7,7 @@
 //! | file | what |
 //! |---|---|
 //! | [`sequencer`] | from records to jobs: which thread does what, and what has to be over before |
-//! | [`lanes`] | the queues between them, and how far each is |
+//! | [`workers`] | the queues between them, and how far each is |
 //! | [`job`] | what lies in the queues |
 //! | [`stage`] | the threads: the context on one, every ring on one of its own |
 //! | [`player`] | one endpoint: executes, tries again where the driver is behind, compares |
@@ -36,7 +36,6 @@ mod fences;
 mod images;
 mod in_flight;
 mod job;
-mod lanes;
 mod memory;
 mod player;
 mod report;
@@ -45,6 +44,7 @@ mod sequencer;
 mod stage;
 #[cfg(test)]
 mod tests;
+mod workers;
 
 use std::{
     collections::BTreeMap,
@@ -69,11 +69,11 @@ use self::{
     fences::Fences,
     images::Images,
     in_flight::InFlight,
-    lanes::Lanes,
     memory::{Memory, Uses},
     player::{Listener, Play},
     sequencer::{Flow, Sequencer},
     stage::Threads,
+    workers::Workers,
 };
 use crate::recording::{ReadError, Reader, Source};
 
@@ -207,9 +207,9 @@ pub fn replay<R: Read>(
     let context_options = context::Options::new(format!("replay of {}", header.name), options.driver.clone())
         .abandoned(move || is_over.load(Ordering::Relaxed))
         .observer(Arc::clone(&play.listener) as _);
-    let lanes = Arc::new(Lanes::new(options.stall));
-    let threads = Threads::new(Arc::clone(&lanes), Arc::clone(&play), Feed::open(context_options), options.stall);
-    let mut sequencer = Sequencer::new(&lanes, threads, options.until, options.paced);
+    let workers = Arc::new(Workers::new(options.stall));
+    let threads = Threads::new(Arc::clone(&workers), Arc::clone(&play), Feed::open(context_options), options.stall);
+    let mut sequencer = Sequencer::new(&workers, threads, options.until, options.paced);
 
     let started = Instant::now();
     let mut records = 0_u32;
@@ -223,8 +223,8 @@ pub fn replay<R: Read>(
             progress(Progress { bytes: reader.position(), commands: sequencer.commands() });
         }
     }
-    lanes.complete();
-    lanes.wait_for_all().map_err(ReplayError::from)?;
+    workers.complete();
+    workers.wait_for_all().map_err(ReplayError::from)?;
     play.in_flight.wait_for_all();
     let elapsed = started.elapsed();
     progress(Progress { bytes: reader.position(), commands: sequencer.commands() });

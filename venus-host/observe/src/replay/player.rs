@@ -28,11 +28,11 @@ use super::{
     images::Images,
     in_flight::InFlight,
     job::{Command, End, Task},
-    lanes::Turn,
     memory::{Memory, Uses},
     report::Report,
     request,
     sequencer::is_interrupted,
+    workers::Turn,
 };
 use crate::recording::Outcome;
 

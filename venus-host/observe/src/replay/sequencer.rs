@@ -2,7 +2,7 @@
 //!
 //! The recording's order is the order of what happened. A command of one source therefore begins only when everything
 //! is over that was over in other sources when it began; commands that overlapped may overlap. Commands of one source
-//! follow each other anyway and are handed to its lane without waiting for any.
+//! follow each other anyway and are handed to its worker without waiting for any.
 //!
 //! What a vkExecuteCommandStreamsMESA executes is in the recording command by command, so these commands are done and
 //! the one around them is not: no stream has to be put back into memory, and each of its commands waits for what it
@@ -19,15 +19,15 @@ use venus_protocol::wire::CommandType;
 use super::{
     ReplayError,
     job::{Command, End, Task},
-    lanes::{Interrupted, LaneId, Lanes, Stalled},
     request,
+    workers::{Interrupted, Stalled, WorkerId, Workers},
 };
 use crate::recording::{Event, Outcome, Place, Record, STOPPED, Source};
 
 /// Where the jobs are done. The real one is [`super::stage`]; that of the tests only takes notes.
 pub(super) trait Stage {
-    /// Starts a thread for the lane of a source.
-    fn open(&mut self, source: Source, lane: LaneId) -> Result<(), ReplayError>;
+    /// Starts a thread for the worker of a source.
+    fn open(&mut self, source: Source, worker: WorkerId) -> Result<(), ReplayError>;
 
     /// Puts bytes into memory. Everything that was over is.
     fn write_memory(&mut self, resource: u32, offset: u64, bytes: &[u8]);
@@ -53,23 +53,23 @@ pub(super) enum Flow {
 /// A command that has begun and is not over, in the recording.
 #[derive(Debug)]
 enum Open {
-    /// Its job is in the lane.
+    /// Its job is in the worker.
     Job,
     /// A vkExecuteCommandStreamsMESA: where it ends in its ring, and the reply positions of the streams to come.
     Streams { end: u64, positions: Vec<u64> },
 }
 
 #[derive(Debug)]
-struct Line {
-    lane: LaneId,
+struct EndpointState {
+    worker: WorkerId,
     open: Vec<Open>,
 }
 
 /// Reads records, in order.
 pub(super) struct Sequencer<'a, S> {
-    lanes: &'a Lanes<Task, End>,
+    workers: &'a Workers<Task, End>,
     stage: S,
-    lines: BTreeMap<Source, Line>,
+    endpoints: BTreeMap<Source, EndpointState>,
     /// Rings that the recording has created so far.
     rings: BTreeSet<u64>,
     /// Number of the next command.
@@ -83,11 +83,11 @@ pub(super) struct Sequencer<'a, S> {
 }
 
 impl<'a, S: Stage> Sequencer<'a, S> {
-    pub(super) fn new(lanes: &'a Lanes<Task, End>, stage: S, until: Option<u64>, paced: bool) -> Self {
+    pub(super) fn new(workers: &'a Workers<Task, End>, stage: S, until: Option<u64>, paced: bool) -> Self {
         Self {
-            lanes,
+            workers,
             stage,
-            lines: BTreeMap::new(),
+            endpoints: BTreeMap::new(),
             rings: BTreeSet::new(),
             next: 0,
             until: until.unwrap_or(u64::MAX),
@@ -96,9 +96,9 @@ impl<'a, S: Stage> Sequencer<'a, S> {
         }
     }
 
-    /// Opens the lane of a source before its first command: the context's own has to be there even if it has none.
+    /// Opens the worker of a source before its first command: the context's own has to be there even if it has none.
     pub(super) fn open(&mut self, source: Source) -> Result<(), ReplayError> {
-        self.line(source, self.next).map(|_| ())
+        self.endpoint(source, self.next).map(|_| ())
     }
 
     /// Commands that have begun.
@@ -139,7 +139,7 @@ impl<'a, S: Stage> Sequencer<'a, S> {
                 self.retired.push(*number);
             }
             Event::Memory { resource, offset, bytes } => {
-                self.lanes.wait_for_all()?;
+                self.workers.wait_for_all()?;
                 self.wait_retired()?;
                 self.stage.write_memory(*resource, *offset, bytes);
             }
@@ -164,8 +164,8 @@ impl<'a, S: Stage> Sequencer<'a, S> {
         let Some(header) = request::header(bytes) else {
             return Err(ReplayError::Damaged(format!("#{number} is too short for a command")));
         };
-        let line = self.line(place.source, number)?;
-        let fits = match (line.open.last(), place.depth) {
+        let endpoint = self.endpoint(place.source, number)?;
+        let fits = match (endpoint.open.last(), place.depth) {
             (None, 0) | (Some(Open::Streams { .. }), 1) => true,
             (None | Some(_), _) => false,
         };
@@ -174,29 +174,29 @@ impl<'a, S: Stage> Sequencer<'a, S> {
         }
         let end = place.position.wrapping_add(bytes.len() as u64);
         if header.command == CommandType::EXECUTE_COMMAND_STREAMS_MESA && place.depth == 0 {
-            line.open.push(Open::Streams { end, positions: request::reply_positions(bytes) });
+            endpoint.open.push(Open::Streams { end, positions: request::reply_positions(bytes) });
             return Ok(());
         }
-        line.open.push(Open::Job);
-        let lane = line.lane;
+        endpoint.open.push(Open::Job);
+        let worker = endpoint.worker;
         if let (Source::Direct, CommandType::CREATE_RING_MESA) = (place.source, header.command) {
             self.rings.extend(request::first_word(bytes));
         }
-        self.wait_for_others(lane)?;
+        self.wait_for_others(worker)?;
         let command = Command { number, place, header, request: bytes.to_vec() };
-        Ok(self.lanes.begin(lane, Task::Command(command))?)
+        Ok(self.workers.begin(worker, Task::Command(command))?)
     }
 
     fn end(&mut self, source: Source, outcome: &Outcome, reply: &[u8]) -> Result<(), ReplayError> {
-        let line = self.lines.get_mut(&source);
-        let Some((open, lane)) = line.and_then(|line| Some((line.open.pop()?, line.lane))) else {
+        let endpoint = self.endpoints.get_mut(&source);
+        let Some((open, worker)) = endpoint.and_then(|endpoint| Some((endpoint.open.pop()?, endpoint.worker))) else {
             return Err(ReplayError::Damaged(format!("a command of {source} ends that had not begun")));
         };
         match open {
             Open::Job => {
                 // What was interrupted waits for something that never comes; nobody has to wait for that.
                 let counts = !is_interrupted(outcome);
-                self.lanes.end(lane, End::Command { outcome: outcome.clone(), reply: reply.to_vec() }, counts);
+                self.workers.end(worker, End::Command { outcome: outcome.clone(), reply: reply.to_vec() }, counts);
                 Ok(())
             }
             Open::Streams { end, .. } => self.at_once(source, Task::Pass { position: end }, End::Nothing),
@@ -204,7 +204,7 @@ impl<'a, S: Stage> Sequencer<'a, S> {
     }
 
     fn stream(&mut self, source: Source) -> Result<(), ReplayError> {
-        let position = self.lines.get_mut(&source).and_then(|line| match line.open.last_mut()? {
+        let position = self.endpoints.get_mut(&source).and_then(|endpoint| match endpoint.open.last_mut()? {
             Open::Streams { positions, .. } => positions.pop(),
             Open::Job => None,
         });
@@ -217,15 +217,15 @@ impl<'a, S: Stage> Sequencer<'a, S> {
     /// Something that had neither beginning nor end in the recording.
     fn at_once(&mut self, source: Source, task: Task, end: End) -> Result<(), ReplayError> {
         let number = self.next;
-        let lane = self.line(source, number)?.lane;
-        self.wait_for_others(lane)?;
-        self.lanes.begin(lane, task)?;
-        self.lanes.end(lane, end, true);
+        let worker = self.endpoint(source, number)?.worker;
+        self.wait_for_others(worker)?;
+        self.workers.begin(worker, task)?;
+        self.workers.end(worker, end, true);
         Ok(())
     }
 
-    fn wait_for_others(&mut self, lane: LaneId) -> Result<(), ReplayError> {
-        self.lanes.wait_for_others(lane)?;
+    fn wait_for_others(&mut self, worker: WorkerId) -> Result<(), ReplayError> {
+        self.workers.wait_for_others(worker)?;
         self.wait_retired()
     }
 
@@ -236,22 +236,22 @@ impl<'a, S: Stage> Sequencer<'a, S> {
         Ok(())
     }
 
-    /// The line of a source, with a new lane if it has none.
-    fn line(&mut self, source: Source, number: u64) -> Result<&mut Line, ReplayError> {
-        if !self.lines.contains_key(&source) {
+    /// The state of an endpoint, with a new worker if it has none.
+    fn endpoint(&mut self, source: Source, number: u64) -> Result<&mut EndpointState, ReplayError> {
+        if !self.endpoints.contains_key(&source) {
             if let Source::Ring(id) = source
                 && !self.rings.contains(&id)
             {
                 return Err(ReplayError::Damaged(format!("#{number} is of ring {id:#x}, which nothing has created")));
             }
-            if self.lines.len() > limits::RINGS {
-                return Err(ReplayError::Damaged(format!("#{number} is of ring number {}", self.lines.len())));
+            if self.endpoints.len() > limits::RINGS {
+                return Err(ReplayError::Damaged(format!("#{number} is of ring number {}", self.endpoints.len())));
             }
-            let lane = self.lanes.add();
-            self.stage.open(source, lane)?;
-            self.lines.insert(source, Line { lane, open: Vec::new() });
+            let worker = self.workers.add();
+            self.stage.open(source, worker)?;
+            self.endpoints.insert(source, EndpointState { worker, open: Vec::new() });
         }
-        self.lines.get_mut(&source).ok_or_else(|| ReplayError::Damaged(format!("there is no {source}")))
+        self.endpoints.get_mut(&source).ok_or_else(|| ReplayError::Damaged(format!("there is no {source}")))
     }
 }
 

@@ -15,9 +15,9 @@ use venus_host::{
 use super::{
     ReplayError,
     job::{End, Task},
-    lanes::{LaneId, Lanes},
     player::{Endpoint, Play, Player, Unexecuted},
     sequencer::Stage,
+    workers::{WorkerId, Workers},
 };
 use crate::recording::{Place, Source};
 
@@ -26,23 +26,23 @@ const LOOK: Duration = Duration::from_micros(200);
 
 /// Where a replay really happens.
 pub(super) struct Threads {
-    lanes: Arc<Lanes<Task, End>>,
+    workers: Arc<Workers<Task, End>>,
     play: Arc<Play>,
     feed: Feed,
     /// Until its thread has it.
     context: Option<Context>,
-    threads: Vec<(LaneId, JoinHandle<()>)>,
+    threads: Vec<(WorkerId, JoinHandle<()>)>,
     stall: Duration,
 }
 
 impl Threads {
     pub(super) fn new(
-        lanes: Arc<Lanes<Task, End>>,
+        workers: Arc<Workers<Task, End>>,
         play: Arc<Play>,
         (context, feed): (Context, Feed),
         stall: Duration,
     ) -> Self {
-        Self { lanes, play, feed, context: Some(context), threads: Vec::new(), stall }
+        Self { workers, play, feed, context: Some(context), threads: Vec::new(), stall }
     }
 
     /// Ends everything: rings first, since they use what the context has. False if a thread does not end.
@@ -52,8 +52,8 @@ impl Threads {
         let since = Instant::now();
         let mut all = true;
         // The first is the context's own.
-        while let Some((lane, thread)) = self.threads.pop() {
-            self.lanes.close(lane);
+        while let Some((worker, thread)) = self.threads.pop() {
+            self.workers.close(worker);
             while !thread.is_finished() && since.elapsed() < limits::RING_JOIN_TIMEOUT {
                 thread::sleep(LOOK);
             }
@@ -62,20 +62,25 @@ impl Threads {
         all
     }
 
-    fn spawn(&mut self, name: String, lane: LaneId, body: impl FnOnce() + Send + 'static) -> Result<(), ReplayError> {
+    fn spawn(
+        &mut self,
+        name: String,
+        worker: WorkerId,
+        body: impl FnOnce() + Send + 'static,
+    ) -> Result<(), ReplayError> {
         let thread = thread::Builder::new().name(name).spawn(body);
-        self.threads.push((lane, thread.map_err(ReplayError::Thread)?));
+        self.threads.push((worker, thread.map_err(ReplayError::Thread)?));
         Ok(())
     }
 }
 
 impl Stage for Threads {
-    fn open(&mut self, source: Source, lane: LaneId) -> Result<(), ReplayError> {
-        let (lanes, play, feed) = (Arc::clone(&self.lanes), Arc::clone(&self.play), self.feed.clone());
+    fn open(&mut self, source: Source, worker: WorkerId) -> Result<(), ReplayError> {
+        let (workers, play, feed) = (Arc::clone(&self.workers), Arc::clone(&self.play), self.feed.clone());
         match (source, self.context.take()) {
-            (Source::Direct, Some(context)) => self.spawn("venus-replay".to_owned(), lane, move || {
+            (Source::Direct, Some(context)) => self.spawn("venus-replay".to_owned(), worker, move || {
                 let mut player = Player::new(Direct { context, feed }, Arc::clone(&play));
-                lanes.work(lane, |task, turn| {
+                workers.work(worker, |task, turn| {
                     if let Some(task) = player.play(task, turn) {
                         player.endpoint.play(task, &play, || turn.end());
                     }
@@ -84,9 +89,9 @@ impl Stage for Threads {
             (Source::Ring(id), context) => {
                 self.context = context;
                 let ring = Ring { id, feed, play: Arc::clone(&play), ring: None };
-                self.spawn(format!("venus-replay-{}", lane.0), lane, move || {
+                self.spawn(format!("venus-replay-{}", worker.0), worker, move || {
                     let mut player = Player::new(ring, play);
-                    lanes.work(lane, |task, turn| {
+                    workers.work(worker, |task, turn| {
                         // What rings cannot do is not given to them.
                         let _done = player.play(task, turn);
                     });
@@ -119,7 +124,7 @@ impl Stage for Threads {
     fn wait_retired(&mut self, number: u64) -> Result<(), ReplayError> {
         let since = Instant::now();
         while !self.play.fences.wait(number, Duration::from_millis(50)) {
-            if let Some(stalled) = self.lanes.overdue() {
+            if let Some(stalled) = self.workers.overdue() {
                 return Err(stalled.into());
             }
             if since.elapsed() >= self.stall {

@@ -15,18 +15,18 @@ type Notes = Arc<Mutex<Vec<String>>>;
 
 /// Takes notes instead of executing. Jobs named in `gates` wait for a word.
 struct Notebook {
-    lanes: Arc<Lanes<Task, End>>,
+    workers: Arc<Workers<Task, End>>,
     notes: Notes,
     gates: Vec<(u64, mpsc::Receiver<()>)>,
     retired: Vec<u64>,
 }
 
 impl Stage for Notebook {
-    fn open(&mut self, _source: Source, lane: LaneId) -> Result<(), ReplayError> {
-        let (lanes, notes) = (Arc::clone(&self.lanes), Arc::clone(&self.notes));
-        let gates = if lane.0 == 0 { std::mem::take(&mut self.gates) } else { Vec::new() };
+    fn open(&mut self, _source: Source, worker: WorkerId) -> Result<(), ReplayError> {
+        let (workers, notes) = (Arc::clone(&self.workers), Arc::clone(&self.notes));
+        let gates = if worker.0 == 0 { std::mem::take(&mut self.gates) } else { Vec::new() };
         thread::spawn(move || {
-            lanes.work(lane, |task, _| {
+            workers.work(worker, |task, _| {
                 if let Task::Command(command) = &task
                     && let Some((_, gate)) = gates.iter().find(|(number, _)| *number == command.number)
                 {
@@ -64,21 +64,21 @@ impl Stage for Notebook {
 }
 
 struct Fixture {
-    lanes: Arc<Lanes<Task, End>>,
+    workers: Arc<Workers<Task, End>>,
     notes: Notes,
 }
 
 impl Fixture {
     fn new() -> Self {
-        Self { lanes: Arc::new(Lanes::new(Duration::from_secs(60))), notes: Notes::default() }
+        Self { workers: Arc::new(Workers::new(Duration::from_secs(60))), notes: Notes::default() }
     }
 
     fn stage(&self, gates: Vec<(u64, mpsc::Receiver<()>)>) -> Notebook {
-        Notebook { lanes: Arc::clone(&self.lanes), notes: Arc::clone(&self.notes), gates, retired: Vec::new() }
+        Notebook { workers: Arc::clone(&self.workers), notes: Arc::clone(&self.notes), gates, retired: Vec::new() }
     }
 
     fn notes(&self) -> Vec<String> {
-        self.lanes.wait_for_all().unwrap();
+        self.workers.wait_for_all().unwrap();
         self.notes.lock().clone()
     }
 }
@@ -109,7 +109,7 @@ fn create_ring() -> Vec<u8> {
 fn a_command_waits_for_what_was_over_elsewhere() {
     let fixture = Fixture::new();
     let (release, gate) = mpsc::channel();
-    let mut sequencer = Sequencer::new(&fixture.lanes, fixture.stage(vec![(1, gate)]), None, false);
+    let mut sequencer = Sequencer::new(&fixture.workers, fixture.stage(vec![(1, gate)]), None, false);
     let draw = request(CommandType::CMD_DRAW, 1);
     for event in [
         begin(Source::Direct, 0, &create_ring()),
@@ -141,7 +141,7 @@ fn a_command_waits_for_what_was_over_elsewhere() {
 #[test]
 fn commands_of_streams_are_done_one_by_one_and_the_outer_one_passes_on() {
     let fixture = Fixture::new();
-    let mut sequencer = Sequencer::new(&fixture.lanes, fixture.stage(Vec::new()), None, false);
+    let mut sequencer = Sequencer::new(&fixture.workers, fixture.stage(Vec::new()), None, false);
     let execute = request(CommandType::EXECUTE_COMMAND_STREAMS_MESA, 0);
     let draw = request(CommandType::CMD_DRAW, 1);
     for event in [
@@ -162,7 +162,7 @@ fn commands_of_streams_are_done_one_by_one_and_the_outer_one_passes_on() {
 #[test]
 fn resources_fences_and_memory_keep_their_places() {
     let fixture = Fixture::new();
-    let mut sequencer = Sequencer::new(&fixture.lanes, fixture.stage(Vec::new()), None, false);
+    let mut sequencer = Sequencer::new(&fixture.workers, fixture.stage(Vec::new()), None, false);
     let draw = request(CommandType::CMD_DRAW, 1);
     for event in [
         Event::Blob { resource: 5, flags: 1, blob_id: 0, size: 4096, error: None },
@@ -185,7 +185,7 @@ fn resources_fences_and_memory_keep_their_places() {
 #[test]
 fn it_ends_after_the_command_that_was_asked_for() {
     let fixture = Fixture::new();
-    let mut sequencer = Sequencer::new(&fixture.lanes, fixture.stage(Vec::new()), Some(1), false);
+    let mut sequencer = Sequencer::new(&fixture.workers, fixture.stage(Vec::new()), Some(1), false);
     let draw = request(CommandType::CMD_DRAW, 1);
     let mut flows = Vec::new();
     for _ in 0..3 {
@@ -209,10 +209,10 @@ fn records_that_make_no_sense_are_refused() {
         end(RING, 1),
         begin(Source::Direct, 0, &draw[..7]),
     ] {
-        let mut sequencer = Sequencer::new(&fixture.lanes, fixture.stage(Vec::new()), None, false);
+        let mut sequencer = Sequencer::new(&fixture.workers, fixture.stage(Vec::new()), None, false);
         assert!(matches!(play(&mut sequencer, event.clone()), Err(ReplayError::Damaged(_))), "{event:?}");
     }
-    let mut sequencer = Sequencer::new(&fixture.lanes, fixture.stage(Vec::new()), None, false);
+    let mut sequencer = Sequencer::new(&fixture.workers, fixture.stage(Vec::new()), None, false);
     play(&mut sequencer, begin(Source::Direct, 0, &draw)).unwrap();
     let inner = play(&mut sequencer, begin(Source::Direct, 0, &draw));
     assert!(matches!(inner, Err(ReplayError::Damaged(_))), "a command inside of another");
