@@ -43,14 +43,13 @@
 //! own chunks ask for within limits; what it holds is checked where it is used. A replay gives every command to a
 //! context, which checks it as if a guest had sent it.
 //!
+//! An observer never hurts its guest: when the disk is full, its file ends, the log has a line, and the guest goes on.
+//!
 //! # Errors
 //!
 //! Each room has its own: [`CreateError`] where an observer has no file to write to, [`recording::ReadError`] where a
-//! file cannot be read as a recording, [`replay::ReplayError`] where a replay has no report, [`dump::FilterError`] where
-//! a filter cannot be understood. That a recording is cut or damaged is no error, but its [`recording::Ending`].
-//!
-//! An observer never hurts its guest: when a disk is full, what it writes ends with a line in the log, and the guest
-//! goes on.
+//! file cannot be read as a recording, [`replay::ReplayError`] where a replay has no report, [`dump::FilterError`]
+//! where a filter cannot be understood. That a recording is cut or damaged is no error, but its [`recording::Ending`].
 
 #![forbid(unsafe_code)]
 // Nobody indexes, unwraps or lets a number wrap: much here was read from a file.

@@ -1,4 +1,4 @@
-//! From records to what is printed: which end belongs to which command, which objects there are, what is shown.
+//! From records to what is printed: matches ends with commands, keeps track of objects, applies the filter.
 
 use std::{
     collections::BTreeMap,
@@ -21,20 +21,20 @@ use super::{
 };
 use crate::recording::{Event, Header, Outcome, Place, Record, Source};
 
-/// How many fences are remembered to say how long they took; more than a host permits at a time.
+/// Most fences that are remembered for their durations; more than a host permits at a time.
 const FENCES: usize = 4 * venus_host::limits::FENCES;
 
-/// How many commands may be open: one for each endpoint and depth that a host permits, and then some.
+/// Most open commands: more than the endpoints and depths that a host permits.
 const OPEN_COMMANDS: usize = 8 * venus_host::limits::RINGS;
 
-/// Turns records into print.
+/// Prints records.
 pub(super) struct Follower<'o, W> {
     options: &'o Options,
     printer: Printer,
     queue: Queue<W>,
     objects: Objects,
     open: BTreeMap<(Source, u8), Open>,
-    /// When each fence that has not retired was made.
+    /// When each pending fence was created.
     fences: BTreeMap<u64, u64>,
     statistics: Statistics,
     /// How many commands there were.
@@ -51,7 +51,7 @@ struct Open {
     /// Time of commands that it contains.
     nested_ns: u64,
     request_bytes: usize,
-    /// Objects that it makes.
+    /// Objects that it creates.
     created: Vec<u64>,
     /// Where it is printed; none if it is not.
     ticket: Option<Ticket>,
@@ -75,7 +75,7 @@ impl<'o, W: Write> Follower<'o, W> {
         }
     }
 
-    /// The recording's first words.
+    /// Prints the header of a recording.
     pub(super) fn header(&mut self, header: &Header) -> io::Result<()> {
         let mut block = Block::default();
         if !self.options.statistics {
@@ -84,7 +84,7 @@ impl<'o, W: Write> Follower<'o, W> {
         self.queue.push(block)
     }
 
-    /// One record of a recording.
+    /// Prints one record of a recording.
     pub(super) fn record(&mut self, record: &Record<'_>) -> io::Result<()> {
         self.time_ns = Some(record.time_ns);
         match &record.event {
@@ -146,7 +146,7 @@ impl<'o, W: Write> Follower<'o, W> {
     }
 
     fn end(&mut self, time_ns: u64, key: (Source, u8), outcome: &Outcome, bytes: &[u8]) -> io::Result<()> {
-        // An end without a beginning can only be damage. There is nothing to say of it.
+        // An end without a beginning is damage, and there is nothing to print.
         let Some(open) = self.open.remove(&key) else { return Ok(()) };
         let reply = Reply::read(bytes).ok().filter(|reply| Some(reply.row.command) == open.command);
         if let Some(reply) = &reply {
@@ -186,7 +186,7 @@ impl<'o, W: Write> Follower<'o, W> {
         Ok(())
     }
 
-    /// The end of a command will not come.
+    /// Prints a command whose end will not come.
     fn give_up(&mut self, open: &Open, why: Unfinished) -> io::Result<()> {
         let Some(ticket) = open.ticket else { return Ok(()) };
         let printer = self.printer;
@@ -202,7 +202,7 @@ impl<'o, W: Write> Follower<'o, W> {
         self.put_broken(Some(time_ns), place, bytes, &request, Some(reason))
     }
 
-    /// Prints what is not, or not known to be, executed.
+    /// Prints a command that was not executed, or whose execution is not recorded.
     fn put_broken(
         &mut self,
         time_ns: Option<u64>,
@@ -247,7 +247,7 @@ impl<'o, W: Write> Follower<'o, W> {
             Event::Blob { blob_id, .. } => Some(*blob_id),
             _ => None,
         };
-        // Whatever is looked for, the end of the context is worth knowing.
+        // The end of the context is shown whatever the filter.
         let filter = &self.options.filter;
         let is_wanted = matches!(event, Event::Lost { .. }) || filter.covers_event(other.source(), object);
         if self.options.statistics || !is_wanted || !filter.covers(Some(time_ns), self.commands) {
@@ -258,7 +258,7 @@ impl<'o, W: Write> Follower<'o, W> {
         self.queue.push(block)
     }
 
-    /// The next command of a plain stream. Returns how many bytes it takes; none if it cannot be followed to its end.
+    /// Prints the next command of a plain stream. Returns its length in bytes; none if it cannot be decoded.
     pub(super) fn raw_command(&mut self, position: u64, bytes: &[u8]) -> io::Result<Option<usize>> {
         let place = Place { source: Source::Direct, depth: 0, position };
         let request = match Request::read(bytes) {
@@ -303,7 +303,7 @@ impl<'o, W: Write> Follower<'o, W> {
         Ok(Some(request.len))
     }
 
-    /// There is no more. Returns where everything was printed to.
+    /// Prints the end. Returns the writer.
     pub(super) fn finish(mut self, end: &InputEnd) -> io::Result<W> {
         for open in std::mem::take(&mut self.open).into_values() {
             self.give_up(&open, Unfinished::Never)?;
@@ -320,7 +320,7 @@ impl<'o, W: Write> Follower<'o, W> {
     }
 }
 
-/// The form.
+/// The output format.
 #[derive(Debug, Clone, Copy)]
 enum Printer {
     Text(Text),

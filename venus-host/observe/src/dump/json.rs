@@ -1,4 +1,4 @@
-//! The form for programs: one JSON object on each line. [`crate::dump`] describes the objects.
+//! The format for programs: one JSON object on each line. [`crate::dump`] describes the objects.
 
 use serde::{
     Serialize, Serializer,
@@ -21,7 +21,7 @@ use crate::recording::{Ending, Event, Header, Outcome, Place, Source};
 /// The largest integer up to which a double holds all.
 const EXACT: u64 = 1 << 53;
 
-/// Prints for programs.
+/// Prints JSON.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Json {
     pub(super) detail: Detail,
@@ -211,7 +211,8 @@ impl Serialize for Members<'_> {
     }
 }
 
-/// Appends a line. What is printed here always serialises: no map has keys that are no strings, and text takes any byte.
+/// Appends a line. What is printed here always serialises: no map has keys that are no strings, and text takes any
+/// byte.
 pub(super) fn push_line(text: &mut String, line: &impl Serialize) {
     text.push_str(&serde_json::to_string(line).unwrap_or_default());
     text.push('\n');

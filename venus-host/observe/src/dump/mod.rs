@@ -192,7 +192,7 @@ impl<R: Read> Input<R> {
     }
 }
 
-/// How the printing ended.
+/// How a dump ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum End {
@@ -203,7 +203,7 @@ pub enum End {
         /// Its bytes.
         bytes: u64,
     },
-    /// The stream stops making sense.
+    /// A command of the stream cannot be decoded.
     Damaged {
         /// At the command that begins at this byte.
         at: u64,
@@ -211,7 +211,7 @@ pub enum End {
 }
 
 impl End {
-    /// Whether there is no more to know: the guest left, or the stream ends with a command.
+    /// Whether the input is complete: the guest left, or the stream ends after a whole command.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         matches!(self, Self::Recording(Ending::Complete) | Self::Stream { .. })

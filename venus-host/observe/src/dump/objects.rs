@@ -1,8 +1,8 @@
-//! The guest's objects as a recording tells of them: which command made each, and which ended it.
+//! The guest's objects: which command created each, and which destroyed it.
 //!
-//! Everything follows from the tables and from how Vulkan names commands. A command makes the objects whose ids are its
-//! outputs; vkDestroy… and vkFree… end those that their last handle names; whatever was made from an object ends with
-//! it.
+//! Both follow from the tables and from how Vulkan names commands. A command creates the objects whose ids are its
+//! outputs; vkDestroy… and vkFree… destroy those of their last handle parameter; an object is destroyed with its
+//! parent.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -18,10 +18,10 @@ use venus_protocol::{
     wire::CommandType,
 };
 
-/// How many objects that are no more are remembered. Guests do not use ids again, so all would be too many.
+/// Most destroyed objects that are remembered. Guests never reuse ids, so there is no end of them.
 const REMEMBERED: usize = 1 << 20;
 
-/// Commands that end what was made from the object of their last handle, and not the object.
+/// Commands that destroy the children of the object of their last handle, and not the object.
 const EMPTYING: [CommandType; 1] = [CommandType::RESET_DESCRIPTOR_POOL];
 
 /// A command that did something to an object.
@@ -44,20 +44,20 @@ impl fmt::Display for Origin {
 pub(super) struct Object {
     /// Its type.
     pub(super) row: &'static HandleRow,
-    /// What made it.
+    /// The command that created it.
     pub(super) created: Origin,
-    /// What ended it.
+    /// What destroyed it.
     pub(super) end: Option<End>,
-    /// The pool that it is from, or else the object that made it.
+    /// Its pool, or else the object that it was created from.
     parent: u64,
 }
 
-/// Why an object is no more.
+/// Why an object does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
-    /// A command destroyed it, or what it was made from.
+    /// A command destroyed it or its parent.
     Destroyed(Origin),
-    /// It never was: the command that should have made it failed.
+    /// The command that should have created it failed.
     Failed,
 }
 
@@ -67,7 +67,7 @@ pub(super) struct Objects {
     by_id: HashMap<u64, Object, foldhash::fast::FixedState>,
     /// Pairs of parent and child that both live.
     children: BTreeSet<(u64, u64)>,
-    /// Those that are no more, the oldest first.
+    /// Objects that do not exist any more, the oldest first.
     ended: VecDeque<u64>,
 }
 
@@ -76,7 +76,7 @@ impl Objects {
         self.by_id.get(&id)
     }
 
-    /// What is wrong with the objects that a request uses, in words.
+    /// What is wrong with the objects that a request names, in words.
     pub(super) fn complaints(&self, request: &Request<'_>) -> Vec<String> {
         let mut complaints = Vec::new();
         let mut check = |row: &'static HandleRow, id: u64| {
@@ -97,7 +97,7 @@ impl Objects {
         complaints
     }
 
-    /// A command is executed. Returns the ids of the objects that it makes.
+    /// Notes a command that is executed. Returns the ids of the objects that it creates.
     pub(super) fn begin(&mut self, request: &Request<'_>, number: u64) -> Vec<u64> {
         let origin = Origin { number, command: request.row.command };
         if destroys(request.row) {
@@ -118,7 +118,7 @@ impl Objects {
         created
     }
 
-    /// What was made is known once the guest is answered.
+    /// Notes which objects a command has created, by its reply.
     pub(super) fn end(&mut self, created: &[u64], reply: &Reply<'_>) {
         let mut made = Vec::new();
         let mut is_partial = false;

@@ -1,14 +1,15 @@
-//! Printing commands in the order in which they began, each with its end.
+//! Prints commands in the order in which they began, each together with its end.
 //!
-//! What begins while another endpoint's command is still executing waits for that command's end. If too much waits, the
-//! command is printed without it, and its end is printed on its own later: memory is bounded, whatever a recording holds.
+//! A command that begins while another endpoint's command is executing is held back until that one has ended. If too
+//! much is held back, the open command is printed without its end, which is printed separately later. So memory is
+//! bounded.
 
 use std::{
     collections::VecDeque,
     io::{self, Write},
 };
 
-/// How much text may wait for the end of the command before it.
+/// Most bytes of text that are held back.
 const WAITING_BYTES: usize = 16 << 20;
 
 /// Text that is printed in one piece: first `head`, then `body`. Both grow while the command is executing.
@@ -20,7 +21,7 @@ pub(super) struct Block {
     pub(super) body: String,
 }
 
-/// Names a block that waits.
+/// The handle of a block that is held back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ticket(u64);
 
@@ -61,8 +62,8 @@ impl<W: Write> Queue<W> {
         Ok(ticket)
     }
 
-    /// Completes a block and prints what waited for it. Returns false, and does not call `complete`, if that did not wait
-    /// any more.
+    /// Completes a block and prints what was held back for it. Returns false, without calling `complete`, if the block
+    /// was printed already.
     pub(super) fn close(&mut self, ticket: Ticket, complete: impl FnOnce(&mut Block)) -> io::Result<bool> {
         let index = ticket.0.checked_sub(self.first).and_then(|index| usize::try_from(index).ok());
         let Some(entry) = index.and_then(|index| self.entries.get_mut(index)) else { return Ok(false) };
@@ -74,7 +75,7 @@ impl<W: Write> Queue<W> {
         Ok(true)
     }
 
-    /// Prints what waits for nothing.
+    /// Prints all blocks before the first incomplete one.
     fn flush(&mut self) -> io::Result<()> {
         while self.entries.front().is_some_and(|entry| !entry.is_open) {
             self.print_front()?;
@@ -82,7 +83,7 @@ impl<W: Write> Queue<W> {
         Ok(())
     }
 
-    /// Prints the oldest blocks, complete or not, until little enough waits.
+    /// Prints the oldest blocks, complete or not, until little enough is held back.
     fn relieve(&mut self, mut give_up: impl FnMut(&mut Block)) -> io::Result<()> {
         while self.waiting_bytes > WAITING_BYTES
             && let Some(entry) = self.entries.front_mut()
@@ -114,7 +115,7 @@ impl<W: Write> Queue<W> {
         self.out.write_all(block.body.as_bytes())
     }
 
-    /// There is nothing more to print. Returns where everything was printed to.
+    /// Prints all that is held back. Returns the writer.
     pub(super) fn finish(mut self) -> io::Result<W> {
         self.flush()?;
         self.out.flush()?;

@@ -7,7 +7,7 @@ use venus_protocol::reflect::{Why, value::Request};
 /// How much is read at a time, at first.
 const READ_BYTES: usize = 64 << 10;
 
-/// The longest command that is waited for: as much as one may take in a host.
+/// Longest command: as much as a host accepts.
 const COMMAND_BYTES: usize = venus_host::limits::DECODED_COMMAND_BYTES;
 
 /// Reads commands from a stream.
@@ -55,7 +55,7 @@ impl<R: Read> Commands<R> {
         rest.len() < COMMAND_BYTES && stop.is_some_and(|stop| stop.why == Why::Truncated)
     }
 
-    /// Reads as much again as there is, so that a long command is not looked at too often.
+    /// Doubles the bytes in the buffer, so that a long command is decoded few times.
     fn read_more(&mut self) -> io::Result<()> {
         if self.at > 0 {
             self.buffer.drain(..self.at);

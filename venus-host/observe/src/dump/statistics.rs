@@ -1,4 +1,4 @@
-//! How often each command was executed and what it took.
+//! Statistics: how often each command was executed, and what it took.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use venus_protocol::wire::CommandType;
 
 use super::{json, queue::Block, units::Duration};
 
-/// What is known of all executions of one command.
+/// All executions of one command.
 #[derive(Debug, Clone, Copy, Default)]
 struct Row {
     count: u64,
@@ -42,7 +42,7 @@ pub(super) struct Execution {
     pub(super) has_failed: bool,
     pub(super) request_bytes: usize,
     pub(super) reply_bytes: usize,
-    /// What it took itself.
+    /// Its duration without that of commands inside it, in nanoseconds.
     pub(super) duration_ns: u64,
 }
 

@@ -1,4 +1,4 @@
-//! The form for people: a line for each command, and below it a line for each of its values.
+//! The format for people: a line for each command, and below it a line for each of its values.
 
 use std::fmt::Write as _;
 
@@ -16,7 +16,7 @@ use crate::recording::{Event, Header, Outcome, Place};
 /// Spaces per step inwards.
 pub(super) const STEP: usize = 4;
 
-/// Prints for people.
+/// Prints text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Text {
     pub(super) detail: Detail,

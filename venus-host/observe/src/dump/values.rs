@@ -15,7 +15,7 @@ use super::{
     view::is_identity,
 };
 
-/// How much is shown of what is long, unless all of it is asked for.
+/// How much of long values is shown, unless all of it is asked for.
 const SHOWN_ITEMS: usize = 16;
 const SHOWN_BYTES: usize = 32;
 const SHOWN_CHARS: usize = 256;
@@ -287,7 +287,7 @@ impl Writer<'_> {
         }
     }
 
-    /// What became of an object.
+    /// The history of an object.
     fn history(&mut self, row: &'static HandleRow, id: u64) {
         if let Some(objects) = self.objects {
             push_origin(self.text, objects, row.name, id);

@@ -1,4 +1,4 @@
-//! What is printed, whatever the form: commands as they begin and end, and all other events.
+//! What is printed, independently of the format: commands, their ends, and other events.
 
 use venus_protocol::{
     reflect::{
@@ -11,14 +11,14 @@ use venus_protocol::{
 use super::{objects::Objects, units};
 use crate::recording::{Event, Outcome, Place, Source};
 
-/// How many of the bytes at which a command stops making sense are shown.
+/// How many bytes are shown at which decoding failed.
 const CULPRIT_BYTES: usize = 16;
 
-/// Members whose 64-bit number names something, although the registry calls it a number: they are printed in hexadecimal,
-/// as ids are everywhere else.
+/// Members whose 64-bit number names something, although the registry calls it a number: they are printed in
+/// hexadecimal, as ids are everywhere else.
 const IDENTITIES: [&str; 2] = ["ring", "objectHandle"];
 
-/// Whether a number says what, not how much.
+/// Whether a number is an identity, not a quantity.
 pub(super) fn is_identity(row: &MemberRow) -> bool {
     IDENTITIES.contains(&row.name)
 }
@@ -33,9 +33,9 @@ pub(super) struct Command<'a> {
     pub(super) place: Place,
     /// Its bytes, and in a damaged stream what follows.
     pub(super) bytes: &'a [u8],
-    /// What they say; why not, if they do not even say which command it is.
+    /// Its decoded request; the error if not even its type can be decoded.
     pub(super) request: Result<&'a Request<'a>, Stop>,
-    /// What is wrong with what it names.
+    /// What is wrong with the objects that it names.
     pub(super) complaints: &'a [String],
     /// The objects before it.
     pub(super) objects: &'a Objects,
@@ -49,22 +49,22 @@ pub(super) struct End<'a> {
     pub(super) outcome: &'a Outcome,
     /// What the guest was answered, in bytes.
     pub(super) bytes: &'a [u8],
-    /// What those say; none if there are none, or if they do not say which command they answer.
+    /// The decoded reply, if there is one.
     pub(super) reply: Option<&'a Reply<'a>>,
     /// The objects before it.
     pub(super) objects: &'a Objects,
 }
 
-/// Why the end of a command is not known where the command is printed.
+/// Why a command is printed without its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unfinished {
-    /// So much happens meanwhile that its end is printed on its own.
+    /// Too much happened meanwhile; its end is printed separately.
     Later,
     /// The recording ends before it.
     Never,
-    /// Its endpoint turns to another command, which only damage can explain.
+    /// Its endpoint began another command, which only damage can explain.
     Lost,
-    /// Nobody executed it: the stream is plain, or it could not be decoded.
+    /// It was not executed: the stream is plain, or it could not be decoded.
     NotRun,
 }
 
@@ -86,7 +86,7 @@ impl Command<'_> {
         self.request.as_ref().map_or("bytes that are no command", |request| request.row.command.name())
     }
 
-    /// Where and why the bytes stop making sense.
+    /// Where and why decoding failed.
     pub(super) fn fault(&self) -> Option<Fault> {
         let stop = match &self.request {
             Ok(request) => request.stop?,
@@ -127,7 +127,7 @@ impl Other<'_> {
     }
 }
 
-/// Where bytes stop making sense.
+/// Where decoding failed.
 pub(super) struct Fault {
     /// Position in the command.
     pub(super) offset: usize,

@@ -1,4 +1,4 @@
-//! What a recording consists of.
+//! The records of a recording.
 //!
 //! Types are serialised with [postcard](https://docs.rs/postcard), whose wire format is specified and stable. The order
 //! of variants and fields is part of the file format: new variants go to the end, and anything else is a new
@@ -12,7 +12,7 @@ use venus_host::endpoint::{Place, Source};
 /// Version of the format that this program writes, and the only one that it reads.
 pub const VERSION: u32 = 1;
 
-/// What stands at the beginning of a recording: what was recorded, and by what.
+/// The beginning of a recording: what was recorded, and by which program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Header {
@@ -28,19 +28,18 @@ pub struct Header {
     pub has_memory: bool,
 }
 
-/// One thing that happened. The order in the file is the order in which things happened: a record before another one
-/// was over before the other began.
+/// One event. Records are in the order in which things happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Record<'a> {
     /// Nanoseconds since the recording began.
     pub time_ns: u64,
-    /// What.
+    /// What happened.
     #[serde(borrow)]
     pub event: Event<'a>,
 }
 
-/// How a [`Source`] is written.
+/// The serialised form of a [`Source`].
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Source")]
 enum SourceForm {
@@ -48,7 +47,7 @@ enum SourceForm {
     Ring(u64),
 }
 
-/// How a [`Place`] is written.
+/// The serialised form of a [`Place`].
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Place")]
 struct PlaceForm {
@@ -58,7 +57,7 @@ struct PlaceForm {
     position: u64,
 }
 
-/// How a command ended that was abandoned because its context was being destroyed: the reason of its [`Outcome::Failed`].
+/// The reason in the [`Outcome::Failed`] of a command that was abandoned because its context was being destroyed.
 pub(crate) const STOPPED: &str = "the context is being destroyed";
 
 /// How a command ended.
@@ -67,13 +66,13 @@ pub(crate) const STOPPED: &str = "the context is being destroyed";
 pub enum Outcome {
     /// It was executed. What the driver said is in the reply, if the guest asked for one.
     Done,
-    /// It has to wait and will be executed again from its beginning; only of rings that are polled.
+    /// It has to wait and will be executed again from its beginning. Only on rings that are polled.
     Again,
-    /// The context ends with it.
+    /// It failed and ended the context, for this reason.
     Failed(String),
 }
 
-/// What can happen.
+/// An event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Event<'a> {
@@ -86,16 +85,16 @@ pub enum Event<'a> {
         #[serde(borrow)]
         request: Bytes<'a>,
     },
-    /// The last command of this source and depth that began is over.
+    /// The command of this source and depth that began last has ended.
     End {
         /// The endpoint.
         #[serde(with = "SourceForm")]
         source: Source,
         /// As in its `Begin`.
         depth: u8,
-        /// How.
+        /// How it ended.
         outcome: Outcome,
-        /// What the guest was answered; empty if it had not asked.
+        /// The reply; empty if the guest had not asked for one.
         #[serde(borrow)]
         reply: Bytes<'a>,
     },
@@ -110,8 +109,8 @@ pub enum Event<'a> {
         /// What is wrong.
         reason: String,
     },
-    /// The contents of a stream that the open vkExecuteCommandStreamsMESA of this source names, as they were copied for
-    /// execution.
+    /// The contents of a stream that the current vkExecuteCommandStreamsMESA of this source names, as they were copied
+    /// for execution.
     Stream {
         /// The endpoint.
         #[serde(with = "SourceForm")]
@@ -130,11 +129,11 @@ pub enum Event<'a> {
         resource: u32,
         /// What the guest wants to do with it, as `VIRTGPU_BLOB_FLAG_USE_*`.
         flags: u32,
-        /// The `VkDeviceMemory` it shall show; 0 for plain shared memory.
+        /// The `VkDeviceMemory` that it shares; 0 for plain shared memory.
         blob_id: u64,
         /// Bytes asked for.
         size: u64,
-        /// Why there is none; absent if there is.
+        /// Why it could not be created; absent if it was.
         error: Option<String>,
     },
     /// A resource was dropped.
@@ -154,13 +153,13 @@ pub enum Event<'a> {
         /// Its number.
         number: u64,
     },
-    /// Guest-visible memory holds something else than it did.
+    /// Contents of guest-visible memory have changed.
     Memory {
-        /// The resource through which the guest sees it.
+        /// The resource that maps it.
         resource: u32,
-        /// Where the difference begins.
+        /// Byte position of the change.
         offset: u64,
-        /// What is there now.
+        /// The new contents.
         #[serde(borrow)]
         bytes: Bytes<'a>,
     },

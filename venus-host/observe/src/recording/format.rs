@@ -1,7 +1,7 @@
-//! Chunks: what keeps a recording readable when its writer was killed.
+//! Chunks: they keep a recording readable when its writer was killed.
 //!
-//! A chunk is written by one system call and checks itself, so a file is good up to its last complete chunk whatever
-//! happened. Byte layout, little-endian:
+//! A chunk is written by one system call and has a checksum, so a file is valid up to its last complete chunk. Byte
+//! layout, little-endian:
 //!
 //! | offset | bytes | field | |
 //! |---|---|---|---|
@@ -19,8 +19,8 @@ pub(super) const HEADER_BYTES: usize = 16;
 /// Bytes of it that the checksum covers, besides the payload.
 const CHECKED_BYTES: usize = 12;
 
-/// How many bytes one byte of an LZ4 block can stand for, at most. What claims more is not decompressed: room is made
-/// for the result beforehand.
+/// Most bytes that one byte of an LZ4 block can decompress to. A chunk that claims more is refused before memory is
+/// allocated for it.
 const LARGEST_RATIO: usize = 255;
 
 /// The largest payload, decompressed, that a reader accepts; far above [`CHUNK_BYTES`] because one record may hold the
@@ -35,7 +35,7 @@ const COMPRESSED_FROM: usize = 256;
 
 const MAGIC: [u8; 4] = *b"VNRC";
 
-/// One chunk that holds `plain`, ready for the file.
+/// Encodes one chunk that holds `plain`.
 pub(super) fn encode(plain: &[u8]) -> io::Result<Vec<u8>> {
     let too_long = |_| io::Error::new(io::ErrorKind::InvalidInput, "a record exceeds the limit of a recording's chunk");
     if plain.len() > PLAIN_BYTES {
@@ -62,16 +62,16 @@ fn checksum(start_of_header: &[u8], payload: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// What stands where a chunk should.
+/// What is found where a chunk should begin.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
-    /// A good one; its payload is in the buffer. Bytes of the file that it takes.
+    /// A valid chunk, of so many bytes in the file; its payload is in the buffer.
     Chunk(u64),
     /// The end of the file.
     Nothing,
-    /// Only the beginning of one: this many bytes.
+    /// An incomplete chunk, of so many bytes.
     Partial(u64),
-    /// Something else, in words.
+    /// No valid chunk, for this reason.
     Damaged(&'static str),
 }
 

@@ -1,20 +1,20 @@
-//! What changed in the memory that the guest can see.
+//! Changes of guest-visible memory.
 //!
-//! Nobody tells the host when a guest writes to mapped memory, so the recorder compares: each resource's contents with a
-//! copy of what they were. Only bytes that differ are noted, not whole pages, so that giving them back in a replay does
-//! not undo what the GPU has written beside them.
+//! Nobody tells the host when a guest writes to mapped memory, so the recorder compares: each resource's contents with
+//! a copy of what they were. Only bytes that differ are recorded, not whole pages, so that a replay that writes them
+//! back does not undo what the GPU has written beside them.
 
 use std::collections::BTreeMap;
 
 use venus_host::resource::{Blob, BlobKind, HostMapping, ResourceId};
 
-/// Contents are compared in pieces of this size.
+/// Contents are compared in pieces of so many bytes.
 const PIECE: usize = 4096;
 
-/// Differences closer than this are noted as one: it bridges the padding between rows of a picture.
+/// Changes fewer bytes apart than this are recorded as one: it bridges the padding between rows of a picture.
 const GAP: usize = 64;
 
-/// Most memory that is watched: as much again is needed for the copies.
+/// Most bytes of memory that are watched. The copies take as much again.
 const WATCHED_BYTES: usize = 4 << 30;
 
 /// The resources of one context that show device memory.
@@ -28,12 +28,12 @@ pub(super) struct Memories {
 #[derive(Debug)]
 struct Watched {
     mapping: HostMapping,
-    /// What the contents were, as far as they have been told.
+    /// The contents as recorded so far.
     told: Vec<u8>,
 }
 
 impl Memories {
-    /// Watches a resource from now on. What it holds already is the first change.
+    /// Watches a resource from now on. Its present contents are the first change.
     pub(super) fn add(&mut self, id: ResourceId, blob: &Blob) {
         if blob.kind() == BlobKind::Opaque {
             return;
@@ -64,7 +64,7 @@ impl Memories {
         }
     }
 
-    /// Shows everything that is not what it was: resource, offset, bytes.
+    /// Shows all changes since the last call: resource, offset, bytes.
     pub(super) fn for_each_change(&mut self, mut show: impl FnMut(u32, u64, &[u8])) {
         let mut now = [0; PIECE];
         for (id, Watched { mapping, told }) in &mut self.by_resource {
@@ -83,7 +83,7 @@ impl Memories {
     }
 }
 
-/// Shows the stretches of `new` that differ from `old`, which is as long.
+/// Shows the runs of `new` that differ from `old`, with their offsets. Both are of the same length.
 fn for_each_run(old: &[u8], new: &[u8], mut show: impl FnMut(usize, &[u8])) {
     let mut run: Option<(usize, usize)> = None;
     let differing = old.iter().zip(new).enumerate().filter(|(_, (old, new))| old != new).map(|(at, _)| at);

@@ -1,4 +1,4 @@
-//! Reading a recording: chunk by chunk, up to its end or to where it stops making sense.
+//! Reads a recording, chunk by chunk, up to its end or to the first damage.
 
 use std::{
     fmt,
@@ -13,11 +13,11 @@ use super::{
     format::{self, Found},
 };
 
-/// Why a file is not read as a recording at all.
+/// Why a file cannot be read as a recording.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// The system's answer.
+    /// The system cannot read it.
     #[error("cannot read the recording: {0}")]
     Io(#[from] io::Error),
     /// It does not begin as recordings do.
@@ -51,7 +51,7 @@ pub enum Ending {
         /// How many bytes of it there are.
         bytes: u64,
     },
-    /// What follows is no chunk, or no record.
+    /// At bytes that are no valid chunk, or no record.
     Damaged {
         /// Where the damaged chunk begins.
         at: u64,
@@ -144,7 +144,7 @@ impl<R: Read> Reader<R> {
     ///
     /// # Errors
     ///
-    /// The system's. What is wrong with the file itself is its ending.
+    /// The system cannot read the file. Damage of the file is no error but its ending.
     pub fn next_record(&mut self) -> io::Result<Option<Record<'_>>> {
         while self.ending.is_none() && self.at >= self.chunk.len() {
             self.next_chunk()?;

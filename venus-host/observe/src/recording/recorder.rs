@@ -1,12 +1,12 @@
-//! From a context's endpoints to a file.
+//! Records a context: from its endpoints to a file.
 //!
-//! Endpoints append records to a buffer in memory, under a lock that is held for a copy; a thread of the recorder's own
-//! compresses and writes it, whenever a chunk is full and at least ten times a second. So a killed process loses a tenth
-//! of a second, and with [`Settings::immediate`] nothing: then every command is in the file before it is executed, which
-//! is how to find the one that brings a driver down.
+//! Endpoints append records to a buffer in memory, under a lock that is held as long as a copy takes. A thread of the
+//! recorder compresses and writes the buffer whenever a chunk is full, and at least ten times a second. So a killed
+//! process loses a tenth of a second. With [`Settings::immediate`] it loses nothing: every command is in the file
+//! before it is executed, which finds the command that crashes a driver.
 //!
-//! A recording must never hurt its guest. When the disk is full the recorder says so once and records no more; when the
-//! disk is slower than the guest for long, endpoints wait for it.
+//! A recording must never hurt its guest. When the disk is full, the recorder logs it once and stops recording. When
+//! the disk is slower than the guest for long, endpoints wait for it.
 
 use std::{
     error::Error,
@@ -43,21 +43,21 @@ use crate::file::{self, CreateError};
 /// How often the buffer is written even if no chunk is full.
 const PERIOD: Duration = Duration::from_millis(100);
 
-/// Endpoints wait once this much is not written yet.
+/// Endpoints wait for the disk once so many bytes are not written.
 const UNWRITTEN_BYTES: usize = 64 << 20;
 
-/// How much of the bytes that are no command is kept.
+/// Most bytes that are recorded of what could not be decoded.
 const UNDECODABLE_BYTES: usize = 64 << 10;
 
 /// How to record.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Where: a folder that exists or can be made. Each context gets a file of its own in it.
+    /// The folder for recordings, which is made if it is missing. Each context gets a file of its own in it.
     pub folder: PathBuf,
-    /// Whether to note, at each submission to a queue, what has changed in the memory that the guest can see.
+    /// Whether to record changes of guest-visible memory, at each submission to a queue.
     pub memory: bool,
-    /// Whether each command has to be in the file before it is executed.
+    /// Whether each command is written to the file before it is executed.
     pub immediate: bool,
 }
 
@@ -68,14 +68,14 @@ impl Settings {
         Self { folder: folder.into(), memory: false, immediate: false }
     }
 
-    /// Whether to record what changes in the memory that the guest can see.
+    /// Whether to record changes of guest-visible memory, at each submission to a queue.
     #[must_use]
     pub fn memory(mut self, memory: bool) -> Self {
         self.memory = memory;
         self
     }
 
-    /// Whether each command has to be in the file before it is executed.
+    /// Whether each command is written to the file before it is executed.
     #[must_use]
     pub fn immediate(mut self, immediate: bool) -> Self {
         self.immediate = immediate;
@@ -99,7 +99,8 @@ struct EndpointRecorder {
 struct Shared {
     path: PathBuf,
     started: Instant,
-    /// Whoever appends also writes. Then the thread never finds anything, so chunks stay in order.
+    /// Whether endpoints write what they append themselves. Then the thread never has any work, so chunks stay in
+    /// order.
     immediate: bool,
     /// Memory whose changes are recorded; absent if none are.
     memories: Option<Mutex<Memories>>,
@@ -116,14 +117,14 @@ struct State {
     buffer: Vec<u8>,
     /// How many commands have begun.
     commands: u64,
-    /// The file could not be written: nothing is recorded any more.
+    /// Whether writing to the file failed, so that nothing is recorded any more.
     is_broken: bool,
     is_ending: bool,
 }
 
 impl Recorder {
-    /// Begins the recording of a context called `name`, in a new file in the settings' folder. `driver` is what the
-    /// context will be made with.
+    /// Starts the recording of a context called `name`, in a new file in the settings' folder. `driver` is the
+    /// context's driver.
     ///
     /// # Errors
     ///
@@ -294,7 +295,7 @@ impl Shared {
             let is_ending = state.is_ending;
             if !state.buffer.is_empty() && !state.is_broken {
                 let plain = mem::take(&mut state.buffer);
-                // Compressing needs no lock: nobody else takes the buffer away, so chunks stay in order.
+                // Without the lock: only this thread takes the buffer, so chunks stay in order.
                 let chunk = MutexGuard::unlocked(&mut state, || format::encode(&plain));
                 let written = chunk.and_then(|chunk| state.file.write_all(&chunk));
                 if let Err(error) = written {
@@ -310,7 +311,7 @@ impl Shared {
         }
     }
 
-    /// Writes what there is while the caller waits.
+    /// Writes the buffer on the caller's thread.
     fn write_out(&self, state: &mut State) {
         let written = format::encode(&state.buffer).and_then(|chunk| state.file.write_all(&chunk));
         state.buffer.clear();
@@ -332,7 +333,7 @@ fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Whether a command hands work to a queue, which may read what the guest has written to memory.
+/// Whether a command submits to a queue, so that the GPU may read what the guest has written to memory.
 fn is_submission(command: CommandType) -> bool {
     [CommandType::QUEUE_SUBMIT, CommandType::QUEUE_SUBMIT2, CommandType::QUEUE_BIND_SPARSE].contains(&command)
 }

@@ -1,7 +1,7 @@
 //! Comparing replies: the one in the recording and the one that the driver gave now.
 //!
-//! The `VkResult` comes first, since everything else depends on it. Whatever else differs is named by the member that it
-//! belongs to; where the replies' shapes part (one has more elements), the comparison ends there.
+//! The `VkResult` is compared first, since everything else depends on it. Other differences are named by the member
+//! that they belong to. Where the replies have different shapes (one has more elements), the comparison ends.
 
 use std::{cmp::Ordering, collections::BTreeMap, ops::ControlFlow};
 
@@ -13,16 +13,16 @@ use venus_protocol::{
 
 use super::request;
 
-/// What two replies to the same request amount to.
+/// The result of comparing two replies to the same request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// The same bytes.
     Equal,
-    /// They differ as the replies of any two runs do.
+    /// They differ only in members that differ between any two runs.
     Varies,
-    /// The driver gave other values.
+    /// Some members differ.
     Members(Vec<Difference>),
-    /// The command ended in another way. By their names in Vulkan.
+    /// The `VkResult`s differ: their names.
     Result { expected: String, got: String },
 }
 
@@ -32,11 +32,11 @@ pub(super) struct Difference {
     pub(super) member: Member,
     pub(super) expected: String,
     pub(super) got: String,
-    /// How the numbers compare, where they are numbers.
+    /// How the values compare, if they are numbers.
     pub(super) order: Ordering,
 }
 
-/// Members that differ between two runs on the same driver, and why. What is no member is called after its command.
+/// Members that differ between two runs on the same driver, and why. Return values are named after their command.
 const VARYING: &[(&str, &str, &str)] = &[
     ("vkGetBufferDeviceAddress", RETURNED, "addresses are the driver's to choose"),
     ("vkGetBufferOpaqueCaptureAddress", RETURNED, "addresses are the driver's to choose"),
@@ -53,8 +53,8 @@ const VARYING: &[(&str, &str, &str)] = &[
     ("vkGetPipelineCacheData", "pData", "the driver's own format"),
 ];
 
-/// Arrays of a fixed size, and the member before them that says how many of their elements mean something. Drivers
-/// leave anything at all in the others.
+/// Arrays of a fixed size, and the member before them that says how many of their elements are valid. Drivers leave the
+/// others undefined.
 const COUNTED: &[(&str, &str)] = &[
     ("memoryTypes", "memoryTypeCount"),
     ("memoryHeaps", "memoryHeapCount"),
@@ -62,7 +62,7 @@ const COUNTED: &[(&str, &str)] = &[
     ("priorities", "priorityCount"),
 ];
 
-/// How the tables of the protocol call what a command returns.
+/// The name of a return value in the protocol's tables.
 const RETURNED: &str = "return value";
 
 /// Compares two replies to a command.
@@ -94,8 +94,8 @@ fn varies(member: Member) -> bool {
     VARYING.iter().any(|(owner, name, _)| (*owner, *name) == (member.owner, member.name))
 }
 
-/// Whether the driver is not yet where it was when it was recorded, so that what follows must not begin. Asking once
-/// more helps.
+/// Whether the driver has not come as far as it had in the recording, so that the command has to be repeated before the
+/// next one starts.
 pub(super) fn is_behind(command: CommandType, expected: &[u8], got: &[u8]) -> bool {
     match command {
         CommandType::GET_FENCE_STATUS
@@ -114,7 +114,7 @@ pub(super) fn is_behind(command: CommandType, expected: &[u8], got: &[u8]) -> bo
     }
 }
 
-/// Whether the driver only came further than it had when it was recorded.
+/// Whether the driver has only come further than it had in the recording.
 fn is_sooner(command: CommandType, was: vk::Result, is: vk::Result) -> bool {
     match command {
         CommandType::GET_FENCE_STATUS
@@ -148,7 +148,7 @@ fn counter(reply: &[u8]) -> Option<u64> {
     request::number(&output.value)
 }
 
-/// What differs, up to where the replies can no longer be compared.
+/// All differences, up to where the replies can no longer be compared.
 fn differences(expected: &[u8], got: &[u8]) -> Vec<Difference> {
     let (expected, got) = (parts(expected), parts(got));
     let mut found = Vec::new();
@@ -175,14 +175,14 @@ fn differences(expected: &[u8], got: &[u8]) -> Vec<Difference> {
 /// A piece of a reply.
 struct Part {
     member: Member,
-    /// What it consists of; nothing for markers, counts and types.
+    /// Its bytes; none for markers, counts and types.
     item: Option<Item>,
-    /// Whether what follows depends on it.
+    /// Whether the layout of what follows depends on it.
     is_shape: bool,
     bytes: Vec<u8>,
 }
 
-/// What a reply consists of, without what means nothing: elements beyond their count, characters behind a NUL.
+/// The pieces of a reply, without undefined ones: elements beyond their count, characters behind a NUL.
 fn parts(reply: &[u8]) -> Vec<Part> {
     let mut collect = Collect::default();
     let _damaged = walk_reply(reply, &mut collect);
@@ -195,18 +195,18 @@ struct Collect {
     /// The last value of each member that counts an array of [`COUNTED`].
     counts: BTreeMap<&'static str, u64>,
     steps: Vec<Step>,
-    /// The step beyond which everything means nothing.
+    /// The step from which on everything is undefined.
     skipped_from: Option<usize>,
 }
 
 impl Collect {
-    /// How many elements of a member mean something, if that is not all.
+    /// How many elements of a member are valid, if not all.
     fn count_of(&self, name: &str) -> Option<u64> {
         let (_, counter) = COUNTED.iter().find(|(array, _)| *array == name)?;
         self.counts.get(counter).copied()
     }
 
-    /// The part of packed values that means something.
+    /// The valid part of packed values.
     fn counted<'b>(&self, member: Member, item: Item, bytes: &'b [u8]) -> &'b [u8] {
         let count = self.count_of(member.name).and_then(|count| usize::try_from(count).ok());
         let len = count.and_then(|count| count.checked_mul(item.packed_bytes()?));

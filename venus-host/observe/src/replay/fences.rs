@@ -1,4 +1,4 @@
-//! Fences of the guest's kernel: which have retired, and in what order.
+//! Fences of the guest's kernel: which have retired, and in which order.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,12 +26,12 @@ struct State {
 }
 
 impl Fences {
-    /// A fence is being put on a timeline.
+    /// Notes that a fence is created on a timeline.
     pub(super) fn create(&self, number: u64, ring_idx: u32) {
         self.state.lock().ring_idx.insert(number, ring_idx);
     }
 
-    /// It retires.
+    /// Notes that a fence retires in the replay.
     pub(super) fn retire(&self, number: u64) {
         let mut state = self.state.lock();
         if let Some(ring_idx) = state.ring_idx.get(&number).copied()
@@ -43,12 +43,12 @@ impl Fences {
         self.retired.notify_all();
     }
 
-    /// It retired in the recording.
+    /// Notes that a fence retired in the recording.
     pub(super) fn expect(&self, number: u64) {
         self.state.lock().recorded.push(number);
     }
 
-    /// Waits until a fence has retired; true if it has before `limit`.
+    /// Waits for a fence to retire, at most for `limit`; true if it has.
     pub(super) fn wait(&self, number: u64, limit: Duration) -> bool {
         let since = Instant::now();
         let mut state = self.state.lock();
@@ -60,7 +60,7 @@ impl Fences {
         true
     }
 
-    /// How many retired as recorded, and how many did not.
+    /// How many fences retired in the recorded order, and how many did not.
     pub(super) fn compare(&self) -> (u64, u64) {
         let state = self.state.lock();
         let mut expected: BTreeMap<u32, Vec<u64>> = BTreeMap::new();

@@ -1,9 +1,9 @@
 //! Pictures: what the recorded program copied from images to memory that it can read.
 //!
-//! That is how programs look at what they have drawn, and how Mesa presents frames where it has no better way
-//! (`MESA_VK_WSI_DEBUG=sw`). The way from the copy to the bytes: vkCmdCopyImageToBuffer names image and buffer,
-//! vkCreateImage said the image's format, vkBindBufferMemory the buffer's memory, and the guest asked for a resource that
-//! shows the memory. Alpha is left out: what is presented mostly does not care for it.
+//! That is how programs read back what they have drawn, and how Mesa presents frames where it has no better way
+//! (`MESA_VK_WSI_DEBUG=sw`). From the copy to the bytes: vkCmdCopyImageToBuffer names the image and the buffer,
+//! vkCreateImage has the image's format, vkBindBufferMemory the buffer's memory, and a resource maps that memory. Alpha
+//! is left out, since most presented pictures ignore it.
 
 use std::{
     collections::BTreeMap,
@@ -27,7 +27,7 @@ use super::request::{handles, member, param, param_number, structure, structures
 /// Bytes of a texel in the formats that can be saved.
 const TEXEL: usize = 4;
 
-/// What a replay knows of images and of where they are copied to.
+/// Images, and the memory that they are copied to.
 #[derive(Debug)]
 pub(super) struct Images {
     folder: PathBuf,
@@ -37,7 +37,7 @@ pub(super) struct Images {
     bindings: BTreeMap<u64, (u64, u64)>,
     /// Copies in each command buffer.
     copies: BTreeMap<u64, Vec<Copy>>,
-    /// The resource that shows a memory.
+    /// The resource that maps each memory.
     resources: BTreeMap<u64, u32>,
 }
 
@@ -72,12 +72,12 @@ impl Images {
         }
     }
 
-    /// A resource shows this memory.
+    /// Notes that a resource maps this memory.
     pub(super) fn show(&mut self, memory: u64, resource: u32) {
         self.resources.insert(memory, resource);
     }
 
-    /// Takes note of what a command tells. Returns the copies that a submission executes.
+    /// Notes what a command says about images. Returns the copies that a submission executes.
     pub(super) fn learn(&mut self, command: CommandType, bytes: &[u8]) -> Vec<Copy> {
         let interesting = [
             CommandType::CREATE_IMAGE,
@@ -97,7 +97,7 @@ impl Images {
             let buffers = handles(&request.params, vk::ObjectType::COMMAND_BUFFER);
             return buffers.iter().filter_map(|buffer| self.copies.get(buffer)).flatten().cloned().collect();
         }
-        // What lacks a member was cut, and is not worth a word.
+        // A command that lacks a member was cut.
         let _incomplete = self.note(command, &request);
         Vec::new()
     }
@@ -147,7 +147,7 @@ impl Images {
         Some(())
     }
 
-    /// Saves what a copy has left in memory, as `DIR/<number>-<image>.png`. Says why not, if not.
+    /// Saves what a copy has written to memory as `DIR/<number>-<image>.png`. The error says why it cannot.
     pub(super) fn save(&self, number: u64, copy: &Copy, memory: &BTreeMap<u32, HostMapping>) -> Result<(), String> {
         let format = self.formats.get(&copy.image).copied().unwrap_or_default();
         let Some(order) = order(vk::Format::from_raw(format)) else {

@@ -1,9 +1,9 @@
-//! Work that a queue has not finished yet, and commands that had better wait for it.
+//! Submissions that are still executing, and commands that have to wait for them.
 //!
-//! A guest need not ask the host when its work is done: Mesa lets the GPU write that into memory and looks there. So a
-//! recording does not say it, but what follows relies on it: a fence is reset, a command buffer recorded anew, an object
-//! destroyed, because the program knew that they were no longer used. A replay that is faster than the GPU would pull
-//! them away. So every submission is followed by a fence of our own, and such commands wait:
+//! A guest need not ask the host when its work is done: Mesa lets the GPU write that to memory and looks there. So it
+//! is not in the recording, but later commands rely on it: the program resets a fence, records a command buffer anew or
+//! destroys an object because it knows that the GPU no longer uses it. A replay may be faster than the GPU. It
+//! therefore puts a fence of its own behind every submission, and such commands wait for it:
 //!
 //! | command | waits for |
 //! |---|---|
@@ -12,8 +12,8 @@
 //! | vkResetFences | the last submission that signals these fences |
 //! | everything else that destroys, frees, resets or overwrites | all submissions |
 //!
-//! The last row is more than needed, since what is destroyed may not be in use. If the work waits for something that the
-//! guest does only later, the wait ends after [`LIMIT`] and the submission is not waited for again.
+//! The last row waits for more than it has to, since what is destroyed may not be in use. If a submission itself waits
+//! for something that the guest does only later, the wait ends after [`LIMIT`] and is not repeated.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -33,13 +33,14 @@ use super::request;
 /// How long a command waits for work at most. Work of a CPU driver takes seconds.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Submissions that may be on their way. Each is a fence of the driver's.
+/// Most submissions that execute at a time. Each costs a fence of the driver.
 const SUBMISSIONS: usize = 256;
 
 /// `VK_COMMAND_BUFFER_USAGE_SIMULTANEOUS_USE_BIT`.
 const SIMULTANEOUS_USE: u64 = 0x4;
 
-/// Commands that overwrite what work may be using. Those that destroy, free or reset are known by their names.
+/// Commands that overwrite what a submission may be using, besides those whose names say that they destroy, free or
+/// reset.
 const OVERWRITING: &[CommandType] = &[
     CommandType::UPDATE_DESCRIPTOR_SETS,
     CommandType::COPY_MEMORY_TO_IMAGE_MESA,
@@ -48,7 +49,7 @@ const OVERWRITING: &[CommandType] = &[
     CommandType::TRANSITION_IMAGE_LAYOUT,
 ];
 
-/// All work of one context that is on its way.
+/// The executing submissions of one context.
 #[derive(Debug, Default)]
 pub(super) struct InFlight {
     shared: Arc<Shared>,
@@ -57,7 +58,7 @@ pub(super) struct InFlight {
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
-    /// How many submissions are pending, to be asked before each command.
+    /// How many submissions are pending; read before each command without the lock.
     pending: AtomicUsize,
     finished: Condvar,
 }
@@ -83,7 +84,7 @@ enum Wait {
 }
 
 impl InFlight {
-    /// Waits for what a command, about to be executed, must not meet.
+    /// Waits for the submissions that a command must not disturb.
     pub(super) fn before(&self, command: CommandType, bytes: &[u8]) {
         if command == CommandType::BEGIN_COMMAND_BUFFER {
             self.note_usage(bytes);
@@ -131,7 +132,7 @@ impl InFlight {
         self.shared.state.lock().given_up
     }
 
-    /// Takes note of a command that was executed. Returns the number of a submission.
+    /// Notes a command that was executed. Returns the number of its submission, if it is one.
     pub(super) fn after(&self, command: CommandType, bytes: &[u8], feed: &Feed) -> Option<u64> {
         if command == CommandType::GET_DEVICE_QUEUE2 {
             self.note_queue(bytes);
@@ -213,7 +214,7 @@ fn waits_for(command: CommandType, bytes: &[u8]) -> Wait {
         | CommandType::QUEUE_SUBMIT
         | CommandType::QUEUE_SUBMIT2 => handles(vk::ObjectType::COMMAND_BUFFER),
         CommandType::RESET_FENCES => handles(vk::ObjectType::FENCE),
-        // It waits for its ring's commands, not for work of theirs.
+        // It waits for the commands of its ring, not for their submissions.
         CommandType::DESTROY_RING_MESA => Wait::Nothing,
         _ if OVERWRITING.contains(&command) => Wait::All,
         _ => match ["vkDestroy", "vkFree", "vkReset"].iter().any(|verb| command.name().starts_with(verb)) {

@@ -1,4 +1,4 @@
-//! What workers carry: things to do, and what the recording says of their ends.
+//! Jobs of a replay's workers, and their recorded ends.
 
 use venus_protocol::wire::CommandHeader;
 
@@ -15,21 +15,21 @@ pub(super) struct Command {
 }
 
 impl Command {
-    /// Position in its stream of what follows it.
+    /// Position in its stream of the byte after it.
     pub(super) fn end(&self) -> u64 {
         self.place.position.wrapping_add(self.request.len() as u64)
     }
 }
 
-/// Something to be done on the thread of an endpoint.
+/// A job for the worker of an endpoint.
 #[derive(Debug)]
 pub(super) enum Task {
     Command(Command),
-    /// The endpoint's next reply goes to this position of its reply stream.
+    /// Moves the endpoint's reply stream to this position.
     SeekReply {
         position: u64,
     },
-    /// Everything in the ring before this position is done.
+    /// Tells waiters that the ring has been executed up to this position.
     Pass {
         position: u64,
     },
@@ -71,13 +71,13 @@ impl Job for Task {
     }
 }
 
-/// How something ended, in the recording.
+/// The recorded end of a job.
 #[derive(Debug)]
 pub(super) enum End {
-    /// A command, and what it was answered.
+    /// How a command ended, and its reply.
     Command { outcome: Outcome, reply: Vec<u8> },
-    /// A request for a resource, and why there was none.
+    /// Why a resource could not be created; absent if it was.
     Blob(Option<String>),
-    /// Nothing more to say.
+    /// Nothing to compare with.
     Nothing,
 }

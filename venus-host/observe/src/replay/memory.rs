@@ -1,12 +1,12 @@
-//! Memory on another driver: which type and how much to allocate in place of what the guest chose.
+//! Adapts allocations to another driver: which memory type, and how much, instead of what the guest chose.
 //!
-//! A program chooses among the memory types and by the requirements that it was shown. On another driver the same
-//! numbers mean other memory, or none that its images can live in. Where the types differ from the recorded ones, each
-//! allocation therefore gets the type that is nearest to the recorded one among those that serve what the program will
-//! do with the memory: what it binds to it, and whether it maps it. That is found out from the rest of the recording
-//! ([`Uses`]), once it is needed. And the allocation grows to what these objects need here.
+//! A program chooses a memory type by the types and requirements of the recorded driver. On another driver the same
+//! index may be another kind of memory, or one that its images cannot use. Where the types differ, each allocation gets
+//! the type nearest to the recorded one that suits how the program will use the memory: what it binds to it, and
+//! whether it maps it. That is found in the rest of the recording ([`Uses`]), once it is needed. The allocation also
+//! grows to what the bound objects need on this driver.
 //!
-//! What this cannot help: offsets that are not aligned as this driver wants it.
+//! Offsets stay as recorded, so they may be misaligned for this driver.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,34 +26,34 @@ const TYPE_INDEX: Member = Member { owner: "VkMemoryAllocateInfo", name: "memory
 const SIZE: Member = Member { owner: "VkMemoryAllocateInfo", name: "allocationSize" };
 
 const DEVICE_LOCAL: u64 = vk::MemoryPropertyFlags::DEVICE_LOCAL.as_raw() as u64;
-/// What memory needs to be mapped by a guest.
+/// Properties of memory that a guest can map.
 const MAPPABLE: u64 =
     (vk::MemoryPropertyFlags::HOST_VISIBLE.as_raw() | vk::MemoryPropertyFlags::HOST_COHERENT.as_raw()) as u64;
-/// Properties that any program can do with and without. Memory with others is only for those who ask for it.
+/// Properties that no program minds. Memory with any other is only given to a program that chose such memory.
 const HARMLESS: u64 = DEVICE_LOCAL | MAPPABLE | vk::MemoryPropertyFlags::HOST_CACHED.as_raw() as u64;
 
 /// The property flags of memory types, by number.
 type Types = Vec<u64>;
 
-/// What a replay has learnt about memory.
+/// What the recording and this driver say about memory.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     /// By the guest's id of the physical device: the types in the recording, and those here.
     types: BTreeMap<u64, (Types, Types)>,
     /// The physical device of each device.
     physical_device_of: BTreeMap<u64, u64>,
-    /// What buffers and images need here.
+    /// Requirements of buffers and images on this driver.
     requirements: BTreeMap<u64, Requirements>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Requirements {
     size: u64,
-    /// A bit for each type that will do.
+    /// A bit for each allowed type.
     types: u64,
 }
 
-/// What the program does with its memory in the course of the recording.
+/// How the program uses its memory in the whole recording.
 #[derive(Debug, Default)]
 pub(super) struct Uses {
     mapped: BTreeSet<u64>,
@@ -107,7 +107,7 @@ impl Uses {
 }
 
 impl Memory {
-    /// Takes note of what a command tells: its request, the reply in the recording and the one given now.
+    /// Notes what a command says about memory, by its request, its recorded reply and its reply now.
     pub(super) fn learn(&mut self, command: CommandType, request: &[u8], expected: &[u8], got: &[u8]) {
         match command {
             CommandType::GET_PHYSICAL_DEVICE_MEMORY_PROPERTIES
@@ -141,7 +141,7 @@ impl Memory {
         }
     }
 
-    /// Whether a vkAllocateMemory is for a driver with other memory types than the recorded one's.
+    /// Whether a vkAllocateMemory was recorded on a driver with other memory types.
     pub(super) fn is_foreign(&self, request: &[u8]) -> bool {
         self.types_for(request).is_some_and(|(recorded, here)| recorded != here)
     }
@@ -150,7 +150,7 @@ impl Memory {
         self.types.get(self.physical_device_of.get(&request::first_word(request)?)?)
     }
 
-    /// Changes a vkAllocateMemory so that this driver's memory will do for what the program does with it.
+    /// Changes a vkAllocateMemory to suit how the program uses the memory, on this driver.
     pub(super) fn adapt(&self, bytes: &mut [u8], uses: &Uses) -> Option<Change> {
         let (recorded, here) = self.types_for(bytes)?;
         let (id, is_import) = {
@@ -182,7 +182,7 @@ impl Memory {
 /// The type among `here` that is nearest to one with the properties `wanted`.
 fn choose(wanted: u64, here: &[u64], allowed: u64, is_mapped: bool) -> Option<u32> {
     let required = if is_mapped { MAPPABLE } else { 0 };
-    // What nobody maps had better be near the GPU if it was, and whatever else it is does not matter.
+    // Of memory that is never mapped only its nearness to the GPU matters.
     let valued =
         if is_mapped { wanted } else { wanted & !(MAPPABLE | vk::MemoryPropertyFlags::HOST_CACHED.as_raw() as u64) };
     let candidates = here.iter().enumerate().filter(|(index, flags)| {
@@ -207,7 +207,7 @@ fn types(reply: &[u8]) -> Option<Types> {
     all.take(count).map(|one| request::member(one, "propertyFlags")).collect()
 }
 
-/// What a reply says that a buffer or image needs.
+/// The requirements in a reply.
 fn requirements(reply: &[u8]) -> Option<Requirements> {
     let reply = Reply::read(reply).ok()?;
     let output = request::structure(&reply.outputs.first()?.value)?;

@@ -1,35 +1,35 @@
 //! Replaying: executes a recording on this machine's driver, without a guest, and compares what comes of it.
 //!
-//! [`replay`] makes a context as a server would and feeds it what a [`Reader`] has: commands on a thread for each
-//! endpoint, resources, fences, and what was in memory. What the driver answers is compared with what was answered when
-//! it was recorded, and the [`Report`] says what differs.
+//! [`replay`] makes a context as a server would and feeds it what a [`Reader`] reads: commands on a thread for each
+//! endpoint, resources, fences, and the contents of memory. Replies and results are compared with the recorded ones,
+//! and the [`Report`] says what differs.
 //!
 //! | file | what |
 //! |---|---|
-//! | [`sequencer`] | from records to jobs: which thread does what, and what has to be over before |
-//! | [`workers`] | the queues between them, and how far each is |
-//! | [`job`] | what lies in the queues |
-//! | [`stage`] | the threads: the context on one, every ring on one of its own |
+//! | [`sequencer`] | from records to jobs: which worker executes what, and what has to be finished before |
+//! | [`workers`] | a thread and a queue of jobs for each endpoint |
+//! | [`job`] | what workers execute |
+//! | [`stage`] | the threads: one for the context, one for each ring |
 //! | [`player`] | one endpoint: executes, tries again where the driver is behind, compares |
 //! | [`compare`] | replies member by member, and what may differ between any two runs |
-//! | [`in_flight`] | work that queues have not finished, and commands that had better wait for it |
+//! | [`in_flight`] | submissions that still execute, and commands that have to wait for them |
 //! | [`fences`] | fences of the guest's kernel, and their order |
-//! | [`memory`] | on another driver: which memory type, and how much, for what the guest chose |
+//! | [`memory`] | adapts allocations to another driver |
 //! | [`images`] | pictures from what the program copied to memory |
-//! | [`request`] | asking requests for what is in them |
-//! | [`report`] | what came of it |
+//! | [`request`] | members of requests and replies, by name |
+//! | [`report`] | the result |
 //!
-//! # What a recording can do to us
+//! # Trust
 //!
-//! No more than a guest: everything goes through a context, which trusts nobody. Numbers of this room's own use
-//! (positions, sizes of pictures) are checked where they are used. A file that was cut or damaged is replayed up to
-//! there.
+//! A recording can do no more than a guest: everything goes through a context, which checks it. Numbers that replays
+//! use themselves (positions, sizes of pictures) are checked where they are used. A file that was cut or damaged is
+//! replayed up to there.
 //!
-//! # What it cannot do
+//! # Limits
 //!
-//! Replay what the recording lacks. Without `--record-memory`, what the guest wrote to mapped memory is missing: shaders
-//! and commands are there, vertices and textures that were uploaded through memory are zero. And addresses of buffers
-//! that a program has written into its own data are those of the driver that was recorded.
+//! A replay lacks what the recording lacks. Without `--record-memory`, what the guest wrote to mapped memory is
+//! missing: shaders and commands are there, vertices and textures that were uploaded through memory are zero. And
+//! addresses of buffers that a program has written into its own data are those of the driver that was recorded.
 
 mod compare;
 mod fences;
@@ -173,8 +173,8 @@ pub enum ReplayError {
     Panicked,
 }
 
-/// Replays a recording. `open` is called to read it; a second time if the driver's memory is so different that one has to
-/// know beforehand what the program does with it.
+/// Replays a recording. `open` is called to read it; a second time if the driver's memory is so different that one has
+/// to know beforehand what the program does with it.
 ///
 /// # Errors
 ///

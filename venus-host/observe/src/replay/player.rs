@@ -1,7 +1,7 @@
-//! Playing one endpoint: executes its commands as the guest's own would be, and compares what comes of it.
+//! Executes the recorded commands of one endpoint, and compares what comes of them.
 //!
-//! Commands go through the very interpreter that serves guests, so whatever a recording holds is checked as if a guest
-//! had sent it. The replies are overheard, not read back from memory.
+//! Commands go through the same code that serves guests, so whatever a recording holds is checked as if a guest had
+//! sent it. Replies are taken by an observer, not read back from memory.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -36,39 +36,39 @@ use super::{
 };
 use crate::recording::Outcome;
 
-/// How long a command is executed again and again until the driver is where it was when it was recorded.
+/// How long a command is repeated until the driver has come as far as it had in the recording.
 const CATCH_UP: Duration = Duration::from_secs(10);
 
-/// Between two attempts, at first and at most.
+/// Pause between two attempts: the first, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_micros(20), Duration::from_millis(2));
 
-/// What all players of a replay share.
+/// State that all players of a replay share.
 pub(super) struct Play {
     pub(super) report: Mutex<Report>,
     pub(super) in_flight: InFlight,
     pub(super) memory_types: Mutex<Memory>,
-    /// What the program does with its memory, once somebody has to know.
+    /// How the program uses its memory, once that is needed.
     pub(super) uses: OnceLock<Uses>,
-    /// Finds that out.
+    /// Finds out how the program uses its memory.
     pub(super) survey: Box<dyn Fn() -> Result<Uses, String> + Send + Sync>,
     pub(super) fences: Arc<Fences>,
     /// Memory that the recording or the pictures need, by resource.
     pub(super) memory: Option<Mutex<BTreeMap<u32, HostMapping>>>,
     pub(super) images: Option<Mutex<Images>>,
     pub(super) listener: Arc<Listener>,
-    /// The program has mapped memory of the driver's.
+    /// Whether the program has mapped device memory.
     pub(super) maps_memory: AtomicBool,
-    /// The recording has no more to say, so nobody should wait for it.
+    /// Set when the recording has been read, so that nothing waits for it any more.
     pub(super) is_over: Arc<AtomicBool>,
 }
 
-/// Overhears what the guest would be answered.
+/// Takes the replies that a guest would get.
 #[derive(Debug, Default)]
 pub(super) struct Listener {
     /// The last reply of each endpoint, unless it was empty.
     replies: Arc<Mutex<BTreeMap<Source, Vec<u8>>>>,
     lost: Mutex<Option<String>>,
-    /// The same, to be asked before each command.
+    /// Whether `lost` is set, cheap enough to be read before each command.
     is_lost: AtomicBool,
 }
 
@@ -82,13 +82,13 @@ impl Listener {
         self.lost.lock().clone()
     }
 
-    /// Whether it is.
+    /// Whether the context is lost.
     pub(super) fn is_lost(&self) -> bool {
         self.is_lost.load(Ordering::Acquire)
     }
 }
 
-/// Overhears one endpoint.
+/// Takes the replies of one endpoint.
 struct EndpointListener(Arc<Mutex<BTreeMap<Source, Vec<u8>>>>);
 
 impl EndpointObserver for EndpointListener {
@@ -126,25 +126,25 @@ impl From<Fatal> for Unexecuted {
     }
 }
 
-/// What executes commands.
+/// An endpoint that executes commands.
 pub(super) trait Endpoint {
     fn source(&self) -> Source;
 
     /// Executes one command, which stands at `place`.
     fn execute(&mut self, place: Place, request: &[u8]) -> Result<(), Unexecuted>;
 
-    /// Everything before `position` is done.
+    /// Tells waiters that everything before `position` has been executed.
     fn pass(&mut self, position: u64);
 
     /// The door to the context's rings and timelines.
     fn feed(&self) -> &Feed;
 }
 
-/// An endpoint and what has to be remembered of it.
+/// Plays the commands of one endpoint.
 pub(super) struct Player<P> {
     pub(super) endpoint: P,
     play: Arc<Play>,
-    /// Where the next reply goes, so that a command can be executed again.
+    /// Where the next reply goes, so that a repeated command can overwrite its own.
     reply_position: u64,
 }
 
@@ -153,7 +153,7 @@ impl<P: Endpoint> Player<P> {
         Self { endpoint, play, reply_position: 0 }
     }
 
-    /// Does what any endpoint can be asked to do; gives back the rest.
+    /// Executes a job that any endpoint can execute; returns other jobs.
     pub(super) fn play(&mut self, task: Task, turn: &Turn<'_, Task, End>) -> Option<Task> {
         match task {
             Task::Command(command) => self.play_command(command, turn),
@@ -172,7 +172,7 @@ impl<P: Endpoint> Player<P> {
             return;
         }
         let kind = command.header.command;
-        // A ring without a thread retries this one; executed here it would wait.
+        // A polled ring retries this command; here it would block, so its recorded end is needed first.
         let known = (kind == CommandType::WAIT_VIRTQUEUE_SEQNO_MESA).then(|| turn.end());
         if matches!(known, Some(None | Some(End::Command { outcome: Outcome::Again, .. }))) {
             return;
@@ -194,7 +194,7 @@ impl<P: Endpoint> Player<P> {
         }
     }
 
-    /// What has to be done before a command may be executed.
+    /// Waits for work that the command must not disturb, and adapts allocations to this driver.
     fn prepare(&self, kind: CommandType, request: &mut [u8]) {
         self.play.in_flight.before(kind, request);
         if kind == CommandType::ALLOCATE_MEMORY && self.play.memory_types.lock().is_foreign(request) {
@@ -210,7 +210,7 @@ impl<P: Endpoint> Player<P> {
                 Uses::default()
             })
         });
-        // One lock at a time: others take them in another order.
+        // Not both locks at a time: others take them in another order.
         let change = play.memory_types.lock().adapt(request, uses);
         if let Some(change) = change {
             play.report.lock().add_change(&change);
@@ -230,7 +230,7 @@ impl<P: Endpoint> Player<P> {
         Ok(reply)
     }
 
-    /// What a command that was executed brings with it: submissions to watch, pictures to save.
+    /// After a command: watches submissions and saves pictures.
     fn follow_up(&self, command: &Command) {
         let kind = command.header.command;
         let submission = self.play.in_flight.after(kind, &command.request, self.endpoint.feed());
@@ -251,7 +251,7 @@ impl<P: Endpoint> Player<P> {
         }
     }
 
-    /// Executes a command again until the driver has come as far as the recording.
+    /// Repeats a command until the driver has come as far as it had in the recording.
     fn catch_up(
         &mut self,
         command: &Command,
@@ -288,7 +288,7 @@ impl<P: Endpoint> Player<P> {
         outcome.is_ok()
     }
 
-    /// Compares what came of a command with the recording.
+    /// Compares the outcome of a command with the recording.
     fn settle(&self, command: &Command, outcome: &Outcome, expected: &[u8], attempt: Result<Vec<u8>, Unexecuted>) {
         let kind = command.header.command;
         if let (Outcome::Done, Ok(got)) = (outcome, &attempt) {
@@ -296,7 +296,7 @@ impl<P: Endpoint> Player<P> {
         }
         let mut report = self.play.report.lock();
         match (outcome, attempt) {
-            // Cut short by the end of the context, here or there: nothing came of it.
+            // Abandoned with its context, here or in the recording: there is nothing to compare.
             (_, Err(Unexecuted::Ended)) => {}
             (outcome, _) if is_interrupted(outcome) => {}
             (Outcome::Done, Ok(got)) => {
@@ -318,7 +318,7 @@ impl<P: Endpoint> Player<P> {
 }
 
 impl Play {
-    /// A resource was asked for: `blob` is what came of it, `expected` why there was none in the recording.
+    /// Compares the creation of a resource with its recorded end, and keeps the resource's memory.
     pub(super) fn settle_blob(&self, id: ResourceId, blob_id: u64, blob: Result<Blob, HostError>, end: Option<End>) {
         let expected = match &end {
             Some(End::Blob(expected)) => expected.as_deref(),
@@ -354,7 +354,7 @@ impl Play {
         }
     }
 
-    /// Whether nothing should wait any more: the recording is at its end, or the context is lost.
+    /// Whether nothing should wait any more, because the replay is ending.
     pub(super) fn is_over(&self) -> bool {
         self.is_over.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! What came of a replay: counts, and the differences that somebody may want to look at.
+//! The result of a replay: counts, and the differences from the recording.
 
 use std::{
     cmp::Ordering,
@@ -18,17 +18,17 @@ use crate::recording::Ending;
 /// Differences of results that are kept for the report; the others are only counted.
 const KEPT_RESULTS: usize = 50;
 
-/// Members whose differences are kept for the report. There are fewer in the registry, so this bounds nothing but bugs.
+/// Members whose differences are kept for the report. The registry has fewer, so this only bounds bugs.
 const KEPT_MEMBERS: usize = 10_000;
 
-/// Lines that a report says once each.
+/// Most notes of a report; each is kept once.
 const KEPT_NOTES: usize = 100;
 
-/// What a replay did, and how that compares with the recording.
+/// What a replay did, and how it compares with the recording.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Report {
-    /// Commands that were executed and whose end is in the recording.
+    /// Commands that were executed and whose ends are in the recording.
     pub commands: u64,
     /// Replies with the same bytes.
     pub replies_equal: u64,
@@ -38,7 +38,7 @@ pub struct Report {
     pub replies_different: u64,
     /// Results that differ, resources that could or could not be made, commands that failed or did not.
     pub results_different: u64,
-    /// The first of these, in words.
+    /// The first of these.
     pub results: Vec<ResultDifference>,
     /// Members with other values, by structure or command and their name.
     pub members: BTreeMap<(&'static str, &'static str), MemberDifference>,
@@ -50,7 +50,7 @@ pub struct Report {
     pub repeated: u64,
     /// Pictures that were saved.
     pub pictures: u64,
-    /// What else there is to know, in sentences.
+    /// Further remarks, in sentences.
     pub notes: Vec<String>,
     /// Why the context ended early, if it did.
     pub lost: Option<String>,
@@ -74,7 +74,7 @@ pub struct ResultDifference {
     pub what: &'static str,
     /// What was recorded.
     pub expected: String,
-    /// What came now.
+    /// What the replay got.
     pub got: String,
 }
 
@@ -82,15 +82,15 @@ pub struct ResultDifference {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MemberDifference {
-    /// In how many places.
+    /// How often it differs.
     pub count: u64,
-    /// The first command with one.
+    /// Number of the first command in whose reply it differs.
     pub number: u64,
     /// That command's name.
     pub command: &'static str,
-    /// What was recorded there.
+    /// The recorded value.
     pub expected: String,
-    /// What came now.
+    /// What the replay got.
     pub got: String,
 }
 
@@ -145,7 +145,7 @@ impl Report {
         self.grown = self.grown.saturating_add(u64::from(*has_grown));
     }
 
-    /// Adds a sentence, unless it has been said.
+    /// Adds a remark, unless it is there already.
     pub(super) fn note(&mut self, note: impl Into<String>) {
         let note = note.into();
         if self.notes.len() < KEPT_NOTES && !self.notes.contains(&note) {
@@ -153,7 +153,7 @@ impl Report {
         }
     }
 
-    /// Sums up what is only known at the end.
+    /// Adds the remarks that can only be made at the end.
     pub(super) fn conclude(&mut self) {
         if self.hungrier > 0 {
             self.note(format!(
@@ -213,8 +213,8 @@ impl fmt::Display for Report {
 }
 
 impl Report {
-    /// Members that differ. Those that say what the driver is or can are only counted, unless all shall be listed: on
-    /// another driver there are hundreds.
+    /// Lists members that differ. Those that describe the driver are only counted unless all shall be listed: another
+    /// driver differs in hundreds.
     fn write_members(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let describes = |difference: &MemberDifference| {
             ["vkGetPhysicalDevice", "vkEnumerate"].iter().any(|start| difference.command.starts_with(start))

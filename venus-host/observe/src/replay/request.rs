@@ -1,7 +1,6 @@
-//! Asking recorded requests and replies for what is in them, by the names of the registry.
+//! Reads members of recorded requests and replies by their names in the registry.
 //!
-//! Uses the reflection tables: no type of the driver's is made, so nothing here is unsafe, and bytes that make no sense
-//! have no answer.
+//! Uses the reflection tables, so no Vulkan structure is built. Malformed bytes have no members.
 
 use std::ops::ControlFlow;
 
@@ -27,7 +26,7 @@ pub(super) fn first_word(bytes: &[u8]) -> Option<u64> {
     bytes.get(8..)?.first_chunk().map(|word| u64::from_le_bytes(*word))
 }
 
-/// A vkSeekReplyCommandStreamMESA.
+/// Encodes a vkSeekReplyCommandStreamMESA.
 pub(super) fn seek_reply(position: u64) -> [u8; 16] {
     let mut bytes = [0; 16];
     let (command, rest) = bytes.split_at_mut(4);
@@ -38,8 +37,8 @@ pub(super) fn seek_reply(position: u64) -> [u8; 16] {
     bytes
 }
 
-/// Where the replies of the streams of a vkExecuteCommandStreamsMESA go, if it says so: last stream first, those that
-/// are empty left out.
+/// The reply positions of the streams of a vkExecuteCommandStreamsMESA, if it has any: last stream first, without empty
+/// streams.
 pub(super) fn reply_positions(bytes: &[u8]) -> Vec<u64> {
     let Ok(request) = Request::read(bytes) else { return Vec::new() };
     let (Some(streams), Some(positions)) = (request.param("pStreams"), request.param("pReplyPositions")) else {
@@ -54,7 +53,7 @@ pub(super) fn reply_positions(bytes: &[u8]) -> Vec<u64> {
     (0..positions.elements()).rev().filter_map(stream).collect()
 }
 
-/// Where a member of a request stands, for the first structure of this name that has it.
+/// Byte offset of a member in a request, in the first structure of this name that has it.
 pub(super) fn offset_of(bytes: &[u8], member: Member) -> Option<usize> {
     struct Find {
         member: Member,

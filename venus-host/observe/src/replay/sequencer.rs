@@ -1,12 +1,12 @@
-//! From records to jobs: which thread does what, and what has to be over before.
+//! From records to jobs: which worker executes what, and what has to be finished before.
 //!
-//! The recording's order is the order of what happened. A command of one source therefore begins only when everything
-//! is over that was over in other sources when it began; commands that overlapped may overlap. Commands of one source
-//! follow each other anyway and are handed to its worker without waiting for any.
+//! Records are in the order in which things happened. A command therefore starts only when all commands of other
+//! endpoints are finished that had ended before it began in the recording; commands that overlapped may overlap.
+//! Commands of one endpoint follow each other anyway and are queued without waiting.
 //!
-//! What a vkExecuteCommandStreamsMESA executes is in the recording command by command, so these commands are done and
-//! the one around them is not: no stream has to be put back into memory, and each of its commands waits for what it
-//! waited for. What remains of the outer command is its place in the ring, and where the replies go.
+//! A recording holds each command that a vkExecuteCommandStreamsMESA executed. A replay executes those, and not the
+//! command around them: no stream has to be put back into memory, and each command waits for what it waited for. Of the
+//! outer command only its place in the ring remains, and where the replies go.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,21 +24,21 @@ use super::{
 };
 use crate::recording::{Event, Outcome, Place, Record, STOPPED, Source};
 
-/// Where the jobs are done. The real one is [`super::stage`]; that of the tests only takes notes.
+/// Where jobs are executed. The real one is [`super::stage`]; that of the tests only takes notes.
 pub(super) trait Stage {
-    /// Starts a thread for the worker of a source.
+    /// Starts the thread of a new worker for an endpoint.
     fn open(&mut self, source: Source, worker: WorkerId) -> Result<(), ReplayError>;
 
-    /// Puts bytes into memory. Everything that was over is.
+    /// Writes bytes to memory. All jobs are finished that had ended.
     fn write_memory(&mut self, resource: u32, offset: u64, bytes: &[u8]);
 
-    /// A fence has retired, in the recording.
+    /// Notes that a fence retired in the recording.
     fn retired(&mut self, number: u64);
 
-    /// Waits until a fence has retired here, too. Jobs that were over may not be, yet.
+    /// Waits until a fence has retired in the replay, too.
     fn wait_retired(&mut self, number: u64) -> Result<(), ReplayError>;
 
-    /// Whether the context has ended here, so that nothing more can be done.
+    /// Whether the context is lost, so that nothing more can be executed.
     fn is_lost(&self) -> bool;
 }
 
@@ -46,16 +46,16 @@ pub(super) trait Stage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flow {
     Continue,
-    /// The last command was that was to be done, or can be.
+    /// The last command has been queued, or no further one can be executed.
     Stop,
 }
 
-/// A command that has begun and is not over, in the recording.
+/// A command whose beginning was read and whose end was not.
 #[derive(Debug)]
 enum Open {
-    /// Its job is in the worker.
+    /// A job was queued for it.
     Job,
-    /// A vkExecuteCommandStreamsMESA: where it ends in its ring, and the reply positions of the streams to come.
+    /// A vkExecuteCommandStreamsMESA: the position after it, and the reply positions of its remaining streams.
     Streams { end: u64, positions: Vec<u64> },
 }
 
@@ -65,7 +65,7 @@ struct EndpointState {
     open: Vec<Open>,
 }
 
-/// Reads records, in order.
+/// Turns records into jobs, in order.
 pub(super) struct Sequencer<'a, S> {
     workers: &'a Workers<Task, End>,
     stage: S,
@@ -74,11 +74,11 @@ pub(super) struct Sequencer<'a, S> {
     rings: BTreeSet<u64>,
     /// Number of the next command.
     next: u64,
-    /// The last command to be done.
+    /// Number of the last command to execute.
     until: u64,
-    /// Fences that had retired before what comes next.
+    /// Fences that retired in the recording, and have not been waited for.
     retired: Vec<u64>,
-    /// When the replay began, if commands are to begin when they did.
+    /// When the replay began, if commands are to begin at their recorded times.
     paced_since: Option<Instant>,
 }
 
@@ -96,7 +96,7 @@ impl<'a, S: Stage> Sequencer<'a, S> {
         }
     }
 
-    /// Opens the worker of a source before its first command: the context's own has to be there even if it has none.
+    /// Starts the worker of an endpoint before its first command: direct submissions need one even without commands.
     pub(super) fn open(&mut self, source: Source) -> Result<(), ReplayError> {
         self.endpoint(source, self.next).map(|_| ())
     }
@@ -106,12 +106,12 @@ impl<'a, S: Stage> Sequencer<'a, S> {
         self.next
     }
 
-    /// The stage, for the time after the last record.
+    /// The stage, to be ended after the last record.
     pub(super) fn into_stage(self) -> S {
         self.stage
     }
 
-    /// Does what a record says.
+    /// Queues what a record tells of.
     pub(super) fn play(&mut self, record: &Record<'_>) -> Result<Flow, ReplayError> {
         match &record.event {
             Event::Begin { place, request } => {
@@ -194,7 +194,7 @@ impl<'a, S: Stage> Sequencer<'a, S> {
         };
         match open {
             Open::Job => {
-                // What was interrupted waits for something that never comes; nobody has to wait for that.
+                // An interrupted command waits for something that never comes, so nothing may wait for it.
                 let counts = !is_interrupted(outcome);
                 self.workers.end(worker, End::Command { outcome: outcome.clone(), reply: reply.to_vec() }, counts);
                 Ok(())
@@ -214,7 +214,7 @@ impl<'a, S: Stage> Sequencer<'a, S> {
         }
     }
 
-    /// Something that had neither beginning nor end in the recording.
+    /// Queues a job that is one record in the recording: it ended as soon as it began.
     fn at_once(&mut self, source: Source, task: Task, end: End) -> Result<(), ReplayError> {
         let number = self.next;
         let worker = self.endpoint(source, number)?.worker;
@@ -255,7 +255,7 @@ impl<'a, S: Stage> Sequencer<'a, S> {
     }
 }
 
-/// Whether a command ended only because its context was being destroyed.
+/// Whether a command was abandoned because its context was being destroyed.
 pub(super) fn is_interrupted(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Failed(reason) if reason == STOPPED)
 }

@@ -1,4 +1,4 @@
-//! The threads of a replay: the context on one, every ring on one of its own.
+//! The threads of a replay: one for the context and its direct submissions, one for each ring.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -21,10 +21,10 @@ use super::{
 };
 use crate::recording::{Place, Source};
 
-/// How often a thread looks whether its ring is there, and the end whether a thread is gone.
+/// Interval of polling: for a ring to be created, and for threads to end.
 const LOOK: Duration = Duration::from_micros(200);
 
-/// Where a replay really happens.
+/// Executes jobs on threads, in a context.
 pub(super) struct Threads {
     workers: Arc<Workers<Task, End>>,
     play: Arc<Play>,
@@ -45,13 +45,13 @@ impl Threads {
         Self { workers, play, feed, context: Some(context), threads: Vec::new(), stall }
     }
 
-    /// Ends everything: rings first, since they use what the context has. False if a thread does not end.
+    /// Ends all threads, those of rings first, since they use the context. False if one does not end in time.
     pub(super) fn finish(mut self) -> bool {
         self.play.is_over.store(true, Ordering::Relaxed);
         self.feed.stop();
         let since = Instant::now();
         let mut all = true;
-        // The first is the context's own.
+        // Last the context's, which was the first.
         while let Some((worker, thread)) = self.threads.pop() {
             self.workers.close(worker);
             while !thread.is_finished() && since.elapsed() < limits::RING_JOIN_TIMEOUT {
@@ -92,7 +92,7 @@ impl Stage for Threads {
                 self.spawn(format!("venus-replay-{}", worker.0), worker, move || {
                     let mut player = Player::new(ring, play);
                     workers.work(worker, |task, turn| {
-                        // What rings cannot do is not given to them.
+                        // Rings get no other jobs.
                         let _done = player.play(task, turn);
                     });
                 })

@@ -1,12 +1,12 @@
-//! Workers: the order in which commands of several endpoints begin, and how far each endpoint is.
+//! Workers: a thread and a queue of jobs for each endpoint of a recording.
 //!
-//! Every source of a recording has a worker: a bounded queue of jobs, and a thread that does them one after the other.
-//! The sequencer puts jobs in and tells when the recording says that they were over; before a job of one worker it waits
-//! for what was over in the others ([`Workers::wait_for_others`]).
+//! The sequencer appends jobs to the queues and marks jobs as ended when it reads their ends in the recording. Before
+//! it starts a job on one worker, it waits until all others have finished the jobs that are marked as ended
+//! ([`Workers::wait_for_others`]). So jobs start in the recorded order, and those that overlapped may overlap.
 //!
-//! None of its waits can last for ever unless a job does. A job waits inside Vulkan or for another worker, and only for
-//! what had begun when it was over in the recording, which is in its worker before the sequencer waits for the job. A job
-//! that does not come to an end all the same is a [`Stalled`].
+//! The sequencer never waits for ever unless a job never finishes. A job can wait for Vulkan or for another worker's
+//! job, but only for one that started before its own end in the recording; and that one is in its queue already. A job
+//! that takes too long all the same is reported as [`Stalled`].
 //!
 //! Nothing here knows what a job is.
 
@@ -19,25 +19,25 @@ use std::{
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::sync::Arc;
 
-/// Jobs that may lie in one worker: enough to keep its thread busy, few enough to be near the recording's order.
+/// Longest queue of one worker, in jobs: enough to keep its thread busy, few enough to stay near the recorded order.
 const WORKER_JOBS: usize = 1024;
 
-/// Bytes of jobs that may lie in all workers together, one job more than that excepted.
+/// Bytes of all queued jobs together. A single larger job is queued alone.
 const QUEUED_BYTES: usize = 64 << 20;
 
-/// How often a wait of the sequencer looks for jobs that do not come to an end.
+/// How often the sequencer looks for stalled jobs while it waits.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// What a worker needs to know of a job.
+/// A unit of work for a worker.
 pub(super) trait Job: Send {
-    /// What to call it.
+    /// Its name in messages.
     fn label(&self) -> Label;
 
-    /// Bytes that it holds.
+    /// Bytes of memory that it holds.
     fn bytes(&self) -> usize;
 }
 
-/// What to call a job.
+/// The name of a job in messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Label {
     /// The command's number, if it is a command.
@@ -55,29 +55,29 @@ impl fmt::Display for Label {
     }
 }
 
-/// A job that takes longer than it may.
+/// A job that exceeds its time limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stalled {
     pub(super) label: Label,
-    /// What other workers are doing meanwhile.
+    /// The jobs that other workers are executing.
     pub(super) others: Vec<Label>,
     pub(super) after: Duration,
 }
 
-/// Why a wait of the sequencer ended without what it waited for.
+/// Why a wait of the sequencer failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Interrupted {
-    /// A job takes too long.
+    /// A job exceeds its time limit.
     Stalled(Stalled),
-    /// A worker's thread has ended: it panicked.
+    /// A worker's thread has panicked.
     Broken,
 }
 
-/// Number of a worker.
+/// Index of a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct WorkerId(pub(super) usize);
 
-/// All workers of one replay. `J` is what is to be done, `E` what the recording says of its end.
+/// All workers of one replay. `J` is a job, `E` the recorded end of one.
 pub(super) struct Workers<J, E> {
     state: Mutex<State<J, E>>,
     /// Wakes the sequencer.
@@ -88,23 +88,23 @@ pub(super) struct Workers<J, E> {
 struct State<J, E> {
     workers: Vec<Worker<J, E>>,
     queued_bytes: usize,
-    /// Nothing more will be said of any job.
+    /// The recording has been read: no further end will be told.
     is_complete: bool,
     is_broken: bool,
 }
 
 struct Worker<J, E> {
     jobs: VecDeque<J>,
-    /// What the recording says of the end of the job being done and of those that follow it.
+    /// Recorded ends of the current job and the queued ones, oldest first, with the time at which each was read.
     ends: VecDeque<(E, Instant)>,
     is_closed: bool,
-    /// The job being done, and since when; absent while it waits for the recording.
+    /// The current job, and when it started; absent while it waits for its recorded end.
     doing: Option<(Label, Instant)>,
-    /// When the end of the job being done was read, once its thread has been told.
+    /// When the recorded end of the current job was read, once the thread has taken it.
     end_read: Option<Instant>,
-    /// Whether its thread has asked.
+    /// Whether the thread has asked for the recorded end of the current job.
     is_told: bool,
-    /// Jobs that others have to wait for: those whose end was read.
+    /// How many jobs are marked as ended, so that other workers' jobs have to wait for them.
     ended: u64,
     done: u64,
     /// Wakes the worker's thread.
@@ -112,7 +112,7 @@ struct Worker<J, E> {
 }
 
 impl<J: Job, E: Send> Workers<J, E> {
-    /// None yet. Jobs may take `stall`.
+    /// No workers yet. A job may take `stall`.
     pub(super) fn new(stall: Duration) -> Self {
         let state = State { workers: Vec::new(), queued_bytes: 0, is_complete: false, is_broken: false };
         Self { state: Mutex::new(state), progress: Condvar::new(), stall }
@@ -120,7 +120,7 @@ impl<J: Job, E: Send> Workers<J, E> {
 
     // The sequencer's side.
 
-    /// A new worker, which somebody has to [`work`](Self::work).
+    /// Adds a worker. The caller runs [`work`](Self::work) on a thread of its own.
     pub(super) fn add(&self) -> WorkerId {
         let mut state = self.state.lock();
         state.workers.push(Worker {
@@ -137,7 +137,7 @@ impl<J: Job, E: Send> Workers<J, E> {
         WorkerId(state.workers.len().saturating_sub(1))
     }
 
-    /// Puts a job into a worker, as soon as there is room.
+    /// Appends a job to a worker's queue, and waits for room if there is none.
     pub(super) fn begin(&self, id: WorkerId, job: J) -> Result<(), Interrupted> {
         let mut state = self.state.lock();
         let bytes = job.bytes();
@@ -153,8 +153,8 @@ impl<J: Job, E: Send> Workers<J, E> {
         Ok(())
     }
 
-    /// The recording says that the first job of the worker that it has not said so of was over, and how. Others wait for
-    /// it if it `counts`.
+    /// Marks the oldest unfinished job as ended, with its recorded end. Jobs of other workers wait for it if it
+    /// `counts`.
     pub(super) fn end(&self, id: WorkerId, end: E, counts: bool) {
         let mut state = self.state.lock();
         if let Some(worker) = state.workers.get_mut(id.0) {
@@ -164,7 +164,7 @@ impl<J: Job, E: Send> Workers<J, E> {
         }
     }
 
-    /// Waits until everything that was over in other workers is.
+    /// Waits until all other workers have finished the jobs that are marked as ended.
     pub(super) fn wait_for_others(&self, id: WorkerId) -> Result<(), Interrupted> {
         let mut state = self.state.lock();
         self.wait(&mut state, |state| {
@@ -173,14 +173,13 @@ impl<J: Job, E: Send> Workers<J, E> {
         })
     }
 
-    /// Waits until everything that was over is.
+    /// Waits until all workers have finished the jobs that are marked as ended.
     pub(super) fn wait_for_all(&self) -> Result<(), Interrupted> {
         let mut state = self.state.lock();
         self.wait(&mut state, |state| state.workers.iter().all(|worker| worker.done >= worker.ended))
     }
 
-    /// The recording has been read. A job whose end was not in it waits for that no longer, so that those who wait for
-    /// the job are not kept for ever.
+    /// Tells all workers that the recording has been read. A job without a recorded end stops waiting for one.
     pub(super) fn complete(&self) {
         let mut state = self.state.lock();
         state.is_complete = true;
@@ -189,7 +188,7 @@ impl<J: Job, E: Send> Workers<J, E> {
         }
     }
 
-    /// Lets the worker's thread end once its jobs are done.
+    /// Ends the worker's thread once its queue is empty.
     pub(super) fn close(&self, id: WorkerId) {
         let mut state = self.state.lock();
         if let Some(worker) = state.workers.get_mut(id.0) {
@@ -218,14 +217,14 @@ impl<J: Job, E: Send> Workers<J, E> {
         }
     }
 
-    /// A job that takes longer than it may, if there is one.
+    /// The first job that exceeds its time limit.
     pub(super) fn overdue(&self) -> Option<Stalled> {
         self.state.lock().overdue(self.stall)
     }
 
-    // The threads' side.
+    // The workers' side.
 
-    /// Does a worker's jobs until it is closed. The body of a worker's thread.
+    /// Executes a worker's jobs until it is closed. The body of its thread.
     pub(super) fn work(&self, id: WorkerId, mut work: impl FnMut(J, &Turn<'_, J, E>)) {
         let _guard = BreakOnPanic(self);
         let turn = Turn { workers: self, id };
@@ -265,7 +264,7 @@ impl<J, E> State<J, E> {
         let now = Instant::now();
         let (index, label, after) = self.workers.iter().enumerate().find_map(|(index, worker)| {
             let (label, since) = worker.doing?;
-            // As long as the recording is in the middle of it, it may take its time.
+            // Its time limit starts with its recorded end: until then it may rightly be waiting.
             let end_read = worker.end_read.or_else(|| worker.ends.front().map(|(_, at)| *at))?;
             let after = now.saturating_duration_since(since.max(end_read));
             (after >= stall).then_some((index, label, after))
@@ -276,15 +275,14 @@ impl<J, E> State<J, E> {
     }
 }
 
-/// The job that a worker's thread is doing.
+/// The current job of a worker, as its thread sees it.
 pub(super) struct Turn<'a, J, E> {
     workers: &'a Workers<J, E>,
     id: WorkerId,
 }
 
 impl<J, E> Turn<'_, J, E> {
-    /// What the recording says of the job's end, as soon as it has been read; `None` if the recording ends before, or
-    /// if it was told before.
+    /// Waits for the recorded end of the job. `None` if the recording has none, or if this was called before.
     pub(super) fn end(&self) -> Option<E> {
         let mut state = self.workers.state.lock();
         let worker = state.workers.get_mut(self.id.0)?;
@@ -307,7 +305,7 @@ impl<J, E> Turn<'_, J, E> {
         }
     }
 
-    /// The job is being done once more: its time begins anew.
+    /// Restarts the job's time limit, because it is executed once more.
     pub(super) fn again(&self) {
         let mut state = self.workers.state.lock();
         if let Some((_, since)) = state.workers.get_mut(self.id.0).and_then(|worker| worker.doing.as_mut()) {
@@ -316,7 +314,7 @@ impl<J, E> Turn<'_, J, E> {
     }
 }
 
-/// Lets the sequencer know that a worker's thread is gone.
+/// Tells the sequencer if a worker's thread panics.
 struct BreakOnPanic<'a, J, E>(&'a Workers<J, E>);
 
 impl<J, E> Drop for BreakOnPanic<'_, J, E> {

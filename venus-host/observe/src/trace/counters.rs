@@ -1,5 +1,4 @@
-//! Amounts: how full rings are, how much memory the guest has. Looked at every now and then by the writer, so the
-//! endpoints have no part in it.
+//! Counters: how full rings are, how much memory the guest has. The writer samples them, which costs endpoints nothing.
 
 use parking_lot::Mutex;
 use venus_host::endpoint::{RingSample, Sampler};
@@ -9,11 +8,11 @@ use venus_host::endpoint::{RingSample, Sampler};
 pub(super) enum Counter {
     /// Bytes that the guest has written to a ring and the host has not executed.
     RingFill(u64),
-    /// Of all endpoints.
+    /// Commands per second, of all endpoints.
     CommandsPerSecond,
     /// Bytes of the guest's allocations.
     DeviceMemory,
-    /// Bytes of allocations that the guest has made resources of, to map them or hand them on.
+    /// Bytes of allocations that are resources, too: mapped by the guest, or shared with others.
     SharedMemory,
     /// Bytes of resources that are no allocations: rings, replies, streams.
     PlainMemory,
@@ -40,7 +39,7 @@ impl Counter {
     }
 }
 
-/// The context whose amounts are looked at, while it is there.
+/// The context that is sampled, while it exists.
 #[derive(Debug, Default)]
 pub(super) struct Watched(Mutex<Sampler>);
 
@@ -49,9 +48,10 @@ impl Watched {
         *self.0.lock() = sampler;
     }
 
-    /// Looks at everything but the rate of commands. Nothing once the context has gone.
+    /// Samples all counters but the rate of commands. None once the context has gone.
     pub(super) fn sample(&self) -> Vec<(Counter, u64)> {
-        // Held throughout: the context waits here before it goes, so it never ends on this thread.
+        // The lock is held during the sample: `set` waits for it when the guest has left, so the context never ends on
+        // this thread.
         let watched = self.0.lock();
         let Some(sample) = watched.sample() else { return Vec::new() };
         let fill = |ring: &RingSample| (Counter::RingFill(ring.id), u64::from(ring.unexecuted_bytes));

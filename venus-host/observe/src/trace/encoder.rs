@@ -1,7 +1,7 @@
 //! From events to packets.
 //!
-//! Each track is written as a sequence of its own, so that times never go back within one, which is what Perfetto
-//! asks for. A sequence says every word once and then goes on by number.
+//! Each track is a sequence of its own, because Perfetto requires that times never go back within a sequence. A
+//! sequence defines every word once and then refers to it by number (interning).
 
 use hashbrown::HashMap;
 use venus_host::endpoint::{Rest, Span};
@@ -18,17 +18,17 @@ use super::{
     },
 };
 
-/// A word in two parts, so that most need no memory of their own.
+/// A word in two parts, so that most need no allocation.
 type Word = (&'static str, &'static str);
 
-/// A word by its address, which is quicker to compare. Should it stand at two addresses, it has two numbers.
+/// A word by its address, which is quick to compare. A word at two addresses gets two numbers.
 type Key = [(usize, usize); 2];
 
-/// The words of one kind that a sequence has said.
+/// The words of one kind that a sequence has defined.
 #[derive(Debug, Default)]
 struct Words {
     known: HashMap<Key, u64, foldhash::fast::RandomState>,
-    /// Those that the next packet says.
+    /// Those that the next packet defines.
     fresh: Vec<Interned>,
 }
 
@@ -56,7 +56,7 @@ pub(super) enum Value<'a> {
 #[derive(Debug)]
 pub(super) struct Sequence {
     number: u32,
-    /// Where its events go that do not say.
+    /// The track of events that name none.
     track: u64,
     has_begun: bool,
     categories: Words,
@@ -86,7 +86,7 @@ impl Sequence {
         self.last
     }
 
-    /// A slice begins.
+    /// Begins a slice.
     pub(super) fn begin(
         &mut self,
         trace: &mut Vec<u8>,
@@ -105,7 +105,7 @@ impl Sequence {
         self.event(trace, at, EventType::SliceBegin, event);
     }
 
-    /// The last slice that began on that track ends.
+    /// Ends the slice that began last on that track.
     pub(super) fn end(
         &mut self,
         trace: &mut Vec<u8>,
@@ -118,7 +118,7 @@ impl Sequence {
         self.event(trace, at, EventType::SliceEnd, event);
     }
 
-    /// Something happens that takes no time.
+    /// Adds an event without duration.
     pub(super) fn instant(
         &mut self,
         trace: &mut Vec<u8>,
@@ -134,7 +134,7 @@ impl Sequence {
         self.event(trace, at, EventType::Instant, event);
     }
 
-    /// A counter has a new value.
+    /// Adds a value of a counter.
     pub(super) fn count(&mut self, trace: &mut Vec<u8>, at: u64, track: u64, value: u64) {
         let value = i64::try_from(value).unwrap_or(i64::MAX);
         let event = TrackEvent { track_uuid: Some(track), counter_value: Some(value), ..TrackEvent::default() };
@@ -261,13 +261,13 @@ impl Endpoint {
         }
     }
 
-    /// Says that so many slices are missing here.
+    /// Adds an event that so many slices are missing here.
     pub(super) fn miss(&mut self, trace: &mut Vec<u8>, slices: u64) {
         let at = self.sequence.last();
         self.sequence.instant(trace, at, ("slices were left out", ""), &[("slices", Value::Number(slices))]);
     }
 
-    /// Ends what has not ended.
+    /// Ends all open slices.
     pub(super) fn finish(&mut self, trace: &mut Vec<u8>, at: u64) {
         while let Some(open) = self.open.pop() {
             self.sequence.end(trace, at, None, &[]);

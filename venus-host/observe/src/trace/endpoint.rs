@@ -1,11 +1,11 @@
-//! What one endpoint does, into a buffer of its own.
+//! Traces one endpoint, into a buffer of its own.
 //!
 //! An [`EndpointTracer`] belongs to its endpoint and is used by one thread at a time. Its [`Track`] is shared with the
 //! writer, which takes the events away.
 //!
-//! Events of a track are in the order of their times, and slices are nested: what begins last ends first. For every
-//! event that begins a slice, room for the one that ends it is kept, so a full buffer loses whole slices, and what is
-//! inside them, and never an end.
+//! Events of a track are in the order of their times, and slices are nested. For every event that begins a slice, room
+//! for the event that ends it is reserved. So a full buffer loses whole slices with everything inside them, and never
+//! an end alone.
 
 use std::{
     error::Error,
@@ -18,17 +18,17 @@ use venus_protocol::wire::CommandType;
 
 use super::{system, tracer::Core};
 
-/// How many events wait to be written, per track. A command that is forwarded makes four, so this is a burst of 32 000
-/// commands while the writer does not get to work.
+/// Most events of a track that wait to be written. A forwarded command makes four, so a buffer holds a burst of 32 000
+/// commands while the writer is not running.
 pub(super) const EVENTS: usize = 1 << 17;
 
-/// All that a track can take of the host's memory: 7 MiB.
+/// Most memory of a track: 7 MiB.
 const _: () = assert!(size_of::<Event>() * EVENTS <= 7 << 20);
 
-/// The writer is woken at this many.
+/// The writer is woken when a track has so many events.
 const MANY_EVENTS: usize = EVENTS / 4;
 
-/// What happened to a command in the end.
+/// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     Done,
@@ -45,7 +45,7 @@ pub(super) enum Event {
         at: u64,
         outcome: Outcome,
         reply_bytes: usize,
-        /// What follows the command's number in the reply: its result, if it returns one.
+        /// The word after the command's type in the reply: its result, if it returns one.
         word: Option<i32>,
     },
     /// Bytes that are no command.
@@ -61,13 +61,13 @@ pub(super) enum Event {
         at: u64,
         rest: Rest,
     },
-    /// Of a span or a rest.
+    /// The end of a span or a rest.
     End {
         at: u64,
     },
 }
 
-/// A command, decoded.
+/// A decoded command.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Command {
     pub(super) approached: u64,
@@ -83,32 +83,32 @@ pub(super) struct Command {
 #[derive(Debug)]
 pub(super) struct Track {
     pub(super) name: String,
-    /// Whether the endpoint has a thread for itself, which the track is then.
+    /// Whether the endpoint has a thread of its own; then the track is that thread's.
     pub(super) is_thread: bool,
-    /// The thread, once it has something to say.
+    /// The thread's id, once it has recorded an event.
     pub(super) thread: OnceLock<i32>,
     buffer: Mutex<Buffer>,
 }
 
-/// What has not been written.
+/// Events that are not written yet.
 #[derive(Debug, Default)]
 pub(super) struct Buffer {
     pub(super) events: Vec<Event>,
-    /// How many slices found no room; what would have been inside them is not counted, unless it is a command.
+    /// How many slices were dropped because the buffer was full. Slices inside them count only if they are commands.
     pub(super) dropped: u64,
     /// The endpoint is gone.
     pub(super) has_ended: bool,
 }
 
 impl Buffer {
-    /// Counts a slice that found no room.
+    /// Counts a dropped slice.
     fn miss(&mut self) {
         self.dropped = self.dropped.saturating_add(1);
     }
 }
 
 impl Track {
-    /// Takes what there is, and leaves `spare` to be filled.
+    /// Takes the events, and leaves `spare` to be filled.
     pub(super) fn take(&self, spare: Vec<Event>) -> Buffer {
         let mut buffer = self.buffer.lock();
         let has_ended = buffer.has_ended;
@@ -116,13 +116,13 @@ impl Track {
     }
 }
 
-/// Whether something that has begun is written.
+/// What becomes of an open slice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Written,
-    /// The tracer was off when it began.
+    /// Not written: the tracer was off when it began.
     Untold,
-    /// There was no room.
+    /// Not written: the buffer was full.
     Dropped,
 }
 
@@ -133,7 +133,7 @@ enum Kind {
     Rest,
 }
 
-/// Something that has begun.
+/// An open slice.
 #[derive(Debug, Clone, Copy)]
 struct Open {
     kind: Kind,
@@ -145,11 +145,11 @@ struct Open {
 pub(super) struct EndpointTracer {
     core: Arc<Core>,
     track: Arc<Track>,
-    /// What has begun, outermost first.
+    /// The open slices, outermost first.
     open: Vec<Open>,
-    /// How many of those are written, and so have an end to come.
+    /// How many of them are written, so that room is reserved for their ends.
     ends: usize,
-    /// When the endpoint turned to the command that it is decoding.
+    /// When the endpoint began to decode the current command; 0 if the tracer was off.
     approached: u64,
 }
 
@@ -169,7 +169,7 @@ impl EndpointObserver for EndpointTracer {
         let approached = std::mem::take(&mut self.approached);
         let inside = self.open.last().map_or(Fate::Written, |open| open.fate);
         let fate = match inside {
-            // Switched on since it was approached, or still off.
+            // The tracer was off then, whether or not it is on now.
             Fate::Written if approached == 0 => Fate::Untold,
             Fate::Written => self.push(Event::Command(Command {
                 approached,
@@ -245,7 +245,7 @@ impl EndpointTracer {
         Self { core, track, open: Vec::new(), ends: 0, approached: 0 }
     }
 
-    /// Ends the innermost command, and what a handler that failed in the middle has left open inside it.
+    /// Ends the innermost command, and the spans that a failed handler has left open inside it.
     fn end_command(&mut self, outcome: Outcome, reply: &[u8]) {
         while let Some(open) = self.open.pop() {
             match open.kind {
@@ -272,7 +272,7 @@ impl EndpointTracer {
         }
     }
 
-    /// Writes something that needs no end, or keeps room for its end.
+    /// Adds an event, if there is room for it and for all ends to come.
     fn push(&self, event: Event) -> Fate {
         let thread = &self.track.thread;
         if thread.get().is_none() {
@@ -290,7 +290,7 @@ impl EndpointTracer {
         Fate::Written
     }
 
-    /// Writes an end, for which there is room.
+    /// Adds an end, for which room was reserved.
     fn close(&mut self, end: Event) {
         self.ends = self.ends.saturating_sub(1);
         self.track.buffer.lock().events.push(end);

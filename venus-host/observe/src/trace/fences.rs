@@ -1,7 +1,8 @@
-//! What belongs to no endpoint: the fences of the guest's kernel on the timelines of queues, and the end.
+//! Events that belong to no endpoint: fences of the guest's kernel on the timelines of queues, and the loss of the
+//! context.
 //!
-//! Fences overlap, while slices of one track must be nested. So a timeline has as many tracks as it ever had fences at
-//! once, all of the same name, which Perfetto shows as one.
+//! Fences overlap, but slices of one track must be nested. So a timeline has as many tracks as it ever had fences
+//! pending at once. All have the same name, and Perfetto shows them as one.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +11,10 @@ use venus_host::limits;
 
 use super::system;
 
-/// How many events wait to be written. Fences come by the frame, not by the command.
+/// Most events that wait to be written. Guests create fences per frame, not per command.
 const EVENTS: usize = 1 << 14;
 
-/// What a fence is called that is not traced.
+/// The name of a fence that is not traced.
 pub(super) const UNTOLD: u64 = u64::MAX;
 
 /// Which track a fence is on.
@@ -23,7 +24,7 @@ pub(super) struct Row {
     pub(super) slot: u32,
 }
 
-/// Something that happened. Times are in nanoseconds.
+/// An event. Times are in nanoseconds.
 #[derive(Debug)]
 pub(super) enum Event {
     Fence { at: u64, row: Row },
@@ -34,9 +35,9 @@ pub(super) enum Event {
 #[derive(Debug, Default)]
 struct State {
     events: Vec<Event>,
-    /// Which slots are taken, by timeline.
+    /// Whether each slot is taken, by timeline.
     slots: BTreeMap<u32, Vec<bool>>,
-    /// How many slots are taken in all: so many ends are to come.
+    /// How many slots are taken in all, so that room is reserved for so many ends.
     pending: usize,
     dropped: u64,
 }
@@ -46,9 +47,9 @@ struct State {
 pub(super) struct Fences(Mutex<State>);
 
 impl Fences {
-    /// A fence is created. Returns what it is called.
+    /// Adds the creation of a fence. Returns its name.
     pub(super) fn create(&self, ring_idx: u32) -> u64 {
-        // No timeline has such a number, and a guest may ask for many of them.
+        // There is no such timeline, and a guest may name any.
         if ring_idx >= limits::TIMELINES {
             return UNTOLD;
         }
@@ -69,7 +70,7 @@ impl Fences {
         u64::from(ring_idx) << 32 | u64::from(slot)
     }
 
-    /// The fence of that name retires.
+    /// Adds the retirement of a fence, by its name.
     pub(super) fn retire(&self, name: u64) {
         if name == UNTOLD {
             return;
@@ -84,12 +85,12 @@ impl Fences {
         state.events.push(Event::Retired { at: system::now(), row: Row { ring_idx, slot } });
     }
 
-    /// The context is lost.
+    /// Adds the loss of the context.
     pub(super) fn lose(&self, reason: &str) {
         self.0.lock().events.push(Event::Lost { at: system::now(), reason: reason.to_owned() });
     }
 
-    /// Takes what there is, and how many fences found no room since the last time.
+    /// Takes the events, and the number of fences that were dropped since the last time.
     pub(super) fn take(&self) -> (Vec<Event>, u64) {
         let mut state = self.0.lock();
         (std::mem::take(&mut state.events), std::mem::take(&mut state.dropped))

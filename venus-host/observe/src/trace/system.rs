@@ -1,7 +1,7 @@
-//! What the system says: the time, and which process and thread this is.
+//! The system's clocks, and the ids of this process and thread.
 //!
-//! Perfetto's traces of a whole system are in `CLOCK_BOOTTIME` and name threads by the kernel's numbers. So are and do
-//! ours, and both can be laid beside each other.
+//! Like Perfetto's traces of whole systems, ours use `CLOCK_BOOTTIME` and the kernel's thread ids, so both can be
+//! merged.
 
 use rustix::{
     process::getpid,
@@ -28,7 +28,7 @@ fn read(clock: ClockId) -> u64 {
     u64::try_from(nanoseconds).unwrap_or(0)
 }
 
-/// What all clocks show now, so that a reader can tell the time of day.
+/// The values of all clocks now, so that a reader can tell the time of day.
 pub(super) fn clocks() -> Vec<Clock> {
     [(CLOCK_BOOTTIME, CLOCK), (CLOCK_MONOTONIC, ClockId::Monotonic), (CLOCK_REALTIME, ClockId::Realtime)]
         .map(|(id, clock)| Clock { clock_id: Some(id), timestamp: Some(read(clock)) })

@@ -32,7 +32,7 @@ pub struct Tracer {
 pub(super) struct Core {
     pub(super) path: PathBuf,
     switch: Switch,
-    /// The file could not be written: nothing is traced any more.
+    /// Whether writing to the file failed, so that nothing is traced any more.
     pub(super) is_broken: AtomicBool,
     /// Commands that have begun, traced or not.
     pub(super) commands: AtomicU64,
@@ -54,7 +54,7 @@ impl Core {
         self.new_tracks.lock().push(track);
     }
 
-    /// A buffer fills faster than usual.
+    /// Wakes the writer early, because a buffer fills fast.
     #[cold]
     pub(super) fn wake_writer(&self) {
         self.wake.notify_one();
@@ -62,7 +62,7 @@ impl Core {
 }
 
 impl Tracer {
-    /// Begins the trace of a context called `name`, in a new file in the settings' folder.
+    /// Starts the trace of a context called `name`, in a new file in the settings' folder.
     ///
     /// # Errors
     ///
@@ -95,12 +95,12 @@ impl Tracer {
         &self.core.path
     }
 
-    /// Traces no more until [`Tracer::resume`], nor does any tracer with the same switch.
+    /// Stops tracing until [`Tracer::resume`], in all tracers with the same switch.
     pub fn pause(&self) {
         self.core.switch.set(false);
     }
 
-    /// Traces on.
+    /// Continues tracing, in all tracers with the same switch.
     pub fn resume(&self) {
         self.core.switch.set(true);
     }

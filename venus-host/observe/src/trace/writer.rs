@@ -1,8 +1,7 @@
-//! From the buffers of a context's endpoints to a file.
+//! Writes a trace: from the buffers of a context's endpoints to a file.
 //!
-//! A thread of the tracer's own takes the buffers away a hundred times a second, looks at the counters, and appends
-//! packets to the file, always whole ones. So a killed process leaves a trace that lacks its last hundredth of a
-//! second, and the ends of what was under way.
+//! A thread of the tracer empties the buffers a hundred times a second, samples the counters, and appends whole packets
+//! to the file. So the trace of a killed process lacks its last hundredth of a second, and the ends of open slices.
 
 use std::{
     collections::BTreeMap,
@@ -24,13 +23,13 @@ use super::{
     tracer::Core,
 };
 
-/// How often buffers are emptied and counters looked at.
+/// How often buffers are emptied and counters sampled.
 const PERIOD: Duration = Duration::from_millis(10);
 
-/// The same while the tracer is off, for what is left and to find out when it is on again.
+/// The same while the tracer is off, to write what is left and to notice that it is on again.
 const PERIOD_OFF: Duration = Duration::from_millis(100);
 
-/// How much is gathered before it is written.
+/// Bytes that are gathered before they are written.
 const WRITE_BYTES: usize = 1 << 20;
 
 /// Sequences of packets are numbered: first what is not an endpoint's, then the endpoints.
@@ -57,7 +56,7 @@ pub(super) struct Writer {
     next_uuid: u64,
     next_sequence: u32,
     written: Vec<Written>,
-    /// Emptied and given to whichever endpoint is next.
+    /// An empty buffer for the next endpoint.
     spare: Vec<Event>,
     fences: Sequence,
     /// Tracks of fences, and whether one is pending there.
@@ -65,7 +64,7 @@ pub(super) struct Writer {
     counts: Sequence,
     /// Tracks of counters, and their last values.
     counters: BTreeMap<Counter, (u64, u64)>,
-    /// When the rate of commands was last looked at, and how many there were.
+    /// When the rate of commands was last computed, and the number of commands then.
     counted: (u64, u64),
     dropped: u64,
 }
@@ -73,7 +72,7 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new(core: Arc<Core>, file: File, name: &str) -> Self {
         let process = system::process();
-        // Unlike those of other traces, so that several can be opened as one.
+        // Different from those of other traces, so that several can be merged.
         let process_track = mix(u64::from(process.unsigned_abs()) ^ mix(system::now()));
         let mut writer = Self {
             core,
@@ -142,7 +141,7 @@ impl Writer {
         self.written = written;
     }
 
-    /// Writes what an endpoint has said; true if it will say no more.
+    /// Writes the events of an endpoint; true if the endpoint is gone.
     fn write_endpoint(&mut self, written: &mut Written) -> bool {
         let mut taken = written.track.take(std::mem::take(&mut self.spare));
         if !taken.events.is_empty() && !std::mem::replace(&mut written.is_declared, true) {
@@ -254,7 +253,7 @@ impl Writer {
         self.counters.insert(counter, (track, value));
     }
 
-    /// Ends what has not ended: endpoints that are gone by now, and fences that nobody will retire.
+    /// Ends all open slices: those of endpoints that are gone, and of fences that will not retire.
     fn finish(&mut self) {
         let now = system::now();
         for written in &mut self.written {
