@@ -41,13 +41,24 @@ fn numbers_travel_or_say_why() {
 fn constants() -> Vec<(&'static str, &'static str, &'static str)> {
     let source = include_str!("../src/generated/commands.rs");
     let (constants, _tables) = source.split_once("pub static NAMES").expect("the tables follow the constants");
-    let mut documented = "";
+    let (mut documented, mut in_docs, mut name) = ("", false, "");
     let mut found = Vec::new();
     for line in constants.lines().map(str::trim) {
-        if let Some(docs) = line.strip_prefix("/// `") {
-            documented = docs.split('`').next().unwrap_or_default();
-        } else if let Some((constant, value)) = line.strip_prefix("pub const ").and_then(|rest| rest.split_once(": ")) {
-            found.push((documented, constant, value.trim_start_matches("Self = ").trim_end_matches(';')));
+        match line.strip_prefix("/// `") {
+            // The first line of several.
+            Some(docs) if !in_docs => documented = docs.split('`').next().unwrap_or_default(),
+            _ => {}
+        }
+        in_docs = line.starts_with("///");
+        let declared = line.strip_prefix("pub const ").and_then(|rest| rest.split_once(": Self ="));
+        // The value may stand on a line of its own.
+        let value = declared.map_or(line, |(_, value)| value).trim();
+        if let Some((constant, _)) = declared {
+            name = constant;
+        }
+        if !name.is_empty() && !value.is_empty() {
+            found.push((documented, name, value.trim_end_matches(';')));
+            name = "";
         }
     }
     found

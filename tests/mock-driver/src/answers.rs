@@ -31,38 +31,38 @@ unsafe impl Sync for Room {}
 static ROOM: Room = Room(UnsafeCell::new([0; 1 << 20]));
 
 entries! {
-    get_instance_proc_addr: vk::PFN_vkGetInstanceProcAddr = ["vkGetInstanceProcAddr"];
-    get_device_proc_addr: vk::PFN_vkGetDeviceProcAddr = ["vkGetDeviceProcAddr"];
-    enumerate_instance_version: vk::PFN_vkEnumerateInstanceVersion = ["vkEnumerateInstanceVersion"];
-    enumerate_physical_devices: vk::PFN_vkEnumeratePhysicalDevices = ["vkEnumeratePhysicalDevices"];
+    get_instance_proc_addr: vk::PFN_vkGetInstanceProcAddr = "vkGetInstanceProcAddr";
+    get_device_proc_addr: vk::PFN_vkGetDeviceProcAddr = "vkGetDeviceProcAddr";
+    enumerate_instance_version: vk::PFN_vkEnumerateInstanceVersion = "vkEnumerateInstanceVersion";
+    enumerate_physical_devices: vk::PFN_vkEnumeratePhysicalDevices = "vkEnumeratePhysicalDevices";
     enumerate_physical_device_groups: vk::PFN_vkEnumeratePhysicalDeviceGroups =
-        ["vkEnumeratePhysicalDeviceGroups", "vkEnumeratePhysicalDeviceGroupsKHR"];
-    get_physical_device_properties: vk::PFN_vkGetPhysicalDeviceProperties = ["vkGetPhysicalDeviceProperties"];
+        "vkEnumeratePhysicalDeviceGroups", "vkEnumeratePhysicalDeviceGroupsKHR";
+    get_physical_device_properties: vk::PFN_vkGetPhysicalDeviceProperties = "vkGetPhysicalDeviceProperties";
     get_physical_device_properties2: vk::PFN_vkGetPhysicalDeviceProperties2 =
-        ["vkGetPhysicalDeviceProperties2", "vkGetPhysicalDeviceProperties2KHR"];
-    get_physical_device_features: vk::PFN_vkGetPhysicalDeviceFeatures = ["vkGetPhysicalDeviceFeatures"];
+        "vkGetPhysicalDeviceProperties2", "vkGetPhysicalDeviceProperties2KHR";
+    get_physical_device_features: vk::PFN_vkGetPhysicalDeviceFeatures = "vkGetPhysicalDeviceFeatures";
     get_physical_device_queue_family_properties: vk::PFN_vkGetPhysicalDeviceQueueFamilyProperties =
-        ["vkGetPhysicalDeviceQueueFamilyProperties"];
+        "vkGetPhysicalDeviceQueueFamilyProperties";
     get_physical_device_memory_properties: vk::PFN_vkGetPhysicalDeviceMemoryProperties =
-        ["vkGetPhysicalDeviceMemoryProperties"];
+        "vkGetPhysicalDeviceMemoryProperties";
     get_physical_device_external_fence_properties: vk::PFN_vkGetPhysicalDeviceExternalFenceProperties =
-        ["vkGetPhysicalDeviceExternalFenceProperties", "vkGetPhysicalDeviceExternalFencePropertiesKHR"];
+        "vkGetPhysicalDeviceExternalFenceProperties", "vkGetPhysicalDeviceExternalFencePropertiesKHR";
     get_physical_device_external_semaphore_properties: vk::PFN_vkGetPhysicalDeviceExternalSemaphoreProperties =
-        ["vkGetPhysicalDeviceExternalSemaphoreProperties", "vkGetPhysicalDeviceExternalSemaphorePropertiesKHR"];
+        "vkGetPhysicalDeviceExternalSemaphoreProperties", "vkGetPhysicalDeviceExternalSemaphorePropertiesKHR";
     enumerate_device_extension_properties: vk::PFN_vkEnumerateDeviceExtensionProperties =
-        ["vkEnumerateDeviceExtensionProperties"];
-    get_device_queue: vk::PFN_vkGetDeviceQueue = ["vkGetDeviceQueue"];
-    get_device_queue2: vk::PFN_vkGetDeviceQueue2 = ["vkGetDeviceQueue2"];
-    map_memory: vk::PFN_vkMapMemory = ["vkMapMemory"];
-    get_memory_fd: vk::PFN_vkGetMemoryFdKHR = ["vkGetMemoryFdKHR"];
-    get_memory_fd_properties: vk::PFN_vkGetMemoryFdPropertiesKHR = ["vkGetMemoryFdPropertiesKHR"];
+        "vkEnumerateDeviceExtensionProperties";
+    get_device_queue: vk::PFN_vkGetDeviceQueue = "vkGetDeviceQueue";
+    get_device_queue2: vk::PFN_vkGetDeviceQueue2 = "vkGetDeviceQueue2";
+    map_memory: vk::PFN_vkMapMemory = "vkMapMemory";
+    get_memory_fd: vk::PFN_vkGetMemoryFdKHR = "vkGetMemoryFdKHR";
+    get_memory_fd_properties: vk::PFN_vkGetMemoryFdPropertiesKHR = "vkGetMemoryFdPropertiesKHR";
     get_memory_host_pointer_properties: vk::PFN_vkGetMemoryHostPointerPropertiesEXT =
-        ["vkGetMemoryHostPointerPropertiesEXT"];
-    get_fence_fd: vk::PFN_vkGetFenceFdKHR = ["vkGetFenceFdKHR"];
-    get_semaphore_fd: vk::PFN_vkGetSemaphoreFdKHR = ["vkGetSemaphoreFdKHR"];
-    import_semaphore_fd: vk::PFN_vkImportSemaphoreFdKHR = ["vkImportSemaphoreFdKHR"];
-    copy_memory_to_image: vk::PFN_vkCopyMemoryToImageEXT = ["vkCopyMemoryToImage", "vkCopyMemoryToImageEXT"];
-    copy_image_to_memory: vk::PFN_vkCopyImageToMemoryEXT = ["vkCopyImageToMemory", "vkCopyImageToMemoryEXT"];
+        "vkGetMemoryHostPointerPropertiesEXT";
+    get_fence_fd: vk::PFN_vkGetFenceFdKHR = "vkGetFenceFdKHR";
+    get_semaphore_fd: vk::PFN_vkGetSemaphoreFdKHR = "vkGetSemaphoreFdKHR";
+    import_semaphore_fd: vk::PFN_vkImportSemaphoreFdKHR = "vkImportSemaphoreFdKHR";
+    copy_memory_to_image: vk::PFN_vkCopyMemoryToImageEXT = "vkCopyMemoryToImage", "vkCopyMemoryToImageEXT";
+    copy_image_to_memory: vk::PFN_vkCopyImageToMemoryEXT = "vkCopyImageToMemory", "vkCopyImageToMemoryEXT";
 }
 
 /// Calls the generated entry point of a command.

@@ -231,7 +231,7 @@ fn find(name: &CStr) -> vk::PFN_vkVoidFunction {
 
 /// Declares entry points: the function, its type, and all names that it is found under, the canonical one first.
 macro_rules! entries {
-    ($($($function:ident)::+: $ty:ty = [$($name:literal),+];)+) => {
+    ($($($function:ident)::+: $ty:ty = $($name:literal),+;)+) => {
         pub(super) static ENTRIES: &[(&[&str], unsafe extern "system" fn())] = &[$((
             &[$($name),+],
             {

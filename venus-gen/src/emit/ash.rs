@@ -234,7 +234,7 @@ fn base_text(model: &Model, index: &AshIndex, var: &Var) -> String {
     let names = match &var.ty {
         Ty::Void => return "c_void".to_owned(),
         Ty::Char => return "c_char".to_owned(),
-        Ty::Scalar(_) | Ty::Opaque => return super::types::scalar_name(&var.base),
+        Ty::Scalar(_) | Ty::Opaque => return names::scalar(&var.base),
         Ty::Enum(id) => &model.enums[id.0].names,
         Ty::Bitmask(id) => &model.bitmasks[id.0].names,
         Ty::Handle(id) => &model.handles[id.0].names,

@@ -7,8 +7,7 @@ use quote::{format_ident, quote};
 
 use super::codec::{Codec, Form, function};
 use super::file::FileBuilder;
-use super::names::ident;
-use super::structs::shouty;
+use super::names::{self, ident};
 use crate::model::{Announced, Struct, StructId, Ty};
 
 /// A root that knows all that another one knows names the other's table if it is at least this long.
@@ -27,7 +26,7 @@ pub(super) fn emit(codec: &Codec<'_>) -> Vec<FileBuilder> {
     let mut tables = FileBuilder::new(
         "chains.rs",
         "Which structures may follow which in a `pNext` chain: one table per root.\n\n\
-         A row has the root, what may follow it in the order of `sType`, and behind a bar the root of which\n\
+         A row has the root, what may follow it in the order of `sType`, and behind a bar the root of which \
          everything else is taken over.",
     )
     .using_all_of("crate::generated::nodes");
@@ -44,7 +43,7 @@ pub(super) fn emit(codec: &Codec<'_>) -> Vec<FileBuilder> {
 
 /// The name of the table of what may follow a structure.
 pub(super) fn table_name(structure: &Struct) -> Ident {
-    ident(&shouty(structure))
+    ident(&names::type_constant(structure.name()))
 }
 
 fn table(codec: &Codec<'_>, roots: &BTreeMap<StructId, Vec<StructId>>, root: StructId) -> TokenStream {
@@ -64,7 +63,7 @@ fn table(codec: &Codec<'_>, roots: &BTreeMap<StructId, Vec<StructId>>, root: Str
 }
 
 fn node_name(structure: &Struct) -> Ident {
-    format_ident!("NODE_{}", shouty(structure))
+    format_ident!("NODE_{}", names::type_constant(structure.name()))
 }
 
 fn node(codec: &Codec<'_>, id: StructId) -> TokenStream {

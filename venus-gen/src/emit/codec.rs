@@ -52,6 +52,14 @@ impl Codec<'_> {
         matches!(ty, Ty::Union(id) if self.model.union(*id).choice == Some(UnionChoice::Selector))
     }
 
+    /// The lifetime parameter of a decoder of `ty` and the decoder's type: what a type borrows, the decoder lends.
+    pub(crate) fn decoder_of(&self, ty: &Ty) -> (TokenStream, TokenStream) {
+        match self.types.has_lifetime(ty) {
+            true => (quote!(<'a>), quote!(Decoder<'a>)),
+            false => (quote!(), quote!(Decoder<'_>)),
+        }
+    }
+
     /// Whether nothing of an item travels in this form.
     pub(crate) fn is_room(&self, ty: &Ty, form: Form) -> bool {
         let plan = match ty {
@@ -115,7 +123,7 @@ impl Codec<'_> {
 
     /// The name of the constant for the fewest bytes of a structure or union, and its value.
     fn minimum(&self, ty: &Ty, form: Form) -> (Ident, usize) {
-        let name = names::type_snake(self.c_name(ty)).to_uppercase();
+        let name = names::type_constant(self.c_name(ty));
         match (ty, form) {
             (Ty::Struct(id), Form::Partial) => (format_ident!("{name}_PARTIAL"), self.plan.sizes.partial(*id)),
             _ => (ident(&name), self.plan.sizes.item(ty)),

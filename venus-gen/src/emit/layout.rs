@@ -4,13 +4,21 @@
 //!   lines.
 //! * A macro inside of a function is emitted as a call of [`bang`]'s placeholder, which prettyplease lays out as the
 //!   call that it is; [`finish`] makes a macro of it again.
-//! * Documentation is spread over one line comment per line by [`line_docs`].
+//! * Documentation is spread over one line comment per line by [`line_docs`]. It is wrapped, and so are [`text`]s.
+//! * What prettyplease makes longer than [`LIMIT`] is broken by [`finish`] if it is a constant; what remains are long names.
 
 use proc_macro2::{Delimiter, Group, Ident, Literal, Spacing, TokenStream, TokenTree};
 use quote::{format_ident, quote};
 
 /// prettyplease's line length, which table rows keep to as well.
 const WIDTH: usize = 89;
+
+/// No line is longer that could be broken. prettyplease goes beyond its own length where a name is long.
+const LIMIT: usize = 100;
+
+/// Length of documentation, behind its `///`, and of texts.
+const TEXT_WIDTH: usize = 90;
+
 const INDENT: &str = "    ";
 
 /// What marks a call that becomes a macro. No Vulkan name ends so.
@@ -32,6 +40,8 @@ pub(super) fn finish(text: &str) -> String {
             in_trait = line.starts_with("pub trait");
             in_methods = in_trait || line.starts_with("impl");
         }
+        let broken = break_constant(line);
+        let line = broken.as_deref().unwrap_or(line);
         let member = line.strip_prefix(INDENT).filter(|rest| !rest.starts_with(' '));
         let begins_method = member.is_some_and(|rest| rest.starts_with("fn "));
         if in_methods && member.is_some() && (after_method || (begins_method && after_constant)) {
@@ -42,6 +52,13 @@ pub(super) fn finish(text: &str) -> String {
         after_method = member == Some("}\n") || (in_trait && after_constant);
     }
     spaced
+}
+
+/// A constant whose line is too long, with its value on another.
+fn break_constant(line: &str) -> Option<String> {
+    let (left, right) = line.split_once(" = ").filter(|_| line.len() > LIMIT && line.contains("const "))?;
+    let indent = &line[..line.len() - line.trim_start().len()];
+    Some(format!("{left} =\n{indent}{INDENT}{right}"))
 }
 
 /// The name that a placeholder of [`bang`] stands for.
@@ -92,19 +109,25 @@ fn fill(rows: &[String], indent: &str) -> String {
     out + &line + "\n"
 }
 
-/// A row on a line of its own, or where it is long, what follows its `=` filled into lines below.
+/// A row on a line of its own. Where it is long, what follows its `=` is filled into lines below; a row without goes on
+/// below after its `:`.
 fn row_lines(row: &[String]) -> String {
     let line = format!("{INDENT}{};\n", row.join(", "));
     let Some((head, rest)) = row.split_first().filter(|_| line.len() > WIDTH) else {
         return line;
     };
-    let (left, first) = match head.split_once(" = ") {
-        Some((left, first)) => (format!("{INDENT}{left} =\n"), first),
-        None => (String::new(), head.as_str()),
+    let below = INDENT.repeat(2);
+    let Some((left, first)) = head.split_once(" = ") else {
+        return format!("{INDENT}{}\n", line.trim_start().replacen(": ", &format!(":\n{below}"), 1).trim_end());
     };
+    let mut left = format!("{INDENT}{left} =\n");
+    if left.len() > LIMIT {
+        let at = left.find(": ").map(|at| at + 1).or_else(|| left.find('.'));
+        let (first, second) = left.split_at(at.unwrap_or(left.len()));
+        left = format!("{first}\n{below}{}", second.trim_start());
+    }
     let right: Vec<String> = [first.to_owned()].into_iter().chain(rest.iter().cloned()).collect();
-    let filled = fill(&right, &INDENT.repeat(2));
-    format!("{left}{};\n", filled.trim_end())
+    format!("{left}{};\n", fill(&right, &below).trim_end())
 }
 
 /// Splits at a punctuation character.
@@ -208,7 +231,7 @@ pub(super) fn line_docs(tokens: TokenStream) -> TokenStream {
         match (docs, token) {
             (Some(docs), _) => {
                 tokens.next();
-                for line in docs.lines() {
+                for line in docs.lines().flat_map(wrap) {
                     let line =
                         if line.is_empty() || line.starts_with(' ') { line.to_owned() } else { format!(" {line}") };
                     out.extend(quote!(#[doc = #line]));
@@ -223,6 +246,33 @@ pub(super) fn line_docs(tokens: TokenStream) -> TokenStream {
         }
     }
     out
+}
+
+/// Breaks a line of text where it is long.
+pub(super) fn wrap(line: &str) -> Vec<String> {
+    if line.len() <= TEXT_WIDTH {
+        return vec![line.to_owned()];
+    }
+    let mut lines = vec![String::new()];
+    for word in line.split(' ') {
+        let last = lines.last_mut().expect("there is a first line");
+        if last.is_empty() {
+            last.push_str(word);
+        } else if last.len() + 1 + word.len() <= TEXT_WIDTH {
+            last.push(' ');
+            last.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}
+
+/// A text as a string literal, broken where it is long.
+pub(crate) fn text(text: &str) -> Literal {
+    let literal = Literal::string(text).to_string();
+    let broken = wrap(&literal).join(" \\\n            ");
+    broken.parse().expect("a string literal whose line breaks are escaped is one")
 }
 
 /// The text of `[doc = "text"]`.
@@ -277,6 +327,31 @@ mod tests {
         let text = macro_item(&item);
         assert!(text.starts_with("table! {\n    a: T =\n        SomeLongName0, "), "{text}");
         assert!(text.ends_with(";\n}\n") && text.lines().all(|line| line.len() <= WIDTH), "{text}");
+    }
+
+    #[test]
+    fn long_names_break_before_what_they_belong_to() {
+        let (long, longer) = (format_ident!("{}", "l".repeat(50)), format_ident!("{}", "m".repeat(60)));
+        let item: syn::ItemMacro =
+            syn::parse2(quote!(table! { #long: #longer; #long: #longer = a, b; #long<'a>.#longer() = a; }))
+                .expect("a macro");
+        let (long, longer, below) = (long.to_string(), longer.to_string(), "        ");
+        let expected = format!(
+            "table! {{\n    {long}:\n{below}{longer};\n    {long}:\n{below}{longer} =\n{below}a, b;\n    \
+             {long}<'a>\n{below}.{longer}() =\n{below}a;\n}}\n"
+        );
+        assert_eq!(macro_item(&item), expected);
+    }
+
+    #[test]
+    fn texts_and_constants_are_broken() {
+        let words = "word ".repeat(30);
+        assert!(text(words.trim_end()).to_string().lines().all(|line| line.len() <= LIMIT));
+        let value: syn::LitStr = syn::parse_str(&text(words.trim_end()).to_string()).expect("a literal");
+        assert_eq!(value.value(), words.trim_end());
+        let name = "N".repeat(60);
+        let line = format!("    pub const {name}: Self = Self::{name};\n");
+        assert_eq!(finish(&line), format!("    pub const {name}: Self =\n        Self::{name};\n"));
     }
 
     #[test]

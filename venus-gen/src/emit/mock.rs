@@ -53,7 +53,7 @@ fn row(codec: &Codec<'_>, part: &str, command: &Command) -> TokenStream {
     let (part, function) = (ident(part), ident(&names::command_method(&command.name)));
     let pointer = codec.types.function_pointer(command);
     let names = [&command.name].into_iter().chain(&command.aliases);
-    quote!(#part::#function: #pointer = [#(#names),*])
+    quote!(#part::#function: #pointer = #(#names),*)
 }
 
 struct Entry<'c, 'm> {

@@ -65,6 +65,7 @@ pub(crate) fn emit(model: &Model, plan: &WirePlan, index: &ash::AshIndex) -> Vec
         tables::emit_procs(&codec),
     ];
     files.extend(structs::emit(&codec));
+    files.extend(chains::emit(&codec));
     files.extend(commands::emit(&codec));
     files.push(commands::emit_calls(&codec));
     files.extend(reflect::emit(&codec));

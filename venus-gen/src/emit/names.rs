@@ -40,6 +40,29 @@ pub(crate) fn value(rust_type: &str, c_name: &str) -> String {
     value.strip_suffix("_BIT").unwrap_or(value).to_owned()
 }
 
+/// ash's (and Rust's) name of a C scalar or base type.
+pub(crate) fn scalar(c_name: &str) -> String {
+    match c_name {
+        "uint8_t" => "u8",
+        "uint16_t" => "u16",
+        "uint32_t" => "u32",
+        "uint64_t" => "u64",
+        "int32_t" => "i32",
+        "int64_t" => "i64",
+        "float" => "f32",
+        "double" => "f64",
+        "size_t" => "usize",
+        "int" => "c_int",
+        other => return type_name(other),
+    }
+    .to_owned()
+}
+
+/// `VkBufferCreateInfo` to `BUFFER_CREATE_INFO`, as statics and constants are named.
+pub(crate) fn type_constant(c_name: &str) -> String {
+    type_snake(c_name).to_uppercase()
+}
+
 /// `VkSampleCountFlagBits` to `SAMPLE_COUNT_FLAG_BITS`, a row of the reflection tables.
 pub(crate) fn type_row(c_name: &str) -> String {
     c_name.strip_prefix("Vk").unwrap_or(c_name).to_shouty_snake_case()

@@ -10,12 +10,12 @@ use quote::{format_ident, quote};
 
 use super::codec::{Codec, Form, field_ident, function};
 use super::file::FileBuilder;
-use super::names::{self, ident};
+use super::names::ident;
 use super::{chains, unions};
 use crate::lower::{Field, Shape, StructPlan};
 use crate::model::{Chain, Struct, StructId, Ty};
 
-/// Emits `decode/<family>.rs`, `encode/<family>.rs` and the chain tables.
+/// Emits `decode/<family>.rs`, `encode/<family>.rs` and `minima.rs`.
 pub(crate) fn emit(codec: &Codec<'_>) -> Vec<FileBuilder> {
     let mut decode: BTreeMap<&str, FileBuilder> = BTreeMap::new();
     let mut encode: BTreeMap<&str, FileBuilder> = BTreeMap::new();
@@ -45,7 +45,6 @@ pub(crate) fn emit(codec: &Codec<'_>) -> Vec<FileBuilder> {
     files.push(minima(codec));
     files.extend(decode.into_values());
     files.extend(encode.into_values());
-    files.extend(chains::emit(codec));
     files
 }
 
@@ -81,14 +80,6 @@ fn decode_file(family: &str) -> FileBuilder {
 fn encode_file(family: &str) -> FileBuilder {
     let docs = format!("Encoders of the structures of family `{family}`.");
     FileBuilder::new(format!("encode/{family}.rs"), docs).exported_as("crate::generated::encode")
-}
-
-/// The lifetime parameter of a decoder of `ty` and the decoder's type: what a type borrows, the decoder lends.
-pub(super) fn decoder_of(codec: &Codec<'_>, ty: &Ty) -> (TokenStream, TokenStream) {
-    match codec.types.has_lifetime(ty) {
-        true => (quote!(<'a>), quote!(Decoder<'a>)),
-        false => (quote!(), quote!(Decoder<'_>)),
-    }
 }
 
 struct Emitter<'c, 'm> {
@@ -147,7 +138,7 @@ impl Emitter<'_, '_> {
     fn decoders(&self, form: Form, file: &mut FileBuilder) {
         let name = function("decode", self.structure.name(), form);
         let ty = self.codec.types.named(&self.ty, &quote!('a));
-        let (generics, decoder) = decoder_of(self.codec, &self.ty);
+        let (generics, decoder) = self.codec.decoder_of(&self.ty);
         let docs = self.docs(form, "Decodes");
         let Some(chain) = &self.structure.chain else {
             let (d, construction) = self.construction(form, Vec::new());
@@ -268,9 +259,4 @@ fn mode(form: Form) -> TokenStream {
         Form::Full => quote!(ChainMode::Full),
         Form::Partial => quote!(ChainMode::Partial),
     }
-}
-
-/// `VkBufferCreateInfo` to `BUFFER_CREATE_INFO`, as statics are named.
-pub(super) fn shouty(structure: &Struct) -> String {
-    names::type_snake(structure.name()).to_uppercase()
 }

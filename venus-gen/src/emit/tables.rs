@@ -7,6 +7,7 @@ use quote::{format_ident, quote};
 
 use super::codec::Codec;
 use super::file::FileBuilder;
+use super::layout::text;
 use super::names::{self, ident};
 use crate::model::{Command, Model, Returns};
 
@@ -57,7 +58,7 @@ pub(crate) fn emit_commands(model: &Model) -> FileBuilder {
     });
     let unsent = model.commands.iter().filter_map(|command| {
         let obstacle = command.obstacle.as_deref()?;
-        let constant = ident(&names::command_constant(&command.name));
+        let (constant, obstacle) = (ident(&names::command_constant(&command.name)), text(obstacle));
         Some(quote!((CommandType::#constant, #obstacle)))
     });
     file.push(quote! {

@@ -10,24 +10,6 @@ use super::names::{self, ident};
 use crate::lower::WirePlan;
 use crate::model::{Chain, Command, Model, Struct, StructId, Ty, Var};
 
-/// ash's (and Rust's) name of a C scalar or base type.
-pub(crate) fn scalar_name(c_name: &str) -> String {
-    match c_name {
-        "uint8_t" => "u8",
-        "uint16_t" => "u16",
-        "uint32_t" => "u32",
-        "uint64_t" => "u64",
-        "int32_t" => "i32",
-        "int64_t" => "i64",
-        "float" => "f32",
-        "double" => "f64",
-        "size_t" => "usize",
-        "int" => "c_int",
-        other => return names::type_name(other),
-    }
-    .to_owned()
-}
-
 /// Writes C types in Rust.
 #[derive(Clone, Debug)]
 pub(crate) struct Types<'m> {
@@ -89,7 +71,7 @@ impl<'m> Types<'m> {
             Ty::Void => quote!(c_void),
             Ty::Char => quote!(c_char),
             Ty::Scalar(_) | Ty::Opaque => {
-                let name = scalar_name(&var.base);
+                let name = names::scalar(&var.base);
                 let ident = ident(&name);
                 if name.starts_with(|first: char| first.is_lowercase()) { quote!(#ident) } else { quote!(vk::#ident) }
             }

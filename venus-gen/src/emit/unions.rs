@@ -4,14 +4,13 @@ use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
 use super::codec::{Codec, Form, field_ident, function};
-use super::structs::decoder_of;
 use crate::lower::{Field, Shape, UnionPlan};
 use crate::model::{Ty, UnionId};
 
 pub(super) fn decoder(codec: &Codec<'_>, id: UnionId, plan: &UnionPlan) -> TokenStream {
     let (union, ty) = (codec.model.union(id), Ty::Union(id));
     let (named, path) = (codec.types.named(&ty, &quote!('a)), codec.types.path(&ty));
-    let (generics, decoder) = decoder_of(codec, &ty);
+    let (generics, decoder) = codec.decoder_of(&ty);
     let name = function("decode", union.name(), Form::Full);
     // A smaller member leaves bytes that an encoder or a driver, choosing by the selector, may read all the same.
     let docs =

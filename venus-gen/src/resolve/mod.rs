@@ -5,7 +5,7 @@
 //! 1. [`names`]: aliases. After it every thing has one canonical name.
 //! 2. [`select`]: which types and commands the protocol takes from the registry.
 //! 3. [`types`]: records become typed declarations, ids replace names; with [`values`] for the numbers behind names and
-//!    the names behind numbers, [`lengths`], [`commands`], and [`rules`] for the rows of `venus.xml`.
+//!    the names behind numbers, and [`lengths`]. Then [`commands`], and [`rules`] for the rows of `venus.xml`.
 //! 4. [`chains`]: which structure may follow which, and when a guest may send it.
 //! 5. [`travel`]: what has an encoding, and what commands reach. Of that, [`lengths`] must be known in time.
 //! 6. [`families`]: which file of generated code each thing belongs to.
@@ -34,7 +34,9 @@ use crate::parse::{Registry, VenusRegistry};
 pub(crate) fn resolve(vk: &Registry, venus: &VenusRegistry, diags: &mut Diagnostics) -> Model {
     let names = names::Names::new(vk, venus, diags);
     let selection = select::select(vk, venus, &names, diags);
-    let mut model = types::build(vk, venus, &names, &selection, diags);
+    let (mut model, scope) = types::build(vk, venus, &names, &selection, diags);
+    model.commands = commands::join(venus, &names, &selection, &scope, diags);
+    rules::apply(venus, &scope.values, &mut model, diags);
     chains::link(&mut model, vk, venus, &names, &selection, diags);
     travel::mark(&mut model, venus, diags);
     lengths::check(&model, diags);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::names::Names;
 use super::select::Selection;
-use super::{commands, lengths, rules, values};
+use super::{lengths, values};
 use crate::diag::{Diagnostics, XmlPos};
 use crate::model::{
     Announced, Bitmask, BitmaskId, Chain, Dimension, Enum, EnumId, Extension, Handle, HandleId, Model, Scalar, Struct,
@@ -17,18 +17,19 @@ pub(super) struct Scope<'r> {
     names: &'r Names<'r>,
     tys: BTreeMap<&'r str, Ty>,
     /// Values of all named enum values.
-    values: BTreeMap<&'r str, i64>,
+    pub(super) values: BTreeMap<&'r str, i64>,
     /// Values of the API constants, which name dimensions.
     constants: BTreeMap<&'r str, u64>,
 }
 
+/// Makes the declarations of types, and what commands are declared by.
 pub(super) fn build<'r>(
     vk: &'r Registry,
     venus: &'r VenusRegistry,
     names: &'r Names<'r>,
     selection: &Selection<'r>,
     diags: &mut Diagnostics,
-) -> Model {
+) -> (Model, Scope<'r>) {
     let values = values::collect(vk, venus);
     let mut model = Model {
         registry_version: vk.version.clone(),
@@ -59,9 +60,7 @@ pub(super) fn build<'r>(
             _ => {}
         }
     }
-    model.commands = commands::join(venus, names, selection, &scope, diags);
-    rules::apply(venus, &scope.values, &mut model, diags);
-    model
+    (model, scope)
 }
 
 fn parse_full_version(version: &str) -> (u32, u32, u32) {

@@ -21,17 +21,21 @@ calls! {
         as_mut_ptr_or_null(a.p_physical_devices.raws);
     GetPhysicalDeviceFeaturesArgs<'a>.get_physical_device_features(physical_device) =
         a.physical_device.raw, &mut *a.p_features;
-    GetPhysicalDeviceFormatPropertiesArgs<'a>.get_physical_device_format_properties(physical_device) =
+    GetPhysicalDeviceFormatPropertiesArgs<'a>
+        .get_physical_device_format_properties(physical_device) =
         a.physical_device.raw, a.format, &mut *a.p_format_properties;
-    GetPhysicalDeviceImageFormatPropertiesArgs<'a>.get_physical_device_image_format_properties(physical_device) =
+    GetPhysicalDeviceImageFormatPropertiesArgs<'a>
+        .get_physical_device_image_format_properties(physical_device) =
         a.physical_device.raw, a.format, a.ty, a.tiling, a.usage, a.flags,
         &mut *a.p_image_format_properties;
     GetPhysicalDevicePropertiesArgs<'a>.get_physical_device_properties(physical_device) =
         a.physical_device.raw, &mut *a.p_properties;
-    GetPhysicalDeviceQueueFamilyPropertiesArgs<'a>.get_physical_device_queue_family_properties(physical_device) =
+    GetPhysicalDeviceQueueFamilyPropertiesArgs<'a>
+        .get_physical_device_queue_family_properties(physical_device) =
         a.physical_device.raw, &mut *a.p_queue_family_property_count,
         as_mut_ptr_or_null(a.p_queue_family_properties);
-    GetPhysicalDeviceMemoryPropertiesArgs<'a>.get_physical_device_memory_properties(physical_device) =
+    GetPhysicalDeviceMemoryPropertiesArgs<'a>
+        .get_physical_device_memory_properties(physical_device) =
         a.physical_device.raw, &mut *a.p_memory_properties;
     CreateDeviceArgs<'a>.create_device(physical_device) =
         a.physical_device.raw, a.p_create_info, ptr::null(),
@@ -40,7 +44,8 @@ calls! {
     EnumerateInstanceExtensionPropertiesArgs<'a>.enumerate_instance_extension_properties() =
         a.p_layer_name.map_or(ptr::null(), CStr::as_ptr), &mut *a.p_property_count,
         as_mut_ptr_or_null(a.p_properties);
-    EnumerateDeviceExtensionPropertiesArgs<'a>.enumerate_device_extension_properties(physical_device) =
+    EnumerateDeviceExtensionPropertiesArgs<'a>
+        .enumerate_device_extension_properties(physical_device) =
         a.physical_device.raw, a.p_layer_name.map_or(ptr::null(), CStr::as_ptr),
         &mut *a.p_property_count, as_mut_ptr_or_null(a.p_properties);
     EnumerateInstanceLayerPropertiesArgs<'a>.enumerate_instance_layer_properties() =
@@ -77,7 +82,8 @@ calls! {
     GetImageSparseMemoryRequirementsArgs<'a>.get_image_sparse_memory_requirements(device) =
         a.device.raw, a.image.raw, &mut *a.p_sparse_memory_requirement_count,
         as_mut_ptr_or_null(a.p_sparse_memory_requirements);
-    GetPhysicalDeviceSparseImageFormatPropertiesArgs<'a>.get_physical_device_sparse_image_format_properties(physical_device) =
+    GetPhysicalDeviceSparseImageFormatPropertiesArgs<'a>
+        .get_physical_device_sparse_image_format_properties(physical_device) =
         a.physical_device.raw, a.format, a.ty, a.samples, a.usage, a.tiling,
         &mut *a.p_property_count, as_mut_ptr_or_null(a.p_properties);
     QueueBindSparseArgs<'a>.queue_bind_sparse(queue) =
@@ -354,16 +360,21 @@ calls! {
         a.physical_device.raw, &mut *a.p_features;
     GetPhysicalDeviceProperties2Args<'a>.get_physical_device_properties2(physical_device) =
         a.physical_device.raw, &mut *a.p_properties;
-    GetPhysicalDeviceFormatProperties2Args<'a>.get_physical_device_format_properties2(physical_device) =
+    GetPhysicalDeviceFormatProperties2Args<'a>
+        .get_physical_device_format_properties2(physical_device) =
         a.physical_device.raw, a.format, &mut *a.p_format_properties;
-    GetPhysicalDeviceImageFormatProperties2Args<'a>.get_physical_device_image_format_properties2(physical_device) =
+    GetPhysicalDeviceImageFormatProperties2Args<'a>
+        .get_physical_device_image_format_properties2(physical_device) =
         a.physical_device.raw, a.p_image_format_info, &mut *a.p_image_format_properties;
-    GetPhysicalDeviceQueueFamilyProperties2Args<'a>.get_physical_device_queue_family_properties2(physical_device) =
+    GetPhysicalDeviceQueueFamilyProperties2Args<'a>
+        .get_physical_device_queue_family_properties2(physical_device) =
         a.physical_device.raw, &mut *a.p_queue_family_property_count,
         as_mut_ptr_or_null(a.p_queue_family_properties);
-    GetPhysicalDeviceMemoryProperties2Args<'a>.get_physical_device_memory_properties2(physical_device) =
+    GetPhysicalDeviceMemoryProperties2Args<'a>
+        .get_physical_device_memory_properties2(physical_device) =
         a.physical_device.raw, &mut *a.p_memory_properties;
-    GetPhysicalDeviceSparseImageFormatProperties2Args<'a>.get_physical_device_sparse_image_format_properties2(physical_device) =
+    GetPhysicalDeviceSparseImageFormatProperties2Args<'a>
+        .get_physical_device_sparse_image_format_properties2(physical_device) =
         a.physical_device.raw, a.p_format_info, &mut *a.p_property_count,
         as_mut_ptr_or_null(a.p_properties);
     TrimCommandPoolArgs.trim_command_pool(device) =
@@ -380,13 +391,16 @@ calls! {
         as_mut_ptr_or_null(a.p_descriptor_update_template.raws);
     DestroyDescriptorUpdateTemplateArgs.destroy_descriptor_update_template(device) =
         a.device.raw, a.descriptor_update_template.raw, ptr::null();
-    GetPhysicalDeviceExternalBufferPropertiesArgs<'a>.get_physical_device_external_buffer_properties(physical_device) =
+    GetPhysicalDeviceExternalBufferPropertiesArgs<'a>
+        .get_physical_device_external_buffer_properties(physical_device) =
         a.physical_device.raw, a.p_external_buffer_info,
         &mut *a.p_external_buffer_properties;
-    GetPhysicalDeviceExternalFencePropertiesArgs<'a>.get_physical_device_external_fence_properties(physical_device) =
+    GetPhysicalDeviceExternalFencePropertiesArgs<'a>
+        .get_physical_device_external_fence_properties(physical_device) =
         a.physical_device.raw, a.p_external_fence_info,
         &mut *a.p_external_fence_properties;
-    GetPhysicalDeviceExternalSemaphorePropertiesArgs<'a>.get_physical_device_external_semaphore_properties(physical_device) =
+    GetPhysicalDeviceExternalSemaphorePropertiesArgs<'a>
+        .get_physical_device_external_semaphore_properties(physical_device) =
         a.physical_device.raw, a.p_external_semaphore_info,
         &mut *a.p_external_semaphore_properties;
     GetDescriptorSetLayoutSupportArgs<'a>.get_descriptor_set_layout_support(device) =
@@ -419,7 +433,8 @@ calls! {
         a.device.raw, a.p_info;
     GetDeviceMemoryOpaqueCaptureAddressArgs<'a>.get_device_memory_opaque_capture_address(device) =
         a.device.raw, a.p_info;
-    CmdBindTransformFeedbackBuffersEXTArgs<'a>.cmd_bind_transform_feedback_buffers_ext(command_buffer) =
+    CmdBindTransformFeedbackBuffersEXTArgs<'a>
+        .cmd_bind_transform_feedback_buffers_ext(command_buffer) =
         a.command_buffer.raw, a.first_binding, a.binding_count,
         as_ptr_or_null(a.p_buffers.raws), as_ptr_or_null(a.p_offsets),
         as_ptr_or_null(a.p_sizes);
@@ -438,7 +453,8 @@ calls! {
     CmdDrawIndirectByteCountEXTArgs.cmd_draw_indirect_byte_count_ext(command_buffer) =
         a.command_buffer.raw, a.instance_count, a.first_instance, a.counter_buffer.raw,
         a.counter_buffer_offset, a.counter_offset, a.vertex_stride;
-    GetImageDrmFormatModifierPropertiesEXTArgs<'a>.get_image_drm_format_modifier_properties_ext(device) =
+    GetImageDrmFormatModifierPropertiesEXTArgs<'a>
+        .get_image_drm_format_modifier_properties_ext(device) =
         a.device.raw, a.image.raw, &mut *a.p_properties;
     GetPhysicalDeviceToolPropertiesArgs<'a>.get_physical_device_tool_properties(physical_device) =
         a.physical_device.raw, &mut *a.p_tool_count,
@@ -518,14 +534,16 @@ calls! {
         a.device.raw, a.p_info, &mut *a.p_memory_requirements;
     GetDeviceImageMemoryRequirementsArgs<'a>.get_device_image_memory_requirements(device) =
         a.device.raw, a.p_info, &mut *a.p_memory_requirements;
-    GetDeviceImageSparseMemoryRequirementsArgs<'a>.get_device_image_sparse_memory_requirements(device) =
+    GetDeviceImageSparseMemoryRequirementsArgs<'a>
+        .get_device_image_sparse_memory_requirements(device) =
         a.device.raw, a.p_info, &mut *a.p_sparse_memory_requirement_count,
         as_mut_ptr_or_null(a.p_sparse_memory_requirements);
     CmdSetPatchControlPointsEXTArgs.cmd_set_patch_control_points_ext(command_buffer) =
         a.command_buffer.raw, a.patch_control_points;
     CmdSetLogicOpEXTArgs.cmd_set_logic_op_ext(command_buffer) =
         a.command_buffer.raw, a.logic_op;
-    GetPhysicalDeviceCalibrateableTimeDomainsKHRArgs<'a>.get_physical_device_calibrateable_time_domains_khr(physical_device) =
+    GetPhysicalDeviceCalibrateableTimeDomainsKHRArgs<'a>
+        .get_physical_device_calibrateable_time_domains_khr(physical_device) =
         a.physical_device.raw, &mut *a.p_time_domain_count,
         as_mut_ptr_or_null(a.p_time_domains);
     GetCalibratedTimestampsKHRArgs<'a>.get_calibrated_timestamps_khr(device) =
@@ -583,9 +601,11 @@ calls! {
         as_ptr_or_null(a.p_color_write_masks);
     CmdSetRasterizationStreamEXTArgs.cmd_set_rasterization_stream_ext(command_buffer) =
         a.command_buffer.raw, a.rasterization_stream;
-    CmdSetConservativeRasterizationModeEXTArgs.cmd_set_conservative_rasterization_mode_ext(command_buffer) =
+    CmdSetConservativeRasterizationModeEXTArgs
+        .cmd_set_conservative_rasterization_mode_ext(command_buffer) =
         a.command_buffer.raw, a.conservative_rasterization_mode;
-    CmdSetExtraPrimitiveOverestimationSizeEXTArgs.cmd_set_extra_primitive_overestimation_size_ext(command_buffer) =
+    CmdSetExtraPrimitiveOverestimationSizeEXTArgs
+        .cmd_set_extra_primitive_overestimation_size_ext(command_buffer) =
         a.command_buffer.raw, a.extra_primitive_overestimation_size;
     CmdSetDepthClipEnableEXTArgs.cmd_set_depth_clip_enable_ext(command_buffer) =
         a.command_buffer.raw, a.depth_clip_enable;
@@ -600,9 +620,11 @@ calls! {
         a.command_buffer.raw, a.line_rasterization_mode;
     CmdSetLineStippleEnableEXTArgs.cmd_set_line_stipple_enable_ext(command_buffer) =
         a.command_buffer.raw, a.stippled_line_enable;
-    CmdSetDepthClipNegativeOneToOneEXTArgs.cmd_set_depth_clip_negative_one_to_one_ext(command_buffer) =
+    CmdSetDepthClipNegativeOneToOneEXTArgs
+        .cmd_set_depth_clip_negative_one_to_one_ext(command_buffer) =
         a.command_buffer.raw, a.negative_one_to_one;
-    GetPhysicalDeviceFragmentShadingRatesKHRArgs<'a>.get_physical_device_fragment_shading_rates_khr(physical_device) =
+    GetPhysicalDeviceFragmentShadingRatesKHRArgs<'a>
+        .get_physical_device_fragment_shading_rates_khr(physical_device) =
         a.physical_device.raw, &mut *a.p_fragment_shading_rate_count,
         as_mut_ptr_or_null(a.p_fragment_shading_rates);
     CmdSetFragmentShadingRateKHRArgs<'a>.cmd_set_fragment_shading_rate_khr(command_buffer) =
@@ -617,12 +639,15 @@ calls! {
         a.device.raw, a.image.raw, a.p_subresource, &mut *a.p_layout;
     CmdSetSampleLocationsEXTArgs<'a>.cmd_set_sample_locations_ext(command_buffer) =
         a.command_buffer.raw, a.p_sample_locations_info;
-    GetPhysicalDeviceMultisamplePropertiesEXTArgs<'a>.get_physical_device_multisample_properties_ext(physical_device) =
+    GetPhysicalDeviceMultisamplePropertiesEXTArgs<'a>
+        .get_physical_device_multisample_properties_ext(physical_device) =
         a.physical_device.raw, a.samples, &mut *a.p_multisample_properties;
     UnmapMemory2Args<'a>.unmap_memory2(device) = a.device.raw, a.p_memory_unmap_info;
-    CmdSetRenderingAttachmentLocationsArgs<'a>.cmd_set_rendering_attachment_locations(command_buffer) =
+    CmdSetRenderingAttachmentLocationsArgs<'a>
+        .cmd_set_rendering_attachment_locations(command_buffer) =
         a.command_buffer.raw, a.p_location_info;
-    CmdSetRenderingInputAttachmentIndicesArgs<'a>.cmd_set_rendering_input_attachment_indices(command_buffer) =
+    CmdSetRenderingInputAttachmentIndicesArgs<'a>
+        .cmd_set_rendering_input_attachment_indices(command_buffer) =
         a.command_buffer.raw, a.p_input_attachment_index_info;
     CmdBindDescriptorSets2Args<'a>.cmd_bind_descriptor_sets2(command_buffer) =
         a.command_buffer.raw, a.p_bind_descriptor_sets_info;
@@ -649,34 +674,43 @@ calls! {
         as_mut_ptr_or_null(a.p_acceleration_structure.raws);
     DestroyAccelerationStructureKHRArgs.destroy_acceleration_structure_khr(device) =
         a.device.raw, a.acceleration_structure.raw, ptr::null();
-    CmdBuildAccelerationStructuresKHRArgs<'a>.cmd_build_acceleration_structures_khr(command_buffer) =
+    CmdBuildAccelerationStructuresKHRArgs<'a>
+        .cmd_build_acceleration_structures_khr(command_buffer) =
         a.command_buffer.raw, a.info_count, as_ptr_or_null(a.p_infos),
         as_ptr_or_null(a.pp_build_range_infos);
-    CmdBuildAccelerationStructuresIndirectKHRArgs<'a>.cmd_build_acceleration_structures_indirect_khr(command_buffer) =
+    CmdBuildAccelerationStructuresIndirectKHRArgs<'a>
+        .cmd_build_acceleration_structures_indirect_khr(command_buffer) =
         a.command_buffer.raw, a.info_count, as_ptr_or_null(a.p_infos),
         as_ptr_or_null(a.p_indirect_device_addresses),
         as_ptr_or_null(a.p_indirect_strides), as_ptr_or_null(a.pp_max_primitive_counts);
     CopyAccelerationStructureKHRArgs<'a>.copy_acceleration_structure_khr(device) =
         a.device.raw, a.deferred_operation.raw, a.p_info;
-    WriteAccelerationStructuresPropertiesKHRArgs<'a>.write_acceleration_structures_properties_khr(device) =
+    WriteAccelerationStructuresPropertiesKHRArgs<'a>
+        .write_acceleration_structures_properties_khr(device) =
         a.device.raw, a.acceleration_structure_count,
         as_ptr_or_null(a.p_acceleration_structures.raws), a.query_type, a.data_size,
         as_mut_ptr_or_null(a.p_data).cast::<c_void>(), a.stride;
     CmdCopyAccelerationStructureKHRArgs<'a>.cmd_copy_acceleration_structure_khr(command_buffer) =
         a.command_buffer.raw, a.p_info;
-    CmdCopyAccelerationStructureToMemoryKHRArgs<'a>.cmd_copy_acceleration_structure_to_memory_khr(command_buffer) =
+    CmdCopyAccelerationStructureToMemoryKHRArgs<'a>
+        .cmd_copy_acceleration_structure_to_memory_khr(command_buffer) =
         a.command_buffer.raw, a.p_info;
-    CmdCopyMemoryToAccelerationStructureKHRArgs<'a>.cmd_copy_memory_to_acceleration_structure_khr(command_buffer) =
+    CmdCopyMemoryToAccelerationStructureKHRArgs<'a>
+        .cmd_copy_memory_to_acceleration_structure_khr(command_buffer) =
         a.command_buffer.raw, a.p_info;
-    GetAccelerationStructureDeviceAddressKHRArgs<'a>.get_acceleration_structure_device_address_khr(device) =
+    GetAccelerationStructureDeviceAddressKHRArgs<'a>
+        .get_acceleration_structure_device_address_khr(device) =
         a.device.raw, a.p_info;
-    CmdWriteAccelerationStructuresPropertiesKHRArgs<'a>.cmd_write_acceleration_structures_properties_khr(command_buffer) =
+    CmdWriteAccelerationStructuresPropertiesKHRArgs<'a>
+        .cmd_write_acceleration_structures_properties_khr(command_buffer) =
         a.command_buffer.raw, a.acceleration_structure_count,
         as_ptr_or_null(a.p_acceleration_structures.raws), a.query_type, a.query_pool.raw,
         a.first_query;
-    GetDeviceAccelerationStructureCompatibilityKHRArgs<'a>.get_device_acceleration_structure_compatibility_khr(device) =
+    GetDeviceAccelerationStructureCompatibilityKHRArgs<'a>
+        .get_device_acceleration_structure_compatibility_khr(device) =
         a.device.raw, a.p_version_info, &mut *a.p_compatibility;
-    GetAccelerationStructureBuildSizesKHRArgs<'a>.get_acceleration_structure_build_sizes_khr(device) =
+    GetAccelerationStructureBuildSizesKHRArgs<'a>
+        .get_acceleration_structure_build_sizes_khr(device) =
         a.device.raw, a.build_type, a.p_build_info,
         as_ptr_or_null(a.p_max_primitive_counts), &mut *a.p_size_info;
     CmdTraceRaysKHRArgs<'a>.cmd_trace_rays_khr(command_buffer) =
@@ -690,7 +724,8 @@ calls! {
     GetRayTracingShaderGroupHandlesKHRArgs<'a>.get_ray_tracing_shader_group_handles_khr(device) =
         a.device.raw, a.pipeline.raw, a.first_group, a.group_count, a.data_size,
         as_mut_ptr_or_null(a.p_data).cast::<c_void>();
-    GetRayTracingCaptureReplayShaderGroupHandlesKHRArgs<'a>.get_ray_tracing_capture_replay_shader_group_handles_khr(device) =
+    GetRayTracingCaptureReplayShaderGroupHandlesKHRArgs<'a>
+        .get_ray_tracing_capture_replay_shader_group_handles_khr(device) =
         a.device.raw, a.pipeline.raw, a.first_group, a.group_count, a.data_size,
         as_mut_ptr_or_null(a.p_data).cast::<c_void>();
     CmdTraceRaysIndirectKHRArgs<'a>.cmd_trace_rays_indirect_khr(command_buffer) =
@@ -699,13 +734,15 @@ calls! {
         a.p_callable_shader_binding_table, a.indirect_device_address;
     GetRayTracingShaderGroupStackSizeKHRArgs.get_ray_tracing_shader_group_stack_size_khr(device) =
         a.device.raw, a.pipeline.raw, a.group, a.group_shader;
-    CmdSetRayTracingPipelineStackSizeKHRArgs.cmd_set_ray_tracing_pipeline_stack_size_khr(command_buffer) =
+    CmdSetRayTracingPipelineStackSizeKHRArgs
+        .cmd_set_ray_tracing_pipeline_stack_size_khr(command_buffer) =
         a.command_buffer.raw, a.pipeline_stack_size;
     CmdTraceRaysIndirect2KHRArgs.cmd_trace_rays_indirect2_khr(command_buffer) =
         a.command_buffer.raw, a.indirect_device_address;
     CmdSetDepthBias2EXTArgs<'a>.cmd_set_depth_bias2_ext(command_buffer) =
         a.command_buffer.raw, a.p_depth_bias_info;
-    CmdSetAttachmentFeedbackLoopEnableEXTArgs.cmd_set_attachment_feedback_loop_enable_ext(command_buffer) =
+    CmdSetAttachmentFeedbackLoopEnableEXTArgs
+        .cmd_set_attachment_feedback_loop_enable_ext(command_buffer) =
         a.command_buffer.raw, a.aspect_mask;
     CmdSetDepthClampRangeEXTArgs<'a>.cmd_set_depth_clamp_range_ext(command_buffer) =
         a.command_buffer.raw, a.depth_clamp_mode,

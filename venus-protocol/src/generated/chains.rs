@@ -3,8 +3,8 @@
 
 //! Which structures may follow which in a `pNext` chain: one table per root.
 //!
-//! A row has the root, what may follow it in the order of `sType`, and behind a bar the root of which
-//! everything else is taken over.
+//! A row has the root, what may follow it in the order of `sType`, and behind a bar the root
+//! of which everything else is taken over.
 
 use crate::generated::nodes::*;
 use crate::wire::chain_tables;

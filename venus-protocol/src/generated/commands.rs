@@ -293,7 +293,8 @@ impl CommandType {
     /// `vkGetDeviceGroupPeerMemoryFeatures`
     pub const GET_DEVICE_GROUP_PEER_MEMORY_FEATURES: Self = Self(140);
     /// `vkGetDeviceGroupPeerMemoryFeaturesKHR`, an alias of `vkGetDeviceGroupPeerMemoryFeatures`
-    pub const GET_DEVICE_GROUP_PEER_MEMORY_FEATURES_KHR: Self = Self::GET_DEVICE_GROUP_PEER_MEMORY_FEATURES;
+    pub const GET_DEVICE_GROUP_PEER_MEMORY_FEATURES_KHR: Self =
+        Self::GET_DEVICE_GROUP_PEER_MEMORY_FEATURES;
     /// `vkCmdSetDeviceMask`
     pub const CMD_SET_DEVICE_MASK: Self = Self(141);
     /// `vkCmdSetDeviceMaskKHR`, an alias of `vkCmdSetDeviceMask`
@@ -316,8 +317,10 @@ impl CommandType {
     pub const GET_BUFFER_MEMORY_REQUIREMENTS2_KHR: Self = Self::GET_BUFFER_MEMORY_REQUIREMENTS2;
     /// `vkGetImageSparseMemoryRequirements2`
     pub const GET_IMAGE_SPARSE_MEMORY_REQUIREMENTS2: Self = Self(146);
-    /// `vkGetImageSparseMemoryRequirements2KHR`, an alias of `vkGetImageSparseMemoryRequirements2`
-    pub const GET_IMAGE_SPARSE_MEMORY_REQUIREMENTS2_KHR: Self = Self::GET_IMAGE_SPARSE_MEMORY_REQUIREMENTS2;
+    /// `vkGetImageSparseMemoryRequirements2KHR`, an alias of
+    /// `vkGetImageSparseMemoryRequirements2`
+    pub const GET_IMAGE_SPARSE_MEMORY_REQUIREMENTS2_KHR: Self =
+        Self::GET_IMAGE_SPARSE_MEMORY_REQUIREMENTS2;
     /// `vkGetPhysicalDeviceFeatures2`
     pub const GET_PHYSICAL_DEVICE_FEATURES2: Self = Self(147);
     /// `vkGetPhysicalDeviceFeatures2KHR`, an alias of `vkGetPhysicalDeviceFeatures2`
@@ -328,24 +331,34 @@ impl CommandType {
     pub const GET_PHYSICAL_DEVICE_PROPERTIES2_KHR: Self = Self::GET_PHYSICAL_DEVICE_PROPERTIES2;
     /// `vkGetPhysicalDeviceFormatProperties2`
     pub const GET_PHYSICAL_DEVICE_FORMAT_PROPERTIES2: Self = Self(149);
-    /// `vkGetPhysicalDeviceFormatProperties2KHR`, an alias of `vkGetPhysicalDeviceFormatProperties2`
-    pub const GET_PHYSICAL_DEVICE_FORMAT_PROPERTIES2_KHR: Self = Self::GET_PHYSICAL_DEVICE_FORMAT_PROPERTIES2;
+    /// `vkGetPhysicalDeviceFormatProperties2KHR`, an alias of
+    /// `vkGetPhysicalDeviceFormatProperties2`
+    pub const GET_PHYSICAL_DEVICE_FORMAT_PROPERTIES2_KHR: Self =
+        Self::GET_PHYSICAL_DEVICE_FORMAT_PROPERTIES2;
     /// `vkGetPhysicalDeviceImageFormatProperties2`
     pub const GET_PHYSICAL_DEVICE_IMAGE_FORMAT_PROPERTIES2: Self = Self(150);
-    /// `vkGetPhysicalDeviceImageFormatProperties2KHR`, an alias of `vkGetPhysicalDeviceImageFormatProperties2`
-    pub const GET_PHYSICAL_DEVICE_IMAGE_FORMAT_PROPERTIES2_KHR: Self = Self::GET_PHYSICAL_DEVICE_IMAGE_FORMAT_PROPERTIES2;
+    /// `vkGetPhysicalDeviceImageFormatProperties2KHR`, an alias of
+    /// `vkGetPhysicalDeviceImageFormatProperties2`
+    pub const GET_PHYSICAL_DEVICE_IMAGE_FORMAT_PROPERTIES2_KHR: Self =
+        Self::GET_PHYSICAL_DEVICE_IMAGE_FORMAT_PROPERTIES2;
     /// `vkGetPhysicalDeviceQueueFamilyProperties2`
     pub const GET_PHYSICAL_DEVICE_QUEUE_FAMILY_PROPERTIES2: Self = Self(151);
-    /// `vkGetPhysicalDeviceQueueFamilyProperties2KHR`, an alias of `vkGetPhysicalDeviceQueueFamilyProperties2`
-    pub const GET_PHYSICAL_DEVICE_QUEUE_FAMILY_PROPERTIES2_KHR: Self = Self::GET_PHYSICAL_DEVICE_QUEUE_FAMILY_PROPERTIES2;
+    /// `vkGetPhysicalDeviceQueueFamilyProperties2KHR`, an alias of
+    /// `vkGetPhysicalDeviceQueueFamilyProperties2`
+    pub const GET_PHYSICAL_DEVICE_QUEUE_FAMILY_PROPERTIES2_KHR: Self =
+        Self::GET_PHYSICAL_DEVICE_QUEUE_FAMILY_PROPERTIES2;
     /// `vkGetPhysicalDeviceMemoryProperties2`
     pub const GET_PHYSICAL_DEVICE_MEMORY_PROPERTIES2: Self = Self(152);
-    /// `vkGetPhysicalDeviceMemoryProperties2KHR`, an alias of `vkGetPhysicalDeviceMemoryProperties2`
-    pub const GET_PHYSICAL_DEVICE_MEMORY_PROPERTIES2_KHR: Self = Self::GET_PHYSICAL_DEVICE_MEMORY_PROPERTIES2;
+    /// `vkGetPhysicalDeviceMemoryProperties2KHR`, an alias of
+    /// `vkGetPhysicalDeviceMemoryProperties2`
+    pub const GET_PHYSICAL_DEVICE_MEMORY_PROPERTIES2_KHR: Self =
+        Self::GET_PHYSICAL_DEVICE_MEMORY_PROPERTIES2;
     /// `vkGetPhysicalDeviceSparseImageFormatProperties2`
     pub const GET_PHYSICAL_DEVICE_SPARSE_IMAGE_FORMAT_PROPERTIES2: Self = Self(153);
-    /// `vkGetPhysicalDeviceSparseImageFormatProperties2KHR`, an alias of `vkGetPhysicalDeviceSparseImageFormatProperties2`
-    pub const GET_PHYSICAL_DEVICE_SPARSE_IMAGE_FORMAT_PROPERTIES2_KHR: Self = Self::GET_PHYSICAL_DEVICE_SPARSE_IMAGE_FORMAT_PROPERTIES2;
+    /// `vkGetPhysicalDeviceSparseImageFormatProperties2KHR`, an alias of
+    /// `vkGetPhysicalDeviceSparseImageFormatProperties2`
+    pub const GET_PHYSICAL_DEVICE_SPARSE_IMAGE_FORMAT_PROPERTIES2_KHR: Self =
+        Self::GET_PHYSICAL_DEVICE_SPARSE_IMAGE_FORMAT_PROPERTIES2;
     /// `vkTrimCommandPool`
     pub const TRIM_COMMAND_POOL: Self = Self(154);
     /// `vkTrimCommandPoolKHR`, an alias of `vkTrimCommandPool`
@@ -363,31 +376,42 @@ impl CommandType {
     /// `vkCreateDescriptorUpdateTemplate`
     pub const CREATE_DESCRIPTOR_UPDATE_TEMPLATE: Self = Self(158);
     /// `vkCreateDescriptorUpdateTemplateKHR`, an alias of `vkCreateDescriptorUpdateTemplate`
-    pub const CREATE_DESCRIPTOR_UPDATE_TEMPLATE_KHR: Self = Self::CREATE_DESCRIPTOR_UPDATE_TEMPLATE;
+    pub const CREATE_DESCRIPTOR_UPDATE_TEMPLATE_KHR: Self =
+        Self::CREATE_DESCRIPTOR_UPDATE_TEMPLATE;
     /// `vkDestroyDescriptorUpdateTemplate`
     pub const DESTROY_DESCRIPTOR_UPDATE_TEMPLATE: Self = Self(159);
     /// `vkDestroyDescriptorUpdateTemplateKHR`, an alias of `vkDestroyDescriptorUpdateTemplate`
-    pub const DESTROY_DESCRIPTOR_UPDATE_TEMPLATE_KHR: Self = Self::DESTROY_DESCRIPTOR_UPDATE_TEMPLATE;
-    /// `vkUpdateDescriptorSetWithTemplate`. Never travels: `pData` is an untyped pointer of unknown length.
+    pub const DESTROY_DESCRIPTOR_UPDATE_TEMPLATE_KHR: Self =
+        Self::DESTROY_DESCRIPTOR_UPDATE_TEMPLATE;
+    /// `vkUpdateDescriptorSetWithTemplate`. Never travels: `pData` is an untyped pointer of
+    /// unknown length.
     pub const UPDATE_DESCRIPTOR_SET_WITH_TEMPLATE: Self = Self(160);
     /// `vkUpdateDescriptorSetWithTemplateKHR`, an alias of `vkUpdateDescriptorSetWithTemplate`
-    pub const UPDATE_DESCRIPTOR_SET_WITH_TEMPLATE_KHR: Self = Self::UPDATE_DESCRIPTOR_SET_WITH_TEMPLATE;
+    pub const UPDATE_DESCRIPTOR_SET_WITH_TEMPLATE_KHR: Self =
+        Self::UPDATE_DESCRIPTOR_SET_WITH_TEMPLATE;
     /// `vkGetPhysicalDeviceExternalBufferProperties`
     pub const GET_PHYSICAL_DEVICE_EXTERNAL_BUFFER_PROPERTIES: Self = Self(161);
-    /// `vkGetPhysicalDeviceExternalBufferPropertiesKHR`, an alias of `vkGetPhysicalDeviceExternalBufferProperties`
-    pub const GET_PHYSICAL_DEVICE_EXTERNAL_BUFFER_PROPERTIES_KHR: Self = Self::GET_PHYSICAL_DEVICE_EXTERNAL_BUFFER_PROPERTIES;
+    /// `vkGetPhysicalDeviceExternalBufferPropertiesKHR`, an alias of
+    /// `vkGetPhysicalDeviceExternalBufferProperties`
+    pub const GET_PHYSICAL_DEVICE_EXTERNAL_BUFFER_PROPERTIES_KHR: Self =
+        Self::GET_PHYSICAL_DEVICE_EXTERNAL_BUFFER_PROPERTIES;
     /// `vkGetPhysicalDeviceExternalFenceProperties`
     pub const GET_PHYSICAL_DEVICE_EXTERNAL_FENCE_PROPERTIES: Self = Self(162);
-    /// `vkGetPhysicalDeviceExternalFencePropertiesKHR`, an alias of `vkGetPhysicalDeviceExternalFenceProperties`
-    pub const GET_PHYSICAL_DEVICE_EXTERNAL_FENCE_PROPERTIES_KHR: Self = Self::GET_PHYSICAL_DEVICE_EXTERNAL_FENCE_PROPERTIES;
+    /// `vkGetPhysicalDeviceExternalFencePropertiesKHR`, an alias of
+    /// `vkGetPhysicalDeviceExternalFenceProperties`
+    pub const GET_PHYSICAL_DEVICE_EXTERNAL_FENCE_PROPERTIES_KHR: Self =
+        Self::GET_PHYSICAL_DEVICE_EXTERNAL_FENCE_PROPERTIES;
     /// `vkGetPhysicalDeviceExternalSemaphoreProperties`
     pub const GET_PHYSICAL_DEVICE_EXTERNAL_SEMAPHORE_PROPERTIES: Self = Self(163);
-    /// `vkGetPhysicalDeviceExternalSemaphorePropertiesKHR`, an alias of `vkGetPhysicalDeviceExternalSemaphoreProperties`
-    pub const GET_PHYSICAL_DEVICE_EXTERNAL_SEMAPHORE_PROPERTIES_KHR: Self = Self::GET_PHYSICAL_DEVICE_EXTERNAL_SEMAPHORE_PROPERTIES;
+    /// `vkGetPhysicalDeviceExternalSemaphorePropertiesKHR`, an alias of
+    /// `vkGetPhysicalDeviceExternalSemaphoreProperties`
+    pub const GET_PHYSICAL_DEVICE_EXTERNAL_SEMAPHORE_PROPERTIES_KHR: Self =
+        Self::GET_PHYSICAL_DEVICE_EXTERNAL_SEMAPHORE_PROPERTIES;
     /// `vkGetDescriptorSetLayoutSupport`
     pub const GET_DESCRIPTOR_SET_LAYOUT_SUPPORT: Self = Self(164);
     /// `vkGetDescriptorSetLayoutSupportKHR`, an alias of `vkGetDescriptorSetLayoutSupport`
-    pub const GET_DESCRIPTOR_SET_LAYOUT_SUPPORT_KHR: Self = Self::GET_DESCRIPTOR_SET_LAYOUT_SUPPORT;
+    pub const GET_DESCRIPTOR_SET_LAYOUT_SUPPORT_KHR: Self =
+        Self::GET_DESCRIPTOR_SET_LAYOUT_SUPPORT;
     /// `vkCmdDrawIndirectCount`
     pub const CMD_DRAW_INDIRECT_COUNT: Self = Self(165);
     /// `vkCmdDrawIndirectCountAMD`, an alias of `vkCmdDrawIndirectCount`
@@ -441,11 +465,14 @@ impl CommandType {
     /// `vkGetBufferOpaqueCaptureAddress`
     pub const GET_BUFFER_OPAQUE_CAPTURE_ADDRESS: Self = Self(176);
     /// `vkGetBufferOpaqueCaptureAddressKHR`, an alias of `vkGetBufferOpaqueCaptureAddress`
-    pub const GET_BUFFER_OPAQUE_CAPTURE_ADDRESS_KHR: Self = Self::GET_BUFFER_OPAQUE_CAPTURE_ADDRESS;
+    pub const GET_BUFFER_OPAQUE_CAPTURE_ADDRESS_KHR: Self =
+        Self::GET_BUFFER_OPAQUE_CAPTURE_ADDRESS;
     /// `vkGetDeviceMemoryOpaqueCaptureAddress`
     pub const GET_DEVICE_MEMORY_OPAQUE_CAPTURE_ADDRESS: Self = Self(177);
-    /// `vkGetDeviceMemoryOpaqueCaptureAddressKHR`, an alias of `vkGetDeviceMemoryOpaqueCaptureAddress`
-    pub const GET_DEVICE_MEMORY_OPAQUE_CAPTURE_ADDRESS_KHR: Self = Self::GET_DEVICE_MEMORY_OPAQUE_CAPTURE_ADDRESS;
+    /// `vkGetDeviceMemoryOpaqueCaptureAddressKHR`, an alias of
+    /// `vkGetDeviceMemoryOpaqueCaptureAddress`
+    pub const GET_DEVICE_MEMORY_OPAQUE_CAPTURE_ADDRESS_KHR: Self =
+        Self::GET_DEVICE_MEMORY_OPAQUE_CAPTURE_ADDRESS;
     /// `vkSetReplyCommandStreamMESA`
     pub const SET_REPLY_COMMAND_STREAM_MESA: Self = Self(178);
     /// `vkSeekReplyCommandStreamMESA`
@@ -476,14 +503,17 @@ impl CommandType {
     pub const WRITE_RING_EXTRA_MESA: Self = Self(191);
     /// `vkGetMemoryResourcePropertiesMESA`
     pub const GET_MEMORY_RESOURCE_PROPERTIES_MESA: Self = Self(192);
-    /// `vkGetMemoryFdKHR`. Never travels: `pFd` has type `int`, which means nothing to the other side.
+    /// `vkGetMemoryFdKHR`. Never travels: `pFd` has type `int`, which means nothing to the other
+    /// side.
     pub const GET_MEMORY_FD_KHR: Self = Self(193);
-    /// `vkGetMemoryFdPropertiesKHR`. Never travels: `fd` has type `int`, which means nothing to the other side.
+    /// `vkGetMemoryFdPropertiesKHR`. Never travels: `fd` has type `int`, which means nothing to
+    /// the other side.
     pub const GET_MEMORY_FD_PROPERTIES_KHR: Self = Self(194);
     /// `vkGetPhysicalDeviceToolProperties`
     pub const GET_PHYSICAL_DEVICE_TOOL_PROPERTIES: Self = Self(196);
     /// `vkGetPhysicalDeviceToolPropertiesEXT`, an alias of `vkGetPhysicalDeviceToolProperties`
-    pub const GET_PHYSICAL_DEVICE_TOOL_PROPERTIES_EXT: Self = Self::GET_PHYSICAL_DEVICE_TOOL_PROPERTIES;
+    pub const GET_PHYSICAL_DEVICE_TOOL_PROPERTIES_EXT: Self =
+        Self::GET_PHYSICAL_DEVICE_TOOL_PROPERTIES;
     /// `vkCreatePrivateDataSlot`
     pub const CREATE_PRIVATE_DATA_SLOT: Self = Self(197);
     /// `vkCreatePrivateDataSlotEXT`, an alias of `vkCreatePrivateDataSlot`
@@ -607,7 +637,8 @@ impl CommandType {
     /// `vkCmdSetRasterizerDiscardEnable`
     pub const CMD_SET_RASTERIZER_DISCARD_ENABLE: Self = Self(227);
     /// `vkCmdSetRasterizerDiscardEnableEXT`, an alias of `vkCmdSetRasterizerDiscardEnable`
-    pub const CMD_SET_RASTERIZER_DISCARD_ENABLE_EXT: Self = Self::CMD_SET_RASTERIZER_DISCARD_ENABLE;
+    pub const CMD_SET_RASTERIZER_DISCARD_ENABLE_EXT: Self =
+        Self::CMD_SET_RASTERIZER_DISCARD_ENABLE;
     /// `vkCmdSetDepthBiasEnable`
     pub const CMD_SET_DEPTH_BIAS_ENABLE: Self = Self(228);
     /// `vkCmdSetDepthBiasEnableEXT`, an alias of `vkCmdSetDepthBiasEnable`
@@ -618,24 +649,31 @@ impl CommandType {
     pub const CMD_SET_PRIMITIVE_RESTART_ENABLE_EXT: Self = Self::CMD_SET_PRIMITIVE_RESTART_ENABLE;
     /// `vkGetDeviceBufferMemoryRequirements`
     pub const GET_DEVICE_BUFFER_MEMORY_REQUIREMENTS: Self = Self(230);
-    /// `vkGetDeviceBufferMemoryRequirementsKHR`, an alias of `vkGetDeviceBufferMemoryRequirements`
-    pub const GET_DEVICE_BUFFER_MEMORY_REQUIREMENTS_KHR: Self = Self::GET_DEVICE_BUFFER_MEMORY_REQUIREMENTS;
+    /// `vkGetDeviceBufferMemoryRequirementsKHR`, an alias of
+    /// `vkGetDeviceBufferMemoryRequirements`
+    pub const GET_DEVICE_BUFFER_MEMORY_REQUIREMENTS_KHR: Self =
+        Self::GET_DEVICE_BUFFER_MEMORY_REQUIREMENTS;
     /// `vkGetDeviceImageMemoryRequirements`
     pub const GET_DEVICE_IMAGE_MEMORY_REQUIREMENTS: Self = Self(231);
     /// `vkGetDeviceImageMemoryRequirementsKHR`, an alias of `vkGetDeviceImageMemoryRequirements`
-    pub const GET_DEVICE_IMAGE_MEMORY_REQUIREMENTS_KHR: Self = Self::GET_DEVICE_IMAGE_MEMORY_REQUIREMENTS;
+    pub const GET_DEVICE_IMAGE_MEMORY_REQUIREMENTS_KHR: Self =
+        Self::GET_DEVICE_IMAGE_MEMORY_REQUIREMENTS;
     /// `vkGetDeviceImageSparseMemoryRequirements`
     pub const GET_DEVICE_IMAGE_SPARSE_MEMORY_REQUIREMENTS: Self = Self(232);
-    /// `vkGetDeviceImageSparseMemoryRequirementsKHR`, an alias of `vkGetDeviceImageSparseMemoryRequirements`
-    pub const GET_DEVICE_IMAGE_SPARSE_MEMORY_REQUIREMENTS_KHR: Self = Self::GET_DEVICE_IMAGE_SPARSE_MEMORY_REQUIREMENTS;
+    /// `vkGetDeviceImageSparseMemoryRequirementsKHR`, an alias of
+    /// `vkGetDeviceImageSparseMemoryRequirements`
+    pub const GET_DEVICE_IMAGE_SPARSE_MEMORY_REQUIREMENTS_KHR: Self =
+        Self::GET_DEVICE_IMAGE_SPARSE_MEMORY_REQUIREMENTS;
     /// `vkCmdSetPatchControlPointsEXT`
     pub const CMD_SET_PATCH_CONTROL_POINTS_EXT: Self = Self(233);
     /// `vkCmdSetLogicOpEXT`
     pub const CMD_SET_LOGIC_OP_EXT: Self = Self(234);
     /// `vkGetPhysicalDeviceCalibrateableTimeDomainsKHR`
     pub const GET_PHYSICAL_DEVICE_CALIBRATEABLE_TIME_DOMAINS_KHR: Self = Self(235);
-    /// `vkGetPhysicalDeviceCalibrateableTimeDomainsEXT`, an alias of `vkGetPhysicalDeviceCalibrateableTimeDomainsKHR`
-    pub const GET_PHYSICAL_DEVICE_CALIBRATEABLE_TIME_DOMAINS_EXT: Self = Self::GET_PHYSICAL_DEVICE_CALIBRATEABLE_TIME_DOMAINS_KHR;
+    /// `vkGetPhysicalDeviceCalibrateableTimeDomainsEXT`, an alias of
+    /// `vkGetPhysicalDeviceCalibrateableTimeDomainsKHR`
+    pub const GET_PHYSICAL_DEVICE_CALIBRATEABLE_TIME_DOMAINS_EXT: Self =
+        Self::GET_PHYSICAL_DEVICE_CALIBRATEABLE_TIME_DOMAINS_KHR;
     /// `vkGetCalibratedTimestampsKHR`
     pub const GET_CALIBRATED_TIMESTAMPS_KHR: Self = Self(236);
     /// `vkGetCalibratedTimestampsEXT`, an alias of `vkGetCalibratedTimestampsKHR`
@@ -646,17 +684,21 @@ impl CommandType {
     pub const CMD_SET_LINE_STIPPLE_EXT: Self = Self::CMD_SET_LINE_STIPPLE;
     /// `vkCmdSetLineStippleKHR`, an alias of `vkCmdSetLineStipple`
     pub const CMD_SET_LINE_STIPPLE_KHR: Self = Self::CMD_SET_LINE_STIPPLE;
-    /// `vkImportFenceFdKHR`. Never travels: `pImportFenceFdInfo` leads to `VkImportFenceFdInfoKHR`, which cannot travel.
+    /// `vkImportFenceFdKHR`. Never travels: `pImportFenceFdInfo` leads to
+    /// `VkImportFenceFdInfoKHR`, which cannot travel.
     pub const IMPORT_FENCE_FD_KHR: Self = Self(238);
-    /// `vkGetFenceFdKHR`. Never travels: `pFd` has type `int`, which means nothing to the other side.
+    /// `vkGetFenceFdKHR`. Never travels: `pFd` has type `int`, which means nothing to the other
+    /// side.
     pub const GET_FENCE_FD_KHR: Self = Self(239);
     /// `vkCmdBeginConditionalRenderingEXT`
     pub const CMD_BEGIN_CONDITIONAL_RENDERING_EXT: Self = Self(240);
     /// `vkCmdEndConditionalRenderingEXT`
     pub const CMD_END_CONDITIONAL_RENDERING_EXT: Self = Self(241);
-    /// `vkImportSemaphoreFdKHR`. Never travels: `pImportSemaphoreFdInfo` leads to `VkImportSemaphoreFdInfoKHR`, which cannot travel.
+    /// `vkImportSemaphoreFdKHR`. Never travels: `pImportSemaphoreFdInfo` leads to
+    /// `VkImportSemaphoreFdInfoKHR`, which cannot travel.
     pub const IMPORT_SEMAPHORE_FD_KHR: Self = Self(242);
-    /// `vkGetSemaphoreFdKHR`. Never travels: `pFd` has type `int`, which means nothing to the other side.
+    /// `vkGetSemaphoreFdKHR`. Never travels: `pFd` has type `int`, which means nothing to the
+    /// other side.
     pub const GET_SEMAPHORE_FD_KHR: Self = Self(243);
     /// `vkResetFenceResourceMESA`
     pub const RESET_FENCE_RESOURCE_MESA: Self = Self(244);
@@ -672,10 +714,12 @@ impl CommandType {
     pub const CMD_PUSH_DESCRIPTOR_SET: Self = Self(249);
     /// `vkCmdPushDescriptorSetKHR`, an alias of `vkCmdPushDescriptorSet`
     pub const CMD_PUSH_DESCRIPTOR_SET_KHR: Self = Self::CMD_PUSH_DESCRIPTOR_SET;
-    /// `vkCmdPushDescriptorSetWithTemplate`. Never travels: `pData` is an untyped pointer of unknown length.
+    /// `vkCmdPushDescriptorSetWithTemplate`. Never travels: `pData` is an untyped pointer of
+    /// unknown length.
     pub const CMD_PUSH_DESCRIPTOR_SET_WITH_TEMPLATE: Self = Self(250);
     /// `vkCmdPushDescriptorSetWithTemplateKHR`, an alias of `vkCmdPushDescriptorSetWithTemplate`
-    pub const CMD_PUSH_DESCRIPTOR_SET_WITH_TEMPLATE_KHR: Self = Self::CMD_PUSH_DESCRIPTOR_SET_WITH_TEMPLATE;
+    pub const CMD_PUSH_DESCRIPTOR_SET_WITH_TEMPLATE_KHR: Self =
+        Self::CMD_PUSH_DESCRIPTOR_SET_WITH_TEMPLATE;
     /// `vkSubmitVirtqueueSeqnoMESA`
     pub const SUBMIT_VIRTQUEUE_SEQNO_MESA: Self = Self(251);
     /// `vkWaitVirtqueueSeqnoMESA`
@@ -743,7 +787,8 @@ impl CommandType {
     /// `vkGetDeviceImageSubresourceLayout`
     pub const GET_DEVICE_IMAGE_SUBRESOURCE_LAYOUT: Self = Self(281);
     /// `vkGetDeviceImageSubresourceLayoutKHR`, an alias of `vkGetDeviceImageSubresourceLayout`
-    pub const GET_DEVICE_IMAGE_SUBRESOURCE_LAYOUT_KHR: Self = Self::GET_DEVICE_IMAGE_SUBRESOURCE_LAYOUT;
+    pub const GET_DEVICE_IMAGE_SUBRESOURCE_LAYOUT_KHR: Self =
+        Self::GET_DEVICE_IMAGE_SUBRESOURCE_LAYOUT;
     /// `vkGetImageSubresourceLayout2`
     pub const GET_IMAGE_SUBRESOURCE_LAYOUT2: Self = Self(282);
     /// `vkGetImageSubresourceLayout2EXT`, an alias of `vkGetImageSubresourceLayout2`
@@ -764,12 +809,16 @@ impl CommandType {
     pub const UNMAP_MEMORY2_KHR: Self = Self::UNMAP_MEMORY2;
     /// `vkCmdSetRenderingAttachmentLocations`
     pub const CMD_SET_RENDERING_ATTACHMENT_LOCATIONS: Self = Self(287);
-    /// `vkCmdSetRenderingAttachmentLocationsKHR`, an alias of `vkCmdSetRenderingAttachmentLocations`
-    pub const CMD_SET_RENDERING_ATTACHMENT_LOCATIONS_KHR: Self = Self::CMD_SET_RENDERING_ATTACHMENT_LOCATIONS;
+    /// `vkCmdSetRenderingAttachmentLocationsKHR`, an alias of
+    /// `vkCmdSetRenderingAttachmentLocations`
+    pub const CMD_SET_RENDERING_ATTACHMENT_LOCATIONS_KHR: Self =
+        Self::CMD_SET_RENDERING_ATTACHMENT_LOCATIONS;
     /// `vkCmdSetRenderingInputAttachmentIndices`
     pub const CMD_SET_RENDERING_INPUT_ATTACHMENT_INDICES: Self = Self(288);
-    /// `vkCmdSetRenderingInputAttachmentIndicesKHR`, an alias of `vkCmdSetRenderingInputAttachmentIndices`
-    pub const CMD_SET_RENDERING_INPUT_ATTACHMENT_INDICES_KHR: Self = Self::CMD_SET_RENDERING_INPUT_ATTACHMENT_INDICES;
+    /// `vkCmdSetRenderingInputAttachmentIndicesKHR`, an alias of
+    /// `vkCmdSetRenderingInputAttachmentIndices`
+    pub const CMD_SET_RENDERING_INPUT_ATTACHMENT_INDICES_KHR: Self =
+        Self::CMD_SET_RENDERING_INPUT_ATTACHMENT_INDICES;
     /// `vkCmdBindDescriptorSets2`
     pub const CMD_BIND_DESCRIPTOR_SETS2: Self = Self(289);
     /// `vkCmdBindDescriptorSets2KHR`, an alias of `vkCmdBindDescriptorSets2`
@@ -782,15 +831,20 @@ impl CommandType {
     pub const CMD_PUSH_DESCRIPTOR_SET2: Self = Self(291);
     /// `vkCmdPushDescriptorSet2KHR`, an alias of `vkCmdPushDescriptorSet2`
     pub const CMD_PUSH_DESCRIPTOR_SET2_KHR: Self = Self::CMD_PUSH_DESCRIPTOR_SET2;
-    /// `vkCmdPushDescriptorSetWithTemplate2`. Never travels: `pPushDescriptorSetWithTemplateInfo` leads to `VkPushDescriptorSetWithTemplateInfo`, which cannot travel.
+    /// `vkCmdPushDescriptorSetWithTemplate2`. Never travels: `pPushDescriptorSetWithTemplateInfo`
+    /// leads to `VkPushDescriptorSetWithTemplateInfo`, which cannot travel.
     pub const CMD_PUSH_DESCRIPTOR_SET_WITH_TEMPLATE2: Self = Self(292);
-    /// `vkCmdPushDescriptorSetWithTemplate2KHR`, an alias of `vkCmdPushDescriptorSetWithTemplate2`
-    pub const CMD_PUSH_DESCRIPTOR_SET_WITH_TEMPLATE2_KHR: Self = Self::CMD_PUSH_DESCRIPTOR_SET_WITH_TEMPLATE2;
-    /// `vkCopyMemoryToImage`. Never travels: `pCopyMemoryToImageInfo` leads to `VkCopyMemoryToImageInfo`, which cannot travel.
+    /// `vkCmdPushDescriptorSetWithTemplate2KHR`, an alias of
+    /// `vkCmdPushDescriptorSetWithTemplate2`
+    pub const CMD_PUSH_DESCRIPTOR_SET_WITH_TEMPLATE2_KHR: Self =
+        Self::CMD_PUSH_DESCRIPTOR_SET_WITH_TEMPLATE2;
+    /// `vkCopyMemoryToImage`. Never travels: `pCopyMemoryToImageInfo` leads to
+    /// `VkCopyMemoryToImageInfo`, which cannot travel.
     pub const COPY_MEMORY_TO_IMAGE: Self = Self(293);
     /// `vkCopyMemoryToImageEXT`, an alias of `vkCopyMemoryToImage`
     pub const COPY_MEMORY_TO_IMAGE_EXT: Self = Self::COPY_MEMORY_TO_IMAGE;
-    /// `vkCopyImageToMemory`. Never travels: `pCopyImageToMemoryInfo` leads to `VkCopyImageToMemoryInfo`, which cannot travel.
+    /// `vkCopyImageToMemory`. Never travels: `pCopyImageToMemoryInfo` leads to
+    /// `VkCopyImageToMemoryInfo`, which cannot travel.
     pub const COPY_IMAGE_TO_MEMORY: Self = Self(294);
     /// `vkCopyImageToMemoryEXT`, an alias of `vkCopyImageToMemory`
     pub const COPY_IMAGE_TO_MEMORY_EXT: Self = Self::COPY_IMAGE_TO_MEMORY;
@@ -824,13 +878,17 @@ impl CommandType {
     pub const CMD_BUILD_ACCELERATION_STRUCTURES_KHR: Self = Self(306);
     /// `vkCmdBuildAccelerationStructuresIndirectKHR`
     pub const CMD_BUILD_ACCELERATION_STRUCTURES_INDIRECT_KHR: Self = Self(307);
-    /// `vkBuildAccelerationStructuresKHR`. Never travels: Builds on the CPU from memory of the calling process, which it reaches through host addresses in unions; only the device addresses of those unions travel.
+    /// `vkBuildAccelerationStructuresKHR`. Never travels: Builds on the CPU from memory of the
+    /// calling process, which it reaches through host addresses in unions; only the device
+    /// addresses of those unions travel.
     pub const BUILD_ACCELERATION_STRUCTURES_KHR: Self = Self(308);
     /// `vkCopyAccelerationStructureKHR`
     pub const COPY_ACCELERATION_STRUCTURE_KHR: Self = Self(309);
-    /// `vkCopyAccelerationStructureToMemoryKHR`. Never travels: Writes to memory of the calling process through a host address in a union; only the device address of that union travels.
+    /// `vkCopyAccelerationStructureToMemoryKHR`. Never travels: Writes to memory of the calling
+    /// process through a host address in a union; only the device address of that union travels.
     pub const COPY_ACCELERATION_STRUCTURE_TO_MEMORY_KHR: Self = Self(310);
-    /// `vkCopyMemoryToAccelerationStructureKHR`. Never travels: Reads memory of the calling process through a host address in a union; only the device address of that union travels.
+    /// `vkCopyMemoryToAccelerationStructureKHR`. Never travels: Reads memory of the calling
+    /// process through a host address in a union; only the device address of that union travels.
     pub const COPY_MEMORY_TO_ACCELERATION_STRUCTURE_KHR: Self = Self(311);
     /// `vkWriteAccelerationStructuresPropertiesKHR`
     pub const WRITE_ACCELERATION_STRUCTURES_PROPERTIES_KHR: Self = Self(312);
@@ -855,7 +913,8 @@ impl CommandType {
     /// `vkGetRayTracingShaderGroupHandlesKHR`
     pub const GET_RAY_TRACING_SHADER_GROUP_HANDLES_KHR: Self = Self(322);
     /// `vkGetRayTracingShaderGroupHandlesNV`, an alias of `vkGetRayTracingShaderGroupHandlesKHR`
-    pub const GET_RAY_TRACING_SHADER_GROUP_HANDLES_NV: Self = Self::GET_RAY_TRACING_SHADER_GROUP_HANDLES_KHR;
+    pub const GET_RAY_TRACING_SHADER_GROUP_HANDLES_NV: Self =
+        Self::GET_RAY_TRACING_SHADER_GROUP_HANDLES_KHR;
     /// `vkGetRayTracingCaptureReplayShaderGroupHandlesKHR`
     pub const GET_RAY_TRACING_CAPTURE_REPLAY_SHADER_GROUP_HANDLES_KHR: Self = Self(323);
     /// `vkCmdTraceRaysIndirectKHR`
@@ -1446,7 +1505,8 @@ pub static NOT_ENCODABLE: &[(CommandType, &str)] = &[
     (CommandType::MAP_MEMORY2, "`ppData` is a pointer to an untyped pointer"),
     (
         CommandType::CMD_PUSH_DESCRIPTOR_SET_WITH_TEMPLATE2,
-        "`pPushDescriptorSetWithTemplateInfo` leads to `VkPushDescriptorSetWithTemplateInfo`, which cannot travel",
+        "`pPushDescriptorSetWithTemplateInfo` leads to `VkPushDescriptorSetWithTemplateInfo`, \
+            which cannot travel",
     ),
     (
         CommandType::COPY_MEMORY_TO_IMAGE,
@@ -1458,14 +1518,17 @@ pub static NOT_ENCODABLE: &[(CommandType, &str)] = &[
     ),
     (
         CommandType::BUILD_ACCELERATION_STRUCTURES_KHR,
-        "Builds on the CPU from memory of the calling process, which it reaches through host addresses in unions; only the device addresses of those unions travel.",
+        "Builds on the CPU from memory of the calling process, which it reaches through host \
+            addresses in unions; only the device addresses of those unions travel.",
     ),
     (
         CommandType::COPY_ACCELERATION_STRUCTURE_TO_MEMORY_KHR,
-        "Writes to memory of the calling process through a host address in a union; only the device address of that union travels.",
+        "Writes to memory of the calling process through a host address in a union; only the \
+            device address of that union travels.",
     ),
     (
         CommandType::COPY_MEMORY_TO_ACCELERATION_STRUCTURE_KHR,
-        "Reads memory of the calling process through a host address in a union; only the device address of that union travels.",
+        "Reads memory of the calling process through a host address in a union; only the device \
+            address of that union travels.",
     ),
 ];

@@ -1918,9 +1918,11 @@ table! {
     enumerate_physical_devices: EnumeratePhysicalDevicesArgs;
     get_physical_device_features: GetPhysicalDeviceFeaturesArgs;
     get_physical_device_format_properties: GetPhysicalDeviceFormatPropertiesArgs;
-        get_physical_device_image_format_properties: GetPhysicalDeviceImageFormatPropertiesArgs;
+    get_physical_device_image_format_properties:
+        GetPhysicalDeviceImageFormatPropertiesArgs;
     get_physical_device_properties: GetPhysicalDevicePropertiesArgs;
-        get_physical_device_queue_family_properties: GetPhysicalDeviceQueueFamilyPropertiesArgs;
+    get_physical_device_queue_family_properties:
+        GetPhysicalDeviceQueueFamilyPropertiesArgs;
     get_physical_device_memory_properties: GetPhysicalDeviceMemoryPropertiesArgs;
     never;
     never;
@@ -1946,7 +1948,8 @@ table! {
     get_buffer_memory_requirements: GetBufferMemoryRequirementsArgs;
     get_image_memory_requirements: GetImageMemoryRequirementsArgs;
     get_image_sparse_memory_requirements: GetImageSparseMemoryRequirementsArgs;
-        get_physical_device_sparse_image_format_properties: GetPhysicalDeviceSparseImageFormatPropertiesArgs;
+    get_physical_device_sparse_image_format_properties:
+        GetPhysicalDeviceSparseImageFormatPropertiesArgs;
     queue_bind_sparse: QueueBindSparseArgs;
     create_fence: CreateFenceArgs;
     destroy_fence: DestroyFenceArgs;
@@ -2063,10 +2066,13 @@ table! {
     get_physical_device_features2: GetPhysicalDeviceFeatures2Args;
     get_physical_device_properties2: GetPhysicalDeviceProperties2Args;
     get_physical_device_format_properties2: GetPhysicalDeviceFormatProperties2Args;
-        get_physical_device_image_format_properties2: GetPhysicalDeviceImageFormatProperties2Args;
-        get_physical_device_queue_family_properties2: GetPhysicalDeviceQueueFamilyProperties2Args;
+    get_physical_device_image_format_properties2:
+        GetPhysicalDeviceImageFormatProperties2Args;
+    get_physical_device_queue_family_properties2:
+        GetPhysicalDeviceQueueFamilyProperties2Args;
     get_physical_device_memory_properties2: GetPhysicalDeviceMemoryProperties2Args;
-        get_physical_device_sparse_image_format_properties2: GetPhysicalDeviceSparseImageFormatProperties2Args;
+    get_physical_device_sparse_image_format_properties2:
+        GetPhysicalDeviceSparseImageFormatProperties2Args;
     trim_command_pool: TrimCommandPoolArgs;
     get_device_queue2: GetDeviceQueue2Args;
     create_sampler_ycbcr_conversion: CreateSamplerYcbcrConversionArgs;
@@ -2074,9 +2080,12 @@ table! {
     create_descriptor_update_template: CreateDescriptorUpdateTemplateArgs;
     destroy_descriptor_update_template: DestroyDescriptorUpdateTemplateArgs;
     never;
-        get_physical_device_external_buffer_properties: GetPhysicalDeviceExternalBufferPropertiesArgs;
-        get_physical_device_external_fence_properties: GetPhysicalDeviceExternalFencePropertiesArgs;
-        get_physical_device_external_semaphore_properties: GetPhysicalDeviceExternalSemaphorePropertiesArgs;
+    get_physical_device_external_buffer_properties:
+        GetPhysicalDeviceExternalBufferPropertiesArgs;
+    get_physical_device_external_fence_properties:
+        GetPhysicalDeviceExternalFencePropertiesArgs;
+    get_physical_device_external_semaphore_properties:
+        GetPhysicalDeviceExternalSemaphorePropertiesArgs;
     get_descriptor_set_layout_support: GetDescriptorSetLayoutSupportArgs;
     cmd_draw_indirect_count: CmdDrawIndirectCountArgs;
     cmd_draw_indexed_indirect_count: CmdDrawIndexedIndirectCountArgs;
@@ -2100,7 +2109,8 @@ table! {
     cmd_begin_query_indexed_ext: CmdBeginQueryIndexedEXTArgs;
     cmd_end_query_indexed_ext: CmdEndQueryIndexedEXTArgs;
     cmd_draw_indirect_byte_count_ext: CmdDrawIndirectByteCountEXTArgs;
-        get_image_drm_format_modifier_properties_ext: GetImageDrmFormatModifierPropertiesEXTArgs;
+    get_image_drm_format_modifier_properties_ext:
+        GetImageDrmFormatModifierPropertiesEXTArgs;
     create_ring_mesa: CreateRingMESAArgs;
     destroy_ring_mesa: DestroyRingMESAArgs;
     notify_ring_mesa: NotifyRingMESAArgs;
@@ -2145,10 +2155,12 @@ table! {
     cmd_set_primitive_restart_enable: CmdSetPrimitiveRestartEnableArgs;
     get_device_buffer_memory_requirements: GetDeviceBufferMemoryRequirementsArgs;
     get_device_image_memory_requirements: GetDeviceImageMemoryRequirementsArgs;
-        get_device_image_sparse_memory_requirements: GetDeviceImageSparseMemoryRequirementsArgs;
+    get_device_image_sparse_memory_requirements:
+        GetDeviceImageSparseMemoryRequirementsArgs;
     cmd_set_patch_control_points_ext: CmdSetPatchControlPointsEXTArgs;
     cmd_set_logic_op_ext: CmdSetLogicOpEXTArgs;
-        get_physical_device_calibrateable_time_domains_khr: GetPhysicalDeviceCalibrateableTimeDomainsKHRArgs;
+    get_physical_device_calibrateable_time_domains_khr:
+        GetPhysicalDeviceCalibrateableTimeDomainsKHRArgs;
     get_calibrated_timestamps_khr: GetCalibratedTimestampsKHRArgs;
     cmd_set_line_stipple: CmdSetLineStippleArgs;
     never;
@@ -2181,8 +2193,10 @@ table! {
     cmd_set_color_blend_equation_ext: CmdSetColorBlendEquationEXTArgs;
     cmd_set_color_write_mask_ext: CmdSetColorWriteMaskEXTArgs;
     cmd_set_rasterization_stream_ext: CmdSetRasterizationStreamEXTArgs;
-        cmd_set_conservative_rasterization_mode_ext: CmdSetConservativeRasterizationModeEXTArgs;
-        cmd_set_extra_primitive_overestimation_size_ext: CmdSetExtraPrimitiveOverestimationSizeEXTArgs;
+    cmd_set_conservative_rasterization_mode_ext:
+        CmdSetConservativeRasterizationModeEXTArgs;
+    cmd_set_extra_primitive_overestimation_size_ext:
+        CmdSetExtraPrimitiveOverestimationSizeEXTArgs;
     cmd_set_depth_clip_enable_ext: CmdSetDepthClipEnableEXTArgs;
     cmd_set_sample_locations_enable_ext: CmdSetSampleLocationsEnableEXTArgs;
     cmd_set_color_blend_advanced_ext: CmdSetColorBlendAdvancedEXTArgs;
@@ -2190,18 +2204,21 @@ table! {
     cmd_set_line_rasterization_mode_ext: CmdSetLineRasterizationModeEXTArgs;
     cmd_set_line_stipple_enable_ext: CmdSetLineStippleEnableEXTArgs;
     cmd_set_depth_clip_negative_one_to_one_ext: CmdSetDepthClipNegativeOneToOneEXTArgs;
-        get_physical_device_fragment_shading_rates_khr: GetPhysicalDeviceFragmentShadingRatesKHRArgs;
+    get_physical_device_fragment_shading_rates_khr:
+        GetPhysicalDeviceFragmentShadingRatesKHRArgs;
     cmd_set_fragment_shading_rate_khr: CmdSetFragmentShadingRateKHRArgs;
     cmd_bind_index_buffer2: CmdBindIndexBuffer2Args;
     get_rendering_area_granularity: GetRenderingAreaGranularityArgs;
     get_device_image_subresource_layout: GetDeviceImageSubresourceLayoutArgs;
     get_image_subresource_layout2: GetImageSubresourceLayout2Args;
     cmd_set_sample_locations_ext: CmdSetSampleLocationsEXTArgs;
-        get_physical_device_multisample_properties_ext: GetPhysicalDeviceMultisamplePropertiesEXTArgs;
+    get_physical_device_multisample_properties_ext:
+        GetPhysicalDeviceMultisamplePropertiesEXTArgs;
     never;
     unmap_memory2: UnmapMemory2Args;
     cmd_set_rendering_attachment_locations: CmdSetRenderingAttachmentLocationsArgs;
-        cmd_set_rendering_input_attachment_indices: CmdSetRenderingInputAttachmentIndicesArgs;
+    cmd_set_rendering_input_attachment_indices:
+        CmdSetRenderingInputAttachmentIndicesArgs;
     cmd_bind_descriptor_sets2: CmdBindDescriptorSets2Args;
     cmd_push_constants2: CmdPushConstants2Args;
     cmd_push_descriptor_set2: CmdPushDescriptorSet2Args;
@@ -2214,34 +2231,47 @@ table! {
     copy_memory_to_image_mesa: CopyMemoryToImageMESAArgs;
     create_deferred_operation_khr: CreateDeferredOperationKHRArgs;
     destroy_deferred_operation_khr: DestroyDeferredOperationKHRArgs;
-        get_deferred_operation_max_concurrency_khr: GetDeferredOperationMaxConcurrencyKHRArgs;
+    get_deferred_operation_max_concurrency_khr:
+        GetDeferredOperationMaxConcurrencyKHRArgs;
     get_deferred_operation_result_khr: GetDeferredOperationResultKHRArgs;
     deferred_operation_join_khr: DeferredOperationJoinKHRArgs;
     create_acceleration_structure_khr: CreateAccelerationStructureKHRArgs;
     destroy_acceleration_structure_khr: DestroyAccelerationStructureKHRArgs;
     cmd_build_acceleration_structures_khr: CmdBuildAccelerationStructuresKHRArgs;
-        cmd_build_acceleration_structures_indirect_khr: CmdBuildAccelerationStructuresIndirectKHRArgs;
+    cmd_build_acceleration_structures_indirect_khr:
+        CmdBuildAccelerationStructuresIndirectKHRArgs;
     never;
     copy_acceleration_structure_khr: CopyAccelerationStructureKHRArgs;
     never;
     never;
-        write_acceleration_structures_properties_khr: WriteAccelerationStructuresPropertiesKHRArgs;
+    write_acceleration_structures_properties_khr:
+        WriteAccelerationStructuresPropertiesKHRArgs;
     cmd_copy_acceleration_structure_khr: CmdCopyAccelerationStructureKHRArgs;
-        cmd_copy_acceleration_structure_to_memory_khr: CmdCopyAccelerationStructureToMemoryKHRArgs;
-        cmd_copy_memory_to_acceleration_structure_khr: CmdCopyMemoryToAccelerationStructureKHRArgs;
-        get_acceleration_structure_device_address_khr: GetAccelerationStructureDeviceAddressKHRArgs;
-        cmd_write_acceleration_structures_properties_khr: CmdWriteAccelerationStructuresPropertiesKHRArgs;
-        get_device_acceleration_structure_compatibility_khr: GetDeviceAccelerationStructureCompatibilityKHRArgs;
-        get_acceleration_structure_build_sizes_khr: GetAccelerationStructureBuildSizesKHRArgs;
+    cmd_copy_acceleration_structure_to_memory_khr:
+        CmdCopyAccelerationStructureToMemoryKHRArgs;
+    cmd_copy_memory_to_acceleration_structure_khr:
+        CmdCopyMemoryToAccelerationStructureKHRArgs;
+    get_acceleration_structure_device_address_khr:
+        GetAccelerationStructureDeviceAddressKHRArgs;
+    cmd_write_acceleration_structures_properties_khr:
+        CmdWriteAccelerationStructuresPropertiesKHRArgs;
+    get_device_acceleration_structure_compatibility_khr:
+        GetDeviceAccelerationStructureCompatibilityKHRArgs;
+    get_acceleration_structure_build_sizes_khr:
+        GetAccelerationStructureBuildSizesKHRArgs;
     cmd_trace_rays_khr: CmdTraceRaysKHRArgs;
     create_ray_tracing_pipelines_khr: CreateRayTracingPipelinesKHRArgs;
     get_ray_tracing_shader_group_handles_khr: GetRayTracingShaderGroupHandlesKHRArgs;
-        get_ray_tracing_capture_replay_shader_group_handles_khr: GetRayTracingCaptureReplayShaderGroupHandlesKHRArgs;
+    get_ray_tracing_capture_replay_shader_group_handles_khr:
+        GetRayTracingCaptureReplayShaderGroupHandlesKHRArgs;
     cmd_trace_rays_indirect_khr: CmdTraceRaysIndirectKHRArgs;
-        get_ray_tracing_shader_group_stack_size_khr: GetRayTracingShaderGroupStackSizeKHRArgs;
-        cmd_set_ray_tracing_pipeline_stack_size_khr: CmdSetRayTracingPipelineStackSizeKHRArgs;
+    get_ray_tracing_shader_group_stack_size_khr:
+        GetRayTracingShaderGroupStackSizeKHRArgs;
+    cmd_set_ray_tracing_pipeline_stack_size_khr:
+        CmdSetRayTracingPipelineStackSizeKHRArgs;
     cmd_trace_rays_indirect2_khr: CmdTraceRaysIndirect2KHRArgs;
     cmd_set_depth_bias2_ext: CmdSetDepthBias2EXTArgs;
-        cmd_set_attachment_feedback_loop_enable_ext: CmdSetAttachmentFeedbackLoopEnableEXTArgs;
+    cmd_set_attachment_feedback_loop_enable_ext:
+        CmdSetAttachmentFeedbackLoopEnableEXTArgs;
     cmd_set_depth_clamp_range_ext: CmdSetDepthClampRangeEXTArgs;
 }

@@ -56,7 +56,8 @@ procs! {
         c"vkGetImageMemoryRequirements";
     get_image_sparse_memory_requirements: vk::PFN_vkGetImageSparseMemoryRequirements =
         c"vkGetImageSparseMemoryRequirements";
-    get_physical_device_sparse_image_format_properties: vk::PFN_vkGetPhysicalDeviceSparseImageFormatProperties =
+    get_physical_device_sparse_image_format_properties:
+        vk::PFN_vkGetPhysicalDeviceSparseImageFormatProperties =
         c"vkGetPhysicalDeviceSparseImageFormatProperties";
     queue_bind_sparse: vk::PFN_vkQueueBindSparse = c"vkQueueBindSparse";
     create_fence: vk::PFN_vkCreateFence = c"vkCreateFence";
@@ -208,16 +209,19 @@ procs! {
     get_physical_device_format_properties2: vk::PFN_vkGetPhysicalDeviceFormatProperties2 =
         c"vkGetPhysicalDeviceFormatProperties2",
         c"vkGetPhysicalDeviceFormatProperties2KHR";
-    get_physical_device_image_format_properties2: vk::PFN_vkGetPhysicalDeviceImageFormatProperties2 =
+    get_physical_device_image_format_properties2:
+        vk::PFN_vkGetPhysicalDeviceImageFormatProperties2 =
         c"vkGetPhysicalDeviceImageFormatProperties2",
         c"vkGetPhysicalDeviceImageFormatProperties2KHR";
-    get_physical_device_queue_family_properties2: vk::PFN_vkGetPhysicalDeviceQueueFamilyProperties2 =
+    get_physical_device_queue_family_properties2:
+        vk::PFN_vkGetPhysicalDeviceQueueFamilyProperties2 =
         c"vkGetPhysicalDeviceQueueFamilyProperties2",
         c"vkGetPhysicalDeviceQueueFamilyProperties2KHR";
     get_physical_device_memory_properties2: vk::PFN_vkGetPhysicalDeviceMemoryProperties2 =
         c"vkGetPhysicalDeviceMemoryProperties2",
         c"vkGetPhysicalDeviceMemoryProperties2KHR";
-    get_physical_device_sparse_image_format_properties2: vk::PFN_vkGetPhysicalDeviceSparseImageFormatProperties2 =
+    get_physical_device_sparse_image_format_properties2:
+        vk::PFN_vkGetPhysicalDeviceSparseImageFormatProperties2 =
         c"vkGetPhysicalDeviceSparseImageFormatProperties2",
         c"vkGetPhysicalDeviceSparseImageFormatProperties2KHR";
     trim_command_pool: vk::PFN_vkTrimCommandPool =
@@ -233,13 +237,16 @@ procs! {
         c"vkDestroyDescriptorUpdateTemplate", c"vkDestroyDescriptorUpdateTemplateKHR";
     update_descriptor_set_with_template: vk::PFN_vkUpdateDescriptorSetWithTemplate =
         c"vkUpdateDescriptorSetWithTemplate", c"vkUpdateDescriptorSetWithTemplateKHR";
-    get_physical_device_external_buffer_properties: vk::PFN_vkGetPhysicalDeviceExternalBufferProperties =
+    get_physical_device_external_buffer_properties:
+        vk::PFN_vkGetPhysicalDeviceExternalBufferProperties =
         c"vkGetPhysicalDeviceExternalBufferProperties",
         c"vkGetPhysicalDeviceExternalBufferPropertiesKHR";
-    get_physical_device_external_fence_properties: vk::PFN_vkGetPhysicalDeviceExternalFenceProperties =
+    get_physical_device_external_fence_properties:
+        vk::PFN_vkGetPhysicalDeviceExternalFenceProperties =
         c"vkGetPhysicalDeviceExternalFenceProperties",
         c"vkGetPhysicalDeviceExternalFencePropertiesKHR";
-    get_physical_device_external_semaphore_properties: vk::PFN_vkGetPhysicalDeviceExternalSemaphoreProperties =
+    get_physical_device_external_semaphore_properties:
+        vk::PFN_vkGetPhysicalDeviceExternalSemaphoreProperties =
         c"vkGetPhysicalDeviceExternalSemaphoreProperties",
         c"vkGetPhysicalDeviceExternalSemaphorePropertiesKHR";
     get_descriptor_set_layout_support: vk::PFN_vkGetDescriptorSetLayoutSupport =
@@ -286,7 +293,8 @@ procs! {
         c"vkCmdEndQueryIndexedEXT";
     cmd_draw_indirect_byte_count_ext: vk::PFN_vkCmdDrawIndirectByteCountEXT =
         c"vkCmdDrawIndirectByteCountEXT";
-    get_image_drm_format_modifier_properties_ext: vk::PFN_vkGetImageDrmFormatModifierPropertiesEXT =
+    get_image_drm_format_modifier_properties_ext:
+        vk::PFN_vkGetImageDrmFormatModifierPropertiesEXT =
         c"vkGetImageDrmFormatModifierPropertiesEXT";
     get_memory_fd_khr: vk::PFN_vkGetMemoryFdKHR = c"vkGetMemoryFdKHR";
     get_memory_fd_properties_khr: vk::PFN_vkGetMemoryFdPropertiesKHR =
@@ -368,7 +376,8 @@ procs! {
     cmd_set_patch_control_points_ext: vk::PFN_vkCmdSetPatchControlPointsEXT =
         c"vkCmdSetPatchControlPointsEXT";
     cmd_set_logic_op_ext: vk::PFN_vkCmdSetLogicOpEXT = c"vkCmdSetLogicOpEXT";
-    get_physical_device_calibrateable_time_domains_khr: vk::PFN_vkGetPhysicalDeviceCalibrateableTimeDomainsKHR =
+    get_physical_device_calibrateable_time_domains_khr:
+        vk::PFN_vkGetPhysicalDeviceCalibrateableTimeDomainsKHR =
         c"vkGetPhysicalDeviceCalibrateableTimeDomainsKHR",
         c"vkGetPhysicalDeviceCalibrateableTimeDomainsEXT";
     get_calibrated_timestamps_khr: vk::PFN_vkGetCalibratedTimestampsKHR =
@@ -419,7 +428,8 @@ procs! {
         c"vkCmdSetRasterizationStreamEXT";
     cmd_set_conservative_rasterization_mode_ext: vk::PFN_vkCmdSetConservativeRasterizationModeEXT =
         c"vkCmdSetConservativeRasterizationModeEXT";
-    cmd_set_extra_primitive_overestimation_size_ext: vk::PFN_vkCmdSetExtraPrimitiveOverestimationSizeEXT =
+    cmd_set_extra_primitive_overestimation_size_ext:
+        vk::PFN_vkCmdSetExtraPrimitiveOverestimationSizeEXT =
         c"vkCmdSetExtraPrimitiveOverestimationSizeEXT";
     cmd_set_depth_clip_enable_ext: vk::PFN_vkCmdSetDepthClipEnableEXT =
         c"vkCmdSetDepthClipEnableEXT";
@@ -435,7 +445,8 @@ procs! {
         c"vkCmdSetLineStippleEnableEXT";
     cmd_set_depth_clip_negative_one_to_one_ext: vk::PFN_vkCmdSetDepthClipNegativeOneToOneEXT =
         c"vkCmdSetDepthClipNegativeOneToOneEXT";
-    get_physical_device_fragment_shading_rates_khr: vk::PFN_vkGetPhysicalDeviceFragmentShadingRatesKHR =
+    get_physical_device_fragment_shading_rates_khr:
+        vk::PFN_vkGetPhysicalDeviceFragmentShadingRatesKHR =
         c"vkGetPhysicalDeviceFragmentShadingRatesKHR";
     cmd_set_fragment_shading_rate_khr: vk::PFN_vkCmdSetFragmentShadingRateKHR =
         c"vkCmdSetFragmentShadingRateKHR";
@@ -450,14 +461,16 @@ procs! {
         c"vkGetImageSubresourceLayout2KHR";
     cmd_set_sample_locations_ext: vk::PFN_vkCmdSetSampleLocationsEXT =
         c"vkCmdSetSampleLocationsEXT";
-    get_physical_device_multisample_properties_ext: vk::PFN_vkGetPhysicalDeviceMultisamplePropertiesEXT =
+    get_physical_device_multisample_properties_ext:
+        vk::PFN_vkGetPhysicalDeviceMultisamplePropertiesEXT =
         c"vkGetPhysicalDeviceMultisamplePropertiesEXT";
     map_memory2: vk::PFN_vkMapMemory2KHR = c"vkMapMemory2", c"vkMapMemory2KHR";
     unmap_memory2: vk::PFN_vkUnmapMemory2KHR = c"vkUnmapMemory2", c"vkUnmapMemory2KHR";
     cmd_set_rendering_attachment_locations: vk::PFN_vkCmdSetRenderingAttachmentLocationsKHR =
         c"vkCmdSetRenderingAttachmentLocations",
         c"vkCmdSetRenderingAttachmentLocationsKHR";
-    cmd_set_rendering_input_attachment_indices: vk::PFN_vkCmdSetRenderingInputAttachmentIndicesKHR =
+    cmd_set_rendering_input_attachment_indices:
+        vk::PFN_vkCmdSetRenderingInputAttachmentIndicesKHR =
         c"vkCmdSetRenderingInputAttachmentIndices",
         c"vkCmdSetRenderingInputAttachmentIndicesKHR";
     cmd_bind_descriptor_sets2: vk::PFN_vkCmdBindDescriptorSets2KHR =
@@ -493,7 +506,8 @@ procs! {
         c"vkDestroyAccelerationStructureKHR";
     cmd_build_acceleration_structures_khr: vk::PFN_vkCmdBuildAccelerationStructuresKHR =
         c"vkCmdBuildAccelerationStructuresKHR";
-    cmd_build_acceleration_structures_indirect_khr: vk::PFN_vkCmdBuildAccelerationStructuresIndirectKHR =
+    cmd_build_acceleration_structures_indirect_khr:
+        vk::PFN_vkCmdBuildAccelerationStructuresIndirectKHR =
         c"vkCmdBuildAccelerationStructuresIndirectKHR";
     build_acceleration_structures_khr: vk::PFN_vkBuildAccelerationStructuresKHR =
         c"vkBuildAccelerationStructuresKHR";
@@ -503,19 +517,25 @@ procs! {
         c"vkCopyAccelerationStructureToMemoryKHR";
     copy_memory_to_acceleration_structure_khr: vk::PFN_vkCopyMemoryToAccelerationStructureKHR =
         c"vkCopyMemoryToAccelerationStructureKHR";
-    write_acceleration_structures_properties_khr: vk::PFN_vkWriteAccelerationStructuresPropertiesKHR =
+    write_acceleration_structures_properties_khr:
+        vk::PFN_vkWriteAccelerationStructuresPropertiesKHR =
         c"vkWriteAccelerationStructuresPropertiesKHR";
     cmd_copy_acceleration_structure_khr: vk::PFN_vkCmdCopyAccelerationStructureKHR =
         c"vkCmdCopyAccelerationStructureKHR";
-    cmd_copy_acceleration_structure_to_memory_khr: vk::PFN_vkCmdCopyAccelerationStructureToMemoryKHR =
+    cmd_copy_acceleration_structure_to_memory_khr:
+        vk::PFN_vkCmdCopyAccelerationStructureToMemoryKHR =
         c"vkCmdCopyAccelerationStructureToMemoryKHR";
-    cmd_copy_memory_to_acceleration_structure_khr: vk::PFN_vkCmdCopyMemoryToAccelerationStructureKHR =
+    cmd_copy_memory_to_acceleration_structure_khr:
+        vk::PFN_vkCmdCopyMemoryToAccelerationStructureKHR =
         c"vkCmdCopyMemoryToAccelerationStructureKHR";
-    get_acceleration_structure_device_address_khr: vk::PFN_vkGetAccelerationStructureDeviceAddressKHR =
+    get_acceleration_structure_device_address_khr:
+        vk::PFN_vkGetAccelerationStructureDeviceAddressKHR =
         c"vkGetAccelerationStructureDeviceAddressKHR";
-    cmd_write_acceleration_structures_properties_khr: vk::PFN_vkCmdWriteAccelerationStructuresPropertiesKHR =
+    cmd_write_acceleration_structures_properties_khr:
+        vk::PFN_vkCmdWriteAccelerationStructuresPropertiesKHR =
         c"vkCmdWriteAccelerationStructuresPropertiesKHR";
-    get_device_acceleration_structure_compatibility_khr: vk::PFN_vkGetDeviceAccelerationStructureCompatibilityKHR =
+    get_device_acceleration_structure_compatibility_khr:
+        vk::PFN_vkGetDeviceAccelerationStructureCompatibilityKHR =
         c"vkGetDeviceAccelerationStructureCompatibilityKHR";
     get_acceleration_structure_build_sizes_khr: vk::PFN_vkGetAccelerationStructureBuildSizesKHR =
         c"vkGetAccelerationStructureBuildSizesKHR";
@@ -524,7 +544,8 @@ procs! {
         c"vkCreateRayTracingPipelinesKHR";
     get_ray_tracing_shader_group_handles_khr: vk::PFN_vkGetRayTracingShaderGroupHandlesKHR =
         c"vkGetRayTracingShaderGroupHandlesKHR", c"vkGetRayTracingShaderGroupHandlesNV";
-    get_ray_tracing_capture_replay_shader_group_handles_khr: vk::PFN_vkGetRayTracingCaptureReplayShaderGroupHandlesKHR =
+    get_ray_tracing_capture_replay_shader_group_handles_khr:
+        vk::PFN_vkGetRayTracingCaptureReplayShaderGroupHandlesKHR =
         c"vkGetRayTracingCaptureReplayShaderGroupHandlesKHR";
     cmd_trace_rays_indirect_khr: vk::PFN_vkCmdTraceRaysIndirectKHR =
         c"vkCmdTraceRaysIndirectKHR";

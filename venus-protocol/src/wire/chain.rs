@@ -217,13 +217,13 @@ impl<'a> Decoder<'a> {
         &mut self,
         next: *mut c_void,
     ) -> Result<*mut c_void, DecodeError> {
-        let node = core::ptr::from_mut(self.alloc(T::default())?);
-        let link: *mut Link = node.cast();
+        let mut node = T::default();
+        let link: *mut Link = (&raw mut node).cast();
         // SAFETY:
-        // - `node` was just allocated, is valid for writes, and nobody else refers to it.
+        // - `node` is valid for writes, and nobody else refers to it.
         // - A `TaggedStructure` begins with `sType` and `pNext`, which is what `Link` mirrors.
         unsafe { (*link).p_next = next.cast_const().cast() };
-        Ok(node.cast())
+        self.alloc_node(node)
     }
 }
 
@@ -243,8 +243,9 @@ impl Encoder {
         // and `pNext`, which is what `Link` mirrors.
         while let Some(Link { s_type, p_next }) = unsafe { link.as_ref() }.copied() {
             if let Some(node) = find(table, s_type).filter(|node| self.peer_knows(node.announced)) {
-                self.write_marker(true);
-                self.write(s_type);
+                let [a, b, c, d] = s_type.to_le_bytes();
+                // A set marker and the type.
+                self.append(&[1, 0, 0, 0, 0, 0, 0, 0, a, b, c, d]);
                 self.write_chain_nodes(p_next, table, mode);
                 match mode {
                     ChainMode::Full => (node.encode)(self, link.cast()),

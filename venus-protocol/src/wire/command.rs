@@ -119,8 +119,8 @@ pub trait Reply<'a>: Sized {
     /// Decodes what follows the command's number.
     fn decode(decoder: &mut Decoder<'a>) -> Result<Self, DecodeError>;
 
-    /// Encodes what follows the command's number.
-    fn encode(&self, encoder: &mut Encoder);
+    /// Encodes the command's number and what follows it.
+    fn encode(&self, encoder: &mut Encoder, command: CommandType);
 }
 
 impl<R: Returned> Reply<'_> for R {
@@ -128,7 +128,8 @@ impl<R: Returned> Reply<'_> for R {
         Self::read(decoder)
     }
 
-    fn encode(&self, encoder: &mut Encoder) {
+    fn encode(&self, encoder: &mut Encoder, command: CommandType) {
+        encoder.write(command.0);
         self.write(encoder);
     }
 }
@@ -169,8 +170,7 @@ pub trait Command<'a>: Sized {
     /// Encodes a reply, as a host sends it.
     #[inline]
     fn encode_reply(encoder: &mut Encoder, reply: &Self::Reply<'_>) {
-        encoder.write(Self::TYPE.0);
-        reply.encode(encoder);
+        reply.encode(encoder, Self::TYPE);
     }
 }
 

@@ -124,6 +124,12 @@ impl<'a> Decoder<'a> {
         DecodeError { offset, kind, command: self.command, member: None }
     }
 
+    /// An error of the item of `bytes` bytes that was read last.
+    #[cold]
+    fn error_of_last(&self, bytes: usize, kind: DecodeErrorKind) -> DecodeError {
+        self.error_at(self.offset().saturating_sub(bytes), kind)
+    }
+
     #[cold]
     fn truncated(&self, wanted: usize) -> DecodeError {
         self.error(DecodeErrorKind::Truncated { wanted: wide(wanted), left: wide(self.rest.len()) })
@@ -203,23 +209,23 @@ impl<'a> Decoder<'a> {
     }
 
     /// Reads the marker of a pointer that cannot travel: it must be null.
+    #[inline]
     pub fn read_null(&mut self) -> Result<()> {
-        let at = self.offset();
         match self.read_marker()? {
             false => Ok(()),
-            true => Err(self.error_at(at, DecodeErrorKind::MustBeNull)),
+            true => Err(self.error_of_last(WORD_BYTES, DecodeErrorKind::MustBeNull)),
         }
     }
 
     /// Reads an `sType`, which must be `expected`.
     #[inline]
     pub fn expect_s_type(&mut self, expected: vk::StructureType) -> Result<()> {
-        let at = self.offset();
         let found = self.read::<i32>()?;
         if found == expected.as_raw() {
             return Ok(());
         }
-        Err(self.error_at(at, DecodeErrorKind::WrongStructureType { expected: expected.as_raw(), found }))
+        let kind = DecodeErrorKind::WrongStructureType { expected: expected.as_raw(), found };
+        Err(self.error_of_last(i32::WIRE_BYTES, kind))
     }
 
     /// Reads a union's tag.
@@ -230,7 +236,7 @@ impl<'a> Decoder<'a> {
     /// The error for a tag, just read, that names no member.
     #[cold]
     pub fn wrong_tag(&self, tag: u32) -> DecodeError {
-        self.error_at(self.offset().saturating_sub(4), DecodeErrorKind::WrongUnionTag { tag })
+        self.error_of_last(u32::WIRE_BYTES, DecodeErrorKind::WrongUnionTag { tag })
     }
 
     /// Reads the count of an array of `expected` elements that take at least `element_bytes` each on the wire.
@@ -238,21 +244,21 @@ impl<'a> Decoder<'a> {
     /// 0 stands for a null pointer and is accepted where the registry lets the pointer be null.
     #[inline]
     pub fn read_count(&mut self, expected: u64, nullable: bool, element_bytes: usize) -> Result<usize> {
-        let at = self.offset();
         let found = u64::from_le_bytes(self.take_array::<WORD_BYTES>()?);
         if found != expected {
             return match found {
                 0 if nullable => Ok(0),
-                0 => Err(self.error_at(at, DecodeErrorKind::NullPointer)),
-                _ => Err(self.error_at(at, DecodeErrorKind::CountMismatch { expected, found })),
+                0 => Err(self.error_of_last(WORD_BYTES, DecodeErrorKind::NullPointer)),
+                _ => Err(self.error_of_last(WORD_BYTES, DecodeErrorKind::CountMismatch { expected, found })),
             };
         }
         let wanted = found.saturating_mul(wide(element_bytes));
         let left = wide(self.rest.len());
         if wanted > left {
-            return Err(self.error_at(at, DecodeErrorKind::Truncated { wanted, left }));
+            return Err(self.error_of_last(WORD_BYTES, DecodeErrorKind::Truncated { wanted, left }));
         }
-        usize::try_from(found).map_err(|_| self.error_at(at, DecodeErrorKind::SizeTooLarge { value: found }))
+        let too_large = |_| self.error_of_last(WORD_BYTES, DecodeErrorKind::SizeTooLarge { value: found });
+        usize::try_from(found).map_err(too_large)
     }
 
     /// The count that comes next, without consuming it; 0 if the buffer ends first.
@@ -283,7 +289,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// Reads a pointer that may be null, and what it points to.
-    #[inline]
+    #[inline(always)]
     pub fn read_optional<T: Copy>(&mut self, decode: impl FnOnce(&mut Self) -> Result<T>) -> Result<Option<&'a mut T>> {
         if !self.read_marker()? {
             return Ok(None);
@@ -293,11 +299,10 @@ impl<'a> Decoder<'a> {
     }
 
     /// Reads a pointer that must not be null, and what it points to.
-    #[inline]
+    #[inline(always)]
     pub fn read_required<T: Copy>(&mut self, decode: impl FnOnce(&mut Self) -> Result<T>) -> Result<&'a mut T> {
-        let at = self.offset();
         if !self.read_marker()? {
-            return Err(self.error_at(at, DecodeErrorKind::NullPointer));
+            return Err(self.error_of_last(WORD_BYTES, DecodeErrorKind::NullPointer));
         }
         let value = decode(self)?;
         self.alloc(value)
@@ -456,8 +461,7 @@ impl<'a> Decoder<'a> {
 
     #[cold]
     fn handle_error<H: vk::Handle>(&self, id: u64, error: HandleError) -> DecodeError {
-        let at = self.offset().saturating_sub(WORD_BYTES);
-        self.error_at(at, DecodeErrorKind::Handle { id, expected: H::TYPE, error })
+        self.error_of_last(WORD_BYTES, DecodeErrorKind::Handle { id, expected: H::TYPE, error })
     }
 
     /// Reads a handle and resolves it.
@@ -534,7 +538,6 @@ impl<'a> Decoder<'a> {
     /// Reads the id of the one handle that the command creates.
     #[inline]
     pub fn read_new_handle<H: vk::Handle + Copy + Default>(&mut self, nullable: bool) -> Result<NewHandles<'a, H>> {
-        let at = self.offset();
         match self.read_marker()? {
             true => {
                 let id = self.read_word()?;
@@ -543,7 +546,7 @@ impl<'a> Decoder<'a> {
                 Ok(NewHandles { ids: core::slice::from_mut(id), raws: core::slice::from_mut(raw) })
             }
             false if nullable => Ok(NewHandles::default()),
-            false => Err(self.error_at(at, DecodeErrorKind::NullPointer)),
+            false => Err(self.error_of_last(WORD_BYTES, DecodeErrorKind::NullPointer)),
         }
     }
 }

@@ -33,540 +33,608 @@ use venus_protocol::vk;
 use crate::entries;
 
 entries! {
-    instance::create_instance: vk::PFN_vkCreateInstance = ["vkCreateInstance"];
-    instance::destroy_instance: vk::PFN_vkDestroyInstance = ["vkDestroyInstance"];
+    instance::create_instance: vk::PFN_vkCreateInstance = "vkCreateInstance";
+    instance::destroy_instance: vk::PFN_vkDestroyInstance = "vkDestroyInstance";
     physical_device::enumerate_physical_devices: vk::PFN_vkEnumeratePhysicalDevices =
-        ["vkEnumeratePhysicalDevices"];
+        "vkEnumeratePhysicalDevices";
     physical_device::get_physical_device_features: vk::PFN_vkGetPhysicalDeviceFeatures =
-        ["vkGetPhysicalDeviceFeatures"];
-    physical_device::get_physical_device_format_properties: vk::PFN_vkGetPhysicalDeviceFormatProperties =
-        ["vkGetPhysicalDeviceFormatProperties"];
-    physical_device::get_physical_device_image_format_properties: vk::PFN_vkGetPhysicalDeviceImageFormatProperties =
-        ["vkGetPhysicalDeviceImageFormatProperties"];
+        "vkGetPhysicalDeviceFeatures";
+    physical_device::get_physical_device_format_properties:
+        vk::PFN_vkGetPhysicalDeviceFormatProperties =
+        "vkGetPhysicalDeviceFormatProperties";
+    physical_device::get_physical_device_image_format_properties:
+        vk::PFN_vkGetPhysicalDeviceImageFormatProperties =
+        "vkGetPhysicalDeviceImageFormatProperties";
     physical_device::get_physical_device_properties: vk::PFN_vkGetPhysicalDeviceProperties =
-        ["vkGetPhysicalDeviceProperties"];
-    physical_device::get_physical_device_queue_family_properties: vk::PFN_vkGetPhysicalDeviceQueueFamilyProperties =
-        ["vkGetPhysicalDeviceQueueFamilyProperties"];
-    physical_device::get_physical_device_memory_properties: vk::PFN_vkGetPhysicalDeviceMemoryProperties =
-        ["vkGetPhysicalDeviceMemoryProperties"];
-    device::create_device: vk::PFN_vkCreateDevice = ["vkCreateDevice"];
-    device::destroy_device: vk::PFN_vkDestroyDevice = ["vkDestroyDevice"];
-    instance::enumerate_instance_extension_properties: vk::PFN_vkEnumerateInstanceExtensionProperties =
-        ["vkEnumerateInstanceExtensionProperties"];
-    physical_device::enumerate_device_extension_properties: vk::PFN_vkEnumerateDeviceExtensionProperties =
-        ["vkEnumerateDeviceExtensionProperties"];
+        "vkGetPhysicalDeviceProperties";
+    physical_device::get_physical_device_queue_family_properties:
+        vk::PFN_vkGetPhysicalDeviceQueueFamilyProperties =
+        "vkGetPhysicalDeviceQueueFamilyProperties";
+    physical_device::get_physical_device_memory_properties:
+        vk::PFN_vkGetPhysicalDeviceMemoryProperties =
+        "vkGetPhysicalDeviceMemoryProperties";
+    device::create_device: vk::PFN_vkCreateDevice = "vkCreateDevice";
+    device::destroy_device: vk::PFN_vkDestroyDevice = "vkDestroyDevice";
+    instance::enumerate_instance_extension_properties:
+        vk::PFN_vkEnumerateInstanceExtensionProperties =
+        "vkEnumerateInstanceExtensionProperties";
+    physical_device::enumerate_device_extension_properties:
+        vk::PFN_vkEnumerateDeviceExtensionProperties =
+        "vkEnumerateDeviceExtensionProperties";
     instance::enumerate_instance_layer_properties: vk::PFN_vkEnumerateInstanceLayerProperties =
-        ["vkEnumerateInstanceLayerProperties"];
+        "vkEnumerateInstanceLayerProperties";
     physical_device::enumerate_device_layer_properties: vk::PFN_vkEnumerateDeviceLayerProperties =
-        ["vkEnumerateDeviceLayerProperties"];
-    queue::get_device_queue: vk::PFN_vkGetDeviceQueue = ["vkGetDeviceQueue"];
-    queue::queue_submit: vk::PFN_vkQueueSubmit = ["vkQueueSubmit"];
-    queue::queue_wait_idle: vk::PFN_vkQueueWaitIdle = ["vkQueueWaitIdle"];
-    device::device_wait_idle: vk::PFN_vkDeviceWaitIdle = ["vkDeviceWaitIdle"];
-    device_memory::allocate_memory: vk::PFN_vkAllocateMemory = ["vkAllocateMemory"];
-    device_memory::free_memory: vk::PFN_vkFreeMemory = ["vkFreeMemory"];
-    device_memory::unmap_memory: vk::PFN_vkUnmapMemory = ["vkUnmapMemory"];
+        "vkEnumerateDeviceLayerProperties";
+    queue::get_device_queue: vk::PFN_vkGetDeviceQueue = "vkGetDeviceQueue";
+    queue::queue_submit: vk::PFN_vkQueueSubmit = "vkQueueSubmit";
+    queue::queue_wait_idle: vk::PFN_vkQueueWaitIdle = "vkQueueWaitIdle";
+    device::device_wait_idle: vk::PFN_vkDeviceWaitIdle = "vkDeviceWaitIdle";
+    device_memory::allocate_memory: vk::PFN_vkAllocateMemory = "vkAllocateMemory";
+    device_memory::free_memory: vk::PFN_vkFreeMemory = "vkFreeMemory";
+    device_memory::unmap_memory: vk::PFN_vkUnmapMemory = "vkUnmapMemory";
     device_memory::flush_mapped_memory_ranges: vk::PFN_vkFlushMappedMemoryRanges =
-        ["vkFlushMappedMemoryRanges"];
+        "vkFlushMappedMemoryRanges";
     device_memory::invalidate_mapped_memory_ranges: vk::PFN_vkInvalidateMappedMemoryRanges =
-        ["vkInvalidateMappedMemoryRanges"];
+        "vkInvalidateMappedMemoryRanges";
     device_memory::get_device_memory_commitment: vk::PFN_vkGetDeviceMemoryCommitment =
-        ["vkGetDeviceMemoryCommitment"];
-    buffer::bind_buffer_memory: vk::PFN_vkBindBufferMemory = ["vkBindBufferMemory"];
-    image::bind_image_memory: vk::PFN_vkBindImageMemory = ["vkBindImageMemory"];
+        "vkGetDeviceMemoryCommitment";
+    buffer::bind_buffer_memory: vk::PFN_vkBindBufferMemory = "vkBindBufferMemory";
+    image::bind_image_memory: vk::PFN_vkBindImageMemory = "vkBindImageMemory";
     buffer::get_buffer_memory_requirements: vk::PFN_vkGetBufferMemoryRequirements =
-        ["vkGetBufferMemoryRequirements"];
+        "vkGetBufferMemoryRequirements";
     image::get_image_memory_requirements: vk::PFN_vkGetImageMemoryRequirements =
-        ["vkGetImageMemoryRequirements"];
+        "vkGetImageMemoryRequirements";
     image::get_image_sparse_memory_requirements: vk::PFN_vkGetImageSparseMemoryRequirements =
-        ["vkGetImageSparseMemoryRequirements"];
-    physical_device::get_physical_device_sparse_image_format_properties: vk::PFN_vkGetPhysicalDeviceSparseImageFormatProperties =
-        ["vkGetPhysicalDeviceSparseImageFormatProperties"];
-    queue::queue_bind_sparse: vk::PFN_vkQueueBindSparse = ["vkQueueBindSparse"];
-    fence::create_fence: vk::PFN_vkCreateFence = ["vkCreateFence"];
-    fence::destroy_fence: vk::PFN_vkDestroyFence = ["vkDestroyFence"];
-    fence::reset_fences: vk::PFN_vkResetFences = ["vkResetFences"];
-    fence::get_fence_status: vk::PFN_vkGetFenceStatus = ["vkGetFenceStatus"];
-    fence::wait_for_fences: vk::PFN_vkWaitForFences = ["vkWaitForFences"];
-    semaphore::create_semaphore: vk::PFN_vkCreateSemaphore = ["vkCreateSemaphore"];
-    semaphore::destroy_semaphore: vk::PFN_vkDestroySemaphore = ["vkDestroySemaphore"];
-    event::create_event: vk::PFN_vkCreateEvent = ["vkCreateEvent"];
-    event::destroy_event: vk::PFN_vkDestroyEvent = ["vkDestroyEvent"];
-    event::get_event_status: vk::PFN_vkGetEventStatus = ["vkGetEventStatus"];
-    event::set_event: vk::PFN_vkSetEvent = ["vkSetEvent"];
-    event::reset_event: vk::PFN_vkResetEvent = ["vkResetEvent"];
-    query_pool::create_query_pool: vk::PFN_vkCreateQueryPool = ["vkCreateQueryPool"];
-    query_pool::destroy_query_pool: vk::PFN_vkDestroyQueryPool = ["vkDestroyQueryPool"];
+        "vkGetImageSparseMemoryRequirements";
+    physical_device::get_physical_device_sparse_image_format_properties:
+        vk::PFN_vkGetPhysicalDeviceSparseImageFormatProperties =
+        "vkGetPhysicalDeviceSparseImageFormatProperties";
+    queue::queue_bind_sparse: vk::PFN_vkQueueBindSparse = "vkQueueBindSparse";
+    fence::create_fence: vk::PFN_vkCreateFence = "vkCreateFence";
+    fence::destroy_fence: vk::PFN_vkDestroyFence = "vkDestroyFence";
+    fence::reset_fences: vk::PFN_vkResetFences = "vkResetFences";
+    fence::get_fence_status: vk::PFN_vkGetFenceStatus = "vkGetFenceStatus";
+    fence::wait_for_fences: vk::PFN_vkWaitForFences = "vkWaitForFences";
+    semaphore::create_semaphore: vk::PFN_vkCreateSemaphore = "vkCreateSemaphore";
+    semaphore::destroy_semaphore: vk::PFN_vkDestroySemaphore = "vkDestroySemaphore";
+    event::create_event: vk::PFN_vkCreateEvent = "vkCreateEvent";
+    event::destroy_event: vk::PFN_vkDestroyEvent = "vkDestroyEvent";
+    event::get_event_status: vk::PFN_vkGetEventStatus = "vkGetEventStatus";
+    event::set_event: vk::PFN_vkSetEvent = "vkSetEvent";
+    event::reset_event: vk::PFN_vkResetEvent = "vkResetEvent";
+    query_pool::create_query_pool: vk::PFN_vkCreateQueryPool = "vkCreateQueryPool";
+    query_pool::destroy_query_pool: vk::PFN_vkDestroyQueryPool = "vkDestroyQueryPool";
     query_pool::get_query_pool_results: vk::PFN_vkGetQueryPoolResults =
-        ["vkGetQueryPoolResults"];
-    buffer::create_buffer: vk::PFN_vkCreateBuffer = ["vkCreateBuffer"];
-    buffer::destroy_buffer: vk::PFN_vkDestroyBuffer = ["vkDestroyBuffer"];
-    buffer::create_buffer_view: vk::PFN_vkCreateBufferView = ["vkCreateBufferView"];
-    buffer::destroy_buffer_view: vk::PFN_vkDestroyBufferView = ["vkDestroyBufferView"];
-    image::create_image: vk::PFN_vkCreateImage = ["vkCreateImage"];
-    image::destroy_image: vk::PFN_vkDestroyImage = ["vkDestroyImage"];
+        "vkGetQueryPoolResults";
+    buffer::create_buffer: vk::PFN_vkCreateBuffer = "vkCreateBuffer";
+    buffer::destroy_buffer: vk::PFN_vkDestroyBuffer = "vkDestroyBuffer";
+    buffer::create_buffer_view: vk::PFN_vkCreateBufferView = "vkCreateBufferView";
+    buffer::destroy_buffer_view: vk::PFN_vkDestroyBufferView = "vkDestroyBufferView";
+    image::create_image: vk::PFN_vkCreateImage = "vkCreateImage";
+    image::destroy_image: vk::PFN_vkDestroyImage = "vkDestroyImage";
     image::get_image_subresource_layout: vk::PFN_vkGetImageSubresourceLayout =
-        ["vkGetImageSubresourceLayout"];
-    image::create_image_view: vk::PFN_vkCreateImageView = ["vkCreateImageView"];
-    image::destroy_image_view: vk::PFN_vkDestroyImageView = ["vkDestroyImageView"];
+        "vkGetImageSubresourceLayout";
+    image::create_image_view: vk::PFN_vkCreateImageView = "vkCreateImageView";
+    image::destroy_image_view: vk::PFN_vkDestroyImageView = "vkDestroyImageView";
     shader_module::create_shader_module: vk::PFN_vkCreateShaderModule =
-        ["vkCreateShaderModule"];
+        "vkCreateShaderModule";
     shader_module::destroy_shader_module: vk::PFN_vkDestroyShaderModule =
-        ["vkDestroyShaderModule"];
+        "vkDestroyShaderModule";
     pipeline::create_pipeline_cache: vk::PFN_vkCreatePipelineCache =
-        ["vkCreatePipelineCache"];
+        "vkCreatePipelineCache";
     pipeline::destroy_pipeline_cache: vk::PFN_vkDestroyPipelineCache =
-        ["vkDestroyPipelineCache"];
+        "vkDestroyPipelineCache";
     pipeline::get_pipeline_cache_data: vk::PFN_vkGetPipelineCacheData =
-        ["vkGetPipelineCacheData"];
+        "vkGetPipelineCacheData";
     pipeline::merge_pipeline_caches: vk::PFN_vkMergePipelineCaches =
-        ["vkMergePipelineCaches"];
+        "vkMergePipelineCaches";
     pipeline::create_graphics_pipelines: vk::PFN_vkCreateGraphicsPipelines =
-        ["vkCreateGraphicsPipelines"];
+        "vkCreateGraphicsPipelines";
     pipeline::create_compute_pipelines: vk::PFN_vkCreateComputePipelines =
-        ["vkCreateComputePipelines"];
-    pipeline::destroy_pipeline: vk::PFN_vkDestroyPipeline = ["vkDestroyPipeline"];
+        "vkCreateComputePipelines";
+    pipeline::destroy_pipeline: vk::PFN_vkDestroyPipeline = "vkDestroyPipeline";
     pipeline::create_pipeline_layout: vk::PFN_vkCreatePipelineLayout =
-        ["vkCreatePipelineLayout"];
+        "vkCreatePipelineLayout";
     pipeline::destroy_pipeline_layout: vk::PFN_vkDestroyPipelineLayout =
-        ["vkDestroyPipelineLayout"];
-    sampler::create_sampler: vk::PFN_vkCreateSampler = ["vkCreateSampler"];
-    sampler::destroy_sampler: vk::PFN_vkDestroySampler = ["vkDestroySampler"];
+        "vkDestroyPipelineLayout";
+    sampler::create_sampler: vk::PFN_vkCreateSampler = "vkCreateSampler";
+    sampler::destroy_sampler: vk::PFN_vkDestroySampler = "vkDestroySampler";
     descriptor::create_descriptor_set_layout: vk::PFN_vkCreateDescriptorSetLayout =
-        ["vkCreateDescriptorSetLayout"];
+        "vkCreateDescriptorSetLayout";
     descriptor::destroy_descriptor_set_layout: vk::PFN_vkDestroyDescriptorSetLayout =
-        ["vkDestroyDescriptorSetLayout"];
+        "vkDestroyDescriptorSetLayout";
     descriptor::create_descriptor_pool: vk::PFN_vkCreateDescriptorPool =
-        ["vkCreateDescriptorPool"];
+        "vkCreateDescriptorPool";
     descriptor::destroy_descriptor_pool: vk::PFN_vkDestroyDescriptorPool =
-        ["vkDestroyDescriptorPool"];
+        "vkDestroyDescriptorPool";
     descriptor::reset_descriptor_pool: vk::PFN_vkResetDescriptorPool =
-        ["vkResetDescriptorPool"];
+        "vkResetDescriptorPool";
     descriptor::allocate_descriptor_sets: vk::PFN_vkAllocateDescriptorSets =
-        ["vkAllocateDescriptorSets"];
+        "vkAllocateDescriptorSets";
     descriptor::free_descriptor_sets: vk::PFN_vkFreeDescriptorSets =
-        ["vkFreeDescriptorSets"];
+        "vkFreeDescriptorSets";
     descriptor::update_descriptor_sets: vk::PFN_vkUpdateDescriptorSets =
-        ["vkUpdateDescriptorSets"];
+        "vkUpdateDescriptorSets";
     render_pass::create_framebuffer: vk::PFN_vkCreateFramebuffer =
-        ["vkCreateFramebuffer"];
+        "vkCreateFramebuffer";
     render_pass::destroy_framebuffer: vk::PFN_vkDestroyFramebuffer =
-        ["vkDestroyFramebuffer"];
-    render_pass::create_render_pass: vk::PFN_vkCreateRenderPass =
-        ["vkCreateRenderPass"];
+        "vkDestroyFramebuffer";
+    render_pass::create_render_pass: vk::PFN_vkCreateRenderPass = "vkCreateRenderPass";
     render_pass::destroy_render_pass: vk::PFN_vkDestroyRenderPass =
-        ["vkDestroyRenderPass"];
+        "vkDestroyRenderPass";
     render_pass::get_render_area_granularity: vk::PFN_vkGetRenderAreaGranularity =
-        ["vkGetRenderAreaGranularity"];
+        "vkGetRenderAreaGranularity";
     command_pool::create_command_pool: vk::PFN_vkCreateCommandPool =
-        ["vkCreateCommandPool"];
+        "vkCreateCommandPool";
     command_pool::destroy_command_pool: vk::PFN_vkDestroyCommandPool =
-        ["vkDestroyCommandPool"];
-    command_pool::reset_command_pool: vk::PFN_vkResetCommandPool =
-        ["vkResetCommandPool"];
+        "vkDestroyCommandPool";
+    command_pool::reset_command_pool: vk::PFN_vkResetCommandPool = "vkResetCommandPool";
     command_pool::allocate_command_buffers: vk::PFN_vkAllocateCommandBuffers =
-        ["vkAllocateCommandBuffers"];
+        "vkAllocateCommandBuffers";
     command_pool::free_command_buffers: vk::PFN_vkFreeCommandBuffers =
-        ["vkFreeCommandBuffers"];
+        "vkFreeCommandBuffers";
     command_buffer::begin_command_buffer: vk::PFN_vkBeginCommandBuffer =
-        ["vkBeginCommandBuffer"];
+        "vkBeginCommandBuffer";
     command_buffer::end_command_buffer: vk::PFN_vkEndCommandBuffer =
-        ["vkEndCommandBuffer"];
+        "vkEndCommandBuffer";
     command_buffer::reset_command_buffer: vk::PFN_vkResetCommandBuffer =
-        ["vkResetCommandBuffer"];
-    command_buffer::cmd_bind_pipeline: vk::PFN_vkCmdBindPipeline =
-        ["vkCmdBindPipeline"];
+        "vkResetCommandBuffer";
+    command_buffer::cmd_bind_pipeline: vk::PFN_vkCmdBindPipeline = "vkCmdBindPipeline";
     command_dynamic_state::cmd_set_viewport: vk::PFN_vkCmdSetViewport =
-        ["vkCmdSetViewport"];
-    command_dynamic_state::cmd_set_scissor: vk::PFN_vkCmdSetScissor =
-        ["vkCmdSetScissor"];
+        "vkCmdSetViewport";
+    command_dynamic_state::cmd_set_scissor: vk::PFN_vkCmdSetScissor = "vkCmdSetScissor";
     command_dynamic_state::cmd_set_line_width: vk::PFN_vkCmdSetLineWidth =
-        ["vkCmdSetLineWidth"];
+        "vkCmdSetLineWidth";
     command_dynamic_state::cmd_set_depth_bias: vk::PFN_vkCmdSetDepthBias =
-        ["vkCmdSetDepthBias"];
+        "vkCmdSetDepthBias";
     command_state::cmd_set_blend_constants: vk::PFN_vkCmdSetBlendConstants =
-        ["vkCmdSetBlendConstants"];
+        "vkCmdSetBlendConstants";
     command_dynamic_state::cmd_set_depth_bounds: vk::PFN_vkCmdSetDepthBounds =
-        ["vkCmdSetDepthBounds"];
+        "vkCmdSetDepthBounds";
     command_dynamic_state::cmd_set_stencil_compare_mask: vk::PFN_vkCmdSetStencilCompareMask =
-        ["vkCmdSetStencilCompareMask"];
+        "vkCmdSetStencilCompareMask";
     command_dynamic_state::cmd_set_stencil_write_mask: vk::PFN_vkCmdSetStencilWriteMask =
-        ["vkCmdSetStencilWriteMask"];
+        "vkCmdSetStencilWriteMask";
     command_dynamic_state::cmd_set_stencil_reference: vk::PFN_vkCmdSetStencilReference =
-        ["vkCmdSetStencilReference"];
+        "vkCmdSetStencilReference";
     command_buffer::cmd_bind_descriptor_sets: vk::PFN_vkCmdBindDescriptorSets =
-        ["vkCmdBindDescriptorSets"];
+        "vkCmdBindDescriptorSets";
     command_buffer::cmd_bind_index_buffer: vk::PFN_vkCmdBindIndexBuffer =
-        ["vkCmdBindIndexBuffer"];
+        "vkCmdBindIndexBuffer";
     command_buffer::cmd_bind_vertex_buffers: vk::PFN_vkCmdBindVertexBuffers =
-        ["vkCmdBindVertexBuffers"];
-    command_draw::cmd_draw: vk::PFN_vkCmdDraw = ["vkCmdDraw"];
-    command_draw::cmd_draw_indexed: vk::PFN_vkCmdDrawIndexed = ["vkCmdDrawIndexed"];
-    command_draw::cmd_draw_indirect: vk::PFN_vkCmdDrawIndirect = ["vkCmdDrawIndirect"];
+        "vkCmdBindVertexBuffers";
+    command_draw::cmd_draw: vk::PFN_vkCmdDraw = "vkCmdDraw";
+    command_draw::cmd_draw_indexed: vk::PFN_vkCmdDrawIndexed = "vkCmdDrawIndexed";
+    command_draw::cmd_draw_indirect: vk::PFN_vkCmdDrawIndirect = "vkCmdDrawIndirect";
     command_draw::cmd_draw_indexed_indirect: vk::PFN_vkCmdDrawIndexedIndirect =
-        ["vkCmdDrawIndexedIndirect"];
-    command_draw::cmd_dispatch: vk::PFN_vkCmdDispatch = ["vkCmdDispatch"];
+        "vkCmdDrawIndexedIndirect";
+    command_draw::cmd_dispatch: vk::PFN_vkCmdDispatch = "vkCmdDispatch";
     command_draw::cmd_dispatch_indirect: vk::PFN_vkCmdDispatchIndirect =
-        ["vkCmdDispatchIndirect"];
-    command_transfer::cmd_copy_buffer: vk::PFN_vkCmdCopyBuffer = ["vkCmdCopyBuffer"];
-    command_transfer::cmd_copy_image: vk::PFN_vkCmdCopyImage = ["vkCmdCopyImage"];
-    command_transfer::cmd_blit_image: vk::PFN_vkCmdBlitImage = ["vkCmdBlitImage"];
+        "vkCmdDispatchIndirect";
+    command_transfer::cmd_copy_buffer: vk::PFN_vkCmdCopyBuffer = "vkCmdCopyBuffer";
+    command_transfer::cmd_copy_image: vk::PFN_vkCmdCopyImage = "vkCmdCopyImage";
+    command_transfer::cmd_blit_image: vk::PFN_vkCmdBlitImage = "vkCmdBlitImage";
     command_transfer::cmd_copy_buffer_to_image: vk::PFN_vkCmdCopyBufferToImage =
-        ["vkCmdCopyBufferToImage"];
+        "vkCmdCopyBufferToImage";
     command_transfer::cmd_copy_image_to_buffer: vk::PFN_vkCmdCopyImageToBuffer =
-        ["vkCmdCopyImageToBuffer"];
+        "vkCmdCopyImageToBuffer";
     command_transfer::cmd_update_buffer: vk::PFN_vkCmdUpdateBuffer =
-        ["vkCmdUpdateBuffer"];
-    command_transfer::cmd_fill_buffer: vk::PFN_vkCmdFillBuffer = ["vkCmdFillBuffer"];
+        "vkCmdUpdateBuffer";
+    command_transfer::cmd_fill_buffer: vk::PFN_vkCmdFillBuffer = "vkCmdFillBuffer";
     command_transfer::cmd_clear_color_image: vk::PFN_vkCmdClearColorImage =
-        ["vkCmdClearColorImage"];
+        "vkCmdClearColorImage";
     command_transfer::cmd_clear_depth_stencil_image: vk::PFN_vkCmdClearDepthStencilImage =
-        ["vkCmdClearDepthStencilImage"];
+        "vkCmdClearDepthStencilImage";
     command_transfer::cmd_clear_attachments: vk::PFN_vkCmdClearAttachments =
-        ["vkCmdClearAttachments"];
+        "vkCmdClearAttachments";
     command_transfer::cmd_resolve_image: vk::PFN_vkCmdResolveImage =
-        ["vkCmdResolveImage"];
-    command_state::cmd_set_event: vk::PFN_vkCmdSetEvent = ["vkCmdSetEvent"];
-    command_buffer::cmd_reset_event: vk::PFN_vkCmdResetEvent = ["vkCmdResetEvent"];
-    command_buffer::cmd_wait_events: vk::PFN_vkCmdWaitEvents = ["vkCmdWaitEvents"];
+        "vkCmdResolveImage";
+    command_state::cmd_set_event: vk::PFN_vkCmdSetEvent = "vkCmdSetEvent";
+    command_buffer::cmd_reset_event: vk::PFN_vkCmdResetEvent = "vkCmdResetEvent";
+    command_buffer::cmd_wait_events: vk::PFN_vkCmdWaitEvents = "vkCmdWaitEvents";
     command_buffer::cmd_pipeline_barrier: vk::PFN_vkCmdPipelineBarrier =
-        ["vkCmdPipelineBarrier"];
-    command_draw::cmd_begin_query: vk::PFN_vkCmdBeginQuery = ["vkCmdBeginQuery"];
-    command_draw::cmd_end_query: vk::PFN_vkCmdEndQuery = ["vkCmdEndQuery"];
+        "vkCmdPipelineBarrier";
+    command_draw::cmd_begin_query: vk::PFN_vkCmdBeginQuery = "vkCmdBeginQuery";
+    command_draw::cmd_end_query: vk::PFN_vkCmdEndQuery = "vkCmdEndQuery";
     command_buffer::cmd_reset_query_pool: vk::PFN_vkCmdResetQueryPool =
-        ["vkCmdResetQueryPool"];
+        "vkCmdResetQueryPool";
     command_transfer::cmd_write_timestamp: vk::PFN_vkCmdWriteTimestamp =
-        ["vkCmdWriteTimestamp"];
+        "vkCmdWriteTimestamp";
     command_transfer::cmd_copy_query_pool_results: vk::PFN_vkCmdCopyQueryPoolResults =
-        ["vkCmdCopyQueryPoolResults"];
+        "vkCmdCopyQueryPoolResults";
     command_buffer::cmd_push_constants: vk::PFN_vkCmdPushConstants =
-        ["vkCmdPushConstants"];
+        "vkCmdPushConstants";
     command_draw::cmd_begin_render_pass: vk::PFN_vkCmdBeginRenderPass =
-        ["vkCmdBeginRenderPass"];
-    command_draw::cmd_next_subpass: vk::PFN_vkCmdNextSubpass = ["vkCmdNextSubpass"];
+        "vkCmdBeginRenderPass";
+    command_draw::cmd_next_subpass: vk::PFN_vkCmdNextSubpass = "vkCmdNextSubpass";
     command_draw::cmd_end_render_pass: vk::PFN_vkCmdEndRenderPass =
-        ["vkCmdEndRenderPass"];
+        "vkCmdEndRenderPass";
     command_draw::cmd_execute_commands: vk::PFN_vkCmdExecuteCommands =
-        ["vkCmdExecuteCommands"];
+        "vkCmdExecuteCommands";
     instance::enumerate_instance_version: vk::PFN_vkEnumerateInstanceVersion =
-        ["vkEnumerateInstanceVersion"];
+        "vkEnumerateInstanceVersion";
     buffer::bind_buffer_memory2: vk::PFN_vkBindBufferMemory2 =
-        ["vkBindBufferMemory2", "vkBindBufferMemory2KHR"];
+        "vkBindBufferMemory2", "vkBindBufferMemory2KHR";
     image::bind_image_memory2: vk::PFN_vkBindImageMemory2 =
-        ["vkBindImageMemory2", "vkBindImageMemory2KHR"];
-    device_memory::get_device_group_peer_memory_features: vk::PFN_vkGetDeviceGroupPeerMemoryFeatures =
-        ["vkGetDeviceGroupPeerMemoryFeatures", "vkGetDeviceGroupPeerMemoryFeaturesKHR"];
+        "vkBindImageMemory2", "vkBindImageMemory2KHR";
+    device_memory::get_device_group_peer_memory_features:
+        vk::PFN_vkGetDeviceGroupPeerMemoryFeatures =
+        "vkGetDeviceGroupPeerMemoryFeatures", "vkGetDeviceGroupPeerMemoryFeaturesKHR";
     command_state::cmd_set_device_mask: vk::PFN_vkCmdSetDeviceMask =
-        ["vkCmdSetDeviceMask", "vkCmdSetDeviceMaskKHR"];
+        "vkCmdSetDeviceMask", "vkCmdSetDeviceMaskKHR";
     command_draw::cmd_dispatch_base: vk::PFN_vkCmdDispatchBase =
-        ["vkCmdDispatchBase", "vkCmdDispatchBaseKHR"];
+        "vkCmdDispatchBase", "vkCmdDispatchBaseKHR";
     physical_device::enumerate_physical_device_groups: vk::PFN_vkEnumeratePhysicalDeviceGroups =
-        ["vkEnumeratePhysicalDeviceGroups", "vkEnumeratePhysicalDeviceGroupsKHR"];
+        "vkEnumeratePhysicalDeviceGroups", "vkEnumeratePhysicalDeviceGroupsKHR";
     image::get_image_memory_requirements2: vk::PFN_vkGetImageMemoryRequirements2 =
-        ["vkGetImageMemoryRequirements2", "vkGetImageMemoryRequirements2KHR"];
+        "vkGetImageMemoryRequirements2", "vkGetImageMemoryRequirements2KHR";
     buffer::get_buffer_memory_requirements2: vk::PFN_vkGetBufferMemoryRequirements2 =
-        ["vkGetBufferMemoryRequirements2", "vkGetBufferMemoryRequirements2KHR"];
+        "vkGetBufferMemoryRequirements2", "vkGetBufferMemoryRequirements2KHR";
     image::get_image_sparse_memory_requirements2: vk::PFN_vkGetImageSparseMemoryRequirements2 =
-        ["vkGetImageSparseMemoryRequirements2", "vkGetImageSparseMemoryRequirements2KHR"];
+        "vkGetImageSparseMemoryRequirements2", "vkGetImageSparseMemoryRequirements2KHR";
     physical_device::get_physical_device_features2: vk::PFN_vkGetPhysicalDeviceFeatures2 =
-        ["vkGetPhysicalDeviceFeatures2", "vkGetPhysicalDeviceFeatures2KHR"];
+        "vkGetPhysicalDeviceFeatures2", "vkGetPhysicalDeviceFeatures2KHR";
     physical_device::get_physical_device_properties2: vk::PFN_vkGetPhysicalDeviceProperties2 =
-        ["vkGetPhysicalDeviceProperties2", "vkGetPhysicalDeviceProperties2KHR"];
-    physical_device::get_physical_device_format_properties2: vk::PFN_vkGetPhysicalDeviceFormatProperties2 =
-        ["vkGetPhysicalDeviceFormatProperties2", "vkGetPhysicalDeviceFormatProperties2KHR"];
-    physical_device::get_physical_device_image_format_properties2: vk::PFN_vkGetPhysicalDeviceImageFormatProperties2 =
-        ["vkGetPhysicalDeviceImageFormatProperties2", "vkGetPhysicalDeviceImageFormatProperties2KHR"];
-    physical_device::get_physical_device_queue_family_properties2: vk::PFN_vkGetPhysicalDeviceQueueFamilyProperties2 =
-        ["vkGetPhysicalDeviceQueueFamilyProperties2", "vkGetPhysicalDeviceQueueFamilyProperties2KHR"];
-    physical_device::get_physical_device_memory_properties2: vk::PFN_vkGetPhysicalDeviceMemoryProperties2 =
-        ["vkGetPhysicalDeviceMemoryProperties2", "vkGetPhysicalDeviceMemoryProperties2KHR"];
-    physical_device::get_physical_device_sparse_image_format_properties2: vk::PFN_vkGetPhysicalDeviceSparseImageFormatProperties2 =
-        ["vkGetPhysicalDeviceSparseImageFormatProperties2", "vkGetPhysicalDeviceSparseImageFormatProperties2KHR"];
+        "vkGetPhysicalDeviceProperties2", "vkGetPhysicalDeviceProperties2KHR";
+    physical_device::get_physical_device_format_properties2:
+        vk::PFN_vkGetPhysicalDeviceFormatProperties2 =
+        "vkGetPhysicalDeviceFormatProperties2",
+        "vkGetPhysicalDeviceFormatProperties2KHR";
+    physical_device::get_physical_device_image_format_properties2:
+        vk::PFN_vkGetPhysicalDeviceImageFormatProperties2 =
+        "vkGetPhysicalDeviceImageFormatProperties2",
+        "vkGetPhysicalDeviceImageFormatProperties2KHR";
+    physical_device::get_physical_device_queue_family_properties2:
+        vk::PFN_vkGetPhysicalDeviceQueueFamilyProperties2 =
+        "vkGetPhysicalDeviceQueueFamilyProperties2",
+        "vkGetPhysicalDeviceQueueFamilyProperties2KHR";
+    physical_device::get_physical_device_memory_properties2:
+        vk::PFN_vkGetPhysicalDeviceMemoryProperties2 =
+        "vkGetPhysicalDeviceMemoryProperties2",
+        "vkGetPhysicalDeviceMemoryProperties2KHR";
+    physical_device::get_physical_device_sparse_image_format_properties2:
+        vk::PFN_vkGetPhysicalDeviceSparseImageFormatProperties2 =
+        "vkGetPhysicalDeviceSparseImageFormatProperties2",
+        "vkGetPhysicalDeviceSparseImageFormatProperties2KHR";
     command_pool::trim_command_pool: vk::PFN_vkTrimCommandPool =
-        ["vkTrimCommandPool", "vkTrimCommandPoolKHR"];
-    queue::get_device_queue2: vk::PFN_vkGetDeviceQueue2 = ["vkGetDeviceQueue2"];
+        "vkTrimCommandPool", "vkTrimCommandPoolKHR";
+    queue::get_device_queue2: vk::PFN_vkGetDeviceQueue2 = "vkGetDeviceQueue2";
     sampler::create_sampler_ycbcr_conversion: vk::PFN_vkCreateSamplerYcbcrConversion =
-        ["vkCreateSamplerYcbcrConversion", "vkCreateSamplerYcbcrConversionKHR"];
+        "vkCreateSamplerYcbcrConversion", "vkCreateSamplerYcbcrConversionKHR";
     sampler::destroy_sampler_ycbcr_conversion: vk::PFN_vkDestroySamplerYcbcrConversion =
-        ["vkDestroySamplerYcbcrConversion", "vkDestroySamplerYcbcrConversionKHR"];
+        "vkDestroySamplerYcbcrConversion", "vkDestroySamplerYcbcrConversionKHR";
     descriptor::create_descriptor_update_template: vk::PFN_vkCreateDescriptorUpdateTemplate =
-        ["vkCreateDescriptorUpdateTemplate", "vkCreateDescriptorUpdateTemplateKHR"];
+        "vkCreateDescriptorUpdateTemplate", "vkCreateDescriptorUpdateTemplateKHR";
     descriptor::destroy_descriptor_update_template: vk::PFN_vkDestroyDescriptorUpdateTemplate =
-        ["vkDestroyDescriptorUpdateTemplate", "vkDestroyDescriptorUpdateTemplateKHR"];
-    physical_device::get_physical_device_external_buffer_properties: vk::PFN_vkGetPhysicalDeviceExternalBufferProperties =
-        ["vkGetPhysicalDeviceExternalBufferProperties", "vkGetPhysicalDeviceExternalBufferPropertiesKHR"];
-    physical_device::get_physical_device_external_fence_properties: vk::PFN_vkGetPhysicalDeviceExternalFenceProperties =
-        ["vkGetPhysicalDeviceExternalFenceProperties", "vkGetPhysicalDeviceExternalFencePropertiesKHR"];
-    physical_device::get_physical_device_external_semaphore_properties: vk::PFN_vkGetPhysicalDeviceExternalSemaphoreProperties =
-        ["vkGetPhysicalDeviceExternalSemaphoreProperties", "vkGetPhysicalDeviceExternalSemaphorePropertiesKHR"];
+        "vkDestroyDescriptorUpdateTemplate", "vkDestroyDescriptorUpdateTemplateKHR";
+    physical_device::get_physical_device_external_buffer_properties:
+        vk::PFN_vkGetPhysicalDeviceExternalBufferProperties =
+        "vkGetPhysicalDeviceExternalBufferProperties",
+        "vkGetPhysicalDeviceExternalBufferPropertiesKHR";
+    physical_device::get_physical_device_external_fence_properties:
+        vk::PFN_vkGetPhysicalDeviceExternalFenceProperties =
+        "vkGetPhysicalDeviceExternalFenceProperties",
+        "vkGetPhysicalDeviceExternalFencePropertiesKHR";
+    physical_device::get_physical_device_external_semaphore_properties:
+        vk::PFN_vkGetPhysicalDeviceExternalSemaphoreProperties =
+        "vkGetPhysicalDeviceExternalSemaphoreProperties",
+        "vkGetPhysicalDeviceExternalSemaphorePropertiesKHR";
     descriptor::get_descriptor_set_layout_support: vk::PFN_vkGetDescriptorSetLayoutSupport =
-        ["vkGetDescriptorSetLayoutSupport", "vkGetDescriptorSetLayoutSupportKHR"];
+        "vkGetDescriptorSetLayoutSupport", "vkGetDescriptorSetLayoutSupportKHR";
     command_draw::cmd_draw_indirect_count: vk::PFN_vkCmdDrawIndirectCount =
-        ["vkCmdDrawIndirectCount", "vkCmdDrawIndirectCountAMD", "vkCmdDrawIndirectCountKHR"];
+        "vkCmdDrawIndirectCount", "vkCmdDrawIndirectCountAMD",
+        "vkCmdDrawIndirectCountKHR";
     command_draw::cmd_draw_indexed_indirect_count: vk::PFN_vkCmdDrawIndexedIndirectCount =
-        ["vkCmdDrawIndexedIndirectCount", "vkCmdDrawIndexedIndirectCountAMD", "vkCmdDrawIndexedIndirectCountKHR"];
+        "vkCmdDrawIndexedIndirectCount", "vkCmdDrawIndexedIndirectCountAMD",
+        "vkCmdDrawIndexedIndirectCountKHR";
     render_pass::create_render_pass2: vk::PFN_vkCreateRenderPass2 =
-        ["vkCreateRenderPass2", "vkCreateRenderPass2KHR"];
+        "vkCreateRenderPass2", "vkCreateRenderPass2KHR";
     command_draw::cmd_begin_render_pass2: vk::PFN_vkCmdBeginRenderPass2 =
-        ["vkCmdBeginRenderPass2", "vkCmdBeginRenderPass2KHR"];
+        "vkCmdBeginRenderPass2", "vkCmdBeginRenderPass2KHR";
     command_draw::cmd_next_subpass2: vk::PFN_vkCmdNextSubpass2 =
-        ["vkCmdNextSubpass2", "vkCmdNextSubpass2KHR"];
+        "vkCmdNextSubpass2", "vkCmdNextSubpass2KHR";
     command_draw::cmd_end_render_pass2: vk::PFN_vkCmdEndRenderPass2 =
-        ["vkCmdEndRenderPass2", "vkCmdEndRenderPass2KHR"];
+        "vkCmdEndRenderPass2", "vkCmdEndRenderPass2KHR";
     query_pool::reset_query_pool: vk::PFN_vkResetQueryPool =
-        ["vkResetQueryPool", "vkResetQueryPoolEXT"];
+        "vkResetQueryPool", "vkResetQueryPoolEXT";
     semaphore::get_semaphore_counter_value: vk::PFN_vkGetSemaphoreCounterValue =
-        ["vkGetSemaphoreCounterValue", "vkGetSemaphoreCounterValueKHR"];
+        "vkGetSemaphoreCounterValue", "vkGetSemaphoreCounterValueKHR";
     semaphore::wait_semaphores: vk::PFN_vkWaitSemaphores =
-        ["vkWaitSemaphores", "vkWaitSemaphoresKHR"];
+        "vkWaitSemaphores", "vkWaitSemaphoresKHR";
     semaphore::signal_semaphore: vk::PFN_vkSignalSemaphore =
-        ["vkSignalSemaphore", "vkSignalSemaphoreKHR"];
+        "vkSignalSemaphore", "vkSignalSemaphoreKHR";
     buffer::get_buffer_device_address: vk::PFN_vkGetBufferDeviceAddress =
-        ["vkGetBufferDeviceAddress", "vkGetBufferDeviceAddressEXT", "vkGetBufferDeviceAddressKHR"];
+        "vkGetBufferDeviceAddress", "vkGetBufferDeviceAddressEXT",
+        "vkGetBufferDeviceAddressKHR";
     buffer::get_buffer_opaque_capture_address: vk::PFN_vkGetBufferOpaqueCaptureAddress =
-        ["vkGetBufferOpaqueCaptureAddress", "vkGetBufferOpaqueCaptureAddressKHR"];
-    device_memory::get_device_memory_opaque_capture_address: vk::PFN_vkGetDeviceMemoryOpaqueCaptureAddress =
-        ["vkGetDeviceMemoryOpaqueCaptureAddress", "vkGetDeviceMemoryOpaqueCaptureAddressKHR"];
-    command_buffer::cmd_bind_transform_feedback_buffers_ext: vk::PFN_vkCmdBindTransformFeedbackBuffersEXT =
-        ["vkCmdBindTransformFeedbackBuffersEXT"];
+        "vkGetBufferOpaqueCaptureAddress", "vkGetBufferOpaqueCaptureAddressKHR";
+    device_memory::get_device_memory_opaque_capture_address:
+        vk::PFN_vkGetDeviceMemoryOpaqueCaptureAddress =
+        "vkGetDeviceMemoryOpaqueCaptureAddress",
+        "vkGetDeviceMemoryOpaqueCaptureAddressKHR";
+    command_buffer::cmd_bind_transform_feedback_buffers_ext:
+        vk::PFN_vkCmdBindTransformFeedbackBuffersEXT =
+        "vkCmdBindTransformFeedbackBuffersEXT";
     command_draw::cmd_begin_transform_feedback_ext: vk::PFN_vkCmdBeginTransformFeedbackEXT =
-        ["vkCmdBeginTransformFeedbackEXT"];
+        "vkCmdBeginTransformFeedbackEXT";
     command_draw::cmd_end_transform_feedback_ext: vk::PFN_vkCmdEndTransformFeedbackEXT =
-        ["vkCmdEndTransformFeedbackEXT"];
+        "vkCmdEndTransformFeedbackEXT";
     command_draw::cmd_begin_query_indexed_ext: vk::PFN_vkCmdBeginQueryIndexedEXT =
-        ["vkCmdBeginQueryIndexedEXT"];
+        "vkCmdBeginQueryIndexedEXT";
     command_draw::cmd_end_query_indexed_ext: vk::PFN_vkCmdEndQueryIndexedEXT =
-        ["vkCmdEndQueryIndexedEXT"];
+        "vkCmdEndQueryIndexedEXT";
     command_draw::cmd_draw_indirect_byte_count_ext: vk::PFN_vkCmdDrawIndirectByteCountEXT =
-        ["vkCmdDrawIndirectByteCountEXT"];
-    image::get_image_drm_format_modifier_properties_ext: vk::PFN_vkGetImageDrmFormatModifierPropertiesEXT =
-        ["vkGetImageDrmFormatModifierPropertiesEXT"];
-    physical_device::get_physical_device_tool_properties: vk::PFN_vkGetPhysicalDeviceToolProperties =
-        ["vkGetPhysicalDeviceToolProperties", "vkGetPhysicalDeviceToolPropertiesEXT"];
+        "vkCmdDrawIndirectByteCountEXT";
+    image::get_image_drm_format_modifier_properties_ext:
+        vk::PFN_vkGetImageDrmFormatModifierPropertiesEXT =
+        "vkGetImageDrmFormatModifierPropertiesEXT";
+    physical_device::get_physical_device_tool_properties:
+        vk::PFN_vkGetPhysicalDeviceToolProperties =
+        "vkGetPhysicalDeviceToolProperties", "vkGetPhysicalDeviceToolPropertiesEXT";
     private_data::create_private_data_slot: vk::PFN_vkCreatePrivateDataSlot =
-        ["vkCreatePrivateDataSlot", "vkCreatePrivateDataSlotEXT"];
+        "vkCreatePrivateDataSlot", "vkCreatePrivateDataSlotEXT";
     private_data::destroy_private_data_slot: vk::PFN_vkDestroyPrivateDataSlot =
-        ["vkDestroyPrivateDataSlot", "vkDestroyPrivateDataSlotEXT"];
+        "vkDestroyPrivateDataSlot", "vkDestroyPrivateDataSlotEXT";
     private_data::set_private_data: vk::PFN_vkSetPrivateData =
-        ["vkSetPrivateData", "vkSetPrivateDataEXT"];
+        "vkSetPrivateData", "vkSetPrivateDataEXT";
     private_data::get_private_data: vk::PFN_vkGetPrivateData =
-        ["vkGetPrivateData", "vkGetPrivateDataEXT"];
+        "vkGetPrivateData", "vkGetPrivateDataEXT";
     command_state::cmd_set_event2: vk::PFN_vkCmdSetEvent2 =
-        ["vkCmdSetEvent2", "vkCmdSetEvent2KHR"];
+        "vkCmdSetEvent2", "vkCmdSetEvent2KHR";
     command_buffer::cmd_reset_event2: vk::PFN_vkCmdResetEvent2 =
-        ["vkCmdResetEvent2", "vkCmdResetEvent2KHR"];
+        "vkCmdResetEvent2", "vkCmdResetEvent2KHR";
     command_buffer::cmd_wait_events2: vk::PFN_vkCmdWaitEvents2 =
-        ["vkCmdWaitEvents2", "vkCmdWaitEvents2KHR"];
+        "vkCmdWaitEvents2", "vkCmdWaitEvents2KHR";
     command_buffer::cmd_pipeline_barrier2: vk::PFN_vkCmdPipelineBarrier2 =
-        ["vkCmdPipelineBarrier2", "vkCmdPipelineBarrier2KHR"];
+        "vkCmdPipelineBarrier2", "vkCmdPipelineBarrier2KHR";
     command_transfer::cmd_write_timestamp2: vk::PFN_vkCmdWriteTimestamp2 =
-        ["vkCmdWriteTimestamp2", "vkCmdWriteTimestamp2KHR"];
+        "vkCmdWriteTimestamp2", "vkCmdWriteTimestamp2KHR";
     queue::queue_submit2: vk::PFN_vkQueueSubmit2 =
-        ["vkQueueSubmit2", "vkQueueSubmit2KHR"];
+        "vkQueueSubmit2", "vkQueueSubmit2KHR";
     command_transfer::cmd_copy_buffer2: vk::PFN_vkCmdCopyBuffer2 =
-        ["vkCmdCopyBuffer2", "vkCmdCopyBuffer2KHR"];
+        "vkCmdCopyBuffer2", "vkCmdCopyBuffer2KHR";
     command_transfer::cmd_copy_image2: vk::PFN_vkCmdCopyImage2 =
-        ["vkCmdCopyImage2", "vkCmdCopyImage2KHR"];
+        "vkCmdCopyImage2", "vkCmdCopyImage2KHR";
     command_transfer::cmd_copy_buffer_to_image2: vk::PFN_vkCmdCopyBufferToImage2 =
-        ["vkCmdCopyBufferToImage2", "vkCmdCopyBufferToImage2KHR"];
+        "vkCmdCopyBufferToImage2", "vkCmdCopyBufferToImage2KHR";
     command_transfer::cmd_copy_image_to_buffer2: vk::PFN_vkCmdCopyImageToBuffer2 =
-        ["vkCmdCopyImageToBuffer2", "vkCmdCopyImageToBuffer2KHR"];
+        "vkCmdCopyImageToBuffer2", "vkCmdCopyImageToBuffer2KHR";
     command_transfer::cmd_blit_image2: vk::PFN_vkCmdBlitImage2 =
-        ["vkCmdBlitImage2", "vkCmdBlitImage2KHR"];
+        "vkCmdBlitImage2", "vkCmdBlitImage2KHR";
     command_transfer::cmd_resolve_image2: vk::PFN_vkCmdResolveImage2 =
-        ["vkCmdResolveImage2", "vkCmdResolveImage2KHR"];
+        "vkCmdResolveImage2", "vkCmdResolveImage2KHR";
     command_draw::cmd_begin_rendering: vk::PFN_vkCmdBeginRendering =
-        ["vkCmdBeginRendering", "vkCmdBeginRenderingKHR"];
+        "vkCmdBeginRendering", "vkCmdBeginRenderingKHR";
     command_draw::cmd_end_rendering: vk::PFN_vkCmdEndRendering =
-        ["vkCmdEndRendering", "vkCmdEndRenderingKHR"];
+        "vkCmdEndRendering", "vkCmdEndRenderingKHR";
     command_state::cmd_set_cull_mode: vk::PFN_vkCmdSetCullMode =
-        ["vkCmdSetCullMode", "vkCmdSetCullModeEXT"];
+        "vkCmdSetCullMode", "vkCmdSetCullModeEXT";
     command_state::cmd_set_front_face: vk::PFN_vkCmdSetFrontFace =
-        ["vkCmdSetFrontFace", "vkCmdSetFrontFaceEXT"];
+        "vkCmdSetFrontFace", "vkCmdSetFrontFaceEXT";
     command_state::cmd_set_primitive_topology: vk::PFN_vkCmdSetPrimitiveTopology =
-        ["vkCmdSetPrimitiveTopology", "vkCmdSetPrimitiveTopologyEXT"];
+        "vkCmdSetPrimitiveTopology", "vkCmdSetPrimitiveTopologyEXT";
     command_dynamic_state::cmd_set_viewport_with_count: vk::PFN_vkCmdSetViewportWithCount =
-        ["vkCmdSetViewportWithCount", "vkCmdSetViewportWithCountEXT"];
+        "vkCmdSetViewportWithCount", "vkCmdSetViewportWithCountEXT";
     command_dynamic_state::cmd_set_scissor_with_count: vk::PFN_vkCmdSetScissorWithCount =
-        ["vkCmdSetScissorWithCount", "vkCmdSetScissorWithCountEXT"];
+        "vkCmdSetScissorWithCount", "vkCmdSetScissorWithCountEXT";
     command_buffer::cmd_bind_vertex_buffers2: vk::PFN_vkCmdBindVertexBuffers2 =
-        ["vkCmdBindVertexBuffers2", "vkCmdBindVertexBuffers2EXT"];
+        "vkCmdBindVertexBuffers2", "vkCmdBindVertexBuffers2EXT";
     command_dynamic_state::cmd_set_depth_test_enable: vk::PFN_vkCmdSetDepthTestEnable =
-        ["vkCmdSetDepthTestEnable", "vkCmdSetDepthTestEnableEXT"];
+        "vkCmdSetDepthTestEnable", "vkCmdSetDepthTestEnableEXT";
     command_dynamic_state::cmd_set_depth_write_enable: vk::PFN_vkCmdSetDepthWriteEnable =
-        ["vkCmdSetDepthWriteEnable", "vkCmdSetDepthWriteEnableEXT"];
+        "vkCmdSetDepthWriteEnable", "vkCmdSetDepthWriteEnableEXT";
     command_dynamic_state::cmd_set_depth_compare_op: vk::PFN_vkCmdSetDepthCompareOp =
-        ["vkCmdSetDepthCompareOp", "vkCmdSetDepthCompareOpEXT"];
-    command_dynamic_state::cmd_set_depth_bounds_test_enable: vk::PFN_vkCmdSetDepthBoundsTestEnable =
-        ["vkCmdSetDepthBoundsTestEnable", "vkCmdSetDepthBoundsTestEnableEXT"];
+        "vkCmdSetDepthCompareOp", "vkCmdSetDepthCompareOpEXT";
+    command_dynamic_state::cmd_set_depth_bounds_test_enable:
+        vk::PFN_vkCmdSetDepthBoundsTestEnable =
+        "vkCmdSetDepthBoundsTestEnable", "vkCmdSetDepthBoundsTestEnableEXT";
     command_dynamic_state::cmd_set_stencil_test_enable: vk::PFN_vkCmdSetStencilTestEnable =
-        ["vkCmdSetStencilTestEnable", "vkCmdSetStencilTestEnableEXT"];
+        "vkCmdSetStencilTestEnable", "vkCmdSetStencilTestEnableEXT";
     command_dynamic_state::cmd_set_stencil_op: vk::PFN_vkCmdSetStencilOp =
-        ["vkCmdSetStencilOp", "vkCmdSetStencilOpEXT"];
+        "vkCmdSetStencilOp", "vkCmdSetStencilOpEXT";
     command_state::cmd_set_rasterizer_discard_enable: vk::PFN_vkCmdSetRasterizerDiscardEnable =
-        ["vkCmdSetRasterizerDiscardEnable", "vkCmdSetRasterizerDiscardEnableEXT"];
+        "vkCmdSetRasterizerDiscardEnable", "vkCmdSetRasterizerDiscardEnableEXT";
     command_dynamic_state::cmd_set_depth_bias_enable: vk::PFN_vkCmdSetDepthBiasEnable =
-        ["vkCmdSetDepthBiasEnable", "vkCmdSetDepthBiasEnableEXT"];
+        "vkCmdSetDepthBiasEnable", "vkCmdSetDepthBiasEnableEXT";
     command_state::cmd_set_primitive_restart_enable: vk::PFN_vkCmdSetPrimitiveRestartEnable =
-        ["vkCmdSetPrimitiveRestartEnable", "vkCmdSetPrimitiveRestartEnableEXT"];
+        "vkCmdSetPrimitiveRestartEnable", "vkCmdSetPrimitiveRestartEnableEXT";
     buffer::get_device_buffer_memory_requirements: vk::PFN_vkGetDeviceBufferMemoryRequirements =
-        ["vkGetDeviceBufferMemoryRequirements", "vkGetDeviceBufferMemoryRequirementsKHR"];
+        "vkGetDeviceBufferMemoryRequirements", "vkGetDeviceBufferMemoryRequirementsKHR";
     image::get_device_image_memory_requirements: vk::PFN_vkGetDeviceImageMemoryRequirements =
-        ["vkGetDeviceImageMemoryRequirements", "vkGetDeviceImageMemoryRequirementsKHR"];
-    image::get_device_image_sparse_memory_requirements: vk::PFN_vkGetDeviceImageSparseMemoryRequirements =
-        ["vkGetDeviceImageSparseMemoryRequirements", "vkGetDeviceImageSparseMemoryRequirementsKHR"];
+        "vkGetDeviceImageMemoryRequirements", "vkGetDeviceImageMemoryRequirementsKHR";
+    image::get_device_image_sparse_memory_requirements:
+        vk::PFN_vkGetDeviceImageSparseMemoryRequirements =
+        "vkGetDeviceImageSparseMemoryRequirements",
+        "vkGetDeviceImageSparseMemoryRequirementsKHR";
     command_state::cmd_set_patch_control_points_ext: vk::PFN_vkCmdSetPatchControlPointsEXT =
-        ["vkCmdSetPatchControlPointsEXT"];
+        "vkCmdSetPatchControlPointsEXT";
     command_state::cmd_set_logic_op_ext: vk::PFN_vkCmdSetLogicOpEXT =
-        ["vkCmdSetLogicOpEXT"];
-    physical_device::get_physical_device_calibrateable_time_domains_khr: vk::PFN_vkGetPhysicalDeviceCalibrateableTimeDomainsKHR =
-        ["vkGetPhysicalDeviceCalibrateableTimeDomainsKHR", "vkGetPhysicalDeviceCalibrateableTimeDomainsEXT"];
+        "vkCmdSetLogicOpEXT";
+    physical_device::get_physical_device_calibrateable_time_domains_khr:
+        vk::PFN_vkGetPhysicalDeviceCalibrateableTimeDomainsKHR =
+        "vkGetPhysicalDeviceCalibrateableTimeDomainsKHR",
+        "vkGetPhysicalDeviceCalibrateableTimeDomainsEXT";
     device::get_calibrated_timestamps_khr: vk::PFN_vkGetCalibratedTimestampsKHR =
-        ["vkGetCalibratedTimestampsKHR", "vkGetCalibratedTimestampsEXT"];
+        "vkGetCalibratedTimestampsKHR", "vkGetCalibratedTimestampsEXT";
     command_dynamic_state::cmd_set_line_stipple: vk::PFN_vkCmdSetLineStippleKHR =
-        ["vkCmdSetLineStipple", "vkCmdSetLineStippleEXT", "vkCmdSetLineStippleKHR"];
+        "vkCmdSetLineStipple", "vkCmdSetLineStippleEXT", "vkCmdSetLineStippleKHR";
     command_draw::cmd_begin_conditional_rendering_ext: vk::PFN_vkCmdBeginConditionalRenderingEXT =
-        ["vkCmdBeginConditionalRenderingEXT"];
+        "vkCmdBeginConditionalRenderingEXT";
     command_draw::cmd_end_conditional_rendering_ext: vk::PFN_vkCmdEndConditionalRenderingEXT =
-        ["vkCmdEndConditionalRenderingEXT"];
-    command_draw::cmd_draw_multi_ext: vk::PFN_vkCmdDrawMultiEXT = ["vkCmdDrawMultiEXT"];
+        "vkCmdEndConditionalRenderingEXT";
+    command_draw::cmd_draw_multi_ext: vk::PFN_vkCmdDrawMultiEXT = "vkCmdDrawMultiEXT";
     command_draw::cmd_draw_multi_indexed_ext: vk::PFN_vkCmdDrawMultiIndexedEXT =
-        ["vkCmdDrawMultiIndexedEXT"];
+        "vkCmdDrawMultiIndexedEXT";
     command_buffer::cmd_push_descriptor_set: vk::PFN_vkCmdPushDescriptorSetKHR =
-        ["vkCmdPushDescriptorSet", "vkCmdPushDescriptorSetKHR"];
+        "vkCmdPushDescriptorSet", "vkCmdPushDescriptorSetKHR";
     command_dynamic_state::cmd_set_color_write_enable_ext: vk::PFN_vkCmdSetColorWriteEnableEXT =
-        ["vkCmdSetColorWriteEnableEXT"];
+        "vkCmdSetColorWriteEnableEXT";
     command_state::cmd_set_vertex_input_ext: vk::PFN_vkCmdSetVertexInputEXT =
-        ["vkCmdSetVertexInputEXT"];
-    command_state::cmd_set_tessellation_domain_origin_ext: vk::PFN_vkCmdSetTessellationDomainOriginEXT =
-        ["vkCmdSetTessellationDomainOriginEXT"];
+        "vkCmdSetVertexInputEXT";
+    command_state::cmd_set_tessellation_domain_origin_ext:
+        vk::PFN_vkCmdSetTessellationDomainOriginEXT =
+        "vkCmdSetTessellationDomainOriginEXT";
     command_dynamic_state::cmd_set_depth_clamp_enable_ext: vk::PFN_vkCmdSetDepthClampEnableEXT =
-        ["vkCmdSetDepthClampEnableEXT"];
+        "vkCmdSetDepthClampEnableEXT";
     command_state::cmd_set_polygon_mode_ext: vk::PFN_vkCmdSetPolygonModeEXT =
-        ["vkCmdSetPolygonModeEXT"];
-    command_dynamic_state::cmd_set_rasterization_samples_ext: vk::PFN_vkCmdSetRasterizationSamplesEXT =
-        ["vkCmdSetRasterizationSamplesEXT"];
+        "vkCmdSetPolygonModeEXT";
+    command_dynamic_state::cmd_set_rasterization_samples_ext:
+        vk::PFN_vkCmdSetRasterizationSamplesEXT =
+        "vkCmdSetRasterizationSamplesEXT";
     command_state::cmd_set_sample_mask_ext: vk::PFN_vkCmdSetSampleMaskEXT =
-        ["vkCmdSetSampleMaskEXT"];
+        "vkCmdSetSampleMaskEXT";
     command_state::cmd_set_alpha_to_coverage_enable_ext: vk::PFN_vkCmdSetAlphaToCoverageEnableEXT =
-        ["vkCmdSetAlphaToCoverageEnableEXT"];
+        "vkCmdSetAlphaToCoverageEnableEXT";
     command_state::cmd_set_alpha_to_one_enable_ext: vk::PFN_vkCmdSetAlphaToOneEnableEXT =
-        ["vkCmdSetAlphaToOneEnableEXT"];
+        "vkCmdSetAlphaToOneEnableEXT";
     command_state::cmd_set_logic_op_enable_ext: vk::PFN_vkCmdSetLogicOpEnableEXT =
-        ["vkCmdSetLogicOpEnableEXT"];
+        "vkCmdSetLogicOpEnableEXT";
     command_dynamic_state::cmd_set_color_blend_enable_ext: vk::PFN_vkCmdSetColorBlendEnableEXT =
-        ["vkCmdSetColorBlendEnableEXT"];
-    command_dynamic_state::cmd_set_color_blend_equation_ext: vk::PFN_vkCmdSetColorBlendEquationEXT =
-        ["vkCmdSetColorBlendEquationEXT"];
+        "vkCmdSetColorBlendEnableEXT";
+    command_dynamic_state::cmd_set_color_blend_equation_ext:
+        vk::PFN_vkCmdSetColorBlendEquationEXT =
+        "vkCmdSetColorBlendEquationEXT";
     command_dynamic_state::cmd_set_color_write_mask_ext: vk::PFN_vkCmdSetColorWriteMaskEXT =
-        ["vkCmdSetColorWriteMaskEXT"];
-    command_dynamic_state::cmd_set_rasterization_stream_ext: vk::PFN_vkCmdSetRasterizationStreamEXT =
-        ["vkCmdSetRasterizationStreamEXT"];
-    command_state::cmd_set_conservative_rasterization_mode_ext: vk::PFN_vkCmdSetConservativeRasterizationModeEXT =
-        ["vkCmdSetConservativeRasterizationModeEXT"];
-    command_state::cmd_set_extra_primitive_overestimation_size_ext: vk::PFN_vkCmdSetExtraPrimitiveOverestimationSizeEXT =
-        ["vkCmdSetExtraPrimitiveOverestimationSizeEXT"];
+        "vkCmdSetColorWriteMaskEXT";
+    command_dynamic_state::cmd_set_rasterization_stream_ext:
+        vk::PFN_vkCmdSetRasterizationStreamEXT =
+        "vkCmdSetRasterizationStreamEXT";
+    command_state::cmd_set_conservative_rasterization_mode_ext:
+        vk::PFN_vkCmdSetConservativeRasterizationModeEXT =
+        "vkCmdSetConservativeRasterizationModeEXT";
+    command_state::cmd_set_extra_primitive_overestimation_size_ext:
+        vk::PFN_vkCmdSetExtraPrimitiveOverestimationSizeEXT =
+        "vkCmdSetExtraPrimitiveOverestimationSizeEXT";
     command_dynamic_state::cmd_set_depth_clip_enable_ext: vk::PFN_vkCmdSetDepthClipEnableEXT =
-        ["vkCmdSetDepthClipEnableEXT"];
+        "vkCmdSetDepthClipEnableEXT";
     command_state::cmd_set_sample_locations_enable_ext: vk::PFN_vkCmdSetSampleLocationsEnableEXT =
-        ["vkCmdSetSampleLocationsEnableEXT"];
-    command_dynamic_state::cmd_set_color_blend_advanced_ext: vk::PFN_vkCmdSetColorBlendAdvancedEXT =
-        ["vkCmdSetColorBlendAdvancedEXT"];
+        "vkCmdSetSampleLocationsEnableEXT";
+    command_dynamic_state::cmd_set_color_blend_advanced_ext:
+        vk::PFN_vkCmdSetColorBlendAdvancedEXT =
+        "vkCmdSetColorBlendAdvancedEXT";
     command_state::cmd_set_provoking_vertex_mode_ext: vk::PFN_vkCmdSetProvokingVertexModeEXT =
-        ["vkCmdSetProvokingVertexModeEXT"];
-    command_dynamic_state::cmd_set_line_rasterization_mode_ext: vk::PFN_vkCmdSetLineRasterizationModeEXT =
-        ["vkCmdSetLineRasterizationModeEXT"];
+        "vkCmdSetProvokingVertexModeEXT";
+    command_dynamic_state::cmd_set_line_rasterization_mode_ext:
+        vk::PFN_vkCmdSetLineRasterizationModeEXT =
+        "vkCmdSetLineRasterizationModeEXT";
     command_dynamic_state::cmd_set_line_stipple_enable_ext: vk::PFN_vkCmdSetLineStippleEnableEXT =
-        ["vkCmdSetLineStippleEnableEXT"];
-    command_dynamic_state::cmd_set_depth_clip_negative_one_to_one_ext: vk::PFN_vkCmdSetDepthClipNegativeOneToOneEXT =
-        ["vkCmdSetDepthClipNegativeOneToOneEXT"];
-    physical_device::get_physical_device_fragment_shading_rates_khr: vk::PFN_vkGetPhysicalDeviceFragmentShadingRatesKHR =
-        ["vkGetPhysicalDeviceFragmentShadingRatesKHR"];
+        "vkCmdSetLineStippleEnableEXT";
+    command_dynamic_state::cmd_set_depth_clip_negative_one_to_one_ext:
+        vk::PFN_vkCmdSetDepthClipNegativeOneToOneEXT =
+        "vkCmdSetDepthClipNegativeOneToOneEXT";
+    physical_device::get_physical_device_fragment_shading_rates_khr:
+        vk::PFN_vkGetPhysicalDeviceFragmentShadingRatesKHR =
+        "vkGetPhysicalDeviceFragmentShadingRatesKHR";
     command_state::cmd_set_fragment_shading_rate_khr: vk::PFN_vkCmdSetFragmentShadingRateKHR =
-        ["vkCmdSetFragmentShadingRateKHR"];
+        "vkCmdSetFragmentShadingRateKHR";
     command_buffer::cmd_bind_index_buffer2: vk::PFN_vkCmdBindIndexBuffer2KHR =
-        ["vkCmdBindIndexBuffer2", "vkCmdBindIndexBuffer2KHR"];
+        "vkCmdBindIndexBuffer2", "vkCmdBindIndexBuffer2KHR";
     render_pass::get_rendering_area_granularity: vk::PFN_vkGetRenderingAreaGranularityKHR =
-        ["vkGetRenderingAreaGranularity", "vkGetRenderingAreaGranularityKHR"];
+        "vkGetRenderingAreaGranularity", "vkGetRenderingAreaGranularityKHR";
     image::get_device_image_subresource_layout: vk::PFN_vkGetDeviceImageSubresourceLayoutKHR =
-        ["vkGetDeviceImageSubresourceLayout", "vkGetDeviceImageSubresourceLayoutKHR"];
+        "vkGetDeviceImageSubresourceLayout", "vkGetDeviceImageSubresourceLayoutKHR";
     image::get_image_subresource_layout2: vk::PFN_vkGetImageSubresourceLayout2KHR =
-        ["vkGetImageSubresourceLayout2", "vkGetImageSubresourceLayout2EXT", "vkGetImageSubresourceLayout2KHR"];
+        "vkGetImageSubresourceLayout2", "vkGetImageSubresourceLayout2EXT",
+        "vkGetImageSubresourceLayout2KHR";
     command_state::cmd_set_sample_locations_ext: vk::PFN_vkCmdSetSampleLocationsEXT =
-        ["vkCmdSetSampleLocationsEXT"];
-    physical_device::get_physical_device_multisample_properties_ext: vk::PFN_vkGetPhysicalDeviceMultisamplePropertiesEXT =
-        ["vkGetPhysicalDeviceMultisamplePropertiesEXT"];
+        "vkCmdSetSampleLocationsEXT";
+    physical_device::get_physical_device_multisample_properties_ext:
+        vk::PFN_vkGetPhysicalDeviceMultisamplePropertiesEXT =
+        "vkGetPhysicalDeviceMultisamplePropertiesEXT";
     device_memory::unmap_memory2: vk::PFN_vkUnmapMemory2KHR =
-        ["vkUnmapMemory2", "vkUnmapMemory2KHR"];
-    command_state::cmd_set_rendering_attachment_locations: vk::PFN_vkCmdSetRenderingAttachmentLocationsKHR =
-        ["vkCmdSetRenderingAttachmentLocations", "vkCmdSetRenderingAttachmentLocationsKHR"];
-    command_state::cmd_set_rendering_input_attachment_indices: vk::PFN_vkCmdSetRenderingInputAttachmentIndicesKHR =
-        ["vkCmdSetRenderingInputAttachmentIndices", "vkCmdSetRenderingInputAttachmentIndicesKHR"];
+        "vkUnmapMemory2", "vkUnmapMemory2KHR";
+    command_state::cmd_set_rendering_attachment_locations:
+        vk::PFN_vkCmdSetRenderingAttachmentLocationsKHR =
+        "vkCmdSetRenderingAttachmentLocations",
+        "vkCmdSetRenderingAttachmentLocationsKHR";
+    command_state::cmd_set_rendering_input_attachment_indices:
+        vk::PFN_vkCmdSetRenderingInputAttachmentIndicesKHR =
+        "vkCmdSetRenderingInputAttachmentIndices",
+        "vkCmdSetRenderingInputAttachmentIndicesKHR";
     command_buffer::cmd_bind_descriptor_sets2: vk::PFN_vkCmdBindDescriptorSets2KHR =
-        ["vkCmdBindDescriptorSets2", "vkCmdBindDescriptorSets2KHR"];
+        "vkCmdBindDescriptorSets2", "vkCmdBindDescriptorSets2KHR";
     command_buffer::cmd_push_constants2: vk::PFN_vkCmdPushConstants2KHR =
-        ["vkCmdPushConstants2", "vkCmdPushConstants2KHR"];
+        "vkCmdPushConstants2", "vkCmdPushConstants2KHR";
     command_buffer::cmd_push_descriptor_set2: vk::PFN_vkCmdPushDescriptorSet2KHR =
-        ["vkCmdPushDescriptorSet2", "vkCmdPushDescriptorSet2KHR"];
+        "vkCmdPushDescriptorSet2", "vkCmdPushDescriptorSet2KHR";
     image::copy_image_to_image: vk::PFN_vkCopyImageToImageEXT =
-        ["vkCopyImageToImage", "vkCopyImageToImageEXT"];
+        "vkCopyImageToImage", "vkCopyImageToImageEXT";
     image::transition_image_layout: vk::PFN_vkTransitionImageLayoutEXT =
-        ["vkTransitionImageLayout", "vkTransitionImageLayoutEXT"];
+        "vkTransitionImageLayout", "vkTransitionImageLayoutEXT";
     device::create_deferred_operation_khr: vk::PFN_vkCreateDeferredOperationKHR =
-        ["vkCreateDeferredOperationKHR"];
+        "vkCreateDeferredOperationKHR";
     device::destroy_deferred_operation_khr: vk::PFN_vkDestroyDeferredOperationKHR =
-        ["vkDestroyDeferredOperationKHR"];
-    device::get_deferred_operation_max_concurrency_khr: vk::PFN_vkGetDeferredOperationMaxConcurrencyKHR =
-        ["vkGetDeferredOperationMaxConcurrencyKHR"];
+        "vkDestroyDeferredOperationKHR";
+    device::get_deferred_operation_max_concurrency_khr:
+        vk::PFN_vkGetDeferredOperationMaxConcurrencyKHR =
+        "vkGetDeferredOperationMaxConcurrencyKHR";
     device::get_deferred_operation_result_khr: vk::PFN_vkGetDeferredOperationResultKHR =
-        ["vkGetDeferredOperationResultKHR"];
+        "vkGetDeferredOperationResultKHR";
     device::deferred_operation_join_khr: vk::PFN_vkDeferredOperationJoinKHR =
-        ["vkDeferredOperationJoinKHR"];
-    acceleration_structure::create_acceleration_structure_khr: vk::PFN_vkCreateAccelerationStructureKHR =
-        ["vkCreateAccelerationStructureKHR"];
-    acceleration_structure::destroy_acceleration_structure_khr: vk::PFN_vkDestroyAccelerationStructureKHR =
-        ["vkDestroyAccelerationStructureKHR"];
-    command_transfer::cmd_build_acceleration_structures_khr: vk::PFN_vkCmdBuildAccelerationStructuresKHR =
-        ["vkCmdBuildAccelerationStructuresKHR"];
-    command_transfer::cmd_build_acceleration_structures_indirect_khr: vk::PFN_vkCmdBuildAccelerationStructuresIndirectKHR =
-        ["vkCmdBuildAccelerationStructuresIndirectKHR"];
-    acceleration_structure::copy_acceleration_structure_khr: vk::PFN_vkCopyAccelerationStructureKHR =
-        ["vkCopyAccelerationStructureKHR"];
-    acceleration_structure::write_acceleration_structures_properties_khr: vk::PFN_vkWriteAccelerationStructuresPropertiesKHR =
-        ["vkWriteAccelerationStructuresPropertiesKHR"];
-    command_transfer::cmd_copy_acceleration_structure_khr: vk::PFN_vkCmdCopyAccelerationStructureKHR =
-        ["vkCmdCopyAccelerationStructureKHR"];
-    command_transfer::cmd_copy_acceleration_structure_to_memory_khr: vk::PFN_vkCmdCopyAccelerationStructureToMemoryKHR =
-        ["vkCmdCopyAccelerationStructureToMemoryKHR"];
-    command_transfer::cmd_copy_memory_to_acceleration_structure_khr: vk::PFN_vkCmdCopyMemoryToAccelerationStructureKHR =
-        ["vkCmdCopyMemoryToAccelerationStructureKHR"];
-    acceleration_structure::get_acceleration_structure_device_address_khr: vk::PFN_vkGetAccelerationStructureDeviceAddressKHR =
-        ["vkGetAccelerationStructureDeviceAddressKHR"];
-    command_transfer::cmd_write_acceleration_structures_properties_khr: vk::PFN_vkCmdWriteAccelerationStructuresPropertiesKHR =
-        ["vkCmdWriteAccelerationStructuresPropertiesKHR"];
-    acceleration_structure::get_device_acceleration_structure_compatibility_khr: vk::PFN_vkGetDeviceAccelerationStructureCompatibilityKHR =
-        ["vkGetDeviceAccelerationStructureCompatibilityKHR"];
-    acceleration_structure::get_acceleration_structure_build_sizes_khr: vk::PFN_vkGetAccelerationStructureBuildSizesKHR =
-        ["vkGetAccelerationStructureBuildSizesKHR"];
-    command_draw::cmd_trace_rays_khr: vk::PFN_vkCmdTraceRaysKHR = ["vkCmdTraceRaysKHR"];
+        "vkDeferredOperationJoinKHR";
+    acceleration_structure::create_acceleration_structure_khr:
+        vk::PFN_vkCreateAccelerationStructureKHR =
+        "vkCreateAccelerationStructureKHR";
+    acceleration_structure::destroy_acceleration_structure_khr:
+        vk::PFN_vkDestroyAccelerationStructureKHR =
+        "vkDestroyAccelerationStructureKHR";
+    command_transfer::cmd_build_acceleration_structures_khr:
+        vk::PFN_vkCmdBuildAccelerationStructuresKHR =
+        "vkCmdBuildAccelerationStructuresKHR";
+    command_transfer::cmd_build_acceleration_structures_indirect_khr:
+        vk::PFN_vkCmdBuildAccelerationStructuresIndirectKHR =
+        "vkCmdBuildAccelerationStructuresIndirectKHR";
+    acceleration_structure::copy_acceleration_structure_khr:
+        vk::PFN_vkCopyAccelerationStructureKHR =
+        "vkCopyAccelerationStructureKHR";
+    acceleration_structure::write_acceleration_structures_properties_khr:
+        vk::PFN_vkWriteAccelerationStructuresPropertiesKHR =
+        "vkWriteAccelerationStructuresPropertiesKHR";
+    command_transfer::cmd_copy_acceleration_structure_khr:
+        vk::PFN_vkCmdCopyAccelerationStructureKHR =
+        "vkCmdCopyAccelerationStructureKHR";
+    command_transfer::cmd_copy_acceleration_structure_to_memory_khr:
+        vk::PFN_vkCmdCopyAccelerationStructureToMemoryKHR =
+        "vkCmdCopyAccelerationStructureToMemoryKHR";
+    command_transfer::cmd_copy_memory_to_acceleration_structure_khr:
+        vk::PFN_vkCmdCopyMemoryToAccelerationStructureKHR =
+        "vkCmdCopyMemoryToAccelerationStructureKHR";
+    acceleration_structure::get_acceleration_structure_device_address_khr:
+        vk::PFN_vkGetAccelerationStructureDeviceAddressKHR =
+        "vkGetAccelerationStructureDeviceAddressKHR";
+    command_transfer::cmd_write_acceleration_structures_properties_khr:
+        vk::PFN_vkCmdWriteAccelerationStructuresPropertiesKHR =
+        "vkCmdWriteAccelerationStructuresPropertiesKHR";
+    acceleration_structure::get_device_acceleration_structure_compatibility_khr:
+        vk::PFN_vkGetDeviceAccelerationStructureCompatibilityKHR =
+        "vkGetDeviceAccelerationStructureCompatibilityKHR";
+    acceleration_structure::get_acceleration_structure_build_sizes_khr:
+        vk::PFN_vkGetAccelerationStructureBuildSizesKHR =
+        "vkGetAccelerationStructureBuildSizesKHR";
+    command_draw::cmd_trace_rays_khr: vk::PFN_vkCmdTraceRaysKHR = "vkCmdTraceRaysKHR";
     pipeline::create_ray_tracing_pipelines_khr: vk::PFN_vkCreateRayTracingPipelinesKHR =
-        ["vkCreateRayTracingPipelinesKHR"];
-    pipeline::get_ray_tracing_shader_group_handles_khr: vk::PFN_vkGetRayTracingShaderGroupHandlesKHR =
-        ["vkGetRayTracingShaderGroupHandlesKHR", "vkGetRayTracingShaderGroupHandlesNV"];
-    pipeline::get_ray_tracing_capture_replay_shader_group_handles_khr: vk::PFN_vkGetRayTracingCaptureReplayShaderGroupHandlesKHR =
-        ["vkGetRayTracingCaptureReplayShaderGroupHandlesKHR"];
+        "vkCreateRayTracingPipelinesKHR";
+    pipeline::get_ray_tracing_shader_group_handles_khr:
+        vk::PFN_vkGetRayTracingShaderGroupHandlesKHR =
+        "vkGetRayTracingShaderGroupHandlesKHR", "vkGetRayTracingShaderGroupHandlesNV";
+    pipeline::get_ray_tracing_capture_replay_shader_group_handles_khr:
+        vk::PFN_vkGetRayTracingCaptureReplayShaderGroupHandlesKHR =
+        "vkGetRayTracingCaptureReplayShaderGroupHandlesKHR";
     command_draw::cmd_trace_rays_indirect_khr: vk::PFN_vkCmdTraceRaysIndirectKHR =
-        ["vkCmdTraceRaysIndirectKHR"];
-    pipeline::get_ray_tracing_shader_group_stack_size_khr: vk::PFN_vkGetRayTracingShaderGroupStackSizeKHR =
-        ["vkGetRayTracingShaderGroupStackSizeKHR"];
-    command_state::cmd_set_ray_tracing_pipeline_stack_size_khr: vk::PFN_vkCmdSetRayTracingPipelineStackSizeKHR =
-        ["vkCmdSetRayTracingPipelineStackSizeKHR"];
+        "vkCmdTraceRaysIndirectKHR";
+    pipeline::get_ray_tracing_shader_group_stack_size_khr:
+        vk::PFN_vkGetRayTracingShaderGroupStackSizeKHR =
+        "vkGetRayTracingShaderGroupStackSizeKHR";
+    command_state::cmd_set_ray_tracing_pipeline_stack_size_khr:
+        vk::PFN_vkCmdSetRayTracingPipelineStackSizeKHR =
+        "vkCmdSetRayTracingPipelineStackSizeKHR";
     command_draw::cmd_trace_rays_indirect2_khr: vk::PFN_vkCmdTraceRaysIndirect2KHR =
-        ["vkCmdTraceRaysIndirect2KHR"];
+        "vkCmdTraceRaysIndirect2KHR";
     command_dynamic_state::cmd_set_depth_bias2_ext: vk::PFN_vkCmdSetDepthBias2EXT =
-        ["vkCmdSetDepthBias2EXT"];
-    command_state::cmd_set_attachment_feedback_loop_enable_ext: vk::PFN_vkCmdSetAttachmentFeedbackLoopEnableEXT =
-        ["vkCmdSetAttachmentFeedbackLoopEnableEXT"];
+        "vkCmdSetDepthBias2EXT";
+    command_state::cmd_set_attachment_feedback_loop_enable_ext:
+        vk::PFN_vkCmdSetAttachmentFeedbackLoopEnableEXT =
+        "vkCmdSetAttachmentFeedbackLoopEnableEXT";
     command_dynamic_state::cmd_set_depth_clamp_range_ext: vk::PFN_vkCmdSetDepthClampRangeEXT =
-        ["vkCmdSetDepthClampRangeEXT"];
+        "vkCmdSetDepthClampRangeEXT";
 }

@@ -62,7 +62,8 @@ impl Emitter<'_, '_> {
                 fn decode(d: &mut Decoder<#of_trait>) -> Result<Self, DecodeError> {
                     Ok(Self { #read_returned #(#reads),* })
                 }
-                fn encode(&self, e: &mut Encoder) {
+                fn encode(&self, e: &mut Encoder, command: CommandType) {
+                    e.write(command.0);
                     #write_returned
                     #(#writes)*
                 }

@@ -90,7 +90,8 @@ impl Reply<'_> for CreateAccelerationStructureKHRReply {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(self.p_acceleration_structure.as_ref(), |e, id| e.write(*id));
     }
@@ -237,7 +238,8 @@ impl<'a> Reply<'a> for WriteAccelerationStructuresPropertiesKHRReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_blob(self.p_data);
     }
@@ -331,7 +333,8 @@ impl<'a> Reply<'a> for GetDeviceAccelerationStructureCompatibilityKHRReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write_optional(self.p_compatibility, |e, value| e.write(*value));
     }
 }
@@ -410,7 +413,8 @@ impl<'a> Reply<'a> for GetAccelerationStructureBuildSizesKHRReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write_optional(
             self.p_size_info,
             encode_acceleration_structure_build_sizes_info_khr,

@@ -110,7 +110,8 @@ impl<'a> Reply<'a> for GetBufferMemoryRequirementsReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write_optional(self.p_memory_requirements, encode_memory_requirements);
     }
 }
@@ -174,7 +175,8 @@ impl Reply<'_> for CreateBufferReply {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(self.p_buffer.as_ref(), |e, id| e.write(*id));
     }
@@ -266,7 +268,8 @@ impl Reply<'_> for CreateBufferViewReply {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(self.p_view.as_ref(), |e, id| e.write(*id));
     }
@@ -395,7 +398,8 @@ impl<'a> Reply<'a> for GetBufferMemoryRequirements2Reply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write_optional(self.p_memory_requirements, encode_memory_requirements2);
     }
 }
@@ -517,7 +521,8 @@ impl<'a> Reply<'a> for GetDeviceBufferMemoryRequirementsReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write_optional(self.p_memory_requirements, encode_memory_requirements2);
     }
 }

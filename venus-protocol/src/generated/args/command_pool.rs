@@ -74,7 +74,8 @@ impl Reply<'_> for CreateCommandPoolReply {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(self.p_command_pool.as_ref(), |e, id| e.write(*id));
     }
@@ -199,7 +200,8 @@ impl<'a> Reply<'a> for AllocateCommandBuffersReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_scalars(self.p_command_buffers);
     }

@@ -84,7 +84,8 @@ impl Reply<'_> for CreateDescriptorSetLayoutReply {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(self.p_set_layout.as_ref(), |e, id| e.write(*id));
     }
@@ -179,7 +180,8 @@ impl Reply<'_> for CreateDescriptorPoolReply {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(self.p_descriptor_pool.as_ref(), |e, id| e.write(*id));
     }
@@ -304,7 +306,8 @@ impl<'a> Reply<'a> for AllocateDescriptorSetsReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_scalars(self.p_descriptor_sets);
     }
@@ -471,7 +474,8 @@ impl Reply<'_> for CreateDescriptorUpdateTemplateReply {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(
             self.p_descriptor_update_template.as_ref(),
@@ -575,7 +579,8 @@ impl<'a> Reply<'a> for GetDescriptorSetLayoutSupportReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write_optional(self.p_support, encode_descriptor_set_layout_support);
     }
 }

@@ -76,7 +76,8 @@ impl Reply<'_> for CreateDeviceReply {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(self.p_device.as_ref(), |e, id| e.write(*id));
     }
@@ -203,7 +204,8 @@ impl<'a> Reply<'a> for GetCalibratedTimestampsKHRReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_scalars(self.p_timestamps);
         e.write_optional(self.p_max_deviation, |e, value| e.write(*value));
@@ -269,7 +271,8 @@ impl Reply<'_> for CreateDeferredOperationKHRReply {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(self.p_deferred_operation.as_ref(), |e, id| e.write(*id));
     }

@@ -79,7 +79,8 @@ impl Reply<'_> for AllocateMemoryReply {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(self.p_memory.as_ref(), |e, id| e.write(*id));
     }
@@ -266,7 +267,8 @@ impl<'a> Reply<'a> for GetDeviceMemoryCommitmentReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write_optional(self.p_committed_memory_in_bytes, |e, value| e.write(*value));
     }
 }
@@ -329,7 +331,8 @@ impl<'a> Reply<'a> for GetDeviceGroupPeerMemoryFeaturesReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write_optional(self.p_peer_memory_features, |e, value| e.write(*value));
     }
 }
@@ -430,7 +433,8 @@ impl<'a> Reply<'a> for GetMemoryResourcePropertiesMESAReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(
             self.p_memory_resource_properties,

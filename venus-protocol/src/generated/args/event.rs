@@ -70,7 +70,8 @@ impl Reply<'_> for CreateEventReply {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(self.p_event.as_ref(), |e, id| e.write(*id));
     }

@@ -126,7 +126,8 @@ impl<'a> Reply<'a> for GetImageMemoryRequirementsReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write_optional(self.p_memory_requirements, encode_memory_requirements);
     }
 }
@@ -216,7 +217,8 @@ impl<'a> Reply<'a> for GetImageSparseMemoryRequirementsReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write_optional(
             self.p_sparse_memory_requirement_count,
             |e, value| e.write(*value),
@@ -287,7 +289,8 @@ impl Reply<'_> for CreateImageReply {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(self.p_image.as_ref(), |e, id| e.write(*id));
     }
@@ -374,7 +377,8 @@ impl<'a> Reply<'a> for GetImageSubresourceLayoutReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write_optional(self.p_layout, encode_subresource_layout);
     }
 }
@@ -438,7 +442,8 @@ impl Reply<'_> for CreateImageViewReply {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(self.p_view.as_ref(), |e, id| e.write(*id));
     }
@@ -567,7 +572,8 @@ impl<'a> Reply<'a> for GetImageMemoryRequirements2Reply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write_optional(self.p_memory_requirements, encode_memory_requirements2);
     }
 }
@@ -668,7 +674,8 @@ impl<'a> Reply<'a> for GetImageSparseMemoryRequirements2Reply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write_optional(
             self.p_sparse_memory_requirement_count,
             |e, value| e.write(*value),
@@ -748,7 +755,8 @@ impl<'a> Reply<'a> for GetImageDrmFormatModifierPropertiesEXTReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(
             self.p_properties,
@@ -812,7 +820,8 @@ impl<'a> Reply<'a> for GetDeviceImageMemoryRequirementsReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write_optional(self.p_memory_requirements, encode_memory_requirements2);
     }
 }
@@ -910,7 +919,8 @@ impl<'a> Reply<'a> for GetDeviceImageSparseMemoryRequirementsReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write_optional(
             self.p_sparse_memory_requirement_count,
             |e, value| e.write(*value),
@@ -977,7 +987,8 @@ impl<'a> Reply<'a> for GetDeviceImageSubresourceLayoutReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write_optional(self.p_layout, encode_subresource_layout2);
     }
 }
@@ -1041,7 +1052,8 @@ impl<'a> Reply<'a> for GetImageSubresourceLayout2Reply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write_optional(self.p_layout, encode_subresource_layout2);
     }
 }
@@ -1193,7 +1205,8 @@ impl<'a> Reply<'a> for CopyImageToMemoryMESAReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_blob(self.p_data);
     }

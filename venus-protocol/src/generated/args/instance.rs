@@ -69,7 +69,8 @@ impl Reply<'_> for CreateInstanceReply {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(self.p_instance.as_ref(), |e, id| e.write(*id));
     }
@@ -169,7 +170,8 @@ impl<'a> Reply<'a> for EnumerateInstanceExtensionPropertiesReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(self.p_property_count, |e, value| e.write(*value));
         e.write_items(self.p_properties, encode_extension_properties);
@@ -239,7 +241,8 @@ impl<'a> Reply<'a> for EnumerateInstanceLayerPropertiesReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(self.p_property_count, |e, value| e.write(*value));
         e.write_items(self.p_properties, encode_layer_properties);
@@ -292,7 +295,8 @@ impl<'a> Reply<'a> for EnumerateInstanceVersionReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(self.p_api_version, |e, value| e.write(*value));
     }

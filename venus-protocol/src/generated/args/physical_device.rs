@@ -138,7 +138,8 @@ impl<'a> Reply<'a> for EnumeratePhysicalDevicesReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(self.p_physical_device_count, |e, value| e.write(*value));
         e.write_scalars(self.p_physical_devices);
@@ -191,7 +192,8 @@ impl<'a> Reply<'a> for GetPhysicalDeviceFeaturesReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write_optional(self.p_features, encode_physical_device_features);
     }
 }
@@ -246,7 +248,8 @@ impl<'a> Reply<'a> for GetPhysicalDeviceFormatPropertiesReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write_optional(self.p_format_properties, encode_format_properties);
     }
 }
@@ -326,7 +329,8 @@ impl<'a> Reply<'a> for GetPhysicalDeviceImageFormatPropertiesReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(self.p_image_format_properties, encode_image_format_properties);
     }
@@ -380,7 +384,8 @@ impl<'a> Reply<'a> for GetPhysicalDevicePropertiesReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write_optional(self.p_properties, encode_physical_device_properties);
     }
 }
@@ -460,7 +465,8 @@ impl<'a> Reply<'a> for GetPhysicalDeviceQueueFamilyPropertiesReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write_optional(self.p_queue_family_property_count, |e, value| e.write(*value));
         e.write_items(self.p_queue_family_properties, encode_queue_family_properties);
     }
@@ -518,7 +524,8 @@ impl<'a> Reply<'a> for GetPhysicalDeviceMemoryPropertiesReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write_optional(
             self.p_memory_properties,
             encode_physical_device_memory_properties,
@@ -602,7 +609,8 @@ impl<'a> Reply<'a> for EnumerateDeviceExtensionPropertiesReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(self.p_property_count, |e, value| e.write(*value));
         e.write_items(self.p_properties, encode_extension_properties);
@@ -677,7 +685,8 @@ impl<'a> Reply<'a> for EnumerateDeviceLayerPropertiesReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(self.p_property_count, |e, value| e.write(*value));
         e.write_items(self.p_properties, encode_layer_properties);
@@ -777,7 +786,8 @@ impl<'a> Reply<'a> for GetPhysicalDeviceSparseImageFormatPropertiesReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write_optional(self.p_property_count, |e, value| e.write(*value));
         e.write_items(self.p_properties, encode_sparse_image_format_properties);
     }
@@ -867,7 +877,8 @@ impl<'a> Reply<'a> for EnumeratePhysicalDeviceGroupsReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(self.p_physical_device_group_count, |e, value| e.write(*value));
         e.write_items(
@@ -931,7 +942,8 @@ impl<'a> Reply<'a> for GetPhysicalDeviceFeatures2Reply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write_optional(self.p_features, encode_physical_device_features2);
     }
 }
@@ -992,7 +1004,8 @@ impl<'a> Reply<'a> for GetPhysicalDeviceProperties2Reply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write_optional(self.p_properties, encode_physical_device_properties2);
     }
 }
@@ -1055,7 +1068,8 @@ impl<'a> Reply<'a> for GetPhysicalDeviceFormatProperties2Reply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write_optional(self.p_format_properties, encode_format_properties2);
     }
 }
@@ -1132,7 +1146,8 @@ impl<'a> Reply<'a> for GetPhysicalDeviceImageFormatProperties2Reply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(
             self.p_image_format_properties,
@@ -1224,7 +1239,8 @@ impl<'a> Reply<'a> for GetPhysicalDeviceQueueFamilyProperties2Reply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write_optional(self.p_queue_family_property_count, |e, value| e.write(*value));
         e.write_items(self.p_queue_family_properties, encode_queue_family_properties2);
     }
@@ -1287,7 +1303,8 @@ impl<'a> Reply<'a> for GetPhysicalDeviceMemoryProperties2Reply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write_optional(
             self.p_memory_properties,
             encode_physical_device_memory_properties2,
@@ -1382,7 +1399,8 @@ impl<'a> Reply<'a> for GetPhysicalDeviceSparseImageFormatProperties2Reply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write_optional(self.p_property_count, |e, value| e.write(*value));
         e.write_items(self.p_properties, encode_sparse_image_format_properties2);
     }
@@ -1456,7 +1474,8 @@ impl<'a> Reply<'a> for GetPhysicalDeviceExternalBufferPropertiesReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write_optional(
             self.p_external_buffer_properties,
             encode_external_buffer_properties,
@@ -1529,7 +1548,8 @@ impl<'a> Reply<'a> for GetPhysicalDeviceExternalFencePropertiesReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write_optional(
             self.p_external_fence_properties,
             encode_external_fence_properties,
@@ -1606,7 +1626,8 @@ impl<'a> Reply<'a> for GetPhysicalDeviceExternalSemaphorePropertiesReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write_optional(
             self.p_external_semaphore_properties,
             encode_external_semaphore_properties,
@@ -1698,7 +1719,8 @@ impl<'a> Reply<'a> for GetPhysicalDeviceToolPropertiesReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(self.p_tool_count, |e, value| e.write(*value));
         e.write_items(self.p_tool_properties, encode_physical_device_tool_properties);
@@ -1778,7 +1800,8 @@ impl<'a> Reply<'a> for GetPhysicalDeviceCalibrateableTimeDomainsKHRReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(self.p_time_domain_count, |e, value| e.write(*value));
         e.write_scalars(self.p_time_domains);
@@ -1875,7 +1898,8 @@ impl<'a> Reply<'a> for GetPhysicalDeviceFragmentShadingRatesKHRReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(self.p_fragment_shading_rate_count, |e, value| e.write(*value));
         e.write_items(
@@ -1944,7 +1968,8 @@ impl<'a> Reply<'a> for GetPhysicalDeviceMultisamplePropertiesEXTReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write_optional(
             self.p_multisample_properties,
             encode_multisample_properties_ext,

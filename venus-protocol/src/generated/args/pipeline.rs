@@ -79,7 +79,8 @@ impl Reply<'_> for CreatePipelineCacheReply {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(self.p_pipeline_cache.as_ref(), |e, id| e.write(*id));
     }
@@ -178,7 +179,8 @@ impl<'a> Reply<'a> for GetPipelineCacheDataReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(self.p_data_size, |e, value| e.write(*value));
         e.write_blob(self.p_data);
@@ -298,7 +300,8 @@ impl<'a> Reply<'a> for CreateGraphicsPipelinesReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_scalars(self.p_pipelines);
     }
@@ -379,7 +382,8 @@ impl<'a> Reply<'a> for CreateComputePipelinesReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_scalars(self.p_pipelines);
     }
@@ -471,7 +475,8 @@ impl Reply<'_> for CreatePipelineLayoutReply {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(self.p_pipeline_layout.as_ref(), |e, id| e.write(*id));
     }
@@ -584,7 +589,8 @@ impl<'a> Reply<'a> for CreateRayTracingPipelinesKHRReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_scalars(self.p_pipelines);
     }
@@ -665,7 +671,8 @@ impl<'a> Reply<'a> for GetRayTracingShaderGroupHandlesKHRReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_blob(self.p_data);
     }
@@ -752,7 +759,8 @@ impl<'a> Reply<'a> for GetRayTracingCaptureReplayShaderGroupHandlesKHRReply<'a> 
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_blob(self.p_data);
     }

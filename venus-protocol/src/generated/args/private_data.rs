@@ -70,7 +70,8 @@ impl Reply<'_> for CreatePrivateDataSlotReply {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(self.p_private_data_slot.as_ref(), |e, id| e.write(*id));
     }
@@ -208,7 +209,8 @@ impl<'a> Reply<'a> for GetPrivateDataReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write_optional(self.p_data, |e, value| e.write(*value));
     }
 }

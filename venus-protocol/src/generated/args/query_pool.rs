@@ -70,7 +70,8 @@ impl Reply<'_> for CreateQueryPoolReply {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(self.p_query_pool.as_ref(), |e, id| e.write(*id));
     }
@@ -186,7 +187,8 @@ impl<'a> Reply<'a> for GetQueryPoolResultsReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_blob(self.p_data);
     }

@@ -72,7 +72,8 @@ impl Reply<'_> for GetDeviceQueueReply {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write_optional(self.p_queue.as_ref(), |e, id| e.write(*id));
     }
 }
@@ -238,7 +239,8 @@ impl Reply<'_> for GetDeviceQueue2Reply {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write_optional(self.p_queue.as_ref(), |e, id| e.write(*id));
     }
 }

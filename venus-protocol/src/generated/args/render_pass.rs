@@ -76,7 +76,8 @@ impl Reply<'_> for CreateFramebufferReply {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(self.p_framebuffer.as_ref(), |e, id| e.write(*id));
     }
@@ -168,7 +169,8 @@ impl Reply<'_> for CreateRenderPassReply {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(self.p_render_pass.as_ref(), |e, id| e.write(*id));
     }
@@ -251,7 +253,8 @@ impl<'a> Reply<'a> for GetRenderAreaGranularityReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write_optional(self.p_granularity, encode_extent2_d);
     }
 }
@@ -315,7 +318,8 @@ impl Reply<'_> for CreateRenderPass2Reply {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(self.p_render_pass.as_ref(), |e, id| e.write(*id));
     }
@@ -376,7 +380,8 @@ impl<'a> Reply<'a> for GetRenderingAreaGranularityReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write_optional(self.p_granularity, encode_extent2_d);
     }
 }

@@ -74,7 +74,8 @@ impl Reply<'_> for CreateSamplerReply {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(self.p_sampler.as_ref(), |e, id| e.write(*id));
     }
@@ -170,7 +171,8 @@ impl Reply<'_> for CreateSamplerYcbcrConversionReply {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(self.p_ycbcr_conversion.as_ref(), |e, id| e.write(*id));
     }

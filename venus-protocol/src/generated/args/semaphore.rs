@@ -76,7 +76,8 @@ impl Reply<'_> for CreateSemaphoreReply {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(self.p_semaphore.as_ref(), |e, id| e.write(*id));
     }
@@ -164,7 +165,8 @@ impl<'a> Reply<'a> for GetSemaphoreCounterValueReply<'a> {
         })
     }
 
-    fn encode(&self, e: &mut Encoder) {
+    fn encode(&self, e: &mut Encoder, command: CommandType) {
+        e.write(command.0);
         e.write(self.returned);
         e.write_optional(self.p_value, |e, value| e.write(*value));
     }

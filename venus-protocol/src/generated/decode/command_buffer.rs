@@ -418,7 +418,8 @@ pub fn decode_subpass_end_info<'a>(
     })
 }
 
-/// The members of `VkCommandBufferInheritanceConditionalRenderingInfoEXT`, which follow its chain.
+/// The members of `VkCommandBufferInheritanceConditionalRenderingInfoEXT`, which follow its
+/// chain.
 pub(crate) fn decode_command_buffer_inheritance_conditional_rendering_info_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
@@ -1193,7 +1194,8 @@ pub fn decode_depth_clamp_range_ext(
     })
 }
 
-/// Decodes `VkClearColorValue`: the tag, then the member it names. Bytes beside that member are 0.
+/// Decodes `VkClearColorValue`: the tag, then the member it names. Bytes beside that member
+/// are 0.
 pub fn decode_clear_color_value(
     d: &mut Decoder<'_>,
 ) -> Result<vk::ClearColorValue, DecodeError> {
@@ -1218,7 +1220,8 @@ pub fn decode_clear_value(d: &mut Decoder<'_>) -> Result<vk::ClearValue, DecodeE
     Ok(v)
 }
 
-/// Decodes `VkDeviceOrHostAddressKHR`: the tag, then the member it names. Bytes beside that member are 0.
+/// Decodes `VkDeviceOrHostAddressKHR`: the tag, then the member it names. Bytes beside that
+/// member are 0.
 pub fn decode_device_or_host_address_khr(
     d: &mut Decoder<'_>,
 ) -> Result<vk::DeviceOrHostAddressKHR, DecodeError> {
@@ -1231,7 +1234,8 @@ pub fn decode_device_or_host_address_khr(
     Ok(v)
 }
 
-/// Decodes `VkDeviceOrHostAddressConstKHR`: the tag, then the member it names. Bytes beside that member are 0.
+/// Decodes `VkDeviceOrHostAddressConstKHR`: the tag, then the member it names. Bytes beside
+/// that member are 0.
 pub fn decode_device_or_host_address_const_khr(
     d: &mut Decoder<'_>,
 ) -> Result<vk::DeviceOrHostAddressConstKHR, DecodeError> {
@@ -1244,7 +1248,8 @@ pub fn decode_device_or_host_address_const_khr(
     Ok(v)
 }
 
-/// Decodes `VkAccelerationStructureGeometryDataKHR`: the tag, then the member it names. Bytes beside that member are 0.
+/// Decodes `VkAccelerationStructureGeometryDataKHR`: the tag, then the member it names. Bytes
+/// beside that member are 0.
 pub fn decode_acceleration_structure_geometry_data_khr<'a>(
     d: &mut Decoder<'a>,
 ) -> Result<vk::AccelerationStructureGeometryDataKHR<'a>, DecodeError> {

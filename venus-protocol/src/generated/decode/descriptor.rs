@@ -291,7 +291,8 @@ pub(crate) fn decode_descriptor_set_layout_binding_flags_create_info_body<'a>(
     Ok(v)
 }
 
-/// The members of `VkDescriptorSetVariableDescriptorCountAllocateInfo`, which follow its chain.
+/// The members of `VkDescriptorSetVariableDescriptorCountAllocateInfo`, which follow its
+/// chain.
 pub(crate) fn decode_descriptor_set_variable_descriptor_count_allocate_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
@@ -307,7 +308,8 @@ pub(crate) fn decode_descriptor_set_variable_descriptor_count_allocate_info_body
     Ok(v)
 }
 
-/// The members of `VkDescriptorSetVariableDescriptorCountLayoutSupport`, which follow its chain.
+/// The members of `VkDescriptorSetVariableDescriptorCountLayoutSupport`, which follow its
+/// chain.
 pub(crate) fn decode_descriptor_set_variable_descriptor_count_layout_support_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,

@@ -62,7 +62,8 @@ pub(crate) fn decode_physical_device16_bit_storage_features_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceShaderSubgroupExtendedTypesFeatures`, which follow its chain.
+/// The members of `VkPhysicalDeviceShaderSubgroupExtendedTypesFeatures`, which follow its
+/// chain.
 pub(crate) fn decode_physical_device_shader_subgroup_extended_types_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
@@ -98,7 +99,8 @@ pub(crate) fn decode_physical_device_protected_memory_features_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceBlendOperationAdvancedFeaturesEXT`, which follow its chain.
+/// The members of `VkPhysicalDeviceBlendOperationAdvancedFeaturesEXT`, which follow its
+/// chain.
 pub(crate) fn decode_physical_device_blend_operation_advanced_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
@@ -401,7 +403,8 @@ pub(crate) fn decode_physical_device_transform_feedback_features_ext_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceComputeShaderDerivativesFeaturesKHR`, which follow its chain.
+/// The members of `VkPhysicalDeviceComputeShaderDerivativesFeaturesKHR`, which follow its
+/// chain.
 pub(crate) fn decode_physical_device_compute_shader_derivatives_features_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
@@ -458,7 +461,8 @@ pub(crate) fn decode_physical_device_ray_query_features_khr_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceRayTracingMaintenance1FeaturesKHR`, which follow its chain.
+/// The members of `VkPhysicalDeviceRayTracingMaintenance1FeaturesKHR`, which follow its
+/// chain.
 pub(crate) fn decode_physical_device_ray_tracing_maintenance1_features_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
@@ -483,7 +487,8 @@ pub(crate) fn decode_physical_device_scalar_block_layout_features_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceUniformBufferStandardLayoutFeatures`, which follow its chain.
+/// The members of `VkPhysicalDeviceUniformBufferStandardLayoutFeatures`, which follow its
+/// chain.
 pub(crate) fn decode_physical_device_uniform_buffer_standard_layout_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
@@ -533,7 +538,8 @@ pub(crate) fn decode_physical_device_imageless_framebuffer_features_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceTextureCompressionASTCHDRFeatures`, which follow its chain.
+/// The members of `VkPhysicalDeviceTextureCompressionASTCHDRFeatures`, which follow its
+/// chain.
 pub(crate) fn decode_physical_device_texture_compression_astchdr_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
@@ -582,7 +588,8 @@ pub(crate) fn decode_physical_device_index_type_uint8_features_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceFragmentShaderInterlockFeaturesEXT`, which follow its chain.
+/// The members of `VkPhysicalDeviceFragmentShaderInterlockFeaturesEXT`, which follow its
+/// chain.
 pub(crate) fn decode_physical_device_fragment_shader_interlock_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
@@ -596,7 +603,8 @@ pub(crate) fn decode_physical_device_fragment_shader_interlock_features_ext_body
     })
 }
 
-/// The members of `VkPhysicalDeviceSeparateDepthStencilLayoutsFeatures`, which follow its chain.
+/// The members of `VkPhysicalDeviceSeparateDepthStencilLayoutsFeatures`, which follow its
+/// chain.
 pub(crate) fn decode_physical_device_separate_depth_stencil_layouts_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
@@ -608,7 +616,8 @@ pub(crate) fn decode_physical_device_separate_depth_stencil_layouts_features_bod
     })
 }
 
-/// The members of `VkPhysicalDevicePrimitiveTopologyListRestartFeaturesEXT`, which follow its chain.
+/// The members of `VkPhysicalDevicePrimitiveTopologyListRestartFeaturesEXT`, which follow its
+/// chain.
 pub(crate) fn decode_physical_device_primitive_topology_list_restart_features_ext_body<
     'a,
 >(
@@ -623,7 +632,8 @@ pub(crate) fn decode_physical_device_primitive_topology_list_restart_features_ex
     })
 }
 
-/// The members of `VkPhysicalDeviceShaderDemoteToHelperInvocationFeatures`, which follow its chain.
+/// The members of `VkPhysicalDeviceShaderDemoteToHelperInvocationFeatures`, which follow its
+/// chain.
 pub(crate) fn decode_physical_device_shader_demote_to_helper_invocation_features_body<
     'a,
 >(
@@ -679,7 +689,8 @@ pub(crate) fn decode_physical_device_line_rasterization_features_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDevicePipelineCreationCacheControlFeatures`, which follow its chain.
+/// The members of `VkPhysicalDevicePipelineCreationCacheControlFeatures`, which follow its
+/// chain.
 pub(crate) fn decode_physical_device_pipeline_creation_cache_control_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
@@ -924,7 +935,8 @@ pub(crate) fn decode_physical_device_extended_dynamic_state3_features_ext_body<'
     })
 }
 
-/// The members of `VkPhysicalDeviceZeroInitializeWorkgroupMemoryFeatures`, which follow its chain.
+/// The members of `VkPhysicalDeviceZeroInitializeWorkgroupMemoryFeatures`, which follow its
+/// chain.
 pub(crate) fn decode_physical_device_zero_initialize_workgroup_memory_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
@@ -936,7 +948,8 @@ pub(crate) fn decode_physical_device_zero_initialize_workgroup_memory_features_b
     })
 }
 
-/// The members of `VkPhysicalDeviceShaderSubgroupUniformControlFlowFeaturesKHR`, which follow its chain.
+/// The members of `VkPhysicalDeviceShaderSubgroupUniformControlFlowFeaturesKHR`, which follow
+/// its chain.
 pub(crate) fn decode_physical_device_shader_subgroup_uniform_control_flow_features_khr_body<
     'a,
 >(
@@ -979,7 +992,8 @@ pub(crate) fn decode_physical_device_image_robustness_features_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceWorkgroupMemoryExplicitLayoutFeaturesKHR`, which follow its chain.
+/// The members of `VkPhysicalDeviceWorkgroupMemoryExplicitLayoutFeaturesKHR`, which follow
+/// its chain.
 pub(crate) fn decode_physical_device_workgroup_memory_explicit_layout_features_khr_body<
     'a,
 >(
@@ -1012,7 +1026,8 @@ pub(crate) fn decode_physical_device4444_formats_features_ext_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceShaderImageAtomicInt64FeaturesEXT`, which follow its chain.
+/// The members of `VkPhysicalDeviceShaderImageAtomicInt64FeaturesEXT`, which follow its
+/// chain.
 pub(crate) fn decode_physical_device_shader_image_atomic_int64_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
@@ -1039,7 +1054,8 @@ pub(crate) fn decode_physical_device_fragment_shading_rate_features_khr_body<'a>
     })
 }
 
-/// The members of `VkPhysicalDeviceShaderTerminateInvocationFeatures`, which follow its chain.
+/// The members of `VkPhysicalDeviceShaderTerminateInvocationFeatures`, which follow its
+/// chain.
 pub(crate) fn decode_physical_device_shader_terminate_invocation_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
@@ -1064,7 +1080,8 @@ pub(crate) fn decode_physical_device_image2_d_view_of3_d_features_ext_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceAttachmentFeedbackLoopDynamicStateFeaturesEXT`, which follow its chain.
+/// The members of `VkPhysicalDeviceAttachmentFeedbackLoopDynamicStateFeaturesEXT`, which
+/// follow its chain.
 pub(crate) fn decode_physical_device_attachment_feedback_loop_dynamic_state_features_ext_body<
     'a,
 >(
@@ -1081,7 +1098,8 @@ pub(crate) fn decode_physical_device_attachment_feedback_loop_dynamic_state_feat
     })
 }
 
-/// The members of `VkPhysicalDeviceLegacyVertexAttributesFeaturesEXT`, which follow its chain.
+/// The members of `VkPhysicalDeviceLegacyVertexAttributesFeaturesEXT`, which follow its
+/// chain.
 pub(crate) fn decode_physical_device_legacy_vertex_attributes_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
@@ -1129,7 +1147,8 @@ pub(crate) fn decode_physical_device_depth_clamp_control_features_ext_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceVertexInputDynamicStateFeaturesEXT`, which follow its chain.
+/// The members of `VkPhysicalDeviceVertexInputDynamicStateFeaturesEXT`, which follow its
+/// chain.
 pub(crate) fn decode_physical_device_vertex_input_dynamic_state_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
@@ -1177,7 +1196,8 @@ pub(crate) fn decode_physical_device_host_image_copy_features_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDevicePrimitivesGeneratedQueryFeaturesEXT`, which follow its chain.
+/// The members of `VkPhysicalDevicePrimitivesGeneratedQueryFeaturesEXT`, which follow its
+/// chain.
 pub(crate) fn decode_physical_device_primitives_generated_query_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
@@ -1252,7 +1272,8 @@ pub(crate) fn decode_physical_device_shader_integer_dot_product_features_body<'a
     })
 }
 
-/// The members of `VkPhysicalDeviceFragmentShaderBarycentricFeaturesKHR`, which follow its chain.
+/// The members of `VkPhysicalDeviceFragmentShaderBarycentricFeaturesKHR`, which follow its
+/// chain.
 pub(crate) fn decode_physical_device_fragment_shader_barycentric_features_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
@@ -1288,7 +1309,8 @@ pub(crate) fn decode_physical_device_image_view_min_lod_features_ext_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceRasterizationOrderAttachmentAccessFeaturesEXT`, which follow its chain.
+/// The members of `VkPhysicalDeviceRasterizationOrderAttachmentAccessFeaturesEXT`, which
+/// follow its chain.
 pub(crate) fn decode_physical_device_rasterization_order_attachment_access_features_ext_body<
     'a,
 >(
@@ -1307,7 +1329,8 @@ pub(crate) fn decode_physical_device_rasterization_order_attachment_access_featu
     })
 }
 
-/// The members of `VkPhysicalDeviceGraphicsPipelineLibraryFeaturesEXT`, which follow its chain.
+/// The members of `VkPhysicalDeviceGraphicsPipelineLibraryFeaturesEXT`, which follow its
+/// chain.
 pub(crate) fn decode_physical_device_graphics_pipeline_library_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
@@ -1357,7 +1380,8 @@ pub(crate) fn decode_physical_device_pipeline_robustness_features_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceAttachmentFeedbackLoopLayoutFeaturesEXT`, which follow its chain.
+/// The members of `VkPhysicalDeviceAttachmentFeedbackLoopLayoutFeaturesEXT`, which follow its
+/// chain.
 pub(crate) fn decode_physical_device_attachment_feedback_loop_layout_features_ext_body<
     'a,
 >(
@@ -1371,7 +1395,8 @@ pub(crate) fn decode_physical_device_attachment_feedback_loop_layout_features_ex
     })
 }
 
-/// The members of `VkPhysicalDeviceDynamicRenderingUnusedAttachmentsFeaturesEXT`, which follow its chain.
+/// The members of `VkPhysicalDeviceDynamicRenderingUnusedAttachmentsFeaturesEXT`, which
+/// follow its chain.
 pub(crate) fn decode_physical_device_dynamic_rendering_unused_attachments_features_ext_body<
     'a,
 >(
@@ -1403,7 +1428,8 @@ pub(crate) fn decode_physical_device_depth_bias_control_features_ext_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceRayTracingPositionFetchFeaturesKHR`, which follow its chain.
+/// The members of `VkPhysicalDeviceRayTracingPositionFetchFeaturesKHR`, which follow its
+/// chain.
 pub(crate) fn decode_physical_device_ray_tracing_position_fetch_features_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
@@ -1415,7 +1441,8 @@ pub(crate) fn decode_physical_device_ray_tracing_position_fetch_features_khr_bod
     })
 }
 
-/// The members of `VkPhysicalDeviceShaderMaximalReconvergenceFeaturesKHR`, which follow its chain.
+/// The members of `VkPhysicalDeviceShaderMaximalReconvergenceFeaturesKHR`, which follow its
+/// chain.
 pub(crate) fn decode_physical_device_shader_maximal_reconvergence_features_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
@@ -1464,7 +1491,8 @@ pub(crate) fn decode_physical_device_shader_float_controls2_features_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceDynamicRenderingLocalReadFeatures`, which follow its chain.
+/// The members of `VkPhysicalDeviceDynamicRenderingLocalReadFeatures`, which follow its
+/// chain.
 pub(crate) fn decode_physical_device_dynamic_rendering_local_read_features_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
@@ -1488,7 +1516,8 @@ pub(crate) fn decode_physical_device_shader_quad_control_features_khr_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceShaderReplicatedCompositesFeaturesEXT`, which follow its chain.
+/// The members of `VkPhysicalDeviceShaderReplicatedCompositesFeaturesEXT`, which follow its
+/// chain.
 pub(crate) fn decode_physical_device_shader_replicated_composites_features_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,

@@ -508,7 +508,8 @@ pub(crate) fn decode_pipeline_layout_create_info_body<'a>(
     Ok(v)
 }
 
-/// The members of `VkPipelineTessellationDomainOriginStateCreateInfo`, which follow its chain.
+/// The members of `VkPipelineTessellationDomainOriginStateCreateInfo`, which follow its
+/// chain.
 pub(crate) fn decode_pipeline_tessellation_domain_origin_state_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
@@ -547,7 +548,8 @@ pub(crate) fn decode_pipeline_color_blend_advanced_state_create_info_ext_body<'a
     })
 }
 
-/// The members of `VkPipelineRasterizationConservativeStateCreateInfoEXT`, which follow its chain.
+/// The members of `VkPipelineRasterizationConservativeStateCreateInfoEXT`, which follow its
+/// chain.
 pub(crate) fn decode_pipeline_rasterization_conservative_state_create_info_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
@@ -671,7 +673,8 @@ pub fn decode_ray_tracing_pipeline_create_info_khr<'a>(
     Ok(v)
 }
 
-/// The members of `VkPipelineRasterizationDepthClipStateCreateInfoEXT`, which follow its chain.
+/// The members of `VkPipelineRasterizationDepthClipStateCreateInfoEXT`, which follow its
+/// chain.
 pub(crate) fn decode_pipeline_rasterization_depth_clip_state_create_info_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
@@ -718,7 +721,8 @@ pub(crate) fn decode_pipeline_creation_feedback_create_info_body<'a>(
     Ok(v)
 }
 
-/// The members of `VkPipelineShaderStageRequiredSubgroupSizeCreateInfo`, which follow its chain.
+/// The members of `VkPipelineShaderStageRequiredSubgroupSizeCreateInfo`, which follow its
+/// chain.
 pub(crate) fn decode_pipeline_shader_stage_required_subgroup_size_create_info_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
@@ -836,7 +840,8 @@ pub(crate) fn decode_pipeline_color_write_create_info_ext_body<'a>(
     Ok(v)
 }
 
-/// The members of `VkPipelineRasterizationProvokingVertexStateCreateInfoEXT`, which follow its chain.
+/// The members of `VkPipelineRasterizationProvokingVertexStateCreateInfoEXT`, which follow
+/// its chain.
 pub(crate) fn decode_pipeline_rasterization_provoking_vertex_state_create_info_ext_body<
     'a,
 >(

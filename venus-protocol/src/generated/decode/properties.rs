@@ -157,7 +157,8 @@ pub(crate) fn decode_physical_device_sample_locations_properties_ext_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceBlendOperationAdvancedPropertiesEXT`, which follow its chain.
+/// The members of `VkPhysicalDeviceBlendOperationAdvancedPropertiesEXT`, which follow its
+/// chain.
 pub(crate) fn decode_physical_device_blend_operation_advanced_properties_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
@@ -293,7 +294,8 @@ pub(crate) fn decode_physical_device_float_controls_properties_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceConservativeRasterizationPropertiesEXT`, which follow its chain.
+/// The members of `VkPhysicalDeviceConservativeRasterizationPropertiesEXT`, which follow its
+/// chain.
 pub(crate) fn decode_physical_device_conservative_rasterization_properties_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
@@ -359,7 +361,8 @@ pub(crate) fn decode_physical_device_timeline_semaphore_properties_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceVertexAttributeDivisorPropertiesEXT`, which follow its chain.
+/// The members of `VkPhysicalDeviceVertexAttributeDivisorPropertiesEXT`, which follow its
+/// chain.
 pub(crate) fn decode_physical_device_vertex_attribute_divisor_properties_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
@@ -435,7 +438,8 @@ pub(crate) fn decode_physical_device_transform_feedback_properties_ext_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceComputeShaderDerivativesPropertiesKHR`, which follow its chain.
+/// The members of `VkPhysicalDeviceComputeShaderDerivativesPropertiesKHR`, which follow its
+/// chain.
 pub(crate) fn decode_physical_device_compute_shader_derivatives_properties_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
@@ -447,7 +451,8 @@ pub(crate) fn decode_physical_device_compute_shader_derivatives_properties_khr_b
     })
 }
 
-/// The members of `VkPhysicalDeviceAccelerationStructurePropertiesKHR`, which follow its chain.
+/// The members of `VkPhysicalDeviceAccelerationStructurePropertiesKHR`, which follow its
+/// chain.
 pub(crate) fn decode_physical_device_acceleration_structure_properties_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
@@ -755,7 +760,8 @@ pub(crate) fn decode_physical_device_custom_border_color_properties_ext_body<'a>
     })
 }
 
-/// The members of `VkPhysicalDeviceExtendedDynamicState3PropertiesEXT`, which follow its chain.
+/// The members of `VkPhysicalDeviceExtendedDynamicState3PropertiesEXT`, which follow its
+/// chain.
 pub(crate) fn decode_physical_device_extended_dynamic_state3_properties_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
@@ -808,7 +814,8 @@ pub(crate) fn decode_physical_device_fragment_shading_rate_properties_khr_body<'
     })
 }
 
-/// The members of `VkPhysicalDeviceLegacyVertexAttributesPropertiesEXT`, which follow its chain.
+/// The members of `VkPhysicalDeviceLegacyVertexAttributesPropertiesEXT`, which follow its
+/// chain.
 pub(crate) fn decode_physical_device_legacy_vertex_attributes_properties_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
@@ -875,7 +882,8 @@ pub(crate) fn decode_physical_device_provoking_vertex_properties_ext_body<'a>(
     })
 }
 
-/// The members of `VkPhysicalDeviceShaderIntegerDotProductProperties`, which follow its chain.
+/// The members of `VkPhysicalDeviceShaderIntegerDotProductProperties`, which follow its
+/// chain.
 pub(crate) fn decode_physical_device_shader_integer_dot_product_properties_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
@@ -926,7 +934,8 @@ pub(crate) fn decode_physical_device_shader_integer_dot_product_properties_body<
     })
 }
 
-/// The members of `VkPhysicalDeviceFragmentShaderBarycentricPropertiesKHR`, which follow its chain.
+/// The members of `VkPhysicalDeviceFragmentShaderBarycentricPropertiesKHR`, which follow its
+/// chain.
 pub(crate) fn decode_physical_device_fragment_shader_barycentric_properties_khr_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,
@@ -938,7 +947,8 @@ pub(crate) fn decode_physical_device_fragment_shader_barycentric_properties_khr_
     })
 }
 
-/// The members of `VkPhysicalDeviceGraphicsPipelineLibraryPropertiesEXT`, which follow its chain.
+/// The members of `VkPhysicalDeviceGraphicsPipelineLibraryPropertiesEXT`, which follow its
+/// chain.
 pub(crate) fn decode_physical_device_graphics_pipeline_library_properties_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,

@@ -83,7 +83,8 @@ pub(crate) fn decode_sampler_custom_border_color_create_info_ext_body<'a>(
     })
 }
 
-/// The members of `VkSamplerBorderColorComponentMappingCreateInfoEXT`, which follow its chain.
+/// The members of `VkSamplerBorderColorComponentMappingCreateInfoEXT`, which follow its
+/// chain.
 pub(crate) fn decode_sampler_border_color_component_mapping_create_info_ext_body<'a>(
     d: &mut Decoder<'a>,
     next: *mut c_void,

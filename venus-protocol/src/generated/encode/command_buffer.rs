@@ -288,7 +288,8 @@ pub fn encode_subpass_end_info(e: &mut Encoder, v: &vk::SubpassEndInfo<'_>) {
     e.write_chain(v.p_next, &[], ChainMode::Full);
 }
 
-/// The members of `VkCommandBufferInheritanceConditionalRenderingInfoEXT`, which follow its chain.
+/// The members of `VkCommandBufferInheritanceConditionalRenderingInfoEXT`, which follow its
+/// chain.
 pub(crate) fn encode_command_buffer_inheritance_conditional_rendering_info_ext_body(
     e: &mut Encoder,
     v: &vk::CommandBufferInheritanceConditionalRenderingInfoEXT<'_>,

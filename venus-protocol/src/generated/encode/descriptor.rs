@@ -206,7 +206,8 @@ pub(crate) fn encode_descriptor_set_layout_binding_flags_create_info_body(
     e.write_scalars_at(v.p_binding_flags, v.binding_count.count());
 }
 
-/// The members of `VkDescriptorSetVariableDescriptorCountAllocateInfo`, which follow its chain.
+/// The members of `VkDescriptorSetVariableDescriptorCountAllocateInfo`, which follow its
+/// chain.
 pub(crate) fn encode_descriptor_set_variable_descriptor_count_allocate_info_body(
     e: &mut Encoder,
     v: &vk::DescriptorSetVariableDescriptorCountAllocateInfo<'_>,
@@ -215,7 +216,8 @@ pub(crate) fn encode_descriptor_set_variable_descriptor_count_allocate_info_body
     e.write_scalars_at(v.p_descriptor_counts, v.descriptor_set_count.count());
 }
 
-/// The members of `VkDescriptorSetVariableDescriptorCountLayoutSupport`, which follow its chain.
+/// The members of `VkDescriptorSetVariableDescriptorCountLayoutSupport`, which follow its
+/// chain.
 pub(crate) fn encode_descriptor_set_variable_descriptor_count_layout_support_body(
     e: &mut Encoder,
     v: &vk::DescriptorSetVariableDescriptorCountLayoutSupport<'_>,

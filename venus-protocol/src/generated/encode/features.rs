@@ -44,7 +44,8 @@ pub(crate) fn encode_physical_device16_bit_storage_features_body(
     e.write(v.storage_input_output16);
 }
 
-/// The members of `VkPhysicalDeviceShaderSubgroupExtendedTypesFeatures`, which follow its chain.
+/// The members of `VkPhysicalDeviceShaderSubgroupExtendedTypesFeatures`, which follow its
+/// chain.
 pub(crate) fn encode_physical_device_shader_subgroup_extended_types_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceShaderSubgroupExtendedTypesFeatures<'_>,
@@ -68,7 +69,8 @@ pub(crate) fn encode_physical_device_protected_memory_features_body(
     e.write(v.protected_memory);
 }
 
-/// The members of `VkPhysicalDeviceBlendOperationAdvancedFeaturesEXT`, which follow its chain.
+/// The members of `VkPhysicalDeviceBlendOperationAdvancedFeaturesEXT`, which follow its
+/// chain.
 pub(crate) fn encode_physical_device_blend_operation_advanced_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceBlendOperationAdvancedFeaturesEXT<'_>,
@@ -287,7 +289,8 @@ pub(crate) fn encode_physical_device_transform_feedback_features_ext_body(
     e.write(v.geometry_streams);
 }
 
-/// The members of `VkPhysicalDeviceComputeShaderDerivativesFeaturesKHR`, which follow its chain.
+/// The members of `VkPhysicalDeviceComputeShaderDerivativesFeaturesKHR`, which follow its
+/// chain.
 pub(crate) fn encode_physical_device_compute_shader_derivatives_features_khr_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceComputeShaderDerivativesFeaturesNV<'_>,
@@ -328,7 +331,8 @@ pub(crate) fn encode_physical_device_ray_query_features_khr_body(
     e.write(v.ray_query);
 }
 
-/// The members of `VkPhysicalDeviceRayTracingMaintenance1FeaturesKHR`, which follow its chain.
+/// The members of `VkPhysicalDeviceRayTracingMaintenance1FeaturesKHR`, which follow its
+/// chain.
 pub(crate) fn encode_physical_device_ray_tracing_maintenance1_features_khr_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceRayTracingMaintenance1FeaturesKHR<'_>,
@@ -345,7 +349,8 @@ pub(crate) fn encode_physical_device_scalar_block_layout_features_body(
     e.write(v.scalar_block_layout);
 }
 
-/// The members of `VkPhysicalDeviceUniformBufferStandardLayoutFeatures`, which follow its chain.
+/// The members of `VkPhysicalDeviceUniformBufferStandardLayoutFeatures`, which follow its
+/// chain.
 pub(crate) fn encode_physical_device_uniform_buffer_standard_layout_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceUniformBufferStandardLayoutFeatures<'_>,
@@ -379,7 +384,8 @@ pub(crate) fn encode_physical_device_imageless_framebuffer_features_body(
     e.write(v.imageless_framebuffer);
 }
 
-/// The members of `VkPhysicalDeviceTextureCompressionASTCHDRFeatures`, which follow its chain.
+/// The members of `VkPhysicalDeviceTextureCompressionASTCHDRFeatures`, which follow its
+/// chain.
 pub(crate) fn encode_physical_device_texture_compression_astchdr_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceTextureCompressionASTCHDRFeatures<'_>,
@@ -412,7 +418,8 @@ pub(crate) fn encode_physical_device_index_type_uint8_features_body(
     e.write(v.index_type_uint8);
 }
 
-/// The members of `VkPhysicalDeviceFragmentShaderInterlockFeaturesEXT`, which follow its chain.
+/// The members of `VkPhysicalDeviceFragmentShaderInterlockFeaturesEXT`, which follow its
+/// chain.
 pub(crate) fn encode_physical_device_fragment_shader_interlock_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceFragmentShaderInterlockFeaturesEXT<'_>,
@@ -422,7 +429,8 @@ pub(crate) fn encode_physical_device_fragment_shader_interlock_features_ext_body
     e.write(v.fragment_shader_shading_rate_interlock);
 }
 
-/// The members of `VkPhysicalDeviceSeparateDepthStencilLayoutsFeatures`, which follow its chain.
+/// The members of `VkPhysicalDeviceSeparateDepthStencilLayoutsFeatures`, which follow its
+/// chain.
 pub(crate) fn encode_physical_device_separate_depth_stencil_layouts_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceSeparateDepthStencilLayoutsFeatures<'_>,
@@ -430,7 +438,8 @@ pub(crate) fn encode_physical_device_separate_depth_stencil_layouts_features_bod
     e.write(v.separate_depth_stencil_layouts);
 }
 
-/// The members of `VkPhysicalDevicePrimitiveTopologyListRestartFeaturesEXT`, which follow its chain.
+/// The members of `VkPhysicalDevicePrimitiveTopologyListRestartFeaturesEXT`, which follow its
+/// chain.
 pub(crate) fn encode_physical_device_primitive_topology_list_restart_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDevicePrimitiveTopologyListRestartFeaturesEXT<'_>,
@@ -439,7 +448,8 @@ pub(crate) fn encode_physical_device_primitive_topology_list_restart_features_ex
     e.write(v.primitive_topology_patch_list_restart);
 }
 
-/// The members of `VkPhysicalDeviceShaderDemoteToHelperInvocationFeatures`, which follow its chain.
+/// The members of `VkPhysicalDeviceShaderDemoteToHelperInvocationFeatures`, which follow its
+/// chain.
 pub(crate) fn encode_physical_device_shader_demote_to_helper_invocation_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceShaderDemoteToHelperInvocationFeatures<'_>,
@@ -477,7 +487,8 @@ pub(crate) fn encode_physical_device_line_rasterization_features_body(
     e.write(v.stippled_smooth_lines);
 }
 
-/// The members of `VkPhysicalDevicePipelineCreationCacheControlFeatures`, which follow its chain.
+/// The members of `VkPhysicalDevicePipelineCreationCacheControlFeatures`, which follow its
+/// chain.
 pub(crate) fn encode_physical_device_pipeline_creation_cache_control_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDevicePipelineCreationCacheControlFeatures<'_>,
@@ -682,7 +693,8 @@ pub(crate) fn encode_physical_device_extended_dynamic_state3_features_ext_body(
     e.write(v.extended_dynamic_state3_shading_rate_image_enable);
 }
 
-/// The members of `VkPhysicalDeviceZeroInitializeWorkgroupMemoryFeatures`, which follow its chain.
+/// The members of `VkPhysicalDeviceZeroInitializeWorkgroupMemoryFeatures`, which follow its
+/// chain.
 pub(crate) fn encode_physical_device_zero_initialize_workgroup_memory_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceZeroInitializeWorkgroupMemoryFeatures<'_>,
@@ -690,7 +702,8 @@ pub(crate) fn encode_physical_device_zero_initialize_workgroup_memory_features_b
     e.write(v.shader_zero_initialize_workgroup_memory);
 }
 
-/// The members of `VkPhysicalDeviceShaderSubgroupUniformControlFlowFeaturesKHR`, which follow its chain.
+/// The members of `VkPhysicalDeviceShaderSubgroupUniformControlFlowFeaturesKHR`, which follow
+/// its chain.
 pub(crate) fn encode_physical_device_shader_subgroup_uniform_control_flow_features_khr_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceShaderSubgroupUniformControlFlowFeaturesKHR<'_>,
@@ -716,7 +729,8 @@ pub(crate) fn encode_physical_device_image_robustness_features_body(
     e.write(v.robust_image_access);
 }
 
-/// The members of `VkPhysicalDeviceWorkgroupMemoryExplicitLayoutFeaturesKHR`, which follow its chain.
+/// The members of `VkPhysicalDeviceWorkgroupMemoryExplicitLayoutFeaturesKHR`, which follow
+/// its chain.
 pub(crate) fn encode_physical_device_workgroup_memory_explicit_layout_features_khr_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceWorkgroupMemoryExplicitLayoutFeaturesKHR<'_>,
@@ -736,7 +750,8 @@ pub(crate) fn encode_physical_device4444_formats_features_ext_body(
     e.write(v.format_a4b4g4r4);
 }
 
-/// The members of `VkPhysicalDeviceShaderImageAtomicInt64FeaturesEXT`, which follow its chain.
+/// The members of `VkPhysicalDeviceShaderImageAtomicInt64FeaturesEXT`, which follow its
+/// chain.
 pub(crate) fn encode_physical_device_shader_image_atomic_int64_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceShaderImageAtomicInt64FeaturesEXT<'_>,
@@ -755,7 +770,8 @@ pub(crate) fn encode_physical_device_fragment_shading_rate_features_khr_body(
     e.write(v.attachment_fragment_shading_rate);
 }
 
-/// The members of `VkPhysicalDeviceShaderTerminateInvocationFeatures`, which follow its chain.
+/// The members of `VkPhysicalDeviceShaderTerminateInvocationFeatures`, which follow its
+/// chain.
 pub(crate) fn encode_physical_device_shader_terminate_invocation_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceShaderTerminateInvocationFeatures<'_>,
@@ -772,7 +788,8 @@ pub(crate) fn encode_physical_device_image2_d_view_of3_d_features_ext_body(
     e.write(v.sampler2_d_view_of3_d);
 }
 
-/// The members of `VkPhysicalDeviceAttachmentFeedbackLoopDynamicStateFeaturesEXT`, which follow its chain.
+/// The members of `VkPhysicalDeviceAttachmentFeedbackLoopDynamicStateFeaturesEXT`, which
+/// follow its chain.
 pub(crate) fn encode_physical_device_attachment_feedback_loop_dynamic_state_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceAttachmentFeedbackLoopDynamicStateFeaturesEXT<'_>,
@@ -780,7 +797,8 @@ pub(crate) fn encode_physical_device_attachment_feedback_loop_dynamic_state_feat
     e.write(v.attachment_feedback_loop_dynamic_state);
 }
 
-/// The members of `VkPhysicalDeviceLegacyVertexAttributesFeaturesEXT`, which follow its chain.
+/// The members of `VkPhysicalDeviceLegacyVertexAttributesFeaturesEXT`, which follow its
+/// chain.
 pub(crate) fn encode_physical_device_legacy_vertex_attributes_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceLegacyVertexAttributesFeaturesEXT<'_>,
@@ -812,7 +830,8 @@ pub(crate) fn encode_physical_device_depth_clamp_control_features_ext_body(
     e.write(v.depth_clamp_control);
 }
 
-/// The members of `VkPhysicalDeviceVertexInputDynamicStateFeaturesEXT`, which follow its chain.
+/// The members of `VkPhysicalDeviceVertexInputDynamicStateFeaturesEXT`, which follow its
+/// chain.
 pub(crate) fn encode_physical_device_vertex_input_dynamic_state_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceVertexInputDynamicStateFeaturesEXT<'_>,
@@ -844,7 +863,8 @@ pub(crate) fn encode_physical_device_host_image_copy_features_body(
     e.write(v.host_image_copy);
 }
 
-/// The members of `VkPhysicalDevicePrimitivesGeneratedQueryFeaturesEXT`, which follow its chain.
+/// The members of `VkPhysicalDevicePrimitivesGeneratedQueryFeaturesEXT`, which follow its
+/// chain.
 pub(crate) fn encode_physical_device_primitives_generated_query_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDevicePrimitivesGeneratedQueryFeaturesEXT<'_>,
@@ -895,7 +915,8 @@ pub(crate) fn encode_physical_device_shader_integer_dot_product_features_body(
     e.write(v.shader_integer_dot_product);
 }
 
-/// The members of `VkPhysicalDeviceFragmentShaderBarycentricFeaturesKHR`, which follow its chain.
+/// The members of `VkPhysicalDeviceFragmentShaderBarycentricFeaturesKHR`, which follow its
+/// chain.
 pub(crate) fn encode_physical_device_fragment_shader_barycentric_features_khr_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceFragmentShaderBarycentricFeaturesKHR<'_>,
@@ -919,7 +940,8 @@ pub(crate) fn encode_physical_device_image_view_min_lod_features_ext_body(
     e.write(v.min_lod);
 }
 
-/// The members of `VkPhysicalDeviceRasterizationOrderAttachmentAccessFeaturesEXT`, which follow its chain.
+/// The members of `VkPhysicalDeviceRasterizationOrderAttachmentAccessFeaturesEXT`, which
+/// follow its chain.
 pub(crate) fn encode_physical_device_rasterization_order_attachment_access_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceRasterizationOrderAttachmentAccessFeaturesEXT<'_>,
@@ -929,7 +951,8 @@ pub(crate) fn encode_physical_device_rasterization_order_attachment_access_featu
     e.write(v.rasterization_order_stencil_attachment_access);
 }
 
-/// The members of `VkPhysicalDeviceGraphicsPipelineLibraryFeaturesEXT`, which follow its chain.
+/// The members of `VkPhysicalDeviceGraphicsPipelineLibraryFeaturesEXT`, which follow its
+/// chain.
 pub(crate) fn encode_physical_device_graphics_pipeline_library_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceGraphicsPipelineLibraryFeaturesEXT<'_>,
@@ -963,7 +986,8 @@ pub(crate) fn encode_physical_device_pipeline_robustness_features_body(
     e.write(v.pipeline_robustness);
 }
 
-/// The members of `VkPhysicalDeviceAttachmentFeedbackLoopLayoutFeaturesEXT`, which follow its chain.
+/// The members of `VkPhysicalDeviceAttachmentFeedbackLoopLayoutFeaturesEXT`, which follow its
+/// chain.
 pub(crate) fn encode_physical_device_attachment_feedback_loop_layout_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceAttachmentFeedbackLoopLayoutFeaturesEXT<'_>,
@@ -971,7 +995,8 @@ pub(crate) fn encode_physical_device_attachment_feedback_loop_layout_features_ex
     e.write(v.attachment_feedback_loop_layout);
 }
 
-/// The members of `VkPhysicalDeviceDynamicRenderingUnusedAttachmentsFeaturesEXT`, which follow its chain.
+/// The members of `VkPhysicalDeviceDynamicRenderingUnusedAttachmentsFeaturesEXT`, which
+/// follow its chain.
 pub(crate) fn encode_physical_device_dynamic_rendering_unused_attachments_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceDynamicRenderingUnusedAttachmentsFeaturesEXT<'_>,
@@ -990,7 +1015,8 @@ pub(crate) fn encode_physical_device_depth_bias_control_features_ext_body(
     e.write(v.depth_bias_exact);
 }
 
-/// The members of `VkPhysicalDeviceRayTracingPositionFetchFeaturesKHR`, which follow its chain.
+/// The members of `VkPhysicalDeviceRayTracingPositionFetchFeaturesKHR`, which follow its
+/// chain.
 pub(crate) fn encode_physical_device_ray_tracing_position_fetch_features_khr_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceRayTracingPositionFetchFeaturesKHR<'_>,
@@ -998,7 +1024,8 @@ pub(crate) fn encode_physical_device_ray_tracing_position_fetch_features_khr_bod
     e.write(v.ray_tracing_position_fetch);
 }
 
-/// The members of `VkPhysicalDeviceShaderMaximalReconvergenceFeaturesKHR`, which follow its chain.
+/// The members of `VkPhysicalDeviceShaderMaximalReconvergenceFeaturesKHR`, which follow its
+/// chain.
 pub(crate) fn encode_physical_device_shader_maximal_reconvergence_features_khr_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceShaderMaximalReconvergenceFeaturesKHR<'_>,
@@ -1031,7 +1058,8 @@ pub(crate) fn encode_physical_device_shader_float_controls2_features_body(
     e.write(v.shader_float_controls2);
 }
 
-/// The members of `VkPhysicalDeviceDynamicRenderingLocalReadFeatures`, which follow its chain.
+/// The members of `VkPhysicalDeviceDynamicRenderingLocalReadFeatures`, which follow its
+/// chain.
 pub(crate) fn encode_physical_device_dynamic_rendering_local_read_features_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceDynamicRenderingLocalReadFeaturesKHR<'_>,
@@ -1047,7 +1075,8 @@ pub(crate) fn encode_physical_device_shader_quad_control_features_khr_body(
     e.write(v.shader_quad_control);
 }
 
-/// The members of `VkPhysicalDeviceShaderReplicatedCompositesFeaturesEXT`, which follow its chain.
+/// The members of `VkPhysicalDeviceShaderReplicatedCompositesFeaturesEXT`, which follow its
+/// chain.
 pub(crate) fn encode_physical_device_shader_replicated_composites_features_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceShaderReplicatedCompositesFeaturesEXT<'_>,

@@ -408,7 +408,8 @@ pub(crate) fn encode_pipeline_layout_create_info_body(
     );
 }
 
-/// The members of `VkPipelineTessellationDomainOriginStateCreateInfo`, which follow its chain.
+/// The members of `VkPipelineTessellationDomainOriginStateCreateInfo`, which follow its
+/// chain.
 pub(crate) fn encode_pipeline_tessellation_domain_origin_state_create_info_body(
     e: &mut Encoder,
     v: &vk::PipelineTessellationDomainOriginStateCreateInfo<'_>,
@@ -435,7 +436,8 @@ pub(crate) fn encode_pipeline_color_blend_advanced_state_create_info_ext_body(
     e.write(v.blend_overlap);
 }
 
-/// The members of `VkPipelineRasterizationConservativeStateCreateInfoEXT`, which follow its chain.
+/// The members of `VkPipelineRasterizationConservativeStateCreateInfoEXT`, which follow its
+/// chain.
 pub(crate) fn encode_pipeline_rasterization_conservative_state_create_info_ext_body(
     e: &mut Encoder,
     v: &vk::PipelineRasterizationConservativeStateCreateInfoEXT<'_>,
@@ -527,7 +529,8 @@ pub fn encode_ray_tracing_pipeline_create_info_khr(
     e.write(v.base_pipeline_index);
 }
 
-/// The members of `VkPipelineRasterizationDepthClipStateCreateInfoEXT`, which follow its chain.
+/// The members of `VkPipelineRasterizationDepthClipStateCreateInfoEXT`, which follow its
+/// chain.
 pub(crate) fn encode_pipeline_rasterization_depth_clip_state_create_info_ext_body(
     e: &mut Encoder,
     v: &vk::PipelineRasterizationDepthClipStateCreateInfoEXT<'_>,
@@ -562,7 +565,8 @@ pub(crate) fn encode_pipeline_creation_feedback_create_info_body(
     );
 }
 
-/// The members of `VkPipelineShaderStageRequiredSubgroupSizeCreateInfo`, which follow its chain.
+/// The members of `VkPipelineShaderStageRequiredSubgroupSizeCreateInfo`, which follow its
+/// chain.
 pub(crate) fn encode_pipeline_shader_stage_required_subgroup_size_create_info_body(
     e: &mut Encoder,
     v: &vk::PipelineShaderStageRequiredSubgroupSizeCreateInfo<'_>,
@@ -646,7 +650,8 @@ pub(crate) fn encode_pipeline_color_write_create_info_ext_body(
     e.write_scalars_at(v.p_color_write_enables, v.attachment_count.count());
 }
 
-/// The members of `VkPipelineRasterizationProvokingVertexStateCreateInfoEXT`, which follow its chain.
+/// The members of `VkPipelineRasterizationProvokingVertexStateCreateInfoEXT`, which follow
+/// its chain.
 pub(crate) fn encode_pipeline_rasterization_provoking_vertex_state_create_info_ext_body(
     e: &mut Encoder,
     v: &vk::PipelineRasterizationProvokingVertexStateCreateInfoEXT<'_>,

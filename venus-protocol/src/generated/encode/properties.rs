@@ -111,7 +111,8 @@ pub(crate) fn encode_physical_device_sample_locations_properties_ext_body(
     e.write(v.variable_sample_locations);
 }
 
-/// The members of `VkPhysicalDeviceBlendOperationAdvancedPropertiesEXT`, which follow its chain.
+/// The members of `VkPhysicalDeviceBlendOperationAdvancedPropertiesEXT`, which follow its
+/// chain.
 pub(crate) fn encode_physical_device_blend_operation_advanced_properties_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceBlendOperationAdvancedPropertiesEXT<'_>,
@@ -215,7 +216,8 @@ pub(crate) fn encode_physical_device_float_controls_properties_body(
     e.write(v.shader_rounding_mode_rtz_float64);
 }
 
-/// The members of `VkPhysicalDeviceConservativeRasterizationPropertiesEXT`, which follow its chain.
+/// The members of `VkPhysicalDeviceConservativeRasterizationPropertiesEXT`, which follow its
+/// chain.
 pub(crate) fn encode_physical_device_conservative_rasterization_properties_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceConservativeRasterizationPropertiesEXT<'_>,
@@ -269,7 +271,8 @@ pub(crate) fn encode_physical_device_timeline_semaphore_properties_body(
     e.write(v.max_timeline_semaphore_value_difference);
 }
 
-/// The members of `VkPhysicalDeviceVertexAttributeDivisorPropertiesEXT`, which follow its chain.
+/// The members of `VkPhysicalDeviceVertexAttributeDivisorPropertiesEXT`, which follow its
+/// chain.
 pub(crate) fn encode_physical_device_vertex_attribute_divisor_properties_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceVertexAttributeDivisorPropertiesEXT<'_>,
@@ -325,7 +328,8 @@ pub(crate) fn encode_physical_device_transform_feedback_properties_ext_body(
     e.write(v.transform_feedback_draw);
 }
 
-/// The members of `VkPhysicalDeviceComputeShaderDerivativesPropertiesKHR`, which follow its chain.
+/// The members of `VkPhysicalDeviceComputeShaderDerivativesPropertiesKHR`, which follow its
+/// chain.
 pub(crate) fn encode_physical_device_compute_shader_derivatives_properties_khr_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceComputeShaderDerivativesPropertiesKHR<'_>,
@@ -333,7 +337,8 @@ pub(crate) fn encode_physical_device_compute_shader_derivatives_properties_khr_b
     e.write(v.mesh_and_task_shader_derivatives);
 }
 
-/// The members of `VkPhysicalDeviceAccelerationStructurePropertiesKHR`, which follow its chain.
+/// The members of `VkPhysicalDeviceAccelerationStructurePropertiesKHR`, which follow its
+/// chain.
 pub(crate) fn encode_physical_device_acceleration_structure_properties_khr_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceAccelerationStructurePropertiesKHR<'_>,
@@ -604,7 +609,8 @@ pub(crate) fn encode_physical_device_custom_border_color_properties_ext_body(
     e.write(v.max_custom_border_color_samplers);
 }
 
-/// The members of `VkPhysicalDeviceExtendedDynamicState3PropertiesEXT`, which follow its chain.
+/// The members of `VkPhysicalDeviceExtendedDynamicState3PropertiesEXT`, which follow its
+/// chain.
 pub(crate) fn encode_physical_device_extended_dynamic_state3_properties_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceExtendedDynamicState3PropertiesEXT<'_>,
@@ -645,7 +651,8 @@ pub(crate) fn encode_physical_device_fragment_shading_rate_properties_khr_body(
     e.write(v.fragment_shading_rate_strict_multiply_combiner);
 }
 
-/// The members of `VkPhysicalDeviceLegacyVertexAttributesPropertiesEXT`, which follow its chain.
+/// The members of `VkPhysicalDeviceLegacyVertexAttributesPropertiesEXT`, which follow its
+/// chain.
 pub(crate) fn encode_physical_device_legacy_vertex_attributes_properties_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceLegacyVertexAttributesPropertiesEXT<'_>,
@@ -698,7 +705,8 @@ pub(crate) fn encode_physical_device_provoking_vertex_properties_ext_body(
     e.write(v.transform_feedback_preserves_triangle_fan_provoking_vertex);
 }
 
-/// The members of `VkPhysicalDeviceShaderIntegerDotProductProperties`, which follow its chain.
+/// The members of `VkPhysicalDeviceShaderIntegerDotProductProperties`, which follow its
+/// chain.
 pub(crate) fn encode_physical_device_shader_integer_dot_product_properties_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceShaderIntegerDotProductProperties<'_>,
@@ -750,7 +758,8 @@ pub(crate) fn encode_physical_device_shader_integer_dot_product_properties_body(
     );
 }
 
-/// The members of `VkPhysicalDeviceFragmentShaderBarycentricPropertiesKHR`, which follow its chain.
+/// The members of `VkPhysicalDeviceFragmentShaderBarycentricPropertiesKHR`, which follow its
+/// chain.
 pub(crate) fn encode_physical_device_fragment_shader_barycentric_properties_khr_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceFragmentShaderBarycentricPropertiesKHR<'_>,
@@ -758,7 +767,8 @@ pub(crate) fn encode_physical_device_fragment_shader_barycentric_properties_khr_
     e.write(v.tri_strip_vertex_order_independent_of_provoking_vertex);
 }
 
-/// The members of `VkPhysicalDeviceGraphicsPipelineLibraryPropertiesEXT`, which follow its chain.
+/// The members of `VkPhysicalDeviceGraphicsPipelineLibraryPropertiesEXT`, which follow its
+/// chain.
 pub(crate) fn encode_physical_device_graphics_pipeline_library_properties_ext_body(
     e: &mut Encoder,
     v: &vk::PhysicalDeviceGraphicsPipelineLibraryPropertiesEXT<'_>,

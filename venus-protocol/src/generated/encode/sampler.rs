@@ -64,7 +64,8 @@ pub(crate) fn encode_sampler_custom_border_color_create_info_ext_body(
     e.write(v.format);
 }
 
-/// The members of `VkSamplerBorderColorComponentMappingCreateInfoEXT`, which follow its chain.
+/// The members of `VkSamplerBorderColorComponentMappingCreateInfoEXT`, which follow its
+/// chain.
 pub(crate) fn encode_sampler_border_color_component_mapping_create_info_ext_body(
     e: &mut Encoder,
     v: &vk::SamplerBorderColorComponentMappingCreateInfoEXT<'_>,
