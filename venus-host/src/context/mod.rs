@@ -47,17 +47,14 @@ pub use self::{
 };
 use crate::{
     driver::{self, OpaqueMapper},
-    endpoint::{BlobRequest, Endpoint, Observer, Observers, Origin, Sample, Sampler, Shared},
+    endpoint::{Abandoned, BlobRequest, Endpoint, Observer, Observers, Origin, Sample, Sampler, Shared},
     error::{APPLICATION, Fatal, HostError},
     limits,
     resource::{Blob, BlobFlags, BlobKind, HostMapping, MemoryFile, Resource, ResourceId, Storage},
     ring,
     thread::AutoreleasePool,
 };
-pub use crate::{
-    endpoint::{Abandoned, Statistics},
-    ring::Progress,
-};
+pub use crate::{endpoint::statistics::Statistics, ring::Progress};
 
 /// How a context should be made.
 pub struct Options {

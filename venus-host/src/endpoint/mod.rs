@@ -32,7 +32,7 @@ mod reply;
 mod sample;
 mod scratch;
 mod shared;
-mod statistics;
+pub(crate) mod statistics;
 mod teardown;
 
 use std::{borrow::Cow, fmt, sync::Arc};
@@ -50,14 +50,12 @@ pub(crate) use self::{
     observer::{EndpointObservers, Observers},
     reply::{ReplyStream, lookup_shmem, shmem_range},
     scratch::Scratch,
-    shared::Shared,
+    shared::{Abandoned, Shared},
     teardown::tear_down,
 };
 pub use self::{
     observer::{BlobRequest, Command, EndpointObserver, Observer, Outcome, Place, Source, Span},
     sample::{RingSample, Sample, Sampler},
-    shared::Abandoned,
-    statistics::Statistics,
 };
 pub use crate::ring::Rest;
 use crate::{

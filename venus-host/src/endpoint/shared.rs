@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{Age, Lost, Observers, Statistics};
+use super::{Age, Lost, Observers, statistics::Statistics};
 use crate::{
     driver::{self, sync::Timelines},
     error::Fatal,
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Asks the embedder whether anybody still listens. Called every now and then during long waits.
-pub type Abandoned = Box<dyn Fn() -> bool + Send + Sync>;
+pub(crate) type Abandoned = Box<dyn Fn() -> bool + Send + Sync>;
 
 /// The state of one guest context, used by all of its endpoints at the same time.
 pub(crate) struct Shared {
