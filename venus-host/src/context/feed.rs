@@ -1,4 +1,4 @@
-//! The door for replays: executes the commands of rings that come from somewhere else than a ring's memory.
+//! The door for replays: executes commands of rings that do not come from the memory of the rings.
 //!
 //! Everything that comes in here is checked as if a guest had sent it.
 
@@ -13,11 +13,11 @@ use crate::{
     thread::AutoreleasePool,
 };
 
-/// Feeds the rings of a context that a player executes commands for, in place of a guest.
+/// Feeds commands to the rings of a context, in place of a guest.
 ///
-/// Such a context creates and destroys rings as its commands say, but has no threads for them, and reads nothing of
-/// their memory: each ring's commands are given to a [`FedRing`], on a thread of the player's own, since commands of one
-/// ring may wait for those of another. Everything else goes through the [`Context`] itself.
+/// Such a context creates and destroys rings as its commands say, but starts no threads for them and does not read their
+/// memory. The caller gives each ring's commands to a [`FedRing`], on a thread per ring, since commands of one ring may
+/// wait for those of another. Everything else goes through the [`Context`] itself.
 ///
 /// ```no_run
 /// # use venus_host::{Fatal, context::{Feed, Options}, driver::Config};
@@ -52,8 +52,8 @@ impl Feed {
         Some(FedRing { control, endpoint })
     }
 
-    /// As [`Context::create_fence`], on any thread and without telling observers: for a player that has to know when
-    /// work of a queue is done, which its guest never asked.
+    /// As [`Context::create_fence`], on any thread and without telling observers: for a caller that has to know when a
+    /// queue has finished its work although the guest did not ask.
     ///
     /// # Errors
     ///
@@ -62,20 +62,20 @@ impl Feed {
         self.0.timelines.create_fence(ring_idx, retire)
     }
 
-    /// Whether the context is lost, so that no command will be executed any more.
+    /// Whether the context is lost, so that it executes no further command.
     #[must_use]
     pub fn is_lost(&self) -> bool {
         self.0.is_lost()
     }
 
-    /// Ends every ring: commands that wait for one end, and no further one is executed on it.
+    /// Stops all rings: they execute no further command, and commands that wait for them return.
     pub fn stop(&self) {
         // They have no threads to wait for.
         self.0.rings.stop_all(Duration::ZERO);
     }
 }
 
-/// A ring whose commands come from a player.
+/// A ring whose commands come from the caller.
 pub struct FedRing {
     control: Arc<ring::Control>,
     endpoint: Endpoint,
@@ -88,8 +88,8 @@ impl FedRing {
         self.control.is_stopped()
     }
 
-    /// Executes the command in `request`, which stood at `position` of the ring. Observers are told the reply. False if
-    /// the context was lost before, or the command was abandoned because the ring or the context ends.
+    /// Executes the command in `request`, which stood at byte `position` of the ring. Observers are told the reply. False
+    /// if the context was lost before, or the command was abandoned because the ring or the context ends.
     ///
     /// # Errors
     ///
@@ -113,7 +113,7 @@ impl FedRing {
         }
     }
 
-    /// Says that everything before `position` is done, which lets those go on that wait for it.
+    /// Marks everything before byte `position` as executed, and wakes the commands that wait for it.
     pub fn pass(&mut self, position: u64) {
         // Ring positions are counters of 32 bits.
         self.control.pass(u32::try_from(position & u64::from(u32::MAX)).unwrap_or(u32::MAX));

@@ -31,8 +31,8 @@
 //! ```
 //!
 //! * A command's slice lasts from the start of its decoding until its reply is ready. Its arguments are the command's
-//! number (the same as in a recording of the same context, see `venus dump`), its position in the stream, the sizes of
-//! request and reply, and the result if the guest has asked for one.
+//!   number (the same as in a recording of the same context, see `venus dump`), its position in the stream, the sizes of
+//!   request and reply, and the result if the guest has asked for one.
 //! * `decode` is the decoding of the arguments, `handler` the rest: policy, tables, the driver, encoding the reply.
 //! * `driver ...` is one call into the driver. Freeing what the guest destroys has no slice: it happens in whichever
 //!   handler is the last that may have used the object.
