@@ -32,6 +32,10 @@ pub const SYNCS_PER_WAIT: usize = 4_096;
 /// Batches in one SUBMIT_CMD2. Mesa sends exactly one.
 pub const BATCHES_PER_SUBMIT: usize = 256;
 
+/// Objects alive per context. A large game has some 100 000; each costs the host's table about 100 bytes, and the driver
+/// more.
+pub const OBJECTS: usize = 4 << 20;
+
 /// Resources alive per context. Mesa makes one per mapped allocation plus its pools: thousands at worst, since drivers
 /// offer 4096 allocations or so.
 pub const RESOURCES: usize = 65_536;

@@ -35,6 +35,7 @@ use super::{
 use crate::{
     driver,
     error::{APPLICATION, Fatal, GUEST_DRIVER, RUNAWAY, object_type_name},
+    limits,
 };
 
 type Map = HashMap<u64, Entry, foldhash::fast::RandomState>;
@@ -45,10 +46,6 @@ pub(crate) type PooledIds = HashSet<u64, foldhash::fast::RandomState>;
 
 /// Ids of pools by type, device and driver handle.
 type Pools = HashMap<(i32, u64, u64), u64, foldhash::fast::RandomState>;
-
-/// Most objects alive in one context. A large game has some 100 000; each costs the host's table about 100 bytes, and
-/// the driver more.
-pub(crate) const MAX_OBJECTS: usize = 4 << 20;
 
 /// How long freeing a pooled object waits for other endpoints to finish their commands. Those are short; one that takes
 /// this long is stuck in the driver, and freeing under it is not an option.
@@ -138,8 +135,8 @@ pub(crate) enum TableError {
     /// A new object was given an id that is in use.
     #[error("id {id:#x} is already in use, by a {}", object_type_name(*by))]
     IdInUse { id: u64, by: vk::ObjectType },
-    /// [`MAX_OBJECTS`] are alive.
-    #[error("{MAX_OBJECTS} objects are alive, which is the limit")]
+    /// [`limits::OBJECTS`] are alive.
+    #[error("{} objects are alive, which is the limit", limits::OBJECTS)]
     Full,
     /// There is no such object.
     #[error("no {} has the id {id:#x}", object_type_name(*kind))]
@@ -237,7 +234,7 @@ impl Table {
     /// Fails if as many objects wait to be freed as may be alive: one ring waits for ever while another creates and
     /// destroys.
     fn require_room(&self) -> Result<(), TableError> {
-        if self.reclaim.pending_count() < MAX_OBJECTS { Ok(()) } else { Err(TableError::Full) }
+        if self.reclaim.pending_count() < limits::OBJECTS { Ok(()) } else { Err(TableError::Full) }
     }
 
     /// Takes `id` out of the table, so that no endpoint resolves it any more. It must be of type `kind` and belong to
@@ -512,7 +509,7 @@ fn insert_locked(map: &mut Map, object: NewObject) -> Result<(), TableError> {
     if id == 0 {
         return Err(TableError::ZeroId { kind });
     }
-    if map.len() >= MAX_OBJECTS {
+    if map.len() >= limits::OBJECTS {
         return Err(TableError::Full);
     }
     // As with pools below: another ring may be destroying the device, and what it owned has been listed by now.

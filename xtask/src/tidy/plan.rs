@@ -248,7 +248,7 @@ const HOST: Crate = Crate {
         Room {
             name: "object",
             floor: 3,
-            rooms: &["driver", "error"],
+            rooms: &["driver", "error", "limits"],
             crates: &["venus_protocol::vk", "venus_protocol::wire"],
             why: "the table turns ids into handles, and lets the driver free what is gone; commands are unknown to it",
             ..ROOM
