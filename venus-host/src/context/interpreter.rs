@@ -63,7 +63,7 @@ impl Endpoint {
             written.map_err(|fatal| self.located(fatal.into()))?;
         }
         let next = decoder.offset();
-        self.pass();
+        self.finish();
         Ok(next)
     }
 

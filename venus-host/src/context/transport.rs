@@ -27,7 +27,7 @@ use venus_protocol::{
 
 use crate::{
     driver::chain,
-    endpoint::{Endpoint, Origin, Sign, Span, lookup_shmem, shmem_range},
+    endpoint::{Endpoint, OldGuestSign, Origin, Span, lookup_shmem, shmem_range},
     error::{Fatal, Interrupt},
     limits,
     resource::ResourceId,
@@ -82,7 +82,7 @@ impl TransportCommands for Endpoint {
         };
         let monitor = chain::find::<vk::RingMonitorInfoMESA<'_>>(info);
         if monitor.is_none() {
-            self.note_age(Sign::Unmonitored);
+            self.note_old_guest(OldGuestSign::Unmonitored);
         }
         let period = monitor.map(|monitor| Duration::from_micros(monitor.max_reporting_period_microseconds.into()));
         // `VkRingPriorityInfoMESA` asks for another scheduling priority of the ring's thread. The host's administrator
@@ -106,7 +106,7 @@ impl TransportCommands for Endpoint {
     }
 
     fn write_ring_extra_mesa(&mut self, args: &mut WriteRingExtraMESAArgs) -> Result<(), Interrupt> {
-        self.note_age(Sign::PollsExtra);
+        self.note_old_guest(OldGuestSign::PollsExtra);
         self.write_ring_extra(args.ring, bytes(args.offset), args.value)
     }
 

@@ -9,7 +9,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | [`age`] | signs of an old guest |
+//! | [`old_guest`] | signs of an old guest |
 //! | [`device_cache`] | the device of the last command |
 //! | [`lost`] | the end of a context |
 //! | [`observer`] | the traits of observers, and what they are told |
@@ -23,11 +23,11 @@
 
 #![deny(unsafe_code)]
 
-mod age;
 mod device_cache;
 mod lost;
 mod observer;
 mod observing;
+mod old_guest;
 mod reply;
 mod sample;
 mod scratch;
@@ -44,10 +44,10 @@ use venus_protocol::{
 };
 
 pub(crate) use self::{
-    age::{Age, Sign},
     device_cache::DeviceCache,
     lost::Lost,
     observer::{EndpointObservers, Observers},
+    old_guest::{OldGuestSign, OldGuestSigns},
     reply::{ReplyStream, lookup_shmem, shmem_range},
     scratch::Scratch,
     shared::{Abandoned, Shared},
@@ -213,7 +213,7 @@ impl Endpoint {
 
     /// The command is over, and no object that it names is held any more.
     #[inline]
-    pub(crate) fn pass(&mut self) {
+    pub(crate) fn finish(&mut self) {
         self.executed = self.executed.wrapping_add(1);
         self.shared.objects.boundary(&mut self.presence);
     }

@@ -9,7 +9,7 @@ use super::{Endpoint, Shared};
 
 /// Something that current guests do not do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sign {
+pub(crate) enum OldGuestSign {
     /// The context's rings have no `VkRingMonitorInfoMESA`.
     Unmonitored,
     /// The guest waits by vkWriteRingExtraMESA.
@@ -18,8 +18,8 @@ pub(crate) enum Sign {
     AsksForProtocol,
 }
 
-impl Sign {
-    /// Its bit in [`Age`].
+impl OldGuestSign {
+    /// Its bit in [`OldGuestSigns`].
     const fn bit(self) -> u8 {
         match self {
             Self::Unmonitored => 0x1,
@@ -49,20 +49,20 @@ impl Sign {
 
 /// The signs of one context.
 #[derive(Debug, Default)]
-pub(crate) struct Age(AtomicU8);
+pub(crate) struct OldGuestSigns(AtomicU8);
 
-impl Age {
+impl OldGuestSigns {
     /// Writes a sign down; says whether it is new.
-    fn note(&self, sign: Sign) -> bool {
+    fn note(&self, sign: OldGuestSign) -> bool {
         self.0.fetch_or(sign.bit(), Ordering::Relaxed) & sign.bit() == 0
     }
 }
 
 impl Shared {
-    /// Tells that the guest shows a sign of age, once.
+    /// Tells that the guest shows a sign of being old, once.
     #[cold]
-    pub(crate) fn note_age(&self, sign: Sign) {
-        if self.age.note(sign) {
+    pub(crate) fn note_old_guest(&self, sign: OldGuestSign) {
+        if self.old_guest.note(sign) {
             let context = &*self.name;
             tracing::warn!(context, "old guest: {}; update the guest's Mesa (24.0 or newer)", sign.meaning());
         }
@@ -70,10 +70,10 @@ impl Shared {
 }
 
 impl Endpoint {
-    /// As [`Shared::note_age`].
+    /// As [`Shared::note_old_guest`].
     #[cold]
-    pub(crate) fn note_age(&self, sign: Sign) {
-        self.shared.note_age(sign);
+    pub(crate) fn note_old_guest(&self, sign: OldGuestSign) {
+        self.shared.note_old_guest(sign);
     }
 }
 
@@ -83,10 +83,10 @@ mod tests {
 
     #[test]
     fn each_sign_is_told_once() {
-        let age = Age::default();
-        assert!(age.note(Sign::PollsExtra));
-        assert!(!age.note(Sign::PollsExtra));
-        assert!(age.note(Sign::Unmonitored));
-        assert!(!age.note(Sign::Unmonitored));
+        let signs = OldGuestSigns::default();
+        assert!(signs.note(OldGuestSign::PollsExtra));
+        assert!(!signs.note(OldGuestSign::PollsExtra));
+        assert!(signs.note(OldGuestSign::Unmonitored));
+        assert!(!signs.note(OldGuestSign::Unmonitored));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{Age, Lost, Observers, statistics::Statistics};
+use super::{Lost, Observers, OldGuestSigns, statistics::Statistics};
 use crate::{
     driver::{self, sync::Timelines},
     error::Fatal,
@@ -33,7 +33,7 @@ pub(crate) struct Shared {
     /// Set once the guest broke the protocol.
     pub(crate) lost: Arc<Lost>,
     /// Signs that its guest is old.
-    pub(crate) age: Age,
+    pub(crate) old_guest: OldGuestSigns,
     /// What has been done so far.
     pub(crate) statistics: Arc<Statistics>,
     /// Who is told of it.
@@ -61,7 +61,7 @@ impl Shared {
             abandoned,
             timelines: Timelines::new(),
             lost,
-            age: Age::default(),
+            old_guest: OldGuestSigns::default(),
             statistics,
             observers,
         }

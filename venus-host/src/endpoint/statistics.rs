@@ -95,14 +95,14 @@ impl Statistics {
 impl Shared {
     /// Logs and counts a command that the guest was told to have failed.
     #[cold]
-    pub(crate) fn complain(&self, complaint: &Fatal) {
+    pub(crate) fn log_failure(&self, line: &Fatal) {
         let context = &*self.name;
         match self.statistics.add_failure() {
-            n if n < limits::LOGGED_FAILURES => tracing::warn!(context, "{complaint}"),
+            n if n < limits::LOGGED_FAILURES => tracing::warn!(context, "{line}"),
             limits::LOGGED_FAILURES => {
-                tracing::warn!(context, "{complaint}; further failures are only counted, see --log debug");
+                tracing::warn!(context, "{line}; further failures are only counted, see --log debug");
             }
-            _ => tracing::debug!(context, "{complaint}"),
+            _ => tracing::debug!(context, "{line}"),
         }
     }
 }
@@ -112,13 +112,13 @@ impl Endpoint {
     #[cold]
     pub(crate) fn note_failure(&self, failure: &Failure) {
         let name = ResultName(failure.result);
-        let complaint = match &failure.refusal {
+        let line = match &failure.refusal {
             None => self.fatal(format!("the driver answers {name}")),
             Some(refusal) => {
-                let complaint = self.fatal(format!("{}; refused with {name}", refusal.reason));
-                if refusal.member.is_empty() { complaint } else { complaint.member(refusal.member) }
+                let line = self.fatal(format!("{}; refused with {name}", refusal.reason));
+                if refusal.member.is_empty() { line } else { line.member(refusal.member) }
             }
         };
-        self.shared.complain(&self.locate(complaint.advice(failure.advice())));
+        self.shared.log_failure(&self.locate(line.advice(failure.advice())));
     }
 }

@@ -8,7 +8,7 @@ use super::{fill, refuse};
 use crate::{
     HostError,
     driver::{Failure, Instance, Loader},
-    endpoint::{Endpoint, Sign},
+    endpoint::{Endpoint, OldGuestSign},
     error::{GUEST_DRIVER, Interrupt, hint},
     object::NewObject,
 };
@@ -42,7 +42,7 @@ impl InstanceCommands for Endpoint {
         &mut self,
         args: &mut EnumerateInstanceExtensionPropertiesArgs<'_>,
     ) -> Result<vk::Result, Interrupt> {
-        self.note_age(Sign::AsksForProtocol);
+        self.note_old_guest(OldGuestSign::AsksForProtocol);
         if args.p_layer_name.is_some() {
             let reason = "names a layer, and layers are the guest's own business";
             let failure = Failure::refused(vk::Result::ERROR_LAYER_NOT_PRESENT, "pLayerName", reason, GUEST_DRIVER);
