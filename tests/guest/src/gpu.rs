@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use venus_protocol::args::{
     AllocateCommandBuffersArgs, AllocateMemoryArgs, BeginCommandBufferArgs, BindBufferMemoryArgs, CreateBufferArgs,
-    CreateCommandPoolArgs, CreateDeviceArgs, CreateFenceArgs, CreateInstanceArgs, CreateShaderModuleArgs,
-    DestroyBufferArgs, DestroyCommandPoolArgs, DestroyDeviceArgs, DestroyFenceArgs, DestroyInstanceArgs,
-    DestroyShaderModuleArgs, EndCommandBufferArgs, EnumerateInstanceVersionArgs, EnumeratePhysicalDevicesArgs,
-    FreeMemoryArgs, GetBufferMemoryRequirementsArgs, GetDeviceQueue2Args, GetPhysicalDeviceMemoryPropertiesArgs,
-    GetPhysicalDevicePropertiesArgs, GetPhysicalDeviceQueueFamilyPropertiesArgs, QueueSubmitArgs, ResetFencesArgs,
-    WaitForFencesArgs,
+    CreateCommandPoolArgs, CreateDeviceArgs, CreateFenceArgs, CreateInstanceArgs, CreatePipelineLayoutArgs,
+    CreateShaderModuleArgs, DestroyBufferArgs, DestroyCommandPoolArgs, DestroyDeviceArgs, DestroyFenceArgs,
+    DestroyInstanceArgs, DestroyPipelineLayoutArgs, DestroyShaderModuleArgs, EndCommandBufferArgs,
+    EnumerateInstanceVersionArgs, EnumeratePhysicalDevicesArgs, FreeMemoryArgs, GetBufferMemoryRequirementsArgs,
+    GetDeviceQueue2Args, GetPhysicalDeviceMemoryPropertiesArgs, GetPhysicalDevicePropertiesArgs,
+    GetPhysicalDeviceQueueFamilyPropertiesArgs, QueueSubmitArgs, ResetFencesArgs, WaitForFencesArgs,
 };
 use venus_protocol::vk;
 use venus_protocol::wire::{Command as _, Handle, Handles};
@@ -194,6 +194,17 @@ impl Gpu {
         let shader_module = module.handle();
         self.at_the_end(move |guest| guest.send(&DestroyShaderModuleArgs { device, shader_module }));
         Ok(shader_module.raw)
+    }
+
+    /// Makes the layout of a pipeline.
+    pub fn pipeline_layout(&mut self, sets: &[vk::DescriptorSetLayout]) -> Result<Handle<vk::PipelineLayout>> {
+        let (device, mut layout) = (self.device, self.guest.fresh());
+        let info = vk::PipelineLayoutCreateInfo::default().set_layouts(sets);
+        let p_pipeline_layout = layout.slot();
+        self.guest.succeed(&CreatePipelineLayoutArgs { device, p_create_info: &info, p_pipeline_layout })?;
+        let pipeline_layout = layout.handle();
+        self.at_the_end(move |guest| guest.send(&DestroyPipelineLayoutArgs { device, pipeline_layout }));
+        Ok(pipeline_layout)
     }
 
     /// Makes a command buffer and begins it.

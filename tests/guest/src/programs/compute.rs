@@ -5,9 +5,8 @@ use std::sync::atomic::Ordering;
 use anyhow::{Result, ensure};
 use venus_protocol::args::{
     AllocateDescriptorSetsArgs, CmdBindDescriptorSetsArgs, CmdBindPipelineArgs, CmdDispatchArgs, CmdFillBufferArgs,
-    CreateComputePipelinesArgs, CreateDescriptorPoolArgs, CreateDescriptorSetLayoutArgs, CreatePipelineLayoutArgs,
-    DestroyDescriptorPoolArgs, DestroyDescriptorSetLayoutArgs, DestroyPipelineArgs, DestroyPipelineLayoutArgs,
-    UpdateDescriptorSetsArgs,
+    CreateComputePipelinesArgs, CreateDescriptorPoolArgs, CreateDescriptorSetLayoutArgs, DestroyDescriptorPoolArgs,
+    DestroyDescriptorSetLayoutArgs, DestroyPipelineArgs, UpdateDescriptorSetsArgs,
 };
 use venus_protocol::vk;
 use venus_protocol::wire::{Handle, Handles};
@@ -109,14 +108,7 @@ impl Pipeline {
             guest.send(&DestroyDescriptorSetLayoutArgs { device, descriptor_set_layout: set_layout })
         });
 
-        let set_layouts = [set_layout.raw];
-        let info = vk::PipelineLayoutCreateInfo::default().set_layouts(&set_layouts);
-        let mut layout = gpu.guest().fresh();
-        let p_pipeline_layout = layout.slot();
-        gpu.guest().succeed(&CreatePipelineLayoutArgs { device, p_create_info: &info, p_pipeline_layout })?;
-        let layout = layout.handle();
-        gpu.at_the_end(move |guest| guest.send(&DestroyPipelineLayoutArgs { device, pipeline_layout: layout }));
-
+        let layout = gpu.pipeline_layout(&[set_layout.raw])?;
         let shader = gpu.shader(&spirv::multiply_and_add(FACTOR))?;
         let stage = vk::PipelineShaderStageCreateInfo::default()
             .stage(vk::ShaderStageFlags::COMPUTE)

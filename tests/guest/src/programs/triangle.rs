@@ -6,9 +6,8 @@ use anyhow::{Context as _, Result};
 use venus_protocol::args::{
     BindImageMemoryArgs, CmdBeginRenderPassArgs, CmdBindPipelineArgs, CmdCopyImageToBufferArgs, CmdDrawArgs,
     CmdEndRenderPassArgs, CmdPipelineBarrierArgs, CreateFramebufferArgs, CreateGraphicsPipelinesArgs, CreateImageArgs,
-    CreateImageViewArgs, CreatePipelineLayoutArgs, CreateRenderPassArgs, DestroyFramebufferArgs, DestroyImageArgs,
-    DestroyImageViewArgs, DestroyPipelineArgs, DestroyPipelineLayoutArgs, DestroyRenderPassArgs,
-    GetImageMemoryRequirementsArgs,
+    CreateImageViewArgs, CreateRenderPassArgs, DestroyFramebufferArgs, DestroyImageArgs, DestroyImageViewArgs,
+    DestroyPipelineArgs, DestroyRenderPassArgs, GetImageMemoryRequirementsArgs,
 };
 use venus_protocol::vk;
 use venus_protocol::wire::{Command as _, Handle};
@@ -237,13 +236,7 @@ fn render_pass(gpu: &mut Gpu) -> Result<Handle<vk::RenderPass>> {
 
 fn pipeline(gpu: &mut Gpu, target: &Target) -> Result<Handle<vk::Pipeline>> {
     let device = gpu.device;
-    let info = vk::PipelineLayoutCreateInfo::default();
-    let mut layout = gpu.guest().fresh();
-    let p_pipeline_layout = layout.slot();
-    gpu.guest().succeed(&CreatePipelineLayoutArgs { device, p_create_info: &info, p_pipeline_layout })?;
-    let layout = layout.handle();
-    gpu.at_the_end(move |guest| guest.send(&DestroyPipelineLayoutArgs { device, pipeline_layout: layout }));
-
+    let layout = gpu.pipeline_layout(&[])?;
     let vertex = gpu.shader(&spirv::corners_and_colours(&CORNERS, &COLOURS))?;
     let fragment = gpu.shader(&spirv::plain_colour())?;
     let stage = |stage, module| vk::PipelineShaderStageCreateInfo::default().stage(stage).module(module).name(c"main");
