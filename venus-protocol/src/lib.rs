@@ -80,19 +80,13 @@ mod message;
 pub mod procs;
 #[cfg(feature = "reflect")]
 pub mod reflect;
+pub mod vk;
 pub mod wire;
 
 pub use generated::extensions::{
     COMMAND_SERIALIZATION_SPEC_VERSION, EXTENSIONS, VENUS_PROTOCOL_SPEC_VERSION, WIRE_FORMAT_VERSION, XML_VERSION,
 };
 pub use generated::{args, commands, decode, encode};
-
-/// Vulkan's types: ash's, and those of the protocol that ash lacks.
-pub mod vk {
-    pub use ash::vk::*;
-
-    pub use crate::generated::types::*;
-}
 
 /// An extension that the protocol knows the structures and commands of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

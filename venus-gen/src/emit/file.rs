@@ -27,6 +27,7 @@ const RUNTIME: &[(&str, &[&str])] = &[
     ("crate::dispatch", &["Handler", "commands", "table"]),
     ("crate::generated", &["chains", "minima"]),
     ("crate::procs", &["calls", "procs"]),
+    ("crate::vk", &["tagged_structures"]),
     (
         "crate::wire",
         &[
@@ -51,7 +52,6 @@ const RUNTIME: &[(&str, &[&str])] = &[
             "nodes",
             "packed_stride",
             "returns",
-            "tagged_structures",
             "to_ptr",
             "wire_enums",
             "wire_flags",

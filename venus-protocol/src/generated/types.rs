@@ -11,8 +11,8 @@ use core::marker::PhantomData;
 use core::mem::offset_of;
 use core::ptr;
 
+use crate::vk::tagged_structures;
 use crate::vk;
-use crate::wire::tagged_structures;
 
 /// `VkPhysicalDeviceMaintenance7FeaturesKHR`
 #[repr(C)]

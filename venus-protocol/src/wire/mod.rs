@@ -24,7 +24,7 @@ mod scalar;
 
 pub use arena::Arena;
 pub use chain::{Announced, ChainMode, ChainTable, DecodeBody, EncodeBody, Node};
-pub(crate) use chain::{chain_tables, merged, nodes, tagged_structures};
+pub(crate) use chain::{chain_tables, merged, nodes};
 pub(crate) use command::returns;
 pub use command::{Command, CommandHeader, CommandType, Reply, Returned};
 #[cfg(feature = "host")]
