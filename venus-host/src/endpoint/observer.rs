@@ -139,6 +139,41 @@ impl BlobRequest {
 /// Is told what happens to a context. An implementation overrides the methods that it needs.
 ///
 /// Methods are called on whichever thread does what they tell of, several at the same time.
+///
+/// ```
+/// use std::sync::{
+///     Arc,
+///     atomic::{AtomicU64, Ordering},
+/// };
+///
+/// use venus_host::{
+///     context::{Context, Options},
+///     driver::Config,
+///     endpoint::{Command, EndpointObserver, Observer, Source},
+/// };
+///
+/// /// Counts the commands of a guest.
+/// #[derive(Clone, Default)]
+/// struct Count(Arc<AtomicU64>);
+///
+/// impl Observer for Count {
+///     fn endpoint(&self, _source: Source, _has_thread: bool) -> Option<Box<dyn EndpointObserver>> {
+///         Some(Box::new(self.clone()))
+///     }
+/// }
+///
+/// impl EndpointObserver for Count {
+///     fn begin(&mut self, _command: &Command<'_>) -> Option<u64> {
+///         Some(self.0.fetch_add(1, Ordering::Relaxed))
+///     }
+/// }
+///
+/// let count = Count::default();
+/// let context = Context::new(Options::new("vkcube", Config::default()).observer(Arc::new(count.clone())));
+/// // ... serve the guest, and then:
+/// drop(context);
+/// assert_eq!(count.0.load(Ordering::Relaxed), 0);
+/// ```
 #[expect(unused_variables, reason = "the names are the documentation")]
 pub trait Observer: Send + Sync {
     /// The context has been made, and `sampler` looks at its counters. Comes first.

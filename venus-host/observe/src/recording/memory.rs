@@ -29,7 +29,7 @@ pub(super) struct Memories {
 struct Watched {
     mapping: HostMapping,
     /// The contents as recorded so far.
-    told: Vec<u8>,
+    recorded: Vec<u8>,
 }
 
 impl Memories {
@@ -41,8 +41,8 @@ impl Memories {
         match blob.map() {
             Ok(mapping) if mapping.size().saturating_add(self.bytes) <= WATCHED_BYTES => {
                 self.bytes = self.bytes.saturating_add(mapping.size());
-                let told = vec![0; mapping.size()];
-                self.by_resource.insert(id.0, Watched { mapping, told });
+                let recorded = vec![0; mapping.size()];
+                self.by_resource.insert(id.0, Watched { mapping, recorded });
             }
             Ok(mapping) => {
                 if !std::mem::replace(&mut self.is_full, true) {
@@ -60,24 +60,24 @@ impl Memories {
     /// Forgets a resource.
     pub(super) fn remove(&mut self, id: ResourceId) {
         if let Some(watched) = self.by_resource.remove(&id.0) {
-            self.bytes = self.bytes.saturating_sub(watched.told.len());
+            self.bytes = self.bytes.saturating_sub(watched.recorded.len());
         }
     }
 
     /// Shows all changes since the last call: resource, offset, bytes.
     pub(super) fn for_each_change(&mut self, mut show: impl FnMut(u32, u64, &[u8])) {
         let mut now = [0; PIECE];
-        for (id, Watched { mapping, told }) in &mut self.by_resource {
-            for (index, told) in told.chunks_mut(PIECE).enumerate() {
+        for (id, Watched { mapping, recorded }) in &mut self.by_resource {
+            for (index, recorded) in recorded.chunks_mut(PIECE).enumerate() {
                 let at = index.saturating_mul(PIECE);
-                let now = now.get_mut(..told.len()).unwrap_or_default();
-                if mapping.copy_out(at, now).is_err() || now == told {
+                let now = now.get_mut(..recorded.len()).unwrap_or_default();
+                if mapping.copy_out(at, now).is_err() || now == recorded {
                     continue;
                 }
-                for_each_run(told, now, |offset, bytes| {
+                for_each_run(recorded, now, |offset, bytes| {
                     show(*id, (at as u64).saturating_add(offset as u64), bytes);
                 });
-                told.copy_from_slice(now);
+                recorded.copy_from_slice(now);
             }
         }
     }

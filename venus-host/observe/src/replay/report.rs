@@ -59,7 +59,7 @@ pub struct Report {
     /// From the first command to the end of all work.
     pub elapsed: Duration,
     /// Buffers and images that need more memory here, or another alignment.
-    hungrier: u64,
+    more_demanding: u64,
     /// Allocations that are larger here than in the recording.
     grown: u64,
 }
@@ -107,7 +107,7 @@ impl Report {
             Verdict::Varies => self.replies_varying = self.replies_varying.saturating_add(1),
             Verdict::Members(found) => {
                 self.replies_different = self.replies_different.saturating_add(1);
-                self.hungrier = self.hungrier.saturating_add(u64::from(found.iter().any(wants_more)));
+                self.more_demanding = self.more_demanding.saturating_add(u64::from(found.iter().any(wants_more)));
                 for difference in found {
                     self.add_member(number, command, difference);
                 }
@@ -155,12 +155,12 @@ impl Report {
 
     /// Adds the remarks that can only be made at the end.
     pub(super) fn conclude(&mut self) {
-        if self.hungrier > 0 {
+        if self.more_demanding > 0 {
             self.note(format!(
                 "{} memory than in the recording, {} larger for it; what the program has put side by side in one \
                  allocation may overlap or be misaligned here, so binding may fail and drawing may go wrong",
                 plural(
-                    self.hungrier,
+                    self.more_demanding,
                     "buffer or image wants more or otherwise aligned",
                     "buffers and images want more or otherwise aligned"
                 ),

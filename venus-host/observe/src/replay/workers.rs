@@ -99,11 +99,11 @@ struct Worker<J, E> {
     ends: VecDeque<(E, Instant)>,
     is_closed: bool,
     /// The current job, and when it started; absent while it waits for its recorded end.
-    doing: Option<(Label, Instant)>,
+    current: Option<(Label, Instant)>,
     /// When the recorded end of the current job was read, once the thread has taken it.
     end_read: Option<Instant>,
     /// Whether the thread has asked for the recorded end of the current job.
-    is_told: bool,
+    is_end_taken: bool,
     /// How many jobs are marked as ended, so that other workers' jobs have to wait for them.
     ended: u64,
     done: u64,
@@ -127,9 +127,9 @@ impl<J: Job, E: Send> Workers<J, E> {
             jobs: VecDeque::new(),
             ends: VecDeque::new(),
             is_closed: false,
-            doing: None,
+            current: None,
             end_read: None,
-            is_told: false,
+            is_end_taken: false,
             ended: 0,
             done: 0,
             work: Arc::new(Condvar::new()),
@@ -233,7 +233,7 @@ impl<J: Job, E: Send> Workers<J, E> {
             let _unasked = turn.end();
             let mut state = self.state.lock();
             if let Some(worker) = state.workers.get_mut(id.0) {
-                (worker.doing, worker.end_read, worker.is_told) = (None, None, false);
+                (worker.current, worker.end_read, worker.is_end_taken) = (None, None, false);
                 worker.done = worker.done.saturating_add(1);
             }
             self.progress.notify_one();
@@ -245,7 +245,7 @@ impl<J: Job, E: Send> Workers<J, E> {
         loop {
             let worker = state.workers.get_mut(id.0)?;
             if let Some(job) = worker.jobs.pop_front() {
-                worker.doing = Some((job.label(), Instant::now()));
+                worker.current = Some((job.label(), Instant::now()));
                 state.queued_bytes = state.queued_bytes.saturating_sub(job.bytes());
                 self.progress.notify_one();
                 return Some(job);
@@ -263,14 +263,14 @@ impl<J, E> State<J, E> {
     fn overdue(&self, stall: Duration) -> Option<Stalled> {
         let now = Instant::now();
         let (index, label, after) = self.workers.iter().enumerate().find_map(|(index, worker)| {
-            let (label, since) = worker.doing?;
+            let (label, since) = worker.current?;
             // Its time limit starts with its recorded end: until then it may rightly be waiting.
             let end_read = worker.end_read.or_else(|| worker.ends.front().map(|(_, at)| *at))?;
             let after = now.saturating_duration_since(since.max(end_read));
             (after >= stall).then_some((index, label, after))
         })?;
         let others = self.workers.iter().enumerate().filter(|(other, _)| *other != index);
-        let others = others.filter_map(|(_, worker)| Some(worker.doing?.0)).collect();
+        let others = others.filter_map(|(_, worker)| Some(worker.current?.0)).collect();
         Some(Stalled { label, others, after })
     }
 }
@@ -286,15 +286,15 @@ impl<J, E> Turn<'_, J, E> {
     pub(super) fn end(&self) -> Option<E> {
         let mut state = self.workers.state.lock();
         let worker = state.workers.get_mut(self.id.0)?;
-        if std::mem::replace(&mut worker.is_told, true) {
+        if std::mem::replace(&mut worker.is_end_taken, true) {
             return None;
         }
-        let doing = worker.doing.take();
+        let current = worker.current.take();
         loop {
             let worker = state.workers.get_mut(self.id.0)?;
             if let Some((end, at)) = worker.ends.pop_front() {
                 worker.end_read = Some(at);
-                worker.doing = doing.map(|(label, _)| (label, Instant::now()));
+                worker.current = current.map(|(label, _)| (label, Instant::now()));
                 return Some(end);
             }
             let work = Arc::clone(&worker.work);
@@ -308,7 +308,7 @@ impl<J, E> Turn<'_, J, E> {
     /// Restarts the job's time limit, because it is executed once more.
     pub(super) fn again(&self) {
         let mut state = self.workers.state.lock();
-        if let Some((_, since)) = state.workers.get_mut(self.id.0).and_then(|worker| worker.doing.as_mut()) {
+        if let Some((_, since)) = state.workers.get_mut(self.id.0).and_then(|worker| worker.current.as_mut()) {
             *since = Instant::now();
         }
     }

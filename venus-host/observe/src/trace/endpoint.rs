@@ -121,7 +121,7 @@ impl Track {
 enum Fate {
     Written,
     /// Not written: the tracer was off when it began.
-    Untold,
+    Untraced,
     /// Not written: the buffer was full.
     Dropped,
 }
@@ -170,7 +170,7 @@ impl EndpointObserver for EndpointTracer {
         let inside = self.open.last().map_or(Fate::Written, |open| open.fate);
         let fate = match inside {
             // The tracer was off then, whether or not it is on now.
-            Fate::Written if approached == 0 => Fate::Untold,
+            Fate::Written if approached == 0 => Fate::Untraced,
             Fate::Written => self.push(Event::Command(Command {
                 approached,
                 decoded: system::now(),
@@ -180,7 +180,7 @@ impl EndpointObserver for EndpointTracer {
                 is_indirect: command.place.depth > 0,
                 request_bytes: command.request.len(),
             })),
-            Fate::Untold => Fate::Untold,
+            Fate::Untraced => Fate::Untraced,
             Fate::Dropped => {
                 self.track.buffer.lock().miss();
                 Fate::Dropped
@@ -213,7 +213,7 @@ impl EndpointObserver for EndpointTracer {
         let fate = match self.open.last() {
             Some(Open { fate: Fate::Written, .. }) => self.push(Event::Span { at: system::now(), span }),
             Some(open) => open.fate,
-            None => Fate::Untold,
+            None => Fate::Untraced,
         };
         self.open(Kind::Span, fate);
     }
@@ -228,7 +228,7 @@ impl EndpointObserver for EndpointTracer {
         self.enter();
         let fate = match self.core.is_on() {
             true => self.push(Event::Rest { at: system::now(), rest }),
-            false => Fate::Untold,
+            false => Fate::Untraced,
         };
         self.open(Kind::Rest, fate);
     }

@@ -15,7 +15,7 @@ use super::system;
 const EVENTS: usize = 1 << 14;
 
 /// The name of a fence that is not traced.
-pub(super) const UNTOLD: u64 = u64::MAX;
+pub(super) const UNTRACED: u64 = u64::MAX;
 
 /// Which track a fence is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,12 +51,12 @@ impl Fences {
     pub(super) fn create(&self, ring_idx: u32) -> u64 {
         // There is no such timeline, and a guest may name any.
         if ring_idx >= limits::TIMELINES {
-            return UNTOLD;
+            return UNTRACED;
         }
         let mut state = self.0.lock();
         if state.events.len().saturating_add(state.pending).saturating_add(2) > EVENTS {
             state.dropped = state.dropped.saturating_add(1);
-            return UNTOLD;
+            return UNTRACED;
         }
         let slots = state.slots.entry(ring_idx).or_default();
         let index = slots.iter().position(|is_taken| !is_taken).unwrap_or(slots.len());
@@ -72,7 +72,7 @@ impl Fences {
 
     /// Adds the retirement of a fence, by its name.
     pub(super) fn retire(&self, name: u64) {
-        if name == UNTOLD {
+        if name == UNTRACED {
             return;
         }
         let [ring_idx, slot] = [name >> 32, name & u64::from(u32::MAX)].map(|half| u32::try_from(half).unwrap_or(0));

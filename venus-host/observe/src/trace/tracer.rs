@@ -122,7 +122,7 @@ impl Observer for Tracer {
     }
 
     fn fence(&self, ring_idx: u32) -> u64 {
-        if self.core.is_on() { self.core.fences.create(ring_idx) } else { fences::UNTOLD }
+        if self.core.is_on() { self.core.fences.create(ring_idx) } else { fences::UNTRACED }
     }
 
     fn retired(&self, number: u64) {
