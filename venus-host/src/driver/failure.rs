@@ -15,7 +15,7 @@ pub(crate) struct Failure {
     pub(crate) refusal: Option<Refusal>,
 }
 
-/// This host's own reason.
+/// This host's own reason to let no driver see something.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     /// The member to blame.

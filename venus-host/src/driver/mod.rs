@@ -52,7 +52,11 @@ use std::sync::{Arc, atomic::AtomicU64};
 use venus_protocol::procs::{Call, Procs};
 
 pub(crate) use self::{
-    device::Device, failure::Failure, instance::Instance, loader::Loader, memory::Memory,
+    device::Device,
+    failure::{Failure, Refusal},
+    instance::Instance,
+    loader::Loader,
+    memory::Memory,
     physical_device::PhysicalDevice,
 };
 pub use self::{

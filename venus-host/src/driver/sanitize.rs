@@ -14,65 +14,61 @@ use ash::vk;
 use venus_protocol::{
     args::{QueueBindSparseArgs, QueueSubmitArgs},
     vk as venus,
-    wire::Command as _,
 };
 
-use super::{chain, device::slice};
-use crate::error::{APPLICATION, Fatal};
+use super::{chain, device::slice, failure::Refusal};
+use crate::error::APPLICATION;
+
+/// What is wrong with `member`, which is the application's doing.
+#[cold]
+fn refusal(member: &'static str, reason: String) -> Refusal {
+    Refusal { member, reason: reason.into(), advice: APPLICATION }
+}
 
 /// The error for two numbers that ought to be one.
 #[cold]
-fn differ(command: &'static str, member: &'static str, said: u64, wanted: u64) -> Fatal {
-    Fatal::new(command, format!("is {said}, but what it belongs to has {wanted}")).member(member).advice(APPLICATION)
+fn differ(member: &'static str, said: u64, wanted: u64) -> Refusal {
+    refusal(member, format!("is {said}, but what it belongs to has {wanted}"))
 }
 
 /// Fails unless `said` is `wanted`.
-fn equal(command: &'static str, member: &'static str, said: u32, wanted: u32) -> Result<(), Fatal> {
-    if said == wanted { Ok(()) } else { Err(differ(command, member, said.into(), wanted.into())) }
+fn equal(member: &'static str, said: u32, wanted: u32) -> Result<(), Refusal> {
+    if said == wanted { Ok(()) } else { Err(differ(member, said.into(), wanted.into())) }
 }
 
 /// As [`equal`], for an array that may be left out.
-fn equal_or_none(command: &'static str, member: &'static str, said: u32, wanted: u32) -> Result<(), Fatal> {
-    if said == 0 { Ok(()) } else { equal(command, member, said, wanted) }
+fn equal_or_none(member: &'static str, said: u32, wanted: u32) -> Result<(), Refusal> {
+    if said == 0 { Ok(()) } else { equal(member, said, wanted) }
 }
 
 /// Fails unless there is one number, and each is `wanted`.
-fn equal_each(
-    command: &'static str,
-    member: &'static str,
-    said: impl Iterator<Item = u32>,
-    wanted: u32,
-) -> Result<(), Fatal> {
+fn equal_each(member: &'static str, said: impl Iterator<Item = u32>, wanted: u32) -> Result<(), Refusal> {
     let mut said = said.peekable();
     if said.peek().is_none() {
-        return equal(command, member, 0, wanted);
+        return equal(member, 0, wanted);
     }
-    said.try_for_each(|said| equal(command, member, said, wanted))
+    said.try_for_each(|said| equal(member, said, wanted))
 }
 
 /// Shader code is words.
-pub(crate) fn check_code(command: &'static str, info: &vk::ShaderModuleCreateInfo<'_>) -> Result<(), Fatal> {
-    check_code_of(command, "pCreateInfo->codeSize", info)
+pub(crate) fn check_code(info: &vk::ShaderModuleCreateInfo<'_>) -> Result<(), Refusal> {
+    check_code_of("pCreateInfo->codeSize", info)
 }
 
 /// As [`check_code`], for code that stands elsewhere.
-fn check_code_of(
-    command: &'static str,
-    member: &'static str,
-    info: &vk::ShaderModuleCreateInfo<'_>,
-) -> Result<(), Fatal> {
+fn check_code_of(member: &'static str, info: &vk::ShaderModuleCreateInfo<'_>) -> Result<(), Refusal> {
     if info.code_size.is_multiple_of(4) {
         return Ok(());
     }
     let reason = format!("{} bytes are not a whole number of words", info.code_size);
-    Err(Fatal::new(command, reason).member(member).advice(APPLICATION))
+    Err(refusal(member, reason))
 }
 
 /// Shader code that a stage brings along, and the places of its specialization constants.
-fn check_stages(command: &'static str, stages: &[vk::PipelineShaderStageCreateInfo<'_>]) -> Result<(), Fatal> {
+fn check_stages(stages: &[vk::PipelineShaderStageCreateInfo<'_>]) -> Result<(), Refusal> {
     for stage in stages {
         for code in chain::find_all::<vk::ShaderModuleCreateInfo<'_>>(stage) {
-            check_code_of(command, "pCreateInfos[].pStages[].pNext<VkShaderModuleCreateInfo>.codeSize", code)?;
+            check_code_of("pCreateInfos[].pStages[].pNext<VkShaderModuleCreateInfo>.codeSize", code)?;
         }
         // SAFETY: null or made by the decoder, by this room's contract.
         let Some(constants) = (unsafe { stage.p_specialization_info.as_ref() }) else { continue };
@@ -81,50 +77,45 @@ fn check_stages(command: &'static str, stages: &[vk::PipelineShaderStageCreateIn
         let end = |entry: &vk::SpecializationMapEntry| u64::from(entry.offset).saturating_add(bytes(entry.size));
         if let Some(end) = entries.iter().map(end).find(|end| *end > bytes(constants.data_size)) {
             let reason = format!("an entry ends at byte {end} of {}", constants.data_size);
-            let fatal = Fatal::new(command, reason).member("pCreateInfos[].pStages[].pSpecializationInfo->pMapEntries");
-            return Err(fatal.advice(APPLICATION));
+            return Err(refusal("pCreateInfos[].pStages[].pSpecializationInfo->pMapEntries", reason));
         }
     }
     Ok(())
 }
 
 /// The stages of graphics pipelines.
-pub(crate) fn check_graphics(command: &'static str, infos: &[vk::GraphicsPipelineCreateInfo<'_>]) -> Result<(), Fatal> {
+pub(crate) fn check_graphics(infos: &[vk::GraphicsPipelineCreateInfo<'_>]) -> Result<(), Refusal> {
     for info in infos {
-        check_feedback(command, info, info.stage_count)?;
+        check_feedback(info, info.stage_count)?;
         // SAFETY: count and pointer belong together and live as long as `info`: the decoder made them.
-        check_stages(command, unsafe { slice(info.p_stages, info.stage_count) })?;
+        check_stages(unsafe { slice(info.p_stages, info.stage_count) })?;
     }
     Ok(())
 }
 
 /// The stages of compute pipelines.
-pub(crate) fn check_compute(command: &'static str, infos: &[vk::ComputePipelineCreateInfo<'_>]) -> Result<(), Fatal> {
+pub(crate) fn check_compute(infos: &[vk::ComputePipelineCreateInfo<'_>]) -> Result<(), Refusal> {
     for info in infos {
-        check_feedback(command, info, 1)?;
-        check_stages(command, std::slice::from_ref(&info.stage))?;
+        check_feedback(info, 1)?;
+        check_stages(std::slice::from_ref(&info.stage))?;
     }
     Ok(())
 }
 
 /// The stages of ray tracing pipelines.
-pub(crate) fn check_ray_tracing(
-    command: &'static str,
-    infos: &[vk::RayTracingPipelineCreateInfoKHR<'_>],
-) -> Result<(), Fatal> {
+pub(crate) fn check_ray_tracing(infos: &[vk::RayTracingPipelineCreateInfoKHR<'_>]) -> Result<(), Refusal> {
     for info in infos {
-        check_feedback(command, info, info.stage_count)?;
+        check_feedback(info, info.stage_count)?;
         // SAFETY: as in `check_graphics`.
-        check_stages(command, unsafe { slice(info.p_stages, info.stage_count) })?;
+        check_stages(unsafe { slice(info.p_stages, info.stage_count) })?;
     }
     Ok(())
 }
 
 /// What the driver reports of each stage: it writes as many reports as there are stages.
-fn check_feedback(command: &'static str, info: &impl vk::TaggedStructure, stages: u32) -> Result<(), Fatal> {
+fn check_feedback(info: &impl vk::TaggedStructure, stages: u32) -> Result<(), Refusal> {
     chain::find_all::<vk::PipelineCreationFeedbackCreateInfo<'_>>(info).try_for_each(|feedback| {
         equal_or_none(
-            command,
             "pCreateInfos[].pNext<VkPipelineCreationFeedbackCreateInfo>.pipelineStageCreationFeedbackCount",
             feedback.pipeline_stage_creation_feedback_count,
             stages,
@@ -133,13 +124,9 @@ fn check_feedback(command: &'static str, info: &impl vk::TaggedStructure, stages
 }
 
 /// The flags of a layout's bindings.
-pub(crate) fn check_set_layout(
-    command: &'static str,
-    info: &vk::DescriptorSetLayoutCreateInfo<'_>,
-) -> Result<(), Fatal> {
+pub(crate) fn check_set_layout(info: &vk::DescriptorSetLayoutCreateInfo<'_>) -> Result<(), Refusal> {
     chain::find_all::<vk::DescriptorSetLayoutBindingFlagsCreateInfo<'_>>(info).try_for_each(|flags| {
         equal_or_none(
-            command,
             "pCreateInfo->pNext<VkDescriptorSetLayoutBindingFlagsCreateInfo>.bindingCount",
             flags.binding_count,
             info.binding_count,
@@ -148,13 +135,9 @@ pub(crate) fn check_set_layout(
 }
 
 /// The variable descriptor counts of sets.
-pub(crate) fn check_set_allocation(
-    command: &'static str,
-    info: &vk::DescriptorSetAllocateInfo<'_>,
-) -> Result<(), Fatal> {
+pub(crate) fn check_set_allocation(info: &vk::DescriptorSetAllocateInfo<'_>) -> Result<(), Refusal> {
     chain::find_all::<vk::DescriptorSetVariableDescriptorCountAllocateInfo<'_>>(info).try_for_each(|counts| {
         equal_or_none(
-            command,
             "pAllocateInfo->pNext<VkDescriptorSetVariableDescriptorCountAllocateInfo>.descriptorSetCount",
             counts.descriptor_set_count,
             info.descriptor_set_count,
@@ -163,19 +146,19 @@ pub(crate) fn check_set_allocation(
 }
 
 /// What a write takes from its chain instead of its own arrays.
-pub(crate) fn check_writes(command: &'static str, writes: &[vk::WriteDescriptorSet<'_>]) -> Result<(), Fatal> {
+pub(crate) fn check_writes(writes: &[vk::WriteDescriptorSet<'_>]) -> Result<(), Refusal> {
     for write in writes {
         let wanted = write.descriptor_count;
         match write.descriptor_type {
             vk::DescriptorType::INLINE_UNIFORM_BLOCK => {
                 const MEMBER: &str = "pDescriptorWrites[].pNext<VkWriteDescriptorSetInlineUniformBlock>.dataSize";
                 let blocks = chain::find_all::<vk::WriteDescriptorSetInlineUniformBlock<'_>>(write);
-                equal_each(command, MEMBER, blocks.map(|block| block.data_size), wanted)?;
+                equal_each(MEMBER, blocks.map(|block| block.data_size), wanted)?;
             }
             vk::DescriptorType::ACCELERATION_STRUCTURE_KHR => {
                 const MEMBER: &str = "pDescriptorWrites[].pNext<VkWriteDescriptorSetAccelerationStructureKHR>.accelerationStructureCount";
                 let lists = chain::find_all::<vk::WriteDescriptorSetAccelerationStructureKHR<'_>>(write);
-                equal_each(command, MEMBER, lists.map(|list| list.acceleration_structure_count), wanted)?;
+                equal_each(MEMBER, lists.map(|list| list.acceleration_structure_count), wanted)?;
             }
             _ => {}
         }
@@ -184,13 +167,13 @@ pub(crate) fn check_writes(command: &'static str, writes: &[vk::WriteDescriptorS
 }
 
 /// The writes of vkCmdPushDescriptorSet2.
-pub(crate) fn check_push(command: &'static str, info: &venus::PushDescriptorSetInfoKHR<'_>) -> Result<(), Fatal> {
+pub(crate) fn check_push(info: &venus::PushDescriptorSetInfoKHR<'_>) -> Result<(), Refusal> {
     // SAFETY: count and pointer belong together and live as long as `info`: the decoder made them.
-    check_writes(command, unsafe { slice(info.p_descriptor_writes, info.descriptor_write_count) })
+    check_writes(unsafe { slice(info.p_descriptor_writes, info.descriptor_write_count) })
 }
 
 /// The view masks and offsets of a render pass.
-pub(crate) fn check_render_pass(command: &'static str, info: &vk::RenderPassCreateInfo<'_>) -> Result<(), Fatal> {
+pub(crate) fn check_render_pass(info: &vk::RenderPassCreateInfo<'_>) -> Result<(), Refusal> {
     for views in chain::find_all::<vk::RenderPassMultiviewCreateInfo<'_>>(info) {
         for (member, said, wanted) in [
             (
@@ -204,15 +187,14 @@ pub(crate) fn check_render_pass(command: &'static str, info: &vk::RenderPassCrea
                 info.dependency_count,
             ),
         ] {
-            equal_or_none(command, member, said, wanted)?;
+            equal_or_none(member, said, wanted)?;
         }
     }
     Ok(())
 }
 
 /// The device masks of a submission, and the values of its timeline semaphores.
-pub(crate) fn sanitize_submits(args: &mut QueueSubmitArgs<'_>) -> Result<(), Fatal> {
-    let command = QueueSubmitArgs::NAME;
+pub(crate) fn sanitize_submits(args: &mut QueueSubmitArgs<'_>) -> Result<(), Refusal> {
     for submit in args.p_submits.iter().filter(|submit| !submit.p_next.is_null()) {
         trim_values(submit, submit.wait_semaphore_count, submit.signal_semaphore_count);
         for group in chain::find_all::<vk::DeviceGroupSubmitInfo<'_>>(submit) {
@@ -233,7 +215,7 @@ pub(crate) fn sanitize_submits(args: &mut QueueSubmitArgs<'_>) -> Result<(), Fat
                     submit.signal_semaphore_count,
                 ),
             ] {
-                equal(command, member, said, wanted)?;
+                equal(member, said, wanted)?;
             }
         }
     }
@@ -282,7 +264,7 @@ mod tests {
             let entries = [vk::SpecializationMapEntry { constant_id: 0, offset, size }];
             let constants = vk::SpecializationInfo::default().map_entries(&entries).data(&[0; 8]);
             let stage = vk::PipelineShaderStageCreateInfo::default().specialization_info(&constants);
-            check_stages("vkCreateComputePipelines", &[stage]).is_ok()
+            check_stages(&[stage]).is_ok()
         };
         assert!(check(0, 8) && check(4, 4) && check(8, 0));
         assert!(!check(4, 8) && !check(u32::MAX, 4) && !check(4, usize::MAX));
@@ -292,9 +274,9 @@ mod tests {
     fn code_in_a_chain_is_words() {
         let mut code = vk::ShaderModuleCreateInfo { code_size: 7, ..Default::default() };
         let stage = vk::PipelineShaderStageCreateInfo::default().push_next(&mut code);
-        let reason = check_stages("vkCreateComputePipelines", &[stage]).unwrap_err().to_string();
-        let expected = "vkCreateComputePipelines, pCreateInfos[].pStages[].pNext<VkShaderModuleCreateInfo>.codeSize: 7 bytes are not a whole number of words; ";
-        assert!(reason.starts_with(expected), "{reason}");
+        let refusal = check_stages(&[stage]).unwrap_err();
+        assert_eq!(refusal.member, "pCreateInfos[].pStages[].pNext<VkShaderModuleCreateInfo>.codeSize");
+        assert_eq!(refusal.reason, "7 bytes are not a whole number of words");
     }
 
     #[test]
@@ -307,7 +289,7 @@ mod tests {
                 .pipeline_stage_creation_feedbacks(&mut reports[..count]);
             let stages = [vk::PipelineShaderStageCreateInfo::default(); 2];
             let info = vk::GraphicsPipelineCreateInfo::default().stages(&stages).push_next(&mut feedback);
-            check_graphics("vkCreateGraphicsPipelines", &[info]).is_ok()
+            check_graphics(&[info]).is_ok()
         };
         assert!(check(0) && check(2));
         assert!(!check(1) && !check(3));
@@ -319,7 +301,7 @@ mod tests {
         let check = |flags: &[vk::DescriptorBindingFlags]| {
             let mut flags = vk::DescriptorSetLayoutBindingFlagsCreateInfo::default().binding_flags(flags);
             let info = vk::DescriptorSetLayoutCreateInfo::default().bindings(&bindings).push_next(&mut flags);
-            check_set_layout("vkCreateDescriptorSetLayout", &info).is_ok()
+            check_set_layout(&info).is_ok()
         };
         let none = vk::DescriptorBindingFlags::empty();
         assert!(check(&[]) && check(&[none; 2]));
@@ -332,7 +314,7 @@ mod tests {
             let mut block = vk::WriteDescriptorSetInlineUniformBlock::default().data(&[0; 8]);
             let write = vk::WriteDescriptorSet::default().descriptor_type(vk::DescriptorType::INLINE_UNIFORM_BLOCK);
             let write = vk::WriteDescriptorSet { descriptor_count: count, ..write.push_next(&mut block) };
-            check_writes("vkUpdateDescriptorSets", &[write]).is_ok()
+            check_writes(&[write]).is_ok()
         };
         assert!(check(8));
         assert!(!check(4) && !check(12));
@@ -341,7 +323,7 @@ mod tests {
             descriptor_count: 1,
             ..Default::default()
         };
-        assert!(check_writes("vkUpdateDescriptorSets", &[bare]).is_err());
+        assert!(check_writes(&[bare]).is_err());
     }
 
     #[test]

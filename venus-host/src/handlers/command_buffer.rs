@@ -4,7 +4,7 @@
 //! Nothing of a command buffer's state is tracked. The owner of each of these commands is the command buffer, from
 //! which the device follows.
 
-use venus_protocol::{args::*, dispatch::CommandBufferCommands, wire::Command};
+use venus_protocol::{args::*, dispatch::CommandBufferCommands};
 
 use super::forward;
 use crate::{driver::sanitize, endpoint::Endpoint, error::Interrupt};
@@ -152,12 +152,12 @@ impl CommandBufferCommands for Endpoint {
     }
 
     fn cmd_push_descriptor_set(&mut self, args: &mut CmdPushDescriptorSetArgs<'_>) -> Result<(), Interrupt> {
-        sanitize::check_writes(CmdPushDescriptorSetArgs::NAME, args.p_descriptor_writes)?;
+        sanitize::check_writes(args.p_descriptor_writes).map_err(|refusal| self.ended_by(refusal))?;
         self.forward(args)
     }
 
     fn cmd_push_descriptor_set2(&mut self, args: &mut CmdPushDescriptorSet2Args<'_>) -> Result<(), Interrupt> {
-        sanitize::check_push(CmdPushDescriptorSet2Args::NAME, args.p_push_descriptor_set_info)?;
+        sanitize::check_push(args.p_push_descriptor_set_info).map_err(|refusal| self.ended_by(refusal))?;
         self.forward(args)
     }
 }

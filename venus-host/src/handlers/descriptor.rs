@@ -2,7 +2,7 @@
 //!
 //! Templates exist for pipelines' sake only: guests turn an update with a template into plain writes.
 
-use venus_protocol::{args::*, dispatch::DescriptorCommands, vk, wire::Command};
+use venus_protocol::{args::*, dispatch::DescriptorCommands, vk};
 
 use super::{create, destroy};
 use crate::{
@@ -26,8 +26,7 @@ impl DescriptorCommands for Endpoint {
         &mut self,
         args: &mut CreateDescriptorSetLayoutArgs<'_>,
     ) -> Result<vk::Result, Interrupt> {
-        const NAME: &str = CreateDescriptorSetLayoutArgs::NAME;
-        sanitize::check_set_layout(NAME, args.p_create_info)?;
+        sanitize::check_set_layout(args.p_create_info).map_err(|refusal| self.ended_by(refusal))?;
         let result = self.forward(args)?;
         self.adopt(args.device.id, result, &args.p_set_layout)
     }
@@ -36,12 +35,12 @@ impl DescriptorCommands for Endpoint {
         &mut self,
         args: &mut GetDescriptorSetLayoutSupportArgs<'_>,
     ) -> Result<(), Interrupt> {
-        sanitize::check_set_layout(GetDescriptorSetLayoutSupportArgs::NAME, args.p_create_info)?;
+        sanitize::check_set_layout(args.p_create_info).map_err(|refusal| self.ended_by(refusal))?;
         self.forward(args)
     }
 
     fn update_descriptor_sets(&mut self, args: &mut UpdateDescriptorSetsArgs<'_>) -> Result<(), Interrupt> {
-        sanitize::check_writes(UpdateDescriptorSetsArgs::NAME, args.p_descriptor_writes)?;
+        sanitize::check_writes(args.p_descriptor_writes).map_err(|refusal| self.ended_by(refusal))?;
         self.forward(args)
     }
 
@@ -58,7 +57,7 @@ impl DescriptorCommands for Endpoint {
     }
 
     fn allocate_descriptor_sets(&mut self, args: &mut AllocateDescriptorSetsArgs<'_>) -> Result<vk::Result, Interrupt> {
-        sanitize::check_set_allocation(AllocateDescriptorSetsArgs::NAME, args.p_allocate_info)?;
+        sanitize::check_set_allocation(args.p_allocate_info).map_err(|refusal| self.ended_by(refusal))?;
         let result = self.forward(args)?;
         let pool = vk::Handle::as_raw(args.p_allocate_info.descriptor_pool);
         let kind = vk::ObjectType::DESCRIPTOR_POOL;

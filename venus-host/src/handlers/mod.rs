@@ -43,7 +43,7 @@ use venus_protocol::{
 };
 
 use crate::{
-    driver::{self, Device, Failure, Instance, PhysicalDevice},
+    driver::{self, Device, Failure, Instance, PhysicalDevice, Refusal},
     endpoint::{Endpoint, Span},
     error::{APPLICATION, Fatal, Interrupt},
     object::{Detail, NewObject, Uses},
@@ -137,6 +137,12 @@ impl Endpoint {
     #[cold]
     fn refused(&self, reason: &'static str) -> Interrupt {
         self.fatal(reason).advice(REFUSED).into()
+    }
+
+    /// The guest's context ends for a reason that the driver room has found.
+    #[cold]
+    fn ended_by(&self, Refusal { member, reason, advice }: Refusal) -> Interrupt {
+        self.fatal(reason).member(member).advice(advice).into()
     }
 
     /// As [`gone`], for the current command.

@@ -68,15 +68,13 @@ impl PipelineCommands for Endpoint {
         &mut self,
         args: &mut CreateGraphicsPipelinesArgs<'_>,
     ) -> Result<vk::Result, Interrupt> {
-        const NAME: &str = CreateGraphicsPipelinesArgs::NAME;
-        sanitize::check_graphics(NAME, args.p_create_infos)?;
+        sanitize::check_graphics(args.p_create_infos).map_err(|refusal| self.ended_by(refusal))?;
         let result = self.forward_long(Uses::PIPELINES, args)?;
         self.adopt_pipelines(args.device.id, result, &mut args.p_pipelines)
     }
 
     fn create_compute_pipelines(&mut self, args: &mut CreateComputePipelinesArgs<'_>) -> Result<vk::Result, Interrupt> {
-        const NAME: &str = CreateComputePipelinesArgs::NAME;
-        sanitize::check_compute(NAME, args.p_create_infos)?;
+        sanitize::check_compute(args.p_create_infos).map_err(|refusal| self.ended_by(refusal))?;
         let result = self.forward_long(Uses::PIPELINES, args)?;
         self.adopt_pipelines(args.device.id, result, &mut args.p_pipelines)
     }
@@ -85,12 +83,11 @@ impl PipelineCommands for Endpoint {
         &mut self,
         args: &mut CreateRayTracingPipelinesKHRArgs<'_>,
     ) -> Result<vk::Result, Interrupt> {
-        const NAME: &str = CreateRayTracingPipelinesKHRArgs::NAME;
         if args.deferred_operation.id != 0 {
             let reason = "guest drivers defer operations themselves, so it has to be null";
             return Err(self.fatal(reason).member("deferredOperation").advice(REFUSED).into());
         }
-        sanitize::check_ray_tracing(NAME, args.p_create_infos)?;
+        sanitize::check_ray_tracing(args.p_create_infos).map_err(|refusal| self.ended_by(refusal))?;
         let result = self.forward_long(Uses::PIPELINES, args)?;
         self.adopt_pipelines(args.device.id, result, &mut args.p_pipelines)
     }

@@ -53,7 +53,7 @@ impl QueueCommands for Endpoint {
     }
 
     fn queue_submit(&mut self, args: &mut QueueSubmitArgs<'_>) -> Result<vk::Result, Interrupt> {
-        sanitize::sanitize_submits(args)?;
+        sanitize::sanitize_submits(args).map_err(|refusal| self.ended_by(refusal))?;
         self.forward_locked(args.queue.raw, args)
     }
 

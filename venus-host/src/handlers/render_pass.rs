@@ -1,6 +1,6 @@
 //! Render passes and framebuffers.
 
-use venus_protocol::{args::*, dispatch::RenderPassCommands, vk, wire::Command};
+use venus_protocol::{args::*, dispatch::RenderPassCommands, vk};
 
 use super::{create, destroy, forward};
 use crate::{driver::sanitize, endpoint::Endpoint, error::Interrupt};
@@ -22,8 +22,7 @@ impl RenderPassCommands for Endpoint {
     }
 
     fn create_render_pass(&mut self, args: &mut CreateRenderPassArgs<'_>) -> Result<vk::Result, Interrupt> {
-        const NAME: &str = CreateRenderPassArgs::NAME;
-        sanitize::check_render_pass(NAME, args.p_create_info)?;
+        sanitize::check_render_pass(args.p_create_info).map_err(|refusal| self.ended_by(refusal))?;
         let result = self.forward(args)?;
         self.adopt(args.device.id, result, &args.p_render_pass)
     }

@@ -1,6 +1,6 @@
 //! Shader modules. Their content is between the guest and the driver's compiler.
 
-use venus_protocol::{args::*, dispatch::ShaderModuleCommands, vk, wire::Command};
+use venus_protocol::{args::*, dispatch::ShaderModuleCommands, vk};
 
 use super::destroy;
 use crate::{driver::sanitize, endpoint::Endpoint, error::Interrupt};
@@ -12,8 +12,7 @@ impl ShaderModuleCommands for Endpoint {
 
     /// The code is words; a size that is no multiple of four would make a driver read past its end.
     fn create_shader_module(&mut self, args: &mut CreateShaderModuleArgs<'_>) -> Result<vk::Result, Interrupt> {
-        const NAME: &str = CreateShaderModuleArgs::NAME;
-        sanitize::check_code(NAME, args.p_create_info)?;
+        sanitize::check_code(args.p_create_info).map_err(|refusal| self.ended_by(refusal))?;
         let result = self.forward(args)?;
         self.adopt(args.device.id, result, &args.p_shader_module)
     }
