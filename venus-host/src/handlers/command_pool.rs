@@ -84,7 +84,7 @@ impl Endpoint {
         self.shared
             .objects
             .insert_all(H::TYPE, device, pool, new.ids, raws)
-            .map_err(|error| error.fatal(self.command()))?;
+            .map_err(|error| self.table_error(error))?;
         self.name_objects(device, new);
         Ok(result)
     }
@@ -105,7 +105,7 @@ impl Endpoint {
             let reason = format!("{count} objects are to be freed and {} are named", freed.ids.len());
             return Err(self.fatal(reason).advice(APPLICATION).into());
         }
-        self.shared.objects.remove_from_pool(kind, freed.ids, pool).map_err(|error| error.fatal(self.command()))?;
-        Ok(self.shared.objects.wait_for_others(&self.presence, self.command())?)
+        self.shared.objects.remove_from_pool(kind, freed.ids, pool).map_err(|error| self.table_error(error))?;
+        self.shared.objects.wait_for_others(&self.presence).map_err(|error| self.table_error(error))
     }
 }

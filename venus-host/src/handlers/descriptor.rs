@@ -52,7 +52,7 @@ impl DescriptorCommands for Endpoint {
     /// Frees all sets of the pool and keeps the pool.
     fn reset_descriptor_pool(&mut self, args: &mut ResetDescriptorPoolArgs) -> Result<vk::Result, Interrupt> {
         self.shared.objects.remove_pooled(args.descriptor_pool.id);
-        self.shared.objects.wait_for_others(&self.presence, self.command())?;
+        self.shared.objects.wait_for_others(&self.presence).map_err(|error| self.table_error(error))?;
         self.forward(args)
     }
 

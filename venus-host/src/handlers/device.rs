@@ -46,7 +46,7 @@ impl DeviceCommands for Endpoint {
         let object = NewObject::new(id, *raw).with(Detail::Device(Arc::clone(&device)));
         if let Err(error) = self.shared.objects.insert(object) {
             driver::destroy::device(&device);
-            return Err(error.fatal(self.command()).into());
+            return Err(self.table_error(error));
         }
         Ok(vk::Result::SUCCESS)
     }
@@ -63,7 +63,7 @@ impl Endpoint {
     /// Makes a device and all it owns disappear from the guest's view at once, and ends them when no endpoint can be
     /// using them.
     pub(super) fn retire_device(&mut self, id: u64) -> Result<(), Interrupt> {
-        let (device, children) = self.shared.objects.remove_device(id).map_err(|error| error.fatal(self.command()))?;
+        let (device, children) = self.shared.objects.remove_device(id).map_err(|error| self.table_error(error))?;
         // The guest may bind the numbers again, to a queue of its next device.
         let timelines = self.shared.timelines.unbind_device(id);
         self.device_cache.clear();

@@ -8,7 +8,7 @@ use super::{destroy, forward};
 use crate::{
     driver::{Device, sync::Orphan},
     endpoint::Endpoint,
-    error::{Fatal, Interrupt, RUNAWAY, ResultName, hint},
+    error::{Interrupt, RUNAWAY, ResultName, hint},
     object::Uses,
 };
 
@@ -101,8 +101,8 @@ impl Endpoint {
     }
 
     /// Puts another driver object behind an id.
-    pub(super) fn replace(&self, id: u64, fresh: u64, kind: vk::ObjectType) -> Result<(), Fatal> {
-        self.shared.objects.replace(kind, id, fresh).map(drop).map_err(|error| error.fatal(self.command()))
+    pub(super) fn replace(&self, id: u64, fresh: u64, kind: vk::ObjectType) -> Result<(), Interrupt> {
+        self.shared.objects.replace(kind, id, fresh).map(drop).map_err(|error| self.table_error(error))
     }
 
     /// Leaves an object without an id to be freed when it is done, and frees those that are.

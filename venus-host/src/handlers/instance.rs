@@ -82,7 +82,7 @@ impl InstanceCommands for Endpoint {
         *raw = instance.raw();
         if let Err(error) = self.shared.objects.insert(NewObject::new(id, *raw)) {
             instance.destroy();
-            return Err(error.fatal(self.command()).into());
+            return Err(self.table_error(error));
         }
         if !self.shared.vulkan.set_instance(Arc::clone(&instance)) {
             // Two rings at once; the id that is left behind belongs to a context that is lost.

@@ -46,7 +46,7 @@ use crate::{
     driver::{self, Device, Failure, Instance, PhysicalDevice, Refusal},
     endpoint::{Endpoint, Span},
     error::{APPLICATION, Fatal, Interrupt},
-    object::{Detail, NewObject, Uses},
+    object::{Detail, NewObject, TableError, Uses},
 };
 
 /// Commands that go to the driver as they are.
@@ -143,6 +143,12 @@ impl Endpoint {
     #[cold]
     fn ended_by(&self, Refusal { member, reason, advice }: Refusal) -> Interrupt {
         self.fatal(reason).member(member).advice(advice).into()
+    }
+
+    /// The guest's context ends because of what the object table says.
+    #[cold]
+    fn table_error(&self, error: TableError) -> Interrupt {
+        error.fatal(self.command()).into()
     }
 
     /// As [`gone`], for the current command.
@@ -245,7 +251,7 @@ impl Endpoint {
         let raws = new.raws.iter().map(|raw| raw.as_raw());
         if let Err(error) = self.shared.objects.insert_all(H::TYPE, device, 0, new.ids, raws) {
             self.discard(device, new.raws)?;
-            return Err(error.fatal(self.command()).into());
+            return Err(self.table_error(error));
         }
         self.name_objects(device, new);
         Ok(result)
@@ -282,7 +288,7 @@ impl Endpoint {
             let object = NewObject::new(id, *raw).of_device(device).with(detail);
             if let Err(error) = self.shared.objects.insert(object) {
                 self.discard(device, new.raws)?;
-                return Err(error.fatal(self.command()).into());
+                return Err(self.table_error(error));
             }
             self.name_objects(device, new);
         }
@@ -311,7 +317,7 @@ impl Endpoint {
             }
             kind => objects.remove(kind, handle.id, device_id),
         };
-        let removed = removed.map_err(|error| error.fatal(self.command()))?;
+        let removed = removed.map_err(|error| self.table_error(error))?;
         objects.retire(&self.presence, removed.kind, move || match removed.detail {
             Detail::Memory(memory) => driver::destroy::memory(&device, memory),
             _ => driver::destroy::object(&device, removed.kind, removed.raw),

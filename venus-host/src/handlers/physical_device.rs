@@ -12,7 +12,7 @@ use super::{REFUSED, fill, forward_physical, refuse};
 use crate::{
     driver::{PhysicalDevice, chain, external},
     endpoint::Endpoint,
-    error::{Fatal, GUEST_DRIVER, Interrupt},
+    error::{GUEST_DRIVER, Interrupt},
     object::{Detail, NewObject},
 };
 
@@ -207,8 +207,8 @@ impl PhysicalDeviceCommands for Endpoint {
 }
 
 impl Endpoint {
-    fn register_physical_device(&self, id: u64, device: &Arc<PhysicalDevice>) -> Result<(), Fatal> {
+    fn register_physical_device(&self, id: u64, device: &Arc<PhysicalDevice>) -> Result<(), Interrupt> {
         let object = NewObject::new(id, device.raw()).with(Detail::PhysicalDevice(Arc::clone(device)));
-        self.shared.objects.insert(object).map_err(|error| error.fatal(self.command()))
+        self.shared.objects.insert(object).map_err(|error| self.table_error(error))
     }
 }

@@ -49,7 +49,7 @@ impl QueueCommands for Endpoint {
             fatal.member("pQueueInfo->pNext<VkDeviceQueueTimelineInfoMESA>.ringIdx").advice(GUEST_DRIVER)
         })?;
         let object = NewObject::new(id, *raw).of_device(args.device.id);
-        Ok(self.shared.objects.insert(object).map_err(|error| error.fatal(self.command()))?)
+        self.shared.objects.insert(object).map_err(|error| self.table_error(error))
     }
 
     fn queue_submit(&mut self, args: &mut QueueSubmitArgs<'_>) -> Result<vk::Result, Interrupt> {

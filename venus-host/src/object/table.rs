@@ -126,7 +126,7 @@ pub(crate) struct Removed {
     pub(crate) detail: Detail,
 }
 
-/// Why the table refuses. All of these are the guest's fault and end its context.
+/// Why the table refuses. All of these end the guest's context, and all but [`TableError::Busy`] are its fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TableError {
     /// A new object was given the id 0.
@@ -147,6 +147,9 @@ pub(crate) enum TableError {
     /// The object belongs to another pool than the command says.
     #[error("{} {id:#x} does not belong to {} {pool:#x}", object_type_name(*kind), object_type_name(*pool_kind))]
     OtherPool { kind: vk::ObjectType, id: u64, pool_kind: vk::ObjectType, pool: u64 },
+    /// Some endpoint is stuck in a command that may be using the object.
+    #[error("another ring has been busy with one command for too long to free this object safely")]
+    Busy,
 }
 
 impl TableError {
@@ -157,6 +160,7 @@ impl TableError {
             // Ids are the guest driver's choice.
             Self::ZeroId { .. } | Self::IdInUse { .. } => GUEST_DRIVER,
             Self::Full => RUNAWAY,
+            Self::Busy => "a call in the driver does not return: see the kernel's log (`dmesg`)",
             Self::Unknown { .. } | Self::OtherDevice { .. } | Self::OtherPool { .. } => APPLICATION,
         };
         Fatal::new(command, Cow::Owned(self.to_string())).advice(advice)
@@ -464,13 +468,8 @@ impl Table {
     }
 
     /// Waits until no other endpoint can be using the pooled objects that were just removed.
-    pub(crate) fn wait_for_others(&self, presence: &Presence, command: &'static str) -> Result<(), Fatal> {
-        if self.reclaim.wait_for_others(presence, POOLED_FREE_LIMIT) {
-            return Ok(());
-        }
-        let reason = "another ring has been busy with one command for too long to free this object safely";
-        let advice = "a call in the driver does not return: see the kernel's log (`dmesg`)";
-        Err(Fatal::new(command, reason).advice(advice))
+    pub(crate) fn wait_for_others(&self, presence: &Presence) -> Result<(), TableError> {
+        if self.reclaim.wait_for_others(presence, POOLED_FREE_LIMIT) { Ok(()) } else { Err(TableError::Busy) }
     }
 
     /// Frees everything that still waits to be freed. Only when no endpoint runs any more.
