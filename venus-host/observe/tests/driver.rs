@@ -1,13 +1,13 @@
 //! Traces of what a driver does.
 
 #[expect(dead_code, reason = "the tests of the host use all of it")]
-#[path = "../../tests/driver/guest.rs"]
-mod guest;
+#[path = "../../tests/driver/embedded.rs"]
+mod embedded;
 mod perfetto;
 
 use std::{fs, sync::mpsc};
 
-use guest::Guest;
+use embedded::Guest;
 use tempfile::TempDir;
 use venus_host::{context::Options, driver::Config};
 use venus_observe::trace::{Settings, Tracer};

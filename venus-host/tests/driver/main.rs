@@ -3,12 +3,12 @@
 //! They take any Vulkan driver (Debian: mesa-vulkan-drivers for lavapipe) and are ignored without being asked for:
 //! `cargo test -p venus-host --test driver -- --ignored`.
 
-mod guest;
+mod embedded;
 mod memory;
 
 use std::{fs::File, os::unix::fs::FileExt, sync::mpsc, time::Duration};
 
-use guest::Guest;
+use embedded::Guest;
 use venus_host::driver::{Config, MemoryChoice, Profile};
 use venus_protocol::{
     args::*,

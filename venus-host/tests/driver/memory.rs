@@ -6,7 +6,7 @@ use venus_host::{
 };
 use venus_protocol::{args::*, vk, wire::Handle};
 
-use super::{SECOND_NS, SIZE, guest::Guest};
+use super::{SECOND_NS, SIZE, embedded::Guest};
 
 /// No multiple of any page: what Mesa's ring takes.
 const UNALIGNED: u64 = 131_268;

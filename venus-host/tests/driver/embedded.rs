@@ -1,4 +1,4 @@
-//! A guest in a few lines: encodes commands, submits them to a context, decodes the replies.
+//! A guest in a few lines, in the process of its host: encodes commands, submits them to a context, decodes the replies.
 
 use std::{fs::File, os::unix::fs::FileExt};
 
