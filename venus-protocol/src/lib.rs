@@ -74,6 +74,15 @@ pub mod dispatch;
 #[rustfmt::skip]
 #[expect(missing_debug_implementations, reason = "arguments hold raw pointers; tracers print them by the registry")]
 #[expect(deprecated, reason = "members that Vulkan has deprecated still travel")]
+#[deny(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "no panic is reachable from a peer's bytes"
+)]
 mod generated;
 mod message;
 #[cfg(feature = "host")]
@@ -81,6 +90,15 @@ pub mod procs;
 #[cfg(feature = "reflect")]
 pub mod reflect;
 pub mod vk;
+#[deny(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "no panic is reachable from a peer's bytes"
+)]
 pub mod wire;
 
 pub use generated::extensions::{

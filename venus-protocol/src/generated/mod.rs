@@ -3,20 +3,31 @@
 
 //! Everything that follows from the registry. See the crate's documentation.
 
+#[deny(unsafe_code)]
 pub mod args;
 #[cfg(feature = "host")]
 mod calls;
+#[deny(unsafe_code)]
 pub(crate) mod chains;
+#[deny(unsafe_code)]
 pub mod commands;
+#[deny(unsafe_code)]
 pub mod decode;
+#[deny(unsafe_code)]
 pub(crate) mod dispatch;
+#[deny(unsafe_code)]
 pub mod encode;
+#[deny(unsafe_code)]
 pub(crate) mod extensions;
+#[deny(unsafe_code)]
 mod minima;
+#[deny(unsafe_code)]
 mod nodes;
 #[cfg(feature = "host")]
 pub(crate) mod procs;
 #[cfg(feature = "reflect")]
+#[deny(unsafe_code)]
 pub(crate) mod reflect;
+#[deny(unsafe_code)]
 mod scalars;
 pub(crate) mod types;
