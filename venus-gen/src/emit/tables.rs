@@ -129,8 +129,11 @@ pub(crate) fn emit_scalars(codec: &Codec<'_>) -> FileBuilder {
         };
     }
     enums.insert("StructureType".to_owned());
-    let idents = |names: BTreeSet<String>| names.into_iter().map(|name| ident(&name)).collect::<Vec<_>>();
-    let (enums, flags, wide) = (idents(enums), idents(flags), idents(wide));
+    let paths = |names: BTreeSet<String>| {
+        let names = names.into_iter().map(|name| ident(&name));
+        names.map(|name| quote!(vk::#name)).collect::<Vec<_>>()
+    };
+    let (enums, flags, wide) = (paths(enums), paths(flags), paths(wide));
     file.push(quote!(wire_enums!(#(#enums),*);));
     file.push(quote!(wire_flags!(u32: #(#flags),*);));
     file.push(quote!(wire_flags!(u64: #(#wide),*);));

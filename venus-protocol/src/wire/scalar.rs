@@ -139,13 +139,13 @@ impl Scalar for usize {
 
 /// Implements [`Scalar`] for newtypes over an integer: `vk` enums (`i32`).
 macro_rules! wire_enums {
-    ($($ty:ident),* $(,)?) => { $crate::wire::wire_flags!(i32: $($ty),*); };
+    ($($ty:ty),* $(,)?) => { $crate::wire::wire_flags!(i32: $($ty),*); };
 }
 
 /// Implements [`Scalar`] for newtypes over the given integer: `vk` enums and flags.
 macro_rules! wire_flags {
-    ($repr:ty: $($ty:ident),* $(,)?) => {$(
-        impl $crate::wire::Scalar for $crate::vk::$ty {
+    ($repr:ty: $($ty:ty),* $(,)?) => {$(
+        impl $crate::wire::Scalar for $ty {
             const WIRE_BYTES: usize = size_of::<$repr>();
 
             #[inline]
