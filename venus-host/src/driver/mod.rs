@@ -6,6 +6,7 @@
 //! | `instance` | a guest's `VkInstance` and the physical devices behind it |
 //! | `physical_device` | what a physical device is, as we tell it to the guest |
 //! | `extensions` | which device extensions a guest is offered, and why not the others |
+//! | `profile` | hiding what the driver has, so that Linux can stand in for hosts that lack it |
 //! | `device` | a guest's `VkDevice`: entry points, queues, and the calls that the host makes for itself |
 //! | `memory` | how host-visible memory reaches the guest |
 //! | `host_copy` | copying between images and host memory |
