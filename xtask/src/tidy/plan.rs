@@ -232,7 +232,14 @@ const HOST: Crate = Crate {
             name: "handlers",
             floor: 5,
             rooms: &["endpoint", "object", "driver", "resource", "error", "limits"],
-            crates: &["venus_protocol"],
+            crates: &[
+                "venus_protocol::EXTENSIONS",
+                "venus_protocol::args",
+                "venus_protocol::dispatch",
+                "venus_protocol::procs",
+                "venus_protocol::vk",
+                "venus_protocol::wire",
+            ],
             why: "handlers are policy over objects and driver calls; bytes, sockets and shared memory were dealt with before",
             ..ROOM
         },
@@ -240,7 +247,7 @@ const HOST: Crate = Crate {
             name: "endpoint",
             floor: 4,
             rooms: &["object", "ring", "driver", "resource", "error", "limits"],
-            crates: &["venus_protocol"],
+            crates: &["venus_protocol::dispatch", "venus_protocol::vk", "venus_protocol::wire"],
             why: "an endpoint is where commands come in; what they do is decided in the rooms above",
             ..ROOM
         },
@@ -263,7 +270,17 @@ const HOST: Crate = Crate {
             name: "driver",
             floor: 2,
             rooms: &["resource", "error", "limits", "thread"],
-            crates: &["ash", "rustix", "std::env", "venus_protocol"],
+            crates: &[
+                "ash",
+                "rustix",
+                "std::env",
+                "venus_protocol::EXTENSIONS",
+                "venus_protocol::Extension",
+                "venus_protocol::args",
+                "venus_protocol::procs",
+                "venus_protocol::vk",
+            ],
+            tests: &["venus_protocol::wire"],
             why: "the driver room calls Vulkan with Vulkan's own handles; guests and their ids are unknown to it",
             ..ROOM
         },
