@@ -10,6 +10,21 @@
 //!   vtest socket      commands            replies, long command streams
 //! ```
 //!
+//! [`Gpu`] is what most programs begin with:
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use venus_guest::{Gpu, Guest};
+//!
+//! fn main() -> anyhow::Result<()> {
+//!     // SAFETY: nothing is sent but what `Gpu` sends, whose structures are filled through ash's setters.
+//!     let guest = unsafe { Guest::connect(Path::new("/tmp/.virgl_test"), "example") }?;
+//!     let gpu = Gpu::open(guest)?;
+//!     println!("{}", gpu.device_name());
+//!     gpu.close()
+//! }
+//! ```
+//!
 //! Three ways lead to the host. [`Guest::send`] puts a command into the ring and goes on. [`Guest::call`] also waits
 //! for the reply, which the host writes to shared memory. [`Guest::submit_direct`] goes through the socket, which is
 //! for commands about rings.
