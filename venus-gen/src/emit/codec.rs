@@ -8,7 +8,7 @@ use quote::{format_ident, quote};
 use super::names::{self, ident};
 use super::types::Types;
 use crate::lower::{Direction, Field, Partial, Shape, WirePlan};
-use crate::model::{Condition, Length, Model, Scalar, Ty, UnionChoice};
+use crate::model::{Command, Condition, Length, Model, Returns, Scalar, Ty, UnionChoice};
 
 /// Which form is emitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -374,6 +374,27 @@ impl Codec<'_> {
                 let member = ident(&names::variable(member));
                 quote!(!v.#member.intersects(#value))
             }
+        }
+    }
+}
+
+/// The type of what a command returns.
+pub(crate) fn returned(command: &Command) -> TokenStream {
+    match command.returns {
+        Returns::Nothing | Returns::Opaque => quote!(()),
+        Returns::Result => quote!(vk::Result),
+        Returns::U32 => quote!(u32),
+        Returns::U64 => quote!(u64),
+    }
+}
+
+/// What follows the parameters in a function's signature: the type of what a command returns, if it returns anything.
+pub(crate) fn arrow(command: &Command) -> TokenStream {
+    match command.returns {
+        Returns::Nothing | Returns::Opaque => quote!(),
+        _ => {
+            let returned = returned(command);
+            quote!(-> #returned)
         }
     }
 }

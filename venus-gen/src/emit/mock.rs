@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use proc_macro2::{Literal, TokenStream};
 use quote::{format_ident, quote};
 
-use super::codec::{Codec, field_ident};
+use super::codec::{Codec, arrow, field_ident};
 use super::file::{FileBuilder, Imports, OutputFile};
 use super::names::{self, ident};
 use crate::lower::{CommandPlan, Direction, Field, Param, Shape};
-use crate::model::{Command, Length, Returns};
+use crate::model::{Command, Length};
 
 /// Emits a file per family, and the table of all entry points.
 pub(crate) fn emit(codec: &Codec<'_>) -> Vec<OutputFile> {
@@ -72,12 +72,7 @@ impl Entry<'_, '_> {
             // In a C parameter list an array is a pointer to its first element.
             if var.dimensions.is_empty() { quote!(#name: #ty) } else { quote!(#name: *const #ty) }
         });
-        let returns = match self.command.returns {
-            Returns::Nothing | Returns::Opaque => quote!(),
-            Returns::Result => quote!(-> vk::Result),
-            Returns::U32 => quote!(-> u32),
-            Returns::U64 => quote!(-> u64),
-        };
+        let returns = arrow(self.command);
         let fields: Vec<&Param> = self.plan.params.iter().filter(|param| param.field.shape != Shape::Null).collect();
         let conversions = fields.iter().filter_map(|param| {
             let (name, value) = (field_ident(&param.field), self.conversion(param)?);

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
+use super::codec::arrow;
 use super::file::FileBuilder;
 use super::layout::bang;
 use super::names::{self, ident};
 use super::types::Types;
 use crate::lower::WirePlan;
-use crate::model::{Command, Model, Returns, Scalar, Struct, StructId, Ty, Var};
+use crate::model::{Command, Model, Scalar, Struct, StructId, Ty, Var};
 
 /// Emits `types.rs`.
 pub(super) fn emit(model: &Model, plan: &WirePlan, types: &Types<'_>) -> FileBuilder {
@@ -207,12 +208,7 @@ impl Supplements<'_, '_> {
             // In a C parameter list an array is a pointer to its first element.
             if param.dimensions.is_empty() { quote!(#name: #ty) } else { quote!(#name: *const #ty) }
         });
-        let returns = match command.returns {
-            Returns::Nothing | Returns::Opaque => quote!(),
-            Returns::Result => quote!(-> vk::Result),
-            Returns::U32 => quote!(-> u32),
-            Returns::U64 => quote!(-> u64),
-        };
+        let returns = arrow(command);
         self.items.push(quote! {
             #[doc = #docs]
             #[expect(non_camel_case_types, reason = "ash's naming of function pointer types")]

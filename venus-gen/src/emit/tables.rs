@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use proc_macro2::{Literal, TokenStream};
 use quote::{format_ident, quote};
 
-use super::codec::Codec;
+use super::codec::{Codec, returned};
 use super::file::FileBuilder;
 use super::layout::text;
 use super::names::{self, ident};
-use crate::model::{Command, Model, Returns};
+use crate::model::{Command, Model};
 
 /// `commands.rs`: a constant per name, and the names by number.
 pub(crate) fn emit_commands(model: &Model) -> FileBuilder {
@@ -150,12 +150,7 @@ pub(crate) fn emit_dispatch(codec: &Codec<'_>) -> FileBuilder {
         let command = &codec.model.commands[plan.index];
         let (method, args) =
             (ident(&names::command_method(&command.name)), format_ident!("{}Args", names::command_type(&command.name)));
-        let returns = match command.returns {
-            Returns::Nothing | Returns::Opaque => quote!(()),
-            Returns::Result => quote!(vk::Result),
-            Returns::U32 => quote!(u32),
-            Returns::U64 => quote!(u64),
-        };
+        let returns = returned(command);
         let docs = format!("`{}`", command.name);
         families.entry(command.family).or_default().push(quote! {
             #[doc = #docs]

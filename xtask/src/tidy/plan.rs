@@ -183,7 +183,6 @@ const PROTOCOL: Crate = Crate {
             name: "wire",
             modules: &["wire", "generated/commands"],
             floor: 1,
-            rooms: &["vk"],
             crates: &["bumpalo"],
             why: "one primitive at a cursor; which follows which is the codec's",
             ..ROOM

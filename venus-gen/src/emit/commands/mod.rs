@@ -11,11 +11,11 @@ use std::collections::BTreeMap;
 use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{format_ident, quote};
 
-use super::codec::{Codec, field_ident};
+use super::codec::{Codec, field_ident, returned};
 use super::file::FileBuilder;
 use super::names::{self, ident};
 use crate::lower::{CommandPlan, Direction, Field, Param, Shape};
-use crate::model::{Command, Length, Returns};
+use crate::model::{Command, Length};
 
 /// Emits `args/<family>.rs`.
 pub(crate) fn emit(codec: &Codec<'_>) -> Vec<FileBuilder> {
@@ -99,12 +99,7 @@ impl Emitter<'_, '_> {
     }
 
     fn returns(&self) -> TokenStream {
-        match self.command.returns {
-            Returns::Nothing | Returns::Opaque => quote!(()),
-            Returns::Result => quote!(vk::Result),
-            Returns::U32 => quote!(u32),
-            Returns::U64 => quote!(u64),
-        }
+        returned(self.command)
     }
 
     fn item(&self, field: &Field) -> TokenStream {
