@@ -2,7 +2,7 @@
 //!
 //! Everything that comes in here is checked as if a guest had sent it.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use super::{Context, Options, Retire};
 use crate::{
@@ -68,10 +68,20 @@ impl Feed {
         self.0.is_lost()
     }
 
+    /// As [`Context::submit`], for a caller that has to know which command ended the context. False if it was none of
+    /// these, but one before them or one of a ring meanwhile, or if the submission was abandoned.
+    ///
+    /// # Errors
+    ///
+    /// One of the commands has ended the context.
+    pub fn submit(context: &mut Context, commands: &[u8]) -> Result<bool, Fatal> {
+        let _pool = AutoreleasePool::new();
+        context.direct.submit(commands)
+    }
+
     /// Stops all rings: they execute no further command, and commands that wait for them return.
     pub fn stop(&self) {
-        // They have no threads to wait for.
-        self.0.rings.stop_all(Duration::ZERO);
+        self.0.rings.for_each(ring::Control::stop);
     }
 }
 
@@ -89,13 +99,16 @@ impl FedRing {
     }
 
     /// Executes the command in `request`, which stood at byte `position` of the ring. Observers are told the reply. False
-    /// if the context was lost before, or the command was abandoned because the ring or the context ends.
+    /// if the context was lost or the ring stopped before, or the command was abandoned because either ends.
+    ///
+    /// Whoever ends the ring or drops the context waits for the command, as for a ring's thread.
     ///
     /// # Errors
     ///
     /// The command has ended the context.
     pub fn execute(&mut self, position: u64, request: &[u8]) -> Result<bool, Fatal> {
-        if self.endpoint.is_lost() {
+        let _feeding = self.control.feeding.lock();
+        if self.endpoint.is_lost() || self.control.is_stopped() {
             return Ok(false);
         }
         let _pool = AutoreleasePool::new();

@@ -76,17 +76,15 @@ impl Endpoint {
         }
     }
 
-    /// Executes a direct submission to its end. An error has ended the context.
-    pub(super) fn submit(&mut self, stream: &[u8]) -> Result<(), Fatal> {
+    /// Executes a direct submission to its end. False if it was abandoned, since the context was lost before or by
+    /// another endpoint, or nobody listens any more. An error has ended the context.
+    pub(super) fn submit(&mut self, stream: &[u8]) -> Result<bool, Fatal> {
         self.enter(0);
         let outcome = self.execute_all(stream);
         self.leave();
         match outcome {
-            Ok(()) => Ok(()),
-            // Whoever stopped it has said why, unless the guest is gone.
-            Err(Interrupt::Stopped | Interrupt::Blocked) => {
-                self.shared.lost.reason().map_or(Ok(()), |lost| Err(lost.clone()))
-            }
+            Ok(()) => Ok(true),
+            Err(Interrupt::Stopped) => Ok(false),
             Err(interrupt) => {
                 let fatal = interrupt.into_fatal("direct submission");
                 self.shared.fail(fatal.clone());

@@ -281,7 +281,11 @@ impl Context {
     /// the submission is not executed. That of a guest which has gone is abandoned without an error.
     pub fn submit(&mut self, commands: &[u8]) -> Result<(), Fatal> {
         let _pool = AutoreleasePool::new();
-        self.direct.submit(commands)
+        if self.direct.submit(commands)? {
+            return Ok(());
+        }
+        // Whoever ended the context has said why, unless the guest is gone.
+        self.lost().map_or(Ok(()), |lost| Err(lost.clone()))
     }
 
     /// Calls `retire` once everything before it on timeline `ring_idx` is done: direct submissions for 0, the bound

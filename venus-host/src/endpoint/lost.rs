@@ -22,7 +22,8 @@ impl Lost {
     /// Whether the context is lost. Cheap enough to ask once per polling round.
     #[inline]
     pub(crate) fn is_set(&self) -> bool {
-        self.flag.load(Ordering::Relaxed)
+        // Whoever sees the flag finds the reason, too.
+        self.flag.load(Ordering::Acquire)
     }
 
     /// Why it is lost.

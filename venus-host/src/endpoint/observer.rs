@@ -270,7 +270,7 @@ impl Observers {
     /// Those who want to know what a new endpoint does, if there are any.
     pub(crate) fn endpoint(&self, source: Source, has_thread: bool) -> Option<EndpointObservers> {
         let all: Box<[_]> = self.0.iter().filter_map(|observer| observer.endpoint(source, has_thread)).collect();
-        (!all.is_empty()).then_some(EndpointObservers(all))
+        (!all.is_empty()).then(|| EndpointObservers { all, _observers: self.clone() })
     }
 
     /// Tells all.
@@ -298,19 +298,23 @@ impl fmt::Debug for Observers {
 }
 
 /// The observers of one endpoint, in the order in which they are told of what begins.
-pub(crate) struct EndpointObservers(Box<[Box<dyn EndpointObserver>]>);
+pub(crate) struct EndpointObservers {
+    all: Box<[Box<dyn EndpointObserver>]>,
+    /// Those who gave them. Last, so that they outlive them and can be told their last words.
+    _observers: Observers,
+}
 
 impl EndpointObservers {
     /// Tells all of something that begins.
     pub(crate) fn tell(&mut self, mut tell: impl FnMut(&mut dyn EndpointObserver)) {
-        for observer in &mut self.0 {
+        for observer in &mut self.all {
             tell(&mut **observer);
         }
     }
 
     /// Tells all of something that ends.
     pub(crate) fn tell_end(&mut self, mut tell: impl FnMut(&mut dyn EndpointObserver)) {
-        for observer in self.0.iter_mut().rev() {
+        for observer in self.all.iter_mut().rev() {
             tell(&mut **observer);
         }
     }
@@ -318,6 +322,6 @@ impl EndpointObservers {
 
 impl fmt::Debug for EndpointObservers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} observers", self.0.len())
+        write!(f, "{} observers", self.all.len())
     }
 }

@@ -74,6 +74,9 @@ pub(crate) struct Control {
     waiting: AtomicBool,
     awaited: AtomicU32,
     virtqueue_seqno: AtomicU64,
+    /// Held while a command of a ring in [`Mode::Fed`] executes, after a look whether the ring is stopped: what a ring's
+    /// thread is to those who wait for its end.
+    pub(crate) feeding: Mutex<()>,
     state: Mutex<State>,
     /// Wakes the consumer: notified, stopped, context lost, virtqueue moved on.
     consumer: Condvar,
@@ -107,6 +110,7 @@ impl Control {
             waiting: AtomicBool::new(false),
             awaited: AtomicU32::new(0),
             virtqueue_seqno: AtomicU64::new(0),
+            feeding: Mutex::new(()),
             state: Mutex::new(State::default()),
             consumer: Condvar::new(),
             waiter: Condvar::new(),

@@ -40,8 +40,8 @@ enum Runner {
     Thread(JoinHandle<()>),
     /// Absent while it is being polled.
     Polled(Option<Box<dyn Poll>>),
-    /// Fed by a player.
-    Nobody,
+    /// Whoever feeds it, under [`Control::feeding`].
+    Feeder,
 }
 
 impl Table {
@@ -59,7 +59,7 @@ impl Table {
         self.monitor.add(&control)?;
         let consumer = Consumer::new(Arc::clone(&control), Arc::clone(&self.monitor), executor);
         let consumer = match control.mode {
-            Mode::Fed => Runner::Nobody,
+            Mode::Fed => Runner::Feeder,
             Mode::Polled => Runner::Polled(Some(Box::new(consumer))),
             Mode::Thread => {
                 let thread = thread::Builder::new()
@@ -95,8 +95,10 @@ impl Table {
         let Some(ring) = removed else { return false };
         self.monitor.remove(id);
         ring.control.stop();
-        if let Runner::Thread(thread) = ring.consumer {
-            join(thread);
+        match ring.consumer {
+            Runner::Thread(thread) => join(thread),
+            Runner::Feeder => drop(ring.control.feeding.lock()),
+            Runner::Polled(_) => {}
         }
         true
     }
@@ -147,11 +149,11 @@ impl Table {
         let mut rings = self.rings.lock();
         match &mut rings.iter_mut().find(|ring| ring.control.id == id)?.consumer {
             Runner::Polled(slot) => with(slot),
-            Runner::Thread(_) | Runner::Nobody => None,
+            Runner::Thread(_) | Runner::Feeder => None,
         }
     }
 
-    /// Stops everything. False if a thread was still inside a command after `timeout`; it is left behind, with all that
+    /// Stops everything. False if a thread was still inside a command after `timeout`; that is left behind, with all that
     /// it refers to.
     pub(crate) fn stop_all(&self, timeout: Duration) -> bool {
         let rings = std::mem::take(&mut *self.rings.lock());
@@ -162,14 +164,20 @@ impl Table {
         let start = Instant::now();
         let mut all = true;
         for ring in rings {
-            let Runner::Thread(thread) = ring.consumer else {
-                continue;
+            let has_ended = || match &ring.consumer {
+                Runner::Thread(thread) => thread.is_finished(),
+                Runner::Feeder => ring.control.feeding.try_lock().is_some(),
+                Runner::Polled(_) => true,
             };
-            while !thread.is_finished() && start.elapsed() < timeout {
+            let mut ended = has_ended();
+            while !ended && start.elapsed() < timeout {
                 thread::sleep(JOIN_LOOK);
+                ended = has_ended();
             }
-            if thread.is_finished() {
-                join(thread);
+            if ended {
+                if let Runner::Thread(thread) = ring.consumer {
+                    join(thread);
+                }
             } else {
                 tracing::error!(
                     "{} is still inside a command after {timeout:?} and is left behind; the driver may be stuck",

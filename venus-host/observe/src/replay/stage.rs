@@ -182,7 +182,7 @@ impl Endpoint for Direct {
         if self.feed.is_lost() {
             return Err(Unexecuted::Ended);
         }
-        Ok(self.context.submit(request)?)
+        if Feed::submit(&mut self.context, request)? { Ok(()) } else { Err(Unexecuted::Ended) }
     }
 
     fn pass(&mut self, _position: u64) {}
