@@ -49,12 +49,8 @@ impl Choice {
 pub(crate) fn run(args: &Args) -> Result<()> {
     let choices = choices(args);
     let suites: Vec<Suite> = choices.iter().filter_map(|choice| choice.suite()).collect();
-    // Where there is no apt, no Debian guest can be had, but our own small one can.
-    if apt::which("apt-get") {
-        provision::prepare(&suites, &[], "")?;
-    } else {
-        provision::host_driver()?;
-    }
+    provision::check_packages(&suites, &[])?;
+    provision::host_driver()?;
     let server = args.host.clone().map_or_else(build_host, Ok)?;
     let mut rows = Vec::new();
     for choice in choices {

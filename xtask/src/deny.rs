@@ -2,8 +2,8 @@
 //!
 //! The rules are in `deny.toml`. cargo-deny applies them; it is built once and kept in the user's cache folder.
 
-use anyhow::{Context as _, Result, bail, ensure};
-use std::path::PathBuf;
+use anyhow::{Context as _, Result, ensure};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 use testbed::cargo::cargo;
@@ -43,7 +43,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     check(&program, &["advisories"])
 }
 
-fn check(program: &PathBuf, checks: &[&str]) -> Result<()> {
+fn check(program: &Path, checks: &[&str]) -> Result<()> {
     let mut command = Command::new(program);
     // Two versions of one crate are worth a line, not the trees of all who use them.
     command.current_dir(workspace()).args(["check", "--hide-inclusion-graph"]).args(checks);
@@ -68,9 +68,7 @@ fn cargo_deny() -> Result<PathBuf> {
         .current_dir(workspace());
     let mut details = step.details();
     let built = Running::watch(&mut install, BUILD_LIMIT, move |line| details(line.trim()))?.finish()?;
-    if !built.success() {
-        bail!("cargo-deny does not build:\n{}", built.stderr.trim());
-    }
+    built.expect_success("cargo install cargo-deny")?;
     step.done(&folder.display().to_string());
     Ok(program)
 }

@@ -30,26 +30,24 @@ fn cache_path(name: &str) -> Result<PathBuf> {
     Ok(cache.join("venus-toolkit").join(name))
 }
 
-/// Makes sure, before anything else is made, that this machine has the packages for a host and for guests of `suites`,
-/// so that somebody who may not install packages is told one command and not one after the other.
+/// Tells a user who may not install packages all that a host and guests of `suites` lack here, in one command and before
+/// anything is made; with it those of `optional`, without which some things are left out.
 ///
-/// What cannot be done without `optional` is left out: `why` says what that is.
-pub fn prepare(suites: &[Suite], optional: &[&str], why: &str) -> Result<()> {
+/// Where packages can be installed, whoever needs one installs it; where there is no apt, each says what it does without.
+pub fn check_packages(suites: &[Suite], optional: &[&str]) -> Result<()> {
+    if rustix::process::geteuid().is_root() || !apt::which("apt-get") {
+        return Ok(());
+    }
     let mut needed = host_packages();
     for suite in suites {
         needed.extend(roots::packages_to_make(*suite)?);
     }
     needed.sort_unstable();
     needed.dedup();
-    let purpose = if suites.is_empty() { "a host" } else { "a host and its guests" };
-    if !rustix::process::geteuid().is_root() && needed.iter().any(|package| !apt::is_installed(package)) {
-        return apt::install(&[&needed, optional].concat(), purpose);
+    if needed.iter().all(|package| apt::is_installed(package)) {
+        return Ok(());
     }
-    apt::install(&needed, purpose)?;
-    if let Err(error) = apt::install(optional, why) {
-        eprintln!("going on without {}: {error:#}", optional.join(" "));
-    }
-    Ok(())
+    apt::install(&[&needed, optional].concat(), "a host and its guests")
 }
 
 /// Makes sure that this machine can run a host: a Vulkan loader and at least one driver.
