@@ -2,6 +2,9 @@
 //!
 //! A test command is `words of the command, opcode, arguments…`; see [`op`].
 
+mod idle;
+mod waits;
+
 use std::{
     sync::{
         Arc, Mutex,
@@ -324,179 +327,10 @@ fn a_context_lost_elsewhere_reaches_a_sleeping_ring() {
 }
 
 #[test]
-fn an_idle_ring_wakes_when_notified() {
-    let mut ring = Fixture::new(Mode::Thread);
-    for i in 0..20 {
-        ring.until_idle();
-        // Past the second look, so that only the notification can wake it.
-        thread::sleep(Duration::from_millis(2));
-        ring.send(op::RECORD, &[i]);
-        ring.until("drained", Fixture::drained);
-    }
-    assert_eq!(ring.log().len(), 20);
-}
-
-#[test]
-fn an_idle_ring_takes_a_second_look() {
-    // What a guest of a weak memory order does: it moves the tail, and reads a status from before IDLE.
-    let mut ring = Fixture::new(Mode::Thread);
-    for round in 0.. {
-        ring.until_idle();
-        ring.write(op::RECORD, &[round]);
-        ring.publish();
-        let deadline = Instant::now() + Duration::from_millis(20);
-        while !ring.drained() && Instant::now() < deadline {
-            thread::yield_now();
-        }
-        if ring.drained() {
-            return;
-        }
-        // This thread was held up for longer than the look takes: once more.
-        assert!(round < 20, "never looked again");
-        ring.control.notify();
-        ring.until("drained", Fixture::drained);
-    }
-}
-
-#[test]
-fn a_woken_ring_keeps_polling_for_its_idle_timeout() {
-    // The guest does not notify twice within a millisecond; see the module documentation.
-    let ring = Fixture::new(Mode::Thread);
-    ring.until_idle();
-    for _ in 0..20 {
-        thread::sleep(Duration::from_millis(2));
-        let woken = Instant::now();
-        ring.control.notify();
-        // Going idle forgets the notification, so this is one for which the ring has woken.
-        ring.until("idle again", |ring| !ring.control.is_notified());
-        assert!(woken.elapsed() >= IDLE_TIMEOUT, "{:?}", woken.elapsed());
-    }
-}
-
-#[test]
-fn the_idle_handshake_loses_nothing() {
-    let mut ring = Fixture::new(Mode::Thread);
-    for i in 0..300_u32 {
-        // Around the idle timeout, where the two sides race.
-        thread::sleep(Duration::from_micros(900 + u64::from(i % 40) * 10));
-        ring.send(op::RECORD, &[i]);
-        ring.until("drained", Fixture::drained);
-    }
-}
-
-#[test]
-fn wait_ring_seqno_returns_when_the_ring_gets_there() {
-    let mut ring = Fixture::new(Mode::Thread);
-    ring.write(op::GATE, &[]);
-    ring.write(op::RECORD, &[7]);
-    ring.publish_and_notify();
-    let (done, finished) = mpsc::channel();
-    let (control, seqno) = (Arc::clone(&ring.control), ring.tail);
-    let waiter = thread::spawn(move || done.send(control.wait_consumed(seqno, || false, || false)).unwrap());
-    assert!(finished.recv_timeout(Duration::from_millis(5)).is_err(), "has to wait");
-    ring.executor.gate.store(true, Ordering::SeqCst);
-    assert_eq!(finished.recv_timeout(PATIENCE), Ok(Ok(())));
-    waiter.join().unwrap();
-    assert_eq!(ring.log(), [7]);
-}
-
-#[test]
-fn wait_ring_seqno_for_what_was_never_sent_is_fatal() {
-    for sleep in [Duration::ZERO, Duration::from_millis(5)] {
-        let mut ring = Fixture::new(Mode::Thread);
-        ring.send(op::RECORD, &[1]);
-        ring.until("drained", Fixture::drained);
-        thread::sleep(sleep);
-        let lost = Arc::clone(&ring.executor.lost);
-        let outcome = ring.control.wait_consumed(ring.tail + 4, || lost.load(Ordering::SeqCst), || false);
-        assert_eq!(outcome, Err(WaitError::Ended));
-        assert!(ring.reason().contains("written only up to 12"), "{}", ring.reason());
-        assert_ne!(ring.status() & STATUS_FATAL, 0);
-    }
-}
-
-#[test]
-fn wait_ring_seqno_ends_with_its_guest() {
-    let mut ring = Fixture::new(Mode::Thread);
-    ring.send(op::GATE, &[]);
-    assert_eq!(ring.control.wait_consumed(ring.tail, || false, || true), Err(WaitError::Ended));
-}
-
-#[test]
-fn the_two_waits_cannot_lock_each_other_out() {
-    let mut ring = Fixture::new(Mode::Thread);
-    ring.send(op::WAIT_VIRTQUEUE, &[1]);
-    assert_eq!(ring.control.wait_consumed(ring.tail, || false, || false), Err(WaitError::Deadlock));
-    // The same wait right after the submission that lets the ring go on is no deadlock.
-    for seqno in 1..50 {
-        ring.control.submit_virtqueue_seqno(u64::from(seqno));
-        assert_eq!(ring.control.wait_consumed(ring.tail, || false, || false), Ok(()));
-        ring.send(op::WAIT_VIRTQUEUE, &[seqno + 1]);
-    }
-}
-
-#[test]
-fn wait_virtqueue_seqno_returns_when_the_submission_comes() {
-    let mut ring = Fixture::new(Mode::Thread);
-    ring.write(op::WAIT_VIRTQUEUE, &[2]);
-    ring.write(op::RECORD, &[5]);
-    ring.publish_and_notify();
-    ring.control.submit_virtqueue_seqno(1);
-    thread::sleep(Duration::from_millis(3));
-    assert_eq!(ring.head(), 0);
-    ring.control.submit_virtqueue_seqno(2);
-    ring.until("drained", Fixture::drained);
-    assert_eq!(ring.log(), [5]);
-}
-
-#[test]
-fn stopping_cancels_a_wait_and_executes_nothing_more() {
-    let mut ring = Fixture::new(Mode::Thread);
-    ring.write(op::WAIT_VIRTQUEUE, &[1]);
-    ring.write(op::RECORD, &[5]);
-    ring.publish_and_notify();
-    thread::sleep(Duration::from_millis(3));
-    assert!(ring.table.destroy(RingId(0x7f00)));
-    assert!(!ring.table.destroy(RingId(0x7f00)));
-    assert_eq!((ring.head(), ring.log()), (0, vec![]));
-    assert_eq!(ring.status() & STATUS_FATAL, 0, "an end that was asked for is not fatal");
-}
-
-#[test]
-fn a_stuck_command_does_not_hold_up_the_end_of_its_context() {
-    let mut ring = Fixture::new(Mode::Thread);
-    ring.send(op::GATE, &[]);
-    ring.until("inside the command", |ring| ring.executor.at_gate.load(Ordering::SeqCst));
-    assert!(!ring.table.stop_all(Duration::from_millis(20)));
-}
-
-#[test]
 fn a_ring_id_exists_once() {
     let ring = Fixture::new(Mode::Polled);
     let again = ring.table.create(Arc::clone(&ring.control), ring.executor.clone());
     assert!(matches!(again, Err(HostError::Guest(fatal)) if fatal.member.as_deref() == Some("ring")));
-}
-
-#[test]
-fn the_heartbeat_comes_back_while_a_command_takes_long() {
-    let mut ring = Fixture::with(Mode::Thread, Some(Duration::from_millis(20)));
-    ring.send(op::GATE, &[]);
-    for _ in 0..3 {
-        ring.memory.atomic_u32(128).unwrap().fetch_and(!STATUS_ALIVE, Ordering::SeqCst);
-        ring.until("alive", |ring| ring.status() & STATUS_ALIVE != 0);
-    }
-}
-
-#[test]
-fn the_heartbeat_rests_while_its_rings_do_and_comes_back_with_them() {
-    let mut ring = Fixture::with(Mode::Thread, Some(Duration::from_millis(20)));
-    ring.until_idle();
-    thread::sleep(Duration::from_millis(40));
-    ring.memory.atomic_u32(128).unwrap().fetch_and(!STATUS_ALIVE, Ordering::SeqCst);
-    thread::sleep(Duration::from_millis(60));
-    assert_eq!(ring.status() & STATUS_ALIVE, 0, "nobody waits for an idle ring");
-    ring.send(op::GATE, &[]);
-    ring.until("alive", |ring| ring.status() & STATUS_ALIVE != 0);
 }
 
 #[test]

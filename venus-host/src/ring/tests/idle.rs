@@ -1,0 +1,86 @@
+//! Rings without commands: going idle, waking up, and the heartbeat.
+
+use super::*;
+
+#[test]
+fn an_idle_ring_wakes_when_notified() {
+    let mut ring = Fixture::new(Mode::Thread);
+    for i in 0..20 {
+        ring.until_idle();
+        // Past the second look, so that only the notification can wake it.
+        thread::sleep(Duration::from_millis(2));
+        ring.send(op::RECORD, &[i]);
+        ring.until("drained", Fixture::drained);
+    }
+    assert_eq!(ring.log().len(), 20);
+}
+
+#[test]
+fn an_idle_ring_takes_a_second_look() {
+    // What a guest of a weak memory order does: it moves the tail, and reads a status from before IDLE.
+    let mut ring = Fixture::new(Mode::Thread);
+    for round in 0.. {
+        ring.until_idle();
+        ring.write(op::RECORD, &[round]);
+        ring.publish();
+        let deadline = Instant::now() + Duration::from_millis(20);
+        while !ring.drained() && Instant::now() < deadline {
+            thread::yield_now();
+        }
+        if ring.drained() {
+            return;
+        }
+        // This thread was held up for longer than the look takes: once more.
+        assert!(round < 20, "never looked again");
+        ring.control.notify();
+        ring.until("drained", Fixture::drained);
+    }
+}
+
+#[test]
+fn a_woken_ring_keeps_polling_for_its_idle_timeout() {
+    // The guest does not notify twice within a millisecond; see the module documentation.
+    let ring = Fixture::new(Mode::Thread);
+    ring.until_idle();
+    for _ in 0..20 {
+        thread::sleep(Duration::from_millis(2));
+        let woken = Instant::now();
+        ring.control.notify();
+        // Going idle forgets the notification, so this is one for which the ring has woken.
+        ring.until("idle again", |ring| !ring.control.is_notified());
+        assert!(woken.elapsed() >= IDLE_TIMEOUT, "{:?}", woken.elapsed());
+    }
+}
+
+#[test]
+fn the_idle_handshake_loses_nothing() {
+    let mut ring = Fixture::new(Mode::Thread);
+    for i in 0..300_u32 {
+        // Around the idle timeout, where the two sides race.
+        thread::sleep(Duration::from_micros(900 + u64::from(i % 40) * 10));
+        ring.send(op::RECORD, &[i]);
+        ring.until("drained", Fixture::drained);
+    }
+}
+
+#[test]
+fn the_heartbeat_comes_back_while_a_command_takes_long() {
+    let mut ring = Fixture::with(Mode::Thread, Some(Duration::from_millis(20)));
+    ring.send(op::GATE, &[]);
+    for _ in 0..3 {
+        ring.memory.atomic_u32(128).unwrap().fetch_and(!STATUS_ALIVE, Ordering::SeqCst);
+        ring.until("alive", |ring| ring.status() & STATUS_ALIVE != 0);
+    }
+}
+
+#[test]
+fn the_heartbeat_rests_while_its_rings_do_and_comes_back_with_them() {
+    let mut ring = Fixture::with(Mode::Thread, Some(Duration::from_millis(20)));
+    ring.until_idle();
+    thread::sleep(Duration::from_millis(40));
+    ring.memory.atomic_u32(128).unwrap().fetch_and(!STATUS_ALIVE, Ordering::SeqCst);
+    thread::sleep(Duration::from_millis(60));
+    assert_eq!(ring.status() & STATUS_ALIVE, 0, "nobody waits for an idle ring");
+    ring.send(op::GATE, &[]);
+    ring.until("alive", |ring| ring.status() & STATUS_ALIVE != 0);
+}
