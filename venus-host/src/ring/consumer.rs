@@ -13,7 +13,8 @@
 //! Two traps are behind the rules of going idle:
 //!
 //! * The guest sends at most one notification per millisecond. It relies on the host polling that long after a wake-up,
-//!   so `idle_timeout` is a lower bound, counted from the last activity *or wake-up*, and never shortened.
+//!   so `idle_timeout` is a lower bound, counted from the last activity, wake-up *or notification*, and never
+//!   shortened. A notification may come late, when the second look has woken the ring already.
 //! * Guests older than their fix of this store the tail with release order only and may miss an IDLE that they should
 //!   have seen. Nothing on this side can order the guest's accesses, so an idle ring takes a second look a moment later
 //!   and only then sleeps for good. An idle guest therefore costs one wake-up per idle period, not one per unit of
@@ -270,7 +271,13 @@ impl<E: Execute> Consumer<E> {
         }
         let now = Instant::now();
         match &mut self.state {
+            // A doorbell that was rung at a ring awake is activity: its guest has seen IDLE, and rings no second time so
+            // soon.
             State::Polling { empty_since: Some(since) } if now.saturating_duration_since(*since) >= self.idle_after => {
+                if self.control.take_notified() {
+                    *since = now;
+                    return Progress::Empty;
+                }
                 self.enter_idle()
             }
             State::Polling { empty_since } => {
@@ -285,7 +292,6 @@ impl<E: Execute> Consumer<E> {
 
     /// Publishes IDLE, unless the guest has just moved the tail. The order of these lines is the handshake.
     fn enter_idle(&mut self) -> Progress {
-        self.control.clear_notified();
         self.region().set_status(region::STATUS_IDLE);
         if self.region().tail_after_idle() != self.fetched() || self.control.awaited().is_some() {
             self.region().clear_status(region::STATUS_IDLE);
@@ -298,7 +304,9 @@ impl<E: Execute> Consumer<E> {
         Progress::Empty
     }
 
+    /// Takes the notification first, so that one which comes later counts on its own.
     fn leave_idle(&mut self) {
+        self.control.take_notified();
         self.region().clear_status(region::STATUS_IDLE);
         self.monitor.ring_wakes(&self.control);
         self.state = State::Polling { empty_since: None };

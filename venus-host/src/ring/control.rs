@@ -86,7 +86,7 @@ pub(crate) struct Control {
 
 #[derive(Debug, Default)]
 struct State {
-    /// vkNotifyRingMESA came since the ring last went idle.
+    /// vkNotifyRingMESA came and has not been answered: by waking up, or by staying awake for longer.
     notified: bool,
     /// What the consumer waits for in vkWaitVirtqueueSeqnoMESA.
     awaited_virtqueue: Option<u64>,
@@ -161,12 +161,19 @@ impl Control {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// Forgets earlier notifications: the first step of going idle.
-    pub(super) fn clear_notified(&self) {
-        self.state.lock().notified = false;
+    /// Whether a notification came since this was asked last, or since the ring was woken.
+    pub(super) fn take_notified(&self) -> bool {
+        std::mem::take(&mut self.state.lock().notified)
     }
 
-    /// Whether a notification came since.
+    /// Tells a guest that asked for it that the host lives.
+    pub(super) fn show_alive(&self) {
+        if self.settings.monitor_period.is_some() {
+            self.region.set_status(region::STATUS_ALIVE);
+        }
+    }
+
+    /// Whether a notification came that nobody has taken.
     pub(super) fn is_notified(&self) -> bool {
         self.state.lock().notified
     }

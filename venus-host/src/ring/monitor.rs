@@ -5,7 +5,9 @@
 //! hold.
 //!
 //! The thread exists once a context has a monitored ring. It ticks twice per period, for margin, and sleeps while all
-//! monitored rings are idle: an idle ring has no commands, so nobody waits for it. Leaving idleness ticks at once.
+//! monitored rings are idle: an idle ring has no commands, so nobody waits for it. Where many guests start at once, the
+//! thread may get the processor too late for the first look of its guest; so whoever adds a ring or wakes it up sets the
+//! bit before anything else.
 
 use std::{
     fmt,
@@ -19,7 +21,7 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 
-use super::{Control, RingId, region};
+use super::{Control, RingId};
 use crate::{error::HostError, limits};
 
 /// The heartbeat of one context.
@@ -44,6 +46,7 @@ impl Monitor {
         if ring.settings.monitor_period.is_none() {
             return Ok(());
         }
+        ring.show_alive();
         let mut state = self.state.lock();
         state.rings.push(Arc::clone(ring));
         if state.thread.is_none() && !state.stop {
@@ -88,6 +91,7 @@ impl Monitor {
     /// `ring` has work again. Together with the check in `all_idle` this is a handshake: either the monitor sees that
     /// the ring is awake, or the ring sees that the monitor is parked.
     pub(super) fn ring_wakes(&self, ring: &Control) {
+        ring.show_alive();
         ring.idle.store(false, Ordering::SeqCst);
         if self.parked.load(Ordering::SeqCst) {
             let _state = self.state.lock();
@@ -99,7 +103,7 @@ impl Monitor {
         let mut state = self.state.lock();
         while !state.stop {
             for ring in &state.rings {
-                ring.region.set_status(region::STATUS_ALIVE);
+                ring.show_alive();
             }
             self.parked.store(true, Ordering::SeqCst);
             if state.rings.iter().all(|ring| ring.idle.load(Ordering::SeqCst)) {

@@ -18,6 +18,7 @@ use std::{
 use super::{
     Control, CreateInfo, Execute, Layout, Mode, Progress, Region, RingId, Settings, Table, WaitError,
     consumer::{Consumer, Poll},
+    monitor::Monitor,
     region::{STATUS_ALIVE, STATUS_FATAL, STATUS_IDLE},
 };
 use crate::{
@@ -105,6 +106,24 @@ impl Execute for FakeExecutor {
     }
 }
 
+/// A ring in a file of a page.
+fn control(file: &MemoryFile, mode: Mode, monitor_period: Option<Duration>) -> Arc<Control> {
+    let info = CreateInfo {
+        offset: 0,
+        size: 1024,
+        head_offset: 0,
+        tail_offset: 64,
+        status_offset: 128,
+        buffer_offset: 192,
+        buffer_size: u64::from(BUFFER),
+        extra_offset: 448,
+        extra_size: 8,
+    };
+    let region = Region::new(Arc::new(file.map().unwrap()), Layout::new(&info, 4096).unwrap()).unwrap();
+    let settings = Settings { idle_timeout: IDLE_TIMEOUT, monitor_period };
+    Arc::new(Control::new(RingId(0x7f00), region, mode, ResourceId(1), settings))
+}
+
 /// A ring with both of its ends.
 struct Fixture {
     table: Arc<Table>,
@@ -122,20 +141,7 @@ impl Fixture {
     fn with(mode: Mode, monitor_period: Option<Duration>) -> Self {
         let file = MemoryFile::create(4096).unwrap();
         let memory = Arc::new(file.map().unwrap());
-        let info = CreateInfo {
-            offset: 0,
-            size: 1024,
-            head_offset: 0,
-            tail_offset: 64,
-            status_offset: 128,
-            buffer_offset: 192,
-            buffer_size: u64::from(BUFFER),
-            extra_offset: 448,
-            extra_size: 8,
-        };
-        let region = Region::new(Arc::new(file.map().unwrap()), Layout::new(&info, 4096).unwrap()).unwrap();
-        let settings = Settings { idle_timeout: IDLE_TIMEOUT, monitor_period };
-        let control = Arc::new(Control::new(RingId(0x7f00), region, mode, ResourceId(1), settings));
+        let control = control(&file, mode, monitor_period);
         let executor = FakeExecutor {
             control: Arc::clone(&control),
             reply: Arc::clone(&memory),
