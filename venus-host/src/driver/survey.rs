@@ -12,7 +12,7 @@ use super::{
     extensions::Verdict,
     instance::unusable_because,
     loader::Version,
-    memory::{self, SharingMethod, probe},
+    memory::{self, SharingMethod, fill, probe},
     validation,
 };
 
@@ -174,7 +174,7 @@ fn examine_memory(device: &PhysicalDevice) -> Memory {
             .into_iter()
             .map(|attempt| (attempt.method.to_string(), attempt.outcome.map(|types| types.to_string())))
             .collect(),
-        seen: (plan.method() == Some(SharingMethod::Import)).then(|| probe::check_fill(device)),
+        seen: (plan.method() == Some(SharingMethod::Import)).then(|| fill::check_fill(device)),
         has_coherent_type: memory::types(plan.driver_view()).any(|(_, kind)| memory::is_mappable(kind.property_flags)),
         types: types
             .map(|((index, guest), (_, driver))| {

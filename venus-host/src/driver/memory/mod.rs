@@ -16,6 +16,7 @@
 //! |---|---|
 //! | [`choice`] | which methods are tried |
 //! | [`probe`] | trying them |
+//! | [`fill`] | letting the GPU write to shared memory |
 //! | [`allocation`] | a guest's allocations |
 //! | [`charge`] | counting their bytes |
 //! | [`mapped`] | allocations that are mapped here, and their deferred end |
@@ -27,6 +28,7 @@
 mod allocation;
 mod charge;
 mod choice;
+pub(crate) mod fill;
 mod mapped;
 mod mapper;
 pub(crate) mod probe;
