@@ -123,7 +123,7 @@ section versions "$work/versions"
 section card "$work/stdout"
 
 export VENUS_VULKAN_LIBRARY=$work/lib/libvulkan.so.1
-native timeout 60 "$work/run" venus doctor --json >"$work/stdout" 2>/dev/null
+native env VENUS_WORKER_PROGRAM="$work/worker" timeout 60 "$work/run" venus doctor --json >"$work/stdout" 2>/dev/null
 section doctor "$work/stdout"
 
 native "$work/run" venus serve --socket-path "$work/venus.sock" --worker-program "$work/worker" >"$work/server.log" 2>&1 &

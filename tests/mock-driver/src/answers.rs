@@ -41,8 +41,12 @@ entries! {
     get_physical_device_properties2: vk::PFN_vkGetPhysicalDeviceProperties2 =
         "vkGetPhysicalDeviceProperties2", "vkGetPhysicalDeviceProperties2KHR";
     get_physical_device_features: vk::PFN_vkGetPhysicalDeviceFeatures = "vkGetPhysicalDeviceFeatures";
+    get_physical_device_features2: vk::PFN_vkGetPhysicalDeviceFeatures2 =
+        "vkGetPhysicalDeviceFeatures2", "vkGetPhysicalDeviceFeatures2KHR";
     get_physical_device_queue_family_properties: vk::PFN_vkGetPhysicalDeviceQueueFamilyProperties =
         "vkGetPhysicalDeviceQueueFamilyProperties";
+    get_physical_device_queue_family_properties2: vk::PFN_vkGetPhysicalDeviceQueueFamilyProperties2 =
+        "vkGetPhysicalDeviceQueueFamilyProperties2", "vkGetPhysicalDeviceQueueFamilyProperties2KHR";
     get_physical_device_memory_properties: vk::PFN_vkGetPhysicalDeviceMemoryProperties =
         "vkGetPhysicalDeviceMemoryProperties";
     get_physical_device_external_fence_properties: vk::PFN_vkGetPhysicalDeviceExternalFenceProperties =
@@ -185,10 +189,14 @@ unsafe extern "system" fn enumerate_physical_device_groups(
 }
 
 fn properties() -> vk::PhysicalDeviceProperties {
-    let mut properties =
-        vk::PhysicalDeviceProperties { api_version: STATE.lock().offers.version, ..Default::default() };
+    let offers = &STATE.lock().offers;
+    let mut properties = vk::PhysicalDeviceProperties { api_version: offers.version, ..Default::default() };
     for (to, from) in properties.device_name.iter_mut().zip(b"mock") {
         *to = *from as c_char;
+    }
+    if offers.sparse {
+        properties.limits.sparse_address_space_size = HEAP;
+        properties.sparse_properties.residency_non_resident_strict = vk::TRUE;
     }
     properties
 }
@@ -212,14 +220,52 @@ unsafe extern "system" fn get_physical_device_properties2(
     answer.properties = properties();
 }
 
+/// All features, but for those that a test does not want.
+fn features() -> vk::PhysicalDeviceFeatures {
+    const COUNT: usize = size_of::<vk::PhysicalDeviceFeatures>() / size_of::<vk::Bool32>();
+    // SAFETY: the structure consists of booleans.
+    let all = unsafe { std::mem::transmute::<[vk::Bool32; COUNT], vk::PhysicalDeviceFeatures>([vk::TRUE; COUNT]) };
+    let sparse = STATE.lock().offers.sparse.into();
+    vk::PhysicalDeviceFeatures { sparse_binding: sparse, sparse_residency_buffer: sparse, ..all }
+}
+
 unsafe extern "system" fn get_physical_device_features(
     device: vk::PhysicalDevice,
     answer: *mut vk::PhysicalDeviceFeatures,
 ) {
-    const COUNT: usize = size_of::<vk::PhysicalDeviceFeatures>() / size_of::<vk::Bool32>();
     noted!("vkGetPhysicalDeviceFeatures" as vk::PFN_vkGetPhysicalDeviceFeatures, device, answer);
-    // SAFETY: the structure consists of booleans.
-    unsafe { write(answer.cast(), [vk::TRUE; COUNT]) };
+    // SAFETY: it is where the caller wants it.
+    unsafe { write(answer, features()) };
+}
+
+unsafe extern "system" fn get_physical_device_features2(
+    device: vk::PhysicalDevice,
+    answer: *mut vk::PhysicalDeviceFeatures2<'_>,
+) {
+    noted!("vkGetPhysicalDeviceFeatures2" as vk::PFN_vkGetPhysicalDeviceFeatures2, device, answer);
+    // SAFETY: the caller passes one.
+    let answer = unsafe { &mut *answer };
+    answer.features = features();
+    let mut next = answer.p_next.cast::<vk::BaseOutStructure<'_>>();
+    // SAFETY: a chain of structures that the caller wants to be filled.
+    while let Some(node) = unsafe { next.as_mut() } {
+        if node.s_type == vk::StructureType::PHYSICAL_DEVICE_SHADER_IMAGE_ATOMIC_INT64_FEATURES_EXT {
+            // SAFETY: its type says what it is.
+            let atomics = unsafe { &mut *next.cast::<vk::PhysicalDeviceShaderImageAtomicInt64FeaturesEXT<'_>>() };
+            (atomics.shader_image_int64_atomics, atomics.sparse_image_int64_atomics) = (vk::TRUE, vk::TRUE);
+        }
+        next = node.p_next;
+    }
+}
+
+fn queue_families() -> Vec<vk::QueueFamilyProperties> {
+    let family = |flags: &u32| vk::QueueFamilyProperties {
+        queue_flags: vk::QueueFlags::from_raw(*flags),
+        queue_count: 8,
+        timestamp_valid_bits: 64,
+        min_image_transfer_granularity: vk::Extent3D { width: 1, height: 1, depth: 1 },
+    };
+    STATE.lock().offers.families.iter().map(family).collect()
 }
 
 unsafe extern "system" fn get_physical_device_queue_family_properties(
@@ -233,17 +279,31 @@ unsafe extern "system" fn get_physical_device_queue_family_properties(
         count,
         families
     );
-    let family = vk::QueueFamilyProperties {
-        queue_flags: vk::QueueFlags::GRAPHICS
-            | vk::QueueFlags::COMPUTE
-            | vk::QueueFlags::TRANSFER
-            | vk::QueueFlags::SPARSE_BINDING,
-        queue_count: 8,
-        timestamp_valid_bits: 64,
-        min_image_transfer_granularity: vk::Extent3D { width: 1, height: 1, depth: 1 },
-    };
+    let all = queue_families();
     // SAFETY: by the command's own rules.
-    let _ = unsafe { list(&[family], count, families) };
+    let _ = unsafe { list(&all, count, families) };
+}
+
+unsafe extern "system" fn get_physical_device_queue_family_properties2(
+    device: vk::PhysicalDevice,
+    count: *mut u32,
+    families: *mut vk::QueueFamilyProperties2<'_>,
+) {
+    noted!(
+        "vkGetPhysicalDeviceQueueFamilyProperties2" as vk::PFN_vkGetPhysicalDeviceQueueFamilyProperties2,
+        device,
+        count,
+        families
+    );
+    let all = queue_families();
+    for (nth, family) in all.iter().enumerate().take(if families.is_null() { 0 } else { all.len() }) {
+        // SAFETY: the caller has asked for the number of families, and has room for as many.
+        let to = unsafe { families.add(nth) };
+        // SAFETY: as above.
+        unsafe { (*to).queue_family_properties = *family };
+    }
+    // SAFETY: it is where the caller wants it.
+    unsafe { write(count, u32::try_from(all.len()).expect("a short list")) };
 }
 
 unsafe extern "system" fn get_physical_device_memory_properties(

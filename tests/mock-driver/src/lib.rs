@@ -61,6 +61,10 @@ pub struct Offers {
     pub lacks: BTreeSet<&'static str>,
     /// Fences and semaphores can be passed as SYNC_FD.
     pub sync_fd: bool,
+    /// Resources can be bound sparsely.
+    pub sparse: bool,
+    /// The families of queues: what each can do, as `VkQueueFlags`.
+    pub families: Vec<u32>,
 }
 
 impl Default for Offers {
@@ -74,6 +78,8 @@ impl Default for Offers {
             physical_devices: 1,
             lacks: BTreeSet::new(),
             sync_fd: true,
+            sparse: true,
+            families: vec![0b1111],
         }
     }
 }

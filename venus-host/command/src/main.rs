@@ -10,6 +10,7 @@ mod dump;
 mod man;
 mod replay;
 mod serve;
+mod sparse;
 mod trace;
 mod worker;
 
@@ -17,8 +18,8 @@ use std::{
     ffi::OsString,
     fs::OpenOptions,
     io::{self, IsTerminal as _, Write as _},
-    path::PathBuf,
-    process::ExitCode,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
 };
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, builder::FalseyValueParser};
@@ -65,6 +66,8 @@ enum Verb {
     Man(man::ManArgs),
     #[command(hide = true)]
     Worker(worker::WorkerArgs),
+    #[command(hide = true, name = sparse::VERB)]
+    TrySparse(sparse::TrySparseArgs),
 }
 
 /// Which driver to use and what guests see of it.
@@ -89,6 +92,10 @@ struct DriverArgs {
     /// takes the layer to be installed (Debian: vulkan-validationlayers), and time
     #[arg(long, env = "VENUS_VALIDATE", value_parser = FalseyValueParser::new())]
     validate: bool,
+
+    /// GPUs that bind imported memory sparsely, instead of trying which do
+    #[arg(long, env = "VENUS_SPARSE", value_name = "IDS", hide = true)]
+    sparse: Option<sparse::GpuList>,
 }
 
 /// What to record.
@@ -159,7 +166,31 @@ impl DriverArgs {
         let Ok(gpu) = self.gpu.parse::<GpuChoice>();
         let memory: MemoryChoice = self.memory.parse().map_err(|error| anyhow::anyhow!("--memory: {error}"))?;
         let profile: Profile = self.profile.parse().map_err(|error| anyhow::anyhow!("--profile: {error}"))?;
-        Ok(Config::default().gpu(gpu).memory(memory).profile(profile).validate(self.validate))
+        let config = Config::default().gpu(gpu).memory(memory).profile(profile).validate(self.validate);
+        Ok(config.binds_imports_sparsely(self.sparse.clone().unwrap_or_default().0))
+    }
+
+    /// The same, after trying what has to be tried in a process of its own, unless somebody has done that.
+    fn tried(&self) -> Result<Config, anyhow::Error> {
+        let config = self.config()?;
+        let program =
+            std::env::var_os(serve::WORKER_PROGRAM).map(PathBuf::from).or_else(|| std::env::current_exe().ok());
+        Ok(match program {
+            Some(program) => config.binds_imports_sparsely(self.proven(&program).0),
+            None => config,
+        })
+    }
+
+    /// The GPUs that bind imported memory sparsely, as `program`, which is a `venus`, finds out or somebody has said.
+    fn proven(&self, program: &Path) -> sparse::GpuList {
+        match &self.sparse {
+            Some(known) => known.clone(),
+            None => sparse::proven(|| {
+                let mut command = Command::new(program);
+                command.envs(self.environment());
+                command
+            }),
+        }
     }
 
     /// The environment that makes another `venus` have the same options.
@@ -211,6 +242,7 @@ fn main() -> ExitCode {
         },
         Verb::Completions(args) => completions::run(args),
         Verb::Man(args) => man::run(args),
+        Verb::TrySparse(args) => sparse::run(args),
         Verb::Worker(args) => match worker::run(args) {
             Ok(status) => return status,
             Err(error) => Err(error),

@@ -88,7 +88,7 @@ fn command_number(text: &str) -> Result<u64, String> {
 }
 
 pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, anyhow::Error> {
-    let options = Options::new(args.driver.config()?)
+    let options = Options::new(args.driver.tried()?)
         .paced(args.paced)
         .until(args.until)
         .stall(Duration::from_secs(args.stall))

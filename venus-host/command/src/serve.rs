@@ -3,6 +3,7 @@
 use std::{
     path::PathBuf,
     process::{Command, Stdio},
+    sync::OnceLock,
 };
 
 use anyhow::Context;
@@ -22,6 +23,9 @@ Examples:
   venus serve --record /tmp/recordings  keep what guests do
   venus serve --trace /tmp/traces       keep when it was done, for ui.perfetto.dev";
 
+/// Names what is started instead of this program's own path.
+pub(super) const WORKER_PROGRAM: &str = "VENUS_WORKER_PROGRAM";
+
 /// Listen on a Unix socket for Mesa's Venus driver (the vtest protocol)
 ///
 /// Serves until it is interrupted. Each guest is served by a process of its own.
@@ -38,9 +42,9 @@ pub(super) struct ServeArgs {
     in_process: bool,
 
     /// What serves a guest, started with the argument `worker` and our options in its environment; this program
-    /// itself without. For a `venus` that cannot be started by its own path alone, because it runs through the loader
+    /// itself without. It is asked once for `try-sparse`, too. For a `venus` that cannot be started by its own path alone, because it runs through the loader
     /// of another C library: name a script that does the same
-    #[arg(long, env = "VENUS_WORKER_PROGRAM", value_name = "PROGRAM", conflicts_with = "in_process")]
+    #[arg(long, env = WORKER_PROGRAM, value_name = "PROGRAM", conflicts_with = "in_process")]
     worker_program: Option<PathBuf>,
 
     /// End after this many connections
@@ -61,7 +65,7 @@ pub(super) struct ServeArgs {
 }
 
 pub(super) fn run(args: &ServeArgs, log: &str) -> Result<(), anyhow::Error> {
-    let driver = args.driver.config()?;
+    let driver = if args.in_process { args.driver.tried()? } else { args.driver.config()? };
     driver.transport.check(driver.memory).map_err(|reason| anyhow::anyhow!("--memory: {reason}"))?;
     let observe = Settings::new(args.record.settings(), args.trace.listen()?);
     let isolation = if args.in_process { Isolation::Thread } else { workers(args, observe.tracing.clone(), log)? };
@@ -87,6 +91,8 @@ fn workers(args: &ServeArgs, tracing: Option<trace::Settings>, log: &str) -> Res
     let record = args.record.clone();
     let stats_file = args.stats.stats_file.clone();
     let log = log.to_owned();
+    // Found out when the first guest comes.
+    let sparse = OnceLock::new();
     Ok(Isolation::Process(Box::new(move || {
         let mut command = Command::new(&program);
         command
@@ -94,6 +100,7 @@ fn workers(args: &ServeArgs, tracing: Option<trace::Settings>, log: &str) -> Res
             .envs(driver.environment())
             .envs(record.environment())
             .envs(super::trace::environment(tracing.as_ref()))
+            .env("VENUS_SPARSE", sparse.get_or_init(|| driver.proven(&program).to_string()))
             .env("VENUS_LOG", &log)
             .stdout(Stdio::null());
         if let Some(path) = &stats_file {

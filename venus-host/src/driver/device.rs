@@ -50,6 +50,7 @@ impl Device {
     ) -> Result<Self, Failure> {
         let requests = queue_requests(info);
         check_queue_requests(&requests, physical.queue_families())?;
+        physical.check_features(info)?;
 
         // SAFETY: count and pointer belong together and live as long as `info`: the decoder made them.
         let guest_names = unsafe { slice(info.pp_enabled_extension_names, info.enabled_extension_count) };

@@ -11,6 +11,7 @@
 //! | `memory` | how host-visible memory reaches the guest |
 //! | `host_copy` | copying between images and host memory |
 //! | `external` | what a guest is told about external memory, fences and semaphores |
+//! | [`sparse`] | sparse binding of imported memory, and what guests are told of it |
 //! | `sanitize` | lengths that are said twice, and that drivers believe |
 //! | `destroy` | freeing an object by its type |
 //! | `sync` | queues, their timelines, and what stands in for SYNC_FD |
@@ -44,6 +45,7 @@ pub(crate) mod memory;
 mod physical_device;
 mod profile;
 pub(crate) mod sanitize;
+pub mod sparse;
 pub mod survey;
 pub(crate) mod sync;
 pub(crate) mod validation;
@@ -83,6 +85,9 @@ pub struct Config {
     pub transport: Transport,
     /// Which driver to pretend to be.
     pub profile: Profile,
+    /// GPUs that were seen to bind imported memory sparsely. Of others that share memory in this way, guests are not told
+    /// of sparse binding.
+    pub sparse: Vec<sparse::GpuId>,
     /// Puts the validation layer between this host and the driver, and what it finds into the log. Slow.
     pub validate: bool,
     /// The embedder's own Vulkan, to use instead of looking for a library.
@@ -115,6 +120,13 @@ impl Config {
     #[must_use]
     pub fn profile(mut self, profile: Profile) -> Self {
         self.profile = profile;
+        self
+    }
+
+    /// Says which GPUs were seen to bind imported memory sparsely, by [`sparse::try_gpus`] in a process of its own.
+    #[must_use]
+    pub fn binds_imports_sparsely(mut self, gpus: Vec<sparse::GpuId>) -> Self {
+        self.sparse = gpus;
         self
     }
 

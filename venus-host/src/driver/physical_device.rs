@@ -11,6 +11,7 @@ use super::{
     external::SyncSupport,
     loader::clamp_version,
     memory::{MemoryChoice, MemoryPlan, Transport, probe},
+    sparse,
 };
 
 /// One physical device of a guest's instance. Facts that never change are asked for once.
@@ -31,6 +32,8 @@ pub(crate) struct PhysicalDevice {
     /// Whether the instance has VK_EXT_debug_utils, which it has for validation.
     names_objects: bool,
     plan: OnceLock<MemoryPlan>,
+    /// The driver has sparse binding, and nobody has seen it work with imported memory.
+    has_unproven_sparse: bool,
     devices: Mutex<Devices>,
 }
 
@@ -75,6 +78,7 @@ impl PhysicalDevice {
             transport: config.transport,
             names_objects: false,
             plan: OnceLock::new(),
+            has_unproven_sparse: sparse::has_unproven(instance, raw, &config.sparse),
             devices: Mutex::default(),
         })
     }
@@ -125,6 +129,12 @@ impl PhysicalDevice {
         &self.queue_families
     }
 
+    /// The first queue family that can do any of this.
+    pub(super) fn family_with(&self, any: vk::QueueFlags) -> Option<u32> {
+        let mut families = (0..).zip(&self.queue_families);
+        families.find(|(_, family)| family.queue_flags.intersects(any)).map(|(index, _)| index)
+    }
+
     /// The driver's extensions, less what the profile hides.
     pub(crate) fn extensions(&self) -> &ExtensionList {
         &self.extensions
@@ -167,11 +177,7 @@ impl PhysicalDevice {
 
     /// deviceUUID and driverUUID.
     pub(crate) fn uuids(&self) -> ([u8; vk::UUID_SIZE], [u8; vk::UUID_SIZE]) {
-        let mut id = vk::PhysicalDeviceIDProperties::default();
-        let mut properties = vk::PhysicalDeviceProperties2::default().push_next(&mut id);
-        // SAFETY: both structures are core in version 1.1, which the instance has.
-        unsafe { self.instance.get_physical_device_properties2(self.raw, &mut properties) };
-        (id.device_uuid, id.driver_uuid)
+        uuids(&self.instance, self.raw)
     }
 
     /// The ways of sharing memory that the configuration admits, in order.
@@ -183,6 +189,11 @@ impl PhysicalDevice {
     /// milliseconds.
     pub(crate) fn memory_plan(&self) -> &MemoryPlan {
         self.plan.get_or_init(|| probe::plan(self))
+    }
+
+    /// Whether the driver has sparse binding that nobody has seen work with imported memory.
+    pub(super) fn has_unproven_sparse(&self) -> bool {
+        self.has_unproven_sparse
     }
 
     /// Every extension of the protocol and what becomes of it here.
@@ -208,6 +219,15 @@ impl std::fmt::Debug for PhysicalDevice {
             .field("driver", &self.driver_name)
             .finish_non_exhaustive()
     }
+}
+
+/// deviceUUID and driverUUID of one of an instance's physical devices.
+pub(super) fn uuids(instance: &ash::Instance, raw: vk::PhysicalDevice) -> ([u8; vk::UUID_SIZE], [u8; vk::UUID_SIZE]) {
+    let mut id = vk::PhysicalDeviceIDProperties::default();
+    let mut properties = vk::PhysicalDeviceProperties2::default().push_next(&mut id);
+    // SAFETY: both structures are core in version 1.1, which the instance has.
+    unsafe { instance.get_physical_device_properties2(raw, &mut properties) };
+    (id.device_uuid, id.driver_uuid)
 }
 
 /// Which driver it is, and its name and version for people.

@@ -13,7 +13,7 @@ use super::{
     instance::unusable_because,
     loader::Version,
     memory::{self, SharingMethod, fill, probe},
-    validation,
+    sparse, validation,
 };
 
 /// What to do where [`Library::validation_layer`] is missing.
@@ -69,8 +69,23 @@ pub struct Gpu {
     pub native_fences: bool,
     /// Whether the driver itself exports semaphores as SYNC_FD.
     pub native_semaphores: bool,
+    /// What becomes of sparse binding.
+    pub sparse: Sparse,
     /// What becomes of each extension of the protocol.
     pub extensions: Extensions,
+}
+
+/// What becomes of sparse binding.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Sparse {
+    /// The driver does not have it.
+    #[default]
+    Absent,
+    /// Guests have it.
+    Offered,
+    /// The driver has it, and guests do not, for this reason.
+    Withheld(&'static str),
 }
 
 /// How a GPU's memory reaches guests.
@@ -153,6 +168,11 @@ fn examine_gpu(instance: &Instance, device: &PhysicalDevice) -> Gpu {
         memory: examine_memory(device),
         native_fences: sync.native_fences,
         native_semaphores: sync.native_semaphores,
+        sparse: match (device.has_sparse(), device.withholds_sparse()) {
+            (false, _) => Sparse::Absent,
+            (true, false) => Sparse::Offered,
+            (true, true) => Sparse::Withheld(sparse::WITHHELD),
+        },
         extensions: examine_extensions(device),
     }
 }

@@ -1,8 +1,9 @@
 //! Physical devices: what guests are told about them.
 //!
 //! Features and properties are the driver's, whatever structures the guest chains: the decoder refuses those that the
-//! protocol does not have. Three things are changed on the way: versions are capped, memory types that cannot reach the
-//! guest lose HOST_VISIBLE, and external handle types are ours to answer (`driver/external.rs`).
+//! protocol does not have. Four things are changed on the way: versions are capped, memory types that cannot reach the
+//! guest lose HOST_VISIBLE, external handle types are ours to answer (`driver/external.rs`), and sparse binding is not
+//! there where imported memory cannot be bound so (`driver/sparse.rs`).
 
 use std::sync::Arc;
 
@@ -18,15 +19,8 @@ use crate::{
 
 impl PhysicalDeviceCommands for Endpoint {
     forward_physical! {
-        get_physical_device_features(GetPhysicalDeviceFeaturesArgs<'_>);
-        get_physical_device_features2(GetPhysicalDeviceFeatures2Args<'_>);
         get_physical_device_format_properties(GetPhysicalDeviceFormatPropertiesArgs<'_>);
         get_physical_device_format_properties2(GetPhysicalDeviceFormatProperties2Args<'_>);
-        get_physical_device_image_format_properties(GetPhysicalDeviceImageFormatPropertiesArgs<'_>);
-        get_physical_device_queue_family_properties(GetPhysicalDeviceQueueFamilyPropertiesArgs<'_>);
-        get_physical_device_queue_family_properties2(GetPhysicalDeviceQueueFamilyProperties2Args<'_>);
-        get_physical_device_sparse_image_format_properties(GetPhysicalDeviceSparseImageFormatPropertiesArgs<'_>);
-        get_physical_device_sparse_image_format_properties2(GetPhysicalDeviceSparseImageFormatProperties2Args<'_>);
         get_physical_device_calibrateable_time_domains_khr(GetPhysicalDeviceCalibrateableTimeDomainsKHRArgs<'_>);
         get_physical_device_fragment_shading_rates_khr(GetPhysicalDeviceFragmentShadingRatesKHRArgs<'_>);
         get_physical_device_multisample_properties_ext(GetPhysicalDeviceMultisamplePropertiesEXTArgs<'_>);
@@ -110,12 +104,83 @@ impl PhysicalDeviceCommands for Endpoint {
         Ok(if room < groups.len() { vk::Result::INCOMPLETE } else { vk::Result::SUCCESS })
     }
 
+    fn get_physical_device_features(&mut self, args: &mut GetPhysicalDeviceFeaturesArgs<'_>) -> Result<(), Interrupt> {
+        let device = self.physical_device(args.physical_device)?;
+        self.forward_physical(args)?;
+        device.restrict_features(args.p_features);
+        Ok(())
+    }
+
+    fn get_physical_device_features2(
+        &mut self,
+        args: &mut GetPhysicalDeviceFeatures2Args<'_>,
+    ) -> Result<(), Interrupt> {
+        let device = self.physical_device(args.physical_device)?;
+        self.forward_physical(args)?;
+        device.restrict_features2(args.p_features);
+        Ok(())
+    }
+
+    fn get_physical_device_image_format_properties(
+        &mut self,
+        args: &mut GetPhysicalDeviceImageFormatPropertiesArgs<'_>,
+    ) -> Result<vk::Result, Interrupt> {
+        if !self.physical_device(args.physical_device)?.offers_image_flags(args.flags) {
+            return Ok(vk::Result::ERROR_FORMAT_NOT_SUPPORTED);
+        }
+        self.forward_physical(args)
+    }
+
+    fn get_physical_device_queue_family_properties(
+        &mut self,
+        args: &mut GetPhysicalDeviceQueueFamilyPropertiesArgs<'_>,
+    ) -> Result<(), Interrupt> {
+        let device = self.physical_device(args.physical_device)?;
+        self.forward_physical(args)?;
+        args.p_queue_family_properties.iter_mut().for_each(|family| device.restrict_family(family));
+        Ok(())
+    }
+
+    fn get_physical_device_queue_family_properties2(
+        &mut self,
+        args: &mut GetPhysicalDeviceQueueFamilyProperties2Args<'_>,
+    ) -> Result<(), Interrupt> {
+        let device = self.physical_device(args.physical_device)?;
+        self.forward_physical(args)?;
+        let families = args.p_queue_family_properties.iter_mut();
+        families.for_each(|family| device.restrict_family(&mut family.queue_family_properties));
+        Ok(())
+    }
+
+    fn get_physical_device_sparse_image_format_properties(
+        &mut self,
+        args: &mut GetPhysicalDeviceSparseImageFormatPropertiesArgs<'_>,
+    ) -> Result<(), Interrupt> {
+        if self.physical_device(args.physical_device)?.withholds_sparse() {
+            *args.p_property_count = 0;
+            return Ok(());
+        }
+        self.forward_physical(args)
+    }
+
+    fn get_physical_device_sparse_image_format_properties2(
+        &mut self,
+        args: &mut GetPhysicalDeviceSparseImageFormatProperties2Args<'_>,
+    ) -> Result<(), Interrupt> {
+        if self.physical_device(args.physical_device)?.withholds_sparse() {
+            *args.p_property_count = 0;
+            return Ok(());
+        }
+        self.forward_physical(args)
+    }
+
     fn get_physical_device_properties(
         &mut self,
         args: &mut GetPhysicalDevicePropertiesArgs<'_>,
     ) -> Result<(), Interrupt> {
         let device = self.physical_device(args.physical_device)?;
         *args.p_properties = *device.properties();
+        device.restrict_properties(args.p_properties);
         Ok(())
     }
 
@@ -126,6 +191,7 @@ impl PhysicalDeviceCommands for Endpoint {
         let device = self.physical_device(args.physical_device)?;
         self.forward_physical(args)?;
         args.p_properties.properties.api_version = device.properties().api_version;
+        device.restrict_properties(&mut args.p_properties.properties);
         Ok(())
     }
 
@@ -154,12 +220,14 @@ impl PhysicalDeviceCommands for Endpoint {
         &mut self,
         args: &mut GetPhysicalDeviceImageFormatProperties2Args<'_>,
     ) -> Result<vk::Result, Interrupt> {
+        let device = self.physical_device(args.physical_device)?;
+        if !device.offers_image_flags(args.p_image_format_info.flags) {
+            return Ok(vk::Result::ERROR_FORMAT_NOT_SUPPORTED);
+        }
         let external = chain::find::<vk::PhysicalDeviceExternalImageFormatInfo<'_>>(args.p_image_format_info);
-        if let Some(external) = external.filter(|external| !external.handle_type.is_empty()) {
-            let device = self.physical_device(args.physical_device)?;
-            if !external::knows_memory_type(&device, external.handle_type) {
-                return Ok(vk::Result::ERROR_FORMAT_NOT_SUPPORTED);
-            }
+        let handle_type = external.map(|external| external.handle_type).filter(|handle_type| !handle_type.is_empty());
+        if handle_type.is_some_and(|handle_type| !external::knows_memory_type(&device, handle_type)) {
+            return Ok(vk::Result::ERROR_FORMAT_NOT_SUPPORTED);
         }
         self.forward_physical(args)
     }

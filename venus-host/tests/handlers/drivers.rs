@@ -53,9 +53,9 @@ fn extensions_are_offered_as_the_page_says() {
     check_offers(bare, &["offered always"]);
 }
 
-/// A driver without SYNC_FD and dma-buf, as on a Mac.
+/// A driver without SYNC_FD, sparse binding and dma-buf, as on a Mac.
 fn poor() -> Offers {
-    let mut offers = Offers { sync_fd: false, ..Offers::default() };
+    let mut offers = Offers { sync_fd: false, sparse: false, ..Offers::default() };
     offers.extensions.retain(|(name, _)| !name.contains("external_") || name == "VK_EXT_external_memory_host");
     offers
 }

@@ -5,5 +5,6 @@ mod content;
 mod drivers;
 mod lifetime;
 mod memory;
+mod sparse;
 mod sync;
 mod world;

@@ -1,7 +1,7 @@
 //! A guest of which everything is made from the reflection tables: its requests, and the objects that they name.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::File,
     ops::ControlFlow,
     os::unix::fs::FileExt,
@@ -49,8 +49,10 @@ pub(crate) struct World<'m> {
     ring: Option<u64>,
     /// The object of each type that commands are given.
     live: BTreeMap<i32, u64>,
-    /// Lengths that a test has chosen, by owner and member.
-    lengths: BTreeMap<(&'static str, &'static str), u64>,
+    /// Lengths and numbers that a test has chosen, by owner and member.
+    chosen: BTreeMap<(&'static str, &'static str), u64>,
+    /// What a test wants to be null, by owner and member.
+    left_out: BTreeSet<(&'static str, &'static str)>,
     /// Types of which one is being made.
     making: Vec<vk::ObjectType>,
     /// The driver's handles, by id.
@@ -97,7 +99,8 @@ impl<'m> World<'m> {
             next_queue: 0,
             ring: None,
             live: BTreeMap::new(),
-            lengths: BTreeMap::new(),
+            chosen: BTreeMap::new(),
+            left_out: BTreeSet::new(),
             making: Vec::new(),
             handles: BTreeMap::new(),
         }
@@ -242,7 +245,21 @@ impl<'m> World<'m> {
 
     /// Lets a member from which an array takes its length have this value.
     pub(crate) fn set_length(&mut self, owner: &'static str, member: &'static str, length: u64) {
-        self.lengths.insert((owner, member), length);
+        self.chosen.insert((owner, member), length);
+    }
+
+    /// Lets a member have this value.
+    pub(crate) fn set_number(&mut self, owner: &'static str, member: &'static str, number: u64) {
+        self.chosen.insert((owner, member), number);
+    }
+
+    /// Lets a member be null, or not.
+    pub(crate) fn leave_out(&mut self, owner: &'static str, member: &'static str, is_null: bool) {
+        if is_null {
+            self.left_out.insert((owner, member))
+        } else {
+            self.left_out.remove(&(owner, member))
+        };
     }
 
     /// The command that makes objects of a type.
@@ -315,16 +332,17 @@ impl Content<'_, '_, '_> {
 
 impl generate::Choices for Content<'_, '_, '_> {
     fn length(&mut self, owner: &'static str, member: &'static MemberRow, divisor: u64, _written: usize) -> u64 {
-        let chosen = self.world.lengths.get(&(owner, member.name)).copied();
+        let chosen = self.world.chosen.get(&(owner, member.name)).copied();
         chosen.or_else(|| self.known(owner, member.name)).unwrap_or(divisor)
     }
 
     fn leaves_out(&mut self, owner: &'static str, member: &'static MemberRow, _written: usize) -> bool {
-        content::NULL.contains(&(owner, member.name))
+        content::NULL.contains(&(owner, member.name)) || self.world.left_out.contains(&(owner, member.name))
     }
 
     fn number(&mut self, owner: &'static str, member: &'static MemberRow) -> u64 {
-        self.known(owner, member.name).unwrap_or_else(|| {
+        let chosen = self.world.chosen.get(&(owner, member.name)).copied();
+        chosen.or_else(|| self.known(owner, member.name)).unwrap_or_else(|| {
             self.number += 1;
             self.number
         })

@@ -3,7 +3,7 @@
 //! Names stay as they are; new ones may be added.
 
 use serde_json::{Value, json};
-use venus_host::driver::survey::Gpu;
+use venus_host::driver::survey::{Gpu, Sparse};
 
 use super::{
     checks::{Judgement, Level},
@@ -59,6 +59,11 @@ fn gpu(gpu: &Gpu) -> Value {
             }).collect::<Vec<_>>(),
         },
         "sync_fd": { "native_fences": gpu.native_fences, "native_semaphores": gpu.native_semaphores },
+        "sparse": match gpu.sparse {
+            Sparse::Offered => json!({ "offered": true }),
+            Sparse::Withheld(reason) => json!({ "offered": false, "withheld_because": reason }),
+            _ => json!({ "offered": false }),
+        },
         "extensions": {
             "offered": gpu.extensions.offered,
             "emulated": reasons(&gpu.extensions.emulated),

@@ -58,7 +58,7 @@ pub(super) struct DoctorArgs {
 }
 
 pub(super) fn run(args: &DoctorArgs) -> Result<(), anyhow::Error> {
-    let report = report::examine(&args.driver.config()?);
+    let report = report::examine(&args.driver.tried()?);
     let text = if args.json { format!("{:#}\n", report.json()) } else { report.text() };
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot write the report")?;

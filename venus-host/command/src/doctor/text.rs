@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use venus_host::driver::survey::Gpu;
+use venus_host::driver::survey::{Gpu, Sparse};
 
 use super::{
     checks::{Judgement, Level, plural},
@@ -48,6 +48,11 @@ fn print_gpu(gpu: &Gpu, text: &mut String) {
     print_memory(gpu, text);
     let word = |native| if native { "the driver's" } else { "emulated" };
     line!(text, "  SYNC_FD       fences {}, semaphores {}", word(gpu.native_fences), word(gpu.native_semaphores));
+    match gpu.sparse {
+        Sparse::Offered => line!(text, "  sparse        guests can bind memory sparsely"),
+        Sparse::Withheld(reason) => line!(text, "  sparse        withheld: {reason}"),
+        _ => line!(text, "  sparse        not in the driver"),
+    }
     print_extensions(gpu, text);
     match &gpu.hidden_because {
         None => line!(text, "  verdict       guests can use it"),

@@ -6,7 +6,7 @@
 use ash::vk;
 
 use super::{super::PhysicalDevice, SharingMethod, TypeMask, probe::Probe, types};
-use crate::resource::MemoryFile;
+use crate::resource::{Mapping, MemoryFile};
 
 /// Lets the GPU fill imported memory and looks at it through a second mapping of the file, as a guest would. Answers
 /// how many memory types were seen to work.
@@ -27,12 +27,8 @@ pub(crate) fn check_fill(physical: &PhysicalDevice) -> Result<u32, String> {
             continue;
         }
         let guest = file.map().map_err(|error| error.to_string())?;
-        let mut words = [[0_u8; 4]; 2];
         let last = guest.size().saturating_sub(4);
-        for (word, offset) in words.iter_mut().zip([0, last]) {
-            guest.copy_out(offset, word).map_err(|error| error.to_string())?;
-        }
-        if words.map(u32::from_ne_bytes) != [PATTERN; 2] {
+        if words(&guest, [0, last])? != [PATTERN; 2] {
             return Err(format!(
                 "memory type {index}: what the GPU wrote did not arrive in a second mapping of the file"
             ));
@@ -44,52 +40,66 @@ pub(crate) fn check_fill(physical: &PhysicalDevice) -> Result<u32, String> {
 
 /// Fills memory with `pattern` on the GPU and waits for that. `false` if buffers cannot be bound to this type.
 fn fill(probe: &Probe<'_>, memory: vk::DeviceMemory, index: u32, size: u64, pattern: u32) -> Result<bool, vk::Result> {
-    let device = &probe.device;
     let info = vk::BufferCreateInfo::default().size(size).usage(vk::BufferUsageFlags::TRANSFER_DST);
-    // SAFETY: a plain buffer; destroyed below.
-    let buffer = unsafe { device.create_buffer(&info, None)? };
-    let pool_info = vk::CommandPoolCreateInfo::default().queue_family_index(probe.family);
-    // SAFETY: the family is the one the device was created with; destroyed below.
-    let pool = unsafe { device.create_command_pool(&pool_info, None) };
-    let outcome = pool.and_then(|pool| {
-        let target = Target { memory, index, size, buffer };
-        let outcome = fill_with(probe, &target, pool, pattern);
-        // SAFETY: `fill_with` waits for its submission, so nothing of the pool is pending.
-        unsafe { device.destroy_command_pool(pool, None) };
-        outcome
-    });
-    // SAFETY: as above.
-    unsafe { device.destroy_buffer(buffer, None) };
+    with_buffer(probe, &info, |buffer| {
+        // SAFETY: the buffer is live.
+        let needs = unsafe { probe.device.get_buffer_memory_requirements(buffer) };
+        if !TypeMask(needs.memory_type_bits).contains(index) || needs.size > size {
+            return Ok(false);
+        }
+        // SAFETY: the type fits, as checked; the memory was allocated with the buffer's size, rounded up.
+        unsafe { probe.device.bind_buffer_memory(buffer, memory, 0)? };
+        fill_buffer(probe, buffer, pattern).map(|()| true)
+    })
+}
+
+/// Does something with a buffer that is gone afterwards.
+pub(super) fn with_buffer<T>(
+    probe: &Probe<'_>,
+    info: &vk::BufferCreateInfo<'_>,
+    act: impl FnOnce(vk::Buffer) -> Result<T, vk::Result>,
+) -> Result<T, vk::Result> {
+    // SAFETY: the callers describe plain or sparse buffers, the latter on devices with that feature.
+    let buffer = unsafe { probe.device.create_buffer(info, None)? };
+    let outcome = act(buffer);
+    // SAFETY: whoever submits something waits for it, so nothing that is pending uses the buffer.
+    unsafe { probe.device.destroy_buffer(buffer, None) };
     outcome
 }
 
-/// A buffer and the memory it is to be bound to.
-struct Target {
-    memory: vk::DeviceMemory,
-    index: u32,
-    size: u64,
-    buffer: vk::Buffer,
+/// Fills a buffer that has memory, and was made for transfers, and waits for that.
+pub(super) fn fill_buffer(probe: &Probe<'_>, buffer: vk::Buffer, pattern: u32) -> Result<(), vk::Result> {
+    let device = &probe.device;
+    let info = vk::CommandPoolCreateInfo::default().queue_family_index(probe.family);
+    // SAFETY: the family is one that the device was created with; destroyed below.
+    let pool = unsafe { device.create_command_pool(&info, None)? };
+    let outcome = record_fill(device, pool, buffer, pattern).and_then(|commands| {
+        let submit = vk::SubmitInfo::default().command_buffers(std::slice::from_ref(&commands));
+        // SAFETY: the device was created with a queue of this family.
+        let queue = unsafe { device.get_device_queue(probe.family, 0) };
+        // SAFETY: the command buffer is executable and the queue is this thread's own.
+        unsafe { device.queue_submit(queue, &[submit], vk::Fence::null())? };
+        // SAFETY: as above.
+        unsafe { device.queue_wait_idle(queue) }
+    });
+    // SAFETY: the submission was waited for, so nothing of the pool is pending.
+    unsafe { device.destroy_command_pool(pool, None) };
+    outcome
 }
 
-fn fill_with(probe: &Probe<'_>, target: &Target, pool: vk::CommandPool, pattern: u32) -> Result<bool, vk::Result> {
-    let Target { memory, index, size, buffer } = *target;
-    let device = &probe.device;
-    // SAFETY: the buffer is live.
-    let needs = unsafe { device.get_buffer_memory_requirements(buffer) };
-    if !TypeMask(needs.memory_type_bits).contains(index) || needs.size > size {
-        return Ok(false);
-    }
-    // SAFETY: the type fits, as checked; the memory was allocated with the buffer's size, rounded up.
-    unsafe { device.bind_buffer_memory(buffer, memory, 0)? };
-    let allocate = vk::CommandBufferAllocateInfo::default().command_pool(pool).command_buffer_count(1);
+fn record_fill(
+    device: &ash::Device,
+    pool: vk::CommandPool,
+    buffer: vk::Buffer,
+    pattern: u32,
+) -> Result<vk::CommandBuffer, vk::Result> {
+    let info = vk::CommandBufferAllocateInfo::default().command_pool(pool).command_buffer_count(1);
     // SAFETY: the pool is live and used by this thread only.
-    let buffers = unsafe { device.allocate_command_buffers(&allocate)? };
-    let Some(&commands) = buffers.first() else {
-        return Ok(false);
-    };
+    let commands = unsafe { device.allocate_command_buffers(&info)? };
+    let commands = commands.first().copied().ok_or(vk::Result::ERROR_OUT_OF_HOST_MEMORY)?;
     // SAFETY: the command buffer is new.
     unsafe { device.begin_command_buffer(commands, &vk::CommandBufferBeginInfo::default())? };
-    // SAFETY: recording; the buffer is bound, and was created for transfers.
+    // SAFETY: recording; the buffer has memory, and was created for transfers.
     unsafe { device.cmd_fill_buffer(commands, buffer, 0, vk::WHOLE_SIZE, pattern) };
     let barrier = vk::MemoryBarrier::default()
         .src_access_mask(vk::AccessFlags::TRANSFER_WRITE)
@@ -99,12 +109,14 @@ fn fill_with(probe: &Probe<'_>, target: &Target, pool: vk::CommandPool, pattern:
     unsafe { device.cmd_pipeline_barrier(commands, from, to, vk::DependencyFlags::empty(), &[barrier], &[], &[]) };
     // SAFETY: recording.
     unsafe { device.end_command_buffer(commands)? };
-    // SAFETY: the device was created with one queue of this family.
-    let queue = unsafe { device.get_device_queue(probe.family, 0) };
-    let submit = vk::SubmitInfo::default().command_buffers(&buffers);
-    // SAFETY: the command buffer is executable and the queue is this thread's own.
-    unsafe { device.queue_submit(queue, &[submit], vk::Fence::null())? };
-    // SAFETY: as above.
-    unsafe { device.queue_wait_idle(queue)? };
-    Ok(true)
+    Ok(commands)
+}
+
+/// The word at each of these offsets of a mapping.
+pub(super) fn words<const N: usize>(mapping: &Mapping, offsets: [usize; N]) -> Result<[u32; N], String> {
+    let mut words = [[0_u8; 4]; N];
+    for (word, offset) in words.iter_mut().zip(offsets) {
+        mapping.copy_out(offset, word).map_err(|error| error.to_string())?;
+    }
+    Ok(words.map(u32::from_ne_bytes))
 }

@@ -17,6 +17,7 @@
 //! | [`choice`] | which methods are tried |
 //! | [`probe`] | trying them |
 //! | [`fill`] | letting the GPU write to shared memory |
+//! | [`sparse`] | binding imported memory sparsely |
 //! | [`allocation`] | a guest's allocations |
 //! | [`charge`] | counting their bytes |
 //! | [`mapped`] | allocations that are mapped here, and their deferred end |
@@ -32,6 +33,7 @@ pub(crate) mod fill;
 mod mapped;
 mod mapper;
 pub(crate) mod probe;
+pub(crate) mod sparse;
 
 use std::fmt;
 

@@ -76,18 +76,30 @@ pub(super) struct Probe<'a> {
 
 impl<'a> Probe<'a> {
     pub(super) fn new(physical: &'a PhysicalDevice) -> Result<Self, vk::Result> {
+        Self::with(physical, None, &vk::PhysicalDeviceFeatures::default())
+    }
+
+    /// With these features, and a queue of another family too.
+    pub(super) fn with(
+        physical: &'a PhysicalDevice,
+        other: Option<u32>,
+        features: &vk::PhysicalDeviceFeatures,
+    ) -> Result<Self, vk::Result> {
         let names = extensions::to_enable([], physical.extensions());
         let names: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();
         // Transfers are possible on any of these; a family that can do nothing but sparse binding or video may come
         // first.
         let can_transfer = vk::QueueFlags::GRAPHICS | vk::QueueFlags::COMPUTE | vk::QueueFlags::TRANSFER;
-        let family =
-            (0..).zip(physical.queue_families()).find(|(_, family)| family.queue_flags.intersects(can_transfer));
-        let (family, _) = family.ok_or(vk::Result::ERROR_FEATURE_NOT_PRESENT)?;
-        let queue = [vk::DeviceQueueCreateInfo::default().queue_family_index(family).queue_priorities(&[1.0])];
-        let info = vk::DeviceCreateInfo::default().queue_create_infos(&queue).enabled_extension_names(&names);
-        // SAFETY: the family exists and has a queue, the extensions are in the device's list, and all pointers are to
-        // locals.
+        let family = physical.family_with(can_transfer).ok_or(vk::Result::ERROR_FEATURE_NOT_PRESENT)?;
+        let queue = |family| vk::DeviceQueueCreateInfo::default().queue_family_index(family).queue_priorities(&[1.0]);
+        let families = [family].into_iter().chain(other.filter(|other| *other != family));
+        let queues: Vec<_> = families.map(queue).collect();
+        let info = vk::DeviceCreateInfo::default()
+            .queue_create_infos(&queues)
+            .enabled_extension_names(&names)
+            .enabled_features(features);
+        // SAFETY: the families exist and have a queue each, the extensions are in the device's list, the features are
+        // those that it has, and all pointers are to locals.
         let device = unsafe { physical.instance().create_device(physical.raw(), &info, None)? };
         Ok(Self { physical, device, family })
     }
@@ -198,6 +210,11 @@ impl<'a> Probe<'a> {
     fn try_import(&self, index: u32, size: u64) -> Result<(), String> {
         let mapping = MemoryFile::create(size).and_then(|file| file.map()).map_err(|error| error.to_string())?;
         self.import(index, size, &mapping).map(drop)
+    }
+
+    /// Rounds the size of imported memory up; `None` if it overflows.
+    pub(super) fn round_up(&self, size: u64) -> Option<u64> {
+        self.physical.memory_plan().round_up(size)
     }
 
     pub(super) fn import(&self, index: u32, size: u64, mapping: &Mapping) -> Result<ProbeMemory<'_>, String> {

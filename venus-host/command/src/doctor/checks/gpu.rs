@@ -1,6 +1,6 @@
 //! Checks of the GPUs.
 
-use venus_host::driver::survey::Gpu;
+use venus_host::driver::survey::{Gpu, Sparse};
 
 use super::{Judgement, Level, bad, failure, fine, warning};
 use crate::doctor::facts::{Access, Facts};
@@ -150,6 +150,18 @@ pub(super) fn sync_fd(facts: &Facts) -> Vec<Judgement> {
                 "; guests have VK_KHR_synchronization2 and VK_KHR_swapchain all the same"
             }
         )))
+    })
+}
+
+pub(super) fn sparse(facts: &Facts) -> Vec<Judgement> {
+    each(facts, |gpu| match gpu.sparse {
+        Sparse::Withheld(reason) => Some(warning(
+            format!("{}: withheld, {reason}", gpu.name),
+            "guests find no sparse resources, which few programs ask for",
+            "a driver that shares its memory as dma-buf, or a newer one",
+        )),
+        Sparse::Offered => Some(fine(format!("{}: offered", gpu.name))),
+        _ => None,
     })
 }
 

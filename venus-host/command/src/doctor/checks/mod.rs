@@ -67,6 +67,7 @@ const CHECKS: &[Check] = &[
     Check { name: "shared memory", judge: gpu::shared_memory },
     Check { name: "dma-buf", judge: gpu::dma_buf },
     Check { name: "SYNC_FD", judge: gpu::sync_fd },
+    Check { name: "sparse binding", judge: gpu::sparse },
     Check { name: "memory files", judge: host::memory_files },
     Check { name: "page size", judge: host::page_size },
     Check { name: "open files", judge: host::open_files },

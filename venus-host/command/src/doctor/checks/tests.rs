@@ -1,4 +1,4 @@
-use venus_host::driver::survey::{Gpu, Library};
+use venus_host::driver::survey::{Gpu, Library, Sparse};
 
 use super::*;
 use crate::doctor::facts::{Access, Manifest, Node, OpenFiles, System};
@@ -151,6 +151,9 @@ fn a_gpu_is_judged_by_what_it_lacks() {
     };
     assert_eq!(imported(Ok(2)), [("dma-buf", Warning)]);
     assert_eq!(imported(Err("it is stale".to_owned())), [("shared memory", Failure), ("dma-buf", Warning)]);
+    let sparse = |sparse| change_gpu(|gpu| gpu.sparse = sparse);
+    assert_eq!(sparse(Sparse::Offered), []);
+    assert_eq!(sparse(Sparse::Withheld("it was not seen to work")), [("sparse binding", Warning)]);
     // The host emulates what a driver lacks.
     assert_eq!(change_gpu(|gpu| gpu.native_fences = false), []);
 }

@@ -1,0 +1,242 @@
+//! `venus try-sparse`, and asking it: which GPUs bind imported memory sparsely.
+//!
+//! Some drivers end the process when they do. So a process of its own tries one GPU after another and says beforehand
+//! which; whoever asks ([`proven`]) starts another one for the rest when it dies or does not come to an end.
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    io::{self, BufRead as _, BufReader, Write as _},
+    process::{Child, Command, Stdio},
+    str::FromStr,
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use clap::Args;
+use venus_host::driver::sparse::{GpuId, Step, try_gpus};
+
+use super::DriverArgs;
+
+/// The verb.
+pub(super) const VERB: &str = "try-sparse";
+
+/// GPUs in an option: their ids with commas between them, or nothing.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct GpuList(pub(super) Vec<GpuId>);
+
+impl fmt::Display for GpuList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ids: Vec<_> = self.0.iter().map(GpuId::to_string).collect();
+        f.write_str(&ids.join(","))
+    }
+}
+
+impl FromStr for GpuList {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let ids = text.split(',').filter(|id| !id.is_empty()).map(str::parse);
+        ids.collect::<Result<_, _>>().map(Self)
+    }
+}
+
+/// How long the next word may take: loading the drivers of a busy machine, or trying one GPU.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Try sparse binding of imported memory, which ends the process with some drivers; started by other verbs
+#[derive(Debug, Args)]
+pub(super) struct TrySparseArgs {
+    /// GPUs to leave out
+    #[arg(long, value_name = "ID")]
+    skip: Vec<GpuId>,
+
+    #[command(flatten)]
+    driver: DriverArgs,
+}
+
+pub(super) fn run(args: &TrySparseArgs) -> Result<(), anyhow::Error> {
+    let mut told = Ok(());
+    try_gpus(&args.driver.config()?, &args.skip, |step| {
+        if told.is_ok() {
+            told = say(&step);
+        }
+    })?;
+    told.context("cannot say what was seen")
+}
+
+/// Writes a line, at once.
+fn say(step: &Step) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match step {
+        Step::Tries(id, name) => writeln!(out, "tries {id} {name}")?,
+        Step::Works(id) => writeln!(out, "works {id}")?,
+        Step::Fails(id, reason) => writeln!(out, "fails {id} {reason}")?,
+        _ => {}
+    }
+    out.flush()
+}
+
+/// What such a line says; `None` if it is none.
+fn read(line: &str) -> Option<Step> {
+    let (word, rest) = line.split_once(' ')?;
+    let (id, text) = rest.split_once(' ').unwrap_or((rest, ""));
+    let id = id.parse().ok()?;
+    match word {
+        "tries" => Some(Step::Tries(id, text.to_owned())),
+        "works" => Some(Step::Works(id)),
+        "fails" => Some(Step::Fails(id, text.to_owned())),
+        _ => None,
+    }
+}
+
+/// The GPUs that were seen to bind imported memory sparsely, as processes find out that `venus` makes: a `venus` with
+/// the options of whoever asks.
+pub(super) fn proven(venus: impl Fn() -> Command) -> GpuList {
+    let mut proven = Vec::new();
+    let mut failed = Vec::new();
+    loop {
+        let known: BTreeSet<String> = proven.iter().chain(&failed).map(GpuId::to_string).collect();
+        let mut command = venus();
+        command.arg(VERB).args(known.iter().flat_map(|id| ["--skip", id]));
+        match ask(command, &mut proven, &mut failed) {
+            // Another one may still be tried, if this one was new.
+            Some(fatal) if !known.contains(&fatal.to_string()) => failed.push(fatal),
+            _ => return GpuList(proven),
+        }
+    }
+}
+
+/// Listens to one such process. Answers which GPU was its last, if it did not survive that.
+fn ask(mut command: Command, proven: &mut Vec<GpuId>, failed: &mut Vec<GpuId>) -> Option<GpuId> {
+    let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+    let mut child = match spawned {
+        Ok(child) => child,
+        Err(error) => {
+            tracing::warn!("guests get no sparse binding: it cannot be tried: {error}");
+            return None;
+        }
+    };
+    let mut trying = None;
+    let end = listen(&mut child, |step| match step {
+        Step::Tries(id, name) => trying = Some((id, name)),
+        Step::Works(id) => {
+            proven.push(id);
+            trying = None;
+        }
+        Step::Fails(id, reason) => {
+            withhold(trying.take(), &reason);
+            failed.push(id);
+        }
+        _ => {}
+    });
+    let fatal = trying.as_ref().map(|(id, _)| *id);
+    if fatal.is_some() {
+        withhold(trying, &end);
+    }
+    fatal
+}
+
+/// Says what guests do without, and why.
+fn withhold(gpu: Option<(GpuId, String)>, reason: &str) {
+    let (_, gpu) = gpu.unzip();
+    let gpu = gpu.unwrap_or_default();
+    tracing::info!(gpu, "guests get no sparse binding: the driver does not bind imported memory so: {reason}");
+}
+
+/// Hands out what a process says, until it ends or has been silent for too long. Answers how it ended.
+fn listen(child: &mut Child, mut hear: impl FnMut(Step)) -> String {
+    let (lines, said) = mpsc::channel();
+    if let Some(out) = child.stdout.take() {
+        thread::spawn(move || {
+            for line in BufReader::new(out).lines().map_while(Result::ok) {
+                if lines.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+    }
+    loop {
+        match said.recv_timeout(PATIENCE) {
+            Ok(line) => read(&line).into_iter().for_each(&mut hear),
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {
+                // What is stuck in the kernel stays.
+                return match child.kill() {
+                    Ok(()) => format!("it does not return within {} s", PATIENCE.as_secs()),
+                    Err(error) => error.to_string(),
+                };
+            }
+        }
+    }
+    match child.wait() {
+        Ok(status) => format!("it ends the process ({status})"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A process that says this, and ends like this.
+    fn script(text: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", text]);
+        command
+    }
+
+    fn id(digit: char) -> String {
+        digit.to_string().repeat(64)
+    }
+
+    fn ids(digits: &[char]) -> Vec<GpuId> {
+        digits.iter().map(|digit| id(*digit).parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn what_is_said_is_understood() {
+        let gpu = ids(&['a'])[0];
+        assert_eq!(read(&format!("tries {gpu} A GPU")), Some(Step::Tries(gpu, "A GPU".to_owned())));
+        assert_eq!(read(&format!("works {gpu}")), Some(Step::Works(gpu)));
+        assert_eq!(read(&format!("fails {gpu} it is not so")), Some(Step::Fails(gpu, "it is not so".to_owned())));
+        for other in ["", "works", "works 12", &format!("breaks {gpu}")] {
+            assert_eq!(read(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn lists_are_read_as_they_are_written() {
+        for list in [GpuList::default(), GpuList(ids(&['a'])), GpuList(ids(&['a', '7']))] {
+            assert_eq!(list.to_string().parse(), Ok(list));
+        }
+        assert!("12".parse::<GpuList>().is_err());
+    }
+
+    #[test]
+    fn a_gpu_that_ends_the_process_is_left_out_and_the_others_are_tried() {
+        let (a, b, c, d) = (id('a'), id('b'), id('c'), id('d'));
+        let text = format!(
+            "case \"$*\" in
+            try-sparse) echo tries {a} one; echo works {a}; echo tries {b} two; kill -SEGV $$;;
+            *{b}*) echo tries {c} three; echo fails {c} no; echo tries {d} four; echo works {d};;
+            esac"
+        );
+        let venus = || {
+            let mut command = script(&text);
+            command.arg("venus");
+            command
+        };
+        assert_eq!(proven(venus).0, ids(&['a', 'd']));
+    }
+
+    #[test]
+    fn nothing_is_proven_by_what_says_nothing() {
+        assert_eq!(proven(|| script("exit 1")).0, []);
+        assert_eq!(proven(|| Command::new("/nowhere/venus")).0, []);
+        // Whoever dies of the same GPU again and again is not asked for ever.
+        assert_eq!(proven(|| script(&format!("echo tries {} one; kill -SEGV $$", id('a')))).0, []);
+    }
+}

@@ -1,0 +1,165 @@
+//! Sparse binding: there if the driver's own memory is bound, and with imported memory only if somebody has seen it work.
+
+use mock_driver::{Mock, Offers};
+use venus_host::driver::{Config, sparse::GpuId};
+use venus_protocol::{
+    args::*,
+    reflect,
+    vk::{self, QueueFlags},
+    wire::{Arena, Command, CommandType, Decoder, IdentityResolver},
+};
+
+use crate::world::{self, World};
+
+/// The words of a request that say which result it had, or of a reply.
+fn result(reply: &[u8]) -> vk::Result {
+    vk::Result::from_raw(i32::from_le_bytes(reply[4..8].try_into().expect("four bytes")))
+}
+
+fn row(command: CommandType) -> &'static reflect::CommandRow {
+    reflect::command(command).expect("it travels")
+}
+
+/// What a guest is told of sparse binding, query by query.
+#[derive(Debug, PartialEq, Eq)]
+struct Told {
+    /// Of vkGetPhysicalDeviceFeatures, of its second version, and of a structure in the chain of that.
+    features: [bool; 3],
+    /// Of vkGetPhysicalDeviceProperties and its second version.
+    properties: [bool; 2],
+    /// Of vkGetPhysicalDeviceQueueFamilyProperties and its second version.
+    families: [bool; 2],
+    /// Whether vkGetPhysicalDeviceSparseImageFormatProperties and its second version, and image formats with sparse
+    /// flags, reach the driver.
+    formats: [bool; 4],
+    /// What comes of a device with the feature, in either place.
+    device: [vk::Result; 2],
+}
+
+/// A reply, decoded and looked at.
+macro_rules! look {
+    ($world:expr, $chain:expr, $args:ident, |$told:ident| $see:expr) => {{
+        let request = $world.request(row($args::TYPE), $chain);
+        let reply = $world.submit(request).outcome.expect("a reply");
+        let arena = Arena::default();
+        let mut decoder = Decoder::new(&reply, &arena, &IdentityResolver);
+        let $told = $args::decode_reply(&mut decoder).expect("a reply");
+        $see
+    }};
+}
+
+impl Told {
+    fn to(world: &mut World<'_>) -> Self {
+        for command in ["vkGetPhysicalDeviceQueueFamilyProperties", "vkGetPhysicalDeviceQueueFamilyProperties2"] {
+            world.set_length(command, "pQueueFamilyPropertyCount", 1);
+        }
+        let is_sparse = |flags: QueueFlags| flags.contains(QueueFlags::SPARSE_BINDING);
+        let has_properties = |properties: &vk::PhysicalDeviceProperties| {
+            let told = properties.sparse_properties.residency_non_resident_strict == vk::TRUE;
+            assert_eq!(told, properties.limits.sparse_address_space_size != 0);
+            told
+        };
+        let atomics = reflect::structure("VkPhysicalDeviceShaderImageAtomicInt64FeaturesEXT").expect("it travels");
+        let chain = Some(("VkPhysicalDeviceFeatures2", atomics));
+        let [features2, chained] =
+            look!(world, chain, GetPhysicalDeviceFeatures2Args, |told| features2(told.p_features.expect("features")));
+        Self {
+            features: [
+                look!(world, None, GetPhysicalDeviceFeaturesArgs, |told| {
+                    assert!(told.p_features.expect("features").robust_buffer_access == vk::TRUE);
+                    told.p_features.expect("features").sparse_binding == vk::TRUE
+                }),
+                features2,
+                chained,
+            ],
+            properties: [
+                look!(world, None, GetPhysicalDevicePropertiesArgs, |told| {
+                    has_properties(told.p_properties.expect("properties"))
+                }),
+                look!(world, None, GetPhysicalDeviceProperties2Args, |told| {
+                    has_properties(&told.p_properties.expect("properties").properties)
+                }),
+            ],
+            families: [
+                look!(world, None, GetPhysicalDeviceQueueFamilyPropertiesArgs, |told| {
+                    is_sparse(told.p_queue_family_properties[0].queue_flags)
+                }),
+                look!(world, None, GetPhysicalDeviceQueueFamilyProperties2Args, |told| {
+                    is_sparse(told.p_queue_family_properties[0].queue_family_properties.queue_flags)
+                }),
+            ],
+            formats: [
+                CommandType::GET_PHYSICAL_DEVICE_SPARSE_IMAGE_FORMAT_PROPERTIES,
+                CommandType::GET_PHYSICAL_DEVICE_SPARSE_IMAGE_FORMAT_PROPERTIES2,
+                CommandType::GET_PHYSICAL_DEVICE_IMAGE_FORMAT_PROPERTIES,
+                CommandType::GET_PHYSICAL_DEVICE_IMAGE_FORMAT_PROPERTIES2,
+            ]
+            .map(|command| {
+                let flags = u64::from(vk::ImageCreateFlags::SPARSE_BINDING.as_raw());
+                world.set_number(command.name(), "flags", flags);
+                world.set_number("VkPhysicalDeviceImageFormatInfo2", "flags", flags);
+                !world.send(row(command)).notes.is_empty()
+            }),
+            device: ["pEnabledFeatures", "VkPhysicalDeviceFeatures2"].map(|place| create_device(world, place)),
+        }
+    }
+}
+
+fn features2(told: &vk::PhysicalDeviceFeatures2<'_>) -> [bool; 2] {
+    let next = told.p_next.cast::<vk::PhysicalDeviceShaderImageAtomicInt64FeaturesEXT<'_>>();
+    // SAFETY: the structure that the request asked for.
+    let atomics = unsafe { next.as_ref() }.expect("the structure that was asked for");
+    assert!(atomics.shader_image_int64_atomics == vk::TRUE);
+    [told.features.sparse_binding == vk::TRUE, atomics.sparse_image_int64_atomics == vk::TRUE]
+}
+
+/// Makes a device with all features, which are named in one of two places.
+fn create_device(world: &mut World<'_>, place: &str) -> vk::Result {
+    let features = reflect::structure("VkPhysicalDeviceFeatures2").expect("it travels");
+    let is_chained = place == features.name;
+    world.leave_out("VkDeviceCreateInfo", "pEnabledFeatures", is_chained);
+    let request =
+        world.request(row(CommandType::CREATE_DEVICE), is_chained.then_some(("VkDeviceCreateInfo", features)));
+    result(&world.submit(request).outcome.expect("a reply"))
+}
+
+const SUCCESS: [vk::Result; 2] = [vk::Result::SUCCESS; 2];
+
+const EVERYTHING: Told =
+    Told { features: [true; 3], properties: [true; 2], families: [true; 2], formats: [true; 4], device: SUCCESS };
+
+const NOTHING: Told = Told {
+    features: [false; 3],
+    properties: [false; 2],
+    families: [false; 2],
+    formats: [false; 4],
+    device: [vk::Result::ERROR_FEATURE_NOT_PRESENT; 2],
+};
+
+fn told(offers: Offers, configure: impl FnOnce(Config) -> Config) -> Told {
+    let mock = Mock::offering(offers);
+    let mut world = World::with(&mock, configure(world::config(&mock)));
+    let told = Told::to(&mut world);
+    drop(world);
+    mock.assert_clean();
+    told
+}
+
+/// A driver whose memory has to be imported.
+fn importing() -> Offers {
+    Offers::default().without("VK_KHR_external_memory_fd")
+}
+
+#[test]
+fn the_drivers_own_memory_is_bound_sparsely() {
+    assert_eq!(told(Offers::default(), |config| config), EVERYTHING);
+}
+
+#[test]
+fn imported_memory_is_not_unless_somebody_vouches_for_it() {
+    assert_eq!(told(importing(), |config| config), NOTHING);
+    // The driver of these tests has zeroes for its ids.
+    let id = |digit: &str| digit.repeat(64).parse::<GpuId>().expect("an id");
+    assert_eq!(told(importing(), |config| config.binds_imports_sparsely(vec![id("0")])), EVERYTHING);
+    assert_eq!(told(importing(), |config| config.binds_imports_sparsely(vec![id("1")])), NOTHING);
+}
