@@ -128,6 +128,8 @@ struct Timeline {
 #[derive(Default)]
 struct State {
     pending: VecDeque<Pending>,
+    /// How many of them wait for [`Wait::Submit`].
+    late: usize,
     spare: Vec<vk::Fence>,
     thread: Option<JoinHandle<()>>,
     stopping: bool,
@@ -179,12 +181,13 @@ impl Timeline {
         }
         // The lock is held across the submission so that fences are waited for in the order in which the queue has
         // them.
-        let wait = if state.pending.iter().any(|pending| matches!(pending.wait, Wait::Submit)) {
-            Wait::Submit
-        } else {
-            let spare = state.spare.pop();
-            self.submit(spare, SUBMIT_LIMIT)
+        let wait = match state.late {
+            0 => self.submit(state.spare.pop(), SUBMIT_LIMIT),
+            _ => Wait::Submit,
         };
+        if matches!(wait, Wait::Submit) {
+            state.late = state.late.saturating_add(1);
+        }
         state.pending.push_back(Pending { wait, retire });
         drop(state);
         self.wake.notify_one();
@@ -226,7 +229,11 @@ impl Timeline {
                 if state.stopping {
                     return;
                 }
-                state.pending.pop_front()
+                let next = state.pending.pop_front();
+                if next.as_ref().is_some_and(|next| matches!(next.wait, Wait::Submit)) {
+                    state.late = state.late.saturating_sub(1);
+                }
+                next
             };
             let Some(Pending { mut wait, retire }) = next else {
                 return;
