@@ -19,15 +19,14 @@ pub const CONTEXT_NAME_BYTES: usize = 128;
 /// Connections that one server holds at a time. Each costs a process (or a few threads).
 pub const SERVER_CLIENTS: usize = 256;
 
-/// Sync objects per connection. Mesa uses one per semaphore, fence and queue submission in flight: hundreds.
-pub const SYNCS: usize = 65_536;
+/// Sync objects per connection. Mesa uses one per fence and one per queue and timeline semaphore, and programs have tens
+/// of thousands of them; each costs some 60 bytes. Those beyond are given, and never reach a value.
+pub const SYNCS: usize = 1 << 20;
 
-/// SYNC_WAIT descriptors that may be pending per connection: each holds a descriptor of ours, and the usual limit is
-/// 1024.
-pub const PENDING_WAITS: usize = 512;
-
-/// (sync, value) pairs in one SYNC_WAIT.
-pub const SYNCS_PER_WAIT: usize = 4_096;
+/// SYNC_WAIT descriptors that may be pending per connection: one for each thread of the guest that waits, and one of ours
+/// for each, so that the limit of open files is met before. What is beyond is answered as if the guest had not wanted to
+/// wait.
+pub const PENDING_WAITS: usize = 1 << 20;
 
 /// Batches in one SUBMIT_CMD2. Mesa sends exactly one.
 pub const BATCHES_PER_SUBMIT: usize = 256;
@@ -77,8 +76,10 @@ pub const DECODED_COMMAND_BYTES: usize = 256 << 20;
 /// process.
 pub const RING_JOIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Fences of the guest's kernel that may be pending on one queue. Mesa has one per frame or exported sync file in flight.
-pub const FENCES: usize = 16_384;
+/// Fences of the guest that may be pending on one queue. A socket guest has one per submission in flight, and tens of
+/// thousands where a submission waits for the program; each costs the driver some hundred bytes. Those beyond are
+/// retired as lost.
+pub const FENCES: usize = 1 << 20;
 
 /// Fences and semaphores that may wait for the end of their last use after the guest has exported them, per device.
 /// Each is looked at whenever another joins them.

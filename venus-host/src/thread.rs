@@ -59,6 +59,90 @@ impl Drop for AutoreleasePool {
     }
 }
 
+/// Calls something that may write to a pipe which nobody reads, without the signal that this is. The error stays.
+///
+/// Rust's programs ignore that signal; those of others die of it, and how a process takes a signal is not for a library
+/// to say. What a socket has a flag for, a pipe has not.
+#[cfg(feature = "vtest")]
+pub(crate) fn without_sigpipe<R>(call: impl FnOnce() -> std::io::Result<R>) -> std::io::Result<R> {
+    let blocked = signals::block_sigpipe();
+    let result = call();
+    if result.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe) {
+        signals::take_sigpipe(&blocked);
+    }
+    signals::unblock(&blocked);
+    result
+}
+
+#[cfg(feature = "vtest")]
+#[expect(unsafe_code, reason = "six functions of the system that have no safe form")]
+mod signals {
+    use std::{ffi::c_int, mem::MaybeUninit};
+
+    /// `SIGPIPE` of `signal.h`, on all systems that this is built for.
+    const SIGPIPE: c_int = 13;
+    /// `SIG_BLOCK`; Apple and Linux count from different numbers.
+    const BLOCK: c_int = if cfg!(target_vendor = "apple") { 1 } else { 0 };
+    /// `SIG_SETMASK`.
+    const REPLACE: c_int = if cfg!(target_vendor = "apple") { 3 } else { 2 };
+
+    /// `sigset_t`: Linux has 128 bytes, Apple fewer.
+    #[derive(Clone, Copy)]
+    #[repr(C, align(16))]
+    struct Set([u8; 128]);
+
+    unsafe extern "C" {
+        fn sigemptyset(set: *mut Set) -> c_int;
+        fn sigaddset(set: *mut Set, signal: c_int) -> c_int;
+        fn sigismember(set: *const Set, signal: c_int) -> c_int;
+        fn sigpending(set: *mut Set) -> c_int;
+        fn sigwait(set: *const Set, signal: *mut c_int) -> c_int;
+        fn pthread_sigmask(how: c_int, set: *const Set, old: *mut Set) -> c_int;
+    }
+
+    /// What the thread had blocked before.
+    pub(super) struct Blocked(Set);
+
+    fn only_sigpipe() -> Set {
+        let mut set = Set([0; 128]);
+        // SAFETY: both fill a set that is ours and as large as the system's.
+        unsafe { sigemptyset(&raw mut set) };
+        // SAFETY: as above.
+        unsafe { sigaddset(&raw mut set, SIGPIPE) };
+        set
+    }
+
+    /// Lets the signal wait, on this thread.
+    pub(super) fn block_sigpipe() -> Blocked {
+        let (set, mut old) = (only_sigpipe(), Set([0; 128]));
+        // SAFETY: it concerns the calling thread only, reads one set and fills the other.
+        unsafe { pthread_sigmask(BLOCK, &raw const set, &raw mut old) };
+        Blocked(old)
+    }
+
+    /// Takes the signal away if it is waiting, unless it would go on waiting anyway.
+    pub(super) fn take_sigpipe(blocked: &Blocked) {
+        let mut pending = Set([0; 128]);
+        // SAFETY: it fills a set that is ours.
+        unsafe { sigpending(&raw mut pending) };
+        let has = |set: &Set| {
+            // SAFETY: it reads a set that one of these functions has filled.
+            unsafe { sigismember(std::ptr::from_ref(set), SIGPIPE) == 1 }
+        };
+        if has(&pending) && !has(&blocked.0) {
+            let (set, mut taken) = (only_sigpipe(), MaybeUninit::uninit());
+            // SAFETY: the signal is blocked and waiting, so this takes it and does not wait; it writes one number.
+            unsafe { sigwait(&raw const set, taken.as_mut_ptr()) };
+        }
+    }
+
+    /// Undoes [`block_sigpipe`].
+    pub(super) fn unblock(blocked: &Blocked) {
+        // SAFETY: it concerns the calling thread only, and reads a set that this function has filled before.
+        unsafe { pthread_sigmask(REPLACE, &raw const blocked.0, std::ptr::null_mut()) };
+    }
+}
+
 #[cfg(target_vendor = "apple")]
 #[expect(unsafe_code, reason = "three functions of the system that have no safe form")]
 mod apple {

@@ -9,7 +9,7 @@ use std::{
 
 use venus_guest::{
     BlobFlags,
-    bare::{Guest, PATIENCE, STATUS_ALIVE, STATUS_FATAL, bytes, command, message, until},
+    bare::{Guest, PATIENCE, STATUS_ALIVE, STATUS_FATAL, Waited, bytes, command, message, until},
 };
 use venus_host::vtest::{SessionOptions, serve_connection};
 
@@ -151,6 +151,57 @@ fn syncs_are_signalled_by_writes_and_fences() {
     guest.send(&message::submit(&[], Some(0), Some((sync, 7))));
     guest.send(&message::submit(&[], None, Some((sync, 8))));
     assert_eq!(guest.read_sync(sync), 8);
+}
+
+#[test]
+fn polls_and_abandoned_waits_cost_nothing_for_long() {
+    let (mut guest, _host) = start();
+    guest.shake_hands();
+    let sync = guest.create_sync(0);
+    for _ in 0..5_000 {
+        assert_eq!(guest.sync_event_within(sync, 1, 0).state(), Waited::Pending);
+        assert_eq!(guest.sync_event_within(sync, 1, 60_000).state(), Waited::Pending);
+        assert_eq!(guest.sync_event_within(sync, 0, 0).state(), Waited::Done);
+    }
+}
+
+#[test]
+fn many_may_wait_at_a_time() {
+    let (mut guest, _host) = start();
+    guest.shake_hands();
+    let syncs = [guest.create_sync(0), guest.create_sync(0)];
+    let events: Vec<_> = (0..1_000).map(|index| guest.sync_event_within(syncs[index % 2], 1, 2_000)).collect();
+    for (first, sync) in syncs.into_iter().enumerate() {
+        assert!(events.iter().skip(first).step_by(2).all(|event| event.state() == Waited::Pending));
+        guest.send(&message::write_sync(sync, 1));
+        assert!(events.iter().skip(first).step_by(2).all(|event| event.wait(PATIENCE) == Waited::Done));
+    }
+}
+
+#[test]
+fn whoever_waits_hears_of_the_hosts_end() {
+    let (mut guest, host) = start();
+    guest.shake_hands();
+    let sync = guest.create_sync(0);
+    let (waits, polls) = (guest.sync_event(sync, 1), guest.sync_event_within(sync, 1, 0));
+    guest.send(&[0, 0]);
+    assert!(guest.is_closed());
+    host.join().unwrap();
+    assert_eq!((waits.wait(PATIENCE), polls.wait(PATIENCE)), (Waited::Lost, Waited::Lost));
+}
+
+#[test]
+fn one_wait_may_be_for_very_many() {
+    const SYNCS: u32 = 10_000;
+    let (mut guest, _host) = start();
+    guest.shake_hands();
+    let syncs: Vec<_> = (0..SYNCS).map(|_| guest.create_sync(1)).collect();
+    guest.send(&[2 + 3 * SYNCS, 23, 0, u32::MAX]);
+    for sync in syncs {
+        guest.send(&[sync, 1, 0]);
+    }
+    assert_eq!(guest.receive(2), [0, 23]);
+    guest.receive_fd();
 }
 
 #[test]

@@ -20,7 +20,8 @@ use venus_protocol::wire::{Command, CommandHeader, Encoder};
 
 use crate::ring::{BUFFER_OFFSET, EXTRA_BYTES, HEAD_OFFSET, STATUS_OFFSET, TAIL_OFFSET, chained};
 pub use crate::ring::{STATUS_ALIVE, STATUS_FATAL, STATUS_IDLE};
-use crate::vtest::{BLOB_HOST3D, CAPSET_VENUS, VERSION, halves, kind, readable, receive_fd};
+pub use crate::vtest::Waited;
+use crate::vtest::{BLOB_HOST3D, CAPSET_VENUS, VERSION, halves, kind, receive_fd, waited};
 use crate::{BlobFlags, Mapping};
 
 /// Long enough for anything that is going to happen.
@@ -207,11 +208,11 @@ pub mod message {
         of_kind(kind::SYNC_WRITE, [sync, low, high])
     }
 
-    /// Asks for a descriptor that is readable once a sync has the value.
-    pub fn wait_sync(sync: u32, value: u64) -> Vec<u32> {
+    /// Asks for a descriptor that is readable once a sync has the value, to wait with for so long.
+    pub fn wait_sync(sync: u32, value: u64, timeout_ms: u32) -> Vec<u32> {
         const WAIT_ALL: u32 = 0;
         let [low, high] = halves(value);
-        of_kind(kind::SYNC_WAIT, [WAIT_ALL, u32::MAX, sync, low, high])
+        of_kind(kind::SYNC_WAIT, [WAIT_ALL, timeout_ms, sync, low, high])
     }
 
     /// One batch of commands, on `timeline` or on none, and the value that its fence gives a sync.
@@ -325,15 +326,19 @@ impl Guest {
 
     /// Waits for a sync through a descriptor.
     pub fn wait_sync(&mut self, sync: u32, value: u64, timeout: Duration) -> bool {
-        let event = self.sync_event(sync, value);
-        readable(&event, timeout).expect("a descriptor can be polled")
+        self.sync_event(sync, value).wait(timeout) == Waited::Done
     }
 
-    /// The descriptor that is readable once a sync has the value.
-    pub fn sync_event(&mut self, sync: u32, value: u64) -> OwnedFd {
-        self.send(&message::wait_sync(sync, value));
+    /// What says when a sync has the value, to wait with for ever.
+    pub fn sync_event(&mut self, sync: u32, value: u64) -> Event {
+        self.sync_event_within(sync, value, u32::MAX)
+    }
+
+    /// What says when a sync has the value, to wait with for so long.
+    pub fn sync_event_within(&mut self, sync: u32, value: u64, timeout_ms: u32) -> Event {
+        self.send(&message::wait_sync(sync, value, timeout_ms));
         assert_eq!(self.receive(2), [0, kind::SYNC_WAIT]);
-        self.receive_fd()
+        Event(self.receive_fd())
     }
 
     /// Waits until the host has come to this point.
@@ -356,6 +361,22 @@ impl Guest {
         if ring.status() & STATUS_IDLE != 0 {
             self.submit(&command::notify_ring(ring.id, ring.tail));
         }
+    }
+}
+
+/// The descriptor that a guest waits with.
+#[derive(Debug)]
+pub struct Event(OwnedFd);
+
+impl Event {
+    /// What it says, within `timeout`.
+    pub fn wait(&self, timeout: Duration) -> Waited {
+        waited(&self.0, timeout).expect("a descriptor can be polled")
+    }
+
+    /// What it says now.
+    pub fn state(&self) -> Waited {
+        self.wait(Duration::ZERO)
     }
 }
 

@@ -194,7 +194,9 @@ impl Connection {
         self.send(kind::SYNC_WAIT, &[WAIT_ALL, WAIT_FOREVER, point.sync.0, low, high])?;
         self.receive::<0>(kind::SYNC_WAIT)?;
         let event = receive_fd(&self.socket)?;
-        readable(&event, timeout)
+        let waited = waited(&event, timeout)?;
+        ensure!(waited != Waited::Lost, "the host has lost what would have reached value {}", point.value);
+        Ok(waited == Waited::Done)
     }
 
     /// Gives a sync back.
@@ -239,7 +241,7 @@ impl Connection {
     /// Whether the host has closed the connection.
     pub fn is_closed(&self) -> bool {
         // The host never speaks first, so an event means the end.
-        readable(&self.socket, Duration::ZERO).unwrap_or(true)
+        waited(&self.socket, Duration::ZERO).is_ok_and(|waited| waited != Waited::Pending)
     }
 
     fn send(&mut self, kind: u32, fields: &[u32]) -> Result<()> {
@@ -305,13 +307,28 @@ pub(super) fn halves(value: u64) -> [u32; 2] {
     [u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h])]
 }
 
-/// Whether there is something to read within `timeout`.
-pub(super) fn readable(fd: &impl std::os::fd::AsFd, timeout: Duration) -> Result<bool> {
+/// What a descriptor says that the host has sent to wait with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waited {
+    /// The value is reached.
+    Done,
+    /// It is not, so far.
+    Pending,
+    /// It never will be: the host has died, or has lost what would have set the value.
+    Lost,
+}
+
+/// Waits with such a descriptor for `timeout` at most.
+pub(super) fn waited(fd: &impl std::os::fd::AsFd, timeout: Duration) -> Result<Waited> {
     let timeout = Timespec::try_from(timeout).context("a time-out")?;
-    loop {
-        match poll(&mut [PollFd::new(fd, PollFlags::IN)], Some(&timeout)) {
-            Err(Errno::INTR) => {}
-            ready => return Ok(ready.context("waiting for the host")? > 0),
-        }
+    let mut fds = [PollFd::new(fd, PollFlags::IN)];
+    while let Err(error) = poll(&mut fds, Some(&timeout)) {
+        ensure!(error == Errno::INTR, "waiting for the host: {error}");
     }
+    let [fd] = fds;
+    Ok(match fd.revents() {
+        events if events.contains(PollFlags::IN) => Waited::Done,
+        events if events.is_empty() => Waited::Pending,
+        _ => Waited::Lost,
+    })
 }

@@ -180,7 +180,7 @@ fn parse(command: u32, payload: &[u8]) -> Result<Request<'_>, FramingError> {
             let (head, triplets) = payload.split_first_chunk::<8>().ok_or_else(wrong)?;
             let [flags, timeout_ms] = words(head);
             let (triplets, rest) = triplets.as_chunks::<12>();
-            if !rest.is_empty() || triplets.len() > limits::SYNCS_PER_WAIT {
+            if !rest.is_empty() {
                 return Err(wrong());
             }
             let syncs = triplets.iter().map(sync_value).collect();

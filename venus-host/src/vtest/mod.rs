@@ -8,7 +8,10 @@
 //! |---|---|
 //! | [`framing`] | bytes to [`framing::Request`]s, and answers to bytes: every length is checked there |
 //! | [`batch`] | the payload of SUBMIT_CMD2 |
-//! | [`syncs`] | sync objects and the descriptors that wait for them |
+//! | [`syncs`] | sync objects |
+//! | [`waits`] | who waits for which of them |
+//! | [`event`] | the descriptors that guests wait with |
+//! | [`ids`] | the numbers of syncs and resources |
 //! | [`socket`] | sending bytes and descriptors |
 //! | [`session`] | one connection: requests to context verbs |
 //! | [`server`] | accepting connections, and the process or thread that serves each |
@@ -23,11 +26,14 @@
 #![deny(unsafe_code)]
 
 mod batch;
+mod event;
 mod framing;
+mod ids;
 mod server;
 mod session;
 mod socket;
 mod syncs;
+mod waits;
 
 pub use self::{
     framing::FramingError,

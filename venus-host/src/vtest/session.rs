@@ -2,10 +2,9 @@
 
 use std::{
     fmt,
-    io::BufReader,
-    marker,
+    io::{self, BufReader},
     os::{
-        fd::{AsFd, OwnedFd},
+        fd::{AsFd, BorrowedFd},
         unix::net::UnixStream,
     },
     sync::Arc,
@@ -13,9 +12,12 @@ use std::{
 
 use super::{
     batch,
+    event::Standing,
     framing::{FramingError, PROTOCOL_VERSION, Reader, Request, answer, command},
+    ids::Ids,
     socket,
-    syncs::{Ids, Sync, Syncs, WaitFailure},
+    syncs::{Syncs, Waiting},
+    waits::Condition,
 };
 use crate::{
     context::{CAPSET_ID, Context, Options, capset},
@@ -41,21 +43,12 @@ pub(super) enum SessionError {
     #[error("{0}")]
     Host(#[from] HostError),
     #[error("the socket failed: {0}")]
-    Socket(#[from] std::io::Error),
-}
-
-impl From<WaitFailure> for SessionError {
-    fn from(failure: WaitFailure) -> Self {
-        match failure {
-            WaitFailure::Guest(error) => Self::Guest(error),
-            WaitFailure::Host(error) => Self::Host(error),
-        }
-    }
+    Socket(#[from] io::Error),
 }
 
 /// Makes the observers of a guest's context, in the order in which they are told. Called with the guest program's name
 /// and the driver that it gets, on the thread that serves it.
-pub type MakeObservers = dyn Fn(&str, &driver::Config) -> Vec<Arc<dyn Observer>> + Send + marker::Sync;
+pub type MakeObservers = dyn Fn(&str, &driver::Config) -> Vec<Arc<dyn Observer>> + Send + Sync;
 
 /// How connections are served.
 #[derive(Clone, Default)]
@@ -78,7 +71,7 @@ impl SessionOptions {
     #[must_use]
     pub fn observers(
         mut self,
-        make: impl Fn(&str, &driver::Config) -> Vec<Arc<dyn Observer>> + Send + marker::Sync + 'static,
+        make: impl Fn(&str, &driver::Config) -> Vec<Arc<dyn Observer>> + Send + Sync + 'static,
     ) -> Self {
         self.observers = Some(Arc::new(make));
         self
@@ -112,7 +105,7 @@ pub(super) fn run(socket: UnixStream, options: SessionOptions, summary: &mut Sum
     socket::prepare(&socket)?;
     let input = socket.try_clone()?;
     let mut reader = Reader::new(BufReader::new(input));
-    let mut session = Session::new(socket, options);
+    let mut session = Session::new(socket, options)?;
     let outcome = session.serve(&mut reader);
     summary.name = session.name.clone().unwrap_or_default();
     let statistics = session.context.as_ref().map(Context::statistics);
@@ -136,11 +129,14 @@ struct Session {
     context: Option<Context>,
     resource_ids: Ids,
     syncs: Arc<Syncs>,
+    standing: Standing,
 }
 
 impl Session {
-    fn new(socket: UnixStream, options: SessionOptions) -> Self {
-        Self { socket, options, name: None, context: None, resource_ids: Ids::default(), syncs: Arc::default() }
+    fn new(socket: UnixStream, options: SessionOptions) -> io::Result<Self> {
+        let standing = Standing::new()?;
+        let (resource_ids, syncs) = (Ids::default(), Arc::default());
+        Ok(Self { socket, options, name: None, context: None, resource_ids, syncs, standing })
     }
 
     fn serve(&mut self, reader: &mut Reader<BufReader<UnixStream>>) -> Result<(), SessionError> {
@@ -182,7 +178,7 @@ impl Session {
             }
             Request::ResourceUnref { id } => self.unref_resource(ResourceId(id)),
             Request::SyncCreate { initial } => {
-                let id = self.syncs.create(initial)?;
+                let id = self.syncs.create(initial);
                 self.answer(command::SYNC_CREATE, &[id])
             }
             Request::SyncUnref { id } => {
@@ -195,9 +191,14 @@ impl Session {
             }
             Request::SyncWrite { id, value } => Ok(self.syncs.write(id, value)?),
             Request::SyncWait { any, timeout_ms, syncs } => {
-                let fd = self.syncs.wait(any, timeout_ms, &syncs)?;
+                let waiting = self.syncs.wait(any, timeout_ms, &syncs)?;
                 self.answer(command::SYNC_WAIT, &[])?;
-                self.send_fd(&fd)
+                self.send_fd(match &waiting {
+                    Waiting::Done => self.standing.done(),
+                    Waiting::Pending => self.standing.pending(),
+                    Waiting::Lost => self.standing.lost(),
+                    Waiting::Event(fd) => fd.as_fd(),
+                })
             }
             Request::SubmitCmd2 { payload } => self.submit(payload),
         }
@@ -207,8 +208,8 @@ impl Session {
         Ok(socket::send(&self.socket, &answer(command, payload))?)
     }
 
-    fn send_fd(&self, fd: &OwnedFd) -> Result<(), SessionError> {
-        Ok(socket::send_fd(&self.socket, fd.as_fd())?)
+    fn send_fd(&self, fd: BorrowedFd<'_>) -> Result<(), SessionError> {
+        Ok(socket::send_fd(&self.socket, fd)?)
     }
 
     fn create_renderer(&mut self, name: &[u8]) -> Result<(), SessionError> {
@@ -291,7 +292,7 @@ impl Session {
             }
         };
         self.answer(command::RESOURCE_CREATE_BLOB, &[id])?;
-        self.send_fd(&fd)
+        self.send_fd(fd.as_fd())
     }
 
     fn unref_resource(&mut self, id: ResourceId) -> Result<(), SessionError> {
@@ -324,7 +325,7 @@ impl Session {
 /// waiting.
 struct Signal {
     syncs: Arc<Syncs>,
-    targets: Vec<(Arc<Sync>, u64)>,
+    targets: Vec<Condition>,
 }
 
 impl Drop for Signal {

@@ -4,287 +4,275 @@
 //! readable once its condition holds. Fences retire on other threads, so the table is shared; nothing blocks under its
 //! lock.
 //!
-//! A wait that is never satisfied costs a descriptor until the guest's own time-out has passed, or until the connection
-//! ends. The guest may close its end at any time without telling us.
+//! Every request has an answer, also beyond the bounds: the guest waits for one, and has no way to hear of an error. A
+//! wait that cannot be kept is one of the [standing answers](super::event::Standing), and where there is no room for a
+//! sync, its id is that of [a sync that is lost](Syncs::create).
 
 use std::{
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::OwnedFd,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
 };
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 
-use super::framing::FramingError;
-use crate::{error::HostError, limits};
-
-/// How much longer than the guest we remember a wait: it starts its clock when it has our answer.
-const GRACE: Duration = Duration::from_millis(100);
+use super::{
+    event::Event,
+    framing::FramingError,
+    ids::Ids,
+    waits::{Condition, Sync, Verdict, Waits, judge},
+};
+use crate::limits;
 
 /// The syncs of one connection.
 #[derive(Debug, Default)]
 pub(super) struct Syncs {
     state: Mutex<State>,
+    /// Some bound was met, which is told once.
+    told: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct State {
     by_id: HashMap<u32, Arc<Sync>, RandomState>,
     ids: Ids,
-    waits: Vec<Wait>,
-}
-
-/// One timeline. Its value changes under the table's lock only; a wait or a fence keeps it alive after the guest has
-/// dropped its id.
-#[derive(Debug)]
-pub(super) struct Sync {
-    value: AtomicU64,
-}
-
-#[derive(Debug)]
-struct Wait {
-    any: bool,
-    conditions: Vec<(Arc<Sync>, u64)>,
-    /// When the guest has stopped waiting; never, if there is none.
-    expires: Option<Instant>,
-    event: Event,
-}
-
-impl Wait {
-    fn is_satisfied(&self) -> bool {
-        let holds = |(sync, wanted): &(Arc<Sync>, u64)| sync.value.load(Ordering::Relaxed) >= *wanted;
-        if self.any { self.conditions.iter().any(holds) } else { self.conditions.iter().all(holds) }
-    }
+    created: u64,
+    /// The id that is given where there is no room for a sync.
+    refused: Option<u32>,
+    waits: Waits,
 }
 
 impl State {
-    /// Signals the waits whose condition holds by now and forgets them.
-    fn evaluate(&mut self) {
-        self.waits.retain(|wait| {
-            let satisfied = wait.is_satisfied();
-            if satisfied {
-                wait.event.signal();
-            }
-            !satisfied
-        });
-    }
-
     fn lookup(&self, id: u32) -> Result<&Arc<Sync>, FramingError> {
         self.by_id.get(&id).ok_or_else(|| FramingError::Illegal(format!("no sync has id {id}")))
     }
+
+    fn insert(&mut self, initial: u64) -> u32 {
+        let id = self.ids.allocate();
+        self.created = self.created.wrapping_add(1);
+        self.by_id.insert(id, Arc::new(Sync::new(self.created, initial)));
+        id
+    }
+
+    fn resolve(&self, syncs: &[(u32, u64)]) -> Result<Vec<Condition>, FramingError> {
+        syncs.iter().map(|(id, value)| Ok((Arc::clone(self.lookup(*id)?), *value))).collect()
+    }
+}
+
+/// What a guest gets to wait with.
+#[derive(Debug)]
+pub(super) enum Waiting {
+    /// The wait is over.
+    Done,
+    /// It is not, and the guest does not want to wait, or cannot be told when it is.
+    Pending,
+    /// It never will be.
+    Lost,
+    /// What becomes readable once it is.
+    Event(OwnedFd),
 }
 
 impl Syncs {
-    /// Makes a sync and returns its id.
-    pub(super) fn create(&self, initial: u64) -> Result<u32, HostError> {
+    /// Makes a sync and returns its id. Where there is no room for another, that is the id of a sync that never reaches a
+    /// value.
+    pub(super) fn create(&self, initial: u64) -> u32 {
         let mut state = self.state.lock();
-        if state.by_id.len() >= limits::SYNCS {
-            return Err(HostError::limit("syncs of one connection", limits::SYNCS));
+        let kept = state.by_id.len().saturating_sub(state.refused.iter().count());
+        if kept < limits::SYNCS {
+            return state.insert(initial);
         }
-        let id = state.ids.allocate();
-        state.by_id.insert(id, Arc::new(Sync { value: AtomicU64::new(initial) }));
-        Ok(id)
+        if let Some(id) = state.refused {
+            return id;
+        }
+        self.tell(format_args!("{} syncs; those that come now never reach a value", limits::SYNCS));
+        let id = state.insert(0);
+        if let Some(sync) = state.by_id.get(&id).cloned() {
+            state.waits.lose(&sync);
+        }
+        state.refused = Some(id);
+        id
     }
 
     /// Forgets an id. Waits and fences that refer to the sync are not affected; an unknown id is ignored.
     pub(super) fn unref(&self, id: u32) {
         let mut state = self.state.lock();
-        if state.by_id.remove(&id).is_some() {
+        if state.refused != Some(id) && state.by_id.remove(&id).is_some() {
             state.ids.free(id);
         }
     }
 
     /// The current value.
     pub(super) fn read(&self, id: u32) -> Result<u64, FramingError> {
-        Ok(self.state.lock().lookup(id)?.value.load(Ordering::Relaxed))
+        Ok(self.state.lock().lookup(id)?.value())
     }
 
     /// Sets the value, up or down, and wakes whoever that satisfies.
     pub(super) fn write(&self, id: u32, value: u64) -> Result<(), FramingError> {
         let mut state = self.state.lock();
-        state.lookup(id)?.value.store(value, Ordering::Relaxed);
-        state.evaluate();
+        let sync = Arc::clone(state.lookup(id)?);
+        if state.refused != Some(id) {
+            state.waits.set(&sync, value);
+        }
         Ok(())
     }
 
     /// Resolves ids for a signal that comes later.
-    pub(super) fn resolve(&self, syncs: &[(u32, u64)]) -> Result<Vec<(Arc<Sync>, u64)>, FramingError> {
+    pub(super) fn resolve(&self, syncs: &[(u32, u64)]) -> Result<Vec<Condition>, FramingError> {
         let state = self.state.lock();
-        syncs.iter().map(|(id, value)| Ok((Arc::clone(state.lookup(*id)?), *value))).collect()
+        let mut resolved = state.resolve(syncs)?;
+        if let Some(refused) = state.refused.and_then(|id| state.by_id.get(&id)) {
+            resolved.retain(|(sync, _)| !Arc::ptr_eq(sync, refused));
+        }
+        Ok(resolved)
     }
 
     /// Sets resolved syncs to their values.
-    pub(super) fn signal(&self, syncs: &[(Arc<Sync>, u64)]) {
+    pub(super) fn signal(&self, syncs: &[Condition]) {
         let mut state = self.state.lock();
         for (sync, value) in syncs {
-            sync.value.store(*value, Ordering::Relaxed);
+            state.waits.set(sync, *value);
         }
-        state.evaluate();
     }
 
-    /// A descriptor that becomes readable once any or all of the syncs have reached their values, which may be at once.
-    pub(super) fn wait(&self, any: bool, timeout_ms: u32, syncs: &[(u32, u64)]) -> Result<OwnedFd, WaitFailure> {
-        let conditions = self.resolve(syncs)?;
-        let (event, guest_end) = Event::new()?;
-        let now = Instant::now();
-        let timeout = Duration::from_millis(u64::from(timeout_ms)).saturating_add(GRACE);
-        // What is negative as a signed number means for ever.
-        let expires = i32::try_from(timeout_ms).ok().and_then(|_finite| now.checked_add(timeout));
-        let wait = Wait { any, conditions, expires, event };
-
+    /// What to wait with until any or all of the syncs have reached their values. A time-out that is negative as a signed
+    /// number means for ever.
+    pub(super) fn wait(&self, any: bool, timeout_ms: u32, syncs: &[(u32, u64)]) -> Result<Waiting, FramingError> {
         let mut state = self.state.lock();
-        if wait.is_satisfied() {
-            wait.event.signal();
-            return Ok(guest_end);
+        let conditions = state.resolve(syncs)?;
+        match judge(any, &conditions) {
+            Verdict::Done => return Ok(Waiting::Done),
+            Verdict::Lost => return Ok(Waiting::Lost),
+            Verdict::Pending if timeout_ms == 0 => return Ok(Waiting::Pending),
+            Verdict::Pending => {}
         }
-        state.waits.retain(|wait| wait.expires.is_none_or(|expires| expires > now));
-        if state.waits.len() >= limits::PENDING_WAITS {
-            return Err(HostError::limit("pending waits of one connection", limits::PENDING_WAITS).into());
-        }
-        state.waits.push(wait);
-        Ok(guest_end)
-    }
-}
-
-/// Why there is no descriptor to wait with.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum WaitFailure {
-    #[error(transparent)]
-    Guest(#[from] FramingError),
-    #[error(transparent)]
-    Host(#[from] HostError),
-}
-
-/// Small numbers, used again.
-#[derive(Debug, Default)]
-pub(super) struct Ids {
-    free: Vec<u32>,
-    used: u32,
-}
-
-impl Ids {
-    /// A number that is not in use; never 0.
-    pub(super) fn allocate(&mut self) -> u32 {
-        self.free.pop().unwrap_or_else(|| {
-            self.used = self.used.saturating_add(1);
-            self.used
+        Ok(match self.event(&mut state.waits) {
+            Some((event, theirs)) => {
+                state.waits.push(any, conditions, event);
+                Waiting::Event(theirs)
+            }
+            None if i32::try_from(timeout_ms).is_ok() => Waiting::Pending,
+            None => Waiting::Lost,
         })
     }
 
-    /// Gives a number back.
-    pub(super) fn free(&mut self, id: u32) {
-        self.free.push(id);
-    }
-}
-
-/// What makes a guest's descriptor readable: an eventfd where there is one, else the other end of a socket pair. Not a
-/// pipe: writing to one that the guest has closed is a signal, which only a socket can be told not to raise.
-#[derive(Debug)]
-struct Event(OwnedFd);
-
-impl Event {
-    #[cfg(target_os = "linux")]
-    fn new() -> Result<(Self, OwnedFd), HostError> {
-        use rustix::event::{EventfdFlags, eventfd};
-
-        let fail = |error| HostError::io("cannot create an event for a waiting guest", error);
-        let ours = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(|error| fail(error.into()))?;
-        let theirs = ours.try_clone().map_err(fail)?;
-        Ok((Self(ours), theirs))
+    /// An event, as far as there may be another.
+    fn event(&self, waits: &mut Waits) -> Option<(Event, OwnedFd)> {
+        let event = |waits: &Waits| match waits.len() {
+            0..limits::PENDING_WAITS => Event::new(),
+            _ => Err(std::io::Error::other("there are enough")),
+        };
+        event(waits)
+            .or_else(|_full| {
+                waits.sweep();
+                event(waits)
+            })
+            .inspect_err(|error| {
+                let waits = waits.len();
+                self.tell(format_args!("{waits} waits, and no descriptor for another ({error}): it is cut short"));
+            })
+            .ok()
     }
 
-    #[cfg(not(target_os = "linux"))]
-    fn new() -> Result<(Self, OwnedFd), HostError> {
-        let fail = |error| HostError::io("cannot create a socket pair for a waiting guest", error);
-        let (theirs, ours) = std::os::unix::net::UnixStream::pair().map_err(fail)?;
-        super::socket::prepare(&ours).map_err(fail)?;
-        Ok((Self(ours.into()), theirs.into()))
-    }
-
-    fn signal(&self) {
-        // The guest may have closed its end, which is its right; nothing else can fail for a first write of eight
-        // bytes.
-        if let Err(error) = rustix::io::write(&self.0, &1_u64.to_ne_bytes()) {
-            tracing::debug!("a guest's wait could not be signalled: {error}");
+    /// Tells of a bound that was met, if it is the first.
+    fn tell(&self, what: std::fmt::Arguments<'_>) {
+        if !self.told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "the guest has {what}, which its programs see as VK_ERROR_DEVICE_LOST or VK_TIMEOUT; raise the limit of \
+                 open files (ulimit -n) if it is low, and look for a leak in the guest's program"
+            );
         }
-    }
-}
-
-impl AsFd for Event {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use super::{
+        super::event::tests::{Polled, polled},
+        *,
+    };
 
-    fn readable(fd: &OwnedFd) -> bool {
-        let mut fds = [PollFd::new(fd, PollFlags::IN)];
-        poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).unwrap() == 1
+    /// What a guest finds that waits without limit.
+    fn wait(syncs: &Syncs, any: bool, conditions: &[(u32, u64)]) -> OwnedFd {
+        match syncs.wait(any, u32::MAX, conditions).unwrap() {
+            Waiting::Event(fd) => fd,
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
     fn a_wait_ends_when_its_condition_holds() {
         let syncs = Syncs::default();
-        let (a, b) = (syncs.create(0).unwrap(), syncs.create(5).unwrap());
+        let (a, b) = (syncs.create(0), syncs.create(5));
         assert!(a != 0 && b != 0 && a != b);
-        assert!(readable(&syncs.wait(false, u32::MAX, &[(b, 5)]).unwrap()), "satisfied already");
-        let all = syncs.wait(false, u32::MAX, &[(a, 1), (b, 6)]).unwrap();
-        let any = syncs.wait(true, u32::MAX, &[(a, 1), (b, 6)]).unwrap();
-        assert!(!readable(&all) && !readable(&any));
+        assert!(matches!(syncs.wait(false, u32::MAX, &[(b, 5)]), Ok(Waiting::Done)), "satisfied already");
+        let all = wait(&syncs, false, &[(a, 1), (b, 6)]);
+        let any = wait(&syncs, true, &[(a, 1), (b, 6)]);
+        assert_eq!((polled(&all), polled(&any)), (Polled::Pending, Polled::Pending));
         syncs.write(a, 1).unwrap();
-        assert!(!readable(&all) && readable(&any));
+        assert_eq!((polled(&all), polled(&any)), (Polled::Pending, Polled::Done));
         syncs.write(b, 7).unwrap();
-        assert!(readable(&all));
+        assert_eq!(polled(&all), Polled::Done);
         assert_eq!(syncs.read(b).unwrap(), 7);
     }
 
     #[test]
     fn a_fence_signals_a_sync_that_has_lost_its_id() {
         let syncs = Syncs::default();
-        let id = syncs.create(0).unwrap();
-        let fd = syncs.wait(false, u32::MAX, &[(id, 3)]).unwrap();
+        let id = syncs.create(0);
+        let fd = wait(&syncs, false, &[(id, 3)]);
         let resolved = syncs.resolve(&[(id, 3)]).unwrap();
         syncs.unref(id);
         syncs.unref(id);
         assert!(syncs.read(id).is_err());
+        assert!(syncs.wait(false, 0, &[(id, 3)]).is_err());
         syncs.signal(&resolved);
-        assert!(readable(&fd));
+        assert_eq!(polled(fd), Polled::Done);
     }
 
     #[test]
     fn ids_are_used_again() {
         let syncs = Syncs::default();
-        let id = syncs.create(0).unwrap();
+        let id = syncs.create(0);
         syncs.unref(id);
-        assert_eq!(syncs.create(0).unwrap(), id);
+        assert_eq!(syncs.create(0), id);
     }
 
     #[test]
-    fn expired_waits_make_room() {
+    fn who_does_not_wait_costs_nothing() {
         let syncs = Syncs::default();
-        let id = syncs.create(0).unwrap();
-        for _ in 0..limits::PENDING_WAITS {
-            drop(syncs.wait(false, 0, &[(id, 1)]).unwrap());
-        }
-        assert!(syncs.wait(false, 0, &[(id, 1)]).is_err());
-        std::thread::sleep(GRACE + Duration::from_millis(10));
-        assert!(syncs.wait(false, 0, &[(id, 1)]).is_ok());
+        let id = syncs.create(0);
+        assert!(matches!(syncs.wait(false, 0, &[(id, 1)]), Ok(Waiting::Pending)));
+        assert_eq!(syncs.state.lock().waits.len(), 0);
+        drop(wait(&syncs, false, &[(id, 1)]));
+        assert_eq!(syncs.state.lock().waits.len(), 1);
     }
 
     #[test]
     fn a_guest_that_stopped_listening_harms_nobody() {
         let syncs = Syncs::default();
-        let id = syncs.create(0).unwrap();
-        drop(syncs.wait(false, u32::MAX, &[(id, 1)]).unwrap());
+        let id = syncs.create(0);
+        drop(wait(&syncs, false, &[(id, 1)]));
         syncs.write(id, 1).unwrap();
+    }
+
+    #[test]
+    fn there_is_an_answer_beyond_the_bound() {
+        let syncs = Syncs::default();
+        let first = syncs.create(7);
+        let ids: Vec<_> = (1..limits::SYNCS).map(|_| syncs.create(0)).collect();
+        let refused = syncs.create(7);
+        assert_eq!(syncs.create(0), refused, "all that come now are one");
+        assert!(ids.iter().all(|id| *id != refused));
+        syncs.write(refused, 7).unwrap();
+        syncs.signal(&syncs.resolve(&[(refused, 7), (first, 8)]).unwrap());
+        assert_eq!((syncs.read(refused).unwrap(), syncs.read(first).unwrap()), (0, 8));
+        assert!(matches!(syncs.wait(false, 0, &[(first, 8), (refused, 1)]), Ok(Waiting::Lost)));
+        syncs.unref(refused);
+        syncs.unref(first);
+        assert_eq!(syncs.create(0), first, "there is room again");
     }
 }
