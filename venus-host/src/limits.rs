@@ -16,8 +16,16 @@ pub const VTEST_NAME_BYTES: usize = 1 << 20;
 /// How much of the guest program's name is kept.
 pub const CONTEXT_NAME_BYTES: usize = 128;
 
-/// Connections that one server holds at a time. Each costs a process (or a few threads).
-pub const SERVER_CLIENTS: usize = 256;
+/// Guests that one server has at a time, if nobody says otherwise. Each costs a process (or a few threads).
+pub const SERVER_GUESTS: usize = 1024;
+
+/// Connections without a worker that one server keeps, of each kind: those that have not said a word, and those that were
+/// refused. Each costs a descriptor.
+pub const SERVER_WAITING: usize = 4096;
+
+/// Connections that the system keeps for a server which has not come to accept them; beyond that it makes guests wait. No
+/// less than what Linux permits.
+pub const SERVER_BACKLOG: i32 = 4096;
 
 /// Sync objects per connection. Mesa uses one per fence and one per queue and timeline semaphore, and programs have tens
 /// of thousands of them; each costs some 60 bytes. Those beyond are given, and never reach a value.

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use std::fs::File;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long a server may take until its socket accepts; loading a Vulkan driver takes most of it.
@@ -26,7 +26,7 @@ pub struct Server {
 /// What a server holds at a moment: comparing two of these shows a leak.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Traces {
-    /// Command lines of its descendants.
+    /// Command lines of its descendants, but for those that wait for a guest.
     pub processes: Vec<String>,
     /// What its open descriptors point at, without the numbers that differ from file to file.
     pub files: Vec<String>,
@@ -59,26 +59,10 @@ impl Traces {
 impl Server {
     /// Starts `program serve --socket-path …` with further arguments, and waits until its socket accepts.
     pub fn start<S: AsRef<std::ffi::OsStr>>(program: &Path, args: impl IntoIterator<Item = S>) -> Result<Self> {
-        Self::start_command(tethered(program), program, args)
-    }
-
-    /// The same, where neither it nor any of its workers may have more than so many descriptors.
-    pub fn start_with_descriptors(program: &Path, descriptors: u32) -> Result<Self> {
-        let mut limited = tethered("prlimit");
-        limited.arg(format!("--nofile={descriptors}:{descriptors}")).arg(program);
-        Self::start_command(limited, program, [""; 0])
-    }
-
-    /// Starts `command`, which becomes `program`.
-    fn start_command<S: AsRef<std::ffi::OsStr>>(
-        mut command: Command,
-        program: &Path,
-        args: impl IntoIterator<Item = S>,
-    ) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("venus-host-").tempdir().context("making the server's folder")?;
         let log = File::create(folder.path().join("log")).context("making the server's log")?;
         // A path of its own may never be given by whoever runs us: the socket belongs to this run alone.
-        let child = command
+        let child = tethered(program)
             .arg("serve")
             .arg("--socket-path")
             .arg(folder.path().join("socket"))
@@ -132,12 +116,12 @@ impl Server {
         Ok(())
     }
 
-    /// Process ids of all its descendants, workers first.
+    /// Process ids of all its descendants that have a guest, workers first.
     pub fn descendants(&self) -> Vec<u32> {
-        descendants(self.id())
+        descendants(self.id()).into_iter().filter(|id| !is_ready(*id)).collect()
     }
 
-    /// Waits until it has no descendants: every guest has a process of its own, unless all are served in one.
+    /// Waits until it has no such descendants: every guest has a process of its own, unless all are served in one.
     pub fn expect_no_guests(&self, limit: Duration) -> Result<()> {
         let started = Instant::now();
         while !self.descendants().is_empty() {
@@ -216,6 +200,12 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Whether a process is a worker that was started ahead of its guest, or is just being started.
+fn is_ready(id: u32) -> bool {
+    let name = std::fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default();
+    matches!(name.trim_end(), "venus" | "venus-spare")
 }
 
 /// All processes below `id`, breadth first.

@@ -4,11 +4,19 @@ use std::{
     path::PathBuf,
     process::{Command, Stdio},
     sync::OnceLock,
+    thread,
 };
 
 use anyhow::Context;
 use clap::Args;
-use venus_host::vtest::{self, Isolation, Server, ServerOptions, SessionOptions};
+use signal_hook::{
+    consts::{SIGHUP, SIGINT, SIGTERM},
+    iterator::Signals,
+};
+use venus_host::{
+    limits,
+    vtest::{self, Isolation, Server, ServerHandle, ServerOptions, SessionOptions},
+};
 use venus_observe::{Settings, trace};
 
 use super::{DriverArgs, RecordArgs, StatsArgs, trace::TraceArgs};
@@ -28,7 +36,8 @@ pub(super) const WORKER_PROGRAM: &str = "VENUS_WORKER_PROGRAM";
 
 /// Listen on a Unix socket for Mesa's Venus driver (the vtest protocol)
 ///
-/// Serves until it is interrupted. Each guest is served by a process of its own.
+/// Serves until it is interrupted, and then until its guests have left; a second interrupt ends them. Each guest is
+/// served by a process of its own.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct ServeArgs {
@@ -46,6 +55,25 @@ pub(super) struct ServeArgs {
     /// of another C library: name a script that does the same
     #[arg(long, env = WORKER_PROGRAM, value_name = "PROGRAM", conflicts_with = "in_process")]
     worker_program: Option<PathBuf>,
+
+    /// Serve at most this many guests at a time; others are told at once that there is nothing for them, and go on with
+    /// another driver
+    #[arg(long, env = "VENUS_MAX_GUESTS", default_value_t = limits::SERVER_GUESTS, value_name = "N")]
+    max_guests: usize,
+
+    /// Serve at most this many guests of one user at a time
+    #[arg(long, env = "VENUS_MAX_GUESTS_PER_UID", value_name = "N")]
+    max_guests_per_uid: Option<usize>,
+
+    /// Serve only guests of this user, given by number; repeat it for more users. Without it, whoever may write to the
+    /// socket is served
+    #[arg(long, env = "VENUS_ALLOW_UID", value_delimiter = ',', value_name = "UID")]
+    allow_uid: Vec<u32>,
+
+    /// Keep this many worker processes ready for guests to come: each makes one guest start faster, and costs the memory
+    /// of a small process
+    #[arg(long, env = "VENUS_SPARE_WORKERS", default_value_t = 1, value_name = "N")]
+    spare_workers: usize,
 
     /// End after this many connections
     #[arg(long, value_name = "N")]
@@ -74,10 +102,46 @@ pub(super) fn run(args: &ServeArgs, log: &str) -> Result<(), anyhow::Error> {
     let stats = args.stats.clone();
     let options = ServerOptions::new(isolation, session)
         .connections(args.connections)
-        .finished(move |summary| stats.report(summary));
+        .finished(move |summary| stats.report(summary))
+        .guests(args.max_guests, args.max_guests_per_uid)
+        .users(args.allow_uid.iter().copied())
+        .spares(args.spare_workers)
+        .advice(args.advice());
+    let signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).context("cannot listen for signals")?;
     let server = Server::bind(&args.socket_path, options)?;
+    obey_signals(signals, server.handle())?;
     tracing::info!("listening at {}", args.socket_path.display());
     Ok(server.run()?)
+}
+
+impl ServeArgs {
+    /// What to do about a worker that died.
+    fn advice(&self) -> &'static str {
+        if self.record.record_immediately {
+            "the last command of its recording is the one that was under way: see it with `venus dump`"
+        } else {
+            "to see the command that was under way, serve with --record DIR --record-immediately, and `venus dump` the file"
+        }
+    }
+}
+
+/// Starts a thread that stops the server when the system asks for it.
+fn obey_signals(mut signals: Signals, server: ServerHandle) -> Result<(), anyhow::Error> {
+    let obey = move || {
+        let mut is_stopping = false;
+        for signal in signals.forever() {
+            match signal {
+                SIGHUP => {
+                    tracing::info!("SIGHUP: there is no configuration to read again; options are taken at the start")
+                }
+                _ if is_stopping => server.stop_now(),
+                _ => server.stop(),
+            }
+            is_stopping |= signal != SIGHUP;
+        }
+    };
+    thread::Builder::new().name("venus-stop".to_owned()).spawn(obey).context("cannot start a thread for signals")?;
+    Ok(())
 }
 
 /// Makes workers of this program, with the options that this process was given.
@@ -91,7 +155,7 @@ fn workers(args: &ServeArgs, tracing: Option<trace::Settings>, log: &str) -> Res
     let record = args.record.clone();
     let stats_file = args.stats.stats_file.clone();
     let log = log.to_owned();
-    // Found out when the first guest comes.
+    // Found out when the first worker is started.
     let sparse = OnceLock::new();
     Ok(Isolation::Process(Box::new(move || {
         let mut command = Command::new(&program);

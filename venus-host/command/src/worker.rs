@@ -1,6 +1,8 @@
-//! `venus worker`: serves the one connection that a server left in standard input.
+//! `venus worker`: serves the one guest that a server hands to it through standard input.
 
 use std::{
+    ffi::CStr,
+    fs::File,
     io,
     os::{
         fd::{AsFd, OwnedFd},
@@ -27,7 +29,7 @@ Exit status:
   2  the command line is wrong
   3  the guest lost its context or its connection; standard error says why";
 
-/// Serve the connection in standard input; started by `venus serve`
+/// Serve the guest that comes through standard input; started by `venus serve`
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_STATUS)]
 pub(super) struct WorkerArgs {
@@ -48,16 +50,38 @@ pub(super) fn run(args: &WorkerArgs) -> Result<ExitCode, anyhow::Error> {
     let observe = Settings::new(args.record.settings(), args.trace.listen()?);
     let options =
         SessionOptions::new(args.driver.config()?).observers(move |name, driver| observe.observers(name, driver));
+    let control = take_control_socket()?;
+    raise_descriptor_limit();
+    name_process(c"venus-spare");
+    let Some(summary) = vtest::serve_worker(control, options, || name_process(c"venus-guest")) else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    args.stats.report(&summary);
+    Ok(if summary.lost.is_some() { ExitCode::from(vtest::LOST_STATUS) } else { ExitCode::SUCCESS })
+}
+
+/// Moves the socket to the server away from standard input. A driver that takes descriptor 0 for its own, as some do
+/// where they mean "none", must not reach it.
+fn take_control_socket() -> Result<UnixStream, anyhow::Error> {
     let stdin: OwnedFd = io::stdin().as_fd().try_clone_to_owned().context("cannot use standard input")?;
     let stat = fstat(&stdin).context("cannot use standard input")?;
     anyhow::ensure!(
         FileType::from_raw_mode(stat.st_mode) == FileType::Socket,
         "standard input is no socket; workers are started by `venus serve`"
     );
-    raise_descriptor_limit();
-    let summary = vtest::serve_connection(UnixStream::from(stdin), options);
-    args.stats.report(&summary);
-    Ok(if summary.lost.is_some() { ExitCode::from(vtest::LOST_STATUS) } else { ExitCode::SUCCESS })
+    let nothing = File::open("/dev/null").context("cannot open /dev/null")?;
+    rustix::stdio::dup2_stdin(&nothing).context("cannot put /dev/null in the place of standard input")?;
+    Ok(UnixStream::from(stdin))
+}
+
+/// What `ps` and `top` call this process, where the system lets it choose. Best effort.
+fn name_process(name: &CStr) {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::thread::set_name(name) {
+        tracing::debug!("cannot name the process {name:?}: {error}");
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = name;
 }
 
 /// Asks for as many descriptors as the system permits: every piece of memory that a guest maps is one. Best effort.

@@ -47,7 +47,7 @@ pub use self::{
 };
 use crate::{
     driver::{self, OpaqueMapper},
-    endpoint::{Abandoned, BlobRequest, Endpoint, Observer, Observers, Origin, Sample, Sampler, Shared},
+    endpoint::{Abandoned, BlobRequest, Endpoint, Observer, Observers, Origin, Sample, Sampler, Shared, Whereabouts},
     error::{APPLICATION, Fatal, HostError},
     limits,
     resource::{Blob, BlobFlags, BlobKind, HostMapping, MemoryFile, Resource, ResourceId, Storage},
@@ -63,6 +63,7 @@ pub struct Options {
     poll_rings: bool,
     abandoned: Abandoned,
     observers: Vec<Arc<dyn Observer>>,
+    whereabouts: Option<Whereabouts>,
 }
 
 impl Options {
@@ -70,7 +71,14 @@ impl Options {
     /// guest program's name. `driver` is the driver and what guests see of it.
     #[must_use]
     pub fn new(name: impl Into<String>, driver: driver::Config) -> Self {
-        Self { name: name.into(), driver, poll_rings: false, abandoned: Box::new(|| false), observers: Vec::new() }
+        Self {
+            name: name.into(),
+            driver,
+            poll_rings: false,
+            abandoned: Box::new(|| false),
+            observers: Vec::new(),
+            whereabouts: None,
+        }
     }
 
     /// No ring threads: the embedder calls [`Context::process_rings`].
@@ -92,6 +100,13 @@ impl Options {
     #[must_use]
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observers.push(observer);
+        self
+    }
+
+    /// Notes what endpoints do in this memory, which somebody else looks at, too.
+    #[cfg(feature = "vtest")]
+    pub(crate) fn whereabouts(mut self, whereabouts: Whereabouts) -> Self {
+        self.whereabouts = Some(whereabouts);
         self
     }
 
@@ -134,7 +149,9 @@ impl Context {
         let observers = options.take_observers();
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
         let name = format!("{}#{number}", options.name);
-        let shared = Arc::new(Shared::new(name, options.driver, ring_mode, options.abandoned, observers));
+        let whereabouts = options.whereabouts.unwrap_or_else(Whereabouts::private);
+        let shared = Shared::new(name, options.driver, ring_mode, options.abandoned, observers, whereabouts);
+        let shared = Arc::new(shared);
         shared.observers.tell(|observer| observer.attach(Sampler::new(&shared)));
         let direct = Endpoint::new(Arc::clone(&shared), Origin::Direct);
         Self { shared, direct, mapper: None }
@@ -150,6 +167,12 @@ impl Context {
     #[must_use]
     pub fn sample(&self) -> Sample {
         Sample::of(&self.shared)
+    }
+
+    /// What takes such samples, without keeping the context alive.
+    #[must_use]
+    pub fn sampler(&self) -> Sampler {
+        Sampler::new(&self.shared)
     }
 
     /// Why the context is lost, if it is.
@@ -328,12 +351,16 @@ impl Context {
 
 impl Drop for Context {
     fn drop(&mut self) {
-        if self.shared.rings.stop_all(limits::RING_JOIN_TIMEOUT) {
+        let stuck = self.shared.rings.stop_all(limits::RING_JOIN_TIMEOUT);
+        if stuck.is_empty() {
             self.shared.destroy_all();
             self.shared.resources.clear();
         }
         // Otherwise a thread is still inside the driver, and its own reference keeps all it uses alive, for the rest of
         // the process.
+        for ring in stuck {
+            self.shared.log_stuck(ring);
+        }
         self.shared.observers.tell(|observer| observer.left());
     }
 }

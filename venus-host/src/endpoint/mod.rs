@@ -20,6 +20,7 @@
 //! | [`shared`] | what the endpoints of a context share |
 //! | [`statistics`] | what a context has done, and lines about commands that failed |
 //! | [`teardown`] | the end of devices, and of all that a context has in the driver |
+//! | [`whereabouts`] | the command that each endpoint is in, in memory that survives a crash |
 
 #![deny(unsafe_code)]
 
@@ -34,6 +35,7 @@ mod scratch;
 mod shared;
 pub(crate) mod statistics;
 mod teardown;
+mod whereabouts;
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
@@ -43,6 +45,8 @@ use venus_protocol::{
     wire::{CommandHeader, CommandType, Decoder},
 };
 
+#[cfg(feature = "vtest")]
+pub(crate) use self::whereabouts::Report;
 pub(crate) use self::{
     device_cache::DeviceCache,
     lost::Lost,
@@ -52,6 +56,7 @@ pub(crate) use self::{
     scratch::Scratch,
     shared::{Abandoned, Shared},
     teardown::tear_down,
+    whereabouts::{Trail, Whereabouts},
 };
 pub use self::{
     observer::{BlobRequest, Command, EndpointObserver, Observer, Outcome, Place, Source, Span},
@@ -131,6 +136,8 @@ pub(crate) struct Endpoint {
     position: Position,
     /// Commands executed since they were last counted.
     executed: u64,
+    /// Where it notes the command that it is in, for whoever survives a crash.
+    trail: Trail,
 }
 
 impl Endpoint {
@@ -138,6 +145,7 @@ impl Endpoint {
     pub(crate) fn new(shared: Arc<Shared>, origin: Origin) -> Self {
         let presence = shared.objects.register();
         let observers = shared.observers.endpoint(origin.source(), origin.has_thread());
+        let trail = shared.whereabouts.trail(origin.source());
         Self {
             shared,
             origin,
@@ -149,6 +157,7 @@ impl Endpoint {
             scratch: Vec::new(),
             position: Position { base: 0, at: 0, is_indirect: false, command: CommandType::NONE },
             executed: 0,
+            trail,
         }
     }
 
@@ -200,6 +209,7 @@ impl Endpoint {
     /// The batch is over.
     pub(crate) fn leave(&mut self) {
         self.shared.objects.leave(&mut self.presence);
+        self.trail.leave();
         self.settle();
     }
 
@@ -248,7 +258,9 @@ impl Endpoint {
 
     /// Counts what was executed, and gives back what unusually large commands have taken.
     fn settle(&mut self) {
-        self.shared.statistics.add_commands(std::mem::take(&mut self.executed));
+        let executed = std::mem::take(&mut self.executed);
+        self.shared.statistics.add_commands(executed);
+        self.trail.count(executed);
         for scratch in &mut self.scratch {
             scratch.trim();
         }
@@ -266,6 +278,7 @@ impl Handler for Endpoint {
     #[inline]
     fn decoded(&mut self, header: CommandHeader, decoder: &Decoder<'_>) {
         self.position.command = header.command;
+        self.trail.enter(header.command);
         self.tell_begin(header, decoder);
     }
 }

@@ -22,6 +22,8 @@ pub struct Sample {
     pub shared_memory_bytes: u64,
     /// Vulkan objects that have an id.
     pub objects: u64,
+    /// Devices among them.
+    pub devices: u64,
 }
 
 /// What one ring holds.
@@ -66,6 +68,7 @@ impl Sample {
             blob_memory_bytes,
             shared_memory_bytes,
             objects: u64::try_from(shared.objects.len()).unwrap_or(u64::MAX),
+            devices: u64::try_from(shared.objects.device_count()).unwrap_or(u64::MAX),
         }
     }
 }

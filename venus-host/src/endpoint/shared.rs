@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{Lost, Observers, OldGuestSigns, statistics::Statistics};
+use super::{Lost, Observers, OldGuestSigns, Whereabouts, statistics::Statistics};
 use crate::{
     driver::{self, sync::Timelines},
     error::Fatal,
@@ -38,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) statistics: Arc<Statistics>,
     /// Who is told of it.
     pub(crate) observers: Observers,
+    /// Where its endpoints stand.
+    pub(crate) whereabouts: Whereabouts,
 }
 
 impl Shared {
@@ -48,6 +50,7 @@ impl Shared {
         ring_mode: ring::Mode,
         abandoned: Abandoned,
         observers: Observers,
+        whereabouts: Whereabouts,
     ) -> Self {
         let lost = Arc::<Lost>::default();
         let statistics = Arc::new(Statistics::new(Arc::clone(&lost)));
@@ -64,6 +67,7 @@ impl Shared {
             old_guest: OldGuestSigns::default(),
             statistics,
             observers,
+            whereabouts,
         }
     }
 

@@ -8,7 +8,9 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use super::{Endpoint, Lost, Shared};
+use parking_lot::Mutex;
+
+use super::{Endpoint, Lost, Shared, Source};
 use crate::{
     driver::{
         Failure,
@@ -16,6 +18,7 @@ use crate::{
     },
     error::{Fatal, ResultName},
     limits,
+    ring::RingId,
 };
 
 /// Running counters of one context. Endpoints add to them at the end of each batch, so nothing per command is shared.
@@ -24,6 +27,8 @@ pub struct Statistics {
     commands: AtomicU64,
     failures: AtomicU64,
     findings: Arc<AtomicU64>,
+    submissions: AtomicU64,
+    last_failure: Mutex<Option<String>>,
     memory: AllocatedBytes,
     lost: Arc<Lost>,
 }
@@ -35,6 +40,8 @@ impl Statistics {
             commands: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             findings: Arc::default(),
+            submissions: AtomicU64::new(0),
+            last_failure: Mutex::new(None),
             memory: AllocatedBytes::default(),
             lost,
         }
@@ -57,6 +64,19 @@ impl Statistics {
     #[must_use]
     pub fn findings(&self) -> u64 {
         self.findings.load(Ordering::Relaxed)
+    }
+
+    /// Submissions to queues, with command buffers or without.
+    #[must_use]
+    pub fn submissions(&self) -> u64 {
+        self.submissions.load(Ordering::Relaxed)
+    }
+
+    /// Why the context was lost; if it was not, the last command that the guest was told to have failed, in the words of
+    /// the log.
+    #[must_use]
+    pub fn last_error(&self) -> Option<String> {
+        self.lost().map(ToString::to_string).or_else(|| self.last_failure.lock().clone())
     }
 
     /// Why the context was lost, if it was.
@@ -86,6 +106,11 @@ impl Statistics {
         self.failures.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// Counts a submission to a queue.
+    pub(crate) fn add_submission(&self) {
+        self.submissions.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// The counter of findings, for whoever finds.
     pub(crate) fn finding_counter(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.findings)
@@ -97,6 +122,8 @@ impl Shared {
     #[cold]
     pub(crate) fn log_failure(&self, line: &Fatal) {
         let context = &*self.name;
+        self.whereabouts.note_failure();
+        *self.statistics.last_failure.lock() = Some(line.to_string());
         match self.statistics.add_failure() {
             n if n < limits::LOGGED_FAILURES => tracing::warn!(context, "{line}"),
             limits::LOGGED_FAILURES => {
@@ -104,6 +131,23 @@ impl Shared {
             }
             _ => tracing::debug!(context, "{line}"),
         }
+    }
+}
+
+impl Shared {
+    /// Logs that a ring does not end, since it is inside a command that does not.
+    #[cold]
+    pub(crate) fn log_stuck(&self, ring: RingId) {
+        let context = &*self.name;
+        let source = Source::Ring(ring.0);
+        let inside = self.whereabouts.read().inside;
+        let command = inside.iter().find(|(place, _)| *place == source).map_or("a command", |(_, command)| *command);
+        let patience = limits::RING_JOIN_TIMEOUT;
+        tracing::error!(
+            context,
+            "{source} is still inside {command} {patience:?} after its guest left, and is left behind; the driver may be \
+             stuck: look for messages of the GPU in the system's log"
+        );
     }
 }
 

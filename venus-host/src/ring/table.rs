@@ -153,16 +153,16 @@ impl Table {
         }
     }
 
-    /// Stops everything. False if a thread was still inside a command after `timeout`; that is left behind, with all that
-    /// it refers to.
-    pub(crate) fn stop_all(&self, timeout: Duration) -> bool {
+    /// Stops everything. Returns the rings that were still inside a command after `timeout`; their threads are left
+    /// behind, with all that they refer to.
+    pub(crate) fn stop_all(&self, timeout: Duration) -> Vec<RingId> {
         let rings = std::mem::take(&mut *self.rings.lock());
         self.monitor.stop();
         for ring in &rings {
             ring.control.stop();
         }
         let start = Instant::now();
-        let mut all = true;
+        let mut stuck = Vec::new();
         for ring in rings {
             let has_ended = || match &ring.consumer {
                 Runner::Thread(thread) => thread.is_finished(),
@@ -179,14 +179,10 @@ impl Table {
                     join(thread);
                 }
             } else {
-                tracing::error!(
-                    "{} is still inside a command after {timeout:?} and is left behind; the driver may be stuck",
-                    ring.control.name()
-                );
-                all = false;
+                stuck.push(ring.control.id);
             }
         }
-        all
+        stuck
     }
 }
 

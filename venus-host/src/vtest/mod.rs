@@ -37,6 +37,9 @@ mod waits;
 
 pub use self::{
     framing::FramingError,
-    server::{DEFAULT_SOCKET_PATH, Finished, Isolation, LOST_STATUS, Server, ServerOptions, serve_connection},
+    server::{
+        Admission, Condition, DEFAULT_SOCKET_PATH, Finished, GuestStatus, Isolation, LOST_STATUS, Server, ServerHandle,
+        ServerOptions, serve_connection, serve_worker,
+    },
     session::{MakeObservers, SessionOptions, Summary},
 };

@@ -1,30 +1,50 @@
 //! Accepts connections and gives each a process of its own, or a thread.
 //!
-//! A worker is this same program, started afresh with the connection as its standard input: no state crosses but the
-//! socket, and whatever a guest does to the driver (a crash, a hang, a leak) ends with the worker. Nothing is forked
-//! without `exec`, which some drivers would not survive. Workers that are still serving when the server ends go on
-//! until their guest leaves.
+//! A worker is this same program, started afresh with one end of a [control socket](handoff) as its standard input: no
+//! state crosses but a guest's socket, and whatever a guest does to the driver (a crash, a hang, a leak) ends with the
+//! worker. Nothing is forked without `exec`, which some drivers would not survive. One worker is started ahead, so that a
+//! guest does not wait for a process to start. Workers that are still serving when the server is killed go on until their
+//! guest leaves.
+//!
+//! The server keeps a copy of each guest's socket. It never reads from it; with it a guest whose worker dies is refused,
+//! or reads of a reset connection, instead of spinning on an end of the stream.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`listener`] | the socket that is listened at |
+//! | [`hall`] | connections that nobody serves |
+//! | [`guest`] | guests that are served, their workers and their ends |
+//! | [`handoff`] | how server and worker talk |
+//! | [`serve`] | what a worker does |
+//! | [`run`] | the loop that does it all |
+
+mod guest;
+mod hall;
+mod handoff;
+mod listener;
+mod run;
+mod serve;
 
 use std::{
-    fmt, io,
-    os::{
-        fd::OwnedFd,
-        unix::{
-            fs::FileTypeExt,
-            net::{UnixListener, UnixStream},
-        },
-    },
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
+    borrow::Cow,
+    collections::BTreeMap,
+    fmt,
+    io::{Read as _, Write as _},
+    os::unix::net::{UnixListener, UnixStream},
+    path::Path,
+    process::Command,
+    sync::Arc,
     time::Duration,
 };
 
-use super::session::{self, SessionError, SessionOptions, Summary};
+use parking_lot::Mutex;
+
+use self::{guest::Record, listener::Listener, run::Loop};
+pub use self::{
+    handoff::Condition,
+    serve::{serve_connection, serve_worker},
+};
+use super::session::{SessionOptions, Summary};
 use crate::{error::HostError, limits};
 
 /// Where Mesa looks if nobody says otherwise.
@@ -34,23 +54,36 @@ pub const DEFAULT_SOCKET_PATH: &str = "/tmp/.virgl_test";
 /// that crashes ends the worker with a signal instead.
 pub const LOST_STATUS: u8 = 3;
 
-/// How long the server rests when the system has no descriptors or processes left for a new connection.
-const ACCEPT_REST: Duration = Duration::from_millis(100);
-
-/// Stack of the threads that only wait for a worker to end.
-const REAPER_STACK_BYTES: usize = 64 << 10;
-
 /// What stands between guests.
 #[non_exhaustive]
 pub enum Isolation {
-    /// A process for each connection, made by this function from the socket it shall serve as its standard input.
+    /// A process for each guest, made by this function. Its standard input is the control socket, which it gives to
+    /// [`serve_worker`]; it had better move it away from there, and ends with 0 or [`LOST_STATUS`].
     Process(Box<dyn Fn() -> Command + Send>),
     /// A thread for each connection. A guest that makes the driver crash takes everybody along.
     Thread,
 }
 
-/// Told what a connection amounted to, on the thread that served it.
+/// Told what a connection amounted to.
 pub type Finished = Arc<dyn Fn(&Summary) + Send + Sync>;
+
+/// Who may be a guest, and how many.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Admission {
+    /// Most guests at a time.
+    pub guests: usize,
+    /// Most guests of one user at a time, where the system says whose they are.
+    pub guests_per_user: Option<usize>,
+    /// The users who may be guests, by number; all, if it is empty.
+    pub users: Vec<u32>,
+}
+
+impl Default for Admission {
+    fn default() -> Self {
+        Self { guests: limits::SERVER_GUESTS, guests_per_user: None, users: Vec::new() }
+    }
+}
 
 /// How to serve.
 #[non_exhaustive]
@@ -62,15 +95,30 @@ pub struct ServerOptions {
     pub session: SessionOptions,
     /// Serve this many connections, then end; for tests and scripts.
     pub connections: Option<usize>,
-    /// Told of every connection that ends; for [`Isolation::Thread`]. Worker processes report for themselves.
+    /// Told of every guest that leaves, on the thread that served it, for [`Isolation::Thread`]. Worker processes report
+    /// for themselves; of those that cannot, because they died, this is told.
     pub finished: Option<Finished>,
+    /// Who may be a guest, and how many.
+    pub limits: Admission,
+    /// Worker processes that are started ahead of their guests.
+    pub spares: usize,
+    /// What to do about a worker that died, for the log.
+    pub advice: Cow<'static, str>,
 }
 
 impl ServerOptions {
-    /// Serves until it is stopped, and tells nobody of connections that end.
+    /// Serves until it is stopped, and tells nobody of guests that leave.
     #[must_use]
     pub fn new(isolation: Isolation, session: SessionOptions) -> Self {
-        Self { isolation, session, connections: None, finished: None }
+        Self {
+            isolation,
+            session,
+            connections: None,
+            finished: None,
+            limits: Admission::default(),
+            spares: 1,
+            advice: Cow::Borrowed("the driver is what crashes mostly: try a newer one"),
+        }
     }
 
     /// Ends after this many connections, if a number is given.
@@ -80,10 +128,39 @@ impl ServerOptions {
         self
     }
 
-    /// Tells `finished` of every connection that ends.
+    /// Tells `finished` of guests that leave.
     #[must_use]
     pub fn finished(mut self, finished: impl Fn(&Summary) + Send + Sync + 'static) -> Self {
         self.finished = Some(Arc::new(finished));
+        self
+    }
+
+    /// Serves at most so many guests at a time, of all users and of each.
+    #[must_use]
+    pub fn guests(mut self, all: usize, per_user: Option<usize>) -> Self {
+        self.limits.guests = all;
+        self.limits.guests_per_user = per_user;
+        self
+    }
+
+    /// Serves these users only, by number; all, if there are none.
+    #[must_use]
+    pub fn users(mut self, users: impl IntoIterator<Item = u32>) -> Self {
+        self.limits.users = users.into_iter().collect();
+        self
+    }
+
+    /// Starts so many worker processes ahead of their guests.
+    #[must_use]
+    pub fn spares(mut self, spares: usize) -> Self {
+        self.spares = spares;
+        self
+    }
+
+    /// What the log says to do about a worker that died.
+    #[must_use]
+    pub fn advice(mut self, advice: impl Into<Cow<'static, str>>) -> Self {
+        self.advice = advice.into();
         self
     }
 }
@@ -94,188 +171,139 @@ impl fmt::Debug for ServerOptions {
             .field("isolation", &self.isolation)
             .field("session", &self.session)
             .field("connections", &self.connections)
+            .field("limits", &self.limits)
+            .field("spares", &self.spares)
             .finish_non_exhaustive()
+    }
+}
+
+/// How much of a hurry there is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Urgency {
+    None,
+    /// When the guests have left.
+    Soon,
+    /// At once.
+    Now,
+}
+
+/// What the server's thread shares with others.
+#[derive(Debug)]
+struct State {
+    guests: Mutex<BTreeMap<u64, Arc<Record>>>,
+    /// Readable when there is something to hear.
+    wake: UnixStream,
+    bell: UnixStream,
+}
+
+impl State {
+    fn new() -> Result<Self, HostError> {
+        let made = UnixStream::pair().and_then(|(wake, bell)| wake.set_nonblocking(true).map(|()| (wake, bell)));
+        let (wake, bell) =
+            made.map_err(|error| HostError::io("cannot make a socket to wake the server with", error))?;
+        Ok(Self { guests: Mutex::default(), wake, bell })
+    }
+
+    /// The most urgent of what was said since the last time.
+    fn hear(&self) -> Urgency {
+        let mut said = [0; 64];
+        let mut most = Urgency::None;
+        while let Ok(count @ 1..) = (&self.wake).read(&mut said) {
+            let urgent = said.get(..count).unwrap_or_default().contains(&b'!');
+            most = most.max(if urgent { Urgency::Now } else { Urgency::Soon });
+        }
+        most
+    }
+
+    fn say(&self, word: u8) {
+        // A queue that is full says it already.
+        let _said = (&self.bell).write(&[word]);
     }
 }
 
 /// A listening vtest server.
 #[derive(Debug)]
 pub struct Server {
-    listener: UnixListener,
-    path: PathBuf,
+    listener: Listener,
     options: ServerOptions,
-    live: Arc<AtomicUsize>,
+    state: Arc<State>,
 }
 
 impl Server {
     /// Listens at `path`. A socket that a server left there is replaced; one that still answers is not.
     pub fn bind(path: &Path, options: ServerOptions) -> Result<Self, HostError> {
-        let shown = path.display();
-        match std::fs::symlink_metadata(path) {
-            Ok(found) if !found.file_type().is_socket() => {
-                return Err(HostError::Unsupported(
-                    format!("{shown} exists and is no socket; choose another --socket-path").into(),
-                ));
-            }
-            Ok(_) if UnixStream::connect(path).is_ok() => {
-                return Err(HostError::Unsupported(
-                    format!("another server is listening at {shown}; stop it or choose another --socket-path").into(),
-                ));
-            }
-            Ok(_) | Err(_) => {}
-        }
-        let listener = listen(path).map_err(|error| HostError::io(format!("cannot listen at {shown}"), error))?;
-        Ok(Self { listener, path: path.to_owned(), options, live: Arc::default() })
+        // Last, since guests come as soon as there is a path.
+        let state = Arc::new(State::new()?);
+        Ok(Self { listener: Listener::bind(path)?, options, state })
     }
 
-    /// Serves connections until the socket fails, or until as many as the options ask for have come and gone.
-    pub fn run(&self) -> Result<(), HostError> {
-        let mut threads = Vec::new();
-        let mut accepted = 0_usize;
-        while self.options.connections.is_none_or(|limit| accepted < limit) {
-            let socket = match self.listener.accept() {
-                Ok((socket, _)) => socket,
-                Err(error) if is_passing(&error) => {
-                    tracing::warn!("cannot accept a connection just now: {error}");
-                    thread::sleep(ACCEPT_REST);
-                    continue;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => {
-                    return Err(HostError::io(format!("cannot accept at {}", self.path.display()), error));
-                }
-            };
-            accepted = accepted.saturating_add(1);
-            if self.live.load(Ordering::Relaxed) >= limits::SERVER_CLIENTS {
-                tracing::warn!("connection refused: {} are being served already", limits::SERVER_CLIENTS);
-                continue;
-            }
-            match self.start(socket) {
-                Ok(thread) if self.options.connections.is_some() => threads.push(thread),
-                Ok(_) => {}
-                Err(error) => tracing::error!("connection lost: {error}"),
-            }
-        }
-        for thread in threads {
-            let _panicked = thread.join();
-        }
-        Ok(())
+    /// Serves at a socket that somebody else made and listens already, such as a service manager.
+    pub fn adopt(socket: UnixListener, options: ServerOptions) -> Result<Self, HostError> {
+        Ok(Self { listener: Listener::adopt(socket)?, options, state: Arc::new(State::new()?) })
     }
 
-    /// Serves one connection beside the others, and returns the thread that sees it end.
-    fn start(&self, socket: UnixStream) -> Result<thread::JoinHandle<()>, HostError> {
-        let seat = Seat::take(&self.live);
-        let builder = thread::Builder::new();
-        match &self.options.isolation {
-            Isolation::Process(command) => {
-                let mut command = command();
-                command.stdin(Stdio::from(OwnedFd::from(socket)));
-                let child = command.spawn();
-                // Dropped here: it holds the server's copy of the socket, without which the guest sees the worker's
-                // end.
-                drop(command);
-                let child = child.map_err(|error| HostError::io("cannot start a worker process", error))?;
-                builder.name("venus-reaper".to_owned()).stack_size(REAPER_STACK_BYTES).spawn(move || {
-                    reap(child);
-                    drop(seat);
-                })
-            }
-            Isolation::Thread => {
-                let options = self.options.session.clone();
-                let finished = self.options.finished.clone();
-                builder.name("venus-session".to_owned()).spawn(move || {
-                    let summary = serve_connection(socket, options);
-                    if let Some(finished) = finished {
-                        finished(&summary);
-                    }
-                    drop(seat);
-                })
-            }
-        }
-        .map_err(|error| HostError::io("cannot start a thread for a connection", error))
+    /// What looks at the server and stops it, from other threads.
+    #[must_use]
+    pub fn handle(&self) -> ServerHandle {
+        ServerHandle(Arc::clone(&self.state))
+    }
+
+    /// Serves connections until the socket fails or the server is stopped, or until as many as the options ask for have
+    /// come and gone. The socket's name disappears when it stops to listen.
+    pub fn run(self) -> Result<(), HostError> {
+        Loop::new(self.listener, &self.options, &self.state).run()
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        // Best effort: whoever binds next replaces a leftover.
-        let _gone = std::fs::remove_file(&self.path);
+/// Looks at a server and stops it, from any thread.
+#[derive(Debug, Clone)]
+pub struct ServerHandle(Arc<State>);
+
+impl ServerHandle {
+    /// Has the server take no more guests, and end when those that it has have left.
+    pub fn stop(&self) {
+        self.0.say(b'.');
+    }
+
+    /// Has the server end its guests, and then itself.
+    pub fn stop_now(&self) {
+        self.0.say(b'!');
+    }
+
+    /// The guests that are being served. Asks each worker how its guest is doing; one that does not answer within half a
+    /// second has no condition.
+    #[must_use]
+    pub fn guests(&self) -> Vec<GuestStatus> {
+        let records: Vec<_> = self.0.guests.lock().values().cloned().collect();
+        records.iter().map(|record| GuestStatus::of(record)).collect()
     }
 }
 
-/// Listens at `path`, which appears, or changes from what was left there, only once connections are accepted: whoever
-/// waits for the path may connect as soon as it is there.
-fn listen(path: &Path) -> io::Result<UnixListener> {
-    let mut draft = path.as_os_str().to_owned();
-    draft.push("~");
-    // What a server left that was killed in between.
-    let _gone = std::fs::remove_file(&draft);
-    let listener = UnixListener::bind(&draft)?;
-    std::fs::rename(&draft, path)?;
-    Ok(listener)
+/// A guest that is being served.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct GuestStatus {
+    /// The guest program's name; empty before it has said it.
+    pub name: String,
+    /// The worker's process; 0 where guests are served by threads.
+    pub process: u32,
+    /// The user, where the system tells.
+    pub user: Option<u32>,
+    /// How long it has been served.
+    pub age: Duration,
+    /// How it is doing, by its worker's account.
+    pub condition: Option<Condition>,
 }
 
-/// Serves one connection on this thread until its guest leaves, logs how it ended, and says what came of it.
-pub fn serve_connection(socket: UnixStream, options: SessionOptions) -> Summary {
-    let mut summary = Summary::default();
-    let outcome = session::run(socket, options, &mut summary);
-    let guest = &*summary.name;
-    match outcome {
-        Ok(()) => tracing::debug!(guest, "guest left"),
-        Err(SessionError::Socket(error)) if is_departure(&error) => tracing::debug!(guest, "guest left: {error}"),
-        Err(error) => {
-            match &error {
-                SessionError::Guest(error) => tracing::error!(guest, "connection closed: {error}"),
-                error => tracing::error!(guest, "connection lost: {error}"),
-            }
-            summary.lost.get_or_insert_with(|| error.to_string());
+impl GuestStatus {
+    fn of(record: &Record) -> Self {
+        Self {
+            name: record.report().name,
+            process: record.process,
+            user: record.user,
+            age: record.since.elapsed(),
+            condition: record.condition(),
         }
-    }
-    summary
-}
-
-/// Waits for a worker and logs an end that is not its guest's doing.
-fn reap(mut worker: Child) {
-    match worker.wait() {
-        Ok(status) if status.success() => {}
-        Ok(status) if status.code() == Some(LOST_STATUS.into()) => {
-            tracing::debug!("worker {} has lost its guest, and said why", worker.id());
-        }
-        Ok(status) => {
-            tracing::error!("worker {} ended with {status}; its guest is lost, others are not affected", worker.id())
-        }
-        Err(error) => tracing::error!("cannot wait for worker {}: {error}", worker.id()),
-    }
-}
-
-/// Errors of `accept` that concern one connection or pass with time.
-fn is_passing(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-
-    matches!(
-        Errno::from_io_error(error),
-        Some(Errno::CONNABORTED | Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
-    )
-}
-
-/// How a socket says that the guest ended without reading what we had sent.
-fn is_departure(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
-}
-
-/// A place among the connections being served.
-struct Seat(Arc<AtomicUsize>);
-
-impl Seat {
-    fn take(live: &Arc<AtomicUsize>) -> Self {
-        live.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(live))
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

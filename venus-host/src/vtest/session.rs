@@ -7,7 +7,7 @@ use std::{
         fd::{AsFd, BorrowedFd},
         unix::net::UnixStream,
     },
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use super::{
@@ -20,9 +20,9 @@ use super::{
     waits::Condition,
 };
 use crate::{
-    context::{CAPSET_ID, Context, Options, capset},
+    context::{CAPSET_ID, Context, Options, Statistics, capset},
     driver,
-    endpoint::Observer,
+    endpoint::{Observer, Sampler, Whereabouts},
     error::{Fatal, HostError},
     limits,
     resource::{BlobFlags, BlobKind, MemoryFile, ResourceId},
@@ -100,12 +100,33 @@ pub struct Summary {
     pub lost: Option<String>,
 }
 
+/// What others see of a session while it lasts.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// Where it stands, for those who survive it.
+    pub(super) whereabouts: Whereabouts,
+    /// What looks at its context, once there is one.
+    pub(super) context: Arc<OnceLock<Looks>>,
+}
+
+/// Looks at a context, as long as it lasts and after.
+#[derive(Debug)]
+pub(super) struct Looks {
+    pub(super) statistics: Arc<Statistics>,
+    pub(super) sampler: Sampler,
+}
+
 /// Serves `socket` until its guest leaves, and says what came of it. All that the guest had is gone when this returns.
-pub(super) fn run(socket: UnixStream, options: SessionOptions, summary: &mut Summary) -> Result<(), SessionError> {
+pub(super) fn run(
+    socket: UnixStream,
+    options: SessionOptions,
+    seen: Seen,
+    summary: &mut Summary,
+) -> Result<(), SessionError> {
     socket::prepare(&socket)?;
     let input = socket.try_clone()?;
     let mut reader = Reader::new(BufReader::new(input));
-    let mut session = Session::new(socket, options)?;
+    let mut session = Session::new(socket, options, seen)?;
     let outcome = session.serve(&mut reader);
     summary.name = session.name.clone().unwrap_or_default();
     let statistics = session.context.as_ref().map(Context::statistics);
@@ -130,13 +151,14 @@ struct Session {
     resource_ids: Ids,
     syncs: Arc<Syncs>,
     standing: Standing,
+    seen: Seen,
 }
 
 impl Session {
-    fn new(socket: UnixStream, options: SessionOptions) -> io::Result<Self> {
+    fn new(socket: UnixStream, options: SessionOptions, seen: Seen) -> io::Result<Self> {
         let standing = Standing::new()?;
         let (resource_ids, syncs) = (Ids::default(), Arc::default());
-        Ok(Self { socket, options, name: None, context: None, resource_ids, syncs, standing })
+        Ok(Self { socket, options, name: None, context: None, resource_ids, syncs, standing, seen })
     }
 
     fn serve(&mut self, reader: &mut Reader<BufReader<UnixStream>>) -> Result<(), SessionError> {
@@ -205,6 +227,7 @@ impl Session {
     }
 
     fn answer(&self, command: u32, payload: &[u32]) -> Result<(), SessionError> {
+        self.seen.whereabouts.note_answer();
         Ok(socket::send(&self.socket, &answer(command, payload))?)
     }
 
@@ -220,6 +243,7 @@ impl Session {
         let name = name.get(..limits::CONTEXT_NAME_BYTES).unwrap_or(name);
         let printable: String = String::from_utf8_lossy(name).chars().filter(|c| !c.is_control()).collect();
         tracing::debug!("guest {printable:?} connected");
+        self.seen.whereabouts.set_name(&printable);
         self.name = Some(printable);
         Ok(())
     }
@@ -251,8 +275,13 @@ impl Session {
             let driver = driver::Config { transport: driver::Transport::default(), ..self.options.driver.clone() };
             let observers = self.options.observers.as_ref().map(|make| make(&name, &driver)).unwrap_or_default();
             let options = Options::new(name, driver).abandoned(move || socket::is_hung_up(&peer));
+            let options = options.whereabouts(self.seen.whereabouts.clone());
             let options = observers.into_iter().fold(options, Options::observer);
-            self.context = Some(Context::new(options));
+            let context = Context::new(options);
+            let looks = Looks { statistics: context.statistics(), sampler: context.sampler() };
+            // Only set here, where there was no context.
+            let _first = self.seen.context.set(looks);
+            self.context = Some(context);
         }
         Ok(())
     }

@@ -228,7 +228,7 @@ impl Fixture {
 impl Drop for Fixture {
     fn drop(&mut self) {
         self.executor.gate.store(true, Ordering::SeqCst);
-        assert!(self.table.stop_all(PATIENCE));
+        assert_eq!(self.table.stop_all(PATIENCE), []);
     }
 }
 

@@ -1,0 +1,52 @@
+//! How a server ends when it is asked to.
+
+use rustix::process::{Pid, Signal, kill_process};
+use venus_guest::bare::until;
+
+use crate::common::Server;
+
+impl Server {
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_raw(self.process.id().try_into().unwrap()).unwrap(), signal).unwrap();
+    }
+}
+
+#[test]
+fn a_server_that_is_stopped_waits_for_its_guests_and_says_so() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let server = Server::start(&[]);
+        let mut guest = server.connect();
+        let mut shy = server.arrive();
+        server.signal(signal);
+        until("the socket is removed", || !server.path.exists());
+        assert_eq!(shy.receive(3), [1, 7, 0], "who has not begun is refused");
+        guest.create_shmem(4096);
+        until("it says what it waits for", || server.log().contains("waiting for 1 guests to leave: test"));
+        drop(guest);
+        let log = server.finish();
+        assert!(!log.contains("ERROR"), "{log}");
+    }
+}
+
+#[test]
+fn a_second_signal_ends_the_guests() {
+    let server = Server::start(&[]);
+    let mut guest = server.connect();
+    server.signal(Signal::TERM);
+    until("it stops", || server.log().contains("waiting for 1 guests"));
+    server.signal(Signal::TERM);
+    let log = server.finish();
+    assert!(log.contains("ending 1 guests"), "{log}");
+    assert!(!log.contains("ERROR"), "it was asked to: {log}");
+    assert!(guest.is_closed());
+}
+
+#[test]
+fn a_hang_up_changes_nothing_and_says_so() {
+    let server = Server::start(&[]);
+    let mut guest = server.connect();
+    server.signal(Signal::HUP);
+    until("it says so", || server.log().contains("SIGHUP: there is no configuration to read again"));
+    guest.ping();
+    assert!(server.path.exists());
+}
