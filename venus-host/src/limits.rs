@@ -43,6 +43,11 @@ pub const BATCHES_PER_SUBMIT: usize = 256;
 /// more.
 pub const OBJECTS: usize = 4 << 20;
 
+/// Ids remembered per context that the guest takes for objects and that could not be created. The oldest make room, and
+/// from then on an id of which nothing else is known counts as one of those. A guest that runs out of memory in earnest
+/// fails some thousand times; each costs about 100 bytes.
+pub const PHANTOMS: usize = 1 << 16;
+
 /// Resources alive per context. Mesa makes one per mapped allocation plus its pools: thousands at worst, since drivers
 /// offer 4096 allocations or so.
 pub const RESOURCES: usize = 65_536;

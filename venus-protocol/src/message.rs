@@ -59,6 +59,9 @@ impl fmt::Display for DecodeErrorKind {
                 let expected = expected.as_raw();
                 write!(f, "object {id:#x} of object type {expected} belongs to another device than the command acts on")
             }
+            Self::Handle { id, expected, error: HandleError::Phantom } => {
+                write!(f, "object {id:#x} (wanted {}) could not be created", object_type(expected))
+            }
             Self::Handle { id, error: HandleError::NullOwner, .. } => {
                 write!(f, "null handle (id {id:#x}) as the object the command acts on")
             }

@@ -93,7 +93,9 @@ fn newer(does: &str) -> String {
 fn handle(id: u64, expected: vk::ObjectType, error: HandleError, objects: &object::Table) -> Statement {
     let wanted = object_type_name(expected);
     let (reason, advice) = match error {
-        HandleError::Unknown => (format!("no {wanted} has the id {id:#x}: {}", objects.fate_of(id)), APPLICATION),
+        HandleError::Unknown | HandleError::Phantom => {
+            (format!("no {wanted} has the id {id:#x}: {}", objects.fate_of(id)), APPLICATION)
+        }
         HandleError::WrongType(found) => {
             (format!("the id {id:#x} is a {}, not a {wanted}", object_type_name(found)), APPLICATION)
         }
@@ -154,6 +156,7 @@ fn structure(s_type: i32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::object::Cause;
     use venus_protocol::wire::Member;
 
     fn told(kind: Kind, member: Member, objects: &object::Table) -> String {
@@ -195,7 +198,7 @@ mod tests {
         let never = told(7, &objects);
         assert!(never.contains(", buffer: no VkBuffer has the id 0x7: no object has ever had this id"), "{never}");
         let result = vk::Result::ERROR_OUT_OF_DEVICE_MEMORY;
-        objects.record_uncreated(vk::ObjectType::BUFFER, &[7], "vkCreateBuffer", result);
+        objects.record_uncreated(vk::ObjectType::BUFFER, 1, &[7], Cause::never_created("vkCreateBuffer", result));
         let failed = told(7, &objects);
         assert!(failed.contains("vkCreateBuffer should have created it and failed with VK_ERROR_OUT"), "{failed}");
         assert!(failed.contains("validation layers"), "it says what to do: {failed}");

@@ -7,7 +7,10 @@
 
 use venus_protocol::{dispatch, wire::Decoder};
 
-use super::explain::explain;
+use super::{
+    explain::explain,
+    left_out::{Tools, names_phantom},
+};
 use crate::{
     endpoint::{Endpoint, Scratch},
     error::{Fatal, Interrupt},
@@ -53,16 +56,22 @@ impl Endpoint {
         let objects = shared.objects.cached(resolved);
         let mut decoder = Decoder::at(stream, at, arena, &objects);
         self.approach(at);
-        let outcome = dispatch::dispatch(self, &mut decoder, reply)
-            .map_err(|interrupt| explain(interrupt, &shared.objects, stream, at));
+        let outcome = match dispatch::dispatch(self, &mut decoder, reply) {
+            Ok(header) => Ok((header, decoder.offset())),
+            Err(interrupt) if names_phantom(&interrupt) => {
+                let mut tools = Tools { shared, arena, resolved, reply };
+                self.execute_without_phantoms(&mut tools, (stream, at), interrupt)
+            }
+            Err(interrupt) => Err(interrupt),
+        };
+        let outcome = outcome.map_err(|interrupt| explain(interrupt, &shared.objects, stream, at));
         let reply = reply.bytes();
         self.tell_end(outcome.as_ref().map(|_| ()), reply, stream.get(at..).unwrap_or_default());
-        let header = outcome.map_err(|interrupt| self.located(interrupt))?;
+        let (header, next) = outcome.map_err(|interrupt| self.located(interrupt))?;
         if !reply.is_empty() {
             let written = self.reply_stream.write(header.command.name(), reply);
             written.map_err(|fatal| self.located(fatal.into()))?;
         }
-        let next = decoder.offset();
         self.finish();
         Ok(next)
     }

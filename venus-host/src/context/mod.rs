@@ -11,6 +11,8 @@
 //! | [`capset`] | what the guest reads before it creates a context |
 //! | [`interpreter`] | bytes to handlers to replies |
 //! | [`explain`] | what is wrong with bytes, in words |
+//! | [`left_out`] | commands that name what could not be created |
+//! | [`request`] | what a command names |
 //! | [`feed`] | the door for replays: commands of rings without the rings' memory |
 //! | [`transport`] | the commands that steer rings and streams |
 //!
@@ -30,6 +32,8 @@ mod capset;
 mod explain;
 mod feed;
 mod interpreter;
+mod left_out;
+mod request;
 mod transport;
 
 use std::{

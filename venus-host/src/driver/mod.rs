@@ -13,6 +13,7 @@
 //! | `external` | what a guest is told about external memory, fences and semaphores |
 //! | [`sparse`] | sparse binding of imported memory, and what guests are told of it |
 //! | `sanitize` | lengths that are said twice, and that drivers believe |
+//! | `submits` | submissions without the command buffers that must not be executed |
 //! | `destroy` | freeing an object by its type |
 //! | `sync` | queues, their timelines, and what stands in for SYNC_FD |
 //! | `failure` | why a guest is told that a call failed |
@@ -46,6 +47,7 @@ mod physical_device;
 mod profile;
 pub(crate) mod sanitize;
 pub mod sparse;
+pub(crate) mod submits;
 pub mod survey;
 pub(crate) mod sync;
 pub(crate) mod validation;

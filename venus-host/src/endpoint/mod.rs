@@ -134,6 +134,8 @@ pub(crate) struct Endpoint {
     #[expect(clippy::vec_box, reason = "kilobytes each, taken out and put back for every command")]
     scratch: Vec<Box<Scratch>>,
     position: Position,
+    /// The current command may have null handles where it names phantoms: see `context/left_out.rs`.
+    pub(crate) is_lenient: bool,
     /// Commands executed since they were last counted.
     executed: u64,
     /// Where it notes the command that it is in, for whoever survives a crash.
@@ -156,6 +158,7 @@ impl Endpoint {
             stream: Vec::new(),
             scratch: Vec::new(),
             position: Position { base: 0, at: 0, is_indirect: false, command: CommandType::NONE },
+            is_lenient: false,
             executed: 0,
             trail,
         }
@@ -219,6 +222,13 @@ impl Endpoint {
         self.position.at = u64::try_from(at).unwrap_or(u64::MAX);
         self.position.command = CommandType::NONE;
         self.tell_approach();
+    }
+
+    /// As [`Handler::decoded`], for a command that no handler sees. `bytes` are the command's.
+    #[cold]
+    pub(crate) fn begin_unhandled(&mut self, header: CommandHeader, bytes: &[u8]) {
+        self.position.command = header.command;
+        self.tell_begin_bytes(header, bytes);
     }
 
     /// The command is over, and no object that it names is held any more.

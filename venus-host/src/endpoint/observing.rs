@@ -80,9 +80,15 @@ impl Endpoint {
 
     #[inline]
     pub(super) fn tell_begin(&mut self, header: CommandHeader, decoder: &Decoder<'_>) {
+        if self.observers.is_some() {
+            self.tell_begin_bytes(header, decoder.consumed());
+        }
+    }
+
+    pub(super) fn tell_begin_bytes(&mut self, header: CommandHeader, bytes: &[u8]) {
         if let Some(observers) = &mut self.observers {
             let place = place(&self.origin, &self.position);
-            observers.begin(Command::new(place, header, decoder.consumed()));
+            observers.begin(Command::new(place, header, bytes));
         }
     }
 

@@ -52,8 +52,9 @@ impl Scratch {
 #[expect(unsafe_code, reason = "the encoder reads through the pointers of the values it is given")]
 fn new_reply_encoder() -> Encoder {
     // SAFETY: the only values given to this encoder are arguments that the decoder has built in its arena, in the
-    // course of the same `dispatch`. All pointers in them lead to that arena, with the counts that go with them, or to
-    // what the driver wrote into it as the specification of the command demands.
+    // course of the same `dispatch`, or of the same `visit_command` where no driver is called. All pointers in them lead
+    // to that arena, with the counts that go with them, or to what the driver wrote into it as the specification of the
+    // command demands.
     unsafe { Encoder::new() }
 }
 

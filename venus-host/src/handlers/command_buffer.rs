@@ -1,10 +1,10 @@
 //! Command buffers: beginning, ending and resetting them, and what is recorded into them. Everything goes to the driver
 //! as it is, after a look at lengths where there are two.
 //!
-//! Nothing of a command buffer's state is tracked. The owner of each of these commands is the command buffer, from
-//! which the device follows.
+//! Nothing of a command buffer's state is tracked, but that something is missing in it: see `context/left_out.rs`. The
+//! owner of each of these commands is the command buffer, from which the device follows.
 
-use venus_protocol::{args::*, dispatch::CommandBufferCommands};
+use venus_protocol::{args::*, dispatch::CommandBufferCommands, vk, wire::Handle};
 
 use super::forward;
 use crate::{driver::sanitize, endpoint::Endpoint, error::Interrupt};
@@ -159,5 +159,19 @@ impl CommandBufferCommands for Endpoint {
     fn cmd_push_descriptor_set2(&mut self, args: &mut CmdPushDescriptorSet2Args<'_>) -> Result<(), Interrupt> {
         sanitize::check_push(args.p_push_descriptor_set_info).map_err(|refusal| self.ended_by(refusal))?;
         self.forward(args)
+    }
+}
+
+impl Endpoint {
+    /// Takes a command buffer back into use that was set aside with a hole in it, and empties it. Where its pool does
+    /// not allow that, the guest is about to begin it, which empties it as well; but the driver has seen no end of what
+    /// it was recording, and a reset is the one thing that every driver takes in that state.
+    #[cold]
+    pub(crate) fn restore_command_buffer(&mut self, id: u64) -> Result<(), Interrupt> {
+        let Some(raw) = self.shared.objects.restore(vk::ObjectType::COMMAND_BUFFER, id) else { return Ok(()) };
+        let command_buffer = Handle { id, raw: vk::Handle::from_raw(raw) };
+        let flags = vk::CommandBufferResetFlags::empty();
+        // If that fails, so will the guest's own command, which has an answer.
+        self.forward(&mut ResetCommandBufferArgs { command_buffer, flags }).map(drop)
     }
 }

@@ -4,7 +4,7 @@ use venus_protocol::{
     args::*,
     dispatch::CommandPoolCommands,
     vk,
-    wire::{Handles, NewHandles},
+    wire::{Handle, Handles, NewHandles},
 };
 
 use super::{destroy, forward};
@@ -21,8 +21,14 @@ impl CommandPoolCommands for Endpoint {
     }
 
     forward! {
-        reset_command_pool(ResetCommandPoolArgs);
         trim_command_pool(TrimCommandPoolArgs);
+    }
+
+    /// Command buffers that were set aside are as good as new.
+    fn reset_command_pool(&mut self, args: &mut ResetCommandPoolArgs) -> Result<vk::Result, Interrupt> {
+        let result = self.forward(args)?;
+        self.shared.objects.restore_pooled(args.command_pool.id);
+        Ok(result)
     }
 
     fn create_command_pool(&mut self, args: &mut CreateCommandPoolArgs<'_>) -> Result<vk::Result, Interrupt> {
@@ -39,16 +45,18 @@ impl CommandPoolCommands for Endpoint {
 
     fn free_command_buffers(&mut self, args: &mut FreeCommandBuffersArgs<'_>) -> Result<(), Interrupt> {
         let pool = args.command_pool;
-        self.unregister_pooled(
-            pool.id,
-            args.command_buffer_count,
-            args.p_command_buffers,
-            vk::ObjectType::COMMAND_BUFFER,
-        )?;
+        let aside = self.unregister_pooled(pool, args.command_buffer_count, args.p_command_buffers)?;
         let device = self.device(args.device.id)?;
-        driver::destroy::free_command_buffers(&device, pool.raw, args.p_command_buffers.raws);
+        for buffers in [args.p_command_buffers.raws, &aside].into_iter().filter(|buffers| is_work(pool.raw, buffers)) {
+            driver::destroy::free_command_buffers(&device, pool.raw, buffers);
+        }
         Ok(())
     }
+}
+
+/// Whether there is anything to free: a pool that could not be created is null, and so is all that is in it.
+pub(super) fn is_work<P: vk::Handle, H: vk::Handle + Copy>(pool: P, freed: &[H]) -> bool {
+    !pool.is_null() && freed.iter().any(|one| !one.is_null())
 }
 
 impl Endpoint {
@@ -59,7 +67,7 @@ impl Endpoint {
         result: vk::Result,
         new: &NewHandles<'_, H>,
     ) -> Result<vk::Result, Interrupt> {
-        if self.is_created(result, new) {
+        if self.is_created(device, result, new) {
             self.adopt_as(device, new, Detail::Pool(Box::default()))?;
         }
         Ok(result)
@@ -74,7 +82,7 @@ impl Endpoint {
         pool: (vk::ObjectType, u64),
         new: &mut NewHandles<'_, H>,
     ) -> Result<vk::Result, Interrupt> {
-        if !self.is_created(result, new) {
+        if !self.is_created(device, result, new) {
             new.ids.fill(0);
             return Ok(result);
         }
@@ -89,23 +97,25 @@ impl Endpoint {
         Ok(result)
     }
 
-    /// Removes objects that are about to be freed to their pool, and waits until nobody can be using them.
-    pub(super) fn unregister_pooled<H>(
+    /// Removes objects that are about to be freed to their pool, and waits until nobody can be using them. Answers those
+    /// of them that were set aside, for which the command has null handles.
+    pub(super) fn unregister_pooled<P: vk::Handle, H: vk::Handle>(
         &mut self,
-        pool: u64,
+        pool: Handle<P>,
         count: u32,
         freed: Handles<'_, H>,
-        kind: vk::ObjectType,
-    ) -> Result<(), Interrupt> {
-        if pool == 0 {
-            let member = if kind == vk::ObjectType::DESCRIPTOR_SET { "descriptorPool" } else { "commandPool" };
+    ) -> Result<Vec<H>, Interrupt> {
+        if pool.id == 0 {
+            let member = if H::TYPE == vk::ObjectType::DESCRIPTOR_SET { "descriptorPool" } else { "commandPool" };
             return Err(self.fatal("is null").member(member).advice(APPLICATION).into());
         }
         if usize::try_from(count) != Ok(freed.ids.len()) {
             let reason = format!("{count} objects are to be freed and {} are named", freed.ids.len());
             return Err(self.fatal(reason).advice(APPLICATION).into());
         }
-        self.shared.objects.remove_from_pool(kind, freed.ids, pool).map_err(|error| self.table_error(error))?;
-        self.shared.objects.wait_for_others(&self.presence).map_err(|error| self.table_error(error))
+        let objects = &self.shared.objects;
+        let aside = objects.remove_from_pool(H::TYPE, freed.ids, pool.id).map_err(|error| self.table_error(error))?;
+        objects.wait_for_others(&self.presence).map_err(|error| self.table_error(error))?;
+        Ok(aside.into_iter().map(H::from_raw).collect())
     }
 }

@@ -4,7 +4,7 @@
 
 use venus_protocol::{args::*, dispatch::DescriptorCommands, vk};
 
-use super::{create, destroy};
+use super::{command_pool::is_work, create, destroy};
 use crate::{
     driver::{self, sanitize},
     endpoint::Endpoint,
@@ -66,14 +66,11 @@ impl DescriptorCommands for Endpoint {
 
     fn free_descriptor_sets(&mut self, args: &mut FreeDescriptorSetsArgs<'_>) -> Result<vk::Result, Interrupt> {
         let pool = args.descriptor_pool;
-        self.unregister_pooled(
-            pool.id,
-            args.descriptor_set_count,
-            args.p_descriptor_sets,
-            vk::ObjectType::DESCRIPTOR_SET,
-        )?;
+        let aside = self.unregister_pooled(pool, args.descriptor_set_count, args.p_descriptor_sets)?;
         let device = self.device(args.device.id)?;
-        driver::destroy::free_descriptor_sets(&device, pool.raw, args.p_descriptor_sets.raws);
+        for sets in [args.p_descriptor_sets.raws, &aside].into_iter().filter(|sets| is_work(pool.raw, sets)) {
+            driver::destroy::free_descriptor_sets(&device, pool.raw, sets);
+        }
         Ok(vk::Result::SUCCESS)
     }
 }

@@ -38,7 +38,7 @@ impl DeviceCommands for Endpoint {
         let device = match created {
             Ok(device) => Arc::new(device),
             Err(failure) => {
-                self.note_uncreated(&failure, vk::ObjectType::DEVICE, &[id]);
+                self.note_uncreated(&failure, 0, vk::ObjectType::DEVICE, &[id]);
                 return Ok(failure.result);
             }
         };

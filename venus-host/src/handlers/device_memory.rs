@@ -50,7 +50,7 @@ impl DeviceMemoryCommands for Endpoint {
                         "pAllocateInfo->pNext<VkImportMemoryResourceInfoMESA>.resourceId",
                         import.resource_id,
                     );
-                    self.note_uncreated(&failure, vk::ObjectType::DEVICE_MEMORY, args.p_memory.ids);
+                    self.note_uncreated(&failure, args.device.id, vk::ObjectType::DEVICE_MEMORY, args.p_memory.ids);
                     return Ok(failure.result);
                 }
             },
@@ -59,7 +59,7 @@ impl DeviceMemoryCommands for Endpoint {
         let memory = match allocated {
             Ok(memory) => Arc::new(memory.charged(self.shared.statistics.charge(info.allocation_size))),
             Err(failure) => {
-                self.note_uncreated(&failure, vk::ObjectType::DEVICE_MEMORY, args.p_memory.ids);
+                self.note_uncreated(&failure, args.device.id, vk::ObjectType::DEVICE_MEMORY, args.p_memory.ids);
                 return Ok(failure.result);
             }
         };

@@ -71,7 +71,7 @@ impl InstanceCommands for Endpoint {
         let instance = match created {
             Ok(instance) => Arc::new(instance),
             Err(failure) => {
-                self.note_uncreated(&failure, vk::ObjectType::INSTANCE, args.p_instance.ids);
+                self.note_uncreated(&failure, 0, vk::ObjectType::INSTANCE, args.p_instance.ids);
                 return Ok(failure.result);
             }
         };

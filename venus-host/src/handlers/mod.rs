@@ -46,7 +46,7 @@ use crate::{
     driver::{self, Device, Failure, Instance, PhysicalDevice, Refusal},
     endpoint::{Endpoint, Span},
     error::{APPLICATION, Fatal, Interrupt},
-    object::{Detail, NewObject, TableError, Uses},
+    object::{Cause, Detail, NewObject, TableError, Uses},
 };
 
 /// Commands that go to the driver as they are.
@@ -230,31 +230,36 @@ impl Endpoint {
     }
 
     /// Whether objects were created; if not, logs it and remembers it.
-    fn is_created<H: vk::Handle>(&self, result: vk::Result, new: &NewHandles<'_, H>) -> bool {
+    fn is_created<H: vk::Handle>(&self, device: u64, result: vk::Result, new: &NewHandles<'_, H>) -> bool {
         let is_created = result.as_raw() >= 0;
         if !is_created {
-            self.note_uncreated(&result.into(), H::TYPE, new.ids);
+            self.note_uncreated(&result.into(), device, H::TYPE, new.ids);
         }
         is_created
     }
 
-    /// Registers objects of a device that the driver has just created, unless it failed. Null handles are skipped.
+    /// Registers objects of a device that the driver has just created, unless it failed.
     fn adopt<H: vk::Handle + Copy>(
         &mut self,
         device: u64,
         result: vk::Result,
         new: &NewHandles<'_, H>,
     ) -> Result<vk::Result, Interrupt> {
-        if !self.is_created(result, new) {
-            return Ok(result);
+        if self.is_created(device, result, new) {
+            self.register(device, new)?;
         }
+        Ok(result)
+    }
+
+    /// Registers those objects of a device that exist.
+    fn register<H: vk::Handle + Copy>(&mut self, device: u64, new: &NewHandles<'_, H>) -> Result<(), Interrupt> {
         let raws = new.raws.iter().map(|raw| raw.as_raw());
         if let Err(error) = self.shared.objects.insert_all(H::TYPE, device, 0, new.ids, raws) {
             self.discard(device, new.raws)?;
             return Err(self.table_error(error));
         }
         self.name_objects(device, new);
-        Ok(result)
+        Ok(())
     }
 
     /// Has validation messages call new objects as the guest does.
@@ -269,12 +274,13 @@ impl Endpoint {
         }
     }
 
-    /// Logs that objects which the guest will call `ids` could not be created, and remembers it: guests often send such
-    /// commands without asking for the result, and fail later when they use the id.
+    /// Logs that objects of a device which the guest will call `ids` could not be created, and remembers it: guests often
+    /// send such commands without asking for the result, and use the id.
     #[cold]
-    fn note_uncreated(&self, failure: &Failure, kind: vk::ObjectType, ids: &[u64]) {
+    fn note_uncreated(&self, failure: &Failure, device: u64, kind: vk::ObjectType, ids: &[u64]) {
         self.note_failure(failure);
-        self.shared.objects.record_uncreated(kind, ids, self.command(), failure.result);
+        let cause = Cause::never_created(self.command(), failure.result);
+        self.shared.objects.record_uncreated(kind, device, ids, cause);
     }
 
     /// As [`Endpoint::adopt`], for one object that is more than its handle.
@@ -304,7 +310,8 @@ impl Endpoint {
         Ok(())
     }
 
-    /// Removes an object and frees it as soon as nobody can be using it. Null handles are allowed, as in Vulkan.
+    /// Removes an object and frees it as soon as nobody can be using it. Null handles are allowed, as in Vulkan, and so
+    /// are those of what could not be created.
     fn destroy<H: vk::Handle>(&mut self, device_id: u64, handle: Handle<H>) -> Result<(), Interrupt> {
         if handle.id == 0 {
             return Ok(());
@@ -317,7 +324,9 @@ impl Endpoint {
             }
             kind => objects.remove(kind, handle.id, device_id),
         };
-        let removed = removed.map_err(|error| self.table_error(error))?;
+        let Some(removed) = removed.map_err(|error| self.table_error(error))? else {
+            return Ok(());
+        };
         objects.retire(&self.presence, removed.kind, move || match removed.detail {
             Detail::Memory(memory) => driver::destroy::memory(&device, memory),
             _ => driver::destroy::object(&device, removed.kind, removed.raw),

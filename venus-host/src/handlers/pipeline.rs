@@ -6,12 +6,17 @@
 use venus_protocol::{
     args::*,
     dispatch::PipelineCommands,
-    vk,
+    vk::{self, Handle as _},
     wire::{Command, NewHandles},
 };
 
 use super::{REFUSED, create, destroy, forward, with_room};
-use crate::{driver::sanitize, endpoint::Endpoint, error::Interrupt, object::Uses};
+use crate::{
+    driver::sanitize,
+    endpoint::Endpoint,
+    error::Interrupt,
+    object::{Cause, Uses},
+};
 
 /// shaderGroupHandleSize: the specification leaves no choice.
 const GROUP_HANDLE_BYTES: u64 = 32;
@@ -94,9 +99,8 @@ impl PipelineCommands for Endpoint {
 }
 
 impl Endpoint {
-    /// Registers what a command for several pipelines has created. After a failure nothing is kept; after a success,
-    /// which includes VK_PIPELINE_COMPILE_REQUIRED, those that exist. The guest is told 0 for the others, whose ids
-    /// stay free.
+    /// Registers what a command for several pipelines has created, whatever its result: each pipeline exists or not on
+    /// its own account. The guest is told 0 for those that do not.
     fn adopt_pipelines(
         &mut self,
         device: u64,
@@ -104,14 +108,13 @@ impl Endpoint {
         new: &mut NewHandles<'_, vk::Pipeline>,
     ) -> Result<vk::Result, Interrupt> {
         if result.as_raw() < 0 {
-            self.discard(device, new.raws)?;
-            new.raws.fill(vk::Pipeline::null());
+            self.note_failure(&result.into());
         }
-        let result = self.adopt(device, result, new)?;
-        for (id, raw) in new.ids.iter_mut().zip(new.raws.iter()) {
-            if *raw == vk::Pipeline::null() {
-                *id = 0;
-            }
+        self.register(device, new)?;
+        let cause = Cause::never_created(self.command(), result);
+        for (id, _) in new.ids.iter_mut().zip(new.raws.iter()).filter(|(_, raw)| raw.is_null()) {
+            self.shared.objects.record_uncreated(vk::ObjectType::PIPELINE, device, &[*id], cause);
+            *id = 0;
         }
         Ok(result)
     }

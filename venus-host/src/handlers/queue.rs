@@ -6,7 +6,7 @@ use venus_protocol::{args::*, dispatch::QueueCommands, procs::Call, vk, wire::Re
 
 use super::{REFUSED, gone, no_entry_point, refuse};
 use crate::{
-    driver::{self, chain, sanitize, sync::Queue},
+    driver::{self, chain, sanitize, submits, sync::Queue},
     endpoint::{Endpoint, Span},
     error::{APPLICATION, GUEST_DRIVER, Interrupt},
     object::NewObject,
@@ -54,11 +54,21 @@ impl QueueCommands for Endpoint {
 
     fn queue_submit(&mut self, args: &mut QueueSubmitArgs<'_>) -> Result<vk::Result, Interrupt> {
         sanitize::sanitize_submits(args).map_err(|refusal| self.ended_by(refusal))?;
-        self.forward_locked(args.queue.raw, args)
+        if !self.is_lenient {
+            return self.forward_locked(args.queue.raw, args);
+        }
+        let left = submits::Left::of(args.p_submits);
+        let QueueSubmitArgs { queue, submit_count, fence, .. } = *args;
+        self.forward_locked(queue.raw, &mut QueueSubmitArgs { queue, submit_count, p_submits: &left.submits(), fence })
     }
 
     fn queue_submit2(&mut self, args: &mut QueueSubmit2Args<'_>) -> Result<vk::Result, Interrupt> {
-        self.forward_locked(args.queue.raw, args)
+        if !self.is_lenient {
+            return self.forward_locked(args.queue.raw, args);
+        }
+        let left = submits::Left2::of(args.p_submits);
+        let QueueSubmit2Args { queue, submit_count, fence, .. } = *args;
+        self.forward_locked(queue.raw, &mut QueueSubmit2Args { queue, submit_count, p_submits: &left.submits(), fence })
     }
 
     fn queue_bind_sparse(&mut self, args: &mut QueueBindSparseArgs<'_>) -> Result<vk::Result, Interrupt> {

@@ -140,6 +140,29 @@ impl HandleResolver for CachedResolver<'_> {
     }
 }
 
+/// As [`CachedResolver`], for the second look at a command that names phantoms: those are null handles.
+#[derive(Debug)]
+pub(crate) struct LenientResolver<'a>(pub(crate) CachedResolver<'a>);
+
+impl HandleResolver for LenientResolver<'_> {
+    #[cold]
+    fn resolve(&self, kind: vk::ObjectType, id: u64) -> Result<u64, HandleError> {
+        null_for_phantom(self.0.resolve(kind, id))
+    }
+
+    #[cold]
+    fn resolve_owner(&self, kind: vk::ObjectType, id: u64) -> Result<u64, HandleError> {
+        null_for_phantom(self.0.resolve_owner(kind, id))
+    }
+}
+
+fn null_for_phantom(resolved: Result<u64, HandleError>) -> Result<u64, HandleError> {
+    match resolved {
+        Err(HandleError::Phantom) => Ok(0),
+        resolved => resolved,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

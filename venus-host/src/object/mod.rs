@@ -9,7 +9,8 @@
 //! * *May it be freed now?* Removing an id is immediate, freeing the driver's object waits until no other endpoint can
 //!   still be in the middle of a command that resolved it: [`reclaim`].
 //!
-//! A fourth is asked when something is wrong already: *what became of this id?* ([`tombstones`])
+//! Two more are asked when something is wrong already: *what became of this id?* ([`tombstones`]), and *is it one that
+//! the guest may take for an object?* ([`phantoms`])
 //!
 //! An id is a number of 64 bits, as it travels: the guest's own choice, never 0, unique among all types of its context
 //! while the object lives. The decoder's `wire::Handle` keeps an id together with its type and driver handle.
@@ -22,13 +23,15 @@
 
 mod cache;
 mod class;
+mod phantoms;
 pub(crate) mod reclaim;
 mod table;
 mod tombstones;
 
 pub(crate) use self::{
-    cache::{CachedResolver, ResolveCache},
+    cache::{CachedResolver, LenientResolver, ResolveCache},
     class::Uses,
+    phantoms::{Cause, PhantomView},
     reclaim::Presence,
     table::{Detail, NewObject, Removed, Table, TableError},
 };

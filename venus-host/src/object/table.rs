@@ -6,6 +6,8 @@
 //! | creating handlers | [`Table::insert`], after the driver call succeeded | write |
 //! | destroying handlers | [`Table::remove`] and relatives, then [`Table::retire`] | write; freeing is outside of it |
 //!
+//! The lock of `phantoms.rs` is taken last, and never held while another one is taken.
+//!
 //! An id appears after its object exists and disappears before its object is freed, so whoever resolves it holds a live
 //! handle until the end of its command (`reclaim.rs` sees to that).
 
@@ -29,6 +31,7 @@ use venus_protocol::{
 use super::{
     CachedResolver, ResolveCache,
     class::{Uses, class, pool_of, teardown_rank},
+    phantoms::{Cause, PhantomView, Phantoms},
     reclaim::{Presence, Reclaim},
     tombstones::{Fate, Tombstone, Tombstones},
 };
@@ -68,13 +71,13 @@ pub(crate) enum Detail {
 
 /// One object.
 #[derive(Debug)]
-struct Entry {
-    kind: vk::ObjectType,
+pub(super) struct Entry {
+    pub(super) kind: vk::ObjectType,
     raw: u64,
     /// Id of the device it belongs to; 0 for instances and physical devices.
-    device: u64,
+    pub(super) device: u64,
     /// Id of the pool it was allocated from, else 0.
-    pool: u64,
+    pub(super) pool: u64,
     detail: Detail,
 }
 
@@ -175,6 +178,7 @@ pub(crate) struct Table {
     pools: RwLock<Pools>,
     reclaim: Reclaim,
     tombstones: Tombstones,
+    phantoms: Phantoms,
     /// How often something was removed or replaced; see [`Table::removals`].
     removals: AtomicU64,
     /// Moves whenever a device appears or disappears, so that a cached device can be trusted by looking at a number.
@@ -188,6 +192,7 @@ impl Table {
             pools: RwLock::default(),
             reclaim: Reclaim::new(),
             tombstones: Tombstones::default(),
+            phantoms: Phantoms::default(),
             removals: AtomicU64::new(0),
             device_generation: AtomicU64::new(0),
         }
@@ -198,7 +203,9 @@ impl Table {
         let NewObject { id, kind, raw, device, .. } = object;
         let is_pool = matches!(object.detail, Detail::Pool(_));
         self.require_room()?;
+        self.require_unused(&[id])?;
         insert_locked(&mut self.map.write(), object)?;
+        self.phantoms.forget(&[id]);
         if is_pool {
             self.pools.write().insert((kind.as_raw(), device, raw), id);
         }
@@ -218,6 +225,7 @@ impl Table {
         raws: impl Iterator<Item = u64> + Clone,
     ) -> Result<(), TableError> {
         self.require_room()?;
+        self.require_unused(ids)?;
         let mut map = self.map.write();
         for (n, (&id, raw)) in ids.iter().zip(raws.clone()).enumerate() {
             if raw == 0 {
@@ -231,6 +239,7 @@ impl Table {
                 }
                 return Err(error);
             }
+            self.phantoms.forget(&[id]);
         }
         Ok(())
     }
@@ -242,28 +251,35 @@ impl Table {
     }
 
     /// Takes `id` out of the table, so that no endpoint resolves it any more. It must be of type `kind` and belong to
-    /// `device`.
-    pub(crate) fn remove(&self, kind: vk::ObjectType, id: u64, device: u64) -> Result<Removed, TableError> {
+    /// `device`. `None` if there is nothing to free, because it could not be created.
+    pub(crate) fn remove(&self, kind: vk::ObjectType, id: u64, device: u64) -> Result<Option<Removed>, TableError> {
         let mut map = self.unlink();
-        let entry = map.get(&id).filter(|entry| entry.kind == kind);
-        let entry = entry.ok_or(TableError::Unknown { kind, id })?;
+        let Some(entry) = map.get(&id) else { return self.remove_phantom(kind, id, device) };
+        if entry.kind != kind {
+            return Err(TableError::Unknown { kind, id });
+        }
         if entry.device != device {
             return Err(TableError::OtherDevice { kind, id, device });
         }
         let removed = remove_locked(&mut map, id).ok_or(TableError::Unknown { kind, id })?;
         self.tombstones.record([Tombstone { id, kind, fate: Fate::Destroyed }]);
-        Ok(removed)
+        Ok(Some(removed))
     }
 
-    /// Takes a pool out of the table together with everything allocated from it.
-    pub(crate) fn remove_pool(&self, kind: vk::ObjectType, id: u64, device: u64) -> Result<Removed, TableError> {
-        let removed = self.remove(kind, id, device)?;
+    /// Takes a pool out of the table together with everything allocated from it. `None` as of [`Table::remove`].
+    pub(crate) fn remove_pool(
+        &self,
+        kind: vk::ObjectType,
+        id: u64,
+        device: u64,
+    ) -> Result<Option<Removed>, TableError> {
+        let Some(removed) = self.remove(kind, id, device)? else { return Ok(None) };
         self.pools.write().remove(&(kind.as_raw(), device, removed.raw));
         if let Detail::Pool(children) = &removed.detail {
             let mut map = self.unlink();
             self.remove_children(&mut map, children, Fate::WithPool(id));
         }
-        Ok(removed)
+        Ok(Some(removed))
     }
 
     /// Takes everything allocated from the pool `id` out of the table and leaves the pool.
@@ -277,33 +293,61 @@ impl Table {
     }
 
     fn remove_children(&self, map: &mut Map, children: &PooledIds, fate: Fate) {
-        let ended = children.iter().filter_map(|&id| Some(Tombstone { id, kind: map.remove(&id)?.kind, fate }));
+        let mut remove = |id| map.remove(&id).or_else(|| self.phantoms.take_any(id)?.entry);
+        let ended: Vec<_> =
+            children.iter().filter_map(|&id| Some(Tombstone { id, kind: remove(id)?.kind, fate })).collect();
         self.tombstones.record(ended);
     }
 
-    /// Takes `ids`, all of type `kind`, out of the table; ids of 0 are skipped. Each must have been allocated from
-    /// `pool`: if one was not, nothing is removed.
-    pub(crate) fn remove_from_pool(&self, kind: vk::ObjectType, ids: &[u64], pool: u64) -> Result<(), TableError> {
+    /// Takes `ids`, all of type `kind`, out of the table; ids of 0 are skipped, and those that could not be created are
+    /// forgotten. Each other must have been allocated from `pool`: if one was not, nothing is removed. Answers the
+    /// driver's handles of those that were set aside, which the decoder does not know.
+    pub(crate) fn remove_from_pool(
+        &self,
+        kind: vk::ObjectType,
+        ids: &[u64],
+        pool: u64,
+    ) -> Result<Vec<u64>, TableError> {
         let mut map = self.unlink();
-        for &id in ids.iter().filter(|&&id| id != 0) {
-            let entry = map.get(&id).filter(|entry| entry.kind == kind);
-            if entry.ok_or(TableError::Unknown { kind, id })?.pool != pool {
-                return Err(TableError::OtherPool { kind, id, pool_kind: pool_of(kind), pool });
+        let ids = ids.iter().copied().filter(|&id| id != 0);
+        let mut objects = 0_usize;
+        for id in ids.clone() {
+            match map.get(&id) {
+                Some(entry) if entry.kind != kind => return Err(TableError::Unknown { kind, id }),
+                Some(entry) if entry.pool != pool => {
+                    return Err(TableError::OtherPool { kind, id, pool_kind: pool_of(kind), pool });
+                }
+                Some(_) => objects = objects.saturating_add(1),
+                None if self.phantom_of(kind, id).is_some() => {}
+                None => return Err(TableError::Unknown { kind, id }),
             }
         }
-        for &id in ids.iter().filter(|&&id| id != 0) {
-            // An id that is named twice is gone the second time; the driver would free it twice.
-            remove_locked(&mut map, id).ok_or(TableError::Unknown { kind, id })?;
+        let mut aside = Vec::new();
+        let mut again = 0;
+        for id in ids.clone() {
+            if remove_locked(&mut map, id).is_some() {
+                objects = objects.saturating_sub(1);
+            } else if let Some(entry) = self.phantoms.take(kind, id).and_then(|phantom| phantom.entry) {
+                unpool(&mut map, id, entry.pool);
+                aside.push(entry.raw);
+            } else {
+                again = id;
+            }
         }
-        let ended = ids.iter().filter(|&&id| id != 0);
-        self.tombstones.record(ended.map(|&id| Tombstone { id, kind, fate: Fate::Destroyed }));
-        Ok(())
+        if objects != 0 {
+            // An id that is named twice is gone the second time; the driver would free it twice.
+            return Err(TableError::Unknown { kind, id: again });
+        }
+        self.tombstones.record(ids.map(|id| Tombstone { id, kind, fate: Fate::Destroyed }));
+        Ok(aside)
     }
 
     /// Takes a device out of the table together with everything that belongs to it. The second part of the answer is in
     /// teardown order and holds only what the driver has to be told to free.
     pub(crate) fn remove_device(&self, id: u64) -> Result<(Removed, Vec<Removed>), TableError> {
+        let aside = self.phantoms.take_all(|phantom| phantom.device == id);
         let mut map = self.unlink();
+        map.extend(aside.into_iter().filter_map(|(id, phantom)| Some((id, phantom.entry?))));
         let device = remove_kind(&mut map, vk::ObjectType::DEVICE, id)?;
         let mut children: Vec<Removed> =
             map.extract_if(|_, entry| entry.device == id).map(|(id, entry)| removed(id, entry)).collect();
@@ -326,6 +370,7 @@ impl Table {
     /// Takes everything that is left out of the table: instance and physical devices, once the devices are gone.
     pub(crate) fn clear(&self) {
         self.unlink().clear();
+        self.phantoms.clear();
     }
 
     /// Replaces the driver's handle behind `id`, which keeps its type and owner. Answers the former handle.
@@ -336,22 +381,12 @@ impl Table {
         Ok(std::mem::replace(&mut entry.raw, raw))
     }
 
-    /// Writes down that the driver could not make what the guest will call `ids`.
-    #[cold]
-    pub(crate) fn record_uncreated(
-        &self,
-        kind: vk::ObjectType,
-        ids: &[u64],
-        command: &'static str,
-        result: vk::Result,
-    ) {
-        let fate = Fate::NeverCreated { command, result };
-        self.tombstones.record(ids.iter().map(|&id| Tombstone { id, kind, fate }));
-    }
-
     /// What became of the id, which leads nowhere, as a clause for the log.
     #[cold]
     pub(crate) fn fate_of(&self, id: u64) -> String {
+        if let Some(cause) = self.phantoms.cause(id) {
+            return cause.to_string();
+        }
         match self.tombstones.find(id) {
             Some(tombstone) => tombstone.to_string(),
             None if self.tombstones.is_complete() => "no object has ever had this id".to_owned(),
@@ -402,7 +437,7 @@ impl Table {
                 Ok(Found { raw: entry.raw, device })
             }
             Some(entry) => Err(HandleError::WrongType(entry.kind)),
-            None => Err(HandleError::Unknown),
+            None => Err(self.unresolved(kind, id)),
         }
     }
 
@@ -546,15 +581,22 @@ fn remove_kind(map: &mut Map, kind: vk::ObjectType, id: u64) -> Result<Removed, 
 /// Removes an entry and its pool's knowledge of it.
 fn remove_locked(map: &mut Map, id: u64) -> Option<Removed> {
     let entry = map.remove(&id)?;
-    if let Some(Detail::Pool(children)) = map.get_mut(&entry.pool).map(|pool| &mut pool.detail) {
+    unpool(map, id, entry.pool);
+    Some(removed(id, entry))
+}
+
+/// Lets the pool `pool` forget that it has given out `id`.
+fn unpool(map: &mut Map, id: u64, pool: u64) {
+    if let Some(Detail::Pool(children)) = map.get_mut(&pool).map(|pool| &mut pool.detail) {
         children.remove(&id);
     }
-    Some(removed(id, entry))
 }
 
 fn removed(id: u64, entry: Entry) -> Removed {
     Removed { id, kind: entry.kind, raw: entry.raw, detail: entry.detail }
 }
+
+mod phantom;
 
 #[cfg(test)]
 mod tests;

@@ -1,15 +1,15 @@
 //! What became of ids that lead nowhere: for the log, and for nothing else.
 //!
 //! A guest that names an object which does not exist loses its context, and the log should say whose fault that is: was
-//! the object destroyed, and by which command, or did the driver fail to make it? So the table keeps a tombstone
-//! for each of the last ids that ended, made on destruction only; nobody reads them before something is wrong.
+//! the object destroyed, and by which command? So the table keeps a tombstone for each of the last ids that ended, made
+//! on destruction only; nobody reads them before something is wrong. Of what could not be created `phantoms.rs` tells.
 
 use std::{collections::VecDeque, fmt};
 
 use parking_lot::Mutex;
 use venus_protocol::vk;
 
-use crate::error::{ResultName, object_type_name};
+use crate::error::object_type_name;
 
 /// Ids remembered. Use after destruction mostly follows within a frame, which destroys tens of objects.
 const CAPACITY: usize = 1024;
@@ -25,13 +25,6 @@ pub(crate) enum Fate {
     PoolReset(u64),
     /// Its device was destroyed; the device's id.
     WithDevice(u64),
-    /// It never was: the driver could not create it.
-    NeverCreated {
-        /// The command that should have.
-        command: &'static str,
-        /// The driver's answer.
-        result: vk::Result,
-    },
 }
 
 /// One id that leads nowhere.
@@ -50,9 +43,6 @@ impl fmt::Display for Tombstone {
             Fate::WithPool(pool) => write!(f, "the {name} of this id went with its pool {pool:#x}"),
             Fate::PoolReset(pool) => write!(f, "the {name} of this id was freed when its pool {pool:#x} was reset"),
             Fate::WithDevice(device) => write!(f, "the {name} of this id went with its VkDevice {device:#x}"),
-            Fate::NeverCreated { command, result } => {
-                write!(f, "{command} should have created it and failed with {}", ResultName(result))
-            }
         }
     }
 }
@@ -132,12 +122,6 @@ mod tests {
             vk::ObjectType::DEVICE_MEMORY,
             Fate::Destroyed,
             "the VkDeviceMemory of this id was destroyed by vkFreeMemory",
-        );
-        let result = vk::Result::ERROR_OUT_OF_DEVICE_MEMORY;
-        check(
-            vk::ObjectType::DEVICE_MEMORY,
-            Fate::NeverCreated { command: "vkAllocateMemory", result },
-            "vkAllocateMemory should have created it and failed with VK_ERROR_OUT_OF_DEVICE_MEMORY",
         );
     }
 }

@@ -5,6 +5,7 @@ mod content;
 mod drivers;
 mod lifetime;
 mod memory;
+mod phantoms;
 mod sparse;
 mod sync;
 mod world;

@@ -49,6 +49,12 @@ pub trait Returned: Copy {
     /// The value that stands for success where no driver was asked, as in a test of the codec.
     fn success() -> Self;
 
+    /// The value that stands for a command which was not executed: `result`, where it can be told, else nothing.
+    fn unexecuted(result: vk::Result) -> Self {
+        let _ = result;
+        Self::success()
+    }
+
     /// Reads it from a reply.
     fn read(decoder: &mut Decoder<'_>) -> Result<Self, DecodeError>;
 
@@ -101,6 +107,10 @@ impl Returned for vk::Result {
 
     fn success() -> Self {
         Self::SUCCESS
+    }
+
+    fn unexecuted(result: Self) -> Self {
+        result
     }
 
     fn read(decoder: &mut Decoder<'_>) -> Result<Self, DecodeError> {

@@ -18,7 +18,7 @@ pub trait HandleResolver {
     }
 }
 
-/// Why an id did not resolve. Fatal for the context, by the protocol.
+/// Why an id did not resolve. Fatal for the context, by the protocol, but for [`HandleError::Phantom`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HandleError {
     /// No object has this id.
@@ -27,6 +27,9 @@ pub enum HandleError {
     WrongType(vk::ObjectType),
     /// The object belongs to another device than the one that the command acts on.
     OtherDevice,
+    /// The guest believes in the object, and it could not be created or must not be used. A host that knows what to do
+    /// with a command without it decodes it again, by a resolver that says so.
+    Phantom,
     /// A command's first handle is null. Detected by the decoder itself.
     NullOwner,
 }

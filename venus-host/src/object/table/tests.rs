@@ -50,7 +50,7 @@ fn objects_are_removed_once_and_by_their_device() {
     table.insert(object(7, vk::ObjectType::BUFFER, 0)).unwrap();
     assert!(matches!(table.remove(vk::ObjectType::BUFFER, 7, 99), Err(TableError::OtherDevice { .. })));
     assert!(matches!(table.remove(vk::ObjectType::IMAGE, 7, DEVICE), Err(TableError::Unknown { .. })));
-    assert_eq!(table.remove(vk::ObjectType::BUFFER, 7, DEVICE).unwrap().raw, 0x1007);
+    assert_eq!(table.remove(vk::ObjectType::BUFFER, 7, DEVICE).unwrap().map(|removed| removed.raw), Some(0x1007));
     assert!(matches!(table.remove(vk::ObjectType::BUFFER, 7, DEVICE), Err(TableError::Unknown { .. })));
 }
 
@@ -130,4 +130,63 @@ fn nothing_is_added_to_a_device_that_is_gone() {
     assert_eq!(table.insert(object(7, vk::ObjectType::BUFFER, 0)), gone);
     assert_eq!(table.insert_all(vk::ObjectType::BUFFER, DEVICE, 0, &[8, 9], [1, 2].into_iter()), gone);
     assert_eq!(table.len(), 0);
+}
+
+fn uncreated() -> Cause {
+    Cause::never_created("vkCreateBuffer", vk::Result::ERROR_OUT_OF_HOST_MEMORY)
+}
+
+#[test]
+fn what_could_not_be_created_is_forgotten_when_it_is_destroyed() {
+    let table = table();
+    let kind = vk::ObjectType::BUFFER;
+    table.record_uncreated(kind, DEVICE, &[7, 8], uncreated());
+    assert_eq!(table.resolve(kind, 7), Err(HandleError::Phantom));
+    assert_eq!(table.resolve(vk::ObjectType::IMAGE, 7), Err(HandleError::Unknown));
+    assert!(table.fate_of(7).contains("vkCreateBuffer should have created it and failed with VK_ERROR_OUT"));
+    assert!(matches!(table.remove(kind, 7, DEVICE), Ok(None)));
+    assert!(matches!(table.remove(kind, 7, DEVICE), Err(TableError::Unknown { .. })));
+    // The guest may give the id to something else.
+    table.insert(object(8, vk::ObjectType::IMAGE, 0)).unwrap();
+    assert_eq!(table.resolve(vk::ObjectType::IMAGE, 8), Ok(0x1008));
+    assert_eq!(table.resolve(kind, 8), Err(HandleError::WrongType(vk::ObjectType::IMAGE)));
+}
+
+#[test]
+fn an_object_that_is_set_aside_keeps_its_owners() {
+    let table = table();
+    let kind = vk::ObjectType::COMMAND_BUFFER;
+    table.insert_all(kind, DEVICE, POOL, &[10, 11, 12], [1, 2, 3].into_iter()).unwrap();
+    let spoilt = Cause { is_spoilt: true, ..uncreated() };
+    assert!(table.set_aside(10, spoilt) && table.set_aside(11, spoilt) && !table.set_aside(99, spoilt));
+    assert_eq!(table.resolve(kind, 10), Err(HandleError::Phantom));
+    assert!(matches!(table.insert(object(10, kind, POOL)), Err(TableError::IdInUse { id: 10, .. })));
+    assert_eq!((table.restore(kind, 10), table.restore(kind, 10)), (Some(1), None));
+    assert_eq!(table.resolve(kind, 10), Ok(1));
+    table.set_aside(10, spoilt);
+    // The driver's handle is handed out, since the decoder has none.
+    assert_eq!(table.remove_from_pool(kind, &[11, 12], POOL), Ok(vec![2]));
+    table.remove_pool(vk::ObjectType::COMMAND_POOL, POOL, DEVICE).unwrap();
+    assert_eq!(table.resolve(kind, 10), Err(HandleError::Unknown));
+    assert!(table.fate_of(10).contains("went with its pool"), "{}", table.fate_of(10));
+}
+
+#[test]
+fn a_device_takes_along_what_is_set_aside() {
+    let table = table();
+    table.insert(object(7, vk::ObjectType::BUFFER, 0)).unwrap();
+    table.record_uncreated(vk::ObjectType::IMAGE, DEVICE, &[8], uncreated());
+    table.set_aside(7, Cause { is_spoilt: true, ..uncreated() });
+    let (_, children) = table.remove_device(DEVICE).unwrap();
+    assert!(children.iter().any(|child| child.raw == 0x1007), "{children:?}");
+    assert_eq!(table.resolve(vk::ObjectType::IMAGE, 8), Err(HandleError::Unknown));
+}
+
+#[test]
+fn nothing_is_freed_twice_that_is_named_twice() {
+    let table = table();
+    let kind = vk::ObjectType::DESCRIPTOR_SET;
+    table.insert_all(kind, DEVICE, POOL, &[10], [1].into_iter()).unwrap();
+    table.record_uncreated(kind, DEVICE, &[20], uncreated());
+    assert!(matches!(table.remove_from_pool(kind, &[20, 10, 10], POOL), Err(TableError::Unknown { id: 10, .. })));
 }

@@ -1,0 +1,224 @@
+//! Commands that name what the guest takes for an object and what is none: see `object/phantoms.rs`.
+//!
+//! The decoder refuses such a command before anything of it was executed. Here it gets a second look, which no other
+//! command pays for:
+//!
+//! | command | what becomes of it |
+//! |---|---|
+//! | destroys or frees | executed: the handler knows phantoms |
+//! | vkQueueSubmit, vkQueueSubmit2 | executed without the command buffers that are phantoms |
+//! | begins or resets a command buffer that was set aside, or writes to such a descriptor set | that is taken back into use first |
+//! | derives a pipeline from a phantom | executed without that hint |
+//! | any other | left out; its result is the one that the phantom got |
+//!
+//! What a left-out command should have created is a phantom, too. What it should have changed is set aside: the command
+//! buffer, the buffer or image without memory, the descriptor set. The log tells once of each phantom that is met.
+
+use venus_protocol::{
+    dispatch::{self, Visitor},
+    vk,
+    wire::{Arena, Command, CommandHeader, CommandType, DecodeErrorKind, Decoder, Encoder, HandleError, Returned as _},
+};
+
+use super::request::{Name, Request};
+use crate::{
+    endpoint::{Endpoint, Shared},
+    error::{Fatal, Interrupt, hint},
+    object::{Cause, LenientResolver, PhantomView, ResolveCache},
+};
+
+/// What decoding and answering takes.
+pub(super) struct Tools<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) arena: &'a Arena,
+    pub(super) resolved: &'a ResolveCache,
+    pub(super) reply: &'a mut Encoder,
+}
+
+/// Whether the decoder refused a command for naming a phantom.
+pub(super) fn names_phantom(interrupt: &Interrupt) -> bool {
+    let Interrupt::Undecodable(error) = interrupt else { return false };
+    matches!(error.kind, DecodeErrorKind::Handle { error: HandleError::Phantom, .. })
+}
+
+/// Writes the reply of a command that is not executed.
+struct Answer<'a> {
+    result: vk::Result,
+    reply: &'a mut Encoder,
+}
+
+impl Visitor for Answer<'_> {
+    type Output = ();
+
+    fn visit<'a, C: Command<'a>>(&mut self, header: CommandHeader, args: C) {
+        if header.wants_reply() {
+            C::encode_reply(self.reply, &args.reply(C::Return::unexecuted(self.result)));
+        }
+    }
+}
+
+/// Whether the command ends what it names.
+fn destroys(command: CommandType) -> bool {
+    let name = command.name();
+    name.starts_with("vkDestroy") || name.starts_with("vkFree")
+}
+
+impl Endpoint {
+    /// Executes the command at byte `at` of `stream` as far as that can be done without phantoms, and returns its header
+    /// and where the next one starts. `error` is why the decoder refused it.
+    #[cold]
+    pub(super) fn execute_without_phantoms(
+        &mut self,
+        tools: &mut Tools<'_>,
+        (stream, at): (&[u8], usize),
+        error: Interrupt,
+    ) -> Result<(CommandHeader, usize), Interrupt> {
+        let Some(request) = Request::of(stream.get(at..).unwrap_or_default()) else { return Err(error) };
+        self.take_back(tools.shared, &request)?;
+        self.execute_rest(tools, &request)?;
+        Ok((request.header, at.saturating_add(request.bytes.len())))
+    }
+
+    /// Takes what was set aside back into use, if the command makes it whole.
+    fn take_back(&mut self, shared: &Shared, request: &Request<'_>) -> Result<(), Interrupt> {
+        match request.header.command {
+            CommandType::BEGIN_COMMAND_BUFFER | CommandType::RESET_COMMAND_BUFFER => {
+                request.owner().map_or(Ok(()), |owner| self.restore_command_buffer(owner.id))
+            }
+            CommandType::UPDATE_DESCRIPTOR_SETS => {
+                for name in request.used().filter(|name| name.member.name == "dstSet") {
+                    shared.objects.restore(name.kind, name.id);
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn execute_rest(&mut self, tools: &mut Tools<'_>, request: &Request<'_>) -> Result<(), Interrupt> {
+        let command = request.header.command;
+        let phantoms = request.phantoms(&tools.shared.objects);
+        let has_owner = !phantoms.iter().any(|(name, _)| request.owner().is_some_and(|owner| owner.at == name.at));
+        let is_base = |(name, _): &(Name, PhantomView)| name.member.name == "basePipelineHandle";
+        if !destroys(command) {
+            self.tell_of(tools.shared, request, &phantoms);
+        }
+        if phantoms.is_empty() {
+            self.execute_again(tools, request.bytes)
+        } else if has_owner && phantoms.iter().all(is_base) {
+            self.execute_again(tools, &request.without_bases(&phantoms))
+        } else if has_owner && (destroys(command) || can_submit(command, &phantoms)) {
+            self.execute_leniently(tools, request.bytes)
+        } else {
+            self.leave_out(tools, request, &phantoms)
+        }
+    }
+
+    /// Executes what names objects only.
+    fn execute_again(&mut self, tools: &mut Tools<'_>, bytes: &[u8]) -> Result<(), Interrupt> {
+        let resolver = tools.shared.objects.cached(tools.resolved);
+        dispatch::dispatch(self, &mut Decoder::new(bytes, tools.arena, &resolver), tools.reply).map(drop)
+    }
+
+    /// Executes a command whose handler knows phantoms. They are null handles.
+    fn execute_leniently(&mut self, tools: &mut Tools<'_>, bytes: &[u8]) -> Result<(), Interrupt> {
+        let resolver = LenientResolver(tools.shared.objects.cached(tools.resolved));
+        self.is_lenient = true;
+        let outcome = dispatch::dispatch(self, &mut Decoder::new(bytes, tools.arena, &resolver), tools.reply);
+        self.is_lenient = false;
+        outcome.map(drop)
+    }
+
+    /// Answers a command that is not executed.
+    fn leave_out(
+        &mut self,
+        tools: &mut Tools<'_>,
+        request: &Request<'_>,
+        phantoms: &[(Name, PhantomView)],
+    ) -> Result<(), Interrupt> {
+        let result = phantoms.first().map_or(vk::Result::ERROR_UNKNOWN, |(_, phantom)| phantom.cause.answer());
+        let bytes = request.without_new_ids();
+        let resolver = LenientResolver(tools.shared.objects.cached(tools.resolved));
+        let mut decoder = Decoder::new(&bytes, tools.arena, &resolver);
+        dispatch::visit_command(&mut Answer { result, reply: tools.reply }, &mut decoder)?;
+        self.begin_unhandled(request.header, request.bytes);
+        note_consequences(tools.shared, request, result);
+        Ok(())
+    }
+
+    /// Tells the log of phantoms that it does not know yet.
+    fn tell_of(&self, shared: &Shared, request: &Request<'_>, phantoms: &[(Name, PhantomView)]) {
+        for (name, phantom) in phantoms.iter().filter(|(name, _)| shared.objects.is_news(name.id)) {
+            let member = venus_protocol::reflect::path(request.bytes, name.at);
+            let reason = format!("{phantom}; what uses it is left out");
+            let line = Fatal::new(request.header.command.name(), reason).advice(advice(phantom));
+            let line = match member {
+                Some(member) => line.member(member),
+                None => line,
+            };
+            shared.log_failure(&self.locate(line));
+        }
+    }
+}
+
+/// Whether the command is a submission of which nothing but command buffers, and the fence, is missing.
+fn can_submit(command: CommandType, phantoms: &[(Name, PhantomView)]) -> bool {
+    matches!(command, CommandType::QUEUE_SUBMIT | CommandType::QUEUE_SUBMIT2)
+        && phantoms
+            .iter()
+            .all(|(_, phantom)| matches!(phantom.kind, vk::ObjectType::COMMAND_BUFFER | vk::ObjectType::FENCE))
+}
+
+/// Writes down what must not be used any more because a command was left out.
+fn note_consequences(shared: &Shared, request: &Request<'_>, result: vk::Result) {
+    let command = request.header.command;
+    if destroys(command) {
+        request.used().for_each(|name| shared.objects.forget_phantom(name.kind, name.id));
+    }
+    let device = request.owner().map_or(0, |owner| owner.id);
+    for name in request.created() {
+        shared.objects.record_uncreated(name.kind, device, &[name.id], Cause::never_created(command.name(), result));
+    }
+    let cause = Cause { command: command.name(), result, is_spoilt: true };
+    for name in request.used().filter(|name| spoils(command, request, name)) {
+        shared.objects.set_aside(name.id, cause);
+    }
+}
+
+/// Whether the command, left out, leaves an object in a state that nobody can use.
+fn spoils(command: CommandType, request: &Request<'_>, name: &Name) -> bool {
+    match command {
+        CommandType::BIND_BUFFER_MEMORY | CommandType::BIND_BUFFER_MEMORY2 => name.kind == vk::ObjectType::BUFFER,
+        CommandType::BIND_IMAGE_MEMORY | CommandType::BIND_IMAGE_MEMORY2 => name.kind == vk::ObjectType::IMAGE,
+        CommandType::UPDATE_DESCRIPTOR_SETS => name.member.name == "dstSet",
+        _ => {
+            let is_owner = request.owner().is_some_and(|owner| owner.at == name.at);
+            let records = command.name().starts_with("vkCmd") || command == CommandType::BEGIN_COMMAND_BUFFER;
+            is_owner && records
+        }
+    }
+}
+
+/// What a person can do about a phantom that a guest uses.
+fn advice(phantom: &PhantomView) -> &'static str {
+    match phantom.kind {
+        vk::ObjectType::DEVICE_MEMORY => {
+            "its driver does not ask whether memory was allocated, so its program does not know: start it with \
+             VN_PERF=no_async_mem_alloc, and it is told"
+        }
+        vk::ObjectType::BUFFER => {
+            "its driver does not ask whether the buffer was created: start it with VN_PERF=no_async_buffer_create"
+        }
+        vk::ObjectType::IMAGE => {
+            "its driver does not ask whether the image was created: start it with VN_PERF=no_async_image_create"
+        }
+        vk::ObjectType::DESCRIPTOR_SET => {
+            "its driver does not ask whether the set was allocated: start it with VN_PERF=no_async_set_alloc"
+        }
+        vk::ObjectType::PIPELINE => {
+            "the host's driver does not take the pipeline, and the guest's does not ask: threads that create pipelines \
+             and do nothing else are told; --validate says what is wrong with it"
+        }
+        _ => hint(phantom.cause.result),
+    }
+}

@@ -1,0 +1,106 @@
+//! What the table knows of ids without an object that could be used: see `phantoms.rs`.
+
+use super::*;
+
+impl Table {
+    /// Writes down that the driver could not make what the guest will call `ids`, of the device `device`.
+    #[cold]
+    pub(crate) fn record_uncreated(&self, kind: vk::ObjectType, device: u64, ids: &[u64], cause: Cause) {
+        self.phantoms.record(kind, device, ids, cause);
+    }
+
+    /// What is known of an id that has no object of type `kind`; `None` if nothing is, or it has another object.
+    #[cold]
+    pub(crate) fn phantom(&self, kind: vk::ObjectType, id: u64) -> Option<PhantomView> {
+        if self.map.read().contains_key(&id) { None } else { self.phantom_of(kind, id) }
+    }
+
+    /// As [`Table::phantom`], for whoever knows that the id has no object.
+    #[cold]
+    pub(super) fn phantom_of(&self, kind: vk::ObjectType, id: u64) -> Option<PhantomView> {
+        self.phantoms.find(kind, id, || self.tombstones.find(id).is_some())
+    }
+
+    /// Whether the log has yet to tell of the id, which it does once.
+    #[cold]
+    pub(crate) fn is_news(&self, id: u64) -> bool {
+        self.phantoms.is_news(id)
+    }
+
+    /// Why an id does not resolve that has no object.
+    #[cold]
+    pub(super) fn unresolved(&self, kind: vk::ObjectType, id: u64) -> HandleError {
+        if self.phantom_of(kind, id).is_some() { HandleError::Phantom } else { HandleError::Unknown }
+    }
+
+    /// Sets an object aside, which must not be used before [`Table::restore`]. False if there is none.
+    #[cold]
+    pub(crate) fn set_aside(&self, id: u64, cause: Cause) -> bool {
+        let mut map = self.unlink();
+        let Some(entry) = map.remove(&id) else { return false };
+        self.phantoms.set_aside(id, entry, cause);
+        true
+    }
+
+    /// Takes an object that was set aside back into use, and answers the driver's handle.
+    #[cold]
+    pub(crate) fn restore(&self, kind: vk::ObjectType, id: u64) -> Option<u64> {
+        let mut map = self.map.write();
+        if self.phantoms.aside(id) != Some(kind) {
+            return None;
+        }
+        let entry = self.phantoms.take(kind, id)?.entry?;
+        let raw = entry.raw;
+        map.insert(id, entry);
+        Some(raw)
+    }
+
+    /// Takes everything back into use that was allocated from the pool `pool` and set aside.
+    pub(crate) fn restore_pooled(&self, pool: u64) {
+        if self.phantoms.is_empty() {
+            return;
+        }
+        let mut map = self.map.write();
+        for (id, phantom) in self.phantoms.take_all(|phantom| phantom.is_of_pool(pool)) {
+            if let Some(entry) = phantom.entry {
+                map.insert(id, entry);
+            }
+        }
+    }
+
+    /// As [`Table::remove`], for an id without an object: nothing is left of it but, where an object was set aside,
+    /// that.
+    #[cold]
+    pub(super) fn remove_phantom(
+        &self,
+        kind: vk::ObjectType,
+        id: u64,
+        device: u64,
+    ) -> Result<Option<Removed>, TableError> {
+        if self.phantom_of(kind, id).is_none() {
+            return Err(TableError::Unknown { kind, id });
+        }
+        let Some(phantom) = self.phantoms.take(kind, id) else { return Ok(None) };
+        if phantom.device != device {
+            return Err(TableError::OtherDevice { kind, id, device });
+        }
+        self.tombstones.record([Tombstone { id, kind, fate: Fate::Destroyed }]);
+        Ok(phantom.entry.map(|entry| removed(id, entry)))
+    }
+
+    /// Forgets an id without an object.
+    #[cold]
+    pub(crate) fn forget_phantom(&self, kind: vk::ObjectType, id: u64) {
+        if self.phantoms.aside(id).is_none() {
+            self.phantoms.take(kind, id);
+        }
+    }
+
+    /// Fails if one of the ids has an object that is set aside.
+    pub(super) fn require_unused(&self, ids: &[u64]) -> Result<(), TableError> {
+        match ids.iter().find_map(|&id| Some((id, self.phantoms.aside(id)?))) {
+            None => Ok(()),
+            Some((id, by)) => Err(TableError::IdInUse { id, by }),
+        }
+    }
+}

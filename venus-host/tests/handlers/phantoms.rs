@@ -1,0 +1,304 @@
+//! Ids that a guest takes for objects and that could not be created: what becomes of commands that name them.
+
+use std::collections::BTreeSet;
+
+use mock_driver::Mock;
+use venus_protocol::{
+    reflect,
+    vk::{self, ObjectType},
+    wire::CommandType,
+};
+
+use crate::{
+    lifetime::{assert_lost, mortals, places},
+    world::{Sent, World, named, new_ids, silent},
+};
+
+const REFUSED: vk::Result = vk::Result::ERROR_OUT_OF_DEVICE_MEMORY;
+
+/// An id that the guest believes in, since it has not asked whether the object could be created.
+fn phantom(world: &mut World<'_>, kind: ObjectType) -> u64 {
+    let row = World::maker(kind);
+    // Its parents exist before the driver begins to fail.
+    let request = silent(world.request(row, None));
+    let id = new_ids(&request)[0];
+    world.mock.fail(row.command.name(), REFUSED);
+    let sent = world.submit(request);
+    world.mock.forgive();
+    sent.outcome.unwrap_or_else(|error| panic!("{}: {error}", row.command));
+    id
+}
+
+/// Sends a command with this id in one place.
+fn send_with(world: &mut World<'_>, command: CommandType, member: &str, id: u64) -> Sent {
+    let mut request = world.request(reflect::command(command).expect("it travels"), None);
+    let named = named(&request).into_iter().find(|named| named.member.name == member).expect("a handle");
+    named.replace(&mut request, id);
+    world.submit(request)
+}
+
+fn calls(sent: &Sent) -> Vec<&'static str> {
+    assert!(sent.outcome.is_ok(), "{:?}", sent.outcome);
+    sent.notes.iter().map(|note| note.command).collect()
+}
+
+/// The result in a reply.
+fn result(sent: &Sent) -> vk::Result {
+    let reply = sent.outcome.as_ref().expect("a reply");
+    vk::Result::from_raw(i32::from_le_bytes(reply[4..8].try_into().expect("a result")))
+}
+
+fn is_alive(world: &mut World<'_>) {
+    let fence = reflect::command(CommandType::CREATE_FENCE).expect("it travels");
+    assert_eq!(calls(&world.send(fence)), ["vkCreateFence"]);
+}
+
+/// Types of which no command can fail to make one, without ending all.
+fn always_made(kind: ObjectType) -> bool {
+    matches!(kind, ObjectType::INSTANCE | ObjectType::PHYSICAL_DEVICE | ObjectType::QUEUE)
+        || kind == ObjectType::DEFERRED_OPERATION_KHR
+}
+
+#[test]
+fn destroying_what_could_not_be_made_is_nothing() {
+    let mock = Mock::take();
+    for (kind, destroy) in mortals().into_iter().filter(|(kind, _)| !always_made(*kind)) {
+        let mut world = World::new(&mock);
+        let id = phantom(&mut world, kind);
+        let sent = world.send_with(destroy, kind, id);
+        assert_eq!(calls(&sent), [""; 0], "{destroy}");
+        if kind != ObjectType::DEVICE {
+            is_alive(&mut world);
+            // It is forgotten then, as if it had been.
+            let again = world.send_with(destroy, kind, id);
+            assert!(again.outcome.is_err() && again.notes.is_empty(), "{destroy} twice");
+            assert_lost(&world, destroy, "destroyed twice");
+        }
+        drop(world);
+        mock.assert_clean();
+    }
+}
+
+#[test]
+fn a_refusal_is_told_to_those_who_ask() {
+    let mock = Mock::take();
+    for (kind, _) in mortals() {
+        let mut world = World::new(&mock);
+        let row = World::maker(kind);
+        let request = world.request(row, None);
+        mock.fail(row.command.name(), REFUSED);
+        assert_eq!(result(&world.submit(request)), REFUSED, "{}", row.command);
+        mock.forgive();
+        drop(world);
+        mock.assert_clean();
+    }
+}
+
+/// Commands that reach the driver although they name a phantom in this place.
+fn goes_on(command: CommandType, member: &str) -> bool {
+    match command {
+        CommandType::QUEUE_SUBMIT | CommandType::QUEUE_SUBMIT2 => {
+            matches!(member, "fence" | "pCommandBuffers" | "commandBuffer")
+        }
+        _ => member == "basePipelineHandle",
+    }
+}
+
+#[test]
+fn a_command_that_names_a_phantom_is_left_out() {
+    let mock = Mock::take();
+    let mut seen = BTreeSet::new();
+    for row in reflect::commands() {
+        let mut world = World::new(&mock);
+        let request = world.request(row, None);
+        let all = named(&request);
+        let created = new_ids(&request);
+        let places = places(&world, &request, false);
+        drop(world);
+        for nth in places {
+            let place = all[nth];
+            // What is in a pool is freed to that pool.
+            let frees = matches!(row.command, CommandType::FREE_COMMAND_BUFFERS | CommandType::FREE_DESCRIPTOR_SETS);
+            let is_pool = matches!(place.kind, ObjectType::COMMAND_POOL | ObjectType::DESCRIPTOR_POOL);
+            if always_made(place.kind) || created.contains(&place.id) || frees && is_pool {
+                continue;
+            }
+            if !seen.insert((place.member.owner, place.member.name)) {
+                continue;
+            }
+            let mut world = World::new(&mock);
+            let mut bytes = world.request(row, None);
+            let id = phantom(&mut world, place.kind);
+            named(&bytes)[nth].replace(&mut bytes, id);
+            let sent = world.submit(bytes);
+            let calls = calls(&sent);
+            let what = format!("{}: {}", row.command, place.member);
+            if goes_on(row.command, place.member.name) {
+                assert_eq!(calls, [row.command.name()], "{what}");
+            } else {
+                assert_eq!(calls, [""; 0], "{what}");
+            }
+            if place.kind != ObjectType::DEVICE {
+                is_alive(&mut world);
+            }
+            drop(world);
+            mock.assert_clean();
+        }
+        mock.assert_clean();
+    }
+    assert!(seen.len() > 180, "{}", seen.len());
+}
+
+#[test]
+fn what_a_left_out_command_should_have_made_is_a_phantom_too() {
+    let mock = Mock::take();
+    let mut world = World::new(&mock);
+    let image = phantom(&mut world, ObjectType::IMAGE);
+    let sent = send_with(&mut world, CommandType::CREATE_IMAGE_VIEW, "image", image);
+    assert_eq!(result(&sent), REFUSED);
+    assert_eq!(sent.outcome.as_ref().unwrap()[16..24], [0; 8], "no id for nothing");
+    let view = new_ids(&sent.request)[0];
+    assert_eq!(calls(&world.send_with(CommandType::DESTROY_IMAGE_VIEW, ObjectType::IMAGE_VIEW, view)), [""; 0]);
+    drop(world);
+    mock.assert_clean();
+}
+
+#[test]
+fn a_command_buffer_with_a_hole_is_not_executed() {
+    let mock = Mock::take();
+    for submit in [CommandType::QUEUE_SUBMIT, CommandType::QUEUE_SUBMIT2] {
+        let mut world = World::new(&mock);
+        let submit = reflect::command(submit).expect("it travels");
+        let send = |world: &mut World<'_>, command| world.send(reflect::command(command).expect("it travels"));
+        world.object(ObjectType::COMMAND_BUFFER);
+        let pipeline = phantom(&mut world, ObjectType::PIPELINE);
+        let bound = send_with(&mut world, CommandType::CMD_BIND_PIPELINE, "pipeline", pipeline);
+        assert_eq!(calls(&bound), [""; 0]);
+        // What follows has no meaning without it.
+        assert_eq!(calls(&send(&mut world, CommandType::CMD_DISPATCH)), [""; 0]);
+        let ended = send(&mut world, CommandType::END_COMMAND_BUFFER);
+        assert_eq!((calls(&ended), result(&ended)), (vec![], REFUSED));
+        let executed = send(&mut world, CommandType::CMD_EXECUTE_COMMANDS);
+        assert_eq!(calls(&executed), [""; 0]);
+
+        let submitted = world.send(submit);
+        assert_eq!((calls(&submitted), result(&submitted)), (vec![submit.command.name()], vk::Result::SUCCESS));
+        assert_eq!(buffers(&submitted), [0; 0], "{}", submit.command);
+
+        // To begin it again is a fresh start.
+        let begun = send(&mut world, CommandType::BEGIN_COMMAND_BUFFER);
+        assert_eq!(calls(&begun), ["vkResetCommandBuffer", "vkBeginCommandBuffer"]);
+        assert_eq!(calls(&send(&mut world, CommandType::CMD_DISPATCH)), ["vkCmdDispatch"]);
+        assert_eq!(buffers(&world.send(submit)).len(), 1);
+        drop(world);
+        mock.assert_clean();
+    }
+}
+
+/// The command buffers that reach the driver.
+fn buffers(sent: &Sent) -> Vec<u64> {
+    let note = sent.notes.last().expect("a call");
+    named(&note.request).iter().filter(|named| named.kind == ObjectType::COMMAND_BUFFER).map(|named| named.id).collect()
+}
+
+#[test]
+fn command_buffers_with_holes_are_freed_and_reset_with_their_pools() {
+    let mock = Mock::take();
+    for end in [CommandType::FREE_COMMAND_BUFFERS, CommandType::RESET_COMMAND_POOL, CommandType::DESTROY_COMMAND_POOL] {
+        let mut world = World::new(&mock);
+        world.object(ObjectType::COMMAND_BUFFER);
+        let pipeline = phantom(&mut world, ObjectType::PIPELINE);
+        send_with(&mut world, CommandType::CMD_BIND_PIPELINE, "pipeline", pipeline);
+        let ended = world.send(reflect::command(end).expect("it travels"));
+        assert_eq!(calls(&ended), [end.name()]);
+        if end == CommandType::RESET_COMMAND_POOL {
+            let draw = reflect::command(CommandType::CMD_DRAW).expect("it travels");
+            assert_eq!(calls(&world.send(draw)), ["vkCmdDraw"]);
+        }
+        let (made, gone) = mock.census().of(ObjectType::COMMAND_BUFFER);
+        assert_eq!(made == gone, end != CommandType::RESET_COMMAND_POOL, "{end}");
+        drop(world);
+        mock.assert_clean();
+    }
+}
+
+#[test]
+fn a_buffer_without_memory_is_left_out_and_destroyed_as_usual() {
+    let mock = Mock::take();
+    for (bind, kind, destroy) in [
+        (CommandType::BIND_BUFFER_MEMORY, ObjectType::BUFFER, CommandType::DESTROY_BUFFER),
+        (CommandType::BIND_BUFFER_MEMORY2, ObjectType::BUFFER, CommandType::DESTROY_BUFFER),
+        (CommandType::BIND_IMAGE_MEMORY, ObjectType::IMAGE, CommandType::DESTROY_IMAGE),
+        (CommandType::BIND_IMAGE_MEMORY2, ObjectType::IMAGE, CommandType::DESTROY_IMAGE),
+    ] {
+        let mut world = World::new(&mock);
+        let id = world.object(kind);
+        let memory = phantom(&mut world, ObjectType::DEVICE_MEMORY);
+        let bound = send_with(&mut world, bind, "memory", memory);
+        assert_eq!((calls(&bound), result(&bound)), (vec![], REFUSED));
+        for user in [CommandType::CMD_FILL_BUFFER, CommandType::CREATE_IMAGE_VIEW] {
+            let row = reflect::command(user).expect("it travels");
+            let uses = named(&world.request(row, None)).iter().any(|named| named.id == id);
+            let sent = world.send(row);
+            assert_eq!(calls(&sent).is_empty(), uses, "{user} after {bind}");
+        }
+        assert_eq!(calls(&world.send_with(destroy, kind, id)), [destroy.name()]);
+        drop(world);
+        mock.assert_clean();
+    }
+}
+
+#[test]
+fn a_descriptor_set_that_missed_a_write_waits_for_the_next() {
+    let mock = Mock::take();
+    let mut world = World::new(&mock);
+    world.object(ObjectType::COMMAND_BUFFER);
+    let buffer = phantom(&mut world, ObjectType::BUFFER);
+    let update = reflect::command(CommandType::UPDATE_DESCRIPTOR_SETS).expect("it travels");
+    let bind = reflect::command(CommandType::CMD_BIND_DESCRIPTOR_SETS).expect("it travels");
+    let mut request = world.request(update, None);
+    let places: Vec<_> = named(&request).into_iter().filter(|named| named.kind == ObjectType::BUFFER).collect();
+    assert!(!places.is_empty());
+    places.iter().for_each(|place| place.replace(&mut request, buffer));
+    assert_eq!(calls(&world.submit(request)), [""; 0]);
+    assert_eq!(calls(&world.send(update)), ["vkUpdateDescriptorSets"]);
+    assert_eq!(calls(&world.send(bind)), ["vkCmdBindDescriptorSets"]);
+    drop(world);
+    mock.assert_clean();
+}
+
+#[test]
+fn phantoms_among_others_are_freed() {
+    let mock = Mock::take();
+    for (kind, free, count, owner) in [
+        (ObjectType::COMMAND_BUFFER, CommandType::FREE_COMMAND_BUFFERS, "commandBufferCount", "vkFreeCommandBuffers"),
+        (ObjectType::DESCRIPTOR_SET, CommandType::FREE_DESCRIPTOR_SETS, "descriptorSetCount", "vkFreeDescriptorSets"),
+    ] {
+        let mut world = World::new(&mock);
+        let ids = [phantom(&mut world, kind), world.make(kind), phantom(&mut world, kind), world.make(kind)];
+        world.set_length(owner, count, 4);
+        let mut request = world.request(reflect::command(free).expect("it travels"), None);
+        let places = named(&request).into_iter().filter(|named| named.kind == kind);
+        places.zip(ids).for_each(|(place, id)| place.replace(&mut request, id));
+        assert_eq!(calls(&world.submit(request)), [free.name()]);
+        let (made, gone) = mock.census().of(kind);
+        assert!(made > 0 && made - gone <= 1, "{made} {gone}");
+        is_alive(&mut world);
+        drop(world);
+        mock.assert_clean();
+    }
+}
+
+#[test]
+fn a_pipeline_that_derives_from_a_phantom_is_made_without_it() {
+    let mock = Mock::take();
+    let mut world = World::new(&mock);
+    let base = phantom(&mut world, ObjectType::PIPELINE);
+    let sent = send_with(&mut world, CommandType::CREATE_COMPUTE_PIPELINES, "basePipelineHandle", base);
+    assert_eq!((calls(&sent), result(&sent)), (vec!["vkCreateComputePipelines"], vk::Result::SUCCESS));
+    let derived = named(&sent.notes[0].request);
+    let base = derived.iter().find(|named| named.member.name == "basePipelineHandle").expect("a base");
+    assert_eq!(base.id, 0);
+    drop(world);
+    mock.assert_clean();
+}
