@@ -46,12 +46,23 @@ macro_rules! calls {
 }
 pub(crate) use calls;
 
-/// Declares [`Procs`]: a slot per command, with the names under which drivers may offer it, the core name first.
+/// What a command acts on, and so by what its entry point is looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Nothing, an instance or a physical device.
+    Instance,
+    /// A device, or something of one.
+    Device,
+}
+
+/// Declares [`Procs`]: a slot per command, with its level, and the names under which drivers may offer it, the core name
+/// first.
 macro_rules! procs {
-    ($($slot:ident: $ty:ty = $($name:literal),+;)+) => {
+    ($($slot:ident: $level:ident $ty:ty = $($name:literal),+;)+) => {
         /// Entry points of a driver, at one level: loaded for an instance or for a device.
         ///
-        /// A slot is empty where the driver offers the command under none of its names.
+        /// A slot is empty where the driver offers the command under none of its names, and where the command is of
+        /// the other level.
         #[derive(Clone, Copy, Default)]
         #[expect(missing_docs, reason = "each slot is the entry point of the command whose name it bears")]
         pub struct Procs {
@@ -66,15 +77,22 @@ macro_rules! procs {
         }
 
         impl Procs {
-            /// Asks `lookup` for every command, the core name first and then each alias.
+            /// Asks `lookup` for every command of a level, the core name first and then each alias.
             ///
             /// # Safety
             ///
             /// What `lookup` returns for a name is the driver's implementation of the command of that name, and stays
             /// valid for as long as the result is used.
-            pub unsafe fn load(mut lookup: impl FnMut(&core::ffi::CStr) -> vk::PFN_vkVoidFunction) -> Self {
+            pub unsafe fn load(
+                level: $crate::procs::Level,
+                mut lookup: impl FnMut(&core::ffi::CStr) -> vk::PFN_vkVoidFunction,
+            ) -> Self {
+                let mut find = |of: $crate::procs::Level, names: &[&core::ffi::CStr]| match of == level {
+                    true => names.iter().find_map(|name| lookup(name)),
+                    false => None,
+                };
                 Self {
-                    $($slot: [$($name),+].iter().find_map(|name| lookup(name)).map(|function| {
+                    $($slot: find($crate::procs::Level::$level, &[$($name),+]).map(|function| {
                         // SAFETY: by the caller's promise the pointer is this command's implementation, and this is
                         // the type of such implementations.
                         unsafe { core::mem::transmute::<unsafe extern "system" fn(), $ty>(function) }

@@ -9,6 +9,7 @@ use std::{
 };
 
 use venus_protocol::{
+    reflect::{self, Item},
     vk::{self, Handle},
     wire::CommandType,
 };
@@ -140,7 +141,23 @@ pub(super) unsafe extern "system" fn get_instance_proc_addr(
 
 unsafe extern "system" fn get_device_proc_addr(_device: vk::Device, name: *const c_char) -> vk::PFN_vkVoidFunction {
     // SAFETY: the caller passes a string.
-    find(unsafe { CStr::from_ptr(name) })
+    let name = unsafe { CStr::from_ptr(name) };
+    if let Some(command) = of_instance(name) {
+        STATE.lock().objects.complain(command, "it is no command of a device, and was asked of one".to_owned());
+        return None;
+    }
+    find(name)
+}
+
+/// The command, if it acts on nothing that a device has: its first parameter is an instance, a physical device or no
+/// handle.
+fn of_instance(name: &CStr) -> Option<CommandType> {
+    let row = reflect::commands().find(|row| name.to_str() == Ok(row.command.name()))?;
+    let is_of_device = match row.params.first()?.item {
+        Item::Handle(owner) => !matches!(owner.object_type, vk::ObjectType::INSTANCE | vk::ObjectType::PHYSICAL_DEVICE),
+        _ => false,
+    };
+    (!is_of_device).then_some(row.command)
 }
 
 unsafe extern "system" fn enumerate_instance_version(version: *mut u32) -> vk::Result {

@@ -127,7 +127,7 @@ impl Objects {
         self.census.clone()
     }
 
-    fn complain(&mut self, command: CommandType, what: String) {
+    pub(super) fn complain(&mut self, command: CommandType, what: String) {
         self.complaints.push(format!("{command}: {what}"));
     }
 

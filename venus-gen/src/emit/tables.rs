@@ -185,7 +185,8 @@ pub(crate) fn emit_procs(codec: &Codec<'_>) -> FileBuilder {
             let name = std::ffi::CString::new(name.as_str()).expect("names hold no NUL");
             Literal::c_string(&name)
         });
-        quote!(#slot: #pointer = #(#candidates),*)
+        let level = if command.is_of_device() { quote!(Device) } else { quote!(Instance) };
+        quote!(#slot: #level #pointer = #(#candidates),*)
     });
     file.push_table("procs", rows);
     file

@@ -173,6 +173,14 @@ pub(crate) struct Command {
     pub(crate) at: XmlPos,
 }
 
+impl Command {
+    /// Whether drivers look it up by a device: it acts on a device or on something of one.
+    pub(crate) fn is_of_device(&self) -> bool {
+        let owner = self.params.first().filter(|param| matches!(param.ty, Ty::Handle(_)));
+        owner.is_some_and(|owner| !matches!(owner.base.as_str(), "VkInstance" | "VkPhysicalDevice"))
+    }
+}
+
 /// Return types that exist among encodable commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Returns {

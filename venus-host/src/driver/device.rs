@@ -12,7 +12,7 @@ use std::{
 
 use ash::vk;
 use parking_lot::Mutex;
-use venus_protocol::procs::Procs;
+use venus_protocol::procs::{Level, Procs};
 
 use super::{
     Failure, PhysicalDevice, extensions,
@@ -81,7 +81,7 @@ impl Device {
         };
         // SAFETY: vkGetDeviceProcAddr answers with the entry point of the name it is asked for, which stays valid as
         // long as the device.
-        let procs = unsafe { Procs::load(lookup) };
+        let procs = unsafe { Procs::load(Level::Device, lookup) };
         let enabled = |name: &CStr| names.iter().any(|known| known.as_c_str() == name);
         let queues = create_queues(&fns, &requests);
         Ok(Self {

@@ -9,7 +9,7 @@ use std::{
 
 use ash::vk::{self, Handle};
 use parking_lot::Mutex;
-use venus_protocol::procs::Procs;
+use venus_protocol::procs::{Level, Procs};
 
 use super::{
     API_CEILING, Config, Failure, Loader, PhysicalDevice,
@@ -130,7 +130,7 @@ impl Instance {
         };
         // SAFETY: vkGetInstanceProcAddr answers with the entry point of the name it is asked for, which stays valid as
         // long as the instance.
-        let procs = unsafe { Procs::load(lookup) };
+        let procs = unsafe { Procs::load(Level::Instance, lookup) };
         Ok(Self {
             fns,
             procs,

@@ -7,557 +7,595 @@ use crate::procs::procs;
 use crate::vk;
 
 procs! {
-    create_instance: vk::PFN_vkCreateInstance = c"vkCreateInstance";
-    destroy_instance: vk::PFN_vkDestroyInstance = c"vkDestroyInstance";
-    enumerate_physical_devices: vk::PFN_vkEnumeratePhysicalDevices =
+    create_instance: Instance vk::PFN_vkCreateInstance = c"vkCreateInstance";
+    destroy_instance: Instance vk::PFN_vkDestroyInstance = c"vkDestroyInstance";
+    enumerate_physical_devices: Instance vk::PFN_vkEnumeratePhysicalDevices =
         c"vkEnumeratePhysicalDevices";
-    get_physical_device_features: vk::PFN_vkGetPhysicalDeviceFeatures =
+    get_physical_device_features: Instance vk::PFN_vkGetPhysicalDeviceFeatures =
         c"vkGetPhysicalDeviceFeatures";
-    get_physical_device_format_properties: vk::PFN_vkGetPhysicalDeviceFormatProperties =
+    get_physical_device_format_properties: Instance vk::PFN_vkGetPhysicalDeviceFormatProperties =
         c"vkGetPhysicalDeviceFormatProperties";
-    get_physical_device_image_format_properties: vk::PFN_vkGetPhysicalDeviceImageFormatProperties =
+    get_physical_device_image_format_properties:
+        Instance vk::PFN_vkGetPhysicalDeviceImageFormatProperties =
         c"vkGetPhysicalDeviceImageFormatProperties";
-    get_physical_device_properties: vk::PFN_vkGetPhysicalDeviceProperties =
+    get_physical_device_properties: Instance vk::PFN_vkGetPhysicalDeviceProperties =
         c"vkGetPhysicalDeviceProperties";
-    get_physical_device_queue_family_properties: vk::PFN_vkGetPhysicalDeviceQueueFamilyProperties =
+    get_physical_device_queue_family_properties:
+        Instance vk::PFN_vkGetPhysicalDeviceQueueFamilyProperties =
         c"vkGetPhysicalDeviceQueueFamilyProperties";
-    get_physical_device_memory_properties: vk::PFN_vkGetPhysicalDeviceMemoryProperties =
+    get_physical_device_memory_properties: Instance vk::PFN_vkGetPhysicalDeviceMemoryProperties =
         c"vkGetPhysicalDeviceMemoryProperties";
-    get_device_proc_addr: vk::PFN_vkGetDeviceProcAddr = c"vkGetDeviceProcAddr";
-    create_device: vk::PFN_vkCreateDevice = c"vkCreateDevice";
-    destroy_device: vk::PFN_vkDestroyDevice = c"vkDestroyDevice";
-    enumerate_instance_extension_properties: vk::PFN_vkEnumerateInstanceExtensionProperties =
+    get_device_proc_addr: Device vk::PFN_vkGetDeviceProcAddr = c"vkGetDeviceProcAddr";
+    create_device: Instance vk::PFN_vkCreateDevice = c"vkCreateDevice";
+    destroy_device: Device vk::PFN_vkDestroyDevice = c"vkDestroyDevice";
+    enumerate_instance_extension_properties:
+        Instance vk::PFN_vkEnumerateInstanceExtensionProperties =
         c"vkEnumerateInstanceExtensionProperties";
-    enumerate_device_extension_properties: vk::PFN_vkEnumerateDeviceExtensionProperties =
+    enumerate_device_extension_properties: Instance vk::PFN_vkEnumerateDeviceExtensionProperties =
         c"vkEnumerateDeviceExtensionProperties";
-    enumerate_instance_layer_properties: vk::PFN_vkEnumerateInstanceLayerProperties =
+    enumerate_instance_layer_properties: Instance vk::PFN_vkEnumerateInstanceLayerProperties =
         c"vkEnumerateInstanceLayerProperties";
-    enumerate_device_layer_properties: vk::PFN_vkEnumerateDeviceLayerProperties =
+    enumerate_device_layer_properties: Instance vk::PFN_vkEnumerateDeviceLayerProperties =
         c"vkEnumerateDeviceLayerProperties";
-    get_device_queue: vk::PFN_vkGetDeviceQueue = c"vkGetDeviceQueue";
-    queue_submit: vk::PFN_vkQueueSubmit = c"vkQueueSubmit";
-    queue_wait_idle: vk::PFN_vkQueueWaitIdle = c"vkQueueWaitIdle";
-    device_wait_idle: vk::PFN_vkDeviceWaitIdle = c"vkDeviceWaitIdle";
-    allocate_memory: vk::PFN_vkAllocateMemory = c"vkAllocateMemory";
-    free_memory: vk::PFN_vkFreeMemory = c"vkFreeMemory";
-    map_memory: vk::PFN_vkMapMemory = c"vkMapMemory";
-    unmap_memory: vk::PFN_vkUnmapMemory = c"vkUnmapMemory";
-    flush_mapped_memory_ranges: vk::PFN_vkFlushMappedMemoryRanges =
+    get_device_queue: Device vk::PFN_vkGetDeviceQueue = c"vkGetDeviceQueue";
+    queue_submit: Device vk::PFN_vkQueueSubmit = c"vkQueueSubmit";
+    queue_wait_idle: Device vk::PFN_vkQueueWaitIdle = c"vkQueueWaitIdle";
+    device_wait_idle: Device vk::PFN_vkDeviceWaitIdle = c"vkDeviceWaitIdle";
+    allocate_memory: Device vk::PFN_vkAllocateMemory = c"vkAllocateMemory";
+    free_memory: Device vk::PFN_vkFreeMemory = c"vkFreeMemory";
+    map_memory: Device vk::PFN_vkMapMemory = c"vkMapMemory";
+    unmap_memory: Device vk::PFN_vkUnmapMemory = c"vkUnmapMemory";
+    flush_mapped_memory_ranges: Device vk::PFN_vkFlushMappedMemoryRanges =
         c"vkFlushMappedMemoryRanges";
-    invalidate_mapped_memory_ranges: vk::PFN_vkInvalidateMappedMemoryRanges =
+    invalidate_mapped_memory_ranges: Device vk::PFN_vkInvalidateMappedMemoryRanges =
         c"vkInvalidateMappedMemoryRanges";
-    get_device_memory_commitment: vk::PFN_vkGetDeviceMemoryCommitment =
+    get_device_memory_commitment: Device vk::PFN_vkGetDeviceMemoryCommitment =
         c"vkGetDeviceMemoryCommitment";
-    bind_buffer_memory: vk::PFN_vkBindBufferMemory = c"vkBindBufferMemory";
-    bind_image_memory: vk::PFN_vkBindImageMemory = c"vkBindImageMemory";
-    get_buffer_memory_requirements: vk::PFN_vkGetBufferMemoryRequirements =
+    bind_buffer_memory: Device vk::PFN_vkBindBufferMemory = c"vkBindBufferMemory";
+    bind_image_memory: Device vk::PFN_vkBindImageMemory = c"vkBindImageMemory";
+    get_buffer_memory_requirements: Device vk::PFN_vkGetBufferMemoryRequirements =
         c"vkGetBufferMemoryRequirements";
-    get_image_memory_requirements: vk::PFN_vkGetImageMemoryRequirements =
+    get_image_memory_requirements: Device vk::PFN_vkGetImageMemoryRequirements =
         c"vkGetImageMemoryRequirements";
-    get_image_sparse_memory_requirements: vk::PFN_vkGetImageSparseMemoryRequirements =
+    get_image_sparse_memory_requirements: Device vk::PFN_vkGetImageSparseMemoryRequirements =
         c"vkGetImageSparseMemoryRequirements";
     get_physical_device_sparse_image_format_properties:
-        vk::PFN_vkGetPhysicalDeviceSparseImageFormatProperties =
+        Instance vk::PFN_vkGetPhysicalDeviceSparseImageFormatProperties =
         c"vkGetPhysicalDeviceSparseImageFormatProperties";
-    queue_bind_sparse: vk::PFN_vkQueueBindSparse = c"vkQueueBindSparse";
-    create_fence: vk::PFN_vkCreateFence = c"vkCreateFence";
-    destroy_fence: vk::PFN_vkDestroyFence = c"vkDestroyFence";
-    reset_fences: vk::PFN_vkResetFences = c"vkResetFences";
-    get_fence_status: vk::PFN_vkGetFenceStatus = c"vkGetFenceStatus";
-    wait_for_fences: vk::PFN_vkWaitForFences = c"vkWaitForFences";
-    create_semaphore: vk::PFN_vkCreateSemaphore = c"vkCreateSemaphore";
-    destroy_semaphore: vk::PFN_vkDestroySemaphore = c"vkDestroySemaphore";
-    create_event: vk::PFN_vkCreateEvent = c"vkCreateEvent";
-    destroy_event: vk::PFN_vkDestroyEvent = c"vkDestroyEvent";
-    get_event_status: vk::PFN_vkGetEventStatus = c"vkGetEventStatus";
-    set_event: vk::PFN_vkSetEvent = c"vkSetEvent";
-    reset_event: vk::PFN_vkResetEvent = c"vkResetEvent";
-    create_query_pool: vk::PFN_vkCreateQueryPool = c"vkCreateQueryPool";
-    destroy_query_pool: vk::PFN_vkDestroyQueryPool = c"vkDestroyQueryPool";
-    get_query_pool_results: vk::PFN_vkGetQueryPoolResults = c"vkGetQueryPoolResults";
-    create_buffer: vk::PFN_vkCreateBuffer = c"vkCreateBuffer";
-    destroy_buffer: vk::PFN_vkDestroyBuffer = c"vkDestroyBuffer";
-    create_buffer_view: vk::PFN_vkCreateBufferView = c"vkCreateBufferView";
-    destroy_buffer_view: vk::PFN_vkDestroyBufferView = c"vkDestroyBufferView";
-    create_image: vk::PFN_vkCreateImage = c"vkCreateImage";
-    destroy_image: vk::PFN_vkDestroyImage = c"vkDestroyImage";
-    get_image_subresource_layout: vk::PFN_vkGetImageSubresourceLayout =
+    queue_bind_sparse: Device vk::PFN_vkQueueBindSparse = c"vkQueueBindSparse";
+    create_fence: Device vk::PFN_vkCreateFence = c"vkCreateFence";
+    destroy_fence: Device vk::PFN_vkDestroyFence = c"vkDestroyFence";
+    reset_fences: Device vk::PFN_vkResetFences = c"vkResetFences";
+    get_fence_status: Device vk::PFN_vkGetFenceStatus = c"vkGetFenceStatus";
+    wait_for_fences: Device vk::PFN_vkWaitForFences = c"vkWaitForFences";
+    create_semaphore: Device vk::PFN_vkCreateSemaphore = c"vkCreateSemaphore";
+    destroy_semaphore: Device vk::PFN_vkDestroySemaphore = c"vkDestroySemaphore";
+    create_event: Device vk::PFN_vkCreateEvent = c"vkCreateEvent";
+    destroy_event: Device vk::PFN_vkDestroyEvent = c"vkDestroyEvent";
+    get_event_status: Device vk::PFN_vkGetEventStatus = c"vkGetEventStatus";
+    set_event: Device vk::PFN_vkSetEvent = c"vkSetEvent";
+    reset_event: Device vk::PFN_vkResetEvent = c"vkResetEvent";
+    create_query_pool: Device vk::PFN_vkCreateQueryPool = c"vkCreateQueryPool";
+    destroy_query_pool: Device vk::PFN_vkDestroyQueryPool = c"vkDestroyQueryPool";
+    get_query_pool_results: Device vk::PFN_vkGetQueryPoolResults =
+        c"vkGetQueryPoolResults";
+    create_buffer: Device vk::PFN_vkCreateBuffer = c"vkCreateBuffer";
+    destroy_buffer: Device vk::PFN_vkDestroyBuffer = c"vkDestroyBuffer";
+    create_buffer_view: Device vk::PFN_vkCreateBufferView = c"vkCreateBufferView";
+    destroy_buffer_view: Device vk::PFN_vkDestroyBufferView = c"vkDestroyBufferView";
+    create_image: Device vk::PFN_vkCreateImage = c"vkCreateImage";
+    destroy_image: Device vk::PFN_vkDestroyImage = c"vkDestroyImage";
+    get_image_subresource_layout: Device vk::PFN_vkGetImageSubresourceLayout =
         c"vkGetImageSubresourceLayout";
-    create_image_view: vk::PFN_vkCreateImageView = c"vkCreateImageView";
-    destroy_image_view: vk::PFN_vkDestroyImageView = c"vkDestroyImageView";
-    create_shader_module: vk::PFN_vkCreateShaderModule = c"vkCreateShaderModule";
-    destroy_shader_module: vk::PFN_vkDestroyShaderModule = c"vkDestroyShaderModule";
-    create_pipeline_cache: vk::PFN_vkCreatePipelineCache = c"vkCreatePipelineCache";
-    destroy_pipeline_cache: vk::PFN_vkDestroyPipelineCache = c"vkDestroyPipelineCache";
-    get_pipeline_cache_data: vk::PFN_vkGetPipelineCacheData = c"vkGetPipelineCacheData";
-    merge_pipeline_caches: vk::PFN_vkMergePipelineCaches = c"vkMergePipelineCaches";
-    create_graphics_pipelines: vk::PFN_vkCreateGraphicsPipelines =
+    create_image_view: Device vk::PFN_vkCreateImageView = c"vkCreateImageView";
+    destroy_image_view: Device vk::PFN_vkDestroyImageView = c"vkDestroyImageView";
+    create_shader_module: Device vk::PFN_vkCreateShaderModule = c"vkCreateShaderModule";
+    destroy_shader_module: Device vk::PFN_vkDestroyShaderModule =
+        c"vkDestroyShaderModule";
+    create_pipeline_cache: Device vk::PFN_vkCreatePipelineCache =
+        c"vkCreatePipelineCache";
+    destroy_pipeline_cache: Device vk::PFN_vkDestroyPipelineCache =
+        c"vkDestroyPipelineCache";
+    get_pipeline_cache_data: Device vk::PFN_vkGetPipelineCacheData =
+        c"vkGetPipelineCacheData";
+    merge_pipeline_caches: Device vk::PFN_vkMergePipelineCaches =
+        c"vkMergePipelineCaches";
+    create_graphics_pipelines: Device vk::PFN_vkCreateGraphicsPipelines =
         c"vkCreateGraphicsPipelines";
-    create_compute_pipelines: vk::PFN_vkCreateComputePipelines =
+    create_compute_pipelines: Device vk::PFN_vkCreateComputePipelines =
         c"vkCreateComputePipelines";
-    destroy_pipeline: vk::PFN_vkDestroyPipeline = c"vkDestroyPipeline";
-    create_pipeline_layout: vk::PFN_vkCreatePipelineLayout = c"vkCreatePipelineLayout";
-    destroy_pipeline_layout: vk::PFN_vkDestroyPipelineLayout =
+    destroy_pipeline: Device vk::PFN_vkDestroyPipeline = c"vkDestroyPipeline";
+    create_pipeline_layout: Device vk::PFN_vkCreatePipelineLayout =
+        c"vkCreatePipelineLayout";
+    destroy_pipeline_layout: Device vk::PFN_vkDestroyPipelineLayout =
         c"vkDestroyPipelineLayout";
-    create_sampler: vk::PFN_vkCreateSampler = c"vkCreateSampler";
-    destroy_sampler: vk::PFN_vkDestroySampler = c"vkDestroySampler";
-    create_descriptor_set_layout: vk::PFN_vkCreateDescriptorSetLayout =
+    create_sampler: Device vk::PFN_vkCreateSampler = c"vkCreateSampler";
+    destroy_sampler: Device vk::PFN_vkDestroySampler = c"vkDestroySampler";
+    create_descriptor_set_layout: Device vk::PFN_vkCreateDescriptorSetLayout =
         c"vkCreateDescriptorSetLayout";
-    destroy_descriptor_set_layout: vk::PFN_vkDestroyDescriptorSetLayout =
+    destroy_descriptor_set_layout: Device vk::PFN_vkDestroyDescriptorSetLayout =
         c"vkDestroyDescriptorSetLayout";
-    create_descriptor_pool: vk::PFN_vkCreateDescriptorPool = c"vkCreateDescriptorPool";
-    destroy_descriptor_pool: vk::PFN_vkDestroyDescriptorPool =
+    create_descriptor_pool: Device vk::PFN_vkCreateDescriptorPool =
+        c"vkCreateDescriptorPool";
+    destroy_descriptor_pool: Device vk::PFN_vkDestroyDescriptorPool =
         c"vkDestroyDescriptorPool";
-    reset_descriptor_pool: vk::PFN_vkResetDescriptorPool = c"vkResetDescriptorPool";
-    allocate_descriptor_sets: vk::PFN_vkAllocateDescriptorSets =
+    reset_descriptor_pool: Device vk::PFN_vkResetDescriptorPool =
+        c"vkResetDescriptorPool";
+    allocate_descriptor_sets: Device vk::PFN_vkAllocateDescriptorSets =
         c"vkAllocateDescriptorSets";
-    free_descriptor_sets: vk::PFN_vkFreeDescriptorSets = c"vkFreeDescriptorSets";
-    update_descriptor_sets: vk::PFN_vkUpdateDescriptorSets = c"vkUpdateDescriptorSets";
-    create_framebuffer: vk::PFN_vkCreateFramebuffer = c"vkCreateFramebuffer";
-    destroy_framebuffer: vk::PFN_vkDestroyFramebuffer = c"vkDestroyFramebuffer";
-    create_render_pass: vk::PFN_vkCreateRenderPass = c"vkCreateRenderPass";
-    destroy_render_pass: vk::PFN_vkDestroyRenderPass = c"vkDestroyRenderPass";
-    get_render_area_granularity: vk::PFN_vkGetRenderAreaGranularity =
+    free_descriptor_sets: Device vk::PFN_vkFreeDescriptorSets = c"vkFreeDescriptorSets";
+    update_descriptor_sets: Device vk::PFN_vkUpdateDescriptorSets =
+        c"vkUpdateDescriptorSets";
+    create_framebuffer: Device vk::PFN_vkCreateFramebuffer = c"vkCreateFramebuffer";
+    destroy_framebuffer: Device vk::PFN_vkDestroyFramebuffer = c"vkDestroyFramebuffer";
+    create_render_pass: Device vk::PFN_vkCreateRenderPass = c"vkCreateRenderPass";
+    destroy_render_pass: Device vk::PFN_vkDestroyRenderPass = c"vkDestroyRenderPass";
+    get_render_area_granularity: Device vk::PFN_vkGetRenderAreaGranularity =
         c"vkGetRenderAreaGranularity";
-    create_command_pool: vk::PFN_vkCreateCommandPool = c"vkCreateCommandPool";
-    destroy_command_pool: vk::PFN_vkDestroyCommandPool = c"vkDestroyCommandPool";
-    reset_command_pool: vk::PFN_vkResetCommandPool = c"vkResetCommandPool";
-    allocate_command_buffers: vk::PFN_vkAllocateCommandBuffers =
+    create_command_pool: Device vk::PFN_vkCreateCommandPool = c"vkCreateCommandPool";
+    destroy_command_pool: Device vk::PFN_vkDestroyCommandPool = c"vkDestroyCommandPool";
+    reset_command_pool: Device vk::PFN_vkResetCommandPool = c"vkResetCommandPool";
+    allocate_command_buffers: Device vk::PFN_vkAllocateCommandBuffers =
         c"vkAllocateCommandBuffers";
-    free_command_buffers: vk::PFN_vkFreeCommandBuffers = c"vkFreeCommandBuffers";
-    begin_command_buffer: vk::PFN_vkBeginCommandBuffer = c"vkBeginCommandBuffer";
-    end_command_buffer: vk::PFN_vkEndCommandBuffer = c"vkEndCommandBuffer";
-    reset_command_buffer: vk::PFN_vkResetCommandBuffer = c"vkResetCommandBuffer";
-    cmd_bind_pipeline: vk::PFN_vkCmdBindPipeline = c"vkCmdBindPipeline";
-    cmd_set_viewport: vk::PFN_vkCmdSetViewport = c"vkCmdSetViewport";
-    cmd_set_scissor: vk::PFN_vkCmdSetScissor = c"vkCmdSetScissor";
-    cmd_set_line_width: vk::PFN_vkCmdSetLineWidth = c"vkCmdSetLineWidth";
-    cmd_set_depth_bias: vk::PFN_vkCmdSetDepthBias = c"vkCmdSetDepthBias";
-    cmd_set_blend_constants: vk::PFN_vkCmdSetBlendConstants = c"vkCmdSetBlendConstants";
-    cmd_set_depth_bounds: vk::PFN_vkCmdSetDepthBounds = c"vkCmdSetDepthBounds";
-    cmd_set_stencil_compare_mask: vk::PFN_vkCmdSetStencilCompareMask =
+    free_command_buffers: Device vk::PFN_vkFreeCommandBuffers = c"vkFreeCommandBuffers";
+    begin_command_buffer: Device vk::PFN_vkBeginCommandBuffer = c"vkBeginCommandBuffer";
+    end_command_buffer: Device vk::PFN_vkEndCommandBuffer = c"vkEndCommandBuffer";
+    reset_command_buffer: Device vk::PFN_vkResetCommandBuffer = c"vkResetCommandBuffer";
+    cmd_bind_pipeline: Device vk::PFN_vkCmdBindPipeline = c"vkCmdBindPipeline";
+    cmd_set_viewport: Device vk::PFN_vkCmdSetViewport = c"vkCmdSetViewport";
+    cmd_set_scissor: Device vk::PFN_vkCmdSetScissor = c"vkCmdSetScissor";
+    cmd_set_line_width: Device vk::PFN_vkCmdSetLineWidth = c"vkCmdSetLineWidth";
+    cmd_set_depth_bias: Device vk::PFN_vkCmdSetDepthBias = c"vkCmdSetDepthBias";
+    cmd_set_blend_constants: Device vk::PFN_vkCmdSetBlendConstants =
+        c"vkCmdSetBlendConstants";
+    cmd_set_depth_bounds: Device vk::PFN_vkCmdSetDepthBounds = c"vkCmdSetDepthBounds";
+    cmd_set_stencil_compare_mask: Device vk::PFN_vkCmdSetStencilCompareMask =
         c"vkCmdSetStencilCompareMask";
-    cmd_set_stencil_write_mask: vk::PFN_vkCmdSetStencilWriteMask =
+    cmd_set_stencil_write_mask: Device vk::PFN_vkCmdSetStencilWriteMask =
         c"vkCmdSetStencilWriteMask";
-    cmd_set_stencil_reference: vk::PFN_vkCmdSetStencilReference =
+    cmd_set_stencil_reference: Device vk::PFN_vkCmdSetStencilReference =
         c"vkCmdSetStencilReference";
-    cmd_bind_descriptor_sets: vk::PFN_vkCmdBindDescriptorSets =
+    cmd_bind_descriptor_sets: Device vk::PFN_vkCmdBindDescriptorSets =
         c"vkCmdBindDescriptorSets";
-    cmd_bind_index_buffer: vk::PFN_vkCmdBindIndexBuffer = c"vkCmdBindIndexBuffer";
-    cmd_bind_vertex_buffers: vk::PFN_vkCmdBindVertexBuffers = c"vkCmdBindVertexBuffers";
-    cmd_draw: vk::PFN_vkCmdDraw = c"vkCmdDraw";
-    cmd_draw_indexed: vk::PFN_vkCmdDrawIndexed = c"vkCmdDrawIndexed";
-    cmd_draw_indirect: vk::PFN_vkCmdDrawIndirect = c"vkCmdDrawIndirect";
-    cmd_draw_indexed_indirect: vk::PFN_vkCmdDrawIndexedIndirect =
+    cmd_bind_index_buffer: Device vk::PFN_vkCmdBindIndexBuffer =
+        c"vkCmdBindIndexBuffer";
+    cmd_bind_vertex_buffers: Device vk::PFN_vkCmdBindVertexBuffers =
+        c"vkCmdBindVertexBuffers";
+    cmd_draw: Device vk::PFN_vkCmdDraw = c"vkCmdDraw";
+    cmd_draw_indexed: Device vk::PFN_vkCmdDrawIndexed = c"vkCmdDrawIndexed";
+    cmd_draw_indirect: Device vk::PFN_vkCmdDrawIndirect = c"vkCmdDrawIndirect";
+    cmd_draw_indexed_indirect: Device vk::PFN_vkCmdDrawIndexedIndirect =
         c"vkCmdDrawIndexedIndirect";
-    cmd_dispatch: vk::PFN_vkCmdDispatch = c"vkCmdDispatch";
-    cmd_dispatch_indirect: vk::PFN_vkCmdDispatchIndirect = c"vkCmdDispatchIndirect";
-    cmd_copy_buffer: vk::PFN_vkCmdCopyBuffer = c"vkCmdCopyBuffer";
-    cmd_copy_image: vk::PFN_vkCmdCopyImage = c"vkCmdCopyImage";
-    cmd_blit_image: vk::PFN_vkCmdBlitImage = c"vkCmdBlitImage";
-    cmd_copy_buffer_to_image: vk::PFN_vkCmdCopyBufferToImage =
+    cmd_dispatch: Device vk::PFN_vkCmdDispatch = c"vkCmdDispatch";
+    cmd_dispatch_indirect: Device vk::PFN_vkCmdDispatchIndirect =
+        c"vkCmdDispatchIndirect";
+    cmd_copy_buffer: Device vk::PFN_vkCmdCopyBuffer = c"vkCmdCopyBuffer";
+    cmd_copy_image: Device vk::PFN_vkCmdCopyImage = c"vkCmdCopyImage";
+    cmd_blit_image: Device vk::PFN_vkCmdBlitImage = c"vkCmdBlitImage";
+    cmd_copy_buffer_to_image: Device vk::PFN_vkCmdCopyBufferToImage =
         c"vkCmdCopyBufferToImage";
-    cmd_copy_image_to_buffer: vk::PFN_vkCmdCopyImageToBuffer =
+    cmd_copy_image_to_buffer: Device vk::PFN_vkCmdCopyImageToBuffer =
         c"vkCmdCopyImageToBuffer";
-    cmd_update_buffer: vk::PFN_vkCmdUpdateBuffer = c"vkCmdUpdateBuffer";
-    cmd_fill_buffer: vk::PFN_vkCmdFillBuffer = c"vkCmdFillBuffer";
-    cmd_clear_color_image: vk::PFN_vkCmdClearColorImage = c"vkCmdClearColorImage";
-    cmd_clear_depth_stencil_image: vk::PFN_vkCmdClearDepthStencilImage =
+    cmd_update_buffer: Device vk::PFN_vkCmdUpdateBuffer = c"vkCmdUpdateBuffer";
+    cmd_fill_buffer: Device vk::PFN_vkCmdFillBuffer = c"vkCmdFillBuffer";
+    cmd_clear_color_image: Device vk::PFN_vkCmdClearColorImage =
+        c"vkCmdClearColorImage";
+    cmd_clear_depth_stencil_image: Device vk::PFN_vkCmdClearDepthStencilImage =
         c"vkCmdClearDepthStencilImage";
-    cmd_clear_attachments: vk::PFN_vkCmdClearAttachments = c"vkCmdClearAttachments";
-    cmd_resolve_image: vk::PFN_vkCmdResolveImage = c"vkCmdResolveImage";
-    cmd_set_event: vk::PFN_vkCmdSetEvent = c"vkCmdSetEvent";
-    cmd_reset_event: vk::PFN_vkCmdResetEvent = c"vkCmdResetEvent";
-    cmd_wait_events: vk::PFN_vkCmdWaitEvents = c"vkCmdWaitEvents";
-    cmd_pipeline_barrier: vk::PFN_vkCmdPipelineBarrier = c"vkCmdPipelineBarrier";
-    cmd_begin_query: vk::PFN_vkCmdBeginQuery = c"vkCmdBeginQuery";
-    cmd_end_query: vk::PFN_vkCmdEndQuery = c"vkCmdEndQuery";
-    cmd_reset_query_pool: vk::PFN_vkCmdResetQueryPool = c"vkCmdResetQueryPool";
-    cmd_write_timestamp: vk::PFN_vkCmdWriteTimestamp = c"vkCmdWriteTimestamp";
-    cmd_copy_query_pool_results: vk::PFN_vkCmdCopyQueryPoolResults =
+    cmd_clear_attachments: Device vk::PFN_vkCmdClearAttachments =
+        c"vkCmdClearAttachments";
+    cmd_resolve_image: Device vk::PFN_vkCmdResolveImage = c"vkCmdResolveImage";
+    cmd_set_event: Device vk::PFN_vkCmdSetEvent = c"vkCmdSetEvent";
+    cmd_reset_event: Device vk::PFN_vkCmdResetEvent = c"vkCmdResetEvent";
+    cmd_wait_events: Device vk::PFN_vkCmdWaitEvents = c"vkCmdWaitEvents";
+    cmd_pipeline_barrier: Device vk::PFN_vkCmdPipelineBarrier = c"vkCmdPipelineBarrier";
+    cmd_begin_query: Device vk::PFN_vkCmdBeginQuery = c"vkCmdBeginQuery";
+    cmd_end_query: Device vk::PFN_vkCmdEndQuery = c"vkCmdEndQuery";
+    cmd_reset_query_pool: Device vk::PFN_vkCmdResetQueryPool = c"vkCmdResetQueryPool";
+    cmd_write_timestamp: Device vk::PFN_vkCmdWriteTimestamp = c"vkCmdWriteTimestamp";
+    cmd_copy_query_pool_results: Device vk::PFN_vkCmdCopyQueryPoolResults =
         c"vkCmdCopyQueryPoolResults";
-    cmd_push_constants: vk::PFN_vkCmdPushConstants = c"vkCmdPushConstants";
-    cmd_begin_render_pass: vk::PFN_vkCmdBeginRenderPass = c"vkCmdBeginRenderPass";
-    cmd_next_subpass: vk::PFN_vkCmdNextSubpass = c"vkCmdNextSubpass";
-    cmd_end_render_pass: vk::PFN_vkCmdEndRenderPass = c"vkCmdEndRenderPass";
-    cmd_execute_commands: vk::PFN_vkCmdExecuteCommands = c"vkCmdExecuteCommands";
-    enumerate_instance_version: vk::PFN_vkEnumerateInstanceVersion =
+    cmd_push_constants: Device vk::PFN_vkCmdPushConstants = c"vkCmdPushConstants";
+    cmd_begin_render_pass: Device vk::PFN_vkCmdBeginRenderPass =
+        c"vkCmdBeginRenderPass";
+    cmd_next_subpass: Device vk::PFN_vkCmdNextSubpass = c"vkCmdNextSubpass";
+    cmd_end_render_pass: Device vk::PFN_vkCmdEndRenderPass = c"vkCmdEndRenderPass";
+    cmd_execute_commands: Device vk::PFN_vkCmdExecuteCommands = c"vkCmdExecuteCommands";
+    enumerate_instance_version: Instance vk::PFN_vkEnumerateInstanceVersion =
         c"vkEnumerateInstanceVersion";
-    bind_buffer_memory2: vk::PFN_vkBindBufferMemory2 =
+    bind_buffer_memory2: Device vk::PFN_vkBindBufferMemory2 =
         c"vkBindBufferMemory2", c"vkBindBufferMemory2KHR";
-    bind_image_memory2: vk::PFN_vkBindImageMemory2 =
+    bind_image_memory2: Device vk::PFN_vkBindImageMemory2 =
         c"vkBindImageMemory2", c"vkBindImageMemory2KHR";
-    get_device_group_peer_memory_features: vk::PFN_vkGetDeviceGroupPeerMemoryFeatures =
+    get_device_group_peer_memory_features: Device vk::PFN_vkGetDeviceGroupPeerMemoryFeatures =
         c"vkGetDeviceGroupPeerMemoryFeatures", c"vkGetDeviceGroupPeerMemoryFeaturesKHR";
-    cmd_set_device_mask: vk::PFN_vkCmdSetDeviceMask =
+    cmd_set_device_mask: Device vk::PFN_vkCmdSetDeviceMask =
         c"vkCmdSetDeviceMask", c"vkCmdSetDeviceMaskKHR";
-    cmd_dispatch_base: vk::PFN_vkCmdDispatchBase =
+    cmd_dispatch_base: Device vk::PFN_vkCmdDispatchBase =
         c"vkCmdDispatchBase", c"vkCmdDispatchBaseKHR";
-    enumerate_physical_device_groups: vk::PFN_vkEnumeratePhysicalDeviceGroups =
+    enumerate_physical_device_groups: Instance vk::PFN_vkEnumeratePhysicalDeviceGroups =
         c"vkEnumeratePhysicalDeviceGroups", c"vkEnumeratePhysicalDeviceGroupsKHR";
-    get_image_memory_requirements2: vk::PFN_vkGetImageMemoryRequirements2 =
+    get_image_memory_requirements2: Device vk::PFN_vkGetImageMemoryRequirements2 =
         c"vkGetImageMemoryRequirements2", c"vkGetImageMemoryRequirements2KHR";
-    get_buffer_memory_requirements2: vk::PFN_vkGetBufferMemoryRequirements2 =
+    get_buffer_memory_requirements2: Device vk::PFN_vkGetBufferMemoryRequirements2 =
         c"vkGetBufferMemoryRequirements2", c"vkGetBufferMemoryRequirements2KHR";
-    get_image_sparse_memory_requirements2: vk::PFN_vkGetImageSparseMemoryRequirements2 =
+    get_image_sparse_memory_requirements2: Device vk::PFN_vkGetImageSparseMemoryRequirements2 =
         c"vkGetImageSparseMemoryRequirements2",
         c"vkGetImageSparseMemoryRequirements2KHR";
-    get_physical_device_features2: vk::PFN_vkGetPhysicalDeviceFeatures2 =
+    get_physical_device_features2: Instance vk::PFN_vkGetPhysicalDeviceFeatures2 =
         c"vkGetPhysicalDeviceFeatures2", c"vkGetPhysicalDeviceFeatures2KHR";
-    get_physical_device_properties2: vk::PFN_vkGetPhysicalDeviceProperties2 =
+    get_physical_device_properties2: Instance vk::PFN_vkGetPhysicalDeviceProperties2 =
         c"vkGetPhysicalDeviceProperties2", c"vkGetPhysicalDeviceProperties2KHR";
-    get_physical_device_format_properties2: vk::PFN_vkGetPhysicalDeviceFormatProperties2 =
+    get_physical_device_format_properties2: Instance vk::PFN_vkGetPhysicalDeviceFormatProperties2 =
         c"vkGetPhysicalDeviceFormatProperties2",
         c"vkGetPhysicalDeviceFormatProperties2KHR";
     get_physical_device_image_format_properties2:
-        vk::PFN_vkGetPhysicalDeviceImageFormatProperties2 =
+        Instance vk::PFN_vkGetPhysicalDeviceImageFormatProperties2 =
         c"vkGetPhysicalDeviceImageFormatProperties2",
         c"vkGetPhysicalDeviceImageFormatProperties2KHR";
     get_physical_device_queue_family_properties2:
-        vk::PFN_vkGetPhysicalDeviceQueueFamilyProperties2 =
+        Instance vk::PFN_vkGetPhysicalDeviceQueueFamilyProperties2 =
         c"vkGetPhysicalDeviceQueueFamilyProperties2",
         c"vkGetPhysicalDeviceQueueFamilyProperties2KHR";
-    get_physical_device_memory_properties2: vk::PFN_vkGetPhysicalDeviceMemoryProperties2 =
+    get_physical_device_memory_properties2: Instance vk::PFN_vkGetPhysicalDeviceMemoryProperties2 =
         c"vkGetPhysicalDeviceMemoryProperties2",
         c"vkGetPhysicalDeviceMemoryProperties2KHR";
     get_physical_device_sparse_image_format_properties2:
-        vk::PFN_vkGetPhysicalDeviceSparseImageFormatProperties2 =
+        Instance vk::PFN_vkGetPhysicalDeviceSparseImageFormatProperties2 =
         c"vkGetPhysicalDeviceSparseImageFormatProperties2",
         c"vkGetPhysicalDeviceSparseImageFormatProperties2KHR";
-    trim_command_pool: vk::PFN_vkTrimCommandPool =
+    trim_command_pool: Device vk::PFN_vkTrimCommandPool =
         c"vkTrimCommandPool", c"vkTrimCommandPoolKHR";
-    get_device_queue2: vk::PFN_vkGetDeviceQueue2 = c"vkGetDeviceQueue2";
-    create_sampler_ycbcr_conversion: vk::PFN_vkCreateSamplerYcbcrConversion =
+    get_device_queue2: Device vk::PFN_vkGetDeviceQueue2 = c"vkGetDeviceQueue2";
+    create_sampler_ycbcr_conversion: Device vk::PFN_vkCreateSamplerYcbcrConversion =
         c"vkCreateSamplerYcbcrConversion", c"vkCreateSamplerYcbcrConversionKHR";
-    destroy_sampler_ycbcr_conversion: vk::PFN_vkDestroySamplerYcbcrConversion =
+    destroy_sampler_ycbcr_conversion: Device vk::PFN_vkDestroySamplerYcbcrConversion =
         c"vkDestroySamplerYcbcrConversion", c"vkDestroySamplerYcbcrConversionKHR";
-    create_descriptor_update_template: vk::PFN_vkCreateDescriptorUpdateTemplate =
+    create_descriptor_update_template: Device vk::PFN_vkCreateDescriptorUpdateTemplate =
         c"vkCreateDescriptorUpdateTemplate", c"vkCreateDescriptorUpdateTemplateKHR";
-    destroy_descriptor_update_template: vk::PFN_vkDestroyDescriptorUpdateTemplate =
+    destroy_descriptor_update_template: Device vk::PFN_vkDestroyDescriptorUpdateTemplate =
         c"vkDestroyDescriptorUpdateTemplate", c"vkDestroyDescriptorUpdateTemplateKHR";
-    update_descriptor_set_with_template: vk::PFN_vkUpdateDescriptorSetWithTemplate =
+    update_descriptor_set_with_template: Device vk::PFN_vkUpdateDescriptorSetWithTemplate =
         c"vkUpdateDescriptorSetWithTemplate", c"vkUpdateDescriptorSetWithTemplateKHR";
     get_physical_device_external_buffer_properties:
-        vk::PFN_vkGetPhysicalDeviceExternalBufferProperties =
+        Instance vk::PFN_vkGetPhysicalDeviceExternalBufferProperties =
         c"vkGetPhysicalDeviceExternalBufferProperties",
         c"vkGetPhysicalDeviceExternalBufferPropertiesKHR";
     get_physical_device_external_fence_properties:
-        vk::PFN_vkGetPhysicalDeviceExternalFenceProperties =
+        Instance vk::PFN_vkGetPhysicalDeviceExternalFenceProperties =
         c"vkGetPhysicalDeviceExternalFenceProperties",
         c"vkGetPhysicalDeviceExternalFencePropertiesKHR";
     get_physical_device_external_semaphore_properties:
-        vk::PFN_vkGetPhysicalDeviceExternalSemaphoreProperties =
+        Instance vk::PFN_vkGetPhysicalDeviceExternalSemaphoreProperties =
         c"vkGetPhysicalDeviceExternalSemaphoreProperties",
         c"vkGetPhysicalDeviceExternalSemaphorePropertiesKHR";
-    get_descriptor_set_layout_support: vk::PFN_vkGetDescriptorSetLayoutSupport =
+    get_descriptor_set_layout_support: Device vk::PFN_vkGetDescriptorSetLayoutSupport =
         c"vkGetDescriptorSetLayoutSupport", c"vkGetDescriptorSetLayoutSupportKHR";
-    cmd_draw_indirect_count: vk::PFN_vkCmdDrawIndirectCount =
+    cmd_draw_indirect_count: Device vk::PFN_vkCmdDrawIndirectCount =
         c"vkCmdDrawIndirectCount", c"vkCmdDrawIndirectCountAMD",
         c"vkCmdDrawIndirectCountKHR";
-    cmd_draw_indexed_indirect_count: vk::PFN_vkCmdDrawIndexedIndirectCount =
+    cmd_draw_indexed_indirect_count: Device vk::PFN_vkCmdDrawIndexedIndirectCount =
         c"vkCmdDrawIndexedIndirectCount", c"vkCmdDrawIndexedIndirectCountAMD",
         c"vkCmdDrawIndexedIndirectCountKHR";
-    create_render_pass2: vk::PFN_vkCreateRenderPass2 =
+    create_render_pass2: Device vk::PFN_vkCreateRenderPass2 =
         c"vkCreateRenderPass2", c"vkCreateRenderPass2KHR";
-    cmd_begin_render_pass2: vk::PFN_vkCmdBeginRenderPass2 =
+    cmd_begin_render_pass2: Device vk::PFN_vkCmdBeginRenderPass2 =
         c"vkCmdBeginRenderPass2", c"vkCmdBeginRenderPass2KHR";
-    cmd_next_subpass2: vk::PFN_vkCmdNextSubpass2 =
+    cmd_next_subpass2: Device vk::PFN_vkCmdNextSubpass2 =
         c"vkCmdNextSubpass2", c"vkCmdNextSubpass2KHR";
-    cmd_end_render_pass2: vk::PFN_vkCmdEndRenderPass2 =
+    cmd_end_render_pass2: Device vk::PFN_vkCmdEndRenderPass2 =
         c"vkCmdEndRenderPass2", c"vkCmdEndRenderPass2KHR";
-    reset_query_pool: vk::PFN_vkResetQueryPool =
+    reset_query_pool: Device vk::PFN_vkResetQueryPool =
         c"vkResetQueryPool", c"vkResetQueryPoolEXT";
-    get_semaphore_counter_value: vk::PFN_vkGetSemaphoreCounterValue =
+    get_semaphore_counter_value: Device vk::PFN_vkGetSemaphoreCounterValue =
         c"vkGetSemaphoreCounterValue", c"vkGetSemaphoreCounterValueKHR";
-    wait_semaphores: vk::PFN_vkWaitSemaphores =
+    wait_semaphores: Device vk::PFN_vkWaitSemaphores =
         c"vkWaitSemaphores", c"vkWaitSemaphoresKHR";
-    signal_semaphore: vk::PFN_vkSignalSemaphore =
+    signal_semaphore: Device vk::PFN_vkSignalSemaphore =
         c"vkSignalSemaphore", c"vkSignalSemaphoreKHR";
-    get_buffer_device_address: vk::PFN_vkGetBufferDeviceAddress =
+    get_buffer_device_address: Device vk::PFN_vkGetBufferDeviceAddress =
         c"vkGetBufferDeviceAddress", c"vkGetBufferDeviceAddressEXT",
         c"vkGetBufferDeviceAddressKHR";
-    get_buffer_opaque_capture_address: vk::PFN_vkGetBufferOpaqueCaptureAddress =
+    get_buffer_opaque_capture_address: Device vk::PFN_vkGetBufferOpaqueCaptureAddress =
         c"vkGetBufferOpaqueCaptureAddress", c"vkGetBufferOpaqueCaptureAddressKHR";
-    get_device_memory_opaque_capture_address: vk::PFN_vkGetDeviceMemoryOpaqueCaptureAddress =
+    get_device_memory_opaque_capture_address:
+        Device vk::PFN_vkGetDeviceMemoryOpaqueCaptureAddress =
         c"vkGetDeviceMemoryOpaqueCaptureAddress",
         c"vkGetDeviceMemoryOpaqueCaptureAddressKHR";
-    cmd_bind_transform_feedback_buffers_ext: vk::PFN_vkCmdBindTransformFeedbackBuffersEXT =
+    cmd_bind_transform_feedback_buffers_ext: Device vk::PFN_vkCmdBindTransformFeedbackBuffersEXT =
         c"vkCmdBindTransformFeedbackBuffersEXT";
-    cmd_begin_transform_feedback_ext: vk::PFN_vkCmdBeginTransformFeedbackEXT =
+    cmd_begin_transform_feedback_ext: Device vk::PFN_vkCmdBeginTransformFeedbackEXT =
         c"vkCmdBeginTransformFeedbackEXT";
-    cmd_end_transform_feedback_ext: vk::PFN_vkCmdEndTransformFeedbackEXT =
+    cmd_end_transform_feedback_ext: Device vk::PFN_vkCmdEndTransformFeedbackEXT =
         c"vkCmdEndTransformFeedbackEXT";
-    cmd_begin_query_indexed_ext: vk::PFN_vkCmdBeginQueryIndexedEXT =
+    cmd_begin_query_indexed_ext: Device vk::PFN_vkCmdBeginQueryIndexedEXT =
         c"vkCmdBeginQueryIndexedEXT";
-    cmd_end_query_indexed_ext: vk::PFN_vkCmdEndQueryIndexedEXT =
+    cmd_end_query_indexed_ext: Device vk::PFN_vkCmdEndQueryIndexedEXT =
         c"vkCmdEndQueryIndexedEXT";
-    cmd_draw_indirect_byte_count_ext: vk::PFN_vkCmdDrawIndirectByteCountEXT =
+    cmd_draw_indirect_byte_count_ext: Device vk::PFN_vkCmdDrawIndirectByteCountEXT =
         c"vkCmdDrawIndirectByteCountEXT";
     get_image_drm_format_modifier_properties_ext:
-        vk::PFN_vkGetImageDrmFormatModifierPropertiesEXT =
+        Device vk::PFN_vkGetImageDrmFormatModifierPropertiesEXT =
         c"vkGetImageDrmFormatModifierPropertiesEXT";
-    get_memory_fd_khr: vk::PFN_vkGetMemoryFdKHR = c"vkGetMemoryFdKHR";
-    get_memory_fd_properties_khr: vk::PFN_vkGetMemoryFdPropertiesKHR =
+    get_memory_fd_khr: Device vk::PFN_vkGetMemoryFdKHR = c"vkGetMemoryFdKHR";
+    get_memory_fd_properties_khr: Device vk::PFN_vkGetMemoryFdPropertiesKHR =
         c"vkGetMemoryFdPropertiesKHR";
-    get_physical_device_tool_properties: vk::PFN_vkGetPhysicalDeviceToolProperties =
+    get_physical_device_tool_properties: Instance vk::PFN_vkGetPhysicalDeviceToolProperties =
         c"vkGetPhysicalDeviceToolProperties", c"vkGetPhysicalDeviceToolPropertiesEXT";
-    create_private_data_slot: vk::PFN_vkCreatePrivateDataSlot =
+    create_private_data_slot: Device vk::PFN_vkCreatePrivateDataSlot =
         c"vkCreatePrivateDataSlot", c"vkCreatePrivateDataSlotEXT";
-    destroy_private_data_slot: vk::PFN_vkDestroyPrivateDataSlot =
+    destroy_private_data_slot: Device vk::PFN_vkDestroyPrivateDataSlot =
         c"vkDestroyPrivateDataSlot", c"vkDestroyPrivateDataSlotEXT";
-    set_private_data: vk::PFN_vkSetPrivateData =
+    set_private_data: Device vk::PFN_vkSetPrivateData =
         c"vkSetPrivateData", c"vkSetPrivateDataEXT";
-    get_private_data: vk::PFN_vkGetPrivateData =
+    get_private_data: Device vk::PFN_vkGetPrivateData =
         c"vkGetPrivateData", c"vkGetPrivateDataEXT";
-    cmd_set_event2: vk::PFN_vkCmdSetEvent2 = c"vkCmdSetEvent2", c"vkCmdSetEvent2KHR";
-    cmd_reset_event2: vk::PFN_vkCmdResetEvent2 =
+    cmd_set_event2: Device vk::PFN_vkCmdSetEvent2 =
+        c"vkCmdSetEvent2", c"vkCmdSetEvent2KHR";
+    cmd_reset_event2: Device vk::PFN_vkCmdResetEvent2 =
         c"vkCmdResetEvent2", c"vkCmdResetEvent2KHR";
-    cmd_wait_events2: vk::PFN_vkCmdWaitEvents2 =
+    cmd_wait_events2: Device vk::PFN_vkCmdWaitEvents2 =
         c"vkCmdWaitEvents2", c"vkCmdWaitEvents2KHR";
-    cmd_pipeline_barrier2: vk::PFN_vkCmdPipelineBarrier2 =
+    cmd_pipeline_barrier2: Device vk::PFN_vkCmdPipelineBarrier2 =
         c"vkCmdPipelineBarrier2", c"vkCmdPipelineBarrier2KHR";
-    cmd_write_timestamp2: vk::PFN_vkCmdWriteTimestamp2 =
+    cmd_write_timestamp2: Device vk::PFN_vkCmdWriteTimestamp2 =
         c"vkCmdWriteTimestamp2", c"vkCmdWriteTimestamp2KHR";
-    queue_submit2: vk::PFN_vkQueueSubmit2 = c"vkQueueSubmit2", c"vkQueueSubmit2KHR";
-    cmd_copy_buffer2: vk::PFN_vkCmdCopyBuffer2 =
+    queue_submit2: Device vk::PFN_vkQueueSubmit2 =
+        c"vkQueueSubmit2", c"vkQueueSubmit2KHR";
+    cmd_copy_buffer2: Device vk::PFN_vkCmdCopyBuffer2 =
         c"vkCmdCopyBuffer2", c"vkCmdCopyBuffer2KHR";
-    cmd_copy_image2: vk::PFN_vkCmdCopyImage2 =
+    cmd_copy_image2: Device vk::PFN_vkCmdCopyImage2 =
         c"vkCmdCopyImage2", c"vkCmdCopyImage2KHR";
-    cmd_copy_buffer_to_image2: vk::PFN_vkCmdCopyBufferToImage2 =
+    cmd_copy_buffer_to_image2: Device vk::PFN_vkCmdCopyBufferToImage2 =
         c"vkCmdCopyBufferToImage2", c"vkCmdCopyBufferToImage2KHR";
-    cmd_copy_image_to_buffer2: vk::PFN_vkCmdCopyImageToBuffer2 =
+    cmd_copy_image_to_buffer2: Device vk::PFN_vkCmdCopyImageToBuffer2 =
         c"vkCmdCopyImageToBuffer2", c"vkCmdCopyImageToBuffer2KHR";
-    cmd_blit_image2: vk::PFN_vkCmdBlitImage2 =
+    cmd_blit_image2: Device vk::PFN_vkCmdBlitImage2 =
         c"vkCmdBlitImage2", c"vkCmdBlitImage2KHR";
-    cmd_resolve_image2: vk::PFN_vkCmdResolveImage2 =
+    cmd_resolve_image2: Device vk::PFN_vkCmdResolveImage2 =
         c"vkCmdResolveImage2", c"vkCmdResolveImage2KHR";
-    cmd_begin_rendering: vk::PFN_vkCmdBeginRendering =
+    cmd_begin_rendering: Device vk::PFN_vkCmdBeginRendering =
         c"vkCmdBeginRendering", c"vkCmdBeginRenderingKHR";
-    cmd_end_rendering: vk::PFN_vkCmdEndRendering =
+    cmd_end_rendering: Device vk::PFN_vkCmdEndRendering =
         c"vkCmdEndRendering", c"vkCmdEndRenderingKHR";
-    cmd_set_cull_mode: vk::PFN_vkCmdSetCullMode =
+    cmd_set_cull_mode: Device vk::PFN_vkCmdSetCullMode =
         c"vkCmdSetCullMode", c"vkCmdSetCullModeEXT";
-    cmd_set_front_face: vk::PFN_vkCmdSetFrontFace =
+    cmd_set_front_face: Device vk::PFN_vkCmdSetFrontFace =
         c"vkCmdSetFrontFace", c"vkCmdSetFrontFaceEXT";
-    cmd_set_primitive_topology: vk::PFN_vkCmdSetPrimitiveTopology =
+    cmd_set_primitive_topology: Device vk::PFN_vkCmdSetPrimitiveTopology =
         c"vkCmdSetPrimitiveTopology", c"vkCmdSetPrimitiveTopologyEXT";
-    cmd_set_viewport_with_count: vk::PFN_vkCmdSetViewportWithCount =
+    cmd_set_viewport_with_count: Device vk::PFN_vkCmdSetViewportWithCount =
         c"vkCmdSetViewportWithCount", c"vkCmdSetViewportWithCountEXT";
-    cmd_set_scissor_with_count: vk::PFN_vkCmdSetScissorWithCount =
+    cmd_set_scissor_with_count: Device vk::PFN_vkCmdSetScissorWithCount =
         c"vkCmdSetScissorWithCount", c"vkCmdSetScissorWithCountEXT";
-    cmd_bind_vertex_buffers2: vk::PFN_vkCmdBindVertexBuffers2 =
+    cmd_bind_vertex_buffers2: Device vk::PFN_vkCmdBindVertexBuffers2 =
         c"vkCmdBindVertexBuffers2", c"vkCmdBindVertexBuffers2EXT";
-    cmd_set_depth_test_enable: vk::PFN_vkCmdSetDepthTestEnable =
+    cmd_set_depth_test_enable: Device vk::PFN_vkCmdSetDepthTestEnable =
         c"vkCmdSetDepthTestEnable", c"vkCmdSetDepthTestEnableEXT";
-    cmd_set_depth_write_enable: vk::PFN_vkCmdSetDepthWriteEnable =
+    cmd_set_depth_write_enable: Device vk::PFN_vkCmdSetDepthWriteEnable =
         c"vkCmdSetDepthWriteEnable", c"vkCmdSetDepthWriteEnableEXT";
-    cmd_set_depth_compare_op: vk::PFN_vkCmdSetDepthCompareOp =
+    cmd_set_depth_compare_op: Device vk::PFN_vkCmdSetDepthCompareOp =
         c"vkCmdSetDepthCompareOp", c"vkCmdSetDepthCompareOpEXT";
-    cmd_set_depth_bounds_test_enable: vk::PFN_vkCmdSetDepthBoundsTestEnable =
+    cmd_set_depth_bounds_test_enable: Device vk::PFN_vkCmdSetDepthBoundsTestEnable =
         c"vkCmdSetDepthBoundsTestEnable", c"vkCmdSetDepthBoundsTestEnableEXT";
-    cmd_set_stencil_test_enable: vk::PFN_vkCmdSetStencilTestEnable =
+    cmd_set_stencil_test_enable: Device vk::PFN_vkCmdSetStencilTestEnable =
         c"vkCmdSetStencilTestEnable", c"vkCmdSetStencilTestEnableEXT";
-    cmd_set_stencil_op: vk::PFN_vkCmdSetStencilOp =
+    cmd_set_stencil_op: Device vk::PFN_vkCmdSetStencilOp =
         c"vkCmdSetStencilOp", c"vkCmdSetStencilOpEXT";
-    cmd_set_rasterizer_discard_enable: vk::PFN_vkCmdSetRasterizerDiscardEnable =
+    cmd_set_rasterizer_discard_enable: Device vk::PFN_vkCmdSetRasterizerDiscardEnable =
         c"vkCmdSetRasterizerDiscardEnable", c"vkCmdSetRasterizerDiscardEnableEXT";
-    cmd_set_depth_bias_enable: vk::PFN_vkCmdSetDepthBiasEnable =
+    cmd_set_depth_bias_enable: Device vk::PFN_vkCmdSetDepthBiasEnable =
         c"vkCmdSetDepthBiasEnable", c"vkCmdSetDepthBiasEnableEXT";
-    cmd_set_primitive_restart_enable: vk::PFN_vkCmdSetPrimitiveRestartEnable =
+    cmd_set_primitive_restart_enable: Device vk::PFN_vkCmdSetPrimitiveRestartEnable =
         c"vkCmdSetPrimitiveRestartEnable", c"vkCmdSetPrimitiveRestartEnableEXT";
-    get_device_buffer_memory_requirements: vk::PFN_vkGetDeviceBufferMemoryRequirements =
+    get_device_buffer_memory_requirements: Device vk::PFN_vkGetDeviceBufferMemoryRequirements =
         c"vkGetDeviceBufferMemoryRequirements",
         c"vkGetDeviceBufferMemoryRequirementsKHR";
-    get_device_image_memory_requirements: vk::PFN_vkGetDeviceImageMemoryRequirements =
+    get_device_image_memory_requirements: Device vk::PFN_vkGetDeviceImageMemoryRequirements =
         c"vkGetDeviceImageMemoryRequirements", c"vkGetDeviceImageMemoryRequirementsKHR";
-    get_device_image_sparse_memory_requirements: vk::PFN_vkGetDeviceImageSparseMemoryRequirements =
+    get_device_image_sparse_memory_requirements:
+        Device vk::PFN_vkGetDeviceImageSparseMemoryRequirements =
         c"vkGetDeviceImageSparseMemoryRequirements",
         c"vkGetDeviceImageSparseMemoryRequirementsKHR";
-    cmd_set_patch_control_points_ext: vk::PFN_vkCmdSetPatchControlPointsEXT =
+    cmd_set_patch_control_points_ext: Device vk::PFN_vkCmdSetPatchControlPointsEXT =
         c"vkCmdSetPatchControlPointsEXT";
-    cmd_set_logic_op_ext: vk::PFN_vkCmdSetLogicOpEXT = c"vkCmdSetLogicOpEXT";
+    cmd_set_logic_op_ext: Device vk::PFN_vkCmdSetLogicOpEXT = c"vkCmdSetLogicOpEXT";
     get_physical_device_calibrateable_time_domains_khr:
-        vk::PFN_vkGetPhysicalDeviceCalibrateableTimeDomainsKHR =
+        Instance vk::PFN_vkGetPhysicalDeviceCalibrateableTimeDomainsKHR =
         c"vkGetPhysicalDeviceCalibrateableTimeDomainsKHR",
         c"vkGetPhysicalDeviceCalibrateableTimeDomainsEXT";
-    get_calibrated_timestamps_khr: vk::PFN_vkGetCalibratedTimestampsKHR =
+    get_calibrated_timestamps_khr: Device vk::PFN_vkGetCalibratedTimestampsKHR =
         c"vkGetCalibratedTimestampsKHR", c"vkGetCalibratedTimestampsEXT";
-    cmd_set_line_stipple: vk::PFN_vkCmdSetLineStippleKHR =
+    cmd_set_line_stipple: Device vk::PFN_vkCmdSetLineStippleKHR =
         c"vkCmdSetLineStipple", c"vkCmdSetLineStippleEXT", c"vkCmdSetLineStippleKHR";
-    import_fence_fd_khr: vk::PFN_vkImportFenceFdKHR = c"vkImportFenceFdKHR";
-    get_fence_fd_khr: vk::PFN_vkGetFenceFdKHR = c"vkGetFenceFdKHR";
-    cmd_begin_conditional_rendering_ext: vk::PFN_vkCmdBeginConditionalRenderingEXT =
+    import_fence_fd_khr: Device vk::PFN_vkImportFenceFdKHR = c"vkImportFenceFdKHR";
+    get_fence_fd_khr: Device vk::PFN_vkGetFenceFdKHR = c"vkGetFenceFdKHR";
+    cmd_begin_conditional_rendering_ext: Device vk::PFN_vkCmdBeginConditionalRenderingEXT =
         c"vkCmdBeginConditionalRenderingEXT";
-    cmd_end_conditional_rendering_ext: vk::PFN_vkCmdEndConditionalRenderingEXT =
+    cmd_end_conditional_rendering_ext: Device vk::PFN_vkCmdEndConditionalRenderingEXT =
         c"vkCmdEndConditionalRenderingEXT";
-    import_semaphore_fd_khr: vk::PFN_vkImportSemaphoreFdKHR = c"vkImportSemaphoreFdKHR";
-    get_semaphore_fd_khr: vk::PFN_vkGetSemaphoreFdKHR = c"vkGetSemaphoreFdKHR";
-    cmd_draw_multi_ext: vk::PFN_vkCmdDrawMultiEXT = c"vkCmdDrawMultiEXT";
-    cmd_draw_multi_indexed_ext: vk::PFN_vkCmdDrawMultiIndexedEXT =
+    import_semaphore_fd_khr: Device vk::PFN_vkImportSemaphoreFdKHR =
+        c"vkImportSemaphoreFdKHR";
+    get_semaphore_fd_khr: Device vk::PFN_vkGetSemaphoreFdKHR = c"vkGetSemaphoreFdKHR";
+    cmd_draw_multi_ext: Device vk::PFN_vkCmdDrawMultiEXT = c"vkCmdDrawMultiEXT";
+    cmd_draw_multi_indexed_ext: Device vk::PFN_vkCmdDrawMultiIndexedEXT =
         c"vkCmdDrawMultiIndexedEXT";
-    cmd_push_descriptor_set: vk::PFN_vkCmdPushDescriptorSetKHR =
+    cmd_push_descriptor_set: Device vk::PFN_vkCmdPushDescriptorSetKHR =
         c"vkCmdPushDescriptorSet", c"vkCmdPushDescriptorSetKHR";
-    cmd_push_descriptor_set_with_template: vk::PFN_vkCmdPushDescriptorSetWithTemplateKHR =
+    cmd_push_descriptor_set_with_template: Device vk::PFN_vkCmdPushDescriptorSetWithTemplateKHR =
         c"vkCmdPushDescriptorSetWithTemplate", c"vkCmdPushDescriptorSetWithTemplateKHR";
-    cmd_set_color_write_enable_ext: vk::PFN_vkCmdSetColorWriteEnableEXT =
+    cmd_set_color_write_enable_ext: Device vk::PFN_vkCmdSetColorWriteEnableEXT =
         c"vkCmdSetColorWriteEnableEXT";
-    cmd_set_vertex_input_ext: vk::PFN_vkCmdSetVertexInputEXT =
+    cmd_set_vertex_input_ext: Device vk::PFN_vkCmdSetVertexInputEXT =
         c"vkCmdSetVertexInputEXT";
-    cmd_set_tessellation_domain_origin_ext: vk::PFN_vkCmdSetTessellationDomainOriginEXT =
+    cmd_set_tessellation_domain_origin_ext: Device vk::PFN_vkCmdSetTessellationDomainOriginEXT =
         c"vkCmdSetTessellationDomainOriginEXT";
-    cmd_set_depth_clamp_enable_ext: vk::PFN_vkCmdSetDepthClampEnableEXT =
+    cmd_set_depth_clamp_enable_ext: Device vk::PFN_vkCmdSetDepthClampEnableEXT =
         c"vkCmdSetDepthClampEnableEXT";
-    cmd_set_polygon_mode_ext: vk::PFN_vkCmdSetPolygonModeEXT =
+    cmd_set_polygon_mode_ext: Device vk::PFN_vkCmdSetPolygonModeEXT =
         c"vkCmdSetPolygonModeEXT";
-    cmd_set_rasterization_samples_ext: vk::PFN_vkCmdSetRasterizationSamplesEXT =
+    cmd_set_rasterization_samples_ext: Device vk::PFN_vkCmdSetRasterizationSamplesEXT =
         c"vkCmdSetRasterizationSamplesEXT";
-    cmd_set_sample_mask_ext: vk::PFN_vkCmdSetSampleMaskEXT = c"vkCmdSetSampleMaskEXT";
-    cmd_set_alpha_to_coverage_enable_ext: vk::PFN_vkCmdSetAlphaToCoverageEnableEXT =
+    cmd_set_sample_mask_ext: Device vk::PFN_vkCmdSetSampleMaskEXT =
+        c"vkCmdSetSampleMaskEXT";
+    cmd_set_alpha_to_coverage_enable_ext: Device vk::PFN_vkCmdSetAlphaToCoverageEnableEXT =
         c"vkCmdSetAlphaToCoverageEnableEXT";
-    cmd_set_alpha_to_one_enable_ext: vk::PFN_vkCmdSetAlphaToOneEnableEXT =
+    cmd_set_alpha_to_one_enable_ext: Device vk::PFN_vkCmdSetAlphaToOneEnableEXT =
         c"vkCmdSetAlphaToOneEnableEXT";
-    cmd_set_logic_op_enable_ext: vk::PFN_vkCmdSetLogicOpEnableEXT =
+    cmd_set_logic_op_enable_ext: Device vk::PFN_vkCmdSetLogicOpEnableEXT =
         c"vkCmdSetLogicOpEnableEXT";
-    cmd_set_color_blend_enable_ext: vk::PFN_vkCmdSetColorBlendEnableEXT =
+    cmd_set_color_blend_enable_ext: Device vk::PFN_vkCmdSetColorBlendEnableEXT =
         c"vkCmdSetColorBlendEnableEXT";
-    cmd_set_color_blend_equation_ext: vk::PFN_vkCmdSetColorBlendEquationEXT =
+    cmd_set_color_blend_equation_ext: Device vk::PFN_vkCmdSetColorBlendEquationEXT =
         c"vkCmdSetColorBlendEquationEXT";
-    cmd_set_color_write_mask_ext: vk::PFN_vkCmdSetColorWriteMaskEXT =
+    cmd_set_color_write_mask_ext: Device vk::PFN_vkCmdSetColorWriteMaskEXT =
         c"vkCmdSetColorWriteMaskEXT";
-    cmd_set_rasterization_stream_ext: vk::PFN_vkCmdSetRasterizationStreamEXT =
+    cmd_set_rasterization_stream_ext: Device vk::PFN_vkCmdSetRasterizationStreamEXT =
         c"vkCmdSetRasterizationStreamEXT";
-    cmd_set_conservative_rasterization_mode_ext: vk::PFN_vkCmdSetConservativeRasterizationModeEXT =
+    cmd_set_conservative_rasterization_mode_ext:
+        Device vk::PFN_vkCmdSetConservativeRasterizationModeEXT =
         c"vkCmdSetConservativeRasterizationModeEXT";
     cmd_set_extra_primitive_overestimation_size_ext:
-        vk::PFN_vkCmdSetExtraPrimitiveOverestimationSizeEXT =
+        Device vk::PFN_vkCmdSetExtraPrimitiveOverestimationSizeEXT =
         c"vkCmdSetExtraPrimitiveOverestimationSizeEXT";
-    cmd_set_depth_clip_enable_ext: vk::PFN_vkCmdSetDepthClipEnableEXT =
+    cmd_set_depth_clip_enable_ext: Device vk::PFN_vkCmdSetDepthClipEnableEXT =
         c"vkCmdSetDepthClipEnableEXT";
-    cmd_set_sample_locations_enable_ext: vk::PFN_vkCmdSetSampleLocationsEnableEXT =
+    cmd_set_sample_locations_enable_ext: Device vk::PFN_vkCmdSetSampleLocationsEnableEXT =
         c"vkCmdSetSampleLocationsEnableEXT";
-    cmd_set_color_blend_advanced_ext: vk::PFN_vkCmdSetColorBlendAdvancedEXT =
+    cmd_set_color_blend_advanced_ext: Device vk::PFN_vkCmdSetColorBlendAdvancedEXT =
         c"vkCmdSetColorBlendAdvancedEXT";
-    cmd_set_provoking_vertex_mode_ext: vk::PFN_vkCmdSetProvokingVertexModeEXT =
+    cmd_set_provoking_vertex_mode_ext: Device vk::PFN_vkCmdSetProvokingVertexModeEXT =
         c"vkCmdSetProvokingVertexModeEXT";
-    cmd_set_line_rasterization_mode_ext: vk::PFN_vkCmdSetLineRasterizationModeEXT =
+    cmd_set_line_rasterization_mode_ext: Device vk::PFN_vkCmdSetLineRasterizationModeEXT =
         c"vkCmdSetLineRasterizationModeEXT";
-    cmd_set_line_stipple_enable_ext: vk::PFN_vkCmdSetLineStippleEnableEXT =
+    cmd_set_line_stipple_enable_ext: Device vk::PFN_vkCmdSetLineStippleEnableEXT =
         c"vkCmdSetLineStippleEnableEXT";
-    cmd_set_depth_clip_negative_one_to_one_ext: vk::PFN_vkCmdSetDepthClipNegativeOneToOneEXT =
+    cmd_set_depth_clip_negative_one_to_one_ext:
+        Device vk::PFN_vkCmdSetDepthClipNegativeOneToOneEXT =
         c"vkCmdSetDepthClipNegativeOneToOneEXT";
     get_physical_device_fragment_shading_rates_khr:
-        vk::PFN_vkGetPhysicalDeviceFragmentShadingRatesKHR =
+        Instance vk::PFN_vkGetPhysicalDeviceFragmentShadingRatesKHR =
         c"vkGetPhysicalDeviceFragmentShadingRatesKHR";
-    cmd_set_fragment_shading_rate_khr: vk::PFN_vkCmdSetFragmentShadingRateKHR =
+    cmd_set_fragment_shading_rate_khr: Device vk::PFN_vkCmdSetFragmentShadingRateKHR =
         c"vkCmdSetFragmentShadingRateKHR";
-    cmd_bind_index_buffer2: vk::PFN_vkCmdBindIndexBuffer2KHR =
+    cmd_bind_index_buffer2: Device vk::PFN_vkCmdBindIndexBuffer2KHR =
         c"vkCmdBindIndexBuffer2", c"vkCmdBindIndexBuffer2KHR";
-    get_rendering_area_granularity: vk::PFN_vkGetRenderingAreaGranularityKHR =
+    get_rendering_area_granularity: Device vk::PFN_vkGetRenderingAreaGranularityKHR =
         c"vkGetRenderingAreaGranularity", c"vkGetRenderingAreaGranularityKHR";
-    get_device_image_subresource_layout: vk::PFN_vkGetDeviceImageSubresourceLayoutKHR =
+    get_device_image_subresource_layout: Device vk::PFN_vkGetDeviceImageSubresourceLayoutKHR =
         c"vkGetDeviceImageSubresourceLayout", c"vkGetDeviceImageSubresourceLayoutKHR";
-    get_image_subresource_layout2: vk::PFN_vkGetImageSubresourceLayout2KHR =
+    get_image_subresource_layout2: Device vk::PFN_vkGetImageSubresourceLayout2KHR =
         c"vkGetImageSubresourceLayout2", c"vkGetImageSubresourceLayout2EXT",
         c"vkGetImageSubresourceLayout2KHR";
-    cmd_set_sample_locations_ext: vk::PFN_vkCmdSetSampleLocationsEXT =
+    cmd_set_sample_locations_ext: Device vk::PFN_vkCmdSetSampleLocationsEXT =
         c"vkCmdSetSampleLocationsEXT";
     get_physical_device_multisample_properties_ext:
-        vk::PFN_vkGetPhysicalDeviceMultisamplePropertiesEXT =
+        Instance vk::PFN_vkGetPhysicalDeviceMultisamplePropertiesEXT =
         c"vkGetPhysicalDeviceMultisamplePropertiesEXT";
-    map_memory2: vk::PFN_vkMapMemory2KHR = c"vkMapMemory2", c"vkMapMemory2KHR";
-    unmap_memory2: vk::PFN_vkUnmapMemory2KHR = c"vkUnmapMemory2", c"vkUnmapMemory2KHR";
-    cmd_set_rendering_attachment_locations: vk::PFN_vkCmdSetRenderingAttachmentLocationsKHR =
+    map_memory2: Device vk::PFN_vkMapMemory2KHR = c"vkMapMemory2", c"vkMapMemory2KHR";
+    unmap_memory2: Device vk::PFN_vkUnmapMemory2KHR =
+        c"vkUnmapMemory2", c"vkUnmapMemory2KHR";
+    cmd_set_rendering_attachment_locations:
+        Device vk::PFN_vkCmdSetRenderingAttachmentLocationsKHR =
         c"vkCmdSetRenderingAttachmentLocations",
         c"vkCmdSetRenderingAttachmentLocationsKHR";
     cmd_set_rendering_input_attachment_indices:
-        vk::PFN_vkCmdSetRenderingInputAttachmentIndicesKHR =
+        Device vk::PFN_vkCmdSetRenderingInputAttachmentIndicesKHR =
         c"vkCmdSetRenderingInputAttachmentIndices",
         c"vkCmdSetRenderingInputAttachmentIndicesKHR";
-    cmd_bind_descriptor_sets2: vk::PFN_vkCmdBindDescriptorSets2KHR =
+    cmd_bind_descriptor_sets2: Device vk::PFN_vkCmdBindDescriptorSets2KHR =
         c"vkCmdBindDescriptorSets2", c"vkCmdBindDescriptorSets2KHR";
-    cmd_push_constants2: vk::PFN_vkCmdPushConstants2KHR =
+    cmd_push_constants2: Device vk::PFN_vkCmdPushConstants2KHR =
         c"vkCmdPushConstants2", c"vkCmdPushConstants2KHR";
-    cmd_push_descriptor_set2: vk::PFN_vkCmdPushDescriptorSet2KHR =
+    cmd_push_descriptor_set2: Device vk::PFN_vkCmdPushDescriptorSet2KHR =
         c"vkCmdPushDescriptorSet2", c"vkCmdPushDescriptorSet2KHR";
-    cmd_push_descriptor_set_with_template2: vk::PFN_vkCmdPushDescriptorSetWithTemplate2KHR =
+    cmd_push_descriptor_set_with_template2: Device vk::PFN_vkCmdPushDescriptorSetWithTemplate2KHR =
         c"vkCmdPushDescriptorSetWithTemplate2",
         c"vkCmdPushDescriptorSetWithTemplate2KHR";
-    copy_memory_to_image: vk::PFN_vkCopyMemoryToImageEXT =
+    copy_memory_to_image: Device vk::PFN_vkCopyMemoryToImageEXT =
         c"vkCopyMemoryToImage", c"vkCopyMemoryToImageEXT";
-    copy_image_to_memory: vk::PFN_vkCopyImageToMemoryEXT =
+    copy_image_to_memory: Device vk::PFN_vkCopyImageToMemoryEXT =
         c"vkCopyImageToMemory", c"vkCopyImageToMemoryEXT";
-    copy_image_to_image: vk::PFN_vkCopyImageToImageEXT =
+    copy_image_to_image: Device vk::PFN_vkCopyImageToImageEXT =
         c"vkCopyImageToImage", c"vkCopyImageToImageEXT";
-    transition_image_layout: vk::PFN_vkTransitionImageLayoutEXT =
+    transition_image_layout: Device vk::PFN_vkTransitionImageLayoutEXT =
         c"vkTransitionImageLayout", c"vkTransitionImageLayoutEXT";
-    create_deferred_operation_khr: vk::PFN_vkCreateDeferredOperationKHR =
+    create_deferred_operation_khr: Device vk::PFN_vkCreateDeferredOperationKHR =
         c"vkCreateDeferredOperationKHR";
-    destroy_deferred_operation_khr: vk::PFN_vkDestroyDeferredOperationKHR =
+    destroy_deferred_operation_khr: Device vk::PFN_vkDestroyDeferredOperationKHR =
         c"vkDestroyDeferredOperationKHR";
-    get_deferred_operation_max_concurrency_khr: vk::PFN_vkGetDeferredOperationMaxConcurrencyKHR =
+    get_deferred_operation_max_concurrency_khr:
+        Device vk::PFN_vkGetDeferredOperationMaxConcurrencyKHR =
         c"vkGetDeferredOperationMaxConcurrencyKHR";
-    get_deferred_operation_result_khr: vk::PFN_vkGetDeferredOperationResultKHR =
+    get_deferred_operation_result_khr: Device vk::PFN_vkGetDeferredOperationResultKHR =
         c"vkGetDeferredOperationResultKHR";
-    deferred_operation_join_khr: vk::PFN_vkDeferredOperationJoinKHR =
+    deferred_operation_join_khr: Device vk::PFN_vkDeferredOperationJoinKHR =
         c"vkDeferredOperationJoinKHR";
-    create_acceleration_structure_khr: vk::PFN_vkCreateAccelerationStructureKHR =
+    create_acceleration_structure_khr: Device vk::PFN_vkCreateAccelerationStructureKHR =
         c"vkCreateAccelerationStructureKHR";
-    destroy_acceleration_structure_khr: vk::PFN_vkDestroyAccelerationStructureKHR =
+    destroy_acceleration_structure_khr: Device vk::PFN_vkDestroyAccelerationStructureKHR =
         c"vkDestroyAccelerationStructureKHR";
-    cmd_build_acceleration_structures_khr: vk::PFN_vkCmdBuildAccelerationStructuresKHR =
+    cmd_build_acceleration_structures_khr: Device vk::PFN_vkCmdBuildAccelerationStructuresKHR =
         c"vkCmdBuildAccelerationStructuresKHR";
     cmd_build_acceleration_structures_indirect_khr:
-        vk::PFN_vkCmdBuildAccelerationStructuresIndirectKHR =
+        Device vk::PFN_vkCmdBuildAccelerationStructuresIndirectKHR =
         c"vkCmdBuildAccelerationStructuresIndirectKHR";
-    build_acceleration_structures_khr: vk::PFN_vkBuildAccelerationStructuresKHR =
+    build_acceleration_structures_khr: Device vk::PFN_vkBuildAccelerationStructuresKHR =
         c"vkBuildAccelerationStructuresKHR";
-    copy_acceleration_structure_khr: vk::PFN_vkCopyAccelerationStructureKHR =
+    copy_acceleration_structure_khr: Device vk::PFN_vkCopyAccelerationStructureKHR =
         c"vkCopyAccelerationStructureKHR";
-    copy_acceleration_structure_to_memory_khr: vk::PFN_vkCopyAccelerationStructureToMemoryKHR =
+    copy_acceleration_structure_to_memory_khr:
+        Device vk::PFN_vkCopyAccelerationStructureToMemoryKHR =
         c"vkCopyAccelerationStructureToMemoryKHR";
-    copy_memory_to_acceleration_structure_khr: vk::PFN_vkCopyMemoryToAccelerationStructureKHR =
+    copy_memory_to_acceleration_structure_khr:
+        Device vk::PFN_vkCopyMemoryToAccelerationStructureKHR =
         c"vkCopyMemoryToAccelerationStructureKHR";
     write_acceleration_structures_properties_khr:
-        vk::PFN_vkWriteAccelerationStructuresPropertiesKHR =
+        Device vk::PFN_vkWriteAccelerationStructuresPropertiesKHR =
         c"vkWriteAccelerationStructuresPropertiesKHR";
-    cmd_copy_acceleration_structure_khr: vk::PFN_vkCmdCopyAccelerationStructureKHR =
+    cmd_copy_acceleration_structure_khr: Device vk::PFN_vkCmdCopyAccelerationStructureKHR =
         c"vkCmdCopyAccelerationStructureKHR";
     cmd_copy_acceleration_structure_to_memory_khr:
-        vk::PFN_vkCmdCopyAccelerationStructureToMemoryKHR =
+        Device vk::PFN_vkCmdCopyAccelerationStructureToMemoryKHR =
         c"vkCmdCopyAccelerationStructureToMemoryKHR";
     cmd_copy_memory_to_acceleration_structure_khr:
-        vk::PFN_vkCmdCopyMemoryToAccelerationStructureKHR =
+        Device vk::PFN_vkCmdCopyMemoryToAccelerationStructureKHR =
         c"vkCmdCopyMemoryToAccelerationStructureKHR";
     get_acceleration_structure_device_address_khr:
-        vk::PFN_vkGetAccelerationStructureDeviceAddressKHR =
+        Device vk::PFN_vkGetAccelerationStructureDeviceAddressKHR =
         c"vkGetAccelerationStructureDeviceAddressKHR";
     cmd_write_acceleration_structures_properties_khr:
-        vk::PFN_vkCmdWriteAccelerationStructuresPropertiesKHR =
+        Device vk::PFN_vkCmdWriteAccelerationStructuresPropertiesKHR =
         c"vkCmdWriteAccelerationStructuresPropertiesKHR";
     get_device_acceleration_structure_compatibility_khr:
-        vk::PFN_vkGetDeviceAccelerationStructureCompatibilityKHR =
+        Device vk::PFN_vkGetDeviceAccelerationStructureCompatibilityKHR =
         c"vkGetDeviceAccelerationStructureCompatibilityKHR";
-    get_acceleration_structure_build_sizes_khr: vk::PFN_vkGetAccelerationStructureBuildSizesKHR =
+    get_acceleration_structure_build_sizes_khr:
+        Device vk::PFN_vkGetAccelerationStructureBuildSizesKHR =
         c"vkGetAccelerationStructureBuildSizesKHR";
-    cmd_trace_rays_khr: vk::PFN_vkCmdTraceRaysKHR = c"vkCmdTraceRaysKHR";
-    create_ray_tracing_pipelines_khr: vk::PFN_vkCreateRayTracingPipelinesKHR =
+    cmd_trace_rays_khr: Device vk::PFN_vkCmdTraceRaysKHR = c"vkCmdTraceRaysKHR";
+    create_ray_tracing_pipelines_khr: Device vk::PFN_vkCreateRayTracingPipelinesKHR =
         c"vkCreateRayTracingPipelinesKHR";
-    get_ray_tracing_shader_group_handles_khr: vk::PFN_vkGetRayTracingShaderGroupHandlesKHR =
+    get_ray_tracing_shader_group_handles_khr: Device vk::PFN_vkGetRayTracingShaderGroupHandlesKHR =
         c"vkGetRayTracingShaderGroupHandlesKHR", c"vkGetRayTracingShaderGroupHandlesNV";
     get_ray_tracing_capture_replay_shader_group_handles_khr:
-        vk::PFN_vkGetRayTracingCaptureReplayShaderGroupHandlesKHR =
+        Device vk::PFN_vkGetRayTracingCaptureReplayShaderGroupHandlesKHR =
         c"vkGetRayTracingCaptureReplayShaderGroupHandlesKHR";
-    cmd_trace_rays_indirect_khr: vk::PFN_vkCmdTraceRaysIndirectKHR =
+    cmd_trace_rays_indirect_khr: Device vk::PFN_vkCmdTraceRaysIndirectKHR =
         c"vkCmdTraceRaysIndirectKHR";
-    get_ray_tracing_shader_group_stack_size_khr: vk::PFN_vkGetRayTracingShaderGroupStackSizeKHR =
+    get_ray_tracing_shader_group_stack_size_khr:
+        Device vk::PFN_vkGetRayTracingShaderGroupStackSizeKHR =
         c"vkGetRayTracingShaderGroupStackSizeKHR";
-    cmd_set_ray_tracing_pipeline_stack_size_khr: vk::PFN_vkCmdSetRayTracingPipelineStackSizeKHR =
+    cmd_set_ray_tracing_pipeline_stack_size_khr:
+        Device vk::PFN_vkCmdSetRayTracingPipelineStackSizeKHR =
         c"vkCmdSetRayTracingPipelineStackSizeKHR";
-    cmd_trace_rays_indirect2_khr: vk::PFN_vkCmdTraceRaysIndirect2KHR =
+    cmd_trace_rays_indirect2_khr: Device vk::PFN_vkCmdTraceRaysIndirect2KHR =
         c"vkCmdTraceRaysIndirect2KHR";
-    cmd_set_depth_bias2_ext: vk::PFN_vkCmdSetDepthBias2EXT = c"vkCmdSetDepthBias2EXT";
-    cmd_set_attachment_feedback_loop_enable_ext: vk::PFN_vkCmdSetAttachmentFeedbackLoopEnableEXT =
+    cmd_set_depth_bias2_ext: Device vk::PFN_vkCmdSetDepthBias2EXT =
+        c"vkCmdSetDepthBias2EXT";
+    cmd_set_attachment_feedback_loop_enable_ext:
+        Device vk::PFN_vkCmdSetAttachmentFeedbackLoopEnableEXT =
         c"vkCmdSetAttachmentFeedbackLoopEnableEXT";
-    cmd_set_depth_clamp_range_ext: vk::PFN_vkCmdSetDepthClampRangeEXT =
+    cmd_set_depth_clamp_range_ext: Device vk::PFN_vkCmdSetDepthClampRangeEXT =
         c"vkCmdSetDepthClampRangeEXT";
 }
