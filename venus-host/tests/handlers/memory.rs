@@ -1,11 +1,12 @@
 //! Memory that a monitor in this process has mapped: in which order the driver sees its end.
 
-use mock_driver::Mock;
+use mock_driver::{Mock, Offers};
 use venus_host::{
     driver::{Config, MemoryChoice, Transport},
     resource::{BlobFlags, ResourceId},
 };
 use venus_protocol::{
+    reflect,
     vk::{self, ObjectType},
     wire::CommandType,
 };
@@ -106,4 +107,24 @@ fn memory_that_cannot_be_mapped_is_no_resource() {
     mock.forgive();
     drop(world);
     mock.assert_clean();
+}
+
+/// Whether the driver is told that an allocation is dedicated, which the guest says.
+fn tells_dedication(offers: Offers) -> bool {
+    let mock = Mock::offering(offers);
+    let mut world = World::new(&mock);
+    let dedicated = reflect::structure("VkMemoryDedicatedAllocateInfo").expect("it travels");
+    let row = reflect::command(CommandType::ALLOCATE_MEMORY).expect("it travels");
+    let request = world.request(row, Some(("VkMemoryAllocateInfo", dedicated)));
+    let sent = world.submit(request);
+    let allocation = sent.notes.iter().find(|note| note.command == "vkAllocateMemory").expect("an allocation");
+    let wanted = vk::StructureType::MEMORY_DEDICATED_ALLOCATE_INFO.as_raw().to_le_bytes();
+    allocation.request.chunks_exact(4).any(|word| word == wanted)
+}
+
+#[test]
+fn imported_memory_is_nobodys_own() {
+    assert!(tells_dedication(Offers::default()));
+    // VUID-VkMemoryAllocateInfo-pNext-02806.
+    assert!(!tells_dedication(Offers { sparse: false, ..Offers::default() }.without("VK_KHR_external_memory_fd")));
 }

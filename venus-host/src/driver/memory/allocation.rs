@@ -405,13 +405,10 @@ impl Device {
         let mut import = vk::ImportMemoryHostPointerInfoEXT::default()
             .handle_type(vk::ExternalMemoryHandleTypeFlags::HOST_ALLOCATION_EXT)
             .host_pointer(mapping.address().as_ptr().cast());
-        let mut raw = chain.allocate(self, size, type_index, Some(&mut import));
-        if raw.is_err() && chain.dedicated.take().is_some() {
-            // A dedicated allocation is a hint to the driver unless memory is exported, so a refusal is not final.
-            import.p_next = std::ptr::null();
-            raw = chain.allocate(self, size, type_index, Some(&mut import));
-        }
-        Ok((raw?, Storage::File { file, _mapping: mapping }))
+        // What is imported by its address is nobody's dedicated memory (VUID-VkMemoryAllocateInfo-pNext-02806).
+        chain.dedicated = None;
+        let raw = chain.allocate(self, size, type_index, Some(&mut import))?;
+        Ok((raw, Storage::File { file, _mapping: mapping }))
     }
 
     /// The memory types as which a resource can be imported.
