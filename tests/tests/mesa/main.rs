@@ -9,5 +9,6 @@ mod common;
 mod isolation;
 mod reference;
 mod teardown;
+mod validation;
 mod vkcube;
 mod vulkaninfo;
