@@ -15,6 +15,12 @@ pub(crate) struct Args {
     /// Give it an X screen of 640 x 640 pixels, and save what is on it four times a second.
     #[arg(long, value_name = "PNG")]
     screen: Option<PathBuf>,
+    /// A folder of this machine that the guest sees as `/run/NAME`, and may write to.
+    #[arg(long, value_name = "NAME=PATH", value_parser = parse_bind)]
+    bind: Vec<(String, PathBuf)>,
+    /// An environment variable of the guest, which has none of ours.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair)]
+    env: Vec<(String, String)>,
     /// Kill it after this many seconds.
     #[arg(long, default_value_t = 60)]
     limit: u64,
@@ -25,12 +31,31 @@ pub(crate) struct Args {
     command: Vec<String>,
 }
 
+/// Takes `NAME=VALUE` apart.
+fn parse_pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("there is no `=`")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// The same, where the value is a folder.
+fn parse_bind(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, path) = parse_pair(text)?;
+    let path = std::path::absolute(path).map_err(|error| error.to_string())?;
+    if path.is_dir() { Ok((name, path)) } else { Err(format!("{} is no folder", path.display())) }
+}
+
 #[expect(clippy::print_stdout, reason = "passes on what the guest printed")]
 pub(crate) fn run(args: &Args) -> Result<()> {
     let root = roots::ensure(args.suite)?;
     let vulkan = args.socket.as_deref().map_or(Vulkan::Lavapipe, Vulkan::Venus);
     let mut guest = root.guest().command(&args.command[0], vulkan).args(&args.command[1..]);
     guest = guest.limit(Duration::from_secs(args.limit));
+    for (name, path) in &args.bind {
+        guest = guest.bind(name, path);
+    }
+    for (name, value) in &args.env {
+        guest = guest.env(name, value);
+    }
     if args.screen.is_some() {
         guest = guest.screen(Screen::VKCUBE);
     }

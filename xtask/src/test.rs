@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 use testbed::cargo::{build, cargo};
+use testbed::cases::Cases;
 use testbed::provision::{self, Suite, apt, roots};
-use testbed::skipping::{HOST_VARIABLE, SKIPPED_VARIABLE};
+use testbed::skipping::{CASES_VARIABLE, HOST_VARIABLE, SKIPPED_VARIABLE};
 use testbed::workspace;
 
 /// The package of the Khronos validation layer.
@@ -44,6 +45,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         held.push((suite, roots::ensure(*suite)?));
     }
     let host = build(&["--package", "venus-command", "--bin", "venus"])?;
+    let cases = Cases::build()?;
     let skipped = tempfile::NamedTempFile::new().context("making a file for skipped tests")?;
 
     let mut command = Command::new(cargo());
@@ -56,7 +58,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if !args.cargo.iter().any(|argument| argument == "--") {
         command.args(["--", "--include-ignored"]);
     }
-    command.env(HOST_VARIABLE, host).env(SKIPPED_VARIABLE, skipped.path());
+    command.env(HOST_VARIABLE, host).env(CASES_VARIABLE, cases.program()).env(SKIPPED_VARIABLE, skipped.path());
     for (suite, root) in &held {
         command.env(suite.variable(), root.guest().root());
     }

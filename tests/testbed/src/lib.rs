@@ -6,6 +6,7 @@
 //!  sandbox    a program in such a root, alone in its namespaces, with Venus or native Vulkan, ended in time
 //!     |
 //! programs    the standard ones, with their arguments
+//!  cases      our own ones, which re-enact what users reported
 //!     |
 //!  server     the vtest server under test, and what it leaves behind in /proc
 //! recorder    both of them, with a server that records
@@ -23,6 +24,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cargo;
+pub mod cases;
 pub mod demo;
 pub mod parity;
 pub mod picture;

@@ -67,10 +67,14 @@ impl Finished {
 
 /// Kills a process that is not our child, as a crash would end it.
 pub fn kill(id: u32) -> Result<()> {
+    kill_with(id, rustix::process::Signal::KILL)
+}
+
+/// Sends a signal to a process that is not our child.
+pub fn kill_with(id: u32, signal: rustix::process::Signal) -> Result<()> {
     let process = i32::try_from(id).ok().and_then(rustix::process::Pid::from_raw);
     let process = process.with_context(|| format!("{id} is no process id"))?;
-    rustix::process::kill_process(process, rustix::process::Signal::KILL)
-        .with_context(|| format!("killing process {id}"))
+    rustix::process::kill_process(process, signal).with_context(|| format!("sending {signal:?} to process {id}"))
 }
 
 /// The last lines of a program's output, enough to show why it failed.

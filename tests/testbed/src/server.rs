@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use std::fs::File;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long a server may take until its socket accepts; loading a Vulkan driver takes most of it.
@@ -59,10 +59,26 @@ impl Traces {
 impl Server {
     /// Starts `program serve --socket-path …` with further arguments, and waits until its socket accepts.
     pub fn start<S: AsRef<std::ffi::OsStr>>(program: &Path, args: impl IntoIterator<Item = S>) -> Result<Self> {
+        Self::start_command(tethered(program), program, args)
+    }
+
+    /// The same, where neither it nor any of its workers may have more than so many descriptors.
+    pub fn start_with_descriptors(program: &Path, descriptors: u32) -> Result<Self> {
+        let mut limited = tethered("prlimit");
+        limited.arg(format!("--nofile={descriptors}:{descriptors}")).arg(program);
+        Self::start_command(limited, program, [""; 0])
+    }
+
+    /// Starts `command`, which becomes `program`.
+    fn start_command<S: AsRef<std::ffi::OsStr>>(
+        mut command: Command,
+        program: &Path,
+        args: impl IntoIterator<Item = S>,
+    ) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("venus-host-").tempdir().context("making the server's folder")?;
         let log = File::create(folder.path().join("log")).context("making the server's log")?;
         // A path of its own may never be given by whoever runs us: the socket belongs to this run alone.
-        let child = tethered(program)
+        let child = command
             .arg("serve")
             .arg("--socket-path")
             .arg(folder.path().join("socket"))

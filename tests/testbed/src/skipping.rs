@@ -7,6 +7,9 @@ use std::path::PathBuf;
 /// Tells end-to-end tests which program is the host.
 pub const HOST_VARIABLE: &str = "VENUS_HOST";
 
+/// Tells end-to-end tests where the program of the cases is.
+pub const CASES_VARIABLE: &str = "VENUS_CASES";
+
 /// Names the file in which a test that skips itself leaves a line: `name: reason`.
 pub const SKIPPED_VARIABLE: &str = "VENUS_SKIPPED_TESTS";
 

@@ -29,7 +29,7 @@ const ROOM: Room = Room { name: "", modules: &[], floor: 0, rooms: &[], crates: 
 
 /// Every crate, in the order in which data flows.
 pub(super) const CRATES: &[Crate] =
-    &[GEN, PROTOCOL, HOST, OBSERVE, COMMAND, GUEST, MOCK_DRIVER, VERIFY, TESTBED, TESTS, BENCH, ROOMS, XTASK];
+    &[GEN, PROTOCOL, HOST, OBSERVE, COMMAND, GUEST, MOCK_DRIVER, VERIFY, TESTBED, TESTS, BENCH, CASES, ROOMS, XTASK];
 
 /// What makes tokens.
 const TOKENS: &[&str] = &["heck", "prettyplease", "proc_macro2", "quote", "syn"];
@@ -519,6 +519,21 @@ const BENCH: Crate = Crate {
             "venus_protocol",
         ],
         why: "hosts are measured from outside, so that any can be",
+        ..ROOM
+    }],
+};
+
+const CASES: Crate = Crate {
+    name: "venus_cases",
+    folder: "tests/cases",
+    shared: &[],
+    forbidden: &[],
+    why: "",
+    rooms: &[Room {
+        name: "all of it",
+        modules: &["*"],
+        crates: &["anyhow", "ash", "clap"],
+        why: "an application knows Vulkan, and neither guest nor host",
         ..ROOM
     }],
 };

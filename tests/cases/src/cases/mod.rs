@@ -1,0 +1,105 @@
+//! The cases, and what each of them re-enacts. A case is right when it ends as it does natively.
+
+mod death;
+mod images;
+mod many;
+mod memory;
+mod pipelines;
+mod polling;
+mod queries;
+mod refused;
+mod sparse;
+mod starts;
+
+use anyhow::Result;
+
+/// One report, re-enacted.
+#[derive(Debug)]
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    /// How many of what the case is about, unless it is called with another number.
+    pub(crate) number: u32,
+    pub(crate) about: &'static str,
+    pub(crate) run: fn(u32) -> Result<String>,
+}
+
+/// A row of [`CASES`].
+const fn case(name: &'static str, number: u32, run: fn(u32) -> Result<String>, about: &'static str) -> Case {
+    Case { name, number, about, run }
+}
+
+/// A second, in milliseconds.
+const SECOND: u32 = 1000;
+
+/// All of them.
+#[rustfmt::skip]
+pub(crate) const CASES: &[Case] = &[
+    // The number is the milliseconds of work that is polled for.
+    case("poll-fence-0", SECOND, polling::fence_0, "vkWaitForFences without patience, as ggml, zink and wgpu poll"),
+    case("poll-fence-1ns", SECOND, polling::fence_1ns, "the same with a nanosecond"),
+    case("poll-fence-1us", SECOND, polling::fence_1us, "the same with a microsecond"),
+    case("poll-fence-1ms", SECOND, polling::fence_1ms, "the same with a millisecond"),
+    case("poll-fence-8-threads", SECOND, polling::fence_threads, "the same in eight threads"),
+    case("poll-fence-700-threads", SECOND, polling::fence_many_threads, "700 threads that wait for two seconds each"),
+    case("poll-timeline", SECOND, polling::timeline, "vkWaitSemaphores without patience"),
+    case("poll-any-timeline", SECOND, polling::any_timeline, "the same for any of three"),
+    case("poll-status", SECOND, polling::status, "vkGetFenceStatus while another thread records"),
+
+    case("fences", 70_000, many::fences, "fences alive, each once in use"),
+    case("timelines", 40_000, many::timelines, "timeline semaphores alive"),
+    case("wait-all", 5_000, many::wait_all, "one wait for so many fences"),
+    case("wait-any", 2_100, many::wait_any, "one wait for any of so many timelines"),
+    case("timeline-threads", 600, many::timeline_threads, "threads that wait without limit, each for its timeline"),
+    case("fence-threads", 600, many::fence_threads, "threads that wait without limit, each for its fence"),
+    case("pending", 20_000, many::pending, "submissions held back by one timeline, each with a fence"),
+
+    // Whoever runs these ends the host when they say READY.
+    case("lost-fence", 0, death::fence, "the host dies under vkWaitForFences without limit"),
+    case("lost-fence-100ms", 0, death::fence_100ms, "the same in steps of 100 ms"),
+    case("lost-timeline", 0, death::timeline, "the host dies under vkWaitSemaphores without limit"),
+    case("lost-idle", 0, death::idle, "the host dies under vkQueueWaitIdle"),
+    case("lost-status", 0, death::status, "the host dies under a loop of vkGetFenceStatus"),
+    case("lost-status-1ms", 0, death::status_1ms, "the same with a rest of 1 ms"),
+    case("lost-sleep", 0, death::sleep, "the host dies while the program sleeps, which then asks for memory"),
+    case("lost-sleep-fence", 0, death::sleep_fence, "the same, which then asks for a fence"),
+    case("lost-sleep-query", 0, death::sleep_query, "the same, which then asks about a format"),
+    case("lost-record", 0, death::record, "the host dies while the program records and submits"),
+    case("lost-compile", 800_000, death::compile, "the host dies while it compiles a shader of so many operations"),
+    case("lost-two", 0, death::two, "the host dies while one thread waits and another records"),
+    case("lost-again", 0, death::again, "as lost-fence; then the program makes a new instance and uses it"),
+
+    case("memory-sizes", 0, memory::sizes, "odd sizes of all mappable types, plain and dedicated, every byte"),
+    case("memory-twice", 0, memory::twice, "a heap's worth of memory, twice, untouched"),
+    case("memory-churn", 20_000, memory::churn, "allocate, map, write, unmap, free"),
+    case("memory-budget", 256, memory::budget, "budgets, with so many MiB more"),
+    case("memory-refused-free", 0, memory::refused_free, "memory that is refused is freed"),
+    case("memory-refused-bind", 0, memory::refused_bind, "memory that is refused is bound to a buffer"),
+    case("memory-refused-map", 0, memory::refused_map, "memory that is refused is mapped"),
+    case("memory-many", 25_000, memory::many, "mapped allocations alive"),
+    case("memory-many-unmapped", 25_000, memory::many_unmapped, "allocations alive, not mapped"),
+
+    case("pipeline-destroy", 100, pipelines::destroy, "a pipeline that cannot be made is destroyed"),
+    case("pipeline-three", 0, pipelines::three, "three in one call, the second cannot be made"),
+    case("pipeline-three-fresh", 0, pipelines::three_fresh, "the same on a fresh thread, which is told"),
+    case("pipeline-fresh", 0, pipelines::fresh, "one that cannot be made, on a fresh thread"),
+    case("pipeline-early-0", 0, pipelines::early_0, "pipelines that may not be compiled now"),
+    case("pipeline-early-1", 0, pipelines::early_1, "the same, with an early return"),
+    case("pipeline-record", 0, pipelines::record, "one that cannot be made is bound, and never submitted"),
+    case("pipeline-submit", 0, pipelines::submit, "one that cannot be made is bound and submitted"),
+    case("pipeline-derive", 0, pipelines::derive, "one is derived from one that cannot be made"),
+    case("pipeline-threads", 300, pipelines::threads, "threads that make a pipeline each, all alive"),
+    case("pipeline-cache-data", 300, pipelines::cache_data, "a cache with so many MiB of initial data"),
+
+    case("image-copy", 8192, images::copy, "host image copy of a square of so many texels"),
+    case("sparse-buffer", 0, sparse::buffer, "memory that can be mapped, bound to a sparse buffer"),
+    case("sparse-image", 0, sparse::image, "the same, bound to a sparse image"),
+
+    case("empty-clear", 0, refused::empty_clear, "vkCmdClearAttachments of nothing"),
+    case("empty-buffer", 0, refused::empty_buffer, "vkCreateBuffer of no bytes"),
+    case("half-a-word", 0, refused::half_a_word, "vkCreateShaderModule of a word and a half"),
+    case("global-priority", 0, refused::global_priority, "a priority that few may have"),
+    case("transfer-timestamps", 0, queries::transfer_timestamps, "timestamps of a queue that only copies"),
+
+    case("starts", 300, starts::in_a_row, "devices one after another, while all cores are busy"),
+    case("instances", 300, starts::at_once, "instances alive at once"),
+];

@@ -1,0 +1,40 @@
+//! Programs that start, again and again, and many of them.
+
+use crate::device::{Found, Gpu};
+use crate::memory::alive;
+use anyhow::{Context as _, Result, ensure};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// One device after another, while something else keeps all cores busy: a host that is slow to get its threads going may
+/// not be taken for dead.
+pub(super) fn in_a_row(number: u32) -> Result<String> {
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        let started = (0..number).try_for_each(|at| {
+            let gpu = Gpu::new().with_context(|| format!("start {at}"))?;
+            gpu.close();
+            anyhow::Ok(())
+        });
+        done.store(true, Ordering::Relaxed);
+        started
+    })?;
+    Ok(format!("{number} starts"))
+}
+
+/// Instances alive at once, as so many programs would have them; the last one works.
+pub(super) fn at_once(number: u32) -> Result<String> {
+    let mut all =
+        (0..number).map(|at| Found::new().with_context(|| format!("instance {at}"))).collect::<Result<Vec<_>>>()?;
+    ensure!(!all.is_empty(), "not even one instance");
+    let last = all.pop().context("no instance")?.open(ash::vk::DeviceCreateInfo::default())?;
+    alive(&last, 1)?;
+    Ok(format!("{number} instances"))
+}

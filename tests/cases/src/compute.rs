@@ -1,0 +1,124 @@
+//! Compute pipelines on one buffer.
+
+use crate::device::Gpu;
+use crate::memory::Mapped;
+use crate::shader::{WIDTH, multiply};
+use crate::work::run;
+use anyhow::{Context as _, Result, ensure};
+use ash::vk;
+
+/// Numbers that a pipeline of [`multiply`] writes when it is tried.
+const TRIED: u32 = 16 * WIDTH;
+
+/// Everything that pipelines of one storage buffer share.
+pub(crate) struct Compute {
+    pub(crate) layout: vk::PipelineLayout,
+    /// The module of [`multiply`].
+    pub(crate) module: vk::ShaderModule,
+    sets: [vk::DescriptorSet; 1],
+    buffer: Mapped,
+}
+
+/// One pipeline to make: a module, the number it multiplies with, and what else is special.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted {
+    pub(crate) module: vk::ShaderModule,
+    pub(crate) k: u32,
+    pub(crate) flags: vk::PipelineCreateFlags,
+    pub(crate) base: vk::Pipeline,
+}
+
+impl Wanted {
+    pub(crate) fn new(module: vk::ShaderModule, k: u32) -> Self {
+        Self { module, k, flags: vk::PipelineCreateFlags::empty(), base: vk::Pipeline::null() }
+    }
+}
+
+impl Compute {
+    pub(crate) fn new(gpu: &Gpu) -> Result<Self> {
+        let buffer = Mapped::new(gpu, 1 << 20, vk::BufferUsageFlags::STORAGE_BUFFER)?;
+        let storage = vk::DescriptorType::STORAGE_BUFFER;
+        let binding = vk::DescriptorSetLayoutBinding::default().descriptor_type(storage).descriptor_count(1);
+        let bindings = [binding.stage_flags(vk::ShaderStageFlags::COMPUTE)];
+        let info = vk::DescriptorSetLayoutCreateInfo::default().bindings(&bindings);
+        let layouts =
+            [unsafe { gpu.device.create_descriptor_set_layout(&info, None) }.context("vkCreateDescriptorSetLayout")?];
+        let info = vk::PipelineLayoutCreateInfo::default().set_layouts(&layouts);
+        let layout = unsafe { gpu.device.create_pipeline_layout(&info, None) }.context("vkCreatePipelineLayout")?;
+        let sets = [set(gpu, &layouts, &buffer)?];
+        Ok(Self { layout, module: module(gpu, &multiply())?, sets, buffer })
+    }
+
+    /// Makes pipelines in one call: the driver's answer, and a handle for each, which may be null.
+    pub(crate) fn create(&self, gpu: &Gpu, wanted: &[Wanted]) -> (vk::Result, Vec<vk::Pipeline>) {
+        let entries = [vk::SpecializationMapEntry { constant_id: 0, offset: 0, size: 4 }];
+        let data: Vec<[u8; 4]> = wanted.iter().map(|one| one.k.to_ne_bytes()).collect();
+        let constants = data.iter().map(|k| vk::SpecializationInfo::default().map_entries(&entries).data(k));
+        let constants: Vec<_> = constants.collect();
+        let info = |(one, constants)| self.info(one, constants);
+        let infos: Vec<_> = wanted.iter().zip(&constants).map(info).collect();
+        match unsafe { gpu.device.create_compute_pipelines(vk::PipelineCache::null(), &infos, None) } {
+            Ok(pipelines) => (vk::Result::SUCCESS, pipelines),
+            Err((pipelines, answer)) => (answer, pipelines),
+        }
+    }
+
+    fn info<'a>(&self, one: &Wanted, constants: &'a vk::SpecializationInfo<'a>) -> vk::ComputePipelineCreateInfo<'a> {
+        let stage = vk::PipelineShaderStageCreateInfo::default().stage(vk::ShaderStageFlags::COMPUTE);
+        let stage = stage.module(one.module).name(c"main").specialization_info(constants);
+        let info = vk::ComputePipelineCreateInfo::default().stage(stage).layout(self.layout).flags(one.flags);
+        info.base_pipeline_handle(one.base).base_pipeline_index(-1)
+    }
+
+    /// Makes one pipeline that has to come to be.
+    pub(crate) fn pipeline(&self, gpu: &Gpu, k: u32) -> Result<vk::Pipeline> {
+        let (answer, pipelines) = self.create(gpu, &[Wanted::new(self.module, k)]);
+        answer.result().context("vkCreateComputePipelines")?;
+        pipelines.first().copied().context("no pipeline")
+    }
+
+    /// Records a dispatch of `groups` workgroups.
+    pub(crate) fn dispatch(
+        &self,
+        device: &ash::Device,
+        commands: vk::CommandBuffer,
+        pipeline: vk::Pipeline,
+        groups: u32,
+    ) {
+        let point = vk::PipelineBindPoint::COMPUTE;
+        unsafe {
+            device.cmd_bind_pipeline(commands, point, pipeline);
+            device.cmd_bind_descriptor_sets(commands, point, self.layout, 0, &self.sets, &[]);
+            device.cmd_dispatch(commands, groups, 1, 1);
+        }
+    }
+
+    /// Runs a pipeline of [`multiply`] and looks whether it multiplies by `k`.
+    pub(crate) fn check(&self, gpu: &Gpu, pipeline: vk::Pipeline, k: u32) -> Result<()> {
+        self.buffer.set(u32::MAX);
+        run(gpu, |device, commands| self.dispatch(device, commands, pipeline, TRIED / WIDTH))?;
+        let right = self.buffer.words().zip(0..TRIED).all(|(word, index)| word == index * k);
+        ensure!(right, "a pipeline that multiplies by {k} does not");
+        Ok(())
+    }
+}
+
+pub(crate) fn module(gpu: &Gpu, code: &[u32]) -> Result<vk::ShaderModule> {
+    let info = vk::ShaderModuleCreateInfo::default().code(code);
+    unsafe { gpu.device.create_shader_module(&info, None) }.context("vkCreateShaderModule")
+}
+
+/// A descriptor set that names the buffer.
+fn set(gpu: &Gpu, layouts: &[vk::DescriptorSetLayout], buffer: &Mapped) -> Result<vk::DescriptorSet> {
+    let storage = vk::DescriptorType::STORAGE_BUFFER;
+    let sizes = [vk::DescriptorPoolSize { ty: storage, descriptor_count: 1 }];
+    let info = vk::DescriptorPoolCreateInfo::default().max_sets(1).pool_sizes(&sizes);
+    let pool = unsafe { gpu.device.create_descriptor_pool(&info, None) }.context("vkCreateDescriptorPool")?;
+    let info = vk::DescriptorSetAllocateInfo::default().descriptor_pool(pool).set_layouts(layouts);
+    let sets = unsafe { gpu.device.allocate_descriptor_sets(&info) }.context("vkAllocateDescriptorSets")?;
+    let set = *sets.first().context("no descriptor set")?;
+    let buffers = [vk::DescriptorBufferInfo { buffer: buffer.buffer, offset: 0, range: vk::WHOLE_SIZE }];
+    let write = vk::WriteDescriptorSet::default().dst_set(set).descriptor_type(storage).buffer_info(&buffers);
+    unsafe { gpu.device.update_descriptor_sets(&[write], &[]) };
+    Ok(set)
+}
