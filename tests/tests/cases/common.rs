@@ -98,6 +98,15 @@ fn through_host(
     last
 }
 
+/// The verdicts natively, and through a host in the guest's root, which has the very driver that the native run has.
+pub(crate) fn on_its_own_driver(name: &str, case: &[&str]) -> Option<(String, String)> {
+    let (place, guest) = (place(name)?, guest(name, Suite::Sid)?);
+    let native = place.natively(&guest, case);
+    let host = place.resident(&guest);
+    let finished = place.through(&guest, &host.socket(), case).output().unwrap();
+    Some((native, verdict(finished, &format!("{case:?}"), &host.log())))
+}
+
 /// A test for each row: its name, where it runs, and the case.
 macro_rules! rows {
     ($($test:ident: $suites:expr, $case:expr;)*) => {

@@ -5,8 +5,10 @@
 //! driver and makes the guests; without them these tests skip themselves. A guest that hangs is ended at its limit.
 
 mod common;
+mod many;
 mod memory;
 mod pipelines;
 mod polling;
 mod refused;
+mod sparse;
 mod starts;
