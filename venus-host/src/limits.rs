@@ -57,12 +57,13 @@ pub const RESOURCES: usize = 65_536;
 pub const RESOURCE_BYTES: u64 = 1 << 40;
 
 /// Largest plain shared-memory resource (ring, command upload, reply). Mesa's pools are 8 MiB; a larger one serves a
-/// single huge upload.
-pub const SHMEM_BYTES: u64 = 1 << 30;
+/// single huge upload, of which Mesa takes the next power of two: texels for a host image copy, say, where 2 GiB have been
+/// seen. Nothing is committed before it is touched.
+pub const SHMEM_BYTES: u64 = 4 << 30;
 
-/// Rings per context. Mesa makes one per instance and one per guest thread that compiles pipelines. Each costs a host
-/// thread.
-pub const RINGS: usize = 256;
+/// Rings per context. Mesa makes one per instance and one per guest thread that compiles pipelines, which ends with the
+/// thread. Each costs a host thread, about half a megabyte once its driver has compiled something.
+pub const RINGS: usize = 4_096;
 
 /// Largest ring buffer; the reference host's bound.
 pub const RING_BUFFER_BYTES: u32 = 16 << 20;
@@ -74,15 +75,12 @@ pub const RING_IDLE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Shortest ALIVE period. Mesa asks for 3 s; anything below this would only be a way to keep the host awake.
 pub const RING_MONITOR_PERIOD: Duration = Duration::from_millis(10);
 
-/// Longest stream that vkExecuteCommandStreamsMESA may name: it is copied to private memory before it is decoded.
-pub const INDIRECT_STREAM_BYTES: u64 = 256 << 20;
-
 /// Streams in one vkExecuteCommandStreamsMESA. Mesa sends one per shared-memory chunk of a batch.
 pub const INDIRECT_STREAMS: usize = 4_096;
 
-/// Memory that the values of one decoded command may take. The largest legitimate command is bounded by Mesa's upload
-/// pools (8 MiB), and values in memory take at most a few times their encoding.
-pub const DECODED_COMMAND_BYTES: usize = 256 << 20;
+/// Memory that the values of one decoded command may take, outputs included; taken as they are decoded. A command is no
+/// longer than [`SHMEM_BYTES`], and most of a long one is data, which takes as much in memory as on the way.
+pub const DECODED_COMMAND_BYTES: u64 = 8 << 30;
 
 /// How long the end of a context waits for its ring threads. They may be inside a driver call that never returns (a
 /// hung GPU); after that the thread and all it refers to are left behind, which in a worker process ends with the

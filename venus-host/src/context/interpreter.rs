@@ -5,7 +5,7 @@
 //! allocates, locks or formats unless something goes wrong; arena and reply buffer keep the size of the largest command
 //! so far.
 
-use venus_protocol::{dispatch, wire::Decoder};
+use venus_protocol::{dispatch, vk, wire::Decoder};
 
 use super::{
     explain::explain,
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     endpoint::{Endpoint, Scratch},
-    error::{Fatal, Interrupt},
+    error::{Fatal, Interrupt, hint},
     resource::{Mapping, ResourceId},
     ring::{Execute, Rest},
 };
@@ -111,6 +111,10 @@ impl Endpoint {
         size: usize,
     ) -> Result<(), Interrupt> {
         let mut stream = std::mem::take(&mut self.stream);
+        if stream.try_reserve_exact(size.saturating_sub(stream.len())).is_err() {
+            let reason = format!("the host has no memory for a stream of {size} bytes");
+            return Err(self.fatal(reason).advice(hint(vk::Result::ERROR_OUT_OF_HOST_MEMORY)).into());
+        }
         stream.resize(size, 0);
         mapping.copy_out(offset, &mut stream).map_err(|error| self.fatal(error.to_string()))?;
         self.tell_stream(resource, offset, &stream);

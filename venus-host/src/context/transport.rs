@@ -184,15 +184,11 @@ impl Endpoint {
             }
             let (mapping, resource_size) =
                 lookup_shmem(&self.shared.resources, stream.resource, self.command(), "pStreams[].resourceId")?;
-            let (offset, size) = shmem_range(stream.offset, stream.size, resource_size)
-                .filter(|_| stream.size <= limits::INDIRECT_STREAM_BYTES)
-                .ok_or_else(|| {
-                    let StreamDescription { resource, offset, size } = stream;
-                    let reason = format!(
-                        "{size} bytes at {offset} exceed resource {resource} of {resource_size} bytes, or the limit"
-                    );
-                    self.fatal(reason).member("pStreams[].size")
-                })?;
+            let (offset, size) = shmem_range(stream.offset, stream.size, resource_size).ok_or_else(|| {
+                let StreamDescription { resource, offset, size } = stream;
+                let reason = format!("{size} bytes at {offset} exceed the {resource_size} of resource {resource}");
+                self.fatal(reason).member("pStreams[].size")
+            })?;
             self.announce_stream(stream.resource.0);
             self.execute_indirect((stream.resource, &mapping), offset, size)?;
         }

@@ -23,12 +23,7 @@ pub(crate) struct Scratch {
 
 impl Scratch {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self {
-            shared,
-            arena: Arena::new(limits::DECODED_COMMAND_BYTES),
-            resolved: ResolveCache::default(),
-            reply: new_reply_encoder(),
-        }
+        Self { shared, arena: new_arena(), resolved: ResolveCache::default(), reply: new_reply_encoder() }
     }
 
     /// Makes room for the next command.
@@ -41,12 +36,16 @@ impl Scratch {
     /// Gives back what an unusually large command has taken.
     pub(super) fn trim(&mut self) {
         if self.arena.allocated_bytes() > limits::KEPT_BYTES {
-            self.arena = Arena::new(limits::DECODED_COMMAND_BYTES);
+            self.arena = new_arena();
         }
         if self.reply.bytes().len() > limits::KEPT_BYTES {
             self.reply = new_reply_encoder();
         }
     }
+}
+
+fn new_arena() -> Arena {
+    Arena::new(usize::try_from(limits::DECODED_COMMAND_BYTES).unwrap_or(usize::MAX))
 }
 
 #[expect(unsafe_code, reason = "the encoder reads through the pointers of the values it is given")]

@@ -3,6 +3,7 @@
 mod commands;
 mod content;
 mod drivers;
+mod large;
 mod lifetime;
 mod memory;
 mod phantoms;

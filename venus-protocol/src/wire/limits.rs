@@ -3,9 +3,9 @@
 /// Default cap on what one command may allocate in the arena, in bytes.
 ///
 /// The largest legitimate commands are bounded by the guest's upload memory: 8 MiB pool blocks, or one dedicated
-/// block for a larger shader or pipeline cache. The C host allows 1 GiB; a quarter leaves room for any program seen
-/// and keeps a hostile guest from exhausting the host.
-pub const DEFAULT_ARENA_BYTES: usize = 256 << 20;
+/// block for larger shaders, pipeline caches or texels, of which programs have been seen to send 1 GiB in a command. The
+/// C host allows as much.
+pub const DEFAULT_ARENA_BYTES: usize = 1 << 30;
 
 /// Longest `pNext` chain accepted, in nodes.
 ///

@@ -8,7 +8,7 @@ use venus_protocol::reflect::{Why, value::Request};
 const READ_BYTES: usize = 64 << 10;
 
 /// Longest command: as much as a host accepts.
-const COMMAND_BYTES: usize = venus_host::limits::DECODED_COMMAND_BYTES;
+const COMMAND_BYTES: u64 = venus_host::limits::SHMEM_BYTES;
 
 /// Reads commands from a stream.
 pub(super) struct Commands<R> {
@@ -52,7 +52,8 @@ impl<R: Read> Commands<R> {
             Ok(request) => request.stop,
             Err(stop) => Some(stop),
         };
-        rest.len() < COMMAND_BYTES && stop.is_some_and(|stop| stop.why == Why::Truncated)
+        u64::try_from(rest.len()).is_ok_and(|len| len < COMMAND_BYTES)
+            && stop.is_some_and(|stop| stop.why == Why::Truncated)
     }
 
     /// Doubles the bytes in the buffer, so that a long command is decoded few times.

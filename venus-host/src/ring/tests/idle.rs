@@ -77,7 +77,7 @@ fn a_doorbell_rung_at_a_ring_that_is_awake_keeps_it_awake() {
 
 #[test]
 fn whoever_adds_or_wakes_a_ring_says_that_the_host_lives() {
-    let control = control(&MemoryFile::create(4096).unwrap(), Mode::Polled, Some(Duration::from_secs(3600)));
+    let control = control(RingId(1), &MemoryFile::create(4096).unwrap(), Mode::Polled, Some(Duration::from_secs(3600)));
     let is_alive = || control.region.status() & STATUS_ALIVE != 0;
     // A heartbeat whose thread is never there in time.
     let monitor = Arc::<Monitor>::default();

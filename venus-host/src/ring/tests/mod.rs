@@ -3,6 +3,7 @@
 //! A test command is `words of the command, opcode, arguments…`; see [`op`].
 
 mod idle;
+mod table;
 mod waits;
 
 use std::{
@@ -107,7 +108,7 @@ impl Execute for FakeExecutor {
 }
 
 /// A ring in a file of a page.
-fn control(file: &MemoryFile, mode: Mode, monitor_period: Option<Duration>) -> Arc<Control> {
+fn control(id: RingId, file: &MemoryFile, mode: Mode, monitor_period: Option<Duration>) -> Arc<Control> {
     let info = CreateInfo {
         offset: 0,
         size: 1024,
@@ -121,7 +122,7 @@ fn control(file: &MemoryFile, mode: Mode, monitor_period: Option<Duration>) -> A
     };
     let region = Region::new(Arc::new(file.map().unwrap()), Layout::new(&info, 4096).unwrap()).unwrap();
     let settings = Settings { idle_timeout: IDLE_TIMEOUT, monitor_period };
-    Arc::new(Control::new(RingId(0x7f00), region, mode, ResourceId(1), settings))
+    Arc::new(Control::new(id, region, mode, ResourceId(1), settings))
 }
 
 /// A ring with both of its ends.
@@ -141,7 +142,7 @@ impl Fixture {
     fn with(mode: Mode, monitor_period: Option<Duration>) -> Self {
         let file = MemoryFile::create(4096).unwrap();
         let memory = Arc::new(file.map().unwrap());
-        let control = control(&file, mode, monitor_period);
+        let control = control(RingId(0x7f00), &file, mode, monitor_period);
         let executor = FakeExecutor {
             control: Arc::clone(&control),
             reply: Arc::clone(&memory),
@@ -330,13 +331,6 @@ fn a_context_lost_elsewhere_reaches_a_sleeping_ring() {
     ring.executor.lost.store(true, Ordering::SeqCst);
     ring.table.wake_all();
     ring.until("fatal", |ring| ring.status() & STATUS_FATAL != 0);
-}
-
-#[test]
-fn a_ring_id_exists_once() {
-    let ring = Fixture::new(Mode::Polled);
-    let again = ring.table.create(Arc::clone(&ring.control), ring.executor.clone());
-    assert!(matches!(again, Err(HostError::Guest(fatal)) if fatal.member.as_deref() == Some("ring")));
 }
 
 #[test]
