@@ -2,7 +2,7 @@
 //!
 //! Options to library calls, and errors to one sentence and an exit status: one file per verb.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod completions;
 mod doctor;
@@ -10,7 +10,9 @@ mod dump;
 mod man;
 mod replay;
 mod serve;
+mod service;
 mod sparse;
+mod status;
 mod trace;
 mod worker;
 
@@ -41,6 +43,7 @@ const EXAMPLES: &str = "\
 Examples:
   venus doctor                               what guests can get here
   venus serve --socket-path /tmp/venus.sock  serve until interrupted
+  venus status                               what a running server does
   venus dump vkcube-4711-0.venusrec          what a guest did, if it was recorded
   venus help serve                           all about one verb";
 
@@ -59,6 +62,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Serve(serve::ServeArgs),
+    Status(status::StatusArgs),
     Doctor(doctor::DoctorArgs),
     Dump(dump::DumpArgs),
     Replay(replay::ReplayArgs),
@@ -231,6 +235,7 @@ fn main() -> ExitCode {
         .init();
     let outcome = match &cli.verb {
         Verb::Serve(args) => serve::run(args, &cli.log),
+        Verb::Status(args) => status::run(args),
         Verb::Doctor(args) => doctor::run(args),
         Verb::Dump(args) => match dump::run(args) {
             Ok(status) => return status,

@@ -1,7 +1,7 @@
 //! `venus serve`: the vtest server.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::OnceLock,
     thread,
@@ -19,7 +19,11 @@ use venus_host::{
 };
 use venus_observe::{Settings, trace};
 
-use super::{DriverArgs, RecordArgs, StatsArgs, trace::TraceArgs};
+use super::{
+    DriverArgs, RecordArgs, StatsArgs, service,
+    status::{self, StatusSocket},
+    trace::TraceArgs,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -41,7 +45,7 @@ pub(super) const WORKER_PROGRAM: &str = "VENUS_WORKER_PROGRAM";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct ServeArgs {
-    /// Where to listen
+    /// Where to listen. A service manager that passes a socket (systemd, LISTEN_FDS) has chosen already
     #[arg(long, env = "VTEST_SOCKET_NAME", default_value = vtest::DEFAULT_SOCKET_PATH, value_name = "PATH")]
     socket_path: PathBuf,
 
@@ -55,6 +59,10 @@ pub(super) struct ServeArgs {
     /// of another C library: name a script that does the same
     #[arg(long, env = WORKER_PROGRAM, value_name = "PROGRAM", conflicts_with = "in_process")]
     worker_program: Option<PathBuf>,
+
+    /// Where `venus status` asks what this server does; beside the socket for guests without
+    #[arg(long, env = "VENUS_STATUS_PATH", value_name = "PATH")]
+    status_path: Option<PathBuf>,
 
     /// Serve at most this many guests at a time; others are told at once that there is nothing for them, and go on with
     /// another driver
@@ -93,6 +101,7 @@ pub(super) struct ServeArgs {
 }
 
 pub(super) fn run(args: &ServeArgs, log: &str) -> Result<(), anyhow::Error> {
+    let activated = service::take_socket()?;
     let driver = if args.in_process { args.driver.tried()? } else { args.driver.config()? };
     driver.transport.check(driver.memory).map_err(|reason| anyhow::anyhow!("--memory: {reason}"))?;
     let observe = Settings::new(args.record.settings(), args.trace.listen()?);
@@ -108,13 +117,28 @@ pub(super) fn run(args: &ServeArgs, log: &str) -> Result<(), anyhow::Error> {
         .spares(args.spare_workers)
         .advice(args.advice());
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).context("cannot listen for signals")?;
-    let server = Server::bind(&args.socket_path, options)?;
+    let (server, path) = match activated {
+        None => (Server::bind(&args.socket_path, options)?, Some(args.socket_path.clone())),
+        Some(socket) => {
+            let path = socket.local_addr().ok().and_then(|address| address.as_pathname().map(Path::to_owned));
+            (Server::adopt(socket, options)?, path)
+        }
+    };
+    let _status = args.status_socket(path.as_deref(), &server);
     obey_signals(signals, server.handle())?;
-    tracing::info!("listening at {}", args.socket_path.display());
+    service::notify("READY=1");
+    tracing::info!("listening at {}", path.as_deref().unwrap_or(Path::new("a socket without a name")).display());
     Ok(server.run()?)
 }
 
 impl ServeArgs {
+    /// Where the server answers what it does. Guests are served without it, too.
+    fn status_socket(&self, path: Option<&Path>, server: &Server) -> Option<StatusSocket> {
+        let path = self.status_path.clone().or_else(|| path.map(status::beside))?;
+        let opened = StatusSocket::open(&path, server.handle());
+        opened.inspect_err(|error| tracing::warn!("`venus status` will not work: {error:#}")).ok()
+    }
+
     /// What to do about a worker that died.
     fn advice(&self) -> &'static str {
         if self.record.record_immediately {
@@ -135,7 +159,10 @@ fn obey_signals(mut signals: Signals, server: ServerHandle) -> Result<(), anyhow
                     tracing::info!("SIGHUP: there is no configuration to read again; options are taken at the start")
                 }
                 _ if is_stopping => server.stop_now(),
-                _ => server.stop(),
+                _ => {
+                    service::notify("STOPPING=1");
+                    server.stop();
+                }
             }
             is_stopping |= signal != SIGHUP;
         }
@@ -167,6 +194,9 @@ fn workers(args: &ServeArgs, tracing: Option<trace::Settings>, log: &str) -> Res
             .env("VENUS_SPARSE", sparse.get_or_init(|| driver.proven(&program).to_string()))
             .env("VENUS_LOG", &log)
             .stdout(Stdio::null());
+        for name in service::VARIABLES {
+            command.env_remove(name);
+        }
         if let Some(path) = &stats_file {
             command.env("VENUS_STATS_FILE", path);
         }

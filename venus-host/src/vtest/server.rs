@@ -283,6 +283,8 @@ impl ServerHandle {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct GuestStatus {
+    /// Which guest of the server it is, counted from the first connection.
+    pub number: u64,
     /// The guest program's name; empty before it has said it.
     pub name: String,
     /// The worker's process; 0 where guests are served by threads.
@@ -298,6 +300,7 @@ pub struct GuestStatus {
 impl GuestStatus {
     fn of(record: &Record) -> Self {
         Self {
+            number: record.number,
             name: record.report().name,
             process: record.process,
             user: record.user,

@@ -1,9 +1,11 @@
 //! `venus serve` as a program: processes, sockets, ends.
 
+mod activation;
 mod admission;
 mod common;
 #[cfg(target_os = "linux")]
 mod in_proc;
+mod status;
 mod stops;
 
 use std::process::Stdio;

@@ -131,6 +131,7 @@ fn spawn(mut command: Command, control: UnixStream) -> Result<Child, HostError> 
 /// What others than the server's own thread look at.
 #[derive(Debug)]
 pub(super) struct Record {
+    pub(super) number: u64,
     pub(super) process: u32,
     pub(super) user: Option<u32>,
     pub(super) since: Instant,
@@ -185,10 +186,11 @@ pub(super) enum Remains {
 
 impl Guest {
     /// Has `worker` serve a connection. Gives both back if the worker cannot be reached.
-    pub(super) fn begin(worker: Worker, arrival: Arrival) -> Result<Self, (Arrival, Worker, HostError)> {
+    pub(super) fn begin(number: u64, worker: Worker, arrival: Arrival) -> Result<Self, (Arrival, Worker, HostError)> {
         match hand_over(&worker, &arrival.socket) {
             Ok(whereabouts) => {
                 let record = Record {
+                    number,
                     process: worker.process(),
                     user: arrival.user,
                     since: Instant::now(),

@@ -269,7 +269,7 @@ impl<'a> Loop<'a> {
 
     /// Has a worker serve a connection, which comes back if the worker has gone.
     fn hand_over(&mut self, number: u64, worker: Worker, arrival: Arrival) -> Result<(), (Arrival, HostError)> {
-        let guest = Guest::begin(worker, arrival).map_err(|(arrival, worker, error)| {
+        let guest = Guest::begin(number, worker, arrival).map_err(|(arrival, worker, error)| {
             self.ending_spares.push(worker);
             (arrival, error)
         })?;

@@ -1,0 +1,110 @@
+//! The server's end: a socket beside the one for guests, which says to whoever connects what the server is doing, as one
+//! JSON value, and closes the connection.
+//!
+//! Only the server's user may connect: names of programs, and what they do wrong, are nobody else's business.
+
+use std::{
+    fs, io,
+    os::unix::{
+        fs::PermissionsExt as _,
+        net::{UnixListener, UnixStream},
+    },
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+use venus_host::vtest::{GuestStatus, ServerHandle};
+
+/// How long one who asks may take to read the answer.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Stack of the thread that answers.
+const STACK_BYTES: usize = 256 << 10;
+
+/// The socket, whose name goes with this value.
+#[derive(Debug)]
+pub(crate) struct StatusSocket {
+    path: PathBuf,
+}
+
+impl StatusSocket {
+    /// Answers at `path` what `server` does, on a thread of its own. Whatever was left at the path is replaced.
+    pub(crate) fn open(path: &Path, server: ServerHandle) -> Result<Self, anyhow::Error> {
+        let listener = listen(path).with_context(|| format!("cannot listen at {}", path.display()))?;
+        let started = Instant::now();
+        let answer = move || {
+            for connection in listener.incoming() {
+                let told = connection.and_then(|socket| tell(socket, &describe(&server, started)));
+                if let Err(error) = told {
+                    tracing::debug!("somebody asked for the status and does not get it: {error}");
+                    // If it is the listener that fails, it may do so for long.
+                    thread::sleep(Duration::from_millis(10));
+                }
+            }
+        };
+        let builder = thread::Builder::new().name("venus-status".to_owned()).stack_size(STACK_BYTES);
+        builder.spawn(answer).context("cannot start a thread for the status")?;
+        Ok(Self { path: path.to_owned() })
+    }
+}
+
+impl Drop for StatusSocket {
+    fn drop(&mut self) {
+        // Best effort: the next server replaces a leftover.
+        let _gone = fs::remove_file(&self.path);
+    }
+}
+
+/// Listens at a path, which appears once only our user may connect to it.
+fn listen(path: &Path) -> io::Result<UnixListener> {
+    let mut draft = path.as_os_str().to_owned();
+    draft.push("~");
+    // What a server left that was killed in between.
+    let _gone = fs::remove_file(&draft);
+    let listener = UnixListener::bind(&draft)?;
+    fs::set_permissions(&draft, fs::Permissions::from_mode(0o600))?;
+    fs::rename(&draft, path)?;
+    Ok(listener)
+}
+
+fn tell(mut socket: UnixStream, status: &Value) -> io::Result<()> {
+    use io::Write as _;
+
+    socket.set_write_timeout(Some(PATIENCE))?;
+    socket.write_all(format!("{status}\n").as_bytes())
+}
+
+fn describe(server: &ServerHandle, started: Instant) -> Value {
+    let guests: Vec<Value> = server.guests().iter().map(guest).collect();
+    json!({
+        "process": std::process::id(),
+        "uptime_seconds": started.elapsed().as_secs_f64(),
+        "guests": guests,
+    })
+}
+
+fn guest(guest: &GuestStatus) -> Value {
+    let condition = guest.condition.as_ref();
+    json!({
+        "number": guest.number,
+        "name": guest.name,
+        "worker": guest.process,
+        "user": guest.user,
+        "seconds": guest.age.as_secs_f64(),
+        "answers": condition.is_some(),
+        "devices": condition.map(|c| c.devices),
+        "objects": condition.map(|c| c.objects),
+        "rings": condition.map(|c| c.rings),
+        "device_memory_bytes": condition.map(|c| c.device_memory_bytes),
+        "mapped_memory_bytes": condition.map(|c| c.blob_memory_bytes),
+        "shared_memory_bytes": condition.map(|c| c.shared_memory_bytes),
+        "commands": condition.map(|c| c.commands),
+        "submissions": condition.map(|c| c.submissions),
+        "failures": condition.map(|c| c.failures),
+        "findings": condition.map(|c| c.findings),
+        "last_error": condition.and_then(|c| c.last_error.clone()),
+    })
+}
