@@ -5,6 +5,8 @@
 //! driver and makes the guests; without them these tests skip themselves. A guest that hangs is ended at its limit.
 
 mod common;
+mod death;
+mod limits;
 mod many;
 mod memory;
 mod pipelines;

@@ -1,10 +1,11 @@
 //! Memory of odd sizes, refused memory, more than there is, and churn.
 
-use crate::common::{BOTH, SID, guest, place, rows, verdict};
+use crate::common::{BOTH, SID, as_natively, guest, place, rows, verdict};
 
 rows! {
     odd_sizes_hold_every_byte: BOTH, &["memory-sizes"];
     a_heap_is_asked_for_twice: BOTH, &["memory-twice"];
+    refused_memory_is_freed: BOTH, &["memory-refused-free"];
 }
 
 #[test]
@@ -27,4 +28,9 @@ fn freed_memory_leaves_no_descriptor() {
         let finished = place.through(&guest, &host.socket(), &["memory-churn", "5000"]).output().unwrap();
         verdict(finished, &format!("churn in {}", guest.name()), &host.log());
     }
+}
+
+#[test]
+fn as_many_allocations_as_there_are_descriptors_for() {
+    as_natively("as_many_allocations_as_there_are_descriptors_for", BOTH, &["memory-many", "4000"]);
 }

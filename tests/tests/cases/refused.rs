@@ -1,9 +1,20 @@
 //! Calls that Vulkan forbids or need not grant: refused or dropped, and the program goes on.
 
-use crate::common::{BOTH, SID, as_natively, rows};
+use crate::common::{BOTH, SID, as_natively, guest, place, rows, verdict};
 
 rows! {
+    a_clear_of_no_rectangle: BOTH, &["clear-no-rectangle"];
+    a_clear_of_no_texels: BOTH, &["clear-no-texels"];
     a_buffer_of_no_bytes: BOTH, &["empty-buffer"];
+}
+
+#[test]
+fn a_priority_that_few_may_have() {
+    let name = "a_priority_that_few_may_have";
+    let (Some(place), Some(guest)) = (place(name), guest(name, SID[0])) else { return };
+    let host = place.resident(&guest);
+    let finished = place.through(&guest, &host.socket(), &["global-priority"]).output().unwrap();
+    verdict(finished, "a priority", &host.log());
 }
 
 /// Where no queue only copies there is nothing to see; natively and through the host alike.

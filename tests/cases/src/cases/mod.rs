@@ -94,7 +94,9 @@ pub(crate) const CASES: &[Case] = &[
     case("sparse-buffer", 0, sparse::buffer, "memory that can be mapped, bound to a sparse buffer"),
     case("sparse-image", 0, sparse::image, "the same, bound to a sparse image"),
 
-    case("empty-clear", 0, refused::empty_clear, "vkCmdClearAttachments of nothing"),
+    case("clear-no-rectangle", 0, refused::clear_no_rectangle, "vkCmdClearAttachments of no rectangle"),
+    case("clear-no-texels", 0, refused::clear_no_texels, "vkCmdClearAttachments of a rectangle without texels"),
+    case("clear-no-layers", 0, refused::clear_no_layers, "vkCmdClearAttachments of a rectangle without layers"),
     case("empty-buffer", 0, refused::empty_buffer, "vkCreateBuffer of no bytes"),
     case("half-a-word", 0, refused::half_a_word, "vkCreateShaderModule of a word and a half"),
     case("global-priority", 0, refused::global_priority, "a priority that few may have"),

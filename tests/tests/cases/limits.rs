@@ -1,0 +1,87 @@
+//! More guests than a server takes, and a server that cannot serve any: the guest is refused, not dropped.
+//!
+//! A guest whose connection is closed dies of a signal, and never gets to its other drivers.
+
+use crate::common::{LIMIT, SID, TEARDOWN, guest, place};
+use std::io::Write as _;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+use testbed::process::Finished;
+use testbed::sandbox::{Guest, Vulkan, driver_manifest};
+use testbed::server::Server;
+
+/// vulkaninfo with the host's driver and the guest's own.
+fn both_drivers(guest: &Guest, host: &Server) -> Finished {
+    let manifest = |driver| driver_manifest(guest.root(), driver).unwrap().display().to_string();
+    let files = format!("{}:{}", manifest("virtio"), manifest("lvp"));
+    let socket = host.socket();
+    let info = guest.command("vulkaninfo", Vulkan::Venus(&socket)).args(["--summary"]);
+    info.env("VK_DRIVER_FILES", &files).limit(LIMIT).output().unwrap()
+}
+
+/// The guest is content with the driver that is left.
+fn expect_own_driver_alone(finished: Finished, host: &Server) {
+    let finished = finished.expect_success(&format!("vulkaninfo: {}", host.log())).unwrap();
+    assert!(finished.stdout.contains("llvmpipe"), "{}", finished.stdout);
+    assert!(!finished.stdout.contains("Virtio-GPU Venus"), "{}", finished.stdout);
+}
+
+fn expect_both(finished: Finished, host: &Server) {
+    let finished = finished.expect_success(&format!("vulkaninfo: {}", host.log())).unwrap();
+    assert!(finished.stdout.contains("Virtio-GPU Venus"), "{}", finished.stdout);
+}
+
+#[test]
+fn a_guest_beyond_the_last_is_refused() {
+    let name = "a_guest_beyond_the_last_is_refused";
+    let (Some(place), Some(guest)) = (place(name), guest(name, SID[0])) else { return };
+    let mut host = place.host(&["--max-guests", "2"]);
+    let others: Vec<UnixStream> = (0..2).map(|_| begun(&host)).collect();
+    while host.descendants().len() < others.len() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    expect_own_driver_alone(both_drivers(&guest, &host), &host);
+    // And when they are gone there is room again.
+    drop(others);
+    host.expect_no_guests(TEARDOWN).unwrap();
+    expect_both(both_drivers(&guest, &host), &host);
+    host.expect_alive().unwrap();
+}
+
+/// A connection that has said its first word, and nothing more.
+fn begun(host: &Server) -> UnixStream {
+    let mut connection = UnixStream::connect(host.socket()).unwrap();
+    connection.write_all(&8_u32.to_le_bytes()).unwrap();
+    connection
+}
+
+#[test]
+fn silent_connections_lock_nobody_out() {
+    let name = "silent_connections_lock_nobody_out";
+    let (Some(place), Some(guest)) = (place(name), guest(name, SID[0])) else { return };
+    let host = place.host(&["--max-guests", "2"]);
+    let _silent: Vec<UnixStream> = (0..300).map(|_| UnixStream::connect(host.socket()).unwrap()).collect();
+    expect_both(both_drivers(&guest, &host), &host);
+}
+
+#[test]
+fn a_guest_whose_worker_cannot_start_is_refused() {
+    let name = "a_guest_whose_worker_cannot_start_is_refused";
+    let (Some(place), Some(guest)) = (place(name), guest(name, SID[0])) else { return };
+    for program in ["/bin/false", "/does/not/exist"] {
+        let host = place.host(&["--worker-program", program]);
+        expect_own_driver_alone(both_drivers(&guest, &host), &host);
+    }
+}
+
+#[test]
+fn three_hundred_guests_at_once_are_served_or_refused() {
+    let name = "three_hundred_guests_at_once_are_served_or_refused";
+    let (Some(place), Some(guest)) = (place(name), guest(name, SID[0])) else { return };
+    let mut host = place.host(&[]);
+    let finished = place.through(&guest, &host.socket(), &["instances", "300"]).output().unwrap();
+    let refused = finished.stdout.contains("Initialization") || finished.stdout.contains("INITIALIZATION_FAILED");
+    assert!(finished.success() || refused, "{finished:?}\n{}", host.log());
+    host.expect_no_guests(TEARDOWN).unwrap();
+    host.expect_alive().unwrap();
+}
