@@ -1,11 +1,12 @@
 //! What can go wrong on the host, and who is at fault.
 //!
-//! Four kinds of trouble exist and are never mixed:
+//! Five kinds of trouble exist and are never mixed:
 //!
 //! | what | type | effect |
 //! |---|---|---|
 //! | bytes that are no valid command | `venus_protocol::DecodeError`, explained in `context/explain.rs` | that context is lost, the others live |
 //! | a valid command that the guest must not send | [`Fatal`] | the same |
+//! | a command that Vulkan lets a driver refuse | `Interrupt::Refused` | it is left out, with a `vk::Result` where there is one |
 //! | the driver said no | `vk::Result` in a reply | none: it is data |
 //! | our own world broke (a file, a socket, a thread, the loader) | [`HostError`] | logged once, at the top |
 //!
@@ -33,6 +34,12 @@ pub(crate) enum Interrupt {
     #[error("{0}")]
     Undecodable(#[source] Box<DecodeError>),
 
+    /// The guest's application got the command wrong in a way that Vulkan lets a driver refuse, or asked for more than
+    /// there is. Nothing of it was executed: it is left out, and answered where there is an answer
+    /// (`context/left_out.rs`). The context lives.
+    #[error("{0}")]
+    Refused(#[source] Box<Refused>),
+
     /// The command cannot finish yet and nothing of it was executed: run it again later. Only rings in poll mode see
     /// this; it is how a wait command gives the thread back to its owner.
     #[error("the command has to wait")]
@@ -50,12 +57,30 @@ impl Interrupt {
     pub(crate) fn into_fatal(self, command: &'static str) -> Fatal {
         match self {
             Self::Lost(fatal) => *fatal,
+            Self::Refused(refused) => refused.reason,
             Self::Undecodable(error) => {
                 let offset = u64::try_from(error.offset).ok();
                 Fatal { offset, ..Fatal::new(command, error.kind.to_string()) }
             }
             Self::Blocked | Self::Stopped => Fatal::new(command, self.to_string()).advice(HOST_FAILED),
         }
+    }
+}
+
+/// A command that is not executed.
+#[derive(Debug, thiserror::Error)]
+#[error("{reason}")]
+pub(crate) struct Refused {
+    /// What the guest is told, if the command has a result.
+    pub(crate) result: vk::Result,
+    /// What the log is told.
+    pub(crate) reason: Fatal,
+}
+
+impl From<Refused> for Interrupt {
+    #[cold]
+    fn from(refused: Refused) -> Self {
+        Self::Refused(Box::new(refused))
     }
 }
 

@@ -7,10 +7,7 @@
 
 use venus_protocol::{dispatch, vk, wire::Decoder};
 
-use super::{
-    explain::explain,
-    left_out::{Tools, names_phantom},
-};
+use super::{explain::explain, left_out::Tools};
 use crate::{
     endpoint::{Endpoint, Scratch},
     error::{Fatal, Interrupt, hint},
@@ -58,11 +55,10 @@ impl Endpoint {
         self.approach(at);
         let outcome = match dispatch::dispatch(self, &mut decoder, reply) {
             Ok(header) => Ok((header, decoder.offset())),
-            Err(interrupt) if names_phantom(&interrupt) => {
+            Err(interrupt) => {
                 let mut tools = Tools { shared, arena, resolved, reply };
-                self.execute_without_phantoms(&mut tools, (stream, at), interrupt)
+                self.look_again(&mut tools, (stream, at), interrupt)
             }
-            Err(interrupt) => Err(interrupt),
         };
         let outcome = outcome.map_err(|interrupt| explain(interrupt, &shared.objects, stream, at));
         let reply = reply.bytes();

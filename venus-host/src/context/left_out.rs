@@ -1,6 +1,7 @@
-//! Commands that name what the guest takes for an object and what is none: see `object/phantoms.rs`.
+//! Commands that are not executed, without an end of the context: those that name what the guest takes for an object and
+//! what is none (`object/phantoms.rs`), and those that a handler refuses.
 //!
-//! The decoder refuses such a command before anything of it was executed. Here it gets a second look, which no other
+//! The decoder refuses a command that names a phantom before anything of it was executed. Here it gets a second look, which no other
 //! command pays for:
 //!
 //! | command | what becomes of it |
@@ -10,6 +11,8 @@
 //! | begins or resets a command buffer that was set aside, or writes to such a descriptor set | that is taken back into use first |
 //! | derives a pipeline from a phantom | executed without that hint |
 //! | any other | left out; its result is the one that the phantom got |
+//!
+//! A command that its handler has refused, for a length that does not fit, say, is left out in the same way.
 //!
 //! What a left-out command should have created is a phantom, too. What it should have changed is set aside: the command
 //! buffer, the buffer or image without memory, the descriptor set. The log tells once of each phantom that is met.
@@ -23,7 +26,7 @@ use venus_protocol::{
 use super::request::{Name, Request};
 use crate::{
     endpoint::{Endpoint, Shared},
-    error::{Fatal, Interrupt, hint},
+    error::{Fatal, Interrupt, Refused, ResultName, hint},
     object::{Cause, LenientResolver, PhantomView, ResolveCache},
 };
 
@@ -36,7 +39,7 @@ pub(super) struct Tools<'a> {
 }
 
 /// Whether the decoder refused a command for naming a phantom.
-pub(super) fn names_phantom(interrupt: &Interrupt) -> bool {
+fn names_phantom(interrupt: &Interrupt) -> bool {
     let Interrupt::Undecodable(error) = interrupt else { return false };
     matches!(error.kind, DecodeErrorKind::Handle { error: HandleError::Phantom, .. })
 }
@@ -64,19 +67,34 @@ fn destroys(command: CommandType) -> bool {
 }
 
 impl Endpoint {
-    /// Executes the command at byte `at` of `stream` as far as that can be done without phantoms, and returns its header
-    /// and where the next one starts. `error` is why the decoder refused it.
+    /// Finds out whether the context can go on after the command at byte `at` of `stream`, which was interrupted. If so,
+    /// returns its header and where the next one starts.
     #[cold]
-    pub(super) fn execute_without_phantoms(
+    pub(super) fn look_again(
         &mut self,
         tools: &mut Tools<'_>,
         (stream, at): (&[u8], usize),
-        error: Interrupt,
+        interrupt: Interrupt,
     ) -> Result<(CommandHeader, usize), Interrupt> {
-        let Some(request) = Request::of(stream.get(at..).unwrap_or_default()) else { return Err(error) };
-        self.take_back(tools.shared, &request)?;
-        self.execute_rest(tools, &request)?;
+        if !names_phantom(&interrupt) && !matches!(interrupt, Interrupt::Refused(_)) {
+            return Err(interrupt);
+        }
+        let Some(request) = Request::of(stream.get(at..).unwrap_or_default()) else { return Err(interrupt) };
+        let outcome = match interrupt {
+            Interrupt::Refused(_) => Err(interrupt),
+            _ => self.execute_without_phantoms(tools, &request),
+        };
+        match outcome {
+            Err(Interrupt::Refused(refused)) => self.leave_out_refused(tools, &request, *refused),
+            outcome => outcome,
+        }?;
         Ok((request.header, at.saturating_add(request.bytes.len())))
+    }
+
+    /// Executes a command as far as that can be done without phantoms.
+    fn execute_without_phantoms(&mut self, tools: &mut Tools<'_>, request: &Request<'_>) -> Result<(), Interrupt> {
+        self.take_back(tools.shared, request)?;
+        self.execute_rest(tools, request)
     }
 
     /// Takes what was set aside back into use, if the command makes it whole.
@@ -137,13 +155,22 @@ impl Endpoint {
         phantoms: &[(Name, PhantomView)],
     ) -> Result<(), Interrupt> {
         let result = phantoms.first().map_or(vk::Result::ERROR_UNKNOWN, |(_, phantom)| phantom.cause.answer());
-        let bytes = request.without_new_ids();
-        let resolver = LenientResolver(tools.shared.objects.cached(tools.resolved));
-        let mut decoder = Decoder::new(&bytes, tools.arena, &resolver);
-        dispatch::visit_command(&mut Answer { result, reply: tools.reply }, &mut decoder)?;
+        answer(tools, request, result)?;
         self.begin_unhandled(request.header, request.bytes);
-        note_consequences(tools.shared, request, result);
         Ok(())
+    }
+
+    /// Leaves out a command that its handler has refused.
+    fn leave_out_refused(
+        &mut self,
+        tools: &mut Tools<'_>,
+        request: &Request<'_>,
+        refused: Refused,
+    ) -> Result<(), Interrupt> {
+        let Refused { result, mut reason } = refused;
+        reason.reason = format!("{}; refused with {}", reason.reason, ResultName(result)).into();
+        tools.shared.log_failure(&self.locate(reason));
+        answer(tools, request, result)
     }
 
     /// Tells the log of phantoms that it does not know yet.
@@ -167,6 +194,16 @@ fn can_submit(command: CommandType, phantoms: &[(Name, PhantomView)]) -> bool {
         && phantoms
             .iter()
             .all(|(_, phantom)| matches!(phantom.kind, vk::ObjectType::COMMAND_BUFFER | vk::ObjectType::FENCE))
+}
+
+/// Answers a command that is not executed, and writes down what follows from that.
+fn answer(tools: &mut Tools<'_>, request: &Request<'_>, result: vk::Result) -> Result<(), Interrupt> {
+    let bytes = request.without_new_ids();
+    let resolver = LenientResolver(tools.shared.objects.cached(tools.resolved));
+    let mut decoder = Decoder::new(&bytes, tools.arena, &resolver);
+    dispatch::visit_command(&mut Answer { result, reply: tools.reply }, &mut decoder)?;
+    note_consequences(tools.shared, request, result);
+    Ok(())
 }
 
 /// Writes down what must not be used any more because a command was left out.

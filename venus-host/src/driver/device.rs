@@ -17,6 +17,7 @@ use venus_protocol::procs::{Level, Procs};
 use super::{
     Failure, PhysicalDevice, extensions,
     memory::MappedAllocations,
+    sanitize,
     sync::{Orphans, Queue},
 };
 use crate::{error::APPLICATION, thread::deadline};
@@ -42,12 +43,28 @@ pub(crate) struct Device {
 }
 
 impl Device {
-    /// vkCreateDevice for the guest, which calls the device `id`.
+    /// vkCreateDevice for the guest, which calls the device `id`. A global priority that the host's user may not have is
+    /// no reason to have no device: it gets the default one then.
     pub(crate) fn new(
         physical: Arc<PhysicalDevice>,
         id: u64,
         info: &vk::DeviceCreateInfo<'_>,
     ) -> Result<Self, Failure> {
+        match Self::create(Arc::clone(&physical), id, info) {
+            Err(failure)
+                if failure.result == vk::Result::ERROR_NOT_PERMITTED_KHR && sanitize::lower_priorities(info) =>
+            {
+                tracing::warn!(
+                    "vkCreateDevice: the driver answers VK_ERROR_NOT_PERMITTED to a global priority, and is asked for \
+                     the default one: whoever runs the host has no right to more (CAP_SYS_NICE)"
+                );
+                Self::create(physical, id, info)
+            }
+            created => created,
+        }
+    }
+
+    fn create(physical: Arc<PhysicalDevice>, id: u64, info: &vk::DeviceCreateInfo<'_>) -> Result<Self, Failure> {
         let requests = queue_requests(info);
         check_queue_requests(&requests, physical.queue_families())?;
         physical.check_features(info)?;

@@ -247,6 +247,23 @@ fn trim_values(root: &impl vk::TaggedStructure, waits: u32, signals: u32) {
     }
 }
 
+/// Gives the queues of a device to be the default global priority. Says whether one had another.
+pub(super) fn lower_priorities(info: &vk::DeviceCreateInfo<'_>) -> bool {
+    // SAFETY: count and pointer belong together and live as long as `info`: the decoder made them.
+    let queues = unsafe { slice(info.p_queue_create_infos, info.queue_create_info_count) };
+    let mut lowered = false;
+    for node in queues.iter().flat_map(chain::nodes::<vk::DeviceQueueGlobalPriorityCreateInfoKHR<'_>>) {
+        // SAFETY: (and for the write below) as in `trim_values`; the way to the node is a chain of the command that
+        // creates the device, whose only user this is.
+        let mut priority = unsafe { node.read() };
+        lowered |= priority.global_priority != vk::QueueGlobalPriorityKHR::MEDIUM;
+        priority.global_priority = vk::QueueGlobalPriorityKHR::MEDIUM;
+        // SAFETY: as above.
+        unsafe { node.write(priority) };
+    }
+    lowered
+}
+
 /// A size as it takes part in sums.
 fn bytes(size: usize) -> u64 {
     u64::try_from(size).unwrap_or(u64::MAX)

@@ -29,8 +29,12 @@ impl BufferCommands for Endpoint {
         get_buffer_opaque_capture_address(GetBufferOpaqueCaptureAddressArgs<'_>);
     }
 
-    /// A buffer for external memory is an ordinary one where the host cannot pass that kind of memory.
+    /// A buffer for external memory is an ordinary one where the host cannot pass that kind of memory. One without bytes
+    /// is none, and drivers differ in what they make of it.
     fn create_buffer(&mut self, args: &mut CreateBufferArgs<'_>) -> Result<vk::Result, Interrupt> {
+        if args.p_create_info.size == 0 {
+            return Err(self.invalid("pCreateInfo->size", "is 0"));
+        }
         let result = if chain::find::<vk::ExternalMemoryBufferCreateInfo<'_>>(args.p_create_info).is_none() {
             self.forward(args)?
         } else {

@@ -7,7 +7,11 @@
 use venus_protocol::{args::*, dispatch::CommandBufferCommands, vk, wire::Handle};
 
 use super::forward;
-use crate::{driver::sanitize, endpoint::Endpoint, error::Interrupt};
+use crate::{
+    driver::sanitize,
+    endpoint::Endpoint,
+    error::{APPLICATION, Interrupt},
+};
 
 impl CommandBufferCommands for Endpoint {
     forward! {
@@ -42,7 +46,6 @@ impl CommandBufferCommands for Endpoint {
         cmd_fill_buffer(CmdFillBufferArgs);
         cmd_clear_color_image(CmdClearColorImageArgs<'_>);
         cmd_clear_depth_stencil_image(CmdClearDepthStencilImageArgs<'_>);
-        cmd_clear_attachments(CmdClearAttachmentsArgs<'_>);
         cmd_resolve_image(CmdResolveImageArgs<'_>);
         cmd_set_event(CmdSetEventArgs);
         cmd_reset_event(CmdResetEventArgs);
@@ -151,18 +154,51 @@ impl CommandBufferCommands for Endpoint {
         cmd_set_depth_clamp_range_ext(CmdSetDepthClampRangeEXTArgs<'_>);
     }
 
+    /// Clearing nothing is nothing; some drivers do not survive it.
+    fn cmd_clear_attachments(&mut self, args: &mut CmdClearAttachmentsArgs<'_>) -> Result<(), Interrupt> {
+        if args.p_attachments.is_empty() || args.p_rects.is_empty() || args.p_rects.iter().any(is_empty) {
+            return self.clear_rest(args);
+        }
+        self.forward(args)
+    }
+
     fn cmd_push_descriptor_set(&mut self, args: &mut CmdPushDescriptorSetArgs<'_>) -> Result<(), Interrupt> {
-        sanitize::check_writes(args.p_descriptor_writes).map_err(|refusal| self.ended_by(refusal))?;
+        sanitize::check_writes(args.p_descriptor_writes).map_err(|refusal| self.left_out_for(refusal))?;
         self.forward(args)
     }
 
     fn cmd_push_descriptor_set2(&mut self, args: &mut CmdPushDescriptorSet2Args<'_>) -> Result<(), Interrupt> {
-        sanitize::check_push(args.p_push_descriptor_set_info).map_err(|refusal| self.ended_by(refusal))?;
+        sanitize::check_push(args.p_push_descriptor_set_info).map_err(|refusal| self.left_out_for(refusal))?;
         self.forward(args)
     }
 }
 
+/// Whether nothing lies in the rectangle.
+fn is_empty(rect: &vk::ClearRect) -> bool {
+    rect.layer_count == 0 || rect.rect.extent.width == 0 || rect.rect.extent.height == 0
+}
+
 impl Endpoint {
+    /// Clears what of a vkCmdClearAttachments is there to be cleared, and tells the log of the rest.
+    #[cold]
+    fn clear_rest(&mut self, args: &CmdClearAttachmentsArgs<'_>) -> Result<(), Interrupt> {
+        let line = self.fatal("a list or a rectangle is empty, and is left out").member("pRects").advice(APPLICATION);
+        self.shared.log_failure(&self.locate(line));
+        let CmdClearAttachmentsArgs { command_buffer, attachment_count, p_attachments, .. } = *args;
+        let rects: Vec<_> = args.p_rects.iter().copied().filter(|rect| !is_empty(rect)).collect();
+        let rect_count = u32::try_from(rects.len()).unwrap_or_default();
+        if p_attachments.is_empty() || rects.is_empty() {
+            return Ok(());
+        }
+        self.forward(&mut CmdClearAttachmentsArgs {
+            command_buffer,
+            attachment_count,
+            p_attachments,
+            rect_count,
+            p_rects: &rects,
+        })
+    }
+
     /// Takes a command buffer back into use that was set aside with a hole in it, and empties it. Where its pool does
     /// not allow that, the guest is about to begin it, which empties it as well; but the driver has seen no end of what
     /// it was recording, and a reset is the one thing that every driver takes in that state.

@@ -8,12 +8,7 @@ use venus_protocol::{
 };
 
 use super::{destroy, forward};
-use crate::{
-    driver,
-    endpoint::Endpoint,
-    error::{APPLICATION, Interrupt},
-    object::Detail,
-};
+use crate::{driver, endpoint::Endpoint, error::Interrupt, object::Detail};
 
 impl CommandPoolCommands for Endpoint {
     destroy! {
@@ -107,11 +102,13 @@ impl Endpoint {
     ) -> Result<Vec<H>, Interrupt> {
         if pool.id == 0 {
             let member = if H::TYPE == vk::ObjectType::DESCRIPTOR_SET { "descriptorPool" } else { "commandPool" };
-            return Err(self.fatal("is null").member(member).advice(APPLICATION).into());
+            return Err(self.invalid(member, "is null"));
         }
         if usize::try_from(count) != Ok(freed.ids.len()) {
+            let member =
+                if H::TYPE == vk::ObjectType::DESCRIPTOR_SET { "descriptorSetCount" } else { "commandBufferCount" };
             let reason = format!("{count} objects are to be freed and {} are named", freed.ids.len());
-            return Err(self.fatal(reason).advice(APPLICATION).into());
+            return Err(self.invalid(member, reason));
         }
         let objects = &self.shared.objects;
         let aside = objects.remove_from_pool(H::TYPE, freed.ids, pool.id).map_err(|error| self.table_error(error))?;

@@ -26,7 +26,7 @@ impl DescriptorCommands for Endpoint {
         &mut self,
         args: &mut CreateDescriptorSetLayoutArgs<'_>,
     ) -> Result<vk::Result, Interrupt> {
-        sanitize::check_set_layout(args.p_create_info).map_err(|refusal| self.ended_by(refusal))?;
+        sanitize::check_set_layout(args.p_create_info).map_err(|refusal| self.left_out_for(refusal))?;
         let result = self.forward(args)?;
         self.adopt(args.device.id, result, &args.p_set_layout)
     }
@@ -35,12 +35,12 @@ impl DescriptorCommands for Endpoint {
         &mut self,
         args: &mut GetDescriptorSetLayoutSupportArgs<'_>,
     ) -> Result<(), Interrupt> {
-        sanitize::check_set_layout(args.p_create_info).map_err(|refusal| self.ended_by(refusal))?;
+        sanitize::check_set_layout(args.p_create_info).map_err(|refusal| self.left_out_for(refusal))?;
         self.forward(args)
     }
 
     fn update_descriptor_sets(&mut self, args: &mut UpdateDescriptorSetsArgs<'_>) -> Result<(), Interrupt> {
-        sanitize::check_writes(args.p_descriptor_writes).map_err(|refusal| self.ended_by(refusal))?;
+        sanitize::check_writes(args.p_descriptor_writes).map_err(|refusal| self.left_out_for(refusal))?;
         self.forward(args)
     }
 
@@ -57,7 +57,7 @@ impl DescriptorCommands for Endpoint {
     }
 
     fn allocate_descriptor_sets(&mut self, args: &mut AllocateDescriptorSetsArgs<'_>) -> Result<vk::Result, Interrupt> {
-        sanitize::check_set_allocation(args.p_allocate_info).map_err(|refusal| self.ended_by(refusal))?;
+        sanitize::check_set_allocation(args.p_allocate_info).map_err(|refusal| self.left_out_for(refusal))?;
         let result = self.forward(args)?;
         let pool = vk::Handle::as_raw(args.p_allocate_info.descriptor_pool);
         let kind = vk::ObjectType::DESCRIPTOR_POOL;

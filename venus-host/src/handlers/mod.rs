@@ -6,7 +6,7 @@
 //!
 //! The shape of every handler: the decoder has resolved ids to driver handles; the handler decides, calls the driver,
 //! and on success registers what was created under the guest's ids. Driver errors are results in the reply, not errors
-//! here. An `Err` ends the guest's context.
+//! here. An `Err` ends the guest's context, but for [`Interrupt::Refused`], which leaves the command out.
 //!
 //! Nothing per command takes a lock (besides the object table's during decoding), allocates or formats: a forwarded
 //! command looks at two numbers to trust the cached device, and calls.
@@ -29,6 +29,7 @@ mod pipeline;
 mod private_data;
 mod query_pool;
 mod queue;
+mod refusal;
 mod render_pass;
 mod sampler;
 mod semaphore;
@@ -43,9 +44,9 @@ use venus_protocol::{
 };
 
 use crate::{
-    driver::{self, Device, Failure, Instance, PhysicalDevice, Refusal},
+    driver::{self, Device, Failure, Instance, PhysicalDevice},
     endpoint::{Endpoint, Span},
-    error::{APPLICATION, Fatal, Interrupt},
+    error::{Fatal, Interrupt},
     object::{Cause, Detail, NewObject, TableError, Uses},
 };
 
@@ -105,26 +106,16 @@ macro_rules! refuse {
     )*};
 }
 
+use self::refusal::{no_entry_point, with_room};
 use {create, destroy, forward, forward_physical, refuse};
 
 /// Advice for commands that no driver sends which was made for this protocol.
 const REFUSED: &str = "the guest's driver was not made for this version of the protocol: update the guest's Mesa, or \
                        this host if that is older";
 
-/// Advice for what cannot be without a host that tells its guests the wrong things, or a guest that does not listen.
-const NOT_OFFERED: &str = "compare what the application enables with the extensions in `venus doctor`: what is not \
-                           listed there must not be used";
-
 /// Advice for two threads of the guest's application that use one object at the same time.
 const UNSYNCHRONISED: &str = "the guest's application destroys an object that another of its threads still uses: run \
                               it under the validation layers' thread-safety checks in the guest";
-
-/// A command whose extension or version the driver lacks, so the guest cannot have enabled it.
-#[cold]
-fn no_entry_point(command: &'static str) -> Interrupt {
-    let reason = "the host's driver has no such command, so no extension that was offered has it";
-    Fatal::new(command, reason).advice(NOT_OFFERED).into()
-}
 
 /// A guest object vanished while a command that names it was under way: another ring destroyed it.
 #[cold]
@@ -137,12 +128,6 @@ impl Endpoint {
     #[cold]
     fn refused(&self, reason: &'static str) -> Interrupt {
         self.fatal(reason).advice(REFUSED).into()
-    }
-
-    /// The guest's context ends for a reason that the driver room has found.
-    #[cold]
-    fn ended_by(&self, Refusal { member, reason, advice }: Refusal) -> Interrupt {
-        self.fatal(reason).member(member).advice(advice).into()
     }
 
     /// The guest's context ends because of what the object table says.
@@ -335,33 +320,6 @@ impl Endpoint {
     }
 }
 
-/// How much more room than the guest has asked for a driver is given, at most.
-const EXTRA_ROOM: usize = 1 << 20;
-
-/// Lets `call` fill `data`, of which a driver that believes other numbers may fill up to `needed` bytes. Where that is
-/// more, it fills memory of its own, and what fits is kept.
-fn with_room<T>(
-    command: &'static str,
-    data: &mut [u8],
-    needed: u64,
-    call: impl FnOnce(&mut [u8]) -> Result<T, Interrupt>,
-) -> Result<T, Interrupt> {
-    let needed = usize::try_from(needed).unwrap_or(usize::MAX);
-    if needed <= data.len() {
-        return call(data);
-    }
-    if needed > data.len().saturating_add(EXTRA_ROOM) {
-        let reason = format!("{} bytes of room for {needed} bytes of answer", data.len());
-        return Err(Fatal::new(command, reason).member("dataSize").advice(APPLICATION).into());
-    }
-    let mut room = vec![0; needed];
-    let outcome = call(&mut room);
-    for (to, from) in data.iter_mut().zip(room) {
-        *to = from;
-    }
-    outcome
-}
-
 /// Answers a query with the usual two steps: without room for an answer the count, else as much as fits.
 fn fill<T: Copy>(items: &[T], count: &mut u32, room: &mut [T]) -> vk::Result {
     let total = u32::try_from(items.len()).unwrap_or(u32::MAX);
@@ -374,26 +332,4 @@ fn fill<T: Copy>(items: &[T], count: &mut u32, room: &mut [T]) -> vk::Result {
     }
     *count = total.min(u32::try_from(room.len()).unwrap_or(u32::MAX));
     if room.len() < items.len() { vk::Result::INCOMPLETE } else { vk::Result::SUCCESS }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_driver_that_writes_too_much_is_given_room() {
-        let mut data = [0; 4];
-        for needed in [0, 4, 6] {
-            let filled = with_room("vkTest", &mut data, needed, |room| {
-                room.fill(7);
-                Ok(room.len() as u64)
-            });
-            assert_eq!(filled.unwrap(), needed.max(4));
-            assert_eq!(data, [7; 4]);
-        }
-        for needed in [u64::MAX, 1 << 32] {
-            let refused = with_room("vkTest", &mut data, needed, |_| Ok(()));
-            assert!(refused.unwrap_err().to_string().starts_with("vkTest, dataSize: 4 bytes of room"));
-        }
-    }
 }

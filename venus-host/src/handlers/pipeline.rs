@@ -73,13 +73,13 @@ impl PipelineCommands for Endpoint {
         &mut self,
         args: &mut CreateGraphicsPipelinesArgs<'_>,
     ) -> Result<vk::Result, Interrupt> {
-        sanitize::check_graphics(args.p_create_infos).map_err(|refusal| self.ended_by(refusal))?;
+        sanitize::check_graphics(args.p_create_infos).map_err(|refusal| self.left_out_for(refusal))?;
         let result = self.forward_long(Uses::PIPELINES, args)?;
         self.adopt_pipelines(args.device.id, result, &mut args.p_pipelines)
     }
 
     fn create_compute_pipelines(&mut self, args: &mut CreateComputePipelinesArgs<'_>) -> Result<vk::Result, Interrupt> {
-        sanitize::check_compute(args.p_create_infos).map_err(|refusal| self.ended_by(refusal))?;
+        sanitize::check_compute(args.p_create_infos).map_err(|refusal| self.left_out_for(refusal))?;
         let result = self.forward_long(Uses::PIPELINES, args)?;
         self.adopt_pipelines(args.device.id, result, &mut args.p_pipelines)
     }
@@ -92,7 +92,7 @@ impl PipelineCommands for Endpoint {
             let reason = "guest drivers defer operations themselves, so it has to be null";
             return Err(self.fatal(reason).member("deferredOperation").advice(REFUSED).into());
         }
-        sanitize::check_ray_tracing(args.p_create_infos).map_err(|refusal| self.ended_by(refusal))?;
+        sanitize::check_ray_tracing(args.p_create_infos).map_err(|refusal| self.left_out_for(refusal))?;
         let result = self.forward_long(Uses::PIPELINES, args)?;
         self.adopt_pipelines(args.device.id, result, &mut args.p_pipelines)
     }

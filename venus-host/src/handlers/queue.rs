@@ -53,7 +53,7 @@ impl QueueCommands for Endpoint {
     }
 
     fn queue_submit(&mut self, args: &mut QueueSubmitArgs<'_>) -> Result<vk::Result, Interrupt> {
-        sanitize::sanitize_submits(args).map_err(|refusal| self.ended_by(refusal))?;
+        sanitize::sanitize_submits(args).map_err(|refusal| self.left_out_for(refusal))?;
         if !self.is_lenient {
             return self.forward_locked(args.queue.raw, args);
         }

@@ -22,7 +22,7 @@ impl RenderPassCommands for Endpoint {
     }
 
     fn create_render_pass(&mut self, args: &mut CreateRenderPassArgs<'_>) -> Result<vk::Result, Interrupt> {
-        sanitize::check_render_pass(args.p_create_info).map_err(|refusal| self.ended_by(refusal))?;
+        sanitize::check_render_pass(args.p_create_info).map_err(|refusal| self.left_out_for(refusal))?;
         let result = self.forward(args)?;
         self.adopt(args.device.id, result, &args.p_render_pass)
     }

@@ -12,7 +12,7 @@ impl ShaderModuleCommands for Endpoint {
 
     /// The code is words; a size that is no multiple of four would make a driver read past its end.
     fn create_shader_module(&mut self, args: &mut CreateShaderModuleArgs<'_>) -> Result<vk::Result, Interrupt> {
-        sanitize::check_code(args.p_create_info).map_err(|refusal| self.ended_by(refusal))?;
+        sanitize::check_code(args.p_create_info).map_err(|refusal| self.left_out_for(refusal))?;
         let result = self.forward(args)?;
         self.adopt(args.device.id, result, &args.p_shader_module)
     }

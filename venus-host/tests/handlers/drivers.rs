@@ -84,7 +84,7 @@ fn a_driver_without_descriptors_is_called_the_same() {
 }
 
 #[test]
-fn what_the_driver_lacks_is_refused_by_name() {
+fn what_the_driver_lacks_is_left_out() {
     for row in reflect::commands().filter(|row| row.command.name().starts_with("vkCmd")) {
         let name = row.command.name();
         let mut offers = Offers::default();
@@ -92,8 +92,7 @@ fn what_the_driver_lacks_is_refused_by_name() {
         let mock = Mock::offering(offers);
         let mut world = World::new(&mock);
         let sent = world.send(row);
-        let reason = sent.outcome.err().map(|error| error.to_string()).unwrap_or_default();
-        assert!(reason.starts_with(name) && reason.contains("no such command"), "{name}: {reason:?}");
+        assert!(sent.outcome.is_ok() && sent.notes.is_empty(), "{name}: {:?}", sent.notes);
         drop(world);
         mock.assert_clean();
     }

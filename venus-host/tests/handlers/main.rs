@@ -7,6 +7,7 @@ mod large;
 mod lifetime;
 mod memory;
 mod phantoms;
+mod refusals;
 mod sparse;
 mod sync;
 mod world;
