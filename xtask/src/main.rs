@@ -15,6 +15,7 @@ mod recordings;
 mod registry;
 mod remote_gpu;
 mod size;
+mod soak;
 mod test;
 mod tidy;
 mod vectors;
@@ -52,6 +53,7 @@ enum Verb {
     RemoteGpu(remote_gpu::Args),
     /// Build the protocol crate from nothing, and report the time it takes and the code it makes.
     Size(size::Args),
+    Soak(soak::Args),
     /// Run every test, end-to-end tests with real guests included.
     Test(test::Args),
     /// Check which room of the sources imports what.
@@ -85,6 +87,7 @@ fn run(verb: &Verb) -> anyhow::Result<()> {
         Verb::Registry(args) => registry::run(args),
         Verb::RemoteGpu(args) => remote_gpu::run(args),
         Verb::Size(args) => size::run(args),
+        Verb::Soak(args) => soak::run(args),
         Verb::Test(args) => test::run(args),
         Verb::Tidy(args) => tidy::run(args),
         Verb::Vectors(args) => vectors::run(args),

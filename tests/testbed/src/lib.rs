@@ -10,6 +10,7 @@
 //!     |
 //!  server     the vtest server under test, and what it leaves behind in /proc
 //! recorder    both of them, with a server that records
+//!  soak       guests for a long time, and what a server holds between them
 //!  demo       pictures that guests draw
 //! parity      the same programs natively and through our host, and the page about it
 //! remote_gpu  what another machine, with a card, needs for its column of that page
@@ -38,6 +39,7 @@ pub mod resident;
 pub mod sandbox;
 pub mod server;
 pub mod skipping;
+pub mod soak;
 pub mod statistics;
 
 /// The workspace's root folder: verbs work from any folder inside of it.

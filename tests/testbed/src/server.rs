@@ -137,6 +137,13 @@ impl Server {
         descendants(self.id()).into_iter().filter(|id| !is_ready(*id)).collect()
     }
 
+    /// Process ids of the server itself and of everything below it, workers that wait for a guest included.
+    pub fn processes(&self) -> Vec<u32> {
+        let mut all = vec![self.id()];
+        all.extend(descendants(self.id()));
+        all
+    }
+
     /// Waits until it has no such descendants: every guest has a process of its own, unless all are served in one.
     pub fn expect_no_guests(&self, limit: Duration) -> Result<()> {
         let started = Instant::now();

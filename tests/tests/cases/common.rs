@@ -22,8 +22,8 @@ pub(crate) const SID: &[Suite] = &[Suite::Sid];
 
 /// What a test needs: the host's program, the cases, and guests.
 pub(crate) struct Place {
-    host: PathBuf,
-    cases: Cases,
+    pub(crate) host: PathBuf,
+    pub(crate) cases: Cases,
 }
 
 /// Where the tests run; without it the test `name` is skipped.

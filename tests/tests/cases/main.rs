@@ -12,5 +12,6 @@ mod memory;
 mod pipelines;
 mod polling;
 mod refused;
+mod soak;
 mod sparse;
 mod starts;
