@@ -101,7 +101,7 @@ fn what_breaks_the_protocol_ends_the_connection() {
             guest.shake_hands();
         }
         guest.send(message);
-        assert!(guest.is_closed(), "{what}");
+        assert!(guest.is_reset(), "{what}");
         host.join().unwrap();
     }
 }

@@ -3,7 +3,7 @@
 //! Where [`crate::Guest`] keeps the protocol's rules, this one breaks them on demand. It is for tests, so it panics where a
 //! host does not do what it should; and it waits no longer than [`PATIENCE`] for anything.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::Ordering;
@@ -264,6 +264,15 @@ impl Guest {
     /// Whether the host has closed the connection; waits for it to do something.
     pub fn is_closed(&mut self) -> bool {
         matches!(self.socket.read(&mut [0]), Ok(0) | Err(_))
+    }
+
+    /// Whether the host has closed the connection so that a guest in the middle of a read ends: as reset. Only Linux tells
+    /// that from the end of the stream.
+    pub fn is_reset(&mut self) -> bool {
+        match self.socket.read(&mut [0]) {
+            Err(error) => error.kind() == ErrorKind::ConnectionReset,
+            Ok(bytes) => bytes == 0 && cfg!(not(target_os = "linux")),
+        }
     }
 
     /// Makes the context, named `name` in the host's log.

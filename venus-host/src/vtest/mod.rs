@@ -18,10 +18,11 @@
 //!
 //! # Errors
 //!
-//! A request that breaks the framing ends the connection: there is nothing to resynchronise to. Whatever breaks *Venus*
-//! ends the context, but not the connection: Mesa's reader spins forever on a closed socket, while a guest that goes on
-//! is told by the FATAL bit of its rings. So a session whose context is lost keeps answering, with memory if memory is
-//! asked for, until its guest leaves.
+//! A request that breaks the framing ends the connection: there is nothing to resynchronise to. Mesa's reader spins for
+//! ever at the end of a stream, so [a byte is left unread](framing::Reader) while a guest waits for an answer, which
+//! makes our end a reset connection. Whatever breaks *Venus* ends the context, but not the connection: the guest is told
+//! by the FATAL bit of its rings. So a session whose context is lost keeps answering, with memory if memory is asked for,
+//! until its guest leaves. A bound that a program can meet without breaking anything is always answered.
 
 #![deny(unsafe_code)]
 

@@ -1,8 +1,7 @@
 //! One connection: reads requests, turns them into verbs of a context, answers in order.
 
 use std::{
-    fmt,
-    io::{self, BufReader},
+    fmt, io,
     os::{
         fd::{AsFd, BorrowedFd},
         unix::net::UnixStream,
@@ -124,8 +123,7 @@ pub(super) fn run(
     summary: &mut Summary,
 ) -> Result<(), SessionError> {
     socket::prepare(&socket)?;
-    let input = socket.try_clone()?;
-    let mut reader = Reader::new(BufReader::new(input));
+    let mut reader = Reader::new(socket.try_clone()?);
     let mut session = Session::new(socket, options, seen)?;
     let outcome = session.serve(&mut reader);
     summary.name = session.name.clone().unwrap_or_default();
@@ -161,7 +159,7 @@ impl Session {
         Ok(Self { socket, options, name: None, context: None, resource_ids, syncs, standing, seen })
     }
 
-    fn serve(&mut self, reader: &mut Reader<BufReader<UnixStream>>) -> Result<(), SessionError> {
+    fn serve(&mut self, reader: &mut Reader) -> Result<(), SessionError> {
         while let Some(request) = reader.next()? {
             let _pool = AutoreleasePool::new();
             self.handle(request)?;
