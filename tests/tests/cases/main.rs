@@ -6,6 +6,7 @@
 
 mod common;
 mod death;
+mod images;
 mod limits;
 mod many;
 mod memory;

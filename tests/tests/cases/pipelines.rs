@@ -8,6 +8,8 @@ rows! {
     a_fresh_thread_is_told_of_a_refusal: BOTH, &["pipeline-fresh"];
     pipelines_may_not_be_compiled_now: BOTH, &["pipeline-early-0"];
     pipelines_may_not_be_compiled_now_and_the_first_ends_it: BOTH, &["pipeline-early-1"];
+    three_hundred_threads_make_pipelines: BOTH, &["pipeline-threads"];
+    a_cache_begins_with_300_mib: BOTH, &["pipeline-cache-data"];
 }
 
 #[test]

@@ -1,11 +1,18 @@
 //! Calls that Vulkan forbids or need not grant: refused or dropped, and the program goes on.
 
-use crate::common::{BOTH, SID, as_natively, guest, place, rows, verdict};
+use crate::common::{BOTH, SID, as_natively, content, guest, place, rows, verdict};
 
 rows! {
     a_clear_of_no_rectangle: BOTH, &["clear-no-rectangle"];
     a_clear_of_no_texels: BOTH, &["clear-no-texels"];
     a_buffer_of_no_bytes: BOTH, &["empty-buffer"];
+    a_shader_of_half_a_word: BOTH, &["half-a-word"];
+}
+
+/// Natively it is the driver's death.
+#[test]
+fn a_clear_of_no_layers() {
+    content("a_clear_of_no_layers", BOTH, &["clear-no-layers"]);
 }
 
 #[test]
