@@ -186,6 +186,10 @@ const HOST_FAILED: &str = "the host failed, not the guest: `venus doctor` checks
 pub(crate) const RUNAWAY: &str =
     "no sane guest comes near this limit, so the program leaks or is hostile; else report it, limits can be raised";
 
+/// What to do about a guest that has used up what it may hold: see `limits::Budget`.
+pub(crate) const BUDGETED: &str =
+    "the program leaks, or needs more than whoever runs the host lets a guest hold: see `venus serve --help`";
+
 /// What to do about a guest driver that broke a rule which no application can break.
 pub(crate) const GUEST_DRIVER: &str =
     "no application can cause this: report it against the guest's driver, with the versions of Mesa and of this host";

@@ -113,3 +113,85 @@ pub const KEPT_BYTES: usize = 16 << 20;
 /// Timelines a context offers: `ring_idx` 0 is the host's CPU, 1 to 63 are queues. A number of the protocol, not ours
 /// to tune.
 pub const TIMELINES: u32 = 64;
+
+/// Descriptors of a [`Budget`] that allocations leave for everything else: waits, sockets, files of the driver's.
+pub const SPARE_DESCRIPTORS: u64 = 256;
+
+/// What one guest may hold at a time. More is answered with an error that its program can handle; the context lives.
+///
+/// ```
+/// # use venus_host::limits::Budget;
+/// let small = Budget::default().memory_bytes(4 << 30).objects(100_000).descriptors(4096);
+/// assert_eq!(small.allocations(), 4096 - 256);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    memory_bytes: u64,
+    objects: usize,
+    rings: usize,
+    descriptors: u64,
+}
+
+impl Default for Budget {
+    /// As much memory and as many descriptors as there are, [`OBJECTS`] and [`RINGS`].
+    fn default() -> Self {
+        Self { memory_bytes: u64::MAX, objects: OBJECTS, rings: RINGS, descriptors: u64::MAX }
+    }
+}
+
+impl Budget {
+    /// Bytes of Vulkan memory, of plain shared memory and of both together: `VK_ERROR_OUT_OF_DEVICE_MEMORY` beyond.
+    #[must_use]
+    pub fn memory_bytes(mut self, bytes: u64) -> Self {
+        self.memory_bytes = bytes;
+        self
+    }
+
+    /// Objects of all types: `VK_ERROR_OUT_OF_HOST_MEMORY` beyond. At most [`OBJECTS`].
+    #[must_use]
+    pub fn objects(mut self, count: usize) -> Self {
+        self.objects = count.min(OBJECTS);
+        self
+    }
+
+    /// Rings. The command that creates one has no answer, so one more ends the context: it takes a program with as many
+    /// threads that compile pipelines. At most [`RINGS`].
+    #[must_use]
+    pub fn rings(mut self, count: usize) -> Self {
+        self.rings = count.min(RINGS);
+        self
+    }
+
+    /// Descriptors that may be open for this guest. Each allocation may take one, so guests are told a
+    /// `maxMemoryAllocationCount` that leaves [`SPARE_DESCRIPTORS`]: `VK_ERROR_TOO_MANY_OBJECTS` beyond.
+    #[must_use]
+    pub fn descriptors(mut self, count: u64) -> Self {
+        self.descriptors = count;
+        self
+    }
+
+    /// The same in a process that may have so many descriptors open.
+    #[cfg(feature = "vtest")]
+    pub(crate) fn descriptors_of(self, open: u64) -> Self {
+        let descriptors = self.descriptors.min(open);
+        self.descriptors(descriptors)
+    }
+
+    /// How many allocations may be alive.
+    #[must_use]
+    pub fn allocations(&self) -> u64 {
+        self.descriptors.saturating_sub(SPARE_DESCRIPTORS)
+    }
+
+    pub(crate) fn max_memory_bytes(&self) -> u64 {
+        self.memory_bytes
+    }
+
+    pub(crate) fn max_objects(&self) -> usize {
+        self.objects
+    }
+
+    pub(crate) fn max_rings(&self) -> usize {
+        self.rings
+    }
+}

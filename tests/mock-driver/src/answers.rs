@@ -208,6 +208,7 @@ unsafe extern "system" fn enumerate_physical_device_groups(
 fn properties() -> vk::PhysicalDeviceProperties {
     let offers = &STATE.lock().offers;
     let mut properties = vk::PhysicalDeviceProperties { api_version: offers.version, ..Default::default() };
+    properties.limits.max_memory_allocation_count = 4096;
     for (to, from) in properties.device_name.iter_mut().zip(b"mock") {
         *to = *from as c_char;
     }

@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_chain_node_is_told_by_name_and_extension() {
-        let objects = object::Table::new();
+        let objects = object::Table::holding(1000);
         let told =
             |s_type: vk::StructureType| told(Kind::UnknownChainNode { s_type: s_type.as_raw() }, BUFFER_INFO, &objects);
         let known = told(vk::StructureType::FENCE_CREATE_INFO);
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_bad_handle_is_told_with_its_history() {
-        let objects = object::Table::new();
+        let objects = object::Table::holding(1000);
         let member = Member { owner: CommandType(50).name(), name: "buffer" };
         let told = |id, objects: &object::Table| {
             let expected = vk::ObjectType::BUFFER;

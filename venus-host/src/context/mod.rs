@@ -53,7 +53,7 @@ use crate::{
     driver::{self, OpaqueMapper},
     endpoint::{Abandoned, BlobRequest, Endpoint, Observer, Observers, Origin, Sample, Sampler, Shared, Whereabouts},
     error::{APPLICATION, Fatal, HostError},
-    limits,
+    limits::{self, Budget},
     resource::{Blob, BlobFlags, BlobKind, HostMapping, MemoryFile, Resource, ResourceId, Storage},
     ring,
     thread::AutoreleasePool,
@@ -66,6 +66,7 @@ pub struct Options {
     driver: driver::Config,
     poll_rings: bool,
     abandoned: Abandoned,
+    budget: Budget,
     observers: Vec<Arc<dyn Observer>>,
     whereabouts: Option<Whereabouts>,
 }
@@ -80,6 +81,7 @@ impl Options {
             driver,
             poll_rings: false,
             abandoned: Box::new(|| false),
+            budget: Budget::default(),
             observers: Vec::new(),
             whereabouts: None,
         }
@@ -96,6 +98,13 @@ impl Options {
     #[must_use]
     pub fn abandoned(mut self, abandoned: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         self.abandoned = Box::new(abandoned);
+        self
+    }
+
+    /// Lets the guest hold so much and no more.
+    #[must_use]
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.budget = budget;
         self
     }
 
@@ -154,7 +163,8 @@ impl Context {
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
         let name = format!("{}#{number}", options.name);
         let whereabouts = options.whereabouts.unwrap_or_else(Whereabouts::private);
-        let shared = Shared::new(name, options.driver, ring_mode, options.abandoned, observers, whereabouts);
+        let shared =
+            Shared::new(name, options.driver, ring_mode, options.abandoned, observers, whereabouts, options.budget);
         let shared = Arc::new(shared);
         shared.observers.tell(|observer| observer.attach(Sampler::new(&shared)));
         let direct = Endpoint::new(Arc::clone(&shared), Origin::Direct);
@@ -219,6 +229,7 @@ impl Context {
                     limit: limits::SHMEM_BYTES,
                 });
             }
+            self.require_memory(size)?;
             let file = MemoryFile::create(size)?;
             let storage = Storage::Shmem(Arc::new(file.map()?));
             (Blob::of_file(file), storage)
@@ -228,6 +239,16 @@ impl Context {
         };
         self.shared.resources.insert(Resource { id, size, storage })?;
         Ok(blob)
+    }
+
+    /// Fails if so many bytes more than the guest holds are more than it may.
+    fn require_memory(&self, bytes: u64) -> Result<(), HostError> {
+        let most = self.shared.budget.max_memory_bytes();
+        let held = || self.shared.statistics.memory_bytes().saturating_add(self.shared.resources.bytes().0);
+        if most != u64::MAX && held().saturating_add(bytes) > most {
+            return Err(HostError::Limit { what: "bytes of this guest's memory", limit: most });
+        }
+        Ok(())
     }
 
     /// Turns an allocation into storage for a resource: what a request with the id of a `VkDeviceMemory` asks for.

@@ -88,6 +88,22 @@ pub(crate) fn free_descriptor_sets(device: &Device, pool: vk::DescriptorPool, se
     }
 }
 
+/// Gives objects back to their pool that nobody has seen.
+pub(crate) fn pooled<H: Handle + Copy>(device: &Device, pool: u64, objects: &[H]) {
+    let raws = objects.iter().map(|object| object.as_raw());
+    match H::TYPE {
+        vk::ObjectType::COMMAND_BUFFER => {
+            let buffers: Vec<_> = raws.map(vk::CommandBuffer::from_raw).collect();
+            free_command_buffers(device, vk::CommandPool::from_raw(pool), &buffers);
+        }
+        vk::ObjectType::DESCRIPTOR_SET => {
+            let sets: Vec<_> = raws.map(vk::DescriptorSet::from_raw).collect();
+            free_descriptor_sets(device, vk::DescriptorPool::from_raw(pool), &sets);
+        }
+        kind => unreachable_kind(kind),
+    }
+}
+
 /// vkDestroyDevice. All children are gone and the device is idle. While memory of it is mapped for a monitor in this
 /// process, it is put off.
 pub(crate) fn device(device: &Device) {

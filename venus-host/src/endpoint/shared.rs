@@ -6,6 +6,7 @@ use super::{Lost, Observers, OldGuestSigns, Whereabouts, statistics::Statistics}
 use crate::{
     driver::{self, sync::Timelines},
     error::Fatal,
+    limits::Budget,
     object, resource, ring,
 };
 
@@ -26,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) rings: ring::Table,
     /// Whether rings get threads.
     pub(crate) ring_mode: ring::Mode,
+    /// What the guest may hold.
+    pub(crate) budget: Budget,
     /// Says whether the guest is gone, so that a wait on its behalf may end.
     pub(crate) abandoned: Abandoned,
     /// Which queue serves which `ring_idx`, and the fences pending on them.
@@ -51,17 +54,19 @@ impl Shared {
         abandoned: Abandoned,
         observers: Observers,
         whereabouts: Whereabouts,
+        budget: Budget,
     ) -> Self {
         let lost = Arc::<Lost>::default();
         let statistics = Arc::new(Statistics::new(Arc::clone(&lost)));
         Self {
             vulkan: driver::State::new(driver, &name, statistics.finding_counter()),
             name,
-            objects: object::Table::new(),
+            objects: object::Table::holding(budget.max_objects()),
             resources: resource::Table::default(),
-            rings: ring::Table::default(),
+            rings: ring::Table::holding(budget.max_rings()),
             ring_mode,
             abandoned,
+            budget,
             timelines: Timelines::new(),
             lost,
             old_guest: OldGuestSigns::default(),

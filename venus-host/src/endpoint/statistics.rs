@@ -14,7 +14,7 @@ use super::{Endpoint, Lost, Shared, Source};
 use crate::{
     driver::{
         Failure,
-        memory::{AllocatedBytes, Charge},
+        memory::{Allocated, Charge},
     },
     error::{Fatal, ResultName},
     limits,
@@ -29,7 +29,7 @@ pub struct Statistics {
     findings: Arc<AtomicU64>,
     submissions: AtomicU64,
     last_failure: Mutex<Option<String>>,
-    memory: AllocatedBytes,
+    memory: Allocated,
     lost: Arc<Lost>,
 }
 
@@ -42,7 +42,7 @@ impl Statistics {
             findings: Arc::default(),
             submissions: AtomicU64::new(0),
             last_failure: Mutex::new(None),
-            memory: AllocatedBytes::default(),
+            memory: Allocated::default(),
             lost,
         }
     }
@@ -88,7 +88,12 @@ impl Statistics {
     /// Bytes of the guest's allocations.
     #[must_use]
     pub fn memory_bytes(&self) -> u64 {
-        self.memory.get()
+        self.memory.bytes()
+    }
+
+    /// How many allocations of the guest live.
+    pub(crate) fn allocations(&self) -> u64 {
+        self.memory.allocations()
     }
 
     /// Counts an allocation for as long as the answer lives.

@@ -81,13 +81,14 @@ impl Endpoint {
             new.ids.fill(0);
             return Ok(result);
         }
-        let pool = self.shared.objects.pool_id(pool.0, device, pool.1).ok_or_else(|| self.gone())?;
+        let (kind, raw_pool) = pool;
+        let pool = self.shared.objects.pool_id(kind, device, raw_pool).ok_or_else(|| self.gone())?;
         let raws = new.raws.iter().map(|raw| raw.as_raw());
-        // What cannot be registered stays in its pool and goes with it: the context is lost, so that is soon.
-        self.shared
-            .objects
-            .insert_all(H::TYPE, device, pool, new.ids, raws)
-            .map_err(|error| self.table_error(error))?;
+        if let Err(error) = self.shared.objects.insert_all(H::TYPE, device, pool, new.ids, raws) {
+            let device = self.device(device)?;
+            driver::destroy::pooled(&device, raw_pool, new.raws);
+            return Err(self.table_error(error));
+        }
         self.name_objects(device, new);
         Ok(result)
     }

@@ -10,9 +10,12 @@ use venus_protocol::{args::*, dispatch::DeviceMemoryCommands, vk};
 
 use super::{destroy, forward, refuse};
 use crate::{
-    driver::{Failure, chain, memory::ImportSource},
-    endpoint::Endpoint,
-    error::{Interrupt, hint},
+    driver::{
+        Failure, chain,
+        memory::{Charge, ImportSource},
+    },
+    endpoint::{Endpoint, Shared},
+    error::{BUDGETED, Interrupt, hint},
     object::Detail,
     resource::{ResourceId, Storage},
 };
@@ -55,9 +58,13 @@ impl DeviceMemoryCommands for Endpoint {
                 }
             },
         };
-        let allocated = self.in_driver(|_| device.allocate_memory(info, import));
+        let charge = self.charge(info.allocation_size);
+        let allocated = charge.and_then(|charge| {
+            let memory = self.in_driver(|_| device.allocate_memory(info, import))?;
+            Ok(memory.charged(charge))
+        });
         let memory = match allocated {
-            Ok(memory) => Arc::new(memory.charged(self.shared.statistics.charge(info.allocation_size))),
+            Ok(memory) => Arc::new(memory),
             Err(failure) => {
                 self.note_uncreated(&failure, args.device.id, vk::ObjectType::DEVICE_MEMORY, args.p_memory.ids);
                 return Ok(failure.result);
@@ -100,6 +107,25 @@ impl DeviceMemoryCommands for Endpoint {
 }
 
 impl Endpoint {
+    /// Counts an allocation of so many bytes, if the guest may have one more.
+    fn charge(&self, bytes: u64) -> Result<Charge, Failure> {
+        let Shared { statistics, budget, resources, .. } = &*self.shared;
+        // First, so that two rings at the same time do not both find room.
+        let charge = statistics.charge(bytes);
+        let most = budget.allocations();
+        if statistics.allocations() > most {
+            let reason = format!("{most} allocations are alive, and each may take a descriptor");
+            return Err(Failure::refused(vk::Result::ERROR_TOO_MANY_OBJECTS, "", reason, BUDGETED));
+        }
+        let most = budget.max_memory_bytes();
+        if most != u64::MAX && statistics.memory_bytes().saturating_add(resources.bytes().0) > most {
+            let reason = format!("{bytes} bytes are more than is left of the {most} that this guest may have");
+            let member = "pAllocateInfo->allocationSize";
+            return Err(Failure::refused(vk::Result::ERROR_OUT_OF_DEVICE_MEMORY, member, reason, BUDGETED));
+        }
+        Ok(charge)
+    }
+
     /// The storage of a resource as something to import; `None` if there is no such resource or it is of no use for
     /// that.
     fn import_source(&self, resource: u32) -> Option<ImportSource> {

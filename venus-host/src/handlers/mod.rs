@@ -46,7 +46,7 @@ use venus_protocol::{
 use crate::{
     driver::{self, Device, Failure, Instance, PhysicalDevice},
     endpoint::{Endpoint, Span},
-    error::{Fatal, Interrupt},
+    error::{Fatal, Interrupt, Refused},
     object::{Cause, Detail, NewObject, TableError, Uses},
 };
 
@@ -130,10 +130,15 @@ impl Endpoint {
         self.fatal(reason).advice(REFUSED).into()
     }
 
-    /// The guest's context ends because of what the object table says.
+    /// What becomes of a command because of what the object table says. Most of it ends the guest's context; that there
+    /// is no room is an answer.
     #[cold]
     fn table_error(&self, error: TableError) -> Interrupt {
-        error.fatal(self.command()).into()
+        let reason = error.fatal(self.command());
+        match error {
+            TableError::Full { .. } => Refused { result: vk::Result::ERROR_OUT_OF_HOST_MEMORY, reason }.into(),
+            _ => reason.into(),
+        }
     }
 
     /// As [`gone`], for the current command.

@@ -181,6 +181,7 @@ impl PhysicalDeviceCommands for Endpoint {
         let device = self.physical_device(args.physical_device)?;
         *args.p_properties = *device.properties();
         device.restrict_properties(args.p_properties);
+        self.restrict_limits(&mut args.p_properties.limits);
         Ok(())
     }
 
@@ -192,6 +193,7 @@ impl PhysicalDeviceCommands for Endpoint {
         self.forward_physical(args)?;
         args.p_properties.properties.api_version = device.properties().api_version;
         device.restrict_properties(&mut args.p_properties.properties);
+        self.restrict_limits(&mut args.p_properties.properties.limits);
         Ok(())
     }
 
@@ -275,6 +277,12 @@ impl PhysicalDeviceCommands for Endpoint {
 }
 
 impl Endpoint {
+    /// Tells the guest of bounds that are the host's.
+    fn restrict_limits(&self, limits: &mut vk::PhysicalDeviceLimits) {
+        let allocations = u32::try_from(self.shared.budget.allocations()).unwrap_or(u32::MAX);
+        limits.max_memory_allocation_count = limits.max_memory_allocation_count.min(allocations);
+    }
+
     fn register_physical_device(&self, id: u64, device: &Arc<PhysicalDevice>) -> Result<(), Interrupt> {
         let object = NewObject::new(id, device.raw()).with(Detail::PhysicalDevice(Arc::clone(device)));
         self.shared.objects.insert(object).map_err(|error| self.table_error(error))

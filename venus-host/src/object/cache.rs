@@ -174,7 +174,7 @@ mod tests {
 
     /// A table with the device that the buffers belong to.
     fn table() -> Table {
-        let table = Table::new();
+        let table = Table::holding(1000);
         table.insert(NewObject { kind: vk::ObjectType::DEVICE, device: 0, ..buffer(1) }).unwrap();
         table
     }

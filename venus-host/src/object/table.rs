@@ -37,8 +37,7 @@ use super::{
 };
 use crate::{
     driver,
-    error::{APPLICATION, Fatal, GUEST_DRIVER, RUNAWAY, object_type_name},
-    limits,
+    error::{APPLICATION, BUDGETED, Fatal, GUEST_DRIVER, object_type_name},
 };
 
 type Map = HashMap<u64, Entry, foldhash::fast::RandomState>;
@@ -138,9 +137,9 @@ pub(crate) enum TableError {
     /// A new object was given an id that is in use.
     #[error("id {id:#x} is already in use, by a {}", object_type_name(*by))]
     IdInUse { id: u64, by: vk::ObjectType },
-    /// [`limits::OBJECTS`] are alive.
-    #[error("{} objects are alive, which is the limit", limits::OBJECTS)]
-    Full,
+    /// As many as there may be are alive.
+    #[error("{most} objects are alive, which is the limit")]
+    Full { most: usize },
     /// There is no such object.
     #[error("no {} has the id {id:#x}", object_type_name(*kind))]
     Unknown { kind: vk::ObjectType, id: u64 },
@@ -162,7 +161,7 @@ impl TableError {
         let advice = match self {
             // Ids are the guest driver's choice.
             Self::ZeroId { .. } | Self::IdInUse { .. } => GUEST_DRIVER,
-            Self::Full => RUNAWAY,
+            Self::Full { .. } => BUDGETED,
             Self::Busy => "a call in the driver does not return: see the kernel's log (`dmesg`)",
             Self::Unknown { .. } | Self::OtherDevice { .. } | Self::OtherPool { .. } => APPLICATION,
         };
@@ -179,6 +178,8 @@ pub(crate) struct Table {
     reclaim: Reclaim,
     tombstones: Tombstones,
     phantoms: Phantoms,
+    /// How many objects there may be.
+    most: usize,
     /// How often something was removed or replaced; see [`Table::removals`].
     removals: AtomicU64,
     /// Moves whenever a device appears or disappears, so that a cached device can be trusted by looking at a number.
@@ -186,13 +187,15 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    pub(crate) fn new() -> Self {
+    /// A table for up to `most` objects.
+    pub(crate) fn holding(most: usize) -> Self {
         Self {
             map: RwLock::default(),
             pools: RwLock::default(),
             reclaim: Reclaim::new(),
             tombstones: Tombstones::default(),
             phantoms: Phantoms::default(),
+            most,
             removals: AtomicU64::new(0),
             device_generation: AtomicU64::new(0),
         }
@@ -204,7 +207,7 @@ impl Table {
         let is_pool = matches!(object.detail, Detail::Pool(_));
         self.require_room()?;
         self.require_unused(&[id])?;
-        insert_locked(&mut self.map.write(), object)?;
+        insert_locked(&mut self.map.write(), object, self.most)?;
         self.phantoms.forget(&[id]);
         if is_pool {
             self.pools.write().insert((kind.as_raw(), device, raw), id);
@@ -232,7 +235,7 @@ impl Table {
                 continue;
             }
             let object = NewObject { id, kind, raw, device, pool, detail: Detail::Plain };
-            if let Err(error) = insert_locked(&mut map, object) {
+            if let Err(error) = insert_locked(&mut map, object, self.most) {
                 self.removals.fetch_add(1, Ordering::SeqCst);
                 for (&id, _) in ids.iter().zip(raws).take(n).filter(|&(_, raw)| raw != 0) {
                     remove_locked(&mut map, id);
@@ -247,7 +250,7 @@ impl Table {
     /// Fails if as many objects wait to be freed as may be alive: one ring waits for ever while another creates and
     /// destroys.
     fn require_room(&self) -> Result<(), TableError> {
-        if self.reclaim.pending_count() < limits::OBJECTS { Ok(()) } else { Err(TableError::Full) }
+        if self.reclaim.pending_count() < self.most { Ok(()) } else { Err(TableError::Full { most: self.most }) }
     }
 
     /// Takes `id` out of the table, so that no endpoint resolves it any more. It must be of type `kind` and belong to
@@ -538,13 +541,13 @@ impl fmt::Debug for Table {
     }
 }
 
-fn insert_locked(map: &mut Map, object: NewObject) -> Result<(), TableError> {
+fn insert_locked(map: &mut Map, object: NewObject, most: usize) -> Result<(), TableError> {
     let NewObject { id, kind, raw, device, pool, detail } = object;
     if id == 0 {
         return Err(TableError::ZeroId { kind });
     }
-    if map.len() >= limits::OBJECTS {
-        return Err(TableError::Full);
+    if map.len() >= most {
+        return Err(TableError::Full { most });
     }
     // As with pools below: another ring may be destroying the device, and what it owned has been listed by now.
     if device != 0 && !map.contains_key(&device) {

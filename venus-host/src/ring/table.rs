@@ -16,7 +16,6 @@ use super::{
 };
 use crate::{
     error::{Fatal, HostError},
-    limits,
     resource::ResourceId,
     thread::sharpen_timers,
 };
@@ -25,9 +24,11 @@ use crate::{
 const JOIN_LOOK: Duration = Duration::from_millis(1);
 
 /// All rings of a context, and the monitor that watches them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Table {
     rings: Mutex<Vec<Ring>>,
+    /// How many there may be.
+    most: usize,
     monitor: Arc<Monitor>,
 }
 
@@ -45,11 +46,16 @@ enum Runner {
 }
 
 impl Table {
+    /// A table for up to `most` rings.
+    pub(crate) fn holding(most: usize) -> Self {
+        Self { rings: Mutex::default(), most, monitor: Arc::default() }
+    }
+
     /// Starts a ring. `executor` is what its commands are given to.
     pub(crate) fn create<E: Execute>(&self, control: Arc<Control>, executor: E) -> Result<(), HostError> {
         let mut rings = self.rings.lock();
-        if rings.len() >= limits::RINGS {
-            return Err(HostError::limit("rings of one context", limits::RINGS));
+        if rings.len() >= self.most {
+            return Err(HostError::limit("rings of one context", self.most));
         }
         if rings.iter().any(|ring| ring.control.id == control.id) {
             let fatal = Fatal::new("vkCreateRingMESA", format!("{} exists already", control.name())).member("ring");

@@ -23,7 +23,7 @@ use crate::{
     driver,
     endpoint::{Observer, Sampler, Whereabouts},
     error::{Fatal, HostError},
-    limits,
+    limits::{self, Budget},
     resource::{BlobFlags, BlobKind, MemoryFile, ResourceId},
     thread::AutoreleasePool,
 };
@@ -57,13 +57,22 @@ pub struct SessionOptions {
     pub driver: driver::Config,
     /// Who is told what guests do, if anybody.
     pub observers: Option<Arc<MakeObservers>>,
+    /// What each guest may hold. Of descriptors it gets no more than this process may have.
+    pub budget: Budget,
 }
 
 impl SessionOptions {
     /// Nobody is told what guests do.
     #[must_use]
     pub fn new(driver: driver::Config) -> Self {
-        Self { driver, observers: None }
+        Self { driver, observers: None, budget: Budget::default() }
+    }
+
+    /// Lets each guest hold so much and no more.
+    #[must_use]
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.budget = budget;
+        self
     }
 
     /// Tells those what a guest does whom `make` makes for it.
@@ -272,7 +281,8 @@ impl Session {
             // Whatever the embedder can do: this guest maps the descriptors that it is given.
             let driver = driver::Config { transport: driver::Transport::default(), ..self.options.driver.clone() };
             let observers = self.options.observers.as_ref().map(|make| make(&name, &driver)).unwrap_or_default();
-            let options = Options::new(name, driver).abandoned(move || socket::is_hung_up(&peer));
+            let budget = self.options.budget.descriptors_of(socket::open_files());
+            let options = Options::new(name, driver).budget(budget).abandoned(move || socket::is_hung_up(&peer));
             let options = options.whereabouts(self.seen.whereabouts.clone());
             let options = observers.into_iter().fold(options, Options::observer);
             let context = Context::new(options);

@@ -79,6 +79,11 @@ pub(super) fn is_hung_up(socket: impl AsFd) -> bool {
     fd.revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL)
 }
 
+/// Descriptors that this process may have open.
+pub(super) fn open_files() -> u64 {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;

@@ -1,5 +1,6 @@
 //! Handlers without a GPU: every command once, and the life of objects, against a driver that notes its calls.
 
+mod budget;
 mod commands;
 mod content;
 mod drivers;

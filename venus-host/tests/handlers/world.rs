@@ -14,6 +14,7 @@ use venus_host::{
     Fatal,
     context::{Context, Options},
     driver::{Config, EntryPoint},
+    limits::Budget,
     resource::{BlobFlags, ResourceId},
 };
 use venus_protocol::{
@@ -26,7 +27,7 @@ use venus_verify::{check_reply, generate, generate::Role};
 use crate::content::{self, Value};
 
 /// Room for the longest reply, which lists 512 extensions.
-const REPLY_BYTES: usize = 256 << 10;
+pub(crate) const REPLY_BYTES: usize = 256 << 10;
 
 /// Resources: replies, and plain memory for whatever asks for it.
 const REPLIES: u32 = 1;
@@ -88,7 +89,12 @@ impl<'m> World<'m> {
 
     /// A world whose host is configured in some way, for this driver.
     pub(crate) fn with(mock: &'m Mock, config: Config) -> Self {
-        let mut context = Context::new(Options::new("test", config));
+        Self::within(mock, config, Budget::default())
+    }
+
+    /// A world whose guest may hold so much.
+    pub(crate) fn within(mock: &'m Mock, config: Config, budget: Budget) -> Self {
+        let mut context = Context::new(Options::new("test", config).budget(budget));
         let blob = context.create_blob(ResourceId(REPLIES), BlobFlags::MAPPABLE, 0, REPLY_BYTES as u64);
         let replies = File::from(blob.expect("shared memory").into_mappable_fd().expect("a descriptor"));
         Self {

@@ -1,23 +1,36 @@
-//! Counting the bytes of a context's allocations.
+//! Counting a context's allocations, and their bytes.
 
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
 };
 
-/// A counter of allocated bytes. Clones count together.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct AllocatedBytes(Arc<AtomicU64>);
+/// What is counted.
+#[derive(Debug, Default)]
+struct Counters {
+    bytes: AtomicU64,
+    allocations: AtomicU64,
+}
 
-impl AllocatedBytes {
+/// A counter of allocations and of their bytes. Clones count together.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Allocated(Arc<Counters>);
+
+impl Allocated {
     /// Bytes of the allocations that live.
-    pub(crate) fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.bytes.load(Ordering::Relaxed)
+    }
+
+    /// How many allocations live.
+    pub(crate) fn allocations(&self) -> u64 {
+        self.0.allocations.load(Ordering::Relaxed)
     }
 
     /// Counts an allocation for as long as the answer lives.
     pub(crate) fn charge(&self, bytes: u64) -> Charge {
-        self.0.fetch_add(bytes, Ordering::Relaxed);
+        self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.0.allocations.fetch_add(1, Ordering::Relaxed);
         Charge { counter: self.clone(), bytes }
     }
 }
@@ -25,13 +38,14 @@ impl AllocatedBytes {
 /// An allocation that is counted.
 #[derive(Debug)]
 pub(crate) struct Charge {
-    counter: AllocatedBytes,
+    counter: Allocated,
     bytes: u64,
 }
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        self.counter.0.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.counter.0.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.counter.0.allocations.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -41,12 +55,13 @@ mod tests {
 
     #[test]
     fn an_allocation_counts_while_it_lives() {
-        let counter = AllocatedBytes::default();
+        let counter = Allocated::default();
+        let counts = || (counter.bytes(), counter.allocations());
         let (first, second) = (counter.charge(3), counter.clone().charge(4));
-        assert_eq!(counter.get(), 7);
+        assert_eq!(counts(), (7, 2));
         drop(first);
-        assert_eq!(counter.get(), 4);
+        assert_eq!(counts(), (4, 1));
         drop(second);
-        assert_eq!(counter.get(), 0);
+        assert_eq!(counts(), (0, 0));
     }
 }

@@ -19,7 +19,7 @@
 //! | [`fill`] | letting the GPU write to shared memory |
 //! | [`sparse`] | binding imported memory sparsely |
 //! | [`allocation`] | a guest's allocations |
-//! | [`charge`] | counting their bytes |
+//! | [`charge`] | counting them and their bytes |
 //! | [`mapped`] | allocations that are mapped here, and their deferred end |
 //! | [`mapper`] | opaque descriptors, mapped |
 //!
@@ -41,7 +41,7 @@ use ash::vk;
 
 pub(crate) use self::{
     allocation::{ImportSource, Memory},
-    charge::{AllocatedBytes, Charge},
+    charge::{Allocated, Charge},
     mapped::MappedAllocations,
 };
 pub use self::{

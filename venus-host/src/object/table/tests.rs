@@ -12,7 +12,7 @@ fn object(id: u64, kind: vk::ObjectType, pool: u64) -> NewObject {
 
 /// A device with one command pool.
 fn table() -> Table {
-    let table = Table::new();
+    let table = Table::holding(1000);
     let device = NewObject { device: 0, ..object(DEVICE, vk::ObjectType::DEVICE, 0) };
     table.insert(device).unwrap();
     table.insert(object(POOL, vk::ObjectType::COMMAND_POOL, 0)).unwrap();

@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     error::{Fatal, HostError, Interrupt},
+    limits,
     resource::{Mapping, MemoryFile, ResourceId},
 };
 
@@ -153,7 +154,7 @@ impl Fixture {
             batches: Arc::default(),
             at_gate: Arc::default(),
         };
-        let table = Arc::new(Table::default());
+        let table = Arc::new(Table::holding(limits::RINGS));
         table.create(Arc::clone(&control), executor.clone()).unwrap();
         Self { table, control, executor, memory, tail: 0 }
     }

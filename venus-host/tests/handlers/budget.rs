@@ -1,0 +1,114 @@
+//! What one guest may hold: more is answered, and what was given back can be had again.
+
+use mock_driver::Mock;
+use venus_host::{
+    limits::{Budget, SPARE_DESCRIPTORS},
+    resource::{BlobFlags, ResourceId},
+};
+use venus_protocol::{
+    args::GetPhysicalDevicePropertiesArgs,
+    reflect,
+    vk::{self, ObjectType},
+    wire::{Arena, Command as _, CommandType, Decoder, IdentityResolver},
+};
+
+use crate::{
+    lifetime::mortals,
+    world::{REPLY_BYTES, Sent, World, config, new_ids},
+};
+
+fn result(sent: &Sent) -> vk::Result {
+    let reply = sent.outcome.as_ref().expect("a reply");
+    vk::Result::from_raw(i32::from_le_bytes(reply[4..8].try_into().expect("a result")))
+}
+
+/// Makes objects until that is refused: how many there were, and the refusal.
+fn fill(world: &mut World<'_>, command: CommandType) -> (Vec<u64>, vk::Result) {
+    let row = reflect::command(command).expect("it travels");
+    let mut made = Vec::new();
+    loop {
+        let sent = world.send(row);
+        match result(&sent) {
+            vk::Result::SUCCESS => made.extend(new_ids(&sent.request)),
+            refused => return (made, refused),
+        }
+        assert!(made.len() < 1000, "nothing is refused");
+    }
+}
+
+/// Destroys one, and makes another.
+fn check_comes_back(world: &mut World<'_>, kind: ObjectType, id: u64) {
+    let destroy = mortals().into_iter().find(|(mortal, _)| *mortal == kind).expect("it is mortal").1;
+    assert!(world.send_with(destroy, kind, id).outcome.is_ok());
+    assert_eq!(result(&world.send(World::maker(kind))), vk::Result::SUCCESS, "{kind:?}");
+    assert!(world.context.lost().is_none());
+}
+
+#[test]
+fn memory() {
+    let mock = Mock::take();
+    let bytes = REPLY_BYTES as u64 + 3 * 4096;
+    let mut world = World::within(&mock, config(&mock), Budget::default().memory_bytes(bytes));
+    world.set_number("VkMemoryAllocateInfo", "allocationSize", 4096);
+    world.object(ObjectType::DEVICE);
+    let (made, refused) = fill(&mut world, CommandType::ALLOCATE_MEMORY);
+    assert_eq!((made.len(), refused), (3, vk::Result::ERROR_OUT_OF_DEVICE_MEMORY));
+    // What rings and replies lie in counts as well.
+    let blob = world.context.create_blob(ResourceId(7000), BlobFlags::MAPPABLE, 0, 4096);
+    let refused = blob.expect_err("there is no more").to_string();
+    assert!(refused.contains(&bytes.to_string()), "{refused}");
+    check_comes_back(&mut world, ObjectType::DEVICE_MEMORY, made[0]);
+    drop(world);
+    mock.assert_clean();
+}
+
+#[test]
+fn allocations_for_want_of_descriptors() {
+    let mock = Mock::take();
+    let budget = Budget::default().descriptors(SPARE_DESCRIPTORS + 5);
+    let mut world = World::within(&mock, config(&mock), budget);
+    let told = world.send(reflect::command(CommandType::GET_PHYSICAL_DEVICE_PROPERTIES).expect("it travels"));
+    let (reply, arena) = (told.outcome.expect("a reply"), Arena::default());
+    let mut decoder = Decoder::new(&reply, &arena, &IdentityResolver);
+    let told = GetPhysicalDevicePropertiesArgs::decode_reply(&mut decoder).expect("a reply");
+    assert_eq!(told.p_properties.expect("properties").limits.max_memory_allocation_count, 5);
+    world.object(ObjectType::DEVICE);
+    let (made, refused) = fill(&mut world, CommandType::ALLOCATE_MEMORY);
+    assert_eq!((made.len(), refused), (5, vk::Result::ERROR_TOO_MANY_OBJECTS));
+    check_comes_back(&mut world, ObjectType::DEVICE_MEMORY, made[0]);
+    drop(world);
+    mock.assert_clean();
+}
+
+#[test]
+fn objects() {
+    let mock = Mock::take();
+    for (kind, _) in mortals().into_iter().filter(|(kind, _)| *kind != ObjectType::INSTANCE) {
+        let mut world = World::within(&mock, config(&mock), Budget::default().objects(24));
+        // Its parents, and one of it.
+        world.object(kind);
+        let (made, refused) = fill(&mut world, World::maker(kind).command);
+        assert_eq!(refused, vk::Result::ERROR_OUT_OF_HOST_MEMORY, "{kind:?}");
+        let (all, gone) = mock.census().of(kind);
+        assert_eq!(all - gone, made.len() + 1, "{kind:?}: what was refused is not left behind");
+        if kind != ObjectType::DEVICE {
+            check_comes_back(&mut world, kind, made[0]);
+        }
+        drop(world);
+        mock.assert_clean();
+    }
+}
+
+#[test]
+fn rings() {
+    let mock = Mock::take();
+    let mut world = World::within(&mock, config(&mock), Budget::default().rings(2));
+    let create = reflect::command(CommandType::CREATE_RING_MESA).expect("it travels");
+    for left in [true, true, false] {
+        assert_eq!(world.send(create).outcome.is_ok(), left);
+    }
+    let lost = world.context.lost().expect("there is no answer").to_string();
+    assert!(lost.contains("rings of one context (at most 2)"), "{lost}");
+    drop(world);
+    mock.assert_clean();
+}
