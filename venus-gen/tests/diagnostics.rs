@@ -87,6 +87,7 @@ fn missing_and_surplus_commands() {
         .of("numbered, but not selected", (required, ""), NONE)
         .of("numbered by its alias", NONE, ("name=\"vkCreateFence\"", "name=\"vkCreateFenceKHR\""))
         .of("numbered twice", NONE, ("</commands>", twice))
+        .of("for queues that nobody knows", ("<command>", "<command queues=\"compute,knitting\">"), NONE)
         .check("commands");
 }
 

@@ -55,10 +55,10 @@ pub enum Level {
     Device,
 }
 
-/// Declares [`Procs`]: a slot per command, with its level, and the names under which drivers may offer it, the core name
-/// first.
+/// Declares [`Procs`]: a slot per command, with its level, what a queue has to be able to do for it, and the names under
+/// which drivers may offer it, the core name first.
 macro_rules! procs {
-    ($($slot:ident: $level:ident $ty:ty = $($name:literal),+;)+) => {
+    ($($slot:ident: $level:ident $ty:ty = $($name:literal),+ $(=> $($flag:ident)|+)?;)+) => {
         /// Entry points of a driver, at one level: loaded for an instance or for a device.
         ///
         /// A slot is empty where the driver offers the command under none of its names, and where the command is of
@@ -98,6 +98,14 @@ macro_rules! procs {
                         unsafe { core::mem::transmute::<unsafe extern "system" fn(), $ty>(function) }
                     }),)+
                 }
+            }
+
+            /// The same, without the commands that no queue of a family may be given which can do `flags`: those for
+            /// which the registry demands one of several abilities, of which the family has none.
+            #[must_use]
+            pub fn for_queues(&self, flags: vk::QueueFlags) -> Self {
+                let can = |any: &[vk::QueueFlags]| any.is_empty() || any.iter().any(|one| flags.intersects(*one));
+                Self { $($slot: self.$slot.filter(|_| can(&[$($(vk::QueueFlags::$flag),+)?])),)+ }
             }
         }
     };

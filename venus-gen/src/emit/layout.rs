@@ -109,8 +109,8 @@ fn fill(rows: &[String], indent: &str) -> String {
     out + &line + "\n"
 }
 
-/// A row on a line of its own. Where it is long, what follows its `=` is filled into lines below; a row without goes on
-/// below after its `:`.
+/// A row on a line of its own. Where it is long, what follows its `=` is filled into lines below, and if need be what
+/// follows its `=>` into another; a row without goes on below after its `:`.
 fn row_lines(row: &[String]) -> String {
     let line = format!("{INDENT}{};\n", row.join(", "));
     let Some((head, rest)) = row.split_first().filter(|_| line.len() > WIDTH) else {
@@ -127,7 +127,11 @@ fn row_lines(row: &[String]) -> String {
         left = format!("{first}\n{below}{}", second.trim_start());
     }
     let right: Vec<String> = [first.to_owned()].into_iter().chain(rest.iter().cloned()).collect();
-    format!("{left}{};\n", fill(&right, &below).trim_end())
+    let mut right = format!("{};", fill(&right, &below).trim_end());
+    if right.lines().any(|line| line.len() > WIDTH) {
+        right = right.replacen(" => ", &format!("\n{below}{INDENT}=> "), 1);
+    }
+    format!("{left}{right}\n")
 }
 
 /// Splits at a punctuation character.

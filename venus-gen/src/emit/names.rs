@@ -40,6 +40,11 @@ pub(crate) fn value(rust_type: &str, c_name: &str) -> String {
     value.strip_suffix("_BIT").unwrap_or(value).to_owned()
 }
 
+/// `VK_QUEUE_VIDEO_DECODE_BIT_KHR` to `VIDEO_DECODE_KHR`, as ash names bits.
+pub(crate) fn queue_flag(c_name: &str) -> String {
+    value("QueueFlags", c_name).replace("_BIT_", "_")
+}
+
 /// ash's (and Rust's) name of a C scalar or base type.
 pub(crate) fn scalar(c_name: &str) -> String {
     match c_name {

@@ -186,7 +186,9 @@ pub(crate) fn emit_procs(codec: &Codec<'_>) -> FileBuilder {
             Literal::c_string(&name)
         });
         let level = if command.is_of_device() { quote!(Device) } else { quote!(Instance) };
-        quote!(#slot: #level #pointer = #(#candidates),*)
+        let flags = command.queues.iter().map(|flag| ident(&names::queue_flag(flag)));
+        let queues = if command.queues.is_empty() { quote!() } else { quote!(=> #(#flags)|*) };
+        quote!(#slot: #level #pointer = #(#candidates),* #queues)
     });
     file.push_table("procs", rows);
     file

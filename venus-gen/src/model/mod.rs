@@ -161,6 +161,8 @@ pub(crate) struct Command {
     pub(crate) aliases: Vec<String>,
     pub(crate) returns: Returns,
     pub(crate) params: Vec<Var>,
+    /// The bits of VkQueueFlagBits of which a queue must have one for it; none if every queue will do.
+    pub(crate) queues: Vec<&'static str>,
     /// Why the command never travels; `None` if it does.
     pub(crate) obstacle: Option<String>,
     /// Whether it is one of the protocol's own, unknown to Vulkan drivers.

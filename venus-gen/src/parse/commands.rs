@@ -13,6 +13,8 @@ pub(crate) struct RawCommand {
     /// The C return type.
     pub(crate) returns: String,
     pub(crate) params: Vec<RawVar>,
+    /// What a queue has to do for it, in the registry's own words; any of them is enough.
+    pub(crate) queues: Vec<String>,
     pub(crate) error_codes: Vec<String>,
     pub(crate) at: XmlPos,
 }
@@ -39,6 +41,7 @@ fn parse_command(element: &Element, diags: &mut Diagnostics) -> RawCommand {
         alias,
         returns,
         params: element.elements_named("param").map(|param| parse_var(param, &element.label(), diags)).collect(),
+        queues: element.list("queues"),
         error_codes: element.list("errorcodes"),
         at: element.at.clone(),
     }

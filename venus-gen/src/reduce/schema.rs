@@ -140,7 +140,7 @@ const COMMANDS: Shape = Shape {
 };
 
 const COMMAND: Shape =
-    Shape { attributes: &["name", "alias", "api", "errorcodes"], required: &[], body: Body::Command };
+    Shape { attributes: &["name", "alias", "api", "queues", "errorcodes"], required: &[], body: Body::Command };
 
 /// What a `<command>` that is not an alias holds.
 pub(super) const COMMAND_ELEMENTS: &[(&str, Rule)] = &[

@@ -103,6 +103,7 @@ fn command(
         aliases,
         returns,
         params: record.params.iter().map(|param| scope.var(param, &owner, diags)).collect(),
+        queues: record.queues.iter().filter_map(|word| queue_flag(word, record, diags)).collect(),
         obstacle: None,
         private: venus.private_commands.iter().any(|private| private.name == record.name),
         reports_device_lost: record.error_codes.iter().any(|code| code == "VK_ERROR_DEVICE_LOST"),
@@ -110,4 +111,24 @@ fn command(
         part: "",
         at: record.at.clone(),
     }
+}
+
+/// The words for what a queue can do, which the registry has in attributes only, and the bits that they stand for.
+const QUEUE_FLAGS: &[(&str, &str)] = &[
+    ("graphics", "VK_QUEUE_GRAPHICS_BIT"),
+    ("compute", "VK_QUEUE_COMPUTE_BIT"),
+    ("transfer", "VK_QUEUE_TRANSFER_BIT"),
+    ("sparse_binding", "VK_QUEUE_SPARSE_BINDING_BIT"),
+    ("decode", "VK_QUEUE_VIDEO_DECODE_BIT_KHR"),
+    ("encode", "VK_QUEUE_VIDEO_ENCODE_BIT_KHR"),
+    ("opticalflow", "VK_QUEUE_OPTICAL_FLOW_BIT_NV"),
+];
+
+fn queue_flag(word: &str, record: &RawCommand, diags: &mut Diagnostics) -> Option<&'static str> {
+    let row = QUEUE_FLAGS.iter().find(|(known, _)| *known == word);
+    if row.is_none() {
+        let message = format!("nobody knows what a queue for {word:?} is");
+        diags.push(&record.at, format!("command {}", record.name), message, "add the word and its bit to QUEUE_FLAGS");
+    }
+    row.map(|(_, flag)| *flag)
 }

@@ -62,7 +62,8 @@ procs! {
     get_physical_device_sparse_image_format_properties:
         Instance vk::PFN_vkGetPhysicalDeviceSparseImageFormatProperties =
         c"vkGetPhysicalDeviceSparseImageFormatProperties";
-    queue_bind_sparse: Device vk::PFN_vkQueueBindSparse = c"vkQueueBindSparse";
+    queue_bind_sparse: Device vk::PFN_vkQueueBindSparse =
+        c"vkQueueBindSparse" => SPARSE_BINDING;
     create_fence: Device vk::PFN_vkCreateFence = c"vkCreateFence";
     destroy_fence: Device vk::PFN_vkDestroyFence = c"vkDestroyFence";
     reset_fences: Device vk::PFN_vkResetFences = c"vkResetFences";
@@ -141,66 +142,90 @@ procs! {
     begin_command_buffer: Device vk::PFN_vkBeginCommandBuffer = c"vkBeginCommandBuffer";
     end_command_buffer: Device vk::PFN_vkEndCommandBuffer = c"vkEndCommandBuffer";
     reset_command_buffer: Device vk::PFN_vkResetCommandBuffer = c"vkResetCommandBuffer";
-    cmd_bind_pipeline: Device vk::PFN_vkCmdBindPipeline = c"vkCmdBindPipeline";
-    cmd_set_viewport: Device vk::PFN_vkCmdSetViewport = c"vkCmdSetViewport";
-    cmd_set_scissor: Device vk::PFN_vkCmdSetScissor = c"vkCmdSetScissor";
-    cmd_set_line_width: Device vk::PFN_vkCmdSetLineWidth = c"vkCmdSetLineWidth";
-    cmd_set_depth_bias: Device vk::PFN_vkCmdSetDepthBias = c"vkCmdSetDepthBias";
+    cmd_bind_pipeline: Device vk::PFN_vkCmdBindPipeline =
+        c"vkCmdBindPipeline" => GRAPHICS | COMPUTE;
+    cmd_set_viewport: Device vk::PFN_vkCmdSetViewport = c"vkCmdSetViewport" => GRAPHICS;
+    cmd_set_scissor: Device vk::PFN_vkCmdSetScissor = c"vkCmdSetScissor" => GRAPHICS;
+    cmd_set_line_width: Device vk::PFN_vkCmdSetLineWidth =
+        c"vkCmdSetLineWidth" => GRAPHICS;
+    cmd_set_depth_bias: Device vk::PFN_vkCmdSetDepthBias =
+        c"vkCmdSetDepthBias" => GRAPHICS;
     cmd_set_blend_constants: Device vk::PFN_vkCmdSetBlendConstants =
-        c"vkCmdSetBlendConstants";
-    cmd_set_depth_bounds: Device vk::PFN_vkCmdSetDepthBounds = c"vkCmdSetDepthBounds";
+        c"vkCmdSetBlendConstants" => GRAPHICS;
+    cmd_set_depth_bounds: Device vk::PFN_vkCmdSetDepthBounds =
+        c"vkCmdSetDepthBounds" => GRAPHICS;
     cmd_set_stencil_compare_mask: Device vk::PFN_vkCmdSetStencilCompareMask =
-        c"vkCmdSetStencilCompareMask";
+        c"vkCmdSetStencilCompareMask" => GRAPHICS;
     cmd_set_stencil_write_mask: Device vk::PFN_vkCmdSetStencilWriteMask =
-        c"vkCmdSetStencilWriteMask";
+        c"vkCmdSetStencilWriteMask" => GRAPHICS;
     cmd_set_stencil_reference: Device vk::PFN_vkCmdSetStencilReference =
-        c"vkCmdSetStencilReference";
+        c"vkCmdSetStencilReference" => GRAPHICS;
     cmd_bind_descriptor_sets: Device vk::PFN_vkCmdBindDescriptorSets =
-        c"vkCmdBindDescriptorSets";
+        c"vkCmdBindDescriptorSets" => GRAPHICS | COMPUTE;
     cmd_bind_index_buffer: Device vk::PFN_vkCmdBindIndexBuffer =
-        c"vkCmdBindIndexBuffer";
+        c"vkCmdBindIndexBuffer" => GRAPHICS;
     cmd_bind_vertex_buffers: Device vk::PFN_vkCmdBindVertexBuffers =
-        c"vkCmdBindVertexBuffers";
-    cmd_draw: Device vk::PFN_vkCmdDraw = c"vkCmdDraw";
-    cmd_draw_indexed: Device vk::PFN_vkCmdDrawIndexed = c"vkCmdDrawIndexed";
-    cmd_draw_indirect: Device vk::PFN_vkCmdDrawIndirect = c"vkCmdDrawIndirect";
+        c"vkCmdBindVertexBuffers" => GRAPHICS;
+    cmd_draw: Device vk::PFN_vkCmdDraw = c"vkCmdDraw" => GRAPHICS;
+    cmd_draw_indexed: Device vk::PFN_vkCmdDrawIndexed = c"vkCmdDrawIndexed" => GRAPHICS;
+    cmd_draw_indirect: Device vk::PFN_vkCmdDrawIndirect =
+        c"vkCmdDrawIndirect" => GRAPHICS;
     cmd_draw_indexed_indirect: Device vk::PFN_vkCmdDrawIndexedIndirect =
-        c"vkCmdDrawIndexedIndirect";
-    cmd_dispatch: Device vk::PFN_vkCmdDispatch = c"vkCmdDispatch";
+        c"vkCmdDrawIndexedIndirect" => GRAPHICS;
+    cmd_dispatch: Device vk::PFN_vkCmdDispatch = c"vkCmdDispatch" => COMPUTE;
     cmd_dispatch_indirect: Device vk::PFN_vkCmdDispatchIndirect =
-        c"vkCmdDispatchIndirect";
-    cmd_copy_buffer: Device vk::PFN_vkCmdCopyBuffer = c"vkCmdCopyBuffer";
-    cmd_copy_image: Device vk::PFN_vkCmdCopyImage = c"vkCmdCopyImage";
-    cmd_blit_image: Device vk::PFN_vkCmdBlitImage = c"vkCmdBlitImage";
+        c"vkCmdDispatchIndirect" => COMPUTE;
+    cmd_copy_buffer: Device vk::PFN_vkCmdCopyBuffer =
+        c"vkCmdCopyBuffer" => TRANSFER | GRAPHICS | COMPUTE;
+    cmd_copy_image: Device vk::PFN_vkCmdCopyImage =
+        c"vkCmdCopyImage" => TRANSFER | GRAPHICS | COMPUTE;
+    cmd_blit_image: Device vk::PFN_vkCmdBlitImage = c"vkCmdBlitImage" => GRAPHICS;
     cmd_copy_buffer_to_image: Device vk::PFN_vkCmdCopyBufferToImage =
-        c"vkCmdCopyBufferToImage";
+        c"vkCmdCopyBufferToImage" => TRANSFER | GRAPHICS | COMPUTE;
     cmd_copy_image_to_buffer: Device vk::PFN_vkCmdCopyImageToBuffer =
-        c"vkCmdCopyImageToBuffer";
-    cmd_update_buffer: Device vk::PFN_vkCmdUpdateBuffer = c"vkCmdUpdateBuffer";
-    cmd_fill_buffer: Device vk::PFN_vkCmdFillBuffer = c"vkCmdFillBuffer";
+        c"vkCmdCopyImageToBuffer" => TRANSFER | GRAPHICS | COMPUTE;
+    cmd_update_buffer: Device vk::PFN_vkCmdUpdateBuffer =
+        c"vkCmdUpdateBuffer" => TRANSFER | GRAPHICS | COMPUTE;
+    cmd_fill_buffer: Device vk::PFN_vkCmdFillBuffer =
+        c"vkCmdFillBuffer" => TRANSFER | GRAPHICS | COMPUTE;
     cmd_clear_color_image: Device vk::PFN_vkCmdClearColorImage =
-        c"vkCmdClearColorImage";
+        c"vkCmdClearColorImage" => GRAPHICS | COMPUTE;
     cmd_clear_depth_stencil_image: Device vk::PFN_vkCmdClearDepthStencilImage =
-        c"vkCmdClearDepthStencilImage";
+        c"vkCmdClearDepthStencilImage" => GRAPHICS;
     cmd_clear_attachments: Device vk::PFN_vkCmdClearAttachments =
-        c"vkCmdClearAttachments";
-    cmd_resolve_image: Device vk::PFN_vkCmdResolveImage = c"vkCmdResolveImage";
-    cmd_set_event: Device vk::PFN_vkCmdSetEvent = c"vkCmdSetEvent";
-    cmd_reset_event: Device vk::PFN_vkCmdResetEvent = c"vkCmdResetEvent";
-    cmd_wait_events: Device vk::PFN_vkCmdWaitEvents = c"vkCmdWaitEvents";
-    cmd_pipeline_barrier: Device vk::PFN_vkCmdPipelineBarrier = c"vkCmdPipelineBarrier";
-    cmd_begin_query: Device vk::PFN_vkCmdBeginQuery = c"vkCmdBeginQuery";
-    cmd_end_query: Device vk::PFN_vkCmdEndQuery = c"vkCmdEndQuery";
-    cmd_reset_query_pool: Device vk::PFN_vkCmdResetQueryPool = c"vkCmdResetQueryPool";
-    cmd_write_timestamp: Device vk::PFN_vkCmdWriteTimestamp = c"vkCmdWriteTimestamp";
+        c"vkCmdClearAttachments" => GRAPHICS;
+    cmd_resolve_image: Device vk::PFN_vkCmdResolveImage =
+        c"vkCmdResolveImage" => GRAPHICS;
+    cmd_set_event: Device vk::PFN_vkCmdSetEvent =
+        c"vkCmdSetEvent" => GRAPHICS | COMPUTE | VIDEO_DECODE_KHR | VIDEO_ENCODE_KHR;
+    cmd_reset_event: Device vk::PFN_vkCmdResetEvent =
+        c"vkCmdResetEvent" => GRAPHICS | COMPUTE | VIDEO_DECODE_KHR | VIDEO_ENCODE_KHR;
+    cmd_wait_events: Device vk::PFN_vkCmdWaitEvents =
+        c"vkCmdWaitEvents" => GRAPHICS | COMPUTE | VIDEO_DECODE_KHR | VIDEO_ENCODE_KHR;
+    cmd_pipeline_barrier: Device vk::PFN_vkCmdPipelineBarrier =
+        c"vkCmdPipelineBarrier"
+            => TRANSFER | GRAPHICS | COMPUTE | VIDEO_DECODE_KHR | VIDEO_ENCODE_KHR;
+    cmd_begin_query: Device vk::PFN_vkCmdBeginQuery =
+        c"vkCmdBeginQuery" => GRAPHICS | COMPUTE | VIDEO_DECODE_KHR | VIDEO_ENCODE_KHR;
+    cmd_end_query: Device vk::PFN_vkCmdEndQuery =
+        c"vkCmdEndQuery" => GRAPHICS | COMPUTE | VIDEO_DECODE_KHR | VIDEO_ENCODE_KHR;
+    cmd_reset_query_pool: Device vk::PFN_vkCmdResetQueryPool =
+        c"vkCmdResetQueryPool"
+            => GRAPHICS | COMPUTE | VIDEO_DECODE_KHR | VIDEO_ENCODE_KHR | OPTICAL_FLOW_NV;
+    cmd_write_timestamp: Device vk::PFN_vkCmdWriteTimestamp =
+        c"vkCmdWriteTimestamp"
+            => TRANSFER | GRAPHICS | COMPUTE | VIDEO_DECODE_KHR | VIDEO_ENCODE_KHR | OPTICAL_FLOW_NV;
     cmd_copy_query_pool_results: Device vk::PFN_vkCmdCopyQueryPoolResults =
-        c"vkCmdCopyQueryPoolResults";
-    cmd_push_constants: Device vk::PFN_vkCmdPushConstants = c"vkCmdPushConstants";
+        c"vkCmdCopyQueryPoolResults" => GRAPHICS | COMPUTE;
+    cmd_push_constants: Device vk::PFN_vkCmdPushConstants =
+        c"vkCmdPushConstants" => GRAPHICS | COMPUTE;
     cmd_begin_render_pass: Device vk::PFN_vkCmdBeginRenderPass =
-        c"vkCmdBeginRenderPass";
-    cmd_next_subpass: Device vk::PFN_vkCmdNextSubpass = c"vkCmdNextSubpass";
-    cmd_end_render_pass: Device vk::PFN_vkCmdEndRenderPass = c"vkCmdEndRenderPass";
-    cmd_execute_commands: Device vk::PFN_vkCmdExecuteCommands = c"vkCmdExecuteCommands";
+        c"vkCmdBeginRenderPass" => GRAPHICS;
+    cmd_next_subpass: Device vk::PFN_vkCmdNextSubpass = c"vkCmdNextSubpass" => GRAPHICS;
+    cmd_end_render_pass: Device vk::PFN_vkCmdEndRenderPass =
+        c"vkCmdEndRenderPass" => GRAPHICS;
+    cmd_execute_commands: Device vk::PFN_vkCmdExecuteCommands =
+        c"vkCmdExecuteCommands" => TRANSFER | GRAPHICS | COMPUTE;
     enumerate_instance_version: Instance vk::PFN_vkEnumerateInstanceVersion =
         c"vkEnumerateInstanceVersion";
     bind_buffer_memory2: Device vk::PFN_vkBindBufferMemory2 =
@@ -210,9 +235,9 @@ procs! {
     get_device_group_peer_memory_features: Device vk::PFN_vkGetDeviceGroupPeerMemoryFeatures =
         c"vkGetDeviceGroupPeerMemoryFeatures", c"vkGetDeviceGroupPeerMemoryFeaturesKHR";
     cmd_set_device_mask: Device vk::PFN_vkCmdSetDeviceMask =
-        c"vkCmdSetDeviceMask", c"vkCmdSetDeviceMaskKHR";
+        c"vkCmdSetDeviceMask", c"vkCmdSetDeviceMaskKHR" => GRAPHICS | COMPUTE | TRANSFER;
     cmd_dispatch_base: Device vk::PFN_vkCmdDispatchBase =
-        c"vkCmdDispatchBase", c"vkCmdDispatchBaseKHR";
+        c"vkCmdDispatchBase", c"vkCmdDispatchBaseKHR" => COMPUTE;
     enumerate_physical_device_groups: Instance vk::PFN_vkEnumeratePhysicalDeviceGroups =
         c"vkEnumeratePhysicalDeviceGroups", c"vkEnumeratePhysicalDeviceGroupsKHR";
     get_image_memory_requirements2: Device vk::PFN_vkGetImageMemoryRequirements2 =
@@ -273,18 +298,18 @@ procs! {
         c"vkGetDescriptorSetLayoutSupport", c"vkGetDescriptorSetLayoutSupportKHR";
     cmd_draw_indirect_count: Device vk::PFN_vkCmdDrawIndirectCount =
         c"vkCmdDrawIndirectCount", c"vkCmdDrawIndirectCountAMD",
-        c"vkCmdDrawIndirectCountKHR";
+        c"vkCmdDrawIndirectCountKHR" => GRAPHICS;
     cmd_draw_indexed_indirect_count: Device vk::PFN_vkCmdDrawIndexedIndirectCount =
         c"vkCmdDrawIndexedIndirectCount", c"vkCmdDrawIndexedIndirectCountAMD",
-        c"vkCmdDrawIndexedIndirectCountKHR";
+        c"vkCmdDrawIndexedIndirectCountKHR" => GRAPHICS;
     create_render_pass2: Device vk::PFN_vkCreateRenderPass2 =
         c"vkCreateRenderPass2", c"vkCreateRenderPass2KHR";
     cmd_begin_render_pass2: Device vk::PFN_vkCmdBeginRenderPass2 =
-        c"vkCmdBeginRenderPass2", c"vkCmdBeginRenderPass2KHR";
+        c"vkCmdBeginRenderPass2", c"vkCmdBeginRenderPass2KHR" => GRAPHICS;
     cmd_next_subpass2: Device vk::PFN_vkCmdNextSubpass2 =
-        c"vkCmdNextSubpass2", c"vkCmdNextSubpass2KHR";
+        c"vkCmdNextSubpass2", c"vkCmdNextSubpass2KHR" => GRAPHICS;
     cmd_end_render_pass2: Device vk::PFN_vkCmdEndRenderPass2 =
-        c"vkCmdEndRenderPass2", c"vkCmdEndRenderPass2KHR";
+        c"vkCmdEndRenderPass2", c"vkCmdEndRenderPass2KHR" => GRAPHICS;
     reset_query_pool: Device vk::PFN_vkResetQueryPool =
         c"vkResetQueryPool", c"vkResetQueryPoolEXT";
     get_semaphore_counter_value: Device vk::PFN_vkGetSemaphoreCounterValue =
@@ -303,17 +328,19 @@ procs! {
         c"vkGetDeviceMemoryOpaqueCaptureAddress",
         c"vkGetDeviceMemoryOpaqueCaptureAddressKHR";
     cmd_bind_transform_feedback_buffers_ext: Device vk::PFN_vkCmdBindTransformFeedbackBuffersEXT =
-        c"vkCmdBindTransformFeedbackBuffersEXT";
+        c"vkCmdBindTransformFeedbackBuffersEXT" => GRAPHICS;
     cmd_begin_transform_feedback_ext: Device vk::PFN_vkCmdBeginTransformFeedbackEXT =
-        c"vkCmdBeginTransformFeedbackEXT";
+        c"vkCmdBeginTransformFeedbackEXT" => GRAPHICS;
     cmd_end_transform_feedback_ext: Device vk::PFN_vkCmdEndTransformFeedbackEXT =
-        c"vkCmdEndTransformFeedbackEXT";
+        c"vkCmdEndTransformFeedbackEXT" => GRAPHICS;
     cmd_begin_query_indexed_ext: Device vk::PFN_vkCmdBeginQueryIndexedEXT =
-        c"vkCmdBeginQueryIndexedEXT";
+        c"vkCmdBeginQueryIndexedEXT"
+            => GRAPHICS | COMPUTE | VIDEO_DECODE_KHR | VIDEO_ENCODE_KHR;
     cmd_end_query_indexed_ext: Device vk::PFN_vkCmdEndQueryIndexedEXT =
-        c"vkCmdEndQueryIndexedEXT";
+        c"vkCmdEndQueryIndexedEXT"
+            => GRAPHICS | COMPUTE | VIDEO_DECODE_KHR | VIDEO_ENCODE_KHR;
     cmd_draw_indirect_byte_count_ext: Device vk::PFN_vkCmdDrawIndirectByteCountEXT =
-        c"vkCmdDrawIndirectByteCountEXT";
+        c"vkCmdDrawIndirectByteCountEXT" => GRAPHICS;
     get_image_drm_format_modifier_properties_ext:
         Device vk::PFN_vkGetImageDrmFormatModifierPropertiesEXT =
         c"vkGetImageDrmFormatModifierPropertiesEXT";
@@ -331,63 +358,77 @@ procs! {
     get_private_data: Device vk::PFN_vkGetPrivateData =
         c"vkGetPrivateData", c"vkGetPrivateDataEXT";
     cmd_set_event2: Device vk::PFN_vkCmdSetEvent2 =
-        c"vkCmdSetEvent2", c"vkCmdSetEvent2KHR";
+        c"vkCmdSetEvent2",
+        c"vkCmdSetEvent2KHR" => GRAPHICS | COMPUTE | VIDEO_DECODE_KHR | VIDEO_ENCODE_KHR;
     cmd_reset_event2: Device vk::PFN_vkCmdResetEvent2 =
-        c"vkCmdResetEvent2", c"vkCmdResetEvent2KHR";
+        c"vkCmdResetEvent2",
+        c"vkCmdResetEvent2KHR"
+            => GRAPHICS | COMPUTE | VIDEO_DECODE_KHR | VIDEO_ENCODE_KHR;
     cmd_wait_events2: Device vk::PFN_vkCmdWaitEvents2 =
-        c"vkCmdWaitEvents2", c"vkCmdWaitEvents2KHR";
+        c"vkCmdWaitEvents2",
+        c"vkCmdWaitEvents2KHR"
+            => GRAPHICS | COMPUTE | VIDEO_DECODE_KHR | VIDEO_ENCODE_KHR;
     cmd_pipeline_barrier2: Device vk::PFN_vkCmdPipelineBarrier2 =
-        c"vkCmdPipelineBarrier2", c"vkCmdPipelineBarrier2KHR";
+        c"vkCmdPipelineBarrier2",
+        c"vkCmdPipelineBarrier2KHR"
+            => TRANSFER | GRAPHICS | COMPUTE | VIDEO_DECODE_KHR | VIDEO_ENCODE_KHR;
     cmd_write_timestamp2: Device vk::PFN_vkCmdWriteTimestamp2 =
-        c"vkCmdWriteTimestamp2", c"vkCmdWriteTimestamp2KHR";
+        c"vkCmdWriteTimestamp2",
+        c"vkCmdWriteTimestamp2KHR"
+            => TRANSFER | GRAPHICS | COMPUTE | VIDEO_DECODE_KHR | VIDEO_ENCODE_KHR;
     queue_submit2: Device vk::PFN_vkQueueSubmit2 =
         c"vkQueueSubmit2", c"vkQueueSubmit2KHR";
     cmd_copy_buffer2: Device vk::PFN_vkCmdCopyBuffer2 =
-        c"vkCmdCopyBuffer2", c"vkCmdCopyBuffer2KHR";
+        c"vkCmdCopyBuffer2", c"vkCmdCopyBuffer2KHR" => TRANSFER | GRAPHICS | COMPUTE;
     cmd_copy_image2: Device vk::PFN_vkCmdCopyImage2 =
-        c"vkCmdCopyImage2", c"vkCmdCopyImage2KHR";
+        c"vkCmdCopyImage2", c"vkCmdCopyImage2KHR" => TRANSFER | GRAPHICS | COMPUTE;
     cmd_copy_buffer_to_image2: Device vk::PFN_vkCmdCopyBufferToImage2 =
-        c"vkCmdCopyBufferToImage2", c"vkCmdCopyBufferToImage2KHR";
+        c"vkCmdCopyBufferToImage2",
+        c"vkCmdCopyBufferToImage2KHR" => TRANSFER | GRAPHICS | COMPUTE;
     cmd_copy_image_to_buffer2: Device vk::PFN_vkCmdCopyImageToBuffer2 =
-        c"vkCmdCopyImageToBuffer2", c"vkCmdCopyImageToBuffer2KHR";
+        c"vkCmdCopyImageToBuffer2",
+        c"vkCmdCopyImageToBuffer2KHR" => TRANSFER | GRAPHICS | COMPUTE;
     cmd_blit_image2: Device vk::PFN_vkCmdBlitImage2 =
-        c"vkCmdBlitImage2", c"vkCmdBlitImage2KHR";
+        c"vkCmdBlitImage2", c"vkCmdBlitImage2KHR" => GRAPHICS;
     cmd_resolve_image2: Device vk::PFN_vkCmdResolveImage2 =
-        c"vkCmdResolveImage2", c"vkCmdResolveImage2KHR";
+        c"vkCmdResolveImage2", c"vkCmdResolveImage2KHR" => GRAPHICS;
     cmd_begin_rendering: Device vk::PFN_vkCmdBeginRendering =
-        c"vkCmdBeginRendering", c"vkCmdBeginRenderingKHR";
+        c"vkCmdBeginRendering", c"vkCmdBeginRenderingKHR" => GRAPHICS;
     cmd_end_rendering: Device vk::PFN_vkCmdEndRendering =
-        c"vkCmdEndRendering", c"vkCmdEndRenderingKHR";
+        c"vkCmdEndRendering", c"vkCmdEndRenderingKHR" => GRAPHICS;
     cmd_set_cull_mode: Device vk::PFN_vkCmdSetCullMode =
-        c"vkCmdSetCullMode", c"vkCmdSetCullModeEXT";
+        c"vkCmdSetCullMode", c"vkCmdSetCullModeEXT" => GRAPHICS;
     cmd_set_front_face: Device vk::PFN_vkCmdSetFrontFace =
-        c"vkCmdSetFrontFace", c"vkCmdSetFrontFaceEXT";
+        c"vkCmdSetFrontFace", c"vkCmdSetFrontFaceEXT" => GRAPHICS;
     cmd_set_primitive_topology: Device vk::PFN_vkCmdSetPrimitiveTopology =
-        c"vkCmdSetPrimitiveTopology", c"vkCmdSetPrimitiveTopologyEXT";
+        c"vkCmdSetPrimitiveTopology", c"vkCmdSetPrimitiveTopologyEXT" => GRAPHICS;
     cmd_set_viewport_with_count: Device vk::PFN_vkCmdSetViewportWithCount =
-        c"vkCmdSetViewportWithCount", c"vkCmdSetViewportWithCountEXT";
+        c"vkCmdSetViewportWithCount", c"vkCmdSetViewportWithCountEXT" => GRAPHICS;
     cmd_set_scissor_with_count: Device vk::PFN_vkCmdSetScissorWithCount =
-        c"vkCmdSetScissorWithCount", c"vkCmdSetScissorWithCountEXT";
+        c"vkCmdSetScissorWithCount", c"vkCmdSetScissorWithCountEXT" => GRAPHICS;
     cmd_bind_vertex_buffers2: Device vk::PFN_vkCmdBindVertexBuffers2 =
-        c"vkCmdBindVertexBuffers2", c"vkCmdBindVertexBuffers2EXT";
+        c"vkCmdBindVertexBuffers2", c"vkCmdBindVertexBuffers2EXT" => GRAPHICS;
     cmd_set_depth_test_enable: Device vk::PFN_vkCmdSetDepthTestEnable =
-        c"vkCmdSetDepthTestEnable", c"vkCmdSetDepthTestEnableEXT";
+        c"vkCmdSetDepthTestEnable", c"vkCmdSetDepthTestEnableEXT" => GRAPHICS;
     cmd_set_depth_write_enable: Device vk::PFN_vkCmdSetDepthWriteEnable =
-        c"vkCmdSetDepthWriteEnable", c"vkCmdSetDepthWriteEnableEXT";
+        c"vkCmdSetDepthWriteEnable", c"vkCmdSetDepthWriteEnableEXT" => GRAPHICS;
     cmd_set_depth_compare_op: Device vk::PFN_vkCmdSetDepthCompareOp =
-        c"vkCmdSetDepthCompareOp", c"vkCmdSetDepthCompareOpEXT";
+        c"vkCmdSetDepthCompareOp", c"vkCmdSetDepthCompareOpEXT" => GRAPHICS;
     cmd_set_depth_bounds_test_enable: Device vk::PFN_vkCmdSetDepthBoundsTestEnable =
-        c"vkCmdSetDepthBoundsTestEnable", c"vkCmdSetDepthBoundsTestEnableEXT";
+        c"vkCmdSetDepthBoundsTestEnable",
+        c"vkCmdSetDepthBoundsTestEnableEXT" => GRAPHICS;
     cmd_set_stencil_test_enable: Device vk::PFN_vkCmdSetStencilTestEnable =
-        c"vkCmdSetStencilTestEnable", c"vkCmdSetStencilTestEnableEXT";
+        c"vkCmdSetStencilTestEnable", c"vkCmdSetStencilTestEnableEXT" => GRAPHICS;
     cmd_set_stencil_op: Device vk::PFN_vkCmdSetStencilOp =
-        c"vkCmdSetStencilOp", c"vkCmdSetStencilOpEXT";
+        c"vkCmdSetStencilOp", c"vkCmdSetStencilOpEXT" => GRAPHICS;
     cmd_set_rasterizer_discard_enable: Device vk::PFN_vkCmdSetRasterizerDiscardEnable =
-        c"vkCmdSetRasterizerDiscardEnable", c"vkCmdSetRasterizerDiscardEnableEXT";
+        c"vkCmdSetRasterizerDiscardEnable",
+        c"vkCmdSetRasterizerDiscardEnableEXT" => GRAPHICS;
     cmd_set_depth_bias_enable: Device vk::PFN_vkCmdSetDepthBiasEnable =
-        c"vkCmdSetDepthBiasEnable", c"vkCmdSetDepthBiasEnableEXT";
+        c"vkCmdSetDepthBiasEnable", c"vkCmdSetDepthBiasEnableEXT" => GRAPHICS;
     cmd_set_primitive_restart_enable: Device vk::PFN_vkCmdSetPrimitiveRestartEnable =
-        c"vkCmdSetPrimitiveRestartEnable", c"vkCmdSetPrimitiveRestartEnableEXT";
+        c"vkCmdSetPrimitiveRestartEnable",
+        c"vkCmdSetPrimitiveRestartEnableEXT" => GRAPHICS;
     get_device_buffer_memory_requirements: Device vk::PFN_vkGetDeviceBufferMemoryRequirements =
         c"vkGetDeviceBufferMemoryRequirements",
         c"vkGetDeviceBufferMemoryRequirementsKHR";
@@ -398,8 +439,9 @@ procs! {
         c"vkGetDeviceImageSparseMemoryRequirements",
         c"vkGetDeviceImageSparseMemoryRequirementsKHR";
     cmd_set_patch_control_points_ext: Device vk::PFN_vkCmdSetPatchControlPointsEXT =
-        c"vkCmdSetPatchControlPointsEXT";
-    cmd_set_logic_op_ext: Device vk::PFN_vkCmdSetLogicOpEXT = c"vkCmdSetLogicOpEXT";
+        c"vkCmdSetPatchControlPointsEXT" => GRAPHICS;
+    cmd_set_logic_op_ext: Device vk::PFN_vkCmdSetLogicOpEXT =
+        c"vkCmdSetLogicOpEXT" => GRAPHICS;
     get_physical_device_calibrateable_time_domains_khr:
         Instance vk::PFN_vkGetPhysicalDeviceCalibrateableTimeDomainsKHR =
         c"vkGetPhysicalDeviceCalibrateableTimeDomainsKHR",
@@ -407,79 +449,82 @@ procs! {
     get_calibrated_timestamps_khr: Device vk::PFN_vkGetCalibratedTimestampsKHR =
         c"vkGetCalibratedTimestampsKHR", c"vkGetCalibratedTimestampsEXT";
     cmd_set_line_stipple: Device vk::PFN_vkCmdSetLineStippleKHR =
-        c"vkCmdSetLineStipple", c"vkCmdSetLineStippleEXT", c"vkCmdSetLineStippleKHR";
+        c"vkCmdSetLineStipple", c"vkCmdSetLineStippleEXT",
+        c"vkCmdSetLineStippleKHR" => GRAPHICS;
     import_fence_fd_khr: Device vk::PFN_vkImportFenceFdKHR = c"vkImportFenceFdKHR";
     get_fence_fd_khr: Device vk::PFN_vkGetFenceFdKHR = c"vkGetFenceFdKHR";
     cmd_begin_conditional_rendering_ext: Device vk::PFN_vkCmdBeginConditionalRenderingEXT =
-        c"vkCmdBeginConditionalRenderingEXT";
+        c"vkCmdBeginConditionalRenderingEXT" => GRAPHICS | COMPUTE;
     cmd_end_conditional_rendering_ext: Device vk::PFN_vkCmdEndConditionalRenderingEXT =
-        c"vkCmdEndConditionalRenderingEXT";
+        c"vkCmdEndConditionalRenderingEXT" => GRAPHICS | COMPUTE;
     import_semaphore_fd_khr: Device vk::PFN_vkImportSemaphoreFdKHR =
         c"vkImportSemaphoreFdKHR";
     get_semaphore_fd_khr: Device vk::PFN_vkGetSemaphoreFdKHR = c"vkGetSemaphoreFdKHR";
-    cmd_draw_multi_ext: Device vk::PFN_vkCmdDrawMultiEXT = c"vkCmdDrawMultiEXT";
+    cmd_draw_multi_ext: Device vk::PFN_vkCmdDrawMultiEXT =
+        c"vkCmdDrawMultiEXT" => GRAPHICS;
     cmd_draw_multi_indexed_ext: Device vk::PFN_vkCmdDrawMultiIndexedEXT =
-        c"vkCmdDrawMultiIndexedEXT";
+        c"vkCmdDrawMultiIndexedEXT" => GRAPHICS;
     cmd_push_descriptor_set: Device vk::PFN_vkCmdPushDescriptorSetKHR =
-        c"vkCmdPushDescriptorSet", c"vkCmdPushDescriptorSetKHR";
+        c"vkCmdPushDescriptorSet", c"vkCmdPushDescriptorSetKHR" => GRAPHICS | COMPUTE;
     cmd_push_descriptor_set_with_template: Device vk::PFN_vkCmdPushDescriptorSetWithTemplateKHR =
-        c"vkCmdPushDescriptorSetWithTemplate", c"vkCmdPushDescriptorSetWithTemplateKHR";
+        c"vkCmdPushDescriptorSetWithTemplate",
+        c"vkCmdPushDescriptorSetWithTemplateKHR" => GRAPHICS | COMPUTE;
     cmd_set_color_write_enable_ext: Device vk::PFN_vkCmdSetColorWriteEnableEXT =
-        c"vkCmdSetColorWriteEnableEXT";
+        c"vkCmdSetColorWriteEnableEXT" => GRAPHICS;
     cmd_set_vertex_input_ext: Device vk::PFN_vkCmdSetVertexInputEXT =
-        c"vkCmdSetVertexInputEXT";
+        c"vkCmdSetVertexInputEXT" => GRAPHICS;
     cmd_set_tessellation_domain_origin_ext: Device vk::PFN_vkCmdSetTessellationDomainOriginEXT =
-        c"vkCmdSetTessellationDomainOriginEXT";
+        c"vkCmdSetTessellationDomainOriginEXT" => GRAPHICS;
     cmd_set_depth_clamp_enable_ext: Device vk::PFN_vkCmdSetDepthClampEnableEXT =
-        c"vkCmdSetDepthClampEnableEXT";
+        c"vkCmdSetDepthClampEnableEXT" => GRAPHICS;
     cmd_set_polygon_mode_ext: Device vk::PFN_vkCmdSetPolygonModeEXT =
-        c"vkCmdSetPolygonModeEXT";
+        c"vkCmdSetPolygonModeEXT" => GRAPHICS;
     cmd_set_rasterization_samples_ext: Device vk::PFN_vkCmdSetRasterizationSamplesEXT =
-        c"vkCmdSetRasterizationSamplesEXT";
+        c"vkCmdSetRasterizationSamplesEXT" => GRAPHICS;
     cmd_set_sample_mask_ext: Device vk::PFN_vkCmdSetSampleMaskEXT =
-        c"vkCmdSetSampleMaskEXT";
+        c"vkCmdSetSampleMaskEXT" => GRAPHICS;
     cmd_set_alpha_to_coverage_enable_ext: Device vk::PFN_vkCmdSetAlphaToCoverageEnableEXT =
-        c"vkCmdSetAlphaToCoverageEnableEXT";
+        c"vkCmdSetAlphaToCoverageEnableEXT" => GRAPHICS;
     cmd_set_alpha_to_one_enable_ext: Device vk::PFN_vkCmdSetAlphaToOneEnableEXT =
-        c"vkCmdSetAlphaToOneEnableEXT";
+        c"vkCmdSetAlphaToOneEnableEXT" => GRAPHICS;
     cmd_set_logic_op_enable_ext: Device vk::PFN_vkCmdSetLogicOpEnableEXT =
-        c"vkCmdSetLogicOpEnableEXT";
+        c"vkCmdSetLogicOpEnableEXT" => GRAPHICS;
     cmd_set_color_blend_enable_ext: Device vk::PFN_vkCmdSetColorBlendEnableEXT =
-        c"vkCmdSetColorBlendEnableEXT";
+        c"vkCmdSetColorBlendEnableEXT" => GRAPHICS;
     cmd_set_color_blend_equation_ext: Device vk::PFN_vkCmdSetColorBlendEquationEXT =
-        c"vkCmdSetColorBlendEquationEXT";
+        c"vkCmdSetColorBlendEquationEXT" => GRAPHICS;
     cmd_set_color_write_mask_ext: Device vk::PFN_vkCmdSetColorWriteMaskEXT =
-        c"vkCmdSetColorWriteMaskEXT";
+        c"vkCmdSetColorWriteMaskEXT" => GRAPHICS;
     cmd_set_rasterization_stream_ext: Device vk::PFN_vkCmdSetRasterizationStreamEXT =
-        c"vkCmdSetRasterizationStreamEXT";
+        c"vkCmdSetRasterizationStreamEXT" => GRAPHICS;
     cmd_set_conservative_rasterization_mode_ext:
         Device vk::PFN_vkCmdSetConservativeRasterizationModeEXT =
-        c"vkCmdSetConservativeRasterizationModeEXT";
+        c"vkCmdSetConservativeRasterizationModeEXT" => GRAPHICS;
     cmd_set_extra_primitive_overestimation_size_ext:
         Device vk::PFN_vkCmdSetExtraPrimitiveOverestimationSizeEXT =
-        c"vkCmdSetExtraPrimitiveOverestimationSizeEXT";
+        c"vkCmdSetExtraPrimitiveOverestimationSizeEXT" => GRAPHICS;
     cmd_set_depth_clip_enable_ext: Device vk::PFN_vkCmdSetDepthClipEnableEXT =
-        c"vkCmdSetDepthClipEnableEXT";
+        c"vkCmdSetDepthClipEnableEXT" => GRAPHICS;
     cmd_set_sample_locations_enable_ext: Device vk::PFN_vkCmdSetSampleLocationsEnableEXT =
-        c"vkCmdSetSampleLocationsEnableEXT";
+        c"vkCmdSetSampleLocationsEnableEXT" => GRAPHICS;
     cmd_set_color_blend_advanced_ext: Device vk::PFN_vkCmdSetColorBlendAdvancedEXT =
-        c"vkCmdSetColorBlendAdvancedEXT";
+        c"vkCmdSetColorBlendAdvancedEXT" => GRAPHICS;
     cmd_set_provoking_vertex_mode_ext: Device vk::PFN_vkCmdSetProvokingVertexModeEXT =
-        c"vkCmdSetProvokingVertexModeEXT";
+        c"vkCmdSetProvokingVertexModeEXT" => GRAPHICS;
     cmd_set_line_rasterization_mode_ext: Device vk::PFN_vkCmdSetLineRasterizationModeEXT =
-        c"vkCmdSetLineRasterizationModeEXT";
+        c"vkCmdSetLineRasterizationModeEXT" => GRAPHICS;
     cmd_set_line_stipple_enable_ext: Device vk::PFN_vkCmdSetLineStippleEnableEXT =
-        c"vkCmdSetLineStippleEnableEXT";
+        c"vkCmdSetLineStippleEnableEXT" => GRAPHICS;
     cmd_set_depth_clip_negative_one_to_one_ext:
         Device vk::PFN_vkCmdSetDepthClipNegativeOneToOneEXT =
-        c"vkCmdSetDepthClipNegativeOneToOneEXT";
+        c"vkCmdSetDepthClipNegativeOneToOneEXT" => GRAPHICS;
     get_physical_device_fragment_shading_rates_khr:
         Instance vk::PFN_vkGetPhysicalDeviceFragmentShadingRatesKHR =
         c"vkGetPhysicalDeviceFragmentShadingRatesKHR";
     cmd_set_fragment_shading_rate_khr: Device vk::PFN_vkCmdSetFragmentShadingRateKHR =
-        c"vkCmdSetFragmentShadingRateKHR";
+        c"vkCmdSetFragmentShadingRateKHR" => GRAPHICS;
     cmd_bind_index_buffer2: Device vk::PFN_vkCmdBindIndexBuffer2KHR =
-        c"vkCmdBindIndexBuffer2", c"vkCmdBindIndexBuffer2KHR";
+        c"vkCmdBindIndexBuffer2", c"vkCmdBindIndexBuffer2KHR" => GRAPHICS;
     get_rendering_area_granularity: Device vk::PFN_vkGetRenderingAreaGranularityKHR =
         c"vkGetRenderingAreaGranularity", c"vkGetRenderingAreaGranularityKHR";
     get_device_image_subresource_layout: Device vk::PFN_vkGetDeviceImageSubresourceLayoutKHR =
@@ -488,7 +533,7 @@ procs! {
         c"vkGetImageSubresourceLayout2", c"vkGetImageSubresourceLayout2EXT",
         c"vkGetImageSubresourceLayout2KHR";
     cmd_set_sample_locations_ext: Device vk::PFN_vkCmdSetSampleLocationsEXT =
-        c"vkCmdSetSampleLocationsEXT";
+        c"vkCmdSetSampleLocationsEXT" => GRAPHICS;
     get_physical_device_multisample_properties_ext:
         Instance vk::PFN_vkGetPhysicalDeviceMultisamplePropertiesEXT =
         c"vkGetPhysicalDeviceMultisamplePropertiesEXT";
@@ -498,20 +543,21 @@ procs! {
     cmd_set_rendering_attachment_locations:
         Device vk::PFN_vkCmdSetRenderingAttachmentLocationsKHR =
         c"vkCmdSetRenderingAttachmentLocations",
-        c"vkCmdSetRenderingAttachmentLocationsKHR";
+        c"vkCmdSetRenderingAttachmentLocationsKHR" => GRAPHICS;
     cmd_set_rendering_input_attachment_indices:
         Device vk::PFN_vkCmdSetRenderingInputAttachmentIndicesKHR =
         c"vkCmdSetRenderingInputAttachmentIndices",
-        c"vkCmdSetRenderingInputAttachmentIndicesKHR";
+        c"vkCmdSetRenderingInputAttachmentIndicesKHR" => GRAPHICS;
     cmd_bind_descriptor_sets2: Device vk::PFN_vkCmdBindDescriptorSets2KHR =
-        c"vkCmdBindDescriptorSets2", c"vkCmdBindDescriptorSets2KHR";
+        c"vkCmdBindDescriptorSets2",
+        c"vkCmdBindDescriptorSets2KHR" => GRAPHICS | COMPUTE;
     cmd_push_constants2: Device vk::PFN_vkCmdPushConstants2KHR =
-        c"vkCmdPushConstants2", c"vkCmdPushConstants2KHR";
+        c"vkCmdPushConstants2", c"vkCmdPushConstants2KHR" => GRAPHICS | COMPUTE;
     cmd_push_descriptor_set2: Device vk::PFN_vkCmdPushDescriptorSet2KHR =
-        c"vkCmdPushDescriptorSet2", c"vkCmdPushDescriptorSet2KHR";
+        c"vkCmdPushDescriptorSet2", c"vkCmdPushDescriptorSet2KHR" => GRAPHICS | COMPUTE;
     cmd_push_descriptor_set_with_template2: Device vk::PFN_vkCmdPushDescriptorSetWithTemplate2KHR =
         c"vkCmdPushDescriptorSetWithTemplate2",
-        c"vkCmdPushDescriptorSetWithTemplate2KHR";
+        c"vkCmdPushDescriptorSetWithTemplate2KHR" => GRAPHICS | COMPUTE;
     copy_memory_to_image: Device vk::PFN_vkCopyMemoryToImageEXT =
         c"vkCopyMemoryToImage", c"vkCopyMemoryToImageEXT";
     copy_image_to_memory: Device vk::PFN_vkCopyImageToMemoryEXT =
@@ -536,10 +582,10 @@ procs! {
     destroy_acceleration_structure_khr: Device vk::PFN_vkDestroyAccelerationStructureKHR =
         c"vkDestroyAccelerationStructureKHR";
     cmd_build_acceleration_structures_khr: Device vk::PFN_vkCmdBuildAccelerationStructuresKHR =
-        c"vkCmdBuildAccelerationStructuresKHR";
+        c"vkCmdBuildAccelerationStructuresKHR" => COMPUTE;
     cmd_build_acceleration_structures_indirect_khr:
         Device vk::PFN_vkCmdBuildAccelerationStructuresIndirectKHR =
-        c"vkCmdBuildAccelerationStructuresIndirectKHR";
+        c"vkCmdBuildAccelerationStructuresIndirectKHR" => COMPUTE;
     build_acceleration_structures_khr: Device vk::PFN_vkBuildAccelerationStructuresKHR =
         c"vkBuildAccelerationStructuresKHR";
     copy_acceleration_structure_khr: Device vk::PFN_vkCopyAccelerationStructureKHR =
@@ -554,26 +600,27 @@ procs! {
         Device vk::PFN_vkWriteAccelerationStructuresPropertiesKHR =
         c"vkWriteAccelerationStructuresPropertiesKHR";
     cmd_copy_acceleration_structure_khr: Device vk::PFN_vkCmdCopyAccelerationStructureKHR =
-        c"vkCmdCopyAccelerationStructureKHR";
+        c"vkCmdCopyAccelerationStructureKHR" => COMPUTE;
     cmd_copy_acceleration_structure_to_memory_khr:
         Device vk::PFN_vkCmdCopyAccelerationStructureToMemoryKHR =
-        c"vkCmdCopyAccelerationStructureToMemoryKHR";
+        c"vkCmdCopyAccelerationStructureToMemoryKHR" => COMPUTE;
     cmd_copy_memory_to_acceleration_structure_khr:
         Device vk::PFN_vkCmdCopyMemoryToAccelerationStructureKHR =
-        c"vkCmdCopyMemoryToAccelerationStructureKHR";
+        c"vkCmdCopyMemoryToAccelerationStructureKHR" => COMPUTE;
     get_acceleration_structure_device_address_khr:
         Device vk::PFN_vkGetAccelerationStructureDeviceAddressKHR =
         c"vkGetAccelerationStructureDeviceAddressKHR";
     cmd_write_acceleration_structures_properties_khr:
         Device vk::PFN_vkCmdWriteAccelerationStructuresPropertiesKHR =
-        c"vkCmdWriteAccelerationStructuresPropertiesKHR";
+        c"vkCmdWriteAccelerationStructuresPropertiesKHR" => COMPUTE;
     get_device_acceleration_structure_compatibility_khr:
         Device vk::PFN_vkGetDeviceAccelerationStructureCompatibilityKHR =
         c"vkGetDeviceAccelerationStructureCompatibilityKHR";
     get_acceleration_structure_build_sizes_khr:
         Device vk::PFN_vkGetAccelerationStructureBuildSizesKHR =
         c"vkGetAccelerationStructureBuildSizesKHR";
-    cmd_trace_rays_khr: Device vk::PFN_vkCmdTraceRaysKHR = c"vkCmdTraceRaysKHR";
+    cmd_trace_rays_khr: Device vk::PFN_vkCmdTraceRaysKHR =
+        c"vkCmdTraceRaysKHR" => COMPUTE;
     create_ray_tracing_pipelines_khr: Device vk::PFN_vkCreateRayTracingPipelinesKHR =
         c"vkCreateRayTracingPipelinesKHR";
     get_ray_tracing_shader_group_handles_khr: Device vk::PFN_vkGetRayTracingShaderGroupHandlesKHR =
@@ -582,20 +629,20 @@ procs! {
         Device vk::PFN_vkGetRayTracingCaptureReplayShaderGroupHandlesKHR =
         c"vkGetRayTracingCaptureReplayShaderGroupHandlesKHR";
     cmd_trace_rays_indirect_khr: Device vk::PFN_vkCmdTraceRaysIndirectKHR =
-        c"vkCmdTraceRaysIndirectKHR";
+        c"vkCmdTraceRaysIndirectKHR" => COMPUTE;
     get_ray_tracing_shader_group_stack_size_khr:
         Device vk::PFN_vkGetRayTracingShaderGroupStackSizeKHR =
         c"vkGetRayTracingShaderGroupStackSizeKHR";
     cmd_set_ray_tracing_pipeline_stack_size_khr:
         Device vk::PFN_vkCmdSetRayTracingPipelineStackSizeKHR =
-        c"vkCmdSetRayTracingPipelineStackSizeKHR";
+        c"vkCmdSetRayTracingPipelineStackSizeKHR" => COMPUTE;
     cmd_trace_rays_indirect2_khr: Device vk::PFN_vkCmdTraceRaysIndirect2KHR =
-        c"vkCmdTraceRaysIndirect2KHR";
+        c"vkCmdTraceRaysIndirect2KHR" => COMPUTE;
     cmd_set_depth_bias2_ext: Device vk::PFN_vkCmdSetDepthBias2EXT =
-        c"vkCmdSetDepthBias2EXT";
+        c"vkCmdSetDepthBias2EXT" => GRAPHICS;
     cmd_set_attachment_feedback_loop_enable_ext:
         Device vk::PFN_vkCmdSetAttachmentFeedbackLoopEnableEXT =
-        c"vkCmdSetAttachmentFeedbackLoopEnableEXT";
+        c"vkCmdSetAttachmentFeedbackLoopEnableEXT" => GRAPHICS;
     cmd_set_depth_clamp_range_ext: Device vk::PFN_vkCmdSetDepthClampRangeEXT =
-        c"vkCmdSetDepthClampRangeEXT";
+        c"vkCmdSetDepthClampRangeEXT" => GRAPHICS;
 }
