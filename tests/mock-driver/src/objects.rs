@@ -12,7 +12,7 @@ use venus_protocol::{
 const FIRST: u64 = 0x5000_0000_0000;
 
 /// From one number to the next. A device's queues have the numbers in between.
-const STEP: u64 = 16;
+const STEP: u64 = 64;
 
 /// How many of each type were made and are gone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use venus_protocol::procs::{Level, Procs};
 
 use super::{
-    Failure, PhysicalDevice, extensions,
+    Failure, FamilyProcs, PhysicalDevice, extensions,
     memory::MappedAllocations,
     sanitize,
     sync::{Orphans, Queue},
@@ -28,7 +28,9 @@ pub(crate) struct Device {
     id: u64,
     physical: Arc<PhysicalDevice>,
     fns: ash::Device,
-    procs: Procs,
+    procs: Arc<Procs>,
+    /// For command buffers of families that cannot do everything, by family.
+    restricted: BTreeMap<u32, Arc<FamilyProcs>>,
     queues: Vec<Arc<Queue>>,
     memory_fd: Option<ash::khr::external_memory_fd::Device>,
     memory_host: Option<ash::ext::external_memory_host::Device>,
@@ -112,9 +114,10 @@ impl Device {
             semaphore_fd: (physical.sync().native_semaphores && enabled(ash::khr::external_semaphore_fd::NAME))
                 .then(|| ash::khr::external_semaphore_fd::Device::new(instance, &fns)),
             names: physical.names_objects().then(|| ash::ext::debug_utils::Device::new(instance, &fns)),
+            restricted: restricted_procs(&procs, &requests, &physical),
             physical,
             fns,
-            procs,
+            procs: Arc::new(procs),
             queues,
             orphans: Mutex::default(),
             mapped_allocations: MappedAllocations::default(),
@@ -131,8 +134,13 @@ impl Device {
 
     /// Entry points of the device, by command.
     #[inline]
-    pub(crate) fn procs(&self) -> &Procs {
+    pub(crate) fn procs(&self) -> &Arc<Procs> {
         &self.procs
+    }
+
+    /// Those for command buffers of a queue family, if that cannot do everything.
+    pub(crate) fn family_procs(&self, family: u32) -> Option<&Arc<FamilyProcs>> {
+        self.restricted.get(&family)
     }
 
     pub(super) fn fns(&self) -> &ash::Device {
@@ -434,6 +442,18 @@ fn check_queue_requests(requests: &[QueueRequest], families: &[vk::QueueFamilyPr
         return Err(Failure::refused(vk::Result::ERROR_UNKNOWN, member, reason, APPLICATION));
     }
     Ok(())
+}
+
+/// The entry points for the families, of those that are asked for, that cannot do everything.
+fn restricted_procs(
+    procs: &Procs,
+    requests: &[QueueRequest],
+    physical: &PhysicalDevice,
+) -> BTreeMap<u32, Arc<FamilyProcs>> {
+    let families = requests.iter().map(|request| request.family);
+    let restricted =
+        families.filter_map(|family| Some((family, FamilyProcs::of(procs, family, physical.queue_families())?)));
+    restricted.map(|(family, procs)| (family, Arc::new(procs))).collect()
 }
 
 fn create_queues(fns: &ash::Device, requests: &[QueueRequest]) -> Vec<Arc<Queue>> {

@@ -16,6 +16,7 @@
 //! | `submits` | submissions without the command buffers that must not be executed |
 //! | `destroy` | freeing an object by its type |
 //! | `sync` | queues, their timelines, and what stands in for SYNC_FD |
+//! | `family` | queue families that cannot do everything |
 //! | `failure` | why a guest is told that a call failed |
 //! | `chain` | looking into the `pNext` chains that the decoder built |
 //! | `validation` | the validation layer's messages, and the commands that caused them |
@@ -39,6 +40,7 @@ mod device;
 pub(crate) mod extensions;
 pub(crate) mod external;
 mod failure;
+mod family;
 mod host_copy;
 mod instance;
 mod loader;
@@ -54,11 +56,13 @@ pub(crate) mod validation;
 
 use parking_lot::Mutex;
 use std::sync::{Arc, atomic::AtomicU64};
-use venus_protocol::procs::{Call, Procs};
+use venus_protocol::procs::Call;
+pub(crate) use venus_protocol::procs::Procs;
 
 pub(crate) use self::{
     device::Device,
     failure::{Failure, Refusal},
+    family::FamilyProcs,
     instance::Instance,
     loader::Loader,
     memory::Memory,

@@ -174,13 +174,6 @@ impl PhysicalDevice {
         }
     }
 
-    /// Takes from a queue family what guests may not use.
-    pub(crate) fn restrict_family(&self, family: &mut vk::QueueFamilyProperties) {
-        if self.withholds_sparse() {
-            family.queue_flags &= !vk::QueueFlags::SPARSE_BINDING;
-        }
-    }
-
     /// Whether guests may make images with these flags at all.
     pub(crate) fn offers_image_flags(&self, flags: vk::ImageCreateFlags) -> bool {
         let sparse = vk::ImageCreateFlags::SPARSE_BINDING

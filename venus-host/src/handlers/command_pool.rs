@@ -1,5 +1,7 @@
 //! Command pools, and the command buffers allocated from them. What is recorded is in `command_buffer.rs`.
 
+use std::sync::Arc;
+
 use venus_protocol::{
     args::*,
     dispatch::CommandPoolCommands,
@@ -28,7 +30,9 @@ impl CommandPoolCommands for Endpoint {
 
     fn create_command_pool(&mut self, args: &mut CreateCommandPoolArgs<'_>) -> Result<vk::Result, Interrupt> {
         let result = self.forward(args)?;
-        self.adopt_pool(args.device.id, result, &args.p_command_pool)
+        let result = self.adopt_pool(args.device.id, result, &args.p_command_pool)?;
+        self.restrict_pool(args, result)?;
+        Ok(result)
     }
 
     fn allocate_command_buffers(&mut self, args: &mut AllocateCommandBuffersArgs<'_>) -> Result<vk::Result, Interrupt> {
@@ -55,6 +59,16 @@ pub(super) fn is_work<P: vk::Handle, H: vk::Handle + Copy>(pool: P, freed: &[H])
 }
 
 impl Endpoint {
+    /// Sees to it that command buffers of a new pool are given what their queues can do, and nothing else.
+    fn restrict_pool(&mut self, args: &CreateCommandPoolArgs<'_>, result: vk::Result) -> Result<(), Interrupt> {
+        let device = self.device(args.device.id)?;
+        let procs = device.family_procs(args.p_create_info.queue_family_index);
+        if let (Some(procs), Some(&id), vk::Result::SUCCESS) = (procs, args.p_command_pool.ids.first(), result) {
+            self.shared.objects.restrict_pool(id, args.device.id, Arc::clone(procs));
+        }
+        Ok(())
+    }
+
     /// Registers a pool that the driver has just created, unless it failed.
     pub(super) fn adopt_pool<H: vk::Handle + Copy>(
         &mut self,

@@ -113,6 +113,11 @@ use {create, destroy, forward, forward_physical, refuse};
 const REFUSED: &str = "the guest's driver was not made for this version of the protocol: update the guest's Mesa, or \
                        this host if that is older";
 
+/// Advice for what is recorded for queues that cannot do it.
+const UNABLE_QUEUE: &str = "the specification says which queues can execute it: run the guest's application under the \
+                            validation layers in the guest, or on another queue; if it copies query results and the \
+                            application does not, the guest's Mesa does (VN_PERF=no_query_feedback)";
+
 /// Advice for two threads of the guest's application that use one object at the same time.
 const UNSYNCHRONISED: &str = "the guest's application destroys an object that another of its threads still uses: run \
                               it under the validation layers' thread-safety checks in the guest";
@@ -166,16 +171,27 @@ impl Endpoint {
     /// Calls the driver with the device's entry point.
     #[inline]
     fn forward<'a, C: Call<'a>>(&mut self, args: &mut C) -> Result<C::Return, Interrupt> {
-        let device = self.device_cache.device(&self.shared.objects, args.owner_id()).ok_or_else(|| gone(C::NAME))?;
+        let procs = self.device_cache.procs(&self.shared.objects, args.owner_id()).ok_or_else(|| gone(C::NAME))?;
         let called = match &mut self.observers {
-            None => driver::call(args, device.procs()),
-            Some(observers) => observers.within(Span::Driver(C::NAME), || driver::call(args, device.procs())),
+            None => driver::call(args, procs),
+            Some(observers) => observers.within(Span::Driver(C::NAME), || driver::call(args, procs)),
         };
-        let returned = called.ok_or_else(|| no_entry_point(C::NAME))?;
+        let Some(returned) = called else { return self.keep_from_queue::<C>() };
         if C::REPORTS_DEVICE_LOST && returned.is_device_lost() {
             self.note_device_lost(vk::Result::ERROR_DEVICE_LOST);
         }
         Ok(returned)
+    }
+
+    /// There is no entry point for a command. It is left out if its command buffer is for queues that cannot do it.
+    #[cold]
+    fn keep_from_queue<'a, C: Call<'a>>(&self) -> Result<C::Return, Interrupt> {
+        let family = self.device_cache.family().ok_or_else(|| no_entry_point(C::NAME))?;
+        if family.keeps(C::NAME) {
+            let line = self.fatal(format!("left out of a command buffer for {family}")).advice(UNABLE_QUEUE);
+            self.shared.log_failure(&self.locate(line));
+        }
+        Ok(C::Return::success())
     }
 
     /// Runs what calls the driver for the current command.

@@ -72,6 +72,12 @@ impl QueueCommands for Endpoint {
     }
 
     fn queue_bind_sparse(&mut self, args: &mut QueueBindSparseArgs<'_>) -> Result<vk::Result, Interrupt> {
+        let device = self.device(args.queue.id)?;
+        let queue = device.queue(args.queue.raw).ok_or_else(|| self.gone())?;
+        if let Err(failure) = device.physical().check_sparse_queue(queue.family()) {
+            self.note_failure(&failure);
+            return Ok(failure.result);
+        }
         sanitize::sanitize_sparse_binds(args);
         self.forward_locked(args.queue.raw, args)
     }

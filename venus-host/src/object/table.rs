@@ -33,6 +33,7 @@ use super::{
     class::{Uses, class, pool_of, teardown_rank},
     phantoms::{Cause, PhantomView, Phantoms},
     reclaim::{Presence, Reclaim},
+    restricted::RestrictedPools,
     tombstones::{Fate, Tombstone, Tombstones},
 };
 use crate::{
@@ -180,10 +181,12 @@ pub(crate) struct Table {
     phantoms: Phantoms,
     /// How many objects there may be.
     most: usize,
+    pub(super) restricted: RestrictedPools,
     /// How often something was removed or replaced; see [`Table::removals`].
     removals: AtomicU64,
-    /// Moves whenever a device appears or disappears, so that a cached device can be trusted by looking at a number.
-    device_generation: AtomicU64,
+    /// Moves whenever a device or a restricted pool appears or disappears, so that a cached device can be trusted by
+    /// looking at a number.
+    pub(super) device_generation: AtomicU64,
 }
 
 impl Table {
@@ -196,6 +199,7 @@ impl Table {
             tombstones: Tombstones::default(),
             phantoms: Phantoms::default(),
             most,
+            restricted: RestrictedPools::default(),
             removals: AtomicU64::new(0),
             device_generation: AtomicU64::new(0),
         }
@@ -278,6 +282,9 @@ impl Table {
     ) -> Result<Option<Removed>, TableError> {
         let Some(removed) = self.remove(kind, id, device)? else { return Ok(None) };
         self.pools.write().remove(&(kind.as_raw(), device, removed.raw));
+        if self.restricted.forget(|pool, _| pool == id) {
+            self.device_generation.fetch_add(1, Ordering::Release);
+        }
         if let Detail::Pool(children) = &removed.detail {
             let mut map = self.unlink();
             self.remove_children(&mut map, children, Fate::WithPool(id));
@@ -354,6 +361,7 @@ impl Table {
         let device = remove_kind(&mut map, vk::ObjectType::DEVICE, id)?;
         let mut children: Vec<Removed> =
             map.extract_if(|_, entry| entry.device == id).map(|(id, entry)| removed(id, entry)).collect();
+        self.restricted.forget(|_, device| device == id);
         self.device_generation.fetch_add(1, Ordering::Release);
         drop(map);
         self.tombstones.record([Tombstone { id, kind: vk::ObjectType::DEVICE, fate: Fate::Destroyed }]);
@@ -446,7 +454,7 @@ impl Table {
 
     /// A number that changes before anything is removed or replaced.
     #[inline]
-    pub(super) fn removals(&self) -> u64 {
+    pub(crate) fn removals(&self) -> u64 {
         self.removals.load(Ordering::SeqCst)
     }
 
@@ -455,7 +463,12 @@ impl Table {
         CachedResolver { table: self, cache }
     }
 
-    /// A number that changes whenever a device appears or disappears.
+    /// The pool that the object `id` was allocated from.
+    pub(super) fn pool_of(&self, id: u64) -> Option<u64> {
+        self.map.read().get(&id).map(|entry| entry.pool)
+    }
+
+    /// A number that changes whenever a device or a restricted pool appears or disappears.
     #[inline]
     pub(crate) fn device_generation(&self) -> u64 {
         self.device_generation.load(Ordering::Acquire)

@@ -4,6 +4,7 @@ mod budget;
 mod commands;
 mod content;
 mod drivers;
+mod families;
 mod large;
 mod lifetime;
 mod memory;

@@ -30,6 +30,10 @@ impl Queue {
         self.raw
     }
 
+    pub(crate) fn family(&self) -> u32 {
+        self.family
+    }
+
     /// Whether this is the queue that a `VkDeviceQueueInfo2` describes.
     pub(crate) fn is(&self, family: u32, index: u32, flags: vk::DeviceQueueCreateFlags) -> bool {
         (self.family, self.index, self.flags) == (family, index, flags)
