@@ -14,10 +14,14 @@ use std::{
 use anyhow::Context;
 use clap::Args;
 use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
     fs::{FileType, fstat},
     process::{Resource, Rlimit, getrlimit, setrlimit},
 };
-use venus_host::vtest::{self, SessionOptions};
+use venus_host::{
+    driver,
+    vtest::{self, SessionOptions},
+};
 use venus_observe::Settings;
 
 use super::{DriverArgs, RecordArgs, StatsArgs, trace::TraceArgs};
@@ -53,11 +57,24 @@ pub(super) fn run(args: &WorkerArgs) -> Result<ExitCode, anyhow::Error> {
     let control = take_control_socket()?;
     raise_descriptor_limit();
     name_process(c"venus-spare");
+    // Most of a guest's start is the loading of drivers, which need not wait for the guest.
+    if !has_guest(&control)
+        && let Err(error) = driver::preload(&options.driver)
+    {
+        tracing::debug!("the drivers are not loaded ahead of the guest: {error}");
+    }
     let Some(summary) = vtest::serve_worker(control, options, || name_process(c"venus-guest")) else {
         return Ok(ExitCode::SUCCESS);
     };
     args.stats.report(&summary);
     Ok(if summary.lost.is_some() { ExitCode::from(vtest::LOST_STATUS) } else { ExitCode::SUCCESS })
+}
+
+/// Whether there is a guest already, or the server has gone.
+fn has_guest(control: &UnixStream) -> bool {
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut fds = [PollFd::new(control, PollFlags::IN)];
+    poll(&mut fds, Some(&now)).is_ok_and(|ready| ready > 0)
 }
 
 /// Moves the socket to the server away from standard input. A driver that takes descriptor 0 for its own, as some do

@@ -3,6 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `loader` | finding the Vulkan library, once per process and not before a guest needs it |
+//! | [`preload`] | loading the drivers before a guest needs them |
 //! | `instance` | a guest's `VkInstance` and the physical devices behind it |
 //! | `physical_device` | what a physical device is, as we tell it to the guest |
 //! | `extensions` | which device extensions a guest is offered, and why not the others |
@@ -46,6 +47,7 @@ mod instance;
 mod loader;
 pub(crate) mod memory;
 mod physical_device;
+mod preload;
 mod profile;
 pub(crate) mod sanitize;
 pub mod sparse;
@@ -72,6 +74,7 @@ pub use self::{
     instance::GpuChoice,
     loader::EntryPoint,
     memory::{MemoryChoice, OpaqueMapper, Transport},
+    preload::preload,
     profile::Profile,
 };
 
