@@ -11,12 +11,12 @@ use venus_guest::{
     BlobFlags,
     bare::{Guest, PATIENCE, STATUS_ALIVE, STATUS_FATAL, Waited, bytes, command, message, until},
 };
-use venus_host::vtest::{SessionOptions, serve_connection};
+use venus_host::vtest::{SessionOptions, Summary, serve_connection};
 
 /// A connection to a host on a thread of this process.
-fn start() -> (Guest, JoinHandle<()>) {
+fn start() -> (Guest, JoinHandle<Summary>) {
     let (ours, theirs) = UnixStream::pair().unwrap();
-    let host = thread::spawn(move || drop(serve_connection(theirs, SessionOptions::default())));
+    let host = thread::spawn(move || serve_connection(theirs, SessionOptions::default()));
     (Guest::over(ours), host)
 }
 
@@ -281,10 +281,35 @@ fn a_guest_that_breaks_venus_is_still_answered() {
     let sync = guest.create_sync(0);
     guest.send(&message::submit(&[], Some(63), Some((sync, 1))));
     assert!(guest.wait_sync(sync, 1, PATIENCE));
-    let (_, memory) = guest.create_blob(BlobFlags::MAPPABLE, 77, 4096);
+    let (_, memory) = guest.create_shmem(4096);
     assert_eq!(memory.word(0), 0);
     drop(guest);
     host.join().unwrap();
+}
+
+#[test]
+fn what_cannot_be_made_cannot_be_mapped_and_costs_nothing_else() {
+    let (mut guest, host) = start();
+    guest.shake_hands();
+    let ring = guest.create_ring(5, 4096);
+    for (flags, blob_id, size) in [
+        (BlobFlags::MAPPABLE, 77, 4096),
+        (BlobFlags::MAPPABLE, 0, u64::MAX),
+        (BlobFlags::MAPPABLE, 0, 0),
+        (BlobFlags::SHAREABLE, 0, 4096),
+    ] {
+        let (id, fd) = guest.create_blob_fd(flags, blob_id, size);
+        assert!(venus_guest::Mapping::new(&fd, 4096).is_err(), "blob {blob_id} of {size} bytes");
+        guest.send(&message::unref_resource(id));
+        let (again, _) = guest.create_shmem(4096);
+        assert_eq!(again, id, "the number is used again");
+        guest.send(&message::unref_resource(again));
+    }
+    guest.submit_and_wait(&command::write_ring_extra(5, 0, 0xcafe));
+    assert_eq!((ring.extra(), ring.status() & STATUS_FATAL), (0xcafe, 0));
+    drop(guest);
+    let summary = host.join().unwrap();
+    assert_eq!((summary.failures, summary.lost), (4, None));
 }
 
 #[test]

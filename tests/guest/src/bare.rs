@@ -293,10 +293,16 @@ impl Guest {
 
     /// Creates a blob; returns its id and its memory.
     pub fn create_blob(&mut self, flags: BlobFlags, blob_id: u64, size: u64) -> (u32, Shmem) {
+        let (id, fd) = self.create_blob_fd(flags, blob_id, size);
+        (id, Shmem::new(&fd, size))
+    }
+
+    /// Creates a blob; returns its id and what its memory is mapped with, which need not be possible.
+    pub fn create_blob_fd(&mut self, flags: BlobFlags, blob_id: u64, size: u64) -> (u32, OwnedFd) {
         self.send(&message::create_blob(flags, blob_id, size));
         let reply = self.receive(3);
         assert_eq!(reply[..2], [1, kind::RESOURCE_CREATE_BLOB]);
-        (reply[2], Shmem::new(&self.receive_fd(), size))
+        (reply[2], self.receive_fd())
     }
 
     /// Plain shared memory.

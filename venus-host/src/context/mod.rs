@@ -200,6 +200,12 @@ impl Context {
         self.shared.fail(reason);
     }
 
+    /// Logs and counts a request that was refused, where the guest is told so and goes on.
+    #[cfg(feature = "vtest")]
+    pub(crate) fn log_refusal(&self, reason: Fatal) {
+        self.shared.log_failure(&reason);
+    }
+
     /// Creates a resource and returns its storage, for the guest or for whoever maps it on the guest's behalf.
     ///
     /// `blob_id` 0 with exactly [`BlobFlags::MAPPABLE`] asks for plain shared memory. Everything else names a

@@ -11,6 +11,7 @@
 //! | [`syncs`] | sync objects |
 //! | [`waits`] | who waits for which of them |
 //! | [`event`] | the descriptors that guests wait with |
+//! | [`resources`] | resources, and what stands for those that cannot be made |
 //! | [`ids`] | the numbers of syncs and resources |
 //! | [`socket`] | sending bytes and descriptors |
 //! | [`session`] | one connection: requests to context verbs |
@@ -21,8 +22,7 @@
 //! A request that breaks the framing ends the connection: there is nothing to resynchronise to. Mesa's reader spins for
 //! ever at the end of a stream, so [a byte is left unread](framing::Reader) while a guest waits for an answer, which
 //! makes our end a reset connection. Whatever breaks *Venus* ends the context, but not the connection: the guest is told
-//! by the FATAL bit of its rings. So a session whose context is lost keeps answering, with memory if memory is asked for,
-//! until its guest leaves. A bound that a program can meet without breaking anything is always answered.
+//! by the FATAL bit of its rings. So a session whose context is lost keeps answering until its guest leaves. A bound that a program can meet without breaking anything is always answered.
 
 #![deny(unsafe_code)]
 
@@ -30,6 +30,7 @@ mod batch;
 mod event;
 mod framing;
 mod ids;
+mod resources;
 mod server;
 mod session;
 mod socket;

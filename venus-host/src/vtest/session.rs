@@ -13,7 +13,7 @@ use super::{
     batch,
     event::Standing,
     framing::{FramingError, PROTOCOL_VERSION, Reader, Request, answer, command},
-    ids::Ids,
+    resources::Resources,
     socket,
     syncs::{Syncs, Waiting},
     waits::Condition,
@@ -22,9 +22,9 @@ use crate::{
     context::{CAPSET_ID, Context, Options, Statistics, capset},
     driver,
     endpoint::{Observer, Sampler, Whereabouts},
-    error::{Fatal, HostError},
+    error::HostError,
     limits::{self, Budget},
-    resource::{BlobFlags, BlobKind, MemoryFile, ResourceId},
+    resource::BlobFlags,
     thread::AutoreleasePool,
 };
 
@@ -155,7 +155,7 @@ struct Session {
     name: Option<String>,
     /// Made by CONTEXT_INIT.
     context: Option<Context>,
-    resource_ids: Ids,
+    resources: Resources,
     syncs: Arc<Syncs>,
     standing: Standing,
     seen: Seen,
@@ -164,8 +164,8 @@ struct Session {
 impl Session {
     fn new(socket: UnixStream, options: SessionOptions, seen: Seen) -> io::Result<Self> {
         let standing = Standing::new()?;
-        let (resource_ids, syncs) = (Ids::default(), Arc::default());
-        Ok(Self { socket, options, name: None, context: None, resource_ids, syncs, standing, seen })
+        let (resources, syncs) = (Resources::default(), Arc::default());
+        Ok(Self { socket, options, name: None, context: None, resources, syncs, standing, seen })
     }
 
     fn serve(&mut self, reader: &mut Reader) -> Result<(), SessionError> {
@@ -205,7 +205,7 @@ impl Session {
             Request::ResourceCreateBlob { kind, flags, size, blob_id } => {
                 self.create_blob(kind, BlobFlags(flags), size, blob_id)
             }
-            Request::ResourceUnref { id } => self.unref_resource(ResourceId(id)),
+            Request::ResourceUnref { id } => self.unref_resource(id),
             Request::SyncCreate { initial } => {
                 let id = self.syncs.create(initial);
                 self.answer(command::SYNC_CREATE, &[id])
@@ -294,54 +294,26 @@ impl Session {
         Ok(())
     }
 
-    fn context(&mut self) -> Result<&mut Context, SessionError> {
-        let missing = || FramingError::Illegal("a request that needs a context came before CONTEXT_INIT".to_owned());
-        Ok(self.context.as_mut().ok_or_else(missing)?)
-    }
-
     fn create_blob(&mut self, kind: u32, flags: BlobFlags, size: u64, blob_id: u64) -> Result<(), SessionError> {
         if kind != BLOB_HOST3D {
             return illegal(format!("blob type {kind}; only type {BLOB_HOST3D} (memory of the host) is served"));
         }
-        self.context()?;
-        let id = self.resource_ids.allocate();
-        let context = self.context()?;
-        let blob = context.create_blob(ResourceId(id), flags, blob_id, size).and_then(|blob| {
-            let kind = blob.kind();
-            blob.into_mappable_fd().ok_or_else(|| {
-                context.destroy_resource(ResourceId(id));
-                let reason = match kind {
-                    BlobKind::Pointer => "a pointer into this process is of no use to a guest behind a socket",
-                    _ => "this memory can only be shared with the driver itself, not through vtest",
-                };
-                Fatal::new("create blob", reason)
-                    .advice("serve with --memory auto; `venus doctor` lists the ways this host has to share memory")
-                    .into()
-            })
-        });
-        let fd = match blob {
-            Ok(fd) => fd,
-            // There is no way to say no here. A guest without its answer would hang; one with useless memory looks at
-            // its ring and learns the truth.
-            Err(error) => {
-                context.fail(error.into_fatal("create blob"));
-                MemoryFile::create(size.min(limits::SHMEM_BYTES))?.into()
-            }
-        };
+        let context = self.context.as_mut().ok_or_else(no_context)?;
+        let (id, fd) = self.resources.create(context, flags, blob_id, size)?;
         self.answer(command::RESOURCE_CREATE_BLOB, &[id])?;
-        self.send_fd(fd.as_fd())
+        // Nobody can map a pipe.
+        self.send_fd(fd.as_ref().map_or(self.standing.pending(), AsFd::as_fd))
     }
 
-    fn unref_resource(&mut self, id: ResourceId) -> Result<(), SessionError> {
-        if self.context()?.destroy_resource(id) {
-            self.resource_ids.free(id.0);
-        }
+    fn unref_resource(&mut self, id: u32) -> Result<(), SessionError> {
+        let context = self.context.as_mut().ok_or_else(no_context)?;
+        self.resources.unref(context, id);
         Ok(())
     }
 
     fn submit(&mut self, payload: &[u8]) -> Result<(), SessionError> {
         let syncs = Arc::clone(&self.syncs);
-        let context = self.context()?;
+        let context = self.context.as_mut().ok_or_else(no_context)?;
         for batch in batch::parse(payload)? {
             // An error has ended the context, which has been logged. The guest's fences are served below all the same.
             let _lost = context.submit(batch.commands);
@@ -369,6 +341,11 @@ impl Drop for Signal {
     fn drop(&mut self) {
         self.syncs.signal(&self.targets);
     }
+}
+
+#[cold]
+fn no_context() -> FramingError {
+    FramingError::Illegal("a request that needs a context came before CONTEXT_INIT".to_owned())
 }
 
 fn halves(value: u64) -> [u32; 2] {

@@ -1,0 +1,86 @@
+//! The resources of one connection: their numbers, and the descriptors that the guest maps.
+//!
+//! A guest that asks for a resource is given one, whatever happens: it waits for an answer, and the protocol has no word
+//! for a refusal. But there are descriptors that nobody can map, and with one of those Mesa answers its program
+//! `VK_ERROR_MEMORY_MAP_FAILED`, or `VK_ERROR_OUT_OF_HOST_MEMORY` where it wanted memory for itself. So a resource that
+//! cannot be made is a number that stands for nothing, and a line in the log.
+
+use std::{collections::BTreeSet, os::fd::OwnedFd};
+
+use super::{framing::FramingError, ids::Ids};
+use crate::{
+    context::Context,
+    error::{Fatal, HostError},
+    limits,
+    resource::{BlobFlags, BlobKind, ResourceId},
+};
+
+/// What the log calls the request.
+const CREATE_BLOB: &str = "create blob";
+
+/// The numbers that the guest has been given.
+#[derive(Debug, Default)]
+pub(super) struct Resources {
+    ids: Ids,
+    /// Those that stand for nothing.
+    refused: BTreeSet<u32>,
+}
+
+impl Resources {
+    /// Makes a resource. Answers its number, and what the guest maps; none, if there is nothing to map.
+    pub(super) fn create(
+        &mut self,
+        context: &mut Context,
+        flags: BlobFlags,
+        blob_id: u64,
+        size: u64,
+    ) -> Result<(u32, Option<OwnedFd>), FramingError> {
+        let id = self.ids.allocate();
+        match create(context, ResourceId(id), flags, blob_id, size) {
+            Ok(fd) => Ok((id, Some(fd))),
+            Err(error) => {
+                context.log_refusal(error.into_fatal(CREATE_BLOB));
+                self.refused.insert(id);
+                if self.refused.len() > limits::RESOURCES {
+                    // Mesa gives them back at once.
+                    let reason = format!("{} resources that could not be made were not given back", limits::RESOURCES);
+                    return Err(FramingError::Illegal(reason));
+                }
+                Ok((id, None))
+            }
+        }
+    }
+
+    /// Drops a resource; an unknown one is ignored.
+    pub(super) fn unref(&mut self, context: &mut Context, id: u32) {
+        if self.refused.remove(&id) || context.destroy_resource(ResourceId(id)) {
+            self.ids.free(id);
+        }
+    }
+}
+
+fn create(
+    context: &mut Context,
+    id: ResourceId,
+    flags: BlobFlags,
+    blob_id: u64,
+    size: u64,
+) -> Result<OwnedFd, HostError> {
+    let blob = context.create_blob(id, flags, blob_id, size)?;
+    let kind = blob.kind();
+    blob.into_mappable_fd().ok_or_else(|| {
+        context.destroy_resource(id);
+        unmappable(kind)
+    })
+}
+
+#[cold]
+fn unmappable(kind: BlobKind) -> HostError {
+    let reason = match kind {
+        BlobKind::Pointer => "a pointer into this process is of no use to a guest behind a socket",
+        _ => "this memory can only be shared with the driver itself, not through vtest",
+    };
+    Fatal::new(CREATE_BLOB, reason)
+        .advice("serve with --memory auto; `venus doctor` lists the ways this host has to share memory")
+        .into()
+}
