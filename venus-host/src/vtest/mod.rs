@@ -7,6 +7,7 @@
 //! | file | what |
 //! |---|---|
 //! | [`framing`] | bytes to [`framing::Request`]s, and answers to bytes: every length is checked there |
+//! | [`reader`] | requests out of the socket |
 //! | [`batch`] | the payload of SUBMIT_CMD2 |
 //! | [`syncs`] | sync objects |
 //! | [`waits`] | who waits for which of them |
@@ -20,7 +21,7 @@
 //! # Errors
 //!
 //! A request that breaks the framing ends the connection: there is nothing to resynchronise to. Mesa's reader spins for
-//! ever at the end of a stream, so [a byte is left unread](framing::Reader) while a guest waits for an answer, which
+//! ever at the end of a stream, so [a byte is left unread](reader::Reader) while a guest waits for an answer, which
 //! makes our end a reset connection. Whatever breaks *Venus* ends the context, but not the connection: the guest is told
 //! by the FATAL bit of its rings. So a session whose context is lost keeps answering until its guest leaves. A bound that a program can meet without breaking anything is always answered.
 
@@ -30,6 +31,7 @@ mod batch;
 mod event;
 mod framing;
 mod ids;
+mod reader;
 mod resources;
 mod server;
 mod session;

@@ -12,7 +12,8 @@ use std::{
 use super::{
     batch,
     event::Standing,
-    framing::{FramingError, PROTOCOL_VERSION, Reader, Request, answer, command},
+    framing::{FramingError, PROTOCOL_VERSION, Request, answer, command},
+    reader::Reader,
     resources::Resources,
     socket,
     syncs::{Syncs, Waiting},
