@@ -194,6 +194,10 @@ pub(crate) const BUDGETED: &str =
 pub(crate) const GUEST_DRIVER: &str =
     "no application can cause this: report it against the guest's driver, with the versions of Mesa and of this host";
 
+/// What to do about memory that the guest's driver believes in.
+pub(crate) const MEMORY_NOT_ASKED_FOR: &str = "its driver does not ask whether memory was allocated, so its program does \
+                                               not know: start it with VN_PERF=no_async_mem_alloc, and it is told";
+
 /// What to do about a broken rule that the guest's driver passes on from its application.
 pub(crate) const APPLICATION: &str = "the guest's application breaks Vulkan's rules or its driver has a bug: run it under the validation layers in the \
      guest, or the host with --validate";

@@ -26,7 +26,7 @@ use venus_protocol::{
 use super::request::{Name, Request};
 use crate::{
     endpoint::{Endpoint, Shared},
-    error::{Fatal, Interrupt, Refused, ResultName, hint},
+    error::{Fatal, Interrupt, MEMORY_NOT_ASKED_FOR, Refused, ResultName, hint},
     object::{Cause, LenientResolver, PhantomView, ResolveCache},
 };
 
@@ -239,10 +239,7 @@ fn spoils(command: CommandType, request: &Request<'_>, name: &Name) -> bool {
 /// What a person can do about a phantom that a guest uses.
 fn advice(phantom: &PhantomView) -> &'static str {
     match phantom.kind {
-        vk::ObjectType::DEVICE_MEMORY => {
-            "its driver does not ask whether memory was allocated, so its program does not know: start it with \
-             VN_PERF=no_async_mem_alloc, and it is told"
-        }
+        vk::ObjectType::DEVICE_MEMORY => MEMORY_NOT_ASKED_FOR,
         vk::ObjectType::BUFFER => {
             "its driver does not ask whether the buffer was created: start it with VN_PERF=no_async_buffer_create"
         }

@@ -52,7 +52,7 @@ pub use self::{
 use crate::{
     driver::{self, OpaqueMapper},
     endpoint::{Abandoned, BlobRequest, Endpoint, Observer, Observers, Origin, Sample, Sampler, Shared, Whereabouts},
-    error::{APPLICATION, Fatal, HostError},
+    error::{APPLICATION, Fatal, HostError, MEMORY_NOT_ASKED_FOR},
     limits::{self, Budget},
     resource::{Blob, BlobFlags, BlobKind, HostMapping, MemoryFile, Resource, ResourceId, Storage},
     ring,
@@ -268,7 +268,8 @@ impl Context {
             Some((memory, device)) => memory.export(&device, flags, size),
             None => {
                 let reason = format!("no VkDeviceMemory has the id {memory:#x}: {}", objects.fate_of(memory));
-                Err(Fatal::new("create-blob", reason).member("blob_id").advice(APPLICATION).into())
+                let advice = if objects.is_phantom(memory) { MEMORY_NOT_ASKED_FOR } else { APPLICATION };
+                Err(Fatal::new("create-blob", reason).member("blob_id").advice(advice).into())
             }
         };
         objects.leave(&mut presence);

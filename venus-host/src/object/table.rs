@@ -392,6 +392,11 @@ impl Table {
         Ok(std::mem::replace(&mut entry.raw, raw))
     }
 
+    /// Whether the id is one that the guest believes in without an object.
+    pub(crate) fn is_phantom(&self, id: u64) -> bool {
+        self.phantoms.cause(id).is_some()
+    }
+
     /// What became of the id, which leads nowhere, as a clause for the log.
     #[cold]
     pub(crate) fn fate_of(&self, id: u64) -> String {
