@@ -5,6 +5,7 @@
 //! driver and makes the guests; without them these tests skip themselves. A guest that hangs is ended at its limit.
 
 mod common;
+mod containers;
 mod death;
 mod images;
 mod limits;

@@ -6,6 +6,7 @@
 //!
 //! Root is not needed where the kernel lets a user make namespaces; [`check_namespaces`] says what is missing.
 
+pub mod container;
 mod foreign;
 mod run;
 
