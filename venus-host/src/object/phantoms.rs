@@ -147,6 +147,8 @@ pub(crate) struct Phantoms {
     state: Mutex<State>,
     /// How many there are, to be looked at without the lock.
     count: AtomicUsize,
+    /// How many of them have an object set aside.
+    set_aside: AtomicUsize,
 }
 
 impl Phantoms {
@@ -156,10 +158,16 @@ impl Phantoms {
         self.count.load(Ordering::SeqCst) == 0
     }
 
+    /// How many objects are set aside.
+    pub(super) fn objects(&self) -> usize {
+        self.set_aside.load(Ordering::Relaxed)
+    }
+
     fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.state.lock();
         let done = act(&mut state);
         self.count.store(state.by_id.len(), Ordering::SeqCst);
+        self.set_aside.store(state.set_aside, Ordering::Relaxed);
         done
     }
 
@@ -240,13 +248,13 @@ impl Phantoms {
         if self.is_empty() { None } else { self.with(|state| state.take(id)) }
     }
 
-    /// What is known of the id as one of type `kind`. `is_known` says whether another account of the id exists; if not,
+    /// What is known of the id as one of type `kind`. `is_known` says whether there is another account of the id; if not,
     /// it may be one of those that were forgotten.
     #[cold]
-    pub(super) fn find(&self, kind: vk::ObjectType, id: u64, is_known: impl FnOnce() -> bool) -> Option<PhantomView> {
+    pub(super) fn find(&self, kind: vk::ObjectType, id: u64, is_known: bool) -> Option<PhantomView> {
         self.with(|state| match state.by_id.get(&id) {
             Some(phantom) => (phantom.kind == kind).then_some(PhantomView { kind, id, cause: phantom.cause }),
-            None if is_known() => None,
+            None if is_known => None,
             None => state.forgotten.map(|cause| PhantomView { kind, id, cause }),
         })
     }
@@ -277,7 +285,7 @@ mod tests {
     }
 
     fn knows(phantoms: &Phantoms, id: u64) -> bool {
-        phantoms.find(KIND, id, || true).is_some()
+        phantoms.find(KIND, id, true).is_some()
     }
 
     #[test]
@@ -285,7 +293,7 @@ mod tests {
         let phantoms = Phantoms::default();
         phantoms.record(KIND, 1, &[0, 7], cause());
         assert!(knows(&phantoms, 7) && !knows(&phantoms, 0));
-        assert!(phantoms.find(vk::ObjectType::IMAGE, 7, || true).is_none());
+        assert!(phantoms.find(vk::ObjectType::IMAGE, 7, true).is_none());
         assert!(phantoms.take(vk::ObjectType::IMAGE, 7).is_none());
         assert!(phantoms.is_news(7) && !phantoms.is_news(7));
         assert!(phantoms.take(KIND, 7).is_some() && phantoms.take(KIND, 7).is_none());
@@ -298,11 +306,11 @@ mod tests {
         let most = limits::PHANTOMS as u64;
         let ids: Vec<u64> = (1..=most).collect();
         phantoms.record(KIND, 1, &ids, cause());
-        assert!(phantoms.find(KIND, most + 5, || false).is_none(), "all are remembered, and this is none");
+        assert!(phantoms.find(KIND, most + 5, false).is_none(), "all are remembered, and this is none");
         phantoms.record(KIND, 1, &[most + 1], cause());
         assert!(!knows(&phantoms, 1) && knows(&phantoms, 2) && knows(&phantoms, most + 1));
         // What nobody knows better may be one of the forgotten.
-        assert!(phantoms.find(KIND, 1, || false).is_some());
+        assert!(phantoms.find(KIND, 1, false).is_some());
     }
 
     #[test]

@@ -211,7 +211,7 @@ impl Table {
         let is_pool = matches!(object.detail, Detail::Pool(_));
         self.require_room()?;
         self.require_unused(&[id])?;
-        insert_locked(&mut self.map.write(), object, self.most)?;
+        insert_locked(&mut self.map.write(), object, self.room())?;
         self.phantoms.forget(&[id]);
         if is_pool {
             self.pools.write().insert((kind.as_raw(), device, raw), id);
@@ -233,13 +233,14 @@ impl Table {
     ) -> Result<(), TableError> {
         self.require_room()?;
         self.require_unused(ids)?;
+        let room = self.room();
         let mut map = self.map.write();
         for (n, (&id, raw)) in ids.iter().zip(raws.clone()).enumerate() {
             if raw == 0 {
                 continue;
             }
             let object = NewObject { id, kind, raw, device, pool, detail: Detail::Plain };
-            if let Err(error) = insert_locked(&mut map, object, self.most) {
+            if let Err(error) = insert_locked(&mut map, object, room) {
                 self.removals.fetch_add(1, Ordering::SeqCst);
                 for (&id, _) in ids.iter().zip(raws).take(n).filter(|&(_, raw)| raw != 0) {
                     remove_locked(&mut map, id);
@@ -249,6 +250,11 @@ impl Table {
             self.phantoms.forget(&[id]);
         }
         Ok(())
+    }
+
+    /// How many objects may be in the map: those that are set aside are alive as well.
+    fn room(&self) -> usize {
+        self.most.saturating_sub(self.phantoms.objects())
     }
 
     /// Fails if as many objects wait to be freed as may be alive: one ring waits for ever while another creates and
@@ -486,7 +492,7 @@ impl Table {
 
     /// How many objects there are.
     pub(crate) fn len(&self) -> usize {
-        self.map.read().len()
+        self.map.read().len().saturating_add(self.phantoms.objects())
     }
 
     /// Adds an endpoint. See [`Reclaim`].

@@ -18,7 +18,7 @@ impl Table {
     /// As [`Table::phantom`], for whoever knows that the id has no object.
     #[cold]
     pub(super) fn phantom_of(&self, kind: vk::ObjectType, id: u64) -> Option<PhantomView> {
-        self.phantoms.find(kind, id, || self.tombstones.find(id).is_some())
+        self.phantoms.find(kind, id, self.tombstones.find(id).is_some())
     }
 
     /// Whether the log has yet to tell of the id, which it does once.

@@ -172,6 +172,20 @@ fn an_object_that_is_set_aside_keeps_its_owners() {
 }
 
 #[test]
+fn what_is_set_aside_counts() {
+    let table = Table::holding(4);
+    table.insert(NewObject { device: 0, ..object(DEVICE, vk::ObjectType::DEVICE, 0) }).unwrap();
+    for id in 10..13 {
+        table.insert(object(id, vk::ObjectType::BUFFER, 0)).unwrap();
+        table.set_aside(id, Cause { is_spoilt: true, ..uncreated() });
+    }
+    assert_eq!(table.len(), 4);
+    assert!(matches!(table.insert(object(20, vk::ObjectType::BUFFER, 0)), Err(TableError::Full { .. })));
+    assert!(matches!(table.remove(vk::ObjectType::BUFFER, 10, DEVICE), Ok(Some(_))));
+    table.insert(object(20, vk::ObjectType::BUFFER, 0)).unwrap();
+}
+
+#[test]
 fn a_device_takes_along_what_is_set_aside() {
     let table = table();
     table.insert(object(7, vk::ObjectType::BUFFER, 0)).unwrap();
