@@ -124,6 +124,7 @@ explained! {
     a_guest_that_waits_in_steps_is_told: "lost-fence-100ms";
     a_guest_that_polls_is_told: "lost-status";
     a_guest_that_polls_with_a_rest_is_told: "lost-status-1ms";
+    a_guest_that_records_is_told: "lost-record";
     a_guest_that_compiles_is_told: "lost-compile";
     a_guest_that_asks_for_memory_is_told: "lost-sleep";
     a_guest_that_asks_for_a_fence_is_told: "lost-sleep-fence";
