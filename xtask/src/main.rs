@@ -10,6 +10,7 @@ mod commands;
 mod demo;
 mod deny;
 mod guest_verb;
+mod install;
 mod parity;
 mod recordings;
 mod registry;
@@ -46,6 +47,7 @@ enum Verb {
     Deny(deny::Args),
     /// Run one program in a guest root.
     Guest(guest_verb::Args),
+    Install(install::Args),
     Parity(parity::Args),
     Recordings(recordings::Args),
     /// Work on the registry files.
@@ -82,6 +84,7 @@ fn run(verb: &Verb) -> anyhow::Result<()> {
         Verb::Demo(args) => demo::run(args),
         Verb::Deny(args) => deny::run(args),
         Verb::Guest(args) => guest_verb::run(args),
+        Verb::Install(args) => install::run(args),
         Verb::Parity(args) => parity::run(args),
         Verb::Recordings(args) => recordings::run(args),
         Verb::Registry(args) => registry::run(args),

@@ -22,7 +22,7 @@ pub(super) use self::socket::StatusSocket;
 
 const EXAMPLES: &str = "\
 Examples:
-  venus status --socket-path /run/venus/vtest   guests, their memory, what they submit in a second
+  venus status --socket-path /run/venus/vtest.sock   guests, their memory, what they submit in a second
   venus status --json --interval 0              the same for programs, at once and without rates";
 
 /// How long a server may take to answer: half a second for each worker that is stuck.

@@ -1,0 +1,190 @@
+//! `cargo xtask install`: the `venus` command and what goes with it, where a system looks for such things.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result, ensure};
+
+/// Install the `venus` command, its manual pages, completions and systemd units.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Where it will be used from.
+    #[arg(long, default_value = "/usr/local", value_name = "DIR")]
+    prefix: PathBuf,
+    /// Put everything below this folder, for makers of packages.
+    #[arg(long, value_name = "DIR")]
+    destdir: Option<PathBuf>,
+    /// A `venus` command to install instead of building this workspace's.
+    #[arg(long, value_name = "PATH")]
+    program: Option<PathBuf>,
+}
+
+/// Where the list of installed files is, below the prefix.
+const LIST: &str = "share/venus/installed";
+
+/// Units of systemd, by where they go below the prefix.
+const UNITS: [(&str, &str); 4] = [
+    ("lib/systemd/system/venus.socket", include_str!("../../venus-host/command/systemd/system/venus.socket")),
+    ("lib/systemd/system/venus.service", include_str!("../../venus-host/command/systemd/system/venus.service")),
+    ("lib/systemd/user/venus.socket", include_str!("../../venus-host/command/systemd/user/venus.socket")),
+    ("lib/systemd/user/venus.service", include_str!("../../venus-host/command/systemd/user/venus.service")),
+];
+
+/// Completions, by shell, and where they go below the prefix.
+const COMPLETIONS: [(&str, &str); 3] = [
+    ("bash", "share/bash-completion/completions/venus"),
+    ("zsh", "share/zsh/site-functions/_venus"),
+    ("fish", "share/fish/vendor_completions.d/venus.fish"),
+];
+
+/// What is installed, and what was so far.
+struct Installation<'a> {
+    prefix: &'a Path,
+    destdir: Option<&'a Path>,
+    files: Vec<PathBuf>,
+}
+
+#[expect(clippy::print_stdout, reason = "the result of a command-line verb")]
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let program = match &args.program {
+        Some(program) => program.clone(),
+        None => testbed::cargo::build(&["--release", "-p", "venus-command"])?,
+    };
+    let files = install(&program, &args.prefix, args.destdir.as_deref())?;
+    for file in &files {
+        println!("{}", file.display());
+    }
+    Ok(())
+}
+
+/// Installs all of it, and returns where it will be used from.
+fn install(program: &Path, prefix: &Path, destdir: Option<&Path>) -> Result<Vec<PathBuf>> {
+    ensure!(prefix.is_absolute(), "--prefix {}: units and lists need an absolute path", prefix.display());
+    let mut installation = Installation { prefix, destdir, files: Vec::new() };
+    let binary = fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
+    installation.put(Path::new("bin/venus"), &binary, 0o755)?;
+    installation.manuals(program)?;
+    for (shell, place) in COMPLETIONS {
+        let script = output(Command::new(program).args(["completions", shell]))?;
+        installation.put(Path::new(place), &script, 0o644)?;
+    }
+    let folder = prefix.join("bin");
+    let folder = folder.to_str().context("--prefix is no text")?;
+    for (place, unit) in UNITS {
+        installation.put(Path::new(place), unit.replace("@BINDIR@", folder).as_bytes(), 0o644)?;
+    }
+    installation.list()
+}
+
+impl Installation<'_> {
+    /// Puts a file below the prefix.
+    fn put(&mut self, place: &Path, contents: &[u8], mode: u32) -> Result<()> {
+        let path = self.prefix.join(place);
+        let real = self.real(&path)?;
+        let folder = real.parent().context("a file is in a folder")?;
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        // A running `venus` keeps the file that it was started from.
+        let _gone = fs::remove_file(&real);
+        fs::write(&real, contents).with_context(|| format!("cannot write {}", real.display()))?;
+        fs::set_permissions(&real, fs::Permissions::from_mode(mode))?;
+        self.files.push(path);
+        Ok(())
+    }
+
+    /// Where a file is now.
+    fn real(&self, path: &Path) -> Result<PathBuf> {
+        Ok(match self.destdir {
+            Some(destdir) => destdir.join(path.strip_prefix("/")?),
+            None => path.to_owned(),
+        })
+    }
+
+    fn manuals(&mut self, program: &Path) -> Result<()> {
+        let folder = tempfile::tempdir().context("cannot make a folder for manual pages")?;
+        output(Command::new(program).arg("man").arg(folder.path()))?;
+        let pages: Result<Vec<_>, _> = fs::read_dir(folder.path())?.collect();
+        let mut pages: Vec<PathBuf> = pages?.iter().map(fs::DirEntry::path).collect();
+        pages.sort();
+        for page in pages {
+            let name = page.file_name().context("a page has a name")?;
+            self.put(&Path::new("share/man/man1").join(name), &fs::read(&page)?, 0o644)?;
+        }
+        Ok(())
+    }
+
+    /// Writes down what there is, for whoever wants to be rid of it.
+    fn list(mut self) -> Result<Vec<PathBuf>> {
+        let mut lines: String = self.files.iter().map(|file| format!("{}\n", file.display())).collect();
+        lines.push_str(&format!("{}\n", self.prefix.join(LIST).display()));
+        self.put(Path::new(LIST), lines.as_bytes(), 0o644)?;
+        Ok(self.files)
+    }
+}
+
+fn output(command: &mut Command) -> Result<Vec<u8>> {
+    let output = command.output().with_context(|| format!("cannot start {command:?}"))?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{command:?} failed ({}): {errors}", output.status);
+    Ok(output.stdout)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A stand-in for the program, with a page and a script to give.
+    fn program(folder: &Path) -> PathBuf {
+        let path = folder.join("program");
+        let script = "#!/bin/sh\ncase $1 in man) echo page >$2/venus.1;; completions) echo for $2;; esac\n";
+        fs::write(&path, script).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
+    #[test]
+    fn all_goes_below_the_prefix_and_is_listed() {
+        let folder = tempfile::tempdir().unwrap();
+        let destdir = folder.path().join("package");
+        let files = install(&program(folder.path()), Path::new("/opt/venus"), Some(&destdir)).unwrap();
+        for file in ["bin/venus", "share/man/man1/venus.1", "share/zsh/site-functions/_venus", LIST] {
+            assert!(files.contains(&Path::new("/opt/venus").join(file)), "{file}: {files:?}");
+        }
+        let read = |file: &str| fs::read_to_string(destdir.join("opt/venus").join(file)).unwrap();
+        assert_eq!(read("share/fish/vendor_completions.d/venus.fish"), "for fish\n");
+        assert!(read("lib/systemd/system/venus.service").contains("\nExecStart=/opt/venus/bin/venus serve\n"));
+        let mode = fs::metadata(destdir.join("opt/venus/bin/venus")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o755);
+        let listed = read(LIST);
+        assert_eq!(listed.lines().map(PathBuf::from).collect::<Vec<_>>(), files);
+
+        let error = install(&program(folder.path()), Path::new("somewhere"), None).unwrap_err();
+        assert!(error.to_string().contains("absolute"), "{error}");
+    }
+
+    #[test]
+    fn what_systemd_thinks_of_the_units() {
+        let folder = tempfile::tempdir().unwrap();
+        let prefix = folder.path().join("prefix");
+        install(&program(folder.path()), &prefix, None).unwrap();
+        for manager in ["system", "user"] {
+            let units =
+                ["venus.socket", "venus.service"].map(|name| prefix.join("lib/systemd").join(manager).join(name));
+            let mut verify = Command::new("systemd-analyze");
+            verify
+                .args(["verify", "--man=no"])
+                .arg(format!("--{manager}"))
+                .args(&units)
+                .env("XDG_RUNTIME_DIR", folder.path());
+            let Ok(output) = verify.output() else {
+                return testbed::skipping::skip("what_systemd_thinks_of_the_units", "there is no systemd-analyze");
+            };
+            let said = String::from_utf8_lossy(&output.stderr);
+            let ours: Vec<&str> = said.lines().filter(|line| line.contains("venus")).collect();
+            assert!(ours.is_empty(), "{manager}: {ours:#?}");
+        }
+    }
+}
