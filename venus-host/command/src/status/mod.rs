@@ -22,8 +22,8 @@ pub(super) use self::socket::StatusSocket;
 
 const EXAMPLES: &str = "\
 Examples:
-  venus status --socket-path /run/venus/vtest.sock   guests, their memory, what they submit in a second
-  venus status --json --interval 0              the same for programs, at once and without rates";
+  venus status --socket-path /tmp/venus.sock  guests, their memory, what they submit in a second
+  venus status --json --interval 0            the same for programs, at once and without rates";
 
 /// How long a server may take to answer: half a second for each worker that is stuck.
 const PATIENCE: Duration = Duration::from_secs(30);
