@@ -96,14 +96,14 @@ fn each_command_buffer_has_its_own_family() {
     let mut world = World::new(&mock);
     // The device has queues of one family, and pools may be for it or for others.
     choose(&mut world, 1);
-    let mut command_buffer = |world: &mut World<'_>, family: u64| {
+    let command_buffer = |world: &mut World<'_>, family: u64| {
         world.set_number("VkCommandPoolCreateInfo", "queueFamilyIndex", family);
         world.forget();
         (world.object(ObjectType::COMMAND_BUFFER), world.object(ObjectType::COMMAND_POOL))
     };
     let (transfer, pool) = command_buffer(&mut world, 1);
     let (any, _) = command_buffer(&mut world, 0);
-    let mut draws = |world: &mut World<'_>, id| {
+    let draws = |world: &mut World<'_>, id| {
         let sent = world.send_with(CommandType::CMD_DRAW, ObjectType::COMMAND_BUFFER, id);
         assert!(sent.outcome.is_ok(), "{:?}", sent.outcome);
         !sent.notes.is_empty()
