@@ -236,6 +236,11 @@ unsafe extern "system" fn get_physical_device_properties2(
     // SAFETY: the caller passes one.
     let answer = unsafe { &mut *answer };
     answer.properties = properties();
+    // SAFETY: a chain of structures that the caller wants to be filled.
+    if let Some(driver) = unsafe { following::<vk::PhysicalDeviceDriverProperties<'_>>(answer.p_next) } {
+        let lavapipe = STATE.lock().offers.lavapipe;
+        driver.driver_id = if lavapipe { vk::DriverId::MESA_LLVMPIPE } else { vk::DriverId::default() };
+    }
 }
 
 /// All features, but for those that a test does not want.
@@ -264,16 +269,30 @@ unsafe extern "system" fn get_physical_device_features2(
     // SAFETY: the caller passes one.
     let answer = unsafe { &mut *answer };
     answer.features = features();
-    let mut next = answer.p_next.cast::<vk::BaseOutStructure<'_>>();
     // SAFETY: a chain of structures that the caller wants to be filled.
+    if let Some(atomics) =
+        unsafe { following::<vk::PhysicalDeviceShaderImageAtomicInt64FeaturesEXT<'_>>(answer.p_next) }
+    {
+        (atomics.shader_image_int64_atomics, atomics.sparse_image_int64_atomics) = (vk::TRUE, vk::TRUE);
+    }
+}
+
+/// The structure of type `T` in a chain.
+///
+/// # Safety
+///
+/// The chain is one that the caller of the driver wants to be filled.
+unsafe fn following<'a, T: vk::TaggedStructure>(chain: *mut c_void) -> Option<&'a mut T> {
+    let mut next = chain.cast::<vk::BaseOutStructure<'_>>();
+    // SAFETY: this function's own contract.
     while let Some(node) = unsafe { next.as_mut() } {
-        if node.s_type == vk::StructureType::PHYSICAL_DEVICE_SHADER_IMAGE_ATOMIC_INT64_FEATURES_EXT {
+        if node.s_type == T::STRUCTURE_TYPE {
             // SAFETY: its type says what it is.
-            let atomics = unsafe { &mut *next.cast::<vk::PhysicalDeviceShaderImageAtomicInt64FeaturesEXT<'_>>() };
-            (atomics.shader_image_int64_atomics, atomics.sparse_image_int64_atomics) = (vk::TRUE, vk::TRUE);
+            return unsafe { next.cast::<T>().as_mut() };
         }
         next = node.p_next;
     }
+    None
 }
 
 fn queue_families() -> Vec<vk::QueueFamilyProperties> {

@@ -61,6 +61,8 @@ pub struct Offers {
     pub lacks: BTreeSet<&'static str>,
     /// Fences and semaphores can be passed as SYNC_FD.
     pub sync_fd: bool,
+    /// It says that it is lavapipe.
+    pub lavapipe: bool,
     /// Resources can be bound sparsely.
     pub sparse: bool,
     /// The families of queues: what each can do, as `VkQueueFlags`.
@@ -78,6 +80,7 @@ impl Default for Offers {
             physical_devices: 1,
             lacks: BTreeSet::new(),
             sync_fd: true,
+            lavapipe: false,
             sparse: true,
             families: vec![0b1111],
         }

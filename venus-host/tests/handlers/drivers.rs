@@ -164,3 +164,29 @@ fn allocations_that_fail_have_no_ids() {
         mock.assert_clean();
     }
 }
+
+/// The calls that a command to copy the results of queries becomes: the flags of each.
+fn copies(lavapipe: bool, flags: u64) -> Vec<u32> {
+    let mock = Mock::offering(Offers { lavapipe, ..Offers::default() });
+    let mut world = World::new(&mock);
+    world.set_number("vkCmdCopyQueryPoolResults", "flags", flags);
+    let sent = world.send(reflect::command(CommandType::CMD_COPY_QUERY_POOL_RESULTS).expect("it travels"));
+    assert!(sent.outcome.is_ok(), "{:?}", sent.outcome);
+    // They are what the command ends with.
+    let flags = |note: &mock_driver::Note| {
+        let last = note.request.last_chunk().expect("a request");
+        u32::from_le_bytes(*last)
+    };
+    let flags = sent.notes.iter().filter(|note| note.command == "vkCmdCopyQueryPoolResults").map(flags).collect();
+    drop(world);
+    mock.assert_clean();
+    flags
+}
+
+#[test]
+fn lavapipe_writes_results_before_it_says_that_they_are_there() {
+    let (wide, waits, available) = (0x1, 0x2, 0x4);
+    assert_eq!(copies(true, wide | waits | available), [0x3, 0x7]);
+    assert_eq!(copies(true, wide), [0x1]);
+    assert_eq!(copies(false, wide | waits | available), [0x7]);
+}
