@@ -7,7 +7,7 @@
 use std::{error::Error, sync::mpsc};
 
 use venus_host::{
-    context::{Context, Options},
+    context::{Context, Options, Retired},
     driver::Config,
     resource::{BlobFlags, ResourceId},
 };
@@ -33,10 +33,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     // VIRTIO_GPU_CMD_SUBMIT_3D: whole commands, one after the other.
     context.submit(&ask_version())?;
 
-    // Its fence: signalled once everything before it has been executed, on whichever thread that happens.
+    // Its fence: signalled once everything before it has been executed, on whichever thread that happens. It may be lost;
+    // a guest kernel cannot be told, but its log can.
     let (signal, fence) = mpsc::channel();
-    context.create_fence(CONTEXT_TIMELINE, Box::new(move || signal.send(()).unwrap_or_default()))?;
-    fence.recv()?;
+    context.create_fence(CONTEXT_TIMELINE, Box::new(move |retired| signal.send(retired).unwrap_or_default()))?;
+    assert_eq!(fence.recv()?, Retired::Done);
 
     // What the guest finds in its memory.
     let mut bytes = [0; 64];

@@ -275,16 +275,43 @@ fn a_guest_that_breaks_venus_is_still_answered() {
     ring.send(&[0xffff, 0]);
     guest.notify(&ring);
     until("fatal", || ring.status() & STATUS_FATAL != 0);
-    // Fences retire, memory is given, the connection lives.
+    // Fences are lost, memory is given, the connection lives.
     let cut = &command::set_reply_stream(1, 0, 8)[..2];
-    guest.submit_and_wait(cut);
-    let sync = guest.create_sync(0);
-    guest.send(&message::submit(&[], Some(63), Some((sync, 1))));
-    assert!(guest.wait_sync(sync, 1, PATIENCE));
+    for timeline in [Some(0), Some(63), None] {
+        let sync = guest.create_sync(0);
+        guest.send(&message::submit(cut, timeline, Some((sync, 1))));
+        assert_eq!(guest.sync_event(sync, 1).wait(PATIENCE), Waited::Lost);
+        assert_eq!(guest.sync_event_within(sync, 1, 0).state(), Waited::Lost);
+        assert_eq!(guest.read_sync(sync), 1, "who has been told finds nothing more to wait for");
+    }
     let (_, memory) = guest.create_shmem(4096);
     assert_eq!(memory.word(0), 0);
     drop(guest);
     host.join().unwrap();
+}
+
+#[test]
+fn whoever_waits_hears_that_the_context_is_lost() {
+    let (mut guest, _host) = start();
+    guest.shake_hands();
+    let mut ring = guest.create_ring(5, 4096);
+    let sync = guest.create_sync(1);
+    let waits = guest.sync_event(sync, 2);
+    assert_eq!(waits.state(), Waited::Pending);
+    ring.send(&[0xffff, 0]);
+    guest.notify(&ring);
+    assert_eq!(waits.wait(PATIENCE), Waited::Lost);
+    assert_eq!(guest.sync_event(sync, 1).state(), Waited::Done, "that had come before");
+}
+
+#[test]
+fn who_only_reads_what_is_lost_loses_the_connection() {
+    let (mut guest, _host) = start();
+    guest.shake_hands();
+    let sync = guest.create_sync(0);
+    guest.send(&message::submit(&[0xffff, 0], Some(0), Some((sync, 1))));
+    guest.send(&message::read_sync(sync));
+    assert!(guest.is_reset());
 }
 
 #[test]
@@ -324,7 +351,7 @@ fn direct_submissions_are_checked_like_rings() {
         let (mut guest, _host) = start();
         guest.shake_hands();
         let mut ring = guest.create_ring(5, 4096);
-        guest.submit_and_wait(&commands);
+        guest.submit_and_lose(&commands);
         // The other endpoint learns of it.
         until(what, || ring.status() & STATUS_FATAL != 0);
         ring.send(&command::seek_reply_stream(0));
@@ -340,7 +367,7 @@ fn memory_in_use_by_a_ring_must_not_go() {
     guest.send(&message::unref_resource(ring.resource));
     guest.ping();
     // The ring is gone, so the next command for it finds none; what matters is that the host lives.
-    guest.submit_and_wait(&command::notify_ring(5, 0));
+    guest.submit_and_lose(&command::notify_ring(5, 0));
 }
 
 #[test]

@@ -323,6 +323,14 @@ impl Guest {
         self.send(&message::unref_sync(sync));
     }
 
+    /// A direct submission that loses the context, and so its fence.
+    pub fn submit_and_lose(&mut self, commands: &[u32]) {
+        let sync = self.create_sync(0);
+        self.send(&message::submit(commands, Some(0), Some((sync, 1))));
+        assert_eq!(self.sync_event(sync, 1).wait(PATIENCE), Waited::Lost);
+        self.send(&message::unref_sync(sync));
+    }
+
     /// Creates a sync.
     pub fn create_sync(&mut self, initial: u64) -> u32 {
         self.send(&message::create_sync(initial));

@@ -34,7 +34,7 @@ fn a_trace_shows_the_driver_the_waits_and_the_memory() {
     let fence = guest.fence(device);
     guest.submit(queue, &vk::SubmitInfo::default().command_buffers(&[commands.raw]), fence);
     let (retired, retirements) = mpsc::channel();
-    guest.context.create_fence(1, Box::new(move || retired.send(()).unwrap())).unwrap();
+    guest.context.create_fence(1, Box::new(move |how| retired.send(how).unwrap())).unwrap();
     assert_eq!(guest.wait(device, fence, 10 * SECOND_NS), vk::Result::SUCCESS);
     retirements.recv().unwrap();
     // Long enough for a look at the counters.

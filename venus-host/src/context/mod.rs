@@ -49,16 +49,18 @@ pub use self::{
     capset::{CAPSET_BYTES, CAPSET_ID, CAPSET_VERSION, capset},
     feed::{FedRing, Feed},
 };
+pub use crate::{driver::sync::Retired, endpoint::statistics::Statistics, ring::Progress};
 use crate::{
     driver::{self, OpaqueMapper},
-    endpoint::{Abandoned, BlobRequest, Endpoint, Observer, Observers, Origin, Sample, Sampler, Shared, Whereabouts},
+    endpoint::{
+        Abandoned, BlobRequest, Endpoint, Observer, Observers, Origin, Sample, Sampler, Shared, Tell, Whereabouts,
+    },
     error::{APPLICATION, Fatal, HostError, MEMORY_NOT_ASKED_FOR},
     limits::{self, Budget},
     resource::{Blob, BlobFlags, BlobKind, HostMapping, MemoryFile, Resource, ResourceId, Storage},
     ring,
     thread::AutoreleasePool,
 };
-pub use crate::{endpoint::statistics::Statistics, ring::Progress};
 
 /// How a context should be made.
 pub struct Options {
@@ -66,6 +68,7 @@ pub struct Options {
     driver: driver::Config,
     poll_rings: bool,
     abandoned: Abandoned,
+    lost: Option<Tell>,
     budget: Budget,
     observers: Vec<Arc<dyn Observer>>,
     whereabouts: Option<Whereabouts>,
@@ -81,6 +84,7 @@ impl Options {
             driver,
             poll_rings: false,
             abandoned: Box::new(|| false),
+            lost: None,
             budget: Budget::default(),
             observers: Vec::new(),
             whereabouts: None,
@@ -98,6 +102,14 @@ impl Options {
     #[must_use]
     pub fn abandoned(mut self, abandoned: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         self.abandoned = Box::new(abandoned);
+        self
+    }
+
+    /// Calls `tell` when the context is lost, on whichever thread that happens, once. It must neither block nor call the
+    /// context.
+    #[must_use]
+    pub fn lost(mut self, tell: impl Fn() + Send + Sync + 'static) -> Self {
+        self.lost = Some(Box::new(tell));
         self
     }
 
@@ -138,8 +150,8 @@ impl fmt::Debug for Options {
     }
 }
 
-/// Called when a fence retires, on any thread, exactly once.
-pub type Retire = Box<dyn FnOnce() + Send>;
+/// Called when a fence retires, on any thread, exactly once, with what is known of it.
+pub type Retire = Box<dyn FnOnce(Retired) + Send>;
 
 /// A guest's context.
 pub struct Context {
@@ -166,6 +178,9 @@ impl Context {
         let shared =
             Shared::new(name, options.driver, ring_mode, options.abandoned, observers, whereabouts, options.budget);
         let shared = Arc::new(shared);
+        if let Some(tell) = options.lost {
+            shared.lost.tell(tell);
+        }
         shared.observers.tell(|observer| observer.attach(Sampler::new(&shared)));
         let direct = Endpoint::new(Arc::clone(&shared), Origin::Direct);
         Self { shared, direct, mapper: None }
@@ -346,8 +361,8 @@ impl Context {
     /// Calls `retire` once everything before it on timeline `ring_idx` is done: direct submissions for 0, the bound
     /// queue for the others.
     ///
-    /// On a lost context it retires at once: nothing will ever complete, and a guest kernel waits for its fences
-    /// forever. An error retires it too.
+    /// On a lost context it retires at once, [as lost](Retired::Lost): nothing will ever complete, and a guest kernel
+    /// waits for its fences forever. So it does after an error.
     pub fn create_fence(&mut self, ring_idx: u32, retire: Retire) -> Result<(), HostError> {
         let _pool = AutoreleasePool::new();
         let observers = &self.shared.observers;
@@ -355,21 +370,21 @@ impl Context {
             true => retire,
             false => {
                 let tell = observers.fence(ring_idx);
-                Box::new(move || {
+                Box::new(move |retired| {
                     tell();
-                    retire();
+                    retire(retired);
                 })
             }
         };
         if ring_idx >= limits::TIMELINES {
-            retire();
+            retire(Retired::Lost);
             return Err(HostError::fatal(
                 "create fence",
                 format!("ring_idx {ring_idx} is not below {}", limits::TIMELINES),
             ));
         }
-        if ring_idx == 0 || self.shared.is_lost() {
-            retire();
+        if self.shared.is_lost() {
+            retire(Retired::Lost);
             return Ok(());
         }
         self.shared.timelines.create_fence(ring_idx, retire)

@@ -4,19 +4,26 @@
 //! command. The state is set once and never cleared; the first reason is kept and logged, later ones are consequences
 //! and are only told in the debug log.
 
-use std::sync::{
-    OnceLock,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    fmt,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use crate::error::{Fatal, GUEST_DRIVER};
 
 /// One flag that every endpoint of the context looks at, and the reason why it is set.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Lost {
     flag: AtomicBool,
     reason: OnceLock<Fatal>,
+    tell: OnceLock<Tell>,
 }
+
+/// Tells the embedder of the end.
+pub(crate) type Tell = Box<dyn Fn() + Send + Sync>;
 
 impl Lost {
     /// Whether the context is lost. Cheap enough to ask once per polling round.
@@ -31,6 +38,11 @@ impl Lost {
         self.reason.get()
     }
 
+    /// Whom to tell; the first stays.
+    pub(crate) fn tell(&self, tell: Tell) {
+        self.tell.get_or_init(|| tell);
+    }
+
     /// Marks the context as lost. Logs the reason if it is the first, and says whether it was.
     #[cold]
     pub(crate) fn set(&self, context: &str, reason: Fatal) -> bool {
@@ -43,6 +55,9 @@ impl Lost {
         self.flag.store(true, Ordering::Release);
         if first {
             tracing::error!(context, "guest context lost: {kept}");
+            if let Some(tell) = self.tell.get() {
+                tell();
+            }
         } else {
             tracing::debug!(context, "and then: {reason}");
         }
@@ -50,17 +65,31 @@ impl Lost {
     }
 }
 
+impl fmt::Debug for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lost").field("flag", &self.flag).field("reason", &self.reason).finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, atomic::AtomicU32};
+
     use super::*;
 
     #[test]
     fn the_first_reason_wins() {
         let state = Lost::default();
+        let told = Arc::new(AtomicU32::new(0));
+        let counter = Arc::clone(&told);
+        state.tell(Box::new(move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }));
         assert!(!state.is_set());
         assert!(state.set("test", Fatal::new("vkCmdDraw", "first")));
         assert!(!state.set("test", Fatal::new("vkCmdDraw", "second")));
         assert!(state.is_set());
+        assert_eq!(told.load(Ordering::Relaxed), 1);
         assert_eq!(state.reason().map(|fatal| &*fatal.reason), Some("first"));
     }
 }

@@ -49,7 +49,7 @@ use venus_protocol::{
 pub(crate) use self::whereabouts::Report;
 pub(crate) use self::{
     device_cache::DeviceCache,
-    lost::Lost,
+    lost::{Lost, Tell},
     observer::{EndpointObservers, Observers},
     old_guest::{OldGuestSign, OldGuestSigns},
     reply::{ReplyStream, lookup_shmem, shmem_range},

@@ -23,7 +23,8 @@
 //! A request that breaks the framing ends the connection: there is nothing to resynchronise to. Mesa's reader spins for
 //! ever at the end of a stream, so [a byte is left unread](reader::Reader) while a guest waits for an answer, which
 //! makes our end a reset connection. Whatever breaks *Venus* ends the context, but not the connection: the guest is told
-//! by the FATAL bit of its rings. So a session whose context is lost keeps answering until its guest leaves. A bound that a program can meet without breaking anything is always answered.
+//! by the FATAL bit of its rings, and whoever waits, by the end of the wait. So a session whose context is lost keeps
+//! answering until its guest leaves. A bound that a program can meet without breaking anything is always answered.
 
 #![deny(unsafe_code)]
 

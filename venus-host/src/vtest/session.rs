@@ -16,11 +16,11 @@ use super::{
     reader::Reader,
     resources::Resources,
     socket,
-    syncs::{Syncs, Waiting},
+    syncs::{Read, Syncs, Waiting},
     waits::Condition,
 };
 use crate::{
-    context::{CAPSET_ID, Context, Options, Statistics, capset},
+    context::{CAPSET_ID, Context, Options, Retired, Statistics, capset},
     driver,
     endpoint::{Observer, Sampler, Whereabouts},
     error::HostError,
@@ -216,7 +216,7 @@ impl Session {
                 Ok(())
             }
             Request::SyncRead { id } => {
-                let value = self.syncs.read(id)?;
+                let Read::Value(value) = self.syncs.read(id)? else { return Err(unanswerable().into()) };
                 self.answer(command::SYNC_READ, &halves(value))
             }
             Request::SyncWrite { id, value } => Ok(self.syncs.write(id, value)?),
@@ -284,7 +284,8 @@ impl Session {
             let observers = self.options.observers.as_ref().map(|make| make(&name, &driver)).unwrap_or_default();
             let budget = self.options.budget.descriptors_of(socket::open_files());
             let options = Options::new(name, driver).budget(budget).abandoned(move || socket::is_hung_up(&peer));
-            let options = options.whereabouts(self.seen.whereabouts.clone());
+            let syncs = Arc::clone(&self.syncs);
+            let options = options.lost(move || syncs.lose_all()).whereabouts(self.seen.whereabouts.clone());
             let options = observers.into_iter().fold(options, Options::observer);
             let context = Context::new(options);
             let looks = Looks { statistics: context.statistics(), sampler: context.sampler() };
@@ -316,32 +317,55 @@ impl Session {
         let syncs = Arc::clone(&self.syncs);
         let context = self.context.as_mut().ok_or_else(no_context)?;
         for batch in batch::parse(payload)? {
-            // An error has ended the context, which has been logged. The guest's fences are served below all the same.
-            let _lost = context.submit(batch.commands);
+            // An error has ended the context, which has been logged. The guest's fences are lost below.
+            let outcome = context.submit(batch.commands);
             if batch.syncs.is_empty() {
                 continue;
             }
             let signal = Signal { targets: syncs.resolve(&batch.syncs)?, syncs: Arc::clone(&syncs) };
-            let Some(ring_idx) = batch.ring_idx else { continue };
-            if let Err(error) = context.create_fence(ring_idx, Box::new(move || drop(signal))) {
-                context.fail(error.into_fatal("create fence"));
+            let Some(ring_idx) = batch.ring_idx else {
+                signal.retire(if outcome.is_ok() { Retired::Done } else { Retired::Lost });
+                continue;
+            };
+            match context.create_fence(ring_idx, Box::new(move |retired| signal.retire(retired))) {
+                Ok(()) => {}
+                Err(HostError::Guest(fatal)) => context.fail(*fatal),
+                Err(error) => context.log_refusal(error.into_fatal("create fence")),
             }
         }
         Ok(())
     }
 }
 
-/// Sets syncs to their values when dropped: when its fence retires, and also if it never can, since nobody must be left
-/// waiting.
+/// The syncs of a fence, which are lost if it is dropped: nobody must be left waiting.
 struct Signal {
     syncs: Arc<Syncs>,
     targets: Vec<Condition>,
 }
 
+impl Signal {
+    /// Sets the syncs to their values, or says that they will not have them.
+    fn retire(mut self, retired: Retired) {
+        if retired == Retired::Done {
+            self.syncs.signal(&std::mem::take(&mut self.targets));
+        }
+    }
+}
+
 impl Drop for Signal {
     fn drop(&mut self) {
-        self.syncs.signal(&self.targets);
+        self.syncs.lose(&self.targets);
     }
+}
+
+/// A guest that reads what is lost. Only the end of its connection can tell it.
+#[cold]
+fn unanswerable() -> HostError {
+    HostError::Unsupported(
+        "the guest's program polls a fence or semaphore of a lost device or context (vkGetFenceStatus, \
+         vkGetSemaphoreCounterValue), and no answer says so; one that waits is told VK_ERROR_DEVICE_LOST"
+            .into(),
+    )
 }
 
 #[cold]

@@ -7,6 +7,9 @@
 //! Every request has an answer, also beyond the bounds: the guest waits for one, and has no way to hear of an error. A
 //! wait that cannot be kept is one of the [standing answers](super::event::Standing), and where there is no room for a
 //! sync, its id is that of [a sync that is lost](Syncs::create).
+//!
+//! A sync whose fence is lost never reaches its value. Who waits for it is told so, and Mesa's wait returns
+//! `VK_ERROR_DEVICE_LOST`. Who only reads it cannot be told: see [`Read`].
 
 use std::{
     os::fd::OwnedFd,
@@ -44,6 +47,10 @@ struct State {
     /// The id that is given where there is no room for a sync.
     refused: Option<u32>,
     waits: Waits,
+    /// The context is lost, so that nothing will come that has not.
+    lost: bool,
+    /// A wait has told the guest of a loss.
+    loss_told: bool,
 }
 
 impl State {
@@ -76,6 +83,16 @@ pub(super) enum Waiting {
     Event(OwnedFd),
 }
 
+/// What a sync's value says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Read {
+    /// As far as it is known. Of a guest that knows that something is lost, a value that was lost is as good as reached, so
+    /// that nobody looks out for it for ever: Vulkan lets vkGetFenceStatus say so after the loss of a device.
+    Value(u64),
+    /// It will not change, the guest does not know, and nothing that can be answered here says so.
+    Lost,
+}
+
 impl Syncs {
     /// Makes a sync and returns its id. Where there is no room for another, that is the id of a sync that never reaches a
     /// value.
@@ -91,7 +108,7 @@ impl Syncs {
         self.tell(format_args!("{} syncs; those that come now never reach a value", limits::SYNCS));
         let id = state.insert(0);
         if let Some(sync) = state.by_id.get(&id).cloned() {
-            state.waits.lose(&sync);
+            state.waits.lose(&sync, 0);
         }
         state.refused = Some(id);
         id
@@ -106,8 +123,14 @@ impl Syncs {
     }
 
     /// The current value.
-    pub(super) fn read(&self, id: u32) -> Result<u64, FramingError> {
-        Ok(self.state.lock().lookup(id)?.value())
+    pub(super) fn read(&self, id: u32) -> Result<Read, FramingError> {
+        let state = self.state.lock();
+        let sync = state.lookup(id)?;
+        Ok(match sync.missed() {
+            None => Read::Value(sync.value()),
+            Some(promised) if state.loss_told => Read::Value(promised),
+            Some(_) => Read::Lost,
+        })
     }
 
     /// Sets the value, up or down, and wakes whoever that satisfies.
@@ -138,6 +161,24 @@ impl Syncs {
         }
     }
 
+    /// Says that resolved syncs will not reach their values.
+    pub(super) fn lose(&self, syncs: &[Condition]) {
+        let mut state = self.state.lock();
+        let before = state.waits.len();
+        for (sync, value) in syncs {
+            state.waits.lose(sync, *value);
+        }
+        state.loss_told |= state.waits.len() < before;
+    }
+
+    /// Says that no sync will reach any value that it has not, unless the guest gives it that itself.
+    pub(super) fn lose_all(&self) {
+        let mut state = self.state.lock();
+        state.lost = true;
+        state.loss_told |= state.waits.len() > 0;
+        state.waits.lose_all();
+    }
+
     /// What to wait with until any or all of the syncs have reached their values. A time-out that is negative as a signed
     /// number means for ever.
     pub(super) fn wait(&self, any: bool, timeout_ms: u32, syncs: &[(u32, u64)]) -> Result<Waiting, FramingError> {
@@ -145,9 +186,12 @@ impl Syncs {
         let conditions = state.resolve(syncs)?;
         match judge(any, &conditions) {
             Verdict::Done => return Ok(Waiting::Done),
-            Verdict::Lost => return Ok(Waiting::Lost),
-            Verdict::Pending if timeout_ms == 0 => return Ok(Waiting::Pending),
-            Verdict::Pending => {}
+            Verdict::Pending if !state.lost && timeout_ms == 0 => return Ok(Waiting::Pending),
+            Verdict::Pending if !state.lost => {}
+            Verdict::Pending | Verdict::Lost => {
+                state.loss_told = true;
+                return Ok(Waiting::Lost);
+            }
         }
         Ok(match self.event(&mut state.waits) {
             Some((event, theirs)) => {
@@ -216,7 +260,7 @@ mod tests {
         assert_eq!((polled(&all), polled(&any)), (Polled::Pending, Polled::Done));
         syncs.write(b, 7).unwrap();
         assert_eq!(polled(&all), Polled::Done);
-        assert_eq!(syncs.read(b).unwrap(), 7);
+        assert_eq!(syncs.read(b).unwrap(), Read::Value(7));
     }
 
     #[test]
@@ -269,10 +313,41 @@ mod tests {
         assert!(ids.iter().all(|id| *id != refused));
         syncs.write(refused, 7).unwrap();
         syncs.signal(&syncs.resolve(&[(refused, 7), (first, 8)]).unwrap());
-        assert_eq!((syncs.read(refused).unwrap(), syncs.read(first).unwrap()), (0, 8));
+        assert_eq!((syncs.read(refused).unwrap(), syncs.read(first).unwrap()), (Read::Value(0), Read::Value(8)));
         assert!(matches!(syncs.wait(false, 0, &[(first, 8), (refused, 1)]), Ok(Waiting::Lost)));
         syncs.unref(refused);
         syncs.unref(first);
         assert_eq!(syncs.create(0), first, "there is room again");
+    }
+
+    #[test]
+    fn a_loss_is_told_to_who_waits_and_then_to_who_reads() {
+        let syncs = Syncs::default();
+        let (id, other) = (syncs.create(3), syncs.create(0));
+        let waits = wait(&syncs, false, &[(other, 1)]);
+        syncs.lose(&syncs.resolve(&[(id, 3)]).unwrap());
+        assert_eq!(syncs.read(id).unwrap(), Read::Value(3), "it had reached that");
+        syncs.lose(&syncs.resolve(&[(id, 5)]).unwrap());
+        assert_eq!(syncs.read(id).unwrap(), Read::Lost);
+        assert!(matches!(syncs.wait(false, 0, &[(id, 3)]), Ok(Waiting::Done)));
+        assert!(matches!(syncs.wait(false, 0, &[(id, 4)]), Ok(Waiting::Lost)));
+        assert_eq!(syncs.read(id).unwrap(), Read::Value(5));
+        assert_eq!(polled(waits), Polled::Pending);
+        syncs.write(id, 0).unwrap();
+        assert_eq!(syncs.read(id).unwrap(), Read::Value(0), "the guest uses it again");
+    }
+
+    #[test]
+    fn with_its_context_a_guest_loses_every_wait() {
+        let syncs = Syncs::default();
+        let id = syncs.create(1);
+        let waits = wait(&syncs, true, &[(id, 2)]);
+        syncs.lose_all();
+        assert_eq!(polled(waits), Polled::Lost);
+        assert!(matches!(syncs.wait(false, 0, &[(id, 1)]), Ok(Waiting::Done)));
+        for timeout_ms in [0, 100, u32::MAX] {
+            assert!(matches!(syncs.wait(false, timeout_ms, &[(id, 2)]), Ok(Waiting::Lost)), "{timeout_ms}");
+        }
+        assert_eq!(syncs.read(id).unwrap(), Read::Value(1));
     }
 }

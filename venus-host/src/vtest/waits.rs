@@ -30,17 +30,25 @@ pub(super) struct Sync {
     /// Which one, among all that the connection ever had.
     number: u64,
     value: AtomicU64,
-    /// What would have set the next value has failed.
+    /// What would have set a value has failed.
     lost: AtomicBool,
+    /// Which value that was.
+    promised: AtomicU64,
 }
 
 impl Sync {
     pub(super) fn new(number: u64, value: u64) -> Self {
-        Self { number, value: AtomicU64::new(value), lost: AtomicBool::new(false) }
+        Self { number, value: AtomicU64::new(value), lost: AtomicBool::new(false), promised: AtomicU64::new(0) }
     }
 
     pub(super) fn value(&self) -> u64 {
         self.value.load(Ordering::Relaxed)
+    }
+
+    /// A value that it would have by now if that had not been lost.
+    pub(super) fn missed(&self) -> Option<u64> {
+        let promised = self.promised.load(Ordering::Relaxed);
+        (self.is_lost() && promised > self.value()).then_some(promised)
     }
 
     fn is_lost(&self) -> bool {
@@ -50,6 +58,7 @@ impl Sync {
     fn set(&self, value: u64) {
         self.value.store(value, Ordering::Relaxed);
         self.lost.store(false, Ordering::Relaxed);
+        self.promised.store(0, Ordering::Relaxed);
     }
 }
 
@@ -185,14 +194,21 @@ impl Waits {
         Some(wait)
     }
 
-    /// Marks a sync as one that will not change any more, and ends the waits that needed it, as lost.
-    pub(super) fn lose(&mut self, sync: &Sync) {
+    /// Marks a sync as one that will not have `promised`, or any other value, and ends the waits that needed it, as lost.
+    pub(super) fn lose(&mut self, sync: &Sync, promised: u64) {
         sync.lost.store(true, Ordering::Relaxed);
+        sync.promised.fetch_max(promised, Ordering::Relaxed);
         let is_lost = |wait: &Wait| judge(wait.any, &wait.conditions) == Verdict::Lost;
         let lost: Vec<_> = self.by_number.iter().filter(|(_, wait)| is_lost(wait)).map(|(number, _)| *number).collect();
         for number in lost {
             self.remove(number);
         }
+    }
+
+    /// Ends every wait as lost.
+    pub(super) fn lose_all(&mut self) {
+        self.by_number.clear();
+        self.watches.clear();
     }
 
     /// Forgets the waits whose guest has stopped waiting.
@@ -272,12 +288,14 @@ mod tests {
         let needs = push(&mut waits, false, &syncs, 1);
         let wants = push(&mut waits, true, &syncs[1..], 1);
         let other = push(&mut waits, false, &syncs[..1], 1);
-        waits.lose(&syncs[1]);
+        waits.lose(&syncs[1], 1);
         assert_eq!((polled(needs), polled(wants)), (Polled::Lost, Polled::Lost));
         assert_eq!(polled(&other), Polled::Pending);
         let condition = [(Arc::clone(&syncs[1]), 1)];
-        assert_eq!(judge(false, &condition), Verdict::Lost);
+        assert_eq!((judge(false, &condition), syncs[1].missed()), (Verdict::Lost, Some(1)));
         waits.set(&syncs[1], 0);
-        assert_eq!(judge(false, &condition), Verdict::Pending, "the guest uses it again");
+        assert_eq!((judge(false, &condition), syncs[1].missed()), (Verdict::Pending, None), "the guest uses it again");
+        waits.lose_all();
+        assert_eq!(polled(other), Polled::Lost);
     }
 }

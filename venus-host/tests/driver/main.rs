@@ -9,6 +9,7 @@ mod memory;
 use std::{fs::File, os::unix::fs::FileExt, sync::mpsc, time::Duration};
 
 use embedded::Guest;
+use venus_host::context::Retired;
 use venus_host::driver::{Config, MemoryChoice, Profile};
 use venus_protocol::{
     args::*,
@@ -92,15 +93,15 @@ fn a_fence_of_the_guests_kernel_follows_the_queue() {
     let (retired, retirements) = mpsc::channel();
     for n in 0..100 {
         let retired = retired.clone();
-        guest.context.create_fence(5, Box::new(move || retired.send(n).unwrap())).unwrap();
+        guest.context.create_fence(5, Box::new(move |how| retired.send((n, how)).unwrap())).unwrap();
     }
-    let order: Vec<i32> = (0..100).map(|_| retirements.recv_timeout(Duration::from_secs(10)).unwrap()).collect();
-    assert_eq!(order, (0..100).collect::<Vec<_>>());
+    let order: Vec<_> = (0..100).map(|_| retirements.recv_timeout(Duration::from_secs(10)).unwrap()).collect();
+    assert_eq!(order, (0..100).map(|n| (n, Retired::Done)).collect::<Vec<_>>());
 
     // What is pending at the end is retired, once.
-    guest.context.create_fence(5, Box::new(move || retired.send(100).unwrap())).unwrap();
+    guest.context.create_fence(5, Box::new(move |how| retired.send((100, how)).unwrap())).unwrap();
     drop(guest);
-    assert_eq!(retirements.iter().collect::<Vec<_>>(), [100]);
+    assert_eq!(retirements.iter().collect::<Vec<_>>(), [(100, Retired::Done)]);
 }
 
 /// By the driver's SYNC_FD where it has it, as lavapipe has from Mesa 26 on.
@@ -284,8 +285,8 @@ fn misbehaviour_is_named() {
         // Not the guest's context: whoever asked is told, and the fence is retired.
         let (retired, retirements) = mpsc::channel();
         guest.queue(device, 1).unwrap();
-        let error = guest.context.create_fence(2, Box::new(move || retired.send(()).unwrap())).unwrap_err();
-        retirements.recv().unwrap();
+        let error = guest.context.create_fence(2, Box::new(move |how| retired.send(how).unwrap())).unwrap_err();
+        assert_eq!(retirements.recv().unwrap(), Retired::Lost);
         guest.context.fail(venus_host::Fatal::new("create fence", error.to_string()));
     });
     assert_eq!(DestroyBufferArgs::NAME, "vkDestroyBuffer");

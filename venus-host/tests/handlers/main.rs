@@ -5,6 +5,7 @@ mod commands;
 mod content;
 mod drivers;
 mod families;
+mod fences;
 mod large;
 mod lifetime;
 mod memory;

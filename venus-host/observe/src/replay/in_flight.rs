@@ -154,7 +154,7 @@ impl InFlight {
         let is_full = state.pending.len() > SUBMISSIONS;
         drop(state);
         let shared = Arc::clone(&self.shared);
-        if let Err(error) = feed.create_fence(ring_idx, Box::new(move || shared.finish(submission))) {
+        if let Err(error) = feed.create_fence(ring_idx, Box::new(move |_| shared.finish(submission))) {
             tracing::debug!("cannot tell when a submission is done: {error}");
         }
         if is_full {

@@ -164,7 +164,7 @@ impl Direct {
             Task::Fence { ring_idx, number } => {
                 play.fences.create(number, ring_idx);
                 let fences = Arc::clone(&play.fences);
-                if let Err(error) = self.context.create_fence(ring_idx, Box::new(move || fences.retire(number))) {
+                if let Err(error) = self.context.create_fence(ring_idx, Box::new(move |_| fences.retire(number))) {
                     play.report.lock().note(error.to_string());
                 }
             }

@@ -2,8 +2,8 @@
 //!
 //! A fence of the guest's kernel on `ring_idx` n is an empty submission with a `VkFence` to the queue bound to n.
 //! Fences of one timeline are retired in order by one thread, which exists from the first fence on. Whatever happens, a
-//! fence is retired exactly once: after an error, a lost device or the end of the device at once, since a guest kernel
-//! that waits for a fence waits for ever.
+//! fence is retired exactly once: after an error, a lost device or the end of the device at once and [as
+//! lost](Retired::Lost), since a guest kernel that waits for a fence waits for ever.
 
 use std::{
     collections::VecDeque,
@@ -24,8 +24,18 @@ use crate::{
     thread::{AutoreleasePool, deadline},
 };
 
-/// Tells whoever asked for a fence that it is done. Called without any lock held.
-pub(crate) type Retire = Box<dyn FnOnce() + Send>;
+/// How a fence ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retired {
+    /// Everything before it is done.
+    Done,
+    /// Nobody will know: the context or the device is lost, the queue is gone or could not be asked. A guest that can be
+    /// told so should be, as `VK_ERROR_DEVICE_LOST`; a guest kernel, which cannot, takes the fence as signalled.
+    Lost,
+}
+
+/// Tells whoever asked for a fence how it has ended. Called without any lock held.
+pub(crate) type Retire = Box<dyn FnOnce(Retired) + Send>;
 
 /// How long one look at a fence takes at most; between two looks the thread notices that it has to stop.
 const WAIT_SLICE: Duration = Duration::from_secs(3);
@@ -77,16 +87,16 @@ impl Timelines {
     }
 
     /// Calls `retire` once everything that was submitted to the queue of `ring_idx` before is done. On timeline 0, the
-    /// CPU's, that is now: the caller has executed what came before. After an error, too, it has been called.
+    /// CPU's, that is now: the caller has executed what came before. After an error it has been called, as lost.
     pub(crate) fn create_fence(&self, ring_idx: u32, retire: Retire) -> Result<(), HostError> {
         if ring_idx == 0 {
-            retire();
+            retire(Retired::Done);
             return Ok(());
         }
         let index = usize::try_from(ring_idx).unwrap_or(usize::MAX);
         let timeline = self.bound.lock().get(index).cloned().flatten();
         let Some(timeline) = timeline else {
-            retire();
+            retire(Retired::Lost);
             return Err(HostError::fatal("create-fence", format!("no queue is bound to ring_idx {ring_idx}")));
         };
         timeline.push(retire)
@@ -130,6 +140,8 @@ struct State {
     pending: VecDeque<Pending>,
     /// How many of them wait for [`Wait::Submit`].
     late: usize,
+    /// The log has told that there are too many.
+    told: bool,
     spare: Vec<vk::Fence>,
     thread: Option<JoinHandle<()>>,
     stopping: bool,
@@ -158,15 +170,16 @@ impl Timeline {
 
     fn push(self: &Arc<Self>, retire: Retire) -> Result<(), HostError> {
         let mut state = self.state.lock();
-        if state.stopping {
+        let full = state.pending.len() >= limits::FENCES;
+        if state.stopping || full {
+            let first = !std::mem::replace(&mut state.told, full);
             drop(state);
-            retire();
+            if full && first {
+                let limit = limits::FENCES;
+                tracing::warn!(ring_idx = self.ring_idx, "{limit} fences of a queue are pending: the next are lost");
+            }
+            retire(Retired::Lost);
             return Ok(());
-        }
-        if state.pending.len() >= limits::FENCES {
-            drop(state);
-            retire();
-            return Err(HostError::limit("pending fences of one queue", limits::FENCES));
         }
         if state.thread.is_none() {
             let this = Arc::clone(self);
@@ -174,7 +187,7 @@ impl Timeline {
                 Ok(thread) => state.thread = Some(thread),
                 Err(error) => {
                     drop(state);
-                    retire();
+                    retire(Retired::Lost);
                     return Err(HostError::io("cannot start a thread to wait for a queue", error));
                 }
             }
@@ -197,7 +210,7 @@ impl Timeline {
     /// Gives the queue a fence, if it can be had in time.
     fn submit(&self, spare: Option<vk::Fence>, limit: Duration) -> Wait {
         let refused = |result| {
-            tracing::warn!("a queue takes no fence ({result}): retired at once");
+            tracing::warn!("a queue takes no fence ({result}): the fence is lost");
             Wait::Nothing
         };
         let fence = match spare.map_or_else(|| self.device.create_fence(), Ok) {
@@ -242,36 +255,35 @@ impl Timeline {
             while matches!(wait, Wait::Submit) && !self.state.lock().stopping {
                 wait = self.submit(None, WAIT_SLICE);
             }
-            let done = match wait {
-                Wait::For(fence) => self.wait(fence).then_some(fence),
-                Wait::Submit | Wait::Nothing => None,
-            };
-            retire();
-            if let Some(fence) = done {
-                self.recycle(fence);
+            match wait {
+                Wait::For(fence) => {
+                    let waited = self.wait(fence);
+                    retire(if waited == Ok(true) { Retired::Done } else { Retired::Lost });
+                    if waited != Ok(false) {
+                        self.recycle(fence);
+                    }
+                }
+                Wait::Submit | Wait::Nothing => retire(Retired::Lost),
             }
         }
     }
 
-    /// Waits for a fence; `false` if it was given up while still pending, so that it cannot be reused.
-    fn wait(&self, fence: vk::Fence) -> bool {
+    /// Waits for a fence; `Ok(false)` if it was given up while still pending, so that it cannot be reused.
+    fn wait(&self, fence: vk::Fence) -> Result<bool, vk::Result> {
         loop {
             match self.device.wait_fence(fence, WAIT_SLICE) {
-                Ok(true) => return true,
+                Ok(true) => return Ok(true),
                 Ok(false) if self.state.lock().stopping => {
-                    tracing::warn!(
-                        ring_idx = self.ring_idx,
-                        "a queue does not come to an end: its fences are retired all the same"
-                    );
-                    return false;
+                    tracing::warn!(ring_idx = self.ring_idx, "a queue does not come to an end: its fences are lost");
+                    return Ok(false);
                 }
                 Ok(false) => {}
                 Err(result) => {
                     tracing::warn!(
                         ring_idx = self.ring_idx,
-                        "waiting for a queue failed ({result}): its fences are retired"
+                        "waiting for a queue failed ({result}): its fences are lost"
                     );
-                    return true;
+                    return Err(result);
                 }
             }
         }
@@ -302,10 +314,12 @@ impl Timeline {
             (std::mem::take(&mut state.pending), std::mem::take(&mut state.spare))
         };
         for Pending { wait, retire } in pending {
-            retire();
-            if let Wait::For(fence) = wait
-                && self.device.is_signalled(fence)
-            {
+            let status = match wait {
+                Wait::For(fence) => Some((fence, self.device.wait_fence(fence, Duration::ZERO))),
+                Wait::Submit | Wait::Nothing => None,
+            };
+            retire(if matches!(status, Some((_, Ok(true)))) { Retired::Done } else { Retired::Lost });
+            if let Some((fence, Ok(true) | Err(_))) = status {
                 self.device.destroy_fence(fence);
             }
         }
@@ -323,27 +337,26 @@ impl fmt::Debug for Timeline {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::mpsc::channel;
 
     use super::*;
 
+    /// What a fence without a queue says.
+    fn retired(ring_idx: u32) -> (Result<(), HostError>, Retired) {
+        let (send, receive) = channel();
+        let outcome = Timelines::new().create_fence(ring_idx, Box::new(move |retired| send.send(retired).unwrap()));
+        (outcome, receive.try_recv().unwrap())
+    }
+
     #[test]
     fn the_cpu_timeline_retires_at_once() {
-        let retired = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&retired);
-        Timelines::new().create_fence(0, Box::new(move || flag.store(true, Ordering::Relaxed))).unwrap();
-        assert!(retired.load(Ordering::Relaxed));
+        assert!(matches!(retired(0), (Ok(()), Retired::Done)));
     }
 
     #[test]
     fn a_timeline_without_a_queue_is_refused_and_retires() {
         for ring_idx in [1, 63, 64, u32::MAX] {
-            let retired = Arc::new(AtomicBool::new(false));
-            let flag = Arc::clone(&retired);
-            let outcome =
-                Timelines::new().create_fence(ring_idx, Box::new(move || flag.store(true, Ordering::Relaxed)));
-            assert!(outcome.is_err(), "{ring_idx}");
-            assert!(retired.load(Ordering::Relaxed), "{ring_idx}");
+            assert!(matches!(retired(ring_idx), (Err(_), Retired::Lost)), "{ring_idx}");
         }
     }
 }
