@@ -164,6 +164,21 @@ fn a_driver_that_fails_is_quoted() {
 }
 
 #[test]
+fn a_guest_that_wants_more_than_it_may_have_goes_on_without() {
+    let name = "a_guest_that_wants_more_than_it_may_have_goes_on_without";
+    let Some(server) = host_with(name, &["--max-memory", "64M"]) else {
+        return;
+    };
+    let mut gpu = Gpu::open(guest(&server)).unwrap();
+    let requirements = |size| vk::MemoryRequirements { size, alignment: 1, memory_type_bits: u32::MAX };
+    let visible = vk::MemoryPropertyFlags::HOST_VISIBLE;
+    assert!(gpu.allocate(&requirements(128 << 20), visible).is_err());
+    expect_one_line(&server, &["vkAllocateMemory", "VK_ERROR_OUT_OF_DEVICE_MEMORY", "`venus serve --help`"]);
+    gpu.allocate(&requirements(1 << 20), visible).unwrap();
+    gpu.close().unwrap();
+}
+
+#[test]
 fn an_old_guest_is_told_so() {
     let Some(server) = host("an_old_guest_is_told_so") else {
         return;

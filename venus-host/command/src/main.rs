@@ -4,6 +4,7 @@
 
 #![deny(unsafe_code)]
 
+mod budget;
 mod completions;
 mod doctor;
 mod dump;

@@ -20,7 +20,9 @@ use venus_host::{
 use venus_observe::{Settings, trace};
 
 use super::{
-    DriverArgs, RecordArgs, StatsArgs, service,
+    DriverArgs, RecordArgs, StatsArgs,
+    budget::BudgetArgs,
+    service,
     status::{self, StatusSocket},
     trace::TraceArgs,
 };
@@ -89,6 +91,9 @@ pub(super) struct ServeArgs {
     connections: Option<usize>,
 
     #[command(flatten)]
+    budget: BudgetArgs,
+
+    #[command(flatten)]
     driver: DriverArgs,
 
     #[command(flatten)]
@@ -107,7 +112,9 @@ pub(super) fn run(args: &ServeArgs, log: &str) -> Result<(), anyhow::Error> {
     driver.transport.check(driver.memory).map_err(|reason| anyhow::anyhow!("--memory: {reason}"))?;
     let observe = Settings::new(args.record.settings(), args.trace.listen()?);
     let isolation = if args.in_process { Isolation::Thread } else { workers(args, observe.tracing.clone(), log)? };
-    let session = SessionOptions::new(driver).observers(move |name, driver| observe.observers(name, driver));
+    let session = SessionOptions::new(driver)
+        .budget(args.budget.budget())
+        .observers(move |name, driver| observe.observers(name, driver));
     super::worker::raise_descriptor_limit();
     let stats = args.stats.clone();
     let options = ServerOptions::new(isolation, session)
@@ -180,6 +187,7 @@ fn workers(args: &ServeArgs, tracing: Option<trace::Settings>, log: &str) -> Res
             .context("cannot tell where this program is, to start workers; try --worker-program or --in-process")?,
     };
     let driver = args.driver.clone();
+    let budget = args.budget.clone();
     let record = args.record.clone();
     let stats_file = args.stats.stats_file.clone();
     let log = log.to_owned();
@@ -190,6 +198,7 @@ fn workers(args: &ServeArgs, tracing: Option<trace::Settings>, log: &str) -> Res
         command
             .arg("worker")
             .envs(driver.environment())
+            .envs(budget.environment())
             .envs(record.environment())
             .envs(super::trace::environment(tracing.as_ref()))
             .env("VENUS_SPARSE", sparse.get_or_init(|| driver.proven(&program).to_string()))

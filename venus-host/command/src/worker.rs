@@ -24,7 +24,7 @@ use venus_host::{
 };
 use venus_observe::Settings;
 
-use super::{DriverArgs, RecordArgs, StatsArgs, trace::TraceArgs};
+use super::{DriverArgs, RecordArgs, StatsArgs, budget::BudgetArgs, trace::TraceArgs};
 
 const EXIT_STATUS: &str = "\
 Exit status:
@@ -37,6 +37,9 @@ Exit status:
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_STATUS)]
 pub(super) struct WorkerArgs {
+    #[command(flatten)]
+    budget: BudgetArgs,
+
     #[command(flatten)]
     driver: DriverArgs,
 
@@ -52,8 +55,9 @@ pub(super) struct WorkerArgs {
 
 pub(super) fn run(args: &WorkerArgs) -> Result<ExitCode, anyhow::Error> {
     let observe = Settings::new(args.record.settings(), args.trace.listen()?);
-    let options =
-        SessionOptions::new(args.driver.config()?).observers(move |name, driver| observe.observers(name, driver));
+    let options = SessionOptions::new(args.driver.config()?)
+        .budget(args.budget.budget())
+        .observers(move |name, driver| observe.observers(name, driver));
     let control = take_control_socket()?;
     raise_descriptor_limit();
     name_process(c"venus-spare");
