@@ -7,27 +7,27 @@ use std::{
     env,
     ffi::OsStr,
     io,
-    os::{
-        fd::{FromRawFd as _, OwnedFd},
-        unix::net::{UnixDatagram, UnixListener},
-    },
-};
-
-use anyhow::{Context as _, ensure};
-use rustix::{
-    io::{FdFlags, fcntl_setfd},
-    net::{AddressFamily, SocketType, sockopt},
+    os::unix::net::{UnixDatagram, UnixListener},
 };
 
 /// The variables, which are not for our own children.
 pub(super) const VARIABLES: [&str; 4] = ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "NOTIFY_SOCKET"];
 
-/// Number of the first descriptor that a service manager passes.
-const FIRST_DESCRIPTOR: i32 = 3;
-
 /// The socket that the service manager listens at for us, if it does. To be called once, before anything else opens
 /// descriptors.
+#[cfg(target_os = "linux")]
 pub(super) fn take_socket() -> Result<Option<UnixListener>, anyhow::Error> {
+    use std::os::fd::{FromRawFd as _, OwnedFd};
+
+    use anyhow::{Context as _, ensure};
+    use rustix::{
+        io::{FdFlags, fcntl_setfd},
+        net::{AddressFamily, SocketType, sockopt},
+    };
+
+    /// Number of the first descriptor that a service manager passes.
+    const FIRST_DESCRIPTOR: i32 = 3;
+
     let number = |name| env::var(name).ok().and_then(|value| value.parse::<u32>().ok());
     if number("LISTEN_PID") != Some(std::process::id()) {
         return Ok(None);
@@ -51,6 +51,12 @@ pub(super) fn take_socket() -> Result<Option<UnixListener>, anyhow::Error> {
         "the service manager passes something else than a listening Unix stream socket (ListenStream=PATH)"
     );
     Ok(Some(UnixListener::from(socket)))
+}
+
+/// Other systems have other ways.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn take_socket() -> Result<Option<UnixListener>, anyhow::Error> {
+    Ok(None)
 }
 
 /// Tells the service manager, if it wants to know: `READY=1`, `STOPPING=1`.

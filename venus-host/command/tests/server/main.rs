@@ -1,5 +1,6 @@
 //! `venus serve` as a program: processes, sockets, ends.
 
+#[cfg(target_os = "linux")]
 mod activation;
 mod admission;
 mod common;
