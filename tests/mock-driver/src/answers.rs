@@ -270,9 +270,8 @@ unsafe extern "system" fn get_physical_device_features2(
     let answer = unsafe { &mut *answer };
     answer.features = features();
     // SAFETY: a chain of structures that the caller wants to be filled.
-    if let Some(atomics) =
-        unsafe { following::<vk::PhysicalDeviceShaderImageAtomicInt64FeaturesEXT<'_>>(answer.p_next) }
-    {
+    let atomics = unsafe { following::<vk::PhysicalDeviceShaderImageAtomicInt64FeaturesEXT<'_>>(answer.p_next) };
+    if let Some(atomics) = atomics {
         (atomics.shader_image_int64_atomics, atomics.sparse_image_int64_atomics) = (vk::TRUE, vk::TRUE);
     }
 }
