@@ -63,11 +63,11 @@ fn lost(name: &str, case: &str, death: Death) {
     assert!(finished.stdout.starts_with("LOST"), "{case}: {finished:?}");
 }
 
-/// A lost device, or an end with a message.
+/// A lost device, or an end with a message of the guest's driver.
 fn explained(name: &str, case: &str, death: Death) {
     let (Some(place), Some(guest)) = (place(name), guest(name, SID[0])) else { return };
-    let finished = outlive(&place, &guest, case, &[], death);
-    let words = finished.stderr.lines().any(|line| line != READY && !line.is_empty());
+    let finished = outlive(&place, &guest, case, &[("MESA_LOG_LEVEL", "debug")], death);
+    let words = finished.stderr.lines().any(|line| line.starts_with("MESA-VIRTIO: "));
     assert!(!finished.success() && (finished.stdout.starts_with("LOST") || words), "{case}: {finished:?}");
 }
 

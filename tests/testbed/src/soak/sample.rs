@@ -18,7 +18,10 @@ pub(super) struct Sample {
     descriptors: u64,
     mappings: u64,
     resident_kib: u64,
-    /// Its share of what it has in common with others.
+    /// What it and its workers have for themselves. Programs and libraries are not in it: who else has them mapped, and
+    /// how many of their pages, changes with all that runs on the machine.
+    own_kib: u64,
+    /// Their share of everything, for a look.
     proportional_kib: u64,
     processes: u64,
     memory_files: u64,
@@ -26,9 +29,10 @@ pub(super) struct Sample {
 
 impl fmt::Display for Sample {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { descriptors, mappings, resident_kib, proportional_kib, processes, memory_files } = self;
-        write!(f, "server: {descriptors} descriptors, {mappings} mappings, {resident_kib} KiB resident, ")?;
-        write!(f, "{proportional_kib} KiB with its workers, {processes} processes, {memory_files} memory files")
+        let Self { descriptors, mappings, resident_kib, own_kib, proportional_kib, processes, memory_files } = self;
+        write!(f, "{descriptors} descriptors, {mappings} mappings, {resident_kib} KiB resident; with ready workers ")?;
+        write!(f, "{own_kib} KiB of their own, PSS {proportional_kib} KiB, ")?;
+        write!(f, "{processes} processes, {memory_files} memory files")
     }
 }
 
@@ -60,14 +64,15 @@ impl Sample {
             descriptors: links.len() as u64,
             mappings: maps.lines().count() as u64,
             resident_kib: field(&read(id, "smaps_rollup"), "Rss:"),
+            own_kib: all.iter().map(|id| field(&read(*id, "smaps_rollup"), "Anonymous:")).sum(),
             proportional_kib: all.iter().map(|id| field(&read(*id, "smaps_rollup"), "Pss:")).sum(),
             processes: all.len() as u64,
             memory_files: (maps.matches("/memfd:").count() + held) as u64,
         }
     }
 
-    fn counts(&self) -> [u64; 3] {
-        [self.descriptors, self.processes, self.memory_files]
+    fn counts(&self) -> [u64; 4] {
+        [self.descriptors, self.processes, self.memory_files, self.own_kib]
     }
 }
 
@@ -90,7 +95,7 @@ pub(super) fn growth(samples: &[Sample]) -> Vec<String> {
         ("descriptors", first.descriptors, last.descriptors, 0),
         ("mappings", first.mappings, last.mappings, SLACK_MAPPINGS),
         ("KiB resident", first.resident_kib, last.resident_kib, SLACK_KIB),
-        ("KiB with its workers", first.proportional_kib, last.proportional_kib, SLACK_KIB),
+        ("KiB of its own with ready workers", first.own_kib, last.own_kib, SLACK_KIB),
         ("processes", first.processes, last.processes, 0),
         ("memory files", first.memory_files, last.memory_files, 0),
     ];
@@ -123,6 +128,7 @@ mod tests {
         descriptors: 10,
         mappings: 100,
         resident_kib: 9000,
+        own_kib: 2000,
         proportional_kib: 12_000,
         processes: 2,
         memory_files: 0,
