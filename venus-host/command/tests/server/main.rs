@@ -77,7 +77,8 @@ fn a_worker_says_how_its_guest_ended() {
     let server = Server::start(&arguments);
     let mut guest = server.connect();
     // No command has this number.
-    guest.submit_and_wait(&[0xffff, 0]);
+    guest.submit(&[0xffff, 0]);
+    guest.ping();
     drop(guest);
     let (log, summary) = end(server);
     let reason = "unknown command: no command has number 65535 (direct submission at byte 0); ";

@@ -44,7 +44,8 @@ fn guests_are_listed_with_what_they_do() {
         }
 
         // No command has this number.
-        guest.submit_and_wait(&[0xffff, 0]);
+        guest.submit(&[0xffff, 0]);
+        guest.ping();
         let error = server.status()["guests"][0]["last_error"].clone();
         assert!(error.as_str().unwrap().starts_with("unknown command: no command has number 65535"), "{error}");
         drop(guest);
