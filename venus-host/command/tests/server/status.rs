@@ -72,7 +72,8 @@ fn only_the_servers_user_may_ask() {
 
 #[test]
 fn a_server_that_is_gone_is_an_error() {
-    let mut server = Server::start(&["--connections", "0"]);
+    let mut server = Server::start(&["--connections", "1"]);
+    drop(server.connect());
     assert!(server.process.wait().unwrap().success());
     assert!(!server.path.with_file_name("vtest.status").exists(), "nothing is left");
     let output = ask(&server.path, &[]);
