@@ -14,6 +14,7 @@ fn ask(path: &Path, arguments: &[&str]) -> std::process::Output {
 
 impl Server {
     fn status(&self) -> Value {
+        until("it can be asked", || self.path.with_file_name("vtest.status").exists());
         let output = ask(&self.path, &["--json"]);
         assert!(output.status.success(), "{output:?}");
         serde_json::from_slice(&output.stdout).unwrap()
@@ -57,6 +58,7 @@ fn guests_are_listed_with_what_they_do() {
 fn people_get_a_table() {
     let server = Server::start(&[]);
     let _guest = server.connect();
+    let _asked = server.status();
     let output = ask(&server.path, &[]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains(", 1 guest\n") && text.contains("SUBMITS/S") && text.contains("\ntest "), "{text}");
