@@ -1,8 +1,8 @@
-//! What `venus dump` prints of a recording that was cut: all that was there, and that it was cut.
+//! What `venus dump` prints of recordings; of one that was cut, all that was there, and that it was cut.
 
 use crate::common::{fixtures, places, read};
 use serde_json::Value;
-use venus_observe::dump::{End, Input, Options, dump};
+use venus_observe::dump::{Detail, End, Input, Options, dump};
 use venus_observe::recording::{Ending, Event};
 
 /// Every line of a file's dump, and how it ends.
@@ -12,6 +12,27 @@ fn lines(bytes: &[u8]) -> (Vec<Value>, End) {
     let end = dump(Input::open(bytes).expect("a recording"), &options, &mut out).expect("memory can be written");
     let text = String::from_utf8(out).expect("JSON is UTF-8");
     (text.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect(), end)
+}
+
+/// A file's dump for people.
+fn text(bytes: &[u8], detail: Detail) -> String {
+    let mut out = Vec::new();
+    let options = Options::new().detail(detail);
+    dump(Input::open(bytes).expect("a recording"), &options, &mut out).expect("memory can be written");
+    String::from_utf8(out).expect("text is UTF-8")
+}
+
+#[test]
+fn braces_match() {
+    for path in fixtures() {
+        let bytes = std::fs::read(&path).unwrap();
+        for text in [Detail::Brief, Detail::Full].map(|detail| text(&bytes, detail)) {
+            // Names of objects and of programs hold none.
+            let count = |line: &str, brace| line.chars().filter(|char| *char == brace).count();
+            let odd: Vec<_> = text.lines().filter(|line| count(line, '{') != count(line, '}')).collect();
+            assert_eq!(odd, [""; 0], "{}", path.display());
+        }
+    }
 }
 
 /// Whether a line of a cut dump says what the same line of the whole one says, as far as it was known then: a command

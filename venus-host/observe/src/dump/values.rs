@@ -51,7 +51,14 @@ fn is_plain(value: &Struct<'_>) -> bool {
         Value::Struct(value) => is_plain(value),
         _ => false,
     };
-    value.row.s_type.is_none() && value.fields.len() <= PLAIN_MEMBERS && value.fields.iter().all(is_number)
+    let is_short = (1..=PLAIN_MEMBERS).contains(&value.fields.len());
+    value.row.s_type.is_none() && is_short && value.fields.iter().all(is_number)
+}
+
+/// Whether nothing of a structure that the command will fill is there yet, not even the type of a node.
+fn is_blank(value: &Struct<'_>) -> bool {
+    let is_blank = |field: &Field<'_>| matches!(&field.value, Value::Struct(value) if is_blank(value));
+    value.is_partial && value.row.s_type.is_none() && value.fields.iter().all(is_blank)
 }
 
 /// Whether a member is an array of floats that is part of its structure.
@@ -120,7 +127,10 @@ impl Writer<'_> {
 
     fn structure(&mut self, value: &Struct<'_>, indent: usize) {
         self.text.push_str(value.row.name);
-        if is_plain(value) && !value.fields.is_empty() {
+        if is_blank(value) {
+            return self.text.push_str(", to be filled\n");
+        }
+        if is_plain(value) {
             let before = self.text.len();
             self.text.push(' ');
             self.plain(value);
@@ -280,9 +290,10 @@ impl Writer<'_> {
             }
             Value::Packed(Item::Handle(_), _) => push(self.text, format_args!("[{}]", value.elements())),
             Value::Room => self.text.push('…'),
+            Value::Struct(value) if is_blank(value) => self.text.push('…'),
             Value::Capacity(count) => push(self.text, format_args!("[{count}]")),
             Value::Bytes(bytes) => push(self.text, format_args!("{} bytes", bytes.len())),
-            Value::Struct(value) if is_plain(value) && !value.fields.is_empty() => self.plain(value),
+            Value::Struct(value) if is_plain(value) => self.plain(value),
             value => self.inline(Some(row), value),
         }
     }
