@@ -15,6 +15,7 @@
 //! | [`in_flight`] | submissions that still execute, and commands that have to wait for them |
 //! | [`fences`] | fences of the guest's kernel, and their order |
 //! | [`memory`] | adapts allocations to another driver |
+//! | [`addresses`] | addresses of the recorded driver's memory, translated to this one's |
 //! | [`images`] | pictures from what the program copied to memory |
 //! | [`request`] | members of requests and replies, by name |
 //! | [`report`] | the result |
@@ -28,9 +29,11 @@
 //! # Limits
 //!
 //! A replay lacks what the recording lacks. Without `--record-memory`, what the guest wrote to mapped memory is
-//! missing: shaders and commands are there, vertices and textures that were uploaded through memory are zero. And
-//! addresses of buffers that a program has written into its own data are those of the driver that was recorded.
+//! missing: shaders and commands are there, vertices and textures that were uploaded through memory are zero. Addresses
+//! that a program has computed, instead of asking for them, are those of the driver that was recorded: a command with
+//! one ends the replay, and one in data may end the process.
 
+mod addresses;
 mod compare;
 mod fences;
 mod images;
@@ -168,6 +171,22 @@ pub enum ReplayError {
         /// For how long.
         after: Duration,
     },
+    /// A command names memory by an address that cannot be translated to this driver's.
+    #[error(
+        "#{number} {command} names memory by the address {address:#x} ({member}), which the program never asked for: it is \
+         one of the driver that was recorded, and this one would crash; replay up to there with --until #{}",
+        number.saturating_sub(1)
+    )]
+    Address {
+        /// The command's number.
+        number: u64,
+        /// Its Vulkan name.
+        command: &'static str,
+        /// Where in it the address stands.
+        member: String,
+        /// The address.
+        address: u64,
+    },
     /// A bug in this program.
     #[error("a thread of the replay panicked; this is a bug in the host")]
     Panicked,
@@ -194,6 +213,9 @@ pub fn replay<R: Read>(
         report: Mutex::new(Report::default()),
         in_flight: InFlight::default(),
         memory_types: Mutex::new(Memory::default()),
+        addresses: Mutex::default(),
+        contents: Mutex::default(),
+        stopped: OnceLock::new(),
         uses: OnceLock::new(),
         survey,
         fences: Arc::new(Fences::default()),
@@ -230,6 +252,9 @@ pub fn replay<R: Read>(
     progress(Progress { bytes: reader.position(), commands: sequencer.commands() });
     let lost = play.listener.lost();
     let all_ended = sequencer.into_stage().finish();
+    if let Some(stop) = play.stopped.get() {
+        return Err(stop.error());
+    }
 
     let mut report = play.report.lock().clone();
     report.elapsed = elapsed;

@@ -23,6 +23,8 @@ use venus_host::{
 use venus_protocol::wire::CommandType;
 
 use super::{
+    ReplayError,
+    addresses::{Addresses, Contents, Unknown},
     compare::{compare, is_behind},
     fences::Fences,
     images::Images,
@@ -47,6 +49,10 @@ pub(super) struct Play {
     pub(super) report: Mutex<Report>,
     pub(super) in_flight: InFlight,
     pub(super) memory_types: Mutex<Memory>,
+    pub(super) addresses: Mutex<Addresses>,
+    pub(super) contents: Mutex<Contents>,
+    /// What cannot be executed, so that nothing is any more.
+    pub(super) stopped: OnceLock<Stop>,
     /// How the program uses its memory, once that is needed.
     pub(super) uses: OnceLock<Uses>,
     /// Finds out how the program uses its memory.
@@ -60,6 +66,22 @@ pub(super) struct Play {
     pub(super) maps_memory: AtomicBool,
     /// Set when the recording has been read, so that nothing waits for it any more.
     pub(super) is_over: Arc<AtomicBool>,
+}
+
+/// A command that is not executed, and ends the replay.
+#[derive(Debug)]
+pub(super) struct Stop {
+    number: u64,
+    command: &'static str,
+    unknown: Unknown,
+}
+
+impl Stop {
+    /// What the caller of the replay is told.
+    pub(super) fn error(&self) -> ReplayError {
+        let Unknown { member, address } = self.unknown;
+        ReplayError::Address { number: self.number, command: self.command, member: member.to_string(), address }
+    }
 }
 
 /// Takes the replies that a guest would get.
@@ -178,6 +200,9 @@ impl<P: Endpoint> Player<P> {
             return;
         }
         self.prepare(kind, &mut command.request);
+        if !self.translate(&mut command) {
+            return;
+        }
         let at = self.reply_position;
         let mut attempt = self.attempt(&command);
         if attempt.is_ok() {
@@ -200,6 +225,19 @@ impl<P: Endpoint> Player<P> {
         if kind == CommandType::ALLOCATE_MEMORY && self.play.memory_types.lock().is_foreign(request) {
             self.adapt_allocation(request);
         }
+    }
+
+    /// Puts this driver's addresses in the place of the recorded one's. `false` if that cannot be done.
+    fn translate(&self, command: &mut Command) -> bool {
+        let kind = command.header.command;
+        let translated = self.play.addresses.lock().translate(kind, &mut command.request);
+        if let Err(unknown) = translated {
+            let _first = self.play.stopped.set(Stop { number: command.number, command: kind.name(), unknown });
+            // Nobody waits for what it would have done.
+            self.play.is_over.store(true, Ordering::Relaxed);
+            return false;
+        }
+        true
     }
 
     fn adapt_allocation(&self, request: &mut [u8]) {
@@ -293,6 +331,7 @@ impl<P: Endpoint> Player<P> {
         let kind = command.header.command;
         if let (Outcome::Done, Ok(got)) = (outcome, &attempt) {
             self.play.memory_types.lock().learn(kind, &command.request, expected, got);
+            self.play.addresses.lock().learn(kind, &command.request, expected, got);
         }
         let mut report = self.play.report.lock();
         match (outcome, attempt) {
@@ -345,6 +384,7 @@ impl Play {
         }
         match blob.map() {
             Ok(mapping) => {
+                self.contents.lock().forget(id.0);
                 memory.lock().insert(id.0, mapping);
                 if let Some(images) = &self.images {
                     images.lock().show(blob_id, id.0);
@@ -352,6 +392,25 @@ impl Play {
             }
             Err(error) => self.report.lock().note(format!("what resource {id} holds cannot be reached: {error}")),
         }
+    }
+
+    /// Puts into memory what the recording has there, with this driver's addresses.
+    pub(super) fn write(
+        &self,
+        resource: u32,
+        mapping: &HostMapping,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<(), HostError> {
+        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+        mapping.copy_in(offset, bytes)?;
+        let words = self.contents.lock().write((resource, offset), bytes, &self.addresses.lock());
+        words.into_iter().try_for_each(|(at, word)| mapping.copy_in(at, &word))
+    }
+
+    /// Whether there was a command that cannot be executed.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.get().is_some()
     }
 
     /// Whether nothing should wait any more, because the replay is ending.

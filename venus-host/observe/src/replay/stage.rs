@@ -105,10 +105,7 @@ impl Stage for Threads {
         self.play.in_flight.wait_for_all();
         let Some(memory) = &self.play.memory else { return };
         let written = match memory.lock().get(&resource) {
-            Some(mapping) => {
-                let offset = usize::try_from(offset).unwrap_or(usize::MAX);
-                mapping.copy_in(offset, bytes).map_err(|error| error.to_string())
-            }
+            Some(mapping) => self.play.write(resource, mapping, offset, bytes).map_err(|error| error.to_string()),
             None => Err("it is not there".to_owned()),
         };
         if let Err(reason) = written {
@@ -137,7 +134,7 @@ impl Stage for Threads {
     }
 
     fn is_lost(&self) -> bool {
-        self.play.listener.is_lost()
+        self.play.listener.is_lost() || self.play.is_stopped()
     }
 }
 

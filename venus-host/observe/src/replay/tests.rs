@@ -154,3 +154,18 @@ fn memory_and_resources_that_are_not_there_are_noted() {
     assert!(report.notes.iter().any(|note| note.contains("ring_idx 70")), "{report}");
     assert!(report.notes.iter().any(|note| note.contains("no queue is bound to ring_idx 3")), "{report}");
 }
+
+#[test]
+fn an_address_that_nobody_asked_for_ends_the_replay() {
+    let trace = [CommandType::CMD_TRACE_RAYS_INDIRECT2_KHR.0, 0, 5, 0, 0x1000, 0x7f];
+    let bytes = recorded(|recorder| {
+        tell_of_a_ring(recorder);
+        tell(recorder, Source::Direct, &trace, &[]);
+        tell(recorder, Source::Ring(RING), &trace, &[]);
+        recorder.left();
+    });
+    let stopped = replay_bytes(&bytes, &options()).unwrap_err().to_string();
+    let expected = "#1 vkCmdTraceRaysIndirect2KHR names memory by the address 0x7f00001000 \
+                    (vkCmdTraceRaysIndirect2KHR.indirectDeviceAddress), which the program never asked for";
+    assert!(stopped.starts_with(expected) && stopped.ends_with("--until #0"), "{stopped}");
+}
