@@ -145,8 +145,7 @@ impl Shared {
     pub(crate) fn log_stuck(&self, ring: RingId) {
         let context = &*self.name;
         let source = Source::Ring(ring.0);
-        let inside = self.whereabouts.read().inside;
-        let command = inside.iter().find(|(place, _)| *place == source).map_or("a command", |(_, command)| *command);
+        let command = self.whereabouts.command_of(source).unwrap_or("a command");
         let patience = limits::RING_JOIN_TIMEOUT;
         tracing::error!(
             context,

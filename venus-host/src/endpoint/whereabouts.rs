@@ -152,6 +152,11 @@ impl Whereabouts {
         trail
     }
 
+    /// The Vulkan name of the command that an endpoint is in.
+    pub(crate) fn command_of(&self, source: Source) -> Option<&'static str> {
+        self.read().inside.into_iter().find(|(place, _)| *place == source).map(|(_, command)| command)
+    }
+
     /// What it says now.
     pub(crate) fn read(&self) -> Report {
         let Some(mapping) = &self.0 else { return Report::default() };
@@ -273,6 +278,8 @@ mod tests {
         assert_eq!((&*report.name, report.commands, report.failures), ("cube", 7, 1));
         assert_eq!(report.inside, [(Source::Ring(0x1000), DRAW.name())]);
         assert_eq!(report.last, [(Source::Direct, "vkCreateInstance")]);
+        let command_of = |source| seen_by_server.command_of(source);
+        assert_eq!([command_of(Source::Ring(0x1000)), command_of(Source::Direct)], [Some(DRAW.name()), None]);
     }
 
     #[test]

@@ -58,6 +58,17 @@ fn a_guest_without_a_worker_is_refused() {
 }
 
 #[test]
+fn a_guest_that_its_worker_gave_up_unheard_is_refused() {
+    for arguments in [&[][..], &["--in-process"]] {
+        let server = Server::start(arguments);
+        let mut guest = server.arrive();
+        // No request has this number.
+        guest.send(&[0, 99]);
+        assert_eq!(guest.receive(3), [1, 7, 0], "{arguments:?}");
+    }
+}
+
+#[test]
 fn three_hundred_guests_at_once_are_served_or_refused() {
     let server = Server::start(&["--max-guests", "20"]);
     let outcomes: Vec<bool> = std::thread::scope(|scope| {

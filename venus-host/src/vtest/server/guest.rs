@@ -207,11 +207,11 @@ impl Guest {
     /// Deals with the end of its worker: logs what is not the guest's doing, and tells `options` of guests whose worker
     /// could not. While the server is `stopping`, a worker that was ended by others was meant to be.
     pub(super) fn end(self, end: &End, options: &ServerOptions, stopping: bool) -> Remains {
-        if end.is_in_order() {
-            // It has said what there is to say, to its guest, too.
-            return Remains::Nothing;
-        }
         let report = self.record.report();
+        if end.is_in_order() {
+            // It has said what there is to say, to its guest, too, unless it never came to that.
+            return if report.answered { Remains::Nothing } else { Remains::Unanswered(self.socket) };
+        }
         let lost = format!("its worker ended with {end} {}", place(&report));
         let (who, user) = (self.record.title(), of_user(self.record.user));
         if stopping {
