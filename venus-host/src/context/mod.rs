@@ -256,7 +256,7 @@ impl Context {
             (Blob::of_file(file), storage)
         } else {
             let exported = self.export_memory(blob_id, flags, size)?;
-            (exported.try_clone()?, Storage::Memory(exported))
+            (exported.clone(), Storage::Memory(exported))
         };
         self.shared.resources.insert(Resource { id, size, storage })?;
         Ok(blob)
@@ -301,7 +301,7 @@ impl Context {
             let reason = format!("resource id {id} with {size} of {} bytes", blob.size);
             return Err(HostError::fatal("attach resource", reason));
         }
-        let storage = Storage::Memory(blob.try_clone()?);
+        let storage = Storage::Memory(blob.clone());
         self.shared.resources.insert(Resource { id, size, storage }).map(drop)
     }
 

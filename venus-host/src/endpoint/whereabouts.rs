@@ -91,7 +91,7 @@ impl Whereabouts {
 
     /// The memory in `file`.
     #[cfg(any(test, feature = "vtest"))]
-    pub(crate) fn open(file: OwnedFd) -> Result<Self, HostError> {
+    pub(crate) fn open(file: impl Into<Arc<OwnedFd>>) -> Result<Self, HostError> {
         Ok(Self(Some(Arc::new(MemoryFile::adopt(file)?.map()?))))
     }
 
@@ -260,8 +260,8 @@ mod tests {
     #[test]
     fn a_second_process_reads_what_the_first_was_doing() {
         let file = Whereabouts::file().unwrap();
-        let seen_by_server = Whereabouts::open(file.try_clone_fd().unwrap()).unwrap();
-        let worker = Whereabouts::open(file.into()).unwrap();
+        let seen_by_server = Whereabouts::open(Arc::<OwnedFd>::from(file.clone())).unwrap();
+        let worker = Whereabouts::open(Arc::<OwnedFd>::from(file)).unwrap();
         assert_eq!(seen_by_server.read(), Report::default());
 
         worker.set_name("cube");

@@ -56,8 +56,8 @@ pub struct VulkanInfo {
     pub memory_type_index: u32,
 }
 
-/// Storage that can be handed to a guest.
-#[derive(Debug)]
+/// Storage that can be handed to a guest. Its clones share one descriptor.
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Blob {
     /// Where the bytes are; the blob's own, so they outlive the `VkDeviceMemory` they came from.
@@ -69,17 +69,17 @@ pub struct Blob {
 }
 
 /// Where a blob's bytes are.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum BlobStorage {
     /// A memory file: map it.
-    Shm(OwnedFd),
+    Shm(Arc<OwnedFd>),
     /// A dma-buf: map it, or import it into a driver.
-    DmaBuf(OwnedFd),
+    DmaBuf(Arc<OwnedFd>),
     /// A driver's own descriptor. Never map it: `driver::OpaqueMapper` imports it into the same driver and maps that.
     Opaque {
         /// The driver's.
-        fd: OwnedFd,
+        fd: Arc<OwnedFd>,
         /// What an importer has to know.
         info: VulkanInfo,
     },
@@ -112,29 +112,6 @@ impl Blob {
             BlobStorage::Shm(fd) | BlobStorage::DmaBuf(fd) => Some(fd.as_fd()),
             BlobStorage::Opaque { .. } | BlobStorage::Pointer(_) => None,
         }
-    }
-
-    /// As [`Self::mappable_fd`], for keeps.
-    #[must_use]
-    pub fn into_mappable_fd(self) -> Option<OwnedFd> {
-        match self.storage {
-            BlobStorage::Shm(fd) | BlobStorage::DmaBuf(fd) => Some(fd),
-            BlobStorage::Opaque { .. } | BlobStorage::Pointer(_) => None,
-        }
-    }
-
-    /// The same storage once more.
-    pub fn try_clone(&self) -> Result<Self, HostError> {
-        let clone = |fd: &OwnedFd| {
-            fd.try_clone().map_err(|error| HostError::io("cannot duplicate the descriptor of a blob", error))
-        };
-        let storage = match &self.storage {
-            BlobStorage::Shm(fd) => BlobStorage::Shm(clone(fd)?),
-            BlobStorage::DmaBuf(fd) => BlobStorage::DmaBuf(clone(fd)?),
-            BlobStorage::Opaque { fd, info } => BlobStorage::Opaque { fd: clone(fd)?, info: *info },
-            BlobStorage::Pointer(memory) => BlobStorage::Pointer(memory.clone()),
-        };
-        Ok(Self { storage, ..*self })
     }
 
     /// Maps the storage, or tells where it is mapped already. A driver's own descriptor is refused: see
@@ -212,13 +189,13 @@ mod tests {
         assert_eq!(blob.kind(), BlobKind::Opaque);
         assert!(blob.mappable_fd().is_none());
         assert!(blob.map().is_err());
-        assert!(blob.try_clone().unwrap().into_mappable_fd().is_none());
+        assert!(blob.clone().mappable_fd().is_none());
     }
 
     #[test]
     fn a_blob_can_be_mapped_twice_and_outlived() {
         let blob = Blob::of_file(MemoryFile::create(4096).unwrap());
-        let (one, other) = (blob.map().unwrap(), blob.try_clone().unwrap().map().unwrap());
+        let (one, other) = (blob.map().unwrap(), blob.clone().map().unwrap());
         drop(blob);
         one.copy_in(4092, b"both").unwrap();
         drop(one);

@@ -6,7 +6,7 @@
 
 use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
 };
 
 use rustix::fs;
@@ -26,10 +26,10 @@ pub(crate) fn round_to_pages(size: u64) -> Option<u64> {
     size.checked_next_multiple_of(host_page_size()).filter(|rounded| *rounded <= limits::RESOURCE_BYTES)
 }
 
-/// A memory file.
-#[derive(Debug)]
+/// A memory file. Its clones share one descriptor: there are few, and a guest has thousands of allocations.
+#[derive(Debug, Clone)]
 pub(crate) struct MemoryFile {
-    fd: OwnedFd,
+    fd: Arc<OwnedFd>,
     size: u64,
 }
 
@@ -40,12 +40,13 @@ impl MemoryFile {
             what: "bytes of shared memory in one resource",
             limit: limits::RESOURCE_BYTES,
         })?;
-        let fd = create_sized(rounded)?;
+        let fd = Arc::new(create_sized(rounded)?);
         Ok(Self { fd, size: rounded })
     }
 
     /// Takes over a descriptor that somebody else made; the file is as long as the system says.
-    pub(crate) fn adopt(fd: OwnedFd) -> Result<Self, HostError> {
+    pub(crate) fn adopt(fd: impl Into<Arc<OwnedFd>>) -> Result<Self, HostError> {
+        let fd = fd.into();
         let stat = fs::fstat(&fd).map_err(|error| HostError::io("cannot ask for the size of a memory file", error))?;
         let size = u64::try_from(stat.st_size).unwrap_or(0);
         Ok(Self { fd, size })
@@ -59,11 +60,6 @@ impl MemoryFile {
     /// Maps all of it, shared, for reading and writing. The mapping does not need the file any more.
     pub(crate) fn map(&self) -> Result<Mapping, HostError> {
         Mapping::new(self.fd.as_fd(), self.size)
-    }
-
-    /// A second descriptor of the same memory.
-    pub(crate) fn try_clone_fd(&self) -> Result<OwnedFd, HostError> {
-        self.fd.try_clone().map_err(|error| HostError::io("cannot duplicate the descriptor of a memory file", error))
     }
 }
 
@@ -84,7 +80,7 @@ impl AsFd for MemoryFile {
     }
 }
 
-impl From<MemoryFile> for OwnedFd {
+impl From<MemoryFile> for Arc<OwnedFd> {
     fn from(file: MemoryFile) -> Self {
         file.fd
     }
@@ -178,7 +174,7 @@ mod tests {
     fn a_clone_is_the_same_memory() {
         let file = MemoryFile::create(4096).unwrap();
         let one = file.map().unwrap();
-        let other = MemoryFile::adopt(file.try_clone_fd().unwrap()).unwrap().map().unwrap();
+        let other = MemoryFile::adopt(Arc::<OwnedFd>::from(file.clone())).unwrap().map().unwrap();
         drop(file);
         one.copy_in(8, b"shared").unwrap();
         let mut seen = [0; 6];

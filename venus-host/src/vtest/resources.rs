@@ -5,14 +5,14 @@
 //! `VK_ERROR_MEMORY_MAP_FAILED`, or `VK_ERROR_OUT_OF_HOST_MEMORY` where it wanted memory for itself. So a resource that
 //! cannot be made is a number that stands for nothing, and a line in the log.
 
-use std::{collections::BTreeSet, os::fd::OwnedFd};
+use std::collections::BTreeSet;
 
 use super::{framing::FramingError, ids::Ids};
 use crate::{
     context::Context,
     error::{Fatal, HostError},
     limits,
-    resource::{BlobFlags, BlobKind, ResourceId},
+    resource::{Blob, BlobFlags, BlobKind, ResourceId},
 };
 
 /// What the log calls the request.
@@ -34,10 +34,10 @@ impl Resources {
         flags: BlobFlags,
         blob_id: u64,
         size: u64,
-    ) -> Result<(u32, Option<OwnedFd>), FramingError> {
+    ) -> Result<(u32, Option<Blob>), FramingError> {
         let id = self.ids.allocate();
         match create(context, ResourceId(id), flags, blob_id, size) {
-            Ok(fd) => Ok((id, Some(fd))),
+            Ok(blob) => Ok((id, Some(blob))),
             Err(error) => {
                 context.log_refusal(error.into_fatal(CREATE_BLOB));
                 self.refused.insert(id);
@@ -59,19 +59,13 @@ impl Resources {
     }
 }
 
-fn create(
-    context: &mut Context,
-    id: ResourceId,
-    flags: BlobFlags,
-    blob_id: u64,
-    size: u64,
-) -> Result<OwnedFd, HostError> {
+fn create(context: &mut Context, id: ResourceId, flags: BlobFlags, blob_id: u64, size: u64) -> Result<Blob, HostError> {
     let blob = context.create_blob(id, flags, blob_id, size)?;
-    let kind = blob.kind();
-    blob.into_mappable_fd().ok_or_else(|| {
+    if blob.mappable_fd().is_none() {
         context.destroy_resource(id);
-        unmappable(kind)
-    })
+        return Err(unmappable(blob.kind()));
+    }
+    Ok(blob)
 }
 
 #[cold]

@@ -25,7 +25,7 @@ use crate::{
     endpoint::{Observer, Sampler, Whereabouts},
     error::HostError,
     limits::{self, Budget},
-    resource::BlobFlags,
+    resource::{Blob, BlobFlags},
     thread::AutoreleasePool,
 };
 
@@ -301,10 +301,10 @@ impl Session {
             return illegal(format!("blob type {kind}; only type {BLOB_HOST3D} (memory of the host) is served"));
         }
         let context = self.context.as_mut().ok_or_else(no_context)?;
-        let (id, fd) = self.resources.create(context, flags, blob_id, size)?;
+        let (id, blob) = self.resources.create(context, flags, blob_id, size)?;
         self.answer(command::RESOURCE_CREATE_BLOB, &[id])?;
         // Nobody can map a pipe.
-        self.send_fd(fd.as_ref().map_or(self.standing.pending(), AsFd::as_fd))
+        self.send_fd(blob.as_ref().and_then(Blob::mappable_fd).unwrap_or(self.standing.pending()))
     }
 
     fn unref_resource(&mut self, id: u32) -> Result<(), SessionError> {

@@ -52,7 +52,8 @@ impl Guest {
     fn with_instance(options: Options) -> Self {
         let mut context = Context::new(options);
         let blob = context.create_blob(ResourceId(1), BlobFlags::MAPPABLE, 0, REPLY_BYTES as u64);
-        let replies = File::from(blob.expect("shared memory").into_mappable_fd().expect("a descriptor"));
+        let replies =
+            File::from(blob.expect("shared memory").mappable_fd().expect("a descriptor").try_clone_to_owned().unwrap());
         let mut guest = Self {
             context,
             replies,

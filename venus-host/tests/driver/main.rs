@@ -44,7 +44,7 @@ fn fill_and_look(config: Config) {
     let fence = guest.fence(device);
     guest.submit(queue, &vk::SubmitInfo::default().command_buffers(&[commands.raw]), fence);
     assert_eq!(guest.wait(device, fence, 10 * SECOND_NS), vk::Result::SUCCESS);
-    let file = File::from(blob.into_mappable_fd().expect("a descriptor to map"));
+    let file = File::from(blob.mappable_fd().expect("a descriptor to map").try_clone_to_owned().unwrap());
     assert_eq!(ends(&file), [0x1234_5678; 2]);
 
     // The blob outlives the allocation, and the context.
@@ -166,7 +166,10 @@ fn memory_can_be_imported_again() {
     let fence = guest.fence(device);
     guest.submit(queue, &vk::SubmitInfo::default().command_buffers(&[commands.raw]), fence);
     assert_eq!(guest.wait(device, fence, 10 * SECOND_NS), vk::Result::SUCCESS);
-    assert_eq!(ends(&File::from(blob.into_mappable_fd().expect("a descriptor to map"))), [0xfeed_beef; 2]);
+    assert_eq!(
+        ends(&File::from(blob.mappable_fd().expect("a descriptor to map").try_clone_to_owned().unwrap())),
+        [0xfeed_beef; 2]
+    );
 
     // More than there is, and what does not exist, are ordinary failures.
     info.allocation_size = 1 << 30;

@@ -1,8 +1,10 @@
 //! Every method by which memory reaches a guest, and what guests and monitors do with it in the wrong order.
 
+use std::sync::Arc;
+
 use venus_host::{
     driver::{Config, MemoryChoice, OpaqueMapper, Profile, Transport},
-    resource::{Blob, BlobKind, HostMapping, ResourceId, host_page_size},
+    resource::{Blob, BlobKind, BlobStorage, HostMapping, ResourceId, host_page_size},
 };
 use venus_protocol::{args::*, vk, wire::Handle};
 
@@ -206,6 +208,20 @@ fn shmem() -> Blob {
 
 #[test]
 #[ignore = "needs a Vulkan driver"]
+fn an_allocation_and_its_resource_share_a_descriptor() {
+    let mut guest = Guest::new(config(MemoryChoice::Import));
+    let device = guest.device();
+    let memory = guest.memory(device, SIZE);
+    let (id, blob) = guest.export(memory, SIZE).unwrap();
+    let BlobStorage::Shm(fd) = &blob.storage else { panic!("{blob:?}") };
+    assert_eq!(Arc::strong_count(fd), 3, "the allocation's, the resource's and ours");
+    assert!(guest.context.destroy_resource(ResourceId(id)));
+    drop(guest);
+    assert_eq!(Arc::strong_count(fd), 1, "and what is freed comes back");
+}
+
+#[test]
+#[ignore = "needs a Vulkan driver"]
 fn more_than_the_heap_fails_as_in_vulkan() {
     for (method, _) in METHODS {
         let mut guest = Guest::new(config(method));
@@ -254,7 +270,7 @@ fn a_resource_of_one_context_is_imported_by_another() {
     for method in [MemoryChoice::Import, MemoryChoice::Opaque] {
         let mut compositor = Guest::new(config(method));
         let mut client = World::new(config(method), SIZE);
-        let blob = client.blob.try_clone().unwrap();
+        let blob = client.blob.clone();
         let id = ResourceId(900);
         compositor.context.attach_resource(id, &blob, SIZE).unwrap();
         compositor.context.attach_resource(id, &blob, SIZE).unwrap_err();

@@ -1,13 +1,13 @@
 //! A command as large as programs have been seen to send.
 
-use std::{fs::File, os::unix::fs::FileExt};
+use std::os::unix::fs::FileExt;
 
 use mock_driver::Mock;
 use venus_guest::bare::{bytes, command};
 use venus_host::resource::{BlobFlags, ResourceId};
 use venus_protocol::{reflect, wire::CommandType};
 
-use crate::world::{World, silent};
+use crate::world::{World, file, silent};
 
 /// A resource that the worlds here do not use for themselves.
 const UPLOAD: u32 = 6000;
@@ -38,7 +38,7 @@ fn a_pipeline_cache_of_a_quarter_gibibyte_travels() {
     let len = before.len() + LONG + after.len();
     let size = len.next_multiple_of(4096);
     let blob = world.context.create_blob(ResourceId(UPLOAD), BlobFlags::MAPPABLE, 0, size as u64);
-    let file = File::from(blob.expect("shared memory").into_mappable_fd().expect("a descriptor"));
+    let file = file(&blob.expect("shared memory"));
     file.write_all_at(&before, 0).expect("it is writable");
     file.write_all_at(&after, (before.len() + LONG) as u64).expect("it is writable");
     mock.notes();

@@ -15,7 +15,7 @@ use venus_host::{
     context::{Context, Options},
     driver::{Config, EntryPoint},
     limits::Budget,
-    resource::{BlobFlags, ResourceId},
+    resource::{Blob, BlobFlags, ResourceId},
 };
 use venus_protocol::{
     reflect::{self, CommandRow, HandleRow, Item, MemberRow, Piece, StructRow, UnionRow},
@@ -96,7 +96,7 @@ impl<'m> World<'m> {
     pub(crate) fn within(mock: &'m Mock, config: Config, budget: Budget) -> Self {
         let mut context = Context::new(Options::new("test", config).budget(budget));
         let blob = context.create_blob(ResourceId(REPLIES), BlobFlags::MAPPABLE, 0, REPLY_BYTES as u64);
-        let replies = File::from(blob.expect("shared memory").into_mappable_fd().expect("a descriptor"));
+        let replies = file(&blob.expect("shared memory"));
         Self {
             mock,
             context,
@@ -300,7 +300,7 @@ impl<'m> World<'m> {
         let id = self.next_resource;
         self.next_resource += 1;
         let blob = self.context.create_blob(ResourceId(id), BlobFlags::MAPPABLE, 0, REPLY_BYTES as u64);
-        self.shmem = Some(File::from(blob.expect("shared memory").into_mappable_fd().expect("a descriptor")));
+        self.shmem = Some(file(&blob.expect("shared memory")));
         id
     }
 
@@ -411,6 +411,11 @@ fn reply_stream() -> Vec<u8> {
     let sizes = [0, REPLY_BYTES as u64];
     let words = words.iter().flat_map(|word| word.to_le_bytes());
     words.chain(sizes.iter().flat_map(|size| size.to_le_bytes())).collect()
+}
+
+/// What a guest maps.
+pub(crate) fn file(blob: &Blob) -> File {
+    blob.mappable_fd().expect("a descriptor").try_clone_to_owned().unwrap().into()
 }
 
 /// The command of a request or reply.

@@ -90,12 +90,12 @@ impl ImportSource {
         }
     }
 
-    /// From a blob's descriptor, duplicated. `None` if such storage cannot be imported.
+    /// From a blob's descriptor, duplicated where the driver takes it over. `None` if such storage cannot be imported.
     pub(crate) fn from_blob(blob: &Blob) -> Option<Self> {
-        match blob.try_clone().ok()?.storage {
-            BlobStorage::DmaBuf(fd) => Some(Self::DmaBuf(fd)),
-            BlobStorage::Shm(fd) => MemoryFile::adopt(fd).ok().map(Self::File),
-            BlobStorage::Opaque { fd, info } => Some(Self::Opaque(fd, info)),
+        match &blob.storage {
+            BlobStorage::DmaBuf(fd) => fd.try_clone().ok().map(Self::DmaBuf),
+            BlobStorage::Shm(fd) => MemoryFile::adopt(Arc::clone(fd)).ok().map(Self::File),
+            BlobStorage::Opaque { fd, info } => fd.try_clone().ok().map(|fd| Self::Opaque(fd, *info)),
             BlobStorage::Pointer(_) => None,
         }
     }
@@ -138,10 +138,10 @@ impl Memory {
                 return Err(Fatal::new(CREATE_BLOB, reason).advice(SEE_DOCTOR).into());
             }
             Storage::DmaBuf => self.export_dma_buf(device)?,
-            Storage::File { file, .. } => Blob::of_file(MemoryFile::adopt(file.try_clone_fd()?)?),
+            Storage::File { file, .. } => Blob::of_file(file.clone()),
             Storage::Opaque(info) => {
                 let fd = self.export_fd(device, vk::ExternalMemoryHandleTypeFlags::OPAQUE_FD)?;
-                let storage = BlobStorage::Opaque { fd, info: *info };
+                let storage = BlobStorage::Opaque { fd: Arc::new(fd), info: *info };
                 Blob { storage, size: info.allocation_size, map_info: self.map_info() }
             }
             Storage::Pointer { size, mapped } => {
@@ -168,7 +168,7 @@ impl Memory {
     fn export_dma_buf(&self, device: &Device) -> Result<Blob, HostError> {
         let fd = self.export_fd(device, vk::ExternalMemoryHandleTypeFlags::DMA_BUF_EXT)?;
         let size = dma_buf_size(&fd).map_err(|error| HostError::io("cannot ask for the size of a dma-buf", error))?;
-        Ok(Blob { storage: BlobStorage::DmaBuf(fd), size, map_info: self.map_info() })
+        Ok(Blob { storage: BlobStorage::DmaBuf(Arc::new(fd)), size, map_info: self.map_info() })
     }
 
     /// How the driver's own mappings of this type behave.

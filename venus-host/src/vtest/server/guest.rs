@@ -136,7 +136,7 @@ pub(super) struct Record {
     pub(super) user: Option<u32>,
     pub(super) since: Instant,
     control: Arc<UnixStream>,
-    whereabouts: OwnedFd,
+    whereabouts: Arc<OwnedFd>,
     /// One question at a time.
     asking: Mutex<()>,
 }
@@ -144,7 +144,7 @@ pub(super) struct Record {
 impl Record {
     /// What it has noted, which it may be writing just now.
     pub(super) fn report(&self) -> Report {
-        self.whereabouts.try_clone().ok().and_then(|file| Whereabouts::open(file).ok()).unwrap_or_default().read()
+        Whereabouts::open(Arc::clone(&self.whereabouts)).unwrap_or_default().read()
     }
 
     /// What its worker says.
@@ -262,8 +262,8 @@ fn summary(report: &Report, lost: String) -> Summary {
     }
 }
 
-fn hand_over(worker: &Worker, socket: &UnixStream) -> Result<OwnedFd, HostError> {
-    let whereabouts = OwnedFd::from(Whereabouts::file()?);
+fn hand_over(worker: &Worker, socket: &UnixStream) -> Result<Arc<OwnedFd>, HostError> {
+    let whereabouts = Arc::<OwnedFd>::from(Whereabouts::file()?);
     let given = handoff::give(worker.control(), socket.as_fd(), whereabouts.as_fd());
     given.map_err(|error| HostError::io("cannot give a guest to its worker", error))?;
     Ok(whereabouts)
