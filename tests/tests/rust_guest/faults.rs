@@ -196,19 +196,21 @@ fn an_old_guest_is_told_so() {
 #[test]
 fn what_validation_finds_has_its_command() {
     const NAME: &str = "what_validation_finds_has_its_command";
-    const RULE: &str = "VUID-VkBufferCreateInfo-size-00912";
+    const RULE: &str = "VUID-VkBufferCreateInfo-sharingMode-00914";
     let Some(server) = host_with(NAME, &["--validate"]) else {
         return;
     };
     let mut gpu = Gpu::open(guest(&server)).unwrap();
-    let info = vk::BufferCreateInfo::default().size(0).usage(vk::BufferUsageFlags::TRANSFER_DST);
+    let info = vk::BufferCreateInfo::default().size(4096).usage(vk::BufferUsageFlags::TRANSFER_DST);
+    // Shared by no family.
+    let shared = info.sharing_mode(vk::SharingMode::CONCURRENT);
     let device = gpu.device;
     for _ in 0..5 {
-        let (buffer, _) = create_buffer(&mut gpu, &info);
+        let (buffer, _) = create_buffer(&mut gpu, &shared);
         gpu.guest().send(&DestroyBufferArgs { device, buffer }).unwrap();
     }
     // A buffer that is not made for views, which the message has to name.
-    let (buffer, _) = create_buffer(&mut gpu, &info.size(4096));
+    let (buffer, _) = create_buffer(&mut gpu, &info);
     let mut view = gpu.guest().fresh();
     let info = vk::BufferViewCreateInfo::default().buffer(buffer.raw).format(vk::Format::R32_UINT).range(4096);
     let args = CreateBufferViewArgs { device, p_create_info: &info, p_view: view.slot() };
