@@ -13,6 +13,10 @@ use venus_protocol::procs::Procs;
 use super::{Failure, PhysicalDevice};
 use crate::error::APPLICATION;
 
+/// Why there are no timestamps on a family, where there are none.
+pub(super) const NO_COPIES: &str =
+    "a guest's driver copies them to see that they are there, which such queues cannot do";
+
 /// The entry points for command buffers of a family with neither graphics nor compute, or with one of the two.
 pub(crate) struct FamilyProcs {
     family: u32,

@@ -10,6 +10,7 @@ use ash::vk;
 use super::{
     Config, Instance, Loader, PhysicalDevice,
     extensions::Verdict,
+    family::{self, Abilities},
     instance::unusable_because,
     loader::Version,
     memory::{self, SharingMethod, fill, probe},
@@ -69,10 +70,24 @@ pub struct Gpu {
     pub native_fences: bool,
     /// Whether the driver itself exports semaphores as SYNC_FD.
     pub native_semaphores: bool,
+    /// The families of its queues.
+    pub families: Vec<Family>,
     /// What becomes of sparse binding.
     pub sparse: Sparse,
     /// What becomes of each extension of the protocol.
     pub extensions: Extensions,
+}
+
+/// A family of queues.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Family {
+    /// What its queues can do, as guests are told.
+    pub abilities: String,
+    /// How many queues it has.
+    pub queues: u32,
+    /// What the driver has there and guests have not, with why.
+    pub withheld: Vec<(&'static str, &'static str)>,
 }
 
 /// What becomes of sparse binding.
@@ -168,6 +183,7 @@ fn examine_gpu(instance: &Instance, device: &PhysicalDevice) -> Gpu {
         memory: examine_memory(device),
         native_fences: sync.native_fences,
         native_semaphores: sync.native_semaphores,
+        families: device.queue_families().iter().map(|family| examine_family(device, family)).collect(),
         sparse: match (device.has_sparse(), device.withholds_sparse()) {
             (false, _) => Sparse::Absent,
             (true, false) => Sparse::Offered,
@@ -175,6 +191,19 @@ fn examine_gpu(instance: &Instance, device: &PhysicalDevice) -> Gpu {
         },
         extensions: examine_extensions(device),
     }
+}
+
+fn examine_family(device: &PhysicalDevice, driver: &vk::QueueFamilyProperties) -> Family {
+    let mut guest = *driver;
+    device.restrict_family(&mut guest);
+    let mut withheld = Vec::new();
+    if guest.queue_flags != driver.queue_flags {
+        withheld.push(("sparse binding", sparse::WITHHELD));
+    }
+    if guest.timestamp_valid_bits != driver.timestamp_valid_bits {
+        withheld.push(("timestamps", family::NO_COPIES));
+    }
+    Family { abilities: Abilities(guest.queue_flags).to_string(), queues: guest.queue_count, withheld }
 }
 
 fn examine_memory(device: &PhysicalDevice) -> Memory {

@@ -59,6 +59,12 @@ fn gpu(gpu: &Gpu) -> Value {
             }).collect::<Vec<_>>(),
         },
         "sync_fd": { "native_fences": gpu.native_fences, "native_semaphores": gpu.native_semaphores },
+        "over_a_socket": { "exports_dma_buf": gpu.memory.is_dma_buf, "imports_dma_buf": false, "sync_files": false },
+        "queue_families": gpu.families.iter().map(|family| json!({
+            "abilities": family.abilities,
+            "queues": family.queues,
+            "withheld": reasons(&family.withheld),
+        })).collect::<Vec<_>>(),
         "sparse": match gpu.sparse {
             Sparse::Offered => json!({ "offered": true }),
             Sparse::Withheld(reason) => json!({ "offered": false, "withheld_because": reason }),

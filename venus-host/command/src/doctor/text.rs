@@ -48,6 +48,8 @@ fn print_gpu(gpu: &Gpu, text: &mut String) {
     print_memory(gpu, text);
     let word = |native| if native { "the driver's" } else { "emulated" };
     line!(text, "  SYNC_FD       fences {}, semaphores {}", word(gpu.native_fences), word(gpu.native_semaphores));
+    line!(text, "  over a socket {}", over_a_socket(gpu));
+    print_queues(gpu, text);
     match gpu.sparse {
         Sparse::Offered => line!(text, "  sparse        guests can bind memory sparsely"),
         Sparse::Withheld(reason) => line!(text, "  sparse        withheld: {reason}"),
@@ -57,6 +59,29 @@ fn print_gpu(gpu: &Gpu, text: &mut String) {
     match &gpu.hidden_because {
         None => line!(text, "  verdict       guests can use it"),
         Some(reason) => line!(text, "  verdict       hidden from guests: {reason}"),
+    }
+}
+
+fn print_queues(gpu: &Gpu, text: &mut String) {
+    for (index, family) in gpu.families.iter().enumerate() {
+        let heading = if index == 0 { "queues" } else { "" };
+        line!(
+            text,
+            "  {heading:<13} family {index}: {} for {}",
+            plural(family.queues.try_into().unwrap_or(usize::MAX), "queue"),
+            family.abilities
+        );
+        for (what, reason) in &family.withheld {
+            line!(text, "                withheld {what}: {reason}");
+        }
+    }
+}
+
+/// What guests at a socket can do with memory and fences beyond using them.
+fn over_a_socket(gpu: &Gpu) -> &'static str {
+    match gpu.memory.is_dma_buf {
+        true => "guests can hand memory on as dma-buf; Mesa imports neither dma-bufs nor sync files there",
+        false => "guests cannot hand memory on as dma-buf; Mesa imports neither dma-bufs nor sync files there",
     }
 }
 
@@ -121,7 +146,7 @@ fn list(text: &mut String, heading: &str, names: &[&str]) {
 
 #[cfg(test)]
 mod tests {
-    use venus_host::driver::survey::Library;
+    use venus_host::driver::survey::{Family, Library};
 
     use super::*;
     use crate::doctor::facts::System;
@@ -159,6 +184,23 @@ mod tests {
                 "no shared pointers for a virtual machine monitor: too odd",
             ]
         );
+    }
+
+    #[test]
+    fn queues_say_what_they_can_do_and_what_is_withheld() {
+        let mut gpu = Gpu::default();
+        let family = |abilities: &str, queues, withheld: &[(&'static str, &'static str)]| {
+            let mut family = Family::default();
+            (family.abilities, family.queues, family.withheld) = (abilities.to_owned(), queues, withheld.to_vec());
+            family
+        };
+        gpu.families =
+            vec![family("graphics, transfer", 16, &[]), family("transfer", 1, &[("timestamps", "not there")])];
+        let mut text = String::new();
+        print_queues(&gpu, &mut text);
+        let expected = "  queues        family 0: 16 queues for graphics, transfer\n                \
+                        family 1: 1 queue for transfer\n                withheld timestamps: not there\n";
+        assert_eq!(text, expected);
     }
 
     #[test]
