@@ -277,13 +277,6 @@ fn misbehaviour_is_named() {
         let args = FreeCommandBuffersArgs { device, command_pool: other, command_buffer_count: 1, p_command_buffers };
         guest.send(&args).unwrap_err();
     });
-    check_fatal("vkCreateShaderModule, pCreateInfo->codeSize: 6 bytes", |guest, device| {
-        let code = [0_u32; 2];
-        let info = vk::ShaderModuleCreateInfo { code_size: 6, p_code: code.as_ptr(), ..Default::default() };
-        let (mut ids, mut raws) = ([guest.id()], [vk::ShaderModule::null()]);
-        let p_shader_module = NewHandles { ids: &mut ids, raws: &mut raws };
-        guest.send(&CreateShaderModuleArgs { device, p_create_info: &info, p_shader_module }).unwrap_err();
-    });
     check_fatal("create fence", |guest, device| {
         // Not the guest's context: whoever asked is told, and the fence is retired.
         let (retired, retirements) = mpsc::channel();
@@ -293,6 +286,20 @@ fn misbehaviour_is_named() {
         guest.context.fail(venus_host::Fatal::new("create fence", error.to_string()));
     });
     assert_eq!(DestroyBufferArgs::NAME, "vkDestroyBuffer");
+}
+
+#[test]
+#[ignore = "needs a Vulkan driver"]
+fn half_a_word_of_code_is_refused() {
+    let mut guest = Guest::new(Config::default());
+    let device = guest.device();
+    let code = [0_u32; 2];
+    let info = vk::ShaderModuleCreateInfo { code_size: 6, p_code: code.as_ptr(), ..Default::default() };
+    let (mut ids, mut raws) = ([guest.id()], [vk::ShaderModule::null()]);
+    let p_shader_module = NewHandles { ids: &mut ids, raws: &mut raws };
+    let args = CreateShaderModuleArgs { device, p_create_info: &info, p_shader_module };
+    let returned = guest.call(&args, |reply| CreateShaderModuleArgs::decode_reply(reply).expect("a reply").returned);
+    assert_eq!(returned.unwrap(), vk::Result::ERROR_VALIDATION_FAILED_EXT);
 }
 
 #[test]
@@ -316,13 +323,16 @@ fn query_results_stay_inside_their_room() {
             stride,
             flags: vk::QueryResultFlags::TYPE_64 | vk::QueryResultFlags::WITH_AVAILABILITY,
         };
-        guest.call(&args, |reply| GetQueryPoolResultsArgs::decode_reply(reply).expect("a reply").p_data.len())
+        let answer = |reply: &mut venus_protocol::wire::Decoder<'_>| {
+            let reply = GetQueryPoolResultsArgs::decode_reply(reply).expect("a reply");
+            (reply.returned, reply.p_data.len())
+        };
+        guest.call(&args, answer).unwrap()
     };
-    assert_eq!(ask(64, 16).unwrap(), 64);
+    assert_eq!(ask(64, 16).1, 64);
     // Too little, as a careless application may have it, and far too little.
-    assert_eq!(ask(8, 16).unwrap(), 8);
-    let refused = ask(8, 1 << 32).unwrap_err().to_string();
-    assert!(refused.contains("vkGetQueryPoolResults, dataSize"), "{refused}");
+    assert_eq!(ask(8, 16).1, 8);
+    assert_eq!(ask(8, 1 << 32).0, vk::Result::ERROR_VALIDATION_FAILED_EXT);
 }
 
 #[test]
