@@ -104,10 +104,9 @@ impl Reader {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use std::{
-        io::{Read as _, Write as _},
-        thread,
-    };
+    #[cfg(target_os = "linux")]
+    use std::io::Read as _;
+    use std::{io::Write as _, thread};
 
     use super::*;
 
