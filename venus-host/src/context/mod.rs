@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`attribution`] | which command a validation message is about |
 //! | [`capset`] | what the guest reads before it creates a context |
+//! | [`options`] | how contexts are made |
 //! | [`interpreter`] | bytes to handlers to replies |
 //! | [`explain`] | what is wrong with bytes, in words |
 //! | [`left_out`] | commands that name what could not be created |
@@ -33,6 +34,7 @@ mod explain;
 mod feed;
 mod interpreter;
 mod left_out;
+mod options;
 mod request;
 mod transport;
 
@@ -44,111 +46,21 @@ use std::{
     },
 };
 
-use self::attribution::Attribution;
 pub use self::{
     capset::{CAPSET_BYTES, CAPSET_ID, CAPSET_VERSION, capset},
     feed::{FedRing, Feed},
+    options::Options,
 };
-pub use crate::{driver::sync::Retired, endpoint::statistics::Statistics, ring::Progress};
 use crate::{
-    driver::{self, OpaqueMapper},
-    endpoint::{
-        Abandoned, BlobRequest, Endpoint, Observer, Observers, Origin, Sample, Sampler, Shared, Tell, Whereabouts,
-    },
+    driver::OpaqueMapper,
+    endpoint::{BlobRequest, Endpoint, Origin, Sample, Sampler, Shared, Whereabouts},
     error::{APPLICATION, Fatal, HostError, MEMORY_NOT_ASKED_FOR},
-    limits::{self, Budget},
+    limits,
     resource::{Blob, BlobFlags, BlobKind, HostMapping, MemoryFile, Resource, ResourceId, Storage},
     ring,
     thread::AutoreleasePool,
 };
-
-/// How a context should be made.
-pub struct Options {
-    name: String,
-    driver: driver::Config,
-    poll_rings: bool,
-    abandoned: Abandoned,
-    lost: Option<Tell>,
-    budget: Budget,
-    observers: Vec<Arc<dyn Observer>>,
-    whereabouts: Option<Whereabouts>,
-}
-
-impl Options {
-    /// Ring threads, a guest that is never gone, and nobody who listens. `name` is what the log calls the context: the
-    /// guest program's name. `driver` is the driver and what guests see of it.
-    #[must_use]
-    pub fn new(name: impl Into<String>, driver: driver::Config) -> Self {
-        Self {
-            name: name.into(),
-            driver,
-            poll_rings: false,
-            abandoned: Box::new(|| false),
-            lost: None,
-            budget: Budget::default(),
-            observers: Vec::new(),
-            whereabouts: None,
-        }
-    }
-
-    /// No ring threads: the embedder calls [`Context::process_rings`].
-    #[must_use]
-    pub fn poll_rings(mut self) -> Self {
-        self.poll_rings = true;
-        self
-    }
-
-    /// Asks `abandoned` whether the guest is gone, during waits that only the guest could end.
-    #[must_use]
-    pub fn abandoned(mut self, abandoned: impl Fn() -> bool + Send + Sync + 'static) -> Self {
-        self.abandoned = Box::new(abandoned);
-        self
-    }
-
-    /// Calls `tell` when the context is lost, on whichever thread that happens, once. It must neither block nor call the
-    /// context.
-    #[must_use]
-    pub fn lost(mut self, tell: impl Fn() + Send + Sync + 'static) -> Self {
-        self.lost = Some(Box::new(tell));
-        self
-    }
-
-    /// Lets the guest hold so much and no more.
-    #[must_use]
-    pub fn budget(mut self, budget: Budget) -> Self {
-        self.budget = budget;
-        self
-    }
-
-    /// Tells one more observer what happens, after those before. Of two observers that number commands, the first one's
-    /// numbers count.
-    #[must_use]
-    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
-        self.observers.push(observer);
-        self
-    }
-
-    /// Notes what endpoints do in this memory, which somebody else looks at, too.
-    #[cfg(feature = "vtest")]
-    pub(crate) fn whereabouts(mut self, whereabouts: Whereabouts) -> Self {
-        self.whereabouts = Some(whereabouts);
-        self
-    }
-
-    fn take_observers(&mut self) -> Observers {
-        let attribution = self.driver.validate.then(|| -> Arc<dyn Observer> { Arc::new(Attribution) });
-        Observers::new(attribution.into_iter().chain(std::mem::take(&mut self.observers)))
-    }
-}
-
-impl fmt::Debug for Options {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Options")
-            .field("name", &self.name)
-            .field("poll_rings", &self.poll_rings)
-            .finish_non_exhaustive()
-    }
-}
+pub use crate::{driver::sync::Retired, endpoint::statistics::Statistics, ring::Progress};
 
 /// Called when a fence retires, on any thread, exactly once, with what is known of it.
 pub type Retire = Box<dyn FnOnce(Retired) + Send>;
