@@ -184,7 +184,7 @@ impl PhysicalDevice {
 }
 
 /// The features that stand or fall with sparse binding.
-fn sparse_features(features: &mut vk::PhysicalDeviceFeatures) -> [&mut vk::Bool32; 10] {
+fn sparse_features(features: &mut vk::PhysicalDeviceFeatures) -> [&mut vk::Bool32; 9] {
     [
         &mut features.sparse_binding,
         &mut features.sparse_residency_buffer,
@@ -195,7 +195,6 @@ fn sparse_features(features: &mut vk::PhysicalDeviceFeatures) -> [&mut vk::Bool3
         &mut features.sparse_residency8_samples,
         &mut features.sparse_residency16_samples,
         &mut features.sparse_residency_aliased,
-        &mut features.shader_resource_residency,
     ]
 }
 

@@ -78,6 +78,8 @@ const VIDEO: &str = "Belongs to the extensions for video, which Venus does not c
 const NVIDIA_STATE: &str = "The state belongs to an extension of NVIDIA's, which Venus does not carry.";
 const OLD_GUEST: &str = "Mesa's guest driver before 26 does not pass it on; it does not through virglrenderer either, and a newer one does \
                          from the same host.";
+const SPARSE: &str = "Mesa's lavapipe does not bind imported memory sparsely, as the host finds out by trying, and memory is shared with guests by \
+                      import.";
 const PROMOTED: &str =
     "This guest driver's Vulkan is older than 1.4, where vulkaninfo lists what 1.4 made core by structures of its own.";
 
@@ -108,6 +110,17 @@ const ROWS: &[Row] = &[
     row("extensions/VK_KHR_present_id2", How::More, OWN_WINDOWS),
     row("extensions/VK_KHR_present_wait", How::More, OWN_WINDOWS),
     row("extensions/VK_KHR_present_wait2", How::More, OWN_WINDOWS),
+    row("features/VkPhysicalDeviceFeatures/sparse*", How::Less, SPARSE),
+    row("features/VkPhysicalDeviceShader*AtomicFloatFeaturesEXT/sparseImage*", How::Less, SPARSE),
+    row("features/VkPhysicalDeviceShader*AtomicInt64FeaturesEXT/sparseImage*", How::Less, SPARSE),
+    row("properties/VkPhysicalDeviceProperties/limits/sparseAddressSpaceSize", How::Less, SPARSE),
+    row("properties/VkPhysicalDeviceProperties/sparseProperties/*", How::Less, SPARSE),
+    row("queueFamiliesProperties/*/VkQueueFamilyProperties/queueFlags", How::LessFlags("_SPARSE_BINDING_"), SPARSE),
+    row("queueFamiliesProperties/*/VkQueueFamilyProperties/timestampValidBits", How::Less,
+        "On queues with neither graphics nor compute: Mesa's guest driver copies timestamps to see that they are there, which \
+         such queues cannot do."),
+    row("properties/VkPhysicalDeviceProperties/limits/maxMemoryAllocationCount", How::Less,
+        "An allocation that a guest can map is a descriptor of the host's, of which there are fewer."),
     row("features/VkPhysicalDeviceSwapchainMaintenance1FeaturesEXT", How::Less,
         "The structure has its KHR name where the guest also has VK_KHR_swapchain_maintenance1."),
     row("features/VkPhysicalDeviceRobustness2FeaturesEXT", How::More,
