@@ -203,6 +203,7 @@ impl PhysicalDeviceCommands for Endpoint {
     ) -> Result<(), Interrupt> {
         let device = self.physical_device(args.physical_device)?;
         *args.p_memory_properties = *device.memory_plan().guest_view();
+        self.restrict_heaps(args.p_memory_properties);
         Ok(())
     }
 
@@ -214,6 +215,13 @@ impl PhysicalDeviceCommands for Endpoint {
         let device = self.physical_device(args.physical_device)?;
         self.forward_physical(args)?;
         args.p_memory_properties.memory_properties = *device.memory_plan().guest_view();
+        self.restrict_heaps(&mut args.p_memory_properties.memory_properties);
+        if let Some(budget) =
+            chain::find_mut::<vk::PhysicalDeviceMemoryBudgetPropertiesEXT<'_>>(args.p_memory_properties)
+        {
+            let most = self.shared.budget.max_memory_bytes();
+            budget.heap_budget.iter_mut().for_each(|bytes| *bytes = (*bytes).min(most));
+        }
         Ok(())
     }
 
@@ -277,6 +285,12 @@ impl PhysicalDeviceCommands for Endpoint {
 }
 
 impl Endpoint {
+    /// Tells the guest of no more memory than it may have.
+    fn restrict_heaps(&self, properties: &mut vk::PhysicalDeviceMemoryProperties) {
+        let most = self.shared.budget.max_memory_bytes();
+        properties.memory_heaps.iter_mut().for_each(|heap| heap.size = heap.size.min(most));
+    }
+
     /// Tells the guest of bounds that are the host's.
     fn restrict_limits(&self, limits: &mut vk::PhysicalDeviceLimits) {
         let allocations = u32::try_from(self.shared.budget.allocations()).unwrap_or(u32::MAX);
