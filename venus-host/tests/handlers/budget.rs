@@ -66,13 +66,13 @@ fn memory() {
 fn heaps_are_no_larger_than_what_a_guest_may_have() {
     let mock = Mock::take();
     let mut sizes = Vec::new();
-    for budget in [Budget::default(), Budget::default().memory_bytes(12_345)] {
+    for budget in [Budget::default(), Budget::default().memory_bytes(1_234_567)] {
         let mut world = World::within(&mock, config(&mock), budget);
         for command in
             [CommandType::GET_PHYSICAL_DEVICE_MEMORY_PROPERTIES, CommandType::GET_PHYSICAL_DEVICE_MEMORY_PROPERTIES2]
         {
             let reply = world.send(reflect::command(command).expect("it travels")).outcome.expect("a reply");
-            sizes.push(reply.windows(8).any(|word| word == 12_345_u64.to_le_bytes()));
+            sizes.push(reply.windows(8).any(|word| word == 1_234_567_u64.to_le_bytes()));
         }
         drop(world);
         mock.assert_clean();
