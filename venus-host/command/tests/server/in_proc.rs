@@ -5,7 +5,7 @@ use std::{io::Read as _, time::Duration};
 use rustix::process::{Pid, Signal, kill_process};
 use venus_guest::bare::{STATUS_IDLE, command, message, until};
 
-use crate::common::Server;
+use crate::common::{Server, is_refused};
 
 /// Sends a signal.
 pub(crate) fn kill(process: i32, signal: Signal) {
@@ -208,4 +208,37 @@ fn the_drivers_are_loaded_before_there_is_a_guest() {
     // And not in the server, which has to live on whatever a driver does.
     let own = std::fs::read_to_string(format!("/proc/{}/maps", server.process.id())).unwrap();
     assert!(!own.contains("/libvulkan"), "{own}");
+}
+
+#[test]
+fn a_server_whose_guests_rest_wakes_up_for_nothing() {
+    let server = Server::start(&["--max-guests", "1"]);
+    server.spare();
+    let _guest = server.connect();
+    let _silent = server.arrive();
+    let mut refused = server.arrive();
+    assert!(is_refused(&mut refused));
+    server.spare();
+    std::thread::sleep(Duration::from_millis(100));
+    let server = i32::try_from(server.process.id()).unwrap();
+    let before = sleeps(server);
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(sleeps(server), before);
+}
+
+/// The worker of this server closes its socket, and stays.
+#[test]
+fn a_worker_that_does_not_end_is_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("worker");
+    std::fs::write(&script, "#!/bin/sh\n[ \"$1\" = worker ] && exec sleep 1000 <&-\n").unwrap();
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let server = Server::start(&["--worker-program", script.to_str().unwrap()]);
+    assert!(server.is_refused(), "nobody answers");
+    let started = std::time::Instant::now();
+    while !server.children().is_empty() {
+        assert!(started.elapsed() < Duration::from_secs(30), "{}", server.log());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(server.log().contains("does not end, so it is killed"), "{}", server.log());
 }

@@ -9,7 +9,7 @@ use std::{
     process::{Child, Command, ExitStatus},
     sync::Arc,
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
@@ -25,11 +25,22 @@ use crate::{
     error::HostError,
 };
 
+/// How often a worker that has closed its socket is looked at: when it has just done so, and later.
+const LOOK: Duration = Duration::from_millis(2);
+const LATE: Duration = Duration::from_millis(100);
+const LATE_LOOK: Duration = Duration::from_millis(100);
+
+/// How long it may take from there to its end.
+const EXIT_PATIENCE: Duration = Duration::from_secs(10);
+
 /// Who serves a guest, or will.
 #[derive(Debug)]
 pub(super) struct Worker {
     runner: Runner,
     control: Arc<UnixStream>,
+    /// When it was first looked at whether it has ended.
+    closed: Option<Instant>,
+    killed: bool,
 }
 
 #[derive(Debug)]
@@ -85,7 +96,7 @@ impl Worker {
                 Runner::Thread(Some(thread.map_err(failed)?))
             }
         };
-        Ok(Self { runner, control: Arc::new(control) })
+        Ok(Self { runner, control: Arc::new(control), closed: None, killed: false })
     }
 
     pub(super) fn control(&self) -> &UnixStream {
@@ -100,8 +111,24 @@ impl Worker {
         }
     }
 
-    /// How it ended, if it has.
+    /// How long a look at a worker that has closed its socket may wait. Most end at once.
+    pub(super) fn next_look(&self) -> Duration {
+        let is_late = self.closed.is_some_and(|closed| closed.elapsed() > LATE);
+        if is_late { LATE_LOOK } else { LOOK }
+    }
+
+    /// How it ended, if it has: for one that has closed its socket. One that does not come to an end is killed.
     pub(super) fn ended(&mut self) -> Option<End> {
+        let closed = *self.closed.get_or_insert_with(Instant::now);
+        if closed.elapsed() > EXIT_PATIENCE && !self.killed {
+            tracing::error!(
+                "worker {} has closed its socket and does not end, so it is killed; the driver may be stuck: look for \
+                 messages of the GPU in the system's log",
+                self.process()
+            );
+            self.kill();
+            self.killed = true;
+        }
         match &mut self.runner {
             Runner::Process(child) => child.try_wait().ok().flatten().map(End::Process),
             Runner::Thread(thread) if thread.as_ref().is_some_and(|thread| !thread.is_finished()) => None,
@@ -170,18 +197,7 @@ pub(super) struct Guest {
     pub(super) worker: Worker,
     pub(super) record: Arc<Record>,
     /// The server's copy: with it the guest can be answered when its worker has died, and sees no end before that.
-    socket: UnixStream,
-}
-
-/// What is to be done with the socket of a guest whose worker has gone.
-#[derive(Debug)]
-pub(super) enum Remains {
-    /// Its guest was never answered and can be refused.
-    Unanswered(UnixStream),
-    /// Its guest rests and has to learn it when it says the next word: until then, the socket must stay open.
-    Resting(UnixStream),
-    /// There is nothing left to say: closing the socket says it.
-    Nothing,
+    socket: Option<UnixStream>,
 }
 
 impl Guest {
@@ -198,20 +214,26 @@ impl Guest {
                     whereabouts,
                     asking: Mutex::new(()),
                 };
-                Ok(Self { worker, record: Arc::new(record), socket: arrival.socket })
+                Ok(Self { worker, record: Arc::new(record), socket: Some(arrival.socket) })
             }
             Err(error) => Err((arrival, worker, error)),
         }
     }
 
+    /// The socket, if its guest was never answered and now never will be by its worker, which has closed its own.
+    pub(super) fn take_unanswered(&mut self) -> Option<UnixStream> {
+        self.socket.take_if(|_| !self.record.report().answered)
+    }
+
     /// Deals with the end of its worker: logs what is not the guest's doing, and tells `options` of guests whose worker
-    /// could not. While the server is `stopping`, a worker that was ended by others was meant to be.
-    pub(super) fn end(self, end: &End, options: &ServerOptions, stopping: bool) -> Remains {
-        let report = self.record.report();
+    /// could not. While the server is `stopping`, a worker that was ended by others was meant to be. Returns the socket if
+    /// the guest rests and has to learn it when it says the next word: until then it must stay open.
+    pub(super) fn end(self, end: &End, options: &ServerOptions, stopping: bool) -> Option<UnixStream> {
         if end.is_in_order() {
-            // It has said what there is to say, to its guest, too, unless it never came to that.
-            return if report.answered { Remains::Nothing } else { Remains::Unanswered(self.socket) };
+            // It has said what there is to say, to its guest, too.
+            return None;
         }
+        let report = self.record.report();
         let lost = format!("its worker ended with {end} {}", place(&report));
         let (who, user) = (self.record.title(), of_user(self.record.user));
         if stopping {
@@ -222,14 +244,9 @@ impl Guest {
         if let Some(finished) = &options.finished {
             finished(&summary(&report, lost));
         }
-        if !report.answered {
-            Remains::Unanswered(self.socket)
-        } else if is_waited_for(&self.socket) {
-            // The guest's own words are lost with the socket, so it reads of a reset connection, and ends with a message.
-            Remains::Nothing
-        } else {
-            Remains::Resting(self.socket)
-        }
+        // Otherwise the guest's own words are lost with the socket, so it reads of a reset connection, and ends with a
+        // message.
+        self.socket.filter(|socket| !is_waited_for(socket))
     }
 }
 

@@ -14,7 +14,7 @@ use rustix::{
 
 use super::{
     Isolation, ServerOptions, State, Urgency,
-    guest::{End, Guest, Remains, Worker},
+    guest::{End, Guest, Worker},
     hall::{Arrival, Hall, of_user},
     handoff,
     listener::{Listener, is_passing, peer_user},
@@ -23,9 +23,6 @@ use crate::{error::HostError, limits, thread::deadline};
 
 /// How long the server takes no connections when the system has no descriptors or processes left for one.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
-
-/// How often it looks whether a worker that has closed its socket has ended.
-const END_LOOK: Duration = Duration::from_millis(2);
 
 /// How long a server that ends waits for refused guests to read so.
 const REFUSAL_LINGER: Duration = Duration::from_millis(300);
@@ -118,8 +115,9 @@ impl<'a> Loop<'a> {
     fn wait(&mut self) -> Result<Vec<(Token, PollFlags)>, HostError> {
         let now = Instant::now();
         self.rests_until = self.rests_until.filter(|until| *until > now);
-        let is_reaping = !self.ending.is_empty() || !self.ending_spares.is_empty();
-        let timers = [self.rests_until, self.lingers_until, is_reaping.then(|| deadline(END_LOOK))];
+        let ending = self.ending.iter().map(|guest| &guest.worker).chain(&self.ending_spares);
+        let look = ending.map(Worker::next_look).min();
+        let timers = [self.rests_until, self.lingers_until, look.map(deadline)];
         let timeout = timers.into_iter().flatten().min().map(|at| at.saturating_duration_since(now));
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         let mut tokens = Vec::new();
@@ -176,8 +174,12 @@ impl<'a> Loop<'a> {
             }
             Token::Left(number) => self.hall.forget(number),
             Token::Guest(number) => {
-                self.ending.extend(self.guests.remove(&number));
                 self.state.guests.lock().remove(&number);
+                let Some(mut guest) = self.guests.remove(&number) else { return Ok(()) };
+                if let Some(socket) = guest.take_unanswered() {
+                    self.hall.refuse(number, socket);
+                }
+                self.ending.push(guest);
             }
             Token::Spare => {
                 let all = std::mem::take(&mut self.spares);
@@ -323,10 +325,8 @@ impl<'a> Loop<'a> {
 
     fn part(&mut self, guest: Guest, end: &End) {
         self.next_number = self.next_number.wrapping_add(1);
-        match guest.end(end, self.options, self.urgency != Urgency::None) {
-            Remains::Unanswered(socket) => self.hall.refuse(self.next_number, socket),
-            Remains::Resting(socket) => self.hall.rest(self.next_number, socket),
-            Remains::Nothing => {}
+        if let Some(socket) = guest.end(end, self.options, self.urgency != Urgency::None) {
+            self.hall.rest(self.next_number, socket);
         }
     }
 
