@@ -5,6 +5,7 @@
 //! to live.
 
 use crate::cargo::build;
+use crate::cases::Cases;
 use crate::process::{Running, tethered};
 use crate::programs::ggml_program;
 use crate::progress::Step;
@@ -86,7 +87,7 @@ pub fn pack(folder: Option<&Path>, venus: Option<&Path>) -> Result<()> {
     Ok(())
 }
 
-/// The guest's programs, its Venus driver, ggml's backends, our host, and every library that one of them names.
+/// The guest's programs, its Venus driver, ggml's backends, our host and cases, and every library that one of them names.
 fn pack_programs(guest: &Guest, older: &Guest, host: &Path, packed: &Path) -> Result<()> {
     let libraries = guest.root().join(LIBRARIES);
     for folder in ["bin", "lib", "backends"] {
@@ -110,9 +111,11 @@ fn pack_programs(guest: &Guest, older: &Guest, host: &Path, packed: &Path) -> Re
         copy(from, to)?;
         closure.extend(libraries_of(&libraries, from)?);
     }
-    let venus = packed.join("bin/venus");
-    call(tethered("strip").arg("-o").arg(&venus).arg(host))?;
-    closure.extend(libraries_of(&libraries, &venus)?);
+    for (program, name) in [(host, "venus"), (Cases::build()?.program(), "venus-cases")] {
+        let stripped = packed.join("bin").join(name);
+        call(tethered("strip").arg("-o").arg(&stripped).arg(program))?;
+        closure.extend(libraries_of(&libraries, &stripped)?);
+    }
     for library in closure {
         let name = library.file_name().context("a library without a name")?;
         copy(&library, &packed.join("lib").join(name))?;
