@@ -17,3 +17,4 @@ mod refused;
 mod soak;
 mod sparse;
 mod starts;
+mod validation;

@@ -5,7 +5,7 @@
 
 use crate::Skip;
 use crate::device::{Found, Gpu};
-use crate::memory::{Mapped, allocate, memory_type};
+use crate::memory::{COHERENT, Mapped, allocate, memory_type};
 use crate::work::{barrier, nanoseconds};
 use anyhow::{Context as _, Result, ensure};
 use ash::vk;
@@ -24,6 +24,12 @@ fn sparse_device(image: bool) -> Result<Gpu> {
     ensure!(offered, Skip("sparse binding is not offered"));
     let wanted = vk::PhysicalDeviceFeatures::default().sparse_binding(true).sparse_residency_image2_d(image);
     found.open(vk::DeviceCreateInfo::default().enabled_features(&wanted))
+}
+
+/// A memory type that can be mapped and be bound to the resource.
+fn mappable(gpu: &Gpu, needs: &vk::MemoryRequirements) -> Result<u32> {
+    let found = memory_type(gpu, needs.memory_type_bits, COHERENT);
+    found.map_err(|_| Skip("no memory that can be mapped may be bound sparsely").into())
 }
 
 /// Binds, and waits until that is done.
@@ -46,7 +52,7 @@ pub(super) fn buffer(_: u32) -> Result<String> {
     let info = vk::BufferCreateInfo::default().flags(vk::BufferCreateFlags::SPARSE_BINDING).size(BYTES).usage(usage);
     let buffer = unsafe { gpu.device.create_buffer(&info, None) }.context("vkCreateBuffer")?;
     let needs = unsafe { gpu.device.get_buffer_memory_requirements(buffer) };
-    let index = memory_type(&gpu, needs.memory_type_bits, crate::memory::COHERENT)?;
+    let index = mappable(&gpu, &needs)?;
     let memory = allocate(&gpu, needs.size + needs.alignment, index)?;
     let bound = vk::SparseMemoryBind::default().size(needs.size).memory(memory).memory_offset(needs.alignment);
     let bound = [bound];
@@ -70,7 +76,7 @@ pub(super) fn image(_: u32) -> Result<String> {
     let info = info.samples(vk::SampleCountFlags::TYPE_1);
     let image = unsafe { gpu.device.create_image(&info, None) }.context("vkCreateImage")?;
     let needs = unsafe { gpu.device.get_image_memory_requirements(image) };
-    let index = memory_type(&gpu, needs.memory_type_bits, crate::memory::COHERENT)?;
+    let index = mappable(&gpu, &needs)?;
     let memory = allocate(&gpu, needs.size, index)?;
     let colour = vk::ImageAspectFlags::COLOR;
     let subresource = vk::ImageSubresource { aspect_mask: colour, ..Default::default() };
