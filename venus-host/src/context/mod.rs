@@ -302,6 +302,12 @@ impl Context {
         self.shared.timelines.create_fence(ring_idx, retire)
     }
 
+    /// Whether the guest has queues of one device only.
+    #[cfg(feature = "vtest")]
+    pub(crate) fn has_one_device(&self) -> bool {
+        self.shared.timelines.is_one_device()
+    }
+
     /// Executes what is in the rings, for a context made with [`Options::poll_rings`], and reports the busiest.
     pub fn process_rings(&mut self) -> Progress {
         self.shared.rings.poll()

@@ -10,6 +10,7 @@
 //! | [`reader`] | requests out of the socket |
 //! | [`batch`] | the payload of SUBMIT_CMD2 |
 //! | [`syncs`] | sync objects |
+//! | [`signal`] | what becomes of them when a fence retires |
 //! | [`waits`] | who waits for which of them |
 //! | [`event`] | the descriptors that guests wait with |
 //! | [`resources`] | resources, and what stands for those that cannot be made |
@@ -36,6 +37,7 @@ mod reader;
 mod resources;
 mod server;
 mod session;
+mod signal;
 mod socket;
 mod syncs;
 mod waits;

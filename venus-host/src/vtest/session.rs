@@ -15,9 +15,9 @@ use super::{
     framing::{FramingError, PROTOCOL_VERSION, Request, answer, command},
     reader::Reader,
     resources::Resources,
+    signal::Signal,
     socket,
     syncs::{Read, Syncs, Waiting},
-    waits::Condition,
 };
 use crate::{
     context::{CAPSET_ID, Context, Options, Retired, Statistics, capset},
@@ -322,7 +322,7 @@ impl Session {
             if batch.syncs.is_empty() {
                 continue;
             }
-            let signal = Signal { targets: syncs.resolve(&batch.syncs)?, syncs: Arc::clone(&syncs) };
+            let signal = Signal::new(&syncs, syncs.resolve(&batch.syncs)?, context.has_one_device());
             let Some(ring_idx) = batch.ring_idx else {
                 signal.retire(if outcome.is_ok() { Retired::Done } else { Retired::Lost });
                 continue;
@@ -334,27 +334,6 @@ impl Session {
             }
         }
         Ok(())
-    }
-}
-
-/// The syncs of a fence, which are lost if it is dropped: nobody must be left waiting.
-struct Signal {
-    syncs: Arc<Syncs>,
-    targets: Vec<Condition>,
-}
-
-impl Signal {
-    /// Sets the syncs to their values, or says that they will not have them.
-    fn retire(mut self, retired: Retired) {
-        if retired == Retired::Done {
-            self.syncs.signal(&std::mem::take(&mut self.targets));
-        }
-    }
-}
-
-impl Drop for Signal {
-    fn drop(&mut self) {
-        self.syncs.lose(&self.targets);
     }
 }
 

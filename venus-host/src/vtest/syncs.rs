@@ -173,8 +173,13 @@ impl Syncs {
 
     /// Says that no sync will reach any value that it has not, unless the guest gives it that itself.
     pub(super) fn lose_all(&self) {
+        self.state.lock().lost = true;
+        self.lose_waits();
+    }
+
+    /// Ends all waits as lost, also those for what nobody has begun yet. The guest may go on with another device.
+    pub(super) fn lose_waits(&self) {
         let mut state = self.state.lock();
-        state.lost = true;
         state.loss_told |= state.waits.len() > 0;
         state.waits.lose_all();
     }
@@ -349,5 +354,17 @@ mod tests {
             assert!(matches!(syncs.wait(false, timeout_ms, &[(id, 2)]), Ok(Waiting::Lost)), "{timeout_ms}");
         }
         assert_eq!(syncs.read(id).unwrap(), Read::Value(1));
+    }
+
+    #[test]
+    fn with_its_device_a_guest_loses_the_waits_that_it_has() {
+        let syncs = Syncs::default();
+        let id = syncs.create(0);
+        let waits = wait(&syncs, true, &[(id, 1)]);
+        syncs.lose_waits();
+        assert_eq!(polled(waits), Polled::Lost);
+        let again = wait(&syncs, true, &[(id, 1)]);
+        syncs.write(id, 1).unwrap();
+        assert_eq!(polled(again), Polled::Done, "of a new device");
     }
 }

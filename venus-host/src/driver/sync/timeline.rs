@@ -8,7 +8,10 @@
 use std::{
     collections::VecDeque,
     fmt,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -20,6 +23,7 @@ use super::Queue;
 use crate::{
     HostError,
     driver::Device,
+    error::ResultName,
     limits,
     thread::{AutoreleasePool, deadline},
 };
@@ -29,9 +33,17 @@ use crate::{
 pub enum Retired {
     /// Everything before it is done.
     Done,
-    /// Nobody will know: the context or the device is lost, the queue is gone or could not be asked. A guest that can be
-    /// told so should be, as `VK_ERROR_DEVICE_LOST`; a guest kernel, which cannot, takes the fence as signalled.
+    /// Nobody will know: the context is lost, the queue is gone or could not be asked. A guest that can be told so should
+    /// be, as `VK_ERROR_DEVICE_LOST`; a guest kernel, which cannot, takes the fence as signalled.
     Lost,
+    /// As [`Retired::Lost`], because the device is lost, and with it everything else that it would have done.
+    DeviceLost,
+}
+
+impl From<vk::Result> for Retired {
+    fn from(failure: vk::Result) -> Self {
+        if failure == vk::Result::ERROR_DEVICE_LOST { Self::DeviceLost } else { Self::Lost }
+    }
 }
 
 /// Tells whoever asked for a fence how it has ended. Called without any lock held.
@@ -102,6 +114,14 @@ impl Timelines {
         timeline.push(retire)
     }
 
+    /// Whether all numbers are those of one device.
+    #[cfg(feature = "vtest")]
+    pub(crate) fn is_one_device(&self) -> bool {
+        let bound = self.bound.lock();
+        let mut devices = bound.iter().flatten().map(|timeline| timeline.device.id());
+        devices.next().is_some_and(|first| devices.all(|device| device == first))
+    }
+
     /// Frees the numbers of a device's queues. Their fences go on until the answer is stopped, which has to happen.
     pub(crate) fn unbind_device(&self, device: u64) -> Unbound {
         let mut gone = Vec::new();
@@ -133,6 +153,8 @@ struct Timeline {
     queue: Arc<Queue>,
     state: Mutex<State>,
     wake: Condvar,
+    /// The log has told of a lost fence.
+    told: AtomicBool,
 }
 
 #[derive(Default)]
@@ -140,8 +162,6 @@ struct State {
     pending: VecDeque<Pending>,
     /// How many of them wait for [`Wait::Submit`].
     late: usize,
-    /// The log has told that there are too many.
-    told: bool,
     spare: Vec<vk::Fence>,
     thread: Option<JoinHandle<()>>,
     stopping: bool,
@@ -160,23 +180,21 @@ enum Wait {
     /// The queue could not be had in time: it has to be given a fence first.
     Submit,
     /// The queue took no fence, so there is nothing to wait for but the fences before.
-    Nothing,
+    Nothing(Retired),
 }
 
 impl Timeline {
     fn new(ring_idx: u32, device: Arc<Device>, queue: Arc<Queue>) -> Self {
-        Self { ring_idx, device, queue, state: Mutex::default(), wake: Condvar::new() }
+        Self { ring_idx, device, queue, state: Mutex::default(), wake: Condvar::new(), told: AtomicBool::new(false) }
     }
 
     fn push(self: &Arc<Self>, retire: Retire) -> Result<(), HostError> {
         let mut state = self.state.lock();
         let full = state.pending.len() >= limits::FENCES;
         if state.stopping || full {
-            let first = !std::mem::replace(&mut state.told, full);
             drop(state);
-            if full && first {
-                let limit = limits::FENCES;
-                tracing::warn!(ring_idx = self.ring_idx, "{limit} fences of a queue are pending: the next are lost");
+            if full {
+                self.tell(format_args!("{} fences are pending", limits::FENCES));
             }
             retire(Retired::Lost);
             return Ok(());
@@ -209,9 +227,9 @@ impl Timeline {
 
     /// Gives the queue a fence, if it can be had in time.
     fn submit(&self, spare: Option<vk::Fence>, limit: Duration) -> Wait {
-        let refused = |result| {
-            tracing::warn!("a queue takes no fence ({result}): the fence is lost");
-            Wait::Nothing
+        let refused = |result: vk::Result| {
+            self.tell(format_args!("a queue takes no fence ({})", ResultName(result)));
+            Wait::Nothing(result.into())
         };
         let fence = match spare.map_or_else(|| self.device.create_fence(), Ok) {
             Ok(fence) => fence,
@@ -258,12 +276,13 @@ impl Timeline {
             match wait {
                 Wait::For(fence) => {
                     let waited = self.wait(fence);
-                    retire(if waited == Ok(true) { Retired::Done } else { Retired::Lost });
+                    retire(how(waited));
                     if waited != Ok(false) {
                         self.recycle(fence);
                     }
                 }
-                Wait::Submit | Wait::Nothing => retire(Retired::Lost),
+                Wait::Submit => retire(Retired::Lost),
+                Wait::Nothing(retired) => retire(retired),
             }
         }
     }
@@ -274,18 +293,23 @@ impl Timeline {
             match self.device.wait_fence(fence, WAIT_SLICE) {
                 Ok(true) => return Ok(true),
                 Ok(false) if self.state.lock().stopping => {
-                    tracing::warn!(ring_idx = self.ring_idx, "a queue does not come to an end: its fences are lost");
+                    self.tell(format_args!("a queue does not come to an end"));
                     return Ok(false);
                 }
                 Ok(false) => {}
                 Err(result) => {
-                    tracing::warn!(
-                        ring_idx = self.ring_idx,
-                        "waiting for a queue failed ({result}): its fences are lost"
-                    );
+                    self.tell(format_args!("waiting for a queue failed ({})", ResultName(result)));
                     return Err(result);
                 }
             }
+        }
+    }
+
+    /// Tells of the first fence of the queue that is lost.
+    #[cold]
+    fn tell(&self, why: fmt::Arguments<'_>) {
+        if !self.told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(ring_idx = self.ring_idx, "{why}: the fences of such a queue are lost");
         }
     }
 
@@ -314,18 +338,30 @@ impl Timeline {
             (std::mem::take(&mut state.pending), std::mem::take(&mut state.spare))
         };
         for Pending { wait, retire } in pending {
-            let status = match wait {
-                Wait::For(fence) => Some((fence, self.device.wait_fence(fence, Duration::ZERO))),
-                Wait::Submit | Wait::Nothing => None,
-            };
-            retire(if matches!(status, Some((_, Ok(true)))) { Retired::Done } else { Retired::Lost });
-            if let Some((fence, Ok(true) | Err(_))) = status {
-                self.device.destroy_fence(fence);
+            match wait {
+                Wait::For(fence) => {
+                    let waited = self.device.wait_fence(fence, Duration::ZERO);
+                    retire(how(waited));
+                    if waited != Ok(false) {
+                        self.device.destroy_fence(fence);
+                    }
+                }
+                Wait::Submit => retire(Retired::Lost),
+                Wait::Nothing(retired) => retire(retired),
             }
         }
         for fence in spare {
             self.device.destroy_fence(fence);
         }
+    }
+}
+
+/// How a fence has ended that was waited for so.
+fn how(waited: Result<bool, vk::Result>) -> Retired {
+    match waited {
+        Ok(true) => Retired::Done,
+        Ok(false) => Retired::Lost,
+        Err(result) => result.into(),
     }
 }
 
