@@ -61,9 +61,12 @@ pub const RESOURCE_BYTES: u64 = 1 << 40;
 /// seen. Nothing is committed before it is touched.
 pub const SHMEM_BYTES: u64 = 4 << 30;
 
-/// Rings per context. Mesa makes one per instance and one per guest thread that compiles pipelines, which ends with the
-/// thread. Each costs a host thread, about half a megabyte once its driver has compiled something.
+/// Rings per context that have a thread of their own. Mesa makes one per instance and one per guest thread that compiles
+/// pipelines, which ends with the thread. Each costs a host thread, about half a megabyte once its driver has compiled something.
 pub const RINGS: usize = 4_096;
+
+/// Rings per context. Those beyond [`RINGS`] share a thread, so each costs some kilobytes.
+pub const ALL_RINGS: usize = 16_384;
 
 /// Largest ring buffer; the reference host's bound.
 pub const RING_BUFFER_BYTES: u32 = 16 << 20;
@@ -154,8 +157,8 @@ impl Budget {
         self
     }
 
-    /// Rings. The command that creates one has no answer, so one more ends the context: it takes a program with as many
-    /// threads that compile pipelines. At most [`RINGS`].
+    /// Rings with a thread of their own: one per instance, and one per thread of the program that compiles pipelines.
+    /// Further ones share one thread. At most [`RINGS`].
     #[must_use]
     pub fn rings(mut self, count: usize) -> Self {
         self.rings = count.min(RINGS);

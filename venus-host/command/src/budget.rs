@@ -20,8 +20,8 @@ pub(super) struct BudgetArgs {
     #[arg(long, env = "VENUS_MAX_OBJECTS", value_name = "N")]
     max_objects: Option<usize>,
 
-    /// Let each guest have at most this many rings: one, and one for each of its threads that compiles pipelines. One
-    /// more ends the guest's context
+    /// Let at most this many rings of each guest have a thread of their own: one, and one for each of its threads that
+    /// compiles pipelines. Further ones share one thread
     #[arg(long, env = "VENUS_MAX_RINGS", value_name = "N", value_parser = value_parser!(u64).range(1..))]
     max_rings: Option<u64>,
 

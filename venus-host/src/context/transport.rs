@@ -230,7 +230,8 @@ impl Endpoint {
             }
         }
         let settings = Settings { idle_timeout: idle_timeout.min(limits::RING_IDLE_TIMEOUT), monitor_period };
-        let control = Arc::new(Control::new(RingId(id), region, self.shared.ring_mode, resource, settings));
+        let mode = self.shared.rings.mode(self.shared.ring_mode);
+        let control = Arc::new(Control::new(RingId(id), region, mode, resource, settings));
         let endpoint = Self::new(Arc::clone(&self.shared), Origin::Ring(Arc::clone(&control)));
         let created = self.shared.rings.create(control, endpoint);
         created.map_err(|error| error.into_fatal(self.command()).into())
@@ -275,7 +276,7 @@ impl Endpoint {
         if ring.virtqueue_reached(seqno) {
             return Ok(());
         }
-        if ring.mode == Mode::Polled {
+        if matches!(ring.mode, Mode::Polled | Mode::Shared) {
             return Err(Interrupt::Blocked);
         }
         let ring = Arc::clone(ring);
@@ -292,7 +293,7 @@ impl Endpoint {
             return Ok(());
         }
         let outcome = match ring.mode {
-            Mode::Thread | Mode::Fed => self.while_absent("ring position", |endpoint| {
+            Mode::Thread | Mode::Shared | Mode::Fed => self.while_absent("ring position", |endpoint| {
                 let shared = &endpoint.shared;
                 Ok(ring.wait_consumed(seqno, || shared.is_lost(), || (shared.abandoned)()))
             })?,

@@ -378,7 +378,7 @@ pub(crate) fn run_thread<E: Execute>(mut consumer: Consumer<E>) {
 }
 
 /// Lets time pass between two looks at an empty ring: briefly at first, since most waits are short.
-fn back_off(round: u32, longest: Duration) {
+pub(super) fn back_off(round: u32, longest: Duration) {
     if round < SPINS {
         std::hint::spin_loop();
     } else if round < YIELDS {

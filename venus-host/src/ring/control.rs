@@ -5,7 +5,11 @@
 
 use std::{
     fmt,
-    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+    },
+    thread::Thread,
     time::{Duration, Instant},
 };
 
@@ -40,6 +44,8 @@ pub(crate) enum Mode {
     Thread,
     /// The owner of the context, whenever it likes. Nothing may block then: commands that have to wait are retried.
     Polled,
+    /// A thread that it shares with others, since there may be no more threads. Nothing may block either.
+    Shared,
     /// Nobody reads the ring: a player executes its commands from elsewhere, each ring's on a thread of its own, and
     /// tells how far it is ([`Control::pass`]). Waits are those of [`Mode::Thread`].
     Fed,
@@ -78,6 +84,8 @@ pub(crate) struct Control {
     /// thread is to those who wait for its end.
     pub(crate) feeding: Mutex<()>,
     state: Mutex<State>,
+    /// The thread of a ring in [`Mode::Shared`].
+    shared_thread: OnceLock<Thread>,
     /// Wakes the consumer: notified, stopped, context lost, virtqueue moved on.
     consumer: Condvar,
     /// Wakes the waiter: head moved on, ring ended, context lost.
@@ -112,6 +120,7 @@ impl Control {
             virtqueue_seqno: AtomicU64::new(0),
             feeding: Mutex::new(()),
             state: Mutex::new(State::default()),
+            shared_thread: OnceLock::new(),
             consumer: Condvar::new(),
             waiter: Condvar::new(),
         }
@@ -205,10 +214,37 @@ impl Control {
 
     // What others do.
 
+    /// Names the thread that calls the consumer, for a ring in [`Mode::Shared`].
+    pub(super) fn share(&self, thread: Thread) {
+        // A ring is created once.
+        let _first = self.shared_thread.set(thread);
+    }
+
+    /// Makes the consumer look at the world again.
+    fn wake_consumer(&self) {
+        self.consumer.notify_all();
+        if let Some(thread) = self.shared_thread.get() {
+            thread.unpark();
+        }
+    }
+
+    /// Whether the consumer will execute nothing more.
+    pub(super) fn has_ended(&self) -> bool {
+        self.state.lock().ended
+    }
+
+    /// Waits for that.
+    pub(super) fn wait_ended(&self) {
+        let mut state = self.state.lock();
+        while !state.ended {
+            self.waiter.wait(&mut state);
+        }
+    }
+
     /// vkNotifyRingMESA: wakes the consumer, or keeps it from falling asleep.
     pub(crate) fn notify(&self) {
         self.state.lock().notified = true;
-        self.consumer.notify_all();
+        self.wake_consumer();
     }
 
     /// Asks the consumer to end after the command it is executing. Cancels both kinds of waits.
@@ -220,7 +256,7 @@ impl Control {
     /// Makes everybody who sleeps here look at the world again.
     pub(crate) fn wake_all(&self) {
         let _state = self.state.lock();
-        self.consumer.notify_all();
+        self.wake_consumer();
         self.waiter.notify_all();
     }
 
@@ -228,7 +264,7 @@ impl Control {
     pub(crate) fn submit_virtqueue_seqno(&self, seqno: u64) {
         let _state = self.state.lock();
         self.virtqueue_seqno.store(seqno, Ordering::Release);
-        self.consumer.notify_all();
+        self.wake_consumer();
     }
 
     /// Whether the context's submissions have come as far as `seqno`.
@@ -285,7 +321,7 @@ impl Control {
         self.waiting.store(true, Ordering::SeqCst);
         // An idle ring has to look: the guest may wait for something that it never sent.
         state.notified = true;
-        self.consumer.notify_all();
+        self.wake_consumer();
         let outcome = self.wait_consumed_locked(&mut state, seqno, lost, abandoned);
         self.waiting.store(false, Ordering::SeqCst);
         outcome

@@ -24,6 +24,7 @@
 
 pub(crate) mod consumer;
 pub(crate) mod control;
+mod crowd;
 pub(crate) mod layout;
 pub(crate) mod monitor;
 pub(crate) mod region;

@@ -12,10 +12,12 @@ use parking_lot::Mutex;
 use super::{
     Control, Execute, Mode, Progress, RingId,
     consumer::{self, Consumer, Poll},
+    crowd::Crowd,
     monitor::Monitor,
 };
 use crate::{
     error::{Fatal, HostError},
+    limits,
     resource::ResourceId,
     thread::sharpen_timers,
 };
@@ -27,8 +29,10 @@ const JOIN_LOOK: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub(crate) struct Table {
     rings: Mutex<Vec<Ring>>,
-    /// How many there may be.
+    /// How many may have a thread of their own.
     most: usize,
+    /// The others, once there are some.
+    crowd: Mutex<Option<Crowd>>,
     monitor: Arc<Monitor>,
 }
 
@@ -41,21 +45,28 @@ enum Runner {
     Thread(JoinHandle<()>),
     /// Absent while it is being polled.
     Polled(Option<Box<dyn Poll>>),
+    /// The thread of [`Table::crowd`].
+    Shared,
     /// Whoever feeds it, under [`Control::feeding`].
     Feeder,
 }
 
 impl Table {
-    /// A table for up to `most` rings.
+    /// A table in which up to `most` rings have threads of their own.
     pub(crate) fn holding(most: usize) -> Self {
-        Self { rings: Mutex::default(), most, monitor: Arc::default() }
+        Self { rings: Mutex::default(), most, crowd: Mutex::default(), monitor: Arc::default() }
+    }
+
+    /// Who will call the next ring, in a context whose rings are called by `mode`.
+    pub(crate) fn mode(&self, mode: Mode) -> Mode {
+        if mode == Mode::Thread && self.rings.lock().len() >= self.most { Mode::Shared } else { mode }
     }
 
     /// Starts a ring. `executor` is what its commands are given to.
     pub(crate) fn create<E: Execute>(&self, control: Arc<Control>, executor: E) -> Result<(), HostError> {
         let mut rings = self.rings.lock();
-        if rings.len() >= self.most {
-            return Err(HostError::limit("rings of one context", self.most));
+        if rings.len() >= limits::ALL_RINGS {
+            return Err(HostError::limit("rings of one context", limits::ALL_RINGS));
         }
         if rings.iter().any(|ring| ring.control.id == control.id) {
             let fatal = Fatal::new("vkCreateRingMESA", format!("{} exists already", control.name())).member("ring");
@@ -67,6 +78,7 @@ impl Table {
         let consumer = match control.mode {
             Mode::Fed => Runner::Feeder,
             Mode::Polled => Runner::Polled(Some(Box::new(consumer))),
+            Mode::Shared => self.share(&control, consumer)?,
             Mode::Thread => {
                 let thread = thread::Builder::new()
                     .name(format!("venus-ring-{}", rings.len()))
@@ -83,6 +95,18 @@ impl Table {
         };
         rings.push(Ring { control, consumer });
         Ok(())
+    }
+
+    /// Gives a ring to the thread for those without one of their own.
+    fn share<E: Execute>(&self, control: &Control, consumer: Consumer<E>) -> Result<Runner, HostError> {
+        let mut crowd = self.crowd.lock();
+        let crowd = match &mut *crowd {
+            Some(crowd) => crowd,
+            none => none.insert(Crowd::start().inspect_err(|_| self.monitor.remove(control.id))?),
+        };
+        control.share(crowd.waker());
+        crowd.join(Box::new(consumer));
+        Ok(Runner::Shared)
     }
 
     /// The ring with this id.
@@ -104,6 +128,7 @@ impl Table {
         match ring.consumer {
             Runner::Thread(thread) => join(thread),
             Runner::Feeder => drop(ring.control.feeding.lock()),
+            Runner::Shared => ring.control.wait_ended(),
             Runner::Polled(_) => {}
         }
         true
@@ -155,7 +180,7 @@ impl Table {
         let mut rings = self.rings.lock();
         match &mut rings.iter_mut().find(|ring| ring.control.id == id)?.consumer {
             Runner::Polled(slot) => with(slot),
-            Runner::Thread(_) | Runner::Feeder => None,
+            Runner::Thread(_) | Runner::Shared | Runner::Feeder => None,
         }
     }
 
@@ -173,6 +198,7 @@ impl Table {
             let has_ended = || match &ring.consumer {
                 Runner::Thread(thread) => thread.is_finished(),
                 Runner::Feeder => ring.control.feeding.try_lock().is_some(),
+                Runner::Shared => ring.control.has_ended(),
                 Runner::Polled(_) => true,
             };
             let mut ended = has_ended();
@@ -187,6 +213,11 @@ impl Table {
             } else {
                 stuck.push(ring.control.id);
             }
+        }
+        if stuck.is_empty()
+            && let Some(crowd) = self.crowd.lock().take()
+        {
+            join(crowd.stop());
         }
         stuck
     }

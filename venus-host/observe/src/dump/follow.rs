@@ -25,7 +25,7 @@ use crate::recording::{Event, Header, Outcome, Place, Record, Source};
 const FENCES: usize = 4 * venus_host::limits::FENCES;
 
 /// Most open commands: more than the endpoints and depths that a host permits.
-const OPEN_COMMANDS: usize = 8 * venus_host::limits::RINGS;
+const OPEN_COMMANDS: usize = 8 * venus_host::limits::ALL_RINGS;
 
 /// Prints records.
 pub(super) struct Follower<'o, W> {

@@ -244,7 +244,7 @@ impl<'a, S: Stage> Sequencer<'a, S> {
             {
                 return Err(ReplayError::Damaged(format!("#{number} is of ring {id:#x}, which nothing has created")));
             }
-            if self.endpoints.len() > limits::RINGS {
+            if self.endpoints.len() > limits::ALL_RINGS {
                 return Err(ReplayError::Damaged(format!("#{number} is of ring number {}", self.endpoints.len())));
             }
             let worker = self.workers.add();

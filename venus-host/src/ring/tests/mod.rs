@@ -3,6 +3,7 @@
 //! A test command is `words of the command, opcode, arguments…`; see [`op`].
 
 mod idle;
+mod shared;
 mod table;
 mod waits;
 
@@ -80,7 +81,7 @@ impl Execute for FakeExecutor {
         }
         match word(stream, at + 4).ok_or_else(truncated)? {
             op::RECORD => self.log.lock().unwrap().extend(arguments),
-            op::WAIT_VIRTQUEUE if self.control.mode == Mode::Polled => {
+            op::WAIT_VIRTQUEUE if matches!(self.control.mode, Mode::Polled | Mode::Shared) => {
                 if !self.control.virtqueue_reached(u64::from(arguments[0])) {
                     return Err(Interrupt::Blocked);
                 }
@@ -141,9 +142,14 @@ impl Fixture {
     }
 
     fn with(mode: Mode, monitor_period: Option<Duration>) -> Self {
+        Self::beside(&Arc::new(Table::holding(limits::RINGS)), RingId(0x7f00), mode, monitor_period)
+    }
+
+    /// One more ring of a table.
+    fn beside(table: &Arc<Table>, id: RingId, mode: Mode, monitor_period: Option<Duration>) -> Self {
         let file = MemoryFile::create(4096).unwrap();
         let memory = Arc::new(file.map().unwrap());
-        let control = control(RingId(0x7f00), &file, mode, monitor_period);
+        let control = control(id, &file, table.mode(mode), monitor_period);
         let executor = FakeExecutor {
             control: Arc::clone(&control),
             reply: Arc::clone(&memory),
@@ -154,7 +160,7 @@ impl Fixture {
             batches: Arc::default(),
             at_gate: Arc::default(),
         };
-        let table = Arc::new(Table::holding(limits::RINGS));
+        let table = Arc::clone(table);
         table.create(Arc::clone(&control), executor.clone()).unwrap();
         Self { table, control, executor, memory, tail: 0 }
     }

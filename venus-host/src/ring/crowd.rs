@@ -1,0 +1,113 @@
+//! Rings that share a thread, because as many as may have one of their own do.
+//!
+//! Nothing a guest sends says that a ring could not be had, so it must not be that there is none. A ring of the crowd is
+//! polled as one in [`Mode::Polled`](super::Mode::Polled) is, by a thread that does nothing else: a command that waits
+//! for a submission is tried again, and one that compiles for a second holds up the crowd for a second.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle, Thread},
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+
+use super::{
+    Progress,
+    consumer::{self, Poll},
+};
+use crate::{error::HostError, thread::sharpen_timers};
+
+/// Longest sleep between two looks at rings whose guests count on being polled.
+const LONGEST_SLEEP: Duration = Duration::from_millis(1);
+
+/// What the thread is told.
+#[derive(Default)]
+struct Inbox {
+    newcomers: Mutex<Vec<Box<dyn Poll>>>,
+    stop: AtomicBool,
+}
+
+/// The thread, and the way to it.
+pub(super) struct Crowd {
+    inbox: Arc<Inbox>,
+    thread: JoinHandle<()>,
+}
+
+impl Crowd {
+    /// Starts the thread.
+    pub(super) fn start() -> Result<Self, HostError> {
+        let inbox = Arc::<Inbox>::default();
+        let theirs = Arc::clone(&inbox);
+        let thread = thread::Builder::new()
+            .name("venus-rings".to_owned())
+            .spawn(move || {
+                sharpen_timers();
+                run(&theirs);
+            })
+            .map_err(|error| HostError::io("cannot start the thread that rings share", error))?;
+        Ok(Self { inbox, thread })
+    }
+
+    /// Whom to wake when a ring has something to do.
+    pub(super) fn waker(&self) -> Thread {
+        self.thread.thread().clone()
+    }
+
+    /// Adds a ring, which stays until it has ended.
+    pub(super) fn join(&self, ring: Box<dyn Poll>) {
+        self.inbox.newcomers.lock().push(ring);
+        self.thread.thread().unpark();
+    }
+
+    /// Lets the thread end with the last of its rings.
+    pub(super) fn stop(self) -> JoinHandle<()> {
+        self.inbox.stop.store(true, Ordering::SeqCst);
+        self.thread.thread().unpark();
+        self.thread
+    }
+}
+
+impl fmt::Debug for Crowd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Crowd").finish_non_exhaustive()
+    }
+}
+
+fn run(inbox: &Inbox) {
+    let mut rings = Vec::new();
+    let mut round = 0;
+    loop {
+        rings.append(&mut inbox.newcomers.lock());
+        if rings.is_empty() && inbox.stop.load(Ordering::SeqCst) {
+            return;
+        }
+        match poll_each(&mut rings) {
+            Progress::Worked => round = 0,
+            // Whoever has something for a ring wakes this thread, which also counts before it sleeps.
+            Progress::Idle | Progress::Ended => {
+                thread::park();
+                round = 0;
+            }
+            Progress::Empty | Progress::Blocked => {
+                consumer::back_off(round, LONGEST_SLEEP);
+                round = round.saturating_add(1);
+            }
+        }
+    }
+}
+
+/// Polls each ring once, lets go of those that have ended, and reports the busiest of the others.
+fn poll_each(rings: &mut Vec<Box<dyn Poll>>) -> Progress {
+    let mut busiest = Progress::Idle;
+    rings.retain_mut(|ring| {
+        let progress = ring.process_available();
+        busiest = busiest.min(progress);
+        progress != Progress::Ended
+    });
+    busiest
+}
