@@ -103,6 +103,9 @@ pub const ORPHANS: usize = 4_096;
 /// likes, and the first failures explain the others.
 pub const LOGGED_FAILURES: u64 = 32;
 
+/// Refused connections that get a line in the log within some seconds; others are counted.
+pub const LOGGED_REFUSALS: u64 = 16;
+
 /// Messages of the validation layers that get a line, of each kind and context; later ones are counted.
 pub const LOGGED_FINDINGS: u64 = 3;
 

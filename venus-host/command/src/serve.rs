@@ -3,7 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
     thread,
 };
 
@@ -110,7 +110,13 @@ pub(super) fn run(args: &ServeArgs, log: &str) -> Result<(), anyhow::Error> {
     let activated = service::take_socket()?;
     let driver = if args.in_process { args.driver.tried()? } else { args.driver.config()? };
     driver.transport.check(driver.memory).map_err(|reason| anyhow::anyhow!("--memory: {reason}"))?;
-    let observe = Settings::new(args.record.settings(), args.trace.listen()?);
+    let handle = Arc::new(OnceLock::<ServerHandle>::new());
+    let tracing = args.trace.listen({
+        let handle = Arc::clone(&handle);
+        // The one that waits for its guest was started with the switch as it was.
+        move || handle.get().into_iter().for_each(ServerHandle::renew_workers)
+    })?;
+    let observe = Settings::new(args.record.settings(), tracing);
     let isolation = if args.in_process { Isolation::Thread } else { workers(args, observe.tracing.clone(), log)? };
     let session = SessionOptions::new(driver)
         .budget(args.budget.budget())
@@ -132,8 +138,9 @@ pub(super) fn run(args: &ServeArgs, log: &str) -> Result<(), anyhow::Error> {
             (Server::adopt(socket, options)?, path)
         }
     };
-    let _status = args.status_socket(path.as_deref(), &server);
-    obey_signals(signals, server.handle())?;
+    let handle = handle.get_or_init(|| server.handle());
+    let _status = args.status_socket(path.as_deref(), handle);
+    obey_signals(signals, handle.clone())?;
     service::notify("READY=1");
     tracing::info!("listening at {}", path.as_deref().unwrap_or(Path::new("a socket without a name")).display());
     Ok(server.run()?)
@@ -141,9 +148,9 @@ pub(super) fn run(args: &ServeArgs, log: &str) -> Result<(), anyhow::Error> {
 
 impl ServeArgs {
     /// Where the server answers what it does. Guests are served without it, too.
-    fn status_socket(&self, path: Option<&Path>, server: &Server) -> Option<StatusSocket> {
+    fn status_socket(&self, path: Option<&Path>, server: &ServerHandle) -> Option<StatusSocket> {
         let path = self.status_path.clone().or_else(|| path.map(status::beside))?;
-        let opened = StatusSocket::open(&path, server.handle());
+        let opened = StatusSocket::open(&path, server.clone());
         opened.inspect_err(|error| tracing::warn!("`venus status` will not work: {error:#}")).ok()
     }
 

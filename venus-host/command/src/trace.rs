@@ -20,11 +20,14 @@ pub(super) struct TraceArgs {
 }
 
 impl TraceArgs {
-    /// The options as the library takes them. From then on the signal switches what they trace.
-    pub(super) fn listen(&self) -> Result<Option<trace::Settings>, anyhow::Error> {
+    /// The options as the library takes them. From then on the signal switches what they trace, and calls `switched`.
+    pub(super) fn listen(
+        &self,
+        switched: impl Fn() + Send + 'static,
+    ) -> Result<Option<trace::Settings>, anyhow::Error> {
         let Some(folder) = self.trace.clone() else { return Ok(None) };
         let switch = Switch::new(!self.trace_paused);
-        toggle_on_signal(switch.clone())?;
+        toggle_on_signal(switch.clone(), switched)?;
         Ok(Some(trace::Settings::new(folder).switch(switch)))
     }
 }
@@ -37,12 +40,13 @@ pub(super) fn environment(settings: Option<&trace::Settings>) -> Vec<(&'static s
 }
 
 /// Starts a thread that toggles the switch at each SIGUSR2.
-fn toggle_on_signal(switch: Switch) -> Result<(), anyhow::Error> {
+fn toggle_on_signal(switch: Switch, switched: impl Fn() + Send + 'static) -> Result<(), anyhow::Error> {
     let mut signals = Signals::new([SIGUSR2])?;
     thread::Builder::new().name("venus-signals".to_owned()).spawn(move || {
         for _ in signals.forever() {
             let state = if switch.toggle() { "on" } else { "off" };
             tracing::info!("tracing is {state}");
+            switched();
         }
     })?;
     Ok(())

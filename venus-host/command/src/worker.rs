@@ -54,7 +54,7 @@ pub(super) struct WorkerArgs {
 }
 
 pub(super) fn run(args: &WorkerArgs) -> Result<ExitCode, anyhow::Error> {
-    let observe = Settings::new(args.record.settings(), args.trace.listen()?);
+    let observe = Settings::new(args.record.settings(), args.trace.listen(|| ())?);
     let options = SessionOptions::new(args.driver.config()?)
         .budget(args.budget.budget())
         .observers(move |name, driver| observe.observers(name, driver));

@@ -16,8 +16,10 @@
 //! | [`guest`] | guests that are served, their workers and their ends |
 //! | [`handoff`] | how server and worker talk |
 //! | [`serve`] | what a worker does |
+//! | [`complaints`] | log lines that guests can cause in any number |
 //! | [`run`] | the loop that does it all |
 
+mod complaints;
 mod guest;
 mod hall;
 mod handoff;
@@ -187,6 +189,11 @@ enum Urgency {
     Now,
 }
 
+/// Words that the server's thread is told.
+const STOP: u8 = b'.';
+const STOP_NOW: u8 = b'!';
+const RENEW: u8 = b'~';
+
 /// What the server's thread shares with others.
 #[derive(Debug)]
 struct State {
@@ -204,15 +211,14 @@ impl State {
         Ok(Self { guests: Mutex::default(), wake, bell })
     }
 
-    /// The most urgent of what was said since the last time.
-    fn hear(&self) -> Urgency {
+    /// What was said since the last time.
+    fn hear(&self) -> Vec<u8> {
         let mut said = [0; 64];
-        let mut most = Urgency::None;
+        let mut all = Vec::new();
         while let Ok(count @ 1..) = (&self.wake).read(&mut said) {
-            let urgent = said.get(..count).unwrap_or_default().contains(&b'!');
-            most = most.max(if urgent { Urgency::Now } else { Urgency::Soon });
+            all.extend_from_slice(said.get(..count).unwrap_or_default());
         }
-        most
+        all
     }
 
     fn say(&self, word: u8) {
@@ -262,12 +268,17 @@ pub struct ServerHandle(Arc<State>);
 impl ServerHandle {
     /// Has the server take no more guests, and end when those that it has have left.
     pub fn stop(&self) {
-        self.0.say(b'.');
+        self.0.say(STOP);
     }
 
     /// Has the server end its guests, and then itself.
     pub fn stop_now(&self) {
-        self.0.say(b'!');
+        self.0.say(STOP_NOW);
+    }
+
+    /// Has the server start its workers afresh that wait for guests: what they are started with has changed.
+    pub fn renew_workers(&self) {
+        self.0.say(RENEW);
     }
 
     /// The guests that are being served. Asks each worker how its guest is doing; one that does not answer within half a

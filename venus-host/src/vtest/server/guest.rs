@@ -103,6 +103,11 @@ impl Worker {
         &self.control
     }
 
+    /// Tells it that there will be no guest, at which it ends.
+    pub(super) fn dismiss(&self) {
+        let _gone = rustix::net::shutdown(&*self.control, rustix::net::Shutdown::Both);
+    }
+
     /// Its process; 0 for a thread of this one.
     pub(super) fn process(&self) -> u32 {
         match &self.runner {

@@ -46,15 +46,14 @@ impl Hall {
     }
 
     /// Keeps a connection until it says something. Where there is no room, one that has not said a word for longest is
-    /// refused: of the user who has most of them.
-    pub(super) fn admit(&mut self, number: u64, arrival: Arrival) {
-        if self.waiting.len() >= self.capacity {
-            self.evict();
-        }
+    /// refused: of the user who has most of them. Returns what is to be said of that.
+    pub(super) fn admit(&mut self, number: u64, arrival: Arrival) -> Option<String> {
+        let complaint = if self.waiting.len() >= self.capacity { self.evict() } else { None };
         self.waiting.insert(number, arrival);
+        complaint
     }
 
-    fn evict(&mut self) {
+    fn evict(&mut self) -> Option<String> {
         let mut per_user = BTreeMap::<Option<u32>, usize>::new();
         for arrival in self.waiting.values() {
             let count = per_user.entry(arrival.user).or_default();
@@ -63,13 +62,13 @@ impl Hall {
         let greediest = per_user.into_iter().max_by_key(|(_, count)| *count).map(|(user, _)| user);
         let oldest =
             self.waiting.iter().find(|(_, arrival)| Some(arrival.user) == greediest).map(|(number, _)| *number);
-        let Some((number, arrival)) = oldest.and_then(|number| self.waiting.remove_entry(&number)) else { return };
-        tracing::warn!(
+        let (number, arrival) = oldest.and_then(|number| self.waiting.remove_entry(&number))?;
+        self.refuse(number, arrival.socket);
+        Some(format!(
             "a connection that never said a word is refused, since {} like it are open{}",
             self.capacity,
             of_user(arrival.user)
-        );
-        self.refuse(number, arrival.socket);
+        ))
     }
 
     /// Tells a guest that it will not be served, and keeps its socket until it has closed it.
@@ -145,7 +144,8 @@ mod tests {
         let mut guests = Vec::new();
         for (number, user) in [(1, 7), (2, 8), (3, 8), (4, 9)] {
             let (guest, arrival) = arrival(user);
-            hall.admit(number, arrival);
+            let complaint = hall.admit(number, arrival);
+            assert_eq!(complaint.is_some(), number == 4);
             guests.push(guest);
         }
         assert_eq!(hall.waiting.keys().copied().collect::<Vec<_>>(), [1, 3, 4]);

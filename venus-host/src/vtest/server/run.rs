@@ -13,7 +13,8 @@ use rustix::{
 };
 
 use super::{
-    Isolation, ServerOptions, State, Urgency,
+    Isolation, RENEW, STOP, STOP_NOW, ServerOptions, State, Urgency,
+    complaints::Complaints,
     guest::{End, Guest, Worker},
     hall::{Arrival, Hall, of_user},
     handoff,
@@ -48,6 +49,7 @@ pub(super) struct Loop<'a> {
     /// Absent once the server is stopping.
     listener: Option<Listener>,
     hall: Hall,
+    complaints: Complaints,
     guests: BTreeMap<u64, Guest>,
     spares: VecDeque<Worker>,
     /// Guests whose worker has closed its socket, and workers without a guest that have.
@@ -69,6 +71,7 @@ impl<'a> Loop<'a> {
             state,
             listener: Some(listener),
             hall: Hall::new(limits::SERVER_WAITING.min(descriptors() / 4)),
+            complaints: Complaints::default(),
             guests: BTreeMap::new(),
             spares: VecDeque::new(),
             ending: Vec::new(),
@@ -221,11 +224,13 @@ impl<'a> Loop<'a> {
             let user = arrival.user.map_or_else(|| "unknown".to_owned(), |user| user.to_string());
             return self.refuse(arrival, &format!("user {user} is none of those with --allow-uid"));
         }
-        self.hall.admit(self.next_number, arrival);
+        if let Some(complaint) = self.hall.admit(self.next_number, arrival) {
+            self.complaints.warn(&complaint);
+        }
     }
 
     fn refuse(&mut self, arrival: Arrival, why: &str) {
-        tracing::warn!("a guest is refused{}: {why}", of_user(arrival.user));
+        self.complaints.warn(&format!("a guest is refused{}: {why}", of_user(arrival.user)));
         self.next_number = self.next_number.wrapping_add(1);
         self.hall.refuse(self.next_number, arrival.socket);
     }
@@ -332,7 +337,19 @@ impl<'a> Loop<'a> {
 
     /// Does what somebody has asked for meanwhile.
     fn obey(&mut self) {
-        let urgency = self.state.hear();
+        let said = self.state.hear();
+        let urgency = match () {
+            () if said.contains(&STOP_NOW) => Urgency::Now,
+            () if said.contains(&STOP) => Urgency::Soon,
+            () => Urgency::None,
+        };
+        if said.contains(&RENEW) {
+            // They end when their sockets close.
+            let spares = std::mem::take(&mut self.spares);
+            spares.iter().for_each(Worker::dismiss);
+            self.ending_spares.extend(spares);
+            self.replenish();
+        }
         if urgency > Urgency::None && self.urgency == Urgency::None {
             self.stop();
         }
