@@ -40,6 +40,11 @@ impl Found {
         Ok(Self { entry, instance, physical })
     }
 
+    /// Destroys the instance.
+    pub(crate) fn close(self) {
+        unsafe { self.instance.destroy_instance(None) };
+    }
+
     /// Whether the device has this extension.
     pub(crate) fn has(&self, extension: &CStr) -> Result<bool> {
         let all = unsafe { self.instance.enumerate_device_extension_properties(self.physical) };

@@ -1,9 +1,9 @@
 //! Programs that start.
 
-use crate::common::{SID, as_natively};
+use crate::common::{SID, rows};
 
-/// A host that is slow to get its threads going may not be taken for dead.
-#[test]
-fn every_start_on_busy_cores_works() {
-    as_natively("every_start_on_busy_cores_works", SID, &["starts", "60"]);
+rows! {
+    // A host that is slow to get its threads going may not be taken for dead.
+    every_start_on_busy_cores_works: SID, &["starts", "60"];
+    instances_are_made_in_many_threads: SID, &["instance-threads", "5"];
 }

@@ -103,5 +103,6 @@ pub(crate) const CASES: &[Case] = &[
     case("transfer-timestamps", 0, queries::transfer_timestamps, "timestamps of a queue that only copies"),
 
     case("starts", 300, starts::in_a_row, "devices one after another, while all cores are busy"),
+    case("instance-threads", 50, starts::in_threads, "so many instances in each of 32 threads, one after another"),
     case("instances", 300, starts::at_once, "instances alive at once"),
 ];

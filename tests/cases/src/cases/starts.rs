@@ -38,3 +38,19 @@ pub(super) fn at_once(number: u32) -> Result<String> {
     alive(&last, 1)?;
     Ok(format!("{number} instances"))
 }
+
+/// Threads that make instances again and again, as a browser's processes or a test runner's would.
+pub(super) fn in_threads(number: u32) -> Result<String> {
+    const THREADS: u32 = 32;
+    let one = || {
+        (0..number).try_for_each(|at| {
+            Found::new().with_context(|| format!("instance {at}"))?.close();
+            anyhow::Ok(())
+        })
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(one)).collect();
+        threads.into_iter().try_for_each(|thread| thread.join().expect("a starting thread does not panic"))
+    })?;
+    Ok(format!("{THREADS} threads, {number} instances each"))
+}
