@@ -38,7 +38,7 @@ impl Options {
         }
     }
 
-    /// No ring threads: the embedder calls [`Context::process_rings`].
+    /// No ring threads: the embedder calls [`Context::process_rings`](super::Context::process_rings).
     #[must_use]
     pub fn poll_rings(mut self) -> Self {
         self.poll_rings = true;
