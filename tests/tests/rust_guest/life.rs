@@ -2,6 +2,7 @@
 
 use crate::common::{TEARDOWN, guest, guest_at, host};
 use testbed::server::{Server, Traces};
+use testbed::skipping::{HOST_VARIABLE, path_or_skip};
 use venus_guest::{Gpu, programs};
 use venus_protocol::args::DestroyBufferArgs;
 use venus_protocol::wire::Handle;
@@ -70,4 +71,33 @@ fn a_guest_that_breaks_a_rule_ends_alone() {
     server.expect_alive().unwrap();
     let log = server.log();
     assert!(log.contains("vkDestroyBuffer"), "the log names the command: {log}");
+}
+
+#[test]
+fn a_guest_is_shown_with_its_gpu_and_what_it_does() {
+    let name = "a_guest_is_shown_with_its_gpu_and_what_it_does";
+    let (Some(server), Some(program)) = (host(name), path_or_skip(name, HOST_VARIABLE)) else {
+        return;
+    };
+    let mut gpu = Gpu::open(guest(&server)).unwrap();
+    let usage = venus_protocol::vk::BufferUsageFlags::TRANSFER_DST;
+    let _buffer = gpu.host_buffer(1 << 20, usage).unwrap();
+    let fence = gpu.fence().unwrap();
+    gpu.submit(&[], fence).unwrap();
+    gpu.wait(fence).unwrap();
+    let mut status = std::process::Command::new(program);
+    status.args(["status", "--json", "--interval", "0", "--socket-path"]).arg(server.socket());
+    let output = status.output().unwrap();
+    let status: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+    let shown = &status["guests"][0];
+    assert_eq!((&shown["name"], &shown["devices"]), (&"venus-tests".into(), &1.into()), "{status}");
+    assert!(shown["gpus"][0].as_str().is_some_and(|gpu| !gpu.is_empty()), "{status}");
+    assert_eq!(shown["submissions"], 1, "{status}");
+    for counter in ["commands", "objects", "rings"] {
+        assert!(shown[counter].as_u64().is_some_and(|count| count > 0), "{counter}: {status}");
+    }
+    for memory in ["device_memory_bytes", "mapped_memory_bytes"] {
+        assert!(shown[memory].as_u64().is_some_and(|bytes| bytes >= 1 << 20), "{memory}: {status}");
+    }
+    gpu.close().unwrap();
 }

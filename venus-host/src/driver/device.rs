@@ -147,6 +147,12 @@ impl Device {
         &self.fns
     }
 
+    /// What its GPU calls itself.
+    pub(crate) fn gpu_name(&self) -> String {
+        let name = self.physical.properties().device_name_as_c_str().unwrap_or_default();
+        name.to_string_lossy().chars().filter(|c| !c.is_control()).collect()
+    }
+
     pub(crate) fn raw(&self) -> vk::Device {
         self.fns.handle()
     }

@@ -53,6 +53,17 @@ impl Sampler {
     pub fn sample(&self) -> Option<Sample> {
         self.0.upgrade().map(|shared| Sample::of(&shared))
     }
+
+    /// The names of the GPUs that the context has devices of, each once. Takes a look at each of its objects.
+    #[must_use]
+    pub fn gpus(&self) -> Vec<String> {
+        let Some(shared) = self.0.upgrade() else { return Vec::new() };
+        let devices = shared.objects.device_ids().into_iter().filter_map(|id| shared.objects.device_of(id));
+        let mut names: Vec<String> = devices.map(|device| device.gpu_name()).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
 }
 
 impl Sample {

@@ -96,6 +96,7 @@ fn guest(guest: &GuestStatus) -> Value {
         "seconds": guest.age.as_secs_f64(),
         "answers": condition.is_some(),
         "devices": condition.map(|c| c.devices),
+        "gpus": condition.map(|c| c.gpus.clone()),
         "objects": condition.map(|c| c.objects),
         "rings": condition.map(|c| c.rings),
         "device_memory_bytes": condition.map(|c| c.device_memory_bytes),

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 /// Headings, and whether the column is of numbers.
-const COLUMNS: [(&str, bool); 10] = [
+const COLUMNS: [(&str, bool); 11] = [
     ("GUEST", false),
     ("WORKER", true),
     ("USER", true),
@@ -16,6 +16,7 @@ const COLUMNS: [(&str, bool); 10] = [
     ("COMMANDS/S", true),
     ("SUBMITS/S", true),
     ("FAILED", true),
+    ("GPU", false),
 ];
 
 /// All of it.
@@ -31,7 +32,7 @@ pub(super) fn of(status: &Value) -> String {
     if guests.is_empty() {
         return text;
     }
-    let rows: Vec<[String; 10]> = guests.iter().map(row).collect();
+    let rows: Vec<[String; 11]> = guests.iter().map(row).collect();
     let widths: Vec<usize> = (0..COLUMNS.len())
         .map(|column| {
             rows.iter().map(|row| row[column].chars().count()).chain([COLUMNS[column].0.len()]).max().unwrap_or(0)
@@ -75,9 +76,10 @@ fn name(guest: &Value) -> &str {
     }
 }
 
-fn row(guest: &Value) -> [String; 10] {
+fn row(guest: &Value) -> [String; 11] {
     let number = |key: &str| guest[key].as_u64().map_or_else(|| "-".to_owned(), |number| number.to_string());
     let rate = |key: &str| guest[key].as_f64().map_or_else(|| "-".to_owned(), |rate| format!("{rate:.0}"));
+    let gpus: Vec<&str> = guest["gpus"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let memory = guest["device_memory_bytes"].as_u64().zip(guest["shared_memory_bytes"].as_u64());
     [
         name(guest).to_owned(),
@@ -90,6 +92,7 @@ fn row(guest: &Value) -> [String; 10] {
         rate("commands_per_second"),
         rate("submissions_per_second"),
         number("failures"),
+        gpus.join(", "),
     ]
 }
 
@@ -118,13 +121,14 @@ mod tests {
         let status = json!({ "process": 17, "uptime_seconds": 3725.5, "guests": [
             { "name": "vkcube", "worker": 4711, "user": 1000, "seconds": 65.0, "answers": true, "devices": 1, "objects": 120,
               "device_memory_bytes": 5 << 20, "shared_memory_bytes": 9 << 20, "failures": 1,
+              "gpus": ["llvmpipe (LLVM 15.0.6, 256 bits)"],
               "commands_per_second": 1234.5, "submissions_per_second": 60.0, "last_error": "vkAllocateMemory: too much" },
             { "name": "", "worker": 5, "user": null, "seconds": 0.5, "answers": false },
         ]});
         let expected = "\
 server 17, up 1h02m, 2 guests
-GUEST          WORKER  USER   TIME  DEVICES  OBJECTS  MEMORY  COMMANDS/S  SUBMITS/S  FAILED
-vkcube           4711  1000  1m05s        1      120  14 MiB        1234         60       1
+GUEST          WORKER  USER   TIME  DEVICES  OBJECTS  MEMORY  COMMANDS/S  SUBMITS/S  FAILED  GPU
+vkcube           4711  1000  1m05s        1      120  14 MiB        1234         60       1  llvmpipe (LLVM 15.0.6, 256 bits)
 (no name yet)       5     -     0s        -        -       -           -          -       -
 last error of vkcube (4711): vkAllocateMemory: too much
 worker 5 of (no name yet) does not answer; it may be stopped or stuck

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | server | `G`, with two descriptors | serve this guest's socket, and note where it stands in this memory file |
 //! | server | `S` | say how the guest is doing |
-//! | worker | length (4 bytes), then that many bytes | the answer to `S`: [`Condition`] |
+//! | worker | length (4 bytes), then that many bytes | the answer to `S`: [`Condition`], as numbers of eight bytes each, a line for each GPU, and the last error |
 //!
 //! The end of either side is the end of the stream. A worker whose server has gone before it got a guest has nothing to
 //! do; one that has a guest serves it to its end. A server whose worker has gone answers the guest in its place, with its
@@ -125,6 +125,8 @@ pub struct Condition {
     pub blob_memory_bytes: u64,
     /// Bytes of plain memory that guest and host share: rings, replies, command streams.
     pub shared_memory_bytes: u64,
+    /// The GPUs that it has devices of.
+    pub gpus: Vec<String>,
     /// The last command that failed, or why the context is lost: the line that the log has.
     pub last_error: Option<String>,
 }
@@ -144,6 +146,7 @@ impl Condition {
             device_memory_bytes: sample.device_memory_bytes,
             blob_memory_bytes: sample.blob_memory_bytes,
             shared_memory_bytes: sample.shared_memory_bytes,
+            gpus: sampler.gpus(),
             last_error: statistics.last_error(),
         }
     }
@@ -164,9 +167,10 @@ impl Condition {
     }
 
     fn encode(&self) -> Vec<u8> {
-        let text = self.last_error.as_deref().unwrap_or_default();
-        let end = text.floor_char_boundary(TEXT_BYTES);
-        let text = text.get(..end).unwrap_or_default();
+        let names = self.gpus.iter().map(|name| format!("{name}\n"));
+        let error = self.last_error.iter().map(|error| error.replace('\n', " "));
+        let mut text: String = names.chain(error).collect();
+        text.truncate(text.floor_char_boundary(TEXT_BYTES));
         let mut body: Vec<u8> = self.numbers().iter().flat_map(|number| number.to_le_bytes()).collect();
         body.extend(text.as_bytes());
         let length = u32::try_from(body.len()).unwrap_or(0);
@@ -177,6 +181,9 @@ impl Condition {
 
     fn decode(body: &[u8]) -> Option<Self> {
         let (numbers, text) = body.split_first_chunk::<{ 8 * NUMBERS }>()?;
+        let text = String::from_utf8_lossy(text);
+        let mut lines: Vec<&str> = text.split('\n').collect();
+        let error = lines.pop().filter(|error| !error.is_empty());
         let mut numbers = numbers.as_chunks::<8>().0.iter().map(|number| u64::from_le_bytes(*number));
         let mut number = || numbers.next().unwrap_or_default();
         Some(Self {
@@ -190,7 +197,8 @@ impl Condition {
             device_memory_bytes: number(),
             blob_memory_bytes: number(),
             shared_memory_bytes: number(),
-            last_error: (!text.is_empty()).then(|| String::from_utf8_lossy(text).into_owned()),
+            gpus: lines.into_iter().map(str::to_owned).collect(),
+            last_error: error.map(str::to_owned),
         })
     }
 }
@@ -259,18 +267,36 @@ mod tests {
     #[test]
     fn a_worker_says_how_its_guest_is_doing() {
         let (server, worker) = UnixStream::pair().unwrap();
-        let long = format!("{}ä", "x".repeat(TEXT_BYTES - 1));
-        let condition =
-            Condition { commands: 1, shared_memory_bytes: 10, last_error: Some(long), ..Default::default() };
+        let long = format!("{}ä", "x".repeat(TEXT_BYTES - 1 - "a GPU\n".len()));
+        let gpus = vec!["a GPU".to_owned()];
+        let condition = Condition {
+            commands: 1,
+            shared_memory_bytes: 10,
+            gpus,
+            last_error: Some(long.clone()),
+            ..Default::default()
+        };
         let told = condition.clone();
         let thread = thread::spawn(move || answer(worker, move || told.clone()));
         for _ in 0..2 {
             let said = ask(&server).unwrap();
             assert_eq!((said.commands, said.shared_memory_bytes), (1, 10));
-            assert_eq!(said.last_error, Some("x".repeat(TEXT_BYTES - 1)), "cut where a character ends");
+            assert_eq!(said.gpus, ["a GPU"]);
+            assert_eq!(said.last_error.as_deref(), long.strip_suffix('ä'), "cut where a character ends");
         }
         drop(server);
         thread.join().unwrap();
+    }
+
+    #[test]
+    fn conditions_travel_as_they_are() {
+        for gpus in [vec![], vec!["one".to_owned(), "two".to_owned()]] {
+            for last_error in [None, Some("it failed".to_owned())] {
+                let condition = Condition { rings: 7, gpus: gpus.clone(), last_error, ..Default::default() };
+                let bytes = condition.encode();
+                assert_eq!(Condition::decode(&bytes[4..]), Some(condition));
+            }
+        }
     }
 
     #[test]
