@@ -17,10 +17,11 @@ use venus_protocol::procs::{Level, Procs};
 use super::{
     Failure, FamilyProcs, PhysicalDevice, extensions,
     memory::MappedAllocations,
+    queue_request::{check_queue_requests, create_queues, queue_requests, restricted_procs},
     sanitize,
     sync::{Orphans, Queue},
 };
-use crate::{error::APPLICATION, thread::deadline};
+use crate::thread::deadline;
 
 /// A live `VkDevice`. Destroyed explicitly, by `driver/destroy.rs`, after everything that belongs to it.
 pub(crate) struct Device {
@@ -406,100 +407,4 @@ pub(super) unsafe fn slice<'a, T>(pointer: *const T, len: u32) -> &'a [T] {
     }
     // SAFETY: by this function's own contract.
     unsafe { std::slice::from_raw_parts(pointer, usize::try_from(len).unwrap_or_default()) }
-}
-
-/// Queues that the guest asks for.
-#[derive(Clone, Copy)]
-struct QueueRequest {
-    family: u32,
-    count: u32,
-    flags: vk::DeviceQueueCreateFlags,
-}
-
-fn queue_requests(info: &vk::DeviceCreateInfo<'_>) -> Vec<QueueRequest> {
-    // SAFETY: count and pointer belong together and live as long as `info`: the decoder made them.
-    let infos = unsafe { slice(info.p_queue_create_infos, info.queue_create_info_count) };
-    infos
-        .iter()
-        .map(|info| QueueRequest { family: info.queue_family_index, count: info.queue_count, flags: info.flags })
-        .collect()
-}
-
-/// Refuses families that do not exist and more queues than a family has: drivers index tables with these.
-fn check_queue_requests(requests: &[QueueRequest], families: &[vk::QueueFamilyProperties]) -> Result<(), Failure> {
-    let mut totals = BTreeMap::<u32, u64>::new();
-    for request in requests {
-        let total = totals.entry(request.family).or_default();
-        *total = total.saturating_add(request.count.into());
-    }
-    for (family, total) in totals {
-        let known = usize::try_from(family).ok().and_then(|index| families.get(index));
-        let (member, reason) = match known {
-            Some(known) if total <= u64::from(known.queue_count) => continue,
-            Some(known) => (
-                "pCreateInfo->pQueueCreateInfos[].queueCount",
-                format!("{total} queues of family {family}, which has {}", known.queue_count),
-            ),
-            None => (
-                "pCreateInfo->pQueueCreateInfos[].queueFamilyIndex",
-                format!("is {family}, and there are {} families", families.len()),
-            ),
-        };
-        return Err(Failure::refused(vk::Result::ERROR_UNKNOWN, member, reason, APPLICATION));
-    }
-    Ok(())
-}
-
-/// The entry points for the families, of those that are asked for, that cannot do everything.
-fn restricted_procs(
-    procs: &Procs,
-    requests: &[QueueRequest],
-    physical: &PhysicalDevice,
-) -> BTreeMap<u32, Arc<FamilyProcs>> {
-    let families = requests.iter().map(|request| request.family);
-    let restricted =
-        families.filter_map(|family| Some((family, FamilyProcs::of(procs, family, physical.queue_families())?)));
-    restricted.map(|(family, procs)| (family, Arc::new(procs))).collect()
-}
-
-fn create_queues(fns: &ash::Device, requests: &[QueueRequest]) -> Vec<Arc<Queue>> {
-    let mut queues = Vec::new();
-    for request in requests {
-        for index in 0..request.count {
-            let raw = if request.flags.is_empty() {
-                // SAFETY: family and index are among those the device was created with.
-                unsafe { fns.get_device_queue(request.family, index) }
-            } else {
-                let info = vk::DeviceQueueInfo2::default()
-                    .flags(request.flags)
-                    .queue_family_index(request.family)
-                    .queue_index(index);
-                // SAFETY: as above, with the same flags.
-                unsafe { fns.get_device_queue2(&info) }
-            };
-            queues.push(Arc::new(Queue::new(raw, request.family, index, request.flags)));
-        }
-    }
-    queues
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn queue_requests_stay_within_their_families() {
-        let families = [
-            vk::QueueFamilyProperties { queue_count: 2, ..Default::default() },
-            vk::QueueFamilyProperties { queue_count: 1, ..Default::default() },
-        ];
-        let request = |family, count| QueueRequest { family, count, flags: vk::DeviceQueueCreateFlags::empty() };
-        let check = |requests: &[QueueRequest]| check_queue_requests(requests, &families).is_ok();
-        assert!(check(&[request(0, 2), request(1, 1)]));
-        assert!(!check(&[request(2, 1)]));
-        assert!(!check(&[request(1, 2)]));
-        // A family may be asked for twice with different flags, but not for more than it has.
-        assert!(check(&[request(0, 1), request(0, 1)]));
-        assert!(!check(&[request(0, u32::MAX), request(0, u32::MAX)]));
-    }
 }

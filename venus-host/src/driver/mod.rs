@@ -9,6 +9,7 @@
 //! | `extensions` | which device extensions a guest is offered, and why not the others |
 //! | `profile` | hiding what the driver has, so that Linux can stand in for hosts that lack it |
 //! | `device` | a guest's `VkDevice`: entry points, queues, and the calls that the host makes for itself |
+//! | `queue_request` | the queues that a guest asks for with its device |
 //! | `memory` | how host-visible memory reaches the guest |
 //! | `host_copy` | copying between images and host memory |
 //! | `external` | what a guest is told about external memory, fences and semaphores |
@@ -49,6 +50,7 @@ pub(crate) mod memory;
 mod physical_device;
 mod preload;
 mod profile;
+mod queue_request;
 pub(crate) mod sanitize;
 pub mod sparse;
 pub(crate) mod submits;

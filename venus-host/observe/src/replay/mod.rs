@@ -11,6 +11,7 @@
 //! | [`job`] | what workers execute |
 //! | [`stage`] | the threads: one for the context, one for each ring |
 //! | [`player`] | one endpoint: executes, tries again where the driver is behind, compares |
+//! | [`listener`] | takes replies, and the news that the context is lost |
 //! | [`compare`] | replies member by member, and what may differ between any two runs |
 //! | [`in_flight`] | submissions that still execute, and commands that have to wait for them |
 //! | [`fences`] | fences of the guest's kernel, and their order |
@@ -39,6 +40,7 @@ mod fences;
 mod images;
 mod in_flight;
 mod job;
+mod listener;
 mod memory;
 mod player;
 mod report;
@@ -72,8 +74,9 @@ use self::{
     fences::Fences,
     images::Images,
     in_flight::InFlight,
+    listener::Listener,
     memory::{Memory, Uses},
-    player::{Listener, Play},
+    player::Play,
     sequencer::{Flow, Sequencer},
     stage::Threads,
     workers::Workers,

@@ -16,7 +16,7 @@ use std::{
 use parking_lot::Mutex;
 use venus_host::{
     context::Feed,
-    endpoint::{self, EndpointObserver, Observer, Place, Source},
+    endpoint::{Place, Source},
     error::{Fatal, HostError},
     resource::{Blob, BlobKind, HostMapping, ResourceId},
 };
@@ -30,6 +30,7 @@ use super::{
     images::Images,
     in_flight::InFlight,
     job::{Command, End, Task},
+    listener::Listener,
     memory::{Memory, Uses},
     report::Report,
     request,
@@ -81,56 +82,6 @@ impl Stop {
     pub(super) fn error(&self) -> ReplayError {
         let Unknown { member, address } = self.unknown;
         ReplayError::Address { number: self.number, command: self.command, member: member.to_string(), address }
-    }
-}
-
-/// Takes the replies that a guest would get.
-#[derive(Debug, Default)]
-pub(super) struct Listener {
-    /// The last reply of each endpoint, unless it was empty.
-    replies: Arc<Mutex<BTreeMap<Source, Vec<u8>>>>,
-    lost: Mutex<Option<String>>,
-    /// Whether `lost` is set, cheap enough to be read before each command.
-    is_lost: AtomicBool,
-}
-
-impl Listener {
-    fn take_reply(&self, source: Source) -> Vec<u8> {
-        self.replies.lock().remove(&source).unwrap_or_default()
-    }
-
-    /// Why the context is lost, if it is.
-    pub(super) fn lost(&self) -> Option<String> {
-        self.lost.lock().clone()
-    }
-
-    /// Whether the context is lost.
-    pub(super) fn is_lost(&self) -> bool {
-        self.is_lost.load(Ordering::Acquire)
-    }
-}
-
-/// Takes the replies of one endpoint.
-struct EndpointListener(Arc<Mutex<BTreeMap<Source, Vec<u8>>>>);
-
-impl EndpointObserver for EndpointListener {
-    fn end(&mut self, place: Place, _outcome: endpoint::Outcome<'_>, reply: &[u8]) {
-        let mut replies = self.0.lock();
-        match reply.is_empty() {
-            true => drop(replies.remove(&place.source)),
-            false => drop(replies.insert(place.source, reply.to_vec())),
-        }
-    }
-}
-
-impl Observer for Listener {
-    fn endpoint(&self, _source: Source, _has_thread: bool) -> Option<Box<dyn EndpointObserver>> {
-        Some(Box::new(EndpointListener(Arc::clone(&self.replies))))
-    }
-
-    fn lost(&self, reason: &str) {
-        *self.lost.lock() = Some(reason.to_owned());
-        self.is_lost.store(true, Ordering::Release);
     }
 }
 
