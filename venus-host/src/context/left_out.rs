@@ -157,6 +157,7 @@ impl Endpoint {
         let result = phantoms.first().map_or(vk::Result::ERROR_UNKNOWN, |(_, phantom)| phantom.cause.answer());
         answer(tools, request, result)?;
         self.begin_unhandled(request.header, request.bytes);
+        self.note_left_out(|| phantoms.first().map_or_else(String::new, |(_, phantom)| phantom.to_string()));
         Ok(())
     }
 
@@ -169,8 +170,16 @@ impl Endpoint {
     ) -> Result<(), Interrupt> {
         let Refused { result, mut reason } = refused;
         reason.reason = format!("{}; refused with {}", reason.reason, ResultName(result)).into();
+        self.note_left_out(|| reason.reason.to_string());
         tools.shared.log_failure(&self.locate(reason));
         answer(tools, request, result)
+    }
+
+    /// Has observers told why the current command is not executed.
+    fn note_left_out(&mut self, reason: impl FnOnce() -> String) {
+        if self.observers.is_some() {
+            self.left_out = Some(reason());
+        }
     }
 
     /// Tells the log of phantoms that it does not know yet.

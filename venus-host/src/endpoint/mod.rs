@@ -136,6 +136,8 @@ pub(crate) struct Endpoint {
     position: Position,
     /// The current command may have null handles where it names phantoms: see `context/left_out.rs`.
     pub(crate) is_lenient: bool,
+    /// Why the current command is not executed, for observers.
+    pub(crate) left_out: Option<String>,
     /// Commands executed since they were last counted.
     executed: u64,
     /// Where it notes the command that it is in, for whoever survives a crash.
@@ -159,6 +161,7 @@ impl Endpoint {
             scratch: Vec::new(),
             position: Position { base: 0, at: 0, is_indirect: false, command: CommandType::NONE },
             is_lenient: false,
+            left_out: None,
             executed: 0,
             trail,
         }

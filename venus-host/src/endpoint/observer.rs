@@ -95,6 +95,8 @@ impl<'a> Command<'a> {
 pub enum Outcome<'a> {
     /// It was executed. What the driver said is in the reply, if the guest asked for one.
     Done,
+    /// It was not executed, for this reason; the context goes on. The reply says so, if the guest asked for one.
+    LeftOut(&'a str),
     /// It has to wait and will be executed again from its beginning. Only commands of rings that are polled.
     Blocked,
     /// It was abandoned because the context is being destroyed.

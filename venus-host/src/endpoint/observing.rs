@@ -98,9 +98,10 @@ impl Endpoint {
         let Some(observers) = &mut self.observers else { return };
         let place = place(&self.origin, &self.position);
         let has_begun = self.position.command != CommandType::NONE;
-        match outcome {
-            Err(reason) if !has_begun => observers.undecodable(place, rest, reason),
-            outcome => observers.end(place, Outcome::of(outcome), reply),
+        match (outcome, self.left_out.take()) {
+            (Err(reason), _) if !has_begun => observers.undecodable(place, rest, reason),
+            (Ok(()), Some(reason)) => observers.end(place, Outcome::LeftOut(&reason), reply),
+            (outcome, _) => observers.end(place, Outcome::of(outcome), reply),
         }
     }
 

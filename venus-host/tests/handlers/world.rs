@@ -94,7 +94,12 @@ impl<'m> World<'m> {
 
     /// A world whose guest may hold so much.
     pub(crate) fn within(mock: &'m Mock, config: Config, budget: Budget) -> Self {
-        let mut context = Context::new(Options::new("test", config).budget(budget));
+        Self::of(mock, Options::new("test", config).budget(budget))
+    }
+
+    /// A world whose guest's context is made so.
+    pub(crate) fn of(mock: &'m Mock, options: Options) -> Self {
+        let mut context = Context::new(options);
         let blob = context.create_blob(ResourceId(REPLIES), BlobFlags::MAPPABLE, 0, REPLY_BYTES as u64);
         let replies = file(&blob.expect("shared memory"));
         Self {

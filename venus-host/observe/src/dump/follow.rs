@@ -157,7 +157,8 @@ impl<'o, W: Write> Follower<'o, W> {
             outer.nested_ns = outer.nested_ns.saturating_add(duration_ns);
         }
         let result = reply.as_ref().and_then(Reply::result);
-        let has_failed = matches!(outcome, Outcome::Failed(_)) || result.is_some_and(|result| result.as_raw() < 0);
+        let is_unexecuted = matches!(outcome, Outcome::Failed(_) | Outcome::LeftOut(_));
+        let has_failed = is_unexecuted || result.is_some_and(|result| result.as_raw() < 0);
         if let Some(command) = open.command
             && open.is_counted
             && (has_failed || !self.options.filter.only_failed())

@@ -96,6 +96,7 @@ impl Json {
             Outcome::Done => ("done", None),
             Outcome::Again => ("again", None),
             Outcome::Failed(reason) => ("failed", Some(reason.as_str())),
+            Outcome::LeftOut(reason) => ("left out", Some(reason.as_str())),
         };
         let returned = end.reply.and_then(|reply| reply.returned.as_ref());
         push_second_half(

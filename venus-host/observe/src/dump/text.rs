@@ -70,6 +70,7 @@ impl Text {
             Outcome::Done => {}
             Outcome::Again => block.head.push_str("  (has to wait, will be executed again)"),
             Outcome::Failed(reason) => push(&mut block.head, format_args!("  FAILED: {reason}")),
+            Outcome::LeftOut(reason) => push(&mut block.head, format_args!("  LEFT OUT: {reason}")),
         }
         block.head.push('\n');
         let Some(reply) = end.reply else {

@@ -70,6 +70,8 @@ pub enum Outcome {
     Again,
     /// It failed and ended the context, for this reason.
     Failed(String),
+    /// It was not executed, for this reason, and the context went on.
+    LeftOut(String),
 }
 
 /// An event.

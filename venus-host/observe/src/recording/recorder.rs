@@ -228,6 +228,7 @@ impl EndpointObserver for EndpointRecorder {
     fn end(&mut self, place: Place, outcome: endpoint::Outcome<'_>, reply: &[u8]) {
         let outcome = match outcome {
             endpoint::Outcome::Done => Outcome::Done,
+            endpoint::Outcome::LeftOut(reason) => Outcome::LeftOut(reason.to_owned()),
             endpoint::Outcome::Blocked => Outcome::Again,
             endpoint::Outcome::Stopped => Outcome::Failed(STOPPED.to_owned()),
             endpoint::Outcome::Failed(error) => Outcome::Failed(error.to_string()),

@@ -301,6 +301,11 @@ impl<P: Endpoint> Player<P> {
             (Outcome::Done, Err(Unexecuted::Lost(error))) => {
                 report.add_result(Some(command.number), kind.name(), "done".to_owned(), error.to_string());
             }
+            // What this driver can create is executed here.
+            (Outcome::LeftOut(_), Ok(_)) => report.commands = report.commands.saturating_add(1),
+            (Outcome::LeftOut(_), Err(Unexecuted::Lost(error))) => {
+                report.add_result(Some(command.number), kind.name(), "left out".to_owned(), error.to_string());
+            }
             (Outcome::Failed(_), Err(_)) => report.commands = report.commands.saturating_add(1),
             (Outcome::Again, _) => {}
         }

@@ -228,6 +228,7 @@ impl Endpoint {
                 arguments.extend(result(command, word).map(|result| ("result", Value::Word(result))));
                 match outcome {
                     Outcome::Done => {}
+                    Outcome::LeftOut => arguments.push(("outcome", Value::Word("is left out"))),
                     Outcome::Again => arguments.push(("outcome", Value::Word("has to wait, will be tried again"))),
                     Outcome::Failed => arguments.push(("outcome", Value::Word("the context ends"))),
                 }

@@ -32,6 +32,8 @@ const MANY_EVENTS: usize = EVENTS / 4;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     Done,
+    /// It was not executed, and the context goes on.
+    LeftOut,
     /// It has to wait and will be executed again.
     Again,
     Failed,
@@ -194,6 +196,7 @@ impl EndpointObserver for EndpointTracer {
         self.end_command(
             match outcome {
                 endpoint::Outcome::Done => Outcome::Done,
+                endpoint::Outcome::LeftOut(_) => Outcome::LeftOut,
                 endpoint::Outcome::Blocked => Outcome::Again,
                 _ => Outcome::Failed,
             },

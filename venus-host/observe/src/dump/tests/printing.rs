@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     dump::{Detail, Filter, Options},
-    recording::{Ending, Event, Header, Place, Source},
+    recording::{Ending, Event, Header, Outcome, Place, Source},
 };
 
 #[test]
@@ -81,6 +81,21 @@ stageFlags=VK_SHADER_STAGE_VERTEX_BIT, offset=0, size=8, pValues=8 bytes)  1.00�
         script.execute(&create_buffer(0x12, 65536), &buffer_reply(0x12, -2));
         script.execute(&destroy_buffer(0x12), &Bytes::default());
         script.execute(&push_constants(8), &Bytes::default());
+    });
+}
+
+#[test]
+fn what_was_left_out() {
+    let expected = "\
+#0      0.000001s  ring 0x7f@640  vkDestroyBuffer(device=0x3, buffer=0x12)  1.00µs  LEFT OUT: the buffer is of no use
+1 command in 2.00µs; cut: the chunk at byte 100 is incomplete, its 7 bytes are left out
+";
+    let mut options = Options { detail: Detail::Brief, ..Options::default() };
+    options.filter.set_only_failed();
+    check(&options, Ending::Cut { at: 100, bytes: 7 }, expected, |script| {
+        script.begin(RING, 0, 640, &destroy_buffer(0x12));
+        let outcome = Outcome::LeftOut("the buffer is of no use".to_owned());
+        script.event(Event::End { source: RING, depth: 0, outcome, reply: (&[][..]).into() });
     });
 }
 
