@@ -105,7 +105,8 @@ impl Syncs {
         if let Some(id) = state.refused {
             return id;
         }
-        self.tell(format_args!("{} syncs; those that come now never reach a value", limits::SYNCS));
+        let what = format_args!("{} syncs, and those that come now never reach a value", limits::SYNCS);
+        self.tell(what, "look for a leak of fences or semaphores in its program");
         let id = state.insert(0);
         if let Some(sync) = state.by_id.get(&id).cloned() {
             state.waits.lose(&sync, 0);
@@ -221,18 +222,16 @@ impl Syncs {
             })
             .inspect_err(|error| {
                 let waits = waits.len();
-                self.tell(format_args!("{waits} waits, and no descriptor for another ({error}): it is cut short"));
+                let what = format_args!("{waits} waits, and there is no descriptor for another ({error})");
+                self.tell(what, "raise the limit of open files (ulimit -n)");
             })
             .ok()
     }
 
     /// Tells of a bound that was met, if it is the first.
-    fn tell(&self, what: std::fmt::Arguments<'_>) {
+    fn tell(&self, what: std::fmt::Arguments<'_>, advice: &str) {
         if !self.told.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                "the guest has {what}, which its programs see as VK_ERROR_DEVICE_LOST or VK_TIMEOUT; raise the limit of \
-                 open files (ulimit -n) if it is low, and look for a leak in the guest's program"
-            );
+            tracing::warn!("the guest has {what}: its waits say VK_ERROR_DEVICE_LOST or VK_TIMEOUT; {advice}");
         }
     }
 }
