@@ -200,7 +200,7 @@ fn numbers_are_those_of_a_recording() {
 fn what_ends_a_context_is_in_its_trace() {
     let (mut guest, host) = Host::start(true, false);
     let ring = guest.create_ring(5, 4096);
-    guest.submit_and_wait(&[0xffff, 0]);
+    guest.submit_and_lose(&[0xffff, 0]);
     until("fatal", || ring.status() & STATUS_FATAL != 0);
     let (trace, _) = host.finish(guest);
     assert_eq!(trace.only("no command").track, "direct submissions");
