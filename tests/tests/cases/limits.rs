@@ -2,7 +2,7 @@
 //!
 //! A guest whose connection is closed dies of a signal, and never gets to its other drivers.
 
-use crate::common::{BOTH, LIMIT, SID, TEARDOWN, content, guest, place};
+use crate::common::{BOTH, LIMIT, SID, TEARDOWN, content, guest, place, verdict};
 use std::io::Write as _;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -117,4 +117,14 @@ fn a_guest_has_no_more_memory_than_it_may() {
 fn a_guest_has_no_more_objects_than_it_may() {
     let name = "a_guest_has_no_more_objects_than_it_may";
     bounded(name, ["--max-objects", "500"], &["timelines", "2000"]);
+}
+
+/// Threads beyond the last ring share one.
+#[test]
+fn a_guest_of_more_threads_than_it_may_have_rings_works() {
+    let name = "a_guest_of_more_threads_than_it_may_have_rings_works";
+    let (Some(place), Some(guest)) = (place(name), guest(name, SID[0])) else { return };
+    let host = place.host(&["--max-rings", "20"]);
+    let finished = place.through(&guest, &host.socket(), &["pipeline-threads", "50"]).output().unwrap();
+    verdict(finished, "50 threads", &host.log());
 }
