@@ -56,6 +56,7 @@ entries! {
         "vkGetPhysicalDeviceExternalSemaphoreProperties", "vkGetPhysicalDeviceExternalSemaphorePropertiesKHR";
     enumerate_device_extension_properties: vk::PFN_vkEnumerateDeviceExtensionProperties =
         "vkEnumerateDeviceExtensionProperties";
+    get_buffer_memory_requirements: vk::PFN_vkGetBufferMemoryRequirements = "vkGetBufferMemoryRequirements";
     get_device_queue: vk::PFN_vkGetDeviceQueue = "vkGetDeviceQueue";
     get_device_queue2: vk::PFN_vkGetDeviceQueue2 = "vkGetDeviceQueue2";
     map_memory: vk::PFN_vkMapMemory = "vkMapMemory";
@@ -355,6 +356,17 @@ unsafe extern "system" fn get_physical_device_memory_properties(
     memory.memory_heaps[0] = vk::MemoryHeap { size: HEAP, flags: vk::MemoryHeapFlags::DEVICE_LOCAL };
     // SAFETY: it is where the caller wants it.
     unsafe { write(answer, memory) };
+}
+
+unsafe extern "system" fn get_buffer_memory_requirements(
+    device: vk::Device,
+    buffer: vk::Buffer,
+    answer: *mut vk::MemoryRequirements,
+) {
+    noted!("vkGetBufferMemoryRequirements" as vk::PFN_vkGetBufferMemoryRequirements, device, buffer, answer);
+    let needs = vk::MemoryRequirements { size: 4096, alignment: 4096, memory_type_bits: 1 };
+    // SAFETY: it is where the caller wants it.
+    unsafe { write(answer, needs) };
 }
 
 unsafe extern "system" fn get_physical_device_external_fence_properties(

@@ -1,7 +1,10 @@
 //! Sparse binding: there if the driver's own memory is bound, and with imported memory only if somebody has seen it work.
 
 use mock_driver::{Mock, Offers};
-use venus_host::driver::{Config, sparse::GpuId};
+use venus_host::driver::{
+    Config,
+    sparse::{GpuId, Step, try_gpus},
+};
 use venus_protocol::{
     args::*,
     reflect,
@@ -162,4 +165,26 @@ fn imported_memory_is_not_unless_somebody_vouches_for_it() {
     let id = |digit: &str| digit.repeat(64).parse::<GpuId>().expect("an id");
     assert_eq!(told(importing(), |config| config.binds_imports_sparsely(vec![id("0")])), EVERYTHING);
     assert_eq!(told(importing(), |config| config.binds_imports_sparsely(vec![id("1")])), NOTHING);
+}
+
+/// What is tried on a driver, and what comes of it.
+fn tried(offers: Offers, skipped: &[GpuId]) -> Vec<Step> {
+    let mock = Mock::offering(offers);
+    let mut steps = Vec::new();
+    try_gpus(&world::config(&mock), skipped, |step| steps.push(step)).expect("a driver");
+    mock.assert_clean();
+    steps
+}
+
+#[test]
+fn only_what_is_in_question_is_tried() {
+    let id: GpuId = "0".repeat(64).parse().expect("an id");
+    let steps = tried(importing(), &[]);
+    // This driver writes nothing.
+    let [Step::Tries(tried_id, name), Step::Fails(failed, reason)] = &*steps else { panic!("{steps:?}") };
+    assert_eq!((*tried_id, name.as_str(), *failed), (id, "mock", id));
+    assert!(reason.contains("the GPU wrote") && reason.contains("0x0 is there"), "{reason}");
+    assert_eq!(tried(importing(), &[id]), []);
+    assert_eq!(tried(Offers::default(), &[]), [], "memory is exported");
+    assert_eq!(tried(Offers { sparse: false, ..importing() }, &[]), [], "there is nothing to try");
 }
