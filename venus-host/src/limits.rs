@@ -36,6 +36,10 @@ pub const SYNCS: usize = 1 << 20;
 /// wait.
 pub const PENDING_WAITS: usize = 1 << 20;
 
+/// Syncs that all pending waits of a connection may name together, counted as often as they are named; each costs some 20
+/// to 80 bytes. What is beyond is answered as if the guest had not wanted to wait.
+pub const WAITED_SYNCS: usize = 4 << 20;
+
 /// Batches in one SUBMIT_CMD2. Mesa sends exactly one.
 pub const BATCHES_PER_SUBMIT: usize = 256;
 

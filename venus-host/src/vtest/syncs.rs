@@ -199,7 +199,7 @@ impl Syncs {
                 return Ok(Waiting::Lost);
             }
         }
-        Ok(match self.event(&mut state.waits) {
+        Ok(match self.event(&mut state.waits, conditions.len()) {
             Some((event, theirs)) => {
                 state.waits.push(any, conditions, event);
                 Waiting::Event(theirs)
@@ -209,11 +209,11 @@ impl Syncs {
         })
     }
 
-    /// An event, as far as there may be another.
-    fn event(&self, waits: &mut Waits) -> Option<(Event, OwnedFd)> {
-        let event = |waits: &Waits| match waits.len() {
-            0..limits::PENDING_WAITS => Event::new(),
-            _ => Err(std::io::Error::other("there are enough")),
+    /// An event for a wait with so many conditions, as far as there may be another.
+    fn event(&self, waits: &mut Waits, conditions: usize) -> Option<(Event, OwnedFd)> {
+        let event = |waits: &Waits| match waits.has_room(conditions) {
+            true => Event::new(),
+            false => Err(std::io::Error::other("they name too many syncs")),
         };
         event(waits)
             .or_else(|_full| {
@@ -222,8 +222,8 @@ impl Syncs {
             })
             .inspect_err(|error| {
                 let waits = waits.len();
-                let what = format_args!("{waits} waits, and there is no descriptor for another ({error})");
-                self.tell(what, "raise the limit of open files (ulimit -n)");
+                let what = format_args!("{waits} waits, and there is nothing for another to wait with ({error})");
+                self.tell(what, "raise the limit of open files (ulimit -n), or look for a leak in its program");
             })
             .ok()
     }
@@ -365,5 +365,19 @@ mod tests {
         let again = wait(&syncs, true, &[(id, 1)]);
         syncs.write(id, 1).unwrap();
         assert_eq!(polled(again), Polled::Done, "of a new device");
+    }
+
+    #[test]
+    fn waits_name_so_many_syncs_and_no_more() {
+        let syncs = Syncs::default();
+        let id = syncs.create(0);
+        let most = vec![(id, 1); limits::WAITED_SYNCS];
+        let first = wait(&syncs, false, &most);
+        assert!(matches!(syncs.wait(false, u32::MAX, &[(id, 1)]), Ok(Waiting::Lost)));
+        assert!(matches!(syncs.wait(false, 100, &[(id, 1)]), Ok(Waiting::Pending)));
+        drop(first);
+        let second = wait(&syncs, false, &[(id, 1)]);
+        syncs.write(id, 1).unwrap();
+        assert_eq!(polled(second), Polled::Done);
     }
 }

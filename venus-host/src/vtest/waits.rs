@@ -19,6 +19,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
 use super::event::{self, Event};
+use crate::limits;
 
 /// Below this number of waits, nobody is asked whether they are over.
 const FEW: usize = 64;
@@ -129,6 +130,8 @@ struct Watch {
 pub(super) struct Waits {
     by_number: HashMap<u64, Wait, RandomState>,
     watches: BTreeSet<Watch>,
+    /// How many conditions they have together.
+    conditions: usize,
     numbers: u64,
     /// At how many waits it is asked again which are over.
     sweep_at: usize,
@@ -139,6 +142,11 @@ impl Waits {
         self.by_number.len()
     }
 
+    /// Whether there is room for a wait with so many conditions.
+    pub(super) fn has_room(&self, conditions: usize) -> bool {
+        self.len() < limits::PENDING_WAITS && self.conditions.saturating_add(conditions) <= limits::WAITED_SYNCS
+    }
+
     /// Adds a wait whose verdict is out.
     pub(super) fn push(&mut self, any: bool, conditions: Vec<Condition>, event: Event) {
         if self.by_number.len() >= self.sweep_at.max(FEW) {
@@ -146,6 +154,7 @@ impl Waits {
         }
         self.numbers = self.numbers.wrapping_add(1);
         let number = self.numbers;
+        self.conditions = self.conditions.saturating_add(conditions.len());
         let mut wait = Wait { any, conditions, watched: 0, event };
         if any {
             self.watches.extend((0..wait.conditions.len()).filter_map(|index| wait.watch(index, number)));
@@ -185,6 +194,7 @@ impl Waits {
 
     fn remove(&mut self, number: u64) -> Option<Wait> {
         let wait = self.by_number.remove(&number)?;
+        self.conditions = self.conditions.saturating_sub(wait.conditions.len());
         let watched = if wait.any { 0..wait.conditions.len() } else { wait.watched..wait.watched.saturating_add(1) };
         for index in watched {
             if let Some(watch) = wait.watch(index, number) {
@@ -209,6 +219,7 @@ impl Waits {
     pub(super) fn lose_all(&mut self) {
         self.by_number.clear();
         self.watches.clear();
+        self.conditions = 0;
     }
 
     /// Forgets the waits whose guest has stopped waiting.
@@ -249,7 +260,7 @@ mod tests {
         }
         waits.set(&syncs[2], 5);
         assert_eq!(polled(&guest), Polled::Done);
-        assert!(waits.by_number.is_empty() && waits.watches.is_empty());
+        assert!(waits.by_number.is_empty() && waits.watches.is_empty() && waits.conditions == 0);
     }
 
     #[test]
