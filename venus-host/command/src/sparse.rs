@@ -111,7 +111,8 @@ pub(super) fn proven(venus: impl Fn() -> Command) -> GpuList {
 
 /// Listens to one such process. Answers which GPU was its last, if it did not survive that.
 fn ask(mut command: Command, proven: &mut Vec<GpuId>, failed: &mut Vec<GpuId>) -> Option<GpuId> {
-    let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+    // What is wrong with a driver is said by whoever serves guests with it.
+    let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
     let mut child = match spawned {
         Ok(child) => child,
         Err(error) => {
@@ -133,8 +134,9 @@ fn ask(mut command: Command, proven: &mut Vec<GpuId>, failed: &mut Vec<GpuId>) -
         _ => {}
     });
     let fatal = trying.as_ref().map(|(id, _)| *id);
-    if fatal.is_some() {
-        withhold(trying, &end);
+    match fatal {
+        Some(_) => withhold(trying, &end),
+        None => tracing::debug!("sparse binding was tried: {end}"),
     }
     fatal
 }
@@ -172,7 +174,7 @@ fn listen(child: &mut Child, mut hear: impl FnMut(Step)) -> String {
         }
     }
     match child.wait() {
-        Ok(status) => format!("it ends the process ({status})"),
+        Ok(status) => format!("the process ends with {status}"),
         Err(error) => error.to_string(),
     }
 }
