@@ -307,6 +307,13 @@ impl<'a> Loop<'a> {
         }
     }
 
+    /// Ends the workers that wait for guests.
+    fn dismiss_spares(&mut self) {
+        let spares = std::mem::take(&mut self.spares);
+        spares.iter().for_each(Worker::dismiss);
+        self.ending_spares.extend(spares);
+    }
+
     /// Sees to workers that have closed their sockets.
     fn reap(&mut self) {
         for mut guest in std::mem::take(&mut self.ending) {
@@ -344,10 +351,7 @@ impl<'a> Loop<'a> {
             () => Urgency::None,
         };
         if said.contains(&RENEW) {
-            // They end when their sockets close.
-            let spares = std::mem::take(&mut self.spares);
-            spares.iter().for_each(Worker::dismiss);
-            self.ending_spares.extend(spares);
+            self.dismiss_spares();
             self.replenish();
         }
         if urgency > Urgency::None && self.urgency == Urgency::None {
@@ -373,7 +377,7 @@ impl<'a> Loop<'a> {
         }
         self.listener = None;
         self.hall.refuse_all();
-        self.spares.clear();
+        self.dismiss_spares();
         let waits_for: Vec<String> = self.guests.values().map(|guest| guest.record.title()).collect();
         match &*waits_for {
             [] => tracing::info!("stopping; there are no guests"),
