@@ -66,6 +66,17 @@ fn destroys(command: CommandType) -> bool {
     name.starts_with("vkDestroy") || name.starts_with("vkFree")
 }
 
+/// An interrupt of a command that was decoded by itself, with positions as in the stream where it begins at byte `at`.
+fn moved(interrupt: Interrupt, at: usize) -> Interrupt {
+    match interrupt {
+        Interrupt::Undecodable(mut error) => {
+            error.offset = error.offset.saturating_add(at);
+            Interrupt::Undecodable(error)
+        }
+        other => other,
+    }
+}
+
 impl Endpoint {
     /// Finds out whether the context can go on after the command at byte `at` of `stream`, which was interrupted. If so,
     /// returns its header and where the next one starts.
@@ -87,7 +98,8 @@ impl Endpoint {
         match outcome {
             Err(Interrupt::Refused(refused)) => self.leave_out_refused(tools, &request, *refused),
             outcome => outcome,
-        }?;
+        }
+        .map_err(|interrupt| moved(interrupt, at))?;
         Ok((request.header, at.saturating_add(request.bytes.len())))
     }
 

@@ -3,7 +3,11 @@
 use venus_protocol::{args::*, dispatch::PrivateDataCommands, vk};
 
 use super::{create, destroy};
-use crate::{endpoint::Endpoint, error::Interrupt, object::TableError};
+use crate::{
+    endpoint::Endpoint,
+    error::{Interrupt, Refused},
+    object::TableError,
+};
 
 impl PrivateDataCommands for Endpoint {
     create! {
@@ -26,13 +30,20 @@ impl PrivateDataCommands for Endpoint {
 }
 
 impl Endpoint {
+    #[cold]
+    fn untyped_error(&self, kind: vk::ObjectType, id: u64) -> Interrupt {
+        if let Some(phantom) = self.shared.objects.phantom(kind, id) {
+            let reason = self.fatal(phantom.to_string()).member("objectHandle");
+            return Refused { result: phantom.cause.answer(), reason }.into();
+        }
+        let reason = TableError::Unknown { kind, id }.to_string();
+        self.fatal(reason).member("objectHandle").into()
+    }
+
     /// The driver's handle of an object that is named by type and number, which the decoder passes as it is. It is the
     /// device, or belongs to it.
     fn untyped(&self, device: u64, kind: vk::ObjectType, id: u64) -> Result<u64, Interrupt> {
         let is_ours = self.shared.objects.device_of(id).is_some_and(|owner| owner.id() == device);
-        self.shared.objects.lookup(kind, id).filter(|_| is_ours).ok_or_else(|| {
-            let reason = TableError::Unknown { kind, id }.to_string();
-            self.fatal(reason).member("objectHandle").into()
-        })
+        self.shared.objects.lookup(kind, id).filter(|_| is_ours).ok_or_else(|| self.untyped_error(kind, id))
     }
 }

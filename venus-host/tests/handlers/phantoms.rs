@@ -182,6 +182,57 @@ fn a_command_that_names_nothing_but_phantoms_is_left_out() {
 }
 
 #[test]
+fn bytes_behind_a_phantom_are_checked_all_the_same() {
+    let mock = Mock::take();
+    let mut world = World::new(&mock);
+    let memory = phantom(&mut world, ObjectType::DEVICE_MEMORY);
+    let bind = reflect::command(CommandType::BIND_BUFFER_MEMORY).expect("it travels");
+    let mut request = world.request(bind, None);
+    for named in named(&request) {
+        match named.kind {
+            ObjectType::DEVICE_MEMORY => named.replace(&mut request, u64::MAX - 1),
+            ObjectType::BUFFER => named.replace(&mut request, memory),
+            _ => {}
+        }
+    }
+    // A phantom of another type is none, and neither is what nobody knows.
+    assert!(world.submit(request).outcome.is_err());
+    assert_lost(&world, CommandType::BIND_BUFFER_MEMORY, "an id that nothing has");
+    drop(world);
+
+    let mut world = World::new(&mock);
+    let buffer = phantom(&mut world, ObjectType::BUFFER);
+    let mut request = world.request(bind, None);
+    for named in named(&request) {
+        match named.kind {
+            ObjectType::BUFFER => named.replace(&mut request, buffer),
+            ObjectType::DEVICE_MEMORY => named.replace(&mut request, u64::MAX - 1),
+            _ => {}
+        }
+    }
+    assert!(world.submit(request).outcome.is_err());
+    let lost = world.context.lost().expect("it is lost").to_string();
+    // Behind the command that sets the reply stream, the command's header, device and buffer.
+    assert!(
+        lost.starts_with("vkBindBufferMemory, memory: no VkDeviceMemory") && lost.contains("at byte 60)"),
+        "{lost}"
+    );
+    drop(world);
+    mock.assert_clean();
+}
+
+#[test]
+fn private_data_of_phantoms_is_answered() {
+    let mock = Mock::take();
+    let mut world = World::new(&mock);
+    let buffer = phantom(&mut world, ObjectType::BUFFER);
+    let sent = world.send_with(CommandType::SET_PRIVATE_DATA, ObjectType::BUFFER, buffer);
+    assert_eq!((calls(&sent), result(&sent)), (vec![], REFUSED));
+    drop(world);
+    mock.assert_clean();
+}
+
+#[test]
 fn what_a_left_out_command_should_have_made_is_a_phantom_too() {
     let mock = Mock::take();
     let mut world = World::new(&mock);
