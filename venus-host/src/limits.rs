@@ -40,6 +40,10 @@ pub const PENDING_WAITS: usize = 1 << 20;
 /// to 80 bytes. What is beyond is answered as if the guest had not wanted to wait.
 pub const WAITED_SYNCS: usize = 4 << 20;
 
+/// Syncs that all pending fences of a connection may set together, counted as often as they are set; each costs 16 bytes.
+/// Those of a fence beyond are lost.
+pub const PROMISED_SYNCS: usize = 4 << 20;
+
 /// Batches in one SUBMIT_CMD2. Mesa sends exactly one.
 pub const BATCHES_PER_SUBMIT: usize = 256;
 

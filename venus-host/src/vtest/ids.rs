@@ -21,3 +21,17 @@ impl Ids {
         self.free.push(id);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_used_again() {
+        let mut ids = Ids::default();
+        let (first, second) = (ids.allocate(), ids.allocate());
+        assert!(first != 0 && second != 0 && first != second);
+        ids.free(first);
+        assert_eq!(ids.allocate(), first);
+    }
+}

@@ -9,14 +9,18 @@ use crate::context::Retired;
 pub(super) struct Signal {
     syncs: Arc<Syncs>,
     targets: Vec<Condition>,
+    promised: usize,
     is_only_device: bool,
 }
 
 impl Signal {
-    /// For a fence that gives values to syncs. `is_only_device` says that no sync of the connection can be another
-    /// device's.
-    pub(super) fn new(syncs: &Arc<Syncs>, targets: Vec<Condition>, is_only_device: bool) -> Self {
-        Self { syncs: Arc::clone(syncs), targets, is_only_device }
+    /// For a fence that gives values to syncs, which are lost at once if too many fences do. `is_only_device` says that no
+    /// sync of the connection can be another device's.
+    pub(super) fn new(syncs: &Arc<Syncs>, mut targets: Vec<Condition>, is_only_device: bool) -> Self {
+        if !syncs.promise(targets.len()) {
+            syncs.lose(&std::mem::take(&mut targets));
+        }
+        Self { syncs: Arc::clone(syncs), promised: targets.len(), targets, is_only_device }
     }
 
     /// Sets the syncs to their values, or says that they will not have them. With the only device everything is lost that
@@ -33,6 +37,7 @@ impl Signal {
 impl Drop for Signal {
     fn drop(&mut self) {
         self.syncs.lose(&self.targets);
+        self.syncs.keep_promise(self.promised);
     }
 }
 
@@ -45,6 +50,7 @@ mod tests {
         },
         *,
     };
+    use crate::limits;
 
     /// What is seen by who waits for the fence, and by who waits for something else, once the fence has ended.
     fn seen(end: impl FnOnce(Signal), is_only_device: bool) -> (Polled, Polled, Read) {
@@ -70,5 +76,20 @@ mod tests {
         }
         assert_eq!(seen(|signal| signal.retire(Retired::DeviceLost), false), lost);
         assert_eq!(seen(|signal| signal.retire(Retired::DeviceLost), true), all);
+    }
+
+    #[test]
+    fn so_many_syncs_are_promised_and_no_more() {
+        let syncs = Arc::<Syncs>::default();
+        let (its, other) = (syncs.create(0), syncs.create(0));
+        let most = syncs.resolve(&vec![(its, 1); limits::PROMISED_SYNCS]).unwrap();
+        let first = Signal::new(&syncs, most, false);
+        let second = Signal::new(&syncs, syncs.resolve(&[(other, 1)]).unwrap(), false);
+        assert_eq!((syncs.read(its).unwrap(), syncs.read(other).unwrap()), (Read::Value(0), Read::Lost));
+        second.retire(Retired::Done);
+        first.retire(Retired::Done);
+        assert_eq!((syncs.read(its).unwrap(), syncs.read(other).unwrap()), (Read::Value(1), Read::Lost));
+        Signal::new(&syncs, syncs.resolve(&[(other, 2)]).unwrap(), false).retire(Retired::Done);
+        assert_eq!(syncs.read(other).unwrap(), Read::Value(2), "there is room again");
     }
 }

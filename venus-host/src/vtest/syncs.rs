@@ -51,6 +51,8 @@ struct State {
     lost: bool,
     /// A wait has told the guest of a loss.
     loss_told: bool,
+    /// How many syncs pending fences will set.
+    promised: usize,
 }
 
 impl State {
@@ -152,6 +154,26 @@ impl Syncs {
             resolved.retain(|(sync, _)| !Arc::ptr_eq(sync, refused));
         }
         Ok(resolved)
+    }
+
+    /// Takes so many syncs into account that a pending fence will set, if there is room for them.
+    pub(super) fn promise(&self, count: usize) -> bool {
+        let mut state = self.state.lock();
+        let promised = state.promised.saturating_add(count);
+        let has_room = promised <= limits::PROMISED_SYNCS;
+        if has_room {
+            state.promised = promised;
+        } else {
+            let what = format_args!("pending fences for more than {} syncs", limits::PROMISED_SYNCS);
+            self.tell(what, "look for a leak of submissions in its program");
+        }
+        has_room
+    }
+
+    /// Undoes [`Syncs::promise`].
+    pub(super) fn keep_promise(&self, count: usize) {
+        let mut state = self.state.lock();
+        state.promised = state.promised.saturating_sub(count);
     }
 
     /// Sets resolved syncs to their values.
@@ -279,14 +301,6 @@ mod tests {
         assert!(syncs.wait(false, 0, &[(id, 3)]).is_err());
         syncs.signal(&resolved);
         assert_eq!(polled(fd), Polled::Done);
-    }
-
-    #[test]
-    fn ids_are_used_again() {
-        let syncs = Syncs::default();
-        let id = syncs.create(0);
-        syncs.unref(id);
-        assert_eq!(syncs.create(0), id);
     }
 
     #[test]
