@@ -24,6 +24,7 @@ mod guest;
 mod hall;
 mod handoff;
 mod listener;
+mod orphan;
 mod run;
 mod serve;
 

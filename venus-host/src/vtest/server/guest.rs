@@ -231,8 +231,8 @@ impl Guest {
     }
 
     /// Deals with the end of its worker: logs what is not the guest's doing, and tells `options` of guests whose worker
-    /// could not. While the server is `stopping`, a worker that was ended by others was meant to be. Returns the socket if
-    /// the guest rests and has to learn it when it says the next word: until then it must stay open.
+    /// could not. While the server is `stopping`, a worker that was ended by others was meant to be. Returns the socket of
+    /// a guest that has to learn of it.
     pub(super) fn end(self, end: &End, options: &ServerOptions, stopping: bool) -> Option<UnixStream> {
         if end.is_in_order() {
             // It has said what there is to say, to its guest, too.
@@ -249,9 +249,7 @@ impl Guest {
         if let Some(finished) = &options.finished {
             finished(&summary(&report, lost));
         }
-        // Otherwise the guest's own words are lost with the socket, so it reads of a reset connection, and ends with a
-        // message.
-        self.socket.filter(|socket| !is_waited_for(socket))
+        self.socket
     }
 }
 
@@ -266,12 +264,6 @@ fn place(report: &Report) -> String {
         ([], last) => format!("between commands, the last being {}", listed(last)),
         (inside, _) => format!("in {}", listed(inside)),
     }
-}
-
-/// Whether the guest has said something that nobody has read: a session leaves the last byte of a request where it is
-/// for as long as it works on it.
-fn is_waited_for(socket: &UnixStream) -> bool {
-    rustix::io::ioctl_fionread(socket).is_ok_and(|bytes| bytes > 0)
 }
 
 fn summary(report: &Report, lost: String) -> Summary {

@@ -12,11 +12,15 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     os::unix::net::UnixStream,
+    time::Instant,
 };
 
 use rustix::net::SendFlags;
 
-use super::super::framing::{answer, command};
+use super::{
+    super::framing::{answer, command},
+    orphan::Orphan,
+};
 
 /// A connection that has not said a word.
 #[derive(Debug)]
@@ -33,16 +37,15 @@ pub(super) struct Hall {
     pub(super) waiting: BTreeMap<u64, Arrival>,
     /// Oldest first.
     pub(super) refused: VecDeque<(u64, UnixStream)>,
-    /// Guests whose worker died while they rested; oldest first. Closing the socket under words that nobody reads is a
-    /// reset, which Mesa ends at with a message, where it would spin on an end.
-    pub(super) resting: VecDeque<(u64, UnixStream)>,
+    /// Oldest first.
+    pub(super) orphans: VecDeque<Orphan>,
     capacity: usize,
 }
 
 impl Hall {
     /// Room for `capacity` of each kind.
     pub(super) fn new(capacity: usize) -> Self {
-        Self { waiting: BTreeMap::new(), refused: VecDeque::new(), resting: VecDeque::new(), capacity: capacity.max(1) }
+        Self { waiting: BTreeMap::new(), refused: VecDeque::new(), orphans: VecDeque::new(), capacity: capacity.max(1) }
     }
 
     /// Keeps a connection until it says something. Where there is no room, one that has not said a word for longest is
@@ -84,18 +87,28 @@ impl Hall {
         self.refused.push_back((number, socket));
     }
 
-    /// Keeps the socket of a guest that has lost its worker until it says something.
-    pub(super) fn rest(&mut self, number: u64, socket: UnixStream) {
-        if self.resting.len() >= self.capacity {
-            self.resting.pop_front();
+    /// Keeps the socket of a guest that has lost its worker.
+    pub(super) fn adopt(&mut self, number: u64, socket: UnixStream) {
+        if self.orphans.len() >= self.capacity {
+            self.orphans.pop_front();
         }
-        self.resting.push_back((number, socket));
+        self.orphans.push_back(Orphan::new(number, socket));
+    }
+
+    /// A guest without a worker has said something.
+    pub(super) fn hear(&mut self, number: u64) {
+        self.orphans.iter_mut().filter(|orphan| orphan.number == number).for_each(Orphan::speaks);
+    }
+
+    /// Resets those that wait for an answer.
+    pub(super) fn settle(&mut self, now: Instant) {
+        self.orphans.retain_mut(|orphan| orphan.stays(now));
     }
 
     /// Closes the socket of a guest that will not be served.
     pub(super) fn forget(&mut self, number: u64) {
         self.refused.retain(|(other, _)| *other != number);
-        self.resting.retain(|(other, _)| *other != number);
+        self.orphans.retain(|orphan| orphan.number != number);
     }
 
     /// Refuses everybody who has not said a word.

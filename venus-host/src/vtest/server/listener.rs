@@ -111,3 +111,11 @@ pub(super) fn is_passing(error: &io::Error) -> bool {
         Some(Errno::CONNABORTED | Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
     )
 }
+
+/// Descriptors that this process may have open.
+pub(super) fn descriptors() -> usize {
+    /// Where there is no limit, more than any bound of ours asks for.
+    const MANY: usize = 1 << 20;
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    limit.current.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(MANY)
+}

@@ -18,7 +18,7 @@ use super::{
     guest::{End, Guest, Worker},
     hall::{Arrival, Hall, of_user},
     handoff,
-    listener::{Listener, is_passing, peer_user},
+    listener::{Listener, descriptors, is_passing, peer_user},
 };
 use crate::{error::HostError, limits, thread::deadline};
 
@@ -38,6 +38,7 @@ enum Token {
     Listener,
     Waiting(u64),
     Left(u64),
+    Orphan(u64),
     Guest(u64),
     Spare,
 }
@@ -92,6 +93,7 @@ impl<'a> Loop<'a> {
                 self.handle(token, ready)?;
             }
             self.reap();
+            self.hall.settle(Instant::now());
         }
         Ok(())
     }
@@ -109,7 +111,7 @@ impl<'a> Loop<'a> {
         }
         // Workers that wait for guests end when their sockets close.
         self.spares.clear();
-        self.hall.resting.clear();
+        self.hall.orphans.clear();
         let until = *self.lingers_until.get_or_insert_with(|| deadline(REFUSAL_LINGER));
         self.hall.refused.is_empty() || Instant::now() >= until
     }
@@ -120,7 +122,8 @@ impl<'a> Loop<'a> {
         self.rests_until = self.rests_until.filter(|until| *until > now);
         let ending = self.ending.iter().map(|guest| &guest.worker).chain(&self.ending_spares);
         let look = ending.map(Worker::next_look).min();
-        let timers = [self.rests_until, self.lingers_until, look.map(deadline)];
+        let words = self.hall.orphans.iter().filter_map(|orphan| orphan.due).min();
+        let timers = [self.rests_until, self.lingers_until, look.map(deadline), words];
         let timeout = timers.into_iter().flatten().min().map(|at| at.saturating_duration_since(now));
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         let mut tokens = Vec::new();
@@ -154,8 +157,9 @@ impl<'a> Loop<'a> {
         for (number, socket) in &self.hall.refused {
             add(Token::Left(*number), socket.as_fd(), end);
         }
-        for (number, socket) in &self.hall.resting {
-            add(Token::Left(*number), socket.as_fd(), PollFlags::IN | end);
+        for orphan in &self.hall.orphans {
+            let words = if orphan.due.is_none() { PollFlags::IN } else { PollFlags::empty() };
+            add(Token::Orphan(orphan.number), orphan.socket.as_fd(), words | end);
         }
         for (number, guest) in &self.guests {
             add(Token::Guest(*number), guest.worker.control().as_fd(), end);
@@ -175,7 +179,8 @@ impl<'a> Loop<'a> {
                     self.begin(number, arrival);
                 }
             }
-            Token::Left(number) => self.hall.forget(number),
+            Token::Orphan(number) if !ready.intersects(PollFlags::HUP | PollFlags::ERR) => self.hall.hear(number),
+            Token::Left(number) | Token::Orphan(number) => self.hall.forget(number),
             Token::Guest(number) => {
                 self.state.guests.lock().remove(&number);
                 let Some(mut guest) = self.guests.remove(&number) else { return Ok(()) };
@@ -338,7 +343,7 @@ impl<'a> Loop<'a> {
     fn part(&mut self, guest: Guest, end: &End) {
         self.next_number = self.next_number.wrapping_add(1);
         if let Some(socket) = guest.end(end, self.options, self.urgency != Urgency::None) {
-            self.hall.rest(self.next_number, socket);
+            self.hall.adopt(self.next_number, socket);
         }
     }
 
@@ -388,12 +393,4 @@ impl<'a> Loop<'a> {
             ),
         }
     }
-}
-
-/// Descriptors that this process may have open.
-fn descriptors() -> usize {
-    /// Where there is no limit, more than any bound of ours asks for.
-    const MANY: usize = 1 << 20;
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
-    limit.current.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(MANY)
 }
