@@ -102,12 +102,21 @@ fn a_guest_of_two_threads_loses_its_device() {
     lost("a_guest_of_two_threads_loses_its_device", "lost-two", Death::Killed);
 }
 
+/// The program goes on after the loss of its device.
+fn goes_on(name: &str, case: &str, verdict: &str) {
+    let (Some(place), Some(guest)) = (place(name), guest(name, SID[0])) else { return };
+    let finished = outlive(&place, &guest, case, &[], Death::Killed);
+    assert_eq!(finished.stdout.trim(), verdict, "{finished:?}");
+}
+
 #[test]
 fn a_guest_that_lost_its_device_may_begin_anew() {
-    let name = "a_guest_that_lost_its_device_may_begin_anew";
-    let (Some(place), Some(guest)) = (place(name), guest(name, SID[0])) else { return };
-    let finished = outlive(&place, &guest, "lost-again", &[], Death::Killed);
-    assert_eq!(finished.stdout.trim(), "OK a new instance works", "{finished:?}");
+    goes_on("a_guest_that_lost_its_device_may_begin_anew", "lost-again", "OK a new instance works");
+}
+
+#[test]
+fn a_guest_that_lost_its_device_may_clean_up() {
+    goes_on("a_guest_that_lost_its_device_may_clean_up", "lost-cleanup", "OK all that was made is destroyed");
 }
 
 /// A test for each row: its name, and the case.

@@ -186,3 +186,18 @@ pub(super) fn again(_: u32) -> Result<String> {
     crate::memory::alive(&new, 0x5678).context("the new instance")?;
     Ok("a new instance works".to_owned())
 }
+
+pub(super) fn cleanup(_: u32) -> Result<String> {
+    let Busy { gpu, fence } = Busy::new()?;
+    let others = (0..100).map(|at| gpu.timeline(at)).collect::<Result<Vec<_>>>()?;
+    ready();
+    let answer = gpu.wait(&[fence], u64::MAX);
+    if answer != Err(vk::Result::ERROR_DEVICE_LOST) {
+        bail!("the answer is {answer:?}");
+    }
+    unsafe {
+        others.into_iter().for_each(|timeline| gpu.device.destroy_semaphore(timeline, None));
+        gpu.device.destroy_fence(fence, None);
+    }
+    Ok("all that was made is destroyed".to_owned())
+}

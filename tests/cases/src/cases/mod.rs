@@ -66,6 +66,7 @@ pub(crate) const CASES: &[Case] = &[
     case("lost-record", 0, death::record, "the host dies while the program records and submits"),
     case("lost-compile", 800_000, death::compile, "the host dies while it compiles a shader of so many operations"),
     case("lost-two", 0, death::two, "the host dies while one thread waits and another records"),
+    case("lost-cleanup", 0, death::cleanup, "as lost-fence; then the program destroys what it has made"),
     case("lost-again", 0, death::again, "as lost-fence; then the program makes a new instance and uses it"),
 
     case("memory-sizes", 0, memory::sizes, "odd sizes of all mappable types, plain and dedicated, every byte"),
