@@ -26,12 +26,12 @@ pub(crate) struct Args {
 /// Where the list of installed files is, below the prefix.
 const LIST: &str = "share/venus/installed";
 
-/// Units of systemd, by where they go below the prefix.
+/// Units of systemd, by where they go below the prefix: managers of users look in `share` of `~/.local`, too.
 const UNITS: [(&str, &str); 4] = [
     ("lib/systemd/system/venus.socket", include_str!("../../venus-host/command/systemd/system/venus.socket")),
     ("lib/systemd/system/venus.service", include_str!("../../venus-host/command/systemd/system/venus.service")),
-    ("lib/systemd/user/venus.socket", include_str!("../../venus-host/command/systemd/user/venus.socket")),
-    ("lib/systemd/user/venus.service", include_str!("../../venus-host/command/systemd/user/venus.service")),
+    ("share/systemd/user/venus.socket", include_str!("../../venus-host/command/systemd/user/venus.socket")),
+    ("share/systemd/user/venus.service", include_str!("../../venus-host/command/systemd/user/venus.service")),
 ];
 
 /// Completions, by shell, and where they go below the prefix.
@@ -156,6 +156,10 @@ mod tests {
         let read = |file: &str| fs::read_to_string(destdir.join("opt/venus").join(file)).unwrap();
         assert_eq!(read("share/fish/vendor_completions.d/venus.fish"), "for fish\n");
         assert!(read("lib/systemd/system/venus.service").contains("\nExecStart=/opt/venus/bin/venus serve\n"));
+        for unit in ["lib/systemd/system/venus.service", "share/systemd/user/venus.service"] {
+            // Systemd's defaults end guests: at some thousand threads, and all when one lacks memory.
+            assert!(read(unit).contains("\nTasksMax=infinity\n") && read(unit).contains("\nOOMPolicy=continue\n"));
+        }
         let mode = fs::metadata(destdir.join("opt/venus/bin/venus")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o755);
         let listed = read(LIST);
@@ -165,26 +169,30 @@ mod tests {
         assert!(error.to_string().contains("absolute"), "{error}");
     }
 
+    /// What `systemd-analyze` has to say about units; nothing if there is none that works.
+    fn verify(manager: &str, runtime: &Path, units: &[PathBuf]) -> Option<Vec<String>> {
+        let mut verify = Command::new("systemd-analyze");
+        verify.args(["verify", "--man=no"]).arg(format!("--{manager}")).args(units).env("XDG_RUNTIME_DIR", runtime);
+        let output = verify.output().ok()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        Some(said.lines().filter(|line| line.contains("venus")).map(str::to_owned).collect())
+    }
+
     #[test]
     fn what_systemd_thinks_of_the_units() {
         let folder = tempfile::tempdir().unwrap();
         let prefix = folder.path().join("prefix");
         install(&program(folder.path()), &prefix, None).unwrap();
-        for manager in ["system", "user"] {
-            let units =
-                ["venus.socket", "venus.service"].map(|name| prefix.join("lib/systemd").join(manager).join(name));
-            let mut verify = Command::new("systemd-analyze");
-            verify
-                .args(["verify", "--man=no"])
-                .arg(format!("--{manager}"))
-                .args(&units)
-                .env("XDG_RUNTIME_DIR", folder.path());
-            let Ok(output) = verify.output() else {
-                return testbed::skipping::skip("what_systemd_thinks_of_the_units", "there is no systemd-analyze");
-            };
-            let said = String::from_utf8_lossy(&output.stderr);
-            let ours: Vec<&str> = said.lines().filter(|line| line.contains("venus")).collect();
-            assert!(ours.is_empty(), "{manager}: {ours:#?}");
+        let broken = folder.path().join("venus-broken.service");
+        fs::write(&broken, "[Service]\nExecStart=/bin/true\nNoSuchSetting=1\n").unwrap();
+        for (manager, units) in [("system", "lib/systemd/system"), ("user", "share/systemd/user")] {
+            let found = verify(manager, folder.path(), std::slice::from_ref(&broken));
+            if found.is_none_or(|lines| lines.is_empty()) {
+                return testbed::skipping::skip("what_systemd_thinks_of_the_units", "no systemd-analyze works here");
+            }
+            let units = ["venus.socket", "venus.service"].map(|name| prefix.join(units).join(name));
+            let said = verify(manager, folder.path(), &units).unwrap();
+            assert!(said.is_empty(), "{manager}: {said:#?}");
         }
     }
 }

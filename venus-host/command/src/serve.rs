@@ -57,8 +57,8 @@ pub(super) struct ServeArgs {
     in_process: bool,
 
     /// What serves a guest, started with the argument `worker` and our options in its environment; this program
-    /// itself without. It is asked once for `try-sparse`, too. For a `venus` that cannot be started by its own path alone, because it runs through the loader
-    /// of another C library: name a script that does the same
+    /// itself without. For a `venus` that cannot be started by its own path alone, because it runs through the loader of
+    /// another C library: name a script that does the same
     #[arg(long, env = WORKER_PROGRAM, value_name = "PROGRAM", conflicts_with = "in_process")]
     worker_program: Option<PathBuf>,
 
@@ -66,8 +66,8 @@ pub(super) struct ServeArgs {
     #[arg(long, env = "VENUS_STATUS_PATH", value_name = "PATH")]
     status_path: Option<PathBuf>,
 
-    /// Serve at most this many guests at a time; others are told at once that there is nothing for them, and go on with
-    /// another driver
+    /// Serve at most this many guests at a time, and no more than a sixth of the descriptors that the server may have;
+    /// others are told at once that there is nothing for them, and go on with another driver
     #[arg(long, env = "VENUS_MAX_GUESTS", default_value_t = limits::SERVER_GUESTS, value_name = "N")]
     max_guests: usize,
 

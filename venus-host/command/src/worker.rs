@@ -105,7 +105,7 @@ fn name_process(name: &CStr) {
     let _ = name;
 }
 
-/// Asks for as many descriptors as the system permits: every piece of memory that a guest maps is one. Best effort.
+/// Asks for as many descriptors as the system permits: every piece of memory that a guest could map is one. Best effort.
 pub(super) fn raise_descriptor_limit() {
     // What macOS grants where it refuses to call "no limit" a number: `OPEN_MAX` of its headers.
     const MODEST: u64 = 10_240;

@@ -8,8 +8,8 @@ use crate::doctor::facts::{Access, Facts, Node, System};
 /// Bytes of a page that every guest can map to.
 const SMALL_PAGE: u64 = 4096;
 
-/// Descriptors below which a guest with many allocations runs out: drivers permit 4096 allocations, each that is mapped
-/// takes a descriptor or two here, and there are syncs and the driver's own.
+/// Descriptors below which a guest with many allocations runs out: drivers permit 4096 allocations or more, each that could
+/// be mapped takes a descriptor here, and there are syncs and the driver's own.
 const ENOUGH_FILES: u64 = 16_384;
 
 /// Free bytes in `/dev/shm` below which programs beside us fail.
