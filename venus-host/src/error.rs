@@ -179,6 +179,9 @@ impl HostError {
     }
 }
 
+/// What the log calls the request for a blob, which is no command.
+pub(crate) const CREATE_BLOB: &str = "create blob";
+
 /// What to do where the host itself is at fault.
 const HOST_FAILED: &str = "the host failed, not the guest: `venus doctor` checks what a host needs";
 

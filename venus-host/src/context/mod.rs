@@ -20,8 +20,8 @@
 //! # The end
 //!
 //! A guest that breaks the protocol loses its context: [`Context::lost`] says why. The context stays, answers what
-//! needs no execution, retires fences at once, and is dropped when the guest leaves; its guest learns from the FATAL
-//! bit of its rings.
+//! needs no execution, retires fences at once as lost, and is dropped when the guest leaves; its guest learns from the
+//! FATAL bit of its rings.
 //!
 //! Dropping a context stops the rings first, since they use everything else, then lets the driver's side end (queues,
 //! devices, instance), and unmaps shared memory last.
@@ -54,7 +54,7 @@ pub use self::{
 use crate::{
     driver::OpaqueMapper,
     endpoint::{BlobRequest, Endpoint, Origin, Sample, Sampler, Shared, Whereabouts},
-    error::{APPLICATION, Fatal, HostError, MEMORY_NOT_ASKED_FOR},
+    error::{APPLICATION, BUDGETED, CREATE_BLOB, Fatal, HostError, MEMORY_NOT_ASKED_FOR},
     limits,
     resource::{Blob, BlobFlags, BlobKind, HostMapping, MemoryFile, Resource, ResourceId, Storage},
     ring,
@@ -153,7 +153,7 @@ impl Context {
 
     fn make_blob(&self, id: ResourceId, flags: BlobFlags, blob_id: u64, size: u64) -> Result<Blob, HostError> {
         if id.0 == 0 || size == 0 {
-            return Err(HostError::fatal("create blob", format!("resource id {id} with {size} bytes")));
+            return Err(HostError::fatal(CREATE_BLOB, format!("resource id {id} with {size} bytes")));
         }
         let (blob, storage) = if blob_id == 0 && flags == BlobFlags::MAPPABLE {
             if size > limits::SHMEM_BYTES {
@@ -179,7 +179,8 @@ impl Context {
         let most = self.shared.budget.max_memory_bytes();
         let held = || self.shared.statistics.memory_bytes().saturating_add(self.shared.resources.bytes().0);
         if most != u64::MAX && held().saturating_add(bytes) > most {
-            return Err(HostError::Limit { what: "bytes of this guest's memory", limit: most });
+            let reason = format!("{bytes} bytes are more than is left of the {most} that this guest may have");
+            return Err(Fatal::new(CREATE_BLOB, reason).advice(BUDGETED).into());
         }
         Ok(())
     }
@@ -196,7 +197,7 @@ impl Context {
             None => {
                 let reason = format!("no VkDeviceMemory has the id {memory:#x}: {}", objects.fate_of(memory));
                 let advice = if objects.is_phantom(memory) { MEMORY_NOT_ASKED_FOR } else { APPLICATION };
-                Err(Fatal::new("create-blob", reason).member("blob_id").advice(advice).into())
+                Err(Fatal::new(CREATE_BLOB, reason).member("blob_id").advice(advice).into())
             }
         };
         objects.leave(&mut presence);

@@ -14,7 +14,10 @@ use hashbrown::{HashMap, hash_map::Entry};
 use parking_lot::RwLock;
 
 use super::{Resource, ResourceId, Storage};
-use crate::{error::HostError, limits};
+use crate::{
+    error::{CREATE_BLOB, HostError},
+    limits,
+};
 
 /// The resources of one context.
 #[derive(Debug, Default)]
@@ -32,9 +35,7 @@ impl Table {
         }
         match by_id.entry(resource.id) {
             Entry::Vacant(vacant) => Ok(Arc::clone(vacant.insert(Arc::new(resource)))),
-            Entry::Occupied(_) => {
-                Err(HostError::fatal("create blob", format!("resource id {} is in use", resource.id)))
-            }
+            Entry::Occupied(_) => Err(HostError::fatal(CREATE_BLOB, format!("resource id {} is in use", resource.id))),
         }
     }
 

@@ -10,13 +10,10 @@ use std::collections::BTreeSet;
 use super::{framing::FramingError, ids::Ids};
 use crate::{
     context::Context,
-    error::{Fatal, HostError},
+    error::{CREATE_BLOB, Fatal, HostError},
     limits,
     resource::{Blob, BlobFlags, BlobKind, ResourceId},
 };
-
-/// What the log calls the request.
-const CREATE_BLOB: &str = "create blob";
 
 /// The numbers that the guest has been given.
 #[derive(Debug, Default)]

@@ -56,7 +56,7 @@ fn memory() {
     // What rings and replies lie in counts as well.
     let blob = world.context.create_blob(ResourceId(7000), BlobFlags::MAPPABLE, 0, 4096);
     let refused = blob.expect_err("there is no more").to_string();
-    assert!(refused.contains(&bytes.to_string()), "{refused}");
+    assert!(refused.contains(&bytes.to_string()) && refused.contains("venus serve --help"), "{refused}");
     check_comes_back(&mut world, ObjectType::DEVICE_MEMORY, made[0]);
     drop(world);
     mock.assert_clean();

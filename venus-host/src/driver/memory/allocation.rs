@@ -18,12 +18,9 @@ use super::{
 };
 use crate::{
     HostError,
-    error::{APPLICATION, Fatal, GUEST_DRIVER},
+    error::{APPLICATION, CREATE_BLOB, Fatal, GUEST_DRIVER},
     resource::{Blob, BlobFlags, BlobStorage, HostMapping, MapInfo, Mapping, MemoryFile, VulkanInfo},
 };
-
-/// What the log calls the request that turns an allocation into a resource.
-const CREATE_BLOB: &str = "create-blob";
 
 /// Advice where this host has no way to share what is wanted.
 const SEE_DOCTOR: &str = "`venus doctor` lists how this host shares memory, and why not otherwise";
