@@ -38,18 +38,20 @@ impl QueueCommands for Endpoint {
         let (Some(&id), Some(raw)) = (args.p_queue.ids.first(), args.p_queue.raws.first_mut()) else {
             return Err(self.fatal("is null").member("pQueue").advice(GUEST_DRIVER).into());
         };
+        // First, because there may be no room for it; then nothing has happened. The handle is the device's and stays.
+        let object = NewObject::new(id, queue.raw()).of_device(args.device.id);
+        self.shared.objects.insert(object).map_err(|error| self.table_error(error))?;
         if !queue.assign_id(id) {
             let reason = "the queue has been asked for before; guest drivers ask once, when they create the device";
             return Err(self.fatal(reason).member("pQueueInfo").advice(GUEST_DRIVER).into());
         }
         *raw = queue.raw();
-        // The handle is the device's and stays: nothing to roll back in the driver.
         self.shared.timelines.bind(ring_idx, device, queue).map_err(|error| {
             let fatal = self.fatal(error.to_string());
             fatal.member("pQueueInfo->pNext<VkDeviceQueueTimelineInfoMESA>.ringIdx").advice(GUEST_DRIVER)
         })?;
-        let object = NewObject::new(id, *raw).of_device(args.device.id);
-        self.shared.objects.insert(object).map_err(|error| self.table_error(error))
+        // Another ring may have destroyed the device meanwhile, and have unbound its timelines before this one.
+        self.shared.objects.lookup(vk::ObjectType::QUEUE, id).map(drop).ok_or_else(|| self.gone())
     }
 
     fn queue_submit(&mut self, args: &mut QueueSubmitArgs<'_>) -> Result<vk::Result, Interrupt> {

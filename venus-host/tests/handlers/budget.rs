@@ -118,6 +118,21 @@ fn objects() {
 }
 
 #[test]
+fn a_queue_without_room_is_there_when_there_is_room() {
+    let mock = Mock::take();
+    let mut world = World::within(&mock, config(&mock), Budget::default().objects(8));
+    world.object(ObjectType::DEVICE);
+    let row = World::maker(ObjectType::QUEUE);
+    let request = world.request(row, None);
+    let (made, _) = fill(&mut world, CommandType::CREATE_BUFFER);
+    assert!(world.submit(request.clone()).outcome.is_ok());
+    world.send_with(CommandType::DESTROY_BUFFER, ObjectType::BUFFER, made[0]);
+    assert!(world.submit(request).outcome.is_ok(), "{:?}", world.context.lost());
+    drop(world);
+    mock.assert_clean();
+}
+
+#[test]
 fn rings() {
     let mock = Mock::take();
     let mut world = World::within(&mock, config(&mock), Budget::default().rings(2));
