@@ -238,8 +238,9 @@ fn note_consequences(shared: &Shared, request: &Request<'_>, result: vk::Result)
         shared.objects.record_uncreated(name.kind, device, &[name.id], Cause::never_created(command.name(), result));
     }
     let cause = Cause { command: command.name(), result, is_spoilt: true };
+    let owner = request.owner().filter(|owner| owner.kind == vk::ObjectType::DEVICE).map(|owner| owner.id);
     for name in request.used().filter(|name| spoils(command, request, name)) {
-        shared.objects.set_aside(name.id, cause);
+        shared.objects.set_aside(name.kind, name.id, owner, cause);
     }
 }
 

@@ -61,7 +61,7 @@ impl DeviceCache {
     #[cold]
     fn find(&mut self, objects: &object::Table, owner: u64, generation: u64) {
         let removals = objects.removals();
-        let is_sole = objects.device_count() == 1 && !objects.has_restricted_pools();
+        let is_sole = !objects.has_restricted_pools() && objects.device_count() == 1;
         let device = objects.device_of(owner);
         let family = if is_sole { None } else { objects.restricted_procs(owner) };
         let procs = match &family {

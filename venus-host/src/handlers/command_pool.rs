@@ -109,7 +109,7 @@ impl Endpoint {
 
     /// Removes objects that are about to be freed to their pool, and waits until nobody can be using them. Answers those
     /// of them that were set aside, for which the command has null handles.
-    pub(super) fn unregister_pooled<P: vk::Handle, H: vk::Handle>(
+    pub(super) fn unregister_pooled<P: vk::Handle, H: vk::Handle + Copy>(
         &mut self,
         pool: Handle<P>,
         count: u32,
@@ -126,7 +126,8 @@ impl Endpoint {
             return Err(self.invalid(member, reason));
         }
         let objects = &self.shared.objects;
-        let aside = objects.remove_from_pool(H::TYPE, freed.ids, pool.id).map_err(|error| self.table_error(error))?;
+        let named = freed.ids.iter().copied().zip(freed.raws.iter().map(|raw| raw.as_raw()));
+        let aside = objects.remove_from_pool(H::TYPE, named, pool.id).map_err(|error| self.table_error(error))?;
         objects.wait_for_others(&self.presence).map_err(|error| self.table_error(error))?;
         Ok(aside.into_iter().map(H::from_raw).collect())
     }

@@ -222,10 +222,16 @@ impl Phantoms {
         })
     }
 
-    /// The guest has given the ids to something that exists.
+    /// The guest has given the ids to something that exists. An object that is set aside stays: it has yet to be freed.
     pub(super) fn forget(&self, ids: &[u64]) {
         if !self.is_empty() {
-            self.with(|state| ids.iter().for_each(|id| drop(state.take(*id))));
+            self.with(|state| {
+                for &id in ids {
+                    if state.by_id.get(&id).is_some_and(|phantom| phantom.entry.is_none()) {
+                        state.take(id);
+                    }
+                }
+            });
         }
     }
 
@@ -235,6 +241,18 @@ impl Phantoms {
             return None;
         }
         self.with(|state| state.by_id.get(&id).filter(|phantom| phantom.entry.is_some()).map(|phantom| phantom.kind))
+    }
+
+    /// The pool of the object that is set aside under this id, 0 if it has none.
+    #[cold]
+    pub(super) fn aside_in(&self, id: u64) -> Option<u64> {
+        self.with(|state| Some(state.by_id.get(&id)?.entry.as_ref()?.pool))
+    }
+
+    /// The device that the id, of whatever type, would belong to.
+    #[cold]
+    pub(super) fn device(&self, id: u64) -> Option<u64> {
+        self.with(|state| state.by_id.get(&id).map(|phantom| phantom.device))
     }
 
     /// Why the id, of whatever type, has no object that could be used.

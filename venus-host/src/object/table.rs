@@ -19,7 +19,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -143,6 +143,8 @@ pub(crate) struct Table {
     /// How many objects there may be.
     most: usize,
     pub(super) restricted: RestrictedPools,
+    /// How many of the objects are devices.
+    devices: AtomicUsize,
     /// How often something was removed or replaced; see [`Table::removals`].
     removals: AtomicU64,
     /// Moves whenever a device or a restricted pool appears or disappears, so that a cached device can be trusted by
@@ -161,6 +163,7 @@ impl Table {
             phantoms: Phantoms::default(),
             most,
             restricted: RestrictedPools::default(),
+            devices: AtomicUsize::new(0),
             removals: AtomicU64::new(0),
             device_generation: AtomicU64::new(0),
         }
@@ -171,14 +174,24 @@ impl Table {
         let NewObject { id, kind, raw, device, .. } = object;
         let is_pool = matches!(object.detail, Detail::Pool(_));
         self.require_room()?;
-        self.require_unused(&[id])?;
-        insert_locked(&mut self.map.write(), object, self.room())?;
-        self.phantoms.forget(&[id]);
+        self.insert_unused(object)?;
         if is_pool {
             self.pools.write().insert((kind.as_raw(), device, raw), id);
         }
         if kind == vk::ObjectType::DEVICE {
             self.device_generation.fetch_add(1, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    fn insert_unused(&self, object: NewObject) -> Result<(), TableError> {
+        let NewObject { id, kind, .. } = object;
+        let mut map = self.map.write();
+        self.require_unused(&[id])?;
+        insert_locked(&mut map, object, self.room())?;
+        self.phantoms.forget(&[id]);
+        if kind == vk::ObjectType::DEVICE {
+            self.devices.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())
     }
@@ -193,9 +206,9 @@ impl Table {
         raws: impl Iterator<Item = u64> + Clone,
     ) -> Result<(), TableError> {
         self.require_room()?;
+        let mut map = self.map.write();
         self.require_unused(ids)?;
         let room = self.room();
-        let mut map = self.map.write();
         for (n, (&id, raw)) in ids.iter().zip(raws.clone()).enumerate() {
             if raw == 0 {
                 continue;
@@ -231,8 +244,10 @@ impl Table {
 
     /// Takes everything that is left out of the table: instance and physical devices, once the devices are gone.
     pub(crate) fn clear(&self) {
-        self.unlink().clear();
+        let mut map = self.unlink();
+        map.clear();
         self.phantoms.clear();
+        self.devices.store(0, Ordering::Relaxed);
     }
 
     /// Replaces the driver's handle behind `id`, which keeps its type and owner. Answers the former handle.
@@ -332,7 +347,7 @@ impl Table {
 
     /// How many devices there are.
     pub(crate) fn device_count(&self) -> usize {
-        self.map.read().values().filter(|entry| entry.kind == vk::ObjectType::DEVICE).count()
+        self.devices.load(Ordering::Relaxed)
     }
 
     /// How many objects there are.

@@ -33,10 +33,15 @@ impl Table {
         if self.phantom_of(kind, id).is_some() { HandleError::Phantom } else { HandleError::Unknown }
     }
 
-    /// Sets an object aside, which must not be used before [`Table::restore`]. False if there is none.
+    /// Sets an object aside, which must not be used before [`Table::restore`]. False if `id` is no longer of type `kind`,
+    /// or of another device than `device`, where that is given: another ring may have given it to something else.
     #[cold]
-    pub(crate) fn set_aside(&self, id: u64, cause: Cause) -> bool {
+    pub(crate) fn set_aside(&self, kind: vk::ObjectType, id: u64, device: Option<u64>, cause: Cause) -> bool {
         let mut map = self.unlink();
+        let is_meant = |entry: &Entry| entry.kind == kind && device.is_none_or(|device| entry.device == device);
+        if !map.get(&id).is_some_and(is_meant) {
+            return false;
+        }
         let Some(entry) = map.remove(&id) else { return false };
         self.phantoms.set_aside(id, entry, cause);
         true
@@ -80,10 +85,10 @@ impl Table {
         if self.phantom_of(kind, id).is_none() {
             return Err(TableError::Unknown { kind, id });
         }
-        let Some(phantom) = self.phantoms.take(kind, id) else { return Ok(None) };
-        if phantom.device != device {
+        if self.phantoms.device(id).is_some_and(|owner| owner != device) {
             return Err(TableError::OtherDevice { kind, id, device });
         }
+        let Some(phantom) = self.phantoms.take(kind, id) else { return Ok(None) };
         self.tombstones.record([Tombstone { id, kind, fate: Fate::Destroyed }]);
         Ok(phantom.entry.map(|entry| removed(id, entry)))
     }

@@ -55,56 +55,72 @@ impl Table {
         self.tombstones.record(ended);
     }
 
-    /// Takes `ids`, all of type `kind`, out of the table; ids of 0 are skipped, and those that could not be created are
-    /// forgotten. Each other must have been allocated from `pool`: if one was not, nothing is removed. Answers the
-    /// driver's handles of those that were set aside, which the decoder does not know.
+    /// Takes objects, all of type `kind`, out of the table; ids of 0 are skipped, and those that could not be created are
+    /// forgotten. Each other must have been allocated from `pool`: if one was not, nothing is removed.
+    ///
+    /// `named` are their ids, and what the decoder took them for: null where an object was set aside. Answers the driver's
+    /// handles of those. Another ring may have set one aside since, which the decoder knows, then.
     pub(crate) fn remove_from_pool(
         &self,
         kind: vk::ObjectType,
-        ids: &[u64],
+        named: impl Iterator<Item = (u64, u64)> + Clone,
         pool: u64,
     ) -> Result<Vec<u64>, TableError> {
         let mut map = self.unlink();
-        let ids = ids.iter().copied().filter(|&id| id != 0);
+        let named = named.filter(|&(id, _)| id != 0);
         let mut objects = 0_usize;
-        for id in ids.clone() {
-            match map.get(&id) {
-                Some(entry) if entry.kind != kind => return Err(TableError::Unknown { kind, id }),
-                Some(entry) if entry.pool != pool => {
-                    return Err(TableError::OtherPool { kind, id, pool_kind: pool_of(kind), pool });
-                }
-                Some(_) => objects = objects.saturating_add(1),
-                None if self.phantom_of(kind, id).is_some() => {}
-                None => return Err(TableError::Unknown { kind, id }),
-            }
+        for (id, _) in named.clone() {
+            objects = objects.saturating_add(usize::from(self.is_pooled(&map, kind, id, pool)?));
         }
-        let mut aside = Vec::new();
-        let mut again = 0;
-        for id in ids.clone() {
-            if remove_locked(&mut map, id).is_some() {
-                objects = objects.saturating_sub(1);
-            } else if let Some(entry) = self.phantoms.take(kind, id).and_then(|phantom| phantom.entry) {
-                unpool(&mut map, id, entry.pool);
-                aside.push(entry.raw);
-            } else {
+        let (mut unknown, mut again) = (Vec::new(), 0);
+        for (id, raw) in named.clone() {
+            let Some(entry) = self.take_pooled(&mut map, kind, id) else {
                 again = id;
+                continue;
+            };
+            objects = objects.saturating_sub(1);
+            if raw == 0 {
+                unknown.push(entry.raw);
             }
         }
         if objects != 0 {
             // An id that is named twice is gone the second time; the driver would free it twice.
             return Err(TableError::Unknown { kind, id: again });
         }
-        self.tombstones.record(ids.map(|id| Tombstone { id, kind, fate: Fate::Destroyed }));
-        Ok(aside)
+        self.tombstones.record(named.map(|(id, _)| Tombstone { id, kind, fate: Fate::Destroyed }));
+        Ok(unknown)
+    }
+
+    /// Whether `id` has an object, which must be of type `kind` and from the pool `pool`, or is a phantom without one.
+    fn is_pooled(&self, map: &Map, kind: vk::ObjectType, id: u64, pool: u64) -> Result<bool, TableError> {
+        let owner = match map.get(&id) {
+            Some(entry) if entry.kind != kind => return Err(TableError::Unknown { kind, id }),
+            Some(entry) => Some(entry.pool),
+            None if self.phantom_of(kind, id).is_none() => return Err(TableError::Unknown { kind, id }),
+            None => self.phantoms.aside_in(id),
+        };
+        match owner {
+            Some(owner) if owner != pool => Err(TableError::OtherPool { kind, id, pool_kind: pool_of(kind), pool }),
+            owner => Ok(owner.is_some()),
+        }
+    }
+
+    /// Takes out what is called `id`, in use or set aside.
+    fn take_pooled(&self, map: &mut Map, kind: vk::ObjectType, id: u64) -> Option<Entry> {
+        let entry = map.remove(&id).or_else(|| self.phantoms.take(kind, id)?.entry)?;
+        unpool(map, id, entry.pool);
+        Some(entry)
     }
 
     /// Takes a device out of the table together with everything that belongs to it. The second part of the answer is in
     /// teardown order and holds only what the driver has to be told to free.
     pub(crate) fn remove_device(&self, id: u64) -> Result<(Removed, Vec<Removed>), TableError> {
-        let aside = self.phantoms.take_all(|phantom| phantom.device == id);
         let mut map = self.unlink();
-        map.extend(aside.into_iter().filter_map(|(id, phantom)| Some((id, phantom.entry?))));
         let device = remove_kind(&mut map, vk::ObjectType::DEVICE, id)?;
+        self.devices.fetch_sub(1, Ordering::Relaxed);
+        // What is set aside, too, and that while nobody can set aside more.
+        let aside = self.phantoms.take_all(|phantom| phantom.device == id);
+        map.extend(aside.into_iter().filter_map(|(id, phantom)| Some((id, phantom.entry?))));
         let mut children: Vec<Removed> =
             map.extract_if(|_, entry| entry.device == id).map(|(id, entry)| removed(id, entry)).collect();
         self.restricted.forget(|_, device| device == id);

@@ -59,7 +59,7 @@ fn a_pool_takes_its_children_along() {
     let table = table();
     let kind = vk::ObjectType::COMMAND_BUFFER;
     table.insert_all(kind, DEVICE, POOL, &[10, 11, 12], [1, 2, 3].into_iter()).unwrap();
-    table.remove_from_pool(kind, &[0, 11], POOL).unwrap();
+    table.remove_from_pool(kind, [(0, 0), (11, 2)].into_iter(), POOL).unwrap();
     assert_eq!(table.lookup(kind, 11), None);
     assert_eq!(table.pool_id(vk::ObjectType::COMMAND_POOL, DEVICE, POOL + 0x1000), Some(POOL));
     table.remove_pool(vk::ObjectType::COMMAND_POOL, POOL, DEVICE).unwrap();
@@ -83,7 +83,7 @@ fn children_are_freed_to_their_own_pool() {
     let kind = vk::ObjectType::COMMAND_BUFFER;
     table.insert(object(3, vk::ObjectType::COMMAND_POOL, 0)).unwrap();
     table.insert_all(kind, DEVICE, POOL, &[10], [1].into_iter()).unwrap();
-    assert!(matches!(table.remove_from_pool(kind, &[10], 3), Err(TableError::OtherPool { .. })));
+    assert!(matches!(table.remove_from_pool(kind, [(10, 1)].into_iter(), 3), Err(TableError::OtherPool { .. })));
     assert!(table.lookup(kind, 10).is_some());
 }
 
@@ -158,14 +158,14 @@ fn an_object_that_is_set_aside_keeps_its_owners() {
     let kind = vk::ObjectType::COMMAND_BUFFER;
     table.insert_all(kind, DEVICE, POOL, &[10, 11, 12], [1, 2, 3].into_iter()).unwrap();
     let spoilt = Cause { is_spoilt: true, ..uncreated() };
-    assert!(table.set_aside(10, spoilt) && table.set_aside(11, spoilt) && !table.set_aside(99, spoilt));
+    assert!([10, 11].iter().all(|id| table.set_aside(kind, *id, Some(DEVICE), spoilt)));
     assert_eq!(table.resolve(kind, 10), Err(HandleError::Phantom));
     assert!(matches!(table.insert(object(10, kind, POOL)), Err(TableError::IdInUse { id: 10, .. })));
     assert_eq!((table.restore(kind, 10), table.restore(kind, 10)), (Some(1), None));
     assert_eq!(table.resolve(kind, 10), Ok(1));
-    table.set_aside(10, spoilt);
+    table.set_aside(kind, 10, None, spoilt);
     // The driver's handle is handed out, since the decoder has none.
-    assert_eq!(table.remove_from_pool(kind, &[11, 12], POOL), Ok(vec![2]));
+    assert_eq!(table.remove_from_pool(kind, [(11, 0), (12, 3)].into_iter(), POOL), Ok(vec![2]));
     table.remove_pool(vk::ObjectType::COMMAND_POOL, POOL, DEVICE).unwrap();
     assert_eq!(table.resolve(kind, 10), Err(HandleError::Unknown));
     assert!(table.fate_of(10).contains("went with its pool"), "{}", table.fate_of(10));
@@ -177,7 +177,7 @@ fn what_is_set_aside_counts() {
     table.insert(NewObject { device: 0, ..object(DEVICE, vk::ObjectType::DEVICE, 0) }).unwrap();
     for id in 10..13 {
         table.insert(object(id, vk::ObjectType::BUFFER, 0)).unwrap();
-        table.set_aside(id, Cause { is_spoilt: true, ..uncreated() });
+        table.set_aside(vk::ObjectType::BUFFER, id, None, Cause { is_spoilt: true, ..uncreated() });
     }
     assert_eq!(table.len(), 4);
     assert!(matches!(table.insert(object(20, vk::ObjectType::BUFFER, 0)), Err(TableError::Full { .. })));
@@ -190,7 +190,7 @@ fn a_device_takes_along_what_is_set_aside() {
     let table = table();
     table.insert(object(7, vk::ObjectType::BUFFER, 0)).unwrap();
     table.record_uncreated(vk::ObjectType::IMAGE, DEVICE, &[8], uncreated());
-    table.set_aside(7, Cause { is_spoilt: true, ..uncreated() });
+    table.set_aside(vk::ObjectType::BUFFER, 7, None, Cause { is_spoilt: true, ..uncreated() });
     let (_, children) = table.remove_device(DEVICE).unwrap();
     assert!(children.iter().any(|child| child.raw == 0x1007), "{children:?}");
     assert_eq!(table.resolve(vk::ObjectType::IMAGE, 8), Err(HandleError::Unknown));
@@ -202,5 +202,81 @@ fn nothing_is_freed_twice_that_is_named_twice() {
     let kind = vk::ObjectType::DESCRIPTOR_SET;
     table.insert_all(kind, DEVICE, POOL, &[10], [1].into_iter()).unwrap();
     table.record_uncreated(kind, DEVICE, &[20], uncreated());
-    assert!(matches!(table.remove_from_pool(kind, &[20, 10, 10], POOL), Err(TableError::Unknown { id: 10, .. })));
+    let twice = [(20, 0), (10, 1), (10, 1)].into_iter();
+    assert!(matches!(table.remove_from_pool(kind, twice, POOL), Err(TableError::Unknown { id: 10, .. })));
+}
+
+fn spoilt() -> Cause {
+    Cause { is_spoilt: true, ..uncreated() }
+}
+
+#[test]
+fn what_is_set_aside_is_freed_to_its_own_pool() {
+    let table = table();
+    let kind = vk::ObjectType::COMMAND_BUFFER;
+    table.insert(object(3, vk::ObjectType::COMMAND_POOL, 0)).unwrap();
+    table.insert_all(kind, DEVICE, POOL, &[10], [1].into_iter()).unwrap();
+    table.set_aside(kind, 10, None, spoilt());
+    let named = [(10, 0)].into_iter();
+    assert!(matches!(table.remove_from_pool(kind, named.clone(), 3), Err(TableError::OtherPool { .. })));
+    assert_eq!(table.remove_from_pool(kind, named, POOL), Ok(vec![1]));
+}
+
+#[test]
+fn what_is_set_aside_or_restored_while_it_is_freed_is_freed_once() {
+    let table = table();
+    let kind = vk::ObjectType::COMMAND_BUFFER;
+    table.insert_all(kind, DEVICE, POOL, &[10, 11], [1, 2].into_iter()).unwrap();
+    table.set_aside(kind, 10, None, spoilt());
+    // The decoder met the first before it was set aside, and the second before it was restored.
+    assert_eq!(table.remove_from_pool(kind, [(10, 1), (11, 0)].into_iter(), POOL), Ok(vec![2]));
+}
+
+#[test]
+fn only_what_is_meant_is_set_aside() {
+    let table = table();
+    table.insert(object(7, vk::ObjectType::BUFFER, 0)).unwrap();
+    assert!(!table.set_aside(vk::ObjectType::BUFFER, 99, None, spoilt()));
+    assert!(!table.set_aside(vk::ObjectType::IMAGE, 7, None, spoilt()));
+    assert!(!table.set_aside(vk::ObjectType::BUFFER, 7, Some(99), spoilt()));
+    assert_eq!(table.resolve(vk::ObjectType::BUFFER, 7), Ok(0x1007));
+}
+
+#[test]
+fn an_unknown_device_takes_nothing_along() {
+    let table = table();
+    table.record_uncreated(vk::ObjectType::IMAGE, 99, &[8], uncreated());
+    assert!(table.remove_device(99).is_err());
+    assert!(table.is_phantom(8));
+}
+
+#[test]
+fn another_device_does_not_free_what_is_set_aside() {
+    let table = table();
+    table.insert(object(7, vk::ObjectType::BUFFER, 0)).unwrap();
+    table.set_aside(vk::ObjectType::BUFFER, 7, Some(DEVICE), spoilt());
+    assert!(matches!(table.remove(vk::ObjectType::BUFFER, 7, 99), Err(TableError::OtherDevice { .. })));
+    assert!(matches!(table.remove(vk::ObjectType::BUFFER, 7, DEVICE), Ok(Some(_))));
+}
+
+#[test]
+fn a_new_object_displaces_nothing_that_is_set_aside() {
+    let table = table();
+    table.insert(object(7, vk::ObjectType::BUFFER, 0)).unwrap();
+    table.set_aside(vk::ObjectType::BUFFER, 7, Some(DEVICE), spoilt());
+    table.phantoms.forget(&[7]);
+    assert_eq!(table.restore(vk::ObjectType::BUFFER, 7), Some(0x1007));
+}
+
+#[test]
+fn devices_are_counted() {
+    let table = table();
+    table.insert(NewObject { device: 0, ..object(5, vk::ObjectType::DEVICE, 0) }).unwrap();
+    assert!(table.insert(NewObject { device: 0, ..object(5, vk::ObjectType::DEVICE, 0) }).is_err());
+    assert_eq!((table.device_count(), table.device_ids().len()), (2, 2));
+    table.remove_device(5).unwrap();
+    assert!(table.remove_device(5).is_err());
+    assert_eq!(table.device_count(), 1);
+    table.clear();
+    assert_eq!(table.device_count(), 0);
 }
