@@ -1,6 +1,7 @@
 //! `cargo xtask soak`: guests come and go for a long time, and the server is none the worse for it.
 
 use anyhow::{Result, ensure};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 use testbed::cargo::build;
 use testbed::cases::Cases;
@@ -24,7 +25,7 @@ pub(crate) struct Args {
     seed: Option<u64>,
     /// A `venus` command to use instead of building this workspace's.
     #[arg(long, value_name = "PATH")]
-    venus: Option<std::path::PathBuf>,
+    venus: Option<PathBuf>,
 }
 
 #[expect(clippy::print_stdout, reason = "the result of a command-line verb")]

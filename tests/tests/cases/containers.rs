@@ -83,10 +83,10 @@ fn the_pages_variables_are_all_that_a_container_needs() {
     }
 }
 
-/// What the page says of a socket that one may not write to.
+/// What the page says of a user who is not let in.
 #[test]
-fn a_container_without_permission_is_told_so() {
-    let name = "a_container_without_permission_is_told_so";
+fn a_container_of_another_user_is_refused() {
+    let name = "a_container_of_another_user_is_refused";
     let (Some(place), Some(guest)) = (place(name), guest(name, BOTH[1])) else { return };
     let folder = Folder::new(place.host(&["--allow-uid", "12345"]));
     let finished = container::run(&guest, &folder.path(), &variables(&page()), &PROGRAM, LIMIT).unwrap();

@@ -5,7 +5,7 @@
 use crate::common::{BOTH, LIMIT, SID, TEARDOWN, content, guest, place, verdict};
 use std::io::Write as _;
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use testbed::process::Finished;
 use testbed::sandbox::{Guest, Vulkan, driver_manifest};
 use testbed::server::Server;
@@ -37,7 +37,9 @@ fn a_guest_beyond_the_last_is_refused() {
     let (Some(place), Some(guest)) = (place(name), guest(name, SID[0])) else { return };
     let mut host = place.host(&["--max-guests", "2"]);
     let others: Vec<UnixStream> = (0..2).map(|_| begun(&host)).collect();
+    let started = Instant::now();
     while host.descendants().len() < others.len() {
+        assert!(started.elapsed() < LIMIT, "no workers: {}", host.log());
         std::thread::sleep(Duration::from_millis(10));
     }
     expect_own_driver_alone(both_drivers(&guest, &host), &host);

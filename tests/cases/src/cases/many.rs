@@ -130,7 +130,8 @@ fn waiting_threads<T: Copy + Send + Sync>(
         while waiting.load(Ordering::Relaxed) < all {
             std::thread::sleep(Duration::from_millis(1));
         }
-        // Long enough that the last ones have asked their driver, too.
+        // Long enough that the last ones have asked their driver, too, which nothing tells. Where it is too short, they
+        // find what they wait for released already: right as well, and no test of waiting.
         std::thread::sleep(Duration::from_millis(500));
         let early = released.load(Ordering::Relaxed);
         release()?;
