@@ -21,7 +21,14 @@ pub(super) struct Name {
     /// The guest gives the id to what the command creates.
     pub(super) is_new: bool,
     /// Where the flags of the structure are that it belongs to, if it has any before it.
-    flags_at: Option<usize>,
+    flags: FlagsAt,
+}
+
+/// Where the flags of a structure are, and those of a node in its chain that stands in for them.
+#[derive(Debug, Clone, Copy, Default)]
+struct FlagsAt {
+    own: Option<usize>,
+    newer: Option<usize>,
 }
 
 /// One request, taken apart.
@@ -37,7 +44,8 @@ pub(super) struct Request<'a> {
 struct Names {
     row: &'static CommandRow,
     found: Vec<Name>,
-    flags: Option<(usize, Member)>,
+    /// Of each structure and node that has begun and not ended, the innermost last.
+    flags: Vec<FlagsAt>,
 }
 
 impl Visitor for Names {
@@ -46,7 +54,9 @@ impl Visitor for Names {
             Piece::Value(Item::Handle(handle), bytes) | Piece::Values(Item::Handle(handle), bytes) => {
                 self.add(at, member, handle.object_type, bytes);
             }
-            Piece::Value(..) if member.name == "flags" => self.flags = Some((at, member)),
+            Piece::Begin(_) | Piece::BeginNode(_) => self.flags.push(FlagsAt::default()),
+            Piece::End => drop(self.flags.pop()),
+            Piece::Value(..) if member.name == "flags" => self.note_flags(at, member),
             _ => {}
         }
         ControlFlow::Continue(())
@@ -54,18 +64,30 @@ impl Visitor for Names {
 }
 
 impl Names {
+    fn note_flags(&mut self, at: usize, member: Member) {
+        let mut innermost = self.flags.iter_mut().rev();
+        if member.owner != PIPELINE_FLAGS2 {
+            innermost.next().into_iter().for_each(|flags| flags.own = Some(at));
+        } else if let Some(extended) = innermost.nth(1) {
+            extended.newer = Some(at);
+        }
+    }
+
     fn add(&mut self, at: usize, member: Member, kind: vk::ObjectType, bytes: &[u8]) {
         let is_output = |name| self.row.outputs().any(|param| param.name == name);
         let is_new = member.owner == self.row.command.name() && is_output(member.name);
-        let flags_at = self.flags.filter(|(_, flags)| flags.owner == member.owner).map(|(at, _)| at);
+        let flags = self.flags.last().copied().unwrap_or_default();
         let (ids, _) = bytes.as_chunks::<8>();
         for (at, id) in (at..).step_by(8).zip(ids) {
-            self.found.push(Name { at, member, kind, id: u64::from_le_bytes(*id), is_new, flags_at });
+            self.found.push(Name { at, member, kind, id: u64::from_le_bytes(*id), is_new, flags });
         }
     }
 }
 
-/// The `VK_PIPELINE_CREATE_DERIVATIVE_BIT` in a byte of flags.
+/// The node whose flags count instead of a pipeline's own.
+const PIPELINE_FLAGS2: &str = "VkPipelineCreateFlags2CreateInfo";
+
+/// The `VK_PIPELINE_CREATE_DERIVATIVE_BIT` in a byte of flags, of both kinds.
 const DERIVATIVE: u8 = 0x4;
 
 impl<'a> Request<'a> {
@@ -74,7 +96,7 @@ impl<'a> Request<'a> {
         let (words, _) = bytes.as_chunks::<4>();
         let [command, flags] = [0, 1].map(|n| words.get(n).map(|word| u32::from_le_bytes(*word)));
         let header = CommandHeader { command: CommandType(command?), flags: flags? };
-        let mut names = Names { row: reflect::command(header.command)?, found: Vec::new(), flags: None };
+        let mut names = Names { row: reflect::command(header.command)?, found: Vec::new(), flags: Vec::new() };
         let len = reflect::walk_request(bytes, &mut names).ok()?;
         Some(Self { header, bytes: bytes.get(..len)?, names: names.found })
     }
@@ -115,8 +137,8 @@ impl<'a> Request<'a> {
         let mut bytes = self.bytes.to_vec();
         for (name, _) in phantoms {
             clear(&mut bytes, name.at);
-            if let Some(flags) = name.flags_at.and_then(|at| bytes.get_mut(at)) {
-                *flags &= !DERIVATIVE;
+            for at in [name.flags.own, name.flags.newer].into_iter().flatten() {
+                bytes.get_mut(at).into_iter().for_each(|flags| *flags &= !DERIVATIVE);
             }
         }
         bytes

@@ -1,12 +1,12 @@
 //! Ids that a guest takes for objects and that could not be created: what becomes of commands that name them.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::ControlFlow};
 
 use mock_driver::Mock;
 use venus_protocol::{
-    reflect,
+    reflect::{self, Piece, Visitor},
     vk::{self, ObjectType},
-    wire::CommandType,
+    wire::{CommandType, Member},
 };
 
 use crate::{
@@ -372,16 +372,57 @@ fn phantoms_among_others_are_freed() {
     }
 }
 
+/// What the flags of pipelines and their newer stand-ins say in a request.
+#[derive(Default)]
+struct PipelineFlags(Vec<u64>);
+
+impl Visitor for PipelineFlags {
+    fn visit(&mut self, _at: usize, _len: usize, member: Member, piece: Piece<'_>) -> ControlFlow<()> {
+        let is_pipeline = member.owner.contains("Pipeline") && !member.owner.contains("State");
+        if let Piece::Value(_, bytes) = piece
+            && (member.name, is_pipeline) == ("flags", true)
+        {
+            self.0.push(bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte)));
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// The flags of a request's one pipeline: its own, its stages' and those in its chain, in the order in which they travel.
+fn pipeline_flags(request: &[u8]) -> Vec<u64> {
+    let mut flags = PipelineFlags::default();
+    reflect::walk_request(request, &mut flags).expect("requests can be walked");
+    flags.0
+}
+
 #[test]
 fn a_pipeline_that_derives_from_a_phantom_is_made_without_it() {
+    const NEWER: &str = "VkPipelineCreateFlags2CreateInfo";
     let mock = Mock::take();
-    let mut world = World::new(&mock);
-    let base = phantom(&mut world, ObjectType::PIPELINE);
-    let sent = send_with(&mut world, CommandType::CREATE_COMPUTE_PIPELINES, "basePipelineHandle", base);
-    assert_eq!((calls(&sent), result(&sent)), (vec!["vkCreateComputePipelines"], vk::Result::SUCCESS));
-    let derived = named(&sent.notes[0].request);
-    let base = derived.iter().find(|named| named.member.name == "basePipelineHandle").expect("a base");
-    assert_eq!(base.id, 0);
-    drop(world);
-    mock.assert_clean();
+    for (create, info) in [
+        (CommandType::CREATE_COMPUTE_PIPELINES, "VkComputePipelineCreateInfo"),
+        (CommandType::CREATE_GRAPHICS_PIPELINES, "VkGraphicsPipelineCreateInfo"),
+    ] {
+        let mut world = World::new(&mock);
+        let phantom = phantom(&mut world, ObjectType::PIPELINE);
+        // One bit stays.
+        world.set_number(info, "flags", 0x6);
+        world.set_number(NEWER, "flags", 0x6);
+        world.set_number("VkPipelineShaderStageCreateInfo", "flags", 0x7);
+        let row = reflect::command(create).expect("it travels");
+        let mut request = world.request(row, Some((info, reflect::structure(NEWER).expect("it travels"))));
+        let base = named(&request).into_iter().find(|named| named.member.name == "basePipelineHandle").expect("a base");
+        base.replace(&mut request, phantom);
+        let before = pipeline_flags(&request);
+        assert_eq!(before.iter().filter(|flags| **flags == 0x6).count(), 2, "{before:?}");
+        let sent = world.submit(request);
+        assert_eq!((calls(&sent), result(&sent)), (vec![create.name()], vk::Result::SUCCESS));
+        let called = &sent.notes[0].request;
+        let base = named(called).into_iter().find(|named| named.member.name == "basePipelineHandle").expect("a base");
+        assert_eq!(base.id, 0);
+        let after: Vec<_> = before.into_iter().map(|flags| if flags == 0x6 { 0x2 } else { flags }).collect();
+        assert_eq!(pipeline_flags(called), after, "{create}");
+        drop(world);
+        mock.assert_clean();
+    }
 }
