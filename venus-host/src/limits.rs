@@ -93,6 +93,14 @@ pub const INDIRECT_STREAMS: usize = 4_096;
 /// longer than [`SHMEM_BYTES`], and most of a long one is data, which takes as much in memory as on the way.
 pub const DECODED_COMMAND_BYTES: u64 = 8 << 30;
 
+/// What [`DECODED_COMMAND_BYTES`] is at least where a [`Budget`] lowers it: what a guest with little memory of its own may
+/// still describe.
+pub const LEAST_COMMAND_BYTES: u64 = 64 << 20;
+
+/// Handles in a command that is looked at again because it names something that could not be created. Each takes some 100
+/// bytes meanwhile; such a command with more of them ends the context.
+pub const NAMES: usize = 1 << 20;
+
 /// How long the end of a context waits for its ring threads. They may be inside a driver call that never returns (a
 /// hung GPU); after that the thread and all it refers to are left behind, which in a worker process ends with the
 /// process.
@@ -154,7 +162,8 @@ impl Default for Budget {
 }
 
 impl Budget {
-    /// Bytes of Vulkan memory, of plain shared memory and of both together: `VK_ERROR_OUT_OF_DEVICE_MEMORY` beyond.
+    /// Bytes of Vulkan memory, of plain shared memory and of both together: `VK_ERROR_OUT_OF_DEVICE_MEMORY` beyond. No
+    /// command may take more for itself, either.
     #[must_use]
     pub fn memory_bytes(mut self, bytes: u64) -> Self {
         self.memory_bytes = bytes;
@@ -199,6 +208,12 @@ impl Budget {
 
     pub(crate) fn max_memory_bytes(&self) -> u64 {
         self.memory_bytes
+    }
+
+    /// What the values of one decoded command may take: no more than the guest may hold.
+    pub(crate) fn max_command_bytes(&self) -> usize {
+        let bytes = self.memory_bytes.clamp(LEAST_COMMAND_BYTES, DECODED_COMMAND_BYTES);
+        usize::try_from(bytes).unwrap_or(usize::MAX)
     }
 
     pub(crate) fn max_objects(&self) -> usize {

@@ -8,7 +8,10 @@ use venus_protocol::{
     wire::{CommandHeader, CommandType, Member},
 };
 
-use crate::object::{self, PhantomView};
+use crate::{
+    limits,
+    object::{self, PhantomView},
+};
 
 /// A handle in a request.
 #[derive(Debug, Clone, Copy)]
@@ -52,7 +55,7 @@ impl Visitor for Names {
     fn visit(&mut self, at: usize, _len: usize, member: Member, piece: Piece<'_>) -> ControlFlow<()> {
         match piece {
             Piece::Value(Item::Handle(handle), bytes) | Piece::Values(Item::Handle(handle), bytes) => {
-                self.add(at, member, handle.object_type, bytes);
+                return self.add(at, member, handle.object_type, bytes);
             }
             Piece::Begin(_) | Piece::BeginNode(_) => self.flags.push(FlagsAt::default()),
             Piece::End => drop(self.flags.pop()),
@@ -73,14 +76,18 @@ impl Names {
         }
     }
 
-    fn add(&mut self, at: usize, member: Member, kind: vk::ObjectType, bytes: &[u8]) {
+    fn add(&mut self, at: usize, member: Member, kind: vk::ObjectType, bytes: &[u8]) -> ControlFlow<()> {
         let is_output = |name| self.row.outputs().any(|param| param.name == name);
         let is_new = member.owner == self.row.command.name() && is_output(member.name);
         let flags = self.flags.last().copied().unwrap_or_default();
         let (ids, _) = bytes.as_chunks::<8>();
+        if ids.len() > limits::NAMES.saturating_sub(self.found.len()) {
+            return ControlFlow::Break(());
+        }
         for (at, id) in (at..).step_by(8).zip(ids) {
             self.found.push(Name { at, member, kind, id: u64::from_le_bytes(*id), is_new, flags });
         }
+        ControlFlow::Continue(())
     }
 }
 
@@ -91,7 +98,7 @@ const PIPELINE_FLAGS2: &str = "VkPipelineCreateFlags2CreateInfo";
 const DERIVATIVE: u8 = 0x4;
 
 impl<'a> Request<'a> {
-    /// The request that `bytes` begin with; `None` if the tables cannot follow it.
+    /// The request that `bytes` begin with; `None` if the tables cannot follow it, or it names too much.
     pub(super) fn of(bytes: &'a [u8]) -> Option<Self> {
         let (words, _) = bytes.as_chunks::<4>();
         let [command, flags] = [0, 1].map(|n| words.get(n).map(|word| u32::from_le_bytes(*word)));

@@ -23,7 +23,8 @@ pub(crate) struct Scratch {
 
 impl Scratch {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, arena: new_arena(), resolved: ResolveCache::default(), reply: new_reply_encoder() }
+        let arena = Arena::new(shared.budget.max_command_bytes());
+        Self { shared, arena, resolved: ResolveCache::default(), reply: new_reply_encoder() }
     }
 
     /// Makes room for the next command.
@@ -36,16 +37,12 @@ impl Scratch {
     /// Gives back what an unusually large command has taken.
     pub(super) fn trim(&mut self) {
         if self.arena.allocated_bytes() > limits::KEPT_BYTES {
-            self.arena = new_arena();
+            self.arena = Arena::new(self.arena.limit_bytes());
         }
         if self.reply.bytes().len() > limits::KEPT_BYTES {
             self.reply = new_reply_encoder();
         }
     }
-}
-
-fn new_arena() -> Arena {
-    Arena::new(usize::try_from(limits::DECODED_COMMAND_BYTES).unwrap_or(usize::MAX))
 }
 
 #[expect(unsafe_code, reason = "the encoder reads through the pointers of the values it is given")]

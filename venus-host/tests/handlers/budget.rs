@@ -2,7 +2,7 @@
 
 use mock_driver::Mock;
 use venus_host::{
-    limits::{Budget, SPARE_DESCRIPTORS},
+    limits::{Budget, LEAST_COMMAND_BYTES, SPARE_DESCRIPTORS},
     resource::{BlobFlags, ResourceId},
 };
 use venus_protocol::{
@@ -128,6 +128,21 @@ fn a_queue_without_room_is_there_when_there_is_room() {
     assert!(world.submit(request.clone()).outcome.is_ok());
     world.send_with(CommandType::DESTROY_BUFFER, ObjectType::BUFFER, made[0]);
     assert!(world.submit(request).outcome.is_ok(), "{:?}", world.context.lost());
+    drop(world);
+    mock.assert_clean();
+}
+
+#[test]
+fn what_one_command_takes() {
+    let mock = Mock::take();
+    let mut world = World::within(&mock, config(&mock), Budget::default().memory_bytes(32 << 20));
+    let row = reflect::command(CommandType::GET_PIPELINE_CACHE_DATA).expect("it travels");
+    assert_eq!(result(&world.send(row)), vk::Result::SUCCESS);
+    world.set_length("vkGetPipelineCacheData", "pDataSize", LEAST_COMMAND_BYTES + 1);
+    let sent = world.send(row);
+    assert!(sent.notes.is_empty() && sent.outcome.is_err(), "{:?}", sent.outcome);
+    let lost = world.context.lost().expect("it is lost").to_string();
+    assert!(lost.starts_with("vkGetPipelineCacheData") && lost.contains(&LEAST_COMMAND_BYTES.to_string()), "{lost}");
     drop(world);
     mock.assert_clean();
 }

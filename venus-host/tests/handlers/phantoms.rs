@@ -3,6 +3,8 @@
 use std::{collections::BTreeSet, ops::ControlFlow};
 
 use mock_driver::Mock;
+use venus_guest::bare::bytes;
+use venus_host::limits::NAMES;
 use venus_protocol::{
     reflect::{self, Piece, Visitor},
     vk::{self, ObjectType},
@@ -422,6 +424,29 @@ fn a_pipeline_that_derives_from_a_phantom_is_made_without_it() {
         assert_eq!(base.id, 0);
         let after: Vec<_> = before.into_iter().map(|flags| if flags == 0x6 { 0x2 } else { flags }).collect();
         assert_eq!(pipeline_flags(called), after, "{create}");
+        drop(world);
+        mock.assert_clean();
+    }
+}
+
+#[test]
+fn a_second_look_has_its_limit() {
+    let mock = Mock::take();
+    for (excess, ends) in [(0, false), (1, true)] {
+        let mut world = World::new(&mock);
+        let pool = world.object(ObjectType::DESCRIPTOR_POOL);
+        let device = world.object(ObjectType::DEVICE);
+        let set = phantom(&mut world, ObjectType::DESCRIPTOR_SET);
+        // The device and the pool are names as well.
+        let count = NAMES - 2 + excess;
+        let free = CommandType::FREE_DESCRIPTOR_SETS;
+        let mut request = bytes(&[free.0, 0]);
+        request.extend([device, pool].iter().flat_map(|id| id.to_le_bytes()));
+        request.extend(u32::try_from(count).expect("it fits").to_le_bytes());
+        request.extend((count as u64).to_le_bytes());
+        request.extend(set.to_le_bytes());
+        request.resize(request.len() + (count - 1) * 8, 0);
+        assert_eq!(world.submit(request).outcome.is_err(), ends, "{:?}", world.context.lost());
         drop(world);
         mock.assert_clean();
     }
