@@ -129,6 +129,16 @@ pub(crate) struct Consumer<E> {
     state: State,
 }
 
+impl<E> Drop for Consumer<E> {
+    /// Nobody is left to execute anything. If its thread has panicked, for which another ring may be to blame that shares
+    /// the thread, its guest is told, and those who wait for its end go on.
+    fn drop(&mut self) {
+        if !matches!(self.state, State::Ended) {
+            self.end(thread::panicking());
+        }
+    }
+}
+
 impl<E: Execute> Consumer<E> {
     pub(crate) fn new(control: Arc<Control>, monitor: Arc<Monitor>, executor: E) -> Self {
         // The guest's clock may run slightly slower than ours.
@@ -329,7 +339,9 @@ impl<E: Execute> Consumer<E> {
         self.executor.fail(reason);
         self.end(true)
     }
+}
 
+impl<E> Consumer<E> {
     fn end(&mut self, fatal: bool) -> Progress {
         self.state = State::Ended;
         self.control.end(fatal);

@@ -26,10 +26,37 @@ use crate::{error::HostError, thread::sharpen_timers};
 const LONGEST_SLEEP: Duration = Duration::from_millis(1);
 
 /// What the thread is told.
-#[derive(Default)]
 struct Inbox {
-    newcomers: Mutex<Vec<Box<dyn Poll>>>,
+    /// `None` once the thread is no more.
+    newcomers: Mutex<Option<Vec<Box<dyn Poll>>>>,
     stop: AtomicBool,
+}
+
+impl Inbox {
+    fn add(&self, ring: Box<dyn Poll>) {
+        // Outside of the lock: a ring that nobody polls ends.
+        let _homeless = match &mut *self.newcomers.lock() {
+            Some(newcomers) => {
+                newcomers.push(ring);
+                None
+            }
+            None => Some(ring),
+        };
+    }
+
+    fn take(&self) -> Vec<Box<dyn Poll>> {
+        self.newcomers.lock().as_mut().map(std::mem::take).unwrap_or_default()
+    }
+}
+
+/// Closes the inbox when the thread ends, be it by a panic.
+struct Owner(Arc<Inbox>);
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        let homeless = self.0.newcomers.lock().take();
+        drop(homeless);
+    }
 }
 
 /// The thread, and the way to it.
@@ -41,13 +68,13 @@ pub(super) struct Crowd {
 impl Crowd {
     /// Starts the thread.
     pub(super) fn start() -> Result<Self, HostError> {
-        let inbox = Arc::<Inbox>::default();
-        let theirs = Arc::clone(&inbox);
+        let inbox = Arc::new(Inbox { newcomers: Mutex::new(Some(Vec::new())), stop: AtomicBool::new(false) });
+        let owner = Owner(Arc::clone(&inbox));
         let thread = thread::Builder::new()
             .name("venus-rings".to_owned())
             .spawn(move || {
                 sharpen_timers();
-                run(&theirs);
+                run(&owner.0);
             })
             .map_err(|error| HostError::io("cannot start the thread that rings share", error))?;
         Ok(Self { inbox, thread })
@@ -60,7 +87,7 @@ impl Crowd {
 
     /// Adds a ring, which stays until it has ended.
     pub(super) fn join(&self, ring: Box<dyn Poll>) {
-        self.inbox.newcomers.lock().push(ring);
+        self.inbox.add(ring);
         self.thread.thread().unpark();
     }
 
@@ -82,7 +109,7 @@ fn run(inbox: &Inbox) {
     let mut rings = Vec::new();
     let mut round = 0;
     loop {
-        rings.append(&mut inbox.newcomers.lock());
+        rings.append(&mut inbox.take());
         if rings.is_empty() && inbox.stop.load(Ordering::SeqCst) {
             return;
         }

@@ -1,4 +1,4 @@
-//! Rings end to end, with a guest of a few lines and an executor that knows six commands.
+//! Rings end to end, with a guest of a few lines and an executor that knows a few commands.
 //!
 //! A test command is `words of the command, opcode, arguments…`; see [`op`].
 
@@ -46,6 +46,8 @@ mod op {
     pub(super) const GATE: u32 = 4;
     /// Write 0x600d where replies go.
     pub(super) const REPLY: u32 = 5;
+    /// Panic.
+    pub(super) const PANIC: u32 = 6;
 }
 
 #[derive(Clone)]
@@ -94,6 +96,7 @@ impl Execute for FakeExecutor {
                 }
             }
             op::REPLY => self.reply.copy_in(2048, &0x600d_u32.to_le_bytes()).unwrap(),
+            op::PANIC => panic!("as a test wants it"),
             _ => return Err(Interrupt::from(Fatal::new("test", "broke the rules"))),
         }
         Ok(next)

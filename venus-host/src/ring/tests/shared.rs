@@ -68,3 +68,26 @@ fn a_context_lost_elsewhere_reaches_them() {
     rings[1].table.wake_all();
     rings[1].until("fatal", |ring| ring.status() & STATUS_FATAL != 0);
 }
+
+#[test]
+fn a_panic_ends_all_that_share_the_thread() {
+    let mut rings = crowd(3);
+    rings[1].send(op::PANIC, &[]);
+    for ring in &rings[1..] {
+        ring.until("ended", |ring| ring.control.has_ended());
+        assert_ne!(ring.status() & STATUS_FATAL, 0);
+    }
+    let table = Arc::clone(&rings[0].table);
+    // The thread is gone, and so is a ring that comes too late.
+    let late = Fixture::beside(&table, RingId(3), Mode::Thread, None);
+    late.until("ended", |ring| ring.control.has_ended());
+    assert!((0..4).all(|id| table.destroy(RingId(id))));
+}
+
+#[test]
+fn a_panic_on_a_thread_of_its_own_ends_the_ring() {
+    let mut ring = Fixture::new(Mode::Thread);
+    ring.send(op::PANIC, &[]);
+    ring.until("ended", |ring| ring.control.has_ended());
+    assert_ne!(ring.status() & STATUS_FATAL, 0);
+}
