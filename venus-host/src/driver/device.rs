@@ -17,7 +17,7 @@ use venus_protocol::procs::{Level, Procs};
 use super::{
     Failure, FamilyProcs, PhysicalDevice, extensions,
     memory::MappedAllocations,
-    queue_request::{check_queue_requests, create_queues, queue_requests, restricted_procs},
+    queue_request::{check_queue_requests, create_queues, queue_requests, restricted_procs, tell_of_priorities},
     sanitize,
     sync::{Orphans, Queue},
 };
@@ -57,10 +57,7 @@ impl Device {
             Err(failure)
                 if failure.result == vk::Result::ERROR_NOT_PERMITTED_KHR && sanitize::lower_priorities(info) =>
             {
-                tracing::warn!(
-                    "vkCreateDevice: the driver answers VK_ERROR_NOT_PERMITTED to a global priority, and is asked for \
-                     the default one: whoever runs the host has no right to more (CAP_SYS_NICE)"
-                );
+                tell_of_priorities();
                 Self::create(physical, id, info)
             }
             created => created,

@@ -1,6 +1,9 @@
 //! The queues that a guest asks for with its device: checked, and made.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Once},
+};
 
 use ash::vk;
 
@@ -83,6 +86,19 @@ pub(super) fn create_queues(fns: &ash::Device, requests: &[QueueRequest]) -> Vec
         }
     }
     queues
+}
+
+/// Logs, once in a process, that guests do not get the global priority that they ask for: it is the host's doing, and a
+/// guest may create devices as often as it likes.
+#[cold]
+pub(super) fn tell_of_priorities() {
+    static TOLD: Once = Once::new();
+    TOLD.call_once(|| {
+        tracing::warn!(
+            "vkCreateDevice: the driver answers VK_ERROR_NOT_PERMITTED to a global priority, and is asked for the default \
+             one: whoever runs the host has no right to more (CAP_SYS_NICE)"
+        );
+    });
 }
 
 #[cfg(test)]

@@ -160,13 +160,23 @@ struct Session {
     syncs: Arc<Syncs>,
     standing: Standing,
     seen: Seen,
+    /// Whether the log has what an old or foreign guest needs, which may ask again and again.
+    told: Told,
+}
+
+/// What has been logged, and need not be again.
+#[derive(Debug, Default)]
+struct Told {
+    version: bool,
+    capset: bool,
 }
 
 impl Session {
     fn new(socket: UnixStream, options: SessionOptions, seen: Seen) -> io::Result<Self> {
         let standing = Standing::new()?;
         let (resources, syncs) = (Resources::default(), Arc::default());
-        Ok(Self { socket, options, name: None, context: None, resources, syncs, standing, seen })
+        let told = Told::default();
+        Ok(Self { socket, options, name: None, context: None, resources, syncs, standing, seen, told })
     }
 
     fn serve(&mut self, reader: &mut Reader) -> Result<(), SessionError> {
@@ -186,17 +196,7 @@ impl Session {
             Request::PingProtocolVersion => self.answer(command::PING_PROTOCOL_VERSION, &[]),
             // Asked for handle 0 only, to tell old servers apart: nothing is ever busy.
             Request::ResourceBusyWait => self.answer(command::RESOURCE_BUSY_WAIT, &[0]),
-            Request::ProtocolVersion { version } => {
-                if version < PROTOCOL_VERSION {
-                    let guest = self.name.as_deref();
-                    tracing::warn!(
-                        guest,
-                        "old guest: it speaks version {version} of the vtest protocol, and Venus needs \
-                         {PROTOCOL_VERSION}; update the guest's Mesa"
-                    );
-                }
-                self.answer(command::PROTOCOL_VERSION, &[version.min(PROTOCOL_VERSION)])
-            }
+            Request::ProtocolVersion { version } => self.protocol_version(version),
             Request::GetParam { param: PARAM_MAX_TIMELINE_COUNT } => {
                 self.answer(command::GET_PARAM, &[1, limits::TIMELINES])
             }
@@ -222,13 +222,7 @@ impl Session {
             Request::SyncWrite { id, value } => Ok(self.syncs.write(id, value)?),
             Request::SyncWait { any, timeout_ms, syncs } => {
                 let waiting = self.syncs.wait(any, timeout_ms, &syncs)?;
-                self.answer(command::SYNC_WAIT, &[])?;
-                self.send_fd(match &waiting {
-                    Waiting::Done => self.standing.done(),
-                    Waiting::Pending => self.standing.pending(),
-                    Waiting::Lost => self.standing.lost(),
-                    Waiting::Event(fd) => fd.as_fd(),
-                })
+                self.answer_wait(&waiting)
             }
             Request::SubmitCmd2 { payload } => self.submit(payload),
         }
@@ -256,14 +250,38 @@ impl Session {
         Ok(())
     }
 
-    fn capset(&self, id: u32, version: u32) -> Result<(), SessionError> {
-        if id != CAPSET_ID || version != 0 {
+    fn protocol_version(&mut self, version: u32) -> Result<(), SessionError> {
+        if version < PROTOCOL_VERSION && !std::mem::replace(&mut self.told.version, true) {
             let guest = self.name.as_deref();
             tracing::warn!(
                 guest,
-                "the guest asks for version {version} of capability set {id}, and there is only version 0 of {CAPSET_ID} \
-                 (Venus): if it is an OpenGL (virgl) program it needs another server, else update this host"
+                "old guest: it speaks version {version} of the vtest protocol, and Venus needs {PROTOCOL_VERSION}; update \
+                 the guest's Mesa"
             );
+        }
+        self.answer(command::PROTOCOL_VERSION, &[version.min(PROTOCOL_VERSION)])
+    }
+
+    fn answer_wait(&self, waiting: &Waiting) -> Result<(), SessionError> {
+        self.answer(command::SYNC_WAIT, &[])?;
+        self.send_fd(match waiting {
+            Waiting::Done => self.standing.done(),
+            Waiting::Pending => self.standing.pending(),
+            Waiting::Lost => self.standing.lost(),
+            Waiting::Event(fd) => fd.as_fd(),
+        })
+    }
+
+    fn capset(&mut self, id: u32, version: u32) -> Result<(), SessionError> {
+        if id != CAPSET_ID || version != 0 {
+            if !std::mem::replace(&mut self.told.capset, true) {
+                let guest = self.name.as_deref();
+                tracing::warn!(
+                    guest,
+                    "the guest asks for version {version} of capability set {id}, and there is only version 0 of \
+                     {CAPSET_ID} (Venus): if it is an OpenGL (virgl) program it needs another server, else update this host"
+                );
+            }
             return self.answer(command::GET_CAPSET, &[0]);
         }
         let bytes = capset();

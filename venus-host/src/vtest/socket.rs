@@ -10,12 +10,16 @@ use std::{
         fd::{AsFd, BorrowedFd},
         unix::net::UnixStream,
     },
+    thread,
+    time::{Duration, Instant},
 };
 
 use rustix::{
     io::Errno,
     net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags},
 };
+
+use crate::thread::deadline;
 
 #[cfg(target_os = "linux")]
 const FLAGS: SendFlags = SendFlags::NOSIGNAL;
@@ -56,10 +60,26 @@ pub(super) fn send_fd(socket: &UnixStream, fd: BorrowedFd<'_>) -> io::Result<()>
     if !ancillary.push(SendAncillaryMessage::ScmRights(&fds)) {
         return Err(io::Error::other("no room for a descriptor in the message"));
     }
+    let message = [IoSlice::new(&[0])];
+    patiently(|| rustix::net::sendmsg(socket, &message, &mut ancillary, FLAGS).map(drop))
+}
+
+/// How long descriptors may be refused because too many of this user's are on their way, and how often that is tried.
+/// The kernel counts them together for all processes of a user, up to the limit of open files of the one who sends: what
+/// others' guests do not read is in the way of ours.
+const IN_FLIGHT_PATIENCE: Duration = Duration::from_secs(5);
+const IN_FLIGHT_REST: Duration = Duration::from_millis(2);
+
+/// Does what may be interrupted, or come when too many descriptors are on their way.
+pub(super) fn patiently(mut send: impl FnMut() -> Result<(), Errno>) -> io::Result<()> {
+    let mut until = None;
     loop {
-        match rustix::net::sendmsg(socket, &[IoSlice::new(&[0])], &mut ancillary, FLAGS) {
+        match send() {
+            Ok(()) => return Ok(()),
             Err(Errno::INTR) => {}
-            Ok(_) => return Ok(()),
+            Err(Errno::TOOMANYREFS) if Instant::now() < *until.get_or_insert_with(|| deadline(IN_FLIGHT_PATIENCE)) => {
+                thread::sleep(IN_FLIGHT_REST);
+            }
             Err(error) => return Err(error.into()),
         }
     }
@@ -101,5 +121,14 @@ mod tests {
         assert!(is_hung_up(&ours), "though there is something left to read");
         assert!(prepare(&ours).is_ok());
         assert!(send(&ours, b"too late").is_err());
+    }
+
+    #[test]
+    fn descriptors_wait_for_others_to_arrive() {
+        let mut answers = [Err(Errno::TOOMANYREFS), Err(Errno::INTR), Err(Errno::TOOMANYREFS), Ok(())].into_iter();
+        assert!(patiently(|| answers.next().unwrap()).is_ok());
+        assert!(answers.next().is_none());
+        let mut answers = [Err(Errno::PIPE), Ok(())].into_iter();
+        assert_eq!(patiently(|| answers.next().unwrap()).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     }
 }

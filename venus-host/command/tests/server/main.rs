@@ -12,6 +12,7 @@ mod stops;
 use std::process::Stdio;
 
 use common::{Server, venus};
+use venus_guest::bare::message;
 
 #[test]
 fn a_server_ends_after_its_last_connection() {
@@ -94,6 +95,21 @@ fn a_worker_says_how_its_guest_ended() {
     let (log, summary) = end(server);
     assert_eq!(log.lines().count(), 1, "{log}");
     assert!(summary["lost"].as_str().unwrap().starts_with("command 99 is no request of a Venus guest"));
+}
+
+#[test]
+fn what_a_guest_asks_again_and_again_is_logged_once() {
+    let server = Server::start(&["--log", "warn", "--connections", "1"]);
+    let mut guest = server.connect();
+    for _ in 0..20 {
+        guest.send(&message::get_capset(1, 0));
+        assert_eq!(guest.receive(3), [1, 16, 0]);
+        guest.send(&message::protocol_version(2));
+        assert_eq!(guest.receive(3), [1, 11, 2]);
+    }
+    drop(guest);
+    let log = server.finish();
+    assert_eq!(log.lines().count(), 2, "{log}");
 }
 
 #[test]
