@@ -126,13 +126,18 @@ pub(super) fn run(args: &ServeArgs, log: &str) -> Result<(), anyhow::Error> {
     let options = ServerOptions::new(isolation, session)
         .connections(args.connections)
         .finished(move |summary| stats.report(summary))
-        .guests(args.max_guests, args.max_guests_per_uid)
-        .users(args.allow_uid.iter().copied())
+        .max_guests(args.max_guests)
+        .max_guests_per_user(args.max_guests_per_uid)
+        .allow_users(args.allow_uid.iter().copied())
+        .admission_advice("see --max-guests, --max-guests-per-uid and --allow-uid")
         .spares(args.spare_workers)
         .advice(args.advice());
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).context("cannot listen for signals")?;
     let (server, path) = match activated {
-        None => (Server::bind(&args.socket_path, options)?, Some(args.socket_path.clone())),
+        None => (
+            Server::bind(&args.socket_path, options).context("cannot serve at --socket-path")?,
+            Some(args.socket_path.clone()),
+        ),
         Some(socket) => {
             let path = socket.local_addr().ok().and_then(|address| address.as_pathname().map(Path::to_owned));
             (Server::adopt(socket, options)?, path)

@@ -45,8 +45,8 @@ mod waits;
 pub use self::{
     framing::FramingError,
     server::{
-        Admission, Condition, DEFAULT_SOCKET_PATH, Finished, GuestStatus, Isolation, LOST_STATUS, Server, ServerHandle,
-        ServerOptions, serve_connection, serve_worker,
+        Admission, DEFAULT_SOCKET_PATH, Finished, GuestStatistics, GuestStatus, Isolation, LOST_STATUS, Server,
+        ServerHandle, ServerOptions, serve_connection, serve_worker,
     },
     session::{MakeObservers, SessionOptions, Summary},
 };

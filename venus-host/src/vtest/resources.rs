@@ -71,7 +71,5 @@ fn unmappable(kind: BlobKind) -> HostError {
         BlobKind::Pointer => "a pointer into this process is of no use to a guest behind a socket",
         _ => "this memory can only be shared with the driver itself, not through vtest",
     };
-    Fatal::new(CREATE_BLOB, reason)
-        .advice("serve with --memory auto; `venus doctor` lists the ways this host has to share memory")
-        .into()
+    Fatal::new(CREATE_BLOB, reason).advice("`venus doctor` lists the ways this host has to share memory").into()
 }

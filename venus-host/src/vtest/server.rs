@@ -15,6 +15,7 @@
 //! | [`hall`] | connections that nobody serves |
 //! | [`guest`] | guests that are served, their workers and their ends |
 //! | [`handoff`] | how server and worker talk |
+//! | [`inquiry`] | how a guest is doing |
 //! | [`serve`] | what a worker does |
 //! | [`complaints`] | log lines that guests can cause in any number |
 //! | [`run`] | the loop that does it all |
@@ -23,6 +24,7 @@ mod complaints;
 mod guest;
 mod hall;
 mod handoff;
+mod inquiry;
 mod listener;
 mod orphan;
 mod run;
@@ -42,13 +44,13 @@ use std::{
 
 use parking_lot::Mutex;
 
-use self::{guest::Record, listener::Listener, run::Loop};
+use self::{guest::Record, inquiry::PATIENCE, listener::Listener, run::Loop};
 pub use self::{
-    handoff::Condition,
+    inquiry::GuestStatistics,
     serve::{serve_connection, serve_worker},
 };
 use super::session::{SessionOptions, Summary};
-use crate::{error::HostError, limits};
+use crate::{error::HostError, limits, thread::deadline};
 
 /// Where Mesa looks if nobody says otherwise.
 pub const DEFAULT_SOCKET_PATH: &str = "/tmp/.virgl_test";
@@ -80,11 +82,13 @@ pub struct Admission {
     pub guests_per_user: Option<usize>,
     /// The users who may be guests, by number; all, if it is empty.
     pub users: Vec<u32>,
+    /// What the log says to do about guests that this refuses; nothing, if it is empty.
+    pub advice: Cow<'static, str>,
 }
 
 impl Default for Admission {
     fn default() -> Self {
-        Self { guests: limits::SERVER_GUESTS, guests_per_user: None, users: Vec::new() }
+        Self { guests: limits::SERVER_GUESTS, guests_per_user: None, users: Vec::new(), advice: Cow::Borrowed("") }
     }
 }
 
@@ -102,7 +106,7 @@ pub struct ServerOptions {
     /// for themselves; of those that cannot, because they died, this is told.
     pub finished: Option<Finished>,
     /// Who may be a guest, and how many.
-    pub limits: Admission,
+    pub admission: Admission,
     /// Worker processes that are started ahead of their guests.
     pub spares: usize,
     /// What to do about a worker that died, for the log.
@@ -118,7 +122,7 @@ impl ServerOptions {
             session,
             connections: None,
             finished: None,
-            limits: Admission::default(),
+            admission: Admission::default(),
             spares: 1,
             advice: Cow::Borrowed("the driver is what crashes mostly: try a newer one"),
         }
@@ -138,18 +142,31 @@ impl ServerOptions {
         self
     }
 
-    /// Serves at most so many guests at a time, of all users and of each.
+    /// Serves at most so many guests at a time.
     #[must_use]
-    pub fn guests(mut self, all: usize, per_user: Option<usize>) -> Self {
-        self.limits.guests = all;
-        self.limits.guests_per_user = per_user;
+    pub fn max_guests(mut self, guests: usize) -> Self {
+        self.admission.guests = guests;
+        self
+    }
+
+    /// Serves at most so many guests of one user at a time, if a number is given.
+    #[must_use]
+    pub fn max_guests_per_user(mut self, guests: impl Into<Option<usize>>) -> Self {
+        self.admission.guests_per_user = guests.into();
         self
     }
 
     /// Serves these users only, by number; all, if there are none.
     #[must_use]
-    pub fn users(mut self, users: impl IntoIterator<Item = u32>) -> Self {
-        self.limits.users = users.into_iter().collect();
+    pub fn allow_users(mut self, users: impl IntoIterator<Item = u32>) -> Self {
+        self.admission.users = users.into_iter().collect();
+        self
+    }
+
+    /// What the log says to do about guests that are refused because of these numbers.
+    #[must_use]
+    pub fn admission_advice(mut self, advice: impl Into<Cow<'static, str>>) -> Self {
+        self.admission.advice = advice.into();
         self
     }
 
@@ -174,7 +191,7 @@ impl fmt::Debug for ServerOptions {
             .field("isolation", &self.isolation)
             .field("session", &self.session)
             .field("connections", &self.connections)
-            .field("limits", &self.limits)
+            .field("admission", &self.admission)
             .field("spares", &self.spares)
             .finish_non_exhaustive()
     }
@@ -190,10 +207,29 @@ enum Urgency {
     Now,
 }
 
-/// Words that the server's thread is told.
-const STOP: u8 = b'.';
-const STOP_NOW: u8 = b'!';
-const RENEW: u8 = b'~';
+/// What the server's thread is told to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// To end when its guests have left.
+    Stop,
+    /// To end its guests.
+    StopNow,
+    /// To start those workers afresh that wait for guests.
+    RenewWorkers,
+}
+
+impl Order {
+    const ALL: [Self; 3] = [Self::Stop, Self::StopNow, Self::RenewWorkers];
+
+    /// As it travels to that thread.
+    fn byte(self) -> u8 {
+        match self {
+            Self::Stop => 0,
+            Self::StopNow => 1,
+            Self::RenewWorkers => 2,
+        }
+    }
+}
 
 /// What the server's thread shares with others.
 #[derive(Debug)]
@@ -212,19 +248,20 @@ impl State {
         Ok(Self { guests: Mutex::default(), wake, bell })
     }
 
-    /// What was said since the last time.
-    fn hear(&self) -> Vec<u8> {
+    /// What was ordered since the last time.
+    fn orders(&self) -> Vec<Order> {
         let mut said = [0; 64];
         let mut all = Vec::new();
         while let Ok(count @ 1..) = (&self.wake).read(&mut said) {
-            all.extend_from_slice(said.get(..count).unwrap_or_default());
+            let said = said.get(..count).unwrap_or_default();
+            all.extend(Order::ALL.into_iter().filter(|order| said.contains(&order.byte())));
         }
         all
     }
 
-    fn say(&self, word: u8) {
+    fn order(&self, order: Order) {
         // A queue that is full says it already.
-        let _said = (&self.bell).write(&[word]);
+        let _said = (&self.bell).write(&[order.byte()]);
     }
 }
 
@@ -269,25 +306,32 @@ pub struct ServerHandle(Arc<State>);
 impl ServerHandle {
     /// Has the server take no more guests, and end when those that it has have left.
     pub fn stop(&self) {
-        self.0.say(STOP);
+        self.0.order(Order::Stop);
     }
 
     /// Has the server end its guests, and then itself.
     pub fn stop_now(&self) {
-        self.0.say(STOP_NOW);
+        self.0.order(Order::StopNow);
     }
 
     /// Has the server start its workers afresh that wait for guests: what they are started with has changed.
     pub fn renew_workers(&self) {
-        self.0.say(RENEW);
+        self.0.order(Order::RenewWorkers);
     }
 
-    /// The guests that are being served. Asks each worker how its guest is doing; one that does not answer within half a
-    /// second has no condition.
+    /// The guests that are being served. Asks each worker how its guest is doing; those that have not answered in two
+    /// seconds, all together, have no statistics.
     #[must_use]
     pub fn guests(&self) -> Vec<GuestStatus> {
         let records: Vec<_> = self.0.guests.lock().values().cloned().collect();
-        records.iter().map(|record| GuestStatus::of(record)).collect()
+        // All of them before the first answer is waited for. Others who ask take the locks in the same order.
+        let inquiries: Vec<_> = records.iter().map(|record| record.ask()).collect();
+        let until = deadline(PATIENCE);
+        let answers = inquiries.into_iter().zip(&records).map(|(inquiry, record)| {
+            let statistics = inquiry.and_then(|mut inquiry| record.answer(&mut inquiry, until));
+            GuestStatus::of(record, statistics)
+        });
+        answers.collect()
     }
 }
 
@@ -306,18 +350,18 @@ pub struct GuestStatus {
     /// How long it has been served.
     pub age: Duration,
     /// How it is doing, by its worker's account.
-    pub condition: Option<Condition>,
+    pub statistics: Option<GuestStatistics>,
 }
 
 impl GuestStatus {
-    fn of(record: &Record) -> Self {
+    fn of(record: &Record, statistics: Option<GuestStatistics>) -> Self {
         Self {
             number: record.number,
             name: record.report().name,
             process: record.process,
             user: record.user,
             age: record.since.elapsed(),
-            condition: record.condition(),
+            statistics,
         }
     }
 }

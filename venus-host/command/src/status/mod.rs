@@ -25,7 +25,7 @@ Examples:
   venus status --socket-path /tmp/venus.sock  guests, their memory, what they submit in a second
   venus status --json --interval 0            the same for programs, at once and without rates";
 
-/// How long a server may take to answer: half a second for each worker that is stuck.
+/// How long a server may take to answer. It waits two seconds for workers that are stuck.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Show what a running server is doing: its guests, their processes, devices and memory, how much they submit, and their

@@ -87,25 +87,25 @@ fn describe(server: &ServerHandle, started: Instant) -> Value {
 }
 
 fn guest(guest: &GuestStatus) -> Value {
-    let condition = guest.condition.as_ref();
+    let statistics = guest.statistics.as_ref();
     json!({
         "number": guest.number,
         "name": guest.name,
         "worker": guest.process,
         "user": guest.user,
         "seconds": guest.age.as_secs_f64(),
-        "answers": condition.is_some(),
-        "devices": condition.map(|c| c.devices),
-        "gpus": condition.map(|c| c.gpus.clone()),
-        "objects": condition.map(|c| c.objects),
-        "rings": condition.map(|c| c.rings),
-        "device_memory_bytes": condition.map(|c| c.device_memory_bytes),
-        "mapped_memory_bytes": condition.map(|c| c.blob_memory_bytes),
-        "shared_memory_bytes": condition.map(|c| c.shared_memory_bytes),
-        "commands": condition.map(|c| c.commands),
-        "submissions": condition.map(|c| c.submissions),
-        "failures": condition.map(|c| c.failures),
-        "findings": condition.map(|c| c.findings),
-        "last_error": condition.and_then(|c| c.last_error.clone()),
+        "answers": statistics.is_some(),
+        "devices": statistics.map(|s| s.devices),
+        "gpus": statistics.map(|s| s.gpus.clone()),
+        "objects": statistics.map(|s| s.objects),
+        "rings": statistics.map(|s| s.rings),
+        "device_memory_bytes": statistics.map(|s| s.device_memory_bytes),
+        "mapped_memory_bytes": statistics.map(|s| s.blob_memory_bytes),
+        "shared_memory_bytes": statistics.map(|s| s.shared_memory_bytes),
+        "commands": statistics.map(|s| s.commands),
+        "submissions": statistics.map(|s| s.submissions),
+        "failures": statistics.map(|s| s.failures),
+        "findings": statistics.map(|s| s.findings),
+        "last_error": statistics.and_then(|s| s.last_error.clone()),
     })
 }

@@ -11,7 +11,11 @@ fn guests_beyond_the_bound_are_refused() {
     let first = server.connect();
     let _second = server.connect();
     assert!(server.is_refused());
-    assert!(server.log().contains("2 guests are being served already (--max-guests"), "{}", server.log());
+    assert!(
+        server.log().contains("2 guests are being served already, which is the most; see --max-guests"),
+        "{}",
+        server.log()
+    );
     drop(first);
     until("there is a place again", || !server.is_refused());
 }
@@ -30,7 +34,9 @@ fn users_are_let_in_by_number() {
     let other = (own + 1).to_string();
     let server = Server::start(&["--allow-uid", &other]);
     assert!(server.is_refused());
-    let line = format!("user {own} is none of those with --allow-uid");
+    let line = format!(
+        "user {own} is none of those who may be guests; see --max-guests, --max-guests-per-uid and --allow-uid"
+    );
     assert!(server.log().contains(&line), "{}", server.log());
     let server = Server::start(&["--allow-uid", &other, "--allow-uid", &own.to_string()]);
     assert!(!server.is_refused());

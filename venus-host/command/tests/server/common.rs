@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    os::unix::net::UnixStream,
+    os::unix::{net::UnixStream, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
@@ -19,10 +19,19 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_by(arguments, |command| command)
+    }
+
+    /// As a shell does at a terminal: with a process group of its own.
+    pub(crate) fn start_as_group(arguments: &[&str]) -> Self {
+        Self::start_by(arguments, |command| command.process_group(0))
+    }
+
+    fn start_by(arguments: &[&str], prepare: impl FnOnce(&mut Command) -> &mut Command) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("vtest");
         let log = File::create(folder.path().join("log")).unwrap();
-        let process = venus(&path).args(arguments).stderr(log).spawn().unwrap();
+        let process = prepare(venus(&path).args(arguments).stderr(log)).spawn().unwrap();
         let server = Self { process, path, folder };
         until("the server listens", || server.path.exists());
         server

@@ -91,6 +91,20 @@ fn sleeps(process: i32) -> u64 {
     tasks.map(|task| count(status(task).unwrap())).sum()
 }
 
+/// Whether all threads of a process sleep, and none of them wakes up for a while.
+fn rests(process: i32) -> bool {
+    let before = sleeps(process);
+    std::thread::sleep(Duration::from_millis(300));
+    sleeps(process) == before && are_all_asleep(process)
+}
+
+/// Whether no thread of a process runs or wants to.
+fn are_all_asleep(process: i32) -> bool {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    let status = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("status")).unwrap());
+    status.into_iter().all(|status| status.lines().any(|line| line.starts_with("State:\tS")))
+}
+
 #[test]
 fn an_idle_guest_wakes_nobody() {
     let server = Server::start(&[]);
@@ -100,11 +114,8 @@ fn an_idle_guest_wakes_nobody() {
     let (second, memory) = guest.create_shmem(4096 + 196);
     guest.submit_and_wait(&command::create_ring(2, second, 4096, Some(20_000)));
     until("both rings are idle", || (ring.status() & memory.word(128)) & STATUS_IDLE != 0);
-    std::thread::sleep(Duration::from_millis(50));
     let [worker] = server.workers()[..] else { panic!("one worker") };
-    let before = sleeps(worker);
-    std::thread::sleep(Duration::from_millis(300));
-    assert_eq!(sleeps(worker), before);
+    until("it rests", || rests(worker));
 
     let (reply_resource, reply) = guest.create_shmem(4096);
     ring.send(&command::asking(command::set_reply_stream(reply_resource, 0, 8)));
@@ -180,18 +191,13 @@ fn the_death_of_a_worker_is_told_with_its_command() {
     ring.send(&command::wait_virtqueue_seqno(1));
     guest.notify(&ring);
     let [worker] = server.workers()[..] else { panic!("one worker") };
-    // Behind the command: once this is executed, too, the ring is inside.
-    until("the ring sleeps in it", || {
-        let before = sleeps(worker);
-        std::thread::sleep(Duration::from_millis(20));
-        sleeps(worker) == before
-    });
+    until("the ring is inside, and sleeps", || rests(worker));
     kill(worker, Signal::KILL);
     let log = server.finish();
     let summary: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&stats).unwrap()).unwrap();
     let lost = "its worker ended with signal: 9 (SIGKILL) in vkWaitVirtqueueSeqnoMESA (ring 0x1000)";
-    assert!(log.contains(&format!("test (worker {worker})")), "{log}");
-    for part in [lost, "--record DIR --record-immediately", "other guests are not affected", "(user "] {
+    assert!(log.contains(&format!("test (worker {worker}, user ")), "{log}");
+    for part in [lost, "--record DIR --record-immediately", "other guests are not affected"] {
         assert!(log.contains(part), "{part} is missing: {log}");
     }
     assert_eq!(log.lines().count(), 1, "{log}");
@@ -219,11 +225,8 @@ fn a_server_whose_guests_rest_wakes_up_for_nothing() {
     let mut refused = server.arrive();
     assert!(is_refused(&mut refused));
     server.spare();
-    std::thread::sleep(Duration::from_millis(100));
     let server = i32::try_from(server.process.id()).unwrap();
-    let before = sleeps(server);
-    std::thread::sleep(Duration::from_millis(300));
-    assert_eq!(sleeps(server), before);
+    until("it rests", || rests(server));
 }
 
 /// The worker of this server closes its socket, and stays.
@@ -233,8 +236,12 @@ fn a_worker_that_does_not_end_is_ended() {
     let script = folder.path().join("worker");
     std::fs::write(&script, "#!/bin/sh\n[ \"$1\" = worker ] && exec sleep 1000 <&-\n").unwrap();
     std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let server = Server::start(&["--worker-program", script.to_str().unwrap()]);
+    let server = Server::start(&["--worker-program", script.to_str().unwrap(), "--max-guests", "1"]);
     assert!(server.is_refused(), "nobody answers");
+    // It still holds what its guest had, so it counts.
+    std::thread::sleep(Duration::from_millis(1100));
+    assert!(server.is_refused());
+    assert!(server.log().contains("1 guests are being served already"), "{}", server.log());
     let started = std::time::Instant::now();
     while !server.children().is_empty() {
         assert!(started.elapsed() < Duration::from_secs(30), "{}", server.log());

@@ -30,6 +30,7 @@ fn guests_are_listed_with_what_they_do() {
         let mut guest = server.connect();
         let _ring = guest.create_ring(1, 4096);
         let _other = server.connect();
+        until("its command is counted", || server.status()["guests"][0]["commands"] == 1);
         let status = server.status();
         assert_eq!(status["process"], server.process.id());
         let guests = status["guests"].as_array().unwrap();
@@ -96,6 +97,7 @@ fn a_stuck_worker_is_told_from_the_others() {
     let _stuck = server.connect();
     let [worker] = server.workers()[..] else { panic!("one worker") };
     let _other = server.connect();
+    until("both answer", || server.status()["guests"].as_array().unwrap().iter().all(|guest| guest["answers"] == true));
     kill(worker, Signal::STOP);
     let status = server.status();
     let guests = status["guests"].as_array().unwrap();

@@ -1,13 +1,17 @@
 //! How a server ends when it is asked to.
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use venus_guest::bare::until;
 
 use crate::common::Server;
 
 impl Server {
+    fn id(&self) -> Pid {
+        Pid::from_raw(self.process.id().try_into().unwrap()).unwrap()
+    }
+
     fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_raw(self.process.id().try_into().unwrap()).unwrap(), signal).unwrap();
+        kill_process(self.id(), signal).unwrap();
     }
 }
 
@@ -21,7 +25,7 @@ fn a_server_that_is_stopped_waits_for_its_guests_and_says_so() {
         until("the socket is removed", || !server.path.exists());
         assert_eq!(shy.receive(3), [1, 7, 0], "who has not begun is refused");
         guest.create_shmem(4096);
-        until("it says what it waits for", || server.log().contains("waiting for 1 guests to leave: test"));
+        until("it says what it waits for", || server.log().contains("waiting for 1 guest to leave: test"));
         drop(guest);
         let log = server.finish();
         assert!(!log.contains("ERROR"), "{log}");
@@ -30,15 +34,30 @@ fn a_server_that_is_stopped_waits_for_its_guests_and_says_so() {
 
 #[test]
 fn a_second_signal_ends_the_guests() {
-    let server = Server::start(&[]);
+    for arguments in [&[][..], &["--in-process"]] {
+        let server = Server::start(arguments);
+        let mut guest = server.connect();
+        server.signal(Signal::TERM);
+        until("it stops", || server.log().contains("waiting for 1 guest "));
+        server.signal(Signal::TERM);
+        let log = server.finish();
+        assert!(log.contains("ending 1 guest "), "{log}");
+        assert!(!log.contains("ERROR"), "it was asked to: {log}");
+        assert!(guest.is_closed());
+    }
+}
+
+/// Ctrl-C is a signal to every process of the terminal's group.
+#[test]
+fn an_interrupt_from_a_terminal_is_for_the_server_alone() {
+    let server = Server::start_as_group(&[]);
     let mut guest = server.connect();
-    server.signal(Signal::TERM);
-    until("it stops", || server.log().contains("waiting for 1 guests"));
-    server.signal(Signal::TERM);
+    kill_process_group(server.id(), Signal::INT).unwrap();
+    until("it stops", || server.log().contains("waiting for 1 guest "));
+    guest.create_shmem(4096);
+    drop(guest);
     let log = server.finish();
-    assert!(log.contains("ending 1 guests"), "{log}");
-    assert!(!log.contains("ERROR"), "it was asked to: {log}");
-    assert!(guest.is_closed());
+    assert!(!log.contains("ended with"), "{log}");
 }
 
 #[test]

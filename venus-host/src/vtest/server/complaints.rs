@@ -1,4 +1,4 @@
-//! Log lines about connections, which whoever may connect can cause in any number.
+//! Log lines about connections and workers, which whoever may connect can cause in any number.
 
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,13 @@ impl Complaints {
     pub(super) fn warn(&mut self, line: &str) {
         if let Some(line) = self.admit(line, Instant::now()) {
             tracing::warn!("{line}");
+        }
+    }
+
+    /// The same for something worse.
+    pub(super) fn error(&mut self, line: &str) {
+        if let Some(line) = self.admit(line, Instant::now()) {
+            tracing::error!("{line}");
         }
     }
 

@@ -4,7 +4,7 @@ use std::{
     fmt,
     os::{
         fd::{AsFd as _, OwnedFd},
-        unix::net::UnixStream,
+        unix::{net::UnixStream, process::CommandExt as _},
     },
     process::{Child, Command, ExitStatus},
     sync::Arc,
@@ -12,13 +12,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::{
     super::session::Summary,
-    Condition, Isolation, LOST_STATUS, ServerOptions,
-    hall::{Arrival, of_user},
-    handoff, serve,
+    Isolation, LOST_STATUS, ServerOptions,
+    complaints::Complaints,
+    hall::Arrival,
+    handoff,
+    inquiry::{GuestStatistics, Inquiry},
+    serve,
 };
 use crate::{
     endpoint::{Report, Source, Whereabouts},
@@ -29,6 +32,9 @@ use crate::{
 const LOOK: Duration = Duration::from_millis(2);
 const LATE: Duration = Duration::from_millis(100);
 const LATE_LOOK: Duration = Duration::from_millis(100);
+
+/// From when on it counts like one that serves its guest. Ending well takes a driver some of that.
+const OVERDUE: Duration = Duration::from_secs(1);
 
 /// How long it may take from there to its end.
 const EXIT_PATIENCE: Duration = Duration::from_secs(10);
@@ -116,6 +122,11 @@ impl Worker {
         }
     }
 
+    /// Whether it has closed its socket some time ago, and has still not ended.
+    pub(super) fn is_overdue(&self) -> bool {
+        self.closed.is_some_and(|closed| closed.elapsed() > OVERDUE)
+    }
+
     /// How long a look at a worker that has closed its socket may wait. Most end at once.
     pub(super) fn next_look(&self) -> Duration {
         let is_late = self.closed.is_some_and(|closed| closed.elapsed() > LATE);
@@ -143,8 +154,8 @@ impl Worker {
         }
     }
 
-    /// Ends it, if it is a process.
-    pub(super) fn kill(&mut self) {
+    /// Ends it, if it is a process; a thread of this one ends with its guest's socket.
+    fn kill(&mut self) {
         if let Runner::Process(child) = &mut self.runner {
             // It may have ended by itself.
             let _gone = child.kill();
@@ -153,7 +164,8 @@ impl Worker {
 }
 
 fn spawn(mut command: Command, control: UnixStream) -> Result<Child, HostError> {
-    command.stdin(OwnedFd::from(control));
+    // A group of its own: what a terminal sends to ours is for the server, which ends its guests when it is time.
+    command.stdin(OwnedFd::from(control)).process_group(0);
     let child = command.spawn();
     // Dropped here: it holds our copy of the worker's end, without which we see the worker's end.
     drop(command);
@@ -170,7 +182,7 @@ pub(super) struct Record {
     control: Arc<UnixStream>,
     whereabouts: Arc<OwnedFd>,
     /// One question at a time.
-    asking: Mutex<()>,
+    inquiry: Mutex<Inquiry>,
 }
 
 impl Record {
@@ -179,21 +191,28 @@ impl Record {
         Whereabouts::open(Arc::clone(&self.whereabouts)).unwrap_or_default().read()
     }
 
-    /// What its worker says.
-    pub(super) fn condition(&self) -> Option<Condition> {
-        let _one_question = self.asking.lock();
-        handoff::ask(&self.control)
+    /// Asks its worker how it is doing. Nothing if that is of no use.
+    pub(super) fn ask(&self) -> Option<MutexGuard<'_, Inquiry>> {
+        let mut inquiry = self.inquiry.lock();
+        inquiry.ask(&self.control).then_some(inquiry)
+    }
+
+    /// What its worker says to that, if it does before `until`.
+    pub(super) fn answer(&self, inquiry: &mut Inquiry, until: Instant) -> Option<GuestStatistics> {
+        inquiry.answer(&self.control, until)
     }
 
     /// What the log calls it.
     pub(super) fn title(&self) -> String {
-        title(&self.report().name, self.process)
+        title(&self.report().name, self.process, self.user)
     }
 }
 
-fn title(name: &str, process: u32) -> String {
+fn title(name: &str, process: u32, user: Option<u32>) -> String {
     let name = if name.is_empty() { "a guest without a name" } else { name };
-    if process == 0 { name.to_owned() } else { format!("{name} (worker {process})") }
+    let worker = (process != 0).then(|| format!("worker {process}"));
+    let known: Vec<String> = worker.into_iter().chain(user.map(|user| format!("user {user}"))).collect();
+    if known.is_empty() { name.to_owned() } else { format!("{name} ({})", known.join(", ")) }
 }
 
 /// A guest that is being served.
@@ -217,11 +236,20 @@ impl Guest {
                     since: Instant::now(),
                     control: Arc::clone(&worker.control),
                     whereabouts,
-                    asking: Mutex::new(()),
+                    inquiry: Mutex::default(),
                 };
                 Ok(Self { worker, record: Arc::new(record), socket: Some(arrival.socket) })
             }
             Err(error) => Err((arrival, worker, error)),
+        }
+    }
+
+    /// Ends it, and its worker.
+    pub(super) fn kill(&mut self) {
+        self.worker.kill();
+        if let Some(socket) = self.socket.as_ref().filter(|_| self.record.process == 0) {
+            // The session reads the end of the stream then, and whoever waits inside it sees the guest as gone.
+            let _gone = rustix::net::shutdown(socket, rustix::net::Shutdown::Both);
         }
     }
 
@@ -230,21 +258,22 @@ impl Guest {
         self.socket.take_if(|_| !self.record.report().answered)
     }
 
-    /// Deals with the end of its worker: logs what is not the guest's doing, and tells `options` of guests whose worker
-    /// could not. While the server is `stopping`, a worker that was ended by others was meant to be. Returns the socket of
-    /// a guest that has to learn of it.
-    pub(super) fn end(self, end: &End, options: &ServerOptions, stopping: bool) -> Option<UnixStream> {
+    /// Deals with the end of its worker: logs to `deaths` what is not the guest's doing, and tells `options` of guests
+    /// whose worker could not. While the server stops, which is when there are no `deaths`, a worker that was ended by
+    /// others was meant to be. Returns the socket of a guest that has to learn of it.
+    pub(super) fn end(self, end: &End, options: &ServerOptions, deaths: Option<&mut Complaints>) -> Option<UnixStream> {
         if end.is_in_order() {
             // It has said what there is to say, to its guest, too.
             return None;
         }
         let report = self.record.report();
         let lost = format!("its worker ended with {end} {}", place(&report));
-        let (who, user) = (self.record.title(), of_user(self.record.user));
-        if stopping {
-            tracing::info!("{who}{user}: {lost}");
-        } else {
-            tracing::error!("{who}{user}: {lost}; other guests are not affected; {}", options.advice);
+        let who = self.record.title();
+        match deaths {
+            None => tracing::info!("{who}: {lost}"),
+            Some(deaths) => {
+                deaths.error(&format!("{who}: {lost}; other guests are not affected; {}", options.advice));
+            }
         }
         if let Some(finished) = &options.finished {
             finished(&summary(&report, lost));
@@ -253,10 +282,16 @@ impl Guest {
     }
 }
 
+/// How many of a guest's rings the line about its worker's death has commands of.
+const PLACES: usize = 8;
+
 /// Which command it was in, for the middle of a sentence.
 fn place(report: &Report) -> String {
     let listed = |list: &[(Source, &str)]| {
-        list.iter().map(|(source, command)| format!("{command} ({source})")).collect::<Vec<_>>().join(", ")
+        let (first, others) = list.split_at(list.len().min(PLACES));
+        let first: Vec<_> = first.iter().map(|(source, command)| format!("{command} ({source})")).collect();
+        let others = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
+        first.join(", ") + &others
     };
     match (&*report.inside, &*report.last) {
         ([], []) if report.answered => "before its first command".to_owned(),
@@ -281,4 +316,24 @@ fn hand_over(worker: &Worker, socket: &UnixStream) -> Result<Arc<OwnedFd>, HostE
     let given = handoff::give(worker.control(), socket.as_fd(), whereabouts.as_fd());
     given.map_err(|error| HostError::io("cannot give a guest to its worker", error))?;
     Ok(whereabouts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guest_is_called_by_what_is_known_of_it() {
+        assert_eq!(title("cube", 7, Some(1000)), "cube (worker 7, user 1000)");
+        assert_eq!(title("", 0, None), "a guest without a name");
+    }
+
+    #[test]
+    fn the_line_about_a_death_has_an_end() {
+        let rings = |count| (0..count).map(|ring| (Source::Ring(ring), "vkCmdDraw")).collect();
+        let report = Report { inside: rings(2), ..Report::default() };
+        assert_eq!(place(&report), "in vkCmdDraw (ring 0x0), vkCmdDraw (ring 0x1)");
+        let line = place(&Report { last: rings(1000), ..Report::default() });
+        assert!(line.ends_with("vkCmdDraw (ring 0x7) and 992 more"), "{line}");
+    }
 }

@@ -27,14 +27,10 @@ impl Listener {
         let shown = path.display();
         match fs::symlink_metadata(path) {
             Ok(found) if !found.file_type().is_socket() => {
-                return Err(HostError::Unsupported(
-                    format!("{shown} exists and is no socket; choose another --socket-path").into(),
-                ));
+                return Err(HostError::Unsupported(format!("{shown} exists and is no socket").into()));
             }
             Ok(_) if UnixStream::connect(path).is_ok() => {
-                return Err(HostError::Unsupported(
-                    format!("another server is listening at {shown}; stop it or choose another --socket-path").into(),
-                ));
+                return Err(HostError::io(format!("another server is listening at {shown}"), io::ErrorKind::AddrInUse));
             }
             Ok(_) | Err(_) => {}
         }

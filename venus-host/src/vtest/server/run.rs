@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    os::fd::{AsFd as _, BorrowedFd},
+    os::{
+        fd::{AsFd as _, BorrowedFd},
+        unix::net::UnixStream,
+    },
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -13,7 +16,7 @@ use rustix::{
 };
 
 use super::{
-    Isolation, RENEW, STOP, STOP_NOW, ServerOptions, State, Urgency,
+    Isolation, Order, ServerOptions, State, Urgency,
     complaints::Complaints,
     guest::{End, Guest, Worker},
     hall::{Arrival, Hall, of_user},
@@ -51,6 +54,8 @@ pub(super) struct Loop<'a> {
     listener: Option<Listener>,
     hall: Hall,
     complaints: Complaints,
+    /// Those about workers that died.
+    deaths: Complaints,
     guests: BTreeMap<u64, Guest>,
     spares: VecDeque<Worker>,
     /// Guests whose worker has closed its socket, and workers without a guest that have.
@@ -73,6 +78,7 @@ impl<'a> Loop<'a> {
             listener: Some(listener),
             hall: Hall::new(limits::SERVER_WAITING.min(descriptors() / 4)),
             complaints: Complaints::default(),
+            deaths: Complaints::default(),
             guests: BTreeMap::new(),
             spares: VecDeque::new(),
             ending: Vec::new(),
@@ -210,7 +216,7 @@ impl<'a> Loop<'a> {
                 Ok(Some(socket)) => self.admit(socket),
                 Ok(None) => return Ok(()),
                 Err(error) if is_passing(&error) => {
-                    tracing::warn!("cannot accept a connection just now: {error}");
+                    self.complaints.warn(&format!("cannot accept a connection just now: {error}"));
                     self.rests_until = Some(deadline(ACCEPT_REST));
                     return Ok(());
                 }
@@ -220,14 +226,14 @@ impl<'a> Loop<'a> {
         Ok(())
     }
 
-    fn admit(&mut self, socket: std::os::unix::net::UnixStream) {
+    fn admit(&mut self, socket: UnixStream) {
         self.accepted = self.accepted.saturating_add(1);
         self.next_number = self.next_number.wrapping_add(1);
         let arrival = Arrival { user: peer_user(&socket), socket };
-        let allowed = &self.options.limits.users;
+        let allowed = &self.options.admission.users;
         if !allowed.is_empty() && !arrival.user.is_some_and(|user| allowed.contains(&user)) {
             let user = arrival.user.map_or_else(|| "unknown".to_owned(), |user| user.to_string());
-            return self.refuse(arrival, &format!("user {user} is none of those with --allow-uid"));
+            return self.refuse(arrival, &self.by_rule(format!("user {user} is none of those who may be guests")));
         }
         if let Some(complaint) = self.hall.admit(self.next_number, arrival) {
             self.complaints.warn(&complaint);
@@ -242,15 +248,27 @@ impl<'a> Loop<'a> {
 
     /// Why there is no place for one more guest, if there is none.
     fn is_full(&self, user: Option<u32>) -> Option<String> {
-        let limits = &self.options.limits;
+        let admission = &self.options.admission;
+        // Those whose workers do not end hold what they had.
+        let overdue = self.ending.iter().filter(|guest| guest.worker.is_overdue());
+        let guests = || self.guests.values().chain(overdue.clone());
         // A guest costs three descriptors here, and some have to be left for who only wants to hear so.
-        let most = limits.guests.min(descriptors() / 6);
-        if self.guests.len() >= most {
-            return Some(format!("{most} guests are being served already (--max-guests, or the limit of open files)"));
+        let most = admission.guests.min(descriptors() / 6);
+        if guests().count() >= most {
+            return Some(self.by_rule(format!("{most} guests are being served already, which is the most")));
         }
-        let own = limits.guests_per_user.filter(|_| user.is_some())?;
-        let same = self.guests.values().filter(|guest| guest.record.user == user).count();
-        (same >= own).then(|| format!("{same} guests of this user are being served already (--max-guests-per-uid)"))
+        let own = admission.guests_per_user.filter(|_| user.is_some())?;
+        let same = guests().filter(|guest| guest.record.user == user).count();
+        let full = || format!("{same} guests of this user are being served already, which is the most of one");
+        (same >= own).then(|| self.by_rule(full()))
+    }
+
+    /// With what there is to say to whoever has made the rule.
+    fn by_rule(&self, why: String) -> String {
+        match &*self.options.admission.advice {
+            "" => why,
+            advice => format!("{why}; {advice}"),
+        }
     }
 
     /// Has a connection served that has said something.
@@ -282,6 +300,8 @@ impl<'a> Loop<'a> {
     /// Has a worker serve a connection, which comes back if the worker has gone.
     fn hand_over(&mut self, number: u64, worker: Worker, arrival: Arrival) -> Result<(), (Arrival, HostError)> {
         let guest = Guest::begin(number, worker, arrival).map_err(|(arrival, worker, error)| {
+            // It may be alive, and this server the one that is short of something.
+            worker.dismiss();
             self.ending_spares.push(worker);
             (arrival, error)
         })?;
@@ -305,7 +325,7 @@ impl<'a> Loop<'a> {
             match Worker::start(self.options) {
                 Ok(worker) => self.spares.push_back(worker),
                 Err(error) => {
-                    tracing::warn!("no worker is started ahead of its guest: {error}");
+                    self.complaints.warn(&format!("no worker is started ahead of its guest: {error}"));
                     return;
                 }
             }
@@ -327,14 +347,15 @@ impl<'a> Loop<'a> {
                 Some(end) => self.part(guest, &end),
             }
         }
+        let deaths = &mut self.deaths;
         self.ending_spares.retain_mut(|spare| match spare.ended() {
             None => true,
             Some(End::Process(status)) if status.success() => false,
             Some(end) => {
-                tracing::error!(
-                    "worker {} ended before it had a guest ({end}); the next guest gets a fresh one",
-                    spare.process()
-                );
+                let worker = spare.process();
+                deaths.error(&format!(
+                    "worker {worker} ended before it had a guest ({end}); the next guest gets a fresh one"
+                ));
                 false
             }
         });
@@ -342,20 +363,23 @@ impl<'a> Loop<'a> {
 
     fn part(&mut self, guest: Guest, end: &End) {
         self.next_number = self.next_number.wrapping_add(1);
-        if let Some(socket) = guest.end(end, self.options, self.urgency != Urgency::None) {
+        let deaths = (self.urgency == Urgency::None).then_some(&mut self.deaths);
+        if let Some(socket) = guest.end(end, self.options, deaths) {
             self.hall.adopt(self.next_number, socket);
         }
     }
 
     /// Does what somebody has asked for meanwhile.
     fn obey(&mut self) {
-        let said = self.state.hear();
-        let urgency = match () {
-            () if said.contains(&STOP_NOW) => Urgency::Now,
-            () if said.contains(&STOP) => Urgency::Soon,
-            () => Urgency::None,
+        let orders = self.state.orders();
+        let urgency = if orders.contains(&Order::StopNow) {
+            Urgency::Now
+        } else if orders.contains(&Order::Stop) {
+            Urgency::Soon
+        } else {
+            Urgency::None
         };
-        if said.contains(&RENEW) {
+        if orders.contains(&Order::RenewWorkers) {
             self.dismiss_spares();
             self.replenish();
         }
@@ -363,10 +387,8 @@ impl<'a> Loop<'a> {
             self.stop();
         }
         if urgency == Urgency::Now && self.urgency < Urgency::Now {
-            tracing::info!("ending {} guests that have not left", self.guests.len());
-            for guest in self.guests.values_mut().chain(&mut self.ending) {
-                guest.worker.kill();
-            }
+            tracing::info!("ending {} that have not left", in_words(self.guests.len()));
+            self.guests.values_mut().chain(&mut self.ending).for_each(Guest::kill);
         }
         self.urgency = self.urgency.max(urgency);
     }
@@ -387,10 +409,14 @@ impl<'a> Loop<'a> {
         match &*waits_for {
             [] => tracing::info!("stopping; there are no guests"),
             some => tracing::info!(
-                "stopping; waiting for {} guests to leave: {}; ask once more to end them",
-                some.len(),
+                "stopping; waiting for {} to leave: {}; ask once more to end them",
+                in_words(some.len()),
                 some.join(", ")
             ),
         }
     }
+}
+
+fn in_words(guests: usize) -> String {
+    format!("{guests} guest{}", if guests == 1 { "" } else { "s" })
 }

@@ -12,7 +12,8 @@ use super::{
         framing::FramingError,
         session::{self, Seen, SessionError, SessionOptions, Summary},
     },
-    Condition, handoff,
+    handoff,
+    inquiry::{self, GuestStatistics},
 };
 use crate::endpoint::Whereabouts;
 
@@ -49,11 +50,13 @@ pub fn serve_worker(control: UnixStream, options: SessionOptions, begin: impl Fn
 
 /// Has a thread answer what the server asks about the guest.
 fn answer_questions(control: &UnixStream, context: Arc<OnceLock<session::Looks>>) {
-    let condition =
-        move || context.get().map_or_else(Condition::default, |looks| Condition::of(&looks.statistics, &looks.sampler));
+    let statistics = move || match context.get() {
+        Some(looks) => GuestStatistics::of(&looks.statistics, &looks.sampler),
+        None => GuestStatistics::default(),
+    };
     let started = control.try_clone().and_then(|control| {
         let builder = thread::Builder::new().name("venus-status".to_owned()).stack_size(ANSWERS_STACK_BYTES);
-        builder.spawn(move || handoff::answer(control, condition))
+        builder.spawn(move || inquiry::answer(control, statistics))
     });
     if let Err(error) = started {
         tracing::warn!("the server will not know how this guest is doing: {error}");
