@@ -9,19 +9,19 @@ use ash::vk;
 use super::device::slice;
 
 /// The submissions of vkQueueSubmit, with what is left of each one's command buffers.
-pub(crate) struct Left<'a> {
+pub(crate) struct Remaining<'a> {
     submits: &'a [vk::SubmitInfo<'a>],
     buffers: Vec<Vec<vk::CommandBuffer>>,
 }
 
-impl<'a> Left<'a> {
+impl<'a> Remaining<'a> {
     pub(crate) fn of(submits: &'a [vk::SubmitInfo<'a>]) -> Self {
-        let left = |submit: &vk::SubmitInfo<'_>| {
+        let remaining = |submit: &vk::SubmitInfo<'_>| {
             // SAFETY: count and pointer belong together and live as long as `submits`: the decoder made them.
             let buffers = unsafe { slice(submit.p_command_buffers, submit.command_buffer_count) };
             buffers.iter().copied().filter(|buffer| *buffer != vk::CommandBuffer::null()).collect()
         };
-        Self { submits, buffers: submits.iter().map(left).collect() }
+        Self { submits, buffers: submits.iter().map(remaining).collect() }
     }
 
     /// The submissions as the driver may see them.
@@ -31,19 +31,19 @@ impl<'a> Left<'a> {
 }
 
 /// The submissions of vkQueueSubmit2, with what is left of each one's command buffers.
-pub(crate) struct Left2<'a> {
+pub(crate) struct Remaining2<'a> {
     submits: &'a [vk::SubmitInfo2<'a>],
     buffers: Vec<Vec<vk::CommandBufferSubmitInfo<'a>>>,
 }
 
-impl<'a> Left2<'a> {
+impl<'a> Remaining2<'a> {
     pub(crate) fn of(submits: &'a [vk::SubmitInfo2<'a>]) -> Self {
-        let left = |submit: &vk::SubmitInfo2<'a>| {
+        let remaining = |submit: &vk::SubmitInfo2<'a>| {
             // SAFETY: count and pointer belong together and live as long as `submits`: the decoder made them.
             let buffers = unsafe { slice(submit.p_command_buffer_infos, submit.command_buffer_info_count) };
             buffers.iter().copied().filter(|info| info.command_buffer != vk::CommandBuffer::null()).collect()
         };
-        Self { submits, buffers: submits.iter().map(left).collect() }
+        Self { submits, buffers: submits.iter().map(remaining).collect() }
     }
 
     /// The submissions as the driver may see them.
@@ -64,10 +64,10 @@ mod tests {
     fn the_rest_of_a_submission_stays() {
         let (buffers, semaphores) = ([buffer(0), buffer(5), buffer(0)], [vk::Semaphore::null(); 2]);
         let submits = [vk::SubmitInfo::default().command_buffers(&buffers).signal_semaphores(&semaphores)];
-        let left = Left::of(&submits);
-        let [submit] = left.submits()[..] else { panic!("one submission") };
+        let remaining = Remaining::of(&submits);
+        let [submit] = remaining.submits()[..] else { panic!("one submission") };
         assert_eq!((submit.command_buffer_count, submit.signal_semaphore_count), (1, 2));
-        // SAFETY: one element, as the count says, of `left`.
+        // SAFETY: one element, as the count says, of `remaining`.
         assert_eq!(unsafe { *submit.p_command_buffers }, buffer(5));
     }
 
@@ -76,8 +76,8 @@ mod tests {
         let infos = [0, 6].map(|raw| vk::CommandBufferSubmitInfo::default().command_buffer(buffer(raw)));
         let signals = [vk::SemaphoreSubmitInfo::default()];
         let submits = [vk::SubmitInfo2::default().command_buffer_infos(&infos).signal_semaphore_infos(&signals)];
-        let left = Left2::of(&submits);
-        let [submit] = left.submits()[..] else { panic!("one submission") };
+        let remaining = Remaining2::of(&submits);
+        let [submit] = remaining.submits()[..] else { panic!("one submission") };
         assert_eq!((submit.command_buffer_info_count, submit.signal_semaphore_info_count), (1, 1));
     }
 }

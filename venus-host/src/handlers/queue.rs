@@ -59,18 +59,24 @@ impl QueueCommands for Endpoint {
         if !self.is_lenient {
             return self.forward_locked(args.queue.raw, args);
         }
-        let left = submits::Left::of(args.p_submits);
+        let remaining = submits::Remaining::of(args.p_submits);
         let QueueSubmitArgs { queue, submit_count, fence, .. } = *args;
-        self.forward_locked(queue.raw, &mut QueueSubmitArgs { queue, submit_count, p_submits: &left.submits(), fence })
+        self.forward_locked(
+            queue.raw,
+            &mut QueueSubmitArgs { queue, submit_count, p_submits: &remaining.submits(), fence },
+        )
     }
 
     fn queue_submit2(&mut self, args: &mut QueueSubmit2Args<'_>) -> Result<vk::Result, Interrupt> {
         if !self.is_lenient {
             return self.forward_locked(args.queue.raw, args);
         }
-        let left = submits::Left2::of(args.p_submits);
+        let remaining = submits::Remaining2::of(args.p_submits);
         let QueueSubmit2Args { queue, submit_count, fence, .. } = *args;
-        self.forward_locked(queue.raw, &mut QueueSubmit2Args { queue, submit_count, p_submits: &left.submits(), fence })
+        self.forward_locked(
+            queue.raw,
+            &mut QueueSubmit2Args { queue, submit_count, p_submits: &remaining.submits(), fence },
+        )
     }
 
     fn queue_bind_sparse(&mut self, args: &mut QueueBindSparseArgs<'_>) -> Result<vk::Result, Interrupt> {
