@@ -7,7 +7,8 @@
 //! | command | what becomes of it |
 //! |---|---|
 //! | destroys or frees | executed: the handler knows phantoms |
-//! | vkQueueSubmit, vkQueueSubmit2 | executed without the command buffers that are phantoms |
+//! | vkQueueSubmit, vkQueueSubmit2 | executed without the command buffers and semaphores that are phantoms |
+//! | vkQueueBindSparse | executed without the resources and semaphores that are phantoms, and without memory where that is one |
 //! | begins or resets a command buffer that was set aside, or writes to such a descriptor set | that is taken back into use first |
 //! | derives a pipeline from a phantom | executed without that hint |
 //! | any other | left out; its result is the one that the phantom got |
@@ -137,7 +138,7 @@ impl Endpoint {
             self.execute_again(tools, request.bytes)
         } else if has_owner && phantoms.iter().all(is_base) {
             self.execute_again(tools, &request.without_bases(&phantoms))
-        } else if has_owner && (destroys(command) || can_submit(command, &phantoms)) {
+        } else if has_owner && (destroys(command) || can_submit(command)) {
             self.execute_leniently(tools, request.bytes)
         } else {
             self.leave_out(tools, request, &phantoms)
@@ -209,12 +210,9 @@ impl Endpoint {
     }
 }
 
-/// Whether the command is a submission of which nothing but command buffers, and the fence, is missing.
-fn can_submit(command: CommandType, phantoms: &[(Name, PhantomView)]) -> bool {
-    matches!(command, CommandType::QUEUE_SUBMIT | CommandType::QUEUE_SUBMIT2)
-        && phantoms
-            .iter()
-            .all(|(_, phantom)| matches!(phantom.kind, vk::ObjectType::COMMAND_BUFFER | vk::ObjectType::FENCE))
+/// Whether the command is a submission, of which the rest is executed: somebody may wait for what it signals.
+fn can_submit(command: CommandType) -> bool {
+    matches!(command, CommandType::QUEUE_SUBMIT | CommandType::QUEUE_SUBMIT2 | CommandType::QUEUE_BIND_SPARSE)
 }
 
 /// Answers a command that is not executed, and writes down what follows from that.

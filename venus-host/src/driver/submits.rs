@@ -1,72 +1,297 @@
-//! Submissions without the command buffers that must not be executed.
+//! Submissions without what must not be executed.
 //!
-//! A command buffer with a hole in it, or one that could not be allocated, is a null handle where a guest submits it
-//! (`object/phantoms.rs`). The rest of its submission is executed as usual, so that nobody waits in vain for what the
+//! A command buffer with a hole in it, or a semaphore that could not be created, is a null handle where a guest submits
+//! it (`object/phantoms.rs`). The rest of its submission is executed as usual, so that nobody waits in vain for what the
 //! submission signals.
 
 use ash::vk;
+use venus_protocol::{
+    args::{QueueBindSparseArgs, QueueSubmit2Args, QueueSubmitArgs},
+    vk as venus,
+};
 
-use super::device::slice;
+use super::{chain, device::slice};
 
-/// The submissions of vkQueueSubmit, with what is left of each one's command buffers.
+/// Numbers of which each goes with a handle, and to which chains point.
+#[derive(Default)]
+struct Companions {
+    values: Vec<Vec<u64>>,
+    masks: Vec<Vec<u32>>,
+}
+
+impl Companions {
+    /// Takes the timeline values of null handles out of a submission's chain, which points to `self` from then on.
+    fn keep_values(&mut self, root: &impl venus::TaggedStructure, waits: &[vk::Semaphore], signals: &[vk::Semaphore]) {
+        for node in chain::nodes::<vk::TimelineSemaphoreSubmitInfo<'_>>(root) {
+            // SAFETY: (and for the write below) the node is the decoder's, in memory that it gave out for writing, and
+            // nothing else refers to it now: the only way to it is this chain, whose command the callers borrow mutably.
+            // Its counts and pointers belong together.
+            let mut info = unsafe { node.read() };
+            (info.wait_semaphore_value_count, info.p_wait_semaphore_values) =
+                // SAFETY: as above.
+                keep(&mut self.values, waits, unsafe { slice(info.p_wait_semaphore_values, info.wait_semaphore_value_count) });
+            (info.signal_semaphore_value_count, info.p_signal_semaphore_values) =
+                // SAFETY: as above.
+                keep(&mut self.values, signals, unsafe { slice(info.p_signal_semaphore_values, info.signal_semaphore_value_count) });
+            // SAFETY: as above.
+            unsafe { node.write(info) };
+        }
+    }
+
+    /// As [`Companions::keep_values`], for the devices of a group that have to do with each.
+    fn keep_devices(&mut self, submit: &vk::SubmitInfo<'_>, parts: &Parts<'_>) {
+        for node in chain::nodes::<vk::DeviceGroupSubmitInfo<'_>>(submit) {
+            // SAFETY: (all of them) as in `keep_values`.
+            let mut group = unsafe { node.read() };
+            (group.wait_semaphore_count, group.p_wait_semaphore_device_indices) =
+                // SAFETY: as above.
+                keep(&mut self.masks, parts.waits, unsafe { slice(group.p_wait_semaphore_device_indices, group.wait_semaphore_count) });
+            (group.command_buffer_count, group.p_command_buffer_device_masks) =
+                // SAFETY: as above.
+                keep(&mut self.masks, parts.buffers, unsafe { slice(group.p_command_buffer_device_masks, group.command_buffer_count) });
+            (group.signal_semaphore_count, group.p_signal_semaphore_device_indices) =
+                // SAFETY: as above.
+                keep(&mut self.masks, parts.signals, unsafe { slice(group.p_signal_semaphore_device_indices, group.signal_semaphore_count) });
+            // SAFETY: as above.
+            unsafe { node.write(group) };
+        }
+    }
+}
+
+/// Those of `items` whose handle is not null. Without a handle for each they are none.
+fn with_handles<H: venus::Handle + Copy, T: Copy>(handles: &[H], items: &[T]) -> Vec<T> {
+    let pairs = items.iter().zip(handles).filter(|(_, handle)| handle.as_raw() != 0);
+    pairs.map(|(item, _)| *item).collect()
+}
+
+/// Puts [`with_handles`] into `store`, and answers count and pointer.
+fn keep<H: venus::Handle + Copy, T: Copy>(store: &mut Vec<Vec<T>>, handles: &[H], items: &[T]) -> (u32, *const T) {
+    let kept = with_handles(handles, items);
+    let parts = (u32::try_from(kept.len()).unwrap_or_default(), kept.as_ptr());
+    store.push(kept);
+    parts
+}
+
+/// What a submission names.
+struct Parts<'a> {
+    buffers: &'a [vk::CommandBuffer],
+    waits: &'a [vk::Semaphore],
+    signals: &'a [vk::Semaphore],
+}
+
+/// What is left of a submission.
+struct Left {
+    buffers: Vec<vk::CommandBuffer>,
+    waits: Vec<vk::Semaphore>,
+    stages: Vec<vk::PipelineStageFlags>,
+    signals: Vec<vk::Semaphore>,
+}
+
+impl Left {
+    fn within<'a>(&'a self, submit: &vk::SubmitInfo<'a>) -> vk::SubmitInfo<'a> {
+        let submit = submit.command_buffers(&self.buffers).signal_semaphores(&self.signals);
+        submit.wait_semaphores(&self.waits).wait_dst_stage_mask(&self.stages)
+    }
+}
+
+/// The submissions of vkQueueSubmit, with what is left of each.
 pub(crate) struct Remaining<'a> {
     submits: &'a [vk::SubmitInfo<'a>],
-    buffers: Vec<Vec<vk::CommandBuffer>>,
+    left: Vec<Left>,
+    /// What the chains of `submits` point to.
+    _companions: Companions,
 }
 
 impl<'a> Remaining<'a> {
-    pub(crate) fn of(submits: &'a [vk::SubmitInfo<'a>]) -> Self {
-        let remaining = |submit: &vk::SubmitInfo<'_>| {
-            // SAFETY: count and pointer belong together and live as long as `submits`: the decoder made them.
-            let buffers = unsafe { slice(submit.p_command_buffers, submit.command_buffer_count) };
-            buffers.iter().copied().filter(|buffer| *buffer != vk::CommandBuffer::null()).collect()
-        };
-        Self { submits, buffers: submits.iter().map(remaining).collect() }
+    pub(crate) fn of(args: &mut QueueSubmitArgs<'a>) -> Self {
+        let submits = args.p_submits;
+        let mut companions = Companions::default();
+        let left = submits.iter().map(|submit| left_of(submit, &mut companions)).collect();
+        Self { submits, left, _companions: companions }
     }
 
     /// The submissions as the driver may see them.
     pub(crate) fn submits(&self) -> Vec<vk::SubmitInfo<'_>> {
-        self.submits.iter().zip(&self.buffers).map(|(submit, buffers)| submit.command_buffers(buffers)).collect()
+        self.submits.iter().zip(&self.left).map(|(submit, left)| left.within(submit)).collect()
     }
 }
 
-/// The submissions of vkQueueSubmit2, with what is left of each one's command buffers.
+fn left_of(submit: &vk::SubmitInfo<'_>, companions: &mut Companions) -> Left {
+    // SAFETY: counts and pointers belong together and live as long as `submit`: the decoder made them.
+    let (parts, stages) = unsafe {
+        let parts = Parts {
+            buffers: slice(submit.p_command_buffers, submit.command_buffer_count),
+            waits: slice(submit.p_wait_semaphores, submit.wait_semaphore_count),
+            signals: slice(submit.p_signal_semaphores, submit.signal_semaphore_count),
+        };
+        (parts, slice(submit.p_wait_dst_stage_mask, submit.wait_semaphore_count))
+    };
+    companions.keep_values(submit, parts.waits, parts.signals);
+    companions.keep_devices(submit, &parts);
+    Left {
+        buffers: with_handles(parts.buffers, parts.buffers),
+        waits: with_handles(parts.waits, parts.waits),
+        stages: with_handles(parts.waits, stages),
+        signals: with_handles(parts.signals, parts.signals),
+    }
+}
+
+/// What is left of a submission of vkQueueSubmit2.
+struct Left2<'a> {
+    buffers: Vec<vk::CommandBufferSubmitInfo<'a>>,
+    waits: Vec<vk::SemaphoreSubmitInfo<'a>>,
+    signals: Vec<vk::SemaphoreSubmitInfo<'a>>,
+}
+
+impl Left2<'_> {
+    fn within<'a>(&'a self, submit: &vk::SubmitInfo2<'a>) -> vk::SubmitInfo2<'a> {
+        let submit = submit.command_buffer_infos(&self.buffers).signal_semaphore_infos(&self.signals);
+        submit.wait_semaphore_infos(&self.waits)
+    }
+}
+
+/// The submissions of vkQueueSubmit2, with what is left of each.
 pub(crate) struct Remaining2<'a> {
     submits: &'a [vk::SubmitInfo2<'a>],
-    buffers: Vec<Vec<vk::CommandBufferSubmitInfo<'a>>>,
+    left: Vec<Left2<'a>>,
 }
 
 impl<'a> Remaining2<'a> {
-    pub(crate) fn of(submits: &'a [vk::SubmitInfo2<'a>]) -> Self {
-        let remaining = |submit: &vk::SubmitInfo2<'a>| {
-            // SAFETY: count and pointer belong together and live as long as `submits`: the decoder made them.
-            let buffers = unsafe { slice(submit.p_command_buffer_infos, submit.command_buffer_info_count) };
-            buffers.iter().copied().filter(|info| info.command_buffer != vk::CommandBuffer::null()).collect()
-        };
-        Self { submits, buffers: submits.iter().map(remaining).collect() }
+    pub(crate) fn of(args: &mut QueueSubmit2Args<'a>) -> Self {
+        Self { submits: args.p_submits, left: args.p_submits.iter().map(left_of2).collect() }
     }
 
     /// The submissions as the driver may see them.
     pub(crate) fn submits(&self) -> Vec<vk::SubmitInfo2<'_>> {
-        self.submits.iter().zip(&self.buffers).map(|(submit, buffers)| submit.command_buffer_infos(buffers)).collect()
+        self.submits.iter().zip(&self.left).map(|(submit, left)| left.within(submit)).collect()
+    }
+}
+
+fn left_of2<'a>(submit: &vk::SubmitInfo2<'a>) -> Left2<'a> {
+    // SAFETY: counts and pointers belong together and live as long as `submit`: the decoder made them.
+    let (buffers, waits, signals) = unsafe {
+        (
+            slice(submit.p_command_buffer_infos, submit.command_buffer_info_count),
+            slice(submit.p_wait_semaphore_infos, submit.wait_semaphore_info_count),
+            slice(submit.p_signal_semaphore_infos, submit.signal_semaphore_info_count),
+        )
+    };
+    let is_there = |info: &&vk::SemaphoreSubmitInfo<'_>| info.semaphore != vk::Semaphore::null();
+    Left2 {
+        buffers: buffers.iter().filter(|info| info.command_buffer != vk::CommandBuffer::null()).copied().collect(),
+        waits: waits.iter().filter(is_there).copied().collect(),
+        signals: signals.iter().filter(is_there).copied().collect(),
+    }
+}
+
+/// What is left of a batch of vkQueueBindSparse.
+struct LeftBinds<'a> {
+    waits: Vec<vk::Semaphore>,
+    signals: Vec<vk::Semaphore>,
+    buffers: Vec<vk::SparseBufferMemoryBindInfo<'a>>,
+    opaque: Vec<vk::SparseImageOpaqueMemoryBindInfo<'a>>,
+    images: Vec<vk::SparseImageMemoryBindInfo<'a>>,
+}
+
+impl LeftBinds<'_> {
+    fn within<'a>(&'a self, bind: &vk::BindSparseInfo<'a>) -> vk::BindSparseInfo<'a> {
+        let bind = bind.wait_semaphores(&self.waits).signal_semaphores(&self.signals);
+        bind.buffer_binds(&self.buffers).image_opaque_binds(&self.opaque).image_binds(&self.images)
+    }
+}
+
+/// The batches of vkQueueBindSparse, with what is left of each. Where memory is missing, no memory is bound.
+pub(crate) struct RemainingBinds<'a> {
+    binds: &'a [vk::BindSparseInfo<'a>],
+    left: Vec<LeftBinds<'a>>,
+    /// What the chains of `binds` point to.
+    _companions: Companions,
+}
+
+impl<'a> RemainingBinds<'a> {
+    pub(crate) fn of(args: &mut QueueBindSparseArgs<'a>) -> Self {
+        let mut companions = Companions::default();
+        let left = args.p_bind_info.iter().map(|bind| left_of_binds(bind, &mut companions)).collect();
+        Self { binds: args.p_bind_info, left, _companions: companions }
+    }
+
+    /// The batches as the driver may see them.
+    pub(crate) fn binds(&self) -> Vec<vk::BindSparseInfo<'_>> {
+        self.binds.iter().zip(&self.left).map(|(bind, left)| left.within(bind)).collect()
+    }
+}
+
+fn left_of_binds<'a>(bind: &vk::BindSparseInfo<'a>, companions: &mut Companions) -> LeftBinds<'a> {
+    // SAFETY: counts and pointers belong together and live as long as `bind`: the decoder made them.
+    let (waits, signals, buffers, opaque, images) = unsafe {
+        (
+            slice(bind.p_wait_semaphores, bind.wait_semaphore_count),
+            slice(bind.p_signal_semaphores, bind.signal_semaphore_count),
+            slice(bind.p_buffer_binds, bind.buffer_bind_count),
+            slice(bind.p_image_opaque_binds, bind.image_opaque_bind_count),
+            slice(bind.p_image_binds, bind.image_bind_count),
+        )
+    };
+    companions.keep_values(bind, waits, signals);
+    LeftBinds {
+        waits: with_handles(waits, waits),
+        signals: with_handles(signals, signals),
+        buffers: buffers.iter().filter(|bind| bind.buffer != vk::Buffer::null()).copied().collect(),
+        opaque: opaque.iter().filter(|bind| bind.image != vk::Image::null()).copied().collect(),
+        images: images.iter().filter(|bind| bind.image != vk::Image::null()).copied().collect(),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use venus_protocol::wire::Handle;
+
     use super::*;
 
     fn buffer(raw: u64) -> vk::CommandBuffer {
         vk::Handle::from_raw(raw)
     }
 
+    fn semaphore(raw: u64) -> vk::Semaphore {
+        vk::Handle::from_raw(raw)
+    }
+
+    fn args<'a>(submits: &'a [vk::SubmitInfo<'a>]) -> QueueSubmitArgs<'a> {
+        let (queue, fence) = (Handle { id: 1, raw: vk::Queue::null() }, Handle { id: 0, raw: vk::Fence::null() });
+        QueueSubmitArgs { queue, submit_count: 1, p_submits: submits, fence }
+    }
+
+    #[test]
+    fn what_goes_with_a_semaphore_goes_with_it() {
+        let waits = [semaphore(0), semaphore(5), semaphore(6)];
+        let stages = [1, 2, 4].map(vk::PipelineStageFlags::from_raw);
+        let mut values = vk::TimelineSemaphoreSubmitInfo::default().wait_semaphore_values(&[10, 20, 30]);
+        let mut group = vk::DeviceGroupSubmitInfo::default().wait_semaphore_device_indices(&[7, 8, 9]);
+        let submit = vk::SubmitInfo::default().wait_semaphores(&waits).wait_dst_stage_mask(&stages);
+        let submits = [submit.push_next(&mut values).push_next(&mut group)];
+        let remaining = Remaining::of(&mut args(&submits));
+        let [submit] = remaining.submits()[..] else { panic!("one submission") };
+        let values = chain::find::<vk::TimelineSemaphoreSubmitInfo<'_>>(&submit).expect("values");
+        let group = chain::find::<vk::DeviceGroupSubmitInfo<'_>>(&submit).expect("a group");
+        // SAFETY: (all of them) counts and pointers belong together, of `remaining`.
+        let seen = unsafe {
+            (
+                slice(submit.p_wait_semaphores, submit.wait_semaphore_count),
+                slice(submit.p_wait_dst_stage_mask, submit.wait_semaphore_count),
+                slice(values.p_wait_semaphore_values, values.wait_semaphore_value_count),
+                slice(group.p_wait_semaphore_device_indices, group.wait_semaphore_count),
+            )
+        };
+        assert!(seen == (&waits[1..], &stages[1..], &[20, 30][..], &[8, 9][..]));
+    }
+
     #[test]
     fn the_rest_of_a_submission_stays() {
-        let (buffers, semaphores) = ([buffer(0), buffer(5), buffer(0)], [vk::Semaphore::null(); 2]);
+        let (buffers, semaphores) = ([buffer(0), buffer(5), buffer(0)], [semaphore(0), semaphore(7)]);
         let submits = [vk::SubmitInfo::default().command_buffers(&buffers).signal_semaphores(&semaphores)];
-        let remaining = Remaining::of(&submits);
+        let remaining = Remaining::of(&mut args(&submits));
         let [submit] = remaining.submits()[..] else { panic!("one submission") };
-        assert_eq!((submit.command_buffer_count, submit.signal_semaphore_count), (1, 2));
+        assert_eq!((submit.command_buffer_count, submit.signal_semaphore_count), (1, 1));
         // SAFETY: one element, as the count says, of `remaining`.
         assert_eq!(unsafe { *submit.p_command_buffers }, buffer(5));
     }
@@ -74,9 +299,11 @@ mod tests {
     #[test]
     fn the_rest_of_a_newer_submission_stays() {
         let infos = [0, 6].map(|raw| vk::CommandBufferSubmitInfo::default().command_buffer(buffer(raw)));
-        let signals = [vk::SemaphoreSubmitInfo::default()];
+        let signals = [0, 7].map(|raw| vk::SemaphoreSubmitInfo::default().semaphore(semaphore(raw)));
         let submits = [vk::SubmitInfo2::default().command_buffer_infos(&infos).signal_semaphore_infos(&signals)];
-        let remaining = Remaining2::of(&submits);
+        let (queue, fence) = (Handle { id: 1, raw: vk::Queue::null() }, Handle { id: 0, raw: vk::Fence::null() });
+        let mut args = QueueSubmit2Args { queue, submit_count: 1, p_submits: &submits, fence };
+        let remaining = Remaining2::of(&mut args);
         let [submit] = remaining.submits()[..] else { panic!("one submission") };
         assert_eq!((submit.command_buffer_info_count, submit.signal_semaphore_info_count), (1, 1));
     }

@@ -59,7 +59,7 @@ impl QueueCommands for Endpoint {
         if !self.is_lenient {
             return self.forward_locked(args.queue.raw, args);
         }
-        let remaining = submits::Remaining::of(args.p_submits);
+        let remaining = submits::Remaining::of(args);
         let QueueSubmitArgs { queue, submit_count, fence, .. } = *args;
         self.forward_locked(
             queue.raw,
@@ -71,7 +71,7 @@ impl QueueCommands for Endpoint {
         if !self.is_lenient {
             return self.forward_locked(args.queue.raw, args);
         }
-        let remaining = submits::Remaining2::of(args.p_submits);
+        let remaining = submits::Remaining2::of(args);
         let QueueSubmit2Args { queue, submit_count, fence, .. } = *args;
         self.forward_locked(
             queue.raw,
@@ -87,7 +87,13 @@ impl QueueCommands for Endpoint {
             return Ok(failure.result);
         }
         sanitize::sanitize_sparse_binds(args);
-        self.forward_locked(args.queue.raw, args)
+        if !self.is_lenient {
+            return self.forward_locked(args.queue.raw, args);
+        }
+        let remaining = submits::RemainingBinds::of(args);
+        let QueueBindSparseArgs { queue, bind_info_count, fence, .. } = *args;
+        let p_bind_info = &remaining.binds();
+        self.forward_locked(queue.raw, &mut QueueBindSparseArgs { queue, bind_info_count, p_bind_info, fence })
     }
 }
 

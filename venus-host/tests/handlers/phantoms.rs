@@ -100,8 +100,12 @@ fn a_refusal_is_told_to_those_who_ask() {
 fn goes_on(command: CommandType, member: &str) -> bool {
     match command {
         CommandType::QUEUE_SUBMIT | CommandType::QUEUE_SUBMIT2 => {
-            matches!(member, "fence" | "pCommandBuffers" | "commandBuffer")
+            matches!(
+                member,
+                "fence" | "pCommandBuffers" | "commandBuffer" | "pWaitSemaphores" | "pSignalSemaphores" | "semaphore"
+            )
         }
+        CommandType::QUEUE_BIND_SPARSE => member != "queue",
         _ => member == "basePipelineHandle",
     }
 }
