@@ -27,12 +27,13 @@ impl Companions {
             // nothing else refers to it now: the only way to it is this chain, whose command the callers borrow mutably.
             // Its counts and pointers belong together.
             let mut info = unsafe { node.read() };
-            (info.wait_semaphore_value_count, info.p_wait_semaphore_values) =
-                // SAFETY: as above.
-                keep(&mut self.values, waits, unsafe { slice(info.p_wait_semaphore_values, info.wait_semaphore_value_count) });
+            // SAFETY: as above.
+            let items = unsafe { slice(info.p_wait_semaphore_values, info.wait_semaphore_value_count) };
+            (info.wait_semaphore_value_count, info.p_wait_semaphore_values) = keep(&mut self.values, waits, items);
+            // SAFETY: as above.
+            let items = unsafe { slice(info.p_signal_semaphore_values, info.signal_semaphore_value_count) };
             (info.signal_semaphore_value_count, info.p_signal_semaphore_values) =
-                // SAFETY: as above.
-                keep(&mut self.values, signals, unsafe { slice(info.p_signal_semaphore_values, info.signal_semaphore_value_count) });
+                keep(&mut self.values, signals, items);
             // SAFETY: as above.
             unsafe { node.write(info) };
         }
@@ -43,15 +44,18 @@ impl Companions {
         for node in chain::nodes::<vk::DeviceGroupSubmitInfo<'_>>(submit) {
             // SAFETY: (all of them) as in `keep_values`.
             let mut group = unsafe { node.read() };
+            // SAFETY: as above.
+            let items = unsafe { slice(group.p_wait_semaphore_device_indices, group.wait_semaphore_count) };
             (group.wait_semaphore_count, group.p_wait_semaphore_device_indices) =
-                // SAFETY: as above.
-                keep(&mut self.masks, parts.waits, unsafe { slice(group.p_wait_semaphore_device_indices, group.wait_semaphore_count) });
+                keep(&mut self.masks, parts.waits, items);
+            // SAFETY: as above.
+            let items = unsafe { slice(group.p_command_buffer_device_masks, group.command_buffer_count) };
             (group.command_buffer_count, group.p_command_buffer_device_masks) =
-                // SAFETY: as above.
-                keep(&mut self.masks, parts.buffers, unsafe { slice(group.p_command_buffer_device_masks, group.command_buffer_count) });
+                keep(&mut self.masks, parts.buffers, items);
+            // SAFETY: as above.
+            let items = unsafe { slice(group.p_signal_semaphore_device_indices, group.signal_semaphore_count) };
             (group.signal_semaphore_count, group.p_signal_semaphore_device_indices) =
-                // SAFETY: as above.
-                keep(&mut self.masks, parts.signals, unsafe { slice(group.p_signal_semaphore_device_indices, group.signal_semaphore_count) });
+                keep(&mut self.masks, parts.signals, items);
             // SAFETY: as above.
             unsafe { node.write(group) };
         }
@@ -117,15 +121,16 @@ impl<'a> Remaining<'a> {
 }
 
 fn left_of(submit: &vk::SubmitInfo<'_>, companions: &mut Companions) -> Left {
-    // SAFETY: counts and pointers belong together and live as long as `submit`: the decoder made them.
-    let (parts, stages) = unsafe {
-        let parts = Parts {
-            buffers: slice(submit.p_command_buffers, submit.command_buffer_count),
-            waits: slice(submit.p_wait_semaphores, submit.wait_semaphore_count),
-            signals: slice(submit.p_signal_semaphores, submit.signal_semaphore_count),
-        };
-        (parts, slice(submit.p_wait_dst_stage_mask, submit.wait_semaphore_count))
+    let parts = Parts {
+        // SAFETY: count and pointer belong together and live as long as `submit`: the decoder made them.
+        buffers: unsafe { slice(submit.p_command_buffers, submit.command_buffer_count) },
+        // SAFETY: as above.
+        waits: unsafe { slice(submit.p_wait_semaphores, submit.wait_semaphore_count) },
+        // SAFETY: as above.
+        signals: unsafe { slice(submit.p_signal_semaphores, submit.signal_semaphore_count) },
     };
+    // SAFETY: as above.
+    let stages = unsafe { slice(submit.p_wait_dst_stage_mask, submit.wait_semaphore_count) };
     companions.keep_values(submit, parts.waits, parts.signals);
     companions.keep_devices(submit, &parts);
     Left {
@@ -168,14 +173,12 @@ impl<'a> Remaining2<'a> {
 }
 
 fn left_of2<'a>(submit: &vk::SubmitInfo2<'a>) -> Left2<'a> {
-    // SAFETY: counts and pointers belong together and live as long as `submit`: the decoder made them.
-    let (buffers, waits, signals) = unsafe {
-        (
-            slice(submit.p_command_buffer_infos, submit.command_buffer_info_count),
-            slice(submit.p_wait_semaphore_infos, submit.wait_semaphore_info_count),
-            slice(submit.p_signal_semaphore_infos, submit.signal_semaphore_info_count),
-        )
-    };
+    // SAFETY: count and pointer belong together and live as long as `submit`: the decoder made them.
+    let buffers = unsafe { slice(submit.p_command_buffer_infos, submit.command_buffer_info_count) };
+    // SAFETY: as above.
+    let waits = unsafe { slice(submit.p_wait_semaphore_infos, submit.wait_semaphore_info_count) };
+    // SAFETY: as above.
+    let signals = unsafe { slice(submit.p_signal_semaphore_infos, submit.signal_semaphore_info_count) };
     let is_there = |info: &&vk::SemaphoreSubmitInfo<'_>| info.semaphore != vk::Semaphore::null();
     Left2 {
         buffers: buffers.iter().filter(|info| info.command_buffer != vk::CommandBuffer::null()).copied().collect(),
@@ -222,16 +225,16 @@ impl<'a> RemainingBinds<'a> {
 }
 
 fn left_of_binds<'a>(bind: &vk::BindSparseInfo<'a>, companions: &mut Companions) -> LeftBinds<'a> {
-    // SAFETY: counts and pointers belong together and live as long as `bind`: the decoder made them.
-    let (waits, signals, buffers, opaque, images) = unsafe {
-        (
-            slice(bind.p_wait_semaphores, bind.wait_semaphore_count),
-            slice(bind.p_signal_semaphores, bind.signal_semaphore_count),
-            slice(bind.p_buffer_binds, bind.buffer_bind_count),
-            slice(bind.p_image_opaque_binds, bind.image_opaque_bind_count),
-            slice(bind.p_image_binds, bind.image_bind_count),
-        )
-    };
+    // SAFETY: count and pointer belong together and live as long as `bind`: the decoder made them.
+    let waits = unsafe { slice(bind.p_wait_semaphores, bind.wait_semaphore_count) };
+    // SAFETY: as above.
+    let signals = unsafe { slice(bind.p_signal_semaphores, bind.signal_semaphore_count) };
+    // SAFETY: as above.
+    let buffers = unsafe { slice(bind.p_buffer_binds, bind.buffer_bind_count) };
+    // SAFETY: as above.
+    let opaque = unsafe { slice(bind.p_image_opaque_binds, bind.image_opaque_bind_count) };
+    // SAFETY: as above.
+    let images = unsafe { slice(bind.p_image_binds, bind.image_bind_count) };
     companions.keep_values(bind, waits, signals);
     LeftBinds {
         waits: with_handles(waits, waits),
@@ -273,16 +276,15 @@ mod tests {
         let [submit] = remaining.submits()[..] else { panic!("one submission") };
         let values = chain::find::<vk::TimelineSemaphoreSubmitInfo<'_>>(&submit).expect("values");
         let group = chain::find::<vk::DeviceGroupSubmitInfo<'_>>(&submit).expect("a group");
-        // SAFETY: (all of them) counts and pointers belong together, of `remaining`.
-        let seen = unsafe {
-            (
-                slice(submit.p_wait_semaphores, submit.wait_semaphore_count),
-                slice(submit.p_wait_dst_stage_mask, submit.wait_semaphore_count),
-                slice(values.p_wait_semaphore_values, values.wait_semaphore_value_count),
-                slice(group.p_wait_semaphore_device_indices, group.wait_semaphore_count),
-            )
-        };
-        assert!(seen == (&waits[1..], &stages[1..], &[20, 30][..], &[8, 9][..]));
+        // SAFETY: count and pointer belong together, of `remaining`.
+        assert!(unsafe { slice(submit.p_wait_semaphores, submit.wait_semaphore_count) } == &waits[1..]);
+        // SAFETY: as above.
+        assert!(unsafe { slice(submit.p_wait_dst_stage_mask, submit.wait_semaphore_count) } == &stages[1..]);
+        // SAFETY: as above.
+        let values = unsafe { slice(values.p_wait_semaphore_values, values.wait_semaphore_value_count) };
+        // SAFETY: as above.
+        let devices = unsafe { slice(group.p_wait_semaphore_device_indices, group.wait_semaphore_count) };
+        assert_eq!((values, devices), (&[20, 30][..], &[8, 9][..]));
     }
 
     #[test]
