@@ -141,6 +141,13 @@ impl Device {
         self.restricted.get(&family)
     }
 
+    /// Notes of which family command buffers are that were just allocated.
+    pub(crate) fn note_family(&self, buffers: &[vk::CommandBuffer], family: Option<&Arc<FamilyProcs>>) {
+        for each in self.restricted.values() {
+            each.note_buffers(buffers, family.is_some_and(|family| Arc::ptr_eq(family, each)));
+        }
+    }
+
     pub(super) fn fns(&self) -> &ash::Device {
         &self.fns
     }

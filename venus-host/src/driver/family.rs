@@ -24,6 +24,8 @@ pub(crate) struct FamilyProcs {
     procs: Arc<Procs>,
     /// The commands that were kept from it.
     kept: Mutex<BTreeSet<&'static str>>,
+    /// Its command buffers, and some that are no more: whose handle is used again is told anew.
+    buffers: Mutex<BTreeSet<vk::CommandBuffer>>,
 }
 
 impl FamilyProcs {
@@ -33,11 +35,34 @@ impl FamilyProcs {
         let flags = properties.queue_flags;
         let is_universal = flags.contains(vk::QueueFlags::GRAPHICS | vk::QueueFlags::COMPUTE);
         let procs = || Arc::new(procs.for_queues(flags));
-        (!is_universal).then(|| Self { family, flags, procs: procs(), kept: Mutex::default() })
+        (!is_universal).then(|| Self {
+            family,
+            flags,
+            procs: procs(),
+            kept: Mutex::default(),
+            buffers: Mutex::default(),
+        })
     }
 
     pub(crate) fn procs(&self) -> &Arc<Procs> {
         &self.procs
+    }
+
+    /// Notes whether command buffers that were just allocated are of the family.
+    pub(super) fn note_buffers(&self, buffers: &[vk::CommandBuffer], is_its: bool) {
+        let mut own = self.buffers.lock();
+        if is_its {
+            own.extend(buffers);
+        } else {
+            for buffer in buffers {
+                own.remove(buffer);
+            }
+        }
+    }
+
+    /// Whether a live command buffer is of the family. What was recorded for another may be too much for its queues.
+    pub(crate) fn has(&self, buffer: vk::CommandBuffer) -> bool {
+        self.buffers.lock().contains(&buffer)
     }
 
     /// Notes that a command was kept from the family; whether it is the first time.

@@ -1,5 +1,7 @@
 //! Submissions without what must not be executed.
 //!
+//! What was recorded for queues that can do more than this one is not (`family.rs`).
+//!
 //! A command buffer with a hole in it, or a semaphore that could not be created, is a null handle where a guest submits
 //! it (`object/phantoms.rs`). The rest of its submission is executed as usual, so that nobody waits in vain for what the
 //! submission signals.
@@ -10,7 +12,7 @@ use venus_protocol::{
     vk as venus,
 };
 
-use super::{chain, device::slice};
+use super::{FamilyProcs, chain, device::slice};
 
 /// Numbers of which each goes with a handle, and to which chains point.
 #[derive(Default)]
@@ -83,6 +85,32 @@ struct Parts<'a> {
     signals: &'a [vk::Semaphore],
 }
 
+/// A command buffer, or null if it is not of the family.
+fn own(family: Option<&FamilyProcs>, buffer: vk::CommandBuffer) -> vk::CommandBuffer {
+    if family.is_none_or(|family| family.has(buffer)) { buffer } else { vk::CommandBuffer::null() }
+}
+
+fn buffers_of<'a>(submit: &vk::SubmitInfo<'a>) -> &'a [vk::CommandBuffer] {
+    // SAFETY: count and pointer belong together and live as long as what `submit` refers to: the decoder made them.
+    unsafe { slice(submit.p_command_buffers, submit.command_buffer_count) }
+}
+
+fn buffers_of2<'a>(submit: &vk::SubmitInfo2<'a>) -> &'a [vk::CommandBufferSubmitInfo<'a>] {
+    // SAFETY: as in `buffers_of`.
+    unsafe { slice(submit.p_command_buffer_infos, submit.command_buffer_info_count) }
+}
+
+/// The command buffers of vkQueueSubmit that are there.
+pub(crate) fn buffers<'a>(args: &QueueSubmitArgs<'a>) -> impl Iterator<Item = vk::CommandBuffer> + use<'a> {
+    args.p_submits.iter().flat_map(buffers_of).copied().filter(|buffer| *buffer != vk::CommandBuffer::null())
+}
+
+/// The command buffers of vkQueueSubmit2 that are there.
+pub(crate) fn buffers2<'a>(args: &QueueSubmit2Args<'a>) -> impl Iterator<Item = vk::CommandBuffer> + use<'a> {
+    let buffers = args.p_submits.iter().flat_map(buffers_of2).map(|info| info.command_buffer);
+    buffers.filter(|buffer| *buffer != vk::CommandBuffer::null())
+}
+
 /// What is left of a submission.
 struct Left {
     buffers: Vec<vk::CommandBuffer>,
@@ -107,10 +135,11 @@ pub(crate) struct Remaining<'a> {
 }
 
 impl<'a> Remaining<'a> {
-    pub(crate) fn of(args: &mut QueueSubmitArgs<'a>) -> Self {
+    /// Without the command buffers that are not of the family, if there is one.
+    pub(crate) fn of(args: &mut QueueSubmitArgs<'a>, family: Option<&FamilyProcs>) -> Self {
         let submits = args.p_submits;
         let mut companions = Companions::default();
-        let left = submits.iter().map(|submit| left_of(submit, &mut companions)).collect();
+        let left = submits.iter().map(|submit| left_of(submit, family, &mut companions)).collect();
         Self { submits, left, _companions: companions }
     }
 
@@ -120,11 +149,11 @@ impl<'a> Remaining<'a> {
     }
 }
 
-fn left_of(submit: &vk::SubmitInfo<'_>, companions: &mut Companions) -> Left {
+fn left_of(submit: &vk::SubmitInfo<'_>, family: Option<&FamilyProcs>, companions: &mut Companions) -> Left {
+    let buffers: Vec<_> = buffers_of(submit).iter().map(|buffer| own(family, *buffer)).collect();
     let parts = Parts {
+        buffers: &buffers,
         // SAFETY: count and pointer belong together and live as long as `submit`: the decoder made them.
-        buffers: unsafe { slice(submit.p_command_buffers, submit.command_buffer_count) },
-        // SAFETY: as above.
         waits: unsafe { slice(submit.p_wait_semaphores, submit.wait_semaphore_count) },
         // SAFETY: as above.
         signals: unsafe { slice(submit.p_signal_semaphores, submit.signal_semaphore_count) },
@@ -162,8 +191,10 @@ pub(crate) struct Remaining2<'a> {
 }
 
 impl<'a> Remaining2<'a> {
-    pub(crate) fn of(args: &mut QueueSubmit2Args<'a>) -> Self {
-        Self { submits: args.p_submits, left: args.p_submits.iter().map(left_of2).collect() }
+    /// As [`Remaining::of`].
+    pub(crate) fn of(args: &mut QueueSubmit2Args<'a>, family: Option<&FamilyProcs>) -> Self {
+        let left = args.p_submits.iter().map(|submit| left_of2(submit, family)).collect();
+        Self { submits: args.p_submits, left }
     }
 
     /// The submissions as the driver may see them.
@@ -172,16 +203,16 @@ impl<'a> Remaining2<'a> {
     }
 }
 
-fn left_of2<'a>(submit: &vk::SubmitInfo2<'a>) -> Left2<'a> {
+fn left_of2<'a>(submit: &vk::SubmitInfo2<'a>, family: Option<&FamilyProcs>) -> Left2<'a> {
     // SAFETY: count and pointer belong together and live as long as `submit`: the decoder made them.
-    let buffers = unsafe { slice(submit.p_command_buffer_infos, submit.command_buffer_info_count) };
-    // SAFETY: as above.
     let waits = unsafe { slice(submit.p_wait_semaphore_infos, submit.wait_semaphore_info_count) };
     // SAFETY: as above.
     let signals = unsafe { slice(submit.p_signal_semaphore_infos, submit.signal_semaphore_info_count) };
+    let is_own =
+        |info: &&vk::CommandBufferSubmitInfo<'_>| own(family, info.command_buffer) != vk::CommandBuffer::null();
     let is_there = |info: &&vk::SemaphoreSubmitInfo<'_>| info.semaphore != vk::Semaphore::null();
     Left2 {
-        buffers: buffers.iter().filter(|info| info.command_buffer != vk::CommandBuffer::null()).copied().collect(),
+        buffers: buffers_of2(submit).iter().filter(is_own).copied().collect(),
         waits: waits.iter().filter(is_there).copied().collect(),
         signals: signals.iter().filter(is_there).copied().collect(),
     }
@@ -272,7 +303,7 @@ mod tests {
         let mut group = vk::DeviceGroupSubmitInfo::default().wait_semaphore_device_indices(&[7, 8, 9]);
         let submit = vk::SubmitInfo::default().wait_semaphores(&waits).wait_dst_stage_mask(&stages);
         let submits = [submit.push_next(&mut values).push_next(&mut group)];
-        let remaining = Remaining::of(&mut args(&submits));
+        let remaining = Remaining::of(&mut args(&submits), None);
         let [submit] = remaining.submits()[..] else { panic!("one submission") };
         let values = chain::find::<vk::TimelineSemaphoreSubmitInfo<'_>>(&submit).expect("values");
         let group = chain::find::<vk::DeviceGroupSubmitInfo<'_>>(&submit).expect("a group");
@@ -291,7 +322,7 @@ mod tests {
     fn the_rest_of_a_submission_stays() {
         let (buffers, semaphores) = ([buffer(0), buffer(5), buffer(0)], [semaphore(0), semaphore(7)]);
         let submits = [vk::SubmitInfo::default().command_buffers(&buffers).signal_semaphores(&semaphores)];
-        let remaining = Remaining::of(&mut args(&submits));
+        let remaining = Remaining::of(&mut args(&submits), None);
         let [submit] = remaining.submits()[..] else { panic!("one submission") };
         assert_eq!((submit.command_buffer_count, submit.signal_semaphore_count), (1, 1));
         // SAFETY: one element, as the count says, of `remaining`.
@@ -305,7 +336,7 @@ mod tests {
         let submits = [vk::SubmitInfo2::default().command_buffer_infos(&infos).signal_semaphore_infos(&signals)];
         let (queue, fence) = (Handle { id: 1, raw: vk::Queue::null() }, Handle { id: 0, raw: vk::Fence::null() });
         let mut args = QueueSubmit2Args { queue, submit_count: 1, p_submits: &submits, fence };
-        let remaining = Remaining2::of(&mut args);
+        let remaining = Remaining2::of(&mut args, None);
         let [submit] = remaining.submits()[..] else { panic!("one submission") };
         assert_eq!((submit.command_buffer_info_count, submit.signal_semaphore_info_count), (1, 1));
     }

@@ -59,7 +59,6 @@ impl CommandBufferCommands for Endpoint {
         cmd_begin_render_pass(CmdBeginRenderPassArgs<'_>);
         cmd_next_subpass(CmdNextSubpassArgs);
         cmd_end_render_pass(CmdEndRenderPassArgs);
-        cmd_execute_commands(CmdExecuteCommandsArgs<'_>);
         cmd_set_device_mask(CmdSetDeviceMaskArgs);
         cmd_dispatch_base(CmdDispatchBaseArgs);
         cmd_draw_indirect_count(CmdDrawIndirectCountArgs);
@@ -154,6 +153,17 @@ impl CommandBufferCommands for Endpoint {
     }
 
     /// Clearing nothing is nothing; some drivers do not survive it.
+    /// Left out where it would execute what was recorded for queues that can do more.
+    fn cmd_execute_commands(&mut self, args: &mut CmdExecuteCommandsArgs<'_>) -> Result<(), Interrupt> {
+        self.device_cache.procs(&self.shared.objects, args.command_buffer.id);
+        let Some(family) = self.device_cache.family() else { return self.forward(args) };
+        if args.p_command_buffers.raws.iter().all(|buffer| family.has(*buffer)) {
+            return self.forward(args);
+        }
+        self.note_foreign(family);
+        Ok(())
+    }
+
     fn cmd_clear_attachments(&mut self, args: &mut CmdClearAttachmentsArgs<'_>) -> Result<(), Interrupt> {
         if args.p_attachments.is_empty() || args.p_rects.is_empty() || args.p_rects.iter().any(is_empty) {
             return self.clear_rest(args);

@@ -39,6 +39,9 @@ impl CommandPoolCommands for Endpoint {
         let result = self.forward(args)?;
         let pool = vk::Handle::as_raw(args.p_allocate_info.command_pool);
         let kind = vk::ObjectType::COMMAND_POOL;
+        if result == vk::Result::SUCCESS {
+            self.note_family(args.device.id, pool, args.p_command_buffers.raws)?;
+        }
         self.adopt_pooled(args.device.id, result, (kind, pool), &mut args.p_command_buffers)
     }
 
@@ -66,6 +69,15 @@ impl Endpoint {
         if let (Some(procs), Some(&id), vk::Result::SUCCESS) = (procs, args.p_command_pool.ids.first(), result) {
             self.shared.objects.restrict_pool(id, args.device.id, Arc::clone(procs));
         }
+        Ok(())
+    }
+
+    /// Remembers of which family new command buffers of the pool `raw_pool` are, before anybody can submit them.
+    fn note_family(&mut self, device_id: u64, raw_pool: u64, buffers: &[vk::CommandBuffer]) -> Result<(), Interrupt> {
+        let device = self.device(device_id)?;
+        let objects = &self.shared.objects;
+        let pool = objects.pool_id(vk::ObjectType::COMMAND_POOL, device_id, raw_pool);
+        device.note_family(buffers, pool.and_then(|pool| objects.restricted_pool(pool)).as_ref());
         Ok(())
     }
 

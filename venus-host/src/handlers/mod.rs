@@ -44,7 +44,7 @@ use venus_protocol::{
 };
 
 use crate::{
-    driver::{self, Device, Failure, Instance, PhysicalDevice},
+    driver::{self, Device, Failure, FamilyProcs, Instance, PhysicalDevice},
     endpoint::{Endpoint, Span},
     error::{Fatal, Interrupt, Refused},
     object::{Cause, Detail, NewObject, TableError, Uses},
@@ -192,6 +192,15 @@ impl Endpoint {
             self.shared.log_failure(&self.locate(line));
         }
         Ok(C::Return::success())
+    }
+
+    /// Tells, once, that a command does not execute command buffers of other families.
+    #[cold]
+    fn note_foreign(&self, family: &FamilyProcs) {
+        if family.keeps(self.command()) {
+            let reason = format!("a command buffer of another family is left out of what is for {family}");
+            self.shared.log_failure(&self.locate(self.fatal(reason).advice(UNABLE_QUEUE)));
+        }
     }
 
     /// Runs what calls the driver for the current command.

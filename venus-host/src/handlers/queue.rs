@@ -2,11 +2,17 @@
 
 use std::sync::Arc;
 
-use venus_protocol::{args::*, dispatch::QueueCommands, procs::Call, vk, wire::Returned as _};
+use venus_protocol::{
+    args::*,
+    dispatch::QueueCommands,
+    procs::Call,
+    vk,
+    wire::{Handle, Returned as _},
+};
 
 use super::{REFUSED, gone, no_entry_point, refuse};
 use crate::{
-    driver::{self, chain, sanitize, submits, sync::Queue},
+    driver::{self, FamilyProcs, chain, sanitize, submits, sync::Queue},
     endpoint::{Endpoint, Span},
     error::{APPLICATION, GUEST_DRIVER, Interrupt},
     object::NewObject,
@@ -56,10 +62,11 @@ impl QueueCommands for Endpoint {
 
     fn queue_submit(&mut self, args: &mut QueueSubmitArgs<'_>) -> Result<vk::Result, Interrupt> {
         sanitize::sanitize_submits(args).map_err(|refusal| self.left_out_for(refusal))?;
-        if !self.is_lenient {
+        let foreign = self.foreign_to(args.queue, submits::buffers(args))?;
+        if !self.is_lenient && foreign.is_none() {
             return self.forward_locked(args.queue.raw, args);
         }
-        let remaining = submits::Remaining::of(args);
+        let remaining = submits::Remaining::of(args, foreign.as_deref());
         let QueueSubmitArgs { queue, submit_count, fence, .. } = *args;
         self.forward_locked(
             queue.raw,
@@ -68,10 +75,11 @@ impl QueueCommands for Endpoint {
     }
 
     fn queue_submit2(&mut self, args: &mut QueueSubmit2Args<'_>) -> Result<vk::Result, Interrupt> {
-        if !self.is_lenient {
+        let foreign = self.foreign_to(args.queue, submits::buffers2(args))?;
+        if !self.is_lenient && foreign.is_none() {
             return self.forward_locked(args.queue.raw, args);
         }
-        let remaining = submits::Remaining2::of(args);
+        let remaining = submits::Remaining2::of(args, foreign.as_deref());
         let QueueSubmit2Args { queue, submit_count, fence, .. } = *args;
         self.forward_locked(
             queue.raw,
@@ -98,6 +106,22 @@ impl QueueCommands for Endpoint {
 }
 
 impl Endpoint {
+    /// The family of a queue that cannot do everything, if some of these command buffers are not of that family.
+    fn foreign_to(
+        &mut self,
+        queue: Handle<vk::Queue>,
+        mut buffers: impl Iterator<Item = vk::CommandBuffer>,
+    ) -> Result<Option<Arc<FamilyProcs>>, Interrupt> {
+        let command = self.command();
+        let device = self.device_cache.device(&self.shared.objects, queue.id).ok_or_else(|| gone(command))?;
+        let family = device.queue(queue.raw).and_then(|queue| device.family_procs(queue.family()));
+        let Some(family) = family.filter(|family| buffers.any(|buffer| !family.has(buffer))).map(Arc::clone) else {
+            return Ok(None);
+        };
+        self.note_foreign(&family);
+        Ok(Some(family))
+    }
+
     /// Calls the driver with the queue locked: its timeline submits to it too.
     fn forward_locked<'a, C: Call<'a>>(&mut self, queue: vk::Queue, args: &mut C) -> Result<C::Return, Interrupt> {
         let device = self.device_cache.device(&self.shared.objects, args.owner_id()).ok_or_else(|| gone(C::NAME))?;

@@ -42,7 +42,11 @@ impl Table {
 
     /// What a command buffer of such a pool calls the driver by; `None` for all else.
     pub(crate) fn restricted_procs(&self, command_buffer: u64) -> Option<Arc<FamilyProcs>> {
-        let pool = self.pool_of(command_buffer)?;
+        self.restricted_pool(self.pool_of(command_buffer)?)
+    }
+
+    /// As [`Table::restricted_procs`], of the pool itself.
+    pub(crate) fn restricted_pool(&self, pool: u64) -> Option<Arc<FamilyProcs>> {
         self.restricted.0.read().get(&pool).map(|(_, procs)| Arc::clone(procs))
     }
 }

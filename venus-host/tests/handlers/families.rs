@@ -8,7 +8,7 @@ use venus_protocol::{
     wire::{Arena, Command, CommandType, Decoder, IdentityResolver},
 };
 
-use crate::world::World;
+use crate::world::{World, named};
 
 const GRAPHICS: u32 = 0x1;
 const COMPUTE: u32 = 0x2;
@@ -164,4 +164,51 @@ fn sparse_binding_takes_a_queue_for_it() {
         drop(world);
         mock.assert_clean();
     }
+}
+
+/// The command buffers that a command names, as the driver is called.
+fn executed(world: &mut World<'_>, command: CommandType) -> Option<usize> {
+    let sent = world.send(row(command));
+    assert!(sent.outcome.is_ok(), "{command}: {:?}", sent.outcome);
+    let call = sent.notes.iter().find(|note| note.command == command.name())?;
+    Some(named(&call.request).iter().filter(|named| named.kind == ObjectType::COMMAND_BUFFER).count())
+}
+
+#[test]
+fn queues_execute_what_was_recorded_for_them() {
+    let mock = Mock::offering(with_families(&[GRAPHICS | COMPUTE, TRANSFER]));
+    for submit in [CommandType::QUEUE_SUBMIT, CommandType::QUEUE_SUBMIT2] {
+        for (queue, pool, expected) in [(1, 1, 1), (1, 0, 0), (0, 0, 1), (0, 1, 1)] {
+            let mut world = World::new(&mock);
+            choose(&mut world, queue);
+            world.object(ObjectType::QUEUE);
+            world.set_number("VkCommandPoolCreateInfo", "queueFamilyIndex", pool);
+            assert_eq!(executed(&mut world, submit), Some(expected), "{submit} of {pool} to {queue}");
+            drop(world);
+            mock.assert_clean();
+        }
+    }
+}
+
+#[test]
+fn command_buffers_execute_what_was_recorded_for_their_queues() {
+    let mock = Mock::offering(with_families(&[GRAPHICS | COMPUTE, TRANSFER]));
+    let mut world = World::new(&mock);
+    choose(&mut world, 1);
+    for (pool, secondary, expected) in [(1, 1, true), (1, 0, false), (0, 1, true), (0, 0, true)] {
+        let make = |world: &mut World<'_>, family| {
+            world.set_number("VkCommandPoolCreateInfo", "queueFamilyIndex", family);
+            world.forget();
+            world.object(ObjectType::COMMAND_BUFFER)
+        };
+        let (primary, secondary) = (make(&mut world, pool), make(&mut world, secondary));
+        let mut request = world.request(row(CommandType::CMD_EXECUTE_COMMANDS), None);
+        let names = named(&request).into_iter().filter(|named| named.kind == ObjectType::COMMAND_BUFFER);
+        names.zip([primary, secondary]).for_each(|(named, id)| named.replace(&mut request, id));
+        let sent = world.submit(request);
+        assert!(sent.outcome.is_ok(), "{:?}", sent.outcome);
+        assert_eq!(!sent.notes.is_empty(), expected, "{secondary} in {primary}");
+    }
+    drop(world);
+    mock.assert_clean();
 }
