@@ -11,12 +11,15 @@
 //! | vkQueueBindSparse | executed without the resources and semaphores that are phantoms, and without memory where that is one |
 //! | begins or resets a command buffer that was set aside, or writes to such a descriptor set | that is taken back into use first |
 //! | derives a pipeline from a phantom | executed without that hint |
+//! | binds memory to several resources, or writes several descriptors | executed without those parts; its result is as below |
 //! | any other | left out; its result is the one that the phantom got |
 //!
 //! A command that its handler has refused, for a length that does not fit, say, is left out in the same way.
 //!
 //! What a left-out command should have created is a phantom, too. What it should have changed is set aside: the command
 //! buffer, the buffer or image without memory, the descriptor set. The log tells once of each phantom that is met.
+
+use std::collections::BTreeSet;
 
 use venus_protocol::{
     dispatch::{self, Visitor},
@@ -141,8 +144,24 @@ impl Endpoint {
         } else if has_owner && (destroys(command) || can_submit(command)) {
             self.execute_leniently(tools, request.bytes)
         } else {
-            self.leave_out(tools, request, &phantoms)
+            let parts = phantoms.iter().filter_map(|(name, _)| name.part).collect();
+            match request.without_parts(&parts).filter(|_| has_owner) {
+                Some(rest) => self.execute_parts(tools, request, &rest, (&phantoms, &parts)),
+                None => self.leave_out(tools, request, &phantoms),
+            }
         }
+    }
+
+    /// Executes what is left of a command without the parts that name phantoms, and answers as if nothing was.
+    fn execute_parts(
+        &mut self,
+        tools: &mut Tools<'_>,
+        request: &Request<'_>,
+        rest: &[u8],
+        (phantoms, parts): (&[(Name, PhantomView)], &BTreeSet<usize>),
+    ) -> Result<(), Interrupt> {
+        self.execute_again(tools, rest)?;
+        answer(tools, request, answer_to(phantoms), Some(parts))
     }
 
     /// Executes what names objects only.
@@ -167,8 +186,7 @@ impl Endpoint {
         request: &Request<'_>,
         phantoms: &[(Name, PhantomView)],
     ) -> Result<(), Interrupt> {
-        let result = phantoms.first().map_or(vk::Result::ERROR_UNKNOWN, |(_, phantom)| phantom.cause.answer());
-        answer(tools, request, result)?;
+        answer(tools, request, answer_to(phantoms), None)?;
         self.begin_unhandled(request.header, request.bytes);
         self.note_left_out(|| phantoms.first().map_or_else(String::new, |(_, phantom)| phantom.to_string()));
         Ok(())
@@ -185,7 +203,7 @@ impl Endpoint {
         reason.reason = format!("{}; refused with {}", reason.reason, ResultName(result)).into();
         self.note_left_out(|| reason.reason.to_string());
         tools.shared.log_failure(&self.locate(reason));
-        answer(tools, request, result)
+        answer(tools, request, result, None)
     }
 
     /// Has observers told why the current command is not executed.
@@ -215,18 +233,28 @@ fn can_submit(command: CommandType) -> bool {
     matches!(command, CommandType::QUEUE_SUBMIT | CommandType::QUEUE_SUBMIT2 | CommandType::QUEUE_BIND_SPARSE)
 }
 
-/// Answers a command that is not executed, and writes down what follows from that.
-fn answer(tools: &mut Tools<'_>, request: &Request<'_>, result: vk::Result) -> Result<(), Interrupt> {
+/// What a command is answered that names these.
+fn answer_to(phantoms: &[(Name, PhantomView)]) -> vk::Result {
+    phantoms.first().map_or(vk::Result::ERROR_UNKNOWN, |(_, phantom)| phantom.cause.answer())
+}
+
+/// Answers a command that is not executed, or some parts of which are not, and writes down what follows from that.
+fn answer(
+    tools: &mut Tools<'_>,
+    request: &Request<'_>,
+    result: vk::Result,
+    parts: Option<&BTreeSet<usize>>,
+) -> Result<(), Interrupt> {
     let bytes = request.without_new_ids();
     let resolver = LenientResolver(tools.shared.objects.cached(tools.resolved));
     let mut decoder = Decoder::new(&bytes, tools.arena, &resolver);
     dispatch::visit_command(&mut Answer { result, reply: tools.reply }, &mut decoder)?;
-    note_consequences(tools.shared, request, result);
+    note_consequences(tools.shared, request, result, parts);
     Ok(())
 }
 
 /// Writes down what must not be used any more because a command was left out.
-fn note_consequences(shared: &Shared, request: &Request<'_>, result: vk::Result) {
+fn note_consequences(shared: &Shared, request: &Request<'_>, result: vk::Result, parts: Option<&BTreeSet<usize>>) {
     let command = request.header.command;
     if destroys(command) {
         request.used().for_each(|name| shared.objects.forget_phantom(name.kind, name.id));
@@ -237,7 +265,8 @@ fn note_consequences(shared: &Shared, request: &Request<'_>, result: vk::Result)
     }
     let cause = Cause { command: command.name(), result, is_spoilt: true };
     let owner = request.owner().filter(|owner| owner.kind == vk::ObjectType::DEVICE).map(|owner| owner.id);
-    for name in request.used().filter(|name| spoils(command, request, name)) {
+    let is_left_out = |name: &&Name| parts.is_none_or(|parts| name.part.is_some_and(|part| parts.contains(&part)));
+    for name in request.used().filter(is_left_out).filter(|name| spoils(command, request, name)) {
         shared.objects.set_aside(name.kind, name.id, owner, cause);
     }
 }

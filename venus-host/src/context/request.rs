@@ -1,6 +1,6 @@
 //! What a request names, found by the reflection tables: for commands that the decoder has refused.
 
-use std::ops::ControlFlow;
+use std::{collections::BTreeSet, ops::ControlFlow};
 
 use venus_protocol::{
     reflect::{self, CommandRow, Item, Piece, Visitor},
@@ -25,6 +25,16 @@ pub(super) struct Name {
     pub(super) is_new: bool,
     /// Where the flags of the structure are that it belongs to, if it has any before it.
     flags: FlagsAt,
+    /// Which of the structures among the command's arguments it is in.
+    pub(super) part: Option<usize>,
+}
+
+/// A structure among a command's arguments: where it is, and the size of the array that it is in.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    start: usize,
+    end: usize,
+    size_at: usize,
 }
 
 /// Where the flags of a structure are, and those of a node in its chain that stands in for them.
@@ -41,6 +51,7 @@ pub(super) struct Request<'a> {
     /// All of it, and nothing behind.
     pub(super) bytes: &'a [u8],
     names: Vec<Name>,
+    parts: Vec<Part>,
 }
 
 /// Collects what a command names.
@@ -49,6 +60,9 @@ struct Names {
     found: Vec<Name>,
     /// Of each structure and node that has begun and not ended, the innermost last.
     flags: Vec<FlagsAt>,
+    parts: Vec<Part>,
+    /// Where the size of the last array is that is an argument.
+    size_at: usize,
 }
 
 impl Visitor for Names {
@@ -57,8 +71,9 @@ impl Visitor for Names {
             Piece::Value(Item::Handle(handle), bytes) | Piece::Values(Item::Handle(handle), bytes) => {
                 return self.add(at, member, handle.object_type, bytes);
             }
-            Piece::Begin(_) | Piece::BeginNode(_) => self.flags.push(FlagsAt::default()),
-            Piece::End => drop(self.flags.pop()),
+            Piece::Begin(_) | Piece::BeginNode(_) => self.begin(at),
+            Piece::End => self.end(at),
+            Piece::Count(_) if self.flags.is_empty() => self.size_at = at,
             Piece::Value(..) if member.name == "flags" => self.note_flags(at, member),
             _ => {}
         }
@@ -67,6 +82,20 @@ impl Visitor for Names {
 }
 
 impl Names {
+    fn begin(&mut self, at: usize) {
+        if self.flags.is_empty() {
+            self.parts.push(Part { start: at, end: at, size_at: self.size_at });
+        }
+        self.flags.push(FlagsAt::default());
+    }
+
+    fn end(&mut self, at: usize) {
+        self.flags.pop();
+        if let (true, Some(part)) = (self.flags.is_empty(), self.parts.last_mut()) {
+            part.end = at;
+        }
+    }
+
     fn note_flags(&mut self, at: usize, member: Member) {
         let mut innermost = self.flags.iter_mut().rev();
         if member.owner != PIPELINE_FLAGS2 {
@@ -80,12 +109,13 @@ impl Names {
         let is_output = |name| self.row.outputs().any(|param| param.name == name);
         let is_new = member.owner == self.row.command.name() && is_output(member.name);
         let flags = self.flags.last().copied().unwrap_or_default();
+        let part = if self.flags.is_empty() { None } else { self.parts.len().checked_sub(1) };
         let (ids, _) = bytes.as_chunks::<8>();
         if ids.len() > limits::NAMES.saturating_sub(self.found.len()) {
             return ControlFlow::Break(());
         }
         for (at, id) in (at..).step_by(8).zip(ids) {
-            self.found.push(Name { at, member, kind, id: u64::from_le_bytes(*id), is_new, flags });
+            self.found.push(Name { at, member, kind, id: u64::from_le_bytes(*id), is_new, flags, part });
         }
         ControlFlow::Continue(())
     }
@@ -103,9 +133,10 @@ impl<'a> Request<'a> {
         let (words, _) = bytes.as_chunks::<4>();
         let [command, flags] = [0, 1].map(|n| words.get(n).map(|word| u32::from_le_bytes(*word)));
         let header = CommandHeader { command: CommandType(command?), flags: flags? };
-        let mut names = Names { row: reflect::command(header.command)?, found: Vec::new(), flags: Vec::new() };
+        let row = reflect::command(header.command)?;
+        let mut names = Names { row, found: Vec::new(), flags: Vec::new(), parts: Vec::new(), size_at: 0 };
         let len = reflect::walk_request(bytes, &mut names).ok()?;
-        Some(Self { header, bytes: bytes.get(..len)?, names: names.found })
+        Some(Self { header, bytes: bytes.get(..len)?, names: names.found, parts: names.parts })
     }
 
     /// The object that the command acts on.
@@ -138,6 +169,25 @@ impl<'a> Request<'a> {
         bytes
     }
 
+    /// The request, which wants no reply, without some of the structures in its arrays; `None` if nothing is left, or they
+    /// are one thing.
+    pub(super) fn without_parts(&self, left_out: &BTreeSet<usize>) -> Option<Vec<u8>> {
+        if !has_parts(self.header.command) || left_out.len() >= self.parts.len() {
+            return None;
+        }
+        let mut bytes = self.bytes.to_vec();
+        bytes.get_mut(4..8)?.fill(0);
+        let parts = left_out.iter().filter_map(|part| self.parts.get(*part));
+        parts.clone().try_for_each(|part| count_down(&mut bytes, part.size_at))?;
+        let (mut rest, mut from) = (Vec::with_capacity(bytes.len()), 0);
+        for part in parts {
+            rest.extend(bytes.get(from..part.start)?);
+            from = part.end;
+        }
+        rest.extend(bytes.get(from..)?);
+        Some(rest)
+    }
+
     /// The request for pipelines, without the pipelines that `phantoms` are derived from: a hint of how to create
     /// them faster.
     pub(super) fn without_bases(&self, phantoms: &[(Name, PhantomView)]) -> Vec<u8> {
@@ -150,6 +200,21 @@ impl<'a> Request<'a> {
         }
         bytes
     }
+}
+
+/// Whether what the structures of a command ask for is as good as if each came in a command of its own.
+fn has_parts(command: CommandType) -> bool {
+    use CommandType as C;
+    matches!(command, C::BIND_BUFFER_MEMORY2 | C::BIND_IMAGE_MEMORY2 | C::UPDATE_DESCRIPTOR_SETS)
+}
+
+/// Makes an array one shorter, the size of which is at this position, behind the count that the command gives.
+fn count_down(bytes: &mut [u8], at: usize) -> Option<()> {
+    let size = bytes.get_mut(at..)?.first_chunk_mut::<8>()?;
+    *size = u64::from_le_bytes(*size).checked_sub(1)?.to_le_bytes();
+    let count = bytes.get_mut(at.checked_sub(4)?..)?.first_chunk_mut::<4>()?;
+    *count = u32::from_le_bytes(*count).checked_sub(1)?.to_le_bytes();
+    Some(())
 }
 
 /// Puts an id of 0 at a position.

@@ -141,6 +141,9 @@ fn a_command_that_names_a_phantom_is_left_out() {
             let what = format!("{}: {}", row.command, place.member);
             if goes_on(row.command, place.member.name) {
                 assert_eq!(calls, [row.command.name()], "{what}");
+            } else if row.command == CommandType::UPDATE_DESCRIPTOR_SETS && place.kind != ObjectType::DEVICE {
+                assert_eq!(calls, [row.command.name()], "{what}: a write and a copy are two things");
+                assert!(named(&sent.notes[0].request).len() < all.len(), "{what}");
             } else {
                 assert_eq!(calls, [""; 0], "{what}");
             }
@@ -345,6 +348,7 @@ fn a_descriptor_set_that_missed_a_write_waits_for_the_next() {
     let buffer = phantom(&mut world, ObjectType::BUFFER);
     let update = reflect::command(CommandType::UPDATE_DESCRIPTOR_SETS).expect("it travels");
     let bind = reflect::command(CommandType::CMD_BIND_DESCRIPTOR_SETS).expect("it travels");
+    world.set_length("vkUpdateDescriptorSets", "descriptorCopyCount", 0);
     let mut request = world.request(update, None);
     let places: Vec<_> = named(&request).into_iter().filter(|named| named.kind == ObjectType::BUFFER).collect();
     assert!(!places.is_empty());
@@ -454,4 +458,65 @@ fn a_second_look_has_its_limit() {
         drop(world);
         mock.assert_clean();
     }
+}
+
+/// The ids in one place of a request.
+fn ids(request: &[u8], member: &str) -> Vec<u64> {
+    named(request).iter().filter(|named| named.member.name == member).map(|named| named.id).collect()
+}
+
+#[test]
+fn what_comes_along_with_a_phantom_is_bound_all_the_same() {
+    let mock = Mock::take();
+    for (bind, kind, member) in [
+        (CommandType::BIND_BUFFER_MEMORY2, ObjectType::BUFFER, "buffer"),
+        (CommandType::BIND_IMAGE_MEMORY2, ObjectType::IMAGE, "image"),
+    ] {
+        for bad in 0..3 {
+            let mut world = World::new(&mock);
+            let resources = [world.make(kind), world.make(kind), world.make(kind)];
+            let memory = phantom(&mut world, ObjectType::DEVICE_MEMORY);
+            world.set_length(bind.name(), "bindInfoCount", 3);
+            let mut request = world.request(reflect::command(bind).expect("it travels"), None);
+            let places = named(&request);
+            let of = |name| places.iter().filter(move |place| place.member.name == name);
+            of(member).zip(resources).for_each(|(place, id)| place.replace(&mut request, id));
+            of("memory").nth(bad).expect("a memory").replace(&mut request, memory);
+            let sent = world.submit(request.clone());
+            assert_eq!((calls(&sent), result(&sent)), (vec![bind.name()], REFUSED));
+            let mut bound = ids(&world.as_call(&request), member);
+            bound.remove(bad);
+            assert_eq!(ids(&sent.notes[0].request, member), bound);
+            for (n, id) in resources.into_iter().enumerate() {
+                let binds = !calls(&world.send_with(bind, kind, id)).is_empty();
+                assert_eq!(binds, n != bad, "{bind}: {n} of 3, and {bad} has no memory");
+            }
+            drop(world);
+            mock.assert_clean();
+        }
+    }
+}
+
+#[test]
+fn what_comes_along_with_a_phantom_is_written_all_the_same() {
+    let mock = Mock::take();
+    let update = CommandType::UPDATE_DESCRIPTOR_SETS;
+    let mut world = World::new(&mock);
+    let sets = [world.make(ObjectType::DESCRIPTOR_SET), world.make(ObjectType::DESCRIPTOR_SET)];
+    let buffer = phantom(&mut world, ObjectType::BUFFER);
+    world.set_length(update.name(), "descriptorWriteCount", 2);
+    let mut request = world.request(reflect::command(update).expect("it travels"), None);
+    let places = named(&request);
+    let writes = places.iter().filter(|place| place.member == Member { owner: "VkWriteDescriptorSet", name: "dstSet" });
+    writes.zip(sets).for_each(|(place, id)| place.replace(&mut request, id));
+    places.iter().find(|place| place.member.name == "buffer").expect("a buffer").replace(&mut request, buffer);
+    let sent = world.submit(request);
+    assert_eq!(calls(&sent), [update.name()]);
+    let written = ids(&sent.notes[0].request, "dstSet");
+    assert!(written.contains(&world.handle(sets[1])) && !written.contains(&world.handle(sets[0])), "{written:?}");
+    let bind = CommandType::CMD_BIND_DESCRIPTOR_SETS;
+    assert_eq!(calls(&world.send_with(bind, ObjectType::DESCRIPTOR_SET, sets[1])), [bind.name()]);
+    assert_eq!(calls(&world.send_with(bind, ObjectType::DESCRIPTOR_SET, sets[0])), [""; 0]);
+    drop(world);
+    mock.assert_clean();
 }
