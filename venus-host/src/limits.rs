@@ -56,6 +56,10 @@ pub const OBJECTS: usize = 4 << 20;
 /// fails some thousand times; each costs about 100 bytes.
 pub const PHANTOMS: usize = 1 << 16;
 
+/// Bindings of a descriptor set that are remembered as not written, so that it is not used before they are. Layouts have
+/// some tens. If there are more, it is used too early, at the guest's own risk.
+pub const MISSED_BINDINGS: usize = 1024;
+
 /// Resources alive per context. Mesa makes one per mapped allocation plus its pools: thousands at worst, since drivers
 /// offer 4096 allocations or so.
 pub const RESOURCES: usize = 65_536;

@@ -9,7 +9,7 @@
 //! | destroys or frees | executed: the handler knows phantoms |
 //! | vkQueueSubmit, vkQueueSubmit2 | executed without the command buffers and semaphores that are phantoms |
 //! | vkQueueBindSparse | executed without the resources and semaphores that are phantoms, and without memory where that is one |
-//! | begins or resets a command buffer that was set aside, or writes to such a descriptor set | that is taken back into use first |
+//! | begins or resets a command buffer that was set aside, or writes to a descriptor set what it has missed | that is taken back into use first |
 //! | derives a pipeline from a phantom | executed without that hint |
 //! | binds memory to several resources, or writes several descriptors | executed without those parts; its result is as below |
 //! | any other | left out; its result is the one that the phantom got |
@@ -31,7 +31,7 @@ use super::request::{Name, Request};
 use crate::{
     endpoint::{Endpoint, Shared},
     error::{Fatal, Interrupt, MEMORY_NOT_ASKED_FOR, Refused, ResultName, hint},
-    object::{Cause, LenientResolver, PhantomView, ResolveCache},
+    object::{Cause, LenientResolver, Missed, PhantomView, ResolveCache},
 };
 
 /// What decoding and answering takes.
@@ -109,23 +109,25 @@ impl Endpoint {
 
     /// Executes a command as far as that can be done without phantoms.
     fn execute_without_phantoms(&mut self, tools: &mut Tools<'_>, request: &Request<'_>) -> Result<(), Interrupt> {
-        self.take_back(tools.shared, request)?;
-        self.execute_rest(tools, request)
+        let missed = self.take_back(tools.shared, request)?;
+        let owner = request.owner().map(|owner| owner.id);
+        let still = still_missed(tools.shared, request, missed);
+        let outcome = self.execute_rest(tools, request);
+        still.iter().for_each(|missed| tools.shared.objects.miss(owner, missed));
+        outcome
     }
 
-    /// Takes what was set aside back into use, if the command makes it whole.
-    fn take_back(&mut self, shared: &Shared, request: &Request<'_>) -> Result<(), Interrupt> {
+    /// Takes what was set aside back into use, if the command makes it whole, or may do so. Answers what sets have missed.
+    fn take_back(&mut self, shared: &Shared, request: &Request<'_>) -> Result<Vec<Missed>, Interrupt> {
         match request.header.command {
             CommandType::BEGIN_COMMAND_BUFFER | CommandType::RESET_COMMAND_BUFFER => {
-                request.owner().map_or(Ok(()), |owner| self.restore_command_buffer(owner.id))
+                request.owner().map_or(Ok(()), |owner| self.restore_command_buffer(owner.id))?;
+                Ok(Vec::new())
             }
             CommandType::UPDATE_DESCRIPTOR_SETS => {
-                for name in request.used().filter(|name| name.member.name == "dstSet") {
-                    shared.objects.restore(name.kind, name.id);
-                }
-                Ok(())
+                Ok(request.writes().filter_map(|(set, ..)| shared.objects.restore_set(set.id)).collect())
             }
-            _ => Ok(()),
+            _ => Ok(Vec::new()),
         }
     }
 
@@ -269,6 +271,27 @@ fn note_consequences(shared: &Shared, request: &Request<'_>, result: vk::Result,
     for name in request.used().filter(is_left_out).filter(|name| spoils(command, request, name)) {
         shared.objects.set_aside(name.kind, name.id, owner, cause);
     }
+    for (name, _, binding) in request.writes().filter(|(name, ..)| is_left_out(name)) {
+        shared.objects.miss(owner, &Missed { set: name.id, cause, bindings: BTreeSet::from([binding]) });
+    }
+}
+
+/// What sets miss after this command, of what they have missed before it.
+fn still_missed(shared: &Shared, request: &Request<'_>, mut missed: Vec<Missed>) -> Vec<Missed> {
+    if missed.is_empty() {
+        return missed;
+    }
+    let phantoms = request.phantoms(&shared.objects);
+    let left_out: BTreeSet<_> = phantoms.iter().filter_map(|(name, _)| name.part).collect();
+    let written: BTreeSet<_> = request
+        .writes()
+        .filter(|(_, part, _)| !left_out.contains(part))
+        .map(|(name, _, binding)| (name.id, binding))
+        .collect();
+    for Missed { set, bindings, .. } in &mut missed {
+        bindings.retain(|binding| !written.contains(&(*set, *binding)));
+    }
+    missed
 }
 
 /// Whether the command, left out, leaves an object in a state that nobody can use.
@@ -276,7 +299,8 @@ fn spoils(command: CommandType, request: &Request<'_>, name: &Name) -> bool {
     match command {
         CommandType::BIND_BUFFER_MEMORY | CommandType::BIND_BUFFER_MEMORY2 => name.kind == vk::ObjectType::BUFFER,
         CommandType::BIND_IMAGE_MEMORY | CommandType::BIND_IMAGE_MEMORY2 => name.kind == vk::ObjectType::IMAGE,
-        CommandType::UPDATE_DESCRIPTOR_SETS => name.member.name == "dstSet",
+        // Sets are: see `note_consequences`.
+        CommandType::UPDATE_DESCRIPTOR_SETS => false,
         _ => {
             let is_owner = request.owner().is_some_and(|owner| owner.at == name.at);
             let records = command.name().starts_with("vkCmd") || command == CommandType::BEGIN_COMMAND_BUFFER;

@@ -35,6 +35,8 @@ struct Part {
     start: usize,
     end: usize,
     size_at: usize,
+    /// Which binding of a descriptor set it writes.
+    binding: u32,
 }
 
 /// Where the flags of a structure are, and those of a node in its chain that stands in for them.
@@ -74,6 +76,7 @@ impl Visitor for Names {
             Piece::Begin(_) | Piece::BeginNode(_) => self.begin(at),
             Piece::End => self.end(at),
             Piece::Count(_) if self.flags.is_empty() => self.size_at = at,
+            Piece::Value(_, bytes) if member.name == "dstBinding" => self.note_binding(bytes),
             Piece::Value(..) if member.name == "flags" => self.note_flags(at, member),
             _ => {}
         }
@@ -84,7 +87,7 @@ impl Visitor for Names {
 impl Names {
     fn begin(&mut self, at: usize) {
         if self.flags.is_empty() {
-            self.parts.push(Part { start: at, end: at, size_at: self.size_at });
+            self.parts.push(Part { start: at, end: at, size_at: self.size_at, binding: 0 });
         }
         self.flags.push(FlagsAt::default());
     }
@@ -93,6 +96,12 @@ impl Names {
         self.flags.pop();
         if let (true, Some(part)) = (self.flags.is_empty(), self.parts.last_mut()) {
             part.end = at;
+        }
+    }
+
+    fn note_binding(&mut self, bytes: &[u8]) {
+        if let (Some(part), Some(binding)) = (self.parts.last_mut(), bytes.first_chunk::<4>()) {
+            part.binding = u32::from_le_bytes(*binding);
         }
     }
 
@@ -152,6 +161,12 @@ impl<'a> Request<'a> {
     /// What the command creates.
     pub(super) fn created(&self) -> impl Iterator<Item = &Name> {
         self.names.iter().filter(|name| name.is_new)
+    }
+
+    /// The descriptor sets that it writes to, with the part that does and the binding.
+    pub(super) fn writes(&self) -> impl Iterator<Item = (&Name, usize, u32)> {
+        let sets = self.used().filter(|name| name.member.name == "dstSet");
+        sets.filter_map(|name| Some((name, name.part?, self.parts.get(name.part?)?.binding)))
     }
 
     /// The phantoms among what it uses.

@@ -34,5 +34,5 @@ pub(crate) use self::{
     class::Uses,
     phantoms::{Cause, PhantomView},
     reclaim::Presence,
-    table::{Detail, NewObject, Removed, Table, TableError},
+    table::{Detail, Missed, NewObject, Removed, Table, TableError},
 };

@@ -13,7 +13,7 @@
 //! without memory. It becomes a phantom with its object set aside, to be freed or taken back into use later.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     fmt,
     sync::atomic::{AtomicUsize, Ordering},
 };
@@ -74,6 +74,8 @@ pub(super) struct Phantom {
     number: u64,
     /// The object, where there is one.
     pub(super) entry: Option<Entry>,
+    /// The bindings of a descriptor set that have not been written as they should have been.
+    pub(super) missed: BTreeSet<u32>,
 }
 
 impl Phantom {
@@ -184,7 +186,8 @@ impl Phantoms {
                 state.last_number = state.last_number.wrapping_add(1);
                 let number = state.last_number;
                 state.order.push_back((id, number));
-                state.by_id.insert(id, Phantom { kind, device, cause, is_told: false, number, entry: None });
+                let missed = BTreeSet::new();
+                state.by_id.insert(id, Phantom { kind, device, cause, is_told: false, number, entry: None, missed });
             }
         });
     }
@@ -192,11 +195,23 @@ impl Phantoms {
     /// Sets an object aside. The log has told why.
     #[cold]
     pub(super) fn set_aside(&self, id: u64, entry: Entry, cause: Cause) {
-        let phantom =
-            Phantom { kind: entry.kind, device: entry.device, cause, is_told: true, number: 0, entry: Some(entry) };
+        let Entry { kind, device, .. } = entry;
+        let missed = BTreeSet::new();
+        let phantom = Phantom { kind, device, cause, is_told: true, number: 0, entry: Some(entry), missed };
         self.with(|state| {
             state.by_id.insert(id, phantom);
             state.set_aside = state.set_aside.saturating_add(1);
+        });
+    }
+
+    /// Notes that bindings of a descriptor set, which is set aside, have not been written.
+    #[cold]
+    pub(super) fn miss(&self, id: u64, bindings: &BTreeSet<u32>) {
+        self.with(|state| {
+            if let Some(phantom) = state.by_id.get_mut(&id).filter(|phantom| phantom.entry.is_some()) {
+                let room = limits::MISSED_BINDINGS.saturating_sub(phantom.missed.len());
+                phantom.missed.extend(bindings.iter().take(room));
+            }
         });
     }
 

@@ -31,8 +31,8 @@ use venus_protocol::{
     wire::{HandleError, HandleResolver},
 };
 
-pub(crate) use self::error::TableError;
 use self::removal::{remove_locked, removed};
+pub(crate) use self::{error::TableError, phantom::Missed};
 use super::{
     CachedResolver, ResolveCache,
     class::{Uses, class, pool_of, teardown_rank},

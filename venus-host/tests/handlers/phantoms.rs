@@ -520,3 +520,33 @@ fn what_comes_along_with_a_phantom_is_written_all_the_same() {
     drop(world);
     mock.assert_clean();
 }
+
+#[test]
+fn a_descriptor_set_waits_for_what_it_has_missed() {
+    let mock = Mock::take();
+    let mut world = World::new(&mock);
+    let update = reflect::command(CommandType::UPDATE_DESCRIPTOR_SETS).expect("it travels");
+    let bind = reflect::command(CommandType::CMD_BIND_DESCRIPTOR_SETS).expect("it travels");
+    world.set_length("vkUpdateDescriptorSets", "descriptorCopyCount", 0);
+    let phantom = phantom(&mut world, ObjectType::BUFFER);
+    let write = |world: &mut World<'_>, binding, buffer: Option<u64>| {
+        world.set_number("VkWriteDescriptorSet", "dstBinding", binding);
+        let mut request = world.request(update, None);
+        let place = named(&request).into_iter().find(|named| named.kind == ObjectType::BUFFER).expect("a buffer");
+        buffer.into_iter().for_each(|id| place.replace(&mut request, id));
+        calls(&world.submit(request)).len()
+    };
+    let binds = |world: &mut World<'_>| {
+        // A command buffer of which something is missing stays so.
+        world.forget_one(ObjectType::COMMAND_BUFFER);
+        calls(&world.send(bind)).len()
+    };
+    assert_eq!((write(&mut world, 3, Some(phantom)), binds(&mut world)), (0, 0));
+    // Another binding is written, and that is not enough.
+    assert_eq!((write(&mut world, 4, None), binds(&mut world)), (1, 0));
+    assert_eq!((write(&mut world, 5, Some(phantom)), binds(&mut world)), (0, 0));
+    assert_eq!((write(&mut world, 3, None), binds(&mut world)), (1, 0));
+    assert_eq!((write(&mut world, 5, None), binds(&mut world)), (1, 1));
+    drop(world);
+    mock.assert_clean();
+}

@@ -169,6 +169,11 @@ impl<'m> World<'m> {
         self.live.retain(|kind, _| kept.iter().any(|kept| kept.as_raw() == *kind));
     }
 
+    /// Lets commands be given a new object of one type from now on.
+    pub(crate) fn forget_one(&mut self, kind: vk::ObjectType) {
+        self.live.remove(&kind.as_raw());
+    }
+
     /// Does something with objects of another device than before and after.
     pub(crate) fn on_another_device<T>(&mut self, act: impl FnOnce(&mut Self) -> T) -> T {
         // There is one instance for both.

@@ -1,6 +1,17 @@
 //! What the table knows of ids without an object that could be used: see `phantoms.rs`.
 
+use std::collections::BTreeSet;
+
 use super::*;
+use crate::object::phantoms::Phantom;
+
+/// What a descriptor set misses.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Missed {
+    pub(crate) set: u64,
+    pub(crate) cause: Cause,
+    pub(crate) bindings: BTreeSet<u32>,
+}
 
 impl Table {
     /// Writes down that the driver could not make what the guest will call `ids`, of the device `device`.
@@ -50,14 +61,35 @@ impl Table {
     /// Takes an object that was set aside back into use, and answers the driver's handle.
     #[cold]
     pub(crate) fn restore(&self, kind: vk::ObjectType, id: u64) -> Option<u64> {
+        self.take_back(kind, id).map(|(raw, _)| raw)
+    }
+
+    /// As [`Table::restore`], of a descriptor set that misses something. Answers which bindings, and why.
+    #[cold]
+    pub(crate) fn restore_set(&self, id: u64) -> Option<Missed> {
+        let (_, Phantom { cause, missed, .. }) = self.take_back(vk::ObjectType::DESCRIPTOR_SET, id)?;
+        Some(Missed { set: id, cause, bindings: missed })
+    }
+
+    fn take_back(&self, kind: vk::ObjectType, id: u64) -> Option<(u64, Phantom)> {
         let mut map = self.map.write();
         if self.phantoms.aside(id) != Some(kind) {
             return None;
         }
-        let entry = self.phantoms.take(kind, id)?.entry?;
+        let mut phantom = self.phantoms.take(kind, id)?;
+        let entry = phantom.entry.take()?;
         let raw = entry.raw;
         map.insert(id, entry);
-        Some(raw)
+        Some((raw, phantom))
+    }
+
+    /// Sets a descriptor set aside, or leaves it there, until the bindings are written. Nothing if there are none.
+    #[cold]
+    pub(crate) fn miss(&self, device: Option<u64>, missed: &Missed) {
+        if !missed.bindings.is_empty() {
+            self.set_aside(vk::ObjectType::DESCRIPTOR_SET, missed.set, device, missed.cause);
+            self.phantoms.miss(missed.set, &missed.bindings);
+        }
     }
 
     /// Takes everything back into use that was allocated from the pool `pool` and set aside.
