@@ -130,11 +130,11 @@ pub(crate) struct Consumer<E> {
 }
 
 impl<E> Drop for Consumer<E> {
-    /// Nobody is left to execute anything. If its thread has panicked, for which another ring may be to blame that shares
-    /// the thread, its guest is told, and those who wait for its end go on.
+    /// Nobody is left to execute anything. If nobody has stopped the ring, its thread has panicked, for which another ring
+    /// may be to blame that shares the thread: its guest is told, and those who wait for its end go on.
     fn drop(&mut self) {
         if !matches!(self.state, State::Ended) {
-            self.end(thread::panicking());
+            self.end(!self.control.is_stopped());
         }
     }
 }

@@ -81,6 +81,7 @@ fn a_panic_ends_all_that_share_the_thread() {
     // The thread is gone, and so is a ring that comes too late.
     let late = Fixture::beside(&table, RingId(3), Mode::Thread, None);
     late.until("ended", |ring| ring.control.has_ended());
+    assert_ne!(late.status() & STATUS_FATAL, 0);
     assert!((0..4).all(|id| table.destroy(RingId(id))));
 }
 
