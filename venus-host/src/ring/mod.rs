@@ -11,7 +11,7 @@
 //! | [`region`] | the words themselves: the only file with raw pointers, and with the reason of every memory ordering |
 //! | [`control`] | what others do to a ring: notify, stop, wait for it, let it continue |
 //! | [`consumer`] | what the ring does: fetch, execute, publish, go idle. With or without a thread of its own |
-//! | [`crowd`] | the thread that rings share where no more may have one of their own |
+//! | [`shared`] | the thread that rings share where no more may have one of their own |
 //! | [`monitor`] | the watchdog's heartbeat |
 //! | [`table`] | rings by id |
 //!
@@ -25,10 +25,10 @@
 
 pub(crate) mod consumer;
 pub(crate) mod control;
-mod crowd;
 pub(crate) mod layout;
 pub(crate) mod monitor;
 pub(crate) mod region;
+mod shared;
 pub(crate) mod table;
 
 pub use self::consumer::{Progress, Rest};

@@ -12,8 +12,8 @@ use parking_lot::Mutex;
 use super::{
     Control, Execute, Mode, Progress, RingId,
     consumer::{self, Consumer, Poll},
-    crowd::Crowd,
     monitor::Monitor,
+    shared::SharedThread,
 };
 use crate::{
     error::{Fatal, HostError},
@@ -32,7 +32,7 @@ pub(crate) struct Table {
     /// How many may have a thread of their own.
     most: usize,
     /// The others, once there are some.
-    crowd: Mutex<Option<Crowd>>,
+    shared: Mutex<Option<SharedThread>>,
     monitor: Arc<Monitor>,
 }
 
@@ -45,7 +45,7 @@ enum Runner {
     Thread(JoinHandle<()>),
     /// Absent while it is being polled.
     Polled(Option<Box<dyn Poll>>),
-    /// The thread of [`Table::crowd`].
+    /// The thread of [`Table::shared`].
     Shared,
     /// Whoever feeds it, under [`Control::feeding`].
     Feeder,
@@ -54,7 +54,7 @@ enum Runner {
 impl Table {
     /// A table in which up to `most` rings have threads of their own.
     pub(crate) fn holding(most: usize) -> Self {
-        Self { rings: Mutex::default(), most, crowd: Mutex::default(), monitor: Arc::default() }
+        Self { rings: Mutex::default(), most, shared: Mutex::default(), monitor: Arc::default() }
     }
 
     /// Who will call the next ring, in a context whose rings are called by `mode`.
@@ -99,13 +99,13 @@ impl Table {
 
     /// Gives a ring to the thread for those without one of their own.
     fn share<E: Execute>(&self, control: &Control, consumer: Consumer<E>) -> Result<Runner, HostError> {
-        let mut crowd = self.crowd.lock();
-        let crowd = match &mut *crowd {
-            Some(crowd) => crowd,
-            none => none.insert(Crowd::start().inspect_err(|_| self.monitor.remove(control.id))?),
+        let mut thread = self.shared.lock();
+        let thread = match &mut *thread {
+            Some(thread) => thread,
+            none => none.insert(SharedThread::start().inspect_err(|_| self.monitor.remove(control.id))?),
         };
-        control.share(crowd.waker());
-        crowd.join(Box::new(consumer));
+        control.share(thread.waker());
+        thread.join(Box::new(consumer));
         Ok(Runner::Shared)
     }
 
@@ -215,9 +215,9 @@ impl Table {
             }
         }
         if stuck.is_empty()
-            && let Some(crowd) = self.crowd.lock().take()
+            && let Some(thread) = self.shared.lock().take()
         {
-            join(crowd.stop());
+            join(thread.stop());
         }
         stuck
     }

@@ -3,14 +3,14 @@
 use super::*;
 
 /// Rings of which the first has a thread, and the others share one.
-fn crowd(count: u64) -> Vec<Fixture> {
+fn sharing(count: u64) -> Vec<Fixture> {
     let table = Arc::new(Table::holding(1));
     (0..count).map(|id| Fixture::beside(&table, RingId(id), Mode::Thread, None)).collect()
 }
 
 #[test]
 fn they_execute_as_others_do() {
-    let mut rings = crowd(4);
+    let mut rings = sharing(4);
     let modes: Vec<_> = rings.iter().map(|ring| ring.control.mode).collect();
     assert_eq!(modes, [Mode::Thread, Mode::Shared, Mode::Shared, Mode::Shared]);
     for i in 0..100 {
@@ -26,7 +26,7 @@ fn they_execute_as_others_do() {
 
 #[test]
 fn they_wake_when_notified() {
-    let mut rings = crowd(3);
+    let mut rings = sharing(3);
     for i in 0..20 {
         rings.iter().for_each(Fixture::until_idle);
         // Past the second look, so that only the notification can wake it.
@@ -39,7 +39,7 @@ fn they_wake_when_notified() {
 
 #[test]
 fn one_that_waits_does_not_hold_up_the_others() {
-    let mut rings = crowd(3);
+    let mut rings = sharing(3);
     rings[1].send(op::WAIT_VIRTQUEUE, &[7]);
     rings[2].send(op::RECORD, &[1]);
     assert_eq!(rings[2].control.wait_consumed(rings[2].tail, || false, || false), Ok(()));
@@ -50,7 +50,7 @@ fn one_that_waits_does_not_hold_up_the_others() {
 
 #[test]
 fn they_end_one_by_one_and_make_room() {
-    let mut rings = crowd(3);
+    let mut rings = sharing(3);
     rings[1].send(op::WAIT_VIRTQUEUE, &[7]);
     let table = Arc::clone(&rings[0].table);
     assert!(table.destroy(RingId(1)) && !table.destroy(RingId(1)));
@@ -62,7 +62,7 @@ fn they_end_one_by_one_and_make_room() {
 
 #[test]
 fn a_context_lost_elsewhere_reaches_them() {
-    let rings = crowd(2);
+    let rings = sharing(2);
     rings[1].until_idle();
     rings[1].executor.lost.store(true, Ordering::SeqCst);
     rings[1].table.wake_all();
@@ -71,7 +71,7 @@ fn a_context_lost_elsewhere_reaches_them() {
 
 #[test]
 fn a_panic_ends_all_that_share_the_thread() {
-    let mut rings = crowd(3);
+    let mut rings = sharing(3);
     rings[1].send(op::PANIC, &[]);
     for ring in &rings[1..] {
         ring.until("ended", |ring| ring.control.has_ended());

@@ -1,8 +1,8 @@
 //! Rings that share a thread, because as many as may have one of their own do.
 //!
-//! Nothing a guest sends says that a ring could not be had, so it must not be that there is none. A ring of the crowd is
+//! Nothing a guest sends says that a ring could not be had, so it must not be that there is none. Such a ring is
 //! polled as one in [`Mode::Polled`](super::Mode::Polled) is, by a thread that does nothing else: a command that waits
-//! for a submission is tried again, and one that compiles for a second holds up the crowd for a second.
+//! for a submission is tried again, and one that compiles for a second holds up all of them for a second.
 
 use std::{
     fmt,
@@ -60,12 +60,12 @@ impl Drop for Owner {
 }
 
 /// The thread, and the way to it.
-pub(super) struct Crowd {
+pub(super) struct SharedThread {
     inbox: Arc<Inbox>,
     thread: JoinHandle<()>,
 }
 
-impl Crowd {
+impl SharedThread {
     /// Starts the thread.
     pub(super) fn start() -> Result<Self, HostError> {
         let inbox = Arc::new(Inbox { newcomers: Mutex::new(Some(Vec::new())), stop: AtomicBool::new(false) });
@@ -99,9 +99,9 @@ impl Crowd {
     }
 }
 
-impl fmt::Debug for Crowd {
+impl fmt::Debug for SharedThread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Crowd").finish_non_exhaustive()
+        f.debug_struct("SharedThread").finish_non_exhaustive()
     }
 }
 
