@@ -36,7 +36,7 @@ pub(crate) enum Interrupt {
 
     /// The guest's application got the command wrong in a way that Vulkan lets a driver refuse, or asked for more than
     /// there is. Nothing of it was executed: it is left out, and answered where there is an answer
-    /// (`context/left_out.rs`). The context lives.
+    /// (`context/skipped.rs`). The context lives.
     #[error("{0}")]
     Refused(#[source] Box<Refused>),
 

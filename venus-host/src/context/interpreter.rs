@@ -7,7 +7,7 @@
 
 use venus_protocol::{dispatch, vk, wire::Decoder};
 
-use super::{explain::explain, left_out::Tools};
+use super::{explain::explain, skipped::Tools};
 use crate::{
     endpoint::{Endpoint, Scratch},
     error::{Fatal, Interrupt, hint},

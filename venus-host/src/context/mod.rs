@@ -33,9 +33,9 @@ mod capset;
 mod explain;
 mod feed;
 mod interpreter;
-mod left_out;
 mod options;
 mod request;
+mod skipped;
 mod transport;
 
 use std::{

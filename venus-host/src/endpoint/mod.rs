@@ -134,7 +134,7 @@ pub(crate) struct Endpoint {
     #[expect(clippy::vec_box, reason = "kilobytes each, taken out and put back for every command")]
     scratch: Vec<Box<Scratch>>,
     position: Position,
-    /// The current command may have null handles where it names phantoms: see `context/left_out.rs`.
+    /// The current command may have null handles where it names phantoms: see `context/skipped.rs`.
     pub(crate) is_lenient: bool,
     /// Why the current command is not executed, for observers.
     pub(crate) left_out: Option<String>,

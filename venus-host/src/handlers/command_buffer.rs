@@ -1,7 +1,7 @@
 //! Command buffers: beginning, ending and resetting them, and what is recorded into them. Everything goes to the driver
 //! as it is, after a look at lengths where there are two.
 //!
-//! Nothing of a command buffer's state is tracked, but that something is missing in it: see `context/left_out.rs`. The
+//! Nothing of a command buffer's state is tracked, but that something is missing in it: see `context/skipped.rs`. The
 //! owner of each of these commands is the command buffer, from which the device follows.
 
 use venus_protocol::{args::*, dispatch::CommandBufferCommands, vk, wire::Handle};

@@ -1,6 +1,6 @@
 //! Commands that an application gets wrong in a way that no driver should see, and that no context should end by.
 //!
-//! They are left out (`context/left_out.rs`): answered with a result where there is one, with the rest of what Vulkan
+//! They are left out (`context/skipped.rs`): answered with a result where there is one, with the rest of what Vulkan
 //! lets become of invalid usage where not.
 
 use venus_protocol::vk;

@@ -5,12 +5,22 @@
 //! not end by that. So what could not be created is remembered here, by type and with the reason:
 //!
 //! * destroying it is nothing, and forgets it;
-//! * a command that names it is left out (`context/left_out.rs`), which the decoder learns from the table as
+//! * a command that names it is left out (`context/skipped.rs`), which the decoder learns from the table as
 //!   [`HandleError::Phantom`](venus_protocol::wire::HandleError::Phantom), the same way as it learns of an id that is
 //!   none. So nobody pays for this who names objects only.
 //!
 //! What depends on a command that was left out must not be used either: a command buffer with a hole in it, a buffer
 //! without memory. It becomes a phantom with its object set aside, to be freed or taken back into use later.
+//!
+//! | word | meaning |
+//! |---|---|
+//! | phantom | an id in this table |
+//! | uncreated | a phantom without an object: the command that should have created it has failed or was left out |
+//! | left out | of a command, or a part of one: not executed, and answered all the same |
+//! | invalidated | of an object: a command that it depends on was left out |
+//! | set aside | of an invalidated object: here instead of in the table of objects, where the decoder would find it |
+//! | restored, taken back | moved to the table of objects again |
+//! | missed | of a binding of a descriptor set: the write was left out, and none has come since |
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -35,14 +45,14 @@ pub(crate) struct Cause {
     pub(crate) command: &'static str,
     /// The answer to it.
     pub(crate) result: vk::Result,
-    /// The object is there and spoilt, because the command was left out; else the command failed to create it.
-    pub(crate) is_spoilt: bool,
+    /// The object is there and invalid, because the command was left out; else the command failed to create it.
+    pub(crate) is_invalidated: bool,
 }
 
 impl Cause {
     /// The driver could not create it.
     pub(crate) fn never_created(command: &'static str, result: vk::Result) -> Self {
-        Self { command, result, is_spoilt: false }
+        Self { command, result, is_invalidated: false }
     }
 
     /// What a command that names it is answered.
@@ -53,8 +63,8 @@ impl Cause {
 
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { command, result, is_spoilt } = *self;
-        match is_spoilt {
+        let Self { command, result, is_invalidated } = *self;
+        match is_invalidated {
             true => write!(f, "{command} was left out of it, for a reason told before"),
             false => write!(f, "{command} should have created it and failed with {}", ResultName(result)),
         }

@@ -157,13 +157,13 @@ fn an_object_that_is_set_aside_keeps_its_owners() {
     let table = table();
     let kind = vk::ObjectType::COMMAND_BUFFER;
     table.insert_all(kind, DEVICE, POOL, &[10, 11, 12], [1, 2, 3].into_iter()).unwrap();
-    let spoilt = Cause { is_spoilt: true, ..uncreated() };
-    assert!([10, 11].iter().all(|id| table.set_aside(kind, *id, Some(DEVICE), spoilt)));
+    let invalidated = Cause { is_invalidated: true, ..uncreated() };
+    assert!([10, 11].iter().all(|id| table.set_aside(kind, *id, Some(DEVICE), invalidated)));
     assert_eq!(table.resolve(kind, 10), Err(HandleError::Phantom));
     assert!(matches!(table.insert(object(10, kind, POOL)), Err(TableError::IdInUse { id: 10, .. })));
     assert_eq!((table.restore(kind, 10), table.restore(kind, 10)), (Some(1), None));
     assert_eq!(table.resolve(kind, 10), Ok(1));
-    table.set_aside(kind, 10, None, spoilt);
+    table.set_aside(kind, 10, None, invalidated);
     // The driver's handle is handed out, since the decoder has none.
     assert_eq!(table.remove_from_pool(kind, [(11, 0), (12, 3)].into_iter(), POOL), Ok(vec![2]));
     table.remove_pool(vk::ObjectType::COMMAND_POOL, POOL, DEVICE).unwrap();
@@ -177,7 +177,7 @@ fn what_is_set_aside_counts() {
     table.insert(NewObject { device: 0, ..object(DEVICE, vk::ObjectType::DEVICE, 0) }).unwrap();
     for id in 10..13 {
         table.insert(object(id, vk::ObjectType::BUFFER, 0)).unwrap();
-        table.set_aside(vk::ObjectType::BUFFER, id, None, Cause { is_spoilt: true, ..uncreated() });
+        table.set_aside(vk::ObjectType::BUFFER, id, None, Cause { is_invalidated: true, ..uncreated() });
     }
     assert_eq!(table.len(), 4);
     assert!(matches!(table.insert(object(20, vk::ObjectType::BUFFER, 0)), Err(TableError::Full { .. })));
@@ -190,7 +190,7 @@ fn a_device_takes_along_what_is_set_aside() {
     let table = table();
     table.insert(object(7, vk::ObjectType::BUFFER, 0)).unwrap();
     table.record_uncreated(vk::ObjectType::IMAGE, DEVICE, &[8], uncreated());
-    table.set_aside(vk::ObjectType::BUFFER, 7, None, Cause { is_spoilt: true, ..uncreated() });
+    table.set_aside(vk::ObjectType::BUFFER, 7, None, Cause { is_invalidated: true, ..uncreated() });
     let (_, children) = table.remove_device(DEVICE).unwrap();
     assert!(children.iter().any(|child| child.raw == 0x1007), "{children:?}");
     assert_eq!(table.resolve(vk::ObjectType::IMAGE, 8), Err(HandleError::Unknown));
@@ -206,8 +206,8 @@ fn nothing_is_freed_twice_that_is_named_twice() {
     assert!(matches!(table.remove_from_pool(kind, twice, POOL), Err(TableError::Unknown { id: 10, .. })));
 }
 
-fn spoilt() -> Cause {
-    Cause { is_spoilt: true, ..uncreated() }
+fn invalidated() -> Cause {
+    Cause { is_invalidated: true, ..uncreated() }
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn what_is_set_aside_is_freed_to_its_own_pool() {
     let kind = vk::ObjectType::COMMAND_BUFFER;
     table.insert(object(3, vk::ObjectType::COMMAND_POOL, 0)).unwrap();
     table.insert_all(kind, DEVICE, POOL, &[10], [1].into_iter()).unwrap();
-    table.set_aside(kind, 10, None, spoilt());
+    table.set_aside(kind, 10, None, invalidated());
     let named = [(10, 0)].into_iter();
     assert!(matches!(table.remove_from_pool(kind, named.clone(), 3), Err(TableError::OtherPool { .. })));
     assert_eq!(table.remove_from_pool(kind, named, POOL), Ok(vec![1]));
@@ -227,7 +227,7 @@ fn what_is_set_aside_or_restored_while_it_is_freed_is_freed_once() {
     let table = table();
     let kind = vk::ObjectType::COMMAND_BUFFER;
     table.insert_all(kind, DEVICE, POOL, &[10, 11], [1, 2].into_iter()).unwrap();
-    table.set_aside(kind, 10, None, spoilt());
+    table.set_aside(kind, 10, None, invalidated());
     // The decoder met the first before it was set aside, and the second before it was restored.
     assert_eq!(table.remove_from_pool(kind, [(10, 1), (11, 0)].into_iter(), POOL), Ok(vec![2]));
 }
@@ -236,9 +236,9 @@ fn what_is_set_aside_or_restored_while_it_is_freed_is_freed_once() {
 fn only_what_is_meant_is_set_aside() {
     let table = table();
     table.insert(object(7, vk::ObjectType::BUFFER, 0)).unwrap();
-    assert!(!table.set_aside(vk::ObjectType::BUFFER, 99, None, spoilt()));
-    assert!(!table.set_aside(vk::ObjectType::IMAGE, 7, None, spoilt()));
-    assert!(!table.set_aside(vk::ObjectType::BUFFER, 7, Some(99), spoilt()));
+    assert!(!table.set_aside(vk::ObjectType::BUFFER, 99, None, invalidated()));
+    assert!(!table.set_aside(vk::ObjectType::IMAGE, 7, None, invalidated()));
+    assert!(!table.set_aside(vk::ObjectType::BUFFER, 7, Some(99), invalidated()));
     assert_eq!(table.resolve(vk::ObjectType::BUFFER, 7), Ok(0x1007));
 }
 
@@ -254,7 +254,7 @@ fn an_unknown_device_takes_nothing_along() {
 fn another_device_does_not_free_what_is_set_aside() {
     let table = table();
     table.insert(object(7, vk::ObjectType::BUFFER, 0)).unwrap();
-    table.set_aside(vk::ObjectType::BUFFER, 7, Some(DEVICE), spoilt());
+    table.set_aside(vk::ObjectType::BUFFER, 7, Some(DEVICE), invalidated());
     assert!(matches!(table.remove(vk::ObjectType::BUFFER, 7, 99), Err(TableError::OtherDevice { .. })));
     assert!(matches!(table.remove(vk::ObjectType::BUFFER, 7, DEVICE), Ok(Some(_))));
 }
@@ -263,7 +263,7 @@ fn another_device_does_not_free_what_is_set_aside() {
 fn a_new_object_displaces_nothing_that_is_set_aside() {
     let table = table();
     table.insert(object(7, vk::ObjectType::BUFFER, 0)).unwrap();
-    table.set_aside(vk::ObjectType::BUFFER, 7, Some(DEVICE), spoilt());
+    table.set_aside(vk::ObjectType::BUFFER, 7, Some(DEVICE), invalidated());
     table.phantoms.forget(&[7]);
     assert_eq!(table.restore(vk::ObjectType::BUFFER, 7), Some(0x1007));
 }

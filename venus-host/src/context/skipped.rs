@@ -265,10 +265,10 @@ fn note_consequences(shared: &Shared, request: &Request<'_>, result: vk::Result,
     for name in request.created() {
         shared.objects.record_uncreated(name.kind, device, &[name.id], Cause::never_created(command.name(), result));
     }
-    let cause = Cause { command: command.name(), result, is_spoilt: true };
+    let cause = Cause { command: command.name(), result, is_invalidated: true };
     let owner = request.owner().filter(|owner| owner.kind == vk::ObjectType::DEVICE).map(|owner| owner.id);
     let is_left_out = |name: &&Name| parts.is_none_or(|parts| name.part.is_some_and(|part| parts.contains(&part)));
-    for name in request.used().filter(is_left_out).filter(|name| spoils(command, request, name)) {
+    for name in request.used().filter(is_left_out).filter(|name| invalidates(command, request, name)) {
         shared.objects.set_aside(name.kind, name.id, owner, cause);
     }
     for (name, _, binding) in request.writes().filter(|(name, ..)| is_left_out(name)) {
@@ -295,7 +295,7 @@ fn still_missed(shared: &Shared, request: &Request<'_>, mut missed: Vec<Missed>)
 }
 
 /// Whether the command, left out, leaves an object in a state that nobody can use.
-fn spoils(command: CommandType, request: &Request<'_>, name: &Name) -> bool {
+fn invalidates(command: CommandType, request: &Request<'_>, name: &Name) -> bool {
     match command {
         CommandType::BIND_BUFFER_MEMORY | CommandType::BIND_BUFFER_MEMORY2 => name.kind == vk::ObjectType::BUFFER,
         CommandType::BIND_IMAGE_MEMORY | CommandType::BIND_IMAGE_MEMORY2 => name.kind == vk::ObjectType::IMAGE,
