@@ -148,7 +148,7 @@ pub const SPARE_DESCRIPTORS: u64 = 256;
 /// ```
 /// # use venus_host::limits::Budget;
 /// let small = Budget::default().memory_bytes(4 << 30).objects(100_000).descriptors(4096);
-/// assert_eq!(small.allocations(), 4096 - 256);
+/// assert_eq!((small.max_objects(), small.allocations()), (100_000, 4096 - 256));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
@@ -210,7 +210,9 @@ impl Budget {
         self.descriptors.saturating_sub(SPARE_DESCRIPTORS)
     }
 
-    pub(crate) fn max_memory_bytes(&self) -> u64 {
+    /// What [`Budget::memory_bytes`] has set.
+    #[must_use]
+    pub fn max_memory_bytes(&self) -> u64 {
         self.memory_bytes
     }
 
@@ -220,11 +222,21 @@ impl Budget {
         usize::try_from(bytes).unwrap_or(usize::MAX)
     }
 
-    pub(crate) fn max_objects(&self) -> usize {
+    /// What [`Budget::objects`] has set.
+    #[must_use]
+    pub fn max_objects(&self) -> usize {
         self.objects
     }
 
-    pub(crate) fn max_rings(&self) -> usize {
+    /// What [`Budget::descriptors`] has set.
+    #[must_use]
+    pub fn max_descriptors(&self) -> u64 {
+        self.descriptors
+    }
+
+    /// What [`Budget::rings`] has set.
+    #[must_use]
+    pub fn max_rings(&self) -> usize {
         self.rings
     }
 }

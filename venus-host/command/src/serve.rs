@@ -117,7 +117,13 @@ pub(super) fn run(args: &ServeArgs, log: &str) -> Result<(), anyhow::Error> {
         move || handle.get().into_iter().for_each(ServerHandle::renew_workers)
     })?;
     let observe = Settings::new(args.record.settings(), tracing);
-    let isolation = if args.in_process { Isolation::Thread } else { workers(args, observe.tracing.clone(), log)? };
+    // Found out below.
+    let sparse = Arc::new(OnceLock::new());
+    let program = if args.in_process { None } else { Some(args.worker_program()?) };
+    let isolation = match &program {
+        None => Isolation::Thread,
+        Some(program) => workers(args, program, observe.tracing.clone(), log, Arc::clone(&sparse)),
+    };
     let session = SessionOptions::new(driver)
         .budget(args.budget.budget())
         .observers(move |name, driver| observe.observers(name, driver));
@@ -146,6 +152,10 @@ pub(super) fn run(args: &ServeArgs, log: &str) -> Result<(), anyhow::Error> {
     let handle = handle.get_or_init(|| server.handle());
     let _status = args.status_socket(path.as_deref(), handle);
     obey_signals(signals, handle.clone())?;
+    // Guests come already, and wait. A driver that does not return holds them up before there are others to be held up.
+    if let Some(program) = &program {
+        sparse.get_or_init(|| args.driver.proven(program).to_string());
+    }
     service::notify("READY=1");
     tracing::info!("listening at {}", path.as_deref().unwrap_or(Path::new("a socket without a name")).display());
     Ok(server.run()?)
@@ -157,6 +167,15 @@ impl ServeArgs {
         let path = self.status_path.clone().or_else(|| path.map(status::beside))?;
         let opened = StatusSocket::open(&path, server.clone());
         opened.inspect_err(|error| tracing::warn!("`venus status` will not work: {error:#}")).ok()
+    }
+
+    /// What serves guests.
+    fn worker_program(&self) -> Result<PathBuf, anyhow::Error> {
+        match &self.worker_program {
+            Some(program) => Ok(program.clone()),
+            None => std::env::current_exe()
+                .context("cannot tell where this program is, to start workers; try --worker-program or --in-process"),
+        }
     }
 
     /// What to do about a worker that died.
@@ -191,21 +210,22 @@ fn obey_signals(mut signals: Signals, server: ServerHandle) -> Result<(), anyhow
     Ok(())
 }
 
-/// Makes workers of this program, with the options that this process was given.
-fn workers(args: &ServeArgs, tracing: Option<trace::Settings>, log: &str) -> Result<Isolation, anyhow::Error> {
-    let program = match &args.worker_program {
-        Some(program) => program.clone(),
-        None => std::env::current_exe()
-            .context("cannot tell where this program is, to start workers; try --worker-program or --in-process")?,
-    };
+/// Makes workers of this program, with the options that this process was given, and what it has found out about `sparse`
+/// binding.
+fn workers(
+    args: &ServeArgs,
+    program: &Path,
+    tracing: Option<trace::Settings>,
+    log: &str,
+    sparse: Arc<OnceLock<String>>,
+) -> Isolation {
+    let program = program.to_owned();
     let driver = args.driver.clone();
     let budget = args.budget.clone();
     let record = args.record.clone();
     let stats_file = args.stats.stats_file.clone();
     let log = log.to_owned();
-    // Found out when the first worker is started.
-    let sparse = OnceLock::new();
-    Ok(Isolation::Process(Box::new(move || {
+    Isolation::Process(Box::new(move || {
         let mut command = Command::new(&program);
         command
             .arg("worker")
@@ -213,7 +233,7 @@ fn workers(args: &ServeArgs, tracing: Option<trace::Settings>, log: &str) -> Res
             .envs(budget.environment())
             .envs(record.environment())
             .envs(super::trace::environment(tracing.as_ref()))
-            .env("VENUS_SPARSE", sparse.get_or_init(|| driver.proven(&program).to_string()))
+            .env("VENUS_SPARSE", sparse.get().map_or("", String::as_str))
             .env("VENUS_LOG", &log)
             .stdout(Stdio::null());
         for name in service::VARIABLES {
@@ -223,5 +243,5 @@ fn workers(args: &ServeArgs, tracing: Option<trace::Settings>, log: &str) -> Res
             command.env("VENUS_STATS_FILE", path);
         }
         command
-    })))
+    }))
 }

@@ -7,6 +7,7 @@ use std::{
     collections::BTreeSet,
     fmt,
     io::{self, BufRead as _, BufReader, Write as _},
+    os::unix::process::CommandExt as _,
     process::{Child, Command, Stdio},
     str::FromStr,
     sync::mpsc::{self, RecvTimeoutError},
@@ -16,9 +17,9 @@ use std::{
 
 use anyhow::Context as _;
 use clap::Args;
-use venus_host::driver::sparse::{GpuId, Step, try_gpus};
+use venus_host::driver::sparse::{GpuId, ParseGpuIdError, Step, try_gpus};
 
-use super::DriverArgs;
+use super::{DriverArgs, service};
 
 /// The verb.
 pub(super) const VERB: &str = "try-sparse";
@@ -35,9 +36,9 @@ impl fmt::Display for GpuList {
 }
 
 impl FromStr for GpuList {
-    type Err = String;
+    type Err = ParseGpuIdError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ParseGpuIdError> {
         let ids = text.split(',').filter(|id| !id.is_empty()).map(str::parse);
         ids.collect::<Result<_, _>>().map(Self)
     }
@@ -112,8 +113,12 @@ pub(super) fn proven(venus: impl Fn() -> Command) -> GpuList {
 /// Listens to one such process. Answers which GPU was its last, if it did not survive that.
 fn ask(mut command: Command, proven: &mut Vec<GpuId>, failed: &mut Vec<GpuId>) -> Option<GpuId> {
     // What is wrong with a driver is said by whoever serves guests with it.
-    let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
-    let mut child = match spawned {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).env("VENUS_LOG", "off");
+    for name in service::VARIABLES {
+        command.env_remove(name);
+    }
+    // What a terminal sends to our group is for us.
+    let child = match command.process_group(0).spawn() {
         Ok(child) => child,
         Err(error) => {
             tracing::warn!("guests get no sparse binding: it cannot be tried: {error}");
@@ -121,7 +126,7 @@ fn ask(mut command: Command, proven: &mut Vec<GpuId>, failed: &mut Vec<GpuId>) -
         }
     };
     let mut trying = None;
-    let end = listen(&mut child, |step| match step {
+    let end = listen(child, PATIENCE, |step| match step {
         Step::Tries(id, name) => trying = Some((id, name)),
         Step::Works(id) => {
             proven.push(id);
@@ -149,7 +154,7 @@ fn withhold(gpu: Option<(GpuId, String)>, reason: &str) {
 }
 
 /// Hands out what a process says, until it ends or has been silent for too long. Answers how it ended.
-fn listen(child: &mut Child, mut hear: impl FnMut(Step)) -> String {
+fn listen(mut child: Child, patience: Duration, mut hear: impl FnMut(Step)) -> String {
     let (lines, said) = mpsc::channel();
     if let Some(out) = child.stdout.take() {
         thread::spawn(move || {
@@ -161,13 +166,15 @@ fn listen(child: &mut Child, mut hear: impl FnMut(Step)) -> String {
         });
     }
     loop {
-        match said.recv_timeout(PATIENCE) {
+        match said.recv_timeout(patience) {
             Ok(line) => read(&line).into_iter().for_each(&mut hear),
             Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {
-                // What is stuck in the kernel stays.
-                return match child.kill() {
-                    Ok(()) => format!("it does not return within {} s", PATIENCE.as_secs()),
+                let killed = child.kill();
+                // What is stuck in the kernel ends late, if ever.
+                thread::spawn(move || child.wait());
+                return match killed {
+                    Ok(()) => format!("it does not return within {patience:?}"),
                     Err(error) => error.to_string(),
                 };
             }
@@ -212,7 +219,7 @@ mod tests {
     #[test]
     fn lists_are_read_as_they_are_written() {
         for list in [GpuList::default(), GpuList(ids(&['a'])), GpuList(ids(&['a', '7']))] {
-            assert_eq!(list.to_string().parse(), Ok(list));
+            assert_eq!(list.to_string().parse::<GpuList>().unwrap(), list);
         }
         assert!("12".parse::<GpuList>().is_err());
     }
@@ -232,6 +239,18 @@ mod tests {
             command
         };
         assert_eq!(proven(venus).0, ids(&['a', 'd']));
+    }
+
+    #[test]
+    fn a_process_that_does_not_return_is_ended_and_forgotten() {
+        let mut command = Command::new("sleep");
+        let child = command.arg("1000").stdout(Stdio::piped()).spawn().unwrap();
+        let id = rustix::process::Pid::from_child(&child);
+        let said = listen(child, Duration::from_millis(1), |_| ());
+        assert!(said.contains("does not return within 1ms"), "{said}");
+        while rustix::process::test_kill_process(id).is_ok() {
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     #[test]

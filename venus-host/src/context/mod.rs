@@ -60,10 +60,11 @@ use crate::{
     ring,
     thread::AutoreleasePool,
 };
-pub use crate::{driver::sync::Retired, endpoint::statistics::Statistics, ring::Progress};
-
-/// Called when a fence retires, on any thread, exactly once, with what is known of it.
-pub type Retire = Box<dyn FnOnce(Retired) + Send>;
+pub use crate::{
+    driver::sync::{Retire, Retired},
+    endpoint::statistics::Statistics,
+    ring::Progress,
+};
 
 /// A guest's context.
 pub struct Context {

@@ -43,11 +43,18 @@ impl fmt::Display for GpuId {
     }
 }
 
-impl FromStr for GpuId {
-    type Err = String;
+/// That a text is not the id of a GPU.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not the id of a GPU, which has {} hexadecimal digits", 4 * vk::UUID_SIZE)]
+pub struct ParseGpuIdError {
+    text: String,
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is not the id of a GPU, which has {} hexadecimal digits", 4 * vk::UUID_SIZE);
+impl FromStr for GpuId {
+    type Err = ParseGpuIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseGpuIdError> {
+        let wrong = || ParseGpuIdError { text: text.to_owned() };
         let mut bytes = [0; 2 * vk::UUID_SIZE];
         if text.len() != 4 * vk::UUID_SIZE || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
             return Err(wrong());
@@ -210,7 +217,7 @@ mod tests {
         assert_eq!(id.to_string().len(), 64);
         assert_eq!(id.to_string().parse(), Ok(id));
         for wrong in ["", "0a", &"g".repeat(64), &"é".repeat(32)] {
-            assert!(wrong.parse::<GpuId>().unwrap_err().contains("hexadecimal"), "{wrong}");
+            assert!(wrong.parse::<GpuId>().unwrap_err().to_string().contains("hexadecimal"), "{wrong}");
         }
     }
 }

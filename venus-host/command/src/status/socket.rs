@@ -6,7 +6,7 @@
 use std::{
     fs, io,
     os::unix::{
-        fs::PermissionsExt as _,
+        fs::{MetadataExt as _, PermissionsExt as _},
         net::{UnixListener, UnixStream},
     },
     path::{Path, PathBuf},
@@ -28,12 +28,14 @@ const STACK_BYTES: usize = 256 << 10;
 #[derive(Debug)]
 pub(crate) struct StatusSocket {
     path: PathBuf,
+    /// Device and inode of the socket: others may have put their own in its place.
+    file: (u64, u64),
 }
 
 impl StatusSocket {
     /// Answers at `path` what `server` does, on a thread of its own. Whatever was left at the path is replaced.
     pub(crate) fn open(path: &Path, server: ServerHandle) -> Result<Self, anyhow::Error> {
-        let listener = listen(path).with_context(|| format!("cannot listen at {}", path.display()))?;
+        let (listener, file) = listen(path).with_context(|| format!("cannot listen at {}", path.display()))?;
         let started = Instant::now();
         let answer = move || {
             for connection in listener.incoming() {
@@ -47,27 +49,31 @@ impl StatusSocket {
         };
         let builder = thread::Builder::new().name("venus-status".to_owned()).stack_size(STACK_BYTES);
         builder.spawn(answer).context("cannot start a thread for the status")?;
-        Ok(Self { path: path.to_owned() })
+        Ok(Self { path: path.to_owned(), file })
     }
 }
 
 impl Drop for StatusSocket {
     fn drop(&mut self) {
-        // Best effort: the next server replaces a leftover.
-        let _gone = fs::remove_file(&self.path);
+        // The next server may have begun while this one waited for its guests.
+        if fs::symlink_metadata(&self.path).is_ok_and(|found| (found.dev(), found.ino()) == self.file) {
+            // Best effort: the next server replaces a leftover.
+            let _gone = fs::remove_file(&self.path);
+        }
     }
 }
 
-/// Listens at a path, which appears once only our user may connect to it.
-fn listen(path: &Path) -> io::Result<UnixListener> {
+/// Listens at a path, which appears once only our user may connect to it. Answers device and inode, too.
+fn listen(path: &Path) -> io::Result<(UnixListener, (u64, u64))> {
     let mut draft = path.as_os_str().to_owned();
     draft.push("~");
     // What a server left that was killed in between.
     let _gone = fs::remove_file(&draft);
     let listener = UnixListener::bind(&draft)?;
     fs::set_permissions(&draft, fs::Permissions::from_mode(0o600))?;
+    let made = fs::symlink_metadata(&draft)?;
     fs::rename(&draft, path)?;
-    Ok(listener)
+    Ok((listener, (made.dev(), made.ino())))
 }
 
 fn tell(mut socket: UnixStream, status: &Value) -> io::Result<()> {

@@ -92,7 +92,7 @@ fn row(guest: &Value) -> [String; 11] {
         rate("commands_per_second"),
         rate("submissions_per_second"),
         number("failures"),
-        gpus.join(", "),
+        if gpus.is_empty() { "-".to_owned() } else { gpus.join(", ") },
     ]
 }
 
@@ -129,7 +129,7 @@ mod tests {
 server 17, up 1h02m, 2 guests
 GUEST          WORKER  USER   TIME  DEVICES  OBJECTS  MEMORY  COMMANDS/S  SUBMITS/S  FAILED  GPU
 vkcube           4711  1000  1m05s        1      120  14 MiB        1234         60       1  llvmpipe (LLVM 15.0.6, 256 bits)
-(no name yet)       5     -     0s        -        -       -           -          -       -
+(no name yet)       5     -     0s        -        -       -           -          -       -  -
 last error of vkcube (4711): vkAllocateMemory: too much
 worker 5 of (no name yet) does not answer; it may be stopped or stuck
 ";

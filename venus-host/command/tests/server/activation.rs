@@ -11,6 +11,8 @@ use std::{
 
 use venus_guest::bare::{Guest, until};
 
+use crate::common::Mortal;
+
 /// Starts a server that is given `socket` as its descriptor 3, after what the shell does first.
 fn activate(socket: OwnedFd, script: &str, envs: &[(&str, &str)]) -> std::process::Child {
     let venus = env!("CARGO_BIN_EXE_venus");
@@ -45,6 +47,26 @@ fn a_socket_that_is_passed_is_served_and_stays() {
     assert!(server.wait_with_output().unwrap().status.success());
     assert!(path.exists(), "the socket is the manager's");
     let _next = UnixStream::connect(&path).unwrap();
+}
+
+/// And what is tried for that inherits nothing that is for the server.
+#[test]
+fn a_server_is_ready_when_it_knows_its_drivers() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, notify, program, tried] = ["vtest", "notify", "program", "tried"].map(|name| folder.path().join(name));
+    let listener = UnixListener::bind(&path).unwrap();
+    let manager = UnixDatagram::bind(&notify).unwrap();
+    let script =
+        "#!/bin/sh\n[ $1 = try-sparse ] && sleep 0.3 && echo \"[$LISTEN_FDS$LISTEN_PID$NOTIFY_SOCKET]\" >$TRIED\n";
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let [notify, program] = [&notify, &program].map(|path| path.to_str().unwrap());
+    let envs = [("NOTIFY_SOCKET", notify), ("VENUS_WORKER_PROGRAM", program), ("TRIED", tried.to_str().unwrap())];
+    let _server = Mortal(activate(listener.into(), "export LISTEN_PID=$$ LISTEN_FDS=1;", &envs));
+    let mut word = [0; 32];
+    let count = manager.recv(&mut word).unwrap();
+    assert_eq!(&word[..count], b"READY=1");
+    assert_eq!(std::fs::read_to_string(&tried).unwrap(), "[]\n");
 }
 
 #[test]

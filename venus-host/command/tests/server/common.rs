@@ -96,6 +96,17 @@ impl Drop for Server {
     }
 }
 
+/// A process that is killed in the end.
+pub(crate) struct Mortal(pub(crate) Child);
+
+impl Drop for Mortal {
+    fn drop(&mut self) {
+        // Both fail only where it has ended.
+        let _gone = self.0.kill();
+        let _waited = self.0.wait();
+    }
+}
+
 pub(crate) fn venus(path: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_venus"));
     command.arg("serve").arg("--socket-path").arg(path).env_remove("VTEST_SOCKET_NAME").stderr(Stdio::null());

@@ -5,7 +5,7 @@ use std::{os::unix::fs::PermissionsExt as _, path::Path, process::Command};
 use serde_json::Value;
 use venus_guest::bare::until;
 
-use crate::common::Server;
+use crate::common::{Mortal, Server, venus};
 
 fn ask(path: &Path, arguments: &[&str]) -> std::process::Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_venus"));
@@ -83,6 +83,23 @@ fn a_server_that_is_gone_is_an_error() {
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("no server answers at") && said.contains("--socket-path"), "{said}");
+}
+
+/// One that waits for its guests is not the one that listens any more.
+#[test]
+fn a_server_leaves_its_successors_socket_alone() {
+    let mut old = Server::start(&[]);
+    let guest = old.connect();
+    let status = old.path.with_file_name("vtest.status");
+    until("it can be asked", || status.exists());
+    let id = rustix::process::Pid::from_raw(old.process.id().try_into().unwrap()).unwrap();
+    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+    until("the socket is removed", || !old.path.exists());
+    let new = Mortal(venus(&old.path).spawn().unwrap());
+    until("and is the one who answers", || old.status()["process"] == new.0.id());
+    drop(guest);
+    assert!(old.process.wait().unwrap().success());
+    assert_eq!(old.status()["process"], new.0.id());
 }
 
 /// A worker that is stopped says nothing, and the others are not kept from saying it.

@@ -14,7 +14,7 @@ mod emulation;
 mod queue;
 mod timeline;
 
-pub use self::timeline::Retired;
+pub use self::timeline::{Retire, Retired};
 pub(crate) use self::{
     emulation::{Orphan, Orphans},
     queue::Queue,

@@ -30,6 +30,7 @@ use crate::{
 
 /// How a fence ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Retired {
     /// Everything before it is done.
     Done,
@@ -46,8 +47,8 @@ impl From<vk::Result> for Retired {
     }
 }
 
-/// Tells whoever asked for a fence how it has ended. Called without any lock held.
-pub(crate) type Retire = Box<dyn FnOnce(Retired) + Send>;
+/// Called when a fence retires, on any thread, exactly once, with what is known of it. No lock is held.
+pub type Retire = Box<dyn FnOnce(Retired) + Send>;
 
 /// How long one look at a fence takes at most; between two looks the thread notices that it has to stop.
 const WAIT_SLICE: Duration = Duration::from_secs(3);
