@@ -9,6 +9,7 @@ mod fences;
 mod large;
 mod lifetime;
 mod memory;
+mod parts;
 mod phantoms;
 mod refusals;
 mod sparse;
