@@ -111,16 +111,16 @@ pub struct Summary {
 
 /// What others see of a session while it lasts.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct Reported {
     /// Where it stands, for those who survive it.
     pub(super) whereabouts: Whereabouts,
     /// What looks at its context, once there is one.
-    pub(super) context: Arc<OnceLock<Looks>>,
+    pub(super) context: Arc<OnceLock<Monitor>>,
 }
 
 /// Looks at a context, as long as it lasts and after.
 #[derive(Debug)]
-pub(super) struct Looks {
+pub(super) struct Monitor {
     pub(super) statistics: Arc<Statistics>,
     pub(super) sampler: Sampler,
 }
@@ -129,12 +129,12 @@ pub(super) struct Looks {
 pub(super) fn run(
     socket: UnixStream,
     options: SessionOptions,
-    seen: Seen,
+    reported: Reported,
     summary: &mut Summary,
 ) -> Result<(), SessionError> {
     socket::prepare(&socket)?;
     let mut reader = Reader::new(socket.try_clone()?);
-    let mut session = Session::new(socket, options, seen)?;
+    let mut session = Session::new(socket, options, reported)?;
     let outcome = session.serve(&mut reader);
     summary.name = session.name.clone().unwrap_or_default();
     let statistics = session.context.as_ref().map(Context::statistics);
@@ -159,7 +159,7 @@ struct Session {
     resources: Resources,
     syncs: Arc<Syncs>,
     standing: Standing,
-    seen: Seen,
+    reported: Reported,
     /// Whether the log has what an old or foreign guest needs, which may ask again and again.
     told: Told,
 }
@@ -172,11 +172,11 @@ struct Told {
 }
 
 impl Session {
-    fn new(socket: UnixStream, options: SessionOptions, seen: Seen) -> io::Result<Self> {
+    fn new(socket: UnixStream, options: SessionOptions, reported: Reported) -> io::Result<Self> {
         let standing = Standing::new()?;
         let (resources, syncs) = (Resources::default(), Arc::default());
         let told = Told::default();
-        Ok(Self { socket, options, name: None, context: None, resources, syncs, standing, seen, told })
+        Ok(Self { socket, options, name: None, context: None, resources, syncs, standing, reported, told })
     }
 
     fn serve(&mut self, reader: &mut Reader) -> Result<(), SessionError> {
@@ -229,7 +229,7 @@ impl Session {
     }
 
     fn answer(&self, command: u32, payload: &[u32]) -> Result<(), SessionError> {
-        self.seen.whereabouts.note_answer();
+        self.reported.whereabouts.note_answer();
         Ok(socket::send(&self.socket, &answer(command, payload))?)
     }
 
@@ -245,7 +245,7 @@ impl Session {
         let name = name.get(..limits::CONTEXT_NAME_BYTES).unwrap_or(name);
         let printable: String = String::from_utf8_lossy(name).chars().filter(|c| !c.is_control()).collect();
         tracing::debug!("guest {printable:?} connected");
-        self.seen.whereabouts.set_name(&printable);
+        self.reported.whereabouts.set_name(&printable);
         self.name = Some(printable);
         Ok(())
     }
@@ -303,12 +303,12 @@ impl Session {
             let budget = self.options.budget.descriptors_of(socket::open_files());
             let options = Options::new(name, driver).budget(budget).abandoned(move || socket::is_hung_up(&peer));
             let syncs = Arc::clone(&self.syncs);
-            let options = options.lost(move || syncs.lose_all()).whereabouts(self.seen.whereabouts.clone());
+            let options = options.lost(move || syncs.lose_all()).whereabouts(self.reported.whereabouts.clone());
             let options = observers.into_iter().fold(options, Options::observer);
             let context = Context::new(options);
-            let looks = Looks { statistics: context.statistics(), sampler: context.sampler() };
+            let monitor = Monitor { statistics: context.statistics(), sampler: context.sampler() };
             // Only set here, where there was no context.
-            let _first = self.seen.context.set(looks);
+            let _first = self.reported.context.set(monitor);
             self.context = Some(context);
         }
         Ok(())

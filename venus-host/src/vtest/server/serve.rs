@@ -10,7 +10,7 @@ use std::{
 use super::{
     super::{
         framing::FramingError,
-        session::{self, Seen, SessionError, SessionOptions, Summary},
+        session::{self, Reported, SessionError, SessionOptions, Summary},
     },
     handoff,
     inquiry::{self, GuestStatistics},
@@ -22,7 +22,7 @@ const ANSWERS_STACK_BYTES: usize = 128 << 10;
 
 /// Serves one connection on this thread until its guest leaves, logs how it ended, and says what came of it.
 pub fn serve_connection(socket: UnixStream, options: SessionOptions) -> Summary {
-    serve(socket, options, Seen::default())
+    serve(socket, options, Reported::default())
 }
 
 /// Waits for a server to hand over a guest, at the other end of `control`, and serves it as [`serve_connection`] does.
@@ -40,18 +40,18 @@ pub fn serve_worker(control: UnixStream, options: SessionOptions, begin: impl Fn
         tracing::warn!("what this guest does is not noted: {error}");
         Whereabouts::default()
     });
-    let seen = Seen { whereabouts, context: Arc::default() };
-    answer_questions(&control, Arc::clone(&seen.context));
-    let summary = serve(socket, options, seen);
+    let reported = Reported { whereabouts, context: Arc::default() };
+    answer_questions(&control, Arc::clone(&reported.context));
+    let summary = serve(socket, options, reported);
     // By that the server knows, and the thread that answers it.
     let _gone = rustix::net::shutdown(&control, rustix::net::Shutdown::Both);
     Some(summary)
 }
 
 /// Has a thread answer what the server asks about the guest.
-fn answer_questions(control: &UnixStream, context: Arc<OnceLock<session::Looks>>) {
+fn answer_questions(control: &UnixStream, context: Arc<OnceLock<session::Monitor>>) {
     let statistics = move || match context.get() {
-        Some(looks) => GuestStatistics::of(&looks.statistics, &looks.sampler),
+        Some(monitor) => GuestStatistics::of(&monitor.statistics, &monitor.sampler),
         None => GuestStatistics::default(),
     };
     let started = control.try_clone().and_then(|control| {
@@ -63,9 +63,9 @@ fn answer_questions(control: &UnixStream, context: Arc<OnceLock<session::Looks>>
     }
 }
 
-fn serve(socket: UnixStream, options: SessionOptions, seen: Seen) -> Summary {
+fn serve(socket: UnixStream, options: SessionOptions, reported: Reported) -> Summary {
     let mut summary = Summary::default();
-    let outcome = session::run(socket, options, seen, &mut summary);
+    let outcome = session::run(socket, options, reported, &mut summary);
     let guest = &*summary.name;
     match outcome {
         Ok(()) => tracing::debug!(guest, "guest left"),
