@@ -57,7 +57,9 @@ const COMMAND: usize = 0;
 const TAKEN: usize = 4;
 const RING: usize = 8;
 const EXECUTED: usize = 16;
-const BYTES: u64 = 4096 + 64 * 1024;
+/// Bytes of the whole.
+const BYTES: usize = TRAILS + TRAIL_COUNT * TRAIL_BYTES;
+const _: () = assert!(NAME + limits::CONTEXT_NAME_BYTES <= TRAILS);
 
 /// The endpoint is inside the command.
 const INSIDE: u32 = 1 << 31;
@@ -86,7 +88,7 @@ pub(crate) struct Report {
 impl Whereabouts {
     /// Memory for one context, all of it zero.
     pub(crate) fn file() -> Result<MemoryFile, HostError> {
-        MemoryFile::create(BYTES)
+        MemoryFile::create(u64::try_from(BYTES).unwrap_or(u64::MAX))
     }
 
     /// The memory in `file`.

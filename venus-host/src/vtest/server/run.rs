@@ -255,11 +255,11 @@ impl<'a> Loop<'a> {
         // A guest costs three descriptors here, and some have to be left for who only wants to hear so.
         let most = admission.guests.min(descriptors() / 6);
         if guests().count() >= most {
-            return Some(self.by_rule(format!("{most} guests are being served already, which is the most")));
+            return Some(self.by_rule(format!("as many guests are being served already as there may be ({most})")));
         }
         let own = admission.guests_per_user.filter(|_| user.is_some())?;
         let same = guests().filter(|guest| guest.record.user == user).count();
-        let full = || format!("{same} guests of this user are being served already, which is the most of one");
+        let full = || format!("as many guests of this user are being served already as there may be ({same})");
         (same >= own).then(|| self.by_rule(full()))
     }
 
