@@ -112,14 +112,14 @@ pub(crate) fn buffers2<'a>(args: &QueueSubmit2Args<'a>) -> impl Iterator<Item = 
 }
 
 /// What is left of a submission.
-struct Left {
+struct Kept {
     buffers: Vec<vk::CommandBuffer>,
     waits: Vec<vk::Semaphore>,
     stages: Vec<vk::PipelineStageFlags>,
     signals: Vec<vk::Semaphore>,
 }
 
-impl Left {
+impl Kept {
     fn within<'a>(&'a self, submit: &vk::SubmitInfo<'a>) -> vk::SubmitInfo<'a> {
         let submit = submit.command_buffers(&self.buffers).signal_semaphores(&self.signals);
         submit.wait_semaphores(&self.waits).wait_dst_stage_mask(&self.stages)
@@ -129,7 +129,7 @@ impl Left {
 /// The submissions of vkQueueSubmit, with what is left of each.
 pub(crate) struct Remaining<'a> {
     submits: &'a [vk::SubmitInfo<'a>],
-    left: Vec<Left>,
+    kept: Vec<Kept>,
     /// What the chains of `submits` point to.
     _companions: Companions,
 }
@@ -139,17 +139,17 @@ impl<'a> Remaining<'a> {
     pub(crate) fn of(args: &mut QueueSubmitArgs<'a>, family: Option<&FamilyProcs>) -> Self {
         let submits = args.p_submits;
         let mut companions = Companions::default();
-        let left = submits.iter().map(|submit| left_of(submit, family, &mut companions)).collect();
-        Self { submits, left, _companions: companions }
+        let kept = submits.iter().map(|submit| kept_of(submit, family, &mut companions)).collect();
+        Self { submits, kept, _companions: companions }
     }
 
     /// The submissions as the driver may see them.
     pub(crate) fn submits(&self) -> Vec<vk::SubmitInfo<'_>> {
-        self.submits.iter().zip(&self.left).map(|(submit, left)| left.within(submit)).collect()
+        self.submits.iter().zip(&self.kept).map(|(submit, kept)| kept.within(submit)).collect()
     }
 }
 
-fn left_of(submit: &vk::SubmitInfo<'_>, family: Option<&FamilyProcs>, companions: &mut Companions) -> Left {
+fn kept_of(submit: &vk::SubmitInfo<'_>, family: Option<&FamilyProcs>, companions: &mut Companions) -> Kept {
     let buffers: Vec<_> = buffers_of(submit).iter().map(|buffer| own(family, *buffer)).collect();
     let parts = Parts {
         buffers: &buffers,
@@ -162,7 +162,7 @@ fn left_of(submit: &vk::SubmitInfo<'_>, family: Option<&FamilyProcs>, companions
     let stages = unsafe { slice(submit.p_wait_dst_stage_mask, submit.wait_semaphore_count) };
     companions.keep_values(submit, parts.waits, parts.signals);
     companions.keep_devices(submit, &parts);
-    Left {
+    Kept {
         buffers: with_handles(parts.buffers, parts.buffers),
         waits: with_handles(parts.waits, parts.waits),
         stages: with_handles(parts.waits, stages),
@@ -171,13 +171,13 @@ fn left_of(submit: &vk::SubmitInfo<'_>, family: Option<&FamilyProcs>, companions
 }
 
 /// What is left of a submission of vkQueueSubmit2.
-struct Left2<'a> {
+struct Kept2<'a> {
     buffers: Vec<vk::CommandBufferSubmitInfo<'a>>,
     waits: Vec<vk::SemaphoreSubmitInfo<'a>>,
     signals: Vec<vk::SemaphoreSubmitInfo<'a>>,
 }
 
-impl Left2<'_> {
+impl Kept2<'_> {
     fn within<'a>(&'a self, submit: &vk::SubmitInfo2<'a>) -> vk::SubmitInfo2<'a> {
         let submit = submit.command_buffer_infos(&self.buffers).signal_semaphore_infos(&self.signals);
         submit.wait_semaphore_infos(&self.waits)
@@ -187,23 +187,23 @@ impl Left2<'_> {
 /// The submissions of vkQueueSubmit2, with what is left of each.
 pub(crate) struct Remaining2<'a> {
     submits: &'a [vk::SubmitInfo2<'a>],
-    left: Vec<Left2<'a>>,
+    kept: Vec<Kept2<'a>>,
 }
 
 impl<'a> Remaining2<'a> {
     /// As [`Remaining::of`].
     pub(crate) fn of(args: &mut QueueSubmit2Args<'a>, family: Option<&FamilyProcs>) -> Self {
-        let left = args.p_submits.iter().map(|submit| left_of2(submit, family)).collect();
-        Self { submits: args.p_submits, left }
+        let kept = args.p_submits.iter().map(|submit| kept_of2(submit, family)).collect();
+        Self { submits: args.p_submits, kept }
     }
 
     /// The submissions as the driver may see them.
     pub(crate) fn submits(&self) -> Vec<vk::SubmitInfo2<'_>> {
-        self.submits.iter().zip(&self.left).map(|(submit, left)| left.within(submit)).collect()
+        self.submits.iter().zip(&self.kept).map(|(submit, kept)| kept.within(submit)).collect()
     }
 }
 
-fn left_of2<'a>(submit: &vk::SubmitInfo2<'a>, family: Option<&FamilyProcs>) -> Left2<'a> {
+fn kept_of2<'a>(submit: &vk::SubmitInfo2<'a>, family: Option<&FamilyProcs>) -> Kept2<'a> {
     // SAFETY: count and pointer belong together and live as long as `submit`: the decoder made them.
     let waits = unsafe { slice(submit.p_wait_semaphore_infos, submit.wait_semaphore_info_count) };
     // SAFETY: as above.
@@ -211,7 +211,7 @@ fn left_of2<'a>(submit: &vk::SubmitInfo2<'a>, family: Option<&FamilyProcs>) -> L
     let is_own =
         |info: &&vk::CommandBufferSubmitInfo<'_>| own(family, info.command_buffer) != vk::CommandBuffer::null();
     let is_there = |info: &&vk::SemaphoreSubmitInfo<'_>| info.semaphore != vk::Semaphore::null();
-    Left2 {
+    Kept2 {
         buffers: buffers_of2(submit).iter().filter(is_own).copied().collect(),
         waits: waits.iter().filter(is_there).copied().collect(),
         signals: signals.iter().filter(is_there).copied().collect(),
@@ -219,7 +219,7 @@ fn left_of2<'a>(submit: &vk::SubmitInfo2<'a>, family: Option<&FamilyProcs>) -> L
 }
 
 /// What is left of a batch of vkQueueBindSparse.
-struct LeftBinds<'a> {
+struct KeptBinds<'a> {
     waits: Vec<vk::Semaphore>,
     signals: Vec<vk::Semaphore>,
     buffers: Vec<vk::SparseBufferMemoryBindInfo<'a>>,
@@ -227,7 +227,7 @@ struct LeftBinds<'a> {
     images: Vec<vk::SparseImageMemoryBindInfo<'a>>,
 }
 
-impl LeftBinds<'_> {
+impl KeptBinds<'_> {
     fn within<'a>(&'a self, bind: &vk::BindSparseInfo<'a>) -> vk::BindSparseInfo<'a> {
         let bind = bind.wait_semaphores(&self.waits).signal_semaphores(&self.signals);
         bind.buffer_binds(&self.buffers).image_opaque_binds(&self.opaque).image_binds(&self.images)
@@ -237,7 +237,7 @@ impl LeftBinds<'_> {
 /// The batches of vkQueueBindSparse, with what is left of each. Where memory is missing, no memory is bound.
 pub(crate) struct RemainingBinds<'a> {
     binds: &'a [vk::BindSparseInfo<'a>],
-    left: Vec<LeftBinds<'a>>,
+    kept: Vec<KeptBinds<'a>>,
     /// What the chains of `binds` point to.
     _companions: Companions,
 }
@@ -245,17 +245,17 @@ pub(crate) struct RemainingBinds<'a> {
 impl<'a> RemainingBinds<'a> {
     pub(crate) fn of(args: &mut QueueBindSparseArgs<'a>) -> Self {
         let mut companions = Companions::default();
-        let left = args.p_bind_info.iter().map(|bind| left_of_binds(bind, &mut companions)).collect();
-        Self { binds: args.p_bind_info, left, _companions: companions }
+        let kept = args.p_bind_info.iter().map(|bind| kept_of_binds(bind, &mut companions)).collect();
+        Self { binds: args.p_bind_info, kept, _companions: companions }
     }
 
     /// The batches as the driver may see them.
     pub(crate) fn binds(&self) -> Vec<vk::BindSparseInfo<'_>> {
-        self.binds.iter().zip(&self.left).map(|(bind, left)| left.within(bind)).collect()
+        self.binds.iter().zip(&self.kept).map(|(bind, kept)| kept.within(bind)).collect()
     }
 }
 
-fn left_of_binds<'a>(bind: &vk::BindSparseInfo<'a>, companions: &mut Companions) -> LeftBinds<'a> {
+fn kept_of_binds<'a>(bind: &vk::BindSparseInfo<'a>, companions: &mut Companions) -> KeptBinds<'a> {
     // SAFETY: count and pointer belong together and live as long as `bind`: the decoder made them.
     let waits = unsafe { slice(bind.p_wait_semaphores, bind.wait_semaphore_count) };
     // SAFETY: as above.
@@ -267,7 +267,7 @@ fn left_of_binds<'a>(bind: &vk::BindSparseInfo<'a>, companions: &mut Companions)
     // SAFETY: as above.
     let images = unsafe { slice(bind.p_image_binds, bind.image_bind_count) };
     companions.keep_values(bind, waits, signals);
-    LeftBinds {
+    KeptBinds {
         waits: with_handles(waits, waits),
         signals: with_handles(signals, signals),
         buffers: buffers.iter().filter(|bind| bind.buffer != vk::Buffer::null()).copied().collect(),
