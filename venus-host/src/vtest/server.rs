@@ -12,23 +12,23 @@
 //! | file | what |
 //! |---|---|
 //! | [`listener`] | the socket that is listened at |
-//! | [`hall`] | connections that nobody serves |
+//! | [`unserved`] | connections that nobody serves |
 //! | [`guest`] | guests that are served, their workers and their ends |
 //! | [`handoff`] | how server and worker talk |
 //! | [`inquiry`] | how a guest is doing |
 //! | [`serve`] | what a worker does |
-//! | [`complaints`] | log lines that guests can cause in any number |
+//! | [`log_limit`] | log lines that guests can cause in any number |
 //! | [`run`] | the loop that does it all |
 
-mod complaints;
 mod guest;
-mod hall;
 mod handoff;
 mod inquiry;
 mod listener;
+mod log_limit;
 mod orphan;
 mod run;
 mod serve;
+mod unserved;
 
 use std::{
     borrow::Cow,

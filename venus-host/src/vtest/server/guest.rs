@@ -16,12 +16,11 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::{
     super::session::Summary,
-    Isolation, LOST_STATUS, ServerOptions,
-    complaints::Complaints,
-    hall::Arrival,
-    handoff,
+    Isolation, LOST_STATUS, ServerOptions, handoff,
     inquiry::{GuestStatistics, Inquiry},
+    log_limit::LogLimiter,
     serve,
+    unserved::Arrival,
 };
 use crate::{
     endpoint::{Report, Source, Whereabouts},
@@ -261,7 +260,7 @@ impl Guest {
     /// Deals with the end of its worker: logs to `deaths` what is not the guest's doing, and tells `options` of guests
     /// whose worker could not. While the server stops, which is when there are no `deaths`, a worker that was ended by
     /// others was meant to be. Returns the socket of a guest that has to learn of it.
-    pub(super) fn end(self, end: &End, options: &ServerOptions, deaths: Option<&mut Complaints>) -> Option<UnixStream> {
+    pub(super) fn end(self, end: &End, options: &ServerOptions, deaths: Option<&mut LogLimiter>) -> Option<UnixStream> {
         if end.is_in_order() {
             // It has said what there is to say, to its guest, too.
             return None;

@@ -17,11 +17,11 @@ use rustix::{
 
 use super::{
     Isolation, Order, ServerOptions, State, Urgency,
-    complaints::Complaints,
     guest::{End, Guest, Worker},
-    hall::{Arrival, Hall, of_user},
     handoff,
     listener::{Listener, descriptors, is_passing, peer_user},
+    log_limit::LogLimiter,
+    unserved::{Arrival, Unserved, of_user},
 };
 use crate::{error::HostError, limits, thread::deadline};
 
@@ -52,10 +52,10 @@ pub(super) struct Loop<'a> {
     state: &'a State,
     /// Absent once the server is stopping.
     listener: Option<Listener>,
-    hall: Hall,
-    complaints: Complaints,
+    unserved: Unserved,
+    refusals: LogLimiter,
     /// Those about workers that died.
-    deaths: Complaints,
+    deaths: LogLimiter,
     guests: BTreeMap<u64, Guest>,
     spares: VecDeque<Worker>,
     /// Guests whose worker has closed its socket, and workers without a guest that have.
@@ -76,9 +76,9 @@ impl<'a> Loop<'a> {
             options,
             state,
             listener: Some(listener),
-            hall: Hall::new(limits::SERVER_WAITING.min(descriptors() / 4)),
-            complaints: Complaints::default(),
-            deaths: Complaints::default(),
+            unserved: Unserved::new(limits::SERVER_WAITING.min(descriptors() / 4)),
+            refusals: LogLimiter::default(),
+            deaths: LogLimiter::default(),
             guests: BTreeMap::new(),
             spares: VecDeque::new(),
             ending: Vec::new(),
@@ -99,7 +99,7 @@ impl<'a> Loop<'a> {
                 self.handle(token, ready)?;
             }
             self.reap();
-            self.hall.settle(Instant::now());
+            self.unserved.settle(Instant::now());
         }
         Ok(())
     }
@@ -112,14 +112,14 @@ impl<'a> Loop<'a> {
         if self.takes_connections() || !self.guests.is_empty() || !self.ending.is_empty() {
             return false;
         }
-        if self.listener.is_some() && !self.hall.waiting.is_empty() {
+        if self.listener.is_some() && !self.unserved.waiting.is_empty() {
             return false;
         }
         // Workers that wait for guests end when their sockets close.
         self.spares.clear();
-        self.hall.orphans.clear();
+        self.unserved.orphans.clear();
         let until = *self.lingers_until.get_or_insert_with(|| deadline(REFUSAL_LINGER));
-        self.hall.refused.is_empty() || Instant::now() >= until
+        self.unserved.refused.is_empty() || Instant::now() >= until
     }
 
     /// Sleeps until something is ready.
@@ -128,7 +128,7 @@ impl<'a> Loop<'a> {
         self.rests_until = self.rests_until.filter(|until| *until > now);
         let ending = self.ending.iter().map(|guest| &guest.worker).chain(&self.ending_spares);
         let look = ending.map(Worker::next_look).min();
-        let words = self.hall.orphans.iter().filter_map(|orphan| orphan.due).min();
+        let words = self.unserved.orphans.iter().filter_map(|orphan| orphan.due).min();
         let timers = [self.rests_until, self.lingers_until, look.map(deadline), words];
         let timeout = timers.into_iter().flatten().min().map(|at| at.saturating_duration_since(now));
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
@@ -157,13 +157,13 @@ impl<'a> Loop<'a> {
         {
             add(Token::Listener, listener.as_fd(), PollFlags::IN);
         }
-        for (number, arrival) in &self.hall.waiting {
+        for (number, arrival) in &self.unserved.waiting {
             add(Token::Waiting(*number), arrival.socket.as_fd(), PollFlags::IN | end);
         }
-        for (number, socket) in &self.hall.refused {
+        for (number, socket) in &self.unserved.refused {
             add(Token::Left(*number), socket.as_fd(), end);
         }
-        for orphan in &self.hall.orphans {
+        for orphan in &self.unserved.orphans {
             let words = if orphan.due.is_none() { PollFlags::IN } else { PollFlags::empty() };
             add(Token::Orphan(orphan.number), orphan.socket.as_fd(), words | end);
         }
@@ -180,18 +180,18 @@ impl<'a> Loop<'a> {
             Token::Wake => self.obey(),
             Token::Listener => self.accept()?,
             Token::Waiting(number) => {
-                let Some(arrival) = self.hall.waiting.remove(&number) else { return Ok(()) };
+                let Some(arrival) = self.unserved.waiting.remove(&number) else { return Ok(()) };
                 if ready.contains(PollFlags::IN) && !ready.intersects(PollFlags::HUP | PollFlags::ERR) {
                     self.begin(number, arrival);
                 }
             }
-            Token::Orphan(number) if !ready.intersects(PollFlags::HUP | PollFlags::ERR) => self.hall.hear(number),
-            Token::Left(number) | Token::Orphan(number) => self.hall.forget(number),
+            Token::Orphan(number) if !ready.intersects(PollFlags::HUP | PollFlags::ERR) => self.unserved.hear(number),
+            Token::Left(number) | Token::Orphan(number) => self.unserved.forget(number),
             Token::Guest(number) => {
                 self.state.guests.lock().remove(&number);
                 let Some(mut guest) = self.guests.remove(&number) else { return Ok(()) };
                 if let Some(socket) = guest.take_unanswered() {
-                    self.hall.refuse(number, socket);
+                    self.unserved.refuse(number, socket);
                 }
                 self.ending.push(guest);
             }
@@ -216,7 +216,7 @@ impl<'a> Loop<'a> {
                 Ok(Some(socket)) => self.admit(socket),
                 Ok(None) => return Ok(()),
                 Err(error) if is_passing(&error) => {
-                    self.complaints.warn(&format!("cannot accept a connection just now: {error}"));
+                    self.refusals.warn(&format!("cannot accept a connection just now: {error}"));
                     self.rests_until = Some(deadline(ACCEPT_REST));
                     return Ok(());
                 }
@@ -235,15 +235,15 @@ impl<'a> Loop<'a> {
             let user = arrival.user.map_or_else(|| "unknown".to_owned(), |user| user.to_string());
             return self.refuse(arrival, &self.by_rule(format!("user {user} is none of those who may be guests")));
         }
-        if let Some(complaint) = self.hall.admit(self.next_number, arrival) {
-            self.complaints.warn(&complaint);
+        if let Some(complaint) = self.unserved.admit(self.next_number, arrival) {
+            self.refusals.warn(&complaint);
         }
     }
 
     fn refuse(&mut self, arrival: Arrival, why: &str) {
-        self.complaints.warn(&format!("a guest is refused{}: {why}", of_user(arrival.user)));
+        self.refusals.warn(&format!("a guest is refused{}: {why}", of_user(arrival.user)));
         self.next_number = self.next_number.wrapping_add(1);
-        self.hall.refuse(self.next_number, arrival.socket);
+        self.unserved.refuse(self.next_number, arrival.socket);
     }
 
     /// Why there is no place for one more guest, if there is none.
@@ -325,7 +325,7 @@ impl<'a> Loop<'a> {
             match Worker::start(self.options) {
                 Ok(worker) => self.spares.push_back(worker),
                 Err(error) => {
-                    self.complaints.warn(&format!("no worker is started ahead of its guest: {error}"));
+                    self.refusals.warn(&format!("no worker is started ahead of its guest: {error}"));
                     return;
                 }
             }
@@ -365,7 +365,7 @@ impl<'a> Loop<'a> {
         self.next_number = self.next_number.wrapping_add(1);
         let deaths = (self.urgency == Urgency::None).then_some(&mut self.deaths);
         if let Some(socket) = guest.end(end, self.options, deaths) {
-            self.hall.adopt(self.next_number, socket);
+            self.unserved.adopt(self.next_number, socket);
         }
     }
 
@@ -399,11 +399,11 @@ impl<'a> Loop<'a> {
             // Those who are at the door are told, too.
             while let Ok(Some(socket)) = listener.accept() {
                 self.next_number = self.next_number.wrapping_add(1);
-                self.hall.refuse(self.next_number, socket);
+                self.unserved.refuse(self.next_number, socket);
             }
         }
         self.listener = None;
-        self.hall.refuse_all();
+        self.unserved.refuse_all();
         self.dismiss_spares();
         let waits_for: Vec<String> = self.guests.values().map(|guest| guest.record.title()).collect();
         match &*waits_for {

@@ -32,7 +32,7 @@ pub(super) struct Arrival {
 
 /// All of them.
 #[derive(Debug)]
-pub(super) struct Hall {
+pub(super) struct Unserved {
     /// By number, so the oldest is first.
     pub(super) waiting: BTreeMap<u64, Arrival>,
     /// Oldest first.
@@ -42,7 +42,7 @@ pub(super) struct Hall {
     capacity: usize,
 }
 
-impl Hall {
+impl Unserved {
     /// Room for `capacity` of each kind.
     pub(super) fn new(capacity: usize) -> Self {
         Self { waiting: BTreeMap::new(), refused: VecDeque::new(), orphans: VecDeque::new(), capacity: capacity.max(1) }
@@ -152,35 +152,35 @@ mod tests {
     }
 
     #[test]
-    fn a_full_hall_refuses_the_oldest_of_the_user_with_most() {
-        let mut hall = Hall::new(3);
+    fn a_full_room_refuses_the_oldest_of_the_user_with_most() {
+        let mut unserved = Unserved::new(3);
         let mut guests = Vec::new();
         for (number, user) in [(1, 7), (2, 8), (3, 8), (4, 9)] {
             let (guest, arrival) = arrival(user);
-            let complaint = hall.admit(number, arrival);
+            let complaint = unserved.admit(number, arrival);
             assert_eq!(complaint.is_some(), number == 4);
             guests.push(guest);
         }
-        assert_eq!(hall.waiting.keys().copied().collect::<Vec<_>>(), [1, 3, 4]);
+        assert_eq!(unserved.waiting.keys().copied().collect::<Vec<_>>(), [1, 3, 4]);
         let refused: Vec<bool> = guests.iter_mut().map(is_refused).collect();
         assert_eq!(refused, [false, true, false, false]);
         // It hears its answer, then nothing: the socket is still open.
         assert_eq!(guests[1].read(&mut [0]).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
-        hall.forget(2);
+        unserved.forget(2);
         assert_eq!(guests[1].read(&mut [0]).unwrap(), 0);
     }
 
     #[test]
     fn refused_guests_that_never_leave_are_few() {
-        let mut hall = Hall::new(2);
+        let mut unserved = Unserved::new(2);
         let guests: Vec<_> = (0..5)
             .map(|number| {
                 let (guest, arrival) = arrival(0);
-                hall.refuse(number, arrival.socket);
+                unserved.refuse(number, arrival.socket);
                 guest
             })
             .collect();
-        assert_eq!(hall.refused.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [3, 4]);
+        assert_eq!(unserved.refused.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [3, 4]);
         drop(guests);
     }
 }

@@ -9,12 +9,12 @@ const MOMENT: Duration = Duration::from_secs(10);
 
 /// Logs the first lines of each moment, and counts the others.
 #[derive(Debug, Default)]
-pub(super) struct Complaints {
+pub(super) struct LogLimiter {
     begun: Option<Instant>,
     in_moment: u64,
 }
 
-impl Complaints {
+impl LogLimiter {
     /// Logs a line, if there were not too many lately.
     pub(super) fn warn(&mut self, line: &str) {
         if let Some(line) = self.admit(line, Instant::now()) {
@@ -52,14 +52,14 @@ mod tests {
 
     #[test]
     fn a_flood_is_a_few_lines_and_a_number() {
-        let mut complaints = Complaints::default();
+        let mut limiter = LogLimiter::default();
         let start = Instant::now();
-        let flood: Vec<String> = (0..1000).filter_map(|_| complaints.admit("refused", start)).collect();
+        let flood: Vec<String> = (0..1000).filter_map(|_| limiter.admit("refused", start)).collect();
         assert_eq!(u64::try_from(flood.len()).unwrap(), limits::LOGGED_REFUSALS);
         assert_eq!(flood[0], "refused");
         assert!(flood.last().unwrap().contains("only counted"));
-        let later = complaints.admit("refused", start + MOMENT).unwrap();
+        let later = limiter.admit("refused", start + MOMENT).unwrap();
         assert!(later.contains(&format!("(and {} like it", 1000 - limits::LOGGED_REFUSALS)), "{later}");
-        assert_eq!(complaints.admit("refused", start + 2 * MOMENT).as_deref(), Some("refused"));
+        assert_eq!(limiter.admit("refused", start + 2 * MOMENT).as_deref(), Some("refused"));
     }
 }
