@@ -27,7 +27,7 @@ use super::{
     event::Event,
     framing::FramingError,
     ids::Ids,
-    waits::{Condition, Sync, Verdict, Waits, judge},
+    waits::{Condition, SyncObject, Verdict, Waits, judge},
 };
 use crate::limits;
 
@@ -41,7 +41,7 @@ pub(super) struct Syncs {
 
 #[derive(Debug, Default)]
 struct State {
-    by_id: HashMap<u32, Arc<Sync>, RandomState>,
+    by_id: HashMap<u32, Arc<SyncObject>, RandomState>,
     ids: Ids,
     created: u64,
     /// The id that is given where there is no room for a sync.
@@ -56,14 +56,14 @@ struct State {
 }
 
 impl State {
-    fn lookup(&self, id: u32) -> Result<&Arc<Sync>, FramingError> {
+    fn lookup(&self, id: u32) -> Result<&Arc<SyncObject>, FramingError> {
         self.by_id.get(&id).ok_or_else(|| FramingError::Illegal(format!("no sync has id {id}")))
     }
 
     fn insert(&mut self, initial: u64) -> u32 {
         let id = self.ids.allocate();
         self.created = self.created.wrapping_add(1);
-        self.by_id.insert(id, Arc::new(Sync::new(self.created, initial)));
+        self.by_id.insert(id, Arc::new(SyncObject::new(self.created, initial)));
         id
     }
 

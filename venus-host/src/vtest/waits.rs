@@ -27,7 +27,7 @@ const FEW: usize = 64;
 /// One timeline. It changes under the table's lock only; a wait or a fence keeps it alive after the guest has dropped its
 /// id.
 #[derive(Debug)]
-pub(super) struct Sync {
+pub(super) struct SyncObject {
     /// Which one, among all that the connection ever had.
     number: u64,
     value: AtomicU64,
@@ -37,7 +37,7 @@ pub(super) struct Sync {
     promised: AtomicU64,
 }
 
-impl Sync {
+impl SyncObject {
     pub(super) fn new(number: u64, value: u64) -> Self {
         Self { number, value: AtomicU64::new(value), lost: AtomicBool::new(false), promised: AtomicU64::new(0) }
     }
@@ -64,7 +64,7 @@ impl Sync {
 }
 
 /// What a wait wants of a sync: at least this value.
-pub(super) type Condition = (Arc<Sync>, u64);
+pub(super) type Condition = (Arc<SyncObject>, u64);
 
 fn holds((sync, wanted): &Condition) -> bool {
     sync.value() >= *wanted
@@ -166,7 +166,7 @@ impl Waits {
     }
 
     /// Gives a sync a value, up or down, and ends the waits that this ends.
-    pub(super) fn set(&mut self, sync: &Sync, value: u64) {
+    pub(super) fn set(&mut self, sync: &SyncObject, value: u64) {
         sync.set(value);
         let first = Watch { sync: sync.number, wanted: 0, wait: 0 };
         let last = Watch { sync: sync.number, wanted: value, wait: u64::MAX };
@@ -205,7 +205,7 @@ impl Waits {
     }
 
     /// Marks a sync as one that will not have `promised`, or any other value, and ends the waits that needed it, as lost.
-    pub(super) fn lose(&mut self, sync: &Sync, promised: u64) {
+    pub(super) fn lose(&mut self, sync: &SyncObject, promised: u64) {
         sync.lost.store(true, Ordering::Relaxed);
         sync.promised.fetch_max(promised, Ordering::Relaxed);
         let is_lost = |wait: &Wait| judge(wait.any, &wait.conditions) == Verdict::Lost;
@@ -240,11 +240,11 @@ mod tests {
         *,
     };
 
-    fn syncs(count: u64) -> Vec<Arc<Sync>> {
-        (1..=count).map(|number| Arc::new(Sync::new(number, 0))).collect()
+    fn syncs(count: u64) -> Vec<Arc<SyncObject>> {
+        (1..=count).map(|number| Arc::new(SyncObject::new(number, 0))).collect()
     }
 
-    fn push(waits: &mut Waits, any: bool, syncs: &[Arc<Sync>], wanted: u64) -> OwnedFd {
+    fn push(waits: &mut Waits, any: bool, syncs: &[Arc<SyncObject>], wanted: u64) -> OwnedFd {
         let (event, guest) = Event::new().unwrap();
         waits.push(any, syncs.iter().map(|sync| (Arc::clone(sync), wanted)).collect(), event);
         guest
