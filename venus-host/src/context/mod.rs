@@ -53,7 +53,7 @@ pub use self::{
 };
 use crate::{
     driver::OpaqueMapper,
-    endpoint::{BlobRequest, Endpoint, Origin, Sample, Sampler, Shared, Whereabouts},
+    endpoint::{BlobRequest, Breadcrumbs, Endpoint, Origin, Sample, Sampler, Shared},
     error::{APPLICATION, BUDGETED, CREATE_BLOB, Fatal, HostError, MEMORY_NOT_ASKED_FOR},
     limits,
     resource::{Blob, BlobFlags, BlobKind, HostMapping, MemoryFile, Resource, ResourceId, Storage},
@@ -87,9 +87,9 @@ impl Context {
         let observers = options.take_observers();
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
         let name = format!("{}#{number}", options.name);
-        let whereabouts = options.whereabouts.unwrap_or_else(Whereabouts::private);
+        let breadcrumbs = options.breadcrumbs.unwrap_or_else(Breadcrumbs::private);
         let shared =
-            Shared::new(name, options.driver, ring_mode, options.abandoned, observers, whereabouts, options.budget);
+            Shared::new(name, options.driver, ring_mode, options.abandoned, observers, breadcrumbs, options.budget);
         let shared = Arc::new(shared);
         if let Some(tell) = options.lost {
             shared.lost.tell(tell);

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use super::attribution::Attribution;
 use crate::{
     driver,
-    endpoint::{Abandoned, Observer, Observers, Tell, Whereabouts},
+    endpoint::{Abandoned, Breadcrumbs, Observer, Observers, Tell},
     limits::Budget,
 };
 
@@ -18,7 +18,7 @@ pub struct Options {
     pub(super) lost: Option<Tell>,
     pub(super) budget: Budget,
     observers: Vec<Arc<dyn Observer>>,
-    pub(super) whereabouts: Option<Whereabouts>,
+    pub(super) breadcrumbs: Option<Breadcrumbs>,
 }
 
 impl Options {
@@ -34,7 +34,7 @@ impl Options {
             lost: None,
             budget: Budget::default(),
             observers: Vec::new(),
-            whereabouts: None,
+            breadcrumbs: None,
         }
     }
 
@@ -77,8 +77,8 @@ impl Options {
 
     /// Notes what endpoints do in this memory, which somebody else looks at, too.
     #[cfg(feature = "vtest")]
-    pub(crate) fn whereabouts(mut self, whereabouts: Whereabouts) -> Self {
-        self.whereabouts = Some(whereabouts);
+    pub(crate) fn breadcrumbs(mut self, breadcrumbs: Breadcrumbs) -> Self {
+        self.breadcrumbs = Some(breadcrumbs);
         self
     }
 

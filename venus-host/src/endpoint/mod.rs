@@ -20,10 +20,11 @@
 //! | [`shared`] | what the endpoints of a context share |
 //! | [`statistics`] | what a context has done, and lines about commands that failed |
 //! | [`teardown`] | the end of devices, and of all that a context has in the driver |
-//! | [`whereabouts`] | the command that each endpoint is in, in memory that survives a crash |
+//! | [`breadcrumbs`] | the command that each endpoint is in, in memory that survives a crash |
 
 #![deny(unsafe_code)]
 
+mod breadcrumbs;
 mod device_cache;
 mod lost;
 mod observer;
@@ -35,7 +36,6 @@ mod scratch;
 mod shared;
 pub(crate) mod statistics;
 mod teardown;
-mod whereabouts;
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
@@ -46,8 +46,9 @@ use venus_protocol::{
 };
 
 #[cfg(feature = "vtest")]
-pub(crate) use self::whereabouts::Report;
+pub(crate) use self::breadcrumbs::Report;
 pub(crate) use self::{
+    breadcrumbs::{Breadcrumbs, Slot},
     device_cache::DeviceCache,
     lost::{Lost, Tell},
     observer::{EndpointObservers, Observers},
@@ -56,7 +57,6 @@ pub(crate) use self::{
     scratch::Scratch,
     shared::{Abandoned, Shared},
     teardown::tear_down,
-    whereabouts::{Trail, Whereabouts},
 };
 pub use self::{
     observer::{BlobRequest, Command, EndpointObserver, Observer, Outcome, Place, Source, Span},
@@ -141,7 +141,7 @@ pub(crate) struct Endpoint {
     /// Commands executed since they were last counted.
     executed: u64,
     /// Where it notes the command that it is in, for whoever survives a crash.
-    trail: Trail,
+    slot: Slot,
 }
 
 impl Endpoint {
@@ -149,7 +149,7 @@ impl Endpoint {
     pub(crate) fn new(shared: Arc<Shared>, origin: Origin) -> Self {
         let presence = shared.objects.register();
         let observers = shared.observers.endpoint(origin.source(), origin.has_thread());
-        let trail = shared.whereabouts.trail(origin.source());
+        let slot = shared.breadcrumbs.slot(origin.source());
         Self {
             shared,
             origin,
@@ -163,7 +163,7 @@ impl Endpoint {
             is_lenient: false,
             left_out: None,
             executed: 0,
-            trail,
+            slot,
         }
     }
 
@@ -215,7 +215,7 @@ impl Endpoint {
     /// The batch is over.
     pub(crate) fn leave(&mut self) {
         self.shared.objects.leave(&mut self.presence);
-        self.trail.leave();
+        self.slot.leave();
         self.settle();
     }
 
@@ -273,7 +273,7 @@ impl Endpoint {
     fn settle(&mut self) {
         let executed = std::mem::take(&mut self.executed);
         self.shared.statistics.add_commands(executed);
-        self.trail.count(executed);
+        self.slot.count(executed);
         for scratch in &mut self.scratch {
             scratch.trim();
         }
@@ -291,7 +291,7 @@ impl Handler for Endpoint {
     #[inline]
     fn decoded(&mut self, header: CommandHeader, decoder: &Decoder<'_>) {
         self.position.command = header.command;
-        self.trail.enter(header.command);
+        self.slot.enter(header.command);
         self.tell_begin(header, decoder);
     }
 }

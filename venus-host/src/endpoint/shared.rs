@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{Lost, Observers, OldGuestSigns, Whereabouts, statistics::Statistics};
+use super::{Breadcrumbs, Lost, Observers, OldGuestSigns, statistics::Statistics};
 use crate::{
     driver::{self, sync::Timelines},
     error::Fatal,
@@ -42,7 +42,7 @@ pub(crate) struct Shared {
     /// Who is told of it.
     pub(crate) observers: Observers,
     /// Where its endpoints stand.
-    pub(crate) whereabouts: Whereabouts,
+    pub(crate) breadcrumbs: Breadcrumbs,
 }
 
 impl Shared {
@@ -53,7 +53,7 @@ impl Shared {
         ring_mode: ring::Mode,
         abandoned: Abandoned,
         observers: Observers,
-        whereabouts: Whereabouts,
+        breadcrumbs: Breadcrumbs,
         budget: Budget,
     ) -> Self {
         let lost = Arc::<Lost>::default();
@@ -72,7 +72,7 @@ impl Shared {
             old_guest: OldGuestSigns::default(),
             statistics,
             observers,
-            whereabouts,
+            breadcrumbs,
         }
     }
 

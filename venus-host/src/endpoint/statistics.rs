@@ -127,7 +127,7 @@ impl Shared {
     #[cold]
     pub(crate) fn log_failure(&self, line: &Fatal) {
         let context = &*self.name;
-        self.whereabouts.note_failure();
+        self.breadcrumbs.note_failure();
         *self.statistics.last_failure.lock() = Some(line.to_string());
         match self.statistics.add_failure() {
             n if n < limits::LOGGED_FAILURES => tracing::warn!(context, "{line}"),
@@ -145,7 +145,7 @@ impl Shared {
     pub(crate) fn log_stuck(&self, ring: RingId) {
         let context = &*self.name;
         let source = Source::Ring(ring.0);
-        let command = self.whereabouts.command_of(source).unwrap_or("a command");
+        let command = self.breadcrumbs.command_of(source).unwrap_or("a command");
         let patience = limits::RING_JOIN_TIMEOUT;
         tracing::error!(
             context,

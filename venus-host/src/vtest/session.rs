@@ -22,7 +22,7 @@ use super::{
 use crate::{
     context::{CAPSET_ID, Context, Options, Retired, Statistics, capset},
     driver,
-    endpoint::{Observer, Sampler, Whereabouts},
+    endpoint::{Breadcrumbs, Observer, Sampler},
     error::HostError,
     limits::{self, Budget},
     resource::{Blob, BlobFlags},
@@ -113,7 +113,7 @@ pub struct Summary {
 #[derive(Debug, Default)]
 pub(super) struct Reported {
     /// Where it stands, for those who survive it.
-    pub(super) whereabouts: Whereabouts,
+    pub(super) breadcrumbs: Breadcrumbs,
     /// What looks at its context, once there is one.
     pub(super) context: Arc<OnceLock<Monitor>>,
 }
@@ -229,7 +229,7 @@ impl Session {
     }
 
     fn answer(&self, command: u32, payload: &[u32]) -> Result<(), SessionError> {
-        self.reported.whereabouts.note_answer();
+        self.reported.breadcrumbs.note_answer();
         Ok(socket::send(&self.socket, &answer(command, payload))?)
     }
 
@@ -245,7 +245,7 @@ impl Session {
         let name = name.get(..limits::CONTEXT_NAME_BYTES).unwrap_or(name);
         let printable: String = String::from_utf8_lossy(name).chars().filter(|c| !c.is_control()).collect();
         tracing::debug!("guest {printable:?} connected");
-        self.reported.whereabouts.set_name(&printable);
+        self.reported.breadcrumbs.set_name(&printable);
         self.name = Some(printable);
         Ok(())
     }
@@ -303,7 +303,7 @@ impl Session {
             let budget = self.options.budget.descriptors_of(socket::open_files());
             let options = Options::new(name, driver).budget(budget).abandoned(move || socket::is_hung_up(&peer));
             let syncs = Arc::clone(&self.syncs);
-            let options = options.lost(move || syncs.lose_all()).whereabouts(self.reported.whereabouts.clone());
+            let options = options.lost(move || syncs.lose_all()).breadcrumbs(self.reported.breadcrumbs.clone());
             let options = observers.into_iter().fold(options, Options::observer);
             let context = Context::new(options);
             let monitor = Monitor { statistics: context.statistics(), sampler: context.sampler() };

@@ -23,7 +23,7 @@ use super::{
     unserved::Arrival,
 };
 use crate::{
-    endpoint::{Report, Source, Whereabouts},
+    endpoint::{Breadcrumbs, Report, Source},
     error::HostError,
 };
 
@@ -179,7 +179,7 @@ pub(super) struct Record {
     pub(super) user: Option<u32>,
     pub(super) since: Instant,
     control: Arc<UnixStream>,
-    whereabouts: Arc<OwnedFd>,
+    breadcrumbs: Arc<OwnedFd>,
     /// One question at a time.
     inquiry: Mutex<Inquiry>,
 }
@@ -187,7 +187,7 @@ pub(super) struct Record {
 impl Record {
     /// What it has noted, which it may be writing just now.
     pub(super) fn report(&self) -> Report {
-        Whereabouts::open(Arc::clone(&self.whereabouts)).unwrap_or_default().read()
+        Breadcrumbs::open(Arc::clone(&self.breadcrumbs)).unwrap_or_default().read()
     }
 
     /// Asks its worker how it is doing. Nothing if that is of no use.
@@ -227,14 +227,14 @@ impl Guest {
     /// Has `worker` serve a connection. Gives both back if the worker cannot be reached.
     pub(super) fn begin(number: u64, worker: Worker, arrival: Arrival) -> Result<Self, (Arrival, Worker, HostError)> {
         match hand_over(&worker, &arrival.socket) {
-            Ok(whereabouts) => {
+            Ok(breadcrumbs) => {
                 let record = Record {
                     number,
                     process: worker.process(),
                     user: arrival.user,
                     since: Instant::now(),
                     control: Arc::clone(&worker.control),
-                    whereabouts,
+                    breadcrumbs,
                     inquiry: Mutex::default(),
                 };
                 Ok(Self { worker, record: Arc::new(record), socket: Some(arrival.socket) })
@@ -311,10 +311,10 @@ fn summary(report: &Report, lost: String) -> Summary {
 }
 
 fn hand_over(worker: &Worker, socket: &UnixStream) -> Result<Arc<OwnedFd>, HostError> {
-    let whereabouts = Arc::<OwnedFd>::from(Whereabouts::file()?);
-    let given = handoff::give(worker.control(), socket.as_fd(), whereabouts.as_fd());
+    let breadcrumbs = Arc::<OwnedFd>::from(Breadcrumbs::file()?);
+    let given = handoff::give(worker.control(), socket.as_fd(), breadcrumbs.as_fd());
     given.map_err(|error| HostError::io("cannot give a guest to its worker", error))?;
-    Ok(whereabouts)
+    Ok(breadcrumbs)
 }
 
 #[cfg(test)]

@@ -40,9 +40,9 @@ const RECEIVE: RecvFlags = RecvFlags::CMSG_CLOEXEC;
 #[cfg(not(target_os = "linux"))]
 const RECEIVE: RecvFlags = RecvFlags::empty();
 
-/// Gives a guest's socket and the memory for its whereabouts to whoever is at the other end of `control`.
-pub(super) fn give(control: &UnixStream, socket: BorrowedFd<'_>, whereabouts: BorrowedFd<'_>) -> io::Result<()> {
-    let fds = [socket, whereabouts];
+/// Gives a guest's socket and the memory for its breadcrumbs to whoever is at the other end of `control`.
+pub(super) fn give(control: &UnixStream, socket: BorrowedFd<'_>, breadcrumbs: BorrowedFd<'_>) -> io::Result<()> {
+    let fds = [socket, breadcrumbs];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     if !ancillary.push(SendAncillaryMessage::ScmRights(&fds)) {
@@ -57,7 +57,7 @@ pub(super) fn give(control: &UnixStream, socket: BorrowedFd<'_>, whereabouts: Bo
     }
 }
 
-/// Waits for a guest: its socket, and the memory for its whereabouts. Nothing if the server has gone.
+/// Waits for a guest: its socket, and the memory for its breadcrumbs. Nothing if the server has gone.
 pub(super) fn take(control: &UnixStream) -> io::Result<Option<(UnixStream, OwnedFd)>> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
@@ -77,12 +77,12 @@ pub(super) fn take(control: &UnixStream) -> io::Result<Option<(UnixStream, Owned
     });
     let mut fds = fds.into_iter().flatten();
     match (kind, fds.next(), fds.next()) {
-        ([GUEST], Some(socket), Some(whereabouts)) => {
+        ([GUEST], Some(socket), Some(breadcrumbs)) => {
             #[cfg(not(target_os = "linux"))]
-            for fd in [&socket, &whereabouts] {
+            for fd in [&socket, &breadcrumbs] {
                 rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC)?;
             }
-            Ok(Some((UnixStream::from(socket), whereabouts)))
+            Ok(Some((UnixStream::from(socket), breadcrumbs)))
         }
         _ => Err(io::Error::other("the server has sent something else than a guest")),
     }
@@ -103,14 +103,14 @@ mod tests {
     fn a_guest_travels_with_its_memory() {
         let (server, worker) = UnixStream::pair().unwrap();
         let (mut guest, socket) = UnixStream::pair().unwrap();
-        let memory = crate::endpoint::Whereabouts::file().unwrap();
+        let memory = crate::endpoint::Breadcrumbs::file().unwrap();
         give(&server, socket.as_fd(), memory.as_fd()).unwrap();
         let (mut socket, memory) = take(&worker).unwrap().unwrap();
         guest.write_all(&[7]).unwrap();
         let mut byte = [0];
         socket.read_exact(&mut byte).unwrap();
         assert_eq!(byte, [7]);
-        assert!(crate::endpoint::Whereabouts::open(memory).is_ok());
+        assert!(crate::endpoint::Breadcrumbs::open(memory).is_ok());
         drop(server);
         assert!(take(&worker).unwrap().is_none(), "the server has gone");
         let (server, worker) = UnixStream::pair().unwrap();

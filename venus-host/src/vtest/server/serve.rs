@@ -15,7 +15,7 @@ use super::{
     handoff,
     inquiry::{self, GuestStatistics},
 };
-use crate::endpoint::Whereabouts;
+use crate::endpoint::Breadcrumbs;
 
 /// Stack of the thread that answers the server's questions.
 const ANSWERS_STACK_BYTES: usize = 128 << 10;
@@ -36,11 +36,11 @@ pub fn serve_worker(control: UnixStream, options: SessionOptions, begin: impl Fn
         }
     };
     begin();
-    let whereabouts = Whereabouts::open(file).unwrap_or_else(|error| {
+    let breadcrumbs = Breadcrumbs::open(file).unwrap_or_else(|error| {
         tracing::warn!("what this guest does is not noted: {error}");
-        Whereabouts::default()
+        Breadcrumbs::default()
     });
-    let reported = Reported { whereabouts, context: Arc::default() };
+    let reported = Reported { breadcrumbs, context: Arc::default() };
     answer_questions(&control, Arc::clone(&reported.context));
     let summary = serve(socket, options, reported);
     // By that the server knows, and the thread that answers it.

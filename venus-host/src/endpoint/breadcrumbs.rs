@@ -48,25 +48,25 @@ const ANSWERED: usize = 0;
 const FAILURES: usize = 4;
 const NAME_LENGTH: usize = 8;
 const NAME: usize = 16;
-const TRAILS: usize = 4096;
+const SLOTS: usize = 4096;
 
-const TRAIL_BYTES: usize = 64;
+const SLOT_BYTES: usize = 64;
 /// Endpoints that are told apart. A guest with more rings than that has some whose commands are not noted.
-const TRAIL_COUNT: usize = 1024;
+const SLOT_COUNT: usize = 1024;
 const COMMAND: usize = 0;
 const TAKEN: usize = 4;
 const RING: usize = 8;
 const EXECUTED: usize = 16;
 /// Bytes of the whole.
-const BYTES: usize = TRAILS + TRAIL_COUNT * TRAIL_BYTES;
-const _: () = assert!(NAME + limits::CONTEXT_NAME_BYTES <= TRAILS);
+const BYTES: usize = SLOTS + SLOT_COUNT * SLOT_BYTES;
+const _: () = assert!(NAME + limits::CONTEXT_NAME_BYTES <= SLOTS);
 
 /// The endpoint is inside the command.
 const INSIDE: u32 = 1 << 31;
 
 /// Where one context stands.
 #[derive(Clone, Default)]
-pub(crate) struct Whereabouts(Option<Arc<Mapping>>);
+pub(crate) struct Breadcrumbs(Option<Arc<Mapping>>);
 
 /// What a memory file of these says, for people.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -85,7 +85,7 @@ pub(crate) struct Report {
     pub(crate) last: Vec<(Source, &'static str)>,
 }
 
-impl Whereabouts {
+impl Breadcrumbs {
     /// Memory for one context, all of it zero.
     pub(crate) fn file() -> Result<MemoryFile, HostError> {
         MemoryFile::create(u64::try_from(BYTES).unwrap_or(u64::MAX))
@@ -140,18 +140,18 @@ impl Whereabouts {
     }
 
     /// The place where a new endpoint notes its commands.
-    pub(crate) fn trail(&self, source: Source) -> Trail {
-        let free = (0..TRAIL_COUNT).find(|index| {
-            let taken = self.word(trail_at(*index).saturating_add(TAKEN));
+    pub(crate) fn slot(&self, source: Source) -> Slot {
+        let free = (0..SLOT_COUNT).find(|index| {
+            let taken = self.word(slot_at(*index).saturating_add(TAKEN));
             taken.is_some_and(|word| word.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_ok())
         });
-        let trail = Trail { mapping: free.and(self.0.clone()), at: free.map_or(0, trail_at) };
+        let slot = Slot { mapping: free.and(self.0.clone()), at: free.map_or(0, slot_at) };
         let ring = match source {
             Source::Direct => 0,
             Source::Ring(id) => id,
         };
-        trail.write_u64(RING, ring);
-        trail
+        slot.write_u64(RING, ring);
+        slot
     }
 
     /// The Vulkan name of the command that an endpoint is in.
@@ -173,7 +173,7 @@ impl Whereabouts {
         let name = String::from_utf8_lossy(&name).chars().filter(|c| !c.is_control()).collect();
         let mut report =
             Report { answered: word(ANSWERED) != 0, name, failures: word(FAILURES).into(), ..Report::default() };
-        for at in (0..TRAIL_COUNT).map(trail_at) {
+        for at in (0..SLOT_COUNT).map(slot_at) {
             report.commands = report.commands.saturating_add(wide(at.saturating_add(EXECUTED)));
             let noted = word(at.saturating_add(COMMAND));
             let Some(command) = (noted & !INSIDE).checked_sub(1) else { continue };
@@ -189,17 +189,17 @@ impl Whereabouts {
 }
 
 /// Where an endpoint's bytes begin.
-fn trail_at(index: usize) -> usize {
-    TRAILS.saturating_add(index.saturating_mul(TRAIL_BYTES))
+fn slot_at(index: usize) -> usize {
+    SLOTS.saturating_add(index.saturating_mul(SLOT_BYTES))
 }
 
 /// Where one endpoint notes its commands.
-pub(crate) struct Trail {
+pub(crate) struct Slot {
     mapping: Option<Arc<Mapping>>,
     at: usize,
 }
 
-impl Trail {
+impl Slot {
     #[inline]
     fn word(&self, offset: usize) -> Option<&AtomicU32> {
         self.mapping.as_ref().and_then(|mapping| mapping.atomic_u32(self.at.wrapping_add(offset)).ok())
@@ -237,7 +237,7 @@ impl Trail {
     }
 }
 
-impl Drop for Trail {
+impl Drop for Slot {
     fn drop(&mut self) {
         for (offset, order) in [(COMMAND, Ordering::Relaxed), (TAKEN, Ordering::Release)] {
             if let Some(word) = self.word(offset) {
@@ -247,7 +247,7 @@ impl Drop for Trail {
     }
 }
 
-impl fmt::Debug for Whereabouts {
+impl fmt::Debug for Breadcrumbs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.read().fmt(f)
     }
@@ -261,15 +261,15 @@ mod tests {
 
     #[test]
     fn a_second_process_reads_what_the_first_was_doing() {
-        let file = Whereabouts::file().unwrap();
-        let seen_by_server = Whereabouts::open(Arc::<OwnedFd>::from(file.clone())).unwrap();
-        let worker = Whereabouts::open(Arc::<OwnedFd>::from(file)).unwrap();
+        let file = Breadcrumbs::file().unwrap();
+        let seen_by_server = Breadcrumbs::open(Arc::<OwnedFd>::from(file.clone())).unwrap();
+        let worker = Breadcrumbs::open(Arc::<OwnedFd>::from(file)).unwrap();
         assert_eq!(seen_by_server.read(), Report::default());
 
         worker.set_name("cube");
         worker.note_answer();
         worker.note_failure();
-        let (direct, ring) = (worker.trail(Source::Direct), worker.trail(Source::Ring(0x1000)));
+        let (direct, ring) = (worker.slot(Source::Direct), worker.slot(Source::Ring(0x1000)));
         direct.enter(CommandType(0));
         direct.count(3);
         direct.leave();
@@ -285,27 +285,27 @@ mod tests {
     }
 
     #[test]
-    fn a_trail_is_used_again_and_keeps_its_count() {
-        let whereabouts = Whereabouts::private();
-        for round in 1..=2 * u64::try_from(TRAIL_COUNT).unwrap() {
-            let trail = whereabouts.trail(Source::Ring(round));
-            trail.enter(DRAW);
-            trail.count(1);
-            assert_eq!(whereabouts.read().inside, [(Source::Ring(round), DRAW.name())]);
-            drop(trail);
-            assert_eq!(whereabouts.read().commands, round);
+    fn a_slot_is_used_again_and_keeps_its_count() {
+        let breadcrumbs = Breadcrumbs::private();
+        for round in 1..=2 * u64::try_from(SLOT_COUNT).unwrap() {
+            let slot = breadcrumbs.slot(Source::Ring(round));
+            slot.enter(DRAW);
+            slot.count(1);
+            assert_eq!(breadcrumbs.read().inside, [(Source::Ring(round), DRAW.name())]);
+            drop(slot);
+            assert_eq!(breadcrumbs.read().commands, round);
         }
-        assert_eq!(whereabouts.read().inside, []);
+        assert_eq!(breadcrumbs.read().inside, []);
     }
 
     #[test]
     fn more_endpoints_than_there_is_room_for_are_not_noted() {
-        let whereabouts = Whereabouts::private();
-        let trails: Vec<_> = (0..=TRAIL_COUNT).map(|_| whereabouts.trail(Source::Direct)).collect();
-        for trail in &trails {
-            trail.enter(DRAW);
-            trail.leave();
+        let breadcrumbs = Breadcrumbs::private();
+        let slots: Vec<_> = (0..=SLOT_COUNT).map(|_| breadcrumbs.slot(Source::Direct)).collect();
+        for slot in &slots {
+            slot.enter(DRAW);
+            slot.leave();
         }
-        assert_eq!(whereabouts.read().last.len(), TRAIL_COUNT);
+        assert_eq!(breadcrumbs.read().last.len(), SLOT_COUNT);
     }
 }
