@@ -32,41 +32,41 @@ pub(super) fn of(status: &Value) -> String {
     if guests.is_empty() {
         return text;
     }
-    let rows: Vec<[String; 11]> = guests.iter().map(row).collect();
-    let widths: Vec<usize> = (0..COLUMNS.len())
-        .map(|column| {
-            rows.iter().map(|row| row[column].chars().count()).chain([COLUMNS[column].0.len()]).max().unwrap_or(0)
+    text.push_str(&aligned(&guests.iter().map(row).collect::<Vec<_>>()));
+    guests.iter().for_each(|guest| remark(guest, &mut text));
+    text
+}
+
+/// Rows below the headings, in columns.
+fn aligned(rows: &[[String; COLUMNS.len()]]) -> String {
+    let headings = COLUMNS.map(|(heading, _)| heading.to_owned());
+    let rows: Vec<_> = std::iter::once(&headings).chain(rows).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; COLUMNS.len()] = std::array::from_fn(width);
+    rows.iter().map(|row| line(row, &widths)).collect()
+}
+
+fn line(row: &[String; COLUMNS.len()], widths: &[usize; COLUMNS.len()]) -> String {
+    let cells = row.iter().zip(widths).zip(COLUMNS);
+    let cells: Vec<_> = cells
+        .map(|((cell, width), (_, is_number))| match is_number {
+            true => format!("{cell:>width$}"),
+            false => format!("{cell:<width$}"),
         })
         .collect();
-    let mut line = |cells: Vec<&str>| {
-        let cells: Vec<String> = cells
-            .into_iter()
-            .zip(&widths)
-            .zip(COLUMNS)
-            .map(
-                |((cell, width), (_, is_number))| {
-                    if is_number { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
-                },
-            )
-            .collect();
-        text.push_str(cells.join("  ").trim_end());
-        text.push('\n');
-    };
-    line(COLUMNS.iter().map(|(heading, _)| *heading).collect());
-    for row in &rows {
-        line(row.iter().map(String::as_str).collect());
+    format!("{}\n", cells.join("  ").trim_end())
+}
+
+/// What there is to say of a guest besides numbers.
+fn remark(guest: &Value, text: &mut String) {
+    if let Some(error) = guest["last_error"].as_str() {
+        let _infallible = writeln!(text, "last error of {} ({}): {error}", name(guest), guest["worker"]);
     }
-    for guest in guests {
-        if let Some(error) = guest["last_error"].as_str() {
-            let _infallible = writeln!(text, "last error of {} ({}): {error}", name(guest), guest["worker"]);
-        }
-        if guest["answers"] == false {
-            let worker = &guest["worker"];
-            let _infallible =
-                writeln!(text, "worker {worker} of {} does not answer; it may be stopped or stuck", name(guest));
-        }
+    if guest["answers"] == false {
+        let worker = &guest["worker"];
+        let _infallible =
+            writeln!(text, "worker {worker} of {} does not answer; it may be stopped or stuck", name(guest));
     }
-    text
 }
 
 fn name(guest: &Value) -> &str {
@@ -76,7 +76,7 @@ fn name(guest: &Value) -> &str {
     }
 }
 
-fn row(guest: &Value) -> [String; 11] {
+fn row(guest: &Value) -> [String; COLUMNS.len()] {
     let number = |key: &str| guest[key].as_u64().map_or_else(|| "-".to_owned(), |number| number.to_string());
     let rate = |key: &str| guest[key].as_f64().map_or_else(|| "-".to_owned(), |rate| format!("{rate:.0}"));
     let gpus: Vec<&str> = guest["gpus"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
