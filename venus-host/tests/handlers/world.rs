@@ -1,12 +1,12 @@
 //! A guest of which everything is made from the reflection tables: its requests, and the objects that they name.
 
+mod named;
+mod ring;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
-    ops::ControlFlow,
     os::unix::fs::FileExt,
-    thread,
-    time::{Duration, Instant},
 };
 
 use mock_driver::{Mock, Note};
@@ -18,12 +18,16 @@ use venus_host::{
     resource::{Blob, BlobFlags, ResourceId},
 };
 use venus_protocol::{
-    reflect::{self, CommandRow, HandleRow, Item, MemberRow, Piece, StructRow, UnionRow},
+    reflect::{self, CommandRow, HandleRow, Item, MemberRow, StructRow, UnionRow},
     vk,
-    wire::{Arena, CommandType, Member},
+    wire::{Arena, CommandType},
 };
 use venus_verify::{check_reply, generate, generate::Role};
 
+pub(crate) use self::{
+    named::{Named, Nobody, command_of, named, new_ids, silent},
+    ring::Ring,
+};
 use crate::content::{self, Value};
 
 /// Room for the longest reply, which lists 512 extensions.
@@ -426,110 +430,4 @@ fn reply_stream() -> Vec<u8> {
 /// What a guest maps.
 pub(crate) fn file(blob: &Blob) -> File {
     blob.mappable_fd().expect("a descriptor").try_clone_to_owned().unwrap().into()
-}
-
-/// The command of a request or reply.
-pub(crate) fn command_of(bytes: &[u8]) -> CommandType {
-    CommandType(u32::from_le_bytes(bytes[..4].try_into().expect("a command")))
-}
-
-/// Looks at nothing.
-pub(crate) struct Nobody;
-
-impl reflect::Visitor for Nobody {
-    fn visit(&mut self, _at: usize, _len: usize, _member: Member, _piece: Piece<'_>) -> ControlFlow<()> {
-        ControlFlow::Continue(())
-    }
-}
-
-/// An id in a request.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Named {
-    pub(crate) member: Member,
-    pub(crate) kind: vk::ObjectType,
-    pub(crate) id: u64,
-    at: usize,
-}
-
-impl Named {
-    /// Puts another id in its place.
-    pub(crate) fn replace(&self, request: &mut [u8], id: u64) {
-        request[self.at..self.at + 8].copy_from_slice(&id.to_le_bytes());
-    }
-}
-
-#[derive(Default)]
-struct Ids(Vec<Named>);
-
-impl reflect::Visitor for Ids {
-    fn visit(&mut self, at: usize, _len: usize, member: Member, piece: Piece<'_>) -> ControlFlow<()> {
-        if let Piece::Value(Item::Handle(row), bytes) | Piece::Values(Item::Handle(row), bytes) = piece {
-            let ids = bytes.chunks_exact(8).map(|id| u64::from_le_bytes(id.try_into().expect("eight bytes")));
-            let kind = row.object_type;
-            self.0.extend(ids.enumerate().map(|(nth, id)| Named { member, kind, id, at: at + 8 * nth }));
-        }
-        ControlFlow::Continue(())
-    }
-}
-
-/// All ids in a request.
-pub(crate) fn named(request: &[u8]) -> Vec<Named> {
-    let mut ids = Ids::default();
-    reflect::walk_request(request, &mut ids).expect("requests can be walked");
-    ids.0
-}
-
-/// The ids that a request gives to what it makes.
-pub(crate) fn new_ids(request: &[u8]) -> Vec<u64> {
-    let row = reflect::command(command_of(request)).expect("it travels");
-    let is_new = |named: &Named| {
-        named.member.owner == row.command.name() && row.outputs().any(|param| param.name == named.member.name)
-    };
-    named(request).iter().filter(|named| is_new(named)).map(|named| named.id).collect()
-}
-
-/// A ring with a thread of its own, as a guest writes to it.
-pub(crate) struct Ring {
-    file: File,
-    written: u32,
-}
-
-/// Where `content.rs` puts the parts of a ring.
-const HEAD: u64 = 0;
-const TAIL: u64 = 64;
-const BUFFER: u64 = 192;
-
-impl Ring {
-    pub(crate) fn new(world: &mut World<'_>) -> Self {
-        Self { file: world.ring_memory(), written: 0 }
-    }
-
-    /// Puts commands into the ring, and wakes it.
-    pub(crate) fn write(&mut self, world: &mut World<'_>, bytes: &[u8]) {
-        self.file.write_all_at(bytes, BUFFER + u64::from(self.written)).expect("the ring's memory is writable");
-        self.written += u32::try_from(bytes.len()).expect("a short command");
-        self.file.write_all_at(&self.written.to_le_bytes(), TAIL).expect("the ring's memory is writable");
-        let notify = reflect::command(CommandType::NOTIFY_RING_MESA).expect("it travels");
-        world.send(notify).outcome.expect("the ring is notified");
-    }
-
-    /// Waits until all of it is executed.
-    pub(crate) fn wait(&self) {
-        let deadline = Instant::now() + Duration::from_secs(10);
-        loop {
-            let mut head = [0; 4];
-            self.file.read_exact_at(&mut head, HEAD).expect("the ring's memory is readable");
-            if u32::from_le_bytes(head) == self.written {
-                return;
-            }
-            assert!(Instant::now() < deadline, "the ring does not end");
-            thread::sleep(Duration::from_millis(1));
-        }
-    }
-}
-
-/// A request without a wish for a reply.
-pub(crate) fn silent(mut request: Vec<u8>) -> Vec<u8> {
-    request[4..8].fill(0);
-    request
 }

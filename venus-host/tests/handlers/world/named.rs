@@ -1,0 +1,75 @@
+//! Requests as bytes, and the ids in them.
+
+use std::ops::ControlFlow;
+
+use venus_protocol::{
+    reflect::{self, Item, Piece},
+    vk,
+    wire::{CommandType, Member},
+};
+
+/// The command of a request or reply.
+pub(crate) fn command_of(bytes: &[u8]) -> CommandType {
+    CommandType(u32::from_le_bytes(bytes[..4].try_into().expect("a command")))
+}
+
+/// Looks at nothing.
+pub(crate) struct Nobody;
+
+impl reflect::Visitor for Nobody {
+    fn visit(&mut self, _at: usize, _len: usize, _member: Member, _piece: Piece<'_>) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
+/// An id in a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Named {
+    pub(crate) member: Member,
+    pub(crate) kind: vk::ObjectType,
+    pub(crate) id: u64,
+    at: usize,
+}
+
+impl Named {
+    /// Puts another id in its place.
+    pub(crate) fn replace(&self, request: &mut [u8], id: u64) {
+        request[self.at..self.at + 8].copy_from_slice(&id.to_le_bytes());
+    }
+}
+
+#[derive(Default)]
+struct Ids(Vec<Named>);
+
+impl reflect::Visitor for Ids {
+    fn visit(&mut self, at: usize, _len: usize, member: Member, piece: Piece<'_>) -> ControlFlow<()> {
+        if let Piece::Value(Item::Handle(row), bytes) | Piece::Values(Item::Handle(row), bytes) = piece {
+            let ids = bytes.chunks_exact(8).map(|id| u64::from_le_bytes(id.try_into().expect("eight bytes")));
+            let kind = row.object_type;
+            self.0.extend(ids.enumerate().map(|(nth, id)| Named { member, kind, id, at: at + 8 * nth }));
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// All ids in a request.
+pub(crate) fn named(request: &[u8]) -> Vec<Named> {
+    let mut ids = Ids::default();
+    reflect::walk_request(request, &mut ids).expect("requests can be walked");
+    ids.0
+}
+
+/// The ids that a request gives to what it makes.
+pub(crate) fn new_ids(request: &[u8]) -> Vec<u64> {
+    let row = reflect::command(command_of(request)).expect("it travels");
+    let is_new = |named: &Named| {
+        named.member.owner == row.command.name() && row.outputs().any(|param| param.name == named.member.name)
+    };
+    named(request).iter().filter(|named| is_new(named)).map(|named| named.id).collect()
+}
+
+/// A request without a wish for a reply.
+pub(crate) fn silent(mut request: Vec<u8>) -> Vec<u8> {
+    request[4..8].fill(0);
+    request
+}
