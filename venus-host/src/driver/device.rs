@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    ffi::{CStr, c_void},
+    ffi::{CStr, CString, c_void},
     fmt,
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
     ptr::NonNull,
@@ -45,6 +45,29 @@ pub(crate) struct Device {
     mapped_allocations: MappedAllocations,
 }
 
+/// vkCreateDevice with these extensions instead of the guest's own.
+fn create_with(
+    physical: &PhysicalDevice,
+    info: &vk::DeviceCreateInfo<'_>,
+    names: &[CString],
+) -> Result<ash::Device, vk::Result> {
+    let name_pointers: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();
+    let driver_info = vk::DeviceCreateInfo {
+        p_next: info.p_next,
+        flags: info.flags,
+        queue_create_info_count: info.queue_create_info_count,
+        p_queue_create_infos: info.p_queue_create_infos,
+        p_enabled_features: info.p_enabled_features,
+        ..Default::default()
+    }
+    .enabled_extension_names(&name_pointers);
+
+    // SAFETY:
+    // - the physical device is alive; queue requests are within its families;
+    // - features and chains are the guest's, as the decoder built them; the driver refuses what it does not know.
+    unsafe { physical.instance().create_device(physical.raw(), &driver_info, None) }
+}
+
 impl Device {
     /// vkCreateDevice for the guest, which calls the device `id`. A global priority that the host's user may not have is
     /// no reason to have no device: it gets the default one then.
@@ -74,22 +97,8 @@ impl Device {
         // SAFETY: each is a string of the decoder's, which ends with NUL.
         let guest_names = guest_names.iter().map(|&name| unsafe { CStr::from_ptr(name) });
         let names = extensions::to_enable(guest_names, physical.extensions());
-        let name_pointers: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();
-        let driver_info = vk::DeviceCreateInfo {
-            p_next: info.p_next,
-            flags: info.flags,
-            queue_create_info_count: info.queue_create_info_count,
-            p_queue_create_infos: info.p_queue_create_infos,
-            p_enabled_features: info.p_enabled_features,
-            ..Default::default()
-        }
-        .enabled_extension_names(&name_pointers);
-
+        let fns = create_with(&physical, info, &names)?;
         let instance = physical.instance();
-        // SAFETY:
-        // - the physical device is alive; queue requests are within its families;
-        // - features and chains are the guest's, as the decoder built them; the driver refuses what it does not know.
-        let fns = unsafe { instance.create_device(physical.raw(), &driver_info, None)? };
         physical.device_created();
         let handle = fns.handle();
         let lookup = |name: &CStr| {
