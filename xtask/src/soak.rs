@@ -1,12 +1,17 @@
 //! `cargo xtask soak`: guests come and go for a long time, and the server is none the worse for it.
 
+use std::{
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
+
 use anyhow::{Result, ensure};
-use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
-use testbed::cargo::build;
-use testbed::cases::Cases;
-use testbed::provision::{self, Suite, roots};
-use testbed::soak;
+use testbed::{
+    cargo::build,
+    cases::Cases,
+    provision::{self, Suite, roots},
+    soak,
+};
 
 /// Run guests one after another and many at once, killed at random, and watch what the server holds.
 #[derive(Debug, clap::Args)]
