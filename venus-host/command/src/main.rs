@@ -233,6 +233,8 @@ fn main() -> ExitCode {
         .with_writer(io::stderr)
         .with_ansi(colours)
         .with_target(false)
+        // Otherwise a line that cannot be written is a panic, where nobody reads standard error any more.
+        .log_internal_errors(false)
         .init();
     let outcome = match &cli.verb {
         Verb::Serve(args) => serve::run(args, &cli.log),

@@ -1,9 +1,14 @@
 //! How a server ends when it is asked to.
 
+#[cfg(target_os = "linux")]
+use std::process::Stdio;
+
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use venus_guest::bare::until;
 
 use crate::common::Server;
+#[cfg(target_os = "linux")]
+use crate::common::{Mortal, venus};
 
 impl Server {
     fn id(&self) -> Pid {
@@ -45,6 +50,20 @@ fn a_second_signal_ends_the_guests() {
         assert!(!log.contains("ERROR"), "it was asked to: {log}");
         assert!(guest.is_closed());
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_server_whose_log_nobody_reads_can_be_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("vtest");
+    let mut server = Mortal(venus(&path).stderr(Stdio::piped()).spawn().unwrap());
+    drop(server.0.stderr.take());
+    until("it listens", || path.exists());
+    kill_process(Pid::from_child(&server.0), Signal::TERM).unwrap();
+    let stat = format!("/proc/{}/stat", server.0.id());
+    until("it ends", || std::fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") Z ")));
+    assert!(server.0.wait().unwrap().success());
 }
 
 /// Ctrl-C is a signal to every process of the terminal's group.
