@@ -74,12 +74,14 @@ impl Table {
         }
         // Before its thread: what fails here must not leave one behind.
         self.monitor.add(&control)?;
-        let consumer = Consumer::new(Arc::clone(&control), Arc::clone(&self.monitor), executor);
+        // Made only where somebody runs it: a consumer that is dropped ends its ring.
+        let consume = |executor| Consumer::new(Arc::clone(&control), Arc::clone(&self.monitor), executor);
         let consumer = match control.mode {
             Mode::Fed => Runner::Feeder,
-            Mode::Polled => Runner::Polled(Some(Box::new(consumer))),
-            Mode::Shared => self.share(&control, consumer)?,
+            Mode::Polled => Runner::Polled(Some(Box::new(consume(executor)))),
+            Mode::Shared => self.share(&control, consume(executor))?,
             Mode::Thread => {
+                let consumer = consume(executor);
                 let thread = thread::Builder::new()
                     .name(format!("venus-ring-{}", rings.len()))
                     .spawn(move || {
