@@ -12,7 +12,7 @@
 //! | [`options`] | how contexts are made |
 //! | [`interpreter`] | bytes to handlers to replies |
 //! | [`explain`] | what is wrong with bytes, in words |
-//! | [`left_out`] | commands that name what could not be created |
+//! | [`skipped`] | commands that are not executed, and what follows from that |
 //! | [`request`] | what a command names |
 //! | [`feed`] | the door for replays: commands of rings without the rings' memory |
 //! | [`transport`] | the commands that steer rings and streams |

@@ -152,7 +152,6 @@ impl CommandBufferCommands for Endpoint {
         cmd_set_depth_clamp_range_ext(CmdSetDepthClampRangeEXTArgs<'_>);
     }
 
-    /// Clearing nothing is nothing; some drivers do not survive it.
     /// Left out where it would execute what was recorded for queues that can do more.
     fn cmd_execute_commands(&mut self, args: &mut CmdExecuteCommandsArgs<'_>) -> Result<(), Interrupt> {
         self.device_cache.procs(&self.shared.objects, args.command_buffer.id);
@@ -164,6 +163,7 @@ impl CommandBufferCommands for Endpoint {
         Ok(())
     }
 
+    /// Clearing nothing is nothing; some drivers do not survive it.
     fn cmd_clear_attachments(&mut self, args: &mut CmdClearAttachmentsArgs<'_>) -> Result<(), Interrupt> {
         if args.p_attachments.is_empty() || args.p_rects.is_empty() || args.p_rects.iter().any(is_empty) {
             return self.clear_rest(args);
