@@ -1,8 +1,8 @@
 //! Commands that are not executed, without an end of the context: those that name what the guest takes for an object and
 //! what is none (`object/phantoms.rs`), and those that a handler refuses.
 //!
-//! The decoder refuses a command that names a phantom before anything of it was executed. Here it gets a second look, which no other
-//! command pays for:
+//! The decoder refuses a command that names a phantom before anything of it was executed. Here it gets a second look,
+//! which no other command pays for:
 //!
 //! | command | what becomes of it |
 //! |---|---|
