@@ -85,15 +85,20 @@ pub(super) fn wait_any(number: u32) -> Result<String> {
     Ok(format!("one wait for any of {number} timelines"))
 }
 
+/// The fences of submissions that wait for `gate` to reach 1.
+fn held_back(gpu: &Gpu, gate: vk::Semaphore, number: u32) -> Result<Vec<vk::Fence>> {
+    let submit = |_| {
+        let fence = gpu.fence(false)?;
+        submit_behind(gpu, gate, 1, fence)?;
+        Ok(fence)
+    };
+    (0..number).map(submit).collect()
+}
+
 pub(super) fn pending(number: u32) -> Result<String> {
     let gpu = Gpu::new()?;
     let gate = gpu.timeline(0)?;
-    let mut fences = Vec::new();
-    for _ in 0..number {
-        let fence = gpu.fence(false)?;
-        submit_behind(&gpu, gate, 1, fence)?;
-        fences.push(fence);
-    }
+    let fences = held_back(&gpu, gate, number)?;
     let last = *fences.last().context("no fence")?;
     let signalled = unsafe { gpu.device.get_fence_status(last) }.context("vkGetFenceStatus")?;
     ensure!(!signalled, "a fence of work that waits is signalled");
@@ -154,12 +159,7 @@ pub(super) fn timeline_threads(number: u32) -> Result<String> {
 pub(super) fn fence_threads(number: u32) -> Result<String> {
     let gpu = Gpu::new()?;
     let gate = gpu.timeline(0)?;
-    let mut fences = Vec::new();
-    for _ in 0..number {
-        let fence = gpu.fence(false)?;
-        submit_behind(&gpu, gate, 1, fence)?;
-        fences.push(fence);
-    }
+    let fences = held_back(&gpu, gate, number)?;
     waiting_threads(&fences, |fence| gpu.wait(&[fence], FOREVER), || gpu.signal(gate, 1))?;
     destroy_fences(&gpu, fences)?;
     Ok(format!("{number} threads"))
