@@ -146,6 +146,7 @@ impl Mapping {
     }
 
     /// The word at `offset` as an atomic. An offset that is no multiple of four is out of range, like one past the end.
+    #[inline]
     pub(crate) fn atomic_u32(&self, offset: usize) -> Result<&AtomicU32, OutOfRange> {
         let word = self.range(offset, 4)?.cast::<u32>();
         if !word.is_aligned() {
@@ -160,6 +161,7 @@ impl Mapping {
     }
 
     /// The address of `offset`, if `len` bytes from there are mapped.
+    #[inline]
     fn range(&self, offset: usize, len: usize) -> Result<*mut u8, OutOfRange> {
         match offset.checked_add(len) {
             Some(end) if end <= self.size => Ok(self.address.as_ptr().wrapping_add(offset)),
