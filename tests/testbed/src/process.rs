@@ -77,6 +77,32 @@ pub fn kill_with(id: u32, signal: rustix::process::Signal) -> Result<()> {
     rustix::process::kill_process(process, signal).with_context(|| format!("sending {signal:?} to process {id}"))
 }
 
+/// All processes below `id`, breadth first.
+pub fn descendants(id: u32) -> Vec<u32> {
+    let mut found = vec![id];
+    let mut next = 0;
+    let parents = parents();
+    while let Some(parent) = found.get(next).copied() {
+        found.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(child, _)| *child));
+        next += 1;
+    }
+    found.split_off(1)
+}
+
+/// Every process of this machine with its parent; zombies are included, since nobody reaped them.
+fn parents() -> Vec<(u32, u32)> {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten();
+    processes
+        .filter_map(|entry| {
+            let id: u32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
+            let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+            // The command's name stands in parentheses and may hold spaces: state and parent follow the last one.
+            let (_, rest) = stat.rsplit_once(')')?;
+            Some((id, rest.split_whitespace().nth(1)?.parse().ok()?))
+        })
+        .collect()
+}
+
 /// The last lines of a program's output, enough to show why it failed.
 pub fn tail(text: &str) -> String {
     const LINES: usize = 40;
@@ -207,5 +233,13 @@ mod tests {
     fn a_child_that_spins_is_killed() {
         let finished = run("while :; do :; done", Duration::from_millis(200));
         assert_eq!(finished.outcome, Outcome::TimedOut);
+    }
+
+    #[test]
+    fn children_are_seen() {
+        let mut child = tethered("sleep").arg("20").spawn().unwrap();
+        assert!(descendants(std::process::id()).contains(&child.id()));
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 }
