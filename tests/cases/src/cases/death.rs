@@ -3,6 +3,7 @@
 //! Whoever runs one of these kills the host's worker once it says READY. Right is a lost device, or an end with a message,
 //! within seconds and without a busy loop meanwhile. Natively there is nothing to compare: the driver is this process.
 
+use super::ready;
 use crate::compute::{Compute, Wanted, module};
 use crate::device::Gpu;
 use crate::memory::Mapped;
@@ -17,11 +18,6 @@ const BYTES: u64 = 32 << 20;
 const TIMES: u32 = 12_000;
 /// Longest that a loop goes on that nobody ends.
 const LONG: Duration = Duration::from_secs(20);
-
-/// From now on the host may die.
-fn ready() {
-    eprintln!("READY");
-}
 
 /// The work was done, or the loop came to its end: the host is alive.
 fn unnoticed<T>() -> Result<T> {

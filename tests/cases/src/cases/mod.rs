@@ -1,6 +1,7 @@
 //! The cases, and what each of them re-enacts. A case is right when it ends as it does natively.
 
 mod death;
+mod frames;
 mod images;
 mod many;
 mod memory;
@@ -26,6 +27,11 @@ pub(crate) struct Case {
 /// A row of [`CASES`].
 const fn case(name: &'static str, number: u32, run: fn(u32) -> Result<String>, about: &'static str) -> Case {
     Case { name, number, about, run }
+}
+
+/// Says that from now on the host, or the case itself, may be killed.
+fn ready() {
+    eprintln!("READY");
 }
 
 /// A second, in milliseconds.
@@ -90,6 +96,9 @@ pub(crate) const CASES: &[Case] = &[
     case("pipeline-derive", 0, pipelines::derive, "one is derived from one that cannot be made"),
     case("pipeline-threads", 300, pipelines::threads, "threads that make a pipeline each, all alive"),
     case("pipeline-cache-data", 300, pipelines::cache_data, "a cache with so many MiB of initial data"),
+
+    case("frames", 10_000, frames::readback, "frames that are cleared, copied, waited for and compared"),
+    case("first-reply", 0, frames::first_reply, "how long it takes until a device first does something"),
 
     case("image-copy", 8192, images::copy, "host image copy of a square of so many texels"),
     case("sparse-buffer", 0, sparse::buffer, "memory that can be mapped, bound to a sparse buffer"),
