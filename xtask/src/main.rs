@@ -20,6 +20,7 @@ mod soak;
 mod test;
 mod tidy;
 mod vectors;
+mod vm;
 
 use clap::{Parser, Subcommand};
 
@@ -62,6 +63,7 @@ enum Verb {
     Tidy(tidy::Args),
     /// Run a file of known requests against the codec.
     Vectors(vectors::Args),
+    Vm(vm::Args),
 }
 
 fn main() -> std::process::ExitCode {
@@ -94,5 +96,6 @@ fn run(verb: &Verb) -> anyhow::Result<()> {
         Verb::Test(args) => test::run(args),
         Verb::Tidy(args) => tidy::run(args),
         Verb::Vectors(args) => vectors::run(args),
+        Verb::Vm(args) => vm::run(args),
     }
 }

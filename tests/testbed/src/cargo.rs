@@ -1,10 +1,17 @@
 //! Programs of the workspace, built when they are needed.
 
+use crate::process::{Running, tethered};
+use crate::progress::Step;
+use crate::provision::apt::which;
 use crate::workspace;
 use anyhow::{Context as _, Result, bail};
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// Longest download of a standard library.
+const FETCH_LIMIT: Duration = Duration::from_secs(600);
 
 /// Builds with the given arguments of `cargo build` and returns the program that came out.
 ///
@@ -38,4 +45,34 @@ pub fn build(args: &[&str]) -> Result<PathBuf> {
 /// The cargo that runs us, so that its toolchain stays the same.
 pub fn cargo() -> std::ffi::OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// Whether the toolchain at hand can build for `target`, if need be after rustup has added its standard library.
+///
+/// # Errors
+///
+/// There is no compiler, or rustup cannot be started.
+pub fn ensure_standard_library(target: &str) -> Result<bool> {
+    Ok(has_standard_library(target)? || add_standard_library(target)?)
+}
+
+/// Whether the toolchain at hand has the standard library for a target.
+fn has_standard_library(target: &str) -> Result<bool> {
+    let mut command = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    let output = command.args(["--print", "target-libdir", "--target", target]).output().context("starting rustc")?;
+    let folder = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    Ok(output.status.success() && std::fs::read_dir(folder).is_ok_and(|mut files| files.next().is_some()))
+}
+
+/// Asks rustup, where there is one, to add it.
+fn add_standard_library(target: &str) -> Result<bool> {
+    if !which("rustup") {
+        return Ok(false);
+    }
+    let step = Step::start(format!("adding the standard library for {target} with rustup (once; 130 MB)"));
+    let mut command = tethered("rustup");
+    Running::watch(command.args(["target", "add", target]), FETCH_LIMIT, step.details())?.finish()?;
+    let added = has_standard_library(target)?;
+    step.done(if added { "" } else { "not possible" });
+    Ok(added)
 }

@@ -14,6 +14,7 @@
 //!  demo       pictures that guests draw
 //! parity      the same programs natively and through our host, and the page about it
 //! remote_gpu  what another machine, with a card, needs for its column of that page
+//!    vm       machines with kernels of their own, whose QEMU finds our library in the place of virglrenderer
 //! resident    a vtest server that runs inside of a guest root, on that root's driver: ours, or virglrenderer's
 //! ```
 //!
@@ -41,6 +42,7 @@ pub mod server;
 pub mod skipping;
 pub mod soak;
 pub mod statistics;
+pub mod vm;
 
 /// The workspace's root folder: verbs work from any folder inside of it.
 pub fn workspace() -> std::path::PathBuf {

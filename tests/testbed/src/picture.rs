@@ -150,6 +150,25 @@ impl Picture {
         format!("{}x{}, {} colours in the middle, corner {:?}", self.width, self.height, colours.len(), self.pixels[0])
     }
 
+    /// How many colours it has.
+    pub fn colours(&self) -> usize {
+        self.pixels.iter().collect::<BTreeSet<_>>().len()
+    }
+
+    /// Lines of something like text: rows with many changes between dark and bright, apart from each other by rows
+    /// without.
+    pub fn text_lines(&self) -> usize {
+        /// Strokes of a few letters; a border or a cursor has fewer.
+        const CHANGES: usize = 8;
+        let bright = |pixel: &[u8; 3]| pixel.iter().any(|channel| *channel >= 0x60);
+        let rows = self.pixels.chunks_exact(self.width);
+        let written: Vec<bool> = rows
+            .map(|row| row.windows(2).filter(|pair| bright(&pair[0]) != bright(&pair[1])).count() >= CHANGES)
+            .collect();
+        let begins = written.windows(2).filter(|pair| !pair[0] && pair[1]).count();
+        begins + usize::from(written.first() == Some(&true))
+    }
+
     /// Share of the middle that is not background, where the picture can be the cube.
     fn cube(&self) -> Option<f64> {
         /// A textured and lit cube has far more colours than this; a cleared window has one.
@@ -238,6 +257,20 @@ mod tests {
         let window = Picture::from_xwd(&dump(6, 5, &screen)).unwrap().window().unwrap();
         assert_eq!((window.width, window.height), (3, 3));
         assert_eq!((window.pixels[0], window.pixels[8]), ([0x11, 0x22, 0x33], [0x44, 0x55, 0x66]));
+    }
+
+    #[test]
+    fn lines_of_text_are_counted_and_a_border_is_not() {
+        let mut screen = vec![0_u32; 40 * 12];
+        // Two lines of strokes, two rows each, and a bright bar.
+        for row in [1, 2, 5, 6] {
+            for column in (0..40).step_by(3) {
+                screen[row * 40 + column] = 0xff_ffff;
+            }
+        }
+        screen[9 * 40..10 * 40].fill(0xff_ffff);
+        let picture = Picture::from_xwd(&dump(40, 12, &screen)).unwrap();
+        assert_eq!((picture.text_lines(), picture.colours()), (2, 2));
     }
 
     #[test]

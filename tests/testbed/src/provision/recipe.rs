@@ -62,6 +62,7 @@ impl Suite {
             folder: "guests",
             packages,
             leave_out: &[],
+            made: Made::Installed,
             witness: ("Mesa", "mesa-vulkan-drivers"),
             megabytes: 600,
             // Unstable changes several times a day, and a test run that makes its guests anew each time would teach us
@@ -81,11 +82,92 @@ pub(super) fn toolchain() -> Recipe {
         packages: vec!["rustc", "cargo", "rust-clippy", "rust-src"],
         // Most of the sources are the compiler's and its tools'. Mind that a star also stands for slashes.
         leave_out: &["/usr/src/rustc-*/compiler/*", "/usr/src/rustc-*/src/doc/*", "/usr/src/rustc-*/src/tools/*"],
+        made: Made::Installed,
         witness: ("Rust", "rustc"),
         megabytes: 900,
         // A newer toolchain finds other faults, so that a change of nobody's making can fail: not more often than this.
         fresh: Duration::from_secs(30 * 24 * 3600),
     }
+}
+
+/// What runs virtual machines: QEMU with its OpenGL modules and stock virglrenderer, and drivers for both of them.
+pub(super) fn qemu(suite: Suite) -> Recipe {
+    Recipe {
+        name: match suite {
+            Suite::Trixie => "qemu-trixie",
+            Suite::Sid => "qemu-sid",
+        },
+        what: "root with QEMU",
+        suite: suite.name(),
+        folder: "vm",
+        packages: vec![
+            "qemu-system-x86",
+            "qemu-system-arm",
+            "qemu-system-modules-opengl", // the device virtio-gpu-gl, and libvirglrenderer with it
+            "qemu-system-gui",            // SDL, the one display that takes OpenGL without a render node
+            "seabios",
+            "virgl-server", // virglrenderer's worker, without which the stock library has no Venus
+            "mesa-vulkan-drivers",
+            "libegl1",
+            "libgl1",
+            "libgles2",
+            "libgl1-mesa-dri",
+            "xvfb", // a screen for pictures of the console
+        ],
+        leave_out: &[],
+        made: Made::Installed,
+        witness: ("QEMU", "qemu-system-x86"),
+        megabytes: 900,
+        // As with guests' roots: one run a week that meets a newer QEMU is enough.
+        fresh: Duration::from_secs(7 * 24 * 3600),
+    }
+}
+
+/// A kernel for this machine's architecture, and a shell that starts a guest before its disk is there.
+pub(super) fn kernel(suite: Suite) -> Recipe {
+    Recipe {
+        name: match suite {
+            Suite::Trixie => "kernel-trixie",
+            Suite::Sid => "kernel-sid",
+        },
+        what: "kernel",
+        suite: suite.name(),
+        folder: "vm",
+        packages: vec!["linux-image-amd64", "busybox-static"],
+        leave_out: &[],
+        made: Made::Unpacked { architecture: "amd64" },
+        witness: ("Linux", "usr/lib/modules"),
+        megabytes: 250,
+        fresh: Duration::from_secs(30 * 24 * 3600),
+    }
+}
+
+/// A guest of another architecture, with its kernel.
+pub(super) fn arm64() -> Recipe {
+    Recipe {
+        name: "arm64",
+        what: "guest root for aarch64",
+        suite: "trixie",
+        folder: "vm",
+        packages: vec!["linux-image-arm64", "busybox-static", "mesa-vulkan-drivers", "vulkan-tools"],
+        leave_out: &[],
+        made: Made::Unpacked { architecture: "arm64" },
+        witness: ("Linux", "usr/lib/modules"),
+        megabytes: 700,
+        fresh: Duration::from_secs(30 * 24 * 3600),
+    }
+}
+
+/// How packages get into a root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Made {
+    /// As on any machine. Programs of the root run while it is made, so it is of this machine's architecture.
+    Installed,
+    /// Only unpacked, for a Debian architecture: nothing of it runs, so it may be any.
+    Unpacked {
+        /// As Debian calls it.
+        architecture: &'static str,
+    },
 }
 
 /// What makes a root.
@@ -103,7 +185,10 @@ pub(super) struct Recipe {
     pub(super) packages: Vec<&'static str>,
     /// Paths that are not unpacked, besides documentation.
     pub(super) leave_out: &'static [&'static str],
-    /// A name for people, and the package that has to be there and whose version says how new the root is.
+    /// How packages get in.
+    pub(super) made: Made,
+    /// A name for people, and what has to be there and says how new the root is: a package, with its version; in a root
+    /// that knows of no packages a folder, whose one entry is called after the version.
     pub(super) witness: (&'static str, &'static str),
     /// How much it takes on the disk, roughly.
     pub(super) megabytes: u32,
@@ -115,6 +200,10 @@ impl Recipe {
     /// Everything that decides what a root contains, but for the archive's state.
     fn text(&self, architecture: &str) -> String {
         let left_out: String = self.leave_out.iter().map(|path| format!("without {path}\n")).collect();
+        let architecture = match self.made {
+            Made::Installed => architecture,
+            Made::Unpacked { architecture } => architecture,
+        };
         format!("{VERSION}\n{}\n{architecture}\n{}\n{left_out}", self.suite, self.packages.join("\n"))
     }
 
@@ -143,5 +232,6 @@ mod tests {
         let whole = Recipe { leave_out: &[], ..toolchain() };
         assert_ne!(whole.key(), toolchain().key());
         assert_eq!(short_hash(b""), "e3b0c44298fc");
+        assert_eq!(arm64().text("x86_64"), arm64().text("aarch64"));
     }
 }

@@ -9,6 +9,8 @@
 //!     .making-trixie/                       a root that is not finished; renamed when it is
 //! ~/.cache/venus-toolkit/macos/
 //!     toolchain-...                         likewise
+//! ~/.cache/venus-toolkit/vm/
+//!     qemu-trixie-... kernel-sid-... arm64-...
 //! ```
 //!
 //! A fresh root (its recipe says how long that is) is used without asking the mirror. An older one is still used when
@@ -16,7 +18,7 @@
 //! holds them.
 
 use super::apt;
-use super::recipe::{Recipe, Suite, short_hash, toolchain};
+use super::recipe::{self, Made, Recipe, Suite, short_hash, toolchain};
 use crate::process::{tail, tethered};
 use crate::progress::Step;
 use crate::sandbox::{Guest, check_namespaces};
@@ -49,6 +51,21 @@ pub fn ensure(suite: Suite) -> Result<GuestRoot> {
 /// Finds the root with a Rust toolchain that can build the standard library for other targets, or makes it.
 pub fn ensure_toolchain() -> Result<GuestRoot> {
     ensure_made(&toolchain())
+}
+
+/// Finds the root with a suite's QEMU, or makes it.
+pub fn ensure_qemu(suite: Suite) -> Result<GuestRoot> {
+    ensure_made(&recipe::qemu(suite))
+}
+
+/// Finds the unpacked kernel of a suite, or makes it.
+pub fn ensure_kernel(suite: Suite) -> Result<GuestRoot> {
+    ensure_made(&recipe::kernel(suite))
+}
+
+/// Finds the root of the aarch64 guest with its kernel, or makes it.
+pub fn ensure_arm64() -> Result<GuestRoot> {
+    ensure_made(&recipe::arm64())
 }
 
 /// The packages of this machine that making the root of a suite's guest takes; none if there is a root in the cache.
@@ -90,7 +107,7 @@ fn describe(recipe: &Recipe) -> String {
     format!("{} of Debian {}", recipe.what, recipe.suite)
 }
 
-fn lock_file(path: &Path) -> Result<File> {
+pub(crate) fn lock_file(path: &Path) -> Result<File> {
     File::options()
         .create(true)
         .truncate(false)
@@ -177,12 +194,40 @@ fn fill(recipe: &Recipe, mirror: &str, making: &Path, root: &Path) -> Result<()>
     } else {
         unpack(command.args(["--mode=unshare", "--format=tar", recipe.suite, "-", mirror]), making, &step)?;
     }
-    let (name, package) = recipe.witness;
-    let version = Guest::at(recipe.name, making).upstream_version(package);
-    let version = version.with_context(|| format!("the new {what} has no package {package}"))?;
+    if recipe.made != Made::Installed {
+        complete(making)?;
+    }
+    let (name, witness) = recipe.witness;
+    let version = version(recipe, making).with_context(|| format!("the new {what} has no {witness}"))?;
     lock_file(&root.with_extension("lock"))?.set_modified(SystemTime::now())?;
     std::fs::rename(making, root).with_context(|| format!("renaming to {}", root.display()))?;
     step.done(&format!("{name} {version} in {}", root.display()));
+    Ok(())
+}
+
+/// What tells the version of what a root is there for.
+fn version(recipe: &Recipe, root: &Path) -> Option<String> {
+    let (_, witness) = recipe.witness;
+    if recipe.made == Made::Installed {
+        return Guest::at(recipe.name, root).upstream_version(witness);
+    }
+    let names = std::fs::read_dir(root.join(witness)).ok()?;
+    names.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).max()
+}
+
+/// Adds what unpacked packages lack, because their installation would have made it: the links of a merged `/usr`, and
+/// places to mount at.
+fn complete(root: &Path) -> Result<()> {
+    for folder in ["dev", "proc", "root", "run", "sys", "tmp"] {
+        let path = root.join(folder);
+        std::fs::create_dir_all(&path).with_context(|| format!("making {}", path.display()))?;
+    }
+    for name in ["bin", "lib", "lib64", "sbin"] {
+        let (link, target) = (root.join(name), format!("usr/{name}"));
+        if !link.exists() && root.join(&target).is_dir() {
+            std::os::unix::fs::symlink(&target, &link).with_context(|| format!("linking {}", link.display()))?;
+        }
+    }
     Ok(())
 }
 
@@ -196,8 +241,14 @@ fn mmdebstrap(recipe: &Recipe) -> Result<Command> {
     } else {
         tethered("mmdebstrap")
     };
+    match recipe.made {
+        Made::Installed => command.arg("--variant=minbase"),
+        Made::Unpacked { architecture } => {
+            command.arg("--variant=extract").arg(format!("--architectures={architecture}"))
+        }
+    };
     command
-        .args(["--variant=minbase", "--components=main"])
+        .arg("--components=main")
         .arg(format!("--include={}", recipe.packages.join(",")))
         .args(["--aptopt=APT::Install-Recommends \"false\"", "--aptopt=Acquire::Languages \"none\"", "--aptopt=Acquire::Retries \"3\""])
         .args(apt::transport_options()?.iter().map(|option| format!("--aptopt={}", option.trim_end_matches(';'))))
@@ -263,7 +314,7 @@ fn prune(recipe: &Recipe, folder: &Path, current: &Path) -> Result<()> {
 }
 
 /// Removes a root. No mount can be inside: guests mount in namespaces of their own, at places outside of the cache.
-fn remove(root: &Path) -> Result<()> {
+pub(crate) fn remove(root: &Path) -> Result<()> {
     match std::fs::remove_dir_all(root) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(error).with_context(|| format!("removing {}", root.display()))

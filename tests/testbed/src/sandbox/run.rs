@@ -297,6 +297,11 @@ impl GuestRunning {
         &self.what
     }
 
+    /// Process id of the outermost process, as this machine counts them.
+    pub fn id(&self) -> u32 {
+        self.running.id()
+    }
+
     /// Whether the guest is still running, within its time limit.
     pub fn is_running(&mut self) -> Result<bool> {
         self.running.is_running()

@@ -1,0 +1,35 @@
+//! The process in which the library serves a guest's program, apart from QEMU.
+
+use crate::common::{run, steady};
+use testbed::process::kill;
+use testbed::vm::jobs::rates;
+
+#[test]
+fn a_worker_that_is_killed_takes_one_client_with_it() {
+    let Some(place) = steady("a_worker_that_is_killed_takes_one_client_with_it").filter(|place| place.is_ours()) else {
+        return;
+    };
+    let job = "./venus-cases frames 1000000 2>&1\n[ $? != 0 ] && echo ended\n./venus-cases frames 300";
+    let mut session = place.machine(job).start().unwrap();
+    session.wait_for("READY").unwrap();
+    let workers = session.workers().unwrap();
+    assert!(!workers.is_empty(), "the guest's program is served by no process of its own");
+    for (id, _) in &workers {
+        kill(*id).unwrap();
+    }
+    session.wait_for("ended").unwrap();
+    let report = session.finish().unwrap();
+    assert!(report.out.contains("OK 300 frames"), "{}", report.out);
+}
+
+#[test]
+fn a_sandbox_without_new_processes_is_lived_with() {
+    let name = "a_sandbox_without_new_processes_is_lived_with";
+    let Some(place) = steady(name).filter(|place| place.is_ours()) else { return };
+    let machine = place.machine("./venus-cases frames 300").args(["-sandbox", "on,spawn=deny"]);
+    let report = run(machine);
+    assert!(rates(&report.out).is_some(), "{}", report.out);
+    // One line says that there is no process, and why.
+    let said = report.log.lines().filter(|line| line.contains("process") && line.contains("seccomp")).count();
+    assert_eq!(said, 1, "{}", report.log);
+}

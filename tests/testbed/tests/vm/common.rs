@@ -1,0 +1,54 @@
+//! What every machine here is put together from.
+
+use std::path::PathBuf;
+use std::time::Duration;
+use testbed::provision::Suite;
+use testbed::sandbox::Guest;
+use testbed::skipping::{CASES_VARIABLE, path_or_skip};
+use testbed::vm::{ARM64_CASES_VARIABLE, Image, LIBRARY_VARIABLE, Library, Machine, Report, System, qemu_variable};
+
+/// How long what happens outside of a machine may take after something inside of it has.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One QEMU, one guest, the library under test, and the program that uses Vulkan.
+pub(crate) struct Place {
+    qemu: Guest,
+    image: Image,
+    library: Library,
+    cases: PathBuf,
+}
+
+/// What a test on this QEMU and this guest needs; without it the test `name` is skipped.
+pub(crate) fn place(name: &str, qemu: Suite, system: System) -> Option<Place> {
+    let library = path_or_skip(name, LIBRARY_VARIABLE)?;
+    let cases = if system == System::Arm64 { ARM64_CASES_VARIABLE } else { CASES_VARIABLE };
+    Some(Place {
+        qemu: Guest::at(qemu.name(), path_or_skip(name, qemu_variable(qemu))?),
+        image: Image::at(system, path_or_skip(name, system.variable())?),
+        library: Library::named(&library),
+        cases: path_or_skip(name, cases)?,
+    })
+}
+
+/// The place for most tests: the QEMU and the guest that do not change from day to day.
+pub(crate) fn steady(name: &str) -> Option<Place> {
+    place(name, Suite::Trixie, System::Trixie)
+}
+
+impl Place {
+    /// A machine with this job, which finds the cases beside it.
+    pub(crate) fn machine(&self, job: &str) -> Machine<'_> {
+        let machine = Machine::new(&self.qemu, &self.image, &self.library, job).expect("a machine is put together");
+        machine.file(&self.cases).expect("the cases are copied")
+    }
+
+    /// Whether what is tested is ours, and not virglrenderer for comparison.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.library != Library::Stock
+    }
+}
+
+/// A machine's end, which has to be its job's success.
+pub(crate) fn run(machine: Machine<'_>) -> Report {
+    machine.run().unwrap_or_else(|error| panic!("{error:#}"))
+}
