@@ -130,6 +130,15 @@ pub enum HostError {
     #[error("{0}")]
     Unsupported(Cow<'static, str>),
 
+    /// The context is lost, for this reason: its guest broke the protocol, or whoever served it died. It answers so until
+    /// it is destroyed.
+    #[error("the context is lost: {0}")]
+    Lost(Box<str>),
+
+    /// Why a worker process refuses what it was asked for, in its own words.
+    #[error("{0}")]
+    Remote(Box<str>),
+
     /// A limit of `limits.rs` was reached.
     #[error("limit reached: {what} (at most {limit})")]
     Limit {

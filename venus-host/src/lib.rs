@@ -2,8 +2,8 @@
 //!
 //! A guest's Venus driver (Mesa's, in a Linux guest) serialises Vulkan calls. This crate takes them in, executes them
 //! on the Vulkan driver of this machine, and gives back replies and shared memory. It serves guests in two ways:
-//! `vtest` listens on a Unix socket for Mesa on the same machine (feature `vtest`); [`context`] is the interface for virtual machine
-//! monitors, which have their own way to carry messages.
+//! `vtest` listens on a Unix socket for Mesa on the same machine (feature `vtest`); [`host`] is the interface for virtual
+//! machine monitors, which have their own way to carry messages, and [`context`] is one guest program of such a machine.
 //!
 //! # The way of a command
 //!
@@ -25,7 +25,9 @@
 //!
 //! | floor | room | owns | knows nothing of |
 //! |------:|---|---|---|
-//! | 7 | `vtest` (feature) | the socket protocol, syncs, the server and its workers | Vulkan |
+//! | 8 | [`host`] | a virtio-gpu device: contexts, resources and fences by the device's numbers | Vulkan, messages |
+//! | 8 | `vtest` (feature) | the socket protocol, syncs, the server and its workers | Vulkan |
+//! | 7 | [`worker`] | who serves a context, in a thread or a process, and how its monitor talks to it | Vulkan, devices' numbers |
 //! | 6 | [`context`] | one guest: its verbs, capability set, the interpreter of its commands, the commands that steer rings | sockets |
 //! | 5 | `handlers` | policy: what the host does with each Vulkan command | bytes, shared memory |
 //! | 4 | [`endpoint`] | what executes commands: place, reply stream, what a context shares; the traits of observers | any Vulkan command |
@@ -33,6 +35,7 @@
 //! | 3 | `ring` | shared-memory command rings: consumer, idle handshake, heartbeat | Vulkan |
 //! | 2 | [`driver`] | instances, devices, queues, memory; the proofs behind every call to Vulkan | the table of ids, rings, replies |
 //! | 1 | [`resource`] | memory shared with the guest | commands |
+//! | 1 | `socket` | stream sockets, and descriptors that travel on them | what is said |
 //! | 0 | [`error`], [`limits`], `thread` | words for what goes wrong, bounds, what threads are told | everything else |
 //!
 //! # Who validates what, and why only there
@@ -40,7 +43,8 @@
 //! Everything a guest sends may be wrong on purpose. Each kind of wrong is caught in one place, and everything behind
 //! it relies on that:
 //!
-//! * *Lengths of messages*: `vtest/framing.rs`, before a byte of payload is read.
+//! * *Lengths of messages*: `vtest/framing.rs` and `worker/frame.rs`, before a byte of payload is read.
+//! * *What a worker process says*: `worker/inbox.rs` and `worker/check.rs`, in the monitor's process.
 //! * *Ranges of shared memory*: where they are named (`endpoint/reply.rs`, `ring/layout.rs`, `context/transport.rs`),
 //!   against the size that the guest was given. The mapping checks once more at each access, which costs nothing and
 //!   makes the rooms above safe code.
@@ -75,12 +79,15 @@ pub mod driver;
 pub mod endpoint;
 pub mod error;
 mod handlers;
+pub mod host;
 pub mod limits;
 mod object;
 pub mod resource;
 mod ring;
+mod socket;
 mod thread;
 #[cfg(feature = "vtest")]
 pub mod vtest;
+pub mod worker;
 
 pub use error::{Fatal, HostError};

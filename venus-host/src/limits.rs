@@ -27,6 +27,30 @@ pub const SERVER_WAITING: usize = 4096;
 /// less than what Linux permits.
 pub const SERVER_BACKLOG: i32 = 4096;
 
+/// Contexts of one device. A guest's kernel makes one for each program that opens the GPU; each costs a process or some
+/// threads.
+pub const CONTEXTS: usize = 1024;
+
+/// Resources of one device, of all its contexts together. Each costs a descriptor where its memory has one.
+pub const DEVICE_RESOURCES: usize = 1 << 20;
+
+/// Largest direct submission of a context that a thread or a process serves; longer ones travel in shared memory.
+pub const SUBMISSION_BYTES: usize = 64 << 20;
+
+/// Bytes of requests that wait for whoever serves a context. A guest that submits faster than its host executes is made to
+/// wait when there are more.
+pub const QUEUED_BYTES: usize = 64 << 20;
+
+/// How long it is made to wait. If nothing is executed in so long, its context is lost.
+pub const QUEUE_PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long a monitor waits for the answer of a context, which has to come to the request first: a guest may have it wait
+/// for a ring that compiles shaders. Then the context is lost.
+pub const WORKER_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Longest message that a monitor takes from a worker process.
+pub const WORKER_MESSAGE_BYTES: usize = 1 << 20;
+
 /// Sync objects per connection. Mesa uses one per fence and one per queue and timeline semaphore, and programs have tens
 /// of thousands of them; each costs some 60 bytes. Those beyond are given, and never reach a value.
 pub const SYNCS: usize = 1 << 20;
@@ -198,7 +222,6 @@ impl Budget {
     }
 
     /// The same in a process that may have so many descriptors open.
-    #[cfg(feature = "vtest")]
     pub(crate) fn descriptors_of(self, open: u64) -> Self {
         let descriptors = self.descriptors.min(open);
         self.descriptors(descriptors)

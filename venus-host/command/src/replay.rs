@@ -93,7 +93,7 @@ pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, anyhow::Error> {
         .until(args.until)
         .stall(Duration::from_secs(args.stall))
         .images(args.images.clone());
-    super::worker::raise_descriptor_limit();
+    venus_host::worker::raise_descriptor_limit();
     let mut out = io::stdout().lock();
     let mut times = Vec::new();
     let mut is_equal = true;

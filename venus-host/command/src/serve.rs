@@ -127,7 +127,7 @@ pub(super) fn run(args: &ServeArgs, log: &str) -> Result<(), anyhow::Error> {
     let session = SessionOptions::new(driver)
         .budget(args.budget.budget())
         .observers(move |name, driver| observe.observers(name, driver));
-    super::worker::raise_descriptor_limit();
+    venus_host::worker::raise_descriptor_limit();
     let stats = args.stats.clone();
     let options = ServerOptions::new(isolation, session)
         .connections(args.connections)

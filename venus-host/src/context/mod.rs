@@ -129,7 +129,6 @@ impl Context {
     }
 
     /// Logs and counts a request that was refused, where the guest is told so and goes on.
-    #[cfg(feature = "vtest")]
     pub(crate) fn log_refusal(&self, reason: Fatal) {
         self.shared.log_failure(&reason);
     }
@@ -216,6 +215,20 @@ impl Context {
             return Err(HostError::fatal("attach resource", reason));
         }
         let storage = Storage::Memory(blob.clone());
+        self.shared.resources.insert(Resource { id, size, storage }).map(drop)
+    }
+
+    /// Makes memory that is not the host's own a resource of plain shared memory, which rings, replies and command streams
+    /// can lie in: what an embedder has allocated for its guest ([`HostMapping::from_memory`]), or what another context
+    /// has. An error leaves the context as it was.
+    ///
+    /// Recordings do not contain it.
+    pub fn import_memory(&mut self, id: ResourceId, memory: HostMapping) -> Result<(), HostError> {
+        let size = u64::try_from(memory.size()).unwrap_or(u64::MAX);
+        if id.0 == 0 || size == 0 {
+            return Err(HostError::fatal("import memory", format!("resource id {id} with {size} bytes")));
+        }
+        let storage = Storage::Shmem(memory.into_shared());
         self.shared.resources.insert(Resource { id, size, storage }).map(drop)
     }
 

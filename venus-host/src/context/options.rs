@@ -76,7 +76,6 @@ impl Options {
     }
 
     /// Notes what endpoints do in this memory, which somebody else looks at, too.
-    #[cfg(feature = "vtest")]
     pub(crate) fn breadcrumbs(mut self, breadcrumbs: Breadcrumbs) -> Self {
         self.breadcrumbs = Some(breadcrumbs);
         self

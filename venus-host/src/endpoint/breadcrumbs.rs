@@ -25,10 +25,9 @@
 //! Whoever reads it may do so while it is written, or after a crash in the middle of a store: every value is only words
 //! for a person.
 
-#[cfg(any(test, feature = "vtest"))]
-use std::os::fd::OwnedFd;
 use std::{
     fmt,
+    os::fd::OwnedFd,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -85,6 +84,26 @@ pub(crate) struct Report {
     pub(crate) last: Vec<(Source, &'static str)>,
 }
 
+/// How many of a guest's rings a line about a death has commands of.
+const PLACES: usize = 8;
+
+impl Report {
+    /// Which command it was in, for the middle of a sentence. `unheard` is what it means that there was none.
+    pub(crate) fn place(&self, unheard: &str) -> String {
+        let listed = |list: &[(Source, &str)]| {
+            let (first, others) = list.split_at(list.len().min(PLACES));
+            let first: Vec<_> = first.iter().map(|(source, command)| format!("{command} ({source})")).collect();
+            let others = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
+            first.join(", ") + &others
+        };
+        match (&*self.inside, &*self.last) {
+            ([], []) => unheard.to_owned(),
+            ([], last) => format!("between commands, the last being {}", listed(last)),
+            (inside, _) => format!("in {}", listed(inside)),
+        }
+    }
+}
+
 impl Breadcrumbs {
     /// Memory for one context, all of it zero.
     pub(crate) fn file() -> Result<MemoryFile, HostError> {
@@ -92,7 +111,6 @@ impl Breadcrumbs {
     }
 
     /// The memory in `file`.
-    #[cfg(any(test, feature = "vtest"))]
     pub(crate) fn open(file: impl Into<Arc<OwnedFd>>) -> Result<Self, HostError> {
         Ok(Self(Some(Arc::new(MemoryFile::adopt(file)?.map()?))))
     }
@@ -256,6 +274,16 @@ impl fmt::Debug for Breadcrumbs {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_line_about_a_death_has_an_end() {
+        let rings = |count| (0..count).map(|ring| (Source::Ring(ring), "vkCmdDraw")).collect();
+        let report = Report { inside: rings(2), ..Report::default() };
+        assert_eq!(report.place(""), "in vkCmdDraw (ring 0x0), vkCmdDraw (ring 0x1)");
+        let line = Report { last: rings(1000), ..Report::default() }.place("");
+        assert!(line.ends_with("vkCmdDraw (ring 0x7) and 992 more"), "{line}");
+        assert_eq!(Report::default().place("unheard"), "unheard");
+    }
 
     const DRAW: CommandType = CommandType(102);
 

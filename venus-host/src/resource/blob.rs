@@ -13,7 +13,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{HostMemory, Mapping, MemoryFile};
+use super::{HostMemory, Mapping, MemoryFile, host_page_size};
 use crate::error::HostError;
 
 /// What the storage of a blob is, without the storage.
@@ -142,6 +142,22 @@ impl Blob {
 pub struct HostMapping(Arc<Mapping>);
 
 impl HostMapping {
+    /// Memory of an embedder's own.
+    ///
+    /// # Errors
+    ///
+    /// It is empty, or does not begin with a host page.
+    pub fn from_memory(memory: Arc<dyn HostMemory>) -> Result<Self, HostError> {
+        let (address, size) = (memory.address(), memory.size());
+        let page = host_page_size();
+        let is_aligned = u64::try_from(address.addr().get()).is_ok_and(|address| address.is_multiple_of(page));
+        if size == 0 || !is_aligned {
+            let reason = format!("{size} bytes at {address:p} are not memory that begins with a page of {page} bytes");
+            return Err(HostError::fatal("import memory", reason));
+        }
+        Ok(Self::of(memory))
+    }
+
     /// Memory that somebody else has mapped.
     pub(crate) fn of(memory: Arc<dyn HostMemory>) -> Self {
         Self(Arc::new(Mapping::borrowed(memory)))
@@ -150,6 +166,11 @@ impl HostMapping {
     /// Memory that is mapped here.
     pub(crate) fn shared(mapping: Arc<Mapping>) -> Self {
         Self(mapping)
+    }
+
+    /// What a resource of plain shared memory holds.
+    pub(crate) fn into_shared(self) -> Arc<Mapping> {
+        self.0
     }
 
     /// Where it begins: the start of a host page. The guest may write there at any time.
@@ -190,6 +211,36 @@ mod tests {
         assert!(blob.mappable_fd().is_none());
         assert!(blob.map().is_err());
         assert!(blob.clone().mappable_fd().is_none());
+    }
+
+    /// Memory whose address and size are a test's.
+    #[derive(Debug)]
+    struct Somewhere(HostMapping, usize, usize);
+
+    // SAFETY: the tests below give what the trait asks for, or do not get as far as an access.
+    #[expect(unsafe_code, reason = "an embedder's memory is its word")]
+    unsafe impl HostMemory for Somewhere {
+        fn address(&self) -> NonNull<u8> {
+            self.0.address().map_addr(|address| address.saturating_add(self.1))
+        }
+
+        fn size(&self) -> usize {
+            self.2
+        }
+    }
+
+    #[test]
+    fn an_embedders_memory_begins_with_a_page() {
+        let pages = Blob::of_file(MemoryFile::create(2 * host_page_size()).unwrap()).map().unwrap();
+        let page = pages.size() / 2;
+        let take = |offset, size| HostMapping::from_memory(Arc::new(Somewhere(pages.clone(), offset, size)));
+        assert!(take(64, page).is_err() && take(0, 0).is_err());
+        let memory = take(page, 100).unwrap();
+        memory.copy_in(96, b"ours").unwrap();
+        assert!(memory.copy_in(97, b"ours").is_err());
+        let mut seen = [0; 4];
+        pages.copy_out(page + 96, &mut seen).unwrap();
+        assert_eq!(&seen, b"ours");
     }
 
     #[test]

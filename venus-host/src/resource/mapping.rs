@@ -34,14 +34,15 @@ pub(crate) struct OutOfRange {
     size: usize,
 }
 
-/// Memory that somebody else has mapped into this process.
+/// Memory that somebody else has mapped into this process: a driver, or an embedder that gives its guest memory of its
+/// own, such as an application on macOS's Virtualization framework.
 ///
 /// # Safety
 ///
 /// [`Self::size`] bytes from [`Self::address`], which is aligned to host pages, can be read and written as long as the
 /// value lives, and both methods always answer the same. No Rust reference to these bytes exists.
-pub(crate) unsafe trait HostMemory: fmt::Debug + Send + Sync {
-    /// Where it begins.
+pub unsafe trait HostMemory: fmt::Debug + Send + Sync {
+    /// Where it begins: the start of a host page.
     fn address(&self) -> NonNull<u8>;
 
     /// Bytes from there.

@@ -22,12 +22,9 @@ use std::{fmt, sync::Arc};
 pub use self::{
     blob::{Blob, BlobKind, BlobStorage, HostMapping, MapInfo, VulkanInfo},
     file::{host_page_size, try_memory_file},
+    mapping::HostMemory,
 };
-pub(crate) use self::{
-    file::MemoryFile,
-    mapping::{HostMemory, Mapping},
-    table::Table,
-};
+pub(crate) use self::{file::MemoryFile, mapping::Mapping, table::Table};
 
 /// A resource's number: chosen by whoever creates it (the vtest server, a VMM's guest), non-zero, unique in its
 /// context.

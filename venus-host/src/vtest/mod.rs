@@ -15,7 +15,6 @@
 //! | [`event`] | the descriptors that guests wait with |
 //! | [`resources`] | resources, and what stands for those that cannot be made |
 //! | [`ids`] | the numbers of syncs and resources |
-//! | [`socket`] | sending bytes and descriptors |
 //! | [`session`] | one connection: requests to context verbs |
 //! | [`server`] | accepting connections, and the process or thread that serves each |
 //!
@@ -38,7 +37,6 @@ mod resources;
 mod server;
 mod session;
 mod signal;
-mod socket;
 mod syncs;
 mod waits;
 
@@ -48,5 +46,6 @@ pub use self::{
         Admission, DEFAULT_SOCKET_PATH, Finished, GuestStatistics, GuestStatus, Isolation, LOST_STATUS, Server,
         ServerHandle, ServerOptions, serve_connection, serve_worker,
     },
-    session::{MakeObservers, SessionOptions, Summary},
+    session::{SessionOptions, Summary},
 };
+pub use crate::worker::MakeObservers;

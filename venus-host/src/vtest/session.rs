@@ -16,7 +16,6 @@ use super::{
     reader::Reader,
     resources::Resources,
     signal::Signal,
-    socket,
     syncs::{Read, Syncs, Waiting},
 };
 use crate::{
@@ -26,7 +25,9 @@ use crate::{
     error::HostError,
     limits::{self, Budget},
     resource::{Blob, BlobFlags},
+    socket,
     thread::AutoreleasePool,
+    worker::MakeObservers,
 };
 
 /// RESOURCE_CREATE_BLOB's type for memory of the host, the only one Venus uses.
@@ -45,10 +46,6 @@ pub(super) enum SessionError {
     #[error("the socket failed: {0}")]
     Socket(#[from] io::Error),
 }
-
-/// Makes the observers of a guest's context, in the order in which they are told. Called with the guest program's name
-/// and the driver that it gets, on the thread that serves it.
-pub type MakeObservers = dyn Fn(&str, &driver::Config) -> Vec<Arc<dyn Observer>> + Send + Sync;
 
 /// How connections are served.
 #[derive(Clone, Default)]
@@ -233,6 +230,8 @@ impl Session {
         Ok(socket::send(&self.socket, &answer(command, payload))?)
     }
 
+    /// A descriptor travels with a message of its own, after the answer it belongs to, so that a guest that reads the
+    /// answer as a stream does not swallow the byte it is attached to.
     fn send_fd(&self, fd: BorrowedFd<'_>) -> Result<(), SessionError> {
         Ok(socket::send_fd(&self.socket, fd)?)
     }

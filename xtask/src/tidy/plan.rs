@@ -201,22 +201,38 @@ const HOST: Crate = Crate {
     folder: "venus-host",
     shared: &["foldhash", "hashbrown", "parking_lot", "thiserror", "tracing"],
     forbidden: &["std::env", "std::net", "std::os::unix::net", "std::process"],
-    why: "only a server has sockets and starts programs, and only a command reads its environment",
+    why: "only who serves guests has sockets and starts programs, and only a command reads its environment",
     rooms: &[
         Room {
             name: "lib.rs",
             modules: &[""],
-            floor: 8,
+            floor: 9,
             rooms: &["error"],
             why: "the map of the rooms, and the names that everybody needs",
             ..ROOM
         },
         Room {
+            name: "host",
+            floor: 8,
+            rooms: &["worker", "context", "endpoint", "driver", "resource", "error", "limits", "thread"],
+            crates: &["std::os::unix::net"],
+            why: "a device knows numbers; who serves a context and how is decided in `worker`",
+            ..ROOM
+        },
+        Room {
             name: "vtest",
-            floor: 7,
-            rooms: &["context", "endpoint", "driver", "resource", "error", "limits", "thread"],
+            floor: 8,
+            rooms: &["worker", "context", "endpoint", "driver", "resource", "socket", "error", "limits", "thread"],
             crates: &["rustix", "std::os::unix::net", "std::process"],
             why: "a transport moves bytes between a guest and its context; what they mean is decided behind `context`",
+            ..ROOM
+        },
+        Room {
+            name: "worker",
+            floor: 7,
+            rooms: &["context", "endpoint", "driver", "resource", "socket", "error", "limits", "thread"],
+            crates: &["rustix", "std::os::unix::net", "std::process"],
+            why: "who serves a context is told by messages; what its commands mean is decided behind `context`",
             ..ROOM
         },
         Room {
@@ -289,6 +305,14 @@ const HOST: Crate = Crate {
             rooms: &["error", "limits"],
             crates: &["rustix"],
             why: "memory that is shared knows neither what it holds nor who made it",
+            ..ROOM
+        },
+        Room {
+            name: "socket",
+            floor: 1,
+            rooms: &["thread"],
+            crates: &["rustix", "std::os::unix::net"],
+            why: "a socket carries bytes and descriptors; what they say is for those who talk",
             ..ROOM
         },
         Room {

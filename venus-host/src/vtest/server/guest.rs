@@ -4,9 +4,9 @@ use std::{
     fmt,
     os::{
         fd::{AsFd as _, OwnedFd},
-        unix::{net::UnixStream, process::CommandExt as _},
+        unix::net::UnixStream,
     },
-    process::{Child, Command, ExitStatus},
+    process::{Child, ExitStatus},
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -23,8 +23,9 @@ use super::{
     unserved::Arrival,
 };
 use crate::{
-    endpoint::{Breadcrumbs, Report, Source},
+    endpoint::{Breadcrumbs, Report},
     error::HostError,
+    worker::spawn,
 };
 
 /// How often a worker that has closed its socket is looked at: when it has just done so, and later.
@@ -162,15 +163,6 @@ impl Worker {
     }
 }
 
-fn spawn(mut command: Command, control: UnixStream) -> Result<Child, HostError> {
-    // A group of its own: what a terminal sends to ours is for the server, which ends its guests when it is time.
-    command.stdin(OwnedFd::from(control)).process_group(0);
-    let child = command.spawn();
-    // Dropped here: it holds our copy of the worker's end, without which we see the worker's end.
-    drop(command);
-    child.map_err(|error| HostError::io("cannot start a worker process", error))
-}
-
 /// What others than the server's own thread look at.
 #[derive(Debug)]
 pub(super) struct Record {
@@ -281,23 +273,9 @@ impl Guest {
     }
 }
 
-/// How many of a guest's rings the line about its worker's death has commands of.
-const PLACES: usize = 8;
-
 /// Which command it was in, for the middle of a sentence.
 fn place(report: &Report) -> String {
-    let listed = |list: &[(Source, &str)]| {
-        let (first, others) = list.split_at(list.len().min(PLACES));
-        let first: Vec<_> = first.iter().map(|(source, command)| format!("{command} ({source})")).collect();
-        let others = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
-        first.join(", ") + &others
-    };
-    match (&*report.inside, &*report.last) {
-        ([], []) if report.answered => "before its first command".to_owned(),
-        ([], []) => "before it had answered its guest".to_owned(),
-        ([], last) => format!("between commands, the last being {}", listed(last)),
-        (inside, _) => format!("in {}", listed(inside)),
-    }
+    report.place(if report.answered { "before its first command" } else { "before it had answered its guest" })
 }
 
 fn summary(report: &Report, lost: String) -> Summary {
@@ -325,14 +303,5 @@ mod tests {
     fn a_guest_is_called_by_what_is_known_of_it() {
         assert_eq!(title("cube", 7, Some(1000)), "cube (worker 7, user 1000)");
         assert_eq!(title("", 0, None), "a guest without a name");
-    }
-
-    #[test]
-    fn the_line_about_a_death_has_an_end() {
-        let rings = |count| (0..count).map(|ring| (Source::Ring(ring), "vkCmdDraw")).collect();
-        let report = Report { inside: rings(2), ..Report::default() };
-        assert_eq!(place(&report), "in vkCmdDraw (ring 0x0), vkCmdDraw (ring 0x1)");
-        let line = place(&Report { last: rings(1000), ..Report::default() });
-        assert!(line.ends_with("vkCmdDraw (ring 0x7) and 992 more"), "{line}");
     }
 }

@@ -11,18 +11,16 @@
 //! own copy of the socket.
 
 use std::{
-    io::{self, IoSlice, IoSliceMut},
-    mem::MaybeUninit,
+    io,
     os::{
         fd::{AsFd, BorrowedFd, OwnedFd},
         unix::net::UnixStream,
     },
 };
 
-use rustix::{
-    io::Errno,
-    net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags},
-};
+use rustix::net::RecvFlags;
+
+use crate::socket;
 
 /// A guest follows.
 const GUEST: u8 = b'G';
@@ -30,67 +28,27 @@ const GUEST: u8 = b'G';
 /// How is it doing?
 pub(super) const STATE: u8 = b'S';
 
-#[cfg(target_os = "linux")]
-pub(super) const SEND: SendFlags = SendFlags::NOSIGNAL;
-#[cfg(not(target_os = "linux"))]
-pub(super) const SEND: SendFlags = SendFlags::empty();
-
-#[cfg(target_os = "linux")]
-const RECEIVE: RecvFlags = RecvFlags::CMSG_CLOEXEC;
-#[cfg(not(target_os = "linux"))]
-const RECEIVE: RecvFlags = RecvFlags::empty();
-
 /// Gives a guest's socket and the memory for its breadcrumbs to whoever is at the other end of `control`.
 pub(super) fn give(control: &UnixStream, socket: BorrowedFd<'_>, breadcrumbs: BorrowedFd<'_>) -> io::Result<()> {
-    let fds = [socket, breadcrumbs];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
-    let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    if !ancillary.push(SendAncillaryMessage::ScmRights(&fds)) {
-        return Err(io::Error::other("no room for two descriptors in the message"));
-    }
-    loop {
-        match rustix::net::sendmsg(control, &[IoSlice::new(&[GUEST])], &mut ancillary, SEND) {
-            Err(Errno::INTR) => {}
-            Ok(_) => return Ok(()),
-            Err(error) => return Err(error.into()),
-        }
-    }
+    socket::send_with(control, &[GUEST], &[socket, breadcrumbs])
 }
 
 /// Waits for a guest: its socket, and the memory for its breadcrumbs. Nothing if the server has gone.
 pub(super) fn take(control: &UnixStream) -> io::Result<Option<(UnixStream, OwnedFd)>> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
-    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let mut kind = [0];
-    let received = loop {
-        match rustix::net::recvmsg(control, &mut [IoSliceMut::new(&mut kind)], &mut ancillary, RECEIVE) {
-            Err(Errno::INTR) => {}
-            received => break received?,
-        }
-    };
-    if received.bytes == 0 {
+    let (mut kind, mut fds) = ([0], Vec::new());
+    if socket::receive_with(control, &mut kind, &mut fds, RecvFlags::empty())? == 0 {
         return Ok(None);
     }
-    let fds = ancillary.drain().find_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(fds) => Some(fds),
-        _ => None,
-    });
-    let mut fds = fds.into_iter().flatten();
+    let mut fds = fds.into_iter();
     match (kind, fds.next(), fds.next()) {
-        ([GUEST], Some(socket), Some(breadcrumbs)) => {
-            #[cfg(not(target_os = "linux"))]
-            for fd in [&socket, &breadcrumbs] {
-                rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC)?;
-            }
-            Ok(Some((UnixStream::from(socket), breadcrumbs)))
-        }
+        ([GUEST], Some(socket), Some(breadcrumbs)) => Ok(Some((UnixStream::from(socket), breadcrumbs))),
         _ => Err(io::Error::other("the server has sent something else than a guest")),
     }
 }
 
 /// Whether the other end has gone.
 pub(super) fn is_gone(control: impl AsFd) -> bool {
-    super::super::socket::is_hung_up(control)
+    socket::is_hung_up(control)
 }
 
 #[cfg(test)]

@@ -15,8 +15,8 @@ use rustix::{
     net::{RecvFlags, SendFlags},
 };
 
-use super::handoff::{SEND, STATE};
-use crate::{context::Statistics, endpoint::Sampler};
+use super::handoff::STATE;
+use crate::{context::Statistics, endpoint::Sampler, socket::SEND};
 
 /// How long a server waits for workers that are asked how their guests are doing. The answer takes some locks that are
 /// never held for long; a worker that is stopped gives none.

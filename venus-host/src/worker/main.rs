@@ -1,0 +1,235 @@
+//! What a worker process does: waits to be told whom to serve, and serves it to its end.
+
+use std::{
+    ffi::CStr,
+    fmt,
+    fs::File,
+    io,
+    os::{
+        fd::{AsFd as _, OwnedFd},
+        unix::net::UnixStream,
+    },
+    process::ExitCode,
+    sync::Arc,
+};
+
+use parking_lot::Mutex;
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    fs::{FileType, fstat},
+    net::RecvFlags,
+    process::{Resource, Rlimit, getrlimit, setrlimit},
+};
+
+use super::{
+    MakeObservers,
+    frame::{FrameReader, Heard, framed},
+    message::{Begin, Event, Request},
+    process::is_gone,
+    serve::{self, Tell},
+};
+use crate::{
+    HostError,
+    context::Options,
+    driver::{self, Transport},
+    endpoint::{Breadcrumbs, Observer},
+    limits::{self, Budget},
+    socket,
+};
+
+/// Longest message of a monitor's: a submission and its kind.
+const MESSAGE_BYTES: usize = limits::SUBMISSION_BYTES + 1;
+
+/// How a worker process serves its context.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct WorkerOptions {
+    /// The driver and what guests see of it. What memory may travel is the monitor's to say.
+    pub driver: driver::Config,
+    /// Who is told what the guest does, if anybody.
+    pub observers: Option<Arc<MakeObservers>>,
+    /// What the guest may hold. Of descriptors it gets no more than the process may have.
+    pub budget: Budget,
+}
+
+impl WorkerOptions {
+    /// Nobody is told what the guest does.
+    #[must_use]
+    pub fn new(driver: driver::Config) -> Self {
+        Self { driver, ..Self::default() }
+    }
+
+    /// Lets the guest hold so much and no more.
+    #[must_use]
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// Tells those what the guest does whom `make` makes for it.
+    #[must_use]
+    pub fn observers(
+        mut self,
+        make: impl Fn(&str, &driver::Config) -> Vec<Arc<dyn Observer>> + Send + Sync + 'static,
+    ) -> Self {
+        self.observers = Some(Arc::new(make));
+        self
+    }
+}
+
+impl fmt::Debug for WorkerOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkerOptions").field("driver", &self.driver).finish_non_exhaustive()
+    }
+}
+
+/// Serves the context of a monitor that has started this process ([`Launch`](super::Launch)): what a program does when
+/// it finds itself started so. The socket to the monitor is standard input, in whose place `/dev/null` is put.
+///
+/// Returns when the monitor has gone or does not need the context any more.
+pub fn serve(options: &WorkerOptions) -> ExitCode {
+    let served = take_control_socket().and_then(|control| {
+        raise_descriptor_limit();
+        serve_monitor(control, options)
+    });
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("a worker cannot serve: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Serves the context of the monitor at the other end of `control`.
+fn serve_monitor(control: UnixStream, options: &WorkerOptions) -> Result<(), HostError> {
+    socket::prepare(&control).map_err(|error| HostError::io("cannot use the socket to the monitor", error))?;
+    name_process(c"venus-spare");
+    // Most of a guest's start is the loading of drivers, which need not wait for the guest.
+    if !is_readable(&control)
+        && let Err(error) = driver::preload(&options.driver)
+    {
+        tracing::debug!("the drivers are not loaded ahead of the guest: {error}");
+    }
+    let mut requests = Requests { control, reader: FrameReader::new(MESSAGE_BYTES), is_broken: false };
+    let Some(request) = requests.next() else { return Ok(()) };
+    let Request::Begin(begin) = request else {
+        return Err(HostError::Unsupported("the first thing that a worker hears is whom to serve".into()));
+    };
+    name_process(c"venus-guest");
+    let (gone, told) = (requests.share()?, requests.share()?);
+    let tell: Tell = teller(told);
+    serve::serve(context_options(begin, options, gone), || requests.next(), &tell);
+    if requests.is_broken { Err(HostError::Unsupported("the monitor has said what none says".into())) } else { Ok(()) }
+}
+
+fn context_options(begin: Begin, options: &WorkerOptions, monitor: UnixStream) -> Options {
+    let Begin { name, maps_opaque, breadcrumbs } = begin;
+    let breadcrumbs = Breadcrumbs::open(breadcrumbs).unwrap_or_else(|error| {
+        tracing::warn!("what this guest does is not noted: {error}");
+        Breadcrumbs::default()
+    });
+    let transport = Transport { opaque: maps_opaque, pointers: false };
+    let driver = options.driver.clone().transport(transport);
+    let observers = options.observers.as_ref().map(|make| make(&name, &driver)).unwrap_or_default();
+    let budget = options.budget.descriptors_of(socket::open_files());
+    let made = Options::new(name, driver).budget(budget).breadcrumbs(breadcrumbs);
+    let made = made.abandoned(move || is_gone(&monitor));
+    observers.into_iter().fold(made, Options::observer)
+}
+
+/// What sends events to the monitor, one after the other.
+fn teller(control: UnixStream) -> Tell {
+    let control = Mutex::new(control);
+    Arc::new(move |event: Event| {
+        let packet = event.encode();
+        // A monitor that has gone is noticed by who reads.
+        let _sent = socket::send_with(&control.lock(), &framed(&packet), &packet.fds());
+    })
+}
+
+/// What the monitor asks for.
+struct Requests {
+    control: UnixStream,
+    reader: FrameReader,
+    is_broken: bool,
+}
+
+impl Requests {
+    /// The next request. None if the monitor has gone.
+    fn next(&mut self) -> Option<Request> {
+        loop {
+            let frame = self
+                .reader
+                .next()
+                .and_then(|frame| frame.map(|(payload, fd)| Request::decode(&payload, fd)).transpose());
+            match frame {
+                Ok(Some(request)) => return Some(request),
+                Ok(None) if self.reader.hear(&self.control, RecvFlags::empty()) == Heard::Bytes => {}
+                Ok(None) => return None,
+                Err(malformed) => {
+                    tracing::error!("a message of the monitor's is wrong: {malformed}");
+                    self.is_broken = true;
+                    return None;
+                }
+            }
+        }
+    }
+
+    fn share(&self) -> Result<UnixStream, HostError> {
+        self.control.try_clone().map_err(|error| HostError::io("cannot duplicate the socket to the monitor", error))
+    }
+}
+
+/// Whether the monitor has said something, or has gone.
+fn is_readable(control: &UnixStream) -> bool {
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut fds = [PollFd::new(control, PollFlags::IN)];
+    poll(&mut fds, Some(&now)).is_ok_and(|ready| ready > 0)
+}
+
+/// Moves the socket to the monitor away from standard input. A driver that takes descriptor 0 for its own, as some do where
+/// they mean "none", must not reach it.
+///
+/// # Errors
+///
+/// Standard input is no socket.
+pub fn take_control_socket() -> Result<UnixStream, HostError> {
+    let failed = |error: io::Error| HostError::io("cannot use standard input", error);
+    let stdin: OwnedFd = io::stdin().as_fd().try_clone_to_owned().map_err(failed)?;
+    let stat = fstat(&stdin).map_err(|error| failed(error.into()))?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::Socket {
+        return Err(HostError::Unsupported(
+            "standard input is no socket: workers are started by their monitors".into(),
+        ));
+    }
+    let nothing = File::open("/dev/null").map_err(|error| HostError::io("cannot open /dev/null", error))?;
+    rustix::stdio::dup2_stdin(&nothing).map_err(|error| failed(error.into()))?;
+    Ok(UnixStream::from(stdin))
+}
+
+/// What `ps` and `top` call this process, where the system lets it choose. Best effort.
+pub fn name_process(name: &CStr) {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::thread::set_name(name) {
+        tracing::debug!("cannot name the process {name:?}: {error}");
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = name;
+}
+
+/// Asks for as many descriptors as the system permits: every piece of memory that a guest could map is one. Best effort.
+pub fn raise_descriptor_limit() {
+    // What macOS grants where it refuses to call "no limit" a number: `OPEN_MAX` of its headers.
+    const MODEST: u64 = 10_240;
+    let limit = getrlimit(Resource::Nofile);
+    let raise = |to| setrlimit(Resource::Nofile, Rlimit { current: to, ..limit });
+    let modest = limit.maximum.map_or(MODEST, |maximum| maximum.min(MODEST));
+    let outcome = raise(limit.maximum).or_else(|error| match limit.current {
+        Some(current) if current < modest => raise(Some(modest)),
+        _ => Err(error),
+    });
+    if let Err(error) = outcome {
+        tracing::debug!("cannot raise the limit of open files: {error}");
+    }
+}

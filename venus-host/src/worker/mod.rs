@@ -1,0 +1,56 @@
+//! Who serves a context, in a thread or in a process of its own, and how its monitor talks to it.
+//!
+//! A monitor makes requests, in order, and goes on; whoever serves the context takes them one by one and tells what comes
+//! of them. Within a process that is a queue and a call; between processes, the same messages on a stream socket. So there
+//! is one loop for both, and the only request that anybody waits for is the one for a blob.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`served`] | a context, as its monitor sees it |
+//! | [`serve`](mod@serve) | the loop that serves one |
+//! | [`main`] | what a worker process does around that loop |
+//! | [`launch`] | how a worker process is started |
+//! | [`process`] | the monitor's side of the socket, and the worker's death |
+//! | [`message`], [`frame`] | what travels, and how |
+//! | [`inbox`], [`outbox`] | what was heard, and what waits to be said |
+//! | [`fences`] | fences that have not retired |
+//! | [`check`] | whether a blob from a worker is what the worker says |
+//!
+//! # Who believes whom
+//!
+//! A worker believes its monitor. A monitor does not believe a worker process, which does what its guest makes it do:
+//! messages are bounded before they are read, what was not asked for ends the worker, a blob is checked before it is
+//! mapped, and nothing is waited for without a limit. A worker that has died is known by the end of its socket; in which
+//! command it was, by memory that both have mapped (`endpoint/breadcrumbs.rs`).
+
+#![deny(unsafe_code)]
+
+mod check;
+mod fences;
+mod frame;
+mod inbox;
+mod launch;
+mod main;
+mod message;
+mod outbox;
+mod process;
+pub(crate) mod serve;
+mod served;
+
+use std::sync::Arc;
+
+#[cfg(feature = "vtest")]
+pub(crate) use self::launch::spawn;
+pub(crate) use self::{
+    fences::{Added, Fences, Sink},
+    served::Served,
+};
+pub use self::{
+    launch::Launch,
+    main::{WorkerOptions, name_process, raise_descriptor_limit, serve, take_control_socket},
+};
+use crate::{driver, endpoint::Observer};
+
+/// Makes the observers of a guest's context, in the order in which they are told. Called with the guest program's name
+/// and the driver that it gets, on the thread that serves it.
+pub type MakeObservers = dyn Fn(&str, &driver::Config) -> Vec<Arc<dyn Observer>> + Send + Sync;

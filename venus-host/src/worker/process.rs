@@ -1,0 +1,268 @@
+//! A worker process, as its monitor sees it: a thread that carries messages to and from it, and deals with its end.
+//!
+//! Requests are sent at once where the socket takes them, on the thread that makes them; what it does not take waits for
+//! the thread here. Everything that the worker says comes in here, too, and so does its death.
+
+use std::{
+    io::{Read as _, Write as _},
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    process::{Child, ExitStatus},
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    io::Errno,
+    net::{RecvFlags, SendFlags, Shutdown},
+};
+
+use super::{
+    check,
+    frame::{FrameReader, Heard, framed},
+    inbox::Inbox,
+    message::{Event, Malformed, Packet, Request},
+    outbox::{Outbox, Unsent},
+};
+use crate::{
+    HostError,
+    endpoint::Breadcrumbs,
+    limits,
+    socket::{self, is_hung_up},
+    thread::deadline,
+};
+
+/// How long a worker that has closed its socket may take to its end: one that died, and one that was told to end.
+const DEATH_PATIENCE: Duration = Duration::from_secs(1);
+const END_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often it is looked at meanwhile.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// A frame on its way.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    bytes: Vec<u8>,
+    /// How many of them are gone, and with the first of them the descriptor.
+    sent: usize,
+    packet: Packet,
+}
+
+/// The way to a worker process.
+#[derive(Debug)]
+pub(super) struct Link {
+    socket: UnixStream,
+    outbox: Outbox<Outgoing>,
+    /// Makes the thread look at the outbox.
+    bell: UnixStream,
+    child: Mutex<Child>,
+    /// Size of the blob that was asked for last.
+    asked: Mutex<u64>,
+    maps_opaque: bool,
+    breadcrumbs: Breadcrumbs,
+}
+
+impl Link {
+    /// The way to `child`, at the other end of `socket`, and the thread that carries messages. `breadcrumbs` is where the
+    /// worker notes what it does.
+    pub(super) fn start(
+        child: Child,
+        socket: UnixStream,
+        maps_opaque: bool,
+        breadcrumbs: Breadcrumbs,
+        inbox: Arc<Inbox>,
+    ) -> Result<(Arc<Self>, thread::JoinHandle<()>), HostError> {
+        let failed = |error| HostError::io("cannot make a socket for a worker", error);
+        let (wake, bell) = UnixStream::pair().map_err(failed)?;
+        for end in [&wake, &bell] {
+            end.set_nonblocking(true).map_err(failed)?;
+        }
+        let link = Arc::new(Self {
+            socket,
+            outbox: Outbox::new(limits::QUEUED_BYTES),
+            bell,
+            child: Mutex::new(child),
+            asked: Mutex::new(0),
+            maps_opaque,
+            breadcrumbs,
+        });
+        let carrier = Carrier { link: Arc::clone(&link), wake, inbox };
+        let thread = thread::Builder::new().name("venus-link".to_owned()).spawn(move || carrier.run());
+        match thread {
+            Ok(thread) => Ok((link, thread)),
+            Err(error) => {
+                link.kill();
+                let _reaped = link.child.lock().wait();
+                Err(HostError::io("cannot start a worker's thread", error))
+            }
+        }
+    }
+
+    /// Sends a request, or queues it.
+    pub(super) fn send(&self, request: Request, patience: Duration) -> Result<(), Unsent> {
+        if let Request::CreateBlob { size, .. } = &request {
+            *self.asked.lock() = *size;
+        }
+        // What cannot travel was refused before.
+        let packet = request.encode().ok_or(Unsent::Closed)?;
+        let mut outgoing = Outgoing { bytes: framed(&packet), sent: 0, packet };
+        let bytes = outgoing.bytes.len();
+        let mut queue = self.outbox.room(bytes, patience)?;
+        // A worker that has gone is the thread's to deal with.
+        if queue.is_empty() && self.push_out(&mut outgoing).unwrap_or(true) {
+            return Ok(());
+        }
+        queue.put(outgoing, bytes);
+        drop(queue);
+        // A bell that is full has been heard by nobody yet, which is as good.
+        let _rung = (&self.bell).write(&[0]);
+        Ok(())
+    }
+
+    /// Sends as much of a frame as the socket takes, and says whether that was all.
+    fn push_out(&self, outgoing: &mut Outgoing) -> Result<bool, Errno> {
+        loop {
+            let rest = outgoing.bytes.get(outgoing.sent..).unwrap_or_default();
+            if rest.is_empty() {
+                return Ok(true);
+            }
+            let fds = if outgoing.sent == 0 { outgoing.packet.fds() } else { Vec::new() };
+            match socket::try_send_with(&self.socket, rest, &fds, SendFlags::DONTWAIT) {
+                Ok(sent) => outgoing.sent = outgoing.sent.saturating_add(sent),
+                Err(Errno::INTR) => {}
+                // Of descriptors, too many of this user's may be on their way.
+                Err(Errno::AGAIN | Errno::TOOMANYREFS) => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Tells the worker that nobody needs it any more, at which it ends.
+    pub(super) fn dismiss(&self) {
+        self.outbox.close();
+        let _gone = rustix::net::shutdown(&self.socket, Shutdown::Both);
+        let _rung = (&self.bell).write(&[0]);
+    }
+
+    /// Ends the worker at once.
+    pub(super) fn kill(&self) {
+        // It may have ended by itself.
+        let _gone = self.child.lock().kill();
+    }
+
+    /// In which command it is, for the middle of a sentence.
+    pub(super) fn place(&self) -> String {
+        self.breadcrumbs.read().place("before its first command")
+    }
+
+    /// The worker's process.
+    pub(super) fn process(&self) -> u32 {
+        self.child.lock().id()
+    }
+}
+
+/// What the thread has.
+struct Carrier {
+    link: Arc<Link>,
+    wake: UnixStream,
+    inbox: Arc<Inbox>,
+}
+
+impl Carrier {
+    fn run(self) {
+        let outcome = self.carry();
+        let is_dismissed = self.link.outbox.is_closed();
+        self.link.outbox.close();
+        if outcome.is_err() {
+            self.link.kill();
+        }
+        let ended = self.reap(if is_dismissed { END_PATIENCE } else { DEATH_PATIENCE });
+        if is_dismissed {
+            self.inbox.close("the context was destroyed".to_owned());
+            return;
+        }
+        let place = self.link.place();
+        let process = self.link.process();
+        let reason = match (outcome, ended) {
+            (Err(malformed), _) => format!("worker {process} has said what no worker says, and was ended: {malformed}"),
+            (Ok(()), Some(status)) => format!("worker {process} ended with {status} {place}"),
+            (Ok(()), None) => format!("worker {process} closed its socket {place}, and was ended"),
+        };
+        let context = &*self.inbox.name;
+        tracing::error!(context, "{reason}; the driver is what crashes mostly, and other guests are not affected");
+        self.inbox.close(reason);
+    }
+
+    /// Carries messages until the worker has gone or says what it must not.
+    fn carry(&self) -> Result<(), Malformed> {
+        let mut reader = FrameReader::new(limits::WORKER_MESSAGE_BYTES);
+        let (socket, wake) = (&self.link.socket, &self.wake);
+        let mut is_writable = false;
+        loop {
+            if self.link.outbox.flush(|outgoing| self.link.push_out(outgoing)).is_err() {
+                return Ok(());
+            }
+            let is_done = self.link.outbox.is_empty();
+            if !is_done && is_writable {
+                // Descriptors on their way are in the way of ours, which the socket does not tell of.
+                thread::sleep(LOOK);
+            }
+            let out = if is_done { PollFlags::empty() } else { PollFlags::OUT };
+            let mut fds = [PollFd::new(socket, PollFlags::IN | out), PollFd::new(wake, PollFlags::IN)];
+            match poll(&mut fds, None) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => {
+                    tracing::error!("cannot wait for a worker: {error}");
+                    return Ok(());
+                }
+            }
+            let [ready, _] = &fds;
+            is_writable = ready.revents().contains(PollFlags::OUT);
+            let _rung = (&self.wake).read(&mut [0; 64]);
+            match reader.hear(socket, RecvFlags::DONTWAIT) {
+                Heard::End => return Ok(()),
+                Heard::Nothing => {}
+                Heard::Bytes => {
+                    while let Some((payload, fd)) = reader.next()? {
+                        self.take(&payload, fd)?;
+                    }
+                }
+            }
+        }
+    }
+
+    fn take(&self, payload: &[u8], fd: Option<OwnedFd>) -> Result<(), Malformed> {
+        let event = match Event::decode(payload, fd)? {
+            Event::Blob(Ok(blob)) => Event::Blob(check::check(blob, *self.link.asked.lock(), self.link.maps_opaque)),
+            other => other,
+        };
+        self.inbox.take(event)
+    }
+
+    /// Waits for the end of the worker; one that does not end in time is killed. None if that was so.
+    fn reap(&self, patience: Duration) -> Option<ExitStatus> {
+        let until = deadline(patience);
+        loop {
+            let ended = self.link.child.lock().try_wait();
+            match ended {
+                Ok(None) if Instant::now() < until => thread::sleep(LOOK),
+                Ok(Some(status)) => return Some(status),
+                // Somebody else in this process has waited for it.
+                Err(_) => return None,
+                Ok(None) => {
+                    self.link.kill();
+                    // A killed process may take as long as the driver's kernel side does.
+                    let _reaped = self.link.child.lock().wait();
+                    return None;
+                }
+            }
+        }
+    }
+}
+
+/// Whether the monitor has gone.
+pub(super) fn is_gone(socket: &UnixStream) -> bool {
+    is_hung_up(socket)
+}

@@ -1,0 +1,89 @@
+//! The loop that serves one context, in a thread of its monitor's process or in a process of its own.
+
+use std::sync::{Arc, OnceLock};
+
+use super::message::{Event, Request};
+use crate::{
+    context::{Context, Options, Statistics},
+    error::{CREATE_BLOB, HostError},
+    resource::{Blob, BlobStorage},
+};
+
+/// Tells the monitor's side something, from any thread.
+pub(super) type Tell = Arc<dyn Fn(Event) + Send + Sync>;
+
+/// Serves the context that `options` describe until there are no more requests. All that it had is gone when this
+/// returns.
+pub(super) fn serve(options: Options, mut next: impl FnMut() -> Option<Request>, tell: &Tell) {
+    let statistics = Arc::<OnceLock<Arc<Statistics>>>::default();
+    let mut context = Context::new(options.lost(tell_of_loss(&statistics, tell)));
+    // Only set here. A context is lost by what it is asked to do, which comes later.
+    let _first = statistics.set(context.statistics());
+    while let Some(request) = next() {
+        handle(&mut context, request, tell);
+    }
+}
+
+fn tell_of_loss(statistics: &Arc<OnceLock<Arc<Statistics>>>, tell: &Tell) -> impl Fn() + Send + Sync + use<> {
+    let (statistics, tell) = (Arc::clone(statistics), Arc::clone(tell));
+    move || {
+        let reason = statistics.get().and_then(|statistics| statistics.lost()).map(ToString::to_string);
+        tell(Event::Lost(reason.unwrap_or_default()));
+    }
+}
+
+fn handle(context: &mut Context, request: Request, tell: &Tell) {
+    match request {
+        // An error has ended the context, which was told, and logged.
+        Request::Submit(commands) => drop(context.submit(&commands)),
+        Request::Fence { ring_idx, token } => {
+            let tell = Arc::clone(tell);
+            let made = context
+                .create_fence(ring_idx, Box::new(move |retired| tell(Event::Retired { ring_idx, token, retired })));
+            settle(context, made, "create fence");
+        }
+        Request::CreateBlob { id, flags, blob_id, size } => {
+            tell(Event::Blob(context.create_blob(id, flags, blob_id, size)));
+        }
+        Request::Attach { id, size, is_plain, blob } => {
+            let attached = attach(context, id, size, is_plain, &blob);
+            if let Err(error) = attached {
+                context.log_refusal(error.into_fatal("attach resource"));
+            }
+        }
+        Request::Detach { id } => {
+            context.destroy_resource(id);
+        }
+        // Says it once, before there is a context.
+        Request::Begin(_) => {}
+    }
+}
+
+/// Ends a context whose guest is to blame, and logs what is not its fault.
+pub(crate) fn settle(context: &Context, outcome: Result<(), HostError>, command: &'static str) {
+    match outcome {
+        Ok(()) => {}
+        Err(HostError::Guest(fatal)) => context.fail(*fatal),
+        Err(error) => context.log_refusal(error.into_fatal(command)),
+    }
+}
+
+/// Makes a resource of others known to a context.
+pub(crate) fn attach(
+    context: &mut Context,
+    id: crate::resource::ResourceId,
+    size: u64,
+    is_plain: bool,
+    blob: &Blob,
+) -> Result<(), HostError> {
+    if !is_plain {
+        return context.attach_resource(id, blob, size);
+    }
+    let memory = match &blob.storage {
+        BlobStorage::Shm(_) | BlobStorage::Pointer(_) => blob.map()?,
+        BlobStorage::DmaBuf(_) | BlobStorage::Opaque { .. } => {
+            return Err(HostError::fatal(CREATE_BLOB, format!("resource {id} is no plain shared memory")));
+        }
+    };
+    context.import_memory(id, memory)
+}

@@ -1,0 +1,229 @@
+//! A context that somebody else serves, as its monitor sees it.
+
+use std::{
+    fmt,
+    os::fd::OwnedFd,
+    sync::Arc,
+    thread::{self, JoinHandle},
+};
+
+use super::{
+    fences::{Added, Sink},
+    inbox::Inbox,
+    launch::Launch,
+    message::{Begin, Event, Request},
+    outbox::{Outbox, Unsent},
+    process::Link,
+    serve::{self, Tell},
+};
+use crate::{
+    HostError,
+    context::Options,
+    endpoint::Breadcrumbs,
+    limits,
+    resource::{Blob, BlobFlags, ResourceId},
+};
+
+/// A context that is served by a thread or a process, in the order of these calls.
+#[derive(Debug)]
+pub(crate) struct Served {
+    inbox: Arc<Inbox>,
+    runner: Runner,
+    thread: JoinHandle<()>,
+}
+
+enum Runner {
+    Thread { outbox: Arc<Outbox<Request>>, breadcrumbs: Breadcrumbs },
+    Process(Arc<Link>),
+}
+
+impl Served {
+    /// Has a thread serve a context. `sink` is told of fences that retire.
+    pub(crate) fn by_thread(name: &str, options: Options, sink: Sink) -> Result<Self, HostError> {
+        let inbox = Arc::new(Inbox::new(name.to_owned(), sink));
+        let outbox = Arc::new(Outbox::new(limits::QUEUED_BYTES));
+        let breadcrumbs = Breadcrumbs::private();
+        let gone = Arc::clone(&outbox);
+        let options = options.breadcrumbs(breadcrumbs.clone()).abandoned(move || gone.is_closed());
+        let (requests, ending) =
+            (Arc::clone(&outbox), Ending { inbox: Arc::clone(&inbox), outbox: Arc::clone(&outbox) });
+        let serve = move || {
+            let told = Arc::clone(&ending.inbox);
+            let tell: Tell = Arc::new(move |event: Event| {
+                let _right = told.take(event);
+            });
+            serve::serve(options, || requests.pop(), &tell);
+            drop(ending);
+        };
+        let thread = thread::Builder::new().name("venus-context".to_owned()).spawn(serve);
+        let thread = thread.map_err(|error| HostError::io("cannot start a thread for a context", error))?;
+        Ok(Self { inbox, runner: Runner::Thread { outbox, breadcrumbs }, thread })
+    }
+
+    /// Has a process serve a context. `maps_opaque` says whether a driver's own descriptors are of use here.
+    pub(crate) fn by_process(launch: &Launch, name: &str, maps_opaque: bool, sink: Sink) -> Result<Self, HostError> {
+        let inbox = Arc::new(Inbox::new(name.to_owned(), sink));
+        let file = Arc::<OwnedFd>::from(Breadcrumbs::file()?);
+        let breadcrumbs = Breadcrumbs::open(Arc::clone(&file))?;
+        let (child, socket) = launch.start()?;
+        let (link, thread) = Link::start(child, socket, maps_opaque, breadcrumbs, Arc::clone(&inbox))?;
+        let served = Self { inbox, runner: Runner::Process(link), thread };
+        served.send(Request::Begin(Begin { name: name.to_owned(), maps_opaque, breadcrumbs: file }), 0)?;
+        Ok(served)
+    }
+
+    /// Executes commands, some time.
+    pub(crate) fn submit(&self, commands: &[u8]) -> Result<(), HostError> {
+        if commands.len() > limits::SUBMISSION_BYTES {
+            return Err(HostError::limit("bytes in one submission", limits::SUBMISSION_BYTES));
+        }
+        self.inbox.check()?;
+        self.send(Request::Submit(commands.to_vec()), commands.len())
+    }
+
+    /// Has a fence retire once everything before it on its timeline is done.
+    pub(crate) fn create_fence(&self, ring_idx: u32, fence: u64) -> Result<(), HostError> {
+        match self.inbox.fences.add(ring_idx, fence) {
+            Added::Waits(token) => self.send(Request::Fence { ring_idx, token }, 0),
+            Added::Lost => self.inbox.check(),
+            Added::TooMany if ring_idx >= limits::TIMELINES => {
+                Err(HostError::fatal("create fence", format!("ring_idx {ring_idx} is not below {}", limits::TIMELINES)))
+            }
+            Added::TooMany => {
+                self.give_up(format!("{} fences of it are pending", limits::FENCES));
+                Err(HostError::limit("pending fences of one context", limits::FENCES))
+            }
+        }
+    }
+
+    /// Creates a resource and waits for it.
+    pub(crate) fn create_blob(
+        &self,
+        id: ResourceId,
+        flags: BlobFlags,
+        blob_id: u64,
+        size: u64,
+    ) -> Result<Blob, HostError> {
+        self.inbox.check()?;
+        self.inbox.expect_blob();
+        self.send(Request::CreateBlob { id, flags, blob_id, size }, 0)?;
+        self.inbox.await_blob(limits::WORKER_PATIENCE).unwrap_or_else(|| {
+            let reason = format!("it gives no answer for {:?}, {}", limits::WORKER_PATIENCE, self.place());
+            self.give_up(reason.clone());
+            Err(HostError::Lost(reason.into()))
+        })
+    }
+
+    /// Makes a resource of others known.
+    pub(crate) fn attach(&self, id: ResourceId, size: u64, is_plain: bool, blob: Blob) -> Result<(), HostError> {
+        self.inbox.check()?;
+        self.send(Request::Attach { id, size, is_plain, blob }, 0)
+    }
+
+    /// Forgets a resource.
+    pub(crate) fn detach(&self, id: ResourceId) {
+        // One that is lost holds nothing for long.
+        let _lost = self.send(Request::Detach { id }, 0);
+    }
+
+    /// Why the context is lost, if it is.
+    pub(crate) fn lost(&self) -> Option<String> {
+        self.inbox.lost()
+    }
+
+    /// Whether it is served by a process, to which pointers are of no use.
+    pub(crate) fn is_process(&self) -> bool {
+        matches!(self.runner, Runner::Process(_))
+    }
+
+    /// The worker's process; none for a thread.
+    pub(crate) fn process(&self) -> Option<u32> {
+        match &self.runner {
+            Runner::Process(link) => Some(link.process()),
+            Runner::Thread { .. } => None,
+        }
+    }
+
+    /// Ends the context, some time. Its fences are lost at once.
+    pub(crate) fn dismiss(&self) {
+        match &self.runner {
+            Runner::Thread { outbox, .. } => outbox.close(),
+            Runner::Process(link) => link.dismiss(),
+        }
+        self.inbox.close("the context was destroyed".to_owned());
+    }
+
+    /// Whether all of it is gone, once it was dismissed.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// Ends it at once, where that can be done: a thread cannot be ended.
+    pub(crate) fn kill(&self) {
+        if let Runner::Process(link) = &self.runner {
+            link.kill();
+        }
+    }
+
+    fn place(&self) -> String {
+        match &self.runner {
+            Runner::Thread { breadcrumbs, .. } => breadcrumbs.read().place("before its first command"),
+            Runner::Process(link) => link.place(),
+        }
+    }
+
+    /// The context is of no use any more.
+    #[cold]
+    fn give_up(&self, reason: String) {
+        tracing::error!(context = &*self.inbox.name, "guest context lost: {reason}");
+        self.inbox.close(reason);
+        self.kill();
+    }
+
+    fn send(&self, request: Request, bytes: usize) -> Result<(), HostError> {
+        let sent = match &self.runner {
+            // Each request counts, however short.
+            Runner::Thread { outbox, .. } => {
+                let bytes = bytes.saturating_add(size_of::<Request>());
+                outbox.push(request, bytes, limits::QUEUE_PATIENCE)
+            }
+            Runner::Process(link) => link.send(request, limits::QUEUE_PATIENCE),
+        };
+        match sent {
+            Ok(()) => Ok(()),
+            Err(Unsent::Closed) => {
+                self.inbox.check()?;
+                Err(HostError::Lost("its worker is ending".into()))
+            }
+            Err(Unsent::Full) => {
+                let place = self.place();
+                self.give_up(format!("it does not come to the end of what its guest has submitted, {place}"));
+                self.inbox.check()
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Runner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Thread { .. } => "Thread",
+            Self::Process(_) => "Process",
+        })
+    }
+}
+
+/// Tells whoever waits when a thread that serves a context ends, be it by a panic.
+struct Ending {
+    inbox: Arc<Inbox>,
+    outbox: Arc<Outbox<Request>>,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.outbox.close();
+        let reason =
+            if thread::panicking() { "its thread panicked, which is a bug in the host" } else { "it has ended" };
+        self.inbox.close(reason.to_owned());
+    }
+}

@@ -1,0 +1,168 @@
+//! What a guest does, whoever serves it.
+
+use mock_driver::Mock;
+use venus_guest::bare::command;
+use venus_host::{
+    context::Retired,
+    driver::MemoryChoice,
+    host::{ContextId, ContextOptions, Isolation},
+    resource::{BlobFlags, BlobKind, MapInfo, ResourceId},
+};
+
+use crate::machine::{FIRST, Machine, Ring, config, isolations};
+
+const SECOND: ContextId = ContextId(2);
+const RING_MEMORY: ResourceId = ResourceId(10);
+const MEMORY: ResourceId = ResourceId(11);
+const SIZE: u64 = 8192;
+
+/// Runs a test for each way of serving a context.
+fn each(test: impl Fn(&mut Machine, &Isolation)) {
+    let mock = Mock::take();
+    for isolation in isolations() {
+        let mut machine = Machine::new(config(&mock).memory(MemoryChoice::Import), isolation.clone());
+        test(&mut machine, &isolation);
+        assert_eq!(machine.host.lost(FIRST), None, "{isolation:?}");
+        assert!(machine.host.shutdown(crate::machine::PATIENCE), "{isolation:?}");
+        mock.assert_clean();
+    }
+}
+
+#[test]
+fn a_ring_in_shared_memory_is_executed() {
+    each(|machine, _| {
+        machine.host.create_blob(FIRST, RING_MEMORY, BlobFlags::MAPPABLE, 0, SIZE).unwrap();
+        let mut ring = Ring::new(machine, RING_MEMORY);
+        ring.write(machine, &command::set_reply_stream(RING_MEMORY.0, 0, 8));
+        ring.drain(machine);
+    });
+}
+
+#[test]
+fn a_ring_waits_for_submissions_and_they_for_it() {
+    each(|machine, _| {
+        machine.host.create_blob(FIRST, RING_MEMORY, BlobFlags::MAPPABLE, 0, SIZE).unwrap();
+        let mut ring = Ring::new(machine, RING_MEMORY);
+        let wait = command::wait_virtqueue_seqno(7);
+        ring.write(machine, &wait);
+        machine.submit(&command::submit_virtqueue_seqno(crate::machine::RING, 7)).unwrap();
+        let position = u32::try_from(4 * wait.len()).unwrap();
+        machine.submit(&command::wait_ring_seqno(crate::machine::RING, position)).unwrap();
+        assert_eq!(machine.fence(FIRST, 0), Retired::Done);
+        ring.drain(machine);
+    });
+}
+
+#[test]
+fn fences_of_queues_retire() {
+    each(|machine, isolation| {
+        machine.device();
+        for _ in 0..3 {
+            assert_eq!(machine.fence(FIRST, 1), Retired::Done, "{isolation:?}");
+        }
+        let order: Vec<u64> = (0..50).collect();
+        for fence in &order {
+            machine.host.create_fence(FIRST, 1, *fence).unwrap();
+        }
+        let mut seen = Vec::new();
+        machine.until("all fences", |machine| {
+            seen.extend(machine.host.take_retired().into_iter().map(|retired| retired.fence));
+            seen.len() == order.len()
+        });
+        assert_eq!(seen, order);
+    });
+}
+
+#[test]
+fn memory_is_mapped_and_outlives_what_it_came_from() {
+    each(|machine, _| {
+        let device = machine.device();
+        let memory = machine.memory(device, SIZE);
+        machine.host.create_blob(FIRST, MEMORY, BlobFlags::MAPPABLE, memory, SIZE).unwrap();
+        let blob = machine.host.blob(MEMORY).unwrap().clone();
+        assert_eq!((blob.kind(), blob.map_info), (BlobKind::Shm, MapInfo::Cached));
+        let (mapping, again) = (machine.host.map(MEMORY).unwrap(), machine.host.map(MEMORY).unwrap());
+        assert_eq!(mapping.address(), again.address(), "one mapping");
+        assert!(machine.host.destroy_resource(MEMORY) && !machine.host.destroy_resource(MEMORY));
+        assert!(machine.host.blob(MEMORY).is_none() && machine.host.map(MEMORY).is_err());
+        mapping.copy_in(0, b"still here").unwrap();
+        assert!(machine.host.destroy_context(FIRST));
+        let mut seen = [0; 10];
+        again.copy_out(0, &mut seen).unwrap();
+        assert_eq!(&seen, b"still here");
+    });
+}
+
+#[test]
+fn a_resource_stays_when_its_context_goes_and_another_can_have_it() {
+    each(|machine, isolation| {
+        let device = machine.device();
+        let memory = machine.memory(device, SIZE);
+        machine.host.create_blob(FIRST, MEMORY, BlobFlags::MAPPABLE, memory, SIZE).unwrap();
+        machine.host.create_blob(FIRST, RING_MEMORY, BlobFlags::MAPPABLE, 0, SIZE).unwrap();
+        let options = ContextOptions::new("other").isolation(isolation.clone());
+        machine.host.create_context(SECOND, options).unwrap();
+        for _ in 0..2 {
+            machine.host.attach(SECOND, MEMORY).unwrap();
+            machine.host.attach(SECOND, RING_MEMORY).unwrap();
+        }
+        machine.host.destroy_context(FIRST);
+        machine.host.create_context(FIRST, ContextOptions::new("again")).unwrap();
+        // What the context knows its commands can name.
+        machine.host.submit(SECOND, &venus_guest::bare::bytes(&command::set_reply_stream(10, 0, 8))).unwrap();
+        assert_eq!(machine.fence(SECOND, 0), Retired::Done);
+        assert_eq!(machine.host.lost(SECOND), None);
+        let mapping = machine.host.map(MEMORY).unwrap();
+        mapping.copy_in(0, b"shared").unwrap();
+        machine.host.detach(SECOND, MEMORY);
+        machine.host.detach(SECOND, MEMORY);
+        assert!(machine.host.destroy_resource(MEMORY));
+        assert_eq!(machine.fence(SECOND, 0), Retired::Done);
+    });
+}
+
+#[test]
+fn detaching_memory_that_is_in_use_ends_the_context_and_no_other() {
+    let mock = Mock::take();
+    for isolation in isolations() {
+        let mut machine = Machine::new(config(&mock), isolation);
+        machine.host.create_context(SECOND, ContextOptions::new("other")).unwrap();
+        machine.host.create_blob(FIRST, RING_MEMORY, BlobFlags::MAPPABLE, 0, SIZE).unwrap();
+        let _ring = Ring::new(&mut machine, RING_MEMORY);
+        machine.host.detach(FIRST, RING_MEMORY);
+        let reason = machine.reason();
+        assert!(reason.starts_with("unref resource: resource 10 is dropped while ring 0x10"), "{reason}");
+        assert_eq!(machine.fence(SECOND, 0), Retired::Done);
+    }
+}
+
+#[test]
+fn contexts_are_told_apart() {
+    each(|machine, isolation| {
+        machine.host.create_context(SECOND, ContextOptions::new("other")).unwrap();
+        machine.host.create_fence(SECOND, 0, 7).unwrap();
+        machine.host.create_fence(FIRST, 0, 7).unwrap();
+        for context in [FIRST, SECOND] {
+            assert_eq!(machine.wait_for(context, 0, 7), Retired::Done);
+        }
+        let processes = [FIRST, SECOND].map(|context| machine.host.process(context));
+        assert_eq!(matches!(isolation, Isolation::Process(_)), processes[0].is_some());
+        assert!(processes[0].is_none() || processes[0] != processes[1]);
+    });
+}
+
+#[test]
+fn a_callback_is_told_in_place_of_the_list() {
+    let mock = Mock::take();
+    for isolation in isolations() {
+        let (send, receive) = std::sync::mpsc::channel();
+        let options = venus_host::host::HostOptions::new(config(&mock)).isolation(isolation);
+        let mut host =
+            venus_host::host::Host::new(options.retired(move |retired| send.send(retired).unwrap())).unwrap();
+        host.create_context(FIRST, ContextOptions::new("test")).unwrap();
+        host.create_fence(FIRST, 0, 3).unwrap();
+        let retired = receive.recv_timeout(crate::machine::PATIENCE).unwrap();
+        assert_eq!((retired.context, retired.ring_idx, retired.fence, retired.retired), (FIRST, 0, 3, Retired::Done));
+        assert!(host.take_retired().is_empty());
+    }
+}

@@ -1,0 +1,8 @@
+//! A device with contexts, whoever serves them: what a virtual machine monitor does, on the driver of `tests/mock-driver`.
+
+mod death;
+mod hostile;
+mod isolations;
+mod machine;
+mod memory;
+mod worker;

@@ -1,0 +1,95 @@
+//! This program as a worker: the monitors in these tests start it again, with one test of it, which serves.
+
+use std::{
+    env,
+    process::{Command, ExitCode},
+    sync::Arc,
+};
+
+use venus_host::{
+    driver::{Config, MemoryChoice},
+    endpoint::{Command as GuestCommand, EndpointObserver, Observer, Source},
+    worker::{self, Launch, WorkerOptions},
+};
+
+use crate::machine::config;
+
+/// Says that this is a worker, and of which sort.
+const VARIABLE: &str = "VENUS_TEST_WORKER";
+
+/// A worker that serves.
+pub(crate) const GOOD: &str = "good";
+/// One whose driver gives descriptors that are not what they should be.
+pub(crate) const LYING: &str = "lying";
+/// One that dies of a `vkSeekReplyCommandStreamMESA`.
+pub(crate) const MORTAL: &str = "mortal";
+/// One that never says anything.
+pub(crate) const SILENT: &str = "silent";
+/// One that says what makes no sense.
+pub(crate) const RAVING: &str = "raving";
+
+/// How workers of a sort are started.
+pub(crate) fn launch(sort: &'static str) -> Launch {
+    Launch::command(move || {
+        let mut command = Command::new(env::current_exe().expect("a program"));
+        command.args(["--exact", "worker::serves", "--nocapture", "--quiet"]).env(VARIABLE, sort);
+        command.stdout(std::process::Stdio::null());
+        command
+    })
+}
+
+/// Dies of a command.
+struct Dies;
+
+impl Observer for Dies {
+    fn endpoint(&self, _source: Source, _has_thread: bool) -> Option<Box<dyn EndpointObserver>> {
+        Some(Box::new(Self))
+    }
+}
+
+impl EndpointObserver for Dies {
+    fn begin(&mut self, command: &GuestCommand<'_>) -> Option<u64> {
+        if command.header.command.name() == "vkSeekReplyCommandStreamMESA" {
+            std::process::abort();
+        }
+        None
+    }
+}
+
+#[test]
+fn serves() {
+    let Ok(sort) = env::var(VARIABLE) else { return };
+    let mock = mock_driver::Mock::take();
+    let driver: Config = config(&mock).memory(if sort == LYING { MemoryChoice::DmaBuf } else { MemoryChoice::Import });
+    let options = WorkerOptions::new(driver);
+    match &*sort {
+        MORTAL => {
+            let dies: Arc<dyn Observer> = Arc::new(Dies);
+            worker::serve(&options.observers(move |_, _| vec![Arc::clone(&dies)]));
+        }
+        SILENT => {
+            let control = worker::take_control_socket().expect("a monitor");
+            // Reads what comes, as long as there is a monitor.
+            std::io::copy(&mut &control, &mut std::io::sink()).expect("silence");
+        }
+        RAVING => {
+            let mut control = worker::take_control_socket().expect("a monitor");
+            let nonsense = env::var("VENUS_TEST_SAYS").expect("what to say");
+            let bytes: Vec<u8> = nonsense.split(' ').map(|byte| byte.parse().expect("a byte")).collect();
+            std::io::Write::write_all(&mut control, &bytes).expect("a monitor that listens");
+            std::io::copy(&mut &control, &mut std::io::sink()).expect("the monitor's end");
+        }
+        _ => assert_eq!(worker::serve(&options), ExitCode::SUCCESS),
+    }
+}
+
+/// A worker that says these bytes.
+pub(crate) fn raving(says: &[u8]) -> Launch {
+    let says = says.iter().map(u8::to_string).collect::<Vec<_>>().join(" ");
+    let Launch::Command(make) = launch(RAVING) else { unreachable!("tests start commands") };
+    Launch::command(move || {
+        let mut command = make();
+        command.env("VENUS_TEST_SAYS", &says);
+        command
+    })
+}
