@@ -52,8 +52,8 @@ impl Suite {
             "vulkan-validationlayers",
         ];
         if self == Self::Sid {
-            // ggml's own tests: programs that compute. 80 MB, which one guest is enough for.
-            packages.extend(["llama.cpp-tests", "libggml0-backend-vulkan"]);
+            // ggml's own tests, and a benchmark: programs that compute. 80 MB, which one guest is enough for.
+            packages.extend(["llama.cpp-tests", "llama.cpp-tools", "libggml0-backend-vulkan"]);
         }
         Recipe {
             name: self.name(),
