@@ -348,11 +348,12 @@ unsafe extern "system" fn get_physical_device_memory_properties(
     answer: *mut vk::PhysicalDeviceMemoryProperties,
 ) {
     noted!("vkGetPhysicalDeviceMemoryProperties" as vk::PFN_vkGetPhysicalDeviceMemoryProperties, device, answer);
-    let mut memory =
-        vk::PhysicalDeviceMemoryProperties { memory_type_count: 1, memory_heap_count: 1, ..Default::default() };
-    memory.memory_types[0].property_flags = vk::MemoryPropertyFlags::DEVICE_LOCAL
-        | vk::MemoryPropertyFlags::HOST_VISIBLE
-        | vk::MemoryPropertyFlags::HOST_COHERENT;
+    let types = STATE.lock().offers.memory.clone();
+    let mut memory = vk::PhysicalDeviceMemoryProperties { memory_heap_count: 1, ..Default::default() };
+    memory.memory_type_count = u32::try_from(types.len()).expect("a few types");
+    for (to, flags) in memory.memory_types.iter_mut().zip(types) {
+        to.property_flags = vk::MemoryPropertyFlags::from_raw(flags);
+    }
     memory.memory_heaps[0] = vk::MemoryHeap { size: HEAP, flags: vk::MemoryHeapFlags::DEVICE_LOCAL };
     // SAFETY: it is where the caller wants it.
     unsafe { write(answer, memory) };
@@ -501,7 +502,7 @@ unsafe extern "system" fn get_memory_host_pointer_properties(
 ) -> vk::Result {
     // SAFETY: the caller passes one.
     let answer = unsafe { &mut *answer };
-    answer.memory_type_bits = 1;
+    answer.memory_type_bits = STATE.lock().offers.importable;
     vk::Result::SUCCESS
 }
 

@@ -67,6 +67,10 @@ pub struct Offers {
     pub sparse: bool,
     /// The families of queues: what each can do, as `VkQueueFlags`.
     pub families: Vec<u32>,
+    /// The types of memory: what each is, as `VkMemoryPropertyFlags`.
+    pub memory: Vec<u32>,
+    /// The types that memory of the host can be imported as, one bit each.
+    pub importable: u32,
 }
 
 impl Default for Offers {
@@ -83,6 +87,8 @@ impl Default for Offers {
             lavapipe: false,
             sparse: true,
             families: vec![0b1111],
+            memory: vec![0b111],
+            importable: 1,
         }
     }
 }

@@ -121,7 +121,7 @@ impl PhysicalDevice {
 
     /// Whether guests must not know of sparse binding, which the driver has.
     pub(crate) fn withholds_sparse(&self) -> bool {
-        self.has_unproven_sparse() && self.memory_plan().method() == Some(SharingMethod::Import)
+        self.has_unproven_sparse() && self.memory_plan().shares_by(SharingMethod::Import)
     }
 
     /// Takes from the driver's features what guests may not use.

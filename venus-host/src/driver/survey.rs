@@ -107,12 +107,10 @@ pub enum Sparse {
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Memory {
-    /// The way that works.
-    pub way: Option<String>,
-    /// Whether that way is dma-buf export.
+    /// The ways that are used, and the types that are shared in each, as a list. None where nothing can be shared.
+    pub ways: Vec<(String, String)>,
+    /// Whether one of them is dma-buf export.
     pub is_dma_buf: bool,
-    /// Types that are shared, as a list.
-    pub shared_types: String,
     /// Ways that do not work, and why.
     pub failures: Vec<(String, String)>,
     /// Ways that take a virtual machine monitor, and the types they would share or why they would not work.
@@ -215,15 +213,14 @@ fn examine_memory(device: &PhysicalDevice) -> Memory {
     });
     let types = memory::types(plan.guest_view()).zip(memory::types(plan.driver_view()));
     Memory {
-        way: plan.method().map(|method| method.to_string()),
+        ways: plan.ways().map(|(method, types)| (method.to_string(), types.to_string())).collect(),
         is_dma_buf: plan.shares_dma_buf(),
-        shared_types: plan.shareable().to_string(),
         failures: failures.collect(),
         for_monitors: probe::for_monitors(device)
             .into_iter()
             .map(|attempt| (attempt.method.to_string(), attempt.outcome.map(|types| types.to_string())))
             .collect(),
-        seen: (plan.method() == Some(SharingMethod::Import)).then(|| fill::check_fill(device)),
+        seen: plan.shares_by(SharingMethod::Import).then(|| fill::check_fill(device)),
         has_coherent_type: memory::types(plan.driver_view()).any(|(_, kind)| memory::is_mappable(kind.property_flags)),
         types: types
             .map(|((index, guest), (_, driver))| {

@@ -3,12 +3,13 @@
 use mock_driver::{Mock, Offers};
 use venus_host::{
     driver::{Config, MemoryChoice, Transport},
-    resource::{BlobFlags, ResourceId},
+    resource::{BlobFlags, BlobKind, ResourceId},
 };
 use venus_protocol::{
+    args::{GetPhysicalDeviceMemoryProperties2Args, GetPhysicalDeviceMemoryPropertiesArgs},
     reflect,
     vk::{self, ObjectType},
-    wire::CommandType,
+    wire::{Arena, Command, CommandType, Decoder, IdentityResolver},
 };
 
 use crate::world::{self, World};
@@ -127,4 +128,94 @@ fn imported_memory_is_nobodys_own() {
     assert!(tells_dedication(Offers::default()));
     // VUID-VkMemoryAllocateInfo-pNext-02806.
     assert!(!tells_dedication(Offers { sparse: false, ..Offers::default() }.without("VK_KHR_external_memory_fd")));
+}
+
+/// The memory of a headless NVIDIA card: types 2 and 3 are the machine's, 4 is the card's and seen through its bar.
+fn card() -> Offers {
+    let mut offers =
+        Offers { sparse: false, memory: vec![0, 0x1, 0x6, 0xe, 0x7], importable: 0b1100, ..Offers::default() };
+    offers.extensions.retain(|(name, _)| name != "VK_EXT_external_memory_dma_buf");
+    offers
+}
+
+/// What the guest is told of each memory type, by either query.
+fn told(world: &mut World<'_>) -> Vec<u32> {
+    fn flags(memory: &vk::PhysicalDeviceMemoryProperties) -> Vec<u32> {
+        let all = memory.memory_types.iter().map(|kind| kind.property_flags.as_raw());
+        all.take(memory.memory_type_count as usize).collect()
+    }
+    let (arena, mut seen) = (Arena::default(), Vec::new());
+    for command in [GetPhysicalDeviceMemoryPropertiesArgs::TYPE, GetPhysicalDeviceMemoryProperties2Args::TYPE] {
+        let reply = world.send(reflect::command(command).expect("it travels")).outcome.expect("a reply");
+        let mut decoder = Decoder::new(&reply, &arena, &IdentityResolver);
+        seen.push(if command == GetPhysicalDeviceMemoryPropertiesArgs::TYPE {
+            let reply = GetPhysicalDeviceMemoryPropertiesArgs::decode_reply(&mut decoder).expect("a reply");
+            flags(reply.p_memory_properties.expect("an answer"))
+        } else {
+            let reply = GetPhysicalDeviceMemoryProperties2Args::decode_reply(&mut decoder).expect("a reply");
+            flags(&reply.p_memory_properties.expect("an answer").memory_properties)
+        });
+    }
+    assert_eq!(seen[0], seen[1]);
+    seen.remove(0)
+}
+
+/// An allocation of the memory type.
+fn allocate(world: &mut World<'_>, memory_type: u64) -> u64 {
+    world.set_number("VkMemoryAllocateInfo", "memoryTypeIndex", memory_type);
+    world.set_number("VkMemoryAllocateInfo", "allocationSize", SIZE - 96);
+    world.make(ObjectType::DEVICE_MEMORY)
+}
+
+#[test]
+fn each_memory_type_is_shared_in_its_own_way() {
+    let mock = Mock::offering(card());
+    let socket = world::config(&mock);
+    for (config, seen, kind) in [
+        (socket.clone(), 0x1, None),
+        (socket.clone().transport(Transport::IN_PROCESS), 0x7, Some(BlobKind::Pointer)),
+        (socket.clone().transport(Transport::default().pointers()), 0x7, Some(BlobKind::Pointer)),
+        (socket.clone().transport(Transport::default().opaque()), 0x7, Some(BlobKind::Opaque)),
+    ] {
+        let mut world = World::with(&mock, config);
+        assert_eq!(told(&mut world), [0, 0x1, 0x6, 0xe, seen]);
+        let kinds = [1, 2, 3, 4].map(|memory_type| {
+            let memory = allocate(&mut world, memory_type);
+            let id = ResourceId(RESOURCE.0 + u32::try_from(memory_type).expect("a small number"));
+            world.context.create_blob(id, BlobFlags::MAPPABLE, memory, SIZE).ok().map(|blob| blob.kind())
+        });
+        assert_eq!(kinds, [None, Some(BlobKind::Shm), Some(BlobKind::Shm), kind]);
+        drop(world);
+        mock.assert_clean();
+    }
+}
+
+#[test]
+fn lent_memory_of_a_card_ends_with_its_mapping_and_the_rest_at_once() {
+    let mock = Mock::offering(card());
+    let mut world = World::with(&mock, world::config(&mock).transport(Transport::IN_PROCESS));
+    let [imported, lent] = [2, 4].map(|memory_type| allocate(&mut world, memory_type));
+    let blob = world.context.create_blob(RESOURCE, BlobFlags::MAPPABLE, lent, SIZE).expect("a pointer");
+    assert_eq!(blob.size, SIZE, "whole pages");
+    let names = |sent: world::Sent| sent.notes.iter().map(|note| note.command).collect::<Vec<_>>();
+    assert_eq!(names(world.send_with(CommandType::FREE_MEMORY, ObjectType::DEVICE_MEMORY, lent)), [""; 0]);
+    let freed = world.send_with(CommandType::FREE_MEMORY, ObjectType::DEVICE_MEMORY, imported);
+    assert_eq!(names(freed), ["vkFreeMemory"]);
+    drop(world);
+    let ended: Vec<_> = mock.names().into_iter().filter(|name| ENDS.contains(name)).collect();
+    assert_eq!(ended, [""; 0], "the monitor still has it");
+    drop(blob);
+    assert_eq!(mock.names(), ENDS);
+    mock.assert_clean();
+}
+
+#[test]
+fn a_forced_way_is_the_only_one() {
+    let mock = Mock::offering(card());
+    let config = world::config(&mock).transport(Transport::IN_PROCESS);
+    for (choice, seen) in
+        [(MemoryChoice::Import, [0, 0x1, 0x6, 0xe, 0x1]), (MemoryChoice::Pointer, [0, 0x1, 0x6, 0xe, 0x7])]
+    {
+        assert_eq!(told(&mut World::with(&mock, config.clone().memory(choice))), seen, "{choice:?}");
+    }
 }

@@ -49,8 +49,7 @@ fn gpu(gpu: &Gpu) -> Value {
         "portability": gpu.is_portability,
         "hidden_because": gpu.hidden_because,
         "memory": {
-            "way": gpu.memory.way,
-            "shared_types": gpu.memory.shared_types,
+            "ways": gpu.memory.ways.iter().map(|(way, types)| json!({ "way": way, "types": types })).collect::<Vec<_>>(),
             "types": types.collect::<Vec<_>>(),
             "failures": gpu.memory.failures.iter().map(|(way, why)| json!({ "way": way, "reason": why })).collect::<Vec<_>>(),
             "for_monitors": gpu.memory.for_monitors.iter().map(|(way, outcome)| match outcome {

@@ -87,9 +87,12 @@ fn over_a_socket(gpu: &Gpu) -> &'static str {
 
 fn print_memory(gpu: &Gpu, text: &mut String) {
     let memory = &gpu.memory;
-    match &memory.way {
-        Some(way) => line!(text, "  memory        {way}, types {}", memory.shared_types),
-        None => line!(text, "  memory        no way to share it"),
+    if memory.ways.is_empty() {
+        line!(text, "  memory        no way to share it");
+    }
+    for (nth, (way, types)) in memory.ways.iter().enumerate() {
+        let heading = if nth == 0 { "memory" } else { "" };
+        line!(text, "  {heading:<12}  {way}, types {types}");
     }
     for (way, reason) in &memory.failures {
         line!(text, "                no {way}: {reason}");
@@ -165,8 +168,8 @@ mod tests {
     #[test]
     fn memory_says_what_else_there_is_and_why_not() {
         let mut gpu = Gpu::default();
-        gpu.memory.way = Some("imported memory".to_owned());
-        gpu.memory.shared_types = "2".to_owned();
+        gpu.memory.ways =
+            vec![("imported memory".to_owned(), "2, 3".to_owned()), ("shared pointers".to_owned(), "4".to_owned())];
         gpu.memory.failures = vec![("dma-buf export".to_owned(), "not today".to_owned())];
         gpu.memory.for_monitors = vec![
             ("opaque descriptors".to_owned(), Ok("2, 3".to_owned())),
@@ -178,7 +181,8 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "memory        imported memory, types 2",
+                "memory        imported memory, types 2, 3",
+                "shared pointers, types 4",
                 "no dma-buf export: not today",
                 "a virtual machine monitor may have opaque descriptors, types 2, 3",
                 "no shared pointers for a virtual machine monitor: too odd",

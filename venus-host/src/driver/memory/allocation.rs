@@ -256,7 +256,9 @@ impl Device {
             Some(ImportSource::DmaBuf(fd)) => self.import_dma_buf(&mut chain, info, fd)?,
             Some(ImportSource::File(file)) => self.import_file(&mut chain, type_index, info.allocation_size, file)?,
             Some(ImportSource::Opaque(fd, exported)) => self.import_opaque(&mut chain, info, fd, exported)?,
-            None => match plan.method().filter(|_| plan.shareable().contains(type_index)) {
+            // Where a guest can have a dma-buf at all, who asks for one gets one or hears why not, whatever its type's way.
+            None if wants_dma_buf(info) && plan.shares_dma_buf() => self.allocate_exportable(&mut chain, info)?,
+            None => match plan.method_of(type_index) {
                 Some(SharingMethod::DmaBuf) => self.allocate_exportable(&mut chain, info)?,
                 Some(SharingMethod::Import) => {
                     let size = self.whole_pages(info.allocation_size)?;
@@ -265,7 +267,6 @@ impl Device {
                 }
                 Some(SharingMethod::Opaque) => self.allocate_opaque(&mut chain, info)?,
                 Some(SharingMethod::Pointer) => self.allocate_whole_pages(&mut chain, info)?,
-                None if wants_dma_buf(info) && plan.shares_dma_buf() => self.allocate_exportable(&mut chain, info)?,
                 None => {
                     let none = None::<&mut vk::ExportMemoryAllocateInfo<'_>>;
                     (chain.allocate(self, info.allocation_size, type_index, none)?, Storage::Private)

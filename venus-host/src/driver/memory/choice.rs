@@ -8,7 +8,7 @@ use super::SharingMethod;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum MemoryChoice {
-    /// The first that works.
+    /// For each memory type, the first that works.
     #[default]
     Auto,
     /// Only dma-buf export.
@@ -40,7 +40,7 @@ impl MemoryChoice {
     pub(crate) fn methods(self) -> &'static [SharingMethod] {
         match self {
             Self::Auto => {
-                &[SharingMethod::DmaBuf, SharingMethod::Import, SharingMethod::Opaque, SharingMethod::Pointer]
+                &[SharingMethod::DmaBuf, SharingMethod::Import, SharingMethod::Pointer, SharingMethod::Opaque]
             }
             Self::DmaBuf => &[SharingMethod::DmaBuf],
             Self::Import => &[SharingMethod::Import],

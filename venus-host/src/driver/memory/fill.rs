@@ -5,7 +5,7 @@
 
 use ash::vk;
 
-use super::{super::PhysicalDevice, SharingMethod, TypeMask, probe::Probe, types};
+use super::{super::PhysicalDevice, SharingMethod, TypeMask, probe::Probe};
 use crate::resource::{Mapping, MemoryFile};
 
 /// Lets the GPU fill imported memory and looks at it through a second mapping of the file, as a guest would. Answers
@@ -13,13 +13,14 @@ use crate::resource::{Mapping, MemoryFile};
 pub(crate) fn check_fill(physical: &PhysicalDevice) -> Result<u32, String> {
     const PATTERN: u32 = 0x5ea1_f00d;
     let plan = physical.memory_plan();
-    if plan.method() != Some(SharingMethod::Import) {
+    let imported = plan.types_by(SharingMethod::Import);
+    if imported.is_empty() {
         return Err("memory is not imported on this device".to_owned());
     }
     let probe = Probe::new(physical).map_err(|result| format!("vkCreateDevice: {result}"))?;
     let size = plan.round_up(1).ok_or("the granularity is out of range")?;
     let mut seen = 0_u32;
-    for (index, _) in types(plan.driver_view()).filter(|(index, _)| plan.shareable().contains(*index)) {
+    for index in imported.indices() {
         let file = MemoryFile::create(size).map_err(|error| error.to_string())?;
         let mapping = file.map().map_err(|error| error.to_string())?;
         let memory = probe.import(index, size, &mapping)?;

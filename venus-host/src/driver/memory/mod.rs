@@ -2,15 +2,19 @@
 //!
 //! The guest maps memory by mapping a file descriptor (or, in a virtual machine, the VMM does that for it), so every
 //! allocation of a host-visible type must have a descriptor behind it whose pages the GPU uses. There are several
-//! ways; the first method that works is chosen once per physical device by trying it (`probe`):
+//! ways; of each memory type, the first that works is chosen once per physical device by trying it (`probe`):
 //!
 //! 1. **dma-buf**: the driver exports the allocation.
 //! 2. **import**: we make a memory file, map it, and the driver imports the mapping (VK_EXT_external_memory_host).
-//! 3. **opaque**: the driver exports a descriptor of its own, which only the same driver can map ([`OpaqueMapper`]).
-//! 4. **pointer**: the driver maps the allocation into this process, and a monitor here maps it on into its guest.
+//! 3. **pointer**: the driver maps the allocation into this process, and a monitor here maps it on into its guest.
+//! 4. **opaque**: the driver exports a descriptor of its own, which only the same driver can map ([`OpaqueMapper`]).
 //!
 //! The last two are of use only to an embedder that says so ([`Transport`]): a guest behind a socket would map the
-//! private header of an opaque descriptor, and can do nothing with a pointer.
+//! private header of an opaque descriptor, and can do nothing with a pointer. Of these, pointers come first: they cost
+//! nothing, and a descriptor of the driver's takes a second device and an import for each mapping.
+//!
+//! Types of one device may differ. Memory of a graphics card that the processor can reach (DEVICE_LOCAL and
+//! HOST_VISIBLE) is none that a driver could import, so on a driver without dma-bufs only the last two share it.
 //!
 //! | file | what |
 //! |---|---|
@@ -23,7 +27,7 @@
 //! | [`mapped`] | allocations that are mapped here, and their deferred end |
 //! | [`mapper`] | opaque descriptors, mapped |
 //!
-//! A type that the chosen method cannot share loses HOST_VISIBLE in what the guest is told (`MemoryPlan::guest_view`).
+//! A type that no method can share loses HOST_VISIBLE in what the guest is told (`MemoryPlan::guest_view`).
 //! At least one type that is HOST_VISIBLE and HOST_COHERENT has to remain, or no guest can use the device.
 
 mod allocation;
@@ -82,12 +86,24 @@ impl TypeMask {
     pub(crate) fn insert(&mut self, index: u32) {
         self.0 |= 1_u32.checked_shl(index).unwrap_or(0);
     }
+
+    pub(crate) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Those that `other` does not have.
+    pub(crate) fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    fn indices(self) -> impl Iterator<Item = u32> {
+        (0..u32::BITS).filter(move |index| self.contains(*index))
+    }
 }
 
 impl fmt::Display for TypeMask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let indices: Vec<String> =
-            (0..u32::BITS).filter(|index| self.contains(*index)).map(|index| index.to_string()).collect();
+        let indices: Vec<String> = self.indices().map(|index| index.to_string()).collect();
         f.write_str(&indices.join(", "))
     }
 }
@@ -96,16 +112,14 @@ impl fmt::Display for TypeMask {
 #[derive(Debug, Clone)]
 pub(crate) struct Attempt {
     pub(crate) method: SharingMethod,
-    /// The types it can share, or why it cannot share any.
+    /// The types it can share, of those that no earlier method can, or why it cannot share any.
     pub(crate) outcome: Result<TypeMask, String>,
 }
 
 /// The decision for one physical device.
 pub(crate) struct MemoryPlan {
-    /// The chosen method; `None` if none works.
-    method: Option<SharingMethod>,
-    /// The types whose allocations reach the guest.
-    shareable: TypeMask,
+    /// How allocations of each type reach the guest; `None` if they do not.
+    methods: [Option<SharingMethod>; vk::MAX_MEMORY_TYPES],
     /// Sizes of shared allocations are multiples of this: pages of the host, and what the driver wants of imported
     /// pointers.
     granularity: u64,
@@ -117,23 +131,41 @@ pub(crate) struct MemoryPlan {
 
 impl MemoryPlan {
     fn new(driver_view: vk::PhysicalDeviceMemoryProperties, granularity: u64, attempts: Vec<Attempt>) -> Self {
-        let chosen = attempts.iter().find_map(|attempt| {
-            let types = *attempt.outcome.as_ref().ok()?;
-            Some((attempt.method, types))
-        });
-        let shareable = chosen.map_or_else(TypeMask::default, |(_, types)| types);
+        let mut methods = [None; vk::MAX_MEMORY_TYPES];
+        for attempt in &attempts {
+            let Ok(types) = attempt.outcome else { continue };
+            for (_, method) in (0..).zip(&mut methods).filter(|(index, _)| types.contains(*index)) {
+                method.get_or_insert(attempt.method);
+            }
+        }
         Self {
-            method: chosen.map(|(method, _)| method),
-            shareable,
+            methods,
             granularity: granularity.max(host_page_size()),
             driver_view,
-            guest_view: guest_view(driver_view, shareable),
+            guest_view: guest_view(driver_view, shared_by(&methods, |_| true)),
             attempts,
         }
     }
 
-    pub(crate) fn method(&self) -> Option<SharingMethod> {
-        self.method
+    /// How allocations of this type reach the guest; `None` if they do not.
+    pub(crate) fn method_of(&self, type_index: u32) -> Option<SharingMethod> {
+        usize::try_from(type_index).ok().and_then(|index| *self.methods.get(index)?)
+    }
+
+    /// The types whose allocations reach the guest in this way.
+    pub(crate) fn types_by(&self, method: SharingMethod) -> TypeMask {
+        shared_by(&self.methods, |other| other == method)
+    }
+
+    /// Whether allocations of any type reach the guest in this way.
+    pub(crate) fn shares_by(&self, method: SharingMethod) -> bool {
+        self.methods.contains(&Some(method))
+    }
+
+    /// The ways that are used, in the order in which they were tried, and the types of each.
+    pub(crate) fn ways(&self) -> impl Iterator<Item = (SharingMethod, TypeMask)> {
+        let tried = self.attempts.iter().map(|attempt| (attempt.method, self.types_by(attempt.method)));
+        tried.filter(|(_, types)| !types.is_empty())
     }
 
     /// What was tried, in order, and how it went.
@@ -141,12 +173,8 @@ impl MemoryPlan {
         &self.attempts
     }
 
-    pub(crate) fn shareable(&self) -> TypeMask {
-        self.shareable
-    }
-
     pub(crate) fn shares_dma_buf(&self) -> bool {
-        self.method == Some(SharingMethod::DmaBuf)
+        self.shares_by(SharingMethod::DmaBuf)
     }
 
     /// What the guest is told.
@@ -171,16 +199,27 @@ impl MemoryPlan {
 
     /// Why no guest can use a device with this plan, if so.
     pub(crate) fn unusable_because(&self) -> Option<String> {
-        if self.method.is_some() {
+        if types(&self.guest_view).any(|(_, kind)| is_mappable(kind.property_flags)) {
             return None;
         }
         let reasons: Vec<String> = self
             .attempts
             .iter()
-            .filter_map(|attempt| Some(format!("{}: {}", attempt.method, attempt.outcome.as_ref().err()?)))
+            .map(|attempt| match &attempt.outcome {
+                Ok(types) => format!("{}: only types {types}, which are not coherent", attempt.method),
+                Err(reason) => format!("{}: {reason}", attempt.method),
+            })
             .collect();
         Some(format!("no memory can be shared with a guest ({})", reasons.join("; ")))
     }
+}
+
+/// The types whose method is one of those wanted.
+fn shared_by(methods: &[Option<SharingMethod>], is_wanted: impl Fn(SharingMethod) -> bool) -> TypeMask {
+    let mut found = TypeMask::default();
+    let wanted = (0..).zip(methods).filter(|(_, method)| method.is_some_and(&is_wanted));
+    wanted.for_each(|(index, _)| found.insert(index));
+    found
 }
 
 /// The types of `memory` with the given index order.
@@ -238,11 +277,45 @@ mod tests {
             Attempt { method: SharingMethod::Import, outcome: Ok(TypeMask(0b01100)) },
         ];
         let plan = MemoryPlan::new(h200(), 1, attempts);
-        assert_eq!(plan.method(), Some(SharingMethod::Import));
-        let flags: Vec<u32> = types(plan.guest_view()).map(|(_, kind)| kind.property_flags.as_raw()).collect();
-        assert_eq!(flags, [0, 0x1, 0x6, 0xe, 0x1]);
+        assert_eq!(flags(&plan), [0, 0x1, 0x6, 0xe, 0x1]);
+        assert_eq!(plan.method_of(3), Some(SharingMethod::Import));
+        assert_eq!([1, 4, 31, 32, u32::MAX].map(|index| plan.method_of(index)), [None; 5]);
         assert_eq!(plan.unusable_because(), None);
         assert!(!plan.shares_dma_buf());
+    }
+
+    /// What a guest is told of each type.
+    fn flags(plan: &MemoryPlan) -> Vec<u32> {
+        types(plan.guest_view()).map(|(_, kind)| kind.property_flags.as_raw()).collect()
+    }
+
+    #[test]
+    fn each_type_is_shared_by_the_first_method_that_can() {
+        let attempts = vec![
+            Attempt { method: SharingMethod::DmaBuf, outcome: Err("no".to_owned()) },
+            Attempt { method: SharingMethod::Import, outcome: Ok(TypeMask(0b01100)) },
+            // Says more than it is asked.
+            Attempt { method: SharingMethod::Pointer, outcome: Ok(TypeMask(0b11100)) },
+            Attempt { method: SharingMethod::Opaque, outcome: Ok(TypeMask(0b10000)) },
+        ];
+        let plan = MemoryPlan::new(h200(), 1, attempts);
+        assert_eq!(flags(&plan), [0, 0x1, 0x6, 0xe, 0x7], "nothing is taken away");
+        let (import, pointer) = (SharingMethod::Import, SharingMethod::Pointer);
+        assert_eq!([2, 3, 4].map(|index| plan.method_of(index)), [Some(import), Some(import), Some(pointer)]);
+        let ways: Vec<_> = plan.ways().map(|(method, types)| format!("{method}, types {types}")).collect();
+        assert_eq!(ways, ["imported memory, types 2, 3", "shared pointers, types 4"]);
+        assert!(plan.shares_by(import) && !plan.shares_by(SharingMethod::Opaque));
+    }
+
+    #[test]
+    fn a_device_without_coherent_memory_to_share_is_unusable() {
+        let mut memory = h200();
+        for kind in &mut memory.memory_types {
+            kind.property_flags &= !vk::MemoryPropertyFlags::HOST_COHERENT;
+        }
+        let attempts = vec![Attempt { method: SharingMethod::Import, outcome: Ok(TypeMask(0b100)) }];
+        let reason = MemoryPlan::new(memory, 1, attempts).unusable_because().unwrap();
+        assert!(reason.contains("imported memory: only types 2, which are not coherent"), "{reason}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use rustix::mm::{MapFlags, ProtFlags};
 
 use super::{
     super::{PhysicalDevice, device::host_pointer_types, extensions},
-    Attempt, MemoryPlan, SharingMethod, TypeMask, is_mappable, mapped, types,
+    Attempt, MemoryPlan, SharingMethod, TypeMask, mapped, types,
 };
 use crate::resource::{Mapping, MemoryFile, host_page_size};
 
@@ -24,14 +24,18 @@ pub(crate) fn plan(physical: &PhysicalDevice) -> MemoryPlan {
     let mut attempts = Vec::new();
     match Probe::new(physical) {
         Ok(probe) => {
+            let all = host_visible(&memory);
+            let mut left = all;
             for &method in choice.methods() {
                 let outcome = match transport.refuses(method) {
+                    // No news where something works: `venus doctor` tells it in any case.
+                    Some(_) if left != all => continue,
                     Some(reason) => Err(reason.to_owned()),
-                    None => probe.attempt(method, &memory, granularity),
+                    None => probe.attempt(method, left, granularity),
                 };
-                let works = outcome.is_ok();
+                left = outcome.as_ref().map_or(left, |works| left.without(*works));
                 attempts.push(Attempt { method, outcome });
-                if works {
+                if left.is_empty() && !all.is_empty() {
                     break;
                 }
             }
@@ -50,9 +54,17 @@ pub(crate) fn for_monitors(physical: &PhysicalDevice) -> Vec<Attempt> {
     let probe = Probe::new(physical).map_err(|result| format!("no device can be created to try it: {result}"));
     let attempt = |method| {
         let probe = probe.as_ref().map_err(Clone::clone)?;
-        probe.attempt(method, plan.driver_view(), plan.granularity())
+        probe.attempt(method, host_visible(plan.driver_view()), plan.granularity())
     };
     [SharingMethod::Opaque, SharingMethod::Pointer].map(|method| Attempt { method, outcome: attempt(method) }).into()
+}
+
+/// The types that a guest could map, if they were shared.
+fn host_visible(memory: &vk::PhysicalDeviceMemoryProperties) -> TypeMask {
+    let mut found = TypeMask::default();
+    let visible = |flags: vk::MemoryPropertyFlags| flags.contains(vk::MemoryPropertyFlags::HOST_VISIBLE);
+    types(memory).filter(|(_, kind)| visible(kind.property_flags)).for_each(|(index, _)| found.insert(index));
+    found
 }
 
 /// What the driver wants of the address and size of imported memory.
@@ -104,18 +116,11 @@ impl<'a> Probe<'a> {
         Ok(Self { physical, device, family })
     }
 
-    fn attempt(
-        &self,
-        method: SharingMethod,
-        memory: &vk::PhysicalDeviceMemoryProperties,
-        granularity: u64,
-    ) -> Result<TypeMask, String> {
+    /// Which of the types the method can share, or why none.
+    fn attempt(&self, method: SharingMethod, candidates: TypeMask, granularity: u64) -> Result<TypeMask, String> {
         let size = granularity.max(host_page_size());
         let mut last_failure = None;
-        let candidates =
-            types(memory).filter(|(_, kind)| kind.property_flags.contains(vk::MemoryPropertyFlags::HOST_VISIBLE));
         let mut works = TypeMask::default();
-        let mut coherent = false;
         match method {
             SharingMethod::DmaBuf => {
                 self.require(ash::khr::external_memory_fd::NAME)?;
@@ -125,7 +130,7 @@ impl<'a> Probe<'a> {
             SharingMethod::Opaque => self.require(ash::khr::external_memory_fd::NAME)?,
             SharingMethod::Pointer => {}
         }
-        for (index, kind) in candidates {
+        for index in candidates.indices() {
             let outcome = match method {
                 SharingMethod::DmaBuf => self.try_dma_buf(index, size),
                 SharingMethod::Import => self.try_import(index, size),
@@ -133,17 +138,14 @@ impl<'a> Probe<'a> {
                 SharingMethod::Pointer => self.try_pointer(index, size),
             };
             match outcome {
-                Ok(()) => {
-                    works.insert(index);
-                    coherent |= is_mappable(kind.property_flags);
-                }
+                Ok(()) => works.insert(index),
                 Err(reason) => last_failure = Some(format!("memory type {index}: {reason}")),
             }
         }
-        if coherent {
+        if !works.is_empty() {
             return Ok(works);
         }
-        Err(last_failure.unwrap_or_else(|| "the GPU has no memory type that is host-visible and coherent".to_owned()))
+        Err(last_failure.unwrap_or_else(|| "the GPU has no memory type that is host-visible".to_owned()))
     }
 
     fn require(&self, extension: &std::ffi::CStr) -> Result<(), String> {

@@ -8,24 +8,22 @@ use ash::vk;
 
 use super::{
     super::PhysicalDevice,
-    TypeMask,
+    SharingMethod, TypeMask,
     fill::{fill_buffer, with_buffer, words},
     probe::Probe,
-    types,
 };
 use crate::resource::{Mapping, MemoryFile};
 
 /// What the GPU writes.
 const PATTERN: u32 = 0x5ea1_5bad;
 
-/// Binds imported memory of every shared type to a sparse buffer, lets the GPU fill that, and looks for it through
+/// Binds imported memory of every type that is shared so to a sparse buffer, lets the GPU fill that, and looks for it through
 /// another mapping of the memory. May end the process.
 pub(crate) fn check(physical: &PhysicalDevice) -> Result<(), String> {
     let family = physical.family_with(vk::QueueFlags::SPARSE_BINDING).ok_or("no queue family has sparse binding")?;
     let features = vk::PhysicalDeviceFeatures::default().sparse_binding(true);
     let probe = Probe::with(physical, Some(family), &features).map_err(|result| format!("vkCreateDevice: {result}"))?;
-    let plan = physical.memory_plan();
-    for (index, _) in types(plan.driver_view()).filter(|(index, _)| plan.shareable().contains(*index)) {
+    for index in physical.memory_plan().types_by(SharingMethod::Import).indices() {
         check_type(&probe, family, index).map_err(|reason| format!("memory type {index}: {reason}"))?;
     }
     Ok(())

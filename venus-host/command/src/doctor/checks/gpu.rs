@@ -98,27 +98,29 @@ pub(super) fn shared_memory(facts: &Facts) -> Vec<Judgement> {
     each(facts, |gpu| {
         let memory = &gpu.memory;
         let whys: Vec<_> = memory.failures.iter().map(|(way, reason)| format!("no {way}: {reason}")).collect();
-        Some(match (&memory.way, &memory.seen) {
-            (None, _) => hides(
+        let ways: Vec<_> = memory.ways.iter().map(|(way, types)| format!("{way}, types {types}")).collect();
+        let ways = ways.join("; ");
+        Some(match &memory.seen {
+            _ if memory.ways.is_empty() => hides(
                 facts,
                 format!("{}: no way to share memory ({})", gpu.name, whys.join("; ")),
                 "guests do not see this GPU",
                 "update the driver: it needs VK_EXT_external_memory_dma_buf or VK_EXT_external_memory_host; without \
                  --memory all ways are tried",
             ),
-            (Some(way), Some(Err(reason))) => failure(
-                format!("{}: {way}, but {reason}", gpu.name),
+            Some(Err(reason)) => failure(
+                format!("{}: {ways}, but {reason}", gpu.name),
                 "guests would see stale or black results",
                 "try --memory dmabuf, and report the driver",
             ),
-            (Some(way), _) => fine(format!("{}: {way}, types {}", gpu.name, memory.shared_types)),
+            Some(Ok(_)) | None => fine(format!("{}: {ways}", gpu.name)),
         })
     })
 }
 
 pub(super) fn dma_buf(facts: &Facts) -> Vec<Judgement> {
     each(facts, |gpu| {
-        if gpu.memory.is_dma_buf || gpu.memory.way.is_none() || facts.system.os != "linux" {
+        if gpu.memory.is_dma_buf || gpu.memory.ways.is_empty() || facts.system.os != "linux" {
             return None;
         }
         let why = gpu.memory.failures.iter().find(|(way, _)| way.starts_with("dma-buf"));

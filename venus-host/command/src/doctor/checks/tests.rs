@@ -36,7 +36,7 @@ fn gpu() -> Gpu {
     gpu.name = "Card".to_owned();
     gpu.uuid = "01".to_owned();
     gpu.is_version_enough = true;
-    gpu.memory.way = Some("dma-buf export".to_owned());
+    gpu.memory.ways = vec![("dma-buf export".to_owned(), "0".to_owned())];
     gpu.memory.is_dma_buf = true;
     gpu.memory.has_coherent_type = true;
     gpu.native_fences = true;
@@ -137,14 +137,14 @@ fn a_gpu_is_judged_by_what_it_lacks() {
     });
     assert_eq!(incoherent, [("GPUs", Failure), ("coherent memory", Failure)]);
     let unshared = change_gpu(|gpu| {
-        gpu.memory.way = None;
+        gpu.memory.ways.clear();
         gpu.memory.is_dma_buf = false;
         gpu.hidden_because = Some("no memory".to_owned());
     });
     assert_eq!(unshared, [("GPUs", Failure), ("shared memory", Failure)]);
     let imported = |seen| {
         change_gpu(|gpu| {
-            gpu.memory.way = Some("imported memory".to_owned());
+            gpu.memory.ways = vec![("imported memory".to_owned(), "0".to_owned())];
             gpu.memory.is_dma_buf = false;
             gpu.memory.seen = Some(seen);
         })
