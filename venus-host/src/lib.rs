@@ -91,3 +91,8 @@ pub mod vtest;
 pub mod worker;
 
 pub use error::{Fatal, HostError};
+
+/// The code in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

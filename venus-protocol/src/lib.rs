@@ -106,6 +106,11 @@ pub use generated::extensions::{
 };
 pub use generated::{args, commands, decode, encode};
 
+/// The code in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 /// An extension that the protocol knows the structures and commands of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extension {

@@ -5,6 +5,7 @@
 
 mod bench;
 mod check_macos;
+mod check_publish;
 mod codegen;
 mod commands;
 mod demo;
@@ -38,6 +39,8 @@ enum Verb {
     Bench(bench::Args),
     /// Type-check and lint everything for macOS, without a Mac.
     CheckMacos(check_macos::Args),
+    /// Pack and build the crates that are published, without publishing them.
+    CheckPublish(check_publish::Args),
     /// Regenerate the protocol crate's sources from the registry.
     Codegen(codegen::Args),
     /// Write the page that says what becomes of every command and extension.
@@ -81,6 +84,7 @@ fn run(verb: &Verb) -> anyhow::Result<()> {
     match verb {
         Verb::Bench(args) => bench::run(args),
         Verb::CheckMacos(args) => check_macos::run(args),
+        Verb::CheckPublish(args) => check_publish::run(args),
         Verb::Codegen(args) => codegen::run(args),
         Verb::Commands(args) => commands::run(args),
         Verb::Demo(args) => demo::run(args),

@@ -50,6 +50,11 @@ pub use name::Fresh;
 pub use ring::{Publication, Ring, RingPosition};
 pub use vtest::{BlobFlags, Connection, ResourceId, SyncId, SyncPoint};
 
+/// The code in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 use std::path::Path;
 use std::time::Duration;
 
