@@ -17,7 +17,7 @@ use venus_protocol::args::{
 use venus_protocol::vk;
 use venus_protocol::wire::{Command as _, Handle, Handles};
 
-use super::{Guest, Shmem};
+use super::{Connection, Guest, Shmem, Transport};
 
 /// How long the GPU may take for anything that our programs ask of it.
 const WORK_LIMIT: Duration = Duration::from_secs(60);
@@ -27,11 +27,11 @@ const WAIT_SLICE: Duration = Duration::from_millis(500);
 const QUEUE_TIMELINE: u32 = 1;
 
 /// Something to be done before the guest leaves.
-type Farewell = Box<dyn FnOnce(&mut Guest) -> Result<()>>;
+type Farewell<T> = Box<dyn FnOnce(&mut Guest<T>) -> Result<()>>;
 
 /// The host's first device, ready for work.
-pub struct Gpu {
-    guest: Guest,
+pub struct Gpu<T = Connection> {
+    guest: Guest<T>,
     /// The version that the host's loader offers.
     pub instance_version: u32,
     /// The instance.
@@ -49,10 +49,10 @@ pub struct Gpu {
     /// A pool for its command buffers.
     pub command_pool: Handle<vk::CommandPool>,
     /// What to destroy, in the order of creation.
-    farewells: Vec<Farewell>,
+    farewells: Vec<Farewell<T>>,
 }
 
-impl fmt::Debug for Gpu {
+impl<T: fmt::Debug> fmt::Debug for Gpu<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gpu").field("guest", &self.guest).field("device", &self.device).finish_non_exhaustive()
     }
@@ -67,11 +67,11 @@ pub struct HostBuffer {
     pub shared: Shmem,
 }
 
-impl Gpu {
+impl<T: Transport> Gpu<T> {
     /// Makes an instance and a device of the host's first physical device.
-    pub fn open(mut guest: Guest) -> Result<Self> {
+    pub fn open(mut guest: Guest<T>) -> Result<Self> {
         let instance_version = instance_version(&mut guest)?;
-        let mut farewells: Vec<Farewell> = Vec::new();
+        let mut farewells: Vec<Farewell<T>> = Vec::new();
 
         let application = vk::ApplicationInfo::default().api_version(vk::API_VERSION_1_1);
         let info = vk::InstanceCreateInfo::default().application_info(&application);
@@ -122,7 +122,7 @@ impl Gpu {
     }
 
     /// The guest underneath.
-    pub fn guest(&mut self) -> &mut Guest {
+    pub fn guest(&mut self) -> &mut Guest<T> {
         &mut self.guest
     }
 
@@ -133,7 +133,7 @@ impl Gpu {
     }
 
     /// Leaves something to be done at the end, before everything that was left earlier.
-    pub fn at_the_end(&mut self, farewell: impl FnOnce(&mut Guest) -> Result<()> + 'static) {
+    pub fn at_the_end(&mut self, farewell: impl FnOnce(&mut Guest<T>) -> Result<()> + 'static) {
         self.farewells.push(Box::new(farewell));
     }
 
@@ -279,7 +279,7 @@ impl Gpu {
 }
 
 /// The version that the host's loader offers.
-pub(super) fn instance_version(guest: &mut Guest) -> Result<u32> {
+pub(super) fn instance_version(guest: &mut Guest<impl Transport>) -> Result<u32> {
     let mut version = 0;
     let version = guest.call(&EnumerateInstanceVersionArgs { p_api_version: &mut version }, |reply| {
         Ok(EnumerateInstanceVersionArgs::decode_reply(reply)?.p_api_version.copied())
@@ -287,7 +287,10 @@ pub(super) fn instance_version(guest: &mut Guest) -> Result<u32> {
     version.context("the reply lacks the version")
 }
 
-fn first_physical_device(guest: &mut Guest, instance: Handle<vk::Instance>) -> Result<Handle<vk::PhysicalDevice>> {
+fn first_physical_device(
+    guest: &mut Guest<impl Transport>,
+    instance: Handle<vk::Instance>,
+) -> Result<Handle<vk::PhysicalDevice>> {
     let mut count = 1;
     let mut physical_device = guest.fresh();
     let args = EnumeratePhysicalDevicesArgs {
@@ -304,7 +307,10 @@ fn first_physical_device(guest: &mut Guest, instance: Handle<vk::Instance>) -> R
     Ok(physical_device.handle())
 }
 
-fn properties(guest: &mut Guest, physical_device: Handle<vk::PhysicalDevice>) -> Result<vk::PhysicalDeviceProperties> {
+fn properties(
+    guest: &mut Guest<impl Transport>,
+    physical_device: Handle<vk::PhysicalDevice>,
+) -> Result<vk::PhysicalDeviceProperties> {
     let mut properties = vk::PhysicalDeviceProperties::default();
     let args = GetPhysicalDevicePropertiesArgs { physical_device, p_properties: &mut properties };
     let properties =
@@ -313,7 +319,7 @@ fn properties(guest: &mut Guest, physical_device: Handle<vk::PhysicalDevice>) ->
 }
 
 fn memory_properties(
-    guest: &mut Guest,
+    guest: &mut Guest<impl Transport>,
     physical_device: Handle<vk::PhysicalDevice>,
 ) -> Result<vk::PhysicalDeviceMemoryProperties> {
     let mut memory = vk::PhysicalDeviceMemoryProperties::default();
@@ -328,7 +334,7 @@ fn memory_properties(
 }
 
 /// The first family for graphics and compute.
-fn queue_family(guest: &mut Guest, physical_device: Handle<vk::PhysicalDevice>) -> Result<u32> {
+fn queue_family(guest: &mut Guest<impl Transport>, physical_device: Handle<vk::PhysicalDevice>) -> Result<u32> {
     const MOST: usize = 16;
     let mut count = u32::try_from(MOST)?;
     let args = GetPhysicalDeviceQueueFamilyPropertiesArgs {

@@ -6,7 +6,7 @@
 //! ```text
 //!              Guest: names objects, encodes commands, decodes replies
 //!             /         |                  \
-//!   Connection        Ring                Shmem
+//!   Transport         Ring                Shmem
 //!   vtest socket      commands            replies, long command streams
 //! ```
 //!
@@ -26,8 +26,11 @@
 //! ```
 //!
 //! Three ways lead to the host. [`Guest::send`] puts a command into the ring and goes on. [`Guest::call`] also waits
-//! for the reply, which the host writes to shared memory. [`Guest::submit_direct`] goes through the socket, which is
-//! for commands about rings.
+//! for the reply, which the host writes to shared memory. [`Guest::submit_direct`] goes through the [`Transport`], which
+//! is for commands about rings.
+//!
+//! A transport is what virtio-gpu is to a guest in a virtual machine. [`Connection`], the vtest socket, is one; whoever
+//! embeds a host brings another, and runs the same [`programs`] over it.
 //!
 //! For tests of hosts there is also a guest in single messages, which says wrong things if it is told to: [`bare`].
 //!
@@ -41,6 +44,7 @@ mod name;
 pub mod programs;
 mod ring;
 mod spirv;
+mod transport;
 mod vtest;
 
 pub use capset::Capset;
@@ -48,7 +52,8 @@ pub use gpu::{Gpu, HostBuffer};
 pub use memory::Mapping;
 pub use name::Fresh;
 pub use ring::{Publication, Ring, RingPosition};
-pub use vtest::{BlobFlags, Connection, ResourceId, SyncId, SyncPoint};
+pub use transport::{BlobFlags, Pause, ResourceId, Transport};
+pub use vtest::{Connection, SyncId, SyncPoint};
 
 /// The code in the README.
 #[cfg(doctest)]
@@ -75,7 +80,7 @@ const REPLY_BYTES: usize = 1 << 20;
 /// How long the host may take to forget a ring.
 const CLOSE_LIMIT: Duration = Duration::from_secs(20);
 /// The timeline of the context itself, whose fences retire once what was submitted before has been executed.
-const CPU_TIMELINE: u32 = 0;
+const CONTEXT_TIMELINE: u32 = 0;
 
 /// A blob of plain shared memory.
 #[derive(Debug)]
@@ -86,10 +91,10 @@ pub struct Shmem {
     pub mapping: Mapping,
 }
 
-/// One guest: a connection, a ring, and a place for replies.
+/// One guest: a way to its host, a ring, and a place for replies.
 #[derive(Debug)]
-pub struct Guest {
-    connection: Connection,
+pub struct Guest<T = Connection> {
+    transport: T,
     ring: Ring,
     replies: Shmem,
     /// Where long streams travel; made when first needed.
@@ -113,14 +118,27 @@ impl Guest {
     pub unsafe fn connect(path: &Path, name: &str) -> Result<Self> {
         let connection = Connection::open(path, name)?;
         // SAFETY: the caller keeps the contract, which is the same.
+        unsafe { Self::over(connection) }
+    }
+}
+
+impl<T: Transport> Guest<T> {
+    /// Makes a context's one ring over `transport`, which is the guest's own.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Guest::connect`].
+    #[expect(unsafe_code, reason = "passes on the encoder's contract")]
+    pub unsafe fn over(transport: T) -> Result<Self> {
+        // SAFETY: the caller keeps the contract, which is the same.
         let encoder = unsafe { Encoder::new() };
         // SAFETY: the same.
         let scratch = unsafe { Encoder::new() };
-        Self::start(connection, encoder, scratch)
+        Self::start(transport, encoder, scratch)
     }
 
-    fn start(mut connection: Connection, mut encoder: Encoder, mut scratch: Encoder) -> Result<Self> {
-        let capset = *connection.capset();
+    fn start(mut transport: T, mut encoder: Encoder, mut scratch: Encoder) -> Result<Self> {
+        let capset = *transport.capset();
         ensure!(
             capset.wire_format_version == venus_protocol::WIRE_FORMAT_VERSION,
             "the host speaks version {} of the wire format, must be {}",
@@ -132,12 +150,12 @@ impl Guest {
             encoder.apply_guest_rules(capset.xml_version, capset.extension_mask);
         }
 
-        let memory = create_shmem(&mut connection, Ring::shmem_bytes(RING_BUFFER_BYTES)?)?;
-        let replies = create_shmem(&mut connection, REPLY_BYTES)?;
+        let memory = create_shmem(&mut transport, Ring::shmem_bytes(RING_BUFFER_BYTES)?)?;
+        let replies = create_shmem(&mut transport, REPLY_BYTES)?;
         // Any number is good; Mesa takes an address.
         let ring = Ring::new(0x1000, memory, RING_BUFFER_BYTES);
         let mut guest = Self {
-            connection,
+            transport,
             ring,
             replies,
             uploads: None,
@@ -156,12 +174,12 @@ impl Guest {
 
     /// What the host can do.
     pub fn capset(&self) -> &Capset {
-        self.connection.capset()
+        self.transport.capset()
     }
 
-    /// The socket, for what has no method here.
-    pub fn connection(&mut self) -> &mut Connection {
-        &mut self.connection
+    /// The way to the host, for what has no method here.
+    pub fn transport(&mut self) -> &mut T {
+        &mut self.transport
     }
 
     /// An id that no object has.
@@ -221,9 +239,9 @@ impl Guest {
             outgrown => {
                 if let Some(Shmem { resource, mapping }) = outgrown {
                     drop(mapping);
-                    self.connection.unref_resource(resource)?;
+                    self.transport.unref_resource(resource)?;
                 }
-                create_shmem(&mut self.connection, stream.len().next_power_of_two())?
+                create_shmem(&mut self.transport, stream.len().next_power_of_two())?
             }
         };
         uploads.mapping.write(0, stream)?;
@@ -242,8 +260,8 @@ impl Guest {
 
     /// Waits until everything sent has been executed.
     pub fn finish(&mut self) -> Result<()> {
-        let Self { ring, connection, .. } = self;
-        ring.wait(ring.tail(), || connection.is_closed())
+        let Self { ring, transport, .. } = self;
+        ring.wait(ring.tail(), |pause| transport.pause(pause))
     }
 
     fn call_inner<'a, C: Command<'a>, R>(
@@ -271,14 +289,14 @@ impl Guest {
     }
 
     fn publish(&mut self) -> Result<()> {
-        let Self { ring, connection, encoder, .. } = self;
-        let publication = ring.publish(encoder.bytes(), || connection.is_closed())?;
+        let Self { ring, transport, encoder, .. } = self;
+        let publication = ring.publish(encoder.bytes(), |pause| transport.pause(pause))?;
         self.notify(publication)
     }
 
     fn publish_bytes(&mut self, commands: &[u8]) -> Result<()> {
-        let Self { ring, connection, .. } = self;
-        let publication = ring.publish(commands, || connection.is_closed())?;
+        let Self { ring, transport, .. } = self;
+        let publication = ring.publish(commands, |pause| transport.pause(pause))?;
         self.notify(publication)
     }
 
@@ -290,33 +308,31 @@ impl Guest {
         self.submit_direct(&NotifyRingMESAArgs { ring, seqno, flags: Default::default() })
     }
 
-    // Through the socket.
+    // Past the ring.
 
     /// Has a command executed by the context itself, not by the ring. The two are not in order with each other.
     pub fn submit_direct<'a, C: Command<'a>>(&mut self, args: &C) -> Result<()> {
         self.scratch.clear();
         args.encode(&mut self.scratch, 0);
-        self.connection
-            .submit(self.scratch.bytes(), CPU_TIMELINE, None)
-            .with_context(|| format!("submitting {}", C::NAME))
+        self.transport.submit(self.scratch.bytes()).with_context(|| format!("submitting {}", C::NAME))
     }
 
     /// The same, and waits for a fence behind it.
     pub fn submit_direct_and_wait<'a, C: Command<'a>>(&mut self, args: &C, timeout: Duration) -> Result<()> {
         self.scratch.clear();
         args.encode(&mut self.scratch, 0);
-        self.connection
-            .submit_and_wait(self.scratch.bytes(), CPU_TIMELINE, timeout)
+        self.transport
+            .submit_and_wait(self.scratch.bytes(), CONTEXT_TIMELINE, timeout)
             .with_context(|| format!("submitting {}", C::NAME))
     }
 
-    /// Makes the socket wait for the ring: what is submitted from here on comes after what the ring holds now.
+    /// Makes direct submissions wait for the ring: what is submitted from here on comes after what the ring holds now.
     pub fn wait_ring_on_socket(&mut self) -> Result<()> {
         let (ring, RingPosition(seqno)) = (self.ring.id(), self.ring.tail());
         self.submit_direct(&WaitRingSeqnoMESAArgs { ring, seqno: u64::from(seqno) })
     }
 
-    /// Makes the ring wait for the socket: what is sent from here on comes after what was submitted until now.
+    /// Makes the ring wait for direct submissions: what is sent from here on comes after what was submitted until now.
     pub fn wait_socket_on_ring(&mut self) -> Result<()> {
         self.virtqueue_seqno += 1;
         let seqno = self.virtqueue_seqno;
@@ -326,39 +342,39 @@ impl Guest {
 
     /// Plain shared memory.
     pub fn create_shmem(&mut self, bytes: usize) -> Result<Shmem> {
-        create_shmem(&mut self.connection, bytes)
+        create_shmem(&mut self.transport, bytes)
     }
 
     /// Maps device memory that the ring has allocated, or is about to.
     pub fn map_memory(&mut self, memory: u64, bytes: u64) -> Result<Shmem> {
         self.wait_ring_on_socket()?;
-        let (resource, fd) = self.connection.create_blob(BlobFlags::MAPPABLE, memory, bytes)?;
-        Ok(Shmem { resource, mapping: Mapping::new(fd, usize::try_from(bytes)?)? })
+        let (resource, mapping) = self.transport.create_blob(BlobFlags::MAPPABLE, memory, bytes)?;
+        Ok(Shmem { resource, mapping })
     }
 
     /// Gives shared memory back.
     pub fn release(&mut self, memory: Shmem) -> Result<()> {
         let Shmem { resource, mapping } = memory;
         drop(mapping);
-        self.connection.unref_resource(resource)
+        self.transport.unref_resource(resource)
     }
 
-    /// Ends the context as Mesa's driver does: the ring first, then its memory, then the connection.
+    /// Ends the context as Mesa's driver does: the ring first, then its memory, then the transport.
     pub fn close(mut self) -> Result<()> {
         self.finish()?;
         let ring = self.ring.id();
         self.submit_direct_and_wait(&DestroyRingMESAArgs { ring }, CLOSE_LIMIT)?;
-        let Self { mut connection, ring, replies, uploads, .. } = self;
+        let Self { mut transport, ring, replies, uploads, .. } = self;
         for Shmem { resource, mapping } in [Some(ring.into_memory()), Some(replies), uploads].into_iter().flatten() {
             drop(mapping);
-            connection.unref_resource(resource)?;
+            transport.unref_resource(resource)?;
         }
         Ok(())
     }
 }
 
-fn create_shmem(connection: &mut Connection, bytes: usize) -> Result<Shmem> {
+fn create_shmem(transport: &mut impl Transport, bytes: usize) -> Result<Shmem> {
     const PLAIN: u64 = 0;
-    let (resource, fd) = connection.create_blob(BlobFlags::MAPPABLE, PLAIN, u64::try_from(bytes)?)?;
-    Ok(Shmem { resource, mapping: Mapping::new(fd, bytes)? })
+    let (resource, mapping) = transport.create_blob(BlobFlags::MAPPABLE, PLAIN, u64::try_from(bytes)?)?;
+    Ok(Shmem { resource, mapping })
 }

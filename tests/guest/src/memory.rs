@@ -5,6 +5,7 @@
 //! memory.
 #![expect(unsafe_code, reason = "maps memory and makes atomics of it; everything above is safe")]
 
+use std::any::Any;
 use std::os::fd::AsFd;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
@@ -17,6 +18,8 @@ use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 pub struct Mapping {
     base: NonNull<u8>,
     len: usize,
+    /// Who has mapped them and will unmap them, if that was not us.
+    keeper: Option<Box<dyn Any + Send>>,
 }
 
 impl Mapping {
@@ -32,7 +35,17 @@ impl Mapping {
         // - Nothing but this structure knows of the new one, and it makes atomics of it only.
         let base = unsafe { mmap(ptr::null_mut(), len, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, fd, 0) };
         let base = NonNull::new(base.context("mapping a blob")?.cast()).context("a blob was mapped at null")?;
-        Ok(Self { base, len })
+        Ok(Self { base, len, keeper: None })
+    }
+
+    /// Pages that `keeper` keeps mapped.
+    ///
+    /// # Safety
+    ///
+    /// `len` bytes from `base`, which is aligned to words, can be read and written as long as `keeper` lives, and this
+    /// process accesses them through atomics and raw pointers only.
+    pub unsafe fn kept(base: NonNull<u8>, len: usize, keeper: Box<dyn Any + Send>) -> Self {
+        Self { base, len, keeper: Some(keeper) }
     }
 
     /// Bytes that can be accessed.
@@ -53,7 +66,8 @@ impl Mapping {
         // SAFETY: the word lies in the mapping, by the check above.
         let word = unsafe { self.base.as_ptr().add(offset) };
         // SAFETY:
-        // - A mapping begins at a page and the offset is a multiple of 4, so the word is aligned.
+        // - A mapping begins at a page, or at a word by the contract of `kept`, and the offset is a multiple of 4, so the
+        //   word is aligned.
         // - It stays mapped as long as `self` is borrowed.
         // - All access from this process goes through atomics.
         Ok(unsafe { AtomicU32::from_ptr(word.cast()) })
@@ -113,7 +127,10 @@ unsafe impl Send for Mapping {}
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: this is the range that `new` mapped; every borrow of it has ended.
+        if self.keeper.is_some() {
+            return;
+        }
+        // SAFETY: without a keeper, this is the range that `new` mapped; every borrow of it has ended.
         let unmapped = unsafe { munmap(self.base.as_ptr().cast(), self.len) };
         // It fails for ranges that are no mapping, which this one is.
         debug_assert!(unmapped.is_ok(), "a mapping can be unmapped");
@@ -128,6 +145,19 @@ mod tests {
         let file = tempfile::tempfile().unwrap();
         file.set_len(len).unwrap();
         file
+    }
+
+    #[test]
+    fn memory_that_is_kept_is_used_and_let_go() {
+        use std::sync::Arc;
+        let words = Arc::new([const { AtomicU32::new(7) }; 4]);
+        // SAFETY: the array of atomics lives as long as what keeps it.
+        let kept = unsafe { Mapping::kept(NonNull::from(&words[0]).cast(), 16, Box::new(Arc::clone(&words))) };
+        kept.write(4, b"abcd").unwrap();
+        assert_eq!(words[1].load(Ordering::Relaxed), u32::from_ne_bytes(*b"abcd"));
+        assert!(kept.word(12).unwrap().load(Ordering::Relaxed) == 7 && kept.word(16).is_err());
+        drop(kept);
+        assert_eq!(Arc::strong_count(&words), 1);
     }
 
     fn mapping(len: usize) -> Mapping {

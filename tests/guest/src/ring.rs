@@ -14,10 +14,10 @@ use std::ffi::c_void;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use venus_protocol::vk;
 
-use super::Shmem;
+use super::{Pause, Shmem};
 
 pub(super) const HEAD_OFFSET: usize = 0;
 pub(super) const TAIL_OFFSET: usize = 64;
@@ -122,10 +122,10 @@ impl Ring {
     }
 
     /// Appends whole commands and shows them to the host.
-    pub fn publish(&mut self, commands: &[u8], host_is_gone: impl Fn() -> bool) -> Result<Publication> {
+    pub fn publish(&mut self, commands: &[u8], pause: impl FnMut(Pause) -> Result<()>) -> Result<Publication> {
         let len = u32::try_from(commands.len()).ok().filter(|len| *len <= self.buffer_bytes);
         let len = len.with_context(|| format!("{} bytes of commands exceed the ring", commands.len()))?;
-        self.wait_for_room(len, host_is_gone)?;
+        self.wait_for_room(len, pause)?;
 
         let at = usize::try_from(self.tail & (self.buffer_bytes - 1))?;
         let until_end = self.capacity() - at;
@@ -155,24 +155,29 @@ impl Ring {
         Publication::MustNotify
     }
 
-    fn wait_for_room(&mut self, len: u32, host_is_gone: impl Fn() -> bool) -> Result<()> {
+    fn wait_for_room(&mut self, len: u32, pause: impl FnMut(Pause) -> Result<()>) -> Result<()> {
         let fits = |head: u32, ring: &Self| ring.tail.wrapping_sub(head) <= ring.buffer_bytes - len;
         if fits(self.head, self) {
             return Ok(());
         }
-        self.head = self.poll_head("room in the ring", fits, host_is_gone)?;
+        self.head = self.poll_head("room in the ring", fits, pause)?;
         Ok(())
     }
 
     /// Waits until the host has executed everything before `position`.
-    pub fn wait(&mut self, position: RingPosition, host_is_gone: impl Fn() -> bool) -> Result<()> {
+    pub fn wait(&mut self, position: RingPosition, pause: impl FnMut(Pause) -> Result<()>) -> Result<()> {
         // Distances are less than half of the numbers: no ring is that large.
         let passed = |head: u32, _: &Self| head.wrapping_sub(position.0) < 1 << 31;
-        self.head = self.poll_head("the host to execute commands", passed, host_is_gone)?;
+        self.head = self.poll_head("the host to execute commands", passed, pause)?;
         Ok(())
     }
 
-    fn poll_head(&self, what: &str, done: impl Fn(u32, &Self) -> bool, host_is_gone: impl Fn() -> bool) -> Result<u32> {
+    fn poll_head(
+        &self,
+        what: &str,
+        done: impl Fn(u32, &Self) -> bool,
+        mut pause: impl FnMut(Pause) -> Result<()>,
+    ) -> Result<u32> {
         let mut relax = Relax::default();
         loop {
             let head = self.memory.mapping.word(HEAD_OFFSET)?.load(Ordering::Acquire);
@@ -184,12 +189,11 @@ impl Ring {
             if done(head, self) {
                 return Ok(head);
             }
-            if relax.pause() == Pause::Long {
+            let length = relax.pause();
+            pause(length).with_context(|| format!("waiting for {what}"))?;
+            if length == Pause::Long {
                 let status = self.memory.mapping.word(STATUS_OFFSET)?;
                 self.check(status.load(Ordering::Relaxed))?;
-                if host_is_gone() {
-                    bail!("the host closed the connection while we waited for {what}");
-                }
                 if status.fetch_and(!STATUS_ALIVE, Ordering::Relaxed) & STATUS_ALIVE != 0 {
                     relax.heard = Instant::now();
                 }
@@ -215,13 +219,6 @@ pub(super) fn chained<'a>(
 ) -> vk::RingCreateInfoMESA<'a> {
     info.p_next = std::ptr::from_ref(next).cast::<c_void>();
     info
-}
-
-/// How long a pause was.
-#[derive(PartialEq, Eq)]
-enum Pause {
-    Short,
-    Long,
 }
 
 /// Waits ever longer: most commands take less than a microsecond, some take seconds.

@@ -16,7 +16,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 
-use super::Capset;
+use super::{BlobFlags, CONTEXT_TIMELINE, Capset, Mapping, Pause, ResourceId, Transport};
 
 /// How long the host may take for an answer. Creating a blob waits for the ring, which may be compiling pipelines.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -51,21 +51,6 @@ pub(super) mod kind {
     pub(crate) const SYNC_WAIT: u32 = 23;
     pub(crate) const SUBMIT_CMD2: u32 = 24;
 }
-
-/// What a blob may be used for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BlobFlags(pub u32);
-
-impl BlobFlags {
-    /// The guest maps it.
-    pub const MAPPABLE: Self = Self(1);
-    /// Other processes may get it.
-    pub const SHAREABLE: Self = Self(2);
-}
-
-/// The host's name for a blob.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ResourceId(pub u32);
 
 /// The host's name for a counter that fences raise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,11 +87,6 @@ impl Connection {
         let mut connection = Self { socket, capset: Capset::default(), message: Vec::new() };
         connection.shake_hands(name)?;
         Ok(connection)
-    }
-
-    /// What the host can do.
-    pub fn capset(&self) -> &Capset {
-        &self.capset
     }
 
     fn shake_hands(&mut self, name: &str) -> Result<()> {
@@ -150,23 +130,6 @@ impl Connection {
         Ok(Capset::parse(&bytes))
     }
 
-    /// Creates a blob; the descriptor is what can be mapped. `blob_id` 0 stands for plain shared memory, other ids for
-    /// the device memory of that id.
-    pub fn create_blob(&mut self, flags: BlobFlags, blob_id: u64, size: u64) -> Result<(ResourceId, OwnedFd)> {
-        let ([size_low, size_high], [id_low, id_high]) = (halves(size), halves(blob_id));
-        let fields = [BLOB_HOST3D, flags.0, size_low, size_high, id_low, id_high];
-        self.send(kind::RESOURCE_CREATE_BLOB, &fields)?;
-        let [resource] = self
-            .receive(kind::RESOURCE_CREATE_BLOB)
-            .with_context(|| format!("creating a blob of {size} bytes for object {blob_id}"))?;
-        Ok((ResourceId(resource), receive_fd(&self.socket)?))
-    }
-
-    /// Gives a blob back. It has to be unmapped already.
-    pub fn unref_resource(&mut self, resource: ResourceId) -> Result<()> {
-        self.send(kind::RESOURCE_UNREF, &[resource.0])
-    }
-
     /// Creates a sync.
     pub fn create_sync(&mut self, initial: u64) -> Result<SyncId> {
         self.send(kind::SYNC_CREATE, &halves(initial))?;
@@ -206,7 +169,7 @@ impl Connection {
 
     /// Has `commands` executed on the context itself. When a fence on timeline `ring_idx` behind them retires, the host
     /// raises `signal`.
-    pub fn submit(&mut self, commands: &[u8], ring_idx: u32, signal: Option<SyncPoint>) -> Result<()> {
+    pub fn submit_and_signal(&mut self, commands: &[u8], ring_idx: u32, signal: Option<SyncPoint>) -> Result<()> {
         const BATCHES_WORDS: u32 = 7;
         ensure!(commands.len().is_multiple_of(4), "commands are whole words, these are {} bytes", commands.len());
         let words = u32::try_from(commands.len() / 4).context("a direct submission is too long")?;
@@ -230,16 +193,8 @@ impl Connection {
         self.socket.write_all(&self.message).context("submitting commands to the host")
     }
 
-    /// The same, and waits for the fence.
-    pub fn submit_and_wait(&mut self, commands: &[u8], ring_idx: u32, timeout: Duration) -> Result<()> {
-        let point = SyncPoint { sync: self.create_sync(0)?, value: 1 };
-        self.submit(commands, ring_idx, Some(point))?;
-        ensure!(self.wait_sync(point, timeout)?, "a fence on timeline {ring_idx} did not retire within {timeout:?}");
-        self.unref_sync(point.sync)
-    }
-
     /// Whether the host has closed the connection.
-    pub fn is_closed(&self) -> bool {
+    fn is_closed(&self) -> bool {
         // The host never speaks first, so an event means the end.
         waited(&self.socket, Duration::ZERO).is_ok_and(|waited| waited != Waited::Pending)
     }
@@ -273,6 +228,43 @@ impl Connection {
 
     fn receive_bytes(&mut self, bytes: &mut [u8]) -> Result<()> {
         self.socket.read_exact(bytes).context("the host closed the connection or does not answer")
+    }
+}
+
+impl Transport for Connection {
+    fn capset(&self) -> &Capset {
+        &self.capset
+    }
+
+    fn create_blob(&mut self, flags: BlobFlags, blob_id: u64, size: u64) -> Result<(ResourceId, Mapping)> {
+        let ([size_low, size_high], [id_low, id_high]) = (halves(size), halves(blob_id));
+        let fields = [BLOB_HOST3D, flags.0, size_low, size_high, id_low, id_high];
+        self.send(kind::RESOURCE_CREATE_BLOB, &fields)?;
+        let [resource] = self
+            .receive(kind::RESOURCE_CREATE_BLOB)
+            .with_context(|| format!("creating a blob of {size} bytes for object {blob_id}"))?;
+        let fd = receive_fd(&self.socket)?;
+        Ok((ResourceId(resource), Mapping::new(fd, usize::try_from(size)?)?))
+    }
+
+    fn unref_resource(&mut self, resource: ResourceId) -> Result<()> {
+        self.send(kind::RESOURCE_UNREF, &[resource.0])
+    }
+
+    fn submit(&mut self, commands: &[u8]) -> Result<()> {
+        self.submit_and_signal(commands, CONTEXT_TIMELINE, None)
+    }
+
+    fn submit_and_wait(&mut self, commands: &[u8], ring_idx: u32, timeout: Duration) -> Result<()> {
+        let point = SyncPoint { sync: self.create_sync(0)?, value: 1 };
+        self.submit_and_signal(commands, ring_idx, Some(point))?;
+        ensure!(self.wait_sync(point, timeout)?, "a fence on timeline {ring_idx} did not retire within {timeout:?}");
+        self.unref_sync(point.sync)
+    }
+
+    fn pause(&mut self, pause: Pause) -> Result<()> {
+        ensure!(pause == Pause::Short || !self.is_closed(), "the host closed the connection");
+        Ok(())
     }
 }
 

@@ -82,16 +82,16 @@ fn fences_of_the_queues_timeline_raise_syncs() {
         return;
     };
     let mut gpu = Gpu::open(guest(&server)).unwrap();
-    let sync = gpu.guest().connection().create_sync(3).unwrap();
+    let sync = gpu.guest().transport().create_sync(3).unwrap();
     // The context's timeline, and that of our queue.
     for (ring_idx, value) in [(0, 4), (1, 5)] {
-        let connection = gpu.guest().connection();
-        connection.submit(&[], ring_idx, Some(SyncPoint { sync, value })).unwrap();
+        let connection = gpu.guest().transport();
+        connection.submit_and_signal(&[], ring_idx, Some(SyncPoint { sync, value })).unwrap();
         let reached = connection.wait_sync(SyncPoint { sync, value }, Duration::from_secs(10));
         assert!(reached.unwrap(), "timeline {ring_idx}");
         assert_eq!(connection.read_sync(sync).unwrap(), value);
     }
-    let connection = gpu.guest().connection();
+    let connection = gpu.guest().transport();
     let never = SyncPoint { sync, value: 100 };
     assert!(!connection.wait_sync(never, Duration::from_millis(20)).unwrap());
     connection.write_sync(never).unwrap();

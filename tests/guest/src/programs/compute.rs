@@ -11,7 +11,7 @@ use venus_protocol::args::{
 use venus_protocol::vk;
 use venus_protocol::wire::{Handle, Handles};
 
-use crate::{Gpu, Guest, HostBuffer, spirv};
+use crate::{Gpu, Guest, HostBuffer, Transport, spirv};
 
 /// Numbers that the shader works on.
 const NUMBERS: u32 = 1 << 14;
@@ -23,7 +23,7 @@ const FILL: u32 = 0xc0ff_ee00;
 const WORD: u32 = 4;
 
 /// Has the GPU compute `numbers[i] * 3 + i`, and checks every one of them. Says how many there were.
-pub fn compute(guest: Guest) -> Result<u32> {
+pub fn compute(guest: Guest<impl Transport>) -> Result<u32> {
     let mut gpu = Gpu::open(guest)?;
     let size = u64::from((NUMBERS + FILLED) * WORD);
     let numbers = gpu.host_buffer(size, vk::BufferUsageFlags::STORAGE_BUFFER | vk::BufferUsageFlags::TRANSFER_DST)?;
@@ -92,7 +92,7 @@ struct Pipeline {
 }
 
 impl Pipeline {
-    fn new(gpu: &mut Gpu) -> Result<Self> {
+    fn new(gpu: &mut Gpu<impl Transport>) -> Result<Self> {
         let device = gpu.device;
         let bindings = [vk::DescriptorSetLayoutBinding::default()
             .binding(0)
@@ -129,7 +129,7 @@ impl Pipeline {
     }
 
     /// A descriptor set with the one buffer.
-    fn descriptor_set(&self, gpu: &mut Gpu, numbers: &HostBuffer) -> Result<Handle<vk::DescriptorSet>> {
+    fn descriptor_set(&self, gpu: &mut Gpu<impl Transport>, numbers: &HostBuffer) -> Result<Handle<vk::DescriptorSet>> {
         let device = gpu.device;
         let sizes = [vk::DescriptorPoolSize { ty: vk::DescriptorType::STORAGE_BUFFER, descriptor_count: 1 }];
         let info = vk::DescriptorPoolCreateInfo::default().max_sets(1).pool_sizes(&sizes);

@@ -5,7 +5,7 @@ use std::fmt;
 use anyhow::Result;
 use venus_protocol::vk;
 
-use crate::{Gpu, Guest};
+use crate::{Gpu, Guest, Transport};
 
 /// What the host offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct Info {
 }
 
 /// Asks the host.
-pub fn info(guest: Guest) -> Result<Info> {
+pub fn info(guest: Guest<impl Transport>) -> Result<Info> {
     let capset = *guest.capset();
     let gpu = Gpu::open(guest)?;
     let known = venus_protocol::EXTENSIONS.iter().filter(|extension| {

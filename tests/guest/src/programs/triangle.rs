@@ -12,7 +12,7 @@ use venus_protocol::args::{
 use venus_protocol::vk;
 use venus_protocol::wire::{Command as _, Handle};
 
-use crate::{Gpu, Guest, spirv};
+use crate::{Gpu, Guest, Transport, spirv};
 
 const FORMAT: vk::Format = vk::Format::R8G8B8A8_UNORM;
 const PIXEL_BYTES: u32 = 4;
@@ -51,7 +51,7 @@ impl Image {
 }
 
 /// Has the GPU draw a triangle, `size` pixels wide and high.
-pub fn triangle(guest: Guest, size: u32) -> Result<Image> {
+pub fn triangle(guest: Guest<impl Transport>, size: u32) -> Result<Image> {
     let mut gpu = Gpu::open(guest)?;
     let target = Target::new(&mut gpu, size)?;
     let pipeline = pipeline(&mut gpu, &target)?;
@@ -107,7 +107,7 @@ pub fn triangle(guest: Guest, size: u32) -> Result<Image> {
 }
 
 /// Makes what transfers have written visible to whoever maps the memory.
-fn show_to_host(guest: &mut Guest, command_buffer: Handle<vk::CommandBuffer>) -> Result<()> {
+fn show_to_host(guest: &mut Guest<impl Transport>, command_buffer: Handle<vk::CommandBuffer>) -> Result<()> {
     let barrier = vk::MemoryBarrier::default()
         .src_access_mask(vk::AccessFlags::TRANSFER_WRITE)
         .dst_access_mask(vk::AccessFlags::HOST_READ);
@@ -134,7 +134,7 @@ struct Target {
 }
 
 impl Target {
-    fn new(gpu: &mut Gpu, size: u32) -> Result<Self> {
+    fn new(gpu: &mut Gpu<impl Transport>, size: u32) -> Result<Self> {
         let device = gpu.device;
         let image = image(gpu, size)?;
         let range = vk::ImageSubresourceRange {
@@ -174,7 +174,7 @@ impl Target {
     }
 }
 
-fn image(gpu: &mut Gpu, size: u32) -> Result<Handle<vk::Image>> {
+fn image(gpu: &mut Gpu<impl Transport>, size: u32) -> Result<Handle<vk::Image>> {
     let device = gpu.device;
     let info = vk::ImageCreateInfo::default()
         .image_type(vk::ImageType::TYPE_2D)
@@ -202,7 +202,7 @@ fn image(gpu: &mut Gpu, size: u32) -> Result<Handle<vk::Image>> {
 }
 
 /// One that clears, keeps what is drawn, and leaves it ready to be copied.
-fn render_pass(gpu: &mut Gpu) -> Result<Handle<vk::RenderPass>> {
+fn render_pass(gpu: &mut Gpu<impl Transport>) -> Result<Handle<vk::RenderPass>> {
     let device = gpu.device;
     let attachments = [vk::AttachmentDescription::default()
         .format(FORMAT)
@@ -234,7 +234,7 @@ fn render_pass(gpu: &mut Gpu) -> Result<Handle<vk::RenderPass>> {
     Ok(render_pass)
 }
 
-fn pipeline(gpu: &mut Gpu, target: &Target) -> Result<Handle<vk::Pipeline>> {
+fn pipeline(gpu: &mut Gpu<impl Transport>, target: &Target) -> Result<Handle<vk::Pipeline>> {
     let device = gpu.device;
     let layout = gpu.pipeline_layout(&[])?;
     let vertex = gpu.shader(&spirv::corners_and_colours(&CORNERS, &COLOURS))?;
