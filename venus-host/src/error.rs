@@ -14,9 +14,13 @@
 //! has to wait or to be abandoned, where nobody is at fault. What is no command, such as a request for a resource,
 //! answers with a [`HostError`], of which one variant says that the request itself is wrong.
 //!
+//! What a C caller is told of a [`HostError`] is a number of the system's: see [`errno`].
+//!
 //! A [`Fatal`] is written for the person who reads the log: it names the command, the member where one is to blame, the
 //! reason, the place in the stream, and what to do about it. Go to `endpoint/lost.rs` for the sticky state that keeps
 //! the first of them.
+
+pub mod errno;
 
 use std::{borrow::Cow, fmt, io};
 
