@@ -28,8 +28,23 @@ pub(super) const OFFLINE: Word = Word {
 const ROOM: Room = Room { name: "", modules: &[], floor: 0, rooms: &[], crates: &[], tests: &[], why: "" };
 
 /// Every crate, in the order in which data flows.
-pub(super) const CRATES: &[Crate] =
-    &[GEN, PROTOCOL, HOST, OBSERVE, COMMAND, GUEST, MOCK_DRIVER, VERIFY, TESTBED, TESTS, BENCH, CASES, ROOMS, XTASK];
+pub(super) const CRATES: &[Crate] = &[
+    GEN,
+    PROTOCOL,
+    HOST,
+    OBSERVE,
+    COMMAND,
+    FFI,
+    GUEST,
+    MOCK_DRIVER,
+    VERIFY,
+    TESTBED,
+    TESTS,
+    BENCH,
+    CASES,
+    ROOMS,
+    XTASK,
+];
 
 /// What makes tokens.
 const TOKENS: &[&str] = &["heck", "prettyplease", "proc_macro2", "quote", "syn"];
@@ -317,7 +332,7 @@ const HOST: Crate = Crate {
         },
         Room {
             name: "error",
-            crates: &["venus_protocol::vk", "venus_protocol::wire", "venus_protocol::reflect"],
+            crates: &["rustix::io", "venus_protocol::vk", "venus_protocol::wire", "venus_protocol::reflect"],
             why: "an error is said in the words of the protocol, and by everybody",
             ..ROOM
         },
@@ -441,6 +456,21 @@ const COMMAND: Crate = Crate {
         ],
         tests: &["tempfile"],
         why: "the command is words for people; what they ask for is done by the libraries",
+        ..ROOM
+    }],
+};
+
+const FFI: Crate = Crate {
+    name: "venus_ffi",
+    folder: "venus-host/ffi",
+    shared: &[],
+    forbidden: &[],
+    why: "",
+    rooms: &[Room {
+        name: "all of it",
+        modules: &["*"],
+        crates: &["tracing", "venus_host"],
+        why: "a library that is linked into a monitor brings nothing but the host",
         ..ROOM
     }],
 };

@@ -1,0 +1,108 @@
+//! What users decide by environment variables, where there is no command line to decide it by.
+//!
+//! | variable | values | what |
+//! |---|---|---|
+//! | `VENUS_ISOLATION` | `process`, `thread` | whether each context has a process of its own |
+//! | `VENUS_GPU` | `all`, a position, a deviceUUID, part of a name | which GPUs guests see |
+//! | `VENUS_MEMORY` | `auto`, `dmabuf`, `import`, `opaque`, `pointer` | how host-visible memory reaches guests |
+//! | `VENUS_PROFILE` | `native`, `moltenvk`, `kosmickrisp` | which driver to treat the driver as |
+//! | `VENUS_VALIDATE` | `1`, `0` | whether the Khronos validation layer checks what guests do |
+//! | `VENUS_LOG` | `off`, `error`, `warn`, `info`, `debug`, `trace` | what goes to standard error: see [`log`](crate::log) |
+//!
+//! All but the first and the last mean what they mean to `venus serve`. An empty variable is as good as none.
+
+use std::str::FromStr;
+
+use venus_host::driver::{Config, GpuChoice, MemoryChoice, Profile};
+
+use crate::Error;
+
+/// Whether each context has a process of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isolation {
+    /// It has: a guest that makes the driver crash takes nobody along.
+    Process,
+    /// All are served by this process.
+    Thread,
+}
+
+impl FromStr for Isolation {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "process" => Ok(Self::Process),
+            "thread" => Ok(Self::Thread),
+            _ => Err(format!("{text:?} is neither process nor thread")),
+        }
+    }
+}
+
+/// What the environment says about isolation, if anything.
+pub fn isolation() -> Result<Option<Isolation>, Error> {
+    parsed(variable, "VENUS_ISOLATION")
+}
+
+/// `config` with what the environment says about drivers.
+pub fn driver(config: Config) -> Result<Config, Error> {
+    driver_from(variable, config)
+}
+
+/// An environment variable that is set and not empty.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn driver_from(variable: impl Fn(&str) -> Option<String>, mut config: Config) -> Result<Config, Error> {
+    if let Some(gpu) = parsed::<GpuChoice>(&variable, "VENUS_GPU")? {
+        config = config.gpu(gpu);
+    }
+    if let Some(memory) = parsed::<MemoryChoice>(&variable, "VENUS_MEMORY")? {
+        config = config.memory(memory);
+    }
+    if let Some(profile) = parsed::<Profile>(&variable, "VENUS_PROFILE")? {
+        config = config.profile(profile);
+    }
+    if let Some(validate) = variable("VENUS_VALIDATE") {
+        config = config.validate(!matches!(validate.as_str(), "0" | "n" | "no" | "f" | "false" | "off"));
+    }
+    Ok(config)
+}
+
+fn parsed<T: FromStr<Err: ToString>>(
+    variable: impl Fn(&str) -> Option<String>,
+    name: &str,
+) -> Result<Option<T>, Error> {
+    let Some(value) = variable(name) else { return Ok(None) };
+    match value.parse() {
+        Ok(parsed) => Ok(Some(parsed)),
+        Err(error) => Err(Error::argument(format!("the environment's {name}: {}", T::Err::to_string(&error)))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_override_what_is_configured() {
+        let set = |name: &str| match name {
+            "VENUS_MEMORY" => Some("import".to_owned()),
+            "VENUS_VALIDATE" => Some("off".to_owned()),
+            _ => None,
+        };
+        let config = driver_from(set, Config::default().validate(true).memory(MemoryChoice::Pointer)).unwrap();
+        assert_eq!((config.memory, config.validate), (MemoryChoice::Import, false));
+        let config = driver_from(|_| None, Config::default().validate(true)).unwrap();
+        assert!(config.validate);
+    }
+
+    #[test]
+    fn mistakes_name_the_variable() {
+        let error = driver_from(|name| (name == "VENUS_MEMORY").then(|| "sideways".to_owned()), Config::default());
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("VENUS_MEMORY") && error.contains("sideways"), "{error}");
+        let error = parsed::<Isolation>(|_| Some("vm".to_owned()), "VENUS_ISOLATION").unwrap_err().to_string();
+        assert_eq!(error, "the environment's VENUS_ISOLATION: \"vm\" is neither process nor thread");
+    }
+}
