@@ -94,7 +94,7 @@ fn a_command_is_current_again_after_the_stream_that_it_names() {
     let execute = polled.put_stream(&command::set_reply_stream(STREAM, 0, 8));
     let (first, second) = (bytes(&execute), bytes(&command::execute(99, 0, 8, None)));
     polled.context.submit(&first).unwrap();
-    assert_eq!(polled.context.statistics().commands(), 3, "the ring's creation, this one and the one in the stream");
+    assert_eq!(polled.context.statistics().executed, 3, "the ring's creation, this one and the one in the stream");
     let lost = polled.context.submit(&[first.clone(), second].concat()).unwrap_err();
     assert_eq!((lost.command, &*lost.stream), ("vkExecuteCommandStreamsMESA", "direct submission"));
     assert_eq!(lost.offset, Some(first.len() as u64));

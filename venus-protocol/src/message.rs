@@ -9,6 +9,9 @@ use crate::wire::{CommandType, DecodeError, DecodeErrorKind, HandleError};
 use self::names::{object_type, structure_type};
 
 impl CommandType {
+    /// Every command's number is below this.
+    pub const COUNT: usize = NAMES.len();
+
     /// The canonical Vulkan name, `"unknown command"` if no command has this number.
     #[expect(clippy::as_conversions, reason = "there is no const conversion, and no target has smaller addresses")]
     pub const fn name(self) -> &'static str {

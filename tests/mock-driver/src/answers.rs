@@ -17,7 +17,10 @@ use venus_protocol::{
 use super::{Note, STATE, entries, find, generated};
 
 /// Size of the memory heap.
-const HEAP: u64 = 4 << 30;
+pub const HEAP: u64 = 4 << 30;
+
+/// Bytes of the heap that may be used.
+pub const HEAP_BUDGET: u64 = 3 << 30;
 
 /// Bytes behind a dma-buf that is exported.
 const DMA_BUF: u64 = 1 << 20;
@@ -50,6 +53,8 @@ entries! {
         "vkGetPhysicalDeviceQueueFamilyProperties2", "vkGetPhysicalDeviceQueueFamilyProperties2KHR";
     get_physical_device_memory_properties: vk::PFN_vkGetPhysicalDeviceMemoryProperties =
         "vkGetPhysicalDeviceMemoryProperties";
+    get_physical_device_memory_properties2: vk::PFN_vkGetPhysicalDeviceMemoryProperties2 =
+        "vkGetPhysicalDeviceMemoryProperties2", "vkGetPhysicalDeviceMemoryProperties2KHR";
     get_physical_device_external_fence_properties: vk::PFN_vkGetPhysicalDeviceExternalFenceProperties =
         "vkGetPhysicalDeviceExternalFenceProperties", "vkGetPhysicalDeviceExternalFencePropertiesKHR";
     get_physical_device_external_semaphore_properties: vk::PFN_vkGetPhysicalDeviceExternalSemaphoreProperties =
@@ -348,6 +353,25 @@ unsafe extern "system" fn get_physical_device_memory_properties(
     answer: *mut vk::PhysicalDeviceMemoryProperties,
 ) {
     noted!("vkGetPhysicalDeviceMemoryProperties" as vk::PFN_vkGetPhysicalDeviceMemoryProperties, device, answer);
+    // SAFETY: it is where the caller wants it.
+    unsafe { write(answer, memory_properties()) };
+}
+
+unsafe extern "system" fn get_physical_device_memory_properties2(
+    device: vk::PhysicalDevice,
+    answer: *mut vk::PhysicalDeviceMemoryProperties2<'_>,
+) {
+    noted!("vkGetPhysicalDeviceMemoryProperties2" as vk::PFN_vkGetPhysicalDeviceMemoryProperties2, device, answer);
+    // SAFETY: it is where the caller wants it.
+    let answer = unsafe { &mut *answer };
+    answer.memory_properties = memory_properties();
+    // SAFETY: the caller wants the chain to be filled.
+    if let Some(budget) = unsafe { following::<vk::PhysicalDeviceMemoryBudgetPropertiesEXT<'_>>(answer.p_next) } {
+        budget.heap_budget[0] = HEAP_BUDGET;
+    }
+}
+
+fn memory_properties() -> vk::PhysicalDeviceMemoryProperties {
     let types = STATE.lock().offers.memory.clone();
     let mut memory = vk::PhysicalDeviceMemoryProperties { memory_heap_count: 1, ..Default::default() };
     memory.memory_type_count = u32::try_from(types.len()).expect("a few types");
@@ -355,8 +379,7 @@ unsafe extern "system" fn get_physical_device_memory_properties(
         to.property_flags = vk::MemoryPropertyFlags::from_raw(flags);
     }
     memory.memory_heaps[0] = vk::MemoryHeap { size: HEAP, flags: vk::MemoryHeapFlags::DEVICE_LOCAL };
-    // SAFETY: it is where the caller wants it.
-    unsafe { write(answer, memory) };
+    memory
 }
 
 unsafe extern "system" fn get_buffer_memory_requirements(

@@ -29,8 +29,11 @@ use std::{
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use venus_protocol::vk;
 
-pub use self::objects::Census;
 use self::objects::Objects;
+pub use self::{
+    answers::{HEAP, HEAP_BUDGET},
+    objects::Census,
+};
 
 /// Longest wait for another thread to arrive somewhere.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -9,7 +9,7 @@ use venus_protocol::{dispatch, vk, wire::Decoder};
 
 use super::{explain::explain, skipped::Tools};
 use crate::{
-    endpoint::{Endpoint, Scratch},
+    endpoint::{Endpoint, Scratch, Shortfall},
     error::{Fatal, Interrupt, hint},
     resource::{Mapping, ResourceId},
     ring::{Execute, Rest},
@@ -76,7 +76,10 @@ impl Endpoint {
     #[cold]
     fn located(&self, interrupt: Interrupt) -> Interrupt {
         match interrupt {
-            Interrupt::Lost(fatal) => self.locate(*fatal).into(),
+            Interrupt::Lost(fatal) => {
+                self.fall_short(Shortfall::Fatal);
+                self.locate(*fatal).into()
+            }
             other => other,
         }
     }

@@ -53,7 +53,7 @@ pub use self::{
 };
 use crate::{
     driver::OpaqueMapper,
-    endpoint::{BlobRequest, Breadcrumbs, Endpoint, Origin, Sample, Sampler, Shared},
+    endpoint::{BlobRequest, Breadcrumbs, Counters, Endpoint, Origin, Sampler, Shared, Statistics},
     error::{APPLICATION, BUDGETED, CREATE_BLOB, Fatal, HostError, MEMORY_NOT_ASKED_FOR},
     limits,
     resource::{Blob, BlobFlags, BlobKind, HostMapping, MemoryFile, Resource, ResourceId, Storage},
@@ -62,7 +62,6 @@ use crate::{
 };
 pub use crate::{
     driver::sync::{Retire, Retired},
-    endpoint::statistics::Statistics,
     ring::Progress,
 };
 
@@ -99,19 +98,18 @@ impl Context {
         Self { shared, direct, mapper: None }
     }
 
-    /// What the context has done so far. The counters outlive it.
+    /// What the context has done so far, and what it holds just now.
     #[must_use]
-    pub fn statistics(&self) -> Arc<Statistics> {
-        Arc::clone(&self.shared.statistics)
+    pub fn statistics(&self) -> Statistics {
+        Statistics::of(&self.shared)
     }
 
-    /// What the context holds just now: fill of its rings, memory, objects.
-    #[must_use]
-    pub fn sample(&self) -> Sample {
-        Sample::of(&self.shared)
+    /// The counters behind some of that, which outlive the context.
+    pub(crate) fn counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.shared.counters)
     }
 
-    /// What takes such samples, without keeping the context alive.
+    /// What looks at it from other threads, without keeping the context alive.
     #[must_use]
     pub fn sampler(&self) -> Sampler {
         Sampler::new(&self.shared)
@@ -177,7 +175,7 @@ impl Context {
     /// Fails if so many bytes more than the guest holds are more than it may.
     fn require_memory(&self, bytes: u64) -> Result<(), HostError> {
         let most = self.shared.budget.max_memory_bytes();
-        let held = || self.shared.statistics.memory_bytes().saturating_add(self.shared.resources.bytes().0);
+        let held = || self.shared.counters.memory_bytes().saturating_add(self.shared.resources.bytes().0);
         if most != u64::MAX && held().saturating_add(bytes) > most {
             let reason = format!("{bytes} bytes are more than is left of the {most} that this guest may have");
             return Err(Fatal::new(CREATE_BLOB, reason).advice(BUDGETED).into());

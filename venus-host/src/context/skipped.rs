@@ -29,7 +29,7 @@ use venus_protocol::{
 
 use super::request::{Name, Request};
 use crate::{
-    endpoint::{Endpoint, Shared},
+    endpoint::{Endpoint, Shared, Shortfall},
     error::{Fatal, Interrupt, MEMORY_NOT_ASKED_FOR, Refused, ResultName, hint},
     object::{Cause, LenientResolver, Missed, PhantomView, ResolveCache},
 };
@@ -163,6 +163,7 @@ impl Endpoint {
         (phantoms, parts): (&[(Name, PhantomView)], &BTreeSet<usize>),
     ) -> Result<(), Interrupt> {
         self.execute_again(tools, rest)?;
+        self.fall_short(Shortfall::Refused);
         answer(tools, request, answer_to(phantoms), Some(parts))
     }
 
@@ -190,6 +191,7 @@ impl Endpoint {
     ) -> Result<(), Interrupt> {
         answer(tools, request, answer_to(phantoms), None)?;
         self.begin_unhandled(request.header, request.bytes);
+        self.fall_short(Shortfall::Refused);
         self.note_left_out(|| phantoms.first().map_or_else(String::new, |(_, phantom)| phantom.to_string()));
         Ok(())
     }
@@ -201,6 +203,7 @@ impl Endpoint {
         request: &Request<'_>,
         refused: Refused,
     ) -> Result<(), Interrupt> {
+        self.fall_short(Shortfall::Refused);
         let Refused { result, mut reason } = refused;
         reason.reason = format!("{}; refused with {}", reason.reason, ResultName(result)).into();
         self.note_left_out(|| reason.reason.to_string());

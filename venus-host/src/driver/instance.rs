@@ -209,6 +209,11 @@ impl Instance {
         Ok(self.physical_devices.get_or_init(|| usable))
     }
 
+    /// The same, as far as anybody has asked for them.
+    pub(super) fn known_devices(&self) -> &[Arc<PhysicalDevice>] {
+        self.physical_devices.get().map_or(&[], Vec::as_slice)
+    }
+
     /// All physical devices that the configuration admits, usable or not, in the loader's order, but for drivers that
     /// come after others for the same GPU.
     pub(crate) fn enumerate(&self) -> Result<Vec<Arc<PhysicalDevice>>, vk::Result> {

@@ -11,6 +11,7 @@
 //! | `device` | a guest's `VkDevice`: entry points, queues, and the calls that the host makes for itself |
 //! | `queue_request` | the queues that a guest asks for with its device |
 //! | `memory` | how host-visible memory reaches the guest |
+//! | `gpu_memory` | how much memory a guest's GPUs have, and have left |
 //! | `host_copy` | copying between images and host memory |
 //! | `external` | what a guest is told about external memory, fences and semaphores |
 //! | [`sparse`] | sparse binding of imported memory, and what guests are told of it |
@@ -43,6 +44,7 @@ pub(crate) mod extensions;
 pub(crate) mod external;
 mod failure;
 mod family;
+mod gpu_memory;
 mod host_copy;
 mod instance;
 mod loader;
@@ -73,6 +75,7 @@ pub(crate) use self::{
     physical_device::PhysicalDevice,
 };
 pub use self::{
+    gpu_memory::{GpuMemory, HeapMemory},
     instance::GpuChoice,
     loader::EntryPoint,
     memory::{MemoryChoice, OpaqueMapper, Transport},
@@ -194,6 +197,13 @@ impl State {
         match &*self.instance.lock() {
             Slot::Live(instance) => Some(Arc::clone(instance)),
             Slot::Empty | Slot::Gone => None,
+        }
+    }
+
+    /// Does something with the instance, if there is one, which does not end meanwhile.
+    fn with_instance(&self, act: impl FnOnce(&Instance)) {
+        if let Slot::Live(instance) = &*self.instance.lock() {
+            act(instance);
         }
     }
 

@@ -165,6 +165,11 @@ impl PhysicalDevice {
         }
     }
 
+    /// Whether the guest has devices of it.
+    pub(super) fn has_devices(&self) -> bool {
+        self.devices.lock().count != 0
+    }
+
     /// Puts something off until the guest has no devices of it. `false` if it has none now.
     pub(super) fn after_devices(&self, afterwards: impl FnOnce() + Send + 'static) -> bool {
         let mut devices = self.devices.lock();

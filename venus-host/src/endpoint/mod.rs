@@ -10,21 +10,24 @@
 //! | file | what |
 //! |---|---|
 //! | [`old_guest`] | signs of an old guest |
+//! | [`counters`] | what a context has done, and lines about commands that failed |
 //! | [`device_cache`] | the device of the last command |
 //! | [`lost`] | the end of a context |
 //! | [`observer`] | the traits of observers, and what they are told |
 //! | [`observing`] | telling them |
 //! | [`reply`] | reply streams |
-//! | [`sample`] | counters of a context, to be looked at from outside |
+//! | [`sample`] | a quick look at what a context holds, from outside |
 //! | [`scratch`] | memory that decoding takes |
 //! | [`shared`] | what the endpoints of a context share |
-//! | [`statistics`] | what a context has done, and lines about commands that failed |
+//! | [`statistics`] | one look at all that a context has done and holds |
+//! | [`tally`] | how often each command came |
 //! | [`teardown`] | the end of devices, and of all that a context has in the driver |
 //! | [`breadcrumbs`] | the command that each endpoint is in, in memory that survives a crash |
 
 #![deny(unsafe_code)]
 
 mod breadcrumbs;
+mod counters;
 mod device_cache;
 mod lost;
 mod observer;
@@ -34,10 +37,11 @@ mod reply;
 mod sample;
 mod scratch;
 mod shared;
-pub(crate) mod statistics;
+mod statistics;
+mod tally;
 mod teardown;
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{borrow::Cow, cell::Cell, fmt, sync::Arc};
 
 use venus_protocol::{
     dispatch::Handler,
@@ -47,8 +51,10 @@ use venus_protocol::{
 
 #[cfg(feature = "vtest")]
 pub(crate) use self::breadcrumbs::Report;
+use self::tally::{Tallies, Tally};
 pub(crate) use self::{
     breadcrumbs::{Breadcrumbs, Slot},
+    counters::Counters,
     device_cache::DeviceCache,
     lost::{Lost, Tell},
     observer::{EndpointObservers, Observers},
@@ -56,11 +62,13 @@ pub(crate) use self::{
     reply::{ReplyStream, lookup_shmem, shmem_range},
     scratch::Scratch,
     shared::{Abandoned, Shared},
+    tally::Shortfall,
     teardown::tear_down,
 };
 pub use self::{
     observer::{BlobRequest, Command, EndpointObserver, Observer, Outcome, Place, Source, Span},
     sample::{RingSample, Sample, Sampler},
+    statistics::{CommandStatistics, ObjectStatistics, Statistics},
 };
 pub use crate::ring::Rest;
 use crate::{
@@ -140,6 +148,10 @@ pub(crate) struct Endpoint {
     pub(crate) left_out: Option<String>,
     /// Commands executed since they were last counted.
     executed: u64,
+    /// Where it counts each of them.
+    tally: Tally,
+    /// Whether it is counted that the current command was not executed as the guest asked.
+    fell_short: Cell<bool>,
     /// Where it notes the command that it is in, for whoever survives a crash.
     slot: Slot,
 }
@@ -150,6 +162,7 @@ impl Endpoint {
         let presence = shared.objects.register();
         let observers = shared.observers.endpoint(origin.source(), origin.has_thread());
         let slot = shared.breadcrumbs.slot(origin.source());
+        let tally = shared.counters.tally();
         Self {
             shared,
             origin,
@@ -163,6 +176,8 @@ impl Endpoint {
             is_lenient: false,
             left_out: None,
             executed: 0,
+            tally,
+            fell_short: Cell::new(false),
             slot,
         }
     }
@@ -224,6 +239,7 @@ impl Endpoint {
     pub(crate) fn approach(&mut self, at: usize) {
         self.position.at = u64::try_from(at).unwrap_or(u64::MAX);
         self.position.command = CommandType::NONE;
+        self.fell_short.set(false);
         self.tell_approach();
     }
 
@@ -238,6 +254,7 @@ impl Endpoint {
     #[inline]
     pub(crate) fn finish(&mut self) {
         self.executed = self.executed.wrapping_add(1);
+        self.tally.count(self.position.command);
         self.shared.objects.boundary(&mut self.presence);
     }
 
@@ -251,6 +268,7 @@ impl Endpoint {
     /// Back in the command that named the stream.
     pub(crate) fn leave_stream(&mut self, outer: Position) {
         self.position = outer;
+        self.fell_short.set(false);
         self.settle();
         if self.stream.len() > limits::KEPT_BYTES {
             self.stream = Vec::new();
@@ -272,7 +290,7 @@ impl Endpoint {
     /// Counts what was executed, and gives back what unusually large commands have taken.
     fn settle(&mut self) {
         let executed = std::mem::take(&mut self.executed);
-        self.shared.statistics.add_commands(executed);
+        self.shared.counters.add_commands(executed);
         self.slot.count(executed);
         for scratch in &mut self.scratch {
             scratch.trim();

@@ -1,14 +1,14 @@
-//! Counters of a context, for whoever looks at them from outside while its endpoints work.
+//! A quick look at what a context holds, for whoever looks from outside while its endpoints work.
 
 use std::{
     fmt,
     sync::{Arc, Weak},
 };
 
-use super::Shared;
+use super::{Shared, Statistics};
 
-/// What a context holds at one moment. Taking it costs a look at each of the context's tables, and holds up no endpoint
-/// for longer than that.
+/// What a context holds at one moment: the part of its [`Statistics`] that is cheap. Taking it costs a look at each of the
+/// context's tables, and holds up no endpoint for longer than that.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Sample {
@@ -54,6 +54,13 @@ impl Sampler {
         self.0.upgrade().map(|shared| Sample::of(&shared))
     }
 
+    /// What the context has done and holds, all of it; `None` once the context has gone. As with
+    /// [`Sampler::sample`], the context is kept alive meanwhile.
+    #[must_use]
+    pub fn statistics(&self) -> Option<Statistics> {
+        self.0.upgrade().map(|shared| Statistics::of(&shared))
+    }
+
     /// The names of the GPUs that the context has devices of, each once. Takes a look at each of its objects.
     #[must_use]
     pub fn gpus(&self) -> Vec<String> {
@@ -75,7 +82,7 @@ impl Sample {
         let (shared_memory_bytes, blob_memory_bytes) = shared.resources.bytes();
         Self {
             rings,
-            device_memory_bytes: shared.statistics.memory_bytes(),
+            device_memory_bytes: shared.counters.memory_bytes(),
             blob_memory_bytes,
             shared_memory_bytes,
             objects: u64::try_from(shared.objects.len()).unwrap_or(u64::MAX),

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{Breadcrumbs, Lost, Observers, OldGuestSigns, statistics::Statistics};
+use super::{Breadcrumbs, Lost, Observers, OldGuestSigns, counters::Counters};
 use crate::{
     driver::{self, sync::Timelines},
     error::Fatal,
@@ -38,7 +38,7 @@ pub(crate) struct Shared {
     /// Signs that its guest is old.
     pub(crate) old_guest: OldGuestSigns,
     /// What has been done so far.
-    pub(crate) statistics: Arc<Statistics>,
+    pub(crate) counters: Arc<Counters>,
     /// Who is told of it.
     pub(crate) observers: Observers,
     /// Where its endpoints stand.
@@ -57,9 +57,9 @@ impl Shared {
         budget: Budget,
     ) -> Self {
         let lost = Arc::<Lost>::default();
-        let statistics = Arc::new(Statistics::new(Arc::clone(&lost)));
+        let counters = Arc::new(Counters::new(Arc::clone(&lost)));
         Self {
-            vulkan: driver::State::new(driver, &name, statistics.finding_counter()),
+            vulkan: driver::State::new(driver, &name, counters.finding_counter()),
             name,
             objects: object::Table::holding(budget.max_objects()),
             resources: resource::Table::default(),
@@ -70,7 +70,7 @@ impl Shared {
             timelines: Timelines::new(),
             lost,
             old_guest: OldGuestSigns::default(),
-            statistics,
+            counters,
             observers,
             breadcrumbs,
         }

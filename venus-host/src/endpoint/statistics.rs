@@ -1,172 +1,126 @@
-//! What a context has done so far, for whoever wants to know, and the log lines about single commands.
-//!
-//! Commands that failed, so that the guest was told a `VkResult`, have a line each, up to [`limits::LOGGED_FAILURES`]:
-//! guests often send them without asking for the result, and fall over the consequences much later.
+//! One look at a context: what it has done, what it holds, and what is left of the memory of its GPUs.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use venus_protocol::{vk, wire::CommandType};
 
-use parking_lot::Mutex;
+use super::{RingSample, Sample, Shared};
+use crate::{driver::GpuMemory, error::object_type_name};
 
-use super::{Endpoint, Lost, Shared, Source};
-use crate::{
-    driver::{
-        Failure,
-        memory::{Allocated, Charge},
-    },
-    error::{Fatal, ResultName},
-    limits,
-    ring::RingId,
-};
+mod codec;
 
-/// Running counters of one context. Endpoints add to them at the end of each batch, so nothing per command is shared.
-#[derive(Debug)]
+/// What a context has done so far and what it holds at one moment.
+///
+/// Taking it costs a look at each of the guest's objects and a question to each driver that it uses. For a look many
+/// times a second there is [`Sampler::sample`](super::Sampler::sample).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Statistics {
-    commands: AtomicU64,
-    failures: AtomicU64,
-    findings: Arc<AtomicU64>,
-    submissions: AtomicU64,
-    last_failure: Mutex<Option<String>>,
-    memory: Allocated,
-    lost: Arc<Lost>,
+    /// Commands executed, on all endpoints, up to the last whole batch of each.
+    pub executed: u64,
+    /// Lines in the log about commands that the guest was told to have failed, or that were left out.
+    pub failures: u64,
+    /// Messages of the validation layers, if those are on ([`driver::Config::validate`](crate::driver::Config)).
+    pub findings: u64,
+    /// Submissions to queues, with command buffers or without.
+    pub submissions: u64,
+    /// Why the context is lost, if it is: the line that the log has.
+    pub lost: Option<String>,
+    /// The last line about a command that failed. Of a context that is lost, the reason.
+    pub last_error: Option<String>,
+    /// What became of each command, in the order of their numbers. Those that never came are not there.
+    pub commands: Vec<CommandStatistics>,
+    /// How many objects of each type have an id. Types without any are not there.
+    pub objects: Vec<ObjectStatistics>,
+    /// The context's rings, in no particular order.
+    pub rings: Vec<RingSample>,
+    /// `VkDeviceMemory` objects that the guest has allocated.
+    pub allocations: u64,
+    /// Bytes of those.
+    pub device_memory_bytes: u64,
+    /// Bytes of them that are resources, too: mapped by the guest, or shared with others.
+    pub blob_memory_bytes: u64,
+    /// Bytes of resources that are plain shared memory: rings, replies, command streams.
+    pub shared_memory_bytes: u64,
+    /// The GPUs that the guest has devices of.
+    pub gpus: Vec<GpuMemory>,
+}
+
+/// What became of one command, each time that it came.
+///
+/// A command is counted once in one of `handled`, `refused` and `failed`; one that has to wait or was given up, since its
+/// guest left, in none of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CommandStatistics {
+    /// Which command.
+    pub command: CommandType,
+    /// How often it was decoded and handed to its handler, or left out for naming what is no object.
+    pub dispatched: u64,
+    /// How often it was executed. What the driver said may be an error where nothing was created.
+    pub handled: u64,
+    /// How often this host left it out, all or a part of it, or answered it without asking the driver.
+    pub refused: u64,
+    /// How often the driver failed to do it, as the log has it, or it ended the context.
+    pub failed: u64,
+}
+
+impl CommandStatistics {
+    /// The command's Vulkan name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.command.name()
+    }
+}
+
+/// How many objects of one type a guest has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ObjectStatistics {
+    /// Which type.
+    pub object_type: vk::ObjectType,
+    /// How many.
+    pub count: u64,
+}
+
+impl ObjectStatistics {
+    /// The type's Vulkan name: `VkBuffer`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        object_type_name(self.object_type)
+    }
 }
 
 impl Statistics {
-    /// Those of a context that has done nothing; `lost` is its end.
-    pub(super) fn new(lost: Arc<Lost>) -> Self {
+    pub(crate) fn of(shared: &Shared) -> Self {
+        let counters = &shared.counters;
+        let Sample { rings, device_memory_bytes, blob_memory_bytes, shared_memory_bytes, .. } = Sample::of(shared);
+        let objects = shared.objects.count_by_type();
         Self {
-            commands: AtomicU64::new(0),
-            failures: AtomicU64::new(0),
-            findings: Arc::default(),
-            submissions: AtomicU64::new(0),
-            last_failure: Mutex::new(None),
-            memory: Allocated::default(),
-            lost,
+            executed: counters.commands(),
+            failures: counters.failures(),
+            findings: counters.findings(),
+            submissions: counters.submissions(),
+            lost: counters.lost().map(ToString::to_string),
+            last_error: counters.last_error(),
+            commands: counters.by_command(),
+            objects: objects.into_iter().map(|(object_type, count)| ObjectStatistics { object_type, count }).collect(),
+            rings,
+            allocations: counters.allocations(),
+            device_memory_bytes,
+            blob_memory_bytes,
+            shared_memory_bytes,
+            gpus: shared.vulkan.gpu_memory(),
         }
     }
 
-    /// Commands executed, on all endpoints.
+    /// What became of one command; `None` if it never came.
     #[must_use]
-    pub fn commands(&self) -> u64 {
-        self.commands.load(Ordering::Relaxed)
+    pub fn command(&self, command: CommandType) -> Option<&CommandStatistics> {
+        self.commands.iter().find(|row| row.command == command)
     }
 
-    /// Commands that the guest was told to have failed: by the driver, or because this host refused them. Only those
-    /// that create or allocate something, and whatever lost the device.
+    /// How many objects of one type there are.
     #[must_use]
-    pub fn failures(&self) -> u64 {
-        self.failures.load(Ordering::Relaxed)
-    }
-
-    /// Messages of the validation layers, if those are on ([`driver::Config::validate`](crate::driver::Config)).
-    #[must_use]
-    pub fn findings(&self) -> u64 {
-        self.findings.load(Ordering::Relaxed)
-    }
-
-    /// Submissions to queues, with command buffers or without.
-    #[must_use]
-    pub fn submissions(&self) -> u64 {
-        self.submissions.load(Ordering::Relaxed)
-    }
-
-    /// Why the context was lost; if it was not, the last command that the guest was told to have failed, in the words of
-    /// the log.
-    #[must_use]
-    pub fn last_error(&self) -> Option<String> {
-        self.lost().map(ToString::to_string).or_else(|| self.last_failure.lock().clone())
-    }
-
-    /// Why the context was lost, if it was.
-    #[must_use]
-    pub fn lost(&self) -> Option<&Fatal> {
-        self.lost.reason()
-    }
-
-    /// Bytes of the guest's allocations.
-    #[must_use]
-    pub fn memory_bytes(&self) -> u64 {
-        self.memory.bytes()
-    }
-
-    /// How many allocations of the guest live.
-    pub(crate) fn allocations(&self) -> u64 {
-        self.memory.allocations()
-    }
-
-    /// Counts an allocation for as long as the answer lives.
-    pub(crate) fn charge(&self, bytes: u64) -> Charge {
-        self.memory.charge(bytes)
-    }
-
-    /// Adds the commands of one batch.
-    pub(crate) fn add_commands(&self, commands: u64) {
-        self.commands.fetch_add(commands, Ordering::Relaxed);
-    }
-
-    /// Adds a failure, and says how many there were before.
-    pub(crate) fn add_failure(&self) -> u64 {
-        self.failures.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// Counts a submission to a queue.
-    pub(crate) fn add_submission(&self) {
-        self.submissions.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// The counter of findings, for whoever finds.
-    pub(crate) fn finding_counter(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.findings)
-    }
-}
-
-impl Shared {
-    /// Logs and counts a command that the guest was told to have failed.
-    #[cold]
-    pub(crate) fn log_failure(&self, line: &Fatal) {
-        let context = &*self.name;
-        self.breadcrumbs.note_failure();
-        *self.statistics.last_failure.lock() = Some(line.to_string());
-        match self.statistics.add_failure() {
-            n if n < limits::LOGGED_FAILURES => tracing::warn!(context, "{line}"),
-            limits::LOGGED_FAILURES => {
-                tracing::warn!(context, "{line}; further failures are only counted, see --log debug");
-            }
-            _ => tracing::debug!(context, "{line}"),
-        }
-    }
-}
-
-impl Shared {
-    /// Logs that a ring does not end, since it is inside a command that does not.
-    #[cold]
-    pub(crate) fn log_stuck(&self, ring: RingId) {
-        let context = &*self.name;
-        let source = Source::Ring(ring.0);
-        let command = self.breadcrumbs.command_of(source).unwrap_or("a command");
-        let patience = limits::RING_JOIN_TIMEOUT;
-        tracing::error!(
-            context,
-            "{source} is still inside {command} {patience:?} after its guest left, and is left behind; the driver may be \
-             stuck: look for messages of the GPU in the system's log"
-        );
-    }
-}
-
-impl Endpoint {
-    /// Logs and counts that the command being executed failed, with the driver's reason or this host's own.
-    #[cold]
-    pub(crate) fn note_failure(&self, failure: &Failure) {
-        let name = ResultName(failure.result);
-        let line = match &failure.refusal {
-            None => self.fatal(format!("the driver answers {name}")),
-            Some(refusal) => {
-                let line = self.fatal(format!("{}; refused with {name}", refusal.reason));
-                if refusal.member.is_empty() { line } else { line.member(refusal.member) }
-            }
-        };
-        self.shared.log_failure(&self.locate(line.advice(failure.advice())));
+    pub fn objects_of(&self, object_type: vk::ObjectType) -> u64 {
+        self.objects.iter().find(|row| row.object_type == object_type).map_or(0, |row| row.count)
     }
 }

@@ -9,7 +9,7 @@ use venus_protocol::{args::*, dispatch::CommandBufferCommands, vk, wire::Handle}
 use super::forward;
 use crate::{
     driver::sanitize,
-    endpoint::Endpoint,
+    endpoint::{Endpoint, Shortfall},
     error::{APPLICATION, Interrupt},
 };
 
@@ -205,6 +205,7 @@ impl Endpoint {
     /// Clears what of a vkCmdClearAttachments is there to be cleared, and tells the log of the rest.
     #[cold]
     fn clear_rest(&mut self, args: &CmdClearAttachmentsArgs<'_>) -> Result<(), Interrupt> {
+        self.fall_short(Shortfall::Refused);
         let line = self.fatal("a list or a rectangle is empty, and is left out").member("pRects").advice(APPLICATION);
         self.shared.log_failure(&self.locate(line));
         let CmdClearAttachmentsArgs { command_buffer, attachment_count, p_attachments, .. } = *args;

@@ -109,16 +109,16 @@ impl DeviceMemoryCommands for Endpoint {
 impl Endpoint {
     /// Counts an allocation of so many bytes, if the guest may have one more.
     fn charge(&self, bytes: u64) -> Result<Charge, Failure> {
-        let Shared { statistics, budget, resources, .. } = &*self.shared;
+        let Shared { counters, budget, resources, .. } = &*self.shared;
         // First, so that two rings at the same time do not both find room.
-        let charge = statistics.charge(bytes);
+        let charge = counters.charge(bytes);
         let most = budget.allocations();
-        if statistics.allocations() > most {
+        if counters.allocations() > most {
             let reason = format!("{most} allocations are alive, and each may take a descriptor");
             return Err(Failure::refused(vk::Result::ERROR_TOO_MANY_OBJECTS, "", reason, BUDGETED));
         }
         let most = budget.max_memory_bytes();
-        if most != u64::MAX && statistics.memory_bytes().saturating_add(resources.bytes().0) > most {
+        if most != u64::MAX && counters.memory_bytes().saturating_add(resources.bytes().0) > most {
             let reason = format!("{bytes} bytes are more than is left of the {most} that this guest may have");
             let member = "pAllocateInfo->allocationSize";
             return Err(Failure::refused(vk::Result::ERROR_OUT_OF_DEVICE_MEMORY, member, reason, BUDGETED));

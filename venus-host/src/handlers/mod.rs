@@ -45,7 +45,7 @@ use venus_protocol::{
 
 use crate::{
     driver::{self, Device, Failure, FamilyProcs, Instance, PhysicalDevice},
-    endpoint::{Endpoint, Span},
+    endpoint::{Endpoint, Shortfall, Span},
     error::{Fatal, Interrupt, Refused},
     object::{Cause, Detail, NewObject, TableError, Uses},
 };
@@ -187,6 +187,7 @@ impl Endpoint {
     #[cold]
     fn keep_from_queue<'a, C: Call<'a>>(&self) -> Result<C::Return, Interrupt> {
         let family = self.device_cache.family().ok_or_else(|| no_entry_point(C::NAME))?;
+        self.fall_short(Shortfall::Refused);
         if family.keeps(C::NAME) {
             let line = self.fatal(format!("left out of a command buffer for {family}")).advice(UNABLE_QUEUE);
             self.shared.log_failure(&self.locate(line));
@@ -197,6 +198,7 @@ impl Endpoint {
     /// Tells, once, that a command does not execute command buffers of other families.
     #[cold]
     fn note_foreign(&self, family: &FamilyProcs) {
+        self.fall_short(Shortfall::Refused);
         if family.keeps(self.command()) {
             let reason = format!("a command buffer of another family is left out of what is for {family}");
             self.shared.log_failure(&self.locate(self.fatal(reason).advice(UNABLE_QUEUE)));

@@ -126,7 +126,7 @@ impl Endpoint {
     fn forward_locked<'a, C: Call<'a>>(&mut self, queue: vk::Queue, args: &mut C) -> Result<C::Return, Interrupt> {
         let device = self.device_cache.device(&self.shared.objects, args.owner_id()).ok_or_else(|| gone(C::NAME))?;
         let queue = device.queue(queue).ok_or_else(|| gone(C::NAME))?;
-        self.shared.statistics.add_submission();
+        self.shared.counters.add_submission();
         let called = match &mut self.observers {
             None => {
                 let _lock = queue.lock();

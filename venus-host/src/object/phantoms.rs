@@ -175,6 +175,16 @@ impl Phantoms {
         self.set_aside.load(Ordering::Relaxed)
     }
 
+    /// Names the types of the objects that are set aside, one after the other.
+    pub(super) fn for_each_aside(&self, mut act: impl FnMut(vk::ObjectType)) {
+        if self.objects() != 0 {
+            self.with(|state| {
+                let aside = state.by_id.values().filter(|phantom| phantom.entry.is_some());
+                aside.for_each(|phantom| act(phantom.kind));
+            });
+        }
+    }
+
     fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.state.lock();
         let done = act(&mut state);

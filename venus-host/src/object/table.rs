@@ -17,6 +17,7 @@ mod phantom;
 mod removal;
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{
         Arc,
@@ -281,6 +282,18 @@ impl Table {
     /// How many devices there are.
     pub(crate) fn device_count(&self) -> usize {
         self.devices.load(Ordering::Relaxed)
+    }
+
+    /// How many objects there are of each type, in the order of the types' numbers.
+    pub(crate) fn count_by_type(&self) -> Vec<(vk::ObjectType, u64)> {
+        let mut counts = BTreeMap::<i32, u64>::new();
+        let mut count = |kind: vk::ObjectType| {
+            let count = counts.entry(kind.as_raw()).or_default();
+            *count = count.saturating_add(1);
+        };
+        self.map.read().values().for_each(|entry| count(entry.kind));
+        self.phantoms.for_each_aside(count);
+        counts.into_iter().map(|(kind, count)| (vk::ObjectType::from_raw(kind), count)).collect()
     }
 
     /// How many objects there are.

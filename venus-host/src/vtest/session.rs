@@ -19,9 +19,9 @@ use super::{
     syncs::{Read, Syncs, Waiting},
 };
 use crate::{
-    context::{CAPSET_ID, Context, Options, Retired, Statistics, capset},
+    context::{CAPSET_ID, Context, Options, Retired, capset},
     driver,
-    endpoint::{Breadcrumbs, Observer, Sampler},
+    endpoint::{Breadcrumbs, Counters, Observer, Sampler},
     error::HostError,
     limits::{self, Budget},
     resource::{Blob, BlobFlags},
@@ -98,7 +98,7 @@ pub struct Summary {
     pub name: String,
     /// Commands executed.
     pub commands: u64,
-    /// Commands that the guest was told to have failed, as [`Statistics::failures`](crate::context::Statistics) has it.
+    /// Commands that the guest was told to have failed, as [`Statistics::failures`](crate::endpoint::Statistics::failures) has it.
     pub failures: u64,
     /// What the validation layer found, if it was asked.
     pub findings: u64,
@@ -118,7 +118,7 @@ pub(super) struct Reported {
 /// Looks at a context, as long as it lasts and after.
 #[derive(Debug)]
 pub(super) struct Monitor {
-    pub(super) statistics: Arc<Statistics>,
+    pub(super) counters: Arc<Counters>,
     pub(super) sampler: Sampler,
 }
 
@@ -134,14 +134,14 @@ pub(super) fn run(
     let mut session = Session::new(socket, options, reported)?;
     let outcome = session.serve(&mut reader);
     summary.name = session.name.clone().unwrap_or_default();
-    let statistics = session.context.as_ref().map(Context::statistics);
+    let counters = session.context.as_ref().map(Context::counters);
     // Rings may still be executing what the guest left behind.
     drop(session);
-    if let Some(statistics) = statistics {
-        summary.commands = statistics.commands();
-        summary.failures = statistics.failures();
-        summary.findings = statistics.findings();
-        summary.lost = statistics.lost().map(ToString::to_string);
+    if let Some(counters) = counters {
+        summary.commands = counters.commands();
+        summary.failures = counters.failures();
+        summary.findings = counters.findings();
+        summary.lost = counters.lost().map(ToString::to_string);
     }
     outcome
 }
@@ -305,7 +305,7 @@ impl Session {
             let options = options.lost(move || syncs.lose_all()).breadcrumbs(self.reported.breadcrumbs.clone());
             let options = observers.into_iter().fold(options, Options::observer);
             let context = Context::new(options);
-            let monitor = Monitor { statistics: context.statistics(), sampler: context.sampler() };
+            let monitor = Monitor { counters: context.counters(), sampler: context.sampler() };
             // Only set here, where there was no context.
             let _first = self.reported.context.set(monitor);
             self.context = Some(context);

@@ -4,7 +4,8 @@ use std::sync::{Arc, OnceLock};
 
 use super::message::{Event, Request};
 use crate::{
-    context::{Context, Options, Statistics},
+    context::{Context, Options},
+    endpoint::Counters,
     error::{CREATE_BLOB, HostError},
     resource::{Blob, BlobStorage},
 };
@@ -15,19 +16,19 @@ pub(super) type Tell = Arc<dyn Fn(Event) + Send + Sync>;
 /// Serves the context that `options` describe until there are no more requests. All that it had is gone when this
 /// returns.
 pub(super) fn serve(options: Options, mut next: impl FnMut() -> Option<Request>, tell: &Tell) {
-    let statistics = Arc::<OnceLock<Arc<Statistics>>>::default();
-    let mut context = Context::new(options.lost(tell_of_loss(&statistics, tell)));
+    let counters = Arc::<OnceLock<Arc<Counters>>>::default();
+    let mut context = Context::new(options.lost(tell_of_loss(&counters, tell)));
     // Only set here. A context is lost by what it is asked to do, which comes later.
-    let _first = statistics.set(context.statistics());
+    let _first = counters.set(context.counters());
     while let Some(request) = next() {
         handle(&mut context, request, tell);
     }
 }
 
-fn tell_of_loss(statistics: &Arc<OnceLock<Arc<Statistics>>>, tell: &Tell) -> impl Fn() + Send + Sync + use<> {
-    let (statistics, tell) = (Arc::clone(statistics), Arc::clone(tell));
+fn tell_of_loss(counters: &Arc<OnceLock<Arc<Counters>>>, tell: &Tell) -> impl Fn() + Send + Sync + use<> {
+    let (counters, tell) = (Arc::clone(counters), Arc::clone(tell));
     move || {
-        let reason = statistics.get().and_then(|statistics| statistics.lost()).map(ToString::to_string);
+        let reason = counters.get().and_then(|counters| counters.lost()).map(ToString::to_string);
         tell(Event::Lost(reason.unwrap_or_default()));
     }
 }

@@ -13,5 +13,6 @@ mod parts;
 mod phantoms;
 mod refusals;
 mod sparse;
+mod statistics;
 mod sync;
 mod world;

@@ -16,7 +16,10 @@ use rustix::{
 };
 
 use super::handoff::STATE;
-use crate::{context::Statistics, endpoint::Sampler, socket::SEND};
+use crate::{
+    endpoint::{Counters, Sampler},
+    socket::SEND,
+};
 
 /// How long a server waits for workers that are asked how their guests are doing. The answer takes some locks that are
 /// never held for long; a worker that is stopped gives none.
@@ -63,13 +66,13 @@ pub struct GuestStatistics {
 
 impl GuestStatistics {
     /// That of a context.
-    pub(super) fn of(statistics: &Statistics, sampler: &Sampler) -> Self {
+    pub(super) fn of(counters: &Counters, sampler: &Sampler) -> Self {
         let sample = sampler.sample().unwrap_or_default();
         Self {
-            commands: statistics.commands(),
-            failures: statistics.failures(),
-            findings: statistics.findings(),
-            submissions: statistics.submissions(),
+            commands: counters.commands(),
+            failures: counters.failures(),
+            findings: counters.findings(),
+            submissions: counters.submissions(),
             devices: sample.devices,
             objects: sample.objects,
             rings: u64::try_from(sample.rings.len()).unwrap_or(u64::MAX),
@@ -77,7 +80,7 @@ impl GuestStatistics {
             blob_memory_bytes: sample.blob_memory_bytes,
             shared_memory_bytes: sample.shared_memory_bytes,
             gpus: sampler.gpus(),
-            last_error: statistics.last_error(),
+            last_error: counters.last_error(),
         }
     }
 

@@ -51,7 +51,7 @@ pub fn serve_worker(control: UnixStream, options: SessionOptions, begin: impl Fn
 /// Has a thread answer what the server asks about the guest.
 fn answer_questions(control: &UnixStream, context: Arc<OnceLock<session::Monitor>>) {
     let statistics = move || match context.get() {
-        Some(monitor) => GuestStatistics::of(&monitor.statistics, &monitor.sampler),
+        Some(monitor) => GuestStatistics::of(&monitor.counters, &monitor.sampler),
         None => GuestStatistics::default(),
     };
     let started = control.try_clone().and_then(|control| {
