@@ -50,7 +50,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
     argument: Vec<String>,
     /// End the machine after this many seconds.
-    #[arg(long, default_value_t = 240)]
+    #[arg(long, default_value_t = 600)]
     limit: u64,
     /// What to run, by the guest's shell.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "PROGRAM")]

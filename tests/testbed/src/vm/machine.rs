@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Time limit of a machine that names none: a boot takes seconds, on a loaded machine some more.
-const DEFAULT_LIMIT: Duration = Duration::from_secs(240);
+/// Time limit of a machine that names none: a boot takes seconds, and a minute where others want the processors, too.
+const DEFAULT_LIMIT: Duration = Duration::from_secs(600);
 /// How often a waiting test looks at what a job has written.
 const POLL: Duration = Duration::from_millis(50);
 /// Room for the text console that the guest's kernel makes, and for its window.
