@@ -1,0 +1,220 @@
+//! Pages of the guest, as a monitor names them: an array of addresses and lengths in its own address space.
+//!
+//! The guest may write to them at any time, so bytes are copied with volatile accesses and never borrowed.
+
+use std::ffi::c_void;
+
+/// `struct iovec`.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub(crate) struct IoVec {
+    /// Where the bytes begin.
+    pub(crate) base: *mut c_void,
+    /// How many there are.
+    pub(crate) len: usize,
+}
+const _: () = assert!(size_of::<IoVec>() == 16);
+
+/// Bytes that one copy step moves.
+const WORD: usize = size_of::<u64>();
+
+/// An array of pieces of the guest's memory, which stays the monitor's.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GuestPages {
+    pieces: *const IoVec,
+    count: usize,
+}
+
+// SAFETY: what is behind the pointers is memory of the guest, which every thread of the monitor may access; the array
+// itself is only read, and stays as it is by the contract of `new`.
+unsafe impl Send for GuestPages {}
+
+/// Which way bytes go.
+#[derive(Debug)]
+enum Copy<'a> {
+    Out(&'a mut [u8]),
+    In(&'a [u8]),
+}
+
+impl GuestPages {
+    /// # Safety
+    ///
+    /// `pieces` points to `count` pieces, which stay as they are for as long as the value is used. Each piece names memory
+    /// that can be read and written for as long, and that nobody has a Rust reference to.
+    pub(crate) unsafe fn new(pieces: *const IoVec, count: usize) -> Self {
+        Self { pieces, count: if pieces.is_null() { 0 } else { count } }
+    }
+
+    /// The array, to be given back.
+    pub(crate) fn array(&self) -> (*mut IoVec, usize) {
+        (self.pieces.cast_mut(), self.count)
+    }
+
+    /// Copies bytes out, from `offset` on. False, and nothing is known of the bytes, if there are not so many.
+    #[must_use]
+    pub(crate) fn copy_out(&self, offset: u64, private: &mut [u8]) -> bool {
+        self.copy(offset, Copy::Out(private))
+    }
+
+    /// Copies bytes in, from `offset` on. False if there is not so much room.
+    #[must_use]
+    pub(crate) fn copy_in(&self, offset: u64, private: &[u8]) -> bool {
+        self.copy(offset, Copy::In(private))
+    }
+
+    fn copy(&self, offset: u64, mut rest: Copy<'_>) -> bool {
+        let Ok(mut skipped) = usize::try_from(offset) else { return false };
+        for index in 0..self.count {
+            if rest.len() == 0 {
+                break;
+            }
+            // SAFETY: the array has `count` pieces, by the contract of `new`.
+            let piece = unsafe { self.pieces.wrapping_add(index).read() };
+            if skipped >= piece.len || piece.base.is_null() {
+                skipped = skipped.saturating_sub(piece.len);
+                continue;
+            }
+            let start = piece.base.cast::<u8>().wrapping_add(skipped);
+            let length = piece.len.saturating_sub(skipped).min(rest.len());
+            skipped = 0;
+            // SAFETY: `length` bytes from `start` lie inside the piece, which is memory of the guest by the contract of
+            // `new`.
+            unsafe { rest.step(start, length) };
+        }
+        rest.len() == 0
+    }
+}
+
+impl Copy<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Out(bytes) => bytes.len(),
+            Self::In(bytes) => bytes.len(),
+        }
+    }
+
+    /// Copies the first `length` bytes and goes on behind them.
+    ///
+    /// # Safety
+    ///
+    /// `shared` points to `length` bytes that can be read and written, and that nobody has a Rust reference to. There are
+    /// as many left to copy.
+    unsafe fn step(&mut self, shared: *mut u8, length: usize) {
+        match self {
+            Self::Out(bytes) => {
+                let (now, later) = std::mem::take(bytes).split_at_mut(length);
+                // SAFETY: the contract of this function.
+                unsafe { read(shared, now) };
+                *bytes = later;
+            }
+            Self::In(bytes) => {
+                let (now, later) = bytes.split_at(length);
+                // SAFETY: the contract of this function.
+                unsafe { write(shared, now) };
+                *bytes = later;
+            }
+        }
+    }
+}
+
+/// Bytes from `address` to the next word.
+fn unaligned(address: *const u8) -> usize {
+    address.addr().wrapping_neg() % WORD
+}
+
+/// # Safety
+///
+/// `shared` points to as many readable bytes as `private` has, and nobody has a Rust reference to them.
+unsafe fn read(mut shared: *const u8, private: &mut [u8]) {
+    let (head, rest) = private.split_at_mut(unaligned(shared).min(private.len()));
+    let (words, tail) = rest.as_chunks_mut::<WORD>();
+    for byte in head {
+        // SAFETY: the rest of `private.len()` bytes are behind `shared`, which advances in step.
+        *byte = unsafe { shared.read_volatile() };
+        shared = shared.wrapping_add(1);
+    }
+    for word in words {
+        // SAFETY: as above; and the bytes of `head` have led to an aligned address.
+        *word = unsafe { shared.cast::<u64>().read_volatile() }.to_ne_bytes();
+        shared = shared.wrapping_add(WORD);
+    }
+    for byte in tail {
+        // SAFETY: as above.
+        *byte = unsafe { shared.read_volatile() };
+        shared = shared.wrapping_add(1);
+    }
+}
+
+/// # Safety
+///
+/// `shared` points to as many writable bytes as `private` has, and nobody has a Rust reference to them.
+unsafe fn write(mut shared: *mut u8, private: &[u8]) {
+    let (head, rest) = private.split_at(unaligned(shared).min(private.len()));
+    let (words, tail) = rest.as_chunks::<WORD>();
+    for byte in head {
+        // SAFETY: the rest of `private.len()` bytes are behind `shared`, which advances in step.
+        unsafe { shared.write_volatile(*byte) };
+        shared = shared.wrapping_add(1);
+    }
+    for word in words {
+        // SAFETY: as above; and the bytes of `head` have led to an aligned address.
+        unsafe { shared.cast::<u64>().write_volatile(u64::from_ne_bytes(*word)) };
+        shared = shared.wrapping_add(WORD);
+    }
+    for byte in tail {
+        // SAFETY: as above.
+        unsafe { shared.write_volatile(*byte) };
+        shared = shared.wrapping_add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pieces of a buffer, with the lengths given, one after the other.
+    fn pieces(memory: *mut u8, lengths: &[usize]) -> Vec<IoVec> {
+        let mut at = 0;
+        let piece = |&len| {
+            let base = memory.wrapping_add(at).cast();
+            at += len;
+            IoVec { base, len }
+        };
+        lengths.iter().map(piece).collect()
+    }
+
+    #[test]
+    fn bytes_cross_pieces_in_both_directions() {
+        let mut memory: Vec<u8> = (0..100).collect();
+        let array = pieces(memory.as_mut_ptr(), &[3, 0, 40, 57]);
+        // SAFETY: the pieces are parts of `memory`, which nobody uses meanwhile.
+        let pages = unsafe { GuestPages::new(array.as_ptr(), array.len()) };
+        for offset in 0..60 {
+            let mut bytes = [0; 37];
+            assert!(pages.copy_out(offset, &mut bytes));
+            let expected: Vec<u8> = (0..37).map(|byte| u8::try_from(offset).unwrap() + byte).collect();
+            assert_eq!(bytes.as_slice(), expected);
+        }
+        assert!(pages.copy_in(1, &[200; 44]));
+        assert_eq!(memory[0], 0);
+        assert_eq!(memory[1..45], [200; 44]);
+        assert_eq!(memory[45], 45);
+    }
+
+    #[test]
+    fn nothing_behind_the_last_piece_is_touched() {
+        let mut memory = [7; 16];
+        let array = pieces(memory.as_mut_ptr(), &[4, 4]);
+        // SAFETY: the pieces are parts of `memory`, which nobody uses meanwhile.
+        let pages = unsafe { GuestPages::new(array.as_ptr(), array.len()) };
+        assert!(!pages.copy_out(0, &mut [0; 9]));
+        assert!(!pages.copy_out(8, &mut [0; 1]));
+        assert!(pages.copy_out(8, &mut []));
+        assert!(!pages.copy_in(u64::MAX, &[1]));
+        assert!(!pages.copy_in(4, &[1; 5]));
+        assert_eq!(memory[8..], [7; 8]);
+        // SAFETY: no array is no pieces, whatever the count says.
+        let none = unsafe { GuestPages::new(std::ptr::null(), 3) };
+        assert!(!none.copy_out(0, &mut [0]));
+    }
+}

@@ -1,0 +1,19 @@
+//! The shared library, loaded as monitors load it. No Vulkan driver is needed: what contexts are sent is about rings.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`monitor`] | a monitor in small: the library's functions, callbacks that note what they are told |
+//! | [`symbols`] | which names there are, in the library, in its header and in its documentation |
+//! | [`contracts`] | what QEMU, rutabaga, libkrun and others rely on |
+//! | [`memory`] | blobs: mapped, exported, imported, outliving their context |
+//! | [`pictures`] | the boot console's resources |
+//! | [`hostile`] | arguments that are wrong |
+//! | [`program`] | a C program, compiled against what is installed |
+
+mod contracts;
+mod hostile;
+mod memory;
+mod monitor;
+mod pictures;
+mod program;
+mod symbols;
