@@ -1,15 +1,16 @@
-//! `cargo xtask install`: the `venus` command and what goes with it, where a system looks for such things.
+//! `cargo xtask install`: the `venus` command, libraries for virtual machine monitors, and what goes with them, where a
+//! system looks for such things.
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{PermissionsExt as _, symlink},
     path::{Path, PathBuf},
     process::Command,
 };
 
 use anyhow::{Context as _, Result, ensure};
 
-/// Install the `venus` command, its manual pages, completions and systemd units.
+/// Install the `venus` command, its manual pages, completions and systemd units, and libvirglrenderer.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Where it will be used from.
@@ -21,6 +22,9 @@ pub(crate) struct Args {
     /// A `venus` command to install instead of building this workspace's.
     #[arg(long, value_name = "PATH")]
     program: Option<PathBuf>,
+    /// A `libvirglrenderer` to install instead of building this workspace's.
+    #[arg(long, value_name = "PATH")]
+    virglrenderer: Option<PathBuf>,
 }
 
 /// Where the list of installed files is, below the prefix.
@@ -41,6 +45,29 @@ const COMPLETIONS: [(&str, &str); 3] = [
     ("fish", "share/fish/vendor_completions.d/venus.fish"),
 ];
 
+/// Headers, by where they go below the prefix.
+const HEADERS: [(&str, &str); 2] = [
+    ("include/virgl/virglrenderer.h", include_str!("../../venus-host/virglrenderer/include/virgl/virglrenderer.h")),
+    ("include/virgl/virgl-version.h", include_str!("../../venus-host/virglrenderer/include/virgl/virgl-version.h")),
+];
+
+/// What pkg-config is told.
+const PKG_CONFIG: (&str, &str) =
+    ("lib/pkgconfig/virglrenderer.pc", include_str!("../../venus-host/virglrenderer/virglrenderer.pc.in"));
+
+/// The library for monitors: the name that they load, and the one that they are linked against.
+const VIRGLRENDERER: [&str; 2] = if cfg!(target_os = "macos") {
+    ["lib/libvirglrenderer.1.dylib", "lib/libvirglrenderer.dylib"]
+} else {
+    ["lib/libvirglrenderer.so.1", "lib/libvirglrenderer.so"]
+};
+
+/// What is built, to be installed.
+struct Built {
+    program: PathBuf,
+    virglrenderer: PathBuf,
+}
+
 /// What is installed, and what was so far.
 struct Installation<'a> {
     prefix: &'a Path,
@@ -54,7 +81,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Some(program) => program.clone(),
         None => testbed::cargo::build(&["--release", "-p", "venus-command"])?,
     };
-    let files = install(&program, &args.prefix, args.destdir.as_deref())?;
+    let virglrenderer = match &args.virglrenderer {
+        Some(library) => library.clone(),
+        None => testbed::cargo::build_library(&["--release", "-p", "venus-virglrenderer"])?,
+    };
+    let files = install(&Built { program, virglrenderer }, &args.prefix, args.destdir.as_deref())?;
     for file in &files {
         println!("{}", file.display());
     }
@@ -62,7 +93,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 /// Installs all of it, and returns where it will be used from.
-fn install(program: &Path, prefix: &Path, destdir: Option<&Path>) -> Result<Vec<PathBuf>> {
+fn install(built: &Built, prefix: &Path, destdir: Option<&Path>) -> Result<Vec<PathBuf>> {
+    let program = built.program.as_path();
     ensure!(prefix.is_absolute(), "--prefix {}: units and lists need an absolute path", prefix.display());
     let mut installation = Installation { prefix, destdir, files: Vec::new() };
     let binary = fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
@@ -77,6 +109,7 @@ fn install(program: &Path, prefix: &Path, destdir: Option<&Path>) -> Result<Vec<
     for (place, unit) in UNITS {
         installation.put(Path::new(place), unit.replace("@BINDIR@", folder).as_bytes(), 0o644)?;
     }
+    installation.virglrenderer(&built.virglrenderer)?;
     installation.list()
 }
 
@@ -116,6 +149,31 @@ impl Installation<'_> {
         Ok(())
     }
 
+    /// The library that monitors load in the place of virglrenderer, and what it takes to build them.
+    fn virglrenderer(&mut self, library: &Path) -> Result<()> {
+        let contents = fs::read(library).with_context(|| format!("cannot read {}", library.display()))?;
+        let [loaded, linked] = VIRGLRENDERER.map(Path::new);
+        self.put(loaded, &contents, 0o755)?;
+        self.link(linked, loaded)?;
+        for (place, header) in HEADERS {
+            self.put(Path::new(place), header.as_bytes(), 0o644)?;
+        }
+        let prefix = self.prefix.to_str().context("--prefix is no text")?;
+        let (place, text) = PKG_CONFIG;
+        self.put(Path::new(place), text.replace("@PREFIX@", prefix).as_bytes(), 0o644)
+    }
+
+    /// Makes a name beside a file another name for it.
+    fn link(&mut self, place: &Path, file: &Path) -> Result<()> {
+        let path = self.prefix.join(place);
+        let real = self.real(&path)?;
+        let _gone = fs::remove_file(&real);
+        symlink(file.file_name().context("a file has a name")?, &real)
+            .with_context(|| format!("cannot link {}", real.display()))?;
+        self.files.push(path);
+        Ok(())
+    }
+
     /// Writes down what there is, for whoever wants to be rid of it.
     fn list(mut self) -> Result<Vec<PathBuf>> {
         let mut lines: String = self.files.iter().map(|file| format!("{}\n", file.display())).collect();
@@ -136,7 +194,13 @@ fn output(command: &mut Command) -> Result<Vec<u8>> {
 mod tests {
     use super::*;
 
-    /// A stand-in for the program, with a page and a script to give.
+    /// Stand-ins: a program with a page and a script to give, and a library.
+    fn built(folder: &Path) -> Built {
+        let virglrenderer = folder.join("library");
+        fs::write(&virglrenderer, "library").unwrap();
+        Built { program: program(folder), virglrenderer }
+    }
+
     fn program(folder: &Path) -> PathBuf {
         let path = folder.join("program");
         let script = "#!/bin/sh\ncase $1 in man) echo page >$2/venus.1;; completions) echo for $2;; esac\n";
@@ -149,7 +213,7 @@ mod tests {
     fn all_goes_below_the_prefix_and_is_listed() {
         let folder = tempfile::tempdir().unwrap();
         let destdir = folder.path().join("package");
-        let files = install(&program(folder.path()), Path::new("/opt/venus"), Some(&destdir)).unwrap();
+        let files = install(&built(folder.path()), Path::new("/opt/venus"), Some(&destdir)).unwrap();
         for file in ["bin/venus", "share/man/man1/venus.1", "share/zsh/site-functions/_venus", LIST] {
             assert!(files.contains(&Path::new("/opt/venus").join(file)), "{file}: {files:?}");
         }
@@ -160,12 +224,17 @@ mod tests {
             // Systemd's defaults end guests: at some thousand threads, and all when one lacks memory.
             assert!(read(unit).contains("\nTasksMax=infinity\n") && read(unit).contains("\nOOMPolicy=continue\n"));
         }
+        let library = destdir.join("opt/venus").join(VIRGLRENDERER[1]);
+        assert_eq!(fs::read_link(&library).unwrap(), Path::new(VIRGLRENDERER[0]).file_name().unwrap());
+        assert_eq!(fs::read_to_string(&library).unwrap(), "library");
+        assert!(read("lib/pkgconfig/virglrenderer.pc").starts_with("prefix=/opt/venus\n"));
+        assert!(read("include/virgl/virglrenderer.h").contains("virgl_renderer_init("));
         let mode = fs::metadata(destdir.join("opt/venus/bin/venus")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o755);
         let listed = read(LIST);
         assert_eq!(listed.lines().map(PathBuf::from).collect::<Vec<_>>(), files);
 
-        let error = install(&program(folder.path()), Path::new("somewhere"), None).unwrap_err();
+        let error = install(&built(folder.path()), Path::new("somewhere"), None).unwrap_err();
         assert!(error.to_string().contains("absolute"), "{error}");
     }
 
@@ -182,7 +251,7 @@ mod tests {
     fn what_systemd_thinks_of_the_units() {
         let folder = tempfile::tempdir().unwrap();
         let prefix = folder.path().join("prefix");
-        install(&program(folder.path()), &prefix, None).unwrap();
+        install(&built(folder.path()), &prefix, None).unwrap();
         let broken = folder.path().join("venus-broken.service");
         fs::write(&broken, "[Service]\nExecStart=/bin/true\nNoSuchSetting=1\n").unwrap();
         for (manager, units) in [("system", "lib/systemd/system"), ("user", "share/systemd/user")] {

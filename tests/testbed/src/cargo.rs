@@ -19,6 +19,27 @@ const FETCH_LIMIT: Duration = Duration::from_secs(600);
 ///
 /// Cargo fails, or makes no program.
 pub fn build(args: &[&str]) -> Result<PathBuf> {
+    let program = artifact(args, |message| message.get("executable")?.as_str().map(PathBuf::from))?;
+    program.with_context(|| format!("cargo build {} made no program", args.join(" ")))
+}
+
+/// The same for the shared library of a package.
+///
+/// # Errors
+///
+/// As [`build`].
+pub fn build_library(args: &[&str]) -> Result<PathBuf> {
+    let is_shared = |file: &&str| file.ends_with(std::env::consts::DLL_SUFFIX);
+    let library = artifact(args, |message| {
+        let kinds = message.get("target")?.get("kind")?.as_array()?;
+        let files = message.get("filenames")?.as_array()?.iter().filter_map(|file| file.as_str());
+        kinds.iter().any(|kind| kind == "cdylib").then(|| files.into_iter().find(is_shared).map(PathBuf::from))?
+    })?;
+    library.with_context(|| format!("cargo build {} made no shared library", args.join(" ")))
+}
+
+/// Builds, and returns the last file that `find` finds in what cargo says.
+fn artifact(args: &[&str], find: impl Fn(&serde_json::Value) -> Option<PathBuf>) -> Result<Option<PathBuf>> {
     let mut child = Command::new(cargo())
         .args(["build", "--message-format=json-render-diagnostics"])
         .args(args)
@@ -27,19 +48,17 @@ pub fn build(args: &[&str]) -> Result<PathBuf> {
         .spawn()
         .context("starting cargo build")?;
     let messages = BufReader::new(child.stdout.take().context("cargo build has no output")?);
-    let mut program = None;
+    let mut found = None;
     for line in messages.lines() {
         // Lines that are no JSON come from build scripts and mean nothing to us.
         let message = serde_json::from_str::<serde_json::Value>(&line?).unwrap_or_default();
-        if let Some(path) = message.get("executable").and_then(|path| path.as_str()) {
-            program = Some(PathBuf::from(path));
-        }
+        found = find(&message).or(found);
     }
     let status = child.wait()?;
     if !status.success() {
         bail!("cargo build {} failed ({status})", args.join(" "));
     }
-    program.with_context(|| format!("cargo build {} made no program", args.join(" ")))
+    Ok(found)
 }
 
 /// The cargo that runs us, so that its toolchain stays the same.
