@@ -1,6 +1,7 @@
-//! How worker processes are started.
+//! How worker processes are started, and why they may not be.
 
 use std::{
+    ffi::OsString,
     fmt,
     os::{
         fd::OwnedFd,
@@ -10,6 +11,8 @@ use std::{
     sync::Arc,
 };
 
+#[cfg(target_os = "linux")]
+use super::{seccomp, this_library::ThisLibrary};
 use crate::HostError;
 
 /// How a worker process is started. Its standard input is the socket to its monitor, which [`serve`](super::serve) looks
@@ -19,6 +22,12 @@ use crate::HostError;
 pub enum Launch {
     /// The embedder's own program, which calls [`serve`](super::serve) when it is started like this.
     Command(Arc<dyn Fn() -> Command + Send + Sync>),
+    /// The shared library that this code is in, run by the system's dynamic loader: for libraries without a program of
+    /// their own, on Linux. The library has an entry point ([`worker_entry`](crate::worker_entry)).
+    ThisLibrary {
+        /// What the worker's environment has beside this process's own.
+        environment: Vec<(OsString, OsString)>,
+    },
 }
 
 impl Launch {
@@ -34,8 +43,46 @@ impl Launch {
             UnixStream::pair().map_err(|error| HostError::io("cannot make a socket for a worker", error))?;
         let command = match self {
             Self::Command(make) => make(),
+            Self::ThisLibrary { environment } => this_library(environment)?,
         };
         spawn(command, theirs).map(|child| (child, ours))
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn this_library(environment: &[(OsString, OsString)]) -> Result<Command, HostError> {
+    let library = ThisLibrary::find().map_err(|reason| HostError::Unsupported(reason.into()))?;
+    Ok(library.command(environment))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn this_library(_environment: &[(OsString, OsString)]) -> Result<Command, HostError> {
+    Err(HostError::Unsupported(NO_LIBRARIES.into()))
+}
+
+/// What else than Linux has to say.
+#[cfg(not(target_os = "linux"))]
+const NO_LIBRARIES: &str = "this system runs no shared library as a program";
+
+/// Why no worker may be started in this way, in words that go on after "because" or stand alone. Starting one all the same
+/// fails, or is the end of this process: a filter of system calls cannot be tried.
+///
+/// A filter that was there when this process began is its surroundings' and lets programs start; one that the process has
+/// taken on since may be one against starting programs, as QEMU's `-sandbox on,spawn=deny`.
+#[must_use]
+pub fn cannot_launch(launch: &Launch) -> Option<String> {
+    #[cfg(target_os = "linux")]
+    {
+        let library = || match launch {
+            Launch::ThisLibrary { .. } => ThisLibrary::find().err(),
+            Launch::Command(_) => None,
+        };
+        seccomp::own_filter().or_else(library)
+    }
+    #[cfg(not(target_os = "linux"))]
+    match launch {
+        Launch::ThisLibrary { .. } => Some(NO_LIBRARIES.to_owned()),
+        Launch::Command(_) => None,
     }
 }
 
@@ -43,6 +90,9 @@ impl fmt::Debug for Launch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Command(_) => f.write_str("Command(..)"),
+            Self::ThisLibrary { environment } => {
+                f.debug_struct("ThisLibrary").field("environment", environment).finish()
+            }
         }
     }
 }

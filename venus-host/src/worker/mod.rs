@@ -9,7 +9,8 @@
 //! | [`served`] | a context, as its monitor sees it |
 //! | [`serve`](mod@serve) | the loop that serves one |
 //! | [`main`] | what a worker process does around that loop |
-//! | [`launch`] | how a worker process is started |
+//! | [`launch`] | how a worker process is started, and why it may not be |
+//! | `this_library`, `seccomp` (Linux) | a shared library as its own worker; filters of system calls |
 //! | [`process`] | the monitor's side of the socket, and the worker's death |
 //! | [`message`], [`frame`] | what travels, and how |
 //! | [`inbox`], [`outbox`] | what was heard, and what waits to be said |
@@ -34,8 +35,12 @@ mod main;
 mod message;
 mod outbox;
 mod process;
+#[cfg(target_os = "linux")]
+mod seccomp;
 pub(crate) mod serve;
 mod served;
+#[cfg(target_os = "linux")]
+mod this_library;
 
 use std::sync::Arc;
 
@@ -46,7 +51,7 @@ pub(crate) use self::{
     served::Served,
 };
 pub use self::{
-    launch::Launch,
+    launch::{Launch, cannot_launch},
     main::{WorkerOptions, name_process, raise_descriptor_limit, serve, take_control_socket},
 };
 use crate::{driver, endpoint::Observer};

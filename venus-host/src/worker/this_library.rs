@@ -1,0 +1,223 @@
+//! The shared library that this code is in, run as a program.
+//!
+//! A library that is loaded into somebody else's program has no program of its own to start as a worker, and one installed
+//! beside it could be missing, or of another version. But a shared object is a program for the system's dynamic loader, if
+//! it has an entry point ([`worker_entry`](crate::worker_entry)): the loader maps it, and all it needs, and goes there.
+//!
+//! Which file that is, and which loader, the system tells by what is mapped into this process.
+
+use std::{
+    ffi::OsString,
+    fs,
+    os::unix::{
+        ffi::{OsStrExt as _, OsStringExt as _},
+        fs::{FileExt as _, MetadataExt as _},
+    },
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// Something that lies in the file that this code is in: not zero, so that it does.
+static HERE: u64 = 0x0076_656e_7573;
+
+/// Where the loader and the library are.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ThisLibrary {
+    loader: PathBuf,
+    library: PathBuf,
+}
+
+impl ThisLibrary {
+    /// Finds both, or says in a sentence why not.
+    pub(super) fn find() -> Result<Self, String> {
+        let maps = fs::read("/proc/self/maps").map_err(|error| format!("/proc/self/maps cannot be read: {error}"))?;
+        let found = Self::among(&maps, (&raw const HERE).addr())?;
+        let program = fs::metadata("/proc/self/exe").map_err(|error| format!("/proc/self/exe: {error}"))?;
+        let library = fs::metadata(&found.library).map_err(|error| format!("{}: {error}", found.library.display()))?;
+        if (program.dev(), program.ino()) == (library.dev(), library.ino()) {
+            return Err("the code of workers is part of the program here, not of a library".to_owned());
+        }
+        if !has_entry(&found.library) {
+            return Err(format!("{} was built without an entry point", found.library.display()));
+        }
+        Ok(found)
+    }
+
+    /// The library that `address` is in, and the loader.
+    fn among(maps: &[u8], address: usize) -> Result<Self, String> {
+        let rows: Vec<Row> = maps.split(|byte| *byte == b'\n').filter_map(Row::parse).collect();
+        let here = rows.iter().find(|row| row.start <= address && address < row.end);
+        let library = here.ok_or("the system does not tell which library workers are in")?;
+        let loader = rows.iter().find(|row| row.is_loader());
+        let loader = loader.ok_or("this program has no dynamic loader that could start a worker")?;
+        for row in [library, loader] {
+            if fs::metadata(&row.path).map_or(0, |file| file.ino()) != row.inode {
+                return Err(format!("{} is not the file any more that this program has loaded", row.path.display()));
+            }
+        }
+        Ok(Self { loader: loader.path.clone(), library: library.path.clone() })
+    }
+
+    /// What starts the library as a program.
+    pub(super) fn command(&self, environment: &[(OsString, OsString)]) -> Command {
+        let mut command = Command::new(&self.loader);
+        command.arg(&self.library).envs(environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+}
+
+/// A mapped file: a line of `/proc/self/maps`.
+#[derive(Debug, PartialEq, Eq)]
+struct Row {
+    start: usize,
+    end: usize,
+    inode: u64,
+    path: PathBuf,
+}
+
+impl Row {
+    /// `start-end permissions offset device inode path`, of which the path may have spaces.
+    fn parse(line: &[u8]) -> Option<Self> {
+        let slash = line.iter().position(|byte| *byte == b'/')?;
+        let (fields, path) = line.split_at_checked(slash)?;
+        let mut fields = std::str::from_utf8(fields).ok()?.split_ascii_whitespace();
+        let (start, end) = fields.next()?.split_once('-')?;
+        let address = |text| usize::from_str_radix(text, 16).ok();
+        Some(Self {
+            start: address(start)?,
+            end: address(end)?,
+            inode: fields.nth(3)?.parse().ok()?,
+            path: PathBuf::from(OsString::from_vec(path.to_vec())),
+        })
+    }
+
+    /// Whether it is the system's dynamic loader, such as `ld-linux-x86-64.so.2`.
+    fn is_loader(&self) -> bool {
+        self.path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"ld-"))
+    }
+}
+
+/// Whether a file is an ELF object with an entry point.
+fn has_entry(path: &Path) -> bool {
+    /// Where a 64-bit ELF header has the entry point's address.
+    const ENTRY: usize = 24;
+    let mut header = [0; ENTRY + 8];
+    let read = fs::File::open(path).and_then(|file| file.read_exact_at(&mut header, 0));
+    read.is_ok() && header.starts_with(b"\x7fELF") && header.split_at(ENTRY).1.iter().any(|byte| *byte != 0)
+}
+
+/// Defines `venus_worker_start`, the entry point of a shared library that is its own worker, which calls a function
+/// `fn() -> std::process::ExitCode`. That function gives [`serve`](crate::worker::serve) what it needs.
+///
+/// The library has to be linked with `-Wl,-e,venus_worker_start`, which a build script says by
+/// `cargo::rustc-cdylib-link-arg`. On systems where a library cannot be run, the macro defines nothing.
+///
+/// The runtime is the C library's, as in a program in C: Rust's own has not been set up, and does not need to be.
+#[macro_export]
+macro_rules! worker_entry {
+    ($main:path) => {
+        #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+        extern "C" fn venus_worker_main() -> ::core::ffi::c_int {
+            let ended = ::std::panic::catch_unwind(|| {
+                let code: ::std::process::ExitCode = $main();
+                code == ::std::process::ExitCode::SUCCESS
+            });
+            if ended.is_ok_and(|in_order| in_order) { 0 } else { 1 }
+        }
+
+        // What `_start` of the C library's crt1.o does: the outermost frame has no caller; the system has left the loader's
+        // finaliser in a register, and the number of arguments and the arguments on the stack.
+        #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+        ::core::arch::global_asm!(
+            ".pushsection .text.venus_worker_start, \"ax\", @progbits",
+            ".globl venus_worker_start",
+            ".hidden venus_worker_start",
+            ".type venus_worker_start, @function",
+            "venus_worker_start:",
+            "xor ebp, ebp",
+            "mov r9, rdx",
+            "pop rsi",
+            "mov rdx, rsp",
+            "and rsp, -16",
+            "push rax",
+            "push rsp",
+            "xor r8d, r8d",
+            "xor ecx, ecx",
+            "lea rdi, [rip + {main}]",
+            "call qword ptr [rip + __libc_start_main@GOTPCREL]",
+            "hlt",
+            ".size venus_worker_start, . - venus_worker_start",
+            ".popsection",
+            main = sym venus_worker_main,
+        );
+
+        #[cfg(all(target_os = "linux", target_arch = "aarch64"))]
+        ::core::arch::global_asm!(
+            ".pushsection .text.venus_worker_start, \"ax\", %progbits",
+            ".globl venus_worker_start",
+            ".hidden venus_worker_start",
+            ".type venus_worker_start, %function",
+            "venus_worker_start:",
+            "mov x29, #0",
+            "mov x30, #0",
+            "mov x5, x0",
+            "ldr x1, [sp]",
+            "add x2, sp, #8",
+            "mov x6, sp",
+            "adrp x0, {main}",
+            "add x0, x0, :lo12:{main}",
+            "mov x3, #0",
+            "mov x4, #0",
+            "bl __libc_start_main",
+            "brk #0",
+            ".size venus_worker_start, . - venus_worker_start",
+            ".popsection",
+            main = sym venus_worker_main,
+        );
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_the_map_are_read() {
+        let line = b"7f00aa000-7f00ab000 r-xp 00002000 fe:01 4711    /usr/lib/a library.so";
+        let expected =
+            Row { start: 0x7_f00a_a000, end: 0x7_f00a_b000, inode: 4711, path: "/usr/lib/a library.so".into() };
+        assert_eq!(Row::parse(line), Some(expected));
+        for line in ["", "7ffc0000-7ffc1000 rw-p 00000000 00:00 0  [stack]", "1-2 r 0 0 x /a", "1 r 0 0 1 /a"] {
+            assert_eq!(Row::parse(line.as_bytes()), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_library_and_its_loader_are_found_by_what_is_mapped() {
+        let file = tempfile::NamedTempFile::with_prefix("ld-test").unwrap();
+        let inode = fs::metadata(file.path()).unwrap().ino();
+        let row = |start: usize, inode: u64| {
+            format!("{start:x}-{:x} r-xp 0 fe:01 {inode} {}\n", start + 0x1000, file.path().display())
+        };
+        let maps = row(0x1000, inode);
+        let found = ThisLibrary::among(maps.as_bytes(), 0x1fff).unwrap();
+        assert_eq!(found, ThisLibrary { loader: file.path().into(), library: file.path().into() });
+        assert!(ThisLibrary::among(maps.as_bytes(), 0x2000).unwrap_err().contains("which library"));
+        let replaced = ThisLibrary::among(row(0x1000, inode + 1).as_bytes(), 0x1000).unwrap_err();
+        assert!(replaced.contains("not the file any more"), "{replaced}");
+        let elsewhere = b"1000-2000 r-xp 0 fe:01 1 /usr/lib/libother.so\n";
+        assert!(ThisLibrary::among(elsewhere, 0x1000).unwrap_err().contains("no dynamic loader"));
+    }
+
+    #[test]
+    fn a_program_is_no_library() {
+        let refused = ThisLibrary::find().unwrap_err();
+        assert!(refused.contains("part of the program"), "{refused}");
+    }
+
+    #[test]
+    fn an_entry_point_is_looked_for_in_the_header() {
+        assert!(has_entry(Path::new("/proc/self/exe")));
+        assert!(!has_entry(Path::new("/proc/self/maps")) && !has_entry(Path::new("/nonexistent")));
+    }
+}
