@@ -35,7 +35,7 @@ const RECEIVE: RecvFlags = RecvFlags::CMSG_CLOEXEC;
 #[cfg(not(target_os = "linux"))]
 const RECEIVE: RecvFlags = RecvFlags::empty();
 
-/// Descriptors that travel together at most. What else a peer sends with them is closed by the system.
+/// Descriptors that travel together at most. Of what else a peer sends with them, the system closes all but one.
 pub(crate) const MAX_FDS: usize = 2;
 
 /// Makes a socket ready for the functions below.
@@ -88,7 +88,9 @@ pub(crate) fn try_send_with(
 ) -> Result<usize, Errno> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    if !fds.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(fds)) {
+    // There may be room for one more: what is sent with it is aligned.
+    let has_room = fds.is_empty() || ancillary.push(SendAncillaryMessage::ScmRights(fds));
+    if fds.len() > MAX_FDS || !has_room {
         return Err(Errno::TOOBIG);
     }
     rustix::net::sendmsg(socket, &[IoSlice::new(bytes)], &mut ancillary, SEND | flags)
