@@ -215,6 +215,7 @@ fn properties() -> vk::PhysicalDeviceProperties {
     let offers = &STATE.lock().offers;
     let mut properties = vk::PhysicalDeviceProperties { api_version: offers.version, ..Default::default() };
     properties.limits.max_memory_allocation_count = 4096;
+    properties.limits.max_geometry_shader_invocations = 32;
     for (to, from) in properties.device_name.iter_mut().zip(b"mock") {
         *to = *from as c_char;
     }
@@ -279,6 +280,11 @@ unsafe extern "system" fn get_physical_device_features2(
     let atomics = unsafe { following::<vk::PhysicalDeviceShaderImageAtomicInt64FeaturesEXT<'_>>(answer.p_next) };
     if let Some(atomics) = atomics {
         (atomics.shader_image_int64_atomics, atomics.sparse_image_int64_atomics) = (vk::TRUE, vk::TRUE);
+    }
+    // SAFETY: as above.
+    let robustness = unsafe { following::<vk::PhysicalDeviceRobustness2FeaturesEXT<'_>>(answer.p_next) };
+    if let Some(robustness) = robustness {
+        (robustness.robust_image_access2, robustness.null_descriptor) = (vk::TRUE, vk::TRUE);
     }
 }
 

@@ -106,6 +106,7 @@ impl PhysicalDevice {
     /// Takes from a queue family what guests may not use: sparse binding where that is withheld, and timestamps where
     /// their results cannot be copied, since a guest's driver copies them to see that they are there.
     pub(crate) fn restrict_family(&self, family: &mut vk::QueueFamilyProperties) {
+        self.profile().restrict_family(family);
         if self.withholds_sparse() {
             family.queue_flags &= !vk::QueueFlags::SPARSE_BINDING;
         }

@@ -52,7 +52,8 @@ impl PhysicalDevice {
         // preconditions.
         let mut properties = unsafe { instance.get_physical_device_properties(raw) };
         // SAFETY: as above.
-        let queue_families = unsafe { instance.get_physical_device_queue_family_properties(raw) };
+        let mut queue_families = unsafe { instance.get_physical_device_queue_family_properties(raw) };
+        queue_families.iter_mut().for_each(|family| config.profile.restrict_family(family));
         // SAFETY: as above.
         let listed = unsafe { instance.enumerate_device_extension_properties(raw)? };
         let listed = listed.iter().filter_map(|extension| {
@@ -78,7 +79,7 @@ impl PhysicalDevice {
             transport: config.transport,
             names_objects: false,
             plan: OnceLock::new(),
-            has_unproven_sparse: sparse::has_unproven(instance, raw, &config.sparse),
+            has_unproven_sparse: !config.profile.hides_sparse() && sparse::has_unproven(instance, raw, &config.sparse),
             devices: Mutex::default(),
         })
     }

@@ -114,9 +114,14 @@ pub(super) fn has_unproven(instance: &ash::Instance, raw: vk::PhysicalDevice, pr
 }
 
 impl PhysicalDevice {
-    /// Whether the driver has sparse binding.
+    /// Whether the driver has sparse binding, as far as the profile lets it.
     pub(super) fn has_sparse(&self) -> bool {
-        has_sparse(self.instance(), self.raw())
+        !self.profile().hides_sparse() && has_sparse(self.instance(), self.raw())
+    }
+
+    /// Whether guests may use sparse binding, if the driver can.
+    pub(crate) fn offers_sparse(&self) -> bool {
+        !self.profile().hides_sparse() && !self.withholds_sparse()
     }
 
     /// Whether guests must not know of sparse binding, which the driver has.
@@ -131,11 +136,13 @@ impl PhysicalDevice {
                 *feature = vk::FALSE;
             }
         }
+        self.profile().restrict_features(features);
     }
 
     /// The same, with those in the chain.
     pub(crate) fn restrict_features2(&self, features: &mut vk::PhysicalDeviceFeatures2<'_>) {
         self.restrict_features(&mut features.features);
+        self.profile().restrict_chained_features(features);
         if !self.withholds_sparse() {
             return;
         }
@@ -159,13 +166,15 @@ impl PhysicalDevice {
         // SAFETY: null or made by the decoder, by this room's contract.
         let plain = unsafe { info.p_enabled_features.as_ref() };
         let chained = chain::find_all::<vk::PhysicalDeviceFeatures2<'_>>(info).map(|node| (FEATURES2, &node.features));
-        let mut wanted = plain.map(|features| ("pCreateInfo->pEnabledFeatures", features)).into_iter().chain(chained);
+        let plain = plain.map(|features| ("pCreateInfo->pEnabledFeatures", features));
+        let wanted: Vec<_> = plain.into_iter().chain(chained).collect();
+        self.profile().check_features(info, &wanted)?;
         let is_sparse = |features: &vk::PhysicalDeviceFeatures| {
             let mut features = *features;
             sparse_features(&mut features).into_iter().any(|feature| *feature != vk::FALSE)
         };
-        match wanted.find(|(_, features)| is_sparse(features)) {
-            Some((member, _)) if self.withholds_sparse() => {
+        match wanted.iter().find(|(_, features)| is_sparse(features)) {
+            Some(&(member, _)) if self.withholds_sparse() => {
                 let reason = format!("sparse binding, which guests are not told of: {WITHHELD}");
                 Err(Failure::refused(vk::Result::ERROR_FEATURE_NOT_PRESENT, member, reason, APPLICATION))
             }
@@ -179,6 +188,7 @@ impl PhysicalDevice {
             properties.limits.sparse_address_space_size = 0;
             properties.sparse_properties = vk::PhysicalDeviceSparseProperties::default();
         }
+        self.profile().restrict_properties(properties);
     }
 
     /// Whether guests may make images with these flags at all.
@@ -186,7 +196,7 @@ impl PhysicalDevice {
         let sparse = vk::ImageCreateFlags::SPARSE_BINDING
             | vk::ImageCreateFlags::SPARSE_RESIDENCY
             | vk::ImageCreateFlags::SPARSE_ALIASED;
-        !flags.intersects(sparse) || !self.withholds_sparse()
+        !flags.intersects(sparse) || self.offers_sparse()
     }
 }
 

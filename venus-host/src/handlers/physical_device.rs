@@ -156,7 +156,7 @@ impl PhysicalDeviceCommands for Endpoint {
         &mut self,
         args: &mut GetPhysicalDeviceSparseImageFormatPropertiesArgs<'_>,
     ) -> Result<(), Interrupt> {
-        if self.physical_device(args.physical_device)?.withholds_sparse() {
+        if !self.physical_device(args.physical_device)?.offers_sparse() {
             *args.p_property_count = 0;
             return Ok(());
         }
@@ -167,7 +167,7 @@ impl PhysicalDeviceCommands for Endpoint {
         &mut self,
         args: &mut GetPhysicalDeviceSparseImageFormatProperties2Args<'_>,
     ) -> Result<(), Interrupt> {
-        if self.physical_device(args.physical_device)?.withholds_sparse() {
+        if !self.physical_device(args.physical_device)?.offers_sparse() {
             *args.p_property_count = 0;
             return Ok(());
         }
@@ -193,6 +193,7 @@ impl PhysicalDeviceCommands for Endpoint {
         self.forward_physical(args)?;
         args.p_properties.properties.api_version = device.properties().api_version;
         device.restrict_properties(&mut args.p_properties.properties);
+        device.profile().restrict_chained_properties(args.p_properties);
         self.restrict_limits(&mut args.p_properties.properties.limits);
         Ok(())
     }

@@ -14,8 +14,7 @@ use crate::{
 };
 
 /// The names that a guest is told.
-fn offered(mock: &Mock) -> Vec<String> {
-    let mut world = World::new(mock);
+pub(crate) fn offered(world: &mut World<'_>) -> Vec<String> {
     world.set_length("vkEnumerateDeviceExtensionProperties", "pPropertyCount", 512);
     let row = reflect::command(CommandType::ENUMERATE_DEVICE_EXTENSION_PROPERTIES).expect("it travels");
     let reply = world.send(row).outcome.expect("a list");
@@ -30,7 +29,7 @@ fn offered(mock: &Mock) -> Vec<String> {
 /// Checks what is offered: the extensions with these fates and no others.
 fn check_offers(offers: Offers, fates: &[&str]) {
     let mock = Mock::offering(offers);
-    let offered = offered(&mock);
+    let offered = offered(&mut World::new(&mock));
     let expected: Vec<String> = table("extensions")
         .into_iter()
         .filter(|(_, fate)| fates.contains(&fate.as_str()))

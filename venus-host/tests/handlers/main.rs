@@ -11,6 +11,7 @@ mod lifetime;
 mod memory;
 mod parts;
 mod phantoms;
+mod profiles;
 mod refusals;
 mod sparse;
 mod statistics;

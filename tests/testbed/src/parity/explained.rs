@@ -158,6 +158,44 @@ const ROWS: &[Row] = &[
         "Mesa's guest driver does not list it over vtest, through virglrenderer neither."),
 ];
 
+const PROFILE: &str = "The profile hides it, as the driver it stands for has no such thing.";
+
+/// What the profile takes from features and limits, where the host pretends its driver to be MoltenVK.
+#[rustfmt::skip] // a table, one row a line
+const PROFILE_ROWS: &[Row] = &[
+    row("features/VkPhysicalDeviceFeatures/geometryShader", How::Less, PROFILE),
+    row("features/VkPhysicalDeviceFeatures/logicOp", How::Less, PROFILE),
+    row("features/VkPhysicalDeviceFeatures/depthBounds", How::Less, PROFILE),
+    row("features/VkPhysicalDeviceFeatures/wideLines", How::Less, PROFILE),
+    row("features/VkPhysicalDeviceFeatures/pipelineStatisticsQuery", How::Less, PROFILE),
+    row("features/VkPhysicalDeviceFeatures/shaderStorageImageMultisample", How::Less, PROFILE),
+    row("features/VkPhysicalDeviceFeatures/shaderCullDistance", How::Less, PROFILE),
+    row("features/VkPhysicalDeviceFeatures/shaderFloat64", How::Less, PROFILE),
+    row("features/VkPhysicalDeviceFeatures/shaderResourceResidency", How::Less, PROFILE),
+    row("features/*/multiviewGeometryShader", How::Less, PROFILE),
+    row("features/*/protectedMemory", How::Less, PROFILE),
+    row("features/*/stippled*Lines", How::Less, PROFILE),
+    row("features/VkPhysicalDeviceRobustness2Features???/robustBufferAccess2", How::Less, PROFILE),
+    row("features/VkPhysicalDeviceRobustness2Features???/nullDescriptor", How::Less, PROFILE),
+    row("features/VkPhysicalDeviceShaderAtomicFloatFeaturesEXT/shader*Float64Atomic*", How::Less, PROFILE),
+    row("features/VkPhysicalDeviceExtendedDynamicState2FeaturesEXT/extendedDynamicState2LogicOp", How::Less, PROFILE),
+    row("features/VkPhysicalDeviceExtendedDynamicState3FeaturesEXT/extendedDynamicState3LogicOpEnable", How::Less, PROFILE),
+    row("features/VkPhysicalDeviceExtendedDynamicState3FeaturesEXT/extendedDynamicState3RasterizationStream", How::Less, PROFILE),
+    row("features/VkPhysicalDeviceExtendedDynamicState3FeaturesEXT/extendedDynamicState3ConservativeRasterizationMode", How::Less, PROFILE),
+    row("features/VkPhysicalDeviceExtendedDynamicState3FeaturesEXT/extendedDynamicState3ExtraPrimitiveOverestimationSize", How::Less, PROFILE),
+    row("features/VkPhysicalDeviceExtendedDynamicState3FeaturesEXT/extendedDynamicState3DepthClipEnable", How::Less, PROFILE),
+    row("features/VkPhysicalDeviceExtendedDynamicState3FeaturesEXT/extendedDynamicState3ColorBlendAdvanced", How::Less, PROFILE),
+    row("features/VkPhysicalDeviceExtendedDynamicState3FeaturesEXT/extendedDynamicState3ProvokingVertexMode", How::Less, PROFILE),
+    row("features/VkPhysicalDeviceExtendedDynamicState3FeaturesEXT/extendedDynamicState3LineStippleEnable", How::Less, PROFILE),
+    row("properties/VkPhysicalDeviceProperties/limits/maxGeometry*", How::Less, PROFILE),
+    row("properties/VkPhysicalDeviceProperties/limits/maxCullDistances", How::Less, PROFILE),
+    row("properties/VkPhysicalDeviceProperties/limits/maxCombinedClipAndCullDistances", How::Less, PROFILE),
+    row("properties/VkPhysicalDeviceProperties/limits/storageImageSampleCounts", How::LessFlags("VK_SAMPLE_COUNT_"), PROFILE),
+    row("properties/VkPhysicalDeviceProperties/limits/lineWidth*", How::Other, PROFILE),
+    row("properties/VkPhysicalDeviceProperties/limits/pointSizeRange", How::Other, PROFILE),
+    row("properties/VkPhysicalDeviceVulkan11Properties/subgroupSupportedStages", How::LessFlags("_GEOMETRY_"), PROFILE),
+];
+
 /// First Mesa whose guest driver is not held to [`OLD_ROWS`].
 const NEW_MESA: u32 = 26;
 
@@ -245,7 +283,8 @@ impl<'a> Explainer<'a> {
     /// Why the change is as it should be; `None` for what nobody knows.
     pub(super) fn explain(&self, change: &Change) -> Option<String> {
         let old: &[Row] = if self.old { OLD_ROWS } else { &[] };
-        if let Some(row) = ROWS.iter().chain(old).find(|row| row.covers(change)) {
+        let profile: &[Row] = if self.profile { PROFILE_ROWS } else { &[] };
+        if let Some(row) = ROWS.iter().chain(old).chain(profile).find(|row| row.covers(change)) {
             return Some(row.reason.to_owned());
         }
         let (section, name) = change.path.split_once('/')?;
@@ -277,9 +316,7 @@ impl<'a> Explainer<'a> {
             return (self.old && OLD_LACKS.contains(&name)).then(|| OLD_GUEST.to_owned());
         }
         if in_list("absent") {
-            return self
-                .profile
-                .then(|| "The profile hides it, as the driver it stands for has no such thing.".to_owned());
+            return self.profile.then(|| PROFILE.to_owned());
         }
         Some("The Venus protocol does not carry the extension.".to_owned())
     }
@@ -374,6 +411,22 @@ mod tests {
         assert!(missing("VK_EXT_unknown", false).unwrap().contains("does not carry"));
         assert_eq!(missing("VK_EXT_hidden", false), None);
         assert!(missing("VK_EXT_hidden", true).unwrap().contains("profile"));
+    }
+
+    #[test]
+    fn what_a_profile_takes_is_no_regression_and_without_it_is_one() {
+        let doctor = json!({});
+        let geometry =
+            change("features/VkPhysicalDeviceFeatures/geometryShader", Some(json!(true)), Some(json!(false)));
+        let samples = change(
+            "properties/VkPhysicalDeviceProperties/limits/storageImageSampleCounts",
+            Some(json!(["VK_SAMPLE_COUNT_1_BIT", "VK_SAMPLE_COUNT_4_BIT"])),
+            Some(json!(["VK_SAMPLE_COUNT_1_BIT"])),
+        );
+        for taken in [geometry, samples] {
+            assert_eq!(Explainer::new(&doctor, true).explain(&taken).as_deref(), Some(PROFILE));
+            assert_eq!(Explainer::new(&doctor, false).explain(&taken), None);
+        }
     }
 
     #[test]

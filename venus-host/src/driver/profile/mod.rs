@@ -1,7 +1,18 @@
 //! Pretending to be another driver.
 //!
 //! macOS drivers lack what Linux drivers have, and the code for that is easy to break on Linux, where we develop. Under
-//! a profile the host hides from itself what those drivers lack, so their paths run here.
+//! a profile the host hides from itself what those drivers lack, so their paths run here, and guests are told what they
+//! would be told on a Mac.
+//!
+//! | file | what |
+//! |---|---|
+//! | `moltenvk` | the extensions of MoltenVK |
+//! | `features` | features and limits that MoltenVK lacks |
+
+mod features;
+mod moltenvk;
+
+use ash::vk;
 
 /// Which driver to pretend to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,28 +37,26 @@ const NO_METAL_DRIVER_HAS: &[&str] = &[
     "VK_EXT_queue_family_foreign",
 ];
 
-/// What Metal has no counterpart for and MoltenVK does not emulate.
-const MOLTENVK_LACKS: &[&str] = &[
-    "VK_EXT_conditional_rendering",
-    "VK_EXT_conservative_rasterization",
-    "VK_EXT_custom_border_color",
-    "VK_EXT_depth_clip_control",
-    "VK_EXT_graphics_pipeline_library",
-    "VK_EXT_multi_draw",
-    "VK_EXT_mutable_descriptor_type",
-    "VK_EXT_primitives_generated_query",
-    "VK_EXT_provoking_vertex",
-    "VK_EXT_transform_feedback",
-    "VK_KHR_fragment_shading_rate",
-];
-
 impl Profile {
     /// Whether the driver is to be treated as if it did not have the extension.
     pub(crate) fn hides(self, extension: &str) -> bool {
         match self {
             Self::Native => false,
             Self::KosmicKrisp => NO_METAL_DRIVER_HAS.contains(&extension),
-            Self::MoltenVk => NO_METAL_DRIVER_HAS.contains(&extension) || MOLTENVK_LACKS.contains(&extension),
+            Self::MoltenVk => moltenvk::EXTENSIONS.binary_search(&extension).is_err(),
+        }
+    }
+
+    /// Whether the driver is to be treated as if it did not have sparse binding.
+    pub(crate) fn hides_sparse(self) -> bool {
+        self == Self::MoltenVk
+    }
+
+    /// Takes from a queue family what the driver that it stands for does not have: a second queue, and sparse binding.
+    pub(crate) fn restrict_family(self, family: &mut vk::QueueFamilyProperties) {
+        if self == Self::MoltenVk {
+            family.queue_count = family.queue_count.min(1);
+            family.queue_flags &= !vk::QueueFlags::SPARSE_BINDING;
         }
     }
 
