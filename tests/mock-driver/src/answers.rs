@@ -245,8 +245,7 @@ unsafe extern "system" fn get_physical_device_properties2(
     answer.properties = properties();
     // SAFETY: a chain of structures that the caller wants to be filled.
     if let Some(driver) = unsafe { following::<vk::PhysicalDeviceDriverProperties<'_>>(answer.p_next) } {
-        let lavapipe = STATE.lock().offers.lavapipe;
-        driver.driver_id = if lavapipe { vk::DriverId::MESA_LLVMPIPE } else { vk::DriverId::default() };
+        driver.driver_id = vk::DriverId::from_raw(STATE.lock().offers.driver);
     }
 }
 

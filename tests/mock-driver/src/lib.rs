@@ -64,8 +64,8 @@ pub struct Offers {
     pub lacks: BTreeSet<&'static str>,
     /// Fences and semaphores can be passed as SYNC_FD.
     pub sync_fd: bool,
-    /// It says that it is lavapipe.
-    pub lavapipe: bool,
+    /// Which driver it says that it is, as `VkDriverId`.
+    pub driver: i32,
     /// Resources can be bound sparsely.
     pub sparse: bool,
     /// The families of queues: what each can do, as `VkQueueFlags`.
@@ -87,7 +87,7 @@ impl Default for Offers {
             physical_devices: 1,
             lacks: BTreeSet::new(),
             sync_fd: true,
-            lavapipe: false,
+            driver: 0,
             sparse: true,
             families: vec![0b1111],
             memory: vec![0b111],

@@ -14,6 +14,9 @@ use super::{
     sparse,
 };
 
+/// `VK_DRIVER_ID_MESA_KOSMICKRISP`, which is newer than the types.
+pub(super) const KOSMICKRISP: vk::DriverId = vk::DriverId::from_raw(28);
+
 /// One physical device of a guest's instance. Facts that never change are asked for once.
 pub(crate) struct PhysicalDevice {
     raw: vk::PhysicalDevice,
@@ -119,6 +122,11 @@ impl PhysicalDevice {
     /// The driver's name and version, as far as it tells.
     pub(crate) fn driver_name(&self) -> &str {
         &self.driver_name
+    }
+
+    /// Whether the driver is made of Metal, or pretends to be.
+    pub(super) fn is_metal(&self) -> bool {
+        self.profile != Profile::Native || [vk::DriverId::MOLTENVK, KOSMICKRISP].contains(&self.driver_id)
     }
 
     /// The driver's own Vulkan version.

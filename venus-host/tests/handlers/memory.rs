@@ -2,7 +2,7 @@
 
 use mock_driver::{Mock, Offers};
 use venus_host::{
-    driver::{Config, MemoryChoice, Transport},
+    driver::{Config, MemoryChoice, Profile, Transport},
     resource::{BlobFlags, BlobKind, ResourceId},
 };
 use venus_protocol::{
@@ -187,6 +187,32 @@ fn each_memory_type_is_shared_in_its_own_way() {
         assert_eq!(kinds, [None, Some(BlobKind::Shm), Some(BlobKind::Shm), kind]);
         drop(world);
         mock.assert_clean();
+    }
+}
+
+/// By which way type 2 is shared, which can be imported, too.
+fn way(offers: Offers, profile: Profile) -> BlobKind {
+    let mock = Mock::offering(offers);
+    let config = world::config(&mock).transport(Transport::IN_PROCESS).profile(profile);
+    let mut world = World::with(&mock, config);
+    // No more than such drivers have.
+    world.set_length("VkDeviceQueueCreateInfo", "queueCount", 1);
+    world.leave_out("VkDeviceCreateInfo", "pEnabledFeatures", true);
+    let memory = allocate(&mut world, 2);
+    let kind = world.context.create_blob(RESOURCE, BlobFlags::MAPPABLE, memory, SIZE).expect("a blob").kind();
+    drop(world);
+    mock.assert_clean();
+    kind
+}
+
+#[test]
+fn on_metal_pointers_come_before_imports() {
+    assert_eq!(way(card(), Profile::Native), BlobKind::Shm);
+    assert_eq!(way(card(), Profile::MoltenVk), BlobKind::Pointer);
+    assert_eq!(way(card(), Profile::KosmicKrisp), BlobKind::Pointer);
+    // VK_DRIVER_ID_MESA_KOSMICKRISP, which is newer than the types.
+    for driver in [vk::DriverId::MOLTENVK.as_raw(), 28] {
+        assert_eq!(way(Offers { driver, ..card() }, Profile::Native), BlobKind::Pointer, "{driver}");
     }
 }
 

@@ -36,9 +36,13 @@ impl MemoryChoice {
         }
     }
 
-    /// The methods to try, in order.
-    pub(crate) fn methods(self) -> &'static [SharingMethod] {
+    /// The methods to try, in order. Metal cannot place images on imported memory as it likes, and a second mapping of that
+    /// was seen not to follow the GPU, so pointers come first there.
+    pub(crate) fn methods(self, is_metal: bool) -> &'static [SharingMethod] {
         match self {
+            Self::Auto if is_metal => {
+                &[SharingMethod::DmaBuf, SharingMethod::Pointer, SharingMethod::Import, SharingMethod::Opaque]
+            }
             Self::Auto => {
                 &[SharingMethod::DmaBuf, SharingMethod::Import, SharingMethod::Pointer, SharingMethod::Opaque]
             }
@@ -103,7 +107,7 @@ impl Transport {
 
     /// Refuses a choice that forces a way which the embedder cannot use, in words for the person who made it.
     pub fn check(self, choice: MemoryChoice) -> Result<(), String> {
-        let refusals: Vec<_> = choice.methods().iter().map(|&method| self.refuses(method)).collect();
+        let refusals: Vec<_> = choice.methods(false).iter().map(|&method| self.refuses(method)).collect();
         match refusals.as_slice() {
             [Some(reason)] => {
                 Err(format!("memory cannot be shared by \"{}\" here: {reason}; leave it at auto", choice.name()))

@@ -13,6 +13,9 @@
 //! private header of an opaque descriptor, and can do nothing with a pointer. Of these, pointers come first: they cost
 //! nothing, and a descriptor of the driver's takes a second device and an import for each mapping.
 //!
+//! On drivers made of Metal (MoltenVK, KosmicKrisp) pointers come before imports, too: Metal cannot place images in imported
+//! memory as it likes, and a second mapping of that memory was seen not to follow the GPU.
+//!
 //! Types of one device may differ. Memory of a graphics card that the processor can reach (DEVICE_LOCAL and
 //! HOST_VISIBLE) is none that a driver could import, so on a driver without dma-bufs only the last two share it.
 //!

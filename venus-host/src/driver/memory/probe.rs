@@ -26,7 +26,7 @@ pub(crate) fn plan(physical: &PhysicalDevice) -> MemoryPlan {
         Ok(probe) => {
             let all = host_visible(&memory);
             let mut left = all;
-            for &method in choice.methods() {
+            for &method in choice.methods(physical.is_metal()) {
                 let outcome = match transport.refuses(method) {
                     // No news where something works: `venus doctor` tells it in any case.
                     Some(_) if left != all => continue,
@@ -42,7 +42,9 @@ pub(crate) fn plan(physical: &PhysicalDevice) -> MemoryPlan {
         }
         Err(result) => {
             let outcome = Err(format!("no device can be created to try it: {result}"));
-            attempts.extend(choice.methods().iter().map(|&method| Attempt { method, outcome: outcome.clone() }));
+            attempts.extend(
+                choice.methods(physical.is_metal()).iter().map(|&method| Attempt { method, outcome: outcome.clone() }),
+            );
         }
     }
     MemoryPlan::new(memory, granularity, attempts)
