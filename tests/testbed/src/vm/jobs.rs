@@ -9,25 +9,45 @@ use std::time::Duration;
 /// Lists the graphics driver among the kernel's modules, and what Vulkan finds.
 pub const SUMMARY: &str = "/run/busybox lsmod | grep '^virtio_gpu '\nvulkaninfo --summary";
 
-/// Where the pictures of a screen are left, beside the job.
-const SCREEN: &str = "screen.xwd";
-
 /// A job's line that sets up an X server whose screen can be looked at with [`WATCH`].
 const X_SERVER: &str = "mkdir /tmp/screen
 Xvfb :0 -screen 0 640x640x24 -fbdir /tmp/screen -nolisten tcp >xvfb.log 2>&1 &
 export DISPLAY=:0 MESA_VK_WSI_DEBUG=sw
-until [ -e /tmp/.X11-unix/X0 ]; do sleep 0.1; done
+until [ -e /tmp/.X11-unix/X0 ] && [ -e /tmp/screen/Xvfb_screen0 ]; do sleep 0.1; done
 ";
 
-/// Runs what follows in the background and leaves pictures of the screen until it ends; the last one that was taken while
-/// it ran is what is seen outside.
+/// Leaves pictures of the screen, numbered from 1, until the program that was just started in the background ends.
+///
+/// The program is stopped for each, since it draws many frames in the time that copying one takes.
 const WATCH: &str = "program=$!
-while kill -0 $program 2>/dev/null; do
-    cp /tmp/screen/Xvfb_screen0 next.xwd
-    kill -0 $program 2>/dev/null && mv next.xwd screen.xwd
-    sleep 0.3
+number=1
+while kill -STOP $program 2>/dev/null; do
+    sleep 0.2
+    cp /tmp/screen/Xvfb_screen0 screen-$number.xwd
+    kill -CONT $program
+    number=$((number + 1))
+    sleep 0.5
 done
 wait $program
+";
+
+/// Runs glxgears through Zink until it says how fast it is, which takes it five seconds, and leaves a picture.
+///
+/// Zink takes a device of type CPU, as lavapipe's is, only if software is asked for; Xvfb has no DRI3.
+const GEARS: &str = "export MESA_LOADER_DRIVER_OVERRIDE=zink GALLIUM_DRIVER=zink LIBGL_ALWAYS_SOFTWARE=1
+export LIBGL_KOPPER_DRI2=1
+stdbuf -oL glxgears -info >gears 2>&1 &
+program=$!
+until grep -q 'frames in' gears; do
+    kill -0 $program || break
+    sleep 0.3
+done
+kill -STOP $program
+sleep 0.2
+cp /tmp/screen/Xvfb_screen0 screen-1.xwd
+kill -KILL $program
+cat gears
+grep -q 'frames in' gears
 ";
 
 /// One of the programs that a window is drawn by.
@@ -35,8 +55,8 @@ wait $program
 pub enum Windowed {
     /// vkcube, with so many frames.
     Cube(u32),
-    /// glxgears through Zink, for so many seconds.
-    Gears(u32),
+    /// glxgears through Zink, until it knows how fast it is.
+    Gears,
 }
 
 impl Windowed {
@@ -44,12 +64,7 @@ impl Windowed {
     pub fn job(self) -> String {
         match self {
             Self::Cube(frames) => format!("{X_SERVER}vkcube --c {frames} --present_mode 0 &\n{WATCH}"),
-            // Zink takes a device of type CPU, as lavapipe's is, only if software is asked for; Xvfb has no DRI3.
-            Self::Gears(seconds) => format!(
-                "{X_SERVER}export MESA_LOADER_DRIVER_OVERRIDE=zink GALLIUM_DRIVER=zink LIBGL_ALWAYS_SOFTWARE=1\n\
-                 export LIBGL_KOPPER_DRI2=1\n\
-                 timeout {seconds} glxgears -info &\n{WATCH}[ $? = 124 ]\n"
-            ),
+            Self::Gears => format!("{X_SERVER}{GEARS}"),
         }
     }
 }
@@ -63,9 +78,11 @@ pub fn picture(report: &Report) -> Result<Picture> {
     window(report.folder.path()).context("the program ended before a picture was taken")
 }
 
-/// The windows of the last picture in a job's folder.
+/// The last picture in a job's folder on which there is a window: a program may live longer than its own.
 fn window(folder: &Path) -> Option<Picture> {
-    Picture::from_xwd(&std::fs::read(folder.join(SCREEN)).ok()?).ok()?.window()
+    let files = (1..).map(|number| std::fs::read(folder.join(format!("screen-{number}.xwd"))).ok());
+    let files: Vec<Vec<u8>> = files.map_while(|file| file).collect();
+    files.iter().rev().find_map(|file| Picture::from_xwd(file).ok()?.window())
 }
 
 /// What [`SUMMARY`] found.
