@@ -48,6 +48,9 @@ pub const QUEUE_PATIENCE: Duration = Duration::from_secs(20);
 /// for a ring that compiles shaders. Then the context is lost.
 pub const WORKER_PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long a monitor waits for a worker process to say how its guest is doing.
+pub const STATISTICS_PATIENCE: Duration = Duration::from_secs(2);
+
 /// Longest message that a monitor takes from a worker process.
 pub const WORKER_MESSAGE_BYTES: usize = 1 << 20;
 

@@ -29,14 +29,17 @@
 //! | file | what |
 //! |---|---|
 //! | [`options`] | how a host and its contexts are made |
-//! | [`resources`] | the device's resources |
+//! | [`memory`], [`resources`] | the device's resources, and the verbs about them |
+//! | [`runner`] | who serves a context |
 //! | [`retirements`] | fences that have retired |
 
 #![deny(unsafe_code)]
 
+mod memory;
 mod options;
 mod resources;
 mod retirements;
+mod runner;
 
 use std::{
     collections::BTreeMap,
@@ -48,16 +51,17 @@ use std::{
 };
 
 pub use self::options::{ContextOptions, HostOptions, Isolation};
-use self::{resources::Resources, retirements::Retirements};
+use self::{resources::Resources, retirements::Retirements, runner::Runner};
+#[cfg(doc)]
+use crate::resource::{Blob, HostMapping};
 use crate::{
     HostError,
     context::{Context, Options, Progress, Retired},
     driver::{OpaqueMapper, Transport},
-    endpoint::Observer,
-    limits,
-    resource::{Blob, BlobFlags, BlobKind, BlobStorage, HostMapping, HostMemory, MapInfo, ResourceId},
-    thread::{AutoreleasePool, deadline},
-    worker::{Added, Fences, Served, serve},
+    endpoint::{Observer, Statistics},
+    limits, socket,
+    thread::deadline,
+    worker::{Fences, Served},
 };
 
 /// A context's number: what the guest's kernel gave it in CTX_CREATE.
@@ -105,12 +109,6 @@ pub struct Host {
     ending: Vec<Served>,
 }
 
-/// Who serves a context.
-enum Runner {
-    Served(Served),
-    Polled { context: Box<Context>, fences: Arc<Fences> },
-}
-
 impl Host {
     /// A device without contexts. Touches no driver.
     ///
@@ -143,7 +141,8 @@ impl Host {
         if self.contexts.len().saturating_add(self.ending.len()) >= limits::CONTEXTS {
             return Err(HostError::limit("contexts of one device", limits::CONTEXTS));
         }
-        let name: String = options.name.chars().filter(|c| !c.is_control()).take(limits::CONTEXT_NAME_BYTES).collect();
+        let mut name: String = options.name.chars().filter(|c| !c.is_control()).collect();
+        name.truncate(name.floor_char_boundary(limits::CONTEXT_NAME_BYTES));
         let sink = self.retirements.sink(id);
         let runner = match options.isolation.as_ref().unwrap_or(&self.options.isolation) {
             Isolation::Process(launch) => {
@@ -165,7 +164,8 @@ impl Host {
         let driver = self.options.driver.clone().transport(Transport::IN_PROCESS);
         let observers: Vec<Arc<dyn Observer>> =
             self.options.observers.as_ref().map(|make| make(name, &driver)).unwrap_or_default();
-        let options = Options::new(name, driver).budget(self.options.budget);
+        let budget = self.options.budget.descriptors_of(socket::open_files());
+        let options = Options::new(name, driver).budget(budget);
         observers.into_iter().fold(options, Options::observer)
     }
 
@@ -176,16 +176,7 @@ impl Host {
     pub fn destroy_context(&mut self, id: ContextId) -> bool {
         let Some(runner) = self.contexts.remove(&id) else { return false };
         self.resources.forget(id);
-        match runner {
-            Runner::Served(served) => {
-                served.dismiss();
-                self.ending.push(served);
-            }
-            Runner::Polled { context, fences } => {
-                drop(context);
-                fences.close();
-            }
-        }
+        self.ending.extend(runner.end());
         true
     }
 
@@ -196,12 +187,7 @@ impl Host {
     ///
     /// There is no such context, or it is lost, for this reason: before, or if it is polled, by one of the commands.
     pub fn submit(&mut self, id: ContextId, commands: &[u8]) -> Result<(), HostError> {
-        match self.runner(id, "submit")? {
-            Runner::Served(served) => served.submit(commands),
-            Runner::Polled { context, .. } => {
-                context.submit(commands).map_err(|fatal| HostError::Lost(fatal.to_string().into()))
-            }
-        }
+        self.runner(id, "submit")?.submit(commands)
     }
 
     /// Executes what is in the rings of contexts that are [polled](Isolation::Polled), and reports the busiest. Takes what
@@ -217,155 +203,28 @@ impl Host {
     /// Why a context is lost, in a sentence, if it is. It is lost until it is destroyed.
     #[must_use]
     pub fn lost(&self, id: ContextId) -> Option<String> {
-        match self.contexts.get(&id)? {
-            Runner::Served(served) => served.lost(),
-            Runner::Polled { context, .. } => context.lost().map(ToString::to_string),
-        }
+        self.contexts.get(&id)?.lost()
     }
 
     /// The process that serves a context, if it is one of its own.
     #[must_use]
     pub fn process(&self, id: ContextId) -> Option<u32> {
-        match self.contexts.get(&id)? {
-            Runner::Served(served) => served.process(),
-            Runner::Polled { .. } => None,
-        }
+        self.contexts.get(&id)?.process()
     }
 
-    /// Creates a resource of a context's memory, which knows it from then on. `blob_id` 0 with exactly
-    /// [`BlobFlags::MAPPABLE`] asks for plain shared memory; everything else names a `VkDeviceMemory` of the guest.
-    ///
-    /// Waits until the context has come to it, if that takes no longer than [`limits::WORKER_PATIENCE`].
+    /// How a context's guest is doing: what it has done so far, and what it holds. Looks from outside, so it need not wait
+    /// for what the context is doing; a worker process is given [`limits::STATISTICS_PATIENCE`] to answer.
     ///
     /// # Errors
     ///
-    /// What was asked for is wrong or cannot be had, and the device is as it was; or the context is lost.
-    pub fn create_blob(
-        &mut self,
-        id: ContextId,
-        resource: ResourceId,
-        flags: BlobFlags,
-        blob_id: u64,
-        size: u64,
-    ) -> Result<(), HostError> {
-        self.resources.check_new(resource, size)?;
-        let blob = match self.runner(id, crate::error::CREATE_BLOB)? {
-            Runner::Served(served) => served.create_blob(resource, flags, blob_id, size),
-            Runner::Polled { context, .. } => context.create_blob(resource, flags, blob_id, size),
-        }?;
-        let is_plain = blob_id == 0 && flags == BlobFlags::MAPPABLE;
-        self.resources.insert(resource, blob, size, is_plain).attached.insert(id);
-        Ok(())
+    /// There is no such context, or its worker does not answer.
+    pub fn statistics(&mut self, id: ContextId) -> Result<Statistics, HostError> {
+        self.runner(id, "statistics")?.statistics(limits::STATISTICS_PATIENCE)
     }
 
-    /// Makes storage that somebody else has made a resource of `size` bytes, for contexts that it is attached to.
-    ///
-    /// # Errors
-    ///
-    /// The id or the size is wrong.
-    pub fn import_blob(&mut self, resource: ResourceId, blob: Blob, size: u64) -> Result<(), HostError> {
-        self.resources.check_new(resource, size)?;
-        if size > blob.size {
-            return Err(HostError::fatal("import blob", format!("{size} bytes of a blob that has {}", blob.size)));
-        }
-        self.resources.insert(resource, blob, size, false);
-        Ok(())
-    }
-
-    /// Makes memory of the embedder's own a resource: one that rings, replies and command streams can lie in, for contexts
-    /// that it is attached to. Those that a [process](Isolation::Process) serves cannot have it.
-    ///
-    /// # Errors
-    ///
-    /// The id or the memory is wrong.
-    pub fn import_memory(&mut self, resource: ResourceId, memory: Arc<dyn HostMemory>) -> Result<(), HostError> {
-        let mapping = HostMapping::from_memory(memory)?;
-        let size = u64::try_from(mapping.size()).unwrap_or(u64::MAX);
-        self.resources.check_new(resource, size)?;
-        let blob = Blob::new(BlobStorage::Pointer(mapping), size, MapInfo::Cached);
-        self.resources.insert(resource, blob, size, true);
-        Ok(())
-    }
-
-    /// Lets a context know a resource. Nothing if it does already.
-    ///
-    /// # Errors
-    ///
-    /// There is no such context or resource, the context is lost, or it cannot have the resource.
-    pub fn attach(&mut self, id: ContextId, resource: ResourceId) -> Result<(), HostError> {
-        const COMMAND: &str = "attach resource";
-        let found = self.resources.lookup(resource, COMMAND)?;
-        let runner = self.contexts.get_mut(&id).ok_or_else(|| no_context(id, COMMAND))?;
-        if found.attached.contains(&id) {
-            return Ok(());
-        }
-        match runner {
-            Runner::Served(served) => {
-                if served.is_process() && found.blob.kind() == BlobKind::Pointer {
-                    return Err(HostError::Unsupported(
-                        "a process of its own serves this context, and has no use for memory without a descriptor"
-                            .into(),
-                    ));
-                }
-                served.attach(resource, found.size, found.is_plain, found.blob.clone())?;
-            }
-            Runner::Polled { context, .. } => {
-                serve::attach(context, resource, found.size, found.is_plain, &found.blob)?;
-            }
-        }
-        found.attached.insert(id);
-        Ok(())
-    }
-
-    /// Lets a context forget a resource. Nothing if it does not know it.
-    pub fn detach(&mut self, id: ContextId, resource: ResourceId) {
-        let Ok(found) = self.resources.lookup(resource, "detach resource") else { return };
-        if found.attached.remove(&id)
-            && let Some(runner) = self.contexts.get_mut(&id)
-        {
-            runner.detach(resource);
-        }
-    }
-
-    /// A resource's storage, for whoever exports it or maps it by other means than [`Host::map`].
-    #[must_use]
-    pub fn blob(&self, resource: ResourceId) -> Option<&Blob> {
-        self.resources.get(resource).map(|found| &found.blob)
-    }
-
-    /// Where a resource is in this process, mapping it if it is not. What this gives and its clones are one mapping, which
-    /// lives as long as any of them does, whatever becomes of the rest.
-    ///
-    /// # Errors
-    ///
-    /// There is no such resource, or it cannot be mapped.
-    pub fn map(&mut self, resource: ResourceId) -> Result<HostMapping, HostError> {
-        let found = self.resources.lookup(resource, "map resource")?;
-        if let Some(mapping) = &found.mapping {
-            return Ok(mapping.clone());
-        }
-        let mapping = if found.blob.kind() == BlobKind::Opaque {
-            let _pool = AutoreleasePool::new();
-            let mapper = match &mut self.mapper {
-                Some(mapper) => mapper,
-                empty => empty.insert(OpaqueMapper::new(&self.options.driver)?),
-            };
-            mapper.map(&found.blob)?
-        } else {
-            found.blob.map()?
-        };
-        Ok(found.mapping.insert(mapping).clone())
-    }
-
-    /// Drops a resource: contexts forget it. What is mapped stays mapped. False if there is none.
-    pub fn destroy_resource(&mut self, resource: ResourceId) -> bool {
-        let Some(found) = self.resources.remove(resource) else { return false };
-        for id in found.attached {
-            if let Some(runner) = self.contexts.get_mut(&id) {
-                runner.detach(resource);
-            }
-        }
-        true
+    /// The contexts that there are, in the order of their numbers.
+    pub fn contexts(&self) -> impl Iterator<Item = ContextId> {
+        self.contexts.keys().copied()
     }
 
     /// Has a fence retire once everything before it on a timeline of a context is done: what was submitted, for `ring_idx`
@@ -378,13 +237,11 @@ impl Host {
     ///
     /// There is no such context or timeline.
     pub fn create_fence(&mut self, id: ContextId, ring_idx: u32, fence: u64) -> Result<(), HostError> {
-        const COMMAND: &str = "create fence";
         match self.contexts.get_mut(&id) {
-            Some(Runner::Served(served)) => served.create_fence(ring_idx, fence),
-            Some(Runner::Polled { context, fences }) => create_polled_fence(context, fences, ring_idx, fence),
+            Some(runner) => runner.create_fence(ring_idx, fence),
             None => {
                 self.retirements.add(RetiredFence { context: id, ring_idx, fence, retired: Retired::Lost });
-                Err(no_context(id, COMMAND))
+                Err(no_context(id, "create fence"))
             }
         }
     }
@@ -436,49 +293,6 @@ impl Host {
     fn runner(&mut self, id: ContextId, command: &'static str) -> Result<&mut Runner, HostError> {
         self.contexts.get_mut(&id).ok_or_else(|| no_context(id, command))
     }
-}
-
-impl Runner {
-    fn detach(&mut self, resource: ResourceId) {
-        match self {
-            Self::Served(served) => served.detach(resource),
-            Self::Polled { context, .. } => {
-                context.destroy_resource(resource);
-            }
-        }
-    }
-}
-
-fn create_polled_fence(
-    context: &mut Context,
-    fences: &Arc<Fences>,
-    ring_idx: u32,
-    fence: u64,
-) -> Result<(), HostError> {
-    let token = match fences.add(ring_idx, fence) {
-        Added::Waits(token) => token,
-        Added::Lost => return Ok(()),
-        Added::TooMany if ring_idx >= limits::TIMELINES => {
-            return Err(HostError::fatal(
-                "create fence",
-                format!("ring_idx {ring_idx} is not below {}", limits::TIMELINES),
-            ));
-        }
-        Added::TooMany => {
-            context.fail(HostError::limit("pending fences", limits::FENCES).into_fatal("create fence"));
-            fences.close();
-            return Err(HostError::limit("pending fences of one context", limits::FENCES));
-        }
-    };
-    let retiring = Arc::clone(fences);
-    let made = context.create_fence(
-        ring_idx,
-        Box::new(move |retired| {
-            retiring.retire(ring_idx, token, retired);
-        }),
-    );
-    serve::settle(context, made, "create fence");
-    Ok(())
 }
 
 #[cold]

@@ -12,7 +12,7 @@ use std::{collections::VecDeque, os::fd::OwnedFd, os::unix::net::UnixStream};
 
 use rustix::{io::Errno, net::RecvFlags};
 
-use super::message::{Malformed, Packet};
+use super::packet::{Malformed, Packet};
 use crate::socket::{self, MAX_FDS};
 
 const HEAD_BYTES: usize = 5;

@@ -12,9 +12,10 @@ use parking_lot::{Condvar, Mutex};
 
 use super::{
     fences::{Fences, Sink},
-    message::{Event, Malformed},
+    message::Event,
+    packet::Malformed,
 };
-use crate::{HostError, resource::Blob, thread::deadline};
+use crate::{HostError, endpoint::Statistics, resource::Blob, thread::deadline};
 
 /// The monitor's view of one context.
 pub(super) struct Inbox {
@@ -30,16 +31,38 @@ struct State {
     lost: Option<String>,
     /// Nobody serves it any more, or nobody wants to hear of it.
     is_closed: bool,
-    answer: Answer,
+    blob: Answer<Result<Blob, HostError>>,
+    statistics: Answer<Statistics>,
 }
 
-/// The answer to a request for a blob.
+/// The answer to a question.
 #[derive(Debug, Default)]
-enum Answer {
+enum Answer<T> {
     #[default]
     NotAsked,
     Awaited,
-    Here(Result<Blob, HostError>),
+    Here(T),
+}
+
+impl<T> Answer<T> {
+    /// Here it is. False if nobody asked.
+    fn fill(&mut self, answer: T) -> bool {
+        let is_asked = matches!(self, Self::Awaited);
+        if is_asked {
+            *self = Self::Here(answer);
+        }
+        is_asked
+    }
+
+    fn take(&mut self) -> Option<T> {
+        match std::mem::take(self) {
+            Self::Here(answer) => Some(answer),
+            other => {
+                *self = other;
+                None
+            }
+        }
+    }
 }
 
 impl Inbox {
@@ -57,24 +80,21 @@ impl Inbox {
                     Err(Malformed("a fence has retired that there is not"))
                 }
             }
-            Event::Blob(made) => {
-                let mut state = self.state.lock();
-                if !matches!(state.answer, Answer::Awaited) {
-                    return if state.is_closed {
-                        Ok(())
-                    } else {
-                        Err(Malformed("it gives a blob without being asked"))
-                    };
-                }
-                state.answer = Answer::Here(made);
-                self.changed.notify_all();
-                Ok(())
-            }
+            Event::Blob(made) => self.fill(|state| state.blob.fill(made)),
+            Event::Statistics(statistics) => self.fill(|state| state.statistics.fill(*statistics)),
             Event::Lost(reason) => {
                 self.lose(reason);
                 Ok(())
             }
         }
+    }
+
+    /// Takes in an answer, to what was asked.
+    fn fill(&self, fill: impl FnOnce(&mut State) -> bool) -> Result<(), Malformed> {
+        let mut state = self.state.lock();
+        let is_asked = fill(&mut state);
+        self.changed.notify_all();
+        if is_asked || state.is_closed { Ok(()) } else { Err(Malformed("it answers without being asked")) }
     }
 
     /// The context is lost. The first reason counts. Its fences retire as whoever serves it says.
@@ -104,24 +124,44 @@ impl Inbox {
 
     /// A blob is going to be asked for.
     pub(super) fn expect_blob(&self) {
-        self.state.lock().answer = Answer::Awaited;
+        self.state.lock().blob = Answer::Awaited;
     }
 
     /// Waits for the blob that was asked for. None if it does not come in time.
     pub(super) fn await_blob(&self, patience: Duration) -> Option<Result<Blob, HostError>> {
+        self.wait(patience, |state| state.blob.take()).transpose().map(|answer| answer.and_then(|made| made))
+    }
+
+    /// Statistics are wanted: whether they are to be asked for. What was asked before and has not come will do.
+    pub(super) fn expect_statistics(&self) -> bool {
+        let mut state = self.state.lock();
+        let is_asked = matches!(state.statistics, Answer::Awaited);
+        state.statistics = Answer::Awaited;
+        !is_asked
+    }
+
+    /// Waits for the statistics that were asked for. None if they do not come in time.
+    pub(super) fn await_statistics(&self, patience: Duration) -> Result<Option<Statistics>, HostError> {
+        self.wait(patience, |state| state.statistics.take())
+    }
+
+    /// Waits for an answer. None if it does not come in time; an error if it never will.
+    fn wait<T>(
+        &self,
+        patience: Duration,
+        mut take: impl FnMut(&mut State) -> Option<T>,
+    ) -> Result<Option<T>, HostError> {
         let until = deadline(patience);
         let mut state = self.state.lock();
         loop {
-            match std::mem::take(&mut state.answer) {
-                Answer::Here(made) => return Some(made),
-                awaited => state.answer = awaited,
+            if let Some(answer) = take(&mut state) {
+                return Ok(Some(answer));
             }
             if state.is_closed {
-                let reason = state.lost.clone().unwrap_or_default();
-                return Some(Err(HostError::Lost(reason.into())));
+                return Err(HostError::Lost(state.lost.clone().unwrap_or_default().into()));
             }
             if Instant::now() >= until {
-                return None;
+                return Ok(None);
             }
             let _timed_out = self.changed.wait_until(&mut state, until);
         }

@@ -13,20 +13,18 @@ use std::{
     sync::Arc,
 };
 
-use parking_lot::Mutex;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     fs::{FileType, fstat},
-    net::RecvFlags,
     process::{Resource, Rlimit, getrlimit, setrlimit},
 };
 
 use super::{
     MakeObservers,
-    frame::{FrameReader, Heard, framed},
-    message::{Begin, Event, Request},
-    process::is_gone,
-    serve::{self, Tell},
+    message::{Begin, Request},
+    outbox::Outbox,
+    requests::Requests,
+    serve::{self, Look},
 };
 use crate::{
     HostError,
@@ -36,9 +34,6 @@ use crate::{
     limits::{self, Budget},
     socket,
 };
-
-/// Longest message of a monitor's: a submission and its kind.
-const MESSAGE_BYTES: usize = limits::SUBMISSION_BYTES + 1;
 
 /// How a worker process serves its context.
 #[derive(Clone, Default)]
@@ -111,19 +106,24 @@ fn serve_monitor(control: UnixStream, options: &WorkerOptions) -> Result<(), Hos
     {
         tracing::debug!("the drivers are not loaded ahead of the guest: {error}");
     }
-    let mut requests = Requests { control, reader: FrameReader::new(MESSAGE_BYTES), is_broken: false };
+    let mut requests = Requests::new(control)?;
     let Some(request) = requests.next() else { return Ok(()) };
     let Request::Begin(begin) = request else {
         return Err(HostError::Unsupported("the first thing that a worker hears is whom to serve".into()));
     };
     name_process(c"venus-guest");
-    let (gone, told) = (requests.share()?, requests.share()?);
-    let tell: Tell = teller(told);
-    serve::serve(context_options(begin, options, gone), || requests.next(), &tell);
-    if requests.is_broken { Err(HostError::Unsupported("the monitor has said what none says".into())) } else { Ok(()) }
+    let (tell, look) = (requests.teller()?, Look::default());
+    let outbox = Arc::new(Outbox::new(limits::QUEUED_BYTES));
+    let receiver = requests.receive(Arc::clone(&outbox), Arc::clone(&tell), Arc::clone(&look))?;
+    serve::serve(context_options(begin, options, Arc::clone(&outbox)), || outbox.pop(), &tell, &look);
+    match receiver.join() {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(malformed)) => Err(HostError::Unsupported(format!("a message of the monitor's: {malformed}").into())),
+        Err(_) => Err(HostError::Unsupported("what receives the monitor's messages has panicked".into())),
+    }
 }
 
-fn context_options(begin: Begin, options: &WorkerOptions, monitor: UnixStream) -> Options {
+fn context_options(begin: Begin, options: &WorkerOptions, outbox: Arc<Outbox<Request>>) -> Options {
     let Begin { name, maps_opaque, breadcrumbs } = begin;
     let breadcrumbs = Breadcrumbs::open(breadcrumbs).unwrap_or_else(|error| {
         tracing::warn!("what this guest does is not noted: {error}");
@@ -134,51 +134,8 @@ fn context_options(begin: Begin, options: &WorkerOptions, monitor: UnixStream) -
     let observers = options.observers.as_ref().map(|make| make(&name, &driver)).unwrap_or_default();
     let budget = options.budget.descriptors_of(socket::open_files());
     let made = Options::new(name, driver).budget(budget).breadcrumbs(breadcrumbs);
-    let made = made.abandoned(move || is_gone(&monitor));
+    let made = made.abandoned(move || outbox.is_closed());
     observers.into_iter().fold(made, Options::observer)
-}
-
-/// What sends events to the monitor, one after the other.
-fn teller(control: UnixStream) -> Tell {
-    let control = Mutex::new(control);
-    Arc::new(move |event: Event| {
-        let packet = event.encode();
-        // A monitor that has gone is noticed by who reads.
-        let _sent = socket::send_with(&control.lock(), &framed(&packet), &packet.fds());
-    })
-}
-
-/// What the monitor asks for.
-struct Requests {
-    control: UnixStream,
-    reader: FrameReader,
-    is_broken: bool,
-}
-
-impl Requests {
-    /// The next request. None if the monitor has gone.
-    fn next(&mut self) -> Option<Request> {
-        loop {
-            let frame = self
-                .reader
-                .next()
-                .and_then(|frame| frame.map(|(payload, fd)| Request::decode(&payload, fd)).transpose());
-            match frame {
-                Ok(Some(request)) => return Some(request),
-                Ok(None) if self.reader.hear(&self.control, RecvFlags::empty()) == Heard::Bytes => {}
-                Ok(None) => return None,
-                Err(malformed) => {
-                    tracing::error!("a message of the monitor's is wrong: {malformed}");
-                    self.is_broken = true;
-                    return None;
-                }
-            }
-        }
-    }
-
-    fn share(&self) -> Result<UnixStream, HostError> {
-        self.control.try_clone().map_err(|error| HostError::io("cannot duplicate the socket to the monitor", error))
-    }
 }
 
 /// Whether the monitor has said something, or has gone.

@@ -11,12 +11,14 @@
 //! | create blob | `C` | resource (4), flags (4), blob_id (8), size (8) |
 //! | attach | `A` | resource (4), size (8), plain (1), blob; descriptor |
 //! | detach | `D` | resource (4) |
+//! | inquire | `I` | |
 //!
 //! | from the worker | kind | fields |
 //! |---|---|---|
 //! | retired | `r` | ring_idx (4), token (8), how (1) |
 //! | blob | `b` | blob; descriptor |
 //! | refused | `n` | why, as text |
+//! | statistics | `s` | as `endpoint/statistics.rs` encodes them |
 //! | lost | `l` | why, as text |
 //!
 //! A blob is its kind (1), its map_info (1), its size (8) and, if it is a driver's own, the two UUIDs (16 each), its
@@ -24,16 +26,16 @@
 //!
 //! There is no version: both sides are the same library.
 
-use std::{
-    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
-    sync::Arc,
-};
+use std::{os::fd::OwnedFd, sync::Arc};
+
+use super::packet::{Fields, Malformed, Packet, TEXT_BYTES, shortened};
 
 use crate::{
     HostError,
     context::Retired,
+    endpoint::Statistics,
     limits,
-    resource::{Blob, BlobFlags, BlobStorage, MapInfo, ResourceId, VulkanInfo},
+    resource::{Blob, BlobFlags, ResourceId},
 };
 
 /// What a worker is told.
@@ -51,6 +53,8 @@ pub(crate) enum Request {
     Attach { id: ResourceId, size: u64, is_plain: bool, blob: Blob },
     /// Forget a resource.
     Detach { id: ResourceId },
+    /// Say how the guest is doing, out of turn. Answered by [`Event::Statistics`].
+    Inquire,
 }
 
 /// Whom a worker process serves.
@@ -71,77 +75,11 @@ pub(crate) enum Event {
     Retired { ring_idx: u32, token: u64, retired: Retired },
     /// The blob that was asked for, or why there is none.
     Blob(Result<Blob, HostError>),
+    /// How the guest is doing.
+    Statistics(Box<Statistics>),
     /// The context is lost.
     Lost(String),
 }
-
-/// Bytes that are no message, with what is wrong about them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct Malformed(pub(crate) &'static str);
-
-/// A message as it travels.
-#[derive(Debug, Default)]
-pub(super) struct Packet {
-    pub(super) payload: Vec<u8>,
-    pub(super) fd: Option<Arc<OwnedFd>>,
-}
-
-impl Packet {
-    fn of(kind: u8) -> Self {
-        Self { payload: vec![kind], fd: None }
-    }
-
-    fn u8(mut self, value: u8) -> Self {
-        self.payload.push(value);
-        self
-    }
-
-    fn u32(self, value: u32) -> Self {
-        self.bytes(&value.to_le_bytes())
-    }
-
-    fn u64(self, value: u64) -> Self {
-        self.bytes(&value.to_le_bytes())
-    }
-
-    fn bytes(mut self, bytes: &[u8]) -> Self {
-        self.payload.extend_from_slice(bytes);
-        self
-    }
-
-    /// A blob; none if it is one that cannot travel.
-    fn blob(self, blob: &Blob) -> Option<Self> {
-        let (kind, fd) = match &blob.storage {
-            BlobStorage::Shm(fd) => (SHM, fd),
-            BlobStorage::DmaBuf(fd) => (DMA_BUF, fd),
-            BlobStorage::Opaque { fd, .. } => (OPAQUE, fd),
-            BlobStorage::Pointer(_) => return None,
-        };
-        let map_info = match blob.map_info {
-            MapInfo::None => 0,
-            MapInfo::Cached => 1,
-            MapInfo::Uncached => 2,
-            MapInfo::WriteCombining => 3,
-        };
-        let mut packet = self.u8(kind).u8(map_info).u64(blob.size);
-        if let BlobStorage::Opaque { info, .. } = &blob.storage {
-            packet = packet.bytes(&info.device_uuid).bytes(&info.driver_uuid);
-            packet = packet.u64(info.allocation_size).u32(info.memory_type_index);
-        }
-        packet.fd = Some(Arc::clone(fd));
-        Some(packet)
-    }
-
-    /// The descriptor that travels along.
-    pub(super) fn fds(&self) -> Vec<BorrowedFd<'_>> {
-        self.fd.iter().map(|fd| fd.as_fd()).collect()
-    }
-}
-
-const SHM: u8 = 0;
-const DMA_BUF: u8 = 1;
-const OPAQUE: u8 = 2;
 
 impl Request {
     /// As it travels; none if it cannot, because it has memory without a descriptor.
@@ -160,6 +98,7 @@ impl Request {
                 Packet::of(b'A').u32(id.0).u64(size).u8(is_plain.into()).blob(&blob)?
             }
             Self::Detach { id } => Packet::of(b'D').u32(id.0),
+            Self::Inquire => Packet::of(b'I'),
         })
     }
 
@@ -187,6 +126,7 @@ impl Request {
                 blob: fields.blob()?,
             },
             b'D' => Self::Detach { id: ResourceId(fields.u32()?) },
+            b'I' => Self::Inquire,
             _ => return Err(Malformed("it is of no kind that there is")),
         };
         fields.end()?;
@@ -211,6 +151,7 @@ impl Event {
                 refused(HostError::Unsupported("a pointer of a worker's is of no use to its monitor".into()))
             }),
             Self::Blob(Err(error)) => refused(error),
+            Self::Statistics(statistics) => Packet::of(b's').bytes(&statistics.encode()),
             Self::Lost(reason) => Packet::of(b'l').bytes(shortened(&reason).as_bytes()),
         }
     }
@@ -231,6 +172,10 @@ impl Event {
             },
             b'b' => Self::Blob(Ok(fields.blob()?)),
             b'n' => Self::Blob(Err(HostError::Remote(fields.text(TEXT_BYTES).into()))),
+            b's' => {
+                let statistics = Statistics::decode(fields.rest()).ok_or(Malformed("its statistics are none"))?;
+                Self::Statistics(Box::new(statistics))
+            }
             b'l' => Self::Lost(fields.text(TEXT_BYTES)),
             _ => return Err(Malformed("it is of no kind that there is")),
         };
@@ -239,105 +184,10 @@ impl Event {
     }
 }
 
-/// Longest text that travels.
-const TEXT_BYTES: usize = 4096;
-
-fn shortened(text: &str) -> &str {
-    text.get(..text.floor_char_boundary(TEXT_BYTES)).unwrap_or_default()
-}
-
-/// The fields of a message that has been received.
-struct Fields<'a> {
-    rest: &'a [u8],
-    fd: Option<OwnedFd>,
-}
-
-impl<'a> Fields<'a> {
-    fn new(rest: &'a [u8], fd: Option<OwnedFd>) -> Self {
-        Self { rest, fd }
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
-        let (bytes, rest) = self.rest.split_first_chunk().ok_or(Malformed("it ends too early"))?;
-        self.rest = rest;
-        Ok(*bytes)
-    }
-
-    fn u8(&mut self) -> Result<u8, Malformed> {
-        self.array().map(|[byte]| byte)
-    }
-
-    fn u32(&mut self) -> Result<u32, Malformed> {
-        self.array().map(u32::from_le_bytes)
-    }
-
-    fn u64(&mut self) -> Result<u64, Malformed> {
-        self.array().map(u64::from_le_bytes)
-    }
-
-    fn flag(&mut self) -> Result<bool, Malformed> {
-        match self.u8()? {
-            0 => Ok(false),
-            1 => Ok(true),
-            _ => Err(Malformed("a yes or no is neither")),
-        }
-    }
-
-    fn rest(&mut self) -> &'a [u8] {
-        std::mem::take(&mut self.rest)
-    }
-
-    /// The rest as text that is fit for a terminal.
-    fn text(&mut self, most: usize) -> String {
-        let bytes = self.rest();
-        let text = String::from_utf8_lossy(bytes.get(..most).unwrap_or(bytes));
-        text.chars().filter(|c| !c.is_control()).collect()
-    }
-
-    fn fd(&mut self) -> Result<OwnedFd, Malformed> {
-        self.fd.take().ok_or(Malformed("it lacks its descriptor"))
-    }
-
-    fn blob(&mut self) -> Result<Blob, Malformed> {
-        let kind = self.u8()?;
-        let map_info = match self.u8()? {
-            0 => MapInfo::None,
-            1 => MapInfo::Cached,
-            2 => MapInfo::Uncached,
-            3 => MapInfo::WriteCombining,
-            _ => return Err(Malformed("a blob is to be mapped in a way that there is not")),
-        };
-        let size = self.u64()?;
-        let fd = Arc::new(self.fd()?);
-        let storage = match kind {
-            SHM => BlobStorage::Shm(fd),
-            DMA_BUF => BlobStorage::DmaBuf(fd),
-            OPAQUE => {
-                let (device_uuid, driver_uuid) = (self.array()?, self.array()?);
-                let (allocation_size, memory_type_index) = (self.u64()?, self.u32()?);
-                BlobStorage::Opaque {
-                    fd,
-                    info: VulkanInfo { device_uuid, driver_uuid, allocation_size, memory_type_index },
-                }
-            }
-            _ => return Err(Malformed("a blob is of no kind that there is")),
-        };
-        Ok(Blob::new(storage, size, map_info))
-    }
-
-    fn end(self) -> Result<(), Malformed> {
-        match (self.rest, self.fd) {
-            ([], None) => Ok(()),
-            ([], Some(_)) => Err(Malformed("it has a descriptor that it does not need")),
-            _ => Err(Malformed("it goes on after its end")),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resource::MemoryFile;
+    use crate::resource::{BlobStorage, MapInfo, MemoryFile, VulkanInfo};
 
     fn file() -> Arc<OwnedFd> {
         MemoryFile::create(4096).unwrap().into()
@@ -362,6 +212,7 @@ mod tests {
             Request::CreateBlob { id, flags: BlobFlags::MAPPABLE, blob_id: 1 << 40, size: 4096 },
             Request::Attach { id, size: 4096, is_plain: false, blob: opaque() },
             Request::Detach { id },
+            Request::Inquire,
         ]
     }
 
@@ -370,6 +221,7 @@ mod tests {
             Event::Retired { ring_idx: 1, token: 2, retired: Retired::DeviceLost },
             Event::Blob(Ok(opaque())),
             Event::Blob(Err(HostError::Unsupported("no".into()))),
+            Event::Statistics(Box::default()),
             Event::Lost("vkCmdDraw: gone".to_owned()),
         ]
     }
@@ -411,7 +263,7 @@ mod tests {
             }
             if !text {
                 let longer = [&packet.payload[..], &[0]].concat();
-                assert_eq!(Event::decode(&longer, fd()).unwrap_err(), Malformed("it goes on after its end"));
+                assert!(Event::decode(&longer, fd()).is_err());
             }
             let other = if packet.fd.is_some() { None } else { Some(own(&file())) };
             assert!(Event::decode(&packet.payload, other).is_err());

@@ -8,11 +8,11 @@
 //! |---|---|
 //! | [`served`] | a context, as its monitor sees it |
 //! | [`serve`](mod@serve) | the loop that serves one |
-//! | [`main`] | what a worker process does around that loop |
+//! | [`main`], [`requests`] | what a worker process does around that loop |
 //! | [`launch`] | how a worker process is started, and why it may not be |
 //! | `this_library`, `seccomp` (Linux) | a shared library as its own worker; filters of system calls |
 //! | [`process`] | the monitor's side of the socket, and the worker's death |
-//! | [`message`], [`frame`] | what travels, and how |
+//! | [`message`], [`packet`], [`frame`] | what travels, and how |
 //! | [`inbox`], [`outbox`] | what was heard, and what waits to be said |
 //! | [`fences`] | fences that have not retired |
 //! | [`check`] | whether a blob from a worker is what the worker says |
@@ -34,7 +34,9 @@ mod launch;
 mod main;
 mod message;
 mod outbox;
+mod packet;
 mod process;
+mod requests;
 #[cfg(target_os = "linux")]
 mod seccomp;
 pub(crate) mod serve;

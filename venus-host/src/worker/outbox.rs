@@ -68,8 +68,13 @@ impl<T> Outbox<T> {
         let mut state = self.room(bytes, patience)?;
         state.put(item, bytes);
         drop(state);
-        self.changed.notify_all();
+        self.ring();
         Ok(())
+    }
+
+    /// Says that something was put into it.
+    pub(super) fn ring(&self) {
+        self.changed.notify_all();
     }
 
     /// Waits for something. None at the end.

@@ -23,16 +23,11 @@ use super::{
     check,
     frame::{FrameReader, Heard, framed},
     inbox::Inbox,
-    message::{Event, Malformed, Packet, Request},
+    message::{Event, Request},
     outbox::{Outbox, Unsent},
+    packet::{Malformed, Packet},
 };
-use crate::{
-    HostError,
-    endpoint::Breadcrumbs,
-    limits,
-    socket::{self, is_hung_up},
-    thread::deadline,
-};
+use crate::{HostError, endpoint::Breadcrumbs, limits, socket, thread::deadline};
 
 /// How long a worker that has closed its socket may take to its end: one that died, and one that was told to end.
 const DEATH_PATIENCE: Duration = Duration::from_secs(1);
@@ -260,9 +255,4 @@ impl Carrier {
             }
         }
     }
-}
-
-/// Whether the monitor has gone.
-pub(super) fn is_gone(socket: &UnixStream) -> bool {
-    is_hung_up(socket)
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use super::message::{Event, Request};
 use crate::{
     context::{Context, Options},
-    endpoint::Counters,
+    endpoint::{Counters, Sampler, Statistics},
     error::{CREATE_BLOB, HostError},
     resource::{Blob, BlobStorage},
 };
@@ -13,13 +13,22 @@ use crate::{
 /// Tells the monitor's side something, from any thread.
 pub(super) type Tell = Arc<dyn Fn(Event) + Send + Sync>;
 
+/// What looks at a context from other threads, once there is one.
+pub(super) type Look = Arc<OnceLock<Sampler>>;
+
+/// How a guest is doing, seen from outside.
+pub(super) fn statistics(look: &Look) -> Statistics {
+    look.get().and_then(Sampler::statistics).unwrap_or_default()
+}
+
 /// Serves the context that `options` describe until there are no more requests. All that it had is gone when this
 /// returns.
-pub(super) fn serve(options: Options, mut next: impl FnMut() -> Option<Request>, tell: &Tell) {
+pub(super) fn serve(options: Options, mut next: impl FnMut() -> Option<Request>, tell: &Tell, look: &Look) {
     let counters = Arc::<OnceLock<Arc<Counters>>>::default();
     let mut context = Context::new(options.lost(tell_of_loss(&counters, tell)));
     // Only set here. A context is lost by what it is asked to do, which comes later.
     let _first = counters.set(context.counters());
+    let _first = look.set(context.sampler());
     while let Some(request) = next() {
         handle(&mut context, request, tell);
     }
@@ -55,8 +64,8 @@ fn handle(context: &mut Context, request: Request, tell: &Tell) {
         Request::Detach { id } => {
             context.destroy_resource(id);
         }
-        // Says it once, before there is a context.
-        Request::Begin(_) => {}
+        // The one is said once, before there is a context; the other is answered by who receives it.
+        Request::Begin(_) | Request::Inquire => {}
     }
 }
 

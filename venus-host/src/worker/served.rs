@@ -5,6 +5,7 @@ use std::{
     os::fd::OwnedFd,
     sync::Arc,
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use super::{
@@ -14,12 +15,12 @@ use super::{
     message::{Begin, Event, Request},
     outbox::{Outbox, Unsent},
     process::Link,
-    serve::{self, Tell},
+    serve::{self, Look, Tell},
 };
 use crate::{
     HostError,
     context::Options,
-    endpoint::Breadcrumbs,
+    endpoint::{Breadcrumbs, Statistics},
     limits,
     resource::{Blob, BlobFlags, ResourceId},
 };
@@ -33,7 +34,7 @@ pub(crate) struct Served {
 }
 
 enum Runner {
-    Thread { outbox: Arc<Outbox<Request>>, breadcrumbs: Breadcrumbs },
+    Thread { outbox: Arc<Outbox<Request>>, breadcrumbs: Breadcrumbs, look: Look },
     Process(Arc<Link>),
 }
 
@@ -43,7 +44,8 @@ impl Served {
         let inbox = Arc::new(Inbox::new(name.to_owned(), sink));
         let outbox = Arc::new(Outbox::new(limits::QUEUED_BYTES));
         let breadcrumbs = Breadcrumbs::private();
-        let gone = Arc::clone(&outbox);
+        let (gone, look) = (Arc::clone(&outbox), Look::default());
+        let seen = Arc::clone(&look);
         let options = options.breadcrumbs(breadcrumbs.clone()).abandoned(move || gone.is_closed());
         let (requests, ending) =
             (Arc::clone(&outbox), Ending { inbox: Arc::clone(&inbox), outbox: Arc::clone(&outbox) });
@@ -52,12 +54,12 @@ impl Served {
             let tell: Tell = Arc::new(move |event: Event| {
                 let _right = told.take(event);
             });
-            serve::serve(options, || requests.pop(), &tell);
+            serve::serve(options, || requests.pop(), &tell, &seen);
             drop(ending);
         };
         let thread = thread::Builder::new().name("venus-context".to_owned()).spawn(serve);
         let thread = thread.map_err(|error| HostError::io("cannot start a thread for a context", error))?;
-        Ok(Self { inbox, runner: Runner::Thread { outbox, breadcrumbs }, thread })
+        Ok(Self { inbox, runner: Runner::Thread { outbox, breadcrumbs, look }, thread })
     }
 
     /// Has a process serve a context. `maps_opaque` says whether a driver's own descriptors are of use here.
@@ -124,6 +126,20 @@ impl Served {
     pub(crate) fn detach(&self, id: ResourceId) {
         // One that is lost holds nothing for long.
         let _lost = self.send(Request::Detach { id }, 0);
+    }
+
+    /// How the guest is doing. A process is asked, and given so long to answer.
+    pub(crate) fn statistics(&self, patience: Duration) -> Result<Statistics, HostError> {
+        let link = match &self.runner {
+            Runner::Thread { look, .. } => return Ok(serve::statistics(look)),
+            Runner::Process(link) => link,
+        };
+        if self.inbox.expect_statistics() && link.send(Request::Inquire, Duration::ZERO).is_err() {
+            self.inbox.check()?;
+        }
+        self.inbox.await_statistics(patience)?.ok_or_else(|| {
+            HostError::Remote(format!("worker {} does not say how its guest is doing", link.process()).into())
+        })
     }
 
     /// Why the context is lost, if it is.

@@ -108,6 +108,10 @@ fn fences_of_a_context_that_is_destroyed_are_lost() {
     }
     host.submit(FIRST, &bytes(&command::notify_ring(1, 0))).unwrap();
     assert!(host.take_retired().is_empty());
+    for _ in 0..2 {
+        let silence = host.statistics(FIRST).unwrap_err().to_string();
+        assert!(silence.contains("does not say how its guest is doing"), "{silence}");
+    }
     assert!(host.destroy_context(FIRST));
     let retired: Vec<_> = host.take_retired().into_iter().map(|one| (one.ring_idx, one.fence, one.retired)).collect();
     assert_eq!(retired, [(0, 1, Retired::Lost), (0, 2, Retired::Lost), (7, 3, Retired::Lost)]);
@@ -119,12 +123,13 @@ fn a_worker_that_says_what_no_worker_says_is_ended() {
     let mock = Mock::take();
     let (retired, blob) = ([14, 0, 0, 0, 0], [1, 0, 0, 0, 1]);
     let flood = [0xff; 64];
-    let cases: [(&[u8], &str); 5] = [
+    let cases: [(&[u8], &str); 6] = [
         (&flood, "it is too long"),
         (&[&retired[..], b"r", &[0; 13]].concat(), "a fence has retired that there is not"),
         (&[&blob[..], b"b"].concat(), "it lacks its descriptor"),
         (&[1, 0, 0, 0, 0, b'?'], "it is of no kind that there is"),
-        (&[3, 0, 0, 0, 0, b'n', b'n', b'o'], "it gives a blob without being asked"),
+        (&[3, 0, 0, 0, 0, b'n', b'n', b'o'], "it answers without being asked"),
+        (&[2, 0, 0, 0, 0, b's', 9], "its statistics are none"),
     ];
     for (says, expected) in cases {
         let isolation = Isolation::Process(worker::raving(says));

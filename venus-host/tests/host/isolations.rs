@@ -9,7 +9,12 @@ use venus_host::{
     resource::{BlobFlags, BlobKind, MapInfo, ResourceId},
 };
 
-use crate::machine::{FIRST, Machine, Ring, config, isolations};
+use venus_protocol::vk;
+
+use crate::{
+    machine::{FIRST, Machine, Ring, config, isolations},
+    worker,
+};
 
 const SECOND: ContextId = ContextId(2);
 const RING_MEMORY: ResourceId = ResourceId(10);
@@ -134,6 +139,37 @@ fn detaching_memory_that_is_in_use_ends_the_context_and_no_other() {
         assert!(reason.starts_with("unref resource: resource 10 is dropped while ring 0x10"), "{reason}");
         assert_eq!(machine.fence(SECOND, 0), Retired::Done);
     }
+}
+
+#[test]
+fn statistics_are_those_of_the_context() {
+    each(|machine, isolation| {
+        let device = machine.device();
+        machine.memory(device, SIZE);
+        machine.host.create_blob(FIRST, RING_MEMORY, BlobFlags::MAPPABLE, 0, SIZE).unwrap();
+        machine.host.create_context(SECOND, ContextOptions::new("other")).unwrap();
+        assert_eq!(machine.fence(SECOND, 0), Retired::Done);
+        for _ in 0..2 {
+            let told = machine.host.statistics(FIRST).unwrap();
+            assert_eq!((told.allocations, told.objects_of(vk::ObjectType::DEVICE)), (1, 1), "{isolation:?}");
+            assert!(told.shared_memory_bytes > SIZE && told.executed > 0, "{told:?}");
+            assert_eq!(machine.host.statistics(SECOND).unwrap().executed, 0);
+        }
+        assert!(machine.host.statistics(ContextId(99)).is_err());
+        assert!(machine.host.contexts().eq([FIRST, SECOND]));
+    });
+}
+
+#[test]
+fn statistics_do_not_wait_for_what_the_context_is_busy_with() {
+    let mock = Mock::take();
+    let mut machine = Machine::new(config(&mock), Isolation::Process(worker::launch(worker::BUSY)));
+    machine.submit(&command::seek_reply_stream(0)).unwrap();
+    machine.host.create_fence(FIRST, 0, 1).unwrap();
+    assert_eq!(machine.host.statistics(FIRST).unwrap().executed, 0);
+    assert!(machine.host.destroy_context(FIRST));
+    assert_eq!(machine.wait_for(FIRST, 0, 1), Retired::Lost);
+    assert!(machine.host.shutdown(crate::machine::PATIENCE));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::{
 use venus_host::{
     driver::{Config, MemoryChoice},
     endpoint::{Command as GuestCommand, EndpointObserver, Observer, Source},
+    limits,
     worker::{self, Launch, WorkerOptions},
 };
 
@@ -23,6 +24,8 @@ pub(crate) const GOOD: &str = "good";
 pub(crate) const LYING: &str = "lying";
 /// One that dies of a `vkSeekReplyCommandStreamMESA`.
 pub(crate) const MORTAL: &str = "mortal";
+/// One that takes longer for a `vkSeekReplyCommandStreamMESA` than its monitor waits for statistics.
+pub(crate) const BUSY: &str = "busy";
 /// One that never says anything.
 pub(crate) const SILENT: &str = "silent";
 /// One that says what makes no sense.
@@ -38,19 +41,19 @@ pub(crate) fn launch(sort: &'static str) -> Launch {
     })
 }
 
-/// Dies of a command.
-struct Dies;
+/// Does something in the middle of a command.
+struct In(fn());
 
-impl Observer for Dies {
+impl Observer for In {
     fn endpoint(&self, _source: Source, _has_thread: bool) -> Option<Box<dyn EndpointObserver>> {
-        Some(Box::new(Self))
+        Some(Box::new(Self(self.0)))
     }
 }
 
-impl EndpointObserver for Dies {
+impl EndpointObserver for In {
     fn begin(&mut self, command: &GuestCommand<'_>) -> Option<u64> {
         if command.header.command.name() == "vkSeekReplyCommandStreamMESA" {
-            std::process::abort();
+            self.0();
         }
         None
     }
@@ -64,8 +67,11 @@ fn serves() {
     let options = WorkerOptions::new(driver);
     match &*sort {
         MORTAL => {
-            let dies: Arc<dyn Observer> = Arc::new(Dies);
-            worker::serve(&options.observers(move |_, _| vec![Arc::clone(&dies)]));
+            worker::serve(&options.observers(|_, _| vec![Arc::new(In(|| std::process::abort()))]));
+        }
+        BUSY => {
+            let rest = || std::thread::sleep(2 * limits::STATISTICS_PATIENCE);
+            worker::serve(&options.observers(move |_, _| vec![Arc::new(In(rest))]));
         }
         SILENT => {
             let control = worker::take_control_socket().expect("a monitor");

@@ -230,7 +230,7 @@ const HOST: Crate = Crate {
         Room {
             name: "host",
             floor: 8,
-            rooms: &["worker", "context", "endpoint", "driver", "resource", "error", "limits", "thread"],
+            rooms: &["worker", "context", "endpoint", "driver", "resource", "socket", "error", "limits", "thread"],
             crates: &["std::os::unix::net"],
             why: "a device knows numbers; who serves a context and how is decided in `worker`",
             ..ROOM
