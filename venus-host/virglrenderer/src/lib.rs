@@ -9,6 +9,7 @@
 //! | floor | room | owns |
 //! |------:|---|---|
 //! | 3 | [`exports`] | the C functions: null pointers, panics, errors as numbers |
+//! | 3 | [`worker`] | the library as its own program |
 //! | 2 | [`renderer`] | the one device of this process: its contexts, resources and fences, on a `Host` |
 //! | 1 | [`scanout`] | two-dimensional resources, for the boot console |
 //! | 1 | [`fences`] | when the monitor is told of fences |
@@ -36,3 +37,4 @@ mod fences;
 mod log;
 mod renderer;
 mod scanout;
+mod worker;

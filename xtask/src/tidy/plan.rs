@@ -494,6 +494,14 @@ const VIRGLRENDERER: Crate = Crate {
             ..ROOM
         },
         Room {
+            name: "worker",
+            floor: 3,
+            rooms: &["renderer", "log"],
+            crates: &["std::process", "tracing", "venus_host"],
+            why: "a process that serves a context does what the host does for it, as the same environment says",
+            ..ROOM
+        },
+        Room {
             name: "renderer",
             floor: 2,
             rooms: &["scanout", "fences", "abi", "failure"],

@@ -20,4 +20,5 @@ pub(crate) use self::{
     blobs::MapRequest,
     device::{cleanup, init, is_initialised_without_venus, poll, with},
     pictures::Transfer,
+    setup::worker_options,
 };

@@ -2,15 +2,43 @@
 
 use venus_ffi::{Error, environment};
 use venus_host::{
-    driver::Config,
+    driver::{Config, Transport},
     host::{HostOptions, Isolation},
+    worker::{self, Launch, WorkerOptions},
 };
 
-/// The host that this process's environment asks for. Contexts are served by threads of this process.
+/// What a worker's memory may be: descriptors, of which a driver's own are mapped here by the same driver.
+const TRANSPORT: Transport = Transport::IN_PROCESS;
+
+/// The host that this process's environment asks for.
 pub(super) fn options() -> Result<HostOptions, Error> {
-    let config = environment::driver(Config::default())?;
-    if environment::isolation()? == Some(environment::Isolation::Process) {
-        tracing::warn!("VENUS_ISOLATION=process: this library starts no processes, so guests share this one");
+    let config = config()?;
+    let isolation = isolation(&config)?;
+    Ok(HostOptions::new(config).isolation(isolation))
+}
+
+/// What a worker is told by the same environment.
+pub(crate) fn worker_options() -> Result<WorkerOptions, Error> {
+    Ok(WorkerOptions::new(config()?))
+}
+
+fn config() -> Result<Config, Error> {
+    Ok(environment::driver(Config::default())?.transport(TRANSPORT))
+}
+
+/// A process for each context, unless somebody wants none, or none can be started.
+fn isolation(config: &Config) -> Result<Isolation, Error> {
+    if environment::isolation()? == Some(environment::Isolation::Thread) {
+        return Ok(Isolation::Thread);
     }
-    Ok(HostOptions::new(config).isolation(Isolation::Thread))
+    let launch = Launch::ThisLibrary { environment: Vec::new() };
+    // A worker has no pointers to give.
+    let pointers_only = Transport::default().opaque().check(config.memory).err();
+    match worker::cannot_launch(&launch).or(pointers_only) {
+        None => Ok(Isolation::Process(launch)),
+        Some(reason) => {
+            tracing::warn!("guests share this process, and take it along if they crash the driver: {reason}");
+            Ok(Isolation::Thread)
+        }
+    }
 }

@@ -6,6 +6,7 @@
 //! | [`symbols`] | which names there are, in the library, in its header and in its documentation |
 //! | [`contracts`] | what QEMU, rutabaga, libkrun and others rely on |
 //! | [`memory`] | blobs: mapped, exported, imported, outliving their context |
+//! | [`workers`] | contexts in processes of their own |
 //! | [`pictures`] | the boot console's resources |
 //! | [`hostile`] | arguments that are wrong |
 //! | [`program`] | a C program, compiled against what is installed |
@@ -17,3 +18,4 @@ mod monitor;
 mod pictures;
 mod program;
 mod symbols;
+mod workers;

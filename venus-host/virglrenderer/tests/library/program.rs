@@ -71,6 +71,9 @@ fn a_c_program_serves_a_client() {
         .args([&program, &source])
         .arg(format!("-I{}", folder.path().display()))
         .args(flags.split_whitespace()));
-    let said = run(Command::new(&program).env("LD_LIBRARY_PATH", folder.path().join("lib")));
-    assert_eq!(said, "all is well\n");
+    for isolation in ["process", "thread"] {
+        let mut command = Command::new(&program);
+        command.env("LD_LIBRARY_PATH", folder.path().join("lib")).env("VENUS_ISOLATION", isolation);
+        assert_eq!(run(&mut command), "all is well\n", "{isolation}");
+    }
 }

@@ -1,0 +1,46 @@
+//! Contexts in processes of their own: the library starts itself.
+
+use std::{fs, sync::atomic::Ordering};
+
+use rustix::process::{Pid, Signal, kill_process};
+use venus_guest::bare::until;
+
+use crate::monitor::{EXTRA, Monitor, POLLED};
+
+/// Processes that this one has started, and that have the library mapped.
+fn workers() -> Vec<Pid> {
+    let own = rustix::process::getpid().as_raw_nonzero().get().to_string();
+    let is_worker = |pid: &i32| {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
+        status.lines().any(|line| line.strip_prefix("PPid:").is_some_and(|parent| parent.trim() == own))
+            && maps.contains("libvirglrenderer")
+    };
+    let processes =
+        fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+    processes.filter(is_worker).filter_map(Pid::from_raw).collect()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_worker_that_dies_takes_its_context_and_nothing_else() {
+    let monitor = Monitor::initialised(POLLED);
+    assert_eq!(workers(), []);
+    let first = monitor.context_with_ring(1, 7);
+    monitor.write_extra(1, 0x11);
+    first.wait(EXTRA, 0x11);
+    let [worker] = workers()[..] else { panic!("one context has one worker: {:?}", workers()) };
+    let second = monitor.context_with_ring(2, 8);
+    assert_eq!(workers().len(), 2);
+
+    kill_process(worker, Signal::KILL).unwrap();
+    // A guest's kernel asks for one more before it hears of it.
+    let _refused = monitor.fence(1, 0, 1);
+    assert_eq!(monitor.wait(1, true)[0].fence, (1, 0, 1));
+    until("the context is lost", || monitor.submit(1, &[]) != 0);
+    assert_eq!(first.word(EXTRA).load(Ordering::Acquire), 0x11, "what is mapped stays");
+    monitor.write_extra(2, 0x22);
+    second.wait(EXTRA, 0x22);
+    monitor.cleanup();
+    until("the other worker ends", || workers().is_empty());
+}
