@@ -248,6 +248,7 @@ const HOST: Crate = Crate {
             floor: 7,
             rooms: &["context", "endpoint", "driver", "resource", "socket", "error", "limits", "thread"],
             crates: &["rustix", "std::os::unix::net", "std::process"],
+            tests: &["tempfile"],
             why: "who serves a context is told by messages; what its commands mean is decided behind `context`",
             ..ROOM
         },
