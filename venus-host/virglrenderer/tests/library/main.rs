@@ -8,9 +8,12 @@
 //! | [`memory`] | blobs: mapped, exported, imported, outliving their context |
 //! | [`workers`] | contexts in processes of their own |
 //! | [`pictures`] | the boot console's resources |
+//! | [`console`] | their textures, in a monitor with OpenGL |
 //! | [`hostile`] | arguments that are wrong |
 //! | [`program`] | a C program, compiled against what is installed |
 
+#[cfg(target_os = "linux")]
+mod console;
 mod contracts;
 mod hostile;
 mod memory;

@@ -154,6 +154,11 @@ impl Monitor {
         self
     }
 
+    /// With OpenGL: addresses of the callbacks that create, destroy and make current.
+    pub(crate) fn gl(&mut self, callbacks: [usize; 3]) {
+        self.callbacks.gl = callbacks;
+    }
+
     pub(crate) fn cleanup(&self) {
         call!("virgl_renderer_cleanup"(std::ptr::null_mut() => *mut c_void));
     }

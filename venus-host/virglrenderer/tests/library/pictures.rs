@@ -8,9 +8,9 @@ const INVALID: c_int = 22;
 
 /// `struct iovec`.
 #[repr(C)]
-struct Piece {
-    base: *mut c_void,
-    len: usize,
+pub(crate) struct Piece {
+    pub(crate) base: *mut c_void,
+    pub(crate) len: usize,
 }
 
 unsafe extern "C" {
@@ -18,19 +18,19 @@ unsafe extern "C" {
 }
 
 /// Makes a resource as QEMU's `virgl_cmd_create_resource_2d` does.
-fn create(handle: u32, format: u32, width: u32, height: u32) -> c_int {
+pub(crate) fn create(handle: u32, format: u32, width: u32, height: u32) -> c_int {
     let mut args = [handle, 2, format, 1 << 1, width, height, 1, 1, 0, 0, 1];
     call!("virgl_renderer_resource_create"(
         args.as_mut_ptr() => *mut u32, std::ptr::null_mut() => *mut Piece, 0 => u32) -> c_int)
 }
 
-fn attach(handle: c_int, pieces: &mut [Piece]) -> c_int {
+pub(crate) fn attach(handle: c_int, pieces: &mut [Piece]) -> c_int {
     let count = c_int::try_from(pieces.len()).unwrap();
     call!("virgl_renderer_resource_attach_iov"(
         handle => c_int, pieces.as_mut_ptr() => *mut Piece, count => c_int) -> c_int)
 }
 
-fn write(handle: u32, mut region: [u32; 6], offset: u64) -> c_int {
+pub(crate) fn write(handle: u32, mut region: [u32; 6], offset: u64) -> c_int {
     call!("virgl_renderer_transfer_write_iov"(handle => u32, 0 => u32, 0 => c_int, 0 => u32, 0 => u32,
         region.as_mut_ptr() => *mut u32, offset => u64, std::ptr::null_mut() => *mut Piece, 0 => u32) -> c_int)
 }
@@ -39,6 +39,13 @@ fn read(handle: u32, mut region: [u32; 6], stride: u32, into: &mut [u8]) -> c_in
     let mut piece = Piece { base: into.as_mut_ptr().cast(), len: into.len() };
     call!("virgl_renderer_transfer_read_iov"(handle => u32, 0 => u32, 0 => u32, stride => u32, 0 => u32,
         region.as_mut_ptr() => *mut u32, 0 => u64, &raw mut piece => *mut Piece, 1 => c_int) -> c_int)
+}
+
+/// What the library tells of a resource: its answer, and the ten words of the structure.
+pub(crate) fn info(handle: c_int) -> (c_int, [u32; 10]) {
+    let mut words = [9_u32; 10];
+    let answer = call!("virgl_renderer_resource_get_info"(handle => c_int, words.as_mut_ptr() => *mut u32) -> c_int);
+    (answer, words)
 }
 
 /// The kernel's console: two pages far from each other, of which a line is transferred; crosvm reads it back.
@@ -80,12 +87,6 @@ fn a_console_is_drawn_and_read() {
 fn a_picture_tells_what_it_is() {
     let monitor = Monitor::initialised(POLLED);
     assert_eq!(create(7, 2, 16, 8), 0);
-    let info = |handle: c_int| {
-        let mut words = [9_u32; 10];
-        let answer = call!("virgl_renderer_resource_get_info"(
-            handle => c_int, words.as_mut_ptr() => *mut u32) -> c_int);
-        (answer, words)
-    };
     // There is no OpenGL here, so there is no texture.
     let picture = [7, 2, 16, 8, 1, 0, 0, 64, u32::from_le_bytes(*b"XR24"), u32::MAX];
     assert_eq!(info(7), (0, picture));
