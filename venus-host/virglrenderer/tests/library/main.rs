@@ -19,6 +19,8 @@ mod hostile;
 mod memory;
 mod monitor;
 mod pictures;
+#[cfg(target_os = "linux")]
 mod program;
 mod symbols;
+#[cfg(target_os = "linux")]
 mod workers;

@@ -155,6 +155,7 @@ impl Monitor {
     }
 
     /// With OpenGL: addresses of the callbacks that create, destroy and make current.
+    #[cfg(target_os = "linux")]
     pub(crate) fn gl(&mut self, callbacks: [usize; 3]) {
         self.callbacks.gl = callbacks;
     }

@@ -48,7 +48,6 @@ fn install(prefix: &Path) {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn a_c_program_serves_a_client() {
     let folder = tempfile::tempdir().unwrap();
     install(folder.path());

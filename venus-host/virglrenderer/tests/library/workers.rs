@@ -22,7 +22,6 @@ fn workers() -> Vec<Pid> {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn a_worker_that_dies_takes_its_context_and_nothing_else() {
     let monitor = Monitor::initialised(POLLED);
     assert_eq!(workers(), []);
