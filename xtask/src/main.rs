@@ -10,6 +10,7 @@ mod codegen;
 mod commands;
 mod demo;
 mod deny;
+mod fresh;
 mod guest_verb;
 mod install;
 mod parity;

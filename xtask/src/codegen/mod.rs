@@ -5,7 +5,6 @@
 //! that reads and writes them.
 
 mod document;
-mod fresh;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,7 +14,7 @@ use std::process::Command;
 use anyhow::{Context as _, bail};
 use venus_gen::Inputs;
 
-use self::fresh::Expected;
+use crate::fresh::{self, Expected};
 
 /// The folder that holds nothing but generated files.
 const GENERATED: &str = "venus-protocol/src/generated";
@@ -53,26 +52,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     };
     let root = args.out.clone().unwrap_or(workspace);
     let stale = fresh::compare(&root, &expected)?;
-    if args.check { check(&stale) } else { write(&root, &stale) }
-}
-
-#[expect(clippy::print_stdout, reason = "the difference is what the command is asked for")]
-fn check(stale: &[fresh::Stale]) -> anyhow::Result<()> {
-    for entry in stale {
-        print!("{}", entry.describe());
-    }
-    match stale.len() {
-        0 => Ok(()),
-        n => bail!("{n} generated file(s) are stale; run `cargo xtask codegen`"),
-    }
-}
-
-#[expect(clippy::print_stdout, reason = "says which files changed")]
-fn write(root: &Path, stale: &[fresh::Stale]) -> anyhow::Result<()> {
-    for entry in stale {
-        println!("{}", entry.repair(root)?);
-    }
-    Ok(())
+    if args.check { fresh::check(&stale, "cargo xtask codegen") } else { fresh::write(&root, &stale) }
 }
 
 fn inputs(registry: &Path, workspace: &Path) -> anyhow::Result<Inputs> {

@@ -4,23 +4,23 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use similar::TextDiff;
 
 /// Longest part of a diff that is printed per file, in lines.
 const MAX_DIFF_LINES: usize = 60;
 
 /// What should be there.
-pub(super) struct Expected {
+pub(crate) struct Expected {
     /// Texts by path below the root, with `/`.
-    pub(super) files: BTreeMap<String, String>,
+    pub(crate) files: BTreeMap<String, String>,
     /// Folders that hold none but these files.
-    pub(super) folders: Vec<String>,
+    pub(crate) folders: Vec<String>,
 }
 
 /// A file that is not what it should be.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Stale {
+pub(crate) enum Stale {
     /// Somebody edited it, or the generator changed.
     Edited { path: String, old: String, new: String },
     /// It does not exist.
@@ -30,7 +30,7 @@ pub(super) enum Stale {
 }
 
 /// Every file below `root` that differs from what is expected, by path.
-pub(super) fn compare(root: &Path, expected: &Expected) -> anyhow::Result<Vec<Stale>> {
+pub(crate) fn compare(root: &Path, expected: &Expected) -> anyhow::Result<Vec<Stale>> {
     let mut stale = Vec::new();
     for (path, new) in &expected.files {
         let full = root.join(path);
@@ -50,6 +50,27 @@ pub(super) fn compare(root: &Path, expected: &Expected) -> anyhow::Result<Vec<St
     }
     stale.sort_by(|left, right| left.path().cmp(right.path()));
     Ok(stale)
+}
+
+/// Says what is stale, and fails if something is; `verb` is what to run then.
+#[expect(clippy::print_stdout, reason = "the difference is what the command is asked for")]
+pub(crate) fn check(stale: &[Stale], verb: &str) -> anyhow::Result<()> {
+    for entry in stale {
+        print!("{}", entry.describe());
+    }
+    match stale.len() {
+        0 => Ok(()),
+        n => bail!("{n} generated file(s) are stale; run `{verb}`"),
+    }
+}
+
+/// Makes fresh what is stale.
+#[expect(clippy::print_stdout, reason = "says which files changed")]
+pub(crate) fn write(root: &Path, stale: &[Stale]) -> anyhow::Result<()> {
+    for entry in stale {
+        println!("{}", entry.repair(root)?);
+    }
+    Ok(())
 }
 
 /// Lists every file below `folder`, by path below `root`.
@@ -78,7 +99,7 @@ impl Stale {
     }
 
     /// What is wrong, for a person; ends with a newline.
-    pub(super) fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         match self {
             Self::Orphan { path } => format!("orphan: {path} is not generated from the registry\n"),
             Self::Missing { path, .. } => format!("missing: {path}\n"),
@@ -97,7 +118,7 @@ impl Stale {
     }
 
     /// Makes the file what it should be, and says what was done.
-    pub(super) fn repair(&self, root: &Path) -> anyhow::Result<String> {
+    pub(crate) fn repair(&self, root: &Path) -> anyhow::Result<String> {
         let full = root.join(self.path());
         match self {
             Self::Orphan { path } => {
