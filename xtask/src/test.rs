@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use testbed::cargo::{build, cargo};
 use testbed::cases::Cases;
 use testbed::provision::{self, Suite, apt, roots};
-use testbed::skipping::{CASES_VARIABLE, HOST_VARIABLE, SKIPPED_VARIABLE};
+use testbed::skipping::{CASES_VARIABLE, HOST_VARIABLE, SKIPPED_VARIABLE, SWIFT_VARIABLE};
 use testbed::workspace;
 
 /// The package of the Khronos validation layer.
@@ -43,6 +43,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     for suite in suites {
         held.push((suite, roots::ensure(*suite)?));
     }
+    let swift = if args.no_guests { None } else { Some(roots::ensure_swift()?) };
     let host = build(&["--package", "venus-command", "--bin", "venus"])?;
     let cases = Cases::build()?;
 
@@ -57,6 +58,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         command.args(["--", "--include-ignored", "--skip", "all_machines::"]);
     }
     command.env(HOST_VARIABLE, host).env(CASES_VARIABLE, cases.program());
+    if let Some(swift) = &swift {
+        command.env(SWIFT_VARIABLE, swift.guest().root());
+    }
     for (suite, root) in &held {
         command.env(suite.variable(), root.guest().root());
     }

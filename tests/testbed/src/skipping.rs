@@ -10,6 +10,9 @@ pub const HOST_VARIABLE: &str = "VENUS_HOST";
 /// Tells end-to-end tests where the program of the cases is.
 pub const CASES_VARIABLE: &str = "VENUS_CASES";
 
+/// Tells end-to-end tests where the root with a Swift compiler is.
+pub const SWIFT_VARIABLE: &str = "VENUS_SWIFT_ROOT";
+
 /// Names the file in which a test that skips itself leaves a line: `name: reason`.
 pub const SKIPPED_VARIABLE: &str = "VENUS_SKIPPED_TESTS";
 

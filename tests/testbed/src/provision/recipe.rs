@@ -170,6 +170,41 @@ pub(super) enum Made {
     },
 }
 
+/// The Swift of Debian unstable, to compile and run programs that use the host from Swift.
+pub(super) fn swift() -> Recipe {
+    Recipe {
+        name: "swift",
+        what: "Swift root",
+        suite: "sid",
+        folder: "swift",
+        packages: vec!["swiftlang", "libc6-dev"],
+        // More than half of the toolchain is for other systems, or for people: debugger, editor, package manager.
+        leave_out: &[
+            "/usr/libexec/swift/bin/clangd",
+            "/usr/libexec/swift/bin/docc",
+            "/usr/libexec/swift/bin/lld*",
+            "/usr/libexec/swift/bin/llvm-*",
+            "/usr/libexec/swift/bin/sourcekit-lsp",
+            "/usr/libexec/swift/bin/swift-format",
+            "/usr/libexec/swift/bin/swift-package",
+            "/usr/libexec/swift/bin/wasmkit",
+            "/usr/libexec/swift/lib/libLTO.*",
+            "/usr/libexec/swift/lib/libSwiftSourceKit*",
+            "/usr/libexec/swift/lib/libclang.*",
+            "/usr/libexec/swift/lib/liblldb.*",
+            "/usr/libexec/swift/lib/libsourcekitd*",
+            "/usr/libexec/swift/lib/swift/FrameworkABIBaseline/*",
+            "/usr/libexec/swift/lib/swift/embedded/*",
+            "/usr/libexec/swift/lib/swift_static/*",
+        ],
+        made: Made::Installed,
+        witness: ("Swift", "swiftlang"),
+        megabytes: 1400,
+        // As for the toolchain.
+        fresh: Duration::from_secs(30 * 24 * 3600),
+    }
+}
+
 /// What makes a root.
 #[derive(Debug)]
 pub(super) struct Recipe {

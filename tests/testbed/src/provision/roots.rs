@@ -9,6 +9,8 @@
 //!     .making-trixie/                       a root that is not finished; renamed when it is
 //! ~/.cache/venus-toolkit/macos/
 //!     toolchain-...                         likewise
+//! ~/.cache/venus-toolkit/swift/
+//!     swift-...                             likewise
 //! ~/.cache/venus-toolkit/vm/
 //!     qemu-trixie-... kernel-sid-... arm64-...
 //! ```
@@ -66,6 +68,11 @@ pub fn ensure_kernel(suite: Suite) -> Result<GuestRoot> {
 /// Finds the root of the aarch64 guest with its kernel, or makes it.
 pub fn ensure_arm64() -> Result<GuestRoot> {
     ensure_made(&recipe::arm64())
+}
+
+/// Finds the root with a Swift compiler, or makes it.
+pub fn ensure_swift() -> Result<GuestRoot> {
+    ensure_made(&recipe::swift())
 }
 
 /// The packages of this machine that making the root of a suite's guest takes; none if there is a root in the cache.
