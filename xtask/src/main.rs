@@ -12,6 +12,7 @@ mod demo;
 mod deny;
 mod fresh;
 mod guest_verb;
+mod header;
 mod install;
 mod parity;
 mod recordings;
@@ -52,6 +53,8 @@ enum Verb {
     Deny(deny::Args),
     /// Run one program in a guest root.
     Guest(guest_verb::Args),
+    /// Write the C header of the library for C, or check it.
+    Header(header::Args),
     Install(install::Args),
     Parity(parity::Args),
     Recordings(recordings::Args),
@@ -91,6 +94,7 @@ fn run(verb: &Verb) -> anyhow::Result<()> {
         Verb::Demo(args) => demo::run(args),
         Verb::Deny(args) => deny::run(args),
         Verb::Guest(args) => guest_verb::run(args),
+        Verb::Header(args) => header::run(args),
         Verb::Install(args) => install::run(args),
         Verb::Parity(args) => parity::run(args),
         Verb::Recordings(args) => recordings::run(args),

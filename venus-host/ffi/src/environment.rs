@@ -6,6 +6,8 @@
 //! | `VENUS_GPU` | `all`, a position, a deviceUUID, part of a name | which GPUs guests see |
 //! | `VENUS_MEMORY` | `auto`, `dmabuf`, `import`, `opaque`, `pointer` | how host-visible memory reaches guests |
 //! | `VENUS_PROFILE` | `native`, `moltenvk`, `kosmickrisp` | which driver to treat the driver as |
+//! | `VENUS_MAX_MEMORY` | a number of bytes | how much memory each guest may hold |
+//! | `VENUS_MAX_OBJECTS` | a number | how many Vulkan objects each guest may have |
 //! | `VENUS_VALIDATE` | `1`, `0` | whether the Khronos validation layer checks what guests do |
 //! | `VENUS_LOG` | `off`, `error`, `warn`, `info`, `debug`, `trace` | what goes to standard error: see [`log`](crate::log) |
 //!
@@ -13,7 +15,10 @@
 
 use std::str::FromStr;
 
-use venus_host::driver::{Config, GpuChoice, MemoryChoice, Profile};
+use venus_host::{
+    driver::{Config, GpuChoice, MemoryChoice, Profile},
+    limits::Budget,
+};
 
 use crate::Error;
 
@@ -48,6 +53,11 @@ pub fn driver(config: Config) -> Result<Config, Error> {
     driver_from(variable, config)
 }
 
+/// `budget` with what the environment says about what each guest may hold.
+pub fn budget(budget: Budget) -> Result<Budget, Error> {
+    budget_from(variable, budget)
+}
+
 /// An environment variable that is set and not empty.
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
@@ -67,6 +77,16 @@ fn driver_from(variable: impl Fn(&str) -> Option<String>, mut config: Config) ->
         config = config.validate(!matches!(validate.as_str(), "0" | "n" | "no" | "f" | "false" | "off"));
     }
     Ok(config)
+}
+
+fn budget_from(variable: impl Fn(&str) -> Option<String>, mut budget: Budget) -> Result<Budget, Error> {
+    if let Some(bytes) = parsed(&variable, "VENUS_MAX_MEMORY")? {
+        budget = budget.memory_bytes(bytes);
+    }
+    if let Some(objects) = parsed(&variable, "VENUS_MAX_OBJECTS")? {
+        budget = budget.objects(objects);
+    }
+    Ok(budget)
 }
 
 fn parsed<T: FromStr<Err: ToString>>(
@@ -95,6 +115,8 @@ mod tests {
         assert_eq!((config.memory, config.validate), (MemoryChoice::Import, false));
         let config = driver_from(|_| None, Config::default().validate(true)).unwrap();
         assert!(config.validate);
+        let budget = budget_from(|name| (name == "VENUS_MAX_MEMORY").then(|| "4096".to_owned()), Budget::default());
+        assert_eq!(budget, Ok(Budget::default().memory_bytes(4096)));
     }
 
     #[test]

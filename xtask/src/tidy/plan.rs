@@ -35,8 +35,10 @@ pub(super) const CRATES: &[Crate] = &[
     OBSERVE,
     COMMAND,
     FFI,
+    CAPI,
     VIRGLRENDERER,
     GUEST,
+    GUEST_C,
     MOCK_DRIVER,
     VERIFY,
     TESTBED,
@@ -543,6 +545,37 @@ const VIRGLRENDERER: Crate = Crate {
     ],
 };
 
+const CAPI: Crate = Crate {
+    name: "venus_host_c",
+    folder: "venus-host/capi",
+    shared: &[],
+    forbidden: &[],
+    why: "",
+    rooms: &[Room {
+        name: "all of it",
+        modules: &["*"],
+        crates: &["venus_ffi", "venus_host"],
+        tests: &["testbed"],
+        why: "a function for C is a check of its arguments and one call of the host",
+        ..ROOM
+    }],
+};
+
+const GUEST_C: Crate = Crate {
+    name: "venus_guest_c",
+    folder: "tests/guest/c",
+    shared: &[],
+    forbidden: &[],
+    why: "",
+    rooms: &[Room {
+        name: "all of it",
+        modules: &["*"],
+        crates: &["anyhow", "venus_guest"],
+        why: "the guest for monitors in other languages is the guest, behind pointers to functions",
+        ..ROOM
+    }],
+};
+
 const GUEST: Crate = Crate {
     name: "venus_guest",
     folder: "tests/guest",
@@ -686,6 +719,7 @@ const XTASK: Crate = Crate {
         modules: &["*"],
         crates: &[
             "anyhow",
+            "cbindgen",
             "clap",
             "rooms",
             "serde_json",

@@ -1,0 +1,218 @@
+//! How hosts and contexts are made.
+
+use std::ffi::{OsString, c_char, c_void};
+
+use ::venus_host::{
+    driver::{Config, EntryPoint, GpuChoice},
+    error::errno,
+    host::{ContextOptions, HostOptions, Isolation},
+    limits::Budget,
+    worker::{Launch, cannot_launch},
+};
+use venus_ffi::{
+    Error,
+    environment::{self, Isolation as Named},
+    guard,
+};
+
+use crate::{
+    fences::{retired_fence, venus_retired_callback},
+    handle::User,
+    sized::{self, Versioned},
+    worker,
+};
+
+/// What the environment variable VENUS_ISOLATION says (process or thread); a thread if it says nothing. Of a context: as
+/// the host's options say.
+pub const VENUS_ISOLATION_DEFAULT: u32 = 0;
+/// Each context has a thread of this process, and its rings have more. A guest that makes the driver crash takes the
+/// process along.
+pub const VENUS_ISOLATION_THREAD: u32 = 1;
+/// No threads: submissions are executed by the calls that make them, and rings by venus_host_process_rings().
+pub const VENUS_ISOLATION_POLLED: u32 = 2;
+/// Each context has a process of its own, and whatever a guest makes the driver do ends with that. Its memory travels by
+/// descriptor, so such a context cannot have memory that has none.
+pub const VENUS_ISOLATION_PROCESS: u32 = 3;
+
+/// Has the Khronos validation layer, which has to be installed, check what guests do, and logs what it finds. Slow.
+pub const VENUS_HOST_VALIDATE: u32 = 1;
+
+/// How a host is made. Zero members leave everything as it is without them.
+#[repr(C)]
+#[derive(Debug)]
+pub struct venus_host_options {
+    /// `sizeof` of this structure.
+    pub size: usize,
+    /// Who serves contexts that do not say it themselves: `VENUS_ISOLATION_...`.
+    pub isolation: u32,
+    /// `VENUS_HOST_...`, or'ed.
+    pub flags: u32,
+    /// Which GPUs guests see: `all`, a position in the list of `venus doctor`, a deviceUUID, or part of a name. All if
+    /// null; then the environment variable VENUS_GPU decides.
+    pub gpu: *const c_char,
+    /// Bytes of memory that each guest may hold; as much as there is if zero.
+    pub max_memory_bytes: u64,
+    /// Vulkan objects that each guest may hold; some millions if zero.
+    pub max_objects: u64,
+    /// Called for each fence that retires, on any thread, those of a timeline in order. If null, fences wait for
+    /// venus_host_next_retired().
+    pub retired: venus_retired_callback,
+    /// Passed on to it.
+    pub retired_user: *mut c_void,
+    /// `vkGetInstanceProcAddr` of a Vulkan that this program has linked or loaded itself, which has to stay; if null, the
+    /// system's loader is looked for. Processes of their own look for that in any case.
+    pub get_instance_proc_addr: *const c_void,
+    /// The program that is started for contexts that have a process of their own, with the environment variable
+    /// VENUS_WORKER set to 1: it calls venus_worker_main() then. UTF-8. If null, the library starts itself, which it can on
+    /// Linux, where it is a shared one.
+    pub worker_program: *const c_char,
+}
+
+// SAFETY: it is `repr(C)`, begins with a usize, and holds numbers, raw pointers and an optional function.
+unsafe impl Versioned for venus_host_options {
+    const NAME: &'static str = "venus_host_options";
+    const LEAST: usize = size_of::<Self>();
+}
+
+/// How a context is made. Zero members leave everything as it is without them.
+#[repr(C)]
+#[derive(Debug)]
+pub struct venus_context_options {
+    /// `sizeof` of this structure.
+    pub size: usize,
+    /// What the log calls the context: the guest program's name. Need not end with a zero, need not be UTF-8, may be null.
+    pub name: *const c_char,
+    /// Bytes of the name.
+    pub name_size: usize,
+    /// Who serves it: `VENUS_ISOLATION_...`.
+    pub isolation: u32,
+}
+
+// SAFETY: it is `repr(C)`, begins with a usize, and holds numbers and a raw pointer.
+unsafe impl Versioned for venus_context_options {
+    const NAME: &'static str = "venus_context_options";
+    const LEAST: usize = size_of::<Self>();
+}
+
+/// The host's options as the library takes them, and how worker processes are started.
+///
+/// # Safety
+///
+/// `options` is null or points to as many bytes as it begins with, and so do its members.
+pub(crate) unsafe fn host_options(options: *const venus_host_options) -> Result<(HostOptions, Launch), Error> {
+    let options = match options.is_null() {
+        true => venus_host_options::zeroed(),
+        // SAFETY: the caller's promise.
+        false => unsafe { sized::read(options) }?,
+    };
+    if options.flags & !VENUS_HOST_VALIDATE != 0 {
+        return Err(Error::argument(format!("venus_host_options: there are no flags {:#x}", options.flags)));
+    }
+    let mut driver = Config::default().validate(options.flags & VENUS_HOST_VALIDATE != 0);
+    if !options.get_instance_proc_addr.is_null() {
+        // SAFETY: the caller vouches for a pointer to that function.
+        let function = unsafe { std::mem::transmute::<*const c_void, _>(options.get_instance_proc_addr) };
+        // SAFETY: the caller vouches for the rest, too: it is of a Vulkan that stays.
+        driver = driver.entry(unsafe { EntryPoint::new(function) });
+    }
+    // What the user wants comes before what the program would like, but for the GPU, which the program may have shown to
+    // the user.
+    driver = environment::driver(driver)?;
+    // SAFETY: the caller's promise.
+    let gpu = unsafe { guard::text("venus_host_options: gpu", options.gpu) }?;
+    if let Some(Ok(gpu)) = gpu.map(str::parse::<GpuChoice>) {
+        driver = driver.gpu(gpu);
+    }
+    let mut budget = environment::budget(Budget::default())?;
+    if options.max_memory_bytes != 0 {
+        budget = budget.memory_bytes(options.max_memory_bytes);
+    }
+    if options.max_objects != 0 {
+        budget = budget.objects(usize::try_from(options.max_objects).unwrap_or(usize::MAX));
+    }
+    // SAFETY: the caller's promise.
+    let program = unsafe { guard::text("venus_host_options: worker_program", options.worker_program) }?;
+    let launch = worker::launch(program, for_workers(gpu, &options));
+    let isolation = match options.isolation {
+        VENUS_ISOLATION_DEFAULT => match environment::isolation()? {
+            Some(Named::Process) => process(&launch)?,
+            Some(Named::Thread) | None => Isolation::Thread,
+        },
+        named => isolation(named, &launch)?,
+    };
+    let made = HostOptions::new(driver).budget(budget).isolation(isolation);
+    let Some(retired) = options.retired else { return Ok((made, launch)) };
+    let user = User(options.retired_user);
+    let made = made.retired(move |fence| {
+        let fence = retired_fence(&fence);
+        // SAFETY: the caller promises that it can be called with this on any thread, and the fence lives that long.
+        unsafe { retired(user.pointer(), &raw const fence) }
+    });
+    Ok((made, launch))
+}
+
+/// A context's options as the library takes them; `launch` is the host's.
+///
+/// # Safety
+///
+/// As for [`host_options`].
+pub(crate) unsafe fn context_options(
+    options: *const venus_context_options,
+    launch: &Launch,
+) -> Result<ContextOptions, Error> {
+    let options = match options.is_null() {
+        true => venus_context_options::zeroed(),
+        // SAFETY: the caller's promise.
+        false => unsafe { sized::read(options) }?,
+    };
+    let name = match options.name.is_null() {
+        true => &[][..],
+        // SAFETY: the caller promises as many bytes.
+        false => unsafe { std::slice::from_raw_parts(options.name.cast::<u8>(), options.name_size) },
+    };
+    // Some monitors count the zero.
+    let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+    let made = ContextOptions::new(String::from_utf8_lossy(name));
+    Ok(match options.isolation {
+        VENUS_ISOLATION_DEFAULT => made,
+        named => made.isolation(isolation(named, launch)?),
+    })
+}
+
+fn isolation(named: u32, launch: &Launch) -> Result<Isolation, Error> {
+    match named {
+        VENUS_ISOLATION_THREAD => Ok(Isolation::Thread),
+        VENUS_ISOLATION_POLLED => Ok(Isolation::Polled),
+        VENUS_ISOLATION_PROCESS => process(launch),
+        other => Err(Error::argument(format!("there is no isolation {other}"))),
+    }
+}
+
+fn process(launch: &Launch) -> Result<Isolation, Error> {
+    match cannot_launch(launch) {
+        None => Ok(Isolation::Process(launch.clone())),
+        Some(reason) => Err(Error::new(
+            errno::OPNOTSUPP,
+            format!("contexts cannot have processes of their own: {reason}; see worker_program of venus_host_options"),
+        )),
+    }
+}
+
+/// What workers have to know of the options, as an environment.
+fn for_workers(gpu: Option<&str>, options: &venus_host_options) -> Vec<(OsString, OsString)> {
+    let mut environment = Vec::new();
+    let mut set = |name: &str, value: String| environment.push((name.into(), value.into()));
+    if let Some(gpu) = gpu {
+        set("VENUS_GPU", gpu.to_owned());
+    }
+    if options.flags & VENUS_HOST_VALIDATE != 0 {
+        set("VENUS_VALIDATE", "1".to_owned());
+    }
+    if options.max_memory_bytes != 0 {
+        set("VENUS_MAX_MEMORY", options.max_memory_bytes.to_string());
+    }
+    if options.max_objects != 0 {
+        set("VENUS_MAX_OBJECTS", options.max_objects.to_string());
+    }
+    environment
+}

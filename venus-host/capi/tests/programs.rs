@@ -1,0 +1,181 @@
+//! The library as programs in C and Swift use it: a monitor that serves a guest, which draws a triangle.
+//!
+//! The guest is `tests/guest` behind a C interface (`tests/guest/c`): what a virtual machine would have, without one.
+
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+    time::Duration,
+};
+
+use testbed::{
+    cargo::build_library,
+    process::Running,
+    provision::Suite,
+    sandbox::{Guest, Vulkan},
+    skipping::{SWIFT_VARIABLE, path_or_skip},
+    workspace,
+};
+
+/// How long a compiler may take, or a program.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// A folder as an installation makes one, with the libraries under the names that they are linked by.
+fn installed() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(install)
+}
+
+fn install() -> PathBuf {
+    // Both at once, so that they share what they are built of.
+    let host = build_library(&["-p", "venus-capi", "-p", "venus-guest-c"]).expect("the libraries are built");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("venus-capi");
+    if folder.exists() {
+        fs::remove_dir_all(&folder).expect("what an earlier run has left is removed");
+    }
+    fs::create_dir_all(&folder).expect("a folder for the libraries");
+    for (built, name) in [
+        ("libvenus_host_c.so", "libvenus_host.so.0"),
+        ("libvenus_host_c.a", "libvenus_host.a"),
+        ("libvenus_guest_c.so", "libvenus_guest_c.so"),
+    ] {
+        fs::copy(host.with_file_name(built), folder.join(name)).expect("a library is copied");
+    }
+    symlink("libvenus_host.so.0", folder.join("libvenus_host.so")).expect("a name to link by");
+    for (from, names) in [
+        ("venus-host/capi/include", &["venus_host.h", "module.modulemap"][..]),
+        ("tests/guest/c/include", &["venus_guest.h", "module.modulemap"]),
+        ("venus-host/capi/swift", &["VenusHost.swift"]),
+        ("venus-host/capi/tests/programs", &["triangle.c", "monitor.swift"]),
+    ] {
+        let to = folder.join(Path::new(from).iter().nth_back(1).expect("a folder in a folder"));
+        fs::create_dir_all(&to).expect("a folder for sources");
+        for name in names {
+            fs::copy(workspace().join(from).join(name), to.join(name)).expect("a source is copied");
+        }
+    }
+    folder
+}
+
+/// Runs a command, which has to succeed, and returns what it prints.
+fn run(command: &mut Command) -> String {
+    let finished = Running::start(command, LIMIT).and_then(|mut running| running.finish()).expect("it starts");
+    assert!(finished.success(), "{command:?}\n{}\n{}", finished.stdout, finished.stderr);
+    finished.stdout
+}
+
+/// Compiles the monitor in C.
+fn triangle(name: &str, libraries: &[&str]) -> PathBuf {
+    let folder = installed();
+    let program = folder.join(name);
+    run(Command::new("cc")
+        .args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-pedantic", "-D_GNU_SOURCE", "-o"])
+        .arg(&program)
+        .arg(folder.join("tests/triangle.c"))
+        .args(["capi", "c"].map(|include| format!("-I{}", folder.join(include).display())))
+        .arg(format!("-L{}", folder.display()))
+        .args(libraries)
+        .args(["-lvenus_guest_c", "-Wl,-rpath,$ORIGIN"]));
+    program
+}
+
+fn draw(program: &Path, isolation: &str) {
+    let said = run(Command::new(program).arg(isolation));
+    assert!(said.starts_with(&format!("{isolation}: the triangle is drawn")), "{said}");
+}
+
+#[test]
+#[ignore = "needs a Vulkan driver"]
+fn a_program_in_c_draws_with_polled_rings() {
+    draw(&triangle("polled", &["-lvenus_host"]), "polled");
+}
+
+#[test]
+#[ignore = "needs a Vulkan driver"]
+fn a_program_in_c_draws_with_threads_and_with_processes() {
+    let program = triangle("served", &["-lvenus_host"]);
+    draw(&program, "thread");
+    draw(&program, "process");
+}
+
+#[test]
+#[ignore = "needs a Vulkan driver"]
+fn the_library_is_its_own_worker() {
+    draw(&triangle("itself", &["-lvenus_host"]), "library");
+}
+
+#[test]
+#[ignore = "needs a Vulkan driver"]
+fn the_static_library_is_whole() {
+    draw(&triangle("static", &["-l:libvenus_host.a", "-lm"]), "polled");
+}
+
+#[test]
+fn the_library_exports_what_the_header_declares() {
+    let header = fs::read_to_string(workspace().join("venus-host/capi/include/venus_host.h")).unwrap();
+    let mut declared: Vec<&str> = header.lines().filter(|line| !line.starts_with([' ', '#', '/', '}'])).collect();
+    declared = declared.into_iter().filter_map(|line| line.split_once('(')?.0.rsplit([' ', '*']).next()).collect();
+    declared.retain(|name| name.starts_with("venus_"));
+    declared.sort_unstable();
+    let symbols =
+        run(Command::new("nm").args(["-D", "--defined-only", "-P"]).arg(installed().join("libvenus_host.so")));
+    let mut exported: Vec<&str> = symbols.lines().filter_map(|line| line.split(' ').next()).collect();
+    // What a worker process begins with.
+    exported.retain(|name| *name != "venus_worker_start");
+    exported.sort_unstable();
+    assert_eq!(exported, declared);
+    let dynamic = run(Command::new("readelf").arg("-d").arg(installed().join("libvenus_host.so")));
+    assert!(dynamic.contains("soname: [libvenus_host.so.0]"), "{dynamic}");
+}
+
+#[test]
+fn the_header_is_c_plus_plus_too() {
+    let source = installed().join("header.cpp");
+    fs::write(&source, "#include <venus_host.h>\nint main() { return venus_host_version() ? 0 : 1; }\n").unwrap();
+    let program = source.with_extension("");
+    run(Command::new("cc")
+        .args(["-x", "c++", "-std=c++17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only"])
+        .arg(&source)
+        .arg(format!("-I{}", installed().join("capi").display())));
+    assert!(!program.exists());
+}
+
+#[test]
+#[ignore = "needs the root with Swift and that of a guest, for its driver"]
+fn a_program_in_swift_draws_on_memory_of_its_own() {
+    const NAME: &str = "a_program_in_swift_draws_on_memory_of_its_own";
+    let Some(swift) = path_or_skip(NAME, SWIFT_VARIABLE) else { return };
+    let Some(driver) = path_or_skip(NAME, Suite::Sid.variable()) else { return };
+    let (swift, driver) = (Guest::at("swift", swift), Guest::at("sid", driver));
+    let inside = |program: &str, vulkan, args: &[&str]| {
+        let run = swift.command(program, vulkan).args(args.iter().copied()).bind("here", installed()).limit(LIMIT);
+        let finished = run.output().expect("the Swift root can be entered");
+        assert!(finished.success(), "{program} {args:?}\n{}\n{}", finished.stdout, finished.stderr);
+        finished.stdout
+    };
+    let compile = |args: &[&str]| {
+        let common = ["-warnings-as-errors", "-I/run/here/capi", "-I/run/here", "-L/run/here"];
+        let common = [&common[..], &["-Xlinker", "-rpath=/run/here"]].concat();
+        inside("swiftc", Vulkan::Any, &[&common, args].concat())
+    };
+    compile(&[
+        "-swift-version",
+        "6",
+        "-parse-as-library",
+        "-emit-library",
+        "-emit-module",
+        "-emit-module-path",
+        "/run/here/VenusHost.swiftmodule",
+        "-module-name",
+        "VenusHost",
+        "-o",
+        "/run/here/libVenusHost.so",
+        "/run/here/capi/VenusHost.swift",
+    ]);
+    compile(&["-I/run/here/c", "-lVenusHost", "-o", "/run/here/monitor", "/run/here/tests/monitor.swift"]);
+    let said = inside("/run/here/monitor", Vulkan::LavapipeOf(&driver), &[]);
+    assert!(said.starts_with("drew a triangle in "), "{said}");
+}
