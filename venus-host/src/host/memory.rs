@@ -1,6 +1,6 @@
 //! The verbs about resources.
 
-use std::sync::Arc;
+use std::{os::fd::OwnedFd, sync::Arc};
 
 #[cfg(doc)]
 use super::Isolation;
@@ -50,6 +50,20 @@ impl Host {
             return Err(HostError::fatal("import blob", format!("{size} bytes of a blob that has {}", blob.size)));
         }
         self.resources.insert(resource, blob, size, false);
+        Ok(())
+    }
+
+    /// Makes a memory file of the embedder's own a resource: one that rings, replies and command streams can lie in, for
+    /// contexts that it is attached to, whoever serves them. The file has `size` bytes and keeps them: whoever makes it
+    /// shorter takes all that have it mapped along.
+    ///
+    /// # Errors
+    ///
+    /// The id or the size is wrong.
+    pub fn import_file(&mut self, resource: ResourceId, file: OwnedFd, size: u64) -> Result<(), HostError> {
+        self.resources.check_new(resource, size)?;
+        let blob = Blob::new(BlobStorage::Shm(Arc::new(file)), size, MapInfo::Cached);
+        self.resources.insert(resource, blob, size, true);
         Ok(())
     }
 
