@@ -554,15 +554,18 @@ int venus_host_import_memory(struct venus_host *host,
                              venus_release_callback release,
                              void *user);
 
-// Makes storage that somebody else has made a resource: a memory file (VENUS_STORAGE_SHM) or a dma-buf
-// (VENUS_STORAGE_DMA_BUF). `fd` stays the caller's; the host keeps a duplicate. `map_info` is how guests should map it.
+// Makes storage that somebody else has made a resource: a memory file (VENUS_STORAGE_SHM), in which rings, replies and
+// commands can lie, whoever serves the context, or a dma-buf (VENUS_STORAGE_DMA_BUF), which guests import. `fd` stays the
+// caller's; the host keeps a duplicate. `map_info` is how guests should map a dma-buf; memory files are ordinary cached
+// memory.
 //
 // Errors:
 // -EINVAL: the resource's number is 0 or in use, the size is 0, or the storage is of another kind. -EMFILE: there are no
 // descriptors left.
 //
 // The caller sees to it:
-// `host` comes from venus_host_create(); `fd` is open. A memory file has `size` bytes or more, and keeps them.
+// `host` comes from venus_host_create(); `fd` is open. A memory file has `size` bytes or more, and keeps them as long as
+// somebody has it mapped.
 int venus_host_import_fd(struct venus_host *host,
                          uint32_t resource,
                          uint32_t storage,

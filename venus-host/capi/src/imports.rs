@@ -60,8 +60,10 @@ pub unsafe extern "C" fn venus_host_import_memory(
     })
 }
 
-/// Makes storage that somebody else has made a resource: a memory file (VENUS_STORAGE_SHM) or a dma-buf
-/// (VENUS_STORAGE_DMA_BUF). `fd` stays the caller's; the host keeps a duplicate. `map_info` is how guests should map it.
+/// Makes storage that somebody else has made a resource: a memory file (VENUS_STORAGE_SHM), in which rings, replies and
+/// commands can lie, whoever serves the context, or a dma-buf (VENUS_STORAGE_DMA_BUF), which guests import. `fd` stays the
+/// caller's; the host keeps a duplicate. `map_info` is how guests should map a dma-buf; memory files are ordinary cached
+/// memory.
 ///
 /// # Errors
 ///
@@ -70,7 +72,8 @@ pub unsafe extern "C" fn venus_host_import_memory(
 ///
 /// # Safety
 ///
-/// `host` comes from venus_host_create(); `fd` is open. A memory file has `size` bytes or more, and keeps them.
+/// `host` comes from venus_host_create(); `fd` is open. A memory file has `size` bytes or more, and keeps them as long as
+/// somebody has it mapped.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn venus_host_import_fd(
     host: *mut venus_host,
@@ -88,27 +91,32 @@ pub unsafe extern "C" fn venus_host_import_fd(
             return Err(Error::argument(format!("{FUNCTION}: {fd} is no descriptor")));
         }
         // SAFETY: the caller promises that it is open; it is duplicated at once.
-        let fd = unsafe { BorrowedFd::borrow_raw(fd) };
-        let fd = Arc::new(duplicate(fd)?);
-        let storage = match storage {
-            VENUS_STORAGE_SHM => BlobStorage::Shm(fd),
-            VENUS_STORAGE_DMA_BUF => BlobStorage::DmaBuf(fd),
-            other => {
-                return Err(Error::argument(format!(
-                    "{FUNCTION}: storage of kind {other} has no descriptor that can be imported"
-                )));
+        let fd = duplicate(unsafe { BorrowedFd::borrow_raw(fd) })?;
+        match storage {
+            VENUS_STORAGE_SHM => host.import_file(ResourceId(resource), fd, size)?,
+            VENUS_STORAGE_DMA_BUF => {
+                let map_info = map_info_of(map_info)
+                    .ok_or_else(|| Error::argument(format!("{FUNCTION}: there is no map info {map_info}")))?;
+                let blob = Blob::new(BlobStorage::DmaBuf(Arc::new(fd)), size, map_info);
+                host.import_blob(ResourceId(resource), blob, size)?;
             }
-        };
-        let map_info = match map_info {
-            VENUS_MAP_NONE => MapInfo::None,
-            VENUS_MAP_CACHED => MapInfo::Cached,
-            VENUS_MAP_UNCACHED => MapInfo::Uncached,
-            VENUS_MAP_WRITE_COMBINING => MapInfo::WriteCombining,
-            other => return Err(Error::argument(format!("{FUNCTION}: there is no map info {other}"))),
-        };
-        host.import_blob(ResourceId(resource), Blob::new(storage, size, map_info), size)?;
+            other => {
+                let sentence = format!("{FUNCTION}: storage of kind {other} has no descriptor that can be imported");
+                return Err(Error::argument(sentence));
+            }
+        }
         Ok(0)
     })
+}
+
+fn map_info_of(number: u32) -> Option<MapInfo> {
+    match number {
+        VENUS_MAP_NONE => Some(MapInfo::None),
+        VENUS_MAP_CACHED => Some(MapInfo::Cached),
+        VENUS_MAP_UNCACHED => Some(MapInfo::Uncached),
+        VENUS_MAP_WRITE_COMBINING => Some(MapInfo::WriteCombining),
+        _ => None,
+    }
 }
 
 /// Memory of the caller's.

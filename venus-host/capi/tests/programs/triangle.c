@@ -57,14 +57,23 @@ static void released(void *user)
     ((struct monitor *)user)->released++;
 }
 
-/* Plain shared memory is ours where the context can have it: as in a monitor that looks into its guest's memory. */
+/* Plain shared memory is ours, as in a monitor that looks into its guest's memory: pages that we have allocated, or a
+ * memory file where another process is to have them, too. */
 static void *import(struct monitor *monitor, uint32_t resource, uint64_t size)
 {
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    int is_file = monitor->isolation == VENUS_ISOLATION_PROCESS;
+    int fd = is_file ? memfd_create("ours", 0) : -1;
+    check(!is_file || ftruncate(fd, (off_t)size) == 0, "there is a memory file");
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | (is_file ? 0 : MAP_ANONYMOUS), fd, 0);
     check(memory != MAP_FAILED, "there is memory");
-    must(venus_host_import_memory(monitor->host, resource, memory, size, released, monitor), "import memory");
+    if (is_file) {
+        must(venus_host_import_fd(monitor->host, resource, VENUS_STORAGE_SHM, fd, size, VENUS_MAP_CACHED), "import file");
+        check(close(fd) == 0, "the descriptor is still ours");
+    } else {
+        must(venus_host_import_memory(monitor->host, resource, memory, size, released, monitor), "import memory");
+        monitor->imported++;
+    }
     must(venus_host_attach_resource(monitor->host, CONTEXT, resource), "attach");
-    monitor->imported++;
     return memory;
 }
 
@@ -78,7 +87,7 @@ static int create_blob(void *user, uint32_t flags, uint64_t blob_id, uint64_t si
     check(blob < monitor->blobs + BLOBS, "there is room for a blob");
     *blob = (struct blob){.resource = ++monitor->last_resource};
     *resource = blob->resource;
-    if (blob_id == 0 && monitor->isolation == VENUS_ISOLATION_POLLED) {
+    if (blob_id == 0 && monitor->isolation != VENUS_ISOLATION_THREAD) {
         *address = import(monitor, blob->resource, size);
         return 0;
     }
@@ -225,6 +234,49 @@ static void check_lost(venus_host *host)
     check(venus_host_destroy_context(host, 8) == 1, "it can be destroyed");
 }
 
+struct told {
+    venus_host *host;
+    int lines, fences, refused;
+};
+
+static void told_line(void *user, uint32_t level, const char *line)
+{
+    struct told *told = user;
+    if (level == VENUS_LOG_ERROR && strstr(line, "babbler"))
+        told->lines++;
+}
+
+static void told_fence(void *user, const venus_retired_fence *fence)
+{
+    struct told *told = user;
+    if (fence->fence == 5 && fence->context == 1 && fence->how == VENUS_RETIRED_DONE)
+        told->fences++;
+    if (venus_host_process_rings(told->host) == -EDEADLK)
+        told->refused++;
+}
+
+/* Callbacks hear of lines of the log and of fences, and must not call back. */
+static void check_callbacks(void)
+{
+    static const uint32_t garbage[] = {0xffffffff, 0, 0, 0};
+    struct told told = {0};
+    venus_host_options options = {
+        .size = sizeof options, .isolation = VENUS_ISOLATION_POLLED, .retired = told_fence, .retired_user = &told};
+    venus_context_options context = {.size = sizeof context, .name = "babbler, and more", .name_size = 7};
+    venus_retired_fence fence = {.size = sizeof fence};
+    must(venus_set_log(told_line, &told, VENUS_LOG_WARN), "set log");
+    must(venus_host_create(&options, &told.host), "create host");
+    must(venus_host_create_context(told.host, 1, &context), "create context");
+    must(venus_host_create_fence(told.host, 1, 0, 5), "create fence");
+    check(told.fences == 1 && told.refused == 1, "the callback hears of a fence, and may not call back");
+    check(venus_host_next_retired(told.host, &fence) == 0, "nobody else does");
+    check(venus_host_submit(told.host, 1, garbage, sizeof garbage) == -EPIPE, "garbage ends a context");
+    check(told.lines == 1, "the log says so");
+    must(venus_set_log(NULL, NULL, VENUS_LOG_OFF), "set log");
+    must(venus_host_destroy(told.host, 5000), "destroy host");
+    check(venus_set_log(told_line, &told, 99) == -EINVAL, "there is no level 99");
+}
+
 static uint32_t isolation_of(const char *name)
 {
     if (strcmp(name, "polled") == 0)
@@ -266,6 +318,7 @@ int main(int argc, char **argv)
     check_statistics(monitor.host);
     check_mistakes(monitor.host);
     check_lost(monitor.host);
+    check_callbacks();
 
     /* A mapping outlives everything. */
     venus_mapping *mapping;
