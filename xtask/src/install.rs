@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-/// Install the `venus` command, its manual pages, completions and systemd units, and libvirglrenderer.
+/// Install the `venus` command, its manual pages, completions and systemd units, libvenus_host and libvirglrenderer.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Where it will be used from.
@@ -22,6 +22,9 @@ pub(crate) struct Args {
     /// A `venus` command to install instead of building this workspace's.
     #[arg(long, value_name = "PATH")]
     program: Option<PathBuf>,
+    /// A `libvenus_host`, with the static one beside it, to install instead of building this workspace's.
+    #[arg(long, value_name = "PATH")]
+    host: Option<PathBuf>,
     /// A `libvirglrenderer` to install instead of building this workspace's.
     #[arg(long, value_name = "PATH")]
     virglrenderer: Option<PathBuf>,
@@ -45,17 +48,32 @@ const COMPLETIONS: [(&str, &str); 3] = [
     ("fish", "share/fish/vendor_completions.d/venus.fish"),
 ];
 
-/// Headers, by where they go below the prefix.
-const HEADERS: [(&str, &str); 2] = [
+/// Headers, and what Swift has for one, by where they go below the prefix.
+const HEADERS: [(&str, &str); 5] = [
+    ("include/venus/venus_host.h", include_str!("../../venus-host/capi/include/venus_host.h")),
+    ("include/venus/module.modulemap", include_str!("../../venus-host/capi/include/module.modulemap")),
+    ("share/venus/swift/VenusHost.swift", include_str!("../../venus-host/capi/swift/VenusHost.swift")),
     ("include/virgl/virglrenderer.h", include_str!("../../venus-host/virglrenderer/include/virgl/virglrenderer.h")),
     ("include/virgl/virgl-version.h", include_str!("../../venus-host/virglrenderer/include/virgl/virgl-version.h")),
 ];
 
 /// What pkg-config is told.
-const PKG_CONFIG: (&str, &str) =
-    ("lib/pkgconfig/virglrenderer.pc", include_str!("../../venus-host/virglrenderer/virglrenderer.pc.in"));
+const PKG_CONFIG: [(&str, &str); 2] = [
+    ("lib/pkgconfig/venus-host.pc", include_str!("../../venus-host/capi/venus-host.pc.in")),
+    ("lib/pkgconfig/virglrenderer.pc", include_str!("../../venus-host/virglrenderer/virglrenderer.pc.in")),
+];
 
-/// The library for monitors: the name that they load, and the one that they are linked against.
+/// The library for monitors in C: the name that they load, and the one that they are linked against.
+const HOST: [&str; 2] = if cfg!(target_os = "macos") {
+    ["lib/libvenus_host.0.dylib", "lib/libvenus_host.dylib"]
+} else {
+    ["lib/libvenus_host.so.0", "lib/libvenus_host.so"]
+};
+
+/// The same to be linked in.
+const STATIC_HOST: &str = "lib/libvenus_host.a";
+
+/// The library that monitors load in the place of virglrenderer, with the same two names.
 const VIRGLRENDERER: [&str; 2] = if cfg!(target_os = "macos") {
     ["lib/libvirglrenderer.1.dylib", "lib/libvirglrenderer.dylib"]
 } else {
@@ -65,6 +83,7 @@ const VIRGLRENDERER: [&str; 2] = if cfg!(target_os = "macos") {
 /// What is built, to be installed.
 struct Built {
     program: PathBuf,
+    host: PathBuf,
     virglrenderer: PathBuf,
 }
 
@@ -81,11 +100,13 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Some(program) => program.clone(),
         None => testbed::cargo::build(&["--release", "-p", "venus-command"])?,
     };
-    let virglrenderer = match &args.virglrenderer {
-        Some(library) => library.clone(),
-        None => testbed::cargo::build_library(&["--release", "-p", "venus-virglrenderer"])?,
+    let library = |given: &Option<PathBuf>, package| match given {
+        Some(library) => Ok(library.clone()),
+        None => testbed::cargo::build_library(&["--release", "-p", package]),
     };
-    let files = install(&Built { program, virglrenderer }, &args.prefix, args.destdir.as_deref())?;
+    let host = library(&args.host, "venus-capi")?;
+    let virglrenderer = library(&args.virglrenderer, "venus-virglrenderer")?;
+    let files = install(&Built { program, host, virglrenderer }, &args.prefix, args.destdir.as_deref())?;
     for file in &files {
         println!("{}", file.display());
     }
@@ -109,7 +130,10 @@ fn install(built: &Built, prefix: &Path, destdir: Option<&Path>) -> Result<Vec<P
     for (place, unit) in UNITS {
         installation.put(Path::new(place), unit.replace("@BINDIR@", folder).as_bytes(), 0o644)?;
     }
-    installation.virglrenderer(&built.virglrenderer)?;
+    installation.library(&built.host, HOST)?;
+    installation.archive(&built.host.with_extension("a"))?;
+    installation.library(&built.virglrenderer, VIRGLRENDERER)?;
+    installation.development()?;
     installation.list()
 }
 
@@ -149,18 +173,31 @@ impl Installation<'_> {
         Ok(())
     }
 
-    /// The library that monitors load in the place of virglrenderer, and what it takes to build them.
-    fn virglrenderer(&mut self, library: &Path) -> Result<()> {
+    /// A shared library: the name that programs load, and the one that they are linked against.
+    fn library(&mut self, library: &Path, names: [&str; 2]) -> Result<()> {
         let contents = fs::read(library).with_context(|| format!("cannot read {}", library.display()))?;
-        let [loaded, linked] = VIRGLRENDERER.map(Path::new);
+        let [loaded, linked] = names.map(Path::new);
         self.put(loaded, &contents, 0o755)?;
-        self.link(linked, loaded)?;
+        self.link(linked, loaded)
+    }
+
+    /// The static library for monitors in C.
+    fn archive(&mut self, library: &Path) -> Result<()> {
+        let contents = fs::read(library).with_context(|| format!("cannot read {}", library.display()))?;
+        self.put(Path::new(STATIC_HOST), &contents, 0o644)
+    }
+
+    /// What it takes to build programs with the libraries.
+    fn development(&mut self) -> Result<()> {
         for (place, header) in HEADERS {
             self.put(Path::new(place), header.as_bytes(), 0o644)?;
         }
         let prefix = self.prefix.to_str().context("--prefix is no text")?;
-        let (place, text) = PKG_CONFIG;
-        self.put(Path::new(place), text.replace("@PREFIX@", prefix).as_bytes(), 0o644)
+        for (place, text) in PKG_CONFIG {
+            let text = text.replace("@PREFIX@", prefix).replace("@VERSION@", env!("CARGO_PKG_VERSION"));
+            self.put(Path::new(place), text.as_bytes(), 0o644)?;
+        }
+        Ok(())
     }
 
     /// Makes a name beside a file another name for it.
@@ -198,7 +235,11 @@ mod tests {
     fn built(folder: &Path) -> Built {
         let virglrenderer = folder.join("library");
         fs::write(&virglrenderer, "library").unwrap();
-        Built { program: program(folder), virglrenderer }
+        let host = folder.join("host.so");
+        for library in [&host, &host.with_extension("a")] {
+            fs::write(library, "host").unwrap();
+        }
+        Built { program: program(folder), host, virglrenderer }
     }
 
     fn program(folder: &Path) -> PathBuf {
@@ -228,6 +269,8 @@ mod tests {
         assert_eq!(fs::read_link(&library).unwrap(), Path::new(VIRGLRENDERER[0]).file_name().unwrap());
         assert_eq!(fs::read_to_string(&library).unwrap(), "library");
         assert!(read("lib/pkgconfig/virglrenderer.pc").starts_with("prefix=/opt/venus\n"));
+        assert_eq!((read(HOST[1]), read(STATIC_HOST)), ("host".to_owned(), "host".to_owned()));
+        assert!(read("lib/pkgconfig/venus-host.pc").contains("\nVersion: 0."));
         assert!(read("include/virgl/virglrenderer.h").contains("virgl_renderer_init("));
         let mode = fs::metadata(destdir.join("opt/venus/bin/venus")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o755);
