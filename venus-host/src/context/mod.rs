@@ -254,18 +254,33 @@ impl Context {
     ///
     /// A guest that drops memory which a ring or a reply stream is using has lost track, so its context ends.
     pub fn destroy_resource(&mut self, id: ResourceId) -> bool {
-        let _pool = AutoreleasePool::new();
-        if self.shared.resources.remove(id).is_none() {
-            return false;
+        let dropped = self.drop_resource(id);
+        if let Some(Some(user)) = &dropped {
+            self.fail(Fatal::new("unref resource", format!("resource {id} is dropped while {user} uses it")));
         }
+        dropped.is_some()
+    }
+
+    /// As [`Context::destroy_resource`], where it is not the guest's driver who asks but a kernel that takes away what a
+    /// program had, as it does with one that was killed. If a ring or a reply stream is using it, the context ends all the
+    /// same, and nobody is to blame.
+    pub fn detach_resource(&mut self, id: ResourceId) -> bool {
+        let dropped = self.drop_resource(id);
+        if let Some(Some(user)) = &dropped {
+            let reason = format!("resource {id}, which {user} uses, was taken away: the guest's program has ended");
+            self.shared.end(Fatal::new("detach resource", reason));
+        }
+        dropped.is_some()
+    }
+
+    /// Drops a resource, and names what was using it. None if there is no such resource.
+    fn drop_resource(&mut self, id: ResourceId) -> Option<Option<String>> {
+        let _pool = AutoreleasePool::new();
+        self.shared.resources.remove(id)?;
         self.shared.observers.tell(|observer| observer.unref(id));
         let by_stream = self.direct.reply_stream.resource() == Some(id);
         let by_ring = self.shared.rings.destroy_users(id);
-        let user = by_ring.or_else(|| by_stream.then(|| "the reply stream of direct submissions".to_owned()));
-        if let Some(user) = user {
-            self.fail(Fatal::new("unref resource", format!("resource {id} is dropped while {user} uses it")));
-        }
-        true
+        Some(by_ring.or_else(|| by_stream.then(|| "the reply stream of direct submissions".to_owned())))
     }
 
     /// Executes a direct submission: whole commands, one after the other.

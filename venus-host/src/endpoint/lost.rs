@@ -46,7 +46,18 @@ impl Lost {
     /// Marks the context as lost. Logs the reason if it is the first, and says whether it was.
     #[cold]
     pub(crate) fn set(&self, context: &str, reason: Fatal) -> bool {
-        let reason = reason.or_advice(GUEST_DRIVER);
+        self.keep(context, reason.or_advice(GUEST_DRIVER), |kept| {
+            tracing::error!(context, "guest context lost: {kept}")
+        })
+    }
+
+    /// The same for a reason that nobody is to blame for, and nothing is to be done about.
+    #[cold]
+    pub(crate) fn set_quietly(&self, context: &str, reason: Fatal) -> bool {
+        self.keep(context, reason, |kept| tracing::info!(context, "guest context ended: {kept}"))
+    }
+
+    fn keep(&self, context: &str, reason: Fatal, log: impl FnOnce(&Fatal)) -> bool {
         let mut first = false;
         let kept = self.reason.get_or_init(|| {
             first = true;
@@ -54,7 +65,7 @@ impl Lost {
         });
         self.flag.store(true, Ordering::Release);
         if first {
-            tracing::error!(context, "guest context lost: {kept}");
+            log(kept);
             if let Some(tell) = self.tell.get() {
                 tell();
             }
@@ -91,5 +102,16 @@ mod tests {
         assert!(state.is_set());
         assert_eq!(told.load(Ordering::Relaxed), 1);
         assert_eq!(state.reason().map(|fatal| &*fatal.reason), Some("first"));
+    }
+
+    #[test]
+    fn advice_is_for_those_who_are_to_blame() {
+        let (foul, quiet) = (Lost::default(), Lost::default());
+        assert!(
+            foul.set("test", Fatal::new("vkCmdDraw", "wrong")) && quiet.set_quietly("test", Fatal::new("end", "so"))
+        );
+        assert!(!quiet.set("test", Fatal::new("vkCmdDraw", "a consequence")));
+        assert_eq!(foul.reason().map(|fatal| &*fatal.advice), Some(GUEST_DRIVER));
+        assert_eq!(quiet.reason().map(ToString::to_string).as_deref(), Some("end: so"));
     }
 }

@@ -87,9 +87,22 @@ impl Shared {
     pub(crate) fn fail(&self, reason: Fatal) {
         let told = reason.to_string();
         if self.lost.set(&self.name, reason) {
-            self.observers.tell(|observer| observer.lost(&told));
-            self.rings.wake_all();
+            self.tell_end(&told);
         }
+    }
+
+    /// The same for a reason that nobody is to blame for.
+    #[cold]
+    pub(crate) fn end(&self, reason: Fatal) {
+        let told = reason.to_string();
+        if self.lost.set_quietly(&self.name, reason) {
+            self.tell_end(&told);
+        }
+    }
+
+    fn tell_end(&self, told: &str) {
+        self.observers.tell(|observer| observer.lost(told));
+        self.rings.wake_all();
     }
 }
 

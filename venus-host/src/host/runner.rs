@@ -76,7 +76,7 @@ impl Runner {
         match self {
             Self::Served(served) => served.detach(id),
             Self::Polled { context, .. } => {
-                context.destroy_resource(id);
+                context.detach_resource(id);
             }
         }
     }

@@ -62,7 +62,7 @@ fn handle(context: &mut Context, request: Request, tell: &Tell) {
             }
         }
         Request::Detach { id } => {
-            context.destroy_resource(id);
+            context.detach_resource(id);
         }
         // The one is said once, before there is a context; the other is answered by who receives it.
         Request::Begin(_) | Request::Inquire => {}

@@ -136,7 +136,9 @@ fn detaching_memory_that_is_in_use_ends_the_context_and_no_other() {
         let _ring = Ring::new(&mut machine, RING_MEMORY);
         machine.host.detach(FIRST, RING_MEMORY);
         let reason = machine.reason();
-        assert!(reason.starts_with("unref resource: resource 10 is dropped while ring 0x10"), "{reason}");
+        let expected =
+            "detach resource: resource 10, which ring 0x10 uses, was taken away: the guest's program has ended";
+        assert_eq!(reason, expected);
         assert_eq!(machine.fence(SECOND, 0), Retired::Done);
     }
 }
