@@ -61,7 +61,7 @@ use crate::{
     endpoint::{Observer, Statistics},
     limits, socket,
     thread::deadline,
-    worker::{Fences, Served},
+    worker::{Fences, Served, Spare},
 };
 
 /// A context's number: what the guest's kernel gave it in CTX_CREATE.
@@ -107,24 +107,44 @@ pub struct Host {
     mapper: Option<OpaqueMapper>,
     /// Contexts that were destroyed and have not come to their ends.
     ending: Vec<Served>,
+    /// Workers that wait for their contexts.
+    spares: Vec<Spare>,
 }
 
 impl Host {
-    /// A device without contexts. Touches no driver.
+    /// A device without contexts. Touches no driver in this process; worker processes are started ahead.
     ///
     /// # Errors
     ///
     /// The system has no descriptors left.
     pub fn new(mut options: HostOptions) -> Result<Self, HostError> {
         let retirements = Retirements::new(options.retired.take())?;
-        Ok(Self {
+        let mut host = Self {
             options,
             contexts: BTreeMap::new(),
             resources: Resources::default(),
             retirements,
             mapper: None,
             ending: Vec::new(),
-        })
+            spares: Vec::new(),
+        };
+        host.start_spares();
+        Ok(host)
+    }
+
+    /// Starts workers ahead, until there are as many as there should be.
+    fn start_spares(&mut self) {
+        let Isolation::Process(launch) = &self.options.isolation else { return };
+        while self.spares.len() < self.options.spares {
+            match launch.start() {
+                Ok(spare) => self.spares.push(spare),
+                // The context that needs one will say so.
+                Err(error) => {
+                    tracing::debug!("no worker is started ahead: {error}");
+                    return;
+                }
+            }
+        }
     }
 
     /// Makes a context. Touches no driver in this process before the guest creates its instance.
@@ -144,10 +164,14 @@ impl Host {
         let mut name: String = options.name.chars().filter(|c| !c.is_control()).collect();
         name.truncate(name.floor_char_boundary(limits::CONTEXT_NAME_BYTES));
         let sink = self.retirements.sink(id);
+        self.spares.retain(|spare| !spare.has_ended());
+        // Those that wait were started as the host's options say.
+        let spare = if options.isolation.is_none() { self.spares.pop() } else { None };
         let runner = match options.isolation.as_ref().unwrap_or(&self.options.isolation) {
             Isolation::Process(launch) => {
+                let worker = spare.map_or_else(|| launch.start(), Ok)?;
                 let maps_opaque = self.options.driver.transport.opaque;
-                Runner::Served(Served::by_process(launch, &name, maps_opaque, sink)?)
+                Runner::Served(Served::by_process(worker, &name, maps_opaque, sink)?)
             }
             Isolation::Thread => Runner::Served(Served::by_thread(&name, self.context_options(&name), sink)?),
             Isolation::Polled => {
@@ -156,6 +180,7 @@ impl Host {
             }
         };
         self.contexts.insert(id, runner);
+        self.start_spares();
         Ok(())
     }
 

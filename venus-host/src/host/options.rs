@@ -39,6 +39,9 @@ pub struct HostOptions {
     pub budget: Budget,
     /// Who is told what guests do, where this process serves them.
     pub observers: Option<Arc<MakeObservers>>,
+    /// Worker processes that are started ahead of their contexts, where [`Self::isolation`] is a process: a guest waits
+    /// neither for a process nor for its driver to start.
+    pub spares: usize,
     pub(super) retired: Option<Callback>,
 }
 
@@ -46,7 +49,14 @@ impl HostOptions {
     /// A thread for each context, no observers, and fences that [`Host::take_retired`](super::Host::take_retired) has.
     #[must_use]
     pub fn new(driver: driver::Config) -> Self {
-        Self { driver, isolation: Isolation::default(), budget: Budget::default(), observers: None, retired: None }
+        Self {
+            driver,
+            isolation: Isolation::default(),
+            budget: Budget::default(),
+            observers: None,
+            spares: 1,
+            retired: None,
+        }
     }
 
     /// Who serves contexts that do not say it themselves.
@@ -70,6 +80,13 @@ impl HostOptions {
         make: impl Fn(&str, &driver::Config) -> Vec<Arc<dyn Observer>> + Send + Sync + 'static,
     ) -> Self {
         self.observers = Some(Arc::new(make));
+        self
+    }
+
+    /// Starts so many worker processes ahead of their contexts.
+    #[must_use]
+    pub fn spares(mut self, spares: usize) -> Self {
+        self.spares = spares;
         self
     }
 

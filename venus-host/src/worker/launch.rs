@@ -13,7 +13,7 @@ use std::{
 
 #[cfg(target_os = "linux")]
 use super::{seccomp, this_library::ThisLibrary};
-use crate::HostError;
+use crate::{HostError, socket::is_hung_up};
 
 /// How a worker process is started. Its standard input is the socket to its monitor, which [`serve`](super::serve) looks
 /// for there.
@@ -37,15 +37,42 @@ impl Launch {
         Self::Command(Arc::new(make))
     }
 
-    /// Starts a worker, and gives the socket to it.
-    pub(super) fn start(&self) -> Result<(Child, UnixStream), HostError> {
+    /// Starts a worker, which waits to be told whom to serve.
+    pub(crate) fn start(&self) -> Result<Spare, HostError> {
         let (ours, theirs) =
             UnixStream::pair().map_err(|error| HostError::io("cannot make a socket for a worker", error))?;
         let command = match self {
             Self::Command(make) => make(),
             Self::ThisLibrary { environment } => this_library(environment)?,
         };
-        spawn(command, theirs).map(|child| (child, ours))
+        spawn(command, theirs).map(|child| Spare(Some((child, ours))))
+    }
+}
+
+/// A worker that serves nobody yet. It ends with this.
+#[derive(Debug)]
+pub(crate) struct Spare(Option<(Child, UnixStream)>);
+
+impl Spare {
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.0.as_ref().is_none_or(|(_, socket)| is_hung_up(socket))
+    }
+
+    /// The process, and the socket to it.
+    pub(super) fn take(mut self) -> Option<(Child, UnixStream)> {
+        self.0.take()
+    }
+}
+
+impl Drop for Spare {
+    fn drop(&mut self) {
+        if let Some((mut child, socket)) = self.0.take() {
+            drop(socket);
+            // It has nothing to bring to an end, and may be in the middle of loading a driver.
+            let _ended = child.kill();
+            let _reaped = child.wait();
+        }
     }
 }
 

@@ -50,6 +50,7 @@ use std::sync::Arc;
 pub(crate) use self::launch::spawn;
 pub(crate) use self::{
     fences::{Added, Fences, Sink},
+    launch::Spare,
     served::Served,
 };
 pub use self::{

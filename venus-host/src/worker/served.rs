@@ -11,7 +11,7 @@ use std::{
 use super::{
     fences::{Added, Sink},
     inbox::Inbox,
-    launch::Launch,
+    launch::Spare,
     message::{Begin, Event, Request},
     outbox::{Outbox, Unsent},
     process::Link,
@@ -62,12 +62,12 @@ impl Served {
         Ok(Self { inbox, runner: Runner::Thread { outbox, breadcrumbs, look }, thread })
     }
 
-    /// Has a process serve a context. `maps_opaque` says whether a driver's own descriptors are of use here.
-    pub(crate) fn by_process(launch: &Launch, name: &str, maps_opaque: bool, sink: Sink) -> Result<Self, HostError> {
+    /// Has a worker process serve a context. `maps_opaque` says whether a driver's own descriptors are of use here.
+    pub(crate) fn by_process(worker: Spare, name: &str, maps_opaque: bool, sink: Sink) -> Result<Self, HostError> {
         let inbox = Arc::new(Inbox::new(name.to_owned(), sink));
         let file = Arc::<OwnedFd>::from(Breadcrumbs::file()?);
         let breadcrumbs = Breadcrumbs::open(Arc::clone(&file))?;
-        let (child, socket) = launch.start()?;
+        let (child, socket) = worker.take().ok_or_else(|| HostError::Lost("its worker has been taken".into()))?;
         let (link, thread) = Link::start(child, socket, maps_opaque, breadcrumbs, Arc::clone(&inbox))?;
         let served = Self { inbox, runner: Runner::Process(link), thread };
         served.send(Request::Begin(Begin { name: name.to_owned(), maps_opaque, breadcrumbs: file }), 0)?;

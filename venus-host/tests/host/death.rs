@@ -1,13 +1,24 @@
 //! The death of a worker process: what becomes of its fences, its memory, and of others.
 
+use std::{
+    io::Read as _,
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    process::Command,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
 use mock_driver::Mock;
 use rustix::process::{Pid, Signal, kill_process};
 use venus_guest::bare::command;
 use venus_host::{
     HostError,
     context::Retired,
-    host::{ContextId, ContextOptions, Isolation},
+    host::{ContextId, ContextOptions, Host, HostOptions, Isolation},
     resource::{BlobFlags, ResourceId},
+    worker::Launch,
 };
 
 use crate::{
@@ -75,9 +86,9 @@ fn a_worker_that_is_killed_takes_nobody_along() {
 #[test]
 fn a_worker_that_cannot_be_started_is_said() {
     let mock = Mock::take();
-    let options = venus_host::host::HostOptions::new(config(&mock));
-    let mut host = venus_host::host::Host::new(options).unwrap();
-    let launch = venus_host::worker::Launch::command(|| std::process::Command::new("/nonexistent/worker"));
+    let options = HostOptions::new(config(&mock));
+    let mut host = Host::new(options).unwrap();
+    let launch = Launch::command(|| Command::new("/nonexistent/worker"));
     let options = ContextOptions::new("test").isolation(Isolation::Process(launch));
     let refused = host.create_context(FIRST, options).unwrap_err().to_string();
     assert!(refused.starts_with("cannot start a worker process"), "{refused}");
@@ -87,13 +98,45 @@ fn a_worker_that_cannot_be_started_is_said() {
 #[test]
 fn a_program_that_is_no_worker_is_lost_at_once() {
     let mock = Mock::take();
-    let options = venus_host::host::HostOptions::new(config(&mock));
-    let mut host = venus_host::host::Host::new(options).unwrap();
-    let launch = venus_host::worker::Launch::command(|| std::process::Command::new("true"));
+    let options = HostOptions::new(config(&mock));
+    let mut host = Host::new(options).unwrap();
+    let launch = Launch::command(|| Command::new("true"));
     let options = ContextOptions::new("test").isolation(Isolation::Process(launch));
     host.create_context(FIRST, options).unwrap();
     let refused = host.create_blob(FIRST, RESOURCE, BlobFlags::MAPPABLE, 0, 4096).unwrap_err();
     assert!(matches!(refused, HostError::Lost(_)), "{refused}");
     let reason = host.lost(FIRST).unwrap();
     assert!(reason.contains("exit status: 0 before its first command"), "{reason}");
+}
+
+#[test]
+fn workers_are_started_ahead_and_those_that_die_are_replaced() {
+    let mock = Mock::take();
+    let Launch::Command(good) = worker::launch(worker::GOOD) else { unreachable!("tests start commands") };
+    let starts = Arc::new(AtomicUsize::new(0));
+    let (mut theirs, ours) = UnixStream::pair().unwrap();
+    let ours = Mutex::new(Some(ours));
+    let counted = Arc::clone(&starts);
+    let launch = Launch::command(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        // The first is no worker, and ends at once.
+        ours.lock().unwrap().take().map_or_else(&*good, |end| {
+            let mut command = Command::new("true");
+            command.stdout(OwnedFd::from(end));
+            command
+        })
+    });
+    let mut host = Host::new(HostOptions::new(config(&mock)).isolation(Isolation::Process(launch))).unwrap();
+    assert_eq!(starts.load(Ordering::Relaxed), 1);
+    assert_eq!(theirs.read(&mut [0]).unwrap(), 0, "it ends");
+    host.create_context(FIRST, ContextOptions::new("test")).unwrap();
+    assert_eq!(starts.load(Ordering::Relaxed), 3, "one for the context, and one ahead");
+    host.create_blob(FIRST, RESOURCE, BlobFlags::MAPPABLE, 0, 4096).unwrap();
+    host.create_context(ContextId(2), ContextOptions::new("second")).unwrap();
+    host.create_blob(ContextId(2), ResourceId(11), BlobFlags::MAPPABLE, 0, 4096).unwrap();
+    assert_eq!(starts.load(Ordering::Relaxed), 4);
+    let own = ContextOptions::new("third").isolation(Isolation::Process(worker::launch(worker::GOOD)));
+    host.create_context(ContextId(3), own).unwrap();
+    assert_eq!(starts.load(Ordering::Relaxed), 4, "it is started by other means");
+    assert!(host.shutdown(crate::machine::PATIENCE));
 }
