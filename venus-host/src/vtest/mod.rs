@@ -42,6 +42,7 @@ mod waits;
 
 pub use self::{
     framing::FramingError,
+    resources::MakeStandIn,
     server::{
         Admission, DEFAULT_SOCKET_PATH, Finished, GuestStatistics, GuestStatus, Isolation, LOST_STATUS, Server,
         ServerHandle, ServerOptions, serve_connection, serve_worker,

@@ -14,7 +14,7 @@ use super::{
     event::Standing,
     framing::{FramingError, PROTOCOL_VERSION, Request, answer, command},
     reader::Reader,
-    resources::Resources,
+    resources::{MakeStandIn, Resources},
     signal::Signal,
     syncs::{Read, Syncs, Waiting},
 };
@@ -57,19 +57,35 @@ pub struct SessionOptions {
     pub observers: Option<Arc<MakeObservers>>,
     /// What each guest may hold. Of descriptors it gets no more than this process may have.
     pub budget: Budget,
+    /// What is sent for memory that has no descriptor which a guest could map. Without, such memory is not offered.
+    pub stand_ins: Option<Arc<MakeStandIn>>,
 }
 
 impl SessionOptions {
     /// Nobody is told what guests do.
     #[must_use]
     pub fn new(driver: driver::Config) -> Self {
-        Self { driver, observers: None, budget: Budget::default() }
+        Self { driver, observers: None, budget: Budget::default(), stand_ins: None }
     }
 
     /// Lets each guest hold so much and no more.
     #[must_use]
     pub fn budget(mut self, budget: Budget) -> Self {
         self.budget = budget;
+        self
+    }
+
+    /// Serves a guest in this very process, which has somebody beside it who knows a stand-in again when the guest maps
+    /// it, and gives it the memory itself. So what the driver's configuration says of the transport holds for it.
+    ///
+    /// `make` is called for each resource whose memory has no descriptor of the kind that can be mapped. What it makes is
+    /// sent, and kept until the guest gives the resource back or leaves.
+    #[must_use]
+    pub fn stand_ins(
+        mut self,
+        make: impl Fn(&Blob) -> Result<Box<dyn AsFd + Send>, HostError> + Send + Sync + 'static,
+    ) -> Self {
+        self.stand_ins = Some(Arc::new(make));
         self
     }
 
@@ -171,7 +187,7 @@ struct Told {
 impl Session {
     fn new(socket: UnixStream, options: SessionOptions, reported: Reported) -> io::Result<Self> {
         let standing = Standing::new()?;
-        let (resources, syncs) = (Resources::default(), Arc::default());
+        let (resources, syncs) = (Resources::new(options.stand_ins.clone()), Arc::default());
         let told = Told::default();
         Ok(Self { socket, options, name: None, context: None, resources, syncs, standing, reported, told })
     }
@@ -296,8 +312,11 @@ impl Session {
         if self.context.is_none() {
             let peer = self.socket.try_clone()?;
             let name = self.name.clone().unwrap_or_default();
-            // Whatever the embedder can do: this guest maps the descriptors that it is given.
-            let driver = driver::Config { transport: driver::Transport::default(), ..self.options.driver.clone() };
+            let mut driver = self.options.driver.clone();
+            if self.options.stand_ins.is_none() {
+                // Whatever the embedder can do: this guest maps the descriptors that it is given.
+                driver.transport = driver::Transport::default();
+            }
             let observers = self.options.observers.as_ref().map(|make| make(&name, &driver)).unwrap_or_default();
             let budget = self.options.budget.descriptors_of(socket::open_files());
             let options = Options::new(name, driver).budget(budget).abandoned(move || socket::is_hung_up(&peer));
@@ -320,8 +339,9 @@ impl Session {
         let context = self.context.as_mut().ok_or_else(no_context)?;
         let (id, blob) = self.resources.create(context, flags, blob_id, size)?;
         self.answer(command::RESOURCE_CREATE_BLOB, &[id])?;
+        let mappable = blob.as_ref().and_then(Blob::mappable_fd).or_else(|| self.resources.stand_in(id));
         // Nobody can map a pipe.
-        self.send_fd(blob.as_ref().and_then(Blob::mappable_fd).unwrap_or(self.standing.pending()))
+        self.send_fd(mappable.unwrap_or(self.standing.pending()))
     }
 
     fn unref_resource(&mut self, id: u32) -> Result<(), SessionError> {
