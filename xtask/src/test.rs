@@ -4,10 +4,10 @@ use anyhow::{Context as _, Result, ensure};
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
-use testbed::cargo::{build, cargo};
+use testbed::cargo::{build, build_library, cargo};
 use testbed::cases::Cases;
 use testbed::provision::{self, Suite, apt, roots};
-use testbed::skipping::{CASES_VARIABLE, HOST_VARIABLE, SKIPPED_VARIABLE, SWIFT_VARIABLE};
+use testbed::skipping::{CASES_VARIABLE, HOST_VARIABLE, IN_PROCESS_VARIABLE, SKIPPED_VARIABLE, SWIFT_VARIABLE};
 use testbed::workspace;
 
 /// The package of the Khronos validation layer.
@@ -46,6 +46,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let swift = if args.no_guests { None } else { Some(roots::ensure_swift()?) };
     let host = build(&["--package", "venus-command", "--bin", "venus"])?;
     let cases = Cases::build()?;
+    let in_process = build_library(&["--package", "venus-in-process", "--lib"])?;
 
     let mut command = Command::new(cargo());
     command.current_dir(workspace()).args(["test", "--no-fail-fast"]);
@@ -57,7 +58,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if !args.cargo.iter().any(|argument| argument == "--") {
         command.args(["--", "--include-ignored", "--skip", "all_machines::"]);
     }
-    command.env(HOST_VARIABLE, host).env(CASES_VARIABLE, cases.program());
+    command.env(HOST_VARIABLE, host).env(CASES_VARIABLE, cases.program()).env(IN_PROCESS_VARIABLE, in_process);
     if let Some(swift) = &swift {
         command.env(SWIFT_VARIABLE, swift.guest().root());
     }

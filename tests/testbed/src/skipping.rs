@@ -13,6 +13,9 @@ pub const CASES_VARIABLE: &str = "VENUS_CASES";
 /// Tells end-to-end tests where the root with a Swift compiler is.
 pub const SWIFT_VARIABLE: &str = "VENUS_SWIFT_ROOT";
 
+/// Tells end-to-end tests where the library is that makes a guest its own host.
+pub const IN_PROCESS_VARIABLE: &str = "VENUS_IN_PROCESS";
+
 /// Names the file in which a test that skips itself leaves a line: `name: reason`.
 pub const SKIPPED_VARIABLE: &str = "VENUS_SKIPPED_TESTS";
 

@@ -6,6 +6,7 @@
 //! Every guest run ends in time: a Mesa guest whose host died spins for ever on its socket.
 
 mod common;
+mod in_process;
 mod isolation;
 mod reference;
 mod teardown;

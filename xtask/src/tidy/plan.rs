@@ -45,6 +45,7 @@ pub(super) const CRATES: &[Crate] = &[
     TESTS,
     BENCH,
     CASES,
+    IN_PROCESS,
     ROOMS,
     XTASK,
 ];
@@ -689,6 +690,34 @@ const CASES: Crate = Crate {
         modules: &["*"],
         crates: &["anyhow", "ash", "clap"],
         why: "an application knows Vulkan, and neither guest nor host",
+        ..ROOM
+    }],
+};
+
+const IN_PROCESS: Crate = Crate {
+    name: "venus_in_process",
+    folder: "tests/in-process",
+    shared: &[],
+    forbidden: &[],
+    why: "",
+    rooms: &[Room {
+        name: "all of it",
+        modules: &["*"],
+        crates: &[
+            "anyhow",
+            "ash",
+            "clap",
+            "libc",
+            "libloading",
+            "parking_lot",
+            "rustix",
+            "tracing",
+            "tracing_subscriber",
+            "venus_host",
+            "venus_protocol::EXTENSIONS",
+        ],
+        tests: &["tempfile"],
+        why: "an embedder like any other, between a C library and the host's public surface",
         ..ROOM
     }],
 };
