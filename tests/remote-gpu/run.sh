@@ -64,7 +64,7 @@ vendor=/usr/local/nvidia/share/glvnd/egl_vendor.d/10_nvidia.json
 cat >"$work/run" <<END
 #!/bin/bash
 # usage: run PROGRAM ARGUMENT...
-exec "$work/lib/ld-linux-x86-64.so.2" --library-path "$work/lib:$work/gl:$driver" --argv0 "\$1" "$work/bin/\$1" "\${@:2}"
+exec "$work/lib/ld-linux-x86-64.so.2" \${PRELOAD:+--preload "\$PRELOAD"} --library-path "$work/lib:$work/gl:$driver" --argv0 "\$1" "$work/bin/\$1" "\${@:2}"
 END
 # What our server makes its worker processes of.
 cat >"$work/worker" <<END
@@ -80,8 +80,18 @@ cd "$work/backends" || exit 1
 native() {
     VK_DRIVER_FILES=$work/native_icd.json "$@"
 }
+# What a guest has no extensions for cannot be used natively, either.
+native_alike() {
+    VK_DRIVER_FILES=$work/native_icd.json VENUS_PROTOCOL_EXTENSIONS=1 PRELOAD=$work/lib/libvenus_in_process.so "$@"
+}
 venus() {
     VN_DEBUG=vtest VTEST_SOCKET_NAME=$work/venus.sock VK_DRIVER_FILES=$work/venus_icd.json "$@"
+}
+
+# Our host in the program's own process, where memory is shared by pointer, too.
+in_process() {
+    VN_DEBUG=vtest VTEST_SOCKET_NAME=$work/in-process VK_DRIVER_FILES=$work/venus_icd.json \
+        VENUS_IN_PROCESS_DRIVER=$driver/$(basename "$library") PRELOAD=$work/lib/libvenus_in_process.so "$@"
 }
 
 # section NAME FILE: copies FILE into the result. A section begins with a line `@@ name key=value...`.
@@ -134,13 +144,44 @@ for _ in $(seq 300); do
 done
 
 # What users reported, re-enacted: the verdicts of both sides are told as they come, and kept. Nothing is killed here.
-for case in $("$work/run" venus-cases --list | sed 's/ .*//' | grep -v '^lost-'); do
-    both "case-$case" 60 "$work/run" venus-cases "$case"
-    for side in native venus; do
-        verdict=$(sed -n "/^@@ $side.case-$case status/{n;p}" "$result")
-        say "  $side: ${verdict:-none}"
+cases() {
+    for case in $("$work/run" venus-cases --list | sed 's/ .*//' | grep -v '^lost-'); do
+        both "case-$case" 60 "$work/run" venus-cases "$case"
+        for side in native venus; do
+            verdict=$(sed -n "/^@@ $side.case-$case status/{n;p}" "$result")
+            say "  $side: ${verdict:-none}"
+        done
     done
-done
+}
+
+# llama_step SIDE NAME COMMAND...: a benchmark of a language model, whose figures are told as they come.
+llama_step() {
+    local side=$1 name=$2 figures
+    shift 2
+    step "$side" "$name" 120 "$@" "$work/run" llama-bench -m "$work/model.gguf" -ngl 99 -p 512 -n 128 \
+        -r "${REPETITIONS-20}" -o jsonl
+    figures='s|.*"n_prompt": \([0-9]*\), "n_gen": \([0-9]*\),.*"avg_ts": \([0-9.]*\), "stddev_ts": \([0-9.]*\).*|'
+    figures+='  prompt of \1, \2 generated: \3 tokens a second, deviation \4|p'
+    sed -n "/^@@ $side.$name status/,/^@@ $side.$name.errors/{$figures}" "$result" >&2
+}
+
+# Tokens a second: natively with the extensions that the protocol carries; in the program's process; and behind the socket,
+# where the card's own memory cannot be mapped. Then what that memory and the other extensions are worth.
+llama() {
+    export GGML_VK_VISIBLE_DEVICES=0
+    local no_memory="env GGML_VK_DISABLE_HOST_VISIBLE_VIDMEM=1"
+    "$work/run" random-model "$work/model.gguf" || return
+    for turn in ${TURNS-1 2 3 4}; do
+        llama_step native_alike "llama.$turn"
+        llama_step in_process "llama.$turn"
+        llama_step venus "llama.$turn"
+    done
+    llama_step native_alike llama-without-visible-memory $no_memory
+    llama_step in_process llama-without-visible-memory $no_memory
+    llama_step native llama
+    llama_step native llama-without-cooperative-matrices env GGML_VK_DISABLE_COOPMAT=1 GGML_VK_DISABLE_COOPMAT2=1
+    rm "$work/model.gguf"
+}
 
 all_else() {
     # A device of type CPU is left out by ggml itself, unless it is named; on the card this changes nothing.
@@ -163,7 +204,11 @@ all_else() {
     done
     both test-MUL_MAT 150 $ggml test -o MUL_MAT -p "$tested"
 }
-[ -n "${CASES_ONLY-}" ] || all_else
+case ${ONLY-} in
+cases) cases ;;
+llama) llama ;;
+*) cases; all_else; llama ;;
+esac
 
 kill "$server" 2>/dev/null
 wait "$server" 2>/dev/null

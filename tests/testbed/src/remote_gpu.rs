@@ -4,7 +4,7 @@
 //! programs with all their libraries and their own loader, our host, and the libraries beside which NVIDIA's driver wants
 //! to live.
 
-use crate::cargo::build;
+use crate::cargo::{build, build_library};
 use crate::cases::Cases;
 use crate::process::{Running, tethered};
 use crate::programs::ggml_program;
@@ -26,6 +26,8 @@ const FOLDER: &str = "target/remote-gpu";
 const ARCHIVE: &str = "files.tar.gz";
 /// A library in a guest root, or the folder of them.
 const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
+/// Where llama.cpp's programs have libraries of their own, in that folder.
+const PRIVATE_LIBRARIES: &str = "llama";
 /// The C library's loader, which starts programs where the system's own is too old.
 const LOADER: &str = "ld-linux-x86-64.so.2";
 /// Debian packages of this machine's release: the libraries that NVIDIA's driver opens, found out by trial.
@@ -99,6 +101,7 @@ fn pack_programs(guest: &Guest, older: &Guest, host: &Path, packed: &Path) -> Re
         (guest.root().join("usr/bin/vulkaninfo"), packed.join("bin/vulkaninfo")),
         (older.root().join("usr/bin/vulkaninfo"), packed.join("bin/vulkaninfo-trixie")),
         (ggml, packed.join("bin/test-backend-ops")),
+        (guest.root().join("usr/bin/llama-bench"), packed.join("bin/llama-bench")),
         (libraries.join("libvulkan_virtio.so"), packed.join("lib/libvulkan_virtio.so")),
         (libraries.join("libvulkan.so.1"), packed.join("lib/libvulkan.so.1")),
     ];
@@ -111,8 +114,15 @@ fn pack_programs(guest: &Guest, older: &Guest, host: &Path, packed: &Path) -> Re
         copy(from, to)?;
         closure.extend(libraries_of(&libraries, from)?);
     }
-    for (program, name) in [(host, "venus"), (Cases::build()?.program(), "venus-cases")] {
-        let stripped = packed.join("bin").join(name);
+    let model = build(&["--release", "--package", "venus-in-process", "--bin", "random-model"])?;
+    let in_process = build_library(&["--release", "--package", "venus-in-process", "--lib"])?;
+    for (program, name) in [
+        (host, "bin/venus"),
+        (Cases::build()?.program(), "bin/venus-cases"),
+        (&*model, "bin/random-model"),
+        (&*in_process, "lib/libvenus_in_process.so"),
+    ] {
+        let stripped = packed.join(name);
         call(tethered("strip").arg("-o").arg(&stripped).arg(program))?;
         closure.extend(libraries_of(&libraries, &stripped)?);
     }
@@ -126,7 +136,10 @@ fn pack_programs(guest: &Guest, older: &Guest, host: &Path, packed: &Path) -> Re
 /// Asks the guest's own loader which libraries `file` would get.
 fn libraries_of(libraries: &Path, file: &Path) -> Result<Vec<PathBuf>> {
     let mut command = tethered(libraries.join(LOADER));
-    let output = call(command.arg("--library-path").arg(libraries).arg("--list").arg(file))?;
+    let mut path = libraries.as_os_str().to_owned();
+    path.push(":");
+    path.push(libraries.join(PRIVATE_LIBRARIES));
+    let output = call(command.arg("--library-path").arg(path).arg("--list").arg(file))?;
     let found = output.lines().filter_map(|line| Some(PathBuf::from(line.split_once(" => ")?.1.split(" (").next()?)));
     Ok(found.filter(|path| path.starts_with(libraries)).collect())
 }
@@ -157,7 +170,7 @@ fn pack_driver_libraries(packed: &Path) -> Result<()> {
 fn write_versions(guest: &Guest, host: &Path, packed: &Path) -> Result<()> {
     let venus = call(tethered(host).arg("--version"))?;
     let mut text = format!("host={}\nmesa={}\n", venus.trim(), guest.mesa_version().unwrap_or_default());
-    for package in ["vulkan-tools", "libggml0-backend-vulkan"] {
+    for package in ["vulkan-tools", "libggml0-backend-vulkan", "llama.cpp-tools"] {
         text += &format!("{package}={}\n", guest.package_version(package).unwrap_or_default());
     }
     std::fs::write(packed.join("versions"), text).context("writing the versions")
