@@ -156,6 +156,11 @@ impl Event {
         }
     }
 
+    /// Whether a message says that it is a blob.
+    pub(super) fn is_blob(payload: &[u8]) -> bool {
+        payload.first() == Some(&b'b')
+    }
+
     /// What a monitor has received.
     pub(super) fn decode(payload: &[u8], fd: Option<OwnedFd>) -> Result<Self, Malformed> {
         let mut fields = Fields::new(payload, fd);
@@ -268,6 +273,7 @@ mod tests {
             let other = if packet.fd.is_some() { None } else { Some(own(&file())) };
             assert!(Event::decode(&packet.payload, other).is_err());
         }
+        assert!(Event::is_blob(&Event::Blob(Ok(opaque())).encode().payload) && !Event::is_blob(b"n"));
         for byte in 0..=255 {
             assert_eq!(Event::decode(&[byte], None).is_ok(), matches!(byte, b'n' | b'l'), "{byte}");
         }

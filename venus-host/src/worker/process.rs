@@ -70,6 +70,7 @@ impl Link {
         inbox: Arc<Inbox>,
     ) -> Result<(Arc<Self>, thread::JoinHandle<()>), HostError> {
         let failed = |error| HostError::io("cannot make a socket for a worker", error);
+        socket::prepare(&socket).map_err(failed)?;
         let (wake, bell) = UnixStream::pair().map_err(failed)?;
         for end in [&wake, &bell] {
             end.set_nonblocking(true).map_err(failed)?;
@@ -229,6 +230,11 @@ impl Carrier {
     }
 
     fn take(&self, payload: &[u8], fd: Option<OwnedFd>) -> Result<(), Malformed> {
+        // The system drops a descriptor where this process may have no more, and sends on the words that it came with.
+        if fd.is_none() && Event::is_blob(payload) {
+            let refused = HostError::io("cannot take the descriptor of a blob", Errno::MFILE);
+            return self.inbox.take(Event::Blob(Err(refused)));
+        }
         let event = match Event::decode(payload, fd)? {
             Event::Blob(Ok(blob)) => Event::Blob(check::check(blob, *self.link.asked.lock(), self.link.maps_opaque)),
             other => other,

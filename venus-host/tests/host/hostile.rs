@@ -126,7 +126,7 @@ fn a_worker_that_says_what_no_worker_says_is_ended() {
     let cases: [(&[u8], &str); 6] = [
         (&flood, "it is too long"),
         (&[&retired[..], b"r", &[0; 13]].concat(), "a fence has retired that there is not"),
-        (&[&blob[..], b"b"].concat(), "it lacks its descriptor"),
+        (&[&blob[..], b"b"].concat(), "it answers without being asked"),
         (&[1, 0, 0, 0, 0, b'?'], "it is of no kind that there is"),
         (&[3, 0, 0, 0, 0, b'n', b'n', b'o'], "it answers without being asked"),
         (&[2, 0, 0, 0, 0, b's', 9], "its statistics are none"),
