@@ -12,6 +12,8 @@ use testbed::workspace;
 
 /// The package of the Khronos validation layer.
 const VALIDATION_LAYER: &str = "vulkan-validationlayers";
+/// The package of what finds libvirglrenderer for a monitor that is built.
+const PKG_CONFIG: &str = "pkg-config";
 
 /// Run every test.
 #[derive(Debug, clap::Args)]
@@ -34,10 +36,13 @@ struct Counts {
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     let suites = if args.no_guests { &[][..] } else { &Suite::ALL[..] };
-    provision::check_packages(suites, &[VALIDATION_LAYER])?;
+    provision::check_packages(suites, &[VALIDATION_LAYER, PKG_CONFIG])?;
     provision::host_driver()?;
     if let Err(error) = apt::install(&[VALIDATION_LAYER], "what `venus serve --validate` finds") {
         eprintln!("the test of it will skip itself: {error:#}");
+    }
+    if let Err(error) = apt::install(&[PKG_CONFIG], "monitors that are built against libvirglrenderer") {
+        eprintln!("the tests of those will skip themselves: {error:#}");
     }
     let mut held = Vec::new();
     for suite in suites {

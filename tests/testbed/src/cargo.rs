@@ -19,7 +19,16 @@ const FETCH_LIMIT: Duration = Duration::from_secs(600);
 ///
 /// Cargo fails, or makes no program.
 pub fn build(args: &[&str]) -> Result<PathBuf> {
-    let program = artifact(args, |message| message.get("executable")?.as_str().map(PathBuf::from))?;
+    build_in(args, &[])
+}
+
+/// The same with an environment.
+///
+/// # Errors
+///
+/// As [`build`].
+pub fn build_in(args: &[&str], environment: &[(&str, PathBuf)]) -> Result<PathBuf> {
+    let program = artifact(args, environment, |message| message.get("executable")?.as_str().map(PathBuf::from))?;
     program.with_context(|| format!("cargo build {} made no program", args.join(" ")))
 }
 
@@ -30,7 +39,7 @@ pub fn build(args: &[&str]) -> Result<PathBuf> {
 /// As [`build`].
 pub fn build_library(args: &[&str]) -> Result<PathBuf> {
     let is_shared = |file: &&str| file.ends_with(std::env::consts::DLL_SUFFIX);
-    let library = artifact(args, |message| {
+    let library = artifact(args, &[], |message| {
         let kinds = message.get("target")?.get("kind")?.as_array()?;
         let files = message.get("filenames")?.as_array()?.iter().filter_map(|file| file.as_str());
         kinds.iter().any(|kind| kind == "cdylib").then(|| files.into_iter().find(is_shared).map(PathBuf::from))?
@@ -39,10 +48,15 @@ pub fn build_library(args: &[&str]) -> Result<PathBuf> {
 }
 
 /// Builds, and returns the last file that `find` finds in what cargo says.
-fn artifact(args: &[&str], find: impl Fn(&serde_json::Value) -> Option<PathBuf>) -> Result<Option<PathBuf>> {
+fn artifact(
+    args: &[&str],
+    environment: &[(&str, PathBuf)],
+    find: impl Fn(&serde_json::Value) -> Option<PathBuf>,
+) -> Result<Option<PathBuf>> {
     let mut child = Command::new(cargo())
         .args(["build", "--message-format=json-render-diagnostics"])
         .args(args)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .current_dir(workspace())
         .stdout(Stdio::piped())
         .spawn()

@@ -1,0 +1,57 @@
+//! A monitor that is not QEMU: the program of `tests/rutabaga`, on the crate that crosvm and libkrun have for their
+//! virtio-gpu device, built against this project's libvirglrenderer as those are.
+
+use std::{fs, os::unix::fs::symlink, path::Path, process::Command, time::Duration};
+
+use testbed::{
+    cargo::{build_in, build_library},
+    process::{Running, tethered},
+    skipping::{HOST_VARIABLE, path_or_skip, skip},
+    workspace,
+};
+
+/// What the program needs on an idle machine is a second.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// Puts the library where `cargo xtask install` puts it: the same place each time, so that nothing is built again.
+fn install(library: &Path, prefix: &Path) {
+    let package = workspace().join("venus-host/virglrenderer");
+    let _former = fs::remove_dir_all(prefix);
+    fs::create_dir_all(prefix.join("lib/pkgconfig")).unwrap();
+    fs::create_dir_all(prefix.join("include")).unwrap();
+    symlink(package.join("include/virgl"), prefix.join("include/virgl")).unwrap();
+    for name in ["libvirglrenderer.so", "libvirglrenderer.so.1"] {
+        symlink(library, prefix.join("lib").join(name)).unwrap();
+    }
+    let described = fs::read_to_string(package.join("virglrenderer.pc.in")).unwrap();
+    let described = described.replace("@PREFIX@", prefix.to_str().unwrap());
+    fs::write(prefix.join("lib/pkgconfig/virglrenderer.pc"), described).unwrap();
+}
+
+#[test]
+fn a_guest_draws_through_rutabaga() {
+    const NAME: &str = "a_guest_draws_through_rutabaga";
+    // The drivers are there where the host is.
+    if path_or_skip(NAME, HOST_VARIABLE).is_none() {
+        return;
+    }
+    if Command::new("pkg-config").arg("--version").output().is_err() {
+        return skip(NAME, "there is no pkg-config");
+    }
+    let target = workspace().join("target/rutabaga");
+    let prefix = target.join("prefix");
+    install(&build_library(&["--package", "venus-virglrenderer"]).unwrap(), &prefix);
+    let arguments = ["--locked", "--manifest-path", "tests/rutabaga/Cargo.toml", "--target-dir", "target/rutabaga"];
+    let found_by = [("PKG_CONFIG_PATH", prefix.join("lib/pkgconfig"))];
+    let program = build_in(&arguments, &found_by).unwrap();
+
+    for isolation in ["thread", "process"] {
+        let mut command = tethered(&program);
+        command.env("LD_LIBRARY_PATH", prefix.join("lib")).env("VENUS_ISOLATION", isolation);
+        let finished = Running::start(&mut command, LIMIT).unwrap().finish().unwrap();
+        let finished = finished.expect_success(&format!("the monitor, with a {isolation} for each context")).unwrap();
+        let said: Vec<&str> = finished.stdout.lines().collect();
+        let expected = ["context 1 drew a triangle", "context 2 drew a triangle", "a blob outlived its context"];
+        assert_eq!(said, expected, "{isolation}: {}", finished.stderr);
+    }
+}
