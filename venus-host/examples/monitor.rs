@@ -71,7 +71,10 @@ fn run(isolation: Isolation) -> Result<String, Box<dyn Error>> {
     let reply = EnumerateInstanceVersionArgs::decode_reply(&mut decoder)?;
     let version = *reply.p_api_version.ok_or("the host has no version")?;
     let (major, minor) = (vk::api_version_major(version), vk::api_version_minor(version));
-    Ok(format!("{:?}, the host's loader speaks Vulkan {major}.{minor}", reply.returned))
+
+    // What became of each command, and what the guest holds.
+    let executed = host.statistics(CONTEXT)?.executed;
+    Ok(format!("{:?} after {executed} commands, the host's loader speaks Vulkan {major}.{minor}", reply.returned))
 }
 
 /// Starts this program as a worker. What the host gives it to talk through is its standard input.
