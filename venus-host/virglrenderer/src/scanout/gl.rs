@@ -43,6 +43,32 @@ type PixelStore = unsafe extern "C" fn(c_uint, c_int);
 type GetError = unsafe extern "C" fn() -> c_uint;
 type Flush = unsafe extern "C" fn();
 
+/// Has QEMU's way to OpenGL look up a function that QEMU calls without a context.
+///
+/// QEMU deletes a framebuffer on a processor's thread when its guest resets the device, where no context is current.
+/// OpenGL ignores that; but libepoxy, by which QEMU calls it, looks a function up when it is called for the first time,
+/// and ends the process if it cannot see a context then. With stock virglrenderer, which uses the same libepoxy, that has
+/// happened long before.
+///
+/// # Safety
+///
+/// A context of version 3.0 or later is current on this thread.
+pub(super) unsafe fn look_up_for_others() {
+    // SAFETY: a library that is loaded already is not initialised again.
+    let Ok(epoxy) = (unsafe { Library::open(Some("libepoxy.so.0"), RTLD_NOLOAD | RTLD_LAZY | RTLD_LOCAL) }) else {
+        return;
+    };
+    // SAFETY: libepoxy exports, under this name, a variable that holds the function's address.
+    let variable = unsafe { epoxy.get::<*const DeleteTextures>(c"epoxy_glDeleteFramebuffers".to_bytes_with_nul()) };
+    if let Ok(variable) = variable {
+        // SAFETY: as above; it is written by the lookup alone, on a thread that has a context, as this one does.
+        let delete_framebuffers = unsafe { variable.read() };
+        // SAFETY: the contract of this function, and every such context has the function, whose type is that of the one
+        // for textures; it deletes none.
+        unsafe { delete_framebuffers(0, std::ptr::null()) };
+    }
+}
+
 /// Functions of OpenGL 1.1 and OpenGL ES 2.0 alike. Each wants a context of the monitor's to be current.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Gl {

@@ -6,7 +6,10 @@
 
 use std::ffi::{c_int, c_uint};
 
-use super::{gl::Gl, picture::Rectangle};
+use super::{
+    gl::{Gl, look_up_for_others},
+    picture::Rectangle,
+};
 use crate::abi::consumer::{Consumer, GlContext};
 
 /// Versions to ask for, the best first. All that is used exists in every one of them; a monitor that has OpenGL ES instead
@@ -35,7 +38,8 @@ pub(crate) struct Screen {
 impl Screen {
     /// Asks the monitor for a context. None if it has none, or OpenGL is not to be found.
     pub(crate) fn open(consumer: Consumer) -> Option<Self> {
-        let context = VERSIONS.into_iter().find_map(|version| consumer.create_gl_context(version))?;
+        let create = |version| consumer.create_gl_context(version).map(|context| (context, version));
+        let (context, version) = VERSIONS.into_iter().find_map(create)?;
         let Some(gl) = Gl::find() else {
             tracing::warn!(
                 "the monitor has an OpenGL context but no library that is known here: its console stays black"
@@ -43,6 +47,10 @@ impl Screen {
             consumer.destroy_gl_context(context);
             return None;
         };
+        if version >= (3, 0) && consumer.make_current(context) {
+            // SAFETY: the context has just been made current, and is of that version.
+            unsafe { look_up_for_others() };
+        }
         Some(Self { consumer, context, gl })
     }
 
