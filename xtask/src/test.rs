@@ -6,8 +6,10 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 use testbed::cargo::{build, build_library, cargo};
 use testbed::cases::Cases;
+use testbed::provision::roots::GuestRoot;
 use testbed::provision::{self, Suite, apt, roots};
 use testbed::skipping::{CASES_VARIABLE, HOST_VARIABLE, IN_PROCESS_VARIABLE, SKIPPED_VARIABLE, SWIFT_VARIABLE};
+use testbed::vm::{HeldImage, LIBRARY_VARIABLE, System, build_ours, ensure_image, qemu_variable};
 use testbed::workspace;
 
 /// The package of the Khronos validation layer.
@@ -67,10 +69,23 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if let Some(swift) = &swift {
         command.env(SWIFT_VARIABLE, swift.guest().root());
     }
+    let machine = if args.no_guests { None } else { Some(machine(&mut command)?) };
     for (suite, root) in &held {
         command.env(suite.variable(), root.guest().root());
     }
-    sum_up(&mut command)
+    let result = sum_up(&mut command);
+    // Nothing that the tests used may be replaced before.
+    drop((held, machine));
+    result
+}
+
+/// Prepares the one virtual machine that is booted: a QEMU and a guest that do not change from day to day.
+fn machine(command: &mut Command) -> Result<(GuestRoot, HeldImage)> {
+    let (suite, system) = (Suite::Trixie, System::Trixie);
+    let (qemu, image) = (roots::ensure_qemu(suite)?, ensure_image(system)?);
+    command.env(qemu_variable(suite), qemu.guest().root()).env(system.variable(), image.image().folder());
+    command.env(LIBRARY_VARIABLE, build_ours(false)?.name());
+    Ok((qemu, image))
 }
 
 /// Runs tests, and prints one line in the end that counts them: those that skip themselves, too.

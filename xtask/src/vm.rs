@@ -10,7 +10,8 @@ use testbed::provision::{Suite, roots};
 use testbed::skipping::CASES_VARIABLE;
 use testbed::vm::measure::{self, Plan};
 use testbed::vm::{
-    ARM64_CASES_VARIABLE, LIBRARY_VARIABLE, Library, Machine, System, build_cases, ensure_image, jobs, qemu_variable,
+    ARM64_CASES_VARIABLE, LIBRARY_VARIABLE, Library, Machine, System, build_cases, build_ours, ensure_image, jobs,
+    qemu_variable,
 };
 use testbed::workspace;
 
@@ -31,8 +32,9 @@ pub(crate) struct Args {
     /// Frames in each round.
     #[arg(long, default_value_t = 10_000, requires = "measure")]
     frames: u32,
-    /// Which library QEMU gets: `stock` for its Debian's virglrenderer, or a folder that holds a `libvirglrenderer.so.1`.
-    #[arg(long, default_value = "stock", value_name = "LIBRARY")]
+    /// Which library QEMU gets: `ours`, built here; `stock`, its Debian's virglrenderer; or a folder that holds a
+    /// `libvirglrenderer.so.1`.
+    #[arg(long, default_value = "ours", value_name = "LIBRARY")]
     library: String,
     /// The Debian that QEMU comes from: 10 in trixie, newer in sid.
     #[arg(long, value_enum, default_value = "trixie")]
@@ -73,8 +75,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 /// The library that the user named.
 fn library(name: &str) -> Result<Library> {
-    if name == "stock" {
-        return Ok(Library::Stock);
+    match name {
+        "ours" => return build_ours(true),
+        "stock" => return Ok(Library::Stock),
+        _ => {}
     }
     let folder = std::path::absolute(name).context("resolving the library's folder")?;
     ensure!(folder.join("libvirglrenderer.so.1").exists(), "{} holds no libvirglrenderer.so.1", folder.display());

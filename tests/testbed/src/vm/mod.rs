@@ -6,6 +6,8 @@
 //!     |
 //!   image     what a guest boots from: kernel, initial file system, disk
 //!     |
+//!  library    ours, built, in the place of virglrenderer
+//!     |
 //!  machine    QEMU in its root, a guest that does one job, ended in time    monitor   what QEMU is told meanwhile
 //!     |
 //!   jobs      scripts for guests, and what their output means               program   ours, built for the guest
@@ -21,12 +23,14 @@
 mod image;
 mod initial;
 pub mod jobs;
+mod library;
 mod machine;
 pub mod measure;
 mod monitor;
 mod program;
 
 pub use image::{HeldImage, Image, System, ensure as ensure_image};
+pub use library::build_ours;
 pub use machine::{Library, Machine, Report, Session, holds_within};
 pub use monitor::Monitor;
 pub use program::{ARM64_VARIABLE as ARM64_CASES_VARIABLE, build_cases};
