@@ -50,8 +50,9 @@ fn a_guest_draws_through_rutabaga() {
         command.env("LD_LIBRARY_PATH", prefix.join("lib")).env("VENUS_ISOLATION", isolation);
         let finished = Running::start(&mut command, LIMIT).unwrap().finish().unwrap();
         let finished = finished.expect_success(&format!("the monitor, with a {isolation} for each context")).unwrap();
-        let said: Vec<&str> = finished.stdout.lines().collect();
         let expected = ["context 1 drew a triangle", "context 2 drew a triangle", "a blob outlived its context"];
-        assert_eq!(said, expected, "{isolation}: {}", finished.stderr);
+        // A debug build of rutabaga_gfx sends standard error, and what drivers say there, to standard output.
+        let said: Vec<&str> = finished.stdout.lines().filter(|line| expected.contains(line)).collect();
+        assert_eq!(said, expected, "{isolation}: {}", finished.stdout);
     }
 }
