@@ -1,6 +1,9 @@
 //! How hosts and contexts are made.
 
-use std::ffi::{OsString, c_char, c_void};
+use std::{
+    ffi::{OsString, c_char, c_void},
+    ptr::NonNull,
+};
 
 use ::venus_host::{
     driver::{Config, EntryPoint, GpuChoice},
@@ -109,11 +112,9 @@ pub(crate) unsafe fn host_options(options: *const venus_host_options) -> Result<
         return Err(Error::argument(format!("venus_host_options: there are no flags {:#x}", options.flags)));
     }
     let mut driver = Config::default().validate(options.flags & VENUS_HOST_VALIDATE != 0);
-    if !options.get_instance_proc_addr.is_null() {
-        // SAFETY: the caller vouches for a pointer to that function.
-        let function = unsafe { std::mem::transmute::<*const c_void, _>(options.get_instance_proc_addr) };
-        // SAFETY: the caller vouches for the rest, too: it is of a Vulkan that stays.
-        driver = driver.entry(unsafe { EntryPoint::new(function) });
+    if let Some(address) = NonNull::new(options.get_instance_proc_addr.cast_mut()) {
+        // SAFETY: the caller vouches for the address of that function, of a Vulkan that stays.
+        driver = driver.entry(unsafe { EntryPoint::at(address) });
     }
     // What the user wants comes before what the program would like, but for the GPU, which the program may have shown to
     // the user.

@@ -8,8 +8,9 @@
 //! [`EntryPoint`] instead, and nothing is loaded.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsString, c_void},
     path::{Path, PathBuf},
+    ptr::NonNull,
     sync::OnceLock,
 };
 
@@ -33,6 +34,17 @@ impl EntryPoint {
     #[must_use]
     pub const unsafe fn new(function: vk::PFN_vkGetInstanceProcAddr) -> Self {
         Self(function)
+    }
+
+    /// Wraps the function at an address, for those who have no type for it.
+    ///
+    /// # Safety
+    ///
+    /// It is the address of such a function, to which the same applies as to [`EntryPoint::new`].
+    #[must_use]
+    pub unsafe fn at(address: NonNull<c_void>) -> Self {
+        // SAFETY: the caller's promise; pointers to functions are as wide as those to data wherever Vulkan is.
+        Self(unsafe { std::mem::transmute::<NonNull<c_void>, vk::PFN_vkGetInstanceProcAddr>(address) })
     }
 }
 
