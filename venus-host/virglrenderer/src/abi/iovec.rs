@@ -50,27 +50,56 @@ impl GuestPages {
         (self.pieces.cast_mut(), self.count)
     }
 
+    /// What copies, beginning with the first piece.
+    pub(crate) fn cursor(&self) -> Cursor {
+        Cursor { pages: *self, index: 0, before: 0 }
+    }
+
+    /// A piece, if there is one of that position. A null one has no bytes.
+    fn piece(&self, index: usize) -> Option<IoVec> {
+        if index >= self.count {
+            return None;
+        }
+        // SAFETY: the array has `count` pieces, by the contract of `new`.
+        let piece = unsafe { self.pieces.wrapping_add(index).read() };
+        Some(if piece.base.is_null() { IoVec { len: 0, ..piece } } else { piece })
+    }
+}
+
+/// Copies between pages and private bytes, and remembers where: a transfer whose rows come in order looks at each piece
+/// about once, however many a guest has made.
+#[derive(Debug)]
+pub(crate) struct Cursor {
+    pages: GuestPages,
+    /// The piece that the last copy began in.
+    index: usize,
+    /// Bytes in front of it.
+    before: usize,
+}
+
+impl Cursor {
     /// Copies bytes out, from `offset` on. False, and nothing is known of the bytes, if there are not so many.
     #[must_use]
-    pub(crate) fn copy_out(&self, offset: u64, private: &mut [u8]) -> bool {
+    pub(crate) fn copy_out(&mut self, offset: u64, private: &mut [u8]) -> bool {
         self.copy(offset, Copy::Out(private))
     }
 
     /// Copies bytes in, from `offset` on. False if there is not so much room.
     #[must_use]
-    pub(crate) fn copy_in(&self, offset: u64, private: &[u8]) -> bool {
+    pub(crate) fn copy_in(&mut self, offset: u64, private: &[u8]) -> bool {
         self.copy(offset, Copy::In(private))
     }
 
-    fn copy(&self, offset: u64, mut rest: Copy<'_>) -> bool {
-        let Ok(mut skipped) = usize::try_from(offset) else { return false };
-        for index in 0..self.count {
+    fn copy(&mut self, offset: u64, mut rest: Copy<'_>) -> bool {
+        let Ok(offset) = usize::try_from(offset) else { return false };
+        self.seek(offset);
+        let mut skipped = offset.saturating_sub(self.before);
+        for index in self.index..self.pages.count {
             if rest.len() == 0 {
                 break;
             }
-            // SAFETY: the array has `count` pieces, by the contract of `new`.
-            let piece = unsafe { self.pieces.wrapping_add(index).read() };
-            if skipped >= piece.len || piece.base.is_null() {
+            let Some(piece) = self.pages.piece(index) else { break };
+            if skipped >= piece.len {
                 skipped = skipped.saturating_sub(piece.len);
                 continue;
             }
@@ -82,6 +111,20 @@ impl GuestPages {
             unsafe { rest.step(start, length) };
         }
         rest.len() == 0
+    }
+
+    /// Goes to the piece that `offset` lies in.
+    fn seek(&mut self, offset: usize) {
+        if offset < self.before {
+            (self.index, self.before) = (0, 0);
+        }
+        while let Some(piece) = self.pages.piece(self.index)
+            && let Some(end) = self.before.checked_add(piece.len)
+            && end <= offset
+        {
+            self.index = self.index.saturating_add(1);
+            self.before = end;
+        }
     }
 }
 
@@ -191,11 +234,11 @@ mod tests {
         let pages = unsafe { GuestPages::new(array.as_ptr(), array.len()) };
         for offset in 0..60 {
             let mut bytes = [0; 37];
-            assert!(pages.copy_out(offset, &mut bytes));
+            assert!(pages.cursor().copy_out(offset, &mut bytes));
             let expected: Vec<u8> = (0..37).map(|byte| u8::try_from(offset).unwrap() + byte).collect();
             assert_eq!(bytes.as_slice(), expected);
         }
-        assert!(pages.copy_in(1, &[200; 44]));
+        assert!(pages.cursor().copy_in(1, &[200; 44]));
         assert_eq!(memory[0], 0);
         assert_eq!(memory[1..45], [200; 44]);
         assert_eq!(memory[45], 45);
@@ -207,14 +250,33 @@ mod tests {
         let array = pieces(memory.as_mut_ptr(), &[4, 4]);
         // SAFETY: the pieces are parts of `memory`, which nobody uses meanwhile.
         let pages = unsafe { GuestPages::new(array.as_ptr(), array.len()) };
-        assert!(!pages.copy_out(0, &mut [0; 9]));
-        assert!(!pages.copy_out(8, &mut [0; 1]));
-        assert!(pages.copy_out(8, &mut []));
-        assert!(!pages.copy_in(u64::MAX, &[1]));
-        assert!(!pages.copy_in(4, &[1; 5]));
+        // One that has come to the end is as good as a new one.
+        let mut cursor = pages.cursor();
+        assert!(!cursor.copy_out(0, &mut [0; 9]));
+        assert!(!cursor.copy_out(8, &mut [0; 1]));
+        assert!(cursor.copy_out(8, &mut []));
+        assert!(!cursor.copy_in(u64::MAX, &[1]));
+        assert!(!cursor.copy_in(4, &[1; 5]));
         assert_eq!(memory[8..], [7; 8]);
         // SAFETY: no array is no pieces, whatever the count says.
         let none = unsafe { GuestPages::new(std::ptr::null(), 3) };
-        assert!(!none.copy_out(0, &mut [0]));
+        assert!(!none.cursor().copy_out(0, &mut [0]));
+    }
+
+    #[test]
+    fn rows_go_on_where_the_last_one_began() {
+        let mut memory: Vec<u8> = (0..64).collect();
+        let mut array = pieces(memory.as_mut_ptr(), &[4; 16]);
+        array.insert(3, IoVec { base: std::ptr::null_mut(), len: 9 });
+        // SAFETY: the pieces are parts of `memory`, which nobody uses meanwhile.
+        let pages = unsafe { GuestPages::new(array.as_ptr(), array.len()) };
+        let mut cursor = pages.cursor();
+        // In order, overlapping, and back again.
+        for (offset, index) in [(0, 0), (5, 1), (6, 1), (13, 4), (60, 16), (2, 0), (61, 16)] {
+            let mut row = [0; 3];
+            assert!(cursor.copy_out(offset, &mut row));
+            assert_eq!((u64::from(row[0]), cursor.index), (offset, index));
+            assert_eq!([row[1], row[2]], [row[0] + 1, row[0] + 2]);
+        }
     }
 }

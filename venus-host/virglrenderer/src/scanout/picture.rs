@@ -114,7 +114,8 @@ impl Picture {
         screen: Option<&Screen>,
     ) -> Result<(), Reason> {
         let rectangle = self.rectangle(region)?;
-        self.each_row(rectangle, stride, offset, |at, row| pages.copy_out(at, row))?;
+        let mut cursor = pages.cursor();
+        self.each_row(rectangle, stride, offset, |at, row| cursor.copy_out(at, row))?;
         if let Some(screen) = screen {
             self.upload(screen, rectangle);
         }
@@ -130,7 +131,8 @@ impl Picture {
         pages: &GuestPages,
     ) -> Result<(), Reason> {
         let rectangle = self.rectangle(region)?;
-        self.each_row(rectangle, stride, offset, |at, row| pages.copy_in(at, row))
+        let mut cursor = pages.cursor();
+        self.each_row(rectangle, stride, offset, |at, row| cursor.copy_in(at, row))
     }
 
     /// The pixels, for a cursor.
