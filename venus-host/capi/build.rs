@@ -10,6 +10,8 @@ fn main() {
         _ => {
             println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libvenus_host.so.0");
             println!("cargo::rustc-cdylib-link-arg=-Wl,-e,venus_worker_start");
+            // A driver that is stuck keeps a thread of ours for good: its code has to stay when a program unloads it.
+            println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
         }
     }
 }

@@ -58,8 +58,9 @@ fn the_documentation_says_what_each_does() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn the_library_has_the_name_that_monitors_load() {
+fn the_library_has_the_name_that_monitors_load_and_stays() {
     let output = Command::new("readelf").arg("--dynamic").arg(monitor::path()).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.lines().any(|line| line.contains("(SONAME)") && line.contains("[libvirglrenderer.so.1]")), "{text}");
+    assert!(text.lines().any(|line| line.contains("(FLAGS_1)") && line.contains("NODELETE")), "{text}");
 }
