@@ -92,6 +92,7 @@ pub(crate) fn with<T>(call: impl FnOnce(&mut Device) -> Result<T, Error>) -> Res
 
 impl Device {
     fn new(consumer: Consumer, flags: i32) -> Result<Self, Error> {
+        let serves_venus = flags & FLAG_VENUS != 0;
         let is_async = flags & FLAG_ASYNC_FENCE_CB != 0;
         let fences = Fences::new(consumer, is_async).map_err(system("cannot start the thread that tells of fences"))?;
         let retired = fences.retired();
@@ -102,7 +103,7 @@ impl Device {
                 retired.push(Fence::Context { context, ring_idx, fence });
             }
         };
-        let host = match setup::options().and_then(|options| Ok(Host::new(options.retired(push))?)) {
+        let host = match setup::options(serves_venus).and_then(|options| Ok(Host::new(options.retired(push))?)) {
             Ok(host) => host,
             Err(error) => {
                 fences.end();
@@ -111,7 +112,7 @@ impl Device {
         };
         Ok(Self {
             consumer,
-            serves_venus: flags & FLAG_VENUS != 0,
+            serves_venus,
             contexts: BTreeSet::new(),
             resources: BTreeMap::new(),
             picture_bytes: 0,

@@ -10,11 +10,12 @@ use venus_host::{
 /// What a worker's memory may be: descriptors, of which a driver's own are mapped here by the same driver.
 const TRANSPORT: Transport = Transport::IN_PROCESS;
 
-/// The host that this process's environment asks for.
-pub(super) fn options() -> Result<HostOptions, Error> {
+/// The host that this process's environment asks for. One that serves nobody starts no worker ahead.
+pub(super) fn options(serves_venus: bool) -> Result<HostOptions, Error> {
     let config = config()?;
     let isolation = isolation(&config)?;
-    Ok(HostOptions::new(config).isolation(isolation))
+    let options = HostOptions::new(config).isolation(isolation);
+    Ok(if serves_venus { options } else { options.spares(0) })
 }
 
 /// What a worker is told by the same environment.

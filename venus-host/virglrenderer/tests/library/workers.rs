@@ -10,6 +10,20 @@ use crate::monitor::{EXTRA, Monitor, POLLED};
 /// What a worker calls itself once it has a context.
 const SERVING: &str = "venus-guest";
 
+/// Processes that this one has started of the library, whatever they do.
+fn started() -> Vec<i32> {
+    let own = rustix::process::getpid().as_raw_nonzero().get().to_string();
+    let is_worker = |pid: &i32| {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        status.lines().any(|line| line.strip_prefix("PPid:").is_some_and(|parent| parent.trim() == own))
+            && String::from_utf8_lossy(&command).contains("virglrenderer")
+    };
+    let processes =
+        fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+    processes.filter(is_worker).collect()
+}
+
 /// Processes that this one has started, and that serve a context: not one that waits for the next.
 fn workers() -> Vec<Pid> {
     let own = rustix::process::getpid().as_raw_nonzero().get().to_string();
@@ -24,6 +38,13 @@ fn workers() -> Vec<Pid> {
     let processes =
         fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
     processes.filter(is_worker).filter_map(Pid::from_raw).collect()
+}
+
+/// A monitor that shows pictures alone needs no driver.
+#[test]
+fn nothing_is_started_for_who_does_not_want_venus() {
+    let _monitor = Monitor::initialised(0);
+    until("the workers of other tests end", || started().is_empty());
 }
 
 #[test]
