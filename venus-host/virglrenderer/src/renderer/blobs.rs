@@ -105,9 +105,9 @@ impl Device {
         {
             return Ok(());
         }
-        match self.kept.remove(&handle) {
-            Some(_mappings) => Ok(()),
-            None => Err(refused(format!("resource {handle} is not mapped"))),
+        match self.kept.release(handle) {
+            true => Ok(()),
+            false => Err(refused(format!("resource {handle} is not mapped"))),
         }
     }
 

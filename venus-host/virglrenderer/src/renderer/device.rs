@@ -6,12 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use parking_lot::Mutex;
 use rustix::io::Errno;
 use venus_ffi::Error;
-use venus_host::{
-    host::{ContextId, Host, RetiredFence},
-    resource::HostMapping,
-};
+use venus_host::host::{ContextId, Host, RetiredFence};
 
-use super::{resources::Resource, setup};
+use super::{kept::Kept, resources::Resource, setup};
 use crate::{
     abi::{
         consumer::Consumer,
@@ -33,8 +30,8 @@ pub(crate) struct Device {
     pub(super) resources: BTreeMap<u32, Resource>,
     /// Bytes of all pictures.
     pub(super) picture_bytes: u64,
-    /// Mappings whose resources have gone before the monitor unmapped them. The guest may still reach them.
-    pub(super) kept: BTreeMap<u32, Vec<HostMapping>>,
+    /// Mappings whose resources have gone before the monitor unmapped them.
+    pub(super) kept: Kept,
     /// The screen; not there before it is needed, and then perhaps not either.
     pub(super) screen: Option<Option<Screen>>,
     pub(super) retired: Retired,
@@ -116,7 +113,7 @@ impl Device {
             contexts: BTreeSet::new(),
             resources: BTreeMap::new(),
             picture_bytes: 0,
-            kept: BTreeMap::new(),
+            kept: Kept::default(),
             screen: None,
             retired,
             host,
@@ -133,6 +130,7 @@ impl Device {
         for handle in handles {
             self.unref(handle);
         }
+        self.kept.begin_anew();
         self.retired.forget();
     }
 }

@@ -7,11 +7,13 @@
 //! | [`contexts`] | contexts, submissions and fences |
 //! | [`resources`] | resources of every kind, and pages behind them |
 //! | [`blobs`] | memory of contexts: mapped, exported, imported |
+//! | [`kept`] | mappings that outlive their resources |
 //! | [`pictures`] | resources that can be looked at |
 
 mod blobs;
 mod contexts;
 mod device;
+mod kept;
 mod pictures;
 mod resources;
 mod setup;

@@ -58,8 +58,14 @@ impl Device {
         if handle == 0 || self.resources.contains_key(&handle) {
             return Err(refused(format!("{handle} is no number for a new resource")));
         }
-        if self.resources.len() >= RESOURCES {
+        if self.kept.holds(handle) {
+            return Err(refused(format!("what is mapped of resource {handle} was not unmapped when that went")));
+        }
+        if self.resources.len().saturating_add(self.kept.count()) >= RESOURCES {
             return Err(refused(format!("there are {RESOURCES} resources already")));
+        }
+        if self.kept.is_full() {
+            return Err(refused("too much is mapped of resources that have gone"));
         }
         Ok(())
     }
@@ -69,7 +75,7 @@ impl Device {
         self.resources.insert(handle, Resource { kind, pages, note: 0 });
     }
 
-    /// Drops a resource. What is mapped of it stays mapped until it is unmapped.
+    /// Drops a resource. What is mapped of it stays mapped until it is unmapped, and keeps the number till then.
     pub(crate) fn unref(&mut self, handle: u32) {
         let Some(resource) = self.resources.remove(&handle) else { return };
         match resource.kind {
@@ -81,7 +87,7 @@ impl Device {
             }
             Kind::Blob(blob) => {
                 if let Some(mapping) = blob.mapped {
-                    self.kept.entry(handle).or_default().push(mapping);
+                    self.kept.keep(handle, mapping);
                 }
                 self.host.destroy_resource(ResourceId(handle));
             }

@@ -85,6 +85,48 @@ fn memory_outlives_its_context_and_its_resource() {
     assert_eq!(monitor.unmap(7), -INVALID);
 }
 
+/// Two generations of one number would have one name: what is unmapped would be anybody's guess.
+#[test]
+fn a_number_is_taken_while_memory_is_mapped() {
+    let monitor = Monitor::initialised(POLLED);
+    let mapped = monitor.context_with_ring(1, 7);
+    assert_eq!(monitor.create_blob(&BlobArgs::shared(8, 1, 0x1000)), 0);
+    let old = monitor.map(8).unwrap();
+    monitor.unref(8);
+    assert_eq!(monitor.create_blob(&BlobArgs::shared(8, 1, 0x1000)), -INVALID);
+    old.word(0).store(5, Ordering::Release);
+    assert_eq!(monitor.unmap(8), 0);
+    assert_eq!(monitor.create_blob(&BlobArgs::shared(8, 1, 0x1000)), 0);
+    assert_eq!(monitor.map(8).unwrap().word(0).load(Ordering::Acquire), 0);
+    monitor.unref(8);
+    // A machine that is reset counts from the beginning, whatever its monitor has not unmapped.
+    call!("virgl_renderer_reset"());
+    let again = monitor.context_with_ring(1, 7);
+    assert_ne!(again.address, mapped.address);
+    assert_eq!(monitor.create_blob(&BlobArgs::shared(8, 1, 0x1000)), 0);
+    assert_eq!([monitor.unmap(7), monitor.unmap(7), monitor.unmap(7)], [0, 0, -INVALID], "each was mapped once");
+    assert_eq!([monitor.unmap(8), monitor.unmap(8)], [0, -INVALID]);
+}
+
+/// A monitor that does not unmap lets its guest leave mapped what it likes, but for this limit.
+#[test]
+fn memory_that_is_left_mapped_has_a_limit() {
+    let monitor = Monitor::initialised(POLLED);
+    let _mapped = monitor.context_with_ring(1, 7);
+    let leave = |resource| {
+        let answer = monitor.create_blob(&BlobArgs::shared(resource, 1, 1 << 29));
+        if answer == 0 {
+            monitor.map(resource).unwrap();
+            monitor.unref(resource);
+        }
+        answer
+    };
+    let left: Vec<c_int> = (10..19).map(leave).collect();
+    assert_eq!(left, [0, 0, 0, 0, 0, 0, 0, 0, -INVALID]);
+    assert_eq!(monitor.unmap(12), 0);
+    assert_eq!(leave(20), 0);
+}
+
 /// A guest's machine that is reset leaves its memory mapped in the monitor.
 #[test]
 fn memory_outlives_a_reset() {
