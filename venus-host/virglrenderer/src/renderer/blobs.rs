@@ -5,7 +5,7 @@ use std::{
     os::fd::{AsRawFd as _, BorrowedFd, OwnedFd},
 };
 
-use rustix::mm::{MapFlags, ProtFlags, mmap};
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use venus_ffi::Error;
 use venus_host::{
     host::ContextId,
@@ -131,7 +131,15 @@ impl Device {
         let length = usize::try_from(size).map_err(|_| refused("so many bytes have no addresses"))?;
         // SAFETY: the contract of this function.
         let mapped = unsafe { mmap(request.address, length, request.protection, request.flags, fd, 0) };
-        mapped.map(drop).map_err(system("cannot map a blob at the monitor's address"))
+        let mapped = mapped.map_err(system("cannot map a blob at the monitor's address"))?;
+        if mapped == request.address {
+            return Ok(());
+        }
+        // Without `MAP_FIXED` the system may take another place, of which the monitor would not hear.
+        // SAFETY: `length` bytes were mapped there just now, and nobody has been told of them.
+        let unmapped = unsafe { munmap(mapped, length) };
+        unmapped.map_err(system("cannot undo a mapping that is not where the monitor wants it"))?;
+        Err(refused("the monitor's address is in use, and the flags do not say that it may be replaced"))
     }
 
     /// Where a blob is in this process, for as long as the resource lives.

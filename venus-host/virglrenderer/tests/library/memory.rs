@@ -168,12 +168,14 @@ fn memory_is_mapped_where_the_monitor_wants_it() {
     }
     let third = reserve(0x2000);
     let flags = (MapFlags::SHARED | MapFlags::FIXED).bits().cast_signed();
-    let map2 = |size: u64| {
+    let map2 = |size: u64, flags: i32| {
         call!("virgl_renderer_resource_map2"(7 => u32, third.address.cast() => *const c_void, size => u64,
             ProtFlags::READ.bits().cast_signed() => i32, flags => i32) -> c_int)
     };
-    assert_eq!([map2(0), map2(0x3000)], [-INVALID; 2], "more than there is");
-    assert_eq!(map2(0x2000), 0);
+    assert_eq!([map2(0, flags), map2(0x3000, flags)], [-INVALID; 2], "more than there is");
+    let elsewhere = MapFlags::SHARED.bits().cast_signed();
+    assert_eq!(map2(0x2000, elsewhere), -INVALID, "the address is in use, and the memory would be elsewhere");
+    assert_eq!(map2(0x2000, flags), 0);
     assert_eq!(third.word(EXTRA).load(Ordering::Acquire), 0x77);
 
     let mut pointer = 0;
