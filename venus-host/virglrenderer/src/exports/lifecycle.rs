@@ -43,7 +43,8 @@ pub(crate) extern "C" fn virgl_renderer_cleanup(_cookie: *mut c_void) {
     });
 }
 
-/// Ends all contexts and resources; the device stays.
+/// Ends all contexts and resources; the device stays. Fences that nobody has been told of are forgotten; a callback that
+/// has begun on another thread is not waited for, since it may wait for a lock that the monitor holds here.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn virgl_renderer_reset() {
     perform("virgl_renderer_reset", || {
