@@ -122,15 +122,19 @@ pub fn start(default: Level) {
 
 /// Sends lines that matter as much as `level` to `sink`; nowhere with [`Level::Off`]. Standard error gets what it gets.
 ///
-/// Once this returns, no call of the sink before is going to begin; one that has begun on another thread may still be
-/// busy.
+/// Another thread that is about to write a line may still call the sink before, once this has returned. That one is dropped
+/// when nobody calls it any more: here, or on such a thread. No lock is held then, so it may log, or set another.
 pub fn set_sink(level: Level, sink: Option<Sink>) {
     let level = if sink.is_some() { level } else { Level::Off };
     // A thread that panicked inside of a sink has left nothing half done here.
-    *OUTPUTS.sink.write().unwrap_or_else(std::sync::PoisonError::into_inner) = sink;
+    let before = {
+        let mut place = OUTPUTS.sink.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        std::mem::replace(&mut *place, sink)
+    };
     OUTPUTS.sink_level.store(level as u8, Ordering::Relaxed);
     // Callsites remember whether anybody is interested.
     callsite::rebuild_interest_cache();
+    drop(before);
 }
 
 impl Outputs {
@@ -226,8 +230,12 @@ mod tests {
 
     use super::*;
 
+    /// There is one sink in a process.
+    static TURN: Mutex<()> = Mutex::new(());
+
     #[test]
     fn lines_reach_the_sink_that_is_there() {
+        let _turn = TURN.lock().unwrap();
         start(Level::Off);
         let lines = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&lines);
@@ -238,6 +246,23 @@ mod tests {
         set_sink(Level::Off, None);
         tracing::error!("to nobody");
         assert_eq!(*lines.lock().unwrap(), [(Level::Warn, c"game#1: it is late number=7".to_owned())]);
+    }
+
+    #[test]
+    fn a_sink_may_log_and_set_another_when_it_is_dropped() {
+        struct Last(Arc<Mutex<bool>>);
+        impl Drop for Last {
+            fn drop(&mut self) {
+                // Whether a line or another sink would wait here for ever.
+                *self.0.lock().unwrap() = OUTPUTS.sink.try_write().is_ok();
+            }
+        }
+        let _turn = TURN.lock().unwrap();
+        let is_free = Arc::new(Mutex::new(false));
+        let last = Last(Arc::clone(&is_free));
+        set_sink(Level::Error, Some(Arc::new(move |_, _| drop(last.0.lock()))));
+        set_sink(Level::Off, None);
+        assert!(*is_free.lock().unwrap());
     }
 
     #[test]
