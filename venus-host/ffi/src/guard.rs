@@ -96,11 +96,17 @@ pub fn call_or<R>(function: &'static str, default: R, body: impl FnOnce() -> Res
     }
 }
 
-/// Whether the calling thread is inside of [`call`]: then it runs a callback, and a lock may be held that another call
-/// would wait for.
+/// Whether the calling thread is inside of [`call`] or [`callback`]: then it runs a callback, and a lock may be held that
+/// another call would wait for.
 #[must_use]
 pub fn is_inside() -> bool {
     INSIDE.try_with(Cell::get).unwrap_or(false)
+}
+
+/// Calls a callback: on whatever thread that happens, the callback [is inside](is_inside) of this library.
+pub fn callback<R>(call: impl FnOnce() -> R) -> R {
+    let _mark = Mark::set();
+    call()
 }
 
 /// Fails where the calling thread [is inside](is_inside) of another call.
@@ -114,19 +120,26 @@ pub fn refuse_reentry(function: &'static str) -> Result<(), Error> {
     }
 }
 
-fn catch<R>(function: &'static str, body: impl FnOnce() -> Result<R, Error>) -> Result<R, Error> {
-    /// Puts back what was, also when the body panics.
-    struct Mark(bool);
-    impl Drop for Mark {
-        fn drop(&mut self) {
-            let _thread_ends = INSIDE.try_with(|inside| inside.set(self.0));
-        }
-    }
+/// Puts back what was, also after a panic.
+struct Mark(bool);
 
+impl Mark {
+    fn set() -> Self {
+        Self(INSIDE.try_with(|inside| inside.replace(true)).unwrap_or(true))
+    }
+}
+
+impl Drop for Mark {
+    fn drop(&mut self) {
+        let _thread_ends = INSIDE.try_with(|inside| inside.set(self.0));
+    }
+}
+
+fn catch<R>(function: &'static str, body: impl FnOnce() -> Result<R, Error>) -> Result<R, Error> {
     // What the body has seen of the world may be half changed after a panic. The host's locks do not poison, and its
     // invariants hold between any two statements that can panic; what else there is belongs to this one call.
     let caught = catch_unwind(AssertUnwindSafe(|| {
-        let _mark = Mark(INSIDE.try_with(|inside| inside.replace(true)).unwrap_or(true));
+        let _mark = Mark::set();
         body()
     }));
     caught.unwrap_or_else(|panic| {
@@ -183,6 +196,14 @@ mod tests {
         std::thread::spawn(|| assert_eq!(sentence(), "")).join().unwrap();
         assert_eq!(call_or("f", 3, || Err(Error::argument("wrong"))), 3);
         assert_eq!(sentence(), "wrong");
+    }
+
+    #[test]
+    fn callbacks_are_inside_on_every_thread() {
+        let refused = || callback(|| refuse_reentry("f").unwrap_err().errno());
+        assert_eq!(std::thread::spawn(refused).join().unwrap(), errno::DEADLK);
+        assert_eq!(callback(|| call("f", || Ok(1))), 1);
+        assert!(!is_inside());
     }
 
     #[test]
