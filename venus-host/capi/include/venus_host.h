@@ -168,6 +168,8 @@ typedef struct venus_retired_fence {
     uint32_t ring_idx;
     // How: `VENUS_RETIRED_...`.
     uint32_t how;
+    // (always zero)
+    uint32_t reserved;
 } venus_retired_fence;
 
 // Gets a fence that has retired; the structure is valid during the call. Called on any thread.
@@ -212,6 +214,8 @@ typedef struct venus_context_options {
     size_t name_size;
     // Who serves it: `VENUS_ISOLATION_...`.
     uint32_t isolation;
+    // (zero)
+    uint32_t reserved;
 } venus_context_options;
 
 // What a resource's storage is.
@@ -269,6 +273,8 @@ typedef struct venus_totals {
     size_t heaps;
     // The context is lost.
     uint32_t is_lost;
+    // (always zero)
+    uint32_t reserved;
 } venus_totals;
 
 // What became of one command, each time that it came.
@@ -321,6 +327,8 @@ typedef struct venus_heap_statistics {
     uint64_t usage;
     // It is the GPU's own memory.
     uint32_t is_device_local;
+    // (always zero)
+    uint32_t reserved;
 } venus_heap_statistics;
 
 #ifdef __cplusplus

@@ -2,6 +2,7 @@
 
 use std::{
     ffi::{c_int, c_void},
+    mem::offset_of,
     os::fd::AsRawFd as _,
     sync::PoisonError,
 };
@@ -39,7 +40,12 @@ pub struct venus_retired_fence {
     pub ring_idx: u32,
     /// How: `VENUS_RETIRED_...`.
     pub how: u32,
+    /// (always zero)
+    pub reserved: u32,
 }
+
+// A later member is behind all bytes that today's programs know.
+const _: () = assert!(size_of::<venus_retired_fence>() == offset_of!(venus_retired_fence, reserved) + 4);
 
 // SAFETY: it is `repr(C)`, begins with a usize, and holds numbers.
 unsafe impl Versioned for venus_retired_fence {

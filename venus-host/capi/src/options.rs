@@ -2,6 +2,7 @@
 
 use std::{
     ffi::{OsString, c_char, c_void},
+    mem::offset_of,
     ptr::NonNull,
 };
 
@@ -89,7 +90,12 @@ pub struct venus_context_options {
     pub name_size: usize,
     /// Who serves it: `VENUS_ISOLATION_...`.
     pub isolation: u32,
+    /// (zero)
+    pub reserved: u32,
 }
+
+// A later member is behind all bytes that today's programs set.
+const _: () = assert!(size_of::<venus_context_options>() == offset_of!(venus_context_options, reserved) + 4);
 
 // SAFETY: it is `repr(C)`, begins with a usize, and holds numbers and a raw pointer.
 unsafe impl Versioned for venus_context_options {
@@ -166,6 +172,9 @@ pub(crate) unsafe fn context_options(
         // SAFETY: the caller's promise.
         false => unsafe { sized::read(options) }?,
     };
+    if options.reserved != 0 {
+        return Err(Error::argument("venus_context_options: reserved is not zero"));
+    }
     let name = match options.name.is_null() {
         true => &[][..],
         // SAFETY: the caller promises as many bytes.

@@ -1,6 +1,9 @@
 //! One look at all counters of a context.
 
-use std::ffi::{CString, c_char, c_int};
+use std::{
+    ffi::{CString, c_char, c_int},
+    mem::offset_of,
+};
 
 use ::venus_host::{endpoint::Statistics, host::ContextId};
 use venus_ffi::{Error, guard};
@@ -53,6 +56,8 @@ pub struct venus_totals {
     pub heaps: usize,
     /// The context is lost.
     pub is_lost: u32,
+    /// (always zero)
+    pub reserved: u32,
 }
 
 /// What became of one command, each time that it came.
@@ -113,7 +118,13 @@ pub struct venus_heap_statistics {
     pub usage: u64,
     /// It is the GPU's own memory.
     pub is_device_local: u32,
+    /// (always zero)
+    pub reserved: u32,
 }
+
+// Later members are behind all bytes that today's programs know.
+const _: () = assert!(size_of::<venus_totals>() == offset_of!(venus_totals, reserved) + 4);
+const _: () = assert!(size_of::<venus_heap_statistics>() == offset_of!(venus_heap_statistics, reserved) + 4);
 
 // SAFETY: it is `repr(C)`, begins with a usize, and holds numbers.
 unsafe impl Versioned for venus_totals {
@@ -346,6 +357,7 @@ impl venus_statistics {
                     budget: heap.budget.unwrap_or(u64::MAX),
                     usage: heap.usage.unwrap_or(u64::MAX),
                     is_device_local: heap.is_device_local.into(),
+                    reserved: 0,
                     ..venus_heap_statistics::zeroed()
                 };
                 (text(&gpu.name), row)
@@ -377,6 +389,7 @@ impl venus_statistics {
             rings: taken.rings.len(),
             heaps: self.heaps.len(),
             is_lost: taken.lost.is_some().into(),
+            reserved: 0,
         }
     }
 }
