@@ -29,7 +29,8 @@
  * that the earlier one does not know.
  *
  * Threads: every function may be called on every thread, also for one host on several at a time; they take turns.
- * Callbacks come on any thread, and must not call a function of this library.
+ * Callbacks come on any thread. They must not call a function of this library, nor wait for a lock that another thread
+ * may hold while it calls one: that call may be waiting for the callback.
  */
 
 #ifndef VENUS_HOST_H
@@ -190,8 +191,9 @@ typedef struct venus_host_options {
     uint64_t max_memory_bytes;
     // Vulkan objects that each guest may hold; some millions if zero.
     uint64_t max_objects;
-    // Called for each fence that retires, on any thread, those of a timeline in order. If null, fences wait for
-    // venus_host_next_retired().
+    // Called for each fence that retires, on any thread, those of a timeline in order; on one that a function of this
+    // library waits for, perhaps, so it must not wait for a lock that is held around such a call. If null, fences wait
+    // for venus_host_next_retired().
     venus_retired_callback retired;
     // Passed on to it.
     void *retired_user;

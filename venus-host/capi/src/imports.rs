@@ -9,7 +9,7 @@ use std::{
 };
 
 use ::venus_host::resource::{Blob, BlobStorage, HostMemory, MapInfo, ResourceId};
-use venus_ffi::Error;
+use venus_ffi::{Error, guard};
 
 use crate::{
     handle::{User, venus_host, with},
@@ -154,7 +154,7 @@ impl Drop for Foreign {
     fn drop(&mut self) {
         if let Some((Some(release), user)) = self.release.get() {
             // SAFETY: the caller promises that it can be called with this on any thread, once.
-            unsafe { release(user.pointer()) }
+            guard::callback(|| unsafe { release(user.pointer()) });
         }
     }
 }

@@ -58,8 +58,9 @@ pub struct venus_host_options {
     pub max_memory_bytes: u64,
     /// Vulkan objects that each guest may hold; some millions if zero.
     pub max_objects: u64,
-    /// Called for each fence that retires, on any thread, those of a timeline in order. If null, fences wait for
-    /// venus_host_next_retired().
+    /// Called for each fence that retires, on any thread, those of a timeline in order; on one that a function of this
+    /// library waits for, perhaps, so it must not wait for a lock that is held around such a call. If null, fences wait
+    /// for venus_host_next_retired().
     pub retired: venus_retired_callback,
     /// Passed on to it.
     pub retired_user: *mut c_void,
@@ -153,7 +154,7 @@ pub(crate) unsafe fn host_options(options: *const venus_host_options) -> Result<
     let made = made.retired(move |fence| {
         let fence = retired_fence(&fence);
         // SAFETY: the caller promises that it can be called with this on any thread, and the fence lives that long.
-        unsafe { retired(user.pointer(), &raw const fence) }
+        guard::callback(|| unsafe { retired(user.pointer(), &raw const fence) });
     });
     Ok((made, launch))
 }
