@@ -157,6 +157,9 @@ typedef struct venus_statistics venus_statistics;
 // thread, also on several at a time.
 typedef void (*venus_log_callback)(void *user, uint32_t level, const char *line);
 
+// Called once nobody uses what it came with any more, with its `user`, on any thread.
+typedef void (*venus_release_callback)(void *user);
+
 // A fence that has retired.
 typedef struct venus_retired_fence {
     // `sizeof` of this structure.
@@ -241,9 +244,6 @@ typedef struct venus_blob {
     // See device_uuid.
     uint8_t driver_uuid[16];
 } venus_blob;
-
-// Called once nobody uses imported memory any more, on any thread.
-typedef void (*venus_release_callback)(void *user);
 
 // What a context has done in sum, and what it holds.
 typedef struct venus_totals {
@@ -353,14 +353,19 @@ const char *venus_last_error(void);
 // Beside this, lines go to standard error as the environment variable VENUS_LOG says (off, error, warn, info, debug or
 // trace; warn if it says nothing).
 //
-// The callback is kept. Once this returns, no call of an earlier one begins, but one that has begun on another thread may
-// not have ended yet.
+// The callback is kept. Once this returns, another thread may still be about to call an earlier one: `release`, unless it is
+// null, is called with `user` once nobody does any more, on any thread. If this fails, it is not called.
+//
+// Errors:
+// -EINVAL: there is no such level.
 //
 // The caller sees to it:
-// `callback` can be called with `user` on any thread until another one is set.
+// `callback` can be called with `user` on any thread until `release` is called, or for ever without that; `release` can be
+// called on any thread.
 int venus_set_log(venus_log_callback callback,
                   void *user,
-                  uint32_t level);
+                  uint32_t level,
+                  venus_release_callback release);
 
 // Copies the Venus capability set, which a guest reads before it makes a context, to `bytes`, and returns how many bytes
 // it has. With a null pointer it only returns that.

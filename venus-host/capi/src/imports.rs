@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// Called once nobody uses imported memory any more, on any thread.
+/// Called once nobody uses what it came with any more, with its `user`, on any thread.
 pub type venus_release_callback = Option<unsafe extern "C" fn(user: *mut c_void)>;
 
 /// Makes memory of the caller's own a resource, in which rings, replies and commands can lie: such as memory of a virtual

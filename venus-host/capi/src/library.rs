@@ -8,7 +8,7 @@ use std::{
 use ::venus_host::context;
 use venus_ffi::{Error, guard, log};
 
-use crate::handle::User;
+use crate::{handle::User, imports::venus_release_callback};
 
 /// The version of this header: its major number in the upper 16 bits, which changes when programs have to, and its
 /// minor number in the lower ones, which grows when functions or members are added.
@@ -39,6 +39,21 @@ pub const VENUS_LOG_TRACE: u32 = 5;
 /// thread, also on several at a time.
 pub type venus_log_callback = Option<unsafe extern "C" fn(user: *mut c_void, level: u32, line: *const c_char)>;
 
+/// What came with a callback, until nobody calls that any more.
+struct Kept {
+    user: User,
+    release: venus_release_callback,
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if let Some(release) = self.release {
+            // SAFETY: the caller promises that it can be called with this, once, on any thread.
+            guard::callback(|| unsafe { release(self.user.pointer()) });
+        }
+    }
+}
+
 /// The version of the library, to be compared with `VENUS_HOST_VERSION` of the header that a program was compiled with:
 /// the upper 16 bits have to be the same, the lower ones not less.
 #[unsafe(no_mangle)]
@@ -61,24 +76,35 @@ pub extern "C" fn venus_last_error() -> *const c_char {
 /// Beside this, lines go to standard error as the environment variable VENUS_LOG says (off, error, warn, info, debug or
 /// trace; warn if it says nothing).
 ///
-/// The callback is kept. Once this returns, no call of an earlier one begins, but one that has begun on another thread may
-/// not have ended yet.
+/// The callback is kept. Once this returns, another thread may still be about to call an earlier one: `release`, unless it is
+/// null, is called with `user` once nobody does any more, on any thread. If this fails, it is not called.
+///
+/// # Errors
+///
+/// -EINVAL: there is no such level.
 ///
 /// # Safety
 ///
-/// `callback` can be called with `user` on any thread until another one is set.
+/// `callback` can be called with `user` on any thread until `release` is called, or for ever without that; `release` can be
+/// called on any thread.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn venus_set_log(callback: venus_log_callback, user: *mut c_void, level: u32) -> c_int {
+pub unsafe extern "C" fn venus_set_log(
+    callback: venus_log_callback,
+    user: *mut c_void,
+    level: u32,
+    release: venus_release_callback,
+) -> c_int {
     guard::call("venus_set_log", || {
         log::start(log::Level::Warn);
         let wanted = log::Level::of(level)
             .ok_or_else(|| Error::argument(format!("venus_set_log: there is no level {level}")))?;
-        let user = User(user);
+        let kept = Kept { user: User(user), release };
         let sink = callback.map(|callback| -> log::Sink {
             Arc::new(move |level, line: &CStr| {
+                let kept = &kept;
                 // SAFETY: the caller promises that it can be called with this on any thread, and the text lives that
                 // long.
-                unsafe { callback(user.pointer(), u32::from(level as u8), line.as_ptr()) }
+                guard::callback(|| unsafe { callback(kept.user.pointer(), u32::from(level as u8), line.as_ptr()) });
             })
         });
         log::set_sink(wanted, sink);

@@ -236,7 +236,7 @@ static void check_lost(venus_host *host)
 
 struct told {
     venus_host *host;
-    int lines, fences, refused;
+    int lines, fences, refused, ends;
 };
 
 static void told_line(void *user, uint32_t level, const char *line)
@@ -244,6 +244,12 @@ static void told_line(void *user, uint32_t level, const char *line)
     struct told *told = user;
     if (level == VENUS_LOG_ERROR && strstr(line, "babbler"))
         told->lines++;
+}
+
+static void told_end(void *user)
+{
+    struct told *told = user;
+    told->ends++;
 }
 
 static void told_fence(void *user, const venus_retired_fence *fence)
@@ -264,7 +270,7 @@ static void check_callbacks(void)
         .size = sizeof options, .isolation = VENUS_ISOLATION_POLLED, .retired = told_fence, .retired_user = &told};
     venus_context_options context = {.size = sizeof context, .name = "babbler, and more", .name_size = 7};
     venus_retired_fence fence = {.size = sizeof fence};
-    must(venus_set_log(told_line, &told, VENUS_LOG_WARN), "set log");
+    must(venus_set_log(told_line, &told, VENUS_LOG_WARN, told_end), "set log");
     must(venus_host_create(&options, &told.host), "create host");
     must(venus_host_create_context(told.host, 1, &context), "create context");
     must(venus_host_create_fence(told.host, 1, 0, 5), "create fence");
@@ -272,9 +278,12 @@ static void check_callbacks(void)
     check(venus_host_next_retired(told.host, &fence) == 0, "nobody else does");
     check(venus_host_submit(told.host, 1, garbage, sizeof garbage) == -EPIPE, "garbage ends a context");
     check(told.lines == 1, "the log says so");
-    must(venus_set_log(NULL, NULL, VENUS_LOG_OFF), "set log");
+    check(told.ends == 0, "it is in use until another is set");
+    must(venus_set_log(NULL, NULL, VENUS_LOG_OFF, NULL), "set log");
+    check(told.ends == 1, "then it is released");
     must(venus_host_destroy(told.host, 5000), "destroy host");
-    check(venus_set_log(told_line, &told, 99) == -EINVAL, "there is no level 99");
+    check(venus_set_log(told_line, &told, 99, told_end) == -EINVAL, "there is no level 99");
+    check(told.ends == 1, "what was not taken is not released");
 }
 
 static uint32_t isolation_of(const char *name)
