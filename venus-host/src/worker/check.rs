@@ -42,10 +42,12 @@ fn refused(what: impl std::fmt::Display) -> HostError {
 }
 
 /// The end of what is behind a descriptor.
+#[cfg(target_os = "linux")]
 fn length(fd: &OwnedFd) -> Result<u64, HostError> {
     fs::seek(fd, fs::SeekFrom::End(0)).map_err(|error| HostError::io("cannot ask for the size of a blob", error))
 }
 
+#[cfg(target_os = "linux")]
 fn check_length(fd: &OwnedFd, size: u64) -> Result<(), HostError> {
     match length(fd)? {
         length if length >= size => Ok(()),
