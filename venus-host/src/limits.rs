@@ -51,6 +51,10 @@ pub const WORKER_PATIENCE: Duration = Duration::from_secs(60);
 /// How long a monitor waits for a worker process to say how its guest is doing.
 pub const STATISTICS_PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long a worker process may take to its end after its monitor has gone, however that happened: as long as a monitor that
+/// is there gives it. Then it is killed.
+pub const ORPHAN_PATIENCE: Duration = Duration::from_secs(10);
+
 /// Longest message that a monitor takes from a worker process.
 pub const WORKER_MESSAGE_BYTES: usize = 1 << 20;
 

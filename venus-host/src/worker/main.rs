@@ -25,6 +25,7 @@ use super::{
     outbox::Outbox,
     requests::Requests,
     serve::{self, Look},
+    surroundings,
 };
 use crate::{
     HostError,
@@ -81,8 +82,18 @@ impl fmt::Debug for WorkerOptions {
 /// Serves the context of a monitor that has started this process ([`Launch`](super::Launch)): what a program does when
 /// it finds itself started so. The socket to the monitor is standard input, in whose place `/dev/null` is put.
 ///
-/// Returns when the monitor has gone or does not need the context any more.
+/// What the process has inherited of its monitor's is left behind first: descriptors other than the standard streams are
+/// closed, unless this program has opened them itself (close-on-exec tells); standard output, which may be the monitor's way
+/// to those who manage it, becomes standard error; `SIGPIPE` is ignored.
+///
+/// Returns when the monitor has gone or does not need the context any more. A driver may keep it from that, so the process
+/// is killed if it is still there [`ORPHAN_PATIENCE`](limits::ORPHAN_PATIENCE) after its monitor has gone.
 pub fn serve(options: &WorkerOptions) -> ExitCode {
+    surroundings::ignore_sigpipe();
+    surroundings::close_inherited();
+    if let Err(error) = rustix::stdio::dup2_stdout(io::stderr()) {
+        tracing::debug!("standard output stays what it is: {error}");
+    }
     let served = take_control_socket().and_then(|control| {
         raise_descriptor_limit();
         serve_monitor(control, options)
@@ -116,7 +127,7 @@ fn serve_monitor(control: UnixStream, options: &WorkerOptions) -> Result<(), Hos
     let outbox = Arc::new(Outbox::new(limits::QUEUED_BYTES));
     let receiver = requests.receive(Arc::clone(&outbox), Arc::clone(&tell), Arc::clone(&look))?;
     serve::serve(context_options(begin, options, Arc::clone(&outbox)), || outbox.pop(), &tell, &look);
-    match receiver.join() {
+    match receiver.recv() {
         Ok(Ok(())) => Ok(()),
         Ok(Err(malformed)) => Err(HostError::Unsupported(format!("a message of the monitor's: {malformed}").into())),
         Err(_) => Err(HostError::Unsupported("what receives the monitor's messages has panicked".into())),

@@ -9,6 +9,7 @@
 //! | [`served`] | a context, as its monitor sees it |
 //! | [`serve`](mod@serve) | the loop that serves one |
 //! | [`main`], [`requests`] | what a worker process does around that loop |
+//! | [`surroundings`] | what a worker process leaves behind of its monitor's |
 //! | [`launch`] | how a worker process is started, and why it may not be |
 //! | `this_library`, `seccomp` (Linux) | a shared library as its own worker; filters of system calls |
 //! | [`process`] | the monitor's side of the socket, and the worker's death |
@@ -41,6 +42,7 @@ mod requests;
 mod seccomp;
 pub(crate) mod serve;
 mod served;
+mod surroundings;
 #[cfg(target_os = "linux")]
 mod this_library;
 

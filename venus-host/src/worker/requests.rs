@@ -5,13 +5,19 @@
 
 use std::{
     os::unix::net::UnixStream,
-    sync::Arc,
-    thread::{self, JoinHandle},
+    sync::{
+        Arc,
+        mpsc::{self, Receiver},
+    },
+    thread,
     time::Duration,
 };
 
 use parking_lot::Mutex;
-use rustix::net::RecvFlags;
+use rustix::{
+    net::RecvFlags,
+    process::{Signal, getpid, kill_process},
+};
 
 use super::{
     frame::{FrameReader, Heard, framed},
@@ -75,14 +81,18 @@ impl Requests {
         }))
     }
 
-    /// Has a thread receive requests into `outbox`, which it closes at their end. It answers how the guest is doing by a
-    /// `look`.
+    /// Has a thread receive requests into `outbox`, which it closes at their end, and says how they ended. It answers how
+    /// the guest is doing by a `look`.
+    ///
+    /// The end of the requests is that of the monitor, who would kill a process that is stuck in a driver. The thread does
+    /// so in its place.
     pub(super) fn receive(
         mut self,
         outbox: Arc<Outbox<Request>>,
         tell: Tell,
         look: Look,
-    ) -> Result<JoinHandle<Result<(), Malformed>>, HostError> {
+    ) -> Result<Receiver<Result<(), Malformed>>, HostError> {
+        let (ended, end) = mpsc::channel();
         let receive = move || {
             while let Some(request) = self.next() {
                 match request {
@@ -95,10 +105,15 @@ impl Requests {
                 }
             }
             outbox.close();
-            self.wrong.map_or(Ok(()), Err)
+            // Whoever hears it may be stuck.
+            let _heard = ended.send(self.wrong.map_or(Ok(()), Err));
+            drop(self.control);
+            thread::sleep(limits::ORPHAN_PATIENCE);
+            tracing::error!("a worker without a monitor does not come to its end; the driver may be stuck");
+            let _killed = kill_process(getpid(), Signal::KILL);
         };
         let thread = thread::Builder::new().name("venus-requests".to_owned()).spawn(receive);
-        thread.map_err(|error| HostError::io("cannot start the thread that receives requests", error))
+        thread.map(|_| end).map_err(|error| HostError::io("cannot start the thread that receives requests", error))
     }
 
     /// Queues a request. False if nobody wants it any more.

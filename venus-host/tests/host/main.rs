@@ -5,4 +5,6 @@ mod hostile;
 mod isolations;
 mod machine;
 mod memory;
+#[cfg(target_os = "linux")]
+mod surroundings;
 mod worker;

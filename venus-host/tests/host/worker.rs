@@ -28,6 +28,14 @@ pub(crate) const MORTAL: &str = "mortal";
 pub(crate) const BUSY: &str = "busy";
 /// One that never says anything.
 pub(crate) const SILENT: &str = "silent";
+/// One that never comes back from a `vkSeekReplyCommandStreamMESA`, and says on standard error which process it is.
+pub(crate) const STUCK: &str = "stuck";
+/// One that begins with the signals of a program in C.
+#[cfg(target_os = "linux")]
+pub(crate) const PLAIN: &str = "plain";
+/// No worker, but a monitor of a stuck one.
+#[cfg(target_os = "linux")]
+pub(crate) const MONITOR: &str = "monitor";
 /// One that says what makes no sense.
 pub(crate) const RAVING: &str = "raving";
 
@@ -59,6 +67,17 @@ impl EndpointObserver for In {
     }
 }
 
+fn be_stuck() {
+    eprintln!("stuck in process {}", std::process::id());
+    stay();
+}
+
+pub(crate) fn stay() {
+    loop {
+        std::thread::park();
+    }
+}
+
 #[test]
 fn serves() {
     let Ok(sort) = env::var(VARIABLE) else { return };
@@ -73,6 +92,16 @@ fn serves() {
             let rest = || std::thread::sleep(2 * limits::STATISTICS_PATIENCE);
             worker::serve(&options.observers(move |_, _| vec![Arc::new(In(rest))]));
         }
+        STUCK => {
+            worker::serve(&options.observers(|_, _| vec![Arc::new(In(be_stuck))]));
+        }
+        #[cfg(target_os = "linux")]
+        PLAIN => {
+            crate::surroundings::be_plain();
+            worker::serve(&options);
+        }
+        #[cfg(target_os = "linux")]
+        MONITOR => crate::surroundings::be_monitor(&mock),
         SILENT => {
             let control = worker::take_control_socket().expect("a monitor");
             // Reads what comes, as long as there is a monitor.
@@ -87,6 +116,8 @@ fn serves() {
         }
         _ => assert_eq!(worker::serve(&options), ExitCode::SUCCESS),
     }
+    // What the harness has to say of this is of no interest to anybody.
+    std::process::exit(0);
 }
 
 /// A worker that says these bytes.
