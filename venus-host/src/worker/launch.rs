@@ -7,10 +7,11 @@ use std::{
         fd::OwnedFd,
         unix::{net::UnixStream, process::CommandExt as _},
     },
-    process::{Child, Command},
+    process::{self, Command},
     sync::Arc,
 };
 
+use super::child::Child;
 #[cfg(target_os = "linux")]
 use super::{seccomp, this_library::ThisLibrary};
 use crate::{HostError, socket::is_hung_up};
@@ -45,7 +46,7 @@ impl Launch {
             Self::Command(make) => make(),
             Self::ThisLibrary { environment } => this_library(environment)?,
         };
-        spawn(command, theirs).map(|child| Spare(Some((child, ours))))
+        spawn(command, theirs).map(|child| Spare(Some((Child::new(child), ours))))
     }
 }
 
@@ -67,11 +68,10 @@ impl Spare {
 
 impl Drop for Spare {
     fn drop(&mut self) {
-        if let Some((mut child, socket)) = self.0.take() {
+        if let Some((child, socket)) = self.0.take() {
             drop(socket);
             // It has nothing to bring to an end, and may be in the middle of loading a driver.
-            let _ended = child.kill();
-            let _reaped = child.wait();
+            child.end();
         }
     }
 }
@@ -125,7 +125,7 @@ impl fmt::Debug for Launch {
 }
 
 /// Starts a worker whose standard input is `control`.
-pub(crate) fn spawn(mut command: Command, control: UnixStream) -> Result<Child, HostError> {
+pub(crate) fn spawn(mut command: Command, control: UnixStream) -> Result<process::Child, HostError> {
     // A group of its own: what a terminal sends to ours is for us, who end our workers when it is time.
     command.stdin(OwnedFd::from(control)).process_group(0);
     let child = command.spawn();

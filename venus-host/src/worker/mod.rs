@@ -12,7 +12,7 @@
 //! | [`surroundings`] | what a worker process leaves behind of its monitor's |
 //! | [`launch`] | how a worker process is started, and why it may not be |
 //! | `this_library`, `seccomp` (Linux) | a shared library as its own worker; filters of system calls |
-//! | [`process`] | the monitor's side of the socket, and the worker's death |
+//! | [`process`], [`child`] | the monitor's side of the socket, and the worker's death |
 //! | [`message`], [`packet`], [`frame`] | what travels, and how |
 //! | [`inbox`], [`outbox`] | what was heard, and what waits to be said |
 //! | [`fences`] | fences that have not retired |
@@ -28,6 +28,7 @@
 #![deny(unsafe_code)]
 
 mod check;
+mod child;
 mod fences;
 mod frame;
 mod inbox;

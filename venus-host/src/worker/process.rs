@@ -5,11 +5,14 @@
 
 use std::{
     io::{Read as _, Write as _},
-    os::{fd::OwnedFd, unix::net::UnixStream},
-    process::{Child, ExitStatus},
+    os::{
+        fd::{AsFd as _, OwnedFd},
+        unix::net::UnixStream,
+    },
+    process::ExitStatus,
     sync::Arc,
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use parking_lot::Mutex;
@@ -21,19 +24,20 @@ use rustix::{
 
 use super::{
     check,
+    child::Child,
     frame::{FrameReader, Heard, framed},
     inbox::Inbox,
     message::{Event, Request},
     outbox::{Outbox, Unsent},
     packet::{Malformed, Packet},
 };
-use crate::{HostError, endpoint::Breadcrumbs, limits, socket, thread::deadline};
+use crate::{HostError, endpoint::Breadcrumbs, limits, socket};
 
 /// How long a worker that has closed its socket may take to its end: one that died, and one that was told to end.
 const DEATH_PATIENCE: Duration = Duration::from_secs(1);
 const END_PATIENCE: Duration = Duration::from_secs(10);
 
-/// How often it is looked at meanwhile.
+/// How long descriptors that are on their way are waited for at a time.
 const LOOK: Duration = Duration::from_millis(2);
 
 /// A frame on its way.
@@ -42,7 +46,20 @@ pub(super) struct Outgoing {
     bytes: Vec<u8>,
     /// How many of them are gone, and with the first of them the descriptor.
     sent: usize,
-    packet: Packet,
+    fd: Option<Arc<OwnedFd>>,
+}
+
+impl Outgoing {
+    fn new(packet: Packet) -> Self {
+        Self { bytes: framed(&packet), sent: 0, fd: packet.fd }
+    }
+
+    /// Bytes that it takes while it waits, however short the request is.
+    fn size(&self) -> usize {
+        /// What an allocation costs beyond what was asked for.
+        const ALLOCATION: usize = 32;
+        self.bytes.capacity().saturating_add(size_of::<(Self, usize)>()).saturating_add(ALLOCATION)
+    }
 }
 
 /// The way to a worker process.
@@ -52,7 +69,7 @@ pub(super) struct Link {
     outbox: Outbox<Outgoing>,
     /// Makes the thread look at the outbox.
     bell: UnixStream,
-    child: Mutex<Child>,
+    child: Child,
     /// Size of the blob that was asked for last.
     asked: Mutex<u64>,
     maps_opaque: bool,
@@ -79,7 +96,7 @@ impl Link {
             socket,
             outbox: Outbox::new(limits::QUEUED_BYTES),
             bell,
-            child: Mutex::new(child),
+            child,
             asked: Mutex::new(0),
             maps_opaque,
             breadcrumbs,
@@ -89,8 +106,9 @@ impl Link {
         match thread {
             Ok(thread) => Ok((link, thread)),
             Err(error) => {
-                link.kill();
-                let _reaped = link.child.lock().wait();
+                if let Some(link) = Arc::into_inner(link) {
+                    link.child.end();
+                }
                 Err(HostError::io("cannot start a worker's thread", error))
             }
         }
@@ -103,12 +121,21 @@ impl Link {
         }
         // What cannot travel was refused before.
         let packet = request.encode().ok_or(Unsent::Closed)?;
-        let mut outgoing = Outgoing { bytes: framed(&packet), sent: 0, packet };
-        let bytes = outgoing.bytes.len();
+        let mut outgoing = Outgoing::new(packet);
+        let bytes = outgoing.size();
         let mut queue = self.outbox.room(bytes, patience)?;
-        // A worker that has gone is the thread's to deal with.
-        if queue.is_empty() && self.push_out(&mut outgoing).unwrap_or(true) {
-            return Ok(());
+        if queue.is_empty() {
+            match self.push_out(&mut outgoing) {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                Err(error) => {
+                    // What has gone in part cannot be said again. The thread sees the end of the socket and deals with
+                    // it, as with a worker that has gone.
+                    tracing::debug!("a worker cannot be sent a request: {error}");
+                    let _gone = rustix::net::shutdown(&self.socket, Shutdown::Both);
+                    return Ok(());
+                }
+            }
         }
         queue.put(outgoing, bytes);
         drop(queue);
@@ -124,7 +151,7 @@ impl Link {
             if rest.is_empty() {
                 return Ok(true);
             }
-            let fds = if outgoing.sent == 0 { outgoing.packet.fds() } else { Vec::new() };
+            let fds: Vec<_> = outgoing.fd.iter().filter(|_| outgoing.sent == 0).map(|fd| fd.as_fd()).collect();
             match socket::try_send_with(&self.socket, rest, &fds, SendFlags::DONTWAIT) {
                 Ok(sent) => outgoing.sent = outgoing.sent.saturating_add(sent),
                 Err(Errno::INTR) => {}
@@ -144,8 +171,7 @@ impl Link {
 
     /// Ends the worker at once.
     pub(super) fn kill(&self) {
-        // It may have ended by itself.
-        let _gone = self.child.lock().kill();
+        self.child.kill();
     }
 
     /// In which command it is, for the middle of a sentence.
@@ -155,7 +181,7 @@ impl Link {
 
     /// The worker's process.
     pub(super) fn process(&self) -> u32 {
-        self.child.lock().id()
+        self.child.id()
     }
 }
 
@@ -177,8 +203,15 @@ impl Carrier {
         let ended = self.reap(if is_dismissed { END_PATIENCE } else { DEATH_PATIENCE });
         if is_dismissed {
             self.inbox.close("the context was destroyed".to_owned());
-            return;
+        } else {
+            self.tell(outcome, ended);
         }
+        // A killed process may take as long as the driver's kernel side does.
+        self.link.child.bury();
+    }
+
+    /// Tells of an end that nobody wanted.
+    fn tell(&self, outcome: Result<(), Malformed>, ended: Option<ExitStatus>) {
         let place = self.link.place();
         let process = self.link.process();
         let reason = match (outcome, ended) {
@@ -242,23 +275,13 @@ impl Carrier {
         self.inbox.take(event)
     }
 
-    /// Waits for the end of the worker; one that does not end in time is killed. None if that was so.
+    /// Waits for the end of the worker; one that does not end in time is killed. None if that was so, or if somebody else in
+    /// this process has waited for it.
     fn reap(&self, patience: Duration) -> Option<ExitStatus> {
-        let until = deadline(patience);
-        loop {
-            let ended = self.link.child.lock().try_wait();
-            match ended {
-                Ok(None) if Instant::now() < until => thread::sleep(LOOK),
-                Ok(Some(status)) => return Some(status),
-                // Somebody else in this process has waited for it.
-                Err(_) => return None,
-                Ok(None) => {
-                    self.link.kill();
-                    // A killed process may take as long as the driver's kernel side does.
-                    let _reaped = self.link.child.lock().wait();
-                    return None;
-                }
-            }
+        let ended = self.link.child.wait(patience);
+        if let Ok(None) = ended {
+            self.link.kill();
         }
+        ended.ok().flatten()
     }
 }

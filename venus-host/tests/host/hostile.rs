@@ -153,3 +153,21 @@ fn a_descriptor_that_is_not_what_the_worker_says_is_not_mapped() {
     assert!(refused.contains("a worker gives what is no dma-buf"), "{refused}");
     assert!(machine.host.map(RESOURCE).is_err());
 }
+
+#[test]
+fn a_worker_that_takes_no_requests_is_lost() {
+    let mock = Mock::take();
+    let launch = worker::launch(worker::DEAF);
+    let mut host = Host::new(HostOptions::new(config(&mock)).isolation(Isolation::Process(launch))).unwrap();
+    host.create_context(FIRST, ContextOptions::new("deaf")).unwrap();
+    let mut fence = 0;
+    let deadline = std::time::Instant::now() + crate::machine::PATIENCE;
+    while host.lost(FIRST).is_none() {
+        fence += 1;
+        let _told = host.create_fence(FIRST, 0, fence);
+        assert!(std::time::Instant::now() < deadline, "its fences never retire");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    let retired: Vec<_> = host.take_retired().into_iter().map(|one| one.fence).collect();
+    assert!(retired.into_iter().eq(1..=fence));
+}

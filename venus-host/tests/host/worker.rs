@@ -36,6 +36,8 @@ pub(crate) const PLAIN: &str = "plain";
 /// No worker, but a monitor of a stuck one.
 #[cfg(target_os = "linux")]
 pub(crate) const MONITOR: &str = "monitor";
+/// One that takes nothing more from its monitor.
+pub(crate) const DEAF: &str = "deaf";
 /// One that says what makes no sense.
 pub(crate) const RAVING: &str = "raving";
 
@@ -106,6 +108,13 @@ fn serves() {
             let control = worker::take_control_socket().expect("a monitor");
             // Reads what comes, as long as there is a monitor.
             std::io::copy(&mut &control, &mut std::io::sink()).expect("silence");
+        }
+        DEAF => {
+            let control = worker::take_control_socket().expect("a monitor");
+            control.shutdown(std::net::Shutdown::Read).expect("a socket");
+            let mut fds = [rustix::event::PollFd::new(&control, rustix::event::PollFlags::HUP)];
+            rustix::event::poll(&mut fds, None).expect("the monitor's end");
+            stay();
         }
         RAVING => {
             let mut control = worker::take_control_socket().expect("a monitor");
