@@ -41,12 +41,14 @@ pub const SUBMISSION_BYTES: usize = 64 << 20;
 /// wait when there are more.
 pub const QUEUED_BYTES: usize = 64 << 20;
 
-/// How long it is made to wait. If nothing is executed in so long, its context is lost.
-pub const QUEUE_PATIENCE: Duration = Duration::from_secs(20);
+/// How long it is made to wait. If nothing is executed in so long, its context is lost. Each context that was waited for in
+/// vain halves it for the others of a monitor's, down to a quarter of a second.
+pub const QUEUE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a monitor waits for the answer of a context, which has to come to the request first: a guest may have it wait
-/// for a ring that compiles shaders. Then the context is lost.
-pub const WORKER_PATIENCE: Duration = Duration::from_secs(60);
+/// for a ring that compiles shaders. Then the context is lost. All of the machine may stand still meanwhile, so it is halved
+/// like [`QUEUE_PATIENCE`].
+pub const WORKER_PATIENCE: Duration = Duration::from_secs(8);
 
 /// How long a monitor waits for a worker process to say how its guest is doing.
 pub const STATISTICS_PATIENCE: Duration = Duration::from_secs(2);

@@ -61,7 +61,7 @@ use crate::{
     endpoint::{Observer, Statistics},
     limits, socket,
     thread::deadline,
-    worker::{Fences, Served, Spare},
+    worker::{Fences, Patience, Served, Spare},
 };
 
 /// A context's number: what the guest's kernel gave it in CTX_CREATE.
@@ -109,6 +109,8 @@ pub struct Host {
     ending: Vec<Served>,
     /// Workers that wait for their contexts.
     spares: Vec<Spare>,
+    /// How long contexts are waited for.
+    patience: Arc<Patience>,
 }
 
 impl Host {
@@ -127,6 +129,7 @@ impl Host {
             mapper: None,
             ending: Vec::new(),
             spares: Vec::new(),
+            patience: Arc::default(),
         };
         host.start_spares();
         Ok(host)
@@ -171,9 +174,12 @@ impl Host {
             Isolation::Process(launch) => {
                 let worker = spare.map_or_else(|| launch.start(), Ok)?;
                 let maps_opaque = self.options.driver.transport.opaque;
-                Runner::Served(Served::by_process(worker, &name, maps_opaque, sink)?)
+                Runner::Served(Served::by_process(worker, &name, maps_opaque, sink, &self.patience)?)
             }
-            Isolation::Thread => Runner::Served(Served::by_thread(&name, self.context_options(&name), sink)?),
+            Isolation::Thread => {
+                let options = self.context_options(&name);
+                Runner::Served(Served::by_thread(&name, options, sink, &self.patience)?)
+            }
             Isolation::Polled => {
                 let context = Context::new(self.context_options(&name).poll_rings());
                 Runner::Polled { context: Box::new(context), fences: Arc::new(Fences::new(sink)) }

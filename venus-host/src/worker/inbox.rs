@@ -140,6 +140,11 @@ impl Inbox {
         !is_asked
     }
 
+    /// The statistics that are wanted could not be asked for.
+    pub(super) fn expect_no_statistics(&self) {
+        self.state.lock().statistics = Answer::NotAsked;
+    }
+
     /// Waits for the statistics that were asked for. None if they do not come in time.
     pub(super) fn await_statistics(&self, patience: Duration) -> Result<Option<Statistics>, HostError> {
         self.wait(patience, |state| state.statistics.take())

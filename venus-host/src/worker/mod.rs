@@ -15,6 +15,7 @@
 //! | [`process`], [`child`] | the monitor's side of the socket, and the worker's death |
 //! | [`message`], [`packet`], [`frame`] | what travels, and how |
 //! | [`inbox`], [`outbox`] | what was heard, and what waits to be said |
+//! | [`patience`] | how long a monitor waits, all in all |
 //! | [`fences`] | fences that have not retired |
 //! | [`check`] | whether a blob from a worker is what the worker says |
 //!
@@ -37,6 +38,7 @@ mod main;
 mod message;
 mod outbox;
 mod packet;
+mod patience;
 mod process;
 mod requests;
 #[cfg(target_os = "linux")]
@@ -54,6 +56,7 @@ pub(crate) use self::launch::spawn;
 pub(crate) use self::{
     fences::{Added, Fences, Sink},
     launch::Spare,
+    patience::Patience,
     served::Served,
 };
 pub use self::{

@@ -14,6 +14,7 @@ use super::{
     launch::Spare,
     message::{Begin, Event, Request},
     outbox::{Outbox, Unsent},
+    patience::Patience,
     process::Link,
     serve::{self, Look, Tell},
 };
@@ -31,6 +32,7 @@ pub(crate) struct Served {
     inbox: Arc<Inbox>,
     runner: Runner,
     thread: JoinHandle<()>,
+    patience: Arc<Patience>,
 }
 
 enum Runner {
@@ -39,8 +41,13 @@ enum Runner {
 }
 
 impl Served {
-    /// Has a thread serve a context. `sink` is told of fences that retire.
-    pub(crate) fn by_thread(name: &str, options: Options, sink: Sink) -> Result<Self, HostError> {
+    /// Has a thread serve a context. `sink` is told of fences that retire, and `patience` is the monitor's.
+    pub(crate) fn by_thread(
+        name: &str,
+        options: Options,
+        sink: Sink,
+        patience: &Arc<Patience>,
+    ) -> Result<Self, HostError> {
         let inbox = Arc::new(Inbox::new(name.to_owned(), sink));
         let outbox = Arc::new(Outbox::new(limits::QUEUED_BYTES));
         let breadcrumbs = Breadcrumbs::private();
@@ -59,17 +66,24 @@ impl Served {
         };
         let thread = thread::Builder::new().name("venus-context".to_owned()).spawn(serve);
         let thread = thread.map_err(|error| HostError::io("cannot start a thread for a context", error))?;
-        Ok(Self { inbox, runner: Runner::Thread { outbox, breadcrumbs, look }, thread })
+        let patience = Arc::clone(patience);
+        Ok(Self { inbox, runner: Runner::Thread { outbox, breadcrumbs, look }, thread, patience })
     }
 
     /// Has a worker process serve a context. `maps_opaque` says whether a driver's own descriptors are of use here.
-    pub(crate) fn by_process(worker: Spare, name: &str, maps_opaque: bool, sink: Sink) -> Result<Self, HostError> {
+    pub(crate) fn by_process(
+        worker: Spare,
+        name: &str,
+        maps_opaque: bool,
+        sink: Sink,
+        patience: &Arc<Patience>,
+    ) -> Result<Self, HostError> {
         let inbox = Arc::new(Inbox::new(name.to_owned(), sink));
         let file = Arc::<OwnedFd>::from(Breadcrumbs::file()?);
         let breadcrumbs = Breadcrumbs::open(Arc::clone(&file))?;
         let (child, socket) = worker.take().ok_or_else(|| HostError::Lost("its worker has been taken".into()))?;
         let (link, thread) = Link::start(child, socket, maps_opaque, breadcrumbs, Arc::clone(&inbox))?;
-        let served = Self { inbox, runner: Runner::Process(link), thread };
+        let served = Self { inbox, runner: Runner::Process(link), thread, patience: Arc::clone(patience) };
         served.send(Request::Begin(Begin { name: name.to_owned(), maps_opaque, breadcrumbs: file }), 0)?;
         Ok(served)
     }
@@ -109,11 +123,18 @@ impl Served {
         self.inbox.check()?;
         self.inbox.expect_blob();
         self.send(Request::CreateBlob { id, flags, blob_id, size }, 0)?;
-        self.inbox.await_blob(limits::WORKER_PATIENCE).unwrap_or_else(|| {
-            let reason = format!("it gives no answer for {:?}, {}", limits::WORKER_PATIENCE, self.place());
+        let patience = self.patience.of(limits::WORKER_PATIENCE);
+        let made = self.inbox.await_blob(patience).unwrap_or_else(|| {
+            let reason = format!("it gives no answer for {patience:?}, {}", self.place());
+            self.patience.strike();
             self.give_up(reason.clone());
             Err(HostError::Lost(reason.into()))
-        })
+        });
+        // A worker may have made what is of no use here, and there must be no resource then.
+        if made.is_err() && self.is_process() {
+            self.detach(id);
+        }
+        made
     }
 
     /// Makes a resource of others known.
@@ -135,7 +156,10 @@ impl Served {
             Runner::Process(link) => link,
         };
         if self.inbox.expect_statistics() && link.send(Request::Inquire, Duration::ZERO).is_err() {
+            // Nobody was asked, so the next one asks.
+            self.inbox.expect_no_statistics();
             self.inbox.check()?;
+            return Err(HostError::Remote(format!("worker {} takes no more questions", link.process()).into()));
         }
         self.inbox.await_statistics(patience)?.ok_or_else(|| {
             HostError::Remote(format!("worker {} does not say how its guest is doing", link.process()).into())
@@ -197,13 +221,14 @@ impl Served {
     }
 
     fn send(&self, request: Request, bytes: usize) -> Result<(), HostError> {
+        let patience = self.patience.of(limits::QUEUE_PATIENCE);
         let sent = match &self.runner {
-            // Each request counts, however short.
+            // Each request counts, however short; for a process, the link sees to it.
             Runner::Thread { outbox, .. } => {
                 let bytes = bytes.saturating_add(size_of::<Request>());
-                outbox.push(request, bytes, limits::QUEUE_PATIENCE)
+                outbox.push(request, bytes, patience)
             }
-            Runner::Process(link) => link.send(request, limits::QUEUE_PATIENCE),
+            Runner::Process(link) => link.send(request, patience),
         };
         match sent {
             Ok(()) => Ok(()),
@@ -213,6 +238,7 @@ impl Served {
             }
             Err(Unsent::Full) => {
                 let place = self.place();
+                self.patience.strike();
                 self.give_up(format!("it does not come to the end of what its guest has submitted, {place}"));
                 self.inbox.check()
             }
