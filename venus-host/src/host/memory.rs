@@ -12,6 +12,7 @@ use crate::{
     driver::OpaqueMapper,
     error::CREATE_BLOB,
     resource::{Blob, BlobFlags, BlobKind, BlobStorage, HostMapping, HostMemory, MapInfo, ResourceId},
+    socket,
     thread::AutoreleasePool,
 };
 
@@ -33,6 +34,7 @@ impl Host {
         size: u64,
     ) -> Result<(), HostError> {
         self.resources.check_new(resource, size)?;
+        self.resources.check_descriptors(socket::open_files())?;
         let blob = self.runner(id, CREATE_BLOB)?.create_blob(resource, flags, blob_id, size)?;
         let is_plain = blob_id == 0 && flags == BlobFlags::MAPPABLE;
         self.resources.insert(resource, blob, size, is_plain).attached.insert(id);
@@ -123,8 +125,8 @@ impl Host {
     /// There is no such resource, or it cannot be mapped.
     pub fn map(&mut self, resource: ResourceId) -> Result<HostMapping, HostError> {
         let found = self.resources.lookup(resource, "map resource")?;
-        if let Some(mapping) = &found.mapping {
-            return Ok(mapping.clone());
+        if let Some(mapping) = found.mapping.upgrade() {
+            return Ok(mapping);
         }
         let mapping = if found.blob.kind() == BlobKind::Opaque {
             let _pool = AutoreleasePool::new();
@@ -136,7 +138,8 @@ impl Host {
         } else {
             found.blob.map()?
         };
-        Ok(found.mapping.insert(mapping).clone())
+        found.mapping = mapping.downgrade();
+        Ok(mapping)
     }
 
     /// Drops a resource: contexts forget it. What is mapped stays mapped. False if there is none.

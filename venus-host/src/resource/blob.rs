@@ -10,7 +10,7 @@
 use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     ptr::NonNull,
-    sync::Arc,
+    sync::{Arc, Weak},
 };
 
 use super::{HostMemory, Mapping, MemoryFile, host_page_size};
@@ -141,6 +141,17 @@ impl Blob {
 #[derive(Debug, Clone)]
 pub struct HostMapping(Arc<Mapping>);
 
+/// A [`HostMapping`] that is not kept alive by this.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct WeakMapping(Weak<Mapping>);
+
+impl WeakMapping {
+    /// The mapping, if it is still there.
+    pub(crate) fn upgrade(&self) -> Option<HostMapping> {
+        self.0.upgrade().map(HostMapping)
+    }
+}
+
 impl HostMapping {
     /// Memory of an embedder's own.
     ///
@@ -171,6 +182,11 @@ impl HostMapping {
     /// What a resource of plain shared memory holds.
     pub(crate) fn into_shared(self) -> Arc<Mapping> {
         self.0
+    }
+
+    /// What leads to it as long as somebody else keeps it.
+    pub(crate) fn downgrade(&self) -> WeakMapping {
+        WeakMapping(Arc::downgrade(&self.0))
     }
 
     /// Where it begins: the start of a host page. The guest may write there at any time.

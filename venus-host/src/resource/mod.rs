@@ -19,12 +19,12 @@ pub(crate) mod table;
 
 use std::{fmt, sync::Arc};
 
+pub(crate) use self::{blob::WeakMapping, file::MemoryFile, mapping::Mapping, table::Table};
 pub use self::{
     blob::{Blob, BlobKind, BlobStorage, HostMapping, MapInfo, VulkanInfo},
     file::{host_page_size, try_memory_file},
     mapping::HostMemory,
 };
-pub(crate) use self::{file::MemoryFile, mapping::Mapping, table::Table};
 
 /// A resource's number: chosen by whoever creates it (the vtest server, a VMM's guest), non-zero, unique in its
 /// context.
