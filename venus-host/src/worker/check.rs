@@ -24,11 +24,12 @@ pub(super) fn check(blob: Blob, size: u64, maps_opaque: bool) -> Result<Blob, Ho
     match &blob.storage {
         BlobStorage::Shm(fd) => check_file(fd, blob.size)?,
         BlobStorage::DmaBuf(fd) => check_dma_buf(fd, blob.size)?,
-        BlobStorage::Opaque { info, .. } if maps_opaque => {
+        BlobStorage::Opaque { fd, info } if maps_opaque => {
             let fits = info.allocation_size >= size && info.allocation_size <= limits::RESOURCE_BYTES;
             if !fits || info.memory_type_index >= MEMORY_TYPES {
                 return Err(refused(format!("a blob of {size} bytes with {info:?}")));
             }
+            check_opaque(fd, info.allocation_size)?;
         }
         BlobStorage::Opaque { .. } => return Err(refused("a driver's own descriptor, which is not to be mapped")),
         BlobStorage::Pointer(_) => return Err(refused("a pointer into another process")),
@@ -55,12 +56,38 @@ fn check_length(fd: &OwnedFd, size: u64) -> Result<(), HostError> {
     }
 }
 
+/// `TMPFS_MAGIC` of `linux/magic.h`: memory that is there when it is touched, unlike huge pages.
+#[cfg(target_os = "linux")]
+const TMPFS: u64 = 0x0102_1994;
+
+/// `DMA_BUF_MAGIC` of `linux/magic.h`.
+#[cfg(target_os = "linux")]
+const DMA_BUF: u64 = 0x444d_4142;
+
+/// Keeps what a driver calls its own from becoming shorter, where that is a file as software drivers' are. What a real GPU's
+/// descriptor is, a device's or a dma-buf, nobody but its driver knows.
+#[cfg(target_os = "linux")]
+fn check_opaque(fd: &OwnedFd, size: u64) -> Result<(), HostError> {
+    use rustix::fs::{FileType, SealFlags};
+
+    /// `ANON_INODE_FS_MAGIC` of `linux/magic.h`.
+    const ANONYMOUS: u64 = 0x0904_1934;
+    let found = fs::fstat(fd).map_err(|error| HostError::io("cannot ask what a blob is", error))?;
+    let is_file = FileType::from_raw_mode(found.st_mode) == FileType::RegularFile;
+    if !is_file || [DMA_BUF, ANONYMOUS].contains(&filesystem(fd)?) {
+        return Ok(());
+    }
+    let is_sealed = || fs::fcntl_get_seals(fd).is_ok_and(|seals| seals.contains(SealFlags::SHRINK));
+    if !is_sealed() && fs::fcntl_add_seals(fd, SealFlags::SHRINK).is_err() {
+        return Err(refused("a driver's own file that could become shorter"));
+    }
+    check_length(fd, size)
+}
+
 #[cfg(target_os = "linux")]
 fn check_file(fd: &OwnedFd, size: u64) -> Result<(), HostError> {
     use rustix::fs::SealFlags;
 
-    /// `TMPFS_MAGIC` of `linux/magic.h`: memory that is there when it is touched, unlike huge pages.
-    const TMPFS: u64 = 0x0102_1994;
     if filesystem(fd)? != TMPFS {
         return Err(refused("what is no memory file"));
     }
@@ -73,8 +100,6 @@ fn check_file(fd: &OwnedFd, size: u64) -> Result<(), HostError> {
 
 #[cfg(target_os = "linux")]
 fn check_dma_buf(fd: &OwnedFd, size: u64) -> Result<(), HostError> {
-    /// `DMA_BUF_MAGIC` of `linux/magic.h`.
-    const DMA_BUF: u64 = 0x444d_4142;
     if filesystem(fd)? != DMA_BUF {
         return Err(refused("what is no dma-buf"));
     }
@@ -86,6 +111,11 @@ fn check_dma_buf(fd: &OwnedFd, size: u64) -> Result<(), HostError> {
 fn filesystem(fd: &OwnedFd) -> Result<u64, HostError> {
     let found = fs::fstatfs(fd).map_err(|error| HostError::io("cannot ask what a blob is", error))?;
     Ok(u64::try_from(found.f_type).unwrap_or(0))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn check_opaque(_fd: &OwnedFd, _size: u64) -> Result<(), HostError> {
+    Ok(())
 }
 
 /// macOS sets the size of a shared-memory object once, so its end stays where it is. It has no dma-bufs.
@@ -154,12 +184,22 @@ mod tests {
     fn a_drivers_own_descriptor_has_to_fit() {
         let right =
             VulkanInfo { device_uuid: [0; 16], driver_uuid: [0; 16], allocation_size: 4096, memory_type_index: 31 };
-        let blob =
-            |info| Blob::new(BlobStorage::Opaque { fd: memory(0, SealFlags::empty()), info }, 4096, MapInfo::None);
+        let of = |fd, info| Blob::new(BlobStorage::Opaque { fd, info }, 4096, MapInfo::None);
+        let blob = |info| of(memory(4096, SealFlags::empty()), info);
         assert!(check(blob(right), 4096, true).is_ok());
         assert!(check(blob(right), 4096, false).is_err());
         assert!(check(blob(VulkanInfo { memory_type_index: 32, ..right }), 4096, true).is_err());
         assert!(check(blob(VulkanInfo { allocation_size: 4095, ..right }), 4096, true).is_err());
         assert!(check(blob(VulkanInfo { allocation_size: u64::MAX, ..right }), 4096, true).is_err());
+        // A software driver's is a memory file, which must not become shorter once it is mapped.
+        let file = memory(4096, SealFlags::empty());
+        check(of(Arc::clone(&file), right), 4096, true).unwrap();
+        assert!(fs::ftruncate(&file, 0).is_err());
+        assert!(check(of(memory(4096, SealFlags::SEAL), right), 4096, true).is_err());
+        assert!(check(of(memory(4095, SealFlags::empty()), right), 4096, true).is_err());
+        let null = std::fs::File::open("/dev/null").unwrap();
+        assert!(check(of(Arc::new(null.into()), right), 4096, true).is_ok(), "what only its driver knows");
+        let on_disk = std::fs::File::open("/proc/self/exe").unwrap();
+        assert!(check(of(Arc::new(on_disk.into()), right), 4096, true).is_err());
     }
 }

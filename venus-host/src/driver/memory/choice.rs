@@ -69,7 +69,8 @@ impl FromStr for MemoryChoice {
 #[non_exhaustive]
 pub struct Transport {
     /// It imports a driver's own descriptors into the same driver again, through [`super::OpaqueMapper`] or its own
-    /// Vulkan code. Never set this where a guest maps what it is given.
+    /// Vulkan code. Never set this where a guest maps what it is given. Where another process makes the descriptors, the
+    /// import takes that process's word for them ([`super::OpaqueMapper`]).
     pub opaque: bool,
     /// It is in this process and can map pointers on into its guest. Each mapping has to live as long as the guest can
     /// reach it.

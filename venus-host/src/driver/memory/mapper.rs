@@ -3,6 +3,14 @@
 //! Such a descriptor means something to the driver that made it, and to nobody else: what a plain `mmap` shows may begin
 //! with a private header. So it is imported into a device of our own on the same GPU, and that is mapped. Nothing here
 //! is the guest's: its context, device and memory may be gone.
+//!
+//! # Whose word it is
+//!
+//! Vulkan wants an import to repeat the size and the type of the exported allocation, and gives nobody a way to find them out.
+//! A descriptor of a context in this process comes with what its driver was told. One of a worker process comes with what the
+//! worker says, and a worker may be in its guest's hands: then it is the driver that has to stand a wrong one. The monitor
+//! bounds the size and the type and keeps memory files from becoming shorter (`worker/check.rs`), which is all that can be done. So
+//! worker processes share memory in this way only where an embedder sets [`Transport::opaque`](super::Transport).
 
 use std::{
     fmt,
@@ -118,8 +126,10 @@ impl OwnDevice {
             .allocation_size(info.allocation_size)
             .memory_type_index(info.memory_type_index)
             .push_next(&mut import);
-        // SAFETY: size and type are those of the exported allocation, whose device has the same GPU and driver; the
-        // extension is enabled where the driver has it, and a driver that exports has it.
+        // SAFETY:
+        // - size and type are those of the exported allocation, whose device has the same GPU and driver: its context in
+        //   this process says so, or a worker process, whose word an embedder takes by `Transport::opaque`;
+        // - the extension is enabled where the driver has it, and a driver that exports has it.
         unsafe { self.fns.allocate_memory(&allocate, None) }.inspect_err(|_| {
             // SAFETY: the driver left it to us, by the rule above.
             drop(unsafe { OwnedFd::from_raw_fd(raw_fd) });

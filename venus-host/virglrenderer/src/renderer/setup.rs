@@ -2,13 +2,10 @@
 
 use venus_ffi::{Error, environment};
 use venus_host::{
-    driver::{Config, Transport},
+    driver::{Config, MemoryChoice, Transport},
     host::{HostOptions, Isolation},
     worker::{self, Launch, WorkerOptions},
 };
-
-/// What a worker's memory may be: descriptors, of which a driver's own are mapped here by the same driver.
-const TRANSPORT: Transport = Transport::IN_PROCESS;
 
 /// The host that this process's environment asks for. One that serves nobody starts no worker ahead.
 pub(super) fn options(serves_venus: bool) -> Result<HostOptions, Error> {
@@ -24,7 +21,15 @@ pub(crate) fn worker_options() -> Result<WorkerOptions, Error> {
 }
 
 fn config() -> Result<Config, Error> {
-    Ok(environment::driver(Config::default())?.transport(TRANSPORT))
+    let config = environment::driver(Config::default())?;
+    let transport = transport(config.memory);
+    Ok(config.transport(transport))
+}
+
+/// What a worker's memory may be. A driver's own descriptors are imported into the same driver here, inside the monitor, which
+/// has nothing but the worker's word for what they are: only for those who ask for it.
+fn transport(memory: MemoryChoice) -> Transport {
+    if memory == MemoryChoice::Opaque { Transport::default().opaque() } else { Transport::default() }
 }
 
 /// A process for each context, unless somebody wants none, or none can be started.
@@ -41,5 +46,16 @@ fn isolation(config: &Config) -> Result<Isolation, Error> {
             tracing::warn!("guests share this process, and take it along if they crash the driver: {reason}");
             Ok(Isolation::Thread)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workers_word_is_taken_for_a_drivers_descriptors_by_those_only_who_want_it() {
+        assert!(transport(MemoryChoice::Opaque).opaque);
+        assert!(!transport(MemoryChoice::default()).opaque && !transport(MemoryChoice::DmaBuf).opaque);
     }
 }
