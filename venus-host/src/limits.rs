@@ -41,6 +41,12 @@ pub const SUBMISSION_BYTES: usize = 64 << 20;
 /// wait when there are more.
 pub const QUEUED_BYTES: usize = 64 << 20;
 
+/// Bytes of requests that wait for all contexts of a monitor's together. Who submits more is made to wait, too.
+pub const ALL_QUEUED_BYTES: usize = 512 << 20;
+
+/// Bytes of requests that may wait for each context, however much waits for the others.
+pub const SHARE_BYTES: usize = 256 << 10;
+
 /// How long it is made to wait. If nothing is executed in so long, its context is lost. Each context that was waited for in
 /// vain halves it for the others of a monitor's, down to a quarter of a second.
 pub const QUEUE_PATIENCE: Duration = Duration::from_secs(5);

@@ -124,7 +124,7 @@ fn serve_monitor(control: UnixStream, options: &WorkerOptions) -> Result<(), Hos
     };
     name_process(c"venus-guest");
     let (tell, look) = (requests.teller()?, Look::default());
-    let outbox = Arc::new(Outbox::new(limits::QUEUED_BYTES));
+    let outbox = Arc::new(Outbox::new(limits::QUEUED_BYTES, Arc::default()));
     let receiver = requests.receive(Arc::clone(&outbox), Arc::clone(&tell), Arc::clone(&look))?;
     serve::serve(context_options(begin, options, Arc::clone(&outbox)), || outbox.pop(), &tell, &look);
     match receiver.recv() {

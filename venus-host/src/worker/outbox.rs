@@ -6,12 +6,40 @@
 
 use std::{
     collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use crate::thread::deadline;
+use crate::{limits, thread::deadline};
+
+/// How often who waits for others to need less looks whether they do.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// What waits in all queues of a monitor's together, in bytes.
+#[derive(Debug, Default)]
+pub(crate) struct AllQueued(AtomicUsize);
+
+impl AllQueued {
+    /// Whether a queue that has so many bytes may have as many more. Several that ask at once may both be told so.
+    fn permits(&self, has: usize, more: usize) -> bool {
+        let all = self.0.load(Ordering::Relaxed);
+        has.saturating_add(more) <= limits::SHARE_BYTES || all.saturating_add(more) <= limits::ALL_QUEUED_BYTES
+    }
+
+    fn add(&self, bytes: usize) {
+        let _before = self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Takes back what was added.
+    fn subtract(&self, bytes: usize) {
+        let _before = self.0.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
 
 /// A bounded queue.
 #[derive(Debug)]
@@ -27,6 +55,7 @@ pub(super) struct State<T> {
     items: VecDeque<(T, usize)>,
     bytes: usize,
     is_closed: bool,
+    all: Arc<AllQueued>,
 }
 
 /// Why something could not be queued.
@@ -39,13 +68,14 @@ pub(super) enum Unsent {
 }
 
 impl<T> Outbox<T> {
-    pub(super) fn new(most: usize) -> Self {
-        let state = State { items: VecDeque::new(), bytes: 0, is_closed: false };
+    /// One of `all` that a monitor has, which has room for `most` bytes.
+    pub(super) fn new(most: usize, all: Arc<AllQueued>) -> Self {
+        let state = State { items: VecDeque::new(), bytes: 0, is_closed: false, all };
         Self { state: Mutex::new(state), changed: Condvar::new(), most }
     }
 
     /// Waits until there is room for `bytes`, no longer than `patience`. What is larger than the whole queue has room where
-    /// nothing else is.
+    /// nothing else is. What all queues have together counts, too, except for a small share that each may have in any case.
     pub(super) fn room(&self, bytes: usize, patience: Duration) -> Result<MutexGuard<'_, State<T>>, Unsent> {
         let until = deadline(patience);
         let mut state = self.state.lock();
@@ -53,13 +83,16 @@ impl<T> Outbox<T> {
             if state.is_closed {
                 return Err(Unsent::Closed);
             }
-            if state.items.is_empty() || state.bytes.saturating_add(bytes) <= self.most {
+            let fits = state.items.is_empty() || state.bytes.saturating_add(bytes) <= self.most;
+            if fits && state.all.permits(state.bytes, bytes) {
                 return Ok(state);
             }
             if Instant::now() >= until {
                 return Err(Unsent::Full);
             }
-            let _timed_out = self.changed.wait_until(&mut state, until);
+            // Nobody tells that another queue has less in it.
+            let look = if fits { deadline(LOOK).min(until) } else { until };
+            let _timed_out = self.changed.wait_until(&mut state, look);
         }
     }
 
@@ -115,7 +148,7 @@ impl<T> Outbox<T> {
     pub(super) fn close(&self) {
         let mut state = self.state.lock();
         state.is_closed = true;
-        let dropped = std::mem::take(&mut state.items);
+        let dropped = state.take_all();
         drop(state);
         drop(dropped);
         self.changed.notify_all();
@@ -135,13 +168,26 @@ impl<T> State<T> {
 
     pub(super) fn put(&mut self, item: T, bytes: usize) {
         self.items.push_back((item, bytes));
+        self.all.add(bytes);
         self.bytes = self.bytes.saturating_add(bytes);
     }
 
     fn take(&mut self) -> Option<T> {
         let (item, bytes) = self.items.pop_front()?;
         self.bytes = self.bytes.saturating_sub(bytes);
+        self.all.subtract(bytes);
         Some(item)
+    }
+
+    fn take_all(&mut self) -> VecDeque<(T, usize)> {
+        self.all.subtract(std::mem::take(&mut self.bytes));
+        std::mem::take(&mut self.items)
+    }
+}
+
+impl<T> Drop for State<T> {
+    fn drop(&mut self) {
+        drop(self.take_all());
     }
 }
 
@@ -152,8 +198,27 @@ mod tests {
     const AT_ONCE: Duration = Duration::ZERO;
 
     #[test]
+    fn all_queues_together_have_room_for_so_much_and_each_for_its_share() {
+        let all = Arc::new(AllQueued::default());
+        let queue = || Outbox::new(limits::ALL_QUEUED_BYTES, Arc::clone(&all));
+        let (first, second) = (queue(), queue());
+        first.push(1, limits::ALL_QUEUED_BYTES, AT_ONCE).unwrap();
+        assert_eq!(second.push(1, limits::SHARE_BYTES + 1, AT_ONCE), Err(Unsent::Full));
+        assert_eq!(second.push(1, limits::SHARE_BYTES, AT_ONCE), Ok(()));
+        assert_eq!(second.push(2, 1, AT_ONCE), Err(Unsent::Full));
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| second.push(2, 1, Duration::from_secs(60)));
+            assert_eq!((first.pop(), waiting.join().unwrap()), (Some(1), Ok(())));
+        });
+        second.close();
+        first.push(1, 1, AT_ONCE).unwrap();
+        drop(first);
+        assert_eq!(all.0.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
     fn there_is_room_for_so_much() {
-        let outbox = Outbox::new(10);
+        let outbox = Outbox::new(10, Arc::default());
         assert_eq!(outbox.push(1, 100, AT_ONCE), Ok(()), "the first has room");
         assert_eq!(outbox.push(2, 1, AT_ONCE), Err(Unsent::Full));
         assert_eq!(outbox.pop(), Some(1));
@@ -165,7 +230,7 @@ mod tests {
 
     #[test]
     fn whoever_waits_for_room_gets_it_or_hears_of_the_end() {
-        let outbox = Outbox::new(1);
+        let outbox = Outbox::new(1, Arc::default());
         outbox.push(1, 1, AT_ONCE).unwrap();
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| outbox.push(2, 1, Duration::from_secs(60)));
@@ -180,7 +245,7 @@ mod tests {
 
     #[test]
     fn what_is_not_sent_stays_first() {
-        let outbox = Outbox::new(10);
+        let outbox = Outbox::new(10, Arc::default());
         for item in [1, 2, 3] {
             outbox.push(item, 1, AT_ONCE).unwrap();
         }

@@ -1,16 +1,22 @@
-//! How long a monitor waits for the guests' contexts, all in all.
+//! How long a monitor waits for its guest's contexts, and how much waits for them, all in all.
 //!
 //! Who waits is often the thread that all of a virtual machine needs, and a guest can have its contexts take as long as it
 //! likes, one after the other. So each context that was waited for in vain halves the patience with those that come after.
 
 use std::{
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
+
+use super::outbox::AllQueued;
 
 /// The patience of one monitor.
 #[derive(Debug, Default)]
 pub(crate) struct Patience {
+    pub(super) all_queued: Arc<AllQueued>,
     /// Contexts that were waited for in vain.
     strikes: AtomicU32,
 }

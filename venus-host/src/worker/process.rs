@@ -28,7 +28,7 @@ use super::{
     frame::{FrameReader, Heard, framed},
     inbox::Inbox,
     message::{Event, Request},
-    outbox::{Outbox, Unsent},
+    outbox::{AllQueued, Outbox, Unsent},
     packet::{Malformed, Packet},
 };
 use crate::{HostError, endpoint::Breadcrumbs, limits, socket};
@@ -85,6 +85,7 @@ impl Link {
         maps_opaque: bool,
         breadcrumbs: Breadcrumbs,
         inbox: Arc<Inbox>,
+        all_queued: Arc<AllQueued>,
     ) -> Result<(Arc<Self>, thread::JoinHandle<()>), HostError> {
         let failed = |error| HostError::io("cannot make a socket for a worker", error);
         socket::prepare(&socket).map_err(failed)?;
@@ -94,7 +95,7 @@ impl Link {
         }
         let link = Arc::new(Self {
             socket,
-            outbox: Outbox::new(limits::QUEUED_BYTES),
+            outbox: Outbox::new(limits::QUEUED_BYTES, all_queued),
             bell,
             child,
             asked: Mutex::new(0),

@@ -49,7 +49,7 @@ impl Served {
         patience: &Arc<Patience>,
     ) -> Result<Self, HostError> {
         let inbox = Arc::new(Inbox::new(name.to_owned(), sink));
-        let outbox = Arc::new(Outbox::new(limits::QUEUED_BYTES));
+        let outbox = Arc::new(Outbox::new(limits::QUEUED_BYTES, Arc::clone(&patience.all_queued)));
         let breadcrumbs = Breadcrumbs::private();
         let (gone, look) = (Arc::clone(&outbox), Look::default());
         let seen = Arc::clone(&look);
@@ -82,7 +82,8 @@ impl Served {
         let file = Arc::<OwnedFd>::from(Breadcrumbs::file()?);
         let breadcrumbs = Breadcrumbs::open(Arc::clone(&file))?;
         let (child, socket) = worker.take().ok_or_else(|| HostError::Lost("its worker has been taken".into()))?;
-        let (link, thread) = Link::start(child, socket, maps_opaque, breadcrumbs, Arc::clone(&inbox))?;
+        let (link, thread) =
+            Link::start(child, socket, maps_opaque, breadcrumbs, Arc::clone(&inbox), Arc::clone(&patience.all_queued))?;
         let served = Self { inbox, runner: Runner::Process(link), thread, patience: Arc::clone(patience) };
         served.send(Request::Begin(Begin { name: name.to_owned(), maps_opaque, breadcrumbs: file }), 0)?;
         Ok(served)
