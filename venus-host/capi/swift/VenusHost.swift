@@ -2,6 +2,16 @@
 //
 // What each function does, and on which threads callbacks come, stands in venus_host.h. Objects here give back what they
 // hold when they are released.
+//
+// Left out is:
+// - of a host's options: the limit of objects, the validation layer, the callback for fences that retire (retiredDescriptor
+//   and nextRetired() are here), and the program of worker processes. So `.process` is for systems where the library starts
+//   itself, which are Linux alone;
+// - venus_worker_main(), and venus_set_log();
+// - importing and exporting descriptors, and what an importer of opaque storage has to know;
+// - of statistics: rings, heaps, allocations, the bytes of them that are resources, and messages of the validation layer.
+//
+// Whoever needs one of these makes the host with the functions of CVenusHost themselves.
 
 import CVenusHost
 
