@@ -1,9 +1,10 @@
 //! A Venus host: executes a guest's Vulkan commands on any Vulkan driver.
 //!
 //! A guest's Venus driver (Mesa's, in a Linux guest) serialises Vulkan calls. This crate takes them in, executes them
-//! on the Vulkan driver of this machine, and gives back replies and shared memory. It serves guests in two ways:
+//! on the Vulkan driver of this machine, and gives back replies and shared memory. Guests come to it in two ways:
 //! `vtest` listens on a Unix socket for Mesa on the same machine (feature `vtest`); [`host`] is the interface for virtual
-//! machine monitors, which have their own way to carry messages, and [`context`] is one guest program of such a machine.
+//! machine monitors, which have their own way to carry messages. Behind both, one guest program is one [`context`], which
+//! can be had by itself, too.
 //!
 //! # The way of a command
 //!

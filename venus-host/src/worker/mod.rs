@@ -66,5 +66,6 @@ pub use self::{
 use crate::{driver, endpoint::Observer};
 
 /// Makes the observers of a guest's context, in the order in which they are told. Called with the guest program's name
-/// and the driver that it gets, on the thread that serves it.
+/// and the driver that it gets, in the process that serves it, before any of its commands is executed: by
+/// `Host::create_context` itself where that process is a monitor's.
 pub type MakeObservers = dyn Fn(&str, &driver::Config) -> Vec<Arc<dyn Observer>> + Send + Sync;
