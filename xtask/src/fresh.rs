@@ -101,7 +101,7 @@ impl Stale {
     /// What is wrong, for a person; ends with a newline.
     pub(crate) fn describe(&self) -> String {
         match self {
-            Self::Orphan { path } => format!("orphan: {path} is not generated from the registry\n"),
+            Self::Orphan { path } => format!("orphan: nothing generates {path}\n"),
             Self::Missing { path, .. } => format!("missing: {path}\n"),
             Self::Edited { path, old, new } => {
                 let diff = TextDiff::from_lines(old.as_str(), new.as_str());
@@ -195,7 +195,7 @@ mod tests {
         let folder = fresh();
         fs::write(folder.path().join("gen/deep/old.rs"), "").expect("writes");
         fs::write(folder.path().join("docs/other.md"), "").expect("writes");
-        assert_eq!(problems(&folder), ["orphan: gen/deep/old.rs is not generated from the registry\n"]);
+        assert_eq!(problems(&folder), ["orphan: nothing generates gen/deep/old.rs\n"]);
     }
 
     #[test]
