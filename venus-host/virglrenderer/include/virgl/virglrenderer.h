@@ -1,6 +1,7 @@
 /*
  * The interface of libvirglrenderer 1.3, as this library has it: names, numbers and layouts that monitors rely on.
- * What each function does here, and which do nothing, is told by docs/virglrenderer.md.
+ * What each function does here, and which do nothing, is told by docs/virglrenderer.md. virglrenderer, whose interface
+ * this is, is under the MIT licence.
  *
  * Functions answer 0 or an errno: negative, except for virgl_renderer_submit_cmd, virgl_renderer_submit_cmd2 and
  * virgl_renderer_create_fence, which answer positive ones. Pointers need to be valid during the call only, unless it is
