@@ -121,8 +121,9 @@ fn workers_are_started_ahead_and_those_that_die_are_replaced() {
         counted.fetch_add(1, Ordering::Relaxed);
         // The first is no worker, and ends at once.
         ours.lock().unwrap().take().map_or_else(&*good, |end| {
-            let mut command = Command::new("true");
-            command.stdout(OwnedFd::from(end));
+            let mut command = Command::new("sh");
+            // One after the other: the system closes what a process leaves open in an order of its own.
+            command.args(["-c", "exec <&-; exec >&-"]).stdout(OwnedFd::from(end));
             command
         })
     });
