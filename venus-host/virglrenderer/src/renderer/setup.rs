@@ -4,6 +4,7 @@ use venus_ffi::{Error, environment};
 use venus_host::{
     driver::{Config, MemoryChoice, Transport},
     host::{HostOptions, Isolation},
+    limits::Budget,
     worker::{self, Launch, WorkerOptions},
 };
 
@@ -11,13 +12,13 @@ use venus_host::{
 pub(super) fn options(serves_venus: bool) -> Result<HostOptions, Error> {
     let config = config()?;
     let isolation = isolation(&config)?;
-    let options = HostOptions::new(config).isolation(isolation);
+    let options = HostOptions::new(config).budget(budget()?).isolation(isolation);
     Ok(if serves_venus { options } else { options.spares(0) })
 }
 
 /// What a worker is told by the same environment.
 pub(crate) fn worker_options() -> Result<WorkerOptions, Error> {
-    Ok(WorkerOptions::new(config()?))
+    Ok(WorkerOptions::new(config()?).budget(budget()?))
 }
 
 fn config() -> Result<Config, Error> {
@@ -30,6 +31,11 @@ fn config() -> Result<Config, Error> {
 /// has nothing but the worker's word for what they are: only for those who ask for it.
 fn transport(memory: MemoryChoice) -> Transport {
     if memory == MemoryChoice::Opaque { Transport::default().opaque() } else { Transport::default() }
+}
+
+/// What each guest may hold.
+fn budget() -> Result<Budget, Error> {
+    environment::budget(Budget::default())
 }
 
 /// A process for each context, unless somebody wants none, or none can be started.

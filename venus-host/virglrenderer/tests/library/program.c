@@ -93,8 +93,36 @@ static void run(void)
     virgl_renderer_cleanup(&retired);
 }
 
-int main(void)
+/* A user has bounded what guests may hold: this much is not refused, the next is. */
+static void bounded(void)
 {
+    struct virgl_renderer_callbacks callbacks = {
+        .version = 3,
+        .write_fence = write_fence,
+        .write_context_fence = write_context_fence,
+    };
+    CHECK(virgl_renderer_init(&retired, VIRGL_RENDERER_VENUS | VIRGL_RENDERER_RENDER_SERVER, &callbacks) == 0);
+    CHECK(virgl_renderer_context_create_with_flags(1, 4, 5, "test?") == 0);
+    struct virgl_renderer_resource_create_blob_args blob = {
+        .res_handle = 7,
+        .ctx_id = 1,
+        .blob_mem = VIRGL_RENDERER_BLOB_MEM_HOST3D,
+        .blob_flags = VIRGL_RENDERER_BLOB_FLAG_USE_MAPPABLE,
+        .size = RING_BYTES,
+    };
+    CHECK(virgl_renderer_resource_create_blob(&blob) == 0);
+    blob.res_handle = 8;
+    CHECK(virgl_renderer_resource_create_blob(&blob) != 0);
+    virgl_renderer_cleanup(&retired);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 2 && strcmp(argv[1], "bounded") == 0) {
+        bounded();
+        puts("no more than that");
+        return 0;
+    }
     run();
     run();
     puts("all is well");

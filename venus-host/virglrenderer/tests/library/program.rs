@@ -74,5 +74,8 @@ fn a_c_program_serves_a_client() {
         let mut command = Command::new(&program);
         command.env("LD_LIBRARY_PATH", folder.path().join("lib")).env("VENUS_ISOLATION", isolation);
         assert_eq!(run(&mut command), "all is well\n", "{isolation}");
+        // Room for one ring.
+        command.arg("bounded").env("VENUS_MAX_MEMORY", "8192");
+        assert_eq!(run(&mut command), "no more than that\n", "{isolation}");
     }
 }
