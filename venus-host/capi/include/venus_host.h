@@ -179,7 +179,9 @@ typedef struct venus_retired_fence {
 // Gets a fence that has retired; the structure is valid during the call. Called on any thread.
 typedef void (*venus_retired_callback)(void *user, const struct venus_retired_fence *fence);
 
-// How a host is made. Zero members leave everything as it is without them.
+// How a host is made. What a member says comes before the environment variable for the same, here and in processes of
+// their own. What a zero member leaves open, the variable decides: VENUS_ISOLATION, VENUS_VALIDATE, VENUS_GPU,
+// VENUS_MAX_MEMORY, VENUS_MAX_OBJECTS. Each member says what holds without either.
 typedef struct venus_host_options {
     // `sizeof` of this structure.
     size_t size;
@@ -188,7 +190,7 @@ typedef struct venus_host_options {
     // `VENUS_HOST_...`, or'ed.
     uint32_t flags;
     // Which GPUs guests see: `all`, a position in the list of `venus doctor`, a deviceUUID, or part of a name. All if
-    // null; then the environment variable VENUS_GPU decides.
+    // null.
     const char *gpu;
     // Bytes of memory that each guest may hold; as much as there is if zero.
     uint64_t max_memory_bytes;

@@ -41,7 +41,9 @@ pub const VENUS_ISOLATION_PROCESS: u32 = 3;
 /// Has the Khronos validation layer, which has to be installed, check what guests do, and logs what it finds. Slow.
 pub const VENUS_HOST_VALIDATE: u32 = 1;
 
-/// How a host is made. Zero members leave everything as it is without them.
+/// How a host is made. What a member says comes before the environment variable for the same, here and in processes of
+/// their own. What a zero member leaves open, the variable decides: VENUS_ISOLATION, VENUS_VALIDATE, VENUS_GPU,
+/// VENUS_MAX_MEMORY, VENUS_MAX_OBJECTS. Each member says what holds without either.
 #[repr(C)]
 #[derive(Debug)]
 pub struct venus_host_options {
@@ -52,7 +54,7 @@ pub struct venus_host_options {
     /// `VENUS_HOST_...`, or'ed.
     pub flags: u32,
     /// Which GPUs guests see: `all`, a position in the list of `venus doctor`, a deviceUUID, or part of a name. All if
-    /// null; then the environment variable VENUS_GPU decides.
+    /// null.
     pub gpu: *const c_char,
     /// Bytes of memory that each guest may hold; as much as there is if zero.
     pub max_memory_bytes: u64,
@@ -118,26 +120,14 @@ pub(crate) unsafe fn host_options(options: *const venus_host_options) -> Result<
     if options.flags & !VENUS_HOST_VALIDATE != 0 {
         return Err(Error::argument(format!("venus_host_options: there are no flags {:#x}", options.flags)));
     }
-    let mut driver = Config::default().validate(options.flags & VENUS_HOST_VALIDATE != 0);
+    let mut driver = environment::driver(Config::default())?;
     if let Some(address) = NonNull::new(options.get_instance_proc_addr.cast_mut()) {
         // SAFETY: the caller vouches for the address of that function, of a Vulkan that stays.
         driver = driver.entry(unsafe { EntryPoint::at(address) });
     }
-    // What the user wants comes before what the program would like, but for the GPU, which the program may have shown to
-    // the user.
-    driver = environment::driver(driver)?;
     // SAFETY: the caller's promise.
     let gpu = unsafe { guard::text("venus_host_options: gpu", options.gpu) }?;
-    if let Some(Ok(gpu)) = gpu.map(str::parse::<GpuChoice>) {
-        driver = driver.gpu(gpu);
-    }
-    let mut budget = environment::budget(Budget::default())?;
-    if options.max_memory_bytes != 0 {
-        budget = budget.memory_bytes(options.max_memory_bytes);
-    }
-    if options.max_objects != 0 {
-        budget = budget.objects(usize::try_from(options.max_objects).unwrap_or(usize::MAX));
-    }
+    let (driver, budget) = overrule(driver, environment::budget(Budget::default())?, gpu, &options);
     // SAFETY: the caller's promise.
     let program = unsafe { guard::text("venus_host_options: worker_program", options.worker_program) }?;
     let launch = worker::launch(program, for_workers(gpu, &options));
@@ -209,7 +199,30 @@ fn process(launch: &Launch) -> Result<Isolation, Error> {
     }
 }
 
-/// What workers have to know of the options, as an environment.
+/// What the environment says, where the options do not say otherwise.
+fn overrule(
+    mut driver: Config,
+    mut budget: Budget,
+    gpu: Option<&str>,
+    options: &venus_host_options,
+) -> (Config, Budget) {
+    if let Some(Ok(gpu)) = gpu.map(str::parse::<GpuChoice>) {
+        driver = driver.gpu(gpu);
+    }
+    if options.flags & VENUS_HOST_VALIDATE != 0 {
+        driver = driver.validate(true);
+    }
+    if options.max_memory_bytes != 0 {
+        budget = budget.memory_bytes(options.max_memory_bytes);
+    }
+    if options.max_objects != 0 {
+        budget = budget.objects(usize::try_from(options.max_objects).unwrap_or(usize::MAX));
+    }
+    (driver, budget)
+}
+
+/// What workers have to know of the options, as an environment: variables overrule those that they inherit, as
+/// [`overrule`] does here.
 fn for_workers(gpu: Option<&str>, options: &venus_host_options) -> Vec<(OsString, OsString)> {
     let mut environment = Vec::new();
     let mut set = |name: &str, value: String| environment.push((name.into(), value.into()));
@@ -226,4 +239,32 @@ fn for_workers(gpu: Option<&str>, options: &venus_host_options) -> Vec<(OsString
         set("VENUS_MAX_OBJECTS", options.max_objects.to_string());
     }
     environment
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_come_before_the_environment_here_and_in_workers() {
+        let said = || (Config::default().validate(false), Budget::default().memory_bytes(4096).objects(7));
+        let open = venus_host_options::zeroed();
+        let (driver, budget) = overrule(said().0, said().1, None, &open);
+        assert_eq!((driver.validate, budget), (false, said().1));
+        assert_eq!(for_workers(None, &open), []);
+
+        let named = venus_host_options {
+            flags: VENUS_HOST_VALIDATE,
+            max_memory_bytes: 1 << 20,
+            max_objects: 9,
+            ..venus_host_options::zeroed()
+        };
+        let (driver, budget) = overrule(said().0, said().1, Some("2"), &named);
+        assert_eq!((driver.validate, driver.gpu), (true, "2".parse().unwrap()));
+        assert_eq!(budget, Budget::default().memory_bytes(1 << 20).objects(9));
+        let expected =
+            [("VENUS_GPU", "2"), ("VENUS_VALIDATE", "1"), ("VENUS_MAX_MEMORY", "1048576"), ("VENUS_MAX_OBJECTS", "9")];
+        let expected: Vec<(OsString, OsString)> = expected.map(|(name, value)| (name.into(), value.into())).into();
+        assert_eq!(for_workers(Some("2"), &named), expected);
+    }
 }
