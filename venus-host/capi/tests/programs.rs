@@ -16,7 +16,7 @@ use testbed::{
     process::Running,
     provision::Suite,
     sandbox::{Guest, Vulkan},
-    skipping::{SWIFT_VARIABLE, path_or_skip},
+    skipping::{SWIFT_VARIABLE, path_or_skip, skip},
     workspace,
 };
 
@@ -123,8 +123,6 @@ fn the_library_exports_what_the_header_declares() {
     let symbols =
         run(Command::new("nm").args(["-D", "--defined-only", "-P"]).arg(installed().join("libvenus_host.so")));
     let mut exported: Vec<&str> = symbols.lines().filter_map(|line| line.split(' ').next()).collect();
-    // What a worker process begins with.
-    exported.retain(|name| *name != "venus_worker_start");
     exported.sort_unstable();
     assert_eq!(exported, declared);
     let dynamic = run(Command::new("readelf").arg("-d").arg(installed().join("libvenus_host.so")));
@@ -133,14 +131,15 @@ fn the_library_exports_what_the_header_declares() {
 
 #[test]
 fn the_header_is_c_plus_plus_too() {
+    if Command::new("c++").arg("--version").output().is_err() {
+        return skip("the_header_is_c_plus_plus_too", "there is no c++");
+    }
     let source = installed().join("header.cpp");
     fs::write(&source, "#include <venus_host.h>\nint main() { return venus_host_version() ? 0 : 1; }\n").unwrap();
-    let program = source.with_extension("");
-    run(Command::new("cc")
-        .args(["-x", "c++", "-std=c++17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only"])
+    run(Command::new("c++")
+        .args(["-std=c++17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only"])
         .arg(&source)
         .arg(format!("-I{}", installed().join("capi").display())));
-    assert!(!program.exists());
 }
 
 #[test]

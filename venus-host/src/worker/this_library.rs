@@ -117,7 +117,7 @@ fn has_entry(path: &Path) -> bool {
 macro_rules! worker_entry {
     ($main:path) => {
         #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
-        extern "C" fn venus_worker_main() -> ::core::ffi::c_int {
+        extern "C" fn worker_main() -> ::core::ffi::c_int {
             let ended = ::std::panic::catch_unwind(|| {
                 let code: ::std::process::ExitCode = $main();
                 code == ::std::process::ExitCode::SUCCESS
@@ -148,7 +148,7 @@ macro_rules! worker_entry {
             "hlt",
             ".size venus_worker_start, . - venus_worker_start",
             ".popsection",
-            main = sym venus_worker_main,
+            main = sym worker_main,
         );
 
         #[cfg(all(target_os = "linux", target_arch = "aarch64"))]
@@ -172,7 +172,7 @@ macro_rules! worker_entry {
             "brk #0",
             ".size venus_worker_start, . - venus_worker_start",
             ".popsection",
-            main = sym venus_worker_main,
+            main = sym worker_main,
         );
     };
 }
