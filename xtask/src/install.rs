@@ -131,10 +131,18 @@ fn install(built: &Built, prefix: &Path, destdir: Option<&Path>) -> Result<Vec<P
         installation.put(Path::new(place), unit.replace("@BINDIR@", folder).as_bytes(), 0o644)?;
     }
     installation.library(&built.host, HOST)?;
-    installation.archive(&built.host.with_extension("a"))?;
+    installation.archive(&static_beside(&built.host)?)?;
     installation.library(&built.virglrenderer, VIRGLRENDERER)?;
     installation.development()?;
     installation.list()
+}
+
+/// The static library beside a shared one: `libvenus_host.so.0`, `libvenus_host.0.dylib` and `libvenus_host_c.so` differ
+/// from theirs in all that follows the first dot.
+fn static_beside(library: &Path) -> Result<PathBuf> {
+    let name = library.file_name().and_then(|name| name.to_str()).context("the library has no name that is text")?;
+    let stem = name.split('.').next().unwrap_or(name);
+    Ok(library.with_file_name(format!("{stem}.a")))
 }
 
 impl Installation<'_> {
@@ -231,12 +239,24 @@ fn output(command: &mut Command) -> Result<Vec<u8>> {
 mod tests {
     use super::*;
 
-    /// Stand-ins: a program with a page and a script to give, and a library.
+    #[test]
+    fn the_static_library_is_found_beside_an_installed_one() {
+        for (library, expected) in [
+            ("/usr/lib/libvenus_host.so.0", "/usr/lib/libvenus_host.a"),
+            ("/opt/1.2/libvenus_host.0.dylib", "/opt/1.2/libvenus_host.a"),
+            ("target/libvenus_host_c.so", "target/libvenus_host_c.a"),
+        ] {
+            assert_eq!(static_beside(Path::new(library)).unwrap(), Path::new(expected));
+        }
+        assert!(static_beside(Path::new("/")).is_err());
+    }
+
+    /// Stand-ins: a program with a page and a script to give, and libraries.
     fn built(folder: &Path) -> Built {
         let virglrenderer = folder.join("library");
         fs::write(&virglrenderer, "library").unwrap();
-        let host = folder.join("host.so");
-        for library in [&host, &host.with_extension("a")] {
+        let host = folder.join("host.so.0");
+        for library in [&host, &folder.join("host.a")] {
             fs::write(library, "host").unwrap();
         }
         Built { program: program(folder), host, virglrenderer }
