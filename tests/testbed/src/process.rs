@@ -70,6 +70,26 @@ pub fn kill(id: u32) -> Result<()> {
     kill_with(id, rustix::process::Signal::KILL)
 }
 
+/// Kills a process that is not our child, and stops its parent before: in a guest that is the shell with which everything
+/// ends, which would hide what the killed process leaves behind.
+///
+/// # Errors
+///
+/// There is no such process, or the system refuses.
+pub fn kill_alone(id: u32) -> Result<()> {
+    let parents = parents();
+    let found = parents.iter().find(|(child, _)| *child == id);
+    let (_, parent) = found.with_context(|| format!("there is no process {id}"))?;
+    kill_with(*parent, rustix::process::Signal::STOP)?;
+    kill(id)
+}
+
+/// Whether a process has not ended; one that nobody has reaped has.
+pub fn is_alive(id: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
+}
+
 /// Sends a signal to a process that is not our child.
 pub fn kill_with(id: u32, signal: rustix::process::Signal) -> Result<()> {
     let process = i32::try_from(id).ok().and_then(rustix::process::Pid::from_raw);

@@ -3,7 +3,7 @@
 use super::image::{Image, System};
 use super::monitor::Monitor;
 use crate::picture::Picture;
-use crate::process::{Finished, Outcome, descendants, tail};
+use crate::process::{Finished, Outcome, descendants, kill_alone, tail};
 use crate::sandbox::{Guest, GuestRunning, Screen, Vulkan};
 use anyhow::{Context as _, Result, bail, ensure};
 use std::path::{Path, PathBuf};
@@ -309,13 +309,13 @@ impl Session {
         descendants(self.running.id()).into_iter().find(|id| name(*id).starts_with("qemu-system"))
     }
 
-    /// Kills the whole machine, as a crash would.
+    /// Kills QEMU, as a crash would: what it has started has to end by itself, or does so with the session.
     ///
     /// # Errors
     ///
-    /// The system refuses.
-    pub fn kill(&mut self) -> Result<()> {
-        self.running.kill()
+    /// There is no QEMU, or the system refuses.
+    pub fn kill(&self) -> Result<()> {
+        kill_alone(self.process().context("there is no QEMU")?)
     }
 
     /// Waits for the end of QEMU, however that comes about within the machine's time.

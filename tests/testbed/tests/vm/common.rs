@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use testbed::provision::Suite;
 use testbed::sandbox::Guest;
-use testbed::skipping::{CASES_VARIABLE, path_or_skip};
+use testbed::skipping::{CASES_VARIABLE, path_or_skip, skip};
 use testbed::vm::{ARM64_CASES_VARIABLE, Image, LIBRARY_VARIABLE, Library, Machine, Report, System, qemu_variable};
 
 /// How long what happens outside of a machine may take after something inside of it has.
@@ -33,6 +33,16 @@ pub(crate) fn place(name: &str, qemu: Suite, system: System) -> Option<Place> {
 /// The place for most tests: the QEMU and the guest that do not change from day to day.
 pub(crate) fn steady(name: &str) -> Option<Place> {
     place(name, Suite::Trixie, System::Trixie)
+}
+
+/// The same for a test of what only our library does; with another one it is skipped.
+pub(crate) fn ours(name: &str) -> Option<Place> {
+    let place = steady(name)?;
+    if !place.is_ours() {
+        skip(name, "the library is not ours");
+        return None;
+    }
+    Some(place)
 }
 
 impl Place {

@@ -52,6 +52,7 @@ fn nothing_stays_of_a_machine_that_is_quit_at_work() {
     let mut session = place.machine(job).start().unwrap();
     session.wait_for("READY").unwrap();
     let workers = session.workers().unwrap();
+    assert!(!place.is_ours() || !workers.is_empty(), "the guest's program is served by no process of its own");
     session.monitor().unwrap().execute("quit", &serde_json::json!({})).unwrap();
     let finished = session.end().unwrap();
     assert!(finished.success(), "{finished:?}");

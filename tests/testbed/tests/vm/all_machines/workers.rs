@@ -1,14 +1,12 @@
 //! The process in which the library serves a guest's program, apart from QEMU.
 
-use crate::common::{run, steady};
-use testbed::process::kill;
-use testbed::vm::jobs::rates;
+use crate::common::{PATIENCE, ours, run};
+use testbed::process::{is_alive, kill};
+use testbed::vm::{holds_within, jobs::rates};
 
 #[test]
 fn a_worker_that_is_killed_takes_one_client_with_it() {
-    let Some(place) = steady("a_worker_that_is_killed_takes_one_client_with_it").filter(|place| place.is_ours()) else {
-        return;
-    };
+    let Some(place) = ours("a_worker_that_is_killed_takes_one_client_with_it") else { return };
     let job = "./venus-cases frames 1000000 2>&1\n[ $? != 0 ] && echo ended\n./venus-cases frames 300";
     let mut session = place.machine(job).start().unwrap();
     session.wait_for("READY").unwrap();
@@ -23,9 +21,20 @@ fn a_worker_that_is_killed_takes_one_client_with_it() {
 }
 
 #[test]
+fn workers_end_when_their_monitor_is_killed() {
+    let Some(place) = ours("workers_end_when_their_monitor_is_killed") else { return };
+    let mut session = place.machine("./venus-cases frames 1000000 2>&1").start().unwrap();
+    session.wait_for("READY").unwrap();
+    let workers = session.workers().unwrap();
+    assert!(!workers.is_empty(), "the guest's program is served by no process of its own");
+    session.kill().unwrap();
+    let gone = || workers.iter().all(|(id, _)| !is_alive(*id));
+    assert!(holds_within(PATIENCE, gone), "of {workers:?} some are still there");
+}
+
+#[test]
 fn a_sandbox_without_new_processes_is_lived_with() {
-    let name = "a_sandbox_without_new_processes_is_lived_with";
-    let Some(place) = steady(name).filter(|place| place.is_ours()) else { return };
+    let Some(place) = ours("a_sandbox_without_new_processes_is_lived_with") else { return };
     let machine = place.machine("./venus-cases frames 300").args(["-sandbox", "on,spawn=deny"]);
     let report = run(machine);
     assert!(rates(&report.out).is_some(), "{}", report.out);
