@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use venus_protocol::args::{
     BindImageMemoryArgs, CmdBeginRenderPassArgs, CmdBindPipelineArgs, CmdCopyImageToBufferArgs, CmdDrawArgs,
     CmdEndRenderPassArgs, CmdPipelineBarrierArgs, CreateFramebufferArgs, CreateGraphicsPipelinesArgs, CreateImageArgs,
@@ -47,6 +47,24 @@ impl Image {
         let index = usize::try_from(y.checked_mul(self.size)?.checked_add(x)?).ok()?;
         let inside = x < self.size;
         self.pixels.as_chunks::<4>().0.get(index).copied().filter(|_| inside)
+    }
+
+    /// Fails unless this shows the triangle, 200 pixels wide and high, as every driver draws it.
+    pub fn check_triangle(&self) -> Result<()> {
+        let pixel = |x, y| self.pixel(x, y).with_context(|| format!("there is no pixel ({x}, {y})"));
+        let corner = pixel(0, 0)?;
+        for (x, y) in [(199, 0), (0, 199), (199, 199), (100, 10), (20, 60), (180, 60)] {
+            ensure!(pixel(x, y)? == corner, "({x}, {y}) is outside of the triangle and not like the corner");
+        }
+        // Near each corner its own colour is the strongest.
+        for (nth, (x, y)) in [(100, 32), (172, 166), (28, 166)].into_iter().enumerate() {
+            let [r, g, b, _] = pixel(x, y)?;
+            let strongest = [r, g, b].into_iter().enumerate().max_by_key(|(_, value)| *value);
+            ensure!(strongest.is_some_and(|(found, _)| found == nth), "({x}, {y}) is {r} {g} {b}");
+        }
+        let [r, g, b, a] = pixel(100, 123)?;
+        ensure!(r > 100 && g > 100 && b > 100 && a == 255, "the middle is a mixture, not {r} {g} {b} {a}");
+        Ok(())
     }
 }
 
