@@ -10,10 +10,12 @@ mod codegen;
 mod commands;
 mod demo;
 mod deny;
+mod dist_macos;
 mod fresh;
 mod guest_verb;
 mod header;
 mod install;
+mod macos;
 mod parity;
 mod recordings;
 mod registry;
@@ -51,6 +53,7 @@ enum Verb {
     Demo(demo::Args),
     /// Check licences, sources and versions of dependencies, or for security advisories.
     Deny(deny::Args),
+    DistMacos(dist_macos::Args),
     /// Run one program in a guest root.
     Guest(guest_verb::Args),
     /// Write the C header of the library for C, or check it.
@@ -93,6 +96,7 @@ fn run(verb: &Verb) -> anyhow::Result<()> {
         Verb::Commands(args) => commands::run(args),
         Verb::Demo(args) => demo::run(args),
         Verb::Deny(args) => deny::run(args),
+        Verb::DistMacos(args) => dist_macos::run(args),
         Verb::Guest(args) => guest_verb::run(args),
         Verb::Header(args) => header::run(args),
         Verb::Install(args) => install::run(args),
