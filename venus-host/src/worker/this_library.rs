@@ -110,7 +110,7 @@ fn has_entry(path: &Path) -> bool {
 /// `fn() -> std::process::ExitCode`. That function gives [`serve`](crate::worker::serve) what it needs.
 ///
 /// The library has to be linked with `-Wl,-e,venus_worker_start`, which a build script says by
-/// `cargo::rustc-cdylib-link-arg`. On systems where a library cannot be run, the macro defines nothing.
+/// `cargo::rustc-cdylib-link-arg`. There is no such macro on other systems than Linux.
 ///
 /// The runtime is the C library's, as in a program in C: Rust's own has not been set up, and does not need to be.
 #[macro_export]

@@ -9,6 +9,7 @@ use venus_host::worker;
 
 use crate::{log, renderer};
 
+#[cfg(target_os = "linux")]
 venus_host::worker_entry!(run);
 
 /// Serves the context of the monitor that has started this process.
