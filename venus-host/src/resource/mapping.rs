@@ -7,9 +7,9 @@
 //! * Every access is checked against the mapping's length here, whatever the caller has checked before: offsets come
 //!   from a guest.
 //!
-//! Copies go in words of eight bytes between the first and the last aligned address.
+//! The copies themselves are in [`volatile`].
 
-#![allow(unsafe_code, reason = "the one room for raw access to shared memory, with ring/region.rs on top of it")]
+#![allow(unsafe_code, reason = "raw access to shared memory, with ring/region.rs on top of it")]
 
 use std::{
     fmt,
@@ -20,10 +20,8 @@ use std::{
 
 use rustix::mm::{MapFlags, ProtFlags};
 
+use super::volatile;
 use crate::error::HostError;
-
-/// Bytes that one copy step moves.
-const WORD: usize = size_of::<u64>();
 
 /// A range that does not lie inside its mapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -100,49 +98,17 @@ impl Mapping {
 
     /// Copies shared bytes into private memory.
     pub(crate) fn copy_out(&self, offset: usize, private: &mut [u8]) -> Result<(), OutOfRange> {
-        let mut shared = self.range(offset, private.len())?.cast_const();
-        let (head, rest) = private.split_at_mut(unaligned_bytes(shared).min(private.len()));
-        let (words, tail) = rest.as_chunks_mut::<WORD>();
-        for byte in head {
-            // SAFETY: `shared` has the rest of `private.len()` bytes of the mapping behind it, by `range` and by
-            // advancing in step.
-            *byte = unsafe { shared.read_volatile() };
-            shared = shared.wrapping_add(1);
-        }
-        for word in words {
-            // SAFETY: as above; and the bytes of `head` have led to an aligned address.
-            *word = unsafe { shared.cast::<u64>().read_volatile() }.to_ne_bytes();
-            shared = shared.wrapping_add(WORD);
-        }
-        for byte in tail {
-            // SAFETY: as above.
-            *byte = unsafe { shared.read_volatile() };
-            shared = shared.wrapping_add(1);
-        }
+        let shared = self.range(offset, private.len())?;
+        // SAFETY: by `range`, as many bytes are mapped there, for as long as `self` lives; nobody has a reference to them.
+        unsafe { volatile::copy_out(shared, private) };
         Ok(())
     }
 
     /// Copies private bytes into shared memory.
     pub(crate) fn copy_in(&self, offset: usize, private: &[u8]) -> Result<(), OutOfRange> {
-        let mut shared = self.range(offset, private.len())?;
-        let (head, rest) = private.split_at(unaligned_bytes(shared).min(private.len()));
-        let (words, tail) = rest.as_chunks::<WORD>();
-        for byte in head {
-            // SAFETY: `shared` has the rest of `private.len()` bytes of the mapping behind it, by `range` and by
-            // advancing in step.
-            unsafe { shared.write_volatile(*byte) };
-            shared = shared.wrapping_add(1);
-        }
-        for word in words {
-            // SAFETY: as above; and the bytes of `head` have led to an aligned address.
-            unsafe { shared.cast::<u64>().write_volatile(u64::from_ne_bytes(*word)) };
-            shared = shared.wrapping_add(WORD);
-        }
-        for byte in tail {
-            // SAFETY: as above.
-            unsafe { shared.write_volatile(*byte) };
-            shared = shared.wrapping_add(1);
-        }
+        let shared = self.range(offset, private.len())?;
+        // SAFETY: as in `copy_out`; and the mapping is writable.
+        unsafe { volatile::copy_in(shared, private) };
         Ok(())
     }
 
@@ -169,11 +135,6 @@ impl Mapping {
             _ => Err(OutOfRange { offset, len, size: self.size }),
         }
     }
-}
-
-/// Bytes from `address` to the next word.
-fn unaligned_bytes(address: *const u8) -> usize {
-    address.addr().wrapping_neg() % WORD
 }
 
 impl Drop for Mapping {

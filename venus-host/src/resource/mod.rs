@@ -2,20 +2,22 @@
 //!
 //! A resource owns its storage through descriptors and reference-counted mappings, so the guest may drop the resource,
 //! the `VkDeviceMemory` behind it, or both in any order: whoever still uses the storage keeps it alive. Nothing outside
-//! [`mapping`] touches shared bytes, and nobody ever has a `&[u8]` over them: they change under our hands, so they are
-//! copied out once and then looked at.
+//! [`mapping`] and [`volatile`] touches shared bytes, and nobody ever has a `&[u8]` over them: they change under our hands,
+//! so they are copied out once and then looked at.
 //!
 //! | file | what |
 //! |---|---|
 //! | [`blob`] | what is handed to whoever gives the guest its memory |
 //! | [`file`] | memory files: anonymous, sealed, sized in host pages |
-//! | [`mapping`] | a mapped memory file, and the only raw access to it |
+//! | [`mapping`] | a mapped memory file, and its checked access |
+//! | [`volatile`] | the copies of shared bytes |
 //! | [`table`] | ids to resources |
 
 pub(crate) mod blob;
 pub(crate) mod file;
 pub(crate) mod mapping;
 pub(crate) mod table;
+pub mod volatile;
 
 use std::{fmt, sync::Arc};
 

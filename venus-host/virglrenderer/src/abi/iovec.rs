@@ -4,6 +4,8 @@
 
 use std::ffi::c_void;
 
+use venus_host::resource::volatile;
+
 /// `struct iovec`.
 #[derive(Debug, Clone, Copy)]
 #[repr(C)]
@@ -14,9 +16,6 @@ pub(crate) struct IoVec {
     pub(crate) len: usize,
 }
 const _: () = assert!(size_of::<IoVec>() == 16);
-
-/// Bytes that one copy step moves.
-const WORD: usize = size_of::<u64>();
 
 /// An array of pieces of the guest's memory, which stays the monitor's.
 #[derive(Debug, Clone, Copy)]
@@ -147,67 +146,16 @@ impl Copy<'_> {
             Self::Out(bytes) => {
                 let (now, later) = std::mem::take(bytes).split_at_mut(length);
                 // SAFETY: the contract of this function.
-                unsafe { read(shared, now) };
+                unsafe { volatile::copy_out(shared, now) };
                 *bytes = later;
             }
             Self::In(bytes) => {
                 let (now, later) = bytes.split_at(length);
                 // SAFETY: the contract of this function.
-                unsafe { write(shared, now) };
+                unsafe { volatile::copy_in(shared, now) };
                 *bytes = later;
             }
         }
-    }
-}
-
-/// Bytes from `address` to the next word.
-fn unaligned(address: *const u8) -> usize {
-    address.addr().wrapping_neg() % WORD
-}
-
-/// # Safety
-///
-/// `shared` points to as many readable bytes as `private` has, and nobody has a Rust reference to them.
-unsafe fn read(mut shared: *const u8, private: &mut [u8]) {
-    let (head, rest) = private.split_at_mut(unaligned(shared).min(private.len()));
-    let (words, tail) = rest.as_chunks_mut::<WORD>();
-    for byte in head {
-        // SAFETY: the rest of `private.len()` bytes are behind `shared`, which advances in step.
-        *byte = unsafe { shared.read_volatile() };
-        shared = shared.wrapping_add(1);
-    }
-    for word in words {
-        // SAFETY: as above; and the bytes of `head` have led to an aligned address.
-        *word = unsafe { shared.cast::<u64>().read_volatile() }.to_ne_bytes();
-        shared = shared.wrapping_add(WORD);
-    }
-    for byte in tail {
-        // SAFETY: as above.
-        *byte = unsafe { shared.read_volatile() };
-        shared = shared.wrapping_add(1);
-    }
-}
-
-/// # Safety
-///
-/// `shared` points to as many writable bytes as `private` has, and nobody has a Rust reference to them.
-unsafe fn write(mut shared: *mut u8, private: &[u8]) {
-    let (head, rest) = private.split_at(unaligned(shared).min(private.len()));
-    let (words, tail) = rest.as_chunks::<WORD>();
-    for byte in head {
-        // SAFETY: the rest of `private.len()` bytes are behind `shared`, which advances in step.
-        unsafe { shared.write_volatile(*byte) };
-        shared = shared.wrapping_add(1);
-    }
-    for word in words {
-        // SAFETY: as above; and the bytes of `head` have led to an aligned address.
-        unsafe { shared.cast::<u64>().write_volatile(u64::from_ne_bytes(*word)) };
-        shared = shared.wrapping_add(WORD);
-    }
-    for byte in tail {
-        // SAFETY: as above.
-        unsafe { shared.write_volatile(*byte) };
-        shared = shared.wrapping_add(1);
     }
 }
 
