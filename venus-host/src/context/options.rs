@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use super::attribution::Attribution;
 use crate::{
     driver,
-    endpoint::{Abandoned, Breadcrumbs, Observer, Observers, Tell},
+    endpoint::{Abandoned, Breadcrumbs, MakeObservers, Observer, Observers, Tell},
     limits::Budget,
 };
 
@@ -72,6 +72,15 @@ impl Options {
     #[must_use]
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observers.push(observer);
+        self
+    }
+
+    /// Tells those observers, too, that `make` makes for a context of this name and driver.
+    #[must_use]
+    pub(crate) fn observers(mut self, make: Option<&MakeObservers>) -> Self {
+        if let Some(make) = make {
+            self.observers.extend(make(&self.name, &self.driver));
+        }
         self
     }
 

@@ -66,7 +66,7 @@ pub(crate) use self::{
     teardown::tear_down,
 };
 pub use self::{
-    observer::{BlobRequest, Command, EndpointObserver, Observer, Outcome, Place, Source, Span},
+    observer::{BlobRequest, Command, EndpointObserver, MakeObservers, Observer, Outcome, Place, Source, Span},
     sample::{RingSample, Sample, Sampler},
     statistics::{CommandStatistics, ObjectStatistics, Statistics},
 };

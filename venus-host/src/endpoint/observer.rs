@@ -14,6 +14,7 @@ use venus_protocol::wire::CommandHeader;
 
 use super::Sampler;
 use crate::{
+    driver,
     error::{HostError, Interrupt},
     resource::{Blob, BlobFlags, ResourceId},
     ring::Rest,
@@ -137,6 +138,11 @@ impl BlobRequest {
         Self { resource, flags, blob_id, size }
     }
 }
+
+/// Makes the observers of a guest's context, in the order in which they are told. Called with the guest program's name
+/// and the driver that it gets, in the process that serves it, before any of its commands is executed: by
+/// `Host::create_context` itself where that process is a monitor's.
+pub type MakeObservers = dyn Fn(&str, &driver::Config) -> Vec<Arc<dyn Observer>> + Send + Sync;
 
 /// Is told what happens to a context. An implementation overrides the methods that it needs.
 ///

@@ -58,7 +58,7 @@ use crate::{
     HostError,
     context::{Context, Options, Progress, Retired},
     driver::{OpaqueMapper, Transport},
-    endpoint::{Observer, Statistics},
+    endpoint::Statistics,
     limits, socket,
     thread::deadline,
     worker::{Fences, Patience, Served, Spare},
@@ -193,11 +193,8 @@ impl Host {
     /// How a context is made that this process serves.
     fn context_options(&self, name: &str) -> Options {
         let driver = self.options.driver.clone().transport(Transport::IN_PROCESS);
-        let observers: Vec<Arc<dyn Observer>> =
-            self.options.observers.as_ref().map(|make| make(name, &driver)).unwrap_or_default();
         let budget = self.options.budget.descriptors_of(socket::open_files());
-        let options = Options::new(name, driver).budget(budget);
-        observers.into_iter().fold(options, Options::observer)
+        Options::new(name, driver).budget(budget).observers(self.options.observers.as_deref())
     }
 
     /// Ends a context. Fences of it that are left retire as lost, before this returns; resources stay, and what is mapped

@@ -49,4 +49,4 @@ pub use self::{
     },
     session::{SessionOptions, Summary},
 };
-pub use crate::worker::MakeObservers;
+pub use crate::endpoint::MakeObservers;

@@ -317,12 +317,11 @@ impl Session {
                 // Whatever the embedder can do: this guest maps the descriptors that it is given.
                 driver.transport = driver::Transport::default();
             }
-            let observers = self.options.observers.as_ref().map(|make| make(&name, &driver)).unwrap_or_default();
             let budget = self.options.budget.descriptors_of(socket::open_files());
             let options = Options::new(name, driver).budget(budget).abandoned(move || socket::is_hung_up(&peer));
             let syncs = Arc::clone(&self.syncs);
             let options = options.lost(move || syncs.lose_all()).breadcrumbs(self.reported.breadcrumbs.clone());
-            let options = observers.into_iter().fold(options, Options::observer);
+            let options = options.observers(self.options.observers.as_deref());
             let context = Context::new(options);
             let monitor = Monitor { counters: context.counters(), sampler: context.sampler() };
             // Only set here, where there was no context.

@@ -142,11 +142,9 @@ fn context_options(begin: Begin, options: &WorkerOptions, outbox: Arc<Outbox<Req
     });
     let transport = Transport { opaque: maps_opaque, pointers: false };
     let driver = options.driver.clone().transport(transport);
-    let observers = options.observers.as_ref().map(|make| make(&name, &driver)).unwrap_or_default();
     let budget = options.budget.descriptors_of(socket::open_files());
     let made = Options::new(name, driver).budget(budget).breadcrumbs(breadcrumbs);
-    let made = made.abandoned(move || outbox.is_closed());
-    observers.into_iter().fold(made, Options::observer)
+    made.observers(options.observers.as_deref()).abandoned(move || outbox.is_closed())
 }
 
 /// Whether the monitor has said something, or has gone.

@@ -49,8 +49,6 @@ mod surroundings;
 #[cfg(target_os = "linux")]
 mod this_library;
 
-use std::sync::Arc;
-
 #[cfg(feature = "vtest")]
 pub(crate) use self::launch::spawn;
 pub(crate) use self::{
@@ -63,9 +61,4 @@ pub use self::{
     launch::{Launch, cannot_launch},
     main::{WorkerOptions, name_process, raise_descriptor_limit, serve, take_control_socket},
 };
-use crate::{driver, endpoint::Observer};
-
-/// Makes the observers of a guest's context, in the order in which they are told. Called with the guest program's name
-/// and the driver that it gets, in the process that serves it, before any of its commands is executed: by
-/// `Host::create_context` itself where that process is a monitor's.
-pub type MakeObservers = dyn Fn(&str, &driver::Config) -> Vec<Arc<dyn Observer>> + Send + Sync;
+pub use crate::endpoint::MakeObservers;
