@@ -8,16 +8,12 @@ use venus_protocol::{
     wire::{Arena, Command, CommandType, Decoder, IdentityResolver},
 };
 
-use crate::world::{World, named};
+use crate::world::{World, named, row};
 
 const GRAPHICS: u32 = 0x1;
 const COMPUTE: u32 = 0x2;
 const TRANSFER: u32 = 0x4;
 const SPARSE: u32 = 0x8;
-
-fn row(command: CommandType) -> &'static reflect::CommandRow {
-    reflect::command(command).expect("it travels")
-}
 
 /// A driver with these families.
 fn with_families(families: &[u32]) -> Offers {

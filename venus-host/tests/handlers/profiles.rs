@@ -6,32 +6,16 @@ use venus_protocol::{
     args::*,
     reflect,
     vk::{self, QueueFlags},
-    wire::{Arena, Command, CommandType, Decoder, IdentityResolver},
+    wire::CommandType,
 };
 
 use crate::{
     drivers::offered,
-    world::{self, World},
+    world::{self, World, look, row},
 };
 
 fn moltenvk(mock: &Mock) -> Config {
     world::config(mock).profile(Profile::MoltenVk)
-}
-
-fn row(command: CommandType) -> &'static reflect::CommandRow {
-    reflect::command(command).expect("it travels")
-}
-
-/// A reply to a request with this structure in a chain, decoded and looked at.
-macro_rules! look {
-    ($world:expr, $chain:expr, $args:ident, |$told:ident| $see:expr) => {{
-        let request = $world.request(row($args::TYPE), $chain);
-        let reply = $world.submit(request).outcome.expect("a reply");
-        let arena = Arena::default();
-        let mut decoder = Decoder::new(&reply, &arena, &IdentityResolver);
-        let $told = $args::decode_reply(&mut decoder).expect("a reply");
-        $see
-    }};
 }
 
 #[test]

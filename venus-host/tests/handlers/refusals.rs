@@ -16,12 +16,8 @@ use venus_protocol::{
 
 use crate::{
     commands::table,
-    world::{Sent, World, config, named, new_ids, silent},
+    world::{Sent, World, config, named, new_ids, row, silent},
 };
-
-fn row(command: CommandType) -> &'static reflect::CommandRow {
-    reflect::command(command).expect("it travels")
-}
 
 fn calls(sent: &Sent) -> Vec<&'static str> {
     assert!(sent.outcome.is_ok(), "{:?}", sent.outcome);

@@ -9,18 +9,14 @@ use venus_protocol::{
     args::*,
     reflect,
     vk::{self, QueueFlags},
-    wire::{Arena, Command, CommandType, Decoder, IdentityResolver},
+    wire::CommandType,
 };
 
-use crate::world::{self, World};
+use crate::world::{self, World, look, row};
 
 /// The words of a request that say which result it had, or of a reply.
 fn result(reply: &[u8]) -> vk::Result {
     vk::Result::from_raw(i32::from_le_bytes(reply[4..8].try_into().expect("four bytes")))
-}
-
-fn row(command: CommandType) -> &'static reflect::CommandRow {
-    reflect::command(command).expect("it travels")
 }
 
 /// What a guest is told of sparse binding, query by query.
@@ -37,18 +33,6 @@ struct Told {
     formats: [bool; 4],
     /// What comes of a device with the feature, in either place.
     device: [vk::Result; 2],
-}
-
-/// A reply, decoded and looked at.
-macro_rules! look {
-    ($world:expr, $chain:expr, $args:ident, |$told:ident| $see:expr) => {{
-        let request = $world.request(row($args::TYPE), $chain);
-        let reply = $world.submit(request).outcome.expect("a reply");
-        let arena = Arena::default();
-        let mut decoder = Decoder::new(&reply, &arena, &IdentityResolver);
-        let $told = $args::decode_reply(&mut decoder).expect("a reply");
-        $see
-    }};
 }
 
 impl Told {

@@ -2,16 +2,12 @@
 
 use mock_driver::{HEAP, HEAP_BUDGET, Mock, Offers};
 use venus_host::endpoint::{CommandStatistics, Statistics};
-use venus_protocol::{reflect, vk::ObjectType, wire::CommandType};
+use venus_protocol::{vk::ObjectType, wire::CommandType};
 
 use crate::{
     phantoms::phantom,
-    world::{World, silent},
+    world::{World, row, silent},
 };
-
-fn row(command: CommandType) -> &'static reflect::CommandRow {
-    reflect::command(command).expect("it travels")
-}
 
 /// Dispatched, handled, refused, failed.
 fn counts(statistics: &Statistics, command: CommandType) -> Option<[u64; 4]> {

@@ -40,6 +40,24 @@ const FIRST_RESOURCE: u32 = 2;
 /// Bit 0 of a request's flags.
 const WANTS_REPLY: u32 = 1;
 
+/// What the tables have of a command that travels.
+pub(crate) fn row(command: CommandType) -> &'static CommandRow {
+    reflect::command(command).expect("it travels")
+}
+
+/// A reply to a request with this structure in a chain, decoded and looked at.
+macro_rules! look {
+    ($world:expr, $chain:expr, $args:ident, |$told:ident| $see:expr) => {{
+        let request = $world.request($crate::world::row(<$args as venus_protocol::wire::Command>::TYPE), $chain);
+        let reply = $world.submit(request).outcome.expect("a reply");
+        let arena = venus_protocol::wire::Arena::default();
+        let mut decoder = venus_protocol::wire::Decoder::new(&reply, &arena, &venus_protocol::wire::IdentityResolver);
+        let $told = <$args as venus_protocol::wire::Command>::decode_reply(&mut decoder).expect("a reply");
+        $see
+    }};
+}
+pub(crate) use look;
+
 /// A guest.
 pub(crate) struct World<'m> {
     pub(crate) mock: &'m Mock,
