@@ -536,7 +536,12 @@ const VIRGLRENDERER: Crate = Crate {
             why: "callbacks for lines, and nothing about what stands in them",
             ..ROOM
         },
-        Room { name: "abi", why: "the border is data, and calls of the monitor's functions", ..ROOM },
+        Room {
+            name: "abi",
+            crates: &["venus_host::resource::volatile"],
+            why: "the border is data, copied as memory that a guest writes to is, and calls of the monitor's functions",
+            ..ROOM
+        },
         Room {
             name: "failure",
             crates: &["venus_ffi::Error", "venus_host::HostError", "venus_host::error"],
