@@ -25,7 +25,7 @@ pub fn check(krate: &Crate, exceptions: &[Exception], sources: &Sources) -> Repo
     checker.plan(sources);
     for file in &sources.files {
         if krate.room_of(&file.module).is_none() {
-            let problem = format!("{} belongs to no room: add one to xtask/src/tidy/plan.rs", file.name);
+            let problem = format!("{} belongs to no room: add one to xtask/src/tidy/plan", file.name);
             checker.report.problems.push(problem);
             continue;
         }

@@ -89,7 +89,7 @@ fn unplanned(manifest: &str) -> Vec<String> {
     let members = manifest.split_once("members = [").and_then(|(_, rest)| rest.split_once(']'));
     let members = members.map_or("", |(members, _)| members).split(',').map(|member| member.trim().trim_matches('"'));
     let unknown = members.filter(|member| !member.is_empty() && CRATES.iter().all(|krate| krate.folder != *member));
-    unknown.map(|member| format!("{member} is in no plan: add a crate to xtask/src/tidy/plan.rs")).collect()
+    unknown.map(|member| format!("{member} is in no plan: add a crate to xtask/src/tidy/plan")).collect()
 }
 
 /// Writes the table, or says that it is stale.
@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn every_member_of_the_workspace_is_planned() {
         let manifest = "[workspace]\nmembers = [\n  \"venus-host\",\n  \"attic\"\n]\n";
-        assert_eq!(unplanned(manifest), ["attic is in no plan: add a crate to xtask/src/tidy/plan.rs"]);
+        assert_eq!(unplanned(manifest), ["attic is in no plan: add a crate to xtask/src/tidy/plan"]);
     }
 
     #[test]
