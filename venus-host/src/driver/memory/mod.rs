@@ -26,6 +26,7 @@
 //! | [`fill`] | letting the GPU write to shared memory |
 //! | [`sparse`] | binding imported memory sparsely |
 //! | [`allocation`] | a guest's allocations |
+//! | [`import`] | resources that a guest uses as memory |
 //! | [`charge`] | counting them and their bytes |
 //! | [`mapped`] | allocations that are mapped here, and their deferred end |
 //! | [`mapper`] | opaque descriptors, mapped |
@@ -37,6 +38,7 @@ mod allocation;
 mod charge;
 mod choice;
 pub(crate) mod fill;
+mod import;
 mod mapped;
 mod mapper;
 pub(crate) mod probe;
@@ -47,8 +49,9 @@ use std::fmt;
 use ash::vk;
 
 pub(crate) use self::{
-    allocation::{ImportSource, Memory},
+    allocation::Memory,
     charge::{Allocated, Charge},
+    import::ImportSource,
     mapped::MappedAllocations,
 };
 pub use self::{
