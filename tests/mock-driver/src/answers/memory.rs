@@ -1,0 +1,90 @@
+//! Memory, mapped and passed on.
+
+use std::{
+    cell::UnsafeCell,
+    ffi::{c_int, c_void},
+    os::fd::IntoRawFd,
+};
+
+use venus_protocol::{vk, wire::CommandType};
+
+use super::{super::STATE, note, noted, write};
+
+/// Bytes behind a dma-buf that is exported.
+const DMA_BUF: u64 = 1 << 20;
+
+/// What all memory is mapped to: nobody looks at it.
+#[repr(align(65536))]
+struct Room(UnsafeCell<[u8; 1 << 20]>);
+
+// SAFETY: nobody reads or writes it.
+unsafe impl Sync for Room {}
+
+static ROOM: Room = Room(UnsafeCell::new([0; 1 << 20]));
+
+pub(super) unsafe extern "system" fn get_buffer_memory_requirements(
+    device: vk::Device,
+    buffer: vk::Buffer,
+    answer: *mut vk::MemoryRequirements,
+) {
+    noted!("vkGetBufferMemoryRequirements" as vk::PFN_vkGetBufferMemoryRequirements, device, buffer, answer);
+    let needs = vk::MemoryRequirements { size: 4096, alignment: 4096, memory_type_bits: 1 };
+    // SAFETY: it is where the caller wants it.
+    unsafe { write(answer, needs) };
+}
+
+pub(super) unsafe extern "system" fn map_memory(
+    _device: vk::Device,
+    _memory: vk::DeviceMemory,
+    _offset: vk::DeviceSize,
+    _size: vk::DeviceSize,
+    _flags: vk::MemoryMapFlags,
+    answer: *mut *mut c_void,
+) -> vk::Result {
+    note(CommandType::MAP_MEMORY);
+    if let Some(failure) = STATE.lock().failures.get("vkMapMemory") {
+        return *failure;
+    }
+    // SAFETY: it is where the caller wants it.
+    unsafe { write(answer, ROOM.0.get().cast()) };
+    vk::Result::SUCCESS
+}
+
+pub(super) unsafe extern "system" fn get_memory_fd(
+    _device: vk::Device,
+    _info: *const vk::MemoryGetFdInfoKHR<'_>,
+    answer: *mut c_int,
+) -> vk::Result {
+    note(CommandType::GET_MEMORY_FD_KHR);
+    let file = tempfile::tempfile().expect("a file");
+    file.set_len(DMA_BUF).expect("a file's length");
+    // SAFETY: it is where the caller wants it.
+    unsafe { write(answer, file.into_raw_fd()) };
+    vk::Result::SUCCESS
+}
+
+pub(super) unsafe extern "system" fn get_memory_fd_properties(
+    _device: vk::Device,
+    _kind: vk::ExternalMemoryHandleTypeFlags,
+    _fd: c_int,
+    answer: *mut vk::MemoryFdPropertiesKHR<'_>,
+) -> vk::Result {
+    note(CommandType::GET_MEMORY_FD_PROPERTIES_KHR);
+    // SAFETY: the caller passes one.
+    let answer = unsafe { &mut *answer };
+    answer.memory_type_bits = 1;
+    vk::Result::SUCCESS
+}
+
+/// No command of the protocol, so there is no name to note.
+pub(super) unsafe extern "system" fn get_memory_host_pointer_properties(
+    _device: vk::Device,
+    _kind: vk::ExternalMemoryHandleTypeFlags,
+    _pointer: *const c_void,
+    answer: *mut vk::MemoryHostPointerPropertiesEXT<'_>,
+) -> vk::Result {
+    // SAFETY: the caller passes one.
+    let answer = unsafe { &mut *answer };
+    answer.memory_type_bits = STATE.lock().offers.importable;
+    vk::Result::SUCCESS
+}
