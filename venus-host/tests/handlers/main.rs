@@ -6,6 +6,7 @@ mod content;
 mod drivers;
 mod families;
 mod fences;
+mod holes;
 mod large;
 mod lifetime;
 mod memory;
