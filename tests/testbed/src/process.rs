@@ -70,18 +70,14 @@ pub fn kill(id: u32) -> Result<()> {
     kill_with(id, rustix::process::Signal::KILL)
 }
 
-/// Kills a process that is not our child, and stops its parent before: in a guest that is the shell with which everything
-/// ends, which would hide what the killed process leaves behind.
+/// The parent of a process.
 ///
 /// # Errors
 ///
-/// There is no such process, or the system refuses.
-pub fn kill_alone(id: u32) -> Result<()> {
-    let parents = parents();
-    let found = parents.iter().find(|(child, _)| *child == id);
-    let (_, parent) = found.with_context(|| format!("there is no process {id}"))?;
-    kill_with(*parent, rustix::process::Signal::STOP)?;
-    kill(id)
+/// There is no such process.
+pub fn parent(id: u32) -> Result<u32> {
+    let found = parents().into_iter().find(|(child, _)| *child == id);
+    found.map(|(_, parent)| parent).with_context(|| format!("there is no process {id}"))
 }
 
 /// Whether a process has not ended; one that nobody has reaped has.

@@ -3,9 +3,10 @@
 use super::image::{Image, System};
 use super::monitor::Monitor;
 use crate::picture::Picture;
-use crate::process::{Finished, Outcome, descendants, kill_alone, tail};
+use crate::process::{Finished, Outcome, descendants, kill, kill_with, parent, tail};
 use crate::sandbox::{Guest, GuestRunning, Screen, Vulkan};
 use anyhow::{Context as _, Result, bail, ensure};
+use rustix::process::Signal;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -309,13 +310,34 @@ impl Session {
         descendants(self.running.id()).into_iter().find(|id| name(*id).starts_with("qemu-system"))
     }
 
-    /// Kills QEMU, as a crash would: what it has started has to end by itself, or does so with the session.
+    /// Stops the shell that waits for QEMU, with whose end everything ends that QEMU has started: so what QEMU leaves can
+    /// be seen. QEMU's process id.
     ///
     /// # Errors
     ///
     /// There is no QEMU, or the system refuses.
+    pub fn hold(&self) -> Result<u32> {
+        let qemu = self.process().context("there is no QEMU")?;
+        kill_with(parent(qemu)?, Signal::STOP)?;
+        Ok(qemu)
+    }
+
+    /// Lets the shell that waits for QEMU go on.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::hold`].
+    pub fn release(&self) -> Result<()> {
+        kill_with(parent(self.process().context("there is no QEMU")?)?, Signal::CONT)
+    }
+
+    /// Kills QEMU, as a crash would: what it has started has to end by itself, or does so with the session.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::hold`].
     pub fn kill(&self) -> Result<()> {
-        kill_alone(self.process().context("there is no QEMU")?)
+        kill(self.hold()?)
     }
 
     /// Waits for the end of QEMU, however that comes about within the machine's time.

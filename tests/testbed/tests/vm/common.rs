@@ -30,14 +30,14 @@ pub(crate) fn place(name: &str, qemu: Suite, system: System) -> Option<Place> {
     })
 }
 
-/// The place for most tests: the QEMU and the guest that do not change from day to day.
-pub(crate) fn steady(name: &str) -> Option<Place> {
-    place(name, Suite::Trixie, System::Trixie)
+/// The place for most tests, on this QEMU: the guest that does not change from day to day.
+pub(crate) fn steady(name: &str, qemu: Suite) -> Option<Place> {
+    place(name, qemu, System::Trixie)
 }
 
 /// The same for a test of what only our library does; with another one it is skipped.
-pub(crate) fn ours(name: &str) -> Option<Place> {
-    let place = steady(name)?;
+pub(crate) fn ours(name: &str, qemu: Suite) -> Option<Place> {
+    let place = steady(name, qemu)?;
     if !place.is_ours() {
         skip(name, "the library is not ours");
         return None;
@@ -50,6 +50,11 @@ impl Place {
     pub(crate) fn machine(&self, job: &str) -> Machine<'_> {
         let machine = Machine::new(&self.qemu, &self.image, &self.library, job).expect("a machine is put together");
         machine.file(&self.cases).expect("the cases are copied")
+    }
+
+    /// The suite that QEMU is of.
+    pub(crate) fn qemu(&self) -> &str {
+        self.qemu.name()
     }
 
     /// Whether what is tested is ours, and not virglrenderer for comparison.

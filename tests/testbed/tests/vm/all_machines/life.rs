@@ -1,61 +1,63 @@
 //! Guests and their programs come and go.
 
-use crate::common::{PATIENCE, run, steady};
+use crate::common::{PATIENCE, Place, run, steady};
+use testbed::process::is_alive;
 use testbed::vm::{holds_within, jobs::rates};
 
 /// Ends with its rates, which it has only if all frames are right.
 const FRAMES: &str = "./venus-cases frames 300";
+/// Has a client at work in the background.
+const AT_WORK: &str = "rm -f said\n./venus-cases frames 1000000 2>said & client=$!\n\
+                       until grep -q READY said; do kill -0 $client || exit 1; sleep 0.1; done\n";
 
-#[test]
-fn two_clients_at_once_get_their_own_frames() {
-    let Some(place) = steady("two_clients_at_once_get_their_own_frames") else { return };
+super::on_each_qemu! {
+    steady:
+    two_clients_at_once_get_their_own_frames,
+    a_killed_client_leaves_the_machine_to_others,
+    a_context_may_go_while_its_blobs_are_mapped,
+    a_guest_that_restarts_finds_venus_again,
+    nothing_stays_of_a_machine_that_is_quit_at_work,
+}
+
+fn two_clients_at_once_get_their_own_frames(place: &Place) {
     let job = "./venus-cases frames 1000 >first & first=$!\n./venus-cases frames 1000 >second\n\
                second=$?\nwait $first && [ $second = 0 ] && cat first second";
     let report = run(place.machine(job));
     assert_eq!(report.out.matches("OK 1000 frames").count(), 2, "{}", report.out);
 }
 
-#[test]
-fn a_killed_client_leaves_the_machine_to_others() {
-    let Some(place) = steady("a_killed_client_leaves_the_machine_to_others") else { return };
+fn a_killed_client_leaves_the_machine_to_others(place: &Place) {
     // A killed client destroys nothing: its context goes while its memory is mapped, and is unmapped only afterwards.
-    let killed = "./venus-cases frames 1000000 2>said & client=$!\n\
-                  until grep -q READY said; do sleep 0.1; done\nkill -9 $client; wait $client\n[ $? = 137 ] || exit 1\n";
+    let killed = format!("{AT_WORK}kill -9 $client; wait $client\n[ $? = 137 ] || exit 1\n");
     let report = run(place.machine(&format!("{}{FRAMES}", killed.repeat(5))));
     assert!(rates(&report.out).is_some(), "{}", report.out);
 }
 
-#[test]
-fn a_context_may_go_while_its_blobs_are_mapped() {
-    let Some(place) = steady("a_context_may_go_while_its_blobs_are_mapped") else { return };
+fn a_context_may_go_while_its_blobs_are_mapped(place: &Place) {
     // Never frees what it has made and mapped: its process's end does.
     let report = run(place.machine(&format!("./venus-cases memory-many 50 && {FRAMES}")));
     assert!(rates(&report.out).is_some(), "{}", report.out);
 }
 
-#[test]
-fn a_guest_that_restarts_finds_venus_again() {
-    let Some(place) = steady("a_guest_that_restarts_finds_venus_again") else { return };
+fn a_guest_that_restarts_finds_venus_again(place: &Place) {
     // The first time a client is at work when the guest goes down, without a word to anybody.
-    let job = format!(
-        "{FRAMES}\n[ -e again ] && exit 0\ntouch again\n./venus-cases frames 1000000 2>said &\n\
-         until grep -q READY said; do sleep 0.1; done\n/run/busybox reboot -f"
-    );
+    let job = format!("{FRAMES}\n[ -e again ] && exit 0\ntouch again\n{AT_WORK}/run/busybox reboot -f");
     let report = run(place.machine(&job).restarts());
     assert_eq!(report.out.matches("OK 300 frames").count(), 2, "{}\n{}", report.out, report.console);
 }
 
-#[test]
-fn nothing_stays_of_a_machine_that_is_quit_at_work() {
-    let Some(place) = steady("nothing_stays_of_a_machine_that_is_quit_at_work") else { return };
+fn nothing_stays_of_a_machine_that_is_quit_at_work(place: &Place) {
     let job = "./venus-cases frames 1000000 2>&1";
     let mut session = place.machine(job).start().unwrap();
     session.wait_for("READY").unwrap();
     let workers = session.workers().unwrap();
     assert!(!place.is_ours() || !workers.is_empty(), "the guest's program is served by no process of its own");
+    let qemu = session.hold().unwrap();
     session.monitor().unwrap().execute("quit", &serde_json::json!({})).unwrap();
+    assert!(holds_within(PATIENCE, || !is_alive(qemu)), "QEMU does not end");
+    let gone = || workers.iter().all(|(id, _)| !is_alive(*id));
+    assert!(holds_within(PATIENCE, gone), "of {workers:?} some are still there");
+    session.release().unwrap();
     let finished = session.end().unwrap();
     assert!(finished.success(), "{finished:?}");
-    let gone = || workers.iter().all(|(id, _)| !std::path::Path::new(&format!("/proc/{id}")).exists());
-    assert!(holds_within(PATIENCE, gone), "of {workers:?} some are still there");
 }

@@ -1,11 +1,15 @@
 //! What whoever runs a machine does to it meanwhile.
 
-use crate::common::steady;
+use crate::common::{Place, steady};
 use serde_json::json;
 
-#[test]
-fn migration_is_refused_with_a_sentence() {
-    let Some(place) = steady("migration_is_refused_with_a_sentence") else { return };
+super::on_each_qemu! {
+    steady:
+    migration_is_refused_with_a_sentence,
+    a_machine_that_was_paused_goes_on,
+}
+
+fn migration_is_refused_with_a_sentence(place: &Place) {
     // Before the guest mounts its job's folder, which would be a reason of its own.
     let mut session = place.machine("./venus-cases frames 300").args(["-S"]).start().unwrap();
     let mut monitor = session.monitor().unwrap();
@@ -16,9 +20,7 @@ fn migration_is_refused_with_a_sentence() {
     assert!(report.out.contains("OK 300 frames"), "{}", report.out);
 }
 
-#[test]
-fn a_machine_that_was_paused_goes_on() {
-    let Some(place) = steady("a_machine_that_was_paused_goes_on") else { return };
+fn a_machine_that_was_paused_goes_on(place: &Place) {
     let mut session = place.machine("./venus-cases frames 3000 2>&1").start().unwrap();
     session.wait_for("READY").unwrap();
     let mut monitor = session.monitor().unwrap();

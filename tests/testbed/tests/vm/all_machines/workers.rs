@@ -1,12 +1,17 @@
 //! The process in which the library serves a guest's program, apart from QEMU.
 
-use crate::common::{PATIENCE, ours, run};
+use crate::common::{PATIENCE, Place, ours, run};
 use testbed::process::{is_alive, kill};
 use testbed::vm::{holds_within, jobs::rates};
 
-#[test]
-fn a_worker_that_is_killed_takes_one_client_with_it() {
-    let Some(place) = ours("a_worker_that_is_killed_takes_one_client_with_it") else { return };
+super::on_each_qemu! {
+    ours:
+    a_worker_that_is_killed_takes_one_client_with_it,
+    workers_end_when_their_monitor_is_killed,
+    a_sandbox_without_new_processes_is_lived_with,
+}
+
+fn a_worker_that_is_killed_takes_one_client_with_it(place: &Place) {
     let job = "./venus-cases frames 1000000 2>&1\n[ $? != 0 ] && echo ended\n./venus-cases frames 300";
     let mut session = place.machine(job).start().unwrap();
     session.wait_for("READY").unwrap();
@@ -20,9 +25,7 @@ fn a_worker_that_is_killed_takes_one_client_with_it() {
     assert!(report.out.contains("OK 300 frames"), "{}", report.out);
 }
 
-#[test]
-fn workers_end_when_their_monitor_is_killed() {
-    let Some(place) = ours("workers_end_when_their_monitor_is_killed") else { return };
+fn workers_end_when_their_monitor_is_killed(place: &Place) {
     let mut session = place.machine("./venus-cases frames 1000000 2>&1").start().unwrap();
     session.wait_for("READY").unwrap();
     let workers = session.workers().unwrap();
@@ -32,9 +35,7 @@ fn workers_end_when_their_monitor_is_killed() {
     assert!(holds_within(PATIENCE, gone), "of {workers:?} some are still there");
 }
 
-#[test]
-fn a_sandbox_without_new_processes_is_lived_with() {
-    let Some(place) = ours("a_sandbox_without_new_processes_is_lived_with") else { return };
+fn a_sandbox_without_new_processes_is_lived_with(place: &Place) {
     let machine = place.machine("./venus-cases frames 300").args(["-sandbox", "on,spawn=deny"]);
     let report = run(machine);
     assert!(rates(&report.out).is_some(), "{}", report.out);
