@@ -48,6 +48,11 @@ entries! {
         "vkGetPhysicalDeviceExternalSemaphoreProperties", "vkGetPhysicalDeviceExternalSemaphorePropertiesKHR";
     physical_device::enumerate_device_extension_properties: vk::PFN_vkEnumerateDeviceExtensionProperties =
         "vkEnumerateDeviceExtensionProperties";
+    memory::get_image_memory_requirements: vk::PFN_vkGetImageMemoryRequirements = "vkGetImageMemoryRequirements";
+    memory::get_image_memory_requirements2: vk::PFN_vkGetImageMemoryRequirements2 =
+        "vkGetImageMemoryRequirements2", "vkGetImageMemoryRequirements2KHR";
+    memory::get_device_image_memory_requirements: vk::PFN_vkGetDeviceImageMemoryRequirements =
+        "vkGetDeviceImageMemoryRequirements", "vkGetDeviceImageMemoryRequirementsKHR";
     memory::get_buffer_memory_requirements: vk::PFN_vkGetBufferMemoryRequirements = "vkGetBufferMemoryRequirements";
     get_device_queue: vk::PFN_vkGetDeviceQueue = "vkGetDeviceQueue";
     get_device_queue2: vk::PFN_vkGetDeviceQueue2 = "vkGetDeviceQueue2";

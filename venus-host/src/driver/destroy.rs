@@ -31,6 +31,9 @@ macro_rules! free_by_kind {
 /// Frees an object that was created on its own. Pooled objects go with [`free_command_buffers`] and
 /// [`free_descriptor_sets`], memory with [`memory`].
 pub(crate) fn object(device: &Device, kind: vk::ObjectType, raw: u64) {
+    if kind == vk::ObjectType::IMAGE {
+        device.linear_images().remove(vk::Image::from_raw(raw));
+    }
     free_by_kind! { device, kind, raw;
         ACCELERATION_STRUCTURE_KHR, AccelerationStructureKHR => destroy_acceleration_structure_khr;
         BUFFER, Buffer => destroy_buffer;

@@ -16,7 +16,7 @@ use venus_protocol::procs::{Level, Procs};
 
 use super::{
     Failure, FamilyProcs, PhysicalDevice, extensions,
-    memory::MappedAllocations,
+    memory::{LinearImages, MappedAllocations},
     queue_request::{check_queue_requests, create_queues, queue_requests, restricted_procs, tell_of_priorities},
     sanitize,
     sync::{Orphans, Queue},
@@ -43,6 +43,7 @@ pub(crate) struct Device {
     orphans: Mutex<Orphans>,
     /// Mappings of its memory that somebody else may be using.
     mapped_allocations: MappedAllocations,
+    linear_images: LinearImages,
 }
 
 /// vkCreateDevice with these extensions instead of the guest's own.
@@ -128,6 +129,7 @@ impl Device {
             queues,
             orphans: Mutex::default(),
             mapped_allocations: MappedAllocations::default(),
+            linear_images: LinearImages::default(),
         })
     }
 
@@ -182,6 +184,10 @@ impl Device {
 
     pub(crate) fn orphans(&self) -> &Mutex<Orphans> {
         &self.orphans
+    }
+
+    pub(super) fn linear_images(&self) -> &LinearImages {
+        &self.linear_images
     }
 
     pub(super) fn mapped_allocations(&self) -> &MappedAllocations {

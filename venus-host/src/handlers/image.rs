@@ -22,14 +22,11 @@ impl ImageCommands for Endpoint {
     forward! {
         bind_image_memory(BindImageMemoryArgs);
         bind_image_memory2(BindImageMemory2Args<'_>);
-        get_image_memory_requirements(GetImageMemoryRequirementsArgs<'_>);
-        get_image_memory_requirements2(GetImageMemoryRequirements2Args<'_>);
         get_image_sparse_memory_requirements(GetImageSparseMemoryRequirementsArgs<'_>);
         get_image_sparse_memory_requirements2(GetImageSparseMemoryRequirements2Args<'_>);
         get_image_subresource_layout(GetImageSubresourceLayoutArgs<'_>);
         get_image_subresource_layout2(GetImageSubresourceLayout2Args<'_>);
         get_image_drm_format_modifier_properties_ext(GetImageDrmFormatModifierPropertiesEXTArgs<'_>);
-        get_device_image_memory_requirements(GetDeviceImageMemoryRequirementsArgs<'_>);
         get_device_image_sparse_memory_requirements(GetDeviceImageSparseMemoryRequirementsArgs<'_>);
         get_device_image_subresource_layout(GetDeviceImageSubresourceLayoutArgs<'_>);
         copy_image_to_image(CopyImageToImageArgs<'_>);
@@ -38,16 +35,48 @@ impl ImageCommands for Endpoint {
 
     /// An image for external memory is an ordinary one where the host cannot pass that kind of memory.
     fn create_image(&mut self, args: &mut CreateImageArgs<'_>) -> Result<vk::Result, Interrupt> {
+        let device = self.device(args.device.id)?;
         let result = if chain::find::<vk::ExternalMemoryImageCreateInfo<'_>>(args.p_create_info).is_none() {
             self.forward(args)?
         } else {
-            let device = self.device(args.device.id)?;
             let mut nodes = ImageChain::of(args.p_create_info, device.physical());
             let info = nodes.link(args.p_create_info);
             let p_image = NewHandles { ids: &mut *args.p_image.ids, raws: &mut *args.p_image.raws };
             self.forward(&mut CreateImageArgs { device: args.device, p_create_info: &info, p_image })?
         };
+        if let Some(&image) = args.p_image.raws.first().filter(|_| result == vk::Result::SUCCESS) {
+            device.note_tiling(image, args.p_create_info.tiling);
+        }
         self.adopt(args.device.id, result, &args.p_image)
+    }
+
+    fn get_image_memory_requirements(
+        &mut self,
+        args: &mut GetImageMemoryRequirementsArgs<'_>,
+    ) -> Result<(), Interrupt> {
+        self.forward(args)?;
+        self.device(args.device.id)?.narrow_types_of(args.image.raw, args.p_memory_requirements);
+        Ok(())
+    }
+
+    fn get_image_memory_requirements2(
+        &mut self,
+        args: &mut GetImageMemoryRequirements2Args<'_>,
+    ) -> Result<(), Interrupt> {
+        self.forward(args)?;
+        let needs = &mut args.p_memory_requirements.memory_requirements;
+        self.device(args.device.id)?.narrow_types_of(args.p_info.image, needs);
+        Ok(())
+    }
+
+    fn get_device_image_memory_requirements(
+        &mut self,
+        args: &mut GetDeviceImageMemoryRequirementsArgs<'_>,
+    ) -> Result<(), Interrupt> {
+        self.forward(args)?;
+        let needs = &mut args.p_memory_requirements.memory_requirements;
+        self.device(args.device.id)?.narrow_types_for(args.p_info, needs);
+        Ok(())
     }
 
     /// The pixels travel in the reply.

@@ -6,13 +6,16 @@ use venus_host::{
     resource::{BlobFlags, BlobKind, ResourceId},
 };
 use venus_protocol::{
-    args::{GetPhysicalDeviceMemoryProperties2Args, GetPhysicalDeviceMemoryPropertiesArgs},
+    args::{
+        GetDeviceImageMemoryRequirementsArgs, GetImageMemoryRequirements2Args, GetImageMemoryRequirementsArgs,
+        GetPhysicalDeviceMemoryProperties2Args, GetPhysicalDeviceMemoryPropertiesArgs,
+    },
     reflect,
     vk::{self, ObjectType},
     wire::{Arena, Command, CommandType, Decoder, IdentityResolver},
 };
 
-use crate::world::{self, World};
+use crate::world::{self, World, look};
 
 /// A resource that the worlds here do not use for themselves.
 const RESOURCE: ResourceId = ResourceId(5000);
@@ -213,6 +216,53 @@ fn on_metal_pointers_come_before_imports() {
     // VK_DRIVER_ID_MESA_KOSMICKRISP, which is newer than the types.
     for driver in [vk::DriverId::MOLTENVK.as_raw(), 28] {
         assert_eq!(way(Offers { driver, ..card() }, Profile::Native), BlobKind::Pointer, "{driver}");
+    }
+}
+
+/// The memory types that an image is said to fit into, by each of the three queries.
+fn fits(world: &mut World<'_>, tiling: vk::ImageTiling) -> [u32; 3] {
+    world.set_number("VkImageCreateInfo", "tiling", tiling.as_raw().try_into().expect("a small number"));
+    world.forget_one(ObjectType::IMAGE);
+    world.object(ObjectType::IMAGE);
+    [
+        look!(world, None, GetImageMemoryRequirementsArgs, |told| told
+            .p_memory_requirements
+            .expect("an answer")
+            .memory_type_bits),
+        look!(world, None, GetImageMemoryRequirements2Args, |told| {
+            told.p_memory_requirements.expect("an answer").memory_requirements.memory_type_bits
+        }),
+        look!(world, None, GetDeviceImageMemoryRequirementsArgs, |told| {
+            told.p_memory_requirements.expect("an answer").memory_requirements.memory_type_bits
+        }),
+    ]
+}
+
+#[test]
+fn images_stay_out_of_imported_memory_on_metal() {
+    let moltenvk = || Offers { driver: vk::DriverId::MOLTENVK.as_raw(), ..card() };
+    // A machine whose memory is of one type only: an image has to lie somewhere.
+    let single = || Offers { memory: vec![0xf], importable: 1, ..moltenvk() };
+    let (socket, here) = (Transport::default(), Transport::IN_PROCESS);
+    for (offers, transport, optimal) in [
+        (card(), socket, 0b11111),
+        (moltenvk(), socket, 0b10011),
+        // Nothing is imported.
+        (moltenvk(), here, 0b11111),
+        (single(), socket, 0b1),
+    ] {
+        let all = (1 << offers.memory.len()) - 1;
+        let mock = Mock::offering(offers);
+        let mut world = World::with(&mock, world::config(&mock).transport(transport));
+        for _ in 0..2 {
+            assert_eq!(fits(&mut world, vk::ImageTiling::LINEAR), [all; 3]);
+            assert_eq!(fits(&mut world, vk::ImageTiling::OPTIMAL), [optimal; 3]);
+            // A driver may give the handle of an image that is gone to another.
+            let image = world.object(ObjectType::IMAGE);
+            world.send_with(CommandType::DESTROY_IMAGE, ObjectType::IMAGE, image);
+        }
+        drop(world);
+        mock.assert_clean();
     }
 }
 

@@ -33,6 +33,42 @@ pub(super) unsafe extern "system" fn get_buffer_memory_requirements(
     unsafe { write(answer, needs) };
 }
 
+/// Images fit into memory of any type.
+fn image_needs() -> vk::MemoryRequirements {
+    let memory_type_bits = (1 << STATE.lock().offers.memory.len()) - 1;
+    vk::MemoryRequirements { size: 4096, alignment: 4096, memory_type_bits }
+}
+
+pub(super) unsafe extern "system" fn get_image_memory_requirements(
+    device: vk::Device,
+    image: vk::Image,
+    answer: *mut vk::MemoryRequirements,
+) {
+    noted!("vkGetImageMemoryRequirements" as vk::PFN_vkGetImageMemoryRequirements, device, image, answer);
+    // SAFETY: it is where the caller wants it.
+    unsafe { write(answer, image_needs()) };
+}
+
+pub(super) unsafe extern "system" fn get_image_memory_requirements2(
+    device: vk::Device,
+    info: *const vk::ImageMemoryRequirementsInfo2<'_>,
+    answer: *mut vk::MemoryRequirements2<'_>,
+) {
+    noted!("vkGetImageMemoryRequirements2" as vk::PFN_vkGetImageMemoryRequirements2, device, info, answer);
+    // SAFETY: the caller passes one.
+    unsafe { (*answer).memory_requirements = image_needs() };
+}
+
+pub(super) unsafe extern "system" fn get_device_image_memory_requirements(
+    device: vk::Device,
+    info: *const vk::DeviceImageMemoryRequirements<'_>,
+    answer: *mut vk::MemoryRequirements2<'_>,
+) {
+    noted!("vkGetDeviceImageMemoryRequirements" as vk::PFN_vkGetDeviceImageMemoryRequirements, device, info, answer);
+    // SAFETY: the caller passes one.
+    unsafe { (*answer).memory_requirements = image_needs() };
+}
+
 pub(super) unsafe extern "system" fn map_memory(
     _device: vk::Device,
     _memory: vk::DeviceMemory,

@@ -14,7 +14,8 @@
 //! nothing, and a descriptor of the driver's takes a second device and an import for each mapping.
 //!
 //! On drivers made of Metal (MoltenVK, KosmicKrisp) pointers come before imports, too: Metal cannot place images in imported
-//! memory as it likes, and a second mapping of that memory was seen not to follow the GPU.
+//! memory as it likes, and a second mapping of that memory was seen not to follow the GPU. Where imports are all there is, as
+//! behind a socket, images are kept out of that memory ([`images`]).
 //!
 //! Types of one device may differ. Memory of a graphics card that the processor can reach (DEVICE_LOCAL and
 //! HOST_VISIBLE) is none that a driver could import, so on a driver without dma-bufs only the last two share it.
@@ -28,6 +29,7 @@
 //! | [`allocation`] | a guest's allocations |
 //! | [`import`] | resources that a guest uses as memory |
 //! | [`charge`] | counting them and their bytes |
+//! | [`images`] | which memory types images may lie in |
 //! | [`mapped`] | allocations that are mapped here, and their deferred end |
 //! | [`mapper`] | opaque descriptors, mapped |
 //!
@@ -38,6 +40,7 @@ mod allocation;
 mod charge;
 mod choice;
 pub(crate) mod fill;
+mod images;
 mod import;
 mod mapped;
 mod mapper;
@@ -51,6 +54,7 @@ use ash::vk;
 pub(crate) use self::{
     allocation::Memory,
     charge::{Allocated, Charge},
+    images::LinearImages,
     import::ImportSource,
     mapped::MappedAllocations,
 };
