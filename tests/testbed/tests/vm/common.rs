@@ -35,7 +35,13 @@ pub(crate) fn steady(name: &str, qemu: Suite) -> Option<Place> {
     place(name, qemu, System::Trixie)
 }
 
-/// The same for a test of what only our library does; with another one it is skipped.
+/// The place for programs with a window, on this QEMU: a guest whose Mesa offers swapchains wherever the host has what
+/// they take.
+pub(crate) fn newest(name: &str, qemu: Suite) -> Option<Place> {
+    place(name, qemu, System::Sid)
+}
+
+/// The place for a test of what only our library does; with another one it is skipped.
 pub(crate) fn ours(name: &str, qemu: Suite) -> Option<Place> {
     let place = steady(name, qemu)?;
     if !place.is_ours() {

@@ -1,13 +1,18 @@
 //! Every QEMU with every guest: the guest finds Venus, and ten thousand frames of it are right.
 
 use crate::common::{place, run};
+use std::time::Duration;
 use testbed::provision::Suite;
 use testbed::vm::System;
 use testbed::vm::jobs::{SUMMARY, rates, summary};
 
+/// Longest that a machine may take: where others want the processors, a hundred frames a second are few, but not none.
+const LIMIT: Duration = Duration::from_secs(1800);
+
 fn frames(name: &str, qemu: Suite, system: System) {
     let Some(place) = place(name, qemu, system) else { return };
-    let report = run(place.machine(&format!("{SUMMARY} && ./venus-cases frames 10000")));
+    let machine = place.machine(&format!("{SUMMARY} && ./venus-cases frames 10000"));
+    let report = run(machine.limit(LIMIT));
     let summary = summary(&report).unwrap();
     assert!(summary.device.starts_with("Virtio-GPU Venus (llvmpipe"), "{summary:?}");
     assert_eq!(summary.driver, "venus", "{summary:?}");
