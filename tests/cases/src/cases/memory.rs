@@ -185,14 +185,33 @@ pub(super) fn many_unmapped(number: u32) -> Result<String> {
     alive_at_once(number, false)
 }
 
-/// Allocations alive at once, up to `number` or to the driver's refusal, whichever comes first.
+/// Mapped allocations that nobody frees: the program ends with all that it has.
+pub(super) fn left(number: u32) -> Result<String> {
+    let gpu = Gpu::new()?;
+    let (all, end) = up_to(&gpu, number, true)?;
+    Ok(format!("{} allocations left, {end}", all.len()))
+}
+
+/// Allocations alive at once, and freed.
 fn alive_at_once(number: u32, mapped: bool) -> Result<String> {
     let gpu = Gpu::new()?;
-    let (index, _) = mappable(&gpu)?;
+    let (all, end) = up_to(&gpu, number, mapped)?;
+    let count = all.len();
+    all.into_iter().for_each(|(memory, _)| unsafe { gpu.device.free_memory(memory, None) });
+    alive(&gpu, 4).context("at the end")?;
+    Ok(format!("{count} allocations, {end}"))
+}
+
+/// Memory, and where it is mapped.
+type Page = (vk::DeviceMemory, Option<*mut u32>);
+
+/// Allocations alive at once, up to `number` or to the driver's refusal, whichever comes first; and which it was.
+fn up_to(gpu: &Gpu, number: u32, mapped: bool) -> Result<(Vec<Page>, String)> {
+    let (index, _) = mappable(gpu)?;
     let mut all = Vec::new();
     let mut end = "all came to be".to_owned();
     for own in 0..number {
-        match one_more(&gpu, index, own, mapped) {
+        match one_more(gpu, index, own, mapped) {
             Ok(one) => all.push(one),
             Err(answer) => {
                 end = format!("then {answer:?}");
@@ -203,15 +222,12 @@ fn alive_at_once(number: u32, mapped: bool) -> Result<String> {
     let right =
         |(own, pointer): (u32, &Option<*mut u32>)| pointer.is_none_or(|at| unsafe { at.read_volatile() } == own);
     ensure!((0..).zip(all.iter().map(|(_, pointer)| pointer)).all(right), "memory holds another's value");
-    let count = all.len();
-    ensure!(count > 0, "not even one allocation: {end}");
-    all.into_iter().for_each(|(memory, _)| unsafe { gpu.device.free_memory(memory, None) });
-    alive(&gpu, 4).context("at the end")?;
-    Ok(format!("{count} allocations, {end}"))
+    ensure!(!all.is_empty(), "not even one allocation: {end}");
+    Ok((all, end))
 }
 
 /// One page, which holds its own number if it is mapped.
-fn one_more(gpu: &Gpu, index: u32, own: u32, mapped: bool) -> Result<(vk::DeviceMemory, Option<*mut u32>), vk::Result> {
+fn one_more(gpu: &Gpu, index: u32, own: u32, mapped: bool) -> Result<Page, vk::Result> {
     let memory = try_allocate(gpu, 4096, index)?;
     if !mapped {
         return Ok((memory, None));

@@ -84,6 +84,7 @@ pub(crate) const CASES: &[Case] = &[
     case("memory-refused-map", 0, memory::refused_map, "memory that is refused is mapped"),
     case("memory-many", 25_000, memory::many, "mapped allocations alive"),
     case("memory-many-unmapped", 25_000, memory::many_unmapped, "allocations alive, not mapped"),
+    case("memory-left", 50, memory::left, "mapped allocations that nobody frees"),
 
     case("pipeline-destroy", 100, pipelines::destroy, "a pipeline that cannot be made is destroyed"),
     case("pipeline-three", 0, pipelines::three, "three in one call, the second cannot be made"),

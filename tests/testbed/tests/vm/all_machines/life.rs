@@ -27,15 +27,20 @@ fn two_clients_at_once_get_their_own_frames(place: &Place) {
 }
 
 fn a_killed_client_leaves_the_machine_to_others(place: &Place) {
-    // A killed client destroys nothing: its context goes while its memory is mapped, and is unmapped only afterwards.
-    let killed = format!("{AT_WORK}kill -9 $client; wait $client\n[ $? = 137 ] || exit 1\n");
-    let report = run(place.machine(&format!("{}{FRAMES}", killed.repeat(5))));
+    // A killed client destroys nothing: its context goes while its memory is mapped, and is unmapped only afterwards. Some
+    // go while they draw, some wherever they happen to be on the way there.
+    let kill = "kill -9 $client; wait $client\n[ $? = 137 ] || exit 1\n";
+    let drawing = format!("{AT_WORK}{kill}").repeat(5);
+    let starting = |seconds| format!("./venus-cases frames 1000000 & client=$!\nsleep {seconds}; {kill}");
+    let starting = [0.1, 0.3, 0.5, 0.7, 0.9].map(starting).concat();
+    let report = run(place.machine(&format!("{drawing}{starting}{FRAMES}")));
     assert!(rates(&report.out).is_some(), "{}", report.out);
 }
 
 fn a_context_may_go_while_its_blobs_are_mapped(place: &Place) {
-    // Never frees what it has made and mapped: its process's end does.
-    let report = run(place.machine(&format!("./venus-cases memory-many 50 && {FRAMES}")));
+    // Frees nothing that it has made and mapped: its process's end does, which takes the context along.
+    let report = run(place.machine(&format!("./venus-cases memory-left 50 && {FRAMES}")));
+    assert!(report.out.contains("OK 50 allocations left"), "{}", report.out);
     assert!(rates(&report.out).is_some(), "{}", report.out);
 }
 
