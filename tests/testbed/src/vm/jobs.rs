@@ -1,6 +1,7 @@
 //! What guests are given to do, and what their output means.
 
-use super::machine::{Machine, Report};
+use super::machine::Machine;
+use super::session::Report;
 use crate::picture::Picture;
 use anyhow::{Context as _, Result, ensure};
 use std::path::Path;

@@ -8,7 +8,9 @@
 //!     |
 //!  library    ours, built, in the place of virglrenderer
 //!     |
-//!  machine    QEMU in its root, a guest that does one job, ended in time    monitor   what QEMU is told meanwhile
+//!  machine    QEMU in its root, a guest that will do one job
+//!     |
+//!  session    both at work, ended in time, and what they leave              monitor   what QEMU is told meanwhile
 //!     |
 //!   jobs      scripts for guests, and what their output means               program   ours, built for the guest
 //!     |
@@ -28,12 +30,14 @@ mod machine;
 pub mod measure;
 mod monitor;
 mod program;
+mod session;
 
 pub use image::{HeldImage, Image, System, ensure as ensure_image};
 pub use library::build_ours;
-pub use machine::{Library, Machine, Report, Session, holds_within};
+pub use machine::{Library, Machine};
 pub use monitor::Monitor;
 pub use program::{ARM64_VARIABLE as ARM64_CASES_VARIABLE, build_cases};
+pub use session::{Report, Session, holds_within};
 
 use crate::provision::Suite;
 
