@@ -5,7 +5,7 @@
 
 use crate::device::{Found, Gpu};
 use crate::memory::{Mapped, alive, allocate, buffer, map, mappable, try_allocate, try_map};
-use crate::work::run;
+use crate::work::{fill, run};
 use anyhow::{Context as _, Result, ensure};
 use ash::vk;
 
@@ -124,6 +124,15 @@ pub(super) fn budget(mib: u32) -> Result<String> {
     buffer.set(1);
     let moved = i128::from(used(&gpu)?) - i128::from(before);
     Ok(format!("{} MiB more are used", moved >> 20))
+}
+
+/// One mapping of so many MiB.
+pub(super) fn large(mib: u32) -> Result<String> {
+    let gpu = Gpu::new()?;
+    let buffer = Mapped::new(&gpu, u64::from(mib) << 20, vk::BufferUsageFlags::empty())?;
+    run(&gpu, |device, commands| fill(device, commands, buffer.buffer, 1, mib))?;
+    ensure!(buffer.ends_are(mib), "it holds something else than it was filled with");
+    Ok(format!("{mib} MiB mapped"))
 }
 
 /// Bytes in use of the first heap; no heap's budget is above its size.

@@ -79,6 +79,7 @@ pub(crate) const CASES: &[Case] = &[
     case("memory-twice", 0, memory::twice, "a heap's worth of memory, twice, untouched"),
     case("memory-churn", 20_000, memory::churn, "allocate, map, write, unmap, free"),
     case("memory-budget", 256, memory::budget, "budgets, with so many MiB more"),
+    case("memory-large", 256, memory::large, "so many MiB in one mapping"),
     case("memory-refused-free", 0, memory::refused_free, "memory that is refused is freed"),
     case("memory-refused-bind", 0, memory::refused_bind, "memory that is refused is bound to a buffer"),
     case("memory-refused-map", 0, memory::refused_map, "memory that is refused is mapped"),

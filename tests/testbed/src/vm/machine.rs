@@ -52,7 +52,7 @@ pub struct Machine<'a> {
     restart: Restart,
     screen: bool,
     limit: Duration,
-    device: String,
+    hostmem: String,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     folder: tempfile::TempDir,
@@ -74,7 +74,7 @@ impl<'a> Machine<'a> {
             restart: Restart::Ends,
             screen: false,
             limit: DEFAULT_LIMIT,
-            device: "virtio-gpu-gl-pci,venus=on,blob=on,hostmem=1G".to_owned(),
+            hostmem: "1G".to_owned(),
             arguments: Vec::new(),
             environment: Vec::new(),
             folder,
@@ -113,6 +113,12 @@ impl<'a> Machine<'a> {
     /// Shows QEMU's window on an X server, for [`Session::screenshot`], and the kernel's console in that window.
     pub fn screen(mut self) -> Self {
         self.screen = true;
+        self
+    }
+
+    /// Sets how much memory of the host the guest can have mapped at a time; otherwise that is a gigabyte.
+    pub fn hostmem(mut self, size: &str) -> Self {
+        size.clone_into(&mut self.hostmem);
         self
     }
 
@@ -165,6 +171,7 @@ impl<'a> Machine<'a> {
         // Where others want the processors, interrupts of a timer come late: x86 kernels take it for missing, and panic.
         let kernel = format!("{console}console={serial} panic=-1 mitigations=off no_timer_check rdinit=/init");
         let kernel = if self.screen { kernel } else { format!("{kernel} quiet") };
+        let device = format!("virtio-gpu-gl-pci,venus=on,blob=on,hostmem={}", self.hostmem);
         let mut line: Vec<String> = [
             "-machine",
             board,
@@ -191,7 +198,7 @@ impl<'a> Machine<'a> {
             "-device",
             "virtio-9p-pci,fsdev=job,mount_tag=job",
             "-device",
-            &self.device,
+            &device,
             "-display",
             "sdl,gl=on",
             "-serial",

@@ -15,6 +15,7 @@ super::on_each_qemu! {
     two_clients_at_once_get_their_own_frames,
     a_killed_client_leaves_the_machine_to_others,
     a_context_may_go_while_its_blobs_are_mapped,
+    a_client_that_maps_more_than_there_is_room_for_is_told_so,
     a_guest_that_restarts_finds_venus_again,
     nothing_stays_of_a_machine_that_is_quit_at_work,
 }
@@ -41,6 +42,14 @@ fn a_context_may_go_while_its_blobs_are_mapped(place: &Place) {
     // Frees nothing that it has made and mapped: its process's end does, which takes the context along.
     let report = run(place.machine(&format!("./venus-cases memory-left 50 && {FRAMES}")));
     assert!(report.out.contains("OK 50 allocations left"), "{}", report.out);
+    assert!(rates(&report.out).is_some(), "{}", report.out);
+}
+
+fn a_client_that_maps_more_than_there_is_room_for_is_told_so(place: &Place) {
+    let large = "./venus-cases memory-large";
+    let report = run(place.machine(&format!("{large} 64 && ! {large} 512 && {FRAMES}")).hostmem("256M"));
+    assert!(report.out.contains("OK 64 MiB mapped"), "{}", report.out);
+    assert!(report.out.contains("FAIL vkMapMemory"), "{}", report.out);
     assert!(rates(&report.out).is_some(), "{}", report.out);
 }
 
