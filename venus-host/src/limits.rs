@@ -51,8 +51,8 @@ pub const SHARE_BYTES: usize = 256 << 10;
 /// vain halves it for the others of a monitor's, down to a quarter of a second.
 pub const QUEUE_PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long a monitor waits for the answer of a context, which has to come to the request first: a guest may have it wait
-/// for a ring that compiles shaders. Then the context is lost. All of the machine may stand still meanwhile, so it is halved
+/// How long a monitor waits for a context to give memory of its guest's, for which it has to come to the request first: a
+/// guest may have it wait for a ring that compiles shaders. Then the context is lost. All of the machine may stand still meanwhile, so it is halved
 /// like [`QUEUE_PATIENCE`].
 pub const WORKER_PATIENCE: Duration = Duration::from_secs(8);
 

@@ -466,7 +466,7 @@ int venus_host_submit(struct venus_host *host,
 // VENUS_BLOB_MAPPABLE asks for plain shared memory, in which rings, replies and commands can lie; any other number names a
 // `VkDeviceMemory` of the guest.
 //
-// Waits until the context has come to it, with an end.
+// Plain shared memory is there at once. For memory of the guest's this waits until the context has come to it, with an end.
 //
 // Errors:
 // -EINVAL: the resource's number is 0 or in use, the size is 0, or there is no such context or memory. -EDQUOT: the size

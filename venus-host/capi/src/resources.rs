@@ -86,7 +86,7 @@ pub struct venus_mapping {
 /// VENUS_BLOB_MAPPABLE asks for plain shared memory, in which rings, replies and commands can lie; any other number names a
 /// `VkDeviceMemory` of the guest.
 ///
-/// Waits until the context has come to it, with an end.
+/// Plain shared memory is there at once. For memory of the guest's this waits until the context has come to it, with an end.
 ///
 /// # Errors
 ///

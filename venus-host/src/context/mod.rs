@@ -53,8 +53,8 @@ pub use self::{
 };
 use crate::{
     driver::OpaqueMapper,
-    endpoint::{BlobRequest, Breadcrumbs, Counters, Endpoint, Origin, Sampler, Shared, Statistics},
-    error::{APPLICATION, BUDGETED, CREATE_BLOB, Fatal, HostError, MEMORY_NOT_ASKED_FOR},
+    endpoint::{BlobRequest, Breadcrumbs, Counters, Endpoint, Origin, Sampler, Shared, Statistics, too_much},
+    error::{APPLICATION, CREATE_BLOB, Fatal, HostError, MEMORY_NOT_ASKED_FOR},
     limits,
     resource::{Blob, BlobFlags, BlobKind, HostMapping, MemoryFile, Resource, ResourceId, Storage},
     ring,
@@ -153,32 +153,44 @@ impl Context {
         if id.0 == 0 || size == 0 {
             return Err(HostError::fatal(CREATE_BLOB, format!("resource id {id} with {size} bytes")));
         }
-        let (blob, storage) = if blob_id == 0 && flags == BlobFlags::MAPPABLE {
-            if size > limits::SHMEM_BYTES {
-                return Err(HostError::Limit {
-                    what: "bytes of plain shared memory in one resource",
-                    limit: limits::SHMEM_BYTES,
-                });
-            }
+        if flags.ask_for_plain(blob_id) {
             self.require_memory(size)?;
-            let file = MemoryFile::create(size)?;
-            let storage = Storage::Shmem(Arc::new(file.map()?));
-            (Blob::of_file(file), storage)
-        } else {
-            let exported = self.export_memory(blob_id, flags, size)?;
-            (exported.clone(), Storage::Memory(exported))
-        };
+            return self.keep_plain(id, size, MemoryFile::create_plain(size)?);
+        }
+        let exported = self.export_memory(blob_id, flags, size)?;
+        let storage = Storage::Memory(exported.clone());
         self.shared.resources.insert(Resource { id, size, storage })?;
-        Ok(blob)
+        Ok(exported)
+    }
+
+    /// Makes a memory file a resource of plain shared memory.
+    fn keep_plain(&self, id: ResourceId, size: u64, file: MemoryFile) -> Result<Blob, HostError> {
+        let storage = Storage::Shmem(Arc::new(file.map()?));
+        self.shared.resources.insert(Resource { id, size, storage })?;
+        Ok(Blob::of_file(file))
+    }
+
+    /// Takes plain shared memory of `size` bytes that the monitor has made, as if [`Context::create_blob`] had been asked
+    /// for it. The guest has it already, so there is no refusing it: what is wrong ends the context.
+    pub(crate) fn take_plain(&mut self, id: ResourceId, size: u64, file: Result<MemoryFile, HostError>) {
+        let made = file.and_then(|file| self.keep_plain(id, size, file)).and_then(|blob| {
+            let (most, held) = (self.shared.budget.max_memory_bytes(), self.shared.resources.bytes().0);
+            // The monitor did not know of that before this context was made.
+            if held > most { Err(too_much(size, most)) } else { Ok(blob) }
+        });
+        let request = BlobRequest::new(id, BlobFlags::MAPPABLE, 0, size);
+        self.shared.observers.tell(|observer| observer.blob(&request, made.as_ref()));
+        if let Err(error) = made {
+            self.fail(error.into_fatal(CREATE_BLOB));
+        }
     }
 
     /// Fails if so many bytes more than the guest holds are more than it may.
     fn require_memory(&self, bytes: u64) -> Result<(), HostError> {
         let most = self.shared.budget.max_memory_bytes();
-        let held = || self.shared.counters.memory_bytes().saturating_add(self.shared.resources.bytes().0);
+        let held = || self.shared.counters.memory_bytes().saturating_add(self.shared.plain_bytes());
         if most != u64::MAX && held().saturating_add(bytes) > most {
-            let reason = format!("{bytes} bytes are more than is left of the {most} that this guest may have");
-            return Err(Fatal::new(CREATE_BLOB, reason).advice(BUDGETED).into());
+            return Err(too_much(bytes, most));
         }
         Ok(())
     }

@@ -67,6 +67,11 @@ impl Options {
         self
     }
 
+    /// What the guest may hold of memory.
+    pub(crate) fn max_memory_bytes(&self) -> u64 {
+        self.budget.max_memory_bytes()
+    }
+
     /// Tells one more observer what happens, after those before. Of two observers that number commands, the first one's
     /// numbers count.
     #[must_use]

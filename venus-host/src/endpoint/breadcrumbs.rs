@@ -11,6 +11,7 @@
 //! | 4      | 4     | commands that the guest was told to have failed |
 //! | 8      | 4     | length of the name |
 //! | 16     | 128   | name |
+//! | 256    | 12    | what the guest holds ([`holdings`](super::holdings)): may hold, allocations, plain memory |
 //! | 4096   | 64 each | endpoints |
 //!
 //! An endpoint's 64 bytes:
@@ -22,8 +23,8 @@
 //! | 8      | 8     | the ring's id; 0 for direct submissions |
 //! | 16     | 8     | commands executed by all who had these bytes |
 //!
-//! Whoever reads it may do so while it is written, or after a crash in the middle of a store: every value is only words
-//! for a person.
+//! Whoever reads it may do so while it is written, or after a crash in the middle of a store: but for what the guest holds,
+//! every value is only words for a person.
 
 use std::{
     fmt,
@@ -40,13 +41,14 @@ use super::Source;
 use crate::{
     error::HostError,
     limits,
-    resource::{Mapping, MemoryFile},
+    resource::{Mapping, MemoryFile, SharedSum},
 };
 
 const ANSWERED: usize = 0;
 const FAILURES: usize = 4;
 const NAME_LENGTH: usize = 8;
 const NAME: usize = 16;
+const SUMS: [usize; 3] = [256, 260, 264];
 const SLOTS: usize = 4096;
 
 const SLOT_BYTES: usize = 64;
@@ -58,7 +60,7 @@ const RING: usize = 8;
 const EXECUTED: usize = 16;
 /// Bytes of the whole.
 const BYTES: usize = SLOTS + SLOT_COUNT * SLOT_BYTES;
-const _: () = assert!(NAME + limits::CONTEXT_NAME_BYTES <= SLOTS);
+const _: () = assert!(NAME + limits::CONTEXT_NAME_BYTES <= SUMS[0] && SUMS[2] + 4 <= SLOTS);
 
 /// The endpoint is inside the command.
 const INSIDE: u32 = 1 << 31;
@@ -128,6 +130,12 @@ impl Breadcrumbs {
 
     fn word(&self, offset: usize) -> Option<&AtomicU32> {
         self.0.as_ref().and_then(|mapping| mapping.atomic_u32(offset).ok())
+    }
+
+    /// The words that say what the guest holds.
+    pub(super) fn sums(&self) -> Option<[SharedSum; 3]> {
+        let mapping = self.0.as_ref()?;
+        Some(SUMS.map(|at| SharedSum::new(Arc::clone(mapping), at)))
     }
 
     /// The guest has said its name.

@@ -19,6 +19,7 @@ use crate::{
     },
     error::{Fatal, ResultName},
     limits,
+    resource::SharedSum,
     ring::RingId,
 };
 
@@ -36,8 +37,8 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    /// Those of a context that has done nothing; `lost` is its end.
-    pub(super) fn new(lost: Arc<Lost>) -> Self {
+    /// Those of a context that has done nothing; `lost` is its end, and allocations are counted in `shown`, too.
+    pub(super) fn new(lost: Arc<Lost>, shown: Option<SharedSum>) -> Self {
         Self {
             commands: AtomicU64::new(0),
             by_command: Arc::default(),
@@ -45,7 +46,7 @@ impl Counters {
             findings: Arc::default(),
             submissions: AtomicU64::new(0),
             last_failure: Mutex::new(None),
-            memory: Allocated::default(),
+            memory: Allocated::shown(shown),
             lost,
         }
     }

@@ -12,6 +12,7 @@
 //! | [`old_guest`] | signs of an old guest |
 //! | [`counters`] | what a context has done, and lines about commands that failed |
 //! | [`device_cache`] | the device of the last command |
+//! | [`holdings`] | what a guest holds of memory, where its monitor sees it, too |
 //! | [`lost`] | the end of a context |
 //! | [`observer`] | the traits of observers, and what they are told |
 //! | [`observing`] | telling them |
@@ -29,6 +30,7 @@
 mod breadcrumbs;
 mod counters;
 mod device_cache;
+mod holdings;
 mod lost;
 mod observer;
 mod observing;
@@ -56,6 +58,7 @@ pub(crate) use self::{
     breadcrumbs::{Breadcrumbs, Slot},
     counters::Counters,
     device_cache::DeviceCache,
+    holdings::{Holdings, too_much},
     lost::{Lost, Tell},
     observer::{EndpointObservers, Observers},
     old_guest::{OldGuestSign, OldGuestSigns},

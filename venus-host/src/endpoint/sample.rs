@@ -79,12 +79,12 @@ impl Sample {
         shared.rings.for_each(|ring| {
             rings.push(RingSample { id: ring.id.0, unexecuted_bytes: ring.unexecuted_bytes() });
         });
-        let (shared_memory_bytes, blob_memory_bytes) = shared.resources.bytes();
+        let (_, blob_memory_bytes) = shared.resources.bytes();
         Self {
             rings,
             device_memory_bytes: shared.counters.memory_bytes(),
             blob_memory_bytes,
-            shared_memory_bytes,
+            shared_memory_bytes: shared.plain_bytes(),
             objects: u64::try_from(shared.objects.len()).unwrap_or(u64::MAX),
             devices: u64::try_from(shared.objects.device_count()).unwrap_or(u64::MAX),
         }

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{Breadcrumbs, Lost, Observers, OldGuestSigns, counters::Counters};
+use super::{Breadcrumbs, Holdings, Lost, Observers, OldGuestSigns, counters::Counters};
 use crate::{
     driver::{self, sync::Timelines},
     error::Fatal,
@@ -43,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) observers: Observers,
     /// Where its endpoints stand.
     pub(crate) breadcrumbs: Breadcrumbs,
+    /// What its monitor sees of what it holds.
+    holdings: Option<Holdings>,
 }
 
 impl Shared {
@@ -57,7 +59,12 @@ impl Shared {
         budget: Budget,
     ) -> Self {
         let lost = Arc::<Lost>::default();
-        let counters = Arc::new(Counters::new(Arc::clone(&lost)));
+        let holdings = breadcrumbs.holdings();
+        if let Some(holdings) = &holdings {
+            holdings.permit(budget.max_memory_bytes());
+        }
+        let allocations = holdings.as_ref().map(Holdings::allocations);
+        let counters = Arc::new(Counters::new(Arc::clone(&lost), allocations));
         Self {
             vulkan: driver::State::new(driver, &name, counters.finding_counter()),
             name,
@@ -73,7 +80,14 @@ impl Shared {
             counters,
             observers,
             breadcrumbs,
+            holdings,
         }
+    }
+
+    /// Bytes of plain memory that the guest has, including what its monitor has made and is on its way here.
+    pub(crate) fn plain_bytes(&self) -> u64 {
+        let given = self.holdings.as_ref().map_or(0, Holdings::plain_bytes);
+        self.resources.bytes().0.max(given)
     }
 
     /// Whether the context is lost, so that nothing more must be executed.

@@ -109,7 +109,7 @@ impl DeviceMemoryCommands for Endpoint {
 impl Endpoint {
     /// Counts an allocation of so many bytes, if the guest may have one more.
     fn charge(&self, bytes: u64) -> Result<Charge, Failure> {
-        let Shared { counters, budget, resources, .. } = &*self.shared;
+        let Shared { counters, budget, .. } = &*self.shared;
         // First, so that two rings at the same time do not both find room.
         let charge = counters.charge(bytes);
         let most = budget.allocations();
@@ -118,7 +118,7 @@ impl Endpoint {
             return Err(Failure::refused(vk::Result::ERROR_TOO_MANY_OBJECTS, "", reason, BUDGETED));
         }
         let most = budget.max_memory_bytes();
-        if most != u64::MAX && counters.memory_bytes().saturating_add(resources.bytes().0) > most {
+        if most != u64::MAX && counters.memory_bytes().saturating_add(self.shared.plain_bytes()) > most {
             let reason = format!("{bytes} bytes are more than is left of the {most} that this guest may have");
             let member = "pAllocateInfo->allocationSize";
             return Err(Failure::refused(vk::Result::ERROR_OUT_OF_DEVICE_MEMORY, member, reason, BUDGETED));

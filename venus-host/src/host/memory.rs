@@ -20,7 +20,8 @@ impl Host {
     /// Creates a resource of a context's memory, which knows it from then on. `blob_id` 0 with exactly
     /// [`BlobFlags::MAPPABLE`] asks for plain shared memory; everything else names a `VkDeviceMemory` of the guest.
     ///
-    /// Waits until the context has come to it, if that takes no longer than [`limits::WORKER_PATIENCE`].
+    /// Plain memory is there at once, and the context comes to know it in the order of what is asked of it. For memory of the
+    /// guest's this waits until the context has come to it, if that takes no longer than [`limits::WORKER_PATIENCE`].
     ///
     /// # Errors
     ///
@@ -36,7 +37,7 @@ impl Host {
         self.resources.check_new(resource, size)?;
         self.resources.check_descriptors(socket::open_files())?;
         let blob = self.runner(id, CREATE_BLOB)?.create_blob(resource, flags, blob_id, size)?;
-        let is_plain = blob_id == 0 && flags == BlobFlags::MAPPABLE;
+        let is_plain = flags.ask_for_plain(blob_id);
         self.resources.insert(resource, blob, size, is_plain).attached.insert(id);
         Ok(())
     }

@@ -2,7 +2,7 @@
 //!
 //! A monitor carries out what its guest's kernel asks the device for, and each verb of [`Host`] is one of these requests.
 //! A context is served as its [`Isolation`] says, and a monitor need not care how: where requests are not carried out at
-//! once, they are queued in order, and the only ones that wait are those that have to give something back.
+//! once, they are queued in order, and the only ones that wait are those that have to give something of the guest's back.
 //!
 //! | virtio-gpu | here |
 //! |---|---|
@@ -174,7 +174,8 @@ impl Host {
             Isolation::Process(launch) => {
                 let worker = spare.map_or_else(|| launch.start(), Ok)?;
                 let maps_opaque = self.options.driver.transport.opaque;
-                Runner::Served(Served::by_process(worker, &name, maps_opaque, sink, &self.patience)?)
+                let budget = &self.options.budget;
+                Runner::Served(Served::by_process(worker, &name, budget, maps_opaque, sink, &self.patience)?)
             }
             Isolation::Thread => {
                 let options = self.context_options(&name);

@@ -35,7 +35,8 @@ pub struct HostOptions {
     pub driver: driver::Config,
     /// Who serves contexts that do not say it themselves.
     pub isolation: Isolation,
-    /// What each guest may hold, where this process serves it. A worker process has a budget of its own.
+    /// What each guest may hold, where this process serves it. A worker process has a budget of its own; of plain memory, which
+    /// the host makes, its guest gets no more than both permit.
     pub budget: Budget,
     /// Who is told what guests do, where this process serves them.
     pub observers: Option<Arc<MakeObservers>>,

@@ -44,6 +44,15 @@ impl MemoryFile {
         Ok(Self { fd, size: rounded })
     }
 
+    /// One for a resource of plain shared memory, of which a guest may ask for so much and no more.
+    pub(crate) fn create_plain(size: u64) -> Result<Self, HostError> {
+        if size > limits::SHMEM_BYTES {
+            let what = "bytes of plain shared memory in one resource";
+            return Err(HostError::Limit { what, limit: limits::SHMEM_BYTES });
+        }
+        Self::create(size)
+    }
+
     /// Takes over a descriptor that somebody else made; the file is as long as the system says.
     pub(crate) fn adopt(fd: impl Into<Arc<OwnedFd>>) -> Result<Self, HostError> {
         let fd = fd.into();

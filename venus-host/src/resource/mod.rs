@@ -11,17 +11,19 @@
 //! | [`file`] | memory files: anonymous, sealed, sized in host pages |
 //! | [`mapping`] | a mapped memory file, and its checked access |
 //! | [`volatile`] | the copies of shared bytes |
+//! | [`sum`] | sums of bytes that two processes see |
 //! | [`table`] | ids to resources |
 
 pub(crate) mod blob;
 pub(crate) mod file;
 pub(crate) mod mapping;
+mod sum;
 pub(crate) mod table;
 pub mod volatile;
 
 use std::{fmt, sync::Arc};
 
-pub(crate) use self::{blob::WeakMapping, file::MemoryFile, mapping::Mapping, table::Table};
+pub(crate) use self::{blob::WeakMapping, file::MemoryFile, mapping::Mapping, sum::SharedSum, table::Table};
 pub use self::{
     blob::{Blob, BlobKind, BlobStorage, HostMapping, MapInfo, VulkanInfo},
     file::{host_page_size, try_memory_file},
@@ -55,6 +57,12 @@ impl BlobFlags {
     #[must_use]
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// Whether a request with these flags and this `blob_id` asks for plain shared memory. Others name a `VkDeviceMemory`.
+    #[must_use]
+    pub(crate) fn ask_for_plain(self, blob_id: u64) -> bool {
+        blob_id == 0 && self == Self::MAPPABLE
     }
 }
 

@@ -9,6 +9,7 @@
 //! | submit | `S` | commands |
 //! | fence | `F` | ring_idx (4), token (8) |
 //! | create blob | `C` | resource (4), flags (4), blob_id (8), size (8) |
+//! | plain memory | `P` | resource (4), size (8); descriptor |
 //! | attach | `A` | resource (4), size (8), plain (1), blob; descriptor |
 //! | detach | `D` | resource (4) |
 //! | inquire | `I` | |
@@ -49,6 +50,8 @@ pub(crate) enum Request {
     Fence { ring_idx: u32, token: u64 },
     /// Create a resource. Answered by [`Event::Blob`].
     CreateBlob { id: ResourceId, flags: BlobFlags, blob_id: u64, size: u64 },
+    /// Know plain memory that the monitor has made for this context: a memory file.
+    Plain { id: ResourceId, size: u64, memory: Arc<OwnedFd> },
     /// Know a resource of others. Of plain memory its bytes are used, too.
     Attach { id: ResourceId, size: u64, is_plain: bool, blob: Blob },
     /// Forget a resource.
@@ -94,6 +97,7 @@ impl Request {
             Self::CreateBlob { id, flags, blob_id, size } => {
                 Packet::of(b'C').u32(id.0).u32(flags.0).u64(blob_id).u64(size)
             }
+            Self::Plain { id, size, memory } => Packet { fd: Some(memory), ..Packet::of(b'P').u32(id.0).u64(size) },
             Self::Attach { id, size, is_plain, blob } => {
                 Packet::of(b'A').u32(id.0).u64(size).u8(is_plain.into()).blob(&blob)?
             }
@@ -119,6 +123,7 @@ impl Request {
                 blob_id: fields.u64()?,
                 size: fields.u64()?,
             },
+            b'P' => Self::Plain { id: ResourceId(fields.u32()?), size: fields.u64()?, memory: Arc::new(fields.fd()?) },
             b'A' => Self::Attach {
                 id: ResourceId(fields.u32()?),
                 size: fields.u64()?,
@@ -215,6 +220,7 @@ mod tests {
             Request::Submit(vec![1, 2, 3]),
             Request::Fence { ring_idx: 63, token: u64::MAX },
             Request::CreateBlob { id, flags: BlobFlags::MAPPABLE, blob_id: 1 << 40, size: 4096 },
+            Request::Plain { id, size: 4096, memory: file() },
             Request::Attach { id, size: 4096, is_plain: false, blob: opaque() },
             Request::Detach { id },
             Request::Inquire,

@@ -2,7 +2,8 @@
 //!
 //! A monitor makes requests, in order, and goes on; whoever serves the context takes them one by one and tells what comes
 //! of them. Within a process that is a queue and a call; between processes, the same messages on a stream socket. So there
-//! is one loop for both, and the only request that anybody waits for is the one for a blob.
+//! is one loop for both, and the only request that anybody waits for is the one for a blob of the guest's memory. Plain
+//! memory is made by the monitor, so no guest can have that wait for what it does.
 //!
 //! | file | what |
 //! |---|---|
@@ -17,6 +18,7 @@
 //! | [`inbox`], [`outbox`] | what was heard, and what waits to be said |
 //! | [`patience`] | how long a monitor waits, all in all |
 //! | [`fences`] | fences that have not retired |
+//! | [`held`] | what a context holds of memory, as its monitor counts it |
 //! | [`check`] | whether a blob from a worker is what the worker says |
 //!
 //! # Who believes whom
@@ -32,6 +34,7 @@ mod check;
 mod child;
 mod fences;
 mod frame;
+mod held;
 mod inbox;
 mod launch;
 mod main;

@@ -7,7 +7,7 @@ use crate::{
     context::{Context, Options},
     endpoint::{Counters, Sampler, Statistics},
     error::{CREATE_BLOB, HostError},
-    resource::{Blob, BlobStorage},
+    resource::{Blob, BlobStorage, MemoryFile},
 };
 
 /// Tells the monitor's side something, from any thread.
@@ -55,6 +55,7 @@ fn handle(context: &mut Context, request: Request, tell: &Tell) {
         Request::CreateBlob { id, flags, blob_id, size } => {
             tell(Event::Blob(context.create_blob(id, flags, blob_id, size)));
         }
+        Request::Plain { id, size, memory } => context.take_plain(id, size, MemoryFile::adopt(memory)),
         Request::Attach { id, size, is_plain, blob } => {
             let attached = attach(context, id, size, is_plain, &blob);
             if let Err(error) = attached {

@@ -10,6 +10,7 @@ use std::{
 
 use super::{
     fences::{Added, Sink},
+    held::Held,
     inbox::Inbox,
     launch::Spare,
     message::{Begin, Event, Request},
@@ -22,14 +23,15 @@ use crate::{
     HostError,
     context::Options,
     endpoint::{Breadcrumbs, Statistics},
-    limits,
-    resource::{Blob, BlobFlags, ResourceId},
+    limits::{self, Budget},
+    resource::{Blob, BlobFlags, MemoryFile, ResourceId},
 };
 
 /// A context that is served by a thread or a process, in the order of these calls.
 #[derive(Debug)]
 pub(crate) struct Served {
     inbox: Arc<Inbox>,
+    held: Held,
     runner: Runner,
     thread: JoinHandle<()>,
     patience: Arc<Patience>,
@@ -53,6 +55,7 @@ impl Served {
         let breadcrumbs = Breadcrumbs::private();
         let (gone, look) = (Arc::clone(&outbox), Look::default());
         let seen = Arc::clone(&look);
+        let most = options.max_memory_bytes();
         let options = options.breadcrumbs(breadcrumbs.clone()).abandoned(move || gone.is_closed());
         let (requests, ending) =
             (Arc::clone(&outbox), Ending { inbox: Arc::clone(&inbox), outbox: Arc::clone(&outbox) });
@@ -66,14 +69,16 @@ impl Served {
         };
         let thread = thread::Builder::new().name("venus-context".to_owned()).spawn(serve);
         let thread = thread.map_err(|error| HostError::io("cannot start a thread for a context", error))?;
-        let patience = Arc::clone(patience);
-        Ok(Self { inbox, runner: Runner::Thread { outbox, breadcrumbs, look }, thread, patience })
+        let (held, patience) = (Held::new(most, &breadcrumbs), Arc::clone(patience));
+        Ok(Self { inbox, held, runner: Runner::Thread { outbox, breadcrumbs, look }, thread, patience })
     }
 
-    /// Has a worker process serve a context. `maps_opaque` says whether a driver's own descriptors are of use here.
+    /// Has a worker process serve a context. `maps_opaque` says whether a driver's own descriptors are of use here, `budget`
+    /// what its guest may hold of plain memory if the worker does not say less.
     pub(crate) fn by_process(
         worker: Spare,
         name: &str,
+        budget: &Budget,
         maps_opaque: bool,
         sink: Sink,
         patience: &Arc<Patience>,
@@ -81,10 +86,11 @@ impl Served {
         let inbox = Arc::new(Inbox::new(name.to_owned(), sink));
         let file = Arc::<OwnedFd>::from(Breadcrumbs::file()?);
         let breadcrumbs = Breadcrumbs::open(Arc::clone(&file))?;
+        let held = Held::new(budget.max_memory_bytes(), &breadcrumbs);
         let (child, socket) = worker.take().ok_or_else(|| HostError::Lost("its worker has been taken".into()))?;
         let (link, thread) =
             Link::start(child, socket, maps_opaque, breadcrumbs, Arc::clone(&inbox), Arc::clone(&patience.all_queued))?;
-        let served = Self { inbox, runner: Runner::Process(link), thread, patience: Arc::clone(patience) };
+        let served = Self { inbox, held, runner: Runner::Process(link), thread, patience: Arc::clone(patience) };
         served.send(Request::Begin(Begin { name: name.to_owned(), maps_opaque, breadcrumbs: file }), 0)?;
         Ok(served)
     }
@@ -113,7 +119,7 @@ impl Served {
         }
     }
 
-    /// Creates a resource and waits for it.
+    /// Creates a resource. Plain memory is there at once; what names memory of the guest's is waited for.
     pub(crate) fn create_blob(
         &self,
         id: ResourceId,
@@ -122,6 +128,9 @@ impl Served {
         size: u64,
     ) -> Result<Blob, HostError> {
         self.inbox.check()?;
+        if flags.ask_for_plain(blob_id) {
+            return self.create_plain(id, size);
+        }
         self.inbox.expect_blob();
         self.send(Request::CreateBlob { id, flags, blob_id, size }, 0)?;
         let patience = self.patience.of(limits::WORKER_PATIENCE);
@@ -132,8 +141,23 @@ impl Served {
             Err(HostError::Lost(reason.into()))
         });
         // A worker may have made what is of no use here, and there must be no resource then.
-        if made.is_err() && self.is_process() {
-            self.detach(id);
+        match &made {
+            Ok(_) => self.held.add(id, 0),
+            Err(_) if self.is_process() => self.detach(id),
+            Err(_) => {}
+        }
+        made
+    }
+
+    /// Makes plain memory, which whoever serves the context hears of when its turn comes.
+    fn create_plain(&self, id: ResourceId, size: u64) -> Result<Blob, HostError> {
+        self.held.promise(id, size)?;
+        let made = MemoryFile::create_plain(size).and_then(|file| {
+            self.send(Request::Plain { id, size, memory: file.clone().into() }, 0)?;
+            Ok(Blob::of_file(file))
+        });
+        if made.is_err() {
+            self.held.remove(id);
         }
         made
     }
@@ -141,11 +165,14 @@ impl Served {
     /// Makes a resource of others known.
     pub(crate) fn attach(&self, id: ResourceId, size: u64, is_plain: bool, blob: Blob) -> Result<(), HostError> {
         self.inbox.check()?;
-        self.send(Request::Attach { id, size, is_plain, blob }, 0)
+        self.send(Request::Attach { id, size, is_plain, blob }, 0)?;
+        self.held.add(id, if is_plain { size } else { 0 });
+        Ok(())
     }
 
     /// Forgets a resource.
     pub(crate) fn detach(&self, id: ResourceId) {
+        self.held.remove(id);
         // One that is lost holds nothing for long.
         let _lost = self.send(Request::Detach { id }, 0);
     }

@@ -103,7 +103,8 @@ fn a_program_that_is_no_worker_is_lost_at_once() {
     let launch = Launch::command(|| Command::new("true"));
     let options = ContextOptions::new("test").isolation(Isolation::Process(launch));
     host.create_context(FIRST, options).unwrap();
-    let refused = host.create_blob(FIRST, RESOURCE, BlobFlags::MAPPABLE, 0, 4096).unwrap_err();
+    // It has to come to the request.
+    let refused = host.create_blob(FIRST, RESOURCE, BlobFlags::MAPPABLE, 1, 4096).unwrap_err();
     assert!(matches!(refused, HostError::Lost(_)), "{refused}");
     let reason = host.lost(FIRST).unwrap();
     assert!(reason.contains("exit status: 0 before its first command"), "{reason}");

@@ -10,6 +10,7 @@ use venus_host::{
     context::{Progress, Retired},
     driver::{Config, EntryPoint},
     host::{ContextId, ContextOptions, Host, HostOptions, Isolation, RetiredFence},
+    limits::Budget,
     resource::{BlobFlags, HostMapping, ResourceId},
 };
 use venus_protocol::{
@@ -56,7 +57,16 @@ pub(crate) struct Machine {
 
 impl Machine {
     pub(crate) fn new(config: Config, isolation: Isolation) -> Self {
-        let mut host = Host::new(HostOptions::new(config).isolation(isolation)).unwrap();
+        Self::made(HostOptions::new(config).isolation(isolation))
+    }
+
+    /// One whose guest may hold so much memory, where this process serves it.
+    pub(crate) fn poor(config: Config, isolation: Isolation, bytes: u64) -> Self {
+        Self::made(HostOptions::new(config).isolation(isolation).budget(Budget::default().memory_bytes(bytes)))
+    }
+
+    fn made(options: HostOptions) -> Self {
+        let mut host = Host::new(options).unwrap();
         host.create_context(FIRST, ContextOptions::new("test")).unwrap();
         host.create_blob(FIRST, REPLIES, BlobFlags::MAPPABLE, 0, REPLY_BYTES as u64).unwrap();
         let replies = host.map(REPLIES).unwrap();

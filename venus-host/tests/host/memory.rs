@@ -7,10 +7,13 @@ use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 use venus_guest::bare::command;
 use venus_host::{
     host::Isolation,
-    resource::{Blob, BlobStorage, HostMemory, MapInfo, ResourceId, host_page_size},
+    resource::{Blob, BlobFlags, BlobStorage, HostMemory, MapInfo, ResourceId, host_page_size},
 };
 
-use crate::machine::{FIRST, Machine, Ring, config, isolations};
+use crate::{
+    machine::{FIRST, Machine, Ring, config, isolations},
+    worker,
+};
 
 const RESOURCE: ResourceId = ResourceId(10);
 
@@ -78,6 +81,44 @@ fn rings_and_replies_lie_in_memory_of_the_embedders() {
         assert!(machine.host.shutdown(crate::machine::PATIENCE));
         assert_eq!(Arc::strong_count(&pages), 1);
     }
+}
+
+#[test]
+fn a_context_that_is_stuck_is_given_plain_memory() {
+    let mock = Mock::take();
+    for sort in [worker::STUCK, worker::SILENT] {
+        let mut machine = Machine::new(config(&mock), Isolation::Process(worker::launch(sort)));
+        machine.submit(&command::seek_reply_stream(0)).unwrap();
+        for resource in [ResourceId(10), ResourceId(11)] {
+            machine.host.create_blob(FIRST, resource, BlobFlags::MAPPABLE, 0, 4096).unwrap();
+            machine.host.map(resource).unwrap().copy_in(4092, b"here").unwrap();
+        }
+        assert_eq!(machine.host.lost(FIRST), None, "{sort}");
+        assert!(machine.host.destroy_resource(ResourceId(10)) && machine.host.destroy_context(FIRST));
+    }
+}
+
+#[test]
+fn plain_memory_counts_with_allocations_whoever_serves_the_guest() {
+    let mock = Mock::take();
+    let plain = |machine: &mut Machine, id| {
+        machine.host.create_blob(FIRST, ResourceId(id), BlobFlags::MAPPABLE, 0, worker::POOR_BYTES / 2)
+    };
+    let process = Isolation::Process(worker::launch(worker::POOR));
+    for isolation in [process, Isolation::Thread, Isolation::Polled] {
+        let mut machine = Machine::poor(config(&mock), isolation.clone(), worker::POOR_BYTES);
+        let device = machine.device();
+        machine.memory(device, worker::POOR_BYTES / 2);
+        let refused = plain(&mut machine, 10).unwrap_err().to_string();
+        assert!(refused.contains(&worker::POOR_BYTES.to_string()), "{isolation:?}: {refused}");
+        assert_eq!(machine.host.lost(FIRST), None);
+    }
+    // Nor is there more of it than that before whoever serves the guest has said how much it may be.
+    let mut machine = Machine::poor(config(&mock), Isolation::Process(worker::launch(worker::POOR)), u64::MAX);
+    for id in 10..20 {
+        let _refused = plain(&mut machine, id);
+    }
+    machine.until("an end", |machine| machine.host.lost(FIRST).is_some() || plain(machine, 20).is_err());
 }
 
 #[test]

@@ -11,12 +11,7 @@ use std::{
 
 use mock_driver::Mock;
 use venus_guest::bare::command;
-use venus_host::{
-    host::Isolation,
-    limits,
-    resource::{BlobFlags, ResourceId},
-    worker::Launch,
-};
+use venus_host::{context::Retired, host::Isolation, limits, worker::Launch};
 
 use crate::{
     machine::{FIRST, Machine, PATIENCE, config},
@@ -56,7 +51,7 @@ fn a_worker_has_no_descriptors_of_its_monitors_and_no_signal_of_a_closed_pipe() 
         command
     });
     let mut machine = Machine::new(config(&mock), Isolation::Process(launch));
-    machine.host.create_blob(FIRST, ResourceId(10), BlobFlags::MAPPABLE, 0, 4096).unwrap();
+    assert_eq!(machine.fence(FIRST, 0), Retired::Done);
     let process = Path::new("/proc").join(machine.host.process(FIRST).unwrap().to_string());
     let has: Vec<_> =
         fs::read_dir(process.join("fd")).unwrap().filter_map(|entry| fs::read_link(entry.ok()?.path()).ok()).collect();

@@ -9,7 +9,7 @@ use std::{
 use venus_host::{
     driver::{Config, MemoryChoice},
     endpoint::{Command as GuestCommand, EndpointObserver, Observer, Source},
-    limits,
+    limits::{self, Budget},
     worker::{self, Launch, WorkerOptions},
 };
 
@@ -38,6 +38,9 @@ pub(crate) const PLAIN: &str = "plain";
 pub(crate) const MONITOR: &str = "monitor";
 /// One that takes nothing more from its monitor.
 pub(crate) const DEAF: &str = "deaf";
+/// One whose guest may hold [`POOR_BYTES`].
+pub(crate) const POOR: &str = "poor";
+pub(crate) const POOR_BYTES: u64 = 1 << 20;
 /// One that says what makes no sense.
 pub(crate) const RAVING: &str = "raving";
 
@@ -93,6 +96,9 @@ fn serves() {
         BUSY => {
             let rest = || std::thread::sleep(2 * limits::STATISTICS_PATIENCE);
             worker::serve(&options.observers(move |_, _| vec![Arc::new(In(rest))]));
+        }
+        POOR => {
+            worker::serve(&options.budget(Budget::default().memory_bytes(POOR_BYTES)));
         }
         STUCK => {
             worker::serve(&options.observers(|_, _| vec![Arc::new(In(be_stuck))]));

@@ -5,11 +5,15 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
+use crate::resource::SharedSum;
+
 /// What is counted.
 #[derive(Debug, Default)]
 struct Counters {
     bytes: AtomicU64,
     allocations: AtomicU64,
+    /// Where the bytes are counted once more, for others to see.
+    shown: Option<SharedSum>,
 }
 
 /// A counter of allocations and of their bytes. Clones count together.
@@ -17,6 +21,11 @@ struct Counters {
 pub(crate) struct Allocated(Arc<Counters>);
 
 impl Allocated {
+    /// One whose bytes are counted in shared memory as well.
+    pub(crate) fn shown(shown: Option<SharedSum>) -> Self {
+        Self(Arc::new(Counters { shown, ..Counters::default() }))
+    }
+
     /// Bytes of the allocations that live.
     pub(crate) fn bytes(&self) -> u64 {
         self.0.bytes.load(Ordering::Relaxed)
@@ -31,6 +40,9 @@ impl Allocated {
     pub(crate) fn charge(&self, bytes: u64) -> Charge {
         self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.0.allocations.fetch_add(1, Ordering::Relaxed);
+        if let Some(shown) = &self.0.shown {
+            shown.add(bytes);
+        }
         Charge { counter: self.clone(), bytes }
     }
 }
@@ -46,6 +58,9 @@ impl Drop for Charge {
     fn drop(&mut self) {
         self.counter.0.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
         self.counter.0.allocations.fetch_sub(1, Ordering::Relaxed);
+        if let Some(shown) = &self.counter.0.shown {
+            shown.subtract(self.bytes);
+        }
     }
 }
 
