@@ -11,7 +11,8 @@ use std::{
     collections::VecDeque,
     io,
     sync::Arc,
-    thread::{self, JoinHandle},
+    thread::{self, JoinHandle, ThreadId},
+    time::{Duration, Instant},
 };
 
 use parking_lot::{Condvar, Mutex};
@@ -48,6 +49,8 @@ struct Queue {
 struct State {
     fences: VecDeque<Fence>,
     has_ended: bool,
+    /// Threads on which the monitor is being told of one.
+    telling: Vec<ThreadId>,
 }
 
 impl Retired {
@@ -56,7 +59,7 @@ impl Retired {
         let mut state = self.0.state.lock();
         if !state.has_ended {
             state.fences.push_back(fence);
-            self.0.changed.notify_one();
+            self.0.changed.notify_all();
         }
     }
 
@@ -65,20 +68,35 @@ impl Retired {
         self.0.state.lock().fences.clear();
     }
 
+    /// Waits for callbacks that have begun, no longer than `patience` if there is any, and says whether they are over. One
+    /// that asks for this itself is not waited for, nor are others then, which may wait for it.
+    pub(crate) fn settle(&self, patience: Option<Duration>) -> bool {
+        let until = patience.and_then(|patience| Instant::now().checked_add(patience));
+        let mut state = self.0.state.lock();
+        while !state.telling.is_empty() && !state.telling.contains(&thread::current().id()) {
+            match until {
+                Some(until) if self.0.changed.wait_until(&mut state, until).timed_out() => return false,
+                Some(_) => {}
+                None => self.0.changed.wait(&mut state),
+            }
+        }
+        true
+    }
+
     /// The next one, if there is one now.
-    fn next(&self) -> Option<Fence> {
-        self.0.state.lock().fences.pop_front()
+    fn next(&self) -> Option<Telling<'_>> {
+        self.0.state.lock().begin(&self.0)
     }
 
     /// The next one, once there is one; `None` after the end.
-    fn wait(&self) -> Option<Fence> {
+    fn wait(&self) -> Option<Telling<'_>> {
         let mut state = self.0.state.lock();
         loop {
             if state.has_ended {
                 return None;
             }
-            if let Some(fence) = state.fences.pop_front() {
-                return Some(fence);
+            if let Some(telling) = state.begin(&self.0) {
+                return Some(telling);
             }
             self.0.changed.wait(&mut state);
         }
@@ -89,6 +107,40 @@ impl Retired {
         state.has_ended = true;
         state.fences.clear();
         self.0.changed.notify_all();
+    }
+}
+
+impl State {
+    /// Takes the first fence, of which this thread is going to tell.
+    fn begin<'a>(&mut self, queue: &'a Queue) -> Option<Telling<'a>> {
+        let fence = self.fences.pop_front()?;
+        self.telling.push(thread::current().id());
+        Some(Telling { fence, queue })
+    }
+}
+
+/// A fence that this thread tells the monitor of.
+struct Telling<'a> {
+    fence: Fence,
+    queue: &'a Queue,
+}
+
+impl Telling<'_> {
+    fn tell(self, consumer: &Consumer) {
+        match self.fence {
+            Fence::Device(fence) => consumer.write_fence(fence),
+            Fence::Context { context, ring_idx, fence } => consumer.write_context_fence(context, ring_idx, fence),
+        }
+    }
+}
+
+impl Drop for Telling<'_> {
+    fn drop(&mut self) {
+        let mut state = self.queue.state.lock();
+        if let Some(at) = state.telling.iter().position(|thread| *thread == thread::current().id()) {
+            state.telling.swap_remove(at);
+        }
+        self.queue.changed.notify_all();
     }
 }
 
@@ -108,8 +160,8 @@ impl Fences {
         let teller = if is_async {
             let retired = retired.clone();
             let tell_all = move || {
-                while let Some(fence) = retired.wait() {
-                    tell(&consumer, fence);
+                while let Some(telling) = retired.wait() {
+                    telling.tell(&consumer);
                 }
             };
             Some(thread::Builder::new().name("venus-fences".to_owned()).spawn(tell_all)?)
@@ -132,6 +184,7 @@ impl Fences {
     /// Tells nothing any more. Waits for a callback that has begun, unless this is called by it.
     pub(crate) fn end(self) {
         self.retired.end();
+        self.retired.settle(None);
         if let Some(teller) = self.teller
             && teller.thread().id() != thread::current().id()
             && teller.join().is_err()
@@ -151,15 +204,8 @@ pub(crate) struct Poller {
 impl Poller {
     /// Tells of all of them. A monitor that ends the library meanwhile hears no more.
     pub(crate) fn poll(&self) {
-        while let Some(fence) = self.retired.next() {
-            tell(&self.consumer, fence);
+        while let Some(telling) = self.retired.next() {
+            telling.tell(&self.consumer);
         }
-    }
-}
-
-fn tell(consumer: &Consumer, fence: Fence) {
-    match fence {
-        Fence::Device(fence) => consumer.write_fence(fence),
-        Fence::Context { context, ring_idx, fence } => consumer.write_context_fence(context, ring_idx, fence),
     }
 }

@@ -44,15 +44,10 @@ pub(crate) extern "C" fn virgl_renderer_cleanup(_cookie: *mut c_void) {
 }
 
 /// Ends all contexts and resources; the device stays. Fences that nobody has been told of are forgotten; a callback that
-/// has begun on another thread is not waited for, since it may wait for a lock that the monitor holds here.
+/// has begun on another thread is waited for, if it does not take too long: it may wait for a lock that the monitor holds here.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn virgl_renderer_reset() {
-    perform("virgl_renderer_reset", || {
-        renderer::with(|device| {
-            device.reset();
-            Ok(())
-        })
-    });
+    perform("virgl_renderer_reset", renderer::reset);
 }
 
 /// Calls the fence callbacks of what has retired, for a monitor that has not asked to hear of it at any time.

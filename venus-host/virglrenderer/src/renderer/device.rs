@@ -1,7 +1,10 @@
 //! The device's state, and who has it: one monitor at a time, between `virgl_renderer_init` and
 //! `virgl_renderer_cleanup`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use rustix::io::Errno;
@@ -60,6 +63,23 @@ pub(crate) fn cleanup() {
         device.reset();
         device.fences.end();
     }
+}
+
+/// How long a reset waits for a fence callback that has begun. It may wait for a lock that the monitor holds around the reset.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Ends all contexts and resources. Waits for fence callbacks that have begun, unless one of them asks for this.
+pub(crate) fn reset() -> Result<(), Error> {
+    let retired = with(|device| {
+        device.reset();
+        Ok(device.retired.clone())
+    })?;
+    if !retired.settle(Some(PATIENCE)) {
+        tracing::error!(
+            "a fence callback of the monitor's does not return for {PATIENCE:?}, and is not waited for any more"
+        );
+    }
+    Ok(())
 }
 
 /// Tells a monitor that polls of the fences that have retired.
@@ -122,7 +142,7 @@ impl Device {
     }
 
     /// Ends all contexts and resources, as when the guest's machine is reset. Nobody waits for their fences any more.
-    pub(crate) fn reset(&mut self) {
+    fn reset(&mut self) {
         for context in std::mem::take(&mut self.contexts) {
             self.host.destroy_context(ContextId(context));
         }

@@ -20,7 +20,7 @@ mod setup;
 
 pub(crate) use self::{
     blobs::MapRequest,
-    device::{cleanup, init, is_initialised_without_venus, poll, with},
+    device::{cleanup, init, is_initialised_without_venus, poll, reset, with},
     pictures::Transfer,
     setup::worker_options,
 };

@@ -2,7 +2,9 @@
 
 use std::{
     ffi::{CStr, c_char, c_int, c_void},
+    sync::atomic::{AtomicBool, Ordering},
     thread,
+    time::Duration,
 };
 
 use parking_lot::Mutex;
@@ -52,7 +54,7 @@ fn fences_are_told_of_inside_poll_alone() {
     }
     assert_eq!(monitor.device_fence(9), 0);
     mapped.wait(EXTRA, 0x1234);
-    thread::sleep(std::time::Duration::from_millis(50));
+    thread::sleep(Duration::from_millis(50));
     assert_eq!(monitor.told(), []);
     let told = monitor.wait(6, true);
     assert!(told.iter().all(|told| told.thread == thread::current().id()), "{told:?}");
@@ -73,7 +75,7 @@ fn fences_are_told_of_without_polling() {
     let told = monitor.wait(1, false);
     assert_eq!(told[0].fence, (1, 0, u64::MAX));
     assert_ne!(told[0].thread, thread::current().id());
-    assert_eq!(mapped.word(EXTRA).load(std::sync::atomic::Ordering::Acquire), 0x1234, "what came before the fence");
+    assert_eq!(mapped.word(EXTRA).load(Ordering::Acquire), 0x1234, "what came before the fence");
     assert_eq!(monitor.device_fence(-1), 0);
     assert_eq!(monitor.wait(1, false)[0].fence, (0, 0, u32::MAX.into()));
 }
@@ -87,7 +89,7 @@ fn it_starts_and_ends_again_and_again() {
         assert_eq!(monitor.init(POLLED), 0);
         assert_eq!(monitor.init(POLLED), 0, "the same monitor again");
         let _mapped = monitor.context_with_ring(1, 7);
-        call!("virgl_renderer_reset"());
+        monitor.reset();
         assert_eq!(monitor.init(POLLED), 0);
         assert_eq!(monitor.submit(1, &[]), INVALID, "round {round}: the context has gone");
         let mapped = monitor.context_with_ring(1, 7);
@@ -98,6 +100,49 @@ fn it_starts_and_ends_again_and_again() {
         monitor.cleanup();
         assert_eq!(monitor.told(), []);
         assert_ne!(monitor.submit(1, &[]), 0);
+    }
+}
+
+/// What a callback needs may be freed once the device is reset or has ended, on whatever thread the callback runs.
+#[test]
+fn a_callback_that_has_begun_is_over_when_the_device_is_reset_or_ends() {
+    static HAS_BEGUN: AtomicBool = AtomicBool::new(false);
+
+    fn take_long() {
+        HAS_BEGUN.store(true, Ordering::Release);
+        thread::sleep(Duration::from_millis(100));
+    }
+    for flags in [POLLED, ASYNC] {
+        for end in [Monitor::reset, Monitor::cleanup] {
+            let monitor = Monitor::initialised(flags);
+            monitor.during(take_long);
+            HAS_BEGUN.store(false, Ordering::Release);
+            assert_eq!(monitor.device_fence(9), 0);
+            thread::scope(|scope| {
+                scope.spawn(|| call!("virgl_renderer_poll"()));
+                until("a callback", || HAS_BEGUN.load(Ordering::Acquire));
+                end(&monitor);
+                assert_eq!(monitor.told().len(), 1, "{flags:#x}");
+            });
+        }
+    }
+}
+
+#[test]
+fn a_callback_may_reset_or_end_the_device() {
+    fn reset() {
+        call!("virgl_renderer_reset"());
+    }
+    fn cleanup() {
+        call!("virgl_renderer_cleanup"(std::ptr::null_mut() => *mut c_void));
+    }
+    for flags in [POLLED, ASYNC] {
+        for end in [reset, cleanup] {
+            let monitor = Monitor::initialised(flags);
+            monitor.during(end);
+            assert_eq!(monitor.device_fence(9), 0);
+            assert_eq!(monitor.wait(1, flags == POLLED).len(), 1);
+        }
     }
 }
 

@@ -76,7 +76,14 @@ unsafe extern "C" fn write_context_fence(_cookie: *mut c_void, context: u32, rin
     note((context, ring_idx, fence));
 }
 
+/// What callbacks do before they note anything.
+static DURING: Mutex<Option<fn()>> = Mutex::new(None);
+
 fn note(fence: (u32, u32, u64)) {
+    let during = *DURING.lock();
+    if let Some(during) = during {
+        during();
+    }
     TOLD.lock().push(Told { fence, thread: thread::current().id() });
 }
 
@@ -124,6 +131,7 @@ impl Monitor {
         static TURN: Mutex<()> = Mutex::new(());
         let turn = TURN.lock();
         TOLD.lock().clear();
+        *DURING.lock() = None;
         let callbacks = Callbacks {
             version: 3,
             write_fence: Some(write_fence),
@@ -160,8 +168,17 @@ impl Monitor {
         self.callbacks.gl = callbacks;
     }
 
+    /// Has callbacks do something first.
+    pub(crate) fn during(&self, call: fn()) {
+        *DURING.lock() = Some(call);
+    }
+
     pub(crate) fn cleanup(&self) {
         call!("virgl_renderer_cleanup"(std::ptr::null_mut() => *mut c_void));
+    }
+
+    pub(crate) fn reset(&self) {
+        call!("virgl_renderer_reset"());
     }
 
     pub(crate) fn poll(&self) {
