@@ -9,6 +9,7 @@ mod completions;
 mod doctor;
 mod dump;
 mod man;
+mod program;
 mod replay;
 mod serve;
 mod service;
@@ -179,7 +180,7 @@ impl DriverArgs {
     fn tried(&self) -> Result<Config, anyhow::Error> {
         let config = self.config()?;
         let program =
-            std::env::var_os(serve::WORKER_PROGRAM).map(PathBuf::from).or_else(|| std::env::current_exe().ok());
+            std::env::var_os(serve::WORKER_PROGRAM).map(PathBuf::from).or_else(|| program::this_program().ok());
         Ok(match program {
             Some(program) => config.binds_imports_sparsely(self.proven(&program).0),
             None => config,

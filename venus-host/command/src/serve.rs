@@ -173,7 +173,7 @@ impl ServeArgs {
     fn worker_program(&self) -> Result<PathBuf, anyhow::Error> {
         match &self.worker_program {
             Some(program) => Ok(program.clone()),
-            None => std::env::current_exe()
+            None => super::program::this_program()
                 .context("cannot tell where this program is, to start workers; try --worker-program or --in-process"),
         }
     }

@@ -13,7 +13,10 @@ use std::{
 
 use super::child::Child;
 #[cfg(target_os = "linux")]
-use super::{seccomp, this_library::ThisLibrary};
+use super::{
+    seccomp,
+    this_library::{Start, ThisLibrary},
+};
 use crate::{HostError, socket::is_hung_up};
 
 /// How a worker process is started. Its standard input is the socket to its monitor, which [`serve`](super::serve) looks
@@ -32,7 +35,8 @@ pub enum Launch {
 }
 
 impl Launch {
-    /// The program that `make` says.
+    /// The program that `make` says. For the embedder's own, `/proc/self/exe` is on Linux the very one that runs, whatever an
+    /// upgrade has put in its place.
     #[must_use]
     pub fn command(make: impl Fn() -> Command + Send + Sync + 'static) -> Self {
         Self::Command(Arc::new(make))
@@ -42,8 +46,9 @@ impl Launch {
     pub(crate) fn start(&self) -> Result<Spare, HostError> {
         let (ours, theirs) =
             UnixStream::pair().map_err(|error| HostError::io("cannot make a socket for a worker", error))?;
-        let command = match self {
-            Self::Command(make) => make(),
+        // The library's own file is kept until the worker has it.
+        let (command, _file) = match self {
+            Self::Command(make) => (make(), None),
             Self::ThisLibrary { environment } => this_library(environment)?,
         };
         spawn(command, theirs).map(|child| Spare(Some((Child::new(child), ours))))
@@ -77,17 +82,21 @@ impl Drop for Spare {
 }
 
 #[cfg(target_os = "linux")]
-fn this_library(environment: &[(OsString, OsString)]) -> Result<Command, HostError> {
+fn this_library(environment: &[(OsString, OsString)]) -> Result<Start, HostError> {
     // Of this thread, which may have taken one on since somebody looked. Who starts a program of its own knows its filters.
     if let Some(reason) = seccomp::own_filter() {
         return Err(HostError::Unsupported(reason.into()));
     }
     let library = ThisLibrary::find().map_err(|reason| HostError::Unsupported(reason.into()))?;
-    Ok(library.command(environment))
+    library.command(environment).map_err(|error| HostError::io("cannot start this library as a worker", error))
 }
 
+/// What starts a worker, and a descriptor that has to stay until it is started.
 #[cfg(not(target_os = "linux"))]
-fn this_library(_environment: &[(OsString, OsString)]) -> Result<Command, HostError> {
+type Start = (Command, Option<OwnedFd>);
+
+#[cfg(not(target_os = "linux"))]
+fn this_library(_environment: &[(OsString, OsString)]) -> Result<Start, HostError> {
     Err(HostError::Unsupported(NO_LIBRARIES.into()))
 }
 

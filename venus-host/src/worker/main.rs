@@ -21,7 +21,7 @@ use rustix::{
 
 use super::{
     MakeObservers,
-    message::{Begin, Request},
+    message::{Begin, Event, Request, VERSION},
     outbox::Outbox,
     requests::Requests,
     serve::{self, Look},
@@ -124,6 +124,10 @@ fn serve_monitor(control: UnixStream, options: &WorkerOptions) -> Result<(), Hos
     };
     name_process(c"venus-guest");
     let (tell, look) = (requests.teller()?, Look::default());
+    if let Err(reason) = check_version(&begin.version) {
+        tell(Event::Lost(reason.clone()));
+        return Err(HostError::Unsupported(reason.into()));
+    }
     let outbox = Arc::new(Outbox::new(limits::QUEUED_BYTES, Arc::default()));
     let receiver = requests.receive(Arc::clone(&outbox), Arc::clone(&tell), Arc::clone(&look))?;
     serve::serve(context_options(begin, options, Arc::clone(&outbox)), || outbox.pop(), &tell, &look);
@@ -134,8 +138,19 @@ fn serve_monitor(control: UnixStream, options: &WorkerOptions) -> Result<(), Hos
     }
 }
 
+/// Refuses a monitor of another version, whose words would mean something else.
+fn check_version(theirs: &str) -> Result<(), String> {
+    if theirs == VERSION {
+        return Ok(());
+    }
+    Err(format!(
+        "its worker is of version {VERSION} and the monitor of {theirs}: the worker's program was replaced while the monitor \
+         was running, which has to be started again"
+    ))
+}
+
 fn context_options(begin: Begin, options: &WorkerOptions, outbox: Arc<Outbox<Request>>) -> Options {
-    let Begin { name, maps_opaque, breadcrumbs } = begin;
+    let Begin { name, maps_opaque, breadcrumbs, .. } = begin;
     let breadcrumbs = Breadcrumbs::open(breadcrumbs).unwrap_or_else(|error| {
         tracing::warn!("what this guest does is not noted: {error}");
         Breadcrumbs::default()
@@ -197,5 +212,39 @@ pub fn raise_descriptor_limit() {
     });
     if let Err(error) = outcome {
         tracing::debug!("cannot raise the limit of open files: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::net::{RecvFlags, Shutdown, shutdown};
+
+    use super::*;
+    use crate::worker::{
+        frame::{FrameReader, Heard, framed},
+        inbox::Inbox,
+    };
+
+    #[test]
+    fn a_monitor_of_another_version_is_told_so() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let begin = Begin {
+            version: "0.0.0".to_owned(),
+            name: "test".to_owned(),
+            maps_opaque: false,
+            breadcrumbs: Breadcrumbs::file().unwrap().into(),
+        };
+        let packet = Request::Begin(begin).encode().unwrap();
+        socket::send_with(&ours, &framed(&packet), &packet.fds()).unwrap();
+        shutdown(&ours, Shutdown::Write).unwrap();
+        let refused = serve_monitor(theirs, &WorkerOptions::default()).unwrap_err().to_string();
+        assert!(refused.contains(VERSION) && refused.contains("0.0.0"), "{refused}");
+
+        let mut reader = FrameReader::new(limits::WORKER_MESSAGE_BYTES);
+        while reader.hear(&ours, RecvFlags::empty()) == Heard::Bytes {}
+        let inbox = Inbox::new("test".to_owned(), Arc::new(|_, _, _| ()));
+        let (payload, fd) = reader.next().unwrap().unwrap();
+        inbox.take(Event::decode(&payload, fd).unwrap()).unwrap();
+        assert_eq!(inbox.lost(), Some(refused));
     }
 }

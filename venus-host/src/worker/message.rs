@@ -5,7 +5,7 @@
 //!
 //! | to the worker | kind | fields |
 //! |---|---|---|
-//! | begin | `B` | what memory may travel (1 byte), name; descriptor of the breadcrumbs |
+//! | begin | `B` | length of the version (1 byte), the version, what memory may travel (1), name; descriptor of the breadcrumbs |
 //! | submit | `S` | commands |
 //! | fence | `F` | ring_idx (4), token (8) |
 //! | create blob | `C` | resource (4), flags (4), blob_id (8), size (8) |
@@ -25,7 +25,8 @@
 //! A blob is its kind (1), its map_info (1), its size (8) and, if it is a driver's own, the two UUIDs (16 each), its
 //! allocation's size (8) and its memory type (4).
 //!
-//! There is no version: both sides are the same library.
+//! Both sides are of the same version: the monitor begins with its own ([`VERSION`]), and a worker of another one says so
+//! (lost) and ends.
 
 use std::{os::fd::OwnedFd, sync::Arc};
 
@@ -38,6 +39,9 @@ use crate::{
     limits,
     resource::{Blob, BlobFlags, ResourceId},
 };
+
+/// The version of this library.
+pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What a worker is told.
 #[derive(Debug)]
@@ -63,6 +67,8 @@ pub(crate) enum Request {
 /// Whom a worker process serves.
 #[derive(Debug)]
 pub(crate) struct Begin {
+    /// The version of the monitor's library.
+    pub(crate) version: String,
     /// What the log calls the context.
     pub(crate) name: String,
     /// Whether the monitor maps a driver's own descriptors.
@@ -88,8 +94,8 @@ impl Request {
     /// As it travels; none if it cannot, because it has memory without a descriptor.
     pub(super) fn encode(self) -> Option<Packet> {
         Some(match self {
-            Self::Begin(Begin { name, maps_opaque, breadcrumbs }) => {
-                let packet = Packet::of(b'B').u8(maps_opaque.into()).bytes(name.as_bytes());
+            Self::Begin(Begin { version, name, maps_opaque, breadcrumbs }) => {
+                let packet = Packet::of(b'B').short(&version).u8(maps_opaque.into()).bytes(name.as_bytes());
                 Packet { fd: Some(breadcrumbs), ..packet }
             }
             Self::Submit(commands) => Packet::of(b'S').bytes(&commands),
@@ -111,9 +117,9 @@ impl Request {
         let mut fields = Fields::new(payload, fd);
         let request = match fields.u8()? {
             b'B' => {
-                let maps_opaque = fields.flag()?;
+                let (version, maps_opaque) = (fields.short()?, fields.flag()?);
                 let name = fields.text(limits::CONTEXT_NAME_BYTES);
-                Self::Begin(Begin { name, maps_opaque, breadcrumbs: Arc::new(fields.fd()?) })
+                Self::Begin(Begin { version, name, maps_opaque, breadcrumbs: Arc::new(fields.fd()?) })
             }
             b'S' => Self::Submit(fields.rest().to_vec()),
             b'F' => Self::Fence { ring_idx: fields.u32()?, token: fields.u64()? },
@@ -216,7 +222,12 @@ mod tests {
     fn requests() -> Vec<Request> {
         let id = ResourceId(7);
         vec![
-            Request::Begin(Begin { name: "cube".to_owned(), maps_opaque: true, breadcrumbs: file() }),
+            Request::Begin(Begin {
+                version: VERSION.to_owned(),
+                name: "cube".to_owned(),
+                maps_opaque: true,
+                breadcrumbs: file(),
+            }),
             Request::Submit(vec![1, 2, 3]),
             Request::Fence { ring_idx: 63, token: u64::MAX },
             Request::CreateBlob { id, flags: BlobFlags::MAPPABLE, blob_id: 1 << 40, size: 4096 },

@@ -47,6 +47,13 @@ impl Packet {
         self
     }
 
+    /// A text of no more than 255 bytes.
+    pub(super) fn short(self, text: &str) -> Self {
+        let length = u8::try_from(text.len()).unwrap_or(u8::MAX);
+        let bytes = text.as_bytes();
+        self.u8(length).bytes(bytes.get(..length.into()).unwrap_or(bytes))
+    }
+
     /// A blob; none if it is one that cannot travel.
     pub(super) fn blob(self, blob: &Blob) -> Option<Self> {
         let (kind, fd) = match &blob.storage {
@@ -86,6 +93,11 @@ pub(super) const TEXT_BYTES: usize = 4096;
 /// As much of a text as travels.
 pub(super) fn shortened(text: &str) -> &str {
     text.get(..text.floor_char_boundary(TEXT_BYTES)).unwrap_or_default()
+}
+
+/// Bytes as a text that is fit for a terminal.
+fn for_people(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).chars().filter(|c| !c.is_control()).collect()
 }
 
 /// The fields of a message that has been received.
@@ -130,6 +142,14 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A text of no more than 255 bytes, fit for a terminal.
+    pub(super) fn short(&mut self) -> Result<String, Malformed> {
+        let length = usize::from(self.u8()?);
+        let (text, rest) = self.rest.split_at_checked(length).ok_or(Malformed("it ends too early"))?;
+        self.rest = rest;
+        Ok(for_people(text))
+    }
+
     /// All that is left.
     pub(super) fn rest(&mut self) -> &'a [u8] {
         std::mem::take(&mut self.rest)
@@ -138,8 +158,7 @@ impl<'a> Fields<'a> {
     /// The rest as text that is fit for a terminal.
     pub(super) fn text(&mut self, most: usize) -> String {
         let bytes = self.rest();
-        let text = String::from_utf8_lossy(bytes.get(..most).unwrap_or(bytes));
-        text.chars().filter(|c| !c.is_control()).collect()
+        for_people(bytes.get(..most).unwrap_or(bytes))
     }
 
     /// The descriptor.

@@ -13,7 +13,7 @@ use super::{
     held::Held,
     inbox::Inbox,
     launch::Spare,
-    message::{Begin, Event, Request},
+    message::{Begin, Event, Request, VERSION},
     outbox::{Outbox, Unsent},
     patience::Patience,
     process::Link,
@@ -91,7 +91,8 @@ impl Served {
         let (link, thread) =
             Link::start(child, socket, maps_opaque, breadcrumbs, Arc::clone(&inbox), Arc::clone(&patience.all_queued))?;
         let served = Self { inbox, held, runner: Runner::Process(link), thread, patience: Arc::clone(patience) };
-        served.send(Request::Begin(Begin { name: name.to_owned(), maps_opaque, breadcrumbs: file }), 0)?;
+        let (version, name) = (VERSION.to_owned(), name.to_owned());
+        served.send(Request::Begin(Begin { version, name, maps_opaque, breadcrumbs: file }), 0)?;
         Ok(served)
     }
 

@@ -93,8 +93,14 @@ static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
     unsafe { Library::new(path()) }.expect("the library is loaded")
 });
 
-/// Where it is: beside this program.
+/// Names another place for the library.
+pub(crate) const LIBRARY_VARIABLE: &str = "VENUS_TEST_LIBRARY";
+
+/// Where it is: beside this program, if nobody says otherwise.
 pub(crate) fn path() -> PathBuf {
+    if let Some(path) = std::env::var_os(LIBRARY_VARIABLE) {
+        return path.into();
+    }
     let program = std::env::current_exe().unwrap();
     program.parent().unwrap().join(format!(
         "{}virglrenderer{}",

@@ -1,13 +1,14 @@
 //! Contexts in processes of their own: the library starts itself.
 
-use std::{fs, sync::atomic::Ordering};
+use std::{fs, process::Command, sync::atomic::Ordering};
 
 use rustix::process::{Pid, Signal, kill_process};
 use venus_guest::bare::until;
 
-use crate::monitor::{EXTRA, Monitor, POLLED};
+use crate::monitor::{EXTRA, LIBRARY_VARIABLE, Monitor, POLLED, path};
 
-/// What a worker calls itself once it has a context.
+/// What a worker calls itself before it has a context, and with one.
+const WAITING: &str = "venus-spare";
 const SERVING: &str = "venus-guest";
 
 /// Processes that this one has started of the library, whatever they do.
@@ -26,6 +27,10 @@ fn started() -> Vec<i32> {
 
 /// Processes that this one has started, and that serve a context: not one that waits for the next.
 fn workers() -> Vec<Pid> {
+    named(SERVING)
+}
+
+fn named(expected: &str) -> Vec<Pid> {
     let own = rustix::process::getpid().as_raw_nonzero().get().to_string();
     let is_worker = |pid: &i32| {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
@@ -33,11 +38,37 @@ fn workers() -> Vec<Pid> {
         let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
         status.lines().any(|line| line.strip_prefix("PPid:").is_some_and(|parent| parent.trim() == own))
             && maps.contains("libvirglrenderer")
-            && name.trim() == SERVING
+            && name.trim() == expected
     };
     let processes =
         fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
     processes.filter(is_worker).filter_map(Pid::from_raw).collect()
+}
+
+/// What an upgrade of the library's package does while machines run.
+#[test]
+fn a_library_that_is_replaced_starts_workers_of_its_own_version() {
+    if std::env::var_os(LIBRARY_VARIABLE).is_some() {
+        let monitor = Monitor::initialised(POLLED);
+        // This one has the library.
+        until("a worker waits", || named(WAITING).len() == 1);
+        fs::remove_file(path()).unwrap();
+        fs::write(path(), "another version").unwrap();
+        for context in 1..=3 {
+            let mapped = monitor.context_with_ring(context, context);
+            monitor.write_extra(context, context);
+            mapped.wait(EXTRA, context);
+        }
+        assert_eq!(workers().len(), 3);
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let library = folder.path().join("libvirglrenderer.so.1");
+    fs::copy(path(), &library).unwrap();
+    let mut monitor = Command::new(std::env::current_exe().unwrap());
+    let this_test = "workers::a_library_that_is_replaced_starts_workers_of_its_own_version";
+    monitor.args(["--exact", this_test]).env(LIBRARY_VARIABLE, library);
+    assert!(monitor.status().unwrap().success());
 }
 
 /// A monitor that shows pictures alone needs no driver.
