@@ -3,15 +3,16 @@
 use super::ROOM;
 use rooms::{Crate, Room};
 
+/// A crate of which nothing is said but who is in its room.
+const CRATE: Crate = Crate { name: "", folder: "", shared: &[], forbidden: &[], why: "", rooms: &[] };
+
+/// The room of a crate that has no other.
+const WHOLE: Room = Room { name: "all of it", modules: &["*"], ..ROOM };
+
 pub(super) const COMMAND: Crate = Crate {
     name: "venus_command",
     folder: "venus-host/command",
-    shared: &[],
-    forbidden: &[],
-    why: "",
     rooms: &[Room {
-        name: "all of it",
-        modules: &["*"],
         crates: &[
             "anyhow",
             "clap",
@@ -28,141 +29,105 @@ pub(super) const COMMAND: Crate = Crate {
         ],
         tests: &["tempfile"],
         why: "the command is words for people; what they ask for is done by the libraries",
-        ..ROOM
+        ..WHOLE
     }],
+    ..CRATE
 };
 
 pub(super) const FFI: Crate = Crate {
     name: "venus_ffi",
     folder: "venus-host/ffi",
-    shared: &[],
-    forbidden: &[],
-    why: "",
     rooms: &[Room {
-        name: "all of it",
-        modules: &["*"],
         crates: &["tracing", "venus_host"],
         why: "a library that is linked into a monitor brings nothing but the host",
-        ..ROOM
+        ..WHOLE
     }],
+    ..CRATE
 };
 
 pub(super) const CAPI: Crate = Crate {
     name: "venus_host_c",
     folder: "venus-host/capi",
-    shared: &[],
-    forbidden: &[],
-    why: "",
     rooms: &[Room {
-        name: "all of it",
-        modules: &["*"],
         crates: &["venus_ffi", "venus_host"],
         tests: &["testbed"],
         why: "a function for C is a check of its arguments and one call of the host",
-        ..ROOM
+        ..WHOLE
     }],
+    ..CRATE
 };
 
 pub(super) const GUEST: Crate = Crate {
     name: "venus_guest",
     folder: "tests/guest",
-    shared: &[],
-    forbidden: &[],
-    why: "",
     rooms: &[Room {
-        name: "all of it",
-        modules: &["*"],
         crates: &["anyhow", "clap", "png", "rustix", "venus_protocol"],
         tests: &["tempfile"],
         why: "the guest shares the protocol with a host, and nothing else: it speaks to any",
-        ..ROOM
+        ..WHOLE
     }],
+    ..CRATE
 };
 
 pub(super) const GUEST_C: Crate = Crate {
     name: "venus_guest_c",
     folder: "tests/guest/c",
-    shared: &[],
-    forbidden: &[],
-    why: "",
     rooms: &[Room {
-        name: "all of it",
-        modules: &["*"],
         crates: &["anyhow", "venus_guest"],
         why: "the guest for monitors in other languages is the guest, behind pointers to functions",
-        ..ROOM
+        ..WHOLE
     }],
+    ..CRATE
 };
 
 pub(super) const MOCK_DRIVER: Crate = Crate {
     name: "mock_driver",
     folder: "tests/mock-driver",
-    shared: &[],
-    forbidden: &[],
-    why: "",
     rooms: &[Room {
-        name: "all of it",
-        modules: &["*"],
         crates: &["parking_lot", "tempfile", "venus_protocol"],
         why: "a driver does not know who calls it",
-        ..ROOM
+        ..WHOLE
     }],
+    ..CRATE
 };
 
 pub(super) const VERIFY: Crate = Crate {
     name: "venus_verify",
     folder: "tests/verify",
-    shared: &[],
-    forbidden: &[],
-    why: "",
     rooms: &[Room {
-        name: "all of it",
-        modules: &["*"],
         crates: &["venus_protocol"],
         why: "the codec is checked against bytes and tables, by nobody who uses it",
-        ..ROOM
+        ..WHOLE
     }],
+    ..CRATE
 };
 
 pub(super) const TESTBED: Crate = Crate {
     name: "testbed",
     folder: "tests/testbed",
-    shared: &[],
-    forbidden: &[],
-    why: "",
     rooms: &[Room {
-        name: "all of it",
-        modules: &["*"],
         crates: &["anyhow", "clap", "indicatif", "png", "rustix", "serde_json", "sha2", "tempfile"],
         why: "chores must build on a day when the generated code does not: what is under test is built when it is needed",
-        ..ROOM
+        ..WHOLE
     }],
+    ..CRATE
 };
 
 pub(super) const TESTS: Crate = Crate {
     name: "venus_tests",
     folder: "tests",
-    shared: &[],
-    forbidden: &[],
-    why: "",
     rooms: &[Room {
-        name: "all of it",
-        modules: &["*"],
         crates: &["anyhow", "clap", "venus_protocol", "venus_verify"],
         why: "what end-to-end tests share is about bytes; whoever executes them is another program",
-        ..ROOM
+        ..WHOLE
     }],
+    ..CRATE
 };
 
 pub(super) const BENCH: Crate = Crate {
     name: "bench",
     folder: "tests/bench",
-    shared: &[],
-    forbidden: &[],
-    why: "",
     rooms: &[Room {
-        name: "all of it",
-        modules: &["*"],
         crates: &[
             "anyhow",
             "clap",
@@ -176,34 +141,26 @@ pub(super) const BENCH: Crate = Crate {
             "venus_protocol",
         ],
         why: "hosts are measured from outside, so that any can be",
-        ..ROOM
+        ..WHOLE
     }],
+    ..CRATE
 };
 
 pub(super) const CASES: Crate = Crate {
     name: "venus_cases",
     folder: "tests/cases",
-    shared: &[],
-    forbidden: &[],
-    why: "",
     rooms: &[Room {
-        name: "all of it",
-        modules: &["*"],
         crates: &["anyhow", "ash", "clap"],
         why: "an application knows Vulkan, and neither guest nor host",
-        ..ROOM
+        ..WHOLE
     }],
+    ..CRATE
 };
 
 pub(super) const IN_PROCESS: Crate = Crate {
     name: "venus_in_process",
     folder: "tests/in-process",
-    shared: &[],
-    forbidden: &[],
-    why: "",
     rooms: &[Room {
-        name: "all of it",
-        modules: &["*"],
         crates: &[
             "anyhow",
             "ash",
@@ -219,34 +176,26 @@ pub(super) const IN_PROCESS: Crate = Crate {
         ],
         tests: &["tempfile"],
         why: "an embedder like any other, between a C library and the host's public surface",
-        ..ROOM
+        ..WHOLE
     }],
+    ..CRATE
 };
 
 pub(super) const ROOMS: Crate = Crate {
     name: "rooms",
     folder: "tests/rooms",
-    shared: &[],
-    forbidden: &[],
-    why: "",
     rooms: &[Room {
-        name: "all of it",
-        modules: &["*"],
         crates: &["anyhow", "proc_macro2", "syn"],
         why: "sources are looked at by somebody who knows none of them",
-        ..ROOM
+        ..WHOLE
     }],
+    ..CRATE
 };
 
 pub(super) const XTASK: Crate = Crate {
     name: "xtask",
     folder: "xtask",
-    shared: &[],
-    forbidden: &[],
-    why: "",
     rooms: &[Room {
-        name: "all of it",
-        modules: &["*"],
         crates: &[
             "anyhow",
             "cbindgen",
@@ -262,6 +211,7 @@ pub(super) const XTASK: Crate = Crate {
             "venus_gen",
         ],
         why: "what regenerates the protocol crate must build on a day when that does not",
-        ..ROOM
+        ..WHOLE
     }],
+    ..CRATE
 };
