@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
+use testbed::cargo::cargo;
 use testbed::workspace;
 
 /// A target folder that nobody else uses, so that the build starts from nothing.
@@ -49,7 +50,7 @@ fn measure(features: &str) -> Result<(Duration, u64)> {
         std::fs::remove_dir_all(&target).with_context(|| format!("removing {}", target.display()))?;
     }
     let started = Instant::now();
-    let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let status = Command::new(cargo())
         .args(["build", "--release", "--package", "venus-protocol", features, "--target-dir", TARGET])
         .status()
         .context("starting cargo build")?;

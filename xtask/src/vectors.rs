@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
+use testbed::cargo::cargo;
 use testbed::workspace;
 
 /// Check that every request of a vector file decodes, encodes to the same bytes, and gets a reply of the stated size.
@@ -21,8 +22,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     let file = std::path::absolute(&args.file).unwrap_or_else(|_| args.file.clone());
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
+    let status = Command::new(cargo())
         .args(["run", "--quiet", "--release", "--package", "venus-tests", "--bin", "vectors", "--"])
         .arg(&file)
         .current_dir(workspace())

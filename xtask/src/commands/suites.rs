@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
-use testbed::cargo::build;
+use testbed::cargo::{build, cargo};
 use testbed::server::Server;
 use testbed::workspace;
 
@@ -75,7 +75,7 @@ pub(super) fn check(protocol: &Protocol, suites: &Suites) -> Result<()> {
 /// executed. `host` is a `venus` command to use instead of building this workspace's.
 pub(super) fn record(host: Option<&Path>) -> Result<()> {
     let root = workspace();
-    cargo(&["test", "--package", "venus-host", "--test", "handlers", "every_command_is"], |command| {
+    run_cargo(&["test", "--package", "venus-host", "--test", "handlers", "every_command_is"], |command| {
         command.env(VARIABLE, root.join(FOLDER).join("handlers.tsv"));
     })?;
     let host = match host {
@@ -125,8 +125,8 @@ fn rust_guest(host: &Path) -> Result<Counts> {
     Ok(counts)
 }
 
-fn cargo(arguments: &[&str], adjust: impl FnOnce(&mut Command)) -> Result<()> {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+fn run_cargo(arguments: &[&str], adjust: impl FnOnce(&mut Command)) -> Result<()> {
+    let mut command = Command::new(cargo());
     command.args(arguments).current_dir(workspace());
     adjust(&mut command);
     let status = command.status().context("starting cargo")?;
