@@ -3,13 +3,14 @@
 use anyhow::{Context as _, Result, ensure};
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use testbed::cargo::{build, build_library, cargo};
-use testbed::cases::Cases;
+use testbed::cargo::{Development, cargo};
+use testbed::progress::Step;
 use testbed::provision::roots::GuestRoot;
 use testbed::provision::{self, Suite, apt, roots};
 use testbed::skipping::{CASES_VARIABLE, HOST_VARIABLE, IN_PROCESS_VARIABLE, SKIPPED_VARIABLE, SWIFT_VARIABLE};
-use testbed::vm::{HeldImage, LIBRARY_VARIABLE, System, build_ours, ensure_image, qemu_variable};
+use testbed::vm::{HeldImage, LIBRARY_VARIABLE, Library, System, build_ours, ensure_image, qemu_variable};
 use testbed::workspace;
 
 /// The package of the Khronos validation layer.
@@ -46,46 +47,96 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if let Err(error) = apt::install(&[PKG_CONFIG], "monitors that are built against libvirglrenderer") {
         eprintln!("the tests of those will skip themselves: {error:#}");
     }
-    let mut held = Vec::new();
-    for suite in suites {
-        held.push((suite, roots::ensure(*suite)?));
-    }
-    let swift = if args.no_guests { None } else { Some(roots::ensure_swift()?) };
-    let host = build(&["--package", "venus-command", "--bin", "venus"])?;
-    let cases = Cases::build()?;
-    let in_process = build_library(&["--package", "venus-in-process", "--lib"])?;
+    let development = if args.cargo.is_empty() { Development::Workspace } else { Development::Package };
+    // Downloads and compilers do not wait for each other.
+    let (roots, programs) = std::thread::scope(|scope| {
+        let programs = scope.spawn(|| Programs::build(development));
+        let roots = Roots::ensure(suites);
+        let step = Step::start("building what is tested");
+        let programs = programs.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        step.done("");
+        (roots, programs)
+    });
+    let roots = roots?;
 
     let mut command = Command::new(cargo());
     command.current_dir(workspace()).args(["test", "--no-fail-fast"]);
-    if args.cargo.is_empty() {
-        command.arg("--workspace");
+    if development == Development::Workspace {
+        command.arg("--workspace").env(Development::VARIABLE, "1");
     }
     command.args(&args.cargo);
     // Tests that need a driver are ignored by default; here there is one. Of virtual machines, one is enough.
     if !args.cargo.iter().any(|argument| argument == "--") {
         command.args(["--", "--include-ignored", "--skip", "all_machines::"]);
     }
-    command.env(HOST_VARIABLE, host).env(CASES_VARIABLE, cases.program()).env(IN_PROCESS_VARIABLE, in_process);
-    if let Some(swift) = &swift {
-        command.env(SWIFT_VARIABLE, swift.guest().root());
-    }
-    let machine = if args.no_guests { None } else { Some(machine(&mut command)?) };
-    for (suite, root) in &held {
-        command.env(suite.variable(), root.guest().root());
-    }
+    programs?.name(&mut command);
+    roots.name(&mut command);
+    // Nothing that the tests use may be replaced before they end.
     let result = sum_up(&mut command);
-    // Nothing that the tests used may be replaced before.
-    drop((held, machine));
+    drop(roots);
     result
 }
 
-/// Prepares the one virtual machine that is booted: a QEMU and a guest that do not change from day to day.
-fn machine(command: &mut Command) -> Result<(GuestRoot, HeldImage)> {
-    let (suite, system) = (Suite::Trixie, System::Trixie);
-    let (qemu, image) = (roots::ensure_qemu(suite)?, ensure_image(system)?);
-    command.env(qemu_variable(suite), qemu.guest().root()).env(system.variable(), image.image().folder());
-    command.env(LIBRARY_VARIABLE, build_ours(false)?.name());
-    Ok((qemu, image))
+/// What tests run besides themselves.
+struct Programs {
+    host: PathBuf,
+    cases: PathBuf,
+    in_process: PathBuf,
+    virglrenderer: Library,
+}
+
+impl Programs {
+    fn build(development: Development) -> Result<Self> {
+        Ok(Self {
+            host: development.program("venus-command", "venus")?,
+            cases: development.program("venus-cases", "venus-cases")?,
+            in_process: development.library(&["venus-in-process"])?,
+            virglrenderer: build_ours(Some(development))?,
+        })
+    }
+
+    /// Tells tests where they are.
+    fn name(&self, command: &mut Command) {
+        command.env(HOST_VARIABLE, &self.host).env(CASES_VARIABLE, &self.cases);
+        command.env(IN_PROCESS_VARIABLE, &self.in_process).env(LIBRARY_VARIABLE, self.virglrenderer.name());
+    }
+}
+
+/// The roots that tests use, held until they end.
+struct Roots {
+    guests: Vec<(Suite, GuestRoot)>,
+    swift: Option<GuestRoot>,
+    machine: Option<(GuestRoot, HeldImage)>,
+}
+
+/// The one virtual machine that is booted: a QEMU and a guest that do not change from day to day.
+const MACHINE: (Suite, System) = (Suite::Trixie, System::Trixie);
+
+impl Roots {
+    /// Finds or makes the guests' roots; without any, nothing else is wanted.
+    fn ensure(suites: &[Suite]) -> Result<Self> {
+        let guests = suites.iter().map(|&suite| Ok((suite, roots::ensure(suite)?))).collect::<Result<Vec<_>>>()?;
+        if guests.is_empty() {
+            return Ok(Self { guests, swift: None, machine: None });
+        }
+        let (suite, system) = MACHINE;
+        let machine = (roots::ensure_qemu(suite)?, ensure_image(system)?);
+        Ok(Self { guests, swift: Some(roots::ensure_swift()?), machine: Some(machine) })
+    }
+
+    /// Tells tests where they are.
+    fn name(&self, command: &mut Command) {
+        for (suite, root) in &self.guests {
+            command.env(suite.variable(), root.guest().root());
+        }
+        if let Some(swift) = &self.swift {
+            command.env(SWIFT_VARIABLE, swift.guest().root());
+        }
+        if let Some((qemu, image)) = &self.machine {
+            let (suite, system) = MACHINE;
+            command.env(qemu_variable(suite), qemu.guest().root()).env(system.variable(), image.image().folder());
+        }
+    }
 }
 
 /// Runs tests, and prints one line in the end that counts them: those that skip themselves, too.

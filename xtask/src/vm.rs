@@ -76,7 +76,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 /// The library that the user named.
 fn library(name: &str) -> Result<Library> {
     match name {
-        "ours" => return build_ours(true),
+        "ours" => return build_ours(None),
         "stock" => return Ok(Library::Stock),
         _ => {}
     }

@@ -28,7 +28,7 @@ pub fn build(args: &[&str]) -> Result<PathBuf> {
 ///
 /// As [`build`].
 pub fn build_in(args: &[&str], environment: &[(&str, PathBuf)]) -> Result<PathBuf> {
-    let program = artifact(args, environment, |message| message.get("executable")?.as_str().map(PathBuf::from))?;
+    let program = artifact(args, environment, executable)?;
     program.with_context(|| format!("cargo build {} made no program", args.join(" ")))
 }
 
@@ -38,13 +38,89 @@ pub fn build_in(args: &[&str], environment: &[(&str, PathBuf)]) -> Result<PathBu
 ///
 /// As [`build`].
 pub fn build_library(args: &[&str]) -> Result<PathBuf> {
-    let is_shared = |file: &&str| file.ends_with(std::env::consts::DLL_SUFFIX);
-    let library = artifact(args, &[], |message| {
-        let kinds = message.get("target")?.get("kind")?.as_array()?;
-        let files = message.get("filenames")?.as_array()?.iter().filter_map(|file| file.as_str());
-        kinds.iter().any(|kind| kind == "cdylib").then(|| files.into_iter().find(is_shared).map(PathBuf::from))?
-    })?;
+    let library = artifact(args, &[], shared_library)?;
     library.with_context(|| format!("cargo build {} made no shared library", args.join(" ")))
+}
+
+/// What is built together for tests, without optimisation. A package that is built by itself has other features than in the
+/// whole workspace, so with most of what it depends on it would be compiled again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Development {
+    /// The package that is asked for.
+    Package,
+    /// The whole workspace, all of whose tests are to run.
+    Workspace,
+}
+
+impl Development {
+    /// Tells tests that the workspace has been built as a whole.
+    pub const VARIABLE: &str = "VENUS_WHOLE_WORKSPACE";
+
+    /// What the tests that run now are built with.
+    #[must_use]
+    pub fn here() -> Self {
+        if std::env::var_os(Self::VARIABLE).is_some() { Self::Workspace } else { Self::Package }
+    }
+
+    /// Builds a program of a package.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`].
+    pub fn program(self, package: &str, name: &str) -> Result<PathBuf> {
+        self.artifact(&[package], name, |message| {
+            let is_it =
+                message.get("target")?.get("name")? == name && !message.get("profile")?.get("test")?.as_bool()?;
+            is_it.then(|| executable(message))?
+        })
+    }
+
+    /// Builds the shared library of the first of these packages, and those of the others beside it.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`].
+    pub fn library(self, packages: &[&str]) -> Result<PathBuf> {
+        self.artifact(packages, "shared library", shared_library)
+    }
+
+    fn artifact(
+        self,
+        packages: &[&str],
+        what: &str,
+        find: impl Fn(&serde_json::Value) -> Option<PathBuf>,
+    ) -> Result<PathBuf> {
+        let mut args = vec!["--quiet"];
+        match self {
+            Self::Package => args.extend(packages.iter().flat_map(|package| ["--package", package])),
+            Self::Workspace => args.extend(["--workspace", "--all-targets"]),
+        }
+        let package = packages.first().copied().unwrap_or_default();
+        let found = artifact(&args, &[], |message| if is_of(message, package) { find(message) } else { None })?;
+        found.with_context(|| format!("cargo build {} made no {what} of {package}", args.join(" ")))
+    }
+}
+
+/// Whether cargo speaks of a package: its id ends in `#name@version`, or in `/name#version`.
+fn is_of(message: &serde_json::Value, package: &str) -> bool {
+    let id = message.get("package_id").and_then(|id| id.as_str()).and_then(|id| id.rsplit_once('#'));
+    id.is_some_and(|(place, end)| match end.split_once('@') {
+        Some((name, _)) => name == package,
+        None => place.rsplit('/').next() == Some(package),
+    })
+}
+
+/// The program that cargo says it has made.
+fn executable(message: &serde_json::Value) -> Option<PathBuf> {
+    message.get("executable")?.as_str().map(PathBuf::from)
+}
+
+/// The shared library that cargo says it has made.
+fn shared_library(message: &serde_json::Value) -> Option<PathBuf> {
+    let kinds = message.get("target")?.get("kind")?.as_array()?;
+    let mut files = message.get("filenames")?.as_array()?.iter().filter_map(|file| file.as_str());
+    let is_shared = |file: &&str| file.ends_with(std::env::consts::DLL_SUFFIX);
+    kinds.iter().any(|kind| kind == "cdylib").then(|| files.find(is_shared).map(PathBuf::from))?
 }
 
 /// Builds, and returns the last file that `find` finds in what cargo says.
@@ -108,4 +184,27 @@ fn add_standard_library(target: &str) -> Result<bool> {
     let added = has_standard_library(target)?;
     step.done(if added { "" } else { "not possible" });
     Ok(added)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_package_is_told_by_its_id() {
+        let is_it = |id: &str| is_of(&json!({ "package_id": id }), "venus-capi");
+        assert!(is_it("path+file:///a/capi#venus-capi@0.1.0") && is_it("path+file:///a/venus-capi#0.1.0"));
+        assert!(!is_it("path+file:///a/venus-capi#venus-other@0.1.0") && !is_it("path+file:///a/my-venus-capi#0.1.0"));
+        assert!(!is_of(&json!({}), "venus-capi"));
+    }
+
+    #[test]
+    fn a_shared_library_is_found_among_others() {
+        let made = |kind: &str| json!({ "target": { "kind": [kind] }, "filenames": ["/t/liba.rlib", "/t/liba.so"] });
+        let library = PathBuf::from("/t/liba.so");
+        assert_eq!(shared_library(&made("cdylib")), Some(library));
+        // Procedural macros are shared libraries, too.
+        assert_eq!(shared_library(&made("proc-macro")), None);
+    }
 }

@@ -4,7 +4,7 @@
 use std::{fs, os::unix::fs::symlink, path::Path, process::Command, time::Duration};
 
 use testbed::{
-    cargo::{build_in, build_library},
+    cargo::{Development, build_in},
     process::{Running, tethered},
     skipping::{HOST_VARIABLE, path_or_skip, skip},
     workspace,
@@ -40,7 +40,7 @@ fn a_guest_draws_through_rutabaga() {
     }
     let target = workspace().join("target/rutabaga");
     let prefix = target.join("prefix");
-    install(&build_library(&["--package", "venus-virglrenderer"]).unwrap(), &prefix);
+    install(&Development::here().library(&["venus-virglrenderer"]).unwrap(), &prefix);
     let arguments = ["--locked", "--manifest-path", "tests/rutabaga/Cargo.toml", "--target-dir", "target/rutabaga"];
     let found_by = [("PKG_CONFIG_PATH", prefix.join("lib/pkgconfig"))];
     let program = build_in(&arguments, &found_by).unwrap();

@@ -12,7 +12,7 @@ use std::{
 };
 
 use testbed::{
-    cargo::build_library,
+    cargo::Development,
     process::Running,
     provision::Suite,
     sandbox::{Guest, Vulkan},
@@ -31,7 +31,7 @@ fn installed() -> &'static Path {
 
 fn install() -> PathBuf {
     // Both at once, so that they share what they are built of.
-    let host = build_library(&["-p", "venus-capi", "-p", "venus-guest-c"]).expect("the libraries are built");
+    let host = Development::here().library(&["venus-capi", "venus-guest-c"]).expect("the libraries are built");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("venus-capi");
     if folder.exists() {
         fs::remove_dir_all(&folder).expect("what an earlier run has left is removed");

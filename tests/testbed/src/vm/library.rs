@@ -1,23 +1,25 @@
 //! The library under test, built and put where QEMU's loader finds it by its name.
 
 use super::machine::Library;
-use crate::cargo::build_library;
+use crate::cargo::{Development, build_library};
 use crate::workspace;
 use anyhow::{Context as _, Result};
 
 /// The name by which programs ask for it.
 const NAME: &str = "libvirglrenderer.so.1";
 
-/// Builds ours, optimised or not, in a folder of its own: QEMU must not find there what else cargo makes.
+/// Builds ours, optimised or for `development`, in a folder of its own: QEMU must not find there what else cargo makes.
 ///
 /// # Errors
 ///
 /// It does not compile, or cannot be copied.
-pub fn build_ours(optimised: bool) -> Result<Library> {
-    let package = ["--package", "venus-virglrenderer", "--lib"];
-    let release = if optimised { &["--release"][..] } else { &[] };
-    let built = build_library(&[&package[..], release].concat())?;
-    let folder = workspace().join("target/vm").join(if optimised { "library" } else { "library-dev" });
+pub fn build_ours(development: Option<Development>) -> Result<Library> {
+    const PACKAGE: &str = "venus-virglrenderer";
+    let (built, name) = match development {
+        None => (build_library(&["--release", "--package", PACKAGE, "--lib"])?, "library"),
+        Some(development) => (development.library(&[PACKAGE])?, "library-dev"),
+    };
+    let folder = workspace().join("target/vm").join(name);
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     // A new file, so that a machine at work keeps the one that it has mapped.
     let (made, path) = (folder.join(".new"), folder.join(NAME));
