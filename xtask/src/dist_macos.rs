@@ -11,28 +11,21 @@
 //! Nothing is run, but everything that is linked is looked into ([`crate::macos::load_commands`]).
 
 use crate::macos::{
-    TARGET, Toolchain,
+    Job, TARGET, Toolchain,
     linker::Linker,
     load_commands,
     load_commands::{Image, Kind},
-    progress,
 };
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
-use testbed::process::Outcome;
-use testbed::progress::Step;
 use testbed::workspace;
 
 /// What is built, and that the lock file decides about versions.
-const BUILD: [&str; 7] = ["build", "--locked", "--release", "-p", "venus-command", "-p", "venus-capi"];
-/// The crates of the standard library that programs need.
-const STANDARD_LIBRARY: &str = "-Zbuild-std=std,panic_unwind";
-/// Longest build from nothing.
-const BUILD_LIMIT: Duration = Duration::from_secs(3600);
+const BUILD: [&str; 6] = ["build", "--locked", "-p", "venus-command", "-p", "venus-capi"];
 /// Where the archive goes, below the workspace.
 const FOLDER: &str = "target/dist";
 
@@ -51,14 +44,18 @@ const PREFIX: &str = "venus_";
 
 /// Link the command and the C library for macOS, without a Mac, and pack them.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Use Debian's toolchain even where the one at hand can build for macOS.
+    #[arg(long)]
+    debian: bool,
+    /// Do not optimise: soon done, and nothing to give to anybody.
+    #[arg(long)]
+    unoptimised: bool,
+}
 
 #[expect(clippy::print_stdout, reason = "the result of a command-line verb")]
-pub(crate) fn run(_: &Args) -> Result<()> {
-    let toolchain = Toolchain::ensure()?;
-    let linker = Linker::ensure(&toolchain)?;
-    build(&toolchain, &linker)?;
-    let built = toolchain.target().join("release");
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let built = build(args)?;
     let header = read(&workspace().join(HEADER))?;
     let functions = functions(&String::from_utf8_lossy(&header));
     ensure!(!functions.is_empty(), "{HEADER} declares nothing");
@@ -67,7 +64,8 @@ pub(crate) fn run(_: &Args) -> Result<()> {
         ("libvenus_host_c.dylib", "lib/libvenus_host.0.dylib"),
         ("libvenus_host_c.a", "lib/libvenus_host.a"),
     ];
-    let name = format!("venus-{}-{TARGET}", env!("CARGO_PKG_VERSION"));
+    let suffix = if args.unoptimised { "-unoptimised" } else { "" };
+    let name = format!("venus-{}-{TARGET}{suffix}", env!("CARGO_PKG_VERSION"));
     let folder = workspace().join(FOLDER);
     let root = folder.join(&name);
     if root.exists() {
@@ -102,39 +100,21 @@ The signatures are ad hoc. A Mac that has downloaded this archive asks for its q
 `xattr -dr com.apple.quarantine FOLDER`.
 ";
 
-/// Builds it all in the toolchain's root.
-fn build(toolchain: &Toolchain, linker: &Linker) -> Result<()> {
-    let step = Step::start(format!("building for {TARGET} with Rust {}", toolchain.version()));
-    let mut details = step.details();
-    let (name, folder) = linker.bind();
-    let finished = toolchain
-        .cargo(&BUILD, STANDARD_LIBRARY)
-        .env("CARGO_TARGET_AARCH64_APPLE_DARWIN_LINKER", &linker.path())
-        // Debug information for macOS takes a program of Apple's to collect.
-        .env("CARGO_PROFILE_RELEASE_DEBUG", "0")
-        .env("CARGO_PROFILE_RELEASE_STRIP", "none")
-        .env("ZIG_GLOBAL_CACHE_DIR", "/run/target/zig")
-        .env("ZIG_LOCAL_CACHE_DIR", "/run/target/zig")
-        .bind(name, folder)
-        .limit(BUILD_LIMIT)
-        .watch(move |line| {
-            if let Some(progress) = progress(line) {
-                details(progress);
-            }
-        })
-        .output()?;
-    if finished.success() {
-        step.done("");
-        return Ok(());
-    }
-    drop(step);
-    for line in finished.stderr.lines().filter(|line| progress(line).is_none()) {
-        eprintln!("{line}");
-    }
-    match finished.outcome {
-        Outcome::Ended(status) => bail!("the workspace cannot be linked for macOS ({status})"),
-        Outcome::TimedOut => bail!("no end of the build after {} s", BUILD_LIMIT.as_secs()),
-    }
+/// Builds it all, and returns the folder where it is.
+fn build(args: &Args) -> Result<PathBuf> {
+    let toolchain = Toolchain::ensure(args.debian)?;
+    let linker = Linker::ensure(&toolchain)?;
+    let (profile, folder) = if args.unoptimised { (&[][..], "debug") } else { (&["--release"][..], "release") };
+    let target = toolchain.run(&Job {
+        doing: "building",
+        verb: &[&BUILD, profile].concat(),
+        last: &[],
+        standard_library: "-Zbuild-std=std,panic_unwind",
+        linker: Some(&linker),
+        limit: Duration::from_secs(3600),
+        failure: "the workspace cannot be linked for macOS",
+    })?;
+    Ok(target.join(folder))
 }
 
 /// Checks one file, and says in a few words what it is.

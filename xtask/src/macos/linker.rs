@@ -24,22 +24,25 @@ const STUBS: [(&str, &str, &[&str]); 2] = [
     ("libiconv.tbd", "/usr/lib/libiconv.2.dylib", &["_iconv_open", "_iconv", "_iconv_close"]),
 ];
 
-/// Where the folder with the linker is bound in the toolchain's root.
+/// Where the folder with the linker is bound in the root of Debian's toolchain.
 const BOUND: &str = "linker";
 
 /// A folder with everything that linking takes.
 #[derive(Debug)]
 pub(crate) struct Linker {
     folder: PathBuf,
+    /// Where it is for whoever links.
+    seen: String,
 }
 
 impl Linker {
     /// Finds it in the cache, or makes it.
     pub(crate) fn ensure(toolchain: &Toolchain) -> Result<Self> {
-        let folder = toolchain.folder().join(format!("zig-{VERSION}"));
-        prune(toolchain.folder(), "zig-", &folder)?;
+        let cache = &toolchain.folder;
+        let folder = cache.join(format!("zig-{VERSION}"));
+        prune(cache, "zig-", &folder)?;
         if !folder.exists() {
-            let making = toolchain.folder().join(".making-zig");
+            let making = cache.join(".making-zig");
             remove(&making)?;
             install(&making)?;
             fs::rename(&making, &folder).with_context(|| format!("renaming to {}", folder.display()))?;
@@ -50,18 +53,25 @@ impl Linker {
         for (name, library, symbols) in STUBS {
             put(&lists.join(name), &stub(library, symbols), 0o644)?;
         }
-        put(&folder.join("cc"), &script(), 0o755)?;
-        Ok(Self { folder })
+        let seen =
+            if toolchain.root.is_some() { format!("/run/{BOUND}") } else { folder.to_string_lossy().into_owned() };
+        put(&folder.join("cc"), &script(&seen), 0o755)?;
+        Ok(Self { folder, seen })
     }
 
-    /// Name and folder to bind, for the toolchain's root.
-    pub(crate) fn bind(&self) -> (&'static str, &Path) {
+    /// Name and folder to bind, for the root of Debian's toolchain.
+    pub(super) fn bind(&self) -> (&'static str, &Path) {
         (BOUND, &self.folder)
     }
 
-    /// The linker's path in the toolchain's root.
-    pub(crate) fn path(&self) -> String {
-        format!("/run/{BOUND}/cc")
+    /// The folder, for whoever links.
+    pub(super) fn seen(&self) -> &str {
+        &self.seen
+    }
+
+    /// The linker's path.
+    pub(super) fn program(&self) -> String {
+        format!("{}/cc", self.seen)
     }
 }
 
@@ -99,7 +109,7 @@ fn stub(library: &str, symbols: &[&str]) -> String {
 
 /// Calls Zig's linker with what `rustc` says to Apple's. Zig's way to name the target says architecture and oldest system,
 /// too; lists of what to export and the removal of dead code it does not have.
-fn script() -> String {
+fn script(folder: &str) -> String {
     let (major, minor) = OLDEST_MACOS;
     format!(
         "#!/bin/sh\n\
@@ -116,7 +126,7 @@ fn script() -> String {
              *) set -- \"$@\" \"$word\" ;;\n    \
              esac\n\
          done\n\
-         exec /run/{BOUND}/ziglang/zig cc -target aarch64-macos.{major}.{minor} -L/run/{BOUND}/lib \"$@\"\n"
+         exec '{folder}/ziglang/zig' cc -target aarch64-macos.{major}.{minor} '-L{folder}/lib' \"$@\"\n"
     )
 }
 
@@ -130,7 +140,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("cc");
         // Says what it would run.
-        put(&path, &script().replace("exec ", "printf '%s\\n' "), 0o755).unwrap();
+        put(&path, &script("/a folder").replace("exec ", "printf '%s\\n' "), 0o755).unwrap();
         let output = Command::new(&path)
             .args([
                 "-arch",
@@ -145,8 +155,8 @@ mod tests {
             .unwrap();
         let words = String::from_utf8(output.stdout).unwrap();
         let words: Vec<&str> = words.lines().collect();
-        assert_eq!(words[1..4], ["cc", "-target", "aarch64-macos.11.0"]);
-        assert_eq!(words[5..], ["a b.o", "-o", "out"]);
+        assert_eq!(words[..4], ["/a folder/ziglang/zig", "cc", "-target", "aarch64-macos.11.0"]);
+        assert_eq!(words[4..], ["-L/a folder/lib", "a b.o", "-o", "out"]);
     }
 
     #[test]

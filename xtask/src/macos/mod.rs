@@ -1,144 +1,113 @@
-//! What checking and linking for macOS on Linux have in common: Debian unstable's Rust in a root of its own, and the crates
-//! that it needs, among them those of the standard library, which Debian packages as sources only.
+//! What checking and linking for macOS on Linux have in common: a Rust with a standard library for macOS. Where the toolchain at
+//! hand has one, or rustup gives it one, it is that; elsewhere, as with the Rust of a distribution, Debian unstable's does it.
 //!
 //! ```text
 //! ~/.cache/venus-toolkit/macos/
-//!     toolchain-.../     the root with rustc, cargo, clippy and the sources of the standard library
+//!     zig-.../           Zig, for its linker
+//!     toolchain-.../     the root with Debian's rustc, cargo, clippy and the sources of the standard library
 //!     vendor-.../        crates of the workspace and of the standard library; hash of the lock file and the toolchain
 //!     target-.../        what was built with that toolchain
-//!     zig-.../           Zig, for its linker
 //!     check.lock         held by whoever uses these
 //! ```
 //!
-//! The root has no network: this machine's own cargo fetches the crates, from the registry that it is configured for.
-//!
 //! | file | what |
 //! |---|---|
+//! | `root` | Debian's Rust |
 //! | `linker` | a linker for macOS that runs on Linux |
 //! | `load_commands` | looking into what was linked |
 
 pub(crate) mod linker;
 pub(crate) mod load_commands;
+mod root;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
+use linker::Linker;
+use root::Root;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
-use testbed::cargo::cargo;
-use testbed::process::{Running, tethered};
+use testbed::cargo::{cargo, ensure_standard_library};
+use testbed::process::Running;
 use testbed::progress::Step;
-use testbed::provision::{cache_folder, roots, short_hash};
-use testbed::sandbox::{GuestRun, Vulkan};
+use testbed::provision::cache_folder;
 use testbed::workspace;
 
 /// Every Mac that a Venus host makes sense on.
 pub(crate) const TARGET: &str = "aarch64-apple-darwin";
-/// Sources of the standard library, inside the root.
-const STANDARD_SOURCES: &str = "usr/lib/rustlib/src/rust/library";
+/// Where the toolchain at hand builds, below the workspace: a folder of its own, so that nobody waits for it.
+const FOLDER: &str = "target/macos";
 /// Longest download of crates.
-pub(crate) const FETCH_LIMIT: Duration = Duration::from_secs(600);
+const FETCH_LIMIT: Duration = Duration::from_secs(600);
 
-/// A toolchain that can build the standard library for macOS, and all crates that the workspace takes.
+/// A toolchain for macOS, and nobody else using what is kept for it.
 #[derive(Debug)]
 pub(crate) struct Toolchain {
-    root: roots::GuestRoot,
     folder: PathBuf,
-    vendored: PathBuf,
-    target: PathBuf,
+    /// `None` for the one at hand.
+    root: Option<Root>,
     _lock: File,
 }
 
+/// What cargo is to do.
+#[derive(Debug)]
+pub(crate) struct Job<'a> {
+    /// In a word: `checking`.
+    pub(crate) doing: &'a str,
+    /// What cargo is told.
+    pub(crate) verb: &'a [&'a str],
+    /// What it passes on, with `--` before.
+    pub(crate) last: &'a [&'a str],
+    /// The flag for the crates of the standard library that are needed, where that has to be built.
+    pub(crate) standard_library: &'a str,
+    /// What it links with, if it does.
+    pub(crate) linker: Option<&'a Linker>,
+    /// How long it may take from nothing.
+    pub(crate) limit: Duration,
+    /// What it means if cargo fails.
+    pub(crate) failure: &'a str,
+}
+
+impl Job<'_> {
+    /// The environment, where cargo builds in the folder `target`.
+    fn environment(&self, target: &str) -> Vec<(&'static str, String)> {
+        // Nobody debugs what never runs; and debug information for macOS takes a program of Apple's to collect.
+        let mut environment =
+            ["CARGO_PROFILE_DEV_DEBUG", "CARGO_PROFILE_RELEASE_DEBUG"].map(|name| (name, "0".to_owned())).to_vec();
+        if let Some(linker) = self.linker {
+            let caches = ["ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR"].map(|name| (name, format!("{target}/zig")));
+            environment.extend(caches);
+            environment.push(("CARGO_TARGET_AARCH64_APPLE_DARWIN_LINKER", linker.program()));
+            // Zig's linker wants no SDK, for which rustc would look.
+            environment.push(("SDKROOT", linker.seen().to_owned()));
+            environment.push(("CARGO_PROFILE_RELEASE_STRIP", "none".to_owned()));
+        }
+        environment
+    }
+}
+
 impl Toolchain {
-    /// Finds all of it in the cache, or makes it, and keeps others from using it.
-    pub(crate) fn ensure() -> Result<Self> {
-        let toolchain = roots::ensure_toolchain()?;
-        let root = toolchain.guest().root();
+    /// Finds one, or makes it: Debian's if that is wanted, or there is no other.
+    pub(crate) fn ensure(debian: bool) -> Result<Self> {
         let folder = cache_folder("macos")?;
         let lock = hold(&folder.join("check.lock"))?;
-        let made = root.file_name().context("the toolchain root has no name")?.to_string_lossy().into_owned();
-        let vendored = vendor(&folder, root, &made)?;
-        let target = folder.join(made.replacen("toolchain", "target", 1));
-        std::fs::create_dir_all(&target).with_context(|| format!("making {}", target.display()))?;
-        prune(&folder, "target-", &target)?;
-        Ok(Self { root: toolchain, folder, vendored, target, _lock: lock })
+        let root = if !debian && ensure_standard_library(TARGET)? { None } else { Some(Root::ensure(&folder)?) };
+        Ok(Self { folder, root, _lock: lock })
     }
 
-    /// Where such things are kept.
-    pub(crate) fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    /// What cargo has built for macOS.
-    pub(crate) fn target(&self) -> PathBuf {
-        self.target.join(TARGET)
-    }
-
-    /// The version of its Rust.
-    pub(crate) fn version(&self) -> String {
-        self.root.guest().upstream_version("rustc").unwrap_or_default()
-    }
-
-    /// Prepares a run of its cargo on the workspace, for macOS, with a standard library of its own making.
-    pub(crate) fn cargo(&self, verb: &[&str], standard_library: &str) -> GuestRun<'_> {
-        // Cargo tells sources apart by their paths, so each copy of the workspace needs one of its own.
-        let name = format!("workspace-{}", short_hash(workspace().as_os_str().as_encoded_bytes()));
-        self.root
-            .guest()
-            .command("env", Vulkan::Any)
-            .args([&format!("--chdir=/run/{name}"), "cargo"])
-            .args(verb.iter().copied())
-            .args(["--offline", standard_library, "--target", TARGET])
-            .args(["--config", "source.crates-io.replace-with='vendor'"])
-            .args(["--config", "source.vendor.directory='/run/vendor'"])
-            .env("CARGO_HOME", "/tmp/cargo")
-            .env("CARGO_TARGET_DIR", "/run/target")
-            // Building the standard library is not stable: its flags may change with the toolchain, which our code does
-            // not.
-            .env("RUSTC_BOOTSTRAP", "1")
-            .bind(&name, workspace())
-            .bind("vendor", &self.vendored)
-            .bind("target", &self.target)
-    }
-}
-
-/// The part of cargo's words that says what it is busy with.
-pub(crate) fn progress(line: &str) -> Option<&str> {
-    const VERBS: [&str; 5] = ["Checking ", "Compiling ", "Downloading ", "Downloaded ", "Vendoring "];
-    let line = line.trim_start();
-    VERBS.iter().any(|verb| line.starts_with(verb)).then_some(line)
-}
-
-/// Makes the folder with all crates that are needed, or finds it.
-fn vendor(folder: &Path, root: &Path, toolchain: &str) -> Result<PathBuf> {
-    let lock = std::fs::read(workspace().join("Cargo.lock")).context("reading Cargo.lock")?;
-    let key = short_hash(&[toolchain.as_bytes(), &lock].concat());
-    let vendored = folder.join(format!("vendor-{key}"));
-    prune(folder, "vendor-", &vendored)?;
-    if vendored.exists() {
-        return Ok(vendored);
-    }
-    let making = folder.join(".making-vendor");
-    remove(&making)?;
-    let step = Step::start("fetching the crates of the workspace and of the standard library");
-    let mut command = tethered(cargo());
-    command
-        .current_dir(workspace())
-        .args(["vendor", "--locked", "--versioned-dirs", "--sync"])
-        .arg(root.join(STANDARD_SOURCES).join("Cargo.toml"))
-        .arg(&making)
-        // The standard library's manifest has keys that only it may use.
-        .env("RUSTC_BOOTSTRAP", "1");
-    let mut details = step.details();
-    let downloads = move |line: &str| {
-        if let Some(progress) = progress(line).filter(|progress| progress.starts_with("Download")) {
-            details(progress);
+    /// Does it, and returns the folder where cargo puts what it builds for macOS.
+    pub(crate) fn run(&self, job: &Job<'_>) -> Result<PathBuf> {
+        if let Some(root) = &self.root {
+            return root.run(job);
         }
-    };
-    fetch(&mut command, downloads, "cargo vendor")?;
-    std::fs::rename(&making, &vendored).with_context(|| format!("renaming to {}", vendored.display()))?;
-    step.done("");
-    Ok(vendored)
+        let target = workspace().join(FOLDER);
+        let mut command = Command::new(cargo());
+        command.current_dir(workspace()).args(job.verb).args(["--target", TARGET, "--target-dir"]).arg(&target);
+        let status = command.args(job.last).envs(job.environment(&target.to_string_lossy())).status();
+        let status = status.with_context(|| format!("starting cargo {}", job.verb.join(" ")))?;
+        ensure!(status.success(), "{} ({status})", job.failure);
+        Ok(target.join(TARGET))
+    }
 }
 
 /// Runs a command that downloads something.
@@ -182,12 +151,6 @@ fn remove(folder: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn progress_is_told_from_faults() {
-        assert_eq!(progress("    Checking venus-host v0.1.0 (/run/x)"), Some("Checking venus-host v0.1.0 (/run/x)"));
-        assert_eq!(progress("error[E0425]: cannot find function `memfd_create` in module `rustix::fs`"), None);
-    }
 
     #[test]
     fn only_what_is_out_of_date_is_removed() {

@@ -34,7 +34,7 @@ pub(super) const OFFLINE: Word = Word {
     word: concat!('"', "--off", "line", '"'),
     folders: &["xtask/src", "tests", "venus-gen/tests", "venus-protocol/tests", "venus-host"],
     places: &[
-        ("xtask/src/macos/mod.rs", "the root has no network, and the crates were put into it just before"),
+        ("xtask/src/macos/root.rs", "the root has no network, and the crates were put into it just before"),
         ("venus-gen/tests/common/mod.rs", "asks for nothing but ash, which these tests depend on themselves"),
         ("venus-gen/tests/compile.rs", "builds with nothing but what these tests depend on themselves"),
     ],
