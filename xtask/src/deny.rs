@@ -1,6 +1,7 @@
 //! `cargo xtask deny`: licences, sources, versions and security advisories of what the workspace depends on.
 //!
-//! The rules are in `deny.toml`. cargo-deny applies them; it is built once and kept in the user's cache folder.
+//! The rules are in `deny.toml`. cargo-deny applies them; it is built once and kept in the user's cache folder. The test with
+//! rutabaga, which is no member of the workspace, is held to the same rules.
 
 use anyhow::{Context as _, Result, ensure};
 use std::path::{Path, PathBuf};
@@ -14,6 +15,8 @@ use testbed::workspace;
 
 /// The release of cargo-deny that the rules were written for.
 const VERSION: &str = "0.20.2";
+/// What is checked.
+const MANIFESTS: [&str; 2] = ["Cargo.toml", "tests/rutabaga/Cargo.toml"];
 /// Longest that building it may take.
 const BUILD_LIMIT: Duration = Duration::from_secs(1800);
 /// Longest that fetching the advisory database may take.
@@ -44,11 +47,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 fn check(program: &Path, checks: &[&str]) -> Result<()> {
-    let mut command = Command::new(program);
-    // Two versions of one crate are worth a line, not the trees of all who use them.
-    command.current_dir(workspace()).args(["check", "--hide-inclusion-graph"]).args(checks);
-    let status = command.status().context("starting cargo-deny")?;
-    ensure!(status.success(), "dependencies break the rules of deny.toml ({status})");
+    for manifest in MANIFESTS {
+        let mut command = Command::new(program);
+        command.current_dir(workspace()).args(["--locked", "--config", "deny.toml", "--manifest-path", manifest]);
+        // Two versions of one crate are worth a line, not the trees of all who use them.
+        command.args(["check", "--hide-inclusion-graph"]).args(checks);
+        let status = command.status().context("starting cargo-deny")?;
+        ensure!(status.success(), "dependencies of {manifest} break the rules of deny.toml ({status})");
+    }
     Ok(())
 }
 
@@ -65,6 +71,7 @@ fn cargo_deny() -> Result<PathBuf> {
         // Without optimisation: it is built for longer than it ever runs.
         .args(["install", "cargo-deny", "--locked", "--debug", "--version", VERSION, "--root"])
         .arg(&folder)
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
         .current_dir(workspace());
     let mut details = step.details();
     let built = Running::watch(&mut install, BUILD_LIMIT, move |line| details(line.trim()))?.finish()?;
