@@ -3,12 +3,12 @@
 
 use std::{
     fs,
-    os::unix::fs::{PermissionsExt as _, symlink},
     path::{Path, PathBuf},
     process::Command,
 };
 
 use anyhow::{Context as _, Result, ensure};
+use testbed::installation::Installation;
 
 /// Install the `venus` command, its manual pages, completions and systemd units, libvenus_host and libvirglrenderer.
 #[derive(Debug, clap::Args)]
@@ -48,50 +48,11 @@ const COMPLETIONS: [(&str, &str); 3] = [
     ("fish", "share/fish/vendor_completions.d/venus.fish"),
 ];
 
-/// Headers, and what Swift has for one, by where they go below the prefix.
-const HEADERS: [(&str, &str); 5] = [
-    ("include/venus/venus_host.h", include_str!("../../venus-host/capi/include/venus_host.h")),
-    ("include/venus/module.modulemap", include_str!("../../venus-host/capi/include/module.modulemap")),
-    ("share/venus/swift/VenusHost.swift", include_str!("../../venus-host/capi/swift/VenusHost.swift")),
-    ("include/virgl/virglrenderer.h", include_str!("../../venus-host/virglrenderer/include/virgl/virglrenderer.h")),
-    ("include/virgl/virgl-version.h", include_str!("../../venus-host/virglrenderer/include/virgl/virgl-version.h")),
-];
-
-/// What pkg-config is told.
-const PKG_CONFIG: [(&str, &str); 2] = [
-    ("lib/pkgconfig/venus-host.pc", include_str!("../../venus-host/capi/venus-host.pc.in")),
-    ("lib/pkgconfig/virglrenderer.pc", include_str!("../../venus-host/virglrenderer/virglrenderer.pc.in")),
-];
-
-/// The library for monitors in C: the name that they load, and the one that they are linked against.
-const HOST: [&str; 2] = if cfg!(target_os = "macos") {
-    ["lib/libvenus_host.0.dylib", "lib/libvenus_host.dylib"]
-} else {
-    ["lib/libvenus_host.so.0", "lib/libvenus_host.so"]
-};
-
-/// The same to be linked in.
-const STATIC_HOST: &str = "lib/libvenus_host.a";
-
-/// The library that monitors load in the place of virglrenderer, with the same two names.
-const VIRGLRENDERER: [&str; 2] = if cfg!(target_os = "macos") {
-    ["lib/libvirglrenderer.1.dylib", "lib/libvirglrenderer.dylib"]
-} else {
-    ["lib/libvirglrenderer.so.1", "lib/libvirglrenderer.so"]
-};
-
 /// What is built, to be installed.
 struct Built {
     program: PathBuf,
     host: PathBuf,
     virglrenderer: PathBuf,
-}
-
-/// What is installed, and what was so far.
-struct Installation<'a> {
-    prefix: &'a Path,
-    destdir: Option<&'a Path>,
-    files: Vec<PathBuf>,
 }
 
 #[expect(clippy::print_stdout, reason = "the result of a command-line verb")]
@@ -116,11 +77,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 /// Installs all of it, and returns where it will be used from.
 fn install(built: &Built, prefix: &Path, destdir: Option<&Path>) -> Result<Vec<PathBuf>> {
     let program = built.program.as_path();
-    ensure!(prefix.is_absolute(), "--prefix {}: units and lists need an absolute path", prefix.display());
-    let mut installation = Installation { prefix, destdir, files: Vec::new() };
+    let mut installation = Installation::new(prefix, destdir)?;
     let binary = fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
     installation.put(Path::new("bin/venus"), &binary, 0o755)?;
-    installation.manuals(program)?;
+    manuals(&mut installation, program)?;
     for (shell, place) in COMPLETIONS {
         let script = output(Command::new(program).args(["completions", shell]))?;
         installation.put(Path::new(place), &script, 0o644)?;
@@ -130,102 +90,30 @@ fn install(built: &Built, prefix: &Path, destdir: Option<&Path>) -> Result<Vec<P
     for (place, unit) in UNITS {
         installation.put(Path::new(place), unit.replace("@BINDIR@", folder).as_bytes(), 0o644)?;
     }
-    installation.library(&built.host, HOST)?;
-    installation.archive(&static_beside(&built.host)?)?;
-    installation.library(&built.virglrenderer, VIRGLRENDERER)?;
-    installation.development()?;
-    installation.list()
+    installation.host(&built.host)?;
+    installation.virglrenderer(&built.virglrenderer)?;
+    list(installation, prefix)
 }
 
-/// The static library beside a shared one: `libvenus_host.so.0`, `libvenus_host.0.dylib` and `libvenus_host_c.so` differ
-/// from theirs in all that follows the first dot.
-fn static_beside(library: &Path) -> Result<PathBuf> {
-    let name = library.file_name().and_then(|name| name.to_str()).context("the library has no name that is text")?;
-    let stem = name.split('.').next().unwrap_or(name);
-    Ok(library.with_file_name(format!("{stem}.a")))
+fn manuals(installation: &mut Installation<'_>, program: &Path) -> Result<()> {
+    let folder = tempfile::tempdir().context("cannot make a folder for manual pages")?;
+    output(Command::new(program).arg("man").arg(folder.path()))?;
+    let pages: Result<Vec<_>, _> = fs::read_dir(folder.path())?.collect();
+    let mut pages: Vec<PathBuf> = pages?.iter().map(fs::DirEntry::path).collect();
+    pages.sort();
+    for page in pages {
+        let name = page.file_name().context("a page has a name")?;
+        installation.put(&Path::new("share/man/man1").join(name), &fs::read(&page)?, 0o644)?;
+    }
+    Ok(())
 }
 
-impl Installation<'_> {
-    /// Puts a file below the prefix.
-    fn put(&mut self, place: &Path, contents: &[u8], mode: u32) -> Result<()> {
-        let path = self.prefix.join(place);
-        let real = self.real(&path)?;
-        let folder = real.parent().context("a file is in a folder")?;
-        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        // A running `venus` keeps the file that it was started from.
-        let _gone = fs::remove_file(&real);
-        fs::write(&real, contents).with_context(|| format!("cannot write {}", real.display()))?;
-        fs::set_permissions(&real, fs::Permissions::from_mode(mode))?;
-        self.files.push(path);
-        Ok(())
-    }
-
-    /// Where a file is now.
-    fn real(&self, path: &Path) -> Result<PathBuf> {
-        Ok(match self.destdir {
-            Some(destdir) => destdir.join(path.strip_prefix("/")?),
-            None => path.to_owned(),
-        })
-    }
-
-    fn manuals(&mut self, program: &Path) -> Result<()> {
-        let folder = tempfile::tempdir().context("cannot make a folder for manual pages")?;
-        output(Command::new(program).arg("man").arg(folder.path()))?;
-        let pages: Result<Vec<_>, _> = fs::read_dir(folder.path())?.collect();
-        let mut pages: Vec<PathBuf> = pages?.iter().map(fs::DirEntry::path).collect();
-        pages.sort();
-        for page in pages {
-            let name = page.file_name().context("a page has a name")?;
-            self.put(&Path::new("share/man/man1").join(name), &fs::read(&page)?, 0o644)?;
-        }
-        Ok(())
-    }
-
-    /// A shared library: the name that programs load, and the one that they are linked against.
-    fn library(&mut self, library: &Path, names: [&str; 2]) -> Result<()> {
-        let contents = fs::read(library).with_context(|| format!("cannot read {}", library.display()))?;
-        let [loaded, linked] = names.map(Path::new);
-        self.put(loaded, &contents, 0o755)?;
-        self.link(linked, loaded)
-    }
-
-    /// The static library for monitors in C.
-    fn archive(&mut self, library: &Path) -> Result<()> {
-        let contents = fs::read(library).with_context(|| format!("cannot read {}", library.display()))?;
-        self.put(Path::new(STATIC_HOST), &contents, 0o644)
-    }
-
-    /// What it takes to build programs with the libraries.
-    fn development(&mut self) -> Result<()> {
-        for (place, header) in HEADERS {
-            self.put(Path::new(place), header.as_bytes(), 0o644)?;
-        }
-        let prefix = self.prefix.to_str().context("--prefix is no text")?;
-        for (place, text) in PKG_CONFIG {
-            let text = text.replace("@PREFIX@", prefix).replace("@VERSION@", env!("CARGO_PKG_VERSION"));
-            self.put(Path::new(place), text.as_bytes(), 0o644)?;
-        }
-        Ok(())
-    }
-
-    /// Makes a name beside a file another name for it.
-    fn link(&mut self, place: &Path, file: &Path) -> Result<()> {
-        let path = self.prefix.join(place);
-        let real = self.real(&path)?;
-        let _gone = fs::remove_file(&real);
-        symlink(file.file_name().context("a file has a name")?, &real)
-            .with_context(|| format!("cannot link {}", real.display()))?;
-        self.files.push(path);
-        Ok(())
-    }
-
-    /// Writes down what there is, for whoever wants to be rid of it.
-    fn list(mut self) -> Result<Vec<PathBuf>> {
-        let mut lines: String = self.files.iter().map(|file| format!("{}\n", file.display())).collect();
-        lines.push_str(&format!("{}\n", self.prefix.join(LIST).display()));
-        self.put(Path::new(LIST), lines.as_bytes(), 0o644)?;
-        Ok(self.files)
-    }
+/// Writes down what there is, for whoever wants to be rid of it.
+fn list(mut installation: Installation<'_>, prefix: &Path) -> Result<Vec<PathBuf>> {
+    let mut lines: String = installation.files().iter().map(|file| format!("{}\n", file.display())).collect();
+    lines.push_str(&format!("{}\n", prefix.join(LIST).display()));
+    installation.put(Path::new(LIST), lines.as_bytes(), 0o644)?;
+    Ok(installation.files().to_vec())
 }
 
 fn output(command: &mut Command) -> Result<Vec<u8>> {
@@ -238,18 +126,8 @@ fn output(command: &mut Command) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_static_library_is_found_beside_an_installed_one() {
-        for (library, expected) in [
-            ("/usr/lib/libvenus_host.so.0", "/usr/lib/libvenus_host.a"),
-            ("/opt/1.2/libvenus_host.0.dylib", "/opt/1.2/libvenus_host.a"),
-            ("target/libvenus_host_c.so", "target/libvenus_host_c.a"),
-        ] {
-            assert_eq!(static_beside(Path::new(library)).unwrap(), Path::new(expected));
-        }
-        assert!(static_beside(Path::new("/")).is_err());
-    }
+    use std::os::unix::fs::PermissionsExt as _;
+    use testbed::installation::{HOST, STATIC_HOST, VIRGLRENDERER};
 
     /// Stand-ins: a program with a page and a script to give, and libraries.
     fn built(folder: &Path) -> Built {

@@ -28,6 +28,7 @@
 pub mod cargo;
 pub mod cases;
 pub mod demo;
+pub mod installation;
 pub mod parity;
 pub mod picture;
 pub mod process;

@@ -1,10 +1,11 @@
 //! A monitor that is not QEMU: the program of `tests/rutabaga`, on the crate that crosvm and libkrun have for their
 //! virtio-gpu device, built against this project's libvirglrenderer as those are.
 
-use std::{fs, os::unix::fs::symlink, path::Path, process::Command, time::Duration};
+use std::{process::Command, time::Duration};
 
 use testbed::{
     cargo::{Development, build_in},
+    installation::Installation,
     process::{Running, tethered},
     skipping::{HOST_VARIABLE, path_or_skip, skip},
     workspace,
@@ -12,21 +13,6 @@ use testbed::{
 
 /// What the program needs on an idle machine is a second.
 const LIMIT: Duration = Duration::from_secs(300);
-
-/// Puts the library where `cargo xtask install` puts it: the same place each time, so that nothing is built again.
-fn install(library: &Path, prefix: &Path) {
-    let package = workspace().join("venus-host/virglrenderer");
-    let _former = fs::remove_dir_all(prefix);
-    fs::create_dir_all(prefix.join("lib/pkgconfig")).unwrap();
-    fs::create_dir_all(prefix.join("include")).unwrap();
-    symlink(package.join("include/virgl"), prefix.join("include/virgl")).unwrap();
-    for name in ["libvirglrenderer.so", "libvirglrenderer.so.1"] {
-        symlink(library, prefix.join("lib").join(name)).unwrap();
-    }
-    let described = fs::read_to_string(package.join("virglrenderer.pc.in")).unwrap();
-    let described = described.replace("@PREFIX@", prefix.to_str().unwrap());
-    fs::write(prefix.join("lib/pkgconfig/virglrenderer.pc"), described).unwrap();
-}
 
 #[test]
 fn a_guest_draws_through_rutabaga() {
@@ -40,7 +26,10 @@ fn a_guest_draws_through_rutabaga() {
     }
     let target = workspace().join("target/rutabaga");
     let prefix = target.join("prefix");
-    install(&Development::here().library(&["venus-virglrenderer"]).unwrap(), &prefix);
+    let library = Development::here().library(&["venus-virglrenderer"]).unwrap();
+    // The same place each time, so that nothing is built again.
+    let _former = std::fs::remove_dir_all(&prefix);
+    Installation::new(&prefix, None).unwrap().virglrenderer(&library).unwrap();
     let arguments = ["--locked", "--manifest-path", "tests/rutabaga/Cargo.toml", "--target-dir", "target/rutabaga"];
     let found_by = [("PKG_CONFIG_PATH", prefix.join("lib/pkgconfig"))];
     let program = build_in(&arguments, &found_by).unwrap();

@@ -4,7 +4,6 @@
 
 use std::{
     fs,
-    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
@@ -13,6 +12,7 @@ use std::{
 
 use testbed::{
     cargo::Development,
+    installation::{HOST, Installation},
     process::Running,
     provision::Suite,
     sandbox::{Guest, Vulkan},
@@ -23,7 +23,7 @@ use testbed::{
 /// How long a compiler may take, or a program.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// A folder as an installation makes one, with the libraries under the names that they are linked by.
+/// An installation, with the guest for monitors in C beside it, and the programs.
 fn installed() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(install)
@@ -36,26 +36,18 @@ fn install() -> PathBuf {
     if folder.exists() {
         fs::remove_dir_all(&folder).expect("what an earlier run has left is removed");
     }
-    fs::create_dir_all(&folder).expect("a folder for the libraries");
-    for (built, name) in [
-        ("libvenus_host_c.so", "libvenus_host.so.0"),
-        ("libvenus_host_c.a", "libvenus_host.a"),
-        ("libvenus_guest_c.so", "libvenus_guest_c.so"),
+    let mut installation = Installation::new(&folder, None).expect("an absolute path");
+    installation.host(&host).expect("an installation");
+    let built = host.with_file_name("libvenus_guest_c.so");
+    for (from, place) in [
+        (&*built, "lib/libvenus_guest_c.so"),
+        (Path::new("tests/guest/c/include/venus_guest.h"), "include/guest/venus_guest.h"),
+        (Path::new("tests/guest/c/include/module.modulemap"), "include/guest/module.modulemap"),
+        (Path::new("venus-host/capi/tests/programs/triangle.c"), "triangle.c"),
+        (Path::new("venus-host/capi/tests/programs/monitor.swift"), "monitor.swift"),
     ] {
-        fs::copy(host.with_file_name(built), folder.join(name)).expect("a library is copied");
-    }
-    symlink("libvenus_host.so.0", folder.join("libvenus_host.so")).expect("a name to link by");
-    for (from, names) in [
-        ("venus-host/capi/include", &["venus_host.h", "module.modulemap"][..]),
-        ("tests/guest/c/include", &["venus_guest.h", "module.modulemap"]),
-        ("venus-host/capi/swift", &["VenusHost.swift"]),
-        ("venus-host/capi/tests/programs", &["triangle.c", "monitor.swift"]),
-    ] {
-        let to = folder.join(Path::new(from).iter().nth_back(1).expect("a folder in a folder"));
-        fs::create_dir_all(&to).expect("a folder for sources");
-        for name in names {
-            fs::copy(workspace().join(from).join(name), to.join(name)).expect("a source is copied");
-        }
+        let contents = fs::read(workspace().join(from)).expect("a file can be read");
+        installation.put(Path::new(place), &contents, 0o644).expect("a file can be written");
     }
     folder
 }
@@ -74,11 +66,11 @@ fn triangle(name: &str, libraries: &[&str]) -> PathBuf {
     run(Command::new("cc")
         .args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-pedantic", "-D_GNU_SOURCE", "-o"])
         .arg(&program)
-        .arg(folder.join("tests/triangle.c"))
-        .args(["capi", "c"].map(|include| format!("-I{}", folder.join(include).display())))
-        .arg(format!("-L{}", folder.display()))
+        .arg(folder.join("triangle.c"))
+        .args(["include/venus", "include/guest"].map(|include| format!("-I{}", folder.join(include).display())))
+        .arg(format!("-L{}", folder.join("lib").display()))
         .args(libraries)
-        .args(["-lvenus_guest_c", "-Wl,-rpath,$ORIGIN"]));
+        .args(["-lvenus_guest_c", "-Wl,-rpath,$ORIGIN/lib"]));
     program
 }
 
@@ -120,12 +112,11 @@ fn the_library_exports_what_the_header_declares() {
     declared = declared.into_iter().filter_map(|line| line.split_once('(')?.0.rsplit([' ', '*']).next()).collect();
     declared.retain(|name| name.starts_with("venus_"));
     declared.sort_unstable();
-    let symbols =
-        run(Command::new("nm").args(["-D", "--defined-only", "-P"]).arg(installed().join("libvenus_host.so")));
+    let symbols = run(Command::new("nm").args(["-D", "--defined-only", "-P"]).arg(installed().join(HOST[1])));
     let mut exported: Vec<&str> = symbols.lines().filter_map(|line| line.split(' ').next()).collect();
     exported.sort_unstable();
     assert_eq!(exported, declared);
-    let dynamic = run(Command::new("readelf").arg("-d").arg(installed().join("libvenus_host.so")));
+    let dynamic = run(Command::new("readelf").arg("-d").arg(installed().join(HOST[1])));
     assert!(dynamic.contains("soname: [libvenus_host.so.0]"), "{dynamic}");
 }
 
@@ -139,7 +130,7 @@ fn the_header_is_c_plus_plus_too() {
     run(Command::new("c++")
         .args(["-std=c++17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only"])
         .arg(&source)
-        .arg(format!("-I{}", installed().join("capi").display())));
+        .arg(format!("-I{}", installed().join("include/venus").display())));
 }
 
 #[test]
@@ -156,8 +147,8 @@ fn a_program_in_swift_draws_on_memory_of_its_own() {
         finished.stdout
     };
     let compile = |args: &[&str]| {
-        let common = ["-warnings-as-errors", "-I/run/here/capi", "-I/run/here", "-L/run/here"];
-        let common = [&common[..], &["-Xlinker", "-rpath=/run/here"]].concat();
+        let common = ["-warnings-as-errors", "-I/run/here/include/venus", "-I/run/here", "-L/run/here/lib"];
+        let common = [&common[..], &["-Xlinker", "-rpath=/run/here/lib"]].concat();
         inside("swiftc", Vulkan::Any, &[&common, args].concat())
     };
     compile(&[
@@ -171,10 +162,10 @@ fn a_program_in_swift_draws_on_memory_of_its_own() {
         "-module-name",
         "VenusHost",
         "-o",
-        "/run/here/libVenusHost.so",
-        "/run/here/capi/VenusHost.swift",
+        "/run/here/lib/libVenusHost.so",
+        "/run/here/share/venus/swift/VenusHost.swift",
     ]);
-    compile(&["-I/run/here/c", "-lVenusHost", "-o", "/run/here/monitor", "/run/here/tests/monitor.swift"]);
+    compile(&["-I/run/here/include/guest", "-lVenusHost", "-o", "/run/here/monitor", "/run/here/monitor.swift"]);
     let said = inside("/run/here/monitor", Vulkan::LavapipeOf(&driver), &[]);
     assert!(said.starts_with("drew a triangle in "), "{said}");
 }

@@ -2,11 +2,10 @@
 
 use super::machine::Library;
 use crate::cargo::{Development, build_library};
+use crate::installation::VIRGLRENDERER;
 use crate::workspace;
 use anyhow::{Context as _, Result};
-
-/// The name by which programs ask for it.
-const NAME: &str = "libvirglrenderer.so.1";
+use std::path::Path;
 
 /// Builds ours, optimised or for `development`, in a folder of its own: QEMU must not find there what else cargo makes.
 ///
@@ -21,8 +20,9 @@ pub fn build_ours(development: Option<Development>) -> Result<Library> {
     };
     let folder = workspace().join("target/vm").join(name);
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    let name = Path::new(VIRGLRENDERER[0]).file_name().context("a library has a name")?;
     // A new file, so that a machine at work keeps the one that it has mapped.
-    let (made, path) = (folder.join(".new"), folder.join(NAME));
+    let (made, path) = (folder.join(".new"), folder.join(name));
     std::fs::copy(&built, &made).with_context(|| format!("copying {}", built.display()))?;
     std::fs::rename(&made, &path).with_context(|| format!("renaming to {}", path.display()))?;
     Ok(Library::In(folder))
