@@ -3,8 +3,9 @@
 //! ```text
 //! target/dist/venus-VERSION-aarch64-apple-darwin.tar.gz
 //!     bin/venus
-//!     lib/libvenus_host.0.dylib, lib/libvenus_host.a
-//!     include/venus_host.h, include/module.modulemap, swift/VenusHost.swift
+//!     lib/libvenus_host.0.dylib, lib/libvenus_host.dylib, lib/libvenus_host.a, lib/pkgconfig/venus-host.pc
+//!     include/venus_host.h, include/module.modulemap
+//!     swift/Package.swift, swift/VenusHost.swift, swift/include
 //!     README.md, LICENSE-APACHE, LICENSE-MIT
 //! ```
 //!
@@ -19,6 +20,7 @@ use crate::macos::{
 use anyhow::{Context as _, Result, ensure};
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -32,13 +34,19 @@ const FOLDER: &str = "target/dist";
 /// What C and Swift programs are compiled against.
 const HEADER: &str = "venus-host/capi/include/venus_host.h";
 /// What is packed as it stands: where from, and where to.
-const TEXTS: [(&str, &str); 5] = [
+const TEXTS: [(&str, &str); 6] = [
     (HEADER, "include/venus_host.h"),
     ("venus-host/capi/include/module.modulemap", "include/module.modulemap"),
+    ("venus-host/capi/swift/Package.swift", "swift/Package.swift"),
     ("venus-host/capi/swift/VenusHost.swift", "swift/VenusHost.swift"),
     ("LICENSE-APACHE", "LICENSE-APACHE"),
     ("LICENSE-MIT", "LICENSE-MIT"),
 ];
+/// Other names: where they stand, and what for.
+const LINKS: [(&str, &str); 2] =
+    [("lib/libvenus_host.dylib", "libvenus_host.0.dylib"), ("swift/include", "../include")];
+/// What pkg-config is told, and Swift's package manager, wherever the archive is unpacked.
+const DESCRIPTION: &str = include_str!("../../venus-host/capi/venus-host.pc.in");
 /// What every function of the header begins with.
 const PREFIX: &str = "venus_";
 
@@ -80,6 +88,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     for (text, place) in TEXTS {
         put(&root.join(place), &read(&workspace().join(text))?)?;
     }
+    for (place, target) in LINKS {
+        let path = root.join(place);
+        symlink(target, &path).with_context(|| format!("linking {}", path.display()))?;
+    }
+    put(&root.join("lib/pkgconfig/venus-host.pc"), described().as_bytes())?;
     put(&root.join("README.md"), README.as_bytes())?;
     make_executable(&root.join("bin/venus"))?;
     println!("{}", pack(&folder, &name)?.display());
@@ -93,12 +106,21 @@ const README: &str = "\
 The `venus` command, and the Venus host as a library for C and Swift, for Macs with Apple's processors and macOS 11 or later.
 They were linked on Linux, and nobody has run them on a Mac.
 
+`swift` is a package for Swift's package manager: `.package(path: \"FOLDER/swift\")`, with the environment variable
+PKG_CONFIG_PATH=FOLDER/lib/pkgconfig. From C, `pkg-config --cflags --libs venus-host` says the same.
+
 A Vulkan driver is needed, MoltenVK or KosmicKrisp: `bin/venus doctor` says which one it finds. Programs find
 `lib/libvenus_host.0.dylib` by their `@rpath`.
 
 The signatures are ad hoc. A Mac that has downloaded this archive asks for its quarantine to be lifted first:
 `xattr -dr com.apple.quarantine FOLDER`.
 ";
+
+/// The description for pkg-config. Its include folder has no folder of its own here.
+fn described() -> String {
+    let text = DESCRIPTION.replace("@PREFIX@", "${pcfiledir}/../..").replace("@VERSION@", env!("CARGO_PKG_VERSION"));
+    text.replace("/include/venus\n", "/include\n")
+}
 
 /// Builds it all, and returns the folder where it is.
 fn build(args: &Args) -> Result<PathBuf> {
@@ -209,6 +231,13 @@ mod tests {
                       void venus_host_destroy(struct venus_host *host);\n";
         let names: Vec<String> = functions(header).into_iter().collect();
         assert_eq!(names, ["_venus_host_create", "_venus_host_destroy"]);
+    }
+
+    #[test]
+    fn the_description_goes_where_the_archive_goes() {
+        let text = described();
+        assert!(text.starts_with("prefix=${pcfiledir}/../..\nincludedir=${prefix}/include\n"), "{text}");
+        assert!(!text.contains('@'), "{text}");
     }
 
     #[test]

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 
 /// What programs are compiled against, and what Swift has for it: where it goes below the prefix, and its text.
-const HOST_SOURCES: [(&str, &str); 3] = [
+const HOST_SOURCES: [(&str, &str); 4] = [
     ("include/venus/venus_host.h", include_str!("../../../venus-host/capi/include/venus_host.h")),
     ("include/venus/module.modulemap", include_str!("../../../venus-host/capi/include/module.modulemap")),
+    ("share/venus/swift/Package.swift", include_str!("../../../venus-host/capi/swift/Package.swift")),
     ("share/venus/swift/VenusHost.swift", include_str!("../../../venus-host/capi/swift/VenusHost.swift")),
 ];
 
@@ -98,6 +99,8 @@ impl<'a> Installation<'a> {
         let archive = static_beside(library)?;
         let contents = fs::read(&archive).with_context(|| format!("cannot read {}", archive.display()))?;
         self.put(Path::new(STATIC_HOST), &contents, 0o644)?;
+        // A package of Swift's has all that it consists of below it.
+        self.link(Path::new("share/venus/swift/include"), Path::new("../../../include/venus"))?;
         self.development(&HOST_SOURCES, HOST_DESCRIPTION)
     }
 
@@ -124,7 +127,7 @@ impl<'a> Installation<'a> {
         let contents = fs::read(library).with_context(|| format!("cannot read {}", library.display()))?;
         let [loaded, linked] = names.map(Path::new);
         self.put(loaded, &contents, 0o755)?;
-        self.link(linked, loaded)
+        self.link(linked, Path::new(loaded.file_name().context("a library has a name")?))
     }
 
     fn development(&mut self, sources: &[(&str, &str)], (place, text): (&str, &str)) -> Result<()> {
@@ -136,13 +139,14 @@ impl<'a> Installation<'a> {
         self.put(Path::new(place), text.as_bytes(), 0o644)
     }
 
-    /// Makes a name beside a file another name for it.
-    fn link(&mut self, place: &Path, file: &Path) -> Result<()> {
+    /// Makes a name for what is at `target`, seen from there.
+    fn link(&mut self, place: &Path, target: &Path) -> Result<()> {
         let path = self.prefix.join(place);
         let real = self.real(&path)?;
+        let folder = real.parent().context("a name is in a folder")?;
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let _gone = fs::remove_file(&real);
-        symlink(file.file_name().context("a file has a name")?, &real)
-            .with_context(|| format!("cannot link {}", real.display()))?;
+        symlink(target, &real).with_context(|| format!("cannot link {}", real.display()))?;
         self.files.push(path);
         Ok(())
     }

@@ -23,6 +23,9 @@ use testbed::{
 /// How long a compiler may take, or a program.
 const LIMIT: Duration = Duration::from_secs(300);
 
+/// Where the installation is in the root with Swift.
+const INSIDE: &str = "/run/here";
+
 /// An installation, with the guest for monitors in C beside it, and the programs.
 fn installed() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
@@ -36,20 +39,23 @@ fn install() -> PathBuf {
     if folder.exists() {
         fs::remove_dir_all(&folder).expect("what an earlier run has left is removed");
     }
-    let mut installation = Installation::new(&folder, None).expect("an absolute path");
+    let mut installation = Installation::new(Path::new(INSIDE), Some(&folder)).expect("an absolute path");
     installation.host(&host).expect("an installation");
     let built = host.with_file_name("libvenus_guest_c.so");
+    let programs = Path::new("venus-host/capi/tests/programs");
     for (from, place) in [
         (&*built, "lib/libvenus_guest_c.so"),
         (Path::new("tests/guest/c/include/venus_guest.h"), "include/guest/venus_guest.h"),
         (Path::new("tests/guest/c/include/module.modulemap"), "include/guest/module.modulemap"),
-        (Path::new("venus-host/capi/tests/programs/triangle.c"), "triangle.c"),
-        (Path::new("venus-host/capi/tests/programs/monitor.swift"), "monitor.swift"),
+        (&programs.join("triangle.c"), "triangle.c"),
+        (&programs.join("monitor.swift"), "monitor.swift"),
+        (&programs.join("package/Package.swift"), "package/Package.swift"),
+        (&programs.join("package/Sources/app/main.swift"), "package/Sources/app/main.swift"),
     ] {
         let contents = fs::read(workspace().join(from)).expect("a file can be read");
         installation.put(Path::new(place), &contents, 0o644).expect("a file can be written");
     }
-    folder
+    folder.join(INSIDE.trim_start_matches('/'))
 }
 
 /// Runs a command, which has to succeed, and returns what it prints.
@@ -133,23 +139,41 @@ fn the_header_is_c_plus_plus_too() {
         .arg(format!("-I{}", installed().join("include/venus").display())));
 }
 
+/// The root with Swift; without it, the test skips itself.
+fn swift(name: &str) -> Option<Guest> {
+    path_or_skip(name, SWIFT_VARIABLE).map(|root| Guest::at("swift", root))
+}
+
+/// Runs a program in the root with Swift, and returns what it prints.
+fn inside(swift: &Guest, program: &str, vulkan: Vulkan<'_>, args: &[&str]) -> String {
+    let run = swift.command(program, vulkan).args(args.iter().copied()).bind("here", installed()).limit(LIMIT);
+    let run = run.env("HOME", "/tmp").env("PKG_CONFIG_PATH", &format!("{INSIDE}/lib/pkgconfig"));
+    let finished =
+        run.env("LD_LIBRARY_PATH", &format!("{INSIDE}/lib")).output().expect("the Swift root can be entered");
+    assert!(finished.success(), "{program} {args:?}\n{}\n{}", finished.stdout, finished.stderr);
+    finished.stdout
+}
+
+#[test]
+#[ignore = "needs the root with Swift"]
+fn an_app_depends_on_the_package() {
+    let Some(swift) = swift("an_app_depends_on_the_package") else { return };
+    inside(&swift, "swift", Vulkan::Any, &["build", "--disable-sandbox", "--package-path", "/run/here/package"]);
+    let said = inside(&swift, "/run/here/package/.build/debug/app", Vulkan::Any, &[]);
+    assert_eq!(said, "compatible: true, a capability set of 160 bytes\n");
+}
+
 #[test]
 #[ignore = "needs the root with Swift and that of a guest, for its driver"]
 fn a_program_in_swift_draws_on_memory_of_its_own() {
     const NAME: &str = "a_program_in_swift_draws_on_memory_of_its_own";
-    let Some(swift) = path_or_skip(NAME, SWIFT_VARIABLE) else { return };
+    let Some(swift) = swift(NAME) else { return };
     let Some(driver) = path_or_skip(NAME, Suite::Sid.variable()) else { return };
-    let (swift, driver) = (Guest::at("swift", swift), Guest::at("sid", driver));
-    let inside = |program: &str, vulkan, args: &[&str]| {
-        let run = swift.command(program, vulkan).args(args.iter().copied()).bind("here", installed()).limit(LIMIT);
-        let finished = run.output().expect("the Swift root can be entered");
-        assert!(finished.success(), "{program} {args:?}\n{}\n{}", finished.stdout, finished.stderr);
-        finished.stdout
-    };
+    let driver = Guest::at("sid", driver);
     let compile = |args: &[&str]| {
         let common = ["-warnings-as-errors", "-I/run/here/include/venus", "-I/run/here", "-L/run/here/lib"];
         let common = [&common[..], &["-Xlinker", "-rpath=/run/here/lib"]].concat();
-        inside("swiftc", Vulkan::Any, &[&common, args].concat())
+        inside(&swift, "swiftc", Vulkan::Any, &[&common, args].concat())
     };
     compile(&[
         "-swift-version",
@@ -166,6 +190,6 @@ fn a_program_in_swift_draws_on_memory_of_its_own() {
         "/run/here/share/venus/swift/VenusHost.swift",
     ]);
     compile(&["-I/run/here/include/guest", "-lVenusHost", "-o", "/run/here/monitor", "/run/here/monitor.swift"]);
-    let said = inside("/run/here/monitor", Vulkan::LavapipeOf(&driver), &[]);
+    let said = inside(&swift, "/run/here/monitor", Vulkan::LavapipeOf(&driver), &[]);
     assert!(said.starts_with("drew a triangle in "), "{said}");
 }

@@ -178,7 +178,7 @@ pub(super) fn swift() -> Recipe {
         suite: "sid",
         folder: "swift",
         packages: vec!["swiftlang", "libc6-dev"],
-        // More than half of the toolchain is for other systems, or for people: debugger, editor, package manager.
+        // More than half of the toolchain is for other systems, or for people: debugger, editor.
         leave_out: &[
             "/usr/libexec/swift/bin/clangd",
             "/usr/libexec/swift/bin/docc",
@@ -186,7 +186,6 @@ pub(super) fn swift() -> Recipe {
             "/usr/libexec/swift/bin/llvm-*",
             "/usr/libexec/swift/bin/sourcekit-lsp",
             "/usr/libexec/swift/bin/swift-format",
-            "/usr/libexec/swift/bin/swift-package",
             "/usr/libexec/swift/bin/wasmkit",
             "/usr/libexec/swift/lib/libLTO.*",
             "/usr/libexec/swift/lib/libSwiftSourceKit*",
