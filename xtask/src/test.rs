@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use testbed::cargo::{Development, cargo};
+use testbed::cargo::{Development, cargo, ensure_standard_library};
 use testbed::progress::Step;
 use testbed::provision::roots::GuestRoot;
 use testbed::provision::{self, Suite, apt, roots};
@@ -46,6 +46,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     if let Err(error) = apt::install(&[PKG_CONFIG], "monitors that are built against libvirglrenderer") {
         eprintln!("the tests of those will skip themselves: {error:#}");
+    }
+    if !ensure_standard_library(System::Arm64.target())? {
+        eprintln!("the tests of what begins on other processors will skip themselves");
     }
     let development = if args.cargo.is_empty() { Development::Workspace } else { Development::Package };
     // Downloads and compilers do not wait for each other.

@@ -166,7 +166,11 @@ pub fn ensure_standard_library(target: &str) -> Result<bool> {
 }
 
 /// Whether the toolchain at hand has the standard library for a target.
-fn has_standard_library(target: &str) -> Result<bool> {
+///
+/// # Errors
+///
+/// There is no rustc.
+pub fn has_standard_library(target: &str) -> Result<bool> {
     let mut command = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
     let output = command.args(["--print", "target-libdir", "--target", target]).output().context("starting rustc")?;
     let folder = String::from_utf8_lossy(&output.stdout).trim().to_owned();

@@ -12,7 +12,7 @@
 //! | [`main`], [`requests`] | what a worker process does around that loop |
 //! | [`surroundings`] | what a worker process leaves behind of its monitor's |
 //! | [`launch`] | how a worker process is started, and why it may not be |
-//! | `this_library`, `seccomp` (Linux) | a shared library as its own worker; filters of system calls |
+//! | `this_library`, `entry`, `seccomp` (Linux) | a shared library as its own worker, and where it begins; filters of system calls |
 //! | [`process`], [`child`] | the monitor's side of the socket, and the worker's death |
 //! | [`message`], [`packet`], [`frame`] | what travels, and how |
 //! | [`inbox`], [`outbox`] | what was heard, and what waits to be said |
@@ -32,6 +32,8 @@
 
 mod check;
 mod child;
+#[cfg(target_os = "linux")]
+mod entry;
 mod fences;
 mod frame;
 mod held;

@@ -7,6 +7,7 @@
 //! | [`contracts`] | what QEMU, rutabaga, libkrun and others rely on |
 //! | [`memory`] | blobs: mapped, exported, imported, outliving their context |
 //! | [`workers`] | contexts in processes of their own |
+//! | [`entry`] | where the library begins as a program, on another processor |
 //! | [`pictures`] | the boot console's resources |
 //! | [`console`] | their textures, in a monitor with OpenGL |
 //! | [`hostile`] | arguments that are wrong |
@@ -15,6 +16,8 @@
 #[cfg(target_os = "linux")]
 mod console;
 mod contracts;
+#[cfg(target_os = "linux")]
+mod entry;
 mod hostile;
 mod memory;
 mod monitor;
