@@ -150,7 +150,8 @@ typedef struct venus_host venus_host;
 // A mapping of a resource's storage. Made by venus_host_map(), given back to venus_mapping_release().
 typedef struct venus_mapping venus_mapping;
 
-// What a context had done and what it held when venus_host_statistics() looked. Given back to venus_statistics_free().
+// What a context had done and what it held when venus_host_statistics() looked, or all of them in sum. Given back to
+// venus_statistics_free().
 typedef struct venus_statistics venus_statistics;
 
 // Gets a line of the log: its level (`VENUS_LOG_...`) and its text, which is valid during the call. Called on any
@@ -628,6 +629,17 @@ int venus_host_retired_fd(struct venus_host *host);
 // The caller sees to it:
 // `host` comes from venus_host_create(); `statistics` points to a place for a pointer.
 int venus_host_statistics(struct venus_host *host, uint32_t context, struct venus_statistics **statistics);
+
+// Takes one look at all counters of all contexts in sum, and stores what it saw at `statistics`. Processes that do not answer
+// soon, or have ended, are left out. Rings and heaps are those of all contexts, one after the other.
+//
+// Errors:
+// -EINVAL: `statistics` is null.
+//
+// The caller sees to it:
+// `host` comes from venus_host_create(); `statistics` points to a place for a pointer.
+int venus_host_statistics_of_all(struct venus_host *host,
+                                 struct venus_statistics **statistics);
 
 // Writes the sums to `totals`, and how many rows there are of everything else.
 //

@@ -14,7 +14,7 @@
 //! | [`resources`] | blobs, mappings, descriptors |
 //! | [`imports`] | memory from outside |
 //! | [`fences`] | fences, and how they retire |
-//! | [`statistics`] | one look at all counters of a context |
+//! | [`statistics`], [`snapshot`] | one look at all counters of a context, or of all |
 //! | [`worker`] | what a worker process does, and how it is started |
 //! | [`sized`] | structures that begin with their size |
 #![expect(unsafe_code, reason = "the border to C")]
@@ -28,5 +28,6 @@ pub mod library;
 pub mod options;
 pub mod resources;
 mod sized;
+mod snapshot;
 pub mod statistics;
 pub mod worker;

@@ -5,7 +5,11 @@ use std::{
     mem::offset_of,
 };
 
-use ::venus_host::{endpoint::Statistics, host::ContextId};
+use ::venus_host::{
+    HostError,
+    endpoint::Statistics,
+    host::{ContextId, Host},
+};
 use venus_ffi::{Error, guard};
 
 use crate::{
@@ -13,15 +17,16 @@ use crate::{
     sized::{self, Versioned},
 };
 
-/// What a context had done and what it held when venus_host_statistics() looked. Given back to venus_statistics_free().
+/// What a context had done and what it held when venus_host_statistics() looked, or all of them in sum. Given back to
+/// venus_statistics_free().
 #[derive(Debug)]
 pub struct venus_statistics {
-    statistics: Statistics,
-    last_error: CString,
-    commands: Vec<CString>,
-    objects: Vec<CString>,
+    pub(crate) statistics: Statistics,
+    pub(crate) last_error: CString,
+    pub(crate) commands: Vec<CString>,
+    pub(crate) objects: Vec<CString>,
     /// Each heap of each GPU: the GPU's name, and the heap.
-    heaps: Vec<(CString, venus_heap_statistics)>,
+    pub(crate) heaps: Vec<(CString, venus_heap_statistics)>,
 }
 
 /// What a context has done in sum, and what it holds.
@@ -171,18 +176,31 @@ pub unsafe extern "C" fn venus_host_statistics(
     context: u32,
     statistics: *mut *mut venus_statistics,
 ) -> c_int {
-    const FUNCTION: &str = "venus_host_statistics";
     // SAFETY: the caller's promise.
     let host = unsafe { host.as_ref() };
-    with(FUNCTION, host, |host| {
-        if statistics.is_null() {
-            return Err(Error::argument(format!("{FUNCTION}: there is no place for the statistics")));
-        }
-        let taken = venus_statistics::new(host.statistics(ContextId(context))?);
-        // SAFETY: it is not null, so by the caller's promise there is room.
-        unsafe { statistics.write(Box::into_raw(Box::new(taken))) };
-        Ok(0)
-    })
+    // SAFETY: the caller's promise.
+    unsafe { take("venus_host_statistics", host, statistics, |host| host.statistics(ContextId(context))) }
+}
+
+/// Takes one look at all counters of all contexts in sum, and stores what it saw at `statistics`. Processes that do not answer
+/// soon, or have ended, are left out. Rings and heaps are those of all contexts, one after the other.
+///
+/// # Errors
+///
+/// -EINVAL: `statistics` is null.
+///
+/// # Safety
+///
+/// `host` comes from venus_host_create(); `statistics` points to a place for a pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn venus_host_statistics_of_all(
+    host: *mut venus_host,
+    statistics: *mut *mut venus_statistics,
+) -> c_int {
+    // SAFETY: the caller's promise.
+    let host = unsafe { host.as_ref() };
+    // SAFETY: the caller's promise.
+    unsafe { take("venus_host_statistics_of_all", host, statistics, |host| Ok(host.statistics_of_all())) }
 }
 
 /// Writes the sums to `totals`, and how many rows there are of everything else.
@@ -326,6 +344,28 @@ pub unsafe extern "C" fn venus_statistics_free(statistics: *mut venus_statistics
     });
 }
 
+/// Takes a snapshot, and stores it at `to`.
+///
+/// # Safety
+///
+/// `to` is null or points to a place for a pointer.
+unsafe fn take(
+    function: &'static str,
+    host: Option<&venus_host>,
+    to: *mut *mut venus_statistics,
+    look: impl FnOnce(&mut Host) -> Result<Statistics, HostError>,
+) -> c_int {
+    with(function, host, |host| {
+        if to.is_null() {
+            return Err(Error::argument(format!("{function}: there is no place for the statistics")));
+        }
+        let taken = venus_statistics::new(look(host)?);
+        // SAFETY: it is not null, so by the caller's promise there is room.
+        unsafe { to.write(Box::into_raw(Box::new(taken))) };
+        Ok(0)
+    })
+}
+
 /// Writes what `look` finds in a snapshot to where the caller wants it, and says whether it found something.
 ///
 /// # Safety
@@ -344,52 +384,4 @@ unsafe fn row<T: Versioned>(
         unsafe { sized::write(to, &found) }?;
         Ok(1)
     })
-}
-
-impl venus_statistics {
-    fn new(statistics: Statistics) -> Self {
-        let text = |text: &str| CString::new(text.replace('\0', "")).unwrap_or_default();
-        let mut heaps = Vec::new();
-        for gpu in &statistics.gpus {
-            heaps.extend(gpu.heaps.iter().map(|heap| {
-                let row = venus_heap_statistics {
-                    bytes: heap.size,
-                    budget: heap.budget.unwrap_or(u64::MAX),
-                    usage: heap.usage.unwrap_or(u64::MAX),
-                    is_device_local: heap.is_device_local.into(),
-                    reserved: 0,
-                    ..venus_heap_statistics::zeroed()
-                };
-                (text(&gpu.name), row)
-            }));
-        }
-        Self {
-            last_error: text(statistics.last_error.as_deref().unwrap_or_default()),
-            commands: statistics.commands.iter().map(|row| text(row.name())).collect(),
-            objects: statistics.objects.iter().map(|row| text(row.name())).collect(),
-            heaps,
-            statistics,
-        }
-    }
-
-    fn totals(&self) -> venus_totals {
-        let taken = &self.statistics;
-        venus_totals {
-            size: size_of::<venus_totals>(),
-            executed: taken.executed,
-            failures: taken.failures,
-            findings: taken.findings,
-            submissions: taken.submissions,
-            allocations: taken.allocations,
-            device_memory_bytes: taken.device_memory_bytes,
-            blob_memory_bytes: taken.blob_memory_bytes,
-            shared_memory_bytes: taken.shared_memory_bytes,
-            commands: taken.commands.len(),
-            objects: taken.objects.len(),
-            rings: taken.rings.len(),
-            heaps: self.heaps.len(),
-            is_lost: taken.lost.is_some().into(),
-            reserved: 0,
-        }
-    }
 }

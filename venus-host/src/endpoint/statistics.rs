@@ -64,6 +64,17 @@ pub struct CommandStatistics {
 }
 
 impl CommandStatistics {
+    fn add(&mut self, other: &Self) {
+        for (sum, more) in [
+            (&mut self.dispatched, other.dispatched),
+            (&mut self.handled, other.handled),
+            (&mut self.refused, other.refused),
+            (&mut self.failed, other.failed),
+        ] {
+            *sum = sum.saturating_add(more);
+        }
+    }
+
     /// The command's Vulkan name.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -110,6 +121,37 @@ impl Statistics {
             shared_memory_bytes,
             gpus: shared.vulkan.gpu_memory(),
         }
+    }
+
+    /// Adds what another context has done and holds. Rings and GPUs stay apart, those of one context behind those of the other;
+    /// what is said of one context alone, why it is lost and its last error, is left out.
+    pub fn add(&mut self, other: &Self) {
+        for (sum, more) in [
+            (&mut self.executed, other.executed),
+            (&mut self.failures, other.failures),
+            (&mut self.findings, other.findings),
+            (&mut self.submissions, other.submissions),
+            (&mut self.allocations, other.allocations),
+            (&mut self.device_memory_bytes, other.device_memory_bytes),
+            (&mut self.blob_memory_bytes, other.blob_memory_bytes),
+            (&mut self.shared_memory_bytes, other.shared_memory_bytes),
+        ] {
+            *sum = sum.saturating_add(more);
+        }
+        for row in &other.commands {
+            match self.commands.binary_search_by_key(&row.command.0, |known| known.command.0) {
+                Ok(at) => self.commands.get_mut(at).into_iter().for_each(|known| known.add(row)),
+                Err(at) => self.commands.insert(at, *row),
+            }
+        }
+        for row in &other.objects {
+            match self.objects.iter_mut().find(|known| known.object_type == row.object_type) {
+                Some(known) => known.count = known.count.saturating_add(row.count),
+                None => self.objects.push(*row),
+            }
+        }
+        self.rings.extend_from_slice(&other.rings);
+        self.gpus.extend_from_slice(&other.gpus);
     }
 
     /// What became of one command; `None` if it never came.

@@ -248,7 +248,24 @@ impl Host {
     ///
     /// There is no such context, or its worker does not answer.
     pub fn statistics(&mut self, id: ContextId) -> Result<Statistics, HostError> {
-        self.runner(id, "statistics")?.statistics(limits::STATISTICS_PATIENCE)
+        let runner = self.runner(id, "statistics")?;
+        runner.ask_statistics()?;
+        runner.statistics(limits::STATISTICS_PATIENCE)
+    }
+
+    /// How all guests are doing in sum ([`Statistics::add`]). Worker processes are asked at once, and given
+    /// [`limits::STATISTICS_PATIENCE`] together; those that do not answer, or have ended, are left out.
+    #[must_use]
+    pub fn statistics_of_all(&mut self) -> Statistics {
+        let mut sum = Statistics::default();
+        let until = deadline(limits::STATISTICS_PATIENCE);
+        let asked: Vec<_> = self.contexts.values().filter(|runner| runner.ask_statistics().is_ok()).collect();
+        for runner in asked {
+            if let Ok(statistics) = runner.statistics(until.saturating_duration_since(Instant::now())) {
+                sum.add(&statistics);
+            }
+        }
+        sum
     }
 
     /// The contexts that there are, in the order of their numbers.

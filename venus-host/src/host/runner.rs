@@ -97,6 +97,14 @@ impl Runner {
         }
     }
 
+    /// Asks how the guest is doing, for [`Self::statistics`].
+    pub(super) fn ask_statistics(&self) -> Result<(), HostError> {
+        match self {
+            Self::Served(served) => served.ask_statistics(),
+            Self::Polled { .. } => Ok(()),
+        }
+    }
+
     /// How the guest is doing.
     pub(super) fn statistics(&self, patience: Duration) -> Result<Statistics, HostError> {
         match self {

@@ -178,18 +178,24 @@ impl Served {
         let _lost = self.send(Request::Detach { id }, 0);
     }
 
-    /// How the guest is doing. A process is asked, and given so long to answer.
-    pub(crate) fn statistics(&self, patience: Duration) -> Result<Statistics, HostError> {
-        let link = match &self.runner {
-            Runner::Thread { look, .. } => return Ok(serve::statistics(look)),
-            Runner::Process(link) => link,
-        };
+    /// Asks a process how its guest is doing.
+    pub(crate) fn ask_statistics(&self) -> Result<(), HostError> {
+        let Runner::Process(link) = &self.runner else { return Ok(()) };
         if self.inbox.expect_statistics() && link.send(Request::Inquire, Duration::ZERO).is_err() {
             // Nobody was asked, so the next one asks.
             self.inbox.expect_no_statistics();
             self.inbox.check()?;
             return Err(HostError::Remote(format!("worker {} takes no more questions", link.process()).into()));
         }
+        Ok(())
+    }
+
+    /// How the guest is doing. A process that was asked is given so long to answer.
+    pub(crate) fn statistics(&self, patience: Duration) -> Result<Statistics, HostError> {
+        let link = match &self.runner {
+            Runner::Thread { look, .. } => return Ok(serve::statistics(look)),
+            Runner::Process(link) => link,
+        };
         self.inbox.await_statistics(patience)?.ok_or_else(|| {
             HostError::Remote(format!("worker {} does not say how its guest is doing", link.process()).into())
         })

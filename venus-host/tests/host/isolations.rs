@@ -5,6 +5,7 @@ use venus_guest::bare::command;
 use venus_host::{
     context::Retired,
     driver::MemoryChoice,
+    endpoint::Statistics,
     host::{ContextId, ContextOptions, Isolation},
     resource::{BlobFlags, BlobKind, MapInfo, ResourceId},
 };
@@ -158,6 +159,21 @@ fn statistics_are_those_of_the_context() {
             assert_eq!(machine.host.statistics(SECOND).unwrap().executed, 0);
         }
         assert!(machine.host.statistics(ContextId(99)).is_err());
+        let one = machine.host.statistics(FIRST).unwrap();
+        let mut sum = Statistics::default();
+        sum.add(&one);
+        assert_eq!(machine.host.statistics_of_all(), sum);
+        machine.host.create_blob(SECOND, MEMORY, BlobFlags::MAPPABLE, 0, SIZE).unwrap();
+        machine.host.submit(SECOND, &venus_guest::bare::bytes(&command::set_reply_stream(MEMORY.0, 0, 8))).unwrap();
+        assert_eq!(machine.fence(SECOND, 0), Retired::Done);
+        let all = machine.host.statistics_of_all();
+        sum.add(&machine.host.statistics(SECOND).unwrap());
+        assert_eq!((all.executed, all.shared_memory_bytes), (one.executed + 1, one.shared_memory_bytes + SIZE));
+        assert_eq!(all.commands, sum.commands);
+        let name = "vkSetReplyCommandStreamMESA";
+        let handled = |of: &Statistics| of.commands.iter().find(|row| row.name() == name).map(|row| row.handled);
+        assert_eq!(handled(&all), handled(&one).map(|handled| handled + 1));
+        assert_eq!((all.objects, all.allocations), (one.objects, 1));
         assert!(machine.host.contexts().eq([FIRST, SECOND]));
     });
 }

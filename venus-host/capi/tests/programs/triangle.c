@@ -184,6 +184,13 @@ static void check_statistics(venus_host *host)
     check(venus_statistics_command(statistics, totals.commands, &command) == 0, "rows come to an end");
     check(*venus_statistics_last_error(statistics) == 0, "nothing failed");
     venus_statistics_free(statistics);
+
+    uint64_t executed = totals.executed;
+    must(venus_host_statistics_of_all(host, &statistics), "statistics of all contexts");
+    must(venus_statistics_totals(statistics, &totals), "totals");
+    check(totals.executed == executed, "there is one context");
+    venus_statistics_free(statistics);
+    check(venus_host_statistics_of_all(host, NULL) == -EINVAL, "they have to be put somewhere");
 }
 
 static void check_mistakes(venus_host *host)
