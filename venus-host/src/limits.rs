@@ -63,6 +63,10 @@ pub const STATISTICS_PATIENCE: Duration = Duration::from_secs(2);
 /// is there gives it. Then it is killed.
 pub const ORPHAN_PATIENCE: Duration = Duration::from_secs(10);
 
+/// Lines of the log that a monitor takes from one worker process. A guest has few of its own, but a worker that is in its
+/// guest's hands could fill a disk.
+pub const WORKER_LINES: u64 = 1 << 16;
+
 /// Longest message that a monitor takes from a worker process.
 pub const WORKER_MESSAGE_BYTES: usize = 1 << 20;
 

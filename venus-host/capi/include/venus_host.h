@@ -354,7 +354,7 @@ const char *venus_last_error(void);
 // with a null callback or VENUS_LOG_OFF to nobody, as in the beginning. `user` is passed on.
 //
 // Beside this, lines go to standard error as the environment variable VENUS_LOG says (off, error, warn, info, debug or
-// trace; warn if it says nothing).
+// trace; warn if it says nothing). What worker processes have to say is among both.
 //
 // The callback is kept. Once this returns, another thread may still be about to call an earlier one: `release`, unless it is
 // null, is called with `user` once nobody does any more, on any thread. If this fails, it is not called.

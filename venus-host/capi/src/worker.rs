@@ -41,7 +41,7 @@ fn run() -> ExitCode {
 fn serve() -> Result<ExitCode, Error> {
     log::start(log::Level::Warn);
     let budget = environment::budget(Budget::default())?;
-    Ok(worker::serve(&WorkerOptions::new(environment::driver(Config::default())?).budget(budget)))
+    Ok(worker::serve(&WorkerOptions::new(environment::driver(Config::default())?).budget(budget).log(log::send)))
 }
 
 /// How workers are started: by `program`, or by this library itself where the system can do that. They have `environment`

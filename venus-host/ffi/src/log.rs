@@ -23,6 +23,7 @@ use tracing::{
     level_filters::LevelFilter,
     span,
 };
+use venus_host::worker::Lines;
 
 /// How much a line matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,7 +117,7 @@ pub fn start(default: Level) {
     STARTED.call_once(|| {
         let level = std::env::var("VENUS_LOG").ok().and_then(|text| text.parse().ok());
         OUTPUTS.standard_error.store(level.unwrap_or(default) as u8, Ordering::Relaxed);
-        let _there_is_one = tracing::subscriber::set_global_default(Lines);
+        let _there_is_one = tracing::subscriber::set_global_default(Writer);
     });
 }
 
@@ -135,6 +136,18 @@ pub fn set_sink(level: Level, sink: Option<Sink>) {
     // Callsites remember whether anybody is interested.
     callsite::rebuild_interest_cache();
     drop(before);
+}
+
+/// Sends lines that matter as much as `level` to whoever logs in this process's place, and none to standard error.
+pub fn send(level: LevelFilter, lines: Lines) {
+    let wanted = level.into_level().map_or(Level::Off, |level| Level::of_event(&level));
+    let sink: Sink = Arc::new(move |level, line| {
+        if let Some(level) = level.filter().into_level() {
+            lines(level, &line.to_string_lossy());
+        }
+    });
+    OUTPUTS.standard_error.store(Level::Off as u8, Ordering::Relaxed);
+    set_sink(wanted, Some(sink));
 }
 
 impl Outputs {
@@ -162,9 +175,9 @@ impl Outputs {
 }
 
 /// Makes lines of events. Spans are nothing to it.
-struct Lines;
+struct Writer;
 
-impl Subscriber for Lines {
+impl Subscriber for Writer {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.is_event() && OUTPUTS.wants(Level::of_event(metadata.level()))
     }
@@ -246,6 +259,19 @@ mod tests {
         set_sink(Level::Off, None);
         tracing::error!("to nobody");
         assert_eq!(*lines.lock().unwrap(), [(Level::Warn, c"game#1: it is late number=7".to_owned())]);
+    }
+
+    #[test]
+    fn a_process_sends_its_lines_away() {
+        let _turn = TURN.lock().unwrap();
+        start(Level::Off);
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&lines);
+        send(LevelFilter::WARN, Arc::new(move |level, line| kept.lock().unwrap().push((level, line.to_owned()))));
+        tracing::warn!(context = "game#1", "it is late");
+        tracing::info!("not wanted");
+        set_sink(Level::Off, None);
+        assert_eq!(*lines.lock().unwrap(), [(tracing::Level::WARN, "game#1: it is late".to_owned())]);
     }
 
     #[test]

@@ -5,23 +5,27 @@
 
 use std::{
     fmt,
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
 use parking_lot::{Condvar, Mutex};
+use tracing::Level;
 
 use super::{
     fences::{Fences, Sink},
     message::Event,
     packet::Malformed,
 };
-use crate::{HostError, endpoint::Statistics, resource::Blob, thread::deadline};
+use crate::{HostError, endpoint::Statistics, limits, resource::Blob, thread::deadline};
 
 /// The monitor's view of one context.
 pub(super) struct Inbox {
     /// What the log calls it.
     pub(super) name: String,
     pub(super) fences: Fences,
+    /// Lines of the log that its worker has said.
+    lines: AtomicU64,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -67,7 +71,13 @@ impl<T> Answer<T> {
 
 impl Inbox {
     pub(super) fn new(name: String, sink: Sink) -> Self {
-        Self { name, fences: Fences::new(sink), state: Mutex::default(), changed: Condvar::new() }
+        Self {
+            name,
+            fences: Fences::new(sink),
+            lines: AtomicU64::new(0),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        }
     }
 
     /// Takes in what was said.
@@ -86,6 +96,29 @@ impl Inbox {
                 self.lose(reason);
                 Ok(())
             }
+            Event::Line(level, line) => {
+                self.log(level, &line);
+                Ok(())
+            }
+        }
+    }
+
+    /// Logs what a worker has said, up to an end: it may be in its guest's hands.
+    fn log(&self, level: Level, line: &str) {
+        match self.lines.fetch_add(1, Ordering::Relaxed) {
+            ..limits::WORKER_LINES => {}
+            limits::WORKER_LINES => {
+                tracing::warn!(context = &*self.name, "its worker has said too much; no further line of it is logged");
+                return;
+            }
+            _ => return,
+        }
+        match level {
+            Level::ERROR => tracing::error!("{line}"),
+            Level::WARN => tracing::warn!("{line}"),
+            Level::INFO => tracing::info!("{line}"),
+            Level::DEBUG => tracing::debug!("{line}"),
+            Level::TRACE => tracing::trace!("{line}"),
         }
     }
 

@@ -18,6 +18,7 @@ use rustix::{
     fs::{FileType, fstat},
     process::{Resource, Rlimit, getrlimit, setrlimit},
 };
+use tracing::{Level, level_filters::LevelFilter};
 
 use super::{
     MakeObservers,
@@ -46,7 +47,13 @@ pub struct WorkerOptions {
     pub observers: Option<Arc<MakeObservers>>,
     /// What the guest may hold. Of descriptors it gets no more than the process may have.
     pub budget: Budget,
+    log: Option<Arc<SendLog>>,
 }
+
+/// Takes lines of the log, on any thread.
+pub type Lines = Arc<dyn Fn(Level, &str) + Send + Sync>;
+
+type SendLog = dyn Fn(LevelFilter, Lines) + Send + Sync;
 
 impl WorkerOptions {
     /// Nobody is told what the guest does.
@@ -59,6 +66,15 @@ impl WorkerOptions {
     #[must_use]
     pub fn budget(mut self, budget: Budget) -> Self {
         self.budget = budget;
+        self
+    }
+
+    /// Has the monitor log what this process logs: once there is a monitor that does, calls `send` with what matters to it, and
+    /// with what takes the lines. They come up there as if the monitor had written them. A process that does not say this logs
+    /// by itself.
+    #[must_use]
+    pub fn log(mut self, send: impl Fn(LevelFilter, Lines) + Send + Sync + 'static) -> Self {
+        self.log = Some(Arc::new(send));
         self
     }
 
@@ -127,6 +143,10 @@ fn serve_monitor(control: UnixStream, options: &WorkerOptions) -> Result<(), Hos
     if let Err(reason) = check_version(&begin.version) {
         tell(Event::Lost(reason.clone()));
         return Err(HostError::Unsupported(reason.into()));
+    }
+    if let Some(send) = options.log.as_ref().filter(|_| begin.log != LevelFilter::OFF) {
+        let tell = Arc::clone(&tell);
+        send(begin.log, Arc::new(move |level, line| tell(Event::Line(level, line.to_owned()))));
     }
     let outbox = Arc::new(Outbox::new(limits::QUEUED_BYTES, Arc::default()));
     let receiver = requests.receive(Arc::clone(&outbox), Arc::clone(&tell), Arc::clone(&look))?;
@@ -232,6 +252,7 @@ mod tests {
             version: "0.0.0".to_owned(),
             name: "test".to_owned(),
             maps_opaque: false,
+            log: LevelFilter::OFF,
             breadcrumbs: Breadcrumbs::file().unwrap().into(),
         };
         let packet = Request::Begin(begin).encode().unwrap();

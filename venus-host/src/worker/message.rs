@@ -5,7 +5,7 @@
 //!
 //! | to the worker | kind | fields |
 //! |---|---|---|
-//! | begin | `B` | length of the version (1 byte), the version, what memory may travel (1), name; descriptor of the breadcrumbs |
+//! | begin | `B` | length of the version (1 byte), the version, what memory may travel (1), which lines of the log (1), name; descriptor of the breadcrumbs |
 //! | submit | `S` | commands |
 //! | fence | `F` | ring_idx (4), token (8) |
 //! | create blob | `C` | resource (4), flags (4), blob_id (8), size (8) |
@@ -21,6 +21,7 @@
 //! | refused | `n` | why, as text |
 //! | statistics | `s` | as `endpoint/statistics.rs` encodes them |
 //! | lost | `l` | why, as text |
+//! | line | `g` | how much it matters (1), a line of the log |
 //!
 //! A blob is its kind (1), its map_info (1), its size (8) and, if it is a driver's own, the two UUIDs (16 each), its
 //! allocation's size (8) and its memory type (4).
@@ -29,6 +30,8 @@
 //! (lost) and ends.
 
 use std::{os::fd::OwnedFd, sync::Arc};
+
+use tracing::{Level, level_filters::LevelFilter};
 
 use super::packet::{Fields, Malformed, Packet, TEXT_BYTES, shortened};
 
@@ -73,6 +76,8 @@ pub(crate) struct Begin {
     pub(crate) name: String,
     /// Whether the monitor maps a driver's own descriptors.
     pub(crate) maps_opaque: bool,
+    /// Which lines of the log the monitor wants.
+    pub(crate) log: LevelFilter,
     /// Where it notes what it is doing.
     pub(crate) breadcrumbs: Arc<OwnedFd>,
 }
@@ -88,14 +93,17 @@ pub(crate) enum Event {
     Statistics(Box<Statistics>),
     /// The context is lost.
     Lost(String),
+    /// A line of the log.
+    Line(Level, String),
 }
 
 impl Request {
     /// As it travels; none if it cannot, because it has memory without a descriptor.
     pub(super) fn encode(self) -> Option<Packet> {
         Some(match self {
-            Self::Begin(Begin { version, name, maps_opaque, breadcrumbs }) => {
-                let packet = Packet::of(b'B').short(&version).u8(maps_opaque.into()).bytes(name.as_bytes());
+            Self::Begin(Begin { version, name, maps_opaque, log, breadcrumbs }) => {
+                let packet =
+                    Packet::of(b'B').short(&version).u8(maps_opaque.into()).u8(number(log)).bytes(name.as_bytes());
                 Packet { fd: Some(breadcrumbs), ..packet }
             }
             Self::Submit(commands) => Packet::of(b'S').bytes(&commands),
@@ -117,9 +125,9 @@ impl Request {
         let mut fields = Fields::new(payload, fd);
         let request = match fields.u8()? {
             b'B' => {
-                let (version, maps_opaque) = (fields.short()?, fields.flag()?);
+                let (version, maps_opaque, log) = (fields.short()?, fields.flag()?, level(fields.u8()?)?);
                 let name = fields.text(limits::CONTEXT_NAME_BYTES);
-                Self::Begin(Begin { version, name, maps_opaque, breadcrumbs: Arc::new(fields.fd()?) })
+                Self::Begin(Begin { version, name, maps_opaque, log, breadcrumbs: Arc::new(fields.fd()?) })
             }
             b'S' => Self::Submit(fields.rest().to_vec()),
             b'F' => Self::Fence { ring_idx: fields.u32()?, token: fields.u64()? },
@@ -163,6 +171,7 @@ impl Event {
             }),
             Self::Blob(Err(error)) => refused(error),
             Self::Statistics(statistics) => Packet::of(b's').bytes(&statistics.encode()),
+            Self::Line(level, line) => Packet::of(b'g').u8(number(level.into())).bytes(shortened(&line).as_bytes()),
             Self::Lost(reason) => Packet::of(b'l').bytes(shortened(&reason).as_bytes()),
         }
     }
@@ -193,11 +202,33 @@ impl Event {
                 Self::Statistics(Box::new(statistics))
             }
             b'l' => Self::Lost(fields.text(TEXT_BYTES)),
+            b'g' => {
+                let level = level(fields.u8()?)?.into_level().ok_or(Malformed("a line matters to nobody"))?;
+                Self::Line(level, fields.text(TEXT_BYTES))
+            }
             _ => return Err(Malformed("it is of no kind that there is")),
         };
         fields.end()?;
         Ok(event)
     }
+}
+
+/// Thresholds of the log, by their numbers.
+const LEVELS: [LevelFilter; 6] = [
+    LevelFilter::OFF,
+    LevelFilter::ERROR,
+    LevelFilter::WARN,
+    LevelFilter::INFO,
+    LevelFilter::DEBUG,
+    LevelFilter::TRACE,
+];
+
+fn number(level: LevelFilter) -> u8 {
+    LEVELS.iter().zip(0..).find_map(|(known, number)| (*known == level).then_some(number)).unwrap_or(0)
+}
+
+fn level(number: u8) -> Result<LevelFilter, Malformed> {
+    LEVELS.get(usize::from(number)).copied().ok_or(Malformed("a line of the log matters in a way that there is not"))
 }
 
 #[cfg(test)]
@@ -226,6 +257,7 @@ mod tests {
                 version: VERSION.to_owned(),
                 name: "cube".to_owned(),
                 maps_opaque: true,
+                log: LevelFilter::DEBUG,
                 breadcrumbs: file(),
             }),
             Request::Submit(vec![1, 2, 3]),
@@ -245,6 +277,7 @@ mod tests {
             Event::Blob(Err(HostError::Unsupported("no".into()))),
             Event::Statistics(Box::default()),
             Event::Lost("vkCmdDraw: gone".to_owned()),
+            Event::Line(Level::WARN, "cube#1: late".to_owned()),
         ]
     }
 
@@ -278,10 +311,11 @@ mod tests {
     #[test]
     fn whatever_is_cut_off_or_added_is_found() {
         for packet in events().into_iter().map(Event::encode) {
-            let text = matches!(packet.payload[0], b'n' | b'l');
+            let text = matches!(packet.payload[0], b'n' | b'l' | b'g');
+            let least = if packet.payload[0] == b'g' { 1 } else { 0 };
             let fd = || packet.fd.as_ref().map(own);
             for end in 0..packet.payload.len() {
-                assert_eq!(Event::decode(&packet.payload[..end], fd()).is_ok(), text && end > 0, "{end}");
+                assert_eq!(Event::decode(&packet.payload[..end], fd()).is_ok(), text && end > least, "{end}");
             }
             if !text {
                 let longer = [&packet.payload[..], &[0]].concat();

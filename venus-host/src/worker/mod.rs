@@ -64,6 +64,6 @@ pub(crate) use self::{
 };
 pub use self::{
     launch::{Launch, cannot_launch},
-    main::{WorkerOptions, name_process, raise_descriptor_limit, serve, take_control_socket},
+    main::{Lines, WorkerOptions, name_process, raise_descriptor_limit, serve, take_control_socket},
 };
 pub use crate::endpoint::MakeObservers;

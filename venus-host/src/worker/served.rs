@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use tracing::level_filters::LevelFilter;
+
 use super::{
     fences::{Added, Sink},
     held::Held,
@@ -92,7 +94,8 @@ impl Served {
             Link::start(child, socket, maps_opaque, breadcrumbs, Arc::clone(&inbox), Arc::clone(&patience.all_queued))?;
         let served = Self { inbox, held, runner: Runner::Process(link), thread, patience: Arc::clone(patience) };
         let (version, name) = (VERSION.to_owned(), name.to_owned());
-        served.send(Request::Begin(Begin { version, name, maps_opaque, breadcrumbs: file }), 0)?;
+        let log = LevelFilter::current();
+        served.send(Request::Begin(Begin { version, name, maps_opaque, log, breadcrumbs: file }), 0)?;
         Ok(served)
     }
 

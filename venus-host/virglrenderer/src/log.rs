@@ -8,6 +8,7 @@ use std::{
     sync::Arc,
 };
 
+pub(crate) use venus_ffi::log::send;
 use venus_ffi::log::{Level, set_sink};
 
 /// `virgl_log_callback_type`: level, line, and what came with the callback.

@@ -17,7 +17,7 @@ venus_host::worker_entry!(run);
 fn run() -> ExitCode {
     log::start();
     match renderer::worker_options() {
-        Ok(options) => worker::serve(&options),
+        Ok(options) => worker::serve(&options.log(log::send)),
         Err(error) => {
             tracing::error!("{error}");
             ExitCode::FAILURE

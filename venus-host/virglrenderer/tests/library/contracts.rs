@@ -249,6 +249,11 @@ fn the_log_goes_to_callbacks() {
     monitor.create_context(1, 77, b"x");
     let lines = std::mem::take(&mut *LINES.lock());
     assert!(lines.iter().any(|(level, line)| *level == 2 && line.contains("capability set 77")), "{lines:?}");
+    // What a worker has to say comes in the same place.
+    let _mapped = monitor.context_with_ring(1, 7);
+    let _lost = monitor.submit(1, &[u32::MAX; 4]);
+    let is_worker = |line: &(c_int, String)| line.0 == 3 && line.1.contains("direct submission at byte 0");
+    until("a worker's line", || LINES.lock().iter().any(is_worker));
     assert_eq!(*FREED.lock(), 0);
 
     let debug = |callback: DebugCallback| {
