@@ -18,7 +18,7 @@ use venus_protocol::args::{
 use venus_protocol::vk;
 use venus_protocol::wire::{Command, CommandHeader, Encoder};
 
-use crate::ring::{BUFFER_OFFSET, EXTRA_BYTES, HEAD_OFFSET, STATUS_OFFSET, TAIL_OFFSET, chained};
+use crate::ring::{BUFFER_OFFSET, EXTRA_BYTES, HEAD_OFFSET, STATUS_OFFSET, TAIL_OFFSET, chained, layout};
 pub use crate::ring::{STATUS_ALIVE, STATUS_FATAL, STATUS_IDLE};
 pub use crate::vtest::Waited;
 use crate::vtest::{BLOB_HOST3D, CAPSET_VENUS, VERSION, halves, kind, receive_fd, waited};
@@ -93,19 +93,7 @@ pub mod command {
 
     /// `vkCreateRingMESA` for a ring laid out like Mesa's; with a monitor, if it has a period in microseconds.
     pub fn create_ring(ring: u64, resource_id: u32, buffer_size: usize, monitor_us: Option<u32>) -> Vec<u32> {
-        let info = vk::RingCreateInfoMESA {
-            resource_id,
-            size: BUFFER_OFFSET + buffer_size + EXTRA_BYTES,
-            idle_timeout: 1_000_000,
-            head_offset: HEAD_OFFSET,
-            tail_offset: TAIL_OFFSET,
-            status_offset: STATUS_OFFSET,
-            buffer_offset: BUFFER_OFFSET,
-            buffer_size,
-            extra_offset: BUFFER_OFFSET + buffer_size,
-            extra_size: EXTRA_BYTES,
-            ..Default::default()
-        };
+        let info = vk::RingCreateInfoMESA { idle_timeout: 1_000_000, ..layout(resource_id, buffer_size) };
         let max_reporting_period_microseconds = monitor_us.unwrap_or_default();
         let monitor = vk::RingMonitorInfoMESA { max_reporting_period_microseconds, ..Default::default() };
         let info = if monitor_us.is_some() { chained(info, &monitor) } else { info };

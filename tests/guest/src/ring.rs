@@ -40,6 +40,23 @@ const MONITOR_PERIOD: Duration = Duration::from_secs(3);
 /// How long it may stay silent before we give up on it.
 const SILENCE_LIMIT: Duration = Duration::from_secs(10);
 
+/// Where everything is in a resource that holds a ring and no more.
+pub(super) fn layout(resource_id: u32, buffer_size: usize) -> vk::RingCreateInfoMESA<'static> {
+    let extra_offset = BUFFER_OFFSET + buffer_size;
+    vk::RingCreateInfoMESA {
+        resource_id,
+        size: extra_offset + EXTRA_BYTES,
+        head_offset: HEAD_OFFSET,
+        tail_offset: TAIL_OFFSET,
+        status_offset: STATUS_OFFSET,
+        buffer_offset: BUFFER_OFFSET,
+        buffer_size,
+        extra_offset,
+        extra_size: EXTRA_BYTES,
+        ..Default::default()
+    }
+}
+
 /// A place in the ring's stream: bytes since its beginning, modulo 2^32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RingPosition(pub u32);
@@ -82,17 +99,9 @@ impl Ring {
     pub fn create_info(&self) -> Result<(vk::RingCreateInfoMESA<'static>, vk::RingMonitorInfoMESA<'static>)> {
         let buffer_size = usize::try_from(self.buffer_bytes)?;
         let info = vk::RingCreateInfoMESA {
-            resource_id: self.memory.resource.0,
             size: self.memory.mapping.len(),
             idle_timeout: u64::try_from(IDLE_TIMEOUT.as_nanos())?,
-            head_offset: HEAD_OFFSET,
-            tail_offset: TAIL_OFFSET,
-            status_offset: STATUS_OFFSET,
-            buffer_offset: BUFFER_OFFSET,
-            buffer_size,
-            extra_offset: BUFFER_OFFSET + buffer_size,
-            extra_size: EXTRA_BYTES,
-            ..Default::default()
+            ..layout(self.memory.resource.0, buffer_size)
         };
         let monitor = vk::RingMonitorInfoMESA {
             max_reporting_period_microseconds: u32::try_from(MONITOR_PERIOD.as_micros())?,
