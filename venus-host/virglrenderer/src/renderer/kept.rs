@@ -6,6 +6,9 @@ use venus_host::resource::HostMapping;
 
 /// Bytes that a guest may leave mapped. Monitors unmap when they are told that a resource goes, or soon after.
 const BYTES: u64 = 4 << 30;
+/// Bytes that it may leave mapped in all earlier runs of its machine: QEMU 10 unmaps nothing when that is reset, and a guest
+/// can reset it as often as it likes.
+const EARLIER_BYTES: u64 = 16 << 30;
 
 /// What is kept, by the numbers of the resources.
 #[derive(Debug, Default)]
@@ -18,6 +21,8 @@ pub(super) struct Kept {
     earlier: BTreeMap<u32, Vec<HostMapping>>,
     /// How many the earlier ones are.
     earlier_count: usize,
+    /// Bytes of those.
+    earlier_bytes: u64,
 }
 
 impl Kept {
@@ -43,7 +48,7 @@ impl Kept {
 
     /// Whether the guest has left as much mapped as it may.
     pub(super) fn is_full(&self) -> bool {
-        self.current_bytes >= BYTES
+        self.current_bytes >= BYTES || self.earlier_bytes >= EARLIER_BYTES
     }
 
     /// Gives one back: of this run of the machine, or else the oldest. False if there is none.
@@ -54,7 +59,8 @@ impl Kept {
         }
         let Some(mappings) = self.earlier.get_mut(&handle) else { return false };
         if !mappings.is_empty() {
-            mappings.remove(0);
+            let mapping = mappings.remove(0);
+            self.earlier_bytes = self.earlier_bytes.saturating_sub(bytes(&mapping));
             self.earlier_count = self.earlier_count.saturating_sub(1);
         }
         if mappings.is_empty() {
@@ -72,6 +78,7 @@ impl Kept {
     }
 
     fn set_aside(&mut self, handle: u32, mapping: HostMapping) {
+        self.earlier_bytes = self.earlier_bytes.saturating_add(bytes(&mapping));
         self.earlier.entry(handle).or_default().push(mapping);
         self.earlier_count = self.earlier_count.saturating_add(1);
     }

@@ -108,23 +108,41 @@ fn a_number_is_taken_while_memory_is_mapped() {
     assert_eq!([monitor.unmap(8), monitor.unmap(8)], [0, -INVALID]);
 }
 
+/// Leaves half a GiB mapped of a resource that goes, if it can be made.
+fn leave_mapped(monitor: &Monitor, resource: u32) -> c_int {
+    let answer = monitor.create_blob(&BlobArgs::shared(resource, 1, 1 << 29));
+    if answer == 0 {
+        monitor.map(resource).unwrap();
+        monitor.unref(resource);
+    }
+    answer
+}
+
 /// A monitor that does not unmap lets its guest leave mapped what it likes, but for this limit.
 #[test]
 fn memory_that_is_left_mapped_has_a_limit() {
     let monitor = Monitor::initialised(POLLED);
     let _mapped = monitor.context_with_ring(1, 7);
-    let leave = |resource| {
-        let answer = monitor.create_blob(&BlobArgs::shared(resource, 1, 1 << 29));
-        if answer == 0 {
-            monitor.map(resource).unwrap();
-            monitor.unref(resource);
-        }
-        answer
-    };
-    let left: Vec<c_int> = (10..19).map(leave).collect();
+    let left: Vec<c_int> = (10..19).map(|resource| leave_mapped(&monitor, resource)).collect();
     assert_eq!(left, [0, 0, 0, 0, 0, 0, 0, 0, -INVALID]);
     assert_eq!(monitor.unmap(12), 0);
-    assert_eq!(leave(20), 0);
+    assert_eq!(leave_mapped(&monitor, 20), 0);
+}
+
+/// Another is for what is left by a guest that resets its machine again and again.
+#[test]
+fn memory_that_is_left_mapped_by_resets_has_a_limit() {
+    let monitor = Monitor::initialised(POLLED);
+    for _ in 0..4 {
+        assert_eq!(monitor.create_context(1, 4, b"test"), 0);
+        let left: Vec<c_int> = (10..18).map(|resource| leave_mapped(&monitor, resource)).collect();
+        assert_eq!(left, [0; 8]);
+        call!("virgl_renderer_reset"());
+    }
+    assert_eq!(monitor.create_context(1, 4, b"test"), 0);
+    assert_eq!(leave_mapped(&monitor, 10), -INVALID);
+    assert_eq!(monitor.unmap(12), 0, "of the first run");
+    assert_eq!(leave_mapped(&monitor, 10), 0);
 }
 
 /// A guest's machine that is reset leaves its memory mapped in the monitor.
