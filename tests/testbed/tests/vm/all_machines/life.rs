@@ -2,6 +2,7 @@
 
 use crate::common::{PATIENCE, Place, run, steady};
 use testbed::process::is_alive;
+use testbed::provision::Suite;
 use testbed::vm::{holds_within, jobs::rates};
 
 /// Ends with its rates, which it has only if all frames are right.
@@ -54,10 +55,20 @@ fn a_client_that_maps_more_than_there_is_room_for_is_told_so(place: &Place) {
 }
 
 fn a_guest_that_restarts_finds_venus_again(place: &Place) {
-    // The first time a client is at work when the guest goes down, without a word to anybody.
+    // The first time a client is at work when the guest goes down, without a word to anybody. Its resources have numbers
+    // that the second time does not come to.
     let job = format!("{FRAMES}\n[ -e again ] && exit 0\ntouch again\n{AT_WORK}/run/busybox reboot -f");
     let report = run(place.machine(&job).restarts());
     assert_eq!(report.out.matches("OK 300 frames").count(), 2, "{}\n{}", report.out, report.console);
+}
+
+/// QEMU 10 aborts here, whichever library it has: it forgets to take down what a guest had mapped.
+#[test]
+fn a_guest_that_restarts_uses_the_same_numbers_again() {
+    let Some(place) = steady("a_guest_that_restarts_uses_the_same_numbers_again", Suite::Sid) else { return };
+    let job = format!("[ -e again ] && exec {FRAMES}\ntouch again\n{AT_WORK}/run/busybox reboot -f");
+    let report = run(place.machine(&job).restarts());
+    assert!(rates(&report.out).is_some(), "{}\n{}", report.out, report.console);
 }
 
 fn nothing_stays_of_a_machine_that_is_quit_at_work(place: &Place) {
