@@ -6,7 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Both are said: this by QEMU, and the other by the crate virglrenderer-sys. */
 #include <virglrenderer.h>
+#include <virgl/virglrenderer.h>
 
 #include "commands.h"
 
