@@ -1,7 +1,10 @@
 //! Filters of system calls that this process has taken on.
 //!
 //! The kernel counts them per thread, and a child begins with its parent's: who has more than its parent has some of its
-//! own.
+//! own. Whether those forbid to start programs cannot be asked: only the privileged may read them, and trying ends the process.
+//!
+//! The first process of a container has no parent that it could see. The container's filter comes from who may do without
+//! giving up new privileges; who has no such rights has to, and libraries for filters do so in any case.
 
 use std::fs;
 
@@ -12,6 +15,8 @@ struct Filtering {
     /// Kernels before 5.9 do not tell.
     filters: Option<u32>,
     parent: u32,
+    /// No program that it starts gets more rights than it has.
+    has_no_new_privileges: bool,
 }
 
 impl Filtering {
@@ -21,14 +26,20 @@ impl Filtering {
             let value = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
             value.and_then(|value| value.trim().parse().ok())
         };
-        Some(Self { mode: field("Seccomp")?, filters: field("Seccomp_filters"), parent: field("PPid")? })
+        Some(Self {
+            mode: field("Seccomp")?,
+            filters: field("Seccomp_filters"),
+            parent: field("PPid")?,
+            // Kernels before 4.10 do not tell.
+            has_no_new_privileges: field("NoNewPrivs") != Some(0),
+        })
     }
 
-    /// Whether some of the filters are this process's own. Without a parent to compare with, that is to be feared.
+    /// Whether some of the filters may be this process's own.
     fn has_own(self, parent: Option<Self>) -> bool {
         match (self.mode, parent) {
             (0, _) => false,
-            (_, None) => true,
+            (_, None) => self.has_no_new_privileges,
             (mode, Some(parent)) => mode != parent.mode || self.filters > parent.filters,
         }
     }
@@ -50,7 +61,7 @@ mod tests {
     use super::*;
 
     fn status(mode: u32, filters: Option<u32>) -> Filtering {
-        Filtering { mode, filters, parent: 7 }
+        Filtering { mode, filters, parent: 7, has_no_new_privileges: true }
     }
 
     #[test]
@@ -59,6 +70,8 @@ mod tests {
         assert_eq!(Filtering::parse(text), Some(status(2, Some(3))));
         assert_eq!(Filtering::parse("PPid:\t7\nSeccomp:\t0\n"), Some(status(0, None)));
         assert_eq!(Filtering::parse("PPid:\t7\n"), None);
+        let text = "PPid:\t0\nNoNewPrivs:\t0\nSeccomp:\t2\n";
+        assert!(!Filtering::parse(text).unwrap().has_no_new_privileges);
     }
 
     #[test]
@@ -67,6 +80,8 @@ mod tests {
         assert!(!none.has_own(None) && !none.has_own(Some(docker)));
         assert!(!docker.has_own(Some(docker)));
         assert!(docker.has_own(Some(none)) && docker.has_own(None));
+        let first_of_a_container = Filtering { has_no_new_privileges: false, ..docker };
+        assert!(!first_of_a_container.has_own(None) && first_of_a_container.has_own(Some(none)));
         assert!(status(2, Some(2)).has_own(Some(docker)));
         assert!(status(2, None).has_own(Some(status(0, None))), "an old kernel");
         assert!(!status(2, None).has_own(Some(status(2, None))));
