@@ -56,6 +56,10 @@ pub const QUEUE_PATIENCE: Duration = Duration::from_secs(5);
 /// like [`QUEUE_PATIENCE`].
 pub const WORKER_PATIENCE: Duration = Duration::from_secs(8);
 
+/// How long a ring waits for plain memory that the guest names and nobody has told its context of. The monitor gives such
+/// memory to the guest at once, and a context that is inside of its driver hears of it later.
+pub const ARRIVAL_PATIENCE: Duration = Duration::from_secs(8);
+
 /// How long a monitor waits for a worker process to say how its guest is doing.
 pub const STATISTICS_PATIENCE: Duration = Duration::from_secs(2);
 

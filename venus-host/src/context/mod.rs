@@ -170,6 +170,11 @@ impl Context {
         Ok(Blob::of_file(file))
     }
 
+    /// Has rings wait for resources that they are ahead of: those of [`Context::take_plain`].
+    pub(crate) fn hear_late_of_plain(&self) {
+        self.shared.resources.come_late();
+    }
+
     /// Takes plain shared memory of `size` bytes that the monitor has made, as if [`Context::create_blob`] had been asked
     /// for it. The guest has it already, so there is no refusing it: what is wrong ends the context.
     pub(crate) fn take_plain(&mut self, id: ResourceId, size: u64, file: Result<MemoryFile, HostError>) {

@@ -141,6 +141,7 @@ impl Endpoint {
 
     /// vkSetReplyCommandStreamMESA.
     fn set_reply_stream(&mut self, stream: StreamDescription) -> Result<(), Interrupt> {
+        self.await_resource(stream.resource)?;
         self.reply_stream.set(&self.shared.resources, stream.resource, stream.offset, stream.size)?;
         if let Origin::Ring(ring) = &self.origin {
             ring.reply_resource.store(stream.resource.0, Ordering::Relaxed);
@@ -182,6 +183,7 @@ impl Endpoint {
             if stream.size == 0 {
                 continue;
             }
+            self.await_resource(stream.resource)?;
             let (mapping, resource_size) =
                 lookup_shmem(&self.shared.resources, stream.resource, self.command(), "pStreams[].resourceId")?;
             let (offset, size) = shmem_range(stream.offset, stream.size, resource_size).ok_or_else(|| {
@@ -193,6 +195,22 @@ impl Endpoint {
             self.execute_indirect((stream.resource, &mapping), offset, size)?;
         }
         Ok(())
+    }
+
+    /// Waits for a resource that the monitor has given to the guest already, and that this context is yet to hear of: rings
+    /// do not wait for what the monitor sends. Direct submissions come the same way, in order.
+    fn await_resource(&mut self, id: ResourceId) -> Result<(), Interrupt> {
+        let Origin::Ring(ring) = &self.origin else { return Ok(()) };
+        if !self.shared.resources.may_come(id) {
+            return Ok(());
+        }
+        let ring = Arc::clone(ring);
+        self.while_absent("resource", |endpoint| {
+            let shared = &endpoint.shared;
+            let is_over = || ring.is_stopped() || shared.is_lost() || (shared.abandoned)();
+            shared.resources.await_arrival(id, limits::ARRIVAL_PATIENCE, is_over);
+            Ok(())
+        })
     }
 
     /// Names the resource that is being executed to those who may destroy it; 0 for none.

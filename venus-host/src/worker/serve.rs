@@ -26,6 +26,7 @@ pub(super) fn statistics(look: &Look) -> Statistics {
 pub(super) fn serve(options: Options, mut next: impl FnMut() -> Option<Request>, tell: &Tell, look: &Look) {
     let counters = Arc::<OnceLock<Arc<Counters>>>::default();
     let mut context = Context::new(options.lost(tell_of_loss(&counters, tell)));
+    context.hear_late_of_plain();
     // Only set here. A context is lost by what it is asked to do, which comes later.
     let _first = counters.set(context.counters());
     let _first = look.set(context.sampler());

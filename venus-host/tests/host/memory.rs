@@ -1,6 +1,6 @@
 //! Memory of the embedder's own: a guest's RAM, a mapping that the system has given an application.
 
-use std::{ptr::NonNull, sync::Arc};
+use std::{ptr::NonNull, sync::Arc, time::Duration};
 
 use mock_driver::Mock;
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
@@ -11,7 +11,7 @@ use venus_host::{
 };
 
 use crate::{
-    machine::{FIRST, Machine, Ring, config, isolations},
+    machine::{FIRST, Machine, PATIENCE, Ring, config, isolations},
     worker,
 };
 
@@ -78,7 +78,7 @@ fn rings_and_replies_lie_in_memory_of_the_embedders() {
         drop(ring);
         // The guest's machine goes first; who still uses the memory keeps it.
         assert!(Arc::strong_count(&pages) > 1);
-        assert!(machine.host.shutdown(crate::machine::PATIENCE));
+        assert!(machine.host.shutdown(PATIENCE));
         assert_eq!(Arc::strong_count(&pages), 1);
     }
 }
@@ -95,6 +95,31 @@ fn a_context_that_is_stuck_is_given_plain_memory() {
         }
         assert_eq!(machine.host.lost(FIRST), None, "{sort}");
         assert!(machine.host.destroy_resource(ResourceId(10)) && machine.host.destroy_context(FIRST));
+    }
+}
+
+#[test]
+fn a_ring_may_be_ahead_of_the_word_that_there_is_plain_memory() {
+    let mock = Mock::take();
+    for isolation in [Isolation::Process(worker::launch(worker::GOOD)), Isolation::Thread] {
+        let mut machine = Machine::new(config(&mock), isolation.clone());
+        machine.host.create_blob(FIRST, RESOURCE, BlobFlags::MAPPABLE, 0, 8192).unwrap();
+        let mut ring = Ring::new(&mut machine, RESOURCE);
+        let replies = ResourceId(11);
+        ring.write(&mut machine, &command::set_reply_stream(replies.0, 0, 8));
+        // Far longer than a ring takes to come there.
+        std::thread::sleep(Duration::from_millis(100));
+        machine.host.create_blob(FIRST, replies, BlobFlags::MAPPABLE, 0, 4096).unwrap();
+        ring.drain(&mut machine);
+        assert_eq!(machine.host.lost(FIRST), None, "{isolation:?}");
+
+        // What never comes keeps nobody.
+        let mut machine = Machine::new(config(&mock), isolation);
+        machine.host.create_blob(FIRST, RESOURCE, BlobFlags::MAPPABLE, 0, 8192).unwrap();
+        let mut ring = Ring::new(&mut machine, RESOURCE);
+        ring.write(&mut machine, &command::set_reply_stream(replies.0, 0, 8));
+        std::thread::sleep(Duration::from_millis(20));
+        assert!(machine.host.shutdown(PATIENCE));
     }
 }
 
