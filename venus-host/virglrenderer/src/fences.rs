@@ -19,6 +19,9 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::abi::consumer::Consumer;
 
+/// How long others wait for a fence callback that has begun.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// A fence that has retired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fence {
@@ -68,19 +71,19 @@ impl Retired {
         self.0.state.lock().fences.clear();
     }
 
-    /// Waits for callbacks that have begun, no longer than `patience` if there is any, and says whether they are over. One
-    /// that asks for this itself is not waited for, nor are others then, which may wait for it.
-    pub(crate) fn settle(&self, patience: Option<Duration>) -> bool {
-        let until = patience.and_then(|patience| Instant::now().checked_add(patience));
+    /// Waits for callbacks that have begun. One that asks for this itself is not waited for, nor are others then, which may
+    /// wait for it; nor is one that needs a lock that the monitor holds meanwhile waited for without an end.
+    pub(crate) fn settle(&self) {
+        let until = Instant::now().checked_add(PATIENCE);
         let mut state = self.0.state.lock();
         while !state.telling.is_empty() && !state.telling.contains(&thread::current().id()) {
-            match until {
-                Some(until) if self.0.changed.wait_until(&mut state, until).timed_out() => return false,
-                Some(_) => {}
-                None => self.0.changed.wait(&mut state),
+            if until.is_none_or(|until| self.0.changed.wait_until(&mut state, until).timed_out()) {
+                tracing::error!(
+                    "a fence callback of the monitor's does not return for {PATIENCE:?}, and is not waited for any more"
+                );
+                return;
             }
         }
-        true
     }
 
     /// The next one, if there is one now.
@@ -181,10 +184,13 @@ impl Fences {
         self.teller.is_none().then(|| Poller { retired: self.retired.clone(), consumer: self.consumer })
     }
 
-    /// Tells nothing any more. Waits for a callback that has begun, unless this is called by it.
+    /// Tells nothing any more. Waits for callbacks that have begun as [`Retired::settle`] does, but for that of our own thread
+    /// without an end.
     pub(crate) fn end(self) {
         self.retired.end();
-        self.retired.settle(None);
+        if self.teller.is_none() {
+            self.retired.settle();
+        }
         if let Some(teller) = self.teller
             && teller.thread().id() != thread::current().id()
             && teller.join().is_err()

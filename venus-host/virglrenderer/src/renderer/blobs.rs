@@ -51,7 +51,7 @@ pub(crate) struct MapRequest {
 impl Device {
     /// Makes a blob: a context's memory, or nothing but pages of the guest.
     pub(crate) fn create_blob(&mut self, args: &CreateBlobArgs, pages: Option<GuestPages>) -> Result<(), Error> {
-        self.require_new(args.res_handle)?;
+        self.require_new_blob(args.res_handle)?;
         let kind = match args.blob_mem {
             BLOB_MEM_GUEST => Kind::Pages,
             BLOB_MEM_HOST3D | BLOB_MEM_HOST3D_GUEST => {
@@ -68,7 +68,7 @@ impl Device {
 
     /// Makes a blob of a dma-buf or memory file. `fd` is the monitor's; a duplicate of it is kept.
     pub(crate) fn import_blob(&mut self, args: &ImportBlobArgs, fd: BorrowedFd<'_>) -> Result<(), Error> {
-        self.require_new(args.res_handle)?;
+        self.require_new_blob(args.res_handle)?;
         let size = rustix::fs::seek(fd, rustix::fs::SeekFrom::End(0))
             .map_err(system("cannot tell how large an imported blob is"))?;
         if args.size == 0 || args.size > size {

@@ -1,10 +1,7 @@
 //! The device's state, and who has it: one monitor at a time, between `virgl_renderer_init` and
 //! `virgl_renderer_cleanup`.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use parking_lot::Mutex;
 use rustix::io::Errno;
@@ -65,20 +62,13 @@ pub(crate) fn cleanup() {
     }
 }
 
-/// How long a reset waits for a fence callback that has begun. It may wait for a lock that the monitor holds around the reset.
-const PATIENCE: Duration = Duration::from_secs(5);
-
 /// Ends all contexts and resources. Waits for fence callbacks that have begun, unless one of them asks for this.
 pub(crate) fn reset() -> Result<(), Error> {
     let retired = with(|device| {
         device.reset();
         Ok(device.retired.clone())
     })?;
-    if !retired.settle(Some(PATIENCE)) {
-        tracing::error!(
-            "a fence callback of the monitor's does not return for {PATIENCE:?}, and is not waited for any more"
-        );
-    }
+    retired.settle();
     Ok(())
 }
 

@@ -46,9 +46,18 @@ impl Kept {
         self.current.len().saturating_add(self.earlier_count)
     }
 
-    /// Whether the guest has left as much mapped as it may.
-    pub(super) fn is_full(&self) -> bool {
-        self.current_bytes >= BYTES || self.earlier_bytes >= EARLIER_BYTES
+    /// Why the guest may leave no more mapped, if it has left as much as it may.
+    pub(super) fn excess(&self) -> Option<&'static str> {
+        if self.current_bytes >= BYTES {
+            Some("too much is mapped of resources that have gone: it has to be unmapped first")
+        } else if self.earlier_bytes >= EARLIER_BYTES {
+            Some(
+                "too much is mapped since before the guest's machine was reset: this monitor unmaps nothing then, and has to \
+                  be started again",
+            )
+        } else {
+            None
+        }
     }
 
     /// Gives one back: of this run of the machine, or else the oldest. False if there is none.

@@ -64,10 +64,16 @@ impl Device {
         if self.resources.len().saturating_add(self.kept.count()) >= RESOURCES {
             return Err(refused(format!("there are {RESOURCES} resources already")));
         }
-        if self.kept.is_full() {
-            return Err(refused("too much is mapped of resources that have gone"));
-        }
         Ok(())
+    }
+
+    /// Fails unless a blob of that number can be made, which a guest may leave mapped.
+    pub(super) fn require_new_blob(&self, handle: u32) -> Result<(), Error> {
+        self.require_new(handle)?;
+        match self.kept.excess() {
+            Some(reason) => Err(refused(reason)),
+            None => Ok(()),
+        }
     }
 
     /// Notes a resource that has been made.

@@ -141,6 +141,7 @@ fn memory_that_is_left_mapped_by_resets_has_a_limit() {
     }
     assert_eq!(monitor.create_context(1, 4, b"test"), 0);
     assert_eq!(leave_mapped(&monitor, 10), -INVALID);
+    assert_eq!(crate::pictures::create(99, 1, 64, 64), 0, "the boot console is still there");
     assert_eq!(monitor.unmap(12), 0, "of the first run");
     assert_eq!(leave_mapped(&monitor, 10), 0);
 }
