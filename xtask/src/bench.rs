@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: what the codec costs per command, our host beside virglrenderer's, and what it costs to be
-//! recorded or traced.
+//! `cargo xtask bench`: what the codec costs per command, our host beside virglrenderer's, what applications wait for,
+//! and what it costs to be recorded or traced.
 //!
 //! All of it is measured by `venus-bench` of `tests/bench`; here it gets what it needs: the `venus` command, and for the
 //! second both hosts at once in one guest root, on the same driver.
@@ -42,6 +42,8 @@ enum What {
     Codec,
     /// Hosts behind their sockets.
     Hosts,
+    /// What applications wait for: natively, through our host, through virglrenderer.
+    Programs,
     /// vkcube recorded and traced, beside vkcube alone.
     Observing,
 }
@@ -64,6 +66,13 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     if wanted(What::Hosts) {
         measure_hosts(args, &bench, &folder.join("hosts.json"))?;
+    }
+    if wanted(What::Programs) && !args.no_guests {
+        let cases = build(&["--release", "--package", "venus-cases"])?;
+        let mut command = Command::new(&bench);
+        command.arg("programs").arg("--json").arg(folder.join("programs.json")).arg("--venus").arg(host(args)?);
+        command.arg("--cases").arg(cases).args(["--suite", args.suite.name()]);
+        run_bench(command.args(["--rounds", &args.rounds.to_string()]))?;
     }
     eprintln!("the figures are in {}", folder.display());
     Ok(())

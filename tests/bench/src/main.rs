@@ -1,4 +1,5 @@
-//! Measures the codec, vtest hosts (ours, or any other), and what it costs to be looked at. `cargo xtask bench` runs it with all that it needs.
+//! Measures the codec, vtest hosts (ours, or any other), what applications wait for, and what it costs to be looked at.
+//! `cargo xtask bench` runs it with all that it needs.
 #![deny(unsafe_code)]
 
 mod allocations;
@@ -8,6 +9,7 @@ mod hosts;
 mod instructions;
 mod objects;
 mod observing;
+mod programs;
 mod report;
 
 use std::path::PathBuf;
@@ -59,6 +61,24 @@ enum What {
         #[arg(long)]
         json: PathBuf,
     },
+    /// What applications wait for, on Mesa's driver in a guest root: natively, and through both hosts.
+    Programs {
+        /// The `venus` command.
+        #[arg(long, value_name = "PATH")]
+        venus: PathBuf,
+        /// The program of the cases.
+        #[arg(long, value_name = "PATH")]
+        cases: PathBuf,
+        /// The guest root.
+        #[arg(long, value_enum, default_value = "sid")]
+        suite: Suite,
+        /// Turns.
+        #[arg(long, default_value_t = 7)]
+        rounds: u32,
+        /// Where to write the figures.
+        #[arg(long)]
+        json: PathBuf,
+    },
     /// Do the work of `codec` once, for an instruction counter to watch.
     #[command(hide = true)]
     Count,
@@ -89,6 +109,9 @@ fn run(what: &What) -> Result<()> {
         }
         What::Observing { venus, suite, rounds, json } => {
             observing::measure(venus, roots::ensure(*suite)?.guest(), *rounds, json)
+        }
+        What::Programs { venus, cases, suite, rounds, json } => {
+            programs::measure(venus, cases, roots::ensure(*suite)?.guest(), *rounds, json)
         }
         What::Count => codec::count(),
     }

@@ -16,7 +16,7 @@ pub(crate) struct Compute {
     /// The module of [`multiply`].
     pub(crate) module: vk::ShaderModule,
     sets: [vk::DescriptorSet; 1],
-    buffer: Mapped,
+    pub(crate) buffer: Mapped,
 }
 
 /// One pipeline to make: a module, the number it multiplies with, and what else is special.

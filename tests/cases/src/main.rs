@@ -13,7 +13,7 @@
 //! The last line of standard output is the verdict: `OK` or `SKIP` with status 0, `FAIL` with 1, and `LOST` with 3 when
 //! the device is lost. A case in which the host is to die writes `READY` to standard error once that may happen.
 //!
-//! [`cases`] has the cases; [`device`], [`memory`], [`work`], [`shader`] and [`compute`] what they share.
+//! [`cases`] has the cases; [`device`], [`memory`], [`work`], [`shader`], [`compute`] and [`draw`] what they share.
 //!
 //! # Safety
 //!
@@ -31,6 +31,7 @@
 mod cases;
 mod compute;
 mod device;
+mod draw;
 mod memory;
 mod shader;
 mod work;

@@ -47,6 +47,11 @@ impl Mapped {
         self.words.iter().for_each(|word| word.store(value, Ordering::Relaxed));
     }
 
+    /// Sets one word, as little as a program can touch.
+    pub(crate) fn set_first(&self, value: u32) {
+        self.words.iter().take(1).for_each(|word| word.store(value, Ordering::Relaxed));
+    }
+
     /// Whether the first and the last word are `value`: all that a poller has the time for.
     pub(crate) fn ends_are(&self, value: u32) -> bool {
         [self.words.first(), self.words.last()].iter().flatten().all(|word| word.load(Ordering::Relaxed) == value)

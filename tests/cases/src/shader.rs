@@ -95,6 +95,14 @@ fn multiply_with(set: &str) -> Vec<u32> {
     words.op(65, &[ELEMENT, place, VARIABLE, ZERO, x]).op(62, &[place, product]).end()
 }
 
+/// A vertex shader that does nothing at all.
+pub(crate) fn nothing() -> Vec<u32> {
+    let mut words = Words::new(LABEL + 1);
+    words.op(17, &[1]).op(14, &[0, 1]); // Shader; logical GLSL450
+    words.op(15, &[0, MAIN, u32::from_le_bytes(*b"main"), 0]); // entry point, vertex
+    words.op(19, &[VOID]).op(33, &[FUNCTION, VOID]).main().end()
+}
+
 /// A shader of so many operations, each of which needs the one before, so that its compilation takes a while.
 pub(crate) fn long(operations: u32) -> Vec<u32> {
     const PLACE: u32 = FREE;
@@ -121,7 +129,7 @@ mod tests {
 
     #[test]
     fn instructions_fill_a_module_to_its_end() {
-        for module in [multiply(), refused(), long(100)] {
+        for module in [multiply(), refused(), nothing(), long(100)] {
             let mut at = 5;
             while at < module.len() {
                 at += usize::try_from(module[at] >> 16).unwrap();

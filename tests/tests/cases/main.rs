@@ -17,4 +17,5 @@ mod refused;
 mod soak;
 mod sparse;
 mod starts;
+mod timings;
 mod validation;

@@ -1,4 +1,6 @@
 //! The cases, and what each of them re-enacts. A case is right when it ends as it does natively.
+//!
+//! Those that begin with `time-` re-enact no report but say how long something takes.
 
 mod death;
 mod frames;
@@ -11,6 +13,7 @@ mod queries;
 mod refused;
 mod sparse;
 mod starts;
+mod timings;
 
 use anyhow::Result;
 
@@ -117,4 +120,19 @@ pub(crate) const CASES: &[Case] = &[
     case("starts", 300, starts::in_a_row, "devices one after another, while all cores are busy"),
     case("instance-threads", 50, starts::in_threads, "so many instances in each of 32 threads, one after another"),
     case("instances", 300, starts::at_once, "instances alive at once"),
+
+    // The number is how often it is timed.
+    case("time-start", 10, timings::start, "from nothing to a queue"),
+    case("time-call", 20_000, timings::call, "a call that the driver answers at once: vkGetDescriptorSetLayoutSupport"),
+    case("time-record", 10, timings::record, "200 000 commands recorded, submitted and waited for, per command"),
+    case("time-submit", 1_000, timings::submit, "submit nothing and wait for it"),
+    case("time-two-in-flight", 1_000, timings::two_in_flight, "the same with two on the way"),
+    case("time-three-in-flight", 1_000, timings::three_in_flight, "the same with three"),
+    case("time-buffer", 500, timings::mapped, "make, allocate, bind, map, touch and free a buffer of 64 KiB"),
+    case("time-buffer-unmapped", 500, timings::unmapped, "the same of memory that only the device sees"),
+    case("time-map", 2_000, timings::map_again, "map and unmap memory"),
+    case("time-job", 500, timings::job, "write, record, dispatch, wait, read"),
+    case("time-pipeline", 50, timings::pipeline, "make a compute pipeline and use it"),
+    case("time-1000-draws", 50, timings::thousand_draws, "frames of 1 000 draws with constants, per draw"),
+    case("time-10000-draws", 10, timings::ten_thousand_draws, "frames of 10 000 draws with constants, per draw"),
 ];

@@ -1,0 +1,232 @@
+//! Times applications on Mesa's own guest driver: natively, through our host and through another, in turns.
+//!
+//! The application is `venus-cases`, which times itself. All of it runs in one guest root, so that the driver at the
+//! end of each way is the same file.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Value, json};
+use testbed::cases::Cases;
+use testbed::progress::Step;
+use testbed::resident::Resident;
+use testbed::sandbox::{Guest, Vulkan};
+
+use crate::report::{median, quantile};
+
+/// Longest that one program may take. Some never end: virglrenderer's worker dies of mapped memory on hosts without a
+/// render node, and Mesa's driver waits for it.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// What is measured: the case's name, what it is called in the table, its unit in nanoseconds.
+const ROWS: [(&str, &str, f64); 13] = [
+    ("time-start", "vkCreateInstance to queue, ms", 1e6),
+    ("time-call", "synchronous call (vkGetDescriptorSetLayoutSupport), us", 1e3),
+    ("time-record", "200 000 vkCmdSetLineWidth recorded + submit + wait, ns each", 1.0),
+    ("time-submit", "empty submit + fence wait, us", 1e3),
+    ("time-two-in-flight", "the same, two in flight, us each", 1e3),
+    ("time-three-in-flight", "the same, three in flight, us each", 1e3),
+    ("time-buffer", "make, allocate, bind, map, touch, free 64 KiB, us", 1e3),
+    ("time-buffer-unmapped", "the same without mapping, us", 1e3),
+    ("time-map", "map and unmap, us", 1e3),
+    ("time-job", "write, record, dispatch, wait, read, us", 1e3),
+    ("time-pipeline", "compute pipeline made and used, us", 1e3),
+    ("time-1000-draws", "frame of 1 000 draws with constants, ns a draw", 1.0),
+    ("time-10000-draws", "frame of 10 000 draws with constants, ns a draw", 1.0),
+];
+
+/// The ways to the driver, in the order of the table's columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Native,
+    Ours,
+    Peer,
+}
+
+impl Way {
+    const ALL: [Self; 3] = [Self::Native, Self::Ours, Self::Peer];
+}
+
+/// What one run of one program said, in its row's unit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Times {
+    p50: f64,
+    p99: f64,
+}
+
+/// All turns of one row; a way that failed has fewer of them, and why.
+#[derive(Debug, Default)]
+struct Row {
+    turns: [Vec<Times>; 3],
+    failed: [Option<String>; 3],
+}
+
+impl Row {
+    fn of(&self, way: Way) -> &[Times] {
+        let [native, ours, peer] = &self.turns;
+        match way {
+            Way::Native => native,
+            Way::Ours => ours,
+            Way::Peer => peer,
+        }
+    }
+
+    fn p50(&self, way: Way) -> Option<f64> {
+        let turns = self.of(way);
+        (!turns.is_empty()).then(|| median(turns.iter().map(|times| times.p50).collect()))
+    }
+
+    fn p99(&self, way: Way) -> Option<f64> {
+        let turns = self.of(way);
+        (!turns.is_empty()).then(|| median(turns.iter().map(|times| times.p99).collect()))
+    }
+
+    /// Ratio of ours to another way, turn by turn: the median, and the least and the greatest.
+    fn ratio(&self, to: Way) -> Option<[f64; 3]> {
+        let pairs = self.of(Way::Ours).iter().zip(self.of(to));
+        let ratios: Vec<f64> = pairs.map(|(ours, other)| ours.p50 / other.p50).collect();
+        (!ratios.is_empty()).then(|| [0.5, 0.0, 1.0].map(|share| quantile(ratios.clone(), share)))
+    }
+}
+
+/// Where programs run, and what they run on.
+struct Ways<'a> {
+    guest: &'a Guest,
+    cases: Cases,
+    sockets: [PathBuf; 2],
+}
+
+impl Ways<'_> {
+    fn run(&self, way: Way, case: &str, unit: f64) -> Result<Times> {
+        let [ours, peer] = &self.sockets;
+        let vulkan = match way {
+            Way::Native => Vulkan::Lavapipe,
+            Way::Ours => Vulkan::Venus(ours),
+            Way::Peer => Vulkan::Venus(peer),
+        };
+        let finished = self.cases.command(self.guest, vulkan, &[case])?.limit(LIMIT).output()?;
+        let said = finished.expect_success(case)?.stdout;
+        parse(&said, unit).with_context(|| format!("{case} said {said:?}"))
+    }
+}
+
+/// Takes `OK p50 1.0 ns, p99 2.0 ns, 3 times` apart.
+fn parse(said: &str, unit: f64) -> Result<Times> {
+    let words: Vec<&str> = said.split_whitespace().collect();
+    let ["OK", "p50", p50, "ns,", "p99", p99, "ns,", ..] = words.as_slice() else {
+        bail!("that is no timing");
+    };
+    Ok(Times { p50: p50.parse::<f64>()? / unit, p99: p99.parse::<f64>()? / unit })
+}
+
+/// Measures `host`, a `venus` command, and the root's virglrenderer, with the program of the cases.
+pub(crate) fn measure(host: &Path, cases: &Path, guest: &Guest, rounds: u32, json: &Path) -> Result<()> {
+    let ours = Resident::venus(guest, host, &[])?;
+    let peer = Resident::virglrenderer(guest)?;
+    let cases = std::path::absolute(cases).context("resolving the program of the cases")?;
+    let ways = Ways { guest, cases: Cases::at(cases), sockets: [ours.socket(), peer.socket()] };
+    let mut rows: Vec<Row> = ROWS.iter().map(|_| Row::default()).collect();
+    let mut order = Way::ALL;
+    for round in 1..=rounds {
+        let step = Step::start(format!("applications in {}: turn {round} of {rounds}", guest.name()));
+        for ((case, _, unit), row) in ROWS.iter().zip(&mut rows) {
+            turn(&ways, order, case, *unit, row);
+        }
+        order.rotate_left(1);
+        step.done("done");
+    }
+    print(&rows, guest);
+    crate::report::save(Some(json), &to_json(&rows, guest))
+}
+
+/// One row, one turn. What has failed once is not tried again.
+fn turn(ways: &Ways<'_>, order: [Way; 3], case: &str, unit: f64, row: &mut Row) {
+    for way in order {
+        let at = Way::ALL.iter().position(|one| *one == way).unwrap_or_default();
+        if row.failed[at].is_some() {
+            continue;
+        }
+        match ways.run(way, case, unit) {
+            Ok(times) => row.turns[at].push(times),
+            Err(error) => {
+                row.turns[at].clear();
+                row.failed[at] = Some(format!("{error:#}"));
+            }
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the table is what the program is for")]
+fn print(rows: &[Row], guest: &Guest) {
+    print!("{}", table(rows, guest.name(), &guest.mesa_version().unwrap_or_default()));
+    for ((case, ..), row) in ROWS.iter().zip(rows) {
+        for (way, why) in Way::ALL.iter().zip(&row.failed) {
+            if let Some(why) = why {
+                eprintln!("{case}, {way:?}: {why}");
+            }
+        }
+    }
+}
+
+/// For people.
+fn table(rows: &[Row], root: &str, mesa: &str) -> String {
+    let mut out =
+        format!("\napplications on Mesa {mesa} of {root}, median (99 %) of turns; ratios with their spread\n\n");
+    let heads = ["native", "ours", "peer", "ours/native", "ours/peer"];
+    let _ = write!(out, "{:<62}", "");
+    for head in heads {
+        let _ = write!(out, "{head:>20}");
+    }
+    out.push('\n');
+    for ((_, title, _), row) in ROWS.iter().zip(rows) {
+        let _ = write!(out, "{title:<62}");
+        for way in Way::ALL {
+            let cell = row.p50(way).zip(row.p99(way)).map(|(p50, p99)| format!("{p50:.2} ({p99:.2})"));
+            let _ = write!(out, "{:>20}", cell.unwrap_or_else(|| "-".to_owned()));
+        }
+        for to in [Way::Native, Way::Peer] {
+            let cell = row.ratio(to).map(|[middle, least, most]| format!("{middle:.2} ({least:.2}-{most:.2})"));
+            let _ = write!(out, "{:>20}", cell.unwrap_or_else(|| "-".to_owned()));
+        }
+        out.push('\n');
+    }
+    out
+}
+
+/// For programs.
+fn to_json(rows: &[Row], guest: &Guest) -> Value {
+    let rows = ROWS.iter().zip(rows).map(|((case, title, _), row)| {
+        let figures = |way| json!({ "p50": row.p50(way), "p99": row.p99(way) });
+        json!({
+            "case": case, "what": title,
+            "native": figures(Way::Native), "ours": figures(Way::Ours), "peer": figures(Way::Peer),
+            "ours_to_native": row.ratio(Way::Native), "ours_to_peer": row.ratio(Way::Peer),
+        })
+    });
+    json!({ "guest": guest.name(), "mesa": guest.mesa_version(), "rows": rows.collect::<Vec<_>>() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_programs_times_are_read_in_the_rows_unit() {
+        let times = parse("OK p50 1500.0 ns, p99 3000.0 ns, 10 times\n", 1e3).unwrap();
+        assert_eq!(times, Times { p50: 1.5, p99: 3.0 });
+        assert!(parse("SKIP no such device", 1.0).is_err());
+        assert!(parse("OK p50 x ns, p99 3000.0 ns, 10 times\n", 1.0).is_err());
+    }
+
+    #[test]
+    fn ratios_are_of_the_same_turn() {
+        let times = |p50| Times { p50, p99: p50 };
+        let turns = [vec![times(1.0), times(10.0), times(1.0)], vec![times(2.0), times(10.0), times(4.0)], Vec::new()];
+        let row = Row { turns, ..Row::default() };
+        assert_eq!(row.ratio(Way::Native), Some([2.0, 1.0, 4.0]));
+        assert_eq!(row.ratio(Way::Peer), None);
+        assert_eq!(row.p50(Way::Peer), None);
+    }
+}
