@@ -19,7 +19,7 @@ use crate::{
     },
     error::{Fatal, ResultName},
     limits,
-    resource::SharedSum,
+    resource::SharedCount,
     ring::RingId,
 };
 
@@ -38,7 +38,7 @@ pub(crate) struct Counters {
 
 impl Counters {
     /// Those of a context that has done nothing; `lost` is its end, and allocations are counted in `shown`, too.
-    pub(super) fn new(lost: Arc<Lost>, shown: Option<SharedSum>) -> Self {
+    pub(super) fn new(lost: Arc<Lost>, shown: Option<SharedCount>) -> Self {
         Self {
             commands: AtomicU64::new(0),
             by_command: Arc::default(),
@@ -103,9 +103,9 @@ impl Counters {
         self.memory.allocations()
     }
 
-    /// Counts an allocation for as long as the answer lives.
-    pub(crate) fn charge(&self, bytes: u64) -> Charge {
-        self.memory.charge(bytes)
+    /// Counts an allocation for as long as the answer lives; none that alone is more than `most`.
+    pub(crate) fn charge(&self, bytes: u64, most: u64) -> Option<Charge> {
+        self.memory.charge(bytes, most)
     }
 
     /// Adds the commands of one batch.

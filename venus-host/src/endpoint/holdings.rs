@@ -9,21 +9,21 @@
 use super::Breadcrumbs;
 use crate::{
     error::{BUDGETED, CREATE_BLOB, Fatal, HostError},
-    resource::SharedSum,
+    resource::SharedCount,
 };
 
 /// What one guest holds, and what it may hold.
 #[derive(Debug, Clone)]
 pub(crate) struct Holdings {
     /// Nothing as long as whoever serves the guest has not said it.
-    most: SharedSum,
-    allocations: SharedSum,
-    plain: SharedSum,
+    most: SharedCount,
+    allocations: SharedCount,
+    plain: SharedCount,
 }
 
 impl Holdings {
-    /// Those in three words, which begin as zero.
-    pub(super) fn new(most: SharedSum, allocations: SharedSum, plain: SharedSum) -> Self {
+    /// Those in three numbers, which begin as zero.
+    pub(super) fn new(most: SharedCount, allocations: SharedCount, plain: SharedCount) -> Self {
         Self { most, allocations, plain }
     }
 
@@ -33,13 +33,13 @@ impl Holdings {
     }
 
     /// Where allocations are counted.
-    pub(super) fn allocations(&self) -> SharedSum {
+    pub(super) fn allocations(&self) -> SharedCount {
         self.allocations.clone()
     }
 
     /// Plain memory that the guest was given, including what is on its way to whoever serves it.
     pub(super) fn plain_bytes(&self) -> u64 {
-        self.plain.bytes()
+        self.plain.get()
     }
 
     /// Notes how much plain memory the guest has.
@@ -49,7 +49,7 @@ impl Holdings {
 
     /// Fails if the guest has more than it may, the last of it being `asked` bytes.
     pub(crate) fn check(&self, asked: u64) -> Result<(), HostError> {
-        let (most, held) = (self.most.bytes(), self.allocations.bytes().saturating_add(self.plain.bytes()));
+        let (most, held) = (self.most.get(), self.allocations.get().saturating_add(self.plain.get()));
         if most == 0 || most == u64::MAX || held <= most { Ok(()) } else { Err(too_much(asked, most)) }
     }
 }
@@ -57,7 +57,7 @@ impl Holdings {
 impl Breadcrumbs {
     /// What the guest holds; none without memory to note it.
     pub(crate) fn holdings(&self) -> Option<Holdings> {
-        let [most, allocations, plain] = self.sums()?;
+        let [most, allocations, plain] = self.counts()?;
         Some(Holdings::new(most, allocations, plain))
     }
 }

@@ -110,20 +110,19 @@ impl Endpoint {
     /// Counts an allocation of so many bytes, if the guest may have one more.
     fn charge(&self, bytes: u64) -> Result<Charge, Failure> {
         let Shared { counters, budget, .. } = &*self.shared;
+        let most = budget.max_memory_bytes();
         // First, so that two rings at the same time do not both find room.
-        let charge = counters.charge(bytes);
-        let most = budget.allocations();
-        if counters.allocations() > most {
-            let reason = format!("{most} allocations are alive, and each may take a descriptor");
+        let charge = counters.charge(bytes, most);
+        if counters.allocations() > budget.allocations() {
+            let reason = format!("{} allocations are alive, and each may take a descriptor", budget.allocations());
             return Err(Failure::refused(vk::Result::ERROR_TOO_MANY_OBJECTS, "", reason, BUDGETED));
         }
-        let most = budget.max_memory_bytes();
-        if most != u64::MAX && counters.memory_bytes().saturating_add(self.shared.plain_bytes()) > most {
+        let fits = most == u64::MAX || counters.memory_bytes().saturating_add(self.shared.plain_bytes()) <= most;
+        charge.filter(|_| fits).ok_or_else(|| {
             let reason = format!("{bytes} bytes are more than is left of the {most} that this guest may have");
             let member = "pAllocateInfo->allocationSize";
-            return Err(Failure::refused(vk::Result::ERROR_OUT_OF_DEVICE_MEMORY, member, reason, BUDGETED));
-        }
-        Ok(charge)
+            Failure::refused(vk::Result::ERROR_OUT_OF_DEVICE_MEMORY, member, reason, BUDGETED)
+        })
     }
 
     /// The storage of a resource as something to import; `None` if there is no such resource or it is of no use for

@@ -2,7 +2,7 @@
 //!
 //! Two rules make this sound in the face of a hostile guest:
 //!
-//! * No Rust reference to shared bytes exists, except to an [`AtomicU32`]: everything else is copied, with volatile
+//! * No Rust reference to shared bytes exists, except to an atomic: everything else is copied, with volatile
 //!   accesses, between shared and private memory. A value that is needed twice is copied once.
 //! * Every access is checked against the mapping's length here, whatever the caller has checked before: offsets come
 //!   from a guest.
@@ -15,7 +15,10 @@ use std::{
     fmt,
     os::fd::BorrowedFd,
     ptr::{self, NonNull},
-    sync::{Arc, atomic::AtomicU32},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicU64},
+    },
 };
 
 use rustix::mm::{MapFlags, ProtFlags};
@@ -115,16 +118,26 @@ impl Mapping {
     /// The word at `offset` as an atomic. An offset that is no multiple of four is out of range, like one past the end.
     #[inline]
     pub(crate) fn atomic_u32(&self, offset: usize) -> Result<&AtomicU32, OutOfRange> {
-        let word = self.range(offset, 4)?.cast::<u32>();
-        if !word.is_aligned() {
-            return Err(OutOfRange { offset, len: 4, size: self.size });
-        }
+        let word = self.aligned::<u32>(offset)?;
         // SAFETY:
-        // - `word` points to four mapped bytes (`range`), aligned (above), that stay mapped for the lifetime of
-        //   `&self`;
+        // - `word` points to four mapped bytes, aligned (`aligned`), that stay mapped for the lifetime of `&self`;
         // - this process accesses them only through such atomics and the volatile copies of this file, and the other
         //   process is outside the language: the hardware's word accesses do not tear.
         Ok(unsafe { AtomicU32::from_ptr(word) })
+    }
+
+    /// The eight bytes at `offset` as an atomic. An offset that is no multiple of eight is out of range, too.
+    pub(crate) fn atomic_u64(&self, offset: usize) -> Result<&AtomicU64, OutOfRange> {
+        let word = self.aligned::<u64>(offset)?;
+        // SAFETY: as in `atomic_u32`, with eight bytes.
+        Ok(unsafe { AtomicU64::from_ptr(word) })
+    }
+
+    /// The address of a `T` at `offset`, if it is mapped and aligned.
+    #[inline]
+    fn aligned<T>(&self, offset: usize) -> Result<*mut T, OutOfRange> {
+        let at = self.range(offset, size_of::<T>())?.cast::<T>();
+        if at.is_aligned() { Ok(at) } else { Err(OutOfRange { offset, len: size_of::<T>(), size: self.size }) }
     }
 
     /// The address of `offset`, if `len` bytes from there are mapped.
@@ -181,6 +194,8 @@ mod tests {
         assert!(mapping.atomic_u32(size - 4).is_ok());
         assert!(mapping.atomic_u32(size - 2).is_err());
         assert!(mapping.atomic_u32(2).is_err());
+        assert!(mapping.atomic_u64(size - 8).is_ok());
+        assert!(mapping.atomic_u64(size - 4).is_err() && mapping.atomic_u64(4).is_err());
     }
 
     #[test]

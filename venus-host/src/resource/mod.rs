@@ -11,19 +11,19 @@
 //! | [`file`] | memory files: anonymous, sealed, sized in host pages |
 //! | [`mapping`] | a mapped memory file, and its checked access |
 //! | [`volatile`] | the copies of shared bytes |
-//! | [`sum`] | sums of bytes that two processes see |
+//! | [`count`] | numbers that two processes see |
 //! | [`table`] | ids to resources |
 
 pub(crate) mod blob;
+mod count;
 pub(crate) mod file;
 pub(crate) mod mapping;
-mod sum;
 pub(crate) mod table;
 pub mod volatile;
 
 use std::{fmt, sync::Arc};
 
-pub(crate) use self::{blob::WeakMapping, file::MemoryFile, mapping::Mapping, sum::SharedSum, table::Table};
+pub(crate) use self::{blob::WeakMapping, count::SharedCount, file::MemoryFile, mapping::Mapping, table::Table};
 pub use self::{
     blob::{Blob, BlobKind, BlobStorage, HostMapping, MapInfo, VulkanInfo},
     file::{host_page_size, try_memory_file},

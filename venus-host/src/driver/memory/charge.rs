@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use crate::resource::SharedSum;
+use crate::resource::SharedCount;
 
 /// What is counted.
 #[derive(Debug, Default)]
@@ -13,7 +13,7 @@ struct Counters {
     bytes: AtomicU64,
     allocations: AtomicU64,
     /// Where the bytes are counted once more, for others to see.
-    shown: Option<SharedSum>,
+    shown: Option<SharedCount>,
 }
 
 /// A counter of allocations and of their bytes. Clones count together.
@@ -22,7 +22,7 @@ pub(crate) struct Allocated(Arc<Counters>);
 
 impl Allocated {
     /// One whose bytes are counted in shared memory as well.
-    pub(crate) fn shown(shown: Option<SharedSum>) -> Self {
+    pub(crate) fn shown(shown: Option<SharedCount>) -> Self {
         Self(Arc::new(Counters { shown, ..Counters::default() }))
     }
 
@@ -36,14 +36,18 @@ impl Allocated {
         self.0.allocations.load(Ordering::Relaxed)
     }
 
-    /// Counts an allocation for as long as the answer lives.
-    pub(crate) fn charge(&self, bytes: u64) -> Charge {
+    /// Counts an allocation for as long as the answer lives. None if it alone is more than `most`, of which nobody may see
+    /// anything: sums that a guest can add to at will come to their end, and begin anew.
+    pub(crate) fn charge(&self, bytes: u64, most: u64) -> Option<Charge> {
+        if bytes > most {
+            return None;
+        }
         self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.0.allocations.fetch_add(1, Ordering::Relaxed);
         if let Some(shown) = &self.0.shown {
             shown.add(bytes);
         }
-        Charge { counter: self.clone(), bytes }
+        Some(Charge { counter: self.clone(), bytes })
     }
 }
 
@@ -72,8 +76,10 @@ mod tests {
     fn an_allocation_counts_while_it_lives() {
         let counter = Allocated::default();
         let counts = || (counter.bytes(), counter.allocations());
-        let (first, second) = (counter.charge(3), counter.clone().charge(4));
+        let (first, second) = (counter.charge(3, 3), counter.clone().charge(4, u64::MAX));
         assert_eq!(counts(), (7, 2));
+        let refused = counter.charge(u64::MAX - 6, 1 << 30);
+        assert_eq!((refused.is_none(), counts()), (true, (7, 2)), "while it was looked at");
         drop(first);
         assert_eq!(counts(), (4, 1));
         drop(second);
