@@ -51,14 +51,10 @@ pub const SHARE_BYTES: usize = 256 << 10;
 /// vain halves it for the others of a monitor's, down to a quarter of a second.
 pub const QUEUE_PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long a monitor waits for a context to give memory of its guest's, for which it has to come to the request first: a
-/// guest may have it wait for a ring that compiles shaders. Then the context is lost. All of the machine may stand still meanwhile, so it is halved
-/// like [`QUEUE_PATIENCE`].
+/// How long a monitor waits for a context to give memory of its guest's, or to forget a resource whose id is to mean another
+/// one, for which it has to come to the request first: a guest may have it wait for a ring that compiles shaders. Then the
+/// context is lost. All of the machine may stand still meanwhile, so it is halved like [`QUEUE_PATIENCE`].
 pub const WORKER_PATIENCE: Duration = Duration::from_secs(8);
-
-/// How long a ring waits for plain memory that the guest names and nobody has told its context of. The monitor gives such
-/// memory to the guest at once, and a context that is inside of its driver hears of it later.
-pub const ARRIVAL_PATIENCE: Duration = Duration::from_secs(8);
 
 /// How long a monitor waits for a worker process to say how its guest is doing.
 pub const STATISTICS_PATIENCE: Duration = Duration::from_secs(2);

@@ -7,6 +7,7 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | [`ahead`] | rings that name resources which the context is yet to hear of |
 //! | [`attribution`] | which command a validation message is about |
 //! | [`capset`] | what the guest reads before it creates a context |
 //! | [`options`] | how contexts are made |
@@ -28,6 +29,7 @@
 
 #![deny(unsafe_code)]
 
+mod ahead;
 mod attribution;
 mod capset;
 mod explain;
@@ -168,11 +170,6 @@ impl Context {
         let storage = Storage::Shmem(Arc::new(file.map()?));
         self.shared.resources.insert(Resource { id, size, storage })?;
         Ok(Blob::of_file(file))
-    }
-
-    /// Has rings wait for resources that they are ahead of: those of [`Context::take_plain`].
-    pub(crate) fn hear_late_of_plain(&self) {
-        self.shared.resources.come_late();
     }
 
     /// Takes plain shared memory of `size` bytes that the monitor has made, as if [`Context::create_blob`] had been asked

@@ -141,7 +141,9 @@ impl Endpoint {
 
     /// vkSetReplyCommandStreamMESA.
     fn set_reply_stream(&mut self, stream: StreamDescription) -> Result<(), Interrupt> {
-        self.await_resource(stream.resource)?;
+        if !self.reply_stream.knows(&self.shared.resources, stream.resource) {
+            self.await_resource(stream.resource)?;
+        }
         self.reply_stream.set(&self.shared.resources, stream.resource, stream.offset, stream.size)?;
         if let Origin::Ring(ring) = &self.origin {
             ring.reply_resource.store(stream.resource.0, Ordering::Relaxed);
@@ -152,7 +154,7 @@ impl Endpoint {
     /// vkExecuteCommandStreamsMESA. `positions` is as long as `streams`, or empty.
     fn execute_streams(
         &mut self,
-        streams: impl ExactSizeIterator<Item = StreamDescription>,
+        streams: impl ExactSizeIterator<Item = StreamDescription> + Clone,
         positions: &[usize],
     ) -> Result<(), Interrupt> {
         if streams.len() == 0 || streams.len() > limits::INDIRECT_STREAMS {
@@ -161,6 +163,10 @@ impl Endpoint {
         }
         if self.is_indirect() {
             return Err(self.fatal("is not legal inside an indirect stream").into());
+        }
+        // Before any is executed: a ring that cannot wait begins again with the first.
+        for stream in streams.clone().filter(|stream| stream.size != 0) {
+            self.await_resource(stream.resource)?;
         }
         let outcome = self.execute_each(streams, positions);
         self.announce_stream(0);
@@ -183,7 +189,6 @@ impl Endpoint {
             if stream.size == 0 {
                 continue;
             }
-            self.await_resource(stream.resource)?;
             let (mapping, resource_size) =
                 lookup_shmem(&self.shared.resources, stream.resource, self.command(), "pStreams[].resourceId")?;
             let (offset, size) = shmem_range(stream.offset, stream.size, resource_size).ok_or_else(|| {
@@ -195,22 +200,6 @@ impl Endpoint {
             self.execute_indirect((stream.resource, &mapping), offset, size)?;
         }
         Ok(())
-    }
-
-    /// Waits for a resource that the monitor has given to the guest already, and that this context is yet to hear of: rings
-    /// do not wait for what the monitor sends. Direct submissions come the same way, in order.
-    fn await_resource(&mut self, id: ResourceId) -> Result<(), Interrupt> {
-        let Origin::Ring(ring) = &self.origin else { return Ok(()) };
-        if !self.shared.resources.may_come(id) {
-            return Ok(());
-        }
-        let ring = Arc::clone(ring);
-        self.while_absent("resource", |endpoint| {
-            let shared = &endpoint.shared;
-            let is_over = || ring.is_stopped() || shared.is_lost() || (shared.abandoned)();
-            shared.resources.await_arrival(id, limits::ARRIVAL_PATIENCE, is_over);
-            Ok(())
-        })
     }
 
     /// Names the resource that is being executed to those who may destroy it; 0 for none.
@@ -347,7 +336,7 @@ impl Endpoint {
 
     /// Runs something that may take long and holds no object, without keeping others from freeing theirs.
     /// `what` is waited for.
-    fn while_absent<T>(
+    pub(super) fn while_absent<T>(
         &mut self,
         what: &'static str,
         run: impl FnOnce(&Self) -> Result<T, Interrupt>,

@@ -11,7 +11,7 @@
 //! | 4      | 4     | commands that the guest was told to have failed |
 //! | 8      | 4     | length of the name |
 //! | 16     | 128   | name |
-//! | 256    | 24    | what the guest holds ([`holdings`](super::holdings)): may hold, allocations, plain memory |
+//! | 256    | 40    | what the guest holds ([`holdings`](super::holdings)): may hold, allocations, plain memory; messages about resources: sent, handled |
 //! | 4096   | 64 each | endpoints |
 //!
 //! An endpoint's 64 bytes:
@@ -48,7 +48,7 @@ const ANSWERED: usize = 0;
 const FAILURES: usize = 4;
 const NAME_LENGTH: usize = 8;
 const NAME: usize = 16;
-const COUNTS: [usize; 3] = [256, 264, 272];
+const COUNTS: [usize; 5] = [256, 264, 272, 280, 288];
 const SLOTS: usize = 4096;
 
 const SLOT_BYTES: usize = 64;
@@ -60,7 +60,7 @@ const RING: usize = 8;
 const EXECUTED: usize = 16;
 /// Bytes of the whole.
 const BYTES: usize = SLOTS + SLOT_COUNT * SLOT_BYTES;
-const _: () = assert!(NAME + limits::CONTEXT_NAME_BYTES <= COUNTS[0] && COUNTS[2] + 8 <= SLOTS);
+const _: () = assert!(NAME + limits::CONTEXT_NAME_BYTES <= COUNTS[0] && COUNTS[4] + 8 <= SLOTS);
 
 /// The endpoint is inside the command.
 const INSIDE: u32 = 1 << 31;
@@ -133,7 +133,7 @@ impl Breadcrumbs {
     }
 
     /// The numbers that say what the guest holds.
-    pub(super) fn counts(&self) -> Option<[SharedCount; 3]> {
+    pub(super) fn counts(&self) -> Option<[SharedCount; 5]> {
         let mapping = self.0.as_ref()?;
         Some(COUNTS.map(|at| SharedCount::new(Arc::clone(mapping), at)))
     }

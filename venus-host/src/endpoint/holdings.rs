@@ -4,6 +4,9 @@
 //! long as the guest likes. Allocations are made by whoever serves it. So each writes down what it gives, and then looks at
 //! what the guest has of both.
 //!
+//! They count the messages about resources as well, the one those that it sends, the other those that it has handled: what
+//! the guest has given back is somebody's until then, and rings can tell whether they are ahead (`context/ahead.rs`).
+//!
 //! A worker in its guest's hands can write here what it likes, and gains plain memory, of which it could make as much itself.
 
 use super::Breadcrumbs;
@@ -19,14 +22,11 @@ pub(crate) struct Holdings {
     most: SharedCount,
     allocations: SharedCount,
     plain: SharedCount,
+    sent: SharedCount,
+    handled: SharedCount,
 }
 
 impl Holdings {
-    /// Those in three numbers, which begin as zero.
-    pub(super) fn new(most: SharedCount, allocations: SharedCount, plain: SharedCount) -> Self {
-        Self { most, allocations, plain }
-    }
-
     /// Says how much the guest may hold: whoever serves it, once.
     pub(super) fn permit(&self, bytes: u64) {
         self.most.set(bytes.max(1));
@@ -38,13 +38,34 @@ impl Holdings {
     }
 
     /// Plain memory that the guest was given, including what is on its way to whoever serves it.
-    pub(super) fn plain_bytes(&self) -> u64 {
+    pub(crate) fn plain_bytes(&self) -> u64 {
         self.plain.get()
     }
 
     /// Notes how much plain memory the guest has.
     pub(crate) fn note_plain(&self, bytes: u64) {
         self.plain.set(bytes);
+    }
+
+    /// Notes how many messages about resources the monitor has sent, counting one that it is about to send.
+    pub(crate) fn note_sent(&self, messages: u64) {
+        self.sent.set(messages);
+    }
+
+    /// Whoever serves the guest has handled one more of them.
+    pub(crate) fn note_handled(&self) {
+        self.handled.add(1);
+    }
+
+    /// How many of them it has handled.
+    pub(crate) fn handled(&self) -> u64 {
+        self.handled.get()
+    }
+
+    /// The number of the last message that was sent, if not all up to it were handled.
+    pub(crate) fn last_on_its_way(&self) -> Option<u64> {
+        let sent = self.sent.get();
+        (self.handled() < sent).then_some(sent)
     }
 
     /// Fails if the guest has more than it may, the last of it being `asked` bytes.
@@ -57,8 +78,8 @@ impl Holdings {
 impl Breadcrumbs {
     /// What the guest holds; none without memory to note it.
     pub(crate) fn holdings(&self) -> Option<Holdings> {
-        let [most, allocations, plain] = self.counts()?;
-        Some(Holdings::new(most, allocations, plain))
+        let [most, allocations, plain, sent, handled] = self.counts()?;
+        Some(Holdings { most, allocations, plain, sent, handled })
     }
 }
 

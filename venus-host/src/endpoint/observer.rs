@@ -98,7 +98,8 @@ pub enum Outcome<'a> {
     Done,
     /// It was not executed, for this reason; the context goes on. The reply says so, if the guest asked for one.
     LeftOut(&'a str),
-    /// It has to wait and will be executed again from its beginning. Only commands of rings that are polled.
+    /// It has to wait, or has waited, and will be executed again from its beginning. Only commands of rings that are polled, and
+    /// those that import a resource which the context was yet to hear of.
     Blocked,
     /// It was abandoned because the context is being destroyed.
     Stopped,

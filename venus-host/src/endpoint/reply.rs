@@ -29,6 +29,13 @@ struct Target {
     position: usize,
 }
 
+impl Target {
+    /// Whether it is in the resource that has this id at `generation`.
+    fn is(&self, resource: ResourceId, generation: u64) -> bool {
+        self.resource == resource && self.generation == generation
+    }
+}
+
 impl ReplyStream {
     /// vkSetReplyCommandStreamMESA: replies go to `size` bytes at `offset` of `resource` from now on.
     ///
@@ -36,7 +43,7 @@ impl ReplyStream {
     /// lock.
     pub(crate) fn set(&mut self, resources: &Table, resource: ResourceId, offset: u64, size: u64) -> Result<(), Fatal> {
         let generation = resources.generation();
-        let known = self.target.take().filter(|target| target.resource == resource && target.generation == generation);
+        let known = self.target.take().filter(|target| target.is(resource, generation));
         let (mapping, resource_size) = match known {
             Some(target) => (target.mapping, target.resource_size),
             None => lookup_shmem(resources, resource, "vkSetReplyCommandStreamMESA", "pStream->resourceId")?,
@@ -47,6 +54,11 @@ impl ReplyStream {
         })?;
         self.target = Some(Target { resource, generation, mapping, resource_size, start, size, position: 0 });
         Ok(())
+    }
+
+    /// Whether replies go to this resource already, so that [`Self::set`] need not look it up.
+    pub(crate) fn knows(&self, resources: &Table, resource: ResourceId) -> bool {
+        self.target.as_ref().is_some_and(|target| target.is(resource, resources.generation()))
     }
 
     /// vkSeekReplyCommandStreamMESA: the next reply goes to `position` of the stream.

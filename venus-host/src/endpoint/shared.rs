@@ -44,7 +44,7 @@ pub(crate) struct Shared {
     /// Where its endpoints stand.
     pub(crate) breadcrumbs: Breadcrumbs,
     /// What its monitor sees of what it holds.
-    holdings: Option<Holdings>,
+    pub(crate) holdings: Option<Holdings>,
 }
 
 impl Shared {

@@ -42,9 +42,13 @@ impl DeviceMemoryCommands for Endpoint {
     }
 
     fn allocate_memory(&mut self, args: &mut AllocateMemoryArgs<'_>) -> Result<vk::Result, Interrupt> {
-        let device = self.device(args.device.id)?;
         let info = args.p_allocate_info;
-        let import = match chain::find::<vk::ImportMemoryResourceInfoMESA<'_>>(info) {
+        let import = chain::find::<vk::ImportMemoryResourceInfoMESA<'_>>(info);
+        if let Some(import) = import {
+            self.await_import(ResourceId(import.resource_id))?;
+        }
+        let device = self.device(args.device.id)?;
+        let import = match import {
             None => None,
             Some(import) => match self.import_source(import.resource_id) {
                 Some(source) => Some(source),
@@ -84,6 +88,7 @@ impl DeviceMemoryCommands for Endpoint {
         &mut self,
         args: &mut GetMemoryResourcePropertiesMESAArgs<'_>,
     ) -> Result<vk::Result, Interrupt> {
+        self.await_import(ResourceId(args.resource_id))?;
         let device = self.device(args.device.id)?;
         let Some(source) = self.import_source(args.resource_id) else {
             let failure = no_import("resourceId", args.resource_id);

@@ -4,7 +4,7 @@ use std::{os::fd::OwnedFd, sync::Arc};
 
 #[cfg(doc)]
 use super::Isolation;
-use super::{ContextId, Host, no_context};
+use super::{ContextId, Host, no_context, runner::Runner};
 #[cfg(doc)]
 use crate::limits;
 use crate::{
@@ -21,7 +21,8 @@ impl Host {
     /// [`BlobFlags::MAPPABLE`] asks for plain shared memory; everything else names a `VkDeviceMemory` of the guest.
     ///
     /// Plain memory is there at once, and the context comes to know it in the order of what is asked of it. For memory of the
-    /// guest's this waits until the context has come to it, if that takes no longer than [`limits::WORKER_PATIENCE`].
+    /// guest's this waits until the context has come to it, if that takes no longer than [`limits::WORKER_PATIENCE`]; so it
+    /// does for a number that has just meant another resource, until the context has forgotten that.
     ///
     /// # Errors
     ///
@@ -35,7 +36,8 @@ impl Host {
         size: u64,
     ) -> Result<(), HostError> {
         self.resources.check_new(resource, size)?;
-        self.resources.check_descriptors(socket::open_files())?;
+        let leaving = self.contexts.values().map(Runner::files_leaving).fold(0, usize::saturating_add);
+        self.resources.check_descriptors(socket::open_files(), leaving)?;
         let blob = self.runner(id, CREATE_BLOB)?.create_blob(resource, flags, blob_id, size)?;
         let is_plain = flags.ask_for_plain(blob_id);
         self.resources.insert(resource, blob, size, is_plain).attached.insert(id);
@@ -85,7 +87,8 @@ impl Host {
         Ok(())
     }
 
-    /// Lets a context know a resource. Nothing if it does already.
+    /// Lets a context know a resource. Nothing if it does already. A number that has just meant another resource is waited for as
+    /// in [`Host::create_blob`].
     ///
     /// # Errors
     ///

@@ -175,11 +175,11 @@ impl Host {
                 let worker = spare.map_or_else(|| launch.start(), Ok)?;
                 let maps_opaque = self.options.driver.transport.opaque;
                 let budget = &self.options.budget;
-                Runner::Served(Served::by_process(worker, &name, budget, maps_opaque, sink, &self.patience)?)
+                Runner::Served(Box::new(Served::by_process(worker, &name, budget, maps_opaque, sink, &self.patience)?))
             }
             Isolation::Thread => {
                 let options = self.context_options(&name);
-                Runner::Served(Served::by_thread(&name, options, sink, &self.patience)?)
+                Runner::Served(Box::new(Served::by_thread(&name, options, sink, &self.patience)?))
             }
             Isolation::Polled => {
                 let context = Context::new(self.context_options(&name).poll_rings());

@@ -59,10 +59,11 @@ impl Resources {
         Ok(())
     }
 
-    /// Fails if this process, which may have `open_files` descriptors, has none for another resource.
-    pub(super) fn check_descriptors(&self, open_files: u64) -> Result<(), HostError> {
+    /// Fails if this process, which may have `open_files` descriptors, has none for another resource. So many of resources that
+    /// have gone may be `leaving`.
+    pub(super) fn check_descriptors(&self, open_files: u64, leaving: usize) -> Result<(), HostError> {
         let most = usize::try_from(open_files.saturating_sub(limits::SPARE_DESCRIPTORS)).unwrap_or(usize::MAX);
-        if self.descriptors >= most {
+        if self.descriptors.saturating_add(leaving) >= most {
             return Err(HostError::limit("descriptors of this process for resources (see ulimit -n)", most));
         }
         Ok(())
@@ -108,18 +109,19 @@ mod tests {
         let mut resources = Resources::default();
         let open_files = limits::SPARE_DESCRIPTORS + 2;
         for id in [1, 2] {
-            resources.check_descriptors(open_files).unwrap();
+            resources.check_descriptors(open_files, 0).unwrap();
             let blob = Blob::of_file(MemoryFile::create(4096).unwrap());
             resources.insert(ResourceId(id), blob, 4096, true);
         }
-        assert!(matches!(resources.check_descriptors(open_files), Err(HostError::Limit { .. })));
-        assert!(resources.check_descriptors(open_files + 1).is_ok());
+        assert!(matches!(resources.check_descriptors(open_files, 0), Err(HostError::Limit { .. })));
+        assert!(resources.check_descriptors(open_files + 1, 0).is_ok());
         let pointer = BlobStorage::Pointer(resources.get(ResourceId(1)).unwrap().blob.map().unwrap());
         resources.insert(ResourceId(3), Blob::new(pointer, 4096, MapInfo::Cached), 4096, true);
-        assert!(resources.check_descriptors(open_files + 1).is_ok(), "a pointer is no descriptor");
+        assert!(resources.check_descriptors(open_files + 1, 0).is_ok(), "a pointer is no descriptor");
         assert!(resources.remove(ResourceId(3)).is_some() && resources.remove(ResourceId(1)).is_some());
         assert!(resources.remove(ResourceId(1)).is_none());
-        assert!(resources.check_descriptors(open_files).is_ok());
-        assert!(resources.check_descriptors(0).is_err());
+        assert!(resources.check_descriptors(open_files, 0).is_ok());
+        assert!(resources.check_descriptors(open_files, 1).is_err(), "one is leaving");
+        assert!(resources.check_descriptors(0, 0).is_err());
     }
 }

@@ -15,7 +15,7 @@ use crate::{
 /// A context that somebody serves.
 pub(super) enum Runner {
     /// A thread or a process.
-    Served(Served),
+    Served(Box<Served>),
     /// Whoever calls the host.
     Polled { context: Box<Context>, fences: Arc<Fences> },
 }
@@ -81,6 +81,14 @@ impl Runner {
         }
     }
 
+    /// Descriptors of this process that requests may keep whose resources have gone.
+    pub(super) fn files_leaving(&self) -> usize {
+        match self {
+            Self::Served(served) => served.files_leaving(),
+            Self::Polled { .. } => 0,
+        }
+    }
+
     /// Why the context is lost, if it is.
     pub(super) fn lost(&self) -> Option<String> {
         match self {
@@ -118,7 +126,7 @@ impl Runner {
         match self {
             Self::Served(served) => {
                 served.dismiss();
-                Some(served)
+                Some(*served)
             }
             Self::Polled { context, fences } => {
                 drop(context);

@@ -7,9 +7,9 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use foldhash::fast::RandomState;
@@ -27,44 +27,30 @@ use crate::{
 pub(crate) struct Table {
     by_id: RwLock<HashMap<ResourceId, Arc<Resource>, RandomState>>,
     generation: AtomicU64,
-    /// Whether the guest may know of a resource before this table does.
-    comes_late: AtomicBool,
     /// Those who wait for one.
     waiting: Mutex<()>,
     arrived: Condvar,
 }
 
 impl Table {
-    /// The guest hears of resources from somebody who has not waited for this table: [`Table::await_arrival`] does.
-    pub(crate) fn come_late(&self) {
-        self.comes_late.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether a resource is not here, but may be on its way.
-    pub(crate) fn may_come(&self, id: ResourceId) -> bool {
-        self.comes_late.load(Ordering::Relaxed) && !self.by_id.read().contains_key(&id)
-    }
-
-    /// Waits for a resource until it comes, or `limit` is over, or `is_over` says that nobody needs it.
-    pub(crate) fn await_arrival(&self, id: ResourceId, limit: Duration, is_over: impl Fn() -> bool) {
+    /// Waits until a resource is here, or `is_over` says that it need not be waited for any more.
+    pub(crate) fn await_arrival(&self, id: ResourceId, is_over: impl Fn() -> bool) {
         const LOOK: Duration = Duration::from_millis(20);
-        let started = Instant::now();
         let mut waiting = self.waiting.lock();
-        while self.may_come(id) && started.elapsed() < limit && !is_over() {
+        while self.lookup(id).is_none() && !is_over() {
             self.arrived.wait_for(&mut waiting, LOOK);
         }
     }
 
-    /// Makes a resource known to the endpoints of the context. Fails if the id is taken or there are too many.
-    pub(crate) fn insert(&self, resource: Resource) -> Result<Arc<Resource>, HostError> {
-        let inserted = self.insert_quietly(resource);
+    /// Has those look who wait for a resource.
+    pub(crate) fn wake(&self) {
         // Whoever has seen that it is not there waits by now, or looks again.
         drop(self.waiting.lock());
         self.arrived.notify_all();
-        inserted
     }
 
-    fn insert_quietly(&self, resource: Resource) -> Result<Arc<Resource>, HostError> {
+    /// Makes a resource known to the endpoints of the context. Fails if the id is taken or there are too many.
+    pub(crate) fn insert(&self, resource: Resource) -> Result<Arc<Resource>, HostError> {
         let mut by_id = self.by_id.write();
         if by_id.len() >= limits::RESOURCES {
             return Err(HostError::limit("resources of one context", limits::RESOURCES));

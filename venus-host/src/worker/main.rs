@@ -150,7 +150,7 @@ fn serve_monitor(control: UnixStream, options: &WorkerOptions) -> Result<(), Hos
     }
     let outbox = Arc::new(Outbox::new(limits::QUEUED_BYTES, Arc::default()));
     let receiver = requests.receive(Arc::clone(&outbox), Arc::clone(&tell), Arc::clone(&look))?;
-    serve::serve(context_options(begin, options, Arc::clone(&outbox)), || outbox.pop(), &tell, &look);
+    serve::serve(context_options(begin, options, Arc::clone(&outbox))?, || outbox.pop(), &tell, &look);
     match receiver.recv() {
         Ok(Ok(())) => Ok(()),
         Ok(Err(malformed)) => Err(HostError::Unsupported(format!("a message of the monitor's: {malformed}").into())),
@@ -169,17 +169,15 @@ fn check_version(theirs: &str) -> Result<(), String> {
     ))
 }
 
-fn context_options(begin: Begin, options: &WorkerOptions, outbox: Arc<Outbox<Request>>) -> Options {
+fn context_options(begin: Begin, options: &WorkerOptions, outbox: Arc<Outbox<Request>>) -> Result<Options, HostError> {
     let Begin { name, maps_opaque, breadcrumbs, .. } = begin;
-    let breadcrumbs = Breadcrumbs::open(breadcrumbs).unwrap_or_else(|error| {
-        tracing::warn!("what this guest does is not noted: {error}");
-        Breadcrumbs::default()
-    });
+    // The monitor counts on what is noted there.
+    let breadcrumbs = Breadcrumbs::open(breadcrumbs)?;
     let transport = Transport { opaque: maps_opaque, pointers: false };
     let driver = options.driver.clone().transport(transport);
     let budget = options.budget.descriptors_of(socket::open_files());
     let made = Options::new(name, driver).budget(budget).breadcrumbs(breadcrumbs);
-    made.observers(options.observers.as_deref()).abandoned(move || outbox.is_closed())
+    Ok(made.observers(options.observers.as_deref()).abandoned(move || outbox.is_closed()))
 }
 
 /// Whether the monitor has said something, or has gone.

@@ -26,7 +26,6 @@ pub(super) fn statistics(look: &Look) -> Statistics {
 pub(super) fn serve(options: Options, mut next: impl FnMut() -> Option<Request>, tell: &Tell, look: &Look) {
     let counters = Arc::<OnceLock<Arc<Counters>>>::default();
     let mut context = Context::new(options.lost(tell_of_loss(&counters, tell)));
-    context.hear_late_of_plain();
     // Only set here. A context is lost by what it is asked to do, which comes later.
     let _first = counters.set(context.counters());
     let _first = look.set(context.sampler());
@@ -56,15 +55,20 @@ fn handle(context: &mut Context, request: Request, tell: &Tell) {
         Request::CreateBlob { id, flags, blob_id, size } => {
             tell(Event::Blob(context.create_blob(id, flags, blob_id, size)));
         }
-        Request::Plain { id, size, memory } => context.take_plain(id, size, MemoryFile::adopt(memory)),
+        Request::Plain { id, size, memory } => {
+            context.take_plain(id, size, MemoryFile::adopt(memory));
+            context.note_handled();
+        }
         Request::Attach { id, size, is_plain, blob } => {
             let attached = attach(context, id, size, is_plain, &blob);
             if let Err(error) = attached {
                 context.log_refusal(error.into_fatal("attach resource"));
             }
+            context.note_handled();
         }
         Request::Detach { id } => {
             context.detach_resource(id);
+            context.note_handled();
         }
         // The one is said once, before there is a context; the other is answered by who receives it.
         Request::Begin(_) | Request::Inquire => {}

@@ -5,7 +5,7 @@ use std::{
     os::fd::OwnedFd,
     sync::Arc,
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tracing::level_filters::LevelFilter;
@@ -27,6 +27,7 @@ use crate::{
     endpoint::{Breadcrumbs, Statistics},
     limits::{self, Budget},
     resource::{Blob, BlobFlags, MemoryFile, ResourceId},
+    thread::deadline,
 };
 
 /// A context that is served by a thread or a process, in the order of these calls.
@@ -54,7 +55,7 @@ impl Served {
     ) -> Result<Self, HostError> {
         let inbox = Arc::new(Inbox::new(name.to_owned(), sink));
         let outbox = Arc::new(Outbox::new(limits::QUEUED_BYTES, Arc::clone(&patience.all_queued)));
-        let breadcrumbs = Breadcrumbs::private();
+        let breadcrumbs = Breadcrumbs::open(Breadcrumbs::file()?)?;
         let (gone, look) = (Arc::clone(&outbox), Look::default());
         let seen = Arc::clone(&look);
         let most = options.max_memory_bytes();
@@ -138,15 +139,10 @@ impl Served {
         self.inbox.expect_blob();
         self.send(Request::CreateBlob { id, flags, blob_id, size }, 0)?;
         let patience = self.patience.of(limits::WORKER_PATIENCE);
-        let made = self.inbox.await_blob(patience).unwrap_or_else(|| {
-            let reason = format!("it gives no answer for {patience:?}, {}", self.place());
-            self.patience.strike();
-            self.give_up(reason.clone());
-            Err(HostError::Lost(reason.into()))
-        });
+        let made = self.inbox.await_blob(patience).unwrap_or_else(|| Err(self.lose_patience(patience)));
         // A worker may have made what is of no use here, and there must be no resource then.
         match &made {
-            Ok(_) => self.held.add(id, 0),
+            Ok(_) => self.held.add(id),
             Err(_) if self.is_process() => self.detach(id),
             Err(_) => {}
         }
@@ -155,30 +151,54 @@ impl Served {
 
     /// Makes plain memory, which whoever serves the context hears of when its turn comes.
     fn create_plain(&self, id: ResourceId, size: u64) -> Result<Blob, HostError> {
+        self.await_forgotten(id)?;
         self.held.promise(id, size)?;
         let made = MemoryFile::create_plain(size).and_then(|file| {
+            self.held.note_message();
             self.send(Request::Plain { id, size, memory: file.clone().into() }, 0)?;
             Ok(Blob::of_file(file))
         });
         if made.is_err() {
-            self.held.remove(id);
+            self.held.withdraw(id);
         }
         made
+    }
+
+    /// Waits until the context has forgotten what an id meant before. Its rings would find the old resource under it, since they
+    /// wait only for what they do not find.
+    fn await_forgotten(&self, id: ResourceId) -> Result<(), HostError> {
+        const LOOK: Duration = Duration::from_millis(1);
+        let patience = self.patience.of(limits::WORKER_PATIENCE);
+        let until = deadline(patience);
+        while self.held.is_leaving(id) {
+            self.inbox.check()?;
+            if Instant::now() >= until {
+                return Err(self.lose_patience(patience));
+            }
+            thread::sleep(LOOK);
+        }
+        Ok(())
     }
 
     /// Makes a resource of others known.
     pub(crate) fn attach(&self, id: ResourceId, size: u64, is_plain: bool, blob: Blob) -> Result<(), HostError> {
         self.inbox.check()?;
-        self.send(Request::Attach { id, size, is_plain, blob }, 0)?;
-        self.held.add(id, if is_plain { size } else { 0 });
-        Ok(())
+        self.await_forgotten(id)?;
+        self.held.borrow(id, if is_plain { size } else { 0 })?;
+        self.held.note_message();
+        self.send(Request::Attach { id, size, is_plain, blob }, 0)
     }
 
     /// Forgets a resource.
     pub(crate) fn detach(&self, id: ResourceId) {
-        self.held.remove(id);
+        self.held.forget(id);
         // One that is lost holds nothing for long.
         let _lost = self.send(Request::Detach { id }, 0);
+    }
+
+    /// Descriptors of this process that requests may keep whose resources have gone.
+    pub(crate) fn files_leaving(&self) -> usize {
+        self.held.files_leaving()
     }
 
     /// Asks a process how its guest is doing.
@@ -248,6 +268,15 @@ impl Served {
             Runner::Thread { breadcrumbs, .. } => breadcrumbs.read().place("before its first command"),
             Runner::Process(link) => link.place(),
         }
+    }
+
+    /// The context was waited for in vain.
+    #[cold]
+    fn lose_patience(&self, patience: Duration) -> HostError {
+        let reason = format!("it gives no answer for {patience:?}, {}", self.place());
+        self.patience.strike();
+        self.give_up(reason.clone());
+        HostError::Lost(reason.into())
     }
 
     /// The context is of no use any more.

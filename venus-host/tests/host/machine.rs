@@ -65,7 +65,7 @@ impl Machine {
         Self::made(HostOptions::new(config).isolation(isolation).budget(Budget::default().memory_bytes(bytes)))
     }
 
-    fn made(options: HostOptions) -> Self {
+    pub(crate) fn made(options: HostOptions) -> Self {
         let mut host = Host::new(options).unwrap();
         host.create_context(FIRST, ContextOptions::new("test")).unwrap();
         host.create_blob(FIRST, REPLIES, BlobFlags::MAPPABLE, 0, REPLY_BYTES as u64).unwrap();
@@ -227,12 +227,16 @@ impl Ring {
         Self { memory, written: 0 }
     }
 
-    /// Puts commands into it, and wakes it.
-    pub(crate) fn write(&mut self, machine: &mut Machine, words: &[u32]) {
-        let bytes = bytes(words);
-        self.memory.copy_in(BUFFER + self.written as usize, &bytes).unwrap();
+    /// Puts commands into it while it is awake.
+    pub(crate) fn put(&mut self, bytes: &[u8]) {
+        self.memory.copy_in(BUFFER + self.written as usize, bytes).unwrap();
         self.written += u32::try_from(bytes.len()).unwrap();
         self.memory.copy_in(TAIL, &self.written.to_le_bytes()).unwrap();
+    }
+
+    /// Puts commands into it, and wakes it.
+    pub(crate) fn write(&mut self, machine: &mut Machine, words: &[u32]) {
+        self.put(&bytes(words));
         machine.submit(&command::notify_ring(RING, self.written)).unwrap();
     }
 

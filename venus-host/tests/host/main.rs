@@ -1,5 +1,6 @@
 //! A device with contexts, whoever serves them: what a virtual machine monitor does, on the driver of `tests/mock-driver`.
 
+mod ahead;
 mod death;
 mod hostile;
 mod isolations;

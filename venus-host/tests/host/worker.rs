@@ -41,6 +41,8 @@ pub(crate) const DEAF: &str = "deaf";
 /// One whose guest may hold [`POOR_BYTES`].
 pub(crate) const POOR: &str = "poor";
 pub(crate) const POOR_BYTES: u64 = 1 << 20;
+/// The same, whose context is held at [`gates`](crate::ahead::Gates).
+pub(crate) const GATED: &str = "gated";
 /// One that says what makes no sense.
 pub(crate) const RAVING: &str = "raving";
 
@@ -55,15 +57,16 @@ pub(crate) fn launch(sort: &'static str) -> Launch {
 }
 
 /// Does something in the middle of a command.
-struct In(fn());
+pub(crate) struct In<F>(pub(crate) F);
 
-impl Observer for In {
-    fn endpoint(&self, _source: Source, _has_thread: bool) -> Option<Box<dyn EndpointObserver>> {
-        Some(Box::new(Self(self.0)))
+impl<F: Fn(Source) + Clone + Send + Sync + 'static> Observer for In<F> {
+    fn endpoint(&self, source: Source, _has_thread: bool) -> Option<Box<dyn EndpointObserver>> {
+        let act = self.0.clone();
+        Some(Box::new(In(move || act(source))))
     }
 }
 
-impl EndpointObserver for In {
+impl<F: FnMut() + Send> EndpointObserver for In<F> {
     fn begin(&mut self, command: &GuestCommand<'_>) -> Option<u64> {
         if command.header.command.name() == "vkSeekReplyCommandStreamMESA" {
             self.0();
@@ -72,7 +75,7 @@ impl EndpointObserver for In {
     }
 }
 
-fn be_stuck() {
+fn be_stuck(_source: Source) {
     eprintln!("stuck in process {}", std::process::id());
     stay();
 }
@@ -91,14 +94,18 @@ fn serves() {
     let options = WorkerOptions::new(driver);
     match &*sort {
         MORTAL => {
-            worker::serve(&options.observers(|_, _| vec![Arc::new(In(|| std::process::abort()))]));
+            worker::serve(&options.observers(|_, _| vec![Arc::new(In(|_| std::process::abort()))]));
         }
         BUSY => {
-            let rest = || std::thread::sleep(2 * limits::STATISTICS_PATIENCE);
+            let rest = |_| std::thread::sleep(2 * limits::STATISTICS_PATIENCE);
             worker::serve(&options.observers(move |_, _| vec![Arc::new(In(rest))]));
         }
         POOR => {
             worker::serve(&options.budget(Budget::default().memory_bytes(POOR_BYTES)));
+        }
+        GATED => {
+            let options = options.budget(Budget::default().memory_bytes(POOR_BYTES));
+            worker::serve(&options.observers(|_, _| vec![crate::ahead::holder(env::var("VENUS_TEST_GATES").unwrap())]));
         }
         STUCK => {
             worker::serve(&options.observers(|_, _| vec![Arc::new(In(be_stuck))]));
@@ -138,10 +145,15 @@ fn serves() {
 /// A worker that says these bytes.
 pub(crate) fn raving(says: &[u8]) -> Launch {
     let says = says.iter().map(u8::to_string).collect::<Vec<_>>().join(" ");
-    let Launch::Command(make) = launch(RAVING) else { unreachable!("tests start commands") };
+    launch_with(RAVING, "VENUS_TEST_SAYS", says)
+}
+
+/// How workers of a sort are started that are told something more.
+pub(crate) fn launch_with(sort: &'static str, name: &'static str, value: String) -> Launch {
+    let Launch::Command(make) = launch(sort) else { unreachable!("tests start commands") };
     Launch::command(move || {
         let mut command = make();
-        command.env("VENUS_TEST_SAYS", &says);
+        command.env(name, &value);
         command
     })
 }
