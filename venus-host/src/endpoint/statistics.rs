@@ -93,6 +93,10 @@ pub struct ObjectStatistics {
 }
 
 impl ObjectStatistics {
+    fn add(&mut self, more: u64) {
+        self.count = self.count.saturating_add(more);
+    }
+
     /// The type's Vulkan name: `VkBuffer`.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -145,9 +149,9 @@ impl Statistics {
             }
         }
         for row in &other.objects {
-            match self.objects.iter_mut().find(|known| known.object_type == row.object_type) {
-                Some(known) => known.count = known.count.saturating_add(row.count),
-                None => self.objects.push(*row),
+            match self.objects.binary_search_by_key(&row.object_type, |known| known.object_type) {
+                Ok(at) => self.objects.get_mut(at).into_iter().for_each(|known| known.add(row.count)),
+                Err(at) => self.objects.insert(at, *row),
             }
         }
         self.rings.extend_from_slice(&other.rings);

@@ -91,7 +91,19 @@ impl Statistics {
                 })
             })?,
         };
-        from.0.is_empty().then_some(this)
+        (from.0.is_empty() && this.is_bounded()).then_some(this)
+    }
+
+    /// Whether the lists that [`Statistics::add`] merges are as long as they can be, and in their order: who adds those of many
+    /// guests must not be held by one.
+    fn is_bounded(&self) -> bool {
+        // Vulkan has some 60.
+        const OBJECT_TYPES: usize = 256;
+        let is_command = |row: &CommandStatistics| usize::try_from(row.command.0).is_ok_and(|n| n < CommandType::COUNT);
+        self.commands.iter().all(is_command)
+            && self.commands.is_sorted_by(|one, next| one.command.0 < next.command.0)
+            && self.objects.len() <= OBJECT_TYPES
+            && self.objects.is_sorted_by(|one, next| one.object_type < next.object_type)
     }
 }
 
@@ -226,6 +238,18 @@ mod tests {
             assert_eq!(Statistics::decode(&bytes), None);
             bytes[list..list + 4].fill(0);
         }
+    }
+
+    #[test]
+    fn rows_are_few_and_in_order() {
+        let command = |number| CommandStatistics { command: CommandType(number), ..statistics().commands[0] };
+        let object = |number| ObjectStatistics { object_type: vk::ObjectType::from_raw(number), count: 1 };
+        let is_read = |statistics: Statistics| Statistics::decode(&statistics.encode()).is_some();
+        let commands = |commands| is_read(Statistics { commands, ..Statistics::default() });
+        let objects = |objects| is_read(Statistics { objects, ..Statistics::default() });
+        assert!(commands(vec![command(1), command(2)]) && objects(vec![object(1), object(2)]));
+        assert!(!commands(vec![command(1), command(1)]) && !objects(vec![object(2), object(1)]));
+        assert!(!commands(vec![command(u32::MAX)]) && !objects((0..100_000).map(object).collect()));
     }
 
     #[test]
