@@ -138,12 +138,38 @@ fn rules_that_apply_to_nothing() {
         "<block-command name=\"vkNovel\" reason=\"r\"/>",
         "<union-tag union=\"VkNovel\" member=\"a\" tag=\"0\" reason=\"r\"/>",
         "<guest-condition struct=\"VkFenceCreateInfo\" member=\"flags\" member-test=\"novel\" op=\"eq\" value=\"VK_X\" reason=\"r\"/>",
+        "<in-out command=\"vkCreateFence\" param=\"pNovel\" reason=\"r\"/>",
+        "<in-out command=\"vkCreateFence\" param=\"pCreateInfo\" reason=\"r\"/>",
         "<second-length command=\"vkCreateFence\" param=\"pNovel\" length=\"a\" reason=\"r\"/>",
         "<null-override command=\"vkCreateFence\" param=\"pNovel\" nullable=\"false\" reason=\"r\"/>",
+        "<null-override command=\"vkCreateFence\" param=\"pFence\" nullable=\"false\" before=\"2\" reason=\"r\"/>",
         "<null-override struct=\"VkFenceCreateInfo\" member=\"flags\" nullable=\"perhaps\" reason=\"r\"/>",
     ];
     let rules = format!("<rules>\n{}", rows.join("\n"));
     Report::default().of("one of each, in one run", NONE, ("<rules>", &rules)).check("rules");
+}
+
+#[test]
+fn levels_that_do_not_fit() {
+    let row = "<command id=\"0\" name=\"vkCreateFence\"";
+    let extension =
+        "<extensions>\n<extension name=\"VK_KHR_x\" number=\"5\" spec=\"1\" since=\"3\"/>\n</extensions>\n<commands>";
+    let commands = "<commands>\n<command id=\"1\" name=\"vkNextMESA\"/>";
+    let next = "<private-commands>\n<command><proto><type>void</type> <name>vkNextMESA</name></proto></command>\n\
+        </private-commands>\n<rules>";
+    let declared = Registry::from_parts(VK, VENUS);
+    let levels = declared.venus.replace("number=\"2\"", "number=\"1\"");
+    let without = Registry { venus: declared.venus.replace("level ", "storey "), ..declared.clone() };
+    let mut report = Report::default().of("named, and not declared", NONE, ("<commands>", extension)).of(
+        "not there where its declaration is",
+        NONE,
+        (row, &format!("{row} since=\"2\"")),
+    );
+    let later = VENUS.replacen(row, &format!("{row} since=\"2\""), 1).replacen("<commands>", commands, 1);
+    report.add("numbers out of their order", &Registry::from_parts(VK, &later.replacen("<rules>", next, 1)));
+    report.add("twice the same", &Registry { venus: levels, ..declared });
+    report.add("none", &without);
+    report.check("levels");
 }
 
 #[test]

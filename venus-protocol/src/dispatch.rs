@@ -107,7 +107,7 @@ pub trait Visitor {
 pub fn visit_command<V: Visitor>(visitor: &mut V, decoder: &mut Decoder<'_>) -> Result<V::Output, DecodeError> {
     let header = decoder.read_header()?;
     let row = usize::try_from(header.command.0).ok().and_then(|index| Table::<V>::VISITS.get(index).copied().flatten());
-    match row {
+    match row.filter(|_| decoder.level().has_command(header.command)) {
         Some(row) => row(visitor, header, decoder),
         None => Err(unknown(decoder, header.command)),
     }
@@ -144,7 +144,7 @@ pub fn dispatch<H: Commands>(
     let header = decoder.read_header()?;
     let id = header.command.0;
     let row = usize::try_from(id).ok().and_then(|index| Table::<H>::ROWS.get(index).copied().flatten());
-    match row {
+    match row.filter(|_| decoder.level().has_command(header.command)) {
         Some(row) => row(handler, header, decoder, reply).map(|()| header),
         None => Err(unknown(decoder, header.command).into()),
     }
@@ -152,8 +152,8 @@ pub fn dispatch<H: Commands>(
 
 #[cold]
 fn unknown(decoder: &Decoder<'_>, command: CommandType) -> DecodeError {
-    let known = crate::generated::commands::NOT_ENCODABLE.iter().any(|(other, _)| *other == command);
-    let kind = match known {
+    let has_number = crate::generated::commands::NOT_ENCODABLE.iter().any(|(other, _)| *other == command);
+    let kind = match has_number && decoder.level().has_command(command) {
         true => DecodeErrorKind::NotEncodable(command.0),
         false => DecodeErrorKind::UnknownCommand(command.0),
     };

@@ -1,7 +1,8 @@
 //! The Venus protocol: Vulkan commands serialised between a guest and its host.
 //!
 //! A guest's driver writes each Vulkan call as a *request*; the host reads it, executes it on its own Vulkan driver,
-//! and writes a *reply* if the guest asked for one. This crate is both ends of that wire, for all 433 command names,
+//! and writes a *reply* if the guest asked for one. This crate is both ends of that wire, for all 453 command names of
+//! its newest [`Level`] and those of older ones,
 //! over [`ash`]'s types. It does no I/O and calls no driver.
 //!
 //! # The wire in one page
@@ -101,10 +102,9 @@ pub mod vk;
 )]
 pub mod wire;
 
-pub use generated::extensions::{
-    COMMAND_SERIALIZATION_SPEC_VERSION, EXTENSIONS, VENUS_PROTOCOL_SPEC_VERSION, WIRE_FORMAT_VERSION, XML_VERSION,
-};
+pub use generated::extensions::{COMMAND_SERIALIZATION_SPEC_VERSION, EXTENSIONS, WIRE_FORMAT_VERSION};
 pub use generated::{args, commands, decode, encode};
+pub use wire::Level;
 
 /// The code in the README.
 #[cfg(doctest)]
@@ -118,12 +118,39 @@ pub struct Extension {
     pub name: &'static str,
     /// Registry number: its bit in the extension mask of the capability set.
     pub number: u32,
-    /// Highest specification version that the protocol covers.
-    pub spec_version: u32,
+    /// The level that it came with: hosts of an older one do not know it.
+    pub since: Level,
+    /// The specification version that it came with.
+    spec_version: u32,
+    /// Later specification versions, each with the level that it came with.
+    raised: &'static [(Level, u32)],
 }
 
 impl Extension {
     const fn new(name: &'static str, number: u32, spec_version: u32) -> Self {
-        Self { name, number, spec_version }
+        Self { name, number, since: Level::OLDEST, spec_version, raised: &[] }
+    }
+
+    const fn since(mut self, level: Level) -> Self {
+        self.since = level;
+        self
+    }
+
+    const fn raised(mut self, raised: &'static [(Level, u32)]) -> Self {
+        self.raised = raised;
+        self
+    }
+
+    /// Highest specification version that the protocol covers at a level.
+    pub fn spec_version(&self, level: Level) -> u32 {
+        let raised = self.raised.iter().rev().find(|(since, _)| *since <= level);
+        raised.map_or(self.spec_version, |(_, version)| *version)
+    }
+}
+
+impl Level {
+    /// Extensions whose structures and commands the protocol knows at this level, by number.
+    pub fn extensions(self) -> impl Iterator<Item = &'static Extension> {
+        EXTENSIONS.iter().filter(move |extension| extension.since <= self)
     }
 }

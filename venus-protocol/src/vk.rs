@@ -19,3 +19,16 @@ macro_rules! tagged_structures {
     )+};
 }
 pub(crate) use tagged_structures;
+
+/// Gives unions that ash lacks the default that ash gives its own: all bytes are 0.
+macro_rules! zeroed_unions {
+    ($($name:ty;)+) => {$(
+        impl Default for $name {
+            fn default() -> Self {
+                // SAFETY: every member is a number, a pointer that may be null, or a structure of such.
+                unsafe { core::mem::zeroed() }
+            }
+        }
+    )+};
+}
+pub(crate) use zeroed_unions;

@@ -103,6 +103,7 @@ fn errors_allocate_nothing() {
         }
         ALLOCATIONS.get() - before
     };
-    pass();
-    assert_eq!(pass(), 0);
+    // As above: the second pass may need one block more.
+    let warm_up = [pass(), pass()];
+    assert_eq!(pass(), 0, "after {warm_up:?}");
 }

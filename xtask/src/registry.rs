@@ -250,9 +250,10 @@ mod tests {
         <type>VK_MAKE_API_VERSION</type>(0, 1, 4, VK_HEADER_VERSION)</type>\n</types>\n</registry>\n";
 
     /// Definitions that ask nothing of a registry.
-    const VENUS: &str = "<venus wire-format=\"1\" xml-version=\"1.4.307\">\n<counts names=\"0\" ids=\"0\" aliases=\"0\" \
-        encodable=\"0\" id-only=\"0\" private=\"0\" structs=\"0\" chain-structs=\"0\" plain-structs=\"0\" unions=\"0\" \
-        handles=\"0\" dispatchable=\"0\" enums=\"0\" roots=\"0\" pairs=\"0\" children=\"0\" extensions=\"0\"/>\n</venus>\n";
+    const VENUS: &str = "<venus wire-format=\"1\">\n<levels>\n<level number=\"0\" xml-version=\"1.4.307\" names=\"0\" \
+        ids=\"0\" aliases=\"0\" encodable=\"0\" id-only=\"0\" private=\"0\" structs=\"0\" chain-structs=\"0\" \
+        plain-structs=\"0\" unions=\"0\" handles=\"0\" dispatchable=\"0\" enums=\"0\" roots=\"0\" pairs=\"0\" \
+        children=\"0\" extensions=\"0\"/>\n</levels>\n</venus>\n";
 
     fn folder() -> tempfile::TempDir {
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -306,7 +307,7 @@ mod tests {
         let broken = UPSTREAM.replace("<types>", "<types>\n<novelty/>");
         let error = prepare(&import(&folder, &broken, Some("x")), folder.path()).err().expect("refused").to_string();
         assert!(error.contains("in.xml:4: types/novelty: "), "{error}");
-        assert!(error.contains("registry/venus.xml:4: command vkMissing: no such command"), "{error}");
+        assert!(error.contains("registry/venus.xml:6: command vkMissing: no such command"), "{error}");
         assert!(error.ends_with("2 problem(s) in the registry"), "{error}");
     }
 

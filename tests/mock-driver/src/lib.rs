@@ -79,8 +79,8 @@ pub struct Offers {
 impl Default for Offers {
     /// All that the protocol can carry, and what the host can use for itself.
     fn default() -> Self {
-        let all =
-            venus_protocol::EXTENSIONS.iter().map(|extension| (extension.name.to_owned(), extension.spec_version));
+        let newest = venus_protocol::Level::NEWEST;
+        let all = newest.extensions().map(|extension| (extension.name.to_owned(), extension.spec_version(newest)));
         Self {
             extensions: all.chain([("VK_EXT_external_memory_host".to_owned(), 1)]).collect(),
             version: vk::make_api_version(0, 1, 4, 309),

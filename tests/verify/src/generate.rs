@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 
+use venus_protocol::Level;
 use venus_protocol::reflect::{
     Choice, CommandRow, Direction, HandleRow, Item, Length, MemberRow, Partial, Returns, Shape, StructRow, UnionRow,
 };
@@ -42,6 +43,11 @@ pub trait Choices {
 
     /// One byte of an array or of untyped data.
     fn byte(&mut self) -> u8;
+
+    /// The level of the protocol whose rules are obeyed: which structures there are, and what may be null.
+    fn level(&self) -> Level {
+        Level::NEWEST
+    }
 
     /// The length of a string with its NUL, from 1 to `room`.
     fn string(&mut self, room: u64) -> u64;
@@ -199,6 +205,10 @@ impl Generator<'_> {
         self.choices.leaves_out(scope.owner, row, self.bytes.len())
     }
 
+    fn is_nullable(&self, row: &'static MemberRow) -> bool {
+        row.is_nullable(self.choices.level())
+    }
+
     fn word(&mut self, value: u32) {
         self.bytes.extend(value.to_le_bytes());
     }
@@ -294,7 +304,7 @@ impl Generator<'_> {
     }
 
     fn marker(&mut self, row: &'static MemberRow, scope: &Scope) -> bool {
-        let present = !(row.nullable && self.leaves_out(row, scope));
+        let present = !(self.is_nullable(row) && self.leaves_out(row, scope));
         self.double_word(present.into());
         present
     }
@@ -307,7 +317,7 @@ impl Generator<'_> {
         };
         let known = scope.length(length, 0);
         let length = known.unwrap_or_else(|| self.choices.length(scope.owner, row, 1, self.bytes.len()));
-        let count = if row.nullable && self.leaves_out(row, scope) { 0 } else { length };
+        let count = if self.is_nullable(row) && self.leaves_out(row, scope) { 0 } else { length };
         self.double_word(count);
         count
     }
@@ -394,7 +404,8 @@ impl Generator<'_> {
     }
 
     fn chain(&mut self, root: &'static StructRow, form: Form) {
-        let nodes = self.choices.chain(root, self.bytes.len());
+        let mut nodes = self.choices.chain(root, self.bytes.len());
+        nodes.retain(|node| node.since <= self.choices.level());
         for node in &nodes {
             self.double_word(1);
             self.word(node.s_type.expect("what follows in a chain has a type").cast_unsigned());

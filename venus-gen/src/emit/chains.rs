@@ -82,7 +82,11 @@ fn node(codec: &Codec<'_>, id: StructId) -> TokenStream {
         }
     };
     let announced = announced(structure.chain.as_ref().map_or(&Announced::Always, |chain| &chain.announced));
-    quote!(#name = #c_name, #ty, #announced, #decode, #encode #partial)
+    let since = codec.is_later(structure.since).then(|| {
+        let level = names::level(structure.since);
+        quote!(since #level)
+    });
+    quote!(#name #since = #c_name, #ty, #announced, #decode, #encode #partial)
 }
 
 /// What a host must have announced, as the runtime's type of that name.

@@ -8,7 +8,7 @@ use quote::{format_ident, quote};
 use super::names::{self, ident};
 use super::types::Types;
 use crate::lower::{Direction, Field, Partial, Shape, WirePlan};
-use crate::model::{Command, Condition, Length, Model, Returns, Scalar, Ty, UnionChoice};
+use crate::model::{Command, Condition, Length, Model, Returns, Scalar, Ty, UnionChoice, Var};
 
 /// Which form is emitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,9 +47,39 @@ impl Codec<'_> {
         }
     }
 
+    /// Whether a level is not the oldest one, so that peers may be older.
+    pub(crate) fn is_later(&self, level: u32) -> bool {
+        self.model.levels.first().is_some_and(|oldest| oldest.number < level)
+    }
+
     /// Whether the union is chosen by a selector next to it.
     fn is_selected(&self, ty: &Ty) -> bool {
         matches!(ty, Ty::Union(id) if self.model.union(*id).choice == Some(UnionChoice::Selector))
+    }
+
+    /// Whether a decoder of the union compares its tag with the selector: where a member leads elsewhere, whoever goes by
+    /// the selector would follow a pointer that was none.
+    pub(crate) fn compares_tag(&self, ty: &Ty) -> bool {
+        self.is_selected(ty) && self.holds_pointers(ty)
+    }
+
+    /// Whether there are pointers in a value of the type, but for `pNext`, which all structures that have it have in the
+    /// same place.
+    fn holds_pointers(&self, ty: &Ty) -> bool {
+        let leads_elsewhere = |var: &Var| !var.pointee_const.is_empty() || self.holds_pointers(&var.ty);
+        match ty {
+            Ty::Struct(id) => self.model.structure(*id).members.iter().any(leads_elsewhere),
+            // Of a union without a selector one member travels, the same for sender and receiver.
+            Ty::Union(id) if self.is_selected(ty) => {
+                self.model.union(*id).members.iter().any(|member| leads_elsewhere(&member.var))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the receiver of a member has to know the value of one that was read before.
+    pub(crate) fn asks_sibling(&self, field: &Field) -> bool {
+        field.is_counted_by_sibling() || self.compares_tag(&field.var.ty)
     }
 
     /// The lifetime parameter of a decoder of `ty` and the decoder's type: what a type borrows, the decoder lends.
@@ -210,6 +240,20 @@ impl Codec<'_> {
         }
     }
 
+    /// Whether the host that decodes accepts null, which may be a matter of its level.
+    pub(crate) fn nullable(&self, field: &Field) -> TokenStream {
+        match field.null_since.filter(|_| field.nullable) {
+            Some(level) => {
+                let level = names::level(level);
+                quote!(d.is_since(Level::#level))
+            }
+            None => {
+                let nullable = field.nullable;
+                quote!(#nullable)
+            }
+        }
+    }
+
     // Members of structures, which are raw pointers.
 
     /// The expression that reads a member, of the member's declared type; `None` if nothing travels.
@@ -227,7 +271,7 @@ impl Codec<'_> {
             (Form::Partial, Partial::Full) | (Form::Full, _) => Form::Full,
         };
         let length = field.length().map(|length| self.member_length(length, siblings));
-        let nullable = field.nullable;
+        let nullable = self.nullable(field);
         let decode = self.item_decoder(&field.var.ty, form);
         let bytes = self.item_bytes(&field.var.ty, form);
         let pointer = pointer_of(field);
@@ -236,12 +280,16 @@ impl Codec<'_> {
         Some(match &field.shape {
             Shape::Null => quote!(d.read_null()?),
             Shape::Value => match &field.var.ty {
+                Ty::Union(_) if self.compares_tag(&field.var.ty) => {
+                    let selector = selector_of(field);
+                    quote!(#decode(d, v.#selector)?)
+                }
                 Ty::Struct(_) | Ty::Union(_) => quote!(#decode(d)?),
                 Ty::Handle(_) if form == Form::Partial => quote!(d.read_id()?),
                 Ty::Handle(_) => quote!(d.read_handle()?),
                 _ => quote!(d.read()?),
             },
-            Shape::Pointer if nullable => {
+            Shape::Pointer if field.nullable => {
                 let cast = (!is_const(field)).then(|| quote!(.cast_mut()));
                 quote!(to_ptr(d.read_optional(#decode)?)#cast)
             }
@@ -258,7 +306,10 @@ impl Codec<'_> {
                 let row = self.decode_row(field, &inner);
                 quote!(#pointer(d.read_rows(#length, #nullable, |d, _| #row)?))
             }
-            Shape::Blob(_) => quote!(#pointer(d.read_blob(#length, #nullable)?).cast()),
+            Shape::Blob(_) => {
+                let cast = (!is_const(field)).then(|| quote!(.cast_mut()));
+                quote!(as_ptr_or_null(d.read_blob(#length, #nullable)?)#cast.cast())
+            }
             Shape::Str => quote!(d.read_str_ptr()?),
             Shape::Strs(_) => quote!(#pointer(d.read_strs(#length, #nullable)?)),
             Shape::Fixed(_) if is_scalar => quote!(d.read_fixed()?),
@@ -276,7 +327,7 @@ impl Codec<'_> {
 
     fn decode_capacity(&self, field: &Field, siblings: &[&Field]) -> TokenStream {
         let length = field.length().map(|length| self.member_length(length, siblings));
-        let nullable = field.nullable;
+        let nullable = self.nullable(field);
         match field.shape {
             Shape::Blob(_) => quote!(as_mut_ptr_or_null(d.read_capacity::<u8>(#length, #nullable)?).cast()),
             _ => quote!(as_mut_ptr_or_null(d.read_capacity(#length, #nullable)?)),
@@ -284,7 +335,7 @@ impl Codec<'_> {
     }
 
     fn decode_room(&self, field: &Field) -> TokenStream {
-        let nullable = field.nullable;
+        let nullable = self.nullable(field);
         let cast = (!is_const(field)).then(|| quote!(.cast_mut()));
         quote!(to_ptr(d.read_room(#nullable)?)#cast)
     }
@@ -331,7 +382,7 @@ impl Codec<'_> {
             Shape::Value => match &field.var.ty {
                 Ty::Struct(_) => quote!(#encode(e, &v.#name);),
                 Ty::Union(_) if self.is_selected(&field.var.ty) => {
-                    let selector = ident(&names::variable(field.var.selector.as_deref().unwrap_or_default()));
+                    let selector = selector_of(field);
                     quote!(#encode(e, &v.#name, v.#selector);)
                 }
                 Ty::Union(_) => quote!(#encode(e, &v.#name);),
@@ -376,6 +427,11 @@ impl Codec<'_> {
             }
         }
     }
+}
+
+/// The member that selects a union's.
+fn selector_of(field: &Field) -> Ident {
+    ident(&names::variable(field.var.selector.as_deref().unwrap_or_default()))
 }
 
 /// The type of what a command returns.

@@ -27,7 +27,7 @@ const RUNTIME: &[(&str, &[&str])] = &[
     ("crate::dispatch", &["Handler", "commands", "table"]),
     ("crate::generated", &["chains", "minima"]),
     ("crate::procs", &["calls", "procs"]),
-    ("crate::vk", &["tagged_structures"]),
+    ("crate::vk", &["tagged_structures", "zeroed_unions"]),
     (
         "crate::wire",
         &[
@@ -42,6 +42,7 @@ const RUNTIME: &[(&str, &[&str])] = &[
             "Encoder",
             "Handle",
             "Handles",
+            "Level",
             "NewHandles",
             "Node",
             "Reply",

@@ -1,6 +1,7 @@
 //! Model and plan to Rust text, one file of this room per family of output.
 
 pub(crate) mod ash;
+mod c_layout;
 mod chains;
 mod codec;
 mod commands;
@@ -31,11 +32,11 @@ use crate::model::Model;
 /// Reports what cannot be emitted: structures that ash declares otherwise, and names that would be given twice.
 pub(crate) fn check(model: &Model, plan: &WirePlan, index: &ash::AshIndex, diags: &mut Diagnostics) {
     ash::check(model, plan, index, diags);
-    let handles = model.handles.iter().filter(|handle| handle.reached).map(|handle| &handle.names);
-    let unions = model.traveling_unions().map(|(_, union)| &union.names);
-    for missing in handles.chain(unions).filter(|names| index.find(names).is_none()) {
-        let element = format!("type {}", missing.join(" = "));
-        let help = "take an ash release that has it: venus-gen supplements structures, enums and bitmasks only";
+    let missing = model.handles.iter().filter(|handle| handle.reached && index.find(&handle.names).is_none());
+    for handle in missing.filter(|handle| handle.dispatchable || handle.object_type.is_none()) {
+        let element = format!("type {}", handle.names.join(" = "));
+        let help = "take an ash release that has it: venus-gen supplements handles of objects with a type, and no \
+                    dispatchable ones";
         diags.push(&XmlPos { file: "ash".to_owned(), line: 0 }, element, "ash does not declare it", help);
     }
     let mut functions: BTreeMap<String, &str> = BTreeMap::new();
@@ -54,16 +55,17 @@ pub(crate) fn check(model: &Model, plan: &WirePlan, index: &ash::AshIndex, diags
 
 /// Emits the whole generated tree.
 pub(crate) fn emit(model: &Model, plan: &WirePlan, index: &ash::AshIndex) -> Vec<OutputFile> {
-    let types = types::Types::new(model, plan, index);
+    let types = types::Types::new(model, index);
     let codec = Codec { model, plan, types: &types };
     let mut files = vec![
-        supplements::emit(model, plan, &types),
-        tables::emit_commands(model),
-        tables::emit_extensions(model),
+        tables::emit_commands(&codec),
+        tables::emit_levels(model),
+        tables::emit_extensions(&codec),
         tables::emit_scalars(&codec),
         tables::emit_dispatch(&codec),
         tables::emit_procs(&codec),
     ];
+    files.extend(supplements::emit(model, plan, &types));
     files.extend(structs::emit(&codec));
     files.extend(chains::emit(&codec));
     files.extend(commands::emit(&codec));
@@ -82,7 +84,7 @@ pub(crate) fn emit(model: &Model, plan: &WirePlan, index: &ash::AshIndex) -> Vec
 
 /// Emits the entry points of a driver that notes its calls, for tests.
 pub(crate) fn emit_mock(model: &Model, plan: &WirePlan, index: &ash::AshIndex) -> Vec<OutputFile> {
-    let types = types::Types::new(model, plan, index);
+    let types = types::Types::new(model, index);
     mock::emit(&Codec { model, plan, types: &types })
 }
 
@@ -107,6 +109,11 @@ fn root() -> FileBuilder {
         pub mod encode;
         #[deny(unsafe_code)]
         pub(crate) mod extensions;
+        #[cfg(target_pointer_width = "64")]
+        #[deny(unsafe_code)]
+        mod layouts;
+        #[deny(unsafe_code)]
+        mod levels;
         #[deny(unsafe_code)]
         mod minima;
         #[deny(unsafe_code)]

@@ -82,6 +82,11 @@ pub(crate) fn variable(c_name: &str) -> String {
     }
 }
 
+/// `448` to `V448`, the constant of a level.
+pub(crate) fn level(number: u32) -> Ident {
+    ident(&format!("V{number}"))
+}
+
 /// `command_buffer` to `CommandBufferCommands`, the trait of a family.
 pub(crate) fn family_trait(family: &str) -> String {
     format!("{}Commands", heck::AsUpperCamelCase(family))

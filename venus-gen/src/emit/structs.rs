@@ -189,7 +189,7 @@ impl Emitter<'_, '_> {
             read += 1;
             if field.shape == Shape::Null {
                 statements.push(quote!(#value;));
-            } else if statements.is_empty() && !field.is_counted_by_sibling() {
+            } else if statements.is_empty() && !self.codec.asks_sibling(field) {
                 fields.push(quote!(#name: #value));
             } else {
                 statements.push(quote!(v.#name = #value;));

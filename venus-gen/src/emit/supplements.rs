@@ -2,27 +2,27 @@
 
 use std::collections::BTreeSet;
 
-use proc_macro2::{Literal, TokenStream};
+use proc_macro2::{Ident, Literal, TokenStream};
 use quote::quote;
 
+use super::c_layout;
 use super::codec::arrow;
 use super::file::FileBuilder;
 use super::layout::bang;
 use super::names::{self, ident};
 use super::types::Types;
 use crate::lower::WirePlan;
-use crate::model::{Command, Model, Scalar, Struct, StructId, Ty, Var};
+use crate::model::{Command, Handle, Model, Struct, StructId, Ty, Union, UnionId, UnionMember, Var};
 
-/// Emits `types.rs`.
-pub(super) fn emit(model: &Model, plan: &WirePlan, types: &Types<'_>) -> FileBuilder {
+/// Emits `types.rs` and `layouts.rs`.
+pub(super) fn emit(model: &Model, plan: &WirePlan, types: &Types<'_>) -> [FileBuilder; 2] {
     let mut file = FileBuilder::new(
         "types.rs",
         "Types of the protocol that ash does not have: the private ones, and those newer than its headers.\n\n\
          They follow ash's conventions and are re-exported beside its types in [`vk`](crate::vk).",
     );
     let types = &types.beside_supplements();
-    let mut supplements =
-        Supplements { model, types, declared: BTreeSet::new(), items: Vec::new(), tagged: Vec::new() };
+    let mut supplements = Supplements::new(model, types);
     for (id, structure_plan) in &plan.structs {
         let structure = model.structure(*id);
         if !types.is_known(&structure.names) {
@@ -30,17 +30,29 @@ pub(super) fn emit(model: &Model, plan: &WirePlan, types: &Types<'_>) -> FileBui
             structure_plan.fields.iter().for_each(|field| supplements.newtype(&field.var.ty));
         }
     }
-    for command in &plan.commands {
-        let declared = &model.commands[command.index];
-        command.params.iter().for_each(|param| supplements.newtype(&param.field.var.ty));
-        if !declared.private && types.known_function_pointer(declared).is_none() {
-            supplements.function_pointer(declared);
+    for (id, union_plan) in &plan.unions {
+        let union = model.union(*id);
+        if !types.is_known(&union.names) {
+            supplements.union(*id, union);
+            union_plan.members.iter().for_each(|(_, field)| supplements.newtype(&field.var.ty));
         }
     }
-    let Supplements { items, tagged, .. } = supplements;
+    for command in &plan.commands {
+        command.params.iter().for_each(|param| supplements.newtype(&param.field.var.ty));
+    }
+    // Drivers have entry points for what never travels, too.
+    let drivers = model.commands.iter().filter(|command| !command.private);
+    for command in drivers.filter(|command| types.known_function_pointer(command).is_none()) {
+        supplements.function_pointer(command);
+    }
+    let Supplements { items, tagged, zeroed, layouts, .. } = supplements;
     items.into_iter().for_each(|item| file.push(item));
     file.push_table("tagged_structures", tagged.into_iter());
-    file
+    file.push_table("zeroed_unions", zeroed.into_iter());
+    let docs = "Where C has the members of what `types.rs` declares, on machines of 64 bits.";
+    let mut asserted = FileBuilder::new("layouts.rs", docs).using_all_of("crate::generated::types");
+    layouts.into_iter().for_each(|layout| asserted.push(layout));
+    [file, asserted]
 }
 
 /// The declarations made so far.
@@ -51,12 +63,18 @@ struct Supplements<'c, 'm> {
     items: Vec<TokenStream>,
     /// Rows of `tagged_structures!`.
     tagged: Vec<TokenStream>,
+    zeroed: Vec<TokenStream>,
+    layouts: Vec<TokenStream>,
 }
 
-impl Supplements<'_, '_> {
+impl<'c, 'm> Supplements<'c, 'm> {
+    fn new(model: &'m Model, types: &'c Types<'m>) -> Self {
+        let (items, tagged, zeroed, layouts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { model, types, declared: BTreeSet::new(), items, tagged, zeroed, layouts }
+    }
+
     fn structure(&mut self, id: StructId, structure: &Struct) {
-        let name = ident(&names::type_name(structure.name()));
-        self.declared.insert(name.to_string());
+        let name = self.declare(structure.name());
         if let Some(chain) = &structure.chain {
             let s_type = self.types.structure_type_value(chain);
             self.tagged.push(quote!(#name = #s_type));
@@ -71,10 +89,7 @@ impl Supplements<'_, '_> {
             defaults.push(quote!(#field: #default));
         }
         if borrows {
-            fields.push(quote! {
-                #[doc = "Ties the pointers' lifetimes to the structure."]
-                pub _marker: PhantomData<&'a ()>
-            });
+            fields.push(marker("structure"));
             defaults.push(quote!(_marker: PhantomData));
         }
         let docs = format!("`{}`", structure.name());
@@ -94,7 +109,56 @@ impl Supplements<'_, '_> {
                 }
             });
         }
-        self.items.extend(self.layout(structure));
+        self.layouts.extend(self.layout(structure));
+    }
+
+    fn union(&mut self, id: UnionId, union: &Union) {
+        let name = self.declare(union.name());
+        let borrows = self.types.has_lifetime(&Ty::Union(id));
+        let (generics, anonymous) = if borrows { (quote!(<'a>), quote!(<'_>)) } else { (quote!(), quote!()) };
+        self.zeroed.push(quote!(#name #anonymous));
+        let fields = union.members.iter().map(|UnionMember { var, .. }| {
+            let (field, docs) = (ident(&names::variable(&var.name)), format!("`{}`", var.name));
+            let ty = self.types.declared(var, &quote!('a));
+            quote!(#[doc = #docs] pub #field: #ty)
+        });
+        let fields = fields.chain(borrows.then(|| marker("union")));
+        let docs = format!("`{}`", union.name());
+        self.items.push(quote! {
+            #[doc = #docs]
+            #[repr(C)]
+            #[derive(Clone, Copy)]
+            pub union #name #generics { #(#fields,)* }
+        });
+    }
+
+    /// The name of a type that is being declared.
+    fn declare(&mut self, c_name: &str) -> Ident {
+        let name = names::type_name(c_name);
+        self.declared.insert(name.clone());
+        ident(&name)
+    }
+
+    /// Declares a handle that ash lacks, once.
+    fn handle(&mut self, handle: &Handle) {
+        let Some(name) = handle.names.first().filter(|name| !self.declared.contains(&names::type_name(name))) else {
+            return;
+        };
+        let (docs, name) = (format!("`{name}`"), self.declare(name));
+        let object_type = handle.object_type.and_then(|value| i32::try_from(value).ok()).map(Literal::i32_unsuffixed);
+        self.items.push(quote! {
+            #[doc = #docs]
+            #[repr(transparent)]
+            #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+            pub struct #name(u64);
+        });
+        self.items.push(quote! {
+            impl vk::Handle for #name {
+                const TYPE: vk::ObjectType = vk::ObjectType::from_raw(#object_type);
+                fn as_raw(self) -> u64 { self.0 }
+                fn from_raw(raw: u64) -> Self { Self(raw) }
+            }
+        });
     }
 
     /// The declarations and defaults of `sType` and `pNext`.
@@ -114,54 +178,22 @@ impl Supplements<'_, '_> {
         ]
     }
 
-    /// Size and offsets by the C rules for 64-bit machines, for structures made of scalars and pointers.
+    /// Assertions on size and offsets, which follow the rules of C for 64-bit machines.
     fn layout(&self, structure: &Struct) -> Option<TokenStream> {
         let name = ident(&names::type_name(structure.name()));
         let assert = bang("assert");
-        let (mut offset, mut widest) = (0_u64, 4_u64);
-        let mut checks = Vec::new();
-        let mut place = |field: &str, size: u64, count: u64| {
-            offset = offset.next_multiple_of(size);
-            let (field, at) = (ident(field), Literal::u64_unsuffixed(offset));
+        let layout = c_layout::of_struct(self.model, structure)?;
+        let mut checks: Vec<TokenStream> = Vec::new();
+        for (field, offset) in &layout.offsets {
+            let (field, at) = (ident(&names::variable(field)), Literal::u64_unsuffixed(*offset));
             checks.push(quote!(#assert(offset_of!(#name, #field) == #at);));
-            offset = offset.saturating_add(size.saturating_mul(count));
-            widest = widest.max(size);
-        };
-        if structure.chain.is_some() {
-            place("s_type", 4, 1);
-            place("p_next", 8, 1);
         }
-        for member in &structure.members {
-            let size = self.c_size(member)?;
-            let count = member.dimensions.iter().map(|dimension| dimension.size).fold(1, u64::saturating_mul);
-            place(&names::variable(&member.name), size, count);
-        }
-        let size = Literal::u64_unsuffixed(offset.next_multiple_of(widest));
+        let size = Literal::u64_unsuffixed(layout.block.size);
         checks.push(quote!(#assert(size_of::<#name>() == #size);));
-        Some(quote! {
-            #[cfg(target_pointer_width = "64")]
-            const _: () = { #(#checks)* };
-        })
+        Some(quote!(const _: () = { #(#checks)* };))
     }
 
-    /// Bytes of one element in C, which is its alignment, too; `None` for what is in place and not a scalar.
-    fn c_size(&self, member: &Var) -> Option<u64> {
-        Some(match &member.ty {
-            _ if !member.pointee_const.is_empty() => 8,
-            Ty::Scalar(Scalar::U8) => 1,
-            Ty::Scalar(Scalar::U16) => 2,
-            Ty::Scalar(Scalar::U32 | Scalar::I32 | Scalar::F32) => 4,
-            Ty::Scalar(Scalar::U64 | Scalar::I64 | Scalar::F64 | Scalar::Size) => 8,
-            Ty::Enum(id) => u64::from(self.model.enums[id.0].bit_width / 8),
-            Ty::Bitmask(id) => u64::from(self.model.bitmasks[id.0].bit_width / 8),
-            Ty::Handle(_) => 8,
-            Ty::Char => 1,
-            // Structures in place are ash's business.
-            Ty::Struct(_) | Ty::Union(_) | Ty::Void | Ty::Opaque => return None,
-        })
-    }
-
-    /// Declares an enum or bitmask that ash lacks, once.
+    /// Declares an enum, bitmask or handle that ash lacks, once.
     fn newtype(&mut self, ty: &Ty) {
         let (c_names, wide, signed) = match ty {
             Ty::Enum(id) => {
@@ -169,6 +201,9 @@ impl Supplements<'_, '_> {
                 (&declared.names, declared.bit_width == 64, !declared.is_bits)
             }
             Ty::Bitmask(id) => (&self.model.bitmasks[id.0].names, self.model.bitmasks[id.0].bit_width == 64, false),
+            Ty::Handle(id) if !self.types.is_known(&self.model.handles[id.0].names) => {
+                return self.handle(&self.model.handles[id.0]);
+            }
             _ => return,
         };
         let name = self.types.rust_name(ty);
@@ -214,6 +249,15 @@ impl Supplements<'_, '_> {
             #[expect(non_camel_case_types, reason = "ash's naming of function pointer types")]
             pub type #name = unsafe extern "system" fn(#(#params),*) #returns;
         });
+    }
+}
+
+/// The field of a type that borrows, whether or not a member's type says so.
+fn marker(kind: &str) -> TokenStream {
+    let docs = format!("Ties the pointers' lifetimes to the {kind}.");
+    quote! {
+        #[doc = #docs]
+        pub _marker: PhantomData<&'a ()>
     }
 }
 

@@ -12,7 +12,8 @@ use super::names::{self, ident};
 use crate::model::{Command, Model};
 
 /// `commands.rs`: a constant per name, and the names by number.
-pub(crate) fn emit_commands(model: &Model) -> FileBuilder {
+pub(crate) fn emit_commands(codec: &Codec<'_>) -> FileBuilder {
+    let model = codec.model;
     let names = model.commands.len() + model.commands.iter().map(|command| command.aliases.len()).sum::<usize>();
     let docs = format!(
         "`VkCommandTypeEXT`: the {names} names of {} commands, and which of them travel.",
@@ -23,6 +24,7 @@ pub(crate) fn emit_commands(model: &Model) -> FileBuilder {
         let id = Literal::u32_unsuffixed(command.id);
         let constant = ident(&names::command_constant(&command.name));
         let docs = match &command.obstacle {
+            None if codec.is_later(command.since) => format!("`{}`, since level {}", command.name, command.since),
             None => format!("`{}`", command.name),
             Some(obstacle) => {
                 format!("`{}`. Never travels: {obstacle}.", command.name, obstacle = obstacle.trim_end_matches('.'))
@@ -69,36 +71,74 @@ pub(crate) fn emit_commands(model: &Model) -> FileBuilder {
 }
 
 /// `extensions.rs`: what the protocol lists, and the versions it announces.
-pub(crate) fn emit_extensions(model: &Model) -> FileBuilder {
+pub(crate) fn emit_extensions(codec: &Codec<'_>) -> FileBuilder {
+    let model = codec.model;
     let mut file =
         FileBuilder::new("extensions.rs", "The extensions of the protocol, and the versions a host announces.");
     let wire = Literal::u32_unsuffixed(model.wire_format);
-    let (major, minor, patch) = model.xml_version;
-    let [major, minor, patch] = [major, minor, patch].map(Literal::u32_unsuffixed);
-    let version_of = |name: &str| {
-        let row = model.extensions.iter().find(|extension| extension.name == name);
-        Literal::u32_unsuffixed(row.map_or(0, |extension| extension.spec_version))
-    };
-    let (serialization, protocol) = (version_of("VK_EXT_command_serialization"), version_of("VK_MESA_venus_protocol"));
+    let serialization = model.extensions.iter().find(|extension| extension.name == "VK_EXT_command_serialization");
+    let serialization = Literal::u32_unsuffixed(serialization.map_or(0, |extension| extension.spec_version));
     file.push(quote! {
         #[doc = "Version of the wire format."]
         pub const WIRE_FORMAT_VERSION: u32 = #wire;
-        #[doc = "Version of the registry that the protocol is defined against."]
-        pub const XML_VERSION: u32 = vk::make_api_version(0, #major, #minor, #patch);
         #[doc = "Specification version of `VK_EXT_command_serialization`."]
         pub const COMMAND_SERIALIZATION_SPEC_VERSION: u32 = #serialization;
-        #[doc = "Specification version of `VK_MESA_venus_protocol`."]
-        pub const VENUS_PROTOCOL_SPEC_VERSION: u32 = #protocol;
     });
     let rows = model.extensions.iter().map(|extension| {
         let name = &extension.name;
         let (number, version) =
             (Literal::u32_unsuffixed(extension.number), Literal::u32_unsuffixed(extension.spec_version));
-        quote!(Extension::new(#name, #number, #version))
+        let since = codec.is_later(extension.since).then(|| {
+            let level = names::level(extension.since);
+            quote!(.since(Level::#level))
+        });
+        let raised = extension.raised.iter().map(|(level, spec)| {
+            let (level, spec) = (names::level(*level), Literal::u32_unsuffixed(*spec));
+            quote!((Level::#level, #spec))
+        });
+        let raised = (!extension.raised.is_empty()).then(|| quote!(.raised(&[#(#raised),*])));
+        quote!(Extension::new(#name, #number, #version) #since #raised)
     });
     file.push(quote! {
-        #[doc = "Extensions whose structures and commands the protocol knows, by number."]
+        #[doc = "Extensions whose structures and commands the protocol knows at its newest level, by number."]
         pub static EXTENSIONS: &[Extension] = &[#(#rows),*];
+    });
+    file
+}
+
+/// `levels.rs`: a constant per level.
+pub(crate) fn emit_levels(model: &Model) -> FileBuilder {
+    let mut file = FileBuilder::new("levels.rs", "The levels of the protocol, each called by how many names it has.");
+    let constants = model.levels.iter().map(|level| {
+        let (major, minor, patch) = level.xml_version;
+        let count = |name: &str| level.counts.iter().find(|count| count.name == name).map_or(0, |count| count.value);
+        let docs = format!(
+            "{} names of {} commands, {} extensions. Registry {major}.{minor}.{patch}.",
+            count("names"),
+            count("ids"),
+            count("extensions"),
+        );
+        let constant = names::level(level.number);
+        let numbers = [level.number, level.last_command, major, minor, patch, level.protocol_spec];
+        let [number, last, major, minor, patch, spec] = numbers.map(Literal::u32_unsuffixed);
+        let version = quote!(vk::make_api_version(0, #major, #minor, #patch));
+        quote! {
+            #[doc = #docs]
+            pub const #constant: Self = Self::new(#number, CommandType(#last), #version, #spec);
+        }
+    });
+    let all: Vec<_> = model.levels.iter().map(|level| names::level(level.number)).collect();
+    let (oldest, newest) = (all.first(), all.last());
+    file.push(quote! {
+        impl Level {
+            #(#constants)*
+            #[doc = "All levels, oldest first."]
+            pub const ALL: &[Self] = &[#(Self::#all),*];
+            #[doc = "The level that every peer knows."]
+            pub const OLDEST: Self = Self::#oldest;
+            #[doc = "The level that holds all that the others do."]
+            pub const NEWEST: Self = Self::#newest;
+        }
     });
     file
 }

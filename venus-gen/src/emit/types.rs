@@ -1,13 +1,10 @@
 //! Rust types: how each C type is written.
 
-use std::collections::BTreeSet;
-
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
 use super::ash::AshIndex;
 use super::names::{self, ident};
-use crate::lower::WirePlan;
 use crate::model::{Chain, Command, Model, Struct, StructId, Ty, Var};
 
 /// Writes C types in Rust.
@@ -15,21 +12,13 @@ use crate::model::{Chain, Command, Model, Struct, StructId, Ty, Var};
 pub(crate) struct Types<'m> {
     model: &'m Model,
     index: &'m AshIndex,
-    /// Structures that get a lifetime parameter among the supplements.
-    supplement_lifetimes: BTreeSet<StructId>,
     /// Whether the supplements are in scope where the types are written.
     beside_supplements: bool,
 }
 
 impl<'m> Types<'m> {
-    pub(crate) fn new(model: &'m Model, plan: &WirePlan, index: &'m AshIndex) -> Self {
-        let missing = plan.structs.keys().filter(|id| index.find(&model.structure(**id).names).is_none());
-        let holds_pointers = |id: &&StructId| {
-            let structure = model.structure(**id);
-            structure.chain.is_some() || structure.members.iter().any(|member| !member.pointee_const.is_empty())
-        };
-        let supplement_lifetimes = missing.filter(holds_pointers).copied().collect();
-        Self { model, index, supplement_lifetimes, beside_supplements: false }
+    pub(crate) fn new(model: &'m Model, index: &'m AshIndex) -> Self {
+        Self { model, index, beside_supplements: false }
     }
 
     /// For the file that declares the supplements.
@@ -58,9 +47,17 @@ impl<'m> Types<'m> {
 
     /// Whether the type has a lifetime parameter.
     pub(crate) fn has_lifetime(&self, ty: &Ty) -> bool {
+        let known = self.index.has_lifetime(&self.rust_name(ty));
+        // A supplement borrows if it holds a pointer, be it in something else.
+        let borrows = |var: &Var| !var.pointee_const.is_empty() || self.has_lifetime(&var.ty);
         match ty {
-            Ty::Struct(id) if self.supplement_lifetimes.contains(id) => true,
-            Ty::Struct(_) | Ty::Union(_) => self.index.has_lifetime(&self.rust_name(ty)) == Some(true),
+            Ty::Struct(id) => known.unwrap_or_else(|| {
+                let structure = self.model.structure(*id);
+                structure.chain.is_some() || structure.members.iter().any(borrows)
+            }),
+            Ty::Union(id) => {
+                known.unwrap_or_else(|| self.model.union(*id).members.iter().any(|member| borrows(&member.var)))
+            }
             _ => false,
         }
     }

@@ -15,17 +15,23 @@ pub(super) fn decoder(codec: &Codec<'_>, id: UnionId, plan: &UnionPlan) -> Token
     // A smaller member leaves bytes that an encoder or a driver, choosing by the selector, may read all the same.
     let docs =
         format!("Decodes `{}`: the tag, then the member it names. Bytes beside that member are 0.", union.name());
-    let arms = plan.members.iter().map(|(tag, field)| {
-        let tag = Literal::u32_unsuffixed(*tag);
-        let member = field_ident(field);
+    let arms = plan.members.iter().map(|(tags, field)| {
+        let (tags, member) = (pattern(tags), field_ident(field));
         let value = codec.decode_member(field, &[], Form::Full).unwrap_or_default();
-        if field.shape == Shape::Null { quote!(#tag => #value) } else { quote!(#tag => v.#member = #value) }
+        if field.shape == Shape::Null { quote!(#tags => #value) } else { quote!(#tags => v.#member = #value) }
     });
+    let (selector, tag) = match codec.compares_tag(&ty) {
+        true => {
+            let selector = selector_type(codec, id);
+            (quote!(, selector: #selector), quote!(d.expect_tag(selector.as_raw())?))
+        }
+        false => (quote!(), quote!(d.read_tag()?)),
+    };
     quote! {
         #[doc = #docs]
-        pub fn #name #generics(d: &mut #decoder) -> Result<#named, DecodeError> {
+        pub fn #name #generics(d: &mut #decoder #selector) -> Result<#named, DecodeError> {
             let mut v = #path::default();
-            match d.read_tag()? {
+            match #tag {
                 #(#arms,)*
                 tag => return Err(d.wrong_tag(tag)),
             }
@@ -38,9 +44,9 @@ pub(super) fn encoder(codec: &Codec<'_>, id: UnionId, plan: &UnionPlan) -> Token
     let union = codec.model.union(id);
     let ty = codec.types.named(&Ty::Union(id), &quote!('_));
     let name = function("encode", union.name(), Form::Full);
-    if let Some((tag, field)) = plan.sent.and_then(|index| plan.members.get(index)) {
+    if let Some((tags, field)) = plan.sent.and_then(|index| plan.members.get(index)) {
         let write = write_member(codec, field);
-        let tag = Literal::u32_suffixed(*tag);
+        let tag = tags.first().copied().map(Literal::u32_suffixed);
         let docs = format!("Encodes `{}`, always as its member `{}`.", union.name(), field.var.name);
         return quote! {
             #[doc = #docs]
@@ -48,10 +54,9 @@ pub(super) fn encoder(codec: &Codec<'_>, id: UnionId, plan: &UnionPlan) -> Token
         };
     }
     let selector = selector_type(codec, id);
-    let arms = plan.members.iter().map(|(tag, field)| {
-        let tag = Literal::u32_unsuffixed(*tag);
-        let write = write_member(codec, field);
-        quote!(#tag => { #write })
+    let arms = plan.members.iter().map(|(tags, field)| {
+        let (tags, write) = (pattern(tags), write_member(codec, field));
+        quote!(#tags => { #write })
     });
     let docs = format!("Encodes `{}` as the member that `selector` names.", union.name());
     // For a selector that names no member nothing follows the tag: the receiver refuses it before it would read more.
@@ -67,9 +72,19 @@ pub(super) fn encoder(codec: &Codec<'_>, id: UnionId, plan: &UnionPlan) -> Token
     }
 }
 
+/// The tags that one member has.
+fn pattern(tags: &[u32]) -> TokenStream {
+    let tags = tags.iter().copied().map(Literal::u32_unsuffixed);
+    quote!(#(#tags)|*)
+}
+
 fn write_member(codec: &Codec<'_>, field: &Field) -> TokenStream {
     let declared = codec.types.declared(&field.var, &quote!('_));
     let write = match &field.var.ty {
+        _ if field.shape == Shape::Pointer => {
+            let encode = codec.item_encoder(&field.var.ty, Form::Full);
+            quote!(e.write_pointer(*member, #encode);)
+        }
         Ty::Struct(_) | Ty::Union(_) => {
             let encode = codec.item_encoder(&field.var.ty, Form::Full);
             quote!(#encode(e, member);)

@@ -11,7 +11,7 @@ mod size;
 use std::collections::BTreeMap;
 
 use crate::model::{Command, HandleId, Length, Model, Struct, StructId, Ty, UnionChoice, UnionId, Var};
-use crate::resolve::content_obstacle;
+use crate::resolve::{content_obstacle, in_wire_order};
 
 pub(crate) use print::print;
 pub(crate) use size::Sizes;
@@ -43,7 +43,7 @@ pub(crate) struct StructPlan {
 /// A union: its tag, then one member.
 #[derive(Debug)]
 pub(crate) struct UnionPlan {
-    pub(crate) members: Vec<(u32, Field)>,
+    pub(crate) members: Vec<(Vec<u32>, Field)>,
     /// The member that an encoder sends; `None` where a selector decides.
     pub(crate) sent: Option<usize>,
 }
@@ -77,8 +77,10 @@ pub(crate) enum Direction {
 pub(crate) struct Field {
     pub(crate) var: Var,
     pub(crate) shape: Shape,
-    /// Whether a host accepts null, or a count of 0 where the length says otherwise.
+    /// Whether a host accepts null, or a count of 0 where the length says otherwise; at the newest level.
     pub(crate) nullable: bool,
+    /// The level before which it does not.
+    pub(crate) null_since: Option<u32>,
     /// What of it travels in partial form.
     pub(crate) partial: Partial,
     /// Whether another array takes its length from it.
@@ -129,7 +131,7 @@ pub(crate) fn lower(model: &Model) -> WirePlan {
     let mut structs: BTreeMap<StructId, StructPlan> = model
         .traveling_structs()
         .map(|(id, structure)| {
-            let fields = fields(model, &structure.members);
+            let fields = fields(model, &in_wire_order(&structure.members));
             let is_room = fields.iter().all(|field| is_room(model, field));
             (id, StructPlan { fields, partial: false, is_room, heads: false, follows: false })
         })
@@ -150,14 +152,15 @@ pub(crate) fn lower(model: &Model) -> WirePlan {
     WirePlan { structs, unions, commands, sizes }
 }
 
-fn fields(model: &Model, members: &[Var]) -> Vec<Field> {
+fn fields(model: &Model, members: &[&Var]) -> Vec<Field> {
     members
         .iter()
-        .map(|var| {
+        .map(|&var| {
             let is_length = is_length_of_another(&var.name, members);
             let shape = shape(model, var);
             Field {
                 nullable: nullable(var, &shape),
+                null_since: var.null_since,
                 partial: partial(var, &shape, is_length),
                 shape,
                 is_length,
@@ -168,8 +171,8 @@ fn fields(model: &Model, members: &[Var]) -> Vec<Field> {
 }
 
 fn params(model: &Model, command: &Command) -> Vec<Param> {
-    let fields = fields(model, &command.params);
-    let direction = |field: &Field| match (field.var.is_input(), field.is_length) {
+    let fields = fields(model, &command.params.iter().collect::<Vec<_>>());
+    let direction = |field: &Field| match (field.var.is_input(), field.is_length || field.var.is_in_out) {
         (true, _) => Direction::In,
         (false, true) => Direction::InOut,
         (false, false) => Direction::Out,
@@ -182,13 +185,14 @@ fn union_plan(model: &Model, union: &crate::model::Union) -> UnionPlan {
         let shape = shape(model, &member.var);
         let field = Field {
             nullable: true,
+            null_since: None,
             partial: Partial::Nothing,
             // A host pointer among addresses: it could only travel as null.
             shape: if matches!(member.var.ty, Ty::Void) { Shape::Null } else { shape },
             is_length: false,
             var: member.var.clone(),
         };
-        (member.tag, field)
+        (member.tags.clone(), field)
     });
     let sent = match union.choice {
         Some(UnionChoice::Fixed(index)) => Some(index),
@@ -198,7 +202,7 @@ fn union_plan(model: &Model, union: &crate::model::Union) -> UnionPlan {
 }
 
 /// Fixed arrays travel in full, whatever `len` says, so they make nothing a length.
-fn is_length_of_another(name: &str, vars: &[Var]) -> bool {
+fn is_length_of_another(name: &str, vars: &[&Var]) -> bool {
     let dynamic = vars.iter().filter(|var| var.dimensions.is_empty());
     dynamic.flat_map(|var| &var.lengths).any(|length| length.sibling() == Some(name))
 }
@@ -288,7 +292,8 @@ fn is_room(model: &Model, field: &Field) -> bool {
         (Partial::Nothing, ..) => true,
         (Partial::Shape, Shape::Value, Some(id)) => {
             let structure = model.structure(id);
-            structure.chain.is_none() && fields(model, &structure.members).iter().all(|field| is_room(model, field))
+            let members = structure.members.iter().collect::<Vec<_>>();
+            structure.chain.is_none() && fields(model, &members).iter().all(|field| is_room(model, field))
         }
         _ => false,
     }

@@ -10,7 +10,7 @@ pub(crate) fn print(model: &Model, plan: &WirePlan) -> String {
     let mut out = String::new();
     let plans = &plan.commands;
     for (index, command) in model.commands.iter().enumerate() {
-        print_command(&mut out, command, plans.iter().find(|plan| plan.index == index));
+        print_command(&mut out, model, command, plans.iter().find(|plan| plan.index == index));
     }
     for (id, structure) in &plan.structs {
         print_struct(&mut out, model, plan, *id, structure);
@@ -20,17 +20,19 @@ pub(crate) fn print(model: &Model, plan: &WirePlan) -> String {
         let sent = union.sent.and_then(|index| declared.members.get(index));
         let sent = sent.map_or("what the selector names", |member| member.var.name.as_str());
         let _ = writeln!(out, "union {} [{}] sends {sent}", declared.name(), declared.family);
-        for (tag, field) in &union.members {
-            let _ = writeln!(out, "  {tag} {}", describe(field));
+        for (tags, field) in &union.members {
+            let tags: Vec<String> = tags.iter().map(u32::to_string).collect();
+            let _ = writeln!(out, "  {} {}", tags.join("|"), describe(field));
         }
     }
     print_scalars(&mut out, model);
     out
 }
 
-fn print_command(out: &mut String, command: &Command, plan: Option<&CommandPlan>) {
+fn print_command(out: &mut String, model: &Model, command: &Command, plan: Option<&CommandPlan>) {
     let Command { id, name, family, returns, .. } = command;
-    let _ = writeln!(out, "command {id} {name} [{family}] returns {returns:?}");
+    let since = since(model, command.since);
+    let _ = writeln!(out, "command {id} {name} [{family}] returns {returns:?}{since}");
     for alias in &command.aliases {
         let _ = writeln!(out, "  alias {alias}");
     }
@@ -52,7 +54,8 @@ fn print_struct(out: &mut String, model: &Model, plan: &WirePlan, id: StructId, 
     let heads = if structure.heads { "" } else { ", only in chains" };
     let partial = if structure.partial { format!(", partial {}", plan.sizes.partial(id)) } else { String::new() };
     let full = plan.sizes.full(id);
-    let _ = writeln!(out, "struct {} [{}] bytes {full}{partial}{heads}", declared.name(), declared.family);
+    let since = since(model, declared.since);
+    let _ = writeln!(out, "struct {} [{}] bytes {full}{partial}{heads}{since}", declared.name(), declared.family);
     if let Some(chain) = &declared.chain {
         let _ = writeln!(out, "  sType {} {} announced {:?}", chain.s_type, chain.s_type_name, chain.announced);
         for child in model.children(declared) {
@@ -62,6 +65,12 @@ fn print_struct(out: &mut String, model: &Model, plan: &WirePlan, id: StructId, 
     for field in &structure.fields {
         let _ = writeln!(out, "  {}", describe(field));
     }
+}
+
+/// The level that something came with, unless it has always been there.
+fn since(model: &Model, level: u32) -> String {
+    let oldest = model.levels.first().map_or(level, |oldest| oldest.number);
+    if level == oldest { String::new() } else { format!(", since level {level}") }
 }
 
 fn print_scalars(out: &mut String, model: &Model) {
@@ -106,7 +115,11 @@ fn describe(field: &Field) -> String {
         Partial::Nothing => "nothing",
     };
     let is_pointer = !field.var.pointee_const.is_empty();
-    let nullable = if field.nullable && is_pointer { ", nullable" } else { "" };
+    let nullable = match field.null_since {
+        _ if !field.nullable || !is_pointer => String::new(),
+        Some(level) => format!(", nullable since level {level}"),
+        None => ", nullable".to_owned(),
+    };
     let condition = match &field.var.guest_condition {
         Some(Condition::Equals { member, value, .. }) => format!(", guests follow it if {member} == {value}"),
         Some(Condition::LacksBits { member, bits, .. }) => format!(", guests follow it if {member} & {bits:#x} == 0"),

@@ -3,9 +3,13 @@
 //! Everything here is canonical: an alias and its target are one type or command, which lists all its names. Only
 //! what the protocol selects is present. Built by [`resolve`](crate::resolve), read by [`lower`](crate::lower).
 
+mod level;
+
 use std::collections::BTreeSet;
 
 use crate::diag::XmlPos;
+
+pub(crate) use level::{Count, Extension, Level};
 
 /// Index of a [`Struct`] in [`Model::structs`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,8 +36,8 @@ pub(crate) struct BitmaskId(pub(crate) usize);
 pub(crate) struct Model {
     /// Version of the headers that the registry describes.
     pub(crate) registry_version: String,
-    /// Version that the protocol announces.
-    pub(crate) xml_version: (u32, u32, u32),
+    /// Oldest first; the newest is what the rest describes.
+    pub(crate) levels: Vec<Level>,
     pub(crate) wire_format: u32,
     pub(crate) structs: Vec<Struct>,
     pub(crate) unions: Vec<Union>,
@@ -58,6 +62,8 @@ pub(crate) struct Struct {
     pub(crate) encodable: bool,
     /// Whether an encodable command reaches it.
     pub(crate) reached: bool,
+    /// The level that it came with.
+    pub(crate) since: u32,
     pub(crate) family: &'static str,
     pub(crate) at: XmlPos,
 }
@@ -98,8 +104,8 @@ pub(crate) struct Union {
 #[derive(Debug)]
 pub(crate) struct UnionMember {
     pub(crate) var: Var,
-    /// Value of the selector (or position) that tags this member.
-    pub(crate) tag: u32,
+    /// The values of the selector that tag this member, or its position.
+    pub(crate) tags: Vec<u32>,
 }
 
 /// How the sender chooses a union's member.
@@ -116,6 +122,8 @@ pub(crate) enum UnionChoice {
 pub(crate) struct Handle {
     pub(crate) names: Vec<String>,
     pub(crate) dispatchable: bool,
+    /// The value of VkObjectType for its objects, if the registry names one.
+    pub(crate) object_type: Option<i64>,
     pub(crate) reached: bool,
 }
 
@@ -157,6 +165,8 @@ pub(crate) struct Bitmask {
 #[derive(Debug)]
 pub(crate) struct Command {
     pub(crate) id: u32,
+    /// The level that it came with.
+    pub(crate) since: u32,
     pub(crate) name: String,
     pub(crate) aliases: Vec<String>,
     pub(crate) returns: Returns,
@@ -194,14 +204,6 @@ pub(crate) enum Returns {
     Opaque,
 }
 
-/// An extension that the protocol lists.
-#[derive(Debug)]
-pub(crate) struct Extension {
-    pub(crate) name: String,
-    pub(crate) number: u32,
-    pub(crate) spec_version: u32,
-}
-
 /// A member or parameter.
 #[derive(Clone, Debug)]
 pub(crate) struct Var {
@@ -220,6 +222,10 @@ pub(crate) struct Var {
     pub(crate) selector: Option<String>,
     /// What a host accepts, where `venus.xml` pins it whatever the registry says.
     pub(crate) accepts_null: Option<bool>,
+    /// The level before which a host refuses null although the registry allows it.
+    pub(crate) null_since: Option<u32>,
+    /// Whether the request carries the value of an output, too, although nothing takes a length from it.
+    pub(crate) is_in_out: bool,
     /// Name of the stride argument whose value the sender replaces by the packed size.
     pub(crate) stride: Option<String>,
     /// When a guest may follow the pointer; always if absent.

@@ -6,7 +6,7 @@ use crate::diag::{Diagnostics, XmlPos};
 use crate::xml::Element;
 
 /// A `<command>`: a prototype, or another name for one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct RawCommand {
     pub(crate) name: String,
     pub(crate) alias: Option<String>,

@@ -4,7 +4,7 @@ use crate::diag::{Diagnostics, XmlPos};
 use crate::xml::Element;
 
 /// An `<enums>` group.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct RawEnumGroup {
     pub(crate) name: String,
     /// Whether it lists bits of a bitmask.

@@ -16,7 +16,9 @@ pub(crate) use decl::Dimension;
 pub(crate) use enums::{RawEnumGroup, RawEnumValue};
 pub(crate) use features::{RawExtension, RawFeature, RawRequire};
 pub(crate) use types::{Category, RawType, RawVar};
-pub(crate) use venus::{GuestCondition, ListedExtension, NullOverride, SecondLength, VenusRegistry};
+pub(crate) use venus::{
+    DeclaredLevel, GuestCondition, InOut, ListedCommand, ListedExtension, NullOverride, SecondLength, VenusRegistry,
+};
 
 use crate::diag::Diagnostics;
 use crate::xml;

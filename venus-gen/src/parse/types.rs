@@ -23,7 +23,7 @@ pub(crate) enum Category {
 }
 
 /// A `<type>`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct RawType {
     pub(crate) name: String,
     pub(crate) category: Category,
@@ -32,6 +32,8 @@ pub(crate) struct RawType {
     pub(crate) underlying: String,
     /// The enum that names a bitmask's bits.
     pub(crate) bits: Option<String>,
+    /// The value of VkObjectType for a handle's objects.
+    pub(crate) object_type: Option<String>,
     pub(crate) structextends: Vec<String>,
     pub(crate) members: Vec<RawVar>,
     pub(crate) at: XmlPos,
@@ -95,6 +97,7 @@ fn parse_type(element: &Element, diags: &mut Diagnostics) -> RawType {
         alias: element.attribute("alias").map(str::to_owned),
         underlying: element.element("type").map(Element::text).unwrap_or_default(),
         bits: element.attribute("requires").or(element.attribute("bitvalues")).map(str::to_owned),
+        object_type: element.attribute("objtypeenum").map(str::to_owned),
         structextends: element.list("structextends"),
         members: element.elements_named("member").map(|member| parse_var(member, &element.label(), diags)).collect(),
         at: element.at.clone(),

@@ -5,7 +5,7 @@ use super::select::Selection;
 use super::types::Scope;
 use crate::diag::{Diagnostics, XmlPos};
 use crate::model::{Command, Returns};
-use crate::parse::{RawCommand, VenusRegistry};
+use crate::parse::{ListedCommand, RawCommand, VenusRegistry};
 
 /// Joins the numbers of `venus.xml` with the declarations of the registry; reports missing and surplus names.
 pub(super) fn join(
@@ -37,7 +37,7 @@ pub(super) fn join(
             diags.push(&row.at, &element, "surplus: no core version or listed extension requires it", help);
         }
         check_aliases(&row.aliases, names.command_aliases(&record.name), &row.at, &element, diags);
-        commands.push(command(record, row.id, row.aliases.clone(), venus, scope, diags));
+        commands.push(command(record, row, venus, scope, diags));
     }
     for missing in open {
         if let Some(record) = names.command_record(missing) {
@@ -83,8 +83,7 @@ fn check_aliases(listed: &[String], declared: &[&str], at: &XmlPos, element: &st
 
 fn command(
     record: &RawCommand,
-    id: u32,
-    aliases: Vec<String>,
+    row: &ListedCommand,
     venus: &VenusRegistry,
     scope: &Scope<'_>,
     diags: &mut Diagnostics,
@@ -98,9 +97,10 @@ fn command(
         _ => Returns::Opaque,
     };
     Command {
-        id,
+        id: row.id,
+        since: row.since,
         name: record.name.clone(),
-        aliases,
+        aliases: row.aliases.clone(),
         returns,
         params: record.params.iter().map(|param| scope.var(param, &owner, diags)).collect(),
         queues: record.queues.iter().filter_map(|word| queue_flag(word, record, diags)).collect(),
@@ -113,7 +113,8 @@ fn command(
     }
 }
 
-/// The words for what a queue can do, which the registry has in attributes only, and the bits that they stand for.
+/// The words for what a queue can do, which registries before 1.4.330 have in attributes only, and the bits that they
+/// stand for, which newer ones name outright.
 const QUEUE_FLAGS: &[(&str, &str)] = &[
     ("graphics", "VK_QUEUE_GRAPHICS_BIT"),
     ("compute", "VK_QUEUE_COMPUTE_BIT"),
@@ -124,8 +125,14 @@ const QUEUE_FLAGS: &[(&str, &str)] = &[
     ("opticalflow", "VK_QUEUE_OPTICAL_FLOW_BIT_NV"),
 ];
 
+/// Queues for which there is no listed extension: a command that they can execute is one of other queues to a guest.
+const FOREIGN_QUEUES: &[&str] = &["data_graph", "VK_QUEUE_DATA_GRAPH_BIT_ARM"];
+
 fn queue_flag(word: &str, record: &RawCommand, diags: &mut Diagnostics) -> Option<&'static str> {
-    let row = QUEUE_FLAGS.iter().find(|(known, _)| *known == word);
+    if FOREIGN_QUEUES.contains(&word) {
+        return None;
+    }
+    let row = QUEUE_FLAGS.iter().find(|(known, flag)| [*known, *flag].contains(&word));
     if row.is_none() {
         let message = format!("nobody knows what a queue for {word:?} is");
         diags.push(&record.at, format!("command {}", record.name), message, "add the word and its bit to QUEUE_FLAGS");

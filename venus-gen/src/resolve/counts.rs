@@ -3,19 +3,11 @@
 use std::collections::BTreeSet;
 
 use crate::diag::Diagnostics;
-use crate::model::{Model, StructId};
-use crate::parse::VenusRegistry;
-
-/// One derived count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Count {
-    /// The attribute of `<counts>` that declares it.
-    pub(crate) name: &'static str,
-    pub(crate) value: usize,
-}
+use crate::model::{Count, Model, StructId};
+use crate::parse::DeclaredLevel;
 
 /// Derives every count.
-pub(crate) fn count(model: &Model) -> Vec<Count> {
+pub(super) fn count(model: &Model) -> Vec<Count> {
     let structs: Vec<_> = model.traveling_structs().map(|(_, structure)| structure).collect();
     let roots: Vec<Vec<StructId>> = structs.iter().map(|s| model.children(s)).filter(|list| !list.is_empty()).collect();
     let children: BTreeSet<StructId> = roots.iter().flatten().copied().collect();
@@ -45,18 +37,17 @@ pub(crate) fn count(model: &Model) -> Vec<Count> {
 }
 
 /// Reports every derived count that differs from the declared one, and every declared one that nothing derives.
-pub(super) fn check(model: &Model, venus: &VenusRegistry, diags: &mut Diagnostics) {
-    let derived = count(model);
-    for Count { name, value } in &derived {
+pub(super) fn check(derived: &[Count], level: &DeclaredLevel, diags: &mut Diagnostics) {
+    for Count { name, value } in derived {
         let help = "a registry change altered the protocol: undo it, or declare the new count with it";
-        let message = match venus.counts.get(*name) {
+        let message = match level.counts.get(*name) {
             Some(declared) if usize::try_from(*declared) == Ok(*value) => continue,
             Some(declared) => format!("declared {declared}, derived {value}"),
             None => format!("not declared, derived {value}"),
         };
-        diags.push(&venus.counts_at, format!("counts/{name}"), message, help);
+        diags.push(&level.at, format!("level {}/{name}", level.number), message, help);
     }
-    for name in venus.counts.keys().filter(|name| !derived.iter().any(|count| count.name == name.as_str())) {
-        diags.push(&venus.counts_at, format!("counts/{name}"), "no such count", "remove it");
+    for name in level.counts.keys().filter(|name| !derived.iter().any(|count| count.name == name.as_str())) {
+        diags.push(&level.at, format!("level {}/{name}", level.number), "no such count", "remove it");
     }
 }

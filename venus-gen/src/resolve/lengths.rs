@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::diag::{Diagnostics, XmlPos};
-use crate::model::{Length, Model};
+use crate::model::{Length, Model, Var};
 
 /// Parses one level's expression. Anything that is not one of the forms the registry uses is reported.
 pub(super) fn parse(
@@ -23,21 +23,40 @@ pub(super) fn parse(
 /// Reports lengths of what travels that no earlier sibling has: a decoder knows the values it has read, and no others.
 pub(super) fn check(model: &Model, diags: &mut Diagnostics) {
     let structs = model.traveling_structs().map(|(_, structure)| structure);
-    let structs = structs.map(|structure| (format!("type {}", structure.name()), &structure.members, &structure.at));
+    let structs = structs
+        .map(|structure| (format!("type {}", structure.name()), in_wire_order(&structure.members), &structure.at));
     let commands = model.encodable_commands();
-    let commands = commands.map(|command| (format!("command {}", command.name), &command.params, &command.at));
+    let commands =
+        commands.map(|command| (format!("command {}", command.name), command.params.iter().collect(), &command.at));
     for (owner, vars, at) in structs.chain(commands) {
         for (index, var) in vars.iter().enumerate().filter(|(_, var)| var.dimensions.is_empty()) {
-            let earlier = vars.get(..index).unwrap_or_default();
+            let earlier: &[&Var] = vars.get(..index).unwrap_or_default();
             for sibling in var.lengths.iter().filter_map(Length::sibling) {
                 if !earlier.iter().any(|other| other.name == sibling) {
                     let message = format!("the length {sibling} is not declared before it");
-                    let help = "declare the length first, or teach venus-gen's lower to reorder members";
+                    let help = "declare the length first";
                     diags.push(at, format!("{owner}/{}", var.name), message, help);
                 }
             }
         }
     }
+}
+
+/// The members of a structure as they travel: a length that the registry declares after its array moves in front of it.
+pub(crate) fn in_wire_order(members: &[Var]) -> Vec<&Var> {
+    let mut ordered: Vec<&Var> = members.iter().collect();
+    for var in members.iter().filter(|var| var.dimensions.is_empty()) {
+        for sibling in var.lengths.iter().filter_map(Length::sibling) {
+            let position = |name: &str| ordered.iter().position(|member| member.name == name);
+            if let (Some(array), Some(length)) = (position(&var.name), position(sibling))
+                && array < length
+            {
+                let length = ordered.remove(length);
+                ordered.insert(array, length);
+            }
+        }
+    }
+    ordered
 }
 
 fn expression(text: &str, constants: &BTreeMap<&str, u64>) -> Option<Length> {

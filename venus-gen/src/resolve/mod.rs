@@ -10,12 +10,15 @@
 //! 5. [`travel`]: what has an encoding, and what commands reach. Of that, [`lengths`] must be known in time.
 //! 6. [`families`]: which file of generated code each thing belongs to.
 //! 7. [`counts`]: the result against the declared counts.
+//!
+//! They run for each of the [`levels`], of which the newest holds all that the others do.
 
 mod chains;
 mod commands;
 mod counts;
 mod families;
 mod lengths;
+mod levels;
 mod names;
 mod rules;
 mod select;
@@ -23,15 +26,36 @@ mod travel;
 mod types;
 mod values;
 
-pub(crate) use counts::count;
+pub(crate) use lengths::in_wire_order;
 pub(crate) use travel::content_obstacle;
 
 use crate::diag::Diagnostics;
 use crate::model::Model;
 use crate::parse::{Registry, VenusRegistry};
 
-/// Resolves both registries together.
+/// Resolves both registries together, and compares what they amount to at each level with what is declared.
 pub(crate) fn resolve(vk: &Registry, venus: &VenusRegistry, diags: &mut Diagnostics) -> Model {
+    let resolved = venus.levels.iter();
+    let resolved = resolved.map(|level| (level.number, resolve_at(vk, &levels::at(venus, level.number), diags)));
+    let mut older: Vec<(u32, Model)> = resolved.collect();
+    let described = venus.levels.iter().zip(&older).map(|(level, (_, model))| levels::describe(level, model)).collect();
+    let Some((newest, mut model)) = older.pop() else { return Model::default() };
+    model.levels = described;
+    // Whatever was reported so far explains why the counts are off.
+    if diags.as_slice().is_empty() {
+        venus
+            .levels
+            .iter()
+            .zip(&model.levels)
+            .for_each(|(declared, level)| counts::check(&level.counts, declared, diags));
+    }
+    levels::mark(&mut model, newest, &older, diags);
+    levels::check_numbers(&model, &model.levels, diags);
+    model
+}
+
+/// Resolves the definitions of one level.
+fn resolve_at(vk: &Registry, venus: &VenusRegistry, diags: &mut Diagnostics) -> Model {
     let names = names::Names::new(vk, venus, diags);
     let selection = select::select(vk, venus, &names, diags);
     let (mut model, scope) = types::build(vk, venus, &names, &selection, diags);
@@ -42,9 +66,4 @@ pub(crate) fn resolve(vk: &Registry, venus: &VenusRegistry, diags: &mut Diagnost
     lengths::check(&model, diags);
     families::assign(&mut model);
     model
-}
-
-/// Reports every derived count that differs from the declared one.
-pub(crate) fn check_counts(model: &Model, venus: &VenusRegistry, diags: &mut Diagnostics) {
-    counts::check(model, venus, diags);
 }

@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use super::lengths;
 use crate::diag::Diagnostics;
 use crate::model::{Command, Condition, Model, Var};
-use crate::parse::{GuestCondition, NullOverride, SecondLength, VenusRegistry};
+use crate::parse::{GuestCondition, InOut, NullOverride, SecondLength, VenusRegistry};
 
 /// Applies every row that concerns a single member or parameter.
 pub(super) fn apply(venus: &VenusRegistry, values: &BTreeMap<&str, i64>, model: &mut Model, diags: &mut Diagnostics) {
     for row in &venus.second_lengths {
         add_second_length(row, model, diags);
+    }
+    for row in &venus.in_outs {
+        make_in_out(row, model, diags);
     }
     for row in &venus.guest_conditions {
         add_guest_condition(row, model, values, diags);
@@ -35,6 +38,16 @@ fn add_second_length(row: &SecondLength, model: &mut Model, diags: &mut Diagnost
     param.lengths.push(lengths::parse(&row.length, &BTreeMap::new(), &row.param, &row.at, diags));
 }
 
+/// Has the request carry an output's value as if an array took its length from it.
+fn make_in_out(row: &InOut, model: &mut Model, diags: &mut Diagnostics) {
+    let element = format!("in-out {} {}", row.command, row.param);
+    match param_of(&mut model.commands, &row.command, &row.param) {
+        Some(param) if !param.is_input() => param.is_in_out = true,
+        Some(_) => diags.push(&row.at, element, "it is no output", "remove the row"),
+        None => diags.push(&row.at, element, "no such parameter", "remove the row, or correct its names"),
+    }
+}
+
 fn override_null(row: &NullOverride, model: &mut Model, diags: &mut Diagnostics) {
     let element = format!("null-override {}.{}", row.owner, row.var);
     let member = model.structs.iter_mut().find(|known| known.name() == row.owner);
@@ -44,6 +57,13 @@ fn override_null(row: &NullOverride, model: &mut Model, diags: &mut Diagnostics)
         None => param_of(&mut model.commands, &row.owner, &row.var),
     };
     match var {
+        Some(var) if !var.pointee_const.is_empty() && row.before.is_some() => {
+            if row.nullable || !(var.optional || var.no_auto_validity) {
+                let message = "the Vulkan registry says the same, so nothing changes with a level";
+                diags.push(&row.at, element, message, "remove `before`, or the row");
+            }
+            var.null_since = row.before;
+        }
         Some(var) if !var.pointee_const.is_empty() => var.accepts_null = Some(row.nullable),
         Some(_) => diags.push(&row.at, element, "it is no pointer", "remove the row"),
         None => diags.push(&row.at, element, "no such parameter or member", "remove the row, or correct its names"),

@@ -157,6 +157,9 @@ pub(super) fn parse_version(number: &str) -> (u32, u32) {
     (major.parse().unwrap_or(0), minor.parse().unwrap_or(0))
 }
 
+/// How the names of core versions begin. Registries since 1.4.330 divide each into three.
+const CORE_VERSIONS: [&str; 4] = ["VK_VERSION_", "VK_BASE_VERSION_", "VK_COMPUTE_VERSION_", "VK_GRAPHICS_VERSION_"];
+
 /// What a `depends` expression demands beyond core versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Dependency {
@@ -211,7 +214,8 @@ fn term(rest: &mut &str, listed: &BTreeMap<&str, u32>) -> Dependency {
     let (name, tail) = rest.split_at(end);
     *rest = tail;
     // `VkFeatureStruct::member` names a feature of the device, not an extension.
-    if name.starts_with("VK_VERSION_") || !name.starts_with("VK_") || name.contains("::") {
+    let is_version = CORE_VERSIONS.iter().any(|prefix| name.starts_with(prefix));
+    if is_version || !name.starts_with("VK_") || name.contains("::") {
         return Dependency::None;
     }
     listed.get(name).map_or(Dependency::Unsatisfied, |number| Dependency::Satisfied(vec![*number]))
@@ -231,6 +235,7 @@ mod tests {
         check("VK_VERSION_1_3", &Dependency::None);
         check("VkPhysicalDeviceFeatures::geometryShader", &Dependency::None);
         check("VK_VERSION_1_1+VK_VERSION_1_2", &Dependency::None);
+        check("VK_BASE_VERSION_1_3+VK_COMPUTE_VERSION_1_1+VK_GRAPHICS_VERSION_1_0", &Dependency::None);
     }
 
     #[test]
@@ -251,5 +256,9 @@ mod tests {
     fn parentheses_group() {
         check("(VK_KHR_a,VK_KHR_missing)+VK_KHR_b", &Dependency::Satisfied(vec![1, 2]));
         check("(VK_KHR_a+VK_KHR_missing),VK_VERSION_1_1", &Dependency::Unsatisfied);
+        check("VK_KHR_a+(VK_VERSION_1_3,VK_KHR_b)", &Dependency::Satisfied(vec![1, 2]));
+        check("VK_KHR_missing+(VK_KHR_a,VK_KHR_other)", &Dependency::Unsatisfied);
+        let two = "(VK_KHR_a,VK_VERSION_1_3)+(VK_VERSION_1_4,VK_KHR_missing,VK_KHR_b)";
+        check(two, &Dependency::Satisfied(vec![1, 2]));
     }
 }

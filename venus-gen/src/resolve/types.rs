@@ -33,7 +33,6 @@ pub(super) fn build<'r>(
     let values = values::collect(vk, venus);
     let mut model = Model {
         registry_version: vk.version.clone(),
-        xml_version: parse_full_version(&venus.xml_version),
         wire_format: venus.wire_format,
         extensions: extensions(venus),
         ..Model::default()
@@ -63,17 +62,13 @@ pub(super) fn build<'r>(
     (model, scope)
 }
 
-fn parse_full_version(version: &str) -> (u32, u32, u32) {
-    let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
-    let mut next = || numbers.next().unwrap_or(0);
-    (next(), next(), next())
-}
-
 fn extensions(venus: &VenusRegistry) -> Vec<Extension> {
     let row = |row: &parse::ListedExtension| Extension {
         name: row.name.clone(),
         number: row.number,
         spec_version: row.spec_version,
+        since: row.since,
+        raised: row.raised.clone(),
     };
     venus.extensions.iter().map(row).collect()
 }
@@ -102,7 +97,8 @@ fn number_types<'r>(
             }
             Category::Handle => {
                 let dispatchable = record.underlying == "VK_DEFINE_HANDLE";
-                model.handles.push(Handle { names, dispatchable, reached: false });
+                let object_type = record.object_type.as_deref().and_then(|name| scope.values.get(name)).copied();
+                model.handles.push(Handle { names, dispatchable, object_type, reached: false });
                 Ty::Handle(HandleId(model.handles.len() - 1))
             }
             Category::Enum => {
@@ -181,6 +177,8 @@ impl Scope<'_> {
             selector: raw.selector.clone(),
             stride: raw.stride.clone(),
             accepts_null: None,
+            null_since: None,
+            is_in_out: false,
             guest_condition: None,
         }
     }
@@ -230,9 +228,15 @@ impl Scope<'_> {
             members,
             encodable: false,
             reached: false,
+            since: 0,
             family: "",
             at: record.at.clone(),
         }
+    }
+
+    /// The tag that a value of a selector is.
+    fn tag(&self, value: &str) -> Option<u32> {
+        self.values.get(value).and_then(|value| u32::try_from(*value).ok())
     }
 
     fn union(&self, record: &RawType, venus: &VenusRegistry, diags: &mut Diagnostics) -> Union {
@@ -240,16 +244,16 @@ impl Scope<'_> {
         let selected = record.members.iter().all(|member| !member.selection.is_empty());
         let mut members = Vec::new();
         for (position, raw) in record.members.iter().enumerate() {
-            let tag = match raw.selection.first().filter(|_| selected) {
-                Some(selection) => self.values.get(selection.as_str()).and_then(|value| u32::try_from(*value).ok()),
-                None => u32::try_from(position).ok(),
+            let tags = match selected {
+                true => raw.selection.iter().map(|value| self.tag(value)).collect(),
+                false => u32::try_from(position).ok().map(|position| vec![position]),
             };
-            if tag.is_none() {
+            if tags.is_none() {
                 let message = format!("member {} is selected by an unknown value", raw.decl.name);
                 let help = "the registry must declare the value of `selection` in the selector's enum";
                 diags.push(&raw.at, &owner, message, help);
             }
-            members.push(UnionMember { var: self.var(raw, &owner, diags), tag: tag.unwrap_or_default() });
+            members.push(UnionMember { var: self.var(raw, &owner, diags), tags: tags.unwrap_or_default() });
         }
         let row = venus.union_tags.iter().find(|row| row.union == record.name);
         let choice = match (selected, row) {
@@ -260,7 +264,7 @@ impl Scope<'_> {
             (false, None) => None,
         };
         if let (false, Some(row)) = (selected, row)
-            && !members.iter().any(|member| member.var.name == row.member && member.tag == row.tag)
+            && !members.iter().any(|member| member.var.name == row.member && member.tags == [row.tag])
         {
             let message = format!("member {} of {} does not have tag {}", row.member, row.union, row.tag);
             diags.push(&row.at, "union-tag", message, "tags count the members from 0");

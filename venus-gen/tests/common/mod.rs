@@ -46,12 +46,12 @@ impl Registry {
     pub(crate) fn new(names: &[String]) -> Self {
         let texts: Vec<String> = names.iter().map(|name| read(name)).collect();
         let join = |tag| texts.iter().map(|text| inside(text, tag)).collect::<String>();
-        Self { vk: vk(&join("registry")), venus: venus(&join("venus"), "") }.counted()
+        Self { vk: vk(&join("registry")), venus: venus(&join("venus")) }.counted()
     }
 
     /// A registry of these declarations and definitions, with the counts that they amount to.
     pub(crate) fn from_parts(registry: &str, definitions: &str) -> Self {
-        Self { vk: vk(registry), venus: venus(definitions, "") }.counted()
+        Self { vk: vk(registry), venus: venus(definitions) }.counted()
     }
 
     /// Fills in the counts that the generator derives.
@@ -59,13 +59,17 @@ impl Registry {
         let Err(problems) = venus_gen::check_registry(("vk.xml", &self.vk), ("venus.xml", &self.venus)) else {
             return self;
         };
-        let counts = problems.as_slice().iter().filter_map(|problem| {
-            let name = problem.element.strip_prefix("counts/")?;
-            let value = problem.message.strip_prefix("not declared, derived ")?;
-            Some(format!(" {name}=\"{value}\""))
-        });
-        let counts: String = counts.collect();
-        Self { venus: self.venus.replace("<counts/>", &format!("<counts{counts}/>")), ..self }
+        let mut venus = self.venus.clone();
+        for level in LEVELS {
+            let counts = problems.as_slice().iter().filter_map(|problem| {
+                let name = problem.element.strip_prefix(&format!("level {level}/"))?;
+                let value = problem.message.strip_prefix("not declared, derived ")?;
+                Some(format!(" {name}=\"{value}\""))
+            });
+            let row = level_row(level);
+            venus = venus.replace(&row, &format!("{}{}/>", row.trim_end_matches("/>"), counts.collect::<String>()));
+        }
+        Self { venus, ..self }
     }
 
     /// The resolved model and the wire plan as text.
@@ -96,8 +100,16 @@ fn vk(declarations: &str) -> String {
     format!("<registry>\n{PRELUDE}{declarations}</registry>\n")
 }
 
-fn venus(definitions: &str, counts: &str) -> String {
-    format!("<venus wire-format=\"1\" xml-version=\"1.4.307\">\n<counts{counts}/>\n{definitions}</venus>\n")
+fn venus(definitions: &str) -> String {
+    let levels = LEVELS.map(level_row).join("\n");
+    format!("<venus wire-format=\"1\">\n<levels>\n{levels}\n</levels>\n{definitions}</venus>\n")
+}
+
+/// The levels of every fixture, which has most of what it shows at both.
+const LEVELS: [u32; 2] = [1, 2];
+
+fn level_row(number: u32) -> String {
+    format!("<level number=\"{number}\" xml-version=\"1.4.307\"/>")
 }
 
 fn read(name: &str) -> String {

@@ -18,11 +18,9 @@
 //! extension list, which the guest asks for later. A bit whose structures we could not read would end the first context
 //! that sends one, so the table of bits comes from the generator.
 
-use venus_protocol::{
-    COMMAND_SERIALIZATION_SPEC_VERSION, EXTENSIONS, VENUS_PROTOCOL_SPEC_VERSION, WIRE_FORMAT_VERSION, XML_VERSION,
-};
+use venus_protocol::{COMMAND_SERIALIZATION_SPEC_VERSION, WIRE_FORMAT_VERSION};
 
-use crate::driver::extensions::is_never_offered;
+use crate::driver::{PROTOCOL, extensions::is_never_offered};
 
 /// virtio-gpu's number of the Venus capset.
 pub const CAPSET_ID: u32 = 4;
@@ -43,7 +41,7 @@ const _: () = assert!((HEAD_WORDS + MASK_WORDS + TAIL_WORDS) * 4 == CAPSET_BYTES
 /// The mask leaves out what no driver is ever asked for on a guest's behalf, so that guests do not chain its structures.
 #[must_use]
 pub fn capset() -> [u8; CAPSET_BYTES] {
-    let offered = EXTENSIONS.iter().filter(|extension| !is_never_offered(extension.name));
+    let offered = PROTOCOL.extensions().filter(|extension| !is_never_offered(extension.name));
     encode(&extension_mask(offered.map(|extension| extension.number)))
 }
 
@@ -60,8 +58,13 @@ fn extension_mask(numbers: impl Iterator<Item = u32>) -> [u32; MASK_WORDS] {
 }
 
 fn encode(mask: &[u32; MASK_WORDS]) -> [u8; CAPSET_BYTES] {
-    let head: [u32; HEAD_WORDS] =
-        [WIRE_FORMAT_VERSION, XML_VERSION, COMMAND_SERIALIZATION_SPEC_VERSION, VENUS_PROTOCOL_SPEC_VERSION, 1];
+    let head: [u32; HEAD_WORDS] = [
+        WIRE_FORMAT_VERSION,
+        PROTOCOL.xml_version(),
+        COMMAND_SERIALIZATION_SPEC_VERSION,
+        PROTOCOL.venus_protocol_spec_version(),
+        1,
+    ];
     let tail: [u32; TAIL_WORDS] = [1, 1, 0];
     let mut bytes = [0; CAPSET_BYTES];
     for (slot, word) in bytes.chunks_exact_mut(4).zip(head.iter().chain(mask).chain(&tail)) {
@@ -106,9 +109,10 @@ mod tests {
     #[test]
     fn what_is_never_offered_is_not_announced() {
         let capset = capset();
-        for extension in EXTENSIONS {
+        for extension in venus_protocol::EXTENSIONS {
             let bit = word(&capset, 20 + 4 * (extension.number / 32) as usize) >> (extension.number % 32) & 1;
-            assert_eq!(bit == 0, is_never_offered(extension.name), "{}", extension.name);
+            let is_later = extension.since > PROTOCOL;
+            assert_eq!(bit == 0, is_later || is_never_offered(extension.name), "{}", extension.name);
         }
     }
 

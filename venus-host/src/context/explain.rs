@@ -5,11 +5,12 @@
 //! object table, for what became of an id; the list of extensions, for whose structure that might be.
 
 use venus_protocol::{
-    EXTENSIONS, Extension, XML_VERSION, reflect, vk,
+    EXTENSIONS, Extension, reflect, vk,
     wire::{CommandType, DecodeError, DecodeErrorKind as Kind, HandleError},
 };
 
 use crate::{
+    driver::PROTOCOL,
     error::{APPLICATION, Fatal, GUEST_DRIVER, Interrupt, RUNAWAY, object_type_name},
     object,
 };
@@ -82,8 +83,9 @@ fn state(error: &DecodeError, objects: &object::Table) -> Statement {
 
 /// Advice for what this host is too old to know.
 fn newer(does: &str) -> String {
+    let version = PROTOCOL.xml_version();
     let (major, minor, patch) =
-        (vk::api_version_major(XML_VERSION), vk::api_version_minor(XML_VERSION), vk::api_version_patch(XML_VERSION));
+        (vk::api_version_major(version), vk::api_version_minor(version), vk::api_version_patch(version));
     format!(
         "the guest's driver {does} that this host (Vulkan {major}.{minor}.{patch}) does not know: update the host, or \
          report it if the guest's Mesa is not newer than the host"
@@ -142,9 +144,10 @@ fn extension(s_type: i32) -> Option<Result<&'static Extension, u32>> {
     Some(EXTENSIONS.iter().find(|extension| extension.number == number).ok_or(number))
 }
 
-/// The structure of that type, if the protocol has it.
+/// The structure of that type, if guests may know it.
 fn known_structure(s_type: i32) -> Option<&'static str> {
-    reflect::structures().iter().find(|row| row.s_type == Some(s_type)).map(|row| row.name)
+    let known = reflect::structures().iter().filter(|row| row.since <= PROTOCOL);
+    known.into_iter().find(|row| row.s_type == Some(s_type)).map(|row| row.name)
 }
 
 /// The name of a structure type: its structure's, or as `VkStructureType` calls it.

@@ -9,6 +9,7 @@ use venus_protocol::{dispatch, vk, wire::Decoder};
 
 use super::{explain::explain, skipped::Tools};
 use crate::{
+    driver::PROTOCOL,
     endpoint::{Endpoint, Scratch, Shortfall},
     error::{Fatal, Interrupt, hint},
     resource::{Mapping, ResourceId},
@@ -51,7 +52,7 @@ impl Endpoint {
         scratch.reset();
         let Scratch { shared, arena, resolved, reply } = scratch;
         let objects = shared.objects.cached(resolved);
-        let mut decoder = Decoder::at(stream, at, arena, &objects);
+        let mut decoder = Decoder::at(stream, at, arena, &objects).at_level(PROTOCOL);
         self.approach(at);
         let outcome = match dispatch::dispatch(self, &mut decoder, reply) {
             Ok(header) => Ok((header, decoder.offset())),

@@ -9,7 +9,10 @@ use std::{
 };
 
 use ash::vk;
-use venus_protocol::{EXTENSIONS, Extension};
+use venus_protocol::{Extension, Level};
+
+/// The level of the protocol that guests are served at. What came later is announced to no guest, and refused.
+pub const PROTOCOL: Level = Level::V433;
 
 /// An extension that is not offered although driver and protocol have it.
 struct Withheld {
@@ -152,7 +155,7 @@ impl fmt::Display for Verdict {
 pub(crate) fn verdict(extension: &Extension, driver: &ExtensionList, shares_dma_buf: bool) -> Verdict {
     let Some(version) = driver.version(extension.name) else {
         return match EMULATED.iter().find(|row| row.name == extension.name) {
-            Some(row) => Verdict::Emulated(extension.spec_version, row.how),
+            Some(row) => Verdict::Emulated(extension.spec_version(PROTOCOL), row.how),
             None => Verdict::Absent,
         };
     };
@@ -165,22 +168,23 @@ pub(crate) fn verdict(extension: &Extension, driver: &ExtensionList, shares_dma_
     });
     match withheld {
         Some(row) => Verdict::Withheld(row.reason),
-        None => Verdict::Offered(version.min(extension.spec_version)),
+        None => Verdict::Offered(version.min(extension.spec_version(PROTOCOL))),
     }
 }
 
-/// Every device extension of the protocol and what becomes of it.
+/// Every device extension that guests may know of and what becomes of it.
 pub(crate) fn verdicts(
     driver: &ExtensionList,
     shares_dma_buf: bool,
 ) -> impl Iterator<Item = (&'static Extension, Verdict)> {
-    let of_device = EXTENSIONS.iter().filter(|extension| !OF_INSTANCE.contains(&extension.name));
+    let of_device = PROTOCOL.extensions().filter(|extension| !OF_INSTANCE.contains(&extension.name));
     of_device.map(move |extension| (extension, verdict(extension, driver, shares_dma_buf)))
 }
 
 /// An extension as the guest is told, at the protocol's version.
 pub(crate) fn properties(extension: &Extension) -> vk::ExtensionProperties {
-    let mut properties = vk::ExtensionProperties { spec_version: extension.spec_version, ..Default::default() };
+    let spec_version = extension.spec_version(PROTOCOL);
+    let mut properties = vk::ExtensionProperties { spec_version, ..Default::default() };
     // The last byte stays 0: names are shorter than the array.
     let room = properties.extension_name.len().saturating_sub(1);
     for (to, from) in properties.extension_name.iter_mut().take(room).zip(extension.name.bytes()) {
@@ -240,7 +244,7 @@ mod tests {
     }
 
     fn check(name: &str, list: &ExtensionList, dma_buf: bool) -> Verdict {
-        let extension = EXTENSIONS.iter().find(|extension| extension.name == name).expect("the protocol has it");
+        let extension = PROTOCOL.extensions().find(|extension| extension.name == name).expect("the protocol has it");
         verdict(extension, list, dma_buf)
     }
 
@@ -252,7 +256,7 @@ mod tests {
             .chain(EMULATED.iter().map(|row| row.name))
             .chain(OF_INSTANCE.iter().copied());
         for name in rows {
-            assert!(EXTENSIONS.iter().any(|extension| extension.name == name), "{name}");
+            assert!(PROTOCOL.extensions().any(|extension| extension.name == name), "{name}");
         }
     }
 

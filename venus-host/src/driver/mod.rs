@@ -75,6 +75,7 @@ pub(crate) use self::{
     physical_device::PhysicalDevice,
 };
 pub use self::{
+    extensions::PROTOCOL,
     gpu_memory::{GpuMemory, HeapMemory},
     instance::GpuChoice,
     loader::EntryPoint,

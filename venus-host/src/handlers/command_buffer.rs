@@ -6,7 +6,7 @@
 
 use venus_protocol::{args::*, dispatch::CommandBufferCommands, vk, wire::Handle};
 
-use super::forward;
+use super::{forward, later};
 use crate::{
     driver::sanitize,
     endpoint::{Endpoint, Shortfall},
@@ -14,6 +14,19 @@ use crate::{
 };
 
 impl CommandBufferCommands for Endpoint {
+    later! {
+        cmd_draw_mesh_tasks_ext(CmdDrawMeshTasksEXTArgs);
+        cmd_draw_mesh_tasks_indirect_ext(CmdDrawMeshTasksIndirectEXTArgs);
+        cmd_draw_mesh_tasks_indirect_count_ext(CmdDrawMeshTasksIndirectCountEXTArgs);
+        cmd_bind_sampler_heap_ext(CmdBindSamplerHeapEXTArgs<'_>);
+        cmd_bind_resource_heap_ext(CmdBindResourceHeapEXTArgs<'_>);
+        cmd_push_data_ext(CmdPushDataEXTArgs<'_>);
+        cmd_end_rendering2_khr(CmdEndRendering2KHRArgs<'_>);
+        cmd_set_primitive_restart_index_ext(CmdSetPrimitiveRestartIndexEXTArgs);
+        cmd_copy_memory_indirect_khr(CmdCopyMemoryIndirectKHRArgs<'_>);
+        cmd_copy_memory_to_image_indirect_khr(CmdCopyMemoryToImageIndirectKHRArgs<'_>);
+    }
+
     forward! {
         begin_command_buffer(BeginCommandBufferArgs<'_>);
         end_command_buffer(EndCommandBufferArgs);

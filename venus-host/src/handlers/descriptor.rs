@@ -4,7 +4,7 @@
 
 use venus_protocol::{args::*, dispatch::DescriptorCommands, vk};
 
-use super::{command_pool::is_work, create, destroy};
+use super::{command_pool::is_work, create, destroy, later};
 use crate::{
     driver::{self, sanitize},
     endpoint::Endpoint,
@@ -12,6 +12,11 @@ use crate::{
 };
 
 impl DescriptorCommands for Endpoint {
+    later! {
+        write_sampler_descriptor_mesa(WriteSamplerDescriptorMESAArgs<'_>);
+        write_resource_descriptor_mesa(WriteResourceDescriptorMESAArgs<'_>);
+    }
+
     create! {
         create_descriptor_update_template(CreateDescriptorUpdateTemplateArgs<'_>).p_descriptor_update_template;
     }

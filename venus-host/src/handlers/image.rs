@@ -2,7 +2,7 @@
 
 use venus_protocol::{args::*, dispatch::ImageCommands, vk, wire::NewHandles};
 
-use super::{create, destroy, forward};
+use super::{create, destroy, forward, later};
 use crate::{
     driver::{chain, external::ImageChain},
     endpoint::Endpoint,
@@ -10,6 +10,10 @@ use crate::{
 };
 
 impl ImageCommands for Endpoint {
+    later! {
+        get_image_opaque_capture_data_ext(GetImageOpaqueCaptureDataEXTArgs<'_>);
+    }
+
     create! {
         create_image_view(CreateImageViewArgs<'_>).p_view;
     }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use venus_protocol::{EXTENSIONS, args::*, dispatch::InstanceCommands, vk};
+use venus_protocol::{args::*, dispatch::InstanceCommands, vk};
 
 use super::{fill, refuse};
 use crate::{
     HostError,
-    driver::{Failure, Instance, Loader},
+    driver::{Failure, Instance, Loader, PROTOCOL},
     endpoint::{Endpoint, OldGuestSign},
     error::{GUEST_DRIVER, Interrupt, hint},
     object::NewObject,
@@ -49,7 +49,7 @@ impl InstanceCommands for Endpoint {
             self.note_failure(&failure);
             return Ok(failure.result);
         }
-        let private = EXTENSIONS.iter().filter(|extension| PRIVATE_EXTENSIONS.contains(&extension.name));
+        let private = PROTOCOL.extensions().filter(|extension| PRIVATE_EXTENSIONS.contains(&extension.name));
         let list: Vec<_> = private.map(crate::driver::extensions::properties).collect();
         Ok(fill(&list, args.p_property_count, args.p_properties))
     }

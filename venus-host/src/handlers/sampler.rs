@@ -2,7 +2,7 @@
 
 use venus_protocol::{args::*, dispatch::SamplerCommands, vk};
 
-use super::{create, destroy};
+use super::{create, destroy, later};
 use crate::endpoint::Endpoint;
 
 impl SamplerCommands for Endpoint {
@@ -14,5 +14,10 @@ impl SamplerCommands for Endpoint {
     destroy! {
         destroy_sampler(DestroySamplerArgs).sampler;
         destroy_sampler_ycbcr_conversion(DestroySamplerYcbcrConversionArgs).ycbcr_conversion;
+    }
+
+    later! {
+        register_custom_border_color_ext(RegisterCustomBorderColorEXTArgs<'_>);
+        unregister_custom_border_color_ext(UnregisterCustomBorderColorEXTArgs);
     }
 }

@@ -10,7 +10,7 @@ use venus_protocol::{
 
 use crate::{
     commands::{Outcome, table},
-    world::{World, new_ids},
+    world::{World, commands, new_ids},
 };
 
 /// The names that a guest is told.
@@ -63,7 +63,7 @@ fn poor() -> Offers {
 fn a_driver_without_descriptors_is_called_the_same() {
     let mock = Mock::offering(poor());
     let treatments = table("treatments");
-    for row in reflect::commands() {
+    for row in commands() {
         let mut world = World::new(&mock);
         let sent = world.send(row);
         let outcome = Outcome::of(&world, &sent);
@@ -84,7 +84,7 @@ fn a_driver_without_descriptors_is_called_the_same() {
 
 #[test]
 fn what_the_driver_lacks_is_left_out() {
-    for row in reflect::commands().filter(|row| row.command.name().starts_with("vkCmd")) {
+    for row in commands().filter(|row| row.command.name().starts_with("vkCmd")) {
         let name = row.command.name();
         let mut offers = Offers::default();
         offers.lacks.insert(name);

@@ -8,6 +8,7 @@ mod families;
 mod fences;
 mod holes;
 mod large;
+mod levels;
 mod lifetime;
 mod memory;
 mod parts;

@@ -63,7 +63,7 @@ struct Told {
     devices: [vk::Result; 2],
 }
 
-const ROBUSTNESS: &str = "VkPhysicalDeviceRobustness2FeaturesEXT";
+const ROBUSTNESS: &str = "VkPhysicalDeviceRobustness2FeaturesKHR";
 
 impl Told {
     fn to(world: &mut World<'_>) -> Self {

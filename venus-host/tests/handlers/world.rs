@@ -13,11 +13,12 @@ use mock_driver::{Mock, Note};
 use venus_host::{
     Fatal,
     context::{Context, Options},
-    driver::{Config, EntryPoint},
+    driver::{Config, EntryPoint, PROTOCOL},
     limits::Budget,
     resource::{Blob, BlobFlags, ResourceId},
 };
 use venus_protocol::{
+    Level,
     reflect::{self, CommandRow, HandleRow, Item, MemberRow, StructRow, UnionRow},
     vk,
     wire::{Arena, CommandType},
@@ -39,6 +40,11 @@ const FIRST_RESOURCE: u32 = 2;
 
 /// Bit 0 of a request's flags.
 const WANTS_REPLY: u32 = 1;
+
+/// The commands that guests may send: those of the level that they are served at.
+pub(crate) fn commands() -> impl Iterator<Item = &'static CommandRow> {
+    reflect::commands().filter(|row| row.since() <= PROTOCOL)
+}
 
 /// What the tables have of a command that travels.
 pub(crate) fn row(command: CommandType) -> &'static CommandRow {
@@ -78,6 +84,8 @@ pub(crate) struct World<'m> {
     left_out: BTreeSet<(&'static str, &'static str)>,
     /// Whether every array is empty whose length a member says.
     is_empty: bool,
+    /// The level whose rules requests obey.
+    pub(crate) level: Level,
     /// Types of which one is being made.
     making: Vec<vk::ObjectType>,
     /// The driver's handles, by id.
@@ -136,6 +144,7 @@ impl<'m> World<'m> {
             live: BTreeMap::new(),
             chosen: BTreeMap::new(),
             left_out: BTreeSet::new(),
+            level: PROTOCOL,
             is_empty: false,
             making: Vec::new(),
             handles: BTreeMap::new(),
@@ -319,7 +328,7 @@ impl<'m> World<'m> {
             row.command != CommandType::GET_DEVICE_QUEUE
                 && row.outputs().any(|param| matches!(param.item, Item::Handle(row) if row.object_type == kind))
         };
-        reflect::commands().find(makes).unwrap_or_else(|| panic!("nothing makes a {kind:?}"))
+        commands().find(makes).unwrap_or_else(|| panic!("nothing makes a {kind:?}"))
     }
 
     /// The memory of a new ring, which has a thread of its own.
@@ -392,6 +401,10 @@ impl generate::Choices for Content<'_, '_, '_> {
 
     fn leaves_out(&mut self, owner: &'static str, member: &'static MemberRow, _written: usize) -> bool {
         content::NULL.contains(&(owner, member.name)) || self.world.left_out.contains(&(owner, member.name))
+    }
+
+    fn level(&self) -> Level {
+        self.world.level
     }
 
     fn number(&mut self, owner: &'static str, member: &'static MemberRow) -> u64 {

@@ -31,7 +31,7 @@ use ash::vk;
 use crate::generated::commands::{ALIASES, NOT_ENCODABLE};
 use crate::generated::reflect as rows;
 use crate::generated::reflect::tables::{COMMANDS, ENUMS, STRUCTS};
-use crate::wire::{ChainTable, CommandType};
+use crate::wire::{ChainTable, CommandType, Level};
 
 /// A command: its number, then its parameters in order.
 #[derive(Debug)]
@@ -66,6 +66,8 @@ pub struct StructRow {
     pub aliases: &'static [&'static str],
     /// For a chainable structure its `sType`, which travels first and is followed by the chain.
     pub s_type: Option<i32>,
+    /// The level that it came with: hosts of an older one do not know it.
+    pub since: Level,
     /// What may follow in the chain of which it is the root: see [`children`](Self::children).
     pub(crate) chain: ChainTable,
     /// All members but `sType` and `pNext`.
@@ -126,6 +128,8 @@ pub struct MemberRow {
     pub shape: Shape,
     /// Whether a host accepts null, or an array without elements where its length says otherwise.
     pub nullable: bool,
+    /// The level before which hosts refuse null all the same.
+    pub null_since: Level,
     /// Whether another array beside it takes its length from it.
     pub counts: bool,
     /// For parameters, which way it goes. All other members are inputs: they travel when their structure does.
@@ -261,6 +265,11 @@ impl CommandRow {
         aliases.map(|(name, _)| *name)
     }
 
+    /// The level that it came with: hosts of an older one do not know it.
+    pub fn since(&self) -> Level {
+        Level::of_command(self.command)
+    }
+
     /// The parameters that a reply has.
     pub fn outputs(&self) -> impl Iterator<Item = &'static MemberRow> {
         self.params.iter().filter(|param| param.direction != Direction::In && !matches!(param.shape, Shape::Null))
@@ -280,6 +289,11 @@ impl Returns {
 }
 
 impl MemberRow {
+    /// Whether a host of a level accepts null.
+    pub fn is_nullable(&self, level: Level) -> bool {
+        self.nullable && self.null_since <= level
+    }
+
     /// What of it travels in partial form.
     pub fn partial(&self) -> Partial {
         match (self.shape, self.item) {

@@ -8,6 +8,7 @@ pub(crate) use super::{
 
 use ash::vk;
 
+pub(crate) use crate::wire::Level;
 use crate::wire::{ChainTable, CommandType};
 
 pub(crate) const U8: Item = Item::Scalar(Scalar::U8);
@@ -39,17 +40,22 @@ pub(crate) const fn handle(name: &'static str, object_type: vk::ObjectType) -> H
 
 /// A structure without `sType`.
 pub(crate) const fn plain(name: &'static str, members: &'static [MemberRow]) -> StructRow {
-    StructRow { name, aliases: &[], s_type: None, chain: &[], members }
+    StructRow { name, aliases: &[], s_type: None, since: Level::OLDEST, chain: &[], members }
 }
 
 /// A structure with `sType`.
 pub(crate) const fn tagged(name: &'static str, s_type: vk::StructureType, members: &'static [MemberRow]) -> StructRow {
-    StructRow { name, aliases: &[], s_type: Some(s_type.as_raw()), chain: &[], members }
+    StructRow { name, aliases: &[], s_type: Some(s_type.as_raw()), since: Level::OLDEST, chain: &[], members }
 }
 
 impl StructRow {
     pub(crate) const fn followed_by(mut self, chain: ChainTable) -> Self {
         self.chain = chain;
+        self
+    }
+
+    pub(crate) const fn since(mut self, level: Level) -> Self {
+        self.since = level;
         self
     }
 
@@ -80,7 +86,8 @@ pub(crate) const fn by_number<const N: usize>(families: &[&'static [CommandRow]]
 }
 
 const fn member(name: &'static str, item: Item, shape: Shape) -> MemberRow {
-    MemberRow { name, item, shape, nullable: false, counts: false, direction: Direction::In }
+    let (nullable, counts, direction) = (false, false, Direction::In);
+    MemberRow { name, item, shape, nullable, null_since: Level::OLDEST, counts, direction }
 }
 
 pub(crate) const fn value(name: &'static str, item: Item) -> MemberRow {
@@ -127,6 +134,11 @@ impl MemberRow {
     pub(crate) const fn nullable(mut self) -> Self {
         self.nullable = true;
         self
+    }
+
+    pub(crate) const fn nullable_since(mut self, level: Level) -> Self {
+        self.null_since = level;
+        self.nullable()
     }
 
     pub(crate) const fn counts(mut self) -> Self {

@@ -15,7 +15,7 @@ use core::fmt;
 
 use ash::vk::TaggedStructure;
 
-use super::{DecodeError, DecodeErrorKind, Decoder, Encoder, limits};
+use super::{DecodeError, DecodeErrorKind, Decoder, Encoder, Level, limits};
 
 /// A structure that may appear in chains: how to read and write its body.
 pub struct Node {
@@ -23,6 +23,8 @@ pub struct Node {
     pub name: &'static str,
     /// Its structure type.
     pub s_type: i32,
+    /// The level that it came with: a host of an older one does not know it.
+    pub since: Level,
     /// When a guest may send it.
     pub announced: Announced,
     /// Reads the full body, given the already decoded rest of the chain.
@@ -70,13 +72,15 @@ pub enum ChainMode {
     Partial,
 }
 
-/// Declares [`Node`]s. A row has a structure's name, type and announcement, its functions for full bodies, and for
-/// partial ones: functions, `room` where such a body is empty, or nothing where a request never asks for the structure.
+/// Declares [`Node`]s. A row has the level that a structure came with unless that is the oldest one, its name, type and
+/// announcement, its functions for full bodies, and for partial ones: functions, `room` where such a body is empty, or
+/// nothing where a request never asks for the structure.
 macro_rules! nodes {
-    ($($node:ident = $name:literal, $ty:ty, $announced:expr, $decode:ident, $encode:ident $(, $partial:ident)*;)+) => {$(
+    ($($node:ident $(since $level:ident)? = $name:literal, $ty:ty, $announced:expr, $decode:ident, $encode:ident $(, $partial:ident)*;)+) => {$(
         pub(crate) static $node: $crate::wire::Node = $crate::wire::Node {
             name: $name,
             s_type: <$ty as ash::vk::TaggedStructure>::STRUCTURE_TYPE.as_raw(),
+            since: $crate::wire::nodes!(@since $($level)?),
             announced: $announced,
             decode: $crate::wire::nodes!(@decode $ty, $decode),
             decode_partial: $crate::wire::nodes!(@decode_partial $ty, $decode $(, $partial)*),
@@ -84,6 +88,8 @@ macro_rules! nodes {
             encode_partial: $crate::wire::nodes!(@encode_partial $ty, $encode $(, $partial)*),
         };
     )+};
+    (@since) => { $crate::wire::Level::OLDEST };
+    (@since $level:ident) => { $crate::wire::Level::$level };
     (@decode $ty:ty, $decode:ident) => {
         |d, next| {
             let body = $decode(d, next)?;
@@ -178,7 +184,7 @@ impl<'a> Decoder<'a> {
             return Err(self.error(DecodeErrorKind::ChainTooLong));
         }
         let s_type = self.read::<i32>()?;
-        let Some(node) = find(table, s_type) else {
+        let Some(node) = find(table, s_type).filter(|node| self.is_since(node.since)) else {
             return Err(self.error_at(at, DecodeErrorKind::UnknownChainNode { s_type }));
         };
         let next = match self.read_marker()? {

@@ -6,7 +6,7 @@ use super::{DecodeError, Decoder, Encoder};
 
 /// `VkCommandTypeEXT`: a command's number on the wire.
 ///
-/// The associated constants, one for each of the 433 names, are in `generated/commands.rs`.
+/// The associated constants, one for each of the 453 names, are in `generated/commands.rs`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CommandType(pub u32);
 

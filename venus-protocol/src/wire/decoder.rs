@@ -8,7 +8,7 @@ use ash::vk;
 use super::count::{as_ptr_or_null, wide};
 use super::{
     Arena, CommandHeader, CommandType, DecodeError, DecodeErrorKind, Handle, HandleError, HandleResolver, Handles,
-    NewHandles, Scalar,
+    Level, NewHandles, Scalar,
 };
 
 type Result<T> = core::result::Result<T, DecodeError>;
@@ -31,6 +31,7 @@ pub struct Decoder<'a> {
     arena: &'a Arena,
     resolver: &'a dyn HandleResolver,
     command: CommandType,
+    level: Level,
     chain_depth: u32,
 }
 
@@ -55,6 +56,7 @@ impl<'a> Decoder<'a> {
             arena,
             resolver,
             command: CommandType::NONE,
+            level: Level::NEWEST,
             chain_depth: 0,
         }
     }
@@ -65,6 +67,25 @@ impl<'a> Decoder<'a> {
         decoder.rest = bytes.get(offset..).unwrap_or_default();
         decoder.start = decoder.offset();
         decoder
+    }
+
+    /// Refuses what a level does not have, as its hosts do: commands, structures in chains, and null pointers that are
+    /// allowed later. Without it the decoder knows everything.
+    #[must_use]
+    pub fn at_level(mut self, level: Level) -> Self {
+        self.level = level;
+        self
+    }
+
+    /// The level whose commands and structures the decoder knows.
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// Whether what came with `level` is known.
+    #[inline]
+    pub(crate) fn is_since(&self, level: Level) -> bool {
+        level <= self.level
     }
 
     /// Bytes consumed so far.
@@ -231,6 +252,12 @@ impl<'a> Decoder<'a> {
     /// Reads a union's tag.
     pub fn read_tag(&mut self) -> Result<u32> {
         self.read()
+    }
+
+    /// Reads a union's tag, which must be the value of the enum that selects its member.
+    pub fn expect_tag(&mut self, selector: i32) -> Result<u32> {
+        let tag = self.read_tag()?;
+        if tag == selector.cast_unsigned() { Ok(tag) } else { Err(self.wrong_tag(tag)) }
     }
 
     /// The error for a tag, just read, that names no member.

@@ -9,7 +9,7 @@ pub const DEFAULT_ARENA_BYTES: usize = 1 << 30;
 
 /// Longest `pNext` chain accepted, in nodes.
 ///
-/// `VkDeviceCreateInfo` knows 107 distinct nodes, the most of all roots; a chain may repeat a structure only by
+/// `VkDeviceCreateInfo` knows 133 distinct nodes, the most of all roots; a chain may repeat a structure only by
 /// violating the specification (VUID-VkDeviceCreateInfo-sType-unique).
 pub const MAX_CHAIN_NODES: u32 = 256;
 

@@ -19,6 +19,7 @@ mod decoder;
 mod encoder;
 mod error;
 mod handle;
+mod level;
 pub mod limits;
 mod scalar;
 
@@ -34,5 +35,6 @@ pub use decoder::Decoder;
 pub use encoder::Encoder;
 pub use error::{DecodeError, DecodeErrorKind, ErrorClass, Member};
 pub use handle::{Handle, HandleError, HandleResolver, Handles, IdentityResolver, NewHandles};
+pub use level::Level;
 pub use scalar::Scalar;
 pub(crate) use scalar::{wire_enums, wire_flags};

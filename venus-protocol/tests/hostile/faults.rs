@@ -55,7 +55,7 @@ fn create_buffer(s_type: i32, chain: &[u8], queue_families: u32, count: u64, all
 #[test]
 fn numbers_without_a_command() {
     let arena = &mut Arena::new(ARENA_BYTES);
-    for id in [195, 331, 0x7fff_ffff, u32::MAX] {
+    for id in [195, 350, 0x7fff_ffff, u32::MAX] {
         let error = check(&wire![id, 0_u32], arena).expect_err("no such command");
         assert_eq!((error.offset, error.kind), (0, Kind::UnknownCommand(id)));
     }

@@ -15,8 +15,8 @@ fn requests() -> Vec<Vector> {
 fn check_stable(bytes: &[u8], arena: &mut Arena, what: impl Fn() -> String) {
     let Ok(canonical) = check(bytes, arena) else { return };
     match check(&canonical, arena) {
-        // Nobody compares a union's selector with its tag, which decides when decoding. Encoding goes by the selector,
-        // and so writes a tag that no decoder takes where the selector was nonsense.
+        // Where a union's members hold no pointers, nobody compares its selector with its tag, which decides when
+        // decoding. Encoding goes by the selector, and so writes a tag that no decoder takes where that was nonsense.
         Err(DecodeError { kind: Kind::WrongUnionTag { .. }, .. }) => {}
         again => assert_eq!(again.as_ref(), Ok(&canonical), "{}", what()),
     }

@@ -17,7 +17,7 @@ use venus_verify::{check_reply, check_request};
 
 use generate::{reply, request};
 
-/// Cases of each of the 312 commands, for each property.
+/// Cases of each of the 329 commands, for each property.
 const CASES: u32 = 128;
 
 /// Runs a property for every command, over seeds and sizes. Failures name the command and the smallest case.
@@ -34,7 +34,7 @@ fn for_all_commands(property: impl Fn(&'static CommandRow, u64, u64) -> Result<(
             Err(TestError::Abort(reason)) => panic!("{}: {reason}", row.command),
         }
     }
-    assert_eq!(commands, 312);
+    assert_eq!(commands, 329);
 }
 
 fn hex(bytes: &[u8]) -> String {

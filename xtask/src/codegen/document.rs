@@ -45,7 +45,7 @@ Where to look for something that is named `vkXyz` or `VkXyz`:
 | a command's number | `commands.rs` |
 | the method that handles a command | `dispatch.rs` |
 | a driver's entry point, and its arguments | `procs.rs`, `calls.rs` |
-| types that ash lacks | `types.rs` |
+| types that ash lacks, and where their members lie | `types.rs`, `layouts.rs` |
 | the members of a command or structure, as data | `reflect/<family>.rs` |
 | the names of values | `reflect/enums.rs`, `reflect/flags.rs`, `reflect/structure_type.rs` |
 ";
@@ -208,7 +208,7 @@ const SECTIONS: &[Section] = &[
             Rust("types.rs", "pub struct RingPriorityInfoMESA<"),
             Rust("types.rs", "impl Default for RingPriorityInfoMESA<"),
             Line("types.rs", "    RingPriorityInfoMESA = "),
-            Rust("types.rs", "const _: () = {\n    assert!(offset_of!(RingPriorityInfoMESA,"),
+            Rust("layouts.rs", "const _: () = {\n    assert!(offset_of!(RingPriorityInfoMESA,"),
         ],
     },
 ];

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, bail};
-use venus_gen::Inputs;
+use venus_gen::{Inputs, LevelCounts};
 
 use crate::fresh::{self, Expected};
 
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let registry = args.registry.clone().unwrap_or_else(|| workspace.join("registry"));
     let inputs = inputs(&registry, &workspace)?;
     let output = venus_gen::generate(&inputs)?;
-    print_counts(&output.counts);
+    print_counts(&output.levels);
     let document = document::write(&inputs, &output.files)?;
     let generated = output.files.into_iter().map(|file| (format!("{GENERATED}/{}", file.path), file.text));
     let mock = output.mock.into_iter().map(|file| (format!("{MOCK}/{}", file.path), file.text));
@@ -95,10 +95,13 @@ fn ash_sources(root: &Path) -> anyhow::Result<Vec<(String, String)>> {
 }
 
 #[expect(clippy::print_stdout, reason = "the table is what the command is asked for")]
-fn print_counts(counts: &[(&str, usize)]) {
-    println!("{:<15} {:>5}", "count", "value");
-    for (name, value) in counts {
-        println!("{name:<15} {value:>5}");
+fn print_counts(levels: &[LevelCounts]) {
+    let line = |name: &str, values: &mut dyn Iterator<Item = usize>| {
+        println!("{name:<15}{}", values.map(|value| format!(" {value:>5}")).collect::<String>());
+    };
+    line("level", &mut levels.iter().map(|level| level.number as usize));
+    for (nth, (name, _)) in levels.last().iter().flat_map(|newest| &newest.counts).enumerate() {
+        line(name, &mut levels.iter().filter_map(|level| level.counts.get(nth).map(|(_, value)| *value)));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::extensions::Fates;
 use super::handlers::Treatments;
-use super::protocol::{Command, Protocol};
+use super::protocol::{Command, Extension, Protocol};
 use super::suites::{HANDLERS, Suites};
 use std::fmt::Write as _;
 
@@ -38,6 +38,8 @@ fn summary(page: &mut String, protocol: &Protocol, treatments: &Treatments, suit
     let of = |word: &str| treatments.values().filter(|(treatment, _)| treatment.word() == word).count();
     let _ = writeln!(page, "\n## Commands in numbers\n");
     let _ = writeln!(page, "| | commands |\n|---|--:|");
+    let levels: Vec<String> = protocol.levels.iter().map(|level| level.number.to_string()).collect();
+    let _ = writeln!(page, "| levels, each called by its names | {} |", levels.join(", "));
     let _ = writeln!(page, "| names | {} |", protocol.names());
     let _ = writeln!(page, "| numbers | {} |", protocol.commands.len());
     let _ = writeln!(page, "| that never travel | {} |", protocol.commands.len() - encodable);
@@ -72,9 +74,9 @@ fn commands(page: &mut String, protocol: &Protocol, treatments: &Treatments, sui
          called. The other columns count how often recorded guests sent a command to a host on a real driver; of the Rust guest they only say that it did."
     );
     let guests: Vec<_> = suites.keys().filter(|suite| *suite != HANDLERS).collect();
-    let _ = write!(page, "\n| id | command | host | why | handler tests |");
+    let _ = write!(page, "\n| id | command | level | host | why | handler tests |");
     guests.iter().for_each(|suite| page.push_str(&format!(" {suite} |")));
-    let _ = write!(page, "\n|--:|---|---|---|---|");
+    let _ = write!(page, "\n|--:|---|--:|---|---|---|");
     guests.iter().for_each(|_| page.push_str("--:|"));
     page.push('\n');
     for command in &protocol.commands {
@@ -84,11 +86,11 @@ fn commands(page: &mut String, protocol: &Protocol, treatments: &Treatments, sui
             Some("forwarded") => "exact",
             other => other.unwrap_or(""),
         };
-        let _ = write!(page, "| {} | {} | {word} | {why} | {outcome} |", command.id, command.name);
+        let _ = write!(page, "| {} | {} | {} | {word} | {why} | {outcome} |", command.id, command.name, command.since);
         guests.iter().for_each(|suite| page.push_str(&format!(" {} |", seen(suite).unwrap_or(""))));
         page.push('\n');
         for alias in &command.aliases {
-            let _ = write!(page, "| {} | {alias} | alias | {} | |", command.id, command.name);
+            let _ = write!(page, "| {} | {alias} | {} | alias | {} | |", command.id, command.since, command.name);
             guests.iter().for_each(|_| page.push_str(" |"));
             page.push('\n');
         }
@@ -121,10 +123,13 @@ fn extensions(page: &mut String, protocol: &Protocol, fates: &Fates) {
         let count = fates.values().filter(|fate| fate.word() == *word).count();
         let _ = writeln!(page, "| … {word} | {meaning} | {count} |");
     }
-    let _ = writeln!(page, "\n## Extensions\n\n| number | extension | version | host | why |\n|--:|---|--:|---|---|");
+    let _ = writeln!(
+        page,
+        "\n## Extensions\n\n| number | extension | version | level | host | why |\n|--:|---|--:|--:|---|---|"
+    );
     for extension in &protocol.extensions {
         let (word, why) = fates.get(&extension.name).map_or(("not yet", ""), |fate| (fate.word(), fate.reason()));
-        let _ =
-            writeln!(page, "| {} | {} | {} | {word} | {why} |", extension.number, extension.name, extension.version);
+        let Extension { number, name, version, since } = extension;
+        let _ = writeln!(page, "| {number} | {name} | {version} | {since} | {word} | {why} |");
     }
 }

@@ -6,21 +6,35 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 const COMMANDS: &str = "venus-protocol/src/generated/commands.rs";
+const LEVELS: &str = "venus-protocol/src/generated/levels.rs";
 const EXTENSIONS: &str = "venus-protocol/src/generated/extensions.rs";
 
 /// What the protocol consists of.
 #[derive(Debug)]
 pub(super) struct Protocol {
+    /// Oldest first.
+    pub(super) levels: Vec<Level>,
     /// By number.
     pub(super) commands: Vec<Command>,
     /// By number.
     pub(super) extensions: Vec<Extension>,
 }
 
+/// How much of the protocol the peers of one age know.
+#[derive(Debug)]
+pub(super) struct Level {
+    /// What it is called by.
+    pub(super) number: u32,
+    /// Its highest command.
+    last_command: u32,
+}
+
 /// A command.
 #[derive(Debug)]
 pub(super) struct Command {
     pub(super) id: u32,
+    /// The level that it came with.
+    pub(super) since: u32,
     pub(super) name: String,
     pub(super) aliases: Vec<String>,
     /// Why it never travels.
@@ -33,6 +47,8 @@ pub(super) struct Extension {
     pub(super) name: String,
     pub(super) number: u32,
     pub(super) version: u32,
+    /// The level that it came with.
+    pub(super) since: u32,
 }
 
 impl Protocol {
@@ -49,16 +65,30 @@ impl Protocol {
 
 /// Reads the tables.
 pub(super) fn read(root: &Path) -> Result<Protocol> {
-    Ok(Protocol { commands: commands(root)?, extensions: extensions(root)? })
+    let levels = levels(root)?;
+    Ok(Protocol { commands: commands(root, &levels)?, extensions: extensions(root, &levels)?, levels })
 }
 
-fn commands(root: &Path) -> Result<Vec<Command>> {
+/// `pub const V433: Self = Self::new(433, CommandType(330), ...);`
+fn levels(root: &Path) -> Result<Vec<Level>> {
+    let file = parse(root, LEVELS)?;
+    let levels = calls(&file).filter_map(|(_, call)| {
+        let syn::Expr::Call(last) = call.args.get(1)? else { return None };
+        Some(Level { number: number(call.args.first()?)?, last_command: number(last.args.first()?)? })
+    });
+    let levels: Vec<Level> = levels.collect();
+    ensure!(!levels.is_empty(), "{LEVELS} lists no level");
+    Ok(levels)
+}
+
+fn commands(root: &Path, levels: &[Level]) -> Result<Vec<Command>> {
     let file = parse(root, COMMANDS)?;
     let names: Vec<String> = elements(constant(&file, "NAMES")?).into_iter().filter_map(string).collect();
     let constants = constants(&file);
     let mut commands = BTreeMap::new();
     for (id, name) in (0..).zip(names).filter(|(_, name)| !name.is_empty()) {
-        commands.insert(id, Command { id, name, aliases: Vec::new(), obstacle: None });
+        let since = levels.iter().find(|level| id <= level.last_command).context("a command of no level")?.number;
+        commands.insert(id, Command { id, since, name, aliases: Vec::new(), obstacle: None });
     }
     for row in elements(constant(&file, "ALIASES")?) {
         let (alias, command) = pair(row, string, |expr| constants.get(&last_name(expr)?).copied())?;
@@ -75,16 +105,20 @@ fn commands(root: &Path) -> Result<Vec<Command>> {
 
 /// `pub const NAME: Self = Self(number);`
 fn constants(file: &syn::File) -> BTreeMap<String, u32> {
+    calls(file).filter_map(|(name, call)| Some((name, number(call.args.first()?)?))).collect()
+}
+
+/// The associated constants of a file that are made by a call.
+fn calls(file: &syn::File) -> impl Iterator<Item = (String, &syn::ExprCall)> {
     let implementations = file.items.iter().filter_map(|item| match item {
         syn::Item::Impl(item) => Some(&item.items),
         _ => None,
     });
-    let numbered = implementations.flatten().filter_map(|item| {
+    implementations.flatten().filter_map(|item| {
         let syn::ImplItem::Const(item) = item else { return None };
         let syn::Expr::Call(call) = &item.expr else { return None };
-        Some((item.ident.to_string(), number(call.args.first()?)?))
-    });
-    numbered.collect()
+        Some((item.ident.to_string(), call))
+    })
 }
 
 /// The two parts of a tuple.
@@ -100,21 +134,45 @@ fn pair<A, B>(
     parts.and_then(|(one, two)| first(one).zip(second(two))).context("a row of a generated table is no pair")
 }
 
-fn extensions(root: &Path) -> Result<Vec<Extension>> {
+fn extensions(root: &Path, levels: &[Level]) -> Result<Vec<Extension>> {
     let file = parse(root, EXTENSIONS)?;
     let rows = elements(constant(&file, "EXTENSIONS")?);
-    // `Extension::new(name, number, version)`
-    let extension = |row: &syn::Expr| {
-        let syn::Expr::Call(call) = row else { return None };
-        let mut arguments = call.args.iter();
-        Some(Extension {
-            name: string(arguments.next()?)?,
-            number: number(arguments.next()?)?,
-            version: number(arguments.next()?)?,
-        })
-    };
-    let found: Option<Vec<Extension>> = rows.into_iter().map(extension).collect();
+    let found: Option<Vec<Extension>> = rows.into_iter().map(|row| extension(row, levels)).collect();
     let found = found.context("a row of the generated extensions cannot be read")?;
     ensure!(!found.is_empty(), "{EXTENSIONS} lists no extension");
     Ok(found)
+}
+
+/// `Extension::new(name, number, version)`, and in calls of it `.since(Level::V448)` and `.raised(&[(Level::V448, version)])`.
+fn extension(row: &syn::Expr, levels: &[Level]) -> Option<Extension> {
+    match row {
+        syn::Expr::Call(call) => {
+            let mut arguments = call.args.iter();
+            Some(Extension {
+                name: string(arguments.next()?)?,
+                number: number(arguments.next()?)?,
+                version: number(arguments.next()?)?,
+                since: levels.first()?.number,
+            })
+        }
+        syn::Expr::MethodCall(call) => {
+            let extension = extension(&call.receiver, levels)?;
+            let argument = call.args.first()?;
+            match call.method.to_string().as_str() {
+                "since" => Some(Extension { since: level(argument)?, ..extension }),
+                "raised" => {
+                    let last = elements(argument).pop()?;
+                    let (_, version) = pair(last, level, number).ok()?;
+                    Some(Extension { version, ..extension })
+                }
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// The number in `Level::V448`.
+fn level(expr: &syn::Expr) -> Option<u32> {
+    last_name(expr)?.strip_prefix('V')?.parse().ok()
 }

@@ -35,7 +35,8 @@ impl Emitter<'_, '_> {
 
     fn decode_param(&self, position: usize, param: &Param) -> TokenStream {
         let field = &param.field;
-        let (nullable, codec) = (field.nullable, self.codec);
+        let codec = self.codec;
+        let (is_nullable, nullable) = (field.nullable, codec.nullable(field));
         let form = if param.direction == Direction::Out { Form::Partial } else { Form::Full };
         let length = field.length().map(|length| self.length(length, false));
         let (decode, bytes) = (codec.item_decoder(&field.var.ty, form), codec.item_bytes(&field.var.ty, form));
@@ -49,12 +50,12 @@ impl Emitter<'_, '_> {
             Shape::Value if scalar => quote!(d.read()?),
             Shape::Value => quote!(#decode(d)?),
             Shape::Pointer if is_out && is_handle => quote!(d.read_new_handle(#nullable)?),
-            Shape::Pointer if is_out && field.partial == Partial::Marker && nullable => quote!(d.read_room(true)?),
+            Shape::Pointer if is_out && field.partial == Partial::Marker && is_nullable => quote!(d.read_room(true)?),
             Shape::Pointer if is_out && field.partial == Partial::Marker => quote!(d.read_required_room()?),
-            Shape::Pointer if nullable && param.direction == Direction::In => {
+            Shape::Pointer if is_nullable && param.direction == Direction::In => {
                 quote!(d.read_optional(#decode)?.map(|v| &*v))
             }
-            Shape::Pointer if nullable => quote!(d.read_optional(#decode)?),
+            Shape::Pointer if is_nullable => quote!(d.read_optional(#decode)?),
             Shape::Pointer => quote!(d.read_required(#decode)?),
             Shape::Array(_) if is_out && is_handle => quote!(d.read_new_handles(#length, #nullable)?),
             Shape::Array(_) if is_handle => quote!(d.read_handle_params(#length, #nullable)?),

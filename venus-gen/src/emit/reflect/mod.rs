@@ -88,15 +88,19 @@ fn struct_row(codec: &Codec<'_>, id: StructId, plan: &StructPlan) -> TokenStream
         quote!(.followed_by(chains::#table))
     });
     let aliases = (!aliases.is_empty()).then(|| quote!(.aliases(&[#(#aliases),*])));
-    quote!(pub(crate) static #row: StructRow = #made #chain #aliases;)
+    let since = codec.is_later(structure.since).then(|| {
+        let level = names::level(structure.since);
+        quote!(.since(Level::#level))
+    });
+    quote!(pub(crate) static #row: StructRow = #made #chain #aliases #since;)
 }
 
 fn union_row(codec: &Codec<'_>, id: UnionId, plan: &UnionPlan) -> TokenStream {
     let name = codec.model.union(id).name();
     let row = type_row(name);
     let choice = match plan.sent.and_then(|index| plan.members.get(index)) {
-        Some((tag, _)) => {
-            let tag = Literal::u32_unsuffixed(*tag);
+        Some((tags, _)) => {
+            let tag = tags.first().copied().map(Literal::u32_unsuffixed);
             quote!(Choice::Always(#tag))
         }
         None => {
@@ -104,8 +108,9 @@ fn union_row(codec: &Codec<'_>, id: UnionId, plan: &UnionPlan) -> TokenStream {
             quote!(Choice::Selector(#selector))
         }
     };
-    let members = plan.members.iter().map(|(tag, field)| {
-        let (tag, member) = (Literal::u32_unsuffixed(*tag), member(codec, field, Direction::In));
+    let tagged = plan.members.iter().flat_map(|(tags, field)| tags.iter().map(move |tag| (*tag, field)));
+    let members = tagged.map(|(tag, field)| {
+        let (tag, member) = (Literal::u32_unsuffixed(tag), member(codec, field, Direction::In));
         quote!((#tag, #member))
     });
     quote! {
@@ -168,7 +173,11 @@ fn member(codec: &Codec<'_>, field: &Field, direction: Direction) -> TokenStream
     };
     let always_nullable = matches!(field.shape, Shape::Str | Shape::Null);
     let is_pointer = !matches!(field.shape, Shape::Value | Shape::Fixed(_) | Shape::Chars(_));
-    let nullable = (field.nullable && is_pointer && !always_nullable).then(|| quote!(.nullable()));
+    let nullable =
+        (field.nullable && is_pointer && !always_nullable).then(|| match field.null_since.map(names::level) {
+            Some(level) => quote!(.nullable_since(Level::#level)),
+            None => quote!(.nullable()),
+        });
     let counts = field.is_length.then(|| quote!(.counts()));
     let direction = match direction {
         Direction::In => quote!(),

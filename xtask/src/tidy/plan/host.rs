@@ -56,7 +56,6 @@ pub(super) const HOST: Crate = Crate {
             floor: 5,
             rooms: &["endpoint", "object", "driver", "resource", "error", "limits"],
             crates: &[
-                "venus_protocol::EXTENSIONS",
                 "venus_protocol::args",
                 "venus_protocol::dispatch",
                 "venus_protocol::procs",
@@ -97,8 +96,8 @@ pub(super) const HOST: Crate = Crate {
                 "ash",
                 "rustix",
                 "std::env",
-                "venus_protocol::EXTENSIONS",
                 "venus_protocol::Extension",
+                "venus_protocol::Level",
                 "venus_protocol::args",
                 "venus_protocol::procs",
                 "venus_protocol::vk",

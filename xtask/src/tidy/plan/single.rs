@@ -172,7 +172,6 @@ pub(super) const IN_PROCESS: Crate = Crate {
             "tracing",
             "tracing_subscriber",
             "venus_host",
-            "venus_protocol::EXTENSIONS",
         ],
         tests: &["tempfile"],
         why: "an embedder like any other, between a C library and the host's public surface",
