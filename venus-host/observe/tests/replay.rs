@@ -1,6 +1,6 @@
 //! Recordings of guests that need no driver, replayed: whole, cut, damaged.
 
-use std::{fs, io::Cursor, os::unix::net::UnixStream, path::Path, thread, time::Duration};
+use std::{fs, io::Cursor, iter, os::unix::net::UnixStream, path::Path, thread, time::Duration};
 
 use venus_guest::bare::{Guest, STATUS_FATAL, command, message, until};
 use venus_host::{
@@ -22,6 +22,11 @@ fn options() -> Options {
 
 /// What a guest does, as a recording.
 fn record(guest: impl FnOnce(&mut Guest)) -> Vec<u8> {
+    record_in_view(|connection, _| guest(connection))
+}
+
+/// The same of a guest that sees the folder of its recording.
+fn record_in_view(guest: impl FnOnce(&mut Guest, &Path)) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let settings = recording::Settings::new(folder.path()).memory(true).immediate(true);
     let observe = venus_observe::Settings::new(Some(settings), None);
@@ -30,7 +35,7 @@ fn record(guest: impl FnOnce(&mut Guest)) -> Vec<u8> {
     let host = thread::spawn(move || drop(serve_connection(theirs, session)));
     let mut connection = Guest::over(ours);
     connection.shake_hands();
-    guest(&mut connection);
+    guest(&mut connection, folder.path());
     drop(connection);
     host.join().unwrap();
     only_file(folder.path())
@@ -142,16 +147,19 @@ fn a_lost_context_is_lost_again() {
     assert!(report.lost.as_ref().is_some_and(|reason| reason.contains("no reply stream is set")), "{report}");
 }
 
+/// Whether a command is in a recording in the making.
+fn has_begun(bytes: &[u8]) -> bool {
+    let Ok(mut reader) = Reader::new(bytes) else { return false };
+    iter::from_fn(|| Some(matches!(reader.next_record().ok()??.event, Event::Begin { .. }))).any(|begins| begins)
+}
+
 #[test]
 fn a_guest_that_left_in_the_middle_of_a_wait_is_replayed_to_the_end() {
-    let bytes = record(|guest| {
+    let bytes = record_in_view(|guest, folder| {
         let mut ring = guest.create_ring(1, 4096);
         ring.send(&command::wait_virtqueue_seqno(1));
         guest.notify(&ring);
-        until("it waits", || {
-            thread::sleep(Duration::from_millis(20));
-            true
-        });
+        until("it waits", || has_begun(&only_file(folder)));
     });
     let report = replay_bytes(&bytes, &options()).unwrap();
     assert!(report.is_equal(true), "{report}");
