@@ -56,36 +56,40 @@ struct Times {
     p99: f64,
 }
 
-/// All turns of one row; a way that failed has fewer of them, and why.
+/// What became of one row on one way: its turns, or why there are none.
 #[derive(Debug, Default)]
-struct Row {
-    turns: [Vec<Times>; 3],
-    failed: [Option<String>; 3],
+struct Outcome {
+    turns: Vec<Times>,
+    failed: Option<String>,
 }
 
+impl Outcome {
+    /// The median of the turns, of what `figure` takes.
+    fn median(&self, figure: impl Fn(&Times) -> f64) -> Option<f64> {
+        (!self.turns.is_empty()).then(|| median(self.turns.iter().map(figure).collect()))
+    }
+
+    fn p50(&self) -> Option<f64> {
+        self.median(|times| times.p50)
+    }
+
+    fn p99(&self) -> Option<f64> {
+        self.median(|times| times.p99)
+    }
+}
+
+/// One row, in the order of [`Way::ALL`].
+#[derive(Debug, Default)]
+struct Row([Outcome; 3]);
+
 impl Row {
-    fn of(&self, way: Way) -> &[Times] {
-        let [native, ours, peer] = &self.turns;
-        match way {
-            Way::Native => native,
-            Way::Ours => ours,
-            Way::Peer => peer,
-        }
-    }
-
-    fn p50(&self, way: Way) -> Option<f64> {
-        let turns = self.of(way);
-        (!turns.is_empty()).then(|| median(turns.iter().map(|times| times.p50).collect()))
-    }
-
-    fn p99(&self, way: Way) -> Option<f64> {
-        let turns = self.of(way);
-        (!turns.is_empty()).then(|| median(turns.iter().map(|times| times.p99).collect()))
+    fn of(&self, way: Way) -> &Outcome {
+        &self.0[way as usize]
     }
 
     /// Ratio of ours to another way, turn by turn: the median, and the least and the greatest.
     fn ratio(&self, to: Way) -> Option<[f64; 3]> {
-        let pairs = self.of(Way::Ours).iter().zip(self.of(to));
+        let pairs = self.of(Way::Ours).turns.iter().zip(&self.of(to).turns);
         let ratios: Vec<f64> = pairs.map(|(ours, other)| ours.p50 / other.p50).collect();
         (!ratios.is_empty()).then(|| [0.5, 0.0, 1.0].map(|share| quantile(ratios.clone(), share)))
     }
@@ -144,16 +148,13 @@ pub(crate) fn measure(host: &Path, cases: &Path, guest: &Guest, rounds: u32, jso
 /// One row, one turn. What has failed once is not tried again.
 fn turn(ways: &Ways<'_>, order: [Way; 3], case: &str, unit: f64, row: &mut Row) {
     for way in order {
-        let at = Way::ALL.iter().position(|one| *one == way).unwrap_or_default();
-        if row.failed[at].is_some() {
+        let outcome = &mut row.0[way as usize];
+        if outcome.failed.is_some() {
             continue;
         }
         match ways.run(way, case, unit) {
-            Ok(times) => row.turns[at].push(times),
-            Err(error) => {
-                row.turns[at].clear();
-                row.failed[at] = Some(format!("{error:#}"));
-            }
+            Ok(times) => outcome.turns.push(times),
+            Err(error) => *outcome = Outcome { failed: Some(format!("{error:#}")), ..Outcome::default() },
         }
     }
 }
@@ -162,8 +163,8 @@ fn turn(ways: &Ways<'_>, order: [Way; 3], case: &str, unit: f64, row: &mut Row) 
 fn print(rows: &[Row], guest: &Guest) {
     print!("{}", table(rows, guest.name(), &guest.mesa_version().unwrap_or_default()));
     for ((case, ..), row) in ROWS.iter().zip(rows) {
-        for (way, why) in Way::ALL.iter().zip(&row.failed) {
-            if let Some(why) = why {
+        for way in Way::ALL {
+            if let Some(why) = &row.of(way).failed {
                 eprintln!("{case}, {way:?}: {why}");
             }
         }
@@ -183,7 +184,8 @@ fn table(rows: &[Row], root: &str, mesa: &str) -> String {
     for ((_, title, _), row) in ROWS.iter().zip(rows) {
         let _ = write!(out, "{title:<62}");
         for way in Way::ALL {
-            let cell = row.p50(way).zip(row.p99(way)).map(|(p50, p99)| format!("{p50:.2} ({p99:.2})"));
+            let outcome = row.of(way);
+            let cell = outcome.p50().zip(outcome.p99()).map(|(p50, p99)| format!("{p50:.2} ({p99:.2})"));
             let _ = write!(out, "{:>20}", cell.unwrap_or_else(|| "-".to_owned()));
         }
         for to in [Way::Native, Way::Peer] {
@@ -198,7 +200,7 @@ fn table(rows: &[Row], root: &str, mesa: &str) -> String {
 /// For programs.
 fn to_json(rows: &[Row], guest: &Guest) -> Value {
     let rows = ROWS.iter().zip(rows).map(|((case, title, _), row)| {
-        let figures = |way| json!({ "p50": row.p50(way), "p99": row.p99(way) });
+        let figures = |way| json!({ "p50": row.of(way).p50(), "p99": row.of(way).p99() });
         json!({
             "case": case, "what": title,
             "native": figures(Way::Native), "ours": figures(Way::Ours), "peer": figures(Way::Peer),
@@ -224,9 +226,9 @@ mod tests {
     fn ratios_are_of_the_same_turn() {
         let times = |p50| Times { p50, p99: p50 };
         let turns = [vec![times(1.0), times(10.0), times(1.0)], vec![times(2.0), times(10.0), times(4.0)], Vec::new()];
-        let row = Row { turns, ..Row::default() };
+        let row = Row(turns.map(|turns| Outcome { turns, failed: None }));
         assert_eq!(row.ratio(Way::Native), Some([2.0, 1.0, 4.0]));
         assert_eq!(row.ratio(Way::Peer), None);
-        assert_eq!(row.p50(Way::Peer), None);
+        assert_eq!(row.of(Way::Peer).p50(), None);
     }
 }
