@@ -18,7 +18,7 @@ pub(crate) struct Gpu {
 
 /// An instance and its first device, before anything is asked of it.
 pub(crate) struct Found {
-    entry: ash::Entry,
+    pub(crate) entry: ash::Entry,
     pub(crate) instance: ash::Instance,
     pub(crate) physical: vk::PhysicalDevice,
 }
@@ -60,6 +60,24 @@ impl Found {
     /// The device's features of the first version of Vulkan.
     pub(crate) fn features(&self) -> vk::PhysicalDeviceFeatures {
         unsafe { self.instance.get_physical_device_features(self.physical) }
+    }
+
+    /// What the device has of the features in one structure.
+    pub(crate) fn features_in<T: vk::TaggedStructure + Default>(&self) -> T {
+        let mut features = T::default();
+        let next = std::ptr::from_mut(&mut features).cast();
+        let mut all = vk::PhysicalDeviceFeatures2 { p_next: next, ..Default::default() };
+        unsafe { self.instance.get_physical_device_features2(self.physical, &mut all) };
+        features
+    }
+
+    /// What it says of itself in one structure.
+    pub(crate) fn properties_in<T: vk::TaggedStructure + Default>(&self) -> T {
+        let mut properties = T::default();
+        let next = std::ptr::from_mut(&mut properties).cast();
+        let mut all = vk::PhysicalDeviceProperties2 { p_next: next, ..Default::default() };
+        unsafe { self.instance.get_physical_device_properties2(self.physical, &mut all) };
+        properties
     }
 
     /// Makes the device. `info` has everything but queues.

@@ -1,5 +1,5 @@
 //! Small Vulkan programs that re-enact what users of Vulkan hosts reported: frozen windows, silent deaths, programs that
-//! die of a refusal.
+//! die of a refusal. Some use what newer levels of the Venus protocol bring, and look at what comes of it.
 //!
 //! Each case is an application as any other: it uses the system's loader, has no window, and cannot know whether its
 //! driver is native or leads through a host. So natively it shows what is right, and through a host whether that is, too.
@@ -13,7 +13,8 @@
 //! The last line of standard output is the verdict: `OK` or `SKIP` with status 0, `FAIL` with 1, and `LOST` with 3 when
 //! the device is lost. A case in which the host is to die writes `READY` to standard error once that may happen.
 //!
-//! [`cases`] has the cases; [`device`], [`memory`], [`work`], [`shader`], [`compute`] and [`draw`] what they share.
+//! [`cases`] has the cases; [`device`], [`memory`], [`work`], [`shader`], [`compute`], [`draw`] and [`target`]
+//! what they share.
 //!
 //! # Safety
 //!
@@ -34,6 +35,7 @@ mod device;
 mod draw;
 mod memory;
 mod shader;
+mod target;
 mod work;
 
 use anyhow::Error;

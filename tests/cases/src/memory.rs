@@ -47,6 +47,11 @@ impl Mapped {
         self.words.iter().for_each(|word| word.store(value, Ordering::Relaxed));
     }
 
+    /// Sets the first words.
+    pub(crate) fn write(&self, words: &[u32]) {
+        self.words.iter().zip(words).for_each(|(word, value)| word.store(*value, Ordering::Relaxed));
+    }
+
     /// Sets one word, as little as a program can touch.
     pub(crate) fn set_first(&self, value: u32) {
         self.words.iter().take(1).for_each(|word| word.store(value, Ordering::Relaxed));

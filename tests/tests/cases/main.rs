@@ -11,6 +11,7 @@ mod images;
 mod limits;
 mod many;
 mod memory;
+mod newer;
 mod pipelines;
 mod polling;
 mod refused;

@@ -1,12 +1,15 @@
 //! The cases, and what each of them re-enacts. A case is right when it ends as it does natively.
 //!
-//! Those that begin with `time-` re-enact no report but say how long something takes.
+//! Those that begin with `time-` re-enact no report but say how long something takes, and those of newer levels of the
+//! protocol skip themselves where a driver lacks what they use: "not supported".
 
 mod death;
 mod frames;
 mod images;
 mod many;
+mod matrix;
 mod memory;
+mod mesh;
 mod pipelines;
 mod polling;
 mod queries;
@@ -108,6 +111,13 @@ pub(crate) const CASES: &[Case] = &[
     case("image-copy", 8192, images::copy, "host image copy of a square of so many texels"),
     case("sparse-buffer", 0, sparse::buffer, "memory that can be mapped, bound to a sparse buffer"),
     case("sparse-image", 0, sparse::image, "the same, bound to a sparse image"),
+
+    // What newer levels of the protocol bring.
+    case("mesh-draw", 0, mesh::draw, "mesh shaders that paint tiles"),
+    case("mesh-tasks", 0, mesh::tasks, "the same, asked for by task shaders"),
+    case("mesh-indirect", 0, mesh::indirect, "the same, as a buffer says"),
+    case("mesh-indirect-count", 0, mesh::indirect_count, "the same, and as many as a buffer says"),
+    case("matrix", 0, matrix::multiply, "cooperative matrices of all kinds that a subgroup multiplies"),
 
     case("clear-no-rectangle", 0, refused::clear_no_rectangle, "vkCmdClearAttachments of no rectangle"),
     case("clear-no-texels", 0, refused::clear_no_texels, "vkCmdClearAttachments of a rectangle without texels"),

@@ -1,16 +1,42 @@
-//! The shaders of our cases, put together word by word: numbers and layout are those of SPIR-V 1.3.
+//! The shaders of our cases, put together word by word: numbers are those of SPIR-V, and so is the layout.
+
+pub(crate) mod matrix;
+pub(crate) mod mesh;
 
 /// Bound of ids, entry point and opcodes would be many names for few uses: the rows below have numbers, and say in words
 /// what they are.
 const MAGIC: u32 = 0x0723_0203;
 const VERSION: u32 = 0x0001_0300;
+/// From this version on an entry point names every variable outside of functions that it uses.
+const VERSION_1_4: u32 = 0x0001_0400;
+/// Which has the memory model of Vulkan.
+const VERSION_1_5: u32 = 0x0001_0500;
+/// Stages.
+const VERTEX: u32 = 0;
+const FRAGMENT: u32 = 4;
+const COMPUTE: u32 = 5;
+/// Where a module says what no id reaches.
+const BOUND: usize = 3;
 
 /// Words of a module.
 struct Words(Vec<u32>);
 
 impl Words {
     fn new(bound: u32) -> Self {
-        Self(vec![MAGIC, VERSION, 0, bound, 0])
+        Self::of(VERSION, bound)
+    }
+
+    /// A module of another version.
+    fn of(version: u32, bound: u32) -> Self {
+        Self(vec![MAGIC, version, 0, bound, 0])
+    }
+
+    /// Ids from the bound on, which moves.
+    fn ids<const NUMBER: usize>(&mut self) -> [u32; NUMBER] {
+        let first = self.0[BOUND];
+        self.0[BOUND] = first + u32::try_from(NUMBER).expect("ids are few");
+        let mut next = first..;
+        std::array::from_fn(|_| next.next().expect("ids are few"))
     }
 
     /// One instruction: its length and opcode, then what it says.
@@ -21,14 +47,47 @@ impl Words {
         self
     }
 
+    /// The capabilities and extensions that a module begins with, and its memory model: logical, and that of GLSL.
+    fn needs(&mut self, capabilities: &[u32], extensions: &[&str]) -> &mut Self {
+        self.needs_model(capabilities, extensions, 1)
+    }
+
+    /// The same with this memory model.
+    fn needs_model(&mut self, capabilities: &[u32], extensions: &[&str], model: u32) -> &mut Self {
+        for capability in capabilities {
+            self.op(17, &[*capability]);
+        }
+        for extension in extensions {
+            self.op(10, &text(extension));
+        }
+        self.op(14, &[0, model])
+    }
+
+    /// The entry point, for this stage, with the variables that it uses.
+    fn entry(&mut self, stage: u32, main: u32, variables: &[u32]) -> &mut Self {
+        self.op(15, &[&[stage, main], &*text("main"), variables].concat())
+    }
+
+    /// Constants of a type of 32 bits.
+    fn constants<const NUMBER: usize>(&mut self, ty: u32, bits: [u32; NUMBER]) -> [u32; NUMBER] {
+        let ids = self.ids();
+        for (id, bits) in std::iter::zip(ids, bits) {
+            self.op(43, &[ty, id, bits]);
+        }
+        ids
+    }
+
     /// What every compute shader on one buffer of words begins with: ids 1 to 13. `set` is the name of an instruction set.
     fn begin(&mut self, set: &str, width: u32, interface: &[u32]) -> &mut Self {
-        let main = u32::from_le_bytes(*b"main");
         let mut import = vec![14];
         import.extend(text(set));
         self.op(17, &[1]).op(11, &import).op(14, &[0, 1]); // Shader; the instruction set; logical GLSL450
-        self.op(15, &[&[5, MAIN, main, 0], interface].concat()); // entry point, compute
-        self.op(16, &[MAIN, 17, width, 1, 1]); // local size
+        self.compute(width, interface)
+    }
+
+    /// The entry point of such a shader, and how its buffer is laid out.
+    fn compute(&mut self, width: u32, variables: &[u32]) -> &mut Self {
+        self.entry(COMPUTE, MAIN, variables).op(16, &[MAIN, 17, width, 1, 1]); // local size
         self.op(71, &[ARRAY, 6, 4]).op(72, &[BLOCK, 0, 35, 0]).op(71, &[BLOCK, 2]); // stride, offset, Block
         self.op(71, &[VARIABLE, 34, 0]).op(71, &[VARIABLE, 33, 0]) // set 0, binding 0
     }
@@ -99,8 +158,7 @@ fn multiply_with(set: &str) -> Vec<u32> {
 pub(crate) fn nothing() -> Vec<u32> {
     let mut words = Words::new(LABEL + 1);
     words.op(17, &[1]).op(14, &[0, 1]); // Shader; logical GLSL450
-    words.op(15, &[0, MAIN, u32::from_le_bytes(*b"main"), 0]); // entry point, vertex
-    words.op(19, &[VOID]).op(33, &[FUNCTION, VOID]).main().end()
+    words.entry(VERTEX, MAIN, &[]).op(19, &[VOID]).op(33, &[FUNCTION, VOID]).main().end()
 }
 
 /// A shader of so many operations, each of which needs the one before, so that its compilation takes a while.
