@@ -13,7 +13,7 @@ pub(crate) struct Gpu {
     pub(crate) device: ash::Device,
     pub(crate) queue: vk::Queue,
     /// Keeps the loader's library, in which every function above lies.
-    _entry: ash::Entry,
+    entry: ash::Entry,
 }
 
 /// An instance and its first device, before anything is asked of it.
@@ -97,7 +97,7 @@ impl Found {
         let device = unsafe { instance.create_device(physical, &info, None) }.context("vkCreateDevice")?;
         let queue = unsafe { device.get_device_queue(family, 0) };
         let memory = unsafe { instance.get_physical_device_memory_properties(physical) };
-        Ok(Gpu { instance, physical, memory, device, queue, _entry: entry })
+        Ok(Gpu { instance, physical, memory, device, queue, entry })
     }
 }
 
@@ -110,6 +110,26 @@ impl Gpu {
     pub(crate) fn new() -> Result<Self> {
         let mut timelines = vk::PhysicalDeviceVulkan12Features::default().timeline_semaphore(true);
         Found::new()?.open(vk::DeviceCreateInfo::default().push_next(&mut timelines))
+    }
+
+    /// A command of the device that ash does not have.
+    ///
+    /// # Safety
+    ///
+    /// `F` is the type of the pointer to it.
+    pub(crate) unsafe fn command<F>(&self, name: &CStr) -> Result<F> {
+        let function = unsafe { self.instance.get_device_proc_addr(self.device.handle(), name.as_ptr()) };
+        unsafe { typed(name, function) }
+    }
+
+    /// The same of the instance.
+    ///
+    /// # Safety
+    ///
+    /// As [`Gpu::command`].
+    pub(crate) unsafe fn command_of_instance<F>(&self, name: &CStr) -> Result<F> {
+        let function = unsafe { self.entry.get_instance_proc_addr(self.instance.handle(), name.as_ptr()) };
+        unsafe { typed(name, function) }
     }
 
     /// Destroys device and instance. Cases whose process ends anyway do not bother.
@@ -152,4 +172,22 @@ impl Gpu {
     pub(crate) fn wait_idle(&self) -> Result<()> {
         unsafe { self.device.device_wait_idle() }.context("vkDeviceWaitIdle")
     }
+}
+
+/// A command by the type of the pointer to it, or none.
+unsafe fn typed<F>(name: &CStr, function: vk::PFN_vkVoidFunction) -> Result<F> {
+    let function = function.with_context(|| format!("the driver has no {}", name.to_string_lossy()))?;
+    assert_eq!(size_of::<F>(), size_of_val(&function), "a type that is no pointer to a function");
+    Ok(unsafe { std::mem::transmute_copy(&function) })
+}
+
+/// Chains a structure that ash does not know.
+pub(crate) fn chained<'a, T: vk::TaggedStructure>(
+    mut info: vk::DeviceCreateInfo<'a>,
+    more: &'a mut T,
+) -> vk::DeviceCreateInfo<'a> {
+    let more: *mut vk::BaseOutStructure<'_> = std::ptr::from_mut(more).cast();
+    unsafe { (*more).p_next = info.p_next.cast_mut().cast() };
+    info.p_next = more.cast();
+    info
 }

@@ -30,13 +30,45 @@ impl Mapped {
     ///
     /// The driver refuses.
     pub(crate) fn new(gpu: &Gpu, bytes: u64, usage: vk::BufferUsageFlags) -> Result<Self> {
+        Self::in_memory(gpu, bytes, usage, &vk::MemoryAllocateInfo::default())
+    }
+
+    /// The same with an address, on a device that has such.
+    pub(crate) fn with_address(
+        gpu: &Gpu,
+        bytes: u64,
+        usage: vk::BufferUsageFlags,
+    ) -> Result<(Self, vk::DeviceAddress)> {
+        let mut flags = vk::MemoryAllocateFlagsInfo::default().flags(vk::MemoryAllocateFlags::DEVICE_ADDRESS);
+        let memory = vk::MemoryAllocateInfo::default().push_next(&mut flags);
+        let mapped = Self::in_memory(gpu, bytes, usage | vk::BufferUsageFlags::SHADER_DEVICE_ADDRESS, &memory)?;
+        let info = vk::BufferDeviceAddressInfo::default().buffer(mapped.buffer);
+        let address = unsafe { gpu.device.get_buffer_device_address(&info) };
+        Ok((mapped, address))
+    }
+
+    /// The same in memory that is special: `info` has everything but size and type.
+    fn in_memory(
+        gpu: &Gpu,
+        bytes: u64,
+        usage: vk::BufferUsageFlags,
+        info: &vk::MemoryAllocateInfo<'_>,
+    ) -> Result<Self> {
         let buffer = buffer(gpu, bytes, usage)?;
         let needs = unsafe { gpu.device.get_buffer_memory_requirements(buffer) };
-        let memory = allocate(gpu, needs.size, memory_type(gpu, needs.memory_type_bits, COHERENT)?)?;
+        let index = memory_type(gpu, needs.memory_type_bits, COHERENT)?;
+        let info = info.allocation_size(needs.size).memory_type_index(index);
+        let memory = unsafe { gpu.device.allocate_memory(&info, None) }.context("vkAllocateMemory")?;
         unsafe { gpu.device.bind_buffer_memory(buffer, memory, 0) }.context("vkBindBufferMemory")?;
         let pointer = map(gpu, memory)?;
         let words = unsafe { std::slice::from_raw_parts(pointer.cast(), usize::try_from(bytes / 4)?) };
         Ok(Self { buffer, memory, words })
+    }
+
+    /// Where some of its bytes are, for a driver to write to.
+    pub(crate) fn bytes(&self, at: usize, size: usize) -> Result<*mut std::ffi::c_void> {
+        ensure!(at + size <= size_of_val(self.words), "bytes beyond the end of a buffer");
+        Ok(self.words.as_ptr().cast_mut().wrapping_byte_add(at).cast())
     }
 
     pub(crate) fn words(&self) -> impl Iterator<Item = u32> + '_ {

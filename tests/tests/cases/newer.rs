@@ -23,5 +23,6 @@ rows! {
     tasks_have_meshes_drawn: "mesh-tasks";
     a_buffer_has_meshes_drawn: "mesh-indirect";
     a_buffer_counts_draws_of_meshes: "mesh-indirect-count";
+    descriptors_are_found_in_heaps: "heap";
     cooperative_matrices_are_multiplied: "matrix";
 }

@@ -5,6 +5,7 @@
 
 mod death;
 mod frames;
+mod heap;
 mod images;
 mod many;
 mod matrix;
@@ -117,6 +118,7 @@ pub(crate) const CASES: &[Case] = &[
     case("mesh-tasks", 0, mesh::tasks, "the same, asked for by task shaders"),
     case("mesh-indirect", 0, mesh::indirect, "the same, as a buffer says"),
     case("mesh-indirect-count", 0, mesh::indirect_count, "the same, and as many as a buffer says"),
+    case("heap", 0, heap::descriptors, "descriptors of images, buffers and samplers that are in heaps"),
     case("matrix", 0, matrix::multiply, "cooperative matrices of all kinds that a subgroup multiplies"),
 
     case("clear-no-rectangle", 0, refused::clear_no_rectangle, "vkCmdClearAttachments of no rectangle"),

@@ -1,5 +1,6 @@
 //! The shaders of our cases, put together word by word: numbers are those of SPIR-V, and so is the layout.
 
+pub(crate) mod heap;
 pub(crate) mod matrix;
 pub(crate) mod mesh;
 

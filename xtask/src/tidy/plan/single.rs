@@ -150,8 +150,8 @@ pub(super) const CASES: Crate = Crate {
     name: "venus_cases",
     folder: "tests/cases",
     rooms: &[Room {
-        crates: &["anyhow", "ash", "clap"],
-        why: "an application knows Vulkan, and neither guest nor host",
+        crates: &["anyhow", "ash", "clap", "venus_protocol::vk"],
+        why: "an application knows Vulkan, also what is newer than ash, and neither guest nor host",
         ..WHOLE
     }],
     ..CRATE
