@@ -104,7 +104,7 @@ pub mod wire;
 
 pub use generated::extensions::{COMMAND_SERIALIZATION_SPEC_VERSION, EXTENSIONS, WIRE_FORMAT_VERSION};
 pub use generated::{args, commands, decode, encode};
-pub use wire::Level;
+pub use wire::{Level, UnknownLevel};
 
 /// The code in the README.
 #[cfg(doctest)]

@@ -108,7 +108,7 @@ unsafe extern "system" fn enumerate(
 /// Whether the protocol carries an extension, as far as a Venus guest would know.
 fn is_carried(extension: &vk::ExtensionProperties) -> bool {
     let name = extension.extension_name_as_c_str().ok().and_then(|name| name.to_str().ok());
-    name.is_some_and(|name| venus_host::driver::PROTOCOL.extensions().any(|carried| carried.name == name))
+    name.is_some_and(|name| venus_host::driver::Level::NEWEST.extensions().any(|carried| carried.name == name))
 }
 
 #[cfg(test)]

@@ -5,8 +5,10 @@
 //! | file | what |
 //! |---|---|
 //! | `physical_device` | what the driver says of itself and its GPUs |
+//! | `descriptor_heap` | descriptors for heaps |
 //! | `memory` | memory, mapped and passed on |
 
+mod descriptor_heap;
 mod memory;
 mod physical_device;
 
@@ -18,7 +20,10 @@ use venus_protocol::{
     wire::CommandType,
 };
 
-pub use self::physical_device::{HEAP, HEAP_BUDGET};
+pub use self::{
+    descriptor_heap::{BORDER_COLOURS, RESOURCE_DESCRIPTOR, SAMPLER_DESCRIPTOR},
+    physical_device::{HEAP, HEAP_BUDGET},
+};
 use super::{Note, STATE, entries, find, generated};
 
 entries! {
@@ -64,6 +69,8 @@ entries! {
     get_fence_fd: vk::PFN_vkGetFenceFdKHR = "vkGetFenceFdKHR";
     get_semaphore_fd: vk::PFN_vkGetSemaphoreFdKHR = "vkGetSemaphoreFdKHR";
     import_semaphore_fd: vk::PFN_vkImportSemaphoreFdKHR = "vkImportSemaphoreFdKHR";
+    descriptor_heap::write_sampler_descriptors: vk::PFN_vkWriteSamplerDescriptorsEXT = "vkWriteSamplerDescriptorsEXT";
+    descriptor_heap::write_resource_descriptors: vk::PFN_vkWriteResourceDescriptorsEXT = "vkWriteResourceDescriptorsEXT";
     copy_memory_to_image: vk::PFN_vkCopyMemoryToImageEXT = "vkCopyMemoryToImage", "vkCopyMemoryToImageEXT";
     copy_image_to_memory: vk::PFN_vkCopyImageToMemoryEXT = "vkCopyImageToMemory", "vkCopyImageToMemoryEXT";
 }

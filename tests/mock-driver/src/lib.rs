@@ -31,7 +31,7 @@ use venus_protocol::vk;
 
 use self::objects::Objects;
 pub use self::{
-    answers::{HEAP, HEAP_BUDGET},
+    answers::{BORDER_COLOURS, HEAP, HEAP_BUDGET, RESOURCE_DESCRIPTOR, SAMPLER_DESCRIPTOR},
     objects::Census,
 };
 

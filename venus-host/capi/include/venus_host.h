@@ -41,7 +41,7 @@
 
 // The version of this header: its major number in the upper 16 bits, which changes when programs have to, and its
 // minor number in the lower ones, which grows when functions or members are added.
-#define VENUS_HOST_VERSION 1
+#define VENUS_HOST_VERSION 2
 
 // virtio-gpu's number of the Venus capability set (VIRTIO_GPU_CAPSET_VENUS).
 #define VENUS_CAPSET_ID 4
@@ -182,7 +182,7 @@ typedef void (*venus_retired_callback)(void *user, const struct venus_retired_fe
 
 // How a host is made. What a member says comes before the environment variable for the same, here and in processes of
 // their own. What a zero member leaves open, the variable decides: VENUS_ISOLATION, VENUS_VALIDATE, VENUS_GPU,
-// VENUS_MAX_MEMORY, VENUS_MAX_OBJECTS. Each member says what holds without either.
+// VENUS_MAX_MEMORY, VENUS_MAX_OBJECTS, VENUS_PROTOCOL. Each member says what holds without either.
 typedef struct venus_host_options {
     // `sizeof` of this structure.
     size_t size;
@@ -210,6 +210,11 @@ typedef struct venus_host_options {
     // VENUS_WORKER set to 1: it calls venus_worker_main() then. UTF-8. If null, the library starts itself, which it can on
     // Linux, where it is a shared one.
     const char *worker_program;
+    // The level of the protocol that guests are served at, called by how many command names it has: 433, 448 or 453. The
+    // newest if zero. Guests read it from venus_host_capset().
+    uint32_t protocol;
+    // (zero)
+    uint32_t reserved;
 } venus_host_options;
 
 // How a context is made. Zero members leave everything as it is without them.
@@ -373,15 +378,25 @@ int venus_set_log(venus_log_callback callback,
 // Copies the Venus capability set, which a guest reads before it makes a context, to `bytes`, and returns how many bytes
 // it has. With a null pointer it only returns that.
 //
-// Needs no host, and asks no driver: what a driver lacks, the guest is told later.
+// Needs no host, and asks no driver: what a driver lacks, the guest is told later. It is that of hosts whose options name
+// no level of the protocol; venus_host_capset() has that of one host.
 //
 // Errors:
-// -EINVAL: `size` is less than the set has.
+// -EINVAL: `size` is less than the set has, or the environment variable VENUS_PROTOCOL has a value that does not exist.
 //
 // The caller sees to it:
 // `bytes` is null, or points to `size` writable bytes.
 int venus_capset(void *bytes,
                  size_t size);
+
+// As venus_capset(), for guests of this host.
+//
+// Errors:
+// -EINVAL: `size` is less than the set has.
+//
+// The caller sees to it:
+// `host` comes from venus_host_create(). `bytes` is null, or points to `size` writable bytes.
+int venus_host_capset(struct venus_host *host, void *bytes, size_t size);
 
 // Makes a host, and stores it at `host`. Touches no driver: that is loaded when a guest needs it.
 //

@@ -5,14 +5,17 @@ use std::{
     sync::Arc,
 };
 
-use ::venus_host::context;
-use venus_ffi::{Error, guard, log};
+use ::venus_host::context::{self, CAPSET_BYTES};
+use venus_ffi::{Error, environment, guard, log};
 
-use crate::{handle::User, imports::venus_release_callback};
+use crate::{
+    handle::{User, venus_host, with},
+    imports::venus_release_callback,
+};
 
 /// The version of this header: its major number in the upper 16 bits, which changes when programs have to, and its
 /// minor number in the lower ones, which grows when functions or members are added.
-pub const VENUS_HOST_VERSION: u32 = 1;
+pub const VENUS_HOST_VERSION: u32 = 2;
 
 /// virtio-gpu's number of the Venus capability set (VIRTIO_GPU_CAPSET_VENUS).
 pub const VENUS_CAPSET_ID: u32 = 4;
@@ -115,11 +118,12 @@ pub unsafe extern "C" fn venus_set_log(
 /// Copies the Venus capability set, which a guest reads before it makes a context, to `bytes`, and returns how many bytes
 /// it has. With a null pointer it only returns that.
 ///
-/// Needs no host, and asks no driver: what a driver lacks, the guest is told later.
+/// Needs no host, and asks no driver: what a driver lacks, the guest is told later. It is that of hosts whose options name
+/// no level of the protocol; venus_host_capset() has that of one host.
 ///
 /// # Errors
 ///
-/// -EINVAL: `size` is less than the set has.
+/// -EINVAL: `size` is less than the set has, or the environment variable VENUS_PROTOCOL has a value that does not exist.
 ///
 /// # Safety
 ///
@@ -127,15 +131,46 @@ pub unsafe extern "C" fn venus_set_log(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn venus_capset(bytes: *mut c_void, size: usize) -> c_int {
     guard::call("venus_capset", || {
-        let capset = context::capset();
-        if !bytes.is_null() {
-            if size < capset.len() {
-                let needed = capset.len();
-                return Err(Error::argument(format!("venus_capset: {size} bytes for a set of {needed}")));
-            }
-            // SAFETY: as many bytes are writable there, by the check above and the caller's promise.
-            unsafe { bytes.cast::<u8>().copy_from_nonoverlapping(capset.as_ptr(), capset.len()) };
-        }
-        Ok(c_int::try_from(capset.len()).unwrap_or(c_int::MAX))
+        let capset = context::capset(environment::protocol()?);
+        // SAFETY: the caller's promise.
+        unsafe { copy_capset("venus_capset", &capset, bytes, size) }
     })
+}
+
+/// As venus_capset(), for guests of this host.
+///
+/// # Errors
+///
+/// -EINVAL: `size` is less than the set has.
+///
+/// # Safety
+///
+/// `host` comes from venus_host_create(). `bytes` is null, or points to `size` writable bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn venus_host_capset(host: *mut venus_host, bytes: *mut c_void, size: usize) -> c_int {
+    const FUNCTION: &str = "venus_host_capset";
+    // SAFETY: the caller's promise.
+    let host = unsafe { host.as_ref() };
+    // SAFETY: the caller's promise.
+    with(FUNCTION, host, |host| unsafe { copy_capset(FUNCTION, &host.capset(), bytes, size) })
+}
+
+/// # Safety
+///
+/// `bytes` is null, or points to `size` writable bytes.
+unsafe fn copy_capset(
+    function: &str,
+    capset: &[u8; CAPSET_BYTES],
+    bytes: *mut c_void,
+    size: usize,
+) -> Result<c_int, Error> {
+    if !bytes.is_null() {
+        if size < capset.len() {
+            let needed = capset.len();
+            return Err(Error::argument(format!("{function}: {size} bytes for a set of {needed}")));
+        }
+        // SAFETY: as many bytes are writable there, by the check above and the caller's promise.
+        unsafe { bytes.cast::<u8>().copy_from_nonoverlapping(capset.as_ptr(), capset.len()) };
+    }
+    Ok(c_int::try_from(capset.len()).unwrap_or(c_int::MAX))
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use ::venus_host::{
-    driver::{Config, EntryPoint, GpuChoice},
+    driver::{Config, EntryPoint, GpuChoice, Level, UnknownLevel},
     error::errno,
     host::{ContextOptions, HostOptions, Isolation},
     limits::Budget,
@@ -43,7 +43,7 @@ pub const VENUS_HOST_VALIDATE: u32 = 1;
 
 /// How a host is made. What a member says comes before the environment variable for the same, here and in processes of
 /// their own. What a zero member leaves open, the variable decides: VENUS_ISOLATION, VENUS_VALIDATE, VENUS_GPU,
-/// VENUS_MAX_MEMORY, VENUS_MAX_OBJECTS. Each member says what holds without either.
+/// VENUS_MAX_MEMORY, VENUS_MAX_OBJECTS, VENUS_PROTOCOL. Each member says what holds without either.
 #[repr(C)]
 #[derive(Debug)]
 pub struct venus_host_options {
@@ -73,12 +73,20 @@ pub struct venus_host_options {
     /// VENUS_WORKER set to 1: it calls venus_worker_main() then. UTF-8. If null, the library starts itself, which it can on
     /// Linux, where it is a shared one.
     pub worker_program: *const c_char,
+    /// The level of the protocol that guests are served at, called by how many command names it has: 433, 448 or 453. The
+    /// newest if zero. Guests read it from venus_host_capset().
+    pub protocol: u32,
+    /// (zero)
+    pub reserved: u32,
 }
+
+// A later member is behind all bytes that today's programs set.
+const _: () = assert!(size_of::<venus_host_options>() == offset_of!(venus_host_options, reserved) + 4);
 
 // SAFETY: it is `repr(C)`, begins with a usize, and holds numbers, raw pointers and an optional function.
 unsafe impl Versioned for venus_host_options {
     const NAME: &'static str = "venus_host_options";
-    const LEAST: usize = size_of::<Self>();
+    const LEAST: usize = offset_of!(Self, protocol);
 }
 
 /// How a context is made. Zero members leave everything as it is without them.
@@ -120,7 +128,15 @@ pub(crate) unsafe fn host_options(options: *const venus_host_options) -> Result<
     if options.flags & !VENUS_HOST_VALIDATE != 0 {
         return Err(Error::argument(format!("venus_host_options: there are no flags {:#x}", options.flags)));
     }
+    if options.reserved != 0 {
+        return Err(Error::argument("venus_host_options: reserved is not zero"));
+    }
     let mut driver = environment::driver(Config::default())?;
+    if options.protocol != 0 {
+        let level = Level::of_number(options.protocol);
+        let level = level.ok_or_else(|| Error::argument(format!("venus_host_options: protocol: {UnknownLevel}")))?;
+        driver = driver.protocol(level);
+    }
     if let Some(address) = NonNull::new(options.get_instance_proc_addr.cast_mut()) {
         // SAFETY: the caller vouches for the address of that function, of a Vulkan that stays.
         driver = driver.entry(unsafe { EntryPoint::at(address) });
@@ -238,6 +254,9 @@ fn for_workers(gpu: Option<&str>, options: &venus_host_options) -> Vec<(OsString
     if options.max_objects != 0 {
         set("VENUS_MAX_OBJECTS", options.max_objects.to_string());
     }
+    if options.protocol != 0 {
+        set("VENUS_PROTOCOL", options.protocol.to_string());
+    }
     environment
 }
 
@@ -257,13 +276,19 @@ mod tests {
             flags: VENUS_HOST_VALIDATE,
             max_memory_bytes: 1 << 20,
             max_objects: 9,
+            protocol: 448,
             ..venus_host_options::zeroed()
         };
         let (driver, budget) = overrule(said().0, said().1, Some("2"), &named);
         assert_eq!((driver.validate, driver.gpu), (true, "2".parse().unwrap()));
         assert_eq!(budget, Budget::default().memory_bytes(1 << 20).objects(9));
-        let expected =
-            [("VENUS_GPU", "2"), ("VENUS_VALIDATE", "1"), ("VENUS_MAX_MEMORY", "1048576"), ("VENUS_MAX_OBJECTS", "9")];
+        let expected = [
+            ("VENUS_GPU", "2"),
+            ("VENUS_VALIDATE", "1"),
+            ("VENUS_MAX_MEMORY", "1048576"),
+            ("VENUS_MAX_OBJECTS", "9"),
+            ("VENUS_PROTOCOL", "448"),
+        ];
         let expected: Vec<(OsString, OsString)> = expected.map(|(name, value)| (name.into(), value.into())).into();
         assert_eq!(for_workers(Some("2"), &named), expected);
     }

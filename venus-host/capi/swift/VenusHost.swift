@@ -38,7 +38,8 @@ private func check(_ result: Int32) throws -> Int32 {
 
 /// The library, apart from its hosts.
 public enum Venus {
-    /// The Venus capability set, which a guest reads before it makes a context.
+    /// The Venus capability set, which a guest reads before it makes a context, of hosts that are made without a level of the
+    /// protocol.
     public static var capset: [UInt8] {
         var bytes = [UInt8](repeating: 0, count: Int(max(venus_capset(nil, 0), 0)))
         venus_capset(&bytes, bytes.count)
@@ -97,16 +98,17 @@ public final class VenusHost {
 
     private let handle: OpaquePointer
 
-    /// A host without contexts. Touches no driver. `getInstanceProcAddr` is that of a Vulkan that the app has linked, such
-    /// as MoltenVK.
+    /// A host without contexts. Touches no driver. `protocolLevel` is the level of the protocol at which guests are served: the
+    /// newest if it is 0. `getInstanceProcAddr` is that of a Vulkan that the app has linked, such as MoltenVK.
     public init(
-        isolation: Isolation = .standard, gpu: String? = nil, maxMemoryBytes: UInt64 = 0,
+        isolation: Isolation = .standard, gpu: String? = nil, maxMemoryBytes: UInt64 = 0, protocolLevel: UInt32 = 0,
         getInstanceProcAddr: UnsafeRawPointer? = nil
     ) throws {
         var options = venus_host_options()
         options.size = MemoryLayout<venus_host_options>.size
         options.isolation = isolation.rawValue
         options.max_memory_bytes = maxMemoryBytes
+        options.`protocol` = protocolLevel
         options.get_instance_proc_addr = getInstanceProcAddr
         var made: OpaquePointer?
         func create() throws { try check(venus_host_create(&options, &made)) }
@@ -124,6 +126,13 @@ public final class VenusHost {
     /// Waits some seconds for contexts that are left.
     deinit {
         venus_host_destroy(handle, 6000)
+    }
+
+    /// The Venus capability set that guests of this device read.
+    public var capset: [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: Int(max(venus_host_capset(handle, nil, 0), 0)))
+        venus_host_capset(handle, &bytes, bytes.count)
+        return bytes
     }
 
     // MARK: Contexts

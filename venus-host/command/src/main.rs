@@ -29,7 +29,7 @@ use std::{
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, builder::FalseyValueParser};
 use tracing_subscriber::EnvFilter;
 use venus_host::{
-    driver::{Config, GpuChoice, MemoryChoice, Profile},
+    driver::{Config, GpuChoice, Level, MemoryChoice, Profile},
     vtest::Summary,
 };
 use venus_observe::recording;
@@ -93,6 +93,11 @@ struct DriverArgs {
     /// Treat the driver as if it were another: native, moltenvk or kosmickrisp
     #[arg(long, env = "VENUS_PROFILE", default_value = "native", value_name = "PROFILE")]
     profile: String,
+
+    /// Serve guests at a level of the protocol, called by how many command names it has: 433, 448 or 453, the newest. Guests
+    /// do without what came later
+    #[arg(long, env = "VENUS_PROTOCOL", default_value_t, value_name = "LEVEL")]
+    protocol: Level,
 
     /// Have the Khronos validation layer check what guests do, and log what it finds with the command that caused it;
     /// takes the layer to be installed (Debian: vulkan-validationlayers), and time
@@ -172,7 +177,8 @@ impl DriverArgs {
         let Ok(gpu) = self.gpu.parse::<GpuChoice>();
         let memory: MemoryChoice = self.memory.parse().map_err(|error| anyhow::anyhow!("--memory: {error}"))?;
         let profile: Profile = self.profile.parse().map_err(|error| anyhow::anyhow!("--profile: {error}"))?;
-        let config = Config::default().gpu(gpu).memory(memory).profile(profile).validate(self.validate);
+        let config = Config::default().gpu(gpu).memory(memory).profile(profile);
+        let config = config.protocol(self.protocol).validate(self.validate);
         Ok(config.binds_imports_sparsely(self.sparse.clone().unwrap_or_default().0))
     }
 
@@ -200,12 +206,13 @@ impl DriverArgs {
     }
 
     /// The environment that makes another `venus` have the same options.
-    fn environment(&self) -> [(&'static str, &str); 4] {
+    fn environment(&self) -> [(&'static str, String); 5] {
         [
-            ("VENUS_GPU", &self.gpu),
-            ("VENUS_MEMORY", &self.memory),
-            ("VENUS_PROFILE", &self.profile),
-            ("VENUS_VALIDATE", if self.validate { "1" } else { "0" }),
+            ("VENUS_GPU", self.gpu.clone()),
+            ("VENUS_MEMORY", self.memory.clone()),
+            ("VENUS_PROFILE", self.profile.clone()),
+            ("VENUS_PROTOCOL", self.protocol.to_string()),
+            ("VENUS_VALIDATE", if self.validate { "1" } else { "0" }.to_owned()),
         ]
     }
 }

@@ -6,6 +6,7 @@
 //! | `VENUS_GPU` | `all`, a position, a deviceUUID, part of a name | which GPUs guests see |
 //! | `VENUS_MEMORY` | `auto`, `dmabuf`, `import`, `opaque`, `pointer` | how host-visible memory reaches guests |
 //! | `VENUS_PROFILE` | `native`, `moltenvk`, `kosmickrisp` | which driver to treat the driver as |
+//! | `VENUS_PROTOCOL` | `433`, `448`, `453` | the level of the protocol that guests are served at |
 //! | `VENUS_MAX_MEMORY` | a number of bytes | how much memory each guest may hold |
 //! | `VENUS_MAX_OBJECTS` | a number | how many Vulkan objects each guest may have |
 //! | `VENUS_VALIDATE` | `1`, `0` | whether the Khronos validation layer checks what guests do |
@@ -16,11 +17,13 @@
 use std::str::FromStr;
 
 use venus_host::{
-    driver::{Config, GpuChoice, MemoryChoice, Profile},
+    driver::{Config, GpuChoice, Level, MemoryChoice, Profile},
     limits::Budget,
 };
 
 use crate::Error;
+
+const PROTOCOL: &str = "VENUS_PROTOCOL";
 
 /// Whether each context has a process of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +56,11 @@ pub fn driver(config: Config) -> Result<Config, Error> {
     driver_from(variable, config)
 }
 
+/// The level of the protocol that guests are told, unless options say otherwise.
+pub fn protocol() -> Result<Level, Error> {
+    Ok(parsed(variable, PROTOCOL)?.unwrap_or_default())
+}
+
 /// `budget` with what the environment says about what each guest may hold.
 pub fn budget(budget: Budget) -> Result<Budget, Error> {
     budget_from(variable, budget)
@@ -72,6 +80,9 @@ fn driver_from(variable: impl Fn(&str) -> Option<String>, mut config: Config) ->
     }
     if let Some(profile) = parsed::<Profile>(&variable, "VENUS_PROFILE")? {
         config = config.profile(profile);
+    }
+    if let Some(level) = parsed(&variable, PROTOCOL)? {
+        config = config.protocol(level);
     }
     if let Some(validate) = variable("VENUS_VALIDATE") {
         config = config.validate(!matches!(validate.as_str(), "0" | "n" | "no" | "f" | "false" | "off"));
@@ -108,11 +119,13 @@ mod tests {
     fn variables_override_what_is_configured() {
         let set = |name: &str| match name {
             "VENUS_MEMORY" => Some("import".to_owned()),
+            "VENUS_PROTOCOL" => Some("448".to_owned()),
             "VENUS_VALIDATE" => Some("off".to_owned()),
             _ => None,
         };
         let config = driver_from(set, Config::default().validate(true).memory(MemoryChoice::Pointer)).unwrap();
-        assert_eq!((config.memory, config.validate), (MemoryChoice::Import, false));
+        assert_eq!((config.memory, config.protocol), (MemoryChoice::Import, Level::V448));
+        assert!(!config.validate);
         let config = driver_from(|_| None, Config::default().validate(true)).unwrap();
         assert!(config.validate);
         let budget = budget_from(|name| (name == "VENUS_MAX_MEMORY").then(|| "4096".to_owned()), Budget::default());
@@ -124,6 +137,9 @@ mod tests {
         let error = driver_from(|name| (name == "VENUS_MEMORY").then(|| "sideways".to_owned()), Config::default());
         let error = error.unwrap_err().to_string();
         assert!(error.contains("VENUS_MEMORY") && error.contains("sideways"), "{error}");
+        let error = driver_from(|name| (name == "VENUS_PROTOCOL").then(|| "450".to_owned()), Config::default());
+        let error = error.unwrap_err().to_string();
+        assert_eq!(error, "the environment's VENUS_PROTOCOL: the levels of the protocol are 433, 448, 453");
         let error = parsed::<Isolation>(|_| Some("vm".to_owned()), "VENUS_ISOLATION").unwrap_err().to_string();
         assert_eq!(error, "the environment's VENUS_ISOLATION: \"vm\" is neither process nor thread");
     }

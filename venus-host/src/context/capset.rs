@@ -5,9 +5,9 @@
 //! | offset | bytes | field | our value |
 //! |-------:|------:|-------|-----------|
 //! |      0 |     4 | wire_format_version | 1 |
-//! |      4 |     4 | vk_xml_version | 1.4.307 |
+//! |      4 |     4 | vk_xml_version | the level's: 1.4.307, 1.4.343 or 1.4.357 |
 //! |      8 |     4 | vk_ext_command_serialization_spec_version | 1 |
-//! |     12 |     4 | vk_mesa_venus_protocol_spec_version | 3 |
+//! |     12 |     4 | vk_mesa_venus_protocol_spec_version | 3; 4 from the level of 448 names on |
 //! |     16 |     4 | supports_blob_id_0 | 1: plain shared memory exists |
 //! |     20 |   128 | vk_extension_mask1 | bit N%32 of word N/32: structures of extension N may be sent; bit 0: the mask is valid |
 //! |    148 |     4 | allow_vk_wait_syncs | 1: the guest may block a ring in vkWaitForFences |
@@ -18,9 +18,9 @@
 //! extension list, which the guest asks for later. A bit whose structures we could not read would end the first context
 //! that sends one, so the table of bits comes from the generator.
 
-use venus_protocol::{COMMAND_SERIALIZATION_SPEC_VERSION, WIRE_FORMAT_VERSION};
+use venus_protocol::{COMMAND_SERIALIZATION_SPEC_VERSION, Level, WIRE_FORMAT_VERSION};
 
-use crate::driver::{PROTOCOL, extensions::is_never_offered};
+use crate::driver::extensions::is_never_offered;
 
 /// virtio-gpu's number of the Venus capset.
 pub const CAPSET_ID: u32 = 4;
@@ -36,13 +36,14 @@ const HEAD_WORDS: usize = 5;
 const TAIL_WORDS: usize = 3;
 const _: () = assert!((HEAD_WORDS + MASK_WORDS + TAIL_WORDS) * 4 == CAPSET_BYTES);
 
-/// The capset as it travels. Needs no context and no driver.
+/// The capset as it travels, for guests that are served at this level of the protocol:
+/// [`driver::Config::protocol`](crate::driver::Config::protocol). Needs no context and no driver.
 ///
 /// The mask leaves out what no driver is ever asked for on a guest's behalf, so that guests do not chain its structures.
 #[must_use]
-pub fn capset() -> [u8; CAPSET_BYTES] {
-    let offered = PROTOCOL.extensions().filter(|extension| !is_never_offered(extension.name));
-    encode(&extension_mask(offered.map(|extension| extension.number)))
+pub fn capset(level: Level) -> [u8; CAPSET_BYTES] {
+    let offered = level.extensions().filter(|extension| !is_never_offered(extension.name));
+    encode(level, &extension_mask(offered.map(|extension| extension.number)))
 }
 
 /// Bit 0, and a bit for each number.
@@ -57,12 +58,12 @@ fn extension_mask(numbers: impl Iterator<Item = u32>) -> [u32; MASK_WORDS] {
     mask
 }
 
-fn encode(mask: &[u32; MASK_WORDS]) -> [u8; CAPSET_BYTES] {
+fn encode(level: Level, mask: &[u32; MASK_WORDS]) -> [u8; CAPSET_BYTES] {
     let head: [u32; HEAD_WORDS] = [
         WIRE_FORMAT_VERSION,
-        PROTOCOL.xml_version(),
+        level.xml_version(),
         COMMAND_SERIALIZATION_SPEC_VERSION,
-        PROTOCOL.venus_protocol_spec_version(),
+        level.venus_protocol_spec_version(),
         1,
     ];
     let tail: [u32; TAIL_WORDS] = [1, 1, 0];
@@ -83,7 +84,7 @@ mod tests {
 
     #[test]
     fn fields_are_where_the_guest_reads_them() {
-        let bytes = encode(&extension_mask([384, 385, 31].into_iter()));
+        let bytes = encode(Level::V433, &extension_mask([384, 385, 31].into_iter()));
         let expected = [
             (0, 1),
             (4, 0x0040_4133),
@@ -102,17 +103,28 @@ mod tests {
     }
 
     #[test]
+    fn each_level_announces_its_own_versions() {
+        let announced = |level| [word(&capset(level), 4), word(&capset(level), 12)];
+        let expected = [[0x0040_4133, 3], [0x0040_4157, 4], [0x0040_4165, 4]];
+        assert_eq!(Level::ALL.iter().map(|level| announced(*level)).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
     fn the_private_extensions_are_always_announced() {
-        assert_eq!(word(&capset(), 20 + 4 * (384 / 32)) & 0b11, 0b11);
+        for level in Level::ALL {
+            assert_eq!(word(&capset(*level), 20 + 4 * (384 / 32)) & 0b11, 0b11);
+        }
     }
 
     #[test]
     fn what_is_never_offered_is_not_announced() {
-        let capset = capset();
-        for extension in venus_protocol::EXTENSIONS {
-            let bit = word(&capset, 20 + 4 * (extension.number / 32) as usize) >> (extension.number % 32) & 1;
-            let is_later = extension.since > PROTOCOL;
-            assert_eq!(bit == 0, is_later || is_never_offered(extension.name), "{}", extension.name);
+        for level in Level::ALL {
+            let capset = capset(*level);
+            for extension in venus_protocol::EXTENSIONS {
+                let bit = word(&capset, 20 + 4 * (extension.number / 32) as usize) >> (extension.number % 32) & 1;
+                let is_later = extension.since > *level;
+                assert_eq!(bit == 0, is_later || is_never_offered(extension.name), "{level}: {}", extension.name);
+            }
         }
     }
 

@@ -5,12 +5,11 @@
 //! object table, for what became of an id; the list of extensions, for whose structure that might be.
 
 use venus_protocol::{
-    EXTENSIONS, Extension, reflect, vk,
+    EXTENSIONS, Extension, Level, reflect, vk,
     wire::{CommandType, DecodeError, DecodeErrorKind as Kind, HandleError},
 };
 
 use crate::{
-    driver::PROTOCOL,
     error::{APPLICATION, Fatal, GUEST_DRIVER, Interrupt, RUNAWAY, object_type_name},
     object,
 };
@@ -19,14 +18,20 @@ use crate::{
 const EXTENSION_VALUES: i32 = 1_000_000_000;
 const VALUES_PER_EXTENSION: i32 = 1000;
 
-/// Turns a decoder's error into the reason why the context ends. `stream` holds the command at byte `at`. Other
-/// interrupts stay as they are.
+/// Turns a decoder's error into the reason why the context ends. `stream` holds the command at byte `at`, of a guest that
+/// is served at `level`. Other interrupts stay as they are.
 #[cold]
-pub(crate) fn explain(interrupt: Interrupt, objects: &object::Table, stream: &[u8], at: usize) -> Interrupt {
+pub(crate) fn explain(
+    interrupt: Interrupt,
+    level: Level,
+    objects: &object::Table,
+    stream: &[u8],
+    at: usize,
+) -> Interrupt {
     let Interrupt::Undecodable(error) = interrupt else {
         return interrupt;
     };
-    let Statement { reason, advice } = state(&error, objects);
+    let Statement { reason, advice } = state(&error, level, objects);
     let command = match error.command {
         CommandType::NONE => "command header",
         command => command.name(),
@@ -58,22 +63,22 @@ struct Statement {
     advice: String,
 }
 
-fn state(error: &DecodeError, objects: &object::Table) -> Statement {
+fn state(error: &DecodeError, level: Level, objects: &object::Table) -> Statement {
     let plain = |advice: &str| Statement { reason: error.kind.to_string(), advice: advice.to_owned() };
     match error.kind {
         Kind::Handle { id, expected, error } => handle(id, expected, error, objects),
-        Kind::UnknownChainNode { s_type } => chain_node(s_type, error.member.map(|member| member.owner)),
+        Kind::UnknownChainNode { s_type } => chain_node(s_type, level, error.member.map(|member| member.owner)),
         Kind::WrongStructureType { expected, found } => {
-            let reason = format!("sType is {}, must be {}", structure(found), structure(expected));
+            let reason = format!("sType is {}, must be {}", structure(found, level), structure(expected, level));
             Statement { reason, advice: GUEST_DRIVER.to_owned() }
         }
-        Kind::UnknownCommand(_) => plain(&newer("sends commands")),
+        Kind::UnknownCommand(_) => plain(&newer(level, "sends commands")),
         Kind::NotEncodable(number) => {
             let command = CommandType(number);
             let why = reflect::obstacle(command).unwrap_or("it has no place in the protocol");
             Statement { reason: format!("{command} never travels: {why}"), advice: GUEST_DRIVER.to_owned() }
         }
-        Kind::WrongUnionTag { .. } => plain(&newer("sends values")),
+        Kind::WrongUnionTag { .. } => plain(&newer(level, "sends values")),
         Kind::SizeTooLarge { .. } | Kind::ArenaFull { .. } | Kind::ChainTooLong => plain(RUNAWAY),
         // What an application can get wrong: its driver encodes what it is given.
         Kind::NullPointer | Kind::CountMismatch { .. } => plain(APPLICATION),
@@ -82,8 +87,8 @@ fn state(error: &DecodeError, objects: &object::Table) -> Statement {
 }
 
 /// Advice for what this host is too old to know.
-fn newer(does: &str) -> String {
-    let version = PROTOCOL.xml_version();
+fn newer(level: Level, does: &str) -> String {
+    let version = level.xml_version();
     let (major, minor, patch) =
         (vk::api_version_major(version), vk::api_version_minor(version), vk::api_version_patch(version));
     format!(
@@ -109,30 +114,30 @@ fn handle(id: u64, expected: vk::ObjectType, error: HandleError, objects: &objec
     Statement { reason, advice: advice.to_owned() }
 }
 
-fn chain_node(s_type: i32, owner: Option<&'static str>) -> Statement {
-    let name = structure(s_type);
+fn chain_node(s_type: i32, level: Level, owner: Option<&'static str>) -> Statement {
+    let name = structure(s_type, level);
     let after = owner.map_or_else(String::new, |owner| format!(" that extends {owner}"));
-    if known_structure(s_type).is_some() {
+    if known_structure(s_type, level).is_some() {
         return Statement {
             reason: format!("{name} is no structure{after}"),
-            advice: newer("chains structures in a way"),
+            advice: newer(level, "chains structures in a way"),
         };
     }
     match extension(s_type) {
         Some(Ok(extension)) => Statement {
             reason: format!("{name}, of {} (extension {}), is not known", extension.name, extension.number),
-            advice: newer("sends a structure"),
+            advice: newer(level, "sends a structure"),
         },
         Some(Err(number)) => Statement {
             reason: format!("{name}, of extension {number}, is not known, and neither is its extension"),
             advice: format!(
                 "the guest uses an extension that was not offered, which its driver should have kept from it, or {}",
-                newer("sends structures")
+                newer(level, "sends structures")
             ),
         },
         None => Statement {
             reason: format!("{name} is the type of no structure{after}"),
-            advice: newer("sends a structure"),
+            advice: newer(level, "sends a structure"),
         },
     }
 }
@@ -145,14 +150,14 @@ fn extension(s_type: i32) -> Option<Result<&'static Extension, u32>> {
 }
 
 /// The structure of that type, if guests may know it.
-fn known_structure(s_type: i32) -> Option<&'static str> {
-    let known = reflect::structures().iter().filter(|row| row.since <= PROTOCOL);
+fn known_structure(s_type: i32, level: Level) -> Option<&'static str> {
+    let known = reflect::structures().iter().filter(|row| row.since <= level);
     known.into_iter().find(|row| row.s_type == Some(s_type)).map(|row| row.name)
 }
 
 /// The name of a structure type: its structure's, or as `VkStructureType` calls it.
-fn structure(s_type: i32) -> String {
-    let name = known_structure(s_type).or_else(|| reflect::structure_type_name(s_type));
+fn structure(s_type: i32, level: Level) -> String {
+    let name = known_structure(s_type, level).or_else(|| reflect::structure_type_name(s_type));
     name.map_or_else(|| format!("structure type {s_type}"), str::to_owned)
 }
 
@@ -164,7 +169,7 @@ mod tests {
 
     fn told(kind: Kind, member: Member, objects: &object::Table) -> String {
         let error = DecodeError { offset: 40, kind, command: CommandType(50), member: Some(member) };
-        explain(Interrupt::from(error), objects, &[], 0).into_fatal("test").to_string()
+        explain(Interrupt::from(error), Level::NEWEST, objects, &[], 0).into_fatal("test").to_string()
     }
 
     const BUFFER_INFO: Member = Member { owner: "VkBufferCreateInfo", name: "pNext" };

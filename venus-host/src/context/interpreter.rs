@@ -9,7 +9,6 @@ use venus_protocol::{dispatch, vk, wire::Decoder};
 
 use super::{explain::explain, skipped::Tools};
 use crate::{
-    driver::PROTOCOL,
     endpoint::{Endpoint, Scratch, Shortfall},
     error::{Fatal, Interrupt, hint},
     resource::{Mapping, ResourceId},
@@ -52,7 +51,7 @@ impl Endpoint {
         scratch.reset();
         let Scratch { shared, arena, resolved, reply } = scratch;
         let objects = shared.objects.cached(resolved);
-        let mut decoder = Decoder::at(stream, at, arena, &objects).at_level(PROTOCOL);
+        let mut decoder = Decoder::at(stream, at, arena, &objects).at_level(self.protocol);
         self.approach(at);
         let outcome = match dispatch::dispatch(self, &mut decoder, reply) {
             Ok(header) => Ok((header, decoder.offset())),
@@ -61,7 +60,7 @@ impl Endpoint {
                 self.look_again(&mut tools, (stream, at), interrupt)
             }
         };
-        let outcome = outcome.map_err(|interrupt| explain(interrupt, &shared.objects, stream, at));
+        let outcome = outcome.map_err(|interrupt| explain(interrupt, self.protocol, &shared.objects, stream, at));
         let reply = reply.bytes();
         self.tell_end(outcome.as_ref().map(|_| ()), reply, stream.get(at..).unwrap_or_default());
         let (header, next) = outcome.map_err(|interrupt| self.located(interrupt))?;

@@ -29,7 +29,6 @@ use venus_protocol::{
 
 use super::request::{Name, Request};
 use crate::{
-    driver::PROTOCOL,
     endpoint::{Endpoint, Shared, Shortfall},
     error::{Fatal, Interrupt, MEMORY_NOT_ASKED_FOR, Refused, ResultName, hint},
     object::{Cause, LenientResolver, Missed, PhantomView, ResolveCache},
@@ -171,14 +170,14 @@ impl Endpoint {
     /// Executes what names objects only.
     fn execute_again(&mut self, tools: &mut Tools<'_>, bytes: &[u8]) -> Result<(), Interrupt> {
         let resolver = tools.shared.objects.cached(tools.resolved);
-        let mut decoder = Decoder::new(bytes, tools.arena, &resolver).at_level(PROTOCOL);
+        let mut decoder = Decoder::new(bytes, tools.arena, &resolver).at_level(self.protocol);
         dispatch::dispatch(self, &mut decoder, tools.reply).map(drop)
     }
 
     /// Executes a command whose handler knows phantoms. They are null handles.
     fn execute_leniently(&mut self, tools: &mut Tools<'_>, bytes: &[u8]) -> Result<(), Interrupt> {
         let resolver = LenientResolver(tools.shared.objects.cached(tools.resolved));
-        let mut decoder = Decoder::new(bytes, tools.arena, &resolver).at_level(PROTOCOL);
+        let mut decoder = Decoder::new(bytes, tools.arena, &resolver).at_level(self.protocol);
         self.is_lenient = true;
         let outcome = dispatch::dispatch(self, &mut decoder, tools.reply);
         self.is_lenient = false;
@@ -255,7 +254,7 @@ fn answer(
 ) -> Result<(), Interrupt> {
     let bytes = request.without_new_ids();
     let resolver = LenientResolver(tools.shared.objects.cached(tools.resolved));
-    let mut decoder = Decoder::new(&bytes, tools.arena, &resolver).at_level(PROTOCOL);
+    let mut decoder = Decoder::new(&bytes, tools.arena, &resolver).at_level(tools.shared.vulkan.config().protocol);
     dispatch::visit_command(&mut Answer { result, reply: tools.reply }, &mut decoder)?;
     note_consequences(tools.shared, request, result, parts);
     Ok(())

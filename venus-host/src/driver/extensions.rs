@@ -11,9 +11,6 @@ use std::{
 use ash::vk;
 use venus_protocol::{Extension, Level};
 
-/// The level of the protocol that guests are served at. What came later is announced to no guest, and refused.
-pub const PROTOCOL: Level = Level::V433;
-
 /// An extension that is not offered although driver and protocol have it.
 struct Withheld {
     name: &'static str,
@@ -151,11 +148,11 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Decides about one extension of the protocol.
-pub(crate) fn verdict(extension: &Extension, driver: &ExtensionList, shares_dma_buf: bool) -> Verdict {
+/// Decides about one extension of the protocol at a level that has it.
+fn verdict(extension: &Extension, level: Level, driver: &ExtensionList, shares_dma_buf: bool) -> Verdict {
     let Some(version) = driver.version(extension.name) else {
         return match EMULATED.iter().find(|row| row.name == extension.name) {
-            Some(row) => Verdict::Emulated(extension.spec_version(PROTOCOL), row.how),
+            Some(row) => Verdict::Emulated(extension.spec_version(level), row.how),
             None => Verdict::Absent,
         };
     };
@@ -168,22 +165,22 @@ pub(crate) fn verdict(extension: &Extension, driver: &ExtensionList, shares_dma_
     });
     match withheld {
         Some(row) => Verdict::Withheld(row.reason),
-        None => Verdict::Offered(version.min(extension.spec_version(PROTOCOL))),
+        None => Verdict::Offered(version.min(extension.spec_version(level))),
     }
 }
 
-/// Every device extension that guests may know of and what becomes of it.
+/// Every device extension that guests of a level may know of and what becomes of it.
 pub(crate) fn verdicts(
+    level: Level,
     driver: &ExtensionList,
     shares_dma_buf: bool,
 ) -> impl Iterator<Item = (&'static Extension, Verdict)> {
-    let of_device = PROTOCOL.extensions().filter(|extension| !OF_INSTANCE.contains(&extension.name));
-    of_device.map(move |extension| (extension, verdict(extension, driver, shares_dma_buf)))
+    let of_device = level.extensions().filter(|extension| !OF_INSTANCE.contains(&extension.name));
+    of_device.map(move |extension| (extension, verdict(extension, level, driver, shares_dma_buf)))
 }
 
-/// An extension as the guest is told, at the protocol's version.
-pub(crate) fn properties(extension: &Extension) -> vk::ExtensionProperties {
-    let spec_version = extension.spec_version(PROTOCOL);
+/// An extension as the guest is told.
+pub(crate) fn properties(extension: &Extension, spec_version: u32) -> vk::ExtensionProperties {
     let mut properties = vk::ExtensionProperties { spec_version, ..Default::default() };
     // The last byte stays 0: names are shorter than the array.
     let room = properties.extension_name.len().saturating_sub(1);
@@ -244,8 +241,9 @@ mod tests {
     }
 
     fn check(name: &str, list: &ExtensionList, dma_buf: bool) -> Verdict {
-        let extension = PROTOCOL.extensions().find(|extension| extension.name == name).expect("the protocol has it");
-        verdict(extension, list, dma_buf)
+        let level = Level::NEWEST;
+        let extension = level.extensions().find(|extension| extension.name == name).expect("the protocol has it");
+        verdict(extension, level, list, dma_buf)
     }
 
     #[test]
@@ -256,7 +254,7 @@ mod tests {
             .chain(EMULATED.iter().map(|row| row.name))
             .chain(OF_INSTANCE.iter().copied());
         for name in rows {
-            assert!(PROTOCOL.extensions().any(|extension| extension.name == name), "{name}");
+            assert!(Level::OLDEST.extensions().any(|extension| extension.name == name), "{name}");
         }
     }
 

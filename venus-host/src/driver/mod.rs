@@ -12,6 +12,7 @@
 //! | `queue_request` | the queues that a guest asks for with its device |
 //! | `memory` | how host-visible memory reaches the guest |
 //! | `gpu_memory` | how much memory a guest's GPUs have, and have left |
+//! | `descriptor_heap` | descriptors for heaps, and the sizes that guests say of them |
 //! | `host_copy` | copying between images and host memory |
 //! | `external` | what a guest is told about external memory, fences and semaphores |
 //! | [`sparse`] | sparse binding of imported memory, and what guests are told of it |
@@ -38,6 +39,7 @@
 #![allow(unsafe_code, reason = "the room that calls Vulkan")]
 
 pub(crate) mod chain;
+mod descriptor_heap;
 pub(crate) mod destroy;
 mod device;
 pub(crate) mod extensions;
@@ -64,6 +66,7 @@ use parking_lot::Mutex;
 use std::sync::{Arc, atomic::AtomicU64};
 use venus_protocol::procs::Call;
 pub(crate) use venus_protocol::procs::Procs;
+pub use venus_protocol::{Level, UnknownLevel};
 
 pub(crate) use self::{
     device::Device,
@@ -75,7 +78,6 @@ pub(crate) use self::{
     physical_device::PhysicalDevice,
 };
 pub use self::{
-    extensions::PROTOCOL,
     gpu_memory::{GpuMemory, HeapMemory},
     instance::GpuChoice,
     loader::EntryPoint,
@@ -100,6 +102,9 @@ pub struct Config {
     pub transport: Transport,
     /// Which driver to pretend to be.
     pub profile: Profile,
+    /// The level of the protocol that guests are served at: what came later is announced to no guest, and refused. The
+    /// newest, unless guests of an older host are to be imitated.
+    pub protocol: Level,
     /// GPUs that were seen to bind imported memory sparsely. Of others that share memory in this way, guests are not told
     /// of sparse binding.
     pub sparse: Vec<sparse::GpuId>,
@@ -135,6 +140,13 @@ impl Config {
     #[must_use]
     pub fn profile(mut self, profile: Profile) -> Self {
         self.profile = profile;
+        self
+    }
+
+    /// Serves guests at a level of the protocol.
+    #[must_use]
+    pub fn protocol(mut self, level: Level) -> Self {
+        self.protocol = level;
         self
     }
 

@@ -4,9 +4,11 @@ use std::sync::OnceLock;
 
 use ash::vk;
 use parking_lot::Mutex;
+use venus_protocol::Level;
 
 use super::{
     Config, Profile,
+    descriptor_heap::{self, HeapLimits},
     extensions::{self, ExtensionList, Verdict},
     external::SyncSupport,
     loader::clamp_version,
@@ -32,9 +34,11 @@ pub(crate) struct PhysicalDevice {
     profile: Profile,
     memory: MemoryChoice,
     transport: Transport,
+    protocol: Level,
     /// Whether the instance has VK_EXT_debug_utils, which it has for validation.
     names_objects: bool,
     plan: OnceLock<MemoryPlan>,
+    heap_limits: OnceLock<HeapLimits>,
     /// The driver has sparse binding, and nobody has seen it work with imported memory.
     has_unproven_sparse: bool,
     devices: Mutex<Devices>,
@@ -80,8 +84,10 @@ impl PhysicalDevice {
             profile: config.profile,
             memory: config.memory,
             transport: config.transport,
+            protocol: config.protocol,
             names_objects: false,
             plan: OnceLock::new(),
+            heap_limits: OnceLock::new(),
             has_unproven_sparse: !config.profile.hides_sparse() && sparse::has_unproven(instance, raw, &config.sparse),
             devices: Mutex::default(),
         })
@@ -212,16 +218,19 @@ impl PhysicalDevice {
 
     /// Every extension of the protocol and what becomes of it here.
     pub(crate) fn verdicts(&self) -> impl Iterator<Item = (&'static venus_protocol::Extension, Verdict)> {
-        extensions::verdicts(&self.extensions, self.memory_plan().shares_dma_buf())
+        extensions::verdicts(self.protocol, &self.extensions, self.memory_plan().shares_dma_buf())
+    }
+
+    /// What bounds the sizes that guests name in commands of descriptor heaps; none if the driver has no such heaps.
+    pub(super) fn heap_limits(&self) -> Option<&HeapLimits> {
+        let has_heaps = self.extensions.has_c(descriptor_heap::NAME);
+        has_heaps.then(|| self.heap_limits.get_or_init(|| HeapLimits::of(self)))
     }
 
     /// The extensions that the guest is told, with their versions.
     pub(crate) fn offered_extensions(&self) -> Vec<vk::ExtensionProperties> {
         self.verdicts()
-            .filter_map(|(extension, verdict)| {
-                let spec_version = verdict.offered()?;
-                Some(vk::ExtensionProperties { spec_version, ..extensions::properties(extension) })
-            })
+            .filter_map(|(extension, verdict)| Some(extensions::properties(extension, verdict.offered()?)))
             .collect()
     }
 }

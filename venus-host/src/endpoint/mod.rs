@@ -48,7 +48,7 @@ use std::{borrow::Cow, cell::Cell, fmt, sync::Arc};
 use venus_protocol::{
     dispatch::Handler,
     vk,
-    wire::{CommandHeader, CommandType, Decoder},
+    wire::{CommandHeader, CommandType, Decoder, Level},
 };
 
 #[cfg(feature = "vtest")]
@@ -131,6 +131,8 @@ pub(crate) struct Endpoint {
     pub(crate) shared: Arc<Shared>,
     /// Whose commands it executes.
     pub(crate) origin: Origin,
+    /// The level of the protocol at which it understands them.
+    pub(crate) protocol: Level,
     /// Where its replies go.
     pub(crate) reply_stream: ReplyStream,
     /// The device of the last command.
@@ -166,9 +168,11 @@ impl Endpoint {
         let observers = shared.observers.endpoint(origin.source(), origin.has_thread());
         let slot = shared.breadcrumbs.slot(origin.source());
         let tally = shared.counters.tally();
+        let protocol = shared.vulkan.config().protocol;
         Self {
             shared,
             origin,
+            protocol,
             reply_stream: ReplyStream::default(),
             device_cache: DeviceCache::default(),
             presence,

@@ -6,7 +6,7 @@
 
 use venus_protocol::{args::*, dispatch::CommandBufferCommands, vk, wire::Handle};
 
-use super::{forward, later};
+use super::forward;
 use crate::{
     driver::sanitize,
     endpoint::{Endpoint, Shortfall},
@@ -14,19 +14,6 @@ use crate::{
 };
 
 impl CommandBufferCommands for Endpoint {
-    later! {
-        cmd_draw_mesh_tasks_ext(CmdDrawMeshTasksEXTArgs);
-        cmd_draw_mesh_tasks_indirect_ext(CmdDrawMeshTasksIndirectEXTArgs);
-        cmd_draw_mesh_tasks_indirect_count_ext(CmdDrawMeshTasksIndirectCountEXTArgs);
-        cmd_bind_sampler_heap_ext(CmdBindSamplerHeapEXTArgs<'_>);
-        cmd_bind_resource_heap_ext(CmdBindResourceHeapEXTArgs<'_>);
-        cmd_push_data_ext(CmdPushDataEXTArgs<'_>);
-        cmd_end_rendering2_khr(CmdEndRendering2KHRArgs<'_>);
-        cmd_set_primitive_restart_index_ext(CmdSetPrimitiveRestartIndexEXTArgs);
-        cmd_copy_memory_indirect_khr(CmdCopyMemoryIndirectKHRArgs<'_>);
-        cmd_copy_memory_to_image_indirect_khr(CmdCopyMemoryToImageIndirectKHRArgs<'_>);
-    }
-
     forward! {
         begin_command_buffer(BeginCommandBufferArgs<'_>);
         end_command_buffer(EndCommandBufferArgs);
@@ -150,6 +137,15 @@ impl CommandBufferCommands for Endpoint {
         cmd_set_rendering_input_attachment_indices(CmdSetRenderingInputAttachmentIndicesArgs<'_>);
         cmd_bind_descriptor_sets2(CmdBindDescriptorSets2Args<'_>);
         cmd_push_constants2(CmdPushConstants2Args<'_>);
+        cmd_draw_mesh_tasks_ext(CmdDrawMeshTasksEXTArgs);
+        cmd_draw_mesh_tasks_indirect_ext(CmdDrawMeshTasksIndirectEXTArgs);
+        cmd_draw_mesh_tasks_indirect_count_ext(CmdDrawMeshTasksIndirectCountEXTArgs);
+        cmd_bind_sampler_heap_ext(CmdBindSamplerHeapEXTArgs<'_>);
+        cmd_bind_resource_heap_ext(CmdBindResourceHeapEXTArgs<'_>);
+        cmd_end_rendering2_khr(CmdEndRendering2KHRArgs<'_>);
+        cmd_set_primitive_restart_index_ext(CmdSetPrimitiveRestartIndexEXTArgs);
+        cmd_copy_memory_indirect_khr(CmdCopyMemoryIndirectKHRArgs<'_>);
+        cmd_copy_memory_to_image_indirect_khr(CmdCopyMemoryToImageIndirectKHRArgs<'_>);
         cmd_build_acceleration_structures_khr(CmdBuildAccelerationStructuresKHRArgs<'_>);
         cmd_build_acceleration_structures_indirect_khr(CmdBuildAccelerationStructuresIndirectKHRArgs<'_>);
         cmd_copy_acceleration_structure_khr(CmdCopyAccelerationStructureKHRArgs<'_>);
@@ -195,6 +191,13 @@ impl CommandBufferCommands for Endpoint {
             self.forward(args)?;
             args.flags = flags;
         }
+        self.forward(args)
+    }
+
+    /// Drivers copy as much as they are told to a place of fixed size.
+    fn cmd_push_data_ext(&mut self, args: &mut CmdPushDataEXTArgs<'_>) -> Result<(), Interrupt> {
+        let device = self.device(args.command_buffer.id)?;
+        device.check_push_data(args.p_push_data_info).map_err(|refusal| self.left_out_for(refusal))?;
         self.forward(args)
     }
 

@@ -1,10 +1,10 @@
-//! Descriptor sets, their layouts, pools and update templates.
+//! Descriptor sets, their layouts, pools and update templates, and descriptors for heaps.
 //!
 //! Templates exist for pipelines' sake only: guests turn an update with a template into plain writes.
 
-use venus_protocol::{args::*, dispatch::DescriptorCommands, vk};
+use venus_protocol::{args::*, dispatch::DescriptorCommands, vk, wire::Command};
 
-use super::{command_pool::is_work, create, destroy, later};
+use super::{command_pool::is_work, create, destroy, with_room};
 use crate::{
     driver::{self, sanitize},
     endpoint::Endpoint,
@@ -12,11 +12,6 @@ use crate::{
 };
 
 impl DescriptorCommands for Endpoint {
-    later! {
-        write_sampler_descriptor_mesa(WriteSamplerDescriptorMESAArgs<'_>);
-        write_resource_descriptor_mesa(WriteResourceDescriptorMESAArgs<'_>);
-    }
-
     create! {
         create_descriptor_update_template(CreateDescriptorUpdateTemplateArgs<'_>).p_descriptor_update_template;
     }
@@ -47,6 +42,35 @@ impl DescriptorCommands for Endpoint {
     fn update_descriptor_sets(&mut self, args: &mut UpdateDescriptorSetsArgs<'_>) -> Result<(), Interrupt> {
         sanitize::check_writes(args.p_descriptor_writes).map_err(|refusal| self.left_out_for(refusal))?;
         self.forward(args)
+    }
+
+    /// The descriptor travels in the reply. Drivers write the whole of one, into whatever room there is.
+    fn write_sampler_descriptor_mesa(
+        &mut self,
+        args: &mut WriteSamplerDescriptorMESAArgs<'_>,
+    ) -> Result<vk::Result, Interrupt> {
+        const NAME: &str = WriteSamplerDescriptorMESAArgs::NAME;
+        let device = self.device(args.device.id)?;
+        device.check_sampler(args.p_sampler).map_err(|refusal| self.left_out_for(refusal))?;
+        let needed = device.sampler_descriptor_bytes().map_err(|refusal| self.left_out_for(refusal))?;
+        let written = with_room(NAME, args.p_data, needed, |data| {
+            Ok(self.in_driver(|_| device.write_sampler_descriptor(args.p_sampler, data)))
+        })?;
+        Ok(self.result_of(written))
+    }
+
+    /// As for samplers.
+    fn write_resource_descriptor_mesa(
+        &mut self,
+        args: &mut WriteResourceDescriptorMESAArgs<'_>,
+    ) -> Result<vk::Result, Interrupt> {
+        const NAME: &str = WriteResourceDescriptorMESAArgs::NAME;
+        let device = self.device(args.device.id)?;
+        let needed = device.resource_descriptor_bytes().map_err(|refusal| self.left_out_for(refusal))?;
+        let written = with_room(NAME, args.p_data, needed, |data| {
+            Ok(self.in_driver(|_| device.write_resource_descriptor(args.p_resource, data)))
+        })?;
+        Ok(self.result_of(written))
     }
 
     fn create_descriptor_pool(&mut self, args: &mut CreateDescriptorPoolArgs<'_>) -> Result<vk::Result, Interrupt> {

@@ -2,7 +2,7 @@
 
 use venus_protocol::{args::*, dispatch::ImageCommands, vk, wire::NewHandles};
 
-use super::{create, destroy, forward, later};
+use super::{create, destroy, forward};
 use crate::{
     driver::{chain, external::ImageChain},
     endpoint::Endpoint,
@@ -10,10 +10,6 @@ use crate::{
 };
 
 impl ImageCommands for Endpoint {
-    later! {
-        get_image_opaque_capture_data_ext(GetImageOpaqueCaptureDataEXTArgs<'_>);
-    }
-
     create! {
         create_image_view(CreateImageViewArgs<'_>).p_view;
     }
@@ -40,6 +36,7 @@ impl ImageCommands for Endpoint {
     /// An image for external memory is an ordinary one where the host cannot pass that kind of memory.
     fn create_image(&mut self, args: &mut CreateImageArgs<'_>) -> Result<vk::Result, Interrupt> {
         let device = self.device(args.device.id)?;
+        device.check_captured_image(args.p_create_info).map_err(|refusal| self.left_out_for(refusal))?;
         let result = if chain::find::<vk::ExternalMemoryImageCreateInfo<'_>>(args.p_create_info).is_none() {
             self.forward(args)?
         } else {
@@ -81,6 +78,16 @@ impl ImageCommands for Endpoint {
         let needs = &mut args.p_memory_requirements.memory_requirements;
         self.device(args.device.id)?.narrow_types_for(args.p_info, needs);
         Ok(())
+    }
+
+    /// Drivers write as much as they always do, into whatever room there is.
+    fn get_image_opaque_capture_data_ext(
+        &mut self,
+        args: &mut GetImageOpaqueCaptureDataEXTArgs<'_>,
+    ) -> Result<vk::Result, Interrupt> {
+        let device = self.device(args.device.id)?;
+        device.check_capture(args.p_datas).map_err(|refusal| self.left_out_for(refusal))?;
+        self.forward(args)
     }
 
     /// The pixels travel in the reply.

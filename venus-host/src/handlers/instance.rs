@@ -7,7 +7,7 @@ use venus_protocol::{args::*, dispatch::InstanceCommands, vk};
 use super::{fill, refuse};
 use crate::{
     HostError,
-    driver::{Failure, Instance, Loader, PROTOCOL},
+    driver::{Failure, Instance, Loader, extensions},
     endpoint::{Endpoint, OldGuestSign},
     error::{GUEST_DRIVER, Interrupt, hint},
     object::NewObject,
@@ -49,8 +49,10 @@ impl InstanceCommands for Endpoint {
             self.note_failure(&failure);
             return Ok(failure.result);
         }
-        let private = PROTOCOL.extensions().filter(|extension| PRIVATE_EXTENSIONS.contains(&extension.name));
-        let list: Vec<_> = private.map(crate::driver::extensions::properties).collect();
+        let level = self.shared.vulkan.config().protocol;
+        let private = level.extensions().filter(|extension| PRIVATE_EXTENSIONS.contains(&extension.name));
+        let list: Vec<_> =
+            private.map(|extension| extensions::properties(extension, extension.spec_version(level))).collect();
         Ok(fill(&list, args.p_property_count, args.p_properties))
     }
 

@@ -2,8 +2,7 @@
 //!
 //! Most commands need nothing but the driver: they are rows of [`forward!`], [`create!`] or [`destroy!`]. A command
 //! with a method of its own has a reason for it there. Commands that a guest must not send, or that the host cannot
-//! serve, are rows of [`refuse!`] with the reason, which ends up in the log; those of levels that guests are not served
-//! at are rows of [`later!`].
+//! serve, are rows of [`refuse!`] with the reason, which ends up in the log.
 //!
 //! The shape of every handler: the decoder has resolved ids to driver handles; the handler decides, calls the driver,
 //! and on success registers what was created under the guest's ids. Driver errors are results in the reply, not errors
@@ -107,17 +106,8 @@ macro_rules! refuse {
     )*};
 }
 
-/// Commands of later levels of the protocol than guests are served at. The decoder refuses them before; a row here says
-/// that nothing else is done about them.
-macro_rules! later {
-    ($($method:ident($args:ty);)*) => { $crate::handlers::refuse! { $($method($args) => $crate::handlers::LATER;)* } };
-}
-
 use self::refusal::{no_entry_point, with_room};
-use {create, destroy, forward, forward_physical, later, refuse};
-
-/// Why commands of later levels are refused.
-const LATER: &str = "it came with a later level of the protocol than guests are served at";
+use {create, destroy, forward, forward_physical, refuse};
 
 /// Advice for commands that no driver sends which was made for this protocol.
 const REFUSED: &str = "the guest's driver was not made for this version of the protocol: update the guest's Mesa, or \

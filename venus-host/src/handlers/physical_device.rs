@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use venus_protocol::{args::*, dispatch::PhysicalDeviceCommands, vk};
 
-use super::{REFUSED, fill, forward_physical, later, refuse};
+use super::{REFUSED, fill, forward_physical, refuse};
 use crate::{
     driver::{PhysicalDevice, chain, external},
     endpoint::Endpoint,
@@ -24,9 +24,6 @@ impl PhysicalDeviceCommands for Endpoint {
         get_physical_device_calibrateable_time_domains_khr(GetPhysicalDeviceCalibrateableTimeDomainsKHRArgs<'_>);
         get_physical_device_fragment_shading_rates_khr(GetPhysicalDeviceFragmentShadingRatesKHRArgs<'_>);
         get_physical_device_multisample_properties_ext(GetPhysicalDeviceMultisamplePropertiesEXTArgs<'_>);
-    }
-
-    later! {
         get_physical_device_cooperative_matrix_properties_khr(GetPhysicalDeviceCooperativeMatrixPropertiesKHRArgs<'_>);
         get_physical_device_descriptor_size_ext(GetPhysicalDeviceDescriptorSizeEXTArgs);
     }

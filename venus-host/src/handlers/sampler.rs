@@ -2,12 +2,11 @@
 
 use venus_protocol::{args::*, dispatch::SamplerCommands, vk};
 
-use super::{create, destroy, later};
-use crate::endpoint::Endpoint;
+use super::{create, destroy};
+use crate::{endpoint::Endpoint, error::Interrupt};
 
 impl SamplerCommands for Endpoint {
     create! {
-        create_sampler(CreateSamplerArgs<'_>).p_sampler;
         create_sampler_ycbcr_conversion(CreateSamplerYcbcrConversionArgs<'_>).p_ycbcr_conversion;
     }
 
@@ -16,8 +15,35 @@ impl SamplerCommands for Endpoint {
         destroy_sampler_ycbcr_conversion(DestroySamplerYcbcrConversionArgs).ycbcr_conversion;
     }
 
-    later! {
-        register_custom_border_color_ext(RegisterCustomBorderColorEXTArgs<'_>);
-        unregister_custom_border_color_ext(UnregisterCustomBorderColorEXTArgs);
+    /// A border colour that it names by number has to be one.
+    fn create_sampler(&mut self, args: &mut CreateSamplerArgs<'_>) -> Result<vk::Result, Interrupt> {
+        let device = self.device(args.device.id)?;
+        device.check_sampler(args.p_create_info).map_err(|refusal| self.left_out_for(refusal))?;
+        let result = self.forward(args)?;
+        self.adopt(args.device.id, result, &args.p_sampler)
+    }
+
+    /// The number counts only if the guest asks for one.
+    fn register_custom_border_color_ext(
+        &mut self,
+        args: &mut RegisterCustomBorderColorEXTArgs<'_>,
+    ) -> Result<vk::Result, Interrupt> {
+        let device = self.device(args.device.id)?;
+        if args.request_index != vk::FALSE {
+            let index = device.check_border_colour("pIndex", *args.p_index);
+            index.map_err(|refusal| self.left_out_for(refusal))?;
+        }
+        self.forward(args)
+    }
+
+    /// A number that was never given has to be one at least.
+    fn unregister_custom_border_color_ext(
+        &mut self,
+        args: &mut UnregisterCustomBorderColorEXTArgs,
+    ) -> Result<(), Interrupt> {
+        let device = self.device(args.device.id)?;
+        let index = device.check_border_colour("index", args.index);
+        index.map_err(|refusal| self.left_out_for(refusal))?;
+        self.forward(args)
     }
 }

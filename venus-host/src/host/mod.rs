@@ -6,7 +6,7 @@
 //!
 //! | virtio-gpu | here |
 //! |---|---|
-//! | GET_CAPSET | [`context::capset`](crate::context::capset) |
+//! | GET_CAPSET | [`Host::capset`] |
 //! | CTX_CREATE, CTX_DESTROY | [`Host::create_context`], [`Host::destroy_context`] |
 //! | CTX_ATTACH_RESOURCE, CTX_DETACH_RESOURCE | [`Host::attach`], [`Host::detach`] |
 //! | RESOURCE_CREATE_BLOB, RESOURCE_UNREF | [`Host::create_blob`], [`Host::destroy_resource`] |
@@ -56,7 +56,7 @@ use self::{resources::Resources, retirements::Retirements, runner::Runner};
 use crate::resource::{Blob, HostMapping};
 use crate::{
     HostError,
-    context::{Context, Options, Progress, Retired},
+    context::{CAPSET_BYTES, Context, Options, Progress, Retired, capset},
     driver::{OpaqueMapper, Transport},
     endpoint::Statistics,
     limits, socket,
@@ -135,6 +135,12 @@ impl Host {
         Ok(host)
     }
 
+    /// The capability set that guests of this device read.
+    #[must_use]
+    pub fn capset(&self) -> [u8; CAPSET_BYTES] {
+        capset(self.options.driver.protocol)
+    }
+
     /// Starts workers ahead, until there are as many as there should be.
     fn start_spares(&mut self) {
         let Isolation::Process(launch) = &self.options.isolation else { return };
@@ -173,9 +179,8 @@ impl Host {
         let runner = match options.isolation.as_ref().unwrap_or(&self.options.isolation) {
             Isolation::Process(launch) => {
                 let worker = spare.map_or_else(|| launch.start(), Ok)?;
-                let maps_opaque = self.options.driver.transport.opaque;
-                let budget = &self.options.budget;
-                Runner::Served(Box::new(Served::by_process(worker, &name, budget, maps_opaque, sink, &self.patience)?))
+                let (driver, budget) = (&self.options.driver, &self.options.budget);
+                Runner::Served(Box::new(Served::by_process(worker, &name, budget, driver, sink, &self.patience)?))
             }
             Isolation::Thread => {
                 let options = self.context_options(&name);

@@ -31,7 +31,8 @@ pub(super) type Callback = Box<dyn Fn(RetiredFence) + Send + Sync>;
 #[non_exhaustive]
 pub struct HostOptions {
     /// The driver and what guests see of it. What memory can travel depends on who serves a context, so
-    /// [`driver::Config::transport`] counts for processes only, and of it whether a driver's own descriptors may.
+    /// [`driver::Config::transport`] counts for processes only, and of it whether a driver's own descriptors may. A worker
+    /// process has a configuration of its own, but for that and for [`driver::Config::protocol`].
     pub driver: driver::Config,
     /// Who serves contexts that do not say it themselves.
     pub isolation: Isolation,

@@ -299,7 +299,7 @@ impl Session {
             }
             return self.answer(command::GET_CAPSET, &[0]);
         }
-        let bytes = capset();
+        let bytes = capset(self.options.driver.protocol);
         let (words, _) = bytes.as_chunks::<4>();
         let payload: Vec<u32> = std::iter::once(1).chain(words.iter().map(|word| u32::from_le_bytes(*word))).collect();
         self.answer(command::GET_CAPSET, &payload)

@@ -170,11 +170,11 @@ fn check_version(theirs: &str) -> Result<(), String> {
 }
 
 fn context_options(begin: Begin, options: &WorkerOptions, outbox: Arc<Outbox<Request>>) -> Result<Options, HostError> {
-    let Begin { name, maps_opaque, breadcrumbs, .. } = begin;
+    let Begin { name, maps_opaque, protocol, breadcrumbs, .. } = begin;
     // The monitor counts on what is noted there.
     let breadcrumbs = Breadcrumbs::open(breadcrumbs)?;
     let transport = Transport { opaque: maps_opaque, pointers: false };
-    let driver = options.driver.clone().transport(transport);
+    let driver = options.driver.clone().transport(transport).protocol(protocol);
     let budget = options.budget.descriptors_of(socket::open_files());
     let made = Options::new(name, driver).budget(budget).breadcrumbs(breadcrumbs);
     Ok(made.observers(options.observers.as_deref()).abandoned(move || outbox.is_closed()))
@@ -250,6 +250,7 @@ mod tests {
             version: "0.0.0".to_owned(),
             name: "test".to_owned(),
             maps_opaque: false,
+            protocol: driver::Level::NEWEST,
             log: LevelFilter::OFF,
             breadcrumbs: Breadcrumbs::file().unwrap().into(),
         };

@@ -5,7 +5,7 @@
 //!
 //! | to the worker | kind | fields |
 //! |---|---|---|
-//! | begin | `B` | length of the version (1 byte), the version, what memory may travel (1), which lines of the log (1), name; descriptor of the breadcrumbs |
+//! | begin | `B` | length of the version (1 byte), the version, what memory may travel (1), level of the protocol (4), which lines of the log (1), name; descriptor of the breadcrumbs |
 //! | submit | `S` | commands |
 //! | fence | `F` | ring_idx (4), token (8) |
 //! | create blob | `C` | resource (4), flags (4), blob_id (8), size (8) |
@@ -38,6 +38,7 @@ use super::packet::{Fields, Malformed, Packet, TEXT_BYTES, shortened};
 use crate::{
     HostError,
     context::Retired,
+    driver,
     endpoint::Statistics,
     limits,
     resource::{Blob, BlobFlags, ResourceId},
@@ -76,6 +77,8 @@ pub(crate) struct Begin {
     pub(crate) name: String,
     /// Whether the monitor maps a driver's own descriptors.
     pub(crate) maps_opaque: bool,
+    /// The level of the protocol that the guest was told.
+    pub(crate) protocol: driver::Level,
     /// Which lines of the log the monitor wants.
     pub(crate) log: LevelFilter,
     /// Where it notes what it is doing.
@@ -101,9 +104,9 @@ impl Request {
     /// As it travels; none if it cannot, because it has memory without a descriptor.
     pub(super) fn encode(self) -> Option<Packet> {
         Some(match self {
-            Self::Begin(Begin { version, name, maps_opaque, log, breadcrumbs }) => {
-                let packet =
-                    Packet::of(b'B').short(&version).u8(maps_opaque.into()).u8(number(log)).bytes(name.as_bytes());
+            Self::Begin(Begin { version, name, maps_opaque, protocol, log, breadcrumbs }) => {
+                let packet = Packet::of(b'B').short(&version).u8(maps_opaque.into()).u32(protocol.number());
+                let packet = packet.u8(number(log)).bytes(name.as_bytes());
                 Packet { fd: Some(breadcrumbs), ..packet }
             }
             Self::Submit(commands) => Packet::of(b'S').bytes(&commands),
@@ -125,9 +128,12 @@ impl Request {
         let mut fields = Fields::new(payload, fd);
         let request = match fields.u8()? {
             b'B' => {
-                let (version, maps_opaque, log) = (fields.short()?, fields.flag()?, level(fields.u8()?)?);
+                let (version, maps_opaque) = (fields.short()?, fields.flag()?);
+                let protocol = driver::Level::of_number(fields.u32()?)
+                    .ok_or(Malformed("a level of the protocol that there is not"))?;
+                let log = level(fields.u8()?)?;
                 let name = fields.text(limits::CONTEXT_NAME_BYTES);
-                Self::Begin(Begin { version, name, maps_opaque, log, breadcrumbs: Arc::new(fields.fd()?) })
+                Self::Begin(Begin { version, name, maps_opaque, protocol, log, breadcrumbs: Arc::new(fields.fd()?) })
             }
             b'S' => Self::Submit(fields.rest().to_vec()),
             b'F' => Self::Fence { ring_idx: fields.u32()?, token: fields.u64()? },
@@ -257,6 +263,7 @@ mod tests {
                 version: VERSION.to_owned(),
                 name: "cube".to_owned(),
                 maps_opaque: true,
+                protocol: driver::Level::V448,
                 log: LevelFilter::DEBUG,
                 breadcrumbs: file(),
             }),

@@ -24,6 +24,7 @@ use super::{
 use crate::{
     HostError,
     context::Options,
+    driver,
     endpoint::{Breadcrumbs, Statistics},
     limits::{self, Budget},
     resource::{Blob, BlobFlags, MemoryFile, ResourceId},
@@ -76,13 +77,13 @@ impl Served {
         Ok(Self { inbox, held, runner: Runner::Thread { outbox, breadcrumbs, look }, thread, patience })
     }
 
-    /// Has a worker process serve a context. `maps_opaque` says whether a driver's own descriptors are of use here, `budget`
-    /// what its guest may hold of plain memory if the worker does not say less.
+    /// Has a worker process serve a context. Of `driver` it is told the level of the protocol, and whether a driver's own
+    /// descriptors are of use here; `budget` is what its guest may hold of plain memory if the worker does not say less.
     pub(crate) fn by_process(
         worker: Spare,
         name: &str,
         budget: &Budget,
-        maps_opaque: bool,
+        driver: &driver::Config,
         sink: Sink,
         patience: &Arc<Patience>,
     ) -> Result<Self, HostError> {
@@ -91,12 +92,14 @@ impl Served {
         let breadcrumbs = Breadcrumbs::open(Arc::clone(&file))?;
         let held = Held::new(budget.max_memory_bytes(), &breadcrumbs);
         let (child, socket) = worker.take().ok_or_else(|| HostError::Lost("its worker has been taken".into()))?;
+        let maps_opaque = driver.transport.opaque;
         let (link, thread) =
             Link::start(child, socket, maps_opaque, breadcrumbs, Arc::clone(&inbox), Arc::clone(&patience.all_queued))?;
         let served = Self { inbox, held, runner: Runner::Process(link), thread, patience: Arc::clone(patience) };
-        let (version, name) = (VERSION.to_owned(), name.to_owned());
+        let (version, name, protocol) = (VERSION.to_owned(), name.to_owned(), driver.protocol);
         let log = LevelFilter::current();
-        served.send(Request::Begin(Begin { version, name, maps_opaque, log, breadcrumbs: file }), 0)?;
+        let begin = Begin { version, name, maps_opaque, protocol, log, breadcrumbs: file };
+        served.send(Request::Begin(begin), 0)?;
         Ok(served)
     }
 

@@ -10,7 +10,7 @@ use venus_protocol::{
 
 use crate::{
     commands::{Outcome, table},
-    world::{World, commands, new_ids},
+    world::{World, new_ids},
 };
 
 /// The names that a guest is told.
@@ -43,7 +43,7 @@ fn check_offers(offers: Offers, fates: &[&str]) {
 
 #[test]
 fn extensions_are_offered_as_the_page_says() {
-    assert_eq!(table("extensions").len(), 173);
+    assert_eq!(table("extensions").len(), 200);
     check_offers(Offers::default(), &["offered", "offered always", "offered unless"]);
     // Memory is not shared as dma-buf.
     check_offers(Offers::default().without("VK_KHR_external_memory_fd"), &["offered", "offered always"]);
@@ -63,7 +63,7 @@ fn poor() -> Offers {
 fn a_driver_without_descriptors_is_called_the_same() {
     let mock = Mock::offering(poor());
     let treatments = table("treatments");
-    for row in commands() {
+    for row in reflect::commands() {
         let mut world = World::new(&mock);
         let sent = world.send(row);
         let outcome = Outcome::of(&world, &sent);
@@ -84,14 +84,16 @@ fn a_driver_without_descriptors_is_called_the_same() {
 
 #[test]
 fn what_the_driver_lacks_is_left_out() {
-    for row in commands().filter(|row| row.command.name().starts_with("vkCmd")) {
+    for row in reflect::commands().filter(|row| row.command.name().starts_with("vkCmd")) {
         let name = row.command.name();
         let mut offers = Offers::default();
         offers.lacks.insert(name);
         let mock = Mock::offering(offers);
         let mut world = World::new(&mock);
         let sent = world.send(row);
-        assert!(sent.outcome.is_ok() && sent.notes.is_empty(), "{name}: {:?}", sent.notes);
+        // The driver may have been asked for its limits.
+        let mut called = sent.notes.iter().filter(|note| note.command != "vkGetPhysicalDeviceProperties2");
+        assert!(sent.outcome.is_ok() && called.next().is_none(), "{name}: {:?}", sent.notes);
         drop(world);
         mock.assert_clean();
     }

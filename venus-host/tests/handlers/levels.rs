@@ -3,17 +3,24 @@
 use std::collections::BTreeSet;
 
 use mock_driver::Mock;
-use venus_host::driver::PROTOCOL;
-use venus_protocol::{Level, reflect, wire::CommandType};
+use venus_host::driver::Level;
+use venus_protocol::{reflect, wire::CommandType};
 
 use crate::{
     commands::{Outcome, roots},
-    world::{World, commands, row},
+    world::{World, config, row},
 };
 
-/// What becomes of a request that obeys the rules of the newest level.
+/// The levels that are not the newest, with what came later: how many commands and how many places in chains.
+const OLDER: [(Level, usize, usize); 2] = [(Level::V433, 17, 77), (Level::V448, 4, 39)];
+
+/// A world whose host serves its guests at `level`; the guest obeys the rules of the newest.
+fn served_at<'m>(mock: &'m Mock, level: Level) -> World<'m> {
+    World::with(mock, config(mock).protocol(level))
+}
+
+/// What becomes of a request of such a guest.
 fn sent_by_newer(world: &mut World<'_>, request: impl FnOnce(&mut World<'_>) -> Vec<u8>) -> Outcome {
-    world.level = Level::NEWEST;
     let request = request(world);
     let sent = world.submit(request);
     assert!(sent.notes.is_empty(), "{:?}", sent.notes);
@@ -28,50 +35,61 @@ fn check_refused(outcome: &Outcome, why: &str) {
 #[test]
 fn later_commands_end_the_context() {
     let mock = Mock::take();
-    let mut later = 0;
-    for row in reflect::commands().filter(|row| row.since() > PROTOCOL) {
-        let mut world = World::new(&mock);
-        let outcome = sent_by_newer(&mut world, |world| world.request(row, None));
-        check_refused(&outcome, &format!("no command has number {}", row.command.0));
-        later += 1;
+    for (level, later, _) in OLDER {
+        let mut met = 0;
+        for row in reflect::commands().filter(|row| row.since() > level) {
+            let mut world = served_at(&mock, level);
+            let outcome = sent_by_newer(&mut world, |world| world.request(row, None));
+            check_refused(&outcome, &format!("no command has number {}", row.command.0));
+            met += 1;
+        }
+        assert_eq!(met, later, "{level}");
     }
-    assert_eq!(later, 17);
     mock.assert_clean();
 }
 
 #[test]
 fn later_structures_end_the_context() {
     let mock = Mock::take();
-    let mut pairs = BTreeSet::new();
-    for row in commands() {
-        let roots = roots(row);
-        let children = roots.values().flat_map(|root| root.children().map(move |child| (*root, child)));
-        for (root, child) in children.filter(|(_, child)| child.since > PROTOCOL) {
-            if !pairs.insert((root.name, child.name)) {
-                continue;
+    for (level, _, later) in OLDER {
+        let mut pairs = BTreeSet::new();
+        for row in reflect::commands().filter(|row| row.since() <= level) {
+            let roots = roots(row);
+            let children = roots.values().flat_map(|root| root.children().map(move |child| (*root, child)));
+            for (root, child) in children.filter(|(_, child)| child.since > level) {
+                if !pairs.insert((root.name, child.name)) {
+                    continue;
+                }
+                let mut world = served_at(&mock, level);
+                let outcome = sent_by_newer(&mut world, |world| world.request(row, Some((root.name, child))));
+                check_refused(&outcome, "is not known");
             }
-            let mut world = World::new(&mock);
-            let outcome = sent_by_newer(&mut world, |world| world.request(row, Some((root.name, child))));
-            check_refused(&outcome, "is not known");
-            drop(world);
         }
+        assert_eq!(pairs.len(), later, "{level}");
     }
-    assert_eq!(pairs.len(), 77);
     mock.assert_clean();
 }
 
 #[test]
-fn later_leave_to_be_null_is_no_leave() {
+fn leave_to_be_null_came_with_a_level() {
     let mock = Mock::take();
-    for (command, owner, count, pointer) in [
-        (CommandType::CMD_SET_SAMPLE_MASK_EXT, "vkCmdSetSampleMaskEXT", "samples", "pSampleMask"),
-        (CommandType::CREATE_DEVICE, "VkDeviceCreateInfo", "enabledLayerCount", "ppEnabledLayerNames"),
+    for (since, command, owner, count, pointer) in [
+        (Level::V448, CommandType::CMD_SET_SAMPLE_MASK_EXT, "vkCmdSetSampleMaskEXT", "samples", "pSampleMask"),
+        (Level::V453, CommandType::CREATE_DEVICE, "VkDeviceCreateInfo", "enabledLayerCount", "ppEnabledLayerNames"),
     ] {
-        let mut world = World::new(&mock);
-        world.set_length(owner, count, 1);
-        world.leave_out(owner, pointer, true);
-        let outcome = sent_by_newer(&mut world, |world| world.request(row(command), None));
-        check_refused(&outcome, "null pointer not allowed here");
+        for level in Level::ALL {
+            let mut world = served_at(&mock, *level);
+            world.set_length(owner, count, 1);
+            world.leave_out(owner, pointer, true);
+            let request = world.request(row(command), None);
+            let sent = world.submit(request);
+            let outcome = Outcome::of(&world, &sent);
+            if *level < since {
+                check_refused(&outcome, "null pointer not allowed here");
+            } else {
+                assert!(!matches!(outcome, Outcome::Refused(_)), "{level}: {outcome:?}");
+            }
+        }
     }
     mock.assert_clean();
 }

@@ -12,7 +12,7 @@ use venus_protocol::{
     wire::CommandType,
 };
 
-use crate::world::{Ring, World, commands, named, new_ids, silent};
+use crate::world::{Ring, World, named, new_ids, silent};
 
 /// Everything that a command destroys or frees, with the command.
 pub(crate) fn mortals() -> Vec<(ObjectType, CommandType)> {
@@ -26,7 +26,7 @@ pub(crate) fn mortals() -> Vec<(ObjectType, CommandType)> {
             _ => None,
         })
     };
-    commands()
+    reflect::commands()
         .filter(destroys)
         .filter_map(|row| Some((last_handle(row)?, row.command)))
         .filter(|(kind, _)| *kind != ObjectType::DEFERRED_OPERATION_KHR)
@@ -88,7 +88,7 @@ fn destroying_nothing_is_nothing() {
 fn check_wrong_ids(all: bool, skip_owner: bool, wrong: impl Fn(&mut World<'_>, ObjectType) -> Option<u64>) -> usize {
     let mock = Mock::take();
     let mut seen = BTreeSet::new();
-    for row in commands() {
+    for row in reflect::commands() {
         let mut world = World::new(&mock);
         let mut request = world.request(row, None);
         let mut places = places(&world, &request, skip_owner);
@@ -181,7 +181,7 @@ fn private_data_is_of_the_devices_own_objects() {
 fn two_devices_live_side_by_side() {
     let mock = Mock::take();
     let mut world = World::new(&mock);
-    for row in commands().filter(|row| row.command.name().starts_with("vkCmd")) {
+    for row in reflect::commands().filter(|row| row.command.name().starts_with("vkCmd")) {
         world.forget();
         assert!(world.send(row).outcome.is_ok(), "{}", row.command);
         let sent = world.on_another_device(|world| world.send(row));

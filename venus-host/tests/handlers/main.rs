@@ -6,6 +6,7 @@ mod content;
 mod drivers;
 mod families;
 mod fences;
+mod heaps;
 mod holes;
 mod large;
 mod levels;

@@ -13,7 +13,7 @@ use venus_protocol::{
 
 use crate::{
     lifetime::{assert_lost, mortals, places},
-    world::{Sent, World, commands, named, new_ids, silent},
+    world::{Sent, World, named, new_ids, silent},
 };
 
 pub(crate) const REFUSED: vk::Result = vk::Result::ERROR_OUT_OF_DEVICE_MEMORY;
@@ -114,7 +114,7 @@ fn goes_on(command: CommandType, member: &str) -> bool {
 fn a_command_that_names_a_phantom_is_left_out() {
     let mock = Mock::take();
     let mut seen = BTreeSet::new();
-    for row in commands() {
+    for row in reflect::commands() {
         let mut world = World::new(&mock);
         let request = world.request(row, None);
         let all = named(&request);
@@ -162,7 +162,7 @@ fn a_command_that_names_a_phantom_is_left_out() {
 fn a_command_that_names_nothing_but_phantoms_is_left_out() {
     let mock = Mock::take();
     let mut tried = 0;
-    for row in commands() {
+    for row in reflect::commands() {
         let mut world = World::new(&mock);
         let request = world.request(row, None);
         let created = new_ids(&request);

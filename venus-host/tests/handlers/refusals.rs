@@ -16,7 +16,7 @@ use venus_protocol::{
 
 use crate::{
     commands::table,
-    world::{Sent, World, commands, config, named, new_ids, row, silent},
+    world::{Sent, World, config, named, new_ids, row, silent},
 };
 
 fn calls(sent: &Sent) -> Vec<&'static str> {
@@ -33,7 +33,7 @@ fn result(sent: &Sent) -> vk::Result {
 fn an_empty_list_ends_no_context() {
     let mock = Mock::take();
     let treatments = table("treatments");
-    for row in commands() {
+    for row in reflect::commands() {
         let name = row.command.name();
         let is_transport =
             matches!(row.command, CommandType::WAIT_VIRTQUEUE_SEQNO_MESA | CommandType::EXECUTE_COMMAND_STREAMS_MESA);

@@ -13,7 +13,7 @@ use mock_driver::{Mock, Note};
 use venus_host::{
     Fatal,
     context::{Context, Options},
-    driver::{Config, EntryPoint, PROTOCOL},
+    driver::{Config, EntryPoint},
     limits::Budget,
     resource::{Blob, BlobFlags, ResourceId},
 };
@@ -40,11 +40,6 @@ const FIRST_RESOURCE: u32 = 2;
 
 /// Bit 0 of a request's flags.
 const WANTS_REPLY: u32 = 1;
-
-/// The commands that guests may send: those of the level that they are served at.
-pub(crate) fn commands() -> impl Iterator<Item = &'static CommandRow> {
-    reflect::commands().filter(|row| row.since() <= PROTOCOL)
-}
 
 /// What the tables have of a command that travels.
 pub(crate) fn row(command: CommandType) -> &'static CommandRow {
@@ -144,7 +139,7 @@ impl<'m> World<'m> {
             live: BTreeMap::new(),
             chosen: BTreeMap::new(),
             left_out: BTreeSet::new(),
-            level: PROTOCOL,
+            level: Level::NEWEST,
             is_empty: false,
             making: Vec::new(),
             handles: BTreeMap::new(),
@@ -328,7 +323,7 @@ impl<'m> World<'m> {
             row.command != CommandType::GET_DEVICE_QUEUE
                 && row.outputs().any(|param| matches!(param.item, Item::Handle(row) if row.object_type == kind))
         };
-        commands().find(makes).unwrap_or_else(|| panic!("nothing makes a {kind:?}"))
+        reflect::commands().find(makes).unwrap_or_else(|| panic!("nothing makes a {kind:?}"))
     }
 
     /// The memory of a new ring, which has a thread of its own.

@@ -1,6 +1,6 @@
 //! Levels: how much of the protocol a peer knows.
 
-use core::fmt;
+use core::{fmt, str::FromStr};
 
 use super::CommandType;
 
@@ -57,6 +57,38 @@ impl Level {
         Self::ALL.iter().copied().find(|level| level.has_command(command)).unwrap_or(Self::NEWEST)
     }
 }
+
+/// The newest.
+impl Default for Level {
+    fn default() -> Self {
+        Self::NEWEST
+    }
+}
+
+impl FromStr for Level {
+    type Err = UnknownLevel;
+
+    fn from_str(number: &str) -> Result<Self, UnknownLevel> {
+        number.parse().ok().and_then(Self::of_number).ok_or(UnknownLevel)
+    }
+}
+
+/// What was said is the number of no level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownLevel;
+
+impl fmt::Display for UnknownLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the levels of the protocol are")?;
+        for (n, level) in Level::ALL.iter().enumerate() {
+            let before = if n == 0 { " " } else { ", " };
+            write!(f, "{before}{level}")?;
+        }
+        Ok(())
+    }
+}
+
+impl core::error::Error for UnknownLevel {}
 
 impl fmt::Display for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

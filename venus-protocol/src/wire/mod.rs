@@ -35,6 +35,6 @@ pub use decoder::Decoder;
 pub use encoder::Encoder;
 pub use error::{DecodeError, DecodeErrorKind, ErrorClass, Member};
 pub use handle::{Handle, HandleError, HandleResolver, Handles, IdentityResolver, NewHandles};
-pub use level::Level;
+pub use level::{Level, UnknownLevel};
 pub use scalar::Scalar;
 pub(crate) use scalar::{wire_enums, wire_flags};

@@ -50,15 +50,13 @@ impl Fate {
 /// Fates by name.
 pub(super) type Fates = BTreeMap<String, Fate>;
 
-/// Reads the tables. What came with a later level than guests are served at has no fate yet.
+/// Reads the tables.
 pub(super) fn read(root: &Path, protocol: &Protocol) -> Result<Fates> {
     let file = parse(root, FILE)?;
     let text =
         |row, name: &str| field(row, name).and_then(string).with_context(|| format!("a row of {FILE} has no {name}"));
-    let level = last_name(constant(&file, "PROTOCOL")?).and_then(|name| name.strip_prefix('V')?.parse().ok());
-    let level: u32 = level.with_context(|| format!("PROTOCOL of {FILE} is no level"))?;
-    let known = protocol.extensions.iter().filter(|extension| extension.since <= level);
-    let mut fates: Fates = known.map(|extension| (extension.name.clone(), Fate::Offered)).collect();
+    let mut fates: Fates =
+        protocol.extensions.iter().map(|extension| (extension.name.clone(), Fate::Offered)).collect();
     let mut rows = Vec::new();
     for name in elements(constant(&file, "OF_INSTANCE")?).into_iter().filter_map(string) {
         rows.push((name, Fate::OfInstance));

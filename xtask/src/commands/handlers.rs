@@ -18,9 +18,6 @@ const FOLDER: &str = "venus-host/src/handlers";
 /// The family that is none of Vulkan's.
 const TRANSPORT: &str = "venus-host/src/context/transport.rs";
 
-/// Why the rows of `later!` are refused.
-const LATER: &str = "it came with a later level of the protocol than guests are served at";
-
 /// What becomes of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Treatment {
@@ -109,7 +106,6 @@ fn rows(file: &syn::File, mac: &syn::Macro) -> Result<Vec<(String, Treatment)>> 
             ("forward" | "forward_physical", None) => Treatment::Forward,
             ("create", None) => Treatment::Create,
             ("destroy", None) => Treatment::Destroy,
-            ("later", None) => Treatment::Refused(LATER.to_owned()),
             ("refuse", Some(reason)) => Treatment::Refused(text(file, reason)?),
             _ => bail!("{kind}! is new: teach xtask/src/commands/handlers.rs what it means"),
         })
@@ -268,7 +264,6 @@ mod tests {
                 create! { create_x(CreateXArgs<'_>).p_x; }
                 destroy! { destroy_x(DestroyXArgs).x; }
                 refuse! { wait(WaitArgs) => WHY; join(JoinArgs<'_>) => "no"; }
-                later! { cmd_mesh(CmdMeshArgs); }
                 /// Does it itself. Not otherwise.
                 fn seek(&mut self, args: &mut SeekArgs<'_>) -> Result<(), Interrupt> { Ok(()) }
                 fn submit(&mut self, args: &mut SubmitArgs) -> Result<(), Interrupt> { self.forward_locked(args) }
@@ -280,7 +275,6 @@ mod tests {
         assert_eq!([of("vkCmdDraw"), of("vkCmdCopy")], [&Treatment::Forward, &Treatment::Forward]);
         assert_eq!((of("vkCreateX"), of("vkDestroyX")), (&Treatment::Create, &Treatment::Destroy));
         assert_eq!([of("vkWait").reason(), of("vkJoin").reason()], ["for a reason", "no"]);
-        assert_eq!(of("vkCmdMesh"), &Treatment::Refused(LATER.to_owned()));
         assert_eq!(of("vkSeek"), &Treatment::Handler(Some("Does it itself".to_owned())));
         assert!(of("vkSubmit").reason().starts_with("The queue is locked"));
     }

@@ -128,8 +128,8 @@ fn extensions(page: &mut String, protocol: &Protocol, fates: &Fates) {
         "\n## Extensions\n\n| number | extension | version | level | host | why |\n|--:|---|--:|--:|---|---|"
     );
     for extension in &protocol.extensions {
-        let (word, why) = fates.get(&extension.name).map_or(("not yet", ""), |fate| (fate.word(), fate.reason()));
+        let Some(fate) = fates.get(&extension.name) else { continue };
         let Extension { number, name, version, since } = extension;
-        let _ = writeln!(page, "| {number} | {name} | {version} | {since} | {word} | {why} |");
+        let _ = writeln!(page, "| {number} | {name} | {version} | {since} | {} | {} |", fate.word(), fate.reason());
     }
 }

@@ -7,7 +7,7 @@ use venus_protocol::{
     wire::CommandType,
 };
 
-use super::{super::STATE, list, note, noted, write};
+use super::{super::STATE, descriptor_heap, list, note, noted, write};
 
 /// Size of the memory heap.
 pub const HEAP: u64 = 4 << 30;
@@ -95,6 +95,14 @@ pub(super) unsafe extern "system" fn get_physical_device_properties2(
     // SAFETY: a chain of structures that the caller wants to be filled.
     if let Some(driver) = unsafe { following::<vk::PhysicalDeviceDriverProperties<'_>>(answer.p_next) } {
         driver.driver_id = vk::DriverId::from_raw(STATE.lock().offers.driver);
+    }
+    // SAFETY: as above.
+    if let Some(heap) = unsafe { following(answer.p_next) } {
+        descriptor_heap::properties(heap);
+    }
+    // SAFETY: as above.
+    if let Some(colours) = unsafe { following::<vk::PhysicalDeviceCustomBorderColorPropertiesEXT<'_>>(answer.p_next) } {
+        colours.max_custom_border_color_samplers = descriptor_heap::BORDER_COLOURS;
     }
 }
 

@@ -111,7 +111,7 @@ func answer(_ user: UnsafeMutableRawPointer?, _ body: (Monitor) throws -> Void) 
 
 func drawTriangle(_ monitor: Monitor) -> [UInt8] {
     var pixels = [UInt8](repeating: 0, count: 4 * size * size)
-    let capset = Venus.capset
+    let capset = monitor.host.capset
     let drawn = capset.withUnsafeBytes { capset in
         var transport = venus_guest_transport(
             monitor: Unmanaged.passUnretained(monitor).toOpaque(),

@@ -307,20 +307,26 @@ int main(int argc, char **argv)
     check(argc == 2, "one argument says who serves the guest");
     check(venus_host_version() == VENUS_HOST_VERSION, "header and library belong together");
 
-    char capset[1024];
-    size_t capset_size = (size_t)must(venus_capset(capset, sizeof capset), "capset");
     struct monitor monitor = {.isolation = isolation_of(argv[1])};
     venus_host_options options = {.size = sizeof options};
     if (strcmp(argv[1], "process") == 0)
         options.worker_program = argv[0];
+    options.protocol = 450;
+    check(venus_host_create(&options, &monitor.host) == -EINVAL, "there is no level 450");
+    options.protocol = 433;
     must(venus_host_create(&options, &monitor.host), "create host");
+
+    uint32_t newest[40], words[40];
+    must(venus_capset(newest, sizeof newest), "capset of the newest level");
+    size_t capset_size = (size_t)must(venus_host_capset(monitor.host, words, sizeof words), "capset");
+    check(words[1] == 0x404133 && newest[1] > words[1], "each level announces its registry's version");
     venus_context_options context = {
         .size = sizeof context, .name = "triangle", .name_size = 8, .isolation = monitor.isolation};
     must(venus_host_create_context(monitor.host, CONTEXT, &context), "create context");
 
     const struct venus_guest_transport transport = {
         .monitor = &monitor,
-        .capset = capset,
+        .capset = words,
         .capset_size = capset_size,
         .create_blob = create_blob,
         .destroy_resource = destroy_resource,

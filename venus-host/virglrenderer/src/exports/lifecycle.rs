@@ -2,6 +2,7 @@
 
 use std::ffi::{c_int, c_void};
 
+use venus_ffi::environment;
 use venus_host::context::{CAPSET_BYTES, CAPSET_ID, CAPSET_VERSION, capset};
 
 use super::{answer, perform};
@@ -99,8 +100,9 @@ pub(crate) unsafe extern "C" fn virgl_renderer_get_cap_set(set: u32, max_ver: *m
 pub(crate) unsafe extern "C" fn virgl_renderer_fill_caps(set: u32, _version: u32, caps: *mut c_void) {
     perform("virgl_renderer_fill_caps", || {
         if is_served(set) && !caps.is_null() {
+            let capset = capset(environment::protocol()?);
             // SAFETY: there is room for so many bytes, by the contract of this function.
-            unsafe { caps.cast::<[u8; CAPSET_BYTES]>().write_unaligned(capset()) };
+            unsafe { caps.cast::<[u8; CAPSET_BYTES]>().write_unaligned(capset) };
         }
         Ok(())
     });

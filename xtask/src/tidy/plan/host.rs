@@ -98,6 +98,7 @@ pub(super) const HOST: Crate = Crate {
                 "std::env",
                 "venus_protocol::Extension",
                 "venus_protocol::Level",
+                "venus_protocol::UnknownLevel",
                 "venus_protocol::args",
                 "venus_protocol::procs",
                 "venus_protocol::vk",
