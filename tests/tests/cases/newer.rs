@@ -24,5 +24,8 @@ rows! {
     a_buffer_has_meshes_drawn: "mesh-indirect";
     a_buffer_counts_draws_of_meshes: "mesh-indirect-count";
     descriptors_are_found_in_heaps: "heap";
+    slices_of_an_image_are_written: "slices";
+    nothing_is_written_beyond_a_range: "beyond-a-range";
+    pointers_need_no_type: "untyped";
     cooperative_matrices_are_multiplied: "matrix";
 }

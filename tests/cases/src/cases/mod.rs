@@ -14,6 +14,7 @@ mod mesh;
 mod pipelines;
 mod polling;
 mod queries;
+mod reach;
 mod refused;
 mod sparse;
 mod starts;
@@ -119,6 +120,9 @@ pub(crate) const CASES: &[Case] = &[
     case("mesh-indirect", 0, mesh::indirect, "the same, as a buffer says"),
     case("mesh-indirect-count", 0, mesh::indirect_count, "the same, and as many as a buffer says"),
     case("heap", 0, heap::descriptors, "descriptors of images, buffers and samplers that are in heaps"),
+    case("slices", 0, reach::slices, "some slices of an image of three dimensions, written by a shader"),
+    case("beyond-a-range", 0, reach::beyond_a_range, "a shader that writes beyond what is bound, and to nothing"),
+    case("untyped", 0, reach::untyped, "a shader whose pointers have no type"),
     case("matrix", 0, matrix::multiply, "cooperative matrices of all kinds that a subgroup multiplies"),
 
     case("clear-no-rectangle", 0, refused::clear_no_rectangle, "vkCmdClearAttachments of no rectangle"),

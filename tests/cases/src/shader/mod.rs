@@ -3,6 +3,7 @@
 pub(crate) mod heap;
 pub(crate) mod matrix;
 pub(crate) mod mesh;
+pub(crate) mod reach;
 
 /// Bound of ids, entry point and opcodes would be many names for few uses: the rows below have numbers, and say in words
 /// what they are.
