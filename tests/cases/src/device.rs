@@ -80,6 +80,21 @@ impl Found {
         properties
     }
 
+    /// Makes a device with this extension and what the structure has of its features. It also renders without render
+    /// passes, keeps bounds and has addresses, as every device of Vulkan 1.3 can.
+    ///
+    /// # Errors
+    ///
+    /// The driver refuses.
+    pub(crate) fn open_with<T: vk::TaggedStructure>(self, extension: &CStr, features: &mut T) -> Result<Gpu> {
+        let bounds = vk::PhysicalDeviceFeatures::default().robust_buffer_access(true);
+        let mut newer = vk::PhysicalDeviceVulkan13Features::default().robust_image_access(true).dynamic_rendering(true);
+        let mut addresses = vk::PhysicalDeviceVulkan12Features::default().buffer_device_address(true);
+        let names = [extension.as_ptr()];
+        let info = vk::DeviceCreateInfo::default().enabled_extension_names(&names).enabled_features(&bounds);
+        self.open(chained(info.push_next(&mut newer).push_next(&mut addresses), features))
+    }
+
     /// Makes the device. `info` has everything but queues.
     ///
     /// # Errors

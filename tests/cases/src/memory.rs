@@ -39,12 +39,22 @@ impl Mapped {
         bytes: u64,
         usage: vk::BufferUsageFlags,
     ) -> Result<(Self, vk::DeviceAddress)> {
-        let mut flags = vk::MemoryAllocateFlagsInfo::default().flags(vk::MemoryAllocateFlags::DEVICE_ADDRESS);
-        let memory = vk::MemoryAllocateInfo::default().push_next(&mut flags);
-        let mapped = Self::in_memory(gpu, bytes, usage | vk::BufferUsageFlags::SHADER_DEVICE_ADDRESS, &memory)?;
+        let usage = usage | vk::BufferUsageFlags::SHADER_DEVICE_ADDRESS;
+        let mapped = Self::with_flags(gpu, bytes, usage, vk::MemoryAllocateFlags::DEVICE_ADDRESS)?;
         let info = vk::BufferDeviceAddressInfo::default().buffer(mapped.buffer);
         let address = unsafe { gpu.device.get_buffer_device_address(&info) };
         Ok((mapped, address))
+    }
+
+    /// The same in memory that is allocated with these flags.
+    pub(crate) fn with_flags(
+        gpu: &Gpu,
+        bytes: u64,
+        usage: vk::BufferUsageFlags,
+        flags: vk::MemoryAllocateFlags,
+    ) -> Result<Self> {
+        let mut flags = vk::MemoryAllocateFlagsInfo::default().flags(flags);
+        Self::in_memory(gpu, bytes, usage, &vk::MemoryAllocateInfo::default().push_next(&mut flags))
     }
 
     /// The same in memory that is special: `info` has everything but size and type.

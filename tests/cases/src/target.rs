@@ -123,7 +123,6 @@ pub(crate) fn pipeline(
     gpu: &Gpu,
     stages: &[(vk::ShaderStageFlags, Vec<u32>)],
     assembly: &vk::PipelineInputAssemblyStateCreateInfo<'_>,
-    dynamic: &[vk::DynamicState],
 ) -> Result<vk::Pipeline> {
     let layout = unsafe { gpu.device.create_pipeline_layout(&Default::default(), None) };
     let layout = layout.context("vkCreatePipelineLayout")?;
@@ -141,11 +140,10 @@ pub(crate) fn pipeline(
     let blend = [vk::PipelineColorBlendAttachmentState::default().color_write_mask(vk::ColorComponentFlags::RGBA)];
     let blend = vk::PipelineColorBlendStateCreateInfo::default().attachments(&blend);
     let (input, formats) = (Default::default(), [FORMAT]);
-    let dynamic = vk::PipelineDynamicStateCreateInfo::default().dynamic_states(dynamic);
     let mut rendering = vk::PipelineRenderingCreateInfo::default().color_attachment_formats(&formats);
     let info = vk::GraphicsPipelineCreateInfo::default().stages(&stages).vertex_input_state(&input);
     let info = info.input_assembly_state(assembly).viewport_state(&viewport).rasterization_state(&rasterization);
-    let info = info.multisample_state(&samples).color_blend_state(&blend).dynamic_state(&dynamic).layout(layout);
+    let info = info.multisample_state(&samples).color_blend_state(&blend).layout(layout);
     let infos = [info.push_next(&mut rendering)];
     let made = unsafe { gpu.device.create_graphics_pipelines(vk::PipelineCache::null(), &infos, None) };
     let pipelines = made.map_err(|(_, answer)| answer).context("vkCreateGraphicsPipelines")?;

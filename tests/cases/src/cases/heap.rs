@@ -29,6 +29,8 @@ const NUMBERS: u32 = WIDTH;
 /// How the samplers of the heap go on where the image ends.
 const MODES: [vk::SamplerAddressMode; 2] =
     [vk::SamplerAddressMode::CLAMP_TO_EDGE, vk::SamplerAddressMode::MIRRORED_REPEAT];
+/// What is there for the first of them if it has a border of a colour of its own.
+const BORDER: u16 = 777;
 /// What each dispatch is pushed: a factor, the number of its sampler, and that of its output.
 const PUSHED: [[u32; 3]; 2] = [[3, 1, 0], [5, 0, 1]];
 
@@ -40,12 +42,17 @@ struct Commands {
     bind_samplers: vk::PFN_vkCmdBindSamplerHeapEXT,
     push: vk::PFN_vkCmdPushDataEXT,
     size: vk::PFN_vkGetPhysicalDeviceDescriptorSizeEXT,
+    /// Those of borders, where they are wanted.
+    borders: Option<(vk::PFN_vkRegisterCustomBorderColorEXT, vk::PFN_vkUnregisterCustomBorderColorEXT)>,
 }
 
 impl Commands {
-    fn new(gpu: &Gpu) -> Result<Self> {
+    fn new(gpu: &Gpu, border: bool) -> Result<Self> {
         unsafe {
+            let register = || gpu.command(c"vkRegisterCustomBorderColorEXT");
+            let borders = || anyhow::Ok((register()?, gpu.command(c"vkUnregisterCustomBorderColorEXT")?));
             Ok(Self {
+                borders: border.then(borders).transpose()?,
                 write_resources: gpu.command(c"vkWriteResourceDescriptorsEXT")?,
                 write_samplers: gpu.command(c"vkWriteSamplerDescriptorsEXT")?,
                 bind_resources: gpu.command(c"vkCmdBindResourceHeapEXT")?,
@@ -140,20 +147,25 @@ fn mapping(
     }
 }
 
-fn device() -> Result<(Gpu, vk::PhysicalDeviceDescriptorHeapPropertiesEXT<'static>)> {
+fn device(border: bool) -> Result<(Gpu, vk::PhysicalDeviceDescriptorHeapPropertiesEXT<'static>)> {
     let found = Found::new()?;
     found.require(NAME, "not supported: VK_EXT_descriptor_heap")?;
     let has: vk::PhysicalDeviceDescriptorHeapFeaturesEXT<'_> = found.features_in();
     if has.descriptor_heap == 0 {
         return Err(Skip("not supported: descriptor heaps").into());
     }
+    let mut borders: vk::PhysicalDeviceCustomBorderColorFeaturesEXT<'_> = found.features_in();
+    if border && borders.custom_border_colors == 0 {
+        return Err(Skip("not supported: borders of any colour").into());
+    }
     let sizes = found.properties_in();
     let mut heaps = vk::PhysicalDeviceDescriptorHeapFeaturesEXT { descriptor_heap: vk::TRUE, ..Default::default() };
     let mut flags = vk::PhysicalDeviceMaintenance5FeaturesKHR::default().maintenance5(true);
     let mut addresses = vk::PhysicalDeviceVulkan12Features::default().buffer_device_address(true);
-    let names = [NAME.as_ptr(), ash::khr::maintenance5::NAME.as_ptr()];
-    let info = vk::DeviceCreateInfo::default().enabled_extension_names(&names);
+    let names = [NAME, ash::khr::maintenance5::NAME, ash::ext::custom_border_color::NAME].map(CStr::as_ptr);
+    let info = vk::DeviceCreateInfo::default().enabled_extension_names(&names[..if border { 3 } else { 2 }]);
     let info = info.push_next(&mut flags).push_next(&mut addresses);
+    let info = if border { info.push_next(&mut borders) } else { info };
     Ok((found.open(chained(info, &mut heaps))?, sizes))
 }
 
@@ -188,12 +200,20 @@ const fn input_of(number: u32) -> u32 {
 }
 
 /// What a dispatch writes as this number.
-fn right(number: u32, [factor, sampler, _]: [u32; 3]) -> u32 {
-    let texel = match sampler {
-        0 => number.min(TEXELS - 1),
-        _ => (number % (2 * TEXELS)).min(2 * TEXELS - 1 - number % (2 * TEXELS)),
+fn right(number: u32, [factor, sampler, _]: [u32; 3], border: bool) -> u32 {
+    let there = match sampler {
+        0 if border && number >= TEXELS => u32::from(BORDER),
+        0 => texel_of(number.min(TEXELS - 1)),
+        _ => texel_of((number % (2 * TEXELS)).min(2 * TEXELS - 1 - number % (2 * TEXELS))),
     };
-    input_of(number) * factor + texel_of(texel)
+    input_of(number) * factor + there
+}
+
+/// A border of a colour of its own, which the driver knows by an index.
+fn border() -> vk::SamplerCustomBorderColorCreateInfoEXT<'static> {
+    let colour = vk::ClearColorValue { float32: [f32::from(BORDER); 4] };
+    let border = vk::SamplerCustomBorderColorCreateInfoEXT::default().custom_border_color(colour);
+    border.format(vk::Format::R32_SFLOAT)
 }
 
 /// Both heaps, filled, and where what is in them.
@@ -211,6 +231,7 @@ impl Heaps {
         sizes: &vk::PhysicalDeviceDescriptorHeapPropertiesEXT<'_>,
         view: &vk::ImageViewCreateInfo<'_>,
         numbers: vk::DeviceAddress,
+        border_index: Option<u32>,
     ) -> Result<Self> {
         let mut resources = Heap::new(gpu, sizes.min_resource_heap_reserved_range)?;
         let image = vk::ImageDescriptorInfoEXT {
@@ -246,10 +267,21 @@ impl Heaps {
             .context("vkWriteResourceDescriptorsEXT")?;
 
         let mut samplers = Heap::new(gpu, sizes.min_sampler_heap_reserved_range)?;
-        let infos = MODES.map(|mode| {
+        let mut infos = MODES.map(|mode| {
             let info = vk::SamplerCreateInfo::default().address_mode_u(mode).address_mode_v(mode);
             info.address_mode_w(mode).max_lod(vk::LOD_CLAMP_NONE)
         });
+        let border = border();
+        let index = vk::SamplerCustomBorderColorIndexCreateInfoEXT {
+            p_next: from_ref(&border).cast(),
+            index: border_index.unwrap_or_default(),
+            ..Default::default()
+        };
+        if border_index.is_some() {
+            infos[0].address_mode_u = vk::SamplerAddressMode::CLAMP_TO_BORDER;
+            infos[0].border_color = vk::BorderColor::FLOAT_CUSTOM_EXT;
+            infos[0].p_next = from_ref(&index).cast();
+        }
         let of_sampler = size(vk::DescriptorType::SAMPLER);
         let sampler_stride = of_sampler.next_multiple_of(sizes.sampler_descriptor_alignment);
         let at = samplers.take(sampler_stride, 2, sizes.sampler_descriptor_alignment)?;
@@ -286,15 +318,28 @@ fn pipeline(gpu: &Gpu, mappings: &[vk::DescriptorSetAndBindingMappingEXT<'_>]) -
 }
 
 pub(super) fn descriptors(_: u32) -> Result<String> {
-    let (gpu, sizes) = device()?;
-    let commands = Commands::new(&gpu)?;
+    found_in_heaps(false)
+}
+
+pub(super) fn borders(_: u32) -> Result<String> {
+    found_in_heaps(true)
+}
+
+fn found_in_heaps(bordered: bool) -> Result<String> {
+    let (gpu, sizes) = device(bordered)?;
+    let commands = Commands::new(&gpu, bordered)?;
+    let mut index = None;
+    if let Some((register, _)) = commands.borders {
+        let answer = unsafe { register(gpu.device.handle(), &border(), vk::FALSE, index.insert(0)) };
+        answer.result().context("vkRegisterCustomBorderColorEXT")?;
+    }
     let (numbers, address) =
         Mapped::with_address(&gpu, u64::from(3 * NUMBERS * 4), vk::BufferUsageFlags::STORAGE_BUFFER)?;
     numbers.set(u32::MAX);
     numbers.write(&(0..NUMBERS).map(input_of).collect::<Vec<_>>());
     let view = vk::ImageViewCreateInfo::default().image(row(&gpu)?).view_type(vk::ImageViewType::TYPE_2D);
     let view = view.format(vk::Format::R32_SFLOAT).subresource_range(whole());
-    let heaps = Heaps::new(&gpu, &commands, &sizes, &view, address)?;
+    let heaps = Heaps::new(&gpu, &commands, &sizes, &view, address, index)?;
     let pipeline = pipeline(&gpu, &heaps.mappings)?;
     run(&gpu, |device, buffer| unsafe {
         (commands.bind_resources)(buffer, &heaps.resources.bound());
@@ -315,9 +360,12 @@ pub(super) fn descriptors(_: u32) -> Result<String> {
     for pushed in PUSHED {
         let output = words.iter().skip(usize::try_from((1 + pushed[2]) * NUMBERS)?);
         for (number, word) in (0..NUMBERS).zip(output) {
-            let right = right(number, pushed);
+            let right = right(number, pushed, bordered);
             ensure!(*word == right, "number {number} of output {} is {word}, not {right}", pushed[2]);
         }
+    }
+    if let (Some((_, unregister)), Some(index)) = (commands.borders, index) {
+        unsafe { unregister(gpu.device.handle(), index) };
     }
     gpu.close();
     Ok(format!("{} dispatches find what they need in heaps", PUSHED.len()))

@@ -52,7 +52,7 @@ impl Bench {
             stages.push((vk::ShaderStageFlags::TASK_EXT, task()));
         }
         stages.push((vk::ShaderStageFlags::FRAGMENT, fragment()));
-        let pipeline = pipeline(&gpu, &stages, &Default::default(), &[])?;
+        let pipeline = pipeline(&gpu, &stages, &Default::default())?;
         let mesh = mesh_shader::Device::new(&gpu.instance, &gpu.device);
         Ok(Self { mesh, target: Target::new(&gpu)?, pipeline, gpu })
     }

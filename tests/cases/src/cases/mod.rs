@@ -3,8 +3,10 @@
 //! Those that begin with `time-` re-enact no report but say how long something takes, and those of newer levels of the
 //! protocol skip themselves where a driver lacks what they use: "not supported".
 
+mod copies;
 mod death;
 mod frames;
+mod fresh;
 mod heap;
 mod images;
 mod many;
@@ -16,6 +18,7 @@ mod polling;
 mod queries;
 mod reach;
 mod refused;
+mod rendering;
 mod sparse;
 mod starts;
 mod timings;
@@ -120,9 +123,16 @@ pub(crate) const CASES: &[Case] = &[
     case("mesh-indirect", 0, mesh::indirect, "the same, as a buffer says"),
     case("mesh-indirect-count", 0, mesh::indirect_count, "the same, and as many as a buffer says"),
     case("heap", 0, heap::descriptors, "descriptors of images, buffers and samplers that are in heaps"),
+    case("heap-border", 0, heap::borders, "the same with a border that has a colour of its own"),
     case("slices", 0, reach::slices, "some slices of an image of three dimensions, written by a shader"),
     case("beyond-a-range", 0, reach::beyond_a_range, "a shader that writes beyond what is bound, and to nothing"),
     case("untyped", 0, reach::untyped, "a shader whose pointers have no type"),
+    case("restart-index", 0, rendering::restart_index, "strips that begin anew at an index of the program's choice"),
+    case("end-rendering", 0, rendering::end, "a rendering that ends by vkCmdEndRendering2KHR, with a structure and without"),
+    case("depth-copy", 0, copies::depth, "colours that are copied to depths"),
+    case("copy-indirect", 0, copies::indirect, "copies between addresses that a buffer says"),
+    case("zeroed-memory", 0, fresh::memory, "memory that is nothing but zeros from the start"),
+    case("reset-queries", 0, fresh::queries, "a pool whose queries are reset from the start"),
     case("matrix", 0, matrix::multiply, "cooperative matrices of all kinds that a subgroup multiplies"),
 
     case("clear-no-rectangle", 0, refused::clear_no_rectangle, "vkCmdClearAttachments of no rectangle"),

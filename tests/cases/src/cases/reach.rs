@@ -3,7 +3,7 @@
 
 use crate::Skip;
 use crate::compute::{Bound, Compute, Wanted};
-use crate::device::{Found, Gpu, chained};
+use crate::device::Found;
 use crate::memory::Mapped;
 use crate::shader::WIDTH;
 use crate::shader::reach::{number_texels, texel, untyped as without_types};
@@ -19,15 +19,6 @@ use venus_protocol::vk;
 const SIDE: u32 = 8;
 const SEEN: Range<u32> = 3..6;
 
-/// A device with one more extension, one structure of features, and bounds that are kept.
-fn device<T: vk::TaggedStructure>(found: Found, name: &CStr, wanted: &mut T) -> Result<Gpu> {
-    let features = vk::PhysicalDeviceFeatures::default().robust_buffer_access(true);
-    let mut images = vk::PhysicalDeviceVulkan13Features::default().robust_image_access(true);
-    let names = [name.as_ptr()];
-    let info = vk::DeviceCreateInfo::default().enabled_extension_names(&names).enabled_features(&features);
-    found.open(chained(info.push_next(&mut images), wanted))
-}
-
 pub(super) fn slices(_: u32) -> Result<String> {
     let found = Found::new()?;
     found.require(image_sliced_view_of_3d::NAME, "not supported: VK_EXT_image_sliced_view_of_3d")?;
@@ -35,7 +26,7 @@ pub(super) fn slices(_: u32) -> Result<String> {
     if has.image_sliced_view_of3_d == 0 {
         return Err(Skip("not supported: slices of an image").into());
     }
-    let gpu = device(found, image_sliced_view_of_3d::NAME, &mut has)?;
+    let gpu = found.open_with(image_sliced_view_of_3d::NAME, &mut has)?;
     let extent = vk::Extent3D { width: SIDE, height: SIDE, depth: SIDE };
     let info = vk::ImageCreateInfo::default().image_type(vk::ImageType::TYPE_3D).format(vk::Format::R32_UINT);
     let info = info.extent(extent).mip_levels(1).array_layers(1).samples(vk::SampleCountFlags::TYPE_1);
@@ -83,7 +74,7 @@ pub(super) fn beyond_a_range(_: u32) -> Result<String> {
     if has.robust_buffer_access2 == 0 || has.null_descriptor == 0 {
         return Err(Skip("not supported: bounds of buffers, or descriptors of nothing").into());
     }
-    let gpu = device(found, NAME, &mut has)?;
+    let gpu = found.open_with(NAME, &mut has)?;
     let compute = Compute::new(&gpu)?;
     let (answer, pipelines) = compute.create(&gpu, &[Wanted::new(compute.module, 7)]);
     answer.result().context("vkCreateComputePipelines")?;
@@ -113,7 +104,7 @@ pub(super) fn untyped(_: u32) -> Result<String> {
     if has.shader_untyped_pointers == 0 {
         return Err(Skip("not supported: pointers without a type").into());
     }
-    let gpu = device(found, NAME, &mut has)?;
+    let gpu = found.open_with(NAME, &mut has)?;
     let buffer = Mapped::new(&gpu, u64::from(WIDTH * 4), vk::BufferUsageFlags::STORAGE_BUFFER)?;
     buffer.set(K);
     let bound = Bound::buffer(&gpu, buffer.buffer, vk::WHOLE_SIZE)?;

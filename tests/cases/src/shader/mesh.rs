@@ -1,6 +1,6 @@
 //! Shaders of a mesh pipeline that paints tiles, each in a colour that says which workgroup it is of.
 
-use super::{FRAGMENT, VERSION_1_4, Words};
+use super::{INPUT, OUTPUT, VERSION_1_4, Words};
 
 /// Tiles of a row, and rows, that fill a target.
 pub(crate) const TILES: u32 = 8;
@@ -13,9 +13,7 @@ const MESH_SHADING: u32 = 5283;
 const EXTENSION: &str = "SPV_EXT_mesh_shader";
 const TASK: u32 = 5364;
 const MESH: u32 = 5365;
-/// Where variables are.
-const INPUT: u32 = 1;
-const OUTPUT: u32 = 3;
+/// Where a task's variable for its meshes is.
 const PAYLOAD: u32 = 5402;
 
 /// The colour of the tile that is painted by workgroup `x`, `z` in this row.
@@ -159,14 +157,5 @@ pub(crate) fn mesh(of_task: bool) -> Vec<u32> {
 
 /// A fragment shader that writes the colour of its triangle.
 pub(crate) fn fragment() -> Vec<u32> {
-    let mut words = Words::of(VERSION_1_4, 1);
-    let [main, void, function, u32, input, output, from, to, label, colour] = words.ids();
-    words.needs(&[1, MESH_SHADING], &[EXTENSION]).entry(FRAGMENT, main, &[from, to]);
-    words.op(16, &[main, 7]); // the origin is the upper left
-    words.op(71, &[from, 30, 0]).op(71, &[from, 14]).op(71, &[from, 5271]).op(71, &[to, 30, 0]); // flat, of a primitive
-    words.op(19, &[void]).op(33, &[function, void]).op(21, &[u32, 32, 0]);
-    words.op(32, &[input, INPUT, u32]).op(32, &[output, OUTPUT, u32]);
-    words.op(59, &[input, from, INPUT]).op(59, &[output, to, OUTPUT]);
-    words.op(54, &[void, main, 0, function]).op(248, &[label]);
-    words.op(61, &[u32, colour, from]).op(62, &[to, colour]).end()
+    super::squares::fragment_of(&[1, MESH_SHADING], &[EXTENSION], &[14, 5271]) // flat, and of a primitive
 }

@@ -4,6 +4,7 @@ pub(crate) mod heap;
 pub(crate) mod matrix;
 pub(crate) mod mesh;
 pub(crate) mod reach;
+pub(crate) mod squares;
 
 /// Bound of ids, entry point and opcodes would be many names for few uses: the rows below have numbers, and say in words
 /// what they are.
@@ -17,6 +18,9 @@ const VERSION_1_5: u32 = 0x0001_0500;
 const VERTEX: u32 = 0;
 const FRAGMENT: u32 = 4;
 const COMPUTE: u32 = 5;
+/// Where variables are.
+const INPUT: u32 = 1;
+const OUTPUT: u32 = 3;
 /// Where a module says what no id reaches.
 const BOUND: usize = 3;
 
