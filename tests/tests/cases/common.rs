@@ -49,8 +49,8 @@ impl Place {
     }
 
     /// A host in a guest's root, on the driver of that root.
-    pub(crate) fn resident(&self, guest: &Guest) -> Resident {
-        Resident::venus(guest, &self.host, &[]).expect("the host starts in a guest root")
+    pub(crate) fn resident(&self, guest: &Guest, args: &[&str]) -> Resident {
+        Resident::venus(guest, &self.host, args).expect("the host starts in a guest root")
     }
 
     /// One case in a guest, through the host behind that socket.
@@ -105,9 +105,14 @@ fn through_host(
 
 /// The verdicts natively, and through a host in the guest's root, which has the very driver that the native run has.
 pub(crate) fn on_its_own_driver(name: &str, case: &[&str]) -> Option<(String, String)> {
+    on_its_own_driver_by(name, &[], case)
+}
+
+/// The same through a host that is told something.
+pub(crate) fn on_its_own_driver_by(name: &str, host: &[&str], case: &[&str]) -> Option<(String, String)> {
     let (place, guest) = (place(name)?, guest(name, Suite::Sid)?);
     let native = place.natively(&guest, case);
-    let host = place.resident(&guest);
+    let host = place.resident(&guest, host);
     let finished = place.through(&guest, &host.socket(), case).output().unwrap();
     Some((native, verdict(finished, &format!("{case:?}"), &host.log())))
 }

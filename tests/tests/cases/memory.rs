@@ -12,7 +12,7 @@ rows! {
 fn budgets_are_at_most_heaps() {
     let name = "budgets_are_at_most_heaps";
     let (Some(place), Some(guest)) = (place(name), guest(name, SID[0])) else { return };
-    let host = place.resident(&guest);
+    let host = place.resident(&guest, &[]);
     let finished = place.through(&guest, &host.socket(), &["memory-budget"]).output().unwrap();
     verdict(finished, "budgets", &host.log());
 }

@@ -19,7 +19,7 @@ fn a_clear_of_no_layers() {
 fn a_priority_that_few_may_have() {
     let name = "a_priority_that_few_may_have";
     let (Some(place), Some(guest)) = (place(name), guest(name, SID[0])) else { return };
-    let host = place.resident(&guest);
+    let host = place.resident(&guest, &[]);
     let finished = place.through(&guest, &host.socket(), &["global-priority"]).output().unwrap();
     verdict(finished, "a priority", &host.log());
 }
