@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use ash::vk;
 
 use super::{
-    Config, Instance, Loader, PhysicalDevice,
+    Config, Instance, Level, Loader, PhysicalDevice,
     extensions::Verdict,
     family::{self, Abilities},
     instance::unusable_because,
@@ -136,6 +136,8 @@ pub struct Extensions {
     pub withheld: Vec<(&'static str, &'static str)>,
     /// Those that the driver lacks.
     pub absent: Vec<&'static str>,
+    /// Of those offered, the ones that only guests of a later level of the protocol than the oldest know; with the level.
+    pub later: Vec<(&'static str, Level)>,
 }
 
 /// Looks at everything. Takes a second or so: drivers are loaded and devices created.
@@ -233,6 +235,9 @@ fn examine_memory(device: &PhysicalDevice) -> Memory {
 fn examine_extensions(device: &PhysicalDevice) -> Extensions {
     let mut found = Extensions::default();
     for (extension, verdict) in device.verdicts() {
+        if verdict.offered().is_some() && extension.since > Level::OLDEST {
+            found.later.push((extension.name, extension.since));
+        }
         match verdict {
             Verdict::Offered(_) => found.offered.push(extension.name),
             Verdict::Emulated(_, how) => found.emulated.push((extension.name, how)),

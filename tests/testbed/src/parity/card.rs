@@ -50,7 +50,7 @@ pub(super) fn merge(file: &Path, results: &mut Results, regressions: &mut Vec<St
     let title = format!("Mesa {mesa} on {card}");
     results.begin(KEY.to_owned(), &title, facts.clone());
     let outcomes = [
-        (Suite::Vulkaninfo.name(), vulkaninfo(&sections)),
+        (Suite::Vulkaninfo.name(), vulkaninfo(&sections, mesa)),
         (Suite::GgmlAdd.name(), tests(&sections, "ADD")),
         (Suite::GgmlMulMat.name(), tests(&sections, "MUL_MAT")),
         (PERF, perf(&sections)),
@@ -102,8 +102,8 @@ fn ended<'a>(sections: &'a BTreeMap<String, Section>, name: &str) -> Result<&'a 
 /// Programs that list the device's properties, the newest first.
 const VULKANINFO: [&str; 3] = ["vulkaninfo", "vulkaninfo-trixie", "vulkaninfo-bookworm"];
 
-/// Compares the profiles of the newest vulkaninfo that works natively.
-fn vulkaninfo(sections: &BTreeMap<String, Section>) -> Result<Outcome> {
+/// Compares the profiles of the newest vulkaninfo that works natively. `mesa` is the guest's version.
+fn vulkaninfo(sections: &BTreeMap<String, Section>, mesa: &str) -> Result<Outcome> {
     let works = |name: &&&str| ended(sections, &format!("native.{name}")).is_ok();
     let Some(name) = VULKANINFO.iter().find(works) else {
         let first = ended(sections, &format!("native.{}", VULKANINFO[0]));
@@ -117,7 +117,8 @@ fn vulkaninfo(sections: &BTreeMap<String, Section>) -> Result<Outcome> {
     };
     let doctor: Value =
         serde_json::from_str(&section(sections, "doctor")?.text).context("reading venus doctor's words")?;
-    let outcome = profile::compare(&profile("native")?, &profile("venus")?, &mut Explainer::new(&doctor, false))?;
+    let mut explainer = Explainer::new(&doctor, false).for_mesa(mesa);
+    let outcome = profile::compare(&profile("native")?, &profile("venus")?, &mut explainer)?;
     Ok(if *name == VULKANINFO[0] {
         outcome
     } else {

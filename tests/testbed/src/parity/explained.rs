@@ -5,7 +5,7 @@
 
 mod rows;
 
-use rows::{NEW_MESA, OLD_GUEST, OLD_LACKS, OLD_ROWS, PROFILE, PROFILE_ROWS, ROWS};
+use rows::{LEVEL_ROWS, LEVELS, NEW_MESA, OLD_GUEST, OLD_LACKS, OLD_LEVEL, OLD_ROWS, PROFILE, PROFILE_ROWS, ROWS};
 use serde_json::Value;
 use std::fmt;
 
@@ -77,6 +77,8 @@ pub(super) struct Explainer<'a> {
     doctor: &'a Value,
     profile: bool,
     old: bool,
+    /// The level of the protocol that the guest's driver speaks.
+    level: u32,
     /// Extensions that one side lacks with a reason: what their structures' names begin with, and the reason.
     known: Vec<(Side, String, String)>,
 }
@@ -91,13 +93,15 @@ enum Side {
 impl<'a> Explainer<'a> {
     /// `doctor` is what `venus doctor --json` printed on the driver; `profile` says whether it had to pretend.
     pub(super) fn new(doctor: &'a Value, profile: bool) -> Self {
-        Self { doctor, profile, old: false, known: Vec::new() }
+        Self { doctor, profile, old: false, level: u32::MAX, known: Vec::new() }
     }
 
     /// With the version of the guest's Mesa, `25.0.7`: older ones pass on less.
     pub(super) fn for_mesa(self, version: &str) -> Self {
-        let major = version.split('.').next().and_then(|part| part.parse::<u32>().ok());
-        Self { old: major.is_some_and(|major| major < NEW_MESA), ..self }
+        let mut parts = version.split('.').map_while(|part| part.parse::<u32>().ok());
+        let (Some(major), Some(minor)) = (parts.next(), parts.next()) else { return self };
+        let speaks = LEVELS.iter().rev().find(|(since, _)| *since <= (major, minor));
+        Self { old: major < NEW_MESA, level: speaks.map_or(self.level, |(_, level)| *level), ..self }
     }
 
     /// Notes which extensions differ and why, before their structures are asked for.
@@ -114,7 +118,8 @@ impl<'a> Explainer<'a> {
     pub(super) fn explain(&self, change: &Change) -> Option<String> {
         let old: &[Row] = if self.old { OLD_ROWS } else { &[] };
         let profile: &[Row] = if self.profile { PROFILE_ROWS } else { &[] };
-        if let Some(row) = ROWS.iter().chain(old).chain(profile).find(|row| row.covers(change)) {
+        let levels = LEVEL_ROWS.iter().filter(|(level, _)| self.level < *level).map(|(_, row)| row);
+        if let Some(row) = ROWS.iter().chain(old).chain(profile).chain(levels).find(|row| row.covers(change)) {
             return Some(row.reason.to_owned());
         }
         let (section, name) = change.path.split_once('/')?;
@@ -143,6 +148,10 @@ impl<'a> Explainer<'a> {
             names.filter_map(Value::as_str).any(|listed| listed == name)
         };
         if in_list("offered") || lists.get("emulated").is_some_and(|list| list.get(name).is_some()) {
+            let later = lists.get("later").and_then(|list| list.get(name)).and_then(Value::as_u64);
+            if later.is_some_and(|level| level > self.level.into()) {
+                return Some(OLD_LEVEL.to_owned());
+            }
             return (self.old && OLD_LACKS.contains(&name)).then(|| OLD_GUEST.to_owned());
         }
         if in_list("absent") {
@@ -277,6 +286,27 @@ mod tests {
         let missing = change("extensions/VK_KHR_ray_query", Some(json!(1)), None);
         assert!(Explainer::new(&doctor, false).for_mesa("25.0.7").explain(&missing).is_some());
         assert!(Explainer::new(&doctor, false).for_mesa("26.2.6").explain(&missing).is_none());
+    }
+
+    #[test]
+    fn a_guest_of_an_older_level_is_excused_for_what_came_later() {
+        let doctor = json!({ "gpus": [{ "extensions": {
+            "offered": ["VK_EXT_mesh_shader", "VK_KHR_maintenance9"],
+            "later": { "VK_EXT_mesh_shader": 448, "VK_KHR_maintenance9": 453 },
+        } }] });
+        let is_excused = |mesa: &str, name: &str| {
+            let missing = change(&format!("extensions/{name}"), Some(json!(1)), None);
+            Explainer::new(&doctor, false).for_mesa(mesa).explain(&missing).is_some()
+        };
+        for (mesa, mesh_shader, maintenance) in
+            [("25.0.7", true, true), ("26.2.6-1", false, true), ("26.3.0-devel", false, false), ("", false, false)]
+        {
+            assert_eq!(is_excused(mesa, "VK_EXT_mesh_shader"), mesh_shader, "{mesa}");
+            assert_eq!(is_excused(mesa, "VK_KHR_maintenance9"), maintenance, "{mesa}");
+        }
+        let format = change("formats/F/VkSubpassResolvePerformanceQueryEXT", Some(json!({})), None);
+        assert!(Explainer::new(&doctor, false).for_mesa("26.1.0").explain(&format).is_some());
+        assert!(Explainer::new(&doctor, false).for_mesa("26.2.0").explain(&format).is_none());
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //!
 //! Names stay as they are; new ones may be added.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use venus_host::driver::survey::{Gpu, Sparse};
 
@@ -74,6 +76,7 @@ fn gpu(gpu: &Gpu) -> Value {
             "emulated": reasons(&gpu.extensions.emulated),
             "withheld": reasons(&gpu.extensions.withheld),
             "absent": gpu.extensions.absent,
+            "later": gpu.extensions.later.iter().map(|(name, level)| (*name, level.number())).collect::<BTreeMap<_, _>>(),
         },
     })
 }

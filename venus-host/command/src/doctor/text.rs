@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use venus_host::driver::survey::{Gpu, Sparse};
+use venus_host::driver::{
+    self,
+    survey::{Gpu, Sparse},
+};
 
 use super::{
     checks::{Judgement, Level, plural},
@@ -127,6 +130,10 @@ fn print_extensions(gpu: &Gpu, text: &mut String) {
         line!(text, "    withheld  {name}: {reason}");
     }
     list(text, "offered", offered);
+    for level in driver::Level::ALL {
+        let later: Vec<_> = found.later.iter().filter(|(_, since)| since == level).map(|(name, _)| *name).collect();
+        list(text, &format!("of {level} on"), &later);
+    }
     list(text, "absent", absent);
 }
 

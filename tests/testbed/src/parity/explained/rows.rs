@@ -57,14 +57,6 @@ pub(super) const ROWS: &[Row] = &[
         "An allocation that a guest can map is a descriptor of the host's, of which there are fewer."),
     row("features/VkPhysicalDeviceSwapchainMaintenance1FeaturesEXT", How::Less,
         "The structure has its KHR name where the guest also has VK_KHR_swapchain_maintenance1."),
-    row("features/VkPhysicalDeviceRobustness2FeaturesEXT", How::More,
-        "The structure has its KHR name where the driver also has VK_KHR_robustness2, which Venus does not carry."),
-    row("properties/VkPhysicalDeviceRobustness2PropertiesEXT", How::More,
-        "The structure has its KHR name where the driver also has VK_KHR_robustness2, which Venus does not carry."),
-    row("formats/*/VkSubpassResolvePerformanceQueryEXT", How::Less,
-        "Belongs to VK_EXT_multisampled_render_to_single_sampled, which Venus does not carry."),
-    row("queueFamiliesProperties/*/VkQueueFamilyOwnershipTransferPropertiesKHR", How::Less,
-        "Belongs to VK_KHR_maintenance9, which Venus does not carry."),
     row("extensions/VK_KHR_external_fence_fd", How::Less,
         "Mesa's guest driver offers it where it can make SYNC_FD files of its own, which takes a render node."),
     row("extensions/VK_KHR_external_semaphore_fd", How::Less,
@@ -128,6 +120,23 @@ pub(super) const PROFILE_ROWS: &[Row] = &[
     row("properties/VkPhysicalDeviceProperties/limits/lineWidth*", How::Other, PROFILE),
     row("properties/VkPhysicalDeviceProperties/limits/pointSizeRange", How::Other, PROFILE),
     row("properties/VkPhysicalDeviceVulkan11Properties/subgroupSupportedStages", How::LessFlags("_GEOMETRY_"), PROFILE),
+];
+
+pub(super) const OLD_LEVEL: &str =
+    "The guest's Mesa speaks an older level of the protocol than the host, which does not have it.";
+
+/// First version of Mesa, major and minor, whose guest driver speaks a level of the protocol.
+pub(super) const LEVELS: &[((u32, u32), u32)] = &[((0, 0), 433), ((26, 2), 448), ((26, 3), 453)];
+
+/// Known differences of guest drivers that speak an older level than this.
+#[rustfmt::skip] // a table, one row a line where it fits
+pub(super) const LEVEL_ROWS: &[(u32, Row)] = &[
+    (448, row("features/VkPhysicalDeviceRobustness2FeaturesEXT", How::More,
+        "The structure has its KHR name where the driver also has VK_KHR_robustness2, which such guests do not know.")),
+    (448, row("properties/VkPhysicalDeviceRobustness2PropertiesEXT", How::More,
+        "The structure has its KHR name where the driver also has VK_KHR_robustness2, which such guests do not know.")),
+    (448, row("formats/*/VkSubpassResolvePerformanceQueryEXT", How::Less, OLD_LEVEL)),
+    (453, row("queueFamiliesProperties/*/VkQueueFamilyOwnershipTransferPropertiesKHR", How::Less, OLD_LEVEL)),
 ];
 
 /// First Mesa whose guest driver is not held to [`OLD_ROWS`].
