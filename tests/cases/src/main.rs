@@ -13,8 +13,8 @@
 //! The last line of standard output is the verdict: `OK` or `SKIP` with status 0, `FAIL` with 1, and `LOST` with 3 when
 //! the device is lost. A case in which the host is to die writes `READY` to standard error once that may happen.
 //!
-//! [`cases`] has the cases; [`device`], [`memory`], [`work`], [`shader`], [`compute`], [`draw`] and [`target`]
-//! what they share.
+//! [`cases`] has the cases; [`device`], [`memory`], [`work`], [`shader`], [`compute`], [`draw`], [`heaps`] and
+//! [`target`] what they share.
 //!
 //! # Safety
 //!
@@ -33,6 +33,7 @@ mod cases;
 mod compute;
 mod device;
 mod draw;
+mod heaps;
 mod memory;
 mod shader;
 mod target;

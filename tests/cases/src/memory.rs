@@ -91,7 +91,13 @@ impl Mapped {
 
     /// Sets the first words.
     pub(crate) fn write(&self, words: &[u32]) {
-        self.words.iter().zip(words).for_each(|(word, value)| word.store(*value, Ordering::Relaxed));
+        self.write_from(0, words);
+    }
+
+    /// Sets words from this one on.
+    pub(crate) fn write_from(&self, first: u32, words: &[u32]) {
+        let first = usize::try_from(first).unwrap_or(usize::MAX);
+        self.words.iter().skip(first).zip(words).for_each(|(word, value)| word.store(*value, Ordering::Relaxed));
     }
 
     /// Sets one word, as little as a program can touch.

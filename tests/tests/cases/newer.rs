@@ -42,6 +42,7 @@ rows! {
     cooperative_matrices_are_multiplied: "matrix";
     descriptors_are_found_in_heaps: "heap";
     samplers_in_heaps_have_borders: "heap-border";
+    bindings_are_found_everywhere: "heap-sources";
     slices_of_an_image_are_written: "slices";
     nothing_is_written_beyond_a_range: "beyond-a-range";
     pointers_need_no_type: "untyped";

@@ -9,15 +9,20 @@ pub(crate) const OUTPUT: u32 = 0;
 pub(crate) const INPUT: u32 = 1;
 pub(crate) const IMAGE: u32 = 2;
 pub(crate) const SAMPLER: u32 = 3;
+pub(crate) const FACTOR: u32 = 4;
 
-/// `output[i] = input[i] * k + texel`, where k is the first pushed word, and the texel is the one at (i + 0.5) /
+/// `output[i] = input[i] * k + texel`, where k is the first pushed word or one of a uniform block, and the texel is the one at (i + 0.5) /
 /// [`TEXELS`] of the first row, from 0 to 1 once across the image.
-pub(crate) fn look_up() -> Vec<u32> {
+pub(crate) fn look_up(k_is_pushed: bool) -> Vec<u32> {
+    let class = if k_is_pushed { 9 } else { 2 };
     let mut words = Words::of(VERSION, FREE);
-    let [index, input, image, sampler, pushed, block] = words.ids();
+    let [index, input, image, sampler, factor, block] = words.ids();
     words.needs(&[1], &[]).compute(WIDTH, &[index]).op(71, &[index, 11, 28]); // GlobalInvocationId
     for (variable, binding) in [(input, INPUT), (image, IMAGE), (sampler, SAMPLER)] {
         words.op(71, &[variable, 34, 0]).op(71, &[variable, 33, binding]);
+    }
+    if !k_is_pushed {
+        words.op(71, &[factor, 34, 0]).op(71, &[factor, 33, FACTOR]);
     }
     words.op(71, &[block, 2]).op(72, &[block, 0, 35, 0]).types(); // Block; offset
 
@@ -31,7 +36,7 @@ pub(crate) fn look_up() -> Vec<u32> {
     words.op(59, &[POINTER, input, 12]);
     words.op(32, &[to_image, 0, of_image]).op(59, &[to_image, image, 0]);
     words.op(32, &[to_sampler, 0, of_sampler]).op(59, &[to_sampler, sampler, 0]);
-    words.op(32, &[to_block, 9, block]).op(59, &[to_block, pushed, 9]).op(32, &[to_word, 9, U32]);
+    words.op(32, &[to_block, class, block]).op(59, &[to_block, factor, class]).op(32, &[to_word, class, U32]);
     #[expect(clippy::cast_precision_loss, reason = "texels are few")]
     let numbers = [0.0, 0.5, 1.0 / TEXELS as f32].map(f32::to_bits);
     let [zero, half, part] = words.constants(f32, numbers);
@@ -39,7 +44,7 @@ pub(crate) fn look_up() -> Vec<u32> {
     let [all, x, k, number] = words.ids();
     words.main().op(61, &[uvec3, all, index]).op(81, &[U32, x, all, 0]);
     let [k_place, input_place, output_place] = words.ids();
-    words.op(65, &[to_word, k_place, pushed, ZERO]).op(61, &[U32, k, k_place]);
+    words.op(65, &[to_word, k_place, factor, ZERO]).op(61, &[U32, k, k_place]);
     words.op(65, &[ELEMENT, input_place, input, ZERO, x]).op(61, &[U32, number, input_place]);
     let [float, middle, across, coordinates] = words.ids();
     words.op(112, &[f32, float, x]).op(129, &[f32, middle, float, half]).op(133, &[f32, across, middle, part]);

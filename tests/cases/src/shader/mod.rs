@@ -193,7 +193,14 @@ mod tests {
 
     #[test]
     fn instructions_fill_a_module_to_its_end() {
-        for module in [multiply(), refused(), nothing(), long(100)] {
+        use matrix::{Component, Matrix};
+        let matrix = Matrix { of: Component::F16, rows: 4, columns: 4, at: 0 };
+        let old = vec![multiply(), refused(), nothing(), long(100)];
+        let meshes = vec![mesh::task(), mesh::mesh(false), mesh::mesh(true), mesh::fragment()];
+        let squares = vec![squares::vertex(), squares::fragment()];
+        let others = vec![heap::look_up(true), heap::look_up(false), reach::number_texels(8), reach::untyped()];
+        let matrices = vec![matrix::multiply([matrix; 4], 8, false)];
+        for module in [old, meshes, squares, others, matrices].concat() {
             let mut at = 5;
             while at < module.len() {
                 at += usize::try_from(module[at] >> 16).unwrap();
