@@ -43,6 +43,7 @@ rows! {
     descriptors_are_found_in_heaps: "heap";
     samplers_in_heaps_have_borders: "heap-border";
     bindings_are_found_everywhere: "heap-sources";
+    pixels_are_sampled_more_often_than_their_image: "single-sampled";
     slices_of_an_image_are_written: "slices";
     nothing_is_written_beyond_a_range: "beyond-a-range";
     pointers_need_no_type: "untyped";

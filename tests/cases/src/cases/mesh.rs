@@ -4,7 +4,7 @@ use crate::Skip;
 use crate::device::{Found, Gpu};
 use crate::memory::Mapped;
 use crate::shader::mesh::{ROWS_OF_TASK, ROWS_OF_Z, TILES, colour, fragment, mesh, task};
-use crate::target::{CLEAR, SIDE, Target, pipeline};
+use crate::target::{CLEAR, NUMBERS, SIDE, Target, pipeline};
 use anyhow::Result;
 use ash::ext::mesh_shader;
 use ash::vk;
@@ -52,9 +52,9 @@ impl Bench {
             stages.push((vk::ShaderStageFlags::TASK_EXT, task()));
         }
         stages.push((vk::ShaderStageFlags::FRAGMENT, fragment()));
-        let pipeline = pipeline(&gpu, &stages, &Default::default())?;
+        let pipeline = pipeline(&gpu, NUMBERS, &stages, &Default::default())?;
         let mesh = mesh_shader::Device::new(&gpu.instance, &gpu.device);
-        Ok(Self { mesh, target: Target::new(&gpu)?, pipeline, gpu })
+        Ok(Self { mesh, target: Target::new(&gpu, NUMBERS)?, pipeline, gpu })
     }
 
     /// Draws by `draw`, and compares with what these draws should have come to.

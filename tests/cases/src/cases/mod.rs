@@ -128,6 +128,7 @@ pub(crate) const CASES: &[Case] = &[
     case("slices", 0, reach::slices, "some slices of an image of three dimensions, written by a shader"),
     case("beyond-a-range", 0, reach::beyond_a_range, "a shader that writes beyond what is bound, and to nothing"),
     case("untyped", 0, reach::untyped, "a shader whose pointers have no type"),
+    case("single-sampled", 0, rendering::single_sampled, "several samples of each pixel of an image that has one"),
     case("restart-index", 0, rendering::restart_index, "strips that begin anew at an index of the program's choice"),
     case("end-rendering", 0, rendering::end, "a rendering that ends by vkCmdEndRendering2KHR, with a structure and without"),
     case("depth-copy", 0, copies::depth, "colours that are copied to depths"),

@@ -3,9 +3,10 @@
 use crate::Skip;
 use crate::device::{Found, Gpu};
 use crate::memory::Mapped;
-use crate::shader::squares::{SQUARE, STEP, colour, fragment, vertex};
-use crate::target::{CLEAR, Target, pipeline};
+use crate::shader::squares::{SQUARE, STEP, colour, fragment, fragment_of_floats, vertex};
+use crate::target::{CLEAR, HALF_CLEAR, HALF_SAMPLED, Kind, NUMBERS, Target, pipeline};
 use anyhow::Result;
+use ash::ext::multisampled_render_to_single_sampled;
 use std::ffi::CStr;
 use std::ptr::null;
 use venus_protocol::vk;
@@ -17,20 +18,22 @@ struct Squares {
 }
 
 impl Squares {
-    fn new(gpu: &Gpu) -> Result<Self> {
-        let stages = [(vk::ShaderStageFlags::VERTEX, vertex()), (vk::ShaderStageFlags::FRAGMENT, fragment())];
+    fn new(gpu: &Gpu, kind: Kind, fragment: Vec<u32>) -> Result<Self> {
+        let stages = [(vk::ShaderStageFlags::VERTEX, vertex()), (vk::ShaderStageFlags::FRAGMENT, fragment)];
         let assembly = vk::PipelineInputAssemblyStateCreateInfo::default().primitive_restart_enable(true);
         let assembly = assembly.topology(vk::PrimitiveTopology::TRIANGLE_STRIP);
-        Ok(Self { target: Target::new(gpu)?, pipeline: pipeline(gpu, &stages, &assembly)? })
+        Ok(Self { target: Target::new(gpu, kind)?, pipeline: pipeline(gpu, kind, &stages, &assembly)? })
     }
 
     /// Whether so many squares are there, and nothing else.
     fn check(&self, squares: u32) -> Result<()> {
-        self.target.check(|x, y| {
-            let inside = x % STEP < SQUARE && y < SQUARE && x / STEP < squares;
-            if inside { colour(x / STEP) } else { CLEAR }
-        })
+        self.target.check(|x, y| square(x, y, squares).map_or(CLEAR, colour))
     }
+}
+
+/// Which of so many squares is at this pixel.
+fn square(x: u32, y: u32, squares: u32) -> Option<u32> {
+    (x % STEP < SQUARE && y < SQUARE && x / STEP < squares).then_some(x / STEP)
 }
 
 pub(super) fn restart_index(_: u32) -> Result<String> {
@@ -45,7 +48,7 @@ pub(super) fn restart_index(_: u32) -> Result<String> {
     }
     let gpu = found.open_with(NAME, &mut has)?;
     let set: vk::PFN_vkCmdSetPrimitiveRestartIndexEXT = unsafe { gpu.command(c"vkCmdSetPrimitiveRestartIndexEXT")? };
-    let squares = Squares::new(&gpu)?;
+    let squares = Squares::new(&gpu, NUMBERS, fragment())?;
     let indices: [u16; 10] = [0, 1, 2, 3, RESTART, 4, 5, 6, 7, RESTART];
     let words = indices.as_chunks().0.iter().map(|[low, high]| u32::from(*low) | u32::from(*high) << 16);
     let words: Vec<_> = words.collect();
@@ -72,7 +75,7 @@ pub(super) fn end(_: u32) -> Result<String> {
     }
     let gpu = found.open_with(NAME, &mut has)?;
     let end: vk::PFN_vkCmdEndRendering2KHR = unsafe { gpu.command(c"vkCmdEndRendering2KHR")? };
-    let squares = Squares::new(&gpu)?;
+    let squares = Squares::new(&gpu, NUMBERS, fragment())?;
     let info = vk::RenderingEndInfoKHR::default();
     for (info, number) in [(&raw const info, 2), (null(), 1)] {
         let draw = |device: &ash::Device, commands| unsafe {
@@ -82,6 +85,28 @@ pub(super) fn end(_: u32) -> Result<String> {
         squares.target.draw_and_end(&gpu, draw, |_, commands| unsafe { end(commands, info) })?;
         squares.check(number)?;
     }
+    gpu.close();
+    Ok("every pixel is right".to_owned())
+}
+
+pub(super) fn single_sampled(_: u32) -> Result<String> {
+    const NAME: &CStr = multisampled_render_to_single_sampled::NAME;
+    let found = Found::new()?;
+    found.require(NAME, "not supported: VK_EXT_multisampled_render_to_single_sampled")?;
+    let mut has: vk::PhysicalDeviceMultisampledRenderToSingleSampledFeaturesEXT<'_> = found.features_in();
+    if has.multisampled_render_to_single_sampled == 0 || !HALF_SAMPLED.is_there(&found) {
+        return Err(Skip("not supported: samples of images that have one").into());
+    }
+    let gpu = found.open_with(NAME, &mut has)?;
+    let squares = Squares::new(&gpu, HALF_SAMPLED, fragment_of_floats())?;
+    squares.target.draw(&gpu, |device, commands| unsafe {
+        device.cmd_bind_pipeline(commands, vk::PipelineBindPoint::GRAPHICS, squares.pipeline);
+        device.cmd_draw(commands, 4, 1, 0, 0);
+        device.cmd_draw(commands, 4, 1, 4, 0);
+    })?;
+    #[expect(clippy::cast_precision_loss, reason = "colours are small numbers")]
+    let half = |square| f32::midpoint(colour(square) as f32, HALF_CLEAR);
+    squares.target.check(|x, y| square(x, y, 2).map_or(HALF_CLEAR, half).to_bits())?;
     gpu.close();
     Ok("every pixel is right".to_owned())
 }

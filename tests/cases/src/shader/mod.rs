@@ -197,7 +197,7 @@ mod tests {
         let matrix = Matrix { of: Component::F16, rows: 4, columns: 4, at: 0 };
         let old = vec![multiply(), refused(), nothing(), long(100)];
         let meshes = vec![mesh::task(), mesh::mesh(false), mesh::mesh(true), mesh::fragment()];
-        let squares = vec![squares::vertex(), squares::fragment()];
+        let squares = vec![squares::vertex(), squares::fragment(), squares::fragment_of_floats()];
         let others = vec![heap::look_up(true), heap::look_up(false), reach::number_texels(8), reach::untyped()];
         let matrices = vec![matrix::multiply([matrix; 4], 8, false)];
         for module in [old, meshes, squares, others, matrices].concat() {

@@ -49,6 +49,20 @@ pub(crate) fn fragment() -> Vec<u32> {
     fragment_of(&[1], &[], &[14]) // flat
 }
 
+/// The same into pixels that are floats.
+pub(crate) fn fragment_of_floats() -> Vec<u32> {
+    let mut words = Words::of(VERSION_1_4, 1);
+    let [main, void, function, u32, f32, input, output, from, to, label, colour, float] = words.ids();
+    words.needs(&[1], &[]).entry(FRAGMENT, main, &[from, to]);
+    words.op(16, &[main, 7]); // the origin is the upper left
+    words.op(71, &[from, 30, 0]).op(71, &[from, 14]).op(71, &[to, 30, 0]); // flat
+    words.op(19, &[void]).op(33, &[function, void]).op(21, &[u32, 32, 0]).op(22, &[f32, 32]);
+    words.op(32, &[input, INPUT, u32]).op(32, &[output, OUTPUT, f32]);
+    words.op(59, &[input, from, INPUT]).op(59, &[output, to, OUTPUT]);
+    words.op(54, &[void, main, 0, function]).op(248, &[label]);
+    words.op(61, &[u32, colour, from]).op(112, &[f32, float, colour]).op(62, &[to, float]).end()
+}
+
 /// Writes the number that it gets, for which these are needed and which is decorated so.
 pub(super) fn fragment_of(capabilities: &[u32], extensions: &[&str], decorations: &[u32]) -> Vec<u32> {
     let mut words = Words::of(VERSION_1_4, 1);
