@@ -42,6 +42,7 @@ rows! {
     cooperative_matrices_are_multiplied: "matrix";
     descriptors_are_found_in_heaps: "heap";
     samplers_in_heaps_have_borders: "heap-border";
+    heaps_are_inherited: "heap-secondary";
     bindings_are_found_everywhere: "heap-sources";
     pixels_are_sampled_more_often_than_their_image: "single-sampled";
     slices_of_an_image_are_written: "slices";

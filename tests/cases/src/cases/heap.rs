@@ -178,21 +178,73 @@ impl Bench {
         answer.result().context("vkWriteSamplerDescriptorsEXT")
     }
 
-    /// Dispatches these pipelines one after another, each with what is pushed for it.
-    fn dispatch(&self, all: &[(vk::Pipeline, Vec<u32>)]) -> Result<()> {
-        let commands = &self.commands;
-        run(&self.gpu, |device, buffer| unsafe {
-            (commands.bind_resources)(buffer, &self.resources.bound());
-            (commands.bind_samplers)(buffer, &self.samplers.bound());
-            for (pipeline, pushed) in all {
-                let (address, size) = (pushed.as_ptr().cast(), size_of_val(&**pushed));
-                let data = vk::HostAddressRangeConstEXT { address, size, ..Default::default() };
+    /// Binds both heaps.
+    fn bind(&self, buffer: vk::CommandBuffer) {
+        unsafe {
+            (self.commands.bind_resources)(buffer, &self.resources.bound());
+            (self.commands.bind_samplers)(buffer, &self.samplers.bound());
+        }
+    }
+
+    /// Records dispatches of these pipelines one after another, each with what is pushed for it.
+    fn dispatch(&self, device: &ash::Device, buffer: vk::CommandBuffer, all: &[(vk::Pipeline, Vec<u32>)]) {
+        for (pipeline, pushed) in all {
+            let (address, size) = (pushed.as_ptr().cast(), size_of_val(&**pushed));
+            let data = vk::HostAddressRangeConstEXT { address, size, ..Default::default() };
+            unsafe {
                 device.cmd_bind_pipeline(buffer, vk::PipelineBindPoint::COMPUTE, *pipeline);
-                (commands.push)(buffer, &vk::PushDataInfoEXT { data, ..Default::default() });
+                (self.commands.push)(buffer, &vk::PushDataInfoEXT { data, ..Default::default() });
                 device.cmd_dispatch(buffer, NUMBERS / WIDTH, 1, 1);
-                barrier(device, buffer);
             }
+            barrier(device, buffer);
+        }
+    }
+
+    /// Executes them.
+    fn run(&self, all: &[(vk::Pipeline, Vec<u32>)]) -> Result<()> {
+        run(&self.gpu, |device, buffer| {
+            self.bind(buffer);
+            self.dispatch(device, buffer, all);
         })
+    }
+
+    /// The same from a secondary command buffer, which inherits the heaps.
+    fn run_secondary(&self, all: &[(vk::Pipeline, Vec<u32>)]) -> Result<()> {
+        let device = &self.gpu.device;
+        let pool = unsafe { device.create_command_pool(&Default::default(), None) }.context("vkCreateCommandPool")?;
+        let info = vk::CommandBufferAllocateInfo::default().command_pool(pool).command_buffer_count(1);
+        let info = info.level(vk::CommandBufferLevel::SECONDARY);
+        let buffers = unsafe { device.allocate_command_buffers(&info) }.context("vkAllocateCommandBuffers")?;
+        let (resources, samplers) = (self.resources.bound(), self.samplers.bound());
+        let heaps = vk::CommandBufferInheritanceDescriptorHeapInfoEXT {
+            p_sampler_heap_bind_info: &raw const samplers,
+            p_resource_heap_bind_info: &raw const resources,
+            ..Default::default()
+        };
+        let p_next = from_ref(&heaps).cast();
+        let inherited = vk::CommandBufferInheritanceInfo { p_next, ..Default::default() };
+        let info = vk::CommandBufferBeginInfo::default().inheritance_info(&inherited);
+        unsafe { device.begin_command_buffer(buffers[0], &info) }.context("vkBeginCommandBuffer")?;
+        self.dispatch(device, buffers[0], all);
+        unsafe { device.end_command_buffer(buffers[0]) }.context("vkEndCommandBuffer")?;
+        run(&self.gpu, |device, buffer| {
+            self.bind(buffer);
+            unsafe { device.cmd_execute_commands(buffer, &buffers) };
+        })?;
+        unsafe { device.destroy_command_pool(pool, None) };
+        Ok(())
+    }
+
+    /// Two dispatches of one pipeline, which are pushed a factor, the number of a sampler, and that of an output.
+    fn two(&self) -> Result<[(vk::Pipeline, Vec<u32>); 2]> {
+        let mappings = [
+            Source::Heap { at: self.image.at }.of(IMAGE),
+            Source::Heap { at: self.buffers.at + OUTPUTS * self.buffers.stride }.of(INPUT),
+            Source::PushIndex { of: self.modes, push: 4 }.of(SAMPLER),
+            Source::PushIndex { of: self.buffers, push: 8 }.of(OUTPUT),
+        ];
+        let pipeline = pipeline(&self.gpu, &look_up(true), &mappings)?;
+        Ok([(pipeline, vec![3, 1, 0]), (pipeline, vec![5, 0, 1])])
     }
 
     /// Compares the outputs with what they should be, and ends.
@@ -213,26 +265,26 @@ impl Bench {
 }
 
 pub(super) fn descriptors(_: u32) -> Result<String> {
-    found_in_heaps(false)
+    let bench = Bench::new(false)?;
+    bench.run(&bench.two()?)?;
+    bench.finish(&two(MODES[0]))
 }
 
 pub(super) fn borders(_: u32) -> Result<String> {
-    found_in_heaps(true)
+    let bench = Bench::new(true)?;
+    bench.run(&bench.two()?)?;
+    bench.finish(&two(vk::SamplerAddressMode::CLAMP_TO_BORDER))
 }
 
-/// Two dispatches of one pipeline, which are pushed a factor, the number of a sampler, and that of an output.
-fn found_in_heaps(bordered: bool) -> Result<String> {
-    let bench = Bench::new(bordered)?;
-    let mappings = [
-        Source::Heap { at: bench.image.at }.of(IMAGE),
-        Source::Heap { at: bench.buffers.at + OUTPUTS * bench.buffers.stride }.of(INPUT),
-        Source::PushIndex { of: bench.modes, push: 4 }.of(SAMPLER),
-        Source::PushIndex { of: bench.buffers, push: 8 }.of(OUTPUT),
-    ];
-    let pipeline = pipeline(&bench.gpu, &look_up(true), &mappings)?;
-    bench.dispatch(&[(pipeline, vec![3, 1, 0]), (pipeline, vec![5, 0, 1])])?;
-    let first = if bordered { vk::SamplerAddressMode::CLAMP_TO_BORDER } else { MODES[0] };
-    bench.finish(&[Meant { factor: 3, mode: MODES[1] }, Meant { factor: 5, mode: first }])
+pub(super) fn secondary(_: u32) -> Result<String> {
+    let bench = Bench::new(false)?;
+    bench.run_secondary(&bench.two()?)?;
+    bench.finish(&two(MODES[0]))
+}
+
+/// What the two dispatches of [`Bench::two`] mean.
+fn two(first: vk::SamplerAddressMode) -> [Meant; 2] {
+    [Meant { factor: 3, mode: MODES[1] }, Meant { factor: 5, mode: first }]
 }
 
 /// Three pipelines, which find everything but the image in other places each. All are pushed the same but for the number
@@ -289,7 +341,7 @@ pub(super) fn sources(_: u32) -> Result<String> {
         let pushed = [&halves(address)[..], &halves(bench.input), &[13, output, PART]].concat();
         all.push((pipeline(&bench.gpu, &look_up(false), &mappings)?, pushed));
     }
-    bench.dispatch(&all)?;
+    bench.run(&all)?;
     let [clamped, mirrored] = MODES;
     let meant = [(13, mirrored), (7, clamped), (11, mirrored)];
     bench.finish(&meant.map(|(factor, mode)| Meant { factor, mode }))

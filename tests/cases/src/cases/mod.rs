@@ -124,6 +124,7 @@ pub(crate) const CASES: &[Case] = &[
     case("mesh-indirect-count", 0, mesh::indirect_count, "the same, and as many as a buffer says"),
     case("heap", 0, heap::descriptors, "descriptors of images, buffers and samplers that are in heaps"),
     case("heap-border", 0, heap::borders, "the same with a border that has a colour of its own"),
+    case("heap-secondary", 0, heap::secondary, "the same from a command buffer that inherits the heaps"),
     case("heap-sources", 0, heap::sources, "the same from everywhere that a mapping can name"),
     case("slices", 0, reach::slices, "some slices of an image of three dimensions, written by a shader"),
     case("beyond-a-range", 0, reach::beyond_a_range, "a shader that writes beyond what is bound, and to nothing"),
