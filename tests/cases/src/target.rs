@@ -112,7 +112,9 @@ impl Target {
     ) -> Result<()> {
         let clear = vk::ClearValue { color: vk::ClearColorValue { uint32: [self.kind.clear; 4] } };
         let attachment = vk::RenderingAttachmentInfo::default().image_view(self.view).image_layout(LAYOUT);
-        let attachments = [attachment.load_op(vk::AttachmentLoadOp::CLEAR).clear_value(clear)];
+        let average = if self.kind.is_sampled() { vk::ResolveModeFlags::AVERAGE } else { vk::ResolveModeFlags::NONE };
+        let attachment = attachment.load_op(vk::AttachmentLoadOp::CLEAR).clear_value(clear);
+        let attachments = [attachment.resolve_mode(average)];
         let rendering = vk::RenderingInfo::default().render_area(AREA).layer_count(1).color_attachments(&attachments);
         let mut samples =
             vk::MultisampledRenderToSingleSampledInfoEXT::default().rasterization_samples(self.kind.samples);

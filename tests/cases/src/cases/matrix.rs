@@ -123,7 +123,6 @@ pub(super) fn multiply(_: u32) -> Result<String> {
         ensure!(wrong.is_none(), "word {wrong:?} is wrong for {all:?}");
         unsafe { gpu.device.destroy_pipeline(pipelines[0], None) };
     }
-    gpu.close();
     Ok(format!("{} of {} kinds of matrices are multiplied", known.len(), table.len()))
 }
 

@@ -61,7 +61,6 @@ pub(super) fn restart_index(_: u32) -> Result<String> {
         device.cmd_draw_indexed(commands, 10, 1, 0, 0, 0);
     })?;
     squares.check(2)?;
-    gpu.close();
     Ok("every pixel is right".to_owned())
 }
 
@@ -85,7 +84,6 @@ pub(super) fn end(_: u32) -> Result<String> {
         squares.target.draw_and_end(&gpu, draw, |_, commands| unsafe { end(commands, info) })?;
         squares.check(number)?;
     }
-    gpu.close();
     Ok("every pixel is right".to_owned())
 }
 
@@ -107,6 +105,5 @@ pub(super) fn single_sampled(_: u32) -> Result<String> {
     #[expect(clippy::cast_precision_loss, reason = "colours are small numbers")]
     let half = |square| f32::midpoint(colour(square) as f32, HALF_CLEAR);
     squares.target.check(|x, y| square(x, y, 2).map_or(HALF_CLEAR, half).to_bits())?;
-    gpu.close();
     Ok("every pixel is right".to_owned())
 }
