@@ -36,6 +36,7 @@
 //! | 3 | `ring` | shared-memory command rings: consumer, idle handshake, heartbeat | Vulkan |
 //! | 2 | [`driver`] | instances, devices, queues, memory; the proofs behind every call to Vulkan | the table of ids, rings, replies |
 //! | 1 | [`resource`] | memory shared with the guest | commands |
+//! | 1 | [`sandbox`] | what a process that serves guests gives up | guests, Vulkan |
 //! | 1 | `socket` | stream sockets, and descriptors that travel on them | what is said |
 //! | 0 | [`error`], [`limits`], `thread` | words for what goes wrong, bounds, what threads are told | everything else |
 //!
@@ -85,6 +86,7 @@ pub mod limits;
 mod object;
 pub mod resource;
 mod ring;
+pub mod sandbox;
 mod socket;
 mod thread;
 #[cfg(feature = "vtest")]

@@ -40,8 +40,9 @@ fn run() -> ExitCode {
 
 fn serve() -> Result<ExitCode, Error> {
     log::start(log::Level::Warn);
-    let budget = environment::budget(Budget::default())?;
-    Ok(worker::serve(&WorkerOptions::new(environment::driver(Config::default())?).budget(budget).log(log::send)))
+    let driver = environment::driver(Config::default())?;
+    let options = WorkerOptions::new(driver).budget(environment::budget(Budget::default())?);
+    Ok(worker::serve(&options.sandbox(environment::sandbox()?).log(log::send)))
 }
 
 /// How workers are started: by `program`, or by this library itself where the system can do that. They have `environment`

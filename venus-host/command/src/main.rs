@@ -11,6 +11,7 @@ mod dump;
 mod man;
 mod program;
 mod replay;
+mod sandbox;
 mod serve;
 mod service;
 mod sparse;
@@ -20,7 +21,7 @@ mod worker;
 
 use std::{
     ffi::OsString,
-    fs::OpenOptions,
+    fs::{File, OpenOptions},
     io::{self, IsTerminal as _, Write as _},
     path::{Path, PathBuf},
     process::{Command, ExitCode},
@@ -154,9 +155,16 @@ struct StatsArgs {
 }
 
 impl StatsArgs {
+    /// Opens the file, if there is to be one, for a process that cannot do so later. A failure is logged.
+    fn open(&self) -> Option<File> {
+        let path = self.stats_file.as_ref()?;
+        let file = OpenOptions::new().create(true).append(true).open(path);
+        file.inspect_err(|error| tracing::error!("cannot write statistics to {}: {error}", path.display())).ok()
+    }
+
     /// Appends the line of one guest. A failure is logged: the guest is gone and nobody can be told.
-    fn report(&self, summary: &Summary) {
-        let Some(path) = &self.stats_file else { return };
+    fn report(&self, file: Option<File>, summary: &Summary) {
+        let (Some(path), Some(mut file)) = (&self.stats_file, file) else { return };
         let line = serde_json::json!({
             "name": summary.name,
             "commands": summary.commands,
@@ -164,8 +172,7 @@ impl StatsArgs {
             "findings": summary.findings,
             "lost": summary.lost,
         });
-        let file = OpenOptions::new().create(true).append(true).open(path);
-        if let Err(error) = file.and_then(|mut file| file.write_all(format!("{line}\n").as_bytes())) {
+        if let Err(error) = file.write_all(format!("{line}\n").as_bytes()) {
             tracing::error!("cannot write statistics to {}: {error}", path.display());
         }
     }

@@ -15,6 +15,7 @@ use signal_hook::{
 };
 use venus_host::{
     limits,
+    sandbox::Confinement,
     vtest::{self, Isolation, Server, ServerHandle, ServerOptions, SessionOptions},
 };
 use venus_observe::{Settings, trace};
@@ -22,6 +23,7 @@ use venus_observe::{Settings, trace};
 use super::{
     DriverArgs, RecordArgs, StatsArgs,
     budget::BudgetArgs,
+    sandbox::SandboxArgs,
     service,
     status::{self, StatusSocket},
     trace::TraceArgs,
@@ -94,6 +96,9 @@ pub(super) struct ServeArgs {
     budget: BudgetArgs,
 
     #[command(flatten)]
+    sandbox: SandboxArgs,
+
+    #[command(flatten)]
     driver: DriverArgs,
 
     #[command(flatten)]
@@ -110,6 +115,7 @@ pub(super) fn run(args: &ServeArgs, log: &str) -> Result<(), anyhow::Error> {
     let activated = service::take_socket()?;
     let driver = if args.in_process { args.driver.tried()? } else { args.driver.config()? };
     driver.transport.check(driver.memory).map_err(|reason| anyhow::anyhow!("--memory: {reason}"))?;
+    args.check_sandbox()?;
     let handle = Arc::new(OnceLock::<ServerHandle>::new());
     let tracing = args.trace.listen({
         let handle = Arc::clone(&handle);
@@ -131,7 +137,7 @@ pub(super) fn run(args: &ServeArgs, log: &str) -> Result<(), anyhow::Error> {
     let stats = args.stats.clone();
     let options = ServerOptions::new(isolation, session)
         .connections(args.connections)
-        .finished(move |summary| stats.report(summary))
+        .finished(move |summary| stats.report(stats.open(), summary))
         .max_guests(args.max_guests)
         .max_guests_per_user(args.max_guests_per_uid)
         .allow_users(args.allow_uid.iter().copied())
@@ -167,6 +173,19 @@ impl ServeArgs {
         let path = self.status_path.clone().or_else(|| path.map(status::beside))?;
         let opened = StatusSocket::open(&path, server.clone());
         opened.inspect_err(|error| tracing::warn!("`venus status` will not work: {error:#}")).ok()
+    }
+
+    /// Says what this system cannot do of the sandbox that workers are to have.
+    fn check_sandbox(&self) -> Result<(), anyhow::Error> {
+        let sandbox = self.sandbox.sandbox([]);
+        anyhow::ensure!(
+            !(self.in_process && sandbox.level == Confinement::Strict),
+            "--sandbox strict: with --in-process there is nothing that could be confined"
+        );
+        for missing in sandbox.check().context("--sandbox")?.iter().filter(|_| !self.in_process) {
+            tracing::warn!("{missing}; see `venus doctor`, or --sandbox off");
+        }
+        Ok(())
     }
 
     /// What serves guests.
@@ -222,6 +241,7 @@ fn workers(
     let program = program.to_owned();
     let driver = args.driver.clone();
     let budget = args.budget.clone();
+    let sandbox = args.sandbox.clone();
     let record = args.record.clone();
     let stats_file = args.stats.stats_file.clone();
     let log = log.to_owned();
@@ -231,6 +251,7 @@ fn workers(
             .arg("worker")
             .envs(driver.environment())
             .envs(budget.environment())
+            .envs(sandbox.environment())
             .envs(record.environment())
             .envs(super::trace::environment(tracing.as_ref()))
             .env("VENUS_SPARSE", sparse.get().map_or("", String::as_str))

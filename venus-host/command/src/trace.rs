@@ -1,6 +1,10 @@
 //! The options of tracing, and the signal that switches it.
 
-use std::{ffi::OsString, path::PathBuf, thread};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    thread,
+};
 
 use clap::{Args, builder::FalseyValueParser};
 use signal_hook::{consts::SIGUSR2, iterator::Signals};
@@ -20,6 +24,11 @@ pub(super) struct TraceArgs {
 }
 
 impl TraceArgs {
+    /// Where traces go, if there are to be any.
+    pub(super) fn folder(&self) -> Option<&Path> {
+        self.trace.as_deref()
+    }
+
     /// The options as the library takes them. From then on the signal switches what they trace, and calls `switched`.
     pub(super) fn listen(
         &self,

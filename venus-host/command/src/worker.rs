@@ -6,12 +6,13 @@ use clap::Args;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use venus_host::{
     driver,
+    sandbox::Confinement,
     vtest::{self, SessionOptions},
     worker::{name_process, raise_descriptor_limit, take_control_socket},
 };
 use venus_observe::Settings;
 
-use super::{DriverArgs, RecordArgs, StatsArgs, budget::BudgetArgs, trace::TraceArgs};
+use super::{DriverArgs, RecordArgs, StatsArgs, budget::BudgetArgs, sandbox::SandboxArgs, trace::TraceArgs};
 
 const EXIT_STATUS: &str = "\
 Exit status:
@@ -28,6 +29,9 @@ pub(super) struct WorkerArgs {
     budget: BudgetArgs,
 
     #[command(flatten)]
+    sandbox: SandboxArgs,
+
+    #[command(flatten)]
     driver: DriverArgs,
 
     #[command(flatten)]
@@ -41,6 +45,10 @@ pub(super) struct WorkerArgs {
 }
 
 pub(super) fn run(args: &WorkerArgs) -> Result<ExitCode, anyhow::Error> {
+    let stats = args.stats.open();
+    let sandbox = args.sandbox.sandbox(args.record.record.as_deref().into_iter().chain(args.trace.folder()));
+    // Before there are other threads. What of it this system cannot do was said by the server.
+    sandbox.restrict_files()?;
     let observe = Settings::new(args.record.settings(), args.trace.listen(|| ())?);
     let options = SessionOptions::new(args.driver.config()?)
         .budget(args.budget.budget())
@@ -49,15 +57,18 @@ pub(super) fn run(args: &WorkerArgs) -> Result<ExitCode, anyhow::Error> {
     raise_descriptor_limit();
     name_process(c"venus-spare");
     // Most of a guest's start is the loading of drivers, which need not wait for the guest.
-    if !has_guest(&control)
+    let is_early = !has_guest(&control);
+    // A strict sandbox has what serving takes, and not what only loading does.
+    if (is_early || sandbox.level == Confinement::Strict)
         && let Err(error) = driver::preload(&options.driver)
     {
         tracing::debug!("the drivers are not loaded ahead of the guest: {error}");
     }
+    sandbox.restrict_calls()?;
     let Some(summary) = vtest::serve_worker(control, options, || name_process(c"venus-guest")) else {
         return Ok(ExitCode::SUCCESS);
     };
-    args.stats.report(&summary);
+    args.stats.report(stats, &summary);
     Ok(if summary.lost.is_some() { ExitCode::from(vtest::LOST_STATUS) } else { ExitCode::SUCCESS })
 }
 

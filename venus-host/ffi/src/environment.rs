@@ -9,16 +9,19 @@
 //! | `VENUS_PROTOCOL` | `433`, `448`, `453` | the level of the protocol that guests are served at |
 //! | `VENUS_MAX_MEMORY` | a number of bytes | how much memory each guest may hold |
 //! | `VENUS_MAX_OBJECTS` | a number | how many Vulkan objects each guest may have |
+//! | `VENUS_SANDBOX` | `strict`, `on`, `off` | what a process that serves a context gives up |
+//! | `VENUS_SANDBOX_READ`, `VENUS_SANDBOX_WRITE` | paths with colons between them | what it keeps beside what drivers need |
 //! | `VENUS_VALIDATE` | `1`, `0` | whether the Khronos validation layer checks what guests do |
 //! | `VENUS_LOG` | `off`, `error`, `warn`, `info`, `debug`, `trace` | what goes to standard error: see [`log`](crate::log) |
 //!
 //! All but the first and the last mean what they mean to `venus serve`. An empty variable is as good as none.
 
-use std::str::FromStr;
+use std::{env::split_paths, str::FromStr};
 
 use venus_host::{
     driver::{Config, GpuChoice, Level, MemoryChoice, Profile},
     limits::Budget,
+    sandbox::{Confinement, Sandbox},
 };
 
 use crate::Error;
@@ -66,6 +69,11 @@ pub fn budget(budget: Budget) -> Result<Budget, Error> {
     budget_from(variable, budget)
 }
 
+/// What the environment says about what a process gives up that serves a context.
+pub fn sandbox() -> Result<Sandbox, Error> {
+    sandbox_from(variable)
+}
+
 /// An environment variable that is set and not empty.
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
@@ -100,6 +108,14 @@ fn budget_from(variable: impl Fn(&str) -> Option<String>, mut budget: Budget) ->
     Ok(budget)
 }
 
+fn sandbox_from(variable: impl Fn(&str) -> Option<String>) -> Result<Sandbox, Error> {
+    let mut sandbox = Sandbox::new(parsed::<Confinement>(&variable, "VENUS_SANDBOX")?.unwrap_or_default());
+    let paths = |name| variable(name).into_iter().flat_map(|paths| split_paths(&paths).collect::<Vec<_>>());
+    sandbox.readable.extend(paths("VENUS_SANDBOX_READ"));
+    sandbox.writable.extend(paths("VENUS_SANDBOX_WRITE"));
+    Ok(sandbox)
+}
+
 fn parsed<T: FromStr<Err: ToString>>(
     variable: impl Fn(&str) -> Option<String>,
     name: &str,
@@ -113,6 +129,8 @@ fn parsed<T: FromStr<Err: ToString>>(
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
@@ -130,6 +148,21 @@ mod tests {
         assert!(config.validate);
         let budget = budget_from(|name| (name == "VENUS_MAX_MEMORY").then(|| "4096".to_owned()), Budget::default());
         assert_eq!(budget, Ok(Budget::default().memory_bytes(4096)));
+    }
+
+    #[test]
+    fn a_sandbox_is_on_unless_somebody_says_otherwise() {
+        assert_eq!(sandbox_from(|_| None).unwrap().level, Confinement::On);
+        let set = |name: &str| match name {
+            "VENUS_SANDBOX" => Some("strict".to_owned()),
+            "VENUS_SANDBOX_WRITE" => Some("/a:/b c".to_owned()),
+            _ => None,
+        };
+        let sandbox = sandbox_from(set).unwrap();
+        assert_eq!((sandbox.level, sandbox.readable.len()), (Confinement::Strict, 0));
+        assert_eq!(sandbox.writable, [Path::new("/a"), Path::new("/b c")]);
+        let error = sandbox_from(|name| (name == "VENUS_SANDBOX").then(|| "tight".to_owned())).unwrap_err();
+        assert!(error.to_string().contains("VENUS_SANDBOX"), "{error}");
     }
 
     #[test]

@@ -34,6 +34,7 @@ use crate::{
     driver::{self, Transport},
     endpoint::{Breadcrumbs, Observer},
     limits::{self, Budget},
+    sandbox::{Confinement, Sandbox},
     socket,
 };
 
@@ -47,6 +48,8 @@ pub struct WorkerOptions {
     pub observers: Option<Arc<MakeObservers>>,
     /// What the guest may hold. Of descriptors it gets no more than the process may have.
     pub budget: Budget,
+    /// What the process gives up before it hears of its guest. What observers write to is named there.
+    pub sandbox: Sandbox,
     log: Option<Arc<SendLog>>,
 }
 
@@ -66,6 +69,13 @@ impl WorkerOptions {
     #[must_use]
     pub fn budget(mut self, budget: Budget) -> Self {
         self.budget = budget;
+        self
+    }
+
+    /// Has the process give up so much; [`Confinement::On`](crate::sandbox::Confinement::On) without this.
+    #[must_use]
+    pub fn sandbox(mut self, sandbox: Sandbox) -> Self {
+        self.sandbox = sandbox;
         self
     }
 
@@ -100,7 +110,9 @@ impl fmt::Debug for WorkerOptions {
 ///
 /// What the process has inherited of its monitor's is left behind first: descriptors other than the standard streams are
 /// closed, unless this program has opened them itself (close-on-exec tells); standard output, which may be the monitor's way
-/// to those who manage it, becomes standard error; `SIGPIPE` is ignored.
+/// to those who manage it, becomes standard error; `SIGPIPE` is ignored. Then it gives up what its
+/// [sandbox](WorkerOptions::sandbox) says: of files at once, so this is best called while there are no other threads; of
+/// system calls when the drivers are loaded, before it hears of its guest.
 ///
 /// Returns when the monitor has gone or does not need the context any more. A driver may keep it from that, so the process
 /// is killed if it is still there [`ORPHAN_PATIENCE`](limits::ORPHAN_PATIENCE) after its monitor has gone.
@@ -112,6 +124,10 @@ pub fn serve(options: &WorkerOptions) -> ExitCode {
     }
     let served = take_control_socket().and_then(|control| {
         raise_descriptor_limit();
+        for missing in options.sandbox.check()? {
+            tracing::warn!("{missing}");
+        }
+        options.sandbox.restrict_files()?;
         serve_monitor(control, options)
     });
     match served {
@@ -128,11 +144,14 @@ fn serve_monitor(control: UnixStream, options: &WorkerOptions) -> Result<(), Hos
     socket::prepare(&control).map_err(|error| HostError::io("cannot use the socket to the monitor", error))?;
     name_process(c"venus-spare");
     // Most of a guest's start is the loading of drivers, which need not wait for the guest.
-    if !is_readable(&control)
+    let is_early = !is_readable(&control);
+    // A strict sandbox has what serving takes, and not what only loading does.
+    if (is_early || options.sandbox.level == Confinement::Strict)
         && let Err(error) = driver::preload(&options.driver)
     {
         tracing::debug!("the drivers are not loaded ahead of the guest: {error}");
     }
+    options.sandbox.restrict_calls()?;
     let mut requests = Requests::new(control)?;
     let Some(request) = requests.next() else { return Ok(()) };
     let Request::Begin(begin) = request else {
@@ -257,7 +276,8 @@ mod tests {
         let packet = Request::Begin(begin).encode().unwrap();
         socket::send_with(&ours, &framed(&packet), &packet.fds()).unwrap();
         shutdown(&ours, Shutdown::Write).unwrap();
-        let refused = serve_monitor(theirs, &WorkerOptions::default()).unwrap_err().to_string();
+        let options = WorkerOptions::default().sandbox(Sandbox::new(Confinement::Off));
+        let refused = serve_monitor(theirs, &options).unwrap_err().to_string();
         assert!(refused.contains(VERSION) && refused.contains("0.0.0"), "{refused}");
 
         let mut reader = FrameReader::new(limits::WORKER_MESSAGE_BYTES);

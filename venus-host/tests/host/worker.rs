@@ -10,6 +10,7 @@ use venus_host::{
     driver::{Config, MemoryChoice},
     endpoint::{Command as GuestCommand, EndpointObserver, Observer, Source},
     limits::{self, Budget},
+    sandbox::Sandbox,
     worker::{self, Launch, WorkerOptions},
 };
 
@@ -91,7 +92,9 @@ fn serves() {
     let Ok(sort) = env::var(VARIABLE) else { return };
     let mock = mock_driver::Mock::take();
     let driver: Config = config(&mock).memory(if sort == LYING { MemoryChoice::DmaBuf } else { MemoryChoice::Import });
-    let options = WorkerOptions::new(driver);
+    // Where tests and the driver have their files.
+    let sandbox = Sandbox::default().writable(env::temp_dir());
+    let options = WorkerOptions::new(driver).sandbox(sandbox);
     match &*sort {
         MORTAL => {
             worker::serve(&options.observers(|_, _| vec![Arc::new(In(|_| std::process::abort()))]));

@@ -1,6 +1,9 @@
 //! Everything that is known about this host, as plain data: what checks judge and reports print.
 
-use venus_host::driver::survey::{Gpu, Library};
+use venus_host::{
+    driver::survey::{Gpu, Library},
+    sandbox::Support,
+};
 
 /// All facts.
 #[derive(Debug)]
@@ -33,6 +36,8 @@ pub(super) struct System {
     pub(super) manifests: Vec<Manifest>,
     /// The variable that names drivers to use instead, and its value.
     pub(super) chosen_drivers: Option<(&'static str, String)>,
+    /// What workers can give up here.
+    pub(super) sandbox: Option<Support>,
     /// GPU libraries that were in this process before it asked for any.
     pub(super) preloaded: Vec<String>,
 }

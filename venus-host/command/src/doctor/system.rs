@@ -30,6 +30,7 @@ pub(super) fn examine() -> System {
         render_nodes: render_nodes(),
         manifests: manifests(),
         chosen_drivers: CHOICE_VARIABLES.iter().find_map(|name| Some((*name, env::var(name).ok()?))),
+        sandbox: Some(venus_host::sandbox::support()),
         preloaded: preloaded(),
     }
 }

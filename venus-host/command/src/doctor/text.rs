@@ -2,9 +2,12 @@
 
 use std::fmt::Write as _;
 
-use venus_host::driver::{
-    self,
-    survey::{Gpu, Sparse},
+use venus_host::{
+    driver::{
+        self,
+        survey::{Gpu, Sparse},
+    },
+    sandbox,
 };
 
 use super::{
@@ -30,6 +33,7 @@ pub(super) fn print(facts: &Facts, judgements: &[Judgement]) -> String {
         print_gpu(gpu, &mut text);
         line!(text, "");
     }
+    print_sandbox(&mut text);
     line!(text, "Checks");
     for judgement in judgements {
         line!(text, "  {:<8} {}: {}", judgement.level.name(), judgement.check, judgement.found);
@@ -42,6 +46,21 @@ pub(super) fn print(facts: &Facts, judgements: &[Judgement]) -> String {
     let count = |level| judgements.iter().filter(|judgement| judgement.level == level).count();
     line!(text, "\n{}, {}", plural(count(Level::Failure), "failure"), plural(count(Level::Warning), "warning"));
     text
+}
+
+/// What a guest's process keeps, and for which drivers.
+fn print_sandbox(text: &mut String) {
+    let families = sandbox::families();
+    if families.is_empty() {
+        return;
+    }
+    line!(text, "Sandbox: a guest's process keeps");
+    for (family, reasons) in families {
+        for (index, reason) in reasons.iter().enumerate() {
+            line!(text, "  {:<13} {reason}", if index == 0 { family } else { "" });
+        }
+    }
+    line!(text, "");
 }
 
 fn print_gpu(gpu: &Gpu, text: &mut String) {
@@ -228,9 +247,11 @@ mod tests {
             fix: fix.to_owned(),
         };
         let text = print(&facts, &[judgement(Level::Fine, "", ""), judgement(Level::Warning, "trouble", "mend it")]);
+        let (head, checks) = text.split_once("Checks\n").unwrap();
+        assert!(head.starts_with("Vulkan library  lib, version 1.4.0\n\n"), "{head}");
         assert_eq!(
-            text,
-            "Vulkan library  lib, version 1.4.0\n\nChecks\n  ok       pages: found\n  warning  pages: found\n           \
+            checks,
+            "  ok       pages: found\n  warning  pages: found\n           \
              means  trouble\n           fix    mend it\n\n0 failures, 1 warning\n"
         );
     }

@@ -6,6 +6,8 @@ mod admission;
 mod common;
 #[cfg(target_os = "linux")]
 mod in_proc;
+#[cfg(target_os = "linux")]
+mod sandbox;
 mod status;
 mod stops;
 

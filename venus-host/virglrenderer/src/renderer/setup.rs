@@ -18,7 +18,7 @@ pub(super) fn options(serves_venus: bool) -> Result<HostOptions, Error> {
 
 /// What a worker is told by the same environment.
 pub(crate) fn worker_options() -> Result<WorkerOptions, Error> {
-    Ok(WorkerOptions::new(config()?).budget(budget()?))
+    Ok(WorkerOptions::new(config()?).budget(budget()?).sandbox(environment::sandbox()?))
 }
 
 fn config() -> Result<Config, Error> {

@@ -37,7 +37,7 @@ pub(super) const HOST: Crate = Crate {
         Room {
             name: "worker",
             floor: 7,
-            rooms: &["context", "endpoint", "driver", "resource", "socket", "error", "limits", "thread"],
+            rooms: &["context", "endpoint", "driver", "resource", "sandbox", "socket", "error", "limits", "thread"],
             crates: &["rustix", "std::os::unix::net", "std::process"],
             tests: &["tempfile"],
             why: "who serves a context is told by messages; what its commands mean is decided behind `context`",
@@ -113,6 +113,15 @@ pub(super) const HOST: Crate = Crate {
             rooms: &["error", "limits"],
             crates: &["rustix"],
             why: "memory that is shared knows neither what it holds nor who made it",
+            ..ROOM
+        },
+        Room {
+            name: "sandbox",
+            floor: 1,
+            rooms: &["error"],
+            crates: &["landlock", "libc", "rustix", "seccompiler", "std::env"],
+            tests: &["tempfile"],
+            why: "a process gives up what the system lets it give up; whom it serves, and by which driver, is decided above",
             ..ROOM
         },
         Room {

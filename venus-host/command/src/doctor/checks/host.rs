@@ -170,6 +170,33 @@ pub(super) fn open_files(facts: &Facts) -> Vec<Judgement> {
     }]
 }
 
+pub(super) fn sandbox(facts: &Facts) -> Vec<Judgement> {
+    let Some(support) = &facts.system.sandbox else {
+        return Vec::new();
+    };
+    if facts.system.os != "linux" {
+        return vec![fine("none on this system; a guest's process is all that stands around it")];
+    }
+    let missing = support.missing();
+    if missing.is_empty() {
+        let landlock = support.landlock.as_ref().map_or(0, |version| *version);
+        let lesser = support.lesser().join(", ");
+        let lesser = if lesser.is_empty() { lesser } else { format!("; a newer kernel would also prevent {lesser}") };
+        return vec![fine(format!(
+            "a guest's process can be confined (Landlock {landlock}, and a filter of system calls){lesser}"
+        ))];
+    }
+    let judge = |missing: String| {
+        warning(
+            missing,
+            "a guest that takes over its process through a driver has more of what its user has; --sandbox strict serves \
+             nobody here",
+            "a newer kernel (6.2), or permit landlock_create_ruleset and seccomp (a container's profile may forbid them)",
+        )
+    };
+    missing.into_iter().map(judge).collect()
+}
+
 pub(super) fn validation(facts: &Facts) -> Vec<Judgement> {
     let Ok(library) = &facts.library else {
         return Vec::new();

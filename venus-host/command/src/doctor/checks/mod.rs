@@ -71,6 +71,7 @@ const CHECKS: &[Check] = &[
     Check { name: "memory files", judge: host::memory_files },
     Check { name: "page size", judge: host::page_size },
     Check { name: "open files", judge: host::open_files },
+    Check { name: "sandbox", judge: host::sandbox },
     Check { name: "validation layer", judge: host::validation },
 ];
 

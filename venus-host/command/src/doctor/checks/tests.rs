@@ -1,4 +1,7 @@
-use venus_host::driver::survey::{Gpu, Library, Sparse};
+use venus_host::{
+    driver::survey::{Gpu, Library, Sparse},
+    sandbox::{self, Support},
+};
 
 use super::*;
 use crate::doctor::facts::{Access, Manifest, Node, OpenFiles, System};
@@ -175,6 +178,22 @@ fn limits_of_the_system_are_looked_at() {
     assert_eq!(check(|facts| facts.system.shm_free_bytes = Some(1 << 20)), [("memory files", Warning)]);
     let no_files = check(|facts| facts.system.memory_file = Some(Err("cannot create a memory file".to_owned())));
     assert_eq!(no_files, [("memory files", Failure)]);
+}
+
+#[test]
+fn what_a_sandbox_lacks_is_a_warning() {
+    let support = |change: fn(&mut Support)| {
+        check(|facts| {
+            let mut support = sandbox::support();
+            (support.landlock, support.filter) = (Ok(7), Ok(()));
+            change(&mut support);
+            facts.system.sandbox = Some(support);
+        })
+    };
+    assert_eq!(support(|_| ()), []);
+    assert_eq!(support(|support| support.landlock = Ok(4)), [], "a newer kernel would be better, and this one will do");
+    assert_eq!(support(|support| support.landlock = Err("off".to_owned())), [("sandbox", Warning)]);
+    assert_eq!(support(|support| support.filter = Err("off".to_owned())), [("sandbox", Warning)]);
 }
 
 #[test]

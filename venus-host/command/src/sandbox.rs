@@ -1,0 +1,106 @@
+//! The options of the sandbox.
+
+use std::{
+    env,
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use venus_host::sandbox::{Confinement, Sandbox};
+
+/// What a process gives up that serves a guest.
+#[derive(Debug, Clone, Args)]
+pub(super) struct SandboxArgs {
+    /// What the process of a guest gives up before it reads the guest's first byte. `on`: other programs, processes, files
+    /// and sockets, and doors to the kernel that serving does not take; where the system cannot do all of that, the log
+    /// says so, and it gives up what it can. `strict`: all that guests were not seen to need, or nobody is served.
+    /// `off`: nothing. See `venus doctor`
+    #[arg(long, env = "VENUS_SANDBOX", default_value = "on", value_name = "LEVEL")]
+    sandbox: Confinement,
+
+    /// Let such a process read this file or folder, beside those that drivers are known to need; repeat it for more
+    #[arg(long, env = "VENUS_SANDBOX_READ", value_delimiter = ':', value_name = "PATH")]
+    sandbox_read: Vec<PathBuf>,
+
+    /// Let such a process change this file, or what is in this folder, which is made if there is none; repeat it for more
+    #[arg(long, env = "VENUS_SANDBOX_WRITE", value_delimiter = ':', value_name = "PATH")]
+    sandbox_write: Vec<PathBuf>,
+}
+
+impl SandboxArgs {
+    /// The options as the library takes them, with folders that are written to because of other options.
+    pub(super) fn sandbox<'a>(&self, written: impl IntoIterator<Item = &'a Path>) -> Sandbox {
+        let mut sandbox = Sandbox::new(self.sandbox);
+        sandbox.readable.extend(self.sandbox_read.iter().cloned());
+        sandbox.writable.extend(self.sandbox_write.iter().cloned());
+        sandbox.writable.extend(written.into_iter().map(Path::to_owned));
+        sandbox
+    }
+
+    /// The environment that makes another `venus` have the same options.
+    pub(super) fn environment(&self) -> Vec<(&'static str, OsString)> {
+        let mut environment = vec![("VENUS_SANDBOX", self.sandbox.to_string().into())];
+        for (name, paths) in [("VENUS_SANDBOX_READ", &self.sandbox_read), ("VENUS_SANDBOX_WRITE", &self.sandbox_write)]
+        {
+            // A path with a colon was two when it was read.
+            if let Some(paths) = env::join_paths(paths).ok().filter(|paths| !paths.is_empty()) {
+                environment.push((name, paths));
+            }
+        }
+        environment.extend(self.caches());
+        environment
+    }
+
+    /// Has the drivers of workers keep shaders where other programs of this user do not look for theirs: what a guest makes of
+    /// a worker's may be read by other workers, and by nobody else.
+    fn caches(&self) -> Vec<(&'static str, OsString)> {
+        const VARIABLES: [&str; 2] = ["MESA_SHADER_CACHE_DIR", "__GL_SHADER_DISK_CACHE_PATH"];
+        let variable = |name| env::var_os(name).filter(|value: &OsString| !value.is_empty()).map(PathBuf::from);
+        let root = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
+        let Some(folder) = root.map(|root| root.join("venus")).filter(|_| self.sandbox != Confinement::Off) else {
+            return Vec::new();
+        };
+        let open = VARIABLES.into_iter().filter(|name| variable(name).is_none());
+        open.map(|name| (name, folder.clone().into_os_string())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Cli {
+        #[command(flatten)]
+        sandbox: SandboxArgs,
+    }
+
+    fn parsed(arguments: &[&str]) -> SandboxArgs {
+        <Cli as clap::Parser>::parse_from([&[""], arguments].concat()).sandbox
+    }
+
+    #[test]
+    fn a_sandbox_is_on_by_default() {
+        let sandbox = parsed(&[]).sandbox([Path::new("/recordings")]);
+        assert_eq!(sandbox.level, Confinement::On);
+        assert_eq!(sandbox.writable, [Path::new("/recordings")]);
+    }
+
+    #[test]
+    fn another_process_gets_the_same() {
+        let options = parsed(&["--sandbox", "strict", "--sandbox-read", "/a", "--sandbox-read", "/b"]);
+        let told = options.environment();
+        let value = |name| told.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_str().unwrap());
+        assert_eq!(value("VENUS_SANDBOX"), Some("strict"));
+        assert_eq!(value("VENUS_SANDBOX_READ"), Some("/a:/b"));
+        assert_eq!(value("VENUS_SANDBOX_WRITE"), None);
+        assert_eq!(options.sandbox([]).readable, [Path::new("/a"), Path::new("/b")]);
+    }
+
+    #[test]
+    fn shaders_are_kept_apart_unless_nothing_is_confined() {
+        let off = parsed(&["--sandbox", "off"]);
+        assert_eq!(off.environment(), [("VENUS_SANDBOX", OsString::from("off"))]);
+    }
+}

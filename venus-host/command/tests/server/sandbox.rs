@@ -1,0 +1,87 @@
+//! What the process of a guest has given up when it serves it.
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Output, Stdio},
+};
+
+use crate::common::{Server, venus};
+
+/// The worker that has the only guest of a server, in `/proc`.
+fn worker(server: &Server) -> PathBuf {
+    let server = server.process.id();
+    let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| Some(entry.ok()?.path()));
+    let mut workers = processes.filter(|process| {
+        let status = fs::read_to_string(process.join("status")).unwrap_or_default();
+        status.starts_with("Name:\tvenus-guest\n") && field(&status, "PPid") == server.to_string()
+    });
+    workers.next().expect("a worker")
+}
+
+fn field<'a>(status: &'a str, name: &str) -> &'a str {
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    line.unwrap_or_default().trim()
+}
+
+/// Whether the system lets a process give up what a strict sandbox wants.
+fn is_complete() -> bool {
+    venus_host::sandbox::support().missing().is_empty()
+}
+
+#[test]
+fn a_guests_process_is_confined_unless_somebody_says_otherwise() {
+    let own = fs::read_to_string("/proc/self/status").unwrap();
+    let filters = |status: &str| field(status, "Seccomp_filters").parse::<u32>().unwrap_or(0);
+    for (arguments, is_confined) in [(&[][..], true), (&["--sandbox", "strict"], true), (&["--sandbox", "off"], false)]
+    {
+        if is_confined && !is_complete() {
+            continue;
+        }
+        let server = Server::start(arguments);
+        let guest = server.connect();
+        let process = worker(&server);
+        for thread in fs::read_dir(process.join("task")).unwrap() {
+            let status = fs::read_to_string(thread.unwrap().path().join("status")).unwrap();
+            assert_eq!(filters(&status) > filters(&own), is_confined, "{arguments:?}: {status}");
+            assert!(!is_confined || field(&status, "NoNewPrivs") == "1", "{arguments:?}: {status}");
+        }
+        let limits = fs::read_to_string(process.join("limits")).unwrap();
+        let core: Vec<_> =
+            limits.lines().find(|line| line.starts_with("Max core")).unwrap().split_whitespace().collect();
+        assert!(!is_confined || core[4..6] == ["0", "0"], "{arguments:?}: {core:?}");
+        drop(guest);
+    }
+}
+
+#[test]
+fn what_a_strict_sandbox_is_told_to_write_is_written() {
+    if !is_complete() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (recordings, traces) = (folder.path().join("recordings"), folder.path().join("traces"));
+    let stats = folder.path().join("stats");
+    let mut arguments = vec!["--sandbox", "strict", "--connections", "1", "--log", "warn"];
+    for (option, path) in [("--record", &recordings), ("--trace", &traces), ("--stats-file", &stats)] {
+        arguments.extend([option, path.to_str().unwrap()]);
+    }
+    let server = Server::start(&arguments);
+    drop(server.connect());
+    assert_eq!(server.finish(), "", "nothing is refused");
+    for folder in [recordings, traces] {
+        assert_eq!(fs::read_dir(folder).unwrap().count(), 1);
+    }
+    assert_eq!(fs::read_to_string(stats).unwrap().lines().count(), 1);
+}
+
+#[test]
+fn threads_are_not_confined_and_a_strict_server_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = venus(&folder.path().join("vtest"));
+    let strict = server.args(["--in-process", "--sandbox", "strict"]);
+    let Output { status, stderr, .. } = strict.stderr(Stdio::piped()).output().unwrap();
+    let message = String::from_utf8(stderr).unwrap();
+    assert_eq!(status.code(), Some(1), "{message}");
+    assert!(message.contains("--sandbox strict") && message.contains("--in-process"), "{message}");
+}

@@ -1,0 +1,67 @@
+//! Where the Vulkan loader's manifests say that the libraries of drivers and layers are.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// The libraries that are named by a manifest, or by all of a folder.
+pub(super) fn libraries(path: &Path) -> Vec<PathBuf> {
+    if !path.is_dir() {
+        return fs::read_to_string(path).map_or_else(|_| Vec::new(), |text| named(&text, path));
+    }
+    let files = fs::read_dir(path).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let manifests = files.filter(|file| file.extension().is_some_and(|extension| extension == "json"));
+    manifests.flat_map(|file| libraries(&file)).collect()
+}
+
+/// The paths in a manifest. Bare names are searched like any library, so they say nothing here.
+fn named(text: &str, manifest: &Path) -> Vec<PathBuf> {
+    let folder = manifest.parent().unwrap_or(Path::new("/"));
+    let values = text.split("\"library_path\"").skip(1).filter_map(|rest| rest.split('"').nth(1));
+    // A path with a quote or a backslash in it is found by nobody, but then it is said in the log what cannot be loaded.
+    values.filter(|value| value.contains('/')).map(|value| folder.join(value)).collect()
+}
+
+/// What has to be readable for a library to be loaded, and those beside it that it needs: the folder of libraries that it is
+/// in; where that is no such folder, the libraries in it.
+pub(super) fn around(library: &Path) -> Vec<PathBuf> {
+    let library = library.canonicalize().unwrap_or_else(|_| library.to_owned());
+    let is_of_libraries =
+        |path: &Path| path.file_name().is_some_and(|name| matches!(name.to_str(), Some("lib" | "lib64" | "lib32")));
+    if let Some(folder) = library.ancestors().skip(1).find(|folder| is_of_libraries(folder)) {
+        return vec![folder.to_owned()];
+    }
+    let Some(folder) = library.parent() else { return Vec::new() };
+    let files = fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    files.filter(|file| file.file_name().is_some_and(|name| name.to_string_lossy().contains(".so"))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn manifests_are_searched_for_paths() {
+        let text = r#"{"ICD": {"library_path": "../lib/libx.so"}, "layers": [{"library_path":"liby.so"}]}"#;
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("x.json"), text).unwrap();
+        fs::write(folder.path().join("x.txt"), text).unwrap();
+        fs::write(folder.path().join("broken.json"), "{\"library_path\"").unwrap();
+        assert_eq!(libraries(folder.path()), [folder.path().join("../lib/libx.so")]);
+        assert!(libraries(&folder.path().join("nowhere.json")).is_empty());
+    }
+
+    #[test]
+    fn a_library_opens_no_more_than_libraries() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path().canonicalize().unwrap();
+        let deep = home.join("lib/x86_64-linux-gnu");
+        fs::create_dir_all(&deep).unwrap();
+        for file in [deep.join("libx.so.1"), home.join("libx.so"), home.join("diary")] {
+            fs::write(file, "").unwrap();
+        }
+        assert_eq!(around(&deep.join("libx.so.1")), [home.join("lib")]);
+        assert_eq!(around(&home.join("libx.so")), [home.join("libx.so")]);
+    }
+}
