@@ -264,7 +264,7 @@ pub(super) const ALLOWED: &[Group] = &[
     #[cfg(target_arch = "x86_64")]
     Group {
         family: Family::Every,
-        why: "the same, as older libraries ask for it",
+        why: "files, as older libraries ask for them",
         calls: calls![
             SYS_open, SYS_stat, SYS_lstat, SYS_access, SYS_readlink, SYS_dup2, SYS_mkdir, SYS_rename, SYS_renameat, SYS_unlink,
             SYS_rmdir, SYS_utime, SYS_utimes, SYS_time, SYS_pipe, SYS_poll, SYS_select, SYS_epoll_wait,

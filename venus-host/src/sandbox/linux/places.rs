@@ -46,7 +46,7 @@ pub(super) const ROWS: &[Row] = &[
         family: Family::Every,
         access: Access::Read,
         paths: &["/nix/store", "/gnu/store", "/run/opengl-driver", "/run/opengl-driver-32", "/run/current-system"],
-        why: "the same on NixOS and Guix",
+        why: "libraries and drivers of NixOS and Guix",
     },
     Row {
         family: Family::Every,
@@ -64,7 +64,7 @@ pub(super) const ROWS: &[Row] = &[
         family: Family::Every,
         access: Access::Device,
         paths: &["/dev/null", "/dev/zero", "/dev/urandom", "/dev/random"],
-        why: "nothing, and randomness",
+        why: "/dev/null, and randomness",
     },
     Row {
         family: Family::Every,
@@ -225,7 +225,9 @@ fn chosen(variable: Variable<'_>) -> Vec<PathBuf> {
     }
     let library = variable(LIBRARY).map(PathBuf::from).filter(|path| path.is_absolute());
     found.extend(library.iter().flat_map(|library| manifests::around(library)));
-    found.extend(variable("HOME").map(|home| Path::new(&home).join(".drirc")));
+    // Options of Mesa's drivers, and profiles of applications for NVIDIA's.
+    let home = variable("HOME").map(PathBuf::from);
+    found.extend(home.iter().flat_map(|home| [home.join(".drirc"), home.join(".nv")]));
     found
 }
 
