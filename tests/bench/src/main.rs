@@ -69,6 +69,12 @@ enum What {
         /// The program of the cases.
         #[arg(long, value_name = "PATH")]
         cases: PathBuf,
+        /// Another `venus` command to compare with, instead of the root's virglrenderer.
+        #[arg(long, value_name = "PATH")]
+        against: Option<PathBuf>,
+        /// Measure only this case; may be given several times.
+        #[arg(long, value_name = "CASE")]
+        only: Vec<String>,
         /// The guest root.
         #[arg(long, value_enum, default_value = "sid")]
         suite: Suite,
@@ -110,8 +116,9 @@ fn run(what: &What) -> Result<()> {
         What::Observing { venus, suite, rounds, json } => {
             observing::measure(venus, roots::ensure(*suite)?.guest(), *rounds, json)
         }
-        What::Programs { venus, cases, suite, rounds, json } => {
-            programs::measure(venus, cases, roots::ensure(*suite)?.guest(), *rounds, json)
+        What::Programs { venus, cases, against, only, suite, rounds, json } => {
+            let choice = programs::Choice { venus, cases, against: against.as_deref(), only };
+            programs::measure(&choice, roots::ensure(*suite)?.guest(), *rounds, json)
         }
         What::Count => codec::count(),
     }

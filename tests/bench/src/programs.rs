@@ -125,17 +125,34 @@ fn parse(said: &str, unit: f64) -> Result<Times> {
     Ok(Times { p50: p50.parse::<f64>()? / unit, p99: p99.parse::<f64>()? / unit })
 }
 
-/// Measures `host`, a `venus` command, and the root's virglrenderer, with the program of the cases.
-pub(crate) fn measure(host: &Path, cases: &Path, guest: &Guest, rounds: u32, json: &Path) -> Result<()> {
-    let ours = Resident::venus(guest, host, &[])?;
-    let peer = Resident::virglrenderer(guest)?;
-    let cases = std::path::absolute(cases).context("resolving the program of the cases")?;
+/// What to measure.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Choice<'a> {
+    /// Our host: a `venus` command.
+    pub(crate) venus: &'a Path,
+    /// The program of the cases.
+    pub(crate) cases: &'a Path,
+    /// Another `venus` command as the peer; the root's virglrenderer if there is none.
+    pub(crate) against: Option<&'a Path>,
+    /// Names of the cases; all of them if there are none.
+    pub(crate) only: &'a [String],
+}
+
+/// Measures a choice of rows on every way.
+pub(crate) fn measure(choice: &Choice<'_>, guest: &Guest, rounds: u32, json: &Path) -> Result<()> {
+    let ours = Resident::venus(guest, choice.venus, &[])?;
+    let peer = match choice.against {
+        Some(other) => Resident::venus(guest, other, &[])?,
+        None => Resident::virglrenderer(guest)?,
+    };
+    let cases = std::path::absolute(choice.cases).context("resolving the program of the cases")?;
     let ways = Ways { guest, cases: Cases::at(cases), sockets: [ours.socket(), peer.socket()] };
     let mut rows: Vec<Row> = ROWS.iter().map(|_| Row::default()).collect();
     let mut order = Way::ALL;
     for round in 1..=rounds {
         let step = Step::start(format!("applications in {}: turn {round} of {rounds}", guest.name()));
-        for ((case, _, unit), row) in ROWS.iter().zip(&mut rows) {
+        let chosen = |case| choice.only.is_empty() || choice.only.iter().any(|only| only == case);
+        for ((case, _, unit), row) in ROWS.iter().zip(&mut rows).filter(|((case, ..), _)| chosen(*case)) {
             turn(&ways, order, case, *unit, row);
         }
         order.rotate_left(1);
