@@ -63,11 +63,16 @@ macro_rules! table {
     (@row never) => { None };
     (@row $method:ident $args:ident) => {
         Some(|handler, header, decoder, reply| {
-            let args = <$args as $crate::wire::Command<'_>>::decode(decoder);
-            let mut args = args.map_err(|error| $crate::dispatch::located(decoder, error))?;
-            $crate::dispatch::Handler::decoded(handler, header, decoder);
-            let returned = handler.$method(&mut args)?;
-            $crate::dispatch::finish(handler, header, &args, returned, reply)
+            // Used where the decoder has put them: to move what was just written is to wait for it.
+            let mut args = <$args as $crate::wire::Command<'_>>::decode(decoder);
+            match &mut args {
+                Ok(args) => {
+                    $crate::dispatch::Handler::decoded(handler, header, decoder);
+                    let returned = handler.$method(args)?;
+                    $crate::dispatch::finish(handler, header, args, returned, reply)
+                }
+                Err(error) => Err($crate::dispatch::located(decoder, *error).into()),
+            }
         })
     };
     (@visit never) => { None };
@@ -136,6 +141,7 @@ pub(crate) fn finish<'a, H: Handler, C: Command<'a>>(
 /// # Errors
 ///
 /// The handler's error, or the decoder's as one: in either case the stream cannot be continued.
+#[inline]
 pub fn dispatch<H: Commands>(
     handler: &mut H,
     decoder: &mut Decoder<'_>,

@@ -54,7 +54,7 @@ impl Endpoint {
         let mut decoder = Decoder::at(stream, at, arena, &objects).at_level(self.protocol);
         self.approach(at);
         let outcome = match dispatch::dispatch(self, &mut decoder, reply) {
-            Ok(header) => Ok((header, decoder.offset())),
+            Ok(_) => Ok(decoder.offset()),
             Err(interrupt) => {
                 let mut tools = Tools { shared, arena, resolved, reply };
                 self.look_again(&mut tools, (stream, at), interrupt)
@@ -63,9 +63,9 @@ impl Endpoint {
         let outcome = outcome.map_err(|interrupt| explain(interrupt, self.protocol, &shared.objects, stream, at));
         let reply = reply.bytes();
         self.tell_end(outcome.as_ref().map(|_| ()), reply, stream.get(at..).unwrap_or_default());
-        let (header, next) = outcome.map_err(|interrupt| self.located(interrupt))?;
+        let next = outcome.map_err(|interrupt| self.located(interrupt))?;
         if !reply.is_empty() {
-            let written = self.reply_stream.write(header.command.name(), reply);
+            let written = self.reply_stream.write(self.command(), reply);
             written.map_err(|fatal| self.located(fatal.into()))?;
         }
         self.finish();

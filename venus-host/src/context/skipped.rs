@@ -83,14 +83,14 @@ fn moved(interrupt: Interrupt, at: usize) -> Interrupt {
 
 impl Endpoint {
     /// Finds out whether the context can go on after the command at byte `at` of `stream`, which was interrupted. If so,
-    /// returns its header and where the next one starts.
+    /// returns where the next one starts.
     #[cold]
     pub(super) fn look_again(
         &mut self,
         tools: &mut Tools<'_>,
         (stream, at): (&[u8], usize),
         interrupt: Interrupt,
-    ) -> Result<(CommandHeader, usize), Interrupt> {
+    ) -> Result<usize, Interrupt> {
         if !names_phantom(&interrupt) && !matches!(interrupt, Interrupt::Refused(_)) {
             return Err(interrupt);
         }
@@ -104,7 +104,7 @@ impl Endpoint {
             outcome => outcome,
         }
         .map_err(|interrupt| moved(interrupt, at))?;
-        Ok((request.header, at.saturating_add(request.bytes.len())))
+        Ok(at.saturating_add(request.bytes.len()))
     }
 
     /// Executes a command as far as that can be done without phantoms.

@@ -53,6 +53,7 @@ use crate::{
 /// Commands that go to the driver as they are.
 macro_rules! forward {
     ($($method:ident($args:ty);)*) => {$(
+        #[inline]
         fn $method(
             &mut self,
             args: &mut $args,

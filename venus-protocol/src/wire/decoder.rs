@@ -47,6 +47,7 @@ impl core::fmt::Debug for Decoder<'_> {
 
 impl<'a> Decoder<'a> {
     /// A decoder at the start of `bytes`, which must not be memory that the peer can still write.
+    #[inline]
     pub fn new(bytes: &'a [u8], arena: &'a Arena, resolver: &'a dyn HandleResolver) -> Self {
         Self {
             bytes,
@@ -62,6 +63,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// A decoder at byte `offset` of `bytes`, so that positions in errors count from the start of `bytes`.
+    #[inline]
     pub fn at(bytes: &'a [u8], offset: usize, arena: &'a Arena, resolver: &'a dyn HandleResolver) -> Self {
         let mut decoder = Self::new(bytes, arena, resolver);
         decoder.rest = bytes.get(offset..).unwrap_or_default();
@@ -109,6 +111,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// Reads a command's number and flags. Does not check that the number is known.
+    #[inline]
     pub fn read_header(&mut self) -> Result<CommandHeader> {
         self.command = CommandType::NONE;
         self.command_at = self.offset();
