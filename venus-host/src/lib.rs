@@ -38,7 +38,7 @@
 //! | 1 | [`resource`] | memory shared with the guest | commands |
 //! | 1 | [`sandbox`] | what a process that serves guests gives up | guests, Vulkan |
 //! | 1 | `socket` | stream sockets, and descriptors that travel on them | what is said |
-//! | 0 | [`error`], [`limits`], `thread` | words for what goes wrong, bounds, what threads are told | everything else |
+//! | 0 | [`error`], [`limits`], `thread`, `allocator` | words for what goes wrong, bounds, what threads and the C library are told | everything else |
 //!
 //! # Who validates what, and why only there
 //!
@@ -76,6 +76,7 @@
     deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::as_conversions, clippy::arithmetic_side_effects)
 )]
 
+mod allocator;
 pub mod context;
 pub mod driver;
 pub mod endpoint;

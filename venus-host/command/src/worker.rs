@@ -8,7 +8,7 @@ use venus_host::{
     driver,
     sandbox::Confinement,
     vtest::{self, SessionOptions},
-    worker::{name_process, raise_descriptor_limit, take_control_socket},
+    worker::{keep_freed_memory, name_process, raise_descriptor_limit, take_control_socket},
 };
 use venus_observe::Settings;
 
@@ -55,6 +55,7 @@ pub(super) fn run(args: &WorkerArgs) -> Result<ExitCode, anyhow::Error> {
         .observers(move |name, driver| observe.observers(name, driver));
     let control = take_control_socket()?;
     raise_descriptor_limit();
+    keep_freed_memory();
     name_process(c"venus-spare");
     // Most of a guest's start is the loading of drivers, which need not wait for the guest.
     let is_early = !has_guest(&control);

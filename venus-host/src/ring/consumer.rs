@@ -28,6 +28,7 @@ use std::{
 
 use super::{Control, Region, control::reached, monitor::Monitor, region};
 use crate::{
+    allocator,
     error::{Fatal, GUEST_DRIVER, Interrupt},
     thread::AutoreleasePool,
 };
@@ -76,6 +77,9 @@ const FIRST_SLEEP: Duration = Duration::from_micros(10);
 
 /// Between publishing IDLE and the second look.
 const SECOND_LOOK: Duration = Duration::from_micros(500);
+
+/// How long a ring is idle before memory is given back that is kept for its next commands.
+const LONG_REST: Duration = Duration::from_secs(2);
 
 /// What a ring polled by its owner has to report, the busiest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -341,6 +345,21 @@ impl<E: Execute> Consumer<E> {
     }
 }
 
+impl<E: Execute> Consumer<E> {
+    /// Sleeps until somebody wakes the ring. What its commands have left in the C library's hands is given back once there
+    /// have been none for a while: that is one more wake-up of each idle period.
+    fn sleep(&self) {
+        let is_lost = || self.executor.is_lost();
+        if allocator::keeps() {
+            if self.control.sleep(Some(LONG_REST), is_lost) {
+                return;
+            }
+            allocator::give_back();
+        }
+        self.control.sleep(None, is_lost);
+    }
+}
+
 impl<E> Consumer<E> {
     fn end(&mut self, fatal: bool) -> Progress {
         self.state = State::Ended;
@@ -379,7 +398,7 @@ pub(crate) fn run_thread<E: Execute>(mut consumer: Consumer<E>) {
                 round = round.saturating_add(1);
             }
             Progress::Idle => {
-                control.sleep(None, || consumer.executor.is_lost());
+                consumer.sleep();
                 round = 0;
             }
             // A command that has to wait does so inside the executor when the ring has a thread.

@@ -187,8 +187,8 @@ impl Control {
         self.state.lock().notified
     }
 
-    /// Sleeps until notified, stopped, or `lost`, at most for `timeout`.
-    pub(super) fn sleep(&self, timeout: Option<Duration>, lost: impl Fn() -> bool) {
+    /// Sleeps until notified, stopped, or `lost`, at most for `timeout`; false if it was that long.
+    pub(super) fn sleep(&self, timeout: Option<Duration>, lost: impl Fn() -> bool) -> bool {
         let mut state = self.state.lock();
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         while !state.notified && !self.is_stopped() && !lost() {
@@ -196,11 +196,12 @@ impl Control {
                 None => self.consumer.wait(&mut state),
                 Some(deadline) => {
                     if self.consumer.wait_until(&mut state, deadline).timed_out() {
-                        return;
+                        return false;
                     }
                 }
             }
         }
+        true
     }
 
     /// The consumer has executed its last command.

@@ -30,6 +30,7 @@ use super::{
 };
 use crate::{
     HostError,
+    allocator::keep_freed_memory,
     context::Options,
     driver::{self, Transport},
     endpoint::{Breadcrumbs, Observer},
@@ -124,6 +125,7 @@ pub fn serve(options: &WorkerOptions) -> ExitCode {
     }
     let served = take_control_socket().and_then(|control| {
         raise_descriptor_limit();
+        keep_freed_memory();
         for missing in options.sandbox.check()? {
             tracing::warn!("{missing}");
         }

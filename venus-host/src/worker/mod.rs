@@ -66,4 +66,4 @@ pub use self::{
     launch::{Launch, cannot_launch},
     main::{Lines, WorkerOptions, name_process, raise_descriptor_limit, serve, take_control_socket},
 };
-pub use crate::endpoint::MakeObservers;
+pub use crate::{allocator::keep_freed_memory, endpoint::MakeObservers};

@@ -37,7 +37,18 @@ pub(super) const HOST: Crate = Crate {
         Room {
             name: "worker",
             floor: 7,
-            rooms: &["context", "endpoint", "driver", "resource", "sandbox", "socket", "error", "limits", "thread"],
+            rooms: &[
+                "context",
+                "endpoint",
+                "driver",
+                "resource",
+                "sandbox",
+                "socket",
+                "allocator",
+                "error",
+                "limits",
+                "thread",
+            ],
             crates: &["rustix", "std::os::unix::net", "std::process"],
             tests: &["tempfile"],
             why: "who serves a context is told by messages; what its commands mean is decided behind `context`",
@@ -84,7 +95,7 @@ pub(super) const HOST: Crate = Crate {
         Room {
             name: "ring",
             floor: 3,
-            rooms: &["resource", "error", "limits", "thread"],
+            rooms: &["resource", "allocator", "error", "limits", "thread"],
             why: "a ring copies bytes out of shared memory; what they mean is decided above",
             ..ROOM
         },
@@ -136,6 +147,12 @@ pub(super) const HOST: Crate = Crate {
             name: "error",
             crates: &["rustix::io", "venus_protocol::vk", "venus_protocol::wire", "venus_protocol::reflect"],
             why: "an error is said in the words of the protocol, and by everybody",
+            ..ROOM
+        },
+        Room {
+            name: "allocator",
+            tests: &["std::env", "std::process"],
+            why: "what the C library is told about memory that was freed",
             ..ROOM
         },
         Room { name: "limits", why: "a limit is a number with a reason", ..ROOM },
