@@ -263,9 +263,12 @@ impl Control {
 
     /// vkSubmitVirtqueueSeqnoMESA: lets the ring continue past a wait for `seqno`.
     pub(crate) fn submit_virtqueue_seqno(&self, seqno: u64) {
-        let _state = self.state.lock();
+        let state = self.state.lock();
         self.virtqueue_seqno.store(seqno, Ordering::Release);
-        self.wake_consumer();
+        // Guests send one with every fence. Who begins to wait later looks first, under the lock.
+        if state.awaited_virtqueue.is_some() || self.shared_thread.get().is_some() {
+            self.wake_consumer();
+        }
     }
 
     /// Whether the context's submissions have come as far as `seqno`.
