@@ -44,7 +44,7 @@ fn the_handshake_byte_for_byte() {
     assert_eq!(guest.receive(4), [0x0000_0002, 0x0000_000f, 0x0000_0001, 0x0000_0040]);
     assert_eq!(guest.receive(3), [0x0000_0029, 0x0000_0010, 0x0000_0001]);
     let capset = guest.receive(40);
-    assert_eq!(capset[..5], [1, 0x0040_4133, 1, 3, 1]);
+    assert_eq!(capset[..5], [1, 0x0040_4165, 1, 4, 1]);
     assert_eq!(capset[37..], [1, 1, 0]);
 
     // The first resource: a ring's memory.
