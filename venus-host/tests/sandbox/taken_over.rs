@@ -1,9 +1,5 @@
 //! What whoever takes over a worker can do with it: code that runs in the middle of a guest's command, on the thread that
 //! serves it, tries what it should not.
-//!
-//! A program of its own, which is its own worker: a worker begins with one thread.
-
-#![cfg_attr(not(all(target_os = "linux", feature = "sandbox")), expect(unused, reason = "there is no sandbox"))]
 
 use std::{
     env,
@@ -284,8 +280,8 @@ fn without_a_sandbox_all_of_that_can_be_done() {
     }
 }
 
-#[cfg(all(target_os = "linux", feature = "sandbox"))]
-fn main() {
+/// Serves as a worker if it is one, and tests what workers can do if not.
+pub(crate) fn run() {
     if let Ok(level) = env::var(LEVEL) {
         return serve(level.parse().expect("a level"));
     }
@@ -300,6 +296,3 @@ fn main() {
     }
     without_a_sandbox_all_of_that_can_be_done();
 }
-
-#[cfg(not(all(target_os = "linux", feature = "sandbox")))]
-fn main() {}
