@@ -179,7 +179,7 @@ llama() {
     llama_step native_alike llama-without-visible-memory $no_memory
     llama_step in_process llama-without-visible-memory $no_memory
     llama_step native llama
-    llama_step native llama-without-cooperative-matrices env GGML_VK_DISABLE_COOPMAT=1 GGML_VK_DISABLE_COOPMAT2=1
+    llama_step native llama-without-matrix-extension-of-nvidia env GGML_VK_DISABLE_COOPMAT2=1
     rm "$work/model.gguf"
 }
 
@@ -197,9 +197,9 @@ all_else() {
     both test-ADD 90 $ggml test -o ADD
     for turn in ${TURNS-1 2}; do
         both "perf-MUL_MAT.$turn" 45 $ggml perf -o MUL_MAT -p "$shapes"
-        # What the protocol has no commands for, so that a guest cannot use it.
-        step native "perf-MUL_MAT-without-cooperative-matrices.$turn" 45 \
-            env GGML_VK_DISABLE_COOPMAT=1 GGML_VK_DISABLE_COOPMAT2=1 $ggml perf -o MUL_MAT -p "$shapes"
+        # VK_NV_cooperative_matrix2, which the protocol does not carry, so that a guest cannot use it.
+        step native "perf-MUL_MAT-without-matrix-extension-of-nvidia.$turn" 45 \
+            env GGML_VK_DISABLE_COOPMAT2=1 $ggml perf -o MUL_MAT -p "$shapes"
         both "perf-ADD.$turn" 45 $ggml perf -o ADD
     done
     both test-MUL_MAT 150 $ggml test -o MUL_MAT -p "$tested"

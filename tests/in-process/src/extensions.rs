@@ -120,6 +120,7 @@ mod tests {
         let named = |name: &CStr| vk::ExtensionProperties::default().extension_name(name).unwrap();
         assert!(is_carried(&named(c"VK_KHR_shader_integer_dot_product")));
         assert!(!is_carried(&named(c"VK_NV_shader_sm_builtins")));
-        assert!(!is_carried(&named(c"VK_KHR_cooperative_matrix")));
+        assert!(is_carried(&named(c"VK_KHR_cooperative_matrix")));
+        assert!(!is_carried(&named(c"VK_NV_cooperative_matrix2")));
     }
 }

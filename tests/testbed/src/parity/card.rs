@@ -23,8 +23,8 @@ const SHARED: &str = ",bs=[1,1],nr=[1,1],per=[0,1,2,3],k_v=0,o=1,src_overlap=0,m
 
 /// A ratio from which a time needs an explanation.
 const SLOW: f64 = 1.5;
-const MATRIX_CORES: &str = "ggml multiplies larger matrices on the card's matrix cores natively (VK_NV_cooperative_matrix2 or \
-                            VK_KHR_cooperative_matrix). The Venus protocol carries neither, so guests compute without them.";
+const MATRIX_EXTENSION: &str = "ggml multiplies larger matrices natively by VK_NV_cooperative_matrix2, which the Venus protocol does \
+                                not carry; guests have VK_KHR_cooperative_matrix.";
 
 /// A section: its `key=value` pairs and its text.
 #[derive(Debug, Default)]
@@ -161,7 +161,7 @@ fn tests(sections: &BTreeMap<String, Section>, operation: &str) -> Result<Outcom
 }
 
 /// The step in which the driver runs natively without what Venus cannot carry.
-const WITHOUT_CORES: &str = "perf-MUL_MAT-without-cooperative-matrices.";
+const WITHOUT_EXTENSION: &str = "perf-MUL_MAT-without-matrix-extension-of-nvidia.";
 
 fn perf(sections: &BTreeMap<String, Section>) -> Result<Outcome> {
     let best = |wanted: &dyn Fn(&str) -> bool| {
@@ -175,9 +175,10 @@ fn perf(sections: &BTreeMap<String, Section>) -> Result<Outcome> {
         best
     };
     let ours = best(&|name| name.starts_with("venus.perf-"));
-    let without = best(&|name| name.strip_prefix("native.").is_some_and(|step| step.starts_with(WITHOUT_CORES)));
+    let without = best(&|name| name.strip_prefix("native.").is_some_and(|step| step.starts_with(WITHOUT_EXTENSION)));
     let native = best(&|name| {
-        name.strip_prefix("native.").is_some_and(|step| step.starts_with("perf-") && !step.starts_with(WITHOUT_CORES))
+        let step = name.strip_prefix("native.");
+        step.is_some_and(|step| step.starts_with("perf-") && !step.starts_with(WITHOUT_EXTENSION))
     });
     anyhow::ensure!(!native.is_empty(), "no native times in the file");
     let mut outcome = Outcome::pass();
@@ -192,10 +193,10 @@ fn perf(sections: &BTreeMap<String, Section>) -> Result<Outcome> {
         if ratio > SLOW {
             let fair = without.get(&test).map(|without| (without, ours / without));
             if let Some((without, fair)) = fair {
-                figure += &format!(" (natively without cooperative matrices {without:.1} us, ratio {fair:.2})");
+                figure += &format!(" (natively without NVIDIA's matrix extension {without:.1} us, ratio {fair:.2})");
             }
             match fair {
-                Some((_, fair)) if fair <= SLOW => outcome.explain(MATRIX_CORES),
+                Some((_, fair)) if fair <= SLOW => outcome.explain(MATRIX_EXTENSION),
                 _ => outcome.regress(format!("{name} takes {ratio:.2} times as long as natively")),
             }
         }
@@ -227,12 +228,12 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_time_needs_the_native_one_without_matrix_cores() {
+    fn a_slow_time_needs_the_native_one_without_nvidia_s_extension() {
         let step =
             |name: &str, time: &str| format!("@@ {name} status=0 ms=1\n  MUL_MAT(a): 2 runs - {time} us/run - x\n");
         let (native, ours) = (step("native.perf-MUL_MAT.1", "1.0"), step("venus.perf-MUL_MAT.1", "9.0"));
         assert_eq!(perf(&parse(&(native.clone() + &ours))).unwrap().summary(), "REGRESSION (1)");
-        let without = step("native.perf-MUL_MAT-without-cooperative-matrices.1", "8.0");
+        let without = step("native.perf-MUL_MAT-without-matrix-extension-of-nvidia.1", "8.0");
         assert_eq!(perf(&parse(&(native + &ours + &without))).unwrap().summary(), "differs (1 explained)");
     }
 
