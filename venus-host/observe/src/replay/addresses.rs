@@ -73,9 +73,9 @@ impl Addresses {
         here.checked_add(offset)
     }
 
-    /// Translates the addresses in a command that is recorded for a queue, and what looks like one in its data.
+    /// Translates the addresses in a command that names memory by them, and what looks like one in its data.
     pub(super) fn translate(&self, command: CommandType, bytes: &mut [u8]) -> Result<(), Unknown> {
-        if !command.name().starts_with("vkCmd") {
+        if !names_memory(command) {
             return Ok(());
         }
         let mut found = Places::default();
@@ -155,6 +155,13 @@ impl Contents {
         let around = contents.get(start..needed).unwrap_or_default();
         addresses.in_data(around).into_iter().map(|(at, here)| (at.saturating_add(start), here)).collect()
     }
+}
+
+/// Whether addresses in a command are of memory that exists. In others a program may ask for an address that memory is to
+/// have, or for its data to be kept.
+fn names_memory(command: CommandType) -> bool {
+    command.name().starts_with("vkCmd")
+        || [CommandType::BEGIN_COMMAND_BUFFER, CommandType::WRITE_RESOURCE_DESCRIPTOR_MESA].contains(&command)
 }
 
 /// The object of a type that a command's information names.
@@ -239,6 +246,21 @@ mod tests {
             assert_eq!(addresses().translate(TRACE, &mut bytes), Ok(()));
             assert_eq!(bytes, trace(here), "{recorded:#x}");
         }
+    }
+
+    #[test]
+    fn addresses_in_descriptors_are_translated() {
+        const WRITE: CommandType = CommandType::WRITE_RESOURCE_DESCRIPTOR_MESA;
+        let info = vk::ResourceDescriptorInfoEXT::default().s_type.as_raw().unsigned_abs();
+        let buffer = vk::DescriptorType::STORAGE_BUFFER.as_raw().unsigned_abs();
+        // sType and pNext, the type of the descriptor and the union's tag, the range; then the room for the descriptor.
+        let request = |address: u64| {
+            let range = [&wide(1)[..], &wide(address), &wide(64)].concat();
+            bytes(WRITE, &[&wide(1), &wide(1), &[info, 0, 0, buffer, buffer], &range, &wide(64), &wide(64)])
+        };
+        let mut bytes = request(RECORDED + 8);
+        assert_eq!(addresses().translate(WRITE, &mut bytes), Ok(()));
+        assert_eq!(bytes, request(HERE + 8));
     }
 
     #[test]

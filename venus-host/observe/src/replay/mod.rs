@@ -32,7 +32,8 @@
 //! A replay lacks what the recording lacks. Without `--record-memory`, what the guest wrote to mapped memory is
 //! missing: shaders and commands are there, vertices and textures that were uploaded through memory are zero. Addresses
 //! that a program has computed, instead of asking for them, are those of the driver that was recorded: a command with
-//! one ends the replay, and one in data may end the process.
+//! one ends the replay, and one in data may end the process. So may a program with descriptor heaps: what it writes there are
+//! descriptors of the driver that was recorded, in a form that only that driver knows.
 
 mod addresses;
 mod compare;
