@@ -113,6 +113,7 @@ pub(super) const PROFILE_ROWS: &[Row] = &[
     row("features/VkPhysicalDeviceExtendedDynamicState3FeaturesEXT/extendedDynamicState3ColorBlendAdvanced", How::Less, PROFILE),
     row("features/VkPhysicalDeviceExtendedDynamicState3FeaturesEXT/extendedDynamicState3ProvokingVertexMode", How::Less, PROFILE),
     row("features/VkPhysicalDeviceExtendedDynamicState3FeaturesEXT/extendedDynamicState3LineStippleEnable", How::Less, PROFILE),
+    row("formats/*/VkSubpassResolvePerformanceQueryEXT", How::Less, PROFILE),
     row("properties/VkPhysicalDeviceProperties/limits/maxGeometry*", How::Less, PROFILE),
     row("properties/VkPhysicalDeviceProperties/limits/maxCullDistances", How::Less, PROFILE),
     row("properties/VkPhysicalDeviceProperties/limits/maxCombinedClipAndCullDistances", How::Less, PROFILE),
