@@ -7,10 +7,12 @@
 //! | `physical_device` | what the driver says of itself and its GPUs |
 //! | `descriptor_heap` | descriptors for heaps |
 //! | `memory` | memory, mapped and passed on |
+//! | `pipeline_cache` | the data of pipeline caches |
 
 mod descriptor_heap;
 mod memory;
 mod physical_device;
+mod pipeline_cache;
 
 use std::ffi::{CStr, c_char, c_int};
 
@@ -59,6 +61,7 @@ entries! {
     memory::get_device_image_memory_requirements: vk::PFN_vkGetDeviceImageMemoryRequirements =
         "vkGetDeviceImageMemoryRequirements", "vkGetDeviceImageMemoryRequirementsKHR";
     memory::get_buffer_memory_requirements: vk::PFN_vkGetBufferMemoryRequirements = "vkGetBufferMemoryRequirements";
+    pipeline_cache::get_pipeline_cache_data: vk::PFN_vkGetPipelineCacheData = "vkGetPipelineCacheData";
     get_device_queue: vk::PFN_vkGetDeviceQueue = "vkGetDeviceQueue";
     get_device_queue2: vk::PFN_vkGetDeviceQueue2 = "vkGetDeviceQueue2";
     memory::map_memory: vk::PFN_vkMapMemory = "vkMapMemory";

@@ -117,6 +117,8 @@ struct State {
     held: BTreeSet<&'static str>,
     /// How many calls of held commands have arrived.
     arrived: usize,
+    /// What is in every pipeline cache.
+    cache_data: Option<Vec<u8>>,
 }
 
 /// The driver, while it is one test's.
@@ -164,6 +166,11 @@ impl Mock {
     /// Lets a command that fails make some of its objects, by position.
     pub fn keep(&self, positions: &[usize]) {
         STATE.lock().kept.extend(positions);
+    }
+
+    /// Lets every pipeline cache have this data. Before, as much as the caller has room for is said to be there.
+    pub fn fill_caches(&self, data: &[u8]) {
+        STATE.lock().cache_data = Some(data.to_vec());
     }
 
     /// Lets nothing fail any more.

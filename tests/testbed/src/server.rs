@@ -84,6 +84,7 @@ impl Server {
             .arg(folder.path().join("socket"))
             .args(args)
             .env_remove("VTEST_SOCKET_NAME")
+            .env("XDG_STATE_HOME", folder.path().join("state"))
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)

@@ -131,7 +131,7 @@ pub(crate) unsafe fn host_options(options: *const venus_host_options) -> Result<
     if options.reserved != 0 {
         return Err(Error::argument("venus_host_options: reserved is not zero"));
     }
-    let mut driver = environment::driver(Config::default())?;
+    let mut driver = environment::pipeline_caches(environment::driver(Config::default())?)?;
     if options.protocol != 0 {
         let level = Level::of_number(options.protocol);
         let level = level.ok_or_else(|| Error::argument(format!("venus_host_options: protocol: {UnknownLevel}")))?;

@@ -5,6 +5,7 @@
 #![deny(unsafe_code)]
 
 mod budget;
+mod caches;
 mod completions;
 mod doctor;
 mod dump;

@@ -16,7 +16,7 @@ use venus_observe::{
     replay::{Options, Progress, ReplayError, Report, Seconds, replay},
 };
 
-use super::DriverArgs;
+use super::{DriverArgs, caches::CacheArgs};
 
 /// Exit status if the driver did something else than in the recording.
 const DIFFERENT: u8 = 3;
@@ -79,6 +79,9 @@ pub(super) struct ReplayArgs {
 
     #[command(flatten)]
     driver: DriverArgs,
+
+    #[command(flatten)]
+    caches: CacheArgs,
 }
 
 /// `#12` or `12`.
@@ -88,7 +91,7 @@ fn command_number(text: &str) -> Result<u64, String> {
 }
 
 pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, anyhow::Error> {
-    let options = Options::new(args.driver.tried()?)
+    let options = Options::new(args.driver.tried()?.pipeline_caches(args.caches.known()?))
         .paced(args.paced)
         .until(args.until)
         .stall(Duration::from_secs(args.stall))

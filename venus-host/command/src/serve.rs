@@ -23,6 +23,7 @@ use venus_observe::{Settings, trace};
 use super::{
     DriverArgs, RecordArgs, StatsArgs,
     budget::BudgetArgs,
+    caches::CacheArgs,
     sandbox::SandboxArgs,
     service,
     status::{self, StatusSocket},
@@ -102,6 +103,9 @@ pub(super) struct ServeArgs {
     driver: DriverArgs,
 
     #[command(flatten)]
+    caches: CacheArgs,
+
+    #[command(flatten)]
     pub(super) record: RecordArgs,
 
     #[command(flatten)]
@@ -116,6 +120,7 @@ pub(super) fn run(args: &ServeArgs, log: &str) -> Result<(), anyhow::Error> {
     let driver = if args.in_process { args.driver.tried()? } else { args.driver.config()? };
     driver.transport.check(driver.memory).map_err(|reason| anyhow::anyhow!("--memory: {reason}"))?;
     args.check_sandbox()?;
+    let driver = driver.pipeline_caches(args.caches.made()?);
     let handle = Arc::new(OnceLock::<ServerHandle>::new());
     let tracing = args.trace.listen({
         let handle = Arc::clone(&handle);
@@ -241,6 +246,7 @@ fn workers(
     let program = program.to_owned();
     let driver = args.driver.clone();
     let budget = args.budget.clone();
+    let caches = args.caches.clone();
     let sandbox = args.sandbox.clone();
     let record = args.record.clone();
     let stats_file = args.stats.stats_file.clone();
@@ -251,6 +257,7 @@ fn workers(
             .arg("worker")
             .envs(driver.environment())
             .envs(budget.environment())
+            .envs(caches.environment())
             .envs(sandbox.environment())
             .envs(record.environment())
             .envs(super::trace::environment(tracing.as_ref()))

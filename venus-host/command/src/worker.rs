@@ -12,7 +12,9 @@ use venus_host::{
 };
 use venus_observe::Settings;
 
-use super::{DriverArgs, RecordArgs, StatsArgs, budget::BudgetArgs, sandbox::SandboxArgs, trace::TraceArgs};
+use super::{
+    DriverArgs, RecordArgs, StatsArgs, budget::BudgetArgs, caches::CacheArgs, sandbox::SandboxArgs, trace::TraceArgs,
+};
 
 const EXIT_STATUS: &str = "\
 Exit status:
@@ -35,6 +37,9 @@ pub(super) struct WorkerArgs {
     driver: DriverArgs,
 
     #[command(flatten)]
+    caches: CacheArgs,
+
+    #[command(flatten)]
     record: RecordArgs,
 
     #[command(flatten)]
@@ -46,11 +51,13 @@ pub(super) struct WorkerArgs {
 
 pub(super) fn run(args: &WorkerArgs) -> Result<ExitCode, anyhow::Error> {
     let stats = args.stats.open();
+    // Not a file that a guest's process can open.
+    let caches = args.caches.known()?;
     let sandbox = args.sandbox.sandbox(args.record.record.as_deref().into_iter().chain(args.trace.folder()));
     // Before there are other threads. What of it this system cannot do was said by the server.
     sandbox.restrict_files()?;
     let observe = Settings::new(args.record.settings(), args.trace.listen(|| ())?);
-    let options = SessionOptions::new(args.driver.config()?)
+    let options = SessionOptions::new(args.driver.config()?.pipeline_caches(caches))
         .budget(args.budget.budget())
         .observers(move |name, driver| observe.observers(name, driver));
     let control = take_control_socket()?;

@@ -9,6 +9,8 @@
 //! | `VENUS_PROTOCOL` | `433`, `448`, `453` | the level of the protocol that guests are served at |
 //! | `VENUS_MAX_MEMORY` | a number of bytes | how much memory each guest may hold |
 //! | `VENUS_MAX_OBJECTS` | a number | how many Vulkan objects each guest may have |
+//! | `VENUS_PIPELINE_CACHE` | `checked`, `trust` | what becomes of pipeline-cache data that guests bring |
+//! | `VENUS_PIPELINE_CACHE_KEY` | a path | the file with the key that such data is known by; made if there is none |
 //! | `VENUS_SANDBOX` | `strict`, `on`, `off` | what a process that serves a context gives up |
 //! | `VENUS_SANDBOX_READ`, `VENUS_SANDBOX_WRITE` | paths with colons between them | what it keeps beside what drivers need |
 //! | `VENUS_VALIDATE` | `1`, `0` | whether the Khronos validation layer checks what guests do |
@@ -16,10 +18,10 @@
 //!
 //! All but the first and the last mean what they mean to `venus serve`. An empty variable is as good as none.
 
-use std::{env::split_paths, str::FromStr};
+use std::{env::split_paths, path::Path, str::FromStr};
 
 use venus_host::{
-    driver::{Config, GpuChoice, Level, MemoryChoice, Profile},
+    driver::{CacheKey, CachePolicy, Config, GpuChoice, Level, MemoryChoice, PipelineCaches, Profile},
     limits::Budget,
     sandbox::{Confinement, Sandbox},
 };
@@ -59,6 +61,11 @@ pub fn driver(config: Config) -> Result<Config, Error> {
     driver_from(variable, config)
 }
 
+/// `config` with what the environment says about pipeline caches. A worker process hears of that from its monitor.
+pub fn pipeline_caches(config: Config) -> Result<Config, Error> {
+    pipeline_caches_from(variable, config)
+}
+
 /// The level of the protocol that guests are told, unless options say otherwise.
 pub fn protocol() -> Result<Level, Error> {
     Ok(parsed(variable, PROTOCOL)?.unwrap_or_default())
@@ -96,6 +103,18 @@ fn driver_from(variable: impl Fn(&str) -> Option<String>, mut config: Config) ->
         config = config.validate(!matches!(validate.as_str(), "0" | "n" | "no" | "f" | "false" | "off"));
     }
     Ok(config)
+}
+
+fn pipeline_caches_from(variable: impl Fn(&str) -> Option<String>, config: Config) -> Result<Config, Error> {
+    const KEY: &str = "VENUS_PIPELINE_CACHE_KEY";
+    if parsed::<CachePolicy>(&variable, "VENUS_PIPELINE_CACHE")? == Some(CachePolicy::Trust) {
+        return Ok(config.pipeline_caches(PipelineCaches::Trusted));
+    }
+    let Some(path) = variable(KEY) else { return Ok(config) };
+    match CacheKey::load_or_create(Path::new(&path)) {
+        Ok(key) => Ok(config.pipeline_caches(PipelineCaches::Checked(key))),
+        Err(error) => Err(Error::argument(format!("the environment's {KEY}: {path}: {error}"))),
+    }
 }
 
 fn budget_from(variable: impl Fn(&str) -> Option<String>, mut budget: Budget) -> Result<Budget, Error> {
@@ -148,6 +167,30 @@ mod tests {
         assert!(config.validate);
         let budget = budget_from(|name| (name == "VENUS_MAX_MEMORY").then(|| "4096".to_owned()), Budget::default());
         assert_eq!(budget, Ok(Budget::default().memory_bytes(4096)));
+    }
+
+    #[test]
+    fn pipeline_caches_are_checked_by_a_kept_key_or_trusted() {
+        let folder = std::env::temp_dir().join(format!("venus-environment-{}", std::process::id()));
+        let path = folder.join("key").into_os_string().into_string().unwrap();
+        let with = |policy: Option<&str>, path: Option<&str>| {
+            let variable = |name: &str| match name {
+                "VENUS_PIPELINE_CACHE" => policy.map(str::to_owned),
+                "VENUS_PIPELINE_CACHE_KEY" => path.map(str::to_owned),
+                _ => None,
+            };
+            pipeline_caches_from(variable, Config::default()).map(|config| config.pipeline_caches)
+        };
+        assert_eq!(with(None, None), Ok(PipelineCaches::default()));
+        assert_eq!(with(Some("trust"), Some(&path)), Ok(PipelineCaches::Trusted));
+        assert!(!folder.exists());
+        let kept = with(Some("checked"), Some(&path));
+        assert!(kept.is_ok() && kept != with(None, None), "{kept:?}");
+        assert_eq!(kept, with(None, Some(&path)));
+        std::fs::remove_dir_all(&folder).unwrap();
+        let error = with(None, Some("/dev/null/key")).unwrap_err().to_string();
+        assert!(error.contains("VENUS_PIPELINE_CACHE_KEY") && error.contains("/dev/null/key"), "{error}");
+        assert!(with(Some("sometimes"), None).unwrap_err().to_string().contains("VENUS_PIPELINE_CACHE:"));
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //! | `memory` | how host-visible memory reaches the guest |
 //! | `gpu_memory` | how much memory a guest's GPUs have, and have left |
 //! | `descriptor_heap` | descriptors for heaps, and the sizes that guests say of them |
+//! | `pipeline_cache` | pipeline-cache data, and how what guests bring is known to be this host's |
 //! | `host_copy` | copying between images and host memory |
 //! | `external` | what a guest is told about external memory, fences and semaphores |
 //! | [`sparse`] | sparse binding of imported memory, and what guests are told of it |
@@ -52,6 +53,7 @@ mod instance;
 mod loader;
 pub(crate) mod memory;
 mod physical_device;
+mod pipeline_cache;
 mod preload;
 mod profile;
 mod queue_request;
@@ -82,6 +84,7 @@ pub use self::{
     instance::GpuChoice,
     loader::EntryPoint,
     memory::{MemoryChoice, OpaqueMapper, Transport},
+    pipeline_cache::{CacheKey, CachePolicy, PipelineCaches},
     preload::preload,
     profile::Profile,
 };
@@ -108,6 +111,9 @@ pub struct Config {
     /// GPUs that were seen to bind imported memory sparsely. Of others that share memory in this way, guests are not told
     /// of sparse binding.
     pub sparse: Vec<sparse::GpuId>,
+    /// What becomes of pipeline-cache data that guests bring: the driver parses it only if it has once written it itself,
+    /// unless this says otherwise.
+    pub pipeline_caches: PipelineCaches,
     /// Puts the validation layer between this host and the driver, and what it finds into the log. Slow.
     pub validate: bool,
     /// The embedder's own Vulkan, to use instead of looking for a library.
@@ -154,6 +160,13 @@ impl Config {
     #[must_use]
     pub fn binds_imports_sparsely(mut self, gpus: Vec<sparse::GpuId>) -> Self {
         self.sparse = gpus;
+        self
+    }
+
+    /// Decides what becomes of pipeline-cache data that guests bring.
+    #[must_use]
+    pub fn pipeline_caches(mut self, caches: PipelineCaches) -> Self {
+        self.pipeline_caches = caches;
         self
     }
 

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use venus_protocol::Level;
 
 use super::{
-    Config, Profile,
+    Config, PipelineCaches, Profile,
     descriptor_heap::{self, HeapLimits},
     extensions::{self, ExtensionList, Verdict},
     external::SyncSupport,
@@ -35,6 +35,7 @@ pub(crate) struct PhysicalDevice {
     memory: MemoryChoice,
     transport: Transport,
     protocol: Level,
+    caches: PipelineCaches,
     /// Whether the instance has VK_EXT_debug_utils, which it has for validation.
     names_objects: bool,
     plan: OnceLock<MemoryPlan>,
@@ -85,6 +86,7 @@ impl PhysicalDevice {
             memory: config.memory,
             transport: config.transport,
             protocol: config.protocol,
+            caches: config.pipeline_caches.clone(),
             names_objects: false,
             plan: OnceLock::new(),
             heap_limits: OnceLock::new(),
@@ -113,6 +115,11 @@ impl PhysicalDevice {
     /// The properties, with the version clamped to what the protocol can carry.
     pub(crate) fn properties(&self) -> &vk::PhysicalDeviceProperties {
         &self.properties
+    }
+
+    /// What becomes of pipeline-cache data.
+    pub(super) fn caches(&self) -> &PipelineCaches {
+        &self.caches
     }
 
     /// The GPU's name.

@@ -13,7 +13,7 @@ use venus_protocol::{
 use super::{REFUSED, create, destroy, forward, with_room};
 use crate::{
     driver::sanitize,
-    endpoint::Endpoint,
+    endpoint::{Endpoint, Shortfall},
     error::Interrupt,
     object::{Cause, Uses},
 };
@@ -37,7 +37,6 @@ macro_rules! group_handles {
 
 impl PipelineCommands for Endpoint {
     create! {
-        create_pipeline_cache(CreatePipelineCacheArgs<'_>).p_pipeline_cache;
         create_pipeline_layout(CreatePipelineLayoutArgs<'_>).p_pipeline_layout;
     }
 
@@ -48,9 +47,48 @@ impl PipelineCommands for Endpoint {
     }
 
     forward! {
-        get_pipeline_cache_data(GetPipelineCacheDataArgs<'_>);
         merge_pipeline_caches(MergePipelineCachesArgs<'_>);
         get_ray_tracing_shader_group_stack_size_khr(GetRayTracingShaderGroupStackSizeKHRArgs);
+    }
+
+    /// Data that this host's driver has not written is left out: drivers parse it.
+    fn create_pipeline_cache(&mut self, args: &mut CreatePipelineCacheArgs<'_>) -> Result<vk::Result, Interrupt> {
+        let (info, is_foreign) = self.device(args.device.id)?.vetted_cache(args.p_create_info);
+        if is_foreign {
+            self.fall_short(Shortfall::Refused);
+            tracing::debug!("pipeline-cache data without a tag of this host's: the cache begins empty");
+        }
+        let new = &mut args.p_pipeline_cache;
+        let p_pipeline_cache = NewHandles { ids: &mut *new.ids, raws: &mut *new.raws };
+        let mut vetted = CreatePipelineCacheArgs { device: args.device, p_create_info: &info, p_pipeline_cache };
+        let result = self.forward(&mut vetted)?;
+        self.adopt(args.device.id, result, &args.p_pipeline_cache)
+    }
+
+    /// Guests get a tag behind the data, by which it is known when they bring it back.
+    fn get_pipeline_cache_data(&mut self, args: &mut GetPipelineCacheDataArgs<'_>) -> Result<vk::Result, Interrupt> {
+        let owner = self.device(args.device.id)?;
+        let Some(tags) = owner.cache_tags() else { return self.forward(args) };
+        let GetPipelineCacheDataArgs { device, pipeline_cache, .. } = *args;
+        if args.p_data.is_empty() {
+            let result = self.forward(args)?;
+            if result.as_raw() >= 0 {
+                *args.p_data_size = tags.size_of(*args.p_data_size);
+            }
+            return Ok(result);
+        }
+        let Some(p_data) = tags.room(args.p_data) else {
+            // No cache is as small as that: its header alone is larger.
+            *args.p_data_size = 0;
+            return Ok(vk::Result::INCOMPLETE);
+        };
+        let mut size = p_data.len();
+        let p_data_size = &mut size;
+        let result = self.forward(&mut GetPipelineCacheDataArgs { device, pipeline_cache, p_data_size, p_data })?;
+        if result.as_raw() >= 0 {
+            *args.p_data_size = tags.seal(args.p_data, size);
+        }
+        Ok(result)
     }
 
     /// Drivers write a handle per group, however much room there is.

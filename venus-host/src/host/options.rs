@@ -32,7 +32,8 @@ pub(super) type Callback = Box<dyn Fn(RetiredFence) + Send + Sync>;
 pub struct HostOptions {
     /// The driver and what guests see of it. What memory can travel depends on who serves a context, so
     /// [`driver::Config::transport`] counts for processes only, and of it whether a driver's own descriptors may. A worker
-    /// process has a configuration of its own, but for that and for [`driver::Config::protocol`].
+    /// process has a configuration of its own, but for that, for [`driver::Config::protocol`] and for
+    /// [`driver::Config::pipeline_caches`].
     pub driver: driver::Config,
     /// Who serves contexts that do not say it themselves.
     pub isolation: Isolation,

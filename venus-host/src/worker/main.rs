@@ -191,11 +191,11 @@ fn check_version(theirs: &str) -> Result<(), String> {
 }
 
 fn context_options(begin: Begin, options: &WorkerOptions, outbox: Arc<Outbox<Request>>) -> Result<Options, HostError> {
-    let Begin { name, maps_opaque, protocol, breadcrumbs, .. } = begin;
+    let Begin { name, maps_opaque, protocol, caches, breadcrumbs, .. } = begin;
     // The monitor counts on what is noted there.
     let breadcrumbs = Breadcrumbs::open(breadcrumbs)?;
     let transport = Transport { opaque: maps_opaque, pointers: false };
-    let driver = options.driver.clone().transport(transport).protocol(protocol);
+    let driver = options.driver.clone().transport(transport).protocol(protocol).pipeline_caches(caches);
     let budget = options.budget.descriptors_of(socket::open_files());
     let made = Options::new(name, driver).budget(budget).breadcrumbs(breadcrumbs);
     Ok(made.observers(options.observers.as_deref()).abandoned(move || outbox.is_closed()))
@@ -273,6 +273,7 @@ mod tests {
             maps_opaque: false,
             protocol: driver::Level::NEWEST,
             log: LevelFilter::OFF,
+            caches: driver::PipelineCaches::default(),
             breadcrumbs: Breadcrumbs::file().unwrap().into(),
         };
         let packet = Request::Begin(begin).encode().unwrap();

@@ -5,7 +5,7 @@
 //!
 //! | to the worker | kind | fields |
 //! |---|---|---|
-//! | begin | `B` | length of the version (1 byte), the version, what memory may travel (1), level of the protocol (4), which lines of the log (1), name; descriptor of the breadcrumbs |
+//! | begin | `B` | length of the version (1 byte), the version, what memory may travel (1), level of the protocol (4), which lines of the log (1), whether caches are checked (1) and by which key (32), name; descriptor of the breadcrumbs |
 //! | submit | `S` | commands |
 //! | fence | `F` | ring_idx (4), token (8) |
 //! | create blob | `C` | resource (4), flags (4), blob_id (8), size (8) |
@@ -81,6 +81,8 @@ pub(crate) struct Begin {
     pub(crate) protocol: driver::Level,
     /// Which lines of the log the monitor wants.
     pub(crate) log: LevelFilter,
+    /// What becomes of pipeline-cache data: all workers of a monitor know the same.
+    pub(crate) caches: driver::PipelineCaches,
     /// Where it notes what it is doing.
     pub(crate) breadcrumbs: Arc<OwnedFd>,
 }
@@ -104,9 +106,9 @@ impl Request {
     /// As it travels; none if it cannot, because it has memory without a descriptor.
     pub(super) fn encode(self) -> Option<Packet> {
         Some(match self {
-            Self::Begin(Begin { version, name, maps_opaque, protocol, log, breadcrumbs }) => {
+            Self::Begin(Begin { version, name, maps_opaque, protocol, log, caches, breadcrumbs }) => {
                 let packet = Packet::of(b'B').short(&version).u8(maps_opaque.into()).u32(protocol.number());
-                let packet = packet.u8(number(log)).bytes(name.as_bytes());
+                let packet = packet.u8(number(log)).caches(&caches).bytes(name.as_bytes());
                 Packet { fd: Some(breadcrumbs), ..packet }
             }
             Self::Submit(commands) => Packet::of(b'S').bytes(&commands),
@@ -131,9 +133,10 @@ impl Request {
                 let (version, maps_opaque) = (fields.short()?, fields.flag()?);
                 let protocol = driver::Level::of_number(fields.u32()?)
                     .ok_or(Malformed("a level of the protocol that there is not"))?;
-                let log = level(fields.u8()?)?;
+                let (log, caches) = (level(fields.u8()?)?, fields.caches()?);
                 let name = fields.text(limits::CONTEXT_NAME_BYTES);
-                Self::Begin(Begin { version, name, maps_opaque, protocol, log, breadcrumbs: Arc::new(fields.fd()?) })
+                let breadcrumbs = Arc::new(fields.fd()?);
+                Self::Begin(Begin { version, name, maps_opaque, protocol, log, caches, breadcrumbs })
             }
             b'S' => Self::Submit(fields.rest().to_vec()),
             b'F' => Self::Fence { ring_idx: fields.u32()?, token: fields.u64()? },
@@ -265,6 +268,7 @@ mod tests {
                 maps_opaque: true,
                 protocol: driver::Level::V448,
                 log: LevelFilter::DEBUG,
+                caches: driver::PipelineCaches::default(),
                 breadcrumbs: file(),
             }),
             Request::Submit(vec![1, 2, 3]),
@@ -303,6 +307,20 @@ mod tests {
             let fd = packet.fd.as_ref().map(own);
             assert_eq!(said(&Request::decode(&packet.payload, fd).unwrap()), expected);
         }
+    }
+
+    #[test]
+    fn workers_know_pipeline_caches_by_their_monitors_key() {
+        use driver::PipelineCaches;
+
+        for sent in [PipelineCaches::default(), PipelineCaches::Trusted] {
+            let packet = Packet::of(0).caches(&sent);
+            assert_eq!(Fields::new(&packet.payload[1..], None).caches(), Ok(sent));
+            for end in 1..packet.payload.len() {
+                assert!(Fields::new(&packet.payload[1..end], None).caches().is_err(), "{end}");
+            }
+        }
+        assert!(Fields::new(&[2], None).caches().is_err());
     }
 
     #[test]

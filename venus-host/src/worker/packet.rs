@@ -5,7 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use crate::resource::{Blob, BlobStorage, MapInfo, VulkanInfo};
+use crate::{
+    driver::{CacheKey, PipelineCaches},
+    resource::{Blob, BlobStorage, MapInfo, VulkanInfo},
+};
 
 /// Bytes that are no message, with what is wrong about them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +55,14 @@ impl Packet {
         let length = u8::try_from(text.len()).unwrap_or(u8::MAX);
         let bytes = text.as_bytes();
         self.u8(length).bytes(bytes.get(..length.into()).unwrap_or(bytes))
+    }
+
+    /// What becomes of pipeline-cache data.
+    pub(super) fn caches(self, caches: &PipelineCaches) -> Self {
+        match caches {
+            PipelineCaches::Trusted => self.u8(0),
+            PipelineCaches::Checked(key) => self.u8(1).bytes(key.bytes()),
+        }
     }
 
     /// A blob; none if it is one that cannot travel.
@@ -131,6 +142,11 @@ impl<'a> Fields<'a> {
     /// The next field.
     pub(super) fn u64(&mut self) -> Result<u64, Malformed> {
         self.array().map(u64::from_le_bytes)
+    }
+
+    /// What becomes of pipeline-cache data.
+    pub(super) fn caches(&mut self) -> Result<PipelineCaches, Malformed> {
+        Ok(if self.flag()? { PipelineCaches::Checked(CacheKey::new(self.array()?)) } else { PipelineCaches::Trusted })
     }
 
     /// The next field, a yes or no.

@@ -77,8 +77,8 @@ impl Served {
         Ok(Self { inbox, held, runner: Runner::Thread { outbox, breadcrumbs, look }, thread, patience })
     }
 
-    /// Has a worker process serve a context. Of `driver` it is told the level of the protocol, and whether a driver's own
-    /// descriptors are of use here; `budget` is what its guest may hold of plain memory if the worker does not say less.
+    /// Has a worker process serve a context. Of `driver` it is told the level of the protocol, whether a driver's own
+    /// descriptors are of use here, and the key of pipeline caches; `budget` is what its guest may hold of plain memory if the worker does not say less.
     pub(crate) fn by_process(
         worker: Spare,
         name: &str,
@@ -97,8 +97,8 @@ impl Served {
             Link::start(child, socket, maps_opaque, breadcrumbs, Arc::clone(&inbox), Arc::clone(&patience.all_queued))?;
         let served = Self { inbox, held, runner: Runner::Process(link), thread, patience: Arc::clone(patience) };
         let (version, name, protocol) = (VERSION.to_owned(), name.to_owned(), driver.protocol);
-        let log = LevelFilter::current();
-        let begin = Begin { version, name, maps_opaque, protocol, log, breadcrumbs: file };
+        let (log, caches) = (LevelFilter::current(), driver.pipeline_caches.clone());
+        let begin = Begin { version, name, maps_opaque, protocol, log, caches, breadcrumbs: file };
         served.send(Request::Begin(begin), 0)?;
         Ok(served)
     }

@@ -60,6 +60,8 @@ pub(crate) const VALUES: &[(&str, &str, Value)] = &[
     ("vkGetQueryPoolResults", "stride", Number(8)),
     ("vkGetRayTracingShaderGroupHandlesKHR", "groupCount", Number(1)),
     ("vkGetRayTracingCaptureReplayShaderGroupHandlesKHR", "groupCount", Number(1)),
+    // A tag is as long as half of it.
+    ("vkGetPipelineCacheData", "pDataSize", Number(64)),
     // The host sends arrays without gaps.
     ("vkCmdDrawMultiEXT", "stride", Number(8)),
     ("vkCmdDrawMultiIndexedEXT", "stride", Number(12)),

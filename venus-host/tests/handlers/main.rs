@@ -1,6 +1,7 @@
 //! Handlers without a GPU: every command once, and the life of objects, against a driver that notes its calls.
 
 mod budget;
+mod caches;
 mod commands;
 mod content;
 mod drivers;

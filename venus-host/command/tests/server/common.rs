@@ -27,7 +27,8 @@ impl Server {
         Self::start_by(arguments, |command| command.process_group(0))
     }
 
-    fn start_by(arguments: &[&str], prepare: impl FnOnce(&mut Command) -> &mut Command) -> Self {
+    /// With something else than usual in its environment.
+    pub(crate) fn start_by(arguments: &[&str], prepare: impl FnOnce(&mut Command) -> &mut Command) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("vtest");
         let log = File::create(folder.path().join("log")).unwrap();
@@ -110,5 +111,7 @@ impl Drop for Mortal {
 pub(crate) fn venus(path: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_venus"));
     command.arg("serve").arg("--socket-path").arg(path).env_remove("VTEST_SOCKET_NAME").stderr(Stdio::null());
+    // The user's own is not for tests.
+    command.env("XDG_STATE_HOME", path.with_file_name("state"));
     command
 }

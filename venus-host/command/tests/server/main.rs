@@ -3,6 +3,7 @@
 #[cfg(target_os = "linux")]
 mod activation;
 mod admission;
+mod caches;
 mod common;
 #[cfg(target_os = "linux")]
 mod in_proc;

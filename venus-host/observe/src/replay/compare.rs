@@ -49,8 +49,8 @@ const VARYING: &[(&str, &str, &str)] = &[
     ("vkGetCalibratedTimestampsKHR", "pMaxDeviation", "is the time"),
     ("VkPipelineCreationFeedback", "duration", "is the time"),
     ("vkGetQueryPoolResults", "pData", "may be timestamps, or counts of what runs beside"),
-    ("vkGetPipelineCacheData", "pDataSize", "the driver's own format"),
-    ("vkGetPipelineCacheData", "pData", "the driver's own format"),
+    ("vkGetPipelineCacheData", "pDataSize", "the driver's own format, of what came with the recording's key or not"),
+    ("vkGetPipelineCacheData", "pData", "the driver's own format, and a tag by this host's key"),
 ];
 
 /// Arrays of a fixed size, and the member before them that says how many of their elements are valid. Drivers leave the

@@ -10,7 +10,7 @@ use venus_host::{
 
 /// The host that this process's environment asks for. One that serves nobody starts no worker ahead.
 pub(super) fn options(serves_venus: bool) -> Result<HostOptions, Error> {
-    let config = config()?;
+    let config = environment::pipeline_caches(config()?)?;
     let isolation = isolation(&config)?;
     let options = HostOptions::new(config).budget(budget()?).isolation(isolation);
     Ok(if serves_venus { options } else { options.spares(0) })

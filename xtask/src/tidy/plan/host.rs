@@ -105,7 +105,9 @@ pub(super) const HOST: Crate = Crate {
             rooms: &["resource", "error", "limits", "thread"],
             crates: &[
                 "ash",
+                "hmac",
                 "rustix",
+                "sha2",
                 "std::env",
                 "venus_protocol::Extension",
                 "venus_protocol::Level",
@@ -114,7 +116,7 @@ pub(super) const HOST: Crate = Crate {
                 "venus_protocol::procs",
                 "venus_protocol::vk",
             ],
-            tests: &["venus_protocol::wire"],
+            tests: &["tempfile", "venus_protocol::wire"],
             why: "the driver room calls Vulkan with Vulkan's own handles; guests and their ids are unknown to it",
             ..ROOM
         },
