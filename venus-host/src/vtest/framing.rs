@@ -124,6 +124,12 @@ pub(super) fn payload_bytes(command: u32, length: u32) -> Result<usize, FramingE
     if length == fixed_words { Ok(bytes) } else { Err(FramingError::WrongLength { command, bytes }) }
 }
 
+/// Whether a guest in the middle of its life goes on after this request without waiting for an answer.
+pub(super) fn is_statement(number: u32) -> bool {
+    let all = [command::RESOURCE_UNREF, command::SYNC_UNREF, command::SYNC_WRITE, command::SUBMIT_CMD2];
+    all.contains(&number)
+}
+
 /// A request from its payload, whose length [`payload_bytes`] has accepted.
 pub(super) fn parse(command: u32, payload: &[u8]) -> Result<Request<'_>, FramingError> {
     let wrong = || FramingError::WrongLength { command, bytes: payload.len() };

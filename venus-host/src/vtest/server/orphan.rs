@@ -12,7 +12,7 @@ use std::{
 
 use rustix::net::RecvFlags;
 
-use super::super::framing::command;
+use super::super::framing::is_statement;
 use crate::thread::deadline;
 
 /// How long after its first words an orphan may take for the rest of them. Mesa writes a request in several pieces, one
@@ -27,7 +27,7 @@ const LOOK: usize = 64 << 10;
 pub(super) struct Orphan {
     pub(super) number: u64,
     pub(super) socket: UnixStream,
-    /// Its worker died over a request, of which it has left the last byte unread.
+    /// Its worker died over requests, of which it has left the last byte of the last one unread.
     inside: bool,
     /// When its words are to have come to an end, since it has said some.
     pub(super) due: Option<Instant>,
@@ -97,12 +97,6 @@ fn are_statements(mut words: &[u8]) -> bool {
         words = after;
     }
     true
-}
-
-/// Requests that a guest in the middle of its life sends without waiting for an answer.
-fn is_statement(number: u32) -> bool {
-    let all = [command::RESOURCE_UNREF, command::SYNC_UNREF, command::SYNC_WRITE, command::SUBMIT_CMD2];
-    all.contains(&number)
 }
 
 #[cfg(test)]
