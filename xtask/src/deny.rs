@@ -1,7 +1,7 @@
 //! `cargo xtask deny`: licences, sources, versions and security advisories of what the workspace depends on.
 //!
 //! The rules are in `deny.toml`. cargo-deny applies them; it is built once and kept in the user's cache folder. The test with
-//! rutabaga, which is no member of the workspace, is held to the same rules.
+//! rutabaga and the fuzz targets, which are no members of the workspace, are held to the same rules.
 
 use anyhow::{Context as _, Result, ensure};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use testbed::workspace;
 /// The release of cargo-deny that the rules were written for.
 const VERSION: &str = "0.20.2";
 /// What is checked.
-const MANIFESTS: [&str; 2] = ["Cargo.toml", "tests/rutabaga/Cargo.toml"];
+const MANIFESTS: [&str; 3] = ["Cargo.toml", "fuzz/Cargo.toml", "tests/rutabaga/Cargo.toml"];
 /// Longest that building it may take.
 const BUILD_LIMIT: Duration = Duration::from_secs(1800);
 /// Longest that fetching the advisory database may take.

@@ -12,6 +12,7 @@ mod demo;
 mod deny;
 mod dist_macos;
 mod fresh;
+mod fuzz;
 mod guest_verb;
 mod header;
 mod install;
@@ -54,6 +55,7 @@ enum Verb {
     /// Check licences, sources and versions of dependencies, or for security advisories.
     Deny(deny::Args),
     DistMacos(dist_macos::Args),
+    Fuzz(fuzz::Args),
     /// Run one program in a guest root.
     Guest(guest_verb::Args),
     /// Write the C header of the library for C, or check it.
@@ -97,6 +99,7 @@ fn run(verb: &Verb) -> anyhow::Result<()> {
         Verb::Demo(args) => demo::run(args),
         Verb::Deny(args) => deny::run(args),
         Verb::DistMacos(args) => dist_macos::run(args),
+        Verb::Fuzz(args) => fuzz::run(args),
         Verb::Guest(args) => guest_verb::run(args),
         Verb::Header(args) => header::run(args),
         Verb::Install(args) => install::run(args),

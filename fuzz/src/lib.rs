@@ -1,0 +1,29 @@
+//! What the fuzz targets do with their inputs.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`codec`] | requests and replies |
+//! | [`stream`] | whole streams of commands, on a context with the noting driver |
+//! | [`vtest`] | a guest at the vtest socket |
+//! | [`recording`] | recordings, read and printed |
+//! | [`source`] | a fuzzer's bytes as choices, and as damage |
+//! | [`seeds`] | inputs to begin with |
+//!
+//! Each input first chooses values, from which the reflection tables make something well formed, and then damages its
+//! bytes. So most inputs get past the first check of a decoder, and every check is tried.
+//!
+//! `content` and `named` belong to the host's own tests, whose guest is made from the same tables.
+
+pub mod codec;
+pub mod recording;
+pub mod seeds;
+pub mod source;
+pub mod stream;
+pub mod vtest;
+
+#[allow(dead_code, reason = "the host's tests use all of it")]
+#[path = "../../venus-host/tests/handlers/content.rs"]
+mod content;
+#[allow(dead_code, reason = "the host's tests use all of it")]
+#[path = "../../venus-host/tests/handlers/world/named.rs"]
+mod named;

@@ -1,0 +1,148 @@
+//! Inputs to begin with: every command once, and what real guests did, from their recordings.
+
+use std::{collections::BTreeMap, io, path::Path};
+
+use venus_observe::recording::{Event, Reader, Source as Origin};
+use venus_protocol::{reflect, wire::CommandType};
+
+use crate::{codec, named::command_of, recording, stream::step, vtest};
+
+/// The targets, and the inputs of each by their names.
+pub type Seeds = BTreeMap<&'static str, BTreeMap<String, Vec<u8>>>;
+
+/// Longest input that is cut from a recording.
+const LONGEST: usize = 24 << 10;
+
+/// SplitMix64, for what means nothing.
+struct Noise(u64);
+
+impl Noise {
+    fn bytes(&mut self, n: usize) -> Vec<u8> {
+        let next = || {
+            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            (mixed ^ (mixed >> 27)) as u8
+        };
+        std::iter::repeat_with(next).take(n).collect()
+    }
+}
+
+/// All seeds, with those from the recordings in a folder.
+///
+/// # Errors
+///
+/// A recording cannot be read.
+pub fn all(recordings: &Path) -> io::Result<Seeds> {
+    let mut seeds = Seeds::new();
+    of_commands(&mut seeds);
+    let mut files: Vec<_> = std::fs::read_dir(recordings)?.collect::<Result<_, _>>()?;
+    files.sort_by_key(|file| file.file_name());
+    for file in
+        files.iter().map(|file| file.path()).filter(|path| path.extension().is_some_and(|end| end == "venusrec"))
+    {
+        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        of_recording(&mut seeds, &name, &std::fs::read(&file)?)?;
+    }
+    Ok(seeds)
+}
+
+fn put(seeds: &mut Seeds, target: &'static str, name: String, parts: &[&[u8]]) {
+    seeds.entry(target).or_default().insert(name, parts.concat());
+}
+
+/// Each command by itself: plain, and with whatever content.
+fn of_commands(seeds: &mut Seeds) {
+    let mut noise = Noise(1);
+    for (nth, row) in (0_u16..).zip(reflect::commands()) {
+        let (name, nth) = (row.command.name(), nth.to_le_bytes());
+        for target in ["request", "reply"] {
+            put(seeds, target, format!("{name}-plain"), &[&[1], &nth, &[0]]);
+            put(seeds, target, format!("{name}-any"), &[&[1], &nth, &[0], &noise.bytes(96)]);
+        }
+        // A second time, and then on a ring.
+        put(seeds, "stream", format!("{name}-plain"), &[&[0], &nth, &[0, 0]]);
+        let any = noise.bytes(24);
+        put(seeds, "stream", format!("{name}-any"), &[&[0], &nth, &[0], &any, &[step::ON_RING], &nth, &[0]]);
+        put(seeds, "recording", name.to_owned(), &[&[0, 0, 0, 1, 0], &nth, &[1, 64], &noise.bytes(64), &[0; 8]]);
+    }
+    for kind in 0..20 {
+        put(seeds, "vtest", format!("message-{kind}"), &[&[0, 0, 0, kind], &noise.bytes(40)]);
+    }
+}
+
+/// What a real guest sent.
+fn of_recording(seeds: &mut Seeds, name: &str, file: &[u8]) -> io::Result<()> {
+    let wrong = |error: venus_observe::recording::ReadError| io::Error::other(error.to_string());
+    let mut reader = Reader::new(file).map_err(wrong)?;
+    let (mut steps, mut commands, mut number) = (Vec::new(), Vec::new(), 0);
+    let mut messages = vtest::greeting();
+    let mut open: BTreeMap<Origin, Vec<CommandType>> = BTreeMap::new();
+    let mut seen: BTreeMap<(&str, CommandType), usize> = BTreeMap::new();
+    while let Some(record) = reader.next_record()? {
+        match &record.event {
+            Event::Begin { place, request } => {
+                let command = command_of(request);
+                open.entry(place.source).or_default().push(command);
+                commands.extend_from_slice(request);
+                number += 1;
+                if is_first(&mut seen, "request", command) {
+                    put(seeds, "request", format!("{name}-{number}"), &[&[codec::AS_IT_IS], request]);
+                }
+                // What is about rings that nobody has is left out, and so are replies.
+                if command.name().ends_with("MESA") || steps.len() + request.len() > LONGEST {
+                    continue;
+                }
+                let Ok(length) = u16::try_from(request.len()) else { continue };
+                steps.extend(
+                    [&[step::AS_IT_IS][..], &length.to_le_bytes(), &request[..4], &[0; 4], &request[8..]].concat(),
+                );
+                let words = (request.len() / 4) as u32;
+                let submission = [7 + words, 24, 1, 0, 7, words, 0, 0, 0].map(u32::to_le_bytes).concat();
+                messages.extend([&submission[..], &request[..4], &[0; 4], &request[8..]].concat());
+            }
+            Event::End { source, reply, .. } => {
+                let Some(command) = open.entry(*source).or_default().pop() else { continue };
+                let nth = reflect::commands().position(|row| row.command == command).unwrap_or(0) as u16;
+                if !reply.is_empty() && is_first(&mut seen, "reply", command) {
+                    put(seeds, "reply", format!("{name}-{number}"), &[&[codec::AS_IT_IS], &nth.to_le_bytes(), reply]);
+                }
+            }
+            Event::Blob { resource, blob_id: 0, size, .. } => {
+                let Ok(resource) = u16::try_from(*resource) else { continue };
+                steps.extend([&[step::PLAIN_MEMORY][..], &resource.to_le_bytes(), &size.to_le_bytes()].concat());
+            }
+            _ => {}
+        }
+    }
+    put(seeds, "stream", name.to_owned(), &[&steps]);
+    put(seeds, "vtest", name.to_owned(), &[&[vtest::AS_IT_IS], &messages]);
+    commands.truncate(LONGEST);
+    for how in [0, 1, 2] {
+        put(seeds, "recording", format!("{name}-{how}"), &[&[recording::COMMANDS, how], &commands]);
+    }
+    let file = &file[..file.len().min(2 * LONGEST)];
+    put(seeds, "recording", format!("{name}-file"), &[&[recording::AS_IT_IS, 1], file]);
+    put(seeds, "recording", format!("{name}-payload"), &[&[recording::PAYLOAD, 0], &payload(file)]);
+    Ok(())
+}
+
+/// Whether a command is seen there for the first time.
+fn is_first<'t>(seen: &mut BTreeMap<(&'t str, CommandType), usize>, target: &'t str, command: CommandType) -> bool {
+    let times = seen.entry((target, command)).or_default();
+    *times += 1;
+    *times == 1
+}
+
+/// The first records of a recording, as a chunk holds them.
+fn payload(file: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Ok(mut reader) = Reader::new(file) {
+        while let Ok(Some(record)) = reader.next_record() {
+            bytes.extend(postcard::to_stdvec(&record).unwrap_or_default());
+            if bytes.len() > LONGEST {
+                break;
+            }
+        }
+    }
+    bytes
+}

@@ -1,0 +1,484 @@
+//! A guest of a context on the noting driver: whole streams of commands, on rings and beside them.
+//!
+//! Left alone, the guest sends what a program could send: it names objects that exist, and makes those first that it lacks.
+//! The fuzzer's bytes choose the commands, and where a choice departs from that: other ids, other lengths, other numbers,
+//! damaged bytes, words scribbled over its memory, a driver that refuses.
+//!
+//! What must not happen is checked by the driver, which reads all that it is given, and holds its caller to the life of
+//! each object; by the sanitizer; and by the tables, for replies.
+
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use mock_driver::Mock;
+use venus_host::{
+    context::{Context, Options},
+    driver::{Config, EntryPoint},
+    limits::Budget,
+    resource::{BlobFlags, HostMapping, ResourceId},
+};
+use venus_protocol::{
+    reflect::{self, CommandRow, HandleRow, Item, MemberRow, StructRow, UnionRow},
+    vk,
+    wire::{Arena, CommandType},
+};
+use venus_verify::{
+    check_reply,
+    generate::{self, Choices, Role},
+};
+
+use crate::{
+    codec,
+    content::{self, Value},
+    named::{command_of, named, new_ids},
+    source::{Damage, Source},
+};
+
+/// What one guest may do, so that each is over soon.
+const STEPS: usize = 64;
+
+/// Memory for replies; for longer ones the context ends.
+const REPLY_BYTES: usize = 256 << 10;
+/// Of a reply, as much as is looked at.
+const SEEN_BYTES: usize = 8 << 10;
+const REPLIES: u32 = 1;
+
+/// Plain memory for rings and streams.
+const SHMEM_BYTES: u64 = 16 << 10;
+
+/// Where `content.rs` puts the parts of a ring.
+const TAIL: usize = 64;
+const BUFFER: usize = 192;
+const BUFFER_BYTES: usize = 4096;
+
+/// What an input says that a guest does next.
+pub(crate) mod step {
+    /// Commands from here to the next number are sent on a ring.
+    pub(crate) const ON_RING: u8 = 0x90;
+    pub(crate) const POLL: u8 = 0xb0;
+    pub(crate) const BLOB: u8 = 0xb8;
+    pub(crate) const UNREF: u8 = 0xc0;
+    pub(crate) const FENCE: u8 = 0xc8;
+    pub(crate) const SCRIBBLE: u8 = 0xd0;
+    pub(crate) const REFUSE: u8 = 0xd8;
+    pub(crate) const MAP: u8 = 0xe0;
+    pub(crate) const OTHER_OBJECTS: u8 = 0xe8;
+    pub(crate) const AS_IT_IS: u8 = 0xf0;
+    pub(crate) const PLAIN_MEMORY: u8 = 0xf8;
+}
+
+/// An input of the target `stream`.
+pub fn serve(data: &[u8]) {
+    let mock = Mock::take();
+    let mut guest = Guest::new(&mock, Source::new(data));
+    for _ in 0..STEPS {
+        if guest.source.is_empty() || guest.context.lost().is_some() {
+            break;
+        }
+        guest.step();
+    }
+    drop(guest);
+    mock.assert_clean();
+}
+
+/// How a host finds this driver.
+pub(crate) fn config(mock: &Mock) -> Config {
+    // SAFETY:
+    // - what the driver gives has the signatures that ash declares and does what the specification asks of it, as
+    //   `Mock::entry_point` says;
+    // - its entry points are functions of this program.
+    let entry = unsafe { EntryPoint::new(mock.entry_point()) };
+    Config::default().entry(entry)
+}
+
+/// What a guest may hold: too little to be slow with.
+pub(crate) fn budget() -> Budget {
+    Budget::default().memory_bytes(64 << 20).objects(4096).rings(4)
+}
+
+struct Ring {
+    id: u64,
+    memory: u32,
+    written: usize,
+}
+
+struct Guest<'m, 'd> {
+    mock: &'m Mock,
+    source: Source<'d>,
+    context: Context,
+    replies: HostMapping,
+    /// Plain memory, as the guest has it mapped.
+    shmem: Vec<(u32, HostMapping)>,
+    rings: Vec<Ring>,
+    next_id: u64,
+    next_resource: u32,
+    next_queue: u32,
+    /// Objects of each type.
+    live: BTreeMap<i32, Vec<u64>>,
+    /// Types of which one is being made.
+    making: Vec<vk::ObjectType>,
+}
+
+impl<'m, 'd> Guest<'m, 'd> {
+    fn new(mock: &'m Mock, source: Source<'d>) -> Self {
+        // What only another thread of the guest could end does not last.
+        let options = Options::new("fuzz", config(mock)).poll_rings().budget(budget()).abandoned(|| true);
+        let mut context = Context::new(options);
+        context.create_blob(ResourceId(REPLIES), BlobFlags::MAPPABLE, 0, REPLY_BYTES as u64).expect("shared memory");
+        let replies = context.map_resource(ResourceId(REPLIES)).expect("shared memory");
+        Self {
+            mock,
+            source,
+            context,
+            replies,
+            shmem: Vec::new(),
+            rings: Vec::new(),
+            next_id: 100,
+            next_resource: REPLIES + 1,
+            next_queue: 0,
+            live: BTreeMap::new(),
+            making: Vec::new(),
+        }
+    }
+
+    fn step(&mut self) {
+        match self.source.byte() {
+            0..step::ON_RING => self.command(false),
+            step::ON_RING..step::POLL => self.command(true),
+            step::POLL..step::BLOB => {
+                self.context.process_rings();
+            }
+            step::BLOB..step::UNREF => self.blob(),
+            step::UNREF..step::FENCE => {
+                let id = self.resource();
+                self.context.destroy_resource(id);
+            }
+            step::FENCE..step::SCRIBBLE => {
+                // It tells nobody, and one that is refused has been told.
+                drop(self.context.create_fence(self.source.below(66) as u32, Box::new(drop)));
+            }
+            step::SCRIBBLE..step::REFUSE => self.scribble(),
+            step::REFUSE..step::MAP => self.refuse(),
+            step::MAP..step::OTHER_OBJECTS => {
+                let id = self.resource();
+                drop(self.context.map_resource(id));
+            }
+            step::OTHER_OBJECTS..step::AS_IT_IS => self.live.clear(),
+            step::AS_IT_IS..step::PLAIN_MEMORY => {
+                let most = self.source.short().into();
+                self.submit(self.source.clone().take(most));
+                self.source.take(most);
+            }
+            step::PLAIN_MEMORY.. => {
+                let (id, size) = (self.source.short().into(), self.source.wide());
+                self.plain_memory(id, size.min(1 << 20));
+            }
+        }
+    }
+
+    fn command(&mut self, on_ring: bool) {
+        let row = self.source.command();
+        let damage = Damage::read(&mut self.source);
+        let mut request = self.request(row);
+        damage.apply(&mut request);
+        if on_ring {
+            self.write_ring(&request);
+        } else {
+            self.send(&request, damage.is_none());
+        }
+    }
+
+    fn request(&mut self, row: &'static CommandRow) -> Vec<u8> {
+        // A reply to this one would go where nobody looks.
+        let wants_reply = row.command != CommandType::SET_REPLY_COMMAND_STREAM_MESA;
+        generate::request(row, wants_reply.into(), &mut Content { guest: self, number: 0 })
+    }
+
+    /// Sends a request, and looks at the reply to one that is as it was made.
+    fn send(&mut self, request: &[u8], is_whole: bool) {
+        drop(self.replies.copy_in(0, &[0xff; 4]));
+        let stream = [&reply_stream()[..], request].concat();
+        if !self.submit(&stream) || !is_whole {
+            return;
+        }
+        self.remember(request);
+        let mut reply = vec![0; SEEN_BYTES];
+        self.replies.copy_out(0, &mut reply).expect("it is shorter than the memory");
+        let command = command_of(request);
+        if command_of(&reply) != command {
+            return;
+        }
+        // The longest are longer than what was read of them.
+        if let Ok(len) = reflect::walk_reply(&reply, &mut crate::named::Nobody) {
+            let checked = check_reply(command, &reply[..len], &Arena::default());
+            checked.unwrap_or_else(|mismatch| panic!("{command}: {mismatch}"));
+        }
+    }
+
+    /// Whether the context lives on.
+    fn submit(&mut self, stream: &[u8]) -> bool {
+        let outcome = self.context.submit(stream);
+        if let Err(fatal) = &outcome {
+            // What a log would have of it.
+            assert!(!fatal.to_string().is_empty());
+        }
+        outcome.is_ok()
+    }
+
+    /// Takes note of what a request has made or ended.
+    fn remember(&mut self, request: &[u8]) {
+        let command = command_of(request);
+        let name = command.name();
+        if name == "vkDestroyInstance" || name == "vkDestroyDevice" {
+            self.live.clear();
+        } else if name.starts_with("vkDestroy") || name.starts_with("vkFree") {
+            let ended: Vec<_> = named(request).iter().map(|named| named.id).collect();
+            let kept = [vk::ObjectType::INSTANCE, vk::ObjectType::DEVICE, vk::ObjectType::COMMAND_POOL];
+            for (kind, ids) in &mut self.live {
+                if kept.iter().all(|kept| kept.as_raw() != *kind) || name.contains("Pool") {
+                    ids.retain(|id| !ended.contains(id));
+                }
+            }
+        }
+        let new = new_ids(request);
+        for named in named(request).iter().filter(|named| new.contains(&named.id)) {
+            self.live.entry(named.kind.as_raw()).or_default().push(named.id);
+        }
+    }
+
+    /// An object of a type, which is made if there is none.
+    fn object(&mut self, kind: vk::ObjectType) -> u64 {
+        if let Some(ids) = self.live.get(&kind.as_raw()).filter(|ids| !ids.is_empty()) {
+            return ids[self.source.below(ids.len())];
+        }
+        // Nobody gets one of those, and a pipeline's base is not made of pipelines without end.
+        if kind == vk::ObjectType::DEFERRED_OPERATION_KHR || self.making.contains(&kind) {
+            return 0;
+        }
+        let Some(row) = MAKERS.get(&kind.as_raw()) else { return 0 };
+        self.making.push(kind);
+        let request = self.request(row);
+        self.send(&request, true);
+        self.making.pop();
+        new_ids(&request).first().copied().unwrap_or(0)
+    }
+
+    fn id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    fn plain_memory(&mut self, id: u32, size: u64) {
+        if self.context.create_blob(ResourceId(id), BlobFlags::MAPPABLE, 0, size).is_ok()
+            && let Ok(mapping) = self.context.map_resource(ResourceId(id))
+        {
+            self.shmem.push((id, mapping));
+        }
+    }
+
+    fn new_shmem(&mut self) -> u32 {
+        let id = self.next_resource;
+        self.next_resource += 1;
+        self.plain_memory(id, SHMEM_BYTES);
+        id
+    }
+
+    fn memory_resource(&mut self) -> u32 {
+        let memory = self.object(vk::ObjectType::DEVICE_MEMORY);
+        let id = self.next_resource;
+        self.next_resource += 1;
+        // A guest that may not have it names what is not there.
+        drop(self.context.create_blob(ResourceId(id), BlobFlags::MAPPABLE, memory, 4096));
+        id
+    }
+
+    fn blob(&mut self) {
+        let flags = BlobFlags(self.source.byte().into());
+        let memory = match self.source.byte() {
+            0..0x40 => 0,
+            0x40..0xe0 => self.object(vk::ObjectType::DEVICE_MEMORY),
+            _ => self.source.number(),
+        };
+        let size = match self.source.byte() {
+            0..0xe0 => 4096,
+            _ => self.source.number().min(1 << 24),
+        };
+        let id = match self.source.byte() {
+            0..0xe0 => {
+                self.next_resource += 1;
+                ResourceId(self.next_resource)
+            }
+            _ => self.resource(),
+        };
+        drop(self.context.create_blob(id, flags, memory, size));
+    }
+
+    /// One that there may be.
+    fn resource(&mut self) -> ResourceId {
+        ResourceId(self.source.below(self.next_resource as usize + 2) as u32)
+    }
+
+    fn ring(&mut self) -> u64 {
+        if self.rings.is_empty() {
+            let row = reflect::command(CommandType::CREATE_RING_MESA).expect("it travels");
+            self.making.push(vk::ObjectType::UNKNOWN);
+            let request = self.request(row);
+            self.send(&request, true);
+            self.making.pop();
+            let memory = self.shmem.last().map_or(0, |(id, _)| *id);
+            self.rings.push(Ring { id: self.next_id, memory, written: 0 });
+        }
+        let nth = self.source.below(self.rings.len());
+        self.rings[nth].id
+    }
+
+    /// Puts bytes into a ring and has it look.
+    fn write_ring(&mut self, bytes: &[u8]) {
+        let id = self.ring();
+        let Some(ring) = self.rings.iter_mut().find(|ring| ring.id == id) else { return };
+        let Some((_, memory)) = self.shmem.iter().find(|(id, _)| *id == ring.memory) else { return };
+        for byte in bytes {
+            drop(memory.copy_in(BUFFER + ring.written % BUFFER_BYTES, &[*byte]));
+            ring.written += 1;
+        }
+        drop(memory.copy_in(TAIL, &(ring.written as u32).to_le_bytes()));
+        self.context.process_rings();
+    }
+
+    fn scribble(&mut self) {
+        let at = self.source.below(SHMEM_BYTES as usize) & !3;
+        let word = self.source.number() as u32;
+        if !self.shmem.is_empty() {
+            let (_, memory) = &self.shmem[self.source.below(self.shmem.len())];
+            drop(memory.copy_in(at, &word.to_le_bytes()));
+        }
+    }
+
+    /// Has the driver refuse a command from now on, or none.
+    fn refuse(&mut self) {
+        let row = self.source.command();
+        if row.returns == reflect::Returns::Result && self.source.byte() < 0xe0 {
+            self.mock.fail(row.command.name(), vk::Result::ERROR_OUT_OF_DEVICE_MEMORY);
+        } else {
+            self.mock.forgive();
+        }
+    }
+}
+
+/// The commands that make objects, by the objects' types: the first of each.
+static MAKERS: LazyLock<BTreeMap<i32, &'static CommandRow>> = LazyLock::new(|| {
+    let mut makers = BTreeMap::new();
+    for row in reflect::commands().filter(|row| row.command != CommandType::GET_DEVICE_QUEUE) {
+        for param in row.outputs() {
+            if let Item::Handle(handle) = param.item {
+                makers.entry(handle.object_type.as_raw()).or_insert(row);
+            }
+        }
+    }
+    makers
+});
+
+/// vkSetReplyCommandStreamMESA for the whole of the reply memory.
+fn reply_stream() -> Vec<u8> {
+    let words = [CommandType::SET_REPLY_COMMAND_STREAM_MESA.0, 0, 1, 0, REPLIES];
+    let sizes = [0, REPLY_BYTES as u64];
+    let words = words.iter().flat_map(|word| word.to_le_bytes());
+    words.chain(sizes.iter().flat_map(|size| size.to_le_bytes())).collect()
+}
+
+/// What a request of the guest says.
+struct Content<'g, 'm, 'd> {
+    guest: &'g mut Guest<'m, 'd>,
+    number: u64,
+}
+
+impl Content<'_, '_, '_> {
+    /// Whether to depart from what a program would do. What is made on the way to something else is made properly.
+    fn departs(&mut self) -> bool {
+        self.guest.making.is_empty() && self.guest.source.byte() >= 0xf0
+    }
+
+    /// Whether to take one of two ways that are both proper.
+    fn other(&mut self) -> bool {
+        self.guest.making.is_empty() && self.guest.source.byte() & 1 == 1
+    }
+
+    fn known(&mut self, owner: &str, member: &str) -> Option<u64> {
+        Some(match content::value(owner, member)? {
+            Value::Number(number) => number,
+            Value::Object(kind) => self.guest.object(kind),
+            Value::MemoryResource => self.guest.memory_resource().into(),
+            Value::Shmem => self.guest.new_shmem().into(),
+            Value::Ring => self.guest.ring(),
+            Value::NewRing => self.guest.id(),
+            Value::RingIdx => u64::from(self.guest.next_queue) + 1,
+            // Asked for last, because members follow the chain.
+            Value::QueueIndex => {
+                self.guest.next_queue += 1;
+                u64::from(self.guest.next_queue) - 1
+            }
+        })
+    }
+}
+
+impl Choices for Content<'_, '_, '_> {
+    fn length(&mut self, owner: &'static str, member: &'static MemberRow, divisor: u64, _written: usize) -> u64 {
+        if self.departs() {
+            return u64::from(self.guest.source.byte()) % (4 * divisor + 1);
+        }
+        self.known(owner, member.name).unwrap_or(divisor)
+    }
+
+    fn leaves_out(&mut self, owner: &'static str, member: &'static MemberRow, _written: usize) -> bool {
+        content::NULL.contains(&(owner, member.name)) || self.other()
+    }
+
+    fn number(&mut self, owner: &'static str, member: &'static MemberRow) -> u64 {
+        if self.departs() {
+            return self.guest.source.number();
+        }
+        self.known(owner, member.name).unwrap_or_else(|| {
+            self.number += 1;
+            self.number
+        })
+    }
+
+    fn handle(
+        &mut self,
+        _owner: &'static str,
+        _member: &'static MemberRow,
+        handle: &'static HandleRow,
+        role: Role,
+    ) -> u64 {
+        if self.departs() {
+            return self.guest.source.number();
+        }
+        match role {
+            Role::New => self.guest.id(),
+            Role::Owner | Role::Used => self.guest.object(handle.object_type),
+        }
+    }
+
+    fn chain(&mut self, root: &'static StructRow, written: usize) -> Vec<&'static StructRow> {
+        let needed = content::CHAINS.iter().filter(|(name, _)| *name == root.name);
+        let mut nodes: Vec<_> = needed.filter_map(|(_, child)| reflect::structure(child)).collect();
+        if self.guest.making.is_empty() {
+            let more = codec::chain(&mut self.guest.source, root, written);
+            nodes.extend(
+                more.into_iter().filter(|more| nodes.iter().all(|node| node.name != more.name)).collect::<Vec<_>>(),
+            );
+        }
+        nodes
+    }
+
+    fn select(&mut self, union: &'static UnionRow) -> usize {
+        if self.other() { self.guest.source.below(union.members.len()) } else { 0 }
+    }
+
+    fn byte(&mut self) -> u8 {
+        b'x'
+    }
+
+    fn string(&mut self, room: u64) -> u64 {
+        if self.departs() { 1 + u64::from(self.guest.source.byte()) % room } else { 2.min(room) }
+    }
+}
