@@ -8,7 +8,7 @@ use venus_host::{
     driver,
     sandbox::Confinement,
     vtest::{self, SessionOptions},
-    worker::{keep_freed_memory, name_process, raise_descriptor_limit, take_control_socket},
+    worker::{close_inherited, keep_freed_memory, name_process, raise_descriptor_limit, take_control_socket},
 };
 use venus_observe::Settings;
 
@@ -50,6 +50,8 @@ pub(super) struct WorkerArgs {
 }
 
 pub(super) fn run(args: &WorkerArgs) -> Result<ExitCode, anyhow::Error> {
+    // The server may have been started with descriptors that are nobody's business here, and hands on what is not marked.
+    close_inherited();
     let stats = args.stats.open();
     // Not a file that a guest's process can open.
     let caches = args.caches.known()?;

@@ -65,5 +65,6 @@ pub(crate) use self::{
 pub use self::{
     launch::{Launch, cannot_launch},
     main::{Lines, WorkerOptions, name_process, raise_descriptor_limit, serve, take_control_socket},
+    surroundings::close_inherited,
 };
 pub use crate::{allocator::keep_freed_memory, endpoint::MakeObservers};

@@ -17,8 +17,9 @@ use rustix::io::{FdFlags, fcntl_getfd};
 const FIRST: RawFd = 3;
 
 /// Closes the descriptors that this process was started with, except for the standard streams: those that are not marked
-/// as this program's own, as all are that Rust's library opens. Best effort.
-pub(super) fn close_inherited() {
+/// as this program's own (close-on-exec), as all are that Rust's library opens. [`serve`](super::serve()) does so by itself;
+/// a worker of another kind does it first of all, before anything owns an unmarked descriptor. Best effort.
+pub fn close_inherited() {
     let Ok(open) = fs::read_dir("/dev/fd") else { return };
     let numbers = open.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     // All at once: the listing has a descriptor, too.

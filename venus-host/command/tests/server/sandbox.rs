@@ -1,10 +1,12 @@
 //! What the process of a guest has given up when it serves it.
 
 use std::{
-    fs,
-    path::PathBuf,
+    fs::{self, File},
+    path::{Path, PathBuf},
     process::{Output, Stdio},
 };
+
+use rustix::io::{FdFlags, fcntl_setfd};
 
 use crate::common::{Server, venus};
 
@@ -22,6 +24,27 @@ fn worker(server: &Server) -> PathBuf {
 fn field<'a>(status: &'a str, name: &str) -> &'a str {
     let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     line.unwrap_or_default().trim()
+}
+
+/// The files that a process has open, in `/proc`.
+fn open_files(process: &Path) -> Vec<PathBuf> {
+    let descriptors = fs::read_dir(process.join("fd")).unwrap().filter_map(|entry| Some(entry.ok()?.path()));
+    descriptors.filter_map(|descriptor| fs::read_link(descriptor).ok()).collect()
+}
+
+#[test]
+fn a_guests_process_has_no_files_that_the_server_was_started_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().canonicalize().unwrap().join("private");
+    let private = File::create(&path).unwrap();
+    // As a shell leaves them that is told `exec 7<>private`.
+    fcntl_setfd(&private, FdFlags::empty()).unwrap();
+    let server = Server::start(&["--sandbox", "off"]);
+    let _guest = server.connect();
+    let of_server = open_files(&Path::new("/proc").join(server.process.id().to_string()));
+    assert!(of_server.contains(&path), "the server was not started with it: {of_server:?}");
+    let of_worker = open_files(&worker(&server));
+    assert!(!of_worker.is_empty() && !of_worker.contains(&path), "{of_worker:?}");
 }
 
 /// Whether the system lets a process give up what a strict sandbox wants.
