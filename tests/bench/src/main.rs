@@ -118,6 +118,7 @@ fn run(what: &What) -> Result<()> {
         }
         What::Programs { venus, cases, against, only, suite, rounds, json } => {
             let choice = programs::Choice { venus, cases, against: against.as_deref(), only };
+            choice.check()?;
             programs::measure(&choice, roots::ensure(*suite)?.guest(), *rounds, json)
         }
         What::Count => codec::count(),

@@ -138,6 +138,28 @@ pub(crate) struct Choice<'a> {
     pub(crate) only: &'a [String],
 }
 
+impl Choice<'_> {
+    fn has(&self, case: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == case)
+    }
+
+    /// What the table calls the peer.
+    fn peer(&self) -> &'static str {
+        if self.against.is_some() { "other" } else { "peer" }
+    }
+
+    /// Nothing would be measured of a name that is no case's.
+    pub(crate) fn check(&self) -> Result<()> {
+        let is_case = |name: &str| ROWS.iter().any(|(case, ..)| *case == name);
+        let unknown: Vec<&str> = self.only.iter().map(String::as_str).filter(|name| !is_case(name)).collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let cases = ROWS.map(|(case, ..)| case).join(", ");
+        bail!("--only {}: there is no such case; the cases are {cases}", unknown.join(", "))
+    }
+}
+
 /// Measures a choice of rows on every way.
 pub(crate) fn measure(choice: &Choice<'_>, guest: &Guest, rounds: u32, json: &Path) -> Result<()> {
     let ours = Resident::venus(guest, choice.venus, &[])?;
@@ -151,15 +173,14 @@ pub(crate) fn measure(choice: &Choice<'_>, guest: &Guest, rounds: u32, json: &Pa
     let mut order = Way::ALL;
     for round in 1..=rounds {
         let step = Step::start(format!("applications in {}: turn {round} of {rounds}", guest.name()));
-        let chosen = |case| choice.only.is_empty() || choice.only.iter().any(|only| only == case);
-        for ((case, _, unit), row) in ROWS.iter().zip(&mut rows).filter(|((case, ..), _)| chosen(*case)) {
+        for ((case, _, unit), row) in ROWS.iter().zip(&mut rows).filter(|((case, ..), _)| choice.has(case)) {
             turn(&ways, order, case, *unit, row);
         }
         order.rotate_left(1);
         step.done("done");
     }
-    print(&rows, guest);
-    crate::report::save(Some(json), &to_json(&rows, guest))
+    print(choice, &rows, guest);
+    crate::report::save(Some(json), &to_json(choice, &rows, guest))
 }
 
 /// One row, one turn. What has failed once is not tried again.
@@ -177,8 +198,8 @@ fn turn(ways: &Ways<'_>, order: [Way; 3], case: &str, unit: f64, row: &mut Row) 
 }
 
 #[expect(clippy::print_stdout, reason = "the table is what the program is for")]
-fn print(rows: &[Row], guest: &Guest) {
-    print!("{}", table(rows, guest.name(), &guest.mesa_version().unwrap_or_default()));
+fn print(choice: &Choice<'_>, rows: &[Row], guest: &Guest) {
+    print!("{}", table(choice, rows, guest.name(), &guest.mesa_version().unwrap_or_default()));
     for ((case, ..), row) in ROWS.iter().zip(rows) {
         for way in Way::ALL {
             if let Some(why) = &row.of(way).failed {
@@ -189,10 +210,16 @@ fn print(rows: &[Row], guest: &Guest) {
 }
 
 /// For people.
-fn table(rows: &[Row], root: &str, mesa: &str) -> String {
+fn table(choice: &Choice<'_>, rows: &[Row], root: &str, mesa: &str) -> String {
     let mut out =
-        format!("\napplications on Mesa {mesa} of {root}, median (99 %) of turns; ratios with their spread\n\n");
-    let heads = ["native", "ours", "peer", "ours/native", "ours/peer"];
+        format!("\napplications on Mesa {mesa} of {root}, median (99 %) of turns; ratios with their spread\n");
+    if let Some(other) = choice.against {
+        let _ = writeln!(out, "ours is {}, other is {}", choice.venus.display(), other.display());
+    }
+    out.push('\n');
+    let peer = choice.peer();
+    let ratio = format!("ours/{peer}");
+    let heads = ["native", "ours", peer, "ours/native", &ratio];
     let _ = write!(out, "{:<62}", "");
     for head in heads {
         let _ = write!(out, "{head:>20}");
@@ -215,7 +242,7 @@ fn table(rows: &[Row], root: &str, mesa: &str) -> String {
 }
 
 /// For programs.
-fn to_json(rows: &[Row], guest: &Guest) -> Value {
+fn to_json(choice: &Choice<'_>, rows: &[Row], guest: &Guest) -> Value {
     let rows = ROWS.iter().zip(rows).map(|((case, title, _), row)| {
         let figures = |way| json!({ "p50": row.of(way).p50(), "p99": row.of(way).p99() });
         json!({
@@ -224,7 +251,9 @@ fn to_json(rows: &[Row], guest: &Guest) -> Value {
             "ours_to_native": row.ratio(Way::Native), "ours_to_peer": row.ratio(Way::Peer),
         })
     });
-    json!({ "guest": guest.name(), "mesa": guest.mesa_version(), "rows": rows.collect::<Vec<_>>() })
+    let (venus, against) = (choice.venus, choice.against);
+    let rows: Vec<Value> = rows.collect();
+    json!({ "guest": guest.name(), "mesa": guest.mesa_version(), "venus": venus, "against": against, "rows": rows })
 }
 
 #[cfg(test)]
@@ -237,6 +266,29 @@ mod tests {
         assert_eq!(times, Times { p50: 1.5, p99: 3.0 });
         assert!(parse("SKIP no such device", 1.0).is_err());
         assert!(parse("OK p50 x ns, p99 3000.0 ns, 10 times\n", 1.0).is_err());
+    }
+
+    fn choice<'a>(only: &'a [String], against: Option<&'a Path>) -> Choice<'a> {
+        Choice { venus: Path::new("/new/venus"), cases: Path::new("/cases"), against, only }
+    }
+
+    #[test]
+    fn cases_that_there_are_not_are_refused() {
+        let named = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        choice(&[], None).check().unwrap();
+        choice(&named(&["time-map", "time-job"]), None).check().unwrap();
+        let refused = choice(&named(&["time-map", "time-recrod"]), None).check().unwrap_err().to_string();
+        assert!(refused.contains("--only time-recrod") && refused.contains("time-record"), "{refused}");
+    }
+
+    #[test]
+    fn a_table_says_what_was_compared() {
+        let rows: Vec<Row> = ROWS.iter().map(|_| Row::default()).collect();
+        let peer = table(&choice(&[], None), &rows, "sid", "26.2");
+        assert!(peer.contains(" peer ") && peer.contains("ours/peer") && !peer.contains("other"), "{peer}");
+        let other = table(&choice(&[], Some(Path::new("/old/venus"))), &rows, "sid", "26.2");
+        assert!(other.contains("other is /old/venus") && other.contains("ours/other"), "{other}");
+        assert!(!other.contains("peer"), "{other}");
     }
 
     #[test]
