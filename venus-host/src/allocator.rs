@@ -2,11 +2,19 @@
 //!
 //! Software drivers take memory for every command of a recording and free it with the next one. GNU's allocator gives
 //! such memory back to the system at once, and takes it anew, page by page: nearly a third of what a ring's thread did. So a
-//! worker keeps some of what was freed, and gives it back when its guest has been idle for a while.
+//! worker keeps some of what was freed, and a ring's thread gives it back when its rings have been idle for a while, and when
+//! it ends.
+//!
+//! What is kept is kept in each of the allocator's heaps. There are as many as threads allocate, but no more than eight for
+//! each processor (mallopt(3), `M_ARENA_MAX`): then threads share them. A thread that ends leaves its heap to the next.
 //!
 //! Whoever embeds contexts in a process of its own has an allocator of its own, which is left alone.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
 
 /// Whether this process keeps what was freed.
 static KEEPS: AtomicBool = AtomicBool::new(false);
@@ -29,10 +37,26 @@ pub(crate) fn give_back() {
     }
 }
 
+/// Has this thread sleep until it is unparked, and gives back what is kept of its heap once it has slept for `after`. May
+/// return early, as [`thread::park`] does.
+pub(crate) fn park(after: Duration) {
+    if keeps() {
+        let since = Instant::now();
+        thread::park_timeout(after);
+        if since.elapsed() < after {
+            return;
+        }
+        give_back();
+    }
+    thread::park();
+}
+
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[expect(unsafe_code, reason = "a function of the C library that has no other form")]
 mod gnu {
     use std::ffi::c_int;
+
+    use parking_lot::Mutex;
 
     /// `M_TRIM_THRESHOLD` of `malloc.h`: how much of a heap's end may be free.
     const TRIM_THRESHOLD: c_int = -1;
@@ -49,17 +73,24 @@ mod gnu {
     /// for the first thread's heap only.
     const LOOKED_AT: usize = 128 << 10;
 
-    // SAFETY: this is the library's declaration, and it has no conditions for calling it: parameters and values that it does
-    // not know are refused, and memory in use stays where it is.
+    /// The library says that `mallopt` is not safe where other threads allocate (MT-Unsafe init const:mallopt): it takes the
+    /// lock of the first heap only, and stores a parameter that others read without one. With this lock no two of ours store
+    /// at a time. The others read a whole number, the old one or the new: at worst a heap is trimmed that would have been kept.
+    static PARAMETERS: Mutex<()> = Mutex::new(());
+
+    // SAFETY: this is the library's declaration. Parameters and values that it does not know are refused, memory in use stays
+    // where it is, and what other threads see of the change is with `PARAMETERS`.
     unsafe extern "C" {
         safe fn mallopt(parameter: c_int, value: c_int) -> c_int;
     }
 
     pub(super) fn keep() -> bool {
+        let _alone = PARAMETERS.lock();
         mallopt(MMAP_THRESHOLD, LARGE) != 0 && mallopt(TRIM_THRESHOLD, KEPT) != 0
     }
 
     pub(super) fn give_back() {
+        let _alone = PARAMETERS.lock();
         mallopt(TRIM_THRESHOLD, 0);
         drop(std::hint::black_box(Vec::<u8>::with_capacity(LOOKED_AT)));
         mallopt(TRIM_THRESHOLD, KEPT);
@@ -76,15 +107,27 @@ mod gnu {
 }
 
 #[cfg(all(test, target_os = "linux", target_env = "gnu"))]
-mod tests {
-    use std::{env, fs, process::Command, thread};
+pub(crate) mod tests {
+    use std::{env, fs, process::Command};
 
     use super::*;
 
     const ALONE: &str = "VENUS_TEST_ALONE";
-    const NAME: &str = "allocator::tests::what_is_kept_is_given_back";
     const BLOCK: usize = 1 << 10;
     const BLOCKS: usize = 8 << 10;
+
+    /// Whether this is a process for the test of that name alone. If it is not, runs the test in one: other tests take memory,
+    /// too, and the allocator is theirs as well.
+    pub(crate) fn is_alone(name: &str) -> bool {
+        if env::var_os(ALONE).is_some() {
+            return true;
+        }
+        let test = Command::new(env::current_exe().unwrap()).args(["--exact", name]).env(ALONE, "1").output().unwrap();
+        let said = String::from_utf8_lossy(&test.stdout);
+        assert!(test.status.success(), "{said}");
+        assert!(said.contains("test result: ok. 1 passed"), "there is no test {name}: {said}");
+        false
+    }
 
     /// Bytes of this process that are in memory.
     fn resident() -> usize {
@@ -93,33 +136,42 @@ mod tests {
         line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
     }
 
-    /// Takes memory on a thread, as rings do, and frees it.
-    fn use_some() {
+    /// How much memory there was at first, to tell later whether what [`use_some`] took is kept.
+    #[derive(Clone, Copy)]
+    pub(crate) struct AtFirst(usize);
+
+    impl AtFirst {
+        pub(crate) fn now() -> Self {
+            Self(resident())
+        }
+
+        pub(crate) fn is_kept(self) -> bool {
+            resident() >= self.0 + BLOCK * BLOCKS / 2
+        }
+    }
+
+    /// Takes memory on a thread, as commands do, and frees it.
+    pub(crate) fn use_some() {
         let blocks: Vec<Box<[u8; BLOCK]>> = (0..BLOCKS).map(|_| Box::new([1; BLOCK])).collect();
         std::hint::black_box(&blocks);
     }
 
     #[test]
     fn what_is_kept_is_given_back() {
-        // Other tests of this process take memory, too, and the allocator is theirs as well.
-        if env::var_os(ALONE).is_none() {
-            let test =
-                Command::new(env::current_exe().unwrap()).args(["--exact", NAME]).env(ALONE, "1").output().unwrap();
-            assert!(test.status.success(), "{}", String::from_utf8_lossy(&test.stdout));
+        if !is_alone("allocator::tests::what_is_kept_is_given_back") {
             return;
         }
-        let (used, half) = (BLOCKS * BLOCK, BLOCKS * BLOCK / 2);
         thread::spawn(move || {
-            let at_first = resident();
+            let at_first = AtFirst::now();
             use_some();
-            assert!(resident() < at_first + half, "freed without being kept");
+            assert!(!at_first.is_kept(), "freed without being kept");
             give_back();
             assert!(!keeps());
             keep_freed_memory();
             use_some();
-            assert!(resident() >= at_first + half, "{used} bytes were used and should be kept");
+            assert!(at_first.is_kept());
             give_back();
-            assert!(resident() < at_first + half, "given back");
+            assert!(!at_first.is_kept(), "given back");
         })
         .join()
         .unwrap();

@@ -18,7 +18,7 @@
 //! * Guests older than their fix of this store the tail with release order only and may miss an IDLE that they should
 //!   have seen. Nothing on this side can order the guest's accesses, so an idle ring takes a second look a moment later
 //!   and only then sleeps for good. An idle guest therefore costs one wake-up per idle period, not one per unit of
-//!   time.
+//!   time; and in a worker, which keeps memory for the next commands, another one to give it back.
 
 use std::{
     sync::Arc,
@@ -79,7 +79,7 @@ const FIRST_SLEEP: Duration = Duration::from_micros(10);
 const SECOND_LOOK: Duration = Duration::from_micros(500);
 
 /// How long a ring is idle before memory is given back that is kept for its next commands.
-const LONG_REST: Duration = Duration::from_secs(2);
+pub(super) const LONG_REST: Duration = Duration::from_secs(2);
 
 /// What a ring polled by its owner has to report, the busiest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -403,9 +403,12 @@ pub(crate) fn run_thread<E: Execute>(mut consumer: Consumer<E>) {
             }
             // A command that has to wait does so inside the executor when the ring has a thread.
             Progress::Blocked => thread::yield_now(),
-            Progress::Ended => return,
+            Progress::Ended => break,
         }
     }
+    drop(consumer);
+    // The allocator keeps this thread's heap for another.
+    allocator::give_back();
 }
 
 /// Lets time pass between two looks at an empty ring: briefly at first, since most waits are short.

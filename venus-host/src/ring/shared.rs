@@ -18,9 +18,9 @@ use parking_lot::Mutex;
 
 use super::{
     Progress,
-    consumer::{self, Poll},
+    consumer::{self, LONG_REST, Poll},
 };
-use crate::{error::HostError, thread::sharpen_timers};
+use crate::{allocator, error::HostError, thread::sharpen_timers};
 
 /// Longest sleep between two looks at rings whose guests count on being polled.
 const LONGEST_SLEEP: Duration = Duration::from_millis(1);
@@ -75,6 +75,7 @@ impl SharedThread {
             .spawn(move || {
                 sharpen_timers();
                 run(&owner.0);
+                allocator::give_back();
             })
             .map_err(|error| HostError::io("cannot start the thread that rings share", error))?;
         Ok(Self { inbox, thread })
@@ -117,7 +118,7 @@ fn run(inbox: &Inbox) {
             Progress::Worked => round = 0,
             // Whoever has something for a ring wakes this thread, which also counts before it sleeps.
             Progress::Idle | Progress::Ended => {
-                thread::park();
+                allocator::park(LONG_REST);
                 round = 0;
             }
             Progress::Empty | Progress::Blocked => {

@@ -3,6 +3,8 @@
 //! A test command is `words of the command, opcode, arguments…`; see [`op`].
 
 mod idle;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod kept;
 mod shared;
 mod table;
 mod waits;
@@ -48,6 +50,9 @@ mod op {
     pub(super) const REPLY: u32 = 5;
     /// Panic.
     pub(super) const PANIC: u32 = 6;
+    /// Take memory, and free it.
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    pub(super) const TAKE: u32 = 7;
 }
 
 #[derive(Clone)]
@@ -97,6 +102,8 @@ impl Execute for FakeExecutor {
             }
             op::REPLY => self.reply.copy_in(2048, &0x600d_u32.to_le_bytes()).unwrap(),
             op::PANIC => panic!("as a test wants it"),
+            #[cfg(all(target_os = "linux", target_env = "gnu"))]
+            op::TAKE => crate::allocator::tests::use_some(),
             _ => return Err(Interrupt::from(Fatal::new("test", "broke the rules"))),
         }
         Ok(next)
