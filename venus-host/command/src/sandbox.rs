@@ -14,10 +14,10 @@ use venus_host::sandbox::{Confinement, Sandbox};
 pub(super) struct SandboxArgs {
     /// What the process of a guest gives up before it reads the guest's first byte. `on`: other programs, processes, files
     /// and sockets, and doors to the kernel that serving does not take; where the system cannot do all of that, the log
-    /// says so, and it gives up what it can. `strict`: all that guests were not seen to need, or nobody is served.
-    /// `off`: nothing. See `venus doctor`
-    #[arg(long, env = "VENUS_SANDBOX", default_value = "on", value_name = "LEVEL")]
-    sandbox: Confinement,
+    /// says so, and it gives up what it can; so without this option. `strict`: all that guests were not seen to need, or nobody
+    /// is served. `off`: nothing. See `venus doctor`
+    #[arg(long, env = "VENUS_SANDBOX", value_parser = level, value_name = "LEVEL")]
+    sandbox: Option<Confinement>,
 
     /// Let such a process read this file or folder, beside those that drivers are known to need; repeat it for more
     #[arg(long, env = "VENUS_SANDBOX_READ", value_delimiter = ':', value_name = "PATH")]
@@ -28,10 +28,30 @@ pub(super) struct SandboxArgs {
     sandbox_write: Vec<PathBuf>,
 }
 
+/// A level; an empty variable is as good as none.
+fn level(text: &str) -> Result<Confinement, String> {
+    if text.is_empty() { Ok(Confinement::default()) } else { text.parse() }
+}
+
 impl SandboxArgs {
+    /// How much is given up.
+    fn level(&self) -> Confinement {
+        self.sandbox.unwrap_or_default()
+    }
+
+    /// Whether somebody has asked for a sandbox by name.
+    pub(super) fn is_asked_for(&self) -> bool {
+        self.sandbox.is_some_and(|level| level != Confinement::Off)
+    }
+
+    /// What may be read, and is not there to be.
+    pub(super) fn missing(&self) -> impl Iterator<Item = &Path> {
+        self.sandbox_read.iter().map(PathBuf::as_path).filter(|path| !path.as_os_str().is_empty() && !path.exists())
+    }
+
     /// The options as the library takes them, with folders that are written to because of other options.
     pub(super) fn sandbox<'a>(&self, written: impl IntoIterator<Item = &'a Path>) -> Sandbox {
-        let mut sandbox = Sandbox::new(self.sandbox);
+        let mut sandbox = Sandbox::new(self.level());
         sandbox.readable.extend(self.sandbox_read.iter().cloned());
         sandbox.writable.extend(self.sandbox_write.iter().cloned());
         sandbox.writable.extend(written.into_iter().map(Path::to_owned));
@@ -40,7 +60,7 @@ impl SandboxArgs {
 
     /// The environment that makes another `venus` have the same options.
     pub(super) fn environment(&self) -> Vec<(&'static str, OsString)> {
-        let mut environment = vec![("VENUS_SANDBOX", self.sandbox.to_string().into())];
+        let mut environment = vec![("VENUS_SANDBOX", self.level().to_string().into())];
         for (name, paths) in [("VENUS_SANDBOX_READ", &self.sandbox_read), ("VENUS_SANDBOX_WRITE", &self.sandbox_write)]
         {
             // A path with a colon was two when it was read.
@@ -58,7 +78,7 @@ impl SandboxArgs {
         const VARIABLES: [&str; 2] = ["MESA_SHADER_CACHE_DIR", "__GL_SHADER_DISK_CACHE_PATH"];
         let variable = |name| env::var_os(name).filter(|value: &OsString| !value.is_empty()).map(PathBuf::from);
         let root = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
-        let Some(folder) = root.map(|root| root.join("venus")).filter(|_| self.sandbox != Confinement::Off) else {
+        let Some(folder) = root.map(|root| root.join("venus")).filter(|_| self.level() != Confinement::Off) else {
             return Vec::new();
         };
         let open = VARIABLES.into_iter().filter(|name| variable(name).is_none());
@@ -85,6 +105,18 @@ mod tests {
         let sandbox = parsed(&[]).sandbox([Path::new("/recordings")]);
         assert_eq!(sandbox.level, Confinement::On);
         assert_eq!(sandbox.writable, [Path::new("/recordings")]);
+    }
+
+    #[test]
+    fn an_empty_level_is_as_good_as_none() {
+        assert_eq!(parsed(&["--sandbox", ""]).level(), Confinement::On);
+        assert!(parsed(&["--sandbox", "on"]).is_asked_for() && !parsed(&[]).is_asked_for());
+    }
+
+    #[test]
+    fn what_is_not_there_to_be_read_is_known() {
+        let options = parsed(&["--sandbox-read", "/proc", "--sandbox-read", "/nowhere/at/all"]);
+        assert_eq!(options.missing().collect::<Vec<_>>(), [Path::new("/nowhere/at/all")]);
     }
 
     #[test]

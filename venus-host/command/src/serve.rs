@@ -187,6 +187,12 @@ impl ServeArgs {
             !(self.in_process && sandbox.level == Confinement::Strict),
             "--sandbox strict: with --in-process there is nothing that could be confined"
         );
+        if self.in_process && self.sandbox.is_asked_for() {
+            tracing::warn!("--sandbox {}: with --in-process nothing is confined", sandbox.level);
+        }
+        for path in self.sandbox.missing() {
+            tracing::warn!("--sandbox-read: {} does not exist, so no guest's process can read it", path.display());
+        }
         for missing in sandbox.check().context("--sandbox")?.iter().filter(|_| !self.in_process) {
             tracing::warn!("{missing}; see `venus doctor`, or --sandbox off");
         }

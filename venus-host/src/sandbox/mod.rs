@@ -3,7 +3,8 @@
 //! A guest is hostile by assumption, and the drivers behind us were not written for hostile callers. Whoever makes a driver
 //! run code of theirs has what the process has, so a process that serves a guest keeps no more than serving takes:
 //!
-//! * it gains no rights by starting programs (`no_new_privs`), and leaves no core file;
+//! * it gains no rights by starting programs (`no_new_privs`), has none of root's, and leaves no core file;
+//! * it reads no terminal;
 //! * it opens those files that drivers need (`places`), by Landlock, which on newer kernels keeps it from signals to others
 //!   and from abstract sockets, too. That holds for a thread and those that it starts, so it is done before there are others;
 //! * it makes those system calls that serving takes (`calls`), by a filter that all of its threads get at once, when the
@@ -19,6 +20,7 @@
 //! | `family` | whose rows apply: those of the drivers that this process has |
 //! | `filter` | the rows as a filter of system calls |
 //! | `landlock` | the rows as rules of Landlock |
+//! | `capabilities`, `terminal` | root's rights; terminals among the standard streams |
 //! | `refusals` | what becomes of a call that is refused |
 
 #![deny(unsafe_code)]
@@ -126,8 +128,8 @@ impl Sandbox {
         }
     }
 
-    /// Gives up other files, new privileges and core files, for this thread and those that it starts: best done before there
-    /// are others.
+    /// Gives up other files, capabilities, new privileges, core files, and reading the terminal that the log goes to, for this
+    /// thread and those that it starts: best done before there are others.
     ///
     /// # Errors
     ///
@@ -158,9 +160,8 @@ impl Sandbox {
             Err(reason) if self.level == Confinement::Strict => {
                 Err(HostError::Unsupported(format!("a strict sandbox cannot be had: {reason}").into()))
             }
-            // What the system lacks as a whole was said by whoever has asked (`check`).
             Err(reason) => {
-                tracing::debug!("this worker is confined less than it should be: {reason}");
+                tracing::warn!("this worker is confined less than it should be: {reason}");
                 Ok(())
             }
             Ok(()) => Ok(()),
@@ -209,10 +210,10 @@ impl Support {
         let version = self.landlock.as_ref().copied().unwrap_or(u32::MAX);
         let mut lesser = Vec::new();
         if version < DEVICES {
-            lesser.push("commands to devices that serving does not take (Linux 6.10)");
+            lesser.push("commands to devices, beside those that the filter refuses (Linux 6.10)");
         }
         if version < SIGNALS {
-            lesser.push("signals to others, should the filter fail (Linux 6.12)");
+            lesser.push("signals to others and abstract sockets, which the filter refuses, a second time (Linux 6.12)");
         }
         lesser
     }

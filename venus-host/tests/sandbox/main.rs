@@ -1,6 +1,8 @@
 //! The sandbox of workers. A program of its own, which is its own worker: a worker begins with one thread.
 
 #[cfg(all(target_os = "linux", feature = "sandbox"))]
+mod others;
+#[cfg(all(target_os = "linux", feature = "sandbox"))]
 mod taken_over;
 
 fn main() {

@@ -27,6 +27,8 @@ use venus_host::{
     worker::{self, Launch, WorkerOptions},
 };
 
+use crate::others;
+
 /// How much the worker gives up, and the folder that it has no business in.
 const LEVEL: &str = "VENUS_TEST_SANDBOX";
 const FOLDER: &str = "VENUS_TEST_FOLDER";
@@ -49,9 +51,9 @@ const FILES: [&str; 3] = ["read", "write", "list"];
 const POSSIBLE: [&str; 4] = ["thread", "pair", "permitted", "library"];
 
 /// What came of something: the number of an error, or `done`.
-type Tried = Vec<(&'static str, String)>;
+pub(crate) type Tried = Vec<(&'static str, String)>;
 
-fn said<T>(outcome: io::Result<T>) -> String {
+pub(crate) fn said<T>(outcome: io::Result<T>) -> String {
     let number = |error: io::Error| error.raw_os_error().map_or_else(|| error.to_string(), |number| number.to_string());
     outcome.map_or_else(number, |_| "done".to_owned())
 }
@@ -166,7 +168,9 @@ fn serve(level: Confinement) {
     let is_early = env::var_os(EARLY).is_some();
     if is_early {
         let folder = folder.clone();
-        thread::spawn(move || called.recv().map(|()| answer.send(tried_calls(&folder))));
+        thread::spawn(move || {
+            called.recv().map(|()| answer.send([tried_calls(&folder), others::tried(&folder)].concat()))
+        });
     }
     let sandbox = Sandbox::new(level).writable(folder.join(PERMITTED));
     let answered = Arc::new(Mutex::new(answered));
@@ -175,7 +179,7 @@ fn serve(level: Confinement) {
             call.send(()).expect("a thread");
             answered.lock().expect("no panic").recv().expect("an answer")
         } else {
-            [tried_calls(&folder), tried_files(&folder)].concat()
+            [tried_calls(&folder), tried_files(&folder), others::tried(&folder)].concat()
         };
         // The thread that logs may be behind.
         thread::sleep(Duration::from_millis(100));
@@ -189,6 +193,16 @@ fn serve(level: Confinement) {
 
 /// What a worker with this much of a sandbox could do, as it says on standard error.
 fn take_over(level: Confinement, is_early: bool) -> String {
+    take_over_at(level, is_early, |said| (said, None))
+}
+
+/// The same, where standard error is what `screen` makes of the file that is looked at, perhaps with a thread that has to end
+/// before it has everything.
+fn take_over_at(
+    level: Confinement,
+    is_early: bool,
+    screen: impl FnOnce(File) -> (File, Option<thread::JoinHandle<()>>),
+) -> String {
     const CONTEXT: ContextId = ContextId(1);
     const FENCE: u64 = 1;
     let mock = Mock::take();
@@ -197,11 +211,12 @@ fn take_over(level: Confinement, is_early: bool) -> String {
     fs::create_dir(folder.path().join(PERMITTED)).unwrap();
     let _listener = UnixListener::bind(folder.path().join(SOCKET)).unwrap();
     let said = folder.path().join("said");
+    let (stderr, copying) = screen(File::create(&said).unwrap());
     let launch = {
-        let (folder, said, level) = (folder.path().to_owned(), said.clone(), level.to_string());
+        let (folder, level) = (folder.path().to_owned(), level.to_string());
         Launch::command(move || {
             let mut command = Command::new("/proc/self/exe");
-            command.env(LEVEL, &level).env(FOLDER, &folder).stderr(File::create(&said).unwrap());
+            command.env(LEVEL, &level).env(FOLDER, &folder).stderr(stderr.try_clone().unwrap());
             if is_early {
                 command.env(EARLY, "1");
             }
@@ -220,6 +235,9 @@ fn take_over(level: Confinement, is_early: bool) -> String {
     }
     let lost = host.lost(CONTEXT);
     drop(host);
+    if let Some(copying) = copying {
+        copying.join().unwrap();
+    }
     format!("{}({})", fs::read_to_string(said).unwrap(), lost.unwrap_or_default())
 }
 
@@ -233,7 +251,9 @@ fn assert_all(said: &str, what: &[&str], holds: impl Fn(&str) -> bool) {
 
 /// Panics unless each call that was refused was logged, once, however often it was made.
 fn assert_logged(said: &str) {
-    for call in ["execve", "socket", "ptrace", "kill", "unshare", "socketpair"] {
+    const CALLS: [&str; 9] =
+        ["execve", "socket", "ptrace", "kill", "unshare", "socketpair", "fcntl", "ioctl", "inotify_init1"];
+    for call in CALLS {
         let line = format!("log the sandbox of this worker refuses {call}: ");
         let count = said.lines().filter(|line_said| line_said.starts_with(&line)).count();
         assert_eq!(count, 1, "{call}:\n{said}");
@@ -251,21 +271,39 @@ fn is_done(outcome: &str) -> bool {
 fn whoever_takes_over_a_worker_is_confined() {
     for level in [Confinement::On, Confinement::Strict] {
         let said = take_over(level, false);
-        assert_all(&said, &CALLS, is_refused);
-        assert_all(&said, &FILES, is_refused);
+        for what in [&CALLS[..], &FILES, &others::CALLS, &others::OF_TERMINALS, &["rights"]] {
+            assert_all(&said, what, is_refused);
+        }
         assert_all(&said, &POSSIBLE, is_done);
+        assert_all(&said, &others::POSSIBLE, is_done);
         assert_logged(&said);
     }
 }
 
 fn threads_that_a_worker_began_with_make_no_calls_either() {
     let said = take_over(Confinement::On, true);
-    assert_all(&said, &CALLS, is_refused);
+    for what in [&CALLS[..], &others::CALLS, &others::OF_TERMINALS] {
+        assert_all(&said, what, is_refused);
+    }
     assert_all(&said, &["thread", "pair"], is_done);
+    // They can open files, which is not passed over in silence.
+    assert!(said.contains("log this worker is confined less than it should be: 1 threads were there before"), "{said}");
+}
+
+fn whoever_takes_over_a_worker_reads_nothing_that_is_typed() {
+    for level in [Confinement::On, Confinement::Strict] {
+        let said = take_over_at(level, false, |said| {
+            let (terminal, copying) = others::terminal(said);
+            (terminal, Some(copying))
+        });
+        assert_all(&said, &["typed"], |outcome| outcome == libc::EBADF.to_string());
+        assert_all(&said, &others::OF_TERMINALS, is_refused);
+    }
 }
 
 fn a_strict_sandbox_takes_no_threads_that_open_files() {
     let said = take_over(Confinement::Strict, true);
+    assert!(said.contains("a strict sandbox cannot be had: 1 threads were there before"), "{said}");
     assert!(!said.contains("tried"), "nobody is served:\n{said}");
 }
 
@@ -275,9 +313,10 @@ fn without_a_sandbox_all_of_that_can_be_done() {
     let idle = ["exec", "ptrace"];
     assert_all(&said, &idle, |outcome| !is_done(outcome) && !is_refused(outcome));
     let calls: Vec<_> = CALLS.into_iter().filter(|call| !idle.contains(call)).collect();
-    for what in [&calls[..], &FILES, &POSSIBLE] {
+    for what in [&calls[..], &FILES, &POSSIBLE, &others::CALLS, &others::POSSIBLE] {
         assert_all(&said, what, is_done);
     }
+    assert_all(&said, &others::OF_TERMINALS, |outcome| !is_done(outcome) && !is_refused(outcome));
 }
 
 /// Serves as a worker if it is one, and tests what workers can do if not.
@@ -289,6 +328,7 @@ pub(crate) fn run() {
     let missing = venus_host::sandbox::support().missing();
     if missing.is_empty() {
         whoever_takes_over_a_worker_is_confined();
+        whoever_takes_over_a_worker_reads_nothing_that_is_typed();
         threads_that_a_worker_began_with_make_no_calls_either();
         a_strict_sandbox_takes_no_threads_that_open_files();
     } else {

@@ -54,7 +54,10 @@ fn print_sandbox(text: &mut String) {
     if families.is_empty() {
         return;
     }
-    line!(text, "Sandbox: a guest's process keeps");
+    line!(
+        text,
+        "Sandbox: files that a guest's process keeps (on, strict), and all system calls that it keeps (strict)"
+    );
     for (family, reasons) in families {
         for (index, reason) in reasons.iter().enumerate() {
             line!(text, "  {:<13} {reason}", if index == 0 { family } else { "" });

@@ -68,11 +68,15 @@ fn a_guests_process_is_confined_unless_somebody_says_otherwise() {
             let status = fs::read_to_string(thread.unwrap().path().join("status")).unwrap();
             assert_eq!(filters(&status) > filters(&own), is_confined, "{arguments:?}: {status}");
             assert!(!is_confined || field(&status, "NoNewPrivs") == "1", "{arguments:?}: {status}");
+            for rights in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
+                let none = field(&status, rights).bytes().all(|digit| digit == b'0');
+                assert!(!is_confined || none, "{arguments:?}: {status}");
+            }
         }
         let limits = fs::read_to_string(process.join("limits")).unwrap();
         let core: Vec<_> =
             limits.lines().find(|line| line.starts_with("Max core")).unwrap().split_whitespace().collect();
-        assert!(!is_confined || core[4..6] == ["0", "0"], "{arguments:?}: {core:?}");
+        assert!(!is_confined || core[4..6] == ["1", "1"], "{arguments:?}: {core:?}");
         drop(guest);
     }
 }
@@ -107,4 +111,17 @@ fn threads_are_not_confined_and_a_strict_server_says_so() {
     let message = String::from_utf8(stderr).unwrap();
     assert_eq!(status.code(), Some(1), "{message}");
     assert!(message.contains("--sandbox strict") && message.contains("--in-process"), "{message}");
+}
+
+#[test]
+fn a_server_says_what_comes_of_its_options() {
+    let folder = tempfile::tempdir().unwrap();
+    let nowhere = folder.path().join("nowhere");
+    let options =
+        ["--sandbox", "on", "--sandbox-read", nowhere.to_str().unwrap(), "--in-process", "--connections", "1"];
+    let server = Server::start(&options);
+    drop(server.connect());
+    let log = server.finish();
+    assert!(log.contains("--in-process nothing is confined"), "{log}");
+    assert!(log.contains("nowhere does not exist"), "{log}");
 }

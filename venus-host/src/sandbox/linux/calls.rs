@@ -39,6 +39,10 @@ pub(super) enum Form {
     Any,
     /// The argument, masked, has this value.
     Masked(u8, u32, u32),
+    /// The same, and it is none of these.
+    MaskedBut(u8, u32, u32, &'static [u32]),
+    /// The argument has this value, and of another one all of these bits are set.
+    With(u8, u32, u8, u32),
     /// The argument has another value.
     Not(u8, u32),
     /// The argument has one of these values.
@@ -65,8 +69,34 @@ const TYPE: u32 = 0xf;
 const DATAGRAMS: u32 = 2;
 const RAW: u32 = 3;
 
-/// `TIOCSTI` types in a terminal for its user, and `TIOCLINUX` pastes in a console.
-const TYPES: &[u32] = &[0x5412, 0x541c];
+/// Commands of terminals, `0x5400` to `0x54ff`. They type for whoever sits there (`TIOCSTI`), choose whose the terminal is
+/// (`TIOCSPGRP`, `TIOCSCTTY`), what its input is taken for (`TCSETS`, `TIOCSETD`), and whether anybody's output goes on
+/// (`TCXONC`); `FIOASYNC` is there, too, which has the terminal send signals. Drivers do well without.
+const TERMINAL: (u32, u32) = (0xffff_ff00, 0x5400);
+
+/// Those that ask or concern the descriptor alone: `TCGETS`, `TCGETA`, `TCSBRK` (to wait for output), `TIOCGPGRP`,
+/// `TIOCOUTQ`, `TIOCGWINSZ`, `FIONREAD`, `FIONBIO`, `TIOCGETD`, `TIOCGSID`, `FIONCLEX`, `FIOCLEX` and `FIOQSIZE`.
+const ASKS: &[u32] =
+    &[0x5401, 0x5405, 0x5409, 0x540f, 0x5411, 0x5413, 0x541b, 0x5421, 0x5424, 0x5429, 0x5450, 0x5451, 0x5460];
+
+/// `TCSETS2`, `TCSETSW2` and `TCSETSF2`; `FIOSETOWN` and `SIOCSPGRP`, which say whom a descriptor sends signals to.
+const ELSEWHERE: &[u32] = &[0x402c_542b, 0x402c_542c, 0x402c_542d, 0x8901, 0x8902];
+
+/// `F_SETOWN`, `F_SETSIG` and `F_SETOWN_EX`: whom a descriptor sends which signal to. `F_SETLEASE` and `F_NOTIFY`: whoever
+/// opens a file waits for this process, and what is done in a folder is told to it.
+const SIGNALS_OF_FILES: &[u32] = &[8, 10, 15, 1024, 1026];
+
+/// `F_SETFL` with `O_ASYNC` has a terminal send signals to the programs that it is in front of, without anybody being named.
+const SET_FLAGS: u32 = 4;
+const ASYNC: u32 = 0x2000;
+
+/// `PRIO_PROCESS`, `IOPRIO_WHO_PROCESS`, and the number of whoever asks.
+const PRIORITY_OF_PROCESS: u32 = 0;
+const IO_PRIORITY_OF_PROCESS: u32 = 1;
+const ITSELF: u32 = 0;
+
+/// `PR_SCHED_CORE`: who runs beside whom.
+const CORES: &[u32] = &[62];
 
 /// What a thread may say and ask of itself: `PR_SET_NAME`, `PR_GET_NAME`, `PR_SET_TIMERSLACK`, `PR_GET_TIMERSLACK`,
 /// `PR_SET_VMA`, `PR_GET_DUMPABLE`, `PR_CAPBSET_READ`, `PR_SET_NO_NEW_PRIVS`, `PR_GET_SECCOMP`, `PR_GET_AUXV`.
@@ -104,7 +134,27 @@ pub(super) const REFUSED: &[Group] = &[
             SYS_pidfd_send_signal, SYS_process_madvise, SYS_process_mrelease, SYS_migrate_pages, SYS_move_pages,
             SYS_kill(Form::OfOthers(0)), SYS_tgkill(Form::OfOthers(0)), SYS_tkill,
             SYS_rt_sigqueueinfo(Form::OfOthers(0)), SYS_rt_tgsigqueueinfo(Form::OfOthers(0)),
-            SYS_prlimit64(Form::OfOthersOrNone(0)),
+            SYS_prlimit64(Form::OfOthersOrNone(0)), SYS_prctl(Form::OneOf(0, CORES)),
+        ],
+        is_told: true,
+    },
+    // Drivers do this to their own threads, by number, and go on without. A filter cannot tell whose a number is.
+    Group {
+        family: Family::Every,
+        why: "when and where others run is none of its business",
+        calls: calls![
+            SYS_sched_setaffinity(Form::Not(0, ITSELF)), SYS_sched_setscheduler(Form::Not(0, ITSELF)),
+            SYS_sched_setparam(Form::Not(0, ITSELF)), SYS_sched_setattr(Form::Not(0, ITSELF)),
+            SYS_setpriority(Form::Not(0, PRIORITY_OF_PROCESS)), SYS_setpriority(Form::Not(1, ITSELF)),
+            SYS_ioprio_set(Form::Not(0, IO_PRIORITY_OF_PROCESS)), SYS_ioprio_set(Form::Not(1, ITSELF)),
+        ],
+        is_told: false,
+    },
+    Group {
+        family: Family::Every,
+        why: "descriptors of its own send no signals, and hold nobody up",
+        calls: calls![
+            SYS_fcntl(Form::OneOf(1, SIGNALS_OF_FILES)), SYS_fcntl(Form::With(1, SET_FLAGS, 2, ASYNC)),
         ],
         is_told: true,
     },
@@ -160,7 +210,7 @@ pub(super) const REFUSED: &[Group] = &[
         why: "it stays who it is",
         calls: calls![
             SYS_setuid, SYS_setgid, SYS_setreuid, SYS_setregid, SYS_setresuid, SYS_setresgid, SYS_setfsuid,
-            SYS_setfsgid, SYS_setgroups, SYS_capset,
+            SYS_setfsgid, SYS_setgroups, SYS_capset, SYS_setpgid, SYS_setsid,
         ],
         is_told: true,
     },
@@ -171,6 +221,7 @@ pub(super) const REFUSED: &[Group] = &[
             SYS_open_by_handle_at, SYS_name_to_handle_at, SYS_mknodat, SYS_truncate, SYS_fchmod, SYS_fchmodat,
             FCHMODAT2, SYS_fchown, SYS_fchownat, SYS_setxattr, SYS_lsetxattr, SYS_fsetxattr, SYS_removexattr,
             SYS_lremovexattr, SYS_fremovexattr, SETXATTRAT, REMOVEXATTRAT, FILE_SETATTR, SYS_mq_open, SYS_mq_unlink,
+            SYS_inotify_init1, SYS_inotify_add_watch, SYS_inotify_rm_watch,
         ],
         is_told: true,
     },
@@ -178,8 +229,22 @@ pub(super) const REFUSED: &[Group] = &[
     Group {
         family: Family::Every,
         why: "Landlock does not look at these ways to files, and serving a guest does not take them",
-        calls: calls![SYS_mknod, SYS_chmod, SYS_chown, SYS_lchown,],
+        calls: calls![SYS_mknod, SYS_chmod, SYS_chown, SYS_lchown, SYS_inotify_init,],
         is_told: true,
+    },
+    // Mesa notes so, once a day, that its cache of shaders is in use. Nothing comes of it where it cannot.
+    Group {
+        family: Family::Every,
+        why: "Landlock does not look at the times of files",
+        calls: calls![SYS_utimensat,],
+        is_told: false,
+    },
+    #[cfg(target_arch = "x86_64")]
+    Group {
+        family: Family::Every,
+        why: "Landlock does not look at the times of files",
+        calls: calls![SYS_utime, SYS_utimes, SYS_futimesat,],
+        is_told: false,
     },
     Group {
         family: Family::Every,
@@ -192,8 +257,10 @@ pub(super) const REFUSED: &[Group] = &[
     },
     Group {
         family: Family::Every,
-        why: "the terminal is its user's to type in",
-        calls: calls![SYS_ioctl(Form::OneOf(1, TYPES)),],
+        why: "the terminal is its user's, and descriptors send no signals",
+        calls: calls![
+            SYS_ioctl(Form::MaskedBut(1, TERMINAL.0, TERMINAL.1, ASKS)), SYS_ioctl(Form::OneOf(1, ELSEWHERE)),
+        ],
         is_told: true,
     },
 ];
@@ -256,8 +323,8 @@ pub(super) const ALLOWED: &[Group] = &[
             SYS_pread64, SYS_pwrite64, SYS_preadv, SYS_pwritev, SYS_preadv2, SYS_pwritev2, SYS_lseek, SYS_fstat,
             SYS_newfstatat, SYS_statx, SYS_statfs, SYS_fstatfs, SYS_faccessat, SYS_faccessat2, SYS_readlinkat,
             SYS_getdents64, SYS_getcwd, SYS_fcntl, SYS_flock, SYS_dup, SYS_dup3, SYS_ftruncate, SYS_fallocate,
-            SYS_fsync, SYS_fdatasync, SYS_fadvise64, SYS_mkdirat, SYS_renameat2, SYS_unlinkat,
-            SYS_utimensat, SYS_ioctl, SYS_copy_file_range, SYS_umask,
+            SYS_fsync, SYS_fdatasync, SYS_fadvise64, SYS_mkdirat, SYS_renameat, SYS_renameat2, SYS_unlinkat,
+            SYS_ioctl, SYS_copy_file_range, SYS_umask,
         ],
         is_told: true,
     },
@@ -266,8 +333,8 @@ pub(super) const ALLOWED: &[Group] = &[
         family: Family::Every,
         why: "files, as older libraries ask for them",
         calls: calls![
-            SYS_open, SYS_stat, SYS_lstat, SYS_access, SYS_readlink, SYS_dup2, SYS_mkdir, SYS_rename, SYS_renameat, SYS_unlink,
-            SYS_rmdir, SYS_utime, SYS_utimes, SYS_time, SYS_pipe, SYS_poll, SYS_select, SYS_epoll_wait,
+            SYS_open, SYS_stat, SYS_lstat, SYS_access, SYS_readlink, SYS_dup2, SYS_mkdir, SYS_rename, SYS_unlink,
+            SYS_rmdir, SYS_time, SYS_pipe, SYS_poll, SYS_select, SYS_epoll_wait,
             SYS_epoll_create, SYS_eventfd, SYS_getrlimit, SYS_getdents,
         ],
         is_told: true,
@@ -306,8 +373,8 @@ pub(super) const ALLOWED: &[Group] = &[
     },
     Group {
         family: Family::Generic,
-        why: "drivers compare descriptors of a GPU by what they are, and watch configuration files",
-        calls: calls![SYS_get_mempolicy, SYS_inotify_init1, SYS_inotify_add_watch, SYS_inotify_rm_watch,],
+        why: "drivers ask where memory is",
+        calls: calls![SYS_get_mempolicy,],
         is_told: true,
     },
 ];

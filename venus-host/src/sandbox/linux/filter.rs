@@ -91,6 +91,15 @@ fn of_call(call: &Call, own: u32) -> Result<Vec<SeccompRule>, seccompiler::Backe
         Form::Masked(argument, mask, value) => {
             vec![SeccompRule::new(vec![is(argument, SeccompCmpOp::MaskedEq(mask.into()), value)?])?]
         }
+        Form::MaskedBut(argument, mask, value, but) => {
+            let family = is(argument, SeccompCmpOp::MaskedEq(mask.into()), value);
+            let others = but.iter().map(|value| is(argument, SeccompCmpOp::Ne, *value));
+            vec![SeccompRule::new(std::iter::once(family).chain(others).collect::<Result<_, _>>()?)?]
+        }
+        Form::With(argument, value, of, bits) => {
+            let both = vec![is(argument, SeccompCmpOp::Eq, value)?, is(of, SeccompCmpOp::MaskedEq(bits.into()), bits)?];
+            vec![SeccompRule::new(both)?]
+        }
         Form::Not(argument, value) => vec![SeccompRule::new(vec![is(argument, SeccompCmpOp::Ne, value)?])?],
         Form::OneOf(argument, values) => {
             let rule = |value: &u32| SeccompRule::new(vec![is(argument, SeccompCmpOp::Eq, *value)?]);
@@ -136,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_policy_is_a_filter_that_the_kernel_takes() {
+    fn every_policy_is_a_filter_of_no_more_steps_than_kernels_take() {
         /// `BPF_MAXINSNS`.
         const MOST: usize = 4096;
         for is_strict in [false, true] {

@@ -23,18 +23,24 @@ fn named(text: &str, manifest: &Path) -> Vec<PathBuf> {
     values.filter(|value| value.contains('/')).map(|value| folder.join(value)).collect()
 }
 
-/// What has to be readable for a library to be loaded, and those beside it that it needs: the folder of libraries that it is
-/// in; where that is no such folder, the libraries in it.
+/// What has to be readable for a library to be loaded, and those beside it that it needs: the installation's folder of
+/// libraries that it is in; where there is none, the libraries beside it.
 pub(super) fn around(library: &Path) -> Vec<PathBuf> {
     let library = library.canonicalize().unwrap_or_else(|_| library.to_owned());
-    let is_of_libraries =
-        |path: &Path| path.file_name().is_some_and(|name| matches!(name.to_str(), Some("lib" | "lib64" | "lib32")));
     if let Some(folder) = library.ancestors().skip(1).find(|folder| is_of_libraries(folder)) {
         return vec![folder.to_owned()];
     }
     let Some(folder) = library.parent() else { return Vec::new() };
     let files = fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
     files.filter(|file| file.file_name().is_some_and(|name| name.to_string_lossy().contains(".so"))).collect()
+}
+
+/// Whether a folder is one of an installation's libraries: called `lib`, with the installation's other folders beside it. What
+/// is only called so, as `/var/lib`, holds anything.
+fn is_of_libraries(folder: &Path) -> bool {
+    let is_called_so = folder.file_name().is_some_and(|name| matches!(name.to_str(), Some("lib" | "lib64" | "lib32")));
+    let has_beside = |name| folder.parent().is_some_and(|parent| parent.join(name).is_dir());
+    is_called_so && folder.parent() != Some(Path::new("/var")) && (has_beside("bin") || has_beside("share"))
 }
 
 #[cfg(test)]
@@ -61,6 +67,12 @@ mod tests {
         for file in [deep.join("libx.so.1"), home.join("libx.so"), home.join("diary")] {
             fs::write(file, "").unwrap();
         }
+        assert_eq!(
+            around(&deep.join("libx.so.1")),
+            [deep.join("libx.so.1")],
+            "nothing says that this is an installation"
+        );
+        fs::create_dir(home.join("share")).unwrap();
         assert_eq!(around(&deep.join("libx.so.1")), [home.join("lib")]);
         assert_eq!(around(&home.join("libx.so")), [home.join("libx.so")]);
     }
