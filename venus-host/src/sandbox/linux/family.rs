@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, fs};
 
+use super::{manifests::without_version, places};
+
 /// A family of drivers, which need the same of the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Family {
@@ -31,12 +33,14 @@ impl Family {
 /// Those whose drivers this process has loaded. All, if it has none that is known by its name.
 pub(super) fn loaded() -> BTreeSet<Family> {
     let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
-    among(&maps)
+    among(&maps, &places::drivers())
 }
 
-fn among(maps: &str) -> BTreeSet<Family> {
+/// The families among the files of `maps`, where libraries of these names are drivers, too.
+fn among(maps: &str, drivers: &BTreeSet<String>) -> BTreeSet<Family> {
     let names = maps.lines().filter_map(|line| line.rsplit('/').next());
-    let mut found: BTreeSet<Family> = names.filter_map(of_library).collect();
+    let of_driver = |name: &str| drivers.contains(without_version(name)).then_some(Family::Generic);
+    let mut found: BTreeSet<Family> = names.filter_map(|name| of_library(name).or_else(|| of_driver(name))).collect();
     if found.is_empty() {
         found.extend(Family::ALL);
     }
@@ -65,10 +69,14 @@ mod tests {
     #[test]
     fn drivers_are_known_by_their_libraries() {
         let line = |name: &str| format!("7f00-7f01 r-xp 0 fe:01 9  /usr/lib/x86_64-linux-gnu/{name}\n");
-        let families = |names: &[&str]| among(&names.iter().map(|name| line(name)).collect::<String>());
+        let families = |names: &[&str]| {
+            among(&names.iter().map(|name| line(name)).collect::<String>(), &["libforeign".to_owned()].into())
+        };
         assert_eq!(families(&["libvulkan.so.1.4.309", "libc.so.6"]), Family::ALL.into());
         let mesa = families(&["libvulkan_lvp.so", "libvulkan_radeon.so"]);
         assert_eq!(mesa, [Family::Every, Family::Lavapipe, Family::Generic].into());
+        let foreign = families(&["libvulkan_lvp.so", "libforeign.so.2"]);
+        assert_eq!(foreign, [Family::Every, Family::Lavapipe, Family::Generic].into());
         assert_eq!(families(&["libGLX_nvidia.so.580.1"]), [Family::Every, Family::Nvidia].into());
     }
 }

@@ -7,20 +7,41 @@ use std::{
 
 /// The libraries that are named by a manifest, or by all of a folder.
 pub(super) fn libraries(path: &Path) -> Vec<PathBuf> {
+    let paths = |(manifest, text): (PathBuf, String)| -> Vec<PathBuf> {
+        let folder = manifest.parent().unwrap_or(Path::new("/"));
+        // Bare names are searched like any library, so they say nothing here.
+        named(&text).filter(|value| value.contains('/')).map(|value| folder.join(value)).collect()
+    };
+    texts(path).into_iter().flat_map(paths).collect()
+}
+
+/// What those are called, up to their versions, wherever they are.
+pub(super) fn names(path: &Path) -> Vec<String> {
+    let names =
+        |(_, text): (PathBuf, String)| named(&text).map(|value| without_version(value).to_owned()).collect::<Vec<_>>();
+    texts(path).into_iter().flat_map(names).collect()
+}
+
+/// What a library is called, without its folder and its version.
+pub(super) fn without_version(library: &str) -> &str {
+    let name = library.rsplit('/').next().unwrap_or(library);
+    name.split(".so").next().unwrap_or(name)
+}
+
+/// The manifest, or all of a folder.
+fn texts(path: &Path) -> Vec<(PathBuf, String)> {
     if !path.is_dir() {
-        return fs::read_to_string(path).map_or_else(|_| Vec::new(), |text| named(&text, path));
+        return fs::read_to_string(path).ok().map(|text| (path.to_owned(), text)).into_iter().collect();
     }
     let files = fs::read_dir(path).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
     let manifests = files.filter(|file| file.extension().is_some_and(|extension| extension == "json"));
-    manifests.flat_map(|file| libraries(&file)).collect()
+    manifests.filter_map(|file| Some((file.clone(), fs::read_to_string(file).ok()?))).collect()
 }
 
-/// The paths in a manifest. Bare names are searched like any library, so they say nothing here.
-fn named(text: &str, manifest: &Path) -> Vec<PathBuf> {
-    let folder = manifest.parent().unwrap_or(Path::new("/"));
-    let values = text.split("\"library_path\"").skip(1).filter_map(|rest| rest.split('"').nth(1));
+/// The libraries in a manifest, as they stand there.
+fn named(text: &str) -> impl Iterator<Item = &str> {
     // A path with a quote or a backslash in it is found by nobody, but then it is said in the log what cannot be loaded.
-    values.filter(|value| value.contains('/')).map(|value| folder.join(value)).collect()
+    text.split("\"library_path\"").skip(1).filter_map(|rest| rest.split('"').nth(1))
 }
 
 /// What has to be readable for a library to be loaded, and those beside it that it needs: the installation's folder of
@@ -56,6 +77,7 @@ mod tests {
         fs::write(folder.path().join("broken.json"), "{\"library_path\"").unwrap();
         assert_eq!(libraries(folder.path()), [folder.path().join("../lib/libx.so")]);
         assert!(libraries(&folder.path().join("nowhere.json")).is_empty());
+        assert_eq!(names(folder.path()), ["libx", "liby"]);
     }
 
     #[test]

@@ -138,6 +138,9 @@ const VARIABLES: &[(&str, bool)] = &[
     ("LD_LIBRARY_PATH", false),
 ];
 
+/// Those of them whose manifests are drivers'.
+const DRIVERS: &[&str] = &["VK_DRIVER_FILES", "VK_ICD_FILENAMES", "VK_ADD_DRIVER_FILES"];
+
 /// Where a library of Vulkan may be named that is to be used instead of the system's.
 const LIBRARY: &str = "VENUS_VULKAN_LIBRARY";
 
@@ -229,6 +232,14 @@ fn chosen(variable: Variable<'_>) -> Vec<PathBuf> {
     let home = variable("HOME").map(PathBuf::from);
     found.extend(home.iter().flat_map(|home| [home.join(".drirc"), home.join(".nv")]));
     found
+}
+
+/// What the libraries are called that manifests say are drivers, up to their versions.
+pub(super) fn drivers() -> BTreeSet<String> {
+    let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
+    let told = DRIVERS.iter().flat_map(|name| listed(variable(name)));
+    let found = roots(&variable).into_iter().map(|root| root.join("vulkan/icd.d"));
+    told.chain(found).flat_map(|path| manifests::names(&path)).collect()
 }
 
 /// Absolute paths with colons between them.
