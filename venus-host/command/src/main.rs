@@ -22,7 +22,7 @@ mod worker;
 
 use std::{
     ffi::OsString,
-    fs::{File, OpenOptions},
+    fs::OpenOptions,
     io::{self, IsTerminal as _, Write as _},
     path::{Path, PathBuf},
     process::{Command, ExitCode},
@@ -156,16 +156,9 @@ struct StatsArgs {
 }
 
 impl StatsArgs {
-    /// Opens the file, if there is to be one, for a process that cannot do so later. A failure is logged.
-    fn open(&self) -> Option<File> {
-        let path = self.stats_file.as_ref()?;
-        let file = OpenOptions::new().create(true).append(true).open(path);
-        file.inspect_err(|error| tracing::error!("cannot write statistics to {}: {error}", path.display())).ok()
-    }
-
     /// Appends the line of one guest. A failure is logged: the guest is gone and nobody can be told.
-    fn report(&self, file: Option<File>, summary: &Summary) {
-        let (Some(path), Some(mut file)) = (&self.stats_file, file) else { return };
+    fn report(&self, summary: &Summary) {
+        let Some(path) = &self.stats_file else { return };
         let line = serde_json::json!({
             "name": summary.name,
             "commands": summary.commands,
@@ -173,7 +166,8 @@ impl StatsArgs {
             "findings": summary.findings,
             "lost": summary.lost,
         });
-        if let Err(error) = file.write_all(format!("{line}\n").as_bytes()) {
+        let file = OpenOptions::new().create(true).append(true).open(path);
+        if let Err(error) = file.and_then(|mut file| file.write_all(format!("{line}\n").as_bytes())) {
             tracing::error!("cannot write statistics to {}: {error}", path.display());
         }
     }

@@ -8,6 +8,7 @@ use std::{
 
 use clap::Args;
 use venus_host::sandbox::{Confinement, Sandbox};
+use venus_observe::Ahead;
 
 /// What a process gives up that serves a guest.
 #[derive(Debug, Clone, Args)]
@@ -49,12 +50,11 @@ impl SandboxArgs {
         self.sandbox_read.iter().map(PathBuf::as_path).filter(|path| !path.as_os_str().is_empty() && !path.exists())
     }
 
-    /// The options as the library takes them, with folders that are written to because of other options.
-    pub(super) fn sandbox<'a>(&self, written: impl IntoIterator<Item = &'a Path>) -> Sandbox {
+    /// The options as the library takes them.
+    pub(super) fn sandbox(&self) -> Sandbox {
         let mut sandbox = Sandbox::new(self.level());
         sandbox.readable.extend(self.sandbox_read.iter().cloned());
         sandbox.writable.extend(self.sandbox_write.iter().cloned());
-        sandbox.writable.extend(written.into_iter().map(Path::to_owned));
         sandbox
     }
 
@@ -86,8 +86,32 @@ impl SandboxArgs {
     }
 }
 
+/// Opens the file that an observer of the only guest will write in this folder, which holds those of other guests: so this
+/// process may name that one file there, and no more. A failure is logged.
+pub(super) fn open_ahead(sandbox: &mut Sandbox, folder: Option<&Path>) -> Ahead {
+    let Some(folder) = folder.filter(|_| sandbox.level != Confinement::Off) else { return Ahead::default() };
+    match Ahead::open(folder) {
+        Ok(ahead) => {
+            sandbox.nameable.push(folder.to_owned());
+            ahead
+        }
+        Err(error) => {
+            let why = format!("cannot make a file without a name in {}: {error}", folder.display());
+            if sandbox.level == Confinement::Strict {
+                tracing::error!("{why}; a strict sandbox lets this worker write nothing there");
+            } else {
+                tracing::warn!("{why}; this worker can change what else is there");
+                sandbox.writable.push(folder.to_owned());
+            }
+            Ahead::default()
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[derive(clap::Parser)]
@@ -102,9 +126,32 @@ mod tests {
 
     #[test]
     fn a_sandbox_is_on_by_default() {
-        let sandbox = parsed(&[]).sandbox([Path::new("/recordings")]);
+        let sandbox = parsed(&[]).sandbox();
         assert_eq!(sandbox.level, Confinement::On);
-        assert_eq!(sandbox.writable, [Path::new("/recordings")]);
+        assert!(sandbox.writable.is_empty());
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn folders_that_hold_what_other_guests_did_are_not_written_to() {
+        let folder = tempfile::tempdir().unwrap();
+        for level in ["on", "strict"] {
+            let mut sandbox = parsed(&["--sandbox", level]).sandbox();
+            let _ahead = open_ahead(&mut sandbox, Some(folder.path()));
+            assert_eq!(sandbox.nameable, [folder.path()]);
+            assert!(sandbox.writable.is_empty());
+        }
+        // What is not a folder has no files: only less of a sandbox could do something about that.
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        for (level, writable) in [("off", 0), ("on", 1), ("strict", 0)] {
+            let mut sandbox = parsed(&["--sandbox", level]).sandbox();
+            let _none = open_ahead(&mut sandbox, Some(&file));
+            assert_eq!((sandbox.nameable.len(), sandbox.writable.len()), (0, writable), "{level}");
+        }
+        let mut off = parsed(&["--sandbox", "off"]).sandbox();
+        let _none = open_ahead(&mut off, Some(folder.path()));
+        assert!(off.nameable.is_empty() && off.writable.is_empty());
     }
 
     #[test]
@@ -127,7 +174,7 @@ mod tests {
         assert_eq!(value("VENUS_SANDBOX"), Some("strict"));
         assert_eq!(value("VENUS_SANDBOX_READ"), Some("/a:/b"));
         assert_eq!(value("VENUS_SANDBOX_WRITE"), None);
-        assert_eq!(options.sandbox([]).readable, [Path::new("/a"), Path::new("/b")]);
+        assert_eq!(options.sandbox().readable, [Path::new("/a"), Path::new("/b")]);
     }
 
     #[test]

@@ -142,7 +142,7 @@ pub(super) fn run(args: &ServeArgs, log: &str) -> Result<(), anyhow::Error> {
     let stats = args.stats.clone();
     let options = ServerOptions::new(isolation, session)
         .connections(args.connections)
-        .finished(move |summary| stats.report(stats.open(), summary))
+        .finished(move |summary| stats.report(summary))
         .max_guests(args.max_guests)
         .max_guests_per_user(args.max_guests_per_uid)
         .allow_users(args.allow_uid.iter().copied())
@@ -182,7 +182,7 @@ impl ServeArgs {
 
     /// Says what this system cannot do of the sandbox that workers are to have.
     fn check_sandbox(&self) -> Result<(), anyhow::Error> {
-        let sandbox = self.sandbox.sandbox([]);
+        let sandbox = self.sandbox.sandbox();
         anyhow::ensure!(
             !(self.in_process && sandbox.level == Confinement::Strict),
             "--sandbox strict: with --in-process there is nothing that could be confined"
@@ -255,7 +255,6 @@ fn workers(
     let caches = args.caches.clone();
     let sandbox = args.sandbox.clone();
     let record = args.record.clone();
-    let stats_file = args.stats.stats_file.clone();
     let log = log.to_owned();
     Isolation::Process(Box::new(move || {
         let mut command = Command::new(&program);
@@ -272,9 +271,6 @@ fn workers(
             .stdout(Stdio::null());
         for name in service::VARIABLES {
             command.env_remove(name);
-        }
-        if let Some(path) = &stats_file {
-            command.env("VENUS_STATS_FILE", path);
         }
         command
     }))

@@ -13,7 +13,11 @@ use venus_host::{
 use venus_observe::Settings;
 
 use super::{
-    DriverArgs, RecordArgs, StatsArgs, budget::BudgetArgs, caches::CacheArgs, sandbox::SandboxArgs, trace::TraceArgs,
+    DriverArgs, RecordArgs,
+    budget::BudgetArgs,
+    caches::CacheArgs,
+    sandbox::{SandboxArgs, open_ahead},
+    trace::TraceArgs,
 };
 
 const EXIT_STATUS: &str = "\
@@ -44,21 +48,22 @@ pub(super) struct WorkerArgs {
 
     #[command(flatten)]
     trace: TraceArgs,
-
-    #[command(flatten)]
-    stats: StatsArgs,
 }
 
 pub(super) fn run(args: &WorkerArgs) -> Result<ExitCode, anyhow::Error> {
     // The server may have been started with descriptors that are nobody's business here, and hands on what is not marked.
     close_inherited();
-    let stats = args.stats.open();
     // Not a file that a guest's process can open.
     let caches = args.caches.known()?;
-    let sandbox = args.sandbox.sandbox(args.record.record.as_deref().into_iter().chain(args.trace.folder()));
+    let mut sandbox = args.sandbox.sandbox();
+    let recording = open_ahead(&mut sandbox, args.record.record.as_deref());
+    let trace = open_ahead(&mut sandbox, args.trace.folder());
     // Before there are other threads. What of it this system cannot do was said by the server.
     sandbox.restrict_files()?;
-    let observe = Settings::new(args.record.settings(), args.trace.listen(|| ())?);
+    let observe = Settings::new(
+        args.record.settings().map(|settings| settings.ahead(recording)),
+        args.trace.listen(|| ())?.map(|settings| settings.ahead(trace)),
+    );
     let options = SessionOptions::new(args.driver.config()?.pipeline_caches(caches))
         .budget(args.budget.budget())
         .observers(move |name, driver| observe.observers(name, driver));
@@ -78,7 +83,6 @@ pub(super) fn run(args: &WorkerArgs) -> Result<ExitCode, anyhow::Error> {
     let Some(summary) = vtest::serve_worker(control, options, || name_process(c"venus-guest")) else {
         return Ok(ExitCode::SUCCESS);
     };
-    args.stats.report(stats, &summary);
     Ok(if summary.lost.is_some() { ExitCode::from(vtest::LOST_STATUS) } else { ExitCode::SUCCESS })
 }
 

@@ -68,7 +68,7 @@ use std::sync::Arc;
 
 use venus_host::{driver, endpoint::Observer};
 
-pub use self::file::CreateError;
+pub use self::file::{Ahead, CreateError};
 
 /// What to write down of each guest, for a server of many.
 #[derive(Debug, Clone, Default)]

@@ -87,6 +87,9 @@ pub struct Sandbox {
     pub readable: Vec<PathBuf>,
     /// Files and folders that it may also change. What is not there when the process begins, it makes as a folder.
     pub writable: Vec<PathBuf>,
+    /// Folders in which it may name files that it has opened before, there and without a name (`O_TMPFILE`). What else is
+    /// there it can neither open nor change nor remove.
+    pub nameable: Vec<PathBuf>,
 }
 
 impl Sandbox {
@@ -107,6 +110,13 @@ impl Sandbox {
     #[must_use]
     pub fn writable(mut self, path: impl Into<PathBuf>) -> Self {
         self.writable.push(path.into());
+        self
+    }
+
+    /// Lets it name files in this folder that it has opened there without a name.
+    #[must_use]
+    pub fn nameable(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.nameable.push(folder.into());
         self
     }
 

@@ -16,6 +16,7 @@
 //! | [`guest`] | guests that are served, their workers and their ends |
 //! | [`handoff`] | how server and worker talk |
 //! | [`inquiry`] | how a guest is doing |
+//! | [`last_word`] | what came of it |
 //! | [`serve`] | what a worker does |
 //! | [`log_limit`] | log lines that guests can cause in any number |
 //! | [`run`] | the loop that does it all |
@@ -23,6 +24,7 @@
 mod guest;
 mod handoff;
 mod inquiry;
+mod last_word;
 mod listener;
 mod log_limit;
 mod orphan;
@@ -102,8 +104,8 @@ pub struct ServerOptions {
     pub session: SessionOptions,
     /// Serve this many connections, then end; for tests and scripts.
     pub connections: Option<usize>,
-    /// Told of every guest that leaves, on the thread that served it, for [`Isolation::Thread`]. Worker processes report
-    /// for themselves; of those that cannot, because they died, this is told.
+    /// Told of every guest that leaves: on the thread that served it, for [`Isolation::Thread`]; on the server's own, by the
+    /// account of the worker process, and of what the server knows itself if that has died.
     pub finished: Option<Finished>,
     /// Who may be a guest, and how many.
     pub admission: Admission,

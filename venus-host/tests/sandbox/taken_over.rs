@@ -6,9 +6,12 @@ use std::{
     fs::{self, File},
     io,
     net::TcpListener,
-    os::unix::{
-        net::{UnixListener, UnixStream},
-        process::CommandExt as _,
+    os::{
+        fd::AsRawFd as _,
+        unix::{
+            net::{UnixListener, UnixStream},
+            process::CommandExt as _,
+        },
     },
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -18,6 +21,7 @@ use std::{
 };
 
 use mock_driver::Mock;
+use rustix::fs::{Mode, OFlags};
 use venus_guest::bare::{bytes, command};
 use venus_host::{
     driver::{Config, EntryPoint},
@@ -43,12 +47,18 @@ const SECRET: &str = "secret";
 const SOCKET: &str = "socket";
 const NEW: &str = "new";
 const PERMITTED: &str = "permitted";
+/// In the folder of recordings: that of another guest, and its own.
+const RECORDINGS: &str = "recordings";
+const OF_OTHERS: &str = "recordings/of-others";
+const OWN: &str = "recordings/own";
 
 /// What is refused in any sandbox.
 const CALLS: [&str; 9] = ["program", "exec", "fork", "socket", "connect", "ptrace", "signal", "unshare", "datagrams"];
 const FILES: [&str; 3] = ["read", "write", "list"];
+/// What is refused of other guests' recordings, where a worker may name its own.
+const OTHERS: [&str; 6] = ["read-other", "change-other", "remove-other", "replace-other", "take-other", "make-new"];
 /// What a worker still can.
-const POSSIBLE: [&str; 4] = ["thread", "pair", "permitted", "library"];
+const POSSIBLE: [&str; 5] = ["thread", "pair", "permitted", "library", "name"];
 
 /// What came of something: the number of an error, or `done`.
 pub(crate) type Tried = Vec<(&'static str, String)>;
@@ -98,6 +108,25 @@ fn tried_files(folder: &Path) -> Tried {
         ("list", said(fs::read_dir(folder))),
         ("permitted", said(fs::write(folder.join(PERMITTED).join(NEW), "recorded"))),
         ("library", said(libraries)),
+    ]
+}
+
+/// What can be done about recordings, with a file for one's own.
+fn tried_recordings(folder: &Path, own: &File) -> Tried {
+    let (other, permitted) = (folder.join(OF_OTHERS), folder.join(PERMITTED));
+    let ours = permitted.join("ours");
+    let replaced = fs::write(&ours, "changed").and_then(|()| fs::rename(&ours, &other));
+    let unnamed = format!("/proc/self/fd/{}", own.as_raw_fd());
+    let follow = rustix::fs::AtFlags::SYMLINK_FOLLOW;
+    let name = rustix::fs::linkat(rustix::fs::CWD, unnamed, rustix::fs::CWD, folder.join(OWN), follow);
+    vec![
+        ("read-other", said(fs::read(&other))),
+        ("change-other", said(File::options().append(true).open(&other))),
+        ("replace-other", said(replaced)),
+        ("take-other", said(fs::hard_link(&other, permitted.join("theirs")))),
+        ("make-new", said(File::create(folder.join(RECORDINGS).join(NEW)))),
+        ("name", said(name.map_err(io::Error::from))),
+        ("remove-other", said(fs::remove_file(&other))),
     ]
 }
 
@@ -172,14 +201,19 @@ fn serve(level: Confinement) {
             called.recv().map(|()| answer.send([tried_calls(&folder), others::tried(&folder)].concat()))
         });
     }
-    let sandbox = Sandbox::new(level).writable(folder.join(PERMITTED));
+    // Before there is a sandbox.
+    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    let own = rustix::fs::open(folder.join(RECORDINGS), flags, Mode::RUSR).map(File::from).expect("a file");
+    let sandbox = Sandbox::new(level).writable(folder.join(PERMITTED)).nameable(folder.join(RECORDINGS));
+    let own = Arc::new(own);
     let answered = Arc::new(Mutex::new(answered));
     let take_over = move || {
         let all = if is_early {
             call.send(()).expect("a thread");
             answered.lock().expect("no panic").recv().expect("an answer")
         } else {
-            [tried_calls(&folder), tried_files(&folder), others::tried(&folder)].concat()
+            let files = [tried_files(&folder), tried_recordings(&folder, &own)].concat();
+            [tried_calls(&folder), files, others::tried(&folder)].concat()
         };
         // The thread that logs may be behind.
         thread::sleep(Duration::from_millis(100));
@@ -209,6 +243,8 @@ fn take_over_at(
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join(SECRET), "of others").unwrap();
     fs::create_dir(folder.path().join(PERMITTED)).unwrap();
+    fs::create_dir(folder.path().join(RECORDINGS)).unwrap();
+    fs::write(folder.path().join(OF_OTHERS), "of others").unwrap();
     let _listener = UnixListener::bind(folder.path().join(SOCKET)).unwrap();
     let said = folder.path().join("said");
     let (stderr, copying) = screen(File::create(&said).unwrap());
@@ -274,6 +310,7 @@ fn whoever_takes_over_a_worker_is_confined() {
         for what in [&CALLS[..], &FILES, &others::CALLS, &others::OF_TERMINALS, &["rights"]] {
             assert_all(&said, what, is_refused);
         }
+        assert_all(&said, &OTHERS, |outcome| is_refused(outcome) || outcome == libc::EXDEV.to_string());
         assert_all(&said, &POSSIBLE, is_done);
         assert_all(&said, &others::POSSIBLE, is_done);
         assert_logged(&said);
@@ -313,7 +350,7 @@ fn without_a_sandbox_all_of_that_can_be_done() {
     let idle = ["exec", "ptrace"];
     assert_all(&said, &idle, |outcome| !is_done(outcome) && !is_refused(outcome));
     let calls: Vec<_> = CALLS.into_iter().filter(|call| !idle.contains(call)).collect();
-    for what in [&calls[..], &FILES, &POSSIBLE, &others::CALLS, &others::POSSIBLE] {
+    for what in [&calls[..], &FILES, &OTHERS, &POSSIBLE, &others::CALLS, &others::POSSIBLE] {
         assert_all(&said, what, is_done);
     }
     assert_all(&said, &others::OF_TERMINALS, |outcome| !is_done(outcome) && !is_refused(outcome));

@@ -7,6 +7,7 @@ use std::{
 };
 
 use rustix::io::{FdFlags, fcntl_setfd};
+use venus_guest::bare::until;
 
 use crate::common::{Server, venus};
 
@@ -100,6 +101,25 @@ fn what_a_strict_sandbox_is_told_to_write_is_written() {
         assert_eq!(fs::read_dir(folder).unwrap().count(), 1);
     }
     assert_eq!(fs::read_to_string(stats).unwrap().lines().count(), 1);
+}
+
+#[test]
+fn a_guests_process_has_nothing_open_that_is_of_other_guests() {
+    if !is_complete() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().canonicalize().unwrap();
+    let (recordings, stats) = (root.join("recordings"), root.join("stats"));
+    let arguments = ["--record", recordings.to_str().unwrap(), "--stats-file", stats.to_str().unwrap()];
+    let server = Server::start(&arguments);
+    let first = server.connect();
+    let open = open_files(&worker(&server));
+    assert!(!open.contains(&stats), "{open:?}");
+    assert_eq!(open.iter().filter(|path| path.starts_with(&recordings)).count(), 1, "its own recording: {open:?}");
+    assert_eq!(fs::read_dir(&recordings).unwrap().count(), 1, "a worker without a guest has no name for its file");
+    drop(first);
+    until("the line of the first guest", || fs::read_to_string(&stats).is_ok_and(|lines| lines.lines().count() == 1));
 }
 
 #[test]

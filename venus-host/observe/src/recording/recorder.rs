@@ -38,7 +38,7 @@ use super::{
     format,
     memory::Memories,
 };
-use crate::file::{self, CreateError};
+use crate::file::{self, Ahead, CreateError};
 
 /// How often the buffer is written even if no chunk is full.
 const PERIOD: Duration = Duration::from_millis(100);
@@ -59,13 +59,15 @@ pub struct Settings {
     pub memory: bool,
     /// Whether each command is written to the file before it is executed.
     pub immediate: bool,
+    /// The first context's file, if it was opened ahead.
+    ahead: Ahead,
 }
 
 impl Settings {
     /// Records into `folder`: no memory, and written in the background.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into(), memory: false, immediate: false }
+        Self { folder: folder.into(), ..Self::default() }
     }
 
     /// Whether to record changes of guest-visible memory, at each submission to a queue.
@@ -79,6 +81,13 @@ impl Settings {
     #[must_use]
     pub fn immediate(mut self, immediate: bool) -> Self {
         self.immediate = immediate;
+        self
+    }
+
+    /// Records the first context into a file that was opened ahead, in the same folder.
+    #[must_use]
+    pub fn ahead(mut self, ahead: Ahead) -> Self {
+        self.ahead = ahead;
         self
     }
 }
@@ -132,7 +141,7 @@ impl Recorder {
     pub fn create(settings: &Settings, name: &str, driver: &driver::Config) -> Result<Arc<Self>, CreateError> {
         let folder = &settings.folder;
         let fail = |error| CreateError::new("record", folder, error);
-        let (path, mut file) = file::create(folder, name, EXTENSION).map_err(fail)?;
+        let (path, mut file) = file::create(folder, &settings.ahead, name, EXTENSION).map_err(fail)?;
         let started = Instant::now();
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let header = Header {

@@ -28,7 +28,7 @@ fn record(settings: &Settings, play: impl FnOnce(&Recorder)) -> PathBuf {
 }
 
 fn settings(folder: &TempDir) -> Settings {
-    Settings { folder: folder.path().join("made"), memory: false, immediate: false }
+    Settings::new(folder.path().join("made"))
 }
 
 /// Everything in a file, as text, and how it ends.
@@ -80,7 +80,7 @@ const LITTLE: [&str; 10] = [
 fn what_is_recorded_comes_back() {
     let folder = TempDir::new().unwrap();
     for immediate in [false, true] {
-        let path = record(&Settings { immediate, ..settings(&folder) }, play_a_little);
+        let path = record(&settings(&folder).immediate(immediate), play_a_little);
         let name = path.file_name().unwrap().to_str().unwrap();
         assert!(name.starts_with("vk-cube---") && name.ends_with(".venusrec"), "{name}");
         let bytes = fs::read(path).unwrap();
@@ -93,7 +93,7 @@ fn what_is_recorded_comes_back() {
 #[test]
 fn each_command_is_in_the_file_before_it_is_executed_if_asked() {
     let folder = TempDir::new().unwrap();
-    record(&Settings { immediate: true, ..settings(&folder) }, |recorder| {
+    record(&settings(&folder).immediate(true), |recorder| {
         recorder.endpoint(RING, true).unwrap().begin(&Command::new(place(0), HEADER, b"request"));
         let bytes = fs::read(recorder.path()).unwrap();
         assert_eq!(read(&bytes), (vec![LITTLE[1].to_owned()], Ending::Open { bytes: bytes.len() as u64 }));
@@ -103,7 +103,7 @@ fn each_command_is_in_the_file_before_it_is_executed_if_asked() {
 #[test]
 fn a_file_that_was_cut_is_read_up_to_the_cut() {
     let folder = TempDir::new().unwrap();
-    let path = record(&Settings { immediate: true, ..settings(&folder) }, play_a_little);
+    let path = record(&settings(&folder).immediate(true), play_a_little);
     let bytes = fs::read(path).unwrap();
     let (whole, _) = read(&bytes);
     let mut last = 0;
@@ -125,7 +125,7 @@ fn a_file_that_was_cut_is_read_up_to_the_cut() {
 #[test]
 fn damage_is_found_and_ends_the_reading() {
     let folder = TempDir::new().unwrap();
-    let path = record(&Settings { immediate: true, ..settings(&folder) }, play_a_little);
+    let path = record(&settings(&folder).immediate(true), play_a_little);
     let bytes = fs::read(path).unwrap();
     let (whole, _) = read(&bytes);
     for at in 0..bytes.len() {

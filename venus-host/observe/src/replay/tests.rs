@@ -22,7 +22,7 @@ fn options() -> Options {
 /// A recording of what `tell` tells its recorder.
 fn recorded(tell: impl FnOnce(&Recorder)) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
-    let settings = Settings { folder: folder.path().to_owned(), memory: true, immediate: false };
+    let settings = Settings::new(folder.path()).memory(true);
     let recorder = Recorder::create(&settings, "made up", &Config::default()).unwrap();
     tell(&recorder);
     let path = recorder.path().to_owned();

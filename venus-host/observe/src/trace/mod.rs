@@ -71,6 +71,7 @@ use std::{
 };
 
 pub use self::tracer::Tracer;
+use crate::file::Ahead;
 
 /// The extension of trace files.
 pub const EXTENSION: &str = "pftrace";
@@ -83,19 +84,28 @@ pub struct Settings {
     pub folder: PathBuf,
     /// Switches all tracers with these settings on and off.
     pub switch: Switch,
+    /// The first context's file, if it was opened ahead.
+    ahead: Ahead,
 }
 
 impl Settings {
     /// Traces into `folder`, with a switch of its own that is on.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into(), switch: Switch::new(true) }
+        Self { folder: folder.into(), switch: Switch::new(true), ahead: Ahead::default() }
     }
 
     /// Traces while `switch` is on.
     #[must_use]
     pub fn switch(mut self, switch: Switch) -> Self {
         self.switch = switch;
+        self
+    }
+
+    /// Traces the first context into a file that was opened ahead, in the same folder.
+    #[must_use]
+    pub fn ahead(mut self, ahead: Ahead) -> Self {
+        self.ahead = ahead;
         self
     }
 }

@@ -14,7 +14,7 @@ use venus_host::{
 use venus_protocol::wire::{CommandHeader, CommandType};
 
 use self::perfetto::{Argument, Trace};
-use super::{EXTENSION, Settings, Switch, Tracer, endpoint::EVENTS};
+use super::{EXTENSION, Settings, Tracer, endpoint::EVENTS};
 
 const RING: Source = Source::Ring(0x55);
 
@@ -24,7 +24,7 @@ const HEADER: CommandHeader = CommandHeader { command: CommandType::QUEUE_SUBMIT
 /// The trace of a tracer that was driven by hand.
 fn trace(play: impl FnOnce(&Arc<Tracer>)) -> Trace {
     let folder = TempDir::new().unwrap();
-    let settings = Settings { folder: folder.path().join("made"), switch: Switch::new(true) };
+    let settings = Settings::new(folder.path().join("made"));
     let tracer = Tracer::create(&settings, "vk cube/é").unwrap();
     let path = tracer.path().to_owned();
     assert_eq!(path.extension().unwrap(), EXTENSION);
@@ -206,7 +206,7 @@ fn endpoints_say_much_at_once() {
 #[test]
 fn a_folder_that_cannot_be_made_is_said() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    let settings = Settings { folder: file.path().join("below"), switch: Switch::new(true) };
+    let settings = Settings::new(file.path().join("below"));
     let error = Tracer::create(&settings, "test").unwrap_err().to_string();
     assert!(error.starts_with("cannot trace into "), "{error}");
 }

@@ -70,7 +70,7 @@ impl Tracer {
     pub fn create(settings: &Settings, name: &str) -> Result<Arc<Self>, CreateError> {
         let folder = &settings.folder;
         let fail = |error| CreateError::new("trace", folder, error);
-        let (path, file) = file::create(folder, name, EXTENSION).map_err(fail)?;
+        let (path, file) = file::create(folder, &settings.ahead, name, EXTENSION).map_err(fail)?;
         let state = if settings.switch.is_on() { "" } else { ", which is off for now" };
         tracing::info!("tracing {name} into {}{state}", path.display());
         let core = Arc::new(Core {

@@ -29,7 +29,10 @@ fn restrict_to(rules: &[(PathBuf, Access)]) -> Result<(), RulesetError> {
     for (path, access) in rules {
         // What is not there, or may not be used in any case, takes no rule.
         let Ok(opened) = PathFd::new(path) else { continue };
-        ruleset = ruleset.add_rule(PathBeneath::new(opened, rights(*access, path.is_dir())))?;
+        let rights = rights(*access, path.is_dir());
+        if !rights.is_empty() {
+            ruleset = ruleset.add_rule(PathBeneath::new(opened, rights))?;
+        }
     }
     ruleset.restrict_self().map(drop)
 }
@@ -39,6 +42,7 @@ fn rights(access: Access, is_folder: bool) -> BitFlags<AccessFs> {
     let rights = match access {
         Access::Read => read,
         Access::Device => read | AccessFs::WriteFile | AccessFs::IoctlDev,
+        Access::Name => AccessFs::MakeReg.into(),
         Access::Write => {
             let files = AccessFs::WriteFile | AccessFs::Truncate | AccessFs::MakeReg | AccessFs::RemoveFile;
             read | files | AccessFs::MakeDir | AccessFs::RemoveDir | AccessFs::Refer
@@ -70,9 +74,9 @@ mod tests {
 
     #[test]
     fn files_have_no_rights_of_folders() {
-        for access in [Access::Read, Access::Device, Access::Write] {
+        for access in [Access::Read, Access::Device, Access::Name, Access::Write] {
             assert!(!rights(access, false).intersects(AccessFs::ReadDir | AccessFs::MakeReg));
-            assert!(rights(access, true).contains(AccessFs::ReadDir));
+            assert_eq!(rights(access, true).contains(AccessFs::ReadDir), access != Access::Name);
         }
         assert!(!rights(Access::Device, true).contains(AccessFs::MakeReg));
         assert!(!rights(Access::Read, true).intersects(AccessFs::WriteFile | AccessFs::Execute | AccessFs::IoctlDev));

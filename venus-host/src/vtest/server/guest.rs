@@ -18,6 +18,7 @@ use super::{
     super::session::Summary,
     Isolation, LOST_STATUS, ServerOptions, handoff,
     inquiry::{GuestStatistics, Inquiry},
+    last_word,
     log_limit::LogLimiter,
     serve,
     unserved::Arrival,
@@ -193,6 +194,12 @@ impl Record {
         inquiry.answer(&self.control, until)
     }
 
+    /// What came of it, by the account of its worker, which has ended.
+    fn account(&self) -> Summary {
+        let heard = self.inquiry.lock().end();
+        last_word::read(&self.control, heard).unwrap_or_else(|| summary(&self.report(), None))
+    }
+
     /// What the log calls it.
     pub(super) fn title(&self) -> String {
         title(&self.report().name, self.process, self.user)
@@ -254,7 +261,10 @@ impl Guest {
     /// others was meant to be. Returns the socket of a guest that has to learn of it.
     pub(super) fn end(self, end: &End, options: &ServerOptions, deaths: Option<&mut LogLimiter>) -> Option<UnixStream> {
         if end.is_in_order() {
-            // It has said what there is to say, to its guest, too.
+            // It has said what there is to say, to its guest, too. A thread has told `finished` by itself.
+            if let (End::Process(_), Some(finished)) = (end, &options.finished) {
+                finished(&self.record.account());
+            }
             return None;
         }
         let report = self.record.report();
@@ -267,7 +277,7 @@ impl Guest {
             }
         }
         if let Some(finished) = &options.finished {
-            finished(&summary(&report, lost));
+            finished(&summary(&report, Some(lost)));
         }
         self.socket
     }
@@ -278,12 +288,12 @@ fn place(report: &Report) -> String {
     report.place(if report.answered { "before its first command" } else { "before it had answered its guest" })
 }
 
-fn summary(report: &Report, lost: String) -> Summary {
+fn summary(report: &Report, lost: Option<String>) -> Summary {
     Summary {
         name: report.name.clone(),
         commands: report.commands,
         failures: report.failures,
-        lost: Some(lost),
+        lost,
         ..Summary::default()
     }
 }

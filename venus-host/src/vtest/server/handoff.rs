@@ -5,6 +5,7 @@
 //! | server | `G`, with two descriptors | serve this guest's socket, and note where it stands in this memory file |
 //! | server | `S` | say how the guest is doing |
 //! | worker | length (4 bytes), then that many bytes | the answer to `S`: [`GuestStatistics`](super::GuestStatistics), as numbers of eight bytes each, a line for each GPU, and the last error |
+//! | worker | length with its highest bit set (4 bytes), then that many bytes | the [last word](super::last_word), when the guest has left |
 //!
 //! The end of either side is the end of the stream. A worker whose server has gone before it got a guest has nothing to
 //! do; one that has a guest serves it to its end. A server whose worker has gone answers the guest in its place, with its

@@ -34,6 +34,9 @@ const NUMBERS: usize = 10;
 /// Bytes of the length of an answer.
 const LENGTH_BYTES: usize = 4;
 
+/// Longest answer.
+pub(super) const ANSWER_BYTES: usize = LENGTH_BYTES + 8 * NUMBERS + TEXT_BYTES;
+
 /// How a guest is doing, in numbers, and its last misfortune.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -137,7 +140,7 @@ impl GuestStatistics {
 }
 
 /// Words of a worker's, fit for a terminal.
-fn printable(words: &str) -> String {
+pub(super) fn printable(words: &str) -> String {
     words.chars().filter(|c| !c.is_control()).collect()
 }
 
@@ -168,14 +171,18 @@ impl Inquiry {
         GuestStatistics::decode(heard.get(LENGTH_BYTES..)?)
     }
 
+    /// What was heard of an answer that is not whole. Nothing is asked any more.
+    pub(super) fn end(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.heard)
+    }
+
     /// How many bytes are still to come, as far as is known. Nothing if it will be no answer.
     fn missing(&self) -> Option<usize> {
         let whole = match self.heard.first_chunk() {
             None => LENGTH_BYTES,
             Some(length) => usize::try_from(u32::from_le_bytes(*length)).ok()?.checked_add(LENGTH_BYTES)?,
         };
-        let most = TEXT_BYTES.saturating_add(LENGTH_BYTES).saturating_add(NUMBERS.saturating_mul(8));
-        if whole > most { None } else { whole.checked_sub(self.heard.len()) }
+        if whole > ANSWER_BYTES { None } else { whole.checked_sub(self.heard.len()) }
     }
 
     /// Reads some of them. Nothing if it is too late.

@@ -14,6 +14,7 @@ use super::{
     },
     handoff,
     inquiry::{self, GuestStatistics},
+    last_word,
 };
 use crate::endpoint::Breadcrumbs;
 
@@ -41,15 +42,19 @@ pub fn serve_worker(control: UnixStream, options: SessionOptions, begin: impl Fn
         Breadcrumbs::default()
     });
     let reported = Reported { breadcrumbs, context: Arc::default() };
-    answer_questions(&control, Arc::clone(&reported.context));
+    let answers = answer_questions(&control, Arc::clone(&reported.context));
     let summary = serve(socket, options, reported);
-    // By that the server knows, and the thread that answers it.
+    // By that the thread knows that answers the server: two must not speak at a time.
+    let _gone = rustix::net::shutdown(&control, rustix::net::Shutdown::Read);
+    let _panicked = answers.map(thread::JoinHandle::join);
+    last_word::say(&control, &summary);
+    // By that the server knows.
     let _gone = rustix::net::shutdown(&control, rustix::net::Shutdown::Both);
     Some(summary)
 }
 
 /// Has a thread answer what the server asks about the guest.
-fn answer_questions(control: &UnixStream, context: Arc<OnceLock<session::Monitor>>) {
+fn answer_questions(control: &UnixStream, context: Arc<OnceLock<session::Monitor>>) -> Option<thread::JoinHandle<()>> {
     let statistics = move || match context.get() {
         Some(monitor) => GuestStatistics::of(&monitor.counters, &monitor.sampler),
         None => GuestStatistics::default(),
@@ -58,9 +63,8 @@ fn answer_questions(control: &UnixStream, context: Arc<OnceLock<session::Monitor
         let builder = thread::Builder::new().name("venus-status".to_owned()).stack_size(ANSWERS_STACK_BYTES);
         builder.spawn(move || inquiry::answer(control, statistics))
     });
-    if let Err(error) = started {
-        tracing::warn!("the server will not know how this guest is doing: {error}");
-    }
+    let unknown = |error: &_| tracing::warn!("the server will not know how this guest is doing: {error}");
+    started.inspect_err(unknown).ok()
 }
 
 fn serve(socket: UnixStream, options: SessionOptions, reported: Reported) -> Summary {

@@ -86,7 +86,8 @@ pub(super) const OBSERVE: Crate = Crate {
         },
         Room {
             name: "file",
-            crates: &["std::process::id"],
+            crates: &["rustix::fs", "std::process::id"],
+            tests: &["tempfile"],
             why: "where files of observers go, and how they are called",
             ..ROOM
         },

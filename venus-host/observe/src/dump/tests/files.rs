@@ -36,7 +36,7 @@ fn forms() -> [Options; 5] {
 /// A recording as the recorder writes it.
 fn recording() -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
-    let settings = Settings { folder: folder.path().to_owned(), memory: false, immediate: true };
+    let settings = Settings::new(folder.path()).immediate(true);
     let recorder = Recorder::create(&settings, "test", &driver::Config::default()).unwrap();
     let place = Place { source: RING, depth: 0, position: 0 };
     let mut ring = recorder.endpoint(RING, true).unwrap();
