@@ -133,9 +133,8 @@ pub(crate) unsafe fn host_options(options: *const venus_host_options) -> Result<
     }
     let mut driver = environment::pipeline_caches(environment::driver(Config::default())?)?;
     if options.protocol != 0 {
-        let level = Level::of_number(options.protocol);
-        let level = level.ok_or_else(|| Error::argument(format!("venus_host_options: protocol: {UnknownLevel}")))?;
-        driver = driver.protocol(level);
+        Level::of_number(options.protocol)
+            .ok_or_else(|| Error::argument(format!("venus_host_options: protocol: {UnknownLevel}")))?;
     }
     if let Some(address) = NonNull::new(options.get_instance_proc_addr.cast_mut()) {
         // SAFETY: the caller vouches for the address of that function, of a Vulkan that stays.
@@ -228,6 +227,9 @@ fn overrule(
     if options.flags & VENUS_HOST_VALIDATE != 0 {
         driver = driver.validate(true);
     }
+    if let Some(level) = Level::of_number(options.protocol) {
+        driver = driver.protocol(level);
+    }
     if options.max_memory_bytes != 0 {
         budget = budget.memory_bytes(options.max_memory_bytes);
     }
@@ -238,7 +240,7 @@ fn overrule(
 }
 
 /// What workers have to know of the options, as an environment: variables overrule those that they inherit, as
-/// [`overrule`] does here.
+/// [`overrule`] does here. The level of the protocol they are told with their guest.
 fn for_workers(gpu: Option<&str>, options: &venus_host_options) -> Vec<(OsString, OsString)> {
     let mut environment = Vec::new();
     let mut set = |name: &str, value: String| environment.push((name.into(), value.into()));
@@ -253,9 +255,6 @@ fn for_workers(gpu: Option<&str>, options: &venus_host_options) -> Vec<(OsString
     }
     if options.max_objects != 0 {
         set("VENUS_MAX_OBJECTS", options.max_objects.to_string());
-    }
-    if options.protocol != 0 {
-        set("VENUS_PROTOCOL", options.protocol.to_string());
     }
     environment
 }
@@ -280,15 +279,10 @@ mod tests {
             ..venus_host_options::zeroed()
         };
         let (driver, budget) = overrule(said().0, said().1, Some("2"), &named);
-        assert_eq!((driver.validate, driver.gpu), (true, "2".parse().unwrap()));
+        assert_eq!((driver.validate, driver.gpu, driver.protocol), (true, "2".parse().unwrap(), Level::V448));
         assert_eq!(budget, Budget::default().memory_bytes(1 << 20).objects(9));
-        let expected = [
-            ("VENUS_GPU", "2"),
-            ("VENUS_VALIDATE", "1"),
-            ("VENUS_MAX_MEMORY", "1048576"),
-            ("VENUS_MAX_OBJECTS", "9"),
-            ("VENUS_PROTOCOL", "448"),
-        ];
+        let expected =
+            [("VENUS_GPU", "2"), ("VENUS_VALIDATE", "1"), ("VENUS_MAX_MEMORY", "1048576"), ("VENUS_MAX_OBJECTS", "9")];
         let expected: Vec<(OsString, OsString)> = expected.map(|(name, value)| (name.into(), value.into())).into();
         assert_eq!(for_workers(Some("2"), &named), expected);
     }

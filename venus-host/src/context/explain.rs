@@ -72,6 +72,7 @@ fn state(error: &DecodeError, level: Level, objects: &object::Table) -> Statemen
             let reason = format!("sType is {}, must be {}", structure(found, level), structure(expected, level));
             Statement { reason, advice: GUEST_DRIVER.to_owned() }
         }
+        Kind::UnknownCommand(number) if Level::NEWEST.has_command(CommandType(number)) => plain(AT_A_LEVEL),
         Kind::UnknownCommand(_) => plain(&newer(level, "sends commands")),
         Kind::NotEncodable(number) => {
             let command = CommandType(number);
@@ -84,6 +85,15 @@ fn state(error: &DecodeError, level: Level, objects: &object::Table) -> Statemen
         Kind::NullPointer | Kind::CountMismatch { .. } => plain(APPLICATION),
         _ => plain(GUEST_DRIVER),
     }
+}
+
+/// Advice for what this host knows and was told not to.
+const AT_A_LEVEL: &str = "the guest's driver uses more than it was told of: serve it at a newer level (`--protocol`), or update the guest's Mesa";
+
+/// The level that a structure came with, if that is newer than `level`.
+fn later_structure(s_type: i32, level: Level) -> Option<Level> {
+    let row = reflect::structures().iter().find(|row| row.s_type == Some(s_type))?;
+    (row.since > level).then_some(row.since)
 }
 
 /// Advice for what this host is too old to know.
@@ -117,6 +127,12 @@ fn handle(id: u64, expected: vk::ObjectType, error: HandleError, objects: &objec
 fn chain_node(s_type: i32, level: Level, owner: Option<&'static str>) -> Statement {
     let name = structure(s_type, level);
     let after = owner.map_or_else(String::new, |owner| format!(" that extends {owner}"));
+    if let Some(later) = later_structure(s_type, level) {
+        return Statement {
+            reason: format!("{name} came with the level {later}, and guests are served at {level}"),
+            advice: AT_A_LEVEL.to_owned(),
+        };
+    }
     if known_structure(s_type, level).is_some() {
         return Statement {
             reason: format!("{name} is no structure{after}"),

@@ -15,10 +15,14 @@ use crate::error::APPLICATION;
 /// The extension's name.
 pub(super) const NAME: &CStr = c"VK_EXT_descriptor_heap";
 
+/// How many planes an image has at most; a driver may have fewer descriptors for them.
+const MOST_PLANES: u32 = 3;
+
 /// What bounds the sizes and positions that guests name.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HeapLimits {
-    /// Bytes that the driver may write for a descriptor of a resource.
+    /// Bytes that the driver may write for what a resource is described by: of an image with several planes, or of one that
+    /// is subsampled, that is several descriptors (VUID-vkWriteResourceDescriptorsEXT-pResources-11208 and -11209).
     resource_bytes: u64,
     /// Bytes that it may write for a sampler's.
     sampler_bytes: u64,
@@ -39,12 +43,24 @@ impl HeapLimits {
             colours.p_next = (&raw mut heap).cast();
         }
         let first = if colours.p_next.is_null() { (&raw mut heap).cast() } else { (&raw mut colours).cast() };
+        let mut planes = vk::PhysicalDeviceMaintenance6PropertiesKHR::default();
+        let has_planes = physical.driver_version() >= super::API_CEILING
+            || physical.extensions().has_c(ash::khr::maintenance6::NAME);
+        let first = if has_planes {
+            planes.p_next = first;
+            (&raw mut planes).cast()
+        } else {
+            first
+        };
         let mut properties = vk::PhysicalDeviceProperties2 { p_next: first, ..Default::default() };
         // SAFETY: the driver has the extensions of both structures, which outlive the call and are of the types that
         // they say.
         unsafe { physical.instance().get_physical_device_properties2(physical.raw(), &mut properties) };
         Self {
-            resource_bytes: heap.image_descriptor_size.max(heap.buffer_descriptor_size),
+            resource_bytes: heap
+                .image_descriptor_size
+                .saturating_mul(planes.max_combined_image_sampler_descriptor_count.max(MOST_PLANES).into())
+                .max(heap.buffer_descriptor_size),
             sampler_bytes: heap.sampler_descriptor_size,
             capture_bytes: heap.image_capture_replay_opaque_data_size,
             push_bytes: heap.max_push_data_size,
@@ -52,8 +68,7 @@ impl HeapLimits {
         }
     }
 
-    fn check_captured(&self, member: &'static str, is_null: bool, size: usize) -> Result<(), Refusal> {
-        check_host_range(member, is_null, size)?;
+    fn check_capture_size(&self, member: &'static str, size: usize) -> Result<(), Refusal> {
         if size >= self.capture_bytes {
             return Ok(());
         }
@@ -68,21 +83,12 @@ impl HeapLimits {
     }
 
     fn check_push(&self, info: &venus::PushDataInfoEXT<'_>) -> Result<(), Refusal> {
-        check_host_range("pPushDataInfo->data.address", info.data.address.is_null(), info.data.size)?;
         let end = u64::try_from(info.data.size).unwrap_or(u64::MAX).saturating_add(info.offset.into());
         if end <= self.push_bytes {
             return Ok(());
         }
         Err(refusal("pPushDataInfo->data.size", format!("the data ends at byte {end} of {}", self.push_bytes)))
     }
-}
-
-/// Memory of a guest's command has as many bytes as it is said to have, or none.
-fn check_host_range(member: &'static str, is_null: bool, size: usize) -> Result<(), Refusal> {
-    if is_null && size != 0 {
-        return Err(refusal(member, format!("is null, with a size of {size}")));
-    }
-    Ok(())
 }
 
 #[cold]
@@ -115,22 +121,28 @@ impl Device {
         self.heap_limits()?.check_push(info)
     }
 
-    /// There is room for what the driver says of each image.
-    pub(crate) fn check_capture(&self, ranges: &[venus::HostAddressRangeEXT<'_>]) -> Result<(), Refusal> {
+    /// There is room for what the driver tells of each image, for it to be made again.
+    pub(crate) fn check_capture_room(&self, ranges: &[venus::HostAddressRangeEXT<'_>]) -> Result<(), Refusal> {
         let limits = self.heap_limits()?;
-        ranges.iter().try_for_each(|range| limits.check_captured("pDatas[]", range.address.is_null(), range.size))
+        ranges.iter().try_for_each(|range| limits.check_capture_size("pDatas[].size", range.size))
     }
 
-    /// What the driver has said of an image before is all there, if the image is to be made again.
-    pub(crate) fn check_captured_image(&self, info: &vk::ImageCreateInfo<'_>) -> Result<(), Refusal> {
+    /// What the driver has told of an image is all there, if one is made again by that.
+    pub(crate) fn check_image_made_again(&self, info: &vk::ImageCreateInfo<'_>) -> Result<(), Refusal> {
         for capture in chain::find_all::<venus::OpaqueCaptureDataCreateInfoEXT<'_>>(info) {
             let limits = self.heap_limits()?;
             // SAFETY: null or made by the decoder, by this room's contract.
             let Some(data) = (unsafe { capture.p_data.as_ref() }) else { continue };
             let member = "pCreateInfo->pNext<VkOpaqueCaptureDataCreateInfoEXT>.pData";
-            limits.check_captured(member, data.address.is_null(), data.size)?;
+            limits.check_capture_size(member, data.size)?;
         }
         Ok(())
+    }
+
+    /// The same, for an image that a command describes without making it.
+    pub(crate) fn check_described_image(&self, info: *const vk::ImageCreateInfo<'_>) -> Result<(), Refusal> {
+        // SAFETY: null or made by the decoder, by this room's contract.
+        unsafe { info.as_ref() }.map_or(Ok(()), |info| self.check_image_made_again(info))
     }
 
     /// There is a place for a border colour of this number, which `member` names.
@@ -140,6 +152,10 @@ impl Device {
 
     /// The registered border colour that a sampler has, if it has one.
     pub(crate) fn check_sampler(&self, info: &vk::SamplerCreateInfo<'_>) -> Result<(), Refusal> {
+        // The number counts for no others (VUID-vkWriteSamplerDescriptorsEXT-borderColor-11205).
+        if !CUSTOM_COLOURS.contains(&info.border_color) {
+            return Ok(());
+        }
         chain::find_all::<venus::SamplerCustomBorderColorIndexCreateInfoEXT<'_>>(info).try_for_each(|colour| {
             let member = "pNext<VkSamplerCustomBorderColorIndexCreateInfoEXT>.index";
             self.check_border_colour(member, colour.index)
@@ -179,6 +195,9 @@ impl Device {
     }
 }
 
+/// The border colours of samplers that have one of their own.
+const CUSTOM_COLOURS: [vk::BorderColor; 2] = [vk::BorderColor::FLOAT_CUSTOM_EXT, vk::BorderColor::INT_CUSTOM_EXT];
+
 fn host_range(data: &mut [u8]) -> venus::HostAddressRangeEXT<'_> {
     venus::HostAddressRangeEXT { address: data.as_mut_ptr().cast(), size: data.len(), ..Default::default() }
 }
@@ -197,17 +216,16 @@ mod tests {
             let data = venus::HostAddressRangeConstEXT { address: address.cast(), size, ..Default::default() };
             LIMITS.check_push(&venus::PushDataInfoEXT { offset, data, ..Default::default() }).is_ok()
         };
-        assert!(check(240, bytes.as_ptr(), 16) && check(256, bytes.as_ptr(), 0) && check(0, std::ptr::null(), 0));
+        assert!(check(240, bytes.as_ptr(), 16) && check(256, bytes.as_ptr(), 0));
         assert!(!check(244, bytes.as_ptr(), 16) && !check(u32::MAX, bytes.as_ptr(), 1));
-        assert!(!check(0, bytes.as_ptr(), usize::MAX) && !check(0, std::ptr::null(), 16));
+        assert!(!check(0, bytes.as_ptr(), usize::MAX));
     }
 
     #[test]
     fn captured_data_is_whole() {
-        let check = |is_null, size| LIMITS.check_captured("pDatas[]", is_null, size).map_err(|refusal| refusal.reason);
-        assert!(check(false, 8).is_ok() && check(false, 9).is_ok());
-        assert_eq!(check(false, 7).unwrap_err(), "7 bytes for 8 bytes of opaque capture data");
-        assert_eq!(check(true, 8).unwrap_err(), "is null, with a size of 8");
+        let check = |size| LIMITS.check_capture_size("pDatas[].size", size).map_err(|refusal| refusal.reason);
+        assert!(check(8).is_ok() && check(9).is_ok());
+        assert_eq!(check(7).unwrap_err(), "7 bytes for 8 bytes of opaque capture data");
     }
 
     #[test]

@@ -21,7 +21,7 @@ use super::{
     sanitize,
     sync::{Orphans, Queue},
 };
-use crate::thread::deadline;
+use crate::{error::GUEST_DRIVER, thread::deadline};
 
 /// A live `VkDevice`. Destroyed explicitly, by `driver/destroy.rs`, after everything that belongs to it.
 pub(crate) struct Device {
@@ -97,6 +97,14 @@ impl Device {
         let guest_names = unsafe { slice(info.pp_enabled_extension_names, info.enabled_extension_count) };
         // SAFETY: each is a string of the decoder's, which ends with NUL.
         let guest_names = guest_names.iter().map(|&name| unsafe { CStr::from_ptr(name) });
+        if let Some(name) = guest_names.clone().find(|name| !physical.knows_extension(name)) {
+            return Err(Failure::refused(
+                vk::Result::ERROR_EXTENSION_NOT_PRESENT,
+                "pCreateInfo->ppEnabledExtensionNames",
+                format!("has {name:?}, which is not in the level {} of the protocol", physical.protocol()),
+                GUEST_DRIVER,
+            ));
+        }
         let names = extensions::to_enable(guest_names, physical.extensions());
         let fns = create_with(&physical, info, &names)?;
         let instance = physical.instance();

@@ -212,6 +212,16 @@ impl PhysicalDevice {
         (self.memory, self.transport)
     }
 
+    /// The level of the protocol that its guest is served at.
+    pub(super) fn protocol(&self) -> Level {
+        self.protocol
+    }
+
+    /// Whether an extension is one of that level, whatever the driver has.
+    pub(super) fn knows_extension(&self, name: &std::ffi::CStr) -> bool {
+        name.to_str().is_ok_and(|name| self.protocol.extensions().any(|extension| extension.name == name))
+    }
+
     /// How memory of this device reaches the guest. The first call finds out, with a device of its own, which takes
     /// milliseconds.
     pub(crate) fn memory_plan(&self) -> &MemoryPlan {
@@ -223,7 +233,7 @@ impl PhysicalDevice {
         self.has_unproven_sparse
     }
 
-    /// Every extension of the protocol and what becomes of it here.
+    /// Every extension of the level and what becomes of it here.
     pub(crate) fn verdicts(&self) -> impl Iterator<Item = (&'static venus_protocol::Extension, Verdict)> {
         extensions::verdicts(self.protocol, &self.extensions, self.memory_plan().shares_dma_buf())
     }

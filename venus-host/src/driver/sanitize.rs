@@ -70,6 +70,11 @@ fn check_stages(stages: &[vk::PipelineShaderStageCreateInfo<'_>]) -> Result<(), 
         for code in chain::find_all::<vk::ShaderModuleCreateInfo<'_>>(stage) {
             check_code_of("pCreateInfos[].pStages[].pNext<VkShaderModuleCreateInfo>.codeSize", code)?;
         }
+        for mappings in chain::find_all::<venus::ShaderDescriptorSetAndBindingMappingInfoEXT<'_>>(stage) {
+            // SAFETY: count and pointer belong together and live as long as the stage: the decoder made them.
+            let mappings = unsafe { slice(mappings.p_mappings, mappings.mapping_count) };
+            mappings.iter().try_for_each(check_embedded_sampler)?;
+        }
         // SAFETY: null or made by the decoder, by this room's contract.
         let Some(constants) = (unsafe { stage.p_specialization_info.as_ref() }) else { continue };
         // SAFETY: count and pointer belong together and live as long as the stage: the decoder made them.
@@ -81,6 +86,34 @@ fn check_stages(stages: &[vk::PipelineShaderStageCreateInfo<'_>]) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// A sampler that is part of a pipeline has no border colour of its own (VUID-...-pEmbeddedSampler-11445): drivers look
+/// up what number it names.
+fn check_embedded_sampler(mapping: &venus::DescriptorSetAndBindingMappingEXT<'_>) -> Result<(), Refusal> {
+    let data = &mapping.source_data;
+    // SAFETY: (and for all that follow) the decoder compares the union's tag with `source`, so this is what is in it.
+    let sampler = unsafe {
+        // VkDescriptorMappingSourceEXT: HEAP_WITH_CONSTANT_OFFSET, PUSH_INDEX, INDIRECT_INDEX, INDIRECT_INDEX_ARRAY and
+        // SHADER_RECORD_INDEX.
+        match mapping.source.as_raw() {
+            0 => data.constant_offset.p_embedded_sampler,
+            1 => data.push_index.p_embedded_sampler,
+            2 => data.indirect_index.p_embedded_sampler,
+            3 => data.indirect_index_array.p_embedded_sampler,
+            8 => data.shader_record_index.p_embedded_sampler,
+            _ => return Ok(()),
+        }
+    };
+    // SAFETY: null or made by the decoder, by this room's contract.
+    let Some(sampler) = (unsafe { sampler.as_ref() }) else { return Ok(()) };
+    match chain::find_all::<venus::SamplerCustomBorderColorIndexCreateInfoEXT<'_>>(sampler).next() {
+        None => Ok(()),
+        Some(colour) => Err(refusal(
+            "pCreateInfos[].pStages[].pNext<VkShaderDescriptorSetAndBindingMappingInfoEXT>.pMappings[].sourceData.pEmbeddedSampler",
+            format!("has the border colour {}, and samplers in pipelines have none of their own", colour.index),
+        )),
+    }
 }
 
 /// The stages of graphics pipelines.

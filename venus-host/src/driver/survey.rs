@@ -136,8 +136,8 @@ pub struct Extensions {
     pub withheld: Vec<(&'static str, &'static str)>,
     /// Those that the driver lacks.
     pub absent: Vec<&'static str>,
-    /// Of those offered, the ones that only guests of a later level of the protocol than the oldest know; with the level.
-    pub later: Vec<(&'static str, Level)>,
+    /// Of those offered, the ones that not every guest knows: the level of the protocol that they came with.
+    pub since: Vec<(&'static str, Level)>,
 }
 
 /// Looks at everything. Takes a second or so: drivers are loaded and devices created.
@@ -236,7 +236,7 @@ fn examine_extensions(device: &PhysicalDevice) -> Extensions {
     let mut found = Extensions::default();
     for (extension, verdict) in device.verdicts() {
         if verdict.offered().is_some() && extension.since > Level::OLDEST {
-            found.later.push((extension.name, extension.since));
+            found.since.push((extension.name, extension.since));
         }
         match verdict {
             Verdict::Offered(_) => found.offered.push(extension.name),

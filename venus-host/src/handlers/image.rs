@@ -27,8 +27,6 @@ impl ImageCommands for Endpoint {
         get_image_subresource_layout(GetImageSubresourceLayoutArgs<'_>);
         get_image_subresource_layout2(GetImageSubresourceLayout2Args<'_>);
         get_image_drm_format_modifier_properties_ext(GetImageDrmFormatModifierPropertiesEXTArgs<'_>);
-        get_device_image_sparse_memory_requirements(GetDeviceImageSparseMemoryRequirementsArgs<'_>);
-        get_device_image_subresource_layout(GetDeviceImageSubresourceLayoutArgs<'_>);
         copy_image_to_image(CopyImageToImageArgs<'_>);
         transition_image_layout(TransitionImageLayoutArgs<'_>);
     }
@@ -36,7 +34,7 @@ impl ImageCommands for Endpoint {
     /// An image for external memory is an ordinary one where the host cannot pass that kind of memory.
     fn create_image(&mut self, args: &mut CreateImageArgs<'_>) -> Result<vk::Result, Interrupt> {
         let device = self.device(args.device.id)?;
-        device.check_captured_image(args.p_create_info).map_err(|refusal| self.left_out_for(refusal))?;
+        device.check_image_made_again(args.p_create_info).map_err(|refusal| self.left_out_for(refusal))?;
         let result = if chain::find::<vk::ExternalMemoryImageCreateInfo<'_>>(args.p_create_info).is_none() {
             self.forward(args)?
         } else {
@@ -74,10 +72,31 @@ impl ImageCommands for Endpoint {
         &mut self,
         args: &mut GetDeviceImageMemoryRequirementsArgs<'_>,
     ) -> Result<(), Interrupt> {
+        let device = self.device(args.device.id)?;
+        device.check_described_image(args.p_info.p_create_info).map_err(|refusal| self.left_out_for(refusal))?;
         self.forward(args)?;
-        let needs = &mut args.p_memory_requirements.memory_requirements;
-        self.device(args.device.id)?.narrow_types_for(args.p_info, needs);
+        device.narrow_types_for(args.p_info, &mut args.p_memory_requirements.memory_requirements);
         Ok(())
+    }
+
+    /// An image that is only described is as one that is made.
+    fn get_device_image_sparse_memory_requirements(
+        &mut self,
+        args: &mut GetDeviceImageSparseMemoryRequirementsArgs<'_>,
+    ) -> Result<(), Interrupt> {
+        let device = self.device(args.device.id)?;
+        device.check_described_image(args.p_info.p_create_info).map_err(|refusal| self.left_out_for(refusal))?;
+        self.forward(args)
+    }
+
+    /// As above.
+    fn get_device_image_subresource_layout(
+        &mut self,
+        args: &mut GetDeviceImageSubresourceLayoutArgs<'_>,
+    ) -> Result<(), Interrupt> {
+        let device = self.device(args.device.id)?;
+        device.check_described_image(args.p_info.p_create_info).map_err(|refusal| self.left_out_for(refusal))?;
+        self.forward(args)
     }
 
     /// Drivers write as much as they always do, into whatever room there is.
@@ -86,7 +105,7 @@ impl ImageCommands for Endpoint {
         args: &mut GetImageOpaqueCaptureDataEXTArgs<'_>,
     ) -> Result<vk::Result, Interrupt> {
         let device = self.device(args.device.id)?;
-        device.check_capture(args.p_datas).map_err(|refusal| self.left_out_for(refusal))?;
+        device.check_capture_room(args.p_datas).map_err(|refusal| self.left_out_for(refusal))?;
         self.forward(args)
     }
 

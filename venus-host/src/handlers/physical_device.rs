@@ -7,9 +7,9 @@
 
 use std::sync::Arc;
 
-use venus_protocol::{args::*, dispatch::PhysicalDeviceCommands, vk};
+use venus_protocol::{args::*, dispatch::PhysicalDeviceCommands, procs::Call, vk};
 
-use super::{REFUSED, fill, forward_physical, refuse};
+use super::{REFUSED, fill, forward_physical, no_entry_point, refuse};
 use crate::{
     driver::{PhysicalDevice, chain, external},
     endpoint::Endpoint,
@@ -21,16 +21,51 @@ impl PhysicalDeviceCommands for Endpoint {
     forward_physical! {
         get_physical_device_format_properties(GetPhysicalDeviceFormatPropertiesArgs<'_>);
         get_physical_device_format_properties2(GetPhysicalDeviceFormatProperties2Args<'_>);
-        get_physical_device_calibrateable_time_domains_khr(GetPhysicalDeviceCalibrateableTimeDomainsKHRArgs<'_>);
-        get_physical_device_fragment_shading_rates_khr(GetPhysicalDeviceFragmentShadingRatesKHRArgs<'_>);
-        get_physical_device_multisample_properties_ext(GetPhysicalDeviceMultisamplePropertiesEXTArgs<'_>);
-        get_physical_device_cooperative_matrix_properties_khr(GetPhysicalDeviceCooperativeMatrixPropertiesKHRArgs<'_>);
-        get_physical_device_descriptor_size_ext(GetPhysicalDeviceDescriptorSizeEXTArgs);
     }
 
     refuse! {
         enumerate_device_layer_properties(EnumerateDeviceLayerPropertiesArgs<'_>) => "layers are the guest's own business";
         get_physical_device_tool_properties(GetPhysicalDeviceToolPropertiesArgs<'_>) => "VK_EXT_tooling_info is not offered";
+    }
+
+    /// Loaders have an entry point for it whatever the driver has, and some drivers end the process by it.
+    fn get_physical_device_calibrateable_time_domains_khr(
+        &mut self,
+        args: &mut GetPhysicalDeviceCalibrateableTimeDomainsKHRArgs<'_>,
+    ) -> Result<vk::Result, Interrupt> {
+        self.forward_of(&["VK_KHR_calibrated_timestamps", "VK_EXT_calibrated_timestamps"], args)
+    }
+
+    /// As for time domains.
+    fn get_physical_device_fragment_shading_rates_khr(
+        &mut self,
+        args: &mut GetPhysicalDeviceFragmentShadingRatesKHRArgs<'_>,
+    ) -> Result<vk::Result, Interrupt> {
+        self.forward_of(&["VK_KHR_fragment_shading_rate"], args)
+    }
+
+    /// As for time domains.
+    fn get_physical_device_multisample_properties_ext(
+        &mut self,
+        args: &mut GetPhysicalDeviceMultisamplePropertiesEXTArgs<'_>,
+    ) -> Result<(), Interrupt> {
+        self.forward_of(&["VK_EXT_sample_locations"], args)
+    }
+
+    /// As for time domains.
+    fn get_physical_device_cooperative_matrix_properties_khr(
+        &mut self,
+        args: &mut GetPhysicalDeviceCooperativeMatrixPropertiesKHRArgs<'_>,
+    ) -> Result<vk::Result, Interrupt> {
+        self.forward_of(&["VK_KHR_cooperative_matrix"], args)
+    }
+
+    /// As for time domains.
+    fn get_physical_device_descriptor_size_ext(
+        &mut self,
+        args: &mut GetPhysicalDeviceDescriptorSizeEXTArgs,
+    ) -> Result<vk::DeviceSize, Interrupt> {
+        self.forward_of(&["VK_EXT_descriptor_heap"], args)
     }
 
     /// The guest names the devices it wants: position n of its array is the nth device, now and in any later call.
@@ -288,6 +323,15 @@ impl PhysicalDeviceCommands for Endpoint {
 }
 
 impl Endpoint {
+    /// As [`Endpoint::forward_physical`], for a command of extensions of which the device has to have one.
+    fn forward_of<'a, C: Call<'a>>(&mut self, extensions: &[&str], args: &mut C) -> Result<C::Return, Interrupt> {
+        let device = self.shared.objects.physical_device(args.owner_id()).ok_or_else(|| self.gone())?;
+        if !extensions.iter().any(|name| device.extensions().has(name)) {
+            return Err(no_entry_point(C::NAME));
+        }
+        self.forward_physical(args)
+    }
+
     /// Tells the guest of no more memory than it may have.
     fn restrict_heaps(&self, properties: &mut vk::PhysicalDeviceMemoryProperties) {
         let most = self.shared.budget.max_memory_bytes();

@@ -36,7 +36,7 @@ impl SamplerCommands for Endpoint {
         self.forward(args)
     }
 
-    /// A number that was never given has to be one at least.
+    /// A driver looks the number up.
     fn unregister_custom_border_color_ext(
         &mut self,
         args: &mut UnregisterCustomBorderColorEXTArgs,

@@ -47,6 +47,9 @@ fn descriptors_travel_in_the_reply_whatever_room_there_is() {
     mock.assert_clean();
 }
 
+/// VK_BORDER_COLOR_FLOAT_CUSTOM_EXT.
+const FLOAT_CUSTOM: u64 = 1_000_287_003;
+
 /// What a member may be at most, or at least, and what it may not be.
 type Bound = (CommandType, Option<(&'static str, &'static str)>, (&'static str, &'static str), u64, u64);
 
@@ -56,6 +59,27 @@ const BOUNDS: &[Bound] = &[
     (CommandType::GET_IMAGE_OPAQUE_CAPTURE_DATA_EXT, None, ("VkHostAddressRangeEXT", "size"), 1, 0),
     (
         CommandType::CREATE_IMAGE,
+        Some(("VkImageCreateInfo", "VkOpaqueCaptureDataCreateInfoEXT")),
+        ("VkHostAddressRangeConstEXT", "size"),
+        1,
+        0,
+    ),
+    (
+        CommandType::GET_DEVICE_IMAGE_MEMORY_REQUIREMENTS,
+        Some(("VkImageCreateInfo", "VkOpaqueCaptureDataCreateInfoEXT")),
+        ("VkHostAddressRangeConstEXT", "size"),
+        1,
+        0,
+    ),
+    (
+        CommandType::GET_DEVICE_IMAGE_SUBRESOURCE_LAYOUT,
+        Some(("VkImageCreateInfo", "VkOpaqueCaptureDataCreateInfoEXT")),
+        ("VkHostAddressRangeConstEXT", "size"),
+        1,
+        0,
+    ),
+    (
+        CommandType::GET_DEVICE_IMAGE_SPARSE_MEMORY_REQUIREMENTS,
         Some(("VkImageCreateInfo", "VkOpaqueCaptureDataCreateInfoEXT")),
         ("VkHostAddressRangeConstEXT", "size"),
         1,
@@ -101,6 +125,7 @@ fn with(
     let row = row(command);
     let chain = chain.map(|(root, child)| (root, reflect::structure(child).expect("it travels")));
     world.set_number("vkRegisterCustomBorderColorEXT", "requestIndex", 1);
+    world.set_number("VkSamplerCreateInfo", "borderColor", FLOAT_CUSTOM);
     world.set_number("VkPushDataInfoEXT", "offset", 6);
     world.set_length("VkHostAddressRangeConstEXT", "size", 1);
     // What it names is made as usual.
@@ -110,8 +135,12 @@ fn with(
     let request = world.request(row, chain);
     let sent = world.submit(request);
     let calls = calls(&sent).into_iter().filter(|name| *name != "vkGetPhysicalDeviceProperties2").collect();
-    let has_result =
-        !matches!(command, CommandType::CMD_PUSH_DATA_EXT | CommandType::UNREGISTER_CUSTOM_BORDER_COLOR_EXT);
+    let has_result = command.name().starts_with("vkCreate")
+        || command.name().starts_with("vkWrite")
+        || matches!(
+            command,
+            CommandType::GET_IMAGE_OPAQUE_CAPTURE_DATA_EXT | CommandType::REGISTER_CUSTOM_BORDER_COLOR_EXT
+        );
     (calls, has_result.then(|| result(&sent)))
 }
 
@@ -142,4 +171,21 @@ fn a_driver_without_heaps_is_asked_for_nothing_of_them() {
         drop(world);
         mock.assert_clean();
     }
+}
+
+#[test]
+fn samplers_in_pipelines_have_no_border_colour_of_their_own() {
+    let mock = Mock::take();
+    let mut world = World::new(&mock);
+    let row = row(CommandType::CREATE_COMPUTE_PIPELINES);
+    let mapping = reflect::structure("VkShaderDescriptorSetAndBindingMappingInfoEXT").expect("it travels");
+    let chain = Some(("VkPipelineShaderStageCreateInfo", mapping));
+    let request = world.request(row, chain);
+    assert_eq!(result(&world.submit(request)), vk::Result::SUCCESS);
+    world.follow("VkSamplerCreateInfo", "VkSamplerCustomBorderColorIndexCreateInfoEXT");
+    let request = world.request(row, chain);
+    let sent = world.submit(request);
+    assert_eq!((calls(&sent), result(&sent)), (vec![], vk::Result::ERROR_VALIDATION_FAILED_EXT));
+    drop(world);
+    mock.assert_clean();
 }

@@ -62,7 +62,7 @@ fn later_structures_end_the_context() {
                 }
                 let mut world = served_at(&mock, level);
                 let outcome = sent_by_newer(&mut world, |world| world.request(row, Some((root.name, child))));
-                check_refused(&outcome, "is not known");
+                check_refused(&outcome, "came with the level");
             }
         }
         assert_eq!(pairs.len(), later, "{level}");

@@ -77,6 +77,8 @@ pub(crate) struct World<'m> {
     chosen: BTreeMap<(&'static str, &'static str), u64>,
     /// What a test wants to be null, by owner and member.
     left_out: BTreeSet<(&'static str, &'static str)>,
+    /// What a test wants to follow a structure wherever it is.
+    following: BTreeMap<&'static str, &'static str>,
     /// Whether every array is empty whose length a member says.
     is_empty: bool,
     /// The level whose rules requests obey.
@@ -140,6 +142,7 @@ impl<'m> World<'m> {
             chosen: BTreeMap::new(),
             left_out: BTreeSet::new(),
             level: Level::NEWEST,
+            following: BTreeMap::new(),
             is_empty: false,
             making: Vec::new(),
             handles: BTreeMap::new(),
@@ -298,6 +301,11 @@ impl<'m> World<'m> {
         self.chosen.insert((owner, member), number);
     }
 
+    /// Lets a structure of this type follow all of another.
+    pub(crate) fn follow(&mut self, root: &'static str, child: &'static str) {
+        self.following.insert(root, child);
+    }
+
     /// Lets a member be null, or not.
     pub(crate) fn leave_out(&mut self, owner: &'static str, member: &'static str, is_null: bool) {
         if is_null {
@@ -425,7 +433,8 @@ impl generate::Choices for Content<'_, '_, '_> {
 
     fn chain(&mut self, root: &'static StructRow, _written: usize) -> Vec<&'static StructRow> {
         let needed = content::CHAINS.iter().filter(|(name, _)| *name == root.name);
-        let needed = needed.filter_map(|(_, child)| reflect::structure(child));
+        let chosen = self.world.following.get(root.name).into_iter();
+        let needed = needed.map(|(_, child)| child).chain(chosen).filter_map(|child| reflect::structure(child));
         let wanted = self.chain.filter(|(name, _)| *name == root.name).map(|(_, child)| child);
         let mut nodes: Vec<_> = needed.collect();
         nodes.extend(wanted.filter(|wanted| !nodes.iter().any(|node| node.name == wanted.name)));

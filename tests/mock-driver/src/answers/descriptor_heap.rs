@@ -2,13 +2,16 @@
 
 use venus_protocol::{vk, wire::CommandType};
 
-use super::note;
+use super::{super::STATE, note};
 
 /// What the descriptor of a sampler consists of.
 pub const SAMPLER_DESCRIPTOR: [u8; 32] = [0x5a; 32];
 
 /// What the descriptor of another resource consists of.
 pub const RESOURCE_DESCRIPTOR: [u8; 64] = [0x7e; 64];
+
+/// How many descriptors an image may have.
+const MOST_PLANES: usize = 3;
 
 /// How many border colours there are places for.
 pub const BORDER_COLOURS: u32 = 64;
@@ -57,6 +60,13 @@ pub(super) unsafe extern "system" fn write_resource_descriptors(
     ranges: *const vk::HostAddressRangeEXT<'_>,
 ) -> vk::Result {
     note(CommandType::WRITE_RESOURCE_DESCRIPTORS_EXT);
+    // SAFETY: as below.
+    for range in unsafe { std::slice::from_raw_parts(ranges, count as usize) } {
+        if range.size < MOST_PLANES * RESOURCE_DESCRIPTOR.len() {
+            let what = format!("{} bytes of room, and an image of several planes takes more", range.size);
+            STATE.lock().objects.complain(CommandType::WRITE_RESOURCE_DESCRIPTORS_EXT, what);
+        }
+    }
     // SAFETY: as above.
     unsafe { write_each(RESOURCE_DESCRIPTOR, count, ranges) }
 }

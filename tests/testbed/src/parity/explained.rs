@@ -148,7 +148,7 @@ impl<'a> Explainer<'a> {
             names.filter_map(Value::as_str).any(|listed| listed == name)
         };
         if in_list("offered") || lists.get("emulated").is_some_and(|list| list.get(name).is_some()) {
-            let later = lists.get("later").and_then(|list| list.get(name)).and_then(Value::as_u64);
+            let later = lists.get("since").and_then(|list| list.get(name)).and_then(Value::as_u64);
             if later.is_some_and(|level| level > self.level.into()) {
                 return Some(OLD_LEVEL.to_owned());
             }
@@ -292,7 +292,7 @@ mod tests {
     fn a_guest_of_an_older_level_is_excused_for_what_came_later() {
         let doctor = json!({ "gpus": [{ "extensions": {
             "offered": ["VK_EXT_mesh_shader", "VK_KHR_maintenance9"],
-            "later": { "VK_EXT_mesh_shader": 448, "VK_KHR_maintenance9": 453 },
+            "since": { "VK_EXT_mesh_shader": 448, "VK_KHR_maintenance9": 453 },
         } }] });
         let is_excused = |mesa: &str, name: &str| {
             let missing = change(&format!("extensions/{name}"), Some(json!(1)), None);
@@ -305,7 +305,7 @@ mod tests {
             assert_eq!(is_excused(mesa, "VK_KHR_maintenance9"), maintenance, "{mesa}");
         }
         let format = change("formats/F/VkSubpassResolvePerformanceQueryEXT", Some(json!({})), None);
-        assert!(Explainer::new(&doctor, false).for_mesa("26.1.0").explain(&format).is_some());
+        assert!(Explainer::new(&doctor, false).for_mesa("25.3.0").explain(&format).is_some());
         assert!(Explainer::new(&doctor, false).for_mesa("26.2.0").explain(&format).is_none());
     }
 

@@ -76,7 +76,7 @@ fn gpu(gpu: &Gpu) -> Value {
             "emulated": reasons(&gpu.extensions.emulated),
             "withheld": reasons(&gpu.extensions.withheld),
             "absent": gpu.extensions.absent,
-            "later": gpu.extensions.later.iter().map(|(name, level)| (*name, level.number())).collect::<BTreeMap<_, _>>(),
+            "since": gpu.extensions.since.iter().map(|(name, level)| (*name, level.number())).collect::<BTreeMap<_, _>>(),
         },
     })
 }

@@ -153,15 +153,15 @@ fn print_extensions(gpu: &Gpu, text: &mut String) {
     }
     list(text, "offered", offered);
     for level in driver::Level::ALL {
-        let later: Vec<_> = found.later.iter().filter(|(_, since)| since == level).map(|(name, _)| *name).collect();
-        list(text, &format!("of {level} on"), &later);
+        let later: Vec<_> = found.since.iter().filter(|(_, since)| since == level).map(|(name, _)| *name).collect();
+        list(text, &format!("since {level}"), &later);
     }
     list(text, "absent", absent);
 }
 
 /// A heading and names, several to a line.
 fn list(text: &mut String, heading: &str, names: &[&str]) {
-    let mut current = format!("    {heading:<8} ");
+    let mut current = format!("    {heading:<9} ");
     let indent = current.len();
     for name in names {
         if current.len() > indent && current.len() + 1 + name.len() > LINE_WIDTH {

@@ -51,6 +51,9 @@ const VARYING: &[(&str, &str, &str)] = &[
     ("vkGetQueryPoolResults", "pData", "may be timestamps, or counts of what runs beside"),
     ("vkGetPipelineCacheData", "pDataSize", "the driver's own format, of what came with the recording's key or not"),
     ("vkGetPipelineCacheData", "pData", "the driver's own format, and a tag by this host's key"),
+    ("vkWriteSamplerDescriptorMESA", "pData", "the driver's own format"),
+    ("vkWriteResourceDescriptorMESA", "pData", "the driver's own format"),
+    ("VkHostAddressRangeEXT", "address", "the driver's own format"),
 ];
 
 /// Arrays of a fixed size, and the member before them that says how many of their elements are valid. Drivers leave the

@@ -153,6 +153,9 @@ impl Memory {
     }
 }
 
+/// VK_MEMORY_ALLOCATE_ZERO_INITIALIZE_BIT_EXT, which is newer than the types.
+const ZERO_INITIALIZE: vk::MemoryAllocateFlags = vk::MemoryAllocateFlags::from_raw(0x8);
+
 /// The nodes of a guest's `VkMemoryAllocateInfo` that the driver gets to see, as copies.
 #[derive(Default)]
 pub(super) struct AllocationChain<'a> {
@@ -162,6 +165,14 @@ pub(super) struct AllocationChain<'a> {
 }
 
 impl<'a> AllocationChain<'a> {
+    /// Leaves out what memory must not ask for that exists already, as the specification has it.
+    pub(super) fn for_import(&mut self) {
+        // VUID-VkMemoryAllocateFlagsInfo-flags-10760; files of the host's are zero anyway.
+        if let Some(flags) = &mut self.flags {
+            flags.flags &= !ZERO_INITIALIZE;
+        }
+    }
+
     fn of(info: &vk::MemoryAllocateInfo<'a>) -> Self {
         Self {
             flags: chain::find(info).copied(),

@@ -95,6 +95,7 @@ impl Device {
         fd: OwnedFd,
         kind: vk::ExternalMemoryHandleTypeFlags,
     ) -> Result<vk::DeviceMemory, vk::Result> {
+        chain.for_import();
         // The driver takes the descriptor over if it succeeds, and only then.
         let raw_fd = fd.into_raw_fd();
         let mut import = vk::ImportMemoryFdInfoKHR::default().handle_type(kind).fd(raw_fd);
@@ -122,6 +123,7 @@ impl Device {
             .host_pointer(mapping.address().as_ptr().cast());
         // What is imported by its address is nobody's dedicated memory (VUID-VkMemoryAllocateInfo-pNext-02806).
         chain.dedicated = None;
+        chain.for_import();
         let raw = chain.allocate(self, size, type_index, Some(&mut import))?;
         Ok((raw, Storage::File { file, _mapping: mapping }))
     }
