@@ -127,6 +127,8 @@ fn an_idle_guest_wakes_nobody() {
 #[test]
 fn in_one_process_all_is_threads() {
     let server = Server::start(&["--in-process"]);
+    // A server that serves somebody has opened all that it listens at.
+    let _first = server.connect();
     let idle = server.descriptors();
     let guests: Vec<_> = (0..4).map(|_| server.connect()).collect();
     assert!(server.children().is_empty());
@@ -202,7 +204,8 @@ fn the_death_of_a_worker_is_told_with_its_command() {
     }
     assert_eq!(log.lines().count(), 1, "{log}");
     assert_eq!((summary["name"].as_str(), summary["lost"].as_str()), (Some("test"), Some(lost)));
-    assert_eq!(summary["commands"], 2, "those of whole batches");
+    // Those of whole batches: the ring, its reply stream, and the call that wakes it if it had gone to sleep by then.
+    assert!([2, 3].map(serde_json::Value::from).contains(&summary["commands"]), "{summary}");
 }
 
 #[test]
@@ -229,21 +232,24 @@ fn a_server_whose_guests_rest_wakes_up_for_nothing() {
     until("it rests", || rests(server));
 }
 
-/// The worker of this server closes its socket, and stays.
+/// The worker of this server closes its socket once it has been given a guest, and stays.
 #[test]
 fn a_worker_that_does_not_end_is_ended() {
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("worker");
-    std::fs::write(&script, "#!/bin/sh\n[ \"$1\" = worker ] && exec sleep 1000 <&-\n").unwrap();
+    std::fs::write(&script, "#!/bin/sh\n[ \"$1\" = worker ] && head -c 1 | grep -q . && exec sleep 1000 <&-\n")
+        .unwrap();
     std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let server = Server::start(&["--worker-program", script.to_str().unwrap(), "--max-guests", "1"]);
     assert!(server.is_refused(), "nobody answers");
+    // The other one waits for the next guest.
+    let worker = server.children().into_iter().min().expect("a worker");
     // It still holds what its guest had, so it counts.
     std::thread::sleep(Duration::from_millis(1100));
     assert!(server.is_refused());
     assert!(server.log().contains("are being served already as there may be (1)"), "{}", server.log());
     let started = std::time::Instant::now();
-    while !server.children().is_empty() {
+    while server.children().contains(&worker) {
         assert!(started.elapsed() < Duration::from_secs(30), "{}", server.log());
         std::thread::sleep(Duration::from_millis(50));
     }
