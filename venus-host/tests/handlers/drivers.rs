@@ -192,3 +192,31 @@ fn lavapipe_writes_results_before_it_says_that_they_are_there() {
     assert_eq!(copies(lavapipe, wide), [0x1]);
     assert_eq!(copies(0, wide | waits | available), [0x7]);
 }
+
+/// Commands of physical devices, and the extensions of which the device has to have one.
+const OF_EXTENSIONS: &[(CommandType, &[&str])] = &[
+    (
+        CommandType::GET_PHYSICAL_DEVICE_CALIBRATEABLE_TIME_DOMAINS_KHR,
+        &["VK_KHR_calibrated_timestamps", "VK_EXT_calibrated_timestamps"],
+    ),
+    (CommandType::GET_PHYSICAL_DEVICE_FRAGMENT_SHADING_RATES_KHR, &["VK_KHR_fragment_shading_rate"]),
+    (CommandType::GET_PHYSICAL_DEVICE_MULTISAMPLE_PROPERTIES_EXT, &["VK_EXT_sample_locations"]),
+    (CommandType::GET_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_PROPERTIES_KHR, &["VK_KHR_cooperative_matrix"]),
+    (CommandType::GET_PHYSICAL_DEVICE_DESCRIPTOR_SIZE_EXT, &["VK_EXT_descriptor_heap"]),
+];
+
+#[test]
+fn an_entry_point_that_the_loader_has_is_no_extension_of_the_device() {
+    for (command, extensions) in OF_EXTENSIONS {
+        let lacking = extensions.iter().fold(Offers::default(), |offers, name| offers.without(name));
+        for (offers, calls) in [(Offers::default(), 1), (lacking, 0)] {
+            let mock = Mock::offering(offers);
+            let mut world = World::new(&mock);
+            let sent = world.send(reflect::command(*command).expect("it travels"));
+            assert!(sent.outcome.is_ok(), "{command}: {:?}", sent.outcome);
+            assert_eq!(sent.notes.len(), calls, "{command}: {:?}", sent.notes);
+            drop(world);
+            mock.assert_clean();
+        }
+    }
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use mock_driver::Mock;
 use venus_host::driver::Level;
-use venus_protocol::{reflect, wire::CommandType};
+use venus_protocol::{reflect, vk, wire::CommandType};
 
 use crate::{
     commands::{Outcome, roots},
@@ -92,4 +92,25 @@ fn leave_to_be_null_came_with_a_level() {
         }
     }
     mock.assert_clean();
+}
+
+#[test]
+fn extensions_of_later_levels_are_not_enabled() {
+    let mock = Mock::take();
+    for (name, since) in [("VK_EXT_mesh_shader", Level::V448), ("VK_KHR_maintenance9", Level::V453)] {
+        for level in Level::ALL {
+            let mut world = served_at(&mock, *level);
+            let create = row(CommandType::CREATE_DEVICE);
+            world.request(create, None);
+            world.write(name);
+            world.set_length("VkDeviceCreateInfo", "enabledExtensionCount", 1);
+            let request = world.request(create, None);
+            let reply = world.submit(request).outcome.expect("the context lives");
+            let result = i32::from_le_bytes(reply[4..8].try_into().unwrap());
+            let expected = if *level < since { vk::Result::ERROR_EXTENSION_NOT_PRESENT } else { vk::Result::SUCCESS };
+            assert_eq!(result, expected.as_raw(), "{name} at {level}");
+            drop(world);
+            mock.assert_clean();
+        }
+    }
 }

@@ -79,6 +79,8 @@ pub(crate) struct World<'m> {
     left_out: BTreeSet<(&'static str, &'static str)>,
     /// What a test wants to follow a structure wherever it is.
     following: BTreeMap<&'static str, &'static str>,
+    /// The text of every string, if a test wants one, and how much of it is written.
+    text: Option<(&'static str, usize)>,
     /// Whether every array is empty whose length a member says.
     is_empty: bool,
     /// The level whose rules requests obey.
@@ -143,6 +145,7 @@ impl<'m> World<'m> {
             left_out: BTreeSet::new(),
             level: Level::NEWEST,
             following: BTreeMap::new(),
+            text: None,
             is_empty: false,
             making: Vec::new(),
             handles: BTreeMap::new(),
@@ -306,6 +309,11 @@ impl<'m> World<'m> {
         self.following.insert(root, child);
     }
 
+    /// Lets every string be this.
+    pub(crate) fn write(&mut self, text: &'static str) {
+        self.text = Some((text, 0));
+    }
+
     /// Lets a member be null, or not.
     pub(crate) fn leave_out(&mut self, owner: &'static str, member: &'static str, is_null: bool) {
         if is_null {
@@ -446,11 +454,15 @@ impl generate::Choices for Content<'_, '_, '_> {
     }
 
     fn byte(&mut self) -> u8 {
-        b'x'
+        let Some((text, written)) = &mut self.world.text else { return b'x' };
+        *written += 1;
+        text.as_bytes().get(*written - 1).copied().unwrap_or(b'x')
     }
 
     fn string(&mut self, _room: u64) -> u64 {
-        2
+        let Some((text, written)) = &mut self.world.text else { return 2 };
+        *written = 0;
+        text.len() as u64 + 1
     }
 }
 

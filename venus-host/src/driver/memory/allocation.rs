@@ -340,3 +340,23 @@ pub(super) fn out_of_memory(error: &HostError) -> Failure {
                   (ulimit -a) and open files in `venus doctor`";
     Failure::refused(vk::Result::ERROR_OUT_OF_DEVICE_MEMORY, SIZE, error.to_string(), advice)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_that_exists_is_not_asked_to_be_zeroed() {
+        let kept = vk::MemoryAllocateFlags::DEVICE_ADDRESS;
+        let mut flags = vk::MemoryAllocateFlagsInfo::default().flags(kept | ZERO_INITIALIZE);
+        let info = vk::MemoryAllocateInfo::default().push_next(&mut flags);
+        let mut chain = AllocationChain::of(&info);
+        assert_eq!(
+            chain.flags.map(|node| node.flags.as_raw()),
+            Some((kept | ZERO_INITIALIZE).as_raw()),
+            "new memory is"
+        );
+        chain.for_import();
+        assert_eq!(chain.flags.map(|node| node.flags.as_raw()), Some(kept.as_raw()));
+    }
+}
