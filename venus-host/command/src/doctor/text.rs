@@ -191,7 +191,12 @@ mod tests {
         list(&mut text, "offered", &names);
         assert!(text.lines().count() > 3);
         assert!(text.lines().all(|line| line.len() <= LINE_WIDTH), "{text}");
-        assert!(text.starts_with("    offered   EXT_something_0 EXT_something_1"), "{text}");
+        assert!(text.starts_with("    offered    EXT_something_0 EXT_something_1"), "{text}");
+        // The longest heading moves no names.
+        let place = text.find("EXT_");
+        text.clear();
+        list(&mut text, "since 448", &names);
+        assert_eq!(text.find("EXT_"), place);
     }
 
     #[test]
