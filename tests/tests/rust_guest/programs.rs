@@ -10,7 +10,7 @@ fn the_device_has_a_name() {
     };
     let info = programs::info(guest(&server)).unwrap();
     assert!(!info.device_name.is_empty());
-    assert_eq!(info.xml_version, venus_protocol::Level::V433.xml_version());
+    assert_eq!(info.xml_version, venus_protocol::Level::NEWEST.xml_version());
     assert!(info.extensions > 0 && info.extensions <= venus_protocol::EXTENSIONS.len());
 }
 
