@@ -110,8 +110,6 @@ pub(super) fn open_ahead(sandbox: &mut Sandbox, folder: Option<&Path>) -> Ahead 
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     #[derive(clap::Parser)]
@@ -143,7 +141,7 @@ mod tests {
         }
         // What is not a folder has no files: only less of a sandbox could do something about that.
         let file = folder.path().join("file");
-        fs::write(&file, "").unwrap();
+        std::fs::write(&file, "").unwrap();
         for (level, writable) in [("off", 0), ("on", 1), ("strict", 0)] {
             let mut sandbox = parsed(&["--sandbox", level]).sandbox();
             let _none = open_ahead(&mut sandbox, Some(&file));
