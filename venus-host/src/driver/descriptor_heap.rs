@@ -21,8 +21,9 @@ const MOST_PLANES: u32 = 3;
 /// What bounds the sizes and positions that guests name.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HeapLimits {
-    /// Bytes that the driver may write for what a resource is described by: of an image with several planes, or of one that
-    /// is subsampled, that is several descriptors (VUID-vkWriteResourceDescriptorsEXT-pResources-11208 and -11209).
+    /// Bytes that the driver may write for what a resource is described by: of an image with several planes that is several
+    /// descriptors (VUID-vkWriteResourceDescriptorsEXT-pResources-11208). Subsampled images, which may take more, come with
+    /// an extension that no level has.
     resource_bytes: u64,
     /// Bytes that it may write for a sampler's.
     sampler_bytes: u64,
@@ -39,21 +40,19 @@ impl HeapLimits {
     pub(super) fn of(physical: &PhysicalDevice) -> Self {
         let mut heap = venus::PhysicalDeviceDescriptorHeapPropertiesEXT::default();
         let mut colours = vk::PhysicalDeviceCustomBorderColorPropertiesEXT::default();
-        if physical.extensions().has_c(ash::ext::custom_border_color::NAME) {
-            colours.p_next = (&raw mut heap).cast();
-        }
-        let first = if colours.p_next.is_null() { (&raw mut heap).cast() } else { (&raw mut colours).cast() };
         let mut planes = vk::PhysicalDeviceMaintenance6PropertiesKHR::default();
-        let has_planes = physical.driver_version() >= super::API_CEILING
-            || physical.extensions().has_c(ash::khr::maintenance6::NAME);
-        let first = if has_planes {
+        let mut first = (&raw mut heap).cast();
+        if physical.extensions().has_c(ash::ext::custom_border_color::NAME) {
+            colours.p_next = first;
+            first = (&raw mut colours).cast();
+        }
+        if physical.driver_version() >= super::API_CEILING || physical.extensions().has_c(ash::khr::maintenance6::NAME)
+        {
             planes.p_next = first;
-            (&raw mut planes).cast()
-        } else {
-            first
-        };
+            first = (&raw mut planes).cast();
+        }
         let mut properties = vk::PhysicalDeviceProperties2 { p_next: first, ..Default::default() };
-        // SAFETY: the driver has the extensions of both structures, which outlive the call and are of the types that
+        // SAFETY: the driver has the extensions, or the version, of all three structures, which outlive the call and are of the types that
         // they say.
         unsafe { physical.instance().get_physical_device_properties2(physical.raw(), &mut properties) };
         Self {
