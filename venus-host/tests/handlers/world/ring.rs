@@ -9,7 +9,7 @@ use std::{
 
 use venus_protocol::{reflect, wire::CommandType};
 
-use super::World;
+use super::{World, silent};
 
 /// A ring with a thread of its own, as a guest writes to it.
 pub(crate) struct Ring {
@@ -27,13 +27,15 @@ impl Ring {
         Self { file: world.ring_memory(), written: 0 }
     }
 
-    /// Puts commands into the ring, and wakes it.
+    /// Puts commands into the ring, and wakes it. What the driver was called with since, stays for who asks: the ring may
+    /// have executed them before it is notified.
     pub(crate) fn write(&mut self, world: &mut World<'_>, bytes: &[u8]) {
         self.file.write_all_at(bytes, BUFFER + u64::from(self.written)).expect("the ring's memory is writable");
         self.written += u32::try_from(bytes.len()).expect("a short command");
         self.file.write_all_at(&self.written.to_le_bytes(), TAIL).expect("the ring's memory is writable");
         let notify = reflect::command(CommandType::NOTIFY_RING_MESA).expect("it travels");
-        world.send(notify).outcome.expect("the ring is notified");
+        let notify = silent(world.request(notify, None));
+        world.context.submit(&notify).expect("the ring is notified");
     }
 
     /// Waits until all of it is executed.
